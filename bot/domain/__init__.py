@@ -1,0 +1,1 @@
+"""What things are: frozen values and tables. Imports nothing of ours."""

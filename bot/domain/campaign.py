@@ -1,0 +1,174 @@
+"""A rotation and its parts: campaign → tranche → leg. Persisted; legs aim at sizes, so a crash or a price move changes
+neither what was decided nor what is left to do (PLAYBOOK §2, DESIGN §3)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+
+from bot.domain.instrument import Side
+from bot.domain.money import ZERO
+from bot.domain.order import ExitPlan, Purpose
+from bot.domain.states import CampaignState, LegState, TrancheState
+
+
+class Condition(StrEnum):
+    """Reading of the market (PLAYBOOK §3)."""
+
+    NEUTRAL = "neutral"
+    EUPHORIA = "euphoria"
+    BREAKOUT = "breakout"
+    UNCERTAINTY = "uncertainty"
+    DOWNTREND = "downtrend"
+
+
+class Stance(StrEnum):
+    """The target the book stands at."""
+
+    NEUTRAL = "neutral"
+    INTO_DEFI = "into_defi"
+    INTO_INFRA = "into_infra"
+    DE_RISK = "de_risk"
+
+
+class Phase(StrEnum):
+    """Where a sector stands in its own cycle."""
+
+    ACCUMULATING = "accumulating"
+    LEADING = "leading"
+    DISTRIBUTING = "distributing"
+    LAGGING = "lagging"
+    UNKNOWN = "unknown"
+
+
+class Bridge(StrEnum):
+    """Where the part of a purchase that has not been sold yet comes from."""
+
+    NONE = "none"
+    RESERVE = "reserve"
+    IDLE_MARGIN = "idle-margin"
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """One movement: bring the holding of `symbol` from `size_from` to `size_to` (signed; base units or contracts).
+
+    `quote_value` and `margin` are what the plan said at `price`; the difference still to do is taken from truth.
+    """
+
+    index: int
+    purpose: Purpose
+    sector: str
+    symbol: str
+    size_from: Decimal
+    size_to: Decimal
+    price: Decimal
+    quote_value: Decimal
+    margin: Decimal = ZERO
+    leverage: Decimal | None = None
+    exits: ExitPlan | None = None
+    state: LegState = LegState.READY
+    words: str = ""
+
+    @property
+    def side(self) -> Side:
+        return Side.of(self.size_to - self.size_from)
+
+    def left(self, held: Decimal) -> Decimal:
+        """Positive size still to trade in the leg's own direction; 0 when reached or passed."""
+        return max(ZERO, (self.size_to - held) * self.side.sign)
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """Quote money between the spot and the perp wallet, or a relabelling inside the perp wallet (`relabel`)."""
+
+    amount: Decimal
+    to_perp: bool
+    sector: str
+    words: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Tranche:
+    index: int
+    state: TrancheState
+    not_before_ms: int
+    legs: tuple[Leg, ...] = ()
+    transfers: tuple[Transfer, ...] = ()
+    started_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Campaign:
+    """One rotation. `baseline` is the quote value per sleeve (`defi.spot`, `infra.futures`, …) when it began,
+    `target` the value per sleeve it aims at, `owed` what the bridge still has to be repaid, by source."""
+
+    number: int
+    stance_from: Stance
+    stance_to: Stance
+    source: str
+    destination: str
+    state: CampaignState
+    started_ms: int
+    book: Decimal
+    shift: Decimal
+    baseline: Mapping[str, Decimal] = field(default_factory=dict)
+    target: Mapping[str, Decimal] = field(default_factory=dict)
+    tranches: tuple[Tranche, ...] = ()
+    owed: Mapping[str, Decimal] = field(default_factory=dict)
+    tactical_allowed: bool = False
+
+    @property
+    def is_over(self) -> bool:
+        return self.state in (CampaignState.DONE, CampaignState.ABORTED)
+
+    @property
+    def current(self) -> Tranche | None:
+        """The first tranche that is not done."""
+        return next((t for t in self.tranches if t.state is not TrancheState.DONE), None)
+
+
+@dataclass(frozen=True, slots=True)
+class RegimeMemory:
+    """What hysteresis and dwell need to remember."""
+
+    condition: Condition = Condition.NEUTRAL
+    since_ms: int = 0
+    candidate: Condition = Condition.NEUTRAL
+    candidate_since_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class OpenExit:
+    """An exit plan at work on a tactical position, with what it has to remember."""
+
+    symbol: str
+    sector: str
+    size_entered: Decimal
+    entry_price: Decimal
+    plan: ExitPlan
+    best_price: Decimal
+    targets_hit: int = 0
+    funding_paid: Decimal = ZERO
+    campaign: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Everything the pure part carries from cycle to cycle; journaled with every cycle.
+
+    `labels` divides the perp wallet's capital between sectors (PLAYBOOK §2: a futures sleeve's share is capital);
+    `hedges` names the perps held short as hedges and the sector whose spot they cover.
+    """
+
+    regime: RegimeMemory = RegimeMemory()
+    stance: Stance = Stance.NEUTRAL
+    campaign: Campaign | None = None
+    campaigns: int = 0
+    labels: Mapping[str, Decimal] = field(default_factory=dict)
+    hedges: Mapping[str, str] = field(default_factory=dict)
+    exits: tuple[OpenExit, ...] = ()
+    equity_peak: Decimal = ZERO
+    day_start_ms: int = 0
+    day_start_equity: Decimal = ZERO

@@ -1,0 +1,41 @@
+"""Candle series: the only floats of the domain.
+
+Candles feed indicators and nothing else; no price or size of an order is ever computed from one.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class CandleSeries:
+    """Closed candles of one symbol, oldest first. `starts_ms` are the opens (UTC ms), volume is in quote."""
+
+    symbol: str
+    timeframe_ms: int
+    starts_ms: tuple[int, ...]
+    opens: tuple[float, ...]
+    highs: tuple[float, ...]
+    lows: tuple[float, ...]
+    closes: tuple[float, ...]
+    volumes_quote: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        lengths = {len(c) for c in (self.starts_ms, self.opens, self.highs, self.lows, self.closes, self.volumes_quote)}
+        if len(lengths) != 1:
+            raise ValueError(f"{self.symbol}: candle columns differ in length: {sorted(lengths)}")
+
+    def __len__(self) -> int:
+        return len(self.starts_ms)
+
+    @property
+    def end_ms(self) -> int:
+        """When the newest candle closed, UTC ms; 0 when empty."""
+        return self.starts_ms[-1] + self.timeframe_ms if self.starts_ms else 0
+
+    def tail(self, count: int) -> "CandleSeries":
+        """The newest `count` candles."""
+        columns = (self.starts_ms, self.opens, self.highs, self.lows, self.closes, self.volumes_quote)
+        if len(self) <= count:
+            return self
+        starts, opens, highs, lows, closes, volumes = (c[-count:] for c in columns)
+        return CandleSeries(self.symbol, self.timeframe_ms, starts, opens, highs, lows, closes, volumes)  # type: ignore[arg-type]

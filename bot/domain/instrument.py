@@ -1,0 +1,104 @@
+"""A tradable thing at one venue: its grid, its minimums, its contract.
+
+Sizes of spot instruments are in base units, sizes of perps in contracts; `contract_size` (base per contract) and
+`multiplier` (tokens per base unit: 1000 for 1000PEPE) convert. Symbols are unified: `UNI/USDT`, `UNI/USDT:USDT`.
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+from bot.domain.money import ONE, ZERO, ceil_to, floor_to, nearest_to
+
+
+class Kind(StrEnum):
+    SPOT = "spot"
+    PERP = "perp"
+
+
+class Side(StrEnum):
+    BUY = "buy"
+    SELL = "sell"
+
+    @property
+    def sign(self) -> int:
+        return 1 if self is Side.BUY else -1
+
+    @property
+    def opposite(self) -> "Side":
+        return Side.SELL if self is Side.BUY else Side.BUY
+
+    @staticmethod
+    def of(signed: Decimal) -> "Side":
+        """The side that moves a holding by `signed`."""
+        return Side.BUY if signed >= 0 else Side.SELL
+
+
+@dataclass(frozen=True, slots=True)
+class Instrument:
+    venue: str
+    symbol: str
+    kind: Kind
+    base: str
+    quote: str
+    price_tick: Decimal
+    size_step: Decimal
+    size_min: Decimal
+    notional_min: Decimal
+    size_max: Decimal | None = None
+    market_size_max: Decimal | None = None
+    contract_size: Decimal = ONE
+    multiplier: Decimal = ONE
+    maker_fee: Decimal = ZERO
+    taker_fee: Decimal = ZERO
+    leverage_max: Decimal = ONE
+    active: bool = True
+    venue_symbol: str = ""
+
+    @property
+    def is_perp(self) -> bool:
+        return self.kind is Kind.PERP
+
+    @property
+    def token(self) -> str:
+        """The token behind the base: PEPE for 1000PEPE."""
+        prefix = str(int(self.multiplier))
+        return self.base.removeprefix(prefix) if self.multiplier != 1 else self.base
+
+    def floor_size(self, size: Decimal) -> Decimal:
+        return floor_to(size, self.size_step)
+
+    def floor_price(self, price: Decimal) -> Decimal:
+        return floor_to(price, self.price_tick)
+
+    def ceil_price(self, price: Decimal) -> Decimal:
+        return ceil_to(price, self.price_tick)
+
+    def bound_price(self, price: Decimal, side: Side) -> Decimal:
+        """Round a worst price so that it never becomes worse: a buy down, a sell up."""
+        return self.floor_price(price) if side is Side.BUY else self.ceil_price(price)
+
+    def nearest_price(self, price: Decimal) -> Decimal:
+        return nearest_to(price, self.price_tick)
+
+    def notional(self, size: Decimal, price: Decimal) -> Decimal:
+        """Absolute quote value of `size` at `price`."""
+        return abs(size) * self.contract_size * price
+
+    def size_for(self, notional_quote: Decimal, price: Decimal) -> Decimal:
+        """The largest size on the grid whose value is not above `notional_quote`.
+
+        Raises:
+            ValueError: when the price is not positive.
+        """
+        if price <= 0:
+            raise ValueError(f"{self.symbol}: price {price} is not positive")
+        return self.floor_size(notional_quote / (price * self.contract_size))
+
+    def is_tradable(self, size: Decimal, price: Decimal, *, reduce_only: bool = False) -> bool:
+        """Whether an order of `size` passes the venue's minimums. Perp reduce-only orders have no minimum notional."""
+        if not self.active or size < self.size_min or size <= 0:
+            return False
+        if reduce_only and self.is_perp:
+            return True
+        return self.notional(size, price) >= self.notional_min

@@ -1,0 +1,119 @@
+"""What is known of the market at one instant. A Snapshot is all that a decision may see.
+
+Times are UTC milliseconds. Mappings are keyed by unified symbol and never mutated after construction.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from bot.domain.candles import CandleSeries
+from bot.domain.instrument import Instrument, Side
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """Best prices. `mark` and `index` are set for perps."""
+
+    symbol: str
+    bid: Decimal
+    ask: Decimal
+    at_ms: int
+    last: Decimal | None = None
+    mark: Decimal | None = None
+    index: Decimal | None = None
+
+    @property
+    def mid(self) -> Decimal:
+        return (self.bid + self.ask) / 2
+
+    @property
+    def valuation(self) -> Decimal:
+        """The price that values a holding: mark for a perp, mid for spot."""
+        return self.mark if self.mark is not None else self.mid
+
+    def defect(self) -> str | None:
+        """Why this quote must not be traded on, or None."""
+        for name, price in (("bid", self.bid), ("ask", self.ask), ("mark", self.mark), ("index", self.index)):
+            if price is not None and (not price.is_finite() or price <= 0):
+                return f"{name} is {price}"
+        return f"bid {self.bid} is above ask {self.ask}" if self.bid > self.ask else None
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """Depth: (price, size) pairs, best first; sizes in the instrument's own unit."""
+
+    symbol: str
+    bids: tuple[tuple[Decimal, Decimal], ...]
+    asks: tuple[tuple[Decimal, Decimal], ...]
+    at_ms: int
+
+    def side_for(self, side: Side) -> tuple[tuple[Decimal, Decimal], ...]:
+        """The levels an order of `side` would take."""
+        return self.asks if side is Side.BUY else self.bids
+
+
+@dataclass(frozen=True, slots=True)
+class Funding:
+    """Funding of a perp: the rate expected at the next settlement. Positive: longs pay shorts (PLAYBOOK §8)."""
+
+    symbol: str
+    rate: Decimal
+    interval_hours: int
+    next_ms: int
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class OpenInterest:
+    symbol: str
+    value_quote: Decimal
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tvl:
+    """Total value locked of a sector (or `total`), oldest first, in quote currency."""
+
+    name: str
+    at_ms: tuple[int, ...]
+    values_quote: tuple[Decimal, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CalendarEvent:
+    """An operator's event (PLAYBOOK §3): kind is `upgrade`, `regulatory` or `macro`; weight in [-1, 1]."""
+
+    name: str
+    kind: str
+    start_ms: int
+    end_ms: int
+    weight: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Something that was asked for and did not come."""
+
+    what: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    at_ms: int
+    instruments: Mapping[str, Instrument]
+    quotes: Mapping[str, Quote]
+    candles: Mapping[str, CandleSeries] = field(default_factory=dict)
+    books: Mapping[str, Book] = field(default_factory=dict)
+    funding: Mapping[str, Funding] = field(default_factory=dict)
+    open_interest: Mapping[str, OpenInterest] = field(default_factory=dict)
+    tvl: Mapping[str, Tvl] = field(default_factory=dict)
+    events: tuple[CalendarEvent, ...] = ()
+    missing: tuple[Missing, ...] = ()
+
+    def price(self, symbol: str) -> Decimal | None:
+        """Valuation price of a symbol, None when there is no sound quote."""
+        quote = self.quotes.get(symbol)
+        return None if quote is None or quote.defect() else quote.valuation

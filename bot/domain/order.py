@@ -1,0 +1,182 @@
+"""Intents, orders and fills; the client order id as a function.
+
+An intent is an exact, bounded wish of the planner; the gate approves its bound; the executor may turn it into several
+orders inside the bound, never beyond.
+"""
+
+import hashlib
+import string
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+from bot.domain.instrument import Side
+from bot.domain.money import ZERO
+from bot.domain.states import OrderState
+
+_DIGITS = string.digits + string.ascii_lowercase
+ID_PREFIX = "tsb"
+_ID_WIDTHS = {"campaign": 5, "tranche": 2, "leg": 2, "slice": 3, "attempt": 2}
+
+
+class Purpose(StrEnum):
+    """Why an order exists. The first four are the phases of a tranche, in order (DESIGN §3)."""
+
+    HEDGE = "hedge"
+    REDUCE = "reduce"
+    INCREASE = "increase"
+    TACTICAL = "tactical"
+    RELEASE = "release"
+    EXIT = "exit"
+    FLATTEN = "flatten"
+
+    @property
+    def phase(self) -> int:
+        return list(Purpose).index(self)
+
+
+class TimeInForce(StrEnum):
+    GTC = "gtc"
+    IOC = "ioc"
+    FOK = "fok"
+    POST_ONLY = "post-only"
+
+
+class OrderType(StrEnum):
+    LIMIT = "limit"
+    MARKET = "market"
+    STOP = "stop"
+    TAKE_PROFIT = "take-profit"
+
+    @property
+    def is_trigger(self) -> bool:
+        """Rests at the venue until mark crosses its trigger price."""
+        return self in (OrderType.STOP, OrderType.TAKE_PROFIT)
+
+
+@dataclass(frozen=True, slots=True)
+class ExitPlan:
+    """How a leveraged position ends (PLAYBOOK §7); prices absolute, shares of the position in (0, 1]."""
+
+    stop_price: Decimal
+    targets: tuple[tuple[Decimal, Decimal], ...]
+    trailing_share: Decimal
+    deadline_ms: int
+    funding_budget_quote: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A bounded wish. `size` is positive, in the instrument's unit; `worst_price` is the limit that may not be passed."""
+
+    id: str
+    campaign: int
+    tranche: int
+    leg: int
+    purpose: Purpose
+    sector: str
+    symbol: str
+    side: Side
+    size: Decimal
+    worst_price: Decimal
+    reference_price: Decimal
+    reduce_only: bool = False
+    leverage: Decimal | None = None
+    margin_quote: Decimal = ZERO
+    order_type: OrderType = OrderType.LIMIT
+    time_in_force: TimeInForce = TimeInForce.IOC
+    trigger_price: Decimal | None = None
+    exits: ExitPlan | None = None
+    words: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ClientOrderId:
+    """The parts a client order id is made of; `text` is what the venue sees."""
+
+    account: str
+    campaign: int
+    tranche: int
+    leg: int
+    slice: int
+    attempt: int
+
+    @property
+    def text(self) -> str:
+        """Deterministic, 20 characters of [a-z0-9], starting with a letter: valid at every supported venue.
+
+        Raises:
+            ValueError: when a part does not fit its width.
+        """
+        parts = (_base36(getattr(self, name), width) for name, width in _ID_WIDTHS.items())
+        return ID_PREFIX + account_tag(self.account) + "".join(parts)
+
+
+def account_tag(account: str) -> str:
+    """Three characters that stand for the account: orders with another tag are not ours."""
+    number = int.from_bytes(hashlib.sha256(account.encode()).digest()[:8], "big") % 36**3
+    return _base36(number, 3)
+
+
+def is_ours(client_id: str | None, account: str) -> bool:
+    """Whether an order at the venue was sent by this account's bot."""
+    return client_id is not None and client_id.startswith(ID_PREFIX + account_tag(account)) and len(client_id) == 20
+
+
+def _base36(number: int, width: int) -> str:
+    if not 0 <= number < 36**width:
+        raise ValueError(f"{number} does not fit {width} base-36 digits of a client order id")
+    text = ""
+    for _ in range(width):
+        number, digit = divmod(number, 36)
+        text = _DIGITS[digit] + text
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One instruction at the venue, as the journal knows it. `sent_ms + receive_window_ms` is the venue's fence."""
+
+    client_id: str
+    intent_id: str
+    purpose: Purpose
+    sector: str
+    symbol: str
+    side: Side
+    size: Decimal
+    price: Decimal | None
+    order_type: OrderType
+    time_in_force: TimeInForce
+    reduce_only: bool
+    state: OrderState
+    sent_ms: int
+    receive_window_ms: int
+    trigger_price: Decimal | None = None
+    venue_id: str | None = None
+    filled_size: Decimal = ZERO
+    filled_quote: Decimal = ZERO
+    reason: str = ""
+    not_found_count: int = 0
+
+    @property
+    def open_size(self) -> Decimal:
+        """What may still execute: all of the rest while the order is live, doubt included."""
+        return max(ZERO, self.size - self.filled_size) if self.state.is_live else ZERO
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """One execution. `fee` is a cost in `fee_asset` (negative: rebate)."""
+
+    venue: str
+    trade_id: str
+    symbol: str
+    client_id: str | None
+    venue_order_id: str | None
+    side: Side
+    price: Decimal
+    size: Decimal
+    fee: Decimal
+    fee_asset: str
+    is_maker: bool
+    at_ms: int

@@ -1,0 +1,118 @@
+"""What the account owns, and how that divides into sectors, sleeves and the cash reserve (PLAYBOOK §1).
+
+`Account` is venue truth; `Portfolio` is the account seen through sectors and prices.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from bot.domain.money import ZERO
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """A spot-wallet asset."""
+
+    asset: str
+    free: Decimal
+    used: Decimal = ZERO
+
+    @property
+    def total(self) -> Decimal:
+        return self.free + self.used
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A perp position. `size` is signed contracts; `margin` the isolated wallet (0 when cross)."""
+
+    symbol: str
+    size: Decimal
+    entry_price: Decimal
+    mark_price: Decimal
+    unrealised_pnl: Decimal
+    margin: Decimal
+    leverage: Decimal | None = None
+    liquidation_price: Decimal | None = None
+    is_isolated: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Truth from the venue. `perp_wallet` excludes unrealised PnL, includes locked margin; `perp_free` is free margin.
+
+    Where the venue has one unified wallet, `perp_wallet` and `perp_free` are 0 and `is_unified` is set.
+    """
+
+    at_ms: int
+    quote: str
+    balances: Mapping[str, Balance]
+    perp_wallet: Decimal
+    perp_free: Decimal
+    positions: Mapping[str, Position]
+    is_unified: bool = False
+
+    @property
+    def cash(self) -> Decimal:
+        """Spot-wallet quote balance, free and used."""
+        balance = self.balances.get(self.quote)
+        return balance.total if balance else ZERO
+
+    @property
+    def cash_free(self) -> Decimal:
+        balance = self.balances.get(self.quote)
+        return balance.free if balance else ZERO
+
+    @property
+    def perp_equity(self) -> Decimal:
+        return self.perp_wallet + sum((p.unrealised_pnl for p in self.positions.values()), ZERO)
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """A token's spot holding, its part in a sector: `size` is all of it, `value` this sector's share in quote."""
+
+    symbol: str
+    sector: str
+    size: Decimal
+    price: Decimal
+    value: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Sleeves:
+    """A sector's capital: spot value, futures capital (its label of the perp wallet), signed perp notional."""
+
+    spot: Decimal = ZERO
+    futures: Decimal = ZERO
+    perp_notional: Decimal = ZERO
+    margin_locked: Decimal = ZERO
+
+    @property
+    def net_exposure(self) -> Decimal:
+        return self.spot + self.perp_notional
+
+
+@dataclass(frozen=True, slots=True)
+class Portfolio:
+    """The account through sectors. Quote values. `unpriced` names holdings that have no sound price: they count 0."""
+
+    account: Account
+    equity: Decimal
+    reserve: Decimal
+    book: Decimal
+    sectors: Mapping[str, Sleeves]
+    holdings: tuple[Holding, ...] = ()
+    unpriced: tuple[str, ...] = ()
+    labels: Mapping[str, Decimal] = field(default_factory=dict)
+
+    def held(self, symbol: str) -> Decimal:
+        """Size held now: base units of a spot symbol (its total), signed contracts of a perp."""
+        position = self.account.positions.get(symbol)
+        if position is not None:
+            return position.size
+        if ":" in symbol:
+            return ZERO
+        balance = self.account.balances.get(symbol.split("/", 1)[0])
+        return balance.total if balance else ZERO

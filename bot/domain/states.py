@@ -1,0 +1,144 @@
+"""Every state machine of the house, as tables.
+
+Orders: an order is SUBMITTING from the moment it is journaled until the venue's verdict is known. Whatever is not
+recognised makes it IN_DOUBT; only evidence from the venue leads out. A fill is a fact, not a transition: it is added
+once per (venue, trade id) in any state, and the state only says whether the venue may still change the order.
+Late facts after an end state are accepted and raise an alert, because venues do send them.
+`not_found` may be used only after the quiet period, asked at least twice (DESIGN §4.4).
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import TypeVar
+
+S = TypeVar("S")
+E = TypeVar("E")
+
+
+class OrderState(StrEnum):
+    SUBMITTING = "submitting"
+    IN_DOUBT = "in_doubt"
+    OPEN = "open"
+    CANCELING = "canceling"
+    FILLED = "filled"
+    CANCELED = "canceled"
+    EXPIRED = "expired"
+    REJECTED = "rejected"
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the venue may still execute it, or may have."""
+        return self in _LIVE
+
+
+class OrderEvent(StrEnum):
+    ACKED = "acked"
+    FILLED = "filled"
+    REJECTED = "rejected"
+    LOST = "lost"
+    SEEN_OPEN = "seen_open"
+    NOT_FOUND = "not_found"
+    CANCEL_SENT = "cancel_sent"
+    CANCELED = "canceled"
+    EXPIRED = "expired"
+
+
+class LegState(StrEnum):
+    """Derived from truth every cycle, so a leg has states but no transitions of its own."""
+
+    BLOCKED = "blocked"
+    READY = "ready"
+    WORKING = "working"
+    DONE = "done"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+
+    @property
+    def is_over(self) -> bool:
+        return self in (LegState.DONE, LegState.SKIPPED, LegState.FAILED)
+
+
+class TrancheState(StrEnum):
+    WAITING = "waiting"
+    RUNNING = "running"
+    DONE = "done"
+
+
+class CampaignState(StrEnum):
+    PLANNED = "planned"
+    RUNNING = "running"
+    PAUSED = "paused"
+    DONE = "done"
+    ABORTED = "aborted"
+
+
+class KillLevel(StrEnum):
+    """What the kill switch leaves alive (DESIGN §8)."""
+
+    OFF = "off"
+    PAUSE = "pause"
+    REDUCE_ONLY = "reduce-only"
+    CANCEL = "cancel"
+    FLATTEN = "flatten"
+
+    @property
+    def severity(self) -> int:
+        return list(KillLevel).index(self)
+
+
+class IllegalTransition(Exception):  # noqa: N818 - named for what happened
+    """A pair of state and event that no table row allows: our bug."""
+
+
+_S, _E = OrderState, OrderEvent
+_LIVE = (_S.SUBMITTING, _S.IN_DOUBT, _S.OPEN, _S.CANCELING)
+_ENDED_LATE = {_E.FILLED: _S.FILLED, _E.SEEN_OPEN: _S.OPEN}
+
+ORDER_TABLE: Mapping[OrderState, Mapping[OrderEvent, OrderState]] = {
+    _S.SUBMITTING: {
+        _E.ACKED: _S.OPEN, _E.FILLED: _S.FILLED, _E.REJECTED: _S.REJECTED, _E.LOST: _S.IN_DOUBT,
+        _E.SEEN_OPEN: _S.OPEN, _E.NOT_FOUND: _S.REJECTED, _E.CANCELED: _S.CANCELED, _E.EXPIRED: _S.EXPIRED,
+    },
+    _S.IN_DOUBT: {
+        _E.ACKED: _S.OPEN, _E.FILLED: _S.FILLED, _E.LOST: _S.IN_DOUBT, _E.SEEN_OPEN: _S.OPEN,
+        _E.NOT_FOUND: _S.REJECTED, _E.CANCELED: _S.CANCELED, _E.EXPIRED: _S.EXPIRED,
+    },
+    _S.OPEN: {
+        _E.ACKED: _S.OPEN, _E.FILLED: _S.FILLED, _E.SEEN_OPEN: _S.OPEN, _E.CANCEL_SENT: _S.CANCELING,
+        _E.CANCELED: _S.CANCELED, _E.EXPIRED: _S.EXPIRED,
+    },
+    _S.CANCELING: {
+        _E.FILLED: _S.FILLED, _E.REJECTED: _S.OPEN, _E.LOST: _S.CANCELING, _E.SEEN_OPEN: _S.CANCELING,
+        _E.CANCEL_SENT: _S.CANCELING, _E.CANCELED: _S.CANCELED, _E.EXPIRED: _S.EXPIRED,
+    },
+    _S.FILLED: {_E.FILLED: _S.FILLED},
+    _S.CANCELED: _ENDED_LATE,
+    _S.EXPIRED: _ENDED_LATE,
+    _S.REJECTED: _ENDED_LATE,
+}  # fmt: skip
+
+_C = CampaignState
+CAMPAIGN_TABLE: Mapping[CampaignState, Mapping[CampaignState, CampaignState]] = {
+    _C.PLANNED: {_C.RUNNING: _C.RUNNING, _C.ABORTED: _C.ABORTED},
+    _C.RUNNING: {_C.PAUSED: _C.PAUSED, _C.DONE: _C.DONE, _C.ABORTED: _C.ABORTED},
+    _C.PAUSED: {_C.RUNNING: _C.RUNNING, _C.ABORTED: _C.ABORTED},
+    _C.DONE: {},
+    _C.ABORTED: {},
+}
+
+
+def advance(table: Mapping[S, Mapping[E, S]], state: S, event: E) -> S:
+    """The next state.
+
+    Raises:
+        IllegalTransition: when the table has no row for the pair.
+    """
+    try:
+        return table[state][event]
+    except KeyError:
+        raise IllegalTransition(f"{state!s} has no transition on {event!s}") from None
+
+
+def is_late(state: OrderState, event: OrderEvent) -> bool:
+    """Whether the event is a fact about an order that had already ended."""
+    return not state.is_live and event in (OrderEvent.FILLED, OrderEvent.SEEN_OPEN) and state is not OrderState.FILLED

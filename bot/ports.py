@@ -1,0 +1,224 @@
+"""What the bot needs from the world: a venue, a TVL source, a clock; and the three ways a venue can fail.
+
+Venue calls follow the house's verbs: `fetch_` reads (retried below this port), `submit_`, `cancel_`, `set_`, `move_`
+write exactly one request (never retried by any layer).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from typing import Protocol
+
+from bot.domain.candles import CandleSeries
+from bot.domain.instrument import Instrument, Side
+from bot.domain.market import Book, Funding, OpenInterest, Quote, Tvl
+from bot.domain.order import Fill, OrderType, TimeInForce
+from bot.domain.portfolio import Account
+
+
+class VenueRejected(Exception):  # noqa: N818 - the field's word
+    """A recognised verdict: it did not happen. `code` is the venue's, `kind` ours (see `Rejection`)."""
+
+    def __init__(self, code: str, message: str, kind: "Rejection") -> None:
+        super().__init__(f"{kind}: {code} {message}")
+        self.code, self.message, self.kind = code, message, kind
+
+
+class OutcomeUnknown(Exception):  # noqa: N818
+    """A write that may or may not have happened. Everything that is not recognised ends here."""
+
+
+class Unavailable(Exception):  # noqa: N818
+    """A read failed, retries included; nothing was changed. `retry_after` is in seconds where the venue said so."""
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class SetupFailed(Exception):  # noqa: N818
+    """The venue cannot be used as configured: keys, permissions, environment, clock. Says what to do."""
+
+
+class Rejection(StrEnum):
+    """Why a venue said no, as far as the bot behaves differently."""
+
+    FUNDS = "funds"
+    FILTER = "filter"
+    DUPLICATE_ID = "duplicate_id"
+    WOULD_TAKE = "would_take"
+    REDUCE_ONLY = "reduce_only"
+    NOT_FOUND = "not_found"
+    NO_CHANGE = "no_change"
+    MARKET_CLOSED = "market_closed"
+    LEVERAGE = "leverage"
+    AUTHENTICATION = "authentication"
+    CLOCK = "clock"
+    RATE_LIMIT = "rate_limit"
+    OTHER = "other"
+
+
+class Lane(StrEnum):
+    """Whose request it is: critical ones (cancels, reduce-only, kill switch) never wait behind bulk ones."""
+
+    CRITICAL = "critical"
+    BULK = "bulk"
+
+
+class ReportState(StrEnum):
+    """An order as the venue reports it."""
+
+    OPEN = "open"
+    FILLED = "filled"
+    CANCELED = "canceled"
+    EXPIRED = "expired"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRequest:
+    """One POST. `stamp_ms` (venue clock) was journaled before and is the timestamp that gets signed (DESIGN §4.1)."""
+
+    client_id: str
+    symbol: str
+    side: Side
+    size: Decimal
+    order_type: OrderType
+    time_in_force: TimeInForce
+    stamp_ms: int
+    receive_window_ms: int
+    price: Decimal | None = None
+    trigger_price: Decimal | None = None
+    reduce_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OrderReport:
+    """The venue's view of one order. `filled_quote` is quote value executed; fills may be carried along or not."""
+
+    symbol: str
+    client_id: str | None
+    venue_id: str
+    state: ReportState
+    side: Side
+    size: Decimal
+    filled_size: Decimal
+    filled_quote: Decimal
+    price: Decimal | None
+    reduce_only: bool
+    is_trigger: bool
+    at_ms: int
+    fills: tuple[Fill, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """Money that moved without an order of ours: funding, liquidation clearance, transfer, deposit, fee rebate."""
+
+    id: str
+    kind: str
+    asset: str
+    amount: Decimal
+    symbol: str | None
+    at_ms: int
+
+
+class Clock(Protocol):
+    """Wall clock, UTC milliseconds. Simulations bring their own."""
+
+    def now_ms(self) -> int: ...
+
+
+class TvlSource(Protocol):
+    """Total value locked by protocol or sector."""
+
+    async def fetch_tvl(self, names: Sequence[str]) -> Mapping[str, Tvl]:
+        """Raises Unavailable."""
+        ...
+
+
+class Venue(Protocol):
+    """One account at one exchange, spot and perps. Reads raise Unavailable, writes VenueRejected or OutcomeUnknown."""
+
+    id: str
+    environment: str
+    account_name: str
+    has_transfers: bool
+    receive_window_ms: int
+    quiet_period_ms: int
+    clock_skew_ms: int
+
+    async def open(self) -> None:
+        """Connect, verify the environment (fail closed) and measure the clock. Raises SetupFailed, Unavailable."""
+        ...
+
+    async def close(self) -> None: ...
+
+    def now_ms(self) -> int:
+        """Venue time, UTC ms: our clock corrected by the measured skew."""
+        ...
+
+    async def fetch_instruments(self, symbols: Sequence[str] | None = None) -> Mapping[str, Instrument]: ...
+
+    async def fetch_clock_skew(self) -> int:
+        """Venue clock minus ours, ms; also used for later stamps."""
+        ...
+
+    async def fetch_account(self) -> Account: ...
+
+    async def fetch_quotes(self, symbols: Sequence[str]) -> Mapping[str, Quote]: ...
+
+    async def fetch_book(self, symbol: str, levels: int) -> Book: ...
+
+    async def fetch_candles(self, symbol: str, timeframe_ms: int, since_ms: int, limit: int) -> CandleSeries:
+        """Closed candles only."""
+        ...
+
+    async def fetch_funding(self, symbols: Sequence[str]) -> Mapping[str, Funding]: ...
+
+    async def fetch_open_interest(self, symbol: str) -> OpenInterest: ...
+
+    async def fetch_order(self, symbol: str, client_id: str, *, is_trigger: bool = False) -> OrderReport | None:
+        """None when the venue says it does not know the id, which alone proves nothing (DESIGN §4.4)."""
+        ...
+
+    async def fetch_open_orders(self, symbols: Sequence[str]) -> tuple[OrderReport, ...]:
+        """Resting orders, trigger orders included, ours and foreign."""
+        ...
+
+    async def fetch_order_history(self, symbol: str, since_ms: int) -> tuple[OrderReport, ...]:
+        """Orders in any state: the second endpoint that has to agree before absence is believed."""
+        ...
+
+    async def fetch_fills(self, symbol: str, since_ms: int) -> tuple[Fill, ...]: ...
+
+    async def fetch_payments(self, since_ms: int) -> tuple[Payment, ...]:
+        """Funding, liquidation clearances, transfers of the perp wallet."""
+        ...
+
+    async def fetch_maintenance_rate(self, symbol: str, notional_quote: Decimal) -> Decimal:
+        """Maintenance-margin rate of the bracket that holds the notional."""
+        ...
+
+    async def admit(self, symbol: str, lane: Lane) -> None:
+        """Wait for the throttle's admission of one order or cancel, so that no wait stands between paper and wire."""
+        ...
+
+    async def submit_order(self, request: OrderRequest) -> OrderReport: ...
+
+    async def cancel_order(self, symbol: str, client_id: str, *, is_trigger: bool = False) -> None:
+        """Returns when the venue confirmed the cancel. VenueRejected(NOT_FOUND) is not proof of anything (DESIGN §4.8)."""
+        ...
+
+    async def set_leverage(self, symbol: str, leverage: Decimal) -> None:
+        """Isolated margin at this leverage; already-set answers count as success."""
+        ...
+
+    async def move_cash(self, amount: Decimal, *, to_perp: bool) -> None:
+        """Quote money between the spot and the perp wallet, where the venue has transfers."""
+        ...
+
+    async def move_margin(self, symbol: str, amount: Decimal) -> None:
+        """Add (positive) or take (negative) isolated margin of a position."""
+        ...

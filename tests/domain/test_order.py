@@ -1,0 +1,46 @@
+"""The client order id is a function: same parts, same text; other parts, other text."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.domain.order import ClientOrderId, account_tag, is_ours
+
+ids = st.builds(
+    ClientOrderId,
+    account=st.text(min_size=1, max_size=20),
+    campaign=st.integers(0, 36**5 - 1),
+    tranche=st.integers(0, 36**2 - 1),
+    leg=st.integers(0, 36**2 - 1),
+    slice=st.integers(0, 36**3 - 1),
+    attempt=st.integers(0, 36**2 - 1),
+)
+
+
+@given(ids)
+def test_an_id_is_valid_at_every_venue_and_recognised_as_ours(parts: ClientOrderId) -> None:
+    assert re.fullmatch(r"t[a-z0-9]{19}", parts.text)
+    assert is_ours(parts.text, parts.account)
+
+
+@given(ids, ids)
+def test_different_parts_of_one_account_never_share_an_id(one: ClientOrderId, two: ClientOrderId) -> None:
+    two = ClientOrderId(one.account, two.campaign, two.tranche, two.leg, two.slice, two.attempt)
+    assert (one.text == two.text) == (one == two)
+
+
+@pytest.mark.parametrize("text", [None, "", "web_abc", "tsb", "x-TKT5PX2F0123456789"])
+def test_orders_of_others_are_not_ours(text: str | None) -> None:
+    assert not is_ours(text, "main")
+
+
+def test_an_order_of_another_account_is_not_ours() -> None:
+    assert account_tag("main") != account_tag("other")
+    assert not is_ours(ClientOrderId("other", 1, 1, 1, 1, 1).text, "main")
+
+
+def test_a_part_that_does_not_fit_is_refused_rather_than_cut() -> None:
+    with pytest.raises(ValueError, match="does not fit"):
+        _ = ClientOrderId("main", 0, 36**2, 0, 0, 0).text

@@ -1,0 +1,62 @@
+"""Formulas of a contract, against the venue's own example and against their meaning."""
+
+from decimal import Decimal
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.domain.instrument import Instrument, Kind, Side
+from bot.domain.perp import basis_annualised, funding_per_day, liquidation_price, unrealised_pnl
+
+PERP = Instrument(
+    "binance", "ETH/USDT:USDT", Kind.PERP, "ETH", "USDT", Decimal("0.01"), Decimal("0.001"), Decimal("0.001"), Decimal(20)
+)
+prices = st.decimals(min_value=1, max_value=100_000, places=2)
+
+
+def test_the_documented_example_of_a_long_one_contract() -> None:
+    price = liquidation_price(
+        PERP, size=Decimal(1), entry=Decimal(10_000), margin=Decimal(1_000), maintenance_rate=Decimal("0.004")
+    )
+    assert price is not None
+    assert round(price, 2) == Decimal("9036.14")
+
+
+@given(prices, st.sampled_from([-3, -1, 2, 5]), st.integers(1, 10))
+def test_at_the_liquidation_price_equity_equals_maintenance(entry: Decimal, size: int, leverage: int) -> None:
+    margin = entry * abs(size) / leverage
+    rate = Decimal("0.01")
+    price = liquidation_price(PERP, size=Decimal(size), entry=entry, margin=margin, maintenance_rate=rate)
+    if price is None:
+        return
+    equity = margin + unrealised_pnl(PERP, Decimal(size), entry, price)
+    assert abs(equity - abs(size) * price * rate) < Decimal("0.0001") * entry
+
+
+def test_a_five_times_short_is_liquidated_near_nineteen_percent() -> None:
+    price = liquidation_price(
+        PERP, size=Decimal(-10), entry=Decimal(100), margin=Decimal(200), maintenance_rate=Decimal("0.01")
+    )
+    assert price is not None
+    assert Decimal("0.185") < price / 100 - 1 < Decimal("0.195")
+
+
+def test_longs_pay_positive_funding_and_shorts_receive_it() -> None:
+    assert funding_per_day(Decimal(10_000), Decimal("0.0001"), 8) == Decimal("-3")
+    assert funding_per_day(Decimal(-10_000), Decimal("0.0001"), 4) == Decimal("6")
+
+
+def test_a_perp_above_spot_is_contango() -> None:
+    assert basis_annualised(Decimal("101"), Decimal("100")) > 0 > basis_annualised(Decimal("99"), Decimal("100"))
+
+
+@given(st.decimals(min_value=1, max_value=1_000_000, places=4), prices)
+def test_a_size_for_a_notional_never_costs_more(notional: Decimal, price: Decimal) -> None:
+    size = PERP.size_for(notional, price)
+    assert PERP.notional(size, price) <= notional < PERP.notional(size + PERP.size_step, price)
+
+
+@given(prices)
+def test_a_worst_price_never_becomes_worse_by_rounding(price: Decimal) -> None:
+    odd = price + Decimal("0.003")
+    assert PERP.bound_price(odd, Side.BUY) <= odd <= PERP.bound_price(odd, Side.SELL)
