@@ -1,0 +1,42 @@
+# Thin names for the commands that matter; .ci/venv does the one thing that is not a single command.
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+export PYTHON
+BIN := .venv/bin
+UV := $(or $(shell command -v uv),.venv-lock/bin/uv)
+COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11
+
+.PHONY: demo test lint types lock clean help venv venv-dev
+
+demo: venv  ## run one keyless demo on the embedded exchange (makes .venv first)
+	@$(BIN)/sectorbot demo $(ARGS)
+
+test: venv-dev  ## run the whole test suite (ARGS="-k word" narrows it)
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: venv-dev  ## check style and formatting with ruff
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: venv-dev  ## check types with mypy --strict
+	@$(BIN)/mypy --strict bot
+
+lock:  ## pin all dependencies anew, with hashes (needs the registry; UPGRADE=1 moves to newer versions)
+	@command -v $(UV) >/dev/null || { $(or $(PYTHON),python3) -m venv .venv-lock && .venv-lock/bin/pip install -qq uv==0.13.9; }
+	@$(COMPILE) $(if $(UPGRADE),--upgrade) pyproject.toml -o requirements.lock
+	@$(COMPILE) $(if $(UPGRADE),--upgrade) pyproject.toml --extra data --group dev -c requirements.lock -o requirements-dev.lock
+	@$(COMPILE) $(if $(UPGRADE),--upgrade) --group build -c requirements-dev.lock -o requirements-build.lock
+	@rm -rf .venv-lock
+
+clean:  ## remove .venv, caches and build results (journals and settings stay)
+	@rm -rf .venv .venv-lock dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@find bot tests -type d -name __pycache__ -prune -exec rm -rf {} +
+
+help:  ## say what each target does
+	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 14
+
+venv:
+	@.ci/venv requirements.lock
+
+venv-dev:
+	@.ci/venv requirements-dev.lock

@@ -1,0 +1,106 @@
+"""What every test gets: no network beyond this machine, and the folder of shared material where there is one.
+
+The guard raises and remembers. Code under test may swallow the error, as a retry loop would; the session fails all the
+same when it ends, with the name of the test.
+"""
+
+import ipaddress
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import hypothesis
+import pytest
+
+# A deadline per example fails on a busy machine and says nothing about the code; a gate has to give one answer twice.
+hypothesis.settings.register_profile("here", deadline=None)
+hypothesis.settings.register_profile("gate", deadline=None, derandomize=True, print_blob=True)
+hypothesis.settings.load_profile("gate" if os.environ.get("CI") else "here")
+
+ROOT = Path(__file__).parent.parent
+BREACHES: list[str] = []
+_patches = pytest.MonkeyPatch()
+
+
+class NetworkForbiddenError(AssertionError):
+    """A test tried to leave this machine. Not an OSError, so that no handler of network trouble takes it for one."""
+
+
+def _is_local(host: object) -> bool:
+    if isinstance(host, bytes | bytearray):
+        host = bytes(host).decode("ascii", "replace")
+    if host is None or host == "":
+        return True  # the wildcard address of a listening socket
+    name = str(host).rstrip(".").lower()
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        address = ipaddress.ip_address(name.partition("%")[0])
+    except ValueError:
+        return False
+    return address.is_loopback or address.is_unspecified
+
+
+def _refuse(what: str) -> None:
+    breach = f"{what} in {os.environ.get('PYTEST_CURRENT_TEST', 'collection')}"
+    BREACHES.append(breach)
+    raise NetworkForbiddenError(breach)
+
+
+def _guarded_method(name: str, *, address_at: int, needed: int) -> Callable[..., Any]:
+    original = getattr(socket.socket, name)
+
+    def guarded(sock: socket.socket, *args: Any) -> Any:
+        address = args[address_at] if len(args) >= needed else None
+        if address and sock.family in (socket.AF_INET, socket.AF_INET6) and not _is_local(address[0]):
+            _refuse(f"{name} to {address!r}")
+        return original(sock, *args)
+
+    return guarded
+
+
+def _guarded_lookup(name: str) -> Callable[..., Any]:
+    original = getattr(socket, name)
+
+    def guarded(host: object, *args: Any, **kwargs: Any) -> Any:
+        if not _is_local(host):
+            _refuse(f"{name} of {host!r}")
+        return original(host, *args, **kwargs)
+
+    return guarded
+
+
+def pytest_configure() -> None:
+    # From here on, so that importing the test modules is watched as well.
+    for method, address_at, needed in (("connect", 0, 1), ("connect_ex", 0, 1), ("sendto", -1, 2), ("sendmsg", 3, 4)):
+        _patches.setattr(socket.socket, method, _guarded_method(method, address_at=address_at, needed=needed))
+    for lookup in ("getaddrinfo", "gethostbyname", "gethostbyname_ex"):
+        _patches.setattr(socket, lookup, _guarded_lookup(lookup))
+
+
+def pytest_unconfigure() -> None:
+    _patches.undo()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if BREACHES and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    if BREACHES:
+        terminalreporter.section("network guard: the session fails", red=True)
+        for breach in BREACHES:
+            terminalreporter.line(breach)
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of reference material that is not part of the project, or a skip."""
+    path = Path(os.environ.get("SECTORBOT_SHARED") or ROOT.parent / "shared")
+    if not path.is_dir():
+        pytest.skip(f"shared reference material absent: {path.name}")
+    return path
