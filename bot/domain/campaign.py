@@ -81,22 +81,31 @@ class Leg:
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """Quote money between the spot and the perp wallet, or a relabelling inside the perp wallet (`relabel`)."""
+    """Quote money between the spot and the perp wallet, or, with `source`, from that sector's label to `sector`'s
+    inside the perp wallet, which moves nothing at the venue. It waits for the legs of `after` and of earlier phases."""
 
     amount: Decimal
     to_perp: bool
     sector: str
     words: str = ""
+    source: str = ""
+    after: Purpose = Purpose.REDUCE
 
 
 @dataclass(frozen=True, slots=True)
 class Tranche:
+    """One step of a campaign. `transfers_done` counts finished transfers; while one has been asked for and the wallets
+    do not show it yet, `transfer_level` is the perp wallet's balance just before and `transfer_sent_ms` the time."""
+
     index: int
     state: TrancheState
     not_before_ms: int
     legs: tuple[Leg, ...] = ()
     transfers: tuple[Transfer, ...] = ()
     started_ms: int = 0
+    transfers_done: int = 0
+    transfer_level: Decimal | None = None
+    transfer_sent_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +150,8 @@ class RegimeMemory:
 
 @dataclass(frozen=True, slots=True)
 class OpenExit:
-    """An exit plan at work on a tactical position, with what it has to remember."""
+    """An exit plan at work on a tactical position, with what it has to remember. `closing` is the reason why all of it
+    is being closed, once that has been decided: a price that bounces does not undo it."""
 
     symbol: str
     sector: str
@@ -152,6 +162,7 @@ class OpenExit:
     targets_hit: int = 0
     funding_paid: Decimal = ZERO
     campaign: int = 0
+    closing: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""What we want: pure functions from what is seen and remembered to bounded wishes and notes."""

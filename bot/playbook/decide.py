@@ -1,0 +1,179 @@
+"""The pure heart: everything seen → everything wanted (DESIGN §3).
+
+read → choose → guard → plan → enter. Deterministic in its arguments, so that a journaled cycle replays to the same
+decision. Nothing is remembered but what is in `Memory`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+
+from bot.domain.campaign import Campaign, Condition, Memory, OpenExit, Phase, Stance, Transfer
+from bot.domain.market import Snapshot
+from bot.domain.money import ZERO
+from bot.domain.order import Intent, Order, Purpose
+from bot.domain.portfolio import Portfolio
+from bot.domain.reason import Note, Reason
+from bot.domain.states import CampaignState
+from bot.playbook.exits import Guarded, guard_positions
+from bot.playbook.plan import drift, start_campaign
+from bot.playbook.policy import Policy, Sectors
+from bot.playbook.progress import Step, end_tactical, live_hedges, step_campaign
+from bot.playbook.regime import read_regime
+from bot.playbook.scene import Scene, belongs_to
+from bot.playbook.signals import Signal, exit_signs, read_phases, read_signals
+from bot.playbook.target import Choice, choose_stance, standing, target_shares
+from bot.playbook.wallets import read_labels, settle_transfer
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What one instant leads to. `target` is a share of the book per sleeve and as `cash`.
+
+    `cancels` are client ids of resting stops that no longer fit; `top_ups` is isolated margin to add, by perp, quote.
+    `intents` belong to one phase, guard intents first; `memory` replaces the one that was handed in.
+    """
+
+    at_ms: int
+    signals: tuple[Signal, ...]
+    condition: Condition
+    confidence: Decimal
+    phases: Mapping[str, Phase]
+    stance: Stance
+    target: Mapping[str, Decimal]
+    campaign: Campaign | None
+    intents: tuple[Intent, ...]
+    transfers: tuple[Transfer, ...]
+    notes: tuple[Note, ...]
+    memory: Memory
+    cancels: tuple[str, ...] = ()
+    top_ups: Mapping[str, Decimal] = field(default_factory=dict)
+
+
+def decide(
+    snapshot: Snapshot, portfolio: Portfolio, memory: Memory, policy: Policy, sectors: Sectors,
+    working: tuple[Order, ...],
+) -> Decision:  # fmt: skip
+    """A full cycle: read the market, choose the stance, keep the exits, take the campaign one step further."""
+    scene = Scene(snapshot, portfolio, policy, sectors, working)
+    memory = _settled(memory, scene)
+    signals, notes = read_signals(snapshot, policy, sectors)
+    reading = read_regime(signals, memory.regime, policy, snapshot.at_ms)
+    memory = replace(memory, regime=reading.memory)
+    signs = exit_signs(signals, policy)
+    choice = choose_stance(reading, signs, memory, policy, snapshot)
+    guarded = guard_positions(memory, scene, () if policy.condition_override else signs)
+    memory, more = _steer(guarded.memory, choice, scene)
+    step = step_campaign(memory, scene, tactical_allowed=choice.tactical_allowed, ended=guarded.ended)
+    shares, share_notes = _shares(step.memory, choice, policy)
+    notes = (*notes, *reading.notes, *choice.notes, *share_notes, *guarded.notes, *more, *step.notes)
+    return _decision(scene, guarded, step, notes, signals, reading.condition, reading.confidence, choice.stance, shares)
+
+
+def guard(
+    snapshot: Snapshot, portfolio: Portfolio, memory: Memory, policy: Policy, sectors: Sectors,
+    working: tuple[Order, ...],
+) -> Decision:  # fmt: skip
+    """Exits, hedge ≤ spot and liquidation distance only; regime, target and campaign stay as they are."""
+    scene = Scene(snapshot, portfolio, policy, sectors, working)
+    memory = _settled(memory, scene)
+    guarded = guard_positions(memory, scene)
+    choice = Choice(standing(memory), tactical_allowed=False)
+    shares, _ = _shares(memory, choice, policy)
+    step = Step(end_tactical(guarded.memory, guarded.ended))
+    return _decision(scene, guarded, step, guarded.notes, (), memory.regime.condition, ZERO, choice.stance, shares)
+
+
+def _decision(
+    scene: Scene, guarded: Guarded, step: Step, notes: Sequence[Note], signals: tuple[Signal, ...],
+    condition: Condition, confidence: Decimal, stance: Stance, shares: Mapping[str, Decimal],
+) -> Decision:  # fmt: skip
+    """Guard intents come first; a leg waits while the guard works on its instrument."""
+    busy = {intent.symbol for intent in guarded.intents if not intent.order_type.is_trigger}
+    intents = (*guarded.intents, *(intent for intent in step.intents if intent.symbol not in busy))
+    if not intents and not step.transfers:
+        notes = (*notes, Note(Reason.NOTHING_TO_DO, "nothing to do now"))
+    memory = replace(step.memory, hedges=live_hedges(step.memory, scene))
+    return Decision(
+        at_ms=scene.at_ms,
+        signals=signals,
+        condition=condition,
+        confidence=confidence,
+        phases=read_phases(scene.snapshot, scene.policy, scene.sectors) if signals else {},
+        stance=stance,
+        target=shares,
+        campaign=memory.campaign,
+        intents=intents,
+        transfers=step.transfers,
+        notes=tuple(notes),
+        memory=memory,
+        cancels=guarded.cancels,
+        top_ups=guarded.top_ups,
+    )
+
+
+def _settled(memory: Memory, scene: Scene) -> Memory:
+    """Memory brought up to what the account shows: transfers, labels, exits of longs that have been filled."""
+    memory = settle_transfer(memory, scene.portfolio.account)
+    if not scene.portfolio.account.is_unified or memory.labels:
+        memory = replace(memory, labels=read_labels(memory, scene.portfolio.account, scene.policy))
+    return replace(memory, exits=_open_exits(memory, scene))
+
+
+def _open_exits(memory: Memory, scene: Scene) -> tuple[OpenExit, ...]:
+    """An exit plan for every tactical long that stands, as soon as any of it is filled."""
+    exits = {held.symbol: held for held in memory.exits}
+    campaign = memory.campaign
+    legs = [leg for t in campaign.tranches for leg in t.legs] if campaign is not None else []
+    for leg in legs:
+        position = scene.position(leg.symbol)
+        if leg.purpose is not Purpose.TACTICAL or leg.exits is None or position is None or position.size <= 0:
+            continue
+        known = exits.get(leg.symbol)
+        if known is None and not leg.state.is_over and campaign is not None:
+            exits[leg.symbol] = OpenExit(
+                leg.symbol, leg.sector, position.size, position.entry_price, leg.exits, position.mark_price,
+                campaign=campaign.number,
+            )  # fmt: skip
+        elif known is not None and position.size > known.size_entered and not known.targets_hit:
+            exits[leg.symbol] = replace(known, size_entered=position.size, entry_price=position.entry_price)
+    return tuple(exits.values())
+
+
+def _shares(memory: Memory, choice: Choice, policy: Policy) -> tuple[Mapping[str, Decimal], tuple[Note, ...]]:
+    """Target shares of the chosen stance; a stance that stands keeps the tactical long it was entered with."""
+    allowed, campaign = choice.tactical_allowed, memory.campaign
+    if campaign is not None and campaign.stance_to is choice.stance and standing(memory) is choice.stance:
+        allowed = campaign.tactical_allowed
+    return target_shares(choice.stance, policy, tactical_allowed=allowed)
+
+
+def _steer(memory: Memory, choice: Choice, scene: Scene) -> tuple[Memory, tuple[Note, ...]]:
+    """Start, reverse or leave alone the campaign."""
+    campaign, notes = memory.campaign, []
+    running = campaign is not None and not campaign.is_over
+    if campaign is not None and running:
+        if campaign.stance_to is choice.stance:
+            return memory, ()
+        campaign = replace(campaign, state=CampaignState.ABORTED)
+        words = f"campaign {campaign.number} towards {campaign.stance_to.value} is given up for {choice.stance.value}"
+        notes.append(Note(Reason.CAMPAIGN_REVERSED, words, str(campaign.number)))
+        # The book stands nowhere exact; what it is moved to is planned from where it is.
+        memory = replace(memory, campaign=campaign, stance=campaign.stance_to)
+    if campaign is not None and any(belongs_to(order, campaign) for order in scene.working if order.state.is_live):
+        words = f"orders of campaign {campaign.number} are still under way: a new one waits for them"
+        return memory, (*notes, Note(Reason.PHASE_WAITS, words, str(campaign.number)))
+    shares, _ = _shares(memory, choice, scene.policy)
+    if choice.stance is memory.stance:
+        moved = drift(shares, scene)
+        if moved <= scene.policy.drift_buffer:
+            words = f"the largest drift is {moved:.2%} of the book, within {scene.policy.drift_buffer:.2%}"
+            return memory, (*notes, Note(Reason.DRIFT_WITHIN_BUFFER, words, choice.stance.value))
+    if scene.portfolio.book <= 0 or scene.portfolio.unpriced:
+        missing = ", ".join(scene.portfolio.unpriced) or "the book is empty"
+        return memory, (*notes, Note(Reason.PRICE_BAD, f"no new campaign: no sound price of {missing}", missing))
+    allowed = choice.tactical_allowed
+    if campaign is not None and choice.stance is memory.stance:
+        allowed = campaign.tactical_allowed
+    started, more = start_campaign(choice.stance, shares, memory, scene, tactical_allowed=allowed)
+    return replace(memory, campaign=started, campaigns=started.number), (*notes, *more)

@@ -1,0 +1,227 @@
+"""How leveraged positions end (PLAYBOOK §7): every one has its exits before it is opened, the guard keeps them.
+
+Identity of the guard's orders: campaign 0, tranche = what it is for (`Watch`), leg = place of the perp in
+`Sectors.perp_symbols`, id `x<tranche>.<leg>`. Campaigns count from 1, so these numbers never meet a leg's; flatten uses
+tranche 0. The same id comes back with every use, and the executor's slice number tells the uses apart.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from enum import IntEnum
+
+from bot.domain.campaign import Memory, OpenExit
+from bot.domain.instrument import Instrument, Side
+from bot.domain.money import ONE, ZERO
+from bot.domain.order import ExitPlan, Intent, OrderType, Purpose, TimeInForce
+from bot.domain.portfolio import Position
+from bot.domain.reason import Note, Reason
+from bot.playbook.hedge import Shrink, near_liquidation, over_spot
+from bot.playbook.policy import HOUR_MS, Policy
+from bot.playbook.scene import Scene, off_by
+
+# A resting stop is replaced when the stop has risen by more than this share of its price.
+_STOP_STEP = Decimal("0.005")
+
+
+class Watch(IntEnum):
+    """What a guard intent is for; its number stands in the client order id."""
+
+    CLOSE = 1
+    TARGET = 2
+    STOP = 3
+    HEDGE_OVER_SPOT = 4
+    LIQUIDATION = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Guarded:
+    """What the guard wants. `cancels` are client ids of resting stops that no longer fit, `top_ups` quote margin to add
+    by perp, `ended` the perps whose tactical long has ended or is ending."""
+
+    intents: tuple[Intent, ...]
+    cancels: tuple[str, ...]
+    top_ups: Mapping[str, Decimal]
+    notes: tuple[Note, ...]
+    memory: Memory
+    ended: frozenset[str]
+
+
+def plan_exits(
+    price: Decimal, *, margin: Decimal, leverage: Decimal, instrument: Instrument, policy: Policy, at_ms: int
+) -> ExitPlan:
+    """Exits of a long entered at `price`: ladder, stop inside the liquidation price, time stop, funding budget."""
+    to_liquidation = ONE - (ONE - ONE / leverage) / (ONE - policy.maintenance_rate)
+    room = max(ZERO, to_liquidation) * (ONE - policy.stop_liquidation_buffer)
+    return ExitPlan(
+        stop_price=instrument.ceil_price(price * (ONE - min(policy.stop, room))),
+        targets=tuple((instrument.floor_price(price * (ONE + rung.move)), rung.part) for rung in policy.targets),
+        trailing_share=policy.trailing,
+        deadline_ms=at_ms + policy.tactical_hours * HOUR_MS,
+        funding_budget_quote=policy.funding_budget * margin,
+    )
+
+
+def with_funding(memory: Memory, paid: Mapping[str, Decimal]) -> Memory:
+    """Memory with funding added to the open exits. `paid`: quote paid (+) or received (−) since then, by perp."""
+    exits = tuple(replace(held, funding_paid=held.funding_paid + paid.get(held.symbol, ZERO)) for held in memory.exits)
+    return replace(memory, exits=exits)
+
+
+def guard_positions(memory: Memory, scene: Scene, signs: Sequence[str] = ()) -> Guarded:
+    """Watch over every tactical long and every hedge once. `signs` are exit signs; two close the tactical longs."""
+    intents: list[Intent] = []
+    notes: list[Note] = []
+    cancels: list[str] = []
+    kept: list[OpenExit] = []
+    ended: set[str] = set()
+    for held in memory.exits:
+        position = scene.position(held.symbol)
+        if position is None or position.size < 0:
+            ended.add(held.symbol)
+            cancels += [order.client_id for order in scene.live_on(held.symbol) if order.order_type.is_trigger]
+            reason = Reason(held.closing) if held.closing else Reason.EXIT_STOP
+            notes.append(Note(reason, f"{held.symbol}: the tactical long is closed", held.symbol))
+            continue
+        watched, note = _watch(held, position, scene, signs)
+        kept.append(watched)
+        notes += [note] if note else []
+        if watched.closing or watched.targets_hit:
+            ended.add(held.symbol)
+        intents += _closing(watched, position, scene)
+        resting, stale = _resting_stop(watched, position, scene)
+        intents += resting
+        cancels += stale
+    shrinks = over_spot(memory, scene)
+    urgent, top_ups, more = near_liquidation(memory, scene)
+    done = {shrink.symbol for shrink in shrinks}
+    for shrink in (*shrinks, *(s for s in urgent if s.symbol not in done)):
+        intents += _shrinking(shrink, scene)
+        notes.append(Note(shrink.reason, shrink.words, shrink.symbol, {"size": str(shrink.size)}))
+    memory = replace(memory, exits=tuple(kept))
+    return Guarded(tuple(intents), tuple(cancels), top_ups, (*notes, *more), memory, frozenset(ended))
+
+
+def _watch(
+    held: OpenExit, position: Position, scene: Scene, signs: Sequence[str]
+) -> tuple[OpenExit, Note | None]:
+    mark = position.mark_price
+    best = max(held.best_price, mark)
+    hit = sum(1 for price, _ in held.plan.targets if best >= price)
+    held = replace(held, best_price=best, targets_hit=max(held.targets_hit, hit))
+    if held.closing:
+        return held, None
+    reason, words = None, ""
+    if mark <= held.plan.stop_price:
+        reason, words = Reason.EXIT_STOP, f"mark {mark} is at or below the stop {held.plan.stop_price}"
+    elif held.targets_hit >= len(held.plan.targets) and mark <= trailing_stop(held):
+        reason, words = Reason.EXIT_TARGET, f"mark {mark} fell {held.plan.trailing_share:.0%} from its best {best}"
+    elif scene.at_ms >= held.plan.deadline_ms:
+        reason, words = Reason.EXIT_TIME, "its time is over"
+    elif held.funding_paid > held.plan.funding_budget_quote:
+        reason = Reason.EXIT_FUNDING
+        words = f"funding paid {held.funding_paid:.2f} passes its budget {held.plan.funding_budget_quote:.2f}"
+    elif len(signs) >= 2:
+        reason, words = Reason.EXIT_SIGNS, f"exit signs: {', '.join(signs)}"
+    if reason is None:
+        return held, None
+    note = Note(reason, f"{held.symbol}: close the tactical long: {words}", held.symbol)
+    return replace(held, closing=reason.value), note
+
+
+def trailing_stop(held: OpenExit) -> Decimal:
+    """The price at which the rest of a long ends once all targets were hit."""
+    return held.best_price * (ONE - held.plan.trailing_share)
+
+
+def _closing(held: OpenExit, position: Position, scene: Scene) -> list[Intent]:
+    kept = ZERO if held.closing else ONE - sum((part for _, part in held.plan.targets[: held.targets_hit]), ZERO)
+    size = position.size - held.size_entered * kept
+    watch = Watch.CLOSE if held.closing else Watch.TARGET
+    words = f"close ({held.closing})" if held.closing else f"profit target {held.targets_hit}"
+    return _reduce(scene, watch, held.symbol, held.sector, Side.SELL, size, words)
+
+
+def _shrinking(shrink: Shrink, scene: Scene) -> list[Intent]:
+    watch = Watch.LIQUIDATION if shrink.reason is Reason.LIQUIDATION_NEAR else Watch.HEDGE_OVER_SPOT
+    return _reduce(scene, watch, shrink.symbol, shrink.sector, Side.BUY, shrink.size, shrink.words)
+
+
+def _reduce(
+    scene: Scene, watch: Watch, symbol: str, sector: str, side: Side, size: Decimal, words: str
+) -> list[Intent]:
+    """A reduce-only order now, unless one of the same kind is still under way."""
+    instrument, quote = scene.instrument(symbol), scene.snapshot.quotes.get(symbol)
+    if instrument is None or quote is None or quote.defect() or scene.live_orders(watch_id(watch, symbol, scene)):
+        return []
+    size = instrument.floor_size(size)
+    if instrument.size_max is not None:
+        size = min(size, instrument.size_max)
+    if not instrument.is_tradable(size, quote.valuation, reduce_only=True):
+        return []
+    worst = off_by(quote.mid, side.sign, scene.policy.exit_slippage_bps)
+    return [
+        Intent(
+            id=watch_id(watch, symbol, scene),
+            campaign=0,
+            tranche=int(watch),
+            leg=_place(symbol, scene),
+            purpose=Purpose.EXIT,
+            sector=sector,
+            symbol=symbol,
+            side=side,
+            size=size,
+            worst_price=instrument.bound_price(worst, side),
+            reference_price=quote.mid,
+            reduce_only=True,
+            words=words,
+        )
+    ]
+
+
+def _resting_stop(held: OpenExit, position: Position, scene: Scene) -> tuple[list[Intent], list[str]]:
+    """The stop that rests at the venue: one, of the position's size, near the stop of now."""
+    instrument = scene.instrument(held.symbol)
+    if instrument is None or held.closing:
+        return [], []
+    price = held.plan.stop_price
+    if held.targets_hit >= len(held.plan.targets):
+        price = max(price, instrument.ceil_price(trailing_stop(held)))
+    live = [order for order in scene.live_on(held.symbol) if order.order_type is OrderType.STOP]
+    stale = [
+        order.client_id
+        for order in live
+        if order.open_size < position.size or (order.trigger_price or ZERO) < price * (ONE - _STOP_STEP)
+    ]
+    size = instrument.floor_size(position.size)
+    if live or size < instrument.size_min or price >= position.mark_price:
+        return [], stale
+    stop = Intent(
+        id=watch_id(Watch.STOP, held.symbol, scene),
+        campaign=0,
+        tranche=int(Watch.STOP),
+        leg=_place(held.symbol, scene),
+        purpose=Purpose.EXIT,
+        sector=held.sector,
+        symbol=held.symbol,
+        side=Side.SELL,
+        size=size,
+        worst_price=instrument.bound_price(off_by(price, -1, scene.policy.exit_slippage_bps), Side.SELL),
+        reference_price=price,
+        reduce_only=True,
+        order_type=OrderType.STOP,
+        time_in_force=TimeInForce.GTC,
+        trigger_price=price,
+        words=f"stop of the tactical long at {price}",
+    )
+    return [stop], stale
+
+
+def watch_id(watch: Watch, symbol: str, scene: Scene) -> str:
+    """Identity of a guard intent."""
+    return f"x{int(watch)}.{_place(symbol, scene)}"
+
+
+def _place(symbol: str, scene: Scene) -> int:
+    known = scene.sectors.perp_symbols
+    return known.index(symbol) + 1 if symbol in known else len(known) + 1

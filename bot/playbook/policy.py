@@ -1,0 +1,312 @@
+"""Every number of the playbook, named, ranged and defaulted (PLAYBOOK §§2–11).
+
+Shares are fractions (0.05 is five percent) of the book where nothing else is said. Numbers that reach an amount are
+Decimal; so are thresholds, which `signals` and `regime` turn into floats for themselves.
+"""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from bot.domain.campaign import Bridge, Condition
+from bot.playbook.membership import Sector, Sectors, Weighting
+
+__all__ = ["Policy", "ProfitTarget", "Sector", "Sectors", "Weighting"]
+
+Share = Annotated[Decimal, Field(ge=0, le=1)]
+SLEEVE_KINDS = ("spot", "futures")
+MINUTE_MS = 60_000
+HOUR_MS = 60 * MINUTE_MS
+DAY_MS = 24 * HOUR_MS
+LEVERAGE_PLAIN = Decimal(5)
+SELL_FRACTION_PLAIN = Decimal("0.20")
+
+
+def _shares(**values: str) -> dict[str, Decimal]:
+    return {name.replace("_", ".", 1): Decimal(value) for name, value in values.items()}
+
+
+def _evidence(**values: str) -> dict[str, Decimal]:
+    return {name: Decimal(value) for name, value in values.items()}
+
+
+DEFAULT_EVIDENCE: Mapping[Condition, Mapping[str, Decimal]] = {
+    Condition.BREAKOUT: _evidence(
+        ratio_breakout="0.35", relative_strength="0.25", trend="0.15", breadth="0.15", volume="0.10"
+    ),
+    Condition.EUPHORIA: _evidence(
+        relative_strength="0.35", tvl_growth="0.20", volume="0.15", trend="0.15", breadth="0.15"
+    ),
+    Condition.UNCERTAINTY: _evidence(
+        calendar="-0.35", relative_strength="-0.30", ratio_breakout="-0.15", volatility="-0.20"
+    ),
+    Condition.DOWNTREND: _evidence(trend="-0.35", drawdown="-0.25", breadth="-0.25", volatility="-0.15"),
+}
+
+
+class ProfitTarget(BaseModel):
+    """One rung of the ladder: at `move` in price, close `part` of what was entered."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    move: Decimal = Field(gt=0, le=5, description="price move from the entry, share")
+    part: Decimal = Field(gt=0, le=1, description="part of the position closed there, share")
+
+
+class Policy(BaseModel):
+    """What the playbook does with its numbers. Frozen; unknown names are errors.
+
+    Raises:
+        ValueError: (pydantic) for a number out of its range, or a set of numbers that contradict each other.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    # target shares
+    neutral: Mapping[str, Share] = Field(
+        default=_shares(defi_spot="0.30", defi_futures="0.05", infra_spot="0.55", infra_futures="0.10"),
+        description="neutral share of the book per sleeve; what is missing to 1 stays cash",
+    )
+    de_risk: Mapping[str, Share] = Field(
+        default=_shares(defi_spot="0.15", defi_futures="0.02", infra_spot="0.35", infra_futures="0.05"),
+        description="share of the book per sleeve in a broad downtrend; what is missing to 1 stays cash",
+    )
+    risk_on: str = Field(default="defi", description="sector that euphoria and breakout shift into")
+    risk_off: str = Field(default="infra", description="sector that uncertainty shifts into")
+    reserve_quote: Decimal = Field(default=Decimal(0), ge=0, description="cash reserve outside the book, quote")
+    spot_share_min: Share = Field(
+        default=Decimal("0.70"), description="least spot share of a sector's capital, kept by moving idle margin"
+    )
+    drift_buffer: Decimal = Field(
+        default=Decimal("0.05"), gt=0, le=Decimal("0.5"), description="drift of a sleeve left alone, share of the book"
+    )
+
+    # a rotation
+    shift: Decimal = Field(default=Decimal("0.20"), gt=0, le=Decimal("0.5"), description="share of the book rotated")
+    tactical_split: Decimal = Field(
+        default=Decimal("0.10"), ge=Decimal("0.05"), le=Decimal("0.10"),
+        description="part of the rotated capital that becomes margin of the tactical long, when one is allowed",
+    )  # fmt: skip
+    first_tranche: Decimal = Field(default=Decimal("0.75"), gt=0, le=1, description="part of a shift sold at once")
+    max_sell_fraction: Decimal = Field(
+        default=SELL_FRACTION_PLAIN, ge=Decimal("0.01"), le=Decimal("0.5"),
+        description="part of a sector's spot sold per tranche; above 0.20 needs max_sell_override",
+    )  # fmt: skip
+    max_sell_override: bool = Field(default=False, description="whether max_sell_fraction may be above 0.20")
+    tranche_interval_minutes: int = Field(
+        default=1440, ge=1, le=43_200, description="from the start of one tranche to the start of the next, minutes"
+    )
+    tranches_max: int = Field(default=30, ge=1, le=90, description="most tranches of one rotation, count")
+    bridge: Bridge = Field(
+        default=Bridge.NONE, description="what pays for purchases before their sale: none, reserve or idle-margin"
+    )
+    leg_tolerance: Decimal = Field(
+        default=Decimal("0.003"), ge=0, le=Decimal("0.05"),
+        description="part of a leg, above one lot, that may stay undone; never more than twice the fee",
+    )  # fmt: skip
+
+    # wallets
+    transfers: bool = Field(default=True, description="whether the venue moves quote money between its wallets")
+    transfer_retry_seconds: int = Field(
+        default=60, ge=1, le=86_400, description="a transfer the wallets do not show is asked for again after, seconds"
+    )
+    transfer_min_quote: Decimal = Field(default=Decimal(1), ge=0, description="smaller transfers are left out, quote")
+
+    # hedges
+    hedge: bool = Field(default=True, description="whether spot that waits to be sold is hedged")
+    hedge_leverage: Decimal = Field(default=Decimal(5), ge=1, le=5, description="leverage of a hedge, isolated")
+    hedge_whole_from: tuple[str, ...] = Field(
+        default=("defi",), description="sectors whose whole shift is hedged before the first sale (scenario B)"
+    )
+    hedge_margin_keep: Decimal = Field(
+        default=Decimal(1), ge=0, le=5,
+        description="margin kept free beside a hedge before the sleeve may bridge a purchase, multiple of its margin",
+    )  # fmt: skip
+    liquidation_distance_min: Decimal = Field(
+        default=Decimal("0.10"), gt=0, le=Decimal("0.5"),
+        description="distance of mark to liquidation of a hedge below which its margin is topped up, share of mark",
+    )  # fmt: skip
+
+    # the tactical long
+    tactical: bool = Field(default=True, description="whether tactical longs are opened at all")
+    tactical_leverage: Decimal = Field(default=Decimal(3), ge=1, le=10, description="leverage of a tactical long")
+    max_leverage: Decimal = Field(
+        default=LEVERAGE_PLAIN, ge=1, le=10, description="cap on leverage; above 5 needs leverage_override"
+    )
+    leverage_override: bool = Field(default=False, description="whether max_leverage may be above 5")
+    tactical_margin_max: Decimal = Field(
+        default=Decimal("0.05"), gt=0, le=Decimal("0.05"), description="margin of tactical longs, share of the book"
+    )
+    tactical_confidence: Share = Field(
+        default=Decimal("0.80"), description="confidence at which euphoria allows a tactical long, 0 to 1"
+    )
+    funding_budget: Share = Field(
+        default=Decimal("0.10"), description="funding a tactical long may cost, share of its margin"
+    )
+
+    # exits
+    stop: Decimal = Field(default=Decimal("0.08"), gt=0, le=Decimal("0.5"), description="stop below entry, share")
+    targets: tuple[ProfitTarget, ...] = Field(
+        default=(
+            ProfitTarget(move=Decimal("0.08"), part=Decimal("0.4")),
+            ProfitTarget(move=Decimal("0.15"), part=Decimal("0.3")),
+        ),
+        description="profit ladder; the rest trails",
+    )
+    trailing: Decimal = Field(
+        default=Decimal("0.06"), gt=0, le=Decimal("0.5"), description="fall from the best price that ends the rest"
+    )
+    tactical_hours: int = Field(default=168, ge=1, le=2160, description="time stop of a tactical long, hours")
+    stop_liquidation_buffer: Decimal = Field(
+        default=Decimal("0.15"), ge=0, lt=1,
+        description="part of the way to liquidation that the stop leaves unused, share",
+    )  # fmt: skip
+    maintenance_rate: Decimal = Field(
+        default=Decimal("0.01"), ge=0, le=Decimal("0.2"), description="maintenance margin assumed, share of notional"
+    )
+    exit_sign: Share = Field(
+        default=Decimal("0.5"), description="score below its negative makes a signal an exit sign, 0 to 1"
+    )
+
+    # orders
+    slippage_bps: int = Field(default=50, ge=1, le=1000, description="worst price of an entry off reference, bps")
+    cash_slippage_bps: int = Field(
+        default=1, ge=0, le=1000, description="room above the ask of a purchase that takes the last of the cash, bps"
+    )
+    exit_slippage_bps: int = Field(default=150, ge=1, le=2000, description="worst price of an exit off reference, bps")
+    order_share_max: Decimal = Field(
+        default=Decimal("0.10"), gt=0, le=1, description="largest order of a leg, share of equity; the rest follows"
+    )
+    order_max_quote: Decimal = Field(
+        default=Decimal(10_000), gt=0, description="largest order of a leg, quote; the rest follows"
+    )
+    entry_wait: bool = Field(default=True, description="whether overbought tokens are bought later")
+    entry_wait_hours: int = Field(default=24, ge=0, le=720, description="longest wait for a better entry, hours")
+    rsi_period: int = Field(default=14, ge=2, le=100, description="candles of the entry's RSI, count")
+    rsi_max: Decimal = Field(default=Decimal(70), ge=50, le=100, description="RSI above which a purchase waits, 0–100")
+    flatten_slice: Decimal = Field(
+        default=Decimal("0.25"), gt=0, le=1, description="part of each holding sold per round of flatten, share"
+    )
+    flatten_slippage: Decimal = Field(
+        default=Decimal("0.02"), gt=0, le=Decimal("0.2"), description="worst price of flatten off the valuation, share"
+    )
+
+    # reading the market
+    condition_override: Condition | None = Field(
+        default=None, description="the operator's own reading; the signals are shown but not followed"
+    )
+    evidence: Mapping[Condition, Mapping[str, Decimal]] = Field(
+        default=DEFAULT_EVIDENCE,
+        description="weight of each signal per condition; negative: a negative score speaks for it",
+    )
+    enter: Share = Field(default=Decimal("0.50"), description="confidence at which a condition begins, 0 to 1")
+    leave: Share = Field(default=Decimal("0.30"), description="confidence below which a condition ends, 0 to 1")
+    coverage_min: Share = Field(
+        default=Decimal("0.50"), description="part of the evidence that must be present for a change of condition"
+    )
+    dwell_hours: int = Field(default=72, ge=0, le=2160, description="least life of a condition, hours")
+    confirm_hours: int = Field(default=4, ge=0, le=336, description="time a new condition must persist, hours")
+    neutral_return_hours: int = Field(
+        default=0, ge=0, le=8760, description="neutral condition after which the book returns to neutral; 0: it holds"
+    )
+    market_symbol: str = Field(default="BTC/USDT", description="what stands for the whole market, unified symbol")
+    candle_minutes: int = Field(default=240, ge=1, le=1440, description="timeframe of the signals, minutes")
+    momentum_days: int = Field(default=14, ge=1, le=90, description="window of relative strength, days")
+    range_days: int = Field(default=30, ge=2, le=120, description="range the ratio must break, days")
+    trend_days: int = Field(default=50, ge=2, le=200, description="moving average of the market, days")
+    drawdown_days: int = Field(default=90, ge=2, le=200, description="window of the market's high, days")
+    drawdown_full: Share = Field(default=Decimal("0.25"), description="drawdown that scores −1, share")
+    breadth_days: int = Field(default=20, ge=1, le=100, description="moving average of each token, days")
+    volatility_days: int = Field(default=10, ge=1, le=60, description="window of realised volatility, days")
+    volume_days: int = Field(default=5, ge=1, le=60, description="window of recent volume, days")
+    history_days: int = Field(default=120, ge=5, le=365, description="history that z-scores compare with, days")
+    tvl_days: int = Field(default=30, ge=1, le=180, description="window of TVL growth, days")
+    tvl_full: Share = Field(default=Decimal("0.20"), description="TVL growth that scores 1, share")
+    funding_full: Decimal = Field(
+        default=Decimal("0.60"), gt=0, le=10, description="funding or basis that scores −1, share per year"
+    )
+    signal_age_max_minutes: int = Field(
+        default=600, ge=1, le=10_080, description="older candles make a signal missing, minutes"
+    )
+
+    @model_validator(mode="after")
+    def _hang_together(self) -> "Policy":
+        for problem in self._problems():
+            raise ValueError(problem)
+        return self
+
+    def _problems(self) -> tuple[str, ...]:
+        found = [p for name, t in (("neutral", self.neutral), ("de_risk", self.de_risk)) for p in _bad_target(name, t)]
+        if self.max_leverage > LEVERAGE_PLAIN and not self.leverage_override:
+            found.append(
+                f"max_leverage = {self.max_leverage} is above 5: set leverage_override = true to mean it, or lower it"
+            )
+        if self.max_sell_fraction > SELL_FRACTION_PLAIN and not self.max_sell_override:
+            found.append(
+                f"max_sell_fraction = {self.max_sell_fraction} is above 0.20, the most one tranche should sell: "
+                "set max_sell_override = true to mean it, or lower it"
+            )
+        if self.leave >= self.enter:
+            found.append(f"leave = {self.leave} must be below enter = {self.enter}, or conditions would flicker")
+        if self.risk_on == self.risk_off:
+            found.append(f"risk_on and risk_off are both {self.risk_on!r}: a rotation needs two sectors")
+        if sum(rung.part for rung in self.targets) > 1:
+            found.append("targets: the parts add up to more than 1, there is not that much to close")
+        moves = [rung.move for rung in self.targets]
+        if moves != sorted(moves):
+            found.append("targets: moves must rise from rung to rung")
+        return tuple(found)
+
+    @property
+    def candle_ms(self) -> int:
+        """Timeframe of the candles that signals and entries read, ms."""
+        return self.candle_minutes * MINUTE_MS
+
+    @property
+    def candle_count(self) -> int:
+        """How many closed candles per symbol the longest window needs."""
+        days = max(
+            self.history_days, self.range_days + 1, self.trend_days * 2, self.drawdown_days,
+            self.momentum_days * 3, self.volatility_days * 3,
+        )  # fmt: skip
+        return days * DAY_MS // self.candle_ms + 2
+
+    def candles_in(self, days: int) -> int:
+        """Candles in a window of days, at least 1."""
+        return max(1, days * DAY_MS // self.candle_ms)
+
+    def warnings(self) -> tuple[str, ...]:
+        """What is allowed and still worth a word to the operator."""
+        found = []
+        for name, target in (("neutral", self.neutral), ("de_risk", self.de_risk)):
+            for sector in sectors_of(target):
+                spot, futures = target.get(f"{sector}.spot", Decimal(0)), target.get(f"{sector}.futures", Decimal(0))
+                if spot + futures > 0 and spot < self.spot_share_min * (spot + futures):
+                    found.append(
+                        f"{name}: spot is less than {self.spot_share_min:%} of the capital of {sector}; idle margin "
+                        "will be moved to spot to keep it"
+                    )
+        if self.tactical_leverage > self.max_leverage:
+            found.append(
+                f"tactical_leverage = {self.tactical_leverage} will be cut to max_leverage = {self.max_leverage}"
+            )
+        return tuple(found)
+
+
+def sectors_of(target: Mapping[str, Decimal]) -> tuple[str, ...]:
+    """Names of the sectors a target speaks of, in its order."""
+    return tuple(dict.fromkeys(sleeve.rpartition(".")[0] for sleeve in target))
+
+
+def _bad_target(name: str, target: Mapping[str, Decimal]) -> list[str]:
+    found = [
+        f"{name}: {sleeve!r} is not a sleeve; write SECTOR.spot or SECTOR.futures"
+        for sleeve in target
+        if sleeve.rpartition(".")[2] not in SLEEVE_KINDS or not sleeve.rpartition(".")[0]
+    ]
+    total = sum(target.values(), Decimal(0))
+    if total > 1:
+        found.append(f"{name}: the shares add up to {total}, more than the book: lower them to 1 or less")
+    return found

@@ -1,0 +1,69 @@
+"""What every part of a decision looks at: market, account, rules, live orders."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from bot.domain.campaign import Campaign
+from bot.domain.instrument import Instrument
+from bot.domain.market import Snapshot
+from bot.domain.money import BPS, ONE
+from bot.domain.order import Order
+from bot.domain.portfolio import Portfolio, Position
+from bot.playbook.membership import Sectors
+from bot.playbook.policy import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """One instant, seen by the planner. `working` holds our live orders, resting stops included."""
+
+    snapshot: Snapshot
+    portfolio: Portfolio
+    policy: Policy
+    sectors: Sectors
+    working: tuple[Order, ...]
+
+    @property
+    def at_ms(self) -> int:
+        return self.snapshot.at_ms
+
+    def instrument(self, symbol: str) -> Instrument | None:
+        """The instrument, None when it is not listed or not active."""
+        found = self.snapshot.instruments.get(symbol)
+        return found if found is not None and found.active else None
+
+    def price(self, symbol: str) -> Decimal | None:
+        """Valuation price, None without a sound quote."""
+        return self.snapshot.price(symbol)
+
+    def held(self, symbol: str) -> Decimal:
+        """Signed size held now."""
+        return self.portfolio.held(symbol)
+
+    def position(self, symbol: str) -> Position | None:
+        """The perp position, None when flat."""
+        found = self.portfolio.account.positions.get(symbol)
+        return found if found is not None and found.size != 0 else None
+
+    def live_orders(self, intent_id: str) -> tuple[Order, ...]:
+        """Live orders of one intent."""
+        return tuple(order for order in self.working if order.intent_id == intent_id and order.state.is_live)
+
+    def live_on(self, symbol: str) -> tuple[Order, ...]:
+        """Live orders in one instrument."""
+        return tuple(order for order in self.working if order.symbol == symbol and order.state.is_live)
+
+
+def leg_id(campaign: int, tranche: int, leg: int) -> str:
+    """Identity of a leg's intent: it names campaign, tranche and leg and nothing that changes."""
+    return f"{campaign}.{tranche}.{leg}"
+
+
+def belongs_to(order: Order, campaign: Campaign) -> bool:
+    """Whether an order was sent for a leg of the campaign."""
+    return order.intent_id.startswith(f"{campaign.number}.")
+
+
+def off_by(price: Decimal, sign: int, bps: int) -> Decimal:
+    """`price` moved by `bps` in the direction of `sign`."""
+    return price * (ONE + sign * BPS * bps)

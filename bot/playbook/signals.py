@@ -1,0 +1,317 @@
+"""What the market says: each signal a pure function of a snapshot, with its value, its score and the reason in words
+(PLAYBOOK §3).
+
+A score is in [-1, 1]: positive speaks for risk and for the risk-on sector. Only closed candles that the snapshot holds
+are read, so nothing looks ahead. A missing input gives no signal and a note.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from bot.domain.campaign import Phase
+from bot.domain.candles import CandleSeries
+from bot.domain.market import Snapshot
+from bot.domain.reason import Note, Reason
+from bot.playbook import indicators
+from bot.playbook.membership import Sectors
+from bot.playbook.policy import DAY_MS, MINUTE_MS, Policy
+
+_YEAR_DAYS = 365.0
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """One reading. `rank` is its z-score or percentile where it has one, `age_ms` the age of its newest input."""
+
+    name: str
+    value: float
+    score: float
+    words: str
+    age_ms: int
+    rank: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    """The snapshot as aligned series: the newest candles that all symbols of a line share."""
+
+    snapshot: Snapshot
+    policy: Policy
+    sectors: Sectors
+    index: Mapping[str, tuple[float, ...]]
+    ratio: tuple[float, ...]
+    market: tuple[float, ...]
+    age_ms: int
+
+
+Reader = Callable[[_View], Signal | str]
+
+
+def read_signals(snapshot: Snapshot, policy: Policy, sectors: Sectors) -> tuple[tuple[Signal, ...], tuple[Note, ...]]:
+    """Every signal that can be read, and a note for each that cannot."""
+    view = _view(snapshot, policy, sectors)
+    found, notes = [], []
+    for name, reader in READERS.items():
+        answer = reader(view)
+        if isinstance(answer, Signal):
+            found.append(answer)
+        else:
+            notes.append(Note(Reason.SIGNAL_MISSING, f"{name}: {answer}", name))
+    return tuple(found), tuple(notes)
+
+
+def read_phases(snapshot: Snapshot, policy: Policy, sectors: Sectors) -> Mapping[str, Phase]:
+    """Where each sector stands in its cycle: who led over the range, and which way relative strength turns now.
+
+    An underperformer that turns up accumulates, an outperformer that turns down distributes (PLAYBOOK §3).
+    """
+    ratio = _view(snapshot, policy, sectors).ratio
+    long, short = policy.candles_in(policy.range_days), policy.candles_in(max(1, policy.momentum_days // 2))
+    phases = dict.fromkeys(sectors.sectors, Phase.UNKNOWN)
+    if len(ratio) < long + 1 or policy.risk_on not in phases or policy.risk_off not in phases:
+        return phases
+    past, turn = math.log(ratio[-1 - short] / ratio[-1 - long]), math.log(ratio[-1] / ratio[-1 - short])
+    phases[policy.risk_on] = _phase(past, turn)
+    phases[policy.risk_off] = _phase(-past, -turn)
+    return phases
+
+
+def _phase(past: float, turn: float) -> Phase:
+    if past >= 0:
+        return Phase.LEADING if turn >= 0 else Phase.DISTRIBUTING
+    return Phase.ACCUMULATING if turn >= 0 else Phase.LAGGING
+
+
+def volatile_first(tokens: Sequence[str], snapshot: Snapshot, sectors: Sectors, policy: Policy) -> tuple[str, ...]:
+    """Tokens by realised volatility, highest first; those without candles keep their order at the end."""
+    count = policy.candles_in(policy.volatility_days) + 1
+
+    def volatility(token: str) -> float:
+        series = snapshot.candles.get(sectors.spot(token))
+        found = indicators.realised_volatility(series.closes[-count:], 1.0) if series else None
+        return -1.0 if found is None else found
+
+    return tuple(sorted(tokens, key=lambda token: -volatility(token)))
+
+
+def liquid_first(tokens: Sequence[str], snapshot: Snapshot, sectors: Sectors, policy: Policy) -> tuple[str, ...]:
+    """Tokens by traded volume, highest first."""
+    count = policy.candles_in(policy.range_days)
+
+    def volume(token: str) -> float:
+        series = snapshot.candles.get(sectors.spot(token))
+        return indicators.mean(series.volumes_quote[-count:]) if series else 0.0
+
+    return tuple(sorted(tokens, key=lambda token: -volume(token)))
+
+
+def sector_index(
+    snapshot: Snapshot, sectors: Sectors, weights: Mapping[str, float]
+) -> tuple[tuple[int, ...], tuple[float, ...]]:
+    """A sector's index over the candle times its tokens share: weighted closes, each rebased to 1 at the start.
+
+    Tokens with less than half of the longest history are left out, so that a new listing does not shorten the index.
+    """
+    symbols = {token: sectors.spot(token) for token in weights}
+    series = {token: snapshot.candles[symbol] for token, symbol in symbols.items() if symbol in snapshot.candles}
+    longest = max((len(found) for found in series.values()), default=0)
+    series = {token: found for token, found in series.items() if len(found) > 0 and 2 * len(found) >= longest}
+    if not series:
+        return (), ()
+    closes = {token: dict(zip(found.starts_ms, found.closes, strict=True)) for token, found in series.items()}
+    shared = sorted(set.intersection(*(set(column) for column in closes.values())))
+    if not shared:
+        return (), ()
+    total = math.fsum(weights[token] for token in closes)
+    bases = {token: column[shared[0]] for token, column in closes.items()}
+    if total <= 0 or any(base <= 0 for base in bases.values()):
+        return (), ()
+    parts = {token: weights[token] / bases[token] / total for token in closes}
+    values = tuple(math.fsum(parts[token] * column[at] for token, column in closes.items()) for at in shared)
+    return tuple(shared), values
+
+
+def _view(snapshot: Snapshot, policy: Policy, sectors: Sectors) -> _View:
+    columns: dict[str, dict[int, float]] = {}
+    for name in sectors.sectors:
+        weights = {token: float(sectors.membership(token, name)) for token in sectors.members(name)}
+        columns[name] = dict(zip(*sector_index(snapshot, sectors, weights), strict=True))
+    on, off = columns.get(policy.risk_on, {}), columns.get(policy.risk_off, {})
+    shared = sorted(set(on) & set(off))
+    ratio = tuple(on[at] / off[at] for at in shared if off[at] > 0)
+    market = snapshot.candles.get(policy.market_symbol)
+    newest = max(shared[-1] + policy.candle_ms if shared else 0, market.end_ms if market else 0)
+    age = max(0, snapshot.at_ms - newest) if newest else 0
+    if age > policy.signal_age_max_minutes * MINUTE_MS:
+        ratio, market, columns = (), None, {}
+    index = {name: tuple(column[at] for at in sorted(column)) for name, column in columns.items()}
+    return _View(snapshot, policy, sectors, index, ratio, market.closes if market else (), age)
+
+
+def _relative_strength(view: _View) -> Signal | str:
+    window = view.policy.candles_in(view.policy.momentum_days)
+    if len(view.ratio) < 2 * window + 2:
+        return f"the ratio of the sectors has {len(view.ratio)} candles, {2 * window + 2} are needed"
+    moves = [math.log(after / before) for before, after in zip(view.ratio, view.ratio[window:], strict=False)]
+    spread = math.sqrt(indicators.mean([move * move for move in moves]))
+    rank = moves[-1] / spread if spread > 0 else 0.0
+    pair, days = f"{view.policy.risk_on} against {view.policy.risk_off}", view.policy.momentum_days
+    words = f"{pair}: {math.expm1(moves[-1]):+.1%} in {days} days"
+    return Signal("relative_strength", moves[-1], indicators.clip(rank / 1.5), words, view.age_ms, rank)
+
+
+def _ratio_breakout(view: _View) -> Signal | str:
+    window = view.policy.candles_in(view.policy.range_days)
+    place = indicators.range_position(view.ratio, window)
+    if place is None:
+        return f"the ratio of the sectors has no range of {view.policy.range_days} days"
+    score = 1.0 if place > 1 else -1.0 if place < 0 else indicators.clip(place - 0.5)
+    where = "above" if place > 1 else "below" if place < 0 else f"at {place:.0%} of"
+    words = f"the ratio of the sectors is {where} its {view.policy.range_days}-day range"
+    return Signal("ratio_breakout", place, score, words, view.age_ms, indicators.clip(place, 0.0, 1.0))
+
+
+def _trend(view: _View) -> Signal | str:
+    average = indicators.ema(view.market, view.policy.candles_in(view.policy.trend_days))
+    if average is None or average <= 0:
+        return f"{view.policy.market_symbol} has fewer candles than its {view.policy.trend_days}-day average needs"
+    distance = view.market[-1] / average - 1.0
+    words = f"{view.policy.market_symbol} is {distance:+.1%} from its {view.policy.trend_days}-day average"
+    return Signal("trend", distance, indicators.clip(distance / 0.10), words, view.age_ms)
+
+
+def _drawdown(view: _View) -> Signal | str:
+    fall = indicators.drawdown(view.market[-view.policy.candles_in(view.policy.drawdown_days) :])
+    if fall is None:
+        return f"{view.policy.market_symbol} has no candles"
+    full = float(view.policy.drawdown_full) or 1.0
+    words = f"{view.policy.market_symbol} is {fall:.1%} below its {view.policy.drawdown_days}-day high"
+    return Signal("drawdown", fall, indicators.clip(-fall / full), words, view.age_ms)
+
+
+def _breadth(view: _View) -> Signal | str:
+    period = view.policy.candles_in(view.policy.breadth_days)
+    above = counted = 0
+    for symbol in view.sectors.spot_symbols:
+        series = view.snapshot.candles.get(symbol)
+        average = indicators.sma(series.closes, period) if series and view.index else None
+        if series is not None and average is not None:
+            counted += 1
+            above += series.closes[-1] > average
+    if 2 * counted < len(view.sectors.spot_symbols) or not counted:
+        total = len(view.sectors.spot_symbols)
+        return f"only {counted} of {total} tokens have a {view.policy.breadth_days}-day average"
+    share = above / counted
+    words = f"{above} of {counted} tokens are above their {view.policy.breadth_days}-day average"
+    return Signal("breadth", share, indicators.clip(2 * share - 1), words, view.age_ms, share)
+
+
+def _volatility(view: _View) -> Signal | str:
+    window = view.policy.candles_in(view.policy.volatility_days)
+    count, per_year = len(view.market), _YEAR_DAYS * DAY_MS / view.policy.candle_ms
+    history = [
+        found
+        for end in range(count, window + 1, -max(1, window // 8))
+        if (found := indicators.realised_volatility(view.market[end - window - 1 : end], per_year)) is not None
+    ]
+    if len(history) < 8:
+        return f"{view.policy.market_symbol} has too few candles to rank its volatility"
+    rank = indicators.percentile(history[0], history[1:]) or 0.0
+    words = f"volatility {history[0]:.0%} a year, higher than {rank:.0%} of its history"
+    return Signal("volatility", history[0], indicators.clip(1 - 2 * rank), words, view.age_ms, rank)
+
+
+def _volume(view: _View) -> Signal | str:
+    recent, usual = view.policy.candles_in(view.policy.volume_days), view.policy.candles_in(view.policy.range_days)
+    ratios = []
+    for token in view.sectors.members(view.policy.risk_on):
+        series = view.snapshot.candles.get(view.sectors.spot(token))
+        if series and len(series) >= usual and view.index:
+            base = indicators.mean(series.volumes_quote[-usual:])
+            if base > 0:
+                ratios.append(indicators.mean(series.volumes_quote[-recent:]) / base)
+    if not ratios:
+        return f"no token of {view.policy.risk_on} has {view.policy.range_days} days of volume"
+    value = sorted(ratios)[len(ratios) // 2]
+    words = f"{view.policy.risk_on} trades {value:.0%} of its usual volume"
+    return Signal("volume", value, indicators.clip((value - 1) / 0.5), words, view.age_ms)
+
+
+def _crowding(view: _View) -> Signal | str:
+    rates, age = [], 0
+    for symbol in view.sectors.perp_symbols:
+        found = view.snapshot.funding.get(symbol)
+        if found is not None and found.interval_hours > 0:
+            rates.append(float(found.rate) * 24 / found.interval_hours * _YEAR_DAYS)
+            age = max(age, view.snapshot.at_ms - found.at_ms)
+    if not rates:
+        return "no funding rate of any leader"
+    value = indicators.mean(rates)
+    words = f"leaders' longs {'pay' if value >= 0 else 'receive'} {abs(value):.1%} a year in funding"
+    return Signal("crowding", value, indicators.clip(-value / float(view.policy.funding_full)), words, age)
+
+
+def _basis(view: _View) -> Signal | str:
+    premiums = []
+    for symbol in view.sectors.perp_symbols:
+        quote = view.snapshot.quotes.get(symbol)
+        if quote is not None and quote.mark is not None and quote.index is not None and not quote.defect():
+            premiums.append(float(quote.mark / quote.index) - 1.0)
+    if not premiums:
+        return "no leader has a mark and an index"
+    value = indicators.mean(premiums) * _YEAR_DAYS * 3
+    words = f"perps stand {indicators.mean(premiums):+.3%} from spot ({'contango' if value >= 0 else 'backwardation'})"
+    return Signal("basis", value, indicators.clip(-value / float(view.policy.funding_full)), words, 0)
+
+
+def _tvl_growth(view: _View) -> Signal | str:
+    found = view.snapshot.tvl.get(view.policy.risk_on) or view.snapshot.tvl.get("total")
+    if found is None or len(found.at_ms) < 2:
+        return f"no TVL of {view.policy.risk_on}"
+    since = found.at_ms[-1] - view.policy.tvl_days * DAY_MS
+    start = next((v for at, v in zip(found.at_ms, found.values_quote, strict=True) if at >= since), None)
+    if start is None or start <= 0 or found.at_ms[0] > since + DAY_MS:
+        return f"TVL of {found.name} does not reach back {view.policy.tvl_days} days"
+    value = float(found.values_quote[-1] / start) - 1.0
+    words = f"TVL of {found.name} {value:+.1%} in {view.policy.tvl_days} days"
+    score = indicators.clip(value / (float(view.policy.tvl_full) or 1.0))
+    return Signal("tvl_growth", value, score, words, max(0, view.snapshot.at_ms - found.at_ms[-1]))
+
+
+def _calendar(view: _View) -> Signal | str:
+    active = [e for e in view.snapshot.events if e.start_ms <= view.snapshot.at_ms < e.end_ms and e.kind != "upgrade"]
+    if not view.snapshot.events:
+        return "the operator's calendar is empty"
+    value = math.fsum(float(event.weight) for event in active)
+    words = ", ".join(f"{event.name} ({event.kind})" for event in active) or "nothing on the calendar now"
+    return Signal("calendar", value, indicators.clip(value), words, 0)
+
+
+READERS: Mapping[str, Reader] = {
+    "relative_strength": _relative_strength,
+    "ratio_breakout": _ratio_breakout,
+    "trend": _trend,
+    "drawdown": _drawdown,
+    "breadth": _breadth,
+    "volatility": _volatility,
+    "volume": _volume,
+    "crowding": _crowding,
+    "basis": _basis,
+    "tvl_growth": _tvl_growth,
+    "calendar": _calendar,
+}
+
+
+def exit_signs(signals: Sequence[Signal], policy: Policy) -> tuple[str, ...]:
+    """The rotation's own exit signs that show: TVL falls, excessive crowding, a macro turn (PLAYBOOK §7)."""
+    bound = -float(policy.exit_sign)
+    groups = {"TVL falls": ("tvl_growth",), "crowding": ("crowding", "basis"), "macro turns": ("calendar", "trend")}
+    scores = {signal.name: signal.score for signal in signals}
+    return tuple(words for words, names in groups.items() if any(scores.get(name, 0.0) <= bound for name in names))
+
+
+def overbought(series: CandleSeries | None, policy: Policy) -> float | None:
+    """The RSI when it is high enough to delay a purchase (PLAYBOOK §9), None otherwise."""
+    found = indicators.rsi(series.closes, policy.rsi_period) if series is not None else None
+    return found if found is not None and found > float(policy.rsi_max) else None

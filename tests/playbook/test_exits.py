@@ -1,0 +1,185 @@
+"""PLAYBOOK §7: every leveraged position ends by its plan, and nothing that has ended begins again."""
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from bot.domain.instrument import Side
+from bot.domain.order import Intent, OrderType, Purpose
+from bot.domain.reason import Reason
+from bot.domain.states import LegState, OrderState
+from bot.playbook.decide import Decision
+from bot.playbook.exits import with_funding
+from tests.playbook.builders import World, golden_policy, neutral_world, one_token_each, resting
+
+D = Decimal
+UNI = "UNI/USDT:USDT"
+ETH = "ETH/USDT:USDT"
+
+
+def world_with_a_long(**changes: object) -> World:
+    policy = golden_policy(bridge="reserve", reserve_quote=5000, tactical_leverage=3, max_leverage=3, **changes)
+    world = neutral_world(policy, sectors=one_token_each())
+    world.run()
+    assert world.positions[UNI].size > 0
+    return world
+
+
+def acts(made: Decision) -> list[Intent]:
+    return [intent for intent in made.intents if not intent.order_type.is_trigger]
+
+
+def reasons(made: Decision) -> set[Reason]:
+    return {note.reason for note in made.notes}
+
+
+def test_a_stop_rests_at_the_venue_as_soon_as_the_long_is_filled() -> None:
+    world = world_with_a_long()
+    stops = [order for order in world.working if order.order_type is OrderType.STOP]
+    assert len(stops) == 1
+    assert stops[0].reduce_only
+    assert stops[0].size == world.positions[UNI].size
+    assert stops[0].trigger_price == D("9.20")
+    assert world.guard().intents == ()
+
+
+def test_the_stop_stays_inside_the_liquidation_price() -> None:
+    for leverage in range(1, 11):
+        world = neutral_world(golden_policy(tactical_leverage=leverage), sectors=one_token_each())
+        world.run()
+        plan = world.memory.exits[0].plan
+        liquidation = D(10) * (1 - D(1) / leverage) / (1 - world.policy.maintenance_rate)
+        assert plan.stop_price > liquidation
+
+
+def test_a_fall_through_the_stop_closes_the_long_and_the_leg_is_not_opened_again() -> None:
+    world = world_with_a_long()
+    world.prices["UNI"] = D(9)
+    made = world.guard()
+    assert Reason.EXIT_STOP in reasons(made)
+    closing = [i for i in acts(made) if i.symbol == UNI]
+    assert [(i.side, i.size, i.reduce_only) for i in closing] == [(Side.SELL, world.positions[UNI].size, True)]
+    world.prices["UNI"] = D(12)
+    assert [i.id for i in acts(world.guard())] == [i.id for i in closing], "a bounce does not undo a decision to close"
+    world.apply(closing)
+    stops = tuple(order.client_id for order in world.working)
+    ended = world.guard()
+    assert ended.cancels == stops
+    assert world.memory.exits == ()
+    world.working = ()
+    assert not any(i.purpose is Purpose.TACTICAL for d in world.run() for i in d.intents)
+
+
+def test_a_stop_that_filled_at_the_venue_ends_an_unfinished_tactical_leg() -> None:
+    world = neutral_world(golden_policy(bridge="reserve", reserve_quote=5000), sectors=one_token_each())
+    for _ in range(40):
+        made = world.decide()
+        tactical = [i for i in made.intents if i.purpose is Purpose.TACTICAL]
+        world.move(made.transfers)
+        world.apply(replace(i, size=world.instruments()[UNI].floor_size(i.size / 2)) if i in tactical else i
+                    for i in made.intents)  # fmt: skip
+        if tactical:
+            break
+    world.decide()
+    assert world.memory.exits
+    world.positions.pop(UNI)
+    world.guard()
+    campaign = world.memory.campaign
+    assert campaign is not None
+    legs = [leg for leg in campaign.tranches[0].legs if leg.purpose is Purpose.TACTICAL]
+    assert [leg.state for leg in legs] == [LegState.DONE]
+    assert not any(i.purpose is Purpose.TACTICAL for d in world.run() for i in d.intents)
+
+
+def test_the_ladder_sells_its_parts_once_and_the_rest_trails() -> None:
+    world = world_with_a_long()
+    entered = world.positions[UNI].size
+    world.prices["UNI"] = D("10.85")
+    first = acts(world.guard())
+    assert len(first) == 1
+    assert abs(first[0].size - entered * D("0.4")) < D("0.001")
+    world.apply(first)
+    assert acts(world.guard()) == []
+    world.prices["UNI"] = D("11.60")
+    second = acts(world.guard())
+    assert abs(second[0].size - entered * D("0.3")) < D("0.001")
+    world.apply(second)
+    world.prices["UNI"] = D("13.00")
+    raised = world.guard()
+    assert acts(raised) == []
+    assert len(raised.cancels) == 1, "the resting stop follows the trailing one"
+    world.working = ()
+    stop = [i for i in world.guard().intents if i.order_type is OrderType.STOP]
+    assert stop[0].trigger_price == D("12.22")
+    world.prices["UNI"] = D("12.20")
+    last = world.guard()
+    assert Reason.EXIT_TARGET in reasons(last)
+    assert acts(last)[0].size == world.positions[UNI].size
+
+
+def test_time_and_funding_end_a_long() -> None:
+    world = world_with_a_long()
+    world.skip(world.policy.tactical_hours * 60 + 1)
+    assert Reason.EXIT_TIME in reasons(world.guard())
+
+    world = world_with_a_long()
+    budget = world.memory.exits[0].plan.funding_budget_quote
+    world.memory = with_funding(world.memory, {UNI: budget})
+    assert acts(world.guard()) == []
+    world.memory = with_funding(world.memory, {UNI: D("0.01")})
+    made = world.guard()
+    assert Reason.EXIT_FUNDING in reasons(made)
+    assert acts(made)
+
+
+def test_an_exit_under_way_is_not_asked_for_twice() -> None:
+    world = world_with_a_long()
+    world.prices["UNI"] = D(9)
+    closing = acts(world.guard())[0]
+    world.working += (resting(closing, state=OrderState.IN_DOUBT),)
+    assert acts(world.guard()) == []
+
+
+def test_a_hedge_shrinks_with_the_spot_it_covers() -> None:
+    world = world_with_a_long()
+    world.spot["ETH"] = D("1.5")
+    made = world.guard()
+    intents = [i for i in acts(made) if i.symbol == ETH]
+    assert [(i.side, i.reduce_only) for i in intents] == [(Side.BUY, True)]
+    world.apply(intents)
+    assert -world.positions[ETH].size * world.prices["ETH"] <= world.spot["ETH"] * world.prices["ETH"]
+    assert Reason.HEDGE_OVER_SPOT in reasons(made)
+
+
+@pytest.mark.parametrize(("label", "shrinks"), [("10000", False), ("1000", True)])
+def test_a_hedge_near_liquidation_is_topped_up_from_idle_margin_or_shrunk(label: str, shrinks: bool) -> None:
+    world = world_with_a_long()
+    position = world.positions[ETH]
+    world.positions[ETH] = replace(position, liquidation_price=world.prices["ETH"] * D("1.07"))
+    infra = D(label)
+    world.memory = replace(world.memory, labels={"infra": infra, "defi": world.perp_wallet - infra})
+    made = world.guard()
+    assert Reason.LIQUIDATION_NEAR in reasons(made)
+    assert bool([i for i in acts(made) if i.symbol == ETH]) is shrinks
+    assert (ETH in made.top_ups) is not shrinks
+
+
+def test_guard_intents_never_share_numbers_with_a_leg() -> None:
+    world = world_with_a_long()
+    world.prices["UNI"] = D(9)
+    world.spot["ETH"] = D("0.5")
+    made = world.guard()
+    numbers = [(i.campaign, i.tranche, i.leg) for i in made.intents]
+    assert len(set(numbers)) == len(numbers) == len({i.id for i in made.intents})
+    assert all(campaign == 0 and tranche > 0 for campaign, tranche, _ in numbers)
+
+
+def test_dear_funding_cuts_or_skips_the_long() -> None:
+    policy = golden_policy(bridge="reserve", reserve_quote=5000, tactical_leverage=5)
+    world = neutral_world(policy, sectors=one_token_each())
+    world.funding = {UNI: D("0.0020")}
+    made = world.run()
+    assert any(Reason.FUNDING_DEAR in reasons(d) for d in made)
+    size = world.positions[UNI].size * 10 if UNI in world.positions else D(0)
+    assert size * D("0.002") * 21 <= D(200) + 1
