@@ -1,0 +1,93 @@
+"""Orders whose end is not known: asked about until there is evidence (DESIGN §4.4).
+
+Found is proof at once. Absent is proof only after the quiet period, when every endpoint said so more than once; until
+then the order counts in full.
+"""
+
+import asyncio
+from collections.abc import Sequence
+
+from bot.domain.order import Order
+from bot.domain.reason import Note, Reason
+from bot.domain.states import OrderEvent, OrderState
+from bot.execution.evidence import OLDER_MS, Evidence, find_report, together
+from bot.execution.journal import Journal
+from bot.execution.rules import ExecutionRules
+from bot.ports import OrderReport, Unavailable, Venue
+
+DOUBTFUL = (OrderState.SUBMITTING, OrderState.IN_DOUBT)
+
+
+class Doubts:
+    """Settles orders against the venue. Raises JournalError; an unreachable venue leaves orders as they are."""
+
+    def __init__(self, venue: Venue, journal: Journal, rules: ExecutionRules, evidence: Evidence) -> None:
+        self._venue, self._journal, self._rules, self._evidence = venue, journal, rules, evidence
+
+    async def settle(self, orders: Sequence[Order], open_reports: Sequence[OrderReport]) -> tuple[Note, ...]:
+        """Bring every order as far as the evidence goes. `open_reports` is what rests at the venue now."""
+        settled = await together([self._settle_one(order, open_reports) for order in orders])
+        return tuple(note for notes in settled for note in notes)
+
+    async def _settle_one(self, order: Order, open_reports: Sequence[OrderReport]) -> tuple[Note, ...]:
+        if order.state is OrderState.SUBMITTING:
+            reason = "no outcome was recorded before this reconciliation"
+            order = await self._journal.record_order_event(order.client_id, OrderEvent.LOST, reason=reason)
+        was_doubtful = order.state in DOUBTFUL
+        after, notes = await self._ask(order, open_reports)
+        if after.filled_size > 0 and self._evidence.has_fills_missing(after):
+            after = await self._evidence.collect_fills_of(after)
+        if was_doubtful and after.state not in DOUBTFUL:
+            words = f"order {after.client_id} of {after.symbol} is {after.state}"
+            notes += (Note(Reason.DOUBT_SETTLED, words, after.symbol),)
+        return notes
+
+    async def _ask(self, order: Order, open_reports: Sequence[OrderReport]) -> tuple[Order, tuple[Note, ...]]:
+        report = find_report(order, open_reports)
+        for ask in range(self._rules.absence_asks):
+            if ask:
+                await asyncio.sleep(self._rules.absence_interval_ms / 1000)
+            try:
+                report = report or await self._look(order)
+            except Unavailable as error:
+                words = f"order {order.client_id} of {order.symbol} could not be asked about: {error}"
+                return order, (Note(Reason.VENUE_UNAVAILABLE, words, order.symbol),)
+            if report is not None:
+                return await self._evidence.record_report(order, report)
+            if not self._is_quiet(order):
+                return order, ()
+            order = await self._journal.record_absence(order.client_id)
+        return await self._absent(order)
+
+    async def _look(self, order: Order) -> OrderReport | None:
+        """Ask on every endpoint: by client id, in the order history, in the list of open orders."""
+        report = await self._evidence.fetch_order(order)
+        if report is None:
+            reading = self._venue.fetch_order_history(order.symbol, order.sent_ms - OLDER_MS)
+            report = find_report(order, await self._evidence.read(reading, f"order history of {order.symbol}"))
+        if report is None:
+            opened = self._venue.fetch_open_orders([order.symbol])
+            report = find_report(order, await self._evidence.read(opened, f"open orders of {order.symbol}"))
+        return report
+
+    def _is_quiet(self, order: Order) -> bool:
+        """Whether the venue can no longer accept the request, and would show the order if it had."""
+        window_ms = max(order.receive_window_ms - self._venue.receive_window_ms, 0)
+        return self._venue.now_ms() - order.sent_ms >= self._venue.quiet_period_ms + window_ms
+
+    async def _absent(self, order: Order) -> tuple[Order, tuple[Note, ...]]:
+        """Unanimous absence: a doubtful order never came to be, an acknowledged one is over and was forgotten."""
+        try:
+            await self._evidence.collect_fills(order.symbol, order.sent_ms - OLDER_MS)
+        except Unavailable as error:
+            words = f"fills of {order.symbol} could not be read: {error}"
+            return order, (Note(Reason.VENUE_UNAVAILABLE, words, order.symbol),)
+        order = self._journal.reader.load_order(order.client_id) or order
+        asked = f"{self._rules.absence_asks} times, on every endpoint"
+        if order.filled_size >= order.size:
+            event, reason = OrderEvent.FILLED, "its fills add up to its size"
+        elif order.state is OrderState.IN_DOUBT and order.filled_size == 0:
+            event, reason = OrderEvent.NOT_FOUND, f"never came to be: the venue does not know it, asked {asked}"
+        else:
+            event, reason = OrderEvent.EXPIRED, f"over: the venue no longer knows it, asked {asked}"
+        return await self._journal.record_order_event(order.client_id, event, reason=reason), ()

@@ -1,0 +1,191 @@
+"""What the venue says about an order, and how it is written down.
+
+Executor and reconciler share this, so that one report means one thing wherever it was read.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Coroutine, Sequence
+from decimal import Decimal
+from typing import Any, TypeVar
+
+from bot.domain.money import ZERO
+from bot.domain.order import Fill, Order
+from bot.domain.reason import Note, Reason
+from bot.domain.states import ORDER_TABLE, OrderEvent, OrderState, is_late
+from bot.execution.journal import Journal
+from bot.execution.rules import ExecutionRules
+from bot.ports import OrderReport, ReportState, Unavailable, Venue
+
+T = TypeVar("T")
+OLDER_MS = 60_000
+_ENDS = {
+    ReportState.FILLED: OrderEvent.FILLED,
+    ReportState.CANCELED: OrderEvent.CANCELED,
+    ReportState.EXPIRED: OrderEvent.EXPIRED,
+}
+
+
+class Evidence:
+    """Reads with a deadline, and the recording of what they returned."""
+
+    def __init__(self, venue: Venue, journal: Journal, rules: ExecutionRules) -> None:
+        self._venue, self._journal, self._rules = venue, journal, rules
+        self._contract_sizes: dict[str, Decimal] = {}
+
+    async def read(self, reading: Awaitable[T], what: str) -> T:
+        """The result of a venue read.
+
+        Raises:
+            Unavailable: also when it took longer than `read_deadline_ms`.
+        """
+        try:
+            async with asyncio.timeout(self._rules.read_deadline_ms / 1000):
+                return await reading
+        except TimeoutError:
+            raise Unavailable(f"no {what} within {self._rules.read_deadline_ms} ms") from None
+
+    async def fetch_order(self, order: Order) -> OrderReport | None:
+        """What the venue says of an order by its client id; None when it knows no such order, or only an older one.
+
+        Raises:
+            Unavailable: when it could not be asked.
+        """
+        reading = self._venue.fetch_order(order.symbol, order.client_id, is_trigger=order.order_type.is_trigger)
+        report = await self.read(reading, f"answer about order {order.client_id}")
+        return report if report is not None and is_about(order, report) else None
+
+    async def record_report(self, order: Order, report: OrderReport) -> tuple[Order, tuple[Note, ...]]:
+        """Write a report down as the event it is in the order's present state; the order after it, and alerts.
+
+        A report that adds nothing, or that is older than what is known, is not written.
+        """
+        event = _event_of(order, report)
+        if event is None:
+            return order, ()
+        reason = ""
+        if report.state is ReportState.REJECTED:
+            reason = "the venue rejected it"
+        filled_size = (
+            order.size if report.state is ReportState.FILLED and report.filled_size == 0 else report.filled_size
+        )
+        after = await self._journal.record_order_event(
+            order.client_id,
+            event,
+            venue_id=report.venue_id or None,
+            reason=reason,
+            filled_size=filled_size,
+            filled_quote=report.filled_quote,
+        )
+        if is_late(order.state, event):
+            return after, (late_note(order, f"it is {report.state} after it had been {order.state}"),)
+        return after, ()
+
+    async def collect_fills(self, symbol: str, since_ms: int) -> tuple[Fill, ...]:
+        """Record the executions of a symbol since a venue time; the new ones.
+
+        Raises:
+            Unavailable: when they could not be read.
+        """
+        sizes = await self._contract_size_of(symbol)
+        fills = await self.read(self._venue.fetch_fills(symbol, since_ms), f"fills of {symbol}")
+        return await self._journal.record_fills(fills, contract_sizes=sizes)
+
+    async def collect_fills_of(self, order: Order) -> Order:
+        """Wait, within the polls allowed, until the fills of an order add up to what it executed.
+
+        Never raises Unavailable: what is missing is fetched by the next reconciliation.
+        """
+        for poll in range(self._rules.polls):
+            if poll:
+                await self.pause()
+            try:
+                await self.collect_fills(order.symbol, order.sent_ms - OLDER_MS)
+            except Unavailable:
+                continue
+            if not self.has_fills_missing(order):
+                break
+        return self._journal.reader.load_order(order.client_id) or order
+
+    def has_fills_missing(self, order: Order) -> bool:
+        """Whether an order executed more than its recorded fills add up to."""
+        since = order.sent_ms
+        return any(o.client_id == order.client_id for o in self._journal.reader.load_unfilled_reports(since))
+
+    async def pause(self) -> None:
+        """The wait between two questions."""
+        await asyncio.sleep(self._rules.poll_interval_ms / 1000)
+
+    async def _contract_size_of(self, symbol: str) -> dict[str, Decimal]:
+        if ":" not in symbol:
+            return {}
+        if symbol not in self._contract_sizes:
+            found = await self.read(self._venue.fetch_instruments([symbol]), f"instrument {symbol}")
+            if symbol not in found:
+                raise Unavailable(f"{symbol} is not listed, its contract size is unknown")
+            self._contract_sizes[symbol] = found[symbol].contract_size
+        return {symbol: self._contract_sizes[symbol]}
+
+
+def is_about(order: Order, report: OrderReport) -> bool:
+    """Whether a report can be of this order: some venues accept a used client id again once its order is closed."""
+    if report.symbol != order.symbol or report.side is not order.side or not report.venue_id:
+        return False
+    if report.client_id is not None and report.client_id != order.client_id:
+        return False
+    return report.at_ms <= 0 or report.at_ms >= order.sent_ms - OLDER_MS
+
+
+def find_report(order: Order, reports: Sequence[OrderReport]) -> OrderReport | None:
+    """The report of an order among many, by client id or by the venue's id."""
+    for report in reports:
+        is_named = report.client_id == order.client_id
+        if (is_named or (report.client_id is None and report.venue_id == order.venue_id)) and is_about(order, report):
+            return report
+    return None
+
+
+async def together(work: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
+    """All results; every piece ends before the first error is raised, so that no order is left without its outcome."""
+    results = await asyncio.gather(*work, return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+    return [result for result in results if not isinstance(result, BaseException)]
+
+
+def late_note(order: Order, words: str) -> Note:
+    """An alert about a fact that came after an order had ended."""
+    return Note(Reason.LATE_FACT, f"order {order.client_id} of {order.symbol}: {words}", order.symbol)
+
+
+def _event_of(order: Order, report: OrderReport) -> OrderEvent | None:
+    if report.state is ReportState.OPEN:
+        return _open_event(order, report)
+    event = _ends_as(order, report)
+    return event if event in ORDER_TABLE[order.state] and not _is_known(order, report, event) else None
+
+
+def _ends_as(order: Order, report: OrderReport) -> OrderEvent:
+    if report.state is ReportState.REJECTED:
+        # only the reply to the POST itself may reject; later, and while canceling, the word means something else
+        return OrderEvent.REJECTED if order.state is OrderState.SUBMITTING else OrderEvent.EXPIRED
+    return _ENDS[report.state]
+
+
+def _open_event(order: Order, report: OrderReport) -> OrderEvent | None:
+    if order.state is OrderState.FILLED:
+        return None
+    if order.state in (OrderState.OPEN, OrderState.CANCELING):
+        is_news = report.filled_size > order.filled_size or (report.venue_id and order.venue_id is None)
+        return OrderEvent.SEEN_OPEN if is_news else None
+    if order.state in (OrderState.CANCELED, OrderState.EXPIRED) and report.filled_size <= order.filled_size:
+        return None
+    return OrderEvent.ACKED if order.state is OrderState.SUBMITTING else OrderEvent.SEEN_OPEN
+
+
+def _is_known(order: Order, report: OrderReport, event: OrderEvent) -> bool:
+    return (
+        order.state is OrderState.FILLED
+        and event is OrderEvent.FILLED
+        and order.filled_size >= max(report.filled_size, ZERO)
+    )

@@ -1,0 +1,328 @@
+"""Carry approved intents out, phase by phase, each order exactly once (DESIGN §3–4).
+
+The gate's approval is a bound: the orders of one approval never add up to more than its size. A doubt in one phase
+stops the next ones, because they rely on it; exits and flattening rely on nothing and go on.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from bot.domain.money import ZERO
+from bot.domain.order import ClientOrderId, Intent, Order, OrderType, Purpose, TimeInForce
+from bot.domain.reason import Note, Reason
+from bot.domain.states import OrderState
+from bot.execution.evidence import Evidence, together
+from bot.execution.journal import DuplicateOrder, Journal
+from bot.execution.placement import Placed, Placement
+from bot.execution.rules import ExecutionRules
+from bot.ports import Lane, Rejection, Unavailable, Venue, VenueRejected
+from bot.risk import Approved
+
+_PREFIX_LENGTH = 15
+_SLICE_WIDTH = 3
+_LAST_ATTEMPT = 36**2 - 1
+_INDEPENDENT = (Purpose.EXIT, Purpose.FLATTEN)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one approved intent.
+
+    `state` is that of its last order, None when none was sent; `filled_size` (instrument's unit) and `filled_quote` add
+    up all orders of this approval, `client_ids` names them. `is_settled`: nothing about them is in doubt.
+    """
+
+    intent: Intent
+    size: Decimal
+    state: OrderState | None
+    filled_size: Decimal = ZERO
+    filled_quote: Decimal = ZERO
+    client_ids: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
+    is_settled: bool = True
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all that was approved is done."""
+        return self.filled_size >= self.size
+
+
+class Executor:
+    """Sends, follows and cancels orders. One at a time: the caller holds the cycle's lock.
+
+    `is_stopped(intent)` is the kill switch's view of an intent; it is asked again after every wait.
+    """
+
+    def __init__(
+        self,
+        venue: Venue,
+        journal: Journal,
+        rules: ExecutionRules,
+        *,
+        account: str,
+        is_stopped: Callable[[Intent | None], bool],
+    ) -> None:
+        self._venue, self._journal, self._rules, self._account = venue, journal, rules, account
+        self._is_stopped = is_stopped
+        self._evidence = Evidence(venue, journal, rules)
+        self._placement = Placement(venue, journal, rules, self._evidence, is_stopped)
+        self._by_symbol: dict[str, asyncio.Semaphore] = defaultdict(
+            lambda: asyncio.Semaphore(rules.orders_per_instrument)
+        )
+        self._in_all = asyncio.Semaphore(rules.orders_at_once)
+
+    async def act(self, approved: Sequence[Approved]) -> tuple[Outcome, ...]:
+        """Cancel what has rested too long, then carry out what was approved; outcomes in the order given.
+
+        Raises:
+            JournalError: nothing is sent that could not be written down; what was sent is settled at the next start.
+        """
+        await self.cancel_overdue()
+        done: dict[int, Outcome] = {}
+        for phase in sorted({item.intent.purpose.phase for item in approved}):
+            members = [index for index, item in enumerate(approved) if item.intent.purpose.phase == phase]
+            ready = []
+            for index in members:
+                note = _why_wait(approved[index].intent, list(done.values()))
+                if note is None:
+                    ready.append(index)
+                else:
+                    done[index] = Outcome(approved[index].intent, approved[index].size, None, notes=(note,))
+            results = await together([self._carry_out(approved[index]) for index in ready])
+            done.update(zip(ready, results, strict=True))
+        return tuple(done[index] for index in range(len(approved)))
+
+    async def cancel(self, orders: Sequence[Order]) -> tuple[Note, ...]:
+        """Cancel orders of ours; those of others are left alone. Notes say what has no verdict yet."""
+        notes = await together([self._cancel_one(order) for order in orders])
+        return tuple(note for group in notes for note in group)
+
+    async def cancel_overdue(self) -> tuple[Note, ...]:
+        """Cancel orders that rested longer than `order_deadline_ms`, never should have, or whose cancel had no verdict.
+
+        Trigger orders may rest for ever.
+        """
+        now_ms = self._venue.now_ms()
+        overdue = [
+            order
+            for order in self._journal.reader.load_working()
+            if order.state is OrderState.CANCELING
+            or (order.state is OrderState.OPEN and self._is_overdue(order, now_ms))
+        ]
+        return await self.cancel(overdue)
+
+    async def close(self) -> None:
+        """Wait, within the deadline of one write, for replies that a cancelled task left behind."""
+        await self._placement.drain()
+
+    async def _carry_out(self, item: Approved) -> Outcome:
+        async with self._by_symbol[item.intent.symbol], self._in_all:
+            if (obstacle := await self._prepare(item)) is not None:
+                return Outcome(item.intent, item.size, None, notes=(obstacle,))
+            client_ids: list[str] = []
+            notes: list[Note] = []
+            for attempt in range(self._rules.max_attempts):
+                if attempt:
+                    await asyncio.sleep(self._rules.backoff_ms * 2 ** (attempt - 1) / 1000)
+                placed = await self._attempt(item, client_ids)
+                notes.extend(placed.notes if isinstance(placed, Placed) else (placed,))
+                if not isinstance(placed, Placed) or not placed.may_retry:
+                    break
+            else:
+                words = f"{len(client_ids)} orders of {item.intent.symbol} were not taken: it waits for the next cycle"
+                notes.append(Note(Reason.ATTEMPTS_SPENT, words, item.intent.symbol))
+            return self._outcome(item, client_ids, notes)
+
+    async def _prepare(self, item: Approved) -> Note | None:
+        """Everything that can say no before an order is made."""
+        intent = item.intent
+        if self._is_stopped(intent):
+            return Note(Reason.KILL_SWITCH, f"{intent.symbol}: the kill switch was thrown", intent.symbol)
+        live = [o for o in self._journal.reader.load_orders_of_intent(intent.id) if o.state.is_live]
+        if live:
+            words = f"order {live[0].client_id} of {intent.id} is still {live[0].state}"
+            return Note(Reason.INTENT_IN_FLIGHT, words, intent.symbol)
+        if intent.leverage is None or intent.reduce_only:
+            return None
+        try:
+            async with asyncio.timeout(self._rules.post_deadline_ms / 1000):
+                await self._venue.set_leverage(intent.symbol, intent.leverage)
+        except VenueRejected as rejection:
+            if rejection.kind is Rejection.NO_CHANGE:
+                return None
+            words = f"{intent.symbol}: leverage {intent.leverage} was rejected ({rejection}), no order was sent"
+            return Note(Reason.ORDER_REJECTED, words, intent.symbol)
+        except Exception as error:  # noqa: BLE001 - whatever is not recognised leaves the leverage unknown
+            words = f"{intent.symbol}: leverage {intent.leverage} is not confirmed ({error!r}), no order was sent"
+            return Note(Reason.VENUE_UNAVAILABLE, words, intent.symbol)
+        return None
+
+    async def _attempt(self, item: Approved, client_ids: list[str]) -> Placed | Note:
+        """One order for what is left of the bound; a Note when none was sent."""
+        intent = item.intent
+        left = item.size - sum((order.filled_size + order.open_size for order in self._orders(client_ids)), ZERO)
+        if left <= 0:
+            return Note(Reason.PARENT_EXCEEDED, f"{intent.symbol}: {item.size} are done already", intent.symbol)
+        is_critical = intent.reduce_only or intent.purpose in _INDEPENDENT
+        try:
+            async with asyncio.timeout(self._rules.post_deadline_ms / 1000):
+                await self._venue.admit(intent.symbol, Lane.CRITICAL if is_critical else Lane.BULK)
+        except (Unavailable, TimeoutError) as error:
+            return Note(Reason.RATE_LIMITED, f"{intent.symbol}: not admitted ({error!r})", intent.symbol)
+        if self._is_stopped(intent):
+            return Note(Reason.KILL_SWITCH, f"{intent.symbol}: the kill switch was thrown", intent.symbol)
+        try:
+            placed = await self._place(item, left, client_ids)
+        except DuplicateOrder as refusal:
+            return Note(Reason.INTENT_IN_FLIGHT, f"{intent.symbol}: {refusal}", intent.symbol)
+        if isinstance(placed, Note):
+            return placed
+        order, notes = await self._follow(placed.order)
+        return replace(placed, order=order, notes=placed.notes + notes)
+
+    async def _place(self, item: Approved, left: Decimal, client_ids: list[str]) -> Placed | Note:
+        """Number and send one order. Two intents of one leg may reach for the same number: the slower tries again."""
+        while True:
+            try:
+                order = self._new_order(item, left)
+            except ValueError as error:
+                return Note(Reason.ATTEMPTS_SPENT, f"{item.intent.symbol}: {error}", item.intent.symbol)
+            client_ids.append(order.client_id)
+            try:
+                return await self._placement.place(order, item.intent)
+            except DuplicateOrder as refusal:
+                client_ids.remove(order.client_id)
+                if not refusal.is_id_taken:
+                    raise
+
+    def _new_order(self, item: Approved, size: Decimal) -> Order:
+        intent = item.intent
+        is_market = intent.order_type is not OrderType.LIMIT
+        window_ms = min(self._rules.receive_window_ms, self._venue.receive_window_ms or self._rules.receive_window_ms)
+        return Order(
+            client_id=self._next_id(intent),
+            intent_id=intent.id,
+            purpose=intent.purpose,
+            sector=intent.sector,
+            symbol=intent.symbol,
+            side=intent.side,
+            size=size,
+            price=None if is_market else item.worst_price,
+            order_type=intent.order_type,
+            time_in_force=intent.time_in_force,
+            reduce_only=intent.reduce_only,
+            state=OrderState.SUBMITTING,
+            sent_ms=self._venue.now_ms(),
+            receive_window_ms=window_ms,
+            trigger_price=intent.trigger_price,
+        )
+
+    def _next_id(self, intent: Intent) -> str:
+        """A new attempt of the slice while its orders never came to be, else the next slice: never a used id."""
+        first = ClientOrderId(self._account, intent.campaign, intent.tranche, intent.leg, 0, 0)
+        last = self._journal.reader.load_last_of_prefix(first.text[:_PREFIX_LENGTH])
+        if last is None:
+            return first.text
+        number = int(last.client_id[_PREFIX_LENGTH : _PREFIX_LENGTH + _SLICE_WIDTH], 36)
+        attempt = int(last.client_id[_PREFIX_LENGTH + _SLICE_WIDTH :], 36)
+        if last.state is OrderState.REJECTED and attempt < _LAST_ATTEMPT:
+            return replace(first, slice=number, attempt=attempt + 1).text
+        return replace(first, slice=number + 1, attempt=0).text
+
+    async def _follow(self, order: Order) -> tuple[Order, tuple[Note, ...]]:
+        """Wait for the end of an order that cannot rest, and for the fills of what executed."""
+        notes: tuple[Note, ...] = ()
+        if order.state is OrderState.OPEN and not _may_rest(order):
+            order, notes = await self._poll(order)
+            if order.state is OrderState.OPEN:
+                order, more = await self._placement.cancel(order)
+                notes += more
+        if order.filled_size > 0:
+            order = await self._evidence.collect_fills_of(order)
+        return order, notes
+
+    async def _poll(self, order: Order) -> tuple[Order, tuple[Note, ...]]:
+        notes: tuple[Note, ...] = ()
+        for poll in range(self._rules.polls):
+            if poll:
+                await self._evidence.pause()
+            try:
+                report = await self._evidence.fetch_order(order)
+            except Unavailable:
+                continue
+            if report is not None:
+                order, notes = await self._evidence.record_report(order, report)
+            if order.state is not OrderState.OPEN:
+                break
+        return order, notes
+
+    async def _cancel_one(self, order: Order) -> tuple[Note, ...]:
+        known = self._journal.reader.load_order(order.client_id)
+        if known is None or not known.state.is_live:
+            return ()
+        try:
+            async with asyncio.timeout(self._rules.post_deadline_ms / 1000):
+                await self._venue.admit(known.symbol, Lane.CRITICAL)
+        except (Unavailable, TimeoutError) as error:
+            return (Note(Reason.RATE_LIMITED, f"cancel of {known.client_id} not admitted ({error!r})", known.symbol),)
+        notes: tuple[Note, ...] = ()
+        if known.state in (OrderState.SUBMITTING, OrderState.IN_DOUBT):
+            known, notes = await self._poll_doubt(known)
+        if known.state in (OrderState.OPEN, OrderState.CANCELING):
+            known, more = await self._placement.cancel(known)
+            notes += more
+        if known.filled_size > 0:
+            await self._evidence.collect_fills_of(known)
+        return notes
+
+    async def _poll_doubt(self, order: Order) -> tuple[Order, tuple[Note, ...]]:
+        """Find out whether an order in doubt is there to be cancelled."""
+        try:
+            report = await self._evidence.fetch_order(order)
+        except Unavailable:
+            report = None
+        if report is not None:
+            return await self._evidence.record_report(order, report)
+        words = f"order {order.client_id} of {order.symbol} is in doubt: it cannot be cancelled before it is found"
+        return order, (Note(Reason.ORDER_IN_DOUBT, words, order.symbol),)
+
+    def _is_overdue(self, order: Order, now_ms: int) -> bool:
+        if order.order_type.is_trigger:
+            return False
+        return not _may_rest(order) or now_ms - order.sent_ms > self._rules.order_deadline_ms
+
+    def _orders(self, client_ids: Sequence[str]) -> list[Order]:
+        loaded = (self._journal.reader.load_order(client_id) for client_id in client_ids)
+        return [order for order in loaded if order is not None]
+
+    def _outcome(self, item: Approved, client_ids: Sequence[str], notes: Sequence[Note]) -> Outcome:
+        orders = self._orders(client_ids)
+        filled = sum((order.filled_size for order in orders), ZERO)
+        quote = sum((order.filled_quote for order in orders), ZERO)
+        is_settled = all(not o.state.is_live or (o.state is OrderState.OPEN and _may_rest(o)) for o in orders)
+        state = orders[-1].state if orders else None
+        return Outcome(item.intent, item.size, state, filled, quote, tuple(client_ids), tuple(notes), is_settled)
+
+
+def _may_rest(order: Order) -> bool:
+    return order.order_type.is_trigger or order.time_in_force in (TimeInForce.GTC, TimeInForce.POST_ONLY)
+
+
+def _why_wait(intent: Intent, done: Sequence[Outcome]) -> Note | None:
+    """Why an intent must not follow what happened in the phases before it."""
+    if intent.purpose in _INDEPENDENT:
+        return None
+    doubtful = [o for o in done if not o.is_settled and o.intent.purpose.phase < intent.purpose.phase]
+    if doubtful:
+        words = f"{intent.symbol}: waits, because {doubtful[0].intent.symbol} is in doubt"
+        return Note(Reason.ORDER_IN_DOUBT, words, intent.symbol)
+    if intent.purpose is Purpose.RELEASE:
+        for outcome in done:
+            is_sale = outcome.intent.purpose is Purpose.REDUCE and outcome.intent.sector == intent.sector
+            if is_sale and not outcome.is_complete:
+                words = f"{intent.symbol}: the hedge stays until {outcome.intent.symbol} is sold"
+                return Note(Reason.PHASE_WAITS, words, intent.symbol)
+    return None

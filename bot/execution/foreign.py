@@ -1,0 +1,160 @@
+"""Orders and executions at the venue that this journal did not cause: seen, counted, reported once, never touched."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bot.domain.order import Fill, Order, OrderType, Purpose, TimeInForce, is_ours
+from bot.domain.reason import Note, Reason
+from bot.domain.states import OrderEvent, OrderState
+from bot.execution.evidence import OLDER_MS, Evidence, is_about, late_note
+from bot.execution.journal import Journal
+from bot.execution.rules import ExecutionRules
+from bot.ports import OrderReport, ReportState, Unavailable, Venue
+
+FACT = "foreign_order"
+_LIQUIDATION_MARKS = ("autoclose", "adl", "liquidation")
+
+
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """Foreign orders as exposure (`working`), what to say about them, and whether entries may go on."""
+
+    working: tuple[Order, ...] = ()
+    notes: tuple[Note, ...] = ()
+    is_halting: bool = False
+
+
+class ForeignOrders:
+    """Tells our orders from others'. One with our mark that the journal does not know is another bot's: it halts."""
+
+    def __init__(self, venue: Venue, journal: Journal, rules: ExecutionRules, evidence: Evidence) -> None:
+        self._venue, self._journal, self._rules, self._evidence = venue, journal, rules, evidence
+        self._reported = {fact.payload["key"] for fact in journal.reader.load_facts(FACT, limit=10_000)}
+
+    async def review(self, reports: Sequence[OrderReport]) -> Foreign:
+        """Sort the open orders at the venue; one of ours that had ended by the journal is asked about again."""
+        working: list[Order] = []
+        notes: list[Note] = []
+        is_halting = False
+        for report in reports:
+            known = self._known(report)
+            if known is not None:
+                if not known.state.is_live:
+                    notes.extend(await self._revive(known))
+                continue
+            is_twin = is_ours(report.client_id, self._journal.account)
+            is_halting = is_halting or is_twin or self._rules.foreign_order_policy == "halt"
+            if is_twin or self._rules.foreign_order_policy == "adopt":
+                working.append(_as_order(report))
+            if is_twin:
+                words = (
+                    f"order {report.client_id} of {report.symbol} carries this bot's mark but is not in this journal:"
+                    " stop the other bot, or cancel the order if its journal was deleted"
+                )
+                notes.append(Note(Reason.FOREIGN_ORDER, words, report.symbol))
+            else:
+                words = f"order {report.venue_id} of {report.symbol} is not ours: {report.side} {report.size}"
+                notes.extend(await self.report_once(f"{report.symbol} {report.venue_id}", words, report.symbol))
+        return Foreign(tuple(working), tuple(notes), is_halting)
+
+    async def explain_fills(self, fills: Sequence[Fill]) -> tuple[Note, ...]:
+        """Notes for executions of no order of the journal, liquidations among them, or of a rejected one."""
+        notes: list[Note] = []
+        for fill in fills:
+            owner = self._owner(fill)
+            if owner is not None:
+                notes.extend(await self._revive_filled(owner))
+                continue
+            key = f"{fill.symbol} {fill.venue_order_id or fill.trade_id}"
+            if key in self._reported:
+                continue
+            if ":" in fill.symbol and await self._is_liquidation(fill):
+                words = f"{fill.symbol}: the venue closed {fill.size} at {fill.price} by liquidation or deleveraging"
+                notes.extend(await self.report_once(key, words, fill.symbol, Reason.LIQUIDATED))
+            else:
+                words = f"order {fill.venue_order_id} of {fill.symbol} is not ours and executed {fill.side} {fill.size}"
+                notes.extend(await self.report_once(key, words, fill.symbol))
+        return tuple(notes)
+
+    async def report_once(
+        self, key: str, words: str, symbol: str, reason: Reason = Reason.FOREIGN_ORDER
+    ) -> tuple[Note, ...]:
+        """The note the first time `key` is seen by this journal, nothing later."""
+        if key in self._reported:
+            return ()
+        self._reported.add(key)
+        await self._journal.record_fact(FACT, {"key": key, "symbol": symbol, "reason": reason.value, "words": words})
+        return (Note(reason, words, symbol),)
+
+    def _known(self, report: OrderReport) -> Order | None:
+        reader = self._journal.reader
+        if report.client_id is not None:
+            order = reader.load_order(report.client_id)
+            return order if order is not None and is_about(order, report) else None
+        return reader.load_order_by_venue_id(report.symbol, report.venue_id)
+
+    def _owner(self, fill: Fill) -> Order | None:
+        reader = self._journal.reader
+        order = None if fill.client_id is None else reader.load_order(fill.client_id)
+        if order is None and fill.venue_order_id is not None:
+            order = reader.load_order_by_venue_id(fill.symbol, fill.venue_order_id)
+        return order
+
+    async def _revive_filled(self, order: Order) -> tuple[Note, ...]:
+        """An order that was believed never to have been, and has executions: the belief was wrong."""
+        if order.state is not OrderState.REJECTED:
+            return ()
+        event = OrderEvent.FILLED if order.filled_size >= order.size else OrderEvent.SEEN_OPEN
+        await self._journal.record_order_event(order.client_id, event, reason="it has executions")
+        return (late_note(order, "it has executions after it had been rejected"),)
+
+    async def _revive(self, order: Order) -> tuple[Note, ...]:
+        """The list of open orders may lag behind: believed only when the order itself is still reported open."""
+        try:
+            report = await self._evidence.fetch_order(order)
+        except Unavailable:
+            return ()
+        if report is None or report.state is not ReportState.OPEN or order.state is OrderState.FILLED:
+            return ()
+        await self._journal.record_order_event(
+            order.client_id,
+            OrderEvent.SEEN_OPEN,
+            venue_id=report.venue_id,
+            filled_size=report.filled_size,
+            filled_quote=report.filled_quote,
+        )
+        return (late_note(order, f"it is open after it had been {order.state}"),)
+
+    async def _is_liquidation(self, fill: Fill) -> bool:
+        try:
+            history = await self._evidence.read(
+                self._venue.fetch_order_history(fill.symbol, fill.at_ms - OLDER_MS), f"order history of {fill.symbol}"
+            )
+        except Unavailable:
+            return False
+        for report in history:
+            if report.venue_id == fill.venue_order_id:
+                return (report.client_id or "").lower().startswith(_LIQUIDATION_MARKS)
+        return False
+
+
+def _as_order(report: OrderReport) -> Order:
+    return Order(
+        client_id=f"foreign.{report.venue_id}",
+        intent_id="foreign",
+        purpose=Purpose.REDUCE if report.reduce_only else Purpose.INCREASE,
+        sector="",
+        symbol=report.symbol,
+        side=report.side,
+        size=report.size,
+        price=report.price,
+        order_type=OrderType.STOP if report.is_trigger else OrderType.LIMIT,
+        time_in_force=TimeInForce.GTC,
+        reduce_only=report.reduce_only,
+        state=OrderState.OPEN,
+        sent_ms=report.at_ms,
+        receive_window_ms=0,
+        venue_id=report.venue_id,
+        filled_size=report.filled_size,
+        filled_quote=report.filled_quote,
+    )

@@ -1,0 +1,102 @@
+"""What can be wrong with a journal, each with its path and what to do about it.
+
+SQLite's result codes are told apart here and nowhere else.
+"""
+
+import errno
+import sqlite3
+from pathlib import Path
+
+_FULL, _READONLY, _PERM, _CANTOPEN, _CORRUPT, _NOTADB, _BUSY, _LOCKED = 13, 8, 3, 14, 11, 26, 5, 6
+
+
+class JournalError(Exception):
+    """The journal cannot be used. Attributes: path, what (the finding), remedy (what to do)."""
+
+    def __init__(self, path: Path, what: str, remedy: str) -> None:
+        super().__init__(f"{path}: {what}; {remedy}")
+        self.path, self.what, self.remedy = path, what, remedy
+
+
+class JournalNewer(JournalError):
+    """Written by a newer version of the program."""
+
+
+class JournalReadOnly(JournalError):
+    """The file or its directory cannot be written."""
+
+
+class JournalBusy(JournalError):
+    """Another daemon, or another program's write lock, holds the journal."""
+
+
+class JournalCorrupt(JournalError):
+    """The file, the hash chain or a projection is not what was written."""
+
+
+class JournalFull(JournalError):
+    """The disk is full."""
+
+
+class SnapshotPruned(JournalError):
+    """The cycle is known, but what it saw is no longer kept."""
+
+
+class DuplicateOrder(Exception):
+    """The client order id was used before, or another order of the same intent is still live. Nothing was written.
+
+    `is_id_taken` tells the first case from the second.
+    """
+
+    def __init__(self, words: str, *, is_id_taken: bool) -> None:
+        super().__init__(words)
+        self.is_id_taken = is_id_taken
+
+
+def classify(error: Exception, path: Path) -> JournalError:
+    """The house's name for an SQLite or operating-system error met while using the journal at `path`."""
+    if isinstance(error, JournalError):
+        return error
+    if isinstance(error, OSError):
+        return _of_system(error, path)
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code == _FULL:
+        return JournalFull(path, f"no space left ({error})", "free disk space and restart: nothing was lost")
+    if code in (_READONLY, _PERM, _CANTOPEN):
+        return JournalReadOnly(path, f"cannot be written ({error})", "make the file and its directory writable")
+    if code in (_BUSY, _LOCKED):
+        return JournalBusy(path, f"is locked by another program ({error})", "close whatever is writing to it")
+    if code in (_CORRUPT, _NOTADB):
+        return corrupt(path, str(error))
+    return JournalError(path, f"failed: {error!r}", "check the disk and restart: acknowledged records are kept")
+
+
+def corrupt(path: Path, what: str) -> JournalCorrupt:
+    """A JournalCorrupt with the standing advice."""
+    return JournalCorrupt(
+        path, f"is damaged ({what})", "stop, keep the file, and restore a copy or start a new journal after a look"
+    )
+
+
+def newer(path: Path, names: list[str]) -> JournalNewer:
+    """A JournalNewer naming the unknown migrations."""
+    return JournalNewer(
+        path, f"was written by a newer version (unknown migrations: {', '.join(names)})", "update the program"
+    )
+
+
+def is_fatal(error: Exception) -> bool:
+    """Whether the journal must refuse everything after this error: the storage failed, not the request."""
+    return isinstance(error, JournalError | sqlite3.Error | OSError) and not isinstance(
+        error, sqlite3.IntegrityError | sqlite3.ProgrammingError
+    )
+
+
+def _of_system(error: OSError, path: Path) -> JournalError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return JournalFull(path, f"no space left ({error.strerror})", "free disk space and restart: nothing was lost")
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return JournalReadOnly(
+            path, f"cannot be written ({error.strerror})", "make the file and its directory writable"
+        )
+    return JournalError(path, f"cannot be opened ({error.strerror or error})", "check the path in [journal]")

@@ -1,0 +1,375 @@
+"""Reading a journal: its own read-only connection, so that nobody who looks can harm or block the writer."""
+
+import json
+import sqlite3
+import threading
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from sqlite_utils import Database
+
+from bot.domain.campaign import Memory
+from bot.domain.codec import decode
+from bot.domain.market import Snapshot
+from bot.domain.money import ZERO, dec
+from bot.domain.order import Fill, Order
+from bot.domain.portfolio import Account
+from bot.domain.states import KillLevel
+from bot.execution.journal_errors import SnapshotPruned, classify, corrupt
+from bot.execution.journal_schema import (
+    GENESIS,
+    LIVE_STATES,
+    ORDER_FIELDS,
+    PROJECTIONS,
+    chain_hash,
+    migrations,
+    replay,
+)
+from bot.ports import Payment
+
+_ORDER_COLUMNS = ", ".join(ORDER_FIELDS)
+_FILL_FIELDS = (
+    "venue", "trade_id", "symbol", "client_id", "venue_order_id", "side", "price", "size", "fee", "fee_asset",
+    "is_maker", "at_ms",
+)  # fmt: skip
+_FILL_COLUMNS = ", ".join(_FILL_FIELDS)
+
+
+@dataclass(frozen=True, slots=True)
+class CycleRecord:
+    """All a cycle saw and decided, enough to decide it again. `decision` and `verdicts` are `codec.encode` forms."""
+
+    number: int
+    kind: str
+    at_ms: int
+    snapshot: Snapshot
+    account: Account
+    memory_before: Memory
+    decision: Mapping[str, Any]
+    verdicts: tuple[Mapping[str, Any], ...]
+    working: tuple[Order, ...]
+    config_digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class CycleHead:
+    """A cycle without what it saw: for lists. `decision` is the `codec.encode` form."""
+
+    number: int
+    kind: str
+    at_ms: int
+    config_digest: str
+    decision: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Latch:
+    """The kill switch as the journal remembers it."""
+
+    level: KillLevel = KillLevel.OFF
+    by: str = ""
+    reason: str = ""
+    at_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """An event as it was written."""
+
+    seq: int
+    at_ms: int
+    kind: str
+    payload: Mapping[str, Any]
+
+
+class JournalReader:
+    """Read-only view of a journal file. May be used from any thread. Every method raises JournalError.
+
+    Amounts are Decimals, times UTC ms. Lists of orders, fills and facts are newest first unless said otherwise.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.Lock()
+        self._db: Database | None = None
+
+    def close(self) -> None:
+        with self._lock:
+            if self._db is not None:
+                self._db.close()
+                self._db = None
+
+    def load_memory(self) -> Memory:
+        rows = self._rows("SELECT body FROM memory")
+        return decode(Memory, json.loads(rows[0][0])) if rows else Memory()
+
+    def load_working(self) -> tuple[Order, ...]:
+        """Orders that may still execute, doubt included; oldest first."""
+        marks = ", ".join("?" * len(LIVE_STATES))
+        return self._orders(f"WHERE state IN ({marks}) ORDER BY seq", LIVE_STATES)
+
+    def load_order(self, client_id: str) -> Order | None:
+        orders = self._orders("WHERE client_id = ?", [client_id])
+        return orders[0] if orders else None
+
+    def load_orders(self, limit: int = 100, campaign: int | None = None) -> tuple[Order, ...]:
+        if campaign is None:
+            return self._orders("ORDER BY seq DESC LIMIT ?", [limit])
+        return self._orders("WHERE campaign = ? ORDER BY seq DESC LIMIT ?", [campaign, limit])
+
+    def load_orders_of_intent(self, intent_id: str) -> tuple[Order, ...]:
+        """Every order of one intent, oldest first."""
+        return self._orders("WHERE intent_id = ? ORDER BY seq", [intent_id])
+
+    def load_order_by_venue_id(self, symbol: str, venue_id: str) -> Order | None:
+        orders = self._orders("WHERE symbol = ? AND venue_id = ?", [symbol, venue_id])
+        return orders[0] if orders else None
+
+    def load_last_of_prefix(self, prefix: str) -> Order | None:
+        """The order with the greatest client id that starts with `prefix`: ids sort in the order they were made."""
+        orders = self._orders(
+            "WHERE client_id >= ? AND client_id < ? ORDER BY client_id DESC LIMIT 1", [prefix, prefix + "{"]
+        )
+        return orders[0] if orders else None
+
+    def load_unfilled_reports(self, since_ms: int) -> tuple[Order, ...]:
+        """Orders sent since `since_ms` that executed more than their recorded fills add up to."""
+        orders = self._orders("WHERE sent_ms >= ? AND filled_size != '0' ORDER BY seq", [since_ms])
+        sums = self._fill_sums(since_ms)
+        return tuple(order for order in orders if sums.get(order.client_id, ZERO) < order.filled_size)
+
+    def load_fills(self, limit: int = 100, since_ms: int = 0) -> tuple[Fill, ...]:
+        rows = self._rows(
+            f"SELECT {_FILL_COLUMNS} FROM fills WHERE at_ms >= ? ORDER BY at_ms DESC, seq DESC LIMIT ?",
+            [since_ms, limit],
+        )
+        return tuple(_fill(row) for row in rows)
+
+    def load_fills_after(self, seq: int, foreign_after_ms: int) -> tuple[tuple[Fill, Decimal], ...]:
+        """Fills recorded after event `seq`, each with its quote value; in the order of their execution.
+
+        Those of orders the journal does not know count only when they are younger than `foreign_after_ms`.
+        """
+        rows = self._rows(
+            f"SELECT {_FILL_COLUMNS}, quote FROM fills WHERE seq > ?"
+            " AND (at_ms > ? OR client_id IN (SELECT client_id FROM orders)) ORDER BY at_ms, seq",
+            [seq, foreign_after_ms],
+        )
+        return tuple((_fill(row[:-1]), dec(row[-1])) for row in rows)
+
+    def load_last_fill_ms(self, symbol: str) -> int | None:
+        """When the newest recorded fill of a symbol happened."""
+        value = self._rows("SELECT max(at_ms) FROM fills WHERE symbol = ?", [symbol])[0][0]
+        return None if value is None else int(value)
+
+    def load_payments(self, since_ms: int = 0) -> tuple[Payment, ...]:
+        """Oldest first."""
+        return tuple(payment for payment, _ in self._payments("WHERE at_ms >= ? ORDER BY at_ms, seq", [since_ms]))
+
+    def load_payments_after(self, seq: int) -> tuple[tuple[Payment, int], ...]:
+        """Payments recorded after event `seq`, each with its own event number; oldest first."""
+        return self._payments("WHERE seq > ? ORDER BY at_ms, seq", [seq])
+
+    def load_latch(self) -> Latch:
+        rows = self._rows("SELECT level, by, reason, at_ms FROM latch")
+        return Latch(KillLevel(rows[0][0]), *rows[0][1:]) if rows else Latch()
+
+    def load_locks(self) -> Mapping[str, str]:
+        """Locked symbols and why, in words."""
+        return dict(self._rows("SELECT symbol, words FROM locks ORDER BY symbol"))
+
+    def load_lock_reasons(self) -> Mapping[str, str]:
+        """Locked symbols and the Reason value of each lock."""
+        return dict(self._rows("SELECT symbol, reason FROM locks ORDER BY symbol"))
+
+    def load_cycle(self, number: int) -> CycleRecord | None:
+        """Raises SnapshotPruned when the cycle is known but what it saw is gone."""
+        rows = self._rows(
+            "SELECT event.payload FROM cycles JOIN event ON event.seq = cycles.seq WHERE number = ?", [number]
+        )
+        return self._record(json.loads(rows[0][0])) if rows else None
+
+    def load_last_cycle(self) -> CycleRecord | None:
+        number = self.next_cycle_number() - 1
+        return self.load_cycle(number) if number > 0 else None
+
+    def load_cycle_heads(self, limit: int = 50) -> tuple[CycleHead, ...]:
+        rows = self._rows(
+            "SELECT number, cycles.kind, cycles.at_ms, config_digest, event.payload"
+            " FROM cycles JOIN event ON event.seq = cycles.seq ORDER BY number DESC LIMIT ?",
+            [limit],
+        )
+        return tuple(CycleHead(row[0], row[1], row[2], row[3], json.loads(row[4])["decision"]) for row in rows)
+
+    def next_cycle_number(self) -> int:
+        return int(self._rows("SELECT coalesce(max(number), 0) + 1 FROM cycles")[0][0])
+
+    def load_turnover(self, since_ms: int) -> Decimal:
+        """Quote value executed since."""
+        return sum((dec(row[0]) for row in self._rows("SELECT quote FROM fills WHERE at_ms >= ?", [since_ms])), ZERO)
+
+    def count_orders(self, since_ms: int) -> int:
+        return int(self._rows("SELECT count(*) FROM orders WHERE sent_ms >= ?", [since_ms])[0][0])
+
+    def count_fills(self, since_ms: int) -> int:
+        return int(self._rows("SELECT count(*) FROM fills WHERE at_ms >= ?", [since_ms])[0][0])
+
+    def load_fees(self, since_ms: int = 0) -> Mapping[str, Decimal]:
+        """Fees paid since, by asset."""
+        fees: dict[str, Decimal] = {}
+        for asset, fee in self._rows("SELECT fee_asset, fee FROM fills WHERE at_ms >= ? ORDER BY seq", [since_ms]):
+            fees[asset] = fees.get(asset, ZERO) + dec(fee)
+        return fees
+
+    def load_facts(self, kind: str, limit: int = 100) -> tuple[Fact, ...]:
+        """Events of one kind, newest first."""
+        rows = self._rows(
+            "SELECT seq, at_ms, kind, payload FROM event WHERE kind = ? ORDER BY seq DESC LIMIT ?", [kind, limit]
+        )
+        return tuple(Fact(row[0], row[1], row[2], json.loads(row[3])) for row in rows)
+
+    def load_facts_after(self, kind: str, seq: int) -> tuple[Fact, ...]:
+        """Events of one kind after event `seq`, oldest first."""
+        rows = self._rows(
+            "SELECT seq, at_ms, kind, payload FROM event WHERE kind = ? AND seq > ? ORDER BY seq", [kind, seq]
+        )
+        return tuple(Fact(row[0], row[1], row[2], json.loads(row[3])) for row in rows)
+
+    def load_events(self, limit: int = 100, after_seq: int = 0) -> tuple[Fact, ...]:
+        """Events of every kind, oldest first."""
+        rows = self._rows("SELECT seq, at_ms, kind, payload FROM event WHERE seq > ? ORDER BY seq LIMIT ?",
+                          [after_seq, limit])  # fmt: skip
+        return tuple(Fact(row[0], row[1], row[2], json.loads(row[3])) for row in rows)
+
+    def count_events(self) -> int:
+        return int(self._rows("SELECT coalesce(max(seq), 0) FROM event")[0][0])
+
+    def verify(self) -> None:
+        """Check the file, the whole hash chain, every kept snapshot, and that the projections are the replay of events.
+
+        Raises:
+            JournalCorrupt: naming the first difference.
+        """
+        with self._lock:
+            try:
+                check = self._connection().execute("PRAGMA integrity_check").fetchone()[0]
+                if check != "ok":
+                    raise corrupt(self.path, check)
+                self._connection().execute("BEGIN")
+                try:
+                    check_chain(self._connection(), self.path)
+                    self._check_projections()
+                    self._check_snapshots()
+                finally:
+                    self._connection().execute("ROLLBACK")
+            except sqlite3.Error as error:
+                raise classify(error, self.path) from error
+
+    def _check_projections(self) -> None:
+        db = self._connection()
+        fresh = Database(sqlite3.connect(":memory:", isolation_level=None))
+        try:
+            migrations.apply(fresh)
+            fresh.execute("BEGIN")
+            replay(fresh, db.execute("SELECT seq, at_ms, kind, payload FROM event ORDER BY seq"))
+            for table in PROJECTIONS:
+                kept = db.execute(f"SELECT * FROM {table} ORDER BY 1, 2, 3").fetchall()
+                if kept != fresh.execute(f"SELECT * FROM {table} ORDER BY 1, 2, 3").fetchall():
+                    raise corrupt(self.path, f"table {table} is not what its events add up to")
+        finally:
+            fresh.close()
+
+    def _check_snapshots(self) -> None:
+        for digest, body in self._connection().execute("SELECT digest, body FROM snapshots"):
+            try:
+                found = sha256(zlib.decompress(body)).hexdigest()
+            except zlib.error:
+                found = ""
+            if found != digest:
+                raise corrupt(self.path, f"snapshot {digest[:12]} does not match its digest")
+
+    def _record(self, payload: dict[str, Any]) -> CycleRecord:
+        rows = self._rows("SELECT body FROM snapshots WHERE digest = ?", [payload["snapshot"]])
+        if not rows:
+            raise SnapshotPruned(
+                self.path,
+                f"no longer keeps what cycle {payload['number']} saw",
+                "raise the number of snapshots kept to replay older cycles in future",
+            )
+        snapshot = json.loads(zlib.decompress(rows[0][0]))
+        return decode(CycleRecord, {**payload, "snapshot": snapshot})
+
+    def _fill_sums(self, since_ms: int) -> dict[str, Decimal]:
+        sums: dict[str, Decimal] = {}
+        rows = self._rows(
+            "SELECT fills.client_id, fills.size FROM fills JOIN orders ON orders.client_id = fills.client_id"
+            " WHERE orders.sent_ms >= ?",
+            [since_ms],
+        )
+        for client_id, size in rows:
+            sums[client_id] = sums.get(client_id, ZERO) + dec(size)
+        return sums
+
+    def _orders(self, clause: str, parameters: Sequence[Any]) -> tuple[Order, ...]:
+        rows = self._rows(f"SELECT {_ORDER_COLUMNS} FROM orders {clause}", parameters)
+        return tuple(order_of(row) for row in rows)
+
+    def _payments(self, clause: str, parameters: Sequence[Any]) -> tuple[tuple[Payment, int], ...]:
+        rows = self._rows(f"SELECT id, kind, asset, amount, symbol, at_ms, seq FROM payments {clause}", parameters)
+        return tuple((Payment(row[0], row[1], row[2], dec(row[3]), row[4], row[5]), row[6]) for row in rows)
+
+    def _rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
+        with self._lock:
+            try:
+                return self._connection().execute(sql, list(parameters)).fetchall()
+            except sqlite3.Error as error:
+                raise classify(error, self.path) from error
+
+    def _connection(self) -> Database:
+        if self._db is None:
+            uri = self.path.absolute().as_uri() + "?mode=ro"
+            connection = sqlite3.connect(uri, uri=True, check_same_thread=False, isolation_level=None, timeout=10)
+            self._db = Database(connection)
+        return self._db
+
+
+def check_chain(db: Database, path: Path, last: int | None = None) -> None:
+    """Check the hash chain, of the newest `last` events or of all.
+
+    Raises:
+        JournalCorrupt: naming the first event that does not fit.
+    """
+    first = 1
+    if last is not None:
+        first = max(1, int(db.execute("SELECT coalesce(max(seq), 0) FROM event").fetchone()[0]) - last + 1)
+    prev, expected = GENESIS, first
+    if first > 1:
+        row = db.execute("SELECT hash FROM event WHERE seq = ?", [first - 1]).fetchone()
+        if row is None:
+            raise corrupt(path, f"event {first - 1} is missing")
+        prev = row[0]
+    columns = "seq, at_ms, kind, cycle, payload, prev_hash, hash"
+    for seq, at_ms, kind, cycle, payload, prev_hash, own in db.execute(
+        f"SELECT {columns} FROM event WHERE seq >= ? ORDER BY seq", [first]
+    ):
+        if seq != expected:
+            raise corrupt(path, f"event {expected} is missing")
+        if prev_hash != prev or own != chain_hash(prev, seq, at_ms, kind, cycle, payload):
+            raise corrupt(path, f"event {seq} breaks the hash chain")
+        prev, expected = own, seq + 1
+
+
+def order_of(row: Sequence[Any]) -> Order:
+    """The order in a row of ORDER_FIELDS."""
+    values = dict(zip(ORDER_FIELDS, row, strict=True))
+    return decode(Order, {**values, "reduce_only": bool(values["reduce_only"])})
+
+
+def _fill(row: Sequence[Any]) -> Fill:
+    values = dict(zip(_FILL_FIELDS, row, strict=True))
+    return decode(Fill, {**values, "is_maker": bool(values["is_maker"])})

@@ -1,0 +1,281 @@
+"""Tables of the journal, and how events become projections.
+
+`event` is the only truth; every other table is a function of it and is thrown away and rebuilt by `rebuild`. Live
+writes and the rebuild share `project`, so that the two cannot drift apart. `snapshots` and `lease` are storage of
+their own: a snapshot is found by its digest and may be pruned, a lease is about processes.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
+from typing import Any
+
+from sqlite_utils import Database
+from sqlite_utils.migrations import Migrations
+
+from bot.domain.money import ZERO, dec
+from bot.domain.order import ID_PREFIX, Order
+
+GENESIS = "0" * 64
+PROJECTIONS = ("orders", "fills", "payments", "cycles", "memory", "latch", "locks")
+ORDER_FIELDS = tuple(field.name for field in fields(Order))
+LIVE_STATES = ("submitting", "in_doubt", "open", "canceling")
+
+_TABLES = """
+CREATE TABLE event (
+    seq INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, kind TEXT NOT NULL, cycle INTEGER,
+    payload TEXT NOT NULL CHECK (json_valid(payload)), prev_hash TEXT NOT NULL, hash TEXT NOT NULL
+) STRICT;
+CREATE INDEX event_kind ON event (kind, seq);
+CREATE TRIGGER event_is_never_updated BEFORE UPDATE ON event
+BEGIN SELECT RAISE(ABORT, 'the event table is append-only'); END;
+CREATE TRIGGER event_is_never_deleted BEFORE DELETE ON event
+BEGIN SELECT RAISE(ABORT, 'the event table is append-only'); END;
+CREATE TRIGGER event_is_never_replaced BEFORE INSERT ON event
+WHEN EXISTS (SELECT 1 FROM event WHERE seq = NEW.seq)
+BEGIN SELECT RAISE(ABORT, 'the event table is append-only'); END;
+CREATE TABLE orders (
+    client_id TEXT PRIMARY KEY, intent_id TEXT NOT NULL, purpose TEXT NOT NULL, sector TEXT NOT NULL,
+    symbol TEXT NOT NULL, side TEXT NOT NULL, size TEXT NOT NULL, price TEXT, order_type TEXT NOT NULL,
+    time_in_force TEXT NOT NULL, reduce_only INTEGER NOT NULL, state TEXT NOT NULL, sent_ms INTEGER NOT NULL,
+    receive_window_ms INTEGER NOT NULL, trigger_price TEXT, venue_id TEXT, filled_size TEXT NOT NULL,
+    filled_quote TEXT NOT NULL, reason TEXT NOT NULL, not_found_count INTEGER NOT NULL,
+    campaign INTEGER, reported_size TEXT NOT NULL, reported_quote TEXT NOT NULL, updated_ms INTEGER NOT NULL,
+    seq INTEGER NOT NULL
+) STRICT;
+CREATE INDEX orders_state ON orders (state);
+CREATE INDEX orders_intent ON orders (intent_id);
+CREATE INDEX orders_venue_id ON orders (symbol, venue_id);
+CREATE INDEX orders_sent ON orders (sent_ms);
+CREATE TABLE fills (
+    venue TEXT NOT NULL, symbol TEXT NOT NULL, trade_id TEXT NOT NULL, client_id TEXT, venue_order_id TEXT,
+    side TEXT NOT NULL, price TEXT NOT NULL, size TEXT NOT NULL, quote TEXT NOT NULL, fee TEXT NOT NULL,
+    fee_asset TEXT NOT NULL, is_maker INTEGER NOT NULL, at_ms INTEGER NOT NULL, seq INTEGER NOT NULL,
+    PRIMARY KEY (venue, symbol, trade_id)
+) STRICT;
+CREATE INDEX fills_order ON fills (client_id);
+CREATE INDEX fills_venue_order ON fills (symbol, venue_order_id);
+CREATE INDEX fills_at ON fills (at_ms);
+CREATE INDEX fills_seq ON fills (seq);
+CREATE TABLE payments (
+    kind TEXT NOT NULL, id TEXT NOT NULL, asset TEXT NOT NULL, amount TEXT NOT NULL, symbol TEXT,
+    at_ms INTEGER NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (kind, id)
+) STRICT;
+CREATE TABLE cycles (
+    number INTEGER PRIMARY KEY, kind TEXT NOT NULL, at_ms INTEGER NOT NULL, snapshot TEXT NOT NULL,
+    config_digest TEXT NOT NULL, seq INTEGER NOT NULL
+) STRICT;
+CREATE TABLE memory (id INTEGER PRIMARY KEY CHECK (id = 1), body TEXT NOT NULL, seq INTEGER NOT NULL) STRICT;
+CREATE TABLE latch (
+    id INTEGER PRIMARY KEY CHECK (id = 1), level TEXT NOT NULL, by TEXT NOT NULL, reason TEXT NOT NULL,
+    at_ms INTEGER NOT NULL
+) STRICT;
+CREATE TABLE locks (
+    symbol TEXT PRIMARY KEY, reason TEXT NOT NULL, words TEXT NOT NULL, at_ms INTEGER NOT NULL
+) STRICT;
+CREATE TABLE snapshots (digest TEXT PRIMARY KEY, at_ms INTEGER NOT NULL, body BLOB NOT NULL) STRICT;
+CREATE TABLE lease (
+    id INTEGER PRIMARY KEY CHECK (id = 1), account TEXT NOT NULL, pid INTEGER NOT NULL, host TEXT NOT NULL,
+    opened_ms INTEGER NOT NULL, renewed_ms INTEGER NOT NULL, is_released INTEGER NOT NULL
+) STRICT;
+"""
+
+migrations = Migrations("sectorbot.journal")
+
+
+@migrations()
+def m001_tables(db: Database) -> None:
+    """Every table of the first version."""
+    for statement in _statements(_TABLES):
+        db.execute(statement)
+
+
+def unknown_migrations(db: Database) -> list[str]:
+    """Migrations this program does not have: a newer one wrote the journal."""
+    known = {migration.name for migration in migrations._migrations}
+    return sorted(m.name for m in migrations.applied(db) if m.name not in known)
+
+
+def canonical(payload: Any) -> str:
+    """JSON text with one spelling per value."""
+    return json.dumps(payload, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def chain_hash(prev_hash: str, seq: int, at_ms: int, kind: str, cycle: int | None, payload: str) -> str:
+    """SHA-256 over the previous hash and every column of the event."""
+    text = "\n".join((prev_hash, str(seq), str(at_ms), kind, "" if cycle is None else str(cycle), payload))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def project(db: Database, seq: int, at_ms: int, kind: str, payload: Mapping[str, Any]) -> None:
+    """Bring the projections up to date with one event. Kinds without a projection are left alone."""
+    projector = _PROJECTORS.get(kind)
+    if projector is not None:
+        projector(db, seq, at_ms, payload)
+
+
+def rebuild(db: Database) -> None:
+    """Empty the projections and replay every event into them. The caller holds a transaction."""
+    for table in PROJECTIONS:
+        db.execute(f"DELETE FROM {table}")
+    replay(db, db.execute("SELECT seq, at_ms, kind, payload FROM event ORDER BY seq"))
+
+
+def replay(db: Database, events: Any) -> None:
+    """Project (seq, at_ms, kind, payload text) rows, in order."""
+    for seq, at_ms, kind, payload in events:
+        if kind in _PROJECTORS:
+            project(db, seq, at_ms, kind, json.loads(payload))
+
+
+def campaign_of(client_id: str) -> int | None:
+    """The campaign a client order id was made for, None when it is not one of ours."""
+    if not client_id.startswith(ID_PREFIX) or len(client_id) != 20:
+        return None
+    try:
+        return int(client_id[6:11], 36)
+    except ValueError:
+        return None
+
+
+def _statements(script: str) -> Iterator[str]:
+    statement = ""
+    for line in script.strip().splitlines():
+        statement += line + "\n"
+        is_open_trigger = "CREATE TRIGGER" in statement and "END;" not in statement
+        if line.rstrip().endswith(";") and not is_open_trigger:
+            yield statement
+            statement = ""
+
+
+def _project_submitting(db: Database, seq: int, at_ms: int, payload: Mapping[str, Any]) -> None:
+    row = {
+        **payload["order"],
+        "reduce_only": int(payload["order"]["reduce_only"]),
+        "campaign": campaign_of(payload["order"]["client_id"]),
+        "reported_size": "0",
+        "reported_quote": "0",
+        "updated_ms": at_ms,
+        "seq": seq,
+    }
+    names = ", ".join(row)
+    db.execute(f"INSERT INTO orders ({names}) VALUES ({', '.join('?' * len(row))})", list(row.values()))
+
+
+def _project_order_event(db: Database, seq: int, at_ms: int, payload: Mapping[str, Any]) -> None:
+    client_id = payload["client_id"]
+    row = db.execute("SELECT symbol, reported_size FROM orders WHERE client_id = ?", [client_id]).fetchone()
+    symbol, reported = row[0], dec(row[1])
+    if payload["venue_id"] is not None:
+        db.execute("UPDATE orders SET venue_id = ? WHERE client_id = ?", [payload["venue_id"], client_id])
+        db.execute(
+            "UPDATE fills SET client_id = ? WHERE symbol = ? AND venue_order_id = ? AND client_id IS NULL",
+            [client_id, symbol, payload["venue_id"]],
+        )
+    if payload["filled_size"] is not None and dec(payload["filled_size"]) >= reported:
+        db.execute(
+            "UPDATE orders SET reported_size = ?, reported_quote = ? WHERE client_id = ?",
+            [payload["filled_size"], payload["filled_quote"] or "0", client_id],
+        )
+    db.execute(
+        "UPDATE orders SET state = ?, reason = ?, not_found_count = 0, updated_ms = ? WHERE client_id = ?",
+        [payload["state"], payload["reason"], at_ms, client_id],
+    )
+    _refresh_filled(db, client_id)
+
+
+def _project_absent(db: Database, seq: int, at_ms: int, payload: Mapping[str, Any]) -> None:
+    db.execute(
+        "UPDATE orders SET not_found_count = ?, updated_ms = ? WHERE client_id = ?",
+        [payload["count"], at_ms, payload["client_id"]],
+    )
+
+
+def _project_fill(db: Database, seq: int, at_ms: int, payload: Mapping[str, Any]) -> None:
+    row = {**payload, "is_maker": int(payload["is_maker"]), "seq": seq}
+    owner = _owner_of(db, payload)
+    row["client_id"] = owner or payload["client_id"]
+    names = ", ".join(row)
+    db.execute(f"INSERT INTO fills ({names}) VALUES ({', '.join('?' * len(row))})", list(row.values()))
+    if owner is not None:
+        _refresh_filled(db, owner)
+
+
+def _owner_of(db: Database, fill: Mapping[str, Any]) -> str | None:
+    row = None
+    if fill["client_id"] is not None:
+        row = db.execute("SELECT client_id FROM orders WHERE client_id = ?", [fill["client_id"]]).fetchone()
+    if row is None and fill["venue_order_id"] is not None:
+        row = db.execute(
+            "SELECT client_id FROM orders WHERE symbol = ? AND venue_id = ?", [fill["symbol"], fill["venue_order_id"]]
+        ).fetchone()
+    return row[0] if row else None
+
+
+def _refresh_filled(db: Database, client_id: str) -> None:
+    """Executed amounts: the larger of what the venue reported and what the fills add up to, whatever came first."""
+    reported = db.execute(
+        "SELECT reported_size, reported_quote FROM orders WHERE client_id = ?", [client_id]
+    ).fetchone()
+    reported_size, reported_quote = dec(reported[0]), dec(reported[1])
+    size = quote = ZERO
+    for row in db.execute("SELECT size, quote FROM fills WHERE client_id = ? ORDER BY trade_id", [client_id]):
+        size, quote = size + dec(row[0]), quote + dec(row[1])
+    if reported_size > size or (reported_size == size and reported_quote > 0):
+        size, quote = reported_size, reported_quote or quote
+    db.execute(
+        "UPDATE orders SET filled_size = ?, filled_quote = ? WHERE client_id = ?", [str(size), str(quote), client_id]
+    )
+
+
+def _project_payment(db: Database, seq: int, at_ms: int, payload: Mapping[str, Any]) -> None:
+    row = {**payload, "seq": seq}
+    names = ", ".join(row)
+    db.execute(f"INSERT INTO payments ({names}) VALUES ({', '.join('?' * len(row))})", list(row.values()))
+
+
+def _project_cycle(db: Database, seq: int, at_ms: int, payload: Mapping[str, Any]) -> None:
+    db.execute(
+        "INSERT INTO cycles (number, kind, at_ms, snapshot, config_digest, seq) VALUES (?, ?, ?, ?, ?, ?)",
+        [payload["number"], payload["kind"], payload["at_ms"], payload["snapshot"], payload["config_digest"], seq],
+    )
+    if payload["decision"].get("memory") is not None:
+        _project_memory(db, seq, at_ms, payload["decision"]["memory"])
+
+
+def _project_memory(db: Database, seq: int, at_ms: int, payload: Mapping[str, Any]) -> None:
+    db.execute("INSERT OR REPLACE INTO memory (id, body, seq) VALUES (1, ?, ?)", [canonical(payload), seq])
+
+
+def _project_latch(db: Database, seq: int, at_ms: int, payload: Mapping[str, Any]) -> None:
+    db.execute(
+        "INSERT OR REPLACE INTO latch (id, level, by, reason, at_ms) VALUES (1, ?, ?, ?, ?)",
+        [payload["level"], payload["by"], payload["reason"], at_ms],
+    )
+
+
+def _project_lock(db: Database, seq: int, at_ms: int, payload: Mapping[str, Any]) -> None:
+    db.execute(
+        "INSERT OR REPLACE INTO locks (symbol, reason, words, at_ms) VALUES (?, ?, ?, ?)",
+        [payload["symbol"], payload["note"]["reason"], payload["note"]["words"], at_ms],
+    )
+
+
+def _project_unlock(db: Database, seq: int, at_ms: int, payload: Mapping[str, Any]) -> None:
+    db.execute("DELETE FROM locks WHERE symbol = ?", [payload["symbol"]])
+
+
+_PROJECTORS = {
+    "order_submitting": _project_submitting,
+    "order_event": _project_order_event,
+    "order_absent": _project_absent,
+    "fill": _project_fill,
+    "payment": _project_payment,
+    "cycle": _project_cycle,
+    "memory": _project_memory,
+    "latch": _project_latch,
+    "lock": _project_lock,
+    "unlock": _project_unlock,
+}
+RESERVED_KINDS = frozenset(_PROJECTORS)

@@ -1,0 +1,160 @@
+"""What the account should hold: a journaled baseline plus every fill, payment and adjustment since. Pure.
+
+Holdings have text keys: `spot:ARB` (base units, all of a spot asset), `perp:ARB/USDT:USDT` (signed contracts) and
+`wallet` (balance of the perp wallet without unrealised PnL). A unified account has no `wallet`: it is `spot:<quote>`.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from bot.domain.money import BPS, ZERO
+from bot.domain.order import Fill
+from bot.domain.portfolio import Account
+from bot.ports import Payment
+
+WALLET = "wallet"
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """Holdings at a moment the account and the books agreed on.
+
+    Payments and foreign fills up to `origin_ms` were in the account when the journal began; events up to `upto_seq` are
+    counted in `amounts`. `entries` are entry prices of the perp positions; `watched` the spot assets that are compared.
+    """
+
+    amounts: Mapping[str, Decimal]
+    entries: Mapping[str, Decimal]
+    origin_ms: int
+    agreed_ms: int
+    upto_seq: int
+    watched: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """Expected holdings. `turnover` is how much of each has moved since the baseline."""
+
+    amounts: dict[str, Decimal] = field(default_factory=dict)
+    entries: dict[str, Decimal] = field(default_factory=dict)
+    turnover: dict[str, Decimal] = field(default_factory=dict)
+
+    def move(self, key: str, amount: Decimal) -> None:
+        """Add `amount` to a holding."""
+        self.amounts[key] = self.amounts.get(key, ZERO) + amount
+        self.turnover[key] = self.turnover.get(key, ZERO) + abs(amount)
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A holding on which books and account do not agree."""
+
+    key: str
+    expected: Decimal
+    actual: Decimal
+
+    @property
+    def amount(self) -> Decimal:
+        """What an adjustment would have to add."""
+        return self.actual - self.expected
+
+    @property
+    def numbers(self) -> Mapping[str, str]:
+        return {"expected": str(self.expected), "actual": str(self.actual), "difference": str(self.amount)}
+
+
+def holdings(account: Account) -> dict[str, Decimal]:
+    """The holdings of an account by key; zero ones are left out."""
+    found = {f"spot:{asset}": balance.total for asset, balance in account.balances.items()}
+    found |= {f"perp:{symbol}": position.size for symbol, position in account.positions.items()}
+    if not account.is_unified:
+        found[WALLET] = account.perp_wallet
+    return {key: amount for key, amount in found.items() if amount != 0}
+
+
+def expected_books(
+    baseline: Baseline,
+    fills: Iterable[tuple[Fill, Decimal]],
+    payments: Iterable[Payment],
+    adjustments: Iterable[Mapping[str, Any]],
+    *,
+    quote: str,
+    is_unified: bool,
+) -> Books:
+    """The baseline and everything after it.
+
+    `fills` carry their quote value and come in the order of execution; `adjustments` are payloads with key and amount.
+    """
+    books = Books(dict(baseline.amounts), dict(baseline.entries))
+    cash = f"spot:{quote}" if is_unified else WALLET
+    for fill, value in fills:
+        if ":" in fill.symbol:
+            _add_perp_fill(books, fill, value, cash, quote)
+        else:
+            _add_spot_fill(books, fill, value)
+    for payment in payments:
+        if payment.at_ms > baseline.origin_ms and payment.asset == quote:
+            books.move(cash, payment.amount)
+            if "transfer" in payment.kind.lower() and not is_unified:
+                books.move(f"spot:{quote}", -payment.amount)
+    for adjustment in adjustments:
+        books.move(adjustment["key"], Decimal(adjustment["amount"]))
+    return books
+
+
+def differences(
+    books: Books,
+    actual: Mapping[str, Decimal],
+    *,
+    watched: Sequence[str],
+    quote: str,
+    size_bps: int,
+    cash_bps: int,
+) -> tuple[Difference, ...]:
+    """Holdings that differ by more than rounding, sorted by key.
+
+    Perps are all compared, spot assets when `watched` names them. Sizes may differ by `size_bps` of what is held, cash
+    by `cash_bps` of what is held or moved.
+    """
+    cash_keys = (f"spot:{quote}", WALLET)
+    found = []
+    for key in sorted({*books.amounts, *actual}):
+        is_cash = key in cash_keys
+        if not is_cash and key.startswith("spot:") and key.removeprefix("spot:") not in watched:
+            continue
+        want, have = books.amounts.get(key, ZERO), actual.get(key, ZERO)
+        scale = max(abs(want), abs(have))
+        if is_cash:
+            tolerance = max(scale, books.turnover.get(key, ZERO)) * cash_bps * BPS
+        else:
+            tolerance = scale * size_bps * BPS
+        if abs(want - have) > tolerance:
+            found.append(Difference(key, want, have))
+    return tuple(found)
+
+
+def _add_spot_fill(books: Books, fill: Fill, value: Decimal) -> None:
+    base, quote = fill.symbol.split("/", 1)
+    books.move(f"spot:{base}", fill.size * fill.side.sign)
+    books.move(f"spot:{quote}", -value * fill.side.sign)
+    books.move(f"spot:{fill.fee_asset}", -fill.fee)
+
+
+def _add_perp_fill(books: Books, fill: Fill, value: Decimal, cash: str, quote: str) -> None:
+    """Average entry on the way in, realised profit on the way out."""
+    key, signed = f"perp:{fill.symbol}", fill.size * fill.side.sign
+    held, entry = books.amounts.get(key, ZERO), books.entries.get(fill.symbol, ZERO)
+    closing = min(abs(held), fill.size) if held * signed < 0 else ZERO
+    if closing:
+        contract_size = value / (fill.price * fill.size)
+        direction = 1 if held > 0 else -1
+        books.move(cash, (fill.price - entry) * closing * contract_size * direction)
+    opening = fill.size - closing
+    if opening:
+        kept = abs(held) - closing
+        books.entries[fill.symbol] = (entry * kept + fill.price * opening) / (kept + opening)
+    books.move(key, signed)
+    if fill.fee_asset == quote:
+        books.move(cash, -fill.fee)

@@ -1,0 +1,356 @@
+"""Make journal and venue agree before anything is decided, and say so when they do not (DESIGN §4.4–4.10).
+
+Start-up, recovery and the end of an ordinary cycle are this same path. Books are never made to agree by an invented
+fill: what is unexplained locks its instrument until it is explained, or until an operator accepts it in writing.
+"""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from bot.domain.codec import decode, encode
+from bot.domain.money import ZERO
+from bot.domain.order import Order
+from bot.domain.portfolio import Account
+from bot.domain.reason import Note, Reason
+from bot.execution.doubts import DOUBTFUL, Doubts
+from bot.execution.evidence import OLDER_MS, Evidence
+from bot.execution.foreign import ForeignOrders
+from bot.execution.journal import Journal
+from bot.execution.ledger import WALLET, Baseline, Books, Difference, differences, expected_books, holdings
+from bot.execution.rules import ExecutionRules
+from bot.ports import Unavailable, Venue
+
+BASELINE, ADJUSTMENT = "baseline", "adjustment"
+BASELINE_AGE_MS = 86_400_000
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """Where things stand. `working` has foreign orders too where they are adopted (intent id `foreign`).
+
+    `is_agreed` is False while books and account differ without an explanation, or a foreign order halts the bot.
+    `locked` names instruments that may only be reduced: journaled locks, and those with an order in doubt.
+    """
+
+    account: Account
+    working: tuple[Order, ...]
+    is_agreed: bool
+    locked: frozenset[str]
+    notes: tuple[Note, ...] = ()
+
+
+class Reconciler:
+    """Settles orders, then compares holdings. One at a time: the caller holds the cycle's lock.
+
+    `is_account_new`: the account begins with this process, as a paper account does; its first state is the baseline
+    whatever the journal remembers of the one before.
+    """
+
+    def __init__(self, venue: Venue, journal: Journal, rules: ExecutionRules, *, is_account_new: bool = False) -> None:
+        self._venue, self._journal, self._rules = venue, journal, rules
+        self._evidence = Evidence(venue, journal, rules)
+        self._doubts = Doubts(venue, journal, rules, self._evidence)
+        self._foreign = ForeignOrders(venue, journal, rules, self._evidence)
+        self._payments_asked_ms: int | None = None
+        self._reviewed_seq = 0
+        self._needs_baseline = is_account_new
+
+    async def settle(self, symbols: Sequence[str]) -> Truth:
+        """The truth about the account and every order of ours.
+
+        Args:
+            symbols: the instruments the bot trades; spot assets outside of them are not compared.
+
+        Raises:
+            Unavailable: the venue could not be read; decide nothing.
+            JournalError: the journal failed; send nothing.
+        """
+        try:
+            async with asyncio.timeout(self._rules.settle_deadline_ms / 1000):
+                return await self._settle(symbols)
+        except TimeoutError:
+            raise Unavailable(f"settling took longer than {self._rules.settle_deadline_ms} ms") from None
+
+    async def accept(self, *, by: str, reason: str) -> tuple[Note, ...]:
+        """An operator's word that the account is right where the books differ: one adjustment per difference.
+
+        Raises:
+            Unavailable: the account could not be read.
+            ValueError: when nobody signs, or no reason is given.
+        """
+        if not by.strip() or not reason.strip():
+            raise ValueError("an adjustment needs the name of who makes it and a reason")
+        account = await self._evidence.read(self._venue.fetch_account(), "account")
+        notes = [await self._adjust(difference, by=by, reason=reason) for difference in await self._compare(account)]
+        await self._unlock(frozenset())
+        return tuple(notes)
+
+    async def _settle(self, symbols: Sequence[str]) -> Truth:
+        working = self._journal.reader.load_working()
+        asked = sorted({*symbols, *(order.symbol for order in working)})
+        reports = await self._evidence.read(self._venue.fetch_open_orders(asked), "open orders")
+        notes = list(await self._doubts.settle(working, reports))
+        foreign = await self._foreign.review(reports)
+        notes.extend(foreign.notes)
+        notes.extend(await self._collect_missing_fills())
+        notes.extend(await self._collect_payments_if_due())
+        account = await self._evidence.read(self._venue.fetch_account(), "account")
+        account, mismatched, more = await self._agree(account, symbols)
+        notes.extend(more)
+        notes.extend(await self._review_new_fills())
+        working = self._journal.reader.load_working()
+        notes.extend(await self._lock_old_doubts(working))
+        doubtful = {order.symbol for order in working if order.state in DOUBTFUL}
+        return Truth(
+            account=account,
+            working=(*working, *foreign.working),
+            is_agreed=not mismatched and not foreign.is_halting,
+            locked=frozenset(self._journal.reader.load_locks()) | doubtful,
+            notes=tuple(notes),
+        )
+
+    async def _agree(
+        self, account: Account, symbols: Sequence[str]
+    ) -> tuple[Account, tuple[Difference, ...], tuple[Note, ...]]:
+        """Compare, look for what explains a difference, compare again; then adjust cash and lock what is left."""
+        if self._needs_baseline or self._baseline() is None:
+            upto = self._journal.reader.count_events()
+            await self._write_baseline(holdings(account), account, account.at_ms, upto, _spot_assets(symbols))
+            self._needs_baseline = False
+        await self._watch(account, symbols)
+        notes: list[Note] = []
+        found = await self._compare(account)
+        for round_number in range(self._rules.mismatch_rounds):
+            if not found:
+                break
+            if round_number:
+                await asyncio.sleep(self._rules.mismatch_interval_ms / 1000)
+            notes.extend(await self._explain(found, symbols))
+            account = await self._evidence.read(self._venue.fetch_account(), "account")
+            found = await self._compare(account)
+        mismatched = tuple(difference for difference in found if not _is_cash(difference, account))
+        if not mismatched:
+            words = "money came in or went out by a way the venue does not list"
+            notes.extend([await self._adjust(difference, by="bot", reason=words) for difference in found])
+        notes.extend([await self._lock(difference, symbols) for difference in mismatched])
+        await self._unlock(frozenset(s for d in mismatched for s in _symbols_of(d.key, symbols)))
+        if not found:
+            await self._roll_baseline(account)
+        return account, mismatched, tuple(notes)
+
+    async def _compare(self, account: Account) -> tuple[Difference, ...]:
+        """Differences that are not explained by an order in doubt: its instrument and all cash wait for its end."""
+        baseline = self._baseline()
+        if baseline is None:
+            return ()
+        found = differences(
+            self._books(baseline, account)[0],
+            holdings(account),
+            watched=self._watched(baseline),
+            quote=account.quote,
+            size_bps=self._rules.size_tolerance_bps,
+            cash_bps=self._rules.cash_tolerance_bps,
+        )
+        doubtful = {order.symbol for order in self._journal.reader.load_working() if order.state in DOUBTFUL}
+        if not doubtful:
+            return found
+        uncertain = {key for symbol in doubtful for key in _keys_of(symbol)}
+        return tuple(d for d in found if d.key not in uncertain and not _is_cash(d, account))
+
+    def _books(self, baseline: Baseline, account: Account) -> tuple[Books, int]:
+        reader, seq = self._journal.reader, baseline.upto_seq
+        upto = reader.count_events()
+        books = expected_books(
+            baseline,
+            reader.load_fills_after(seq, baseline.origin_ms),
+            [payment for payment, _ in reader.load_payments_after(seq)],
+            [fact.payload for fact in reader.load_facts_after(ADJUSTMENT, seq)],
+            quote=account.quote,
+            is_unified=account.is_unified,
+        )
+        return books, upto
+
+    async def _explain(self, found: Iterable[Difference], symbols: Sequence[str]) -> tuple[Note, ...]:
+        """Fetch executions of the instruments that differ, and payments."""
+        baseline = self._baseline()
+        since_ms = 0 if baseline is None else baseline.agreed_ms - OLDER_MS
+        notes: list[Note] = []
+        for symbol in sorted({symbol for d in found for symbol in _symbols_of(d.key, symbols)}):
+            notes.extend(await self._collect_fills(symbol, since_ms))
+        notes.extend(await self._collect_payments())
+        return tuple(notes)
+
+    async def _collect_missing_fills(self) -> tuple[Note, ...]:
+        """Fills of orders that executed more than is recorded, one reading per instrument."""
+        baseline = self._baseline()
+        since_ms = 0 if baseline is None else baseline.agreed_ms - BASELINE_AGE_MS
+        oldest: dict[str, int] = {}
+        for order in self._journal.reader.load_unfilled_reports(since_ms):
+            oldest[order.symbol] = min(order.sent_ms, oldest.get(order.symbol, order.sent_ms))
+        notes: list[Note] = []
+        for symbol, sent_ms in sorted(oldest.items()):
+            notes.extend(await self._collect_fills(symbol, sent_ms - OLDER_MS))
+        return tuple(notes)
+
+    async def _collect_fills(self, symbol: str, since_ms: int) -> tuple[Note, ...]:
+        try:
+            await self._evidence.collect_fills(symbol, since_ms)
+        except Unavailable as error:
+            return (Note(Reason.VENUE_UNAVAILABLE, f"executions of {symbol} could not be read: {error}", symbol),)
+        return ()
+
+    async def _review_new_fills(self) -> tuple[Note, ...]:
+        """Look once at every fill since the baseline, whoever recorded it: some may belong to nobody we know."""
+        baseline = self._baseline()
+        if baseline is None:
+            return ()
+        seen, upto = max(self._reviewed_seq, baseline.upto_seq), self._journal.reader.count_events()
+        fills = self._journal.reader.load_fills_after(seen, baseline.origin_ms)
+        notes = await self._foreign.explain_fills([fill for fill, _ in fills])
+        self._reviewed_seq = upto
+        return notes
+
+    async def _collect_payments_if_due(self) -> tuple[Note, ...]:
+        asked_ms = self._payments_asked_ms
+        if asked_ms is not None and self._venue.now_ms() - asked_ms < self._rules.payments_interval_ms:
+            return ()
+        return await self._collect_payments()
+
+    async def _collect_payments(self) -> tuple[Note, ...]:
+        baseline = self._baseline()
+        now_ms = self._venue.now_ms()
+        since_ms = now_ms if baseline is None else baseline.agreed_ms - OLDER_MS
+        try:
+            payments = await self._evidence.read(self._venue.fetch_payments(since_ms), "payments")
+        except Unavailable as error:
+            return (Note(Reason.VENUE_UNAVAILABLE, f"payments could not be read: {error}"),)
+        self._payments_asked_ms = now_ms
+        notes: list[Note] = []
+        for payment in await self._journal.record_payments(payments):
+            if "liquidation" in payment.kind.lower() or "insurance" in payment.kind.lower():
+                words = f"{payment.symbol}: {payment.kind} of {payment.amount} {payment.asset}"
+                notes.append(Note(Reason.LIQUIDATED, words, payment.symbol or ""))
+        return tuple(notes)
+
+    async def _adjust(self, difference: Difference, *, by: str, reason: str) -> Note:
+        payload = {"key": difference.key, "amount": str(difference.amount), "by": by, "reason": reason}
+        await self._journal.record_fact(ADJUSTMENT, payload)
+        words = f"{difference.key}: adjusted by {difference.amount}, {reason}"
+        return Note(Reason.BALANCE_MISMATCH, words, difference.key, difference.numbers)
+
+    async def _lock(self, difference: Difference, symbols: Sequence[str]) -> Note:
+        words = (
+            f"{difference.key}: the account has {difference.actual}, the journal explains {difference.expected};"
+            " only reductions until it is explained or accepted"
+        )
+        note = Note(Reason.POSITION_MISMATCH, words, difference.key, difference.numbers)
+        reasons = self._journal.reader.load_lock_reasons()
+        for symbol in _symbols_of(difference.key, symbols):
+            if symbol not in reasons:
+                await self._journal.record_lock(symbol, note)
+        return note
+
+    async def _unlock(self, mismatched: frozenset[str]) -> None:
+        """Lift the locks whose cause is gone. Locks of other reasons are an operator's."""
+        doubtful = {order.symbol for order in self._journal.reader.load_working() if order.state in DOUBTFUL}
+        for symbol, reason in self._journal.reader.load_lock_reasons().items():
+            if reason == Reason.POSITION_MISMATCH and symbol not in mismatched and symbol not in doubtful:
+                await self._journal.record_unlock(symbol, "books and account agree")
+            elif reason == Reason.DOUBT_OLD and symbol not in doubtful:
+                await self._journal.record_unlock(symbol, "the doubt is settled")
+
+    async def _lock_old_doubts(self, working: Sequence[Order]) -> tuple[Note, ...]:
+        notes = []
+        locked = self._journal.reader.load_locks()
+        for order in working:
+            age_ms = self._venue.now_ms() - order.sent_ms
+            if order.state not in DOUBTFUL or age_ms <= self._rules.doubt_deadline_ms:
+                continue
+            words = f"order {order.client_id} of {order.symbol} is in doubt for {age_ms // 1000} s: {order.reason}"
+            notes.append(Note(Reason.DOUBT_OLD, words, order.symbol))
+            if order.symbol not in locked:
+                await self._journal.record_lock(order.symbol, notes[-1])
+        return tuple(notes)
+
+    def _baseline(self) -> Baseline | None:
+        facts = self._journal.reader.load_facts(BASELINE, limit=1)
+        return decode(Baseline, facts[0].payload) if facts else None
+
+    def _watched(self, baseline: Baseline) -> tuple[str, ...]:
+        facts = self._journal.reader.load_facts_after("watched", baseline.upto_seq)
+        return (*baseline.watched, *(asset for fact in facts for asset in fact.payload["assets"]))
+
+    async def _watch(self, account: Account, symbols: Sequence[str]) -> None:
+        """A spot asset that enters the sectors is taken as it is: nobody compared it before."""
+        baseline = self._baseline()
+        if baseline is None:
+            return
+        known = self._watched(baseline)
+        fresh = tuple(asset for asset in _spot_assets(symbols) if asset not in known)
+        if not fresh:
+            return
+        books, actual = self._books(baseline, account)[0], holdings(account)
+        for asset in fresh:
+            key = f"spot:{asset}"
+            difference = Difference(key, books.amounts.get(key, ZERO), actual.get(key, ZERO))
+            if difference.amount != 0:
+                await self._adjust(difference, by="bot", reason="first compared now")
+        await self._journal.record_fact("watched", {"assets": fresh})
+
+    async def _roll_baseline(self, account: Account) -> None:
+        """Start the books afresh once a day from a moment of agreement; rounding ends here, where it is bounded."""
+        baseline = self._baseline()
+        if baseline is None or account.at_ms - baseline.agreed_ms < BASELINE_AGE_MS:
+            return
+        if self._journal.reader.load_working():
+            return
+        books, upto = self._books(baseline, account)
+        actual = holdings(account)
+        compared = {key for key in {*books.amounts, *actual} if _is_compared(key, self._watched(baseline), account)}
+        keys = {*books.amounts, *actual}
+        amounts = {key: (actual if key in compared else books.amounts).get(key, ZERO) for key in keys}
+        entries = {s: e for s, e in books.entries.items() if amounts.get(f"perp:{s}", ZERO) != 0}
+        await self._write_baseline(amounts, account, baseline.origin_ms, upto, self._watched(baseline), entries)
+
+    async def _write_baseline(
+        self,
+        amounts: dict[str, Decimal],
+        account: Account,
+        origin_ms: int,
+        upto_seq: int,
+        watched: tuple[str, ...],
+        entries: dict[str, Decimal] | None = None,
+    ) -> None:
+        if entries is None:
+            entries = {symbol: position.entry_price for symbol, position in account.positions.items()}
+        baseline = Baseline(amounts, entries, origin_ms, account.at_ms, upto_seq, watched)
+        await self._journal.record_fact(BASELINE, encode(baseline))
+
+
+def _spot_assets(symbols: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted({symbol.split("/", 1)[0] for symbol in symbols if ":" not in symbol}))
+
+
+def _symbols_of(key: str, symbols: Iterable[str]) -> tuple[str, ...]:
+    """The instruments whose executions can move a holding."""
+    if key.startswith("perp:"):
+        return (key.removeprefix("perp:"),)
+    if key == WALLET:
+        return ()
+    asset = key.removeprefix("spot:")
+    return tuple(symbol for symbol in symbols if ":" not in symbol and symbol.split("/", 1)[0] == asset)
+
+
+def _keys_of(symbol: str) -> tuple[str, ...]:
+    """The holdings an execution moves, cash aside."""
+    return (f"perp:{symbol}",) if ":" in symbol else (f"spot:{symbol.split('/', 1)[0]}",)
+
+
+def _is_cash(difference: Difference, account: Account) -> bool:
+    return difference.key in (WALLET, f"spot:{account.quote}")
+
+
+def _is_compared(key: str, watched: Sequence[str], account: Account) -> bool:
+    return not key.startswith("spot:") or key.removeprefix("spot:") in (account.quote, *watched)

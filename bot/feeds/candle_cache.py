@@ -1,0 +1,122 @@
+"""Candle history that is fetched once and then only extended; bounded in length and in symbols.
+
+A history of hundreds of candles changes by one candle per timeframe, so asking for all of it every cycle would spend
+most of a venue's request budget on what is known.
+"""
+
+from dataclasses import dataclass
+
+from bot.domain.candles import CandleSeries
+from bot.domain.market import Missing
+from bot.feeds.gathering import gather_each
+from bot.ports import Venue
+
+PAGE = 500
+LATE_CANDLES = 2
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """How much history is wanted: `count` closed candles of `timeframe_ms` for each symbol."""
+
+    symbols: tuple[str, ...]
+    timeframe_ms: int
+    count: int
+
+
+class CandleCache:
+    """Newest closed candles by symbol, for one venue. Not shared between tasks that refresh at the same time."""
+
+    def __init__(self) -> None:
+        self._series: dict[tuple[str, int], CandleSeries] = {}
+
+    def __len__(self) -> int:
+        return len(self._series)
+
+    async def refresh(
+        self, venue: Venue, wanted: History, now_ms: int, *, deadline_ms: int, at_once: int
+    ) -> tuple[dict[str, CandleSeries], tuple[Missing, ...]]:
+        """The wanted series as of now, and what is missing. Symbols no longer wanted are forgotten.
+
+        A symbol that cannot be extended keeps what is known while that ends at most two candles ago; it is named.
+        """
+        keep = {(symbol, wanted.timeframe_ms) for symbol in wanted.symbols}
+        self._series = {key: series for key, series in self._series.items() if key in keep}
+        closed_ms = now_ms - now_ms % wanted.timeframe_ms
+        stale = [symbol for symbol in wanted.symbols if self._end_ms(symbol, wanted) < closed_ms]
+
+        async def extend(symbol: str) -> CandleSeries:
+            return await self._extended(venue, symbol, wanted, closed_ms)
+
+        fresh, missing = await gather_each("candles", stale, extend, deadline_ms=deadline_ms, at_once=at_once)
+        for symbol, series in fresh.items():
+            self._series[symbol, wanted.timeframe_ms] = series
+        usable_ms = closed_ms - LATE_CANDLES * wanted.timeframe_ms
+        result, empty = {}, []
+        for symbol in wanted.symbols:
+            known = self._series.get((symbol, wanted.timeframe_ms))
+            if known is not None and known.end_ms >= usable_ms:
+                result[symbol] = known
+            elif not any(m.what == f"candles {symbol}" for m in missing):
+                empty.append(Missing(f"candles {symbol}", _why(known)))
+        return result, (*missing, *empty)
+
+    def _end_ms(self, symbol: str, wanted: History) -> int:
+        known = self._series.get((symbol, wanted.timeframe_ms))
+        return known.end_ms if known is not None else 0
+
+    async def _extended(self, venue: Venue, symbol: str, wanted: History, closed_ms: int) -> CandleSeries:
+        """What is known plus what has closed since. History that starts later than its page is asked for once more
+        from where it goes on, until nothing new comes."""
+        first_ms = closed_ms - wanted.count * wanted.timeframe_ms
+        series = self._series.get((symbol, wanted.timeframe_ms))
+        if series is not None and series.end_ms < first_ms:
+            series = None
+        for _ in range(2 + wanted.count // PAGE):
+            since_ms = max(first_ms, series.end_ms if series is not None else 0)
+            due = (closed_ms - since_ms) // wanted.timeframe_ms
+            if due <= 0:
+                break
+            page = await venue.fetch_candles(symbol, wanted.timeframe_ms, since_ms, min(due, PAGE))
+            grown = merge(series, page, closed_ms)
+            if grown is None or (series is not None and grown.end_ms <= series.end_ms):
+                break
+            series = grown
+        return (series or _nothing(symbol, wanted.timeframe_ms)).tail(wanted.count)
+
+
+def merge(known: CandleSeries | None, page: CandleSeries, closed_ms: int) -> CandleSeries | None:
+    """`known` extended by the page's later candles; None when both are empty.
+
+    Rows that are unsound (a price that is NaN, infinite or not positive), unordered or not closed yet are left out.
+    """
+    last_ms = known.starts_ms[-1] if known is not None and len(known) else -1
+    rows = []
+    columns = (page.starts_ms, page.opens, page.highs, page.lows, page.closes, page.volumes_quote)
+    for row in zip(*columns, strict=True):
+        start_ms = row[0]
+        if last_ms < start_ms <= closed_ms - page.timeframe_ms and _is_sound(row[1:]):
+            rows.append(row)
+            last_ms = start_ms
+    if not rows:
+        return known
+    starts, opens, highs, lows, closes, volumes = zip(*rows, strict=True)
+    if known is None or not len(known):
+        return CandleSeries(page.symbol, page.timeframe_ms, starts, opens, highs, lows, closes, volumes)
+    return CandleSeries(
+        known.symbol, known.timeframe_ms, known.starts_ms + starts, known.opens + opens, known.highs + highs,
+        known.lows + lows, known.closes + closes, known.volumes_quote + volumes,
+    )  # fmt: skip
+
+
+def _is_sound(row: tuple[float, ...]) -> bool:
+    *prices, volume = row
+    return all(0 < price < float("inf") for price in prices) and 0 <= volume < float("inf")
+
+
+def _nothing(symbol: str, timeframe_ms: int) -> CandleSeries:
+    return CandleSeries(symbol, timeframe_ms, (), (), (), (), (), ())
+
+
+def _why(known: CandleSeries | None) -> str:
+    return "the venue sent none" if known is None or not len(known) else f"the newest closed at {known.end_ms}"

@@ -1,0 +1,60 @@
+"""Ask many things at once, with one deadline; what does not come is named, never waited for.
+
+Only `Unavailable` and the deadline make something missing: any other exception is a bug and is raised.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TypeVar
+
+from bot.domain.market import Missing
+from bot.ports import Unavailable
+
+T = TypeVar("T")
+Answers = tuple[dict[str, T], tuple[Missing, ...]]
+
+
+async def gather_each(
+    what: str, names: Sequence[str], fetch: Callable[[str], Awaitable[T]], *, deadline_ms: int, at_once: int
+) -> Answers[T]:
+    """`fetch` for each name, at most `at_once` at a time, all within `deadline_ms`. Answers keep the order of names."""
+    gate = asyncio.Semaphore(at_once)
+    found: dict[str, T] = {}
+    failed: dict[str, str] = {}
+
+    async def ask(name: str) -> None:
+        async with gate:
+            try:
+                found[name] = await fetch(name)
+            except (Unavailable, TimeoutError) as error:
+                failed[name] = str(error) or "no answer in time"
+
+    try:
+        async with asyncio.timeout(deadline_ms / 1000), asyncio.TaskGroup() as tasks:
+            for name in names:
+                tasks.create_task(ask(name))
+    except TimeoutError:
+        pass
+    except ExceptionGroup as group:
+        raise group.exceptions[0] from group
+    late = f"no answer within {deadline_ms} ms"
+    missing = tuple(Missing(f"{what} {name}", failed.get(name, late)) for name in names if name not in found)
+    return {name: found[name] for name in names if name in found}, missing
+
+
+async def gather_all(
+    what: str, names: Sequence[str], fetch: Callable[[Sequence[str]], Awaitable[Mapping[str, T]]], *, deadline_ms: int
+) -> Answers[T]:
+    """One call for all names. When it fails every name is missing, else those that it left out."""
+    if not names:
+        return {}, ()
+    try:
+        async with asyncio.timeout(deadline_ms / 1000):
+            answer = await fetch(names)
+        why = "the source sent none"
+    except Unavailable as error:
+        answer, why = {}, str(error)
+    except TimeoutError:
+        answer, why = {}, f"no answer within {deadline_ms} ms"
+    found = {name: answer[name] for name in names if name in answer}
+    return found, tuple(Missing(f"{what} {name}", why) for name in names if name not in found)

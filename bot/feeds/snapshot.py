@@ -1,0 +1,230 @@
+"""The market at one instant: everything asked at once, with deadlines; what is missing or unsound is named.
+
+A price that cannot be trusted is worse than none, so NaN, zero, negative and crossed readings are dropped here and
+nothing below has to think of them (DESIGN §3, §9).
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import TypeVar
+
+from bot.domain.instrument import Instrument
+from bot.domain.market import Book, CalendarEvent, Funding, Missing, OpenInterest, Quote, Snapshot, Tvl
+from bot.feeds.candle_cache import CandleCache, History
+from bot.feeds.gathering import gather_all, gather_each
+from bot.ports import TvlSource, Venue
+
+Reading = TypeVar("Reading")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a snapshot should hold. Symbols are unified; `books` and `candles` name symbols of either kind."""
+
+    spot: tuple[str, ...] = ()
+    perps: tuple[str, ...] = ()
+    candles: tuple[str, ...] = ()
+    timeframe_ms: int = 3_600_000
+    candle_count: int = 500
+    funding: tuple[str, ...] = ()
+    open_interest: tuple[str, ...] = ()
+    tvl: tuple[str, ...] = ()
+    books: tuple[str, ...] = ()
+    book_levels: int = 50
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        return (*self.spot, *self.perps)
+
+    def without_history(self) -> "Wanted":
+        """Prices, books and funding only: what a guard needs."""
+        return replace(self, candles=(), open_interest=(), tvl=())
+
+
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """How long each source may take, ms, and how many requests of one kind may be open at once."""
+
+    instruments_ms: int = 20_000
+    quotes_ms: int = 5_000
+    books_ms: int = 8_000
+    candles_ms: int = 30_000
+    funding_ms: int = 8_000
+    open_interest_ms: int = 8_000
+    tvl_ms: int = 15_000
+    at_once: int = 8
+    instruments_age_max_ms: int = 900_000
+
+
+async def observe(
+    venue: Venue,
+    wanted: Wanted,
+    previous: Snapshot | None,
+    now_ms: int,
+    deadlines: Deadlines,
+    *,
+    candles: CandleCache | None = None,
+    tvl: TvlSource | None = None,
+    events: tuple[CalendarEvent, ...] = (),
+) -> Snapshot:
+    """Ask every source at once. `previous` lends its instruments when it has any; `candles` holds history.
+
+    Never raises for a source that fails: the snapshot says what is missing and why.
+    """
+    history = History(wanted.candles, wanted.timeframe_ms, wanted.candle_count)
+    async with asyncio.TaskGroup() as group:
+        instruments = group.create_task(_instruments(venue, wanted, previous, deadlines))
+        quotes = group.create_task(
+            gather_all("quote", wanted.symbols, venue.fetch_quotes, deadline_ms=deadlines.quotes_ms)
+        )
+        books = group.create_task(
+            gather_each(
+                "book", wanted.books, lambda symbol: venue.fetch_book(symbol, wanted.book_levels),
+                deadline_ms=deadlines.books_ms, at_once=deadlines.at_once,
+            )
+        )  # fmt: skip
+        series = group.create_task(
+            (CandleCache() if candles is None else candles).refresh(
+                venue, history, now_ms, deadline_ms=deadlines.candles_ms, at_once=deadlines.at_once
+            )
+        )
+        funding = group.create_task(
+            gather_all("funding", wanted.funding, venue.fetch_funding, deadline_ms=deadlines.funding_ms)
+        )
+        interest = group.create_task(
+            gather_each(
+                "open interest", wanted.open_interest, venue.fetch_open_interest,
+                deadline_ms=deadlines.open_interest_ms, at_once=deadlines.at_once,
+            )
+        )  # fmt: skip
+        locked = group.create_task(_tvl(tvl, wanted, deadlines))
+    missing = [*instruments.result()[1], *series.result()[1]]
+    return Snapshot(
+        at_ms=now_ms,
+        instruments=instruments.result()[0],
+        quotes=_sound("quote", *quotes.result(), quote_defect, missing, clean=_without_bad_extras),
+        candles=series.result()[0],
+        books=_sound("book", *books.result(), book_defect, missing),
+        funding=_sound("funding", *funding.result(), funding_defect, missing),
+        open_interest=_sound("open interest", *interest.result(), interest_defect, missing),
+        tvl=_sound("tvl", *locked.result(), tvl_defect, missing),
+        events=events,
+        missing=tuple(missing),
+    )
+
+
+class Observer:
+    """Looks at one venue again and again: keeps the candle history and the instruments between looks."""
+
+    def __init__(
+        self,
+        venue: Venue,
+        wanted: Wanted,
+        *,
+        tvl: TvlSource | None = None,
+        deadlines: Deadlines | None = None,
+        events: tuple[CalendarEvent, ...] = (),
+    ) -> None:
+        self.venue, self.wanted, self.tvl, self.events = venue, wanted, tvl, events
+        self.deadlines = deadlines or Deadlines()
+        self._candles = CandleCache()
+        self._previous: Snapshot | None = None
+        self._instruments_ms = 0
+
+    async def observe(self, *, with_history: bool = True) -> Snapshot:
+        """The market now, by the venue's clock. Without history: prices, books and funding, as a guard needs them."""
+        now_ms = self.venue.now_ms()
+        is_old = now_ms - self._instruments_ms > self.deadlines.instruments_age_max_ms
+        wanted = self.wanted if with_history else self.wanted.without_history()
+        lent = None if is_old else self._previous
+        snapshot = await observe(
+            self.venue, wanted, lent, now_ms, self.deadlines,
+            candles=self._candles if with_history else None, tvl=self.tvl, events=self.events,
+        )  # fmt: skip
+        if is_old and self._previous is not None and not snapshot.instruments:
+            snapshot = replace(snapshot, instruments=self._previous.instruments)
+        elif is_old and snapshot.instruments:
+            self._instruments_ms = now_ms
+        self._previous = snapshot
+        return snapshot
+
+
+def quote_defect(quote: Quote) -> str | None:
+    return quote.defect()
+
+
+def book_defect(book: Book) -> str | None:
+    """A level that is no number or not positive, an unsorted side, or a crossed book. An empty side is a fact."""
+    for name, side, sign in (("bid", book.bids, -1), ("ask", book.asks, 1)):
+        if not all(p.is_finite() and s.is_finite() and p > 0 and s > 0 for p, s in side):
+            return f"a {name} level is not a positive number"
+        if any((b[0] - a[0]) * sign < 0 for a, b in pairwise(side)):
+            return f"its {name} levels are not sorted"
+    if book.bids and book.asks and book.bids[0][0] > book.asks[0][0]:
+        return f"bid {book.bids[0][0]} is above ask {book.asks[0][0]}"
+    return None
+
+
+def funding_defect(funding: Funding) -> str | None:
+    if not funding.rate.is_finite() or abs(funding.rate) >= 1:
+        return f"rate is {funding.rate}"
+    return f"interval is {funding.interval_hours} hours" if funding.interval_hours <= 0 else None
+
+
+def interest_defect(interest: OpenInterest) -> str | None:
+    is_sound = interest.value_quote.is_finite() and interest.value_quote >= 0
+    return None if is_sound else f"value is {interest.value_quote}"
+
+
+def tvl_defect(tvl: Tvl) -> str | None:
+    if not tvl.values_quote or len(tvl.values_quote) != len(tvl.at_ms):
+        return "it has no values"
+    is_sound = all(value.is_finite() and value >= 0 for value in tvl.values_quote)
+    return None if is_sound else "a value is not a number"
+
+
+def _without_bad_extras(quote: Quote) -> Quote:
+    """`last` informs and nothing is traded on it, so a bad one does not spoil the quote."""
+    if quote.last is not None and not (quote.last.is_finite() and quote.last > 0):
+        return replace(quote, last=None)
+    return quote
+
+
+def _sound(
+    what: str,
+    found: Mapping[str, Reading],
+    absent: tuple[Missing, ...],
+    defect: Callable[[Reading], str | None],
+    missing: list[Missing],
+    *,
+    clean: Callable[[Reading], Reading] = lambda reading: reading,
+) -> dict[str, Reading]:
+    missing.extend(absent)
+    result = {}
+    for name, reading in found.items():
+        why = defect(reading)
+        if why:
+            missing.append(Missing(f"{what} {name}", why))
+        else:
+            result[name] = clean(reading)
+    return result
+
+
+async def _instruments(
+    venue: Venue, wanted: Wanted, previous: Snapshot | None, deadlines: Deadlines
+) -> tuple[dict[str, Instrument], tuple[Missing, ...]]:
+    if previous is not None and previous.instruments:
+        known = previous.instruments
+        absent = [symbol for symbol in wanted.symbols if symbol not in known]
+        return dict(known), tuple(Missing(f"instrument {symbol}", "the venue does not list it") for symbol in absent)
+    return await gather_all("instrument", wanted.symbols, venue.fetch_instruments, deadline_ms=deadlines.instruments_ms)
+
+
+async def _tvl(
+    source: TvlSource | None, wanted: Wanted, deadlines: Deadlines
+) -> tuple[dict[str, Tvl], tuple[Missing, ...]]:
+    if source is None:
+        return {}, tuple(Missing(f"tvl {name}", "no source is configured") for name in wanted.tvl)
+    return await gather_all("tvl", wanted.tvl, source.fetch_tvl, deadline_ms=deadlines.tvl_ms)

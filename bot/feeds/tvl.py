@@ -1,0 +1,172 @@
+"""Total value locked from DefiLlama's public endpoints, and a source that is simply told.
+
+The series are daily and slow, so they are fetched rarely and kept; a series that has grown old counts as missing,
+because a signal must not rest on yesterday's world without saying so (PLAYBOOK §3).
+"""
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import Any
+from urllib.parse import quote
+
+import aiohttp
+
+from bot.domain.market import Tvl
+from bot.domain.money import dec
+from bot.ports import Unavailable
+
+DEFILLAMA = "https://api.llama.fi"
+DAY_MS = 86_400_000
+BODY_BYTES_MAX = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class TvlRules:
+    """When to ask again, what is too old, how much is kept."""
+
+    refresh_ms: int = 3_600_000
+    retry_ms: int = 300_000
+    age_max_ms: int = 2 * DAY_MS
+    days: int = 400
+    timeout_seconds: float = 15
+    at_once: int = 4
+
+
+class DefiLlamaTvl:
+    """Sums of protocols and chains, by name, one value per UTC day.
+
+    `parts` maps a name (`defi`, `infra`, `total`) to what is summed: `protocol:<slug>`, `chain:<name>` or `all`.
+    `base_url` and `session` are given, so that tests stay on loopback; the session is not closed here.
+    """
+
+    def __init__(
+        self,
+        parts: Mapping[str, Sequence[str]],
+        session: Callable[[], aiohttp.ClientSession],
+        now_ms: Callable[[], int],
+        *,
+        base_url: str = DEFILLAMA,
+        rules: TvlRules | None = None,
+    ) -> None:
+        for part in (part for group in parts.values() for part in group):
+            _path_of(part)
+        self._parts = {name: tuple(group) for name, group in parts.items()}
+        self._session, self._now_ms, self._base_url = session, now_ms, base_url.rstrip("/")
+        self._rules = rules or TvlRules()
+        self._known: dict[str, dict[int, Decimal]] = {}
+        self._asked_ms: dict[str, int] = {}
+        self._failed: dict[str, tuple[int, str]] = {}
+
+    async def fetch_tvl(self, names: Sequence[str]) -> Mapping[str, Tvl]:
+        """The series that are known and fresh, oldest first; names without one are left out.
+
+        Raises:
+            Unavailable: when none of the names has one.
+        """
+        wanted = list(dict.fromkeys(part for name in names for part in self._parts.get(name, ())))
+        gate = asyncio.Semaphore(self._rules.at_once)
+        async with asyncio.TaskGroup() as tasks:
+            for part in wanted:
+                if self._is_due(part):
+                    tasks.create_task(self._refresh(part, gate))
+        result = {name: series for name in names if (series := self._series(name)) is not None}
+        if names and not result:
+            raise Unavailable(f"TVL of {', '.join(names)}: {self._why(wanted)}")
+        return result
+
+    def _is_due(self, part: str) -> bool:
+        now, rules = self._now_ms(), self._rules
+        if part in self._failed and now - self._failed[part][0] < rules.retry_ms:
+            return False
+        return part not in self._asked_ms or now - self._asked_ms[part] >= rules.refresh_ms
+
+    async def _refresh(self, part: str, gate: asyncio.Semaphore) -> None:
+        async with gate:
+            try:
+                self._known[part] = parse_tvl(await self._get(_path_of(part)), self._rules.days)
+            except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+                self._failed[part] = (self._now_ms(), f"{part}: {str(error) or type(error).__name__}")
+            else:
+                self._asked_ms[part] = self._now_ms()
+                self._failed.pop(part, None)
+
+    async def _get(self, path: str) -> str:
+        timeout = aiohttp.ClientTimeout(total=self._rules.timeout_seconds)
+        async with self._session().get(self._base_url + path, timeout=timeout, allow_redirects=False) as response:
+            if response.status != 200:
+                raise ValueError(f"status {response.status}")
+            body = bytearray()
+            async for chunk in response.content.iter_chunked(65_536):
+                body += chunk
+                if len(body) > BODY_BYTES_MAX:
+                    raise ValueError(f"the answer is longer than {BODY_BYTES_MAX} bytes")
+        return body.decode()
+
+    def _series(self, name: str) -> Tvl | None:
+        """Sum over the days that every part knows; a part that is not known makes the whole unknown."""
+        groups = [self._known.get(part, {}) for part in self._parts.get(name, ())]
+        days = sorted(set.intersection(*(set(group) for group in groups))) if groups else []
+        if not days or self._now_ms() - days[-1] > self._rules.age_max_ms:
+            return None
+        values = tuple(sum((group[day] for group in groups), Decimal(0)) for day in days)
+        return Tvl(name, tuple(days), values)
+
+    def _why(self, parts: Sequence[str]) -> str:
+        reasons = [self._failed[part][1] for part in parts if part in self._failed]
+        return "; ".join(reasons) or ("no source is configured" if not parts else "the newest value is too old")
+
+
+class StaticTvl:
+    """Series given beforehand: for simulations, tests and replays."""
+
+    def __init__(self, series: Mapping[str, Tvl]) -> None:
+        self._series = dict(series)
+
+    async def fetch_tvl(self, names: Sequence[str]) -> Mapping[str, Tvl]:
+        """Those of the names that were given. Raises nothing."""
+        return {name: self._series[name] for name in names if name in self._series}
+
+
+def parse_tvl(text: str, days: int) -> dict[int, Decimal]:
+    """Value by UTC day (its start, ms), the newest `days` of them; the last reading of a day counts.
+
+    Reads a list of `{date, tvl}` (chains, all) or an object whose `tvl` lists `{date, totalLiquidityUSD}` (protocols).
+
+    Raises:
+        ValueError: when the text is neither.
+    """
+    body = json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant)
+    rows = body.get("tvl") if isinstance(body, dict) else body
+    if not isinstance(rows, list) or not rows:
+        raise ValueError("no TVL series in the answer")
+    result = dict(_reading(row) for row in rows)
+    return {day: result[day] for day in sorted(result)[-days:]}
+
+
+def _reading(row: Any) -> tuple[int, Decimal]:
+    try:
+        at_ms = int(row["date"]) * 1000
+        value = dec(row["totalLiquidityUSD"] if "totalLiquidityUSD" in row else row["tvl"])
+    except (KeyError, TypeError, InvalidOperation) as error:
+        raise ValueError(f"a TVL reading cannot be understood: {error!r}") from error
+    if value < 0:
+        raise ValueError(f"a TVL reading is {value}")
+    return at_ms - at_ms % DAY_MS, value
+
+
+def _refuse_constant(name: str) -> Decimal:
+    raise ValueError(f"a TVL reading is {name}")
+
+
+def _path_of(part: str) -> str:
+    kind, _, name = part.partition(":")
+    if part == "all":
+        return "/v2/historicalChainTvl"
+    if kind == "chain" and name:
+        return f"/v2/historicalChainTvl/{quote(name, safe='')}"
+    if kind == "protocol" and name:
+        return f"/protocol/{quote(name, safe='')}"
+    raise ValueError(f"TVL part {part!r}: use protocol:<slug>, chain:<name> or all")

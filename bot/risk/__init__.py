@@ -1,0 +1,7 @@
+"""What is allowed: the gate between the plan and the journal (DESIGN §9). Pure; one verdict per intent."""
+
+from bot.risk.case import RiskContext
+from bot.risk.gate import CHECKS, Approved, Refused, review
+from bot.risk.limits import Limits
+
+__all__ = ["CHECKS", "Approved", "Limits", "Refused", "RiskContext", "review"]

@@ -1,0 +1,304 @@
+"""Checks of the account as it could be after the order: exposure, leverage, margin, hedges, funding, money, exits.
+
+All read the extremes of `projection`: everything pending at full size, in whichever subset is worst. A cap that is
+already passed still lets through what does not raise it, or a hedge could not be opened when it is needed most.
+"""
+
+from collections.abc import Callable
+from decimal import Decimal
+
+from bot.domain.instrument import Instrument, Side
+from bot.domain.money import ONE, ZERO
+from bot.domain.order import ExitPlan, Order, Purpose
+from bot.domain.perp import HOURS_PER_YEAR, liquidation_price
+from bot.domain.reason import Note, Reason
+from bot.risk.case import Case, Effect
+from bot.risk.projection import NOTHING, Exposure, held_hedges, is_uncertain, widest
+
+
+def check_gross(case: Case) -> Note | None:
+    return _capped(case, Reason.GROSS_EXPOSURE, "gross exposure", lambda e: e.gross, case.limits.gross_max)
+
+
+def check_net(case: Case) -> Note | None:
+    return _capped(case, Reason.NET_EXPOSURE, "net exposure", lambda e: widest(e.net), case.limits.net_max)
+
+
+def check_asset(case: Case) -> Note | None:
+    token = case.instrument.token
+    return _capped(
+        case, Reason.ASSET_EXPOSURE, f"exposure to {token}",
+        lambda e: widest(e.assets.get(token, NOTHING)), case.limits.asset_max,
+    )  # fmt: skip
+
+
+def check_sector(case: Case) -> Note | None:
+    """Every sector the intent touches: a token may count in several."""
+    for sector, bounds in case.after.sectors.items():
+        if bounds == case.before.sectors.get(sector, NOTHING):
+            continue
+        note = _capped(
+            case, Reason.SECTOR_EXPOSURE, f"exposure to the sector {sector}",
+            lambda e, name=sector: widest(e.sectors.get(name, NOTHING)), case.limits.sector_max,  # type: ignore[misc]
+        )  # fmt: skip
+        if note:
+            return note
+    return None
+
+
+def check_account_leverage(case: Case) -> Note | None:
+    return _capped(
+        case, Reason.ACCOUNT_LEVERAGE, "perp notional", lambda e: e.perp_gross, case.limits.account_leverage_max
+    )
+
+
+def check_position_leverage(case: Case) -> Note | None:
+    """An entry says its leverage, and it is within ours and the instrument's."""
+    leverage = case.leverage
+    if leverage is None or not leverage.is_finite() or not case.intent.margin_quote.is_finite():
+        return case.refuse(Reason.POSITION_LEVERAGE, "an entry into a perp must say its leverage")
+    limit = min(case.limits.position_leverage_max, case.instrument.leverage_max)
+    if ZERO < leverage <= limit:
+        return None
+    return case.refuse(
+        Reason.POSITION_LEVERAGE, f"leverage {leverage} is not within 0 to {limit}", leverage=leverage, limit=limit
+    )
+
+
+def check_margin_use(case: Case) -> Note | None:
+    account = case.context.portfolio.account
+    wallet = case.context.portfolio.equity if account.is_unified else account.perp_equity
+    return _capped(
+        case, Reason.MARGIN_USE, "locked margin", lambda e: e.margin, case.limits.margin_use_max,
+        lambda _: wallet, "perp wallet",
+    )  # fmt: skip
+
+
+def check_futures_budget(case: Case) -> Note | None:
+    book = case.context.portfolio.book
+    return _capped(
+        case, Reason.FUTURES_BUDGET, "locked margin", lambda e: e.margin, case.limits.futures_budget,
+        lambda _: book, "book",
+    )  # fmt: skip
+
+
+def check_liquidation(case: Case) -> Note | None:
+    """Distance of mark to the liquidation price when the order fills at its worst price, isolated margin."""
+    intent, mark = case.intent, case.quote.valuation
+    price = _liquidation_after(case, intent.worst_price)
+    if price is None:
+        return None
+    distance = (mark - price) * intent.side.sign / mark
+    if distance >= case.limits.liquidation_distance_min:
+        return None
+    return case.refuse(
+        Reason.LIQUIDATION_DISTANCE,
+        f"liquidation near {price:.6g} would be {distance:.4f} of mark away; "
+        f"the least is {case.limits.liquidation_distance_min}",
+        distance=distance, limit=case.limits.liquidation_distance_min, liquidation=price, mark=mark,
+    )  # fmt: skip
+
+
+def check_hedge(case: Case) -> Note | None:
+    """All hedges of the sector together against the spot that is left when everything that sells it has sold."""
+    context, sector = case.context, case.intent.sector
+    held = held_hedges(context.snapshot, context.portfolio, context.hedges).get(sector, ZERO)
+    total = held + case.after.hedges.get(sector, ZERO)
+    cover = max(ZERO, case.after.covers.get(sector, ZERO))
+    if total <= case.limits.hedge_share_max * cover:
+        return None
+    return case.refuse(
+        Reason.HEDGE_EXCEEDS_SPOT,
+        f"hedges of {total:.2f} for {cover:.2f} of {sector} spot; allowed is {case.limits.hedge_share_max} of it",
+        hedges=total, spot=cover, limit=case.limits.hedge_share_max,
+    )  # fmt: skip
+
+
+def check_funding(case: Case) -> Note | None:
+    """Yearly rate the new position would pay, and the daily bill of all perps. An unknown rate refuses a tactical
+    entry; a hedge is not left out for it."""
+    intent, limits = case.intent, case.limits
+    funding = case.context.snapshot.funding.get(intent.symbol)
+    if funding is None:
+        is_hedge = case.effect is Effect.HEDGES
+        return None if is_hedge else case.refuse(Reason.FUNDING_BUDGET, "its funding rate is not known")
+    paid_annual = funding.rate * intent.side.sign * HOURS_PER_YEAR / Decimal(funding.interval_hours)
+    if paid_annual > limits.funding_rate_max_annual:
+        return case.refuse(
+            Reason.FUNDING_BUDGET,
+            f"it would pay {paid_annual:.3f} of its notional a year; allowed is {limits.funding_rate_max_annual}",
+            paid_annual=paid_annual, limit=limits.funding_rate_max_annual,
+        )  # fmt: skip
+    return _capped(
+        case, Reason.FUNDING_BUDGET, "funding paid per day", lambda e: e.funding_cost_day, limits.funding_cost_max_day
+    )
+
+
+def check_money(case: Case) -> Note | None:
+    """A spot sale has the tokens, a purchase the cash at its worst price, a perp entry the margin."""
+    if case.instrument.is_perp:
+        return None if case.effect is Effect.SHRINKS else _check_margin(case)
+    return _check_tokens(case) if case.intent.side is Side.SELL else _check_cash(case)
+
+
+def check_exits(case: Case) -> Note | None:
+    """Tactical and leveraged entries carry exits that can work: a stop on the losing side, inside the liquidation
+    price, a way to take profit and a deadline that is still ahead (PLAYBOOK §7)."""
+    intent = case.intent
+    is_leveraged = case.instrument.is_perp and (case.leverage or ONE) > ONE
+    if intent.purpose is not Purpose.TACTICAL and not is_leveraged:
+        return None
+    defect = "it has none" if intent.exits is None else _defect_of_exits(case, intent.exits)
+    return case.refuse(Reason.EXITS_MISSING, f"an entry needs exits: {defect}") if defect else None
+
+
+def _defect_of_exits(case: Case, exits: ExitPlan) -> str | None:
+    intent = case.intent
+    numbers = (exits.stop_price, exits.trailing_share, exits.funding_budget_quote, *sum(exits.targets, ()))
+    if not all(number.is_finite() for number in numbers):
+        return "not all of its numbers are numbers"
+    if (intent.reference_price - exits.stop_price) * intent.side.sign <= 0:
+        return f"stop {exits.stop_price} is on the winning side of {intent.reference_price}"
+    liquidation = _liquidation_after(case, intent.reference_price) if case.instrument.is_perp else None
+    if liquidation is not None and (exits.stop_price - liquidation) * intent.side.sign <= 0:
+        return f"stop {exits.stop_price} lies beyond the liquidation price {liquidation:.6g}"
+    if not exits.targets and exits.trailing_share <= 0:
+        return "no profit target and no trailing part"
+    return "its deadline has passed" if exits.deadline_ms <= case.context.now_ms else None
+
+
+def _capped(
+    case: Case,
+    reason: Reason,
+    name: str,
+    measure: Callable[[Exposure], Decimal],
+    limit: Decimal,
+    base: Callable[[Exposure], Decimal] = lambda e: e.equity,
+    base_name: str = "equity",
+) -> Note | None:
+    after, whole = measure(case.after), base(case.after)
+    if after <= limit * whole:
+        return None
+    before = measure(case.before)
+    if before > limit * base(case.before) and after <= before:
+        return None
+    return case.refuse(
+        reason, f"{name} could reach {after:.2f}, more than {limit} of the {base_name} {whole:.2f}",
+        value=after, before=before, limit_share=limit, base=whole,
+    )  # fmt: skip
+
+
+def _liquidation_after(case: Case, price: Decimal) -> Decimal | None:
+    """Liquidation price of the position when the intent fills at `price`. A held position of the other direction is
+    taken as gone, which leaves the new one alone with its own margin."""
+    intent, instrument, held = case.intent, case.instrument, case.position
+    leverage = case.leverage or ONE
+    size, cost = intent.size, intent.size * price
+    margin = instrument.notional(intent.size, price) / leverage
+    if held is not None and held.size * intent.side.sign > 0:
+        size += abs(held.size)
+        cost += abs(held.size) * held.entry_price
+        margin += held.margin or _unlocked_margin(instrument, held.size, held.entry_price, held.leverage)
+    return liquidation_price(
+        instrument, size=size * intent.side.sign, entry=cost / size, margin=margin,
+        maintenance_rate=case.limits.maintenance_rate,
+    )  # fmt: skip
+
+
+def _unlocked_margin(instrument: Instrument, size: Decimal, entry: Decimal, leverage: Decimal | None) -> Decimal:
+    return instrument.notional(size, entry) / (leverage or ONE)
+
+
+def _check_tokens(case: Case) -> Note | None:
+    intent, instrument = case.intent, case.instrument
+    balance = case.context.portfolio.account.balances.get(instrument.base)
+    if balance is None:
+        return case.refuse(Reason.BALANCE_SHORT, f"no {instrument.base} is held", needed=intent.size, free=ZERO)
+    earlier = sum((i.size for i in case.approved if i.symbol == intent.symbol and i.side is Side.SELL), ZERO)
+    working = sum(
+        (o.open_size for o in case.context.working if o.symbol == intent.symbol and o.side is Side.SELL), ZERO
+    )
+    free = min(balance.free, balance.total - working) - earlier
+    if intent.size <= free:
+        return None
+    return case.refuse(
+        Reason.BALANCE_SHORT, f"sells {intent.size} {instrument.base} of {free} free", needed=intent.size, free=free
+    )
+
+
+def _check_cash(case: Case) -> Note | None:
+    """Sales approved before count with what they are expected to bring: phases run in order, and a sale that fails
+    makes the venue reject the purchase, never overspend."""
+    account, needed = case.context.portfolio.account, _cost(case.instrument, case.intent.size, case.intent.worst_price)
+    free = _free_cash(case)
+    if needed <= free:
+        return None
+    return case.refuse(
+        Reason.BALANCE_SHORT, f"costs up to {needed:.2f} {account.quote} of {free:.2f} available",
+        needed=needed, free=free, floor=case.limits.cash_floor_quote,
+    )  # fmt: skip
+
+
+def _check_margin(case: Case) -> Note | None:
+    context, account = case.context, case.context.portfolio.account
+    needed = _margin(
+        case.instrument, case.intent.size, max(case.intent.worst_price, case.quote.valuation), case.leverage
+    )
+    free = _free_cash(case) if account.is_unified else account.perp_free - _margin_spoken_for(case)
+    if needed <= free:
+        return None
+    return case.refuse(
+        Reason.MARGIN_SHORT, f"needs {needed:.2f} {context.portfolio.account.quote} of {free:.2f} free margin",
+        needed=needed, free=free,
+    )  # fmt: skip
+
+
+def _free_cash(case: Case) -> Decimal:
+    account, instruments = case.context.portfolio.account, case.context.snapshot.instruments
+    working = sum((_order_cost(case, order) for order in case.context.working), ZERO)
+    spent = ZERO
+    for intent in case.approved:
+        instrument = instruments[intent.symbol]
+        if instrument.is_perp:
+            continue
+        if intent.side is Side.BUY:
+            spent += _cost(instrument, intent.size, intent.worst_price)
+        else:
+            spent -= instrument.notional(intent.size, intent.reference_price) * (ONE - instrument.taker_fee)
+    if account.is_unified:
+        spent += _margin_spoken_for(case)
+    return min(account.cash_free, account.cash - working) - spent - case.limits.cash_floor_quote
+
+
+def _order_cost(case: Case, order: Order) -> Decimal:
+    instrument = case.context.snapshot.instruments.get(order.symbol)
+    if instrument is None or instrument.is_perp or order.side is not Side.BUY:
+        return ZERO
+    return _cost(instrument, order.open_size, order.price or case.context.snapshot.price(order.symbol) or ZERO)
+
+
+def _margin_spoken_for(case: Case) -> Decimal:
+    """Margin that approved entries will lock, and that entries in doubt may have locked."""
+    instruments, positions = case.context.snapshot.instruments, case.context.portfolio.account.positions
+    total = ZERO
+    for intent in case.approved:
+        instrument = instruments[intent.symbol]
+        if instrument.is_perp and not intent.reduce_only:
+            total += _margin(instrument, intent.size, max(intent.worst_price, intent.reference_price), intent.leverage)
+    for order in case.context.working:
+        in_doubt = instruments.get(order.symbol)
+        if in_doubt is not None and in_doubt.is_perp and not order.reduce_only and is_uncertain(order):
+            held = positions.get(order.symbol)
+            price = order.price or case.context.snapshot.price(order.symbol) or ZERO
+            total += _margin(in_doubt, order.open_size, price, held.leverage if held else None)
+    return total
+
+
+def _cost(instrument: Instrument, size: Decimal, price: Decimal) -> Decimal:
+    """What a venue locks for a purchase. Its fee is taken from the tokens that are bought."""
+    return instrument.notional(size, price)
+
+
+def _margin(instrument: Instrument, size: Decimal, price: Decimal, leverage: Decimal | None) -> Decimal:
+    notional = instrument.notional(size, price)
+    return notional / (leverage or ONE) + notional * instrument.taker_fee

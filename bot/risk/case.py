@@ -1,0 +1,120 @@
+"""What a check looks at: one intent, the world it would enter, and what was approved before it.
+
+Kept apart from the checks so that each of them is a function of one argument.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+from bot.domain.campaign import Memory
+from bot.domain.instrument import Instrument, Side
+from bot.domain.market import Quote, Snapshot
+from bot.domain.money import ZERO, plain
+from bot.domain.order import Intent, Order, Purpose
+from bot.domain.portfolio import Portfolio, Position
+from bot.domain.reason import Note, Reason
+from bot.domain.states import KillLevel
+from bot.risk.limits import Limits
+from bot.risk.projection import Exposure, Pending
+
+_SHOWN = Decimal("0.0001")
+
+
+@dataclass(frozen=True, slots=True)
+class RiskContext:
+    """Everything the gate may know. Times in UTC ms of the venue's clock, values in quote.
+
+    `orders_last_minute` and `recent_fills` count the last minute; `hedges` maps a perp to the sector it covers.
+    """
+
+    now_ms: int
+    snapshot: Snapshot
+    portfolio: Portfolio
+    working: tuple[Order, ...]
+    memory: Memory
+    kill: KillLevel
+    is_reconciled: bool
+    locked: frozenset[str]
+    clock_skew_ms: int
+    turnover_today_quote: Decimal
+    orders_last_minute: int
+    recent_fills: int
+    hedges: Mapping[str, str]
+
+
+class Effect(StrEnum):
+    """What an order can do to the account, at worst."""
+
+    BUYS = "buys"
+    OPENS = "opens"
+    HEDGES = "hedges"
+    SELLS = "sells"
+    SHRINKS = "shrinks"
+
+
+def effect_of(intent: Intent) -> Effect:
+    """BUYS and SELLS are spot. Of perps, SHRINKS is reduce-only, HEDGES a short opened against spot, OPENS the rest."""
+    if ":" not in intent.symbol:
+        return Effect.BUYS if intent.side is Side.BUY else Effect.SELLS
+    if intent.reduce_only:
+        return Effect.SHRINKS
+    return Effect.HEDGES if intent.purpose is Purpose.HEDGE and intent.side is Side.SELL else Effect.OPENS
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One intent under review. `approved` came before it in the batch; `pending` is all that may still execute:
+    working orders, every reduction of the batch, and the approved entries. `before` are its extremes; `projected`
+    computes, once and only when asked, the extremes with this intent: its numbers may not bear arithmetic yet."""
+
+    intent: Intent
+    effect: Effect
+    context: RiskContext
+    limits: Limits
+    approved: tuple[Intent, ...]
+    pending: tuple[Pending, ...]
+    before: Exposure
+    projected: Callable[[], Exposure]
+
+    @property
+    def instrument(self) -> Instrument:
+        return self.context.snapshot.instruments[self.intent.symbol]
+
+    @property
+    def quote(self) -> Quote:
+        return self.context.snapshot.quotes[self.intent.symbol]
+
+    @property
+    def position(self) -> Position | None:
+        return self.context.portfolio.account.positions.get(self.intent.symbol)
+
+    @property
+    def notional(self) -> Decimal:
+        """Quote value at the worse of the valuation and the worst price."""
+        return self.instrument.notional(self.intent.size, max(self.quote.valuation, self.intent.worst_price))
+
+    @property
+    def leverage(self) -> Decimal | None:
+        """What the intent asks for, else what the position already has."""
+        held = self.position
+        return self.intent.leverage or (held.leverage if held else None)
+
+    @property
+    def after(self) -> Exposure:
+        """The extremes once this intent may execute as well."""
+        return self.projected()
+
+    def refuse(self, reason: Reason, words: str, **numbers: Decimal | int | str) -> Note:
+        """A note about this intent, its numbers as text."""
+        return Note(reason, f"{self.intent.symbol}: {words}", self.intent.id, {k: text(v) for k, v in numbers.items()})
+
+
+def text(value: Decimal | int | str) -> str:
+    """A number as a reader wants it: no exponent, at most four decimals unless it is smaller than that."""
+    if not isinstance(value, Decimal):
+        return str(value)
+    if not value.is_finite() or (value != ZERO and abs(value) < _SHOWN):
+        return str(value)
+    return plain(value.quantize(_SHOWN)) if abs(value) < Decimal(10) ** 20 else str(value)

@@ -1,0 +1,103 @@
+"""The numbers of the gate, each with its unit and its range.
+
+Shares are of the account's equity where nothing else is said; 0.05 is five percent (DESIGN §9, PLAYBOOK §2 and §11).
+"""
+
+from decimal import Decimal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Limits(BaseModel):
+    """What the gate allows. Frozen; unknown names are errors. Tightening is safe at any time, loosening is not."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    # one order
+    order_notional_max_quote: Decimal = Field(
+        default=Decimal(10_000), ge=0, le=1_000_000_000, description="largest value of one intent, quote"
+    )
+    order_share_max: Decimal = Field(
+        default=Decimal("0.10"), ge=0, le=1, description="largest value of one intent, share of equity"
+    )
+    collar_bps: int = Field(
+        default=200, ge=1, le=2_000, description="how far a worst price may be beyond mark and index, bps"
+    )
+    collar_reducing_bps: int = Field(
+        default=1_000, ge=1, le=5_000, description="the same for orders that only reduce, bps"
+    )
+    mark_index_apart_max_bps: int = Field(
+        default=100, ge=1, le=2_000, description="how far mark and index of a perp may be apart, bps"
+    )
+    slippage_max_bps: int = Field(
+        default=50, ge=1, le=1_000, description="expected average price against mid, from walking the book, bps"
+    )
+    participation_max: Decimal = Field(
+        default=Decimal("0.10"), gt=0, le=1, description="share of the visible depth on the side taken"
+    )
+
+    # the account after the order, everything working and in doubt counted at full size
+    gross_max: Decimal = Field(
+        default=Decimal("1.75"), ge=0, le=10, description="spot + absolute perp notional, multiple of equity"
+    )
+    net_max: Decimal = Field(
+        default=Decimal("1.30"), ge=0, le=10, description="spot + signed perp notional, multiple of equity"
+    )
+    asset_max: Decimal = Field(
+        default=Decimal("0.40"), ge=0, le=5, description="net exposure to one token, share of equity"
+    )
+    sector_max: Decimal = Field(
+        default=Decimal("0.90"), ge=0, le=5, description="net exposure to one sector, share of equity"
+    )
+    account_leverage_max: Decimal = Field(
+        default=Decimal("1.00"), ge=0, le=10, description="absolute perp notional, multiple of equity"
+    )
+    position_leverage_max: Decimal = Field(
+        default=Decimal(5), ge=1, le=10, description="leverage of one position; above 10 is never accepted"
+    )
+    margin_use_max: Decimal = Field(
+        default=Decimal("0.50"), gt=0, le=1, description="locked margin, share of the perp wallet's equity"
+    )
+    futures_budget: Decimal = Field(
+        default=Decimal("0.17"), ge=0, le=1, description="locked margin, share of the book (PLAYBOOK §11)"
+    )
+    liquidation_distance_min: Decimal = Field(
+        default=Decimal("0.12"), gt=0, lt=1, description="distance of mark to liquidation price, share of mark"
+    )
+    maintenance_rate: Decimal = Field(
+        default=Decimal("0.01"), ge=0, le=Decimal("0.2"), description="maintenance margin assumed, share of notional"
+    )
+    hedge_share_max: Decimal = Field(
+        default=Decimal(1), ge=0, le=1, description="hedge notional, share of the spot value it covers"
+    )
+    funding_rate_max_annual: Decimal = Field(
+        default=Decimal("0.60"), ge=0, le=10, description="funding a new position would pay, share of notional per year"
+    )
+    funding_cost_max_day: Decimal = Field(
+        default=Decimal("0.001"), ge=0, le=1, description="funding all perps would pay per day, share of equity"
+    )
+    cash_floor_quote: Decimal = Field(
+        default=Decimal(0), ge=0, le=1_000_000_000, description="free cash that purchases leave untouched, quote"
+    )
+
+    # per time
+    turnover_max: Decimal = Field(
+        default=Decimal("1.00"), ge=0, le=100, description="value traded per UTC day, multiple of equity"
+    )
+    orders_per_minute_max: int = Field(default=60, ge=1, le=1_000, description="orders sent per minute, count")
+    fills_per_minute_max: int = Field(
+        default=200, ge=1, le=10_000, description="fills per minute beyond which entries stop, count"
+    )
+    daily_loss_max: Decimal = Field(
+        default=Decimal("0.05"), gt=0, le=1, description="fall of equity since the UTC day began, share"
+    )
+    drawdown_max: Decimal = Field(
+        default=Decimal("0.20"), gt=0, le=1, description="fall of equity from its highest, share"
+    )
+
+    # how old or wrong a reading may be
+    price_age_max_ms: int = Field(default=15_000, ge=100, le=600_000, description="age of a quote or book, ms")
+    balance_age_max_ms: int = Field(default=30_000, ge=100, le=600_000, description="age of the account reading, ms")
+    clock_skew_max_ms: int = Field(
+        default=1_000, ge=10, le=30_000, description="venue clock against ours, either way, ms"
+    )

@@ -1,0 +1,210 @@
+"""Checks of the order itself, and of whether it may be sent at all: switch, locks, duplicates, size, price, collar."""
+
+from decimal import Decimal
+
+from bot.domain.instrument import Side
+from bot.domain.money import BPS, ONE, ZERO
+from bot.domain.order import Order, OrderType, Purpose
+from bot.domain.reason import Note, Reason
+from bot.domain.states import KillLevel
+from bot.risk.case import Case, Effect
+from bot.risk.projection import is_uncertain
+
+_REDUCING = (Effect.SELLS, Effect.SHRINKS)
+
+
+def check_kill_switch(case: Case) -> Note | None:
+    """`pause` and `reduce-only` let reducing orders through; `cancel` and `flatten` only those that flatten."""
+    level = case.context.kill
+    if level is KillLevel.OFF:
+        return None
+    is_reducing = case.effect in _REDUCING
+    if level.severity >= KillLevel.CANCEL.severity:
+        is_let_through = is_reducing and case.intent.purpose is Purpose.FLATTEN
+    else:
+        is_let_through = is_reducing
+    return None if is_let_through else case.refuse(Reason.KILL_SWITCH, f"the kill switch is at {level.value}")
+
+
+def check_reconciled(case: Case) -> Note | None:
+    if case.context.is_reconciled:
+        return None
+    return case.refuse(Reason.NOT_RECONCILED, "journal and venue do not agree yet; only reducing orders may pass")
+
+
+def check_lock(case: Case) -> Note | None:
+    if case.intent.symbol not in case.context.locked:
+        return None
+    return case.refuse(Reason.INSTRUMENT_LOCKED, "the instrument is locked; only reducing orders may pass")
+
+
+def check_doubts(case: Case) -> Note | None:
+    """An order in doubt blocks its instrument (DESIGN §4.6), a sale only while another sale of it is in doubt.
+    A working order that cannot be valued blocks every entry, because no cap can count it."""
+    is_sale = case.effect is Effect.SELLS
+    for order in case.context.working:
+        if order.symbol == case.intent.symbol and is_uncertain(order) and (not is_sale or order.side is Side.SELL):
+            return case.refuse(
+                Reason.INSTRUMENT_LOCKED, f"order {order.client_id} on it is in doubt", order=order.client_id
+            )
+        if not is_sale and not _is_valued(case, order):
+            return case.refuse(
+                Reason.INSTRUMENT_UNKNOWN, f"working order {order.client_id} on {order.symbol} cannot be valued",
+                order=order.client_id,
+            )  # fmt: skip
+    return None
+
+
+def check_in_flight(case: Case) -> Note | None:
+    """The same intent is at work already, or stands twice in the batch."""
+    name = case.intent.id
+    is_working = any(order.intent_id == name and order.state.is_live for order in case.context.working)
+    if is_working or any(intent.id == name for intent in case.approved):
+        return case.refuse(Reason.INTENT_IN_FLIGHT, "the same intent is already in flight", intent=name)
+    return None
+
+
+def check_instrument(case: Case) -> Note | None:
+    if case.intent.symbol not in case.context.snapshot.instruments:
+        return case.refuse(Reason.INSTRUMENT_UNKNOWN, "the venue does not list it")
+    if not case.instrument.active:
+        return case.refuse(Reason.INSTRUMENT_INACTIVE, "trading in it is halted at the venue")
+    return None
+
+
+def check_price(case: Case) -> Note | None:
+    """A sound quote, a usable bound; for entries into perps mark and index as well."""
+    intent, quote = case.intent, case.context.snapshot.quotes.get(case.intent.symbol)
+    if quote is None:
+        return case.refuse(Reason.PRICE_BAD, "there is no quote")
+    defect = quote.defect()
+    if defect:
+        return case.refuse(Reason.PRICE_BAD, defect)
+    needed = [("worst price", intent.worst_price), ("reference price", intent.reference_price)]
+    if intent.order_type.is_trigger:
+        needed.append(("trigger price", intent.trigger_price or ZERO))
+    for name, price in needed:
+        if not price.is_finite() or price <= 0:
+            return case.refuse(Reason.PRICE_BAD, f"{name} is {price}", price=price)
+    if ":" in intent.symbol and case.effect is not Effect.SHRINKS and (quote.mark is None or quote.index is None):
+        return case.refuse(Reason.PRICE_BAD, "mark or index is missing")
+    return None
+
+
+def check_size(case: Case) -> Note | None:
+    """Finite, positive, on the grid, not below the venue's minimums (reduce-only has no minimum value)."""
+    size, instrument = case.intent.size, case.instrument
+    if not size.is_finite() or size <= 0:
+        return case.refuse(Reason.SIZE_INVALID, f"size is {size}", size=size)
+    if instrument.floor_size(size) != size:
+        return case.refuse(
+            Reason.SIZE_INVALID, f"size {size} is not a multiple of {instrument.size_step}",
+            size=size, step=instrument.size_step,
+        )  # fmt: skip
+    price = min(case.intent.worst_price, case.quote.valuation)
+    if not instrument.is_tradable(size, price, reduce_only=case.intent.reduce_only):
+        return case.refuse(
+            Reason.SIZE_INVALID, f"size {size} is below the venue's minimums", size=size,
+            size_min=instrument.size_min, notional=instrument.notional(size, price),
+            notional_min=instrument.notional_min,
+        )  # fmt: skip
+    return None
+
+
+def check_size_max(case: Case) -> Note | None:
+    instrument, size = case.instrument, case.intent.size
+    largest = [instrument.size_max]
+    if case.intent.order_type is OrderType.MARKET:
+        largest.append(instrument.market_size_max)
+    for limit in largest:
+        if limit is not None and size > limit:
+            return case.refuse(
+                Reason.SIZE_ABOVE_MAX, f"size {size} is above the venue's largest {limit}", size=size, limit=limit
+            )
+    return None
+
+
+def check_reduces(case: Case) -> Note | None:
+    """A reduce-only order has something to reduce, now or once the orders approved before it have filled."""
+    intent, held = case.intent, case.context.portfolio.held(case.intent.symbol)
+    against = max(ZERO, -held * intent.side.sign)
+    against += sum(
+        (p.size for p in case.pending if p.symbol == intent.symbol and p.side is not intent.side and not p.reduce_only),
+        ZERO,
+    )
+    if intent.size <= against:
+        return None
+    return case.refuse(
+        Reason.SIZE_INVALID, f"reduce-only {intent.size}, but only {against} is held against it",
+        size=intent.size, held=against,
+    )  # fmt: skip
+
+
+def check_collar(case: Case) -> Note | None:
+    """The worst price is not far beyond mark and index; a resting trigger order is measured from its own trigger."""
+    intent, limits = case.intent, case.limits
+    is_reducing = case.effect in _REDUCING
+    collar_bps = limits.collar_reducing_bps if is_reducing else limits.collar_bps
+    anchors = [("valuation", case.quote.valuation)]
+    if case.quote.index is not None:
+        anchors.append(("index", case.quote.index))
+    if intent.order_type.is_trigger and intent.trigger_price is not None:
+        anchors = [("trigger", intent.trigger_price)]
+    for name, anchor in anchors:
+        beyond_bps = (intent.worst_price / anchor - ONE) * intent.side.sign / BPS
+        if beyond_bps > collar_bps:
+            return case.refuse(
+                Reason.PRICE_COLLAR,
+                f"worst price {intent.worst_price} is {_bps(beyond_bps)} bps beyond the {name} {anchor}; "
+                f"allowed are {collar_bps} bps",
+                worst=intent.worst_price, anchor=anchor, beyond_bps=_bps(beyond_bps), limit_bps=collar_bps,
+            )  # fmt: skip
+    return None
+
+
+def check_order_notional(case: Case) -> Note | None:
+    """Value of the whole intent, absolute and as a share of equity."""
+    limits, notional, equity = case.limits, case.notional, case.context.portfolio.equity
+    if notional > limits.order_notional_max_quote:
+        return case.refuse(
+            Reason.ORDER_NOTIONAL, f"worth {notional:.2f}, more than {limits.order_notional_max_quote} quote",
+            notional=notional, limit=limits.order_notional_max_quote,
+        )  # fmt: skip
+    if notional > limits.order_share_max * equity:
+        return case.refuse(
+            Reason.ORDER_NOTIONAL,
+            f"worth {notional:.2f}, more than {limits.order_share_max} of the equity {equity:.2f}",
+            notional=notional, equity=equity, limit_share=limits.order_share_max,
+        )  # fmt: skip
+    return None
+
+
+def check_parent(case: Case) -> Note | None:
+    """What works and what is wanted together stay within what the leg has left (Σ children ≤ parent)."""
+    intent, campaign = case.intent, case.context.memory.campaign
+    if campaign is None or campaign.number != intent.campaign:
+        return None
+    tranche = next((t for t in campaign.tranches if t.index == intent.tranche), None)
+    leg = next((leg for leg in tranche.legs if leg.index == intent.leg), None) if tranche else None
+    if leg is None or leg.symbol != intent.symbol or leg.purpose is not intent.purpose or leg.side is not intent.side:
+        return None
+    left = leg.left(case.context.portfolio.held(intent.symbol))
+    children = intent.size + sum(
+        (o.open_size for o in case.context.working if o.symbol == intent.symbol and o.side is intent.side), ZERO
+    )
+    children += sum((i.size for i in case.approved if i.symbol == intent.symbol and i.side is intent.side), ZERO)
+    if children <= left + case.instrument.size_step:
+        return None
+    return case.refuse(
+        Reason.PARENT_EXCEEDED, f"orders of {children} for a leg that has {left} left", children=children, left=left
+    )
+
+
+def _is_valued(case: Case, order: Order) -> bool:
+    snapshot = case.context.snapshot
+    price = order.price or order.trigger_price or snapshot.price(order.symbol)
+    return order.symbol in snapshot.instruments and price is not None
+
+
+def _bps(value: Decimal) -> str:
+    return f"{value:.1f}"

@@ -1,0 +1,336 @@
+"""The executor: each order once, inside its bound, in the playbook's order, and nothing unwritten."""
+
+import asyncio
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.domain.instrument import Side
+from bot.domain.order import OrderType, Purpose, TimeInForce, is_ours
+from bot.domain.reason import Reason
+from bot.domain.states import OrderState
+from bot.execution.executor import Outcome
+from bot.execution.journal import JournalReadOnly
+from bot.ports import ReportState
+from tests.execution.scripted_venue import PERP, SPOT, START_MS, ScriptedVenue
+from tests.execution.worlds import ACCOUNT, FAST, SYMBOLS, World, approve, open_world
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> Any:
+    made = await open_world(tmp_path / "j.db", ScriptedVenue(), threaded=True)
+    yield made
+    await made.journal.close()
+
+
+async def act(world: World, *words: str, **changes: Any) -> Outcome:
+    world.venue.submits.extend(words)
+    (outcome,) = await world.executor.act([approve(**changes)])
+    return outcome
+
+
+def reasons(outcome: Outcome) -> list[Reason]:
+    return [note.reason for note in outcome.notes]
+
+
+async def test_a_filled_order_is_journaled_with_its_fills_and_fees(world: World) -> None:
+    outcome = await act(world)
+    assert (outcome.state, outcome.filled_size, outcome.filled_quote) == (OrderState.FILLED, Decimal(4), Decimal(40))
+    assert outcome.is_complete
+    (fill,) = world.journal.reader.load_fills()
+    assert (fill.fee, fill.client_id) == (Decimal("0.040"), outcome.client_ids[0])
+    assert is_ours(outcome.client_ids[0], ACCOUNT)
+
+
+async def test_the_request_carries_the_journaled_stamp_and_the_bound(world: World) -> None:
+    outcome = await act(world)
+    (post,) = world.venue.posts
+    order = world.journal.reader.load_order(outcome.client_ids[0])
+    assert order is not None
+    assert (post.stamp_ms, post.receive_window_ms) == (order.sent_ms, order.receive_window_ms) == (START_MS, 5_000)
+    assert (post.price, post.size, post.client_id) == (Decimal(11), Decimal(4), order.client_id)
+
+
+@pytest.mark.parametrize("order_type", [OrderType.MARKET, OrderType.STOP])
+async def test_orders_without_a_limit_carry_no_price(world: World, order_type: OrderType) -> None:
+    await act(world, order_type=order_type, trigger_price=Decimal(9))
+    assert world.venue.posts[0].price is None
+
+
+@pytest.mark.parametrize(
+    ("word", "state", "filled"),
+    [
+        ("partial", OrderState.EXPIRED, "2"),
+        ("expire", OrderState.EXPIRED, "0"),
+        ("reject:funds", OrderState.REJECTED, "0"),
+        ("reject:filter", OrderState.REJECTED, "0"),
+        ("lost_request", OrderState.IN_DOUBT, "0"),
+        ("lost_reply", OrderState.FILLED, "4"),
+        ("duplicate", OrderState.FILLED, "4"),
+        ("garbage", OrderState.FILLED, "4"),
+        ("late:3000", OrderState.IN_DOUBT, "0"),
+        ("rest", OrderState.CANCELED, "0"),
+    ],
+)
+async def test_every_answer_has_its_outcome_and_one_post(
+    world: World, word: str, state: OrderState, filled: str
+) -> None:
+    outcome = await act(world, word)
+    assert (outcome.state, outcome.filled_size) == (state, Decimal(filled))
+    assert len(world.venue.posts) == 1
+    assert outcome.is_settled == (state is not OrderState.IN_DOUBT)
+    world.journal.reader.verify()
+
+
+@pytest.mark.parametrize("kind", ["rate_limit", "clock"])
+async def test_only_answers_that_pass_are_tried_again_and_each_try_has_its_own_id(world: World, kind: str) -> None:
+    outcome = await act(world, f"reject:{kind}", f"reject:{kind}", "fill")
+    assert outcome.state is OrderState.FILLED
+    assert len({post.client_id for post in world.venue.posts}) == 3
+    assert [client_id[-2:] for client_id in outcome.client_ids] == ["00", "01", "02"]
+    assert ("fetch_clock_skew" in world.venue.calls) == (kind == "clock")
+
+
+async def test_attempts_end(world: World) -> None:
+    outcome = await act(world, *["reject:rate_limit"] * 9)
+    assert len(world.venue.posts) == FAST.max_attempts
+    assert reasons(outcome)[-1] is Reason.ATTEMPTS_SPENT
+
+
+async def test_an_order_in_doubt_blocks_its_intent_until_it_is_settled(world: World) -> None:
+    await world.reconciler.settle(SYMBOLS)
+    await act(world, "lost_request")
+    again = await act(world)
+    assert (again.state, reasons(again)) == (None, [Reason.INTENT_IN_FLIGHT])
+    world.venue.advance(world.venue.quiet_period_ms)
+    await world.reconciler.settle(SYMBOLS)
+    third = await act(world)
+    assert third.state is OrderState.FILLED
+    assert len({post.client_id for post in world.venue.posts}) == 2
+
+
+async def test_the_next_slice_follows_what_came_to_be(world: World) -> None:
+    first = await act(world, "partial")
+    second = await act(world, size=Decimal(2))
+    assert first.client_ids[0][:15] == second.client_ids[0][:15]
+    assert (first.client_ids[0][15:], second.client_ids[0][15:]) == ("00000", "00100")
+
+
+async def test_two_intents_of_one_leg_get_different_ids(world: World) -> None:
+    outcomes = await world.executor.act([approve(id="a"), approve(id="b", symbol=PERP)])
+    assert [outcome.state for outcome in outcomes] == [OrderState.FILLED, OrderState.FILLED]
+    assert len({post.client_id for post in world.venue.posts}) == 2
+
+
+async def test_the_kill_switch_stops_an_order_that_has_been_admitted(tmp_path: Path) -> None:
+    venue, thrown = ScriptedVenue(), []
+    venue.on_admit = lambda: thrown.append(True)
+    world = await open_world(tmp_path / "j.db", venue, is_stopped=lambda intent: bool(thrown))
+    outcome = await act(world)
+    assert (outcome.state, reasons(outcome)) == (None, [Reason.KILL_SWITCH])
+    assert not venue.posts
+    assert not world.journal.reader.load_orders()
+    await world.journal.close()
+
+
+async def test_the_kill_switch_stops_an_order_between_paper_and_wire(tmp_path: Path) -> None:
+    venue, answers = ScriptedVenue(), iter([False, False, True])
+    world = await open_world(tmp_path / "j.db", venue, is_stopped=lambda intent: next(answers))
+    outcome = await act(world)
+    assert (outcome.state, reasons(outcome)) == (OrderState.REJECTED, [Reason.KILL_SWITCH])
+    assert not venue.posts
+    assert world.journal.reader.load_orders()[0].reason.startswith("not sent")
+    await world.journal.close()
+
+
+async def test_an_order_whose_stamp_grew_old_on_paper_is_not_sent(world: World) -> None:
+    record, slow = world.journal.record_submitting, [2_600, 2_400]
+
+    async def slow_record(order: Any) -> None:
+        await record(order)
+        world.venue.advance(slow.pop(0))
+
+    world.journal.record_submitting = slow_record  # type: ignore[method-assign]
+    outcome = await act(world)
+    assert outcome.state is OrderState.FILLED
+    assert len(world.venue.posts) == 1
+    first = world.journal.reader.load_order(outcome.client_ids[0])
+    assert first is not None
+    assert (first.state, "not sent" in first.reason) == (OrderState.REJECTED, True)
+
+
+async def test_a_cancelled_caller_loses_no_answer(world: World) -> None:
+    world.venue.submits.append("hang")
+    task = asyncio.create_task(world.executor.act([approve()]))
+    await world.venue.posted.wait()
+    task.cancel()
+    await asyncio.sleep(0)
+    world.venue.released.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    (order,) = world.journal.reader.load_orders()
+    assert (order.state, order.filled_size) == (OrderState.FILLED, Decimal(4))
+
+
+async def test_a_cancelled_caller_who_cannot_wait_leaves_a_doubt_and_the_answer_still_counts(world: World) -> None:
+    world.venue.submits.append("hang")
+    task = asyncio.create_task(world.executor.act([approve()]))
+    await world.venue.posted.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert world.journal.reader.load_orders()[0].state is OrderState.IN_DOUBT
+    world.venue.released.set()
+    await world.executor.close()
+    assert world.journal.reader.load_orders()[0].state is OrderState.FILLED
+
+
+async def test_phases_run_in_order_whatever_the_order_given(world: World) -> None:
+    purposes = [Purpose.RELEASE, Purpose.TACTICAL, Purpose.HEDGE, Purpose.INCREASE, Purpose.REDUCE]
+    items = [approve(purpose, id=purpose.value, leg=leg) for leg, purpose in enumerate(purposes)]
+    outcomes = await world.executor.act(items)
+    assert [outcome.intent.purpose for outcome in outcomes] == purposes
+    legs = [int(post.client_id[13:15], 36) for post in world.venue.posts]
+    assert [purposes[leg].phase for leg in legs] == sorted(purpose.phase for purpose in purposes)
+
+
+async def test_a_doubt_stops_the_next_phases_but_never_an_exit(world: World) -> None:
+    items = [approve(p, id=p.value, leg=leg) for leg, p in enumerate((Purpose.REDUCE, Purpose.INCREASE, Purpose.EXIT))]
+    world.venue.submits.extend(["lost_request"])
+    reduce, increase, leave = await world.executor.act(items)
+    assert reduce.state is OrderState.IN_DOUBT
+    assert (increase.state, reasons(increase)) == (None, [Reason.ORDER_IN_DOUBT])
+    assert leave.state is OrderState.FILLED
+
+
+async def test_a_hedge_is_not_released_before_its_spot_is_sold(world: World) -> None:
+    items = [approve(p, id=p.value, leg=leg) for leg, p in enumerate((Purpose.REDUCE, Purpose.RELEASE))]
+    world.venue.submits.append("partial")
+    _, release = await world.executor.act(items)
+    assert (release.state, reasons(release)) == (None, [Reason.PHASE_WAITS])
+
+
+async def test_leverage_is_set_before_an_entry_and_never_for_an_exit(world: World) -> None:
+    await act(world, symbol=PERP, leverage=Decimal(3))
+    assert world.venue.calls.index(f"set_leverage {PERP} 3") < world.venue.calls.index(f"submit_order {PERP}")
+    world.venue.calls.clear()
+    await act(world, id="x", symbol=PERP, side=Side.SELL, leverage=Decimal(3), reduce_only=True)
+    assert not [call for call in world.venue.calls if call.startswith("set_leverage")]
+    assert "admit critical" in world.venue.calls
+
+
+async def test_without_its_leverage_no_entry_is_sent(world: World) -> None:
+    async def broken(symbol: str, leverage: Decimal) -> None:
+        raise TimeoutError
+
+    world.venue.set_leverage = broken  # type: ignore[method-assign]
+    outcome = await act(world, symbol=PERP, leverage=Decimal(3))
+    assert (outcome.state, reasons(outcome), world.venue.posts) == (None, [Reason.VENUE_UNAVAILABLE], [])
+
+
+async def test_nothing_is_sent_that_could_not_be_written_down(world: World) -> None:
+    with pytest.raises(JournalReadOnly):
+        await world.journal._writer.run(lambda db: db.execute("PRAGMA query_only = ON"))
+    with pytest.raises(JournalReadOnly):
+        await act(world)
+    assert not world.venue.posts
+
+
+async def test_resting_orders_are_left_until_their_deadline_and_trigger_orders_for_ever(world: World) -> None:
+    resting = await act(world, "rest", time_in_force=TimeInForce.GTC)
+    stop = await act(
+        world, "rest", id="stop", order_type=OrderType.STOP, time_in_force=TimeInForce.GTC, trigger_price=Decimal(8)
+    )
+    assert (resting.state, resting.is_settled, stop.state) == (OrderState.OPEN, True, OrderState.OPEN)
+    world.venue.advance(FAST.order_deadline_ms)
+    await world.executor.act([])
+    assert len(world.journal.reader.load_working()) == 2
+    world.venue.advance(1)
+    await world.executor.act([])
+    assert [order.intent_id for order in world.journal.reader.load_working()] == ["stop"]
+    assert [order.state for order in world.venue.orders] == [ReportState.CANCELED, ReportState.OPEN]
+
+
+@pytest.mark.parametrize(
+    ("word", "state"),
+    [
+        ("ok", OrderState.CANCELED),
+        ("filled_first", OrderState.FILLED),
+        ("lost_request", OrderState.CANCELING),
+        ("lost_reply", OrderState.CANCELED),
+        ("refuse", OrderState.OPEN),
+        ("not_found", OrderState.OPEN),
+    ],
+)
+async def test_a_cancel_is_over_when_the_venue_says_what_became_of_the_order(
+    world: World, word: str, state: OrderState
+) -> None:
+    await act(world, "rest", time_in_force=TimeInForce.GTC)
+    world.venue.cancels.append(word)
+    await world.executor.cancel(world.journal.reader.load_working())
+    (order,) = world.journal.reader.load_orders()
+    assert order.state is state
+    assert order.filled_size == (4 if state is OrderState.FILLED else 0)
+    assert len(world.journal.reader.load_fills()) == (1 if state is OrderState.FILLED else 0)
+
+
+async def test_a_cancel_without_verdict_leaves_the_order_working_until_it_is_known(world: World) -> None:
+    await world.reconciler.settle(SYMBOLS)
+    await act(world, "rest", time_in_force=TimeInForce.GTC)
+    world.venue.cancels.append("lost_request")
+    world.venue.is_down = True
+    await world.executor.cancel(world.journal.reader.load_working())
+    assert world.journal.reader.load_working()[0].open_size == 4
+    world.venue.is_down = False
+    await world.executor.cancel_overdue()
+    assert world.journal.reader.load_orders()[0].state is OrderState.CANCELED
+
+
+async def test_orders_of_others_are_never_cancelled(world: World) -> None:
+    world.venue.rest_foreign("by-hand")
+    truth = await world.reconciler.settle(SYMBOLS)
+    assert [order.intent_id for order in truth.working] == ["foreign"]
+    await world.executor.cancel(truth.working)
+    assert world.venue.orders[0].state is ReportState.OPEN
+
+
+async def test_an_unreachable_venue_after_an_ack_leaves_the_order_to_the_next_reconciliation(world: World) -> None:
+    await world.reconciler.settle(SYMBOLS)
+    world.venue.is_down = True
+    outcome = await act(world, "fill")
+    assert (outcome.state, outcome.filled_size) == (OrderState.FILLED, Decimal(4))
+    assert not world.journal.reader.load_fills()
+    world.venue.is_down = False
+    truth = await world.reconciler.settle(SYMBOLS)
+    assert truth.is_agreed
+    assert len(world.journal.reader.load_fills()) == 1
+
+
+async def test_orders_of_one_instrument_do_not_overlap(tmp_path: Path) -> None:
+    world = await open_world(tmp_path / "j.db", ScriptedVenue())
+    under_way, most = [0], [0]
+    submit = world.venue.submit_order
+
+    async def watched(request: Any) -> Any:
+        under_way[0] += 1
+        most[0] = max(most[0], under_way[0])
+        await asyncio.sleep(0)
+        under_way[0] -= 1
+        return await submit(request)
+
+    world.venue.submit_order = watched  # type: ignore[method-assign]
+    items = [approve(id=f"i{leg}", leg=leg, symbol=SPOT) for leg in range(5)]
+    outcomes = await world.executor.act(items)
+    assert [outcome.state for outcome in outcomes] == [OrderState.FILLED] * 5
+    assert most == [1]
+    await world.journal.close()
+
+
+async def test_children_never_exceed_what_was_approved(world: World) -> None:
+    small = replace(approve(), size=Decimal(3))
+    (outcome,) = await world.executor.act([small])
+    assert outcome.filled_size == Decimal(3)
+    assert sum(post.size for post in world.venue.posts) == 3

@@ -1,0 +1,355 @@
+"""Settling: doubts end by evidence, books and account agree or say so, and nobody's order is taken for ours."""
+
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.domain.instrument import Side
+from bot.domain.order import ClientOrderId, TimeInForce
+from bot.domain.reason import Reason
+from bot.domain.states import OrderEvent, OrderState
+from bot.execution.reconcile import Reconciler, Truth
+from bot.ports import Payment, ReportState, Unavailable
+from tests.execution.scripted_venue import PERP, SPOT, ScriptedVenue
+from tests.execution.worlds import ACCOUNT, FAST, SYMBOLS, World, approve, make_order, open_world
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> Any:
+    made = await open_world(tmp_path / "j.db", ScriptedVenue())
+    await made.reconciler.settle(SYMBOLS)
+    yield made
+    made.journal.reader.verify()
+    await made.journal.close()
+
+
+def reasons(truth: Truth) -> set[Reason]:
+    return {note.reason for note in truth.notes}
+
+
+async def test_the_first_account_is_the_baseline_and_agrees(world: World) -> None:
+    truth = await world.reconciler.settle(SYMBOLS)
+    assert (truth.is_agreed, truth.locked, truth.notes, truth.working) == (True, frozenset(), (), ())
+    assert len(world.journal.reader.load_facts("baseline")) == 1
+
+
+async def test_absence_is_not_believed_before_the_quiet_period(world: World) -> None:
+    world.venue.submits.append("lost_request")
+    await world.executor.act([approve()])
+    world.venue.advance(world.venue.quiet_period_ms - 1)
+    truth = await world.reconciler.settle(SYMBOLS)
+    (order,) = truth.working
+    assert (order.state, order.not_found_count, order.open_size) == (OrderState.IN_DOUBT, 0, Decimal(4))
+    assert SPOT in truth.locked
+    world.venue.advance(1)
+    truth = await world.reconciler.settle(SYMBOLS)
+    assert truth.working == ()
+    assert truth.locked == frozenset()
+    settled = world.journal.reader.load_orders()[0]
+    assert (settled.state, reasons(truth)) == (OrderState.REJECTED, {Reason.DOUBT_SETTLED})
+    assert len(world.journal.reader.load_facts("order_absent")) == FAST.absence_asks
+
+
+async def test_absence_is_asked_on_every_endpoint_twice(world: World) -> None:
+    world.venue.submits.append("lost_request")
+    await world.executor.act([approve()])
+    world.venue.advance(world.venue.quiet_period_ms)
+    world.venue.calls.clear()
+    await world.reconciler.settle(SYMBOLS)
+    assert world.venue.calls.count("fetch_order") == 2
+    assert world.venue.calls.count("fetch_order_history") == 2
+    assert "fetch_fills" in world.venue.calls
+
+
+async def test_a_request_that_arrives_late_inside_its_window_is_found(world: World) -> None:
+    world.venue.submits.append("late_fill:4000")
+    await world.executor.act([approve()])
+    assert (await world.reconciler.settle(SYMBOLS)).working[0].state is OrderState.IN_DOUBT
+    world.venue.advance(20_000)
+    truth = await world.reconciler.settle(SYMBOLS)
+    order = world.journal.reader.load_orders()[0]
+    assert (order.state, order.filled_size, truth.is_agreed) == (OrderState.FILLED, Decimal(4), True)
+
+
+async def test_a_request_that_arrives_after_its_window_never_becomes_an_order(world: World) -> None:
+    world.venue.submits.append("late_fill:5001")
+    await world.executor.act([approve()])
+    world.venue.advance(20_000)
+    truth = await world.reconciler.settle(SYMBOLS)
+    assert (truth.is_agreed, truth.working, world.venue.orders) == (True, (), [])
+
+
+async def test_a_venue_that_shows_orders_late_is_waited_for(world: World) -> None:
+    world.venue.lag_ms = 3_000
+    world.venue.submits.append("lost_reply")
+    await world.executor.act([approve()])
+    assert (await world.reconciler.settle(SYMBOLS)).working[0].state is OrderState.IN_DOUBT
+    assert not world.journal.reader.load_facts("adjustment"), "cash of an order in doubt is not a deposit"
+    world.venue.advance(3_000)
+    truth = await world.reconciler.settle(SYMBOLS)
+    assert (truth.is_agreed, truth.working) == (True, ())
+    assert world.journal.reader.load_orders()[0].state is OrderState.FILLED
+
+
+async def test_an_unreachable_venue_settles_nothing(world: World) -> None:
+    world.venue.submits.append("lost_request")
+    await world.executor.act([approve()])
+    world.venue.advance(60_000)
+    world.venue.is_down = True
+    with pytest.raises(Unavailable):
+        await world.reconciler.settle(SYMBOLS)
+    assert world.journal.reader.load_working()[0].state is OrderState.IN_DOUBT
+
+
+async def test_an_endpoint_that_fails_leaves_the_doubt_and_past_its_deadline_locks_the_instrument(
+    world: World,
+) -> None:
+    async def broken(symbol: str, since_ms: int) -> Any:
+        raise Unavailable("maintenance")
+
+    world.venue.submits.append("lost_request")
+    await world.executor.act([approve()])
+    history, world.venue.fetch_order_history = world.venue.fetch_order_history, broken  # type: ignore[method-assign]
+    world.venue.advance(FAST.doubt_deadline_ms + 1)
+    truth = await world.reconciler.settle(SYMBOLS)
+    assert truth.working[0].state is OrderState.IN_DOUBT
+    assert {Reason.DOUBT_OLD, Reason.VENUE_UNAVAILABLE} <= reasons(truth)
+    assert SPOT in world.journal.reader.load_locks()
+    world.venue.fetch_order_history = history  # type: ignore[method-assign]
+    await world.reconciler.settle(SYMBOLS)
+    truth = await world.reconciler.settle(SYMBOLS)
+    assert (truth.locked, truth.working) == (frozenset(), ())
+
+
+async def test_an_older_order_with_the_same_id_is_no_evidence(world: World) -> None:
+    client_id = ClientOrderId(ACCOUNT, 1, 1, 1, 0, 0).text
+    world.venue.execute(SPOT, Side.BUY, Decimal(4), client_id=client_id, price=Decimal(10))
+    world.venue.fills.clear()
+    world.venue.balances["UNI"] -= 4
+    world.venue.balances["USDT"] += Decimal("40.04")
+    world.venue.advance(86_400_000)
+    world.venue.submits.append("lost_request")
+    await world.executor.act([approve()])
+    world.venue.advance(20_000)
+    await world.reconciler.settle(SYMBOLS)
+    assert world.journal.reader.load_orders()[0].state is OrderState.REJECTED
+
+
+async def test_an_acknowledged_order_that_the_venue_forgot_is_over(world: World) -> None:
+    world.venue.submits.append("rest")
+    await world.executor.act([approve(time_in_force=TimeInForce.GTC)])
+    world.venue.orders.clear()
+    world.venue.advance(20_000)
+    truth = await world.reconciler.settle(SYMBOLS)
+    assert truth.working == ()
+    assert world.journal.reader.load_orders()[0].state is OrderState.EXPIRED
+
+
+async def test_a_resting_order_that_fills_is_followed(world: World) -> None:
+    world.venue.submits.append("rest")
+    await world.executor.act([approve(time_in_force=TimeInForce.GTC)])
+    world.venue.fill_resting(world.venue.orders[0], Decimal(1))
+    truth = await world.reconciler.settle(SYMBOLS)
+    assert (truth.working[0].filled_size, truth.is_agreed, truth.notes) == (Decimal(1), True, ())
+    world.venue.fill_resting(world.venue.orders[0], Decimal(3))
+    truth = await world.reconciler.settle(SYMBOLS)
+    assert (truth.working, truth.is_agreed) == ((), True)
+    assert len(world.journal.reader.load_fills()) == 2
+
+
+async def test_settling_again_writes_nothing_new(world: World) -> None:
+    world.venue.submits.append("rest")
+    await world.executor.act([approve(time_in_force=TimeInForce.GTC)])
+    world.venue.rest_foreign("by-hand")
+    await world.reconciler.settle(SYMBOLS)
+    events = world.journal.reader.count_events()
+    truth = await world.reconciler.settle(SYMBOLS)
+    assert (world.journal.reader.count_events(), truth.notes) == (events, ())
+
+
+async def test_an_order_believed_absent_that_appears_is_accepted_with_an_alert(world: World) -> None:
+    order = make_order()
+    await world.journal.record_submitting(order)
+    await world.journal.record_order_event(order.client_id, OrderEvent.REJECTED)
+    world.venue.rest_foreign(order.client_id)
+    truth = await world.reconciler.settle(SYMBOLS)
+    assert Reason.LATE_FACT in reasons(truth)
+    assert [o.state for o in truth.working] == [OrderState.OPEN]
+
+
+async def test_executions_of_an_order_believed_absent_are_accepted_with_an_alert(world: World) -> None:
+    order = make_order()
+    await world.journal.record_submitting(order)
+    await world.journal.record_order_event(order.client_id, OrderEvent.REJECTED)
+    world.venue.execute(SPOT, Side.BUY, Decimal(4), client_id=order.client_id, price=Decimal(10))
+    world.venue.fills[0] = replace(world.venue.fills[0], client_id=order.client_id)
+    truth = await world.reconciler.settle(SYMBOLS)
+    assert (truth.is_agreed, Reason.LATE_FACT in reasons(truth)) == (True, True)
+    assert world.journal.reader.load_orders()[0].state is OrderState.FILLED
+
+
+@pytest.mark.parametrize(("policy", "agreed", "seen"), [("adopt", True, 1), ("ignore", True, 0), ("halt", False, 0)])
+async def test_foreign_orders_follow_the_policy_and_are_reported_once(
+    tmp_path: Path, policy: str, agreed: bool, seen: int
+) -> None:
+    rules = FAST.model_copy(update={"foreign_order_policy": policy})
+    venue = ScriptedVenue()
+    venue.rest_foreign("by-hand")
+    for life in range(2):
+        world = await open_world(tmp_path / "j.db", venue, rules=rules)
+        for round_number in range(2):
+            truth = await world.reconciler.settle(SYMBOLS)
+            assert (truth.is_agreed, len(truth.working)) == (agreed, seen)
+            assert (Reason.FOREIGN_ORDER in reasons(truth)) == (life == round_number == 0)
+        await world.journal.close()
+    assert venue.orders[0].state is ReportState.OPEN
+
+
+async def test_an_order_with_our_mark_that_the_journal_does_not_know_halts(world: World) -> None:
+    world.venue.rest_foreign(ClientOrderId(ACCOUNT, 9, 1, 1, 0, 0).text)
+    truth = await world.reconciler.settle(SYMBOLS)
+    assert (truth.is_agreed, len(truth.working)) == (False, 1)
+    assert "stop the other bot" in truth.notes[0].words
+
+
+@pytest.mark.parametrize("symbol", SYMBOLS)
+async def test_a_trade_by_hand_is_explained_by_its_executions(world: World, symbol: str) -> None:
+    world.venue.advance(1_000)
+    world.venue.execute(symbol, Side.SELL, Decimal(7), client_id=None, price=Decimal(10))
+    truth = await world.reconciler.settle(SYMBOLS)
+    assert (truth.is_agreed, truth.locked, reasons(truth)) == (True, frozenset(), {Reason.FOREIGN_ORDER})
+    assert (await world.reconciler.settle(SYMBOLS)).notes == ()
+    assert not world.journal.reader.load_facts("adjustment")
+
+
+async def test_a_liquidation_is_named(world: World) -> None:
+    world.venue.advance(1_000)
+    await world.executor.act([approve(symbol=PERP, side=Side.SELL)])
+    world.venue.advance(1_000)
+    world.venue.execute(PERP, Side.BUY, Decimal(4), client_id="autoclose-1", price=Decimal(12))
+    world.venue.payments.append(Payment("1", "insurance_clear", "USDT", Decimal(-1), PERP, world.venue.clock_ms))
+    world.venue.wallet -= 1
+    truth = await world.reconciler.settle(SYMBOLS)
+    assert (truth.is_agreed, reasons(truth)) == (True, {Reason.LIQUIDATED})
+    assert not world.journal.reader.load_facts("adjustment")
+
+
+@pytest.mark.parametrize("key", ["spot", "perp"])
+async def test_what_nothing_explains_locks_its_instrument_until_it_is_accepted_in_writing(
+    world: World, key: str
+) -> None:
+    if key == "spot":
+        world.venue.balances["UNI"] -= 5
+    else:
+        world.venue.positions[PERP] = (Decimal(-5), Decimal(10))
+    symbol = SPOT if key == "spot" else PERP
+    for _ in range(2):
+        seen = await world.reconciler.settle(SYMBOLS)
+        assert (seen.is_agreed, seen.locked, reasons(seen)) == (
+            False,
+            frozenset({symbol}),
+            {Reason.POSITION_MISMATCH},
+        )
+    with pytest.raises(ValueError, match="reason"):
+        await world.reconciler.accept(by="operator", reason=" ")
+    await world.reconciler.accept(by="operator", reason="staked by hand")
+    after = await world.reconciler.settle(SYMBOLS)
+    assert (after.is_agreed, after.locked, after.notes) == (True, frozenset(), ())
+    (fact,) = world.journal.reader.load_facts("adjustment")
+    assert fact.payload["by"] == "operator"
+    assert not world.journal.reader.load_fills()
+
+
+async def test_a_lock_of_a_mismatch_is_lifted_when_the_account_agrees_again(world: World) -> None:
+    world.venue.balances["UNI"] -= 5
+    await world.reconciler.settle(SYMBOLS)
+    world.venue.balances["UNI"] += 5
+    truth = await world.reconciler.settle(SYMBOLS)
+    assert (truth.is_agreed, truth.locked) == (True, frozenset())
+
+
+async def test_a_deposit_is_an_explicit_adjustment_of_cash_and_locks_nothing(world: World) -> None:
+    world.venue.balances["USDT"] += 500
+    truth = await world.reconciler.settle(SYMBOLS)
+    assert (truth.is_agreed, reasons(truth)) == (True, {Reason.BALANCE_MISMATCH})
+    assert world.journal.reader.load_facts("adjustment")[0].payload["amount"] == "500"
+    assert (await world.reconciler.settle(SYMBOLS)).notes == ()
+
+
+async def test_funding_and_transfers_are_explained_by_payments(world: World) -> None:
+    world.venue.advance(1_000)
+    world.venue.payments += [
+        Payment("1", "funding", "USDT", Decimal(-20), PERP, world.venue.clock_ms),
+        Payment("2", "transfer", "USDT", Decimal(300), None, world.venue.clock_ms),
+    ]
+    world.venue.wallet += 280
+    world.venue.balances["USDT"] -= 300
+    truth = await world.reconciler.settle(SYMBOLS)
+    assert (truth.is_agreed, truth.notes) == (True, ())
+    assert not world.journal.reader.load_facts("adjustment")
+    assert len(world.journal.reader.load_payments()) == 2
+
+
+async def test_a_round_trip_on_a_perp_is_booked_to_the_cent(world: World) -> None:
+    sides = [(Side.SELL, 10), (Side.SELL, 12), (Side.BUY, 9), (Side.BUY, 9), (Side.BUY, 11), (Side.SELL, 13)]
+    truth = await world.reconciler.settle(SYMBOLS)
+    for number, (side, price) in enumerate(sides):
+        world.venue.price = Decimal(price)
+        world.venue.advance(1_000)
+        await world.executor.act([approve(id=f"i{number}", leg=number, symbol=PERP, side=side)])
+        truth = await world.reconciler.settle(SYMBOLS)
+        assert (truth.is_agreed, truth.notes) == (True, ())
+    assert truth.account.positions == {}
+    assert not world.journal.reader.load_facts("adjustment")
+
+
+async def test_the_baseline_moves_on_and_still_explains(world: World) -> None:
+    await world.executor.act([approve()])
+    world.venue.advance(90_000_000)
+    assert (await world.reconciler.settle(SYMBOLS)).is_agreed
+    assert len(world.journal.reader.load_facts("baseline")) == 2
+    await world.executor.act([approve(id="later")])
+    truth = await world.reconciler.settle(SYMBOLS)
+    assert (truth.is_agreed, truth.notes) == (True, ())
+
+
+async def test_an_account_that_begins_with_the_process_is_a_new_baseline(tmp_path: Path) -> None:
+    world = await open_world(tmp_path / "j.db", ScriptedVenue())
+    await world.reconciler.settle(SYMBOLS)
+    await world.executor.act([approve()])
+    await world.journal.close()
+    other = ScriptedVenue(balances={"USDT": Decimal(7), "UNI": Decimal(3)}, session="second")
+    again = await open_world(tmp_path / "j.db", other)
+    reconciler = Reconciler(other, again.journal, FAST, is_account_new=True)
+    truth = await reconciler.settle(SYMBOLS)
+    assert (truth.is_agreed, truth.notes) == (True, ())
+    await again.executor.act([approve(id="next", size=Decimal("0.5"))])
+    assert (await reconciler.settle(SYMBOLS)).is_agreed
+    assert not again.journal.reader.load_facts("adjustment")
+    await again.journal.close()
+
+
+async def test_a_token_that_enters_the_sectors_is_taken_as_it_is(world: World) -> None:
+    world.venue.balances["ARB"] = Decimal(50)
+    assert (await world.reconciler.settle(SYMBOLS)).is_agreed
+    truth = await world.reconciler.settle((*SYMBOLS, "ARB/USDT"))
+    assert (truth.is_agreed, truth.locked) == (True, frozenset())
+    world.venue.balances["ARB"] = Decimal(40)
+    truth = await world.reconciler.settle((*SYMBOLS, "ARB/USDT"))
+    assert (truth.is_agreed, truth.locked) == (False, frozenset({"ARB/USDT"}))
+
+
+async def test_settling_ends_by_its_deadline(tmp_path: Path) -> None:
+    rules = FAST.model_copy(update={"settle_deadline_ms": 10, "read_deadline_ms": 60_000})
+    world = await open_world(tmp_path / "j.db", ScriptedVenue(), rules=rules)
+
+    async def stuck() -> Any:
+        await world.venue.released.wait()
+
+    world.venue.fetch_account = stuck  # type: ignore[method-assign]
+    with pytest.raises(Unavailable, match="settling took longer than 10 ms"):
+        await world.reconciler.settle(SYMBOLS)
+    await world.journal.close()

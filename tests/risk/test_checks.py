@@ -1,0 +1,483 @@
+"""Each limit blocks just beyond and lets pass just inside; what only reduces passes every limit on entries."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from bot.domain.campaign import Campaign, Leg, Memory, Stance, Tranche
+from bot.domain.instrument import Side
+from bot.domain.market import Funding, Quote
+from bot.domain.order import Intent, OrderType, Purpose
+from bot.domain.portfolio import Balance
+from bot.domain.reason import Note, Reason
+from bot.domain.states import CampaignState, KillLevel, OrderState, TrancheState
+from bot.risk import CHECKS, Approved, Limits, Refused, RiskContext, gate, review
+from bot.risk.case import Case
+from bot.risk.gate import Check
+from tests.risk.worlds import (
+    NOW,
+    D,
+    book,
+    buy,
+    context,
+    exits,
+    hedge,
+    instrument,
+    portfolio,
+    position,
+    price_of,
+    quote,
+    release,
+    sell,
+    snapshot,
+    tactical,
+    working,
+)  # fmt: skip
+
+WIDE = Limits(
+    order_notional_max_quote=D(1_000_000), order_share_max=D(1), gross_max=D(10), net_max=D(10), asset_max=D(5),
+    sector_max=D(5), account_leverage_max=D(10), position_leverage_max=D(10), margin_use_max=D(1), futures_budget=D(1),
+    liquidation_distance_min=D("0.01"), participation_max=D(1), turnover_max=D(100), funding_cost_max_day=D(1),
+    slippage_max_bps=1000,
+)  # fmt: skip
+
+
+def wide(**changes: Any) -> Limits:
+    return WIDE.model_copy(update=changes)
+
+
+def with_quote(symbol: str, **changes: Any) -> RiskContext:
+    base = snapshot()
+    return context(snapshot=replace(base, quotes={**base.quotes, symbol: replace(base.quotes[symbol], **changes)}))
+
+
+def without(kind: str, symbol: str) -> RiskContext:
+    base = snapshot()
+    return context(snapshot=replace(base, **{kind: {k: v for k, v in getattr(base, kind).items() if k != symbol}}))
+
+
+def with_instrument(symbol: str, **changes: Any) -> RiskContext:
+    base = snapshot()
+    return context(
+        snapshot=replace(base, instruments={**base.instruments, symbol: replace(base.instruments[symbol], **changes)})
+    )
+
+
+def with_funding(rate: str) -> RiskContext:
+    return context(snapshot=snapshot(funding={"UNI/USDT:USDT": Funding("UNI/USDT:USDT", D(rate), 8, NOW, NOW)}))
+
+
+def fallen(share: str, *, peak: bool) -> RiskContext:
+    equity = D(105_000)
+    before = equity / (1 - D(share))
+    return context(memory=Memory(equity_peak=before if peak else equity, day_start_equity=equity if peak else before))
+
+
+def in_campaign(left: Decimal) -> RiskContext:
+    leg = Leg(1, Purpose.INCREASE, "defi", "UNI/USDT", D(1500), 1500 + left, D(10), left * 10)
+    campaign = Campaign(
+        1, Stance.NEUTRAL, Stance.INTO_DEFI, "infra", "defi", CampaignState.RUNNING, NOW, D(100_000), D(20_000),
+        tranches=(Tranche(1, TrancheState.RUNNING, NOW, (leg,)),),
+    )  # fmt: skip
+    return context(memory=Memory(campaign=campaign))
+
+
+@dataclass(frozen=True)
+class Row:
+    """A pair of worlds around one limit. `limits` and contexts default to a world where everything passes."""
+
+    reason: Reason
+    refused: Intent
+    passed: Intent
+    refused_in: Callable[[], RiskContext] = context
+    passed_in: Callable[[], RiskContext] = context
+    limits: Limits = field(default=WIDE)
+
+
+UNI, UNI_PERP, ETH, ETH_PERP = "UNI/USDT", "UNI/USDT:USDT", "ETH/USDT", "ETH/USDT:USDT"
+ONE_UNIT = D("0.001")
+
+ROWS: dict[str, Row] = {
+    "pause": Row(Reason.KILL_SWITCH, buy(), sell(), *[lambda: context(kill=KillLevel.PAUSE)] * 2),
+    "reduce-only": Row(Reason.KILL_SWITCH, hedge(), sell(), *[lambda: context(kill=KillLevel.REDUCE_ONLY)] * 2),
+    "cancel": Row(
+        Reason.KILL_SWITCH, sell(), sell(purpose=Purpose.FLATTEN), *[lambda: context(kill=KillLevel.CANCEL)] * 2
+    ),
+    "flatten": Row(
+        Reason.KILL_SWITCH, buy(purpose=Purpose.FLATTEN), sell(purpose=Purpose.FLATTEN),
+        *[lambda: context(kill=KillLevel.FLATTEN)] * 2,
+    ),
+    "not reconciled": Row(Reason.NOT_RECONCILED, buy(), sell(), *[lambda: context(is_reconciled=False)] * 2),
+    "locked": Row(Reason.INSTRUMENT_LOCKED, buy(), buy(symbol=ETH), *[lambda: context(locked=frozenset({UNI}))] * 2),
+    "in doubt": Row(
+        Reason.INSTRUMENT_LOCKED, buy(), buy(),
+        lambda: context(working=(working(buy(id="old"), OrderState.IN_DOUBT),)),
+        lambda: context(working=(working(buy(id="old"), OrderState.REJECTED),)),
+    ),
+    "unvalued order": Row(
+        Reason.INSTRUMENT_UNKNOWN, buy(), buy(),
+        lambda: context(working=(working(buy(id="old"), symbol="XYZ/USDT"),)),
+    ),
+    "in flight": Row(
+        Reason.INTENT_IN_FLIGHT, buy(), buy(),
+        lambda: context(working=(working(buy()),)),
+        lambda: context(working=(working(buy(), OrderState.CANCELED),)),
+    ),
+    "unknown": Row(Reason.INSTRUMENT_UNKNOWN, buy(symbol="UNI/USDT"), buy(), lambda: without("instruments", UNI)),
+    "halted": Row(Reason.INSTRUMENT_INACTIVE, buy(), buy(), lambda: with_instrument(UNI, active=False)),
+    "no quote": Row(Reason.PRICE_BAD, buy(), buy(), lambda: without("quotes", UNI)),
+    "nan bid": Row(Reason.PRICE_BAD, buy(), buy(), lambda: with_quote(UNI, bid=D("NaN"))),
+    "zero ask": Row(Reason.PRICE_BAD, buy(), buy(), lambda: with_quote(UNI, ask=D(0))),
+    "negative bid": Row(Reason.PRICE_BAD, buy(), buy(), lambda: with_quote(UNI, bid=D(-1))),
+    "crossed": Row(Reason.PRICE_BAD, buy(), buy(), lambda: with_quote(UNI, bid=D("10.01"), ask=D(10))),
+    "no mark": Row(Reason.PRICE_BAD, tactical(), tactical(), lambda: with_quote(UNI_PERP, mark=None)),
+    "nan bound": Row(Reason.PRICE_BAD, buy(worst_price=D("NaN")), buy()),
+    "no trigger": Row(
+        Reason.PRICE_BAD, sell(order_type=OrderType.STOP), sell(order_type=OrderType.STOP, trigger_price=D(1990))
+    ),
+    "nan size": Row(Reason.SIZE_INVALID, buy(size=D("NaN")), buy()),
+    "zero size": Row(Reason.SIZE_INVALID, buy(size=D(0)), buy()),
+    "off the grid": Row(Reason.SIZE_INVALID, buy(size=D("100.0005")), buy(size=D("100.001"))),
+    "below minimum": Row(Reason.SIZE_INVALID, buy(size=D("0.499")), buy(size=D("0.5"))),
+    "above maximum": Row(
+        Reason.SIZE_ABOVE_MAX, buy(size=100 + ONE_UNIT), buy(size=D(100)),
+        *[lambda: with_instrument(UNI, size_max=D(100))] * 2,
+    ),
+    "above market maximum": Row(
+        Reason.SIZE_ABOVE_MAX, buy(order_type=OrderType.MARKET), buy(),
+        *[lambda: with_instrument(UNI, market_size_max=D(50))] * 2,
+    ),
+    "nothing to reduce": Row(
+        Reason.SIZE_INVALID, release(2002), release(2000),
+        *[lambda: context(portfolio=portfolio((position(ETH_PERP, D(-1)),)))] * 2,
+    ),
+    "collar": Row(Reason.PRICE_COLLAR, buy(worst_price=D("10.21")), buy(worst_price=D("10.20"))),
+    "collar of a sale": Row(Reason.PRICE_COLLAR, sell(worst_price=D(1799)), sell(worst_price=D(1800))),
+    "collar of the index": Row(
+        Reason.PRICE_COLLAR, tactical(worst_price=D("10.17")), tactical(worst_price=D("10.16")),
+        *[lambda: with_quote(UNI_PERP, index=D("9.97"))] * 2,
+    ),
+    "stop far from its trigger": Row(
+        Reason.PRICE_COLLAR,
+        *[sell(order_type=OrderType.STOP, trigger_price=D(1500), worst_price=D(w)) for w in (1349, 1350)],
+    ),
+    "old quote": Row(
+        Reason.PRICE_STALE, buy(), buy(),
+        lambda: with_quote(UNI, at_ms=NOW - 15_001), lambda: with_quote(UNI, at_ms=NOW - 15_000),
+    ),
+    "quote of the future": Row(
+        Reason.PRICE_STALE, sell(), sell(),
+        lambda: with_quote(ETH, at_ms=NOW + 1_001), lambda: with_quote(ETH, at_ms=NOW + 1_000),
+    ),
+    "old book": Row(
+        Reason.PRICE_STALE, buy(), buy(),
+        lambda: context(snapshot=snapshot(books={UNI: replace(book(UNI, D(10)), at_ms=NOW - 15_001)})),
+        lambda: context(snapshot=snapshot(books={UNI: replace(book(UNI, D(10)), at_ms=NOW - 15_000)})),
+    ),
+    "old balance": Row(
+        Reason.BALANCE_STALE, sell(), sell(),
+        lambda: context(portfolio=portfolio(at_ms=NOW - 30_001)),
+        lambda: context(portfolio=portfolio(at_ms=NOW - 30_000)),
+    ),
+    "skew": Row(
+        Reason.CLOCK_SKEW, buy(), buy(), lambda: context(clock_skew_ms=-1_001), lambda: context(clock_skew_ms=1_000)
+    ),
+    "mark and index": Row(
+        Reason.MARK_INDEX_APART, tactical(), tactical(),
+        lambda: with_quote(UNI_PERP, index=D("10.102")), lambda: with_quote(UNI_PERP, index=D("10.1")),
+    ),
+    "no book": Row(Reason.BOOK_EMPTY, buy(), buy(), lambda: without("books", UNI)),
+    "one-sided book": Row(
+        Reason.BOOK_EMPTY, buy(), buy(),
+        lambda: context(snapshot=snapshot(books={UNI: replace(book(UNI, D(10)), asks=())})),
+    ),
+    "slippage": Row(
+        Reason.SLIPPAGE, buy(300_000, worst_price=D("10.1")), buy(200_000, worst_price=D("10.1")),
+        *[lambda: context(portfolio=portfolio(cash=D(400_000)))] * 2, limits=wide(slippage_max_bps=1),
+    ),
+    "participation": Row(
+        Reason.PARTICIPATION, buy(1_010), buy(990),
+        *[lambda: context(snapshot=snapshot(books={UNI: book(UNI, D(10), D(10_000))}))] * 2,
+        limits=wide(participation_max=D("0.1")),
+    ),
+    "daily loss": Row(
+        Reason.DAILY_LOSS, buy(), buy(), lambda: fallen("0.0501", peak=False), lambda: fallen("0.0499", peak=False)
+    ),
+    "drawdown": Row(
+        Reason.DRAWDOWN, buy(), buy(), lambda: fallen("0.2001", peak=True), lambda: fallen("0.1999", peak=True)
+    ),
+    "repeats": Row(
+        Reason.REPEATED_EXECUTION, buy(), buy(), lambda: context(recent_fills=201), lambda: context(recent_fills=200)
+    ),
+    "order rate": Row(
+        Reason.ORDER_RATE, buy(), buy(), lambda: context(orders_last_minute=60), lambda: context(orders_last_minute=59)
+    ),
+    "turnover": Row(
+        Reason.TURNOVER, buy(), buy(),
+        lambda: context(turnover_today_quote=D(104_000)), lambda: context(turnover_today_quote=D(103_900)),
+        limits=wide(turnover_max=D(1)),
+    ),
+    "order value": Row(
+        Reason.ORDER_NOTIONAL, buy(1_010), buy(990), limits=wide(order_notional_max_quote=D(1_000))
+    ),
+    "order share": Row(Reason.ORDER_NOTIONAL, buy(1_060), buy(1_040), limits=wide(order_share_max=D("0.01"))),
+    "parent": Row(
+        Reason.PARENT_EXCEEDED, buy(1_000), buy(1_000),
+        lambda: in_campaign(D("99.998")), lambda: in_campaign(D("99.999")),
+    ),
+    "leverage": Row(
+        Reason.POSITION_LEVERAGE, tactical(leverage=D("5.1")), tactical(leverage=D(5)),
+        limits=wide(position_leverage_max=D(5)),
+    ),
+    "leverage of the instrument": Row(
+        Reason.POSITION_LEVERAGE, tactical(leverage=D(5)), tactical(leverage=D(4)),
+        *[lambda: with_instrument(UNI_PERP, leverage_max=D(4))] * 2,
+    ),
+    "no leverage": Row(Reason.POSITION_LEVERAGE, tactical(leverage=None), tactical(leverage=D(2))),
+    "no exits": Row(Reason.EXITS_MISSING, tactical(exits=None), tactical()),
+    "stop on the winning side": Row(
+        Reason.EXITS_MISSING, tactical(exits=exits(D("10.01"))), tactical(exits=exits(D("9.99")))
+    ),
+    "stop beyond liquidation": Row(
+        Reason.EXITS_MISSING, tactical(leverage=D(10), exits=exits(D("9.09"))),
+        tactical(leverage=D(10), exits=exits(D("9.10"))),
+    ),
+    "no way to take profit": Row(
+        Reason.EXITS_MISSING, tactical(exits=replace(exits(), targets=(), trailing_share=D(0))),
+        tactical(exits=replace(exits(), targets=())),
+    ),
+    "exits past their deadline": Row(
+        Reason.EXITS_MISSING, tactical(exits=replace(exits(), deadline_ms=NOW)),
+        tactical(exits=replace(exits(), deadline_ms=NOW + 1)),
+    ),
+    "hedge": Row(
+        Reason.HEDGE_EXCEEDS_SPOT, hedge(10_002), hedge(10_000),
+        *[lambda: context(portfolio=portfolio(sizes={"ETH": D(5), "SOL": D(0)}))] * 2,
+    ),
+    "hedge beside one that is held": Row(
+        Reason.HEDGE_EXCEEDS_SPOT, hedge(8_002), hedge(8_000),
+        *[
+            lambda: context(
+                portfolio=portfolio((position(ETH_PERP, D(-1)),), sizes={"ETH": D(5), "SOL": D(0)}),
+                hedges={ETH_PERP: "infra"},
+            )
+        ] * 2,
+    ),
+    "gross": Row(Reason.GROSS_EXPOSURE, buy(4_700), buy(4_500), limits=wide(gross_max=D("0.853"))),
+    "net": Row(Reason.NET_EXPOSURE, buy(4_700), buy(4_500), limits=wide(net_max=D("0.853"))),
+    "asset": Row(Reason.ASSET_EXPOSURE, buy(1_100), buy(1_000), limits=wide(asset_max=D("0.153"))),
+    "sector": Row(Reason.SECTOR_EXPOSURE, buy(1_600), buy(1_450), limits=wide(sector_max=D("0.300"))),
+    "account leverage": Row(
+        Reason.ACCOUNT_LEVERAGE, hedge(10_600), hedge(10_400), limits=wide(account_leverage_max=D("0.1"))
+    ),
+    "liquidation": Row(
+        Reason.LIQUIDATION_DISTANCE, hedge(leverage=D(6)), hedge(leverage=D(5)),
+        limits=wide(liquidation_distance_min=D("0.17")),
+    ),
+    "margin use": Row(Reason.MARGIN_USE, hedge(7_600), hedge(7_400), limits=wide(margin_use_max=D("0.1"))),
+    "futures budget": Row(Reason.FUTURES_BUDGET, hedge(5_100), hedge(4_900), limits=wide(futures_budget=D("0.01"))),
+    "funding rate": Row(
+        Reason.FUNDING_BUDGET, tactical(), tactical(), lambda: with_funding("0.00055"), lambda: with_funding("0.00054")
+    ),
+    "funding unknown": Row(Reason.FUNDING_BUDGET, tactical(), hedge(), *[lambda: without("funding", UNI_PERP)] * 2),
+    "funding of the day": Row(
+        Reason.FUNDING_BUDGET, tactical(7_200), tactical(6_800),
+        *[lambda: with_funding("0.0005")] * 2, limits=wide(funding_cost_max_day=D("0.0001")),
+    ),
+    "tokens": Row(Reason.BALANCE_SHORT, sell(size=D("13.751")), sell(size=D("13.75"))),
+    "tokens being sold": Row(
+        Reason.BALANCE_SHORT, sell(size=D("8.751")), sell(size=D("8.75")),
+        *[lambda: context(working=(working(sell(10_000, id="old")),))] * 2,
+    ),
+    "cash": Row(Reason.BALANCE_SHORT, buy(5_000), buy(4_980)),
+    "cash floor": Row(Reason.BALANCE_SHORT, buy(4_000), buy(3_980), limits=wide(cash_floor_quote=D(1_000))),
+    "margin": Row(
+        Reason.MARGIN_SHORT, hedge(5_000), hedge(4_980),
+        *[lambda: context(portfolio=portfolio(wallet=D(1_000)))] * 2,
+    ),
+}  # fmt: skip
+
+
+def verdict(intent: Intent, world: RiskContext, limits: Limits) -> Reason | None:
+    (result,) = review((intent,), world, limits)
+    return result.note.reason if isinstance(result, Refused) else None
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_a_limit_refuses_beyond_and_passes_inside(name: str) -> None:
+    row = ROWS[name]
+    assert verdict(row.refused, row.refused_in(), row.limits) is row.reason
+    assert verdict(row.passed, row.passed_in(), row.limits) is None
+
+
+def test_every_check_of_the_table_is_the_one_that_refuses_some_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A judge that no row makes refuse would be one that nobody has seen at work."""
+    refusing: set[str] = set()
+
+    def recorded(check: Check) -> Check:
+        def judge(case: Case) -> Note | None:
+            note = check.judge(case)
+            if note:
+                refusing.add(check.judge.__name__)
+            return note
+
+        return Check(judge, check.concerns)
+
+    monkeypatch.setattr(gate, "CHECKS", tuple(recorded(check) for check in CHECKS))
+    for row in ROWS.values():
+        verdict(row.refused, row.refused_in(), row.limits)
+    assert {check.judge.__name__ for check in CHECKS} - refusing == set()
+
+
+ENTRY_TROUBLE: dict[str, Callable[[RiskContext], RiskContext]] = {
+    "pause": lambda c: replace(c, kill=KillLevel.PAUSE),
+    "reduce-only": lambda c: replace(c, kill=KillLevel.REDUCE_ONLY),
+    "unreconciled": lambda c: replace(c, is_reconciled=False),
+    "locked": lambda c: replace(c, locked=frozenset({ETH_PERP, UNI_PERP, ETH})),
+    "skewed": lambda c: replace(c, clock_skew_ms=20_000),
+    "busy": lambda c: replace(c, orders_last_minute=10_000, recent_fills=10_000),
+    "turned over": lambda c: replace(c, turnover_today_quote=D(10) ** 9),
+    "lossy": lambda c: replace(c, memory=Memory(equity_peak=D(10) ** 7, day_start_equity=D(10) ** 7)),
+    "bookless": lambda c: replace(c, snapshot=replace(c.snapshot, books={}, funding={})),
+    "apart": lambda c: replace(
+        c, snapshot=replace(c.snapshot, quotes={s: _apart(q) for s, q in c.snapshot.quotes.items()})
+    ),
+}
+TIGHT = Limits(
+    order_notional_max_quote=D(0), order_share_max=D(0), gross_max=D(0), net_max=D(0), asset_max=D(0), sector_max=D(0),
+    account_leverage_max=D(0), position_leverage_max=D(1), margin_use_max=D("0.0001"), futures_budget=D(0),
+    liquidation_distance_min=D("0.99"), hedge_share_max=D(0), funding_rate_max_annual=D(0), funding_cost_max_day=D(0),
+    cash_floor_quote=D(1_000_000), turnover_max=D(0), participation_max=D("0.000001"), slippage_max_bps=1,
+)  # fmt: skip
+
+
+REDUCING = {"release": release(2_000), "exit": release(2, purpose=Purpose.EXIT), "sale": sell(5_000)}
+
+
+def _apart(q: Quote) -> Quote:
+    return replace(q, index=q.index * D("1.05") if q.index else None)
+
+
+@pytest.mark.parametrize("trouble", ENTRY_TROUBLE)
+@pytest.mark.parametrize("name", REDUCING)
+def test_what_only_reduces_passes_every_limit_on_entries(trouble: str, name: str) -> None:
+    world = context(portfolio=portfolio((position(ETH_PERP, D(-2)), position(UNI_PERP, D(500)))))
+    assert verdict(REDUCING[name], ENTRY_TROUBLE[trouble](world), TIGHT) is None
+
+
+def test_a_close_passes_with_an_old_quote_and_an_old_account_but_a_sale_does_not() -> None:
+    world = with_quote(ETH_PERP, at_ms=0)
+    world = replace(world, portfolio=portfolio((position(ETH_PERP, D(-2)),), at_ms=0))
+    assert verdict(release(1_000), world, WIDE) is None
+    assert verdict(sell(), world, WIDE) is Reason.BALANCE_STALE
+    assert verdict(sell(purpose=Purpose.FLATTEN), world, WIDE) is None
+
+
+def test_a_reduction_of_what_an_earlier_entry_opens_is_approved() -> None:
+    stop = tactical(
+        id="stop", side=Side.SELL, purpose=Purpose.EXIT, reduce_only=True, order_type=OrderType.STOP,
+        trigger_price=D("9.2"), worst_price=D("9.0"),
+    )  # fmt: skip
+    assert [type(v) for v in review((tactical(), stop), context(), WIDE)] == [Approved, Approved]
+
+
+def test_a_hedge_may_be_opened_although_the_day_went_badly() -> None:
+    world = fallen("0.5", peak=False)
+    assert verdict(hedge(), world, WIDE) is None
+    assert verdict(tactical(), world, WIDE) is Reason.DAILY_LOSS
+
+
+def test_a_hedge_may_be_opened_although_net_exposure_is_above_its_cap() -> None:
+    limits = wide(net_max=D("0.5"), sector_max=D("0.2"), asset_max=D("0.1"))
+    assert verdict(hedge(), context(), limits) is None
+    assert verdict(buy(), context(), limits) is Reason.NET_EXPOSURE
+
+
+def test_an_order_in_doubt_counts_at_full_size_in_every_cap() -> None:
+    doubtful = working(buy(4_000, symbol="AAVE/USDT", id="old"), OrderState.IN_DOUBT)
+    limits = wide(gross_max=D("0.853"))
+    assert verdict(buy(1_000), context(), limits) is None
+    assert verdict(buy(1_000), context(working=(doubtful,)), limits) is Reason.GROSS_EXPOSURE
+
+
+def test_of_a_partly_filled_order_only_the_rest_counts() -> None:
+    order = working(buy(4_000, symbol="AAVE/USDT", id="old"), filled_size=D(39))
+    assert verdict(buy(1_000), context(working=(order,)), wide(gross_max=D("0.853"))) is None
+
+
+def test_a_later_intent_sees_the_earlier_one() -> None:
+    pair = buy(2_600), buy(2_600, symbol="AAVE/USDT")
+    first, second = review(pair, context(), WIDE)
+    assert isinstance(first, Approved)
+    assert isinstance(second, Refused)
+    assert second.note.reason is Reason.BALANCE_SHORT
+    assert verdict(pair[1], context(), WIDE) is None
+
+
+def test_a_refused_intent_takes_nothing_from_those_after_it() -> None:
+    first, second = review((buy(2_600, size=D("0.0001")), buy(4_900, symbol="AAVE/USDT")), context(), WIDE)
+    assert isinstance(first, Refused)
+    assert isinstance(second, Approved)
+
+
+def test_proceeds_of_an_approved_sale_pay_for_a_later_purchase() -> None:
+    results = review((sell(10_000), buy(14_000)), context(), WIDE)
+    assert [type(r) for r in results] == [Approved, Approved]
+    assert isinstance(review((buy(14_000), sell(10_000)), context(), WIDE)[0], Refused)
+
+
+def test_a_hedge_is_measured_against_the_spot_that_later_sales_leave() -> None:
+    world = context(portfolio=portfolio(sizes={"ETH": D(5), "SOL": D(0)}))
+    assert verdict(hedge(8_000), world, WIDE) is None
+    first, second = review((hedge(8_000), sell(4_000)), world, WIDE)
+    assert isinstance(first, Refused)
+    assert first.note.reason is Reason.HEDGE_EXCEEDS_SPOT
+    assert isinstance(second, Approved)
+
+
+def test_the_same_intent_twice_in_a_batch_passes_once() -> None:
+    first, second = review((buy(), buy()), context(), WIDE)
+    assert isinstance(first, Approved)
+    assert isinstance(second, Refused)
+    assert second.note.reason is Reason.INTENT_IN_FLIGHT
+
+
+def test_a_unified_account_pays_margin_and_purchases_from_one_purse() -> None:
+    account = replace(portfolio().account, is_unified=True, perp_wallet=D(0), perp_free=D(0))
+    world = context(portfolio=replace(portfolio(), account=account))
+    assert verdict(tactical(12_000), world, WIDE) is None
+    first, second = review((tactical(12_000), buy(1_500)), world, WIDE)
+    assert isinstance(first, Approved)
+    assert isinstance(second, Refused)
+    assert second.note.reason is Reason.BALANCE_SHORT
+
+
+def test_locked_tokens_are_not_sold() -> None:
+    base = portfolio()
+    account = replace(base.account, balances={**base.account.balances, "ETH": Balance("ETH", D(1), D("12.75"))})
+    world = context(portfolio=replace(base, account=account))
+    assert verdict(sell(2_100), world, WIDE) is Reason.BALANCE_SHORT
+    assert verdict(sell(2_000), world, WIDE) is None
+
+
+def test_a_note_carries_the_numbers_behind_it() -> None:
+    (result,) = review((buy(worst_price=D("10.5")),), context(), WIDE)
+    assert isinstance(result, Refused)
+    assert result.note.subject == result.intent.id
+    assert result.note.numbers["limit_bps"] == "200"
+    assert result.note.numbers["beyond_bps"] == "500.0"
+    assert "10.5" in result.note.words
+
+
+def test_an_approval_is_the_bound_of_the_intent() -> None:
+    wish = buy()
+    assert review((wish,), context(), WIDE) == (Approved(wish, wish.size, wish.worst_price),)
+
+
+def test_the_world_of_these_tests_is_what_it_says() -> None:
+    assert portfolio().equity == 105_000
+    assert quote(UNI, price_of(UNI)).defect() is None
+    assert instrument(UNI_PERP).is_perp
