@@ -170,6 +170,7 @@ class Memory:
     """Everything the pure part carries from cycle to cycle; journaled with every cycle.
 
     `labels` divides the perp wallet's capital between sectors (PLAYBOOK §2: a futures sleeve's share is capital);
+    `payments_seq` is the last journaled payment that was counted into the funding of the open exits;
     `hedges` names the perps held short as hedges and the sector whose spot they cover.
     """
 
@@ -183,3 +184,4 @@ class Memory:
     equity_peak: Decimal = ZERO
     day_start_ms: int = 0
     day_start_equity: Decimal = ZERO
+    payments_seq: int = 0

@@ -69,16 +69,16 @@ def _intents(
         side = Side.of(change)
         size = instrument.floor_size(abs(change))
         if instrument.is_tradable(size, price, reduce_only=instrument.is_perp):
-            intents.append(_intent(leg, instrument, side, size, price, slippage, portfolio.account.at_ms))
+            intents.append(_intent(leg, instrument, side, size, price, slippage))
     return tuple(intents)
 
 
 def _intent(
-    leg: int, instrument: Instrument, side: Side, size: Decimal, price: Decimal, slippage: Decimal, at_ms: int
+    leg: int, instrument: Instrument, side: Side, size: Decimal, price: Decimal, slippage: Decimal
 ) -> Intent:
     worst = price * (ONE + slippage * side.sign)
     return Intent(
-        id=f"flatten.{at_ms}.{leg}",
+        id=f"flatten.{leg}",
         campaign=FLATTEN_CAMPAIGN,
         tranche=0,
         leg=leg,

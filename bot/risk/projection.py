@@ -130,7 +130,7 @@ class _Tally:
         self._widen(item, -value if item.side is Side.SELL else value, is_spot_sale)
         if is_spot_sale:
             for sector, weight in self.weights.get(item.symbol, {item.sector: ONE}).items():
-                pass
+                self.covers[sector] = self.covers.get(sector, ZERO) - value * weight
         if instrument.is_perp and not item.reduce_only:
             self.margin += max(item.margin_quote, value / (item.leverage or ONE))
             if item.is_hedge:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from bot.domain.instrument import Side
 from bot.domain.money import ZERO
-from bot.domain.order import Intent, Purpose
+from bot.domain.order import Intent, OrderType, Purpose
 from bot.domain.portfolio import Portfolio
 from bot.domain.states import OrderState
 from bot.risk import Approved, Limits, RiskContext, review
@@ -190,3 +190,17 @@ def test_a_token_of_two_sectors_counts_in_both_by_its_parts() -> None:
     assert before.sectors["infra"][0] - after.sectors["infra"][0] == 8_000
     assert before.sectors["defi"][0] - after.sectors["defi"][0] == 2_000
     assert after.covers["infra"] == 55_000 - 8_000
+
+
+def test_equity_is_what_is_left_after_filling_at_the_worst_prices_and_paying_fees() -> None:
+    start = portfolio()
+    pair = [Pending.of_intent(buy(10_000)), Pending.of_intent(sell(10_000))]
+    slippage = 10_000 * D("0.002") * 2
+    fee = D("0.0005") * (10_020 + 10_000)
+    assert project(SNAPSHOT, start, pair).equity == start.equity - slippage - fee
+
+
+def test_a_resting_stop_costs_nothing_until_the_market_gets_there() -> None:
+    start = portfolio(HELD)
+    stop = replace(release(1_000), order_type=OrderType.STOP, trigger_price=D(2160), worst_price=D(2200))
+    assert project(SNAPSHOT, start, [Pending.of_intent(stop)]).equity == start.equity

@@ -1,0 +1,141 @@
+"""What a person is told: one cycle as it happens, and the summary of a demo.
+
+Puts together what `report_rows` reads and `report_tables` draws. `sectorbot status`, `positions`, `orders` and `why`
+use those two directly.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console, RenderableType
+from rich.text import Text
+
+from bot.app import report_rows as rows
+from bot.app import report_tables as tables
+from bot.app.cycle import CycleResult, verdict_mapping
+from bot.app.report_format import money, percent, utc
+from bot.domain.campaign import Campaign
+from bot.domain.codec import encode
+from bot.domain.instrument import Instrument
+from bot.domain.money import ZERO, plain, share
+from bot.domain.order import Order
+from bot.domain.portfolio import Portfolio
+from bot.execution.executor import Outcome
+from bot.execution.journal_reader import JournalReader
+from bot.execution.reconcile import Truth
+from bot.playbook.policy import Policy
+
+ORDERS_MAX = 10_000
+FILLS_MAX = 100_000
+
+
+def print_cycle(console: Console, result: CycleResult, *, with_diagnosis: bool = False) -> None:
+    """One cycle: its head line, the reading when it is new, what was intended, refused and executed, the notes."""
+    for part in cycle_view(result, console.width, with_diagnosis=with_diagnosis):
+        console.print(part)
+
+
+def cycle_view(result: CycleResult, width: int, *, with_diagnosis: bool = False) -> list[RenderableType]:
+    """The parts of `print_cycle`, top to bottom."""
+    decision, quote = result.decision, result.portfolio.account.quote
+    instruments = result.snapshot.instruments
+    parts: list[RenderableType] = [_head(result)]
+    if with_diagnosis:
+        encoded = encode(decision)
+        missing = [f"{missing.what}: {missing.why}" for missing in result.snapshot.missing]
+        reading = rows.why(encoded, number=result.number, at_ms=result.snapshot.at_ms, missing=missing)
+        parts += [tables.why_view(reading, result.snapshot.at_ms), _sleeves(result.portfolio, encoded, quote)]
+    if decision.intents:
+        parts.append(tables.intents_table(rows.intent_rows(decision.intents, instruments), quote, width))
+        verdicts = rows.verdict_rows(decision.intents, [verdict_mapping(verdict) for verdict in result.verdicts])
+        refused = [row for row in verdicts if row["verdict"] == "refused"]
+        approved = len(verdicts) - len(refused)
+        parts.append(Text(f"risk gate: {approved} approved, {len(refused)} refused"))
+        if refused:
+            parts.append(tables.verdicts_table(refused, width))
+    if result.outcomes:
+        parts.append(tables.outcomes_table([_outcome(o, instruments) for o in result.outcomes], quote, width))
+    said = () if with_diagnosis else decision.notes
+    parts += [Text(f"  · {note.reason.value}: {note.words}") for note in (*said, *result.truth.notes, *result.notes)]
+    return [*parts, Text()]
+
+
+def demo_summary(
+    reader: JournalReader, campaigns: Sequence[Campaign], last: CycleResult, truth: Truth, policy: Policy
+) -> dict[str, Any]:
+    """What a demo came to, JSON-able. `reconciled` is true when journal and venue agree and nothing is in doubt."""
+    orders: tuple[Order, ...] = reader.load_orders(ORDERS_MAX)
+    counts = rows.order_counts(orders)
+    portfolio, memory = last.portfolio, last.decision.memory
+    return {
+        "reconciled": truth.is_agreed and counts["in_doubt"] == 0,
+        "quote": portfolio.account.quote, "at_ms": last.snapshot.at_ms,
+        "equity_quote": plain(portfolio.equity), "book_quote": plain(portfolio.book),
+        "reserve_quote": plain(portfolio.reserve), "reserve_wanted_quote": plain(policy.reserve_quote),
+        "condition": last.decision.condition.value, "stance": last.decision.stance.value,
+        "campaigns": [rows.campaign_row(campaign) for campaign in campaigns],
+        "sleeves": rows.sleeve_rows(portfolio, encode(last.decision.target)),
+        "executed": rows.leg_rows(orders),
+        "orders": counts,
+        "fees": rows.fees(reader.load_fills(FILLS_MAX)),
+        "funding_quote": rows.funding(reader.load_payments()),
+        "positions": rows.position_rows(truth.account, last.snapshot.instruments, memory.hedges),
+        "notes": [encode(note) for note in truth.notes],
+    }  # fmt: skip
+
+
+def print_summary(console: Console, summary: Mapping[str, Any]) -> None:
+    """The summary of a demo as tables."""
+    quote = summary["quote"]
+    console.print(Text(f"After {utc(summary['at_ms'])}", "bold"))
+    for campaign in summary["campaigns"]:
+        console.print(
+            Text(
+                f"rotation {campaign['number']}: {campaign['from']} → {campaign['to']}, {campaign['state']}, "
+                f"shift {money(campaign['shift_quote'])} {quote} in {len(campaign['tranches'])} tranches"
+            )
+        )
+    console.print(tables.legs_table(summary["executed"], quote))
+    console.print(tables.sleeves_table(summary["sleeves"], quote))
+    console.print(tables.positions_table(summary["positions"], quote))
+    console.print(tables.totals_line(summary["orders"], summary["fees"], summary["funding_quote"], quote))
+    console.print(Text(f"equity: {money(summary['equity_quote'])} {quote}"))
+    if summary["reconciled"]:
+        console.print(Text("journal and exchange agree"))
+    else:
+        console.print(Text("journal and exchange do NOT agree:", "bold"))
+        if summary["orders"]["in_doubt"]:
+            console.print(Text(f"  · {summary['orders']['in_doubt']} orders are in doubt"))
+        for note in summary["notes"]:
+            console.print(Text(f"  · {note['reason']}: {note['words']}"))
+
+
+def _head(result: CycleResult) -> Text:
+    decision, portfolio = result.decision, result.portfolio
+    kill = "" if result.kill.value == "off" else f" · KILL SWITCH {result.kill.value}"
+    gross = share(sum((sleeves.spot for sleeves in portfolio.sectors.values()), ZERO), portfolio.book)
+    return Text(
+        f"{result.kind} {result.number} · {utc(result.snapshot.at_ms)} · {decision.condition.value}, "
+        f"stance {decision.stance.value} · equity {money(portfolio.equity)} {portfolio.account.quote}, "
+        f"{percent(gross)} in spot{kill}",
+        "bold",
+    )
+
+
+def _sleeves(portfolio: Portfolio, decision: Mapping[str, Any], quote: str) -> RenderableType:
+    return tables.sleeves_table(rows.sleeve_rows(portfolio, decision["target"]), quote)
+
+
+def _outcome(outcome: Outcome, instruments: Mapping[str, Instrument]) -> dict[str, Any]:
+    intent, instrument = outcome.intent, instruments.get(outcome.intent.symbol)
+    average = None
+    if instrument is not None and outcome.filled_size > 0:
+        base = outcome.filled_size * instrument.contract_size
+        average = (outcome.filled_quote / base).quantize(instrument.price_tick)
+    return {
+        "purpose": intent.purpose.value, "symbol": intent.symbol, "side": intent.side.value,
+        "size": plain(outcome.size), "filled_size": plain(outcome.filled_size),
+        "filled_quote": plain(outcome.filled_quote), "average": None if average is None else plain(average),
+        "state": outcome.state.value if outcome.state else None,
+        "words": "; ".join(note.words for note in outcome.notes),
+    }  # fmt: skip

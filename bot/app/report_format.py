@@ -1,0 +1,136 @@
+"""How a report writes numbers and times, and tables that never cut a number.
+
+Every number column is as wide as its longest cell and right aligned; what is words may wrap. Nothing depends on colour.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
+
+from rich import box
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.table import Table
+from rich.text import Text
+
+from bot.domain.money import plain
+
+NONE = "–"
+_GAP, _EDGES, _WORDS_WIDTH = 3, 2, 13
+_CENT, _BASIS_POINT = Decimal("0.01"), Decimal("0.01")
+_UNITS = ((86_400_000, "d"), (3_600_000, "h"), (60_000, "min"), (1_000, "s"))
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of cells: numbers are right aligned and kept whole, words may wrap."""
+
+    title: str
+    is_number: bool = False
+
+
+class Grid:
+    """Text cells under columns; where the screen is too narrow for whole numbers, one block of lines per row."""
+
+    def __init__(self, title: str, columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> None:
+        self.title, self.columns, self.rows = title, tuple(columns), [tuple(row) for row in rows]
+        self._widths = [self._least_width(index) for index in range(len(self.columns))]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        needed = sum(self._widths) + _GAP * (len(self._widths) - 1) + _EDGES
+        if not self.rows:
+            yield Text(f"{self.title}: none\n")
+        elif needed <= options.max_width:
+            yield self._table()
+        else:
+            yield from self._blocks()
+
+    def _table(self) -> Table:
+        table = Table(
+            title=Text(self.title, "bold"), title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False
+        )
+        for column, width in zip(self.columns, self._widths, strict=True):
+            table.add_column(
+                Text("\n".join(_title_parts(column))),
+                justify="right" if column.is_number else "left",
+                no_wrap=column.is_number,
+                min_width=width,
+                overflow="fold",
+            )
+        for row in self.rows:
+            table.add_row(*(Text(cell) for cell in row))
+        return table
+
+    def _blocks(self) -> Iterator[Text]:
+        widest = max(len(column.title) for column in self.columns)
+        yield Text(f"{self.title}\n", "bold")
+        for row in self.rows:
+            for column, cell in zip(self.columns, row, strict=True):
+                yield Text(f" {column.title.ljust(widest)}  {cell}")
+            yield Text()
+
+    def _least_width(self, index: int) -> int:
+        column = self.columns[index]
+        parts = max(len(part) for part in _title_parts(column))
+        cells = max((len(row[index]) for row in self.rows), default=0)
+        return max(parts, cells) if column.is_number else max(parts, min(cells, _WORDS_WIDTH))
+
+
+def _title_parts(column: Column) -> list[str]:
+    return column.title.rsplit(" ", 1) if column.is_number else [column.title]
+
+
+def money(value: Decimal | str | None) -> str:
+    """Quote money with thousands and cents: 12,345.60."""
+    number = _number(value)
+    return NONE if number is None else f"{number.quantize(_CENT, ROUND_HALF_EVEN):,f}"
+
+
+def amount(value: Decimal | str | None) -> str:
+    """A size or a price with all of its digits and thousands: 1,234.5."""
+    number = _number(value)
+    if number is None:
+        return NONE
+    whole, _, fraction = plain(number).partition(".")
+    sign, digits = ("-", whole[1:]) if whole.startswith("-") else ("", whole)
+    return f"{sign}{int(digits):,}" + (f".{fraction}" if fraction else "")
+
+
+def percent(value: Decimal | str | None) -> str:
+    """A share as percent: 0.4812 is 48.12 %."""
+    number = _number(value)
+    return NONE if number is None else f"{(number * 100).quantize(_BASIS_POINT, ROUND_HALF_EVEN):,f} %"
+
+
+def times(value: Decimal | str | None) -> str:
+    """A leverage: 5x."""
+    return NONE if _number(value) is None else f"{amount(value)}x"
+
+
+def utc(at_ms: int, now_ms: int | None = None) -> str:
+    """A time in UTC, with its age when `now_ms` is given."""
+    if not at_ms:
+        return "never"
+    moment = datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    return moment if now_ms is None else f"{moment} ({age(now_ms - at_ms)})"
+
+
+def age(span_ms: int) -> str:
+    """A span in its two largest units: 3 h 12 min ago; from the future: in 5 s."""
+    rest, parts = abs(span_ms), []
+    for unit_ms, name in _UNITS:
+        count, rest = divmod(rest, unit_ms)
+        if count:
+            parts.append(f"{count} {name}")
+    span = " ".join(parts[:2]) or "0 s"
+    return f"{span} ago" if span_ms >= 0 else f"in {span}"
+
+
+def _number(value: Decimal | str | None) -> Decimal | None:
+    if value is None or value == "":
+        return None
+    try:
+        number = Decimal(value)
+    except InvalidOperation:
+        return None
+    return number if number.is_finite() else None
