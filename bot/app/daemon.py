@@ -1,0 +1,177 @@
+"""The daemon: cycle and guard on their own periods, a kill switch that does not depend on either, a clean end.
+
+A failed read ends the cycle, not the daemon: the next one starts from truth again. A journal that cannot be written ends
+trading at once. SIGTERM lets the running cycle finish its orders, because an order abandoned half-way is a doubt.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import orjson
+import structlog
+
+from bot.app import report
+from bot.app.cycle import CycleResult
+from bot.app.logs import log_cycle
+from bot.app.preview import preview
+from bot.app.settings import Settings
+from bot.app.wiring import App, build
+from bot.domain.states import KillLevel
+from bot.execution.journal import JournalError
+from bot.ports import SetupFailed, Unavailable
+
+EXIT_OK, EXIT_ERROR, EXIT_TIMEOUT, EXIT_KILLED, EXIT_MISMATCH, EXIT_CONFIG = 0, 1, 5, 10, 11, 78
+START_RETRY_SECONDS = (1, 2, 5, 10, 30, 60)
+_log = structlog.get_logger("sectorbot.daemon")
+
+
+@dataclass(slots=True)
+class Health:
+    """What `healthcheck` and `status` read: written after every turn, atomically."""
+
+    path: Path
+    mode: str
+    environment: str
+    last: dict[str, object] = field(default_factory=dict)
+
+    def write(self, **fields: object) -> None:
+        self.last |= fields
+        content = {"pid": os.getpid(), "at_ms": time.time_ns() // 1_000_000, "mode": self.mode, "environment": self.environment}
+        temporary = self.path.with_suffix(".tmp")
+        temporary.write_bytes(orjson.dumps(content | self.last))
+        temporary.replace(self.path)
+
+    def remove(self) -> None:
+        self.path.unlink(missing_ok=True)
+
+
+def run_daemon(settings: Settings, *, once: bool = False, cycles: int | None = None) -> int:
+    """Run until a signal, or for a number of cycles. Returns an exit code (see `docs/configuration.md`)."""
+    return asyncio.run(_run(settings, limit=1 if once else cycles))
+
+
+def plan(settings: Settings, *, as_json: bool = False) -> int:
+    """Print what the bot would do now, and do none of it: one look, one decision, one review."""
+    return asyncio.run(_plan(settings, as_json=as_json))
+
+
+async def _plan(settings: Settings, *, as_json: bool) -> int:
+    try:
+        report.print_plan(await preview(settings), as_json=as_json)
+    except (SetupFailed, Unavailable) as error:
+        _log.error("cannot_plan", why=str(error))
+        return EXIT_CONFIG if isinstance(error, SetupFailed) else EXIT_TIMEOUT
+    return EXIT_OK
+
+
+async def _run(settings: Settings, *, limit: int | None) -> int:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        app = await _build_patiently(settings, stop, patient=limit is None)
+    except (SetupFailed, JournalError) as error:
+        _log.error("cannot_start", why=str(error))
+        return EXIT_CONFIG if isinstance(error, SetupFailed) else EXIT_ERROR
+    except Unavailable as error:
+        _log.error("venue_unreachable", why=str(error))
+        return EXIT_TIMEOUT
+    if app is None:
+        return EXIT_OK
+    health = Health(settings.state_directory / "health.json", settings.mode, settings.environment)
+    try:
+        return await Daemon(app, settings, health, stop).run(limit)
+    finally:
+        await app.close()
+        health.remove()
+
+
+async def _build_patiently(settings: Settings, stop: asyncio.Event, *, patient: bool) -> App | None:
+    for attempt in range(1_000_000):
+        try:
+            return await build(settings)
+        except Unavailable as error:
+            if not patient:
+                raise
+            seconds = START_RETRY_SECONDS[min(attempt, len(START_RETRY_SECONDS) - 1)]
+            _log.warning("venue_unreachable", why=str(error), retry_in_seconds=seconds)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), seconds)
+            if stop.is_set():
+                return None
+    return None
+
+
+class Daemon:
+    """Schedules turns over one App until it is told to stop."""
+
+    def __init__(self, app: App, settings: Settings, health: Health, stop: asyncio.Event) -> None:
+        self._app, self._settings, self._health, self._stop = app, settings, health, stop
+        self._exit_code = EXIT_OK
+
+    async def run(self, limit: int | None) -> int:
+        """Cycles and guards until stopped, `limit` cycles done, or the journal fails."""
+        watch = asyncio.create_task(self._app.kill.watch(self._on_kill))
+        guards = asyncio.create_task(self._every(self._settings.cadence.guard_seconds, self._app.cycle.guard, delay=True))
+        try:
+            await self._every(self._settings.cadence.cycle_seconds, self._app.cycle.run, limit=limit)
+        finally:
+            for task in (watch, guards):
+                task.cancel()
+            await asyncio.gather(watch, guards, return_exceptions=True)
+        if self._exit_code == EXIT_OK and limit is not None and self._app.kill.level() is not KillLevel.OFF:
+            return EXIT_KILLED
+        return self._exit_code
+
+    async def _every(
+        self, seconds: float, turn: Callable[[], Awaitable[CycleResult]], *, limit: int | None = None, delay: bool = False
+    ) -> None:
+        done = 0
+        if delay and await self._pause(seconds):
+            return
+        while not self._stop.is_set():
+            started = time.monotonic()
+            await self._turn(turn)
+            done += 1
+            if (limit is not None and done >= limit) or self._stop.is_set():
+                return
+            if await self._pause(max(0.0, seconds - (time.monotonic() - started))):
+                return
+
+    async def _turn(self, turn: Callable[[], Awaitable[CycleResult]]) -> None:
+        try:
+            result = await turn()
+        except Unavailable as error:
+            _log.warning("cycle_abandoned", why=str(error))
+            self._health.write(problem=str(error))
+            self._exit_code = EXIT_TIMEOUT
+            return
+        except JournalError as error:
+            _log.critical("journal_failed", why=str(error), what="trading stops; nothing is sent without a journal")
+            self._health.write(problem=str(error))
+            self._exit_code = EXIT_ERROR
+            self._stop.set()
+            return
+        log_cycle(result)
+        self._exit_code = EXIT_OK if result.truth.is_agreed else EXIT_MISMATCH
+        self._health.write(cycle=result.number, kill=result.kill.value, problem="" if result.truth.is_agreed else "mismatch")
+
+    async def _pause(self, seconds: float) -> bool:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stop.wait(), seconds)
+        return self._stop.is_set()
+
+    async def _on_kill(self, level: KillLevel) -> None:
+        """The switch moved: working orders that may not live are cancelled at once, outside the schedule."""
+        _log.critical("kill_switch", level=level.value)
+        if level.severity >= KillLevel.CANCEL.severity:
+            await self._app.cycle.cancel_all()
+        if level is KillLevel.FLATTEN:
+            await self._turn(self._app.cycle.guard)

@@ -1,0 +1,123 @@
+"""The embedded exchange as the keyless venue: market, account, server, and the keys that only it knows (DESIGN §7)."""
+
+import secrets
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+import aiohttp
+
+from bot.app.clock import SkippingClock, SystemClock
+from bot.domain.instrument import Instrument, Kind
+from bot.domain.money import ZERO, floor_to
+from bot.playbook.policy import Policy, Sectors
+from bot.app.settings import Settings
+from bot.simex.engine.exchange import Exchange
+from bot.simex.engine.market import Market
+from bot.simex.market.catalogue import default_instruments
+from bot.simex.market.synthetic import SyntheticMarket
+from bot.simex.server import Simex
+from bot.simex.signing import ApiKey
+from bot.simex.tls import loopback_session
+
+ACCOUNT = "demo"
+# Prices at the start of a synthetic market: round, so that the golden account adds up to the cent.
+ANCHORS: Mapping[str, Decimal] = {
+    token: Decimal(price)
+    for token, price in {
+        "BTC": "90000", "ETH": "3000", "SOL": "150", "AVAX": "25", "LINK": "15", "NEAR": "3", "ATOM": "6", "DOT": "5",
+        "ARB": "0.5", "OP": "1", "FIL": "4", "INJ": "12", "SUI": "2", "APT": "6", "ADA": "0.5", "UNI": "10",
+        "AAVE": "200", "LDO": "1.25", "CRV": "0.5", "SNX": "2", "PENDLE": "4", "COMP": "50", "MKR": "1500", "SKY": "0.06",
+        "RUNE": "2", "CAKE": "2.5", "1INCH": "0.25", "SUSHI": "1", "DYDX": "1", "GMX": "20", "JUP": "0.8", "ENA": "0.5",
+    }.items()
+}  # fmt: skip
+BALANCE_STEP = Decimal("0.00000001")
+
+
+@dataclass(slots=True)
+class Embedded:
+    """A running simex and what is needed to reach it."""
+
+    exchange: Exchange
+    server: Simex
+    clock: SkippingClock
+    key: ApiKey
+    directory: Path
+
+    def session(self) -> aiohttp.ClientSession:
+        """A session that resolves every host to this exchange and trusts only its authority."""
+        return loopback_session(self.server.https_port, self.server.ca_path)
+
+    async def stop(self) -> None:
+        await self.server.stop()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+
+def tokens_of(settings: Settings) -> tuple[str, ...]:
+    """Every token the market must have: the universe, and what stands for the whole market."""
+    market = settings.playbook.market_symbol.split("/", 1)[0]
+    return tuple(dict.fromkeys((market, *settings.universe.tokens)))
+
+
+async def embed_synthetic(settings: Settings, *, scenario: str, seed: int, start_ms: int | None = None) -> Embedded:
+    """An exchange on a seeded synthetic market that begins at `start_ms` (default: now) with round prices."""
+    start_ms, tokens = start_ms or SystemClock().now_ms(), tokens_of(settings)
+    anchors = {token: ANCHORS[token] for token in tokens if token in ANCHORS}
+    market = SyntheticMarket(
+        seed=seed, start_ms=start_ms, tokens=tokens, scenario=scenario, anchor_prices=anchors
+    )
+    return await embed(settings, market, start_ms)
+
+
+async def embed(settings: Settings, market: Market, start_ms: int) -> Embedded:
+    """Start an exchange whose account stands at the neutral weights of the playbook, with the configured reserve.
+
+    Each sector's spot share is divided equally between the tokens that belong to it alone, so that the sleeves add up to
+    their shares to the cent.
+    """
+    policy, sectors, book_quote = settings.playbook, settings.universe, settings.paper.book_quote
+    instruments = default_instruments(tokens_of(settings), ANCHORS)
+    exchange = Exchange(instruments=instruments, market=market, start_ms=start_ms)
+    futures = sum((book_quote * policy.neutral.get(f"{name}.futures", ZERO) for name in sectors.sectors), ZERO)
+    spot = neutral_holdings(exchange, instruments, policy, sectors, book_quote)
+    exchange.create_account(ACCOUNT, spot=spot, perp=futures, quote=sectors.quote)
+    clock = SkippingClock(start_ms)
+    key = ApiKey(secrets.token_hex(32), secrets.token_hex(32), ACCOUNT)
+    server = Simex(exchange, keys={key.key: key}, clock=clock.now_ms)
+    directory = Path(tempfile.mkdtemp(prefix="simex-"))
+    await server.start(tls_dir=directory)
+    return Embedded(exchange, server, clock, key, directory)
+
+
+def neutral_holdings(
+    exchange: Exchange,
+    instruments: Mapping[str, Instrument],
+    policy: Policy,
+    sectors: Sectors,
+    book_quote: Decimal,
+) -> dict[str, Decimal]:
+    """Spot balances by asset, quote cash included, of an account at its neutral weights."""
+    holdings: dict[str, Decimal] = {}
+    spent = ZERO
+    for name in sectors.sectors:
+        value = book_quote * policy.neutral.get(f"{name}.spot", ZERO)
+        own = [
+            token
+            for token in sectors.members(name)
+            if sectors.tokens[token] == {name: Decimal(1)} and _is_listed(exchange, instruments, sectors.spot(token))
+        ]
+        for token in own:
+            price = exchange.quote(sectors.spot(token)).mid
+            holdings[token] = floor_to(value / len(own) / price, BALANCE_STEP)
+        spent += value if own else ZERO
+    futures = sum((book_quote * policy.neutral.get(f"{name}.futures", ZERO) for name in sectors.sectors), ZERO)
+    holdings[sectors.quote] = book_quote - spent - futures + policy.reserve_quote
+    return holdings
+
+
+def _is_listed(exchange: Exchange, instruments: Mapping[str, Instrument], symbol: str) -> bool:
+    instrument = instruments.get(symbol)
+    return instrument is not None and instrument.kind is Kind.SPOT and exchange.is_open(symbol)

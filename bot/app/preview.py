@@ -1,0 +1,63 @@
+"""What the bot would do now: one look, one decision, one review. Writes nothing, sends nothing, takes no lock."""
+
+import time
+
+from bot.app.clock import SystemClock
+from bot.app.cycle import CycleResult, mark_equity
+from bot.app.embedded import embed_synthetic
+from bot.app.settings import Settings
+from bot.app.wiring import make_venue, policy_for, wanted_of
+from bot.domain.campaign import Memory
+from bot.domain.money import ZERO
+from bot.domain.order import Order
+from bot.domain.states import KillLevel
+from bot.execution.journal import JournalReader
+from bot.execution.reconcile import Truth
+from bot.feeds.snapshot import Observer
+from bot.playbook.decide import decide
+from bot.playbook.sectors import build_portfolio
+from bot.risk import RiskContext, review
+
+
+async def preview(settings: Settings) -> CycleResult:
+    """The next cycle, undone. Memory and working orders come from the journal when there is one.
+
+    Raises:
+        SetupFailed, Unavailable: as for a cycle.
+    """
+    started = time.monotonic()
+    embedded = await embed_synthetic(settings, scenario="golden", seed=1) if settings.environment == "sim" else None
+    venue = make_venue(settings, embedded.clock if embedded else SystemClock(), embedded)
+    try:
+        await venue.open()
+        memory, working, kill = _remembered(settings)
+        snapshot = await Observer(venue, wanted_of(settings)).observe()
+        account = await venue.fetch_account()
+        policy, sectors = policy_for(settings, venue), settings.universe
+        portfolio = build_portfolio(account, snapshot, memory, policy, sectors)
+        memory = mark_equity(memory, portfolio, snapshot.at_ms)
+        decision = decide(snapshot, portfolio, memory, policy, sectors, working)
+        truth = Truth(account, working, is_agreed=True, locked=frozenset())
+        context = RiskContext(
+            now_ms=venue.now_ms(), snapshot=snapshot, portfolio=portfolio, working=working, memory=decision.memory,
+            kill=kill, is_reconciled=True, locked=truth.locked, clock_skew_ms=venue.clock_skew_ms,
+            turnover_today_quote=ZERO, orders_last_minute=0, recent_fills=0, hedges=decision.memory.hedges,
+        )  # fmt: skip
+        verdicts = review(decision.intents, context, settings.risk)
+        seconds = time.monotonic() - started
+        return CycleResult(0, "plan", snapshot, portfolio, decision, tuple(verdicts), (), truth, kill, (), seconds)
+    finally:
+        await venue.close()
+        if embedded is not None:
+            await embedded.stop()
+
+
+def _remembered(settings: Settings) -> tuple[Memory, tuple[Order, ...], KillLevel]:
+    if not settings.journal_path.is_file():
+        return Memory(), (), settings.kill_switch
+    reader = JournalReader(settings.journal_path)
+    try:
+        level = max(reader.load_latch().level, settings.kill_switch, key=lambda level: level.severity)
+        return reader.load_memory(), reader.load_working(), level
+    finally:
+        reader.close()

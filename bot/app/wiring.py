@@ -1,0 +1,154 @@
+"""The composition root: the only place that names concrete classes, modes and environments (DESIGN §3)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import aiohttp
+
+from bot.app.clock import SkippingClock, SystemClock
+from bot.app.cycle import Cycle, Parts
+from bot.app.embedded import Embedded, embed_synthetic
+from bot.app.kill import FlagFile, KillSwitch
+from bot.app.settings import Settings
+from bot.execution.executor import Executor
+from bot.execution.journal import Journal
+from bot.execution.reconcile import Reconciler
+from bot.feeds.snapshot import Observer, Wanted
+from bot.playbook.policy import Policy
+from bot.ports import Clock, Venue
+from bot.venues.ccxt_venue import CcxtVenue, ConnectionRules, Credentials, Seams
+from bot.venues.paper import PaperVenue
+from bot.venues.profiles import PROFILES
+
+
+@dataclass(slots=True)
+class App:
+    """A bot put together, ready to run turns. `close` ends it in the reverse order of `build`."""
+
+    settings: Settings
+    clock: Clock
+    venue: Venue
+    journal: Journal
+    cycle: Cycle
+    kill: KillSwitch
+    embedded: Embedded | None = None
+
+    async def close(self) -> None:
+        await self.venue.close()
+        await self.journal.close()
+        if self.embedded is not None:
+            await self.embedded.stop()
+
+
+async def build(settings: Settings, *, embedded: Embedded | None = None) -> App:
+    """Open journal and venue, settle nothing yet. In environment `sim` the exchange is started here unless given.
+
+    Raises:
+        SetupFailed: the venue cannot be used as configured.
+        Unavailable: it cannot be reached.
+        JournalError: the journal cannot be opened.
+    """
+    owns_exchange = settings.environment == "sim" and embedded is None
+    if owns_exchange:
+        embedded = await embed_synthetic(settings, scenario="golden", seed=1)
+    clock: SystemClock | SkippingClock = embedded.clock if embedded else SystemClock()
+    venue = make_venue(settings, clock, embedded)
+    journal = None
+    try:
+        journal = await Journal.open(
+            settings.journal_path, account=settings.venue.account, now_ms=clock.now_ms,
+            keep_snapshots=settings.journal.keep_snapshots,
+        )  # fmt: skip
+        await venue.open()
+        return _assemble(settings, clock, venue, journal, embedded)
+    except BaseException:
+        await venue.close()
+        if journal is not None:
+            await journal.close()
+        if owns_exchange and embedded is not None:
+            await embedded.stop()
+        raise
+
+
+def make_venue(settings: Settings, clock: SystemClock | SkippingClock, embedded: Embedded | None) -> Venue:
+    """The venue that mode and environment ask for: the one place where they differ."""
+    credentials = None
+    session_factory: Callable[[], aiohttp.ClientSession] | None = None
+    seams = Seams()
+    if embedded is not None:
+        credentials = Credentials(embedded.key.key, embedded.key.secret)
+        session_factory = embedded.session
+        seams = Seams(monotonic=lambda: clock.now_ms() / 1000)
+    elif settings.venue.api_key is not None and settings.venue.api_secret is not None:
+        credentials = Credentials(
+            settings.venue.api_key.get_secret_value(), settings.venue.api_secret.get_secret_value()
+        )
+    real = CcxtVenue(
+        PROFILES[settings.venue.id],
+        environment="spot-testnet" if settings.venue.spot_testnet else settings.environment,
+        account=settings.venue.account,
+        credentials=credentials,
+        quote=settings.universe.quote,
+        session_factory=session_factory,
+        clock=clock,
+        rules=ConnectionRules(
+            receive_window_ms=settings.execution.receive_window_ms,
+            latency_spread_ms=settings.venue.latency_spread_ms,
+            cache_folder=settings.state_directory / "cache" if embedded is None else None,
+            seams=seams,
+        ),
+    )
+    if settings.mode == "trade" or settings.environment == "sim":
+        return real
+    return PaperVenue(real, account=settings.venue.account)
+
+
+def _assemble(
+    settings: Settings, clock: Clock, venue: Venue, journal: Journal, embedded: Embedded | None
+) -> App:
+    kill = KillSwitch(
+        FlagFile(settings.state_directory),
+        configured=lambda: settings.kill_switch,
+        latched=lambda: journal.reader.load_latch().level,
+        latch=lambda level, by, reason: journal.record_latch(level, by=by, reason=reason),
+    )
+    executor = Executor(
+        venue, journal, settings.execution, account=settings.venue.account, is_stopped=kill.is_stopped
+    )
+    observer = Observer(venue, wanted_of(settings), tvl=None)
+    parts = Parts(
+        venue=venue,
+        journal=journal,
+        reconciler=Reconciler(venue, journal, settings.execution),
+        executor=executor,
+        observer=observer,
+        policy=policy_for(settings, venue),
+        sectors=settings.universe,
+        limits=settings.risk,
+        config_digest=settings.digest,
+    )
+    return App(settings, clock, venue, journal, Cycle(parts, kill_level=kill.level), kill, embedded)
+
+
+def policy_for(settings: Settings, venue: Venue) -> Policy:
+    """The playbook, without transfers where the venue has none."""
+    return settings.playbook.model_copy(update={"transfers": venue.has_transfers and settings.playbook.transfers})
+
+
+def wanted_of(settings: Settings) -> Wanted:
+    """Everything a cycle looks at: the universe's spot and perps, and what stands for the whole market."""
+    policy, universe = settings.playbook, settings.universe
+    spot = tuple(dict.fromkeys((policy.market_symbol, *universe.spot_symbols)))
+    perps = universe.perp_symbols
+    return Wanted(
+        spot=spot,
+        perps=perps,
+        candles=spot,
+        timeframe_ms=policy.candle_ms,
+        candle_count=policy.candle_count,
+        funding=perps,
+        open_interest=perps,
+        tvl=tuple(universe.sectors),
+        books=(*(s for s in spot if s != policy.market_symbol), *perps),
+        book_levels=settings.cadence.book_levels,
+    )

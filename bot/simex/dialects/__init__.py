@@ -1,0 +1,1 @@
+"""How venues speak: each dialect turns wire requests into engine calls and engine facts into the venue's own words."""

@@ -1,0 +1,50 @@
+"""Requests and replies as values, so that a dialect is a plain function of bytes and time.
+
+The server feeds these from sockets and tests feed them by hand; nothing here knows of either.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class WireRequest:
+    """One request. `query` and `body` are the bytes as received (as text), `headers` have lower-case names."""
+
+    method: str
+    path: str
+    query: str = ""
+    body: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    host: str = "127.0.0.1"
+    address: str = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class WireReply:
+    """One reply. `content` is JSON-able, or text that goes out as HTML."""
+
+    status: int
+    content: Any
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """The two clocks of one request: exchange time, and the wall clock that rate limits run on (UTC ms)."""
+
+    exchange_ms: int
+    wall_ms: int
+
+
+class Dialect(Protocol):
+    """A venue's way to speak to the engine."""
+
+    def serves(self, host: str, path: str) -> bool:
+        """Whether this host name and path belong to the venue."""
+        ...
+
+    def respond(self, request: WireRequest, moment: Moment) -> WireReply:
+        """Answer one request; the engine has been advanced to the moment. Raises nothing for bad requests."""
+        ...

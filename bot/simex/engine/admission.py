@@ -1,0 +1,171 @@
+"""Every question asked of a new order before it exists. Answers are a plan or a refusal; nothing is changed."""
+
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from bot.domain.instrument import Instrument, Side
+from bot.domain.money import ZERO
+from bot.domain.order import OrderType, TimeInForce
+from bot.simex.engine.depth import Depth, Level
+from bot.simex.engine.filters import check_filters, check_shape
+from bot.simex.engine.margin import Margin, bankruptcy_price
+from bot.simex.engine.refusal import Refusal, RefusalReason
+from bot.simex.engine.rules import DuplicateScope
+from bot.simex.engine.state import AccountState, State
+from bot.simex.engine.types import NewOrder
+
+R = RefusalReason
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """An admitted order: what it takes at once, whether the rest may rest, and whether it is dead on arrival.
+
+    `is_bounded`: the taking stopped at a price bound and not at the end of the book.
+    """
+
+    order: NewOrder
+    fills: tuple[Level, ...] = ()
+    is_trigger: bool = False
+    is_missed: bool = False
+    is_bounded: bool = False
+
+
+class Admission:
+    def __init__(self, state: State, depth: Depth, margin: Margin) -> None:
+        self._state, self._depth, self._margin = state, depth, margin
+
+    def plan(self, account: AccountState, order: NewOrder) -> Plan:
+        """The plan of a new order. Raises Refusal."""
+        state = self._state
+        instrument = state.listing(order.symbol).instrument
+        check_shape(order, instrument)
+        if not state.is_open(order.symbol):
+            raise Refusal(R.MARKET_CLOSED, f"{order.symbol} takes no orders")
+        self._check_id(account, order)
+        if len(account.open.get(order.symbol, {})) >= state.rules.orders_max:
+            raise Refusal(R.MAX_ORDERS, f"{state.rules.orders_max} orders of {order.symbol} are open")
+        reference = state.mark(order.symbol) if instrument.is_perp else state.mid(order.symbol)
+        check_filters(order, instrument, state.rules, reference)
+        if order.type.is_trigger:
+            return self._plan_trigger(account, order, instrument)
+        return self.plan_active(account, order, instrument)
+
+    def plan_active(self, account: AccountState, order: NewOrder, instrument: Instrument) -> Plan:
+        """The plan of an order that acts now: not a trigger order, or one that has just fired."""
+        size = self._reducible(account, order) if order.reduce_only else order.size
+        bound, is_limit = self._bound(account, order, instrument), order.price is not None
+        if not is_limit:
+            best = self._depth.best(order.symbol, order.side)
+            if best is None:
+                raise Refusal(R.NO_BOOK, f"nobody is on the other side of {order.symbol}")
+        fills = self._depth.walk(order.symbol, order.side, size=size, quote=order.quote_size, bound=bound)
+        if order.quote_size is not None and not fills:
+            raise Refusal(R.LOT_SIZE, f"{order.quote_size} buys less than one step")
+        if order.time_in_force is TimeInForce.POST_ONLY and fills:
+            if self._state.rules.is_post_only_refused:
+                raise Refusal(R.WOULD_TAKE, f"{order.side} at {order.price} would take")
+            return Plan(order, is_missed=True)
+        self._check_funds(account, order, instrument, size, fills)
+        if order.time_in_force is TimeInForce.FOK and is_limit and _sum(fills) < (size or ZERO):
+            if instrument.is_perp and self._state.rules.is_perp_fok_refused:
+                raise Refusal(R.FOK_UNFILLED, f"{size} at {order.price} is not there")
+            return Plan(order, is_missed=True)
+        return Plan(order, tuple(fills), is_bounded=not is_limit and bound is not None)
+
+    def _plan_trigger(self, account: AccountState, order: NewOrder, instrument: Instrument) -> Plan:
+        state = self._state
+        if order.trigger_price is None:
+            raise Refusal(R.BAD_REQUEST, "a trigger order needs a trigger price")
+        by_mark = order.trigger_by_mark and instrument.is_perp
+        now = state.mark(order.symbol) if by_mark else state.mid(order.symbol)
+        if now >= order.trigger_price if is_rising(order.type, order.side) else now <= order.trigger_price:
+            raise Refusal(R.TRIGGER_IMMEDIATE, f"{order.trigger_price} has been passed: the price is {now}")
+        if not instrument.is_perp:
+            price = order.price or order.trigger_price
+            self._check_spot(account, instrument, order.side, order.size or ZERO, (order.size or ZERO) * price)
+        return Plan(order, is_trigger=True)
+
+    def _check_id(self, account: AccountState, order: NewOrder) -> None:
+        if not order.client_id:
+            return
+        if not self._state.client_id.fullmatch(order.client_id):
+            raise Refusal(R.BAD_CLIENT_ID, f"client id {order.client_id!r} does not match")
+        if self._state.rules.duplicate_scope is DuplicateScope.NEVER:
+            is_used = any(client_id == order.client_id for _, client_id in account.ids)
+        else:
+            used = account.ids.get((order.symbol, order.client_id), ())
+            is_used = any(number in account.open.get(order.symbol, {}) for number in used)
+        if is_used:
+            raise Refusal(R.DUPLICATE_CLIENT_ID, f"client id {order.client_id} is in use")
+
+    def _reducible(self, account: AccountState, order: NewOrder) -> Decimal:
+        """What a reduce-only order may take. Raises Refusal(REDUCE_ONLY) when there is nothing to reduce."""
+        held = account.size_of(order.symbol)
+        if held * order.side.sign >= 0:
+            raise Refusal(R.REDUCE_ONLY, f"position {held} is not reduced by a {order.side}")
+        return min(abs(held), order.size if order.size is not None else abs(held))
+
+    def _bound(self, account: AccountState, order: NewOrder, instrument: Instrument) -> Decimal | None:
+        """The worst price the order may take: its limit, the band around the mark, the bankruptcy of what it closes."""
+        if not instrument.is_perp:
+            return order.price
+        state, is_buy = self._state, order.side is Side.BUY
+        bounds = [order.price] if order.price is not None else []
+        if order.price is None:
+            band = state.rules.take_bound if is_buy else -state.rules.take_bound
+            bounds.append(state.mark(order.symbol) * (1 + band))
+        position = account.positions.get(order.symbol)
+        if position is not None and position.size * order.side.sign < 0 and position.isolated_wallet:
+            bounds.append(bankruptcy_price(instrument, position, position.isolated_wallet))
+        return min(bounds) if is_buy else max(bounds)
+
+    def _check_funds(
+        self, account: AccountState, order: NewOrder, instrument: Instrument, size: Decimal | None, fills: list[Level]
+    ) -> None:
+        filled = _sum(fills)
+        cost = sum((price * part for price, part in fills), ZERO)
+        if not instrument.is_perp:
+            if order.quote_size is not None:
+                self._check_spot(account, instrument, order.side, filled, order.quote_size)
+            else:
+                value = cost if order.price is None else (size or ZERO) * order.price
+                self._check_spot(account, instrument, order.side, size or ZERO, value)
+            return
+        if order.reduce_only:
+            return
+        average = cost / filled if filled else ZERO
+        price = max(order.price, average) if order.price is not None else average
+        if order.price is not None and order.side is Side.BUY:
+            price = order.price
+        self._margin.check_order(account, order.symbol, order.side, size or ZERO, price)
+
+    def _check_spot(
+        self, account: AccountState, instrument: Instrument, side: Side, size: Decimal, value: Decimal
+    ) -> None:
+        asset, needed = (instrument.quote, value) if side is Side.BUY else (instrument.base, size)
+        free = self._state.free(account, asset)
+        if needed > free:
+            raise Refusal(R.INSUFFICIENT_BALANCE, f"needs {needed} {asset}, free are {free}")
+
+
+def is_rising(kind: OrderType, side: Side) -> bool:
+    """Whether a trigger waits for the price to rise."""
+    return (kind is OrderType.STOP) == (side is Side.BUY)
+
+
+def as_active(order: NewOrder, size: Decimal | None) -> NewOrder:
+    """What a fired trigger order becomes; `size` replaces a close-position's open question."""
+    kind = OrderType.MARKET if order.price is None else OrderType.LIMIT
+    return replace(
+        order,
+        type=kind,
+        size=size,
+        trigger_price=None,
+        close_position=False,
+        reduce_only=order.reduce_only or order.close_position,
+    )
+
+
+def _sum(fills: list[Level]) -> Decimal:
+    return sum((size for _, size in fills), ZERO)

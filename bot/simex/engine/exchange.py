@@ -1,0 +1,336 @@
+"""The exchange as its callers see it: one object, one truth, one time that only its owner moves.
+
+Every method is a plain function of what was called before; nothing here reads a clock or draws a number.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from decimal import Decimal
+
+from bot.domain.candles import CandleSeries
+from bot.domain.instrument import Instrument
+from bot.domain.market import Book, Funding, OpenInterest, Quote
+from bot.domain.money import ZERO
+from bot.domain.portfolio import Balance
+from bot.simex.engine import records
+from bot.simex.engine.admission import Admission
+from bot.simex.engine.audit import audit
+from bot.simex.engine.depth import Depth
+from bot.simex.engine.liquidation import Liquidation
+from bot.simex.engine.margin import Margin
+from bot.simex.engine.margin_settings import MarginSettings
+from bot.simex.engine.market import Market, PriceKind
+from bot.simex.engine.matching import Matching
+from bot.simex.engine.refusal import Refusal, RefusalReason
+from bot.simex.engine.rules import Rules
+from bot.simex.engine.settlement import Settlement
+from bot.simex.engine.state import AccountState, State, rate_of
+from bot.simex.engine.timeline import Timeline
+from bot.simex.engine.types import (
+    Bracket,
+    DayStats,
+    EventKind,
+    ExchangeEvent,
+    FundingEvent,
+    Income,
+    IncomeKind,
+    NewOrder,
+    PerpWallet,
+    SimOrder,
+    SimPosition,
+    SimTrade,
+    SymbolConfig,
+)
+
+
+class Exchange:
+    """Spot and linear perps of one venue over a market.
+
+    Methods that take a symbol raise Refusal(UNKNOWN_SYMBOL), those that take an account Refusal(ACCOUNT_UNKNOWN).
+    `listeners` are called inside the change, after the state has it; they must not call back into the engine.
+    """
+
+    listeners: list[Callable[[ExchangeEvent], None]]
+
+    def __init__(
+        self, *, instruments: Mapping[str, Instrument], market: Market, start_ms: int, rules: Rules | None = None
+    ) -> None:
+        self._state = state = State(instruments, market, start_ms, rules or Rules())
+        self._depth = Depth(state)
+        self._margin = Margin(state)
+        self._settings = MarginSettings(state, self._margin)
+        self._settlement = Settlement(state, self._margin)
+        self._admission = Admission(state, self._depth, self._margin)
+        self._matching = Matching(state, self._depth, self._margin, self._settlement, self._admission)
+        self._liquidation = Liquidation(state, self._depth, self._margin, self._settlement, self._matching)
+        self._timeline = Timeline(state, self._margin, self._settlement, self._matching, self._liquidation)
+        self.listeners = state.listeners
+
+    @property
+    def now_ms(self) -> int:
+        return self._state.now_ms
+
+    @property
+    def rules(self) -> Rules:
+        return self._state.rules
+
+    @property
+    def instruments(self) -> Mapping[str, Instrument]:
+        """Current instruments; `active` is False while halted, not yet listed or delisted."""
+        state = self._state
+        return {
+            symbol: listing.instrument if state.is_open(symbol) else replace(listing.instrument, active=False)
+            for symbol, listing in state.listings.items()
+        }
+
+    @property
+    def history(self) -> tuple[ExchangeEvent, ...]:
+        """The newest events, oldest first (`rules.history_limit` are kept)."""
+        return tuple(self._state.history)
+
+    def advance(self, to_ms: int) -> None:
+        """Move time forward: resting fills, triggers, funding, liquidations and countdowns happen in time order.
+
+        A time before now changes nothing.
+        """
+        self._timeline.advance(to_ms)
+
+    def quote(self, symbol: str) -> Quote:
+        state = self._state
+        is_perp = state.listing(symbol).instrument.is_perp
+        bid, ask = self._depth.touch(symbol)
+        mark, index = (state.mark(symbol), state.index(symbol)) if is_perp else (None, None)
+        return Quote(symbol, bid, ask, state.now_ms, state.mid(symbol), mark, index)
+
+    def book(self, symbol: str, levels: int) -> Book:
+        self._state.listing(symbol)
+        return self._depth.book(symbol, levels)
+
+    def candles(
+        self, symbol: str, timeframe_ms: int, start_ms: int, end_ms: int, limit: int, kind: PriceKind = "last"
+    ) -> CandleSeries:
+        """Candles that open in [start, end], the one still running included; the newest `limit` when `start_ms` is 0,
+        otherwise the oldest."""
+        self._state.listing(symbol)
+        return self._state.market.candles(symbol, timeframe_ms, start_ms, end_ms, limit, kind, self.now_ms)
+
+    def funding(self, symbol: str) -> Funding:
+        """Refusal(UNKNOWN_SYMBOL) for spot."""
+        self._state.perp(symbol)
+        terms = self._state.market.funding(symbol, self.now_ms)
+        if terms is None:
+            raise Refusal(RefusalReason.UNKNOWN_SYMBOL, f"{symbol} has no funding")
+        return Funding(symbol, rate_of(terms.rate), terms.interval_hours, terms.next_ms, self.now_ms)
+
+    def funding_history(self, symbol: str, start_ms: int, end_ms: int, limit: int) -> tuple[FundingEvent, ...]:
+        """Settlements in [start, min(end, now)], oldest first; the newest `limit` when `start_ms` is 0."""
+        return records.funding_of(self._state, symbol, start_ms, end_ms, limit)
+
+    def open_interest(self, symbol: str, at_ms: int | None = None) -> OpenInterest:
+        """Now, or at a moment before now."""
+        self._state.perp(symbol)
+        asked_ms = self.now_ms if at_ms is None else min(at_ms, self.now_ms)
+        value = self._state.market.open_interest(symbol, asked_ms)
+        return OpenInterest(symbol, Decimal(round(value or 0.0)), asked_ms)
+
+    def day_stats(self, symbol: str) -> DayStats:
+        return records.day_of(self._state, symbol)
+
+    def brackets(self, symbol: str) -> tuple[Bracket, ...]:
+        self._state.perp(symbol)
+        return self._margin.brackets(symbol)
+
+    def is_open(self, symbol: str) -> bool:
+        """Whether orders are taken: listed, not halted, not delisted."""
+        return self._state.is_open(symbol)
+
+    def create_account(
+        self,
+        name: str,
+        *,
+        spot: Mapping[str, Decimal],
+        perp: Decimal = ZERO,
+        quote: str = "USDT",
+        fee_asset: str | None = None,
+    ) -> None:
+        """Open an account with deposits; `fee_asset` pays fees at a discount while it lasts (spot only)."""
+        if name in self._state.accounts:
+            raise Refusal(RefusalReason.BAD_REQUEST, f"account {name!r} exists")
+        account = self._state.accounts[name] = AccountState(name, quote, fee_asset)
+        for asset, amount in spot.items():
+            self._settlement.deposit(account, asset, amount, to_perp=False)
+        self._settlement.deposit(account, quote, perp, to_perp=True)
+
+    def account_names(self) -> tuple[str, ...]:
+        return tuple(self._state.accounts)
+
+    def fee_asset(self, account: str) -> str | None:
+        return self._state.account(account).fee_asset
+
+    def balances(self, account: str) -> Mapping[str, Balance]:
+        held = self._state.account(account)
+        return {
+            asset: Balance(asset, total - held.locked.get(asset, ZERO), held.locked.get(asset, ZERO))
+            for asset, total in self._state.ledger.assets(held.spot).items()
+            if total
+        }
+
+    def wallet(self, account: str) -> PerpWallet:
+        return self._margin.wallet(self._state.account(account))
+
+    def positions(self, account: str) -> tuple[SimPosition, ...]:
+        """Positions with a size, by symbol."""
+        held = self._state.account(account)
+        return tuple(self._margin.position(held, s) for s in sorted(held.positions) if held.positions[s].size)
+
+    def position(self, account: str, symbol: str) -> SimPosition | None:
+        held = self._state.account(account)
+        self._state.perp(symbol)
+        return self._margin.position(held, symbol) if held.size_of(symbol) else None
+
+    def symbol_config(self, account: str, symbol: str) -> SymbolConfig:
+        self._state.perp(symbol)
+        return self._state.config(self._state.account(account), symbol)
+
+    def set_leverage(self, account: str, symbol: str, leverage: int) -> SymbolConfig:
+        """LEVERAGE_INVALID, LEVERAGE_REDUCTION (isolated with a position), LEVERAGE_BRACKET, INSUFFICIENT_MARGIN."""
+        return self._settings.set_leverage(account, symbol, leverage)
+
+    def set_margin_type(self, account: str, symbol: str, *, isolated: bool) -> None:
+        """MARGIN_TYPE_SAME, OPEN_ORDERS_EXIST, POSITION_EXISTS."""
+        self._settings.set_margin_type(account, symbol, isolated=isolated)
+
+    def move_margin(self, account: str, symbol: str, amount: Decimal) -> None:
+        """Add (positive) or take isolated margin. POSITION_MISSING (none, or cross), MARGIN_INSUFFICIENT."""
+        self._settings.move_margin(account, symbol, amount)
+
+    def transfer(self, account: str, amount: Decimal, *, to_perp: bool) -> int:
+        """Quote money between the wallets; the transfer's id. INSUFFICIENT_BALANCE, BAD_REQUEST."""
+        return self._settlement.transfer(self._state.account(account), amount, to_perp=to_perp)
+
+    def place(self, account: str, order: NewOrder) -> SimOrder:
+        """Take an order; the answer has its `trades`. Raises Refusal, which changes nothing."""
+        held = self._state.account(account)
+        placed = self._matching.place(held, order)
+        if self._state.listings[order.symbol].instrument.is_perp:
+            self._liquidation.check(held)
+        return placed
+
+    def check(self, account: str, order: NewOrder) -> None:
+        """All checks of `place`, nothing else. Raises Refusal."""
+        self._admission.plan(self._state.account(account), order)
+
+    def cancel(
+        self,
+        account: str,
+        symbol: str,
+        *,
+        order_id: int | None = None,
+        client_id: str | None = None,
+        cancel_client_id: str | None = None,
+        is_trigger: bool | None = None,
+    ) -> SimOrder:
+        """UNKNOWN_ORDER when it is not open."""
+        held = self._state.account(account)
+        self._state.listing(symbol)
+        found = records.find_order(held, symbol, order_id, client_id, is_trigger)
+        if found is None or not found.is_open or (client_id is not None and found.client_id != client_id):
+            raise Refusal(RefusalReason.UNKNOWN_ORDER, f"no open order {order_id or client_id} of {symbol}")
+        return self._matching.cancel(held, found, cancel_client_id or "")
+
+    def cancel_all(self, account: str, symbol: str, *, is_trigger: bool | None = None) -> tuple[SimOrder, ...]:
+        held = self._state.account(account)
+        self._state.listing(symbol)
+        found = self.open_orders(account, symbol, is_trigger=is_trigger)
+        return tuple(self._matching.cancel(held, order) for order in found)
+
+    def order(
+        self,
+        account: str,
+        symbol: str,
+        *,
+        order_id: int | None = None,
+        client_id: str | None = None,
+        is_trigger: bool | None = None,
+    ) -> SimOrder | None:
+        """The order, by client id the newest with it; `is_trigger` looks among perp trigger orders (True) or the
+        others (False) only."""
+        self._state.listing(symbol)
+        return records.find_order(self._state.account(account), symbol, order_id, client_id, is_trigger)
+
+    def open_orders(
+        self, account: str, symbol: str | None = None, *, is_trigger: bool | None = None
+    ) -> tuple[SimOrder, ...]:
+        held = self._state.account(account)
+        symbols = sorted(held.open) if symbol is None else [symbol]
+        return tuple(
+            order
+            for name in symbols
+            for order in held.open_of(name)
+            if is_trigger is None or records.is_perp_trigger(order) is is_trigger
+        )
+
+    def orders(
+        self, account: str, symbol: str, start_ms: int | None = None, end_ms: int | None = None, limit: int = 500
+    ) -> tuple[SimOrder, ...]:
+        """Orders created in [start, end], oldest first: the oldest `limit` with a start, else the newest."""
+        self._state.listing(symbol)
+        return records.orders_of(self._state.account(account), symbol, start_ms, end_ms, limit)
+
+    def trades(
+        self,
+        account: str,
+        symbol: str,
+        start_ms: int | None = None,
+        end_ms: int | None = None,
+        order_id: int | None = None,
+        limit: int = 500,
+        from_id: int | None = None,
+    ) -> tuple[SimTrade, ...]:
+        """Trades in [start, end], oldest first: the oldest `limit` with a start or `from_id`, else the newest."""
+        self._state.listing(symbol)
+        held = self._state.account(account)
+        return records.trades_of(held, symbol, start_ms, end_ms, order_id, limit, from_id)
+
+    def income(
+        self,
+        account: str,
+        start_ms: int | None = None,
+        kind: IncomeKind | None = None,
+        limit: int = 1000,
+        symbol: str | None = None,
+        end_ms: int | None = None,
+    ) -> tuple[Income, ...]:
+        """Statement rows of the perp wallet in [start, end], oldest first: the oldest `limit` with a start, else the
+        newest."""
+        return records.income_of(self._state.account(account), start_ms, end_ms, kind, symbol, limit)
+
+    def set_countdown(self, account: str, symbol: str, ms: int) -> None:
+        """Cancel all orders of the symbol when `ms` have passed without another call; 0 switches it off."""
+        held = self._state.account(account)
+        self._state.listing(symbol)
+        held.countdowns.pop(symbol, None)
+        if ms > 0:
+            held.countdowns[symbol] = self.now_ms + ms
+
+    def halt(self, symbol: str) -> None:
+        """Take no orders and fill none until `resume`; cancels are taken."""
+        self._state.listing(symbol).is_halted = True
+        self._state.emit(EventKind.INSTRUMENT, symbol=symbol, reason="halted")
+
+    def resume(self, symbol: str) -> None:
+        self._state.listing(symbol).is_halted = False
+        self._state.emit(EventKind.INSTRUMENT, symbol=symbol, reason="resumed")
+
+    def delist(self, symbol: str) -> None:
+        """End a symbol now: orders expire, positions are settled at mark."""
+        if not self._state.listing(symbol).is_delisted:
+            self._timeline.delist(symbol)
+
+    def replace_instrument(self, instrument: Instrument) -> None:
+        """Change filters, fees or add a symbol the market knows; resting orders stay."""
+        self._state.replace_instrument(instrument)
+
+    def audit(self) -> Mapping[str, Decimal]:
+        """Sum of all holdings per asset, house included. AssertionError when anything was made or lost."""
+        return audit(self._state, self._margin)

@@ -1,0 +1,258 @@
+"""Orders from birth to end: placed, filled at once or while resting, fired, canceled, expired."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from decimal import Decimal
+
+from bot.domain.instrument import Instrument, Side
+from bot.domain.money import ZERO
+from bot.domain.order import TimeInForce
+from bot.simex.engine.admission import Admission, Plan, as_active
+from bot.simex.engine.depth import Depth, Level
+from bot.simex.engine.margin import Margin
+from bot.simex.engine.refusal import Refusal, RefusalReason
+from bot.simex.engine.settlement import Execution, Settlement
+from bot.simex.engine.state import AccountState, State
+from bot.simex.engine.types import EventKind, ExpiryReason, NewOrder, OrderStatus, SimOrder, SimTrade
+
+
+class Matching:
+    def __init__(
+        self, state: State, depth: Depth, margin: Margin, settlement: Settlement, admission: Admission
+    ) -> None:
+        self._state, self._depth, self._margin = state, depth, margin
+        self._settlement, self._admission = settlement, admission
+
+    def place(self, account: AccountState, new: NewOrder) -> SimOrder:
+        """Raises Refusal."""
+        return self._enter(account, self._admission.plan(account, new))
+
+    def cancel(self, account: AccountState, order: SimOrder, cancel_client_id: str = "") -> SimOrder:
+        state = self._state
+        canceled = replace(
+            order, status=OrderStatus.CANCELED, updated_ms=state.now_ms, cancel_client_id=cancel_client_id
+        )
+        state.keep(account, canceled)
+        state.emit(EventKind.ORDER_CANCELED, account.name, order.symbol, order=canceled)
+        self._tell_unlocked(account, order)
+        return canceled
+
+    def expire(self, account: AccountState, order: SimOrder, reason: ExpiryReason) -> SimOrder:
+        state = self._state
+        expired = replace(order, status=OrderStatus.EXPIRED, updated_ms=state.now_ms, expiry_reason=reason)
+        state.keep(account, expired)
+        state.emit(EventKind.ORDER_EXPIRED, account.name, order.symbol, order=expired, reason=reason.value)
+        self._tell_unlocked(account, order)
+        return expired
+
+    def fill_resting(self, account: AccountState, order: SimOrder) -> None:
+        """The path has reached a resting order's price: fill it there, as far as the other side reaches."""
+        state = self._state
+        if order.price is None:
+            return
+        size = order.open_size
+        if order.reduce_only:
+            held = account.size_of(order.symbol)
+            size = min(size, abs(held)) if held * order.side.sign < 0 else ZERO
+            if not size:
+                self.expire(account, order, ExpiryReason.REDUCE_ONLY)
+                return
+        part = sum((part for _, part in self._depth.walk(order.symbol, order.side, size=size)), ZERO)
+        account.retry_ms[order.symbol, order.id] = state.now_ms + state.rules.resting_retry_ms
+        if part <= 0:
+            return
+        if self._margin.is_beyond_bankruptcy(account, order.symbol, order.side, order.price):
+            self.expire(account, order, ExpiryReason.PRICE_BOUND)
+            return
+        if not self._is_carried(account, order, part, order.price):
+            self.expire(account, order, ExpiryReason.MARGIN)
+            return
+        self._depth.take(order.symbol, order.side, part)
+        order, _ = self._settlement.fill(account, order, Execution(order.price, part, is_maker=True))
+        if order.is_open and order.reduce_only and not account.size_of(order.symbol):
+            self.expire(account, order, ExpiryReason.REDUCE_ONLY)
+        self.sweep(account, order.symbol)
+
+    def fire(self, account: AccountState, order: SimOrder) -> None:
+        """A trigger price has been reached."""
+        state = self._state
+        instrument = state.listings[order.symbol].instrument
+        held = account.size_of(order.symbol)
+        new = as_active(_request(order), abs(held) if order.close_position else order.size)
+        if not instrument.is_perp:
+            self._fire_spot(account, order, new, instrument)
+            return
+        try:
+            plan = self._admission.plan_active(account, new, instrument)
+        except Refusal as refusal:
+            reason = (
+                ExpiryReason.REDUCE_ONLY
+                if refusal.reason is RefusalReason.REDUCE_ONLY
+                else (ExpiryReason.REFUSED_ON_TRIGGER)
+            )
+            self.expire(account, replace(order, triggered_ms=state.now_ms), reason)
+            return
+        child_id = state.listings[order.symbol].last_order_id + 1
+        fired = replace(
+            order,
+            status=OrderStatus.TRIGGERED,
+            updated_ms=state.now_ms,
+            triggered_ms=state.now_ms,
+            child_id=child_id,
+        )
+        state.keep(account, fired)
+        state.emit(EventKind.ORDER_TRIGGERED, account.name, order.symbol, order=fired)
+        self._enter(account, plan, parent_id=order.id)
+
+    def sweep(self, account: AccountState, symbol: str) -> None:
+        """Without a position, orders that could only reduce it end."""
+        if account.size_of(symbol) or not self._state.listings[symbol].instrument.is_perp:
+            return
+        for order in account.open_of(symbol):
+            if order.close_position or (order.reduce_only and order.trigger_price is None):
+                self.expire(account, order, ExpiryReason.REDUCE_ONLY)
+
+    def enter_forced(self, account: AccountState, new: NewOrder, fills: Sequence[Execution]) -> SimOrder:
+        """An order of the exchange itself that closes a position: its executions are given."""
+        order = self._create(account, new, OrderStatus.NEW, is_forced=True)
+        for execution in fills:
+            if not execution.by_fund:
+                self._depth.take(order.symbol, order.side, execution.size)
+            order, _ = self._settlement.fill(account, order, execution)
+        self.sweep(account, order.symbol)
+        return order
+
+    def _enter(self, account: AccountState, plan: Plan, parent_id: int | None = None) -> SimOrder:
+        new = plan.order
+        if new.quote_size is not None:
+            # What the money buys is known once the book has been walked; from here on it is an order by size.
+            new = replace(new, size=sum((size for _, size in plan.fills), ZERO))
+        status = OrderStatus.UNTRIGGERED if plan.is_trigger else OrderStatus.NEW
+        order = self._create(account, new, status, parent_id=parent_id)
+        if plan.is_trigger:
+            return order
+        if plan.is_missed:
+            is_post = new.time_in_force is TimeInForce.POST_ONLY
+            return self.expire(account, order, ExpiryReason.WOULD_TAKE if is_post else ExpiryReason.FOK_UNFILLED)
+        return self._take(account, order, plan)
+
+    def _take(self, account: AccountState, order: SimOrder, plan: Plan) -> SimOrder:
+        order, trades = self._execute(account, order, plan.fills)
+        reason = self._rest_reason(account, order, plan)
+        if reason is not None and order.is_open:
+            self.expire(account, order, reason)
+        if trades:
+            self.sweep(account, order.symbol)
+        return replace(self._state.account(account.name).orders[order.symbol][order.id], trades=trades)
+
+    def _execute(
+        self, account: AccountState, order: SimOrder, fills: Sequence[Level]
+    ) -> tuple[SimOrder, tuple[SimTrade, ...]]:
+        trades = []
+        for price, size in fills:
+            self._depth.take(order.symbol, order.side, size)
+            order, trade = self._settlement.fill(account, order, Execution(price, size, is_maker=False))
+            trades.append(trade)
+        return order, tuple(trades)
+
+    def _rest_reason(self, account: AccountState, order: SimOrder, plan: Plan) -> ExpiryReason | None:
+        """Why what is left of an order that has just acted may not rest; None when it may, or nothing is left."""
+        if not order.is_open:
+            return None
+        if order.reduce_only and not account.size_of(order.symbol):
+            return ExpiryReason.REDUCE_ONLY
+        if order.price is None:
+            return ExpiryReason.PRICE_BOUND if plan.is_bounded else ExpiryReason.BOOK_EMPTY
+        if order.time_in_force in (TimeInForce.IOC, TimeInForce.FOK):
+            return ExpiryReason.IOC_REST
+        return None
+
+    def _create(
+        self,
+        account: AccountState,
+        new: NewOrder,
+        status: OrderStatus,
+        *,
+        parent_id: int | None = None,
+        is_forced: bool = False,
+    ) -> SimOrder:
+        state = self._state
+        listing = state.listings[new.symbol]
+        listing.last_order_id += 1
+        order = SimOrder(
+            id=listing.last_order_id,
+            account=account.name,
+            client_id=new.client_id or state.make_client_id(),
+            symbol=new.symbol,
+            side=new.side,
+            type=new.type,
+            time_in_force=new.time_in_force,
+            size=new.size or ZERO,
+            price=new.price,
+            status=status,
+            created_ms=state.now_ms,
+            updated_ms=state.now_ms,
+            quote_size=new.quote_size,
+            trigger_price=new.trigger_price,
+            trigger_by_mark=new.trigger_by_mark,
+            reduce_only=new.reduce_only,
+            close_position=new.close_position,
+            parent_id=parent_id,
+            is_liquidation=is_forced,
+        )
+        state.keep(account, order)
+        state.emit(EventKind.ORDER_PLACED, account.name, new.symbol, order=order)
+        self._tell_unlocked(account, order)
+        return order
+
+    def _fire_spot(self, account: AccountState, order: SimOrder, new: NewOrder, instrument: Instrument) -> None:
+        """A spot trigger order goes on under its own id; what it locked pays for it."""
+        state = self._state
+        active = replace(
+            order,
+            status=OrderStatus.NEW,
+            updated_ms=state.now_ms,
+            triggered_ms=state.now_ms,
+        )
+        state.keep(account, active)
+        state.emit(EventKind.ORDER_TRIGGERED, account.name, order.symbol, order=active)
+        budget = None
+        if new.side is Side.BUY and new.price is None:
+            locked = state.lock_of(active)
+            budget = state.free(account, instrument.quote) + (locked[1] if locked else ZERO)
+        fills = self._depth.walk(new.symbol, new.side, size=new.size, quote=budget, bound=new.price)
+        self._take(account, active, Plan(new, tuple(fills)))
+
+    def _is_carried(self, account: AccountState, order: SimOrder, size: Decimal, price: Decimal) -> bool:
+        """Whether the wallet still pays for a resting perp order that has been reached."""
+        state = self._state
+        instrument = state.listings[order.symbol].instrument
+        held = account.size_of(order.symbol)
+        adding = size if held * order.side.sign >= 0 else size - abs(held)
+        if not instrument.is_perp or adding <= 0:
+            return True
+        notional = instrument.notional(adding, price)
+        needed = notional / state.config(account, order.symbol).leverage + notional * instrument.maker_fee
+        bound = self._margin.order_margin(account, order.symbol)
+        return needed <= self._margin.available(account) + bound
+
+    def _tell_unlocked(self, account: AccountState, order: SimOrder) -> None:
+        if not self._state.listings[order.symbol].instrument.is_perp:
+            self._state.emit(EventKind.SPOT_WALLET, account.name, order.symbol, reason="order")
+
+
+def _request(order: SimOrder) -> NewOrder:
+    """The request an order came from, as far as firing needs it."""
+    return NewOrder(
+        symbol=order.symbol,
+        side=order.side,
+        type=order.type,
+        size=order.size or None,
+        price=order.price,
+        time_in_force=order.time_in_force if order.price is not None else TimeInForce.GTC,
+        trigger_price=order.trigger_price,
+        reduce_only=order.reduce_only,
+        close_position=order.close_position,
+        client_id=order.client_id,
+        trigger_by_mark=order.trigger_by_mark,
+    )

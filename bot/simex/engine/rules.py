@@ -1,0 +1,77 @@
+"""The exchange's own constants: fees' discounts, bands, brackets, refill of the book. One frozen value per exchange."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+
+from bot.domain.instrument import Instrument
+from bot.domain.money import ZERO
+from bot.simex.engine.types import Bracket
+
+
+class DuplicateScope(StrEnum):
+    """Where a client id must be unique: among the open orders of account and symbol, or never again in the account."""
+
+    OPEN = "open"
+    NEVER = "never"
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Bands are factors of the mark (perps) or the middle (spot); `take_bound` limits perp market orders around the
+    mark; a taken book refills within `refill_ms`; `resting_retry_ms` is when the rest of a partly filled resting order
+    is matched again; `is_post_only_refused` and `is_fok_refused` choose between a refusal and an expired order."""
+
+    duplicate_scope: DuplicateScope = DuplicateScope.OPEN
+    fee_discount: Decimal = Decimal("0.25")
+    price_max: Decimal = Decimal("100000000")
+    spot_band_up: Decimal = Decimal(5)
+    spot_band_down: Decimal = Decimal("0.2")
+    perp_band_up: Decimal = Decimal("1.15")
+    perp_band_down: Decimal = Decimal("0.85")
+    take_bound: Decimal = Decimal("0.10")
+    orders_max: int = 200
+    client_id_pattern: str = r"[.A-Za-z0-9:/_-]{1,36}"
+    refill_ms: int = 60_000
+    resting_retry_ms: int = 60_000
+    is_post_only_refused: bool = True
+    is_perp_fok_refused: bool = True
+    liquidation_fee: Decimal = Decimal("0.0125")
+    history_limit: int = 10_000
+    leverage_default: int = 20
+    is_isolated_default: bool = False
+    brackets: Mapping[str, tuple[Bracket, ...]] = field(default_factory=dict)
+
+    def brackets_for(self, instrument: Instrument) -> tuple[Bracket, ...]:
+        """The risk brackets of a perp, smallest notional first."""
+        own = self.brackets.get(instrument.symbol)
+        if own is not None:
+            return own
+        table = MAJOR_BRACKETS if instrument.leverage_max >= 100 else MINOR_BRACKETS
+        return make_brackets(table, int(instrument.leverage_max))
+
+
+# (notional cap, largest leverage, maintenance rate), shaped like Binance's tables for BTC and for ordinary tokens
+MAJOR_BRACKETS = (
+    ("300000", 125, "0.004"), ("800000", 100, "0.005"), ("3000000", 75, "0.0065"), ("12000000", 50, "0.01"),
+    ("70000000", 25, "0.02"), ("100000000", 20, "0.025"), ("230000000", 10, "0.05"), ("480000000", 5, "0.1"),
+    ("600000000", 4, "0.125"), ("800000000", 3, "0.15"), ("1200000000", 2, "0.25"), ("1800000000", 1, "0.5"),
+)  # fmt: skip
+MINOR_BRACKETS = (
+    ("10000", 75, "0.0065"), ("90000", 50, "0.01"), ("120000", 40, "0.015"), ("650000", 25, "0.02"),
+    ("1300000", 20, "0.025"), ("3250000", 10, "0.05"), ("6500000", 5, "0.1"), ("8000000", 4, "0.125"),
+    ("18000000", 2, "0.25"), ("30000000", 1, "0.5"),
+)  # fmt: skip
+
+
+def make_brackets(table: tuple[tuple[str, int, str], ...], leverage_max: int) -> tuple[Bracket, ...]:
+    """Brackets whose `cum` makes maintenance continuous; leverage above `leverage_max` is cut to it."""
+    made: list[Bracket] = []
+    floor, cum, rate_before = ZERO, ZERO, ZERO
+    for number, (cap, leverage, rate_text) in enumerate(table, start=1):
+        rate = Decimal(rate_text)
+        cum = floor * (rate - rate_before) + cum if made else ZERO
+        made.append(Bracket(number, min(leverage, max(1, leverage_max)), floor, Decimal(cap), rate, cum))
+        floor, rate_before = Decimal(cap), rate
+    return tuple(made)

@@ -1,0 +1,241 @@
+"""What the exchange remembers, and the one way a change is told: state first, then history, then listeners."""
+
+import re
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+
+from bot.domain.instrument import Instrument, Side
+from bot.domain.money import ONE, ZERO
+from bot.simex.engine.ledger import Ledger, perp_of, spot_of
+from bot.simex.engine.market import Market
+from bot.simex.engine.refusal import Refusal, RefusalReason
+from bot.simex.engine.rules import Rules
+from bot.simex.engine.types import (
+    EventKind,
+    ExchangeEvent,
+    Income,
+    IncomeKind,
+    SimOrder,
+    SimTrade,
+    SymbolConfig,
+)
+
+CENT = Decimal("0.00000001")
+MARK_PARTS = 100
+
+
+@dataclass(slots=True)
+class Listing:
+    """A symbol's own counters and switches. `taken` is what we took from a side of the book: (size, when)."""
+
+    instrument: Instrument
+    last_order_id: int = 0
+    last_trade_id: int = 0
+    is_halted: bool = False
+    is_delisted: bool = False
+    taken: dict[Side, tuple[Decimal, int]] = field(default_factory=dict)
+    # floats once computed from the tick, because every quote needs them
+    tick: float = 0.0
+    mark_quantum: Decimal = ONE
+    mark_tick: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.set_instrument(self.instrument)
+
+    def set_instrument(self, instrument: Instrument) -> None:
+        self.instrument = instrument
+        self.tick = float(instrument.price_tick)
+        self.mark_quantum = instrument.price_tick / MARK_PARTS
+        self.mark_tick = float(self.mark_quantum)
+
+
+@dataclass(slots=True)
+class PositionState:
+    size: Decimal = ZERO
+    entry: Decimal = ZERO
+    isolated_wallet: Decimal = ZERO
+    updated_ms: int = 0
+    check_after_ms: int = 0
+
+
+@dataclass(slots=True)
+class AccountState:
+    """Orders are kept by symbol and id, the open ones once more apart; `ids` are client ids, oldest use first."""
+
+    name: str
+    quote: str
+    fee_asset: str | None
+    locked: dict[str, Decimal] = field(default_factory=dict)
+    positions: dict[str, PositionState] = field(default_factory=dict)
+    configs: dict[str, SymbolConfig] = field(default_factory=dict)
+    open: dict[str, dict[int, SimOrder]] = field(default_factory=dict)
+    orders: dict[str, dict[int, SimOrder]] = field(default_factory=dict)
+    ids: dict[tuple[str, str], list[int]] = field(default_factory=dict)
+    trades: dict[str, list[SimTrade]] = field(default_factory=dict)
+    income: list[Income] = field(default_factory=list)
+    countdowns: dict[str, int] = field(default_factory=dict)
+    retry_ms: dict[tuple[str, int], int] = field(default_factory=dict)
+
+    @property
+    def spot(self) -> str:
+        return spot_of(self.name)
+
+    @property
+    def perp(self) -> str:
+        return perp_of(self.name)
+
+    def open_of(self, symbol: str) -> tuple[SimOrder, ...]:
+        return tuple(self.open.get(symbol, {}).values())
+
+    def size_of(self, symbol: str) -> Decimal:
+        position = self.positions.get(symbol)
+        return position.size if position is not None else ZERO
+
+
+class State:
+    """Everything at one moment."""
+
+    def __init__(self, instruments: Mapping[str, Instrument], market: Market, now_ms: int, rules: Rules) -> None:
+        self.market, self.now_ms, self.rules = market, now_ms, rules
+        self.listings = {symbol: Listing(instrument) for symbol, instrument in instruments.items()}
+        self.accounts: dict[str, AccountState] = {}
+        self.ledger = Ledger()
+        self.history: deque[ExchangeEvent] = deque(maxlen=rules.history_limit)
+        self.listeners: list[Callable[[ExchangeEvent], None]] = []
+        self.client_id = re.compile(rules.client_id_pattern)
+        self._events = 0
+        self._made_ids = 0
+        self._incomes = 0
+
+    def account(self, name: str) -> AccountState:
+        try:
+            return self.accounts[name]
+        except KeyError:
+            raise Refusal(RefusalReason.ACCOUNT_UNKNOWN, f"no account {name!r}") from None
+
+    def listing(self, symbol: str) -> Listing:
+        try:
+            return self.listings[symbol]
+        except KeyError:
+            raise Refusal(RefusalReason.UNKNOWN_SYMBOL, f"no symbol {symbol!r}") from None
+
+    def perp(self, symbol: str) -> Listing:
+        listing = self.listing(symbol)
+        if not listing.instrument.is_perp:
+            raise Refusal(RefusalReason.UNKNOWN_SYMBOL, f"{symbol} is no perp")
+        return listing
+
+    def is_open(self, symbol: str) -> bool:
+        listing = self.listing(symbol)
+        if listing.is_halted or listing.is_delisted:
+            return False
+        start_ms, end_ms = self.market.listed(symbol)
+        return start_ms <= self.now_ms and (end_ms is None or self.now_ms < end_ms)
+
+    def replace_instrument(self, instrument: Instrument) -> None:
+        listing = self.listings.get(instrument.symbol)
+        if listing is None:
+            self.listings[instrument.symbol] = Listing(instrument)
+        else:
+            listing.set_instrument(instrument)
+        self.emit(EventKind.INSTRUMENT, symbol=instrument.symbol, reason="replaced")
+
+    def mark(self, symbol: str) -> Decimal:
+        """Mark of a perp on its own finer grid, UTC now."""
+        listing = self.listings[symbol]
+        return on_grid(self.market.at(symbol, self.now_ms).mark, listing.mark_tick, listing.mark_quantum)
+
+    def index(self, symbol: str) -> Decimal:
+        listing = self.listings[symbol]
+        return on_grid(self.market.at(symbol, self.now_ms).index, listing.mark_tick, listing.mark_quantum)
+
+    def mid(self, symbol: str) -> Decimal:
+        listing = self.listings[symbol]
+        return on_grid(self.market.at(symbol, self.now_ms).mid, listing.tick, listing.instrument.price_tick)
+
+    def config(self, account: AccountState, symbol: str) -> SymbolConfig:
+        config = account.configs.get(symbol)
+        if config is None:
+            most = int(self.listings[symbol].instrument.leverage_max)
+            leverage = max(1, min(self.rules.leverage_default, most))
+            config = account.configs[symbol] = SymbolConfig(leverage, self.rules.is_isolated_default)
+        return config
+
+    def free(self, account: AccountState, asset: str) -> Decimal:
+        return self.ledger.held(account.spot, asset) - account.locked.get(asset, ZERO)
+
+    def make_client_id(self) -> str:
+        self._made_ids += 1
+        return f"sx{self._made_ids:020d}"
+
+    def make_tran_id(self) -> int:
+        self._incomes += 1
+        return self._incomes
+
+    def write_income(
+        self, account: AccountState, kind: IncomeKind, amount: Decimal, symbol: str = "", trade_id: int | None = None
+    ) -> int:
+        """One row of the statement, at now; its id."""
+        number = self.make_tran_id()
+        account.income.append(Income(number, kind, account.quote, amount, symbol, self.now_ms, trade_id))
+        return number
+
+    def keep(self, account: AccountState, order: SimOrder) -> None:
+        """Replace an order's value, and what it locks of the spot wallet."""
+        orders = account.orders.setdefault(order.symbol, {})
+        before = orders.get(order.id)
+        self._lock(account, before, -ONE)
+        self._lock(account, order, ONE)
+        if before is None:
+            account.ids.setdefault((order.symbol, order.client_id), []).append(order.id)
+        stored = orders[order.id] = replace(order, trades=()) if order.trades else order
+        if order.status.is_open:
+            account.open.setdefault(order.symbol, {})[order.id] = stored
+        else:
+            account.open.get(order.symbol, {}).pop(order.id, None)
+            account.retry_ms.pop((order.symbol, order.id), None)
+
+    def emit(
+        self,
+        kind: EventKind,
+        account: str = "",
+        symbol: str = "",
+        *,
+        order: SimOrder | None = None,
+        trade: SimTrade | None = None,
+        reason: str = "",
+        amount: Decimal = ZERO,
+    ) -> None:
+        self._events += 1
+        event = ExchangeEvent(self._events, kind, self.now_ms, account, symbol, order, trade, reason, amount)
+        self.history.append(event)
+        for listener in self.listeners:
+            listener(event)
+
+    def _lock(self, account: AccountState, order: SimOrder | None, sign: Decimal) -> None:
+        held = self.lock_of(order) if order is not None else None
+        if held is not None:
+            asset, amount = held
+            account.locked[asset] = account.locked.get(asset, ZERO) + sign * amount
+
+    def lock_of(self, order: SimOrder) -> tuple[str, Decimal] | None:
+        """(asset, amount) of the spot wallet that an order holds."""
+        instrument = self.listings[order.symbol].instrument
+        if instrument.is_perp or not order.status.is_open:
+            return None
+        if order.side is Side.SELL:
+            return instrument.base, order.open_size
+        price = order.price if order.price is not None else order.trigger_price
+        return (instrument.quote, price * order.open_size) if price is not None else None
+
+
+def on_grid(price: float, tick: float, quantum: Decimal) -> Decimal:
+    """A float price as a whole number of ticks, at least one."""
+    return max(1, round(price / tick)) * quantum
+
+
+def rate_of(rate: float) -> Decimal:
+    """A float rate on a grid of a hundredth of a millionth."""
+    return round(rate * 1e8) * CENT

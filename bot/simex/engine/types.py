@@ -1,0 +1,279 @@
+"""What goes into the engine and comes out of it: frozen values in Decimal, times in UTC milliseconds.
+
+Sizes are in the instrument's unit (base for spot, contracts for perps), prices in quote.
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+from bot.domain.instrument import Side
+from bot.domain.money import ZERO
+from bot.domain.order import OrderType, TimeInForce
+
+
+class OrderStatus(StrEnum):
+    """States of an order. UNTRIGGERED and TRIGGERED belong to trigger orders only."""
+
+    NEW = "NEW"
+    PARTIALLY_FILLED = "PARTIALLY_FILLED"
+    FILLED = "FILLED"
+    CANCELED = "CANCELED"
+    EXPIRED = "EXPIRED"
+    REJECTED = "REJECTED"
+    UNTRIGGERED = "UNTRIGGERED"
+    TRIGGERED = "TRIGGERED"
+
+    @property
+    def is_open(self) -> bool:
+        return self in (OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED, OrderStatus.UNTRIGGERED)
+
+
+class ExpiryReason(StrEnum):
+    """Why an order ended without being filled or canceled by its owner."""
+
+    NONE = ""
+    IOC_REST = "ioc_rest"
+    FOK_UNFILLED = "fok_unfilled"
+    WOULD_TAKE = "would_take"
+    BOOK_EMPTY = "book_empty"
+    PRICE_BOUND = "price_bound"
+    REDUCE_ONLY = "reduce_only"
+    LIQUIDATION = "liquidation"
+    DELISTED = "delisted"
+    COUNTDOWN = "countdown"
+    REFUSED_ON_TRIGGER = "refused_on_trigger"
+    MARGIN = "margin"
+
+
+class IncomeKind(StrEnum):
+    """Rows of the perp wallet's account statement; their sum is its balance."""
+
+    TRANSFER = "TRANSFER"
+    REALIZED_PNL = "REALIZED_PNL"
+    FUNDING_FEE = "FUNDING_FEE"
+    COMMISSION = "COMMISSION"
+    INSURANCE_CLEAR = "INSURANCE_CLEAR"
+
+
+class EventKind(StrEnum):
+    """What listeners are told."""
+
+    ORDER_PLACED = "order_placed"
+    ORDER_FILLED = "order_filled"
+    ORDER_CANCELED = "order_canceled"
+    ORDER_EXPIRED = "order_expired"
+    ORDER_REJECTED = "order_rejected"
+    ORDER_TRIGGERED = "order_triggered"
+    SPOT_WALLET = "spot_wallet"
+    PERP_WALLET = "perp_wallet"
+    CONFIG = "config"
+    MARGIN_CALL = "margin_call"
+    LIQUIDATION = "liquidation"
+    INSTRUMENT = "instrument"
+
+
+@dataclass(frozen=True, slots=True)
+class NewOrder:
+    """A request. Exactly one of `size`, `quote_size` (spot market orders), `close_position` says how much.
+
+    `price` is the limit; a trigger order with a price becomes a limit order when it fires, without one a market order.
+    `client_id` empty: the engine makes one up.
+    """
+
+    symbol: str
+    side: Side
+    type: OrderType
+    size: Decimal | None = None
+    price: Decimal | None = None
+    time_in_force: TimeInForce = TimeInForce.GTC
+    quote_size: Decimal | None = None
+    trigger_price: Decimal | None = None
+    reduce_only: bool = False
+    close_position: bool = False
+    client_id: str = ""
+    trigger_by_mark: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class SimTrade:
+    """One fill. `id` rises per symbol; `fee` is a cost in `fee_asset`; `realised_pnl` in quote, 0 for spot.
+
+    `is_takeover`: the insurance fund took the rest of a liquidated position.
+    """
+
+    id: int
+    order_id: int
+    client_id: str
+    symbol: str
+    side: Side
+    price: Decimal
+    size: Decimal
+    quote: Decimal
+    fee: Decimal
+    fee_asset: str
+    is_maker: bool
+    at_ms: int
+    realised_pnl: Decimal = ZERO
+    is_takeover: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SimOrder:
+    """An order at one moment; a later state is another value. `id` rises per symbol.
+
+    A perp trigger order that fires ends as TRIGGERED and `child_id` names the ordinary order it made, which carries the
+    same client id and names it in `parent_id`; a spot trigger order goes on under its own id. `trades` are those of the
+    call that returned this value (placing), empty elsewhere. `size` is 0 while unknown (close-position, by quote).
+    """
+
+    id: int
+    account: str
+    client_id: str
+    symbol: str
+    side: Side
+    type: OrderType
+    time_in_force: TimeInForce
+    size: Decimal
+    price: Decimal | None
+    status: OrderStatus
+    created_ms: int
+    updated_ms: int
+    quote_size: Decimal | None = None
+    trigger_price: Decimal | None = None
+    trigger_by_mark: bool = True
+    reduce_only: bool = False
+    close_position: bool = False
+    filled_size: Decimal = ZERO
+    filled_quote: Decimal = ZERO
+    expiry_reason: ExpiryReason = ExpiryReason.NONE
+    cancel_client_id: str = ""
+    triggered_ms: int = 0
+    child_id: int | None = None
+    parent_id: int | None = None
+    is_liquidation: bool = False
+    trades: tuple[SimTrade, ...] = ()
+
+    @property
+    def is_open(self) -> bool:
+        return self.status.is_open
+
+    @property
+    def open_size(self) -> Decimal:
+        """What may still execute, 0 once the order has ended."""
+        return self.size - self.filled_size if self.status.is_open else ZERO
+
+    @property
+    def average_price(self) -> Decimal:
+        """Average fill price per unit of size, 0 without fills."""
+        return self.filled_quote / self.filled_size if self.filled_size else ZERO
+
+
+@dataclass(frozen=True, slots=True)
+class SymbolConfig:
+    leverage: int
+    is_isolated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SimPosition:
+    """A perp position, `size` signed. `isolated_wallet` is 0 for cross. Money in quote."""
+
+    symbol: str
+    size: Decimal
+    entry_price: Decimal
+    mark: Decimal
+    notional: Decimal
+    unrealised_pnl: Decimal
+    isolated_wallet: Decimal
+    initial_margin: Decimal
+    maintenance_margin: Decimal
+    leverage: int
+    liquidation_price: Decimal | None
+    is_isolated: bool
+    updated_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class PerpWallet:
+    """The perp wallet in quote. `balance` has isolated margin in it and unrealised PnL not.
+
+    `available` is what may be used for new orders or transferred out; `order_margin` is held for resting orders.
+    """
+
+    asset: str
+    balance: Decimal
+    cross_balance: Decimal
+    available: Decimal
+    transferable: Decimal
+    initial_margin: Decimal
+    maintenance_margin: Decimal
+    unrealised_pnl: Decimal
+    cross_unrealised_pnl: Decimal
+    order_margin: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Income:
+    """A row of the statement; `id` is unique per account."""
+
+    id: int
+    kind: IncomeKind
+    asset: str
+    amount: Decimal
+    symbol: str
+    at_ms: int
+    trade_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Bracket:
+    """Risk limits of a notional range [floor, cap): maintenance = notional · rate − cum."""
+
+    number: int
+    leverage_max: int
+    notional_floor: Decimal
+    notional_cap: Decimal
+    maintenance_rate: Decimal
+    cum: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class FundingEvent:
+    """One settlement. Rate positive: longs paid."""
+
+    symbol: str
+    rate: Decimal
+    at_ms: int
+    mark: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class DayStats:
+    """The last 24 hours. `count` is a made-up number of trades in proportion to volume."""
+
+    symbol: str
+    open: Decimal
+    high: Decimal
+    low: Decimal
+    last: Decimal
+    volume_base: Decimal
+    volume_quote: Decimal
+    count: int
+    start_ms: int
+    end_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeEvent:
+    """One change, numbered without gaps. `reason` says what moved a wallet: order, funding, transfer, margin, …"""
+
+    number: int
+    kind: EventKind
+    at_ms: int
+    account: str = ""
+    symbol: str = ""
+    order: SimOrder | None = None
+    trade: SimTrade | None = None
+    reason: str = ""
+    amount: Decimal = ZERO

@@ -1,0 +1,124 @@
+"""Which requests go wrong, and how. The engine's truth is never touched: a fault loses, delays or disfigures replies.
+
+Deterministic: the same plan and the same requests in the same order give the same faults.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from random import Random
+
+HISTORY_LIMIT = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What happens to one request, in this order: wait `delay_before_ms`; drop it unread (`before_engine_drop`); let
+    the engine act; wait `delay_after_ms`; then lose the reply (`after_engine_drop` closes without a byte, `reset` sends
+    RST) or replace it. With `reply_status` the reply is that status and `reply_body`; `skips_engine` sends it without
+    acting. `truncate` keeps so many bytes of the body, `html` sends a proxy's page, `empty` sends no body."""
+
+    before_engine_drop: bool = False
+    after_engine_drop: bool = False
+    reply_status: int | None = None
+    reply_body: str | None = None
+    skips_engine: bool = False
+    delay_before_ms: int = 0
+    delay_after_ms: int = 0
+    truncate: int | None = None
+    html: bool = False
+    empty: bool = False
+    reset: bool = False
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the client sees no reply at all."""
+        return self.before_engine_drop or self.after_engine_drop or self.reset
+
+
+@dataclass(frozen=True, slots=True)
+class FaultRule:
+    """Requests this fault is for: method and path as shell patterns, `needle` a part of query or body.
+
+    The first `skip` matches pass, then at most `times` (None: all) are hit, each with `probability`.
+    """
+
+    fault: Fault
+    method: str = "*"
+    path: str = "*"
+    needle: str = ""
+    skip: int = 0
+    times: int | None = 1
+    probability: float = 1.0
+
+    def matches(self, method: str, path: str, content: str) -> bool:
+        return fnmatchcase(method, self.method) and fnmatchcase(path, self.path) and self.needle in content
+
+
+@dataclass(frozen=True, slots=True)
+class FaultHit:
+    """One fault that was handed out: number of the request, its line, the fault."""
+
+    request: int
+    method: str
+    path: str
+    fault: Fault
+
+
+class FaultPlan:
+    """Rules in order; the first that hits wins. `script` names faults by request number (from 0) and goes first.
+
+    `hits` are the newest faults handed out.
+    """
+
+    def __init__(
+        self, rules: Iterable[FaultRule] = (), *, seed: int = 0, script: Mapping[int, Fault] | None = None
+    ) -> None:
+        self._rules = tuple(rules)
+        self._seed = seed
+        self._script = dict(script or {})
+        self._matched = [0] * len(self._rules)
+        self._hit = [0] * len(self._rules)
+        self._requests = 0
+        self._is_armed = True
+        self.hits: deque[FaultHit] = deque(maxlen=HISTORY_LIMIT)
+
+    def add(self, rule: FaultRule) -> None:
+        """One more rule, after the others."""
+        self._rules += (rule,)
+        self._matched.append(0)
+        self._hit.append(0)
+
+    def disarm(self) -> None:
+        """No more faults; requests are still counted."""
+        self._is_armed = False
+
+    def arm(self) -> None:
+        self._is_armed = True
+
+    def draw(self, method: str, path: str, content: str = "") -> Fault | None:
+        """The fault of the next request, or None. `content` is query and body. Call it once per request."""
+        number = self._requests
+        self._requests += 1
+        fault = self._script.get(number) if self._is_armed else None
+        if fault is None and self._is_armed:
+            fault = self._by_rule(method, path, content)
+        if fault is not None:
+            self.hits.append(FaultHit(number, method, path, fault))
+        return fault
+
+    def _by_rule(self, method: str, path: str, content: str) -> Fault | None:
+        for index, rule in enumerate(self._rules):
+            if not rule.matches(method, path, content):
+                continue
+            match = self._matched[index]
+            self._matched[index] += 1
+            if match < rule.skip or (rule.times is not None and self._hit[index] >= rule.times):
+                continue
+            # Seeding with text does not depend on the process's hash seed, seeding with a tuple would.
+            if rule.probability < 1 and Random(f"{self._seed}/{index}/{match}").random() >= rule.probability:
+                continue
+            self._hit[index] += 1
+            return rule.fault
+        return None

@@ -1,0 +1,1 @@
+"""Markets for the engine: synthetic, replayed, scripted, pushed. All are paths: exact functions of time."""

@@ -1,0 +1,145 @@
+"""Tokens the synthetic market knows, with prices and volumes like the real ones, and instruments made of them."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from math import floor, log10
+
+from bot.domain.instrument import Instrument, Kind
+from bot.domain.money import ONE
+
+DEFI, INFRA, OTHER = "defi", "infra", "other"
+
+
+@dataclass(frozen=True, slots=True)
+class TokenTraits:
+    """`price` in quote, `volume` of a day in quote, `beta` to the market, `noise` a day's own deviation."""
+
+    sector: str
+    price: float
+    volume: float
+    beta: float
+    noise: float
+    leverage_max: int = 50
+
+
+T = TokenTraits
+UNKNOWN = T(OTHER, 1.0, 2e7, 1.1, 0.025, 25)
+TOKENS: Mapping[str, TokenTraits] = {
+    "BTC": T(OTHER, 60_000.0, 2e9, 0.8, 0.006, 125),
+    "BNB": T(OTHER, 600.0, 4e8, 0.8, 0.012, 75),
+    "ETH": T(INFRA, 3_000.0, 1.2e9, 1.0, 0.010, 125),
+    "SOL": T(INFRA, 150.0, 6e8, 1.2, 0.018, 75),
+    "AVAX": T(INFRA, 30.0, 1e8, 1.2, 0.018, 75),
+    "LINK": T(INFRA, 15.0, 1.2e8, 1.1, 0.018, 75),
+    "NEAR": T(INFRA, 5.0, 7e7, 1.2, 0.022, 75),
+    "ATOM": T(INFRA, 8.0, 4e7, 1.0, 0.018),
+    "DOT": T(INFRA, 6.0, 6e7, 1.1, 0.018, 75),
+    "ARB": T(INFRA, 0.8, 6e7, 1.2, 0.022),
+    "OP": T(INFRA, 1.8, 5e7, 1.3, 0.024),
+    "POL": T(INFRA, 0.5, 4e7, 1.1, 0.020),
+    "ADA": T(INFRA, 0.5, 1e8, 1.1, 0.020, 75),
+    "APT": T(INFRA, 8.0, 5e7, 1.2, 0.024),
+    "SUI": T(INFRA, 1.5, 1.5e8, 1.3, 0.026),
+    "INJ": T(INFRA, 20.0, 5e7, 1.2, 0.024),
+    "FIL": T(INFRA, 4.0, 5e7, 1.1, 0.022),
+    "ICP": T(INFRA, 9.0, 4e7, 1.1, 0.022),
+    "GRT": T(INFRA, 0.2, 2e7, 1.2, 0.024),
+    "TIA": T(INFRA, 6.0, 5e7, 1.3, 0.028),
+    "SEI": T(INFRA, 0.4, 4e7, 1.3, 0.028),
+    "ALGO": T(INFRA, 0.2, 2e7, 1.1, 0.020),
+    "UNI": T(DEFI, 10.0, 7e7, 1.1, 0.018, 75),
+    "AAVE": T(DEFI, 100.0, 6e7, 1.1, 0.018),
+    "MKR": T(DEFI, 2_000.0, 3e7, 1.0, 0.018, 25),
+    "LDO": T(DEFI, 2.0, 4e7, 1.2, 0.024),
+    "CRV": T(DEFI, 0.5, 4e7, 1.2, 0.026),
+    "SNX": T(DEFI, 2.5, 1.5e7, 1.2, 0.024),
+    "PENDLE": T(DEFI, 4.0, 3e7, 1.3, 0.028),
+    "COMP": T(DEFI, 50.0, 1.5e7, 1.1, 0.020),
+    "SUSHI": T(DEFI, 1.0, 1.2e7, 1.2, 0.024),
+    "YFI": T(DEFI, 7_000.0, 1e7, 1.1, 0.020, 25),
+    "1INCH": T(DEFI, 0.4, 1e7, 1.1, 0.022),
+    "DYDX": T(DEFI, 1.5, 2.5e7, 1.2, 0.024),
+    "GMX": T(DEFI, 30.0, 8e6, 1.1, 0.022, 25),
+    "CAKE": T(DEFI, 2.5, 3e7, 1.0, 0.020),
+    "JUP": T(DEFI, 0.9, 4e7, 1.3, 0.028),
+    "RUNE": T(DEFI, 5.0, 5e7, 1.2, 0.026),
+    "ENA": T(DEFI, 0.6, 6e7, 1.3, 0.030),
+    "BAL": T(DEFI, 3.0, 5e6, 1.0, 0.020, 25),
+    "CVX": T(DEFI, 3.0, 6e6, 1.1, 0.022, 25),
+    "RAY": T(DEFI, 2.5, 1.5e7, 1.3, 0.030, 25),
+    "ETHFI": T(DEFI, 2.0, 3e7, 1.3, 0.028),
+}
+
+
+def traits_of(token: str) -> TokenTraits:
+    return TOKENS.get(token, UNKNOWN)
+
+
+def spot_symbol(token: str) -> str:
+    return f"{token}/USDT"
+
+
+def perp_symbol(token: str) -> str:
+    return f"{token}/USDT:USDT"
+
+
+def default_instruments(
+    tokens: Iterable[str] | None = None, prices: Mapping[str, float | Decimal] | None = None
+) -> Mapping[str, Instrument]:
+    """Spot `X/USDT` and perp `X/USDT:USDT` for each token (all known ones by default).
+
+    `prices` by token decide ticks and steps where they differ much from the catalogue's.
+    """
+    made: dict[str, Instrument] = {}
+    for token in dict.fromkeys(tokens if tokens is not None else TOKENS):
+        traits = traits_of(token)
+        price = float((prices or {}).get(token, traits.price))
+        for instrument in (_spot(token, price), _perp(token, price, traits)):
+            made[instrument.symbol] = instrument
+    return made
+
+
+def _spot(token: str, price: float) -> Instrument:
+    step = min(ONE, _power(-floor(log10(price)) - 1))
+    return Instrument(
+        venue="binance",
+        symbol=spot_symbol(token),
+        kind=Kind.SPOT,
+        base=token,
+        quote="USDT",
+        price_tick=min(Decimal("0.01"), _power(floor(log10(price)) - 4)),
+        size_step=step,
+        size_min=step,
+        notional_min=Decimal(5),
+        size_max=Decimal(9_000_000),
+        market_size_max=Decimal(round(2e6 / price) + 1),
+        maker_fee=Decimal("0.001"),
+        taker_fee=Decimal("0.001"),
+        venue_symbol=f"{token}USDT",
+    )
+
+
+def _perp(token: str, price: float, traits: TokenTraits) -> Instrument:
+    step = min(ONE, _power(-floor(log10(price))))
+    return Instrument(
+        venue="binance",
+        symbol=perp_symbol(token),
+        kind=Kind.PERP,
+        base=token,
+        quote="USDT",
+        price_tick=min(Decimal("0.1"), _power(floor(log10(price)) - 4)),
+        size_step=step,
+        size_min=step,
+        notional_min=Decimal(5),
+        size_max=Decimal(9_000_000),
+        market_size_max=Decimal(round(2e6 / price) + 1),
+        maker_fee=Decimal("0.0002"),
+        taker_fee=Decimal("0.0005"),
+        leverage_max=Decimal(traits.leverage_max),
+        venue_symbol=f"{token}USDT",
+    )
+
+
+def _power(exponent: int) -> Decimal:
+    return Decimal(1).scaleb(exponent)

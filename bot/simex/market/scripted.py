@@ -1,0 +1,56 @@
+"""A market that does what it is told: points in time joined by lines. For tests and small demonstrations."""
+
+from collections.abc import Mapping, Sequence
+
+from bot.simex.market.base import PathMarket, Track
+from bot.simex.market.path import PointPath
+
+Points = Sequence[tuple[int, float]]
+
+
+class ScriptedMarket(PathMarket):
+    """`points` are (time, price) by symbol; a perp `A/USDT:USDT` without points of its own follows `A/USDT`, its index.
+
+    `marks` and `funding` (time, rate) are by perp symbol; without marks a perp's mark is its last price.
+    """
+
+    def __init__(
+        self,
+        points: Mapping[str, Points],
+        *,
+        marks: Mapping[str, Points] | None = None,
+        funding: Mapping[str, Sequence[tuple[int, float]]] | None = None,
+        perps: Sequence[str] = (),
+        spread: float = 0.0004,
+        depth_quote: float = 1_000_000.0,
+        ends_ms: Mapping[str, int] | None = None,
+    ) -> None:
+        super().__init__({})
+        self._paths = {symbol: _path(rows) for symbol, rows in points.items()}
+        self._marks = {symbol: _path(rows) for symbol, rows in (marks or {}).items()}
+        for symbol in dict.fromkeys((*points, *perps)):
+            spot = symbol.partition(":")[0]
+            last = self._paths.get(symbol) or self._paths[spot]
+            self._tracks[symbol] = Track(
+                last=last,
+                mark=self._marks.get(symbol, last),
+                index=self._paths.get(spot, last),
+                start_ms=last.times[0],
+                end_ms=(ends_ms or {}).get(symbol),
+                spread=spread,
+                depth_quote=depth_quote,
+                is_perp=":" in symbol,
+                funding=tuple((funding or {}).get(symbol, ())),
+            )
+
+    def move(self, symbol: str, ms: int, price: float) -> None:
+        """One more point for a symbol with points of its own, at or after its last one."""
+        self._paths[symbol].add(ms, price)
+
+    def move_mark(self, symbol: str, ms: int, price: float) -> None:
+        """One more point for a mark of its own."""
+        self._marks[symbol].add(ms, price)
+
+
+def _path(rows: Points) -> PointPath:
+    return PointPath([ms for ms, _ in rows], [price for _, price in rows], volume_per_hour=1_000_000.0)

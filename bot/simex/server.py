@@ -1,0 +1,210 @@
+"""The embedded exchange on a socket: HTTPS under the venues' own host names, and plain HTTP for everyone else.
+
+Dialects are functions of bytes and time; this module owns what they are not: sockets, clocks, and faults of the wire.
+A fault never makes the engine lie. It keeps a request from the engine, or takes away what the engine answered.
+"""
+
+import asyncio
+import json
+import socket
+import struct
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from bot.simex import control
+from bot.simex.dialects.binance import LOOPBACK_HOSTS, Binance
+from bot.simex.dialects.wire import Dialect, Moment, WireReply, WireRequest
+from bot.simex.engine.exchange import Exchange
+from bot.simex.faults import Fault, FaultPlan
+from bot.simex.signing import ApiKey
+from bot.simex.tls import LOOPBACK, make_authority, server_context
+
+__all__ = ["ApiKey", "Simex"]
+LOG_LENGTH = 2000
+PROXY_PAGE = "<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>"
+_LARGEST_BODY = 1 << 20
+_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+
+
+def _wall_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+class Simex:
+    """One exchange, served.
+
+    `keys` maps API keys to who they are. Exchange time starts at `exchange.now_ms` and runs at `speed` times `clock`
+    (UTC ms; the wall clock by default); rate limits run on `clock` itself. `limits_scale` multiplies every rate limit.
+    """
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        *,
+        keys: Mapping[str, ApiKey],
+        speed: Decimal | float = 1,
+        clock: Callable[[], int] | None = None,
+        faults: FaultPlan | None = None,
+        limits_scale: Decimal | float = 1,
+    ) -> None:
+        self.exchange = exchange
+        self.keys = keys
+        self.speed = Decimal(str(speed))
+        self.faults = faults if faults is not None else FaultPlan()
+        self.https_port = 0
+        self.http_port = 0
+        self.ca_path = Path()
+        self.request_log: deque[tuple[int, str, str, int]] = deque(maxlen=LOG_LENGTH)
+        self._clock = clock or _wall_ms
+        self._base_ms, self._wall_base_ms = exchange.now_ms, self._clock()
+        self._dialects: tuple[Dialect, ...] = (Binance(exchange, keys, limits_scale=Decimal(str(limits_scale))),)
+        self._runner: web.AppRunner | None = None
+
+    async def start(self, *, https_port: int = 0, http_port: int = 0, tls_dir: Path) -> None:
+        """Listen on loopback; 0 picks free ports. Writes a new authority into `tls_dir`.
+
+        Raises:
+            OSError: when a port is taken.
+        """
+        self.ca_path, server_path = make_authority(tls_dir)
+        application = web.Application(client_max_size=_LARGEST_BODY)
+        application.router.add_route("*", "/{tail:.*}", self._answer)
+        self._runner = web.AppRunner(application, access_log=None, handle_signals=False, shutdown_timeout=1)
+        await self._runner.setup()
+        sockets: list[socket.socket] = []
+        try:
+            sockets.extend(socket.create_server((LOOPBACK, port)) for port in (https_port, http_port))
+            await web.SockSite(self._runner, sockets[0], ssl_context=server_context(server_path)).start()
+            await web.SockSite(self._runner, sockets[1]).start()
+        except BaseException:
+            for listening in sockets:
+                listening.close()
+            await self.stop()
+            raise
+        self.https_port, self.http_port = (listening.getsockname()[1] for listening in sockets)
+
+    async def stop(self) -> None:
+        """Close the ports and every connection. The exchange stays as it is."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+
+    def now_ms(self) -> int:
+        """Exchange time, UTC ms."""
+        return self._base_ms + int((self._clock() - self._wall_base_ms) * self.speed)
+
+    def advance(self, milliseconds: int) -> int:
+        """Skip exchange time ahead and return it.
+
+        Raises:
+            ValueError: for a negative step.
+        """
+        if milliseconds < 0:
+            raise ValueError(f"ms={milliseconds}: exchange time never runs backwards, give 0 or more")
+        self._base_ms += milliseconds
+        return self._catch_up()
+
+    def respond(self, request: WireRequest) -> WireReply:
+        """Answer one request without a socket and without faults."""
+        now_ms = self._catch_up()
+        dialect = next((d for d in self._dialects if d.serves(request.host, request.path)), None)
+        if dialect is None:
+            return WireReply(404, "<html><body><h2>404 Not found</h2></body></html>")
+        return dialect.respond(request, Moment(now_ms, self._clock()))
+
+    def _catch_up(self) -> int:
+        now_ms = max(self.now_ms(), self.exchange.now_ms)
+        self.exchange.advance(now_ms)
+        return now_ms
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
+        asked = await _read(request)
+        if asked.path.startswith("/simex/") and asked.host in LOOPBACK_HOSTS:
+            reply = control.respond(self, asked)
+        else:
+            fault = self.faults.draw(asked.method, asked.path, f"{asked.query}&{asked.body}")
+            if fault is not None:
+                return await self._answer_faulty(request, asked, fault)
+            reply = self.respond(asked)
+        self._note(asked, reply.status)
+        return _response(reply)
+
+    async def _answer_faulty(self, request: web.Request, asked: WireRequest, fault: Fault) -> web.StreamResponse:
+        if fault.delay_before_ms:
+            await asyncio.sleep(fault.delay_before_ms / 1000)
+        reply = WireReply(fault.reply_status or 503, "")
+        if not (fault.before_engine_drop or fault.skips_engine):
+            reply = self.respond(asked)
+        if fault.delay_after_ms:
+            await asyncio.sleep(fault.delay_after_ms / 1000)
+        reply = _disfigured(reply, fault)
+        self._note(asked, 0 if fault.is_lost else reply.status)
+        if fault.is_lost:
+            _hang_up(request, abruptly=fault.reset)
+            return web.Response()
+        if fault.truncate is not None:
+            return await _send_part(request, reply, fault.truncate)
+        return _response(reply)
+
+    def _note(self, asked: WireRequest, status: int) -> None:
+        self.request_log.append((self._clock(), asked.method, asked.path, status))
+
+
+async def _read(request: web.Request) -> WireRequest:
+    body = (await request.read()).decode("utf-8", "surrogateescape")
+    path, _, query = request.raw_path.partition("?")
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    host = request.host.rpartition(":")[0] if request.host.rpartition(":")[2].isdigit() else request.host
+    return WireRequest(request.method, path, query, body, headers, host.lower(), request.remote or LOOPBACK)
+
+
+def _response(reply: WireReply) -> web.Response:
+    text, content_type = _text_of(reply.content)
+    return web.Response(status=reply.status, text=text, content_type=content_type, headers=dict(reply.headers))
+
+
+def _text_of(content: Any) -> tuple[str, str]:
+    if isinstance(content, str):
+        is_json = content.lstrip()[:1] in ("{", "[")
+        return content, "application/json" if is_json else "text/html"
+    return json.dumps(content, separators=(",", ":")), "application/json"
+
+
+def _hang_up(request: web.Request, *, abruptly: bool) -> None:
+    transport = request.transport
+    if transport is None:
+        return
+    if abruptly:
+        raw = transport.get_extra_info("socket")
+        if raw is not None:
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+        transport.abort()
+    else:
+        transport.close()
+
+
+def _disfigured(reply: WireReply, fault: Fault) -> WireReply:
+    status, content = reply.status, reply.content
+    if fault.reply_status is not None:
+        status, content = fault.reply_status, fault.reply_body or ""
+    if fault.html:
+        content = PROXY_PAGE
+    return WireReply(status, "" if fault.empty else content, reply.headers)
+
+
+async def _send_part(request: web.Request, reply: WireReply, length: int) -> web.StreamResponse:
+    """Announce the whole body, send `length` bytes of it, hang up."""
+    text, content_type = _text_of(reply.content)
+    whole = text.encode()
+    response = web.StreamResponse(status=reply.status, headers={**reply.headers, "Content-Type": content_type})
+    response.content_length = len(whole) + 1
+    await response.prepare(request)
+    await response.write(whole[:length])
+    _hang_up(request, abruptly=False)
+    return response

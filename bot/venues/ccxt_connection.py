@@ -1,0 +1,320 @@
+"""The connection to one account: environment, session, clock, markets. Refuses to start rather than to guess.
+
+`sim` is the embedded exchange under the production host names: reachable only through a session whose resolver leads to
+loopback, so ccxt's error mapping stays as in production and no request can leak.
+"""
+
+import asyncio
+import ssl
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from bot.domain.instrument import Instrument, Kind
+from bot.ports import Clock, Rejection, SetupFailed, Unavailable
+from bot.venues import parse
+from bot.venues.ccxt_loader import load_exchange_class
+from bot.venues.errors import ERROR_TABLES, ErrorTable, ReadRefused
+from bot.venues.instruments_cache import InstrumentsCache
+from bot.venues.profiles import SPOT, USDM, EnvironmentSpec, Profile, Switch
+from bot.venues.wire import OnceSession, Wire, build_gates
+
+_CLOCK_SAMPLES = 3
+_TIMEOUT_MIN_MS = 15_000
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Credentials:
+    """An API key. Never printed: `repr` shows nothing."""
+
+    key: str
+    secret: str
+
+
+@dataclass(frozen=True, slots=True)
+class Seams:
+    """What simulations and tests replace: the throttle's clock and sleep (seconds), the ccxt class."""
+
+    monotonic: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    exchange_class: type[Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionRules:
+    """Numbers of the connection.
+
+    `timeout_ms` is not below 15 s: the venue's own back end gives up after 10 s and says so, and that answer is worth
+    more than a time-out of ours. `latency_spread_ms` lengthens every rate-limit window.
+    """
+
+    receive_window_ms: int | None = None
+    timeout_ms: int = 20_000
+    latency_spread_ms: int = 1_000
+    read_attempts: int = 3
+    cache_folder: Path | None = None
+    cache_max_age_ms: int = 6 * 3_600_000
+    seams: Seams = Seams()
+
+    def __post_init__(self) -> None:
+        if self.timeout_ms < _TIMEOUT_MIN_MS:
+            raise ValueError(f"timeout_ms is {self.timeout_ms}; it must be at least {_TIMEOUT_MIN_MS}")
+
+
+class Connection:
+    """An opened ccxt instance with its wire, clock and markets.
+
+    Args:
+        session_factory: makes the aiohttp session; mandatory where the environment needs one (`sim`).
+    """
+
+    def __init__(
+        self,
+        profile: Profile,
+        environment: str,
+        *,
+        credentials: Credentials | None,
+        quote: str,
+        session_factory: Callable[[], aiohttp.ClientSession] | None,
+        clock: Clock,
+        rules: ConnectionRules,
+    ) -> None:
+        if environment not in profile.environments:
+            known = ", ".join(sorted(profile.environments))
+            raise SetupFailed(f"{profile.id} has no environment {environment!r}; it has {known}")
+        self.profile, self.environment = profile, profile.environments[environment]
+        self.quote, self.rules = quote, rules
+        self.receive_window_ms = rules.receive_window_ms or profile.receive_window_ms
+        if not 0 < self.receive_window_ms <= profile.receive_window_max_ms:
+            raise SetupFailed(
+                f"receive window {self.receive_window_ms} ms is not within 1 and {profile.receive_window_max_ms} ms"
+            )
+        self.clock_skew_ms = 0
+        self.instruments: dict[str, Instrument] = {}
+        self.symbols_by_id: dict[Kind, dict[str, str]] = {kind: {} for kind in Kind}
+        self._credentials, self._session_factory, self._clock = credentials, session_factory, clock
+        self._session: aiohttp.ClientSession | None = None
+        self._wire: Wire | None = None
+
+    @property
+    def wire(self) -> Wire:
+        if self._wire is None:
+            raise Unavailable(f"{self.profile.id} is not open")
+        return self._wire
+
+    @property
+    def exchange(self) -> Any:
+        return self.wire.exchange
+
+    @property
+    def has_keys(self) -> bool:
+        return self._credentials is not None
+
+    def now_ms(self) -> int:
+        """Venue time, UTC ms."""
+        return self._clock.now_ms() + self.clock_skew_ms
+
+    async def open(self) -> None:
+        """Build the instance, check every URL, connect and measure the clock.
+
+        Raises:
+            SetupFailed: with what to do; Unavailable: when the venue does not answer.
+        """
+        exchange = self._build()
+        verify_hosts(exchange, self.environment, self.profile.id)
+        self._session = self._make_session(exchange)
+        exchange.session = OnceSession(self._session)
+        exchange.milliseconds = self.now_ms
+        table = ERROR_TABLES.get(self.profile.id, ErrorTable({}))
+        seams, spread_ms = self.rules.seams, self.rules.latency_spread_ms
+        gates = build_gates(self.profile, spread_ms=spread_ms, clock=seams.monotonic, sleep=seams.sleep)
+        self._wire = Wire(
+            exchange,
+            self.profile,
+            gates,
+            table,
+            now_ms=self.now_ms,
+            read_attempts=self.rules.read_attempts,
+            sleep=seams.sleep,
+        )
+        try:
+            await self.measure_clock()
+        except ReadRefused as error:
+            raise SetupFailed(f"{self.profile.id} refuses even the time of day: {error}") from error
+        if abs(self.clock_skew_ms) > self.receive_window_ms / 2:
+            raise SetupFailed(
+                f"the clock differs from {self.profile.id}'s by {self.clock_skew_ms} ms, more than half of the receive "
+                f"window ({self.receive_window_ms} ms); synchronise this machine's clock (NTP) and start again"
+            )
+
+    async def close(self) -> None:
+        """Release the session. Safe to call twice, and after a failed open."""
+        wire, self._wire = self._wire, None
+        session, self._session = self._session, None
+        if wire is not None:
+            wire.exchange.session = None
+            wire.exchange.closed_by_user = True
+        if session is not None:
+            await session.close()
+
+    async def measure_clock(self) -> int:
+        """Venue clock minus ours, ms: the sample with the shortest round trip of three; used for later stamps."""
+        samples = [await self.wire.read(self._time_sample) for _ in range(_CLOCK_SAMPLES)]
+        self.clock_skew_ms = min(samples)[1]
+        return self.clock_skew_ms
+
+    async def read(self, call: Callable[[], Awaitable[Any]]) -> Any:
+        """A read; when the venue dislikes our clock, the clock is measured and the read is tried once more."""
+        try:
+            return await self.wire.read(call)
+        except ReadRefused as error:
+            if error.kind is not Rejection.CLOCK:
+                raise
+        await self.measure_clock()
+        return await self.wire.read(call)
+
+    async def load_instruments(self, symbols: Sequence[str] | None) -> Mapping[str, Instrument]:
+        """Instruments by symbol; `None` asks for all. Symbols the venue does not list are missing from the answer."""
+        wanted = None if symbols is None else tuple(dict.fromkeys([*self.instruments, *symbols]))
+        markets = self._cache_load(wanted)
+        if markets is None:
+            markets = await self.read(self._fetch_markets)
+            markets = {name: market for name, market in markets.items() if wanted is None or name in wanted}
+            self._cache_save(markets, wanted)
+        self._adopt_markets(markets)
+        return {name: value for name, value in self.instruments.items() if symbols is None or name in symbols}
+
+    def instrument(self, symbol: str) -> Instrument:
+        """Raises Unavailable when the symbol has not been loaded or is not listed."""
+        try:
+            return self.instruments[symbol]
+        except KeyError:
+            raise Unavailable(f"{symbol} is not among the instruments loaded from {self.profile.id}") from None
+
+    def market_of(self, symbol: str) -> str:
+        """The rate-limit market a symbol belongs to."""
+        return USDM if ":" in symbol else SPOT
+
+    def symbol_of(self, venue_symbol: str, kind: Kind) -> str:
+        """The unified symbol, built from the quote's suffix when the venue symbol is not among the loaded ones."""
+        known = self.symbols_by_id[kind].get(venue_symbol)
+        if known is not None:
+            return known
+        symbol = f"{venue_symbol.removesuffix(self.quote)}/{self.quote}"
+        return f"{symbol}:{self.quote}" if kind is Kind.PERP else symbol
+
+    def _build(self) -> Any:
+        environment, profile = self.environment, self.profile
+        if environment.needs_session and self._session_factory is None:
+            raise SetupFailed(
+                f"environment {environment.name!r} uses the production host names and therefore needs a session that "
+                "leads to the embedded exchange; none was given"
+            )
+        types = [word for kind, word in profile.market_types.items() if kind in environment.kinds]
+        options = {**profile.options, "recvWindow": self.receive_window_ms, "fetchMarkets": {"types": types}}
+        config: dict[str, Any] = {
+            "number": str,
+            "enableRateLimit": True,
+            "timeout": self.rules.timeout_ms,
+            "options": options,
+        }
+        if self._credentials is not None:
+            config |= {"apiKey": self._credentials.key, "secret": self._credentials.secret}
+        exchange = (self.rules.seams.exchange_class or load_exchange_class(profile.ccxt_id))(config)
+        if environment.switch is not Switch.NONE:
+            try:
+                getattr(exchange, environment.switch.value)(True)
+            except Exception as error:
+                raise SetupFailed(
+                    f"{profile.id} cannot be switched to {environment.name!r} ({type(error).__name__}: {error}); "
+                    "nothing was sent. Choose another environment"
+                ) from error
+        return exchange
+
+    def _make_session(self, exchange: Any) -> aiohttp.ClientSession:
+        exchange.own_session = False
+        if self._session_factory is not None:
+            return self._session_factory()
+        # ccxt's own list of authorities, so that a slim image without a system store works.
+        exchange.ssl_context = ssl.create_default_context(cafile=exchange.cafile)
+        return aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=exchange.ssl_context, limit=32))
+
+    async def _time_sample(self) -> tuple[int, int]:
+        before = self._clock.now_ms()
+        venue_ms = int((await self.exchange.publicGetTime())["serverTime"])
+        after = self._clock.now_ms()
+        return after - before, venue_ms - (before + after) // 2
+
+    async def _fetch_markets(self) -> Mapping[str, Any]:
+        found = await self.exchange.load_markets(True)
+        return {name: dict(market) for name, market in found.items() if self._is_ours(market)}
+
+    def _is_ours(self, market: Mapping[str, Any]) -> bool:
+        if market.get("quote") != self.quote:
+            return False
+        if market.get("spot"):
+            return Kind.SPOT in self.environment.kinds
+        return bool(market.get("swap")) and bool(market.get("linear")) and Kind.PERP in self.environment.kinds
+
+    def _cache(self) -> InstrumentsCache | None:
+        folder = self.rules.cache_folder
+        if folder is None:
+            return None
+        return InstrumentsCache(folder, self.profile.id, self.environment.name, self.rules.cache_max_age_ms)
+
+    def _cache_load(self, symbols: Sequence[str] | None) -> Mapping[str, Any] | None:
+        cache = self._cache()
+        return None if cache is None or symbols is None else cache.load(symbols, now_ms=self._clock.now_ms())
+
+    def _cache_save(self, markets: Mapping[str, Any], symbols: Sequence[str] | None) -> None:
+        cache = self._cache()
+        if cache is not None and symbols is not None:
+            cache.save(markets, symbols, now_ms=self._clock.now_ms())
+
+    def _adopt_markets(self, markets: Mapping[str, Any]) -> None:
+        self.exchange.set_markets(list(markets.values()))
+        for symbol, market in markets.items():
+            try:
+                parsed = parse.instrument(market, venue=self.profile.id, leverage_max=self.profile.leverage_fallback)
+            except (ValueError, KeyError, TypeError):
+                continue
+            self.instruments[symbol] = parsed
+            self.symbols_by_id[parsed.kind][parsed.venue_symbol] = symbol
+
+
+def verify_hosts(exchange: Any, environment: EnvironmentSpec, venue: str) -> None:
+    """Every URL of the instance is https and on an allowed host.
+
+    Raises:
+        SetupFailed: naming the first URL that is not. ccxt's switches may raise, do nothing or move only some URLs.
+    """
+    urls = list(_flatten(exchange.urls.get("api")))
+    if not urls:
+        raise SetupFailed(f"{venue} names no API URL in environment {environment.name!r}; refusing to start")
+    for section, url in urls:
+        parts = urlsplit(url.replace("{hostname}", str(getattr(exchange, "hostname", "") or "")))
+        if parts.scheme not in ("https", "wss") or parts.hostname not in environment.hosts:
+            raise SetupFailed(
+                f"environment {environment.name!r} of {venue} must not use {parts.scheme}://{parts.hostname} "
+                f"(section {section}); refusing to start. Allowed: {', '.join(sorted(environment.hosts))}"
+            )
+
+
+def _flatten(urls: Any, path: str = "api") -> Iterator[tuple[str, str]]:
+    if isinstance(urls, str):
+        yield path, urls
+    elif isinstance(urls, Mapping):
+        for name, value in urls.items():
+            if name != "ws":
+                yield from _flatten(value, f"{path}.{name}")
+
+
+def leverage_limit(brackets: Sequence[tuple[Decimal, Decimal, Decimal, int]]) -> Decimal:
+    """The highest leverage any bracket allows."""
+    return Decimal(max(bracket[3] for bracket in brackets))

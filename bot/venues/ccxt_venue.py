@@ -1,0 +1,207 @@
+"""A venue behind ccxt: the port's methods, put together from the connection, the reads and the writes."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import aiohttp
+
+from bot.domain.candles import CandleSeries
+from bot.domain.instrument import Instrument, Kind
+from bot.domain.market import Book, Funding, OpenInterest, Quote
+from bot.domain.order import Fill
+from bot.domain.portfolio import Account
+from bot.ports import (
+    Clock,
+    Lane,
+    OrderReport,
+    OrderRequest,
+    Payment,
+    Rejection,
+    SetupFailed,
+    Unavailable,
+)
+from bot.venues.ccxt_connection import Connection, ConnectionRules, Credentials, Seams
+from bot.venues.ccxt_orders import Writes
+from bot.venues.ccxt_reads import Reads
+from bot.venues.errors import ReadRefused
+from bot.venues.profiles import Profile
+
+__all__ = ["CcxtVenue", "ConnectionRules", "Credentials", "Seams"]
+
+
+class CcxtVenue:
+    """One account at one exchange through unmodified ccxt; implements `bot.ports.Venue`.
+
+    Args:
+        environment: a name of `profile.environments`.
+        account: our name of the account; it goes into client order ids.
+        credentials: None for market data only.
+        session_factory: see `Connection`.
+    """
+
+    def __init__(
+        self,
+        profile: Profile,
+        *,
+        environment: str,
+        account: str,
+        credentials: Credentials | None,
+        quote: str = "USDT",
+        session_factory: Callable[[], aiohttp.ClientSession] | None = None,
+        clock: Clock,
+        rules: ConnectionRules = ConnectionRules(),  # noqa: B008 - frozen
+    ) -> None:
+        self._link = Connection(
+            profile,
+            environment,
+            credentials=credentials,
+            quote=quote,
+            session_factory=session_factory,
+            clock=clock,
+            rules=rules,
+        )
+        self._reads, self._writes = Reads(self._link), Writes(self._link)
+        self._leverage_max: Mapping[str, Decimal] = {}
+        self.id, self.environment, self.account_name = profile.id, environment, account
+        self.has_transfers = self._link.environment.has_transfers
+        self.receive_window_ms = self._link.receive_window_ms
+        self.quiet_period_ms = profile.quiet_period_ms(self.receive_window_ms)
+
+    @property
+    def clock_skew_ms(self) -> int:
+        return self._link.clock_skew_ms
+
+    async def open(self) -> None:
+        """Connect, verify the environment, measure the clock and try the keys."""
+        try:
+            await self._link.open()
+            if self._link.has_keys:
+                await self._check_keys()
+        except BaseException:
+            await self._link.close()
+            raise
+
+    async def close(self) -> None:
+        await self._link.close()
+
+    def now_ms(self) -> int:
+        return self._link.now_ms()
+
+    def throttle_loads(self) -> Mapping[str, Mapping[str, tuple[int, int]]]:
+        """(used, limit) by market and bucket, for metrics."""
+        return {market: gate.loads() for market, gate in self._link.wire.gates.items()}
+
+    async def fetch_instruments(self, symbols: Sequence[str] | None = None) -> Mapping[str, Instrument]:
+        found = await self._link.load_instruments(symbols)
+        if self._link.has_keys and any(i.is_perp and s not in self._leverage_max for s, i in found.items()):
+            self._leverage_max = await self._reads.load_brackets()
+        for symbol, leverage in self._leverage_max.items():
+            if symbol in self._link.instruments:
+                self._link.instruments[symbol] = replace(self._link.instruments[symbol], leverage_max=leverage)
+        return {symbol: self._link.instruments[symbol] for symbol in found}
+
+    async def fetch_clock_skew(self) -> int:
+        return await self._link.measure_clock()
+
+    async def fetch_account(self) -> Account:
+        return await self._reads.fetch_account()
+
+    async def fetch_quotes(self, symbols: Sequence[str]) -> Mapping[str, Quote]:
+        return await self._reads.fetch_quotes(symbols)
+
+    async def fetch_book(self, symbol: str, levels: int) -> Book:
+        return await self._reads.fetch_book(symbol, levels)
+
+    async def fetch_candles(self, symbol: str, timeframe_ms: int, since_ms: int, limit: int) -> CandleSeries:
+        return await self._reads.fetch_candles(symbol, timeframe_ms, since_ms, limit)
+
+    async def fetch_funding(self, symbols: Sequence[str]) -> Mapping[str, Funding]:
+        return await self._reads.fetch_funding(symbols)
+
+    async def fetch_open_interest(self, symbol: str) -> OpenInterest:
+        return await self._reads.fetch_open_interest(symbol)
+
+    async def fetch_order(self, symbol: str, client_id: str, *, is_trigger: bool = False) -> OrderReport | None:
+        return await self._reads.fetch_order(symbol, client_id, is_trigger=is_trigger)
+
+    async def fetch_open_orders(self, symbols: Sequence[str]) -> tuple[OrderReport, ...]:
+        return await self._reads.fetch_open_orders(symbols)
+
+    async def fetch_order_history(self, symbol: str, since_ms: int) -> tuple[OrderReport, ...]:
+        return await self._reads.fetch_order_history(symbol, since_ms)
+
+    async def fetch_fills(self, symbol: str, since_ms: int) -> tuple[Fill, ...]:
+        return await self._reads.fetch_fills(symbol, since_ms)
+
+    async def fetch_payments(self, since_ms: int) -> tuple[Payment, ...]:
+        return await self._reads.fetch_payments(since_ms)
+
+    async def fetch_maintenance_rate(self, symbol: str, notional_quote: Decimal) -> Decimal:
+        return await self._reads.fetch_maintenance_rate(symbol, notional_quote)
+
+    async def admit(self, symbol: str, lane: Lane) -> None:
+        await self._writes.admit(symbol, lane)
+
+    async def submit_order(self, request: OrderRequest) -> OrderReport:
+        return await self._writes.submit_order(request)
+
+    async def cancel_order(self, symbol: str, client_id: str, *, is_trigger: bool = False) -> None:
+        await self._writes.cancel_order(symbol, client_id, is_trigger=is_trigger)
+
+    async def set_leverage(self, symbol: str, leverage: Decimal) -> None:
+        await self._writes.set_leverage(symbol, leverage)
+
+    async def move_cash(self, amount: Decimal, *, to_perp: bool) -> None:
+        await self._writes.move_cash(amount, to_perp=to_perp)
+
+    async def move_margin(self, symbol: str, amount: Decimal) -> None:
+        await self._writes.move_margin(symbol, amount)
+
+    async def _check_keys(self) -> None:
+        """Read both wallets, the position mode and the key's own rights; refuse with clear words."""
+        exchange, kinds = self._link.exchange, self._link.environment.kinds
+        if Kind.SPOT in kinds:
+            await self._try_key("spot", exchange.privateGetAccount, {"omitZeroBalances": "true"})
+        if Kind.PERP in kinds:
+            await self._try_key("futures", exchange.fapiPrivateV3GetAccount, {})
+            mode = await self._ask(exchange.fapiPrivateGetPositionSideDual)
+            if mode.get("dualSidePosition") in (True, "true"):
+                raise SetupFailed(
+                    f"the futures account of {self.id} is in hedge mode; switch it to one-way mode in the venue's "
+                    "futures preferences and start again"
+                )
+        if self._link.environment.has_transfers:
+            rights = await self._ask(exchange.sapiGetAccountApiRestrictions)
+            if rights.get("enableWithdrawals") in (True, "true"):
+                raise SetupFailed(
+                    f"the API key of account {self.account_name!r} may withdraw; a trading key must not. Remove the "
+                    f"withdrawal permission at {self.id} or make a new key"
+                )
+            if rights.get("enableFutures") in (False, "false"):
+                raise SetupFailed(
+                    f"the API key of account {self.account_name!r} has no futures permission; enable it at {self.id}"
+                )
+
+    async def _try_key(self, wallet: str, call: Callable[[Any], Any], params: Mapping[str, Any]) -> None:
+        try:
+            await self._link.read(lambda: call(dict(params)))
+        except ReadRefused as error:
+            if error.kind is not Rejection.AUTHENTICATION:
+                raise
+            keys = self._link.environment.keys_from
+            advice = f"; keys of this environment come from {keys}" if keys else ""
+            raise SetupFailed(
+                f"{self.id} refuses the API key of account {self.account_name!r} for its {wallet} wallet "
+                f"({error.code} {error.message}): check key, secret, allowed IP addresses and the {wallet} "
+                f"permission{advice}"
+            ) from error
+
+    async def _ask(self, call: Callable[[Any], Any]) -> Mapping[str, Any]:
+        """An answer that is nice to have: an environment that lacks the endpoint does not stop the start."""
+        try:
+            answer = await self._link.read(lambda: call({}))
+        except Unavailable:
+            return {}
+        return answer if isinstance(answer, dict) else {}

@@ -1,0 +1,274 @@
+"""Venue rows to domain values. Every number goes from text to Decimal once, here.
+
+Rows are Binance's own, as ccxt hands them through: ccxt's unified shapes order book levels as text when numbers are
+text, lose quote volumes, and know three names for one margin type.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import Any
+
+from bot.domain.instrument import Instrument, Kind, Side
+from bot.domain.market import Book, Funding, Quote
+from bot.domain.money import ONE, ZERO, dec
+from bot.domain.order import Fill
+from bot.domain.portfolio import Balance, Position
+from bot.ports import OrderReport, Payment, ReportState
+
+Row = Mapping[str, Any]
+
+_MULTIPLIER = re.compile(r"(1000(?:0{1,3})?)[A-Z]")
+_STATES = {
+    "NEW": ReportState.OPEN,
+    "PENDING_NEW": ReportState.OPEN,
+    "PARTIALLY_FILLED": ReportState.OPEN,
+    "PENDING_CANCEL": ReportState.OPEN,
+    "ACCEPTED": ReportState.OPEN,
+    "TRIGGERING": ReportState.OPEN,
+    "FILLED": ReportState.FILLED,
+    "CANCELED": ReportState.CANCELED,
+    "CANCELLED": ReportState.CANCELED,
+    "EXPIRED": ReportState.EXPIRED,
+    "EXPIRED_IN_MATCH": ReportState.EXPIRED,
+    "REJECTED": ReportState.REJECTED,
+}
+TRIGGERED = frozenset({"TRIGGERED", "FINISHED"})
+_OWN_TRADING = frozenset({"REALIZED_PNL", "COMMISSION"})
+_KINDS = {"FUNDING_FEE": "funding", "INSURANCE_CLEAR": "liquidation_clearance", "TRANSFER": "transfer"}
+_SPOT_TRIGGERS = frozenset({"STOP_LOSS", "STOP_LOSS_LIMIT", "TAKE_PROFIT", "TAKE_PROFIT_LIMIT"})
+
+
+def number(value: Any) -> Decimal:
+    """A finite Decimal. The few JSON numbers of the venue arrive as floats whose shortest text is what was sent."""
+    return dec(str(value)) if isinstance(value, float) else dec(value)
+
+
+def _positive(value: Any) -> Decimal | None:
+    if value in (None, ""):
+        return None
+    parsed = number(value)
+    return parsed if parsed > 0 else None
+
+
+def instrument(market: Row, *, venue: str, leverage_max: Decimal = ONE) -> Instrument:
+    """An instrument from a ccxt market and the venue's own filters in its `info`.
+
+    Raises:
+        ValueError: when the market lacks its price or size grid.
+    """
+    filters = {row["filterType"]: row for row in market["info"].get("filters", ())}
+    if "PRICE_FILTER" not in filters or "LOT_SIZE" not in filters:
+        raise ValueError(f"{market['symbol']}: the venue lists no price or size grid")
+    lot, notional = filters["LOT_SIZE"], filters.get("NOTIONAL") or filters.get("MIN_NOTIONAL") or {}
+    is_perp = bool(market.get("swap"))
+    base = str(market["base"])
+    scaled = _MULTIPLIER.match(base)
+    return Instrument(
+        venue=venue,
+        symbol=str(market["symbol"]),
+        kind=Kind.PERP if is_perp else Kind.SPOT,
+        base=base,
+        quote=str(market["quote"]),
+        price_tick=number(filters["PRICE_FILTER"]["tickSize"]),
+        size_step=number(lot["stepSize"]),
+        size_min=number(lot["minQty"]),
+        notional_min=number(notional.get("minNotional", notional.get("notional", "0"))),
+        size_max=_positive(lot.get("maxQty")),
+        market_size_max=_positive(filters.get("MARKET_LOT_SIZE", {}).get("maxQty")),
+        contract_size=number(market.get("contractSize") or "1"),
+        multiplier=Decimal(scaled.group(1)) if scaled else ONE,
+        maker_fee=number(market.get("maker") or "0"),
+        taker_fee=number(market.get("taker") or "0"),
+        leverage_max=leverage_max if is_perp else ONE,
+        active=bool(market.get("active")),
+        venue_symbol=str(market["id"]),
+    )
+
+
+def balances(account: Row) -> Mapping[str, Balance]:
+    """Spot balances that are not zero."""
+    parsed = (Balance(row["asset"], number(row["free"]), number(row["locked"])) for row in account["balances"])
+    return {balance.asset: balance for balance in parsed if balance.total}
+
+
+def perp_wallet(account: Row, quote: str) -> tuple[Decimal, Decimal]:
+    """(wallet balance without unrealised profit, free margin) of the quote asset in the perp wallet."""
+    for row in account.get("assets", ()):
+        if row["asset"] == quote:
+            return number(row["walletBalance"]), number(row["availableBalance"])
+    return number(account["totalWalletBalance"]), number(account["availableBalance"])
+
+
+def position(row: Row, symbol: str, leverage: Decimal | None = None) -> Position:
+    """One row of positionRisk (v3). Leverage is notional over initial margin unless it is given."""
+    size, isolated = number(row["positionAmt"]), number(row.get("isolatedWallet") or "0")
+    locked = number(row.get("positionInitialMargin") or row.get("initialMargin") or "0")
+    if leverage is None and locked > 0:
+        leverage = (abs(number(row["notional"])) / locked).to_integral_value()
+    return Position(
+        symbol=symbol,
+        size=size,
+        entry_price=number(row["entryPrice"]),
+        mark_price=number(row["markPrice"]),
+        unrealised_pnl=number(row["unRealizedProfit"]),
+        margin=isolated,
+        leverage=leverage,
+        liquidation_price=_positive(row.get("liquidationPrice")),
+        is_isolated=isolated > 0,
+    )
+
+
+def quote(book: Row, symbol: str, *, at_ms: int, premium: Row | None = None) -> Quote:
+    """Best prices of a bookTicker row; mark and index from a premiumIndex row."""
+    return Quote(
+        symbol=symbol,
+        bid=number(book["bidPrice"]),
+        ask=number(book["askPrice"]),
+        at_ms=at_ms,
+        mark=number(premium["markPrice"]) if premium else None,
+        index=number(premium["indexPrice"]) if premium else None,
+    )
+
+
+def book(row: Row, symbol: str, *, at_ms: int) -> Book:
+    def levels(side: str) -> tuple[tuple[Decimal, Decimal], ...]:
+        return tuple((number(level[0]), number(level[1])) for level in row[side])
+
+    return Book(symbol, levels("bids"), levels("asks"), at_ms)
+
+
+def funding(row: Row, symbol: str, *, interval_hours: int, at_ms: int) -> Funding:
+    """A premiumIndex row: `lastFundingRate` is the running estimate for the next settlement."""
+    return Funding(symbol, number(row["lastFundingRate"]), interval_hours, int(row["nextFundingTime"]), at_ms)
+
+
+def order_report(row: Row, symbol: str, *, contract_size: Decimal, fills: tuple[Fill, ...] = ()) -> OrderReport:
+    """An order row of /api/v3 or /fapi.
+
+    Raises:
+        ValueError: for a status nobody has told us about.
+    """
+    filled = number(row["executedQty"])
+    executed = row.get("cummulativeQuoteQty", row.get("cumQuote"))
+    if executed is None:
+        executed = filled * contract_size * number(row.get("avgPrice") or "0")
+    return OrderReport(
+        symbol=symbol,
+        client_id=row.get("origClientOrderId") or row.get("clientOrderId"),
+        venue_id=str(row["orderId"]),
+        state=_state(str(row["status"])),
+        side=Side(str(row["side"]).lower()),
+        size=number(row["origQty"]),
+        filled_size=filled,
+        # Binance spot reports a negative quote quantity for old orders it no longer knows.
+        filled_quote=max(ZERO, number(executed)),
+        price=_positive(row.get("price")),
+        reduce_only=row.get("reduceOnly") in (True, "true"),
+        is_trigger=str(row.get("type")) in _SPOT_TRIGGERS,
+        at_ms=int(row.get("updateTime") or row.get("transactTime") or row.get("time") or 0),
+        fills=fills,
+    )
+
+
+def trigger_report(row: Row, symbol: str, *, executed: OrderReport | None = None) -> OrderReport:
+    """An algo order row; `executed` is the ordinary order it became when it triggered, whose state it then takes."""
+    status = str(row["algoStatus"])
+    became = executed.state if executed else ReportState.OPEN
+    return OrderReport(
+        symbol=symbol,
+        client_id=row.get("clientAlgoId"),
+        venue_id=str(row["algoId"]),
+        state=became if status in TRIGGERED else _state(status),
+        side=Side(str(row["side"]).lower()),
+        size=number(row["quantity"]),
+        filled_size=executed.filled_size if executed else ZERO,
+        filled_quote=executed.filled_quote if executed else ZERO,
+        price=_positive(row.get("price")),
+        reduce_only=row.get("reduceOnly") in (True, "true"),
+        is_trigger=True,
+        at_ms=int(row.get("updateTime") or row.get("createTime") or 0),
+    )
+
+
+def placement_fills(row: Row, *, venue: str, symbol: str) -> tuple[Fill, ...]:
+    """The fills a spot order's FULL answer carries: what filled at once was taken from the book."""
+    return tuple(
+        Fill(
+            venue=venue,
+            trade_id=_trade_id(symbol, part["tradeId"]),
+            symbol=symbol,
+            client_id=row.get("clientOrderId"),
+            venue_order_id=str(row["orderId"]),
+            side=Side(str(row["side"]).lower()),
+            price=number(part["price"]),
+            size=number(part["qty"]),
+            fee=number(part["commission"]),
+            fee_asset=str(part["commissionAsset"]),
+            is_maker=False,
+            at_ms=int(row.get("transactTime") or 0),
+        )
+        for part in row.get("fills", ())
+    )
+
+
+def fill(row: Row, *, venue: str, symbol: str) -> Fill:
+    """A row of myTrades (spot: isBuyer, isMaker) or userTrades (perps: side, maker)."""
+    taken = row["side"].lower() if "side" in row else "buy" if row["isBuyer"] else "sell"
+    return Fill(
+        venue=venue,
+        trade_id=_trade_id(symbol, row["id"]),
+        symbol=symbol,
+        client_id=None,
+        venue_order_id=str(row["orderId"]),
+        side=Side(taken),
+        price=number(row["price"]),
+        size=number(row["qty"]),
+        fee=number(row["commission"]),
+        fee_asset=str(row["commissionAsset"]),
+        is_maker=bool(row.get("isMaker", row.get("maker"))),
+        at_ms=int(row["time"]),
+    )
+
+
+def payments(rows: Iterable[Row], symbols: Mapping[str, str]) -> tuple[Payment, ...]:
+    """Income rows that are not the results of our own trades; `symbols` maps venue symbols to unified ones."""
+    return tuple(
+        Payment(
+            id=f"{row['incomeType']}:{row['tranId']}",
+            kind=_KINDS.get(str(row["incomeType"]), str(row["incomeType"]).lower()),
+            asset=str(row["asset"]),
+            amount=number(row["income"]),
+            symbol=symbols.get(str(row.get("symbol") or "")) if row.get("symbol") else None,
+            at_ms=int(row["time"]),
+        )
+        for row in rows
+        if row["incomeType"] not in _OWN_TRADING
+    )
+
+
+def brackets(row: Row) -> tuple[tuple[Decimal, Decimal, Decimal, int], ...]:
+    """(floor, cap, maintenance rate, highest leverage) of each bracket, smallest notional first."""
+    return tuple(
+        sorted(
+            (
+                number(part["notionalFloor"]),
+                number(part["notionalCap"]),
+                number(part["maintMarginRatio"]),
+                int(part["initialLeverage"]),
+            )
+            for part in row["brackets"]
+        )
+    )
+
+
+def _state(status: str) -> ReportState:
+    try:
+        return _STATES[status]
+    except KeyError:
+        raise ValueError(f"the venue reports an order status nobody has described: {status!r}") from None
+
+
+def _trade_id(symbol: str, trade: Any) -> str:
+    """Trade ids count per symbol, and a fill is unique per (venue, trade id)."""
+    return f"{symbol}:{trade}"

@@ -1,0 +1,313 @@
+"""Start-up: environment verified, clock measured, key tried; anything doubtful refuses with clear words."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from bot.domain.instrument import Kind
+from bot.ports import SetupFailed, Unavailable
+from bot.venues.ccxt_connection import verify_hosts
+from bot.venues.ccxt_loader import CCXT_VERSION, load_exchange_class
+from bot.venues.ccxt_venue import CcxtVenue, ConnectionRules, Credentials
+from bot.venues.errors import ReadRefused
+from bot.venues.instruments_cache import InstrumentsCache
+from bot.venues.profiles import BINANCE, PROFILES
+from tests.venues.binance_server import NOW_MS, SECRET, BinanceServer, refusal
+from tests.venues.conftest import SYMBOLS, HandClock
+
+INFO = [("GET", "/api/v3/exchangeInfo"), ("GET", "/fapi/v1/exchangeInfo")]
+
+
+async def test_sim_without_a_session_is_refused_before_anything_is_built(make_venue: Callable[..., CcxtVenue]) -> None:
+    with pytest.raises(SetupFailed, match="needs a session"):
+        await make_venue(session_factory=None).open()
+
+
+def test_an_unknown_environment_is_refused_and_the_known_ones_are_named(make_venue: Callable[..., CcxtVenue]) -> None:
+    with pytest.raises(SetupFailed, match="mainnet, sim, spot-testnet, testnet"):
+        make_venue(environment="production")
+
+
+@pytest.mark.parametrize(
+    ("environment", "hosts"),
+    [
+        ("sim", {"api.binance.com", "fapi.binance.com"}),
+        ("mainnet", {"api.binance.com", "fapi.binance.com"}),
+        ("testnet", {"demo-api.binance.com", "demo-fapi.binance.com"}),
+        ("spot-testnet", {"testnet.binance.vision"}),
+    ],
+)
+async def test_each_environment_talks_to_its_own_hosts_only(
+    environment: str, hosts: set[str], make_venue: Callable[..., CcxtVenue], server: BinanceServer
+) -> None:
+    venue = make_venue(environment=environment)
+    await venue.open()
+    await venue.fetch_account()
+    assert {hit.host for hit in server.hits} == hosts
+
+
+async def test_the_spot_test_network_asks_for_no_futures(
+    make_venue: Callable[..., CcxtVenue], server: BinanceServer
+) -> None:
+    venue = make_venue(environment="spot-testnet")
+    await venue.open()
+    account = await venue.fetch_account()
+    assert account.perp_wallet == 0
+    assert await venue.fetch_payments(0) == ()
+    found = await venue.fetch_instruments(["UNI/USDT", "UNI/USDT:USDT"])
+    assert found.keys() == {"UNI/USDT"}
+    assert not any(hit.path.startswith("/fapi") for hit in server.hits)
+
+
+@pytest.mark.parametrize("environment", list(BINANCE.environments))
+@pytest.mark.parametrize("url", ["http://api.binance.com/x", "https://api.binance.com.evil.example/x", "https://x/y"])
+def test_one_strange_url_among_many_is_enough_to_refuse(environment: str, url: str) -> None:
+    spec = BINANCE.environments[environment]
+
+    urls: dict[str, Any] = {"public": f"https://{min(spec.hosts)}/api", "deep": {"private": url}}
+    exchange = SimpleNamespace(hostname="binance.com", urls={"api": urls})
+    with pytest.raises(SetupFailed, match=r"section api\.deep\.private"):
+        verify_hosts(exchange, spec, "binance")
+    exchange.urls = {"api": {}}
+    with pytest.raises(SetupFailed, match="no API URL"):
+        verify_hosts(exchange, spec, "binance")
+
+
+@pytest.mark.parametrize("skew_ms", [2_501, -2_501, 60_000])
+async def test_a_clock_too_far_off_is_refused_with_advice(
+    skew_ms: int, make_venue: Callable[..., CcxtVenue], server: BinanceServer
+) -> None:
+    server.now_ms = lambda: NOW_MS + skew_ms
+    with pytest.raises(SetupFailed, match=f"by {skew_ms} ms.*NTP"):
+        await make_venue().open()
+
+
+async def test_a_small_skew_corrects_every_stamp(make_venue: Callable[..., CcxtVenue], server: BinanceServer) -> None:
+    server.now_ms = lambda: NOW_MS + 700
+    venue = make_venue()
+    await venue.open()
+    assert (venue.clock_skew_ms, venue.now_ms()) == (700, NOW_MS + 700)
+    assert server.last("GET", "/fapi/v3/account").params["timestamp"] == str(NOW_MS + 700)
+
+
+async def test_the_skew_is_taken_from_the_fastest_of_three_answers(
+    make_venue: Callable[..., CcxtVenue], server: BinanceServer, clock: HandClock
+) -> None:
+    venue = make_venue()
+    await venue.open()
+    trips = iter([400, 10, 300])
+
+    def answer() -> int:
+        trip = next(trips)
+        clock.value_ms += trip
+        return clock.value_ms - trip + 50
+
+    server.now_ms = answer
+    assert await venue.fetch_clock_skew() == 50 - 5
+
+
+@pytest.mark.parametrize(
+    ("route", "answer", "words"),
+    [
+        (("GET", "/api/v3/account"), refusal(-2014, "API-key format invalid.", 401), "spot wallet"),
+        (("GET", "/api/v3/account"), refusal(-2015, "Invalid API-key, IP, or permissions.", 401), "allowed IP"),
+        (("GET", "/fapi/v3/account"), refusal(-2015, "Invalid API-key, IP, or permissions.", 401), "futures perm"),
+        (("GET", "/fapi/v1/positionSide/dual"), {"dualSidePosition": True}, "one-way mode"),
+        (
+            ("GET", "/sapi/v1/account/apiRestrictions"),
+            {"enableWithdrawals": True, "enableFutures": True},
+            "withdrawal permission",
+        ),
+        (("GET", "/sapi/v1/account/apiRestrictions"), {"enableFutures": False}, "no futures permission"),
+    ],
+)
+async def test_a_key_that_cannot_or_must_not_trade_is_refused(
+    route: tuple[str, str], answer: Any, words: str, make_venue: Callable[..., CcxtVenue], server: BinanceServer
+) -> None:
+    server.answers[route] = answer
+    with pytest.raises(SetupFailed, match=words) as caught:
+        await make_venue().open()
+    assert SECRET not in str(caught.value)
+
+
+async def test_a_wrong_secret_is_refused(make_venue: Callable[..., CcxtVenue]) -> None:
+    with pytest.raises(SetupFailed, match="-1022"):
+        await make_venue(credentials=Credentials("key", "another secret")).open()
+
+
+async def test_endpoints_an_environment_lacks_do_not_stop_the_start(
+    make_venue: Callable[..., CcxtVenue], server: BinanceServer
+) -> None:
+    del server.answers["GET", "/sapi/v1/account/apiRestrictions"]
+    del server.answers["GET", "/fapi/v1/positionSide/dual"]
+    await make_venue().open()
+
+
+async def test_a_venue_that_is_down_is_unavailable_and_leaves_nothing_open(
+    make_venue: Callable[..., CcxtVenue], server: BinanceServer
+) -> None:
+    server.drops.add(("GET", "/api/v3/time"))
+    venue = make_venue()
+    with pytest.raises(Unavailable):
+        await venue.open()
+    await venue.close()
+
+
+async def test_market_data_needs_no_key(make_venue: Callable[..., CcxtVenue], server: BinanceServer) -> None:
+    venue = make_venue(credentials=None)
+    await venue.open()
+    await venue.fetch_instruments(["UNI/USDT"])
+    assert (await venue.fetch_quotes(["UNI/USDT"])).keys() == {"UNI/USDT"}
+    assert not any("signature" in hit.params for hit in server.hits)
+    server.hits.clear()
+    with pytest.raises(ReadRefused, match='requires "apiKey"'):
+        await venue.fetch_account()
+    assert server.hits == []
+
+
+def test_credentials_do_not_print() -> None:
+    credentials = Credentials("visible-key", SECRET)
+    assert SECRET not in f"{credentials!r} {credentials}"
+    assert "visible-key" not in repr(credentials)
+
+
+# --- instruments and their cache
+
+
+async def test_instruments_take_exactly_two_requests_and_come_from_the_venues_own_filters(
+    make_venue: Callable[..., CcxtVenue], server: BinanceServer
+) -> None:
+    venue = make_venue(credentials=None)
+    await venue.open()
+    server.hits.clear()
+    found = await venue.fetch_instruments([*SYMBOLS, "GONE/USDT"])
+    assert server.routes() == INFO
+    assert found.keys() == set(SYMBOLS)
+    assert found["UNI/USDT"].kind is Kind.SPOT
+    assert str(found["1000PEPE/USDT:USDT"].multiplier) == "1000"
+    assert found["1000PEPE/USDT:USDT"].token == "PEPE"
+    assert found["UNI/USDT:USDT"].leverage_max == BINANCE.leverage_fallback
+
+
+async def test_with_a_key_the_leverage_limit_is_the_brackets(venue: CcxtVenue, server: BinanceServer) -> None:
+    found = await venue.fetch_instruments(SYMBOLS)
+    assert found["UNI/USDT:USDT"].leverage_max == 50
+    assert found["UNI/USDT"].leverage_max == 1
+
+
+async def test_a_second_start_reads_the_cache_and_asks_for_no_lists(
+    make_venue: Callable[..., CcxtVenue], server: BinanceServer, tmp_path: Path, clock: HandClock
+) -> None:
+    rules = ConnectionRules(cache_folder=tmp_path / "cache", cache_max_age_ms=1_000)
+
+    async def start(symbols: list[str]) -> int:
+        venue = make_venue(credentials=None, rules=rules)
+        await venue.open()
+        server.hits.clear()
+        found = await venue.fetch_instruments(symbols)
+        assert found.keys() == set(symbols) - {"GONE/USDT"}
+        return len(server.hits)
+
+    assert await start(["UNI/USDT", "UNI/USDT:USDT", "GONE/USDT"]) == 2
+    assert await start(["UNI/USDT", "GONE/USDT"]) == 0
+    assert await start(["AAVE/USDT"]) == 2
+    clock.value_ms += 1_001
+    assert await start(["AAVE/USDT"]) == 2
+
+
+async def test_a_cached_start_gives_the_same_instruments_and_sends_the_same_order(
+    make_venue: Callable[..., CcxtVenue], server: BinanceServer, tmp_path: Path
+) -> None:
+    rules = ConnectionRules(cache_folder=tmp_path)
+    found = []
+    for _ in range(2):
+        venue = make_venue(credentials=None, rules=rules)
+        await venue.open()
+        found.append(await venue.fetch_instruments(SYMBOLS))
+        assert venue._link.exchange.amount_to_precision("UNI/USDT", "3.14") == "3.14"
+    assert found[0] == found[1]
+    assert len(json.loads((tmp_path / "instruments-binance-sim.json").read_text())["markets"]) == len(SYMBOLS)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"version": 99, "saved_ms": 0, "asked": [], "markets": {}}'])
+def test_a_broken_cache_is_not_used(content: str, tmp_path: Path) -> None:
+    cache = InstrumentsCache(tmp_path, "binance", "sim")
+    cache.path.write_text(content)
+    assert cache.load([], now_ms=0) is None
+
+
+def test_a_folder_that_cannot_be_written_costs_only_speed(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    InstrumentsCache(tmp_path / "file" / "below", "binance", "sim").save({}, [], now_ms=0)
+
+
+# --- ccxt itself
+
+
+def run(code: str) -> str:
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+
+
+def test_the_lean_import_loads_one_exchange_and_not_a_hundred() -> None:
+    out = run(
+        "import sys\n"
+        "from bot.venues.ccxt_loader import load_exchange_class\n"
+        "cls = load_exchange_class('binance')\n"
+        "print(cls.__name__, cls({}).id, sum(m.startswith('ccxt') for m in sys.modules))\n"
+        "import ccxt, ccxt.async_support as a\n"
+        "print(a.binance is cls, a.kraken.__name__, issubclass(a.BadSymbol, ccxt.BaseError), hasattr(a, 'nonsense'))\n"
+    )
+    first, second = out.splitlines()
+    name, ccxt_id, modules = first.split()
+    assert (name, ccxt_id) == ("binance", "binance")
+    assert int(modules) < 60
+    assert second == "True kraken True False"
+
+
+def test_an_import_that_cannot_be_lean_falls_back_to_the_ordinary_one() -> None:
+    out = run(
+        "import bot.venues.ccxt_loader as loader\n"
+        "loader._PACKAGES = {'ccxt': '', 'ccxt.async_support': 'nowhere', 'ccxt.pro': 'pro'}\n"
+        "print(loader.load_exchange_class('binance')({}).id)\n"
+    )
+    assert out.strip() == "binance"
+
+
+def test_an_exchange_ccxt_does_not_have_is_named() -> None:
+    with pytest.raises(SetupFailed, match="nonesuch"):
+        load_exchange_class("nonesuch")
+
+
+def test_ccxt_is_the_version_its_internals_were_read_in() -> None:
+    exchange = load_exchange_class("binance")
+    module = sys.modules[exchange.__module__.split(".")[0]]
+    assert module.__version__ == CCXT_VERSION
+
+
+def test_profiles_name_a_default_test_environment_and_cover_what_they_use() -> None:
+    for profile in PROFILES.values():
+        assert profile.test_environment in profile.environments
+        for market in profile.sections.values():
+            names = {bucket.name for bucket in profile.buckets[market]}
+            assert profile.order_costs.get(market, {}).keys() <= names
+        for (_, section, _), units in profile.weights.items():
+            assert units.keys() <= {bucket.name for bucket in profile.buckets[profile.sections[section]]}
+        assert profile.quiet_period_ms(profile.receive_window_ms) > profile.receive_window_ms
+        for environment in profile.environments.values():
+            assert environment.hosts
+            assert environment.kinds
+
+
+def test_live_and_test_hosts_never_overlap() -> None:
+    environments = BINANCE.environments
+    for name in ("testnet", "spot-testnet"):
+        assert not environments[name].hosts & environments["mainnet"].hosts
+    assert environments["sim"].needs_session
+    assert replace(environments["mainnet"], needs_session=True).hosts == environments["sim"].hosts

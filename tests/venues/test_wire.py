@@ -1,0 +1,224 @@
+"""The wire: one admission per HTTP request, the venue's counts adopted, silence obeyed, nothing sent twice."""
+
+import asyncio
+from collections.abc import Callable
+from decimal import Decimal
+
+import pytest
+
+from bot.ports import Lane, OutcomeUnknown, Rejection, Unavailable, VenueRejected
+from bot.venues.ccxt_venue import CcxtVenue
+from tests.venues.binance_server import BinanceServer, Canned, placed, refusal
+from tests.venues.conftest import SYMBOLS
+from tests.venues.orders import ALGO_ORDER, PERP_ORDER, SPOT_ORDER, request, stop
+
+PERP = "UNI/USDT:USDT"
+
+
+def used(venue: CcxtVenue, market: str, bucket: str) -> int:
+    return venue.throttle_loads()[market][bucket][0]
+
+
+@pytest.mark.parametrize(
+    ("market", "weight", "read"),
+    [
+        ("spot", 5, lambda v: v.fetch_book("UNI/USDT", 100)),
+        ("spot", 4, lambda v: v.fetch_order("UNI/USDT", "tsbabc1")),
+        ("spot", 6, lambda v: v.fetch_open_orders(["UNI/USDT"])),
+        ("usdm", 2, lambda v: v.fetch_open_orders([PERP])),
+        ("usdm", 1, lambda v: v.fetch_order(PERP, "tsbabc1")),
+        ("usdm", 30, lambda v: v.fetch_payments(0)),
+        ("usdm", 1, lambda v: v.fetch_maintenance_rate("DOT/USDT:USDT", Decimal(1))),
+    ],
+)
+async def test_a_read_costs_the_venues_weight_once(
+    market: str, weight: int, read: Callable[[CcxtVenue], object], venue: CcxtVenue, server: BinanceServer
+) -> None:
+    server.answers["GET", "/api/v3/depth"] = {"bids": [["1", "1"]], "asks": [["2", "1"]]}
+    server.answers["GET", SPOT_ORDER] = server.answers["GET", PERP_ORDER] = refusal(-2013, "Order does not exist.")
+    server.answers["GET", "/fapi/v1/income"] = []
+    before = used(venue, market, "weight")
+    try:
+        await read(venue)  # type: ignore[misc]
+    except Unavailable:
+        assert weight == 1
+    assert used(venue, market, "weight") - before == weight
+
+
+async def test_every_http_request_passes_the_gate_exactly_once(
+    make_venue: Callable[..., CcxtVenue], server: BinanceServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    venue = make_venue()
+    await venue._link.open()
+    passes: list[str] = []
+    for market, gate in venue._link.wire.gates.items():
+
+        def counting(costs: object, lane: object, market: str = market) -> object:
+            passes.append(market)
+            return asyncio.sleep(0)
+
+        monkeypatch.setattr(gate, "admit", counting)
+    server.hits.clear()
+    await venue.fetch_instruments(SYMBOLS)
+    await venue.fetch_account()
+    await venue.fetch_quotes(SYMBOLS)
+    server.answers["POST", SPOT_ORDER] = placed
+    await venue.submit_order(request())
+    assert len(passes) == len(server.hits) >= 9
+
+
+@pytest.mark.parametrize(("symbol", "path"), [("UNI/USDT", SPOT_ORDER), (PERP, PERP_ORDER), (PERP, ALGO_ORDER)])
+async def test_an_admitted_order_passes_without_a_second_wait_and_is_counted_once(
+    symbol: str, path: str, venue: CcxtVenue, server: BinanceServer
+) -> None:
+    server.answers["POST", path] = placed
+    market = "usdm" if ":" in symbol else "spot"
+    before = used(venue, market, "orders_10s")
+    await venue.admit(symbol, Lane.BULK)
+    gate = venue._link.wire.gates[market]
+    for _ in range(gate.loads()["weight"][1] - gate.loads()["weight"][0]):
+        await gate.admit({"weight": 1}, Lane.CRITICAL)
+    sent = stop() if path == ALGO_ORDER else request(symbol)
+    await asyncio.wait_for(venue.submit_order(sent), 5)
+    assert used(venue, market, "orders_10s") - before == 1
+
+
+async def test_an_admission_pays_for_one_order_only(venue: CcxtVenue, server: BinanceServer) -> None:
+    server.answers["POST", PERP_ORDER] = placed
+    await venue.admit(PERP, Lane.CRITICAL)
+    await venue.submit_order(request(PERP))
+    await venue.submit_order(request(PERP))
+    assert used(venue, "usdm", "orders_1m") == 2
+
+
+async def test_setting_leverage_does_not_spend_the_admission_of_the_order_after_it(
+    venue: CcxtVenue, server: BinanceServer
+) -> None:
+    server.answers["POST", "/fapi/v1/marginType"] = {"code": 200, "msg": "success"}
+    server.answers["POST", "/fapi/v1/leverage"] = {"leverage": 5, "symbol": "UNIUSDT"}
+    server.answers["POST", PERP_ORDER] = placed
+    await venue.admit(PERP, Lane.CRITICAL)
+    await venue.set_leverage(PERP, Decimal(5))
+    await venue.submit_order(request(PERP))
+    assert used(venue, "usdm", "orders_1m") == 1
+
+
+async def test_usdm_orders_cost_no_weight_on_the_wire(venue: CcxtVenue, server: BinanceServer) -> None:
+    server.answers["POST", PERP_ORDER] = placed
+    before = used(venue, "usdm", "weight")
+    await venue.submit_order(request(PERP))
+    assert used(venue, "usdm", "weight") == before
+
+
+async def test_the_venues_own_counts_are_adopted_from_headers(venue: CcxtVenue, server: BinanceServer) -> None:
+    headers = {"X-MBX-USED-WEIGHT-1M": "1234", "X-MBX-ORDER-COUNT-10S": "17"}
+    server.answers["POST", SPOT_ORDER] = Canned(400, '{"code":-1013,"msg":"Filter failure: NOTIONAL"}', headers)
+    with pytest.raises(VenueRejected):
+        await venue.submit_order(request())
+    assert used(venue, "spot", "weight") == 1234
+    assert used(venue, "spot", "orders_10s") == 17
+    assert used(venue, "usdm", "orders_10s") == 0
+
+
+@pytest.mark.parametrize(("status", "code"), [(429, -1003), (418, -1003), (429, -1015), (400, -1015)])
+async def test_a_rate_limit_answer_silences_the_market_for_as_long_as_the_venue_says(
+    status: int, code: int, venue: CcxtVenue, server: BinanceServer
+) -> None:
+    server.answers["POST", SPOT_ORDER] = refusal(code, "Too many requests.", status, **{"Retry-After": "77"})
+    with pytest.raises(VenueRejected) as caught:
+        await venue.submit_order(request())
+    assert caught.value.kind is Rejection.RATE_LIMIT
+    assert 70 < venue._link.wire.gates["spot"].held_s <= 77
+    assert venue._link.wire.gates["usdm"].held_s == 0
+    server.hits.clear()
+    with pytest.raises(Unavailable, match="silence") as silence:
+        await venue.fetch_order("UNI/USDT", "tsbabc1")
+    assert silence.value.retry_after is not None
+    assert server.hits == []
+
+
+async def test_a_ban_without_header_is_read_from_its_message(venue: CcxtVenue, server: BinanceServer) -> None:
+    until = venue.now_ms() + 120_000
+    server.answers["GET", "/api/v3/depth"] = refusal(-1003, f"Way too many; IP banned until {until}.", 418)
+    with pytest.raises(Unavailable) as caught:
+        await venue.fetch_book("UNI/USDT", 5)
+    assert caught.value.retry_after == pytest.approx(120, abs=2)
+    assert server.count("GET", "/api/v3/depth") == 1
+
+
+async def test_an_admitted_write_does_not_leave_while_the_venue_asks_for_silence(
+    venue: CcxtVenue, server: BinanceServer
+) -> None:
+    await venue.admit("UNI/USDT", Lane.CRITICAL)
+    venue._link.wire.gates["spot"].hold(5)
+    with pytest.raises(VenueRejected) as caught:
+        await venue.submit_order(request())
+    assert caught.value.kind is Rejection.RATE_LIMIT
+    assert server.hits == []
+
+
+@pytest.mark.parametrize(("symbol", "path"), [("UNI/USDT", SPOT_ORDER), (PERP, PERP_ORDER)])
+async def test_a_post_on_a_dropped_connection_arrives_once(
+    symbol: str, path: str, venue: CcxtVenue, server: BinanceServer
+) -> None:
+    await venue.fetch_account()
+    server.drops.add(("POST", path))
+    with pytest.raises(OutcomeUnknown):
+        await venue.submit_order(request(symbol))
+    assert server.count("POST", path) == 1
+
+
+async def test_a_cancelled_task_keeps_its_cancellation(venue: CcxtVenue, server: BinanceServer) -> None:
+    task = asyncio.ensure_future(venue.submit_order(request()))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_facts_of_concurrent_failures_are_not_mixed_up(venue: CcxtVenue, server: BinanceServer) -> None:
+    server.answers["POST", SPOT_ORDER] = refusal(-1013, "Filter failure: LOT_SIZE")
+    server.answers["POST", PERP_ORDER] = refusal(-2019, "Margin is insufficient.")
+    results = await asyncio.gather(
+        *(venue.submit_order(request(symbol)) for symbol in ("UNI/USDT", PERP) * 8), return_exceptions=True
+    )
+    kinds = [result.kind for result in results if isinstance(result, VenueRejected)]
+    assert kinds == [Rejection.FILTER, Rejection.FUNDS] * 8
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+async def test_a_redirect_is_not_followed_by_a_write_nor_by_a_read(
+    status: int, venue: CcxtVenue, server: BinanceServer
+) -> None:
+    away = Canned(status, "", {"Location": "https://api.binance.com/elsewhere"})
+    server.answers["POST", SPOT_ORDER] = server.answers["GET", "/api/v3/depth"] = away
+    with pytest.raises(OutcomeUnknown):
+        await venue.submit_order(request())
+    with pytest.raises(Unavailable):
+        await venue.fetch_book("UNI/USDT", 5)
+    assert not [hit for hit in server.hits if hit.path == "/elsewhere"]
+
+
+async def test_history_is_not_asked_further_back_than_the_venue_keeps_it(
+    venue: CcxtVenue, server: BinanceServer
+) -> None:
+    server.answers["GET", "/fapi/v1/userTrades"] = []
+    assert await venue.fetch_fills(PERP, 0) == ()
+    assert server.count("GET", "/fapi/v1/userTrades") == 13
+
+
+@pytest.mark.parametrize("method", ["POST", "DELETE"])
+async def test_a_write_that_is_not_answered_in_time_is_unknown_and_was_sent_once(
+    method: str, venue: CcxtVenue, server: BinanceServer
+) -> None:
+    server.silent.add((method, PERP_ORDER))
+    venue._link.exchange.timeout = 200
+    with pytest.raises(OutcomeUnknown, match="RequestTimeout"):
+        await (venue.submit_order(request(PERP)) if method == "POST" else venue.cancel_order(PERP, "tsbabc1"))
+    assert server.count(method, PERP_ORDER) == 1
+
+
+async def test_an_endpoint_that_is_not_there_is_not_asked_again(venue: CcxtVenue, server: BinanceServer) -> None:
+    with pytest.raises(Unavailable, match="HTTP 404"):
+        await venue.fetch_open_interest(PERP)
+    assert server.count("GET", "/fapi/v1/openInterest") == 1
