@@ -147,7 +147,9 @@ class Venue(Protocol):
     has_transfers: bool
     receive_window_ms: int
     quiet_period_ms: int
-    clock_skew_ms: int
+
+    @property
+    def clock_skew_ms(self) -> int: ...
 
     async def open(self) -> None:
         """Connect, verify the environment (fail closed) and measure the clock. Raises SetupFailed, Unavailable."""

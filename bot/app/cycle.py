@@ -246,7 +246,12 @@ class Cycle:
 
 
 def mark_equity(memory: Memory, portfolio: Portfolio, now_ms: int) -> Memory:
-    """Carry the equity peak and the day's opening equity forward; days are UTC."""
+    """Carry the equity peak and the day's opening equity forward; days are UTC.
+
+    An account that cannot be priced whole says nothing about equity.
+    """
+    if portfolio.unpriced:
+        return memory
     day_start = now_ms - now_ms % DAY_MS
     is_new_day = memory.day_start_ms != day_start or memory.day_start_equity == ZERO
     return replace(

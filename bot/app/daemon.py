@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import sys
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import orjson
 import structlog
+from rich.console import Console
 
 from bot.app import report
 from bot.app.cycle import CycleResult
@@ -63,10 +65,14 @@ def plan(settings: Settings, *, as_json: bool = False) -> int:
 
 async def _plan(settings: Settings, *, as_json: bool) -> int:
     try:
-        report.print_plan(await preview(settings), as_json=as_json)
+        result = await preview(settings)
     except (SetupFailed, Unavailable) as error:
         _log.error("cannot_plan", why=str(error))
         return EXIT_CONFIG if isinstance(error, SetupFailed) else EXIT_TIMEOUT
+    if as_json:
+        sys.stdout.write(orjson.dumps(report.plan_document(result), option=orjson.OPT_INDENT_2).decode() + "\n")
+    else:
+        report.print_plan(Console(highlight=False), result)
     return EXIT_OK
 
 

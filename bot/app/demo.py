@@ -10,7 +10,6 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +22,12 @@ from bot.app.embedded import Embedded
 from bot.app.settings import Settings
 from bot.app.wiring import App, build
 from bot.domain.campaign import Campaign
-from bot.domain.states import CampaignState
 from bot.execution.journal import JournalError
 from bot.ports import SetupFailed, Unavailable
 
 EXIT_OK, EXIT_ERROR, EXIT_TIMEOUT, EXIT_MISMATCH = 0, 1, 5, 11
 HOUR_MS = 3_600_000
+PIPE_COLUMNS = 140
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +49,9 @@ class DemoOptions:
 
 def run_demo(options: DemoOptions) -> int:
     """Run the demo and return its exit code: 0 when the journal and the exchange agree."""
-    console = Console(stderr=options.as_json)
+    console = Console(stderr=options.as_json, highlight=False)
+    if not console.is_terminal:
+        console.width = max(console.width, PIPE_COLUMNS)
     try:
         return asyncio.run(_Demo(options, console).run())
     except (SetupFailed, Unavailable, JournalError, scenarios.ScenarioError) as error:
@@ -121,7 +122,7 @@ class _Demo:
         changed = self._last is None or self._last.decision.condition is not result.decision.condition
         if campaign is not None:
             self._campaigns[campaign.number] = campaign
-        report.print_cycle(self._console, result, with_diagnosis=changed or is_new)
+        report.print_cycle(self._console, result, with_diagnosis=changed or is_new, before=self._last)
         self._last = result
 
     async def _summary(self, app: App) -> Mapping[str, Any]:

@@ -3,18 +3,21 @@
 import secrets
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
+from typing import Protocol
 
 import aiohttp
 
 from bot.app.clock import SkippingClock, SystemClock
 from bot.domain.instrument import Instrument, Kind
+from bot.domain.market import Tvl
 from bot.domain.money import ZERO, floor_to
 from bot.playbook.policy import Policy, Sectors
 from bot.app.settings import Settings
+from bot.ports import TvlSource
 from bot.simex.engine.exchange import Exchange
 from bot.simex.engine.market import Market
 from bot.simex.market.catalogue import default_instruments
@@ -24,6 +27,8 @@ from bot.simex.signing import ApiKey
 from bot.simex.tls import loopback_session
 
 ACCOUNT = "demo"
+DAY_MS = 86_400_000
+TVL_DAYS = 200
 # Prices at the start of a synthetic market: round, so that the golden account adds up to the cent.
 ANCHORS: Mapping[str, Decimal] = {
     token: Decimal(price)
@@ -46,6 +51,7 @@ class Embedded:
     clock: SkippingClock
     key: ApiKey
     directory: Path
+    tvl: TvlSource
 
     def session(self) -> aiohttp.ClientSession:
         """A session that resolves every host to this exchange and trusts only its authority."""
@@ -54,6 +60,29 @@ class Embedded:
     async def stop(self) -> None:
         await self.server.stop()
         shutil.rmtree(self.directory, ignore_errors=True)
+
+
+class TvlMarket(Market, Protocol):
+    """A market that also knows the total value locked of its sectors."""
+
+    def tvl(self, name: str, start_ms: int, end_ms: int) -> Tvl: ...
+
+
+class MarketTvl:
+    """The market's own total value locked, as far as it lies in the past."""
+
+    def __init__(self, market: TvlMarket, clock: SkippingClock) -> None:
+        self._market, self._clock = market, clock
+
+    async def fetch_tvl(self, names: Sequence[str]) -> Mapping[str, Tvl]:
+        """Names the market has no records of are left out."""
+        now_ms, found = self._clock.now_ms(), {}
+        for name in names:
+            try:
+                found[name] = self._market.tvl(name, now_ms - TVL_DAYS * DAY_MS, now_ms)
+            except KeyError:
+                continue
+        return found
 
 
 def tokens_of(settings: Settings) -> tuple[str, ...]:
@@ -72,7 +101,7 @@ async def embed_synthetic(settings: Settings, *, scenario: str, seed: int, start
     return await embed(settings, market, start_ms)
 
 
-async def embed(settings: Settings, market: Market, start_ms: int) -> Embedded:
+async def embed(settings: Settings, market: TvlMarket, start_ms: int) -> Embedded:
     """Start an exchange whose account stands at the neutral weights of the playbook, with the configured reserve.
 
     Each sector's spot share is divided equally between the tokens that belong to it alone, so that the sleeves add up to
@@ -89,7 +118,7 @@ async def embed(settings: Settings, market: Market, start_ms: int) -> Embedded:
     server = Simex(exchange, keys={key.key: key}, clock=clock.now_ms)
     directory = Path(tempfile.mkdtemp(prefix="simex-"))
     await server.start(tls_dir=directory)
-    return Embedded(exchange, server, clock, key, directory)
+    return Embedded(exchange, server, clock, key, directory, MarketTvl(market, clock))
 
 
 def neutral_holdings(

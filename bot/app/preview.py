@@ -31,7 +31,7 @@ async def preview(settings: Settings) -> CycleResult:
     try:
         await venue.open()
         memory, working, kill = _remembered(settings)
-        snapshot = await Observer(venue, wanted_of(settings)).observe()
+        snapshot = await Observer(venue, wanted_of(settings), tvl=embedded.tvl if embedded else None).observe()
         account = await venue.fetch_account()
         policy, sectors = policy_for(settings, venue), settings.universe
         portfolio = build_portfolio(account, snapshot, memory, policy, sectors)

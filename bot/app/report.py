@@ -14,12 +14,13 @@ from bot.app import report_rows as rows
 from bot.app import report_tables as tables
 from bot.app.cycle import CycleResult, verdict_mapping
 from bot.app.report_format import money, percent, utc
-from bot.domain.campaign import Campaign
+from bot.domain.campaign import Campaign, Tranche
 from bot.domain.codec import encode
 from bot.domain.instrument import Instrument
 from bot.domain.money import ZERO, plain, share
 from bot.domain.order import Order
 from bot.domain.portfolio import Portfolio
+from bot.domain.states import TrancheState
 from bot.execution.executor import Outcome
 from bot.execution.journal_reader import JournalReader
 from bot.execution.reconcile import Truth
@@ -29,13 +30,18 @@ ORDERS_MAX = 10_000
 FILLS_MAX = 100_000
 
 
-def print_cycle(console: Console, result: CycleResult, *, with_diagnosis: bool = False) -> None:
-    """One cycle: its head line, the reading when it is new, what was intended, refused and executed, the notes."""
-    for part in cycle_view(result, console.width, with_diagnosis=with_diagnosis):
+def print_cycle(
+    console: Console, result: CycleResult, *, with_diagnosis: bool = False, before: CycleResult | None = None
+) -> None:
+    """One cycle: its head line, the reading when it is new, the plan of a tranche that begins, what was intended,
+    refused and executed, and the notes that the turn `before` did not have."""
+    for part in cycle_view(result, console.width, with_diagnosis=with_diagnosis, before=before):
         console.print(part)
 
 
-def cycle_view(result: CycleResult, width: int, *, with_diagnosis: bool = False) -> list[RenderableType]:
+def cycle_view(
+    result: CycleResult, width: int, *, with_diagnosis: bool = False, before: CycleResult | None = None
+) -> list[RenderableType]:
     """The parts of `print_cycle`, top to bottom."""
     decision, quote = result.decision, result.portfolio.account.quote
     instruments = result.snapshot.instruments
@@ -45,6 +51,8 @@ def cycle_view(result: CycleResult, width: int, *, with_diagnosis: bool = False)
         missing = [f"{missing.what}: {missing.why}" for missing in result.snapshot.missing]
         reading = rows.why(encoded, number=result.number, at_ms=result.snapshot.at_ms, missing=missing)
         parts += [tables.why_view(reading, result.snapshot.at_ms), _sleeves(result.portfolio, encoded, quote)]
+    if begun := _tranche_begun(result, before):
+        parts.append(tables.plan_table(rows.plan_rows(begun), quote))
     if decision.intents:
         parts.append(tables.intents_table(rows.intent_rows(decision.intents, instruments), quote, width))
         verdicts = rows.verdict_rows(decision.intents, [verdict_mapping(verdict) for verdict in result.verdicts])
@@ -55,9 +63,51 @@ def cycle_view(result: CycleResult, width: int, *, with_diagnosis: bool = False)
             parts.append(tables.verdicts_table(refused, width))
     if result.outcomes:
         parts.append(tables.outcomes_table([_outcome(o, instruments) for o in result.outcomes], quote, width))
-    said = () if with_diagnosis else decision.notes
-    parts += [Text(f"  · {note.reason.value}: {note.words}") for note in (*said, *result.truth.notes, *result.notes)]
+    said = set(notes_of(before)) if before is not None else set()
+    notes = [note for note in notes_of(result, with_decision=not with_diagnosis) if note not in said]
+    parts += [Text(f"  · {note}") for note in notes]
     return [*parts, Text()]
+
+
+def notes_of(result: CycleResult, *, with_decision: bool = True) -> list[str]:
+    """The remarks of a turn, as lines."""
+    notes = (*(result.decision.notes if with_decision else ()), *result.truth.notes, *result.notes)
+    return [f"{note.reason.value}: {note.words}" for note in notes]
+
+
+def print_plan(console: Console, result: CycleResult) -> None:
+    """What the next cycle would do: diagnosis, plan, intended orders, verdicts; none of it done."""
+    print_cycle(console, result, with_diagnosis=True)
+    if not result.decision.intents:
+        console.print(Text("no orders are intended now"))
+    console.print(Text("nothing was sent and nothing was written"))
+
+
+def plan_document(result: CycleResult) -> dict[str, Any]:
+    """`plan --json`: the reading, the plan and the verdicts, JSON-able."""
+    encoded, decision = encode(result.decision), result.decision
+    verdicts = [verdict_mapping(verdict) for verdict in result.verdicts]
+    return {
+        "reading": rows.why(encoded, number=result.number, at_ms=result.snapshot.at_ms),
+        "campaign": rows.campaign_row(decision.campaign) if decision.campaign else None,
+        "intents": rows.intent_rows(decision.intents, result.snapshot.instruments),
+        "verdicts": rows.verdict_rows(decision.intents, verdicts),
+        "sleeves": rows.sleeve_rows(result.portfolio, encoded["target"]),
+        "missing": [f"{missing.what}: {missing.why}" for missing in result.snapshot.missing],
+        "notes": notes_of(result),
+    }
+
+
+def _tranche_begun(result: CycleResult, before: CycleResult | None) -> Tranche | None:
+    """The tranche that runs now and did not in the turn before."""
+    now, then = _running(result), None if before is None else _running(before)
+    return now if now is not None and (then is None or then.started_ms != now.started_ms) else None
+
+
+def _running(result: CycleResult) -> Tranche | None:
+    campaign = result.decision.campaign
+    tranches = campaign.tranches if campaign is not None else ()
+    return next((tranche for tranche in tranches if tranche.state is TrancheState.RUNNING), None)
 
 
 def demo_summary(
@@ -74,7 +124,11 @@ def demo_summary(
         "reserve_quote": plain(portfolio.reserve), "reserve_wanted_quote": plain(policy.reserve_quote),
         "condition": last.decision.condition.value, "stance": last.decision.stance.value,
         "campaigns": [rows.campaign_row(campaign) for campaign in campaigns],
-        "sleeves": rows.sleeve_rows(portfolio, encode(last.decision.target)),
+        "legs": [row for campaign in campaigns for row in rows.demo_legs(campaign)],
+        "sleeves": {
+            row["sleeve"]: {"target": row["target_quote"], "actual": row["value_quote"]} | row
+            for row in rows.sleeve_rows(portfolio, encode(last.decision.target))
+        },
         "executed": rows.leg_rows(orders),
         "orders": counts,
         "fees": rows.fees(reader.load_fills(FILLS_MAX)),
@@ -96,7 +150,7 @@ def print_summary(console: Console, summary: Mapping[str, Any]) -> None:
             )
         )
     console.print(tables.legs_table(summary["executed"], quote))
-    console.print(tables.sleeves_table(summary["sleeves"], quote))
+    console.print(tables.sleeves_table(list(summary["sleeves"].values()), quote))
     console.print(tables.positions_table(summary["positions"], quote))
     console.print(tables.totals_line(summary["orders"], summary["fees"], summary["funding_quote"], quote))
     console.print(Text(f"equity: {money(summary['equity_quote'])} {quote}"))

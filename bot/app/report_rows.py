@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from bot.domain.campaign import Campaign
+from bot.domain.campaign import Campaign, Tranche
 from bot.domain.codec import decode, encode
 from bot.domain.instrument import Instrument
 from bot.domain.money import ZERO, plain, share
 from bot.domain.order import Fill, Intent, Order
 from bot.domain.perp import liquidation_distance, margin_for
 from bot.domain.portfolio import Account, Portfolio
-from bot.domain.states import KillLevel, OrderState
+from bot.domain.states import KillLevel, LegState, OrderState
 from bot.ports import Payment
 
 Row = dict[str, Any]
@@ -67,15 +67,17 @@ def verdict_rows(intents: Iterable[Intent], verdicts: Iterable[Mapping[str, Any]
 
 
 def sleeve_rows(portfolio: Portfolio, target: Mapping[str, Any]) -> list[Row]:
-    """Capital per sleeve against its target share of the book, then cash. Futures capital is the sleeve's label."""
+    """Capital per sleeve against its target share of the book, then cash: its share and the configured reserve. Futures
+    capital is the sleeve's label."""
     actual: dict[str, Decimal] = {}
     for sector, sleeves in portfolio.sectors.items():
         actual[f"{sector}.spot"], actual[f"{sector}.futures"] = sleeves.spot, sleeves.futures
     actual["cash"] = portfolio.account.cash
+    reserve = max(ZERO, portfolio.equity - portfolio.book)
     rows = []
     for name in [*actual, *(name for name in target if name not in actual)]:
         value, wanted = actual.get(name, ZERO), _decimal(target.get(name))
-        aim = None if wanted is None else wanted * portfolio.book
+        aim = None if wanted is None else wanted * portfolio.book + (reserve if name == "cash" else ZERO)
         rows.append({
             "sleeve": name, "value_quote": plain(value), "share": _text(share(value, portfolio.book)),
             "target_share": _text(wanted), "target_quote": _text(aim),
@@ -251,7 +253,7 @@ def campaign_row(campaign: Campaign) -> Row:
     return {
         "number": campaign.number, "from": campaign.stance_from.value, "to": campaign.stance_to.value,
         "source": campaign.source, "destination": campaign.destination, "state": campaign.state.value,
-        "started_ms": campaign.started_ms, "book_quote": plain(campaign.book), "shift_quote": plain(campaign.shift),
+        "started_ms": campaign.started_ms, "book_quote": plain(campaign.book), "shift_quote": plain(campaign.shift * campaign.book),
         "baseline_quote": encode(campaign.baseline), "target_quote": encode(campaign.target),
         "owed_quote": encode(campaign.owed),
         "tranches": [
@@ -269,6 +271,36 @@ def campaign_row(campaign: Campaign) -> Row:
             for tranche in campaign.tranches
         ],
     }  # fmt: skip
+
+
+def demo_legs(campaign: Campaign) -> list[Row]:
+    """Every planned leg of a rotation, flat: what `demo --json` lists under `legs`."""
+    return [
+        {
+            "campaign": campaign.number, "tranche": tranche.index, "purpose": leg.purpose.value, "sector": leg.sector,
+            "instrument": leg.symbol, "side": leg.side.value, "quote_value": plain(leg.quote_value),
+            "margin": plain(leg.margin), "leverage": _text(leg.leverage), "status": leg.state.value,
+        }
+        for tranche in campaign.tranches
+        for leg in tranche.legs
+    ]  # fmt: skip
+
+
+def plan_rows(tranche: Tranche) -> list[Row]:
+    """The legs of a tranche, added up by phase: what is going to happen, in order."""
+    rows: dict[tuple[str, str, str], Row] = {}
+    for leg in tranche.legs:
+        if leg.state is LegState.SKIPPED:
+            continue
+        key = (leg.purpose.value, leg.sector, leg.side.value)
+        row = rows.setdefault(key, {
+            "tranche": tranche.index, "purpose": key[0], "sector": key[1], "side": key[2], "instruments": [],
+            "value_quote": ZERO, "margin_quote": ZERO, "leverage": _text(leg.leverage),
+        })  # fmt: skip
+        row["instruments"].append(leg.symbol)
+        row["value_quote"] += leg.quote_value
+        row["margin_quote"] += leg.margin
+    return list(rows.values())
 
 
 def _fall(reference: Decimal, equity: Decimal | None) -> Decimal | None:

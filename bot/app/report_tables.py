@@ -99,6 +99,23 @@ def orders_table(rows: Rows, quote: str, now_ms: int) -> RenderableType:
     return Grid("Orders", columns, cells)
 
 
+def plan_table(rows: Rows, quote: str) -> RenderableType:
+    """The phases of a tranche, in the order they run."""
+    columns = [
+        Column("#", True), Column("phase"), Column("sector"), Column("side"), Column("instruments"),
+        Column(f"value {quote}", True), Column(f"margin {quote}", True), Column("leverage", True),
+    ]  # fmt: skip
+    cells = []
+    for number, row in enumerate(rows, start=1):
+        names = row["instruments"]
+        shown = names[0] if len(names) == 1 else f"{len(names)} tokens: {', '.join(n.split('/')[0] for n in names)}"
+        cells.append([
+            str(number), row["purpose"], row["sector"], row["side"], shown, money(row["value_quote"]),
+            money(row["margin_quote"]) if row["margin_quote"] else NONE, times(row["leverage"]),
+        ])  # fmt: skip
+    return Grid(f"Plan of tranche {rows[0]['tranche']}" if rows else "Plan", columns, cells)
+
+
 def legs_table(rows: Rows, quote: str) -> RenderableType:
     """What was executed, by purpose and instrument."""
     columns = [

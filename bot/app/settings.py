@@ -1,30 +1,41 @@
 """All settings: one frozen model over layered sources (DESIGN §8).
 
-Weakest first: `config/default.toml`, `config/sectors.toml` (under `universe`), the user's files, `SECTORBOT__A__B`, a
-secrets directory, `--set`. Unknown names, missing files and wrong values are errors that name their place.
+Weakest first: `config/default.toml`, `config/sectors.toml` (under `universe`), the user's files, `.env`,
+`SECTORBOT__A__B`, a secrets directory, `--set`. Unknown names, missing files and wrong values are errors that name
+their place.
 """
 
 import difflib
 import hashlib
 import os
+import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_origin
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from bot.app import settings_layers
-from bot.app.settings_layers import Layer, SettingsProblem
+from bot.app.settings_layers import DOTENV_FILE, STATE_DIRECTORY, USER_FILE, KeyPath, Layer, SettingsProblem
 from bot.domain.states import KillLevel
 from bot.execution.rules import ExecutionRules
 from bot.playbook.policy import Policy, Sectors
 from bot.risk import Limits
 
 ACKNOWLEDGEMENT = "I accept that real orders will be placed"
-USER_FILE = Path("sectorbot.toml")
 _FROZEN = ConfigDict(frozen=True, extra="forbid")
 
 
@@ -33,13 +44,22 @@ class VenueSettings(BaseModel):
 
     model_config = _FROZEN
 
-    id: str = Field("binance", description="exchange, by its ccxt id")
-    account: str = Field("main", min_length=1, max_length=32, description="our name of the account; part of order ids")
-    spot_testnet: bool = Field(False, description="use the spot-only test network instead of demo trading")
-    api_key: SecretStr | None = Field(None, description="key; give it in a secrets file or the environment")
-    api_secret: SecretStr | None = Field(None, description="secret; give it in a secrets file or the environment")
-    latency_spread_ms: int = Field(1_000, ge=0, le=10_000, description="lengthens every rate-limit window, ms")
-    clock_check_seconds: int = Field(3_600, ge=60, description="how often the clock skew is measured, seconds")
+    id: str = Field(default="binance", description="exchange, by its ccxt id")
+    account: str = Field(
+        default="main", min_length=1, max_length=32, description="our name of the account; part of order ids"
+    )
+    spot_testnet: bool = Field(default=False, description="use the spot-only test network instead of demo trading")
+    api_key: SecretStr | None = Field(default=None, description="key; give it in a secrets file or the environment")
+    api_secret: SecretStr | None = Field(
+        default=None, description="secret; give it in a secrets file or the environment"
+    )
+    latency_spread_ms: int = Field(default=1_000, ge=0, le=10_000, description="lengthens every rate-limit window, ms")
+    clock_check_seconds: int = Field(default=3_600, ge=60, description="how often the clock skew is measured, seconds")
+
+    @field_validator("api_key", "api_secret", mode="before")
+    @classmethod
+    def _take_empty_as_absent(cls, value: Any) -> Any:
+        return None if value == "" else value
 
 
 class Cadence(BaseModel):
@@ -47,10 +67,12 @@ class Cadence(BaseModel):
 
     model_config = _FROZEN
 
-    cycle_seconds: float = Field(300, gt=0, le=86_400, description="between two cycles, seconds")
-    guard_seconds: float = Field(10, gt=0, le=3_600, description="between two guards, seconds")
-    rounds_max: int = Field(12, ge=1, le=100, description="cycles run at once while a rotation makes progress, count")
-    book_levels: int = Field(50, ge=5, le=1_000, description="depth read for the gate, levels")
+    cycle_seconds: float = Field(default=300, gt=0, le=86_400, description="between two cycles, seconds")
+    guard_seconds: float = Field(default=10, gt=0, le=3_600, description="between two guards, seconds")
+    rounds_max: int = Field(
+        default=12, ge=1, le=100, description="cycles run at once while a rotation makes progress, count"
+    )
+    book_levels: int = Field(default=50, ge=5, le=1_000, description="depth read for the gate, levels")
 
 
 class Paper(BaseModel):
@@ -58,7 +80,7 @@ class Paper(BaseModel):
 
     model_config = _FROZEN
 
-    book_quote: Decimal = Field(Decimal(100_000), gt=0, description="book at its neutral weights, quote")
+    book_quote: Decimal = Field(default=Decimal(100_000), gt=0, description="book at its neutral weights, quote")
 
 
 class JournalSettings(BaseModel):
@@ -66,8 +88,8 @@ class JournalSettings(BaseModel):
 
     model_config = _FROZEN
 
-    path: Path | None = Field(None, description="journal file; default journal.db in the state directory")
-    keep_snapshots: int = Field(200, ge=1, le=100_000, description="cycles that keep what they saw, count")
+    path: Path | None = Field(default=None, description="journal file; default journal.db in the state directory")
+    keep_snapshots: int = Field(default=200, ge=1, le=100_000, description="cycles that keep what they saw, count")
 
 
 class Logs(BaseModel):
@@ -75,8 +97,10 @@ class Logs(BaseModel):
 
     model_config = _FROZEN
 
-    format: Literal["auto", "console", "json"] = Field("auto", description="auto: console on a terminal, else JSON")
-    level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level printed")
+    format: Literal["auto", "console", "json"] = Field(
+        default="auto", description="auto: console on a terminal, else JSON"
+    )
+    level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="least level printed")
 
 
 class Settings(BaseSettings):
@@ -84,11 +108,22 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(frozen=True, extra="forbid")
 
-    environment: Literal["sim", "testnet", "mainnet"] = Field("testnet", description="sim is the embedded exchange")
-    mode: Literal["dry-run", "trade"] = Field("dry-run", description="dry-run fills on paper, trade sends orders")
-    mainnet_acknowledgement: str = Field("", description=f'must read "{ACKNOWLEDGEMENT}" to trade on mainnet')
-    kill_switch: KillLevel = Field(KillLevel.OFF, description="off, pause, reduce-only, cancel (or true), flatten")
-    state_directory: Path = Field(Path("var"), description="journal, health file, kill file")
+    environment: Literal["sim", "testnet", "mainnet"] = Field(
+        default="testnet", description="sim is the embedded exchange"
+    )
+    mode: Literal["dry-run", "trade"] = Field(
+        default="dry-run", description="dry-run fills on paper, trade sends orders"
+    )
+    mainnet_acknowledgement: str = Field(default="", description=f'must read "{ACKNOWLEDGEMENT}" to trade on mainnet')
+    kill_switch: KillLevel = Field(
+        default=KillLevel.OFF, description="off, pause, reduce-only, cancel (or true), flatten"
+    )
+    state_directory: Path = Field(
+        default=STATE_DIRECTORY, description="directory of journal, health file and kill file"
+    )
+    secrets_directory: Path | None = Field(
+        default=None, description="directory of the secrets files; default the first that exists of the usual ones"
+    )
     venue: VenueSettings = VenueSettings()
     cadence: Cadence = Cadence()
     paper: Paper = Paper()
@@ -98,10 +133,16 @@ class Settings(BaseSettings):
     journal: JournalSettings = JournalSettings()
     logs: Logs = Logs()
     universe: Sectors = Field(description="sectors and tokens, from config/sectors.toml")
+    _sources: "Sources" = PrivateAttr(default_factory=lambda: Sources())  # noqa: PLW0108 - defined below
 
     @classmethod
     def settings_customise_sources(
-        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, **_: Any
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - named by the base class, as are the others
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Only what `load_settings` merged: every source is read there, so that none is ignored silently."""
         return (init_settings,)
@@ -109,7 +150,7 @@ class Settings(BaseSettings):
     @field_validator("kill_switch", mode="before")
     @classmethod
     def _accept_a_plain_switch(cls, value: Any) -> Any:
-        return {True: "cancel", False: "off"}.get(value, value) if isinstance(value, bool) else value
+        return {"true": "cancel", "false": "off"}.get(str(value).lower(), value)
 
     @model_validator(mode="after")
     def _three_locks(self) -> "Settings":
@@ -123,6 +164,11 @@ class Settings(BaseSettings):
         for problem in self.universe.problems_with(_sectors_named(self.playbook)):
             raise ValueError(problem)
         return self
+
+    @property
+    def sources(self) -> "Sources":
+        """Where they came from, so that they can be read again."""
+        return self._sources
 
     @property
     def journal_path(self) -> Path:
@@ -159,68 +205,131 @@ def packaged_config() -> Path:
     return checkout if (checkout / "default.toml").is_file() else root / "_config"
 
 
-def read_layers(files: Sequence[Path] = (), assignments: Sequence[str] = ()) -> list[Layer]:
-    """Every source, weakest first.
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """The files and assignments a command line names; the rest is found where it always is."""
 
-    Raises:
-        SettingsProblem: a file is missing or is not TOML, an assignment is not one.
-    """
-    defaults = packaged_config()
-    chosen = list(files) or ([USER_FILE] if USER_FILE.is_file() else [])
-    layers = [
-        settings_layers.read_toml(defaults / "default.toml", name="config/default.toml"),
-        settings_layers.read_toml(defaults / "sectors.toml", under="universe", name="config/sectors.toml"),
-        *(settings_layers.read_toml(file) for file in chosen),
-        settings_layers.read_environment(),
-    ]
-    asked = settings_layers.merge(layers).get("secrets_directory")
-    credentials = [Path(d) for d in (asked, os.environ.get("CREDENTIALS_DIRECTORY"), "/run/secrets", "secrets") if d]
-    return [*layers, settings_layers.read_secrets(credentials), settings_layers.read_assignments(assignments)]
+    files: tuple[Path, ...] = ()
+    assignments: tuple[str, ...] = ()
+
+    @property
+    def watched(self) -> tuple[Path, ...]:
+        """Every file that may change the settings, present or not. Secrets are read at the start only."""
+        defaults = packaged_config()
+        return (defaults / "default.toml", defaults / "sectors.toml", *(self.files or (USER_FILE,)), DOTENV_FILE)
+
+    def read(self) -> list[Layer]:
+        """Every source, weakest first.
+
+        Raises:
+            SettingsProblem: a file is missing or is not TOML, an assignment is not one.
+        """
+        defaults = packaged_config()
+        layers = [
+            settings_layers.read_toml(defaults / "default.toml", name="config/default.toml"),
+            settings_layers.read_toml(defaults / "sectors.toml", under="universe", name="config/sectors.toml"),
+            *(settings_layers.read_toml(file) for file in self.files or ((USER_FILE,) if USER_FILE.is_file() else ())),
+        ]
+        base = settings_layers.merge(layers)
+        variables = (settings_layers.read_dotenv(), settings_layers.read_environment(known=list(Settings.model_fields)))
+        layers.extend(settings_layers.match_case(layer, base) for layer in variables)
+        assigned = settings_layers.read_assignments(self.assignments)
+        asked = settings_layers.merge([*layers, assigned]).get("secrets_directory")
+        usual = [Path(d) for d in (os.environ.get("CREDENTIALS_DIRECTORY"), "/run/secrets", "secrets") if d]
+        required = Path(asked) if isinstance(asked, str) and asked else None
+        return [*layers, settings_layers.read_secrets(usual, required=required), assigned]
+
+    def load(self) -> Settings:
+        """The settings they give.
+
+        Raises:
+            SettingsProblem: lists every problem as place, key = value, reason and suggestion.
+        """
+        settings = validate(self.read())
+        settings._sources = self
+        return settings
+
+
+def read_layers(files: Sequence[Path] = (), assignments: Sequence[str] = ()) -> list[Layer]:
+    """See `Sources.read`."""
+    return Sources(tuple(files), tuple(assignments)).read()
 
 
 def load_settings(files: Sequence[Path] = (), assignments: Sequence[str] = ()) -> Settings:
-    """The settings in force.
-
-    Raises:
-        SettingsProblem: lists every problem as place, key = value, reason and suggestion.
-    """
-    return validate(read_layers(files, assignments))
+    """See `Sources.load`."""
+    return Sources(tuple(files), tuple(assignments)).load()
 
 
 def validate(layers: Sequence[Layer]) -> Settings:
     """Settings from layers.
 
     Raises:
-        SettingsProblem: see `load_settings`.
+        SettingsProblem: see `Sources.load`.
     """
+    merged = settings_layers.merge(layers)
+    _take_out(Settings, merged)
     try:
-        return Settings(**settings_layers.merge(layers))
+        return Settings(**merged)
     except ValidationError as error:
         raise SettingsProblem([_sentence(item, layers) for item in error.errors(include_url=False)]) from None
 
 
+def field_at(path: KeyPath) -> tuple[Any, str]:
+    """The type that stands at a key path, and its description; (None, "") where the path leads nowhere."""
+    kind: Any = Settings
+    description = ""
+    for part in path:
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            field = kind.model_fields.get(part)
+            kind, description = (field.annotation, field.description or "") if field else (None, "")
+        elif get_origin(kind) in (Mapping, tuple):
+            kind = get_args(kind)[get_origin(kind) is Mapping]
+        else:
+            return None, ""
+    return kind, description
+
+
+def _take_out(kind: Any, content: Any) -> None:
+    """Entries of tables with free names that a stronger layer set to `false`."""
+    if not isinstance(content, dict):
+        return
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        for name, field in kind.model_fields.items():
+            _take_out(field.annotation, content.get(name))
+    elif get_origin(kind) is Mapping:
+        for name in [name for name, value in content.items() if value in (False, "false")]:
+            del content[name]
+        for value in content.values():
+            _take_out(get_args(kind)[1], value)
+
+
 def _sentence(item: Mapping[str, Any], layers: Sequence[Layer]) -> str:
-    path = tuple(str(part) for part in item["loc"])
+    """`place key = value: reason`, in the user's words."""
+    path = tuple(str(part) for part in item["loc"] if part != "[key]")
+    reason = str(item["msg"]).removeprefix("Value error, ")
+    is_ours = item["type"] == "value_error"
+    if is_ours and (named := re.match(r"[\w.]+(?=:| = | and )", reason)):
+        longer = (*path, *settings_layers.split_key(named[0]))
+        if settings_layers.origin(layers, longer) is not None:
+            path, reason = longer, reason.removeprefix(f"{named[0]}: ")
     layer = settings_layers.origin(layers, path) if path else None
     place = layer.place(path) if layer is not None else "configuration"
-    reason = str(item["msg"]).removeprefix("Value error, ")
-    shown = "" if isinstance(item["input"], Mapping | BaseModel) else f" = {_shown(path, item['input'])}"
     if item["type"] == "extra_forbidden":
         known = _known_names(path[:-1])
         close = difflib.get_close_matches(path[-1], known, n=1)
         reason = f"unknown key; did you mean {close[0]!r}?" if close else f"unknown key; known are {', '.join(known)}"
+    elif not is_ours and (description := field_at(path)[1]):
+        reason = f"{reason} ({description})"
+    is_shown = not is_ours and not isinstance(item["input"], Mapping | BaseModel)
+    shown = f" = {_shown(path, layer, item['input'])}" if is_shown else ""
     return f"{place} {'.'.join(path)}{shown}: {reason}" if path else f"{place}: {reason}"
 
 
-def _shown(path: tuple[str, ...], value: Any) -> str:
-    return "********" if any("secret" in part or "key" in part for part in path) else repr(value)
+def _shown(path: KeyPath, layer: Layer | None, value: Any) -> str:
+    is_secret = path[:1] == ("venue",) and any(word in path[-1].lower() for word in ("key", "secret", "pass", "token"))
+    return "********" if is_secret or (layer is not None and layer.is_secret) else repr(value)
 
 
-def _known_names(path: tuple[str, ...]) -> list[str]:
-    model: Any = Settings
-    for part in path:
-        fields = model.model_fields if isinstance(model, type) and issubclass(model, BaseModel) else {}
-        if part not in fields:
-            return []
-        model = fields[part].annotation
-    return sorted(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []
+def _known_names(path: KeyPath) -> list[str]:
+    kind = field_at(path)[0]
+    return sorted(kind.model_fields) if isinstance(kind, type) and issubclass(kind, BaseModel) else []

@@ -1,26 +1,33 @@
 """Where settings come from: files, environment, secrets, command line; and which of them said what.
 
 Layers are plain nested mappings, weakest first. Each remembers where a key stands, so that an error and
-`config show --origin` can name the line.
+`config show --origin` can name the line. Only the standard library is needed here, because `halt` and `healthcheck`
+must find the state directory while nothing else works.
 """
 
 import os
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 ENV_PREFIX = "SECTORBOT__"
+USER_FILE = Path("sectorbot.toml")
+DOTENV_FILE = Path(".env")
+STATE_DIRECTORY = Path("var")
+SECRET_NAMES = frozenset({"api_key", "api_secret"})
 _HEAD = re.compile(r"^\s*\[{1,2}\s*([^\]]+?)\s*\]{1,2}")
 _KEY = re.compile(r"""^\s*((?:"[^"]*"|'[^']*'|[A-Za-z0-9_\-]+)(?:\s*\.\s*(?:"[^"]*"|'[^']*'|[A-Za-z0-9_\-]+))*)\s*=""")
 _PART = re.compile(r""""([^"]*)"|'([^']*)'|([A-Za-z0-9_\-]+)""")
+_VARIABLE = re.compile(r"""^\s*(?:export\s+)?(\w+)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^#]*?))\s*(?:#.*)?$""")
 
-Path_ = tuple[str, ...]
+KeyPath = tuple[str, ...]
 
 
-class SettingsProblem(Exception):  # noqa: N818 - it lists what is wrong, it is not one error
+class SettingsProblem(Exception):
     """The configuration cannot be used. `problems` are sentences, each with its place, value and reason."""
 
     def __init__(self, problems: Sequence[str]) -> None:
@@ -32,22 +39,21 @@ class SettingsProblem(Exception):  # noqa: N818 - it lists what is wrong, it is 
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One source of settings. `lines` maps a key path to the line it stands on, where there are lines."""
+    """One source of settings. `places` maps a key path to where it stands in the source, where that can be told."""
 
     name: str
     content: Mapping[str, Any]
-    lines: Mapping[Path_, int] = field(default_factory=dict)
+    places: Mapping[KeyPath, str] = field(default_factory=dict)
+    is_secret: bool = False
 
-    def place(self, path: Path_) -> str:
+    def place(self, path: KeyPath) -> str:
         """Where this layer says `path`: file:line, or the environment variable's name."""
         for length in range(len(path), 0, -1):
-            if path[:length] in self.lines:
-                return f"{self.name}:{self.lines[path[:length]]}"
-        if self.name == "environment":
-            return "environment " + ENV_PREFIX + "__".join(path).upper()
+            if path[:length] in self.places:
+                return self.places[path[:length]]
         return self.name
 
-    def says(self, path: Path_) -> bool:
+    def says(self, path: KeyPath) -> bool:
         """Whether this layer gives a value at `path` or above it."""
         node: Any = self.content
         for part in path:
@@ -75,67 +81,121 @@ def read_toml(path: Path, *, under: str | None = None, name: str | None = None) 
         raise SettingsProblem([f"{shown}: cannot be read: {error}"]) from None
     except tomllib.TOMLDecodeError as error:
         raise SettingsProblem([f"{shown}: is not valid TOML: {error}"]) from None
-    lines = index_lines(text)
+    places = {key: f"{shown}:{line}" for key, line in index_lines(text).items()}
     if under is not None:
-        content, lines = {under: content}, {(under, *path_): line for path_, line in lines.items()}
-    return Layer(shown, content, lines)
+        content, places = {under: content}, {(under, *key): place for key, place in places.items()}
+    return Layer(shown, content, places)
 
 
-def index_lines(text: str) -> dict[Path_, int]:
+def index_lines(text: str) -> dict[KeyPath, int]:
     """The line of every table header and key of a TOML text."""
-    index: dict[Path_, int] = {}
-    table: Path_ = ()
+    index: dict[KeyPath, int] = {}
+    table: KeyPath = ()
     for number, line in enumerate(text.splitlines(), start=1):
         if head := _HEAD.match(line):
-            table = _parts(head[1])
+            table = split_key(head[1])
             index.setdefault(table, number)
         elif key := _KEY.match(line):
-            index.setdefault(table + _parts(key[1]), number)
+            index.setdefault(table + split_key(key[1]), number)
     return index
 
 
-def _parts(dotted: str) -> Path_:
+def split_key(dotted: str) -> KeyPath:
+    """`a."b.c".d` as its parts."""
     return tuple(a or b or c for a, b, c in _PART.findall(dotted))
 
 
-def read_environment(names: Mapping[str, str] | None = None) -> Layer:
-    """`SECTORBOT__A__B=value` as nested keys. Values are read as TOML values, and as text when they are none."""
-    found: dict[str, Any] = {}
-    for key, value in sorted((os.environ if names is None else names).items()):
+def read_dotenv(path: Path = DOTENV_FILE) -> Layer:
+    """`SECTORBOT__A__B=value` lines of a file beside the working directory's others; empty when there is none.
+
+    Raises:
+        SettingsProblem: it is there and cannot be read.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return Layer(str(path), {})
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsProblem([f"{path}: cannot be read: {error}"]) from None
+    found = []
+    for number, line in enumerate(lines, start=1):
+        if assigned := _VARIABLE.match(line):
+            found.append((assigned[1], assigned[2] or assigned[3] or assigned[4] or "", f"{path}:{number}"))
+    return _read_variables(str(path), found)
+
+
+def read_environment(names: Mapping[str, str] | None = None, *, known: Collection[str] = ()) -> Layer:
+    """`SECTORBOT__A__B=value` as nested keys. Lists, tables and quoted texts are read as TOML, all else as text.
+
+    Raises:
+        SettingsProblem: a name has one underscore where two are meant, for the sections in `known`.
+    """
+    given = os.environ if names is None else names
+    for key in given:
+        word = key.upper().removeprefix("SECTORBOT_").lower()
+        is_prefixed = key.upper().startswith("SECTORBOT_") and not key.upper().startswith(ENV_PREFIX)
+        if is_prefixed and any(word == name or word.startswith(name + "_") for name in known):
+            raise SettingsProblem([f"environment {key}: unknown; names are {ENV_PREFIX}SECTION__KEY, two underscores"])
+    return _read_variables("environment", [(key, given[key], f"environment {key}") for key in sorted(given)])
+
+
+def _read_variables(name: str, variables: Iterable[tuple[str, str, str]]) -> Layer:
+    content: dict[str, Any] = {}
+    places: dict[KeyPath, str] = {}
+    for key, value, place in variables:
         if key.upper().startswith(ENV_PREFIX):
-            _put(found, tuple(part.lower() for part in key[len(ENV_PREFIX) :].split("__")), read_value(value))
-    return Layer("environment", found)
+            path = tuple(part.lower() for part in key[len(ENV_PREFIX) :].split("__"))
+            _put(content, path, value if path[-1] in SECRET_NAMES else read_value(value), place)
+            places[path] = place
+    return Layer(name, content, places)
 
 
-def read_secrets(directories: Sequence[Path]) -> Layer:
-    """Files such as `venue__api_key` in a secrets directory; the first directory that exists counts."""
-    for directory in directories:
-        if directory.is_dir():
-            found: dict[str, Any] = {}
-            for file in sorted(directory.iterdir()):
-                if file.is_file() and file.name.startswith("venue__"):
-                    _put(found, tuple(file.name.lower().split("__")), file.read_text(encoding="utf-8").strip())
-            return Layer(f"secrets directory {directory}", found)
-    return Layer("secrets directory", {})
+def read_secrets(directories: Sequence[Path], *, required: Path | None = None) -> Layer:
+    """Files such as `venue__api_key`; `required`, else the first of `directories` that exists.
+
+    Raises:
+        SettingsProblem: the required directory is missing, or a secret cannot be read.
+    """
+    if required is not None and not required.is_dir():
+        raise SettingsProblem([f"secrets_directory = {str(required)!r}: no such directory"])
+    chosen = required or next((directory for directory in directories if directory.is_dir()), None)
+    content: dict[str, Any] = {}
+    places: dict[KeyPath, str] = {}
+    try:
+        files = sorted(chosen.iterdir()) if chosen else []
+        for file in (file for file in files if file.name.startswith("venue__") and file.is_file()):
+            path = tuple(file.name.lower().split("__"))
+            _put(content, path, file.read_text(encoding="utf-8").strip(), str(file))
+            places[path] = str(file)
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsProblem([f"secrets directory {chosen}: cannot be read: {error}"]) from None
+    return Layer("secrets directory", content, places, is_secret=True)
 
 
 def read_assignments(assignments: Sequence[str]) -> Layer:
     """`a.b=value` from the command line.
 
     Raises:
-        SettingsProblem: when one is not of that form.
+        SettingsProblem: when one is not of that form, or holds a secret, which every process of the machine could read.
     """
-    found: dict[str, Any] = {}
+    content: dict[str, Any] = {}
     for assignment in assignments:
         key, equals, value = assignment.partition("=")
-        if not equals or not key.strip():
+        path = split_key(key)
+        if not equals or not path:
             raise SettingsProblem([f"--set {assignment}: give KEY=VALUE, for example --set risk.gross_max=1.5"])
-        _put(found, _parts(key.strip()), read_value(value.strip()))
-    return Layer("--set", found)
+        if path[-1] in SECRET_NAMES:
+            raise SettingsProblem(
+                [f"--set {key}: a secret must not stand on a command line; give it in a secrets file or in .env"]
+            )
+        _put(content, path, read_value(value.strip()), f"--set {key}")
+    return Layer("--set", content)
 
 
 def read_value(text: str) -> Any:
-    """A TOML value (number, true, list, quoted text), or the text itself."""
+    """A list, an inline table or a quoted text as TOML; anything else as it stands, for the field to read."""
+    if not text.startswith(("[", "{", '"', "'")):
+        return text
     try:
         return tomllib.loads(f"value = {text}", parse_float=str)["value"]
     except tomllib.TOMLDecodeError:
@@ -150,9 +210,36 @@ def merge(layers: Sequence[Layer]) -> dict[str, Any]:
     return merged
 
 
-def origin(layers: Sequence[Layer], path: Path_) -> Layer | None:
+def match_case(layer: Layer, base: Mapping[str, Any]) -> Layer:
+    """The layer with its keys written as `base` writes them, because variables have no case: `uni` becomes `UNI`."""
+    places = {_cased(path, base): place for path, place in layer.places.items()}
+    return Layer(layer.name, _recased(layer.content, base), places, layer.is_secret)
+
+
+def origin(layers: Sequence[Layer], path: KeyPath) -> Layer | None:
     """The strongest layer that says `path`."""
     return next((layer for layer in reversed(layers) if layer.says(path)), None)
+
+
+def find_state_directory(files: Sequence[Path] = (), assignments: Sequence[str] = ()) -> Path:
+    """Where journal, health and kill file are, even while the configuration is broken: what cannot be read is left out.
+
+    Note: the answer is the default when the only source that names the directory is the broken one.
+    """
+    layers = []
+    readers: list[Callable[[], Layer]] = [
+        *(partial(read_toml, file) for file in files or ([USER_FILE] if USER_FILE.is_file() else [])),
+        read_dotenv,
+        read_environment,
+        lambda: read_assignments(assignments),
+    ]
+    for read in readers:
+        try:
+            layers.append(read())
+        except SettingsProblem:
+            continue
+    found = merge(layers).get("state_directory")
+    return Path(found) if isinstance(found, str) and found else STATE_DIRECTORY
 
 
 def _merge_into(target: dict[str, Any], source: Mapping[str, Any]) -> None:
@@ -165,10 +252,28 @@ def _merge_into(target: dict[str, Any], source: Mapping[str, Any]) -> None:
             target[key] = value
 
 
-def _put(target: dict[str, Any], path: Path_, value: Any) -> None:
-    for part in path[:-1]:
+def _put(target: dict[str, Any], path: KeyPath, value: Any, place: str) -> None:
+    for depth, part in enumerate(path[:-1], start=1):
         inner = target.setdefault(part, {})
         if not isinstance(inner, dict):
-            return
+            above = ".".join(path[:depth])
+            raise SettingsProblem([f"{place}: {above} was given a value of its own; give one of the two"])
         target = inner
     target[path[-1]] = value
+
+
+def _cased(path: KeyPath, base: Any) -> KeyPath:
+    if not path:
+        return ()
+    known = {str(key).lower(): str(key) for key in base} if isinstance(base, Mapping) else {}
+    name = path[0] if isinstance(base, Mapping) and path[0] in base else known.get(path[0], path[0])
+    return (name, *_cased(path[1:], base.get(name) if isinstance(base, Mapping) else None))
+
+
+def _recased(content: Mapping[str, Any], base: Any) -> dict[str, Any]:
+    found = {}
+    for key, value in content.items():
+        (name,) = _cased((key,), base)
+        inner = base.get(name) if isinstance(base, Mapping) else None
+        found[name] = _recased(value, inner) if isinstance(value, Mapping) else value
+    return found

@@ -34,6 +34,7 @@ class App:
     embedded: Embedded | None = None
 
     async def close(self) -> None:
+        await self.cycle.parts.executor.close()
         await self.venue.close()
         await self.journal.close()
         if self.embedded is not None:
@@ -115,11 +116,11 @@ def _assemble(
     executor = Executor(
         venue, journal, settings.execution, account=settings.venue.account, is_stopped=kill.is_stopped
     )
-    observer = Observer(venue, wanted_of(settings), tvl=None)
+    observer = Observer(venue, wanted_of(settings), tvl=embedded.tvl if embedded else None)
     parts = Parts(
         venue=venue,
         journal=journal,
-        reconciler=Reconciler(venue, journal, settings.execution),
+        reconciler=Reconciler(venue, journal, settings.execution, is_account_new=isinstance(venue, PaperVenue)),
         executor=executor,
         observer=observer,
         policy=policy_for(settings, venue),

@@ -139,6 +139,9 @@ class Observer:
         is_old = now_ms - self._instruments_ms > self.deadlines.instruments_age_max_ms
         wanted = self.wanted if with_history else self.wanted.without_history()
         lent = None if is_old else self._previous
+        if self._previous is None:
+            # a venue knows its instruments only once they are loaded, and every other question needs them
+            await _instruments(self.venue, wanted, None, self.deadlines)
         snapshot = await observe(
             self.venue, wanted, lent, now_ms, self.deadlines,
             candles=self._candles if with_history else None, tvl=self.tvl, events=self.events,

@@ -335,6 +335,8 @@ def _plan_transfers(draft: _Draft, givers: dict[str, Decimal], margins: Mapping[
 def _increase_legs(draft: _Draft, buys: Mapping[str, Decimal]) -> None:
     scene = draft.scene
     for sector, budget in buys.items():
+        if draft.number > 1 and budget <= scene.policy.leg_tolerance * draft.campaign.shift * draft.campaign.book:
+            continue  # the change of an earlier tranche, not a purchase
         weights, notes = read_weights(sector, scene.snapshot, scene.sectors)
         draft.notes += notes
         spot = {scene.sectors.spot(token): token for token in weights}
@@ -370,8 +372,11 @@ def _tactical_leg(draft: _Draft, margins: Mapping[str, Decimal], part: Decimal) 
     running = {held.symbol for held in draft.memory.exits if not held.closing and not held.targets_hit}
     if began - running:
         return
-    wanted = scene.policy.shift * scene.policy.tactical_split * campaign.book
-    wanted = (wanted - sum((leg.margin for leg in earlier), ZERO)) * part
+    whole = scene.policy.shift * scene.policy.tactical_split * campaign.book
+    wanted = whole - sum((leg.margin for leg in earlier), ZERO)
+    if earlier and wanted <= whole * scene.policy.leg_tolerance:
+        return
+    wanted *= part
     margin = min(wanted, margins.get(sector, ZERO) + scene.portfolio.labels.get(sector, ZERO))
     leg, notes = plan_tactical(sector, margin, scene, campaign.book, frozenset(draft.hedges))
     draft.notes += notes

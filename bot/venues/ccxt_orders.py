@@ -50,13 +50,13 @@ class Writes:
 
     async def set_leverage(self, symbol: str, leverage: Decimal) -> None:
         """Isolated margin first, then the leverage; "no change" is success. Two requests, each sent once."""
+        if leverage != leverage.to_integral_value() or leverage < 1:
+            raise VenueRejected("not sent", f"leverage {leverage} is not a whole number from 1", Rejection.LEVERAGE)
         try:
             await self._post("fapiPrivatePostMarginType", symbol, marginType="ISOLATED")
         except VenueRejected as rejected:
             if rejected.kind is not Rejection.NO_CHANGE:
                 raise
-        if leverage != leverage.to_integral_value() or leverage < 1:
-            raise VenueRejected("not sent", f"leverage {leverage} is not a whole number from 1", Rejection.LEVERAGE)
         answer = await self._post("fapiPrivatePostLeverage", symbol, leverage=int(leverage))
         if str(answer.get("leverage")) != str(int(leverage)):
             raise OutcomeUnknown(f"{symbol}: asked for leverage {leverage}, the answer says {answer.get('leverage')}")

@@ -10,7 +10,6 @@ from typing import Any
 from bot.domain.instrument import Instrument, Kind
 from bot.domain.money import ONE, ZERO
 from bot.simex.dialects.binance_common import (
-    EVERYTHING,
     INTERVALS_MS,
     ApiError,
     Call,
@@ -224,12 +223,14 @@ def funding_rate(call: Call) -> list[Mapping[str, Any]]:
     """Settled rates, ascending; without startTime the latest ones."""
     start_ms, end_ms = times(call.params, call.now_ms)
     limit = call.params.limit(100, 1000)
+    # The engine reads 0 as `the newest`, the venue as `from the beginning`.
+    first_ms = 0 if start_ms is None else max(1, start_ms)
     chosen = call.maybe_instrument()
     instruments = (chosen,) if chosen else call.desk.instruments(Kind.PERP)
     events = [
         event
         for instrument in instruments
-        for event in call.exchange.funding_history(instrument.symbol, start_ms or 0, end_ms, EVERYTHING)
+        for event in call.exchange.funding_history(instrument.symbol, first_ms, end_ms, limit)
     ]
     events.sort(key=lambda event: event.at_ms)
     events = events[:limit] if start_ms is not None else events[-limit:]

@@ -127,11 +127,13 @@ class Exchange:
         return records.funding_of(self._state, symbol, start_ms, end_ms, limit)
 
     def open_interest(self, symbol: str, at_ms: int | None = None) -> OpenInterest:
-        """Now, or at a moment before now."""
+        """Now, or at a moment before now. Refusal(UNKNOWN_SYMBOL) where none is on record."""
         self._state.perp(symbol)
         asked_ms = self.now_ms if at_ms is None else min(at_ms, self.now_ms)
         value = self._state.market.open_interest(symbol, asked_ms)
-        return OpenInterest(symbol, Decimal(round(value or 0.0)), asked_ms)
+        if value is None:
+            raise Refusal(RefusalReason.UNKNOWN_SYMBOL, f"{symbol} has no open interest on record")
+        return OpenInterest(symbol, Decimal(round(value)), asked_ms)
 
     def day_stats(self, symbol: str) -> DayStats:
         return records.day_of(self._state, symbol)

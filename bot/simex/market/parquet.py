@@ -32,8 +32,9 @@ def load_market(
 ) -> ReplayMarket:
     """Hourly candles of the tokens' spot and perp symbols that open in [start, end), with funding, interest and TVL.
 
-    A spot series with a hole of more than `hole_ms` is cut to its longest stretch without one. A perp follows spot where
-    its own candles are missing; tokens without spot candles are left out. TVL names are the folder's: `total` and the protocols' names.
+    A spot series with a hole of more than `hole_ms` is cut to its longest stretch without one. A perp follows spot
+    where its own candles are missing; tokens without spot candles are left out. TVL names are the folder's: `total` and
+    the protocols' names.
 
     Raises:
         MarketFolderError: when the folder has no `ohlcv_1h.parquet`, or no candle of any token in the window.

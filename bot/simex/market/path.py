@@ -48,7 +48,8 @@ def _line_crossing(
         return at if at <= end_ms else None
     if (slope <= 0) if rising else (slope >= 0):
         return None
-    at = max(ceil(a_ms + (price - a) / slope), start_ms)
+    # A crossing at a whole millisecond must not slip to the next one by the division's last digit.
+    at = max(ceil(a_ms + (price - a) / slope - 1e-4), start_ms)
     return at if at <= high_ms + 1 and at <= end_ms else None
 
 
