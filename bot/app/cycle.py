@@ -103,6 +103,11 @@ class Cycle:
         async with self._lock:
             return await self.parts.reconciler.settle(self.parts.observer.wanted.symbols)
 
+    async def accept(self, *, by: str, reason: str) -> tuple[Note, ...]:
+        """An operator's word that the account is right where the books differ; see `Reconciler.accept`."""
+        async with self._lock:
+            return await self.parts.reconciler.accept(by=by, reason=reason)
+
     async def cancel_all(self) -> int:
         """Cancel every working order of ours; how many were asked for."""
         async with self._lock:
@@ -120,6 +125,7 @@ class Cycle:
         portfolio = build_portfolio(truth.account, snapshot, memory, parts.policy, parts.sectors)
         memory = count_funding(mark_equity(memory, portfolio, snapshot.at_ms), parts.journal.reader)
         decision = self._decide(kind, kill, snapshot, portfolio, memory, truth.working)
+        snapshot = await parts.observer.with_books(snapshot, tuple({intent.symbol for intent in decision.intents}))
         context = self._context(snapshot, portfolio, truth, decision.memory, kill)
         verdicts = review(decision.intents, context, parts.limits)
         number = parts.journal.reader.next_cycle_number()

@@ -92,6 +92,8 @@ async def _run(settings: Settings, *, limit: int | None) -> int:
     if app is None:
         return EXIT_OK
     health = Health(settings.state_directory / "health.json", settings.mode, settings.environment)
+    slowest = max(settings.cadence.cycle_seconds, settings.cadence.guard_seconds)
+    health.write(stale_after_ms=int(slowest * 3_000), kill=app.kill.level().value)
     try:
         return await Daemon(app, settings, health, stop).run(limit)
     finally:
@@ -124,7 +126,7 @@ class Daemon:
 
     async def run(self, limit: int | None) -> int:
         """Cycles and guards until stopped, `limit` cycles done, or the journal fails."""
-        watch = asyncio.create_task(self._app.kill.watch(self._on_kill))
+        watch = asyncio.create_task(self._app.kill.watch(self._on_kill, self._on_resume))
         guards = asyncio.create_task(self._every(self._settings.cadence.guard_seconds, self._app.cycle.guard, delay=True))
         try:
             await self._every(self._settings.cadence.cycle_seconds, self._app.cycle.run, limit=limit)
@@ -134,6 +136,8 @@ class Daemon:
             await asyncio.gather(watch, guards, return_exceptions=True)
         if self._exit_code == EXIT_OK and limit is not None and self._app.kill.level() is not KillLevel.OFF:
             return EXIT_KILLED
+        if limit is None and self._exit_code in (EXIT_TIMEOUT, EXIT_MISMATCH):
+            return EXIT_OK  # it was told to stop; what its last turn met is in the log
         return self._exit_code
 
     async def _every(
@@ -152,6 +156,7 @@ class Daemon:
                 return
 
     async def _turn(self, turn: Callable[[], Awaitable[CycleResult]]) -> None:
+        self._app.take_tighter_limits()
         try:
             result = await turn()
         except Unavailable as error:
@@ -167,7 +172,7 @@ class Daemon:
             return
         log_cycle(result)
         self._exit_code = EXIT_OK if result.truth.is_agreed else EXIT_MISMATCH
-        self._health.write(cycle=result.number, kill=result.kill.value, problem="" if result.truth.is_agreed else "mismatch")
+        self._health.write(cycle=result.number, kill=self._app.kill.level().value, problem="" if result.truth.is_agreed else "mismatch")
 
     async def _pause(self, seconds: float) -> bool:
         with contextlib.suppress(TimeoutError):
@@ -176,8 +181,12 @@ class Daemon:
 
     async def _on_kill(self, level: KillLevel) -> None:
         """The switch moved: working orders that may not live are cancelled at once, outside the schedule."""
-        _log.critical("kill_switch", level=level.value)
+        _log.critical("kill_switch", kill=level.value)
+        self._health.write(kill=level.value)
         if level.severity >= KillLevel.CANCEL.severity:
             await self._app.cycle.cancel_all()
         if level is KillLevel.FLATTEN:
             await self._turn(self._app.cycle.guard)
+
+    async def _on_resume(self) -> None:
+        self._health.write(kill=KillLevel.OFF.value)

@@ -27,6 +27,7 @@ from bot.ports import SetupFailed, Unavailable
 
 EXIT_OK, EXIT_ERROR, EXIT_TIMEOUT, EXIT_MISMATCH = 0, 1, 5, 11
 HOUR_MS = 3_600_000
+MINUTE_MS = 60_000
 PIPE_COLUMNS = 140
 
 
@@ -97,7 +98,12 @@ class _Demo:
         """Cycles until the scenario is over: again at once while something moves, else on to the next instant at which
         something may."""
         while time.monotonic() - self._started < self._options.max_seconds:
-            result = await app.cycle.run()
+            try:
+                result = await app.cycle.run()
+            except Unavailable as error:
+                self._console.print(f"[yellow]cycle abandoned, nothing was done: {error}[/]")
+                stage.embedded.clock.skip(MINUTE_MS)
+                continue
             self._cycles += 1
             self._tell(result)
             if result.has_acted:

@@ -1,22 +1,30 @@
 """The kill switch: five levels, many hands, one latch (DESIGN §8).
 
-The level in force is the highest of what the configuration says, what the flag file says and what the journal has
-latched. It can rise at any moment and falls only through an explicit `resume` with a reason. A thread of its own watches
-the file and the configuration, so that it works while the strategy loop hangs.
+The level in force is the highest of what the configuration says, what the flag file says, what a signal asked for and
+what the journal has latched. It can rise at any moment and falls only through a `resume` with a reason. A thread of its
+own watches the files, so that `is_stopped` is true within a second also while the event loop hangs; what needs the loop
+(latching, cancelling) follows as soon as it runs again, and is tried until it succeeds.
 """
 
 import asyncio
-import contextlib
+import json
+import signal
 import threading
-import time
 from collections.abc import Awaitable, Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import structlog
 
 from bot.domain.order import Intent, Purpose
 from bot.domain.states import KillLevel
 
-FLAG_NAME = "KILL"
+FLAG_NAME, RESUME_NAME = "KILL", "RESUME"
 POLL_SECONDS = 0.5
+SIGNALS = {signal.SIGUSR1: KillLevel.CANCEL, signal.SIGUSR2: KillLevel.FLATTEN}
+_log = structlog.get_logger("sectorbot.kill")
 
 
 class FlagFile:
@@ -37,13 +45,51 @@ class FlagFile:
 
     def record(self, level: KillLevel, reason: str) -> None:
         """Write it in one step, so that a reader sees all of it or nothing."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self.path.with_name(FLAG_NAME + ".new")
-        temporary.write_text(f"{level.value}\n{reason}\n", encoding="utf-8")
-        temporary.replace(self.path)
+        write_whole(self.path, f"{level.value}\n{reason}\n")
+
+    def remove(self) -> None:
+        """Raises OSError when it stands there and cannot be removed."""
+        self.path.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeRequest:
+    """An operator's word that the bot may go on. `accept_mismatch`: the account is right where the books differ."""
+
+    reason: str
+    by: str = "operator"
+    accept_mismatch: bool = False
+
+
+class ResumeFile:
+    """How `sectorbot resume` reaches a running daemon, the journal's only writer: a file that it consumes."""
+
+    def __init__(self, directory: Path) -> None:
+        self.path = directory / RESUME_NAME
+
+    def load(self) -> ResumeRequest | None:
+        """The request; None when there is none, or one that gives no reason."""
+        try:
+            found = json.loads(self.path.read_text(encoding="utf-8"))
+            reason, by, accepts = str(found["reason"]).strip(), str(found["by"]).strip(), found["accept_mismatch"]
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        return ResumeRequest(reason, by, accepts is True) if reason and by else None
+
+    def record(self, request: ResumeRequest) -> None:
+        """Write it in one step."""
+        write_whole(self.path, json.dumps(asdict(request)))
 
     def remove(self) -> None:
         self.path.unlink(missing_ok=True)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a small file so that a reader sees all of it or nothing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".new")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)
 
 
 def highest(*levels: KillLevel) -> KillLevel:
@@ -51,13 +97,14 @@ def highest(*levels: KillLevel) -> KillLevel:
 
 
 class KillSwitch:
-    """The level in force, for everyone who must obey it.
+    """The level in force, for everyone who must obey it. All but `watch` may be used from any thread.
 
     Args:
-        flag: the flag file.
+        flag: the flag file; the resume file is its neighbour.
         configured: reads the level of the configuration; keeps the last one while the file is broken.
         latched: reads the level the journal holds.
-        latch: writes a risen level into the journal.
+        latch: writes level, who and why into the journal.
+        accept: takes the account as right where the books differ, for a `resume` that says so.
     """
 
     def __init__(
@@ -67,21 +114,38 @@ class KillSwitch:
         configured: Callable[[], KillLevel],
         latched: Callable[[], KillLevel],
         latch: Callable[[KillLevel, str, str], Awaitable[None]],
+        accept: Callable[[ResumeRequest], Awaitable[Any]] | None = None,
     ) -> None:
-        self._flag, self._configured, self._latched, self._latch = flag, configured, latched, latch
-        self._seen = KillLevel.OFF
+        self._flag, self._resume = flag, ResumeFile(flag.path.parent)
+        self._configured, self._latched, self._latch, self._accept = configured, latched, latch, accept
+        self._lock = threading.RLock()  # the signal handler may interrupt its holder
+        self._looking = threading.Lock()  # apart, so that a slow disk does not hold a signal up
+        self._held = KillLevel.OFF
         self._source = ""
-        self._asked = KillLevel.OFF
+        self._raises = 0
+        self._has_looked = False
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
+        self._replaced: dict[signal.Signals, Any] = {}
 
     def level(self) -> KillLevel:
-        """The level in force now: what was latched, and what any hand asked for since."""
-        return highest(self._latched(), self._seen, self._asked)
+        """The level in force now.
 
-    def ask(self, level: KillLevel) -> None:
-        """A hand that is no file: the signal handler."""
-        self._asked = highest(self._asked, level)
+        Raises:
+            JournalError: on the first call, when the latch cannot be read.
+        """
+        if not self._has_looked:
+            self.look()
+        return self._held
+
+    def ask(self, level: KillLevel, by: str = "signal") -> None:
+        """Raise the level; a lower one than is held changes nothing."""
+        if level is KillLevel.OFF:
+            return
+        with self._lock:
+            self._raises += 1
+            if level.severity > self._held.severity:
+                self._held, self._source = level, by
 
     def is_stopped(self, intent: Intent | None) -> bool:
         """Whether an order for `intent` may not be sent at this instant; asked again right before every send."""
@@ -96,46 +160,105 @@ class KillSwitch:
         return not is_reducing and (level is KillLevel.REDUCE_ONLY or intent.purpose is not Purpose.HEDGE)
 
     def look(self) -> None:
-        """Read file and configuration once; a level once seen stays until `resume`."""
-        flag, configured = self._flag.load(), self._configured()
-        if highest(flag, configured).severity > self._seen.severity:
-            self._source = "flag file" if flag.severity >= configured.severity else "configuration"
-            self._seen = highest(flag, configured)
+        """Read the files once; a level once seen stays until `resume`."""
+        with self._looking:
+            if not self._has_looked:
+                self.ask(self._latched(), "journal")
+            self.ask(self._flag.load(), "flag file")
+            self.ask(self._configured(), "configuration")
+            self._has_looked = True
 
     def start(self) -> None:
-        """Begin to watch in a thread, which lives whatever the event loop does."""
+        """Begin to watch in a thread, which lives whatever the event loop does, and take the signals."""
+        if self._thread is not None:
+            return
         self.look()
+        if threading.current_thread() is threading.main_thread():
+            self._replaced = {number: signal.signal(number, self._take_signal) for number in SIGNALS}
+        self._stop.clear()
         self._thread = threading.Thread(target=self._watch_files, name="kill-switch", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
+        """End the thread and give the signals back."""
+        thread, self._thread = self._thread, None
         self._stop.set()
-        if self._thread is not None:
-            self._thread.join(timeout=5)
+        if thread is not None:
+            thread.join(timeout=5)
+        if threading.current_thread() is threading.main_thread():
+            for number, handler in self._replaced.items():
+                signal.signal(number, handler)
+            self._replaced = {}
+
+    async def watch(
+        self,
+        on_rise: Callable[[KillLevel], Awaitable[None]],
+        on_resume: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        """Latch every rise and tell `on_rise`, serve `resume`, until cancelled. What stands at the start is a rise.
+
+        A callback that fails is called again at the next poll: a cancel that did not get through must be repeated.
+        """
+        told = KillLevel.OFF
+        self.start()
+        try:
+            while True:
+                try:
+                    if await self._resume_if_asked():
+                        told = KillLevel.OFF
+                        if on_resume is not None:
+                            await on_resume()
+                        self._resume.remove()
+                    level = await self._latch_rise()
+                    if level.severity > told.severity:
+                        await on_rise(level)
+                        told = level
+                except Exception as error:  # noqa: BLE001 - whatever fails here, the switch must go on being watched
+                    _log.error("kill_switch_failed", why=f"{type(error).__name__}: {error}", kill=self._held.value)
+                await asyncio.sleep(POLL_SECONDS)
+        finally:
+            self.stop()
+
+    async def _latch_rise(self) -> KillLevel:
+        level, source = self.level(), self._source
+        if level.severity > self._latched().severity:
+            await self._latch(level, source, f"kill switch set to {level.value} by {source}")
+        return level
+
+    async def _resume_if_asked(self) -> bool:
+        """Serve a resume request unless a hand still holds the switch; whether it was served.
+
+        The file goes last: whoever wrote it takes its end for the end of the whole procedure.
+        """
+        request = self._resume.load()
+        if request is None:
+            return False
+        self.look()  # every earlier look has ended now: none can bring a removed flag back
+        raises = self._raises
+        if holder := self._holder():
+            _log.error("resume_refused", why=f"the {holder} still asks to stop", reason=request.reason)
+            self._resume.remove()
+            return False
+        if request.accept_mismatch and self._accept is not None:
+            await self._accept(request)
+        await self._latch(KillLevel.OFF, request.by, request.reason)
+        with self._lock:
+            if self._raises == raises:  # else somebody asked to stop meanwhile, and is latched again
+                self._held, self._source = KillLevel.OFF, ""
+        _log.warning("resumed", by=request.by, reason=request.reason)
+        return True
+
+    def _holder(self) -> str:
+        if self._flag.load() is not KillLevel.OFF:
+            return "flag file"
+        return "" if self._configured() is KillLevel.OFF else "configuration"
+
+    def _take_signal(self, number: int, _: FrameType | None) -> None:
+        self.ask(SIGNALS[signal.Signals(number)], signal.Signals(number).name)
 
     def _watch_files(self) -> None:
         while not self._stop.wait(POLL_SECONDS):
-            with contextlib.suppress(Exception):
+            try:
                 self.look()
-
-    async def watch(self, on_rise: Callable[[KillLevel], Awaitable[None]]) -> None:
-        """Latch every rise in the journal and tell `on_rise`, until cancelled. Also tells the level found at the start."""
-        told = KillLevel.OFF
-        while True:
-            level = self.level()
-            if level.severity > self._latched().severity:
-                await self._latch(level, self._source or "signal", f"kill switch set to {level.value}")
-            if level.severity > told.severity:
-                told = level
-                await on_rise(level)
-            await asyncio.sleep(POLL_SECONDS)
-
-
-def wait_until_latched(level_now: Callable[[], KillLevel], wanted: KillLevel, seconds: float) -> bool:
-    """Whether a running daemon took the level within `seconds`."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if level_now().severity >= wanted.severity:
-            return True
-        time.sleep(0.1)
-    return False
+            except Exception as error:  # noqa: BLE001 - a switch that cannot be read is a switch that is thrown
+                self.ask(KillLevel.CANCEL, f"a failed watch: {type(error).__name__}: {error}")

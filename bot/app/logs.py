@@ -1,54 +1,23 @@
 """Logs: structlog, console on a terminal and JSON otherwise; secrets never pass (DESIGN §10).
 
-Redaction is the last step before rendering, so that it sees all an event holds: by key name, by the secrets in use
-wherever they occur in a text, and `signature=` in URLs. No renderer prints local variables.
+Redaction is the last step before rendering, so that it sees all an event holds, tracebacks included; the hook for
+exceptions that nobody catches writes through it, too. No renderer prints local variables.
 """
 
 import logging
-import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from types import TracebackType
 from typing import Any, TextIO
 
 import orjson
 import structlog
 from structlog.tracebacks import ExceptionDictTransformer
-from structlog.typing import EventDict, Processor
+from structlog.typing import Processor
 
 from bot.app.cycle import CycleResult
-
-STARS = "********"
-_SECRET_KEY = re.compile(r"secret|password|passphrase|token$|api_?key|signature|authorization|x-mbx-apikey", re.I)
-_IN_TEXT = re.compile(r"(signature=|apiKey=|X-MBX-APIKEY['\"]?\s*[:=]\s*['\"]?)[^&\s'\",}]+", re.I)
-
-
-class Redactor:
-    """Replaces secrets in events. `secrets` are the values in use."""
-
-    def __init__(self, secrets: Iterable[str]) -> None:
-        self._secrets = tuple(sorted((s for s in secrets if len(s) >= 4), key=len, reverse=True))
-
-    def __call__(self, _logger: Any, _method: str, event: EventDict) -> EventDict:
-        return {key: self._clean(key, value) for key, value in event.items()}
-
-    def text(self, text: str) -> str:
-        """The text without secrets."""
-        for secret in self._secrets:
-            text = text.replace(secret, STARS)
-        return _IN_TEXT.sub(lambda match: match[1] + STARS, text)
-
-    def _clean(self, key: str, value: Any) -> Any:
-        if _SECRET_KEY.search(key) and value is not None and not isinstance(value, bool):
-            return STARS
-        if isinstance(value, str):
-            return self.text(value)
-        if isinstance(value, Mapping):
-            return {str(name): self._clean(str(name), item) for name, item in value.items()}
-        if isinstance(value, list | tuple | set | frozenset):
-            return [self._clean("", item) for item in value]
-        if value is None or isinstance(value, bool | int | float):
-            return value
-        return self.text(str(value))
+from bot.app.redaction import Redactor
+from bot.risk import Refused
 
 
 def configure(
@@ -85,6 +54,15 @@ def configure(
         )
     )
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    logging.captureWarnings(capture=True)
+    sys.excepthook = _tell_uncaught
+
+
+def _tell_uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    if issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, error, trace)
+        return
+    structlog.get_logger("sectorbot").critical("uncaught", exc_info=(kind, error, trace))
 
 
 def _json(event: Any, **_: Any) -> str:
@@ -93,7 +71,7 @@ def _json(event: Any, **_: Any) -> str:
 
 def log_cycle(result: CycleResult) -> None:
     """The canonical line of one turn: what was read, wanted, allowed, done, and what it is all worth."""
-    refused = [verdict for verdict in result.verdicts if hasattr(verdict, "note")]
+    refused = [verdict for verdict in result.verdicts if isinstance(verdict, Refused)]
     decision, campaign = result.decision, result.decision.campaign
     structlog.get_logger("sectorbot.cycle").info(
         result.kind,

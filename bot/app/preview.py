@@ -31,12 +31,14 @@ async def preview(settings: Settings) -> CycleResult:
     try:
         await venue.open()
         memory, working, kill = _remembered(settings)
-        snapshot = await Observer(venue, wanted_of(settings), tvl=embedded.tvl if embedded else None).observe()
+        observer = Observer(venue, wanted_of(settings), tvl=embedded.tvl if embedded else None)
+        snapshot = await observer.observe()
         account = await venue.fetch_account()
         policy, sectors = policy_for(settings, venue), settings.universe
         portfolio = build_portfolio(account, snapshot, memory, policy, sectors)
         memory = mark_equity(memory, portfolio, snapshot.at_ms)
         decision = decide(snapshot, portfolio, memory, policy, sectors, working)
+        snapshot = await observer.with_books(snapshot, tuple({intent.symbol for intent in decision.intents}))
         truth = Truth(account, working, is_agreed=True, locked=frozenset())
         context = RiskContext(
             now_ms=venue.now_ms(), snapshot=snapshot, portfolio=portfolio, working=working, memory=decision.memory,

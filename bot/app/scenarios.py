@@ -73,7 +73,7 @@ async def _synthetic(options: Any) -> Stage:
         raise ScenarioError(f"--scenario {options.scenario}: unknown; choose one of {', '.join(SCENARIOS)}")
     kind, words, changes = SCENARIOS[options.scenario]
     settings = _settings(options, changes)
-    start_ms = int(SIM_START.timestamp() * 1000)
+    start_ms = _ms(SIM_START)
     embedded = await embed_synthetic(settings, scenario=kind, seed=options.seed, start_ms=start_ms)
     end_ms = start_ms + 14 * 24 * HOUR_MS
     return Stage(settings, embedded, words, end_ms, 4 * HOUR_MS, tells_skips=True)
@@ -87,12 +87,18 @@ async def _replay(options: Any) -> Stage:
         raise ScenarioError(f"--to {options.end:%Y-%m-%d} is not after --from {options.start:%Y-%m-%d}")
     settings = _settings(options, ())
     try:
-        market = load_market(options.market, tokens_of(settings), start=options.start - HISTORY, end=options.end)
-    except (FileNotFoundError, ValueError) as error:
+        from bot.simex.market.parquet import MarketFolderError, load_market  # the extra `data`, needed nowhere else
+    except ImportError as error:
+        raise ScenarioError(f"--market needs the package {error.name}: install sectorbot[data], or run make test") from error
+    try:
+        market = load_market(
+            options.market, tokens_of(settings), start_ms=_ms(options.start - HISTORY), end_ms=_ms(options.end)
+        )
+    except (MarketFolderError, OSError, ValueError) as error:
         raise ScenarioError(f"--market {options.market}: {error}") from error
-    embedded = await embed(settings, market, int(options.start.timestamp() * 1000))
+    embedded = await embed(settings, market, _ms(options.start))
     words = f"real candles of {options.market.name}, {options.start:%Y-%m-%d} → {options.end:%Y-%m-%d}"
-    end_ms = int(options.end.timestamp() * 1000)
+    end_ms = _ms(options.end)
     return Stage(settings, embedded, words, end_ms, 24 * HOUR_MS, tells_skips=False)
 
 
@@ -102,3 +108,7 @@ def _settings(options: Any, changes: tuple[str, ...]) -> Settings:
         [packaged_config() / "golden.toml"] if options.market is None else [],
         (*changes, 'environment="sim"', 'mode="trade"', 'venue.account="demo"', f'state_directory="{directory}"'),
     )
+
+
+def _ms(at: datetime) -> int:
+    return int(at.timestamp() * 1000)

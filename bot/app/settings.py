@@ -116,7 +116,8 @@ class Settings(BaseSettings):
     )
     mainnet_acknowledgement: str = Field(default="", description=f'must read "{ACKNOWLEDGEMENT}" to trade on mainnet')
     kill_switch: KillLevel = Field(
-        default=KillLevel.OFF, description="off, pause, reduce-only, cancel (or true), flatten"
+        default=KillLevel.OFF,
+        description="pause: no new risk; reduce-only; cancel (or true): no order at all; flatten: sell everything",
     )
     state_directory: Path = Field(
         default=STATE_DIRECTORY, description="directory of journal, health file and kill file"
@@ -176,8 +177,10 @@ class Settings(BaseSettings):
 
     @property
     def digest(self) -> str:
-        """Names this configuration in the journal; secrets are not part of it."""
-        return hashlib.sha256(orjson.dumps(redacted(self), option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
+        """Names what decides in this configuration; secrets, logs, places and the kill switch are no part of it."""
+        deciding = {"environment", "mode", "venue", "playbook", "risk", "execution", "paper", "universe"}
+        content = self.model_dump(mode="json", include=deciding)
+        return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
 
     def secret_values(self) -> tuple[str, ...]:
         """What must never be printed."""

@@ -51,7 +51,7 @@ class Layer:
         for length in range(len(path), 0, -1):
             if path[:length] in self.places:
                 return self.places[path[:length]]
-        return self.name
+        return next((place for key, place in self.places.items() if key[: len(path)] == path), self.name)
 
     def says(self, path: KeyPath) -> bool:
         """Whether this layer gives a value at `path` or above it."""

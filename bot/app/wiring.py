@@ -1,11 +1,13 @@
 """The composition root: the only place that names concrete classes, modes and environments (DESIGN §3)."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import aiohttp
 
 from bot.app.clock import SkippingClock, SystemClock
+from bot.app.config_fact import record_config
+from bot.app.config_watch import ConfigWatcher
 from bot.app.cycle import Cycle, Parts
 from bot.app.embedded import Embedded, embed_synthetic
 from bot.app.kill import FlagFile, KillSwitch
@@ -31,7 +33,14 @@ class App:
     journal: Journal
     cycle: Cycle
     kill: KillSwitch
+    watcher: ConfigWatcher
     embedded: Embedded | None = None
+
+    def take_tighter_limits(self) -> None:
+        """Before a turn: go by the limits as the configuration files have tightened them meanwhile."""
+        limits = self.watcher.effective.risk
+        if limits is not self.cycle.parts.limits:
+            self.cycle.parts = replace(self.cycle.parts, limits=limits)
 
     async def close(self) -> None:
         await self.cycle.parts.executor.close()
@@ -61,7 +70,8 @@ async def build(settings: Settings, *, embedded: Embedded | None = None) -> App:
             keep_snapshots=settings.journal.keep_snapshots,
         )  # fmt: skip
         await venue.open()
-        return _assemble(settings, clock, venue, journal, embedded)
+        app = _assemble(settings, clock, venue, journal, embedded)
+        await record_config(journal, settings, app.cycle.parts.policy)
     except BaseException:
         await venue.close()
         if journal is not None:
@@ -69,6 +79,7 @@ async def build(settings: Settings, *, embedded: Embedded | None = None) -> App:
         if owns_exchange and embedded is not None:
             await embedded.stop()
         raise
+    return app
 
 
 def make_venue(settings: Settings, clock: SystemClock | SkippingClock, embedded: Embedded | None) -> Venue:
@@ -107,11 +118,13 @@ def make_venue(settings: Settings, clock: SystemClock | SkippingClock, embedded:
 def _assemble(
     settings: Settings, clock: Clock, venue: Venue, journal: Journal, embedded: Embedded | None
 ) -> App:
+    watcher = ConfigWatcher(settings)
     kill = KillSwitch(
         FlagFile(settings.state_directory),
-        configured=lambda: settings.kill_switch,
+        configured=watcher.look,
         latched=lambda: journal.reader.load_latch().level,
         latch=lambda level, by, reason: journal.record_latch(level, by=by, reason=reason),
+        accept=lambda request: cycle.accept(by=request.by, reason=request.reason),
     )
     executor = Executor(
         venue, journal, settings.execution, account=settings.venue.account, is_stopped=kill.is_stopped
@@ -128,7 +141,8 @@ def _assemble(
         limits=settings.risk,
         config_digest=settings.digest,
     )
-    return App(settings, clock, venue, journal, Cycle(parts, kill_level=kill.level), kill, embedded)
+    cycle = Cycle(parts, kill_level=kill.level)
+    return App(settings, clock, venue, journal, cycle, kill, watcher, embedded)
 
 
 def policy_for(settings: Settings, venue: Venue) -> Policy:
@@ -150,6 +164,5 @@ def wanted_of(settings: Settings) -> Wanted:
         funding=perps,
         open_interest=perps,
         tvl=tuple(universe.sectors),
-        books=(*(s for s in spot if s != policy.market_symbol), *perps),
         book_levels=settings.cadence.book_levels,
     )

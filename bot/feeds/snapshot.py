@@ -5,7 +5,7 @@ nothing below has to think of them (DESIGN §3, §9).
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TypeVar
@@ -140,8 +140,9 @@ class Observer:
         wanted = self.wanted if with_history else self.wanted.without_history()
         lent = None if is_old else self._previous
         if self._previous is None:
-            # a venue knows its instruments only once they are loaded, and every other question needs them
-            await _instruments(self.venue, wanted, None, self.deadlines)
+            # A venue knows its instruments only once they are loaded, and every other question needs them.
+            known, _ = await _instruments(self.venue, wanted, None, self.deadlines)
+            lent = Snapshot(now_ms, known, {})
         snapshot = await observe(
             self.venue, wanted, lent, now_ms, self.deadlines,
             candles=self._candles if with_history else None, tvl=self.tvl, events=self.events,
@@ -152,6 +153,17 @@ class Observer:
             self._instruments_ms = now_ms
         self._previous = snapshot
         return snapshot
+
+
+    async def with_books(self, snapshot: Snapshot, symbols: Sequence[str]) -> Snapshot:
+        """The snapshot with the order books of `symbols`: only what is about to be traded needs its depth looked at."""
+        books, absent = await gather_each(
+            "book", sorted(symbols), lambda symbol: self.venue.fetch_book(symbol, self.wanted.book_levels),
+            deadline_ms=self.deadlines.books_ms, at_once=self.deadlines.at_once,
+        )  # fmt: skip
+        missing = list(snapshot.missing)
+        found = _sound("book", books, absent, book_defect, missing)
+        return replace(snapshot, books={**snapshot.books, **found}, missing=tuple(missing))
 
 
 def quote_defect(quote: Quote) -> str | None:

@@ -173,7 +173,7 @@ class Policy(BaseModel):
     # orders
     slippage_bps: int = Field(default=50, ge=1, le=1000, description="worst price of an entry off reference, bps")
     cash_slippage_bps: int = Field(
-        default=1, ge=0, le=1000, description="room above the ask of a purchase that takes the last of the cash, bps"
+        default=5, ge=0, le=1000, description="room above the ask of a purchase that takes the last of the cash, bps"
     )
     exit_slippage_bps: int = Field(default=150, ge=1, le=2000, description="worst price of an exit off reference, bps")
     order_share_max: Decimal = Field(

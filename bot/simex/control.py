@@ -85,6 +85,11 @@ def _known(kind: type, asked: Mapping[str, Any]) -> dict[str, Any]:
     unknown = sorted(asked.keys() - names)
     if unknown:
         raise ValueError(f"{kind.__name__} has no {', '.join(unknown)}; it has {', '.join(sorted(names))}")
+    kinds = {field.name: field.type for field in fields(kind)}
+    for name, value in asked.items():
+        allowed: Any = int | float if kinds[name] is float else kinds[name]
+        if not isinstance(value, allowed):
+            raise TypeError(f"{name}={value!r}: give {getattr(allowed, '__name__', allowed)}")
     return dict(asked)
 
 

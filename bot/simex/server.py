@@ -71,7 +71,10 @@ class Simex:
 
         Raises:
             OSError: when a port is taken.
+            RuntimeError: when it is serving already.
         """
+        if self._runner is not None:
+            raise RuntimeError(f"simex serves on port {self.http_port} already; stop it before starting it again")
         self.ca_path, server_path = make_authority(tls_dir)
         application = web.Application(client_max_size=_LARGEST_BODY)
         application.router.add_route("*", "/{tail:.*}", self._answer)
@@ -97,7 +100,8 @@ class Simex:
 
     def now_ms(self) -> int:
         """Exchange time, UTC ms."""
-        return self._base_ms + int((self._clock() - self._wall_base_ms) * self.speed)
+        own_ms = self._base_ms + int((self._clock() - self._wall_base_ms) * self.speed)
+        return max(own_ms, self.exchange.now_ms)
 
     def advance(self, milliseconds: int) -> int:
         """Skip exchange time ahead and return it.
@@ -119,7 +123,7 @@ class Simex:
         return dialect.respond(request, Moment(now_ms, self._clock()))
 
     def _catch_up(self) -> int:
-        now_ms = max(self.now_ms(), self.exchange.now_ms)
+        now_ms = self.now_ms()
         self.exchange.advance(now_ms)
         return now_ms
 

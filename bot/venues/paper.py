@@ -31,7 +31,7 @@ from bot.ports import (
 from bot.simex.engine.exchange import Exchange
 from bot.simex.engine.refusal import Refusal, RefusalReason
 from bot.simex.engine.types import IncomeKind, NewOrder, OrderStatus, SimOrder, SimTrade
-from bot.venues.paper_market import PaperMarket
+from bot.simex.market.pushed import PushedMarket
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -114,7 +114,8 @@ class PaperVenue:
 
     def __init__(self, data: Venue, *, account: str, initial: Account | None = None) -> None:
         self._data, self._initial = data, initial
-        self._market = PaperMarket()
+        self._market = PushedMarket()
+        self._seen_ms: dict[str, int] = {}
         self._engine: Exchange | None = None
         self._session = ""
         self.id, self.environment, self.account_name = data.id, data.environment, account
@@ -296,13 +297,12 @@ class PaperVenue:
         held = {symbol: position for symbol, position in initial.positions.items() if symbol in instruments}
         for symbol, position in held.items():
             price, ms = position.entry_price, self.now_ms() - 1
-            self._market.push_quote(Quote(symbol, price, price, ms, mark=price, index=price))
             side = ((price, abs(position.size)),)
-            self._market.push_book(Book(symbol, side, side, ms))
+            self._push(Quote(symbol, price, price, ms, mark=price, index=price), Book(symbol, side, side, ms))
         quotes = await self._data.fetch_quotes([symbol for symbol in instruments if symbol not in held])
         self._show(quotes.values())
         free = {s: replace(i, maker_fee=ZERO, taker_fee=ZERO) for s, i in instruments.items()}
-        known = {symbol: instrument for symbol, instrument in free.items() if symbol in (*quotes, *held)}
+        known = {symbol: instrument for symbol, instrument in free.items() if self._market.has([symbol])}
         engine = Exchange(instruments=known, market=self._market, start_ms=self.now_ms() - 1)
         self._session = f"paper-{engine.now_ms}"
         spot = {name: balance.total for name, balance in initial.balances.items()}
@@ -317,9 +317,15 @@ class PaperVenue:
 
     def _show(self, quotes: Iterable[Quote]) -> None:
         for quote in quotes:
-            self._market.push_quote(quote)
+            self._push(quote)
         if self._engine is not None:
             self._engine.advance(self.now_ms())
+
+    def _push(self, quote: Quote, book: Book | None = None) -> None:
+        """A look that is defective or older than the last one is left out."""
+        if quote.defect() is None and quote.at_ms >= self._seen_ms.get(quote.symbol, 0):
+            self._seen_ms[quote.symbol] = quote.at_ms
+            self._market.push(quote, book)
 
     async def _look(self, symbols: Sequence[str]) -> None:
         """Show the engine the present quotes of these symbols, and the funding of the perps among them."""
@@ -348,10 +354,14 @@ class PaperVenue:
         if self._engine is None or symbol not in self._engine.instruments:
             raise VenueRejected("paper", f"{symbol} is not among the loaded instruments", Rejection.OTHER)
         try:
-            self._market.push_book(await self._data.fetch_book(symbol, _BOOK_LEVELS))
-            await self._look([symbol])
-        except Unavailable as error:
+            if ":" in symbol:
+                await self.fetch_funding([symbol])
+            book = await self._data.fetch_book(symbol, _BOOK_LEVELS)
+            quote = (await self._data.fetch_quotes([symbol]))[symbol]
+        except (Unavailable, KeyError) as error:
             raise VenueRejected("paper", f"no market data: {error}", Rejection.OTHER) from error
+        self._push(quote, book)
+        self._engine.advance(self.now_ms())
         return self._engine
 
     def _report(self, order: SimOrder) -> OrderReport:

@@ -166,6 +166,8 @@ async def test_people_can_look_skip_time_and_order_faults(served: Served) -> Non
         ("POST", "/simex/advance?ms=-5", None, "backwards"),
         ("POST", "/simex/advance", None, "ms="),
         ("POST", "/simex/fault", {"fault": {"explode": True}}, "explode"),
+        ("POST", "/simex/fault", {"fault": {"delay_before_ms": "long"}}, "delay_before_ms"),
+        ("POST", "/simex/fault", {"fault": {}, "times": "all"}, "times"),
         ("POST", "/simex/fault", [], "fault"),
     ],
 )
@@ -183,8 +185,10 @@ async def test_a_taken_port_leaves_nothing_behind(served: Served, make_bench: Ma
     await second.stop()
 
 
-async def test_stopping_twice_is_fine(make_bench: MakeBench, tmp_path: Path) -> None:
+async def test_starting_twice_is_refused_and_stopping_twice_is_fine(make_bench: MakeBench, tmp_path: Path) -> None:
     simex: Simex = make_bench().simex
     await simex.start(tls_dir=tmp_path)
+    with pytest.raises(RuntimeError, match="already"):
+        await simex.start(tls_dir=tmp_path)
     await simex.stop()
     await simex.stop()

@@ -8,14 +8,12 @@ from typing import Any
 import pytest
 
 from bot.domain.instrument import Side
-from bot.domain.market import Book, Funding, Quote
 from bot.domain.portfolio import Account, Balance
 from bot.ports import Lane, Rejection, ReportState, Venue, VenueRejected
 from bot.simex.engine.refusal import RefusalReason
 from bot.venues import paper
 from bot.venues.ccxt_venue import CcxtVenue
 from bot.venues.paper import PaperVenue
-from bot.venues.paper_market import PaperMarket
 from tests.venues.binance_server import NOW_MS, BinanceServer, Hit
 from tests.venues.conftest import SYMBOLS, HandClock
 from tests.venues.orders import market, request, stop
@@ -40,7 +38,7 @@ class Prices:
     """The server's prices, moved by hand."""
 
     def __init__(self, server: BinanceServer) -> None:
-        self.middle = D(10)
+        self.middle, self.spread = D(10), D("0.01")
         for prefix, kind in (("/api/v3", "spot"), ("/fapi/v1", "perp")):
             server.answers["GET", f"{prefix}/depth"] = self._depth
             server.answers["GET", f"{prefix}/ticker/bookTicker"] = self._books if kind == "spot" else self._book
@@ -52,7 +50,11 @@ class Prices:
         return {"bids": bids, "asks": [[str(self.middle + D("0.01") * (n + 1)), "20"] for n in range(5)]}
 
     def _row(self, symbol: str) -> dict[str, str]:
-        return {"symbol": symbol, "bidPrice": str(self.middle - D("0.01")), "askPrice": str(self.middle + D("0.01"))}
+        return {
+            "symbol": symbol,
+            "bidPrice": str(self.middle - self.spread),
+            "askPrice": str(self.middle + self.spread),
+        }
 
     def _books(self, hit: Hit) -> Any:
         return [self._row(f"{base}USDT") for base in ("UNI", "AAVE", "DOT") if f"{base}USDT" in hit.params["symbols"]]
@@ -246,45 +248,22 @@ async def test_symbols_may_be_added_later_and_changed_filters_apply(
     assert (await venue.submit_order(now(request("DOT/USDT", price=D("10.05"))))).state is ReportState.FILLED
 
 
-# --- the market that is fed
+async def test_a_crossed_quote_moves_nothing(make_paper: Callable[..., Any], prices: Prices, clock: HandClock) -> None:
+    venue = await make_paper(account())
+    await venue.submit_order(now(market(PERP, side=Side.SELL, size=D(20))))
+    clock.value_ms += 1_000
+    prices.spread = D(-1)
+    prices.middle = D(20)
+    assert (await venue.fetch_account()).positions[PERP].mark_price == D(10)
 
 
-def quote(at_ms: int, middle: str) -> Quote:
-    price = D(middle)
-    return Quote("A/USDT:USDT", price - 1, price + 1, at_ms, mark=price + 2, index=price)
-
-
-def test_a_price_holds_until_the_next_look_and_old_looks_change_nothing() -> None:
-    fed = PaperMarket()
-    for at_ms, middle in ((10, "100"), (20, "110"), (15, "999"), (20, "111")):
-        fed.push_quote(quote(at_ms, middle))
-    assert [fed.at("A/USDT:USDT", ms).mid for ms in (5, 10, 19, 20, 99)] == [100, 100, 100, 111, 111]
-    assert fed.at("A/USDT:USDT", 10).mark == 102
-    assert fed.extremes("A/USDT:USDT", 10, 20, "last") == (100, 111)
-    assert fed.crossing("A/USDT:USDT", 10, 30, 105, rising=True, kind="last") == 20
-    assert fed.crossing("A/USDT:USDT", 10, 30, 90, rising=False, kind="last") is None
-    assert fed.crossing("A/USDT:USDT", 12, 13, 101, rising=True, kind="mark") == 12
-
-
-def test_a_crossed_quote_is_not_traded_on() -> None:
-    fed = PaperMarket()
-    fed.push_quote(quote(10, "100"))
-    fed.push_quote(Quote("A/USDT:USDT", D(9), D(8), 20))
-    assert fed.at("A/USDT:USDT", 30).mid == 100
-
-
-def test_only_a_fresh_book_is_traded_on() -> None:
-    fed = PaperMarket()
-    fed.push_book(Book("A/USDT:USDT", ((D(1), D(1)),), ((D(2), D(1)),), 1_000))
-    assert fed.levels("A/USDT:USDT", 5_000) is not None
-    assert fed.levels("A/USDT:USDT", 60_000) is None
-
-
-def test_each_settlement_uses_the_last_rate_seen_before_it() -> None:
-    fed = PaperMarket()
-    for at_ms, rate, next_ms in ((1, "0.1", 100), (50, "0.2", 100), (101, "0.3", 200)):
-        fed.push_funding(Funding("A/USDT:USDT", D(rate), 8, next_ms, at_ms))
-    assert fed.funding_events("A/USDT:USDT", 0, 150) == [(100, 0.2)]
-    terms = fed.funding("A/USDT:USDT", 150)
-    assert terms is not None
-    assert (terms.rate, terms.next_ms) == (0.3, 200)
+async def test_a_symbol_without_a_sound_quote_is_left_out_until_it_has_one(
+    make_paper: Callable[..., Any], prices: Prices
+) -> None:
+    prices.spread = D(-1)
+    venue = await make_paper(account())
+    with pytest.raises(VenueRejected, match="not among"):
+        await venue.submit_order(now(request()))
+    prices.spread = D("0.01")
+    await venue.fetch_instruments(SYMBOLS)
+    assert (await venue.submit_order(now(request(price=D("10.05"))))).state is ReportState.FILLED

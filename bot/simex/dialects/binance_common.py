@@ -237,7 +237,8 @@ class Call:
 
     def instrument(self) -> Instrument:
         """The instrument of the mandatory parameter `symbol`."""
-        return self.desk.instrument(self.kind, self.params.text("symbol", SYMBOL_RANGE))
+        legal = SYMBOL_RANGE if self.kind is Kind.SPOT else None
+        return self.desk.instrument(self.kind, self.params.text("symbol", legal))
 
     def maybe_instrument(self) -> Instrument | None:
         return self.instrument() if "symbol" in self.params else None

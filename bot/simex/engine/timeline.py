@@ -17,6 +17,7 @@ from bot.simex.engine.state import AccountState, State, rate_of
 from bot.simex.engine.types import EventKind, ExpiryReason, OrderStatus, SimOrder
 
 RECHECK_MS = 1_000
+HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -39,11 +40,20 @@ class Timeline:
         self._matching, self._liquidation = matching, liquidation
 
     def advance(self, to_ms: int) -> None:
+        """In stretches, so that searches stay short, and what carries cross positions is looked at every hour."""
+        state = self._state
+        while state.now_ms < to_ms:
+            is_holding = any(p.size for a in state.accounts.values() for p in a.positions.values())
+            is_waiting = any(a.countdowns or any(a.open.values()) for a in state.accounts.values())
+            longest = HOUR_MS if is_holding else DAY_MS if is_waiting else to_ms - state.now_ms
+            self._run(min(to_ms, state.now_ms + longest))
+
+    def _run(self, to_ms: int) -> None:
         state = self._state
         while (due := min(self._dues(to_ms), default=None)) is not None:
             state.now_ms = due.at_ms
             due.act()
-        state.now_ms = max(state.now_ms, to_ms)
+        state.now_ms = to_ms
         for account in state.accounts.values():
             if account.positions:
                 self._liquidation.check(account)
@@ -61,8 +71,6 @@ class Timeline:
 
     def _dues(self, to_ms: int) -> Iterator[Due]:
         state = self._state
-        if to_ms <= state.now_ms:
-            return
         in_use: dict[str, None] = {}
         held: dict[str, None] = {}
         for account in state.accounts.values():

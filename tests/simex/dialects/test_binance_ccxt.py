@@ -236,6 +236,49 @@ async def test_faulty_replies_map_as_in_production(
     assert len(bench.exchange.orders("main", PERP)) == 1, "what the reply hid did happen"
 
 
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
+        (Fault(after_engine_drop=True), ccxt.ExchangeNotAvailable),
+        (Fault(reset=True), ccxt.ExchangeNotAvailable),
+        (Fault(truncate=10), ccxt.ExchangeError),
+        (Fault(reply_status=502, html=True), ccxt.ExchangeNotAvailable),
+        (Fault(html=True), None),
+    ],
+)
+async def test_lost_replies_look_as_they_do_in_production(
+    pair: tuple[Bench, Any], fault: Fault, kind: type[Exception] | None
+) -> None:
+    bench, client = pair
+    await client.load_markets()
+    bench.simex.faults.add(FaultRule(fault, method="POST"))
+    if kind is None:
+        assert (await client.create_order(SPOT, "market", "buy", 1))["id"] is None
+    else:
+        with pytest.raises(kind) as caught:
+            await client.create_order(SPOT, "market", "buy", 1)
+        assert type(caught.value) is kind
+    assert len(bench.exchange.orders("main", SPOT)) == 1
+
+
+async def test_real_limits_reach_ccxt_with_retry_after(make_bench: MakeBench, tmp_path: Path) -> None:
+    bench = make_bench(limits_scale="0.01")
+    await bench.simex.start(tls_dir=tmp_path)
+    session = loopback_session(bench.simex.https_port, bench.simex.ca_path)
+    client = ccxt.binance({"session": session, "enableRateLimit": False})
+    statuses = []
+    for _ in range(12):
+        try:
+            await client.publicGetExchangeInfo()
+        except ccxt.DDoSProtection:
+            assert int(client.last_response_headers["Retry-After"]) >= 1
+        statuses.append(bench.simex.request_log[-1][3])
+    assert statuses == [200] * 3 + [429] * 5 + [418] * 4
+    await client.close()
+    await session.close()
+    await bench.simex.stop()
+
+
 async def test_the_demo_environment_is_reached_under_its_own_hosts(make_bench: MakeBench, tmp_path: Path) -> None:
     bench = make_bench()
     await bench.simex.start(tls_dir=tmp_path)

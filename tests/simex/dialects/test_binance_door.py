@@ -156,6 +156,16 @@ def test_order_counts_limit_placements_and_futures_never_give_back(make_bench: M
     assert bench.ask("POST", "/fapi/v1/order", market).headers["X-MBX-ORDER-COUNT-10S"] == "1"
 
 
+def test_a_resting_order_gives_back_more_when_it_fills(bench: Bench) -> None:
+    counts = [bench.ask("POST", ORDER, LIMIT).headers["X-MBX-ORDER-COUNT-1D"] for _ in range(7)]
+    assert counts == ["1", "2", "3", "4", "5", "6", "7"]
+    bench.ok("DELETE", "/api/v3/openOrders", {"symbol": "UNIUSDT"})
+    assert bench.ask("POST", ORDER, {**LIMIT, "price": "9.5"}).headers["X-MBX-ORDER-COUNT-1D"] == "8"
+    bench.move("UNI/USDT", 9.2)
+    used = {row["interval"]: row["count"] for row in bench.ok("GET", "/api/v3/rateLimit/order")}
+    assert used["DAY"] == 8 - 5, "cancels give nothing back, a maker's fill gives five"
+
+
 def test_refused_orders_are_not_counted(bench: Bench) -> None:
     for _ in range(3):
         bench.no("POST", ORDER, {**LIMIT, "quantity": "0.001"})

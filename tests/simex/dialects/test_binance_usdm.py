@@ -82,6 +82,7 @@ def test_open_interest_now_and_before(bench: Bench) -> None:
 
 REFUSED: list[tuple[dict[str, Any], int, str]] = [
     ({"symbol": "NOPE"}, -1121, "Invalid symbol."),
+    ({"symbol": "uniusdt"}, -1121, "Invalid symbol."),
     ({"side": "LONG"}, -1117, "Invalid side."),
     ({"type": "FOO"}, -1116, "Invalid orderType."),
     ({"type": "STOP_MARKET"}, -4120,

@@ -1,0 +1,18 @@
+"""`sectorbot` and `python -m bot`. The health check comes first, because a supervisor asks for it every few seconds."""
+
+import sys
+
+
+def main() -> int:
+    """Run one command and return its exit code."""
+    if sys.argv[1:2] == ["healthcheck"] and "--help" not in sys.argv:
+        from bot.app.healthcheck import main as check
+
+        return check(sys.argv[2:])
+    from bot.app.cli import run
+
+    return run()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,130 @@
+"""Commands that look at a journal: they read, and neither ccxt nor a network is loaded for them."""
+
+from typing import Annotated
+
+import typer
+
+from bot.app import cli_common as common
+from bot.app.cli_common import Assign, Config, Environment, JournalPath, Json, Mode
+from bot.app.exit_codes import ExitCode
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Put them under the root command."""
+    for command in (status, positions, orders, why, replay):
+        app.command()(command)
+
+
+def status(
+    context: typer.Context,
+    journal: JournalPath = None,
+    config: Config = None,
+    assign: Assign = None,
+    environment: Environment = None,
+    mode: Mode = None,
+    as_json: Json = False,
+) -> None:
+    """Mode, kill switch, last cycle, equity, orders, locks.
+
+    Ends with 3 when no daemon runs, 10 when the kill switch is engaged, 11 when journal and exchange do not agree.
+    """
+    with common.one_line_errors(as_json=as_json):
+        from bot.app import readings, report_tables
+
+        given = common.given(context, config, assign, environment, mode)
+        with readings.open_journal(given.files, given.assignments, journal) as view:
+            row, code = readings.status(view)
+        if as_json:
+            common.print_json(row | {"exit_code": int(code)})
+        else:
+            readings.show(report_tables.status_lines(row), row["running"])
+        raise typer.Exit(int(code))
+
+
+def positions(
+    context: typer.Context,
+    journal: JournalPath = None,
+    config: Config = None,
+    assign: Assign = None,
+    as_json: Json = False,
+) -> None:
+    """Sleeves and open perps as the last cycle left them."""
+    with common.one_line_errors(as_json=as_json):
+        from bot.app import readings, report_tables
+
+        given = common.given(context, config, assign)
+        with readings.open_journal(given.files, given.assignments, journal) as view:
+            document = readings.positions(view)
+        if as_json:
+            common.print_json(document)
+            return
+        readings.show(
+            report_tables.sleeves_table(document["sleeves"], document["quote"]),
+            report_tables.positions_table(document["positions"], document["quote"]),
+            document["as_of"],
+        )
+
+
+def orders(
+    context: typer.Context,
+    limit: Annotated[int, typer.Option(min=1, metavar="N", help="How many of the newest.")] = 50,
+    journal: JournalPath = None,
+    config: Config = None,
+    assign: Assign = None,
+    as_json: Json = False,
+) -> None:
+    """The newest orders, with what became of them."""
+    with common.one_line_errors(as_json=as_json):
+        from bot.app import readings, report_tables
+
+        given = common.given(context, config, assign)
+        with readings.open_journal(given.files, given.assignments, journal) as view:
+            rows, now_ms = readings.orders(view, limit), view.now_ms
+        if as_json:
+            common.print_json(rows)
+        else:
+            readings.show(report_tables.orders_table(rows, view.quote, now_ms))
+
+
+def why(
+    context: typer.Context,
+    cycle: Annotated[int | None, typer.Argument(min=1, metavar="[CYCLE]", help="Default: the last full cycle.")] = None,
+    journal: JournalPath = None,
+    config: Config = None,
+    assign: Assign = None,
+    as_json: Json = False,
+) -> None:
+    """A decision in words: what was read, which rule spoke, what the gate refused, what would change it."""
+    with common.one_line_errors(as_json=as_json):
+        from bot.app import readings, report_tables
+
+        given = common.given(context, config, assign)
+        with readings.open_journal(given.files, given.assignments, journal) as view:
+            document, now_ms = readings.why(view, cycle), view.now_ms
+        if as_json:
+            common.print_json(document)
+            return
+        readings.show(
+            report_tables.why_view(document, now_ms),
+            report_tables.verdicts_table(document["verdicts"], readings.width()),
+        )
+
+
+def replay(
+    context: typer.Context,
+    cycle: Annotated[int, typer.Argument(min=1, metavar="CYCLE", help="Number of the cycle.")],
+    journal: JournalPath = None,
+    config: Config = None,
+    assign: Assign = None,
+    as_json: Json = False,
+) -> None:
+    """Decide a journaled cycle again from what it saw, and compare. Ends with 1 when the decisions differ."""
+    with common.one_line_errors(as_json=as_json):
+        from bot.app import readings
+        from bot.app import replay as again
+
+        given = common.given(context, config, assign)
+        with readings.open_journal(given.files, given.assignments, journal) as view:
+            result = again.replay(view.settings, view.reader, cycle)
+        common.tell(result.words, result.document, as_json=as_json)
+        raise typer.Exit(int(ExitCode.OK if result.is_identical else ExitCode.ERROR))

@@ -1,0 +1,47 @@
+"""The numbers a cycle was decided with, kept in the journal beside it, so that `replay` needs no old files."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from bot.app.settings import Settings
+from bot.execution.journal import Journal
+from bot.execution.journal_reader import JournalReader
+from bot.playbook.policy import Policy, Sectors
+
+KIND = "config"
+KEPT_MAX = 1_000
+
+
+async def record_config(journal: Journal, settings: Settings, policy: Policy) -> None:
+    """Write the configuration unless it is the last one written. `policy` is the playbook as the cycle uses it.
+
+    Raises:
+        JournalError: when it cannot be written.
+    """
+    content = {
+        "digest": settings.digest,
+        "environment": settings.environment,
+        "mode": settings.mode,
+        "playbook": policy.model_dump(mode="json"),
+        "universe": settings.universe.model_dump(mode="json"),
+        "risk": settings.risk.model_dump(mode="json"),
+    }
+    last = journal.reader.load_facts(KIND, limit=1)
+    if not last or last[0].payload != content:
+        await journal.record_fact(KIND, content)
+
+
+def load_config(reader: JournalReader, digest: str | None = None) -> Mapping[str, Any] | None:
+    """The newest configuration in the journal, or the newest with that digest."""
+    for fact in reader.load_facts(KIND, limit=KEPT_MAX if digest else 1):
+        if digest is None or fact.payload.get("digest") == digest:
+            return fact.payload
+    return None
+
+
+def numbers_of(reader: JournalReader, digest: str) -> tuple[Policy, Sectors] | None:
+    """Playbook and sectors of the configuration with that digest."""
+    content = load_config(reader, digest)
+    if content is None:
+        return None
+    return Policy.model_validate(content["playbook"]), Sectors.model_validate(content["universe"])

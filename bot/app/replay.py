@@ -1,0 +1,135 @@
+"""A journaled cycle decided again: the record holds all it saw, so the same code must come to the same decision.
+
+The playbook and the sectors are those the daemon journaled with the cycle's configuration, where it did; else those of
+the present settings.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from bot.app.cli_common import CommandFailed
+from bot.app.config_fact import numbers_of
+from bot.app.settings import Settings
+from bot.domain.codec import encode
+from bot.domain.states import KillLevel
+from bot.execution.journal_reader import CycleRecord, JournalReader
+from bot.playbook.decide import Decision, decide, guard
+from bot.playbook.flatten import flatten
+from bot.playbook.policy import Policy, Sectors
+from bot.playbook.sectors import build_portfolio
+
+SHOWN_MAX = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One place where the two decisions differ."""
+
+    key: str
+    journaled: Any
+    replayed: Any
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayResult:
+    """What came of it. `configuration` tells whose numbers were used: journaled, same or different."""
+
+    number: int
+    kind: str
+    configuration: str
+    differences: tuple[Difference, ...]
+
+    @property
+    def is_identical(self) -> bool:
+        return not self.differences
+
+    @property
+    def words(self) -> str:
+        """For a person."""
+        lines = [f"cycle {self.number} ({self.kind}): "]
+        if self.configuration == "different":
+            lines.append(
+                "warning: the configuration is not the one of that cycle, and the journal does not hold that one; "
+                "give the same with --config\n"
+            )
+        if self.is_identical:
+            return "".join([*reversed(lines), "the decision is identical"])
+        found = "".join(
+            f"\n  {d.key}: journaled {_brief(d.journaled)}, now {_brief(d.replayed)}"
+            for d in self.differences[:SHOWN_MAX]
+        )
+        more = f"\n  and {len(self.differences) - SHOWN_MAX} more" if len(self.differences) > SHOWN_MAX else ""
+        return "".join([*reversed(lines), f"the decision differs in {len(self.differences)} places:{found}{more}"])
+
+    @property
+    def document(self) -> Mapping[str, Any]:
+        """For `--json`."""
+        return {
+            "cycle": self.number,
+            "kind": self.kind,
+            "is_identical": self.is_identical,
+            "configuration": self.configuration,
+            "differences": [asdict(difference) for difference in self.differences],
+        }
+
+
+def replay(settings: Settings, reader: JournalReader, number: int) -> ReplayResult:
+    """Decide cycle `number` again and compare with what was journaled.
+
+    Raises:
+        CommandFailed: there is no such cycle.
+        SnapshotPruned: what it saw is no longer kept.
+    """
+    record = reader.load_cycle(number)
+    if record is None:
+        raise CommandFailed(
+            f"{reader.path}: there is no cycle {number}; the last one is {reader.next_cycle_number() - 1}"
+        )
+    policy, sectors, configuration = _numbers_of(record, reader, settings)
+    decision = _decide(record, policy, sectors)
+    differences = compare(record.decision, encode(decision))
+    if differences and any(fact.payload["level"] == KillLevel.FLATTEN for fact in reader.load_facts("latch")):
+        flattened = compare(record.decision, encode(_flatten(record, decision, policy, sectors)))
+        differences = flattened if len(flattened) < len(differences) else differences
+    return ReplayResult(record.number, record.kind, configuration, tuple(differences))
+
+
+def compare(journaled: Any, replayed: Any, key: str = "") -> list[Difference]:
+    """Every place where two encoded values differ."""
+    if isinstance(journaled, Mapping) and isinstance(replayed, Mapping):
+        names = [*journaled, *(name for name in replayed if name not in journaled)]
+        pairs = [(str(name), journaled.get(name), replayed.get(name)) for name in names]
+    elif isinstance(journaled, list) and isinstance(replayed, list) and len(journaled) == len(replayed):
+        pairs = [(str(index), old, new) for index, (old, new) in enumerate(zip(journaled, replayed, strict=True))]
+    else:
+        return [] if journaled == replayed else [Difference(key, journaled, replayed)]
+    return [found for name, old, new in pairs for found in compare(old, new, f"{key}.{name}" if key else name)]
+
+
+def _numbers_of(record: CycleRecord, reader: JournalReader, settings: Settings) -> tuple[Policy, Sectors, str]:
+    journaled = numbers_of(reader, record.config_digest)
+    if journaled is not None:
+        return *journaled, "journaled"
+    is_same = settings.digest == record.config_digest
+    return settings.playbook, settings.universe, "same" if is_same else "different"
+
+
+def _decide(record: CycleRecord, policy: Policy, sectors: Sectors) -> Decision:
+    portfolio = build_portfolio(record.account, record.snapshot, record.memory_before, policy, sectors)
+    chosen = decide if record.kind == "cycle" else guard
+    return chosen(record.snapshot, portfolio, record.memory_before, policy, sectors, record.working)
+
+
+def _flatten(record: CycleRecord, decision: Decision, policy: Policy, sectors: Sectors) -> Decision:
+    portfolio = build_portfolio(record.account, record.snapshot, record.memory_before, policy, sectors)
+    intents = flatten(
+        record.snapshot, portfolio, record.memory_before.hedges,
+        slice_share=policy.flatten_slice, slippage=policy.flatten_slippage,
+    )  # fmt: skip
+    return replace(decision, intents=intents, transfers=())
+
+
+def _brief(value: Any) -> str:
+    text = f"{len(value)} items" if isinstance(value, Sequence) and not isinstance(value, str) else str(value)
+    return text if len(text) <= 60 else text[:57] + "…"

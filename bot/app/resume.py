@@ -1,0 +1,104 @@
+"""Releasing the kill switch from the command line: through the running daemon, else in the journal itself.
+
+The journal has one writer. A daemon that runs is asked with a file that its kill switch consumes; only when none runs
+is the journal opened here.
+"""
+
+import asyncio
+import time
+
+from bot.app.clock import SystemClock
+from bot.app.exit_codes import ExitCode
+from bot.app.healthcheck import find_running
+from bot.app.kill import FlagFile, ResumeFile, ResumeRequest
+from bot.app.settings import Settings
+from bot.domain.states import KillLevel
+from bot.execution.journal import Journal, JournalBusy, JournalReader, Latch
+
+CONFIRM_SECONDS = 5.0
+POLL_SECONDS = 0.1
+
+
+def release(settings: Settings, *, reason: str, accept_mismatch: bool) -> tuple[str, ExitCode]:
+    """Put the switch to `off`; what to tell the operator, and the exit code.
+
+    Raises:
+        JournalError: the journal cannot be read or written.
+        OSError: a file of the state directory cannot be written or removed.
+    """
+    state = settings.state_directory
+    if settings.kill_switch is not KillLevel.OFF:
+        level = settings.kill_switch.value
+        return f'the configuration itself says kill_switch = "{level}": set it to "off" first', ExitCode.KILLED
+    before = _latched(settings)
+    request = ResumeRequest(reason, accept_mismatch=accept_mismatch)
+    flag, asked = FlagFile(state), ResumeFile(state)
+    had_flag = flag.load() is not KillLevel.OFF
+    flag.remove()
+    if find_running(state) is not None:
+        return _through_daemon(settings, asked, request, before)
+    if not settings.journal_path.is_file():
+        return "the flag file is removed" if had_flag else "nothing to resume: no journal, no flag file", ExitCode.OK
+    try:
+        asyncio.run(_write(settings, request))
+    except JournalBusy:
+        return _through_daemon(settings, asked, request, before)
+    was = before.level.value if before.level is KillLevel.OFF else f"{before.level.value}: {before.reason}"
+    words = f"the kill switch is off (it was {was})"
+    if accept_mismatch:
+        asked.record(request)
+        words += "; the next daemon will take the account as right where the books differ"
+    return words + _locks(settings), ExitCode.OK
+
+
+def _through_daemon(
+    settings: Settings, asked: ResumeFile, request: ResumeRequest, before: Latch
+) -> tuple[str, ExitCode]:
+    asked.record(request)
+    deadline = time.monotonic() + CONFIRM_SECONDS
+    while time.monotonic() < deadline:
+        time.sleep(POLL_SECONDS)
+        if asked.path.exists():
+            continue
+        latch = _latched(settings)
+        if latch.level is KillLevel.OFF:
+            return f"the running daemon has resumed (the switch was at {before.level.value})" + _locks(
+                settings
+            ), ExitCode.OK
+        return f"the daemon stays at {latch.level.value}: {latch.reason}", ExitCode.KILLED
+    words = f"the daemon has not answered within {CONFIRM_SECONDS:.0f} s; {asked.path} stays for it, look at its log"
+    return words, ExitCode.TIMEOUT
+
+
+async def _write(settings: Settings, request: ResumeRequest) -> None:
+    journal = await Journal.open(
+        settings.journal_path,
+        account=settings.venue.account,
+        now_ms=SystemClock().now_ms,
+        keep_snapshots=settings.journal.keep_snapshots,
+    )
+    try:
+        await journal.record_latch(KillLevel.OFF, by=request.by, reason=request.reason)
+    finally:
+        await journal.close()
+
+
+def _latched(settings: Settings) -> Latch:
+    if not settings.journal_path.is_file():
+        return Latch()
+    reader = JournalReader(settings.journal_path)
+    try:
+        return reader.load_latch()
+    finally:
+        reader.close()
+
+
+def _locks(settings: Settings) -> str:
+    reader = JournalReader(settings.journal_path)
+    try:
+        locks = reader.load_locks()
+    finally:
+        reader.close()
+    if not locks:
+        return ""
+    return f"; still locked: {', '.join(sorted(locks))} (--accept-mismatch, if the account is right)"

@@ -1,0 +1,39 @@
+"""`demo --json` prints one JSON document and nothing else, and `docs/demo-json.md` names all that is in it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.app.conftest import sectorbot
+
+PAGE = Path(__file__).parents[2] / "docs" / "demo-json.md"
+
+
+@pytest.fixture(scope="module")
+def document(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    done = sectorbot("demo", "--json", "--max-seconds", "3", cwd=tmp_path_factory.mktemp("demo"))
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def test_every_key_of_the_document_is_explained(document: dict[str, Any]) -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    rows = [document, document["orders"], *document["legs"], *document["sleeves"].values(), *document["executed"]]
+    rows += [*document["positions"], *document["campaigns"]]
+    assert sorted({key for row in rows for key in row if f"`{key}`" not in page}) == []
+
+
+def test_legs_and_sleeves_are_flat_and_their_amounts_are_text(document: dict[str, Any]) -> None:
+    leg = document["legs"][0]
+    assert set(leg) >= {
+        "tranche", "purpose", "sector", "instrument", "side", "quote_value", "margin", "leverage", "status",
+    }  # fmt: skip
+    assert all(isinstance(leg[key], str) for key in ("quote_value", "margin"))
+    assert {"defi.spot", "defi.futures", "infra.spot", "infra.futures"} <= set(document["sleeves"])
+    assert all({"target", "actual"} <= set(sleeve) for sleeve in document["sleeves"].values())
+    assert document["reconciled"] is True
+    assert document["orders"]["in_doubt"] == 0
+    assert document["orders"]["sent"] > 0
