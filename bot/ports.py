@@ -17,7 +17,7 @@ from bot.domain.order import Fill, OrderType, TimeInForce
 from bot.domain.portfolio import Account
 
 
-class VenueRejected(Exception):  # noqa: N818 - the field's word
+class VenueRejected(Exception):
     """A recognised verdict: it did not happen. `code` is the venue's, `kind` ours (see `Rejection`)."""
 
     def __init__(self, code: str, message: str, kind: "Rejection") -> None:
@@ -25,11 +25,11 @@ class VenueRejected(Exception):  # noqa: N818 - the field's word
         self.code, self.message, self.kind = code, message, kind
 
 
-class OutcomeUnknown(Exception):  # noqa: N818
+class OutcomeUnknown(Exception):
     """A write that may or may not have happened. Everything that is not recognised ends here."""
 
 
-class Unavailable(Exception):  # noqa: N818
+class Unavailable(Exception):
     """A read failed, retries included; nothing was changed. `retry_after` is in seconds where the venue said so."""
 
     def __init__(self, message: str, retry_after: float | None = None) -> None:
@@ -37,7 +37,7 @@ class Unavailable(Exception):  # noqa: N818
         self.retry_after = retry_after
 
 
-class SetupFailed(Exception):  # noqa: N818
+class SetupFailed(Exception):
     """The venue cannot be used as configured: keys, permissions, environment, clock. Says what to do."""
 
 
@@ -210,7 +210,7 @@ class Venue(Protocol):
     async def submit_order(self, request: OrderRequest) -> OrderReport: ...
 
     async def cancel_order(self, symbol: str, client_id: str, *, is_trigger: bool = False) -> None:
-        """Returns when the venue confirmed the cancel. VenueRejected(NOT_FOUND) is not proof of anything (DESIGN §4.8)."""
+        """Returns when the venue confirmed the cancel. VenueRejected(NOT_FOUND) proves nothing (DESIGN §4.8)."""
         ...
 
     async def set_leverage(self, symbol: str, leverage: Decimal) -> None:

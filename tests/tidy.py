@@ -33,9 +33,13 @@ OWNERS = {
     "sqlite_utils": ("bot/execution/journal*.py", "bot/execution/lease.py"),
     "pydantic_settings": ("bot/app/settings*.py",),
     "pydantic": (
-        "bot/playbook/policy.py", "bot/playbook/membership.py", "bot/risk.py", "bot/risk/*.py", "bot/app/settings*.py",
+        "bot/playbook/policy.py",
+        "bot/playbook/membership.py",
+        "bot/risk.py",
+        "bot/risk/*.py",
+        "bot/app/settings*.py",
         "bot/execution/rules.py",
-    ),  # fmt: skip
+    ),
 }
 LOG_OWNER = "bot/app/logs.py"
 IMPURE_MODULES = frozenset({
@@ -49,7 +53,12 @@ CLOCK_READS = frozenset({
     "datetime.datetime.now", "datetime.datetime.utcnow", "datetime.datetime.today", "datetime.date.today",
 })  # fmt: skip
 # candles, and seconds of waiting; never money
-FLOAT_OWNERS = ("bot/venues/parse_candles.py", "bot/domain/candles.py", "bot/venues/errors.py", "bot/venues/throttle.py")
+FLOAT_OWNERS = (
+    "bot/venues/parse_candles.py",
+    "bot/domain/candles.py",
+    "bot/venues/errors.py",
+    "bot/venues/throttle.py",
+)
 MONEY_FOLDERS = ("bot/domain/*", "bot/execution/*", "bot/venues/*", "bot/risk/*", "bot/risk.py")
 FROZEN_FOLDERS = ("bot/domain/*", "bot/playbook/*", "bot/risk/*", "bot/risk.py", "bot/ports.py")
 MUTABLE = frozenset({"list", "dict", "set", "bytearray", "List", "Dict", "Set"})

@@ -170,11 +170,10 @@ def halt(
         from bot.app.kill import FlagFile
         from bot.domain.states import KillLevel
 
-        wanted = KillLevel(level.value)
-        FlagFile(directory).record(wanted, reason.strip())
-        document = {"level": level.value, "flag": str(flag), "running": find_running(directory) is not None}
+        wanted = FlagFile(directory).record(KillLevel(level.value), reason.strip())
+        document = {"level": wanted.value, "flag": str(flag), "running": find_running(directory) is not None}
         if not document["running"]:
-            words = f"{flag} asks for {level.value}; no daemon runs on {directory}, the next one will obey"
+            words = f"{flag} asks for {wanted.value}; no daemon runs on {directory}, the next one will obey"
             common.tell(words, document | {"confirmed": False}, as_json=as_json)
             return
         deadline = time.monotonic() + CONFIRM_SECONDS
@@ -186,7 +185,7 @@ def halt(
                 common.tell(words, document | {"confirmed": True}, as_json=as_json)
                 return
             time.sleep(POLL_SECONDS)
-        words = f"{flag} asks for {level.value}, but the daemon has not confirmed it within {CONFIRM_SECONDS:.0f} s; "
+        words = f"{flag} asks for {wanted.value}, but the daemon has not confirmed it within {CONFIRM_SECONDS:.0f} s; "
         common.fail(words + "it sends no forbidden order, yet look at its log", ExitCode.TIMEOUT, as_json=as_json)
 
 

@@ -19,7 +19,7 @@ from bot.app.settings import Settings, redacted
 from bot.app.settings_layers import KeyPath, SettingsProblem
 from bot.domain.states import KillLevel
 
-_KILL_LINE = re.compile(r"""^\s*kill_switch\s*=\s*["']?([a-z\-]+)""", re.MULTILINE)
+_KILL_LINE = re.compile(r"""^\s*kill_switch\s*=\s*["']?([\w\-]+)""", re.MULTILINE)
 _log = structlog.get_logger("sectorbot.config")
 Alert = Callable[[str, Mapping[str, Any]], None]
 Stamp = tuple[tuple[int, int, int] | None, ...]
@@ -110,7 +110,7 @@ class ConfigWatcher:
         try:
             new = self.effective.sources.load()
         except SettingsProblem as error:
-            self._salvaged = max(self._salvaged, self._salvage(), key=lambda level: level.severity)
+            self._salvaged = max(self._salvaged, self._salvage(is_sure=is_sure), key=lambda level: level.severity)
             if is_sure:
                 self._alert("config_refused", {"why": str(error), "kept": "the settings in force"})
             else:
@@ -126,8 +126,11 @@ class ConfigWatcher:
             self._alert("config_needs_restart", {"changes": _words(fresh)})
         self._told = changes.needs_restart
 
-    def _salvage(self) -> KillLevel:
-        """The kill switch as the files say it, while something else in them is wrong."""
+    def _salvage(self, *, is_sure: bool) -> KillLevel:
+        """The kill switch as the files say it, while something in them is wrong.
+
+        As in the flag file, a word that nobody knows means `cancel`, unless it may still be half-written.
+        """
         found: Any = None
         for file in self._files:
             try:
@@ -135,8 +138,11 @@ class ConfigWatcher:
             except SettingsProblem:
                 match = _KILL_LINE.search(_text(file))
                 found = match[1] if match else found
-        word = {"true": "cancel", "false": "off"}.get(str(found).lower(), str(found))
-        return KillLevel(word) if word in set(KillLevel) else KillLevel.OFF
+        said = str(found).lower()
+        word = {"true": "cancel", "false": "off", "none": "off"}.get(said, said)
+        if word in set(KillLevel):
+            return KillLevel(word)
+        return KillLevel.CANCEL if is_sure else KillLevel.OFF
 
 
 def read_stamp(files: tuple[Path, ...]) -> Stamp:
@@ -170,7 +176,8 @@ def _is_same(before: Any, after: Any) -> bool:
 
 def _is_tighter(name: str, old: Settings, new: Settings) -> bool:
     before, after = getattr(old.risk, name), getattr(new.risk, name)
-    return bool(after < before if TIGHTER[name] is Tighter.LOWER else after > before)
+    way = TIGHTER.get(name)
+    return way is not None and bool(after < before if way is Tighter.LOWER else after > before)
 
 
 def _leaves(value: Any, path: KeyPath) -> list[tuple[KeyPath, Any]]:

@@ -129,9 +129,7 @@ class Cycle:
         context = self._context(snapshot, portfolio, truth, decision.memory, kill)
         verdicts = review(decision.intents, context, parts.limits)
         number = parts.journal.reader.next_cycle_number()
-        await parts.journal.record_cycle(
-            self._record(number, kind, snapshot, truth, memory, decision, verdicts)
-        )
+        await parts.journal.record_cycle(self._record(number, kind, snapshot, truth, memory, decision, verdicts))
         notes = await self._transfer(decision.transfers, kill, truth)
         await self._cancel(decision.cancels)
         notes += await self._top_up(decision.top_ups, kill)
@@ -233,7 +231,7 @@ class Cycle:
         await self.parts.executor.cancel([order for order in orders if order is not None and order.state.is_live])
 
     async def _top_up(self, amounts: Mapping[str, Decimal], kill: KillLevel) -> tuple[Note, ...]:
-        """Add margin to positions whose liquidation came too near. Shown by the next account, so a doubt needs no memory."""
+        """Add margin to positions whose liquidation came too near. The next account shows it."""
         if kill.severity > KillLevel.REDUCE_ONLY.severity:
             return ()
         notes = []
@@ -246,7 +244,9 @@ class Cycle:
             except (VenueRejected, OutcomeUnknown) as error:
                 ending, payload = "margin_failed", payload | {"why": str(error)}
             await self.parts.journal.record_fact(ending, payload)
-            words = f"{symbol}: margin topped up by {amount}" if ending == "margin_done" else f"{symbol}: {payload['why']}"
+            words = (
+                f"{symbol}: margin topped up by {amount}" if ending == "margin_done" else f"{symbol}: {payload['why']}"
+            )
             notes.append(Note(Reason.LIQUIDATION_NEAR, words, symbol, {"amount": str(amount)}))
         return tuple(notes)
 

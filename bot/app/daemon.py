@@ -1,7 +1,7 @@
 """The daemon: cycle and guard on their own periods, a kill switch that does not depend on either, a clean end.
 
-A failed read ends the cycle, not the daemon: the next one starts from truth again. A journal that cannot be written ends
-trading at once. SIGTERM lets the running cycle finish its orders, because an order abandoned half-way is a doubt.
+A failed read ends the cycle, not the daemon: the next one starts from truth again. A journal that cannot be written
+ends trading at once. SIGTERM lets the running cycle finish its orders, because an order abandoned half-way is a doubt.
 """
 
 import asyncio
@@ -44,7 +44,12 @@ class Health:
 
     def write(self, **fields: object) -> None:
         self.last |= fields
-        content = {"pid": os.getpid(), "at_ms": time.time_ns() // 1_000_000, "mode": self.mode, "environment": self.environment}
+        content = {
+            "pid": os.getpid(),
+            "at_ms": time.time_ns() // 1_000_000,
+            "mode": self.mode,
+            "environment": self.environment,
+        }
         temporary = self.path.with_suffix(".tmp")
         temporary.write_bytes(orjson.dumps(content | self.last))
         temporary.replace(self.path)
@@ -127,7 +132,9 @@ class Daemon:
     async def run(self, limit: int | None) -> int:
         """Cycles and guards until stopped, `limit` cycles done, or the journal fails."""
         watch = asyncio.create_task(self._app.kill.watch(self._on_kill, self._on_resume))
-        guards = asyncio.create_task(self._every(self._settings.cadence.guard_seconds, self._app.cycle.guard, delay=True))
+        guards = asyncio.create_task(
+            self._every(self._settings.cadence.guard_seconds, self._app.cycle.guard, delay=True)
+        )
         try:
             await self._every(self._settings.cadence.cycle_seconds, self._app.cycle.run, limit=limit)
         finally:
@@ -141,7 +148,12 @@ class Daemon:
         return self._exit_code
 
     async def _every(
-        self, seconds: float, turn: Callable[[], Awaitable[CycleResult]], *, limit: int | None = None, delay: bool = False
+        self,
+        seconds: float,
+        turn: Callable[[], Awaitable[CycleResult]],
+        *,
+        limit: int | None = None,
+        delay: bool = False,
     ) -> None:
         done = 0
         if delay and await self._pause(seconds):
@@ -172,7 +184,9 @@ class Daemon:
             return
         log_cycle(result)
         self._exit_code = EXIT_OK if result.truth.is_agreed else EXIT_MISMATCH
-        self._health.write(cycle=result.number, kill=self._app.kill.level().value, problem="" if result.truth.is_agreed else "mismatch")
+        self._health.write(
+            cycle=result.number, kill=self._app.kill.level().value, problem="" if result.truth.is_agreed else "mismatch"
+        )
 
     async def _pause(self, seconds: float) -> bool:
         with contextlib.suppress(TimeoutError):

@@ -89,7 +89,9 @@ class _Demo:
     def _announce(self, settings: Settings, embedded: Embedded, words: str) -> None:
         say = self._console.print
         say(f"[bold]sectorbot demo[/] · {words}")
-        say(f"exchange  simex on 127.0.0.1:{embedded.server.https_port} (https) and :{embedded.server.http_port} (http)")
+        say(
+            f"exchange  simex on 127.0.0.1:{embedded.server.https_port} (https) and :{embedded.server.http_port} (http)"
+        )
         say(f"venue     {settings.venue.id} through ccxt, environment sim, no keys of yours")
         say(f"journal   {settings.journal_path}")
         say("")
@@ -112,14 +114,18 @@ class _Demo:
             if stage.is_over(result, now_ms):
                 return
             await self._skip(stage, stage.next_ms(result, now_ms), now_ms)
-        self._console.print(f"[yellow]stopped after {self._options.max_seconds:.0f} s of wall time, as --max-seconds asks[/]")
+        self._console.print(
+            f"[yellow]stopped after {self._options.max_seconds:.0f} s of wall time, as --max-seconds asks[/]"
+        )
 
     async def _skip(self, stage: "scenarios.Stage", until_ms: int, now_ms: int) -> None:
         waiting_ms = max(0, until_ms - now_ms)
         if self._options.speed > 0:
             await asyncio.sleep(waiting_ms / 1000 / self._options.speed)
         if stage.tells_skips:
-            self._console.print(f"[dim]… nothing to do until {_utc(until_ms)}: {waiting_ms / HOUR_MS:.1f} h skipped[/]\n")
+            self._console.print(
+                f"[dim]… nothing to do until {_utc(until_ms)}: {waiting_ms / HOUR_MS:.1f} h skipped[/]\n"
+            )
         stage.embedded.clock.skip(waiting_ms)
 
     def _tell(self, result: CycleResult) -> None:
@@ -133,7 +139,8 @@ class _Demo:
 
     async def _summary(self, app: App) -> Mapping[str, Any]:
         """The JSON document of `demo --json`, schema in docs/demo-json.md."""
-        assert self._last is not None, "a demo runs at least one cycle"
+        if self._last is None:
+            raise Unavailable("no cycle could be completed")
         truth = await app.cycle.settle()
         summary = report.demo_summary(
             app.journal.reader, list(self._campaigns.values()), self._last, truth, app.settings.playbook

@@ -12,11 +12,11 @@ from typing import Protocol
 import aiohttp
 
 from bot.app.clock import SkippingClock, SystemClock
+from bot.app.settings import Settings
 from bot.domain.instrument import Instrument, Kind
 from bot.domain.market import Tvl
 from bot.domain.money import ZERO, floor_to
 from bot.playbook.policy import Policy, Sectors
-from bot.app.settings import Settings
 from bot.ports import TvlSource
 from bot.simex.engine.exchange import Exchange
 from bot.simex.engine.market import Market
@@ -35,8 +35,8 @@ ANCHORS: Mapping[str, Decimal] = {
     for token, price in {
         "BTC": "90000", "ETH": "3000", "SOL": "150", "AVAX": "25", "LINK": "15", "NEAR": "3", "ATOM": "6", "DOT": "5",
         "ARB": "0.5", "OP": "1", "FIL": "4", "INJ": "12", "SUI": "2", "APT": "6", "ADA": "0.5", "UNI": "10",
-        "AAVE": "200", "LDO": "1.25", "CRV": "0.5", "SNX": "2", "PENDLE": "4", "COMP": "50", "MKR": "1500", "SKY": "0.06",
-        "RUNE": "2", "CAKE": "2.5", "1INCH": "0.25", "SUSHI": "1", "DYDX": "1", "GMX": "20", "JUP": "0.8", "ENA": "0.5",
+        "AAVE": "200", "LDO": "1.25", "CRV": "0.5", "SNX": "2", "PENDLE": "4", "COMP": "50", "MKR": "1500",
+        "SKY": "0.06", "RUNE": "2", "CAKE": "2.5", "1INCH": "0.25", "SUSHI": "1", "DYDX": "1", "GMX": "20", "JUP": "0.8", "ENA": "0.5",
     }.items()
 }  # fmt: skip
 BALANCE_STEP = Decimal("0.00000001")
@@ -95,17 +95,15 @@ async def embed_synthetic(settings: Settings, *, scenario: str, seed: int, start
     """An exchange on a seeded synthetic market that begins at `start_ms` (default: now) with round prices."""
     start_ms, tokens = start_ms or SystemClock().now_ms(), tokens_of(settings)
     anchors = {token: ANCHORS[token] for token in tokens if token in ANCHORS}
-    market = SyntheticMarket(
-        seed=seed, start_ms=start_ms, tokens=tokens, scenario=scenario, anchor_prices=anchors
-    )
+    market = SyntheticMarket(seed=seed, start_ms=start_ms, tokens=tokens, scenario=scenario, anchor_prices=anchors)
     return await embed(settings, market, start_ms)
 
 
 async def embed(settings: Settings, market: TvlMarket, start_ms: int) -> Embedded:
     """Start an exchange whose account stands at the neutral weights of the playbook, with the configured reserve.
 
-    Each sector's spot share is divided equally between the tokens that belong to it alone, so that the sleeves add up to
-    their shares to the cent.
+    Each sector's spot share is divided equally between the tokens that belong to it alone, so that the sleeves add up
+    to their shares to the cent.
     """
     policy, sectors, book_quote = settings.playbook, settings.universe, settings.paper.book_quote
     instruments = default_instruments(tokens_of(settings), ANCHORS)

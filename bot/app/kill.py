@@ -43,9 +43,11 @@ class FlagFile:
             return KillLevel.CANCEL
         return KillLevel(word) if word in set(KillLevel) - {KillLevel.OFF} else KillLevel.CANCEL
 
-    def record(self, level: KillLevel, reason: str) -> None:
-        """Write it in one step, so that a reader sees all of it or nothing."""
-        write_whole(self.path, f"{level.value}\n{reason}\n")
+    def record(self, level: KillLevel, reason: str) -> KillLevel:
+        """Ask for a level, or for the higher one that stands there already; the level it asks for now."""
+        asked = highest(level, self.load())
+        write_whole(self.path, f"{asked.value}\n{reason}\n")
+        return asked
 
     def remove(self) -> None:
         """Raises OSError when it stands there and cannot be removed."""

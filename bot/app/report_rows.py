@@ -253,7 +253,8 @@ def campaign_row(campaign: Campaign) -> Row:
     return {
         "number": campaign.number, "from": campaign.stance_from.value, "to": campaign.stance_to.value,
         "source": campaign.source, "destination": campaign.destination, "state": campaign.state.value,
-        "started_ms": campaign.started_ms, "book_quote": plain(campaign.book), "shift_quote": plain(campaign.shift * campaign.book),
+        "started_ms": campaign.started_ms, "book_quote": plain(campaign.book),
+        "shift_quote": plain(campaign.shift * campaign.book),
         "baseline_quote": encode(campaign.baseline), "target_quote": encode(campaign.target),
         "owed_quote": encode(campaign.owed),
         "tranches": [

@@ -1,7 +1,8 @@
 """Releasing the kill switch from the command line: through the running daemon, else in the journal itself.
 
-The journal has one writer. A daemon that runs is asked with a file that its kill switch consumes; only when none runs
-is the journal opened here.
+The journal has one writer, and its lock alone tells whether one is at work: a health file may be left over, and its
+process number taken by another program. A daemon that holds it is asked with a file that its kill switch consumes; the
+file lives no longer than the question, so that it cannot release a switch that was thrown later.
 """
 
 import asyncio
@@ -9,7 +10,6 @@ import time
 
 from bot.app.clock import SystemClock
 from bot.app.exit_codes import ExitCode
-from bot.app.healthcheck import find_running
 from bot.app.kill import FlagFile, ResumeFile, ResumeRequest
 from bot.app.settings import Settings
 from bot.domain.states import KillLevel
@@ -26,17 +26,14 @@ def release(settings: Settings, *, reason: str, accept_mismatch: bool) -> tuple[
         JournalError: the journal cannot be read or written.
         OSError: a file of the state directory cannot be written or removed.
     """
-    state = settings.state_directory
     if settings.kill_switch is not KillLevel.OFF:
         level = settings.kill_switch.value
         return f'the configuration itself says kill_switch = "{level}": set it to "off" first', ExitCode.KILLED
     before = _latched(settings)
     request = ResumeRequest(reason, accept_mismatch=accept_mismatch)
-    flag, asked = FlagFile(state), ResumeFile(state)
+    flag, asked = FlagFile(settings.state_directory), ResumeFile(settings.state_directory)
     had_flag = flag.load() is not KillLevel.OFF
     flag.remove()
-    if find_running(state) is not None:
-        return _through_daemon(settings, asked, request, before)
     if not settings.journal_path.is_file():
         return "the flag file is removed" if had_flag else "nothing to resume: no journal, no flag file", ExitCode.OK
     try:
@@ -56,18 +53,20 @@ def _through_daemon(
 ) -> tuple[str, ExitCode]:
     asked.record(request)
     deadline = time.monotonic() + CONFIRM_SECONDS
-    while time.monotonic() < deadline:
-        time.sleep(POLL_SECONDS)
-        if asked.path.exists():
-            continue
-        latch = _latched(settings)
-        if latch.level is KillLevel.OFF:
-            return f"the running daemon has resumed (the switch was at {before.level.value})" + _locks(
-                settings
-            ), ExitCode.OK
-        return f"the daemon stays at {latch.level.value}: {latch.reason}", ExitCode.KILLED
-    words = f"the daemon has not answered within {CONFIRM_SECONDS:.0f} s; {asked.path} stays for it, look at its log"
-    return words, ExitCode.TIMEOUT
+    try:
+        while asked.path.exists() and time.monotonic() < deadline:
+            time.sleep(POLL_SECONDS)
+        is_answered = not asked.path.exists()
+    finally:
+        asked.remove()
+    if not is_answered:
+        words = f"the daemon has not answered within {CONFIRM_SECONDS:.0f} s and stays as it is; look at its log"
+        return words, ExitCode.TIMEOUT
+    latch = _latched(settings)
+    if latch.level is KillLevel.OFF:
+        words = f"the running daemon has resumed (the switch was at {before.level.value})"
+        return words + _locks(settings), ExitCode.OK
+    return f"the daemon stays at {latch.level.value}: {latch.reason}", ExitCode.KILLED
 
 
 async def _write(settings: Settings, request: ResumeRequest) -> None:

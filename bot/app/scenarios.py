@@ -89,7 +89,9 @@ async def _replay(options: Any) -> Stage:
     try:
         from bot.simex.market.parquet import MarketFolderError, load_market  # the extra `data`, needed nowhere else
     except ImportError as error:
-        raise ScenarioError(f"--market needs the package {error.name}: install sectorbot[data], or run make test") from error
+        raise ScenarioError(
+            f"--market needs the package {error.name}: install sectorbot[data], or run make test"
+        ) from error
     try:
         market = load_market(
             options.market, tokens_of(settings), start_ms=_ms(options.start - HISTORY), end_ms=_ms(options.end)

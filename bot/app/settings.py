@@ -34,6 +34,7 @@ from bot.domain.states import KillLevel
 from bot.execution.rules import ExecutionRules
 from bot.playbook.policy import Policy, Sectors
 from bot.risk import Limits
+from bot.venues.profiles import PROFILES
 
 ACKNOWLEDGEMENT = "I accept that real orders will be placed"
 _FROZEN = ConfigDict(frozen=True, extra="forbid")
@@ -55,6 +56,13 @@ class VenueSettings(BaseModel):
     )
     latency_spread_ms: int = Field(default=1_000, ge=0, le=10_000, description="lengthens every rate-limit window, ms")
     clock_check_seconds: int = Field(default=3_600, ge=60, description="how often the clock skew is measured, seconds")
+
+    @field_validator("id")
+    @classmethod
+    def _is_known(cls, value: str) -> str:
+        if value not in PROFILES:
+            raise ValueError(f"{value!r} is not supported; the exchanges are {', '.join(sorted(PROFILES))}")
+        return value
 
     @field_validator("api_key", "api_secret", mode="before")
     @classmethod

@@ -22,7 +22,9 @@ SECRET_NAMES = frozenset({"api_key", "api_secret"})
 _HEAD = re.compile(r"^\s*\[{1,2}\s*([^\]]+?)\s*\]{1,2}")
 _KEY = re.compile(r"""^\s*((?:"[^"]*"|'[^']*'|[A-Za-z0-9_\-]+)(?:\s*\.\s*(?:"[^"]*"|'[^']*'|[A-Za-z0-9_\-]+))*)\s*=""")
 _PART = re.compile(r""""([^"]*)"|'([^']*)'|([A-Za-z0-9_\-]+)""")
-_VARIABLE = re.compile(r"""^\s*(?:export\s+)?(\w+)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^#]*?))\s*(?:#.*)?$""")
+# A comment begins after white space only: a `#` inside a word belongs to it, and secrets may hold one.
+_VARIABLE = re.compile(r"""^\s*(?:export\s+)?(\w+)\s*=(?:\s*"([^"]*)"|\s*'([^']*)'|(.*?))(?:\s+#.*)?\s*$""")
+_STATE_LINE = re.compile(r"""^\s*state_directory\s*=\s*["']([^"'\n]+)["']""", re.MULTILINE)
 
 KeyPath = tuple[str, ...]
 
@@ -120,7 +122,7 @@ def read_dotenv(path: Path = DOTENV_FILE) -> Layer:
     found = []
     for number, line in enumerate(lines, start=1):
         if assigned := _VARIABLE.match(line):
-            found.append((assigned[1], assigned[2] or assigned[3] or assigned[4] or "", f"{path}:{number}"))
+            found.append((assigned[1], assigned[2] or assigned[3] or (assigned[4] or "").strip(), f"{path}:{number}"))
     return _read_variables(str(path), found)
 
 
@@ -151,24 +153,26 @@ def _read_variables(name: str, variables: Iterable[tuple[str, str, str]]) -> Lay
 
 
 def read_secrets(directories: Sequence[Path], *, required: Path | None = None) -> Layer:
-    """Files such as `venue__api_key`; `required`, else the first of `directories` that exists.
+    """Files such as `venue__api_key`; from `required`, else from the first of `directories` that holds one.
 
     Raises:
         SettingsProblem: the required directory is missing, or a secret cannot be read.
     """
     if required is not None and not required.is_dir():
         raise SettingsProblem([f"secrets_directory = {str(required)!r}: no such directory"])
-    chosen = required or next((directory for directory in directories if directory.is_dir()), None)
     content: dict[str, Any] = {}
     places: dict[KeyPath, str] = {}
-    try:
-        files = sorted(chosen.iterdir()) if chosen else []
-        for file in (file for file in files if file.name.startswith("venue__") and file.is_file()):
-            path = tuple(file.name.lower().split("__"))
-            _put(content, path, file.read_text(encoding="utf-8").strip(), str(file))
-            places[path] = str(file)
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsProblem([f"secrets directory {chosen}: cannot be read: {error}"]) from None
+    for directory in (required,) if required is not None else directories:
+        try:
+            files = sorted(directory.iterdir()) if directory.is_dir() else []
+            for file in (file for file in files if file.name.startswith("venue__") and file.is_file()):
+                path = tuple(file.name.lower().split("__"))
+                _put(content, path, file.read_text(encoding="utf-8").strip(), str(file))
+                places[path] = str(file)
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsProblem([f"secrets directory {directory}: cannot be read: {error}"]) from None
+        if content:
+            break
     return Layer("secrets directory", content, places, is_secret=True)
 
 
@@ -222,13 +226,13 @@ def origin(layers: Sequence[Layer], path: KeyPath) -> Layer | None:
 
 
 def find_state_directory(files: Sequence[Path] = (), assignments: Sequence[str] = ()) -> Path:
-    """Where journal, health and kill file are, even while the configuration is broken: what cannot be read is left out.
+    """Where journal, health and kill file are, even while the configuration is broken.
 
-    Note: the answer is the default when the only source that names the directory is the broken one.
+    What cannot be read is left out; of a file that is not TOML the line that names the directory still counts.
     """
     layers = []
     readers: list[Callable[[], Layer]] = [
-        *(partial(read_toml, file) for file in files or ([USER_FILE] if USER_FILE.is_file() else [])),
+        *(partial(_salvage_toml, file) for file in files or ([USER_FILE] if USER_FILE.is_file() else [])),
         read_dotenv,
         read_environment,
         lambda: read_assignments(assignments),
@@ -239,7 +243,18 @@ def find_state_directory(files: Sequence[Path] = (), assignments: Sequence[str] 
         except SettingsProblem:
             continue
     found = merge(layers).get("state_directory")
-    return Path(found) if isinstance(found, str) and found else STATE_DIRECTORY
+    return Path(found) if isinstance(found, str) else STATE_DIRECTORY
+
+
+def _salvage_toml(file: Path) -> Layer:
+    try:
+        return read_toml(file)
+    except SettingsProblem:
+        try:
+            line = _STATE_LINE.search(file.read_text(encoding="utf-8", errors="replace"))
+        except OSError:
+            line = None
+        return Layer(str(file), {"state_directory": line[1]} if line else {})
 
 
 def _merge_into(target: dict[str, Any], source: Mapping[str, Any]) -> None:

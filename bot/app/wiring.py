@@ -115,9 +115,7 @@ def make_venue(settings: Settings, clock: SystemClock | SkippingClock, embedded:
     return PaperVenue(real, account=settings.venue.account)
 
 
-def _assemble(
-    settings: Settings, clock: Clock, venue: Venue, journal: Journal, embedded: Embedded | None
-) -> App:
+def _assemble(settings: Settings, clock: Clock, venue: Venue, journal: Journal, embedded: Embedded | None) -> App:
     watcher = ConfigWatcher(settings)
     kill = KillSwitch(
         FlagFile(settings.state_directory),
@@ -126,9 +124,7 @@ def _assemble(
         latch=lambda level, by, reason: journal.record_latch(level, by=by, reason=reason),
         accept=lambda request: cycle.accept(by=request.by, reason=request.reason),
     )
-    executor = Executor(
-        venue, journal, settings.execution, account=settings.venue.account, is_stopped=kill.is_stopped
-    )
+    executor = Executor(venue, journal, settings.execution, account=settings.venue.account, is_stopped=kill.is_stopped)
     observer = Observer(venue, wanted_of(settings), tvl=embedded.tvl if embedded else None)
     parts = Parts(
         venue=venue,

@@ -67,7 +67,7 @@ class ExitPlan:
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """A bounded wish. `size` is positive, in the instrument's unit; `worst_price` is the limit that may not be passed."""
+    """A bounded wish. `size` is positive, in the instrument's unit; `worst_price` is a limit never passed."""
 
     id: str
     campaign: int

@@ -1,6 +1,7 @@
 """Formulas of a linear, quote-margined perpetual contract.
 
-Signed sizes are in contracts (long > 0). Source of the liquidation formula: Binance FAQ b3c689c1, isolated one-way case.
+Signed sizes are in contracts (long > 0). Source of the liquidation formula: Binance FAQ b3c689c1,
+isolated one-way case.
 """
 
 from decimal import Decimal

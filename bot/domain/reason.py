@@ -1,4 +1,7 @@
-"""The closed set of reasons: why something was shrunk, waited for, skipped or refused. `docs/reasons.md` explains each."""
+"""The closed set of reasons: why something was shrunk, waited for, skipped or refused.
+
+`docs/reasons.md` explains each.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -86,7 +86,7 @@ class KillLevel(StrEnum):
         return list(KillLevel).index(self)
 
 
-class IllegalTransition(Exception):  # noqa: N818 - named for what happened
+class IllegalTransition(Exception):
     """A pair of state and event that no table row allows: our bug."""
 
 

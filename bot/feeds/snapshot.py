@@ -154,7 +154,6 @@ class Observer:
         self._previous = snapshot
         return snapshot
 
-
     async def with_books(self, snapshot: Snapshot, symbols: Sequence[str]) -> Snapshot:
         """The snapshot with the order books of `symbols`: only what is about to be traded needs its depth looked at."""
         books, absent = await gather_each(

@@ -102,9 +102,7 @@ def guard_positions(memory: Memory, scene: Scene, signs: Sequence[str] = ()) -> 
     return Guarded(tuple(intents), tuple(cancels), top_ups, (*notes, *more), memory, frozenset(ended))
 
 
-def _watch(
-    held: OpenExit, position: Position, scene: Scene, signs: Sequence[str]
-) -> tuple[OpenExit, Note | None]:
+def _watch(held: OpenExit, position: Position, scene: Scene, signs: Sequence[str]) -> tuple[OpenExit, Note | None]:
     mark = position.mark_price
     best = max(held.best_price, mark)
     hit = sum(1 for price, _ in held.plan.targets if best >= price)

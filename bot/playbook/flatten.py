@@ -26,10 +26,10 @@ def flatten(
     """
     longs = [(s, p.size) for s, p in sorted(portfolio.account.positions.items()) if p.size > 0]
     if longs:
-        return _intents(snapshot, portfolio, [(s, -size) for s, size in longs], slippage)
+        return _intents(snapshot, [(s, -size) for s, size in longs], slippage)
     uncovered = _uncovered(snapshot, portfolio, hedges)
     if uncovered:
-        return _intents(snapshot, portfolio, uncovered, slippage)
+        return _intents(snapshot, uncovered, slippage)
     sales = []
     for symbol in sorted({holding.symbol for holding in portfolio.holdings if holding.size > 0}):
         size, instrument, price = portfolio.held(symbol), snapshot.instruments.get(symbol), snapshot.price(symbol)
@@ -38,7 +38,7 @@ def flatten(
         part = instrument.floor_size(size * slice_share)
         rest_is_dust = not instrument.is_tradable(instrument.floor_size(size - part), price)
         sales.append((symbol, -(size if rest_is_dust or slice_share == ONE else part)))
-    return _intents(snapshot, portfolio, sales, slippage)
+    return _intents(snapshot, sales, slippage)
 
 
 def _uncovered(snapshot: Snapshot, portfolio: Portfolio, hedges: Mapping[str, str]) -> list[tuple[str, Decimal]]:
@@ -58,9 +58,7 @@ def _uncovered(snapshot: Snapshot, portfolio: Portfolio, hedges: Mapping[str, st
     return changes
 
 
-def _intents(
-    snapshot: Snapshot, portfolio: Portfolio, changes: list[tuple[str, Decimal]], slippage: Decimal
-) -> tuple[Intent, ...]:
+def _intents(snapshot: Snapshot, changes: list[tuple[str, Decimal]], slippage: Decimal) -> tuple[Intent, ...]:
     intents = []
     for leg, (symbol, change) in enumerate(changes, start=1):
         instrument, price = snapshot.instruments.get(symbol), snapshot.price(symbol)
@@ -73,9 +71,7 @@ def _intents(
     return tuple(intents)
 
 
-def _intent(
-    leg: int, instrument: Instrument, side: Side, size: Decimal, price: Decimal, slippage: Decimal
-) -> Intent:
+def _intent(leg: int, instrument: Instrument, side: Side, size: Decimal, price: Decimal, slippage: Decimal) -> Intent:
     worst = price * (ONE + slippage * side.sign)
     return Intent(
         id=f"flatten.{leg}",

@@ -35,9 +35,7 @@ def standing(memory: Memory) -> Stance:
     return campaign.stance_to if campaign is not None and not campaign.is_over else memory.stance
 
 
-def choose_stance(
-    reading: Reading, signs: Sequence[str], memory: Memory, policy: Policy, snapshot: Snapshot
-) -> Choice:
+def choose_stance(reading: Reading, signs: Sequence[str], memory: Memory, policy: Policy, snapshot: Snapshot) -> Choice:
     """The stance that the condition asks for (PLAYBOOK §3), subject to the rotation's own exit signs (§7).
 
     One sign vetoes new tactical longs and, because crowding outranks euphoria, a new rotation out of euphoria; two end
@@ -50,9 +48,7 @@ def choose_stance(
         is_new = now is not Stance.INTO_DEFI
         if len(signs) >= 2 or (is_new and reading.condition is Condition.EUPHORIA):
             stance = now if is_new else Stance.NEUTRAL
-            notes.append(
-                Note(Reason.EXIT_SIGNS, f"exit signs against the rotation: {', '.join(signs)}", stance.value)
-            )
+            notes.append(Note(Reason.EXIT_SIGNS, f"exit signs against the rotation: {', '.join(signs)}", stance.value))
     if reading.condition is Condition.NEUTRAL and policy.neutral_return_hours and reading.memory.since_ms:
         waited = snapshot.at_ms - reading.memory.since_ms
         if waited >= policy.neutral_return_hours * HOUR_MS:

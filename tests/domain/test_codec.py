@@ -13,15 +13,37 @@ from bot.domain.market import Missing, Quote, Snapshot
 from bot.domain.order import ExitPlan, Purpose
 from bot.domain.states import CampaignState, TrancheState
 
-PLAN = ExitPlan(Decimal("9.20"), ((Decimal("10.8"), Decimal("0.3333333333333333333333333333")),), Decimal("0.4"), 99, Decimal(5))
-LEG = Leg(1, Purpose.TACTICAL, "defi", "UNI/USDT:USDT", Decimal(0), Decimal("2000.10"), Decimal("9.9990"), Decimal(20_000), exits=PLAN)
+PLAN = ExitPlan(
+    Decimal("9.20"), ((Decimal("10.8"), Decimal("0.3333333333333333333333333333")),), Decimal("0.4"), 99, Decimal(5)
+)
+LEG = Leg(
+    1,
+    Purpose.TACTICAL,
+    "defi",
+    "UNI/USDT:USDT",
+    Decimal(0),
+    Decimal("2000.10"),
+    Decimal("9.9990"),
+    Decimal(20_000),
+    exits=PLAN,
+)
 CAMPAIGN = Campaign(
     1, Stance.NEUTRAL, Stance.INTO_DEFI, "infra", "defi", CampaignState.RUNNING, 5, Decimal(100_000), Decimal("0.2"),
     baseline={"defi.spot": Decimal("30000.00")}, tranches=(Tranche(1, TrancheState.RUNNING, 0, (LEG,)),),
 )  # fmt: skip
-MEMORY = Memory(campaign=CAMPAIGN, labels={"defi": Decimal("7000")}, exits=(OpenExit("UNI/USDT:USDT", "defi", Decimal(1), Decimal(2), PLAN, Decimal(3)),))
+MEMORY = Memory(
+    campaign=CAMPAIGN,
+    labels={"defi": Decimal("7000")},
+    exits=(OpenExit("UNI/USDT:USDT", "defi", Decimal(1), Decimal(2), PLAN, Decimal(3)),),
+)
 SERIES = CandleSeries("UNI/USDT", 3_600_000, (0,), (0.1,), (0.3,), (0.05,), (0.2,), (1e6,))
-SNAPSHOT = Snapshot(7, {}, {"UNI/USDT": Quote("UNI/USDT", Decimal("1.10"), Decimal("1.20"), 7)}, {"UNI/USDT": SERIES}, missing=(Missing("tvl", "off"),))
+SNAPSHOT = Snapshot(
+    7,
+    {},
+    {"UNI/USDT": Quote("UNI/USDT", Decimal("1.10"), Decimal("1.20"), 7)},
+    {"UNI/USDT": SERIES},
+    missing=(Missing("tvl", "off"),),
+)
 
 
 @pytest.mark.parametrize("value", [MEMORY, SNAPSHOT, replace(MEMORY, campaign=None)])

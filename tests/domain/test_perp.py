@@ -9,7 +9,15 @@ from bot.domain.instrument import Instrument, Kind, Side
 from bot.domain.perp import basis_annualised, funding_per_day, liquidation_price, unrealised_pnl
 
 PERP = Instrument(
-    "binance", "ETH/USDT:USDT", Kind.PERP, "ETH", "USDT", Decimal("0.01"), Decimal("0.001"), Decimal("0.001"), Decimal(20)
+    "binance",
+    "ETH/USDT:USDT",
+    Kind.PERP,
+    "ETH",
+    "USDT",
+    Decimal("0.01"),
+    Decimal("0.001"),
+    Decimal("0.001"),
+    Decimal(20),
 )
 prices = st.decimals(min_value=1, max_value=100_000, places=2)
 

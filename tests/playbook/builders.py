@@ -221,9 +221,7 @@ class World:
         return found
 
 
-def neutral_world(
-    policy: Policy, *, sectors: Sectors | None = None, book: Decimal = BOOK, **changes: object
-) -> World:
+def neutral_world(policy: Policy, *, sectors: Sectors | None = None, book: Decimal = BOOK, **changes: object) -> World:
     """An account that stands exactly at its neutral weights, plus the configured reserve in cash."""
     sectors = sectors or make_sectors()
     world = World(sectors, policy, **changes)  # type: ignore[arg-type]

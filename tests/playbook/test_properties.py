@@ -241,9 +241,7 @@ def test_a_reversal_closes_the_long_before_it_shorts_the_same_perp() -> None:
 def test_the_return_to_neutral_gives_the_margin_back() -> None:
     world = neutral_world(golden_policy(bridge="reserve", reserve_quote=5000))
     finish(world)
-    world.policy = world.policy.model_copy(
-        update={"condition_override": Condition.NEUTRAL, "neutral_return_hours": 1}
-    )
+    world.policy = world.policy.model_copy(update={"condition_override": Condition.NEUTRAL, "neutral_return_hours": 1})
     world.turn()
     world.skip(120)
     finish(world)
