@@ -101,7 +101,7 @@ class Cycle:
     async def settle(self) -> Truth:
         """Journal and venue compared, without a decision."""
         async with self._lock:
-            return await self.parts.reconciler.settle(self.parts.observer.wanted.symbols)
+            return await self.parts.reconciler.settle(self.parts.observer.symbols)
 
     async def accept(self, *, by: str, reason: str) -> tuple[Note, ...]:
         """An operator's word that the account is right where the books differ; see `Reconciler.accept`."""
@@ -129,7 +129,10 @@ class Cycle:
         context = self._context(snapshot, portfolio, truth, decision.memory, kill)
         verdicts = review(decision.intents, context, parts.limits)
         number = parts.journal.reader.next_cycle_number()
-        await parts.journal.record_cycle(self._record(number, kind, snapshot, truth, memory, decision, verdicts))
+        if kind == "cycle" or is_eventful(decision):
+            await parts.journal.record_cycle(self._record(number, kind, snapshot, truth, memory, decision, verdicts))
+        elif decision.memory.exits != memory.exits:
+            await parts.journal.record_memory(decision.memory)
         notes = await self._transfer(decision.transfers, kill, truth)
         await self._cancel(decision.cancels)
         notes += await self._top_up(decision.top_ups, kill)
@@ -249,6 +252,11 @@ class Cycle:
             )
             notes.append(Note(Reason.LIQUIDATION_NEAR, words, symbol, {"amount": str(amount)}))
         return tuple(notes)
+
+
+def is_eventful(decision: Decision) -> bool:
+    """Whether a guard saw or wants anything. The thousands a day that do not would only bury those that do."""
+    return bool(decision.intents or decision.cancels or decision.top_ups or decision.notes)
 
 
 def mark_equity(memory: Memory, portfolio: Portfolio, now_ms: int) -> Memory:

@@ -132,11 +132,9 @@ class Daemon:
     async def run(self, limit: int | None) -> int:
         """Cycles and guards until stopped, `limit` cycles done, or the journal fails."""
         watch = asyncio.create_task(self._app.kill.watch(self._on_kill, self._on_resume))
-        guards = asyncio.create_task(
-            self._every(self._settings.cadence.guard_seconds, self._app.cycle.guard, delay=True)
-        )
+        guards = asyncio.create_task(self._every(self._settings.cadence.guard_seconds, self._guard, delay=True))
         try:
-            await self._every(self._settings.cadence.cycle_seconds, self._app.cycle.run, limit=limit)
+            await self._every(self._settings.cadence.cycle_seconds, self._cycle, limit=limit)
         finally:
             for task in (watch, guards):
                 task.cancel()
@@ -150,7 +148,7 @@ class Daemon:
     async def _every(
         self,
         seconds: float,
-        turn: Callable[[], Awaitable[CycleResult]],
+        turn: Callable[[], Awaitable[None]],
         *,
         limit: int | None = None,
         delay: bool = False,
@@ -160,14 +158,25 @@ class Daemon:
             return
         while not self._stop.is_set():
             started = time.monotonic()
-            await self._turn(turn)
+            await turn()
             done += 1
             if (limit is not None and done >= limit) or self._stop.is_set():
                 return
             if await self._pause(max(0.0, seconds - (time.monotonic() - started))):
                 return
 
-    async def _turn(self, turn: Callable[[], Awaitable[CycleResult]]) -> None:
+    async def _cycle(self) -> None:
+        """One cycle, and the next at once while a rotation makes progress: its phases need not wait for the clock."""
+        for _ in range(self._settings.cadence.rounds_max):
+            result = await self._turn(self._app.cycle.run)
+            if result is None or not result.has_acted or self._stop.is_set():
+                return
+
+    async def _guard(self) -> None:
+        await self._turn(self._app.cycle.guard)
+
+    async def _turn(self, turn: Callable[[], Awaitable[CycleResult]]) -> CycleResult | None:
+        """One turn, told about; None when it came to nothing."""
         self._app.take_tighter_limits()
         try:
             result = await turn()
@@ -175,18 +184,19 @@ class Daemon:
             _log.warning("cycle_abandoned", why=str(error))
             self._health.write(problem=str(error))
             self._exit_code = EXIT_TIMEOUT
-            return
+            return None
         except JournalError as error:
             _log.critical("journal_failed", why=str(error), what="trading stops; nothing is sent without a journal")
             self._health.write(problem=str(error))
             self._exit_code = EXIT_ERROR
             self._stop.set()
-            return
+            return None
         log_cycle(result)
         self._exit_code = EXIT_OK if result.truth.is_agreed else EXIT_MISMATCH
         self._health.write(
             cycle=result.number, kill=self._app.kill.level().value, problem="" if result.truth.is_agreed else "mismatch"
         )
+        return result
 
     async def _pause(self, seconds: float) -> bool:
         with contextlib.suppress(TimeoutError):
@@ -200,7 +210,14 @@ class Daemon:
         if level.severity >= KillLevel.CANCEL.severity:
             await self._app.cycle.cancel_all()
         if level is KillLevel.FLATTEN:
-            await self._turn(self._app.cycle.guard)
+            await self._flatten()
+
+    async def _flatten(self) -> None:
+        """Round after round until nothing moves; the guards go on with what is left."""
+        for _ in range(self._settings.cadence.rounds_max):
+            result = await self._turn(self._app.cycle.guard)
+            if result is None or not result.has_acted:
+                return
 
     async def _on_resume(self) -> None:
         self._health.write(kill=KillLevel.OFF.value)

@@ -36,7 +36,8 @@ ANCHORS: Mapping[str, Decimal] = {
         "BTC": "90000", "ETH": "3000", "SOL": "150", "AVAX": "25", "LINK": "15", "NEAR": "3", "ATOM": "6", "DOT": "5",
         "ARB": "0.5", "OP": "1", "FIL": "4", "INJ": "12", "SUI": "2", "APT": "6", "ADA": "0.5", "UNI": "10",
         "AAVE": "200", "LDO": "1.25", "CRV": "0.5", "SNX": "2", "PENDLE": "4", "COMP": "50", "MKR": "1500",
-        "SKY": "0.06", "RUNE": "2", "CAKE": "2.5", "1INCH": "0.25", "SUSHI": "1", "DYDX": "1", "GMX": "20", "JUP": "0.8", "ENA": "0.5",
+        "SKY": "0.06", "RUNE": "2", "CAKE": "2.5", "1INCH": "0.25", "SUSHI": "1", "DYDX": "1",
+        "GMX": "20", "JUP": "0.8", "ENA": "0.5",
     }.items()
 }  # fmt: skip
 BALANCE_STEP = Decimal("0.00000001")
@@ -106,7 +107,7 @@ async def embed(settings: Settings, market: TvlMarket, start_ms: int) -> Embedde
     to their shares to the cent.
     """
     policy, sectors, book_quote = settings.playbook, settings.universe, settings.paper.book_quote
-    instruments = default_instruments(tokens_of(settings), ANCHORS)
+    instruments = _instruments(market, tokens_of(settings), start_ms)
     exchange = Exchange(instruments=instruments, market=market, start_ms=start_ms)
     futures = sum((book_quote * policy.neutral.get(f"{name}.futures", ZERO) for name in sectors.sectors), ZERO)
     spot = neutral_holdings(exchange, instruments, policy, sectors, book_quote)
@@ -117,6 +118,16 @@ async def embed(settings: Settings, market: TvlMarket, start_ms: int) -> Embedde
     directory = Path(tempfile.mkdtemp(prefix="simex-"))
     await server.start(tls_dir=directory)
     return Embedded(exchange, server, clock, key, directory, MarketTvl(market, clock))
+
+
+def _instruments(market: Market, tokens: Sequence[str], start_ms: int) -> dict[str, Instrument]:
+    """What the market has of the tokens, on grids that fit their first prices."""
+    known, prices = set(market.symbols), {}
+    for token in tokens:
+        symbol = f"{token}/USDT"
+        if symbol in known:
+            prices[token] = market.at(symbol, max(start_ms, market.listed(symbol)[0])).mid
+    return {s: i for s, i in default_instruments(tuple(prices), prices).items() if s in known}
 
 
 def neutral_holdings(

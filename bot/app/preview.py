@@ -6,7 +6,7 @@ from bot.app.clock import SystemClock
 from bot.app.cycle import CycleResult, mark_equity
 from bot.app.embedded import embed_synthetic
 from bot.app.settings import Settings
-from bot.app.wiring import make_venue, policy_for, wanted_of
+from bot.app.wiring import OneSession, make_tvl, make_venue, policy_for, wanted_of
 from bot.domain.campaign import Memory
 from bot.domain.money import ZERO
 from bot.domain.order import Order
@@ -27,11 +27,15 @@ async def preview(settings: Settings) -> CycleResult:
     """
     started = time.monotonic()
     embedded = await embed_synthetic(settings, scenario="golden", seed=1) if settings.environment == "sim" else None
-    venue = make_venue(settings, embedded.clock if embedded else SystemClock(), embedded)
+    clock = embedded.clock if embedded else SystemClock()
+    venue, session = make_venue(settings, clock, embedded), OneSession()
     try:
         await venue.open()
         memory, working, kill = _remembered(settings)
-        observer = Observer(venue, wanted_of(settings), tvl=embedded.tvl if embedded else None)
+        observer = Observer(
+            venue, wanted_of(settings), tvl=make_tvl(settings, clock, embedded, session),
+            events=tuple(entry.event for entry in settings.calendar),
+        )  # fmt: skip
         snapshot = await observer.observe()
         account = await venue.fetch_account()
         policy, sectors = policy_for(settings, venue), settings.universe
@@ -50,6 +54,7 @@ async def preview(settings: Settings) -> CycleResult:
         return CycleResult(0, "plan", snapshot, portfolio, decision, tuple(verdicts), (), truth, kill, (), seconds)
     finally:
         await venue.close()
+        await session.close()
         if embedded is not None:
             await embedded.stop()
 

@@ -22,7 +22,14 @@ SCENARIOS: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
         "the golden case without a reserve: the purchase bridged by idle margin",
         ('playbook.bridge="idle-margin"', "playbook.reserve_quote=0"),
     ),
-    "risk-off": ("risk-off", "DeFi weakens while infrastructure holds: a rotation into infrastructure", ()),
+    "risk-off": (
+        "risk-off",
+        "DeFi weakens while infrastructure holds, and a regulator has spoken: a rotation into infrastructure",
+        (
+            'calendar=[{ name = "hearing on DeFi front ends", kind = "regulatory", start = 2026-01-03T00:00:00Z, '
+            'end = 2026-01-25T00:00:00Z, weight = "-1" }]',
+        ),
+    ),
     "downtrend": ("downtrend", "everything falls: both sectors are reduced, hedges stay on the rest", ()),
 }
 

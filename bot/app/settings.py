@@ -17,6 +17,7 @@ from typing import Any, Literal, get_args, get_origin
 
 import orjson
 from pydantic import (
+    AwareDatetime,
     BaseModel,
     ConfigDict,
     Field,
@@ -30,6 +31,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from bot.app import settings_layers
 from bot.app.settings_layers import DOTENV_FILE, STATE_DIRECTORY, USER_FILE, KeyPath, Layer, SettingsProblem
+from bot.domain.market import CalendarEvent
 from bot.domain.states import KillLevel
 from bot.execution.rules import ExecutionRules
 from bot.playbook.policy import Policy, Sectors
@@ -38,6 +40,12 @@ from bot.venues.profiles import PROFILES
 
 ACKNOWLEDGEMENT = "I accept that real orders will be placed"
 _FROZEN = ConfigDict(frozen=True, extra="forbid")
+
+
+TVL_PARTS: Mapping[str, tuple[str, ...]] = {
+    "defi": ("all",),
+    "infra": ("chain:Ethereum", "chain:Solana", "chain:Avalanche", "chain:Arbitrum"),
+}
 
 
 class VenueSettings(BaseModel):
@@ -84,11 +92,45 @@ class Cadence(BaseModel):
 
 
 class Paper(BaseModel):
-    """The account of a dry-run without keys. With keys it starts as a copy of the real one."""
+    """The account of a dry-run without keys: all of it cash. With keys it starts as a copy of the real one."""
 
     model_config = _FROZEN
 
-    book_quote: Decimal = Field(default=Decimal(100_000), gt=0, description="book at its neutral weights, quote")
+    book_quote: Decimal = Field(default=Decimal(100_000), gt=0, description="book at the start, quote")
+
+
+class TvlSettings(BaseModel):
+    """Total value locked, from DefiLlama's public interface. A missing series lowers confidence and nothing else."""
+
+    model_config = _FROZEN
+
+    is_on: bool = Field(default=True, description="whether TVL is asked for; not in sim, which has its own")
+    parts: Mapping[str, tuple[str, ...]] = Field(
+        default=TVL_PARTS, description="sector → what is added up: protocol:SLUG, chain:NAME or all"
+    )
+
+
+class CalendarEntry(BaseModel):
+    """An event the operator knows of (PLAYBOOK §3)."""
+
+    model_config = _FROZEN
+
+    name: str = Field(min_length=1, description="what it is, for people")
+    kind: Literal["upgrade", "regulatory", "macro"] = Field(description="upgrade, regulatory or macro")
+    start: AwareDatetime = Field(description="when it begins to count, with time zone")
+    end: AwareDatetime = Field(description="when it ends, with time zone")
+    weight: Decimal = Field(ge=-1, le=1, description="−1 speaks against risk, +1 for it")
+
+    @model_validator(mode="after")
+    def _ends_after_it_starts(self) -> "CalendarEntry":
+        if self.end <= self.start:
+            raise ValueError(f"{self.name}: end {self.end} is not after start {self.start}")
+        return self
+
+    @property
+    def event(self) -> CalendarEvent:
+        start_ms, end_ms = (int(at.timestamp() * 1000) for at in (self.start, self.end))
+        return CalendarEvent(self.name, self.kind, start_ms, end_ms, self.weight)
 
 
 class JournalSettings(BaseModel):
@@ -141,6 +183,8 @@ class Settings(BaseSettings):
     execution: ExecutionRules = ExecutionRules()
     journal: JournalSettings = JournalSettings()
     logs: Logs = Logs()
+    tvl: TvlSettings = TvlSettings()
+    calendar: tuple[CalendarEntry, ...] = Field(default=(), description="events the operator knows of")
     universe: Sectors = Field(description="sectors and tokens, from config/sectors.toml")
     _sources: "Sources" = PrivateAttr(default_factory=lambda: Sources())  # noqa: PLW0108 - defined below
 

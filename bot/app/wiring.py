@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import aiohttp
 
@@ -12,15 +13,34 @@ from bot.app.cycle import Cycle, Parts
 from bot.app.embedded import Embedded, embed_synthetic
 from bot.app.kill import FlagFile, KillSwitch
 from bot.app.settings import Settings
+from bot.domain.money import ZERO
+from bot.domain.portfolio import Account, Balance
 from bot.execution.executor import Executor
 from bot.execution.journal import Journal
 from bot.execution.reconcile import Reconciler
 from bot.feeds.snapshot import Observer, Wanted
+from bot.feeds.tvl import DefiLlamaTvl
 from bot.playbook.policy import Policy
-from bot.ports import Clock, Venue
+from bot.ports import Clock, TvlSource, Venue
 from bot.venues.ccxt_venue import CcxtVenue, ConnectionRules, Credentials, Seams
 from bot.venues.paper import PaperVenue
 from bot.venues.profiles import PROFILES
+
+
+class OneSession:
+    """An HTTP session made when it is first needed, inside the loop that uses it."""
+
+    def __init__(self) -> None:
+        self._session: aiohttp.ClientSession | None = None
+
+    def __call__(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession()
+        return self._session
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
 
 
 @dataclass(slots=True)
@@ -34,6 +54,7 @@ class App:
     cycle: Cycle
     kill: KillSwitch
     watcher: ConfigWatcher
+    session: OneSession
     embedded: Embedded | None = None
 
     def take_tighter_limits(self) -> None:
@@ -45,6 +66,7 @@ class App:
     async def close(self) -> None:
         await self.cycle.parts.executor.close()
         await self.venue.close()
+        await self.session.close()
         await self.journal.close()
         if self.embedded is not None:
             await self.embedded.stop()
@@ -60,6 +82,8 @@ async def build(settings: Settings, *, embedded: Embedded | None = None) -> App:
     """
     owns_exchange = settings.environment == "sim" and embedded is None
     if owns_exchange:
+        if settings.mode == "trade":
+            _set_aside(settings.journal_path)
         embedded = await embed_synthetic(settings, scenario="golden", seed=1)
     clock: SystemClock | SkippingClock = embedded.clock if embedded else SystemClock()
     venue = make_venue(settings, clock, embedded)
@@ -110,9 +134,34 @@ def make_venue(settings: Settings, clock: SystemClock | SkippingClock, embedded:
             seams=seams,
         ),
     )
-    if settings.mode == "trade" or settings.environment == "sim":
+    if settings.mode == "trade":
         return real
-    return PaperVenue(real, account=settings.venue.account)
+    initial = None if credentials is not None else _paper_account(settings, clock.now_ms())
+    return PaperVenue(real, account=settings.venue.account, initial=initial)
+
+
+def _paper_account(settings: Settings, now_ms: int) -> Account:
+    """All cash, with the neutral futures sleeves already in the perp wallet."""
+    policy, quote, book = settings.playbook, settings.universe.quote, settings.paper.book_quote
+    perp = sum((share for name, share in policy.neutral.items() if name.endswith(".futures")), ZERO) * book
+    cash = book - perp + policy.reserve_quote
+    return Account(now_ms, quote, {quote: Balance(quote, cash)}, perp, perp, {})
+
+
+def _set_aside(journal: Path) -> None:
+    """An exchange that starts empty numbers its orders anew, so an old journal would take new orders for its own."""
+    if journal.is_file():
+        stamp = f"{journal.stat().st_mtime:.0f}"
+        for file in (journal, *(journal.with_name(journal.name + end) for end in ("-wal", "-shm"))):
+            if file.is_file():
+                file.rename(file.with_name(f"{stamp}-{file.name}"))
+
+
+def make_tvl(settings: Settings, clock: Clock, embedded: Embedded | None, session: OneSession) -> TvlSource | None:
+    """Where total value locked comes from."""
+    if embedded is not None:
+        return embedded.tvl
+    return DefiLlamaTvl(settings.tvl.parts, session, clock.now_ms) if settings.tvl.is_on else None
 
 
 def _assemble(settings: Settings, clock: Clock, venue: Venue, journal: Journal, embedded: Embedded | None) -> App:
@@ -125,7 +174,11 @@ def _assemble(settings: Settings, clock: Clock, venue: Venue, journal: Journal, 
         accept=lambda request: cycle.accept(by=request.by, reason=request.reason),
     )
     executor = Executor(venue, journal, settings.execution, account=settings.venue.account, is_stopped=kill.is_stopped)
-    observer = Observer(venue, wanted_of(settings), tvl=embedded.tvl if embedded else None)
+    session = OneSession()
+    observer = Observer(
+        venue, wanted_of(settings), tvl=make_tvl(settings, clock, embedded, session),
+        events=tuple(entry.event for entry in settings.calendar),
+    )  # fmt: skip
     parts = Parts(
         venue=venue,
         journal=journal,
@@ -138,7 +191,7 @@ def _assemble(settings: Settings, clock: Clock, venue: Venue, journal: Journal, 
         config_digest=settings.digest,
     )
     cycle = Cycle(parts, kill_level=kill.level)
-    return App(settings, clock, venue, journal, cycle, kill, watcher, embedded)
+    return App(settings, clock, venue, journal, cycle, kill, watcher, session, embedded)
 
 
 def policy_for(settings: Settings, venue: Venue) -> Policy:

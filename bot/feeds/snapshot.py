@@ -5,7 +5,7 @@ nothing below has to think of them (DESIGN §3, §9).
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TypeVar
@@ -38,6 +38,17 @@ class Wanted:
     def symbols(self) -> tuple[str, ...]:
         return (*self.spot, *self.perps)
 
+    def only(self, known: Collection[str]) -> "Wanted":
+        """The same, without what the venue does not list: one unlisted symbol must not spoil the question for all."""
+
+        def kept(symbols: tuple[str, ...]) -> tuple[str, ...]:
+            return tuple(symbol for symbol in symbols if symbol in known)
+
+        return replace(
+            self, spot=kept(self.spot), perps=kept(self.perps), candles=kept(self.candles), funding=kept(self.funding),
+            open_interest=kept(self.open_interest), books=kept(self.books),
+        )  # fmt: skip
+
     def without_history(self) -> "Wanted":
         """Prices, books and funding only: what a guard needs."""
         return replace(self, candles=(), open_interest=(), tvl=())
@@ -68,20 +79,23 @@ async def observe(
     candles: CandleCache | None = None,
     tvl: TvlSource | None = None,
     events: tuple[CalendarEvent, ...] = (),
+    known: Collection[str] | None = None,
 ) -> Snapshot:
-    """Ask every source at once. `previous` lends its instruments when it has any; `candles` holds history.
+    """Ask every source at once, about the `known` symbols where those are given. `previous` lends its instruments when
+    it has any; `candles` holds history.
 
     Never raises for a source that fails: the snapshot says what is missing and why.
     """
-    history = History(wanted.candles, wanted.timeframe_ms, wanted.candle_count)
+    asked = wanted if known is None else wanted.only(known)
+    history = History(asked.candles, asked.timeframe_ms, asked.candle_count)
     async with asyncio.TaskGroup() as group:
         instruments = group.create_task(_instruments(venue, wanted, previous, deadlines))
         quotes = group.create_task(
-            gather_all("quote", wanted.symbols, venue.fetch_quotes, deadline_ms=deadlines.quotes_ms)
+            gather_all("quote", asked.symbols, venue.fetch_quotes, deadline_ms=deadlines.quotes_ms)
         )
         books = group.create_task(
             gather_each(
-                "book", wanted.books, lambda symbol: venue.fetch_book(symbol, wanted.book_levels),
+                "book", asked.books, lambda symbol: venue.fetch_book(symbol, asked.book_levels),
                 deadline_ms=deadlines.books_ms, at_once=deadlines.at_once,
             )
         )  # fmt: skip
@@ -91,15 +105,15 @@ async def observe(
             )
         )
         funding = group.create_task(
-            gather_all("funding", wanted.funding, venue.fetch_funding, deadline_ms=deadlines.funding_ms)
+            gather_all("funding", asked.funding, venue.fetch_funding, deadline_ms=deadlines.funding_ms)
         )
         interest = group.create_task(
             gather_each(
-                "open interest", wanted.open_interest, venue.fetch_open_interest,
+                "open interest", asked.open_interest, venue.fetch_open_interest,
                 deadline_ms=deadlines.open_interest_ms, at_once=deadlines.at_once,
             )
         )  # fmt: skip
-        locked = group.create_task(_tvl(tvl, wanted, deadlines))
+        locked = group.create_task(_tvl(tvl, asked, deadlines))
     missing = [*instruments.result()[1], *series.result()[1]]
     return Snapshot(
         at_ms=now_ms,
@@ -132,6 +146,12 @@ class Observer:
         self._candles = CandleCache()
         self._previous: Snapshot | None = None
         self._instruments_ms = 0
+        self._known: tuple[str, ...] = ()
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """What the venue lists of the wanted symbols; all of them before the first look."""
+        return self._known or self.wanted.symbols
 
     async def observe(self, *, with_history: bool = True) -> Snapshot:
         """The market now, by the venue's clock. Without history: prices, books and funding, as a guard needs them."""
@@ -143,14 +163,17 @@ class Observer:
             # A venue knows its instruments only once they are loaded, and every other question needs them.
             known, _ = await _instruments(self.venue, wanted, None, self.deadlines)
             lent = Snapshot(now_ms, known, {})
+            self._known = tuple(known)
         snapshot = await observe(
             self.venue, wanted, lent, now_ms, self.deadlines,
             candles=self._candles if with_history else None, tvl=self.tvl, events=self.events,
+            known=self.symbols if self._known else None,
         )  # fmt: skip
         if is_old and self._previous is not None and not snapshot.instruments:
             snapshot = replace(snapshot, instruments=self._previous.instruments)
         elif is_old and snapshot.instruments:
             self._instruments_ms = now_ms
+        self._known = tuple(snapshot.instruments) or self._known
         self._previous = snapshot
         return snapshot
 

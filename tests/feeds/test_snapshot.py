@@ -293,6 +293,28 @@ async def test_an_unlisted_symbol_is_named_and_does_not_make_it_ask_every_time()
     assert market.asked.count("instruments") == 1
 
 
+async def test_one_unlisted_symbol_does_not_spoil_the_prices_of_the_others() -> None:
+    class Strict(Market):
+        async def fetch_quotes(self, symbols: Sequence[str]) -> Mapping[str, Quote]:
+            if any("XYZ" in symbol for symbol in symbols):
+                raise Unavailable("XYZ/USDT is not among the instruments loaded")
+            return await super().fetch_quotes(symbols)
+
+    observer = Observer(venue(Strict()), replace(WANTED, spot=(SPOT, "XYZ/USDT")), tvl=TVL, deadlines=QUICK)
+    for _ in range(2):
+        snapshot = await observer.observe()
+        assert SPOT in snapshot.quotes
+        assert "instrument XYZ/USDT" in named(snapshot)
+    assert "XYZ/USDT" not in observer.symbols
+
+
+async def test_the_first_look_knows_the_instruments_before_it_asks_for_prices() -> None:
+    market = Market()
+    await Observer(venue(market), WANTED, tvl=TVL, deadlines=QUICK).observe()
+    assert market.asked[0] == "instruments"
+    assert market.asked.count("instruments") == 1
+
+
 async def test_a_guard_looks_without_history() -> None:
     market = Market()
     observer = Observer(venue(market), WANTED, tvl=TVL, deadlines=QUICK)
