@@ -119,5 +119,14 @@ def _settings(options: Any, changes: tuple[str, ...]) -> Settings:
     )
 
 
+def day(text: str) -> datetime:
+    """A date as its first instant, UTC.
+
+    Raises:
+        ValueError: when it is no ISO date.
+    """
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
 def _ms(at: datetime) -> int:
     return int(at.timestamp() * 1000)
