@@ -32,7 +32,7 @@ from bot.ports import OutcomeUnknown, Venue, VenueRejected
 from bot.risk import Approved, Limits, Refused, RiskContext, review
 
 DAY_MS = 86_400_000
-FUNDING = "funding"
+FUNDING, ACCOUNT = "funding", "account"
 MINUTE_MS = 60_000
 
 
@@ -140,6 +140,7 @@ class Cycle:
         if outcomes or notes:
             truth = await parts.reconciler.settle(tuple(snapshot.instruments))
             portfolio = build_portfolio(truth.account, snapshot, decision.memory, parts.policy, parts.sectors)
+            await parts.journal.record_fact(ACCOUNT, encode(truth.account))
         return CycleResult(
             number, kind, snapshot, portfolio, decision, tuple(verdicts), outcomes, truth, kill, notes,
             time.monotonic() - started,

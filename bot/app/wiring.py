@@ -9,14 +9,15 @@ import aiohttp
 from bot.app.clock import SkippingClock, SystemClock
 from bot.app.config_fact import record_config
 from bot.app.config_watch import ConfigWatcher
-from bot.app.cycle import Cycle, Parts
+from bot.app.cycle import ACCOUNT, Cycle, Parts
 from bot.app.embedded import Embedded, embed_synthetic
 from bot.app.kill import FlagFile, KillSwitch
 from bot.app.settings import Settings
+from bot.domain.codec import decode
 from bot.domain.money import ZERO
 from bot.domain.portfolio import Account, Balance
 from bot.execution.executor import Executor
-from bot.execution.journal import Journal
+from bot.execution.journal import Journal, JournalError, JournalReader
 from bot.execution.reconcile import Reconciler
 from bot.feeds.snapshot import Observer, Wanted
 from bot.feeds.tvl import DefiLlamaTvl
@@ -25,6 +26,9 @@ from bot.ports import Clock, TvlSource, Venue
 from bot.venues.ccxt_venue import CcxtVenue, ConnectionRules, Credentials, Seams
 from bot.venues.paper import PaperVenue
 from bot.venues.profiles import PROFILES
+
+
+WORLD = "world"
 
 
 class OneSession:
@@ -93,6 +97,7 @@ async def build(settings: Settings, *, embedded: Embedded | None = None) -> App:
             settings.journal_path, account=settings.venue.account, now_ms=clock.now_ms,
             keep_snapshots=settings.journal.keep_snapshots,
         )  # fmt: skip
+        await _claim(journal, settings)
         await venue.open()
         app = _assemble(settings, clock, venue, journal, embedded)
         await record_config(journal, settings, app.cycle.parts.policy)
@@ -104,6 +109,21 @@ async def build(settings: Settings, *, embedded: Embedded | None = None) -> App:
             await embedded.stop()
         raise
     return app
+
+
+async def _claim(journal: Journal, settings: Settings) -> None:
+    """A journal belongs to one mode of one environment: paper fills must never be taken for real ones."""
+    world = {"environment": settings.environment, "mode": settings.mode, "venue": settings.venue.id}
+    known = journal.reader.load_facts(WORLD, 1)
+    if not known:
+        await journal.record_fact(WORLD, world)
+    elif dict(known[-1].payload) != world:
+        was = " ".join(known[-1].payload[name] for name in ("mode", "environment", "venue"))
+        raise JournalError(
+            journal.path,
+            f"belongs to {was}, and this run is {settings.mode} {settings.environment} {settings.venue.id}",
+            "give this run its own state_directory, or move the old journal away",
+        )
 
 
 def make_venue(settings: Settings, clock: SystemClock | SkippingClock, embedded: Embedded | None) -> Venue:
@@ -136,8 +156,25 @@ def make_venue(settings: Settings, clock: SystemClock | SkippingClock, embedded:
     )
     if settings.mode == "trade":
         return real
-    initial = None if credentials is not None else _paper_account(settings, clock.now_ms())
+    initial = _remembered_account(settings)
+    if initial is None and credentials is None:
+        initial = _paper_account(settings, clock.now_ms())
     return PaperVenue(real, account=settings.venue.account, initial=initial)
+
+
+def _remembered_account(settings: Settings) -> Account | None:
+    """What the paper account owned when the journal last saw it, so that a dry-run goes on after a restart."""
+    if not settings.journal_path.is_file():
+        return None
+    reader = JournalReader(settings.journal_path)
+    try:
+        seen = [decode(Account, fact.payload) for fact in reader.load_facts(ACCOUNT, 1)]
+        last = reader.load_last_cycle()
+        return max([*seen, *([last.account] if last else [])], key=lambda account: account.at_ms, default=None)
+    except (JournalError, ValueError):
+        return None  # the journal will be opened for writing next, and say what is wrong with it
+    finally:
+        reader.close()
 
 
 def _paper_account(settings: Settings, now_ms: int) -> Account:

@@ -89,7 +89,7 @@ def test_risk_off_hedges_the_whole_shift_before_it_sells(tmp_path: Path, capsys:
     document = run(capsys, tmp_path, scenario="risk-off")
     campaign = document["campaigns"][0]
     assert (campaign["from"], campaign["to"]) == ("neutral", "into_infra")
-    assert [leg["purpose"] for leg in campaign["tranches"][0]["legs"]][0] == "hedge"
+    assert campaign["tranches"][0]["legs"][0]["purpose"] == "hedge"
     assert document["executed"][0]["purpose"] == "hedge"
     assert document["reconciled"] is True
     assert all(position["side"] != "short" for position in document["positions"]), "hedges end with what they covered"

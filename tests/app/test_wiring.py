@@ -1,0 +1,53 @@
+"""What belongs together is kept together, and what does not is refused."""
+
+from pathlib import Path
+
+import pytest
+
+from bot.app.scenarios import packaged_config
+from bot.app.settings import Settings, Sources
+from bot.app.wiring import build
+from bot.execution.journal import JournalError
+
+
+def settings(directory: Path, mode: str) -> Settings:
+    assignments = ("environment=sim", f"mode={mode}", f'state_directory="{directory}"')
+    return Sources(files=(packaged_config() / "golden.toml",), assignments=assignments).load()
+
+
+async def test_a_dry_run_goes_on_with_its_paper_account_after_a_restart(tmp_path: Path) -> None:
+    app = await build(settings(tmp_path, "dry-run"))
+    for _ in range(8):
+        if not (await app.cycle.run()).has_acted:
+            break
+    before = await app.venue.fetch_account()
+    await app.close()
+    app = await build(settings(tmp_path, "dry-run"))
+    try:
+        result = await app.cycle.run()
+        after = await app.venue.fetch_account()
+    finally:
+        await app.close()
+    assert before.positions, "the rotation has opened a hedge and a long"
+    assert {s: p.size for s, p in after.positions.items()} == {s: p.size for s, p in before.positions.items()}
+    assert {a: b.total for a, b in after.balances.items()} == {a: b.total for a, b in before.balances.items()}
+    assert result.truth.is_agreed
+    assert not result.decision.intents
+
+
+async def test_a_journal_of_another_mode_is_refused_before_anything_is_sent(tmp_path: Path) -> None:
+    app = await build(settings(tmp_path, "dry-run"))
+    await app.close()
+    real = settings(tmp_path, "trade").model_copy(update={"environment": "testnet"})
+    with pytest.raises(JournalError, match="belongs to dry-run sim binance, and this run is trade testnet binance"):
+        await build(real)
+
+
+async def test_an_exchange_that_starts_empty_gets_a_journal_of_its_own(tmp_path: Path) -> None:
+    for _ in range(2):
+        app = await build(settings(tmp_path, "trade"))
+        number = app.journal.reader.next_cycle_number()
+        await app.cycle.run()
+        await app.close()
+        assert number == 1
+    assert len(list(tmp_path.glob("*-journal.db"))) == 1
