@@ -95,7 +95,8 @@ def position_rows(account: Account, instruments: Mapping[str, Instrument], hedge
         notional = instrument.notional(position.size, position.mark_price) if instrument else None
         rows.append({
             "symbol": symbol, "side": "long" if position.size > 0 else "short", "size": plain(position.size),
-            "unit": _unit(symbol, instrument), "entry": plain(round(position.entry_price, 8)), "mark": plain(position.mark_price),
+            "unit": _unit(symbol, instrument), "entry": plain(round(position.entry_price, 8)),
+            "mark": plain(position.mark_price),
             "notional_quote": _text(notional), "margin_quote": plain(position.margin),
             "leverage": _text(position.leverage), "liquidation": _text(position.liquidation_price),
             "liquidation_distance": _text(liquidation_distance(position.mark_price, position.liquidation_price)),

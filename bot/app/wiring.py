@@ -27,7 +27,6 @@ from bot.venues.ccxt_venue import CcxtVenue, ConnectionRules, Credentials, Seams
 from bot.venues.paper import PaperVenue
 from bot.venues.profiles import PROFILES
 
-
 WORLD = "world"
 
 

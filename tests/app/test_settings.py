@@ -35,7 +35,7 @@ def problem_of(*assignments: str, files: tuple[Path, ...] = ()) -> str:
     ("text", "words"),
     [
         ("[risk]\n\ngros_max = 1", "mine.toml:3 risk.gros_max = 1: unknown key; did you mean 'gross_max'?"),
-        ("colour = 3", "mine.toml:1 colour = 3: unknown key; known are cadence, environment"),
+        ("colour = 3", "mine.toml:1 colour = 3: unknown key; known are cadence, calendar, environment"),
         ('[cadence]\ncycle_seconds = "soon"', "mine.toml:2 cadence.cycle_seconds = 'soon': Input should be a valid"),
         ("[risk]\ngross_max = 12", "mine.toml:2 risk.gross_max = 12: Input should be less than or equal to 10 (spot"),
         ("risk = 5", "mine.toml:1 risk = 5: Input should be a valid"),
