@@ -36,9 +36,12 @@ def flatten(
         if instrument is None or price is None:
             continue
         part = instrument.floor_size(size * slice_share)
-        rest_is_dust = not instrument.is_tradable(instrument.floor_size(size - part), price)
-        sales.append((symbol, -(size if rest_is_dust or slice_share == ONE else part)))
-    return _intents(snapshot, sales, slippage)
+        rest = instrument.floor_size(size - part)
+        is_last = not instrument.is_tradable(part, price) or not instrument.is_tradable(rest, price)
+        sales.append((symbol, -(size if is_last else part)))
+    # What spot is left cannot be sold, so the shorts over it are the last to go.
+    shorts = [(s, -p.size) for s, p in sorted(portfolio.account.positions.items()) if p.size < 0]
+    return _intents(snapshot, sales, slippage) or _intents(snapshot, shorts, slippage)
 
 
 def _uncovered(snapshot: Snapshot, portfolio: Portfolio, hedges: Mapping[str, str]) -> list[tuple[str, Decimal]]:

@@ -1,0 +1,251 @@
+"""A whole rotation over the wire while things go wrong: every order exactly once, and the books agree at the end.
+
+Settings, wiring, cycle, executor, journal and unmodified ccxt are the real ones; the exchange is simex over loopback.
+"""
+
+import random
+from collections import Counter
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.app.cycle import CycleResult
+from bot.app.embedded import ACCOUNT, Embedded, embed_synthetic
+from bot.app.scenarios import SIM_START, packaged_config
+from bot.app.settings import Settings, Sources
+from bot.app.wiring import App, build
+from bot.domain.order import is_ours
+from bot.domain.states import KillLevel, OrderState
+from bot.execution.journal import JournalBusy
+from bot.ports import SetupFailed, Unavailable
+from bot.simex.faults import Fault, FaultRule
+from bot.simex.signing import ApiKey
+
+ROUNDS = 40
+HOUR_MS = 3_600_000
+SPOT_ORDER, PERP_ORDER = "/api/v3/order", "/fapi/v1/order"
+QUICK = ("execution.poll_interval_ms=20", "execution.absence_interval_ms=20", "execution.post_deadline_ms=2000")
+
+
+@dataclass
+class World:
+    """One exchange and the directory of one bot; the App over them may come and go."""
+
+    settings: Settings
+    embedded: Embedded
+    results: list[CycleResult] = field(default_factory=list)
+
+    async def rotate(self, app: App) -> None:
+        """Cycles until the campaign is done, time skipped whenever nothing moves."""
+        for _ in range(ROUNDS):
+            result = await app.cycle.run()
+            self.results.append(result)
+            campaign = result.decision.campaign
+            if campaign is not None and campaign.is_over and not result.decision.intents:
+                return
+            if not result.has_acted:
+                self.embedded.clock.skip(HOUR_MS)
+        pytest.fail(f"the rotation did not finish within {ROUNDS} cycles")
+
+    def filled_at_the_exchange(self) -> Counter[str]:
+        """Filled orders of ours by what they are for: the client id without slice and attempt."""
+        exchange = self.embedded.exchange
+        orders = [order for symbol in exchange.instruments for order in exchange.orders(ACCOUNT, symbol)]
+        ours = [o for o in orders if is_ours(o.client_id, "demo") and o.filled_size > 0]
+        return Counter(order.client_id[:15] for order in ours)
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    assignments = (*QUICK, "environment=sim", "mode=trade", "venue.account=demo", f'state_directory="{tmp_path}"')
+    settings = Sources(files=(packaged_config() / "golden.toml",), assignments=assignments).load()
+    start_ms = int(SIM_START.timestamp() * 1000)
+    embedded = await embed_synthetic(settings, scenario="golden", seed=1, start_ms=start_ms)
+    yield World(settings, embedded)
+    await embedded.stop()
+
+
+async def finish(world: World, app: App) -> None:
+    """The promise: the rotation ends, every leg was filled once, journal and exchange agree, nothing is in doubt."""
+    world.embedded.server.faults.disarm()
+    await world.rotate(app)
+    truth = await app.cycle.settle()
+    assert truth.is_agreed
+    assert not [order for order in truth.working if order.state in (OrderState.IN_DOUBT, OrderState.SUBMITTING)]
+    assert abs(world.results[-1].portfolio.sectors["defi"].spot - 48_000) < 300
+    assert abs(world.results[-1].portfolio.sectors["infra"].spot - 35_000) < 300
+    world.embedded.exchange.audit()
+    known = {order.client_id for order in app.journal.reader.load_orders(10_000)}
+    exchange = world.embedded.exchange
+    sent = {o.client_id for s in exchange.instruments for o in exchange.orders(ACCOUNT, s)}
+    assert sent <= known, "the exchange has no order that the journal does not know"
+    app.journal.reader.verify()
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(after_engine_drop=True), Fault(reset=True), Fault(before_engine_drop=True), Fault(html=True),
+        Fault(empty=True), Fault(truncate=20), Fault(reply_status=503, reply_body="Service Unavailable."),
+        Fault(reply_status=504, reply_body=""),
+        Fault(reply_status=408, reply_body='{"code":-1007,"msg":"Timeout waiting for response from backend server."}'),
+    ],
+    ids=["reply-lost", "reset", "request-lost", "html", "empty", "truncated", "503", "504", "408"],
+)  # fmt: skip
+async def test_a_doubt_in_every_phase_is_settled_and_nothing_is_sent_twice(world: World, fault: Fault) -> None:
+    for path in (SPOT_ORDER, PERP_ORDER):
+        world.embedded.server.faults.add(FaultRule(fault, "POST", path, times=3))
+    app = await build(world.settings, embedded=world.embedded)
+    try:
+        for _ in range(6):
+            result = await app.cycle.run()
+            world.results.append(result)
+            if any(o.state is OrderState.IN_DOUBT for o in result.truth.working):
+                world.embedded.clock.skip(15_000)
+        assert world.embedded.server.faults.hits
+        await finish(world, app)
+    finally:
+        await app.close()
+    assert max(world.filled_at_the_exchange().values()) <= 3, "an intent is filled by few slices, never by copies"
+
+
+class Crash(Exception):
+    """The process ends here, as far as the bot can tell."""
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_a_crash_anywhere_leaves_a_rotation_that_the_next_start_finishes(
+    world: World, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dice, crashes = random.Random(seed), 0
+    for _ in range(3):
+        app = await build(world.settings, embedded=world.embedded)
+        fuse = dice.randrange(5, 120)
+        _arm(app, fuse, monkeypatch)
+        try:
+            await world.rotate(app)
+        except (Crash, ExceptionGroup):
+            crashes += 1
+        finally:
+            monkeypatch.undo()
+            await _drop(app)
+        world.embedded.clock.skip(15_000)
+    app = await build(world.settings, embedded=world.embedded)
+    try:
+        await finish(world, app)
+    finally:
+        await app.close()
+    assert crashes
+
+
+def _arm(app: App, fuse: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the fuse-th write to journal or venue raise, before or after it was done, and every later one."""
+    left = [fuse]
+    for owner, names in (
+        (app.journal, ("record_submitting", "record_order_event", "record_fills", "record_cycle")),
+        (app.venue, ("submit_order", "cancel_order", "move_cash", "set_leverage")),
+    ):
+        for name in names:
+            original = getattr(owner, name)
+
+            async def fragile(*args: Any, _original: Any = original, **kwargs: Any) -> Any:
+                left[0] -= 1
+                if left[0] == 0 or left[0] < -1:
+                    raise Crash
+                answer = await _original(*args, **kwargs)
+                if left[0] == -1:
+                    raise Crash
+                return answer
+
+            monkeypatch.setattr(owner, name, fragile)
+
+
+async def _drop(app: App) -> None:
+    """Let go of the file and the sockets, as the end of a process does."""
+    await app.venue.close()
+    await app.session.close()
+    await app.journal.close()
+
+
+async def test_an_exchange_that_cannot_be_read_ends_the_cycle_and_not_the_bot(world: World) -> None:
+    app = await build(world.settings, embedded=world.embedded)
+    try:
+        await app.cycle.run()
+        rule = FaultRule(Fault(reply_status=503, skips_engine=True), "GET", "*", times=None)
+        world.embedded.server.faults.add(rule)
+        before = app.journal.reader.count_orders(0)
+        with pytest.raises(Unavailable):
+            await app.cycle.run()
+        assert app.journal.reader.count_orders(0) == before
+        await finish(world, app)
+    finally:
+        await app.close()
+
+
+@pytest.mark.parametrize(
+    ("permissions", "words"),
+    [(frozenset({"spot"}), "futures"), (frozenset({"spot", "perp", "withdraw"}), "withdraw")],
+)
+async def test_a_key_that_may_too_little_or_too_much_is_refused_at_the_start(
+    world: World, permissions: frozenset[str], words: str
+) -> None:
+    key = ApiKey("k" * 64, "s" * 64, ACCOUNT, permissions)
+    world.embedded.server.keys[key.key] = key  # type: ignore[index]
+    world.embedded.key = key
+    with pytest.raises(SetupFailed, match=f"(?i){words}"):
+        await build(world.settings, embedded=world.embedded)
+
+
+async def test_a_second_bot_on_the_same_journal_is_kept_out(world: World) -> None:
+    app = await build(world.settings, embedded=world.embedded)
+    try:
+        with pytest.raises(JournalBusy):
+            await build(world.settings, embedded=world.embedded)
+    finally:
+        await app.close()
+
+
+async def test_a_halted_token_waits_and_the_others_go_on(world: World) -> None:
+    world.embedded.exchange.halt("SOL/USDT")
+    app = await build(world.settings, embedded=world.embedded)
+    try:
+        for _ in range(4):
+            world.results.append(await app.cycle.run())
+        sold = {order.symbol for order in app.journal.reader.load_orders(1000) if order.filled_size > 0}
+    finally:
+        await app.close()
+    assert "SOL/USDT" not in sold
+    assert {"ETH/USDT", "AVAX/USDT"} <= sold
+
+
+async def test_after_the_switch_nothing_is_sent_and_flatten_never_leaves_a_naked_short(world: World) -> None:
+    app = await build(world.settings, embedded=world.embedded)
+    try:
+        for _ in range(3):
+            await app.cycle.run()
+        count = app.journal.reader.count_orders(0)
+        app.kill.ask(KillLevel.CANCEL)
+        await app.cycle.run()
+        assert app.journal.reader.count_orders(0) == count
+        app.kill.ask(KillLevel.FLATTEN)
+        for _ in range(120):
+            result = await app.cycle.guard()
+            for symbol, sector in result.decision.memory.hedges.items():
+                position = result.truth.account.positions.get(symbol)
+                covered = result.portfolio.sectors[sector].spot
+                if position is not None and position.size < 0 and not result.has_acted:
+                    assert -position.size * position.mark_price <= covered + Decimal(50)
+            if not result.has_acted:
+                break
+            world.embedded.clock.skip(61_000)
+        account = (await app.cycle.settle()).account
+    finally:
+        await app.close()
+    assert account.positions == {}
+    prices = {s: world.embedded.exchange.quote(s).mid for s in world.embedded.exchange.instruments if ":" not in s}
+    left = [b.total * prices[f"{a}/USDT"] for a, b in account.balances.items() if a != "USDT" and b.total > 0]
+    assert sum(left, Decimal(0)) < 150, "only dust below the minimums is left"

@@ -1,0 +1,54 @@
+"""Out of everything, slice by slice, never a naked leg."""
+
+from decimal import Decimal
+
+from bot.domain.instrument import Instrument, Kind
+from bot.domain.market import Quote, Snapshot
+from bot.domain.portfolio import Account, Balance, Holding, Portfolio, Position, Sleeves
+from bot.playbook.flatten import flatten
+
+D = Decimal
+SPOT, PERP = "ETH/USDT", "ETH/USDT:USDT"
+GRID = (D("0.01"), D("0.001"), D("0.001"), D(5))
+INSTRUMENTS = {
+    SPOT: Instrument("x", SPOT, Kind.SPOT, "ETH", "USDT", *GRID),
+    PERP: Instrument("x", PERP, Kind.PERP, "ETH", "USDT", *GRID),
+}
+HEDGES = {PERP: "infra"}
+
+
+def wishes(spot: str, perp: str) -> list[tuple[str, str, Decimal]]:
+    """What flatten wants of an account with that much ETH and that perp position, at a price of 100."""
+    size, price = D(spot), D(100)
+    quotes = {s: Quote(s, D("99.99"), D("100.01"), 0, mark=price if ":" in s else None) for s in INSTRUMENTS}
+    positions = {PERP: Position(PERP, D(perp), price, price, D(0), D(10))} if D(perp) else {}
+    account = Account(0, "USDT", {"ETH": Balance("ETH", size)}, D(100), D(50), positions)
+    holdings = (Holding(SPOT, "infra", size, price, size * price),) if size else ()
+    portfolio = Portfolio(account, D(1000), D(0), D(1000), {"infra": Sleeves(spot=size * price)}, holdings)
+    snapshot = Snapshot(0, INSTRUMENTS, quotes)
+    found = flatten(snapshot, portfolio, HEDGES, slice_share=D("0.25"), slippage=D("0.02"))
+    return [(intent.symbol, intent.side.value, intent.size) for intent in found]
+
+
+def test_longs_go_first() -> None:
+    assert wishes("4", "2") == [(PERP, "sell", D(2))]
+
+
+def test_a_short_larger_than_its_spot_shrinks_before_more_spot_is_sold() -> None:
+    assert wishes("3", "-4") == [(PERP, "buy", D(1))]
+
+
+def test_covered_spot_is_sold_by_slices() -> None:
+    assert wishes("4", "-1") == [(SPOT, "sell", D(1))]
+
+
+def test_a_slice_below_the_minimum_sells_the_whole_instead_of_nothing() -> None:
+    assert wishes("0.1", "-0.05") == [(SPOT, "sell", D("0.1"))]
+
+
+def test_a_short_over_dust_that_cannot_be_sold_is_closed_at_last() -> None:
+    assert wishes("0.02", "-0.01") == [(PERP, "buy", D("0.01"))]
+
+
+def test_a_flat_account_wants_nothing() -> None:
+    assert wishes("0", "0") == []
