@@ -22,9 +22,10 @@ PURE_FLOOR = 2
 SIDEWAYS = {  # importer → what it may reach in a neighbour's folder
     "bot.backtest*": ("bot.simex.engine*", "bot.simex.market*"),
     "bot.venues.paper*": ("bot.simex.engine*", "bot.simex.market*"),
+    "bot.venues.engine_*": ("bot.simex.engine*",),
 }
 BUILDERS = ("bot.app.wiring*", "bot.app.demo*")
-CONCRETE_VENUES = ("bot.venues.ccxt_venue*", "bot.venues.paper*")
+CONCRETE_VENUES = ("bot.venues.ccxt_venue*", "bot.venues.paper*", "bot.venues.engine_venue*")
 LAZY = ("bot/venues/ccxt_loader.py", "bot/__main__.py", "bot/app/cli*.py", "bot/app/scenarios.py")
 OWNERS = {
     "ccxt": ("bot/venues/ccxt_loader.py", "bot/venues/ccxt_venue.py", "bot/venues/wire.py", "bot/venues/errors.py"),

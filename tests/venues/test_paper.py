@@ -11,7 +11,7 @@ from bot.domain.instrument import Side
 from bot.domain.portfolio import Account, Balance
 from bot.ports import Lane, Rejection, ReportState, Venue, VenueRejected
 from bot.simex.engine.refusal import RefusalReason
-from bot.venues import paper
+from bot.venues import engine_account
 from bot.venues.ccxt_venue import CcxtVenue
 from bot.venues.paper import PaperVenue
 from tests.venues.binance_server import NOW_MS, BinanceServer, Hit
@@ -234,7 +234,7 @@ async def test_without_market_data_a_paper_order_certainly_did_not_happen(
 
 
 def test_every_reason_of_the_engine_has_a_meaning() -> None:
-    assert paper._REJECTIONS.keys() == set(RefusalReason)
+    assert engine_account._REJECTIONS.keys() == set(RefusalReason)
 
 
 async def test_symbols_may_be_added_later_and_changed_filters_apply(
