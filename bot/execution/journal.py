@@ -96,12 +96,14 @@ class Journal:
         now_ms: Callable[[], int],
         keep_snapshots: int = 200,
         threaded: bool = True,
+        fresh: bool = False,
     ) -> "Journal":
         """Open or create the journal of one account: lock, migrations, checks, lease.
 
         Args:
             keep_snapshots: how many of the newest cycles keep what they saw.
             threaded: False writes on the caller's thread, for loops that run on virtual time.
+            fresh: begin a new journal; one that is there is renamed, once nobody else has it.
 
         Raises:
             JournalBusy: another daemon has it; names the process and its host.
@@ -117,6 +119,8 @@ class Journal:
         except OSError as error:
             raise classify(error, path) from error
         try:
+            if fresh:
+                _set_aside(path)
             _make_private(path)  # under the lock: closing a descriptor of the file drops this process's SQLite locks
             await journal._writer.start()
         except OSError as error:
@@ -358,6 +362,15 @@ def _load(db: Database, client_id: str) -> Order:
     if row is None:
         raise KeyError(f"no order {client_id} in the journal")
     return order_of(row)
+
+
+def _set_aside(path: Path) -> None:
+    """Under the lock: a journal must never be renamed under the daemon that writes it."""
+    if path.is_file():
+        stamp = f"{path.stat().st_mtime:.0f}"
+        for file in (path, *(path.with_name(path.name + end) for end in ("-wal", "-shm"))):
+            if file.is_file():
+                file.rename(file.with_name(f"{stamp}-{file.name}"))
 
 
 def _make_private(path: Path) -> None:

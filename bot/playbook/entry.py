@@ -93,7 +93,7 @@ def _enter(
         is_short = bool(notes)
     size = instrument.floor_size(min(size, _largest(max(worst, quote.valuation), instrument, scene)))
     reduce_only = _is_reducing(leg, instrument)
-    if not instrument.is_tradable(size, quote.valuation, reduce_only=reduce_only):
+    if not instrument.is_tradable(size, min(worst, quote.valuation), reduce_only=reduce_only):
         return Entry(leg, None, notes, is_spent=is_short)
     return Entry(leg, _intent(campaign, tranche, leg, size, worst, quote, instrument, reduce_only=reduce_only), notes)
 

@@ -1,7 +1,7 @@
 """Getting out of everything without ever leaving a naked leg (DESIGN §8, kill switch level `flatten`).
 
-Tactical longs go first, because they add risk. Then spot is sold slice by slice, and after every slice the hedges over
-it shrink to what is left: a short without its spot never stands for longer than one round.
+Tactical longs go first, because they add risk. Then spot is sold slice by slice, and before every slice the hedges
+shrink to what the slice will leave: no short ever stands over less spot than it covers.
 """
 
 from collections.abc import Mapping
@@ -14,6 +14,8 @@ from bot.domain.order import Intent, Purpose
 from bot.domain.portfolio import Portfolio
 
 FLATTEN_CAMPAIGN = 0
+# Prices move between two rounds: a hedge that was shrunk to the last cent would have to be shrunk again first.
+HEADROOM = Decimal("0.01")
 
 
 def flatten(
@@ -24,40 +26,53 @@ def flatten(
     `hedges` maps a perp held short to the sector it covers, `slice_share` is the part of each spot holding sold per
     round, `slippage` the share by which the worst price may be off the valuation.
     """
-    longs = [(s, p.size) for s, p in sorted(portfolio.account.positions.items()) if p.size > 0]
+    longs = [(s, -p.size) for s, p in sorted(portfolio.account.positions.items()) if p.size > 0]
     if longs:
-        return _intents(snapshot, [(s, -size) for s, size in longs], slippage)
-    uncovered = _uncovered(snapshot, portfolio, hedges)
-    if uncovered:
-        return _intents(snapshot, uncovered, slippage)
-    sales = []
+        return _intents(snapshot, longs, slippage)
+    sales = _slices(snapshot, portfolio, slice_share, slippage)
+    shrinks = _intents(snapshot, _uncovered(snapshot, portfolio, hedges, sales), slippage)
+    return shrinks or _intents(snapshot, [(symbol, -size) for symbol, size in sales.items()], slippage)
+
+
+def _slices(snapshot: Snapshot, portfolio: Portfolio, slice_share: Decimal, slippage: Decimal) -> dict[str, Decimal]:
+    """What to sell of each holding in this round: a part of it, or all of it when a part or the rest is too small."""
+    sales = {}
     for symbol in sorted({holding.symbol for holding in portfolio.holdings if holding.size > 0}):
         size, instrument, price = portfolio.held(symbol), snapshot.instruments.get(symbol), snapshot.price(symbol)
         if instrument is None or price is None:
             continue
+        least = _worst(instrument, Side.SELL, price, slippage)
         part = instrument.floor_size(size * slice_share)
         rest = instrument.floor_size(size - part)
-        is_last = not instrument.is_tradable(part, price) or not instrument.is_tradable(rest, price)
-        sales.append((symbol, -(size if is_last else part)))
-    # What spot is left cannot be sold, so the shorts over it are the last to go.
-    shorts = [(s, -p.size) for s, p in sorted(portfolio.account.positions.items()) if p.size < 0]
-    return _intents(snapshot, sales, slippage) or _intents(snapshot, shorts, slippage)
+        is_last = not instrument.is_tradable(part, least) or not instrument.is_tradable(rest, least)
+        wanted = instrument.floor_size(size if is_last else part)
+        if instrument.is_tradable(wanted, least):
+            sales[symbol] = wanted
+    return sales
 
 
-def _uncovered(snapshot: Snapshot, portfolio: Portfolio, hedges: Mapping[str, str]) -> list[tuple[str, Decimal]]:
-    """What to buy back of each short so that it does not exceed the spot it covers; all of a short that covers none."""
+def _uncovered(
+    snapshot: Snapshot, portfolio: Portfolio, hedges: Mapping[str, str], sales: Mapping[str, Decimal]
+) -> list[tuple[str, Decimal]]:
+    """What to buy back of each short so that it does not exceed the spot that is left after the sales. Without sales
+    what is left cannot be sold, so all shorts go."""
+    left = dict.fromkeys(portfolio.sectors, ZERO)
+    for holding in portfolio.holdings if sales else ():
+        left[holding.sector] += holding.value * (ONE - sales.get(holding.symbol, ZERO) / holding.size)
     changes = []
     for symbol, position in sorted(portfolio.account.positions.items()):
         instrument, price = snapshot.instruments.get(symbol), snapshot.price(symbol)
         if position.size >= 0 or instrument is None or price is None:
             continue
-        sleeve = portfolio.sectors.get(hedges.get(symbol, ""))
-        covered = instrument.size_for(sleeve.spot, price) if sleeve else ZERO
-        if not instrument.is_tradable(covered, price):
-            covered = ZERO
-        excess = -position.size - covered
-        if excess > 0:
-            changes.append((symbol, excess))
+        sector = hedges.get(symbol, "")
+        room = max(ZERO, left.get(sector, ZERO))
+        covered = instrument.size_for(room, price)
+        if -position.size > covered:
+            covered = instrument.size_for(room * (ONE - HEADROOM), price)
+            covered = covered if instrument.is_tradable(covered, price) else ZERO
+            changes.append((symbol, -position.size - covered))
+        if sector in left:
+            left[sector] -= instrument.notional(min(covered, -position.size), price)
     return changes
 
 
@@ -68,14 +83,19 @@ def _intents(snapshot: Snapshot, changes: list[tuple[str, Decimal]], slippage: D
         if instrument is None or price is None:
             continue
         side = Side.of(change)
-        size = instrument.floor_size(abs(change))
-        if instrument.is_tradable(size, price, reduce_only=instrument.is_perp):
-            intents.append(_intent(leg, instrument, side, size, price, slippage))
+        size, worst = instrument.floor_size(abs(change)), _worst(instrument, side, price, slippage)
+        size = size if instrument.size_max is None else min(size, instrument.size_max)
+        if instrument.is_tradable(size, min(price, worst), reduce_only=instrument.is_perp):
+            intents.append(_intent(leg, instrument, side, size, price, worst))
     return tuple(intents)
 
 
-def _intent(leg: int, instrument: Instrument, side: Side, size: Decimal, price: Decimal, slippage: Decimal) -> Intent:
+def _worst(instrument: Instrument, side: Side, price: Decimal, slippage: Decimal) -> Decimal:
     worst = price * (ONE + slippage * side.sign)
+    return instrument.ceil_price(worst) if side is Side.BUY else instrument.floor_price(worst)
+
+
+def _intent(leg: int, instrument: Instrument, side: Side, size: Decimal, price: Decimal, worst: Decimal) -> Intent:
     return Intent(
         id=f"flatten.{leg}",
         campaign=FLATTEN_CAMPAIGN,
@@ -86,7 +106,7 @@ def _intent(leg: int, instrument: Instrument, side: Side, size: Decimal, price: 
         symbol=instrument.symbol,
         side=side,
         size=size,
-        worst_price=instrument.ceil_price(worst) if side is Side.BUY else instrument.floor_price(worst),
+        worst_price=worst,
         reference_price=price,
         reduce_only=instrument.is_perp,
         words="flatten: " + ("shrink the hedge to the spot left" if side is Side.BUY else "close the holding"),

@@ -84,12 +84,16 @@ def hedge_symbol(sector: str, scene: Scene, closing: frozenset[str] = frozenset(
 
 
 def over_spot(memory: Memory, scene: Scene) -> tuple[Shrink, ...]:
-    """Hedges that exceed the spot they cover: spot fell or was sold, so they shrink with it (PLAYBOOK §6)."""
+    """Hedges that exceed the spot they cover: spot fell or was sold, so they shrink with it (PLAYBOOK §6).
+
+    Spot that has no price at the moment has not gone: a hedge over it is not judged.
+    """
+    unpriced = {name for token in scene.portfolio.unpriced for name in scene.sectors.tokens.get(token, {})}
     room = {name: max(ZERO, sleeves.spot) for name, sleeves in scene.portfolio.sectors.items()}
     found = []
     for symbol, sector in sorted(memory.hedges.items()):
         position, instrument = scene.position(symbol), scene.instrument(symbol)
-        if position is None or instrument is None or position.size >= 0:
+        if position is None or instrument is None or position.size >= 0 or sector in unpriced:
             continue
         notional = -signed_notional(position, scene.snapshot)
         excess = notional - room.get(sector, ZERO)

@@ -16,7 +16,7 @@ from bot.domain.order import Intent, Purpose
 from bot.domain.reason import Note, Reason
 from bot.domain.states import CampaignState, LegState, OrderState, TrancheState
 from bot.playbook.entry import enter_legs
-from bot.playbook.policy import MINUTE_MS
+from bot.playbook.policy import HOUR_MS, MINUTE_MS
 from bot.playbook.scene import Scene, leg_id
 from bot.playbook.tranche import PHASES, start_tranche
 from bot.playbook.wallets import finish_transfer, running_tranche
@@ -106,6 +106,11 @@ def _read_leg(
         words = f"{leg.words}: {len(live)} orders under way" + (f", {len(doubts)} in doubt" if doubts else "")
         reason = Reason.ORDER_IN_DOUBT if doubts else Reason.PHASE_WAITS
         return replace(leg, state=LegState.WORKING), Note(reason, words, leg.symbol)
+    deadline = tranche.started_ms + scene.policy.entry_wait_hours * HOUR_MS
+    if scene.instrument(leg.symbol) is None and scene.at_ms >= deadline:
+        # Halted and delisted look alike; what has not traded for that long must not hold up the others for ever.
+        words = f"{leg.words}: skipped, {leg.symbol} does not trade"
+        return replace(leg, state=LegState.SKIPPED), Note(Reason.INSTRUMENT_INACTIVE, words, leg.symbol)
     held = scene.held(leg.symbol)
     if leg.purpose is Purpose.TACTICAL and (leg.symbol in ended or not tactical_allowed):
         state = LegState.DONE if abs(held) > abs(leg.size_from) or leg.symbol in ended else LegState.SKIPPED
@@ -126,7 +131,7 @@ def _is_done(leg: Leg, held: Decimal, scene: Scene) -> bool:
     tolerance = min(scene.policy.leg_tolerance, 2 * instrument.taker_fee)
     if not closes and left <= tolerance * whole + instrument.size_step and left < whole:
         return True
-    price = scene.price(leg.symbol) or leg.price
+    price = scene.least_price(leg.symbol, leg.side) or leg.price
     reduce_only = instrument.is_perp and leg.purpose in (Purpose.EXIT, Purpose.RELEASE)
     return not instrument.is_tradable(instrument.floor_size(left), price, reduce_only=reduce_only)
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from bot.domain.campaign import Campaign
-from bot.domain.instrument import Instrument
+from bot.domain.instrument import Instrument, Side
 from bot.domain.market import Snapshot
 from bot.domain.money import BPS, ONE
 from bot.domain.order import Order
@@ -35,6 +35,15 @@ class Scene:
     def price(self, symbol: str) -> Decimal | None:
         """Valuation price, None without a sound quote."""
         return self.snapshot.price(symbol)
+
+    def least_price(self, symbol: str, side: Side) -> Decimal | None:
+        """The lowest price an order of ours may be valued at, which is what its minimum is judged by: the gate and the
+        venue go by the worst price where that is lower."""
+        quote, instrument = self.snapshot.quotes.get(symbol), self.instrument(symbol)
+        if quote is None or instrument is None:
+            return None
+        worst = instrument.bound_price(off_by(quote.mid, side.sign, self.policy.slippage_bps), side)
+        return min(worst, quote.valuation)
 
     def held(self, symbol: str) -> Decimal:
         """Signed size held now."""

@@ -5,6 +5,7 @@ from candles and hide which endpoint an order came from.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from decimal import Decimal
 from functools import wraps
@@ -49,6 +50,9 @@ _WINDOW_MS = {Kind.SPOT: DAY_MS, Kind.PERP: 7 * DAY_MS}
 Rows = list[Mapping[str, Any]]
 
 
+_UNREADABLE = (LookupError, TypeError, ValueError, ArithmeticError)
+
+
 def _readable(method: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
     """An answer that does not have the shape we know is an unavailable venue, not a crash."""
 
@@ -56,7 +60,7 @@ def _readable(method: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Corout
     async def wrapped(*args: P.args, **kwargs: P.kwargs) -> T:
         try:
             return await method(*args, **kwargs)
-        except (LookupError, TypeError, ValueError, ArithmeticError) as error:
+        except _UNREADABLE as error:
             raise Unavailable(f"{method.__name__}: unreadable answer, {type(error).__name__}: {error}") from error
 
     return wrapped
@@ -87,16 +91,20 @@ class Reads:
 
     @_readable
     async def fetch_quotes(self, symbols: Sequence[str]) -> Mapping[str, Quote]:
-        """Best prices; symbols the venue does not answer for are missing."""
+        """Best prices; symbols the venue does not answer for, or not readably, are missing."""
         at_ms = self._link.now_ms()
         spot, perps = _divide(symbols)
         books, perp_books, premiums = await asyncio.gather(
             self._spot_books(spot), self._perp_books(perps), self._premiums(perps)
         )
-        found = {s: parse.quote(books[s], s, at_ms=at_ms) for s in spot if s in books}
-        for symbol in perps:
-            if symbol in perp_books and symbol in premiums:
-                found[symbol] = parse.quote(perp_books[symbol], symbol, at_ms=at_ms, premium=premiums[symbol])
+        found = {}
+        for symbol in (*spot, *perps):
+            row, premium = (perp_books if ":" in symbol else books).get(symbol), premiums.get(symbol)
+            if row is None or (":" in symbol and premium is None):
+                continue
+            # One row that cannot be read must not cost the prices of all the others.
+            with contextlib.suppress(*_UNREADABLE):
+                found[symbol] = parse.quote(row, symbol, at_ms=at_ms, premium=premium)
         return found
 
     @_readable

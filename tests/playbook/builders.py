@@ -74,6 +74,8 @@ class World:
     working: tuple[Order, ...] = ()
     funding: dict[str, Decimal] = field(default_factory=dict)
     is_unified: bool = False
+    halted: set[str] = field(default_factory=set)
+    unquoted: set[str] = field(default_factory=set)
     decisions: list[Decision] = field(default_factory=list)
 
     def instruments(self) -> dict[str, Instrument]:
@@ -84,6 +86,7 @@ class World:
                 found[symbol] = Instrument(
                     "test", symbol, kind, token, "USDT", D("0.01"), self.lot, self.lot, self.notional_min,
                     maker_fee=self.fee, taker_fee=self.fee, leverage_max=D(50) if kind is Kind.PERP else D(1),
+                    active=symbol not in self.halted,
                 )  # fmt: skip
         return found
 
@@ -95,6 +98,7 @@ class World:
             perp = f"{token}/USDT:USDT"
             quotes[perp] = Quote(perp, price, price, self.at_ms, price, price, price)
         funding = {s: Funding(s, rate, 8, self.at_ms + 1, self.at_ms) for s, rate in self.funding.items()}
+        quotes = {symbol: quote for symbol, quote in quotes.items() if symbol not in self.unquoted}
         return Snapshot(self.at_ms, self.instruments(), quotes, funding=funding)
 
     def account(self) -> Account:

@@ -152,6 +152,13 @@ def test_a_hedge_shrinks_with_the_spot_it_covers() -> None:
     assert Reason.HEDGE_OVER_SPOT in reasons(made)
 
 
+def test_a_hedge_over_spot_that_has_no_price_for_the_moment_is_left_alone() -> None:
+    world = world_with_a_long()
+    world.unquoted = {"ETH/USDT"}
+    assert Reason.HEDGE_OVER_SPOT not in reasons(made := world.guard())
+    assert [i for i in acts(made) if i.symbol == ETH] == []
+
+
 @pytest.mark.parametrize(("label", "shrinks"), [("10000", False), ("1000", True)])
 def test_a_hedge_near_liquidation_is_topped_up_from_idle_margin_or_shrunk(label: str, shrinks: bool) -> None:
     world = world_with_a_long()

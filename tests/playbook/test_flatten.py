@@ -2,6 +2,9 @@
 
 from decimal import Decimal
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from bot.domain.instrument import Instrument, Kind
 from bot.domain.market import Quote, Snapshot
 from bot.domain.portfolio import Account, Balance, Holding, Portfolio, Position, Sleeves
@@ -20,7 +23,9 @@ HEDGES = {PERP: "infra"}
 def wishes(spot: str, perp: str) -> list[tuple[str, str, Decimal]]:
     """What flatten wants of an account with that much ETH and that perp position, at a price of 100."""
     size, price = D(spot), D(100)
-    quotes = {s: Quote(s, D("99.99"), D("100.01"), 0, mark=price if ":" in s else None) for s in INSTRUMENTS}
+    quotes = {
+        s: Quote(s, price - D("0.01"), price + D("0.01"), 0, mark=price if ":" in s else None) for s in INSTRUMENTS
+    }
     positions = {PERP: Position(PERP, D(perp), price, price, D(0), D(10))} if D(perp) else {}
     account = Account(0, "USDT", {"ETH": Balance("ETH", size)}, D(100), D(50), positions)
     holdings = (Holding(SPOT, "infra", size, price, size * price),) if size else ()
@@ -34,8 +39,31 @@ def test_longs_go_first() -> None:
     assert wishes("4", "2") == [(PERP, "sell", D(2))]
 
 
-def test_a_short_larger_than_its_spot_shrinks_before_more_spot_is_sold() -> None:
-    assert wishes("3", "-4") == [(PERP, "buy", D(1))]
+def test_a_short_shrinks_to_what_the_slice_will_leave_before_the_slice_is_sold() -> None:
+    # A quarter of 4 is to be sold: the hedge over 4 shrinks to 3 less the headroom of 1 %, then the slice goes.
+    assert wishes("4", "-4") == [(PERP, "buy", D("1.03"))]
+    assert wishes("4", "-2.97") == [(SPOT, "sell", D(1))]
+
+
+def test_a_holding_between_the_minimum_and_its_worst_price_is_left_instead_of_asked_for_in_vain() -> None:
+    # 0.0505 at 100 is worth 5.05, but 4.949 at the worst price that the gate and the venue go by.
+    assert wishes("0.0505", "0") == []
+    assert wishes("0.052", "0") == [(SPOT, "sell", D("0.052"))]
+
+
+@given(spot=st.decimals("0.001", "50", places=3), hedged=st.decimals("0", "1", places=2))
+def test_flatten_comes_to_an_end_and_no_short_ever_stands_over_less_spot(spot: Decimal, hedged: Decimal) -> None:
+    held, short = spot, INSTRUMENTS[PERP].floor_size(spot * hedged)
+    for _ in range(200):
+        wanted = wishes(str(held), str(-short))
+        if not wanted:
+            break
+        for symbol, _, size in wanted:
+            held, short = (held - size, short) if symbol == SPOT else (held, short - size)
+            is_dust = held * 98 < 5
+            assert short <= held or is_dust
+    assert short == 0
+    assert held * 98 < 5
 
 
 def test_covered_spot_is_sold_by_slices() -> None:
@@ -43,7 +71,8 @@ def test_covered_spot_is_sold_by_slices() -> None:
 
 
 def test_a_slice_below_the_minimum_sells_the_whole_instead_of_nothing() -> None:
-    assert wishes("0.1", "-0.05") == [(SPOT, "sell", D("0.1"))]
+    assert wishes("0.1", "0") == [(SPOT, "sell", D("0.1"))]
+    assert wishes("0.1", "-0.05") == [(PERP, "buy", D("0.05"))]
 
 
 def test_a_short_over_dust_that_cannot_be_sold_is_closed_at_last() -> None:

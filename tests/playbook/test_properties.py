@@ -3,6 +3,7 @@
 from dataclasses import replace
 from decimal import Decimal
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -12,7 +13,7 @@ from bot.domain.codec import decode, encode
 from bot.domain.money import ZERO
 from bot.domain.order import Purpose
 from bot.domain.reason import Reason
-from bot.domain.states import LegState, OrderState
+from bot.domain.states import LegState, OrderState, TrancheState
 from bot.playbook.decide import Decision
 from bot.playbook.policy import Policy
 from bot.playbook.target import target_shares
@@ -309,6 +310,45 @@ def test_a_leg_half_done_asks_for_the_rest_only() -> None:
     world.apply([replace(hedge, size=hedge.size / 2)])
     rest = world.decide().intents
     assert [(i.id, i.size) for i in rest] == [(hedge.id, hedge.size / 2)]
+
+
+def test_a_rest_that_only_the_valuation_makes_large_enough_is_not_asked_for_again_and_again() -> None:
+    """The gate and the venue judge the minimum by the worst price: what is worth between the two counts as done."""
+    world = neutral_world(golden_policy(bridge="reserve", reserve_quote=5000), notional_min=D(600))
+    while not (sales := [i for i in world.decide().intents if i.purpose is Purpose.REDUCE]):
+        world.apply(world.decisions[-1].intents)
+    sale = sales[0]
+    worst = sale.worst_price / sale.reference_price
+    assert worst < 1
+    rest = world.notional_min / sale.reference_price / (1 + worst) * 2
+    rest = (rest / world.lot).to_integral_value() * world.lot
+    assert rest * sale.reference_price > world.notional_min > rest * sale.worst_price
+    world.apply([replace(sale, size=sale.size - rest), *sales[1:]])
+    made = world.decide()
+    assert not [i for i in made.intents if i.symbol == sale.symbol]
+    assert Purpose.INCREASE in {i.purpose for i in made.intents}, "the next phase has begun"
+
+
+@pytest.mark.parametrize("purpose", [Purpose.REDUCE, Purpose.INCREASE])
+def test_a_token_that_stops_trading_in_the_middle_is_skipped_after_the_deadline(purpose: Purpose) -> None:
+    world = neutral_world(golden_policy(bridge="reserve", reserve_quote=5000))
+    while not (wanted := [i for i in world.decide().intents if i.purpose is purpose]):
+        world.apply(world.decisions[-1].intents)
+        world.move(world.decisions[-1].transfers)
+    world.halted = {wanted[0].symbol}
+    for _ in range(20):
+        world.turn()
+    campaign = world.decisions[-1].campaign
+    assert campaign is not None
+    legs = [leg for leg in campaign.tranches[0].legs if leg.symbol == wanted[0].symbol and leg.purpose is purpose]
+    assert [leg.state for leg in legs] == [LegState.READY], "a halt may end any moment"
+    world.skip(world.policy.entry_wait_hours * 60)
+    made = world.turn()
+    assert Reason.INSTRUMENT_INACTIVE in {note.reason for note in made.notes}
+    world.run(60)
+    campaign = world.decisions[-1].campaign
+    assert campaign is not None
+    assert campaign.tranches[0].state is TrancheState.DONE
 
 
 def test_orders_are_cut_to_the_largest_allowed_and_the_rest_follows() -> None:

@@ -86,6 +86,13 @@ async def test_a_delisted_symbol_does_not_take_the_other_quotes_with_it(
     assert quotes.keys() == {"UNI/USDT"}
 
 
+async def test_one_unreadable_row_does_not_cost_the_other_quotes(venue: CcxtVenue, server: BinanceServer) -> None:
+    rows = server.answers["GET", "/api/v3/ticker/bookTicker"]
+    spoilt = [row | {"bidPrice": "n/a"} if row["symbol"] == "AAVEUSDT" else row for row in rows]
+    server.answers["GET", "/api/v3/ticker/bookTicker"] = spoilt
+    assert (await venue.fetch_quotes(["UNI/USDT", "AAVE/USDT"])).keys() == {"UNI/USDT"}
+
+
 async def test_book_levels_are_sorted_as_numbers_and_cut(venue: CcxtVenue, server: BinanceServer) -> None:
     """With numbers as text ccxt's own book sorts 999 above 1000."""
     bids = [["1000.5", "1"], ["1000", "2"], ["999", "3"]]
