@@ -1,18 +1,21 @@
-"""What every test gets: no network beyond this machine, and the folder of shared material where there is one.
+"""What every test gets: no network beyond this machine, no secret left behind, and the folder of shared material.
 
 The guard raises and remembers. Code under test may swallow the error, as a retry loop would; the session fails all the
-same when it ends, with the name of the test.
+same when it ends, with the name of the test. So it does when a key used by any test is found in what the suite printed,
+logged or wrote.
 """
 
 import ipaddress
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import hypothesis
 import pytest
+
+from tests.secret_watch import WATCH, watch_keys
 
 # A deadline per example fails on a busy machine and says nothing about the code; a gate has to give one answer twice.
 hypothesis.settings.register_profile("here", deadline=None)
@@ -78,19 +81,37 @@ def pytest_configure() -> None:
         _patches.setattr(socket.socket, method, _guarded_method(method, address_at=address_at, needed=needed))
     for lookup in ("getaddrinfo", "gethostbyname", "gethostbyname_ex"):
         _patches.setattr(socket, lookup, _guarded_lookup(lookup))
+    watch_keys(_patches)
 
 
 def pytest_unconfigure() -> None:
     _patches.undo()
 
 
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    WATCH.search_output(report)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _searched_for_secrets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Searched when the last test is over, while its files are still there."""
+    yield
+    WATCH.search_folder(tmp_path_factory.getbasetemp())
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    if BREACHES and session.exitstatus == pytest.ExitCode.OK:
+    if (BREACHES or WATCH.leaks) and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
+    counts = ", ".join(f"{count} {name}" for name, count in WATCH.searched.items())
+    terminalreporter.line(f"searched for {len(WATCH.secrets)} secrets: {counts}, found {len(WATCH.leaks)}")
+    if WATCH.leaks:
+        terminalreporter.section("secret watch: the session fails", red=True)
+        for leak in WATCH.leaks:
+            terminalreporter.line(leak)
     if BREACHES:
         terminalreporter.section("network guard: the session fails", red=True)
         for breach in BREACHES:

@@ -1,0 +1,94 @@
+"""Every secret the suite uses, and a search for them in all that the suite leaves behind: output, logs, journals.
+
+Keys are noted when they are made. Files are searched when the session ends, journals cell by cell with compressed cells
+unpacked; what a test printed or logged is searched as soon as it has run.
+"""
+
+import re
+import sqlite3
+import zlib
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.simex.signing import ApiKey
+from bot.venues.ccxt_connection import Credentials
+
+LEAST_LENGTH = 12  # what is shorter stands in innocent texts too
+FILE_MAX_BYTES = 64_000_000
+SIGNED = re.compile(rb"signature['\"]?\s*[=:]\s*['\"]?[0-9a-f]{64}")
+
+
+class SecretWatch:
+    """Secrets in use, and the places they were found in."""
+
+    def __init__(self) -> None:
+        self.secrets: set[bytes] = set()
+        self.leaks: list[str] = []
+        self.searched: dict[str, int] = {"journals": 0, "files": 0, "outputs": 0}
+
+    def note(self, *values: str) -> None:
+        """Remember values that must not be seen anywhere."""
+        self.secrets |= {value.encode() for value in values if len(value) >= LEAST_LENGTH}
+
+    def found_in(self, content: bytes) -> bool:
+        """Whether the content holds a secret, or a signature made with one."""
+        return any(secret in content for secret in self.secrets) or SIGNED.search(content) is not None
+
+    def search_output(self, report: pytest.TestReport) -> None:
+        """What the test printed and logged."""
+        for title, text in report.sections:
+            self.searched["outputs"] += 1
+            if self.found_in(text.encode(errors="replace")):
+                self.leaks.append(f"{title} of {report.nodeid}")
+
+    def search_folder(self, folder: Path) -> None:
+        """Every file below the folder."""
+        for file in sorted(folder.rglob("*")):
+            if file.is_file() and not file.is_symlink() and file.stat().st_size <= FILE_MAX_BYTES:
+                self._search_file(file)
+
+    def _search_file(self, file: Path) -> None:
+        content = file.read_bytes()
+        is_leak = self.found_in(content)
+        self.searched["files"] += 1
+        if content.startswith(b"SQLite format 3\x00"):
+            self.searched["journals"] += 1
+            is_leak = is_leak or any(self.found_in(cell) for cell in _cells(file))
+        if is_leak:
+            self.leaks.append(f"file {file}")
+
+
+def _cells(file: Path) -> Iterator[bytes]:
+    """The compressed cells of a database, unpacked; text lies open in the file's own bytes."""
+    try:
+        with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as db:
+            tables = [row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+            for table in tables:
+                for row in db.execute(f'SELECT * FROM "{table}"'):  # noqa: S608 - the name is the schema's own
+                    for cell in row:
+                        if isinstance(cell, bytes):
+                            try:
+                                yield zlib.decompress(cell)
+                            except zlib.error:
+                                continue
+    except sqlite3.Error:
+        return  # damaged on purpose by the test that left it; its bytes have been searched
+
+
+WATCH = SecretWatch()
+
+
+def watch_keys(patches: pytest.MonkeyPatch) -> None:
+    """Note every key that is made from now on."""
+    for kind in (ApiKey, Credentials):
+        original = kind.__init__
+
+        def noting(self: Any, *args: Any, _original: Any = original, **kwargs: Any) -> None:
+            _original(self, *args, **kwargs)
+            WATCH.note(self.key, self.secret)
+
+        patches.setattr(kind, "__init__", noting)
