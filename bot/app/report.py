@@ -5,6 +5,7 @@ use those two directly.
 """
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 from rich.console import Console, RenderableType
@@ -138,17 +139,25 @@ def demo_summary(
     }  # fmt: skip
 
 
+def _campaign_line(campaign: Mapping[str, Any], quote: str) -> str:
+    """A rotation by what it shifts; a rebalancing shifts nothing between the stances, so by what it trades."""
+    tranches = campaign["tranches"]
+    if campaign["from"] != campaign["to"]:
+        what = f"rotation {campaign['number']}: {campaign['from']} → {campaign['to']}"
+        size = f"shift {money(campaign['shift_quote'])} {quote}"
+    else:
+        traded = sum((Decimal(leg["value_quote"]) for tranche in tranches for leg in tranche["legs"]), ZERO)
+        what = f"rebalancing {campaign['number']}: drift within {campaign['to']}"
+        size = f"{money(traded)} {quote} to trade"
+    return f"{what}, {campaign['state']}, {size} in {len(tranches)} tranches"
+
+
 def print_summary(console: Console, summary: Mapping[str, Any]) -> None:
     """The summary of a demo as tables."""
     quote = summary["quote"]
     console.print(Text(f"After {utc(summary['at_ms'])}", "bold"))
     for campaign in summary["campaigns"]:
-        console.print(
-            Text(
-                f"rotation {campaign['number']}: {campaign['from']} → {campaign['to']}, {campaign['state']}, "
-                f"shift {money(campaign['shift_quote'])} {quote} in {len(campaign['tranches'])} tranches"
-            )
-        )
+        console.print(Text(_campaign_line(campaign, quote)))
     console.print(tables.legs_table(summary["executed"], quote))
     console.print(tables.sleeves_table(list(summary["sleeves"].values()), quote))
     console.print(tables.positions_table(summary["positions"], quote))

@@ -49,7 +49,9 @@ class Sectors(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    quote: str = Field(default="USDT", description="currency every token is priced and traded in")
+    quote: str = Field(
+        default="USDT", pattern=r"^[A-Z0-9]+$", description="currency every token is priced and traded in"
+    )
     sectors: Mapping[str, Sector] = Field(description="sectors by name")
     tokens: Mapping[str, Mapping[str, Weight]] = Field(
         description="token → weight per sector; the weights of a token add up to 1 or less"

@@ -46,6 +46,12 @@ DEFAULT_EVIDENCE: Mapping[Condition, Mapping[str, Decimal]] = {
 }
 
 
+SIGNAL_NAMES = (
+    "relative_strength", "ratio_breakout", "trend", "drawdown", "breadth", "volatility", "volume", "crowding", "basis",
+    "tvl_growth", "calendar",
+)  # fmt: skip
+
+
 class ProfitTarget(BaseModel):
     """One rung of the ladder: at `move` in price, close `part` of what was entered."""
 
@@ -211,7 +217,11 @@ class Policy(BaseModel):
     neutral_return_hours: int = Field(
         default=0, ge=0, le=8760, description="neutral condition after which the book returns to neutral; 0: it holds"
     )
-    market_symbol: str = Field(default="BTC/USDT", description="what stands for the whole market, unified symbol")
+    market_symbol: str = Field(
+        default="BTC/USDT",
+        pattern=r"^[A-Z0-9]+/[A-Z0-9]+$",
+        description="what stands for the whole market, unified spot symbol",
+    )
     candle_minutes: int = Field(default=240, ge=1, le=1440, description="timeframe of the signals, minutes")
     momentum_days: int = Field(default=14, ge=1, le=90, description="window of relative strength, days")
     range_days: int = Field(default=30, ge=2, le=120, description="range the ratio must break, days")
@@ -254,6 +264,12 @@ class Policy(BaseModel):
             found.append(f"risk_on and risk_off are both {self.risk_on!r}: a rotation needs two sectors")
         if sum(rung.part for rung in self.targets) > 1:
             found.append("targets: the parts add up to more than 1, there is not that much to close")
+        for condition, weights in self.evidence.items():
+            found += [
+                f"evidence.{condition}: there is no signal {name!r}; the signals are {', '.join(SIGNAL_NAMES)}"
+                for name in weights
+                if name not in SIGNAL_NAMES
+            ]
         moves = [rung.move for rung in self.targets]
         if moves != sorted(moves):
             found.append("targets: moves must rise from rung to rung")

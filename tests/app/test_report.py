@@ -261,6 +261,18 @@ def test_a_summary_is_not_reconciled_while_an_order_is_in_doubt() -> None:
     assert "do NOT agree" in screen(lambda console: report.print_summary(console, summary(agreed=False)), 100)
 
 
+def test_a_rebalancing_is_told_by_what_it_trades_and_not_as_a_shift_of_nothing() -> None:
+    tranche = {"legs": [{"value_quote": "1200.50"}, {"value_quote": "800"}]}
+    drift = {
+        "number": 2, "from": "into_defi", "to": "into_defi", "state": "done", "shift_quote": "0", "tranches": [tranche],
+    }  # fmt: skip
+    rotation = {**drift, "number": 1, "from": "neutral", "shift_quote": "20000"}
+    told = {**summary(), "campaigns": [rotation, drift]}
+    lines = screen(lambda console: report.print_summary(console, told), 140).splitlines()
+    assert "rotation 1: neutral → into_defi, done, shift 20,000.00 USDT in 1 tranches" in lines
+    assert "rebalancing 2: drift within into_defi, done, 2,000.50 USDT to trade in 1 tranches" in lines
+
+
 def test_markup_in_words_is_printed_as_it_is() -> None:
     odd = replace(LEGS[1], words="[red]sell[/red] [/]")
     view = report_tables.intents_table(report_rows.intent_rows([odd], snapshot().instruments), "USDT", 100)

@@ -9,8 +9,9 @@ from pydantic import ValidationError
 
 from bot.domain.campaign import Memory
 from bot.domain.reason import Reason
-from bot.playbook.policy import Policy, Sectors
+from bot.playbook.policy import SIGNAL_NAMES, Policy
 from bot.playbook.sectors import read_weights
+from bot.playbook.signals import READERS, Sectors
 from tests.playbook.builders import World, golden_policy, make_sectors, neutral_world
 
 D = Decimal
@@ -28,6 +29,8 @@ CONFIG = Path(__file__).parents[2] / "config"
         ({"neutral": {"defi.margin": "0.9"}}, "not a sleeve"),
         ({"enter": "0.3", "leave": "0.3"}, "flicker"),
         ({"shfit": "0.3"}, "Extra inputs"),
+        ({"evidence": {"breakout": {"momentun": 1}}}, "no signal 'momentun'; the signals are relative_strength"),
+        ({"market_symbol": "btcusdt"}, "market_symbol"),
         ({"targets": [{"move": "0.1", "part": "0.6"}, {"move": "0.2", "part": "0.6"}]}, "more than 1"),
     ],
 )
@@ -48,11 +51,16 @@ def test_a_policy_that_cannot_be_meant_is_refused(content: dict[str, object], wo
             "must add up to 1",
         ),
         ({"sectors": {"defi": {"weights": {"UNI": 1}}, "infra": {}}}, "only used with weighting"),
+        ({"quote": ""}, "quote"),
     ],
 )
 def test_sectors_that_do_not_add_up_are_refused(changes: dict[str, object], words: str) -> None:
     with pytest.raises(ValidationError, match=words):
         make_sectors(**changes)
+
+
+def test_the_names_a_policy_may_weigh_are_those_of_the_signals() -> None:
+    assert tuple(READERS) == SIGNAL_NAMES
 
 
 def test_the_shipped_files_load_and_agree() -> None:
