@@ -26,7 +26,9 @@ SIDEWAYS = {  # importer → what it may reach in a neighbour's folder
 }
 BUILDERS = ("bot.app.wiring*", "bot.app.demo*")
 CONCRETE_VENUES = ("bot.venues.ccxt_venue*", "bot.venues.paper*", "bot.venues.engine_venue*")
-LAZY = ("bot/venues/ccxt_loader.py", "bot/__main__.py", "bot/app/cli*.py", "bot/app/scenarios.py")
+LAZY = (
+    "bot/venues/ccxt_loader.py", "bot/__main__.py", "bot/app/cli*.py", "bot/app/companion.py", "bot/app/scenarios.py",
+)  # fmt: skip
 OWNERS = {
     "ccxt": ("bot/venues/ccxt_loader.py", "bot/venues/ccxt_venue.py", "bot/venues/wire.py", "bot/venues/errors.py"),
     "tenacity": ("bot/venues/wire.py", "bot/venues/throttle.py"),

@@ -3,8 +3,8 @@
 import time
 
 from bot.app.clock import SystemClock
+from bot.app.companion import start_companion
 from bot.app.cycle import CycleResult, mark_equity
-from bot.app.embedded import embed_synthetic
 from bot.app.settings import Settings
 from bot.app.wiring import OneSession, make_tvl, make_venue, policy_for, wanted_of
 from bot.domain.campaign import Memory
@@ -26,7 +26,7 @@ async def preview(settings: Settings) -> CycleResult:
         SetupFailed, Unavailable: as for a cycle.
     """
     started = time.monotonic()
-    embedded = await embed_synthetic(settings, scenario="golden", seed=1) if settings.environment == "sim" else None
+    embedded = await start_companion(settings)
     clock = embedded.clock if embedded else SystemClock()
     venue, session = make_venue(settings, clock, embedded), OneSession()
     try:

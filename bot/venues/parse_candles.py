@@ -14,14 +14,9 @@ _OPEN_TIME, _OPEN, _HIGH, _LOW, _CLOSE, _QUOTE_VOLUME = 0, 1, 2, 3, 4, 7
 def candles(rows: Sequence[Sequence[Any]], *, symbol: str, timeframe_ms: int, now_ms: int) -> CandleSeries:
     """Closed candles of Binance kline rows, oldest first, each open once; the running candle is dropped."""
     closed = {int(row[_OPEN_TIME]): row for row in rows if int(row[_OPEN_TIME]) + timeframe_ms <= now_ms}
-    ordered = [closed[start] for start in sorted(closed)]
-    return CandleSeries(
-        symbol=symbol,
-        timeframe_ms=timeframe_ms,
-        starts_ms=tuple(int(row[_OPEN_TIME]) for row in ordered),
-        opens=tuple(float(row[_OPEN]) for row in ordered),
-        highs=tuple(float(row[_HIGH]) for row in ordered),
-        lows=tuple(float(row[_LOW]) for row in ordered),
-        closes=tuple(float(row[_CLOSE]) for row in ordered),
-        volumes_quote=tuple(float(row[_QUOTE_VOLUME]) for row in ordered),
+    starts = sorted(closed)
+    ordered = [closed[start] for start in starts]
+    opens, highs, lows, closes, volumes = (
+        tuple([float(row[column]) for row in ordered]) for column in (_OPEN, _HIGH, _LOW, _CLOSE, _QUOTE_VOLUME)
     )
+    return CandleSeries(symbol, timeframe_ms, tuple(starts), opens, highs, lows, closes, volumes)

@@ -8,6 +8,8 @@ from itertools import pairwise
 from typing import Any, cast
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bot.domain.candles import CandleSeries
 from bot.domain.instrument import Instrument, Kind
@@ -261,6 +263,30 @@ def test_merging_leaves_out_unsound_repeated_and_running_candles() -> None:
     assert grown is not None
     assert grown.starts_ms == (0, HOUR, 2 * HOUR, 4 * HOUR)
     assert grown.closes == (1.0, 1.0, 2.0, 4.0)
+
+
+PRICES = st.one_of(st.floats(0.5, 2.0), st.sampled_from([0.0, -1.0, float("nan"), float("inf"), 1e308]))
+
+
+@given(
+    starts=st.lists(st.integers(-1, 6), max_size=6),
+    closes=st.lists(PRICES, min_size=6, max_size=6),
+    volumes=st.lists(PRICES, min_size=6, max_size=6),
+)
+def test_a_first_page_keeps_exactly_its_sound_rows(
+    starts: list[int], closes: list[float], volumes: list[float]
+) -> None:
+    size = len(starts)
+    times, ones = tuple(start * HOUR for start in starts), (1.0,) * size
+    page = CandleSeries(SPOT, HOUR, times, ones, ones, ones, tuple(closes[:size]), tuple(volumes[:size]))
+    expected, last = [], -1
+    for at, close, volume in zip(times, closes, volumes, strict=False):
+        if last < at <= 4 * HOUR and 0 < close < float("inf") and 0 <= volume < float("inf"):
+            expected.append((at, close, volume))
+            last = at
+    grown = merge(None, page, closed_ms=5 * HOUR)
+    kept = list(zip(grown.starts_ms, grown.closes, grown.volumes_quote, strict=True)) if grown is not None else []
+    assert kept == expected
 
 
 async def test_an_observer_asks_for_instruments_only_when_they_are_old() -> None:

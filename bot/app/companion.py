@@ -1,0 +1,45 @@
+"""An exchange that a run brings along, and the only way to it: who trades elsewhere never loads the simulator."""
+
+from typing import Protocol
+
+import aiohttp
+
+from bot.app.clock import SkippingClock
+from bot.app.settings import Settings
+from bot.ports import TvlSource
+
+
+class KeyPair(Protocol):
+    """An API key of the exchange."""
+
+    @property
+    def key(self) -> str: ...
+
+    @property
+    def secret(self) -> str: ...
+
+
+class Companion(Protocol):
+    """What wiring needs of such an exchange: its time, a key, a way to it, and its total value locked."""
+
+    @property
+    def clock(self) -> SkippingClock: ...
+
+    @property
+    def key(self) -> KeyPair: ...
+
+    @property
+    def tvl(self) -> TvlSource | None: ...
+
+    def session(self) -> aiohttp.ClientSession: ...
+
+    async def stop(self) -> None: ...
+
+
+async def start_companion(settings: Settings) -> Companion | None:
+    """The embedded exchange in environment `sim`, None elsewhere."""
+    if settings.environment != "sim":
+        return None
+    from bot.app.embedded import embed_synthetic  # 0.3 s of imports that no other environment needs
+
+    return await embed_synthetic(settings, scenario="golden", seed=1)
