@@ -19,6 +19,7 @@ from bot.domain.codec import encode
 from bot.domain.market import Quote, Snapshot
 from bot.domain.reason import Note, Reason
 from bot.domain.states import ORDER_TABLE, IllegalTransition, KillLevel, OrderEvent, OrderState
+from bot.execution import journal as journal_module
 from bot.execution import journal_errors
 from bot.execution.journal import (
     CycleRecord,
@@ -311,6 +312,26 @@ async def test_a_file_that_is_no_journal_is_called_damaged(tmp_path: Path) -> No
     (tmp_path / "j.db").write_bytes(b"this is not a database" * 100)
     with pytest.raises(JournalCorrupt, match="not a database"):
         await opened(tmp_path / "j.db")
+
+
+async def test_a_journal_of_years_opens_without_reading_every_page_and_verify_still_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "j.db"
+    journal = await opened(path)
+    for number in range(1_500):
+        await journal.record_fact("note", {"number": number, "words": "old and long forgotten"})
+    await journal.close()
+    content = path.read_bytes()
+    place = content.index(b'"number": 3,' if b'"number": 3,' in content else b'"number":3,')
+    path.write_bytes(content[:place] + b"\xff" * 2_000 + content[place + 2_000 :])
+    with pytest.raises(JournalCorrupt):
+        await opened(path)
+    monkeypatch.setattr(journal_module, "WHOLE_CHECK_MAX_BYTES", 0)
+    journal = await opened(path)
+    with pytest.raises(JournalCorrupt):
+        journal.reader.verify()
+    await journal.close()
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may write everywhere")
