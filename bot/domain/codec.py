@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
+_PLAIN = frozenset({int, float, str, bool, type(None)})
 
 
 def encode(value: Any) -> Any:
@@ -27,7 +28,8 @@ def encode(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {str(key.value if isinstance(key, Enum) else key): encode(item) for key, item in value.items()}
     if isinstance(value, tuple | list):
-        return [encode(item) for item in value]
+        # Candles are long columns of plain numbers; looking at each would be most of the cost of a record.
+        return list(value) if _PLAIN.issuperset(map(type, value)) else [encode(item) for item in value]
     raise TypeError(f"cannot encode {type(value).__name__}")
 
 

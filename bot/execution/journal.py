@@ -10,15 +10,18 @@ import sqlite3
 import stat
 import zlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar
 
+import orjson
 from sqlite_utils import Database
 
 from bot.domain.campaign import Memory
 from bot.domain.codec import encode
+from bot.domain.market import Snapshot
 from bot.domain.money import ONE
 from bot.domain.order import Fill, Order
 from bot.domain.reason import Note
@@ -60,6 +63,7 @@ __all__ = [
 
 T = TypeVar("T")
 CHECKED_AT_OPEN = 1_000
+_NOTHING_SEEN = Snapshot(0, {}, {})
 WHOLE_CHECK_MAX_BYTES = 512 * 1024 * 1024
 BUSY_SECONDS = 10.0
 
@@ -281,10 +285,9 @@ class Journal:
         return seq
 
     def _write_cycle(self, db: Database, record: CycleRecord) -> None:
-        body = canonical(encode(record.snapshot)).encode()
+        body = orjson.dumps(encode(record.snapshot), option=orjson.OPT_SORT_KEYS)
         digest = sha256(body).hexdigest()
-        payload = encode(record)
-        payload["snapshot"] = digest
+        payload = encode(replace(record, snapshot=_NOTHING_SEEN)) | {"snapshot": digest}
         self._cycle = record.number
         self._event(db, "cycle", payload)
         db.execute(
