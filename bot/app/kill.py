@@ -125,6 +125,8 @@ class KillSwitch:
         self._held = KillLevel.OFF
         self._source = ""
         self._raises = 0
+        self._unwritten: tuple[KillLevel, str] | None = None
+        self._own_flag: KillLevel | None = None
         self._has_looked = False
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -141,7 +143,14 @@ class KillSwitch:
         return self._held
 
     def ask(self, level: KillLevel, by: str = "signal") -> None:
-        """Raise the level; a lower one than is held changes nothing."""
+        """Raise the level; a lower one than is held changes nothing. The next look writes it into the flag file."""
+        if level is KillLevel.OFF:
+            return
+        with self._lock:
+            self._unwritten = level, by
+            self._raise(level, by)
+
+    def _raise(self, level: KillLevel, by: str) -> None:
         if level is KillLevel.OFF:
             return
         with self._lock:
@@ -164,11 +173,23 @@ class KillSwitch:
     def look(self) -> None:
         """Read the files once; a level once seen stays until `resume`."""
         with self._looking:
+            self._write_down()
             if not self._has_looked:
-                self.ask(self._latched(), "journal")
-            self.ask(self._flag.load(), "flag file")
-            self.ask(self._configured(), "configuration")
+                self._raise(self._latched(), "journal")
+            self._raise(self._flag.load(), "flag file")
+            self._raise(self._configured(), "configuration")
             self._has_looked = True
+
+    def _write_down(self) -> None:
+        """What was asked for in memory, as a flag: a process that ends before the journal has it must not lose it."""
+        with self._lock:
+            asked, self._unwritten = self._unwritten, None
+        if asked is not None:
+            try:
+                if asked[0].severity > self._flag.load().severity:
+                    self._own_flag = self._flag.record(asked[0], f"asked for by {asked[1]}")
+            except OSError as error:
+                _log.error("kill_flag_not_written", why=str(error), kill=asked[0].value)
 
     def start(self) -> None:
         """Begin to watch in a thread, which lives whatever the event loop does, and take the signals."""
@@ -225,6 +246,12 @@ class KillSwitch:
         level, source = self.level(), self._source
         if level.severity > self._latched().severity:
             await self._latch(level, source, f"kill switch set to {level.value} by {source}")
+        with self._looking:
+            own = self._own_flag
+            if own is not None and own.severity <= self._latched().severity:  # the journal has it now
+                if self._flag.load() is own:
+                    self._flag.remove()
+                self._own_flag = None
         return level
 
     async def _resume_if_asked(self) -> bool:

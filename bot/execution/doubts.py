@@ -12,6 +12,7 @@ from bot.domain.reason import Note, Reason
 from bot.domain.states import OrderEvent, OrderState
 from bot.execution.evidence import OLDER_MS, Evidence, find_report, together
 from bot.execution.journal import Journal
+from bot.execution.journal_schema import NEVER_CAME_TO_BE
 from bot.execution.rules import ExecutionRules
 from bot.ports import OrderReport, Unavailable, Venue
 
@@ -48,13 +49,15 @@ class Doubts:
             if ask:
                 await asyncio.sleep(self._rules.absence_interval_ms / 1000)
             try:
+                # as it is when the question goes out: an answer may be as old as its question
+                is_quiet = report is None and await self._is_surely_quiet(order)
                 report = report or await self._look(order)
             except Unavailable as error:
                 words = f"order {order.client_id} of {order.symbol} could not be asked about: {error}"
                 return order, (Note(Reason.VENUE_UNAVAILABLE, words, order.symbol),)
             if report is not None:
                 return await self._evidence.record_report(order, report)
-            if not self._is_quiet(order):
+            if not is_quiet:
                 return order, ()
             order = await self._journal.record_absence(order.client_id)
         return await self._absent(order)
@@ -69,6 +72,13 @@ class Doubts:
             opened = self._venue.fetch_open_orders([order.symbol])
             report = find_report(order, await self._evidence.read(opened, f"open orders of {order.symbol}"))
         return report
+
+    async def _is_surely_quiet(self, order: Order) -> bool:
+        """The same by a clock that was just measured: ours may have been put forward since the order was stamped."""
+        if not self._is_quiet(order):
+            return False
+        await self._evidence.read(self._venue.fetch_clock_skew(), "clock of the venue")
+        return self._is_quiet(order)
 
     def _is_quiet(self, order: Order) -> bool:
         """Whether the venue can no longer accept the request, and would show the order if it had."""
@@ -87,7 +97,7 @@ class Doubts:
         if order.filled_size >= order.size:
             event, reason = OrderEvent.FILLED, "its fills add up to its size"
         elif order.state is OrderState.IN_DOUBT and order.filled_size == 0:
-            event, reason = OrderEvent.NOT_FOUND, f"never came to be: the venue does not know it, asked {asked}"
+            event, reason = OrderEvent.NOT_FOUND, f"{NEVER_CAME_TO_BE}: the venue does not know it, asked {asked}"
         else:
             event, reason = OrderEvent.EXPIRED, f"over: the venue no longer knows it, asked {asked}"
         return await self._journal.record_order_event(order.client_id, event, reason=reason), ()

@@ -88,12 +88,19 @@ def take_lease(db: Database, path: Path, *, account: str, now_ms: int) -> None:
 
 def renew_lease(db: Database, now_ms: int) -> None:
     """Say that this process is alive."""
-    db.execute("UPDATE lease SET renewed_ms = ? WHERE id = 1", [now_ms])
+    db.execute("UPDATE lease SET renewed_ms = ? WHERE id = 1 AND pid = ? AND host = ?", [now_ms, *_own_name()])
 
 
 def release_lease(db: Database, now_ms: int) -> None:
     """Say that this process is done."""
-    db.execute("UPDATE lease SET renewed_ms = ?, is_released = 1 WHERE id = 1", [now_ms])
+    db.execute(
+        "UPDATE lease SET renewed_ms = ?, is_released = 1 WHERE id = 1 AND pid = ? AND host = ?", [now_ms, *_own_name()]
+    )
+
+
+def _own_name() -> tuple[int, str]:
+    """Only the holder speaks for a lease: one that was overtaken must not give its successor's back."""
+    return os.getpid(), socket.gethostname()
 
 
 def _holder_words(text: str) -> str:

@@ -15,6 +15,7 @@ from bot.domain.reason import Note, Reason
 from bot.domain.states import OrderEvent, OrderState
 from bot.execution.evidence import Evidence, is_about
 from bot.execution.journal import Journal
+from bot.execution.journal_schema import NOT_SENT
 from bot.execution.rules import ExecutionRules
 from bot.ports import OrderReport, OrderRequest, Rejection, Unavailable, Venue, VenueRejected
 
@@ -86,7 +87,7 @@ class Placement:
         await self._journal.record_submitting(order)
         if (why := self._why_not_sent(order, intent, stopping)) is not None:
             unsent = await self._journal.record_order_event(
-                order.client_id, OrderEvent.REJECTED, reason=f"not sent: {why.words}"
+                order.client_id, OrderEvent.REJECTED, reason=f"{NOT_SENT}: {why.words}"
             )
             return Placed(unsent, (why,), may_retry=why.reason is Reason.CLOCK_SKEW)
         try:
@@ -95,6 +96,9 @@ class Placement:
         except VenueRejected as rejection:
             if rejection.kind is Rejection.DUPLICATE_ID:
                 return await self._in_doubt(order, f"the venue knows this id already ({rejection})")
+            age_ms = self._venue.now_ms() - order.sent_ms
+            if rejection.kind is Rejection.CLOCK and age_ms >= order.receive_window_ms // 2:
+                return await self._in_doubt(order, f"a late copy may have been refused, not the first ({rejection})")
             return await self._rejected(order, rejection)
         except asyncio.CancelledError:
             await self._doubt(order.client_id, "the bot was stopped while sending")
@@ -190,17 +194,21 @@ class Placement:
         self, order: Order, is_confirmed: bool, refusal: VenueRejected | None
     ) -> tuple[Order, tuple[Note, ...]]:
         order = self._journal.reader.load_order(order.client_id) or order
-        try:
-            report = await self._evidence.fetch_order(order)
-        except Unavailable:
-            report = None
-        if report is not None:
-            order, notes = await self._evidence.record_report(order, report)
-            if not order.state.is_live:
-                return order, notes
-        if is_confirmed:
-            return await self._journal.record_order_event(order.client_id, OrderEvent.CANCELED), ()
+        report: OrderReport | None = None
+        for poll in range(self._rules.polls if is_confirmed else 1):
+            if poll:
+                await self._evidence.pause()
+            try:
+                report = await self._evidence.fetch_order(order)
+            except Unavailable:
+                continue
+            if report is not None:
+                order, notes = await self._evidence.record_report(order, report)
+                if not order.state.is_live:
+                    return order, notes
         words = f"cancel of order {order.client_id} has no verdict yet: it counts as working"
+        if is_confirmed:  # a report from before the cancel may lack executions: only its end says how much there was
+            words = f"cancel of order {order.client_id} is confirmed, what it executed is not: it counts as working"
         if refusal is not None and report is not None:
             order = await self._journal.record_order_event(order.client_id, OrderEvent.REJECTED, reason=str(refusal))
             words = f"cancel of order {order.client_id} was refused ({refusal}) and the order is open"
