@@ -11,7 +11,7 @@ import typer
 
 import bot
 from bot.app import cli_common as common
-from bot.app import cli_config, cli_read
+from bot.app import cli_config, cli_journal, cli_read
 from bot.app.cli_common import Assign, Config, Environment, Json, Mode, State
 from bot.app.exit_codes import ExitCode
 
@@ -29,6 +29,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(cli_config.app, name="config")
+app.add_typer(cli_journal.app, name="journal")
 cli_read.add_commands(app)
 
 

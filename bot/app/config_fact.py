@@ -1,12 +1,19 @@
-"""The numbers a cycle was decided with, kept in the journal beside it, so that `replay` needs no old files."""
+"""The numbers a cycle was decided with, kept in the journal beside it, so that `replay` needs no old files.
+
+The models are kept as text: the journal sorts the keys of what it writes, and the order of the tokens in the settings
+is the order of the legs.
+"""
 
 from collections.abc import Mapping
 from typing import Any
+
+import orjson
 
 from bot.app.settings import Settings
 from bot.execution.journal import Journal
 from bot.execution.journal_reader import JournalReader
 from bot.playbook.policy import Policy, Sectors
+from bot.risk import Limits
 
 KIND = "config"
 KEPT_MAX = 1_000
@@ -22,9 +29,9 @@ async def record_config(journal: Journal, settings: Settings, policy: Policy) ->
         "digest": settings.digest,
         "environment": settings.environment,
         "mode": settings.mode,
-        "playbook": policy.model_dump(mode="json"),
-        "universe": settings.universe.model_dump(mode="json"),
-        "risk": settings.risk.model_dump(mode="json"),
+        "playbook": policy.model_dump_json(),
+        "universe": settings.universe.model_dump_json(),
+        "risk": settings.risk.model_dump_json(),
     }
     last = journal.reader.load_facts(KIND, limit=1)
     if not last or last[0].payload != content:
@@ -44,4 +51,15 @@ def numbers_of(reader: JournalReader, digest: str) -> tuple[Policy, Sectors] | N
     content = load_config(reader, digest)
     if content is None:
         return None
-    return Policy.model_validate(content["playbook"]), Sectors.model_validate(content["universe"])
+    return Policy.model_validate(_read(content["playbook"])), Sectors.model_validate(_read(content["universe"]))
+
+
+def limits_of(reader: JournalReader, digest: str) -> Limits | None:
+    """The gate's limits of the configuration with that digest, as tightened while it ran."""
+    content = load_config(reader, digest)
+    return None if content is None else Limits.model_validate(_read(content["risk"]))
+
+
+def _read(written: Any) -> Any:
+    """Journals of older versions hold a mapping, in the order of its keys."""
+    return orjson.loads(written) if isinstance(written, str) else written

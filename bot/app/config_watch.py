@@ -40,7 +40,10 @@ TIGHTER: Mapping[str, Tighter] = {
     "position_leverage_max": _LOWER, "margin_use_max": _LOWER, "futures_budget": _LOWER,
     "liquidation_distance_min": _HIGHER, "maintenance_rate": _HIGHER, "hedge_share_max": _LOWER,
     "funding_rate_max_annual": _LOWER, "funding_cost_max_day": _LOWER, "cash_floor_quote": _HIGHER,
-    "turnover_max": _LOWER, "orders_per_minute_max": _LOWER, "fills_per_minute_max": _LOWER, "daily_loss_max": _LOWER,
+    "turnover_max": _LOWER, "fees_max_day": _LOWER, "orders_per_day_max": _LOWER, "orders_per_minute_max": _LOWER,
+    "fills_per_minute_max": _LOWER, "daily_loss_max": _LOWER,
+    "canary_quote": _LOWER, "executions_per_hour_max": _LOWER, "rejections_max": _LOWER, "latency_max_ms": _LOWER,
+    "missing_max": _LOWER, "failed_turns_max": _LOWER, "doubt_age_max_ms": _LOWER,
     "drawdown_max": _LOWER, "price_age_max_ms": _LOWER, "balance_age_max_ms": _LOWER, "clock_skew_max_ms": _LOWER,
 }  # fmt: skip
 

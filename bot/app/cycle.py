@@ -7,16 +7,19 @@ holds all it saw, so `replay` gives the same plan again. Cycle and guard share o
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
+from bot.app.arithmetic import house_arithmetic
+from bot.app.flows import count_flows
+from bot.app.gate_reading import GateReading, load_gate_reading
 from bot.domain.campaign import Memory, Transfer
 from bot.domain.codec import encode
 from bot.domain.market import Snapshot
 from bot.domain.money import ZERO
 from bot.domain.order import Order
-from bot.domain.portfolio import Portfolio
+from bot.domain.portfolio import Account, Portfolio
 from bot.domain.reason import Note, Reason
 from bot.domain.states import KillLevel
 from bot.execution.executor import Executor, Outcome
@@ -28,12 +31,14 @@ from bot.playbook.exits import with_funding
 from bot.playbook.flatten import flatten
 from bot.playbook.policy import Policy, Sectors
 from bot.playbook.sectors import build_portfolio
-from bot.ports import OutcomeUnknown, Venue, VenueRejected
-from bot.risk import Approved, Limits, Refused, RiskContext, review
+from bot.ports import OutcomeUnknown, Unavailable, Venue, VenueRejected
+from bot.risk import Approved, Limits, Refused, review, shrink, tripped
 
 DAY_MS = 86_400_000
-FUNDING, ACCOUNT = "funding", "account"
-MINUTE_MS = 60_000
+FUNDING, ACCOUNT, BREAKERS = "funding", "account", "breakers"
+Ordered = TypeVar("Ordered", Snapshot, Account)
+PEAK_STEP = Decimal("1.001")
+TURN_GRACE_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,7 @@ class CycleResult:
     kill: KillLevel
     notes: tuple[Note, ...] = ()
     seconds: float = 0.0
+    breakers: tuple[Note, ...] = ()
 
     @property
     def has_acted(self) -> bool:
@@ -62,7 +68,7 @@ class CycleResult:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What a cycle works with; `wiring` puts it together."""
+    """What a cycle works with; `wiring` puts it together. `starts_small`: the first orders are canaries."""
 
     venue: Venue
     journal: Journal
@@ -73,6 +79,7 @@ class Parts:
     sectors: Sectors
     limits: Limits
     config_digest: str
+    starts_small: bool = False
 
 
 class Cycle:
@@ -80,8 +87,11 @@ class Cycle:
 
     def __init__(self, parts: Parts, *, kill_level: Callable[[], KillLevel]) -> None:
         self.parts = parts
+        self.is_canary = parts.starts_small
         self._kill_level = kill_level
         self._lock = asyncio.Lock()
+        self._failed_turns = 0
+        self._under_way: asyncio.Task[CycleResult] | None = None
 
     async def run(self) -> CycleResult:
         """A full cycle.
@@ -90,13 +100,11 @@ class Cycle:
             Unavailable: when truth cannot be had; nothing was done.
             JournalError: when it cannot be written down; nothing more is done.
         """
-        async with self._lock:
-            return await self._turn("cycle")
+        return await self._counted("cycle")
 
     async def guard(self) -> CycleResult:
         """Exits, hedges and liquidation distance only."""
-        async with self._lock:
-            return await self._turn("guard")
+        return await self._counted("guard")
 
     async def settle(self) -> Truth:
         """Journal and venue compared, without a decision."""
@@ -109,33 +117,72 @@ class Cycle:
             return await self.parts.reconciler.accept(by=by, reason=reason)
 
     async def cancel_all(self) -> int:
-        """Cancel every working order of ours; how many were asked for."""
+        """Cancel every working order of ours; how many were asked for. A turn that hangs does not hold it up: it is
+        given a moment to end, then it is ended as a crash would end it."""
+        if self._under_way is not None:
+            await asyncio.wait({self._under_way}, timeout=TURN_GRACE_SECONDS)
+            if self._under_way is not None:
+                self._under_way.cancel()
         async with self._lock:
             working = self.parts.journal.reader.load_working()
             await self.parts.executor.cancel(working)
             return len(working)
 
+    async def _counted(self, kind: str) -> CycleResult:
+        """One turn at a time; how many in a row came to nothing is what the gate asks after an outage."""
+        async with self._lock:
+            self._under_way = asyncio.create_task(self._turn(kind))
+            try:
+                result = await self._under_way
+            except Unavailable:
+                self._failed_turns += 1
+                raise
+            except asyncio.CancelledError:
+                caller = asyncio.current_task()
+                if caller is None or caller.cancelling():
+                    raise
+                self._failed_turns += 1
+                raise Unavailable("the kill switch ended the turn, which hung") from None
+            finally:
+                self._under_way = None
+            self._failed_turns = 0
+            if any(outcome.filled_size > 0 for outcome in result.outcomes):
+                self.is_canary = False
+            return result
+
     async def _turn(self, kind: str) -> CycleResult:
         parts, kill, started = self.parts, self._kill_level(), time.monotonic()
         if kill.severity >= KillLevel.CANCEL.severity:
             await parts.executor.cancel(parts.journal.reader.load_working())
-        snapshot = await parts.observer.observe(with_history=kind == "cycle")
+        snapshot = in_order(await parts.observer.observe(with_history=kind == "cycle"))
         truth = await parts.reconciler.settle(tuple(snapshot.instruments))
-        memory = parts.journal.reader.load_memory()
-        portfolio = build_portfolio(truth.account, snapshot, memory, parts.policy, parts.sectors)
-        memory = count_funding(mark_equity(memory, portfolio, snapshot.at_ms), parts.journal.reader)
-        decision = self._decide(kind, kill, snapshot, portfolio, memory, truth.working)
-        snapshot = await parts.observer.with_books(snapshot, tuple({intent.symbol for intent in decision.intents}))
-        context = self._context(snapshot, portfolio, truth, decision.memory, kill)
-        verdicts = review(decision.intents, context, parts.limits)
-        number = parts.journal.reader.next_cycle_number()
+        truth = replace(truth, account=in_order(truth.account))
+        reader = parts.journal.reader
+        before = reader.load_memory()
+        with house_arithmetic():
+            portfolio = build_portfolio(truth.account, snapshot, before, parts.policy, parts.sectors)
+            flowed = count_flows(before, reader, snapshot, truth.account.quote)
+            memory = count_funding(mark_equity(flowed, portfolio, snapshot.at_ms), reader)
+            decision = self._decide(parts, kind, kill, snapshot, portfolio, memory, truth.working)
+        traded = sorted({intent.symbol for intent in decision.intents})
+        snapshot = in_order(await parts.observer.with_books(snapshot, traded))
+        reading = load_gate_reading(
+            reader, parts.venue, snapshot, truth, kill, day_start_ms=memory.day_start_ms,
+            failed_turns=self._failed_turns, is_canary=self.is_canary,
+        )  # fmt: skip
+        context = reading.context(snapshot, portfolio, truth.working, decision.memory)
+        with house_arithmetic():
+            verdicts, breakers = review(decision.intents, context, parts.limits), tripped(context, parts.limits)
+        number = reader.next_cycle_number()
         if kind == "cycle" or is_eventful(decision):
-            await parts.journal.record_cycle(self._record(number, kind, snapshot, truth, memory, decision, verdicts))
-        elif decision.memory.exits != memory.exits:
+            record = _record(parts, number, kind, snapshot, truth, memory, decision, verdicts, reading)
+            await parts.journal.record_cycle(record)
+        elif is_worth_keeping(before, memory, decision.memory):
             await parts.journal.record_memory(decision.memory)
+        await _record_breakers(parts.journal, breakers)
         notes = await self._transfer(decision.transfers, kill, truth)
         await self._cancel(decision.cancels)
-        notes += await self._top_up(decision.top_ups, kill)
+        notes += await self._top_up(decision.top_ups)
         outcomes = await parts.executor.act([verdict for verdict in verdicts if isinstance(verdict, Approved)])
         if outcomes or notes:
             truth = await parts.reconciler.settle(tuple(snapshot.instruments))
@@ -143,59 +190,22 @@ class Cycle:
             await parts.journal.record_fact(ACCOUNT, encode(truth.account))
         return CycleResult(
             number, kind, snapshot, portfolio, decision, tuple(verdicts), outcomes, truth, kill, notes,
-            time.monotonic() - started,
+            time.monotonic() - started, breakers,
         )  # fmt: skip
 
     def _decide(
-        self, kind: str, kill: KillLevel, snapshot: Snapshot, portfolio: Portfolio, memory: Memory,
+        self, parts: Parts, kind: str, kill: KillLevel, snapshot: Snapshot, portfolio: Portfolio, memory: Memory,
         working: Sequence[Order],
     ) -> Decision:  # fmt: skip
-        policy, sectors = self.parts.policy, self.parts.sectors
+        policy, sectors = parts.policy, parts.sectors
         chosen = (decide if kind == "cycle" else guard)(snapshot, portfolio, memory, policy, sectors, tuple(working))
         if kill is not KillLevel.FLATTEN:
-            return chosen
+            return replace(chosen, intents=shrink(chosen.intents, snapshot, parts.limits)) if self.is_canary else chosen
         intents = flatten(
             snapshot, portfolio, memory.hedges,
             slice_share=policy.flatten_slice, slippage=policy.flatten_slippage,
         )  # fmt: skip
         return replace(chosen, intents=intents, transfers=())
-
-    def _context(
-        self, snapshot: Snapshot, portfolio: Portfolio, truth: Truth, memory: Memory, kill: KillLevel
-    ) -> RiskContext:
-        reader, now = self.parts.journal.reader, self.parts.venue.now_ms()
-        return RiskContext(
-            now_ms=now,
-            snapshot=snapshot,
-            portfolio=portfolio,
-            working=truth.working,
-            memory=memory,
-            kill=kill,
-            is_reconciled=truth.is_agreed,
-            locked=truth.locked,
-            clock_skew_ms=self.parts.venue.clock_skew_ms,
-            turnover_today_quote=reader.load_turnover(memory.day_start_ms),
-            orders_last_minute=reader.count_orders(now - MINUTE_MS),
-            recent_fills=reader.count_fills(now - MINUTE_MS),
-            hedges=memory.hedges,
-        )
-
-    def _record(
-        self, number: int, kind: str, snapshot: Snapshot, truth: Truth, memory: Memory, decision: Decision,
-        verdicts: Sequence[Approved | Refused],
-    ) -> CycleRecord:  # fmt: skip
-        return CycleRecord(
-            number=number,
-            kind=kind,
-            at_ms=snapshot.at_ms,
-            snapshot=snapshot,
-            account=truth.account,
-            memory_before=memory,
-            decision=encode(decision),
-            verdicts=tuple(verdict_mapping(verdict) for verdict in verdicts),
-            working=truth.working,
-            config_digest=self.parts.config_digest,
-        )
 
     async def _transfer(self, transfers: Sequence[Transfer], kill: KillLevel, truth: Truth) -> tuple[Note, ...]:
         """Move cash between the wallets. Whether a transfer has happened is read off the wallets by the next decision,
@@ -204,7 +214,7 @@ class Cycle:
             return ()
         notes, venue, journal = [], self.parts.venue, self.parts.journal
         for transfer in transfers:
-            if transfer.amount == ZERO:
+            if transfer.amount == ZERO or self._kill_level() is not KillLevel.OFF:
                 continue
             payload = {"amount": str(transfer.amount), "to_perp": transfer.to_perp, "sector": transfer.sector}
             await journal.record_fact("transfer_sent", payload)
@@ -234,12 +244,12 @@ class Cycle:
         orders = [self.parts.journal.reader.load_order(client_id) for client_id in client_ids]
         await self.parts.executor.cancel([order for order in orders if order is not None and order.state.is_live])
 
-    async def _top_up(self, amounts: Mapping[str, Decimal], kill: KillLevel) -> tuple[Note, ...]:
+    async def _top_up(self, amounts: Mapping[str, Decimal]) -> tuple[Note, ...]:
         """Add margin to positions whose liquidation came too near. The next account shows it."""
-        if kill.severity > KillLevel.REDUCE_ONLY.severity:
-            return ()
         notes = []
         for symbol, amount in amounts.items():
+            if self._kill_level().severity > KillLevel.REDUCE_ONLY.severity:
+                break
             payload = {"symbol": symbol, "amount": str(amount)}
             await self.parts.journal.record_fact("margin_sent", payload)
             try:
@@ -253,6 +263,49 @@ class Cycle:
             )
             notes.append(Note(Reason.LIQUIDATION_NEAR, words, symbol, {"amount": str(amount)}))
         return tuple(notes)
+
+
+def _record(
+    parts: Parts, number: int, kind: str, snapshot: Snapshot, truth: Truth, memory: Memory, decision: Decision,
+    verdicts: Sequence[Approved | Refused], reading: GateReading,
+) -> CycleRecord:  # fmt: skip
+    return CycleRecord(
+        number=number,
+        kind=kind,
+        at_ms=snapshot.at_ms,
+        snapshot=snapshot,
+        account=truth.account,
+        memory_before=memory,
+        decision=encode(decision),
+        verdicts=tuple(verdict_mapping(verdict) for verdict in verdicts),
+        working=truth.working,
+        config_digest=parts.config_digest,
+        gate=encode(reading),
+    )
+
+
+async def _record_breakers(journal: Journal, notes: Sequence[Note]) -> None:
+    """One fact when a breaker trips or its cause is gone, none while nothing changes."""
+    reasons = [note.reason.value for note in notes]
+    last = journal.reader.load_facts(BREAKERS, limit=1)
+    if reasons != (last[0].payload["reasons"] if last else []):
+        await journal.record_fact(BREAKERS, {"reasons": reasons, "words": [note.words for note in notes]})
+
+
+def in_order(value: Ordered) -> Ordered:
+    """The same with its mappings sorted by key, as the journal keeps them: sums depend, in their last digit, on the
+    order in which they are added up, and a replay must come to the very same."""
+    found = {field.name: getattr(value, field.name) for field in fields(value)}
+    ordered: dict[str, Any] = {n: dict(sorted(m.items())) for n, m in found.items() if isinstance(m, Mapping)}
+    return replace(value, **ordered)
+
+
+def is_worth_keeping(before: Memory, marked: Memory, after: Memory) -> bool:
+    """Whether a guard's memory must outlive the process: exits moved, a day began, money came or went, the peak rose.
+    Of the peak only every tenth of a percent counts, or a rising market would be journaled every few seconds."""
+    has_risen = after.equity_peak > before.equity_peak * PEAK_STEP
+    is_new_day = (after.day_start_ms, after.day_start_equity) != (before.day_start_ms, before.day_start_equity)
+    return after.exits != marked.exits or is_new_day or has_risen
 
 
 def is_eventful(decision: Decision) -> bool:

@@ -19,14 +19,17 @@ import structlog
 from rich.console import Console
 
 from bot.app import report
+from bot.app.banner import started
 from bot.app.cycle import CycleResult
 from bot.app.logs import log_cycle
 from bot.app.preview import preview
 from bot.app.settings import Settings
 from bot.app.wiring import App, build
+from bot.domain.reason import Reason
 from bot.domain.states import KillLevel
 from bot.execution.journal import JournalError
 from bot.ports import SetupFailed, Unavailable
+from bot.risk import Refused
 
 EXIT_OK, EXIT_ERROR, EXIT_TIMEOUT, EXIT_KILLED, EXIT_MISMATCH, EXIT_CONFIG = 0, 1, 5, 10, 11, 78
 START_RETRY_SECONDS = (1, 2, 5, 10, 30, 60)
@@ -97,8 +100,9 @@ async def _run(settings: Settings, *, limit: int | None) -> int:
     if app is None:
         return EXIT_OK
     health = Health(settings.state_directory / "health.json", settings.mode, settings.environment)
-    slowest = max(settings.cadence.cycle_seconds, settings.cadence.guard_seconds)
-    health.write(stale_after_ms=int(slowest * 3_000), kill=app.kill.level().value)
+    # A turn that settles doubts may take its whole deadline, before and after it acts.
+    stale_after_ms = int(settings.cadence.guard_seconds * 3_000) + 2 * settings.execution.settle_deadline_ms
+    health.write(stale_after_ms=stale_after_ms, kill=app.kill.level().value)
     try:
         return await Daemon(app, settings, health, stop).run(limit)
     finally:
@@ -128,9 +132,12 @@ class Daemon:
     def __init__(self, app: App, settings: Settings, health: Health, stop: asyncio.Event) -> None:
         self._app, self._settings, self._health, self._stop = app, settings, health, stop
         self._exit_code = EXIT_OK
+        self._tripped: tuple[Reason, ...] = ()
+        self._clock_checked_ms = app.clock.now_ms()
 
     async def run(self, limit: int | None) -> int:
         """Cycles and guards until stopped, `limit` cycles done, or the journal fails."""
+        await self._tell_start()
         watch = asyncio.create_task(self._app.kill.watch(self._on_kill, self._on_resume))
         guards = asyncio.create_task(self._every(self._settings.cadence.guard_seconds, self._guard, delay=True))
         try:
@@ -177,8 +184,9 @@ class Daemon:
 
     async def _turn(self, turn: Callable[[], Awaitable[CycleResult]]) -> CycleResult | None:
         """One turn, told about; None when it came to nothing."""
-        self._app.take_tighter_limits()
         try:
+            await self._app.take_tighter_limits()
+            await self._check_clock_if_due()
             result = await turn()
         except Unavailable as error:
             _log.warning("cycle_abandoned", why=str(error))
@@ -192,11 +200,45 @@ class Daemon:
             self._stop.set()
             return None
         log_cycle(result)
+        self._tell_breakers(result)
         self._exit_code = EXIT_OK if result.truth.is_agreed else EXIT_MISMATCH
         self._health.write(
             cycle=result.number, kill=self._app.kill.level().value, problem="" if result.truth.is_agreed else "mismatch"
         )
         return result
+
+    async def _tell_start(self) -> None:
+        """Say what runs, where, with which limits; the journal remembers which code it was."""
+        settings, limits = self._settings, self._app.cycle.parts.limits
+        what = started(settings)
+        with contextlib.suppress(JournalError):  # the first turn meets it as well, and ends trading with clear words
+            await self._app.journal.record_fact("started", what)
+        is_real = settings.environment == "mainnet" and settings.mode == "trade"
+        words = "orders are real" if is_real else "no real money"
+        (_log.critical if is_real else _log.info)("started", **what, limits=limits.model_dump(mode="json"), what=words)
+
+    def _tell_breakers(self, result: CycleResult) -> None:
+        """Say once what stops entries. A bot that repeats itself is paused until a person has looked."""
+        reasons = tuple(note.reason for note in result.breakers)
+        if reasons != self._tripped:
+            self._tripped = reasons
+            log = _log.critical if reasons else _log.warning
+            log(
+                "breakers", tripped=[note.words for note in result.breakers], what="entries stop" if reasons else "none"
+            )
+        refusals = (verdict.note.reason for verdict in result.verdicts if isinstance(verdict, Refused))
+        if Reason.REPEATED_EXECUTION in (*reasons, *refusals):
+            self._app.kill.ask(KillLevel.PAUSE, Reason.REPEATED_EXECUTION.value)
+
+    async def _check_clock_if_due(self) -> None:
+        """Measure the venue's clock again now and then: ours may drift, and every stamp rests on it."""
+        now_ms = self._app.clock.now_ms()
+        if abs(now_ms - self._clock_checked_ms) < self._settings.venue.clock_check_seconds * 1000:
+            return
+        self._clock_checked_ms = now_ms
+        with contextlib.suppress(Unavailable):
+            skew_ms = await self._app.venue.fetch_clock_skew()
+            _log.debug("clock_checked", skew_ms=skew_ms)
 
     async def _pause(self, seconds: float) -> bool:
         with contextlib.suppress(TimeoutError):
@@ -214,7 +256,7 @@ class Daemon:
 
     async def _flatten(self) -> None:
         """Round after round until nothing moves; the guards go on with what is left."""
-        for _ in range(self._settings.cadence.rounds_max):
+        while self._app.kill.level() is KillLevel.FLATTEN and not self._stop.is_set():
             result = await self._turn(self._app.cycle.guard)
             if result is None or not result.has_acted:
                 return

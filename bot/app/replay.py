@@ -1,23 +1,27 @@
-"""A journaled cycle decided again: the record holds all it saw, so the same code must come to the same decision.
+"""A journaled cycle decided and reviewed again: the record holds all it saw, so the same code must come to the same.
 
-The playbook and the sectors are those the daemon journaled with the cycle's configuration, where it did; else those of
-the present settings.
+Playbook, sectors and limits are those the daemon journaled with the cycle's configuration, where it did; else those of
+the present settings. Limits that were tightened meanwhile are a configuration of their own.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from bot.app.arithmetic import house_arithmetic
 from bot.app.cli_common import CommandFailed
-from bot.app.config_fact import numbers_of
+from bot.app.config_fact import limits_of, numbers_of
+from bot.app.cycle import verdict_mapping
+from bot.app.gate_reading import GateReading
 from bot.app.settings import Settings
-from bot.domain.codec import encode
+from bot.domain.codec import decode, encode
 from bot.domain.states import KillLevel
 from bot.execution.journal_reader import CycleRecord, JournalReader
 from bot.playbook.decide import Decision, decide, guard
 from bot.playbook.flatten import flatten
 from bot.playbook.policy import Policy, Sectors
 from bot.playbook.sectors import build_portfolio
+from bot.risk import Limits, review, shrink
 
 SHOWN_MAX = 20
 
@@ -87,12 +91,38 @@ def replay(settings: Settings, reader: JournalReader, number: int) -> ReplayResu
             f"{reader.path}: there is no cycle {number}; the last one is {reader.next_cycle_number() - 1}"
         )
     policy, sectors, configuration = _numbers_of(record, reader, settings)
+    with house_arithmetic():
+        if record.gate:
+            limits = limits_of(reader, record.config_digest) or settings.risk
+            differences = _replay_with_gate(record, policy, sectors, limits)
+        else:
+            differences = _replay_without_gate(record, reader, policy, sectors)
+    return ReplayResult(record.number, record.kind, configuration, tuple(differences))
+
+
+def _replay_with_gate(record: CycleRecord, policy: Policy, sectors: Sectors, limits: Limits) -> list[Difference]:
+    reading = decode(GateReading, record.gate)
+    decision = _decide(record, policy, sectors)
+    if reading.kill is KillLevel.FLATTEN:
+        decision = _flatten(record, decision, policy, sectors)
+    elif reading.is_canary:
+        decision = replace(decision, intents=shrink(decision.intents, record.snapshot, limits))
+    portfolio = build_portfolio(record.account, record.snapshot, record.memory_before, policy, sectors)
+    context = reading.context(record.snapshot, portfolio, record.working, decision.memory)
+    verdicts = [verdict_mapping(verdict) for verdict in review(decision.intents, context, limits)]
+    return compare(record.decision, encode(decision)) + compare(list(record.verdicts), verdicts, "verdicts")
+
+
+def _replay_without_gate(
+    record: CycleRecord, reader: JournalReader, policy: Policy, sectors: Sectors
+) -> list[Difference]:
+    """Journals of older versions do not say what the gate was told, nor how the kill switch stood."""
     decision = _decide(record, policy, sectors)
     differences = compare(record.decision, encode(decision))
     if differences and any(fact.payload["level"] == KillLevel.FLATTEN for fact in reader.load_facts("latch")):
         flattened = compare(record.decision, encode(_flatten(record, decision, policy, sectors)))
         differences = flattened if len(flattened) < len(differences) else differences
-    return ReplayResult(record.number, record.kind, configuration, tuple(differences))
+    return differences
 
 
 def compare(journaled: Any, replayed: Any, key: str = "") -> list[Difference]:

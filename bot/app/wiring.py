@@ -2,15 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import aiohttp
 
 from bot.app.clock import SkippingClock, SystemClock
+from bot.app.companion import Companion, start_companion
 from bot.app.config_fact import record_config
 from bot.app.config_watch import ConfigWatcher
 from bot.app.cycle import ACCOUNT, Cycle, Parts
-from bot.app.embedded import Embedded, embed_synthetic
 from bot.app.kill import FlagFile, KillSwitch
 from bot.app.settings import Settings
 from bot.domain.codec import decode
@@ -48,7 +47,8 @@ class OneSession:
 
 @dataclass(slots=True)
 class App:
-    """A bot put together, ready to run turns. `close` ends it in the reverse order of `build`."""
+    """A bot put together, ready to run turns. `close` ends it in the reverse order of `build`, an exchange it was
+    handed excepted."""
 
     settings: Settings
     clock: Clock
@@ -58,24 +58,31 @@ class App:
     kill: KillSwitch
     watcher: ConfigWatcher
     session: OneSession
-    embedded: Embedded | None = None
+    owned: Companion | None = None
 
-    def take_tighter_limits(self) -> None:
-        """Before a turn: go by the limits as the configuration files have tightened them meanwhile."""
-        limits = self.watcher.effective.risk
-        if limits is not self.cycle.parts.limits:
-            self.cycle.parts = replace(self.cycle.parts, limits=limits)
+    async def take_tighter_limits(self) -> None:
+        """Before a turn: go by the limits as the configuration files have tightened them meanwhile.
+
+        They are journaled first, so that a cycle is replayed with the limits it was decided with.
+
+        Raises:
+            JournalError: when they cannot be; the next turn tries again.
+        """
+        effective, parts = self.watcher.effective, self.cycle.parts
+        if effective.risk != parts.limits:
+            await record_config(self.journal, effective, parts.policy)
+            self.cycle.parts = replace(parts, limits=effective.risk, config_digest=effective.digest)
 
     async def close(self) -> None:
         await self.cycle.parts.executor.close()
         await self.venue.close()
         await self.session.close()
         await self.journal.close()
-        if self.embedded is not None:
-            await self.embedded.stop()
+        if self.owned is not None:
+            await self.owned.stop()
 
 
-async def build(settings: Settings, *, embedded: Embedded | None = None) -> App:
+async def build(settings: Settings, *, embedded: Companion | None = None) -> App:
     """Open journal and venue, settle nothing yet. In environment `sim` the exchange is started here unless given.
 
     Raises:
@@ -85,9 +92,7 @@ async def build(settings: Settings, *, embedded: Embedded | None = None) -> App:
     """
     owns_exchange = settings.environment == "sim" and embedded is None
     if owns_exchange:
-        if settings.mode == "trade":
-            _set_aside(settings.journal_path)
-        embedded = await embed_synthetic(settings, scenario="golden", seed=1)
+        embedded = await start_companion(settings)
     clock: SystemClock | SkippingClock = embedded.clock if embedded else SystemClock()
     venue = make_venue(settings, clock, embedded)
     journal = None
@@ -95,10 +100,13 @@ async def build(settings: Settings, *, embedded: Embedded | None = None) -> App:
         journal = await Journal.open(
             settings.journal_path, account=settings.venue.account, now_ms=clock.now_ms,
             keep_snapshots=settings.journal.keep_snapshots,
+            # An exchange that starts empty numbers its orders anew: an old journal would take new orders for its own.
+            fresh=owns_exchange and settings.mode == "trade",
         )  # fmt: skip
         await _claim(journal, settings)
         await venue.open()
         app = _assemble(settings, clock, venue, journal, embedded)
+        app.owned = embedded if owns_exchange else None
         await record_config(journal, settings, app.cycle.parts.policy)
     except BaseException:
         await venue.close()
@@ -125,7 +133,7 @@ async def _claim(journal: Journal, settings: Settings) -> None:
         )
 
 
-def make_venue(settings: Settings, clock: SystemClock | SkippingClock, embedded: Embedded | None) -> Venue:
+def make_venue(settings: Settings, clock: SystemClock | SkippingClock, embedded: Companion | None) -> Venue:
     """The venue that mode and environment ask for: the one place where they differ."""
     credentials = None
     session_factory: Callable[[], aiohttp.ClientSession] | None = None
@@ -184,23 +192,14 @@ def _paper_account(settings: Settings, now_ms: int) -> Account:
     return Account(now_ms, quote, {quote: Balance(quote, cash)}, perp, perp, {})
 
 
-def _set_aside(journal: Path) -> None:
-    """An exchange that starts empty numbers its orders anew, so an old journal would take new orders for its own."""
-    if journal.is_file():
-        stamp = f"{journal.stat().st_mtime:.0f}"
-        for file in (journal, *(journal.with_name(journal.name + end) for end in ("-wal", "-shm"))):
-            if file.is_file():
-                file.rename(file.with_name(f"{stamp}-{file.name}"))
-
-
-def make_tvl(settings: Settings, clock: Clock, embedded: Embedded | None, session: OneSession) -> TvlSource | None:
+def make_tvl(settings: Settings, clock: Clock, embedded: Companion | None, session: OneSession) -> TvlSource | None:
     """Where total value locked comes from."""
     if embedded is not None:
         return embedded.tvl
     return DefiLlamaTvl(settings.tvl.parts, session, clock.now_ms) if settings.tvl.is_on else None
 
 
-def _assemble(settings: Settings, clock: Clock, venue: Venue, journal: Journal, embedded: Embedded | None) -> App:
+def _assemble(settings: Settings, clock: Clock, venue: Venue, journal: Journal, embedded: Companion | None) -> App:
     watcher = ConfigWatcher(settings)
     kill = KillSwitch(
         FlagFile(settings.state_directory),
@@ -225,9 +224,15 @@ def _assemble(settings: Settings, clock: Clock, venue: Venue, journal: Journal, 
         sectors=settings.universe,
         limits=settings.risk,
         config_digest=settings.digest,
+        starts_small=is_start_small(settings),
     )
     cycle = Cycle(parts, kill_level=kill.level)
-    return App(settings, clock, venue, journal, cycle, kill, watcher, session, embedded)
+    return App(settings, clock, venue, journal, cycle, kill, watcher, session)
+
+
+def is_start_small(settings: Settings) -> bool:
+    """Whether the first orders are canaries: wherever orders reach an exchange that is not our own."""
+    return settings.mode == "trade" and settings.environment != "sim"
 
 
 def policy_for(settings: Settings, venue: Venue) -> Policy:

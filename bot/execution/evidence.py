@@ -4,8 +4,10 @@ Executor and reconciler share this, so that one report means one thing wherever 
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Coroutine, Sequence
 from decimal import Decimal
+from statistics import median_low
 from typing import Any, TypeVar
 
 from bot.domain.money import ZERO
@@ -31,6 +33,7 @@ class Evidence:
     def __init__(self, venue: Venue, journal: Journal, rules: ExecutionRules) -> None:
         self._venue, self._journal, self._rules = venue, journal, rules
         self._contract_sizes: dict[str, Decimal] = {}
+        self._durations_ms: deque[int] = deque(maxlen=100)
 
     async def read(self, reading: Awaitable[T], what: str) -> T:
         """The result of a venue read.
@@ -38,11 +41,21 @@ class Evidence:
         Raises:
             Unavailable: also when it took longer than `read_deadline_ms`.
         """
+        clock = asyncio.get_running_loop().time
+        started = clock()
         try:
             async with asyncio.timeout(self._rules.read_deadline_ms / 1000):
                 return await reading
         except TimeoutError:
             raise Unavailable(f"no {what} within {self._rules.read_deadline_ms} ms") from None
+        finally:
+            self._durations_ms.append(round((clock() - started) * 1000))
+
+    def take_latency_ms(self) -> int:
+        """Median time, ms, of the reads since the last call, failed ones included; 0 when there were none."""
+        found = median_low(self._durations_ms) if self._durations_ms else 0
+        self._durations_ms.clear()
+        return found
 
     async def fetch_order(self, order: Order) -> OrderReport | None:
         """What the venue says of an order by its client id; None when it knows no such order, or only an older one.
@@ -59,6 +72,8 @@ class Evidence:
 
         A report that adds nothing, or that is older than what is known, is not written.
         """
+        if report.fills:
+            await self._journal.record_fills(report.fills, contract_sizes=await self._contract_size_of(order.symbol))
         event = _event_of(order, report)
         if event is None:
             return order, ()
@@ -96,14 +111,14 @@ class Evidence:
         Never raises Unavailable: what is missing is fetched by the next reconciliation.
         """
         for poll in range(self._rules.polls):
+            if not self.has_fills_missing(order):
+                break  # a venue's reply to the order may carry them
             if poll:
                 await self.pause()
             try:
                 await self.collect_fills(order.symbol, order.sent_ms - OLDER_MS)
             except Unavailable:
                 continue
-            if not self.has_fills_missing(order):
-                break
         return self._journal.reader.load_order(order.client_id) or order
 
     def has_fills_missing(self, order: Order) -> bool:

@@ -5,7 +5,7 @@ import sqlite3
 import threading
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from hashlib import sha256
 from pathlib import Path
@@ -19,11 +19,13 @@ from bot.domain.market import Snapshot
 from bot.domain.money import ZERO, dec
 from bot.domain.order import Fill, Order
 from bot.domain.portfolio import Account
-from bot.domain.states import KillLevel
+from bot.domain.states import KillLevel, OrderState
 from bot.execution.journal_errors import SnapshotPruned, classify, corrupt
 from bot.execution.journal_schema import (
     GENESIS,
     LIVE_STATES,
+    NEVER_CAME_TO_BE,
+    NOT_SENT,
     ORDER_FIELDS,
     PROJECTIONS,
     chain_hash,
@@ -42,7 +44,10 @@ _FILL_COLUMNS = ", ".join(_FILL_FIELDS)
 
 @dataclass(frozen=True, slots=True)
 class CycleRecord:
-    """All a cycle saw and decided, enough to decide it again. `decision` and `verdicts` are `codec.encode` forms."""
+    """All a cycle saw and decided, enough to decide it again. `decision` and `verdicts` are `codec.encode` forms.
+
+    `gate` is what else the gate was told; older journals lack it.
+    """
 
     number: int
     kind: str
@@ -54,6 +59,7 @@ class CycleRecord:
     verdicts: tuple[Mapping[str, Any], ...]
     working: tuple[Order, ...]
     config_digest: str
+    gate: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +113,11 @@ class JournalReader:
     def load_memory(self) -> Memory:
         rows = self._rows("SELECT body FROM memory")
         return decode(Memory, json.loads(rows[0][0])) if rows else Memory()
+
+    def load_memory_seq(self) -> int:
+        """The event that wrote the present memory; 0 when there is none."""
+        rows = self._rows("SELECT seq FROM memory")
+        return int(rows[0][0]) if rows else 0
 
     def load_working(self) -> tuple[Order, ...]:
         """Orders that may still execute, doubt included; oldest first."""
@@ -218,6 +229,21 @@ class JournalReader:
 
     def count_fills(self, since_ms: int) -> int:
         return int(self._rows("SELECT count(*) FROM fills WHERE at_ms >= ?", [since_ms])[0][0])
+
+    def count_rejections(self, since_ms: int) -> int:
+        """Orders sent since that the venue rejected; those that were held back or lost on the way do not count."""
+        sql = "SELECT count(*) FROM orders WHERE sent_ms >= ? AND state = ? AND reason NOT LIKE ? AND reason NOT LIKE ?"
+        values = [since_ms, OrderState.REJECTED.value, f"{NOT_SENT}%", f"{NEVER_CAME_TO_BE}%"]
+        return int(self._rows(sql, values)[0][0])
+
+    def count_executed(self, since_ms: int) -> Mapping[tuple[str, str], int]:
+        """Orders sent since that executed at least in part, by symbol and side."""
+        rows = self._rows(
+            "SELECT symbol, side, count(*) FROM orders WHERE sent_ms >= ? AND CAST(filled_size AS REAL) > 0"
+            " GROUP BY symbol, side",
+            [since_ms],
+        )
+        return {(row[0], row[1]): int(row[2]) for row in rows}
 
     def load_fees(self, since_ms: int = 0) -> Mapping[str, Decimal]:
         """Fees paid since, by asset."""

@@ -20,6 +20,8 @@ from bot.domain.order import ID_PREFIX, Order
 GENESIS = "0" * 64
 PROJECTIONS = ("orders", "fills", "payments", "cycles", "memory", "latch", "locks")
 ORDER_FIELDS = tuple(field.name for field in fields(Order))
+# How the reason of a rejected order begins when it was not the venue that rejected it.
+NOT_SENT, NEVER_CAME_TO_BE = "not sent", "never came to be"
 LIVE_STATES = ("submitting", "in_doubt", "open", "canceling")
 
 _TABLES = """

@@ -32,6 +32,7 @@ class Truth:
 
     `is_agreed` is False while books and account differ without an explanation, or a foreign order halts the bot.
     `locked` names instruments that may only be reduced: journaled locks, and those with an order in doubt.
+    `latency_ms` is the median time of the venue's answers meanwhile.
     """
 
     account: Account
@@ -39,6 +40,7 @@ class Truth:
     is_agreed: bool
     locked: frozenset[str]
     notes: tuple[Note, ...] = ()
+    latency_ms: int = 0
 
 
 class Reconciler:
@@ -109,6 +111,7 @@ class Reconciler:
             is_agreed=not mismatched and not foreign.is_halting,
             locked=frozenset(self._journal.reader.load_locks()) | doubtful,
             notes=tuple(notes),
+            latency_ms=self._evidence.take_latency_ms(),
         )
 
     async def _agree(

@@ -1,7 +1,9 @@
 """What is allowed: the gate between the plan and the journal (DESIGN §9). Pure; one verdict per intent."""
 
+from bot.risk.breakers import executed_key, tripped
+from bot.risk.canary import shrink
 from bot.risk.case import RiskContext
 from bot.risk.gate import CHECKS, Approved, Refused, review
 from bot.risk.limits import Limits
 
-__all__ = ["CHECKS", "Approved", "Limits", "Refused", "RiskContext", "review"]
+__all__ = ["CHECKS", "Approved", "Limits", "Refused", "RiskContext", "executed_key", "review", "shrink", "tripped"]

@@ -4,7 +4,7 @@ Kept apart from the checks so that each of them is a function of one argument.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 
@@ -26,7 +26,12 @@ _SHOWN = Decimal("0.0001")
 class RiskContext:
     """Everything the gate may know. Times in UTC ms of the venue's clock, values in quote.
 
-    `orders_last_minute` and `recent_fills` count the last minute; `hedges` maps a perp to the sector it covers.
+    `orders_last_minute` and `recent_fills` count the last minute, `orders_today` and `fees_today_quote` the UTC day,
+    `rejections` the venue's verdicts of the last ten minutes;
+    `executed_lately` counts the orders that executed within an hour by instrument and direction (`executed_key`).
+    `hedges` maps a perp to the sector it covers. `latency_ms` is the median time of the venue's answers of this turn,
+    `failed_turns` how many turns in a row came to nothing before it. `is_canary`: no entry has been carried out since
+    the start.
     """
 
     now_ms: int
@@ -42,6 +47,13 @@ class RiskContext:
     orders_last_minute: int
     recent_fills: int
     hedges: Mapping[str, str]
+    orders_today: int = 0
+    fees_today_quote: Decimal = ZERO
+    rejections: int = 0
+    latency_ms: int = 0
+    failed_turns: int = 0
+    executed_lately: Mapping[str, int] = field(default_factory=dict)
+    is_canary: bool = False
 
 
 class Effect(StrEnum):

@@ -81,12 +81,28 @@ class Limits(BaseModel):
     )
 
     # per time
+    canary_quote: Decimal = Field(
+        default=Decimal(500),
+        ge=20,
+        le=1_000_000_000,
+        description="largest value of one order until the first has filled after a start, quote",
+    )
     turnover_max: Decimal = Field(
         default=Decimal("1.00"), ge=0, le=100, description="value traded per UTC day, multiple of equity"
     )
+    fees_max_day: Decimal = Field(
+        default=Decimal("0.005"), ge=0, le=1, description="fees per UTC day beyond which entries stop, share of equity"
+    )
+    orders_per_day_max: int = Field(default=1_000, ge=1, le=100_000, description="orders sent per UTC day, count")
     orders_per_minute_max: int = Field(default=60, ge=1, le=1_000, description="orders sent per minute, count")
     fills_per_minute_max: int = Field(
         default=200, ge=1, le=10_000, description="fills per minute beyond which entries stop, count"
+    )
+    executions_per_hour_max: int = Field(
+        default=40, ge=1, le=10_000, description="orders of one instrument and direction executed per hour, count"
+    )
+    rejections_max: int = Field(
+        default=10, ge=0, le=1_000, description="orders rejected within ten minutes beyond which entries stop, count"
     )
     daily_loss_max: Decimal = Field(
         default=Decimal("0.05"), gt=0, le=1, description="fall of equity since the UTC day began, share"
@@ -100,4 +116,16 @@ class Limits(BaseModel):
     balance_age_max_ms: int = Field(default=30_000, ge=100, le=600_000, description="age of the account reading, ms")
     clock_skew_max_ms: int = Field(
         default=1_000, ge=10, le=30_000, description="venue clock against ours, either way, ms"
+    )
+    latency_max_ms: int = Field(
+        default=5_000, ge=100, le=60_000, description="median time of the venue's answers beyond which entries stop, ms"
+    )
+    missing_max: Decimal = Field(
+        default=Decimal("0.34"), ge=0, le=1, description="instruments without a sound price, share of the tradable ones"
+    )
+    failed_turns_max: int = Field(
+        default=2, ge=0, le=1_000, description="turns lost in a row after which the next one only looks, count"
+    )
+    doubt_age_max_ms: int = Field(
+        default=300_000, ge=1_000, le=86_400_000, description="age of an order in doubt beyond which entries stop, ms"
     )

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from bot.domain.instrument import Side
 from bot.domain.money import BPS, ONE, ZERO
-from bot.domain.order import Order, OrderType, Purpose
+from bot.domain.order import Order, OrderType, Purpose, TimeInForce
 from bot.domain.reason import Note, Reason
 from bot.domain.states import KillLevel
 from bot.risk.case import Case, Effect
@@ -69,6 +69,42 @@ def check_instrument(case: Case) -> Note | None:
         return case.refuse(Reason.INSTRUMENT_UNKNOWN, "the venue does not list it")
     if not case.instrument.active:
         return case.refuse(Reason.INSTRUMENT_INACTIVE, "trading in it is halted at the venue")
+    return None
+
+
+def check_currency(case: Case) -> Note | None:
+    """Everything is counted in the account's own currency: an entry is bought with it and settles in it."""
+    quote, settle = case.instrument.quote, case.intent.symbol.partition(":")[2]
+    wanted = case.context.portfolio.account.quote
+    if quote == wanted and settle in ("", wanted):
+        return None
+    return case.refuse(
+        Reason.CURRENCY_MISMATCH, f"it is paid in {quote} and settles in {settle or quote}; the account counts {wanted}"
+    )
+
+
+def check_resting(case: Case) -> Note | None:
+    """Nothing that adds risk on a perp may rest: it would outlive a bot that dies (docs/decisions/0005)."""
+    intent = case.intent
+    if intent.order_type is OrderType.MARKET or intent.time_in_force in (TimeInForce.IOC, TimeInForce.FOK):
+        return None
+    return case.refuse(
+        Reason.RESTS_UNATTENDED, f"an entry must execute at once or not at all, not as {intent.time_in_force.value}"
+    )
+
+
+def check_self_cross(case: Case) -> Note | None:
+    """No order that could trade with one of our own, or with a foreign one on the same account."""
+    intent = case.intent
+    for order in case.context.working:
+        is_opposite = order.symbol == intent.symbol and order.side is not intent.side and order.open_size > 0
+        if not is_opposite or order.order_type.is_trigger:
+            continue
+        if order.price is None or (intent.worst_price - order.price) * intent.side.sign >= 0:
+            return case.refuse(
+                Reason.SELF_CROSS, f"it could trade with order {order.client_id} of the same account",
+                order=order.client_id,
+            )  # fmt: skip
     return None
 
 

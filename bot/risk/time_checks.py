@@ -1,9 +1,12 @@
-"""Checks of what has happened lately: turnover, order rate, repeated execution, the day's loss, the drawdown."""
+"""Checks of what has happened lately: turnover, order rate, repeated execution, the first order, and the breakers."""
 
-from decimal import Decimal
+from dataclasses import replace
 
-from bot.domain.money import ZERO, share
+from bot.domain.money import ZERO
 from bot.domain.reason import Note, Reason
+from bot.risk import breakers
+from bot.risk.breakers import Breaker, executed_key
+from bot.risk.canary import canary_value
 from bot.risk.case import Case
 
 
@@ -36,33 +39,85 @@ def check_order_rate(case: Case) -> Note | None:
     )
 
 
-def check_repeats(case: Case) -> Note | None:
-    count, limit = case.context.recent_fills, case.limits.fills_per_minute_max
+def check_order_budget(case: Case) -> Note | None:
+    count, limit = case.context.orders_today + len(case.approved) + 1, case.limits.orders_per_day_max
     if count <= limit:
         return None
     return case.refuse(
-        Reason.REPEATED_EXECUTION,
-        f"{count} fills within a minute; entries stop above {limit}",
-        count=count,
-        limit=limit,
+        Reason.ORDER_RATE, f"it would be order {count} of the day; allowed are {limit}", count=count, limit=limit
     )
 
 
+def check_fees(case: Case) -> Note | None:
+    """Fees of the day, what was approved before and this, against a share of equity."""
+    instruments, equity = case.context.snapshot.instruments, case.context.portfolio.equity
+    total = case.context.fees_today_quote + case.notional * case.instrument.taker_fee
+    for intent in case.approved:
+        instrument = instruments[intent.symbol]
+        total += instrument.notional(intent.size, intent.worst_price) * instrument.taker_fee
+    if total <= case.limits.fees_max_day * equity:
+        return None
+    return case.refuse(
+        Reason.FEE_BUDGET,
+        f"the day's fees could reach {total:.2f}, more than {case.limits.fees_max_day} of the equity",
+        fees=total, equity=equity, limit_share=case.limits.fees_max_day,
+    )  # fmt: skip
+
+
+def check_executions(case: Case) -> Note | None:
+    """The same instrument in the same direction, again and again: a loop that believes nothing has happened."""
+    intent, limit = case.intent, case.limits.executions_per_hour_max
+    count = case.context.executed_lately.get(executed_key(intent.symbol, intent.side), 0)
+    if count < limit:
+        return None
+    return case.refuse(
+        Reason.REPEATED_EXECUTION,
+        f"{count} orders to {intent.side.value} it executed within an hour; allowed are {limit}",
+        count=count, limit=limit,
+    )  # fmt: skip
+
+
+def check_canary(case: Case) -> Note | None:
+    """Until an order of this run has filled, entries are as small as `canary.shrink` makes them."""
+    if not case.context.is_canary:
+        return None
+    limit = canary_value(case.instrument, max(case.quote.valuation, case.intent.worst_price), case.limits)
+    if case.notional <= limit:
+        return None
+    return case.refuse(
+        Reason.CANARY_SIZE, f"worth {case.notional:.2f} before the first order has filled; allowed are {limit:.2f}",
+        notional=case.notional, limit=limit,
+    )  # fmt: skip
+
+
+def check_repeats(case: Case) -> Note | None:
+    return _broken(case, breakers.repeated_execution)
+
+
 def check_daily_loss(case: Case) -> Note | None:
-    start, equity = case.context.memory.day_start_equity, case.context.portfolio.equity
-    return _fallen(case, Reason.DAILY_LOSS, "since the day began", start, equity, case.limits.daily_loss_max)
+    return _broken(case, breakers.daily_loss)
 
 
 def check_drawdown(case: Case) -> Note | None:
-    peak, equity = case.context.memory.equity_peak, case.context.portfolio.equity
-    return _fallen(case, Reason.DRAWDOWN, "from its highest", peak, equity, case.limits.drawdown_max)
+    return _broken(case, breakers.drawdown)
 
 
-def _fallen(case: Case, reason: Reason, since: str, reference: Decimal, equity: Decimal, limit: Decimal) -> Note | None:
-    fall = share(reference - equity, reference)
-    if fall < limit:
-        return None
-    return case.refuse(
-        reason, f"equity fell {fall:.4f} {since}, from {reference:.2f} to {equity:.2f}; entries stop at {limit}",
-        fall=fall, reference=reference, equity=equity, limit=limit,
-    )  # fmt: skip
+def check_reject_rate(case: Case) -> Note | None:
+    return _broken(case, breakers.reject_rate)
+
+
+def check_latency(case: Case) -> Note | None:
+    return _broken(case, breakers.slow_venue)
+
+
+def check_lost_readings(case: Case) -> Note | None:
+    return _broken(case, breakers.lost_readings)
+
+
+def check_doubt_age(case: Case) -> Note | None:
+    return _broken(case, breakers.old_doubt)
+
+
+def _broken(case: Case, breaker: Breaker) -> Note | None:
+    note = breaker(case.context, case.limits)
+    return note and replace(note, words=f"{case.intent.symbol}: {note.words}", subject=case.intent.id)

@@ -17,6 +17,7 @@ from bot.venues import parse
 from bot.venues.ccxt_connection import Connection
 from bot.venues.errors import NotSent
 
+LEVERAGE_KNOWN_MS = 600_000
 _TIME_IN_FORCE = {TimeInForce.GTC: "GTC", TimeInForce.IOC: "IOC", TimeInForce.FOK: "FOK"}
 
 
@@ -26,6 +27,7 @@ class Writes:
     def __init__(self, connection: Connection) -> None:
         self._link = connection
         self._client_id = re.compile(connection.profile.client_id_pattern)
+        self._leverage: dict[str, tuple[Decimal, int]] = {}
 
     async def admit(self, symbol: str, lane: Lane) -> None:
         """Wait for the throttle on behalf of this task's next order or cancel."""
@@ -49,7 +51,12 @@ class Writes:
         await self._link.wire.write(lambda: self._cancel(symbol, client_id, is_trigger=is_trigger))
 
     async def set_leverage(self, symbol: str, leverage: Decimal) -> None:
-        """Isolated margin first, then the leverage; "no change" is success. Two requests, each sent once."""
+        """Isolated margin first, then the leverage; "no change" is success. Two requests, each sent once, and none when
+        the venue confirmed the same less than ten minutes ago."""
+        known, confirmed_ms = self._leverage.pop(symbol, (None, 0))
+        if known == leverage and self._link.now_ms() - confirmed_ms < LEVERAGE_KNOWN_MS:
+            self._leverage[symbol] = (leverage, confirmed_ms)
+            return
         if leverage != leverage.to_integral_value() or leverage < 1:
             raise VenueRejected("not sent", f"leverage {leverage} is not a whole number from 1", Rejection.LEVERAGE)
         try:
@@ -60,6 +67,7 @@ class Writes:
         answer = await self._post("fapiPrivatePostLeverage", symbol, leverage=int(leverage))
         if str(answer.get("leverage")) != str(int(leverage)):
             raise OutcomeUnknown(f"{symbol}: asked for leverage {leverage}, the answer says {answer.get('leverage')}")
+        self._leverage[symbol] = (leverage, self._link.now_ms())
 
     async def move_cash(self, amount: Decimal, *, to_perp: bool) -> None:
         """One transfer of quote money between the spot and the perp wallet."""

@@ -8,6 +8,7 @@ import asyncio
 import contextvars
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import localcontext
 from typing import Any, TypeVar
 
 import aiohttp
@@ -158,7 +159,8 @@ class Wire:
         attempt = _Attempt()
         attempt_token, lane_token = _ATTEMPT.set(attempt), _LANE.set(Lane.CRITICAL)
         try:
-            return await call()
+            with localcontext():  # ccxt changes the rounding and the traps of whoever calls it
+                return await call()
         except Exception as error:  # noqa: BLE001 - whatever it is, it is classified
             raise classify_write(error, self._table, has_left=attempt.has_left) from None
         finally:
@@ -174,7 +176,8 @@ class Wire:
         attempt = _Attempt()
         token = _ATTEMPT.set(attempt)
         try:
-            return await call()
+            with localcontext():
+                return await call()
         except Exception as error:  # noqa: BLE001 - whatever it is, it is classified
             raise classify_read(error, self._table, has_left=attempt.has_left, now_ms=self._now_ms()) from None
         finally:

@@ -21,8 +21,8 @@ from bot.execution.journal import JournalReader
 from tests.app.conftest import environment, sectorbot
 
 COMMANDS = (
-    "demo", "run", "plan", "status", "positions", "orders", "why", "replay", "halt", "resume", "config", "healthcheck",
-    "version",
+    "demo", "run", "plan", "status", "positions", "orders", "why", "replay", "halt", "resume", "config", "journal",
+    "healthcheck", "version",
 )  # fmt: skip
 Invoke = Callable[..., Result]
 
@@ -38,12 +38,14 @@ def test_help_names_every_command(invoke: Invoke) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [*([name] for name in COMMANDS), ["config", "check"], ["config", "show"]], ids=" ".join
+    "command",
+    [*([name] for name in COMMANDS), ["config", "check"], ["config", "show"], ["journal", "verify"]],
+    ids=" ".join,
 )
 def test_every_command_has_help_and_json(invoke: Invoke, command: list[str]) -> None:
     result = invoke(*command, "--help")
     assert result.exit_code == ExitCode.OK
-    assert command == ["config"] or "--json" in result.output
+    assert command in (["config"], ["journal"]) or "--json" in result.output
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 Settings, wiring, cycle, executor, journal and unmodified ccxt are the real ones; the exchange is simex over loopback.
 """
 
+import asyncio
 import random
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from bot.app import cycle
 from bot.app.cycle import CycleResult
 from bot.app.embedded import ACCOUNT, Embedded, embed_synthetic
 from bot.app.scenarios import SIM_START, packaged_config
@@ -264,3 +266,35 @@ async def test_after_the_switch_nothing_is_sent_and_flatten_never_leaves_a_naked
             symbol = f"{asset}/USDT"
             worst = exchange.quote(symbol).mid * (1 - world.settings.playbook.flatten_slippage)
             assert balance.total * worst < exchange.instruments[symbol].notional_min * Decimal("1.01"), symbol
+
+
+async def test_a_turn_that_hangs_does_not_hold_up_the_cancels_of_the_switch(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exchange = world.embedded.exchange
+    app = await build(world.settings, embedded=world.embedded)
+    try:
+        for _ in range(10):
+            await app.cycle.run()
+            if exchange.open_orders(ACCOUNT):
+                break
+        assert exchange.open_orders(ACCOUNT), "the stop of the long rests at the exchange"
+        reached = asyncio.Event()
+
+        async def hang() -> None:
+            reached.set()
+            await asyncio.Event().wait()
+
+        monkeypatch.setattr(app.venue, "fetch_account", hang)
+        monkeypatch.setattr(cycle, "TURN_GRACE_SECONDS", 0.05)
+        turn = asyncio.create_task(app.cycle.run())
+        await reached.wait()
+        app.kill.ask(KillLevel.CANCEL)
+        assert await app.cycle.cancel_all() >= 1
+        assert exchange.open_orders(ACCOUNT) == ()
+        with pytest.raises(Unavailable, match="kill switch ended the turn"):
+            await turn
+        monkeypatch.undo()
+        assert (await app.cycle.settle()).is_agreed, "and the bot goes on with what it knows"
+    finally:
+        await app.close()

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from bot.app.embedded import embed_synthetic
 from bot.app.scenarios import packaged_config
 from bot.app.settings import Settings, Sources
 from bot.app.wiring import build
-from bot.execution.journal import JournalError
+from bot.execution.journal import JournalBusy, JournalError, JournalReader
 
 
 def settings(directory: Path, mode: str) -> Settings:
@@ -42,6 +43,30 @@ async def test_a_journal_of_another_mode_is_refused_before_anything_is_sent(tmp_
     real = settings(tmp_path, "trade").model_copy(update={"environment": "testnet"})
     with pytest.raises(JournalError, match="belongs to dry-run sim binance, and this run is trade testnet binance"):
         await build(real)
+
+
+async def test_a_second_simulation_does_not_take_the_journal_from_under_the_first(tmp_path: Path) -> None:
+    app = await build(settings(tmp_path, "trade"))
+    try:
+        with pytest.raises(JournalBusy):
+            await build(settings(tmp_path, "trade"))
+        assert (await app.cycle.run()).truth.is_agreed
+        reader = JournalReader(app.settings.journal_path)
+        assert reader.load_last_cycle() is not None, "what is at that path is what the first one writes"
+        reader.close()
+    finally:
+        await app.close()
+
+
+async def test_closing_a_bot_leaves_an_exchange_it_was_handed_running(tmp_path: Path) -> None:
+    made = settings(tmp_path, "trade")
+    embedded = await embed_synthetic(made, scenario="golden", seed=1)
+    try:
+        for _ in range(2):
+            app = await build(made, embedded=embedded)
+            await app.close()
+    finally:
+        await embedded.stop()
 
 
 def test_an_exchange_that_starts_empty_gets_a_journal_of_its_own(tmp_path: Path) -> None:

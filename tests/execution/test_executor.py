@@ -14,7 +14,7 @@ from bot.domain.reason import Reason
 from bot.domain.states import OrderState
 from bot.execution.executor import Outcome
 from bot.execution.journal import JournalReadOnly
-from bot.ports import ReportState
+from bot.ports import OrderReport, OrderRequest, ReportState
 from tests.execution.scripted_venue import PERP, SPOT, START_MS, ScriptedVenue
 from tests.execution.worlds import ACCOUNT, FAST, SYMBOLS, World, approve, open_world
 
@@ -334,3 +334,22 @@ async def test_children_never_exceed_what_was_approved(world: World) -> None:
     (outcome,) = await world.executor.act([small])
     assert outcome.filled_size == Decimal(3)
     assert sum(post.size for post in world.venue.posts) == 3
+
+
+async def test_executions_that_came_with_the_reply_are_recorded_and_not_asked_for_again(tmp_path: Path) -> None:
+    class Telling(ScriptedVenue):
+        """The reply to an order carries its executions, as spot replies do."""
+
+        async def submit_order(self, request: OrderRequest) -> OrderReport:
+            report = await super().submit_order(request)
+            own = tuple(fill for fill in self.fills if fill.venue_order_id == report.venue_id)
+            return replace(report, fills=own)
+
+    venue = Telling()
+    world = await open_world(tmp_path / "j.db", venue)
+    (outcome,) = await world.executor.act([approve()])
+    assert outcome.is_complete
+    assert "fetch_fills" not in venue.calls
+    assert world.journal.reader.load_fills(10)
+    assert (await world.reconciler.settle(SYMBOLS)).is_agreed
+    await world.journal.close()

@@ -10,11 +10,11 @@ import pytest
 from bot.domain.campaign import Campaign, Leg, Memory, Stance, Tranche
 from bot.domain.instrument import Side
 from bot.domain.market import Funding, Quote
-from bot.domain.order import Intent, OrderType, Purpose
+from bot.domain.order import Intent, OrderType, Purpose, TimeInForce
 from bot.domain.portfolio import Balance
 from bot.domain.reason import Note, Reason
 from bot.domain.states import CampaignState, KillLevel, OrderState, TrancheState
-from bot.risk import CHECKS, Approved, Limits, Refused, RiskContext, gate, review
+from bot.risk import CHECKS, Approved, Limits, Refused, RiskContext, executed_key, gate, review
 from bot.risk.case import Case
 from bot.risk.gate import Check
 from tests.risk.worlds import (
@@ -76,6 +76,17 @@ def fallen(share: str, *, peak: bool) -> RiskContext:
     return context(memory=Memory(equity_peak=before if peak else equity, day_start_equity=equity if peak else before))
 
 
+def priceless(count: int) -> RiskContext:
+    """A world in which the quotes of `count` of its eight instruments did not come."""
+    base = snapshot()
+    gone = [symbol for symbol in base.quotes if symbol != UNI][:count]
+    return context(snapshot=replace(base, quotes={s: q for s, q in base.quotes.items() if s not in gone}))
+
+
+def doubtful_since(sent_ms: int) -> RiskContext:
+    return context(working=(working(buy(id="old", symbol=AAVE), OrderState.IN_DOUBT, sent_ms=sent_ms),))
+
+
 def in_campaign(left: Decimal) -> RiskContext:
     leg = Leg(1, Purpose.INCREASE, "defi", "UNI/USDT", D(1500), 1500 + left, D(10), left * 10)
     campaign = Campaign(
@@ -98,6 +109,7 @@ class Row:
 
 
 UNI, UNI_PERP, ETH, ETH_PERP = "UNI/USDT", "UNI/USDT:USDT", "ETH/USDT", "ETH/USDT:USDT"
+AAVE, SYMBOLS = "AAVE/USDT", (UNI, UNI_PERP, ETH, ETH_PERP)
 ONE_UNIT = D("0.001")
 
 ROWS: dict[str, Row] = {
@@ -211,6 +223,59 @@ ROWS: dict[str, Row] = {
     ),
     "repeats": Row(
         Reason.REPEATED_EXECUTION, buy(), buy(), lambda: context(recent_fills=201), lambda: context(recent_fills=200)
+    ),
+    "the same again and again": Row(
+        Reason.REPEATED_EXECUTION, buy(), buy(symbol=ETH),
+        *[lambda: context(executed_lately={executed_key(UNI, Side.BUY): 40, executed_key(ETH, Side.SELL): 40})] * 2,
+    ),
+    "rejections": Row(
+        Reason.REJECT_RATE, buy(), buy(), lambda: context(rejections=11), lambda: context(rejections=10)
+    ),
+    "slow venue": Row(
+        Reason.VENUE_SLOW, buy(), buy(), lambda: context(latency_ms=5_001), lambda: context(latency_ms=5_000)
+    ),
+    "first look after an outage": Row(
+        Reason.READINGS_LOST, buy(), buy(), lambda: context(failed_turns=3), lambda: context(failed_turns=2)
+    ),
+    "lost prices": Row(Reason.READINGS_LOST, buy(), buy(), lambda: priceless(3), lambda: priceless(2)),
+    "old doubt elsewhere": Row(
+        Reason.DOUBT_OLD, buy(), buy(), lambda: doubtful_since(NOW - 300_001), lambda: doubtful_since(NOW - 300_000)
+    ),
+    "paid in another currency": Row(
+        Reason.CURRENCY_MISMATCH, buy(), buy(), lambda: with_instrument(UNI, quote="USDC"),
+    ),
+    "settled in another currency": Row(
+        Reason.CURRENCY_MISMATCH, tactical(), tactical(), lambda: with_instrument(UNI_PERP, quote="USD"),
+    ),
+    "an entry that rests": Row(
+        Reason.RESTS_UNATTENDED, tactical(time_in_force=TimeInForce.GTC), tactical(time_in_force=TimeInForce.FOK)
+    ),
+    "a hedge that rests": Row(
+        Reason.RESTS_UNATTENDED, hedge(time_in_force=TimeInForce.POST_ONLY),
+        hedge(order_type=OrderType.MARKET, time_in_force=TimeInForce.GTC),
+    ),
+    "our own order": Row(
+        Reason.SELF_CROSS, buy(worst_price=D("10.02")), buy(worst_price=D("10.01")),
+        *[lambda: context(working=(working(sell(symbol=UNI, worst_price=D("10.02"), id="old")),))] * 2,
+    ),
+    "our own order without a price": Row(
+        Reason.SELF_CROSS, buy(), buy(symbol=ETH),
+        *[lambda: context(working=(working(sell(symbol=UNI, id="old"), price=None),))] * 2,
+    ),
+    "our own resting stop": Row(
+        Reason.SELF_CROSS, buy(), buy(),
+        lambda: context(working=(working(sell(symbol=UNI, worst_price=D(9), id="old")),)),
+        lambda: context(working=(working(sell(symbol=UNI, worst_price=D(9), id="old"), order_type=OrderType.STOP),)),
+    ),
+    "orders of the day": Row(
+        Reason.ORDER_RATE, buy(), buy(), lambda: context(orders_today=1_000), lambda: context(orders_today=999)
+    ),
+    "fees of the day": Row(
+        Reason.FEE_BUDGET, buy(), buy(),
+        lambda: context(fees_today_quote=D("524.6")), lambda: context(fees_today_quote=D("524.4")),
+    ),
+    "canary": Row(
+        Reason.CANARY_SIZE, buy(500), buy(499), *[lambda: context(is_canary=True)] * 2, limits=wide(canary_quote=D(500))
     ),
     "order rate": Row(
         Reason.ORDER_RATE, buy(), buy(), lambda: context(orders_last_minute=60), lambda: context(orders_last_minute=59)
@@ -341,6 +406,15 @@ ENTRY_TROUBLE: dict[str, Callable[[RiskContext], RiskContext]] = {
     "busy": lambda c: replace(c, orders_last_minute=10_000, recent_fills=10_000),
     "turned over": lambda c: replace(c, turnover_today_quote=D(10) ** 9),
     "lossy": lambda c: replace(c, memory=Memory(equity_peak=D(10) ** 7, day_start_equity=D(10) ** 7)),
+    "rejected": lambda c: replace(c, rejections=10_000),
+    "slow": lambda c: replace(c, latency_ms=10**9),
+    "after an outage": lambda c: replace(c, failed_turns=10_000),
+    "repeating": lambda c: replace(
+        c, executed_lately={executed_key(s, side): 10_000 for s in SYMBOLS for side in Side}
+    ),
+    "in doubt for ever": lambda c: replace(c, working=doubtful_since(0).working),
+    "dear": lambda c: replace(c, fees_today_quote=D(10) ** 9, orders_today=10**9),
+    "at its first order": lambda c: replace(c, is_canary=True),
     "bookless": lambda c: replace(c, snapshot=replace(c.snapshot, books={}, funding={})),
     "apart": lambda c: replace(
         c, snapshot=replace(c.snapshot, quotes={s: _apart(q) for s, q in c.snapshot.quotes.items()})
@@ -354,7 +428,14 @@ TIGHT = Limits(
 )  # fmt: skip
 
 
-REDUCING = {"release": release(2_000), "exit": release(2, purpose=Purpose.EXIT), "sale": sell(5_000)}
+REDUCING = {
+    "resting stop": release(
+        1_000, purpose=Purpose.EXIT, order_type=OrderType.STOP, trigger_price=D(2100), time_in_force=TimeInForce.GTC
+    ),
+    "release": release(2_000),
+    "exit": release(2, purpose=Purpose.EXIT),
+    "sale": sell(5_000),
+}
 
 
 def _apart(q: Quote) -> Quote:

@@ -1,7 +1,8 @@
 """Orders on the wire: signed with the journaled stamp, digit by digit, in the venue's own words."""
 
+import contextlib
 from collections.abc import Callable
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Decimal, Underflow, getcontext
 from typing import Any
 
 import pytest
@@ -9,11 +10,21 @@ import pytest
 from bot.domain.instrument import Side
 from bot.domain.order import OrderType, TimeInForce
 from bot.ports import OrderRequest, OutcomeUnknown, Rejection, ReportState, VenueRejected
+from bot.venues.ccxt_orders import LEVERAGE_KNOWN_MS
 from bot.venues.ccxt_venue import CcxtVenue
 from tests.venues.binance_server import NOW_MS, BinanceServer, placed, refusal
+from tests.venues.conftest import HandClock
 from tests.venues.orders import ALGO_ORDER, PERP_ORDER, SPOT_ORDER, market, request, stop
 
 PERP = "UNI/USDT:USDT"
+
+
+async def test_ccxt_does_not_change_the_arithmetic_of_this_process(venue: CcxtVenue, server: BinanceServer) -> None:
+    """It sets rounding and traps of whatever decimal context it runs in; ours must be the same before and after."""
+    server.answers["POST", SPOT_ORDER] = placed
+    await venue.submit_order(request())
+    assert getcontext().rounding == ROUND_HALF_EVEN
+    assert not getcontext().traps[Underflow]
 
 
 @pytest.mark.parametrize(
@@ -153,6 +164,25 @@ async def test_leverage_is_set_after_isolated_margin_and_no_change_is_success(
     await venue.set_leverage(PERP, Decimal(5))
     assert [hit.path for hit in server.hits] == ["/fapi/v1/marginType", "/fapi/v1/leverage"]
     assert (server.hits[0].params["marginType"], server.hits[1].params["leverage"]) == ("ISOLATED", "5")
+
+
+async def test_a_leverage_just_confirmed_is_not_asked_for_again_and_an_old_or_failed_one_is(
+    venue: CcxtVenue, server: BinanceServer, clock: HandClock
+) -> None:
+    server.answers["POST", "/fapi/v1/marginType"] = refusal(-4046, "No need to change margin type.")
+    server.answers["POST", "/fapi/v1/leverage"] = {"leverage": 5, "maxNotionalValue": "1", "symbol": "UNIUSDT"}
+
+    async def asked_for(leverage: int) -> int:
+        before = server.count("POST", "/fapi/v1/leverage")
+        with contextlib.suppress(OutcomeUnknown):
+            await venue.set_leverage(PERP, Decimal(leverage))
+        return server.count("POST", "/fapi/v1/leverage") - before
+
+    assert [await asked_for(5), await asked_for(5)] == [1, 0]
+    assert await asked_for(3) == 1, "another one, which the venue does not confirm"
+    assert await asked_for(5) == 1, "so what stood before is not known any more"
+    clock.value_ms += LEVERAGE_KNOWN_MS
+    assert await asked_for(5) == 1
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,39 @@
+"""Money that came in or went out, so that a withdrawal is no loss and a deposit hides none.
+
+The reconciler journals what nothing else explains as an adjustment; the peak of equity and the day's opening equity
+move along with it.
+"""
+
+from dataclasses import replace
+from decimal import Decimal
+
+from bot.domain.campaign import Memory
+from bot.domain.market import Snapshot
+from bot.domain.money import ZERO
+from bot.execution.journal_reader import JournalReader
+from bot.execution.ledger import WALLET
+from bot.execution.reconcile import ADJUSTMENT
+
+
+def count_flows(memory: Memory, reader: JournalReader, snapshot: Snapshot, quote: str) -> Memory:
+    """Peak and opening equity moved by the adjustments journaled since this memory was. Raises JournalError.
+
+    Tokens count at present prices, those without a price and perp contracts not at all.
+    """
+    facts = reader.load_facts_after(ADJUSTMENT, reader.load_memory_seq())
+    moved = sum((_value(fact.payload["key"], fact.payload["amount"], snapshot, quote) for fact in facts), ZERO)
+    if moved == ZERO:
+        return memory
+    return replace(
+        memory,
+        equity_peak=max(ZERO, memory.equity_peak + moved) if memory.equity_peak else ZERO,
+        day_start_equity=max(ZERO, memory.day_start_equity + moved) if memory.day_start_equity else ZERO,
+    )
+
+
+def _value(key: str, amount: str, snapshot: Snapshot, quote: str) -> Decimal:
+    asset = key.removeprefix("spot:")
+    if key == WALLET or asset == quote:
+        return Decimal(amount)
+    price = snapshot.price(f"{asset}/{quote}") if key.startswith("spot:") else None
+    return Decimal(amount) * (price or ZERO)

@@ -1,0 +1,88 @@
+"""What the gate is told besides snapshot, account and memory: read once a turn, journaled with it, and replayed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from bot.domain.campaign import Memory
+from bot.domain.instrument import Side
+from bot.domain.market import Snapshot
+from bot.domain.money import ONE, ZERO
+from bot.domain.order import Order
+from bot.domain.portfolio import Portfolio
+from bot.domain.states import KillLevel
+from bot.execution.journal_reader import JournalReader
+from bot.execution.reconcile import Truth
+from bot.ports import Venue
+from bot.risk import RiskContext, executed_key
+
+MINUTE_MS = 60_000
+REJECTIONS_MS, EXECUTIONS_MS = 10 * MINUTE_MS, 60 * MINUTE_MS
+
+
+@dataclass(frozen=True, slots=True)
+class GateReading:
+    """The rest of a `RiskContext`, in a form that `codec` writes."""
+
+    now_ms: int
+    kill: KillLevel
+    is_reconciled: bool
+    locked: tuple[str, ...]
+    clock_skew_ms: int
+    turnover_today_quote: Decimal
+    orders_last_minute: int
+    recent_fills: int
+    orders_today: int = 0
+    fees_today_quote: Decimal = ZERO
+    rejections: int = 0
+    latency_ms: int = 0
+    failed_turns: int = 0
+    executed_lately: Mapping[str, int] = field(default_factory=dict)
+    is_canary: bool = False
+
+    def context(
+        self, snapshot: Snapshot, portfolio: Portfolio, working: tuple[Order, ...], memory: Memory
+    ) -> RiskContext:
+        """All that the gate may know. `memory` is that of the decision."""
+        return RiskContext(
+            now_ms=self.now_ms, snapshot=snapshot, portfolio=portfolio, working=working, memory=memory, kill=self.kill,
+            is_reconciled=self.is_reconciled, locked=frozenset(self.locked), clock_skew_ms=self.clock_skew_ms,
+            turnover_today_quote=self.turnover_today_quote, orders_last_minute=self.orders_last_minute,
+            recent_fills=self.recent_fills, hedges=memory.hedges, orders_today=self.orders_today,
+            fees_today_quote=self.fees_today_quote, rejections=self.rejections,
+            latency_ms=self.latency_ms, failed_turns=self.failed_turns, executed_lately=self.executed_lately,
+            is_canary=self.is_canary,
+        )  # fmt: skip
+
+
+def load_gate_reading(
+    reader: JournalReader, venue: Venue, snapshot: Snapshot, truth: Truth, kill: KillLevel, *, day_start_ms: int,
+    failed_turns: int, is_canary: bool,
+) -> GateReading:  # fmt: skip
+    """The reading of this instant. Raises JournalError."""
+    now_ms = venue.now_ms()
+    executed = reader.count_executed(now_ms - EXECUTIONS_MS)
+    return GateReading(
+        now_ms=now_ms,
+        kill=kill,
+        is_reconciled=truth.is_agreed,
+        locked=tuple(sorted(truth.locked)),
+        clock_skew_ms=venue.clock_skew_ms,
+        turnover_today_quote=reader.load_turnover(day_start_ms),
+        orders_last_minute=reader.count_orders(now_ms - MINUTE_MS),
+        recent_fills=reader.count_fills(now_ms - MINUTE_MS),
+        orders_today=reader.count_orders(day_start_ms),
+        fees_today_quote=_fees(reader, snapshot, truth.account.quote, day_start_ms),
+        rejections=reader.count_rejections(now_ms - REJECTIONS_MS),
+        latency_ms=truth.latency_ms,
+        failed_turns=failed_turns,
+        executed_lately={executed_key(symbol, Side(side)): count for (symbol, side), count in executed.items()},
+        is_canary=is_canary,
+    )
+
+
+def _fees(reader: JournalReader, snapshot: Snapshot, quote: str, since_ms: int) -> Decimal:
+    """Fees since, in quote at present prices; those in an asset without a price count nothing."""
+    paid = reader.load_fees(since_ms)
+    prices = {asset: snapshot.price(f"{asset}/{quote}") or ZERO for asset in paid if asset != quote}
+    return sum((fee * prices.get(asset, ONE) for asset, fee in paid.items()), ZERO)

@@ -1,0 +1,115 @@
+"""Breakers: what the account and its venue have been through lately, each against one limit. Pure.
+
+They speak of the whole account, so they are evaluated every turn, whether or not there is an intent; the gate turns
+each into a refusal of entries. None of them ever stops what only reduces.
+"""
+
+from collections.abc import Callable
+from decimal import Decimal
+
+from bot.domain.instrument import Side
+from bot.domain.money import share
+from bot.domain.reason import Note, Reason
+from bot.risk.case import RiskContext, text
+from bot.risk.limits import Limits
+from bot.risk.projection import is_uncertain
+
+Breaker = Callable[[RiskContext, Limits], Note | None]
+
+
+def daily_loss(context: RiskContext, limits: Limits) -> Note | None:
+    """Equity against that of 00:00 UTC, unrealised profit and loss included."""
+    return _fallen(
+        Reason.DAILY_LOSS, "since the day began", context.memory.day_start_equity, context, limits.daily_loss_max
+    )
+
+
+def drawdown(context: RiskContext, limits: Limits) -> Note | None:
+    """Equity against its highest, which the journal keeps over restarts."""
+    return _fallen(Reason.DRAWDOWN, "from its highest", context.memory.equity_peak, context, limits.drawdown_max)
+
+
+def repeated_execution(context: RiskContext, limits: Limits) -> Note | None:
+    """Fills of the last minute, all instruments together."""
+    count, limit = context.recent_fills, limits.fills_per_minute_max
+    if count <= limit:
+        return None
+    words = f"{count} fills within a minute; entries stop above {limit}"
+    return _note(Reason.REPEATED_EXECUTION, words, count=count, limit=limit)
+
+
+def reject_rate(context: RiskContext, limits: Limits) -> Note | None:
+    """Orders the venue said no to: a bot that is wrong about something is wrong every time."""
+    count, limit = context.rejections, limits.rejections_max
+    if count <= limit:
+        return None
+    words = f"{count} orders were rejected within ten minutes; entries stop above {limit}"
+    return _note(Reason.REJECT_RATE, words, count=count, limit=limit)
+
+
+def slow_venue(context: RiskContext, limits: Limits) -> Note | None:
+    """How long the venue took to answer while the account was settled."""
+    latency_ms, limit_ms = context.latency_ms, limits.latency_max_ms
+    if latency_ms <= limit_ms:
+        return None
+    words = f"the venue answers within {latency_ms} ms; entries stop above {limit_ms} ms"
+    return _note(Reason.VENUE_SLOW, words, latency_ms=latency_ms, limit_ms=limit_ms)
+
+
+def lost_readings(context: RiskContext, limits: Limits) -> Note | None:
+    """Too many instruments without a sound price, or the first look after an outage: it only looks."""
+    if context.failed_turns > limits.failed_turns_max:
+        words = f"{context.failed_turns} turns in a row came to nothing before this one, which only looks"
+        return _note(Reason.READINGS_LOST, words, count=context.failed_turns, limit=limits.failed_turns_max)
+    snapshot = context.snapshot
+    active = [symbol for symbol, instrument in snapshot.instruments.items() if instrument.active]
+    absent = [symbol for symbol in active if snapshot.price(symbol) is None]
+    part = share(Decimal(len(absent)), Decimal(len(active)))
+    if part <= limits.missing_max:
+        return None
+    words = f"{len(absent)} of {len(active)} instruments have no sound price; entries stop above {limits.missing_max}"
+    return _note(Reason.READINGS_LOST, words, share=part, limit=limits.missing_max)
+
+
+def old_doubt(context: RiskContext, limits: Limits) -> Note | None:
+    """An order in doubt that nothing settles: the account is not known as well as every cap assumes."""
+    doubts = [order for order in context.working if is_uncertain(order)]
+    if not doubts:
+        return None
+    oldest = min(doubts, key=lambda order: order.sent_ms)
+    age_ms = context.now_ms - oldest.sent_ms
+    if age_ms <= limits.doubt_age_max_ms:
+        return None
+    words = f"order {oldest.client_id} of {oldest.symbol} is in doubt for {age_ms // 1000} s; entries wait for its end"
+    return _note(Reason.DOUBT_OLD, words, age_ms=age_ms, limit_ms=limits.doubt_age_max_ms)
+
+
+BREAKERS: tuple[Breaker, ...] = (
+    daily_loss, drawdown, repeated_execution, reject_rate, slow_venue, lost_readings, old_doubt,
+)  # fmt: skip
+
+
+def tripped(context: RiskContext, limits: Limits) -> tuple[Note, ...]:
+    """What stops entries now, in the order of `BREAKERS`."""
+    return tuple(note for breaker in BREAKERS if (note := breaker(context, limits)))
+
+
+def executed_key(symbol: str, side: Side) -> str:
+    """How `RiskContext.executed_lately` names an instrument and a direction."""
+    return f"{symbol} {side.value}"
+
+
+def _fallen(reason: Reason, since: str, reference: Decimal, context: RiskContext, limit: Decimal) -> Note | None:
+    """A holding without a price counts nothing: what cannot be known stops entries as well, and the words say so."""
+    equity, unpriced = context.portfolio.equity, context.portfolio.unpriced
+    fall = share(reference - equity, reference)
+    if fall < limit:
+        return None
+    words = f"equity fell {fall:.4f} {since}, from {reference:.2f} to {equity:.2f}; entries stop at {limit}"
+    if unpriced:
+        words += f" ({', '.join(unpriced)} without a price counted as nothing)"
+    return _note(reason, words, fall=fall, reference=reference, equity=equity, limit=limit)
+
+
+def _note(reason: Reason, words: str, **numbers: Decimal | int) -> Note:
+    return Note(reason, words, "", {name: text(value) for name, value in numbers.items()})

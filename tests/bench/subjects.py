@@ -1,0 +1,218 @@
+"""The measured processes: a plan, a daemon that idles, cycles, orders. Run by `rig.py`."""
+
+import asyncio
+import json
+import resource
+import sys
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from bot.app import cli, daemon, preview, settings
+from bot.app.wiring import App, build
+from bot.domain.instrument import Side
+from bot.domain.order import Intent, Purpose
+from bot.risk import Approved
+from bot.venues.ccxt_loader import load_exchange_class
+from tests.bench import rig
+
+World = dict[str, Any]
+
+
+def _settings(world: World, *assignments: str) -> Any:
+    return rig.settings_for(Path(world["state"]), world["count"], *assignments)
+
+
+def plan(world: World) -> None:
+    """`sectorbot plan`, told where its exchange is; the parent takes the time."""
+    attached = rig.attach(world)
+
+    async def given(_settings: Any) -> Any:
+        return attached
+
+    preview.start_companion = given  # type: ignore[assignment]
+    settings.load_settings = lambda *_: _settings(world)  # type: ignore[assignment]
+    cli.app(["plan"], prog_name="sectorbot")
+
+
+def _resident() -> float:
+    """MiB in memory now."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 2**20
+
+
+def idle(world: World, minutes: str) -> None:
+    """The daemon at its default cadence; CPU of all but the first minute, and memory at the end."""
+    rig.attach(world)
+    marks: list[float] = []
+
+    async def watch() -> None:
+        await asyncio.sleep(60)
+        marks.append(time.process_time())
+        await asyncio.sleep(60 * float(minutes) - 60)
+        marks.append(time.process_time())
+        rss = _resident()
+        print(json.dumps({"cpu_per_minute": (marks[1] - marks[0]) / (float(minutes) - 1), "rss": rss}), flush=True)
+
+    async def both() -> None:
+        app = await build(_settings(world))
+        stop = asyncio.Event()
+        health = daemon.Health(Path(world["state"]) / "health.json", "trade", "sim")
+        running = asyncio.create_task(daemon.Daemon(app, app.settings, health, stop).run(None))
+        await watch()
+        stop.set()
+        await running
+        await app.close()
+
+    asyncio.run(both())
+
+
+def cycles(world: World, count: str) -> None:
+    """CPU seconds of one cycle, after a first one that fetched the history."""
+
+    async def work(app: App) -> list[float]:
+        await app.cycle.run()
+        found = []
+        for _ in range(int(count)):
+            started = time.process_time()
+            await app.cycle.run()
+            found.append(time.process_time() - started)
+        return found
+
+    rss_before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    found = _with_app(world, work)
+    rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps({"cpu": found, "rss": rss, "rss_before": rss_before}))
+
+
+def orders(world: World) -> None:
+    """Orders through the executor and through bare ccxt, at the same exchange, in turns."""
+
+    async def work(app: App) -> Mapping[str, Any]:
+        result = await app.cycle.run()
+        snapshot = result.snapshot
+        bounds = {s: i.floor_price(snapshot.quotes[s].ask * Decimal("1.02")) for s, i in snapshot.instruments.items()}
+        spot = {s: bound for s, bound in bounds.items() if ":" not in s}
+        perps = {s: bound for s, bound in bounds.items() if ":" in s}
+        bare, limited = await _bare(world, limited=False), await _bare(world, limited=True)
+        try:
+            await _act(app, _first(perps, 40), 1)  # leverage is set, connections are open
+            await _bare_orders(bare, _first(spot, 5), 1)
+            await asyncio.sleep(11)
+            found: dict[str, Any] = {"perp_40": [], "perp_40_bare": [], "spot_100": [], "spot_100_bare": []}
+            for _ in range(3):
+                found["perp_40"].append(await _timed(lambda: _act(app, _first(perps, 40), 1)))
+                await asyncio.sleep(11)
+                found["perp_40_bare"].append(await _timed(lambda: _bare_orders(bare, _first(perps, 40), 1)))
+                await asyncio.sleep(11)
+            for _ in range(2):
+                found["spot_100"].append(await _timed(lambda: _act(app, _first(spot, 20), 5)))
+                await asyncio.sleep(11)
+                found["spot_100_bare"].append(await _timed(lambda: _bare_orders(bare, _first(spot, 20), 5)))
+                await asyncio.sleep(11)
+            found["perp_40_default_limiter"] = await _timed(lambda: _bare_orders(limited, _first(perps, 40), 1))
+            await asyncio.sleep(11)
+            found["spot_150"] = await _timed(lambda: _act(app, _first(spot, 15), 10))
+            await asyncio.sleep(11)
+            for name, call in (
+                ("after_idle", lambda: _act(app, _first(spot, 1), 1)),
+                ("after_idle_bare", lambda: _bare_orders(bare, _first(spot, 1), 1)),
+                ("after_idle_default_limiter", lambda: _bare_orders(limited, _first(spot, 1), 1)),
+            ):
+                found[name] = []
+                for _ in range(5):
+                    await asyncio.sleep(3)
+                    found[name].append(await _timed(call))
+            found["journal_write"] = await _journal_writes(app)
+            return found
+        finally:
+            await bare.close()
+            await limited.close()
+
+    print(json.dumps(_with_app(world, work)))
+
+
+async def _journal_writes(app: App) -> list[float]:
+    """Seconds of one durable write, as the one that stands between decision and wire."""
+    found = []
+    for number in range(200):
+        started = time.perf_counter()
+        await app.journal.record_fact("bench", {"number": number})
+        found.append(time.perf_counter() - started)
+    return found
+
+
+async def _timed(call: Callable[[], Awaitable[object]]) -> float:
+    started = time.perf_counter()
+    await call()
+    return time.perf_counter() - started
+
+
+def _first(bounds: Mapping[str, Decimal], count: int) -> dict[str, Decimal]:
+    return dict(list(bounds.items())[:count])
+
+
+_numbers = iter(range(1, 1_000_000))
+
+
+async def _act(app: App, bounds: Mapping[str, Decimal], each: int) -> None:
+    """`each` small purchases of each symbol, as the gate would have approved them."""
+    approved = []
+    for symbol, bound in bounds.items():
+        for _ in range(each):
+            number = next(_numbers)
+            is_perp = ":" in symbol
+            intent = Intent(
+                id=f"bench.{number}", campaign=1 + number // 1000, tranche=1, leg=number % 1000,
+                purpose=Purpose.TACTICAL if is_perp else Purpose.INCREASE, sector="defi", symbol=symbol, side=Side.BUY,
+                size=Decimal(1), worst_price=bound, reference_price=bound,
+                leverage=Decimal(2) if is_perp else None,
+            )  # fmt: skip
+            approved.append(Approved(intent, intent.size, intent.worst_price))
+    outcomes = await app.cycle.parts.executor.act(approved)
+    done = sum(outcome.filled_size > 0 for outcome in outcomes)
+    if done != len(approved):
+        notes = {note.words for outcome in outcomes for note in outcome.notes}
+        raise SystemExit(f"{done} of {len(approved)} orders filled: {sorted(notes)[:3]}")
+
+
+async def _bare(world: World, *, limited: bool) -> Any:
+    """ccxt as it comes, at the same exchange."""
+    exchange = load_exchange_class("binance")(
+        {"apiKey": world["key"], "secret": world["secret"], "enableRateLimit": limited, "timeout": 60_000}
+    )
+    exchange.session = rig.Attached(world).session()
+    exchange.own_session = True
+    exchange.options["fetchCurrencies"] = False
+    exchange.options["fetchMarkets"] = {"types": ["spot", "linear"]}
+    exchange.options["defaultType"] = "spot"
+    await exchange.load_markets()
+    return exchange
+
+
+async def _bare_orders(exchange: Any, bounds: Mapping[str, Decimal], each: int) -> None:
+    calls = [
+        exchange.create_order(symbol, "limit", "buy", 1, float(bound), {"timeInForce": "IOC"})
+        for symbol, bound in bounds.items()
+        for _ in range(each)
+    ]
+    await asyncio.gather(*calls)
+
+
+def _with_app(world: World, work: Callable[[App], Awaitable[Any]]) -> Any:
+    async def run() -> Any:
+        rig.attach(world)
+        app = await build(_settings(world))
+        try:
+            return await work(app)
+        finally:
+            await app.close()
+
+    return asyncio.run(run())
+
+
+COMMANDS: Mapping[str, Callable[..., None]] = {"plan": plan, "idle": idle, "cycles": cycles, "orders": orders}
+
+if __name__ == "__main__":
+    sys.exit("run by rig.py")

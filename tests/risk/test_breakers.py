@@ -1,0 +1,62 @@
+"""The breakers speak without an intent, say their numbers, and fall silent when their cause is gone."""
+
+from dataclasses import replace
+
+import pytest
+
+from bot.domain.campaign import Memory
+from bot.domain.reason import Reason
+from bot.domain.states import OrderState
+from bot.risk import Limits, RiskContext, tripped
+from bot.risk.breakers import BREAKERS
+from tests.risk.worlds import NOW, D, buy, context, portfolio, snapshot, working
+
+TROUBLES: dict[Reason, RiskContext] = {
+    Reason.DAILY_LOSS: context(memory=Memory(equity_peak=D(111_000), day_start_equity=D(111_000))),
+    Reason.DRAWDOWN: context(memory=Memory(equity_peak=D(132_000), day_start_equity=D(105_000))),
+    Reason.REPEATED_EXECUTION: context(recent_fills=201),
+    Reason.REJECT_RATE: context(rejections=11),
+    Reason.VENUE_SLOW: context(latency_ms=5_001),
+    Reason.READINGS_LOST: context(snapshot=snapshot(quotes={})),
+    Reason.DOUBT_OLD: context(working=(working(buy(), OrderState.IN_DOUBT, sent_ms=NOW - 300_001),)),
+}
+
+
+def test_nothing_has_tripped_in_an_ordinary_world() -> None:
+    assert tripped(context(), Limits()) == ()
+
+
+@pytest.mark.parametrize("reason", TROUBLES)
+def test_a_breaker_speaks_without_any_intent_and_says_its_numbers(reason: Reason) -> None:
+    (note,) = tripped(TROUBLES[reason], Limits())
+    assert note.reason is reason
+    assert any(name.startswith("limit") for name in note.numbers)
+
+
+def test_every_breaker_is_tripped_by_some_trouble() -> None:
+    assert {breaker for breaker in BREAKERS for world in TROUBLES.values() if breaker(world, Limits())} == set(BREAKERS)
+
+
+def test_several_breakers_are_all_told() -> None:
+    world = replace(TROUBLES[Reason.DAILY_LOSS], rejections=11, latency_ms=9_000)
+    assert [note.reason for note in tripped(world, Limits())] == [
+        Reason.DAILY_LOSS, Reason.REJECT_RATE, Reason.VENUE_SLOW,
+    ]  # fmt: skip
+
+
+def test_an_account_that_cannot_be_priced_whole_stops_entries_and_the_words_say_why() -> None:
+    world = context(portfolio=replace(portfolio(), equity=D(60_000), unpriced=("UNI",)))
+    note = tripped(world, Limits())[0]
+    assert note.reason is Reason.DAILY_LOSS
+    assert "UNI without a price counted as nothing" in note.words
+
+
+def test_a_halted_instrument_is_no_lost_reading() -> None:
+    base = snapshot()
+    halted = {s: replace(i, active=not s.startswith(("ETH", "SOL"))) for s, i in base.instruments.items()}
+    quotes = {s: q for s, q in base.quotes.items() if halted[s].active}
+    assert tripped(context(snapshot=replace(base, instruments=halted, quotes=quotes)), Limits()) == ()
+
+
+def test_an_order_that_works_may_be_as_old_as_it_likes() -> None:
+    assert tripped(context(working=(working(buy(), OrderState.OPEN, sent_ms=0),)), Limits()) == ()
