@@ -6,13 +6,22 @@ BIN := .venv/bin
 UV := $(or $(shell command -v uv),.venv-lock/bin/uv)
 COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11
 
-.PHONY: demo test lint types lock clean help venv venv-dev
+.PHONY: demo test simulate soak bench lint types lock clean help venv venv-dev
 
 demo: venv  ## run one keyless demo on the embedded exchange (makes .venv first)
 	@$(BIN)/sectorbot demo $(ARGS)
 
 test: venv-dev  ## run the whole test suite (ARGS="-k word" narrows it)
 	@$(BIN)/python -m pytest $(ARGS)
+
+simulate: venv-dev  ## seeded faults against the real bot in virtual time (SEEDS=100 SEED=…)
+	@$(BIN)/python -m tests.sim --seeds $(or $(SEEDS),20) $(if $(SEED),--seed $(SEED))
+
+soak: venv-dev  ## the real daemon on real sockets, killed and disturbed (MINUTES=2 SEED=…)
+	@$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),2) $(if $(SEED),--seed $(SEED))
+
+bench: venv-dev  ## the figures of docs/performance.md; takes half an hour
+	@for bench in start plan cycle orders idle; do $(BIN)/python tests/bench/bench_$$bench.py || exit 1; done
 
 lint: venv-dev  ## check style and formatting with ruff
 	@$(BIN)/ruff check .

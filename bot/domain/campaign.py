@@ -50,6 +50,15 @@ class Bridge(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """How often a leg has been asked for since `held` last changed, and since when."""
+
+    since_ms: int
+    count: int
+    held: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class Leg:
     """One movement: bring the holding of `symbol` from `size_from` to `size_to` (signed; base units or contracts).
 
@@ -69,6 +78,7 @@ class Leg:
     exits: ExitPlan | None = None
     state: LegState = LegState.READY
     words: str = ""
+    asked: Asked | None = None
 
     @property
     def side(self) -> Side:

@@ -4,12 +4,12 @@ Decimals travel as text, so that a journaled snapshot replays to the very same d
 """
 
 import types
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from decimal import Decimal
 from enum import Enum
 from functools import cache
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
 _PLAIN = frozenset({int, float, str, bool, type(None)})
@@ -40,34 +40,39 @@ def decode(kind: type[T], data: Any) -> T:
         ValueError: when the data does not fit the type.
     """
     try:
-        return _decode(kind, data)  # type: ignore[no-any-return]
+        return cast(T, _reader(cast(Any, kind))(data))
     except (TypeError, KeyError, ArithmeticError) as error:
         raise ValueError(f"data does not fit {kind}: {error!r}") from error
 
 
-def _decode(kind: Any, data: Any) -> Any:
-    origin = get_origin(kind)
+@cache
+def _reader(kind: Any) -> Callable[[Any], Any]:
+    """How one type is read, worked out once: a journal is read row by row, and types are slow to look at."""
+    origin, args = get_origin(kind), get_args(kind)
     if origin in (Union, types.UnionType):
-        options = [option for option in get_args(kind) if option is not type(None)]
-        return None if data is None else _decode(options[0], data)
+        inner = _reader(next(option for option in args if option is not type(None)))
+        return lambda data: None if data is None else inner(data)
     if origin is tuple:
-        args = get_args(kind)
-        if len(args) == 2 and args[1] is Ellipsis:
-            if args[0] in (float, int, str):
-                return tuple(data)
-            return tuple(_decode(args[0], item) for item in data)
-        return tuple(_decode(arg, item) for arg, item in zip(args, data, strict=True))
+        return _tuple_reader(args)
     if origin is not None and issubclass(origin, Mapping):
-        key_kind, item_kind = get_args(kind)
-        return {_decode(key_kind, key): _decode(item_kind, item) for key, item in data.items()}
-    if kind is Decimal:
-        return Decimal(data)
-    if isinstance(kind, type) and issubclass(kind, Enum):
-        return kind(data)
+        read_key, read_item = _reader(args[0]), _reader(args[1])
+        return lambda data: {read_key(key): read_item(item) for key, item in data.items()}
+    if isinstance(kind, type) and (kind is Decimal or issubclass(kind, Enum)):
+        return kind
     if isinstance(kind, type) and is_dataclass(kind):
-        hints = _hints(kind)
-        return kind(**{name: _decode(hints[name], data[name]) for name in hints if name in data})
-    return data
+        readers = tuple((name, _reader(hint)) for name, hint in _hints(kind).items())
+        return lambda data: kind(**{name: read(data[name]) for name, read in readers if name in data})
+    return lambda data: data
+
+
+def _tuple_reader(args: tuple[Any, ...]) -> Callable[[Any], Any]:
+    if len(args) == 2 and args[1] is Ellipsis:
+        if args[0] in (float, int, str):
+            return tuple
+        read = _reader(args[0])
+        return lambda data: tuple(read(item) for item in data)
+    readers = tuple(_reader(arg) for arg in args)
+    return lambda data: tuple(read(item) for read, item in zip(readers, data, strict=True))
 
 
 @cache

@@ -32,6 +32,7 @@ class Reason(StrEnum):
     BELOW_MINIMUM = "below_minimum"
     FUNDING_DEAR = "funding_dear"
     ENTRY_WAITS = "entry_waits"
+    LEG_GIVEN_UP = "leg_given_up"
     PHASE_WAITS = "phase_waits"
     EXIT_STOP = "exit_stop"
     EXIT_TARGET = "exit_target"

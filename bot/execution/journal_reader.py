@@ -150,9 +150,11 @@ class JournalReader:
 
     def load_unfilled_reports(self, since_ms: int) -> tuple[Order, ...]:
         """Orders sent since `since_ms` that executed more than their recorded fills add up to."""
-        orders = self._orders("WHERE sent_ms >= ? AND filled_size != '0' ORDER BY seq", [since_ms])
         sums = self._fill_sums(since_ms)
-        return tuple(order for order in orders if sums.get(order.client_id, ZERO) < order.filled_size)
+        rows = self._rows("SELECT client_id, filled_size FROM orders WHERE sent_ms >= ? ORDER BY seq", [since_ms])
+        short = [name for name, filled in rows if sums.get(name, ZERO) < dec(filled)]
+        found = (self.load_order(name) for name in short)
+        return tuple(order for order in found if order is not None)
 
     def load_fills(self, limit: int = 100, since_ms: int = 0) -> tuple[Fill, ...]:
         rows = self._rows(

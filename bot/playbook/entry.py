@@ -90,6 +90,9 @@ def _enter(
         is_short = True
     elif leg.purpose in _OPENING_PERP and leg.leverage:
         size, notes = _within_margin(leg, size, worst, margin, instrument)
+        if leg.purpose is Purpose.HEDGE:
+            size, more = _within_spot(leg, size, quote, instrument, scene)
+            notes += more
         is_short = bool(notes)
     size = instrument.floor_size(min(size, _largest(max(worst, quote.valuation), instrument, scene)))
     reduce_only = _is_reducing(leg, instrument)
@@ -144,6 +147,19 @@ def _within_margin(
     words = f"{leg.words}: the perp wallet has {margin:.2f} free; move {missing:.2f} there for the rest"
     reason = Reason.HEDGE_CUT if leg.purpose is Purpose.HEDGE else Reason.TRANSFER_NEEDED
     return affordable, (Note(reason, words, leg.symbol, {"amount": f"{missing:.2f}"}),)
+
+
+def _within_spot(
+    leg: Leg, size: Decimal, quote: Quote, instrument: Instrument, scene: Scene
+) -> tuple[Decimal, tuple[Note, ...]]:
+    """No more than the sector's spot that no hedge covers: it may have shrunk since the leg was planned."""
+    sleeves = scene.portfolio.sectors.get(leg.sector)
+    room = max(ZERO, sleeves.spot + min(ZERO, sleeves.perp_notional)) if sleeves is not None else ZERO
+    covered = instrument.size_for(room, max(quote.valuation, quote.mid))
+    if size <= covered:
+        return size, ()
+    words = f"{leg.words}: {room:.2f} of {leg.sector} spot is left without a hedge, the leg is cut to it"
+    return covered, (Note(Reason.HEDGE_CUT, words, leg.symbol, {"room": f"{room:.2f}"}),)
 
 
 def _largest(price: Decimal, instrument: Instrument, scene: Scene) -> Decimal:

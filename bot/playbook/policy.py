@@ -190,6 +190,12 @@ class Policy(BaseModel):
     )
     entry_wait: bool = Field(default=True, description="whether overbought tokens are bought later")
     entry_wait_hours: int = Field(default=24, ge=0, le=720, description="longest wait for a better entry, hours")
+    leg_patience_hours: int = Field(
+        default=24,
+        ge=1,
+        le=720,
+        description="after the wait for an entry: until a leg that is refused is given up, hours",
+    )
     rsi_period: int = Field(default=14, ge=2, le=100, description="candles of the entry's RSI, count")
     rsi_max: Decimal = Field(default=Decimal(70), ge=50, le=100, description="RSI above which a purchase waits, 0–100")
     flatten_slice: Decimal = Field(

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from bot.domain.campaign import Campaign, Leg, Memory, Tranche, Transfer
+from bot.domain.campaign import Asked, Campaign, Leg, Memory, Tranche, Transfer
 from bot.domain.money import ZERO
 from bot.domain.order import Intent, Purpose
 from bot.domain.reason import Note, Reason
@@ -21,6 +21,7 @@ from bot.playbook.scene import Scene, leg_id
 from bot.playbook.tranche import PHASES, start_tranche
 from bot.playbook.wallets import finish_transfer, running_tranche
 
+ASKS_MIN = 12
 _CENT = Decimal("0.01")
 
 
@@ -112,11 +113,33 @@ def _read_leg(
         words = f"{leg.words}: skipped, {leg.symbol} does not trade"
         return replace(leg, state=LegState.SKIPPED), Note(Reason.INSTRUMENT_INACTIVE, words, leg.symbol)
     held = scene.held(leg.symbol)
-    if leg.purpose is Purpose.TACTICAL and (leg.symbol in ended or not tactical_allowed):
+    why = _why_no_tactical(leg, scene, tactical_allowed, ended) if leg.purpose is Purpose.TACTICAL else None
+    if why is not None:
         state = LegState.DONE if abs(held) > abs(leg.size_from) or leg.symbol in ended else LegState.SKIPPED
-        words = f"{leg.words}: left as it is, {'an exit has begun' if leg.symbol in ended else 'no longer allowed'}"
-        return replace(leg, state=state), Note(Reason.EXIT_SIGNS, words, leg.symbol)
-    return replace(leg, state=LegState.DONE if _is_done(leg, held, scene) else LegState.READY), None
+        return replace(leg, state=state), Note(Reason.EXIT_SIGNS, f"{leg.words}: left as it is, {why}", leg.symbol)
+    if _is_done(leg, held, scene):
+        return replace(leg, state=LegState.DONE), None
+    asked = leg.asked if leg.asked is not None and leg.asked.held == held else Asked(scene.at_ms, 0, held)
+    hours = scene.policy.entry_wait_hours + scene.policy.leg_patience_hours
+    # Time alone does not count: a bot that was away for a week has not been refused for a week.
+    if asked.count >= ASKS_MIN and scene.at_ms >= asked.since_ms + hours * HOUR_MS:
+        words = f"{leg.words}: given up, it was refused or did not fill for {hours} h"
+        return replace(leg, state=LegState.SKIPPED), Note(Reason.LEG_GIVEN_UP, words, leg.symbol)
+    return replace(leg, state=LegState.READY, asked=replace(asked, count=asked.count + 1)), None
+
+
+def _why_no_tactical(leg: Leg, scene: Scene, tactical_allowed: bool, ended: frozenset[str]) -> str | None:
+    """Why a tactical leg goes no further; None while it may."""
+    if leg.symbol in ended:
+        return "an exit has begun"
+    if not tactical_allowed:
+        return "no longer allowed"
+    price, exits = scene.price(leg.symbol), leg.exits
+    if exits is not None and scene.at_ms >= exits.deadline_ms:
+        return "its time is over"
+    if exits is not None and price is not None and (price - exits.stop_price) * leg.side.sign <= 0:
+        return "the price is beyond its stop"
+    return None
 
 
 def _is_done(leg: Leg, held: Decimal, scene: Scene) -> bool:

@@ -16,6 +16,7 @@ from bot.domain.reason import Reason
 from bot.domain.states import LegState, OrderState, TrancheState
 from bot.playbook.decide import Decision
 from bot.playbook.policy import Policy
+from bot.playbook.progress import ASKS_MIN
 from bot.playbook.target import target_shares
 from tests.playbook.builders import World, golden_policy, make_sectors, neutral_world, resting
 
@@ -349,6 +350,48 @@ def test_a_token_that_stops_trading_in_the_middle_is_skipped_after_the_deadline(
     campaign = world.decisions[-1].campaign
     assert campaign is not None
     assert campaign.tranches[0].state is TrancheState.DONE
+
+
+def test_a_hedge_leg_never_asks_for_more_than_the_spot_that_is_left() -> None:
+    world = neutral_world(golden_policy(bridge="reserve", reserve_quote=5000))
+    hedge = world.decide().intents[0]
+    world.spot = {token: size if token in ("USDT", "UNI", "AAVE") else size / 20 for token, size in world.spot.items()}
+    left = world.portfolio().sectors["infra"].spot
+    assert left < hedge.size * hedge.reference_price
+    made = world.decide()
+    cut = [i for i in made.intents if i.purpose is Purpose.HEDGE]
+    assert [i.size * i.reference_price <= left for i in cut] == [True]
+    assert Reason.HEDGE_CUT in {note.reason for note in made.notes}
+    world.apply(cut)
+    assert Purpose.HEDGE not in {i.purpose for i in world.decide().intents}, "and it is not asked for again"
+
+
+def test_a_leg_that_is_refused_again_and_again_is_given_up_and_the_rotation_goes_on() -> None:
+    world = neutral_world(golden_policy(bridge="reserve", reserve_quote=5000))
+    refused = world.decide().intents[0].symbol
+    world.skip((world.policy.entry_wait_hours + world.policy.leg_patience_hours) * 60)
+    for _ in range(ASKS_MIN - 1):
+        assert {i.symbol for i in world.decide().intents} == {refused}, "a bot that was away is not impatient"
+    made = world.decide()
+    assert Reason.LEG_GIVEN_UP in {note.reason for note in made.notes}
+    assert {i.purpose for i in made.intents} == {Purpose.REDUCE}
+
+
+@pytest.mark.parametrize("how", ["time", "price"])
+def test_a_tactical_leg_whose_exits_are_over_is_left_as_it_is(how: str) -> None:
+    world = neutral_world(golden_policy(bridge="reserve", reserve_quote=5000))
+    while not [i for i in world.decide().intents if i.purpose is Purpose.TACTICAL]:
+        world.apply(world.decisions[-1].intents)
+        world.move(world.decisions[-1].transfers)
+    leg = next(i for i in world.decisions[-1].intents if i.purpose is Purpose.TACTICAL)
+    assert leg.exits is not None
+    if how == "time":
+        world.at_ms = leg.exits.deadline_ms
+    else:
+        world.prices["UNI"] = leg.exits.stop_price
+    made = world.decide()
+    assert not [i for i in made.intents if i.purpose is Purpose.TACTICAL]
+    assert any(note.reason is Reason.EXIT_SIGNS and "left as it is" in note.words for note in made.notes)
 
 
 def test_orders_are_cut_to_the_largest_allowed_and_the_rest_follows() -> None:
