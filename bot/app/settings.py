@@ -376,7 +376,8 @@ def _sentence(item: Mapping[str, Any], layers: Sequence[Layer]) -> str:
     elif not is_ours and (description := field_at(path)[1]):
         reason = f"{reason} ({description})"
     is_shown = not is_ours and not isinstance(item["input"], Mapping | BaseModel)
-    shown = f" = {_shown(path, layer, item['input'])}" if is_shown else ""
+    is_foreign = item["type"] == "extra_forbidden" and path[:1] == ("venue",)  # a key by a name of another program
+    shown = f" = {'********' if is_foreign else _shown(path, layer, item['input'])}" if is_shown else ""
     return f"{place} {'.'.join(path)}{shown}: {reason}" if path else f"{place}: {reason}"
 
 

@@ -180,6 +180,13 @@ def test_an_unknown_secret_file_is_refused_without_showing_what_is_in_it(workpla
     assert "hunter2" not in words
 
 
+def test_what_stands_under_a_foreign_name_in_the_venues_table_is_not_shown(workplace: Path) -> None:
+    (workplace / "sectorbot.toml").write_text('[venue]\ncredential = "hunter2hunter2"\n')
+    words = problem_of()
+    assert "venue.credential = ********: unknown key" in words
+    assert "hunter2" not in words
+
+
 def test_a_key_that_looks_like_a_number_stays_text(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SECTORBOT__VENUE__API_KEY", "0012345678")
     monkeypatch.setenv("SECTORBOT__VENUE__API_SECRET", '["x"]')
