@@ -99,7 +99,9 @@ class _Demo:
     async def _rotate(self, app: App, stage: "scenarios.Stage") -> None:
         """Cycles until the scenario is over: again at once while something moves, else on to the next instant at which
         something may."""
-        while time.monotonic() - self._started < self._options.max_seconds:
+        tries = 0
+        while not tries or time.monotonic() - self._started < self._options.max_seconds:
+            tries += 1
             try:
                 result = await app.cycle.run()
             except Unavailable as error:

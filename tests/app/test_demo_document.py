@@ -13,7 +13,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "demo-json.md"
 
 @pytest.fixture(scope="module")
 def document(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    done = sectorbot("demo", "--json", "--max-seconds", "3", cwd=tmp_path_factory.mktemp("demo"))
+    done = sectorbot("demo", "--json", cwd=tmp_path_factory.mktemp("demo"))
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
     return found
