@@ -31,7 +31,7 @@ from bot.playbook.exits import with_funding
 from bot.playbook.flatten import flatten
 from bot.playbook.policy import Policy, Sectors
 from bot.playbook.sectors import build_portfolio
-from bot.ports import OutcomeUnknown, Unavailable, Venue, VenueRejected
+from bot.ports import Unavailable, Venue, VenueRejected
 from bot.risk import Approved, Limits, Refused, review, shrink, tripped
 
 DAY_MS = 86_400_000
@@ -223,8 +223,8 @@ class Cycle:
                 ending = "transfer_done"
             except VenueRejected as error:
                 ending, payload = "transfer_rejected", payload | {"why": str(error)}
-            except OutcomeUnknown as error:
-                ending, payload = "transfer_in_doubt", payload | {"why": str(error)}
+            except Exception as error:  # noqa: BLE001 - whatever is not recognised may have happened
+                ending, payload = "transfer_in_doubt", payload | {"why": str(error) or repr(error)}
             await journal.record_fact(ending, payload)
             where = "spot → perp wallet" if transfer.to_perp else "perp → spot wallet"
             notes.append(
@@ -255,8 +255,8 @@ class Cycle:
             try:
                 await self.parts.venue.move_margin(symbol, amount)
                 ending = "margin_done"
-            except (VenueRejected, OutcomeUnknown) as error:
-                ending, payload = "margin_failed", payload | {"why": str(error)}
+            except Exception as error:  # noqa: BLE001 - the next account shows whether it has happened
+                ending, payload = "margin_failed", payload | {"why": str(error) or repr(error)}
             await self.parts.journal.record_fact(ending, payload)
             words = (
                 f"{symbol}: margin topped up by {amount}" if ending == "margin_done" else f"{symbol}: {payload['why']}"

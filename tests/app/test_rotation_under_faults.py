@@ -298,3 +298,28 @@ async def test_a_turn_that_hangs_does_not_hold_up_the_cancels_of_the_switch(
         assert (await app.cycle.settle()).is_agreed, "and the bot goes on with what it knows"
     finally:
         await app.close()
+
+
+async def test_an_unknown_error_of_a_transfer_is_a_doubt_and_not_the_end_of_the_turn(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = await build(world.settings, embedded=world.embedded)
+    original, calls = app.venue.move_cash, 0
+
+    async def reset_once(amount: Decimal, *, to_perp: bool) -> None:
+        nonlocal calls
+        calls += 1
+        await original(amount, to_perp=to_perp)
+        if calls == 1:
+            raise ConnectionResetError("the wire went away after the request had arrived")
+
+    monkeypatch.setattr(app.venue, "move_cash", reset_once)
+    monkeypatch.setattr(app.venue, "quiet_period_ms", 10)
+    try:
+        await finish(world, app)
+        doubts = app.journal.reader.load_facts("transfer_in_doubt", 10)
+    finally:
+        await app.close()
+    assert calls >= 1
+    assert len(doubts) == 1
+    assert "went away" in doubts[0].payload["why"]
