@@ -1,0 +1,210 @@
+"""What the exchange, the operator and strangers do while the bot runs: one task that wakes up at seeded moments."""
+
+import asyncio
+from decimal import Decimal
+
+from bot.domain.instrument import Side
+from bot.domain.money import ZERO, floor_to
+from bot.domain.order import ClientOrderId, OrderType, TimeInForce
+from bot.domain.states import KillLevel
+from bot.execution.journal import Journal, JournalBusy, JournalError
+from bot.simex.engine.ledger import DEPOSITS
+from bot.simex.engine.refusal import Refusal
+from bot.simex.engine.rules import Rules
+from bot.simex.engine.settlement import Execution
+from bot.simex.engine.types import NewOrder
+from tests.sim.checkers import Checkers
+from tests.sim.faults import Kind
+from tests.sim.market import TOKENS, brackets_of, instruments, shifted
+from tests.sim.wire import ACCOUNT
+from tests.sim.world import CONDITIONS, World
+
+LEVELS = (KillLevel.PAUSE, KillLevel.REDUCE_ONLY, KillLevel.CANCEL, KillLevel.CANCEL, KillLevel.FLATTEN)
+
+
+class Chaos:
+    """Events of one world. `heal` undoes what would keep a rotation from ending."""
+
+    def __init__(self, world: World, checkers: Checkers) -> None:
+        self._world, self._checkers = world, checkers
+        self._plan, self._exchange = world.plan, world.exchange
+        self._strangers_orders: list[tuple[str, str]] = []
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            await asyncio.sleep(self._world.chance.uniform(1, 60) * self._world.chance.choice([1, 1, 10]))
+            self._exchange.advance(self._world.now_ms())
+            self._market()
+            self._strangers()
+            await self._machine()
+            self._people()
+
+    def heal(self) -> None:
+        """The exchange is itself again: what is halted trades, filters and brackets are as they were."""
+        self._exchange.advance(self._world.now_ms())
+        for symbol, client_id in self._strangers_orders:
+            self._withdraw(symbol, client_id)
+        for symbol, instrument in instruments().items():
+            self._exchange.resume(symbol)
+            if self._exchange.instruments[symbol].size_step != instrument.size_step:
+                continue  # sizes that were rounded to the coarser grid are still about
+            self._exchange.replace_instrument(instrument)
+        self._exchange.rules.brackets.update(brackets_of(Rules()))  # type: ignore[attr-defined]
+
+    def _market(self) -> None:
+        plan, exchange = self._plan, self._exchange
+        if plan.strikes(Kind.HALT):
+            symbol = self._any_symbol(Kind.HALT)
+            exchange.halt(symbol)
+            self._world.note(f"{symbol} is halted")
+            self._world.loop.call_later(plan.between(Kind.HALT, 5, 900), self._resume, symbol)
+        if plan.strikes(Kind.DELISTING):
+            symbol = self._any_symbol(Kind.DELISTING)
+            self._strange(symbol)
+            exchange.delist(symbol)
+            self._world.note(f"{symbol} is delisted")
+        if plan.strikes(Kind.FILTER_CHANGE):
+            symbol = self._any_symbol(Kind.FILTER_CHANGE)
+            chance = plan._chances[Kind.FILTER_CHANGE]
+            exchange.replace_instrument(shifted(exchange.instruments[symbol], chance))
+            self._world.note(f"{symbol} has other filters")
+        if plan.strikes(Kind.BRACKET_CHANGE):
+            symbol = plan.choose(Kind.BRACKET_CHANGE, [s for s in sorted(exchange.instruments) if ":" in s])
+            table = brackets_of(Rules())[symbol]
+            exchange.rules.brackets[symbol] = table[plan.count(Kind.BRACKET_CHANGE, 0, 3) :]  # type: ignore[index]
+        if plan.strikes(Kind.DELEVERAGING):
+            self._deleverage()
+
+    def _resume(self, symbol: str) -> None:
+        self._exchange.advance(self._world.now_ms())
+        self._exchange.resume(symbol)
+
+    def _deleverage(self) -> None:
+        """The exchange closes part of a position of ours at mark."""
+        held = self._exchange.positions(ACCOUNT)
+        if not held:
+            return
+        position = self._plan.choose(Kind.DELEVERAGING, held)
+        step = self._exchange.instruments[position.symbol].size_step
+        size = floor_to(abs(position.size) * self._plan.choose(Kind.DELEVERAGING, [Decimal("0.3"), Decimal(1)]), step)
+        if not size or not self._exchange.is_open(position.symbol):
+            return
+        self._strange(position.symbol)
+        account = self._exchange._state.account(ACCOUNT)
+        order = NewOrder(
+            position.symbol, Side.of(-position.size), OrderType.LIMIT, size, position.mark,
+            TimeInForce.IOC, reduce_only=True, client_id=f"adl_autoclose-{self._world.now_ms()}",
+        )  # fmt: skip
+        self._exchange._matching.enter_forced(account, order, [Execution(position.mark, size, is_maker=False)])
+        self._world.note(f"{position.symbol} is deleveraged by {size}")
+
+    def _strangers(self) -> None:
+        plan = self._plan
+        for kind in (Kind.FOREIGN_ORDER, Kind.FOREIGN_TRADE, Kind.TWIN_ORDER):
+            if plan.strikes(kind):
+                self._foreign(kind)
+        if plan.strikes(Kind.DEPOSIT):
+            self._deposit()
+
+    def _foreign(self, kind: Kind) -> None:
+        """Somebody else's order: one that rests for a while, one that executes, or one of a twin of this bot."""
+        plan, exchange, now_ms = self._plan, self._exchange, self._world.now_ms()
+        symbol = self._any_symbol(kind)
+        if not exchange.is_open(symbol):
+            return
+        side = plan.choose(kind, list(Side))
+        quote = exchange.quote(symbol)
+        instrument = exchange.instruments[symbol]
+        is_resting = kind is not Kind.FOREIGN_TRADE
+        away = Decimal("0.9") if side is Side.BUY else Decimal("1.1")
+        price = instrument.nearest_price(quote.mid * (away if is_resting else Decimal(2) - away))
+        size = max(instrument.size_min, instrument.size_for(Decimal(plan.count(kind, 20, 400)), quote.mid))
+        client_id = f"web_{now_ms}"
+        if kind is Kind.TWIN_ORDER:
+            client_id = ClientOrderId(ACCOUNT, 40_000, 1, 1, now_ms % 46_000, 0).text
+        self._strange(symbol)
+        try:
+            exchange.place(ACCOUNT, NewOrder(symbol, side, OrderType.LIMIT, size, price, client_id=client_id))
+        except Refusal:
+            return
+        self._strangers_orders.append((symbol, client_id))
+        self._world.note(f"a stranger {side}s {size} {symbol} at {price}")
+        self._world.loop.call_later(plan.between(kind, 3, 300), self._withdraw, symbol, client_id)
+
+    def _withdraw(self, symbol: str, client_id: str) -> None:
+        self._exchange.advance(self._world.now_ms())
+        order = self._exchange.order(ACCOUNT, symbol, client_id=client_id)
+        if order is not None and order.is_open:
+            self._exchange.cancel(ACCOUNT, symbol, client_id=client_id)
+
+    def _deposit(self) -> None:
+        """Money or tokens come in, or money goes out."""
+        plan, state = self._plan, self._exchange._state
+        account = state.account(ACCOUNT)
+        asset = plan.choose(Kind.DEPOSIT, ["USDT", "USDT", *TOKENS])
+        amount = Decimal(plan.count(Kind.DEPOSIT, 10, 300))
+        if asset != "USDT":
+            amount = floor_to(amount / self._exchange.quote(f"{asset}/USDT").mid, Decimal("0.0001"))
+            self._strange(f"{asset}/USDT")
+        elif plan.choose(Kind.DEPOSIT, [True, False]):
+            amount = -min(amount, max(ZERO, state.free(account, asset)))
+        state.ledger.move(asset, DEPOSITS, account.spot, amount)
+        self._world.note(f"deposit of {amount} {asset}")
+
+    async def _machine(self) -> None:
+        plan, world = self._plan, self._world
+        if plan.strikes(Kind.CLOCK_JUMP):
+            world.clock_error_ms += plan.count(Kind.CLOCK_JUMP, -20_000, 20_000)
+            world.note(f"the clock is off by {world.clock_error_ms} ms")
+        if world.life is not None and not world.life.doom.is_dead and plan.strikes(Kind.SECOND_DAEMON):
+            try:
+                second = await Journal.open(
+                    world.journal_path, account=ACCOUNT, now_ms=world.clock.now_ms, threaded=False
+                )
+            except JournalBusy:
+                return
+            except JournalError as error:
+                world.violate("one writer", f"a second daemon met {error!r}")
+                return
+            await second.close()
+            world.violate("one writer", "a second daemon opened the journal")
+
+    def _people(self) -> None:
+        plan, world = self._plan, self._world
+        if plan.strikes(Kind.CONFIG_EDIT):
+            if plan.choose(Kind.CONFIG_EDIT, [True, False]):
+                world.condition = plan.choose(Kind.CONFIG_EDIT, CONDITIONS)
+            else:
+                world.limits["orders_per_minute_max"] = str(plan.choose(Kind.CONFIG_EDIT, [10, 20, 40]))
+            world.write_user_file()
+            world.note(f"configuration: {world.condition} {world.limits}")
+        if plan.strikes(Kind.KILL):
+            self.throw_switch(Kind.KILL)
+
+    def throw_switch(self, kind: Kind) -> None:
+        """Somebody asks the bot to stop, by signal or by file, and lets go of it within minutes."""
+        plan, world, life = self._plan, self._world, self._world.life
+        if life is None or life.doom.is_dead:
+            return
+        level = plan.choose(kind, LEVELS)
+        if plan.choose(kind, [True, False]):
+            life.app.kill.ask(level, "operator")
+        else:
+            (world.directory / "KILL").write_text(f"{level.value}\n", encoding="utf-8")
+            life.app.kill.look()
+        world.note(f"kill switch: {level.value}")
+        self._checkers.switch_thrown(level)
+        life.watch_switch()
+        world.loop.call_later(plan.between(kind, 1, 120), self._let_go)
+
+    def _let_go(self) -> None:
+        self._world.resume(accepts=self._plan.choose(Kind.KILL, [True, False]))
+
+    def _any_symbol(self, kind: Kind) -> str:
+        traded = [symbol for symbol in sorted(self._exchange.instruments) if not symbol.startswith("BTC")]
+        return self._plan.choose(kind, traded)
+
+    def _strange(self, symbol: str) -> None:
+        """From now on the holdings of a token are not only ours."""
+        self._world.is_strange.add(symbol.split("/", 1)[0])

@@ -1,0 +1,104 @@
+"""The last word of a simulation: faults have stopped, the rotation has had its cycles; journal and exchange agree."""
+
+from decimal import Decimal
+
+from bot.domain.money import ZERO
+from bot.domain.order import OrderType, is_ours
+from bot.domain.states import OrderState
+from bot.execution.reconcile import Truth
+from tests.sim.wire import ACCOUNT
+from tests.sim.world import Life, World
+
+
+def check_end(world: World, life: Life, truth: Truth) -> None:
+    """Everything that must be true of a world at rest."""
+    _check_truth(world, truth)
+    _check_orders(world, life)
+    _check_fills(world, life)
+    _check_spot(world, life)
+    _check_exits(world, life)
+    try:
+        world.exchange.audit()
+    except AssertionError as error:
+        world.violate("the exchange adds up", str(error))
+    try:
+        life.app.journal.reader.verify()
+    except Exception as error:  # noqa: BLE001 - whatever it says is the finding
+        world.violate("the journal replays to its projections", repr(error))
+
+
+def _check_truth(world: World, truth: Truth) -> None:
+    if not truth.is_agreed or truth.locked:
+        words = "; ".join(note.words for note in truth.notes)[:300]
+        world.violate("agreement at the end", f"agreed {truth.is_agreed}, locked {sorted(truth.locked)}: {words}")
+    doubtful = [order.client_id for order in truth.working if order.state is not OrderState.OPEN]
+    if doubtful:
+        world.violate("no doubt is left", ", ".join(doubtful))
+
+
+def _check_orders(world: World, life: Life) -> None:
+    """Every order of ours at the exchange is in the journal, executed as far, live or over in both."""
+    reader, posted = life.app.journal.reader, {request.client_id for request in world.wire.sent}
+    exchange = world.exchange
+    for symbol in exchange.instruments:
+        for theirs in exchange.orders(ACCOUNT, symbol, limit=1_000_000):
+            if theirs.client_id not in posted or theirs.parent_id is not None:
+                continue
+            child = exchange.order(ACCOUNT, symbol, order_id=theirs.child_id) if theirs.child_id else None
+            became, ours = child or theirs, reader.load_order(theirs.client_id)
+            if ours is None:
+                world.violate("no order is forgotten", theirs.client_id)
+            elif ours.filled_size != became.filled_size or ours.state.is_live != became.is_open:
+                world.violate(
+                    "orders agree at the end",
+                    f"{ours.client_id} is {ours.state} {ours.filled_size}, at the exchange {became.status} "
+                    f"{became.filled_size}",
+                )
+    for order in reader.load_orders(1_000_000):
+        if order.filled_size and exchange.order(ACCOUNT, order.symbol, client_id=order.client_id) is None:
+            world.violate("no fill is invented", order.client_id)
+
+
+def _check_fills(world: World, life: Life) -> None:
+    written = {(fill.symbol, fill.trade_id) for fill in life.app.journal.reader.load_fills(1_000_000)}
+    for symbol in world.exchange.instruments:
+        for trade in world.exchange.trades(ACCOUNT, symbol, limit=1_000_000):
+            if (symbol, f"engine:{symbol}:{trade.id}") not in written and is_ours(trade.client_id, ACCOUNT):
+                world.violate("every fill is written", f"{symbol} {trade.id} of {trade.client_id}")
+
+
+def _check_spot(world: World, life: Life) -> None:
+    """Tokens: what there was, what was traded, less fees, plus what operators accepted."""
+    reader, held = life.app.journal.reader, world.exchange.balances(ACCOUNT)
+    first = reader.load_facts("baseline", 1_000_000)[-1].payload
+    amounts = {key: Decimal(amount) for key, amount in first["amounts"].items()}
+    expected = {key.removeprefix("spot:"): amount for key, amount in amounts.items() if key.startswith("spot:")}
+    for fill in reader.load_fills(1_000_000):
+        is_counted = fill.at_ms > first["origin_ms"] or reader.load_order(fill.client_id or "") is not None
+        if ":" not in fill.symbol and is_counted:
+            token = fill.symbol.split("/", 1)[0]
+            expected[token] = expected.get(token, ZERO) + fill.size * fill.side.sign
+            expected[fill.fee_asset] = expected.get(fill.fee_asset, ZERO) - fill.fee
+    for fact in reader.load_facts("adjustment", 1_000_000):
+        if fact.payload["key"].startswith("spot:"):
+            token = fact.payload["key"].removeprefix("spot:")
+            expected[token] = expected.get(token, ZERO) + Decimal(fact.payload["amount"])
+    for token, amount in expected.items():
+        has = held[token].total if token in held else ZERO
+        if token != "USDT" and abs(has - amount) > max(has, amount) / 10_000:
+            world.violate("tokens add up", f"{token}: the exchange has {has}, the journal explains {amount}")
+
+
+def _check_exits(world: World, life: Life) -> None:
+    """A long with leverage has an exit plan, and its stop rests at the exchange or it is being closed."""
+    exits = {held.symbol: held for held in life.app.journal.reader.load_memory().exits}
+    for position in world.exchange.positions(ACCOUNT):
+        if position.size <= 0 or position.symbol.split("/", 1)[0] in world.is_strange:
+            continue
+        plan = exits.get(position.symbol)
+        if plan is None:
+            world.violate("exits of a long", f"{position.symbol} {position.size} has none")
+            continue
+        stops = [o for o in world.exchange.open_orders(ACCOUNT, position.symbol) if o.type is OrderType.STOP]
+        if not plan.closing and not stops and plan.plan.stop_price < position.mark:
+            world.violate("exits of a long", f"{position.symbol} {position.size}: no stop rests")

@@ -1,0 +1,140 @@
+"""What goes wrong in a simulation: kinds of faults, how often each strikes, and one seeded plan that deals them out.
+
+Every kind draws from a generator of its own, so that a new kind changes nothing about the others. A seed does not use
+all kinds: some faults hide behind others, so each seed has its own selection and its own heaviness of weather.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from enum import StrEnum
+from random import Random
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+class Kind(StrEnum):
+    """One thing that goes wrong. The words are those of the printed report."""
+
+    # an order, a cancel, a transfer, a setting
+    REQUEST_LOST = "request lost"
+    REPLY_LOST = "reply lost"
+    REQUEST_LATE = "request late, caller gave up"
+    REPLY_LATE = "reply late"
+    REQUEST_TWICE = "request delivered twice"
+    REPLY_GARBLED = "reply about something else"
+    REPLY_EARLY = "reply before matching"
+    ODD_ERROR = "error of no known kind"
+    SLOW_WIRE = "slow wire"
+    REJECTED = "rejected"
+    ADMISSION = "not admitted"
+    CANCEL_RACE = "filled while being cancelled"
+    CANCEL_BLIND = "cancel does not find the order"
+    # a question
+    READ_FAILED = "read failed"
+    READ_LIMITED = "read rate-limited"
+    READ_SLOW = "read slow"
+    READ_HUNG = "read hung"
+    LAG_ORDER = "lag of an order"
+    LAG_OPEN = "lag of open orders"
+    LAG_HISTORY = "lag of the order history"
+    LAG_FILLS = "lag of fills"
+    LAG_PAYMENTS = "lag of payments"
+    LAG_ACCOUNT = "lag of the account"
+    BLIND = "one endpoint behind by minutes"
+    # what is read
+    QUOTE_STALE = "quote stale"
+    QUOTE_MISSING = "quote missing"
+    QUOTE_BAD = "quote NaN, negative or crossed"
+    QUOTE_OFF = "quote off"
+    BOOK_EMPTY = "book empty"
+    BOOK_BAD = "book NaN or unsorted"
+    FUNDING_BAD = "funding missing or NaN"
+    INSTRUMENT_MISSING = "instrument missing"
+    # the exchange
+    HALT = "halt"
+    DELISTING = "delisting"
+    FILTER_CHANGE = "filter changed"
+    BRACKET_CHANGE = "brackets changed"
+    DELEVERAGING = "deleveraged"
+    FOREIGN_ORDER = "foreign order"
+    FOREIGN_TRADE = "foreign trade"
+    TWIN_ORDER = "order of a twin"
+    DEPOSIT = "deposit or withdrawal"
+    # the machine
+    CLOCK_JUMP = "clock jumped"
+    CLOCK_SKEW = "clock skewed at start"
+    JOURNAL_FULL = "journal full"
+    JOURNAL_BROKEN = "journal I/O error"
+    CRASH_CALL = "crash around a call"
+    CRASH_COMMIT = "crash around a commit"
+    CRASH_STEP = "crash at an await"
+    SECOND_DAEMON = "second daemon"
+    TURN_CANCELLED = "turn cancelled"
+    # people
+    KILL = "kill switch"
+    KILL_IN_TURN = "kill switch during a turn"
+    CONFIG_EDIT = "configuration edited"
+    RESTART = "restart"
+
+
+# How often each strikes when asked, in a seed of ordinary weather.
+RATES: Mapping[Kind, float] = {
+    Kind.REQUEST_LOST: 0.06, Kind.REPLY_LOST: 0.06, Kind.REQUEST_LATE: 0.06, Kind.REPLY_LATE: 0.05,
+    Kind.REQUEST_TWICE: 0.04, Kind.REPLY_GARBLED: 0.03, Kind.REPLY_EARLY: 0.08, Kind.ODD_ERROR: 0.03,
+    Kind.SLOW_WIRE: 0.10, Kind.REJECTED: 0.08, Kind.ADMISSION: 0.03, Kind.CANCEL_RACE: 0.15, Kind.CANCEL_BLIND: 0.10,
+    Kind.READ_FAILED: 0.03, Kind.READ_LIMITED: 0.01, Kind.READ_SLOW: 0.03, Kind.READ_HUNG: 0.004,
+    Kind.LAG_ORDER: 0.25, Kind.LAG_OPEN: 0.25, Kind.LAG_HISTORY: 0.25, Kind.LAG_FILLS: 0.25,
+    Kind.LAG_PAYMENTS: 0.25, Kind.LAG_ACCOUNT: 0.10, Kind.BLIND: 0.5,
+    Kind.QUOTE_STALE: 0.02, Kind.QUOTE_MISSING: 0.02, Kind.QUOTE_BAD: 0.02, Kind.QUOTE_OFF: 0.01,
+    Kind.BOOK_EMPTY: 0.03, Kind.BOOK_BAD: 0.03, Kind.FUNDING_BAD: 0.02, Kind.INSTRUMENT_MISSING: 0.02,
+    Kind.HALT: 0.05, Kind.DELISTING: 0.004, Kind.FILTER_CHANGE: 0.03, Kind.BRACKET_CHANGE: 0.02,
+    Kind.DELEVERAGING: 0.03, Kind.FOREIGN_ORDER: 0.06, Kind.FOREIGN_TRADE: 0.02, Kind.TWIN_ORDER: 0.01,
+    Kind.DEPOSIT: 0.02,
+    Kind.CLOCK_JUMP: 0.04, Kind.CLOCK_SKEW: 0.3, Kind.JOURNAL_FULL: 0.002, Kind.JOURNAL_BROKEN: 0.002,
+    Kind.CRASH_CALL: 0.25, Kind.CRASH_COMMIT: 0.25, Kind.CRASH_STEP: 0.25, Kind.SECOND_DAEMON: 0.05,
+    Kind.TURN_CANCELLED: 0.05, Kind.KILL: 0.02, Kind.KILL_IN_TURN: 0.015, Kind.CONFIG_EDIT: 0.05, Kind.RESTART: 0.05,
+}  # fmt: skip
+READS = tuple(Kind)[tuple(Kind).index(Kind.READ_FAILED) : tuple(Kind).index(Kind.LAG_ORDER)]
+# Asked once a life, and none the more often in heavy weather: a bot that never lives sees nothing else.
+PER_LIFE = frozenset({Kind.CRASH_CALL, Kind.CRASH_COMMIT, Kind.CRASH_STEP, Kind.CLOCK_SKEW, Kind.BLIND})
+HEAVINESS = (0.5, 1.0, 2.0, 4.0)
+SELECTED = 0.7  # part of the kinds that a seed uses
+
+
+class FaultPlan:
+    """The faults of one seed. `counts` says how often each kind has struck.
+
+    Args:
+        seed: the same seed, asked the same questions in the same order, gives the same answers.
+        only: the kinds to use, instead of a selection drawn from the seed.
+        heaviness: a factor of all rates, instead of one drawn from the seed.
+    """
+
+    def __init__(self, seed: int, *, only: Collection[Kind] | None = None, heaviness: float | None = None) -> None:
+        chance = Random(f"{seed}/plan")
+        drawn = chance.choice(HEAVINESS)
+        self.heaviness = drawn if heaviness is None else heaviness
+        selection = [kind for kind in Kind if chance.random() < SELECTED]
+        self.kinds = frozenset(selection if only is None else only)
+        self.counts: Counter[Kind] = Counter()
+        self.is_armed = True
+        self._chances = {kind: Random(f"{seed}/{kind}") for kind in Kind}
+
+    def strikes(self, kind: Kind) -> bool:
+        """Whether this fault happens now; it is counted if so."""
+        drawn, factor = self._chances[kind].random(), 1.0 if kind in PER_LIFE else self.heaviness
+        if not self.is_armed or kind not in self.kinds or drawn >= min(0.9, RATES[kind] * factor):
+            return False
+        self.counts[kind] += 1
+        return True
+
+    def choose(self, kind: Kind, options: Sequence[T]) -> T:
+        """One of the options, by the generator of this kind."""
+        return self._chances[kind].choice(options)
+
+    def between(self, kind: Kind, low: float, high: float) -> float:
+        return self._chances[kind].uniform(low, high)
+
+    def count(self, kind: Kind, low: int, high: int) -> int:
+        return self._chances[kind].randint(low, high)

@@ -1,0 +1,86 @@
+"""A few seeds of the simulation, and that a seed is a seed. Many more: `python -m tests.sim --seeds 1000 --jobs 2`."""
+
+import asyncio
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.sim.faults import FaultPlan, Kind
+from tests.sim.known import known_reason
+from tests.sim.loop import DeadlockError, VirtualLoop, run_virtually
+from tests.sim.scenario import simulate
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+@pytest.mark.parametrize("seed", [3, 10, 18, 29])
+def test_every_rule_holds_through_a_seeds_faults(seed: int) -> None:
+    report = simulate(seed, lives=3)
+    assert report.faults.total() > 10
+    assert [sentence for sentence in report.violations if not known_reason(sentence)] == []
+
+
+def test_without_faults_a_rotation_ends_and_the_books_agree() -> None:
+    report = simulate(1, only=(), lives=1)
+    assert report.violations == ()
+    assert report.orders > 5
+    assert report.cycles_to_finish
+
+
+def test_a_seed_gives_the_same_trace_under_two_hash_seeds() -> None:
+    command = [sys.executable, "-m", "tests.sim", "--seed", "4", "--lives", "2"]
+    running = [
+        subprocess.Popen(
+            command, cwd=ROOT, env={**os.environ, "PYTHONHASHSEED": salt}, stdout=subprocess.PIPE, text=True
+        )
+        for salt in ("1", "2")
+    ]
+    printed = [process.communicate(timeout=120)[0].splitlines()[0] for process in running]
+    assert "trace" in printed[0]
+    assert printed[0] == printed[1]
+
+
+def test_another_seed_gives_another_trace() -> None:
+    assert simulate(10, lives=1).trace != simulate(11, lives=1).trace
+
+
+def test_virtual_time_jumps_from_timer_to_timer_and_keeps_their_order() -> None:
+    async def wait(loop: VirtualLoop) -> list[tuple[str, float]]:
+        seen: list[tuple[str, float]] = []
+
+        async def note(name: str, seconds: float) -> None:
+            await asyncio.sleep(seconds)
+            seen.append((name, loop.time()))
+
+        await asyncio.gather(note("late", 86_400), note("first", 0.5), note("second", 0.5))
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(3):
+                await asyncio.sleep(10)
+        return [*seen, ("end", loop.time())]
+
+    assert run_virtually(wait) == [("first", 0.5), ("second", 0.5), ("late", 86_400.0), ("end", 86_403.0)]
+
+
+def test_a_wait_that_nothing_can_end_is_an_error_and_no_hang() -> None:
+    async def wait(loop: VirtualLoop) -> None:
+        await asyncio.Event().wait()
+
+    with pytest.raises(DeadlockError):
+        run_virtually(wait)
+
+
+def test_a_plan_deals_the_same_faults_whatever_else_is_asked() -> None:
+    def deal(others: int) -> list[bool]:
+        plan = FaultPlan(7, only=tuple(Kind), heaviness=4)
+        dealt = []
+        for _ in range(200):
+            for _ in range(others):
+                plan.strikes(Kind.READ_SLOW)
+            dealt.append(plan.strikes(Kind.REQUEST_LOST))
+        return dealt
+
+    assert deal(0) == deal(3)
+    assert any(deal(0))

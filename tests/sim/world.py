@@ -1,0 +1,379 @@
+"""One exchange, one account, one journal file, and the lives of the bot that trades there. Assembled as in production.
+
+A `Life` is one process: real cycle, observer, reconciler, executor, journal and kill switch over a `FaultyVenue`. It
+ends cleanly, by a journal that fails, or by a crash; the next one is new parts over the same file and exchange.
+"""
+
+import asyncio
+import contextlib
+import hashlib
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from bot.app.config_fact import record_config
+from bot.app.cycle import CycleResult
+from bot.app.embedded import neutral_holdings
+from bot.app.kill import ResumeFile, ResumeRequest
+from bot.app.settings import Settings, Sources, packaged_config
+from bot.app.wiring import App, _assemble
+from bot.domain.money import ZERO
+from bot.domain.states import KillLevel
+from bot.execution.journal import Journal, JournalError
+from bot.ports import Unavailable
+from bot.simex.engine.exchange import Exchange
+from bot.simex.engine.rules import DuplicateScope, Rules
+from bot.venues.engine_venue import EngineVenue
+from tests.sim.faults import FaultPlan, Kind
+from tests.sim.loop import VirtualLoop
+from tests.sim.market import MARKETS, START_MS, brackets_of, instruments, market_of
+from tests.sim.venue import FaultyVenue
+from tests.sim.wire import ACCOUNT, Crash, Doom, Wire
+
+SHM = Path("/dev/shm")
+BOOK = Decimal(100_000)
+SQLITE_FULL, SQLITE_IOERR = 13, 10
+LEFT_OUT = (
+    "CRV", "COMP", "SUSHI", "SNX", "PENDLE", "DYDX", "CAKE", "LINK", "ADA", "DOT", "NEAR", "ATOM", "FIL", "APT", "INJ",
+    "ARB",
+)  # fmt: skip
+FIXED = (
+    "environment=sim", "mode=trade", f"venue.account={ACCOUNT}", "tvl.is_on=false", "journal.keep_snapshots=2",
+    *(f"universe.tokens.{token}=false" for token in LEFT_OUT),
+    "universe.sectors.defi.weight_max=0.5", "universe.sectors.infra.weight_max=0.5",
+    "playbook.candle_minutes=1440", "playbook.history_days=5", "playbook.momentum_days=1", "playbook.range_days=2",
+    "playbook.trend_days=2", "playbook.drawdown_days=2", "playbook.breadth_days=1", "playbook.volatility_days=1",
+    "playbook.volume_days=1", "playbook.entry_wait_hours=1", "playbook.leg_patience_hours=1",
+    "playbook.tranche_interval_minutes=5",
+    "cadence.book_levels=20",
+)  # fmt: skip
+# Limits that have nothing to do with what is proved here, and would only keep thin and wild markets from trading.
+LOOSE = {
+    "executions_per_hour_max": "10000", "turnover_max": "100", "rejections_max": "1000", "participation_max": "1",
+    "slippage_max_bps": "500", "funding_rate_max_annual": "10", "funding_cost_max_day": "1",
+}  # fmt: skip
+CONDITIONS = ("breakout", "euphoria", "uncertainty", "downtrend", "neutral")
+
+
+class LocalClock:
+    """The machine's own clock: the truth and an error."""
+
+    def __init__(self, world: "World") -> None:
+        self._world = world
+
+    def now_ms(self) -> int:
+        return self._world.now_ms() + self._world.clock_error_ms
+
+
+@dataclass
+class Life:
+    """One process of the bot. `turn` is a cycle or a guard as the daemon would run it."""
+
+    app: App
+    doom: Doom
+    venue: FaultyVenue
+    tasks: set[asyncio.Task[Any]] = field(default_factory=set)
+    watch: asyncio.Task[None] | None = None
+    clock_checked_ms: int = 0
+    results: int = 0
+
+    async def turn(self, kind: str) -> CycleResult:
+        """Raises what the daemon would meet: Unavailable, JournalError; anything else is a bug."""
+        app = self.app
+        app.kill.look()
+        await app.take_tighter_limits()
+        now_ms = app.clock.now_ms()
+        if abs(now_ms - self.clock_checked_ms) > 300_000:
+            self.clock_checked_ms = now_ms
+            with contextlib.suppress(Unavailable):
+                await self.venue.fetch_clock_skew()
+        return await (app.cycle.run() if kind == "cycle" else app.cycle.guard())
+
+    async def on_kill(self, level: KillLevel) -> None:
+        """As the daemon does: cancel at once, and flatten until nothing moves."""
+        if level.severity >= KillLevel.CANCEL.severity:
+            await self.app.cycle.cancel_all()
+        for _ in range(40):
+            if level is not KillLevel.FLATTEN or self.app.kill.level() is not KillLevel.FLATTEN:
+                return
+            if not (await self.app.cycle.guard()).has_acted:
+                return
+
+    def watch_switch(self) -> None:
+        """The switch's own task, with its thread left out: whoever throws the switch makes it look."""
+        switch: Any = self.app.kill
+        switch.start, switch.stop = switch.look, lambda: None
+        if not self.is_watched:
+            self.watch = asyncio.get_running_loop().create_task(switch.watch(self.on_kill, self.on_resume))
+            self.tasks.add(self.watch)
+
+    async def on_resume(self) -> None:
+        """Served: looking on twice a second for hours would only cost time. The request file goes by itself."""
+        if self.watch is not None:
+            asyncio.get_running_loop().call_later(1, self.watch.cancel)
+
+    @property
+    def is_watched(self) -> bool:
+        return self.watch is not None and not self.watch.done()
+
+    def drop(self) -> None:
+        """What the end of a process does: file handles and locks are gone, an open transaction with them."""
+        journal = self.app.journal
+        journal._writer._close()
+        journal.reader.close()
+        journal._lock_file.release()
+
+
+class World:
+    """Everything of one seed. `violations` are sentences; `trace` is a digest of all that happened, in order."""
+
+    def __init__(
+        self,
+        seed: int,
+        loop: VirtualLoop,
+        *,
+        only: Collection[Kind] | None = None,
+        heaviness: float | None = None,
+        limits: Mapping[str, str] | None = None,
+        playbook: Mapping[str, str] | None = None,
+        tell: Callable[[str], None] | None = None,
+    ) -> None:
+        self.seed, self.loop, self._tell = seed, loop, tell
+        self.chance = chance = Random(f"{seed}/world")
+        self.plan = FaultPlan(seed, only=only, heaviness=heaviness)
+        self.directory = Path(tempfile.mkdtemp(prefix="sim-", dir=SHM if SHM.is_dir() else None))
+        self.clock_error_ms = 0
+        self.clock = LocalClock(self)
+        self.violations: list[str] = []
+        self.errors: list[BaseException] = []
+        self.notes: list[str] = []
+        self.is_idle = False  # nothing is left to rotate: the operator changes his mind
+        self.turns = self.lives = self.cycles_to_finish = 0
+        self._trace = hashlib.sha256()
+        self.is_tight = chance.random() < 0.3 or bool(limits)
+        self.is_strange: set[str] = set()  # tokens whose holdings others have moved
+        scope = chance.choice(list(DuplicateScope))
+        self.exchange = Exchange(
+            instruments=instruments(), market=market_of(chance.randrange(MARKETS)), start_ms=START_MS,
+            rules=Rules(duplicate_scope=scope, brackets=brackets_of(Rules())),
+        )  # fmt: skip
+        self.user_file = self.directory / "user.toml"
+        self.choices = {**self._choose(chance), **(playbook or {})}
+        self.condition = self.choices.pop("condition_override", chance.choice(CONDITIONS[:4]))
+        self.limits = dict(limits) if limits else self._tight_limits(chance) if self.is_tight else {}
+        self.write_user_file()
+        settings = self.settings()
+        self.start = neutral_holdings(
+            self.exchange, self.exchange.instruments, settings.playbook, settings.universe, BOOK
+        )
+        perp = sum((s for n, s in settings.playbook.neutral.items() if n.endswith(".futures")), ZERO) * BOOK
+        self.exchange.create_account(ACCOUNT, spot=self.start, perp=perp)
+        inner = EngineVenue(self.exchange, _Truth(self), account=ACCOUNT)
+        self.wire = Wire(self.exchange, self.plan, inner, self.now_ms, self.note)
+        self.life: Life | None = None
+
+    @property
+    def journal_path(self) -> Path:
+        return self.directory / "journal.db"
+
+    @property
+    def trace(self) -> str:
+        return self._trace.hexdigest()
+
+    def now_ms(self) -> int:
+        """True time: the exchange's."""
+        return START_MS + round(self.loop.time() * 1000)
+
+    def note(self, words: str) -> None:
+        """One line of the trace."""
+        line = f"{self.loop.time():11.3f} {words}"
+        self._trace.update(line.encode())
+        if self._tell is not None:
+            self._tell(line)
+
+    def violate(self, rule: str, words: str) -> None:
+        """Something that must never be."""
+        sentence = f"{rule}: {words}"
+        self.note(f"VIOLATION {sentence}")
+        if sentence not in self.violations:
+            self.violations.append(sentence)
+
+    # configuration
+
+    def _choose(self, chance: Random) -> dict[str, str]:
+        """What differs from seed to seed and stays within one."""
+        return {
+            "bridge": chance.choice(["reserve", "reserve", "none", "idle-margin"]),
+            "order_max_quote": str(chance.choice([1_500, 4_000, 25_000])),
+            "tactical_leverage": str(chance.choice([3, 5, 10])),
+            "stop": chance.choice(["0.01", "0.03", "0.08"]),
+            "tactical_hours": str(chance.choice([1, 3, 168])),
+        }
+
+    def _tight_limits(self, chance: Random) -> dict[str, str]:
+        """Limits that bind in an ordinary rotation; it may then never finish, and is not asked to."""
+        name, value = chance.choice(
+            [
+                ("turnover_max", "0.30"), ("account_leverage_max", "0.12"), ("gross_max", "1.05"),
+                ("asset_max", "0.22"), ("orders_per_minute_max", "6"), ("margin_use_max", "0.15"),
+                ("order_notional_max_quote", "1600"), ("executions_per_hour_max", "5"),
+            ]
+        )  # fmt: skip
+        return {name: value}
+
+    def write_user_file(self) -> None:
+        """What the operator has configured. The bot may be reading it right now."""
+        playbook = {**self.choices, "condition_override": self.condition}
+        risk = {**LOOSE, **self.limits}
+        lines = ["[playbook]", *(f'{name} = "{value}"' for name, value in playbook.items())]
+        lines += ["[risk]", *(f'{name} = "{value}"' for name, value in risk.items())]
+        self.user_file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+    def settings(self) -> Settings:
+        files = (packaged_config() / "golden.toml", self.user_file)
+        return Sources(files=files, assignments=(*FIXED, f'state_directory="{self.directory}"')).load()
+
+    # lives
+
+    async def begin(self) -> Life:
+        """A new process. Raises JournalError."""
+        self.lives += 1
+        doom = self._draw_doom()
+        if self.plan.strikes(Kind.CLOCK_SKEW):
+            self.clock_error_ms = self.plan.count(Kind.CLOCK_SKEW, -30_000, 30_000)
+        self.note(f"life {self.lives} begins, clock off by {self.clock_error_ms} ms")
+        settings = self.settings()
+        journal = await Journal.open(
+            self.journal_path, account=ACCOUNT, now_ms=self.clock.now_ms,
+            keep_snapshots=settings.journal.keep_snapshots, threaded=False,
+        )  # fmt: skip
+        self._spoil(journal, doom)
+        venue = FaultyVenue(self.wire, self.clock, doom)
+        await venue.open()
+        app = _assemble(settings, self.clock, venue, journal, None)
+        self.life = Life(app, doom, venue, clock_checked_ms=self.clock.now_ms())
+        await record_config(journal, settings, app.cycle.parts.policy)
+        return self.life
+
+    def _draw_doom(self) -> Doom:
+        plan, doom = self.plan, Doom()
+        if plan.strikes(Kind.CRASH_CALL):
+            doom.at_call = plan.count(Kind.CRASH_CALL, 1, 600)
+        if plan.strikes(Kind.CRASH_COMMIT):
+            doom.at_commit = plan.count(Kind.CRASH_COMMIT, 1, 200)
+        if plan.strikes(Kind.CRASH_STEP):
+            doom.at_step = plan.count(Kind.CRASH_STEP, 1, 3_000)
+        return doom
+
+    def _spoil(self, journal: Journal, doom: Doom) -> None:
+        """Let transactions fail, or the process die before and after a commit."""
+        writer: Any = journal._writer
+        original = writer._transact
+
+        def transact(db: Any, batch: Any) -> Any:
+            doom.commit()
+            if self.plan.strikes(Kind.JOURNAL_FULL):
+                raise _storage_error("database or disk is full", SQLITE_FULL)
+            is_broken = self.plan.strikes(Kind.JOURNAL_BROKEN)
+            if is_broken and self.plan.choose(Kind.JOURNAL_BROKEN, [True, False]):
+                raise _storage_error("disk I/O error", SQLITE_IOERR)
+            answers = original(db, batch)
+            if is_broken:  # the commit is on disk, and its caller hears that it failed
+                raise _storage_error("disk I/O error", SQLITE_IOERR)
+            doom.commit()
+            return answers
+
+        writer._transact = transact
+
+    async def run_turn(self, life: Life, kind: str, *, cancel_after: float | None = None) -> CycleResult | None:
+        """One turn; None when it came to nothing. The caller looks whether the life is over."""
+        self.turns += 1
+        task = self.loop.create_task(life.turn(kind))
+        life.tasks.add(task)
+        timer = None if cancel_after is None else self.loop.call_later(cancel_after, task.cancel)
+
+        def step() -> None:
+            life.doom.step()
+            if life.doom.is_dead and not task.done():
+                task.cancel()
+
+        self.loop.on_step = step
+        try:
+            await asyncio.wait({task})
+        finally:
+            self.loop.on_step = None
+        life.tasks.discard(task)
+        if timer is not None:
+            timer.cancel()
+        return self._read_turn(life, kind, task)
+
+    def _read_turn(self, life: Life, kind: str, task: "asyncio.Task[CycleResult]") -> CycleResult | None:
+        if task.cancelled():
+            self.note(f"{kind}: cancelled")
+            return None
+        error = task.exception()
+        if error is None:
+            result = task.result()
+            life.results += 1
+            self.note(f"{kind} {result.number}: {len(result.outcomes)} outcomes")
+            return result
+        if life.doom.is_dead or isinstance(error, Crash):
+            self.note(f"{kind}: the process died")
+        elif isinstance(error, Unavailable | JournalError):
+            self.note(f"{kind}: {type(error).__name__}")
+        else:
+            self.errors.append(error)
+            self.violate("a turn ends with a known error", f"{kind}: {error!r}")
+        return None
+
+    async def end(self, life: Life, *, is_clean: bool) -> None:
+        """Close it as the daemon does, or let it vanish."""
+        for task in life.tasks:
+            task.cancel()
+        await asyncio.gather(*life.tasks, return_exceptions=True)
+        if is_clean and not life.doom.is_dead:
+            await life.app.cycle.parts.executor.close()
+        life.doom.is_dead = life.doom.is_dead or not is_clean
+        mine = {task for task in asyncio.all_tasks() if task is not asyncio.current_task()} - self.own_tasks()
+        for task in mine:
+            task.cancel()
+        await asyncio.gather(*mine, return_exceptions=True)
+        if is_clean and not life.doom.is_dead:
+            await life.app.journal.close()
+        life.drop()
+        self.note(f"life {self.lives} ends, {'clean' if is_clean else 'killed'}")
+        self.life = None
+
+    def own_tasks(self) -> set["asyncio.Task[Any]"]:
+        """Tasks of the simulation, not of the bot."""
+        return {task for task in asyncio.all_tasks() if task.get_name().startswith("sim ")}
+
+    def resume(self, *, accepts: bool, reason: str = "looked at") -> None:
+        """The operator takes the hand off the switch and asks the bot to go on."""
+        (self.directory / "KILL").unlink(missing_ok=True)
+        ResumeFile(self.directory).record(ResumeRequest(reason, accept_mismatch=accepts))
+
+    def remove(self) -> None:
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+
+class _Truth:
+    """The exchange's clock."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def now_ms(self) -> int:
+        return self._world.now_ms()
+
+
+def _storage_error(words: str, code: int) -> sqlite3.OperationalError:
+    error = sqlite3.OperationalError(words)
+    error.sqlite_errorcode = code
+    return error
