@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Callable
-from decimal import ROUND_HALF_EVEN, Decimal, Underflow, getcontext
+from decimal import ROUND_HALF_EVEN, Decimal, Underflow, getcontext, localcontext
 from typing import Any
 
 import pytest
@@ -22,9 +22,10 @@ PERP = "UNI/USDT:USDT"
 async def test_ccxt_does_not_change_the_arithmetic_of_this_process(venue: CcxtVenue, server: BinanceServer) -> None:
     """It sets rounding and traps of whatever decimal context it runs in; ours must be the same before and after."""
     server.answers["POST", SPOT_ORDER] = placed
-    await venue.submit_order(request())
-    assert getcontext().rounding == ROUND_HALF_EVEN
-    assert not getcontext().traps[Underflow]
+    with localcontext() as ours:
+        ours.rounding, ours.traps[Underflow] = ROUND_HALF_EVEN, False
+        await venue.submit_order(request())
+        assert (getcontext().rounding, getcontext().traps[Underflow]) == (ROUND_HALF_EVEN, False)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,208 @@
+"""The comparison at the end: what the journal says against what the exchange knows, to the last digit.
+
+`compare` takes the exchange's dump (see `tests.soak.exchange`) and a journal reader, and returns one sentence per
+difference. It shares no code with the bot's own reconciliation.
+"""
+
+import json
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from bot.domain.order import Fill, Order, is_ours
+from bot.domain.states import KillLevel, OrderState
+from bot.execution.journal import JournalReader
+
+ZERO = Decimal(0)
+PROFIT_ROUNDING = Decimal("0.00000002")  # per fill: the exchange rounds entry prices and profits
+_CAMPAIGNS = """
+SELECT DISTINCT json_extract(payload, '$.decision.memory.campaign') AS campaign FROM event
+WHERE kind = 'cycle' AND campaign IS NOT NULL
+"""
+LEG_ROOM = Decimal("1.005")  # fees taken in the bought token make a leg buy that much more
+ENDED = {
+    "FILLED": OrderState.FILLED, "CANCELED": OrderState.CANCELED, "EXPIRED": OrderState.EXPIRED,
+}  # fmt: skip
+
+
+@dataclass(slots=True)
+class Verdict:
+    """Differences, and how much was compared."""
+
+    mismatches: list[str] = field(default_factory=list)
+    orders: int = 0
+    fills: int = 0
+    legs: int = 0
+
+    def check(self, is_right: bool, words: str) -> None:
+        if not is_right:
+            self.mismatches.append(words)
+
+
+def compare(dump: Mapping[str, Any], journal: Path, account: str) -> Verdict:
+    """Everything that must agree once the faults have stopped and a life has settled."""
+    verdict, reader = Verdict(), JournalReader(journal)
+    try:
+        reader.verify()
+        orders = {order.client_id: order for order in reader.load_orders(10**9)}
+        fills = reader.load_fills(10**9)
+        _compare_orders(verdict, dump["orders"], orders, account)
+        _compare_fills(verdict, dump["trades"], fills)
+        _compare_holdings(verdict, dump, fills, reader)
+        _check_exits(verdict, dump, orders)
+        _check_legs(verdict, journal, fills, orders)
+        locks = {symbol: reader.load_lock_reasons().get(symbol) for symbol in reader.load_locks()}
+        verdict.check(not locks, f"instruments are locked: {locks}")
+        verdict.check(reader.load_latch().level is KillLevel.OFF, f"the kill switch is latched: {reader.load_latch()}")
+        for kind in ("foreign_order", "adjustment"):
+            for fact in reader.load_facts(kind, 20):
+                verdict.mismatches.append(f"journal has a fact {kind}: {dict(fact.payload)}")
+    finally:
+        reader.close()
+    verdict.mismatches += dump["violations"]
+    return verdict
+
+
+def _compare_orders(
+    verdict: Verdict, theirs: Sequence[Mapping[str, Any]], ours: Mapping[str, Order], account: str
+) -> None:
+    """Order by order under its client id; a trigger order and the order it fired are one."""
+    known: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    for row in theirs:
+        known[row["client_id"]].append(row)
+    for client_id, group in known.items():
+        verdict.orders += 1
+        if not is_ours(client_id, account):
+            verdict.check(bool(group[0]["is_liquidation"]), f"{client_id}: not an order of this bot")
+            continue
+        roots = [row for row in group if row["parent_id"] is None]
+        verdict.check(len(roots) == 1, f"{client_id}: the id was used {len(roots)} times")
+        if client_id in ours:
+            _compare_order(verdict, ours[client_id], group)
+        else:
+            verdict.mismatches.append(f"{client_id}: the exchange has it and the journal does not")
+    for client_id, order in ours.items():
+        if client_id not in known:
+            words = f"{client_id}: the journal has it as {order.state} with {order.filled_size}, the exchange never"
+            verdict.check(order.state is OrderState.REJECTED and order.filled_size == ZERO, words)
+
+
+def _compare_order(verdict: Verdict, order: Order, group: Sequence[Mapping[str, Any]]) -> None:
+    filled = sum((Decimal(row["filled_size"]) for row in group), ZERO)
+    quote = sum((Decimal(row["filled_quote"]) for row in group), ZERO)
+    name = f"{order.client_id} {order.symbol}"
+    verdict.check(
+        (order.filled_size, order.filled_quote) == (filled, quote),
+        f"{name}: the journal filled {order.filled_size} for {order.filled_quote}, the exchange {filled} for {quote}",
+    )
+    last = group[-1]
+    expected = ENDED.get(last["status"], OrderState.OPEN)
+    verdict.check(order.state is expected, f"{name}: {order.state} in the journal, {last['status']} at the exchange")
+
+
+def _compare_fills(verdict: Verdict, theirs: Sequence[Mapping[str, Any]], ours: Sequence[Fill]) -> None:
+    known = {(row["symbol"], row["id"]): row for row in theirs}
+    seen = {(fill.symbol, _number(fill)): fill for fill in ours}
+    verdict.fills = len(known)
+    verdict.check(len(seen) == len(ours), "the journal has a trade twice")
+    for key in sorted(known.keys() - seen.keys()):
+        verdict.mismatches.append(f"trade {key} of {known[key]['client_id']} is missing in the journal")
+    for key in sorted(seen.keys() - known.keys()):
+        verdict.mismatches.append(f"trade {key} of {seen[key].client_id} is unknown to the exchange")
+    for key in known.keys() & seen.keys():
+        row, fill = known[key], seen[key]
+        right = (row["side"], *(Decimal(row[name]) for name in ("price", "size", "fee")), row["fee_asset"])
+        found = (fill.side.value, fill.price, fill.size, fill.fee, fill.fee_asset)
+        verdict.check(found == right, f"trade {key}: {found} in the journal, {right} at the exchange")
+        verdict.check(fill.client_id in (row["client_id"], None), f"trade {key}: order {fill.client_id} in the journal")
+
+
+def _number(fill: Fill) -> int:
+    """The exchange's number of a trade; ids of the journal may have the symbol before it."""
+    return int(fill.trade_id.rpartition(":")[2])
+
+
+def _compare_holdings(verdict: Verdict, dump: Mapping[str, Any], fills: Sequence[Fill], reader: JournalReader) -> None:
+    """Σ journaled fills and payments = change of every balance and position."""
+    expected = defaultdict(lambda: ZERO, {f"spot:{a}": Decimal(v) for a, v in dump["begin"]["spot"].items()})
+    expected["wallet"] = Decimal(dump["begin"]["wallet"])
+    entries: dict[str, Decimal] = {}
+    for fill in sorted(fills, key=lambda fill: (fill.at_ms, fill.symbol, _number(fill))):
+        _book(expected, entries, fill)
+    for payment in reader.load_payments(dump["begin_ms"] + 1):
+        expected["wallet"] += payment.amount
+        if "transfer" in payment.kind.lower():
+            expected["spot:USDT"] -= payment.amount
+    actual = {f"spot:{asset}": Decimal(value) for asset, value in dump["end"]["spot"].items()}
+    actual |= {f"perp:{symbol}": Decimal(value) for symbol, value in dump["end"]["positions"].items()}
+    actual["wallet"] = Decimal(dump["end"]["wallet"])
+    for key in sorted({*expected, *actual}):
+        room = PROFIT_ROUNDING * (len(fills) + 1) if key == "wallet" else ZERO
+        want, have = expected[key], actual.get(key, ZERO)
+        verdict.check(abs(want - have) <= room, f"{key}: {want} by the journal, {have} at the exchange")
+
+
+def _book(books: dict[str, Decimal], entries: dict[str, Decimal], fill: Fill) -> None:
+    """One fill on balances, or on position, average entry and wallet."""
+    signed, value = fill.size * fill.side.sign, fill.price * fill.size
+    if ":" not in fill.symbol:
+        base, quote = fill.symbol.split("/")
+        books[f"spot:{base}"] += signed
+        books[f"spot:{quote}"] -= value * fill.side.sign
+        books[f"spot:{fill.fee_asset}"] -= fill.fee
+        return
+    key = f"perp:{fill.symbol}"
+    held, entry = books[key], entries.get(fill.symbol, ZERO)
+    closed = min(abs(held), fill.size) if held * signed < 0 else ZERO
+    books["wallet"] += (fill.price - entry) * closed * (1 if held > 0 else -1) - fill.fee
+    if opened := fill.size - closed:
+        kept = abs(held) - closed
+        entries[fill.symbol] = (entry * kept + fill.price * opened) / (kept + opened)
+    books[key] = held + signed
+
+
+def _check_exits(verdict: Verdict, dump: Mapping[str, Any], orders: Mapping[str, Order]) -> None:
+    """Every long has a resting stop that ends all of it."""
+    for symbol, text in dump["end"]["positions"].items():
+        size = Decimal(text)
+        stops = [
+            row for row in dump["orders"]
+            if row["symbol"] == symbol and row["status"] == "UNTRIGGERED" and row["side"] == "sell"
+        ]  # fmt: skip
+        covered = max((Decimal(row["size"]) for row in stops), default=ZERO)
+        verdict.check(size <= covered, f"{symbol}: a long of {size} with a stop of {covered}")
+        verdict.check(len(stops) <= 1, f"{symbol}: {len(stops)} stops")
+
+
+def _check_legs(verdict: Verdict, journal: Path, fills: Sequence[Fill], orders: Mapping[str, Order]) -> None:
+    """No leg executed more than it was for."""
+    executed: dict[str, Decimal] = defaultdict(lambda: ZERO)
+    for fill in fills:
+        order = orders.get(fill.client_id or "")
+        if order is not None:
+            executed[order.intent_id] += fill.size
+    wanted: dict[str, Decimal] = {}
+    for campaign in _campaigns(journal):
+        for tranche in campaign["tranches"]:
+            for leg in tranche["legs"]:
+                size = abs(Decimal(leg["size_to"]) - Decimal(leg["size_from"]))
+                key = f"{campaign['number']}.{tranche['index']}.{leg['index']}"
+                wanted[key] = max(size, wanted.get(key, ZERO))
+    for key, size in executed.items():
+        if key in wanted:
+            verdict.legs += 1
+            verdict.check(size <= wanted[key] * LEG_ROOM, f"leg {key} executed {size} of {wanted[key]}")
+
+
+def _campaigns(journal: Path) -> Iterable[Mapping[str, Any]]:
+    """Every campaign as every recorded cycle had it."""
+    connection = sqlite3.connect(f"file:{journal}?mode=ro", uri=True)
+    try:
+        for (text,) in connection.execute(_CAMPAIGNS):
+            yield json.loads(text)
+    finally:
+        connection.close()

@@ -1,0 +1,191 @@
+"""The exchange process: simex on a synthetic market under the shared clock.
+
+Prints one JSON line with ports, certificates, keys and clock, then serves until standard input closes. A line on
+standard input is the name of a file: all the exchange knows of the account is written there, and the name is printed.
+
+`python -m tests.soak.exchange --seed 1 --speed 10 --directory DIR`
+"""
+
+import argparse
+import asyncio
+import json
+import secrets
+import sys
+import time
+from collections import Counter
+from collections.abc import AsyncIterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from bot.app.embedded import ANCHORS, neutral_holdings, tokens_of
+from bot.app.scenarios import SIM_START
+from bot.app.settings import Settings, Sources, packaged_config
+from bot.domain.codec import encode
+from bot.domain.money import ZERO
+from bot.simex.engine.exchange import Exchange
+from bot.simex.engine.types import EventKind, ExchangeEvent
+from bot.simex.market.catalogue import default_instruments
+from bot.simex.market.synthetic import SyntheticMarket
+from bot.simex.server import ApiKey, Simex
+from tests.app.stage import FEW
+from tests.soak.clock import SharedClock
+
+ACCOUNT = "soak"
+LEG = 15  # characters of a client order id that say campaign, tranche and leg
+EVERYTHING = 10**9
+
+
+class Watch:
+    """What must never be at the exchange, looked at with every change: two live orders of one leg."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self.violations: list[str] = []
+        self._live: dict[tuple[str, int], str] = {}
+        exchange.listeners.append(self._hear)
+
+    def _hear(self, event: ExchangeEvent) -> None:
+        order = event.order
+        if order is None or event.kind not in _ORDER_EVENTS:
+            return
+        key = (order.symbol, order.id)
+        if not order.is_open:
+            self._live.pop(key, None)
+            return
+        self._live[key] = order.client_id
+        legs = Counter(client_id[:LEG] for client_id in self._live.values())
+        if legs[order.client_id[:LEG]] > 1 and event.kind is EventKind.ORDER_PLACED:
+            self.violations.append(f"two live orders of leg {order.client_id[:LEG]}: {order.client_id} came second")
+
+
+_ORDER_EVENTS = (
+    EventKind.ORDER_PLACED, EventKind.ORDER_FILLED, EventKind.ORDER_CANCELED, EventKind.ORDER_EXPIRED,
+    EventKind.ORDER_TRIGGERED, EventKind.ORDER_REJECTED,
+)  # fmt: skip
+
+
+def soak_settings(directory: Path, *changes: str) -> Settings:
+    """The golden settings over six tokens, without the limits that a rotation without end would meet."""
+    files = (packaged_config() / "golden.toml",)
+    return Sources(files=files, assignments=(*FEW, *ENDLESS, f'state_directory="{directory}"', *changes)).load()
+
+
+ENDLESS = (
+    "environment=sim",
+    "mode=trade",
+    f"venue.account={ACCOUNT}",
+    "cadence.cycle_seconds=0.5",
+    "cadence.guard_seconds=0.3",
+    "playbook.tactical_confidence=0",
+    "playbook.order_max_quote=4000",
+    "journal.keep_snapshots=20",
+    "execution.receive_window_ms=10000",
+    "execution.poll_interval_ms=50",
+    "execution.absence_interval_ms=50",
+    "execution.mismatch_interval_ms=100",
+    "execution.backoff_ms=50",
+    "execution.post_deadline_ms=2000",
+    "execution.read_deadline_ms=4000",
+    "execution.settle_deadline_ms=20000",
+    "risk.price_age_max_ms=600000",
+    "risk.balance_age_max_ms=600000",
+    "risk.clock_skew_max_ms=30000",
+    "risk.latency_max_ms=60000",
+    "risk.turnover_max=100",
+    "risk.executions_per_hour_max=10000",
+    "risk.fills_per_minute_max=10000",
+    "risk.orders_per_minute_max=1000",
+    "risk.rejections_max=1000",
+    "risk.failed_turns_max=1000",
+    "risk.daily_loss_max=1",
+    "risk.drawdown_max=1",
+)
+
+
+def open_exchange(settings: Settings, seed: int, scenario: str, start_ms: int) -> Exchange:
+    """An account at the neutral weights on a market of the universe's tokens."""
+    tokens = tokens_of(settings)
+    anchors = {token: ANCHORS[token] for token in tokens}
+    market = SyntheticMarket(seed=seed, start_ms=start_ms, tokens=tokens, scenario=scenario, anchor_prices=anchors)
+    prices = {token: market.at(f"{token}/USDT", start_ms).mid for token in tokens}
+    instruments = default_instruments(tokens, prices)
+    exchange = Exchange(instruments=instruments, market=market, start_ms=start_ms)
+    policy, book_quote = settings.playbook, settings.paper.book_quote
+    spot = neutral_holdings(exchange, instruments, policy, settings.universe, book_quote)
+    shares = [policy.neutral.get(f"{name}.futures", ZERO) for name in settings.universe.sectors]
+    exchange.create_account(ACCOUNT, spot=spot, perp=sum(shares, ZERO) * book_quote, quote=settings.universe.quote)
+    return exchange
+
+
+def holdings_of(exchange: Exchange) -> dict[str, Any]:
+    return {
+        "spot": {asset: str(balance.total) for asset, balance in exchange.balances(ACCOUNT).items()},
+        "wallet": str(exchange.wallet(ACCOUNT).balance),
+        "positions": {position.symbol: str(position.size) for position in exchange.positions(ACCOUNT)},
+    }
+
+
+def dump_of(exchange: Exchange, begin: dict[str, Any], watch: Watch) -> dict[str, Any]:
+    """Everything the exchange knows of the account: orders, trades, statement, holdings then and now."""
+    symbols = tuple(exchange.instruments)
+    return {
+        "now_ms": exchange.now_ms,
+        "begin_ms": int(SIM_START.timestamp() * 1000),
+        "begin": begin,
+        "end": holdings_of(exchange),
+        "orders": [encode(o) for s in symbols for o in exchange.orders(ACCOUNT, s, limit=EVERYTHING)],
+        "trades": [encode(t) for s in symbols for t in exchange.trades(ACCOUNT, s, limit=EVERYTHING)],
+        "income": [encode(row) for row in exchange.income(ACCOUNT, limit=EVERYTHING)],
+        "marks": {p.symbol: str(p.mark) for p in exchange.positions(ACCOUNT)},
+        "violations": watch.violations,
+        "deposited": {asset: str(amount) for asset, amount in exchange.audit().items()},
+    }
+
+
+async def serve(options: argparse.Namespace) -> None:
+    directory: Path = options.directory
+    settings = soak_settings(directory)
+    start_ms = int(SIM_START.timestamp() * 1000)
+    exchange = open_exchange(settings, options.seed, options.scenario, start_ms)
+    watch, begin = Watch(exchange), holdings_of(exchange)
+    clock = SharedClock(directory / "clock", start_ms=start_ms, base_ns=time.monotonic_ns(), speed=options.speed)
+    key = ApiKey(secrets.token_hex(32), secrets.token_hex(32), ACCOUNT)
+    server = Simex(exchange, keys={key.key: key}, clock=clock.now_ms, limits_scale=Decimal(10))
+    await server.start(tls_dir=directory / "tls")
+    hello = {
+        "https_port": server.https_port, "http_port": server.http_port, "ca": str(server.ca_path),
+        "certificate": str(directory / "tls" / "server.pem"), "key": key.key, "secret": key.secret,
+        "clock": clock.words,
+    }  # fmt: skip
+    print(json.dumps(hello), flush=True)
+    try:
+        async for line in _lines():
+            server.advance(0)
+            _dump(Path(line), dump_of(exchange, begin, watch))
+            print(line, flush=True)
+    finally:
+        await server.stop()
+
+
+def _dump(path: Path, content: dict[str, Any]) -> None:
+    path.write_text(json.dumps(content))
+
+
+async def _lines() -> AsyncIterator[str]:
+    reader = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    while line := await reader.readline():
+        yield line.decode().strip()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--speed", type=int, default=10)
+    parser.add_argument("--scenario", default="golden")
+    parser.add_argument("--directory", type=Path, required=True)
+    asyncio.run(serve(parser.parse_args()))
+
+
+if __name__ == "__main__":
+    main()
