@@ -176,7 +176,10 @@ class Daemon:
         """One cycle, and the next at once while a rotation makes progress: its phases need not wait for the clock."""
         for _ in range(self._settings.cadence.rounds_max):
             result = await self._turn(self._app.cycle.run)
-            if result is None or not result.has_acted or self._stop.is_set():
+            if result is None or not result.has_acted:
+                return
+            if self._stop.is_set():
+                await self._guard()  # what was just entered must not be left without its stop
                 return
 
     async def _guard(self) -> None:

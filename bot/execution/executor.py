@@ -15,6 +15,7 @@ from bot.domain.order import ClientOrderId, Intent, Order, OrderType, Purpose, T
 from bot.domain.reason import Note, Reason
 from bot.domain.states import OrderState
 from bot.execution.evidence import Evidence, together
+from bot.execution.foreign import TWIN, TWIN_RESTS
 from bot.execution.journal import DuplicateOrder, Journal
 from bot.execution.placement import Placed, Placement
 from bot.execution.rules import ExecutionRules
@@ -224,6 +225,15 @@ class Executor:
         """A new attempt of the slice while its orders never came to be, else the next slice: never a used id."""
         first = ClientOrderId(self._account, intent.campaign, intent.tranche, intent.leg, 0, 0)
         last = self._journal.reader.load_last_of_prefix(first.text[:_PREFIX_LENGTH])
+        lost = max(
+            (fact.payload["client_id"] for kind in (TWIN, TWIN_RESTS)
+             for fact in self._journal.reader.load_facts(kind, limit=10_000)
+             if fact.payload["client_id"].startswith(first.text[:_PREFIX_LENGTH])),
+            default="",
+        )  # fmt: skip
+        if lost and (last is None or last.client_id < lost):  # an older copy of the journal has forgotten this one
+            number = int(lost[_PREFIX_LENGTH : _PREFIX_LENGTH + _SLICE_WIDTH], 36)
+            return replace(first, slice=number + 1, attempt=0).text
         if last is None:
             return first.text
         number = int(last.client_id[_PREFIX_LENGTH : _PREFIX_LENGTH + _SLICE_WIDTH], 36)

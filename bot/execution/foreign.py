@@ -12,6 +12,7 @@ from bot.execution.rules import ExecutionRules
 from bot.ports import OrderReport, ReportState, Unavailable, Venue
 
 FACT = "foreign_order"
+TWIN, TWIN_RESTS, TWINS_ACCEPTED = "twin_order", "twin_rests", "twins_accepted"
 _LIQUIDATION_MARKS = ("autoclose", "adl", "liquidation")
 
 
@@ -29,6 +30,9 @@ class ForeignOrders:
 
     def __init__(self, venue: Venue, journal: Journal, rules: ExecutionRules, evidence: Evidence) -> None:
         self._venue, self._journal, self._rules, self._evidence = venue, journal, rules, evidence
+        self._resting_twins = {
+            fact.payload["client_id"] for fact in journal.reader.load_facts(TWIN_RESTS, limit=10_000)
+        }
         self._reported = {fact.payload["key"] for fact in journal.reader.load_facts(FACT, limit=10_000)}
 
     async def review(self, reports: Sequence[OrderReport]) -> Foreign:
@@ -52,6 +56,11 @@ class ForeignOrders:
                     " stop the other bot, or cancel the order if its journal was deleted"
                 )
                 notes.append(Note(Reason.FOREIGN_ORDER, words, report.symbol))
+                if report.client_id not in self._resting_twins:
+                    self._resting_twins.add(report.client_id or "")
+                    await self._journal.record_fact(
+                        TWIN_RESTS, {"client_id": report.client_id, "symbol": report.symbol}
+                    )
             else:
                 words = f"order {report.venue_id} of {report.symbol} is not ours: {report.side} {report.size}"
                 notes.extend(await self.report_once(f"{report.symbol} {report.venue_id}", words, report.symbol))
@@ -68,7 +77,16 @@ class ForeignOrders:
             key = f"{fill.symbol} {fill.venue_order_id or fill.trade_id}"
             if key in self._reported:
                 continue
-            if ":" in fill.symbol and await self._is_liquidation(fill):
+            client_id = await self._client_id_of(fill)
+            if is_ours(client_id, self._journal.account):
+                words = (
+                    f"order {client_id} of {fill.symbol} executed {fill.side} {fill.size} and carries this bot's mark, "
+                    "but is not in this journal: an older copy of it, or another bot; entries stop until "
+                    "`resume --accept-mismatch`"
+                )
+                await self._journal.record_fact(TWIN, {"client_id": client_id, "symbol": fill.symbol})
+                notes.extend(await self.report_once(key, words, fill.symbol))
+            elif ":" in fill.symbol and client_id.lower().startswith(_LIQUIDATION_MARKS):
                 words = f"{fill.symbol}: the venue closed {fill.size} at {fill.price} by liquidation or deleveraging"
                 notes.extend(await self.report_once(key, words, fill.symbol, Reason.LIQUIDATED))
             else:
@@ -85,6 +103,16 @@ class ForeignOrders:
         self._reported.add(key)
         await self._journal.record_fact(FACT, {"key": key, "symbol": symbol, "reason": reason.value, "words": words})
         return (Note(reason, words, symbol),)
+
+    def has_twins(self) -> bool:
+        """Whether orders with our mark executed that the journal does not know, and nobody has accepted that."""
+        found, accepted = (self._journal.reader.load_facts(kind, limit=1) for kind in (TWIN, TWINS_ACCEPTED))
+        return bool(found) and (not accepted or accepted[0].seq < found[0].seq)
+
+    async def accept_twins(self, *, by: str, reason: str) -> None:
+        """An operator's word that they are this bot's own. Their ids stay used."""
+        if self.has_twins():
+            await self._journal.record_fact(TWINS_ACCEPTED, {"by": by, "reason": reason})
 
     def _known(self, report: OrderReport) -> Order | None:
         reader = self._journal.reader
@@ -125,17 +153,17 @@ class ForeignOrders:
         )
         return (late_note(order, f"it is open after it had been {order.state}"),)
 
-    async def _is_liquidation(self, fill: Fill) -> bool:
+    async def _client_id_of(self, fill: Fill) -> str:
+        """The client id of the order behind a fill, empty when it has none or the venue cannot be asked."""
+        if fill.client_id:
+            return fill.client_id
         try:
             history = await self._evidence.read(
                 self._venue.fetch_order_history(fill.symbol, fill.at_ms - OLDER_MS), f"order history of {fill.symbol}"
             )
         except Unavailable:
-            return False
-        for report in history:
-            if report.venue_id == fill.venue_order_id:
-                return (report.client_id or "").lower().startswith(_LIQUIDATION_MARKS)
-        return False
+            return ""
+        return next((report.client_id or "" for report in history if report.venue_id == fill.venue_order_id), "")
 
 
 def _as_order(report: OrderReport) -> Order:

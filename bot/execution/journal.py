@@ -141,8 +141,8 @@ class Journal:
         if not self._writer.is_closed and self.failed is None:
             with contextlib.suppress(JournalError):  # the lease of a dead process runs out by itself
                 await self._writer.run(lambda db: release_lease(db, self._now_ms()))
+        self.reader.close()  # the last connection to close writes the log back into the file, and a reader cannot
         await self._writer.stop()
-        self.reader.close()
         self._lock_file.release()
 
     @property

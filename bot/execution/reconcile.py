@@ -86,6 +86,7 @@ class Reconciler:
             raise ValueError("an adjustment needs the name of who makes it and a reason")
         account = await self._evidence.read(self._venue.fetch_account(), "account")
         notes = [await self._adjust(difference, by=by, reason=reason) for difference in await self._compare(account)]
+        await self._foreign.accept_twins(by=by, reason=reason)
         await self._unlock(frozenset())
         return tuple(notes)
 
@@ -108,7 +109,7 @@ class Reconciler:
         return Truth(
             account=account,
             working=(*working, *foreign.working),
-            is_agreed=not mismatched and not foreign.is_halting,
+            is_agreed=not mismatched and not foreign.is_halting and not self._foreign.has_twins(),
             locked=frozenset(self._journal.reader.load_locks()) | doubtful,
             notes=tuple(notes),
             latency_ms=self._evidence.take_latency_ms(),

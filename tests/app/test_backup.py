@@ -105,12 +105,15 @@ async def test_a_bot_that_starts_from_an_old_copy_repeats_nothing(tmp_path: Path
                 )
                 stage.embedded.clock.skip(MINUTE_MS)
             assert _holdings(stage) == before, "what the lost part of the journal did is not done again"
+            await app.cycle.accept(by="tester", reason="restored from a copy")
             for position in stage.embedded.exchange.positions(ACCOUNT):
                 stage.embedded.exchange.cancel_all(ACCOUNT, position.symbol)  # the operator does as the note says
             await stage.rotate(app)
             assert (await app.cycle.settle()).is_agreed
             assert abs(stage.results[-1].portfolio.sectors["defi"].spot - 48_000) < 300
             assert abs(stage.results[-1].portfolio.sectors["infra"].spot - 35_000) < 300
+            ids = [(order.symbol, order.client_id) for order in stage.orders() if order.parent_id is None]
+            assert len(ids) == len(set(ids)), "no id is used again, not even one the copy knows nothing of"
         finally:
             await app.close()
 
