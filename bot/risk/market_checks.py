@@ -79,7 +79,9 @@ def check_slippage(case: Case) -> Note | None:
     book, intent = case.context.snapshot.books[case.intent.symbol], case.intent
     average = average_price(book, intent.side, intent.size, intent.worst_price, skip=_taken_before(case))
     if average is None:
-        return None
+        return case.refuse(
+            Reason.SLIPPAGE, f"nobody quotes inside its worst price {intent.worst_price}", worst=intent.worst_price
+        )
     mid = _mid(book) or case.quote.mid
     slippage_bps = (average / mid - ONE) * intent.side.sign / BPS
     if slippage_bps <= case.limits.slippage_max_bps:

@@ -73,8 +73,10 @@ def cycles(world: World, count: str) -> None:
 
     async def work(app: App) -> list[float]:
         await app.cycle.run()
+        await asyncio.sleep(61)  # the venue's weights of the minute that fetched the history
         found = []
         for _ in range(int(count)):
+            await asyncio.sleep(15)
             started = time.process_time()
             await app.cycle.run()
             found.append(time.process_time() - started)

@@ -206,6 +206,9 @@ ROWS: dict[str, Row] = {
         Reason.BOOK_EMPTY, buy(), buy(),
         lambda: context(snapshot=snapshot(books={UNI: replace(book(UNI, D(10)), asks=())})),
     ),
+    "no offer inside the worst price": Row(
+        Reason.SLIPPAGE, buy(10, worst_price=D("9.99")), buy(10, worst_price=D("10.1")),
+    ),
     "slippage": Row(
         Reason.SLIPPAGE, buy(300_000, worst_price=D("10.1")), buy(200_000, worst_price=D("10.1")),
         *[lambda: context(portfolio=portfolio(cash=D(400_000)))] * 2, limits=wide(slippage_max_bps=1),

@@ -187,6 +187,7 @@ class Chaos:
         plan, world, life = self._plan, self._world, self._world.life
         if life is None or life.doom.is_dead:
             return
+        self._checkers.settle_level()
         level = plan.choose(kind, LEVELS)
         if plan.choose(kind, [True, False]):
             life.app.kill.ask(level, "operator")

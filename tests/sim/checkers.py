@@ -120,6 +120,10 @@ class Checkers:
         if not is_allowed:
             self._world.violate("nothing after the switch", f"{order.client_id} {order.purpose} at {level}")
 
+    def settle_level(self) -> None:
+        """Before the switch is thrown again: what an earlier resume has ended is over."""
+        self._level_now()
+
     def _level_now(self) -> KillLevel:
         """The level in force; an operator's resume ends it once the bot has latched that."""
         life = self._world.life

@@ -20,7 +20,7 @@ from tests.sim.wire import Crash
 from tests.sim.world import CONDITIONS, Life, World
 
 LIVES, TURNS = 6, 24
-CYCLES_TO_FINISH = 40  # that change nothing, each five minutes after the last
+CYCLES_TO_FINISH = 40  # that change nothing, each a quarter of an hour after the last
 CALM = {
     "daily_loss_max": "1", "drawdown_max": "1", "failed_turns_max": "1000", "rejections_max": "1000",
     "orders_per_minute_max": "1000", "fills_per_minute_max": "10000",
@@ -161,6 +161,9 @@ async def _settle_down(world: World, checkers: Checkers, chaos: Chaos) -> None:
     world.resume(accepts=False)
     await asyncio.sleep(2)
     stuck = await _finish(world, life)
+    for _ in range(2):  # what was bought last gets its exits from a guard
+        await world.run_turn(life, "guard")
+        await asyncio.sleep(15)
     truth = await life.app.cycle.settle()
     if not truth.is_agreed:  # others have moved what is ours: an operator looks and accepts
         await life.app.cycle.accept(by="operator", reason="the simulation is over")
@@ -192,7 +195,7 @@ async def _finish(world: World, life: Life) -> str:
             return why
         if result is None or not result.has_acted:
             idle += 1
-            await asyncio.sleep(300)
+            await asyncio.sleep(900)
         if number == CYCLES_TO_FINISH // 4 and result is not None and not result.truth.is_agreed:
             await life.app.cycle.accept(by="operator", reason="the simulation is over")
     return why

@@ -246,10 +246,7 @@ class FaultyVenue:
         await self._port.write(
             f"cash {amount} {'to perp' if to_perp else 'to spot'}",
             lambda: self._inner.move_cash(amount, to_perp=to_perp),
-            is_odd=False,
         )
 
     async def move_margin(self, symbol: str, amount: Decimal) -> None:
-        await self._port.write(
-            f"margin {symbol} {amount}", lambda: self._inner.move_margin(symbol, amount), is_odd=False
-        )
+        await self._port.write(f"margin {symbol} {amount}", lambda: self._inner.move_margin(symbol, amount))

@@ -188,9 +188,8 @@ class Port:
         act: Callable[[], Coroutine[Any, Any, T]],
         *,
         again: Callable[[], bool] = lambda: False,
-        is_odd: bool = True,
     ) -> T:
-        """A request that changes something. Raises VenueRejected, OutcomeUnknown and, where `is_odd`, worse."""
+        """A request that changes something. Raises VenueRejected, OutcomeUnknown and worse."""
         plan, wire = self._plan, self._wire
         self._doom.call()
         if plan.strikes(Kind.SLOW_WIRE):
@@ -207,7 +206,7 @@ class Port:
         if plan.strikes(Kind.REQUEST_LATE):
             wire.later(what, act, plan.between(Kind.REQUEST_LATE, 0.05, 9))
             await self._give_up(Kind.REQUEST_LATE)
-        if is_odd and plan.strikes(Kind.ODD_ERROR):
+        if plan.strikes(Kind.ODD_ERROR):
             if plan.choose(Kind.ODD_ERROR, [True, False]):
                 wire.perform(what, act)
             raise plan.choose(Kind.ODD_ERROR, ODD_ERRORS)

@@ -338,14 +338,16 @@ class World:
             task.cancel()
         await asyncio.gather(*life.tasks, return_exceptions=True)
         if is_clean and not life.doom.is_dead:
-            await life.app.cycle.parts.executor.close()
+            with contextlib.suppress(Crash):
+                await life.app.cycle.parts.executor.close()
         life.doom.is_dead = life.doom.is_dead or not is_clean
         mine = {task for task in asyncio.all_tasks() if task is not asyncio.current_task()} - self.own_tasks()
         for task in mine:
             task.cancel()
         await asyncio.gather(*mine, return_exceptions=True)
         if is_clean and not life.doom.is_dead:
-            await life.app.journal.close()
+            with contextlib.suppress(Crash):
+                await life.app.journal.close()
         life.drop()
         self.note(f"life {self.lives} ends, {'clean' if is_clean else 'killed'}")
         self.life = None
