@@ -24,7 +24,7 @@ SIDEWAYS = {  # importer → what it may reach in a neighbour's folder
     "bot.venues.paper*": ("bot.simex.engine*", "bot.simex.market*"),
     "bot.venues.engine_*": ("bot.simex.engine*",),
 }
-BUILDERS = ("bot.app.wiring*", "bot.app.demo*")
+BUILDERS = ("bot.app.wiring*", "bot.app.companion*", "bot.app.demo*", "bot.app.backtest*")
 CONCRETE_VENUES = ("bot.venues.ccxt_venue*", "bot.venues.paper*", "bot.venues.engine_venue*")
 LAZY = (
     "bot/venues/ccxt_loader.py", "bot/__main__.py", "bot/app/cli*.py", "bot/app/companion.py", "bot/app/scenarios.py",

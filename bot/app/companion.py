@@ -1,4 +1,4 @@
-"""An exchange that a run brings along, and the only way to it: who trades elsewhere never loads the simulator."""
+"""What a run brings along of the simulator, and the only way to it: who trades elsewhere never loads it."""
 
 from typing import Protocol
 
@@ -6,7 +6,8 @@ import aiohttp
 
 from bot.app.clock import SkippingClock
 from bot.app.settings import Settings
-from bot.ports import TvlSource
+from bot.domain.portfolio import Account
+from bot.ports import TvlSource, Venue
 
 
 class KeyPair(Protocol):
@@ -43,3 +44,10 @@ async def start_companion(settings: Settings) -> Companion | None:
     from bot.app.embedded import embed_synthetic  # 0.3 s of imports that no other environment needs
 
     return await embed_synthetic(settings, scenario="golden", seed=1)
+
+
+def on_paper(real: Venue, *, account: str, initial: Account | None) -> Venue:
+    """The venue's market with an account on paper; `initial` None takes what the real account owns."""
+    from bot.venues.paper import PaperVenue  # the exchange's engine, which real trading does not need
+
+    return PaperVenue(real, account=account, initial=initial)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import aiohttp
 
 from bot.app.clock import SkippingClock, SystemClock
-from bot.app.companion import Companion, start_companion
+from bot.app.companion import Companion, on_paper, start_companion
 from bot.app.config_fact import record_config
 from bot.app.config_watch import ConfigWatcher
 from bot.app.cycle import ACCOUNT, Cycle, Parts
@@ -23,7 +23,6 @@ from bot.feeds.tvl import DefiLlamaTvl
 from bot.playbook.policy import Policy
 from bot.ports import Clock, TvlSource, Venue
 from bot.venues.ccxt_venue import CcxtVenue, ConnectionRules, Credentials, Seams
-from bot.venues.paper import PaperVenue
 from bot.venues.profiles import PROFILES
 
 WORLD = "world"
@@ -166,7 +165,7 @@ def make_venue(settings: Settings, clock: SystemClock | SkippingClock, embedded:
     initial = _remembered_account(settings)
     if initial is None and credentials is None:
         initial = _paper_account(settings, clock.now_ms())
-    return PaperVenue(real, account=settings.venue.account, initial=initial)
+    return on_paper(real, account=settings.venue.account, initial=initial)
 
 
 def _remembered_account(settings: Settings) -> Account | None:
@@ -217,7 +216,7 @@ def _assemble(settings: Settings, clock: Clock, venue: Venue, journal: Journal, 
     parts = Parts(
         venue=venue,
         journal=journal,
-        reconciler=Reconciler(venue, journal, settings.execution, is_account_new=isinstance(venue, PaperVenue)),
+        reconciler=Reconciler(venue, journal, settings.execution, is_account_new=settings.mode != "trade"),
         executor=executor,
         observer=observer,
         policy=policy_for(settings, venue),

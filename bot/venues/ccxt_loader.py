@@ -1,22 +1,30 @@
 """Load one ccxt exchange class without the hundreds ccxt's own packages import.
 
 The lean way plants package stand-ins that skip ccxt's `__init__` files (a third of the time, half of the memory). They
-answer any exchange name lazily, so other code that imports ccxt later finds what it expects. It leans on ccxt's layout:
-anything unexpected removes the stand-ins and falls back to the ordinary import.
+answer any exchange name lazily, so other code that imports ccxt later finds what it expects. `requests`, which only
+ccxt's synchronous classes use, is loaded when the first of them wants a session. It leans on ccxt's layout: anything
+unexpected removes the stand-ins and falls back to the ordinary import.
 """
 
+import contextlib
 import importlib
 import importlib.machinery
 import importlib.util
 import re
 import sys
 import types
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from bot.ports import SetupFailed
 
 CCXT_VERSION = "4.5.90"
+_REQUESTS = {
+    "requests": ("Session",),
+    "requests.utils": ("default_user_agent",),
+    "requests.exceptions": ("HTTPError", "Timeout", "TooManyRedirects", "RequestException", "ConnectionError"),
+}
 _PACKAGES = {"ccxt": "", "ccxt.async_support": "async_support", "ccxt.pro": "pro"}
 
 
@@ -63,11 +71,42 @@ def _plant_packages() -> None:
         planted[name] = sys.modules[name] = module
     vars(planted["ccxt"])["async_support"] = planted["ccxt.async_support"]
     vars(planted["ccxt"])["pro"] = planted["ccxt.pro"]
+    with _requests_later():
+        exchange = importlib.import_module("ccxt.base.exchange")
     for name, value in vars(importlib.import_module("ccxt.base.errors")).items():
         if isinstance(value, type) and issubclass(value, Exception):
             for module in planted.values():
                 setattr(module, name, value)
-    vars(planted["ccxt"])["Exchange"] = importlib.import_module("ccxt.base.exchange").Exchange
+    vars(planted["ccxt"])["Exchange"] = exchange.Exchange
+
+
+@contextlib.contextmanager
+def _requests_later() -> Iterator[None]:
+    """While `ccxt.base.exchange` is imported, `requests` is three empty modules with the names it takes from them."""
+    if "requests" in sys.modules:
+        yield
+        return
+    stands_in = {name: types.ModuleType(name) for name in _REQUESTS}
+    for name, attributes in _REQUESTS.items():
+        vars(stands_in[name]).update({word: type(word, (Exception,), {}) for word in attributes})
+    vars(stands_in["requests"])["Session"] = _first_session
+    vars(stands_in["requests.utils"])["default_user_agent"] = lambda: "sectorbot"
+    sys.modules.update(stands_in)
+    try:
+        yield
+    finally:
+        for name in stands_in:
+            sys.modules.pop(name, None)
+
+
+def _first_session() -> Any:
+    """A synchronous class wants to talk after all: give ccxt the real names, and a session."""
+    module = vars(sys.modules["ccxt.base.exchange"])
+    for name, attributes in _REQUESTS.items():
+        real = importlib.import_module(name)
+        module |= {"requestsConnectionError" if word == "ConnectionError" else word: getattr(real, word)
+                   for word in attributes}  # fmt: skip
+    return module["Session"]()
 
 
 def _lazily(package: str) -> Any:

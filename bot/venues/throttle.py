@@ -71,13 +71,17 @@ class WeightedThrottler(Throttler):
 
 
 class _Bucket:
-    """One limit: all of it for critical requests, a share for bulk ones."""
+    """One limit: all of it for critical requests, a share for bulk ones.
+
+    The share's own window is the venue's, not the longer one: whole windows are kept by `total`, and a critical request
+    that meets bulk ones of the window before waits for the spread at most.
+    """
 
     def __init__(self, spec: BucketSpec, spread_s: float, share: Decimal, clock: Callable[[], float]) -> None:
         period_s = spec.period_ms / 1000 + spread_s
         self.spec = spec
         self.total = WeightedThrottler(spec.limit, period_s, clock=clock)
-        self.bulk = WeightedThrottler(max(1, int(spec.limit * share)), period_s, clock=clock)
+        self.bulk = WeightedThrottler(max(1, int(spec.limit * share)), spec.period_ms / 1000, clock=clock)
 
     def wait_for(self, cost: int, lane: Lane) -> float:
         wait = self.total.wait_for(cost)

@@ -271,6 +271,22 @@ def test_the_lean_import_loads_one_exchange_and_not_a_hundred() -> None:
     assert second == "True kraken True False"
 
 
+def test_requests_is_loaded_when_a_synchronous_exchange_wants_a_session_and_then_whole() -> None:
+    out = run(
+        "import sys\n"
+        "from bot.venues.ccxt_loader import load_exchange_class\n"
+        "load_exchange_class('binance')({})\n"
+        "print('requests' in sys.modules, 'urllib3' in sys.modules)\n"
+        "import importlib, requests\n"
+        "base = importlib.import_module('ccxt.base.exchange')\n"
+        "session = base.Exchange({}).session\n"
+        "real = requests.exceptions\n"
+        "print(type(session) is requests.Session, base.requestsConnectionError is real.ConnectionError)\n"
+        "print(base.Timeout is requests.exceptions.Timeout, base.Exchange({}).userAgent.partition('/')[0])\n"
+    )
+    assert out.split() == ["False", "False", "True", "True", "True", "python-requests"]
+
+
 def test_an_import_that_cannot_be_lean_falls_back_to_the_ordinary_one() -> None:
     out = run(
         "import bot.venues.ccxt_loader as loader\n"

@@ -194,6 +194,21 @@ async def test_the_window_is_longer_than_the_venues_by_the_latency_spread() -> N
     assert fake.now == pytest.approx(1_011.5, abs=0.01)
 
 
+async def test_a_whole_limit_of_bulk_requests_needs_one_window_of_the_venue_and_no_longer_window_exceeds_it() -> None:
+    fake = FakeTime()
+    gate = make_gate(fake, BucketSpec("orders", 100, 10_000), spread_ms=1_000)
+    admitted: list[tuple[float, int]] = []
+
+    async def bulk() -> None:
+        await gate.admit({"orders": 1}, Lane.BULK)
+        admitted.append((fake.now, 1))
+
+    await fake.run(*(bulk() for _ in range(250)))
+    assert admitted[79][0] == 1_000.0
+    assert admitted[99][0] == pytest.approx(1_010.0, abs=0.01)
+    assert busiest(admitted, 11.0) <= 100
+
+
 async def test_a_request_larger_than_its_whole_limit_is_refused_instead_of_waiting_for_ever() -> None:
     gate = make_gate(FakeTime(), BucketSpec("weight", 100, 60_000))
     with pytest.raises(ValueError, match="never fits"):
