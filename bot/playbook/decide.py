@@ -15,7 +15,7 @@ from bot.domain.order import Intent, Order, Purpose
 from bot.domain.portfolio import Portfolio
 from bot.domain.reason import Note, Reason
 from bot.domain.states import CampaignState
-from bot.playbook.exits import Guarded, guard_positions
+from bot.playbook.exits import Guarded, guard_positions, shrink_before_sales
 from bot.playbook.plan import drift, start_campaign
 from bot.playbook.policy import Policy, Sectors
 from bot.playbook.progress import Step, end_tactical, live_hedges, step_campaign
@@ -65,6 +65,8 @@ def decide(
     guarded = guard_positions(memory, scene, () if policy.condition_override else signs)
     memory, more = _steer(guarded.memory, choice, scene)
     step = step_campaign(memory, scene, tactical_allowed=choice.tactical_allowed, ended=guarded.ended)
+    intents, waiting = shrink_before_sales(step.intents, step.memory, scene)
+    step = replace(step, intents=intents, notes=(*step.notes, *waiting))
     shares, share_notes = _shares(step.memory, choice, policy)
     notes = (*notes, *reading.notes, *choice.notes, *share_notes, *guarded.notes, *more, *step.notes)
     return _decision(scene, guarded, step, notes, signals, reading.condition, reading.confidence, choice.stance, shares)

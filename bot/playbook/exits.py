@@ -16,12 +16,15 @@ from bot.domain.money import ONE, ZERO
 from bot.domain.order import ExitPlan, Intent, OrderType, Purpose, TimeInForce
 from bot.domain.portfolio import Position
 from bot.domain.reason import Note, Reason
+from bot.domain.states import OrderState
 from bot.playbook.hedge import Shrink, near_liquidation, over_spot
 from bot.playbook.policy import HOUR_MS, Policy
 from bot.playbook.scene import Scene, off_by
 
 # A resting stop is replaced when the stop has risen by more than this share of its price.
 _STOP_STEP = Decimal("0.005")
+# A hedge that a sale leaves larger by less than this share of itself shrinks after the sale.
+_HEDGE_SLACK = Decimal("0.01")
 
 
 class Watch(IntEnum):
@@ -32,6 +35,7 @@ class Watch(IntEnum):
     STOP = 3
     HEDGE_OVER_SPOT = 4
     LIQUIDATION = 5
+    NEXT_STOP = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +104,32 @@ def guard_positions(memory: Memory, scene: Scene, signs: Sequence[str] = ()) -> 
         notes.append(Note(shrink.reason, shrink.words, shrink.symbol, {"size": str(shrink.size)}))
     memory = replace(memory, exits=tuple(kept))
     return Guarded(tuple(intents), tuple(cancels), top_ups, (*notes, *more), memory, frozenset(ended))
+
+
+def shrink_before_sales(
+    intents: Sequence[Intent], memory: Memory, scene: Scene
+) -> tuple[tuple[Intent, ...], tuple[Note, ...]]:
+    """Sales that would leave a hedge over more than their spot wait for it to shrink: it was sized when the tranche
+    began, and what it covers may have fallen since."""
+    sold: dict[str, Decimal] = {}
+    for intent in intents:
+        for sector, weight in _selling(intent, scene).items():
+            sold[sector] = sold.get(sector, ZERO) + weight * intent.size * intent.reference_price
+    shrinks = [
+        shrink
+        for shrink in over_spot(memory, scene, sold)
+        if sold.get(shrink.sector) and shrink.size > _HEDGE_SLACK * abs(scene.held(shrink.symbol))
+    ]
+    waits = {shrink.sector for shrink in shrinks}
+    kept = tuple(intent for intent in intents if not waits & _selling(intent, scene).keys())
+    made = tuple(made for shrink in shrinks for made in _shrinking(shrink, scene))
+    notes = tuple(Note(s.reason, f"{s.words}; the sale waits", s.symbol, {"size": str(s.size)}) for s in shrinks)
+    return (*made, *kept), notes
+
+
+def _selling(intent: Intent, scene: Scene) -> Mapping[str, Decimal]:
+    """Membership of the token a rotation sells in this intent; empty for anything else."""
+    return scene.sectors.tokens.get(intent.symbol.split("/", 1)[0], {}) if intent.purpose is Purpose.REDUCE else {}
 
 
 def _watch(held: OpenExit, position: Position, scene: Scene, signs: Sequence[str]) -> tuple[OpenExit, Note | None]:
@@ -178,7 +208,8 @@ def _reduce(
 
 
 def _resting_stop(held: OpenExit, position: Position, scene: Scene) -> tuple[list[Intent], list[str]]:
-    """The stop that rests at the venue: one, of the position's size, near the stop of now."""
+    """The stop that rests at the venue: of the position's size, near the stop of now. One that no longer fits stays
+    until its successor is known to rest, so that a position is never without; both only reduce."""
     instrument = scene.instrument(held.symbol)
     if instrument is None or held.closing:
         return [], []
@@ -186,18 +217,28 @@ def _resting_stop(held: OpenExit, position: Position, scene: Scene) -> tuple[lis
     if held.targets_hit >= len(held.plan.targets):
         price = max(price, instrument.ceil_price(trailing_stop(held)))
     live = [order for order in scene.live_on(held.symbol) if order.order_type is OrderType.STOP]
-    stale = [
-        order.client_id
+    fitting = [
+        order
         for order in live
-        if order.open_size < position.size or (order.trigger_price or ZERO) < price * (ONE - _STOP_STEP)
+        if order.state is not OrderState.CANCELING
+        and order.open_size >= position.size
+        and (order.trigger_price or ZERO) >= price * (ONE - _STOP_STEP)
     ]
+    if fitting:
+        resting = [order for order in fitting if order.state is OrderState.OPEN]
+        return [], [order.client_id for order in live if resting and order is not resting[-1]]
+    slots = (Watch.STOP, Watch.NEXT_STOP)
+    free = [watch for watch in slots if not scene.live_orders(watch_id(watch, held.symbol, scene))]
+    if not free:
+        worse = min(live, key=lambda order: (order.open_size >= position.size, order.trigger_price or ZERO))
+        return [], [worse.client_id] if all(order.state is OrderState.OPEN for order in live) else []
     size = instrument.floor_size(position.size)
-    if live or size < instrument.size_min or price >= position.mark_price:
-        return [], stale
+    if size < instrument.size_min or price >= position.mark_price:
+        return [], []
     stop = Intent(
-        id=watch_id(Watch.STOP, held.symbol, scene),
+        id=watch_id(free[0], held.symbol, scene),
         campaign=0,
-        tranche=int(Watch.STOP),
+        tranche=int(free[0]),
         leg=_place(held.symbol, scene),
         purpose=Purpose.EXIT,
         sector=held.sector,
@@ -212,7 +253,7 @@ def _resting_stop(held: OpenExit, position: Position, scene: Scene) -> tuple[lis
         trigger_price=price,
         words=f"stop of the tactical long at {price}",
     )
-    return [stop], stale
+    return [stop], []
 
 
 def watch_id(watch: Watch, symbol: str, scene: Scene) -> str:

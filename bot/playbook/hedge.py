@@ -83,13 +83,15 @@ def hedge_symbol(sector: str, scene: Scene, closing: frozenset[str] = frozenset(
     return None
 
 
-def over_spot(memory: Memory, scene: Scene) -> tuple[Shrink, ...]:
+def over_spot(memory: Memory, scene: Scene, sold: Mapping[str, Decimal] | None = None) -> tuple[Shrink, ...]:
     """Hedges that exceed the spot they cover: spot fell or was sold, so they shrink with it (PLAYBOOK §6).
 
-    Spot that has no price at the moment has not gone: a hedge over it is not judged.
+    Spot that has no price at the moment has not gone: a hedge over it is not judged. `sold` is quote value by sector
+    that is about to be sold.
     """
     unpriced = {name for token in scene.portfolio.unpriced for name in scene.sectors.tokens.get(token, {})}
-    room = {name: max(ZERO, sleeves.spot) for name, sleeves in scene.portfolio.sectors.items()}
+    gone = sold or {}
+    room = {name: max(ZERO, sleeves.spot - gone.get(name, ZERO)) for name, sleeves in scene.portfolio.sectors.items()}
     found = []
     for symbol, sector in sorted(memory.hedges.items()):
         position, instrument = scene.position(symbol), scene.instrument(symbol)
@@ -104,7 +106,8 @@ def over_spot(memory: Memory, scene: Scene) -> tuple[Shrink, ...]:
             rounding="ROUND_CEILING"
         )
         size = min(-position.size, steps * instrument.size_step)
-        words = f"{symbol}: the hedge of {notional:.2f} exceeds the {sector} spot it covers by {excess:.2f}"
+        covered = f"what a sale leaves of the {sector} spot" if gone.get(sector) else f"the {sector} spot it covers"
+        words = f"{symbol}: the hedge of {notional:.2f} exceeds {covered} by {excess:.2f}"
         found.append(Shrink(symbol, sector, size, Reason.HEDGE_OVER_SPOT, words))
     return tuple(found)
 

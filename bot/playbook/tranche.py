@@ -79,7 +79,7 @@ def start_tranche(
     sales = _sales(outline, draft)
     if draft.is_rotation and outline.index == 1:
         _exit_legs(draft)
-        _hedge_legs(draft)
+        _hedge_legs(draft, sales)
     else:
         _shrink_legs(draft, sales)
     for leg in sales:
@@ -123,6 +123,11 @@ def _sales(outline: Tranche, draft: _Draft) -> list[Leg]:
     return sales
 
 
+def _sold(sector: str, sales: list[Leg], scene: Scene) -> Decimal:
+    """Quote value of a sector's spot that these legs sell, at the prices of now."""
+    return sum((_sector_quote(leg, scene) for leg in sales if leg.sector == sector), ZERO)
+
+
 def _exit_legs(draft: _Draft) -> None:
     """Close tactical longs, and hedges of sectors that have nothing left to sell: before anything is shorted."""
     scene, memory = draft.scene, draft.memory
@@ -144,23 +149,24 @@ def _shrink_legs(draft: _Draft, sales: list[Leg]) -> None:
         instrument, price, held = scene.instrument(symbol), scene.price(symbol), scene.held(symbol)
         if instrument is None or price is None or held >= 0 or sector not in scene.portfolio.sectors:
             continue
-        sold = sum((_sector_quote(leg, scene) for leg in sales if leg.sector == sector), ZERO)
-        size_to = -instrument.size_for(max(ZERO, scene.portfolio.sectors[sector].spot - sold), price)
+        left = scene.portfolio.sectors[sector].spot - _sold(sector, sales, scene)
+        size_to = -instrument.size_for(max(ZERO, left), price)
         if size_to > held:
             value = instrument.notional(size_to - held, price)
             words = f"shrink the hedge of {sector} by {value:.2f} to the spot that its sale leaves"
             draft.add(Leg(0, Purpose.EXIT, sector, symbol, held, size_to, price, value, words=words))
 
 
-def _hedge_legs(draft: _Draft) -> None:
+def _hedge_legs(draft: _Draft, sales: list[Leg]) -> None:
+    """Not more than the spot that this tranche leaves: a hedge never exceeds what it covers, not in between."""
     scene, policy = draft.scene, draft.scene.policy
     closing = frozenset(leg.symbol for leg in draft.legs)
     for sector in scene.sectors.sectors:
         whole, wanted = draft.unsold(sector, 0), draft.unsold(sector, draft.number)
+        left = scene.portfolio.sectors[sector].spot - _sold(sector, sales, scene)
         if sector in policy.hedge_whole_from:
-            # Not more than the spot that this tranche leaves: a hedge never exceeds what it covers, not in between.
-            spot = scene.portfolio.sectors[sector].spot
-            wanted = max(wanted, min(whole, spot - (whole - wanted)))
+            wanted = max(wanted, min(whole, left))
+        wanted = min(wanted, left)
         if wanted <= 0:
             continue
         if not policy.hedge:

@@ -71,6 +71,31 @@ def test_a_fall_through_the_stop_closes_the_long_and_the_leg_is_not_opened_again
     assert not any(i.purpose is Purpose.TACTICAL for d in world.run() for i in d.intents)
 
 
+@pytest.mark.parametrize("state", [state for state in OrderState if state.is_live])
+def test_a_stop_that_no_longer_fits_is_withdrawn_only_when_its_successor_is_known_to_rest(state: OrderState) -> None:
+    world = world_with_a_long()
+    (old,) = world.working
+    grown = replace(world.positions[UNI], size=world.positions[UNI].size * 2)
+    world.positions[UNI] = grown
+    (successor,) = world.guard().intents
+    assert successor.size == grown.size
+    assert successor.id != old.intent_id, "two orders of one intent would both be live"
+    world.working = (old, resting(successor, 9, state))
+    made = world.guard()
+    assert made.cancels == ((old.client_id,) if state is OrderState.OPEN else ())
+    assert made.intents == ()
+
+
+def test_of_two_stops_that_no_longer_fit_the_better_one_stays() -> None:
+    world = world_with_a_long()
+    (old,) = world.working
+    better = replace(old, client_id="better", intent_id=old.intent_id.replace("x3", "x6"), trigger_price=D("9.30"))
+    world.working = (better, old)
+    world.positions[UNI] = replace(world.positions[UNI], size=world.positions[UNI].size * 2)
+    made = world.guard()
+    assert (made.cancels, made.intents) == ((old.client_id,), ())
+
+
 def test_a_stop_that_filled_at_the_venue_ends_an_unfinished_tactical_leg() -> None:
     world = neutral_world(golden_policy(bridge="reserve", reserve_quote=5000), sectors=one_token_each())
     for _ in range(40):
@@ -108,10 +133,15 @@ def test_the_ladder_sells_its_parts_once_and_the_rest_trails() -> None:
     world.prices["UNI"] = D("13.00")
     raised = world.guard()
     assert acts(raised) == []
-    assert len(raised.cancels) == 1, "the resting stop follows the trailing one"
-    world.working = ()
-    stop = [i for i in world.guard().intents if i.order_type is OrderType.STOP]
+    stop = [i for i in raised.intents if i.order_type is OrderType.STOP]
     assert stop[0].trigger_price == D("12.22")
+    assert raised.cancels == (), "the old stop stays until the new one is known to rest"
+    world.apply(stop)
+    cancels = world.guard().cancels
+    assert [order.trigger_price for order in world.working if order.client_id in cancels] == [D("9.20")]
+    world.working = tuple(order for order in world.working if order.client_id not in cancels)
+    settled = world.guard()
+    assert (settled.intents, settled.cancels) == ((), ())
     world.prices["UNI"] = D("12.20")
     last = world.guard()
     assert Reason.EXIT_TARGET in reasons(last)

@@ -352,6 +352,22 @@ def test_a_token_that_stops_trading_in_the_middle_is_skipped_after_the_deadline(
     assert campaign.tranches[0].state is TrancheState.DONE
 
 
+@pytest.mark.parametrize("fall", ["0.95", "0.7", "0.5", "0.2"])
+def test_a_sale_waits_for_the_hedge_when_what_it_covers_has_fallen_since(fall: str) -> None:
+    world = neutral_world(golden_policy(condition_override="uncertainty", bridge="none"))
+    (hedge,) = world.turn().intents
+    world.prices["AAVE"] *= D(fall)
+    sold = False
+    for _ in range(40):
+        made = world.turn()
+        sold = sold or any(intent.purpose is Purpose.REDUCE for intent in made.intents)
+        shorts = -world.positions[hedge.symbol].size * world.prices["UNI"]
+        assert shorts <= world.portfolio().sectors["defi"].spot * D("1.011")
+        if not made.intents and not made.transfers:
+            break
+    assert sold
+
+
 def test_a_hedge_leg_never_asks_for_more_than_the_spot_that_is_left() -> None:
     world = neutral_world(golden_policy(bridge="reserve", reserve_quote=5000))
     hedge = world.decide().intents[0]
