@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -61,7 +62,7 @@ class Attached:
 
     def session(self) -> aiohttp.ClientSession:
         context = ssl.create_default_context(cafile=self.world["ca"])
-        connector = aiohttp.TCPConnector(ssl=context, resolver=ToExchange(self.world["https_port"]))
+        connector = aiohttp.TCPConnector(ssl=context, resolver=ToExchange(self.world["https_port"]), limit=32)
         return aiohttp.ClientSession(connector=connector)
 
     async def stop(self) -> None:
@@ -98,6 +99,20 @@ def attach(world: dict[str, Any]) -> Attached:
     return attached
 
 
+def drawn(market: Any, timeframe_ms: int, until_ms: int) -> Any:
+    """The market with its candles made once, as a venue has them: their making is not to be measured."""
+    from bot.simex.market.base import PathMarket
+    from bot.simex.market.path import CandlePath
+
+    tracks = {}
+    for symbol in market.symbols:
+        track = market.track(symbol)
+        columns = track.last.columns(timeframe_ms, track.start_ms, until_ms, (DAYS + 2) * 24, until_ms)
+        path = CandlePath(timeframe_ms, *columns)
+        tracks[symbol] = replace(track, last=path, mark=path, index=path)
+    return PathMarket(tracks)
+
+
 async def serve(count: int, cash: int) -> None:
     """The exchange's process; the account stands at its neutral weights, `cash` quote beyond them."""
     import math
@@ -117,11 +132,13 @@ async def serve(count: int, cash: int) -> None:
         tokens = tuple(settings.universe.tokens)
         points = {
             f"{token}/USDT": [
-                (now_ms - (DAYS - day) * 86_400_000, 10 + math.sin(day / 9 + number)) for day in range(DAYS + 1)
+                (now_ms - (DAYS - day) * 86_400_000, 10 + math.sin(day / 9 + number)) for day in range(DAYS + 2)
             ]
             for number, token in enumerate(tokens)
         }
-        market = ScriptedMarket(points, perps=[f"{token}/USDT:USDT" for token in tokens], depth_quote=1e7)
+        perps = [f"{token}/USDT:USDT" for token in tokens]
+        market = ScriptedMarket(points, perps=perps, depth_quote=1e7)
+        market = drawn(market, settings.playbook.candle_ms, now_ms + 86_400_000)
         prices = {token: Decimal(10) for token in tokens}
         exchange = Exchange(instruments=default_instruments(tokens, prices), market=market, start_ms=now_ms)
         policy, book = settings.playbook, settings.paper.book_quote
