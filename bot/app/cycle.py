@@ -219,7 +219,8 @@ class Cycle:
             payload = {"amount": str(transfer.amount), "to_perp": transfer.to_perp, "sector": transfer.sector}
             await journal.record_fact("transfer_sent", payload)
             try:
-                await venue.move_cash(transfer.amount, to_perp=transfer.to_perp)
+                async with self.parts.executor.write_deadline():
+                    await venue.move_cash(transfer.amount, to_perp=transfer.to_perp)
                 ending = "transfer_done"
             except VenueRejected as error:
                 ending, payload = "transfer_rejected", payload | {"why": str(error)}
@@ -253,7 +254,8 @@ class Cycle:
             payload = {"symbol": symbol, "amount": str(amount)}
             await self.parts.journal.record_fact("margin_sent", payload)
             try:
-                await self.parts.venue.move_margin(symbol, amount)
+                async with self.parts.executor.write_deadline():
+                    await self.parts.venue.move_margin(symbol, amount)
                 ending = "margin_done"
             except Exception as error:  # noqa: BLE001 - the next account shows whether it has happened
                 ending, payload = "margin_failed", payload | {"why": str(error) or repr(error)}

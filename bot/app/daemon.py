@@ -133,6 +133,7 @@ class Daemon:
         self._app, self._settings, self._health, self._stop = app, settings, health, stop
         self._exit_code = EXIT_OK
         self._tripped: tuple[Reason, ...] = ()
+        self._failure = ""
         self._clock_checked_ms = app.clock.now_ms()
 
     async def run(self, limit: int | None) -> int:
@@ -197,7 +198,9 @@ class Daemon:
             self._exit_code = EXIT_TIMEOUT
             return None
         except JournalError as error:
-            _log.critical("journal_failed", why=str(error), what="trading stops; nothing is sent without a journal")
+            if self._failure != str(error):  # cycle and guard meet the same one
+                self._failure = str(error)
+                _log.critical("journal_failed", why=str(error), what="trading stops; nothing is sent without a journal")
             self._health.write(problem=str(error))
             self._exit_code = EXIT_ERROR
             self._stop.set()

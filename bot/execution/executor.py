@@ -115,6 +115,10 @@ class Executor:
         ]
         return await self.cancel(overdue)
 
+    def write_deadline(self) -> asyncio.Timeout:
+        """The longest wait for the reply to one write: `async with executor.write_deadline():`."""
+        return asyncio.timeout(self._rules.post_deadline_ms / 1000)
+
     async def close(self) -> None:
         """Wait, within the deadline of one write, for replies that a cancelled task left behind."""
         await self._placement.drain()
@@ -149,7 +153,7 @@ class Executor:
         if intent.leverage is None or intent.reduce_only:
             return None
         try:
-            async with asyncio.timeout(self._rules.post_deadline_ms / 1000):
+            async with self.write_deadline():
                 await self._venue.set_leverage(intent.symbol, intent.leverage)
         except VenueRejected as rejection:
             if rejection.kind is Rejection.NO_CHANGE:
@@ -169,7 +173,7 @@ class Executor:
             return Note(Reason.PARENT_EXCEEDED, f"{intent.symbol}: {item.size} are done already", intent.symbol)
         is_critical = intent.reduce_only or intent.purpose in _INDEPENDENT
         try:
-            async with asyncio.timeout(self._rules.post_deadline_ms / 1000):
+            async with self.write_deadline():
                 await self._venue.admit(intent.symbol, Lane.CRITICAL if is_critical else Lane.BULK)
         except (Unavailable, TimeoutError) as error:
             return Note(Reason.RATE_LIMITED, f"{intent.symbol}: not admitted ({error!r})", intent.symbol)
@@ -274,7 +278,7 @@ class Executor:
         if known is None or not known.state.is_live:
             return ()
         try:
-            async with asyncio.timeout(self._rules.post_deadline_ms / 1000):
+            async with self.write_deadline():
                 await self._venue.admit(known.symbol, Lane.CRITICAL)
         except (Unavailable, TimeoutError) as error:
             return (Note(Reason.RATE_LIMITED, f"cancel of {known.client_id} not admitted ({error!r})", known.symbol),)

@@ -128,7 +128,10 @@ class Simex:
         return now_ms
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
-        asked = await _read(request)
+        try:
+            asked = await _read(request)
+        except (web.RequestPayloadError, ConnectionError):
+            return web.Response(status=400)  # it was cut off on its way, and nobody is there to read the answer
         if asked.path.startswith("/simex/") and asked.host in LOOPBACK_HOSTS:
             reply = control.respond(self, asked)
         else:

@@ -323,3 +323,30 @@ async def test_an_unknown_error_of_a_transfer_is_a_doubt_and_not_the_end_of_the_
     assert calls >= 1
     assert len(doubts) == 1
     assert "went away" in doubts[0].payload["why"]
+
+
+async def test_a_transfer_whose_reply_never_comes_is_a_doubt_and_does_not_hold_the_turn(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    execution = world.settings.execution.model_copy(update={"post_deadline_ms": 1_000})
+    world.settings = world.settings.model_copy(update={"execution": execution})
+    app = await build(world.settings, embedded=world.embedded)
+    original, calls = app.venue.move_cash, 0
+
+    async def silent_once(amount: Decimal, *, to_perp: bool) -> None:
+        nonlocal calls
+        calls += 1
+        await original(amount, to_perp=to_perp)
+        if calls == 1:
+            await asyncio.Event().wait()
+
+    monkeypatch.setattr(app.venue, "move_cash", silent_once)
+    monkeypatch.setattr(app.venue, "quiet_period_ms", 10)
+    try:
+        await asyncio.wait_for(finish(world, app), 60)
+        doubts = app.journal.reader.load_facts("transfer_in_doubt", 10)
+        done = app.journal.reader.load_facts("transfer_done", 10)
+    finally:
+        await app.close()
+    assert len(doubts) == 1
+    assert doubts[0].payload["amount"] not in {fact.payload["amount"] for fact in done}, "and nothing moves twice"

@@ -1,5 +1,6 @@
 """The exchange on its sockets: two ports, faults of the wire, a clock of its own, pokes for people."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -140,6 +141,22 @@ async def test_exchange_time_runs_at_its_own_speed(make_bench: MakeBench, tmp_pa
     assert bench.exchange.now_ms == START_MS + 60_000
     assert bench.no("GET", "/api/v3/account")[0] == -1021, "a client that keeps its own time is late"
     assert bench.ok("GET", "/api/v3/account", lead_ms=59_000)
+
+
+async def test_a_request_that_is_cut_off_does_nothing_and_is_not_an_accident(
+    served: Served, caplog: pytest.LogCaptureFixture
+) -> None:
+    _, writer = await asyncio.open_connection("127.0.0.1", served.simex.http_port)
+    body = served.url(ORDER, symbol="UNIUSDT", side="BUY", type="MARKET", quantity="1").partition("?")[2].encode()
+    head = f"POST {ORDER} HTTP/1.1\r\nHost: 127.0.0.1\r\nX-MBX-APIKEY: mainkey\r\nContent-Length: {len(body)}\r\n\r\n"
+    writer.write(head.encode() + body[:-10])
+    await writer.drain()
+    writer.close()
+    await writer.wait_closed()
+    assert (await served.buy("whole"))[0] == 200
+    await asyncio.sleep(0.05)
+    assert served.bought() == 1
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 async def test_people_can_look_skip_time_and_order_faults(served: Served) -> None:
