@@ -215,7 +215,8 @@ def _resting_stop(held: OpenExit, position: Position, scene: Scene) -> tuple[lis
         return [], []
     price = held.plan.stop_price
     if held.targets_hit >= len(held.plan.targets):
-        price = max(price, instrument.ceil_price(trailing_stop(held)))
+        price = max(price, trailing_stop(held))
+    price = instrument.ceil_price(price)  # the venue may have made its grid coarser since the plan
     live = [order for order in scene.live_on(held.symbol) if order.order_type is OrderType.STOP]
     fitting = [
         order

@@ -86,6 +86,18 @@ def test_a_stop_that_no_longer_fits_is_withdrawn_only_when_its_successor_is_know
     assert made.intents == ()
 
 
+def test_a_stop_follows_the_grid_of_prices_that_the_venue_has_made_coarser(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = world_with_a_long(stop="0.083")
+    world.working = ()
+    coarser = {s: replace(i, price_tick=D("0.1")) for s, i in world.instruments().items()}
+    assert world.memory.exits[0].plan.stop_price % D("0.1") != 0
+    monkeypatch.setattr(world, "instruments", lambda: coarser)
+    (stop,) = world.guard().intents
+    assert stop.trigger_price is not None
+    assert stop.trigger_price % D("0.1") == 0
+    assert stop.trigger_price > world.memory.exits[0].plan.stop_price
+
+
 def test_of_two_stops_that_no_longer_fit_the_better_one_stays() -> None:
     world = world_with_a_long()
     (old,) = world.working
