@@ -312,7 +312,8 @@ def is_worth_keeping(before: Memory, marked: Memory, after: Memory) -> bool:
 
 def is_eventful(decision: Decision) -> bool:
     """Whether a guard saw or wants anything. The thousands a day that do not would only bury those that do."""
-    return bool(decision.intents or decision.cancels or decision.top_ups or decision.notes)
+    has_seen = any(note.reason is not Reason.NOTHING_TO_DO for note in decision.notes)
+    return bool(decision.intents or decision.cancels or decision.top_ups or has_seen)
 
 
 def mark_equity(memory: Memory, portfolio: Portfolio, now_ms: int) -> Memory:

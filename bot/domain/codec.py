@@ -4,7 +4,7 @@ Decimals travel as text, so that a journaled snapshot replays to the very same d
 """
 
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from decimal import Decimal
 from enum import Enum
@@ -17,20 +17,47 @@ _PLAIN = frozenset({int, float, str, bool, type(None)})
 
 def encode(value: Any) -> Any:
     """JSON-able form of frozen dataclasses, mappings with text keys, tuples, enums, Decimals and plain values."""
-    if value is None or isinstance(value, bool | float) or type(value) is int or type(value) is str:
-        return value
-    if isinstance(value, Decimal):
-        return str(value)
-    if isinstance(value, Enum):
-        return value.value
-    if is_dataclass(value) and not isinstance(value, type):
-        return {name: encode(getattr(value, name)) for name in _names(type(value))}
-    if isinstance(value, Mapping):
-        return {str(key.value if isinstance(key, Enum) else key): encode(item) for key, item in value.items()}
-    if isinstance(value, tuple | list):
-        # Candles are long columns of plain numbers; looking at each would be most of the cost of a record.
-        return list(value) if _PLAIN.issuperset(map(type, value)) else [encode(item) for item in value]
-    raise TypeError(f"cannot encode {type(value).__name__}")
+    return _WRITERS[type(value)](value)
+
+
+class _Writers(dict[Any, Callable[[Any], Any]]):
+    """How values of each type are written, worked out once: a record is thousands of values of a few types."""
+
+    def __missing__(self, kind: type) -> Callable[[Any], Any]:
+        made = self[kind] = _writer(kind)
+        return made
+
+
+_WRITERS = _Writers()
+
+
+def _writer(kind: type) -> Callable[[Any], Any]:
+    if kind in _PLAIN or (issubclass(kind, bool | float) and not issubclass(kind, Enum)):
+        return lambda value: value
+    if issubclass(kind, Decimal):
+        return str
+    if issubclass(kind, Enum):
+        return lambda value: value.value
+    if is_dataclass(kind):
+        names = _names(kind)
+        return lambda value: {name: _WRITERS[type(item := getattr(value, name))](item) for name in names}
+    if issubclass(kind, Mapping):
+        return _write_mapping
+    if issubclass(kind, tuple | list):
+        return _write_sequence
+    raise TypeError(f"cannot encode {kind.__name__}")
+
+
+def _write_mapping(value: Mapping[Any, Any]) -> dict[str, Any]:
+    return {
+        key if type(key) is str else str(key.value if isinstance(key, Enum) else key): _WRITERS[type(item)](item)
+        for key, item in value.items()
+    }
+
+
+def _write_sequence(value: Sequence[Any]) -> list[Any]:
+    # Candles are long columns of plain numbers; looking at each would be most of the cost of a record.
+    return list(value) if _PLAIN.issuperset(map(type, value)) else [_WRITERS[type(item)](item) for item in value]
 
 
 def decode(kind: type[T], data: Any) -> T:

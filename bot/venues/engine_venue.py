@@ -108,4 +108,5 @@ class EngineVenue(EngineAccount):
         return engine
 
     def _open(self, engine: Exchange, symbols: Sequence[str]) -> list[str]:
-        return [symbol for symbol in symbols if symbol in engine.instruments and engine.is_open(symbol)]
+        known = engine.instruments  # made anew at every look
+        return [symbol for symbol in symbols if symbol in known and engine.is_open(symbol)]

@@ -155,6 +155,15 @@ async def test_a_guard_journals_the_peak_it_sees(bench: Bench) -> None:
     assert app.journal.reader.load_memory().equity_peak == result.portfolio.equity > 100_000
 
 
+async def test_a_guard_that_neither_sees_nor_wants_anything_is_not_journaled(bench: Bench) -> None:
+    app = await bench.start()
+    await app.cycle.run()
+    before = app.journal.reader.next_cycle_number()
+    quiet = await app.cycle.guard()
+    assert [note.reason for note in quiet.decision.notes] in ([], [Reason.NOTHING_TO_DO])
+    assert app.journal.reader.next_cycle_number() == before
+
+
 async def test_many_rejections_stop_entries_and_not_reductions_until_they_are_old(bench: Bench) -> None:
     app = await bench.start("risk.rejections_max=2")
     lost = Fault(reply_status=400, reply_body='{"code":-2010,"msg":"This action is disabled."}', skips_engine=True)

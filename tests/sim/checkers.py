@@ -352,8 +352,10 @@ class Checkers:
         return self._spot_value() + (cash.total if cash else ZERO) + wallet.balance + wallet.unrealised_pnl
 
     def _turnover(self) -> Decimal:
+        """What our own orders executed today: the cap is on the bot, strangers trade as they like."""
         since = self._world.now_ms() - self._world.now_ms() % DAY_MS
-        return sum((trade.quote for trade in self._trades.values() if trade.at_ms >= since), ZERO)
+        ours = (trade for trade in self._trades.values() if trade.client_id in self._posted)
+        return sum((trade.quote for trade in ours if trade.at_ms >= since), ZERO)
 
     def close(self) -> None:
         self._reader.close()

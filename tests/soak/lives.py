@@ -10,7 +10,7 @@ from typing import Any
 from tests.soak.proxy import Point
 
 MINUTE_MS = 60_000
-JUMP_MINUTES = (1, 5, 20)
+JUMP_MINUTES = (1, 5, 20, 600)
 REST_MINUTES = (60, 600, 2_000)  # between two rotations
 ORDER, OTHER_WRITE = r"POST .*[oO]rder", r"DELETE .*|POST .*(?<![oO]rder)"
 JOURNAL_METHODS = (

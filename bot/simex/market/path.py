@@ -5,14 +5,15 @@ step a third of the time. So every price of a candle is met, in an order that do
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, MutableSequence, Sequence
 from dataclasses import dataclass, field
 from math import ceil
 from typing import Protocol
 
 from bot.domain.candles import CandleSeries
 
-Columns = tuple[list[int], list[float], list[float], list[float], list[float], list[float]]
+Numbers = MutableSequence[float]  # a list, or an array where a market holds years
+Columns = tuple[MutableSequence[int], Numbers, Numbers, Numbers, Numbers, Numbers]
 
 
 class Path(Protocol):
@@ -58,12 +59,12 @@ class CandlePath:
     """Candles of one timeframe, oldest first; holes are bridged at the last close. `volumes` are in quote."""
 
     timeframe_ms: int
-    starts: list[int] = field(default_factory=list)
-    opens: list[float] = field(default_factory=list)
-    highs: list[float] = field(default_factory=list)
-    lows: list[float] = field(default_factory=list)
-    closes: list[float] = field(default_factory=list)
-    volumes: list[float] = field(default_factory=list)
+    starts: MutableSequence[int] = field(default_factory=list)
+    opens: Numbers = field(default_factory=list)
+    highs: Numbers = field(default_factory=list)
+    lows: Numbers = field(default_factory=list)
+    closes: Numbers = field(default_factory=list)
+    volumes: Numbers = field(default_factory=list)
 
     @property
     def end_ms(self) -> int:
