@@ -11,7 +11,7 @@ from bot.app.exit_codes import ExitCode
 
 def add_commands(app: typer.Typer) -> None:
     """Put them under the root command."""
-    for command in (status, positions, orders, why, replay):
+    for command in (status, positions, orders, signals, why, replay):
         app.command()(command)
 
 
@@ -84,6 +84,27 @@ def orders(
             common.print_json(rows)
         else:
             readings.show(report_tables.orders_table(rows, view.quote, now_ms))
+
+
+def signals(
+    context: typer.Context,
+    cycle: Annotated[int | None, typer.Argument(min=1, metavar="[CYCLE]", help="Default: the last full cycle.")] = None,
+    journal: JournalPath = None,
+    config: Config = None,
+    assign: Assign = None,
+    as_json: Json = False,
+) -> None:
+    """Every signal of a cycle, drawn: value, score, rank in its history, age, words; and which are missing."""
+    with common.one_line_errors(as_json=as_json):
+        from bot.app import readings, signals_view
+
+        given = common.given(context, config, assign)
+        with readings.open_journal(given.files, given.assignments, journal) as view:
+            document, now_ms = signals_view.signals(view, cycle), view.now_ms
+        if as_json:
+            common.print_json(document)
+        else:
+            readings.show(signals_view.drawn(document, now_ms, readings.width()))
 
 
 def why(

@@ -5,6 +5,7 @@ import time
 from bot.app.clock import SystemClock
 from bot.app.companion import start_companion
 from bot.app.cycle import CycleResult, mark_equity
+from bot.app.observing import make_observer
 from bot.app.settings import Settings
 from bot.app.wiring import OneSession, make_tvl, make_venue, policy_for, wanted_of
 from bot.domain.campaign import Memory
@@ -13,7 +14,6 @@ from bot.domain.order import Order
 from bot.domain.states import KillLevel
 from bot.execution.journal import JournalReader
 from bot.execution.reconcile import Truth
-from bot.feeds.snapshot import Observer
 from bot.playbook.decide import decide
 from bot.playbook.sectors import build_portfolio
 from bot.risk import RiskContext, review
@@ -29,13 +29,12 @@ async def preview(settings: Settings) -> CycleResult:
     embedded = await start_companion(settings)
     clock = embedded.clock if embedded else SystemClock()
     venue, session = make_venue(settings, clock, embedded), OneSession()
+    reader = JournalReader(settings.journal_path) if settings.journal_path.is_file() else None
     try:
         await venue.open()
-        memory, working, kill = _remembered(settings)
-        observer = Observer(
-            venue, wanted_of(settings), tvl=make_tvl(settings, clock, embedded, session),
-            events=tuple(entry.event for entry in settings.calendar),
-        )  # fmt: skip
+        memory, working, kill = _remembered(settings, reader)
+        tvl = make_tvl(settings, clock, embedded, session)
+        observer = make_observer(venue, wanted_of(settings), settings, tvl=tvl, reader=reader)
         snapshot = await observer.observe()
         account = await venue.fetch_account()
         policy, sectors = policy_for(settings, venue), settings.universe
@@ -53,18 +52,16 @@ async def preview(settings: Settings) -> CycleResult:
         seconds = time.monotonic() - started
         return CycleResult(0, "plan", snapshot, portfolio, decision, tuple(verdicts), (), truth, kill, (), seconds)
     finally:
+        if reader is not None:
+            reader.close()
         await venue.close()
         await session.close()
         if embedded is not None:
             await embedded.stop()
 
 
-def _remembered(settings: Settings) -> tuple[Memory, tuple[Order, ...], KillLevel]:
-    if not settings.journal_path.is_file():
+def _remembered(settings: Settings, reader: JournalReader | None) -> tuple[Memory, tuple[Order, ...], KillLevel]:
+    if reader is None:
         return Memory(), (), settings.kill_switch
-    reader = JournalReader(settings.journal_path)
-    try:
-        level = max(reader.load_latch().level, settings.kill_switch, key=lambda level: level.severity)
-        return reader.load_memory(), reader.load_working(), level
-    finally:
-        reader.close()
+    level = max(reader.load_latch().level, settings.kill_switch, key=lambda level: level.severity)
+    return reader.load_memory(), reader.load_working(), level

@@ -11,6 +11,7 @@ from bot.app.config_fact import record_config
 from bot.app.config_watch import ConfigWatcher
 from bot.app.cycle import ACCOUNT, Cycle, Parts
 from bot.app.kill import FlagFile, KillSwitch
+from bot.app.observing import make_observer
 from bot.app.settings import Settings
 from bot.domain.codec import decode
 from bot.domain.money import ZERO
@@ -18,7 +19,7 @@ from bot.domain.portfolio import Account, Balance
 from bot.execution.executor import Executor
 from bot.execution.journal import Journal, JournalError, JournalReader
 from bot.execution.reconcile import Reconciler
-from bot.feeds.snapshot import Observer, Wanted
+from bot.feeds.snapshot import Wanted
 from bot.feeds.tvl import DefiLlamaTvl
 from bot.playbook.policy import Policy
 from bot.ports import Clock, TvlSource, Venue
@@ -209,10 +210,8 @@ def _assemble(settings: Settings, clock: Clock, venue: Venue, journal: Journal, 
     )
     executor = Executor(venue, journal, settings.execution, account=settings.venue.account, is_stopped=kill.is_stopped)
     session = OneSession()
-    observer = Observer(
-        venue, wanted_of(settings), tvl=make_tvl(settings, clock, embedded, session),
-        events=tuple(entry.event for entry in settings.calendar),
-    )  # fmt: skip
+    tvl = make_tvl(settings, clock, embedded, session)
+    observer = make_observer(venue, wanted_of(settings), settings, tvl=tvl, reader=journal.reader)
     parts = Parts(
         venue=venue,
         journal=journal,

@@ -56,20 +56,27 @@ class Book:
 
 @dataclass(frozen=True, slots=True)
 class Funding:
-    """Funding of a perp: the rate expected at the next settlement. Positive: longs pay shorts (PLAYBOOK §8)."""
+    """Funding of a perp: the rate expected at the next settlement. Positive: longs pay shorts (PLAYBOOK §8).
+
+    `earlier` are past settlements as (time, the rate last seen before it), oldest first, as far as they were watched.
+    """
 
     symbol: str
     rate: Decimal
     interval_hours: int
     next_ms: int
     at_ms: int
+    earlier: tuple[tuple[int, Decimal], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class OpenInterest:
+    """Open positions of a perp, quote. `earlier` are past readings as (time, value), oldest first and thinned."""
+
     symbol: str
     value_quote: Decimal
     at_ms: int
+    earlier: tuple[tuple[int, Decimal], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +86,15 @@ class Tvl:
     name: str
     at_ms: tuple[int, ...]
     values_quote: tuple[Decimal, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What is still held of a spot symbol's journaled purchases: `size` base units that were paid `value_quote`."""
+
+    symbol: str
+    size: Decimal
+    value_quote: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +128,7 @@ class Snapshot:
     tvl: Mapping[str, Tvl] = field(default_factory=dict)
     events: tuple[CalendarEvent, ...] = ()
     missing: tuple[Missing, ...] = ()
+    costs: Mapping[str, Cost] = field(default_factory=dict)
 
     def price(self, symbol: str) -> Decimal | None:
         """Valuation price of a symbol, None when there is no sound quote."""

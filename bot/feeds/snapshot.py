@@ -11,9 +11,10 @@ from itertools import pairwise
 from typing import TypeVar
 
 from bot.domain.instrument import Instrument
-from bot.domain.market import Book, CalendarEvent, Funding, Missing, OpenInterest, Quote, Snapshot, Tvl
+from bot.domain.market import Book, CalendarEvent, Cost, Funding, Missing, OpenInterest, Quote, Snapshot, Tvl
 from bot.feeds.candle_cache import CandleCache, History
 from bot.feeds.gathering import gather_all, gather_each
+from bot.feeds.past import Past
 from bot.ports import TvlSource, Venue
 
 Reading = TypeVar("Reading")
@@ -130,7 +131,8 @@ async def observe(
 
 
 class Observer:
-    """Looks at one venue again and again: keeps the candle history and the instruments between looks."""
+    """Looks at one venue again and again: keeps candles, instruments, and what it has seen of open interest and funding
+    between looks. `costs` tells what spot was paid for, where somebody keeps the books."""
 
     def __init__(
         self,
@@ -140,10 +142,12 @@ class Observer:
         tvl: TvlSource | None = None,
         deadlines: Deadlines | None = None,
         events: tuple[CalendarEvent, ...] = (),
+        costs: Callable[[], Mapping[str, Cost]] = dict,
     ) -> None:
-        self.venue, self.wanted, self.tvl, self.events = venue, wanted, tvl, events
+        self.venue, self.wanted, self.tvl, self.events, self.costs = venue, wanted, tvl, events, costs
         self.deadlines = deadlines or Deadlines()
         self._candles = CandleCache()
+        self._past = Past()
         self._previous: Snapshot | None = None
         self._instruments_ms = 0
         self._known: tuple[str, ...] = ()
@@ -152,6 +156,10 @@ class Observer:
     def symbols(self) -> tuple[str, ...]:
         """What the venue lists of the wanted symbols; all of them before the first look."""
         return self._known or self.wanted.symbols
+
+    def recall(self, snapshot: Snapshot) -> None:
+        """Go on from what a journaled snapshot knew of the past, so that a restart does not forget it."""
+        self._past.recall(snapshot)
 
     async def observe(self, *, with_history: bool = True) -> Snapshot:
         """The market now, by the venue's clock. Without history: prices, books and funding, as a guard needs them."""
@@ -174,6 +182,9 @@ class Observer:
         elif is_old and snapshot.instruments:
             self._instruments_ms = now_ms
         self._known = tuple(snapshot.instruments) or self._known
+        snapshot = self._past.joined(snapshot)
+        if with_history:
+            snapshot = replace(snapshot, costs=self.costs())
         self._previous = snapshot
         return snapshot
 

@@ -15,13 +15,15 @@ from bot.domain.order import Intent, Order, Purpose
 from bot.domain.portfolio import Portfolio
 from bot.domain.reason import Note, Reason
 from bot.domain.states import CampaignState
+from bot.playbook.as_of import as_of
 from bot.playbook.exits import Guarded, guard_positions, shrink_before_sales
 from bot.playbook.plan import drift, start_campaign
 from bot.playbook.policy import Policy, Sectors
 from bot.playbook.progress import Step, end_tactical, live_hedges, step_campaign
 from bot.playbook.regime import read_regime
 from bot.playbook.scene import Scene, belongs_to
-from bot.playbook.signals import Signal, exit_signs, read_phases, read_signals
+from bot.playbook.signals import Signal, exit_signs, read_market
+from bot.playbook.standing import plan_standing
 from bot.playbook.target import Choice, choose_stance, standing, target_shares
 from bot.playbook.wallets import read_labels, settle_transfer
 
@@ -55,9 +57,10 @@ def decide(
     working: tuple[Order, ...],
 ) -> Decision:  # fmt: skip
     """A full cycle: read the market, choose the stance, keep the exits, take the campaign one step further."""
+    snapshot = as_of(snapshot)
     scene = Scene(snapshot, portfolio, policy, sectors, working)
     memory = _settled(memory, scene)
-    signals, notes = read_signals(snapshot, policy, sectors)
+    signals, phases, notes = read_market(snapshot, policy, sectors)
     reading = read_regime(signals, memory.regime, policy, snapshot.at_ms)
     memory = replace(memory, regime=reading.memory)
     signs = exit_signs(signals, policy)
@@ -69,7 +72,13 @@ def decide(
     step = replace(step, intents=intents, notes=(*step.notes, *waiting))
     shares, share_notes = _shares(step.memory, choice, policy)
     notes = (*notes, *reading.notes, *choice.notes, *share_notes, *guarded.notes, *more, *step.notes)
-    return _decision(scene, guarded, step, notes, signals, reading.condition, reading.confidence, choice.stance, shares)
+    stood = plan_standing(step.memory, scene, choice.stance)
+    step = replace(step, intents=(*step.intents, *stood.intents))
+    made = _decision(
+        scene, guarded, step, (*notes, *stood.notes), reading.condition, reading.confidence, choice.stance, shares
+    )
+    memory = replace(made.memory, hedges={**made.memory.hedges, **stood.hedges})
+    return replace(made, signals=signals, phases=phases, memory=memory)
 
 
 def guard(
@@ -83,12 +92,12 @@ def guard(
     choice = Choice(standing(memory), tactical_allowed=False)
     shares, _ = _shares(memory, choice, policy)
     step = Step(end_tactical(guarded.memory, guarded.ended))
-    return _decision(scene, guarded, step, guarded.notes, (), memory.regime.condition, ZERO, choice.stance, shares)
+    return _decision(scene, guarded, step, guarded.notes, memory.regime.condition, ZERO, choice.stance, shares)
 
 
 def _decision(
-    scene: Scene, guarded: Guarded, step: Step, notes: Sequence[Note], signals: tuple[Signal, ...],
-    condition: Condition, confidence: Decimal, stance: Stance, shares: Mapping[str, Decimal],
+    scene: Scene, guarded: Guarded, step: Step, notes: Sequence[Note], condition: Condition, confidence: Decimal,
+    stance: Stance, shares: Mapping[str, Decimal],
 ) -> Decision:  # fmt: skip
     """Guard intents come first; a leg waits while the guard works on its instrument."""
     busy = {intent.symbol for intent in guarded.intents if not intent.order_type.is_trigger}
@@ -98,10 +107,10 @@ def _decision(
     memory = replace(step.memory, hedges=live_hedges(step.memory, scene))
     return Decision(
         at_ms=scene.at_ms,
-        signals=signals,
+        signals=(),
         condition=condition,
         confidence=confidence,
-        phases=read_phases(scene.snapshot, scene.policy, scene.sectors) if signals else {},
+        phases={},
         stance=stance,
         target=shares,
         campaign=memory.campaign,

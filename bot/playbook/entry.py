@@ -15,7 +15,7 @@ from bot.domain.order import Intent, Purpose
 from bot.domain.reason import Note, Reason
 from bot.playbook.policy import HOUR_MS
 from bot.playbook.scene import Scene, leg_id, off_by
-from bot.playbook.signals import overbought
+from bot.playbook.timing import overbought, retracement_zone
 from bot.playbook.wallets import free_margin
 
 _REDUCING = (Purpose.EXIT, Purpose.RELEASE)
@@ -94,7 +94,7 @@ def _enter(
             size, more = _within_spot(leg, size, quote, instrument, scene)
             notes += more
         is_short = bool(notes)
-    size = instrument.floor_size(min(size, _largest(max(worst, quote.valuation), instrument, scene)))
+    size = instrument.floor_size(min(size, largest(max(worst, quote.valuation), instrument, scene)))
     reduce_only = _is_reducing(leg, instrument)
     if not instrument.is_tradable(size, min(worst, quote.valuation), reduce_only=reduce_only):
         return Entry(leg, None, notes, is_spent=is_short)
@@ -106,16 +106,31 @@ def _is_reducing(leg: Leg, instrument: Instrument) -> bool:
 
 
 def _waits(leg: Leg, tranche: Tranche, scene: Scene) -> Note | None:
-    """A purchase of an overbought token waits until the deadline; sales and hedges never wait."""
-    if leg.purpose is not Purpose.INCREASE or not scene.policy.entry_wait:
-        return None
+    """A purchase waits while its token is overbought or has not pulled back, until the deadline; sales and hedges never
+    wait."""
     deadline = tranche.started_ms + scene.policy.entry_wait_hours * HOUR_MS
-    found = overbought(scene.snapshot.candles.get(leg.symbol), scene.policy)
-    if found is None or scene.at_ms >= deadline:
+    if leg.purpose is not Purpose.INCREASE or scene.at_ms >= deadline:
         return None
     hours = (deadline - scene.at_ms) // HOUR_MS
-    words = f"{leg.symbol}: RSI is {found:.0f}, above {scene.policy.rsi_max}: the purchase waits, {hours} h at most"
-    return Note(Reason.ENTRY_WAITS, words, leg.symbol, {"rsi": f"{found:.2f}"})
+    found = overbought(scene.snapshot.candles.get(leg.symbol), scene.policy) if scene.policy.entry_wait else None
+    if found is not None:
+        words = f"{leg.symbol}: RSI is {found:.0f}, above {scene.policy.rsi_max}: the purchase waits, {hours} h at most"
+        return Note(Reason.ENTRY_WAITS, words, leg.symbol, {"rsi": f"{found:.2f}"})
+    return _waits_for_pullback(leg, hours, scene) if scene.policy.entry_fibonacci else None
+
+
+def _waits_for_pullback(leg: Leg, hours: int, scene: Scene) -> Note | None:
+    """Above the zone a purchase waits; in it the pullback is there; below it the swing is over and nothing offers a
+    better price. The zone is a threshold only: no price of an order is made from candles."""
+    zone = retracement_zone(scene.snapshot.candles.get(leg.symbol), scene.policy)
+    quote = scene.snapshot.quotes.get(leg.symbol)
+    if zone is None or quote is None or float(quote.ask) <= zone[1]:
+        return None
+    words = (
+        f"{leg.symbol}: {quote.ask} is above {zone[1]:.6g}, where the last swing has given back "
+        f"{scene.policy.fibonacci:.1%}: the purchase waits, {hours} h at most"
+    )
+    return Note(Reason.ENTRY_WAITS, words, leg.symbol, {"limit": f"{zone[1]:.8g}", "deep": f"{zone[0]:.8g}"})
 
 
 def _within_cash(
@@ -162,10 +177,11 @@ def _within_spot(
     return covered, (Note(Reason.HEDGE_CUT, words, leg.symbol, {"room": f"{room:.2f}"}),)
 
 
-def _largest(price: Decimal, instrument: Instrument, scene: Scene) -> Decimal:
+def largest(price: Decimal, instrument: Instrument, scene: Scene) -> Decimal:
+    """The largest size of one order; the rest follows."""
     cap = min(scene.policy.order_max_quote, scene.policy.order_share_max * scene.portfolio.equity)
-    largest = cap / (instrument.contract_size * price)
-    return min(largest, instrument.size_max) if instrument.size_max is not None else largest
+    most = cap / (instrument.contract_size * price)
+    return min(most, instrument.size_max) if instrument.size_max is not None else most
 
 
 def _intent(

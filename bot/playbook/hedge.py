@@ -4,13 +4,14 @@ A hedge never exceeds the spot it covers and never takes more margin than its se
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from bot.domain.campaign import Memory
-from bot.domain.money import ONE, ZERO
+from bot.domain.money import ONE, ZERO, share
 from bot.domain.perp import liquidation_distance
 from bot.domain.reason import Note, Reason
+from bot.playbook.hedge_choice import HedgePart, choose_hedges
 from bot.playbook.scene import Scene
 from bot.playbook.sectors import signed_notional
 from bot.playbook.wallets import free_margin
@@ -18,7 +19,8 @@ from bot.playbook.wallets import free_margin
 
 @dataclass(frozen=True, slots=True)
 class HedgePlan:
-    """A short to stand at: positive contracts of `symbol`, their value and margin at `price`."""
+    """A short to stand at: positive contracts of `symbol`, their value and margin at `price`; `size_wanted` is what it
+    would be if margin were no matter. `words` name the perp, with its part and beta where it has them."""
 
     symbol: str
     size: Decimal
@@ -26,6 +28,8 @@ class HedgePlan:
     notional_quote: Decimal
     margin_quote: Decimal
     leverage: Decimal
+    size_wanted: Decimal
+    words: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,48 +43,78 @@ class Shrink:
     words: str
 
 
-def plan_hedge(
-    sector: str, wanted_quote: Decimal, scene: Scene, *, sleeve_margin: Decimal, closing: frozenset[str]
-) -> tuple[HedgePlan | None, tuple[Note, ...]]:
-    """The short that covers `wanted_quote` of a sector's spot on the first of its hedge perps that is listed.
+def plan_hedges(
+    sector: str, wanted_quote: Decimal, scene: Scene, *, sleeve_margin: Decimal, closing: frozenset[str],
+    limit_quote: Decimal | None = None,
+) -> tuple[tuple[HedgePlan, ...], tuple[Note, ...]]:  # fmt: skip
+    """The shorts that cover `wanted_quote` of a sector's spot, by `hedge_with` and beta.
 
-    `sleeve_margin` is the sleeve's margin that is not needed elsewhere; `closing` names longs that are closed first.
+    Together they are worth no more than the spot, nor than `limit_quote`, whatever the betas. `sleeve_margin` is the
+    sleeve's margin that is not needed elsewhere; `closing` names longs that are closed first.
     """
-    symbol = hedge_symbol(sector, scene, closing)
-    instrument = scene.instrument(symbol) if symbol else None
-    price = scene.price(symbol) if symbol else None
-    if symbol is None or instrument is None or price is None:
+    parts, notes = choose_hedges(sector, scene, closing)
+    if not parts:
         words = f"{sector}: none of its hedge perps is listed and priced; {wanted_quote:.2f} stays without a hedge"
-        return None, (Note(Reason.HEDGE_CUT, words, sector, {"short_by": str(wanted_quote)}),)
-    leverage = min(scene.policy.hedge_leverage, scene.policy.max_leverage, max(ONE, instrument.leverage_max))
-    own = max(ZERO, -scene.held(symbol)) * instrument.contract_size * price / leverage
-    free = min(sleeve_margin, free_margin(scene.portfolio.account) + own)
-    # The fee of opening comes out of the same wallet.
-    affordable = max(ZERO, free) / (ONE / leverage + instrument.taker_fee)
-    covered = min(wanted_quote, max(ZERO, scene.portfolio.sectors[sector].spot))
-    size = instrument.size_for(min(covered, affordable), price)
-    notional = instrument.notional(size, price)
-    notes = []
-    if affordable < covered:
-        words = (
-            f"{sector}: the hedge is {notional:.2f} instead of {covered:.2f}, short by {covered - notional:.2f}: its "
-            f"futures sleeve has {max(ZERO, free):.2f} of free margin at {leverage}x"
-        )
-        notes.append(Note(Reason.HEDGE_CUT, words, sector, {"short_by": str(covered - notional)}))
-    if not instrument.is_tradable(size, price):
-        words = f"{sector}: a hedge of {notional:.2f} is below the minimum of {symbol}"
-        return None, (*notes, Note(Reason.BELOW_MINIMUM, words, symbol))
-    return HedgePlan(symbol, size, price, notional, notional / leverage, leverage), tuple(notes)
+        return (), (*notes, Note(Reason.HEDGE_CUT, words, sector, {"short_by": str(wanted_quote)}))
+    spot = max(ZERO, scene.portfolio.sectors[sector].spot)
+    limit = spot if limit_quote is None else max(ZERO, min(spot, limit_quote))
+    covered = min(wanted_quote, limit)
+    while True:
+        values = {part: covered * part.part * part.beta for part in parts}
+        whole = sum(values.values(), ZERO)
+        if whole > limit:
+            values = {part: value * limit / whole for part, value in values.items()}
+        plans, more = _plans(sector, values, sleeve_margin, scene)
+        if len(plans) == len(parts) or len(parts) == 1:
+            return plans, (*notes, *more)
+        # Thin slices of a basket are below the minimum: rather fewer perps than no hedge.
+        parts = tuple(replace(part, part=ONE / (len(parts) - 1)) for part in parts[:-1])
 
 
-def hedge_symbol(sector: str, scene: Scene, closing: frozenset[str] = frozenset()) -> str | None:
-    """The first of the sector's hedge perps that is listed, priced, and holds no long that stays."""
-    for symbol in scene.sectors.hedges(sector):
-        if scene.instrument(symbol) is None or scene.price(symbol) is None:
+def _plans(
+    sector: str, values: Mapping[HedgePart, Decimal], sleeve_margin: Decimal, scene: Scene
+) -> tuple[tuple[HedgePlan, ...], tuple[Note, ...]]:
+    whole = sum(values.values(), ZERO)
+    leverages = {part: _leverage(part.symbol, scene) for part in values}
+    own = sum((_locked(part.symbol, leverage, scene) for part, leverage in leverages.items()), ZERO)
+    free = max(ZERO, min(sleeve_margin, free_margin(scene.portfolio.account) + own))
+    plans, notes = [], []
+    for part, value in values.items():
+        symbol, leverage = part.symbol, leverages[part]
+        instrument, price = scene.instrument(symbol), scene.price(symbol)
+        if instrument is None or price is None:
             continue
-        if scene.held(symbol) <= 0 or symbol in closing:
-            return symbol
-    return None
+        # The fee of opening comes out of the same wallet.
+        affordable = free * share(value, whole) / (ONE / leverage + instrument.taker_fee)
+        size = instrument.size_for(min(value, affordable), price)
+        notional = instrument.notional(size, price)
+        if affordable < value:
+            words = (
+                f"{sector}: the hedge is {notional:.2f} instead of {value:.2f}, short by {value - notional:.2f}: its "
+                f"futures sleeve has {free:.2f} of free margin at {leverage}x"
+            )
+            notes.append(Note(Reason.HEDGE_CUT, words, sector, {"short_by": str(value - notional)}))
+        if not instrument.is_tradable(size, price):
+            words = f"{sector}: a hedge of {notional:.2f} is below the minimum of {symbol}"
+            notes.append(Note(Reason.BELOW_MINIMUM, words, symbol))
+            continue
+        wanted = instrument.size_for(value, price)
+        plans.append(HedgePlan(symbol, size, price, notional, notional / leverage, leverage, wanted, part.words))
+    return tuple(plans), tuple(notes)
+
+
+def _leverage(symbol: str, scene: Scene) -> Decimal:
+    instrument = scene.instrument(symbol)
+    most = max(ONE, instrument.leverage_max) if instrument is not None else ONE
+    return min(scene.policy.hedge_leverage, scene.policy.max_leverage, most)
+
+
+def _locked(symbol: str, leverage: Decimal, scene: Scene) -> Decimal:
+    """Margin that a short held already stands on, at the leverage wanted."""
+    instrument, price = scene.instrument(symbol), scene.price(symbol)
+    if instrument is None or price is None:
+        return ZERO
+    return max(ZERO, -scene.held(symbol)) * instrument.contract_size * price / leverage
 
 
 def over_spot(memory: Memory, scene: Scene, sold: Mapping[str, Decimal] | None = None) -> tuple[Shrink, ...]:

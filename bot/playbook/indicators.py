@@ -28,6 +28,19 @@ def ema(values: Sequence[float], period: int) -> float | None:
     return average
 
 
+def emas(values: Sequence[float], period: int) -> list[float]:
+    """The exponential moving average as it stood at every value from the `period`-th on; the last one is `ema`."""
+    if not 0 < period <= len(values):
+        return []
+    weight = 2.0 / (period + 1)
+    average = mean(values[:period])
+    result = [average]
+    for value in values[period:]:
+        average += weight * (value - average)
+        result.append(average)
+    return result
+
+
 def rsi(closes: Sequence[float], period: int) -> float | None:
     """Wilder's relative strength index, 0 to 100; 50 when nothing moved."""
     if period < 1 or len(closes) < period + 1:
@@ -93,6 +106,22 @@ def range_position(closes: Sequence[float], period: int) -> float | None:
     window = closes[-period - 1 : -1]
     low, high = min(window), max(window)
     return (closes[-1] - low) / (high - low) if high > low else None
+
+
+def last_swing(highs: Sequence[float], lows: Sequence[float]) -> tuple[float, float, bool] | None:
+    """Low and high of the last swing, and whether it rose: the highest high and the lowest low, of which the later one
+    ends it. None without a range."""
+    if not highs or len(highs) != len(lows):
+        return None
+    high, low = max(highs), min(lows)
+    top = len(highs) - 1 - highs[::-1].index(high)
+    bottom = len(lows) - 1 - lows[::-1].index(low)
+    return (low, high, bottom < top) if high > low and bottom != top else None
+
+
+def retracement(low: float, high: float, part: float) -> float:
+    """The price at which a rise from low to high has given back `part` of itself."""
+    return high - part * (high - low)
 
 
 def beta(returns: Sequence[float], market: Sequence[float]) -> float | None:

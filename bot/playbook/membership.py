@@ -37,6 +37,9 @@ class Sector(BaseModel):
     )
     weights: Mapping[str, Weight] = Field(default={}, description="weight per token under given; they add up to 1")
     hedge: tuple[str, ...] = Field(default=(), description="tokens whose perp hedges the sector, by preference")
+    index: tuple[str, ...] = Field(
+        default=(), description="names under [perps] of perps that are an index of the sector, by preference"
+    )
     tactical: tuple[str, ...] = Field(default=(), description="tokens whose perp carries the tactical long")
 
 
@@ -104,7 +107,7 @@ class Sectors(BaseModel):
                 found.append(f'{where}.weights: only used with weighting = "given"; remove them or change weighting')
             found += [
                 f"{where}.{kind}: {token} is not a token of the list; add it under [tokens] or [perps]"
-                for kind, leaders in (("hedge", sector.hedge), ("tactical", sector.tactical))
+                for kind, leaders in (("hedge", sector.hedge), ("index", sector.index), ("tactical", sector.tactical))
                 for token in leaders
                 if token not in self.tokens and token not in self.perps
             ]
@@ -140,9 +143,18 @@ class Sectors(BaseModel):
         """Unified perp symbol of a token."""
         return self.perps.get(token, f"{token}/{self.quote}:{self.quote}")
 
+    def spot_of(self, perp: str) -> str:
+        """Unified spot symbol of the token behind a perp symbol."""
+        token = next((token for token, symbol in self.perps.items() if symbol == perp), perp.split("/", 1)[0])
+        return self.spot(token)
+
     def hedges(self, sector: str) -> tuple[str, ...]:
         """Perp symbols that may hedge a sector, best first."""
         return tuple(self.perp(token) for token in self.sectors[sector].hedge)
+
+    def indices(self, sector: str) -> tuple[str, ...]:
+        """Perp symbols that are an index of a sector, best first."""
+        return tuple(self.perp(token) for token in self.sectors[sector].index)
 
     def tacticals(self, sector: str) -> tuple[str, ...]:
         """Perp symbols that may carry a sector's tactical long, best first."""
@@ -155,7 +167,11 @@ class Sectors(BaseModel):
     @property
     def perp_symbols(self) -> tuple[str, ...]:
         """Every perp a hedge or a tactical long may use, sorted: its place numbers the guard's orders."""
-        return tuple(sorted({s for name in self.sectors for s in (*self.hedges(name), *self.tacticals(name))}))
+        return tuple(sorted({symbol for name in self.sectors for symbol in self.perps_of(name)}))
+
+    def perps_of(self, sector: str) -> tuple[str, ...]:
+        """Perps that a hedge or a tactical long of one sector may use, best first."""
+        return tuple(dict.fromkeys((*self.hedges(sector), *self.indices(sector), *self.tacticals(sector))))
 
     def sector_of(self, symbol: str) -> str | None:
         """Main sector of the token behind a spot or perp symbol."""

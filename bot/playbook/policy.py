@@ -6,6 +6,7 @@ Decimal; so are thresholds, which `signals` and `regime` turn into floats for th
 
 from collections.abc import Mapping
 from decimal import Decimal
+from enum import StrEnum
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -47,9 +48,33 @@ DEFAULT_EVIDENCE: Mapping[Condition, Mapping[str, Decimal]] = {
 
 
 SIGNAL_NAMES = (
-    "relative_strength", "ratio_breakout", "trend", "drawdown", "breadth", "volatility", "volume", "crowding", "basis",
-    "tvl_growth", "calendar",
+    "relative_strength", "ratio_breakout", "trend", "drawdown", "breadth", "volatility", "volume", "liquidity",
+    "crowding", "open_interest", "basis", "tvl_growth", "calendar",
 )  # fmt: skip
+
+
+class HedgeWith(StrEnum):
+    """What stands short against a sector's spot."""
+
+    LEADER = "leader"
+    INDEX = "index"
+    BASKET = "basket"
+
+
+class GainHedge(StrEnum):
+    """How much of a sector whose spot has gained is hedged: nothing, the gain, or all of it."""
+
+    OFF = "off"
+    GAIN = "gain"
+    FULL = "full"
+
+
+class NeutralFutures(StrEnum):
+    """What the futures sleeves do in the neutral stance (PLAYBOOK §2)."""
+
+    FLAT = "flat"
+    SMALL_LONG = "small-long"
+    DELTA_NEUTRAL = "delta-neutral"
 
 
 class ProfitTarget(BaseModel):
@@ -135,6 +160,59 @@ class Policy(BaseModel):
         description="distance of mark to liquidation of a hedge below which its margin is topped up, share of mark",
     )  # fmt: skip
 
+    hedge_with: HedgeWith = Field(
+        default=HedgeWith.LEADER,
+        description="what hedges a sector: leader (first of its hedge list), index (its index perp) or basket",
+    )
+    basket_size: int = Field(default=3, ge=2, le=10, description="most perps of a basket, count")
+    hedge_by_beta: bool = Field(
+        default=False, description="whether leader and index are sized by their beta; a basket always is"
+    )
+    beta_days: int = Field(default=30, ge=5, le=120, description="window of a beta, days")
+    beta_min: Decimal = Field(default=Decimal("0.50"), gt=0, le=1, description="least beta used, multiple")
+    beta_max: Decimal = Field(
+        default=Decimal("1.50"), ge=1, le=3, description="largest beta used, multiple; a hedge never exceeds its spot"
+    )
+
+    # hedges that stand outside of a rotation
+    neutral_futures: NeutralFutures = Field(
+        default=NeutralFutures.FLAT,
+        description="futures sleeves in the neutral stance: flat, small-long (the sleeve's capital long on its leader) "
+        "or delta-neutral (spot against a short)",
+    )
+    gain_hedge: GainHedge = Field(
+        default=GainHedge.OFF, description="hedge of unrealised gains of spot: off, gain (the gain) or full (all spot)"
+    )
+    gain_trigger: Decimal = Field(
+        default=Decimal("1.00"), gt=0, le=100, description="unrealised gain at which it is hedged, share of its cost"
+    )
+    gain_end: Decimal = Field(
+        default=Decimal("0.50"), ge=0, le=100, description="unrealised gain below which that ends, share of its cost"
+    )
+    carry: bool = Field(default=False, description="whether spot is held against a short perp that earns funding")
+    carry_share: Share = Field(default=Decimal("0.50"), description="spot of a sector held in carry, share")
+    carry_enter: Decimal = Field(
+        default=Decimal("0.15"), gt=0, le=10,
+        description="average funding less fees at which carry begins, share per year",
+    )  # fmt: skip
+    carry_end: Decimal = Field(
+        default=Decimal("0.05"), ge=0, le=10, description="average funding below which carry ends, share per year"
+    )
+    carry_days: int = Field(default=30, ge=1, le=365, description="time over which carry pays back its fees, days")
+    funding_average_hours: int = Field(
+        default=72, ge=8, le=720, description="window of the average funding that decisions look at, hours"
+    )
+    hedge_funding_max: Decimal = Field(
+        default=Decimal("0.30"), gt=0, le=10,
+        description="average funding paid at which a standing hedge ends, share per year; it may begin below half",
+    )  # fmt: skip
+    standing_cover: Decimal = Field(
+        default=Decimal("0.95"), gt=0, le=1, description="most of a sector's spot that a standing hedge covers, share"
+    )
+    standing_buffer: Decimal = Field(
+        default=Decimal("0.10"), gt=0, le=1, description="change of a standing hedge left alone, share of it"
+    )
+
     # the tactical long
     tactical: bool = Field(default=True, description="whether tactical longs are opened at all")
     tactical_leverage: Decimal = Field(default=Decimal(3), ge=1, le=10, description="leverage of a tactical long")
@@ -196,6 +274,17 @@ class Policy(BaseModel):
         le=720,
         description="after the wait for an entry: until a leg that is refused is given up, hours",
     )
+    entry_fibonacci: bool = Field(
+        default=False, description="whether purchases wait for a pullback of the token's last rising swing"
+    )
+    swing_days: int = Field(default=30, ge=2, le=120, description="window of the last swing, days")
+    fibonacci: Decimal = Field(
+        default=Decimal("0.382"), gt=0, lt=1, description="part of the swing given back that is waited for, share"
+    )
+    fibonacci_deep: Decimal = Field(
+        default=Decimal("0.618"), gt=0, lt=1,
+        description="part given back beyond which the swing is over and nothing is waited for, share",
+    )  # fmt: skip
     rsi_period: int = Field(default=14, ge=2, le=100, description="candles of the entry's RSI, count")
     rsi_max: Decimal = Field(default=Decimal(70), ge=50, le=100, description="RSI above which a purchase waits, 0–100")
     flatten_slice: Decimal = Field(
@@ -243,6 +332,11 @@ class Policy(BaseModel):
     funding_full: Decimal = Field(
         default=Decimal("0.60"), gt=0, le=10, description="funding or basis that scores −1, share per year"
     )
+    interest_days: int = Field(default=7, ge=1, le=30, description="window of open-interest growth, days")
+    interest_full: Decimal = Field(
+        default=Decimal("1.00"), gt=0, le=10,
+        description="growth of open interest beyond that of the price that scores −1, share",
+    )  # fmt: skip
     signal_age_max_minutes: int = Field(
         default=600, ge=1, le=10_080, description="older candles make a signal missing, minutes"
     )
@@ -266,6 +360,12 @@ class Policy(BaseModel):
             )
         if self.leave >= self.enter:
             found.append(f"leave = {self.leave} must be below enter = {self.enter}, or conditions would flicker")
+        if self.fibonacci >= self.fibonacci_deep:
+            found.append(f"fibonacci = {self.fibonacci} must be below fibonacci_deep = {self.fibonacci_deep}")
+        if self.gain_end >= self.gain_trigger:
+            found.append(f"gain_end = {self.gain_end} must be below gain_trigger = {self.gain_trigger}")
+        if self.carry_end >= self.carry_enter:
+            found.append(f"carry_end = {self.carry_end} must be below carry_enter = {self.carry_enter}")
         if self.risk_on == self.risk_off:
             found.append(f"risk_on and risk_off are both {self.risk_on!r}: a rotation needs two sectors")
         if sum(rung.part for rung in self.targets) > 1:
@@ -291,7 +391,7 @@ class Policy(BaseModel):
         """How many closed candles per symbol the longest window needs."""
         days = max(
             self.history_days, self.range_days + 1, self.trend_days * 2, self.drawdown_days,
-            self.momentum_days * 3, self.volatility_days * 3,
+            self.momentum_days * 3, self.volatility_days * 3, self.swing_days, self.beta_days + 1,
         )  # fmt: skip
         return days * DAY_MS // self.candle_ms + 2
 

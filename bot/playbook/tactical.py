@@ -13,14 +13,16 @@ from bot.playbook.scene import Scene
 
 
 def plan_tactical(
-    sector: str, margin: Decimal, scene: Scene, book: Decimal, hedges: frozenset[str]
-) -> tuple[Leg | None, tuple[Note, ...]]:
+    sector: str, margin: Decimal, scene: Scene, book: Decimal, hedges: frozenset[str],
+    closing: frozenset[str] = frozenset(),
+) -> tuple[Leg | None, tuple[Note, ...]]:  # fmt: skip
     """A long of `margin` quote on the sector's leader: the first listed perp whose funding fits its budget.
 
-    The leg is None when no leader can carry it. Cuts of leverage and of margin are noted with their numbers.
+    The leg is None when no leader can carry it. Cuts of leverage and of margin are noted with their numbers. `closing`
+    names longs that are closed before this one is opened.
     """
     policy, notes = scene.policy, []
-    cap = policy.tactical_margin_max * book - _margin_used(scene)
+    cap = policy.tactical_margin_max * book - _margin_used(scene, closing)
     if margin > cap:
         words = f"the tactical long's margin is cut from {margin:.2f} to {max(ZERO, cap):.2f}, the cap on all of them"
         notes.append(Note(Reason.LEVERAGE_CUT, words, sector, {"wanted": str(margin), "allowed": str(cap)}))
@@ -38,7 +40,8 @@ def plan_tactical(
             continue
         notes += cuts
         leverage = min(leverage, affordable)
-        held, size = scene.held(symbol), instrument.size_for(margin * leverage, price)
+        held = ZERO if symbol in closing else scene.held(symbol)
+        size = instrument.size_for(margin * leverage, price)
         notional = instrument.notional(size, price)
         words = f"tactical long on {symbol}: {notional:.2f} at {leverage}x"
         own = notional / leverage
@@ -53,8 +56,8 @@ def plan_tactical(
     return None, tuple(notes)
 
 
-def _margin_used(scene: Scene) -> Decimal:
-    longs = (p for p in scene.portfolio.account.positions.values() if p.size > 0)
+def _margin_used(scene: Scene, closing: frozenset[str]) -> Decimal:
+    longs = (p for s, p in scene.portfolio.account.positions.items() if p.size > 0 and s not in closing)
     return sum((p.margin for p in longs), ZERO)
 
 

@@ -8,7 +8,7 @@ from bot.domain.campaign import Condition, Memory, Stance
 from bot.domain.market import Snapshot
 from bot.domain.money import ONE, ZERO
 from bot.domain.reason import Note, Reason
-from bot.playbook.policy import HOUR_MS, Policy, sectors_of
+from bot.playbook.policy import HOUR_MS, NeutralFutures, Policy, sectors_of
 from bot.playbook.regime import Reading
 
 _STANCES: Mapping[Condition, Stance] = {
@@ -63,6 +63,8 @@ def _tactical_allowed(
         return False
     if stance is Stance.INTO_DEFI:
         return reading.condition is Condition.BREAKOUT or reading.confidence >= policy.tactical_confidence
+    if stance is Stance.NEUTRAL:
+        return policy.neutral_futures is NeutralFutures.SMALL_LONG
     upgrade = any(
         event.kind == "upgrade" and event.weight > 0 and event.start_ms <= snapshot.at_ms < event.end_ms
         for event in snapshot.events

@@ -9,12 +9,13 @@ from dataclasses import replace
 from decimal import Decimal
 
 from bot.domain.campaign import Bridge, Campaign, Leg, Memory, Stance, Tranche, Transfer
-from bot.domain.money import ONE, ZERO, plain
+from bot.domain.money import ONE, ZERO, plain, share
 from bot.domain.order import Purpose
 from bot.domain.reason import Note, Reason
 from bot.domain.states import LegState, TrancheState
-from bot.playbook.hedge import plan_hedge
+from bot.playbook.hedge import plan_hedges
 from bot.playbook.plan import scaled
+from bot.playbook.policy import HedgeWith, NeutralFutures
 from bot.playbook.scene import Scene
 from bot.playbook.sectors import read_weights, signed_notional
 from bot.playbook.signals import liquid_first
@@ -24,6 +25,7 @@ from bot.playbook.wallets import free_margin
 
 PHASES = (Purpose.EXIT, Purpose.HEDGE, Purpose.REDUCE, Purpose.INCREASE, Purpose.TACTICAL, Purpose.RELEASE)
 _CENT = Decimal("0.01")
+_PLAIN = (HedgeWith.LEADER, False)
 
 
 class _Draft:
@@ -37,6 +39,7 @@ class _Draft:
         self.hedges = dict(memory.hedges)
         self.owed = dict(campaign.owed)
         self.hedge_margin: dict[str, Decimal] = {}
+        self.hedged: dict[str, Decimal] = {}
 
     @property
     def is_rotation(self) -> bool:
@@ -89,6 +92,8 @@ def start_tranche(
     _increase_legs(draft, buys)
     if tactical_allowed and draft.is_rotation:
         _tactical_leg(draft, margins, part)
+    if tactical_allowed and draft.is_last and campaign.stance_to is Stance.NEUTRAL:
+        _neutral_longs(draft)
     _release_legs(draft)
     tranche = replace(
         outline,
@@ -145,12 +150,13 @@ def _exit_legs(draft: _Draft) -> None:
 def _shrink_legs(draft: _Draft, sales: list[Leg]) -> None:
     """Shrink a standing hedge to the spot that the sales will leave, before they are made: it never exceeds it."""
     scene = draft.scene
+    room = {name: sleeves.spot - _sold(name, sales, scene) for name, sleeves in scene.portfolio.sectors.items()}
     for symbol, sector in sorted(draft.hedges.items()):
         instrument, price, held = scene.instrument(symbol), scene.price(symbol), scene.held(symbol)
         if instrument is None or price is None or held >= 0 or sector not in scene.portfolio.sectors:
             continue
-        left = scene.portfolio.sectors[sector].spot - _sold(sector, sales, scene)
-        size_to = -instrument.size_for(max(ZERO, left), price)
+        size_to = -instrument.size_for(max(ZERO, room[sector]), price)
+        room[sector] -= instrument.notional(max(held, size_to), price)
         if size_to > held:
             value = instrument.notional(size_to - held, price)
             words = f"shrink the hedge of {sector} by {value:.2f} to the spot that its sale leaves"
@@ -173,24 +179,39 @@ def _hedge_legs(draft: _Draft, sales: list[Leg]) -> None:
             words = f"{sector}: {wanted:.2f} stays without a hedge (hedge = false)"
             draft.notes.append(Note(Reason.HEDGE_OFF, words, sector))
             continue
-        plan, notes = plan_hedge(
-            sector, wanted, scene, sleeve_margin=scene.portfolio.labels.get(sector, ZERO), closing=closing
-        )
+        plans, notes = plan_hedges(
+            sector, wanted, scene, sleeve_margin=scene.portfolio.labels.get(sector, ZERO), closing=closing,
+            limit_quote=left,
+        )  # fmt: skip
         draft.notes += notes
-        if plan is None:
+        draft.hedged[sector] = wanted
+        _replace_hedges(sector, frozenset(plan.symbol for plan in plans), closing, draft)
+        for plan in plans:
+            draft.hedges[plan.symbol] = sector
+            draft.hedge_margin[sector] = draft.hedge_margin.get(sector, ZERO) + plan.margin_quote
+            held = ZERO if plan.symbol in closing else scene.held(plan.symbol)
+            purpose = Purpose.HEDGE if -plan.size < held else Purpose.EXIT
+            words = f"hedge {plan.notional_quote:.2f} of {sector} spot that waits to be sold"
+            if plan.words != plan.symbol:
+                words += f", on {plan.words}"
+            if held != -plan.size:
+                draft.add(
+                    Leg(
+                        0, purpose, sector, plan.symbol, held, -plan.size, plan.price, plan.notional_quote,
+                        plan.margin_quote, plan.leverage, words=words,
+                    )
+                )  # fmt: skip
+
+
+def _replace_hedges(sector: str, chosen: frozenset[str], closing: frozenset[str], draft: _Draft) -> None:
+    """Close hedges of the sector on perps that are not chosen any more, before others are opened."""
+    for symbol, covered in sorted(draft.memory.hedges.items()):
+        position = draft.scene.position(symbol)
+        if covered != sector or position is None or not chosen or symbol in chosen | closing:
             continue
-        draft.hedges[plan.symbol] = sector
-        draft.hedge_margin[sector] = plan.margin_quote
-        held = ZERO if plan.symbol in closing else scene.held(plan.symbol)
-        purpose = Purpose.HEDGE if -plan.size < held else Purpose.EXIT
-        words = f"hedge {plan.notional_quote:.2f} of {sector} spot that waits to be sold"
-        if held != -plan.size:
-            draft.add(
-                Leg(
-                    0, purpose, sector, plan.symbol, held, -plan.size, plan.price, plan.notional_quote,
-                    plan.margin_quote, plan.leverage, words=words,
-                )
-            )  # fmt: skip
+        value = abs(signed_notional(position, draft.scene.snapshot))
+        words = f"close the hedge on {symbol}: {', '.join(sorted(chosen))} stands in for it"
+        draft.add(Leg(0, Purpose.EXIT, sector, symbol, position.size, ZERO, position.mark_price, value, words=words))
 
 
 def _money(draft: _Draft, gross: Decimal) -> tuple[Mapping[str, Decimal], Mapping[str, Decimal], Decimal]:
@@ -384,10 +405,33 @@ def _tactical_leg(draft: _Draft, margins: Mapping[str, Decimal], part: Decimal) 
         return
     wanted *= part
     margin = min(wanted, margins.get(sector, ZERO) + scene.portfolio.labels.get(sector, ZERO))
-    leg, notes = plan_tactical(sector, margin, scene, campaign.book, frozenset(draft.hedges))
+    leg, notes = plan_tactical(sector, margin, scene, campaign.book, frozenset(draft.hedges), _closed(draft))
     draft.notes += notes
     if leg is not None and margin > 0:
         draft.add(leg)
+
+
+def _closed(draft: _Draft) -> frozenset[str]:
+    """Perps whose whole position an earlier phase of this tranche closes."""
+    return frozenset(leg.symbol for leg in draft.legs if leg.purpose is Purpose.EXIT and leg.size_to == 0)
+
+
+def _neutral_longs(draft: _Draft) -> None:
+    """`neutral_futures = "small-long"`: each sector's futures capital, once, long on its leader; it has a tactical
+    long's exits and is opened again by the next campaign to neutral only."""
+    scene, campaign, closed = draft.scene, draft.campaign, _closed(draft)
+    if scene.policy.neutral_futures is not NeutralFutures.SMALL_LONG:
+        return
+    for sector in scene.sectors.sectors:
+        stands = any(held.sector == sector and held.symbol not in closed for held in draft.memory.exits)
+        leverage = min(scene.policy.tactical_leverage, scene.policy.max_leverage)
+        margin = campaign.target.get(f"{sector}.futures", ZERO) / leverage
+        if stands or margin <= 0:
+            continue
+        leg, notes = plan_tactical(sector, margin, scene, campaign.book, frozenset(draft.hedges), closed)
+        draft.notes += notes
+        if leg is not None:
+            draft.add(replace(leg, words=f"{leg.words}, small long of the neutral stance"))
 
 
 def _release_legs(draft: _Draft) -> None:
@@ -400,7 +444,12 @@ def _release_legs(draft: _Draft) -> None:
         if held >= 0 or instrument is None or price is None:
             continue
         left, before = draft.unsold(sector, draft.number), draft.unsold(sector, draft.number - 1)
-        if draft.number == 1 and left > 0:
+        if not draft.is_rotation:
+            continue  # a hedge that stands for itself outlives a rebalance
+        if draft.number == 1 and left > 0 and (scene.policy.hedge_with, scene.policy.hedge_by_beta) != _PLAIN:
+            kept = min(ONE, share(left, draft.hedged.get(sector, left)))
+            size_to = -min(-held, instrument.floor_size(-held * kept))
+        elif draft.number == 1 and left > 0:
             size_to = -min(-held, instrument.size_for(left, price))
         else:
             kept = min(ONE, left / before) if before > 0 else ZERO

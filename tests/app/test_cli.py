@@ -21,8 +21,8 @@ from bot.execution.journal import JournalReader
 from tests.app.conftest import environment, sectorbot
 
 COMMANDS = (
-    "demo", "run", "plan", "status", "positions", "orders", "why", "replay", "halt", "resume", "config", "journal",
-    "healthcheck", "version",
+    "demo", "run", "plan", "status", "positions", "orders", "why", "signals", "replay", "backtest", "halt",
+    "resume", "config", "journal", "healthcheck", "version",
 )  # fmt: skip
 Invoke = Callable[..., Result]
 
@@ -60,8 +60,8 @@ def test_a_command_line_that_is_not_understood_ends_with_2(invoke: Invoke, argum
 
 @pytest.mark.parametrize(
     "arguments",
-    [["run"], ["plan"], ["status"], ["positions"], ["orders"], ["why"], ["replay", "1"], ["config", "check"],
-     ["config", "show"], ["resume", "--reason", "x"]],
+    [["run"], ["plan"], ["status"], ["positions"], ["orders"], ["why"], ["signals"], ["replay", "1"],
+     ["config", "check"], ["config", "show"], ["resume", "--reason", "x"]],
     ids=" ".join,
 )  # fmt: skip
 @pytest.mark.parametrize("place", ["before", "after"])
@@ -110,7 +110,9 @@ def test_version_is_told(invoke: Invoke) -> None:
     assert json.loads(invoke("version", "--json").stdout)["ccxt"]
 
 
-@pytest.mark.parametrize("command", [["status"], ["positions"], ["orders"], ["why"], ["replay", "1"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "command", [["status"], ["positions"], ["orders"], ["why"], ["signals"], ["replay", "1"]], ids=" ".join
+)
 def test_without_a_journal_the_readers_say_so_in_one_line(invoke: Invoke, command: list[str]) -> None:
     result = invoke(*command)
     assert result.exit_code == ExitCode.NOT_RUNNING

@@ -5,17 +5,16 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from bot.domain.campaign import Condition, Phase, RegimeMemory
 from bot.domain.candles import CandleSeries
-from bot.domain.market import CalendarEvent, Snapshot
+from bot.domain.market import CalendarEvent, Funding, Snapshot, Tvl
 from bot.domain.reason import Reason
 from bot.playbook import indicators
 from bot.playbook.policy import DAY_MS, HOUR_MS, Policy
 from bot.playbook.regime import read_regime
-from bot.playbook.signals import READERS, Signal, exit_signs, overbought, read_phases, read_signals
+from bot.playbook.signals import READERS, Signal, exit_signs, read_phases, read_signals
+from bot.playbook.timing import overbought
 from tests.playbook.builders import START_MS, D, make_sectors
 
 POLICY = Policy(candle_minutes=1440)
@@ -81,29 +80,6 @@ def test_nothing_at_all_holds_the_condition() -> None:
     assert reading.notes[0].reason is Reason.CONDITION_HELD
 
 
-@given(shift=st.integers(1, 60), factor=st.floats(0.2, 5.0))
-def test_what_comes_later_does_not_change_what_was_read(shift: int, factor: float) -> None:
-    """A snapshot cut at an earlier time reads the same whatever the future then brings."""
-    past = market(RISK_ON)
-    cut = {s: c.tail(COUNT) for s, c in past.candles.items()}
-    early = {s: _until(c, COUNT - shift) for s, c in cut.items()}
-    bent = {s: _until(_bend(c, COUNT - shift, factor), COUNT - shift) for s, c in cut.items()}
-    at = START_MS - shift * DAY_MS
-    one = read_signals(Snapshot(at, {}, {}, candles=early), POLICY, SECTORS)
-    two = read_signals(Snapshot(at, {}, {}, candles=bent), POLICY, SECTORS)
-    assert one == two
-
-
-def _until(found: CandleSeries, count: int) -> CandleSeries:
-    columns = (found.starts_ms, found.opens, found.highs, found.lows, found.closes, found.volumes_quote)
-    return CandleSeries(found.symbol, found.timeframe_ms, *(c[:count] for c in columns))  # type: ignore[arg-type]
-
-
-def _bend(found: CandleSeries, start: int, factor: float) -> CandleSeries:
-    closes = tuple(c * factor if i >= start else c for i, c in enumerate(found.closes))
-    return replace(found, closes=closes)
-
-
 def test_scores_stay_in_range_and_words_say_why() -> None:
     for drifts in (RISK_ON, RISK_OFF, FLAT):
         signals, _ = read_signals(market(drifts), POLICY, SECTORS)
@@ -140,6 +116,28 @@ def test_phases_name_who_accumulates_and_who_distributes() -> None:
     phases = read_phases(market(turning), replace_policy(momentum_days=14), SECTORS)
     assert phases == {"defi": Phase.ACCUMULATING, "infra": Phase.DISTRIBUTING}
     assert set(read_phases(Snapshot(START_MS, {}, {}), POLICY, SECTORS).values()) == {Phase.UNKNOWN}
+
+
+@pytest.mark.parametrize("turn", ["tvl", "crowding"])
+def test_a_leader_that_loses_tvl_or_is_crowded_distributes(turn: str) -> None:
+    rising = {"UNI": (0.01, 0.01), "AAVE": (0.01, 0.01), "ETH": (0.0, 0.0), "SOL": (0.0, 0.0)}
+    whole = market(rising)
+    assert read_phases(whole, POLICY, SECTORS)["defi"] is Phase.LEADING
+    days = tuple(START_MS - (40 - day) * DAY_MS for day in range(41))
+    falling = Tvl("defi", days, tuple(D(1000 - 5 * day) for day in range(41)))
+    dear = Funding("UNI/USDT:USDT", D("0.0004"), 8, START_MS + 1, START_MS)
+    spent = replace(whole, tvl={"defi": falling}) if turn == "tvl" else replace(whole, funding={dear.symbol: dear})
+    assert read_phases(spent, POLICY, SECTORS) == {"defi": Phase.DISTRIBUTING, "infra": Phase.LAGGING}
+
+
+def test_tvl_growth_tells_the_other_sectors_beside_its_own() -> None:
+    days = tuple(START_MS - (40 - day) * DAY_MS for day in range(41))
+    tvl = {name: Tvl(name, days, tuple(D(1000 + step * day) for day in range(41))) for name, step in
+           (("defi", 10), ("infra", 2), ("total", 5))}  # fmt: skip
+    tvl["young"] = Tvl("young", days[-3:], (D(1),) * 3)
+    found = {s.name: s for s in read_signals(market(FLAT, tvl=tvl), POLICY, SECTORS)[0]}["tvl_growth"]
+    assert found.value == pytest.approx(1400 / 1100 - 1)
+    assert found.words == "TVL of defi +27.3% in 30 days (infra +5.9%, total +14.3%)"
 
 
 def replace_policy(**changes: object) -> Policy:

@@ -1,0 +1,45 @@
+"""The observer of a run: it goes on from the past that the journal knows, and learns from it what spot has cost."""
+
+from bot.app.settings import Settings
+from bot.execution.journal_errors import SnapshotPruned
+from bot.execution.journal_reader import JournalReader
+from bot.feeds.costs import cost_basis
+from bot.feeds.snapshot import Observer, Wanted
+from bot.playbook.policy import GainHedge
+from bot.ports import TvlSource, Venue
+
+LOOKED_AT = 200
+
+
+def make_observer(
+    venue: Venue, wanted: Wanted, settings: Settings, *, tvl: TvlSource | None, reader: JournalReader | None
+) -> Observer:
+    """An observer with the operator's calendar. Without a journal it begins with no past and no costs.
+
+    Costs are looked up only where a setting asks for gains: it takes every fill there is.
+    """
+    events = tuple(entry.event for entry in settings.calendar)
+    if reader is None:
+        return Observer(venue, wanted, tvl=tvl, events=events)
+    if settings.playbook.gain_hedge is GainHedge.OFF:
+        observer = Observer(venue, wanted, tvl=tvl, events=events)
+    else:
+        observer = Observer(
+            venue, wanted, tvl=tvl, events=events, costs=lambda: cost_basis(reader.load_fills_after(0, 0))
+        )
+    recall_past(observer, reader)
+    return observer
+
+
+def recall_past(observer: Observer, reader: JournalReader) -> None:
+    """Take over the past that the last full cycle saw; a guard does not look at open interest."""
+    for head in reader.load_cycle_heads(LOOKED_AT):
+        if head.kind != "cycle":
+            continue
+        try:
+            record = reader.load_cycle(head.number)
+        except SnapshotPruned:
+            return
+        if record is not None:
+            observer.recall(record.snapshot)
+        return

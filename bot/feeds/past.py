@@ -1,0 +1,73 @@
+"""What earlier looks have seen of open interest and funding, because venues only tell the present.
+
+Open interest is thinned to one reading a step, funding is kept once per settlement: the rate last seen before it. The
+past goes into every snapshot, so that a decision sees it and the journal keeps it; after a restart it is recalled from
+there. A past that was not watched is missing, never filled in.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+
+from bot.domain.market import Snapshot
+
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
+Points = dict[int, tuple[int, Decimal]]
+
+
+@dataclass(frozen=True, slots=True)
+class PastRules:
+    """How often open interest is kept, and how far back both reach, ms."""
+
+    step_ms: int = 8 * HOUR_MS
+    span_ms: int = 60 * DAY_MS
+
+
+@dataclass(slots=True)
+class Past:
+    """Mutable: grows with every look. Points are kept by step or settlement, so that seeing one twice adds nothing."""
+
+    rules: PastRules = PastRules()
+    _interest: dict[str, Points] = field(default_factory=dict)
+    _funding: dict[str, Points] = field(default_factory=dict)
+
+    def joined(self, snapshot: Snapshot) -> Snapshot:
+        """The snapshot with the past of its readings; they become part of the past of later ones."""
+        if not snapshot.open_interest and not snapshot.funding:
+            return snapshot
+        self._learn(snapshot)
+        oldest = snapshot.at_ms - self.rules.span_ms
+        interest = {
+            symbol: replace(found, earlier=_before(self._interest, symbol, oldest, found.at_ms))
+            for symbol, found in snapshot.open_interest.items()
+        }
+        funding = {
+            symbol: replace(found, earlier=_before(self._funding, symbol, oldest, found.next_ms))
+            for symbol, found in snapshot.funding.items()
+        }
+        return replace(snapshot, open_interest=interest, funding=funding)
+
+    def recall(self, snapshot: Snapshot) -> None:
+        """Take over the past that a journaled snapshot holds. What is known already stays."""
+        self._learn(snapshot)
+
+    def _learn(self, snapshot: Snapshot) -> None:
+        step = self.rules.step_ms
+        for symbol, interest in snapshot.open_interest.items():
+            points = self._interest.setdefault(symbol, {})
+            for at_ms, value in (*interest.earlier, (interest.at_ms, interest.value_quote)):
+                points.setdefault(at_ms // step, (at_ms, value))
+        for symbol, funding in snapshot.funding.items():
+            points = self._funding.setdefault(symbol, {})
+            for at_ms, rate in funding.earlier:
+                points.setdefault(at_ms, (at_ms, rate))
+            points[funding.next_ms] = (funding.next_ms, funding.rate)
+
+
+def _before(kept: Mapping[str, Points], symbol: str, oldest_ms: int, end_ms: int) -> tuple[tuple[int, Decimal], ...]:
+    """Points in [oldest, end), oldest first. What has become too old is forgotten."""
+    points = kept[symbol]
+    for key in [key for key, (at_ms, _) in points.items() if at_ms < oldest_ms]:
+        del points[key]
+    return tuple(sorted(point for point in points.values() if point[0] < end_ms))

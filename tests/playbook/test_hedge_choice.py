@@ -1,0 +1,226 @@
+"""What a sector is hedged with: leader, index perp, basket, and the beta each is sized by (PLAYBOOK §5)."""
+
+import math
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bot.domain.campaign import Condition
+from bot.domain.candles import CandleSeries
+from bot.domain.market import Snapshot
+from bot.domain.money import ZERO
+from bot.domain.order import Purpose
+from bot.domain.reason import Reason
+from bot.playbook.decide import Decision
+from bot.playbook.hedge_choice import choose_hedges, estimate_beta
+from bot.playbook.membership import Sectors
+from bot.playbook.policy import HOUR_MS, HedgeWith
+from bot.playbook.scene import Scene
+from tests.playbook.builders import World, golden_policy, make_sectors, neutral_world
+
+D = Decimal
+ETH, SOL, INDEX = "ETH/USDT:USDT", "SOL/USDT:USDT", "INFRA/USDT:USDT"
+STEP = 4 * HOUR_MS
+COUNT = 240
+
+
+@dataclass
+class Beta(World):
+    """A world whose candles move together: each token by its own multiple of one wave, plus a wave of its own."""
+
+    multiples: dict[str, float] = field(default_factory=dict)
+    own: float = 0.0
+
+    def snapshot(self) -> Snapshot:
+        candles = {}
+        for place, (token, multiple) in enumerate(self.multiples.items()):
+            level, closes = 0.0, []
+            for step in range(COUNT):
+                level += multiple * 0.01 * math.sin(step * 1.3) + self.own * 0.01 * math.sin(step * (2.1 + place))
+                closes.append(math.exp(level))
+            starts = tuple(self.at_ms - self.at_ms % STEP - (COUNT - step) * STEP for step in range(COUNT))
+            column = tuple(closes)
+            symbol = f"{token}/USDT"
+            candles[symbol] = CandleSeries(symbol, STEP, starts, column, column, column, column, (1e6,) * COUNT)
+        return replace(super().snapshot(), candles=candles)
+
+
+def world(sectors: Sectors | None = None, own: float = 0.0, **changes: object) -> Beta:
+    base = neutral_world(golden_policy(**{"entry_wait": False, "bridge": "none"} | changes), sectors=sectors)
+    found = Beta(base.sectors, base.policy, spot=base.spot, perp_wallet=base.perp_wallet, memory=base.memory)
+    found.multiples = {"ETH": 1.0, "SOL": 2.0, "UNI": 1.0, "AAVE": 1.0}
+    found.own = own
+    return found
+
+
+def scene(found: World) -> Scene:
+    return Scene(found.snapshot(), found.portfolio(), found.policy, found.sectors, ())
+
+
+def hedges(made: Decision) -> dict[str, Decimal]:
+    return {i.symbol: i.size * i.reference_price for i in made.intents if i.purpose is Purpose.HEDGE}
+
+
+def test_a_beta_is_the_slope_of_the_sector_on_the_token() -> None:
+    found = world()
+    # Half ETH and half SOL, rebased at the start: near the mean of 1 and 2 on ETH, half of that on SOL.
+    on_eth, on_sol = (estimate_beta("infra", symbol, scene(found)) for symbol in (ETH, SOL))
+    assert on_eth == pytest.approx(1.5, abs=0.05)
+    assert on_sol == pytest.approx(0.75, abs=0.03)
+
+
+def test_a_beta_equals_the_covariance_over_the_variance() -> None:
+    found = world(own=0.7)
+    snapshot = found.snapshot()
+    eth, sol = (snapshot.candles[f"{token}/USDT"].closes for token in ("ETH", "SOL"))
+    index = [0.5 * e / eth[0] + 0.5 * s / sol[0] for e, s in zip(eth, sol, strict=True)][-181:]
+    pairs = [
+        (math.log(index[k] / index[k - 1]), math.log(eth[-181:][k] / eth[-181:][k - 1])) for k in range(1, len(index))
+    ]
+    mean_y, mean_x = (sum(pair[place] for pair in pairs) / len(pairs) for place in (0, 1))
+    expected = sum((y - mean_y) * (x - mean_x) for y, x in pairs) / sum((x - mean_x) ** 2 for _, x in pairs)
+    assert estimate_beta("infra", ETH, scene(found)) == pytest.approx(expected, abs=1e-9)
+
+
+def test_a_beta_is_bounded_shown_and_cut_to_hundredths() -> None:
+    found = world(hedge_by_beta=True, beta_max="1.2")
+    (part,), notes = choose_hedges("infra", scene(found))
+    assert (part.symbol, part.beta, notes) == (ETH, D("1.20"), ())
+    made = found.turn()
+    assert "beta 1.20" in next(i.words for i in made.intents if i.purpose is Purpose.HEDGE)
+
+
+def test_the_hedge_is_sized_by_its_beta() -> None:
+    plain, sized = world(), world(hedge_by_beta=True)
+    beta = choose_hedges("infra", scene(sized))[0][0].beta
+    one, other = hedges(plain.turn())[ETH], hedges(sized.turn())[ETH]
+    assert beta > D("1.4")
+    assert abs(other - one * beta) < 5
+
+
+def test_without_candles_the_hedge_is_of_equal_value_and_says_so() -> None:
+    found = world(hedge_by_beta=True)
+    found.multiples = {}
+    plain = world()
+    plain.multiples = {}
+    made = found.turn()
+    assert hedges(made) == hedges(plain.turn())
+    assert [n for n in made.notes if n.reason is Reason.SIGNAL_MISSING and "its beta" in n.words]
+
+
+def test_a_basket_is_divided_and_never_worth_more_than_the_spot_that_is_left() -> None:
+    found = world(hedge_with="basket", basket_size=2)
+    made = found.turn()
+    assert set(hedges(made)) == {ETH, SOL}
+    found.run()
+    total = sum((-p.size * p.mark_price for s, p in found.positions.items() if s in (ETH, SOL)), ZERO)
+    assert ZERO < total <= found.portfolio().sectors["infra"].spot
+
+
+def test_a_basket_that_is_too_thin_has_fewer_perps() -> None:
+    found = world(hedge_with="basket", basket_size=2)
+    found.notional_min = D(3_000)
+    made = found.turn()
+    assert len(hedges(made)) == 1
+
+
+INDEXED = make_sectors(
+    sectors={
+        "defi": {"hedge": ["UNI", "AAVE"], "tactical": ["UNI", "AAVE"], "weight_max": 1},
+        "infra": {"hedge": ["ETH", "SOL"], "index": ["INFRA"], "tactical": ["ETH"], "weight_max": 1},
+    },
+    perps={"INFRA": INDEX},
+)
+
+
+def test_an_index_perp_hedges_its_sector_where_it_is_listed() -> None:
+    found = world(INDEXED, hedge_with="index")
+    found.prices["INFRA"] = D(1000)
+    assert set(hedges(found.turn())) == {INDEX}
+    assert found.memory.hedges == {INDEX: "infra"}
+    assert INDEX in INDEXED.perp_symbols
+
+
+def test_without_its_index_perp_the_leader_stands_in_and_the_note_says_so() -> None:
+    found = world(INDEXED, hedge_with="index")
+    made = found.turn()
+    assert set(hedges(made)) == {ETH}
+    assert [n for n in made.notes if n.reason is Reason.HEDGE_CUT and "no index perp" in n.words]
+
+
+def test_an_index_must_be_a_known_perp() -> None:
+    with pytest.raises(ValueError, match="NOPE is not a token of the list"):
+        make_sectors(
+            sectors={
+                "defi": {"hedge": ["UNI"], "index": ["NOPE"], "weight_max": 1},
+                "infra": {"hedge": ["ETH"], "weight_max": 1},
+            }
+        )  # fmt: skip
+
+
+def indexed_and_hedged() -> Beta:
+    """A book that waits delta-neutral with a short on the leader, and is told to use the index perp from now on."""
+    found = world(INDEXED, neutral_futures="delta-neutral", condition_override=None, drift_buffer="0.5")
+    found.prices["INFRA"] = D(1000)
+    found.run()
+    assert found.positions[ETH].size < 0
+    found.policy = found.policy.model_copy(update={"hedge_with": HedgeWith.INDEX})
+    return found
+
+
+def test_a_standing_hedge_moves_to_the_perp_that_is_chosen_now() -> None:
+    found = indexed_and_hedged()
+    made = found.turn()
+    assert f"{INDEX} stands in for it" in next(n.words for n in made.notes if n.reason is Reason.HEDGE_OFF)
+    found.run()
+    assert found.positions[ETH].size == 0
+    assert found.positions[INDEX].size < 0
+    assert found.memory.hedges == {INDEX: "infra", "UNI/USDT:USDT": "defi"}
+
+
+def test_a_rotation_closes_the_hedge_on_another_perp_before_it_opens_its_own() -> None:
+    found = indexed_and_hedged()
+    found.policy = found.policy.model_copy(update={"condition_override": Condition.BREAKOUT})
+    made = found.run()
+    orders = [i for d in made for i in d.intents if i.symbol in (ETH, INDEX)]
+    assert [(i.symbol, i.purpose) for i in orders[:2]] == [(ETH, Purpose.EXIT), (INDEX, Purpose.HEDGE)]
+    assert orders[0].words.endswith(f"{INDEX} stands in for it")
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    how=st.sampled_from(["leader", "basket"]),
+    by_beta=st.booleans(),
+    multiples=st.lists(st.sampled_from([0.2, 0.5, 1.0, 1.6, 3.0]), min_size=4, max_size=4),
+    own=st.sampled_from([0.0, 0.5, 2.0]),
+    condition=st.sampled_from(["breakout", "uncertainty", "downtrend"]),
+    hedge_leverage=st.integers(1, 5),
+)
+def test_hedges_of_any_kind_stay_within_spot_and_margin_and_end_with_the_rotation(
+    how: str, by_beta: bool, multiples: list[float], own: float, condition: str, hedge_leverage: int
+) -> None:
+    found = world(
+        own=own, hedge_with=how, hedge_by_beta=by_beta, condition_override=condition, hedge_leverage=hedge_leverage
+    )
+    found.multiples = dict(zip(("ETH", "SOL", "UNI", "AAVE"), multiples, strict=True))
+    for _ in range(12):
+        for _ in range(40):
+            made = found.turn()
+            portfolio = found.portfolio()
+            for sector, sleeves in portfolio.sectors.items():
+                shorts = [
+                    p for s, p in portfolio.account.positions.items()
+                    if made.memory.hedges.get(s) == sector and p.size < 0
+                ]  # fmt: skip
+                assert sum((-p.size * p.mark_price for p in shorts), ZERO) <= sleeves.spot
+                assert all(p.leverage is not None and p.leverage <= hedge_leverage for p in shorts)
+            assert portfolio.account.perp_free >= -1
+            if not made.intents and not made.transfers:
+                break
+        found.skip(61)
+    assert found.memory.campaign is not None
+    assert found.memory.campaign.is_over
+    assert found.memory.hedges == {}
