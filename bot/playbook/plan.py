@@ -41,10 +41,18 @@ def sleeve_values(scene: Scene) -> Mapping[str, Decimal]:
 
 
 def drift(shares: Mapping[str, Decimal], scene: Scene) -> Decimal:
-    """The largest distance of a spot sleeve from its share, as a share of the book."""
+    """The largest distance of a spot sleeve from its share, as a share of the book.
+
+    A sector of which nothing can be bought does not count while it is short of its share: it would stay so for ever.
+    """
     values, book = sleeve_values(scene), scene.portfolio.book
-    spots = {sleeve: wanted for sleeve, wanted in shares.items() if sleeve.endswith(".spot")}
-    return max((abs(share(values.get(s, ZERO), book) - wanted) for s, wanted in spots.items()), default=ZERO)
+    distances = [ZERO]
+    for sector in scene.sectors.sectors:
+        sleeve = f"{sector}.spot"
+        missing = shares.get(sleeve, ZERO) - share(values.get(sleeve, ZERO), book)
+        if missing <= 0 or read_weights(sector, scene.snapshot, scene.sectors)[0]:
+            distances.append(abs(missing))
+    return max(distances)
 
 
 def start_campaign(

@@ -262,6 +262,21 @@ def test_drift_beyond_the_buffer_is_rebalanced_without_a_hedge() -> None:
     assert abs(portfolio.sectors["infra"].spot / portfolio.book - D("0.55")) < D("0.05")
 
 
+def test_a_sector_of_which_nothing_is_listed_is_not_rebalanced_towards_again_and_again() -> None:
+    world = neutral_world(golden_policy(condition_override=None))
+    for token in ("UNI", "AAVE"):
+        world.spot["USDT"] += world.spot.pop(token) * world.prices.pop(token)
+    finish(world)
+    begun = world.memory.campaigns
+    for _ in range(5):
+        world.skip(2 * 24 * 60)
+        finish(world)
+    assert world.memory.campaigns == begun
+    world.prices["UNI"] = D(10)
+    finish(world)
+    assert world.portfolio().sectors["defi"].spot > 25_000, "and is bought when it is listed"
+
+
 def test_a_hedge_without_margin_is_cut_and_the_note_names_the_shortfall() -> None:
     world = neutral_world(golden_policy())
     world.memory = replace(world.memory, labels={"defi": D(14_500), "infra": D(500)})
