@@ -32,7 +32,7 @@ from bot.playbook.flatten import flatten
 from bot.playbook.policy import Policy, Sectors
 from bot.playbook.sectors import build_portfolio
 from bot.ports import Unavailable, Venue, VenueRejected
-from bot.risk import Approved, Limits, Refused, review, shrink, tripped
+from bot.risk import Approved, Limits, Refused, fit_to_depth, review, shrink, tripped
 
 DAY_MS = 86_400_000
 FUNDING, ACCOUNT, BREAKERS = "funding", "account", "breakers"
@@ -166,6 +166,8 @@ class Cycle:
             decision = self._decide(parts, kind, kill, snapshot, portfolio, memory, truth.working)
         traded = sorted({intent.symbol for intent in decision.intents})
         snapshot = in_order(await parts.observer.with_books(snapshot, traded))
+        with house_arithmetic():
+            decision = replace(decision, intents=fit_to_depth(decision.intents, snapshot, parts.limits))
         reading = load_gate_reading(
             reader, parts.venue, snapshot, truth, kill, day_start_ms=memory.day_start_ms,
             failed_turns=self._failed_turns, is_canary=self.is_canary,

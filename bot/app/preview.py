@@ -1,6 +1,7 @@
 """What the bot would do now: one look, one decision, one review. Writes nothing, sends nothing, takes no lock."""
 
 import time
+from dataclasses import replace
 
 from bot.app.clock import SystemClock
 from bot.app.companion import start_companion
@@ -16,7 +17,7 @@ from bot.execution.journal import JournalReader
 from bot.execution.reconcile import Truth
 from bot.playbook.decide import decide
 from bot.playbook.sectors import build_portfolio
-from bot.risk import RiskContext, review
+from bot.risk import RiskContext, fit_to_depth, review
 
 
 async def preview(settings: Settings) -> CycleResult:
@@ -42,6 +43,7 @@ async def preview(settings: Settings) -> CycleResult:
         memory = mark_equity(memory, portfolio, snapshot.at_ms)
         decision = decide(snapshot, portfolio, memory, policy, sectors, working)
         snapshot = await observer.with_books(snapshot, tuple({intent.symbol for intent in decision.intents}))
+        decision = replace(decision, intents=fit_to_depth(decision.intents, snapshot, settings.risk))
         truth = Truth(account, working, is_agreed=True, locked=frozenset())
         context = RiskContext(
             now_ms=venue.now_ms(), snapshot=snapshot, portfolio=portfolio, working=working, memory=decision.memory,

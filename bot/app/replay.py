@@ -21,7 +21,7 @@ from bot.playbook.decide import Decision, decide, guard
 from bot.playbook.flatten import flatten
 from bot.playbook.policy import Policy, Sectors
 from bot.playbook.sectors import build_portfolio
-from bot.risk import Limits, review, shrink
+from bot.risk import Limits, fit_to_depth, review, shrink
 
 SHOWN_MAX = 20
 
@@ -107,6 +107,7 @@ def _replay_with_gate(record: CycleRecord, policy: Policy, sectors: Sectors, lim
         decision = _flatten(record, decision, policy, sectors)
     elif reading.is_canary:
         decision = replace(decision, intents=shrink(decision.intents, record.snapshot, limits))
+    decision = replace(decision, intents=fit_to_depth(decision.intents, record.snapshot, limits))
     portfolio = build_portfolio(record.account, record.snapshot, record.memory_before, policy, sectors)
     context = reading.context(record.snapshot, portfolio, record.working, decision.memory)
     verdicts = [verdict_mapping(verdict) for verdict in review(decision.intents, context, limits)]

@@ -5,5 +5,17 @@ from bot.risk.canary import shrink
 from bot.risk.case import RiskContext
 from bot.risk.gate import CHECKS, Approved, Refused, review
 from bot.risk.limits import Limits
+from bot.risk.slicing import fit_to_depth
 
-__all__ = ["CHECKS", "Approved", "Limits", "Refused", "RiskContext", "executed_key", "review", "shrink", "tripped"]
+__all__ = [
+    "CHECKS",
+    "Approved",
+    "Limits",
+    "Refused",
+    "RiskContext",
+    "executed_key",
+    "fit_to_depth",
+    "review",
+    "shrink",
+    "tripped",
+]

@@ -5,14 +5,13 @@ later, finds what is left: legs aim at sizes, not at amounts.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from decimal import Decimal
 
 from bot.domain.instrument import Instrument
 from bot.domain.market import Snapshot
-from bot.domain.money import ceil_to
 from bot.domain.order import Intent, Purpose
 from bot.risk.limits import Limits
+from bot.risk.slicing import resized
 
 _ROTATING = (Purpose.HEDGE, Purpose.REDUCE, Purpose.INCREASE, Purpose.TACTICAL)
 _ROOM = Decimal("1.2")  # a minimum is met at the worst price, and a value is counted at the better one
@@ -39,6 +38,4 @@ def _shrunk(intent: Intent, instruments: Mapping[str, Instrument], valuation: De
     size = instrument.floor_size(canary_value(instrument, price, limits) / instrument.notional(Decimal(1), price))
     if size >= intent.size or size <= 0:
         return intent
-    part = size / intent.size
-    margin = ceil_to(intent.margin_quote * part, Decimal("0.00000001"))
-    return replace(intent, size=size, margin_quote=margin, words=f"{intent.words} (first order: small)".strip())
+    return resized(intent, size, "first order: small")
