@@ -5,6 +5,7 @@ same when it ends, with the name of the test. So it does when a key used by any 
 logged or wrote.
 """
 
+import decimal
 import ipaddress
 import os
 import socket
@@ -90,6 +91,12 @@ def pytest_unconfigure() -> None:
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     WATCH.search_output(report)
+
+
+@pytest.fixture(autouse=True)
+def _own_arithmetic() -> None:
+    """Each test begins with the decimal arithmetic of a new process: ccxt changes the rounding of who calls it."""
+    decimal.setcontext(decimal.DefaultContext.copy())
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,6 +1,7 @@
 """What the exchange, the operator and strangers do while the bot runs: one task that wakes up at seeded moments."""
 
 import asyncio
+from dataclasses import replace
 from decimal import Decimal
 
 from bot.domain.instrument import Side
@@ -47,9 +48,9 @@ class Chaos:
             self._withdraw(symbol, client_id)
         for symbol, instrument in instruments().items():
             self._exchange.resume(symbol)
-            if self._exchange.instruments[symbol].size_step != instrument.size_step:
-                continue  # sizes that were rounded to the coarser grid are still about
-            self._exchange.replace_instrument(instrument)
+            now = self._exchange.instruments[symbol]
+            # Sizes that were rounded to a coarser grid are still about; prices are off a coarser one by the market.
+            self._exchange.replace_instrument(replace(instrument, size_step=now.size_step, size_min=now.size_min))
         self._exchange.rules.brackets.update(brackets_of(Rules()))  # type: ignore[attr-defined]
 
     def _market(self) -> None:
