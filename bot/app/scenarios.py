@@ -58,10 +58,13 @@ class Stage:
         return now_ms >= self.end_ms or (has_rotated and not result.decision.intents)
 
     def next_ms(self, result: CycleResult, now_ms: int) -> int:
-        """When the next cycle is worth running: the next tranche, or the end of a step."""
+        """When the next cycle is worth running: the next tranche, or the end of a step.
+
+        A tranche is waited for when the cycle found it waiting; on a slow machine it is due by the time the cycle ends.
+        """
         campaign, step = result.decision.campaign, now_ms + self.step_ms
         tranche = campaign.current if campaign is not None and not campaign.is_over else None
-        if tranche is not None and now_ms < tranche.not_before_ms:
+        if tranche is not None and result.snapshot.at_ms < tranche.not_before_ms:
             step = tranche.not_before_ms if self.tells_skips else min(step, tranche.not_before_ms)
         return min(step, self.end_ms)
 

@@ -19,7 +19,7 @@ FEE = Decimal("0.001")
 
 
 def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, **changes: Any) -> Mapping[str, Any]:
-    assert run_demo(DemoOptions(as_json=True, directory=tmp_path, **changes)) == 0
+    assert run_demo(DemoOptions(as_json=True, directory=tmp_path, max_seconds=300, **changes)) == 0
     return json.loads(capsys.readouterr().out)  # type: ignore[no-any-return]
 
 
@@ -68,6 +68,24 @@ def test_both_golden_cases_come_out_of_the_demo(
     assert counts["in_doubt"] == counts["rejected"] == 0
     assert counts["sent"] == counts["filled"] + counts["working"], "everything filled but the resting stop"
     assert Path(document["journal"]).is_file()
+
+
+def test_a_tranche_is_not_skipped_over_when_the_venues_clock_is_a_little_behind(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepare = scenarios.prepare
+
+    async def prepare_behind(options: DemoOptions) -> scenarios.Stage:
+        stage = await prepare(options)
+        server, clock = stage.embedded.server, stage.embedded.clock
+        monkeypatch.setattr(server, "_clock", lambda: clock.now_ms() - 20)
+        return stage
+
+    monkeypatch.setattr(scenarios, "prepare", prepare_behind)
+    document = run(capsys, tmp_path)
+    due_ms = document["campaigns"][0]["tranches"][1]["not_before_ms"]
+    assert document["campaigns"][0]["state"] == "done"
+    assert due_ms < document["at_ms"] < due_ms + 10 * 60_000, "the last tranche is begun when it is due"
 
 
 def test_the_default_cap_halves_the_long_and_says_so(
