@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from bot.app.arithmetic import house_arithmetic
 from bot.app.flows import count_flows
 from bot.app.gate_reading import GateReading, load_gate_reading
-from bot.domain.campaign import Memory, Transfer
+from bot.domain.campaign import Memory, OpenExit, Transfer
 from bot.domain.codec import encode
 from bot.domain.market import Snapshot
 from bot.domain.money import ZERO
@@ -306,10 +306,17 @@ def in_order(value: Ordered) -> Ordered:
 
 def is_worth_keeping(before: Memory, marked: Memory, after: Memory) -> bool:
     """Whether a guard's memory must outlive the process: exits moved, a day began, money came or went, the peak rose.
-    Of the peak only every tenth of a percent counts, or a rising market would be journaled every few seconds."""
+    Of the peak and of an exit's best price only every tenth of a percent counts, or a rising market would be journaled
+    every few seconds."""
     has_risen = after.equity_peak > before.equity_peak * PEAK_STEP
     is_new_day = (after.day_start_ms, after.day_start_equity) != (before.day_start_ms, before.day_start_equity)
-    return after.exits != marked.exits or is_new_day or has_risen
+    return _have_moved(marked.exits, after.exits) or is_new_day or has_risen
+
+
+def _have_moved(before: Sequence[OpenExit], after: Sequence[OpenExit]) -> bool:
+    if [replace(held, best_price=ZERO) for held in before] != [replace(held, best_price=ZERO) for held in after]:
+        return True
+    return any(new.best_price > old.best_price * PEAK_STEP for old, new in zip(before, after, strict=True))
 
 
 def is_eventful(decision: Decision) -> bool:

@@ -17,9 +17,9 @@ from bot.app.embedded import ACCOUNT, Embedded, embed_synthetic
 from bot.app.scenarios import SIM_START, packaged_config
 from bot.app.settings import ACKNOWLEDGEMENT, Settings, Sources, load_settings
 from bot.app.wiring import App, build, is_start_small
-from bot.domain.campaign import Memory
+from bot.domain.campaign import Memory, OpenExit
 from bot.domain.instrument import Side
-from bot.domain.order import OrderType, Purpose, TimeInForce
+from bot.domain.order import ExitPlan, OrderType, Purpose, TimeInForce
 from bot.domain.reason import Reason
 from bot.domain.states import KillLevel
 from bot.ports import Unavailable
@@ -145,7 +145,17 @@ def test_a_guard_keeps_a_new_peak_a_new_day_and_moved_exits_and_nothing_else() -
     assert not is_worth_keeping(old, slightly, slightly)
     assert is_worth_keeping(old, clearly, clearly)
     assert is_worth_keeping(old, tomorrow := replace(old, day_start_ms=2), tomorrow)
-    assert is_worth_keeping(old, old, replace(old, exits=(None,)))  # type: ignore[arg-type]
+    plan = ExitPlan(D(90), ((D(110), D("0.5")),), D("0.06"), 10, D(5))
+    held = replace(old, exits=(OpenExit("UNI/USDT:USDT", "defi", D(1), D(100), plan, best_price=D(100)),))
+    higher, clearly_higher, hit = (
+        replace(held, exits=(replace(held.exits[0], **change),))
+        for change in ({"best_price": D("100.1")}, {"best_price": D("100.11")}, {"targets_hit": 1})
+    )
+    assert is_worth_keeping(old, old, held)
+    assert not is_worth_keeping(held, held, higher)
+    assert is_worth_keeping(held, held, clearly_higher)
+    assert is_worth_keeping(held, held, hit)
+    assert is_worth_keeping(held, held, old)
 
 
 async def test_a_guard_journals_the_peak_it_sees(bench: Bench) -> None:

@@ -117,13 +117,14 @@ def orders(world: World) -> None:
             await asyncio.sleep(11)
             found["spot_150"] = await _timed(lambda: _act(app, _first(spot, 15), 10))
             await asyncio.sleep(11)
-            for name, call in (
-                ("after_idle", lambda: _act(app, _first(spot, 1), 1)),
-                ("after_idle_bare", lambda: _bare_orders(bare, _first(spot, 1), 1)),
-                ("after_idle_default_limiter", lambda: _bare_orders(limited, _first(spot, 1), 1)),
-            ):
-                found[name] = []
-                for _ in range(5):
+            idle = {
+                "after_idle": lambda: _act(app, _first(spot, 1), 1),
+                "after_idle_bare": lambda: _bare_orders(bare, _first(spot, 1), 1),
+                "after_idle_default_limiter": lambda: _bare_orders(limited, _first(spot, 1), 1),
+            }
+            found |= {name: [] for name in idle}
+            for _ in range(12):
+                for name, call in idle.items():
                     await asyncio.sleep(3)
                     found[name].append(await _timed(call))
             found["journal_write"] = await _journal_writes(app)
