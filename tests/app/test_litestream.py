@@ -1,4 +1,4 @@
-"""Continuous copies by litestream (README, Keeping the journal): what it restores is a whole beginning of the journal."""
+"""Continuous copies by litestream (README): whatever it restores is a whole beginning of the journal."""
 
 import asyncio
 import os
