@@ -80,3 +80,21 @@ def test_an_instrument_nobody_can_value_is_left_to_the_gate() -> None:
 def test_numbers_that_are_none_are_left_to_the_gate(number: Decimal) -> None:
     wish = buy(size=number)
     assert shrink((wish,), snapshot(), LIMITS) == (wish,)
+
+
+def test_the_words_of_a_first_order_say_why_it_is_small() -> None:
+    (small,) = shrink((buy(9_000, words="buy UNI"),), snapshot(), LIMITS)
+    assert small.words == "buy UNI (first order: small)"
+
+
+def test_what_is_exactly_a_canary_is_not_touched() -> None:
+    wish = buy(worst_price=D(10), words="buy UNI", size=D(50))
+    assert value(wish) == LIMITS.canary_quote
+    assert shrink((wish,), snapshot(), LIMITS) == (wish,)
+
+
+def test_a_price_of_nothing_is_left_to_the_gate() -> None:
+    base = snapshot()
+    worthless = replace(base.quotes["UNI/USDT"], bid=D(0), ask=D(0), last=D(0))
+    wish = buy(worst_price=D(0))
+    assert shrink((wish,), replace(base, quotes={**base.quotes, "UNI/USDT": worthless}), LIMITS) == (wish,)
