@@ -56,7 +56,7 @@ def check_position_leverage(case: Case) -> Note | None:
     """An entry says its leverage, and it is within ours and the instrument's."""
     leverage = case.leverage
     if leverage is None or not leverage.is_finite() or not case.intent.margin_quote.is_finite():
-        return case.refuse(Reason.POSITION_LEVERAGE, "an entry into a perp must say its leverage")
+        return case.refuse(Reason.POSITION_LEVERAGE, "an entry into a perp must say its leverage and its margin")
     limit = min(case.limits.position_leverage_max, case.instrument.leverage_max)
     if ZERO < leverage <= limit:
         return None

@@ -11,7 +11,7 @@ from bot.domain.campaign import Campaign, Leg, Memory, Stance, Tranche
 from bot.domain.instrument import Side
 from bot.domain.market import Funding, Quote
 from bot.domain.order import Intent, OrderType, Purpose, TimeInForce
-from bot.domain.portfolio import Balance
+from bot.domain.portfolio import Balance, Portfolio
 from bot.domain.reason import Note, Reason
 from bot.domain.states import CampaignState, KillLevel, OrderState, TrancheState
 from bot.risk import CHECKS, Approved, Limits, Refused, RiskContext, executed_key, gate, review
@@ -64,6 +64,13 @@ def with_instrument(symbol: str, **changes: Any) -> RiskContext:
     return context(
         snapshot=replace(base, instruments={**base.instruments, symbol: replace(base.instruments[symbol], **changes)})
     )
+
+
+def without_balance(asset: str) -> Portfolio:
+    """An account that does not know the asset although it is listed."""
+    seen = portfolio()
+    balances = {name: balance for name, balance in seen.account.balances.items() if name != asset}
+    return replace(seen, account=replace(seen.account, balances=balances))
 
 
 def with_funding(rate: str) -> RiskContext:
@@ -305,6 +312,11 @@ ROWS: dict[str, Row] = {
         *[lambda: with_instrument(UNI_PERP, leverage_max=D(4))] * 2,
     ),
     "no leverage": Row(Reason.POSITION_LEVERAGE, tactical(leverage=None), tactical(leverage=D(2))),
+    "leverage of nothing": Row(Reason.POSITION_LEVERAGE, tactical(leverage=D(0)), tactical(leverage=D(1))),
+    "margin that is no number": Row(
+        Reason.POSITION_LEVERAGE, tactical(margin_quote=D("NaN")), tactical(margin_quote=D(300))
+    ),
+    "exits that are no numbers": Row(Reason.EXITS_MISSING, tactical(exits=exits(D("NaN"))), tactical()),
     "no exits": Row(Reason.EXITS_MISSING, tactical(exits=None), tactical()),
     "stop on the winning side": Row(
         Reason.EXITS_MISSING, tactical(exits=exits(D("10.01"))), tactical(exits=exits(D("9.99")))
@@ -354,6 +366,10 @@ ROWS: dict[str, Row] = {
     "funding of the day": Row(
         Reason.FUNDING_BUDGET, tactical(7_200), tactical(6_800),
         *[lambda: with_funding("0.0005")] * 2, limits=wide(funding_cost_max_day=D("0.0001")),
+    ),
+    "tokens nobody has": Row(
+        Reason.BALANCE_SHORT, sell(symbol=AAVE), sell(),
+        *[lambda: context(portfolio=without_balance("AAVE"))] * 2,
     ),
     "tokens": Row(Reason.BALANCE_SHORT, sell(size=D("13.751")), sell(size=D("13.75"))),
     "tokens being sold": Row(
