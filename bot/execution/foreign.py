@@ -78,6 +78,9 @@ class ForeignOrders:
             if key in self._reported:
                 continue
             client_id = await self._client_id_of(fill)
+            order = self._journal.reader.load_order(client_id)
+            if order is not None and order.symbol == fill.symbol and order.side is fill.side:
+                continue  # a stop of ours: what it became when it triggered has an id that only its own report tells
             if is_ours(client_id, self._journal.account):
                 words = (
                     f"order {client_id} of {fill.symbol} executed {fill.side} {fill.size} and carries this bot's mark, "
@@ -108,6 +111,18 @@ class ForeignOrders:
         """Whether orders with our mark executed that the journal does not know, and nobody has accepted that."""
         found, accepted = (self._journal.reader.load_facts(kind, limit=1) for kind in (TWIN, TWINS_ACCEPTED))
         return bool(found) and (not accepted or accepted[0].seq < found[0].seq)
+
+    def tell_twins(self) -> tuple[Note, ...]:
+        """Why entries stop, for as long as they do."""
+        if not self.has_twins():
+            return ()
+        (fact,) = self._journal.reader.load_facts(TWIN, limit=1)
+        client_id, symbol = fact.payload["client_id"], fact.payload["symbol"]
+        words = (
+            f"order {client_id} of {symbol} executed with this bot's mark and is not in this journal; entries stop until"
+            " `resume --accept-mismatch`"
+        )
+        return (Note(Reason.FOREIGN_ORDER, words, symbol),)
 
     async def accept_twins(self, *, by: str, reason: str) -> None:
         """An operator's word that they are this bot's own. Their ids stay used."""

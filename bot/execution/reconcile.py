@@ -103,6 +103,7 @@ class Reconciler:
         account, mismatched, more = await self._agree(account, symbols)
         notes.extend(more)
         notes.extend(await self._review_new_fills())
+        notes.extend(self._foreign.tell_twins())
         working = self._journal.reader.load_working()
         notes.extend(await self._lock_old_doubts(working))
         doubtful = {order.symbol for order in working if order.state in DOUBTFUL}

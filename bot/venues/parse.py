@@ -172,13 +172,14 @@ def order_report(row: Row, symbol: str, *, contract_size: Decimal, fills: tuple[
 
 
 def trigger_report(row: Row, symbol: str, *, executed: OrderReport | None = None) -> OrderReport:
-    """An algo order row; `executed` is the ordinary order it became when it triggered, whose state it then takes."""
+    """An algo order row; `executed` is the ordinary order it became when it triggered, whose state it then takes, and
+    whose id, because that is the one its trades carry."""
     status = str(row["algoStatus"])
     became = executed.state if executed else ReportState.OPEN
     return OrderReport(
         symbol=symbol,
         client_id=row.get("clientAlgoId"),
-        venue_id=str(row["algoId"]),
+        venue_id=executed.venue_id if executed else str(row["algoId"]),
         state=became if status in TRIGGERED else _state(status),
         side=Side(str(row["side"]).lower()),
         size=number(row["quantity"]),

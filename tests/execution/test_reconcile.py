@@ -215,6 +215,35 @@ async def test_an_order_with_our_mark_that_the_journal_does_not_know_halts(world
     assert "stop the other bot" in truth.notes[0].words
 
 
+async def test_executions_with_our_mark_that_the_journal_does_not_know_are_told_until_they_are_accepted(
+    world: World,
+) -> None:
+    world.venue.advance(1_000)
+    world.venue.execute(
+        PERP, Side.SELL, Decimal(7), client_id=ClientOrderId(ACCOUNT, 9, 1, 1, 0, 0).text, price=Decimal(10)
+    )
+    for _ in range(3):
+        truth = await world.reconciler.settle(SYMBOLS)
+        assert not truth.is_agreed
+        assert any("--accept-mismatch" in note.words for note in truth.notes), "an operator must read why, every time"
+    await world.reconciler.accept(by="operator", reason="mine")
+    assert (await world.reconciler.settle(SYMBOLS)).is_agreed
+
+
+async def test_what_a_stop_of_ours_became_is_no_other_bots_order(world: World) -> None:
+    """A conditional order becomes another one when it triggers: its trades carry an id the journal may not know yet."""
+    order = make_order(symbol=PERP, side=Side.SELL)
+    await world.journal.record_submitting(order)
+    await world.journal.record_order_event(order.client_id, OrderEvent.ACKED, venue_id="algo")
+    world.venue.advance(1_000)
+    world.venue.execute(PERP, Side.SELL, Decimal(7), client_id=order.client_id, price=Decimal(10))
+    await world.journal.record_fills(tuple(replace(fill, client_id=None) for fill in world.venue.fills))
+    world.venue.fills = [replace(fill, client_id=None) for fill in world.venue.fills]
+    truth = await world.reconciler.settle(SYMBOLS)
+    assert Reason.FOREIGN_ORDER not in reasons(truth)
+    assert not world.journal.reader.load_facts("twin_order")
+
+
 @pytest.mark.parametrize("symbol", SYMBOLS)
 async def test_a_trade_by_hand_is_explained_by_its_executions(world: World, symbol: str) -> None:
     world.venue.advance(1_000)

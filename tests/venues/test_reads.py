@@ -192,6 +192,7 @@ async def test_a_triggered_order_is_reported_as_what_it_became(venue: CcxtVenue,
     assert report is not None
     assert (report.state, report.filled_size, report.filled_quote) == (ReportState.FILLED, Decimal(3), Decimal("28.5"))
     assert (report.client_id, report.is_trigger) == ("tsbabc2", True)
+    assert report.venue_id == "77", "the id that its trades carry"
 
 
 async def test_an_order_status_nobody_described_is_an_error_and_not_a_guess(
