@@ -119,8 +119,8 @@ class ForeignOrders:
         (fact,) = self._journal.reader.load_facts(TWIN, limit=1)
         client_id, symbol = fact.payload["client_id"], fact.payload["symbol"]
         words = (
-            f"order {client_id} of {symbol} executed with this bot's mark and is not in this journal; entries stop until"
-            " `resume --accept-mismatch`"
+            f"order {client_id} of {symbol} executed with this bot's mark and is not in this journal; entries stop"
+            " until `resume --accept-mismatch`"
         )
         return (Note(Reason.FOREIGN_ORDER, words, symbol),)
 

@@ -12,7 +12,7 @@ from bot.domain.order import ClientOrderId, TimeInForce
 from bot.domain.reason import Reason
 from bot.domain.states import OrderEvent, OrderState
 from bot.execution.reconcile import Reconciler, Truth
-from bot.ports import Payment, ReportState, Unavailable
+from bot.ports import OrderReport, Payment, ReportState, Unavailable
 from tests.execution.scripted_venue import PERP, SPOT, ScriptedVenue
 from tests.execution.worlds import ACCOUNT, FAST, SYMBOLS, World, approve, make_order, open_world
 
@@ -230,16 +230,25 @@ async def test_executions_with_our_mark_that_the_journal_does_not_know_are_told_
     assert (await world.reconciler.settle(SYMBOLS)).is_agreed
 
 
-async def test_what_a_stop_of_ours_became_is_no_other_bots_order(world: World) -> None:
+async def test_what_a_stop_of_ours_became_is_no_other_bots_order(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """A conditional order becomes another one when it triggers: its trades carry an id the journal may not know yet."""
     order = make_order(symbol=PERP, side=Side.SELL)
     await world.journal.record_submitting(order)
-    await world.journal.record_order_event(order.client_id, OrderEvent.ACKED, venue_id="algo")
+    await world.journal.record_order_event(order.client_id, OrderEvent.ACKED, venue_id="conditional")
     world.venue.advance(1_000)
     world.venue.execute(PERP, Side.SELL, Decimal(7), client_id=order.client_id, price=Decimal(10))
-    await world.journal.record_fills(tuple(replace(fill, client_id=None) for fill in world.venue.fills))
     world.venue.fills = [replace(fill, client_id=None) for fill in world.venue.fills]
+    resting = OrderReport(
+        PERP, order.client_id, "conditional", ReportState.OPEN, Side.SELL, order.size, Decimal(0), Decimal(0),
+        price=None, reduce_only=True, is_trigger=True, at_ms=order.sent_ms,
+    )  # fmt: skip
+
+    async def still_resting(*_: object, **__: object) -> OrderReport:
+        return resting
+
+    monkeypatch.setattr(world.venue, "fetch_order", still_resting)
     truth = await world.reconciler.settle(SYMBOLS)
+    assert world.journal.reader.load_fills(), "the executions were looked at"
     assert Reason.FOREIGN_ORDER not in reasons(truth)
     assert not world.journal.reader.load_facts("twin_order")
 
