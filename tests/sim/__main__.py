@@ -9,16 +9,19 @@ from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 
 from tests.sim.faults import Kind
+from tests.sim.gateway import CODES
 from tests.sim.known import known_reason
 from tests.sim.scenario import LIVES, Report, simulate
+from tests.sim.world import Seam
 
 
 def main() -> int:
     options = _options()
     if options.seed is not None:
         report = simulate(
-            options.seed, lives=options.lives, heaviness=options.heaviness, tell=print if options.trace else None
-        )
+            options.seed, lives=options.lives, heaviness=options.heaviness, seam=options.seam,
+            tell=print if options.trace else None,
+        )  # fmt: skip
         _print_seed(report)
         for error in report.errors:
             traceback.print_exception(error)
@@ -37,6 +40,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=100, help="how many seeds (default 100)")
     parser.add_argument("--first", type=int, default=0, help="the first of them (default 0)")
     parser.add_argument("--seed", type=int, help="only this one")
+    parser.add_argument(
+        "--seam", type=Seam, choices=list(Seam), default=Seam.PORT, help="where faults are put in (default: port)"
+    )
     parser.add_argument("--trace", action="store_true", help="with --seed: print all that happens")
     parser.add_argument("--lives", type=int, default=LIVES, help="lives under faults in a seed (default %(default)s)")
     parser.add_argument("--heaviness", type=float, help="factor of all fault rates (default: each seed draws its own)")
@@ -54,7 +60,8 @@ def _all(options: argparse.Namespace) -> Iterator[Report]:
             while len(running) < options.jobs and time.monotonic() < deadline:
                 if (seed := next(seeds, None)) is None:
                     break
-                running[pool.submit(simulate, seed, lives=options.lives, heaviness=options.heaviness)] = seed
+                task = pool.submit(simulate, seed, lives=options.lives, heaviness=options.heaviness, seam=options.seam)
+                running[task] = seed
             if not running:
                 return
             for future in wait(running, return_when=FIRST_COMPLETED).done:
@@ -77,7 +84,8 @@ def _print_seed(report: Report) -> None:
         reason = known_reason(sentence)
         print(f"  {'known' if reason else 'VIOLATION'}: {sentence}{f' ({reason})' if reason else ''}")
     print(
-        f"  again: python -m tests.sim --seed {report.seed} --trace, with the same --lives and --heaviness", flush=True
+        f"  again: python -m tests.sim --seed {report.seed} --trace, with the same --seam, --lives and --heaviness",
+        flush=True,
     )
 
 
@@ -87,14 +95,19 @@ def _print_sum(reports: list[Report], seconds: float) -> None:
     for report in reports:
         faults += report.faults
         known += Counter(known_reason(s) for s in report.violations if known_reason(s))
+    orders = sum(report.orders for report in reports)
     print(f"seeds          {len(reports)}")
     print(f"lives          {sum(report.lives for report in reports)}")
     print(f"turns          {sum(report.turns for report in reports)}")
-    print(f"orders         {sum(report.orders for report in reports)}")
+    print(f"orders         {orders}, {orders / seconds:.1f} in a second")
     print(f"virtual hours  {sum(report.virtual_hours for report in reports):.1f}")
     print(f"faults         {faults.total()}")
     for kind, count in sorted(faults.items(), key=lambda pair: -pair[1]):
         print(f"  {kind:<32} {count}")
+    if codes := Counter(code for report in reports for code in report.codes.elements()):
+        print(
+            f"codes          {codes.total()}, {len(codes)} of {len({code for code, _, _ in CODES})} of the error table"
+        )
     for reason, count in known.items():
         print(f"known          {count} × {reason}")
     print(f"violations     {sum(len(_news(report)) for report in reports)}")

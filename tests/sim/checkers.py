@@ -18,7 +18,7 @@ from bot.ports import OrderRequest
 from bot.simex.engine.types import EventKind, ExchangeEvent, SimTrade
 from tests.sim.faults import Kind
 from tests.sim.wire import ACCOUNT
-from tests.sim.world import Life, World
+from tests.sim.world import Life, Seam, World
 
 SLACK = Decimal("1.05")  # prices move between the gate and the wire
 LEG_SLACK = Decimal("1.01")  # what a fee takes of the tokens is bought again
@@ -328,10 +328,20 @@ class Checkers:
         if key in self._journaled:
             self._world.violate("a fill counts once", f"{key}")
         self._journaled.add(key)
-        amounts = None if trade is None else (str(trade.side), trade.size, trade.price, trade.fee)
         written = (payload["side"], *(Decimal(payload[name]) for name in ("size", "price", "fee")))
+        amounts = None
+        if trade is not None:
+            amounts = (str(trade.side), trade.size, self._said_price(trade, written[2]), trade.fee)
         if amounts != written:
             self._world.violate("a fill is the exchange's", f"{key}: {written}, the exchange has {amounts}")
+
+    def _said_price(self, trade: SimTrade, written: Decimal) -> Decimal:
+        """At the wire a perp's prices have the decimals of its tick; forced trades at mark, and those from before a
+        coarser tick, have more."""
+        is_cut = (
+            self._world.seam is Seam.WIRE and ":" in trade.symbol and 0 <= trade.price - written < trade.price / 100
+        )
+        return written if is_cut else trade.price
 
     # numbers of the account
 

@@ -60,10 +60,11 @@ def _check_orders(world: World, life: Life) -> None:
 
 
 def _check_fills(world: World, life: Life) -> None:
-    written = {(fill.symbol, fill.trade_id) for fill in life.app.journal.reader.load_fills(1_000_000)}
+    fills = life.app.journal.reader.load_fills(1_000_000)
+    written = {(fill.symbol, int(fill.trade_id.rpartition(":")[2])) for fill in fills}
     for symbol in world.exchange.instruments:
         for trade in world.exchange.trades(ACCOUNT, symbol, limit=1_000_000):
-            if (symbol, f"engine:{symbol}:{trade.id}") not in written and is_ours(trade.client_id, ACCOUNT):
+            if (symbol, trade.id) not in written and is_ours(trade.client_id, ACCOUNT):
                 world.violate("every fill is written", f"{symbol} {trade.id} of {trade.client_id}")
 
 

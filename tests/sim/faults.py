@@ -76,6 +76,22 @@ class Kind(StrEnum):
     KILL_IN_TURN = "kill switch during a turn"
     CONFIG_EDIT = "configuration edited"
     RESTART = "restart"
+    # HTTP: only at the wire. New kinds go to the end, so that seeds select the older ones as they always did.
+    NO_CONNECTION = "no connection"
+    RESET_BEFORE = "reset before the request was taken"
+    RESET_AFTER = "reset after the request was taken"
+    REPLY_TRUNCATED = "reply cut off"
+    REPLY_HTML = "reply is a web page"
+    REPLY_EMPTY = "reply without a body"
+    REPLY_BARE = "reply is {}"
+    REPLY_TWICE = "reply said twice"
+    STATUS_408 = "HTTP 408 or 409"
+    STATUS_418 = "HTTP 418"
+    STATUS_REFUSED = "HTTP 403, 429 or 451"
+    STATUS_5XX = "HTTP 5xx"
+    CODE_UNKNOWN = "code of no table"
+    READ_REFUSED = "read refused"
+    READ_UNREADABLE = "read cut off, empty, {}, a page, 408, 5xx or of no table"
 
 
 # How often each strikes when asked, in a seed of ordinary weather.
@@ -94,6 +110,17 @@ RATES: Mapping[Kind, float] = {
     Kind.CLOCK_JUMP: 0.04, Kind.CLOCK_SKEW: 0.3, Kind.JOURNAL_FULL: 0.002, Kind.JOURNAL_BROKEN: 0.002,
     Kind.CRASH_CALL: 0.25, Kind.CRASH_COMMIT: 0.25, Kind.CRASH_STEP: 0.25, Kind.SECOND_DAEMON: 0.05,
     Kind.TURN_CANCELLED: 0.05, Kind.KILL: 0.02, Kind.KILL_IN_TURN: 0.015, Kind.CONFIG_EDIT: 0.05, Kind.RESTART: 0.05,
+    Kind.NO_CONNECTION: 0.02, Kind.RESET_BEFORE: 0.03, Kind.RESET_AFTER: 0.03, Kind.REPLY_TRUNCATED: 0.025,
+    Kind.REPLY_HTML: 0.025, Kind.REPLY_EMPTY: 0.02, Kind.REPLY_BARE: 0.02, Kind.REPLY_TWICE: 0.04,
+    Kind.STATUS_408: 0.02, Kind.STATUS_418: 0.005, Kind.STATUS_REFUSED: 0.02, Kind.STATUS_5XX: 0.04,
+    Kind.CODE_UNKNOWN: 0.02, Kind.READ_REFUSED: 0.004, Kind.READ_UNREADABLE: 0.008,
+}  # fmt: skip
+# At the wire one question of the bot is several requests, and a cycle asks about sixty: each fails the less often.
+AT_THE_WIRE: Mapping[Kind, float] = {
+    Kind.READ_FAILED: 0.01, Kind.READ_LIMITED: 0.002, Kind.READ_SLOW: 0.003, Kind.READ_HUNG: 0.0005,
+    Kind.READ_REFUSED: 0.001, Kind.READ_UNREADABLE: 0.002, Kind.QUOTE_STALE: 0.004, Kind.QUOTE_MISSING: 0.004,
+    Kind.QUOTE_BAD: 0.004, Kind.QUOTE_OFF: 0.002, Kind.BOOK_EMPTY: 0.01, Kind.BOOK_BAD: 0.01, Kind.FUNDING_BAD: 0.004,
+    Kind.INSTRUMENT_MISSING: 0.005, Kind.NO_CONNECTION: 0.01,
 }  # fmt: skip
 READS = tuple(Kind)[tuple(Kind).index(Kind.READ_FAILED) : tuple(Kind).index(Kind.LAG_ORDER)]
 # Asked once a life, and none the more often in heavy weather: a bot that never lives sees nothing else.
@@ -109,9 +136,17 @@ class FaultPlan:
         seed: the same seed, asked the same questions in the same order, gives the same answers.
         only: the kinds to use, instead of a selection drawn from the seed.
         heaviness: a factor of all rates, instead of one drawn from the seed.
+        rates: what differs from `RATES`.
     """
 
-    def __init__(self, seed: int, *, only: Collection[Kind] | None = None, heaviness: float | None = None) -> None:
+    def __init__(
+        self,
+        seed: int,
+        *,
+        only: Collection[Kind] | None = None,
+        heaviness: float | None = None,
+        rates: Mapping[Kind, float] | None = None,
+    ) -> None:
         chance = Random(f"{seed}/plan")
         drawn = chance.choice(HEAVINESS)
         self.heaviness = drawn if heaviness is None else heaviness
@@ -119,12 +154,13 @@ class FaultPlan:
         self.kinds = frozenset(selection if only is None else only)
         self.counts: Counter[Kind] = Counter()
         self.is_armed = True
+        self._rates = {**RATES, **(rates or {})}
         self._chances = {kind: Random(f"{seed}/{kind}") for kind in Kind}
 
     def strikes(self, kind: Kind) -> bool:
         """Whether this fault happens now; it is counted if so."""
         drawn, factor = self._chances[kind].random(), 1.0 if kind in PER_LIFE else self.heaviness
-        if not self.is_armed or kind not in self.kinds or drawn >= min(0.9, RATES[kind] * factor):
+        if not self.is_armed or kind not in self.kinds or drawn >= min(0.9, self._rates[kind] * factor):
             return False
         self.counts[kind] += 1
         return True

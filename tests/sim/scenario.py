@@ -1,6 +1,7 @@
 """A seed from beginning to end: lives under faults, then a last life without any, in which everything must settle."""
 
 import asyncio
+import contextlib
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
@@ -11,13 +12,15 @@ from bot.app.cycle import CycleResult
 from bot.domain.reason import Reason
 from bot.domain.states import KillLevel
 from bot.execution.journal import JournalError
+from bot.ports import SetupFailed, Unavailable
+from tests.sim.at_the_wire import no_real_time
 from tests.sim.chaos import Chaos
 from tests.sim.checkers import Checkers
 from tests.sim.ending import check_end
 from tests.sim.faults import Kind
 from tests.sim.loop import VirtualLoop, run_virtually
 from tests.sim.wire import Crash
-from tests.sim.world import CONDITIONS, Life, World
+from tests.sim.world import CONDITIONS, Life, Seam, World
 
 LIVES, TURNS = 6, 24
 CYCLES_TO_FINISH = 40  # that change nothing, each a quarter of an hour after the last
@@ -29,7 +32,8 @@ CALM = {
 
 @dataclass(frozen=True)
 class Report:
-    """What came of one seed. `faults` by kind; `virtual_hours` of the exchange's time."""
+    """What came of one seed. `faults` by kind; `virtual_hours` of the exchange's time; `codes`: which of the venue's
+    error table were said at the wire, and how often."""
 
     seed: int
     orders: int
@@ -40,6 +44,7 @@ class Report:
     violations: tuple[str, ...]
     trace: str
     cycles_to_finish: int
+    codes: Counter[str]
     errors: tuple[BaseException, ...] = field(default=(), repr=False)
 
 
@@ -54,6 +59,7 @@ def simulate(
     ends: bool = True,
     tell: Callable[[str], None] | None = None,
     is_enough: Callable[[World], bool] = lambda world: False,
+    seam: Seam = Seam.PORT,
 ) -> Report:
     """Run one seed.
 
@@ -62,7 +68,13 @@ def simulate(
     """
 
     async def run(loop: VirtualLoop) -> Report:
-        world = World(seed, loop, only=only, heaviness=heaviness, limits=limits, playbook=playbook, tell=tell)
+        with no_real_time(loop, seed) if seam is Seam.WIRE else contextlib.nullcontext():
+            return await lead(loop)
+
+    async def lead(loop: VirtualLoop) -> Report:
+        world = World(
+            seed, loop, only=only, heaviness=heaviness, limits=limits, playbook=playbook, tell=tell, seam=seam
+        )
         checkers = Checkers(world)
         chaos = Chaos(world, checkers)
         try:
@@ -113,7 +125,7 @@ async def _live(world: World, checkers: Checkers, chaos: Chaos, lives: int, is_e
 async def _begin(world: World, checkers: Checkers) -> Life | None:
     try:
         life = await world.begin()
-    except (JournalError, Crash) as error:
+    except (JournalError, Crash, SetupFailed, Unavailable) as error:
         world.note(f"no start: {type(error).__name__}")
         if world.life is not None:
             await world.end(world.life, is_clean=False)
@@ -181,7 +193,7 @@ async def _settle_down(world: World, checkers: Checkers, chaos: Chaos) -> None:
 
 async def _finish(world: World, life: Life) -> str:
     """Cycles until nothing is wanted any more; else why not."""
-    why, idle = "", 0
+    why, idle, has_looked = "", 0, False
     for number in range(8 * CYCLES_TO_FINISH):
         result = await world.run_turn(life, "cycle")
         if result is not None:
@@ -196,7 +208,9 @@ async def _finish(world: World, life: Life) -> str:
         if result is None or not result.has_acted:
             idle += 1
             await asyncio.sleep(900)
-        if number == CYCLES_TO_FINISH // 4 and result is not None and not result.truth.is_agreed:
+        has_waited = number >= CYCLES_TO_FINISH // 4 and not has_looked
+        if has_waited and result is not None and not result.truth.is_agreed:
+            has_looked = True
             await life.app.cycle.accept(by="operator", reason="the simulation is over")
     return why
 
@@ -219,5 +233,6 @@ def _report(world: World) -> Report:
         violations=tuple(world.violations),
         trace=world.trace,
         cycles_to_finish=world.cycles_to_finish,
+        codes=world.codes,
         errors=tuple(world.errors),
     )

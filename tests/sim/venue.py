@@ -220,21 +220,12 @@ class FaultyVenue:
         for listener in self._wire.on_cancel:
             listener(client_id)
         if is_trigger and self._plan.strikes(Kind.CANCEL_RACE):
-            self._fire(symbol, client_id)
+            self._wire.fire(symbol, client_id)
         if self._plan.strikes(Kind.CANCEL_BLIND):
             raise VenueRejected("-2011", "by a fault", Rejection.NOT_FOUND)
         await self._port.write(
             f"cancel {client_id}", lambda: self._inner.cancel_order(symbol, client_id, is_trigger=is_trigger)
         )
-
-    def _fire(self, symbol: str, client_id: str) -> None:
-        """Its trigger price is met just before the cancel arrives."""
-        engine = self._wire.exchange
-        engine.advance(self._wire.now_ms())
-        order = engine.order(ACCOUNT, symbol, client_id=client_id, is_trigger=True)
-        if order is not None and order.is_open and engine.is_open(symbol):
-            engine._timeline._fire(engine._state.account(ACCOUNT), order)
-            self._wire.note(f"{client_id} fires")
 
     async def set_leverage(self, symbol: str, leverage: Decimal) -> None:
         await self._port.write(f"leverage {symbol} {leverage}", lambda: self._inner.set_leverage(symbol, leverage))

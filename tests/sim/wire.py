@@ -118,6 +118,15 @@ class Wire:
         never = self.exchange.rules.duplicate_scope is DuplicateScope.NEVER
         return first is not None and (never or first.is_open)
 
+    def fire(self, symbol: str, client_id: str) -> None:
+        """The trigger price of an order is met just before its cancel arrives."""
+        engine = self.exchange
+        engine.advance(self.now_ms())
+        order = engine.order(ACCOUNT, symbol, client_id=client_id, is_trigger=True)
+        if order is not None and order.is_open and engine.is_open(symbol):
+            engine._timeline._fire(engine._state.account(ACCOUNT), order)
+            self.note(f"{client_id} fires")
+
     def order_as_of(self, symbol: str, client_id: str, at_ms: int, *, is_trigger: bool) -> OrderReport | None:
         found = [
             order

@@ -1,7 +1,8 @@
 """One exchange, one account, one journal file, and the lives of the bot that trades there. Assembled as in production.
 
-A `Life` is one process: real cycle, observer, reconciler, executor, journal and kill switch over a `FaultyVenue`. It
-ends cleanly, by a journal that fails, or by a crash; the next one is new parts over the same file and exchange.
+A `Life` is one process: real cycle, observer, reconciler, executor, journal and kill switch over a `FaultyVenue` (the
+seam at the port) or a `WireVenue` (the seam at the wire). It ends cleanly, by a journal that fails, or by a crash; the
+next one is new parts over the same file and exchange.
 """
 
 import asyncio
@@ -10,9 +11,11 @@ import hashlib
 import shutil
 import sqlite3
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from enum import StrEnum
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -26,13 +29,15 @@ from bot.app.wiring import App, _assemble
 from bot.domain.money import ZERO
 from bot.domain.states import KillLevel
 from bot.execution.journal import Journal, JournalError
-from bot.ports import Unavailable
+from bot.ports import SetupFailed, Unavailable
 from bot.simex.engine.exchange import Exchange
 from bot.simex.engine.rules import DuplicateScope, Rules
 from bot.venues.engine_venue import EngineVenue
-from tests.sim.faults import FaultPlan, Kind
+from tests.sim.at_the_wire import WireVenue
+from tests.sim.faults import AT_THE_WIRE, FaultPlan, Kind
 from tests.sim.loop import VirtualLoop
 from tests.sim.market import MARKETS, START_MS, brackets_of, instruments, market_of
+from tests.sim.replica import Replica
 from tests.sim.venue import FaultyVenue
 from tests.sim.wire import ACCOUNT, Crash, Doom, Wire
 
@@ -59,6 +64,16 @@ LOOSE = {
     "slippage_max_bps": "500", "funding_rate_max_annual": "10", "funding_cost_max_day": "1",
 }  # fmt: skip
 CONDITIONS = ("breakout", "euphoria", "uncertainty", "downtrend", "neutral")
+# Further off than half a receive window the bot is not let in at the wire; off by a second it opens nothing.
+SKEW_AT_START_MS = 900
+STEPS_AT_THE_WIRE = 10  # of the loop, where the port has one
+
+
+class Seam(StrEnum):
+    """Where the bot ends and the simulation begins: at `bot.ports.Venue`, or at the bytes of HTTP."""
+
+    PORT = "port"
+    WIRE = "wire"
 
 
 class LocalClock:
@@ -77,7 +92,7 @@ class Life:
 
     app: App
     doom: Doom
-    venue: FaultyVenue
+    venue: FaultyVenue | WireVenue
     tasks: set[asyncio.Task[Any]] = field(default_factory=set)
     watch: asyncio.Task[None] | None = None
     clock_checked_ms: int = 0
@@ -124,10 +139,7 @@ class Life:
 
     def drop(self) -> None:
         """What the end of a process does: file handles and locks are gone, an open transaction with them."""
-        journal = self.app.journal
-        journal._writer._close()
-        journal.reader.close()
-        journal._lock_file.release()
+        let_go(self.app.journal)
 
 
 class World:
@@ -143,10 +155,12 @@ class World:
         limits: Mapping[str, str] | None = None,
         playbook: Mapping[str, str] | None = None,
         tell: Callable[[str], None] | None = None,
+        seam: Seam = Seam.PORT,
     ) -> None:
-        self.seed, self.loop, self._tell = seed, loop, tell
+        self.seed, self.loop, self._tell, self.seam = seed, loop, tell, seam
         self.chance = chance = Random(f"{seed}/world")
-        self.plan = FaultPlan(seed, only=only, heaviness=heaviness)
+        rates = AT_THE_WIRE if seam is Seam.WIRE else {}
+        self.plan = FaultPlan(seed, only=only, heaviness=heaviness, rates=rates)
         self.directory = Path(tempfile.mkdtemp(prefix="sim-", dir=SHM if SHM.is_dir() else None))
         self.clock_error_ms = 0
         self.clock = LocalClock(self)
@@ -177,6 +191,8 @@ class World:
         inner = EngineVenue(self.exchange, _Truth(self), account=ACCOUNT)
         self.wire = Wire(self.exchange, self.plan, inner, self.now_ms, self.note)
         self.life: Life | None = None
+        self.codes: Counter[str] = Counter()
+        self._replica = Replica(self.wire) if seam is Seam.WIRE else None
 
     @property
     def journal_path(self) -> Path:
@@ -242,7 +258,7 @@ class World:
     # lives
 
     async def begin(self) -> Life:
-        """A new process. Raises JournalError."""
+        """A new process. Raises JournalError; at the wire also SetupFailed and Unavailable."""
         self.lives += 1
         doom = self._draw_doom()
         if self.plan.strikes(Kind.CLOCK_SKEW):
@@ -254,12 +270,25 @@ class World:
             keep_snapshots=settings.journal.keep_snapshots, threaded=False,
         )  # fmt: skip
         self._spoil(journal, doom)
-        venue = FaultyVenue(self.wire, self.clock, doom)
-        await venue.open()
+        venue = self._connect(settings, doom)
+        try:
+            await venue.open()
+        except BaseException as error:
+            let_go(journal)
+            if isinstance(error, SetupFailed):  # an operator reads it and synchronises the machine's clock
+                self.clock_error_ms = self.plan.count(Kind.CLOCK_SKEW, -SKEW_AT_START_MS, SKEW_AT_START_MS)
+            raise
         app = _assemble(settings, self.clock, venue, journal, None)
         self.life = Life(app, doom, venue, clock_checked_ms=self.clock.now_ms())
         await record_config(journal, settings, app.cycle.parts.policy)
         return self.life
+
+    def _connect(self, settings: Settings, doom: Doom) -> FaultyVenue | WireVenue:
+        if self._replica is None:
+            return FaultyVenue(self.wire, self.clock, doom)
+        return WireVenue(
+            self.wire, self._replica, self.codes, settings=settings, clock=self.clock, doom=doom, loop=self.loop
+        )
 
     def _draw_doom(self) -> Doom:
         plan, doom = self.plan, Doom()
@@ -268,7 +297,7 @@ class World:
         if plan.strikes(Kind.CRASH_COMMIT):
             doom.at_commit = plan.count(Kind.CRASH_COMMIT, 1, 200)
         if plan.strikes(Kind.CRASH_STEP):
-            doom.at_step = plan.count(Kind.CRASH_STEP, 1, 3_000)
+            doom.at_step = plan.count(Kind.CRASH_STEP, 1, 3_000) * (STEPS_AT_THE_WIRE if self._replica else 1)
         return doom
 
     def _spoil(self, journal: Journal, doom: Doom) -> None:
@@ -348,6 +377,7 @@ class World:
         if is_clean and not life.doom.is_dead:
             with contextlib.suppress(Crash):
                 await life.app.journal.close()
+        await life.venue.close()
         life.drop()
         self.note(f"life {self.lives} ends, {'clean' if is_clean else 'killed'}")
         self.life = None
@@ -363,6 +393,13 @@ class World:
 
     def remove(self) -> None:
         shutil.rmtree(self.directory, ignore_errors=True)
+
+
+def let_go(journal: Journal) -> None:
+    """What is left of a journal when its process has ended: nothing open, nothing locked."""
+    journal._writer._close()
+    journal.reader.close()
+    journal._lock_file.release()
 
 
 class _Truth:

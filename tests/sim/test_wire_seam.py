@@ -1,0 +1,129 @@
+"""The seam at the wire: the production venue, ccxt and aiohttp over memory. More: `python -m tests.sim --seam wire`."""
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from bot.simex.dialects.wire import WireRequest
+from tests.sim.known import known_reason
+from tests.sim.loop import VirtualLoop, run_virtually
+from tests.sim.memory import Answer, MemoryConnector, MemoryTransport
+from tests.sim.mutants import MUTANTS, Mutant
+from tests.sim.scenario import simulate
+from tests.sim.world import Seam
+
+ROOT = Path(__file__).parent.parent.parent
+# Within two seeds each; the others need the port's speed.
+FOUND_AT_THE_WIRE = (
+    "send before write",
+    "resend in doubt",
+    "reuse the id",
+    "stamp when sent",
+    "skip the quiet period",
+)
+SEEDS_OF_A_MUTANT = 2
+
+
+@pytest.mark.parametrize("seed", [0, 6])
+def test_every_rule_holds_through_a_seeds_faults_at_the_wire(seed: int) -> None:
+    report = simulate(seed, lives=2, seam=Seam.WIRE)
+    assert report.faults.total() > 10
+    assert report.orders > 5
+    assert [sentence for sentence in report.violations if not known_reason(sentence)] == []
+
+
+def test_a_seed_gives_the_same_trace_under_two_hash_seeds_at_the_wire() -> None:
+    command = [sys.executable, "-m", "tests.sim", "--seam", "wire", "--seed", "2", "--lives", "1"]
+    running = [
+        subprocess.Popen(
+            command, cwd=ROOT, env={**os.environ, "PYTHONHASHSEED": salt}, stdout=subprocess.PIPE, text=True
+        )
+        for salt in ("1", "2")
+    ]
+    printed = [process.communicate(timeout=240)[0].splitlines()[0] for process in running]
+    assert "trace" in printed[0]
+    assert printed[0] == printed[1]
+
+
+@pytest.mark.parametrize("name", FOUND_AT_THE_WIRE)
+def test_a_mutant_is_found_at_the_wire(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    mutant: Mutant = next(one for one in MUTANTS if one.name == name)
+    mutant.apply(monkeypatch)
+    found: list[str] = []
+    for seed in range(SEEDS_OF_A_MUTANT):
+        report = simulate(
+            seed, only=mutant.kinds, heaviness=mutant.heaviness, lives=2, limits=mutant.limits,
+            playbook=mutant.playbook, ends=mutant.ends, seam=Seam.WIRE,
+            is_enough=lambda world: any(sentence.startswith(mutant.rules) for sentence in world.violations),
+        )  # fmt: skip
+        found += report.violations
+        if any(sentence.startswith(mutant.rules) for sentence in report.violations):
+            return
+    pytest.fail(f"{name} was not found within {SEEDS_OF_A_MUTANT} seeds; seen: {found}")
+
+
+def fetched(take: Callable[[WireRequest, MemoryTransport], None]) -> tuple[str, float]:
+    """What aiohttp makes of an answer: its text or the name of its error, and the virtual seconds it took."""
+
+    async def reach(request: aiohttp.ClientRequest) -> None:
+        await asyncio.sleep(0.5)
+
+    async def ask(loop: VirtualLoop) -> tuple[str, float]:
+        async with aiohttp.ClientSession(connector=MemoryConnector(take, reach)) as session:
+            try:
+                timeout = aiohttp.ClientTimeout(total=20)
+                async with session.post("https://api.example/path?a=1", data=b"b=2", timeout=timeout) as response:
+                    return f"{response.status} {await response.text()}", loop.time()
+            except (aiohttp.ClientError, TimeoutError) as error:
+                return type(error).__name__, loop.time()
+
+    return run_virtually(ask)
+
+
+def test_a_request_arrives_whole_and_its_answer_comes_back() -> None:
+    seen: list[WireRequest] = []
+
+    def take(request: WireRequest, transport: MemoryTransport) -> None:
+        seen.append(request)
+        transport.answer(Answer(418, '{"code":-1003}'))
+
+    assert fetched(take) == ('418 {"code":-1003}', 0.5)
+    assert [(one.method, one.host, one.path, one.query, one.body) for one in seen] == [
+        ("POST", "api.example", "/path", "a=1", "b=2")
+    ]
+
+
+def test_an_answer_that_is_cut_off_is_an_error() -> None:
+    assert fetched(lambda _, there: there.answer(Answer(200, '{"a":', announced=9)))[0] == "ClientPayloadError"
+
+
+def test_a_reset_is_an_error_at_once() -> None:
+    assert fetched(lambda _, there: there.reset()) == ("ClientOSError", 0.5)
+
+
+def test_an_end_without_a_byte_is_an_error() -> None:
+    assert fetched(lambda _, there: there.hang_up())[0] == "ServerDisconnectedError"
+
+
+def test_silence_ends_in_virtual_time() -> None:
+    name, seconds = fetched(lambda _, there: None)
+    assert name in ("ConnectionTimeoutError", "TimeoutError")
+    assert 20 <= seconds <= 21
+
+
+def test_no_connection_is_said_before_anything_is_sent() -> None:
+    async def refuse(request: aiohttp.ClientRequest) -> None:
+        raise ConnectionRefusedError(111, "connection refused")
+
+    async def ask(loop: VirtualLoop) -> None:
+        async with aiohttp.ClientSession(connector=MemoryConnector(lambda *_: None, refuse)) as session:
+            await session.get("https://api.example/")
+
+    with pytest.raises(aiohttp.ClientConnectorError):
+        run_virtually(ask)
