@@ -14,8 +14,8 @@ demo: venv  ## run one keyless demo on the embedded exchange (makes .venv first)
 test: venv-dev  ## run the whole test suite (ARGS="-k word" narrows it)
 	@$(BIN)/python -m pytest $(ARGS)
 
-simulate: venv-dev  ## seeded faults against the real bot in virtual time (SEEDS=100 SEED=…)
-	@$(BIN)/python -m tests.sim --jobs 2 --seeds $(or $(SEEDS),20) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
+simulate: venv-dev  ## seeded faults against the real bot in virtual time (SEEDS=100 SEED=… SEAM=wire)
+	@$(BIN)/python -m tests.sim --jobs 2 --seeds $(or $(SEEDS),20) $(if $(SEAM),--seam $(SEAM)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
 
 soak: venv-dev  ## the real daemon on real sockets, killed and disturbed (MINUTES=2 SEED=…)
 	@$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),2) $(if $(SEED),--seed $(SEED))

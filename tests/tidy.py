@@ -33,7 +33,9 @@ OWNERS = {
     "ccxt": ("bot/venues/ccxt_loader.py", "bot/venues/ccxt_venue.py", "bot/venues/wire.py", "bot/venues/errors.py"),
     "tenacity": ("bot/venues/wire.py", "bot/venues/throttle.py"),
     "asyncio_throttle": ("bot/venues/wire.py", "bot/venues/throttle.py"),
-    "sqlite_utils": ("bot/execution/journal*.py", "bot/execution/lease.py"),
+    "sqlite_utils": ("bot/execution/journal*.py", "bot/execution/lease.py", "bot/app/sweep_store.py"),
+    "distributed": ("bot/app/sweep_dask.py", "bot/app/cli_sweep.py"),
+    "optuna": ("bot/app/sweep_optuna.py", "bot/app/cli_sweep.py"),
     "pydantic_settings": ("bot/app/settings*.py",),
     "pydantic": (
         "bot/playbook/policy.py",

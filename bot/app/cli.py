@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 import bot
-from bot.app import cli_backtest, cli_config, cli_journal, cli_read
+from bot.app import cli_backtest, cli_config, cli_journal, cli_read, cli_sweep
 from bot.app import cli_common as common
 from bot.app.cli_common import Assign, Config, Environment, Json, Mode, State
 from bot.app.exit_codes import ExitCode
@@ -32,6 +32,7 @@ app.add_typer(cli_config.app, name="config")
 app.add_typer(cli_journal.app, name="journal")
 cli_read.add_commands(app)
 cli_backtest.add_commands(app)
+cli_sweep.add_commands(app)
 
 
 class HaltLevel(StrEnum):
