@@ -11,6 +11,7 @@ from typing import Any
 from rich.console import Console, RenderableType
 from rich.text import Text
 
+from bot.app import report_funding as funding
 from bot.app import report_rows as rows
 from bot.app import report_tables as tables
 from bot.app.cycle import CycleResult, verdict_mapping
@@ -54,6 +55,7 @@ def cycle_view(
         parts += [tables.why_view(reading, result.snapshot.at_ms), _sleeves(result.portfolio, encoded, quote)]
     if begun := _tranche_begun(result, before):
         parts.append(tables.plan_table(rows.plan_rows(begun), quote))
+        parts += _funding_expected(result, begun, quote)
     if decision.intents:
         parts.append(tables.intents_table(rows.intent_rows(decision.intents, instruments), quote, width))
         verdicts = rows.verdict_rows(decision.intents, [verdict_mapping(verdict) for verdict in result.verdicts])
@@ -91,12 +93,23 @@ def plan_document(result: CycleResult) -> dict[str, Any]:
     return {
         "reading": rows.why(encoded, number=result.number, at_ms=result.snapshot.at_ms),
         "campaign": rows.campaign_row(decision.campaign) if decision.campaign else None,
+        "funding": _planned_funding(result, _running(result)),
         "intents": rows.intent_rows(decision.intents, result.snapshot.instruments),
         "verdicts": rows.verdict_rows(decision.intents, verdicts),
         "sleeves": rows.sleeve_rows(result.portfolio, encoded["target"]),
         "missing": [f"{missing.what}: {missing.why}" for missing in result.snapshot.missing],
         "notes": notes_of(result),
     }
+
+
+def _planned_funding(result: CycleResult, tranche: Tranche | None) -> list[rows.Row]:
+    campaign = result.decision.campaign
+    return [] if campaign is None or tranche is None else funding.planned_rows(tranche, campaign, result.snapshot)
+
+
+def _funding_expected(result: CycleResult, tranche: Tranche, quote: str) -> list[RenderableType]:
+    found = _planned_funding(result, tranche)
+    return [funding.funding_table(found, quote)] if found else []
 
 
 def _tranche_begun(result: CycleResult, before: CycleResult | None) -> Tranche | None:
@@ -117,6 +130,7 @@ def demo_summary(
     """What a demo came to, JSON-able. `reconciled` is true when journal and venue agree and nothing is in doubt."""
     orders: tuple[Order, ...] = reader.load_orders(ORDERS_MAX)
     counts = rows.order_counts(orders)
+    fills = reader.load_fills(FILLS_MAX)
     portfolio, memory = last.portfolio, last.decision.memory
     return {
         "reconciled": truth.is_agreed and counts["in_doubt"] == 0,
@@ -132,8 +146,9 @@ def demo_summary(
         },
         "executed": rows.leg_rows(orders),
         "orders": counts,
-        "fees": rows.fees(reader.load_fills(FILLS_MAX)),
+        "fees": rows.fees(fills),
         "funding_quote": rows.funding(reader.load_payments()),
+        "funding_legs": funding.held_rows(campaigns, reader, orders, fills, policy.funding_average_hours),
         "positions": rows.position_rows(truth.account, last.snapshot.instruments, memory.hedges),
         "notes": [encode(note) for note in truth.notes],
     }  # fmt: skip
@@ -161,6 +176,8 @@ def print_summary(console: Console, summary: Mapping[str, Any]) -> None:
     console.print(tables.legs_table(summary["executed"], quote))
     console.print(tables.sleeves_table(list(summary["sleeves"].values()), quote))
     console.print(tables.positions_table(summary["positions"], quote))
+    if summary["funding_legs"]:
+        console.print(funding.funding_table(summary["funding_legs"], quote))
     console.print(tables.totals_line(summary["orders"], summary["fees"], summary["funding_quote"], quote))
     console.print(Text(f"equity: {money(summary['equity_quote'])} {quote}"))
     if summary["reconciled"]:

@@ -13,9 +13,9 @@ from bot.domain.market import Quote
 from bot.domain.money import BPS, ONE, ZERO
 from bot.domain.order import Intent, Purpose
 from bot.domain.reason import Note, Reason
-from bot.playbook.policy import HOUR_MS
+from bot.playbook.policy import HOUR_MS, MINUTE_MS
 from bot.playbook.scene import Scene, leg_id, off_by
-from bot.playbook.timing import overbought, retracement_zone
+from bot.playbook.timing import is_twap, next_slice_ms, overbought, retracement_zone, slice_size
 from bot.playbook.wallets import free_margin
 
 _REDUCING = (Purpose.EXIT, Purpose.RELEASE)
@@ -94,6 +94,9 @@ def _enter(
             size, more = _within_spot(leg, size, quote, instrument, scene)
             notes += more
         is_short = bool(notes)
+    if is_twap(leg, tranche, scene.policy, scene.at_ms):
+        lowest = min(worst, quote.valuation)
+        size = min(size, slice_size(leg, leg.left(scene.held(leg.symbol)), lowest, instrument, scene.policy))
     size = instrument.floor_size(min(size, largest(max(worst, quote.valuation), instrument, scene)))
     reduce_only = _is_reducing(leg, instrument)
     if not instrument.is_tradable(size, min(worst, quote.valuation), reduce_only=reduce_only):
@@ -106,8 +109,11 @@ def _is_reducing(leg: Leg, instrument: Instrument) -> bool:
 
 
 def _waits(leg: Leg, tranche: Tranche, scene: Scene) -> Note | None:
-    """A purchase waits while its token is overbought or has not pulled back, until the deadline; sales and hedges never
-    wait."""
+    """A purchase waits while its token is overbought or has not pulled back, until the deadline; the slices of a TWAP
+    wait for their time; nothing else waits."""
+    if is_twap(leg, tranche, scene.policy, scene.at_ms) and (due_ms := next_slice_ms(leg, scene.policy)) > scene.at_ms:
+        minutes = -(-(due_ms - scene.at_ms) // MINUTE_MS)
+        return Note(Reason.ENTRY_WAITS, f"{leg.words}: the next slice is due in {minutes} min", leg.symbol)
     deadline = tranche.started_ms + scene.policy.entry_wait_hours * HOUR_MS
     if leg.purpose is not Purpose.INCREASE or scene.at_ms >= deadline:
         return None

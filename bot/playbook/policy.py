@@ -69,6 +69,13 @@ class GainHedge(StrEnum):
     FULL = "full"
 
 
+class Style(StrEnum):
+    """How a leg is executed, always inside its bound: at once, or in slices over time (PLAYBOOK §9)."""
+
+    MARKET = "market"
+    TWAP = "twap"
+
+
 class NeutralFutures(StrEnum):
     """What the futures sleeves do in the neutral stance (PLAYBOOK §2)."""
 
@@ -266,6 +273,15 @@ class Policy(BaseModel):
     order_max_quote: Decimal = Field(
         default=Decimal(10_000), gt=0, description="largest order of a leg, quote; the rest follows"
     )
+    increase_style: Style = Field(
+        default=Style.MARKET, description="execution of spot purchases: market (limit at the worst price) or twap"
+    )
+    reduce_style: Style = Field(
+        default=Style.MARKET,
+        description="execution of a rotation's spot sales: market (limit at the worst price) or twap",
+    )
+    twap_slices: int = Field(default=6, ge=2, le=48, description="slices that a twap divides a leg into, count")
+    twap_minutes: int = Field(default=60, ge=2, le=1440, description="time over which a twap spreads a leg, minutes")
     entry_wait: bool = Field(default=True, description="whether overbought tokens are bought later")
     entry_wait_hours: int = Field(default=24, ge=0, le=720, description="longest wait for a better entry, hours")
     leg_patience_hours: int = Field(

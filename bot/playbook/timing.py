@@ -1,11 +1,41 @@
-"""When a purchase may wait for a better price (PLAYBOOK §9): an overbought token, a swing that has not pulled back.
+"""When a leg may wait (PLAYBOOK §9): an overbought token, a swing that has not pulled back, the next slice of a TWAP.
 
 Candles only say whether to wait; no price of an order is made from them.
 """
 
+from decimal import Decimal
+
+from bot.domain.campaign import Leg, Tranche
 from bot.domain.candles import CandleSeries
+from bot.domain.instrument import Instrument
+from bot.domain.order import Purpose
 from bot.playbook import indicators
-from bot.playbook.policy import Policy
+from bot.playbook.policy import HOUR_MS, MINUTE_MS, Policy, Style
+
+
+def is_twap(leg: Leg, tranche: Tranche, policy: Policy, at_ms: int) -> bool:
+    """Whether the leg is executed in slices: hedges, exits and perps never are, and after the deadline nothing is."""
+    style = {Purpose.INCREASE: policy.increase_style, Purpose.REDUCE: policy.reduce_style}.get(leg.purpose)
+    deadline = tranche.started_ms + policy.entry_wait_hours * HOUR_MS + 2 * policy.twap_minutes * MINUTE_MS
+    return style is Style.TWAP and at_ms < deadline
+
+
+def next_slice_ms(leg: Leg, policy: Policy) -> int:
+    """When the next slice of a TWAP is due, UTC ms: the first at once, another one step after the holding last changed.
+
+    Nothing but the leg is remembered, so a restart neither repeats nor forgets a slice."""
+    asked = leg.asked
+    if asked is None or asked.held == leg.size_from:
+        return 0
+    return asked.since_ms + policy.twap_minutes * MINUTE_MS // policy.twap_slices
+
+
+def slice_size(leg: Leg, left: Decimal, price: Decimal, instrument: Instrument, policy: Policy) -> Decimal:
+    """Size of a TWAP's next slice out of what is `left`: all of it where a slice or its remainder is below the venue's
+    minimum."""
+    size = instrument.floor_size(abs(leg.size_to - leg.size_from) / policy.twap_slices)
+    tradable = (instrument.is_tradable(instrument.floor_size(part), price) for part in (size, left - size))
+    return size if all(tradable) else left
 
 
 def overbought(series: CandleSeries | None, policy: Policy) -> float | None:

@@ -19,7 +19,7 @@ FEE = Decimal("0.001")
 
 
 def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, **changes: Any) -> Mapping[str, Any]:
-    assert run_demo(DemoOptions(as_json=True, directory=tmp_path, max_seconds=300, **changes)) == 0
+    assert run_demo(DemoOptions(as_json=True, directory=tmp_path, **{"max_seconds": 300} | changes)) == 0
     return json.loads(capsys.readouterr().out)  # type: ignore[no-any-return]
 
 
