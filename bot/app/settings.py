@@ -230,7 +230,9 @@ class Settings(BaseSettings):
     @property
     def digest(self) -> str:
         """Names what decides in this configuration; secrets, logs, places and the kill switch are no part of it."""
-        deciding = {"environment", "mode", "venue", "playbook", "risk", "execution", "paper", "universe"}
+        deciding = {
+            "environment", "mode", "venue", "playbook", "risk", "execution", "paper", "universe", "tvl", "calendar",
+        }  # fmt: skip
         content = self.model_dump(mode="json", include=deciding)
         return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
 

@@ -233,7 +233,10 @@ def test_lines_are_found_through_tables_quotes_and_dots() -> None:
 def test_the_digest_names_what_decides_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
     same = ("logs.level=debug", "state_directory=elsewhere", "kill_switch=pause")
     assert load_settings((), same).digest == load_settings().digest
-    assert load_settings((), ("playbook.shift=0.19",)).digest != load_settings().digest
+    days = "start = 2026-01-03T00:00:00Z, end = 2026-01-25T00:00:00Z"
+    hearing = f'{{ name = "hearing", kind = "regulatory", {days}, weight = "-1" }}'
+    for changed in ("playbook.shift=0.19", "tvl.is_on=false", f"calendar=[{hearing}]"):
+        assert load_settings((), (changed,)).digest != load_settings().digest, changed
     monkeypatch.setenv("SECTORBOT__VENUE__API_KEY", "one-key")
     monkeypatch.setenv("SECTORBOT__VENUE__API_SECRET", "one-secret")
     first = load_settings().digest
