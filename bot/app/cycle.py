@@ -43,7 +43,8 @@ TURN_GRACE_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class CycleResult:
-    """All that happened in one cycle, for those who tell about it."""
+    """All that happened in one cycle, for those who tell about it. `funding_hours`: over which
+    funding is averaged; 0: the next rate alone."""
 
     number: int
     kind: str
@@ -57,6 +58,7 @@ class CycleResult:
     notes: tuple[Note, ...] = ()
     seconds: float = 0.0
     breakers: tuple[Note, ...] = ()
+    funding_hours: int = 0
 
     @property
     def has_acted(self) -> bool:
@@ -192,7 +194,7 @@ class Cycle:
             await parts.journal.record_fact(ACCOUNT, encode(truth.account))
         return CycleResult(
             number, kind, snapshot, portfolio, decision, tuple(verdicts), outcomes, truth, kill, notes,
-            time.monotonic() - started, breakers,
+            time.monotonic() - started, breakers, parts.policy.funding_average_hours,
         )  # fmt: skip
 
     def _decide(

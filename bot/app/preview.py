@@ -52,7 +52,10 @@ async def preview(settings: Settings) -> CycleResult:
         )  # fmt: skip
         verdicts = review(decision.intents, context, settings.risk)
         seconds = time.monotonic() - started
-        return CycleResult(0, "plan", snapshot, portfolio, decision, tuple(verdicts), (), truth, kill, (), seconds)
+        return CycleResult(
+            0, "plan", snapshot, portfolio, decision, tuple(verdicts), (), truth, kill, (), seconds,
+            funding_hours=policy.funding_average_hours,
+        )  # fmt: skip
     finally:
         if reader is not None:
             reader.close()

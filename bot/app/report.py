@@ -104,7 +104,9 @@ def plan_document(result: CycleResult) -> dict[str, Any]:
 
 def _planned_funding(result: CycleResult, tranche: Tranche | None) -> list[rows.Row]:
     campaign = result.decision.campaign
-    return [] if campaign is None or tranche is None else funding.planned_rows(tranche, campaign, result.snapshot)
+    if campaign is None or tranche is None:
+        return []
+    return funding.planned_rows(tranche, campaign, result.snapshot, result.funding_hours)
 
 
 def _funding_expected(result: CycleResult, tranche: Tranche, quote: str) -> list[RenderableType]:

@@ -24,11 +24,10 @@ from bot.playbook.funding import ExpectedFunding, expected_funding, opens_perp
 from bot.playbook.scene import leg_id
 from bot.ports import Payment
 
-AVERAGE_HOURS = 72
 CYCLES_MAX = 10_000
 
 
-def planned_rows(tranche: Tranche, campaign: Campaign, snapshot: Snapshot, hours: int = AVERAGE_HOURS) -> list[Row]:
+def planned_rows(tranche: Tranche, campaign: Campaign, snapshot: Snapshot, hours: int) -> list[Row]:
     """A row per leg of the tranche that opens a perp position, with its expectation from `snapshot`."""
     legs = (leg for leg in tranche.legs if opens_perp(leg) and leg.state is not LegState.SKIPPED)
     return [

@@ -74,7 +74,7 @@ def test_the_funding_of_a_flip_keeps_the_sign_of_the_mean() -> None:
 def test_spot_and_what_closes_a_position_have_no_funding_and_an_unknown_rate_is_said_so() -> None:
     spot = replace(LONG, purpose=Purpose.INCREASE, symbol="UNI/USDT", exits=None)
     whole, tranche = campaign(HEDGE, RELEASE, spot, replace(LONG, state=LegState.SKIPPED))
-    assert [(row["id"], row["expected"]) for row in planned_rows(tranche, whole, snapshot())] == [("1.1.1", None)]
+    assert [(row["id"], row["expected"]) for row in planned_rows(tranche, whole, snapshot(), 72)] == [("1.1.1", None)]
 
 
 def opened(name: str, intent: str, at_ms: int, *, reduce_only: bool = False) -> tuple[Order, Fill]:
