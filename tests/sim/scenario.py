@@ -193,7 +193,8 @@ async def _settle_down(world: World, checkers: Checkers, chaos: Chaos) -> None:
 
 async def _finish(world: World, life: Life) -> str:
     """Cycles until nothing is wanted any more; else why not."""
-    why, idle, has_looked = "", 0, False
+    why, idle, rounds, has_looked = "", 0, 0, False
+    rounds_max = life.app.settings.cadence.rounds_max
     for number in range(8 * CYCLES_TO_FINISH):
         result = await world.run_turn(life, "cycle")
         if result is not None:
@@ -205,8 +206,10 @@ async def _finish(world: World, life: Life) -> str:
             why = _why(result)
         if idle >= (10 if world.is_tight else CYCLES_TO_FINISH):
             return why
-        if result is None or not result.has_acted:
-            idle += 1
+        has_acted = result is not None and result.has_acted
+        idle, rounds = idle + (not has_acted), rounds + 1
+        if not has_acted or rounds >= rounds_max:  # the daemon rests too, and meanwhile a thin book grows back
+            rounds = 0
             await asyncio.sleep(900)
         has_waited = number >= CYCLES_TO_FINISH // 4 and not has_looked
         if has_waited and result is not None and not result.truth.is_agreed:
