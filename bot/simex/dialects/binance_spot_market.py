@@ -10,10 +10,12 @@ from bot.domain.instrument import Instrument, Kind
 from bot.domain.money import ZERO
 from bot.simex.dialects.binance_common import (
     INTERVALS_MS,
+    SATOSHI,
     ApiError,
     Call,
     Params,
     Route,
+    decimals,
     fixed,
     from_float,
     public,
@@ -180,7 +182,17 @@ def price_text(instrument: Instrument, price: Decimal) -> str:
 
 
 def size_text(instrument: Instrument, size: Decimal) -> str:
-    return fixed(size) if instrument.kind is Kind.SPOT else fixed(size, instrument.size_step)
+    """Spot writes eight decimals, futures those of the step, and more where a size is older than the step."""
+    return fixed(size) if instrument.kind is Kind.SPOT else fixed(size, min(instrument.size_step, _grain(size)))
+
+
+def kept_price_text(instrument: Instrument, price: Decimal) -> str:
+    """A price that an order or an execution keeps, whatever became of the tick since."""
+    return fixed(price) if instrument.kind is Kind.SPOT else fixed(price, min(instrument.price_tick, _grain(price)))
+
+
+def _grain(value: Decimal) -> Decimal:
+    return max(SATOSHI, Decimal(1).scaleb(-decimals(value)))
 
 
 def klines(call: Call) -> list[list[Any]]:

@@ -6,7 +6,7 @@ from typing import Any
 from bot.domain.money import ZERO
 from bot.domain.order import OrderType, TimeInForce
 from bot.simex.dialects.binance_common import EVERYTHING, ApiError, Call, Params, Route, Security, private, times
-from bot.simex.dialects.binance_spot_market import price_text, size_text
+from bot.simex.dialects.binance_spot_market import kept_price_text, price_text, size_text
 from bot.simex.dialects.binance_spot_orders import SIDES
 from bot.simex.dialects.binance_usdm_orders import (
     TIMES_IN_FORCE,
@@ -158,8 +158,8 @@ def row(call: Call, order: SimOrder) -> Mapping[str, Any]:
         "algoStatus": _STATES[order.status],
         "actualOrderId": "" if child is None else str(child.id),
         "actualPrice": price_text(instrument, average),
-        "triggerPrice": price_text(instrument, order.trigger_price or ZERO),
-        "price": price_text(instrument, order.price or ZERO),
+        "triggerPrice": kept_price_text(instrument, order.trigger_price or ZERO),
+        "price": kept_price_text(instrument, order.price or ZERO),
         "icebergQuantity": None,
         "selfTradePreventionMode": "EXPIRE_MAKER",
         "workingType": "MARK_PRICE" if order.trigger_by_mark else "CONTRACT_PRICE",

@@ -21,7 +21,7 @@ from bot.simex.dialects.binance_common import (
     private,
 )
 from bot.simex.dialects.binance_refusals import perp_error
-from bot.simex.dialects.binance_spot_market import price_text, size_text
+from bot.simex.dialects.binance_spot_market import kept_price_text, price_text, size_text
 from bot.simex.dialects.binance_spot_orders import SIDES, found, is_forgotten, listed, traded
 from bot.simex.dialects.binance_usdm_market import price_precision, size_precision
 from bot.simex.engine.refusal import Refusal, RefusalReason
@@ -211,7 +211,7 @@ def user_trades(call: Call) -> list[Mapping[str, Any]]:
             "id": trade.id,
             "orderId": trade.order_id,
             "side": trade.side.value.upper(),
-            "price": price_text(instrument, trade.price),
+            "price": kept_price_text(instrument, trade.price),
             "qty": size_text(instrument, trade.size),
             "realizedPnl": fixed(trade.realised_pnl),
             "quoteQty": fixed(trade.quote),
@@ -242,7 +242,7 @@ def _core(call: Call, order: SimOrder) -> dict[str, Any]:
         "symbol": call.name(order.symbol),
         "status": order.status.value,
         "clientOrderId": order.client_id,
-        "price": price_text(instrument, order.price or ZERO),
+        "price": kept_price_text(instrument, order.price or ZERO),
         "avgPrice": fixed(average),
         "origQty": size_text(instrument, order.size or order.filled_size),
         "executedQty": size_text(instrument, order.filled_size),

@@ -142,6 +142,10 @@ class Exchange:
         self._state.perp(symbol)
         return self._margin.brackets(symbol)
 
+    def is_listed(self, symbol: str) -> bool:
+        """Whether the symbol is one of `instruments`, open or not."""
+        return symbol in self._state.listings
+
     def is_open(self, symbol: str) -> bool:
         """Whether orders are taken: listed, not halted, not delisted."""
         return self._state.is_open(symbol)

@@ -38,6 +38,7 @@ class ReplayMarket(PathMarket):
         super().__init__({})
         self._tvl = {name: tuple(rows) for name, rows in (tvl or {}).items()}
         self._day_volumes: dict[str, list[float]] = {}
+        self._points: dict[str, tuple[int, PricePoint]] = {}  # the last one of each symbol: a quote asks four times
         for symbol in dict.fromkeys((*candles, *perps)):
             spot = symbol.partition(":")[0]
             own = candles.get(symbol)
@@ -62,6 +63,14 @@ class ReplayMarket(PathMarket):
             )
 
     def at(self, symbol: str, ms: int) -> PricePoint:
+        known = self._points.get(symbol)
+        if known is not None and known[0] == ms:
+            return known[1]
+        found = self._point(symbol, ms)
+        self._points[symbol] = ms, found
+        return found
+
+    def _point(self, symbol: str, ms: int) -> PricePoint:
         point = super().at(symbol, ms)
         path = self._tracks[symbol].last
         per_day = DAY_MS // path.timeframe_ms if isinstance(path, CandlePath) else 1

@@ -1,5 +1,6 @@
 """Binance USDⓈ-M futures as a client meets them: contracts, orders, conditional orders, positions, money."""
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -318,3 +319,15 @@ def test_fees_are_told(bench: Bench) -> None:
     rate = bench.ok("GET", "/fapi/v1/commissionRate", UNI)
     assert (rate["makerCommissionRate"], rate["takerCommissionRate"]) == ("0.0002", "0.0005")
     assert bench.ok("GET", "/fapi/v1/accountConfig")["dualSidePosition"] is False
+
+
+def test_what_is_older_than_a_coarser_filter_is_told_in_full(bench: Bench) -> None:
+    filled = bench.ok("POST", ORDER, {**MARKET, "quantity": "10.3"})
+    resting = bench.ok("POST", ORDER, {**LIMIT, "quantity": "10.3", "price": "9.005"})
+    old = bench.exchange.instruments["UNI/USDT:USDT"]
+    bench.exchange.replace_instrument(replace(old, size_step=Decimal(5), size_min=Decimal(5), price_tick=Decimal(1)))
+    trade = bench.ok("GET", "/fapi/v1/userTrades", UNI)[-1]
+    assert (trade["qty"], Decimal(trade["price"])) == ("10.3", Decimal(filled["avgPrice"]))
+    shown = bench.ok("GET", ORDER, {**UNI, "orderId": resting["orderId"]})
+    assert (shown["origQty"], shown["price"]) == ("10.3", "9.005")
+    assert risk(bench)["positionAmt"] == "10.3"
