@@ -81,6 +81,7 @@ class LeanJournal(Journal):
     def _connect(self) -> Any:
         db = super()._connect()
         db.execute("PRAGMA synchronous = OFF")
+        self.reader.read_through(db)
         return db
 
 
@@ -89,7 +90,7 @@ class Grid:
     never becomes coarser, so that nothing held is left unsaleable."""
 
     def __init__(self, market: Market, symbols: tuple[str, ...], start_ms: int) -> None:
-        self._market, self._prices = market, dict[str, float]()
+        self._market, self._prices, self._refitted = market, dict[str, float](), dict[str, None]()
         for symbol in symbols:
             self._prices[symbol] = market.at(symbol, max(start_ms, market.listed(symbol)[0])).mid
         self.instruments = {symbol: self._made(symbol, price) for symbol, price in self._prices.items()}
@@ -103,8 +104,10 @@ class Grid:
             if max(price / fitted, fitted / price) >= REFIT:
                 self._prices[symbol] = price
                 self.instruments[symbol] = _finer(self.instruments[symbol], self._made(symbol, price))
-        for symbol, known in exchange.instruments.items():
-            wanted = self.instruments[symbol]
+                self._refitted[symbol] = None
+        listed = exchange.instruments if self._refitted else {}
+        for symbol in self._refitted:
+            known, wanted = listed[symbol], self.instruments[symbol]
             if (known.price_tick, known.size_step) != (wanted.price_tick, wanted.size_step):
                 exchange.replace_instrument(wanted)
 

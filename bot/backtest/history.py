@@ -27,7 +27,7 @@ from bot.simex.market.replay import ReplayMarket
 PRICES = ("open", "high", "low", "close")
 HOURS = 24
 LEG_HOURS = 8
-ROWS_AT_ONCE = 100_000
+ROWS_AT_ONCE = 20_000
 TVL_DAYS, AGE_DAYS = 400, 4
 AFTER_MS = 2 * DAY_MS  # candles beyond the end, so that nothing ends because the reading did
 
@@ -128,7 +128,7 @@ def load_history(
         signs = [at for at in (daily.get(perp), *(own[perp].starts[:1] if perp in own else ()),
                                *(at for at, _ in funding.get(perp, ())[:1])) if at is not None]  # fmt: skip
         if spot is not None and signs:
-            paths[perp] = _perp_path(own.get(perp), spot, min(signs))
+            paths[perp] = _perp_path(own.pop(perp, None), spot, min(signs))
     market = ReplayMarket(paths, funding=funding, interest=_interest(folder, perps, first_ms, end_ms))
     listed = {symbol: (path.starts[0], path.end_ms) for symbol, path in paths.items() if ":" not in symbol}
     absent = tuple(symbol for symbol in spots if symbol not in paths)
@@ -191,6 +191,8 @@ def _perp_path(own: CandlePath | None, spot: CandlePath, start_ms: int) -> Candl
     first = bisect_left(spot.starts, start_ms)
     if first == len(spot.starts):
         return spot
+    if own is not None and own.starts == spot.starts[first:]:
+        return own
     rows = dict(zip(own.starts, range(len(own.starts)), strict=True)) if own is not None else {}
     made = _empty()
     row, count = first, len(spot.starts)
@@ -257,7 +259,8 @@ def _candles(
     _require(path, columns, known)
     found: dict[str, CandlePath] = {}
     wanted = pa.array(list(symbols))
-    for piece in pq.ParquetFile(path).iter_batches(ROWS_AT_ONCE, columns=columns, use_threads=False) if known else ():
+    table = pq.ParquetFile(path, pre_buffer=False) if known else None
+    for piece in table.iter_batches(ROWS_AT_ONCE, columns=columns, use_threads=False) if table is not None else ():
         # By masks: a filter by expression runs on threads, each of which keeps memory of its own.
         within = pc.and_(pc.greater_equal(piece["ts"], start_ms), pc.less(piece["ts"], end_ms))
         known_ones = pc.is_in(piece["symbol"].cast(pa.string()), value_set=wanted)

@@ -39,8 +39,7 @@ def _writer(kind: type) -> Callable[[Any], Any]:
     if issubclass(kind, Enum):
         return lambda value: value.value
     if is_dataclass(kind):
-        names = _names(kind)
-        return lambda value: {name: _WRITERS[type(item := getattr(value, name))](item) for name in names}
+        return _dataclass_writer(_names(kind))
     if issubclass(kind, Mapping):
         return _write_mapping
     if issubclass(kind, tuple | list):
@@ -48,9 +47,23 @@ def _writer(kind: type) -> Callable[[Any], Any]:
     raise TypeError(f"cannot encode {kind.__name__}")
 
 
+def _dataclass_writer(names: tuple[str, ...]) -> Callable[[Any], Any]:
+    def write(value: Any) -> dict[str, Any]:
+        # Most fields are plain, and calling a writer that returns what it is given would double the cost of a record.
+        items = [getattr(value, name) for name in names]
+        return {
+            name: item if type(item) in _PLAIN else _WRITERS[type(item)](item)
+            for name, item in zip(names, items, strict=True)
+        }
+
+    return write
+
+
 def _write_mapping(value: Mapping[Any, Any]) -> dict[str, Any]:
     return {
-        key if type(key) is str else str(key.value if isinstance(key, Enum) else key): _WRITERS[type(item)](item)
+        key if type(key) is str else str(key.value if isinstance(key, Enum) else key): item
+        if type(item) in _PLAIN
+        else _WRITERS[type(item)](item)
         for key, item in value.items()
     }
 
@@ -88,8 +101,14 @@ def _reader(kind: Any) -> Callable[[Any], Any]:
         return kind
     if isinstance(kind, type) and is_dataclass(kind):
         readers = tuple((name, _reader(hint)) for name, hint in _hints(kind).items())
-        return lambda data: kind(**{name: read(data[name]) for name, read in readers if name in data})
-    return lambda data: data
+        return lambda data: kind(
+            **{name: data[name] if read is _same else read(data[name]) for name, read in readers if name in data}
+        )
+    return _same
+
+
+def _same(data: Any) -> Any:
+    return data
 
 
 def _tuple_reader(args: tuple[Any, ...]) -> Callable[[Any], Any]:

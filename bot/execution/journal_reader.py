@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,7 @@ _FILL_FIELDS = (
     "is_maker", "at_ms",
 )  # fmt: skip
 _FILL_COLUMNS = ", ".join(_FILL_FIELDS)
+REMEMBERED = 1_024  # rows of orders and fills: a day's are read again at every settlement
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,16 +105,29 @@ class JournalReader:
         self.path = path
         self._lock = threading.Lock()
         self._db: Database | None = None
+        self._is_lent = False
+        self._memory = "", Memory()  # as it was read last: most looks find what the one before has found
+
+    def read_through(self, db: Database) -> None:
+        """Read through a connection of somebody else, who closes it. For a journal that one thread reads and writes: a
+        connection of its own would read every page anew after each commit of the other."""
+        self._db, self._is_lent = db, True
 
     def close(self) -> None:
         with self._lock:
-            if self._db is not None:
+            if self._db is not None and not self._is_lent:
                 self._db.close()
-                self._db = None
+            self._db, self._is_lent = None, False
 
     def load_memory(self) -> Memory:
         rows = self._rows("SELECT body FROM memory")
-        return decode(Memory, json.loads(rows[0][0])) if rows else Memory()
+        if not rows:
+            return Memory()
+        text, memory = self._memory
+        if rows[0][0] != text:
+            memory = decode(Memory, json.loads(rows[0][0]))
+            self._memory = rows[0][0], memory
+        return memory
 
     def load_memory_seq(self) -> int:
         """The event that wrote the present memory; 0 when there is none."""
@@ -392,12 +407,14 @@ def check_chain(db: Database, path: Path, last: int | None = None) -> None:
         prev, expected = own, seq + 1
 
 
-def order_of(row: Sequence[Any]) -> Order:
+@lru_cache(maxsize=REMEMBERED)
+def order_of(row: tuple[Any, ...]) -> Order:
     """The order in a row of ORDER_FIELDS."""
     values = dict(zip(ORDER_FIELDS, row, strict=True))
     return decode(Order, {**values, "reduce_only": bool(values["reduce_only"])})
 
 
-def _fill(row: Sequence[Any]) -> Fill:
+@lru_cache(maxsize=REMEMBERED)
+def _fill(row: tuple[Any, ...]) -> Fill:
     values = dict(zip(_FILL_FIELDS, row, strict=True))
     return decode(Fill, {**values, "is_maker": bool(values["is_maker"])})

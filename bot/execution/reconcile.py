@@ -58,6 +58,9 @@ class Reconciler:
         self._payments_asked_ms: int | None = None
         self._reviewed_seq = 0
         self._needs_baseline = is_account_new
+        # Only this object writes either of them; both are asked for many times in a settlement, and rarely change.
+        self._known_baseline: Baseline | None = None
+        self._known_watched: tuple[str, ...] | None = None
 
     async def settle(self, symbols: Sequence[str]) -> Truth:
         """The truth about the account and every order of ours.
@@ -280,12 +283,17 @@ class Reconciler:
         return tuple(notes)
 
     def _baseline(self) -> Baseline | None:
-        facts = self._journal.reader.load_facts(BASELINE, limit=1)
-        return decode(Baseline, facts[0].payload) if facts else None
+        if self._known_baseline is None:
+            facts = self._journal.reader.load_facts(BASELINE, limit=1)
+            self._known_baseline = decode(Baseline, facts[0].payload) if facts else None
+        return self._known_baseline
 
     def _watched(self, baseline: Baseline) -> tuple[str, ...]:
-        facts = self._journal.reader.load_facts_after("watched", baseline.upto_seq)
-        return (*baseline.watched, *(asset for fact in facts for asset in fact.payload["assets"]))
+        if self._known_watched is None:
+            facts = self._journal.reader.load_facts_after("watched", baseline.upto_seq)
+            assets = (asset for fact in facts for asset in fact.payload["assets"])
+            self._known_watched = (*baseline.watched, *assets)
+        return self._known_watched
 
     async def _watch(self, account: Account, symbols: Sequence[str]) -> None:
         """A spot asset that enters the sectors is taken as it is: nobody compared it before."""
@@ -302,7 +310,10 @@ class Reconciler:
             difference = Difference(key, books.amounts.get(key, ZERO), actual.get(key, ZERO))
             if difference.amount != 0:
                 await self._adjust(difference, by="bot", reason="first compared now")
-        await self._journal.record_fact("watched", {"assets": fresh})
+        try:
+            await self._journal.record_fact("watched", {"assets": fresh})
+        finally:  # a deadline may end the wait, and it is written all the same
+            self._known_watched = None
 
     async def _roll_baseline(self, account: Account) -> None:
         """Start the books afresh once a day from a moment of agreement; rounding ends here, where it is bounded."""
@@ -331,7 +342,10 @@ class Reconciler:
         if entries is None:
             entries = {symbol: position.entry_price for symbol, position in account.positions.items()}
         baseline = Baseline(amounts, entries, origin_ms, account.at_ms, upto_seq, watched)
-        await self._journal.record_fact(BASELINE, encode(baseline))
+        try:
+            await self._journal.record_fact(BASELINE, encode(baseline))
+        finally:
+            self._known_baseline = self._known_watched = None
 
 
 def _spot_assets(symbols: Iterable[str]) -> tuple[str, ...]:

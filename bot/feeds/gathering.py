@@ -18,6 +18,8 @@ async def gather_each(
     what: str, names: Sequence[str], fetch: Callable[[str], Awaitable[T]], *, deadline_ms: int, at_once: int
 ) -> Answers[T]:
     """`fetch` for each name, at most `at_once` at a time, all within `deadline_ms`. Answers keep the order of names."""
+    if not names:
+        return {}, ()
     gate = asyncio.Semaphore(at_once)
     found: dict[str, T] = {}
     failed: dict[str, str] = {}

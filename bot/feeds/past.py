@@ -5,15 +5,18 @@ past goes into every snapshot, so that a decision sees it and the journal keeps 
 there. A past that was not watched is missing, never filled in.
 """
 
+from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from operator import itemgetter
 
 from bot.domain.market import Snapshot
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 Points = dict[int, tuple[int, Decimal]]
+_time = itemgetter(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,9 @@ class Past:
 def _before(kept: Mapping[str, Points], symbol: str, oldest_ms: int, end_ms: int) -> tuple[tuple[int, Decimal], ...]:
     """Points in [oldest, end), oldest first. What has become too old is forgotten."""
     points = kept[symbol]
-    for key in [key for key, (at_ms, _) in points.items() if at_ms < oldest_ms]:
-        del points[key]
-    return tuple(sorted(point for point in points.values() if point[0] < end_ms))
+    ordered = sorted(points.values())
+    first = bisect_left(ordered, oldest_ms, key=_time)
+    if first:
+        for key in [key for key, (at_ms, _) in points.items() if at_ms < oldest_ms]:
+            del points[key]
+    return tuple(ordered[first : bisect_left(ordered, end_ms, first, key=_time)])

@@ -41,17 +41,19 @@ class Signal:
 
 @dataclass(frozen=True, slots=True)
 class _View:
-    """The snapshot as aligned series: the newest candles that all symbols of a line share."""
+    """The snapshot as aligned series: the newest candles that all symbols of a line share. `is_fresh`: they are of now,
+    so that a token's own candles may be read too."""
 
     snapshot: Snapshot
     policy: Policy
     sectors: Sectors
-    index: Mapping[str, tuple[float, ...]]
+    is_fresh: bool
     ratio: tuple[float, ...]
     market: tuple[float, ...]
     age_ms: int
 
 
+Index = tuple[tuple[int, ...], tuple[float, ...]]
 Reader = Callable[[_View], Signal | str]
 
 
@@ -138,9 +140,7 @@ def liquid_first(tokens: Sequence[str], snapshot: Snapshot, sectors: Sectors, po
     return tuple(sorted(tokens, key=lambda token: -volume(token)))
 
 
-def sector_index(
-    snapshot: Snapshot, sectors: Sectors, weights: Mapping[str, float]
-) -> tuple[tuple[int, ...], tuple[float, ...]]:
+def sector_index(snapshot: Snapshot, sectors: Sectors, weights: Mapping[str, float]) -> Index:
     """A sector's index over the candle times its tokens share: weighted closes, each rebased to 1 at the start.
 
     Tokens with less than half of the longest history are left out, so that a new listing does not shorten the index.
@@ -156,7 +156,8 @@ def sector_index(
     if not shared or total <= 0 or any(column[0] <= 0 for column in columns):
         return (), ()
     parts = [weights[token] / column[0] / total for token, column in zip(series, columns, strict=True)]
-    return shared, tuple(math.fsum(map(operator.mul, parts, row)) for row in zip(*columns, strict=True))
+    weighted = [map(part.__mul__, column) for part, column in zip(parts, columns, strict=True)]
+    return shared, tuple(map(math.fsum, zip(*weighted, strict=True)))
 
 
 def _aligned(series: Sequence[CandleSeries]) -> tuple[tuple[int, ...], Sequence[tuple[float, ...]]]:
@@ -170,20 +171,29 @@ def _aligned(series: Sequence[CandleSeries]) -> tuple[tuple[int, ...], Sequence[
 
 
 def _view(snapshot: Snapshot, policy: Policy, sectors: Sectors) -> _View:
-    columns: dict[str, dict[int, float]] = {}
-    for name in sectors.sectors:
-        weights = {token: float(sectors.membership(token, name)) for token in sectors.members(name)}
-        columns[name] = dict(zip(*sector_index(snapshot, sectors, weights), strict=True))
-    on, off = columns.get(policy.risk_on, {}), columns.get(policy.risk_off, {})
-    shared = sorted(set(on) & set(off))
-    ratio = tuple(on[at] / off[at] for at in shared if off[at] > 0)
+    shared, on, off = _shared(*(_index_of(snapshot, sectors, name) for name in (policy.risk_on, policy.risk_off)))
+    ratio = tuple(level / other for level, other in zip(on, off, strict=True) if other > 0)
     market = snapshot.candles.get(policy.market_symbol)
     newest = max(shared[-1] + policy.candle_ms if shared else 0, market.end_ms if market else 0)
     age = max(0, snapshot.at_ms - newest) if newest else 0
     if age > policy.signal_age_max_minutes * MINUTE_MS:
-        ratio, market, columns = (), None, {}
-    index = {name: tuple(column[at] for at in sorted(column)) for name, column in columns.items()}
-    return _View(snapshot, policy, sectors, index, ratio, market.closes if market else (), age)
+        return _View(snapshot, policy, sectors, False, (), (), age)
+    return _View(snapshot, policy, sectors, bool(sectors.sectors), ratio, market.closes if market else (), age)
+
+
+def _index_of(snapshot: Snapshot, sectors: Sectors, name: str) -> Index:
+    if name not in sectors.sectors:
+        return (), ()
+    return sector_index(snapshot, sectors, {t: float(sectors.membership(t, name)) for t in sectors.members(name)})
+
+
+def _shared(one: Index, other: Index) -> tuple[tuple[int, ...], Sequence[float], Sequence[float]]:
+    """Times that two indexes share, and the levels of each at them."""
+    if one[0] == other[0]:
+        return one[0], one[1], other[1]
+    levels, others = dict(zip(*one, strict=True)), dict(zip(*other, strict=True))
+    times = tuple(sorted(levels.keys() & others.keys()))
+    return times, [levels[at] for at in times], [others[at] for at in times]
 
 
 def _ranked(rank: float | None, kind: str) -> tuple[float | None, str]:
@@ -240,7 +250,7 @@ def _breadth(view: _View) -> Signal | str:
     above = counted = 0
     for symbol in view.sectors.spot_symbols:
         series = view.snapshot.candles.get(symbol)
-        average = indicators.sma(series.closes, period) if series and view.index else None
+        average = indicators.sma(series.closes, period) if series and view.is_fresh else None
         if series is not None and average is not None:
             counted += 1
             above += series.closes[-1] > average
@@ -258,7 +268,7 @@ def _volatility(view: _View) -> Signal | str:
     history = [
         found
         for end in range(count, window + 1, -max(1, window // 8))
-        if (found := indicators.realised_volatility(view.market[end - window - 1 : end], per_year)) is not None
+        if (found := indicators.realised_volatility_of(view.market[end - window - 1 : end], per_year)) is not None
     ]
     if len(history) < 8:
         return f"{view.policy.market_symbol} has too few candles to rank its volatility"
@@ -272,7 +282,7 @@ def _volume(view: _View) -> Signal | str:
     ratios = []
     for token in view.sectors.members(view.policy.risk_on):
         series = view.snapshot.candles.get(view.sectors.spot(token))
-        if series and len(series) >= usual and view.index:
+        if series and len(series) >= usual and view.is_fresh:
             base = indicators.mean(series.volumes_quote[-usual:])
             if base > 0:
                 ratios.append(indicators.mean(series.volumes_quote[-recent:]) / base)

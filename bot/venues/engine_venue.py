@@ -103,10 +103,9 @@ class EngineVenue(EngineAccount):
 
     async def _at_market(self, symbol: str) -> Exchange:
         engine = self._advanced()
-        if symbol not in engine.instruments:
+        if not engine.is_listed(symbol):
             raise VenueRejected("engine", f"{symbol} is not listed", Rejection.OTHER)
         return engine
 
     def _open(self, engine: Exchange, symbols: Sequence[str]) -> list[str]:
-        known = engine.instruments  # made anew at every look
-        return [symbol for symbol in symbols if symbol in known and engine.is_open(symbol)]
+        return [symbol for symbol in symbols if engine.is_listed(symbol) and engine.is_open(symbol)]
