@@ -99,6 +99,8 @@ class Reason(StrEnum):
     POSITION_MISMATCH = "position_mismatch"
     BALANCE_MISMATCH = "balance_mismatch"
     LIQUIDATED = "liquidated"
+    DELEVERAGED = "deleveraged"
+    DELISTING_SETTLED = "delisting_settled"
     VENUE_UNAVAILABLE = "venue_unavailable"
     RATE_LIMITED = "rate_limited"
     JOURNAL_FAILED = "journal_failed"

@@ -13,7 +13,15 @@ from bot.ports import OrderReport, ReportState, Unavailable, Venue
 
 FACT = "foreign_order"
 TWIN, TWIN_RESTS, TWINS_ACCEPTED = "twin_order", "twin_rests", "twins_accepted"
-_LIQUIDATION_MARKS = ("autoclose", "adl", "liquidation")
+# How an order begins by which the venue itself closes a position (Binance USDⓈ-M, "special client order id").
+_CLOSED_BY_VENUE = {
+    "settlement_autoclose": (Reason.DELISTING_SETTLED, "because the contract ends"),
+    "adl_autoclose": (
+        Reason.DELEVERAGED,
+        "by deleveraging: the other side was liquidated, and nobody else took it",
+    ),
+    "autoclose": (Reason.LIQUIDATED, "by liquidation"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +97,10 @@ class ForeignOrders:
                 )
                 await self._journal.record_fact(TWIN, {"client_id": client_id, "symbol": fill.symbol})
                 notes.extend(await self.report_once(key, words, fill.symbol))
-            elif ":" in fill.symbol and client_id.lower().startswith(_LIQUIDATION_MARKS):
-                words = f"{fill.symbol}: the venue closed {fill.size} at {fill.price} by liquidation or deleveraging"
-                notes.extend(await self.report_once(key, words, fill.symbol, Reason.LIQUIDATED))
+            elif ":" in fill.symbol and (mark := _venues_mark(client_id)) is not None:
+                kind, why = _CLOSED_BY_VENUE[mark]
+                words = f"{fill.symbol}: the venue closed {fill.size} at {fill.price} {why}"
+                notes.extend(await self.report_once(key, words, fill.symbol, kind))
             else:
                 words = f"order {fill.venue_order_id} of {fill.symbol} is not ours and executed {fill.side} {fill.size}"
                 notes.extend(await self.report_once(key, words, fill.symbol))
@@ -201,3 +210,7 @@ def _as_order(report: OrderReport) -> Order:
         filled_size=report.filled_size,
         filled_quote=report.filled_quote,
     )
+
+
+def _venues_mark(client_id: str) -> str | None:
+    return next((mark for mark in _CLOSED_BY_VENUE if client_id.lower().startswith(mark)), None)

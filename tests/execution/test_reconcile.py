@@ -263,13 +263,32 @@ async def test_a_trade_by_hand_is_explained_by_its_executions(world: World, symb
     assert not world.journal.reader.load_facts("adjustment")
 
 
-async def test_a_liquidation_is_named(world: World) -> None:
+@pytest.mark.parametrize(
+    ("client_id", "reason"),
+    [
+        ("autoclose-1", Reason.LIQUIDATED),
+        ("adl_autoclose", Reason.DELEVERAGED),
+        ("settlement_autoclose-1", Reason.DELISTING_SETTLED),
+        ("by-hand", Reason.FOREIGN_ORDER),
+    ],
+)
+async def test_a_position_that_the_venue_closes_is_told_by_why(world: World, client_id: str, reason: Reason) -> None:
     world.venue.advance(1_000)
     await world.executor.act([approve(symbol=PERP, side=Side.SELL)])
     world.venue.advance(1_000)
-    world.venue.execute(PERP, Side.BUY, Decimal(4), client_id="autoclose-1", price=Decimal(12))
-    world.venue.payments.append(Payment("1", "insurance_clear", "USDT", Decimal(-1), PERP, world.venue.clock_ms))
-    world.venue.wallet -= 1
+    world.venue.execute(PERP, Side.BUY, Decimal(4), client_id=client_id, price=Decimal(12))
+    truth = await world.reconciler.settle(SYMBOLS)
+    assert (truth.is_agreed, reasons(truth)) == (True, {reason})
+    assert (await world.reconciler.settle(SYMBOLS)).notes == ()
+    assert not world.journal.reader.load_facts("adjustment")
+
+
+async def test_what_the_insurance_fund_takes_is_named(world: World) -> None:
+    world.venue.advance(1_000)
+    await world.executor.act([approve(symbol=PERP, side=Side.SELL)])
+    world.venue.advance(1_000)
+    world.venue.payments.append(Payment("1", "insurance_clear", "USDT", Decimal(-500), PERP, world.venue.clock_ms))
+    world.venue.wallet -= 500
     truth = await world.reconciler.settle(SYMBOLS)
     assert (truth.is_agreed, reasons(truth)) == (True, {Reason.LIQUIDATED})
     assert not world.journal.reader.load_facts("adjustment")
