@@ -85,10 +85,15 @@ class ForeignOrders:
             key = f"{fill.symbol} {fill.venue_order_id or fill.trade_id}"
             if key in self._reported:
                 continue
-            client_id = await self._client_id_of(fill)
+            report = None if fill.client_id else await self._report_of(fill)
+            client_id = fill.client_id or (report.client_id if report is not None else None) or ""
             order = self._journal.reader.load_order(client_id)
             if order is not None and order.symbol == fill.symbol and order.side is fill.side:
-                continue  # a stop of ours: what it became when it triggered has an id that only its own report tells
+                # A stop of ours, whose new id after it triggered only its own report tells; or an order that was
+                # believed never to have been: what it executed is told and counted.
+                if report is not None and order.state is OrderState.REJECTED and is_about(order, report):
+                    notes.extend((await self._evidence.record_report(order, report))[1])
+                continue
             if is_ours(client_id, self._journal.account):
                 words = (
                     f"order {client_id} of {fill.symbol} executed {fill.side} {fill.size} and carries this bot's mark, "
@@ -177,17 +182,15 @@ class ForeignOrders:
         )
         return (late_note(order, f"it is open after it had been {order.state}"),)
 
-    async def _client_id_of(self, fill: Fill) -> str:
-        """The client id of the order behind a fill, empty when it has none or the venue cannot be asked."""
-        if fill.client_id:
-            return fill.client_id
+    async def _report_of(self, fill: Fill) -> OrderReport | None:
+        """The order behind a fill; None when the venue's history does not have it or cannot be read."""
         try:
             history = await self._evidence.read(
                 self._venue.fetch_order_history(fill.symbol, fill.at_ms - OLDER_MS), f"order history of {fill.symbol}"
             )
         except Unavailable:
-            return ""
-        return next((report.client_id or "" for report in history if report.venue_id == fill.venue_order_id), "")
+            return None
+        return next((report for report in history if report.venue_id == fill.venue_order_id), None)
 
 
 def _as_order(report: OrderReport) -> Order:

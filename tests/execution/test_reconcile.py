@@ -410,3 +410,20 @@ async def test_settling_ends_by_its_deadline(tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match="settling took longer than 10 ms"):
         await world.reconciler.settle(SYMBOLS)
     await world.journal.close()
+
+
+async def test_an_order_believed_never_to_have_been_that_executes_is_told_and_counted(world: World) -> None:
+    world.venue.submits.append("lost_request")
+    await world.executor.act([approve()])
+    world.venue.advance(world.venue.quiet_period_ms)
+    await world.reconciler.settle(SYMBOLS)
+    (order,) = world.journal.reader.load_orders()
+    assert order.state is OrderState.REJECTED
+    (post,) = world.venue.posts
+    world.venue._fill(world.venue._new(post), post.size, world.venue.price)
+    truth = await world.reconciler.settle(SYMBOLS)
+    assert (truth.is_agreed, reasons(truth)) == (True, {Reason.LATE_FACT})
+    (order,) = world.journal.reader.load_orders()
+    assert (order.state, order.filled_size) == (OrderState.FILLED, post.size)
+    (fill,) = world.journal.reader.load_fills()
+    assert fill.client_id == order.client_id
