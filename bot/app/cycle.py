@@ -121,12 +121,20 @@ class Cycle:
     async def cancel_all(self) -> int:
         """Cancel every working order of ours; how many were asked for. A turn that hangs does not hold it up: it is
         given a moment to end, then it is ended as a crash would end it."""
+        return await self._cancel_working(lambda order: order.state.is_live)
+
+    async def cancel_entries(self) -> int:
+        """The same for purchases that rest: below `cancel`, stops stay where they are."""
+        is_any = any(order.is_resting_entry for order in self.parts.journal.reader.load_working())
+        return await self._cancel_working(lambda order: order.is_resting_entry) if is_any else 0
+
+    async def _cancel_working(self, chosen: Callable[[Order], bool]) -> int:
         if self._under_way is not None:
             await asyncio.wait({self._under_way}, timeout=TURN_GRACE_SECONDS)
             if self._under_way is not None:
                 self._under_way.cancel()
         async with self._lock:
-            working = self.parts.journal.reader.load_working()
+            working = [order for order in self.parts.journal.reader.load_working() if chosen(order)]
             await self.parts.executor.cancel(working)
             return len(working)
 
@@ -154,8 +162,10 @@ class Cycle:
 
     async def _turn(self, kind: str) -> CycleResult:
         parts, kill, started = self.parts, self._kill_level(), time.monotonic()
-        if kill.severity >= KillLevel.CANCEL.severity:
-            await parts.executor.cancel(parts.journal.reader.load_working())
+        if kill is not KillLevel.OFF:
+            is_whole = kill.severity >= KillLevel.CANCEL.severity
+            working = parts.journal.reader.load_working()
+            await parts.executor.cancel([order for order in working if is_whole or order.is_resting_entry])
         snapshot = in_order(await parts.observer.observe(with_history=kind == "cycle"))
         truth = await parts.reconciler.settle(tuple(snapshot.instruments))
         truth = replace(truth, account=in_order(truth.account))
@@ -186,6 +196,8 @@ class Cycle:
         await _record_breakers(parts.journal, breakers)
         notes = await self._transfer(decision.transfers, kill, truth)
         await self._cancel(decision.cancels)
+        if breakers or not truth.is_agreed:  # what stops entries stops those that rest as well
+            await parts.executor.cancel([order for order in truth.working if order.is_resting_entry])
         notes += await self._top_up(decision.top_ups)
         outcomes = await parts.executor.act([verdict for verdict in verdicts if isinstance(verdict, Approved)])
         if outcomes or notes:

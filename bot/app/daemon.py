@@ -147,6 +147,8 @@ class Daemon:
             for task in (watch, guards):
                 task.cancel()
             await asyncio.gather(watch, guards, return_exceptions=True)
+            with contextlib.suppress(Unavailable, JournalError):
+                await self._app.cycle.cancel_entries()  # nobody looks after them from here on
         if self._exit_code == EXIT_OK and limit is not None and self._app.kill.level() is not KillLevel.OFF:
             return EXIT_KILLED
         if limit is None and self._exit_code in (EXIT_TIMEOUT, EXIT_MISMATCH):
@@ -257,6 +259,8 @@ class Daemon:
         self._health.write(kill=level.value)
         if level.severity >= KillLevel.CANCEL.severity:
             await self._app.cycle.cancel_all()
+        elif level is not KillLevel.OFF:
+            await self._app.cycle.cancel_entries()
         if level is KillLevel.FLATTEN:
             await self._flatten()
 

@@ -41,6 +41,11 @@ class TimeInForce(StrEnum):
     FOK = "fok"
     POST_ONLY = "post-only"
 
+    @property
+    def may_rest(self) -> bool:
+        """Whether an order waits at the venue for somebody to take it."""
+        return self in (TimeInForce.GTC, TimeInForce.POST_ONLY)
+
 
 class OrderType(StrEnum):
     LIMIT = "limit"
@@ -157,6 +162,13 @@ class Order:
     filled_quote: Decimal = ZERO
     reason: str = ""
     not_found_count: int = 0
+
+    @property
+    def is_resting_entry(self) -> bool:
+        """A live order that adds risk as soon as somebody takes it: it must not outlive the will to enter."""
+        return (
+            self.state.is_live and self.time_in_force.may_rest and not (self.order_type.is_trigger or self.reduce_only)
+        )
 
     @property
     def open_size(self) -> Decimal:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from bot.domain.money import ZERO
-from bot.domain.order import ClientOrderId, Intent, Order, OrderType, Purpose, TimeInForce
+from bot.domain.order import ClientOrderId, Intent, Order, OrderType, Purpose
 from bot.domain.reason import Note, Reason
 from bot.domain.states import OrderState
 from bot.execution.evidence import Evidence, together
@@ -322,7 +322,7 @@ class Executor:
 
 
 def _may_rest(order: Order) -> bool:
-    return order.order_type.is_trigger or order.time_in_force in (TimeInForce.GTC, TimeInForce.POST_ONLY)
+    return order.order_type.is_trigger or order.time_in_force.may_rest
 
 
 def _why_wait(intent: Intent, done: Sequence[Outcome]) -> Note | None:

@@ -25,7 +25,7 @@ class ExecutionRules(BaseModel):
     orders_per_instrument: int = Field(default=1, ge=1, le=20, description="orders under way at once in one instrument")
     orders_at_once: int = Field(default=8, ge=1, le=100, description="orders under way at once in all instruments")
     order_deadline_ms: int = Field(
-        default=120_000, ge=1_000, description="age at which a resting order that is no trigger order is cancelled, ms"
+        default=240_000, ge=1_000, description="age at which a resting order that is no trigger order is cancelled, ms"
     )
     post_deadline_ms: int = Field(default=15_000, ge=1_000, description="longest wait for the reply to one write, ms")
     read_deadline_ms: int = Field(default=20_000, ge=100, description="longest wait for one read while settling, ms")

@@ -4,7 +4,7 @@ An intent's id is `campaign.tranche.leg`: it never changes, so what a crash left
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from bot.domain.campaign import Campaign, Leg, Tranche
@@ -15,7 +15,15 @@ from bot.domain.order import Intent, Purpose
 from bot.domain.reason import Note, Reason
 from bot.playbook.policy import HOUR_MS, MINUTE_MS
 from bot.playbook.scene import Scene, leg_id, off_by
-from bot.playbook.timing import is_twap, next_slice_ms, overbought, retracement_zone, slice_size
+from bot.playbook.timing import (
+    is_twap,
+    next_slice_ms,
+    overbought,
+    resting_price,
+    rests_as,
+    retracement_zone,
+    slice_size,
+)
 from bot.playbook.wallets import free_margin
 
 _REDUCING = (Purpose.EXIT, Purpose.RELEASE)
@@ -97,11 +105,15 @@ def _enter(
     if is_twap(leg, tranche, scene.policy, scene.at_ms):
         lowest = min(worst, quote.valuation)
         size = min(size, slice_size(leg, leg.left(scene.held(leg.symbol)), lowest, instrument, scene.policy))
+    waits_as = None if instrument.is_perp else rests_as(leg, tranche, scene.policy, scene.at_ms)
+    if waits_as is not None:
+        worst = min(worst, resting_price(waits_as, quote, instrument))
     size = instrument.floor_size(min(size, largest(max(worst, quote.valuation), instrument, scene)))
     reduce_only = _is_reducing(leg, instrument)
     if not instrument.is_tradable(size, min(worst, quote.valuation), reduce_only=reduce_only):
         return Entry(leg, None, notes, is_spent=is_short)
-    return Entry(leg, _intent(campaign, tranche, leg, size, worst, quote, instrument, reduce_only=reduce_only), notes)
+    intent = _intent(campaign, tranche, leg, size, worst, quote, instrument, reduce_only=reduce_only)
+    return Entry(leg, intent if waits_as is None else replace(intent, time_in_force=waits_as), notes)
 
 
 def _is_reducing(leg: Leg, instrument: Instrument) -> bool:

@@ -70,10 +70,13 @@ class GainHedge(StrEnum):
 
 
 class Style(StrEnum):
-    """How a leg is executed, always inside its bound: at once, or in slices over time (PLAYBOOK §9)."""
+    """How a leg is executed, always inside its bound (PLAYBOOK §9): at once, in slices over time, resting at the middle
+    of the touch, or resting at the bid and never taking."""
 
     MARKET = "market"
     TWAP = "twap"
+    LIMIT = "limit"
+    POST_ONLY = "post-only"
 
 
 class NeutralFutures(StrEnum):
@@ -274,14 +277,20 @@ class Policy(BaseModel):
         default=Decimal(10_000), gt=0, description="largest order of a leg, quote; the rest follows"
     )
     increase_style: Style = Field(
-        default=Style.MARKET, description="execution of spot purchases: market (limit at the worst price) or twap"
+        default=Style.MARKET,
+        description="execution of spot purchases: market (limit at the worst price), twap, limit (rests at the middle"
+        " of the touch) or post-only (rests at the bid)",
     )
     reduce_style: Style = Field(
         default=Style.MARKET,
-        description="execution of a rotation's spot sales: market (limit at the worst price) or twap",
+        description="execution of a rotation's spot sales: market (limit at the worst price) or twap; they never rest",
     )
     twap_slices: int = Field(default=6, ge=2, le=48, description="slices that a twap divides a leg into, count")
     twap_minutes: int = Field(default=60, ge=2, le=1440, description="time over which a twap spreads a leg, minutes")
+    rest_minutes: int = Field(
+        default=240, ge=5, le=1440,
+        description="how long limit and post-only purchases may follow the price before the rest goes at once, minutes",
+    )  # fmt: skip
     entry_wait: bool = Field(default=True, description="whether overbought tokens are bought later")
     entry_wait_hours: int = Field(default=24, ge=0, le=720, description="longest wait for a better entry, hours")
     leg_patience_hours: int = Field(
@@ -365,6 +374,11 @@ class Policy(BaseModel):
 
     def _problems(self) -> tuple[str, ...]:
         found = [p for name, t in (("neutral", self.neutral), ("de_risk", self.de_risk)) for p in _bad_target(name, t)]
+        if self.reduce_style not in (Style.MARKET, Style.TWAP):
+            found.append(
+                f"reduce_style = {self.reduce_style.value}: sales and the hedges behind them never wait for a price;"
+                " use market or twap"
+            )
         if self.max_leverage > LEVERAGE_PLAIN and not self.leverage_override:
             found.append(
                 f"max_leverage = {self.max_leverage} is above 5: set leverage_override = true to mean it, or lower it"

@@ -1,4 +1,5 @@
-"""When a leg may wait (PLAYBOOK §9): an overbought token, a swing that has not pulled back, the next slice of a TWAP.
+"""When a leg may wait (PLAYBOOK §9): an overbought token, a swing that has not pulled back, the next slice of a TWAP,
+somebody who takes a resting order.
 
 Candles only say whether to wait; no price of an order is made from them.
 """
@@ -8,7 +9,8 @@ from decimal import Decimal
 from bot.domain.campaign import Leg, Tranche
 from bot.domain.candles import CandleSeries
 from bot.domain.instrument import Instrument
-from bot.domain.order import Purpose
+from bot.domain.market import Quote
+from bot.domain.order import Purpose, TimeInForce
 from bot.playbook import indicators
 from bot.playbook.policy import HOUR_MS, MINUTE_MS, Policy, Style
 
@@ -18,6 +20,20 @@ def is_twap(leg: Leg, tranche: Tranche, policy: Policy, at_ms: int) -> bool:
     style = {Purpose.INCREASE: policy.increase_style, Purpose.REDUCE: policy.reduce_style}.get(leg.purpose)
     deadline = tranche.started_ms + policy.entry_wait_hours * HOUR_MS + 2 * policy.twap_minutes * MINUTE_MS
     return style is Style.TWAP and at_ms < deadline
+
+
+def rests_as(leg: Leg, tranche: Tranche, policy: Policy, at_ms: int) -> TimeInForce | None:
+    """How a purchase waits at the venue; None when it does not: sales, hedges and perps never do (PLAYBOOK §9), and
+    after the deadline nothing does."""
+    deadline = tranche.started_ms + policy.entry_wait_hours * HOUR_MS + policy.rest_minutes * MINUTE_MS
+    if leg.purpose is not Purpose.INCREASE or at_ms >= deadline:
+        return None
+    return {Style.LIMIT: TimeInForce.GTC, Style.POST_ONLY: TimeInForce.POST_ONLY}.get(policy.increase_style)
+
+
+def resting_price(waits: TimeInForce, quote: Quote, instrument: Instrument) -> Decimal:
+    """Where a purchase rests: at the bid when it must not take, else at the middle of the touch."""
+    return instrument.floor_price(quote.bid if waits is TimeInForce.POST_ONLY else quote.mid)
 
 
 def next_slice_ms(leg: Leg, policy: Policy) -> int:

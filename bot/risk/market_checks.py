@@ -78,6 +78,8 @@ def check_slippage(case: Case) -> Note | None:
     """Average price of what the book gives inside the worst price, after what the batch takes before, against mid."""
     book, intent = case.context.snapshot.books[case.intent.symbol], case.intent
     average = average_price(book, intent.side, intent.size, intent.worst_price, skip=_taken_before(case))
+    if average is None and intent.time_in_force.may_rest:
+        return None  # it takes nothing from the book now, and later nothing beyond its worst price
     if average is None:
         return case.refuse(
             Reason.SLIPPAGE, f"nobody quotes inside its worst price {intent.worst_price}", worst=intent.worst_price

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from bot.domain.instrument import Side
 from bot.domain.money import BPS, ONE, ZERO
-from bot.domain.order import Order, OrderType, Purpose, TimeInForce
+from bot.domain.order import Order, OrderType, Purpose
 from bot.domain.reason import Note, Reason
 from bot.domain.states import KillLevel
 from bot.risk.case import Case, Effect
@@ -86,7 +86,7 @@ def check_currency(case: Case) -> Note | None:
 def check_resting(case: Case) -> Note | None:
     """Nothing that adds risk on a perp may rest: it would outlive a bot that dies (docs/decisions/0005)."""
     intent = case.intent
-    if intent.order_type is OrderType.MARKET or intent.time_in_force in (TimeInForce.IOC, TimeInForce.FOK):
+    if intent.order_type is OrderType.MARKET or not intent.time_in_force.may_rest:
         return None
     return case.refuse(
         Reason.RESTS_UNATTENDED, f"an entry must execute at once or not at all, not as {intent.time_in_force.value}"

@@ -69,6 +69,7 @@ class World:
     memory: Memory = field(default_factory=Memory)
     at_ms: int = START_MS
     fee: Decimal = ZERO
+    spread: Decimal = ZERO
     lot: Decimal = LOT
     notional_min: Decimal = NOTIONAL_MIN
     working: tuple[Order, ...] = ()
@@ -91,10 +92,11 @@ class World:
         return found
 
     def snapshot(self) -> Snapshot:
-        """Quotes without a spread, mark and index equal to them."""
+        """Quotes with `spread` between the sides of the spot, mark and index equal to their middle."""
         quotes = {}
         for token, price in self.prices.items():
-            quotes[f"{token}/USDT"] = Quote(f"{token}/USDT", price, price, self.at_ms, price)
+            half = price * self.spread / 2
+            quotes[f"{token}/USDT"] = Quote(f"{token}/USDT", price - half, price + half, self.at_ms, price)
             perp = f"{token}/USDT:USDT"
             quotes[perp] = Quote(perp, price, price, self.at_ms, price, price, price)
         funding = {s: Funding(s, rate, 8, self.at_ms + 1, self.at_ms) for s, rate in self.funding.items()}
@@ -138,11 +140,14 @@ class World:
         return made
 
     def apply(self, intents: Iterable[Intent]) -> None:
-        """Fill every intent at its reference price, with the fee in what is received; stops rest."""
+        """Fill every intent at its reference price, a resting one at its own, with the fee in what is received; stops
+        rest."""
         for intent in intents:
             if intent.order_type.is_trigger:
                 self.working += (resting(intent, len(self.decisions)),)
                 continue
+            if intent.time_in_force.may_rest:
+                intent = replace(intent, reference_price=intent.worst_price)
             assert intent.worst_price * intent.side.sign >= intent.reference_price * intent.side.sign
             if ":" in intent.symbol:
                 self._fill_perp(intent)

@@ -4,12 +4,13 @@ from decimal import Decimal
 from itertools import pairwise
 
 import pytest
+from pydantic import ValidationError
 
 from bot.domain.money import ZERO
 from bot.domain.order import Intent, Purpose, TimeInForce
 from bot.domain.reason import Reason
 from bot.playbook.policy import MINUTE_MS
-from tests.playbook.builders import World, golden_policy, neutral_world, one_token_each
+from tests.playbook.builders import World, golden_policy, neutral_world, one_token_each, resting
 
 D = Decimal
 STEP_MINUTES = 10
@@ -77,3 +78,59 @@ def test_after_its_deadline_the_rest_goes_at_once() -> None:
     rest = [i for _, i in walk(stage, 2) if i.purpose is Purpose.REDUCE and i.tranche == 1]
     assert len(first) == len(rest) == 1
     assert rest[0].size == pytest.approx(5 * first[0].size, rel=D("0.01"))
+
+
+def patient(style: str, **changes: object) -> World:
+    stage = world(increase_style=style, rest_minutes=30, entry_wait_hours=0, **changes)
+    stage.spread = D("0.002")
+    return stage
+
+
+def until_purchase(stage: World) -> Intent:
+    for _ in range(40):
+        for intent in stage.turn().intents:
+            if intent.purpose is Purpose.INCREASE:
+                return intent
+    raise AssertionError("nothing was bought")
+
+
+@pytest.mark.parametrize(
+    ("style", "waits", "price"),
+    [("post-only", TimeInForce.POST_ONLY, "9.99"), ("limit", TimeInForce.GTC, "10.00")],
+)
+def test_a_purchase_rests_at_the_touch_and_not_at_its_bound(style: str, waits: TimeInForce, price: str) -> None:
+    intent = until_purchase(patient(style))
+    assert (intent.time_in_force, intent.worst_price) == (waits, D(price))
+    assert intent.worst_price <= until_purchase(patient("market")).worst_price
+
+
+@pytest.mark.parametrize("style", ["limit", "post-only"])
+def test_only_purchases_rest_and_only_until_their_deadline(style: str) -> None:
+    stage = patient(style)
+    made = [i for _, i in walk(stage, 20)]
+    rested = {i.purpose for i in made if i.time_in_force.may_rest and not i.order_type.is_trigger}
+    assert rested == {Purpose.INCREASE}
+    assert {i.purpose for i in made} >= {Purpose.INCREASE, Purpose.HEDGE, Purpose.REDUCE}
+    late = patient(style)
+    late.fee = D(0)
+    while Purpose.REDUCE not in {i.purpose for i in late.turn().intents}:
+        pass
+    late.skip(30)
+    assert until_purchase(late).time_in_force is TimeInForce.IOC
+
+
+def test_while_an_order_of_a_leg_rests_nothing_more_is_asked_for() -> None:
+    stage = patient("post-only")
+    first = until_purchase(stage)
+    bought = stage.spot["UNI"] - first.size  # the builder fills at once: take the fill back and let the order rest
+    stage.spot["UNI"] = bought
+    stage.working = (resting(first, 1),)
+    assert not [i for _, i in walk(stage, 10) if i.purpose is Purpose.INCREASE]
+    stage.working = ()
+    assert until_purchase(stage).id == first.id
+
+
+def test_sales_never_rest() -> None:
+    for style in ("limit", "post-only"):
+        with pytest.raises(ValidationError, match=f"reduce_style = {style}: sales .* never wait .* use market or twap"):
+            golden_policy(reduce_style=style)

@@ -264,6 +264,9 @@ ROWS: dict[str, Row] = {
         Reason.RESTS_UNATTENDED, hedge(time_in_force=TimeInForce.POST_ONLY),
         hedge(order_type=OrderType.MARKET, time_in_force=TimeInForce.GTC),
     ),
+    "a purchase that would have to rest": Row(
+        Reason.SLIPPAGE, buy(worst_price=D("9.98")), buy(worst_price=D("9.98"), time_in_force=TimeInForce.POST_ONLY),
+    ),
     "our own order": Row(
         Reason.SELF_CROSS, buy(worst_price=D("10.02")), buy(worst_price=D("10.01")),
         *[lambda: context(working=(working(sell(symbol=UNI, worst_price=D("10.02"), id="old")),))] * 2,

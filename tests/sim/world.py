@@ -55,7 +55,7 @@ FIXED = (
     "playbook.candle_minutes=1440", "playbook.history_days=5", "playbook.momentum_days=1", "playbook.range_days=2",
     "playbook.trend_days=2", "playbook.drawdown_days=2", "playbook.breadth_days=1", "playbook.volatility_days=1",
     "playbook.volume_days=1", "playbook.entry_wait_hours=1", "playbook.leg_patience_hours=1",
-    "playbook.tranche_interval_minutes=5",
+    "playbook.tranche_interval_minutes=5", "playbook.rest_minutes=30",
     "cadence.book_levels=20",
 )  # fmt: skip
 # Limits that have nothing to do with what is proved here, and would only keep thin and wild markets from trading.
@@ -230,6 +230,8 @@ class World:
             "tactical_leverage": str(chance.choice([3, 5, 10])),
             "stop": chance.choice(["0.01", "0.03", "0.08"]),
             "tactical_hours": str(chance.choice([1, 3, 168])),
+            # Drawn apart, so that everything else of a seed is what it was before there were styles.
+            "increase_style": Random(f"{self.seed}/style").choice(["market", "market", "twap", "limit", "post-only"]),
         }
 
     def _tight_limits(self, chance: Random) -> dict[str, str]:
