@@ -23,6 +23,7 @@ from bot.execution.journal_schema import NEVER_CAME_TO_BE, NOT_SENT
 from bot.ports import Payment
 from tests.execution.fills import make_fill
 from tests.execution.scripted_venue import START_MS
+from tests.execution.test_journal import cycle_record
 from tests.execution.worlds import ACCOUNT, make_order
 
 SYMBOLS = ("UNI/USDT", "ETH/USDT:USDT")
@@ -265,4 +266,20 @@ async def test_an_order_begins_as_submitting_and_as_nothing_else(tmp_path: Path,
     assert journal.reader.load_orders() == ()
     with pytest.raises(KeyError, match="no order tsb0000"):
         await journal.record_order_event("tsb0000", OrderEvent.ACKED)
+    await journal.close()
+
+
+async def test_cycles_are_told_by_their_heads(tmp_path: Path) -> None:
+    journal = await opened(tmp_path / "j.db")
+    for number in (1, 2, 3):
+        await journal.record_cycle(await cycle_record(number))
+    heads = journal.reader.load_cycle_heads(2)
+    assert [(h.number, h.kind, h.at_ms, h.config_digest) for h in heads] == [
+        (3, "cycle", START_MS + 3, "abc"), (2, "cycle", START_MS + 2, "abc")
+    ]  # fmt: skip
+    assert heads[0].decision["intents"] == []
+    assert journal.reader.next_cycle_number() == 4
+    last = journal.reader.load_last_cycle()
+    assert last is not None
+    assert last.number == 3
     await journal.close()

@@ -427,3 +427,13 @@ async def test_an_order_believed_never_to_have_been_that_executes_is_told_and_co
     assert (order.state, order.filled_size) == (OrderState.FILLED, post.size)
     (fill,) = world.journal.reader.load_fills()
     assert fill.client_id == order.client_id
+
+
+async def test_an_order_of_another_bot_that_rests_is_written_down_once_whoever_asks(world: World) -> None:
+    world.venue.rest_foreign(ClientOrderId(ACCOUNT, 900, 1, 1, 1, 0).text)
+    for life in range(3):
+        if life == 2:
+            world.reconciler = Reconciler(world.venue, world.journal, FAST)
+        truth = await world.reconciler.settle(SYMBOLS)
+        assert not truth.is_agreed
+        assert len(world.journal.reader.load_facts("twin_rests")) == 1
