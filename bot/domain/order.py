@@ -15,6 +15,7 @@ from bot.domain.money import ZERO
 from bot.domain.states import OrderState
 
 _DIGITS = string.digits + string.ascii_lowercase
+FOREIGN = "foreign"  # the intent of an order that is not ours
 ID_PREFIX = "tsb"
 _ID_WIDTHS = {"campaign": 5, "tranche": 2, "leg": 2, "slice": 3, "attempt": 2}
 
@@ -165,10 +166,9 @@ class Order:
 
     @property
     def is_resting_entry(self) -> bool:
-        """A live order that adds risk as soon as somebody takes it: it must not outlive the will to enter."""
-        return (
-            self.state.is_live and self.time_in_force.may_rest and not (self.order_type.is_trigger or self.reduce_only)
-        )
+        """A live order of ours that adds risk as soon as somebody takes it: it must not outlive the will to enter."""
+        is_entry = not (self.order_type.is_trigger or self.reduce_only or self.intent_id == FOREIGN)
+        return self.state.is_live and self.time_in_force.may_rest and is_entry
 
     @property
     def open_size(self) -> Decimal:

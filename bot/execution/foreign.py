@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bot.domain.order import Fill, Order, OrderType, Purpose, TimeInForce, is_ours
+from bot.domain.order import FOREIGN, Fill, Order, OrderType, Purpose, TimeInForce, is_ours
 from bot.domain.reason import Note, Reason
 from bot.domain.states import OrderEvent, OrderState
 from bot.execution.evidence import OLDER_MS, Evidence, is_about, late_note
@@ -196,7 +196,7 @@ class ForeignOrders:
 def _as_order(report: OrderReport) -> Order:
     return Order(
         client_id=f"foreign.{report.venue_id}",
-        intent_id="foreign",
+        intent_id=FOREIGN,
         purpose=Purpose.REDUCE if report.reduce_only else Purpose.INCREASE,
         sector="",
         symbol=report.symbol,

@@ -33,7 +33,7 @@ from bot.execution.journal_schema import (
     migrations,
     replay,
 )
-from bot.ports import Payment
+from bot.ports import Payment, Rejection
 
 _ORDER_COLUMNS = ", ".join(ORDER_FIELDS)
 _FILL_FIELDS = (
@@ -248,9 +248,11 @@ class JournalReader:
         return int(self._rows("SELECT count(*) FROM fills WHERE at_ms >= ?", [since_ms])[0][0])
 
     def count_rejections(self, since_ms: int) -> int:
-        """Orders sent since that the venue rejected; those that were held back or lost on the way do not count."""
-        sql = "SELECT count(*) FROM orders WHERE sent_ms >= ? AND state = ? AND reason NOT LIKE ? AND reason NOT LIKE ?"
-        values = [since_ms, OrderState.REJECTED.value, f"{NOT_SENT}%", f"{NEVER_CAME_TO_BE}%"]
+        """Orders sent since that the venue rejected; those that were held back, were lost on the way or came too late
+        to rest without taking do not count."""
+        harmless = (NOT_SENT, NEVER_CAME_TO_BE, Rejection.WOULD_TAKE.value)
+        sql = "SELECT count(*) FROM orders WHERE sent_ms >= ? AND state = ?" + " AND reason NOT LIKE ?" * len(harmless)
+        values = [since_ms, OrderState.REJECTED.value, *(f"{words}%" for words in harmless)]
         return int(self._rows(sql, values)[0][0])
 
     def count_executed(self, since_ms: int) -> Mapping[tuple[str, str], int]:

@@ -25,6 +25,7 @@ from bot.playbook.scene import Scene, belongs_to
 from bot.playbook.signals import Signal, exit_signs, read_market
 from bot.playbook.standing import plan_standing
 from bot.playbook.target import Choice, choose_stance, standing, target_shares
+from bot.playbook.timing import withdrawn
 from bot.playbook.wallets import read_labels, settle_transfer
 
 
@@ -32,7 +33,8 @@ from bot.playbook.wallets import read_labels, settle_transfer
 class Decision:
     """What one instant leads to. `target` is a share of the book per sleeve and as `cash`.
 
-    `cancels` are client ids of resting stops that no longer fit; `top_ups` is isolated margin to add, by perp, quote.
+    `cancels` are client ids of resting stops that no longer fit and of resting purchases that are to come back;
+    `top_ups` is isolated margin to add, by perp, quote.
     `intents` belong to one phase, guard intents first; `memory` replaces the one that was handed in.
     """
 
@@ -118,7 +120,7 @@ def _decision(
         transfers=step.transfers,
         notes=tuple(notes),
         memory=memory,
-        cancels=guarded.cancels,
+        cancels=(*guarded.cancels, *withdrawn(scene, memory.campaign)),
         top_ups=guarded.top_ups,
     )
 

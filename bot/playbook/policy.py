@@ -291,6 +291,12 @@ class Policy(BaseModel):
         default=240, ge=5, le=1440,
         description="how long limit and post-only purchases may follow the price before the rest goes at once, minutes",
     )  # fmt: skip
+    chase_bps: int = Field(
+        default=10,
+        ge=0,
+        le=1000,
+        description="how far the bid may leave a resting purchase behind before it follows, bps",
+    )
     entry_wait: bool = Field(default=True, description="whether overbought tokens are bought later")
     entry_wait_hours: int = Field(default=24, ge=0, le=720, description="longest wait for a better entry, hours")
     leg_patience_hours: int = Field(

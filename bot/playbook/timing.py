@@ -6,13 +6,14 @@ Candles only say whether to wait; no price of an order is made from them.
 
 from decimal import Decimal
 
-from bot.domain.campaign import Leg, Tranche
+from bot.domain.campaign import Campaign, Leg, Tranche
 from bot.domain.candles import CandleSeries
 from bot.domain.instrument import Instrument
 from bot.domain.market import Quote
 from bot.domain.order import Purpose, TimeInForce
 from bot.playbook import indicators
 from bot.playbook.policy import HOUR_MS, MINUTE_MS, Policy, Style
+from bot.playbook.scene import Scene, belongs_to, off_by
 
 
 def is_twap(leg: Leg, tranche: Tranche, policy: Policy, at_ms: int) -> bool:
@@ -34,6 +35,22 @@ def rests_as(leg: Leg, tranche: Tranche, policy: Policy, at_ms: int) -> TimeInFo
 def resting_price(waits: TimeInForce, quote: Quote, instrument: Instrument) -> Decimal:
     """Where a purchase rests: at the bid when it must not take, else at the middle of the touch."""
     return instrument.floor_price(quote.bid if waits is TimeInForce.POST_ONLY else quote.mid)
+
+
+def withdrawn(scene: Scene, campaign: Campaign | None) -> tuple[str, ...]:
+    """Client ids of resting purchases that are to come back: the price has left them behind by more than `chase_bps`,
+    or the campaign they were for is no longer running."""
+    found = []
+    for order in scene.working:
+        quote = scene.snapshot.quotes.get(order.symbol)
+        is_behind = (
+            quote is not None and not quote.defect() and order.price is not None
+            and quote.bid > off_by(order.price, 1, scene.policy.chase_bps)
+        )  # fmt: skip
+        is_wanted = campaign is not None and not campaign.is_over and belongs_to(order, campaign)
+        if order.is_resting_entry and (is_behind or not is_wanted):
+            found.append(order.client_id)
+    return tuple(found)
 
 
 def next_slice_ms(leg: Leg, policy: Policy) -> int:

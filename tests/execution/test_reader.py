@@ -20,7 +20,7 @@ from bot.domain.states import KillLevel, OrderEvent, OrderState
 from bot.execution.journal import Journal
 from bot.execution.journal_reader import JournalReader
 from bot.execution.journal_schema import NEVER_CAME_TO_BE, NOT_SENT
-from bot.ports import Payment
+from bot.ports import Payment, Rejection, VenueRejected
 from tests.execution.fills import make_fill
 from tests.execution.scripted_venue import START_MS
 from tests.execution.test_journal import cycle_record
@@ -28,7 +28,7 @@ from tests.execution.worlds import ACCOUNT, make_order
 
 SYMBOLS = ("UNI/USDT", "ETH/USDT:USDT")
 MOMENTS = st.integers(min_value=START_MS, max_value=START_MS + 3)
-ENDINGS = ("open", "held back", "never came to be", "rejected", "executed", "in doubt")
+ENDINGS = ("open", "held back", "never came to be", "would take", "rejected", "executed", "in doubt")
 
 
 @dataclass(frozen=True)
@@ -88,8 +88,12 @@ async def written(past: Past, path: Path) -> Journal:
                                              filled_quote=Decimal(40))  # fmt: skip
         if ending == "in doubt":
             await journal.record_order_event(order.client_id, OrderEvent.LOST, venue_id=f"v{number}")
-        if ending in ("held back", "never came to be", "rejected"):
-            words = {"held back": f"{NOT_SENT}: why", "never came to be": f"{NEVER_CAME_TO_BE}, really"}
+        if ending in ("held back", "never came to be", "would take", "rejected"):
+            words = {
+                "held back": f"{NOT_SENT}: why",
+                "never came to be": f"{NEVER_CAME_TO_BE}, really",
+                "would take": str(VenueRejected("-2010", "it would match", Rejection.WOULD_TAKE)),
+            }
             await journal.record_order_event(order.client_id, OrderEvent.REJECTED, venue_id=f"v{number}",
                                              reason=words.get(ending, "the venue says no"))  # fmt: skip
     await journal.record_fills(past.fills)

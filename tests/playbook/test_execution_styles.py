@@ -1,13 +1,15 @@
 """Execution styles (PLAYBOOK §9): a TWAP spreads a leg over time inside its bound, the rest goes at once."""
 
+from dataclasses import replace
 from decimal import Decimal
 from itertools import pairwise
 
 import pytest
 from pydantic import ValidationError
 
+from bot.domain.campaign import Condition
 from bot.domain.money import ZERO
-from bot.domain.order import Intent, Purpose, TimeInForce
+from bot.domain.order import FOREIGN, Intent, Purpose, TimeInForce
 from bot.domain.reason import Reason
 from bot.playbook.policy import MINUTE_MS
 from tests.playbook.builders import World, golden_policy, neutral_world, one_token_each, resting
@@ -134,3 +136,34 @@ def test_sales_never_rest() -> None:
     for style in ("limit", "post-only"):
         with pytest.raises(ValidationError, match=f"reduce_style = {style}: sales .* never wait .* use market or twap"):
             golden_policy(reduce_style=style)
+
+
+@pytest.mark.parametrize(("moved", "is_left_behind"), [("1.0009", False), ("1.0012", True), ("0.99", False)])
+def test_a_purchase_follows_the_bid_when_it_is_left_behind(moved: str, is_left_behind: bool) -> None:
+    stage = patient("post-only")
+    first = until_purchase(stage)
+    stage.spot["UNI"] -= first.size
+    order = resting(first, 1)
+    stage.working = (order,)
+    stage.prices["UNI"] *= D(moved)
+    for made in (stage.guard(), stage.decide()):
+        assert (order.client_id in made.cancels) is is_left_behind
+        assert not [i for i in made.intents if i.purpose is Purpose.INCREASE], "and nothing replaces it in that turn"
+
+
+def test_a_purchase_of_a_campaign_that_is_given_up_is_called_back() -> None:
+    stage = patient("post-only")
+    first = until_purchase(stage)
+    order = resting(first, 1)
+    stage.working = (order,)
+    assert order.client_id not in stage.decide().cancels
+    stage.policy = stage.policy.model_copy(update={"condition_override": Condition.DOWNTREND})
+    assert order.client_id in stage.decide().cancels
+
+
+def test_orders_of_others_are_left_where_they_are() -> None:
+    stage = patient("post-only")
+    foreign = replace(resting(until_purchase(stage), 1), client_id="foreign.v1", intent_id=FOREIGN)
+    stage.working = (foreign,)
+    stage.prices["UNI"] *= 2
+    assert stage.guard().cancels == ()
