@@ -1,6 +1,7 @@
 """The process dies at every point at which it waits; the next start must find one order at most, and lose nothing."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -127,4 +128,68 @@ async def check_next_life(path: Path, venue: ScriptedVenue, item: Any) -> None:
     assert known >= {post.client_id for post in venue.posts}
     assert sum((fill.size for fill in reader.load_fills()), Decimal(0)) == sum(o.filled_size for o in venue.orders)
     reader.verify()
+    await world.journal.close()
+
+
+CHASES = {
+    "rests": ("rest", "ok"),
+    "executes in part": ("partial", "ok"),
+    "executes while it is cancelled": ("rest", "filled_first"),
+    "reply of the cancel lost": ("partial", "lost_reply"),
+    "request of the cancel lost": ("partial", "lost_request"),
+}
+
+
+@pytest.mark.parametrize("script", CHASES)
+async def test_a_crash_anywhere_in_a_chase_never_leaves_two_orders_or_more_than_was_meant(
+    tmp_path: Path, script: str
+) -> None:
+    """Rest, withdraw, settle, and the next slice for what is left: each turn of the planner, and the process dies."""
+    word, cancel = CHASES[script]
+    item = approve(time_in_force=TimeInForce.POST_ONLY)
+    point, died = 0, True
+    while died:
+        point += 1
+        venue, path = ScriptedVenue(), tmp_path / f"{point}.db"
+        venue.submits.extend([word, "rest"])
+        venue.cancels.append(cancel)
+        doom, died = Doom(point), True
+        world = await open_world(path, venue)
+        doom.wrap(world.journal, WRITES)
+        doom.wrap(venue, CALLS)
+        try:
+            await chase(world, item)
+            died = False
+        except Crash:
+            pass
+        unwrap(venue, CALLS)
+        await world.journal.close()
+        await after_a_chase(path, venue, item)
+    assert point > 30, "the crash points were not reached"
+
+
+async def chase(world: World, item: Any) -> None:
+    for is_withdrawing in (False, True, False):
+        truth = await world.reconciler.settle(SYMBOLS)
+        if is_withdrawing:
+            await world.executor.cancel(truth.working)
+            continue
+        left = item.size - sum((fill.size for fill in world.journal.reader.load_fills()), Decimal(0))
+        if left > 0 and not truth.working:
+            await world.executor.act([replace(item, size=left)])
+
+
+async def after_a_chase(path: Path, venue: ScriptedVenue, item: Any) -> None:
+    world = await open_world(path, venue)
+    await chase(world, item)
+    venue.advance(20_000)
+    truth = await world.reconciler.settle(SYMBOLS)
+    assert truth.is_agreed, truth.notes
+    there = [order for order in venue.orders if order.state is ReportState.OPEN]
+    assert len(there) <= 1, "two orders of one intent"
+    open_size = sum((order.request.size - order.filled_size for order in there), Decimal(0))
+    assert sum((order.filled_size for order in venue.orders), open_size) <= item.size
+    assert {order.request.price for order in venue.orders} <= {item.worst_price}
+    assert {fill.trade_id for fill in world.journal.reader.load_fills()} == {fill.trade_id for fill in venue.fills}
+    world.journal.reader.verify()
     await world.journal.close()

@@ -140,6 +140,11 @@ class Checkers:
         for other in self._posted:
             if other != order.client_id and self._intent_of(other) == order.intent_id and self._may_live(other):
                 self._world.violate("one live order per intent", f"{other} and {order.client_id} of {order.intent_id}")
+        worst = approval.intent.worst_price
+        if order.price is not None and (order.price - worst) * order.side.sign > 0:
+            self._world.violate("inside the approved bound", f"{order.client_id} at {order.price}, approved is {worst}")
+        if order.time_in_force.may_rest and ":" in order.symbol and not order.order_type.is_trigger:
+            self._world.violate("nothing rests on a perp but stops", order.client_id)
         approval.client_ids.add(order.client_id)
         self._approvals[order.client_id] = approval
         done = sum((self._filled.get(name, ZERO) for name in approval.client_ids), ZERO)
