@@ -17,12 +17,13 @@ from bot.domain.reason import Note, Reason
 from bot.domain.states import CampaignState
 from bot.playbook.as_of import as_of
 from bot.playbook.exits import Guarded, guard_positions, shrink_before_sales
+from bot.playbook.market_view import Signal
 from bot.playbook.plan import drift, start_campaign
 from bot.playbook.policy import Policy, Sectors
 from bot.playbook.progress import Step, end_tactical, live_hedges, step_campaign
 from bot.playbook.regime import read_regime
 from bot.playbook.scene import Scene, belongs_to
-from bot.playbook.signals import Signal, exit_signs, read_market
+from bot.playbook.signals import exit_signs, read_market
 from bot.playbook.standing import plan_standing
 from bot.playbook.target import Choice, choose_stance, standing, target_shares
 from bot.playbook.timing import withdrawn

@@ -14,9 +14,9 @@ from itertools import pairwise
 from bot.domain.money import ONE, clamp
 from bot.domain.reason import Note, Reason
 from bot.playbook import indicators
+from bot.playbook.market_view import sector_index
 from bot.playbook.policy import HedgeWith
 from bot.playbook.scene import Scene
-from bot.playbook.signals import sector_index
 
 BETA_RETURNS_MIN = 30
 _HUNDREDTH = Decimal("0.01")

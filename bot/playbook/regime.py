@@ -12,8 +12,8 @@ from decimal import Decimal
 from bot.domain.campaign import Condition, RegimeMemory
 from bot.domain.money import ONE, ZERO
 from bot.domain.reason import Note, Reason
+from bot.playbook.market_view import Signal
 from bot.playbook.policy import HOUR_MS, Policy
-from bot.playbook.signals import Signal
 
 _PLACES = Decimal("0.001")
 # Of two equally confident conditions the more careful one is believed.

@@ -26,8 +26,8 @@ from bot.execution.executor import Outcome
 from bot.execution.journal_reader import JournalReader
 from bot.execution.reconcile import Truth
 from bot.playbook.decide import Decision
+from bot.playbook.market_view import Signal
 from bot.playbook.policy import Policy
-from bot.playbook.signals import Signal
 from bot.ports import Payment
 from bot.risk import Limits, review
 from tests.risk.worlds import (

@@ -11,9 +11,10 @@ from bot.domain.candles import CandleSeries
 from bot.domain.market import CalendarEvent, Funding, Snapshot, Tvl
 from bot.domain.reason import Reason
 from bot.playbook import indicators
+from bot.playbook.market_view import Signal
 from bot.playbook.policy import DAY_MS, HOUR_MS, Policy
 from bot.playbook.regime import read_regime
-from bot.playbook.signals import READERS, Signal, exit_signs, read_phases, read_signals
+from bot.playbook.signals import READERS, exit_signs, read_phases, read_signals
 from bot.playbook.timing import overbought
 from tests.playbook.builders import START_MS, D, make_sectors
 
