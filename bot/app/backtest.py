@@ -75,7 +75,8 @@ class LeanJournal(Journal):
         seen = record.snapshot
         funding = {symbol: replace(found, earlier=()) for symbol, found in seen.funding.items()}
         interest = {symbol: replace(found, earlier=()) for symbol, found in seen.open_interest.items()}
-        lean = replace(seen, candles={}, tvl={}, funding=funding, open_interest=interest)
+        premiums = {symbol: replace(found, earlier=()) for symbol, found in seen.premiums.items()}
+        lean = replace(seen, candles={}, tvl={}, funding=funding, open_interest=interest, premiums=premiums)
         await super().record_cycle(replace(record, snapshot=lean))
 
     def _connect(self) -> Any:

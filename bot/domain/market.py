@@ -80,6 +80,17 @@ class OpenInterest:
 
 
 @dataclass(frozen=True, slots=True)
+class Premium:
+    """How far a perp's mark stands above its index (+) or below it, share of the index (PLAYBOOK §8). `earlier` are
+    past readings as (time, share), oldest first and thinned, as far as they were watched."""
+
+    symbol: str
+    share: Decimal
+    at_ms: int
+    earlier: tuple[tuple[int, Decimal], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Tvl:
     """Total value locked of a sector (or `total`), oldest first, in quote currency."""
 
@@ -129,6 +140,7 @@ class Snapshot:
     events: tuple[CalendarEvent, ...] = ()
     missing: tuple[Missing, ...] = ()
     costs: Mapping[str, Cost] = field(default_factory=dict)
+    premiums: Mapping[str, Premium] = field(default_factory=dict)
 
     def price(self, symbol: str) -> Decimal | None:
         """Valuation price of a symbol, None when there is no sound quote."""

@@ -1,8 +1,8 @@
-"""What earlier looks have seen of open interest and funding, because venues only tell the present.
+"""What earlier looks have seen of open interest, premiums and funding, because venues only tell the present.
 
-Open interest is thinned to one reading a step, funding is kept once per settlement: the rate last seen before it. The
-past goes into every snapshot, so that a decision sees it and the journal keeps it; after a restart it is recalled from
-there. A past that was not watched is missing, never filled in.
+Open interest and premiums are thinned to one reading a step, funding is kept once per settlement: the rate last seen
+before it. The past goes into every snapshot, so that a decision sees it and the journal keeps it; after a restart it is
+recalled from there. A past that was not watched is missing, never filled in.
 """
 
 from bisect import bisect_left
@@ -11,17 +11,19 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from operator import itemgetter
 
-from bot.domain.market import Snapshot
+from bot.domain.market import Premium, Quote, Snapshot
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 Points = dict[int, tuple[int, Decimal]]
 _time = itemgetter(0)
+PREMIUM_STEP = Decimal("0.0000001")
+PREMIUM_MAX = Decimal(1)  # beyond it one of the two prices is wrong
 
 
 @dataclass(frozen=True, slots=True)
 class PastRules:
-    """How often open interest is kept, and how far back both reach, ms."""
+    """How often open interest and premiums are kept, and how far back everything reaches, ms."""
 
     step_ms: int = 8 * HOUR_MS
     span_ms: int = 60 * DAY_MS
@@ -34,10 +36,17 @@ class Past:
     rules: PastRules = PastRules()
     _interest: dict[str, Points] = field(default_factory=dict)
     _funding: dict[str, Points] = field(default_factory=dict)
+    _premiums: dict[str, Points] = field(default_factory=dict)
 
     def joined(self, snapshot: Snapshot) -> Snapshot:
-        """The snapshot with the past of its readings; they become part of the past of later ones."""
-        if not snapshot.open_interest and not snapshot.funding:
+        """The snapshot with the past of its readings; they become part of the past of later ones.
+
+        Premiums are read off the quotes, in a look at everything only: a guard, which has no use for them, has no
+        candles.
+        """
+        if snapshot.candles:
+            snapshot = replace(snapshot, premiums=_premiums(snapshot))
+        if not snapshot.premiums and not snapshot.open_interest and not snapshot.funding:
             return snapshot
         self._learn(snapshot)
         oldest = snapshot.at_ms - self.rules.span_ms
@@ -49,7 +58,11 @@ class Past:
             symbol: replace(found, earlier=_before(self._funding, symbol, oldest, found.next_ms))
             for symbol, found in snapshot.funding.items()
         }
-        return replace(snapshot, open_interest=interest, funding=funding)
+        premiums = {
+            symbol: replace(found, earlier=_before(self._premiums, symbol, oldest, found.at_ms))
+            for symbol, found in snapshot.premiums.items()
+        }
+        return replace(snapshot, open_interest=interest, funding=funding, premiums=premiums)
 
     def recall(self, snapshot: Snapshot) -> None:
         """Take over the past that a journaled snapshot holds. What is known already stays."""
@@ -61,11 +74,27 @@ class Past:
             points = self._interest.setdefault(symbol, {})
             for at_ms, value in (*interest.earlier, (interest.at_ms, interest.value_quote)):
                 points.setdefault(at_ms // step, (at_ms, value))
+        for symbol, premium in snapshot.premiums.items():
+            points = self._premiums.setdefault(symbol, {})
+            for at_ms, share in (*premium.earlier, (premium.at_ms, premium.share)):
+                points.setdefault(at_ms // step, (at_ms, share))
         for symbol, funding in snapshot.funding.items():
             points = self._funding.setdefault(symbol, {})
             for at_ms, rate in funding.earlier:
                 points.setdefault(at_ms, (at_ms, rate))
             points[funding.next_ms] = (funding.next_ms, funding.rate)
+
+
+def _premiums(snapshot: Snapshot) -> dict[str, Premium]:
+    found = {symbol: _premium(quote) for symbol, quote in snapshot.quotes.items() if quote.mark is not None}
+    return {symbol: Premium(symbol, share, snapshot.at_ms) for symbol, share in found.items() if share is not None}
+
+
+def _premium(quote: Quote) -> Decimal | None:
+    if quote.mark is None or quote.index is None or quote.defect():
+        return None
+    share = quote.mark / quote.index - 1
+    return share.quantize(PREMIUM_STEP) if abs(share) < PREMIUM_MAX else None
 
 
 def _before(kept: Mapping[str, Points], symbol: str, oldest_ms: int, end_ms: int) -> tuple[tuple[int, Decimal], ...]:

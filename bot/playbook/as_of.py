@@ -9,9 +9,9 @@ from dataclasses import replace
 from typing import TypeVar
 
 from bot.domain.candles import CandleSeries
-from bot.domain.market import Funding, OpenInterest, Snapshot, Tvl
+from bot.domain.market import Funding, OpenInterest, Premium, Snapshot, Tvl
 
-Watched = TypeVar("Watched", Funding, OpenInterest)
+Watched = TypeVar("Watched", Funding, OpenInterest, Premium)
 
 
 def as_of(snapshot: Snapshot) -> Snapshot:
@@ -23,14 +23,15 @@ def as_of(snapshot: Snapshot) -> Snapshot:
     if any(series.at_ms and series.at_ms[-1] > at_ms for series in tvl.values()):
         tvl = {name: _known(series, at_ms) for name, series in tvl.items()}
     funding, interest = _past(snapshot.funding, at_ms), _past(snapshot.open_interest, at_ms)
-    kept = (candles, tvl, funding, interest)
+    premiums = _past(snapshot.premiums, at_ms)
+    kept = (candles, tvl, funding, interest, premiums)
     if all(new is old for new, old in zip(kept, _histories(snapshot), strict=True)):
         return snapshot
-    return replace(snapshot, candles=candles, tvl=tvl, funding=funding, open_interest=interest)
+    return replace(snapshot, candles=candles, tvl=tvl, funding=funding, open_interest=interest, premiums=premiums)
 
 
 def _histories(snapshot: Snapshot) -> Sequence[object]:
-    return snapshot.candles, snapshot.tvl, snapshot.funding, snapshot.open_interest
+    return snapshot.candles, snapshot.tvl, snapshot.funding, snapshot.open_interest, snapshot.premiums
 
 
 def _closed(series: CandleSeries, at_ms: int) -> CandleSeries:

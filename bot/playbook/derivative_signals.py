@@ -5,7 +5,7 @@ import math
 from collections.abc import Sequence
 
 from bot.domain.candles import CandleSeries
-from bot.domain.market import OpenInterest
+from bot.domain.market import OpenInterest, Premium
 from bot.playbook import indicators
 from bot.playbook.market_view import PERCENTILE, RANKED_MIN, YEAR_DAYS, Z_SCORE, Signal, View, ranked
 from bot.playbook.policy import DAY_MS, MINUTE_MS
@@ -79,14 +79,28 @@ def _mean_growth(lines: Sequence[tuple[Sequence[int], Sequence[float]]], at_ms: 
 
 
 def basis(view: View) -> Signal | str:
-    """Premium of the leaders' perps over spot as three fundings a day would earn it, share per year."""
-    premiums = []
-    for symbol in view.sectors.perp_symbols:
+    """Premium of the leaders' perps over spot as three fundings a day would earn it, share per year; ranked among the
+    means of the looks before."""
+    premiums, perps = [], view.sectors.perp_symbols
+    for symbol in perps:
         quote = view.snapshot.quotes.get(symbol)
         if quote is not None and quote.mark is not None and quote.index is not None and not quote.defect():
             premiums.append(float(quote.mark / quote.index) - 1.0)
     if not premiums:
         return "no leader has a mark and an index"
-    value = indicators.mean(premiums) * YEAR_DAYS * 3
-    words = f"perps stand {indicators.mean(premiums):+.3%} from spot ({'contango' if value >= 0 else 'backwardation'})"
-    return Signal("basis", value, indicators.clip(-value / float(view.policy.funding_full)), words, 0)
+    now = indicators.mean(premiums)
+    past = _mean_premiums([view.snapshot.premiums[symbol] for symbol in perps if symbol in view.snapshot.premiums])
+    rank = indicators.percentile(now, past) if len(past) >= RANKED_MIN else None
+    value = now * YEAR_DAYS * 3
+    words = f"perps stand {now:+.3%} from spot ({'contango' if value >= 0 else 'backwardation'})"
+    score = indicators.clip(-value / float(view.policy.funding_full))
+    return Signal("basis", value, score, words, 0, *ranked(rank, PERCENTILE))
+
+
+def _mean_premiums(watched: Sequence[Premium]) -> list[float]:
+    """Mean premium of each earlier look, of the perps that were seen in it."""
+    looks: dict[int, list[float]] = {}
+    for premium in watched:
+        for at_ms, share in premium.earlier:
+            looks.setdefault(at_ms, []).append(float(share))
+    return [indicators.mean(shares) for _, shares in sorted(looks.items())]

@@ -2,11 +2,12 @@
 
 import math
 import operator
+from collections.abc import Sequence
 from itertools import accumulate
 
 from bot.domain.candles import CandleSeries
 from bot.playbook import indicators
-from bot.playbook.market_view import PERCENTILE, SHARE, YEAR_DAYS, Z_SCORE, Signal, View, ranked
+from bot.playbook.market_view import PERCENTILE, RANKED_MIN, SHARE, YEAR_DAYS, Z_SCORE, Signal, View, ranked
 from bot.playbook.policy import DAY_MS, MINUTE_MS
 
 
@@ -96,18 +97,38 @@ def volatility(view: View) -> Signal | str:
 def volume(view: View) -> Signal | str:
     """Traded value of the risk-on sector against its usual one: the median of its tokens, ratio."""
     recent, usual = view.policy.candles_in(view.policy.volume_days), view.policy.candles_in(view.policy.range_days)
-    ratios = []
+    ratios, traded = [], []
     for token in view.sectors.members(view.policy.risk_on):
         series = view.snapshot.candles.get(view.sectors.spot(token))
         if series and len(series) >= usual and view.is_fresh:
             base = indicators.mean(series.volumes_quote[-usual:])
             if base > 0:
                 ratios.append(indicators.mean(series.volumes_quote[-recent:]) / base)
+                traded.append(series.volumes_quote)
     if not ratios:
         return f"no token of {view.policy.risk_on} has {view.policy.range_days} days of volume"
     value = sorted(ratios)[len(ratios) // 2]
+    past = _past_volumes(traded, recent, usual)
+    rank = indicators.percentile(value, past) if len(past) >= RANKED_MIN else None
     words = f"{view.policy.risk_on} trades {value:.0%} of its usual volume"
-    return Signal("volume", value, indicators.clip((value - 1) / 0.5), words, view.age_ms)
+    return Signal("volume", value, indicators.clip((value - 1) / 0.5), words, view.age_ms, *ranked(rank, PERCENTILE))
+
+
+def _past_volumes(traded: Sequence[Sequence[float]], recent: int, usual: int) -> list[float]:
+    """What `volume` was a step, two steps, … of `recent` candles ago, as far as half of its tokens reach back."""
+    totals = [[0.0, *accumulate(volumes)] for volumes in traded]
+    history = []
+    for back in range(recent, max(map(len, totals)) - usual, recent):
+        ratios = []
+        for sums in totals:
+            end = len(sums) - 1 - back
+            base = (sums[end] - sums[end - usual]) / usual if end >= usual else 0.0
+            if base > 0:
+                ratios.append((sums[end] - sums[end - recent]) / recent / base)
+        if 2 * len(ratios) < len(totals):
+            break
+        history.append(sorted(ratios)[len(ratios) // 2])
+    return history
 
 
 def liquidity(view: View) -> Signal | str:

@@ -7,8 +7,9 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.domain.candles import CandleSeries
 from bot.domain.codec import decode, encode
-from bot.domain.market import Cost, Funding, OpenInterest, Snapshot
+from bot.domain.market import Cost, Funding, OpenInterest, Quote, Snapshot
 from bot.feeds.past import DAY_MS, HOUR_MS, Past, PastRules
 from bot.feeds.snapshot import Observer
 from tests.feeds.test_snapshot import NOW, PERP, QUICK, SPOT, WANTED, Market, venue
@@ -108,3 +109,38 @@ async def test_costs_come_from_whoever_keeps_the_books() -> None:
     assert decode(Snapshot, encode(seen)).costs == books
     assert (await observer.observe(with_history=False)).costs == {}, "a guard has no use for them"
     assert (await Observer(venue(Market()), WANTED, deadlines=QUICK).observe()).costs == {}
+
+
+def priced(at_ms: int, mark: str, index: str, *, is_guard: bool = False) -> Snapshot:
+    candles = {} if is_guard else {SPOT: CandleSeries(SPOT, HOUR_MS, (), (), (), (), (), ())}
+    quotes = {
+        SPOT: Quote(SPOT, D(1), D(1), at_ms), PERP: Quote(PERP, D(1), D(1), at_ms, D(1), D(mark), D(index))
+    }  # fmt: skip
+    return Snapshot(at_ms, {}, quotes, candles=candles)
+
+
+def test_premiums_are_kept_once_a_step_by_looks_at_everything_and_survive_a_restart() -> None:
+    past = Past()
+    for hour in range(48):
+        seen = past.joined(priced(NOW + hour * HOUR_MS, f"1.0{hour:02d}", "1"))
+    found = seen.premiums[PERP]
+    assert found.share == D("0.047")
+    assert [at for at, _ in found.earlier] == sorted({at for at, _ in found.earlier})
+    assert 6 <= len(found.earlier) <= 7
+    assert set(seen.premiums) == {PERP}, "spot has no premium"
+    other = Past()
+    other.recall(decode(Snapshot, encode(seen)))
+    later = priced(NOW + 60 * HOUR_MS, "1", "1")
+    assert other.joined(later).premiums == past.joined(later).premiums
+    assert past.joined(priced(NOW + 61 * HOUR_MS, "1", "1", is_guard=True)).premiums == {}
+
+
+def test_a_mark_at_twice_its_index_is_no_premium() -> None:
+    assert Past().joined(priced(NOW, "2", "1")).premiums == {}
+    assert Past().joined(priced(NOW, "1.9", "1")).premiums[PERP].share == D("0.9")
+
+
+def test_a_journal_from_before_premiums_is_read() -> None:
+    seen = encode(Past().joined(priced(NOW, "1", "1")))
+    del seen["premiums"]
+    assert decode(Snapshot, seen).premiums == {}

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.candles import CandleSeries
-from bot.domain.market import Funding, OpenInterest, Snapshot, Tvl
+from bot.domain.market import Funding, OpenInterest, Premium, Quote, Snapshot, Tvl
 from bot.domain.reason import Reason
 from bot.playbook import indicators
 from bot.playbook.market_view import Signal
@@ -167,3 +167,62 @@ def test_the_running_average_ends_where_the_average_does(values: list[float], pe
     running, last = indicators.emas(values, period), indicators.ema(values, period)
     assert (running[-1] if running else None) == last
     assert len(running) == max(0, len(values) - period + 1)
+
+
+def premium(symbol: str, shares: list[str]) -> Premium:
+    times = range(START_MS - len(shares) * 8 * HOUR_MS, START_MS, 8 * HOUR_MS)
+    return Premium(symbol, D(0), START_MS, tuple(zip(times, map(D, shares), strict=True)))
+
+
+def marked(share: str) -> dict[str, Quote]:
+    mark = D(100) * (1 + D(share))
+    return {perp: Quote(perp, mark, mark, START_MS, mark, mark, D(100)) for perp in PERPS}
+
+
+def test_basis_is_ranked_among_the_mean_premiums_of_the_looks_before() -> None:
+    """Two perps that stand apart: the mean of each look counts, not their single premiums."""
+    rising = [f"0.000{n}" for n in range(10)]
+    seen = {"UNI/USDT:USDT": premium("UNI/USDT:USDT", rising), "ETH/USDT:USDT": premium("ETH/USDT:USDT", ["0"] * 10)}
+    found = signal("basis", replace(market(), quotes=marked("0.00012"), premiums=seen))
+    assert found is not None
+    assert (found.rank, found.rank_is) == (pytest.approx(0.3), "percentile")
+    assert found.value == pytest.approx(0.00012 * 365 * 3)
+
+
+def test_basis_without_enough_of_a_watched_past_has_no_rank() -> None:
+    seen = {PERPS[0]: premium(PERPS[0], ["0.0001"] * 7)}
+    found = signal("basis", replace(market(), quotes=marked("0.0001"), premiums=seen))
+    assert found is not None
+    assert (found.rank, found.rank_is) == (None, "")
+
+
+def test_volume_is_ranked_in_its_own_history() -> None:
+    """The history is a wave: three times the usual is more than all of it, a third is less than all of it."""
+    ranks = []
+    for late in (3e6, 3e5):
+        found = signal("volume", market(late_volume=late))
+        assert found is not None
+        assert found.rank_is == "percentile"
+        ranks.append(found.rank)
+    assert ranks == [1.0, 0.0]
+
+
+def test_the_rank_of_volume_compares_what_was_read_then() -> None:
+    """What the signal said five and ten days ago is in its history: the median of them lies in the middle."""
+    whole = market()
+    values = []
+    for back in range(5, 90, 5):
+        at_ms = START_MS - back * DAY_MS
+        cut = {
+            symbol: replace(
+                series, starts_ms=series.starts_ms[:-back], opens=series.opens[:-back], highs=series.highs[:-back],
+                lows=series.lows[:-back], closes=series.closes[:-back], volumes_quote=series.volumes_quote[:-back],
+            )
+            for symbol, series in whole.candles.items()
+        }  # fmt: skip
+        found = signal("volume", replace(whole, at_ms=at_ms, candles=cut))
+        assert found is not None
+        values.append(found.value)
+    now = signal("volume", whole)
+    assert now is not None
+    assert now.rank == pytest.approx(indicators.percentile(now.value, values), abs=1 / len(values))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bot.domain.candles import CandleSeries
 from bot.domain.codec import encode
-from bot.domain.market import Funding, OpenInterest, Snapshot, Tvl
+from bot.domain.market import Funding, OpenInterest, Premium, Snapshot, Tvl
 from bot.playbook.as_of import as_of
 from bot.playbook.policy import DAY_MS, HOUR_MS, Policy
 from bot.playbook.signals import READERS, read_signals
@@ -42,7 +42,7 @@ class History:
         names = [
             *TOKENS,
             *(f"tvl {n}" for n in ("defi", "infra")),
-            *(f"{k} {p}" for k in ("oi", "rate") for p in PERPS),
+            *(f"{k} {p}" for k in ("oi", "rate", "premium") for p in PERPS),
         ]
         for name in names:
             early, late = random.Random(f"{self.seed} {name}"), random.Random(f"{self.fork_seed} {name}")
@@ -63,14 +63,16 @@ class History:
             for name in ("defi", "infra")
         }
         today = (base.at_ms - FIRST_MS) // DAY_MS - 1
-        interest, funding = {}, {}
+        interest, funding, premiums = {}, {}, {}
         for perp in PERPS:
             values = [D(round(1e8 * math.exp(v))) for v in self.slow[f"oi {perp}"][:days]]
             rates = [D(f"{v / 5000:.6f}") for v in self.slow[f"rate {perp}"][:days]]
+            shares = [D(f"{v / 1000:.7f}") for v in self.slow[f"premium {perp}"][:days]]
+            premiums[perp] = Premium(perp, shares[today], base.at_ms, tuple(zip(ends, shares, strict=True)))
             interest[perp] = OpenInterest(perp, values[today], base.at_ms, tuple(zip(ends, values, strict=True)))
             next_ms = base.at_ms + 8 * HOUR_MS
             funding[perp] = Funding(perp, rates[today], 8, next_ms, base.at_ms, tuple(zip(ends, rates, strict=True)))
-        return replace(base, candles=candles, tvl=tvl, open_interest=interest, funding=funding)
+        return replace(base, candles=candles, tvl=tvl, open_interest=interest, funding=funding, premiums=premiums)
 
     def _candles(self, token: str, times: tuple[int, ...]) -> CandleSeries:
         closes = tuple(100 * math.exp(v) for v in self.closes[token][: len(times)])
@@ -129,6 +131,16 @@ def test_every_signal_is_read_in_these_histories() -> None:
     assert seen == set(READERS) - {"calendar"}
 
 
+def test_what_has_a_history_is_ranked_in_it() -> None:
+    book = neutral_world(POLICY)
+    world = Lived(book.sectors, POLICY, spot=book.spot, perp_wallet=book.perp_wallet, history=History(1, 1))
+    world.at_ms = FIRST_MS + FORK * DAY_MS
+    bare = {
+        signal.name for signal in read_signals(as_of(world.snapshot()), POLICY, world.sectors)[0] if not signal.rank_is
+    }
+    assert bare == set()
+
+
 def test_a_snapshot_of_the_past_only_is_left_as_it_is() -> None:
     book = neutral_world(POLICY)
     world = Lived(book.sectors, POLICY, history=History(1, 1), sees_all=False, at_ms=FIRST_MS + FORK * DAY_MS)
@@ -142,5 +154,5 @@ def test_a_candle_that_has_not_closed_is_not_there() -> None:
     kept = as_of(world.snapshot())
     assert {len(series) for series in kept.candles.values()} == {FORK}
     assert all(series.at_ms[-1] <= kept.at_ms for series in kept.tvl.values())
-    histories = (*kept.open_interest.values(), *kept.funding.values())
+    histories = (*kept.open_interest.values(), *kept.funding.values(), *kept.premiums.values())
     assert all(at <= kept.at_ms for found in histories for at, _ in found.earlier)
