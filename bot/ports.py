@@ -1,4 +1,4 @@
-"""What the bot needs from the world: a venue, a TVL source, a clock; and the three ways a venue can fail.
+"""What the bot needs from the world: a venue, a TVL source, macro series, a clock; and the three ways a venue can fail.
 
 Venue calls follow the house's verbs: `fetch_` reads (retried below this port), `submit_`, `cancel_`, `set_`, `move_`
 write exactly one request (never retried by any layer).
@@ -12,7 +12,7 @@ from typing import Protocol
 
 from bot.domain.candles import CandleSeries
 from bot.domain.instrument import Instrument, Side
-from bot.domain.market import Book, Funding, OpenInterest, Quote, Tvl
+from bot.domain.market import Book, Funding, Macro, OpenInterest, Quote, Tvl
 from bot.domain.order import Fill, OrderType, TimeInForce
 from bot.domain.portfolio import Account
 
@@ -134,6 +134,17 @@ class TvlSource(Protocol):
     """Total value locked by protocol or sector."""
 
     async def fetch_tvl(self, names: Sequence[str]) -> Mapping[str, Tvl]:
+        """Raises Unavailable."""
+        ...
+
+
+class MacroSource(Protocol):
+    """Series from outside the market. `names` are those it has been set up to tell: `stablecoins`, `rates`, `usage`."""
+
+    @property
+    def names(self) -> tuple[str, ...]: ...
+
+    async def fetch_macro(self, name: str) -> Macro:
         """Raises Unavailable."""
         ...
 

@@ -25,7 +25,7 @@ from bot.execution.executor import Executor
 from bot.execution.journal import CycleRecord, Journal
 from bot.execution.reconcile import Reconciler
 from bot.feeds.snapshot import Observer
-from bot.ports import TvlSource, Unavailable
+from bot.ports import MacroSource, TvlSource, Unavailable
 from bot.simex.engine.exchange import Exchange
 from bot.simex.engine.market import Market
 from bot.simex.market.catalogue import default_instruments
@@ -52,7 +52,7 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What is traded in: a market, the account's size, TVL by the clock it is given.
+    """What is traded in: a market, the account's size, TVL and macro series by the clock they are given.
 
     `endow` opens the account; without it all of the book is cash, the futures sleeves' part of it in the perp wallet.
     """
@@ -61,6 +61,7 @@ class World:
     book_quote: Decimal
     tvl: Callable[[VirtualClock], TvlSource] | None = None
     endow: Callable[[Exchange], None] | None = None
+    macro: Callable[[VirtualClock], MacroSource] | None = None
 
 
 class LeanJournal(Journal):
@@ -76,7 +77,7 @@ class LeanJournal(Journal):
         funding = {symbol: replace(found, earlier=()) for symbol, found in seen.funding.items()}
         interest = {symbol: replace(found, earlier=()) for symbol, found in seen.open_interest.items()}
         premiums = {symbol: replace(found, earlier=()) for symbol, found in seen.premiums.items()}
-        lean = replace(seen, candles={}, tvl={}, funding=funding, open_interest=interest, premiums=premiums)
+        lean = replace(seen, candles={}, tvl={}, macro={}, funding=funding, open_interest=interest, premiums=premiums)
         await super().record_cycle(replace(record, snapshot=lean))
 
     def _connect(self) -> Any:
@@ -188,13 +189,18 @@ class _Run:
         policy = policy_for(settings, venue)
         await record_config(journal, settings, policy)
         tvl = self._world.tvl(self._clock) if self._world.tvl is not None else None
+        macro = self._world.macro(self._clock) if self._world.macro is not None else None
         parts = Parts(
             venue=venue,
             journal=journal,
             reconciler=Reconciler(venue, journal, settings.execution),
             executor=Executor(venue, journal, settings.execution, account=self._account, is_stopped=lambda _: False),
             observer=Observer(
-                venue, wanted_of(settings), tvl=tvl, events=tuple(entry.event for entry in settings.calendar)
+                venue,
+                wanted_of(settings),
+                tvl=tvl,
+                macro=macro,
+                events=tuple(entry.event for entry in settings.calendar),
             ),
             policy=policy,
             sectors=settings.universe,

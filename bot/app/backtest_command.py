@@ -14,6 +14,7 @@ from bot.app.settings import Settings, load_settings
 from bot.backtest.history import History, HistoryProblem, Window, load_history
 from bot.backtest.page import held_words, page_of
 from bot.backtest.record import Record, csv_of, day_of, document_of
+from bot.feeds.macro import SeriesFiles
 
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 WARMUP_DAYS = 30  # beyond what the longest window of the signals needs
@@ -100,7 +101,11 @@ def run_record(asked: Asked, settings: Settings, history: History, *, tell: Call
         cadence={"decide_hours": asked.decide_hours, "guard_hours": asked.guard_hours},
         tokens=history.listed, drawn_hours=history.drawn, absent=history.absent,
     )  # fmt: skip
-    world = World(history.market, settings.paper.book_quote, history.tvl.at if settings.tvl.is_on else None)
+    files = settings.macro.files
+    world = World(
+        history.market, settings.paper.book_quote, history.tvl.at if settings.tvl.is_on else None,
+        macro=(lambda clock: SeriesFiles(files, clock.now_ms)) if files else None,
+    )  # fmt: skip
     return run_backtest(settings, world, schedule, record, tell=tell)
 
 

@@ -7,7 +7,7 @@ import aiohttp
 from bot.app.clock import SkippingClock
 from bot.app.settings import Settings
 from bot.domain.portfolio import Account
-from bot.ports import TvlSource, Venue
+from bot.ports import MacroSource, TvlSource, Venue
 
 
 class KeyPair(Protocol):
@@ -21,7 +21,7 @@ class KeyPair(Protocol):
 
 
 class Companion(Protocol):
-    """What wiring needs of such an exchange: its time, a key, a way to it, and its total value locked."""
+    """What wiring needs of such an exchange: its time, a key, a way to it, its TVL and its macro series."""
 
     @property
     def clock(self) -> SkippingClock: ...
@@ -31,6 +31,9 @@ class Companion(Protocol):
 
     @property
     def tvl(self) -> TvlSource | None: ...
+
+    @property
+    def macro(self) -> MacroSource: ...
 
     def session(self) -> aiohttp.ClientSession: ...
 

@@ -14,10 +14,10 @@ import aiohttp
 from bot.app.clock import SkippingClock, SystemClock
 from bot.app.settings import Settings
 from bot.domain.instrument import Instrument, Kind
-from bot.domain.market import Tvl
+from bot.domain.market import Macro, Tvl
 from bot.domain.money import ZERO, floor_to
 from bot.playbook.policy import Policy, Sectors
-from bot.ports import TvlSource
+from bot.ports import MacroSource, TvlSource, Unavailable
 from bot.simex.engine.exchange import Exchange
 from bot.simex.engine.market import Market
 from bot.simex.market.catalogue import default_instruments
@@ -53,6 +53,7 @@ class Embedded:
     key: ApiKey
     directory: Path
     tvl: TvlSource
+    macro: MacroSource
 
     def session(self) -> aiohttp.ClientSession:
         """A session that resolves every host to this exchange and trusts only its authority."""
@@ -64,9 +65,14 @@ class Embedded:
 
 
 class TvlMarket(Market, Protocol):
-    """A market that also knows the total value locked of its sectors."""
+    """A market that also knows the total value locked of its sectors, and the macro series that it names."""
+
+    @property
+    def macro_names(self) -> tuple[str, ...]: ...
 
     def tvl(self, name: str, start_ms: int, end_ms: int) -> Tvl: ...
+
+    def macro(self, name: str, start_ms: int, end_ms: int) -> Macro: ...
 
 
 class MarketTvl:
@@ -83,6 +89,22 @@ class MarketTvl:
                 found[name] = self._market.tvl(name, now_ms - TVL_DAYS * DAY_MS, now_ms)
             except KeyError:
                 continue
+        return found
+
+
+class MarketMacro:
+    """The market's own macro series, as far as they lie in the past. A `MacroSource`."""
+
+    def __init__(self, market: TvlMarket, clock: SkippingClock) -> None:
+        self._market, self._clock = market, clock
+        self.names = market.macro_names
+
+    async def fetch_macro(self, name: str) -> Macro:
+        """The series of the last days. Raises Unavailable."""
+        now_ms = self._clock.now_ms()
+        found = self._market.macro(name, now_ms - TVL_DAYS * DAY_MS, now_ms)
+        if not found.values:
+            raise Unavailable(f"the market has no {name} of before now")
         return found
 
 
@@ -117,7 +139,7 @@ async def embed(settings: Settings, market: TvlMarket, start_ms: int) -> Embedde
     server = Simex(exchange, keys={key.key: key}, clock=clock.now_ms)
     directory = Path(tempfile.mkdtemp(prefix="simex-"))
     await server.start(tls_dir=directory)
-    return Embedded(exchange, server, clock, key, directory, MarketTvl(market, clock))
+    return Embedded(exchange, server, clock, key, directory, MarketTvl(market, clock), MarketMacro(market, clock))
 
 
 def _instruments(market: Market, tokens: Sequence[str], start_ms: int) -> dict[str, Instrument]:

@@ -6,26 +6,27 @@ from bot.execution.journal_reader import JournalReader
 from bot.feeds.costs import cost_basis
 from bot.feeds.snapshot import Observer, Wanted
 from bot.playbook.policy import GainHedge
-from bot.ports import TvlSource, Venue
+from bot.ports import MacroSource, TvlSource, Venue
 
 LOOKED_AT = 200
 
 
 def make_observer(
-    venue: Venue, wanted: Wanted, settings: Settings, *, tvl: TvlSource | None, reader: JournalReader | None
-) -> Observer:
+    venue: Venue, wanted: Wanted, settings: Settings, *, tvl: TvlSource | None, reader: JournalReader | None,
+    macro: MacroSource | None = None,
+) -> Observer:  # fmt: skip
     """An observer with the operator's calendar. Without a journal it begins with no past and no costs.
 
     Costs are looked up only where a setting asks for gains: it takes every fill there is.
     """
     events = tuple(entry.event for entry in settings.calendar)
     if reader is None:
-        return Observer(venue, wanted, tvl=tvl, events=events)
+        return Observer(venue, wanted, tvl=tvl, macro=macro, events=events)
     if settings.playbook.gain_hedge is GainHedge.OFF:
-        observer = Observer(venue, wanted, tvl=tvl, events=events)
+        observer = Observer(venue, wanted, tvl=tvl, macro=macro, events=events)
     else:
         observer = Observer(
-            venue, wanted, tvl=tvl, events=events, costs=lambda: cost_basis(reader.load_fills_after(0, 0))
+            venue, wanted, tvl=tvl, macro=macro, events=events, costs=lambda: cost_basis(reader.load_fills_after(0, 0))
         )
     recall_past(observer, reader)
     return observer

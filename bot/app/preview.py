@@ -8,7 +8,7 @@ from bot.app.companion import start_companion
 from bot.app.cycle import CycleResult, mark_equity
 from bot.app.observing import make_observer
 from bot.app.settings import Settings
-from bot.app.wiring import OneSession, make_tvl, make_venue, policy_for, wanted_of
+from bot.app.wiring import OneSession, make_macro, make_tvl, make_venue, policy_for, wanted_of
 from bot.domain.campaign import Memory
 from bot.domain.money import ZERO
 from bot.domain.order import Order
@@ -35,7 +35,8 @@ async def preview(settings: Settings) -> CycleResult:
         await venue.open()
         memory, working, kill = _remembered(settings, reader)
         tvl = make_tvl(settings, clock, embedded, session)
-        observer = make_observer(venue, wanted_of(settings), settings, tvl=tvl, reader=reader)
+        macro = make_macro(settings, clock, embedded, session)
+        observer = make_observer(venue, wanted_of(settings), settings, tvl=tvl, macro=macro, reader=reader)
         snapshot = await observer.observe()
         account = await venue.fetch_account()
         policy, sectors = policy_for(settings, venue), settings.universe

@@ -34,7 +34,8 @@ from bot.app.settings_layers import DOTENV_FILE, STATE_DIRECTORY, USER_FILE, Key
 from bot.domain.market import CalendarEvent
 from bot.domain.states import KillLevel
 from bot.execution.rules import ExecutionRules
-from bot.playbook.policy import Policy, Sectors
+from bot.feeds.macro import SeriesFile, read_series
+from bot.playbook.policy import DAY_MS, Policy, Sectors
 from bot.risk import Limits
 from bot.venues.profiles import PROFILES
 
@@ -43,6 +44,7 @@ _FROZEN = ConfigDict(frozen=True, extra="forbid")
 
 
 TVL_PARTS: Mapping[str, tuple[str, ...]] = {
+    "total": ("all",),
     "defi": ("all",),
     "infra": ("chain:Ethereum", "chain:Solana", "chain:Avalanche", "chain:Arbitrum"),
 }
@@ -106,8 +108,52 @@ class TvlSettings(BaseModel):
 
     is_on: bool = Field(default=True, description="whether TVL is asked for; not in sim, which has its own")
     parts: Mapping[str, tuple[str, ...]] = Field(
-        default=TVL_PARTS, description="sector → what is added up: protocol:SLUG, chain:NAME or all"
+        default=TVL_PARTS, description="sector or total → what is added up: protocol:SLUG, chain:NAME or all"
     )
+
+
+class MacroSettings(BaseModel):
+    """Series from outside the market. What is not set up is no part of the evidence, what fails lowers confidence.
+
+    A file is CSV with the columns `date` and `value`; a date counts from its end, UTC.
+    """
+
+    model_config = _FROZEN
+
+    stablecoins: bool = Field(
+        default=True, description="whether the supply of stablecoins is asked for, at DefiLlama; sim has its own"
+    )
+    rates_file: Path | None = Field(default=None, description="file of an interest rate: lines of date,value")
+    rates_title: str = Field(default="interest rate", min_length=1, description="what that rate is called")
+    rates_unit: str = Field(default="percent", description="what its values count; see playbook.rates_full")
+    rates_age_max_days: int = Field(default=45, ge=1, le=1095, description="an older newest value is missing, days")
+    usage_file: Path | None = Field(default=None, description="file of network usage: lines of date,value")
+    usage_title: str = Field(default="network usage", min_length=1, description="what that usage is called")
+    usage_unit: str = Field(default="", description="what its values count")
+    usage_age_max_days: int = Field(default=7, ge=1, le=1095, description="an older newest value is missing, days")
+
+    @field_validator("rates_file", "usage_file")
+    @classmethod
+    def _can_be_read(cls, value: Path | None) -> Path | None:
+        if value is not None:
+            try:
+                read_series(value)
+            except OSError as error:
+                raise ValueError(f"{value}: {error.strerror or error}") from error
+        return value
+
+    @property
+    def files(self) -> Mapping[str, SeriesFile]:
+        """The files that are set up, by the signal they feed."""
+        given = {
+            "rates": (self.rates_file, self.rates_title, self.rates_unit, self.rates_age_max_days),
+            "usage": (self.usage_file, self.usage_title, self.usage_unit, self.usage_age_max_days),
+        }
+        return {
+            name: SeriesFile(path, title, unit, days * DAY_MS)
+            for name, (path, title, unit, days) in given.items()
+            if path is not None
+        }
 
 
 class CalendarEntry(BaseModel):
@@ -184,6 +230,7 @@ class Settings(BaseSettings):
     journal: JournalSettings = JournalSettings()
     logs: Logs = Logs()
     tvl: TvlSettings = TvlSettings()
+    macro: MacroSettings = MacroSettings()
     calendar: tuple[CalendarEntry, ...] = Field(default=(), description="events the operator knows of")
     universe: Sectors = Field(description="sectors and tokens, from config/sectors.toml")
     _sources: "Sources" = PrivateAttr(default_factory=lambda: Sources())  # noqa: PLW0108 - defined below
@@ -231,7 +278,8 @@ class Settings(BaseSettings):
     def digest(self) -> str:
         """Names what decides in this configuration; secrets, logs, places and the kill switch are no part of it."""
         deciding = {
-            "environment", "mode", "venue", "playbook", "risk", "execution", "paper", "universe", "tvl", "calendar",
+            "environment", "mode", "venue", "playbook", "risk", "execution", "paper", "universe", "tvl", "macro",
+            "calendar",
         }  # fmt: skip
         content = self.model_dump(mode="json", include=deciding)
         return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]

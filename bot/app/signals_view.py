@@ -1,4 +1,5 @@
-"""The signals of a journaled cycle, drawn for a terminal: a bar per score, its rank, its words, and what is missing.
+"""The signals of a journaled cycle, drawn for a terminal: a bar per score, its rank, its words, and what is missing
+or has no source.
 
 The journal is read and nothing is asked of a venue. Nothing depends on colour: a bar grows from the middle to the right
 for what speaks for risk, to the left for what speaks against it.
@@ -13,6 +14,7 @@ from rich.text import Text
 from bot.app import readings
 from bot.app.readings import Document, View
 from bot.app.report_format import NONE, Column, Grid, age, percent, utc
+from bot.playbook.policy import SIGNAL_NAMES
 
 BAR_HALF = 8
 WIDE = 140
@@ -30,8 +32,10 @@ def signals(view: View, number: int | None = None) -> Document:
     missing = [
         {"name": note["subject"], "why": note["words"]} for note in read["notes"] if note["reason"] == "signal_missing"
     ]
+    told = {row["name"] for row in (*rows, *missing)}
+    unasked = [name for name in SIGNAL_NAMES if name not in told] if rows or missing else []
     kept = ("cycle", "at_ms", "condition", "since_ms", "confidence", "phases")
-    return {**{key: read[key] for key in kept}, "signals": rows, "missing": missing}
+    return {**{key: read[key] for key in kept}, "signals": rows, "missing": missing, "unasked": unasked}
 
 
 def drawn(document: Document, now_ms: int, width: int) -> RenderableType:
@@ -59,6 +63,10 @@ def drawn(document: Document, now_ms: int, width: int) -> RenderableType:
     absent = [f"  · {missing['name']}: {missing['why'].removeprefix(missing['name'] + ': ')}"
               for missing in document["missing"]]  # fmt: skip
     parts.append(Text("\n".join(["Missing: they count for nothing and lower confidence", *(absent or ["  · none"])])))
+    if document["unasked"]:
+        parts.append(
+            Text(f"No source is set up, so they are no part of the evidence: {', '.join(document['unasked'])}")
+        )
     return Group(*parts)
 
 

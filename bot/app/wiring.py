@@ -19,10 +19,12 @@ from bot.domain.portfolio import Account, Balance
 from bot.execution.executor import Executor
 from bot.execution.journal import Journal, JournalError, JournalReader
 from bot.execution.reconcile import Reconciler
+from bot.feeds.macro import JoinedMacro, SeriesFiles
 from bot.feeds.snapshot import Wanted
+from bot.feeds.stablecoins import DefiLlamaStablecoins
 from bot.feeds.tvl import DefiLlamaTvl
 from bot.playbook.policy import Policy
-from bot.ports import Clock, TvlSource, Venue
+from bot.ports import Clock, MacroSource, TvlSource, Venue
 from bot.venues.ccxt_venue import CcxtVenue, ConnectionRules, Credentials, Seams
 from bot.venues.profiles import PROFILES
 
@@ -199,6 +201,16 @@ def make_tvl(settings: Settings, clock: Clock, embedded: Companion | None, sessi
     return DefiLlamaTvl(settings.tvl.parts, session, clock.now_ms) if settings.tvl.is_on else None
 
 
+def make_macro(settings: Settings, clock: Clock, embedded: Companion | None, session: OneSession) -> MacroSource:
+    """Where the series from outside the market come from: the operator's files everywhere, stablecoins as TVL."""
+    sources: list[MacroSource] = [SeriesFiles(settings.macro.files, clock.now_ms)]
+    if embedded is not None:
+        sources.append(embedded.macro)
+    elif settings.macro.stablecoins:
+        sources.append(DefiLlamaStablecoins(session, clock.now_ms))
+    return JoinedMacro(sources)
+
+
 def _assemble(settings: Settings, clock: Clock, venue: Venue, journal: Journal, embedded: Companion | None) -> App:
     watcher = ConfigWatcher(settings)
     kill = KillSwitch(
@@ -211,7 +223,8 @@ def _assemble(settings: Settings, clock: Clock, venue: Venue, journal: Journal, 
     executor = Executor(venue, journal, settings.execution, account=settings.venue.account, is_stopped=kill.is_stopped)
     session = OneSession()
     tvl = make_tvl(settings, clock, embedded, session)
-    observer = make_observer(venue, wanted_of(settings), settings, tvl=tvl, reader=journal.reader)
+    macro = make_macro(settings, clock, embedded, session)
+    observer = make_observer(venue, wanted_of(settings), settings, tvl=tvl, macro=macro, reader=journal.reader)
     parts = Parts(
         venue=venue,
         journal=journal,
@@ -251,6 +264,6 @@ def wanted_of(settings: Settings) -> Wanted:
         candle_count=policy.candle_count,
         funding=perps,
         open_interest=perps,
-        tvl=tuple(universe.sectors),
+        tvl=(*universe.sectors, *(("total",) if "total" in settings.tvl.parts else ())),
         book_levels=settings.cadence.book_levels,
     )

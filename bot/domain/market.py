@@ -100,6 +100,18 @@ class Tvl:
 
 
 @dataclass(frozen=True, slots=True)
+class Macro:
+    """A series from outside the market, oldest first: `name` is the signal it feeds (`stablecoins`, `rates`, `usage`),
+    `title` what people call it, `unit` what its values count."""
+
+    name: str
+    title: str
+    unit: str
+    at_ms: tuple[int, ...]
+    values: tuple[Decimal, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Cost:
     """What is still held of a spot symbol's journaled purchases: `size` base units that were paid `value_quote`."""
 
@@ -141,6 +153,11 @@ class Snapshot:
     missing: tuple[Missing, ...] = ()
     costs: Mapping[str, Cost] = field(default_factory=dict)
     premiums: Mapping[str, Premium] = field(default_factory=dict)
+    macro: Mapping[str, Macro] = field(default_factory=dict)
+
+    def has_asked(self, what: str) -> bool:
+        """Whether something that is not here was asked for and did not come."""
+        return any(absent.what == what for absent in self.missing)
 
     def price(self, symbol: str) -> Decimal | None:
         """Valuation price of a symbol, None when there is no sound quote."""

@@ -11,11 +11,11 @@ from itertools import pairwise
 from typing import TypeVar
 
 from bot.domain.instrument import Instrument
-from bot.domain.market import Book, CalendarEvent, Cost, Funding, Missing, OpenInterest, Quote, Snapshot, Tvl
+from bot.domain.market import Book, CalendarEvent, Cost, Funding, Macro, Missing, OpenInterest, Quote, Snapshot, Tvl
 from bot.feeds.candle_cache import CandleCache, History
 from bot.feeds.gathering import gather_all, gather_each
 from bot.feeds.past import Past
-from bot.ports import TvlSource, Venue
+from bot.ports import MacroSource, TvlSource, Venue
 
 Reading = TypeVar("Reading")
 
@@ -66,6 +66,7 @@ class Deadlines:
     funding_ms: int = 8_000
     open_interest_ms: int = 8_000
     tvl_ms: int = 15_000
+    macro_ms: int = 15_000
     at_once: int = 8
     instruments_age_max_ms: int = 900_000
 
@@ -79,6 +80,7 @@ async def observe(
     *,
     candles: CandleCache | None = None,
     tvl: TvlSource | None = None,
+    macro: MacroSource | None = None,
     events: tuple[CalendarEvent, ...] = (),
     known: Collection[str] | None = None,
 ) -> Snapshot:
@@ -115,6 +117,7 @@ async def observe(
             )
         )  # fmt: skip
         locked = group.create_task(_tvl(tvl, asked, deadlines))
+        outside = group.create_task(_macro(macro, deadlines))
     missing = [*instruments.result()[1], *series.result()[1]]
     return Snapshot(
         at_ms=now_ms,
@@ -125,6 +128,7 @@ async def observe(
         funding=_sound("funding", *funding.result(), funding_defect, missing),
         open_interest=_sound("open interest", *interest.result(), interest_defect, missing),
         tvl=_sound("tvl", *locked.result(), tvl_defect, missing),
+        macro=_sound("macro", *outside.result(), macro_defect, missing),
         events=events,
         missing=tuple(missing),
     )
@@ -140,11 +144,13 @@ class Observer:
         wanted: Wanted,
         *,
         tvl: TvlSource | None = None,
+        macro: MacroSource | None = None,
         deadlines: Deadlines | None = None,
         events: tuple[CalendarEvent, ...] = (),
         costs: Callable[[], Mapping[str, Cost]] = dict,
     ) -> None:
-        self.venue, self.wanted, self.tvl, self.events, self.costs = venue, wanted, tvl, events, costs
+        self.venue, self.wanted, self.events, self.costs = venue, wanted, events, costs
+        self.tvl, self.macro = tvl, macro
         self.deadlines = deadlines or Deadlines()
         self._candles = CandleCache()
         self._past = Past()
@@ -174,7 +180,8 @@ class Observer:
             self._known = tuple(known)
         snapshot = await observe(
             self.venue, wanted, lent, now_ms, self.deadlines,
-            candles=self._candles if with_history else None, tvl=self.tvl, events=self.events,
+            candles=self._candles if with_history else None, tvl=self.tvl,
+            macro=self.macro if with_history else None, events=self.events,
             known=self.symbols if self._known else None,
         )  # fmt: skip
         if is_old and self._previous is not None and not snapshot.instruments:
@@ -233,6 +240,12 @@ def tvl_defect(tvl: Tvl) -> str | None:
     return None if is_sound else "a value is not a number"
 
 
+def macro_defect(macro: Macro) -> str | None:
+    if not macro.values or len(macro.values) != len(macro.at_ms):
+        return "it has no values"
+    return None if all(value.is_finite() for value in macro.values) else "a value is not a number"
+
+
 def _without_bad_extras(quote: Quote) -> Quote:
     """`last` informs and nothing is traded on it, so a bad one does not spoil the quote."""
     if quote.last is not None and not (quote.last.is_finite() and quote.last > 0):
@@ -276,3 +289,12 @@ async def _tvl(
     if source is None:
         return {}, tuple(Missing(f"tvl {name}", "no source is configured") for name in wanted.tvl)
     return await gather_all("tvl", wanted.tvl, source.fetch_tvl, deadline_ms=deadlines.tvl_ms)
+
+
+async def _macro(source: MacroSource | None, deadlines: Deadlines) -> tuple[dict[str, Macro], tuple[Missing, ...]]:
+    """What the source has been set up to tell; what it has not is not missing."""
+    if source is None:
+        return {}, ()
+    return await gather_each(
+        "macro", source.names, source.fetch_macro, deadline_ms=deadlines.macro_ms, at_once=deadlines.at_once
+    )

@@ -4,10 +4,8 @@ The series are daily and slow, so they are fetched rarely and kept; a series tha
 because a signal must not rest on yesterday's world without saying so (PLAYBOOK §3).
 """
 
-import asyncio
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
 from urllib.parse import quote
@@ -16,23 +14,10 @@ import aiohttp
 
 from bot.domain.market import Tvl
 from bot.domain.money import dec
+from bot.feeds.daily_series import DAY_MS, DailyRules, DailySeries, refuse_constant
 from bot.ports import Unavailable
 
 DEFILLAMA = "https://api.llama.fi"
-DAY_MS = 86_400_000
-BODY_BYTES_MAX = 64 * 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class TvlRules:
-    """When to ask again, what is too old, how much is kept."""
-
-    refresh_ms: int = 3_600_000
-    retry_ms: int = 300_000
-    age_max_ms: int = 2 * DAY_MS
-    days: int = 400
-    timeout_seconds: float = 15
-    at_once: int = 4
 
 
 class DefiLlamaTvl:
@@ -49,16 +34,11 @@ class DefiLlamaTvl:
         now_ms: Callable[[], int],
         *,
         base_url: str = DEFILLAMA,
-        rules: TvlRules | None = None,
+        rules: DailyRules | None = None,
     ) -> None:
-        for part in (part for group in parts.values() for part in group):
-            _path_of(part)
+        self._paths = {part: _path_of(part) for group in parts.values() for part in group}
         self._parts = {name: tuple(group) for name, group in parts.items()}
-        self._session, self._now_ms, self._base_url = session, now_ms, base_url.rstrip("/")
-        self._rules = rules or TvlRules()
-        self._known: dict[str, dict[int, Decimal]] = {}
-        self._asked_ms: dict[str, int] = {}
-        self._failed: dict[str, tuple[int, str]] = {}
+        self._days = DailySeries(session, now_ms, base_url, parse_tvl, rules)
 
     async def fetch_tvl(self, names: Sequence[str]) -> Mapping[str, Tvl]:
         """The series that are known and fresh, oldest first; names without one are left out.
@@ -67,55 +47,23 @@ class DefiLlamaTvl:
             Unavailable: when none of the names has one.
         """
         wanted = list(dict.fromkeys(part for name in names for part in self._parts.get(name, ())))
-        gate = asyncio.Semaphore(self._rules.at_once)
-        async with asyncio.TaskGroup() as tasks:
-            for part in wanted:
-                if self._is_due(part):
-                    tasks.create_task(self._refresh(part, gate))
+        await self._days.refresh({part: self._paths[part] for part in wanted})
         result = {name: series for name in names if (series := self._series(name)) is not None}
         if names and not result:
             raise Unavailable(f"TVL of {', '.join(names)}: {self._why(wanted)}")
         return result
 
-    def _is_due(self, part: str) -> bool:
-        now, rules = self._now_ms(), self._rules
-        if part in self._failed and now - self._failed[part][0] < rules.retry_ms:
-            return False
-        return part not in self._asked_ms or now - self._asked_ms[part] >= rules.refresh_ms
-
-    async def _refresh(self, part: str, gate: asyncio.Semaphore) -> None:
-        async with gate:
-            try:
-                self._known[part] = parse_tvl(await self._get(_path_of(part)), self._rules.days)
-            except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-                self._failed[part] = (self._now_ms(), f"{part}: {str(error) or type(error).__name__}")
-            else:
-                self._asked_ms[part] = self._now_ms()
-                self._failed.pop(part, None)
-
-    async def _get(self, path: str) -> str:
-        timeout = aiohttp.ClientTimeout(total=self._rules.timeout_seconds)
-        async with self._session().get(self._base_url + path, timeout=timeout, allow_redirects=False) as response:
-            if response.status != 200:
-                raise ValueError(f"status {response.status}")
-            body = bytearray()
-            async for chunk in response.content.iter_chunked(65_536):
-                body += chunk
-                if len(body) > BODY_BYTES_MAX:
-                    raise ValueError(f"the answer is longer than {BODY_BYTES_MAX} bytes")
-        return body.decode()
-
     def _series(self, name: str) -> Tvl | None:
         """Sum over the days that every part knows; a part that is not known makes the whole unknown."""
-        groups = [self._known.get(part, {}) for part in self._parts.get(name, ())]
+        groups = [self._days.known(part) for part in self._parts.get(name, ())]
         days = sorted(set.intersection(*(set(group) for group in groups))) if groups else []
-        if not days or self._now_ms() - days[-1] > self._rules.age_max_ms:
+        if not days or self._days.is_old(days[-1]):
             return None
         values = tuple(sum((group[day] for group in groups), Decimal(0)) for day in days)
         return Tvl(name, tuple(days), values)
 
     def _why(self, parts: Sequence[str]) -> str:
-        reasons = [self._failed[part][1] for part in parts if part in self._failed]
+        reasons = [why for part in parts if (why := self._days.failure(part)) is not None]
         return "; ".join(reasons) or ("no source is configured" if not parts else "the newest value is too old")
 
 
@@ -138,7 +86,7 @@ def parse_tvl(text: str, days: int) -> dict[int, Decimal]:
     Raises:
         ValueError: when the text is neither.
     """
-    body = json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant)
+    body = json.loads(text, parse_float=Decimal, parse_constant=refuse_constant)
     rows = body.get("tvl") if isinstance(body, dict) else body
     if not isinstance(rows, list) or not rows:
         raise ValueError("no TVL series in the answer")
@@ -155,10 +103,6 @@ def _reading(row: Any) -> tuple[int, Decimal]:
     if value < 0:
         raise ValueError(f"a TVL reading is {value}")
     return at_ms - at_ms % DAY_MS, value
-
-
-def _refuse_constant(name: str) -> Decimal:
-    raise ValueError(f"a TVL reading is {name}")
 
 
 def _path_of(part: str) -> str:

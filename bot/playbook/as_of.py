@@ -9,14 +9,14 @@ from dataclasses import replace
 from typing import TypeVar
 
 from bot.domain.candles import CandleSeries
-from bot.domain.market import Funding, OpenInterest, Premium, Snapshot, Tvl
+from bot.domain.market import Funding, Macro, OpenInterest, Premium, Snapshot, Tvl
 
 Watched = TypeVar("Watched", Funding, OpenInterest, Premium)
 
 
 def as_of(snapshot: Snapshot) -> Snapshot:
-    """The snapshot without candles that had not closed, TVL that was not known and past readings that were not past;
-    itself when there are none."""
+    """The snapshot without candles that had not closed, TVL and macro values that were not known and past readings
+    that were not past; itself when there are none."""
     at_ms, candles, tvl = snapshot.at_ms, snapshot.candles, snapshot.tvl
     if any(series.end_ms > at_ms for series in candles.values()):
         candles = {symbol: _closed(series, at_ms) for symbol, series in candles.items()}
@@ -24,14 +24,25 @@ def as_of(snapshot: Snapshot) -> Snapshot:
         tvl = {name: _known(series, at_ms) for name, series in tvl.items()}
     funding, interest = _past(snapshot.funding, at_ms), _past(snapshot.open_interest, at_ms)
     premiums = _past(snapshot.premiums, at_ms)
-    kept = (candles, tvl, funding, interest, premiums)
+    macro = snapshot.macro
+    if any(series.at_ms and series.at_ms[-1] > at_ms for series in macro.values()):
+        macro = {name: _told(series, at_ms) for name, series in macro.items()}
+    kept = (candles, tvl, funding, interest, premiums, macro)
     if all(new is old for new, old in zip(kept, _histories(snapshot), strict=True)):
         return snapshot
-    return replace(snapshot, candles=candles, tvl=tvl, funding=funding, open_interest=interest, premiums=premiums)
+    return replace(
+        snapshot,
+        candles=candles,
+        tvl=tvl,
+        funding=funding,
+        open_interest=interest,
+        premiums=premiums,
+        macro=macro,
+    )
 
 
 def _histories(snapshot: Snapshot) -> Sequence[object]:
-    return snapshot.candles, snapshot.tvl, snapshot.funding, snapshot.open_interest, snapshot.premiums
+    return snapshot.candles, snapshot.tvl, snapshot.funding, snapshot.open_interest, snapshot.premiums, snapshot.macro
 
 
 def _closed(series: CandleSeries, at_ms: int) -> CandleSeries:
@@ -47,6 +58,11 @@ def _closed(series: CandleSeries, at_ms: int) -> CandleSeries:
 def _known(series: Tvl, at_ms: int) -> Tvl:
     count = sum(1 for at in series.at_ms if at <= at_ms)
     return Tvl(series.name, series.at_ms[:count], series.values_quote[:count])
+
+
+def _told(series: Macro, at_ms: int) -> Macro:
+    count = sum(1 for at in series.at_ms if at <= at_ms)
+    return replace(series, at_ms=series.at_ms[:count], values=series.values[:count])
 
 
 def _past(found: Mapping[str, Watched], at_ms: int) -> Mapping[str, Watched]:

@@ -63,8 +63,9 @@ def decide(
     snapshot = as_of(snapshot)
     scene = Scene(snapshot, portfolio, policy, sectors, working)
     memory = _settled(memory, scene)
-    signals, phases, notes = read_market(snapshot, policy, sectors)
-    reading = read_regime(signals, memory.regime, policy, snapshot.at_ms)
+    market = read_market(snapshot, policy, sectors)
+    signals = market.signals
+    reading = read_regime(signals, memory.regime, policy, snapshot.at_ms, market.unasked)
     memory = replace(memory, regime=reading.memory)
     signs = exit_signs(signals, policy)
     choice = choose_stance(reading, signs, memory, policy, snapshot)
@@ -74,14 +75,14 @@ def decide(
     intents, waiting = shrink_before_sales(step.intents, step.memory, scene)
     step = replace(step, intents=intents, notes=(*step.notes, *waiting))
     shares, share_notes = _shares(step.memory, choice, policy)
-    notes = (*notes, *reading.notes, *choice.notes, *share_notes, *guarded.notes, *more, *step.notes)
+    notes = (*market.notes, *reading.notes, *choice.notes, *share_notes, *guarded.notes, *more, *step.notes)
     stood = plan_standing(step.memory, scene, choice.stance)
     step = replace(step, intents=(*step.intents, *stood.intents))
     made = _decision(
         scene, guarded, step, (*notes, *stood.notes), reading.condition, reading.confidence, choice.stance, shares
     )
     memory = replace(made.memory, hedges={**made.memory.hedges, **stood.hedges})
-    return replace(made, signals=signals, phases=phases, memory=memory)
+    return replace(made, signals=signals, phases=market.phases, memory=memory)
 
 
 def guard(

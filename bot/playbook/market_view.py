@@ -46,7 +46,7 @@ class View:
 
 
 Index = tuple[tuple[int, ...], tuple[float, ...]]
-Reader = Callable[[View], Signal | str]
+Reader = Callable[[View], Signal | str | None]
 
 
 def sector_index(snapshot: Snapshot, sectors: Sectors, weights: Mapping[str, float]) -> Index:

@@ -38,18 +38,26 @@ DEFAULT_EVIDENCE: Mapping[Condition, Mapping[str, Decimal]] = {
         ratio_breakout="0.35", relative_strength="0.25", trend="0.15", breadth="0.15", volume="0.10"
     ),
     Condition.EUPHORIA: _evidence(
-        relative_strength="0.35", tvl_growth="0.20", volume="0.15", trend="0.15", breadth="0.15"
+        relative_strength="0.35",
+        tvl_growth="0.20",
+        volume="0.15",
+        trend="0.15",
+        breadth="0.15",
+        stablecoins="0.10",
+        usage="0.10",
     ),
     Condition.UNCERTAINTY: _evidence(
         calendar="-0.35", relative_strength="-0.30", ratio_breakout="-0.15", volatility="-0.20"
     ),
-    Condition.DOWNTREND: _evidence(trend="-0.35", drawdown="-0.25", breadth="-0.25", volatility="-0.15"),
+    Condition.DOWNTREND: _evidence(
+        trend="-0.35", drawdown="-0.25", breadth="-0.25", volatility="-0.15", stablecoins="-0.10", rates="-0.10"
+    ),
 }
 
 
 SIGNAL_NAMES = (
     "relative_strength", "ratio_breakout", "trend", "drawdown", "breadth", "volatility", "volume", "liquidity",
-    "crowding", "open_interest", "basis", "tvl_growth", "calendar",
+    "crowding", "open_interest", "basis", "tvl_growth", "tvl_total", "stablecoins", "rates", "usage", "calendar",
 )  # fmt: skip
 
 
@@ -331,7 +339,8 @@ class Policy(BaseModel):
     )
     evidence: Mapping[Condition, Mapping[str, Decimal]] = Field(
         default=DEFAULT_EVIDENCE,
-        description="weight of each signal per condition; negative: a negative score speaks for it",
+        description="weight of each signal per condition; negative: a negative score speaks for it. A signal without a "
+        "source (see tvl, macro) does not count, one that is missing lowers confidence",
     )
     enter: Share = Field(default=Decimal("0.50"), description="confidence at which a condition begins, 0 to 1")
     leave: Share = Field(default=Decimal("0.30"), description="confidence below which a condition ends, 0 to 1")
@@ -360,6 +369,19 @@ class Policy(BaseModel):
     history_days: int = Field(default=120, ge=5, le=365, description="history that z-scores compare with, days")
     tvl_days: int = Field(default=30, ge=1, le=180, description="window of TVL growth, days")
     tvl_full: Share = Field(default=Decimal("0.20"), description="TVL growth that scores 1, share")
+    stablecoin_days: int = Field(default=30, ge=1, le=365, description="window of the growth of stablecoins, days")
+    stablecoin_full: Decimal = Field(
+        default=Decimal("0.05"), gt=0, le=10, description="growth of stablecoins that scores 1, share"
+    )
+    rates_days: int = Field(default=90, ge=1, le=1095, description="window of the change of interest rates, days")
+    rates_full: Decimal = Field(
+        default=Decimal("1.00"), gt=0, le=1000,
+        description="rise of interest rates that scores −1, in the unit of their file",
+    )  # fmt: skip
+    usage_days: int = Field(default=30, ge=1, le=365, description="window of the growth of network usage, days")
+    usage_full: Decimal = Field(
+        default=Decimal("0.25"), gt=0, le=10, description="growth of network usage that scores 1, share"
+    )
     funding_full: Decimal = Field(
         default=Decimal("0.60"), gt=0, le=10, description="funding or basis that scores −1, share per year"
     )

@@ -1,11 +1,12 @@
 """Signals → condition: evidence, hysteresis, confirmation, dwell (PLAYBOOK §3).
 
 The confidence of a condition is the weighted part of its evidence that speaks for it; evidence that is missing counts
-in the whole and so lowers it. A condition begins at `enter`, ends below `leave`, must persist before it is believed and
-lives for a least time after that, so that noise does not churn the book. All of that is in `RegimeMemory`.
+in the whole and so lowers it, evidence that nobody has set up a source for does not count at all. A condition begins at
+`enter`, ends below `leave`, must persist before it is believed and lives for a least time after that, so that noise
+does not churn the book. All of that is in `RegimeMemory`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -32,8 +33,10 @@ class Reading:
     notes: tuple[Note, ...] = ()
 
 
-def read_regime(signals: Sequence[Signal], memory: RegimeMemory, policy: Policy, at_ms: int) -> Reading:
-    """One step of the regime: deterministic in its arguments."""
+def read_regime(
+    signals: Sequence[Signal], memory: RegimeMemory, policy: Policy, at_ms: int, unasked: Collection[str] = ()
+) -> Reading:
+    """One step of the regime: deterministic in its arguments. `unasked` are signals whose source nobody has set up."""
     if policy.condition_override is not None:
         kept = memory
         if memory.condition is not policy.condition_override:
@@ -41,8 +44,9 @@ def read_regime(signals: Sequence[Signal], memory: RegimeMemory, policy: Policy,
         words = f"{policy.condition_override.value} is set by the operator (condition_override)"
         note = Note(Reason.CONDITION_HELD, words, policy.condition_override.value)
         return Reading(policy.condition_override, ONE, {}, ONE, kept, (note,))
-    confidences = {c: _confidence(signals, policy.evidence.get(c, {})) for c in _CAREFUL_FIRST}
-    coverage = _coverage(signals, policy)
+    evidence = evidence_in_force(policy, unasked)
+    confidences = {c: _confidence(signals, evidence.get(c, {})) for c in _CAREFUL_FIRST}
+    coverage = _coverage(signals, evidence)
     if coverage < policy.coverage_min:
         words = f"{coverage:.0%} of the evidence, {policy.coverage_min:.0%} needed: {memory.condition.value} holds"
         held = Note(Reason.CONDITION_HELD, words, memory.condition.value, {"coverage": str(coverage)})
@@ -54,6 +58,16 @@ def read_regime(signals: Sequence[Signal], memory: RegimeMemory, policy: Policy,
     return Reading(stepped.condition, confidence, confidences, coverage, stepped, notes)
 
 
+def evidence_in_force(policy: Policy, unasked: Collection[str]) -> Mapping[Condition, Mapping[str, Decimal]]:
+    """The weights of each condition, without the signals that nobody has set up a source for."""
+    if not unasked:
+        return policy.evidence
+    return {
+        condition: {name: weight for name, weight in weights.items() if name not in unasked}
+        for condition, weights in policy.evidence.items()
+    }
+
+
 def _confidence(signals: Sequence[Signal], weights: Mapping[str, Decimal]) -> Decimal:
     total = sum((abs(weight) for weight in weights.values()), ZERO)
     if not total:
@@ -63,9 +77,9 @@ def _confidence(signals: Sequence[Signal], weights: Mapping[str, Decimal]) -> De
     return min(ONE, Decimal(repr(speaks / float(total)))).quantize(_PLACES)
 
 
-def _coverage(signals: Sequence[Signal], policy: Policy) -> Decimal:
+def _coverage(signals: Sequence[Signal], evidence: Mapping[Condition, Mapping[str, Decimal]]) -> Decimal:
     present = {signal.name for signal in signals}
-    weights = [(name, abs(weight)) for table in policy.evidence.values() for name, weight in table.items()]
+    weights = [(name, abs(weight)) for table in evidence.values() for name, weight in table.items()]
     total = sum((weight for _, weight in weights), ZERO)
     return sum((weight for name, weight in weights if name in present), ZERO) / total if total else ZERO
 

@@ -1,11 +1,13 @@
 """What the market says: each signal a pure function of a snapshot, with its value, its score and the reason in words
 (PLAYBOOK §3).
 
-A score is in [-1, 1]: positive speaks for risk and for the risk-on sector. A missing input gives no signal and a note.
+A score is in [-1, 1]: positive speaks for risk and for the risk-on sector. A missing input gives no signal and a note;
+an input that nobody has set up gives neither and is no part of the evidence.
 """
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from bot.domain.campaign import Phase
 from bot.domain.market import Snapshot
@@ -18,29 +20,40 @@ from bot.playbook.membership import Sectors
 from bot.playbook.policy import Policy
 
 
+@dataclass(frozen=True, slots=True)
+class MarketReading:
+    """What one look at the market tells. `unasked` are signals whose source nobody has set up."""
+
+    signals: tuple[Signal, ...]
+    phases: Mapping[str, Phase]
+    notes: tuple[Note, ...]
+    unasked: frozenset[str]
+
+
 def read_signals(snapshot: Snapshot, policy: Policy, sectors: Sectors) -> tuple[tuple[Signal, ...], tuple[Note, ...]]:
     """Every signal that can be read, and a note for each that cannot."""
-    return _read(view_of(snapshot, policy, sectors))
+    signals, notes, _ = _read(view_of(snapshot, policy, sectors))
+    return signals, notes
 
 
-def read_market(
-    snapshot: Snapshot, policy: Policy, sectors: Sectors
-) -> tuple[tuple[Signal, ...], Mapping[str, Phase], tuple[Note, ...]]:
+def read_market(snapshot: Snapshot, policy: Policy, sectors: Sectors) -> MarketReading:
     """Signals, phases and notes from one view of the snapshot, which is most of the work."""
     view = view_of(snapshot, policy, sectors)
-    signals, notes = _read(view)
-    return signals, _phases(view), notes
+    signals, notes, unasked = _read(view)
+    return MarketReading(signals, _phases(view), notes, unasked)
 
 
-def _read(view: View) -> tuple[tuple[Signal, ...], tuple[Note, ...]]:
-    found, notes = [], []
+def _read(view: View) -> tuple[tuple[Signal, ...], tuple[Note, ...], frozenset[str]]:
+    found, notes, unasked = [], [], []
     for name, reader in READERS.items():
         answer = reader(view)
         if isinstance(answer, Signal):
             found.append(answer)
+        elif answer is None:
+            unasked.append(name)
         else:
             notes.append(Note(Reason.SIGNAL_MISSING, f"{name}: {answer}", name))
-    return tuple(found), tuple(notes)
+    return tuple(found), tuple(notes), frozenset(unasked)
 
 
 def read_phases(snapshot: Snapshot, policy: Policy, sectors: Sectors) -> Mapping[str, Phase]:
@@ -114,6 +127,10 @@ READERS: Mapping[str, Reader] = {
     "open_interest": derivative_signals.open_interest,
     "basis": derivative_signals.basis,
     "tvl_growth": flow_signals.tvl_growth,
+    "tvl_total": flow_signals.tvl_total,
+    "stablecoins": flow_signals.stablecoins,
+    "rates": flow_signals.rates,
+    "usage": flow_signals.usage,
     "calendar": flow_signals.calendar,
 }
 
@@ -124,7 +141,7 @@ def exit_signs(signals: Sequence[Signal], policy: Policy) -> tuple[str, ...]:
     groups = {
         "TVL falls": ("tvl_growth",),
         "crowding": ("crowding", "basis", "open_interest"),
-        "macro turns": ("calendar", "trend"),
+        "macro turns": ("calendar", "trend", "stablecoins", "rates"),
     }
     scores = {signal.name: signal.score for signal in signals}
     return tuple(words for words, names in groups.items() if any(scores.get(name, 0.0) <= bound for name in names))

@@ -16,7 +16,15 @@ from bot.playbook.policy import Sectors
 
 CONFIG = Path(__file__).parents[2] / "config"
 DEFAULT = (CONFIG / "default.toml").read_text()
-UNSET = {"secrets_directory", "venue.api_key", "venue.api_secret", "playbook.condition_override", "journal.path"}
+UNSET = {
+    "secrets_directory",
+    "venue.api_key",
+    "venue.api_secret",
+    "playbook.condition_override",
+    "journal.path",
+    "macro.rates_file",
+    "macro.usage_file",
+}
 
 
 def keys(model: type[BaseModel] = Settings, above: str = "") -> Iterator[tuple[str, Any]]:

@@ -235,7 +235,7 @@ def test_the_digest_names_what_decides_and_nothing_else(monkeypatch: pytest.Monk
     assert load_settings((), same).digest == load_settings().digest
     days = "start = 2026-01-03T00:00:00Z, end = 2026-01-25T00:00:00Z"
     hearing = f'{{ name = "hearing", kind = "regulatory", {days}, weight = "-1" }}'
-    for changed in ("playbook.shift=0.19", "tvl.is_on=false", f"calendar=[{hearing}]"):
+    for changed in ("playbook.shift=0.19", "tvl.is_on=false", "macro.stablecoins=false", f"calendar=[{hearing}]"):
         assert load_settings((), (changed,)).digest != load_settings().digest, changed
     monkeypatch.setenv("SECTORBOT__VENUE__API_KEY", "one-key")
     monkeypatch.setenv("SECTORBOT__VENUE__API_SECRET", "one-secret")

@@ -34,6 +34,7 @@ DOCUMENT = {
         {"name": "basis", "value": 0.0, "score": -0.0, "rank": None, "rank_is": "", "age_ms": 0, "words": "no premium"},
     ],
     "missing": [{"name": "open_interest", "why": "open_interest: not watched for 7 days"}],
+    "unasked": ["rates", "usage"],
 }  # fmt: skip
 
 
@@ -72,11 +73,12 @@ def test_the_screen_holds_every_signal_whole_and_names_what_is_missing(width: in
         assert row["words"] in text
     assert "-0.00" not in text
     assert "open_interest: not watched for 7 days" in text
+    assert "no part of the evidence: rates, usage" in text
     assert "breakout, confidence 64.00 %; defi is leading, infra is lagging" in text
 
 
 def test_a_cycle_without_signals_is_told_as_such() -> None:
-    text = screen(100, DOCUMENT | {"signals": [], "missing": [], "phases": {}})
+    text = screen(100, DOCUMENT | {"signals": [], "missing": [], "unasked": [], "phases": {}})
     assert "Signals: none" in text
     assert "· none" in text
 
@@ -89,7 +91,8 @@ def test_the_command_draws_what_a_run_has_left(invoke: Invoke, finished_run: Pat
     document = json.loads(told.stdout)
     assert document["cycle"] == 1
     found = {row["name"] for row in document["signals"]} | {row["name"] for row in document["missing"]}
-    assert found == set(READERS)
+    assert found | set(document["unasked"]) == set(READERS)
+    assert document["unasked"] == ["rates", "usage"]
     assert all(row["rank"] is None or row["rank_is"] in ("z", "percentile", "share") for row in document["signals"])
     assert all(re.search(rf"\b{name}\b", shown.stdout) for name in READERS)
 

@@ -15,7 +15,7 @@ pytest.importorskip("pyarrow")
 from bot.app import scenarios
 from bot.app.backtest import Grid, Schedule, World, run_backtest
 from bot.app.demo import DemoOptions, run_demo
-from bot.app.embedded import ANCHORS, MarketTvl, neutral_holdings, tokens_of
+from bot.app.embedded import ANCHORS, MarketMacro, MarketTvl, neutral_holdings, tokens_of
 from bot.app.settings import Settings, load_settings, packaged_config
 from bot.backtest.attribution import LONG as TACTICAL
 from bot.backtest.attribution import SHORT as HEDGES
@@ -201,7 +201,8 @@ def test_the_golden_scenario_gives_the_orders_that_the_demo_gives(
         spot = neutral_holdings(exchange, exchange.instruments, policy, sectors, book)
         exchange.create_account("demo", spot=spot, perp=futures)
 
-    world = World(market, book, lambda clock: MarketTvl(market, clock), endow)  # type: ignore[arg-type]
+    sources = (lambda clock: MarketTvl(market, clock)), endow, (lambda clock: MarketMacro(market, clock))
+    world = World(market, book, *sources)  # type: ignore[arg-type]
     record, mine = run(settings, world, Schedule(start_ms, start_ms + DAY, decide_ms=4 * H))
     assert run_demo(DemoOptions(as_json=True, directory=tmp_path / "demo")) == 0
     capsys.readouterr()

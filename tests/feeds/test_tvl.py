@@ -11,7 +11,8 @@ import pytest
 from aiohttp import web
 
 from bot.domain.market import Tvl
-from bot.feeds.tvl import DAY_MS, DefiLlamaTvl, StaticTvl, TvlRules, parse_tvl
+from bot.feeds.daily_series import DAY_MS, DailyRules
+from bot.feeds.tvl import DefiLlamaTvl, StaticTvl, parse_tvl
 from bot.ports import Unavailable
 
 NO_SERIES = ["<html>busy</html>", "[]", '{"tvl": null}', '[{"date": 1}]', '[{"date": 1, "tvl": NaN}]', "[3]"]
@@ -47,7 +48,7 @@ class Llama:
             assert self.session is not None
             return self.session
 
-        return DefiLlamaTvl(PARTS, session, lambda: self.now_ms, base_url=self.base_url, rules=TvlRules(**rules))
+        return DefiLlamaTvl(PARTS, session, lambda: self.now_ms, base_url=self.base_url, rules=DailyRules(**rules))
 
 
 @pytest.fixture

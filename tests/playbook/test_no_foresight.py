@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bot.domain.candles import CandleSeries
 from bot.domain.codec import encode
-from bot.domain.market import Funding, OpenInterest, Premium, Snapshot, Tvl
+from bot.domain.market import Funding, Macro, OpenInterest, Premium, Snapshot, Tvl
 from bot.playbook.as_of import as_of
 from bot.playbook.policy import DAY_MS, HOUR_MS, Policy
 from bot.playbook.signals import READERS, read_signals
@@ -41,7 +41,8 @@ class History:
     def __post_init__(self) -> None:
         names = [
             *TOKENS,
-            *(f"tvl {n}" for n in ("defi", "infra")),
+            *(f"tvl {n}" for n in ("defi", "infra", "total")),
+            *(f"macro {n}" for n in ("stablecoins", "rates", "usage")),
             *(f"{k} {p}" for k in ("oi", "rate", "premium") for p in PERPS),
         ]
         for name in names:
@@ -60,7 +61,13 @@ class History:
         ends = tuple(at + DAY_MS for at in times)
         tvl = {
             name: Tvl(name, ends, tuple(D(round(1e9 * math.exp(v))) for v in self.slow[f"tvl {name}"][:days]))
-            for name in ("defi", "infra")
+            for name in ("defi", "infra", "total")
+        }
+        macro = {
+            name: Macro(
+                name, name, "", ends, tuple(D(round(1e9 * math.exp(v))) for v in self.slow[f"macro {name}"][:days])
+            )
+            for name in ("stablecoins", "rates", "usage")
         }
         today = (base.at_ms - FIRST_MS) // DAY_MS - 1
         interest, funding, premiums = {}, {}, {}
@@ -72,7 +79,9 @@ class History:
             interest[perp] = OpenInterest(perp, values[today], base.at_ms, tuple(zip(ends, values, strict=True)))
             next_ms = base.at_ms + 8 * HOUR_MS
             funding[perp] = Funding(perp, rates[today], 8, next_ms, base.at_ms, tuple(zip(ends, rates, strict=True)))
-        return replace(base, candles=candles, tvl=tvl, open_interest=interest, funding=funding, premiums=premiums)
+        return replace(
+            base, candles=candles, tvl=tvl, open_interest=interest, funding=funding, premiums=premiums, macro=macro
+        )
 
     def _candles(self, token: str, times: tuple[int, ...]) -> CandleSeries:
         closes = tuple(100 * math.exp(v) for v in self.closes[token][: len(times)])
@@ -153,6 +162,6 @@ def test_a_candle_that_has_not_closed_is_not_there() -> None:
     world = Lived(book.sectors, POLICY, history=History(1, 1), at_ms=FIRST_MS + FORK * DAY_MS + DAY_MS - 1)
     kept = as_of(world.snapshot())
     assert {len(series) for series in kept.candles.values()} == {FORK}
-    assert all(series.at_ms[-1] <= kept.at_ms for series in kept.tvl.values())
+    assert all(series.at_ms[-1] <= kept.at_ms for series in (*kept.tvl.values(), *kept.macro.values()))
     histories = (*kept.open_interest.values(), *kept.funding.values(), *kept.premiums.values())
     assert all(at <= kept.at_ms for found in histories for at, _ in found.earlier)

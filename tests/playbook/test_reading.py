@@ -21,6 +21,7 @@ from tests.playbook.builders import START_MS, D, make_sectors
 POLICY = Policy(candle_minutes=1440)
 SECTORS = make_sectors()
 COUNT = 200
+OPTIONAL = {"tvl_total", "stablecoins", "rates", "usage"}
 
 
 def series(symbol: str, drift: float, *, count: int = COUNT, late: float = 0.0) -> CandleSeries:
@@ -63,7 +64,7 @@ def test_a_missing_input_gives_a_note_and_lowers_confidence() -> None:
     full, _ = read_signals(whole, POLICY, SECTORS)
     fewer, notes = read_signals(thin, POLICY, SECTORS)
     assert {s.name for s in fewer} < {s.name for s in full}
-    assert {n.subject for n in notes} == set(READERS) - {s.name for s in fewer}
+    assert {n.subject for n in notes} == set(READERS) - OPTIONAL - {s.name for s in fewer}
     assert {n.reason for n in notes} == {Reason.SIGNAL_MISSING}
     before = read_regime(full, RegimeMemory(), POLICY, START_MS).confidences[Condition.BREAKOUT]
     after = read_regime(fewer, RegimeMemory(), POLICY, START_MS).confidences[Condition.BREAKOUT]
@@ -74,7 +75,7 @@ def test_nothing_at_all_holds_the_condition() -> None:
     memory = RegimeMemory(Condition.BREAKOUT, 1, Condition.BREAKOUT, 1)
     signals, notes = read_signals(Snapshot(START_MS, {}, {}), POLICY, SECTORS)
     assert signals == ()
-    assert len(notes) == len(READERS)
+    assert {note.subject for note in notes} == set(READERS) - OPTIONAL
     reading = read_regime(signals, memory, POLICY, START_MS)
     assert reading.condition is Condition.BREAKOUT
     assert reading.memory == memory
@@ -138,7 +139,17 @@ def test_tvl_growth_tells_the_other_sectors_beside_its_own() -> None:
     tvl["young"] = Tvl("young", days[-3:], (D(1),) * 3)
     found = {s.name: s for s in read_signals(market(FLAT, tvl=tvl), POLICY, SECTORS)[0]}["tvl_growth"]
     assert found.value == pytest.approx(1400 / 1100 - 1)
-    assert found.words == "TVL of defi +27.3% in 30 days (infra +5.9%, total +14.3%)"
+    assert found.words == "TVL of defi +27.3% in 30 days (infra +5.9%)"
+
+
+def test_all_value_locked_is_a_signal_of_its_own() -> None:
+    days = tuple(START_MS - (40 - day) * DAY_MS for day in range(41))
+    total = Tvl("total", days, tuple(D(1000 - 5 * day) for day in range(41)))
+    found = {s.name: s for s in read_signals(market(FLAT, tvl={"total": total}), POLICY, SECTORS)[0]}
+    assert "tvl_growth" not in found, "the whole does not stand for a sector"
+    assert found["tvl_total"].value == pytest.approx(800 / 950 - 1)
+    assert found["tvl_total"].score == pytest.approx((800 / 950 - 1) / 0.20)
+    assert found["tvl_total"].rank_is == "z"
 
 
 def replace_policy(**changes: object) -> Policy:

@@ -49,7 +49,8 @@ LEFT_OUT = (
     "ARB",
 )  # fmt: skip
 FIXED = (
-    "environment=sim", "mode=trade", f"venue.account={ACCOUNT}", "tvl.is_on=false", "journal.keep_snapshots=2",
+    "environment=sim", "mode=trade", f"venue.account={ACCOUNT}", "tvl.is_on=false", "macro.stablecoins=false",
+    "journal.keep_snapshots=2",
     *(f"universe.tokens.{token}=false" for token in LEFT_OUT),
     "universe.sectors.defi.weight_max=0.5", "universe.sectors.infra.weight_max=0.5",
     "playbook.candle_minutes=1440", "playbook.history_days=5", "playbook.momentum_days=1", "playbook.range_days=2",

@@ -26,6 +26,7 @@ from bot.app.wiring import build
 from bot.domain.market import Tvl
 from bot.domain.order import Order
 from bot.execution.journal import Journal
+from bot.feeds.macro import StaticMacro
 from bot.simex.server import ApiKey
 from bot.simex.tls import loopback_session
 from bot.venues.ccxt_venue import CcxtVenue
@@ -49,6 +50,7 @@ class Remote(Embedded):
         self.clock = SharedClock.of(world["clock"])
         self.key = ApiKey(world["key"], world["secret"], ACCOUNT)
         self.tvl = NoTvl()
+        self.macro = StaticMacro(())
         self._port, self._ca = int(world["https_port"]), Path(world["ca"])
 
     def session(self) -> aiohttp.ClientSession:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from itertools import pairwise
 
-from bot.domain.market import Tvl
+from bot.domain.market import Macro, Tvl
 from bot.simex.engine.market import PricePoint
 from bot.simex.market.base import DAY_MS, PathMarket, Track
 from bot.simex.market.path import CandlePath, thinned
@@ -84,6 +84,15 @@ class ReplayMarket(PathMarket):
         """The recorded values in [start, end]. KeyError for a name without records."""
         rows = thinned(self._tvl[name], start_ms - 1, end_ms)
         return Tvl(name, tuple(at for at, _ in rows), tuple(Decimal(round(value)) for _, value in rows))
+
+    @property
+    def macro_names(self) -> tuple[str, ...]:
+        """Recorded candles come without macro series."""
+        return ()
+
+    def macro(self, name: str, start_ms: int, end_ms: int) -> Macro:
+        """None is recorded, so it raises KeyError for every name."""
+        raise KeyError(name)
 
     @property
     def tvl_names(self) -> tuple[str, ...]:

@@ -15,8 +15,8 @@ DAY = 24.0
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """Ramps by factor (`market`, `defi`, `infra`), one of the basis (perp premium), one of TVL per sector; deviations
-    of the hourly steps; `liveliness` scales them through time."""
+    """Ramps by factor (`market`, `defi`, `infra`), one of the basis (perp premium), one of TVL per sector, one of the
+    supply of stablecoins; deviations of the hourly steps; `liveliness` scales them through time."""
 
     market: Ramp = FLAT
     defi: Ramp = FLAT
@@ -24,6 +24,7 @@ class Scenario:
     premium: Ramp = FLAT
     tvl_defi: Ramp = FLAT
     tvl_infra: Ramp = FLAT
+    stablecoins: Ramp = FLAT
     liveliness: Ramp = ((0.0, 1.0),)
     volume: Ramp = FLAT
     market_step: float = 0.0035
@@ -48,6 +49,7 @@ SCENARIOS: Mapping[str, Scenario] = {
         premium=((-5 * DAY, 0.0), (0.0, 0.0002)),
         tvl_defi=((-20 * DAY, 0.0), (0.0, 0.14), (30 * DAY, 0.25)),
         tvl_infra=((-20 * DAY, 0.0), (0.0, 0.03), (30 * DAY, 0.06)),
+        stablecoins=((-30 * DAY, 0.0), (0.0, 0.04), (30 * DAY, 0.07)),
         liveliness=((-8 * DAY, 1.0), (-6 * DAY, 0.6), (-12.0, 0.5), (0.0, 0.25), (3 * DAY, 0.25), (10 * DAY, 0.8)),
         volume=((-5 * DAY, 0.0), (-1 * DAY, 0.5), (0.0, 0.6), (10 * DAY, 0.3)),
     ),
@@ -58,6 +60,7 @@ SCENARIOS: Mapping[str, Scenario] = {
         premium=((-5 * DAY, 0.0), (0.0, -0.0002)),
         tvl_defi=((-15 * DAY, 0.0), (0.0, -0.16), (30 * DAY, -0.25)),
         tvl_infra=((-15 * DAY, 0.0), (0.0, 0.01)),
+        stablecoins=((-30 * DAY, 0.0), (0.0, -0.005), (30 * DAY, -0.01)),
         liveliness=((-8 * DAY, 1.0), (0.0, 0.6)),
         volume=((-8 * DAY, 0.0), (0.0, 0.3)),
     ),
@@ -67,6 +70,7 @@ SCENARIOS: Mapping[str, Scenario] = {
         premium=((-10 * DAY, 0.0), (0.0, -0.0004)),
         tvl_defi=((-28 * DAY, 0.0), (0.0, -0.30), (30 * DAY, -0.45)),
         tvl_infra=((-28 * DAY, 0.0), (0.0, -0.25), (30 * DAY, -0.40)),
+        stablecoins=((-28 * DAY, 0.0), (0.0, -0.04), (30 * DAY, -0.08)),
         liveliness=((-28 * DAY, 1.0), (-10 * DAY, 2.0), (0.0, 2.4)),
         volume=((-28 * DAY, 0.0), (0.0, 0.7)),
     ),

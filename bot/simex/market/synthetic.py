@@ -12,7 +12,7 @@ from math import exp
 from random import Random
 
 from bot.domain.candles import CandleSeries
-from bot.domain.market import Tvl
+from bot.domain.market import Macro, Tvl
 from bot.simex.engine.market import FundingTerms, PriceKind, PricePoint
 from bot.simex.market.base import DAY_MS, HOUR_MS, PathMarket, Track
 from bot.simex.market.catalogue import DEFI, INFRA, OTHER, TokenTraits, perp_symbol, spot_symbol, traits_of
@@ -27,6 +27,7 @@ RETURN_HOURS = 120.0  # how fast the random part of a level goes back to its mea
 CHUNK_HOURS = 48
 INTERVAL_HOURS = 8
 INTEREST = 0.0001
+STABLECOINS, STABLECOINS_START = "stablecoins", 150e9
 TVL_START = {DEFI: 60e9, INFRA: 90e9}
 
 
@@ -185,6 +186,24 @@ class SyntheticMarket(PathMarket):
         sectors = tuple(TVL_START) if name == "total" else (name,)
         values = [sum(self._tvl_at(sector, day) for sector in sectors) for day in days]
         return Tvl(name, tuple(days), tuple(Decimal(round(value)) for value in values))
+
+    @property
+    def macro_names(self) -> tuple[str, ...]:
+        return (STABLECOINS,)
+
+    def macro(self, name: str, start_ms: int, end_ms: int) -> Macro:
+        """The supply of stablecoins, a value a day at 00:00 UTC in [start, end].
+
+        Raises:
+            KeyError: for another name.
+        """
+        if name != STABLECOINS:
+            raise KeyError(name)
+        first_ms = max(start_ms, self._first_ms)
+        days = tuple(range(first_ms + -first_ms % DAY_MS, end_ms + 1, DAY_MS))
+        ramp = self._scenario.stablecoins
+        values = (STABLECOINS_START * exp(level(ramp, (day - self.start_ms) / HOUR_MS)) for day in days)
+        return Macro(name, "stablecoin supply", "USD", days, tuple(Decimal(round(value)) for value in values))
 
     def _tvl_at(self, sector: str, ms: int) -> float:
         hours = (ms - self.start_ms) / HOUR_MS

@@ -1,0 +1,146 @@
+"""Macro inputs from the operator's own files, and several sources as one.
+
+A file is looked at again whenever it has changed. A value that is dated by a day counts from that day's end, so that a
+back-test over the file sees nothing before it could be known (PLAYBOOK §3).
+"""
+
+import csv
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+
+from bot.domain.market import Macro
+from bot.ports import MacroSource, Unavailable
+
+HEADER = ["date", "value"]
+
+
+class SeriesProblem(ValueError):
+    """A file of dated values cannot be used; says which line and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesFile:
+    """Where a series stands, what it is called, in which unit it counts, and how old its newest value may be, ms."""
+
+    path: Path
+    title: str
+    unit: str
+    age_max_ms: int
+
+
+class SeriesFiles:
+    """Series from files, by name. A `MacroSource`."""
+
+    def __init__(self, files: Mapping[str, SeriesFile], now_ms: Callable[[], int]) -> None:
+        self.names = tuple(files)
+        self._files, self._now_ms = dict(files), now_ms
+        self._read: dict[str, tuple[tuple[int, int], tuple[tuple[int, Decimal], ...]]] = {}
+
+    async def fetch_macro(self, name: str) -> Macro:
+        """What the file told up to now.
+
+        Raises:
+            Unavailable: it cannot be read, or its newest value is too old.
+        """
+        file, now_ms = self._files[name], self._now_ms()
+        try:
+            rows = [row for row in self._rows(name, file.path) if row[0] <= now_ms]
+        except (OSError, SeriesProblem) as problem:
+            raise Unavailable(str(problem)) from problem
+        if not rows:
+            raise Unavailable(f"{file.path}: every value lies in the future")
+        if now_ms - rows[-1][0] > file.age_max_ms:
+            days = (now_ms - rows[-1][0]) // 86_400_000
+            raise Unavailable(f"{file.path}: the newest value is {days} days old")
+        times, values = zip(*rows, strict=True)
+        return Macro(name, file.title, file.unit, times, values)
+
+    def _rows(self, name: str, path: Path) -> tuple[tuple[int, Decimal], ...]:
+        status = path.stat()
+        seen = status.st_mtime_ns, status.st_size
+        if name not in self._read or self._read[name][0] != seen:
+            self._read[name] = seen, read_series(path)
+        return self._read[name][1]
+
+
+class StaticMacro:
+    """Series given beforehand: for simulations and tests. A `MacroSource`."""
+
+    def __init__(self, series: Sequence[Macro]) -> None:
+        self.names = tuple(found.name for found in series)
+        self._series = {found.name: found for found in series}
+
+    async def fetch_macro(self, name: str) -> Macro:
+        """The series as it was given. Raises nothing."""
+        return self._series[name]
+
+
+class JoinedMacro:
+    """Several sources as one; each name is asked of the source that has it. A `MacroSource`."""
+
+    def __init__(self, sources: Sequence[MacroSource]) -> None:
+        self._by_name = {name: source for source in sources for name in source.names}
+        self.names = tuple(self._by_name)
+
+    async def fetch_macro(self, name: str) -> Macro:
+        """See the source's own. Raises Unavailable."""
+        return await self._by_name[name].fetch_macro(name)
+
+
+def read_series(path: Path) -> tuple[tuple[int, Decimal], ...]:
+    """(time from which it counts, value) of every row of a CSV file with the columns `date` and `value`.
+
+    A date is UTC and counts from its end; a time with its zone counts from then. Empty lines and lines that begin with
+    `#` are passed over.
+
+    Raises:
+        SeriesProblem: it is no such file, or its dates do not rise; with the line.
+        OSError: it cannot be read.
+    """
+    try:
+        lines = list(enumerate(path.read_text(encoding="utf-8").splitlines(), start=1))
+    except UnicodeDecodeError as error:
+        raise SeriesProblem(f"{path}: is no text: {error}") from error
+    told = [(number, line) for number, line in lines if line.strip() and not line.lstrip().startswith("#")]
+    rows = [(number, _cells(line)) for number, line in told]
+    if not rows or rows[0][1] != HEADER:
+        raise SeriesProblem(f"{path}:{rows[0][0] if rows else 1}: the first line must be {','.join(HEADER)}")
+    found: list[tuple[int, Decimal]] = []
+    for number, cells in rows[1:]:
+        try:
+            at_ms, value = _reading(cells)
+        except ValueError as error:
+            raise SeriesProblem(f"{path}:{number}: {error}") from error
+        if found and at_ms <= found[-1][0]:
+            raise SeriesProblem(f"{path}:{number}: {cells[0]} is not after the date before it")
+        found.append((at_ms, value))
+    if not found:
+        raise SeriesProblem(f"{path}: there is no value in it")
+    return tuple(found)
+
+
+def _cells(line: str) -> list[str]:
+    return [cell.strip() for cell in next(csv.reader([line]))]
+
+
+def _reading(cells: Sequence[str]) -> tuple[int, Decimal]:
+    if len(cells) != len(HEADER):
+        raise ValueError(f"a date and a value are needed, not {len(cells)} cells")
+    try:
+        value = Decimal(cells[1])
+    except InvalidOperation as error:
+        raise ValueError(f"{cells[1]!r} is no number") from error
+    if not value.is_finite():
+        raise ValueError(f"{cells[1]!r} is no number")
+    try:
+        at = datetime.fromisoformat(cells[0])
+    except ValueError as error:
+        raise ValueError(f"{cells[0]!r} is no date") from error
+    if len(cells[0]) == len("2026-01-31"):
+        at = at.replace(tzinfo=UTC) + timedelta(days=1)
+    elif at.tzinfo is None:
+        raise ValueError(f"{cells[0]!r} has no time zone")
+    return int(at.timestamp() * 1000), value
