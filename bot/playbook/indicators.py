@@ -1,4 +1,5 @@
-"""Indicators over plain sequences of floats, oldest first. They describe; no amount is ever computed from one.
+"""Indicators over plain sequences of floats, oldest first. They describe; no amount is ever computed from one. Tests
+compare each with TA-Lib to nine digits.
 
 A function that has too little to go on answers None instead of a number.
 """
