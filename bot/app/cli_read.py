@@ -117,7 +117,7 @@ def why(
 ) -> None:
     """A decision in words: what was read, which rule spoke, what the gate refused, what would change it."""
     with common.one_line_errors(as_json=as_json):
-        from bot.app import readings, report_tables
+        from bot.app import readings, report_funding, report_tables
 
         given = common.given(context, config, assign)
         with readings.open_journal(given.files, given.assignments, journal) as view:
@@ -127,6 +127,7 @@ def why(
             return
         readings.show(
             report_tables.why_view(document, now_ms),
+            *([report_funding.funding_table(document["funding"], document["quote"])] if document["funding"] else []),
             report_tables.verdicts_table(document["verdicts"], readings.width()),
         )
 

@@ -44,7 +44,7 @@ TURN_GRACE_SECONDS = 2.0
 @dataclass(frozen=True, slots=True)
 class CycleResult:
     """All that happened in one cycle, for those who tell about it. `funding_hours`: over which
-    funding is averaged; 0: the next rate alone."""
+    funding is averaged; 0: the next rate alone. `policy`: the numbers it was decided with."""
 
     number: int
     kind: str
@@ -59,6 +59,7 @@ class CycleResult:
     seconds: float = 0.0
     breakers: tuple[Note, ...] = ()
     funding_hours: int = 0
+    policy: Policy | None = None
 
     @property
     def has_acted(self) -> bool:
@@ -206,7 +207,7 @@ class Cycle:
             await parts.journal.record_fact(ACCOUNT, encode(truth.account))
         return CycleResult(
             number, kind, snapshot, portfolio, decision, tuple(verdicts), outcomes, truth, kill, notes,
-            time.monotonic() - started, breakers, parts.policy.funding_average_hours,
+            time.monotonic() - started, breakers, parts.policy.funding_average_hours, parts.policy,
         )  # fmt: skip
 
     def _decide(

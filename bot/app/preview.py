@@ -55,7 +55,7 @@ async def preview(settings: Settings) -> CycleResult:
         seconds = time.monotonic() - started
         return CycleResult(
             0, "plan", snapshot, portfolio, decision, tuple(verdicts), (), truth, kill, (), seconds,
-            funding_hours=policy.funding_average_hours,
+            funding_hours=policy.funding_average_hours, policy=policy,
         )  # fmt: skip
     finally:
         if reader is not None:

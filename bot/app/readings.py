@@ -13,6 +13,7 @@ from typing import Any
 
 from rich.console import Console, RenderableType
 
+from bot.app import report_funding
 from bot.app import report_rows as rows
 from bot.app.cli_common import CommandFailed
 from bot.app.config_fact import load_config, numbers_of
@@ -20,13 +21,17 @@ from bot.app.exit_codes import ExitCode
 from bot.app.healthcheck import find_running
 from bot.app.report_format import utc
 from bot.app.settings import Settings, load_settings
+from bot.domain.campaign import Campaign
+from bot.domain.codec import decode
 from bot.domain.portfolio import Portfolio
 from bot.domain.states import KillLevel
 from bot.execution.journal_errors import SnapshotPruned
 from bot.execution.journal_reader import CycleRecord, JournalReader
+from bot.playbook.policy import Policy
 from bot.playbook.sectors import build_portfolio
 
 RECENT = 200
+ALL = 100_000
 Document = dict[str, Any]
 
 
@@ -138,8 +143,23 @@ def why(view: View, number: int | None) -> Document:
         number = next((head.number for head in heads if head.kind == "cycle"), heads[0].number if heads else None)
     record = _require(reader.load_cycle(number) if number else None, view, number)
     missing = [f"{missing.what}: {missing.why}" for missing in record.snapshot.missing]
-    reading = rows.why(record.decision, number=record.number, at_ms=record.at_ms, missing=missing)
-    return reading | {"verdicts": rows.verdict_rows(rows.intents_of(record.decision), record.verdicts)}
+    policy, _ = numbers_of(reader, record.config_digest) or (view.settings.playbook, None)
+    reading = rows.why(record.decision, number=record.number, at_ms=record.at_ms, missing=missing, policy=policy)
+    return reading | {
+        "quote": view.quote,
+        "funding": _funding(record, reader, policy),
+        "verdicts": rows.verdict_rows(rows.intents_of(record.decision), record.verdicts),
+    }
+
+
+def _funding(record: CycleRecord, reader: JournalReader, policy: Policy) -> list[rows.Row]:
+    """Expected and actual funding of the perp legs of the rotation that stood in a cycle, up to that cycle."""
+    campaign = decode(Campaign, record.decision["campaign"]) if record.decision.get("campaign") else None
+    if campaign is None:
+        return []
+    hours, until_ms = policy.funding_average_hours, record.at_ms
+    orders, fills = reader.load_orders(ALL), reader.load_fills(ALL)
+    return report_funding.held_rows([campaign], reader, orders, fills, hours, until_ms=until_ms)
 
 
 def show(*parts: RenderableType) -> None:

@@ -51,7 +51,9 @@ def cycle_view(
     if with_diagnosis:
         encoded = encode(decision)
         missing = [f"{missing.what}: {missing.why}" for missing in result.snapshot.missing]
-        reading = rows.why(encoded, number=result.number, at_ms=result.snapshot.at_ms, missing=missing)
+        reading = rows.why(
+            encoded, number=result.number, at_ms=result.snapshot.at_ms, missing=missing, policy=result.policy
+        )
         parts += [tables.why_view(reading, result.snapshot.at_ms), _sleeves(result.portfolio, encoded, quote)]
     if begun := _tranche_begun(result, before):
         parts.append(tables.plan_table(rows.plan_rows(begun), quote))
@@ -91,7 +93,7 @@ def plan_document(result: CycleResult) -> dict[str, Any]:
     encoded, decision = encode(result.decision), result.decision
     verdicts = [verdict_mapping(verdict) for verdict in result.verdicts]
     return {
-        "reading": rows.why(encoded, number=result.number, at_ms=result.snapshot.at_ms),
+        "reading": rows.why(encoded, number=result.number, at_ms=result.snapshot.at_ms, policy=result.policy),
         "campaign": rows.campaign_row(decision.campaign) if decision.campaign else None,
         "funding": _planned_funding(result, _running(result)),
         "intents": rows.intent_rows(decision.intents, result.snapshot.instruments),

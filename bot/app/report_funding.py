@@ -38,9 +38,11 @@ def planned_rows(tranche: Tranche, campaign: Campaign, snapshot: Snapshot, hours
 
 
 def held_rows(
-    campaigns: Iterable[Campaign], reader: JournalReader, orders: Sequence[Order], fills: Sequence[Fill], hours: int
-) -> list[Row]:
-    """`planned_rows` of every tranche that began, from the cycle it began in, with what was really paid or received."""
+    campaigns: Iterable[Campaign], reader: JournalReader, orders: Sequence[Order], fills: Sequence[Fill], hours: int,
+    *, until_ms: int | None = None,
+) -> list[Row]:  # fmt: skip
+    """`planned_rows` of every tranche that began, from the cycle it began in, with what was really paid or received, up
+    to `until_ms` where that is given."""
     actual: Mapping[str, Decimal] | None = None
     rows: list[Row] = []
     for campaign in campaigns:
@@ -48,7 +50,8 @@ def held_rows(
             if not any(opens_perp(leg) for leg in tranche.legs):
                 continue
             if actual is None:
-                actual = funding_by_intent(reader.load_payments(), fills, orders)
+                paid = [p for p in reader.load_payments() if until_ms is None or p.at_ms <= until_ms]
+                actual = funding_by_intent(paid, fills, orders)
             number, snapshot = _seen_at(tranche.started_ms, reader)
             for row in planned_rows(tranche, campaign, snapshot, hours) if snapshot is not None else []:
                 row["cycle"] = number

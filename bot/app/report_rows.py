@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from bot.app.why_words import why_words
 from bot.domain.campaign import Campaign, Tranche
 from bot.domain.codec import decode, encode
 from bot.domain.instrument import Instrument
@@ -18,6 +19,7 @@ from bot.domain.order import Fill, Intent, Order
 from bot.domain.perp import liquidation_distance, margin_for
 from bot.domain.portfolio import Account, Portfolio
 from bot.domain.states import KillLevel, LegState, OrderState
+from bot.playbook.policy import Policy
 from bot.ports import Payment
 
 Row = dict[str, Any]
@@ -207,17 +209,22 @@ def status(standing: Standing) -> Row:
     }  # fmt: skip
 
 
-def why(decision: Mapping[str, Any], *, number: int, at_ms: int, missing: Sequence[str] = ()) -> Row:
-    """A journaled decision in words: what was read, which rule spoke, what would change it."""
+def why(
+    decision: Mapping[str, Any], *, number: int, at_ms: int, missing: Sequence[str] = (), policy: Policy | None = None
+) -> Row:
+    """A journaled decision in words: what was read, which rule spoke, what would change it. With the policy it was made
+    by: of what its confidence is made, which rule led to the target, and the least that would turn it."""
     signals = sorted(decision.get("signals", ()), key=lambda signal: -abs(signal["score"]))
     notes = [dict(note) for note in decision.get("notes", ())]
     regime = decision.get("memory", {}).get("regime", {})
+    told = why_words(decision, policy, at_ms) if policy is not None and signals else None
     return {
+        "evidence": told.evidence if told else [], "rule": told.rule if told else [],
         "cycle": number, "at_ms": at_ms, "condition": decision["condition"],
         "since_ms": regime.get("since_ms", 0), "confidence": str(decision["confidence"]), "stance": decision["stance"],
         "phases": dict(decision.get("phases", {})), "signals": [dict(signal) for signal in signals],
         "rules": [note for note in notes if note["reason"] in _RULES], "notes": notes,
-        "would_change": _would_change(decision, signals, regime), "missing": list(missing),
+        "would_change": told.turns if told else _would_change(decision, signals, regime), "missing": list(missing),
     }  # fmt: skip
 
 

@@ -191,11 +191,28 @@ def why_view(row: Mapping[str, Any], now_ms: int) -> RenderableType:
         [s["name"], f"{s['value']:,.4g}", f"{s['score']:+.2f}", age(s["age_ms"]), s["words"]] for s in row["signals"]
     ]
     parts: list[RenderableType] = [head, Text(), Grid("Signals (score −1 to +1, + speaks for risk)", columns, cells)]
-    parts.append(_bullets("Rules that spoke", [note["words"] for note in row["rules"]]))
+    if row["evidence"]:
+        parts.append(_evidence_grid(row["evidence"]))
+    rules = [*row["rule"], *(note["words"] for note in row["rules"])]
+    parts.append(_bullets("Rules that spoke", rules))
     parts.append(_bullets("What would change its mind", row["would_change"]))
     rest = [f"{note['reason']}: {note['words']}" for note in row["notes"] if note not in row["rules"]]
     parts.append(_bullets("Notes", [*rest, *(f"missing: {what}" for what in row["missing"])]))
     return Group(*parts)
+
+
+def _evidence_grid(rows: Rows) -> RenderableType:
+    columns = [Column("condition"), Column("confidence", True), Column("begins at", True), Column("made of, percent")]
+    cells = [
+        [row["condition"], percent(row["confidence"]), percent(row["enter"]), ", ".join(map(_part, row["parts"]))]
+        for row in rows
+    ]
+    return Grid("Conditions", columns, cells)
+
+
+def _part(part: Mapping[str, Any]) -> str:
+    has, most = (100 * float(part[name]) for name in ("points", "share"))
+    return f"{part['signal']} {'missing' if part['score'] is None else f'{has:.0f}'} of {most:.0f}"
 
 
 _ALWAYS = ("sent", "filled", "rejected", "in_doubt")

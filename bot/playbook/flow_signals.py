@@ -95,9 +95,16 @@ def _macro(view: View, name: str, days: int, full: float, *, is_level: bool) -> 
     history = [change for _, change in changes]
     rank = indicators.zscore(value, history) if len(history) >= RANKED_MIN else None
     moved = f"{value:+.1%}" if is_level else f"{value:+.2f}"
-    words = f"{found.title} {found.values[-1]:,.4g} {found.unit}".rstrip() + f", {moved} in {days} days"
+    words = f"{found.title} {_short(found.values[-1])} {found.unit}".rstrip() + f", {moved} in {days} days"
     age = max(0, view.snapshot.at_ms - found.at_ms[-1])
     return Signal(name, value, indicators.clip(value / full), words, age, *ranked(rank, Z_SCORE))
+
+
+def _short(value: Decimal) -> str:
+    for size, letters in ((Decimal(10) ** 9, "bn"), (Decimal(10) ** 6, "m")):
+        if abs(value) >= size:
+            return f"{value / size:,.1f} {letters}"
+    return f"{value:,.4f}".rstrip("0").rstrip(".")
 
 
 def _changes(found: Macro, span_ms: int, *, is_level: bool) -> Sequence[tuple[int, float]]:

@@ -45,14 +45,15 @@ def read_regime(
         note = Note(Reason.CONDITION_HELD, words, policy.condition_override.value)
         return Reading(policy.condition_override, ONE, {}, ONE, kept, (note,))
     evidence = evidence_in_force(policy, unasked)
-    confidences = {c: _confidence(signals, evidence.get(c, {})) for c in _CAREFUL_FIRST}
+    scores = {signal.name: signal.score for signal in signals}
+    confidences = confidences_in(scores, evidence)
     coverage = _coverage(signals, evidence)
     if coverage < policy.coverage_min:
         words = f"{coverage:.0%} of the evidence, {policy.coverage_min:.0%} needed: {memory.condition.value} holds"
         held = Note(Reason.CONDITION_HELD, words, memory.condition.value, {"coverage": str(coverage)})
         confidence = confidences.get(memory.condition, ZERO)
         return Reading(memory.condition, confidence, confidences, coverage, memory, (held,))
-    wanted = _wanted(confidences, memory.condition, policy)
+    wanted = wanted_of(confidences, memory.condition, policy)
     stepped, notes = _step(memory, wanted, confidences, policy, at_ms)
     confidence = confidences.get(stepped.condition, ONE - max(confidences.values(), default=ZERO))
     return Reading(stepped.condition, confidence, confidences, coverage, stepped, notes)
@@ -68,11 +69,17 @@ def evidence_in_force(policy: Policy, unasked: Collection[str]) -> Mapping[Condi
     }
 
 
-def _confidence(signals: Sequence[Signal], weights: Mapping[str, Decimal]) -> Decimal:
+def confidences_in(
+    scores: Mapping[str, float], evidence: Mapping[Condition, Mapping[str, Decimal]]
+) -> Mapping[Condition, Decimal]:
+    """Confidence of every condition, 0 to 1, from the scores of the signals that are there."""
+    return {condition: _confidence(scores, evidence.get(condition, {})) for condition in _CAREFUL_FIRST}
+
+
+def _confidence(scores: Mapping[str, float], weights: Mapping[str, Decimal]) -> Decimal:
     total = sum((abs(weight) for weight in weights.values()), ZERO)
     if not total:
         return ZERO
-    scores = {signal.name: signal.score for signal in signals}
     speaks = sum(float(abs(w)) * max(0.0, scores.get(name, 0.0) * (1 if w > 0 else -1)) for name, w in weights.items())
     return min(ONE, Decimal(repr(speaks / float(total)))).quantize(_PLACES)
 
@@ -84,7 +91,9 @@ def _coverage(signals: Sequence[Signal], evidence: Mapping[Condition, Mapping[st
     return sum((weight for name, weight in weights if name in present), ZERO) / total if total else ZERO
 
 
-def _wanted(confidences: Mapping[Condition, Decimal], current: Condition, policy: Policy) -> Condition:
+def wanted_of(confidences: Mapping[Condition, Decimal], current: Condition, policy: Policy) -> Condition:
+    """The condition that is read now, before it has to persist: the strongest that may begin, unless the current one
+    holds and is as strong."""
     strong = [c for c in _CAREFUL_FIRST if confidences[c] >= policy.enter]
     best = max(strong, key=lambda c: confidences[c], default=None)
     holds = current is not Condition.NEUTRAL and confidences.get(current, ZERO) >= policy.leave

@@ -135,13 +135,16 @@ READERS: Mapping[str, Reader] = {
 }
 
 
+# The rotation's own exit signs and the signals each is read from (PLAYBOOK §7).
+EXIT_SIGNS: Mapping[str, tuple[str, ...]] = {
+    "TVL falls": ("tvl_growth",),
+    "crowding": ("crowding", "basis", "open_interest"),
+    "macro turns": ("calendar", "trend", "stablecoins", "rates"),
+}
+
+
 def exit_signs(signals: Sequence[Signal], policy: Policy) -> tuple[str, ...]:
     """The rotation's own exit signs that show: TVL falls, excessive crowding, a macro turn (PLAYBOOK §7)."""
     bound = -float(policy.exit_sign)
-    groups = {
-        "TVL falls": ("tvl_growth",),
-        "crowding": ("crowding", "basis", "open_interest"),
-        "macro turns": ("calendar", "trend", "stablecoins", "rates"),
-    }
     scores = {signal.name: signal.score for signal in signals}
-    return tuple(words for words, names in groups.items() if any(scores.get(name, 0.0) <= bound for name in names))
+    return tuple(words for words, names in EXIT_SIGNS.items() if any(scores.get(name, 0.0) <= bound for name in names))
