@@ -115,6 +115,9 @@ def _tactical_words(
         return f"a tactical long towards {policy.risk_off} only while the calendar names an upgrade"
     confidence = Decimal(str(decision["confidence"]))
     if condition is Condition.BREAKOUT or confidence >= policy.tactical_confidence:
+        campaign = decision.get("campaign") or {}
+        if campaign.get("stance_to") == stance.value and not campaign.get("tactical_allowed", True):
+            return "no tactical long: the rotation began without one, and none is added while its stance stands"
         return "a tactical long may be opened with a rotation: breakout, or confidence is high enough"
     return (
         f"no new tactical long: {condition.value} is no breakout and its confidence {confidence:.0%} is below "

@@ -82,6 +82,17 @@ def test_an_override_is_told_as_the_only_reason() -> None:
     assert words.turns == ["only the setting condition_override = euphoria: signals are not followed"]
 
 
+def test_high_confidence_adds_no_long_to_a_rotation_that_began_without_one() -> None:
+    begun = {"stance_to": "into_defi", "tactical_allowed": False}
+    assert (
+        told(confidence="0.90", campaign=begun).rule[3].startswith("no tactical long: the rotation began without one")
+    )
+    assert (
+        told(confidence="0.90", campaign=begun | {"tactical_allowed": True}).rule[3].startswith("a tactical long may")
+    )
+    assert told(confidence="0.90", campaign=None).rule[3].startswith("a tactical long may")
+
+
 def test_neutral_asks_for_nothing() -> None:
     calm = told(scores=dict.fromkeys(UP, 0.0), condition="neutral", stance="into_infra",
                 memory=encode(Memory()), confidence="1")  # fmt: skip
