@@ -331,7 +331,10 @@ def is_worth_keeping(before: Memory, marked: Memory, after: Memory) -> bool:
 def _have_moved(before: Sequence[OpenExit], after: Sequence[OpenExit]) -> bool:
     if [replace(held, best_price=ZERO) for held in before] != [replace(held, best_price=ZERO) for held in after]:
         return True
-    return any(new.best_price > old.best_price * PEAK_STEP for old, new in zip(before, after, strict=True))
+    return any(
+        (new.best_price - old.best_price) * old.side.sign > old.best_price * (PEAK_STEP - 1)
+        for old, new in zip(before, after, strict=True)
+    )
 
 
 def is_eventful(decision: Decision) -> bool:

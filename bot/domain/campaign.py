@@ -160,7 +160,8 @@ class RegimeMemory:
 
 @dataclass(frozen=True, slots=True)
 class OpenExit:
-    """An exit plan at work on a tactical position, with what it has to remember. `closing` is the reason why all of it
+    """An exit plan at work on a tactical position, with what it has to remember: `size_entered` is positive,
+    `best_price` the highest mark seen of a long, the lowest of a short. `closing` is the reason why all of it
     is being closed, once that has been decided: a price that bounces does not undo it."""
 
     symbol: str
@@ -173,6 +174,16 @@ class OpenExit:
     funding_paid: Decimal = ZERO
     campaign: int = 0
     closing: str = ""
+    side: Side = Side.BUY
+
+    @property
+    def words(self) -> str:
+        """What the position is called."""
+        return "tactical long" if self.side is Side.BUY else "speculative short"
+
+    def is_held(self, size: Decimal) -> bool:
+        """Whether a position of `size` signed contracts is one of this side."""
+        return size * self.side.sign > 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,7 @@ class Watch(IntEnum):
 @dataclass(frozen=True, slots=True)
 class Guarded:
     """What the guard wants. `cancels` are client ids of resting stops that no longer fit, `top_ups` quote margin to add
-    by perp, `ended` the perps whose tactical long has ended or is ending."""
+    by perp, `ended` the perps whose tactical position has ended or is ending."""
 
     intents: tuple[Intent, ...]
     cancels: tuple[str, ...]
@@ -51,17 +51,42 @@ class Guarded:
     ended: frozenset[str]
 
 
+@dataclass(frozen=True, slots=True)
+class ExitRule:
+    """The distances a plan of exits is made of: `stop`, `trailing` and the moves of `targets` are shares of the price,
+    `hours` the longest holding time."""
+
+    stop: Decimal
+    targets: tuple[tuple[Decimal, Decimal], ...]
+    trailing: Decimal
+    hours: int
+
+
+def tactical_rule(policy: Policy) -> ExitRule:
+    """Exits of a tactical position (PLAYBOOK §7); a short's are a long's, mirrored."""
+    targets = tuple((rung.move, rung.part) for rung in policy.targets)
+    return ExitRule(policy.stop, targets, policy.trailing, policy.tactical_hours)
+
+
 def plan_exits(
-    price: Decimal, *, margin: Decimal, leverage: Decimal, instrument: Instrument, policy: Policy, at_ms: int
-) -> ExitPlan:
-    """Exits of a long entered at `price`: ladder, stop inside the liquidation price, time stop, funding budget."""
-    to_liquidation = ONE - (ONE - ONE / leverage) / (ONE - policy.maintenance_rate)
+    price: Decimal, *, side: Side, rule: ExitRule, margin: Decimal, leverage: Decimal, instrument: Instrument,
+    policy: Policy, at_ms: int,
+) -> ExitPlan:  # fmt: skip
+    """Exits of a position entered at `price`: ladder, stop inside the liquidation price, time stop, funding budget.
+
+    The stop is rounded towards the entry, targets are rounded to where they are reached sooner.
+    """
+    sign = side.sign
+    to_liquidation = sign * (ONE - (ONE - sign * ONE / leverage) / (ONE - sign * policy.maintenance_rate))
     room = max(ZERO, to_liquidation) * (ONE - policy.stop_liquidation_buffer)
+    nearer, sooner = instrument.ceil_price, instrument.floor_price
+    if side is Side.SELL:
+        nearer, sooner = sooner, nearer
     return ExitPlan(
-        stop_price=instrument.ceil_price(price * (ONE - min(policy.stop, room))),
-        targets=tuple((instrument.floor_price(price * (ONE + rung.move)), rung.part) for rung in policy.targets),
-        trailing_share=policy.trailing,
-        deadline_ms=at_ms + policy.tactical_hours * HOUR_MS,
+        stop_price=nearer(price * (ONE - sign * min(rule.stop, room))),
+        targets=tuple((sooner(price * (ONE + sign * move)), part) for move, part in rule.targets),
+        trailing_share=rule.trailing,
+        deadline_ms=at_ms + rule.hours * HOUR_MS,
         funding_budget_quote=policy.funding_budget * margin,
     )
 
@@ -73,7 +98,7 @@ def with_funding(memory: Memory, paid: Mapping[str, Decimal]) -> Memory:
 
 
 def guard_positions(memory: Memory, scene: Scene, signs: Sequence[str] = ()) -> Guarded:
-    """Watch over every tactical long and every hedge once. `signs` are exit signs; two close the tactical longs."""
+    """Watch over every tactical position and every hedge once. `signs` are exit signs; two close the tactical longs."""
     intents: list[Intent] = []
     notes: list[Note] = []
     cancels: list[str] = []
@@ -81,11 +106,11 @@ def guard_positions(memory: Memory, scene: Scene, signs: Sequence[str] = ()) -> 
     ended: set[str] = set()
     for held in memory.exits:
         position = scene.position(held.symbol)
-        if position is None or position.size < 0:
+        if position is None or not held.is_held(position.size):
             ended.add(held.symbol)
             cancels += [order.client_id for order in scene.live_on(held.symbol) if order.order_type.is_trigger]
             reason = Reason(held.closing) if held.closing else Reason.EXIT_STOP
-            notes.append(Note(reason, f"{held.symbol}: the tactical long is closed", held.symbol))
+            notes.append(Note(reason, f"{held.symbol}: the {held.words} is closed", held.symbol))
             continue
         watched, note = _watch(held, position, scene, signs)
         kept.append(watched)
@@ -133,41 +158,42 @@ def _selling(intent: Intent, scene: Scene) -> Mapping[str, Decimal]:
 
 
 def _watch(held: OpenExit, position: Position, scene: Scene, signs: Sequence[str]) -> tuple[OpenExit, Note | None]:
-    mark = position.mark_price
-    best = max(held.best_price, mark)
-    hit = sum(1 for price, _ in held.plan.targets if best >= price)
+    mark, sign = position.mark_price, held.side.sign
+    best = mark if (mark - held.best_price) * sign > 0 else held.best_price
+    hit = sum(1 for price, _ in held.plan.targets if (best - price) * sign >= 0)
     held = replace(held, best_price=best, targets_hit=max(held.targets_hit, hit))
     if held.closing:
         return held, None
     reason, words = None, ""
-    if mark <= held.plan.stop_price:
-        reason, words = Reason.EXIT_STOP, f"mark {mark} is at or below the stop {held.plan.stop_price}"
-    elif held.targets_hit >= len(held.plan.targets) and mark <= trailing_stop(held):
-        reason, words = Reason.EXIT_TARGET, f"mark {mark} fell {held.plan.trailing_share:.0%} from its best {best}"
+    beyond, turned = ("below", "fell") if held.side is Side.BUY else ("above", "rose")
+    if (mark - held.plan.stop_price) * sign <= 0:
+        reason, words = Reason.EXIT_STOP, f"mark {mark} is at or {beyond} the stop {held.plan.stop_price}"
+    elif held.targets_hit >= len(held.plan.targets) and (mark - trailing_stop(held)) * sign <= 0:
+        reason, words = Reason.EXIT_TARGET, f"mark {mark} {turned} {held.plan.trailing_share:.0%} from its best {best}"
     elif scene.at_ms >= held.plan.deadline_ms:
         reason, words = Reason.EXIT_TIME, "its time is over"
     elif held.funding_paid > held.plan.funding_budget_quote:
         reason = Reason.EXIT_FUNDING
         words = f"funding paid {held.funding_paid:.2f} passes its budget {held.plan.funding_budget_quote:.2f}"
-    elif len(signs) >= 2:
+    elif held.side is Side.BUY and len(signs) >= 2:
         reason, words = Reason.EXIT_SIGNS, f"exit signs: {', '.join(signs)}"
     if reason is None:
         return held, None
-    note = Note(reason, f"{held.symbol}: close the tactical long: {words}", held.symbol)
+    note = Note(reason, f"{held.symbol}: close the {held.words}: {words}", held.symbol)
     return replace(held, closing=reason.value), note
 
 
 def trailing_stop(held: OpenExit) -> Decimal:
-    """The price at which the rest of a long ends once all targets were hit."""
-    return held.best_price * (ONE - held.plan.trailing_share)
+    """The price at which the rest of a position ends once all targets were hit."""
+    return held.best_price * (ONE - held.side.sign * held.plan.trailing_share)
 
 
 def _closing(held: OpenExit, position: Position, scene: Scene) -> list[Intent]:
     kept = ZERO if held.closing else ONE - sum((part for _, part in held.plan.targets[: held.targets_hit]), ZERO)
-    size = position.size - held.size_entered * kept
+    size = abs(position.size) - held.size_entered * kept
     watch = Watch.CLOSE if held.closing else Watch.TARGET
     words = f"close ({held.closing})" if held.closing else f"profit target {held.targets_hit}"
-    return _reduce(scene, watch, held.symbol, held.sector, Side.SELL, size, words)
+    return _reduce(scene, watch, held.symbol, held.sector, Side.of(-position.size), size, words)
 
 
 def _shrinking(shrink: Shrink, scene: Scene) -> list[Intent]:
@@ -213,17 +239,18 @@ def _resting_stop(held: OpenExit, position: Position, scene: Scene) -> tuple[lis
     instrument = scene.instrument(held.symbol)
     if instrument is None or held.closing:
         return [], []
-    price = held.plan.stop_price
+    price, sign, whole = held.plan.stop_price, held.side.sign, abs(position.size)
     if held.targets_hit >= len(held.plan.targets):
-        price = max(price, trailing_stop(held))
-    price = instrument.ceil_price(price)  # the venue may have made its grid coarser since the plan
+        price = max(price, trailing_stop(held), key=lambda one: one * sign)
+    # The venue may have made its grid coarser since the plan.
+    price = instrument.ceil_price(price) if held.side is Side.BUY else instrument.floor_price(price)
     live = [order for order in scene.live_on(held.symbol) if order.order_type is OrderType.STOP]
     fitting = [
         order
         for order in live
         if order.state is not OrderState.CANCELING
-        and order.open_size >= position.size
-        and (order.trigger_price or ZERO) >= price * (ONE - _STOP_STEP)
+        and order.open_size >= whole
+        and ((order.trigger_price or ZERO) - price) * sign >= -price * _STOP_STEP
     ]
     if fitting:
         resting = [order for order in fitting if order.state is OrderState.OPEN]
@@ -231,10 +258,10 @@ def _resting_stop(held: OpenExit, position: Position, scene: Scene) -> tuple[lis
     slots = (Watch.STOP, Watch.NEXT_STOP)
     free = [watch for watch in slots if not scene.live_orders(watch_id(watch, held.symbol, scene))]
     if not free:
-        worse = min(live, key=lambda order: (order.open_size >= position.size, order.trigger_price or ZERO))
+        worse = min(live, key=lambda order: (order.open_size >= whole, (order.trigger_price or ZERO) * sign))
         return [], [worse.client_id] if all(order.state is OrderState.OPEN for order in live) else []
-    size = instrument.floor_size(position.size)
-    if size < instrument.size_min or price >= position.mark_price:
+    size, side = instrument.floor_size(whole), Side.of(-position.size)
+    if size < instrument.size_min or (position.mark_price - price) * sign <= 0:
         return [], []
     stop = Intent(
         id=watch_id(free[0], held.symbol, scene),
@@ -244,15 +271,15 @@ def _resting_stop(held: OpenExit, position: Position, scene: Scene) -> tuple[lis
         purpose=Purpose.EXIT,
         sector=held.sector,
         symbol=held.symbol,
-        side=Side.SELL,
+        side=side,
         size=size,
-        worst_price=instrument.bound_price(off_by(price, -1, scene.policy.exit_slippage_bps), Side.SELL),
+        worst_price=instrument.bound_price(off_by(price, side.sign, scene.policy.exit_slippage_bps), side),
         reference_price=price,
         reduce_only=True,
         order_type=OrderType.STOP,
         time_in_force=TimeInForce.GTC,
         trigger_price=price,
-        words=f"stop of the tactical long at {price}",
+        words=f"stop of the {held.words} at {price}",
     )
     return [stop], []
 
