@@ -325,7 +325,8 @@ def is_worth_keeping(before: Memory, marked: Memory, after: Memory) -> bool:
     every few seconds."""
     has_risen = after.equity_peak > before.equity_peak * PEAK_STEP
     is_new_day = (after.day_start_ms, after.day_start_equity) != (before.day_start_ms, before.day_start_equity)
-    return _have_moved(marked.exits, after.exits) or is_new_day or has_risen
+    has_wagered = (after.opening, after.scalps) != (marked.opening, marked.scalps)
+    return _have_moved(marked.exits, after.exits) or is_new_day or has_risen or has_wagered
 
 
 def _have_moved(before: Sequence[OpenExit], after: Sequence[OpenExit]) -> bool:

@@ -119,14 +119,14 @@ def positions(view: View) -> Document:
     """Sleeves and perps of the last cycle that kept what it saw."""
     record = _require(_last_kept(view.reader), view)
     portfolio = _portfolio(view, record)
-    hedges = view.reader.load_memory().hedges
+    memory = view.reader.load_memory()
     return {
         "cycle": record.number,
         "at_ms": record.at_ms,
         "as_of": f"as cycle {record.number} saw it, {utc(record.at_ms, view.now_ms)}",
         "quote": portfolio.account.quote,
         "sleeves": rows.sleeve_rows(portfolio, record.decision["target"]),
-        "positions": rows.position_rows(record.account, record.snapshot.instruments, hedges),
+        "positions": rows.position_rows(record.account, record.snapshot.instruments, memory),
     }
 
 

@@ -153,7 +153,7 @@ def demo_summary(
         "fees": rows.fees(fills),
         "funding_quote": rows.funding(reader.load_payments()),
         "funding_legs": funding.held_rows(campaigns, reader, orders, fills, policy.funding_average_hours),
-        "positions": rows.position_rows(truth.account, last.snapshot.instruments, memory.hedges),
+        "positions": rows.position_rows(truth.account, last.snapshot.instruments, memory),
         "notes": [encode(note) for note in truth.notes],
     }  # fmt: skip
 

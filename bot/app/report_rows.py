@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from bot.app.why_words import why_words
-from bot.domain.campaign import Campaign, Tranche
+from bot.domain.campaign import Campaign, Memory, Tranche
 from bot.domain.codec import decode, encode
 from bot.domain.instrument import Instrument
 from bot.domain.money import ZERO, plain, share
@@ -89,9 +89,10 @@ def sleeve_rows(portfolio: Portfolio, target: Mapping[str, Any]) -> list[Row]:
     return rows
 
 
-def position_rows(account: Account, instruments: Mapping[str, Instrument], hedges: Mapping[str, str]) -> list[Row]:
-    """Open perps. `liquidation_distance` is the fraction that mark may move; `covers` the sector a hedge stands for."""
-    rows = []
+def position_rows(account: Account, instruments: Mapping[str, Instrument], memory: Memory) -> list[Row]:
+    """Open perps. `liquidation_distance` is the fraction that mark may move; `covers` the sector a hedge stands for,
+    `role` what the position is called: hedge, tactical long, speculative short, scalp; None of one that is not ours."""
+    rows, roles = [], dict.fromkeys(memory.hedges, "hedge") | {held.symbol: held.words for held in memory.exits}
     for symbol, position in sorted(account.positions.items()):
         instrument = instruments.get(symbol)
         notional = instrument.notional(position.size, position.mark_price) if instrument else None
@@ -102,7 +103,8 @@ def position_rows(account: Account, instruments: Mapping[str, Instrument], hedge
             "notional_quote": _text(notional), "margin_quote": plain(position.margin),
             "leverage": _text(position.leverage), "liquidation": _text(position.liquidation_price),
             "liquidation_distance": _text(liquidation_distance(position.mark_price, position.liquidation_price)),
-            "unrealised_pnl_quote": plain(position.unrealised_pnl), "covers": hedges.get(symbol),
+            "unrealised_pnl_quote": plain(position.unrealised_pnl), "covers": memory.hedges.get(symbol),
+            "role": roles.get(symbol),
         })  # fmt: skip
     return rows
 

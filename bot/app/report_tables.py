@@ -64,19 +64,23 @@ def sleeves_table(rows: Rows, quote: str) -> RenderableType:
     return Grid("Sleeves", columns, cells)
 
 
+def _role(row: Mapping[str, Any]) -> str:
+    return f"hedge of {row['covers']}" if row["covers"] else row["role"] or NONE
+
+
 def positions_table(rows: Rows, quote: str) -> RenderableType:
     """Open perps; distance is how far mark is from liquidation."""
     columns = [
         Column("perp"), Column("side"), Column("size", True), Column(f"entry {quote}", True),
         Column(f"mark {quote}", True),
         Column(f"margin {quote}", True), Column("leverage", True), Column("distance", True),
-        Column(f"uPnL {quote}", True), Column("covers"),
+        Column(f"uPnL {quote}", True), Column("role"),
     ]  # fmt: skip
     cells = [
         [
             row["symbol"], row["side"], f"{amount(row['size'])} {row['unit']}", amount(row["entry"]),
             amount(row["mark"]), money(row["margin_quote"]), times(row["leverage"]),
-            percent(row["liquidation_distance"]), money(row["unrealised_pnl_quote"]), row["covers"] or NONE,
+            percent(row["liquidation_distance"]), money(row["unrealised_pnl_quote"]), _role(row),
         ]
         for row in rows
     ]  # fmt: skip

@@ -158,6 +158,13 @@ class RegimeMemory:
     candidate_since_ms: int = 0
 
 
+_WAGERS: Mapping[Purpose, str] = {
+    Purpose.TACTICAL: "tactical long",
+    Purpose.TACTICAL_SHORT: "speculative short",
+    Purpose.SCALP: "scalp",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class OpenExit:
     """An exit plan at work on a tactical position, with what it has to remember: `size_entered` is positive,
@@ -175,15 +182,47 @@ class OpenExit:
     campaign: int = 0
     closing: str = ""
     side: Side = Side.BUY
+    purpose: Purpose = Purpose.TACTICAL
 
     @property
     def words(self) -> str:
         """What the position is called."""
-        return "tactical long" if self.side is Side.BUY else "speculative short"
+        return _WAGERS[self.purpose]
 
     def is_held(self, size: Decimal) -> bool:
         """Whether a position of `size` signed contracts is one of this side."""
         return size * self.side.sign > 0
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A position outside of a rotation that is being opened: `size` positive contracts to reach with `margin` quote,
+    and its exits. After `until_ms` nothing more is asked for."""
+
+    symbol: str
+    sector: str
+    purpose: Purpose
+    side: Side
+    size: Decimal
+    margin: Decimal
+    leverage: Decimal
+    plan: ExitPlan
+    until_ms: int
+    words: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ScalpDay:
+    """Scalps of one UTC day: how many were begun, what the losing ones lost, the candle of the last one."""
+
+    day_ms: int = 0
+    count: int = 0
+    loss_quote: Decimal = ZERO
+    candle_ms: int = 0
+
+    def on(self, day_ms: int) -> "ScalpDay":
+        """This day's account, a new one when another day has begun."""
+        return self if self.day_ms == day_ms else ScalpDay(day_ms, candle_ms=self.candle_ms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +231,8 @@ class Memory:
 
     `labels` divides the perp wallet's capital between sectors (PLAYBOOK §2: a futures sleeve's share is capital);
     `payments_seq` is the last journaled payment that was counted into the funding of the open exits;
-    `hedges` names the perps held short as hedges and the sector whose spot they cover.
+    `hedges` names the perps held short as hedges and the sector whose spot they cover. `shorted_ms` is the beginning
+    of the downtrend that has had its speculative short.
     """
 
     regime: RegimeMemory = RegimeMemory()
@@ -206,3 +246,12 @@ class Memory:
     day_start_ms: int = 0
     day_start_equity: Decimal = ZERO
     payments_seq: int = 0
+    opening: tuple[Opening, ...] = ()
+    shorted_ms: int = -1
+    scalps: ScalpDay = ScalpDay()
+
+    @property
+    def wagers(self) -> Mapping[str, Decimal]:
+        """Perps that carry a position outside of a rotation, or are about to, with the margin still meant for it."""
+        held = {one.symbol: ZERO for one in self.exits if one.purpose is not Purpose.TACTICAL}
+        return held | {one.symbol: one.margin for one in self.opening}

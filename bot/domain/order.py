@@ -21,7 +21,8 @@ _ID_WIDTHS = {"campaign": 5, "tranche": 2, "leg": 2, "slice": 3, "attempt": 2}
 
 
 class Purpose(StrEnum):
-    """Why an order exists. The first four are the phases of a tranche, in order (DESIGN §3)."""
+    """Why an order exists. The first four are the phases of a tranche, in order (DESIGN §3); what belongs to no
+    rotation comes after everything else."""
 
     HEDGE = "hedge"
     REDUCE = "reduce"
@@ -30,6 +31,13 @@ class Purpose(StrEnum):
     RELEASE = "release"
     EXIT = "exit"
     FLATTEN = "flatten"
+    TACTICAL_SHORT = "tactical-short"
+    SCALP = "scalp"
+
+    @property
+    def is_wager(self) -> bool:
+        """Whether it adds risk with leverage on purpose, so that it has exits before it is opened (PLAYBOOK §7)."""
+        return self in (Purpose.TACTICAL, Purpose.TACTICAL_SHORT, Purpose.SCALP)
 
     @property
     def phase(self) -> int:
@@ -127,6 +135,15 @@ def account_tag(account: str) -> str:
 def is_ours(client_id: str | None, account: str) -> bool:
     """Whether an order at the venue was sent by this account's bot."""
     return client_id is not None and client_id.startswith(ID_PREFIX + account_tag(account)) and len(client_id) == 20
+
+
+def read_place(client_id: str) -> tuple[int, int] | None:
+    """Campaign and tranche that a client order id of ours names, of any account; None for any other text."""
+    start = len(ID_PREFIX) + 3
+    numbers = client_id[start : start + _ID_WIDTHS["campaign"]], client_id[start + _ID_WIDTHS["campaign"] :][:2]
+    if not client_id.startswith(ID_PREFIX) or len(client_id) != 20 or not all(set(n) <= set(_DIGITS) for n in numbers):
+        return None
+    return int(numbers[0], 36), int(numbers[1], 36)
 
 
 def _base36(number: int, width: int) -> str:

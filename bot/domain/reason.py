@@ -39,6 +39,8 @@ class Reason(StrEnum):
     EXIT_TIME = "exit_time"
     EXIT_FUNDING = "exit_funding"
     EXIT_SIGNS = "exit_signs"
+    PERP_TAKEN = "perp_taken"
+    SCALP_BUDGET = "scalp_budget"
     HEDGE_OVER_SPOT = "hedge_over_spot"
     LIQUIDATION_NEAR = "liquidation_near"
     # refusals of the gate

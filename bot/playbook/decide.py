@@ -23,7 +23,8 @@ from bot.playbook.policy import Policy, Sectors
 from bot.playbook.progress import Step, end_tactical, live_hedges, step_campaign
 from bot.playbook.regime import read_regime
 from bot.playbook.scene import Scene, belongs_to
-from bot.playbook.signals import exit_signs, read_market
+from bot.playbook.signals import exit_signs, read_market, signs_against_shorts
+from bot.playbook.speculation import book_scalps, end_openings, outlived, plan_speculation
 from bot.playbook.standing import plan_standing
 from bot.playbook.target import Choice, choose_stance, standing, target_shares
 from bot.playbook.timing import withdrawn
@@ -61,7 +62,7 @@ def decide(
 ) -> Decision:  # fmt: skip
     """A full cycle: read the market, choose the stance, keep the exits, take the campaign one step further."""
     snapshot = as_of(snapshot)
-    scene = Scene(snapshot, portfolio, policy, sectors, working)
+    scene = Scene(snapshot, portfolio, policy, sectors, working, memory.wagers)
     memory = _settled(memory, scene)
     market = read_market(snapshot, policy, sectors)
     signals = market.signals
@@ -69,7 +70,9 @@ def decide(
     memory = replace(memory, regime=reading.memory)
     signs = exit_signs(signals, policy)
     choice = choose_stance(reading, signs, memory, policy, snapshot)
-    guarded = guard_positions(memory, scene, () if policy.condition_override else signs)
+    rising = () if policy.condition_override else signs_against_shorts(signals, policy)
+    over = outlived(memory, choice.stance, rising, policy)
+    guarded = _guarded(memory, scene, () if policy.condition_override else signs, over)
     memory, more = _steer(guarded.memory, choice, scene)
     step = step_campaign(memory, scene, tactical_allowed=choice.tactical_allowed, ended=guarded.ended)
     intents, waiting = shrink_before_sales(step.intents, step.memory, scene)
@@ -77,10 +80,10 @@ def decide(
     shares, share_notes = _shares(step.memory, choice, policy)
     notes = (*market.notes, *reading.notes, *choice.notes, *share_notes, *guarded.notes, *more, *step.notes)
     stood = plan_standing(step.memory, scene, choice.stance)
-    step = replace(step, intents=(*step.intents, *stood.intents))
-    made = _decision(
-        scene, guarded, step, (*notes, *stood.notes), reading.condition, reading.confidence, choice.stance, shares
-    )
+    risked = plan_speculation(step.memory, scene, reading, choice.stance, rising)
+    step = replace(step, memory=risked.memory, intents=(*step.intents, *stood.intents, *risked.intents))
+    notes = (*notes, *stood.notes, *risked.notes)
+    made = _decision(scene, guarded, step, notes, reading.condition, reading.confidence, choice.stance, shares)
     memory = replace(made.memory, hedges={**made.memory.hedges, **stood.hedges})
     return replace(made, signals=signals, phases=market.phases, memory=memory)
 
@@ -90,13 +93,20 @@ def guard(
     working: tuple[Order, ...],
 ) -> Decision:  # fmt: skip
     """Exits, hedge ≤ spot and liquidation distance only; regime, target and campaign stay as they are."""
-    scene = Scene(snapshot, portfolio, policy, sectors, working)
+    scene = Scene(snapshot, portfolio, policy, sectors, working, memory.wagers)
     memory = _settled(memory, scene)
-    guarded = guard_positions(memory, scene)
+    guarded = _guarded(memory, scene)
     choice = Choice(standing(memory), tactical_allowed=False)
     shares, _ = _shares(memory, choice, policy)
     step = Step(end_tactical(guarded.memory, guarded.ended))
     return _decision(scene, guarded, step, guarded.notes, memory.regime.condition, ZERO, choice.stance, shares)
+
+
+def _guarded(memory: Memory, scene: Scene, signs: Sequence[str] = (), over: Mapping[str, str] | None = None) -> Guarded:
+    """The guard, and what its endings mean for what is being opened and for the scalps' budget."""
+    guarded = guard_positions(memory, scene, signs, over)
+    after = end_openings(book_scalps(memory, guarded.memory, scene), guarded.ended)
+    return replace(guarded, memory=after)
 
 
 def _decision(
@@ -136,7 +146,7 @@ def _settled(memory: Memory, scene: Scene) -> Memory:
 
 
 def _open_exits(memory: Memory, scene: Scene) -> tuple[OpenExit, ...]:
-    """An exit plan for every tactical long that stands, as soon as any of it is filled."""
+    """An exit plan for every tactical position that stands, as soon as any of it is filled."""
     exits = {held.symbol: held for held in memory.exits}
     campaign = memory.campaign
     legs = [leg for t in campaign.tranches for leg in t.legs] if campaign is not None else []
@@ -152,6 +162,18 @@ def _open_exits(memory: Memory, scene: Scene) -> tuple[OpenExit, ...]:
             )  # fmt: skip
         elif known is not None and position.size > known.size_entered and not known.targets_hit:
             exits[leg.symbol] = replace(known, size_entered=position.size, entry_price=position.entry_price)
+    for opening in memory.opening:
+        position, known = scene.position(opening.symbol), exits.get(opening.symbol)
+        if position is None or position.size * opening.side.sign <= 0:
+            continue
+        size = abs(position.size)
+        if known is None:
+            exits[opening.symbol] = OpenExit(
+                opening.symbol, opening.sector, size, position.entry_price, opening.plan, position.mark_price,
+                side=opening.side, purpose=opening.purpose,
+            )  # fmt: skip
+        elif known.purpose is opening.purpose and size > known.size_entered and not known.targets_hit:
+            exits[opening.symbol] = replace(known, size_entered=size, entry_price=position.entry_price)
     return tuple(exits.values())
 
 

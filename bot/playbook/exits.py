@@ -97,8 +97,11 @@ def with_funding(memory: Memory, paid: Mapping[str, Decimal]) -> Memory:
     return replace(memory, exits=exits)
 
 
-def guard_positions(memory: Memory, scene: Scene, signs: Sequence[str] = ()) -> Guarded:
-    """Watch over every tactical position and every hedge once. `signs` are exit signs; two close the tactical longs."""
+def guard_positions(
+    memory: Memory, scene: Scene, signs: Sequence[str] = (), outlived: Mapping[str, str] | None = None
+) -> Guarded:
+    """Watch over every tactical position and every hedge once. `signs` are exit signs; two close the tactical longs.
+    `outlived` says of other positions, by perp, why they must end."""
     intents: list[Intent] = []
     notes: list[Note] = []
     cancels: list[str] = []
@@ -112,7 +115,7 @@ def guard_positions(memory: Memory, scene: Scene, signs: Sequence[str] = ()) -> 
             reason = Reason(held.closing) if held.closing else Reason.EXIT_STOP
             notes.append(Note(reason, f"{held.symbol}: the {held.words} is closed", held.symbol))
             continue
-        watched, note = _watch(held, position, scene, signs)
+        watched, note = _watch(held, position, scene, _signed(held, signs, outlived or {}))
         kept.append(watched)
         notes += [note] if note else []
         if watched.closing or watched.targets_hit:
@@ -157,7 +160,14 @@ def _selling(intent: Intent, scene: Scene) -> Mapping[str, Decimal]:
     return scene.sectors.tokens.get(intent.symbol.split("/", 1)[0], {}) if intent.purpose is Purpose.REDUCE else {}
 
 
-def _watch(held: OpenExit, position: Position, scene: Scene, signs: Sequence[str]) -> tuple[OpenExit, Note | None]:
+def _signed(held: OpenExit, signs: Sequence[str], outlived: Mapping[str, str]) -> str:
+    """Why the market, and not its own plan, ends a position; empty when it does not."""
+    if held.purpose is not Purpose.TACTICAL:
+        return outlived.get(held.symbol, "")
+    return f"exit signs: {', '.join(signs)}" if len(signs) >= 2 else ""
+
+
+def _watch(held: OpenExit, position: Position, scene: Scene, signed: str) -> tuple[OpenExit, Note | None]:
     mark, sign = position.mark_price, held.side.sign
     best = mark if (mark - held.best_price) * sign > 0 else held.best_price
     hit = sum(1 for price, _ in held.plan.targets if (best - price) * sign >= 0)
@@ -175,8 +185,8 @@ def _watch(held: OpenExit, position: Position, scene: Scene, signs: Sequence[str
     elif held.funding_paid > held.plan.funding_budget_quote:
         reason = Reason.EXIT_FUNDING
         words = f"funding paid {held.funding_paid:.2f} passes its budget {held.plan.funding_budget_quote:.2f}"
-    elif held.side is Side.BUY and len(signs) >= 2:
-        reason, words = Reason.EXIT_SIGNS, f"exit signs: {', '.join(signs)}"
+    elif signed:
+        reason, words = Reason.EXIT_SIGNS, signed
     if reason is None:
         return held, None
     note = Note(reason, f"{held.symbol}: close the {held.words}: {words}", held.symbol)

@@ -64,9 +64,9 @@ def choose_hedges(
 
 
 def usable(symbols: Sequence[str], scene: Scene, closing: frozenset[str]) -> list[str]:
-    """Perps that are listed, priced, and hold no long that stays."""
+    """Perps that are listed, priced, and hold neither a long nor a wager that stays."""
     found = (s for s in symbols if scene.instrument(s) is not None and scene.price(s) is not None)
-    return [symbol for symbol in found if scene.held(symbol) <= 0 or symbol in closing]
+    return [s for s in found if s in closing or (scene.held(s) <= 0 and s not in scene.wagers)]
 
 
 def estimate_beta(sector: str, symbol: str, scene: Scene) -> float | None:

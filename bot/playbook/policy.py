@@ -248,6 +248,38 @@ class Policy(BaseModel):
         default=Decimal("0.10"), description="funding a tactical long may cost, share of its margin"
     )
 
+    # wagers outside of a rotation
+    speculative_short: bool = Field(
+        default=False, description="whether a broad downtrend may be shorted beyond the spot that is held"
+    )
+    short_margin: Decimal = Field(
+        default=Decimal("0.02"),
+        gt=0,
+        le=Decimal("0.05"),
+        description="margin of a speculative short, share of the book",
+    )
+    scalp: bool = Field(default=False, description="whether turns of the RSI are scalped in the stance's direction")
+    scalp_margin: Decimal = Field(
+        default=Decimal("0.01"), gt=0, le=Decimal("0.02"), description="margin of a scalp, share of the book"
+    )
+    scalp_leverage: Decimal = Field(default=Decimal(3), ge=1, le=10, description="leverage of a scalp")
+    scalp_rsi: Decimal = Field(
+        default=Decimal(30), gt=0, lt=50,
+        description="RSI a long scalp comes back over; a short one comes back under 100 less this, 0–100",
+    )  # fmt: skip
+    scalp_target: Decimal = Field(
+        default=Decimal("0.02"), gt=0, le=Decimal("0.2"), description="price move that ends a scalp in profit, share"
+    )
+    scalp_stop: Decimal = Field(
+        default=Decimal("0.01"), gt=0, le=Decimal("0.1"), description="price move that stops a scalp, share"
+    )
+    scalp_hours: int = Field(default=12, ge=1, le=72, description="time stop of a scalp, hours")
+    scalp_per_day: int = Field(default=2, ge=1, le=24, description="most scalps begun in a UTC day, count")
+    scalp_loss_max: Decimal = Field(
+        default=Decimal("0.002"), gt=0, le=Decimal("0.02"),
+        description="losses of scalps after which none begins till the next UTC day, share of the book",
+    )  # fmt: skip
+
     # exits
     stop: Decimal = Field(default=Decimal("0.08"), gt=0, le=Decimal("0.5"), description="stop below entry, share")
     targets: tuple[ProfitTarget, ...] = Field(
@@ -434,6 +466,8 @@ class Policy(BaseModel):
                 for name in weights
                 if name not in SIGNAL_NAMES
             ]
+        if self.speculative_short and any(rung.move >= 1 for rung in self.targets):
+            found.append("targets: a short cannot gain a move of 1 or more; lower it, or speculative_short = false")
         moves = [rung.move for rung in self.targets]
         if moves != sorted(moves):
             found.append("targets: moves must rise from rung to rung")

@@ -1,6 +1,7 @@
 """What every part of a decision looks at: market, account, rules, live orders."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from bot.domain.campaign import Campaign
@@ -15,13 +16,15 @@ from bot.playbook.policy import Policy
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """One instant, seen by the planner. `working` holds our live orders, resting stops included."""
+    """One instant, seen by the planner. `working` holds our live orders, resting stops included; `wagers` are the perps
+    of `Memory.wagers`, which are neither hedges nor a rotation's."""
 
     snapshot: Snapshot
     portfolio: Portfolio
     policy: Policy
     sectors: Sectors
     working: tuple[Order, ...]
+    wagers: Mapping[str, Decimal] = field(default_factory=dict)
 
     @property
     def at_ms(self) -> int:

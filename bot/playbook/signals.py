@@ -141,10 +141,26 @@ EXIT_SIGNS: Mapping[str, tuple[str, ...]] = {
     "crowding": ("crowding", "basis", "open_interest"),
     "macro turns": ("calendar", "trend", "stablecoins", "rates"),
 }
+# The same against a short. Falling open interest is no crowd, so it is not among them.
+SHORT_EXIT_SIGNS: Mapping[str, tuple[str, ...]] = {
+    "TVL grows": ("tvl_growth",),
+    "shorts crowd": ("crowding", "basis"),
+    "macro turns": ("calendar", "trend", "stablecoins", "rates"),
+}
 
 
 def exit_signs(signals: Sequence[Signal], policy: Policy) -> tuple[str, ...]:
     """The rotation's own exit signs that show: TVL falls, excessive crowding, a macro turn (PLAYBOOK §7)."""
-    bound = -float(policy.exit_sign)
-    scores = {signal.name: signal.score for signal in signals}
-    return tuple(words for words, names in EXIT_SIGNS.items() if any(scores.get(name, 0.0) <= bound for name in names))
+    return _showing(EXIT_SIGNS, -1, signals, policy)
+
+
+def signs_against_shorts(signals: Sequence[Signal], policy: Policy) -> tuple[str, ...]:
+    """The exit signs of a long mirrored for a short: TVL grows, shorts crowd, a macro turn."""
+    return _showing(SHORT_EXIT_SIGNS, 1, signals, policy)
+
+
+def _showing(
+    groups: Mapping[str, Sequence[str]], sign: int, signals: Sequence[Signal], policy: Policy
+) -> tuple[str, ...]:
+    bound, scores = float(policy.exit_sign), {signal.name: signal.score for signal in signals}
+    return tuple(words for words, names in groups.items() if any(sign * scores.get(n, 0.0) >= bound for n in names))

@@ -64,6 +64,7 @@ def plan_tactical(
     names positions that are closed before this one is opened.
     """
     usable = [s for s in scene.sectors.tacticals(sector) if s not in hedges and scene.held(s) >= 0]
+    usable = [s for s in usable if s in closing or s not in scene.wagers]
     terms = tactical_terms("tactical long", Side.BUY, usable, margin, scene.policy)
     wager, notes = place(terms, sector, scene, book, closing)
     if wager is None:
@@ -113,8 +114,11 @@ def place(
 
 def margin_used(scene: Scene, closing: frozenset[str] = NOBODY) -> Decimal:
     """Margin under all tactical positions, those that stay: the cap is on all of them together."""
-    longs = (p for s, p in scene.portfolio.account.positions.items() if p.size > 0 and s not in closing)
-    return sum((p.margin for p in longs), ZERO)
+    positions = scene.portfolio.account.positions
+    used = {symbol: p.margin for symbol, p in positions.items() if p.size > 0 or symbol in scene.wagers}
+    for symbol, margin in scene.wagers.items():
+        used[symbol] = max(margin, used.get(symbol, ZERO))
+    return sum((margin for symbol, margin in used.items() if symbol not in closing), ZERO)
 
 
 def _leverage(instrument: Instrument, margin: Decimal, terms: Terms, policy: Policy) -> tuple[Decimal, list[Note]]:

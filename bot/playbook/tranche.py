@@ -134,15 +134,16 @@ def _sold(sector: str, sales: list[Leg], scene: Scene) -> Decimal:
 
 
 def _exit_legs(draft: _Draft) -> None:
-    """Close tactical longs, and hedges of sectors that have nothing left to sell: before anything is shorted."""
+    """Close tactical positions, and hedges of sectors that have nothing left to sell: before anything is shorted."""
     scene, memory = draft.scene, draft.memory
+    wagers = {held.symbol: held for held in memory.exits}
     longs = {held.symbol: held.sector for held in memory.exits}
     stale = {s: name for s, name in memory.hedges.items() if draft.unsold(name, 0) == 0 or not scene.policy.hedge}
     for symbol, sector in sorted((longs | stale).items()):
         position = scene.position(symbol)
         if position is None:
             continue
-        words = f"close the {'tactical long' if symbol in longs else 'hedge'} on {symbol}"
+        words = f"close the {wagers[symbol].words if symbol in wagers else 'hedge'} on {symbol}"
         value = abs(signed_notional(position, scene.snapshot))
         draft.add(Leg(0, Purpose.EXIT, sector, symbol, position.size, ZERO, position.mark_price, value, words=words))
 
@@ -423,7 +424,8 @@ def _neutral_longs(draft: _Draft) -> None:
     if scene.policy.neutral_futures is not NeutralFutures.SMALL_LONG:
         return
     for sector in scene.sectors.sectors:
-        stands = any(held.sector == sector and held.symbol not in closed for held in draft.memory.exits)
+        longs = (held for held in draft.memory.exits if held.purpose is Purpose.TACTICAL)
+        stands = any(held.sector == sector and held.symbol not in closed for held in longs)
         leverage = min(scene.policy.tactical_leverage, scene.policy.max_leverage)
         margin = campaign.target.get(f"{sector}.futures", ZERO) / leverage
         if stands or margin <= 0:

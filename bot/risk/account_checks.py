@@ -114,6 +114,24 @@ def check_hedge(case: Case) -> Note | None:
     )  # fmt: skip
 
 
+def check_purpose(case: Case) -> Note | None:
+    """A perp has one net position: it hedges or it carries a speculative short or a scalp, never both: a wager's sale
+    on a hedge would pass for more of the hedge, a hedge's on a wager's long would only close it."""
+    intent, context = case.intent, case.context
+    size = case.position.size if case.position is not None else ZERO
+    carried = next((held for held in context.memory.exits if held.symbol == intent.symbol and size), None)
+    other = ""
+    if carried is not None and carried.purpose not in (intent.purpose, Purpose.TACTICAL):
+        other = f"carries a {carried.words}"
+    elif intent.purpose in (Purpose.TACTICAL_SHORT, Purpose.SCALP):
+        hedging = (o for o in context.working if o.symbol == intent.symbol and o.purpose is Purpose.HEDGE)
+        if (intent.symbol in context.hedges and size < 0) or any(order.open_size for order in hedging):
+            other = "is a hedge"
+        elif size * intent.side.sign < 0 or (carried is not None and carried.purpose is not intent.purpose):
+            other = f"is {'long' if size > 0 else 'short'} already"
+    return case.refuse(Reason.PERP_TAKEN, f"it {other}, and an account has one position of it") if other else None
+
+
 def check_funding(case: Case) -> Note | None:
     """Yearly rate the new position would pay, and the daily bill of all perps. An unknown rate refuses a tactical
     entry; a hedge is not left out for it."""
@@ -146,7 +164,7 @@ def check_exits(case: Case) -> Note | None:
     price, a way to take profit and a deadline that is still ahead (PLAYBOOK §7)."""
     intent = case.intent
     is_leveraged = case.instrument.is_perp and (case.leverage or ONE) > ONE
-    if intent.purpose is not Purpose.TACTICAL and not is_leveraged:
+    if not intent.purpose.is_wager and not is_leveraged:
         return None
     defect = "it has none" if intent.exits is None else _defect_of_exits(case, intent.exits)
     return case.refuse(Reason.EXITS_MISSING, f"an entry needs exits: {defect}") if defect else None

@@ -13,7 +13,7 @@ from bot.domain.order import Intent, Purpose
 from bot.risk.limits import Limits
 from bot.risk.slicing import resized
 
-_ROTATING = (Purpose.HEDGE, Purpose.REDUCE, Purpose.INCREASE, Purpose.TACTICAL)
+_ENTERING = (Purpose.HEDGE, Purpose.REDUCE, Purpose.INCREASE)
 _ROOM = Decimal("1.2")  # a minimum is met at the worst price, and a value is counted at the better one
 
 
@@ -28,9 +28,13 @@ def shrink(intents: Sequence[Intent], snapshot: Snapshot, limits: Limits) -> tup
     return tuple(_shrunk(intent, snapshot.instruments, snapshot.price(intent.symbol), limits) for intent in intents)
 
 
+def _is_cut(intent: Intent) -> bool:
+    return intent.purpose in _ENTERING or intent.purpose.is_wager
+
+
 def _shrunk(intent: Intent, instruments: Mapping[str, Instrument], valuation: Decimal | None, limits: Limits) -> Intent:
     instrument = instruments.get(intent.symbol)
-    if instrument is None or valuation is None or intent.purpose not in _ROTATING or intent.reduce_only:
+    if instrument is None or valuation is None or not _is_cut(intent) or intent.reduce_only:
         return intent
     price = max(valuation, intent.worst_price)
     if not (price.is_finite() and price > 0 and intent.size.is_finite()):

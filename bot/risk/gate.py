@@ -89,6 +89,7 @@ CHECKS: tuple[Check, ...] = (
     Check(order.check_parent, _ENTRIES),
     Check(account.check_position_leverage, _PERP_ENTRIES),
     Check(account.check_exits, _RISK),
+    Check(account.check_purpose, _PERP_ENTRIES),
     Check(account.check_hedge, frozenset({Effect.HEDGES})),
     Check(account.check_gross, _ENTRIES),
     Check(account.check_net, _ENTRIES),

@@ -9,7 +9,7 @@ from bot.domain.money import ZERO, ceil_to
 from bot.domain.order import Intent, Purpose
 from bot.risk.limits import Limits
 
-_ENTERING = (Purpose.HEDGE, Purpose.INCREASE, Purpose.TACTICAL)
+_ENTERING = (Purpose.HEDGE, Purpose.INCREASE)
 
 
 def fit_to_depth(intents: Sequence[Intent], snapshot: Snapshot, limits: Limits) -> tuple[Intent, ...]:
@@ -21,7 +21,8 @@ def fit_to_depth(intents: Sequence[Intent], snapshot: Snapshot, limits: Limits) 
     fitted = []
     for intent in intents:
         book, instrument = snapshot.books.get(intent.symbol), snapshot.instruments.get(intent.symbol)
-        if intent.purpose in _ENTERING and not intent.reduce_only and book is not None and instrument is not None:
+        is_entry = intent.purpose in _ENTERING or intent.purpose.is_wager
+        if is_entry and not intent.reduce_only and book is not None and instrument is not None:
             place = (intent.symbol, intent.side.value)
             depth = sum((size for _, size in book.side_for(intent.side)), ZERO)
             room = instrument.floor_size(max(ZERO, depth * limits.participation_max - taken.get(place, ZERO)))

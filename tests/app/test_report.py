@@ -188,7 +188,7 @@ def test_no_number_is_cut_and_no_line_is_longer_than_the_screen(name: str, width
 
 def huge_positions() -> RenderableType:
     """Sizes and prices as long as they get."""
-    row = report_rows.position_rows(held().account, snapshot().instruments, HEDGES)[0]
+    row = report_rows.position_rows(held().account, snapshot().instruments, Memory(hedges=HEDGES))[0]
     long = {"size": "-123456789.123", "unit": "1000000MOG", "entry": "0.000123456789", "mark": "0.000123456788"}
     long |= {"margin_quote": "1234567.89", "unrealised_pnl_quote": "-123456.78", "liquidation_distance": "0.1234"}
     return report_tables.positions_table([row | long], "USDT")

@@ -1,13 +1,17 @@
 """Where the money came from adds up to the money there is."""
 
+from dataclasses import replace
 from decimal import Decimal
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.backtest.attribution import LONG, SHORT, Ending, attribute
+from bot.backtest.attribution import LONG, SCALP, SHORT, SPECULATIVE, Ending, attribute
 from bot.domain.instrument import Side
 from bot.domain.money import ZERO
+from bot.domain.order import ClientOrderId, Purpose, read_place
+from bot.playbook.speculation import TRANCHES
 from bot.simex.engine.types import Income, IncomeKind, SimTrade
 
 D = Decimal
@@ -60,3 +64,26 @@ def test_the_parts_add_up_to_the_change_of_equity(moves: list[tuple[bool, int, i
     parts = attribute(trades, [t.price for t in trades], [], Ending(held, prices), {SPOT: "defi"}, "USDT")
     gap = sum(part.net_quote for part in parts.values()) - cash - sum(held[s] * prices[s] for s in held)
     assert abs(gap) < D("1e-18"), "a fee split between two sides has a last digit"
+
+
+@pytest.mark.parametrize("purpose", list(TRANCHES))
+def test_a_wager_is_named_by_the_order_that_opened_it_until_it_is_flat(purpose: Purpose) -> None:
+    opening = ClientOrderId("main", 0, TRANCHES[purpose], 1, 1, 1).text
+    hedging = ClientOrderId("main", 3, 1, 1, 1, 1).text
+    trades = [
+        replace(trade(1, PERP, -10, 100, "1"), client_id=opening),
+        trade(2, PERP, 4, 90, "1"),
+        trade(3, PERP, 6, 80, "1"),
+        replace(trade(4, PERP, -10, 70, "1"), client_id=hedging),
+    ]
+    paid = [Income(1, IncomeKind.FUNDING_FEE, "USDT", D(2), PERP, 1_500)]
+    parts = attribute(trades, [t.price for t in trades], paid, Ending({PERP: D(-10)}, {PERP: D(70)}), {}, "USDT")
+    name = {Purpose.TACTICAL_SHORT: SPECULATIVE, Purpose.SCALP: SCALP}[purpose]
+    assert (parts[name].price_quote, parts[name].funding_quote, parts[name].trades) == (4 * 10 + 6 * 20, D(2), 3)
+    assert (parts[SHORT].price_quote, parts[SHORT].trades) == (0, 1)
+
+
+def test_only_ids_of_ours_name_a_place() -> None:
+    assert read_place(ClientOrderId("main", 35, 9, 1, 1, 1).text) == (35, 9)
+    assert read_place("") is None
+    assert read_place("tsb" + "!" * 17) is None

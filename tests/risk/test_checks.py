@@ -336,6 +336,11 @@ ROWS: dict[str, Row] = {
         Reason.EXITS_MISSING, tactical(exits=replace(exits(), deadline_ms=NOW)),
         tactical(exits=replace(exits(), deadline_ms=NOW + 1)),
     ),
+    "a scalp on a hedge": Row(
+        Reason.PERP_TAKEN, tactical(purpose=Purpose.SCALP), tactical(symbol="AAVE/USDT:USDT", purpose=Purpose.SCALP,
+        reference_price=D(100), worst_price=D("100.2"), exits=exits(D(95))),
+        *[lambda: context(portfolio=portfolio((position(UNI_PERP, D(-50)),)), hedges={UNI_PERP: "defi"})] * 2,
+    ),
     "hedge": Row(
         Reason.HEDGE_EXCEEDS_SPOT, hedge(10_002), hedge(10_000),
         *[lambda: context(portfolio=portfolio(sizes={"ETH": D(5), "SOL": D(0)}))] * 2,

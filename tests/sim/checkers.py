@@ -51,6 +51,7 @@ class Checkers:
         self._posted: dict[str, OrderRequest] = {}
         self._legs: dict[str, Decimal] = {}
         self._moved: dict[str, Decimal] = {}
+        self._wagered: dict[str, Decimal] = {}  # contracts short that are no hedge, by perp
         self._disturbed: set[str] = set()  # tokens that exits and flattening have moved as well
         self.level = KillLevel.OFF
         self._exchange.listeners.append(self._on_event)
@@ -67,7 +68,7 @@ class Checkers:
             for item in approved:
                 self._current[item.intent.id] = Approval(item.intent, item.size)
                 self._note_leg(item.intent)
-                if item.intent.purpose is Purpose.TACTICAL and item.intent.exits is None:
+                if item.intent.purpose.is_wager and item.intent.exits is None:
                     self._world.violate("exits of an entry", f"{item.intent.id} has none")
             return await act(approved)
 
@@ -245,6 +246,7 @@ class Checkers:
         if done > approval.size:
             self._world.violate("children within parent", f"{approval.intent.id}: {done} filled of {approval.size}")
         self._check_leg(approval.intent, trade)
+        self._note_wager(approval.intent, trade)
         self._check_hedge(approval, trade)
 
     def _check_leg(self, intent: Intent, trade: SimTrade) -> None:
@@ -267,6 +269,21 @@ class Checkers:
         if client_id in self._posted and self._states.get(client_id) is OrderState.REJECTED:
             self._world.violate("a rejected order does not exist", f"{client_id} {what}")
 
+    def _note_wager(self, intent: Intent, trade: SimTrade) -> None:
+        """What a speculative short or a scalp has sold, until it is bought back. A perp is never both hedge and wager:
+        what a wager has not sold of a short must not be there when it sells, nor must a hedge be sold on top of it."""
+        held = self._exchange._state.account(ACCOUNT).size_of(trade.symbol)
+        short, wagered = max(ZERO, -held), self._wagered.get(trade.symbol, ZERO)
+        is_strange = trade.symbol.split("/", 1)[0] in self._world.is_strange
+        if intent.purpose in (Purpose.TACTICAL_SHORT, Purpose.SCALP) and trade.side is Side.SELL:
+            self._wagered[trade.symbol] = wagered = wagered + trade.size
+            if short > wagered and not is_strange:
+                words = f"{trade.client_id}: {wagered} wagered of a short of {short} {trade.symbol}"
+                self._world.violate("hedge or wager", words)
+        elif intent.purpose is Purpose.HEDGE and wagered and not is_strange:
+            self._world.violate("hedge or wager", f"{trade.client_id} hedges on a wager of {wagered} {trade.symbol}")
+        self._wagered[trade.symbol] = min(self._wagered.get(trade.symbol, ZERO), short)
+
     def _check_hedge(self, approval: Approval, trade: SimTrade) -> None:
         """No execution of ours makes shorts stand without their spot, or makes such an excess larger."""
         sector, sectors = approval.intent.sector, self._sectors()
@@ -278,7 +295,7 @@ class Checkers:
         for token in tokens:
             symbol, perp = f"{token}/USDT", f"{token}/USDT:USDT"
             price = self._price(perp)
-            shorts += max(ZERO, -account.size_of(perp)) * price
+            shorts += max(ZERO, -account.size_of(perp) - self._wagered.get(perp, ZERO)) * price
             lot = max(lot, self._exchange.instruments[perp].size_step * price)
             spot += self._exchange._state.ledger.held(account.spot, token) * self._price(symbol)
         excess = shorts - spot

@@ -91,15 +91,19 @@ def _check_spot(world: World, life: Life) -> None:
 
 
 def _check_exits(world: World, life: Life) -> None:
-    """A long with leverage has an exit plan, and its stop rests at the exchange or it is being closed."""
-    exits = {held.symbol: held for held in life.app.journal.reader.load_memory().exits}
+    """A long, and a short that is no hedge, has an exit plan, and its stop rests at the exchange or it is being
+    closed."""
+    memory = life.app.journal.reader.load_memory()
+    exits = {held.symbol: held for held in memory.exits}
     for position in world.exchange.positions(ACCOUNT):
-        if position.size <= 0 or position.symbol.split("/", 1)[0] in world.is_strange:
+        is_hedge = position.size < 0 and position.symbol in memory.hedges
+        if not position.size or is_hedge or position.symbol.split("/", 1)[0] in world.is_strange:
             continue
         plan = exits.get(position.symbol)
         if plan is None:
-            world.violate("exits of a long", f"{position.symbol} {position.size} has none")
+            world.violate("exits of a position", f"{position.symbol} {position.size} has none")
             continue
         stops = [o for o in world.exchange.open_orders(ACCOUNT, position.symbol) if o.type is OrderType.STOP]
-        if not plan.closing and not stops and plan.plan.stop_price < position.mark:
-            world.violate("exits of a long", f"{position.symbol} {position.size}: no stop rests")
+        is_inside = (position.mark - plan.plan.stop_price) * plan.side.sign > 0
+        if not plan.closing and not stops and is_inside:
+            world.violate("exits of a position", f"{position.symbol} {position.size}: no stop rests")

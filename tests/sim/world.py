@@ -225,7 +225,12 @@ class World:
 
     def _choose(self, chance: Random) -> dict[str, str]:
         """What differs from seed to seed and stays within one."""
+        wagers = Random(f"{self.seed}/wagers")  # of its own, so that what else a seed draws stays as it was
         return {
+            "speculative_short": wagers.choice(["true", "false"]),
+            "scalp": wagers.choice(["true", "false"]),
+            "scalp_rsi": wagers.choice(["30", "49"]),
+            "candle_minutes": wagers.choice(["240", "60"]),
             "bridge": chance.choice(["reserve", "reserve", "none", "idle-margin"]),
             "order_max_quote": str(chance.choice([1_500, 4_000, 25_000])),
             "tactical_leverage": str(chance.choice([3, 5, 10])),

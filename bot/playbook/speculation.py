@@ -1,0 +1,308 @@
+"""Risk taken on purpose outside of a rotation: the speculative short (PLAYBOOK §5) and the scalp (§9), both off by
+default.
+
+The short belongs to a broad downtrend, where the playbook speaks of it: moving into infrastructure hedges the very
+perps it would be held on. An account has one net position per perp, so a perp that is a hedge, or is about to be one,
+never carries a wager.
+
+What is opened is written into memory with its exits before it is asked for (`Opening`); what has filled is watched by
+the guard like a tactical long. A downtrend has one short: what an exit has closed is not opened again.
+
+Identity of the orders: campaign 0, tranche 9 (short) or 10 (scalp), leg = place of the perp in `Sectors.perp_symbols`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from bot.domain.campaign import Condition, Memory, OpenExit, Opening, Stance
+from bot.domain.candles import CandleSeries
+from bot.domain.instrument import Side
+from bot.domain.money import ONE, ZERO
+from bot.domain.order import Intent, Purpose
+from bot.domain.reason import Note, Reason
+from bot.playbook import indicators
+from bot.playbook.entry import largest
+from bot.playbook.exits import ExitRule
+from bot.playbook.hedge_choice import choose_hedges
+from bot.playbook.policy import DAY_MS, HOUR_MS, GainHedge, NeutralFutures, Policy
+from bot.playbook.regime import Reading
+from bot.playbook.scene import Scene, off_by
+from bot.playbook.tactical import Terms, Wager, place, tactical_terms
+from bot.playbook.wallets import free_margin, running_tranche
+
+TRANCHES: Mapping[Purpose, int] = {Purpose.TACTICAL_SHORT: 9, Purpose.SCALP: 10}
+
+
+@dataclass(frozen=True, slots=True)
+class Speculation:
+    """What is to be opened now, and what is to be remembered of it before it is asked for."""
+
+    memory: Memory
+    intents: tuple[Intent, ...] = ()
+    notes: tuple[Note, ...] = ()
+
+
+def direction(stance: Stance, policy: Policy) -> tuple[str, Side] | None:
+    """The sector and the side that a stance bets on; None when it bets on nothing."""
+    return {
+        Stance.INTO_DEFI: (policy.risk_on, Side.BUY),
+        Stance.INTO_INFRA: (policy.risk_off, Side.BUY),
+        Stance.DE_RISK: (policy.risk_on, Side.SELL),
+    }.get(stance)
+
+
+def outlived(memory: Memory, stance: Stance, rising: Sequence[str], policy: Policy) -> Mapping[str, str]:
+    """Perps whose wager has lost its ground, and why: the stance has changed, or two signs speak against a short."""
+    found = {}
+    for held in memory.exits:
+        if held.purpose is Purpose.TACTICAL:
+            continue
+        if direction(stance, policy) != (held.sector, held.side):
+            found[held.symbol] = f"the stance is {stance.value}"
+        elif held.purpose is Purpose.TACTICAL_SHORT and len(rising) >= 2:
+            found[held.symbol] = f"signs against it: {', '.join(rising)}"
+    return found
+
+
+def end_openings(memory: Memory, ended: frozenset[str]) -> Memory:
+    """Memory in which nothing more is asked for of a wager whose exit has begun."""
+    if not any(opening.symbol in ended for opening in memory.opening):
+        return memory
+    opening = tuple(replace(o, until_ms=0) if o.symbol in ended else o for o in memory.opening)
+    return replace(memory, opening=opening)
+
+
+def book_scalps(before: Memory, after: Memory, scene: Scene) -> Memory:
+    """Memory with the losses of the scalps that have ended counted into the day, gains are not set against them.
+
+    A scalp that nobody closed was stopped at the venue: it is taken to have ended at its stop, or at the price of now
+    where that is worse.
+    """
+    kept = {held.symbol for held in after.exits}
+    lost = ZERO
+    for held in before.exits:
+        if held.purpose is Purpose.SCALP and held.symbol not in kept and not held.targets_hit:
+            lost += _loss(held, scene)
+    if lost <= 0:
+        return after
+    day = after.scalps.on(_day(scene.at_ms))
+    return replace(after, scalps=replace(day, loss_quote=day.loss_quote + lost))
+
+
+def _loss(held: OpenExit, scene: Scene) -> Decimal:
+    instrument = scene.snapshot.instruments.get(held.symbol)
+    price, sign = scene.price(held.symbol) or held.plan.stop_price, held.side.sign
+    if not held.closing:
+        price = min(price, held.plan.stop_price, key=lambda one: one * sign)
+    contract, fee = (instrument.contract_size, instrument.taker_fee) if instrument is not None else (ONE, ZERO)
+    moved = (held.entry_price - price) * sign + (held.entry_price + price) * fee
+    return max(ZERO, moved * held.size_entered * contract + held.funding_paid)
+
+
+def plan_speculation(
+    memory: Memory, scene: Scene, reading: Reading, stance: Stance, rising: Sequence[str]
+) -> Speculation:
+    """Go on with what is being opened and begin what is due. Nothing begins while a tranche of a rotation runs: its
+    hedges come first. `rising` are signs against a short; one forbids it."""
+    memory = _settle(memory, scene, stance)
+    notes: list[Note] = []
+    if running_tranche(memory) is None and not scene.portfolio.unpriced:
+        memory, notes = _short(memory, scene, reading, stance, rising)
+        memory, more = _scalp(memory, replace(scene, wagers=memory.wagers), stance)
+        notes += more
+    intents = [intent for opening in memory.opening if (intent := _ask(opening, scene)) is not None]
+    return Speculation(memory, tuple(intents), tuple(notes))
+
+
+def _settle(memory: Memory, scene: Scene, stance: Stance) -> Memory:
+    """Openings that are filled, late or groundless are over; one with a live order is kept for its exits."""
+    kept = []
+    for opening in memory.opening:
+        is_over = (
+            scene.at_ms >= opening.until_ms
+            or direction(stance, scene.policy) != (opening.sector, opening.side)
+            or _left(opening, scene) <= 0
+        )
+        if scene.live_orders(opening_id(opening, scene)):
+            kept.append(replace(opening, until_ms=0) if is_over else opening)
+        elif not is_over:
+            kept.append(opening)
+    return memory if tuple(kept) == memory.opening else replace(memory, opening=tuple(kept))
+
+
+def _short(
+    memory: Memory, scene: Scene, reading: Reading, stance: Stance, rising: Sequence[str]
+) -> tuple[Memory, list[Note]]:
+    policy, since_ms = scene.policy, reading.memory.since_ms
+    is_due = policy.speculative_short and reading.condition is Condition.DOWNTREND and stance is Stance.DE_RISK
+    if not is_due or memory.shorted_ms == since_ms:
+        return memory, []
+    sector, what = policy.risk_on, "speculative short"
+    if reading.confidence < policy.tactical_confidence:
+        words = f"no {what}: confidence {reading.confidence:.2f} is below {policy.tactical_confidence}"
+        return memory, [Note(Reason.CONFIDENCE_LOW, words, sector)]
+    if rising:
+        return memory, [Note(Reason.EXIT_SIGNS, f"no {what}: signs against it: {', '.join(rising)}", sector)]
+    margin = min(policy.short_margin * scene.portfolio.book, _sleeve_room(sector, memory, scene))
+    perps, notes = _free_perps(sector, what, memory, scene)
+    terms = tactical_terms(what, Side.SELL, perps, margin, policy)
+    until_ms = scene.at_ms + policy.leg_patience_hours * HOUR_MS
+    opening, more = _open(Purpose.TACTICAL_SHORT, terms, sector, until_ms, scene)
+    if opening is not None:
+        memory = replace(memory, opening=(*memory.opening, opening), shorted_ms=since_ms)
+    return memory, [*notes, *more]
+
+
+def _scalp(memory: Memory, scene: Scene, stance: Stance) -> tuple[Memory, list[Note]]:
+    policy, aim = scene.policy, direction(stance, scene.policy)
+    purposes = {*(held.purpose for held in memory.exits), *(opening.purpose for opening in memory.opening)}
+    if not policy.scalp or aim is None or Purpose.SCALP in purposes:
+        return memory, []
+    sector, side = aim
+    day = memory.scalps.on(_day(scene.at_ms))
+    perps, notes = _free_perps(sector, "scalp", memory, scene)
+    due = [(symbol, end_ms) for symbol in perps if (end_ms := turned_ms(symbol, side, scene)) is not None]
+    due = [(symbol, end_ms) for symbol, end_ms in due if end_ms != day.candle_ms]
+    if not due:
+        return memory, notes if not perps else []
+    symbol, end_ms = due[0]
+    margin = min(policy.scalp_margin * scene.portfolio.book, _sleeve_room(sector, memory, scene))
+    risk = margin * policy.scalp_leverage * policy.scalp_stop
+    if day.count >= policy.scalp_per_day or day.loss_quote + risk > policy.scalp_loss_max * scene.portfolio.book:
+        words = (
+            f"no scalp on {symbol} till tomorrow: {day.count} of {policy.scalp_per_day} today, {day.loss_quote:.2f} "
+            f"lost, {risk:.2f} at risk, the day's budget is {policy.scalp_loss_max:.2%} of the book"
+        )
+        return memory, [Note(Reason.SCALP_BUDGET, words, symbol, {"lost": str(day.loss_quote)})]
+    rule = ExitRule(policy.scalp_stop, ((policy.scalp_target, ONE),), policy.trailing, policy.scalp_hours)
+    terms = Terms("scalp", side, (symbol,), margin, policy.scalp_leverage, rule)
+    opening, more = _open(Purpose.SCALP, terms, sector, end_ms + policy.candle_ms, scene)
+    if opening is not None:
+        day = replace(day, count=day.count + 1, candle_ms=end_ms)
+        memory = replace(memory, opening=(*memory.opening, opening), scalps=day)
+    return memory, list(more)
+
+
+def turned_ms(symbol: str, side: Side, scene: Scene) -> int | None:
+    """End of the last candle, UTC ms, when the RSI has come back over it from oversold, for a short from overbought;
+    None when it has not, or the candle is older than its own length."""
+    series = scene.snapshot.candles.get(scene.sectors.spot_of(symbol))
+    if series is None or len(series) < 2 or scene.at_ms - series.end_ms >= scene.policy.candle_ms:
+        return None
+    before, now = (_rsi(series, count, scene.policy) for count in (len(series) - 1, len(series)))
+    if before is None or now is None:
+        return None
+    low = float(scene.policy.scalp_rsi)
+    has_turned = before < low <= now if side is Side.BUY else before > 100 - low >= now
+    return series.end_ms if has_turned else None
+
+
+def _rsi(series: CandleSeries, count: int, policy: Policy) -> float | None:
+    return indicators.rsi(series.closes[:count], policy.rsi_period)
+
+
+def _free_perps(sector: str, what: str, memory: Memory, scene: Scene) -> tuple[list[str], list[Note]]:
+    """Perps of the sector that carry nothing and will hedge nothing; the note says why there is none."""
+    policy, taken = scene.policy, {*memory.hedges, *(held.symbol for held in memory.exits)}
+    taken |= {opening.symbol for opening in memory.opening}
+    hedges = policy.hedge or policy.carry or policy.gain_hedge is not GainHedge.OFF
+    if hedges or policy.neutral_futures is NeutralFutures.DELTA_NEUTRAL:
+        taken |= {part.symbol for name in scene.sectors.sectors for part in choose_hedges(name, scene)[0]}
+    known = scene.sectors.tacticals(sector)
+    free = [symbol for symbol in known if symbol not in taken and not scene.held(symbol) and not scene.live_on(symbol)]
+    if free:
+        return free, []
+    words = (
+        f"no {what}: every perp of {sector} carries something or is kept for its hedge: {', '.join(known) or 'none'}"
+    )
+    return [], [Note(Reason.PERP_TAKEN, words, sector)]
+
+
+def _sleeve_room(sector: str, memory: Memory, scene: Scene) -> Decimal:
+    """Idle margin of the sector's futures sleeve, beside what its hedges keep in hand and what is being opened."""
+    sleeves = scene.portfolio.sectors.get(sector)
+    locked = sleeves.margin_locked if sleeves is not None else ZERO
+    room = scene.portfolio.labels.get(sector, ZERO) - locked * (ONE + scene.policy.hedge_margin_keep)
+    coming = sum((opening.margin for opening in memory.opening), ZERO)
+    return max(ZERO, min(room, free_margin(scene.portfolio.account)) - coming)
+
+
+def _open(
+    purpose: Purpose, terms: Terms, sector: str, until_ms: int, scene: Scene
+) -> tuple[Opening | None, tuple[Note, ...]]:
+    if terms.symbols and terms.margin_quote <= 0:
+        words = f"no {terms.words}: the futures sleeve of {sector} has no idle margin"
+        return None, (Note(Reason.TRANSFER_NEEDED, words, sector),)
+    wager, notes = place(terms, sector, scene, scene.portfolio.book)
+    if wager is None:
+        return None, notes
+    opening = _opening(purpose, wager, sector, until_ms)
+    instrument = scene.instrument(wager.symbol)
+    if instrument is None or not instrument.is_tradable(wager.size, wager.price):
+        words = f"{wager.words} is below the minimum of {wager.symbol}"
+        return None, (*notes, Note(Reason.BELOW_MINIMUM, words, wager.symbol))
+    return opening, notes
+
+
+def _opening(purpose: Purpose, wager: Wager, sector: str, until_ms: int) -> Opening:
+    return Opening(
+        wager.symbol, sector, purpose, wager.side, wager.size, wager.margin_quote, wager.leverage, wager.exits,
+        until_ms, wager.words,
+    )  # fmt: skip
+
+
+def _left(opening: Opening, scene: Scene) -> Decimal:
+    """Contracts still to open, ZERO when what is left is too small to ask for or the price is beyond the stop."""
+    instrument, price = scene.instrument(opening.symbol), scene.least_price(opening.symbol, opening.side)
+    if instrument is None or price is None:
+        return opening.size
+    if (price - opening.plan.stop_price) * opening.side.sign <= 0:
+        return ZERO
+    left = instrument.floor_size(opening.size - abs(scene.held(opening.symbol)))
+    return left if instrument.is_tradable(left, price) else ZERO
+
+
+def _ask(opening: Opening, scene: Scene) -> Intent | None:
+    instrument, quote = scene.instrument(opening.symbol), scene.snapshot.quotes.get(opening.symbol)
+    name, side = opening_id(opening, scene), opening.side
+    if instrument is None or quote is None or quote.defect() or scene.live_orders(name) or not opening.until_ms:
+        return None
+    worst = instrument.bound_price(off_by(quote.mid, side.sign, scene.policy.slippage_bps), side)
+    price = max(worst, quote.valuation)
+    per_unit = instrument.contract_size * price * (ONE / opening.leverage + instrument.taker_fee)
+    margin = free_margin(scene.portfolio.account)
+    size = instrument.floor_size(min(_left(opening, scene), largest(price, instrument, scene), margin / per_unit))
+    if not instrument.is_tradable(size, min(worst, quote.valuation)):
+        return None
+    return Intent(
+        id=name,
+        campaign=0,
+        tranche=TRANCHES[opening.purpose],
+        leg=_place(opening.symbol, scene),
+        purpose=opening.purpose,
+        sector=opening.sector,
+        symbol=opening.symbol,
+        side=side,
+        size=size,
+        worst_price=worst,
+        reference_price=quote.mid,
+        leverage=opening.leverage,
+        margin_quote=instrument.notional(size, price) / opening.leverage,
+        exits=opening.plan,
+        words=opening.words,
+    )
+
+
+def opening_id(opening: Opening, scene: Scene) -> str:
+    """Identity of a wager's order."""
+    return f"v{TRANCHES[opening.purpose]}.{_place(opening.symbol, scene)}"
+
+
+def _place(symbol: str, scene: Scene) -> int:
+    known = scene.sectors.perp_symbols
+    return known.index(symbol) + 1 if symbol in known else len(known) + 1
+
+
+def _day(at_ms: int) -> int:
+    return at_ms // DAY_MS * DAY_MS
