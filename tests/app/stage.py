@@ -137,7 +137,7 @@ class Stage:
         assert truth.is_agreed, truth.notes
         assert not truth.locked
         known = {order.client_id: order for order in app.journal.reader.load_orders(10_000)}
-        theirs = self.orders()
+        theirs = [order for order in self.orders() if order.child_id is None]  # a stop that fired is its child's parent
         assert max(Counter((o.symbol, o.client_id) for o in theirs).values(), default=1) == 1, "an id was used twice"
         for order in theirs:
             ours = known.get(order.client_id)
