@@ -79,8 +79,8 @@ def test_a_wager_is_named_by_the_order_that_opened_it_until_it_is_flat(purpose: 
     paid = [Income(1, IncomeKind.FUNDING_FEE, "USDT", D(2), PERP, 1_500)]
     parts = attribute(trades, [t.price for t in trades], paid, Ending({PERP: D(-10)}, {PERP: D(70)}), {}, "USDT")
     name = {Purpose.TACTICAL_SHORT: SPECULATIVE, Purpose.SCALP: SCALP}[purpose]
-    assert (parts[name].price_quote, parts[name].funding_quote, parts[name].trades) == (4 * 10 + 6 * 20, D(2), 3)
-    assert (parts[SHORT].price_quote, parts[SHORT].trades) == (0, 1)
+    assert (parts[name].price_quote, parts[name].funding_quote, parts[name].trades) == (D(160), D(2), 3)
+    assert (parts[SHORT].price_quote, parts[SHORT].trades) == (D(0), 1)
 
 
 def test_only_ids_of_ours_name_a_place() -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -74,7 +75,7 @@ def standing_at(stance: Stance, *, book: Decimal = BOOK, tactical_sector: object
     return world
 
 
-def shorting(**changes: object) -> Market:
+def shorting(**changes: Any) -> Market:
     """A downtrend in which the short is open and its stop rests."""
     world = standing_at(Stance.DE_RISK, speculative_short=True, **changes)
     world.run()
@@ -241,7 +242,7 @@ def test_a_fill_that_comes_late_has_its_exits() -> None:
 # The scalp
 
 
-def scalping(stance: Stance, token: str, closes: Sequence[float], **changes: object) -> Market:
+def scalping(stance: Stance, token: str, closes: Sequence[float], **changes: Any) -> Market:
     world = standing_at(stance, scalp=True, **changes)
     world.closes = {token: closes}
     return world

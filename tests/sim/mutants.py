@@ -21,7 +21,10 @@ from bot.execution.journal import Journal
 from bot.execution.journal_lease import LockFile
 from bot.execution.placement import Placed, Placement
 from bot.execution.reconcile import Reconciler
+from bot.playbook import speculation
 from bot.ports import OrderRequest, Rejection
+from bot.risk import gate
+from bot.risk.account_checks import check_purpose
 from bot.risk.projection import is_uncertain
 from tests.sim.faults import Kind
 
@@ -203,6 +206,11 @@ def send_all_that_is_left_twice(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Executor, "_new_order", mutant)
 
 
+def wager_on_a_hedge(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(speculation, "_free_perps", lambda *_: (["UNI/USDT:USDT"], []))
+    patch.setattr(gate, "CHECKS", tuple(check for check in gate.CHECKS if check.judge is not check_purpose))
+
+
 MUTANTS = (
     Mutant("send before write", send_before_write, ("written before it is sent",), ()),
     Mutant("resend in doubt", resend_in_doubt, ("an id is used once",), LOSSES),
@@ -248,6 +256,10 @@ MUTANTS = (
     Mutant(
         "believe any account", believe_any_account, ("a leg is moved once",), (Kind.LAG_ACCOUNT,), heaviness=8,
         playbook=LARGE,
+    ),
+    Mutant(
+        "wager on a hedge", wager_on_a_hedge, ("hedge or wager",), (), seeds=8,
+        playbook={"speculative_short": "true", "condition_override": "downtrend"},
     ),
     Mutant("send twice as much", send_all_that_is_left_twice, ("children within parent",), ()),
 )  # fmt: skip
