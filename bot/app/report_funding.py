@@ -24,8 +24,6 @@ from bot.playbook.funding import ExpectedFunding, expected_funding, opens_perp
 from bot.playbook.scene import leg_id
 from bot.ports import Payment
 
-CYCLES_MAX = 10_000
-
 
 def planned_rows(tranche: Tranche, campaign: Campaign, snapshot: Snapshot, hours: int) -> list[Row]:
     """A row per leg of the tranche that opens a perp position, with its expectation from `snapshot`."""
@@ -120,11 +118,11 @@ def _named(leg: Leg, tranche: Tranche, campaign: Campaign) -> Row:
 
 def _seen_at(at_ms: int, reader: JournalReader) -> tuple[int, Snapshot | None]:
     """The cycle that looked at `at_ms` and what it saw; None where the journal has let go of it."""
-    for head in reader.load_cycle_heads(CYCLES_MAX):
-        if head.at_ms == at_ms and head.kind == "cycle":
-            try:
-                record = reader.load_cycle(head.number)
-            except SnapshotPruned:
-                return head.number, None
-            return head.number, record.snapshot if record is not None else None
-    return 0, None
+    number = reader.load_cycle_number_at("cycle", at_ms)
+    if number is None:
+        return 0, None
+    try:
+        record = reader.load_cycle(number)
+    except SnapshotPruned:
+        return number, None
+    return number, record.snapshot if record is not None else None

@@ -234,6 +234,11 @@ class JournalReader:
         )
         return tuple(CycleHead(row[0], row[1], row[2], row[3], json.loads(row[4])["decision"]) for row in rows)
 
+    def load_cycle_number_at(self, kind: str, at_ms: int) -> int | None:
+        """The newest cycle of this kind that looked at that moment."""
+        value = self._rows("SELECT max(number) FROM cycles WHERE kind = ? AND at_ms = ?", [kind, at_ms])[0][0]
+        return None if value is None else int(value)
+
     def next_cycle_number(self) -> int:
         return int(self._rows("SELECT coalesce(max(number), 0) + 1 FROM cycles")[0][0])
 

@@ -93,6 +93,12 @@ def m001_tables(db: Database) -> None:
         db.execute(statement)
 
 
+@migrations()
+def m002_cycles_by_time(db: Database) -> None:
+    """A report asks which cycle looked at a moment; among months of cycles that must not be a walk over all."""
+    db.execute("CREATE INDEX cycles_at ON cycles (kind, at_ms)")
+
+
 def unknown_migrations(db: Database) -> list[str]:
     """Migrations this program does not have: a newer one wrote the journal."""
     known = {migration.name for migration in migrations._migrations}

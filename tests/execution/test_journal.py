@@ -9,10 +9,13 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
+from contextlib import closing
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from sqlite_utils import Database
 
 from bot.domain.campaign import Memory, Stance
 from bot.domain.codec import encode
@@ -166,6 +169,46 @@ async def test_only_the_newest_snapshots_are_kept_and_the_events_stay(tmp_path: 
         journal.reader.load_cycle(1)
     assert journal.reader.load_cycle(2) == await cycle_record(2)
     assert [head.number for head in journal.reader.load_cycle_heads()] == [3, 2, 1]
+    journal.reader.verify()
+    await journal.close()
+
+
+async def test_the_cycle_of_a_moment_is_found_through_an_index_however_many_there_are(tmp_path: Path) -> None:
+    journal = await opened(tmp_path / "j.db", threaded=False)
+    one = await cycle_record(1)
+    for number in range(1, 301):
+        kind = "guard" if number % 3 == 0 else "cycle"
+        await journal.record_cycle(replace(one, number=number, kind=kind, at_ms=one.at_ms + number // 2))
+    asked: list[str] = []
+    with closing(sqlite3.connect(tmp_path / "j.db")) as db:
+        reader = JournalReader(tmp_path / "j.db")
+        db.set_trace_callback(asked.append)
+        reader.read_through(Database(db))
+        # 100 and 101 looked at the same moment; so did 98 and 99, a guard.
+        assert [reader.load_cycle_number_at("cycle", one.at_ms + half) for half in (50, 49)] == [101, 98]
+        assert reader.load_cycle_number_at("guard", one.at_ms + 49) == 99
+        assert reader.load_cycle_number_at("cycle", one.at_ms + 151) is None
+        db.set_trace_callback(None)
+        plans = [row[3] for sql in asked for row in db.execute(f"EXPLAIN QUERY PLAN {sql}")]
+    assert len(plans) == 4
+    assert {plan.split(" (")[0] for plan in plans} == {"SEARCH cycles USING COVERING INDEX cycles_at"}
+    await journal.close()
+
+
+async def test_a_journal_of_the_first_version_gets_the_index_when_it_is_opened(tmp_path: Path) -> None:
+    journal = await opened(tmp_path / "j.db", threaded=False)
+    await journal.record_cycle(await cycle_record(1))
+    await journal.close()
+    with closing(sqlite3.connect(tmp_path / "j.db")) as db, db:
+        db.execute("DROP INDEX cycles_at")
+        db.execute("DELETE FROM _sqlite_migrations WHERE name = 'm002_cycles_by_time'")
+    at_ms = (await cycle_record(1)).at_ms
+    alone = JournalReader(tmp_path / "j.db")
+    assert alone.load_cycle_number_at("cycle", at_ms) == 1  # one that only reads does without
+    alone.close()
+    journal = await opened(tmp_path / "j.db", threaded=False)
+    with closing(sqlite3.connect(tmp_path / "j.db")) as db:
+        assert db.execute("SELECT count(*) FROM sqlite_master WHERE name = 'cycles_at'").fetchone() == (1,)
     journal.reader.verify()
     await journal.close()
 
