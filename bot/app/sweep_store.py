@@ -14,31 +14,37 @@ from sqlite_utils import Database
 from bot.app.cli_common import CommandFailed
 from bot.app.sweep_trial import Outcome, Trial
 from bot.backtest.sweep_score import Score
+from bot.execution.journal_errors import JournalBusy, JournalError
+from bot.execution.journal_lease import LockFile
 
 
 class Results:
-    """Finished trials by key. One process writes; close it at the end."""
+    """Finished trials by key. One process at a time holds the file, or two would run the same trials; close it at the
+    end."""
 
     def __init__(self, path: Path, identity: Mapping[str, Any]) -> None:
         """Open or make the file.
 
         Raises:
-            CommandFailed: it is of another search, it is no results file, or it cannot be written.
+            CommandFailed: another sweep works on it, it is of another search, it is no results file, or it cannot be
+                written.
         """
         self.path = path
         if not path.parent.is_dir():
             raise CommandFailed(f"--results {path}: there is no directory {path.parent}; make it, or name another file")
+        self._lock = _locked(path)
         connection = None
         try:
             connection = sqlite3.connect(path, timeout=10, isolation_level=None)
             self._db = Database(connection)
             self._claim(identity)
         except CommandFailed:
-            self._db.close()
+            self.close()
             raise
         except sqlite3.DatabaseError as error:
             if connection is not None:
                 connection.close()
+            self._lock.release()
             words = f"--results {path}: is no results file of a sweep ({error}); name another file"
             raise CommandFailed(words) from error
 
@@ -65,6 +71,7 @@ class Results:
 
     def close(self) -> None:
         self._db.close()
+        self._lock.release()
 
     def _claim(self, identity: Mapping[str, Any]) -> None:
         names = set(self._db.table_names())
@@ -89,3 +96,16 @@ class Results:
                     f"--results {self.path}: holds another search, whose {name} is {known.get(name, 'unknown')} and "
                     f"not {value}; name another file, or repeat the command that made this one"
                 )
+
+
+def _locked(path: Path) -> LockFile:
+    """The lock beside the file, which the end of the process gives back whatever ends it."""
+    lock = LockFile(path)
+    try:
+        lock.acquire()
+    except JournalBusy as error:
+        words = f"--results {path}: {error.what}; wait for that sweep to end, or name another file"
+        raise CommandFailed(words) from error
+    except JournalError as error:
+        raise CommandFailed(f"--results {path}: cannot be locked ({error}); name another file") from error
+    return lock

@@ -111,6 +111,24 @@ def test_a_killed_sweep_goes_on_where_it_was_and_leaves_no_process_behind(candle
     assert "results.db: holds another search, whose seed is 1 and not 2; name another file" in other.stderr
 
 
+def test_a_second_sweep_on_one_results_file_is_told_who_works_on_it(candles: Path, tmp_path: Path) -> None:
+    wanted = command(candles, *GRID, "--jobs", "1")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bot", *wanted], cwd=tmp_path, env=environment(), stdout=subprocess.DEVNULL
+    )
+    try:
+        until(lambda: len(finished(tmp_path)) >= 1)
+        process.send_signal(signal.SIGSTOP)  # so that it cannot end before the other has asked
+        other = sectorbot(*wanted, cwd=tmp_path)
+    finally:
+        process.kill()
+        process.wait()
+    assert other.returncode == 1
+    assert f"--results results.db: is in use by process {process.pid} on host" in other.stderr
+    assert "wait for that sweep to end, or name another file" in other.stderr
+    assert "Traceback" not in other.stderr
+
+
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[str]:
     """A scheduler and a worker, each a process of its own, over TCP on loopback."""
