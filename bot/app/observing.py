@@ -5,7 +5,7 @@ from bot.execution.journal_errors import SnapshotPruned
 from bot.execution.journal_reader import JournalReader
 from bot.feeds.costs import cost_basis
 from bot.feeds.snapshot import Observer, Wanted
-from bot.playbook.policy import GainHedge
+from bot.playbook.choices import GainHedge
 from bot.ports import MacroSource, TvlSource, Venue
 
 LOOKED_AT = 200

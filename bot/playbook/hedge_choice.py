@@ -14,8 +14,8 @@ from itertools import pairwise
 from bot.domain.money import ONE, clamp
 from bot.domain.reason import Note, Reason
 from bot.playbook import indicators
+from bot.playbook.choices import HedgeWith
 from bot.playbook.market_view import sector_index
-from bot.playbook.policy import HedgeWith
 from bot.playbook.scene import Scene
 
 BETA_RETURNS_MIN = 30

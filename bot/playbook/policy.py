@@ -6,12 +6,12 @@ Decimal; so are thresholds, which `signals` and `regime` turn into floats for th
 
 from collections.abc import Mapping
 from decimal import Decimal
-from enum import StrEnum
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from bot.domain.campaign import Bridge, Condition
+from bot.playbook.choices import GainHedge, HedgeWith, NeutralFutures, Style
 from bot.playbook.membership import Sector, Sectors, Weighting
 
 __all__ = ["Policy", "ProfitTarget", "Sector", "Sectors", "Weighting"]
@@ -59,40 +59,6 @@ SIGNAL_NAMES = (
     "relative_strength", "ratio_breakout", "trend", "drawdown", "breadth", "volatility", "volume", "liquidity",
     "crowding", "open_interest", "basis", "tvl_growth", "tvl_total", "stablecoins", "rates", "usage", "calendar",
 )  # fmt: skip
-
-
-class HedgeWith(StrEnum):
-    """What stands short against a sector's spot."""
-
-    LEADER = "leader"
-    INDEX = "index"
-    BASKET = "basket"
-
-
-class GainHedge(StrEnum):
-    """How much of a sector whose spot has gained is hedged: nothing, the gain, or all of it."""
-
-    OFF = "off"
-    GAIN = "gain"
-    FULL = "full"
-
-
-class Style(StrEnum):
-    """How a leg is executed, always inside its bound (PLAYBOOK §9): at once, in slices over time, resting at the middle
-    of the touch, or resting at the bid and never taking."""
-
-    MARKET = "market"
-    TWAP = "twap"
-    LIMIT = "limit"
-    POST_ONLY = "post-only"
-
-
-class NeutralFutures(StrEnum):
-    """What the futures sleeves do in the neutral stance (PLAYBOOK §2)."""
-
-    FLAT = "flat"
-    SMALL_LONG = "small-long"
-    DELTA_NEUTRAL = "delta-neutral"
 
 
 class ProfitTarget(BaseModel):

@@ -22,10 +22,11 @@ from bot.domain.money import ONE, ZERO
 from bot.domain.order import Intent, Purpose
 from bot.domain.reason import Note, Reason
 from bot.playbook import indicators
+from bot.playbook.choices import GainHedge, NeutralFutures
 from bot.playbook.entry import largest
 from bot.playbook.exits import ExitRule
 from bot.playbook.hedge_choice import choose_hedges
-from bot.playbook.policy import DAY_MS, HOUR_MS, GainHedge, NeutralFutures, Policy
+from bot.playbook.policy import DAY_MS, HOUR_MS, Policy
 from bot.playbook.regime import Reading
 from bot.playbook.scene import Scene, off_by
 from bot.playbook.tactical import Terms, Wager, place, tactical_terms

@@ -19,11 +19,11 @@ from bot.domain.order import Intent, Purpose
 from bot.domain.portfolio import Holding
 from bot.domain.reason import Note, Reason
 from bot.domain.states import CampaignState
+from bot.playbook.choices import GainHedge, NeutralFutures
 from bot.playbook.entry import largest
 from bot.playbook.funding import average_funding
 from bot.playbook.hedge import HedgePlan, plan_hedges
 from bot.playbook.hedge_choice import choose_hedges
-from bot.playbook.policy import GainHedge, NeutralFutures
 from bot.playbook.scene import Scene, off_by
 from bot.playbook.sectors import signed_notional
 from bot.playbook.wallets import free_margin

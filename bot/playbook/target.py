@@ -8,7 +8,8 @@ from bot.domain.campaign import Condition, Memory, Stance
 from bot.domain.market import Snapshot
 from bot.domain.money import ONE, ZERO
 from bot.domain.reason import Note, Reason
-from bot.playbook.policy import HOUR_MS, NeutralFutures, Policy, sectors_of
+from bot.playbook.choices import NeutralFutures
+from bot.playbook.policy import HOUR_MS, Policy, sectors_of
 from bot.playbook.regime import Reading
 
 _STANCES: Mapping[Condition, Stance] = {

@@ -12,7 +12,8 @@ from bot.domain.instrument import Instrument
 from bot.domain.market import Quote
 from bot.domain.order import Purpose, TimeInForce
 from bot.playbook import indicators
-from bot.playbook.policy import HOUR_MS, MINUTE_MS, Policy, Style
+from bot.playbook.choices import Style
+from bot.playbook.policy import HOUR_MS, MINUTE_MS, Policy
 from bot.playbook.scene import Scene, belongs_to, off_by
 
 

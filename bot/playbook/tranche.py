@@ -13,9 +13,9 @@ from bot.domain.money import ONE, ZERO, plain, share
 from bot.domain.order import Purpose
 from bot.domain.reason import Note, Reason
 from bot.domain.states import LegState, TrancheState
+from bot.playbook.choices import HedgeWith, NeutralFutures
 from bot.playbook.hedge import plan_hedges
 from bot.playbook.plan import scaled
-from bot.playbook.policy import HedgeWith, NeutralFutures
 from bot.playbook.scene import Scene
 from bot.playbook.sectors import read_weights, signed_notional
 from bot.playbook.signals import liquid_first
