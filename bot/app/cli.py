@@ -200,6 +200,10 @@ def resume(
         bool,
         typer.Option("--accept-mismatch", help="The account is right where the journal differs: adjust the books."),
     ] = False,
+    rebase_peak: Annotated[
+        bool,
+        typer.Option("--rebase-peak", help="Measure the drawdown from the equity of now, not from its highest."),
+    ] = False,
     config: Config = None,
     assign: Assign = None,
     as_json: Json = False,
@@ -215,7 +219,7 @@ def resume(
 
         from bot.app.resume import release
 
-        words, code = release(settings, reason=reason.strip(), accept_mismatch=accept_mismatch)
+        words, code = release(settings, reason=reason.strip(), accept_mismatch=accept_mismatch, rebase_peak=rebase_peak)
         if code is not ExitCode.OK:
             common.fail(words, code, as_json=as_json)
         common.tell(words, {"words": words, "exit_code": 0}, as_json=as_json)

@@ -320,10 +320,10 @@ def in_order(value: Ordered) -> Ordered:
 
 
 def is_worth_keeping(before: Memory, marked: Memory, after: Memory) -> bool:
-    """Whether a guard's memory must outlive the process: exits moved, a day began, money came or went, the peak rose.
+    """Whether a guard's memory must outlive the process: exits moved, a day began, money came or went, the peak moved.
     Of the peak and of an exit's best price only every tenth of a percent counts, or a rising market would be journaled
     every few seconds."""
-    has_risen = after.equity_peak > before.equity_peak * PEAK_STEP
+    has_risen = not before.equity_peak <= after.equity_peak <= before.equity_peak * PEAK_STEP
     is_new_day = (after.day_start_ms, after.day_start_equity) != (before.day_start_ms, before.day_start_equity)
     has_wagered = (after.opening, after.scalps) != (marked.opening, marked.scalps)
     return _have_moved(marked.exits, after.exits) or is_new_day or has_risen or has_wagered

@@ -1,26 +1,35 @@
 """Money that came in or went out, so that a withdrawal is no loss and a deposit hides none.
 
 The reconciler journals what nothing else explains as an adjustment; the peak of equity and the day's opening equity
-move along with it.
+move along with it. An operator may let the peak begin anew (`resume --rebase-peak`): after a long fall nothing else
+ends the breaker that goes by it.
 """
 
 from dataclasses import replace
 from decimal import Decimal
 
+from bot.app.kill import ResumeRequest
 from bot.domain.campaign import Memory
 from bot.domain.market import Snapshot
 from bot.domain.money import ZERO
+from bot.execution.journal import Journal
 from bot.execution.journal_reader import JournalReader
 from bot.execution.ledger import WALLET
 from bot.execution.reconcile import ADJUSTMENT
 
+PEAK_REBASED = "peak_rebased"
+
 
 def count_flows(memory: Memory, reader: JournalReader, snapshot: Snapshot, quote: str) -> Memory:
-    """Peak and opening equity moved by the adjustments journaled since this memory was. Raises JournalError.
+    """Peak and opening equity moved by the adjustments journaled since this memory was, the peak forgotten where an
+    operator has said so. Raises JournalError.
 
     Tokens count at present prices, those without a price and perp contracts not at all.
     """
-    facts = reader.load_facts_after(ADJUSTMENT, reader.load_memory_seq())
+    since = reader.load_memory_seq()
+    if reader.load_facts_after(PEAK_REBASED, since):
+        memory = replace(memory, equity_peak=ZERO)
+    facts = reader.load_facts_after(ADJUSTMENT, since)
     moved = sum((_value(fact.payload["key"], fact.payload["amount"], snapshot, quote) for fact in facts), ZERO)
     if moved == ZERO:
         return memory
@@ -29,6 +38,11 @@ def count_flows(memory: Memory, reader: JournalReader, snapshot: Snapshot, quote
         equity_peak=max(ZERO, memory.equity_peak + moved) if memory.equity_peak else ZERO,
         day_start_equity=max(ZERO, memory.day_start_equity + moved) if memory.day_start_equity else ZERO,
     )
+
+
+async def record_rebased(journal: Journal, request: ResumeRequest) -> None:
+    """Write down that the peak begins anew, who said so and why. Raises JournalError."""
+    await journal.record_fact(PEAK_REBASED, {"by": request.by, "reason": request.reason})
 
 
 def _value(key: str, amount: str, snapshot: Snapshot, quote: str) -> Decimal:

@@ -56,11 +56,13 @@ class FlagFile:
 
 @dataclass(frozen=True, slots=True)
 class ResumeRequest:
-    """An operator's word that the bot may go on. `accept_mismatch`: the account is right where the books differ."""
+    """An operator's word that the bot may go on. `accept_mismatch`: the account is right where the books differ;
+    `rebase_peak`: the peak that the drawdown is measured from begins anew."""
 
     reason: str
     by: str = "operator"
     accept_mismatch: bool = False
+    rebase_peak: bool = False
 
 
 class ResumeFile:
@@ -76,7 +78,8 @@ class ResumeFile:
             reason, by, accepts = str(found["reason"]).strip(), str(found["by"]).strip(), found["accept_mismatch"]
         except (OSError, ValueError, KeyError, TypeError):
             return None
-        return ResumeRequest(reason, by, accepts is True) if reason and by else None
+        rebases = found.get("rebase_peak") is True
+        return ResumeRequest(reason, by, accepts is True, rebases) if reason and by else None
 
     def record(self, request: ResumeRequest) -> None:
         """Write it in one step."""
@@ -107,6 +110,7 @@ class KillSwitch:
         latched: reads the level the journal holds.
         latch: writes level, who and why into the journal.
         accept: takes the account as right where the books differ, for a `resume` that says so.
+        rebase: lets the peak of equity begin anew, for a `resume` that says so.
     """
 
     def __init__(
@@ -117,9 +121,11 @@ class KillSwitch:
         latched: Callable[[], KillLevel],
         latch: Callable[[KillLevel, str, str], Awaitable[None]],
         accept: Callable[[ResumeRequest], Awaitable[Any]] | None = None,
+        rebase: Callable[[ResumeRequest], Awaitable[Any]] | None = None,
     ) -> None:
         self._flag, self._resume = flag, ResumeFile(flag.path.parent)
-        self._configured, self._latched, self._latch, self._accept = configured, latched, latch, accept
+        self._configured, self._latched, self._latch = configured, latched, latch
+        self._accept, self._rebase = accept, rebase
         self._lock = threading.RLock()  # the signal handler may interrupt its holder
         self._looking = threading.Lock()  # apart, so that a slow disk does not hold a signal up
         self._held = KillLevel.OFF
@@ -270,6 +276,8 @@ class KillSwitch:
             return False
         if request.accept_mismatch and self._accept is not None:
             await self._accept(request)
+        if request.rebase_peak and self._rebase is not None:
+            await self._rebase(request)
         await self._latch(KillLevel.OFF, request.by, request.reason)
         with self._lock:
             if self._raises == raises:  # else somebody asked to stop meanwhile, and is latched again

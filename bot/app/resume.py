@@ -10,6 +10,7 @@ import time
 
 from bot.app.clock import SystemClock
 from bot.app.exit_codes import ExitCode
+from bot.app.flows import record_rebased
 from bot.app.kill import FlagFile, ResumeFile, ResumeRequest
 from bot.app.settings import Settings
 from bot.domain.states import KillLevel
@@ -17,9 +18,10 @@ from bot.execution.journal import Journal, JournalBusy, JournalReader, Latch
 
 CONFIRM_SECONDS = 5.0
 POLL_SECONDS = 0.1
+REBASED = "; drawdown is measured from the equity of the next turn on"
 
 
-def release(settings: Settings, *, reason: str, accept_mismatch: bool) -> tuple[str, ExitCode]:
+def release(settings: Settings, *, reason: str, accept_mismatch: bool, rebase_peak: bool) -> tuple[str, ExitCode]:
     """Put the switch to `off`; what to tell the operator, and the exit code.
 
     Raises:
@@ -30,7 +32,7 @@ def release(settings: Settings, *, reason: str, accept_mismatch: bool) -> tuple[
         level = settings.kill_switch.value
         return f'the configuration itself says kill_switch = "{level}": set it to "off" first', ExitCode.KILLED
     before = _latched(settings)
-    request = ResumeRequest(reason, accept_mismatch=accept_mismatch)
+    request = ResumeRequest(reason, accept_mismatch=accept_mismatch, rebase_peak=rebase_peak)
     flag, asked = FlagFile(settings.state_directory), ResumeFile(settings.state_directory)
     had_flag = flag.load() is not KillLevel.OFF
     flag.remove()
@@ -41,7 +43,7 @@ def release(settings: Settings, *, reason: str, accept_mismatch: bool) -> tuple[
     except JournalBusy:
         return _through_daemon(settings, asked, request, before)
     was = before.level.value if before.level is KillLevel.OFF else f"{before.level.value}: {before.reason}"
-    words = f"the kill switch is off (it was {was})"
+    words = f"the kill switch is off (it was {was})" + REBASED * rebase_peak
     if accept_mismatch:
         asked.record(request)
         words += "; the next daemon will take the account as right where the books differ"
@@ -64,7 +66,9 @@ def _through_daemon(
         return words, ExitCode.TIMEOUT
     latch = _latched(settings)
     if latch.level is KillLevel.OFF:
-        words = f"the running daemon has resumed (the switch was at {before.level.value})"
+        words = (
+            f"the running daemon has resumed (the switch was at {before.level.value})" + REBASED * request.rebase_peak
+        )
         return words + _locks(settings), ExitCode.OK
     return f"the daemon stays at {latch.level.value}: {latch.reason}", ExitCode.KILLED
 
@@ -77,6 +81,8 @@ async def _write(settings: Settings, request: ResumeRequest) -> None:
         keep_snapshots=settings.journal.keep_snapshots,
     )
     try:
+        if request.rebase_peak:
+            await record_rebased(journal, request)
         await journal.record_latch(KillLevel.OFF, by=request.by, reason=request.reason)
     finally:
         await journal.close()

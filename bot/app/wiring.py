@@ -10,6 +10,7 @@ from bot.app.companion import Companion, on_paper, start_companion
 from bot.app.config_fact import record_config
 from bot.app.config_watch import ConfigWatcher
 from bot.app.cycle import ACCOUNT, Cycle, Parts
+from bot.app.flows import record_rebased
 from bot.app.kill import FlagFile, KillSwitch
 from bot.app.observing import make_observer
 from bot.app.settings import Settings
@@ -219,6 +220,7 @@ def _assemble(settings: Settings, clock: Clock, venue: Venue, journal: Journal, 
         latched=lambda: journal.reader.load_latch().level,
         latch=lambda level, by, reason: journal.record_latch(level, by=by, reason=reason),
         accept=lambda request: cycle.accept(by=request.by, reason=request.reason),
+        rebase=lambda request: record_rebased(journal, request),
     )
     executor = Executor(venue, journal, settings.execution, account=settings.venue.account, is_stopped=kill.is_stopped)
     session = OneSession()

@@ -210,11 +210,13 @@ def test_resume_is_refused_while_the_configuration_says_halt(invoke: Invoke) -> 
 def test_resume_without_a_daemon_releases_the_latch_in_the_journal(tmp_path: Path) -> None:
     assert sectorbot("halt", "--reason", "before the start", "--level", "pause", cwd=tmp_path).returncode == 0
     assert sectorbot("run", "--environment", "sim", "--once", cwd=tmp_path).returncode == ExitCode.KILLED
-    done = sectorbot("resume", "--reason", "all is well", cwd=tmp_path)
+    done = sectorbot("resume", "--reason", "all is well", "--rebase-peak", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert "it was pause" in done.stdout
+    assert "drawdown is measured from the equity of the next turn on" in " ".join(done.stdout.split())
     reader = JournalReader(tmp_path / "var" / "journal.db")
     latch = reader.load_latch()
+    assert [fact.payload["reason"] for fact in reader.load_facts("peak_rebased")] == ["all is well"]
     reader.close()
     assert (latch.level, latch.by, latch.reason) == (KillLevel.OFF, "operator", "all is well")
 
@@ -252,8 +254,11 @@ def test_halt_is_confirmed_by_the_daemon_and_resume_releases_it(daemon: Path) ->
     status = sectorbot("status", "--json", cwd=daemon)
     assert status.returncode == ExitCode.KILLED
     assert json.loads(status.stdout)["kill_switch"] == "reduce-only"
-    resumed = sectorbot("resume", "--reason", "it was a test", cwd=daemon)
+    resumed = sectorbot("resume", "--reason", "it was a test", "--rebase-peak", cwd=daemon)
     assert (resumed.returncode, resumed.stderr) == (0, "")
+    reader = JournalReader(daemon / "var" / "journal.db")
+    assert [fact.payload["reason"] for fact in reader.load_facts("peak_rebased")] == ["it was a test"]
+    reader.close()
     assert not (daemon / "var" / "KILL").exists()
     assert sectorbot("status", cwd=daemon).returncode == ExitCode.OK
 

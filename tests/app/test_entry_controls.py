@@ -14,6 +14,8 @@ from bot.app.banner import code_digest
 from bot.app.cycle import BREAKERS, Cycle, CycleResult, is_worth_keeping
 from bot.app.daemon import EXIT_KILLED, Daemon, Health
 from bot.app.embedded import ACCOUNT, Embedded, embed_synthetic
+from bot.app.flows import record_rebased
+from bot.app.kill import ResumeRequest
 from bot.app.scenarios import SIM_START, packaged_config
 from bot.app.settings import ACKNOWLEDGEMENT, Settings, Sources, load_settings
 from bot.app.wiring import App, build, is_start_small
@@ -139,11 +141,27 @@ async def test_the_peak_of_equity_survives_a_restart_and_holds_entries_back(benc
     assert done == {Purpose.HEDGE, Purpose.REDUCE}, "what lowers risk goes on"
 
 
+async def test_after_a_long_fall_an_operator_lets_the_peak_begin_anew(bench: Bench) -> None:
+    app = await bench.start()
+    await app.cycle.guard()
+    await app.journal.record_memory(replace(app.journal.reader.load_memory(), equity_peak=D(200_000)))
+    await record_rebased(app.journal, ResumeRequest("the fall is understood", rebase_peak=True))
+    result = await app.cycle.guard()
+    assert result.breakers == ()
+    assert app.journal.reader.load_memory().equity_peak == result.portfolio.equity
+    await app.journal.record_memory(replace(app.journal.reader.load_memory(), equity_peak=D(300_000)))
+    again = await app.cycle.guard()
+    assert {note.reason for note in again.breakers} == {Reason.DRAWDOWN}, "one word, one time"
+    (fact,) = app.journal.reader.load_facts("peak_rebased")
+    assert fact.payload == {"by": "operator", "reason": "the fall is understood"}
+
+
 def test_a_guard_keeps_a_new_peak_a_new_day_and_moved_exits_and_nothing_else() -> None:
     old = Memory(equity_peak=D(1_000), day_start_ms=1, day_start_equity=D(1_000))
     slightly, clearly = replace(old, equity_peak=D(1_001)), replace(old, equity_peak=D("1001.1"))
     assert not is_worth_keeping(old, slightly, slightly)
     assert is_worth_keeping(old, clearly, clearly)
+    assert is_worth_keeping(old, lower := replace(old, equity_peak=D(999)), lower)
     assert is_worth_keeping(old, tomorrow := replace(old, day_start_ms=2), tomorrow)
     plan = ExitPlan(D(90), ((D(110), D("0.5")),), D("0.06"), 10, D(5))
     held = replace(old, exits=(OpenExit("UNI/USDT:USDT", "defi", D(1), D(100), plan, best_price=D(100)),))
