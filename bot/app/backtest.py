@@ -175,7 +175,7 @@ class _Run:
             await self._walk(cycle, watch)
             truth = await cycle.settle()
             self._record.reconciled = truth.is_agreed
-            watch.finish()
+            watch.finish(journal.reader)
             self._exchange.audit()
             await cycle.parts.executor.close()
         finally:

@@ -4,11 +4,14 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from bot.app.cycle import CycleResult
+from bot.app.report_funding import funding_by_intent, planned_rows
 from bot.backtest.attribution import Ending, attribute
 from bot.backtest.benchmarks import Benchmarks
 from bot.backtest.record import Moment, Month, Record, Rotation, Turn, day_of
-from bot.domain.money import ZERO
+from bot.domain.campaign import Campaign
+from bot.domain.money import ZERO, plain
 from bot.domain.states import OrderState
+from bot.execution.journal_reader import JournalReader
 from bot.playbook.membership import Sectors
 from bot.risk import Refused
 from bot.simex.engine.exchange import Exchange
@@ -32,6 +35,7 @@ class Watch:
         self._known = frozenset(exchange.instruments)
         self._funding = ZERO
         self._income_ms = 0
+        self._planned: set[tuple[int, int]] = set()
         exchange.listeners.append(self._hear)
 
     def _hear(self, event: ExchangeEvent) -> None:
@@ -80,6 +84,7 @@ class Watch:
                     result.decision.condition.value, campaign.started_ms, equity,
                 )  # fmt: skip
             known.tranches = sum(1 for tranche in campaign.tranches if tranche.started_ms)
+            self._note_legs(campaign, result)
             if known.ended_ms is None:
                 known.state = campaign.state.value
                 if campaign.is_over:
@@ -89,6 +94,15 @@ class Watch:
             if owner is not None:
                 owner.orders += len(outcome.client_ids)
                 owner.traded_quote += outcome.filled_quote
+
+    def _note_legs(self, campaign: Campaign, result: CycleResult) -> None:
+        """What the perp legs of a tranche that begins are expected to earn or pay until their planned end."""
+        for tranche in campaign.tranches:
+            place = (campaign.number, tranche.index)
+            if tranche.started_ms and tranche.legs and place not in self._planned:
+                self._planned.add(place)
+                rows = planned_rows(tranche, campaign, result.snapshot, result.funding_hours)
+                self._record.legs += [{"at_ms": tranche.started_ms, **row} for row in rows]
 
     def keep_hour(self, at_ms: int) -> None:
         """Equity at one moment of the schedule; without a turn then, what was held at the market's prices."""
@@ -142,9 +156,13 @@ class Watch:
             )
         )  # fmt: skip
 
-    def finish(self) -> None:
-        """Where the money came from, by the exchange's own records."""
+    def finish(self, reader: JournalReader) -> None:
+        """Where the money came from, by the exchange's own records; what each leg got in funding, by the journal's."""
         self._value_idle()
+        fills, orders = reader.load_fills(EVERYTHING), reader.load_orders(EVERYTHING)
+        actual = funding_by_intent(reader.load_payments(), fills, orders)
+        for row in self._record.legs:
+            row["actual_quote"] = plain(actual.get(row["id"], ZERO))
         exchange, account = self._exchange, self._account
         symbols = list(exchange.instruments)
         trades = [trade for symbol in symbols for trade in exchange.trades(account, symbol, limit=EVERYTHING)]

@@ -45,7 +45,7 @@ def page_of(record: Record, document: Mapping[str, Any]) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{title}</title><style>{STYLE}</style></head><body><main>"
         f"<h1>{title}</h1>{_head(document)}{_warning(document)}{_figures(document)}{body}{_contributions(document)}"
-        f"{_costs(document)}{_years(document)}{_campaigns(document)}{_months(document)}{_facts(document)}"
+        f"{_costs(document)}{_years(document)}{_campaigns(document)}{_legs(document)}{_months(document)}{_facts(document)}"
         f'<p class="caveat"><strong>What this does not show.</strong> {escape(document["caveat"])}</p>'
         "</main></body></html>\n"
     )
@@ -246,6 +246,26 @@ def _campaigns(document: Mapping[str, Any]) -> str:
     head = ("", "began", "ended", "from → to", "condition", "state", "tranches", "orders", f"traded, {quote}",
             "equity meanwhile")  # fmt: skip
     return f"<section><h2>Rotations</h2>{_table(head, rows) if rows else '<p>None.</p>'}</section>"
+
+
+def _legs(document: Mapping[str, Any]) -> str:
+    rows = []
+    for leg in document["funding_legs"]:
+        found = leg["expected"] or {}
+        rows.append((
+            day_of(leg["at_ms"]), f"{leg['id']} {escape(leg['purpose'])}", escape(leg["symbol"]), leg["side"],
+            _money(leg["notional_quote"]), _percent(float(found["yield_annual"])) if found else "",
+            f"{float(found['hours']) / 24:,.1f}" if found else "", f"{float(found['quote']):+,.2f}" if found else "",
+            f"{float(leg['actual_quote']):+,.2f}",
+        ))  # fmt: skip
+    quote = document["quote"]
+    head = ("began", "leg", "perp", "side", f"notional, {quote}", "a year", "planned days", "expected", "actual")
+    note = (
+        "Funding of every perp leg, + received, − paid: expected from the average rate when its tranche began, until "
+        "its planned end; actual is what came until the position was closed or another leg added to it."
+    )
+    table = _table(head, rows) if rows else "<p>None.</p>"
+    return f'<section><details><summary>Funding by leg</summary>{table}<p class="note">{note}</p></details></section>'
 
 
 def _months(document: Mapping[str, Any]) -> str:

@@ -105,6 +105,7 @@ class Record:
     rotations: dict[int, Rotation] = field(default_factory=dict)
     counts: Counts = field(default_factory=Counts)
     parts: Mapping[str, Part] = field(default_factory=dict)
+    legs: list[dict[str, Any]] = field(default_factory=list)
     tallies: Mapping[str, Tally] = field(default_factory=dict)
     traded: dict[str, Month] = field(default_factory=dict)
     reconciled: bool = True
@@ -151,6 +152,7 @@ def document_of(record: Record) -> dict[str, Any]:
             "turnover_per_year": float(traded) / mean_equity / record.years if record.years and mean_equity else 0.0,
         },
         "contributions": {name: _part(part) for name, part in sorted(record.parts.items())},
+        "funding_legs": record.legs,
         "within_a_day": _worst(record),
         "condition_changes": _changes(record.turns),
         "condition_changes_per_year": _changes(record.turns) / record.years if record.years else 0.0,

@@ -139,6 +139,19 @@ def test_the_report_counts_what_the_journal_has(walked: Walked) -> None:
     assert document["counts"]["mismatches"] == 0
 
 
+def test_the_funding_of_every_perp_leg_is_told_as_expected_and_as_it_was(walked: Walked) -> None:
+    legs = document_of(walked.record)["funding_legs"]
+    assert {leg["purpose"] for leg in legs} == {"hedge", "tactical"}
+    assert all(Decimal(leg["expected"]["quote"]) != 0 for leg in legs)
+    reader = JournalReader(walked.journal)
+    paid = sum((p.amount for p in reader.load_payments() if p.kind == "funding"), ZERO)
+    orders = {order.intent_id for order in reader.load_orders(EVERYTHING)}
+    reader.close()
+    assert paid != 0
+    assert sum((Decimal(leg["actual_quote"]) for leg in legs), ZERO) == paid
+    assert {leg["id"] for leg in legs if Decimal(leg["actual_quote"])} <= orders
+
+
 def test_the_table_by_month_and_the_breakers_are_those_of_the_run(walked: Walked) -> None:
     document = document_of(walked.record)
     months = document["traded"].values()

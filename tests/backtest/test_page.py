@@ -37,6 +37,13 @@ def record_of(days: int) -> Record:
     }
     record.parts = {"spot <b>defi</b>": Part(price_quote=D(5), trades=3)}
     record.tallies = {name: Tally() for name in NAMES}
+    expected = {"quote": "-3.25", "yield_annual": "-0.11", "hours": "36.0"}
+    record.legs = [
+        {"at_ms": middle_ms, "id": "1.1.1", "purpose": "hedge", "symbol": "UNI<i>", "side": "sell",
+         "notional_quote": "5000", "expected": expected, "actual_quote": "-4.75"},
+        {"at_ms": middle_ms, "id": "1.1.8", "purpose": "tactical", "symbol": "AAVE", "side": "buy",
+         "notional_quote": "900", "expected": None, "actual_quote": "0"},
+    ]  # fmt: skip
     return record
 
 
@@ -136,3 +143,16 @@ def test_days_without_entries_are_counted_and_shaded() -> None:
     assert "drawdown: 5 days from 2024-01-11 to 2024-01-15" in drawn
     assert "stopped entries on 5 of 40 days" in drawn
     assert "stopped entries" not in page_of(record_of(40), document_of(record_of(40)))
+
+
+def test_funding_by_leg_stands_beside_what_was_expected(page: str) -> None:
+    section = page[page.index("Funding by leg") :]
+    section = section[: section.index("</table>")]
+    rows = [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in section.split("<tr>")[2:]]
+    assert [(row[1], row[2], row[6]) for row in rows] == [
+        ("1.1.1 hedge", "UNI&lt;i&gt;", "1.5"),
+        ("1.1.8 tactical", "AAVE", ""),
+    ]
+    assert rows[0][5].endswith("11.0%")
+    assert rows[0][7:] == ["-3.25", "-4.75"]
+    assert rows[1][7] == ""
