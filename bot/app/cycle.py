@@ -44,7 +44,8 @@ TURN_GRACE_SECONDS = 2.0
 @dataclass(frozen=True, slots=True)
 class CycleResult:
     """All that happened in one cycle, for those who tell about it. `funding_hours`: over which
-    funding is averaged; 0: the next rate alone. `policy`: the numbers it was decided with."""
+    funding is averaged; 0: the next rate alone. `policy`: the numbers it was decided with.
+    `has_rest_ended`: a resting purchase is over, so that its leg may go on."""
 
     number: int
     kind: str
@@ -60,6 +61,7 @@ class CycleResult:
     breakers: tuple[Note, ...] = ()
     funding_hours: int = 0
     policy: Policy | None = None
+    has_rest_ended: bool = False
 
     @property
     def has_acted(self) -> bool:
@@ -163,6 +165,7 @@ class Cycle:
 
     async def _turn(self, kind: str) -> CycleResult:
         parts, kill, started = self.parts, self._kill_level(), time.monotonic()
+        resting = self._resting_entries()
         if kill is not KillLevel.OFF:
             is_whole = kill.severity >= KillLevel.CANCEL.severity
             working = parts.journal.reader.load_working()
@@ -208,7 +211,12 @@ class Cycle:
         return CycleResult(
             number, kind, snapshot, portfolio, decision, tuple(verdicts), outcomes, truth, kill, notes,
             time.monotonic() - started, breakers, parts.policy.funding_average_hours, parts.policy,
+            bool(resting - self._resting_entries()),
         )  # fmt: skip
+
+    def _resting_entries(self) -> frozenset[str]:
+        working = self.parts.journal.reader.load_working()
+        return frozenset(order.client_id for order in working if order.is_resting_entry)
 
     def _decide(
         self, parts: Parts, kind: str, kill: KillLevel, snapshot: Snapshot, portfolio: Portfolio, memory: Memory,

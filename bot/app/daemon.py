@@ -186,7 +186,10 @@ class Daemon:
                 return
 
     async def _guard(self) -> None:
-        await self._turn(self._app.cycle.guard)
+        """A guard, and a cycle when it finds a resting purchase over: the rest follows the price, or the next phase."""
+        result = await self._turn(self._app.cycle.guard)
+        if result is not None and result.has_rest_ended and result.kill is KillLevel.OFF and not self._stop.is_set():
+            await self._cycle()
 
     async def _turn(self, turn: Callable[[], Awaitable[CycleResult]]) -> CycleResult | None:
         """One turn, told about; None when it came to nothing."""

@@ -1,11 +1,13 @@
 """Purchases that rest at the exchange, over the real wire: one at a time, inside the bound, gone when they must be."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from bot.app.cycle import CycleResult
+from bot.app.daemon import Daemon, Health
 from bot.app.embedded import ACCOUNT
 from bot.app.wiring import App
 from bot.domain.order import Purpose, TimeInForce
@@ -74,6 +76,26 @@ async def test_every_level_of_the_switch_calls_a_resting_purchase_back(stage: St
         await stage.turn(app)
         assert resting(stage) == ()
         await stage.check_books(app)
+
+
+async def test_a_guard_that_finds_a_purchase_over_has_it_placed_again_without_waiting_for_the_next_cycle(
+    stage: Stage, tmp_path: Path
+) -> None:
+    async with stage.app() as app:
+        daemon = Daemon(app, app.settings, Health(tmp_path / "health.json", "trade", "sim"), asyncio.Event())
+        result = await until_one_rests(stage, app)
+        assert not result.has_rest_ended
+        first = {order.client_id: order.symbol for order in resting(stage)}
+        await daemon._guard()
+        assert {order.client_id for order in resting(stage)} == set(first), "what still rests is left alone"
+        stage.embedded.clock.skip(LIFE_MS)
+        await daemon._guard()
+        assert resting(stage)
+        assert not {order.client_id for order in resting(stage)} & set(first)
+        stage.embedded.clock.skip(LIFE_MS)
+        app.kill.ask(KillLevel.PAUSE)
+        await daemon._guard()
+        assert resting(stage) == ()
 
 
 async def test_a_pause_that_is_first_seen_by_a_turn_calls_it_back_and_leaves_stops(stage: Stage) -> None:
