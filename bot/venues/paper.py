@@ -118,7 +118,7 @@ class PaperVenue(EngineAccount):
             self._push(Quote(symbol, price, price, ms, mark=price, index=price), Book(symbol, side, side, ms))
         quotes = await self._data.fetch_quotes([symbol for symbol in instruments if symbol not in held])
         self._show(quotes.values())
-        free = {s: replace(i, maker_fee=ZERO, taker_fee=ZERO) for s, i in instruments.items()}
+        free = {symbol: _lenient(found, held.get(symbol)) for symbol, found in instruments.items()}
         known = {symbol: instrument for symbol, instrument in free.items() if self._market.has([symbol])}
         engine = Exchange(instruments=known, market=self._market, start_ms=self.now_ms() - 1)
         self._session = f"paper-{engine.now_ms}"
@@ -183,6 +183,16 @@ class PaperVenue(EngineAccount):
         self._push(quote, book)
         self._engine.advance(self.now_ms())
         return self._engine
+
+
+def _lenient(instrument: Instrument, position: Position | None) -> Instrument:
+    """Free of fees; and without the filters that a position held already may not fit: they have changed since."""
+    free = replace(instrument, maker_fee=ZERO, taker_fee=ZERO)
+    if position is None:
+        return free
+    exponent = position.size.normalize().as_tuple().exponent
+    grain = Decimal(1).scaleb(min(0, exponent)) if isinstance(exponent, int) else instrument.size_step
+    return replace(free, size_step=grain, size_min=grain, size_max=None, market_size_max=None, notional_min=ZERO)
 
 
 def _reopen(engine: Exchange, account: str, symbol: str, position: Position) -> None:

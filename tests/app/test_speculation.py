@@ -31,7 +31,9 @@ CHANGES = (
 
 
 class Market(ScriptedMarket):
-    """One that nobody has locked any value in."""
+    """One that nobody has locked any value in, without macro series."""
+
+    macro_names: tuple[str, ...] = ()
 
     def tvl(self, name: str, since_ms: int, until_ms: int) -> Tvl:
         return Tvl(name, (since_ms, until_ms), (Decimal(1), Decimal(1)))

@@ -165,6 +165,20 @@ async def test_a_restart_takes_up_positions_at_their_entry_and_margin(make_paper
     assert after.balances == before.balances
 
 
+@pytest.mark.parametrize("size", ["-40.0004", "0.003", "-90000"])
+async def test_a_restart_takes_up_a_position_that_the_filters_of_now_would_not_let_in(
+    make_paper: Callable[..., Any], size: str
+) -> None:
+    first = await make_paper(account(perp_wallet=D(400_000), perp_free=D(400_000)))
+    await first.set_leverage(PERP, D(5))
+    await first.submit_order(now(market(PERP, side=Side.SELL, size=D(40))))
+    before = await first.fetch_account()
+    (held,) = before.positions.values()
+    odd = replace(held, size=D(size), margin=abs(D(size)) * 4)
+    after = await (await make_paper(replace(before, positions={PERP: odd}))).fetch_account()
+    assert {symbol: p.size for symbol, p in after.positions.items()} == {PERP: D(size)}
+
+
 async def test_fills_of_two_starts_never_share_an_id(
     make_paper: Callable[..., Any], clock: HandClock, server: BinanceServer
 ) -> None:
