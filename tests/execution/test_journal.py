@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
+import threading
 from contextlib import closing
 from dataclasses import replace
 from decimal import Decimal
@@ -481,3 +482,54 @@ def test_no_acknowledged_event_is_missing_after_a_kill(tmp_path: Path) -> None:
     assert len(acknowledged) >= 450
     reader.verify()
     reader.close()
+
+
+async def test_what_was_handed_in_before_the_end_is_written_before_it(tmp_path: Path) -> None:
+    journal = await opened(tmp_path / "j.db")
+    held, released = threading.Event(), threading.Event()
+
+    def hold(db: object) -> None:
+        held.set()
+        released.wait()
+
+    first = asyncio.create_task(journal._writer.run(hold))
+    await asyncio.to_thread(held.wait)
+    writes = [asyncio.create_task(journal.record_fact("note", {"number": number})) for number in range(5)]
+    await asyncio.sleep(0)
+    ending = asyncio.create_task(journal._writer.stop())
+    await asyncio.sleep(0)
+    with pytest.raises(JournalError, match=r"j\.db: is closed; open it again"):
+        await journal.record_fact("note", {"number": "too late"})
+    released.set()
+    await asyncio.gather(first, *writes, ending)
+    await journal.close()
+    reader = JournalReader(tmp_path / "j.db")
+    assert [fact.payload["number"] for fact in reader.load_facts("note")] == [4, 3, 2, 1, 0]
+    reader.close()
+
+
+async def test_of_one_batch_a_refused_record_takes_no_other_with_it(tmp_path: Path) -> None:
+    journal = await opened(tmp_path / "j.db")
+    await journal.record_submitting(make_order(0))
+    held, released = threading.Event(), threading.Event()
+
+    def hold(db: object) -> None:
+        held.set()
+        released.wait()
+
+    first = asyncio.create_task(journal._writer.run(hold))
+    await asyncio.to_thread(held.wait)
+    works = [
+        journal.record_fact("note", {"number": 0}), journal.record_submitting(make_order(0)),
+        journal.record_fact("note", {"number": 1}), journal.record_submitting(make_order(1)),
+    ]  # fmt: skip
+    tasks = [asyncio.create_task(work) for work in works]
+    await asyncio.sleep(0)
+    released.set()
+    answers = await asyncio.gather(*tasks, return_exceptions=True)
+    await first
+    assert [type(answer) for answer in answers] == [type(None), DuplicateOrder, type(None), type(None)]
+    assert [fact.payload["number"] for fact in journal.reader.load_facts("note")] == [1, 0]
+    assert len(journal.reader.load_working()) == 2
+    journal.reader.verify()
+    await journal.close()
