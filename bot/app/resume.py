@@ -21,7 +21,9 @@ POLL_SECONDS = 0.1
 REBASED = "; drawdown is measured from the equity of the next turn on"
 
 
-def release(settings: Settings, *, reason: str, accept_mismatch: bool, rebase_peak: bool) -> tuple[str, ExitCode]:
+def release(
+    settings: Settings, *, reason: str, accept_mismatch: bool, rebase_peak: bool = False
+) -> tuple[str, ExitCode]:
     """Put the switch to `off`; what to tell the operator, and the exit code.
 
     Raises:
