@@ -49,10 +49,12 @@ def test_a_backup_never_replaces_a_file_and_leaves_nothing_half_done(tmp_path: P
     taken = tmp_path / "taken.db"
     taken.write_text("mine")
     source = tmp_path / "j.db"
-    with pytest.raises(JournalError, match="there is no journal to copy"):
+    with pytest.raises(JournalError, match=r"j\.db: there is no journal to copy; name the one to copy with --journal"):
         back_up(source, tmp_path / "copy.db")
     source.write_bytes(b"this is no database" * 100)
-    with pytest.raises(JournalError, match="is there already"):
+    with pytest.raises(
+        JournalError, match=r"taken\.db: is there already; a backup never replaces a file"
+    ):
         back_up(source, taken)
     with pytest.raises(JournalError):
         back_up(source, tmp_path / "copy.db")

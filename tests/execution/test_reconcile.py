@@ -11,7 +11,7 @@ from bot.domain.instrument import Side
 from bot.domain.order import ClientOrderId, TimeInForce
 from bot.domain.reason import Reason
 from bot.domain.states import OrderEvent, OrderState
-from bot.execution.reconcile import Reconciler, Truth
+from bot.execution.reconcile import BASELINE_AGE_MS, Reconciler, Truth
 from bot.ports import OrderReport, Payment, ReportState, Unavailable
 from tests.execution.scripted_venue import PERP, SPOT, ScriptedVenue
 from tests.execution.worlds import ACCOUNT, FAST, SYMBOLS, World, approve, make_order, open_world
@@ -437,3 +437,13 @@ async def test_an_order_of_another_bot_that_rests_is_written_down_once_whoever_a
         truth = await world.reconciler.settle(SYMBOLS)
         assert not truth.is_agreed
         assert len(world.journal.reader.load_facts("twin_rests")) == 1
+
+
+async def test_a_new_baseline_takes_what_is_compared_from_the_account_and_the_rest_from_the_books(world: World) -> None:
+    world.venue.balances |= {"UNI": Decimal("100.005"), "DOGE": Decimal(7)}  # rounding, and what nobody trades
+    world.venue.advance(BASELINE_AGE_MS + 1)
+    assert (await world.reconciler.settle(SYMBOLS)).is_agreed
+    newest, first = world.journal.reader.load_facts("baseline")
+    assert first.payload["amounts"]["spot:UNI"] == "100"
+    assert newest.payload["amounts"]["spot:UNI"] == "100.005"
+    assert newest.payload["amounts"].get("spot:DOGE", "0") == "0"
