@@ -52,9 +52,7 @@ def test_a_backup_never_replaces_a_file_and_leaves_nothing_half_done(tmp_path: P
     with pytest.raises(JournalError, match=r"j\.db: there is no journal to copy; name the one to copy with --journal"):
         back_up(source, tmp_path / "copy.db")
     source.write_bytes(b"this is no database" * 100)
-    with pytest.raises(
-        JournalError, match=r"taken\.db: is there already; a backup never replaces a file"
-    ):
+    with pytest.raises(JournalError, match=r"taken\.db: is there already; a backup never replaces a file"):
         back_up(source, taken)
     with pytest.raises(JournalError):
         back_up(source, tmp_path / "copy.db")
