@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Protocol
 
 import aiohttp
 
@@ -20,6 +19,7 @@ from bot.playbook.policy import Policy, Sectors
 from bot.ports import MacroSource, TvlSource, Unavailable
 from bot.simex.engine.exchange import Exchange
 from bot.simex.engine.market import Market
+from bot.simex.market.by_thousands import ByThousands, KnownMarket
 from bot.simex.market.catalogue import default_instruments
 from bot.simex.market.synthetic import SyntheticMarket
 from bot.simex.server import Simex
@@ -37,7 +37,7 @@ ANCHORS: Mapping[str, Decimal] = {
         "ARB": "0.5", "OP": "1", "FIL": "4", "INJ": "12", "SUI": "2", "APT": "6", "ADA": "0.5", "UNI": "10",
         "AAVE": "200", "LDO": "1.25", "CRV": "0.5", "SNX": "2", "PENDLE": "4", "COMP": "50", "MKR": "1500",
         "SKY": "0.06", "RUNE": "2", "CAKE": "2.5", "1INCH": "0.25", "SUSHI": "1", "DYDX": "1",
-        "GMX": "20", "JUP": "0.8", "ENA": "0.5",
+        "GMX": "20", "JUP": "0.8", "ENA": "0.5", "PEPE": "0.00001", "SHIB": "0.0000125",
     }.items()
 }  # fmt: skip
 BALANCE_STEP = Decimal("0.00000001")
@@ -64,21 +64,10 @@ class Embedded:
         shutil.rmtree(self.directory, ignore_errors=True)
 
 
-class TvlMarket(Market, Protocol):
-    """A market that also knows the total value locked of its sectors, and the macro series that it names."""
-
-    @property
-    def macro_names(self) -> tuple[str, ...]: ...
-
-    def tvl(self, name: str, start_ms: int, end_ms: int) -> Tvl: ...
-
-    def macro(self, name: str, start_ms: int, end_ms: int) -> Macro: ...
-
-
 class MarketTvl:
     """The market's own total value locked, as far as it lies in the past."""
 
-    def __init__(self, market: TvlMarket, clock: SkippingClock) -> None:
+    def __init__(self, market: KnownMarket, clock: SkippingClock) -> None:
         self._market, self._clock = market, clock
 
     async def fetch_tvl(self, names: Sequence[str]) -> Mapping[str, Tvl]:
@@ -95,7 +84,7 @@ class MarketTvl:
 class MarketMacro:
     """The market's own macro series, as far as they lie in the past. A `MacroSource`."""
 
-    def __init__(self, market: TvlMarket, clock: SkippingClock) -> None:
+    def __init__(self, market: KnownMarket, clock: SkippingClock) -> None:
         self._market, self._clock = market, clock
         self.names = market.macro_names
 
@@ -118,18 +107,21 @@ async def embed_synthetic(settings: Settings, *, scenario: str, seed: int, start
     """An exchange on a seeded synthetic market that begins at `start_ms` (default: now) with round prices."""
     start_ms, tokens = start_ms or SystemClock().now_ms(), tokens_of(settings)
     anchors = {token: ANCHORS[token] for token in tokens if token in ANCHORS}
-    market = SyntheticMarket(seed=seed, start_ms=start_ms, tokens=tokens, scenario=scenario, anchor_prices=anchors)
-    return await embed(settings, market, start_ms)
+    market: KnownMarket = SyntheticMarket(
+        seed=seed, start_ms=start_ms, tokens=tokens, scenario=scenario, anchor_prices=anchors
+    )
+    scaled = [perp for perp in settings.universe.perp_symbols if settings.universe.scale_of(perp) != 1]
+    return await embed(settings, ByThousands(market, scaled) if scaled else market, start_ms)
 
 
-async def embed(settings: Settings, market: TvlMarket, start_ms: int) -> Embedded:
+async def embed(settings: Settings, market: KnownMarket, start_ms: int) -> Embedded:
     """Start an exchange whose account stands at the neutral weights of the playbook, with the configured reserve.
 
     Each sector's spot share is divided equally between the tokens that belong to it alone, so that the sleeves add up
     to their shares to the cent.
     """
     policy, sectors, book_quote = settings.playbook, settings.universe, settings.paper.book_quote
-    instruments = _instruments(market, tokens_of(settings), start_ms)
+    instruments = _instruments(market, tokens_of(settings), sectors.perp_symbols, start_ms)
     exchange = Exchange(instruments=instruments, market=market, start_ms=start_ms)
     futures = sum((book_quote * policy.neutral.get(f"{name}.futures", ZERO) for name in sectors.sectors), ZERO)
     spot = neutral_holdings(exchange, instruments, policy, sectors, book_quote)
@@ -142,13 +134,13 @@ async def embed(settings: Settings, market: TvlMarket, start_ms: int) -> Embedde
     return Embedded(exchange, server, clock, key, directory, MarketTvl(market, clock), MarketMacro(market, clock))
 
 
-def _instruments(market: Market, tokens: Sequence[str], start_ms: int) -> dict[str, Instrument]:
-    """What the market has of the tokens, on grids that fit their first prices."""
+def _instruments(market: Market, tokens: Sequence[str], perps: Sequence[str], start_ms: int) -> dict[str, Instrument]:
+    """What the market has of the tokens and of perps under other names, on grids that fit their first prices."""
     known, prices = set(market.symbols), {}
-    for token in tokens:
-        symbol = f"{token}/USDT"
-        if symbol in known:
-            prices[token] = market.at(symbol, max(start_ms, market.listed(symbol)[0])).mid
+    for symbol in (*(f"{token}/USDT" for token in tokens), *perps):
+        base = symbol.partition("/")[0]
+        if symbol in known and base not in prices:
+            prices[base] = market.at(symbol, max(start_ms, market.listed(symbol)[0])).mid
     return {s: i for s, i in default_instruments(tuple(prices), prices).items() if s in known}
 
 

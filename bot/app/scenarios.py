@@ -104,8 +104,9 @@ async def _replay(options: Any) -> Stage:
         ) from error
     try:
         market = load_market(
-            options.market, tokens_of(settings), start_ms=_ms(options.start - HISTORY), end_ms=_ms(options.end)
-        )
+            options.market, tokens_of(settings), start_ms=_ms(options.start - HISTORY), end_ms=_ms(options.end),
+            perps=settings.universe.perp_symbols,
+        )  # fmt: skip
     except (MarketFolderError, OSError, ValueError) as error:
         raise ScenarioError(f"--market {options.market}: {error}") from error
     embedded = await embed(settings, market, _ms(options.start))

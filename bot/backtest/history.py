@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from bot.domain.market import Tvl
 from bot.playbook.membership import Sectors
 from bot.simex.market.base import DAY_MS, HOUR_MS
-from bot.simex.market.path import CandlePath
+from bot.simex.market.path import CandlePath, rescaled
 from bot.simex.market.replay import ReplayMarket
 
 PRICES = ("open", "high", "low", "close")
@@ -124,7 +124,7 @@ def load_history(
     own = _candles(folder / "perp_ohlcv_1h.parquet", perps, first_ms, end_ms, HOUR_MS)
     daily = _first_days(folder / "perp_ohlcv_1d.parquet", perps)
     for perp in perps:
-        spot = paths.get(perp.partition(":")[0])
+        spot = _spot_of(perp, paths, sectors)
         signs = [at for at in (daily.get(perp), *(own[perp].starts[:1] if perp in own else ()),
                                *(at for at, _ in funding.get(perp, ())[:1])) if at is not None]  # fmt: skip
         if spot is not None and signs:
@@ -134,6 +134,12 @@ def load_history(
     absent = tuple(symbol for symbol in spots if symbol not in paths)
     tvl = RecordedTvl(_tvl(folder, first_ms - TVL_DAYS * DAY_MS, end_ms), tvl_parts)
     return History(market, tvl, listed, drawn, absent)
+
+
+def _spot_of(perp: str, paths: Mapping[str, CandlePath], sectors: Sectors) -> CandlePath | None:
+    """The spot candles behind a perp in the perp's unit, None where there are none."""
+    spot, scale = paths.get(sectors.spot_of(perp)), sectors.scale_of(perp)
+    return spot if spot is None or scale == 1 else rescaled(spot, float(scale))
 
 
 def _spot_paths(

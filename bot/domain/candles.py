@@ -32,6 +32,15 @@ class CandleSeries:
         """When the newest candle closed, UTC ms; 0 when empty."""
         return self.starts_ms[-1] + self.timeframe_ms if self.starts_ms else 0
 
+    def scaled(self, factor: float) -> "CandleSeries":
+        """The same candles in another unit of the token; volumes are in quote and stay."""
+        opens, highs, lows, closes = (
+            tuple(price * factor for price in column) for column in (self.opens, self.highs, self.lows, self.closes)
+        )
+        return CandleSeries(
+            self.symbol, self.timeframe_ms, self.starts_ms, opens, highs, lows, closes, self.volumes_quote
+        )
+
     def tail(self, count: int) -> "CandleSeries":
         """The newest `count` candles."""
         columns = (self.starts_ms, self.opens, self.highs, self.lows, self.closes, self.volumes_quote)

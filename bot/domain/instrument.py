@@ -4,11 +4,30 @@ Sizes of spot instruments are in base units, sizes of perps in contracts; `contr
 `multiplier` (tokens per base unit: 1000 for 1000PEPE) convert. Symbols are unified: `UNI/USDT`, `UNI/USDT:USDT`.
 """
 
+import re
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
 from bot.domain.money import ONE, ZERO, ceil_to, floor_to, nearest_to
+
+_MULTIPLIER = re.compile(r"(1000(?:0{1,3})?|1M(?=[A-Z]{4}))[A-Z]")
+_MILLION = "1M"
+
+
+def multiplier_of(base: str) -> Decimal:
+    """Tokens per base unit, read off a base as Binance writes it: 1000 of `1000PEPE`, a million of `1MBABYDOGE`; 1 of
+    every other one (`1INCH`)."""
+    found = _MULTIPLIER.match(base)
+    if found is None:
+        return ONE
+    return Decimal(1_000_000) if found.group(1) == _MILLION else Decimal(found.group(1))
+
+
+def token_of(base: str) -> str:
+    """The token behind a base: PEPE for 1000PEPE."""
+    found = _MULTIPLIER.match(base)
+    return base if found is None else base[found.end(1) :]
 
 
 class Kind(StrEnum):
@@ -62,8 +81,7 @@ class Instrument:
     @property
     def token(self) -> str:
         """The token behind the base: PEPE for 1000PEPE."""
-        prefix = str(int(self.multiplier))
-        return self.base.removeprefix(prefix) if self.multiplier != 1 else self.base
+        return token_of(self.base) if self.multiplier != 1 else self.base
 
     def floor_size(self, size: Decimal) -> Decimal:
         return floor_to(size, self.size_step)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from bot.domain.campaign import Campaign, Leg, Tranche
+from bot.domain.instrument import multiplier_of, token_of
 from bot.domain.market import Funding, Snapshot
 from bot.domain.money import ONE, ZERO
 from bot.domain.order import Purpose
@@ -98,5 +99,13 @@ def _planned_hours(leg: Leg, tranche: Tranche, campaign: Campaign, at_ms: int) -
 
 
 def _basis(symbol: str, interval_hours: int, snapshot: Snapshot) -> Decimal | None:
-    perp, spot = snapshot.price(symbol), snapshot.price(symbol.split(":", 1)[0])
+    perp, spot = snapshot.price(symbol), _spot_price(symbol, snapshot)
     return basis_annualised(perp, spot, Decimal(interval_hours)) if perp and spot else None
+
+
+def _spot_price(perp: str, snapshot: Snapshot) -> Decimal | None:
+    """Price of spot in the perp's unit: a thousand PEPE beside 1000PEPE."""
+    base, _, quote = perp.partition(":")[0].partition("/")
+    listed = snapshot.price(f"{base}/{quote}")
+    token = snapshot.price(f"{token_of(base)}/{quote}") if listed is None else None
+    return listed if token is None else token * multiplier_of(base)

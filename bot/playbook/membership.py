@@ -10,6 +10,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from bot.domain.instrument import multiplier_of
 from bot.domain.money import ONE, ZERO
 
 Weight = Annotated[Decimal, Field(gt=0, le=1)]
@@ -147,6 +148,11 @@ class Sectors(BaseModel):
         """Unified spot symbol of the token behind a perp symbol."""
         token = next((token for token, symbol in self.perps.items() if symbol == perp), perp.split("/", 1)[0])
         return self.spot(token)
+
+    def scale_of(self, perp: str) -> Decimal:
+        """What one base unit of a perp is worth in units of the token behind it: 1000 for 1000PEPE over PEPE."""
+        token, _, _ = self.spot_of(perp).partition("/")
+        return multiplier_of(perp.split("/", 1)[0]) / multiplier_of(token)
 
     def hedges(self, sector: str) -> tuple[str, ...]:
         """Perp symbols that may hedge a sector, best first."""

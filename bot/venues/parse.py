@@ -4,12 +4,11 @@ Rows are Binance's own, as ccxt hands them through: ccxt's unified shapes order 
 text, lose quote volumes, and know three names for one margin type.
 """
 
-import re
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
-from bot.domain.instrument import Instrument, Kind, Side
+from bot.domain.instrument import Instrument, Kind, Side, multiplier_of
 from bot.domain.market import Book, Funding, Quote
 from bot.domain.money import ONE, ZERO, dec
 from bot.domain.order import Fill
@@ -18,7 +17,6 @@ from bot.ports import OrderReport, Payment, ReportState
 
 Row = Mapping[str, Any]
 
-_MULTIPLIER = re.compile(r"(1000(?:0{1,3})?)[A-Z]")
 _STATES = {
     "NEW": ReportState.OPEN,
     "PENDING_NEW": ReportState.OPEN,
@@ -63,7 +61,6 @@ def instrument(market: Row, *, venue: str, leverage_max: Decimal = ONE) -> Instr
     lot, notional = filters["LOT_SIZE"], filters.get("NOTIONAL") or filters.get("MIN_NOTIONAL") or {}
     is_perp = bool(market.get("swap"))
     base = str(market["base"])
-    scaled = _MULTIPLIER.match(base)
     return Instrument(
         venue=venue,
         symbol=str(market["symbol"]),
@@ -77,7 +74,7 @@ def instrument(market: Row, *, venue: str, leverage_max: Decimal = ONE) -> Instr
         size_max=_positive(lot.get("maxQty")),
         market_size_max=_positive(filters.get("MARKET_LOT_SIZE", {}).get("maxQty")),
         contract_size=number(market.get("contractSize") or "1"),
-        multiplier=Decimal(scaled.group(1)) if scaled else ONE,
+        multiplier=multiplier_of(base),
         maker_fee=number(market.get("maker") or "0"),
         taker_fee=number(market.get("taker") or "0"),
         leverage_max=leverage_max if is_perp else ONE,

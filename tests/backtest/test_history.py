@@ -107,3 +107,23 @@ def test_a_directory_that_cannot_be_used_is_one_clear_error(tmp_path: Path, prep
     with pytest.raises(HistoryProblem, match=words) as problem:
         load(folder)
     assert str(folder) in str(problem.value)
+
+
+def test_a_perp_by_the_thousand_follows_a_thousand_tokens_of_its_spot(tmp_path: Path) -> None:
+    prices = {"PEPE/USDT": wandering(1, 0.00001), ETH: wandering(2, 100.0), BTC: wandering(4, 1000.0)}
+    write_history(tmp_path, prices, START_MS - 2 * DAY, 24 * 9)
+    perp = "1000PEPE/USDT:USDT"
+    own = path_of(lambda at: prices["PEPE/USDT"](at) * 1010, START_MS + 2 * DAY, 24)
+    write_table(tmp_path / "perp_ohlcv_1h.parquet", {perp: rows_of(own)})
+    paid = {"ts": [START_MS + DAY], "symbol": [perp], "funding_rate": [0.0001]}
+    pq.write_table(pa.table(paid), tmp_path / "funding_8h.parquet")
+    sectors = Sectors(
+        sectors={"defi": Sector(hedge=("PEPE",)), "infra": Sector()},
+        tokens={"PEPE": {"defi": Decimal(1)}, "ETH": {"infra": Decimal(1)}},
+        perps={"PEPE": perp},
+    )
+    market = load_history(tmp_path, sectors, WINDOW, market_symbol=BTC, tvl_parts={}).market
+    at_ms = START_MS + DAY + 5 * H
+    assert market.at(perp, at_ms).mid == pytest.approx(1000 * market.at("PEPE/USDT", at_ms).mid)
+    later = market.at(perp, START_MS + 2 * DAY + H)
+    assert later.mark == pytest.approx(later.index * 1.01), "the index is a thousand tokens of spot"

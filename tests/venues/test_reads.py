@@ -278,7 +278,15 @@ async def test_a_stale_stamp_makes_the_clock_be_measured_and_the_read_tried_agai
 
 @pytest.mark.parametrize(
     ("base", "multiplier"),
-    [("UNI", 1), ("1000PEPE", 1000), ("1000000MOG", 1_000_000), ("1INCH", 1), ("100X", 1), ("10000LADYS", 10_000)],
+    [
+        ("UNI", 1),
+        ("1000PEPE", 1000),
+        ("1000000MOG", 1_000_000),
+        ("1INCH", 1),
+        ("100X", 1),
+        ("10000LADYS", 10_000),
+        ("1MBABYDOGE", 1_000_000),
+    ],
 )
 def test_scaled_bases_are_told_by_their_digits(base: str, multiplier: int) -> None:
     grid = [

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bot.domain.candles import CandleSeries
+from bot.domain.instrument import multiplier_of, token_of
 from bot.simex.engine.market import FundingTerms, Levels, PriceKind, PricePoint
 from bot.simex.market.path import Path, series_of, thinned
 
@@ -32,6 +33,13 @@ class Track:
 
     def path(self, kind: PriceKind) -> Path:
         return self.last if kind == "last" else self.mark if kind == "mark" else self.index
+
+
+def spot_behind(perp: str) -> tuple[str, float]:
+    """The spot symbol that a perp follows where it is not listed as a token of its own, and how many of its tokens one
+    unit of the perp is: PEPE/USDT and 1000 for 1000PEPE/USDT:USDT."""
+    base, _, quote = perp.partition(":")[0].partition("/")
+    return f"{token_of(base)}/{quote}", float(multiplier_of(base))
 
 
 class PathMarket:

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from math import floor, log10
 
-from bot.domain.instrument import Instrument, Kind
+from bot.domain.instrument import Instrument, Kind, multiplier_of, token_of
 from bot.domain.money import ONE
 
+_SATOSHI = Decimal("0.00000001")
 DEFI, INFRA, OTHER = "defi", "infra", "other"
 
 
@@ -73,7 +74,8 @@ TOKENS: Mapping[str, TokenTraits] = {
 
 
 def traits_of(token: str) -> TokenTraits:
-    return TOKENS.get(token, UNKNOWN)
+    """Volumes and betas by token, also of one that is traded by the thousand; `price` is that of the plain token."""
+    return TOKENS.get(token_of(token), UNKNOWN)
 
 
 def spot_symbol(token: str) -> str:
@@ -108,12 +110,13 @@ def _spot(token: str, price: float) -> Instrument:
         kind=Kind.SPOT,
         base=token,
         quote="USDT",
-        price_tick=min(Decimal("0.01"), _power(floor(log10(price)) - 4)),
+        price_tick=_tick(Decimal("0.01"), price),
         size_step=step,
         size_min=step,
         notional_min=Decimal(5),
-        size_max=Decimal(9_000_000),
+        size_max=max(Decimal(9_000_000), Decimal(round(4e6 / price))),
         market_size_max=Decimal(round(2e6 / price) + 1),
+        multiplier=multiplier_of(token),
         maker_fee=Decimal("0.001"),
         taker_fee=Decimal("0.001"),
         venue_symbol=f"{token}USDT",
@@ -128,17 +131,23 @@ def _perp(token: str, price: float, traits: TokenTraits) -> Instrument:
         kind=Kind.PERP,
         base=token,
         quote="USDT",
-        price_tick=min(Decimal("0.1"), _power(floor(log10(price)) - 4)),
+        price_tick=_tick(Decimal("0.1"), price),
         size_step=step,
         size_min=step,
         notional_min=Decimal(5),
-        size_max=Decimal(9_000_000),
+        size_max=max(Decimal(9_000_000), Decimal(round(4e6 / price))),
         market_size_max=Decimal(round(2e6 / price) + 1),
+        multiplier=multiplier_of(token),
         maker_fee=Decimal("0.0002"),
         taker_fee=Decimal("0.0005"),
         leverage_max=Decimal(traits.leverage_max),
         venue_symbol=f"{token}USDT",
     )
+
+
+def _tick(coarsest: Decimal, price: float) -> Decimal:
+    """Five digits of the price; never finer than the eight decimals that venues write."""
+    return min(coarsest, max(_SATOSHI, _power(floor(log10(price)) - 4)))
 
 
 def _power(exponent: int) -> Decimal:

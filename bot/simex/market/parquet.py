@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from bot.simex.market.base import HOUR_MS
 from bot.simex.market.catalogue import perp_symbol, spot_symbol
 from bot.simex.market.path import CandlePath
-from bot.simex.market.replay import ReplayMarket, filled_from, longest_stretch
+from bot.simex.market.replay import ReplayMarket, filled_from, longest_stretch, spot_path
 
 HOLE_MS = 48 * HOUR_MS
 CANDLE_COLUMNS = ("open", "high", "low", "close", "volume")
@@ -28,19 +28,25 @@ class MarketFolderError(Exception):
 
 
 def load_market(
-    folder: Path, tokens: Iterable[str], *, start_ms: int, end_ms: int, hole_ms: int = HOLE_MS
+    folder: Path,
+    tokens: Iterable[str],
+    *,
+    start_ms: int,
+    end_ms: int,
+    perps: Iterable[str] = (),
+    hole_ms: int = HOLE_MS,
 ) -> ReplayMarket:
     """Hourly candles of the tokens' spot and perp symbols that open in [start, end), with funding, interest and TVL.
 
     A spot series with a hole of more than `hole_ms` is cut to its longest stretch without one. A perp follows spot
-    where its own candles are missing; tokens without spot candles are left out. TVL names are the folder's: `total` and
-    the protocols' names.
+    where its own candles are missing; tokens without spot candles are left out. `perps` are those under other names
+    than their token's. TVL names are the folder's: `total` and the protocols' names.
 
     Raises:
         MarketFolderError: when the folder has no `ohlcv_1h.parquet`, or no candle of any token in the window.
     """
     names = tuple(dict.fromkeys(tokens))
-    spots, perps = [spot_symbol(t) for t in names], [perp_symbol(t) for t in names]
+    spots, perps = [spot_symbol(t) for t in names], list(dict.fromkeys((*(perp_symbol(t) for t in names), *perps)))
     if not (folder / "ohlcv_1h.parquet").is_file():
         raise MarketFolderError(f"{folder}: there is no ohlcv_1h.parquet with hourly spot candles")
     candles = _candles(folder / "ohlcv_1h.parquet", spots, start_ms, end_ms)
@@ -50,7 +56,7 @@ def load_market(
     funding = _pairs(folder / "funding_8h.parquet", perps, "funding_rate", start_ms, end_ms)
     own = _candles(folder / "perp_ohlcv_1h.parquet", perps, start_ms, end_ms)
     for perp in perps:
-        spot = kept.get(perp.partition(":")[0])
+        spot = spot_path(perp, kept)
         if spot is not None and (perp in own or perp in funding):
             kept[perp] = _perp(own.get(perp) or CandlePath(HOUR_MS), spot, [at for at, _ in funding.get(perp, ())])
     return ReplayMarket(

@@ -4,6 +4,7 @@ A candle that closes at or above its open runs open → low → high → close, 
 step a third of the time. So every price of a candle is met, in an order that does not depend on how time is advanced.
 """
 
+from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, MutableSequence, Sequence
 from dataclasses import dataclass, field
@@ -183,6 +184,37 @@ class CandlePath:
             rows[2][-1], rows[3][-1], rows[4][-1] = most, least, self.price(now_ms)
             rows[5][-1] *= (now_ms - opened) / self.timeframe_ms
         return rows
+
+
+def rescaled(path: CandlePath, factor: float) -> CandlePath:
+    """The same candles in another unit: a thousand tokens cost a thousand times as much. Volumes, in quote, stay."""
+    opens, highs, lows, closes = (
+        array("d", (price * factor for price in column)) for column in (path.opens, path.highs, path.lows, path.closes)
+    )
+    return CandlePath(path.timeframe_ms, path.starts, opens, highs, lows, closes, path.volumes)
+
+
+@dataclass(frozen=True, slots=True)
+class ScaledPath:
+    """A path seen in another unit, as it grows."""
+
+    path: Path
+    factor: float
+
+    def price(self, ms: int) -> float:
+        return self.path.price(ms) * self.factor
+
+    def extremes(self, start_ms: int, end_ms: int) -> tuple[float, float]:
+        low, high = self.path.extremes(start_ms, end_ms)
+        return low * self.factor, high * self.factor
+
+    def crossing(self, start_ms: int, end_ms: int, price: float, *, rising: bool) -> int | None:
+        return self.path.crossing(start_ms, end_ms, price / self.factor, rising=rising)
+
+    def columns(self, timeframe_ms: int, start_ms: int, end_ms: int, limit: int, now_ms: int) -> Columns:
+        starts, *prices, volumes = self.path.columns(timeframe_ms, start_ms, end_ms, limit, now_ms)
+        opens, highs, lows, closes = ([price * self.factor for price in column] for column in prices)
+        return starts, opens, highs, lows, closes, volumes
 
 
 @dataclass(slots=True)

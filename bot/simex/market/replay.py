@@ -10,8 +10,8 @@ from itertools import pairwise
 
 from bot.domain.market import Macro, Tvl
 from bot.simex.engine.market import PricePoint
-from bot.simex.market.base import DAY_MS, PathMarket, Track
-from bot.simex.market.path import CandlePath, thinned
+from bot.simex.market.base import DAY_MS, PathMarket, Track, spot_behind
+from bot.simex.market.path import CandlePath, rescaled, thinned
 
 DEPTH_SHARE = 0.008  # of a day's volume, offered within one percent
 DEPTH_LEAST = 2_000.0
@@ -41,8 +41,8 @@ class ReplayMarket(PathMarket):
         self._points: dict[str, tuple[int, PricePoint]] = {}  # the last one of each symbol: a quote asks four times
         for symbol in dict.fromkeys((*candles, *perps)):
             spot = symbol.partition(":")[0]
-            own = candles.get(symbol)
-            path = own if own is not None and own.starts else candles.get(spot)
+            own, index = candles.get(symbol), spot_path(symbol, candles)
+            path = own if own is not None and own.starts else index
             if path is None or not path.starts:
                 if symbol in perps:
                     raise ValueError(f"{symbol} has no candles and no spot symbol {spot} to follow")
@@ -50,7 +50,6 @@ class ReplayMarket(PathMarket):
             if any(a >= b for a, b in pairwise(path.starts)):
                 raise ValueError(f"{symbol}: candles are not in ascending order")
             self._day_volumes[symbol] = _day_volumes(path)
-            index = candles.get(spot)
             self._tracks[symbol] = Track(
                 last=path,
                 mark=path,
@@ -97,6 +96,15 @@ class ReplayMarket(PathMarket):
     @property
     def tvl_names(self) -> tuple[str, ...]:
         return tuple(self._tvl)
+
+
+def spot_path(symbol: str, candles: Mapping[str, CandlePath]) -> CandlePath | None:
+    """The spot candles behind a symbol in its own unit, None where there are none."""
+    own = candles.get(symbol.partition(":")[0])
+    spot, factor = spot_behind(symbol)
+    if own is not None or factor == 1 or spot not in candles:
+        return own
+    return rescaled(candles[spot], factor)
 
 
 def _day_volumes(path: CandlePath) -> list[float]:

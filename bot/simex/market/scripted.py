@@ -2,14 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 
-from bot.simex.market.base import PathMarket, Track
-from bot.simex.market.path import PointPath
+from bot.simex.market.base import PathMarket, Track, spot_behind
+from bot.simex.market.path import Path, PointPath, ScaledPath
 
 Points = Sequence[tuple[int, float]]
 
 
 class ScriptedMarket(PathMarket):
-    """`points` are (time, price) by symbol; a perp `A/USDT:USDT` without points of its own follows `A/USDT`, its index.
+    """`points` are (time, price) by symbol; a perp `A/USDT:USDT` without points of its own follows `A/USDT`, its index
+    (`1000A/USDT:USDT` a thousand of them).
 
     `marks` and `funding` (time, rate) are by perp symbol; without marks a perp's mark is its last price.
     """
@@ -30,12 +31,17 @@ class ScriptedMarket(PathMarket):
         self._marks = {symbol: _path(rows) for symbol, rows in (marks or {}).items()}
         for symbol in dict.fromkeys((*points, *perps)):
             spot = symbol.partition(":")[0]
-            last = self._paths.get(symbol) or self._paths[spot]
+            token, factor = spot_behind(symbol)
+            index: Path | None = self._paths.get(spot)
+            if index is None and token in self._paths:
+                index = ScaledPath(self._paths[token], factor)
+            first = self._paths.get(symbol) or self._paths.get(spot) or self._paths[token]
+            last = self._paths.get(symbol) or index or first
             self._tracks[symbol] = Track(
                 last=last,
                 mark=self._marks.get(symbol, last),
-                index=self._paths.get(spot, last),
-                start_ms=last.times[0],
+                index=index or last,
+                start_ms=first.times[0],
                 end_ms=(ends_ms or {}).get(symbol),
                 spread=spread,
                 depth_quote=depth_quote,

@@ -146,4 +146,4 @@ def test_instruments_of_every_known_token_are_fine_enough() -> None:
         assert unit.market_size_max * price > 100_000, symbol
     assert made["UNI/USDT"].venue_symbol == made["UNI/USDT:USDT"].venue_symbol == "UNIUSDT"
     cheap = default_instruments(["NEW"], prices={"NEW": Decimal("0.00002")})["NEW/USDT"]
-    assert cheap.price_tick == Decimal("0.000000001")
+    assert cheap.price_tick == Decimal("0.00000001"), "as fine as venues write prices, no finer"
