@@ -40,6 +40,7 @@ OWNERS = {
     "pydantic": (
         "bot/playbook/policy.py",
         "bot/playbook/membership.py",
+        "bot/playbook/renames.py",
         "bot/risk.py",
         "bot/risk/*.py",
         "bot/app/settings*.py",

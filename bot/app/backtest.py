@@ -197,7 +197,7 @@ class _Run:
             executor=Executor(venue, journal, settings.execution, account=self._account, is_stopped=lambda _: False),
             observer=Observer(
                 venue,
-                wanted_of(settings),
+                replace(wanted_of(settings), lineages={}),  # the recorded candles are joined already
                 tvl=tvl,
                 macro=macro,
                 events=tuple(entry.event for entry in settings.calendar),

@@ -99,7 +99,7 @@ def run_record(asked: Asked, settings: Settings, history: History, *, tell: Call
         book_quote=settings.paper.book_quote + settings.playbook.reserve_quote, seed=asked.seed,
         config_digest=settings.digest, market_symbol=settings.playbook.market_symbol,
         cadence={"decide_hours": asked.decide_hours, "guard_hours": asked.guard_hours},
-        tokens=history.listed, drawn_hours=history.drawn, absent=history.absent,
+        tokens=history.listed, drawn_hours=history.drawn, absent=history.absent, cut=history.cut,
     )  # fmt: skip
     files = settings.macro.files
     world = World(

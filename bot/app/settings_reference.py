@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
 from decimal import Decimal
 from enum import Enum
 from pathlib import Path
@@ -19,7 +20,10 @@ from bot.app.settings_layers import SECRET_NAMES, KeyPath, Layer
 
 _BARE = re.compile(r"[A-Za-z0-9_\-]+")
 _BOUNDS = (("ge", "≥"), ("gt", ">"), ("le", "≤"), ("lt", "<"), ("min_length", "at least"), ("max_length", "at most"))
-_PLAIN = {int: "whole number", Decimal: "number", float: "number", bool: "true or false", str: "text", Path: "path"}
+_PLAIN = {
+    int: "whole number", Decimal: "number", float: "number", bool: "true or false", str: "text", Path: "path",
+    date: "day",
+}  # fmt: skip
 INTRODUCTION = """# Configuration
 
 Made from the models by `python -m tests.app.test_configuration_page`; a test compares.
@@ -154,6 +158,8 @@ def _models_in(kind: Any) -> Iterator[type[BaseModel]]:
     for argument in get_args(kind):
         if isinstance(argument, type) and issubclass(argument, BaseModel):
             yield argument
+        else:
+            yield from _models_in(argument)
 
 
 def _is_section(field: FieldInfo) -> bool:

@@ -268,4 +268,5 @@ def wanted_of(settings: Settings) -> Wanted:
         open_interest=perps,
         tvl=(*universe.sectors, *(("total",) if "total" in settings.tvl.parts else ())),
         book_levels=settings.cadence.book_levels,
+        lineages=universe.lineages,
     )

@@ -8,7 +8,7 @@ there from its first day to its last. Nothing is known before its time: a day's 
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from bot.backtest.descent import Descent, copy_rows, empty_path
 from bot.domain.market import Tvl
 from bot.playbook.membership import Sectors
 from bot.simex.market.base import DAY_MS, HOUR_MS
@@ -52,13 +53,15 @@ class Window:
 @dataclass(frozen=True, slots=True)
 class History:
     """A market and what is known beside prices. `listed` maps a spot symbol to its first and last moment, `drawn` to
-    the number of its hours that were drawn from daily candles; `absent` names tokens without any candle."""
+    the number of its hours that were drawn from daily candles; `absent` names tokens without any candle, `cut` those
+    whose candles before a time are another listing's."""
 
     market: ReplayMarket
     tvl: "RecordedTvl"
     listed: Mapping[str, tuple[int, int]]
     drawn: Mapping[str, int]
     absent: tuple[str, ...]
+    cut: Mapping[str, int] = field(default_factory=dict)
 
 
 class RecordedTvl:
@@ -116,24 +119,29 @@ def load_history(
     pa.set_memory_pool(pa.system_memory_pool())  # the others keep for later what a run of hours never needs again
     first_ms, end_ms = window.first_ms, window.end_ms + AFTER_MS
     spots = list(dict.fromkeys((market_symbol, *sectors.spot_symbols)))
-    paths, drawn = _spot_paths(folder, spots, first_ms, end_ms)
+    descent = Descent(sectors)
+    found, hours = _spot_paths(folder, descent.with_formers(spots), first_ms, end_ms)
+    paths, drawn, cut = descent.joined(spots, found, hours, window.end_ms)
     if not any(window.start_ms < path.end_ms and path.starts[0] < window.end_ms for path in paths.values()):
         raise HistoryProblem(f"{folder}: none of {', '.join(spots)} has a candle in the time asked for")
     perps = list(sectors.perp_symbols)
-    funding = _pairs(folder / "funding_8h.parquet", perps, "funding_rate", first_ms, end_ms)
-    own = _candles(folder / "perp_ohlcv_1h.parquet", perps, first_ms, end_ms, HOUR_MS)
-    daily = _first_days(folder / "perp_ohlcv_1d.parquet", perps)
+    asked = descent.with_formers(perps)
+    funding = descent.rows_of(perps, _pairs(folder / "funding_8h.parquet", asked, "funding_rate", first_ms, end_ms))
+    hourly = _candles(folder / "perp_ohlcv_1h.parquet", asked, first_ms, end_ms, HOUR_MS)
+    own, _, _ = descent.joined(perps, hourly, {}, window.end_ms)
+    daily = descent.first_days(perps, _first_days(folder / "perp_ohlcv_1d.parquet", asked))
     for perp in perps:
         spot = _spot_of(perp, paths, sectors)
         signs = [at for at in (daily.get(perp), *(own[perp].starts[:1] if perp in own else ()),
                                *(at for at, _ in funding.get(perp, ())[:1])) if at is not None]  # fmt: skip
         if spot is not None and signs:
             paths[perp] = _perp_path(own.pop(perp, None), spot, min(signs))
-    market = ReplayMarket(paths, funding=funding, interest=_interest(folder, perps, first_ms, end_ms))
+    interest = descent.rows_of(perps, _interest(folder, asked, first_ms, end_ms))
+    market = ReplayMarket(paths, funding=funding, interest=interest)
     listed = {symbol: (path.starts[0], path.end_ms) for symbol, path in paths.items() if ":" not in symbol}
-    absent = tuple(symbol for symbol in spots if symbol not in paths)
+    absent = tuple(symbol for symbol in spots if symbol not in paths and symbol not in descent.continued)
     tvl = RecordedTvl(_tvl(folder, first_ms - TVL_DAYS * DAY_MS, end_ms), tvl_parts)
-    return History(market, tvl, listed, drawn, absent)
+    return History(market, tvl, listed, drawn, absent, cut)
 
 
 def _spot_of(perp: str, paths: Mapping[str, CandlePath], sectors: Sectors) -> CandlePath | None:
@@ -162,16 +170,16 @@ def _filled(hours: CandlePath, days: CandlePath) -> tuple[CandlePath, int]:
     lacking = [index for index, at in enumerate(days.starts) if at // DAY_MS not in having]
     if not lacking:
         return hours, 0
-    made, row, count = _empty(), 0, len(hours.starts)
+    made, row, count = empty_path(), 0, len(hours.starts)
     for index in lacking:
         day_ms = days.starts[index]
         upto = row
         while upto < count and hours.starts[upto] < day_ms:
             upto += 1
-        _copy(hours, made, row, upto)
+        copy_rows(hours, made, row, upto)
         row = upto
         _draw(days, index, made)
-    _copy(hours, made, row, count)
+    copy_rows(hours, made, row, count)
     return made, len(lacking) * HOURS
 
 
@@ -200,7 +208,7 @@ def _perp_path(own: CandlePath | None, spot: CandlePath, start_ms: int) -> Candl
     if own is not None and own.starts == spot.starts[first:]:
         return own
     rows = dict(zip(own.starts, range(len(own.starts)), strict=True)) if own is not None else {}
-    made = _empty()
+    made = empty_path()
     row, count = first, len(spot.starts)
     while row < count:
         # One stretch after the other: candles of its own that follow each other, or spot candles without any.
@@ -208,19 +216,10 @@ def _perp_path(own: CandlePath | None, spot: CandlePath, start_ms: int) -> Candl
         while row < count and rows.get(spot.starts[row]) == (None if mine is None else mine + row - low):
             row += 1
         if own is not None and mine is not None:
-            _copy(own, made, mine, mine + row - low)
+            copy_rows(own, made, mine, mine + row - low)
         else:
-            _copy(spot, made, low, row)
+            copy_rows(spot, made, low, row)
     return made
-
-
-def _empty(timeframe_ms: int = HOUR_MS) -> CandlePath:
-    return CandlePath(timeframe_ms, array("q"), array("d"), array("d"), array("d"), array("d"), array("d"))
-
-
-def _copy(source: CandlePath, made: CandlePath, low: int, high: int) -> None:
-    for name in ("starts", "opens", "highs", "lows", "closes", "volumes"):
-        getattr(made, name).extend(getattr(source, name)[low:high])
 
 
 def _read(path: Path, columns: Sequence[str], condition: Any) -> Any:
@@ -274,7 +273,7 @@ def _candles(
         for symbol in rows["symbol"].unique().to_pylist():
             own = rows.filter(pc.equal(rows["symbol"], symbol))
             amounts = own[volume] if volume != "volume" else pc.multiply(own["volume"], own["close"])
-            made = found.setdefault(symbol, _empty(timeframe_ms))
+            made = found.setdefault(symbol, empty_path(timeframe_ms))
             _take(own["ts"].cast(pa.int64()), made.starts)
             for column, values in zip((*PRICES, volume), (*(own[name] for name in PRICES), amounts), strict=True):
                 _take(values.cast(pa.float64()), getattr(made, "volumes" if column == volume else f"{column}s"))

@@ -288,6 +288,9 @@ def _facts(document: Mapping[str, Any]) -> str:
         f"{cadence['decide_hours']} h and guards every {cadence['guard_hours']} h. Tokens without candles: "
         f"{', '.join(document['absent']) or 'none'}."
     )
+    if document["cut"]:
+        told = ", ".join(f"{symbol} before {day}" for symbol, day in document["cut"].items())
+        words += f" Left out as another listing's, after a long hole: {told}."
     table = _table(("symbol", "candles from", "to", "hours drawn from daily candles"), rows)
     note = f'<p class="note">{escape(words)}</p>'
     return f"<section><details><summary>What it ran on</summary>{note}{table}</details></section>"

@@ -99,6 +99,7 @@ class Record:
     tokens: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     drawn_hours: Mapping[str, int] = field(default_factory=dict)
     absent: Sequence[str] = ()
+    cut: Mapping[str, int] = field(default_factory=dict)
     moments: list[Moment] = field(default_factory=list)
     hours: list[tuple[int, float]] = field(default_factory=list)
     turns: list[Turn] = field(default_factory=list)
@@ -143,6 +144,7 @@ def document_of(record: Record) -> dict[str, Any]:
         "tokens": {s: {"from": day_of(a), "to": day_of(b), "drawn_hours": record.drawn_hours.get(s, 0)}
                    for s, (a, b) in sorted(record.tokens.items())},
         "absent": list(record.absent),
+        "cut": {symbol: day_of(at) for symbol, at in sorted(record.cut.items())},
         "reconciled": record.reconciled,
         "equity_end_quote": str(record.moments[-1].equity),
         "figures": {name: found.document for name, found in figures.items()},

@@ -6,12 +6,14 @@ most of a venue's request budget on what is known.
 
 import math
 import operator
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from bot.domain.candles import CandleSeries
+from bot.domain.lineage import PLAIN, Lineage, Span, without_older
 from bot.domain.market import Missing
 from bot.feeds.gathering import gather_each
-from bot.ports import Venue
+from bot.ports import Unavailable, Venue
 
 PAGE = 500
 LATE_CANDLES = 2
@@ -19,11 +21,13 @@ LATE_CANDLES = 2
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """How much history is wanted: `count` closed candles of `timeframe_ms` for each symbol."""
+    """How much history is wanted: `count` closed candles of `timeframe_ms` for each symbol. `lineages` name what a
+    symbol continues, and which of its candles are another asset's."""
 
     symbols: tuple[str, ...]
     timeframe_ms: int
     count: int
+    lineages: Mapping[str, Lineage] = field(default_factory=dict)
 
 
 class CandleCache:
@@ -31,6 +35,7 @@ class CandleCache:
 
     def __init__(self) -> None:
         self._series: dict[tuple[str, int], CandleSeries] = {}
+        self._without: dict[str, Missing] = {}
 
     def __len__(self) -> int:
         return len(self._series)
@@ -40,7 +45,8 @@ class CandleCache:
     ) -> tuple[dict[str, CandleSeries], tuple[Missing, ...]]:
         """The wanted series as of now, and what is missing. Symbols no longer wanted are forgotten.
 
-        A symbol that cannot be extended keeps what is known while that ends at most two candles ago; it is named.
+        A symbol that cannot be extended keeps what is known while that ends at most two candles ago; it is named. So is
+        a former name that the venue does not serve: the history then begins with the symbol's own listing.
         """
         keep = {(symbol, wanted.timeframe_ms) for symbol in wanted.symbols}
         self._series = {key: series for key, series in self._series.items() if key in keep}
@@ -61,7 +67,7 @@ class CandleCache:
                 result[symbol] = known
             elif not any(m.what == f"candles {symbol}" for m in missing):
                 empty.append(Missing(f"candles {symbol}", _why(known)))
-        return result, (*missing, *empty)
+        return result, (*missing, *empty, *(self._without[s] for s in wanted.symbols if s in self._without))
 
     def _end_ms(self, symbol: str, wanted: History) -> int:
         known = self._series.get((symbol, wanted.timeframe_ms))
@@ -71,11 +77,14 @@ class CandleCache:
         """What is known plus what has closed since. History that starts later than its page is asked for once more
         from where it goes on, until nothing new comes."""
         first_ms = closed_ms - wanted.count * wanted.timeframe_ms
+        lineage = wanted.lineages.get(symbol, PLAIN)
         series = self._series.get((symbol, wanted.timeframe_ms))
-        if series is not None and series.end_ms < first_ms:
+        if series is not None and (series.end_ms < first_ms or symbol in self._without):
             series = None
+        if series is None and lineage.own_ms > first_ms:
+            series = await self._inherited(venue, symbol, wanted, first_ms)
         for _ in range(2 + wanted.count // PAGE):
-            since_ms = max(first_ms, series.end_ms if series is not None else 0)
+            since_ms = max(first_ms, lineage.own_ms, series.end_ms if series is not None else 0)
             due = (closed_ms - since_ms) // wanted.timeframe_ms
             if due <= 0:
                 break
@@ -83,8 +92,41 @@ class CandleCache:
             grown = merge(series, page, closed_ms)
             if grown is None or (series is not None and grown.end_ms <= series.end_ms):
                 break
-            series = grown
+            known = len(series) if series is not None else 0
+            is_seam = series is not None and series.starts_ms[-1] < lineage.own_ms
+            series = without_older(grown, lineage.gap_ms, first=known + 1 if is_seam else known)
         return (series or _nothing(symbol, wanted.timeframe_ms)).tail(wanted.count)
+
+    async def _inherited(self, venue: Venue, symbol: str, wanted: History, first_ms: int) -> CandleSeries | None:
+        """Candles of the former names, in units of today, oldest first; None where there are none."""
+        lineage, series = wanted.lineages[symbol], None
+        self._without.pop(symbol, None)
+        for span in lineage.spans(symbol)[:-1]:
+            try:
+                part = await _fetch_span(venue, span, wanted, first_ms, lineage.gap_ms)
+            except Unavailable as error:
+                words = f"{error}; the history of {symbol} goes on without its former name"
+                self._without[symbol] = Missing(f"candles {span.symbol}", words)
+                continue
+            if part is not None and len(part):
+                part = replace(part.scaled(float(1 / span.units)), symbol=symbol)
+                series = merge(series, part, span.end_ms)
+        return series
+
+
+async def _fetch_span(venue: Venue, span: Span, wanted: History, first_ms: int, gap_ms: int) -> CandleSeries | None:
+    since_ms, closed_ms = max(first_ms, span.start_ms), span.end_ms - span.end_ms % wanted.timeframe_ms
+    series: CandleSeries | None = None
+    for _ in range(2 + wanted.count // PAGE):
+        due = (closed_ms - since_ms) // wanted.timeframe_ms
+        if due <= 0:
+            break
+        page = await venue.fetch_candles(span.symbol, wanted.timeframe_ms, since_ms, min(due, PAGE))
+        grown = merge(series, page, closed_ms)
+        if grown is None or (series is not None and grown.end_ms <= series.end_ms):
+            break
+        series, since_ms = grown, grown.end_ms
+    return None if series is None else without_older(series, gap_ms)
 
 
 def merge(known: CandleSeries | None, page: CandleSeries, closed_ms: int) -> CandleSeries | None:

@@ -6,11 +6,12 @@ nothing below has to think of them (DESIGN §3, §9).
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import TypeVar
 
 from bot.domain.instrument import Instrument
+from bot.domain.lineage import Lineage
 from bot.domain.market import Book, CalendarEvent, Cost, Funding, Macro, Missing, OpenInterest, Quote, Snapshot, Tvl
 from bot.feeds.candle_cache import CandleCache, History
 from bot.feeds.gathering import gather_all, gather_each
@@ -34,6 +35,7 @@ class Wanted:
     tvl: tuple[str, ...] = ()
     books: tuple[str, ...] = ()
     book_levels: int = 50
+    lineages: Mapping[str, Lineage] = field(default_factory=dict)
 
     @property
     def symbols(self) -> tuple[str, ...]:
@@ -90,7 +92,7 @@ async def observe(
     Never raises for a source that fails: the snapshot says what is missing and why.
     """
     asked = wanted if known is None else wanted.only(known)
-    history = History(asked.candles, asked.timeframe_ms, asked.candle_count)
+    history = History(asked.candles, asked.timeframe_ms, asked.candle_count, asked.lineages)
     async with asyncio.TaskGroup() as group:
         instruments = group.create_task(_instruments(venue, wanted, previous, deadlines))
         quotes = group.create_task(

@@ -4,6 +4,7 @@ A token may lean towards several sectors; it is traded on behalf of the one it l
 """
 
 from collections.abc import Mapping
+from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated
@@ -11,7 +12,9 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from bot.domain.instrument import multiplier_of
+from bot.domain.lineage import Former, Lineage
 from bot.domain.money import ONE, ZERO
+from bot.playbook.renames import DAY_MS, Rename, day_ms, rename_problems
 
 Weight = Annotated[Decimal, Field(gt=0, le=1)]
 
@@ -63,10 +66,21 @@ class Sectors(BaseModel):
     perps: Mapping[str, str] = Field(
         default={}, description="unified perp symbols that differ from TOKEN/QUOTE:QUOTE, by token"
     )
+    renames: Mapping[str, tuple[Rename, ...]] = Field(
+        default={}, description="former names by token, oldest first: their history and balances are the token's"
+    )
+    listed: Mapping[str, date] = Field(
+        default={}, description="first day, UTC, of the asset that bears the ticker now, by token: before, another did"
+    )
+    listing_gap_days: int = Field(
+        default=14, ge=0, le=365,
+        description="a longer hole in a token's candles makes what follows another listing, days; 0: none does",
+    )  # fmt: skip
 
     @model_validator(mode="after")
     def _hang_together(self) -> "Sectors":
-        for problem in (*self._token_problems(), *self._sector_problems()):
+        renamed = rename_problems(self.renames, self.listed, self.tokens)
+        for problem in (*self._token_problems(), *self._sector_problems(), *renamed):
             raise ValueError(problem)
         return self
 
@@ -153,6 +167,26 @@ class Sectors(BaseModel):
         """What one base unit of a perp is worth in units of the token behind it: 1000 for 1000PEPE over PEPE."""
         token, _, _ = self.spot_of(perp).partition("/")
         return multiplier_of(perp.split("/", 1)[0]) / multiplier_of(token)
+
+    @property
+    def lineages(self) -> Mapping[str, Lineage]:
+        """What every spot symbol of the list, and the perps of renamed tokens, continue and where they begin."""
+        gap_ms = self.listing_gap_days * DAY_MS
+        found = {}
+        for token in self.tokens:
+            formers = self.renames.get(token, ())
+            since_ms = day_ms(self.listed[token]) if token in self.listed else 0
+            spots = tuple(Former(self.spot(f.was), f.at_ms, f.ratio) for f in formers)
+            found[self.spot(token)] = Lineage(spots, since_ms, gap_ms)
+            if formers or since_ms:
+                found[self.perp(token)] = Lineage(self._former_perps(token), since_ms)
+        return found
+
+    def _former_perps(self, token: str) -> tuple[Former, ...]:
+        """The perps of a token's former names; a contract of the one may be more tokens than one of the other."""
+        own = self.scale_of(self.perp(token))
+        perps = ((self.perp(former.was), former) for former in self.renames.get(token, ()))
+        return tuple(Former(perp, f.at_ms, f.ratio * self.scale_of(perp) / own) for perp, f in perps)
 
     def hedges(self, sector: str) -> tuple[str, ...]:
         """Perp symbols that may hedge a sector, best first."""

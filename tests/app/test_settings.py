@@ -48,6 +48,16 @@ def problem_of(*assignments: str, files: tuple[Path, ...] = ()) -> str:
         ("[universe.sectors.infra]\nhedge = ['XYZ']", "mine.toml:2 universe.sectors.infra.hedge: XYZ is not a token"),
         ("[universe.sectors.infra]\nhegde = ['ETH']", "did you mean 'hedge'?"),
         ("[playbook.evidence.breakuot]\ntrend = 1", "mine.toml:1 playbook.evidence.breakuot"),
+        (
+            "[universe.renames]\nUNJ = [{ was = 'U', at = 2024-01-01 }]",
+            "mine.toml:2 universe.renames.UNJ: UNJ is not a",
+        ),
+        (
+            "[universe.renames]\nUNI = [{ was = 'UNJ', at = 2024-01-01, ratio = 0 }]",
+            "universe.renames.UNI.0.ratio = 0: Input should be greater than 0 (new tokens that the exchange pays",
+        ),
+        ("[universe.listed]\nUNI = 2024-02-30", "mine.toml"),
+        ("[universe.listed]\nUNJ = 2024-02-20", "mine.toml:2 universe.listed.UNJ: UNJ is not a token of the list"),
         ("[[playbook.targets]]\nmove = 9\npart = 0.1", "playbook.targets.0.move = 9: Input should be less than"),
         ("= 3", "mine.toml: is not valid TOML"),
         ("[venue]\napi_key = 'abcdef'", "venue.api_key and venue.api_secret belong together"),

@@ -127,3 +127,69 @@ def test_a_perp_by_the_thousand_follows_a_thousand_tokens_of_its_spot(tmp_path: 
     assert market.at(perp, at_ms).mid == pytest.approx(1000 * market.at("PEPE/USDT", at_ms).mid)
     later = market.at(perp, START_MS + 2 * DAY + H)
     assert later.mark == pytest.approx(later.index * 1.01), "the index is a thousand tokens of spot"
+
+
+def renamed(folder: Path) -> tuple[Path, Sectors]:
+    """A token that was OLD till the third day, when each OLD became 24,000 NEW, after a pause of a day."""
+    price = wandering(1, 1500.0)
+    prices = {ETH: wandering(2, 100.0), BTC: wandering(3, 1000.0)}
+    rows = {symbol: rows_of(path_of(one, START_MS - 2 * DAY, 24 * 9)) for symbol, one in prices.items()}
+    rows["OLD/USDT"] = rows_of(path_of(price, START_MS - 2 * DAY, 24 * 4))
+    rows["NEW/USDT"] = rows_of(path_of(lambda at: price(at) / 24_000, START_MS + 3 * DAY, 24 * 4))
+    write_table(folder / "ohlcv_1h.parquet", rows)
+    settled = {"OLD/USDT:USDT": START_MS - 2 * DAY, "NEW/USDT:USDT": START_MS + 3 * DAY}
+    paid = {"ts": list(settled.values()), "symbol": list(settled), "funding_rate": [0.0001, 0.0001]}
+    pq.write_table(pa.table(paid), folder / "funding_8h.parquet")
+    content = {
+        "sectors": {"defi": {"hedge": ["NEW"]}, "infra": {}},
+        "tokens": {"NEW": {"defi": 1}, "ETH": {"infra": 1}},
+        "renames": {"NEW": [{"was": "OLD", "at": "2024-01-04", "ratio": 24_000}]},
+    }
+    return folder, Sectors.model_validate(content)
+
+
+def test_candles_and_funding_of_a_former_name_are_joined_in_units_of_today(tmp_path: Path) -> None:
+    folder, sectors = renamed(tmp_path)
+    found = load_history(folder, sectors, WINDOW, market_symbol=BTC, tvl_parts={})
+    market, end_ms = found.market, START_MS + 6 * DAY
+    series = market.candles("NEW/USDT", H, START_MS - 2 * DAY, end_ms, 10_000, "last", end_ms)
+    price = wandering(1, 1500.0)
+    before = [close for at, close in zip(series.starts_ms, series.closes, strict=True) if at < START_MS + 2 * DAY]
+    assert before == pytest.approx([price(START_MS - 2 * DAY + n * H) / 24_000 for n in range(1, 97)])
+    assert found.listed["NEW/USDT"] == found.listed[ETH]
+    assert found.absent == ()
+    assert found.cut == {}
+    perp = "NEW/USDT:USDT"
+    assert market.listed(perp)[0] == START_MS - 2 * DAY, "the hedge was there under the former name"
+    paid = market.funding_events(perp, START_MS - 3 * DAY, end_ms)
+    assert [at for at, _ in paid] == [START_MS - 2 * DAY, START_MS + 3 * DAY]
+
+
+def test_a_former_name_that_is_a_token_of_the_list_too_is_counted_once(tmp_path: Path) -> None:
+    folder, sectors = renamed(tmp_path)
+    both = sectors.model_copy(update={"tokens": {**sectors.tokens, "OLD": {"defi": Decimal(1)}}})
+    found = load_history(folder, both, WINDOW, market_symbol=BTC, tvl_parts={})
+    assert "OLD/USDT" not in found.market.symbols
+    assert "OLD/USDT" not in found.absent
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_ticker_that_came_back_as_another_asset_enters_as_a_new_token(told: bool, tmp_path: Path) -> None:
+    back_ms = START_MS + 2 * DAY
+    fallen = rows_of(path_of(lambda _: 0.0001, START_MS - 30 * DAY, 24 * 14))
+    reborn = rows_of(path_of(wandering(5, 10.0), back_ms, 24 * 4))
+    prices = {symbol: rows_of(path_of(wandering(2, 100.0), START_MS - 30 * DAY, 24 * 37)) for symbol in (ETH, BTC)}
+    write_table(tmp_path / "ohlcv_1h.parquet", {"LUNA/USDT": fallen + reborn, **prices})
+    content = {
+        "sectors": {"defi": {}, "infra": {}},
+        "tokens": {"LUNA": {"defi": 1}, "ETH": {"infra": 1}},
+        **({"listed": {"LUNA": "2024-01-03"}, "listing_gap_days": 0} if told else {}),
+    }
+    sectors, window = Sectors.model_validate(content), Window(START_MS, START_MS + 5 * DAY, 30 * DAY)
+    found = load_history(tmp_path, sectors, window, market_symbol=BTC, tvl_parts={})
+    assert found.listed["LUNA/USDT"][0] == back_ms
+    assert found.cut == ({} if told else {"LUNA/USDT": back_ms})
+    before = Window(START_MS - 25 * DAY, START_MS - 20 * DAY, 5 * DAY)
+    if not told:
+        older = load_history(tmp_path, sectors, before, market_symbol=BTC, tvl_parts={})
+        assert older.listed["LUNA/USDT"][0] == START_MS - 30 * DAY, "what comes later is not known yet"
