@@ -50,7 +50,12 @@ def download(
         given = common.given(context, config, assign)
         settings = load_settings(given.files, given.assignments)
         universe = settings.universe
-        named = (settings.playbook.market_symbol, *universe.spot_symbols, *universe.perp_symbols)
+        named = (
+            settings.playbook.market_symbol,
+            *universe.spot_symbols,
+            *universe.perp_symbols,
+            *universe.former_symbols,
+        )
         chosen = [symbol.strip() for symbol in symbols.split(",") if symbol.strip()] if symbols else named
         wanted = data_download.Wanted(out, _ms(start), _ms(end), tuple(dict.fromkeys(chosen)), timeframe.value)
         profile = PROFILES[settings.venue.id]

@@ -19,7 +19,7 @@ from bot.playbook.policy import Policy, Sectors
 from bot.ports import MacroSource, TvlSource, Unavailable
 from bot.simex.engine.exchange import Exchange
 from bot.simex.engine.market import Market
-from bot.simex.market.by_thousands import ByThousands, KnownMarket
+from bot.simex.market.aliased import KnownMarket, by_thousands
 from bot.simex.market.catalogue import default_instruments
 from bot.simex.market.synthetic import SyntheticMarket
 from bot.simex.server import Simex
@@ -111,7 +111,7 @@ async def embed_synthetic(settings: Settings, *, scenario: str, seed: int, start
         seed=seed, start_ms=start_ms, tokens=tokens, scenario=scenario, anchor_prices=anchors
     )
     scaled = [perp for perp in settings.universe.perp_symbols if settings.universe.scale_of(perp) != 1]
-    return await embed(settings, ByThousands(market, scaled) if scaled else market, start_ms)
+    return await embed(settings, by_thousands(market, scaled), start_ms)
 
 
 async def embed(settings: Settings, market: KnownMarket, start_ms: int) -> Embedded:

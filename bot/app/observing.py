@@ -1,9 +1,12 @@
 """The observer of a run: it goes on from the past that the journal knows, and learns from it what spot has cost."""
 
+from decimal import Decimal
+
 from bot.app.settings import Settings
 from bot.execution.journal_errors import SnapshotPruned
 from bot.execution.journal_reader import JournalReader
-from bot.feeds.costs import cost_basis
+from bot.execution.reconcile import CONVERSION
+from bot.feeds.costs import Converted, cost_basis
 from bot.feeds.snapshot import Observer, Wanted
 from bot.playbook.choices import GainHedge
 from bot.ports import MacroSource, TvlSource, Venue
@@ -26,10 +29,23 @@ def make_observer(
         observer = Observer(venue, wanted, tvl=tvl, macro=macro, events=events)
     else:
         observer = Observer(
-            venue, wanted, tvl=tvl, macro=macro, events=events, costs=lambda: cost_basis(reader.load_fills_after(0, 0))
-        )
+            venue, wanted, tvl=tvl, macro=macro, events=events,
+            costs=lambda: cost_basis(reader.load_fills_after(0, 0), conversions(reader, settings.universe.quote)),
+        )  # fmt: skip
     recall_past(observer, reader)
     return observer
+
+
+def conversions(reader: JournalReader, quote: str) -> tuple[Converted, ...]:
+    """What the exchange has converted, as far as the journal knows."""
+    facts = ((fact.at_ms, fact.payload) for fact in reader.load_facts_after(CONVERSION, 0))
+    return tuple(
+        Converted(
+            at_ms, f"{found['was']}/{quote}", f"{found['becomes']}/{quote}", Decimal(found["taken"]),
+            Decimal(found["given"]),
+        )
+        for at_ms, found in facts
+    )  # fmt: skip
 
 
 def recall_past(observer: Observer, reader: JournalReader) -> None:

@@ -60,6 +60,15 @@ class Lineage:
         return units
 
 
+@dataclass(frozen=True, slots=True)
+class Succession:
+    """An asset that an exchange turns into another: `ratio` of `becomes` for one of `was`."""
+
+    was: str
+    becomes: str
+    ratio: Decimal
+
+
 PLAIN = Lineage()
 
 

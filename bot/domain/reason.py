@@ -23,6 +23,7 @@ class Reason(StrEnum):
     NOTHING_TO_DO = "nothing_to_do"
     DRIFT_WITHIN_BUFFER = "drift_within_buffer"
     TOKEN_DROPPED = "token_dropped"
+    TOKEN_RENAMED = "token_renamed"
     LEVERAGE_CUT = "leverage_cut"
     HEDGE_CUT = "hedge_cut"
     HEDGE_OFF = "hedge_off"

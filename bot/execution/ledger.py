@@ -9,12 +9,14 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from bot.domain.money import BPS, ZERO
+from bot.domain.lineage import Succession
+from bot.domain.money import BPS, ONE, ZERO, plain
 from bot.domain.order import Fill
 from bot.domain.portfolio import Account
 from bot.ports import Payment
 
 WALLET = "wallet"
+_LAST_DIGIT = Decimal("0.00000001")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,32 @@ class Difference:
         return {"expected": str(self.expected), "actual": str(self.actual), "difference": str(self.amount)}
 
 
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """`taken` of the asset `was` became `given` of `becomes`, by the exchange. Same names: a new unit of one asset."""
+
+    was: str
+    becomes: str
+    taken: Decimal
+    given: Decimal
+
+    @property
+    def payload(self) -> dict[str, str]:
+        """As it is journaled."""
+        return {
+            "was": self.was, "becomes": self.becomes, "taken": str(self.taken), "given": str(self.given), "by": "bot",
+            "reason": f"the exchange made {plain(self.given)} {self.becomes} of {plain(self.taken)} {self.was}",
+        }  # fmt: skip
+
+
+def conversion_moves(payload: Mapping[str, Any]) -> tuple[dict[str, str], ...]:
+    """A journaled conversion as two adjustments."""
+    return (
+        {"key": f"spot:{payload['was']}", "amount": str(-Decimal(payload["taken"]))},
+        {"key": f"spot:{payload['becomes']}", "amount": payload["given"]},
+    )
+
+
 def holdings(account: Account) -> dict[str, Decimal]:
     """The holdings of an account by key; zero ones are left out."""
     found = {f"spot:{asset}": balance.total for asset, balance in account.balances.items()}
@@ -102,6 +130,27 @@ def expected_books(
     for adjustment in adjustments:
         books.move(adjustment["key"], Decimal(adjustment["amount"]))
     return books
+
+
+def conversions_in(
+    found: Iterable[Difference], successions: Iterable[Succession], size_bps: int
+) -> tuple[Conversion, ...]:
+    """Pairs of differences that are one conversion: what an asset lost came in as what it became, by the ratio.
+
+    Rounding apart, and down to the last digit an exchange writes, it must fit; anything else stays unexplained.
+    """
+    spots = {d.key.removeprefix("spot:"): d for d in found if d.key.startswith("spot:")}
+    made = []
+    for rule in successions:
+        old, new = spots.get(rule.was), spots.get(rule.becomes)
+        if old is None or new is None:
+            continue
+        taken = old.expected if rule.was == rule.becomes else -old.amount
+        given = new.actual if rule.was == rule.becomes else new.amount
+        due = taken * rule.ratio
+        if taken > 0 and abs(given - due) <= max(due * size_bps * BPS, _LAST_DIGIT * max(ONE, rule.ratio)):
+            made.append(Conversion(rule.was, rule.becomes, taken, given))
+    return tuple(made)
 
 
 def differences(

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from bot.domain.codec import decode, encode
-from bot.domain.money import ZERO
+from bot.domain.lineage import Succession
+from bot.domain.money import ZERO, plain
 from bot.domain.order import Order
 from bot.domain.portfolio import Account
 from bot.domain.reason import Note, Reason
@@ -18,11 +19,21 @@ from bot.execution.doubts import DOUBTFUL, Doubts
 from bot.execution.evidence import OLDER_MS, Evidence
 from bot.execution.foreign import ForeignOrders
 from bot.execution.journal import Journal
-from bot.execution.ledger import WALLET, Baseline, Books, Difference, differences, expected_books, holdings
+from bot.execution.ledger import (
+    WALLET,
+    Baseline,
+    Books,
+    Difference,
+    conversion_moves,
+    conversions_in,
+    differences,
+    expected_books,
+    holdings,
+)
 from bot.execution.rules import ExecutionRules
 from bot.ports import Unavailable, Venue
 
-BASELINE, ADJUSTMENT = "baseline", "adjustment"
+BASELINE, ADJUSTMENT, CONVERSION = "baseline", "adjustment", "conversion"
 BASELINE_AGE_MS = 86_400_000
 
 
@@ -47,10 +58,14 @@ class Reconciler:
     """Settles orders, then compares holdings. One at a time: the caller holds the cycle's lock.
 
     `is_account_new`: the account begins with this process, as a paper account does; its first state is the baseline
-    whatever the journal remembers of the one before.
+    whatever the journal remembers of the one before. `successions`: what the exchange turns into what.
     """
 
-    def __init__(self, venue: Venue, journal: Journal, rules: ExecutionRules, *, is_account_new: bool = False) -> None:
+    def __init__(
+        self, venue: Venue, journal: Journal, rules: ExecutionRules, *, is_account_new: bool = False,
+        successions: tuple[Succession, ...] = (),
+    ) -> None:  # fmt: skip
+        self._successions = successions
         self._venue, self._journal, self._rules = venue, journal, rules
         self._evidence = Evidence(venue, journal, rules)
         self._doubts = Doubts(venue, journal, rules, self._evidence)
@@ -137,7 +152,8 @@ class Reconciler:
                 await asyncio.sleep(self._rules.mismatch_interval_ms / 1000)
             notes.extend(await self._explain(found, symbols))
             account = await self._evidence.read(self._venue.fetch_account(), "account")
-            found = await self._compare(account)
+            found, converted = await self._convert(await self._compare(account), account)
+            notes.extend(converted)
         mismatched = tuple(difference for difference in found if not _is_cash(difference, account))
         if not mismatched:
             words = "money came in or went out by a way the venue does not list"
@@ -167,6 +183,16 @@ class Reconciler:
         uncertain = {key for symbol in doubtful for key in _keys_of(symbol)}
         return tuple(d for d in found if d.key not in uncertain and not _is_cash(d, account))
 
+    async def _convert(
+        self, found: tuple[Difference, ...], account: Account
+    ) -> tuple[tuple[Difference, ...], tuple[Note, ...]]:
+        """Take for what they are the differences that an exchange makes by turning one asset into another."""
+        made = conversions_in(found, self._successions, self._rules.size_tolerance_bps)
+        for conversion in made:
+            await self._journal.record_fact(CONVERSION, conversion.payload)
+        notes = tuple(Note(Reason.TOKEN_RENAMED, c.payload["reason"], c.becomes, c.payload) for c in made)
+        return await self._compare(account) if made else found, notes
+
     def _books(self, baseline: Baseline, account: Account) -> tuple[Books, int]:
         reader, seq = self._journal.reader, baseline.upto_seq
         upto = reader.count_events()
@@ -174,7 +200,10 @@ class Reconciler:
             baseline,
             reader.load_fills_after(seq, baseline.origin_ms),
             [payment for payment, _ in reader.load_payments_after(seq)],
-            [fact.payload for fact in reader.load_facts_after(ADJUSTMENT, seq)],
+            [
+                *(fact.payload for fact in reader.load_facts_after(ADJUSTMENT, seq)),
+                *(move for fact in reader.load_facts_after(CONVERSION, seq) for move in conversion_moves(fact.payload)),
+            ],
             quote=account.quote,
             is_unified=account.is_unified,
         )
@@ -251,7 +280,7 @@ class Reconciler:
     async def _lock(self, difference: Difference, symbols: Sequence[str]) -> Note:
         words = (
             f"{difference.key}: the account has {difference.actual}, the journal explains {difference.expected};"
-            " only reductions until it is explained or accepted"
+            f" only reductions until it is explained or accepted{self._awaited(difference)}"
         )
         note = Note(Reason.POSITION_MISMATCH, words, difference.key, difference.numbers)
         reasons = self._journal.reader.load_lock_reasons()
@@ -259,6 +288,16 @@ class Reconciler:
             if symbol not in reasons:
                 await self._journal.record_lock(symbol, note)
         return note
+
+    def _awaited(self, difference: Difference) -> str:
+        """What else it may be: half of a conversion, whose other half the account does not show yet."""
+        asset = difference.key.removeprefix("spot:")
+        for rule in self._successions:
+            if rule.was == asset and difference.amount < 0:
+                return f"; if the exchange is converting, {plain(-difference.amount * rule.ratio)} {rule.becomes} come"
+            if rule.becomes == asset and difference.amount > 0:
+                return f"; if the exchange is converting, {plain(difference.amount / rule.ratio)} {rule.was} go"
+        return ""
 
     async def _unlock(self, mismatched: frozenset[str]) -> None:
         """Lift the locks whose cause is gone. Locks of other reasons are an operator's."""
@@ -301,7 +340,9 @@ class Reconciler:
         if baseline is None:
             return
         known = self._watched(baseline)
-        fresh = tuple(asset for asset in _spot_assets(symbols) if asset not in known)
+        assets = _spot_assets(symbols)
+        former = (rule.was for rule in self._successions if rule.becomes in (*known, *assets))
+        fresh = tuple(asset for asset in dict.fromkeys((*assets, *former)) if asset not in known)
         if not fresh:
             return
         books, actual = self._books(baseline, account)[0], holdings(account)

@@ -4,7 +4,8 @@ Tokens that came without a fill (a deposit, a holding from before the journal) h
 them is not known.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 
 from bot.domain.instrument import Side
@@ -13,17 +14,31 @@ from bot.domain.money import ZERO
 from bot.domain.order import Fill
 
 
-def cost_basis(fills: Iterable[tuple[Fill, Decimal]]) -> dict[str, Cost]:
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """An exchange made `given` of one spot symbol's asset out of `taken` of another's."""
+
+    at_ms: int
+    was: str
+    becomes: str
+    taken: Decimal
+    given: Decimal
+
+
+def cost_basis(fills: Iterable[tuple[Fill, Decimal]], converted: Sequence[Converted] = ()) -> dict[str, Cost]:
     """Cost of what is left of every spot symbol. `fills` carry their quote value and come in order of execution.
 
     A purchase costs its value and its fee, in quote or in kind; a sale takes its part of the cost along. More sold than
-    was bought leaves nothing.
+    was bought leaves nothing. A conversion carries the cost over to what the tokens became.
     """
     sizes: dict[str, Decimal] = {}
     values: dict[str, Decimal] = {}
+    waiting = sorted(converted, key=lambda found: found.at_ms)
     for fill, value in fills:
         if ":" in fill.symbol:
             continue
+        while waiting and waiting[0].at_ms <= fill.at_ms:
+            _carry_over(waiting.pop(0), sizes, values)
         base, quote = fill.symbol.split("/", 1)
         size, paid = sizes.get(fill.symbol, ZERO), values.get(fill.symbol, ZERO)
         in_kind = fill.fee if fill.fee_asset == base else ZERO
@@ -34,4 +49,18 @@ def cost_basis(fills: Iterable[tuple[Fill, Decimal]]) -> dict[str, Cost]:
             left = max(ZERO, size - fill.size - in_kind)
             sizes[fill.symbol] = left
             values[fill.symbol] = paid * left / size if size > 0 else ZERO
+    for found in waiting:
+        _carry_over(found, sizes, values)
     return {symbol: Cost(symbol, size, values[symbol]) for symbol, size in sizes.items() if size > 0}
+
+
+def _carry_over(found: Converted, sizes: dict[str, Decimal], values: dict[str, Decimal]) -> None:
+    size, paid = sizes.pop(found.was, ZERO), values.pop(found.was, ZERO)
+    moved = min(size, found.taken)
+    if moved <= 0 or found.taken <= 0:
+        return
+    part = paid * moved / size
+    if size > moved:
+        sizes[found.was], values[found.was] = size - moved, paid - part
+    sizes[found.becomes] = sizes.get(found.becomes, ZERO) + moved * found.given / found.taken
+    values[found.becomes] = values.get(found.becomes, ZERO) + part

@@ -16,6 +16,7 @@ from bot.domain.portfolio import Portfolio
 from bot.domain.reason import Note, Reason
 from bot.domain.states import CampaignState
 from bot.playbook.as_of import as_of
+from bot.playbook.carry_over import carry_over
 from bot.playbook.exits import Guarded, guard_positions, shrink_before_sales
 from bot.playbook.market_view import Signal
 from bot.playbook.plan import drift, start_campaign
@@ -23,6 +24,7 @@ from bot.playbook.policy import Policy, Sectors
 from bot.playbook.progress import Step, end_tactical, live_hedges, step_campaign
 from bot.playbook.regime import read_regime
 from bot.playbook.scene import Scene, belongs_to
+from bot.playbook.sectors import former_holdings
 from bot.playbook.signals import exit_signs, read_market, signs_against_shorts
 from bot.playbook.speculation import book_scalps, end_openings, outlived, plan_speculation
 from bot.playbook.standing import plan_standing
@@ -73,12 +75,24 @@ def decide(
     rising = () if policy.condition_override else signs_against_shorts(signals, policy)
     over = outlived(memory, choice.stance, rising, policy)
     guarded = _guarded(memory, scene, () if policy.condition_override else signs, over)
-    memory, more = _steer(guarded.memory, choice, scene)
+    carried, renamed = carry_over(guarded.memory, scene)
+    memory, more = _steer(carried, choice, scene)
     step = step_campaign(memory, scene, tactical_allowed=choice.tactical_allowed, ended=guarded.ended)
     intents, waiting = shrink_before_sales(step.intents, step.memory, scene)
     step = replace(step, intents=intents, notes=(*step.notes, *waiting))
     shares, share_notes = _shares(step.memory, choice, policy)
-    notes = (*market.notes, *reading.notes, *choice.notes, *share_notes, *guarded.notes, *more, *step.notes)
+    former = former_holdings(portfolio, snapshot, sectors)
+    notes = (
+        *market.notes,
+        *reading.notes,
+        *choice.notes,
+        *share_notes,
+        *former,
+        *renamed,
+        *guarded.notes,
+        *more,
+        *step.notes,
+    )
     stood = plan_standing(step.memory, scene, choice.stance)
     risked = plan_speculation(step.memory, scene, reading, choice.stance, rising)
     step = replace(step, memory=risked.memory, intents=(*step.intents, *stood.intents, *risked.intents))

@@ -12,7 +12,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from bot.domain.instrument import multiplier_of
-from bot.domain.lineage import Former, Lineage
+from bot.domain.lineage import Former, Lineage, Succession
 from bot.domain.money import ONE, ZERO
 from bot.playbook.renames import DAY_MS, Rename, day_ms, rename_problems
 
@@ -181,6 +181,28 @@ class Sectors(BaseModel):
             if formers or since_ms:
                 found[self.perp(token)] = Lineage(self._former_perps(token), since_ms)
         return found
+
+    @property
+    def former_symbols(self) -> tuple[str, ...]:
+        """Spot symbols of former names, and their perps where the token's perp is used."""
+        used = {*self.spot_symbols, *self.perp_symbols}
+        return tuple(f.symbol for symbol, found in self.lineages.items() if symbol in used for f in found.formers)
+
+    @property
+    def successions(self) -> tuple[Succession, ...]:
+        """Balances that an exchange turns into others. A ticker that another asset bears now is none of them."""
+        found = []
+        for token, formers in self.renames.items():
+            units = ONE
+            for former in reversed(formers):
+                units *= former.ratio
+                if former.was not in self.listed:
+                    found.append(Succession(former.was, token, units))
+        return tuple(found)
+
+    def succession_of(self, asset: str) -> Succession | None:
+        """What an asset has become; None for one that goes by its own name."""
+        return next((found for found in self.successions if found.was == asset != found.becomes), None)
 
     def _former_perps(self, token: str) -> tuple[Former, ...]:
         """The perps of a token's former names; a contract of the one may be more tokens than one of the other."""

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from bot.domain.campaign import Memory
 from bot.domain.market import Snapshot
-from bot.domain.money import ONE, ZERO
+from bot.domain.money import ONE, ZERO, plain
 from bot.domain.portfolio import Account, Holding, Portfolio, Position, Sleeves
 from bot.domain.reason import Note, Reason
 from bot.playbook.indicators import mean
@@ -59,15 +59,41 @@ def _read_balances(
         if asset == account.quote or balance.total <= 0:
             continue
         symbol = sectors.spot(asset)
-        price = snapshot.price(symbol)
+        price, token = _valued(asset, snapshot, sectors)
         if price is None:
             unpriced.append(asset)
             continue
         value = balance.total * price
-        parts = {name: value * weight for name, weight in sectors.tokens.get(asset, {}).items()}
+        parts = {name: value * weight for name, weight in sectors.tokens.get(token, {}).items()}
         holdings += [Holding(symbol, name, balance.total, price, part) for name, part in parts.items()]
         outside += value - sum(parts.values(), ZERO)
     return tuple(holdings), tuple(unpriced), outside
+
+
+def _valued(asset: str, snapshot: Snapshot, sectors: Sectors) -> tuple[Decimal | None, str]:
+    """The price of an asset and the token it counts as: what it has become, once it does not trade itself."""
+    symbol, found = sectors.spot(asset), sectors.succession_of(asset)
+    if found is not None and not is_usable(symbol, snapshot):
+        successor = snapshot.price(sectors.spot(found.becomes))
+        if successor is not None:
+            return successor * found.ratio, found.becomes
+    return snapshot.price(symbol), asset
+
+
+def former_holdings(portfolio: Portfolio, snapshot: Snapshot, sectors: Sectors) -> tuple[Note, ...]:
+    """A note for each holding under a former name: it counts as what it has become, and is never traded as that."""
+    notes = []
+    for asset, balance in sorted(portfolio.account.balances.items()):
+        found = sectors.succession_of(asset)
+        if found is None or balance.total <= 0 or is_usable(sectors.spot(asset), snapshot):
+            continue
+        size = plain(balance.total * found.ratio)
+        words = (
+            f"{plain(balance.total)} {asset} are of a token that became {found.becomes}: they count as {size} "
+            f"{found.becomes} and are not traded; the exchange converts them, or convert them there yourself"
+        )
+        notes.append(Note(Reason.TOKEN_RENAMED, words, asset, {"size": str(balance.total), "becomes": size}))
+    return tuple(notes)
 
 
 def _sleeves(spot: Decimal, label: Decimal, positions: list[Position], snapshot: Snapshot) -> Sleeves:

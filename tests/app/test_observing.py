@@ -47,6 +47,10 @@ class Books:
         assert (seq, foreign_after_ms) == (0, 0)
         return ()
 
+    def load_facts_after(self, kind: str, seq: int) -> tuple[Any, ...]:
+        assert (kind, seq) == ("conversion", 0)
+        return ()
+
 
 def test_costs_are_looked_up_only_where_gains_are_hedged(workplace: Path) -> None:
     books = cast(JournalReader, Books())

@@ -12,13 +12,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.candles import CandleSeries
+from bot.domain.instrument import Side
 from bot.domain.lineage import Former, Lineage
 from bot.domain.market import Missing, Snapshot
+from bot.domain.order import Fill
 from bot.feeds.candle_cache import PAGE, CandleCache, History
+from bot.feeds.costs import Converted, cost_basis
 from bot.playbook.market_view import sector_index
 from bot.playbook.membership import Sectors
 from bot.ports import Unavailable, Venue
 
+D = Decimal
 HOUR, DAY = 3_600_000, 86_400_000
 NOW = 20_000 * DAY + 5 * HOUR
 COUNT = 700
@@ -148,3 +152,25 @@ def test_candles_before_the_day_a_ticker_became_another_assets_are_left_out_howe
     series, _ = read(listings, Lineage(since_ms=NOW - NOW % HOUR - 8 * DAY, gap_ms=14 * DAY))
     assert len(series) == 8 * 24
     assert not jumps(series)
+
+
+def fill(symbol: str, side: Side, size: int, at_ms: int) -> Fill:
+    return Fill("sim", f"{at_ms}", symbol, None, None, side, D(10), D(size), D(0), "USDT", False, at_ms)
+
+
+def test_the_cost_of_tokens_goes_over_to_what_they_became() -> None:
+    bought = (fill(OLD, Side.BUY, 100, 1), D(1000))
+    after = [(fill(NEW, Side.BUY, 1000, 9), D(500)), (fill(NEW, Side.SELL, 1000, 10), D(400))]
+    became = Converted(5, OLD, NEW, D(100), D(1000))
+    (cost,) = cost_basis([bought], (became,)).values()
+    assert (cost.symbol, cost.size, cost.value_quote) == (NEW, D(1000), D(1000))
+    (cost,) = cost_basis([bought, *after], (became,)).values()
+    assert (cost.symbol, cost.size, cost.value_quote) == (NEW, D(1000), D(750))
+
+
+def test_only_tokens_with_a_cost_bring_one_along_and_what_is_not_converted_keeps_its_own() -> None:
+    bought = (fill(OLD, Side.BUY, 100, 1), D(1000))
+    more_than_bought = cost_basis([bought], (Converted(5, OLD, NEW, D(400), D(4000)),))
+    assert {s: (c.size, c.value_quote) for s, c in more_than_bought.items()} == {NEW: (D(1000), D(1000))}
+    part = cost_basis([bought], (Converted(5, OLD, NEW, D(25), D(250)),))
+    assert {s: (c.size, c.value_quote) for s, c in part.items()} == {OLD: (D(75), D(750)), NEW: (D(250), D(250))}

@@ -333,6 +333,22 @@ class Exchange:
         if not self._state.listing(symbol).is_delisted:
             self._timeline.delist(symbol)
 
+    def convert(self, was: str, becomes: str, ratio: Decimal, quote: str = "USDT") -> None:
+        """Rename a token: its markets end (orders expire, perps are settled at mark), every balance of it becomes
+        `ratio` times as much of the new one, whose markets open if the market knows them.
+
+        UNKNOWN_SYMBOL when the new token's spot is not one of `instruments`.
+        """
+        self._state.listing(f"{becomes}/{quote}")
+        for symbol in (f"{was}/{quote}", f"{was}/{quote}:{quote}"):
+            if self.is_listed(symbol):
+                self.delist(symbol)
+        for account in self._state.accounts.values():
+            self._settlement.convert(account, was, becomes, ratio)
+        for symbol in (f"{becomes}/{quote}", f"{becomes}/{quote}:{quote}"):
+            if self.is_listed(symbol):
+                self.resume(symbol)
+
     def replace_instrument(self, instrument: Instrument) -> None:
         """Change filters, fees or add a symbol the market knows; resting orders stay."""
         self._state.replace_instrument(instrument)

@@ -10,6 +10,7 @@ from decimal import Decimal
 from bot.domain.money import ZERO
 
 DEPOSITS, MARKET, FEES, FUNDING, INSURANCE = "@deposits", "@market", "@fees", "@funding", "@insurance"
+CONVERSIONS = "@conversions"
 
 
 def spot_of(account: str) -> str:

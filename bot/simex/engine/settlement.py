@@ -5,7 +5,7 @@ from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal
 
 from bot.domain.instrument import Instrument, Side
 from bot.domain.money import ONE, ZERO
-from bot.simex.engine.ledger import DEPOSITS, FEES, FUNDING, INSURANCE, MARKET
+from bot.simex.engine.ledger import CONVERSIONS, DEPOSITS, FEES, FUNDING, INSURANCE, MARKET
 from bot.simex.engine.margin import Margin
 from bot.simex.engine.refusal import Refusal, RefusalReason
 from bot.simex.engine.state import CENT, AccountState, PositionState, State
@@ -92,6 +92,15 @@ class Settlement:
         state.emit(EventKind.SPOT_WALLET, account.name, reason="transfer", amount=-signed)
         state.emit(EventKind.PERP_WALLET, account.name, reason="transfer", amount=signed)
         return number
+
+    def convert(self, account: AccountState, was: str, becomes: str, ratio: Decimal) -> None:
+        """All of an asset for `ratio` times as much of another, to the last digit that is kept."""
+        ledger = self._state.ledger
+        held = ledger.held(account.spot, was)
+        if held > 0:
+            ledger.move(was, account.spot, CONVERSIONS, held)
+            ledger.move(becomes, CONVERSIONS, account.spot, (held * ratio).quantize(CENT, rounding=ROUND_DOWN))
+            self._state.emit(EventKind.SPOT_WALLET, account.name, reason="converted", amount=-held)
 
     def clear(self, account: AccountState, symbol: str, amount: Decimal) -> None:
         """Money between the insurance fund and a perp wallet; negative: the account pays."""

@@ -5,9 +5,11 @@ from decimal import Decimal
 import pytest
 
 from bot.domain.order import OrderType, TimeInForce
+from bot.simex.engine.exchange import Exchange
 from bot.simex.engine.refusal import Refusal, RefusalReason
 from bot.simex.engine.rules import DuplicateScope, Rules
 from bot.simex.engine.types import EventKind, ExpiryReason, NewOrder, OrderStatus
+from bot.simex.market.scripted import ScriptedMarket
 from tests.simex.engine.floor import (
     BUY,
     HOUR,
@@ -376,6 +378,34 @@ def test_a_delisted_symbol_expires_its_orders_and_settles_its_positions_at_mark(
     assert venue.trades("a", PERP)[-1].price == 11
     assert refused(venue, market(PERP, BUY, "100")) is R.MARKET_CLOSED
     venue.audit()
+
+
+def test_a_conversion_ends_the_old_markets_and_turns_every_balance_at_the_ratio() -> None:
+    new, new_perp = "UNIX/USDT", "UNIX/USDT:USDT"
+    points = [(0, 10.0), (HOUR, 10.0)]
+    made = ScriptedMarket({SPOT: points, new: [(0, 0.01)]}, perps=[PERP, new_perp])
+    known = {symbol: instrument(symbol, price_tick=D("0.00001")) for symbol in (SPOT, PERP, new, new_perp)}
+    venue = Exchange(instruments=known, market=made, start_ms=0)
+    venue.create_account("a", spot={"USDT": D(100_000), "UNI": D("1000.00000007"), "UNIX": D(5)}, perp=D(10_000))
+    venue.create_account("b", spot={"USDT": D(1)})
+    for symbol in (new, new_perp):
+        venue.halt(symbol)
+    venue.place("a", market(PERP, SELL, "100"))
+    order = venue.place("a", limit(SPOT, SELL, "100", "12"))
+    venue.convert("UNI", "UNIX", D(1000))
+    assert again(venue, order).expiry_reason is ExpiryReason.DELISTED
+    assert venue.positions("a") == ()
+    assert venue.trades("a", PERP)[-1].client_id.startswith("settlement_autoclose-")
+    balances = venue.balances("a")
+    assert "UNI" not in balances
+    assert balances["UNIX"].total == D("1000005.00007")
+    assert "UNIX" not in venue.balances("b")
+    assert (venue.is_open(SPOT), venue.is_open(PERP), venue.is_open(new), venue.is_open(new_perp)) == (
+        False, False, True, True,
+    )  # fmt: skip
+    venue.audit()
+    with pytest.raises(Refusal):
+        venue.convert("UNIX", "NOBODY", D(1))
 
 
 def test_a_replaced_instrument_changes_the_filters_at_once() -> None:

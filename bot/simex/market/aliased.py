@@ -1,6 +1,6 @@
-"""A market whose perps of some tokens are listed by the thousand, as venues list tokens of tiny prices."""
+"""A market that shows some symbols under another name, in another unit: renamed tokens, perps of a thousand tokens."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -21,19 +21,17 @@ class KnownMarket(Market, Protocol):
     def macro(self, name: str, start_ms: int, end_ms: int) -> Macro: ...
 
 
-class ByThousands:
-    """`market` with some perps under another name and in another unit: `perps` are the names to be listed, such as
-    `1000PEPE/USDT:USDT` in place of PEPE/USDT:USDT. A `Market`."""
+class Aliased:
+    """`market` with more symbols: `aliases` are (the symbol behind, units of it in one) by symbol. A `Market`.
 
-    def __init__(self, market: KnownMarket, perps: Sequence[str]) -> None:
-        self._market = market
-        self._behind: Mapping[str, tuple[str, float]] = {
-            perp: (f"{spot}:{perp.partition(':')[2]}", factor)
-            for perp, (spot, factor) in ((perp, spot_behind(perp)) for perp in perps)
-            if factor != 1
-        }
-        listed = {inner: perp for perp, (inner, _) in self._behind.items()}
-        self.symbols = tuple(listed.get(symbol, symbol) for symbol in market.symbols)
+    `hidden` are symbols of `market` that are not shown under their own name.
+    """
+
+    def __init__(
+        self, market: KnownMarket, aliases: Mapping[str, tuple[str, float]], hidden: Collection[str] = ()
+    ) -> None:
+        self._market, self._behind = market, dict(aliases)
+        self.symbols = (*(symbol for symbol in market.symbols if symbol not in hidden), *self._behind)
         self.macro_names = market.macro_names
         self.tvl, self.macro = market.tvl, market.macro
 
@@ -51,7 +49,7 @@ class ByThousands:
         return replace(point, mid=point.mid * factor, mark=point.mark * factor, index=point.index * factor)
 
     def levels(self, symbol: str, ms: int) -> tuple[Levels, Levels] | None:
-        """None for what is listed by the thousand: the engine makes a ladder."""
+        """None for an alias: the engine makes a ladder."""
         return None if symbol in self._behind else self._market.levels(symbol, ms)
 
     def crossing(
@@ -81,3 +79,13 @@ class ByThousands:
     def open_interest(self, symbol: str, ms: int) -> float | None:
         """Quote value, the same in any unit."""
         return self._market.open_interest(self._of(symbol)[0], ms)
+
+
+def by_thousands(market: KnownMarket, perps: Sequence[str]) -> KnownMarket:
+    """The market with perps such as `1000PEPE/USDT:USDT` in place of PEPE/USDT:USDT, as venues list tiny prices."""
+    aliases = {}
+    for perp in perps:
+        spot, factor = spot_behind(perp)
+        if factor != 1:
+            aliases[perp] = f"{spot}:{perp.partition(':')[2]}", factor
+    return Aliased(market, aliases, {behind for behind, _ in aliases.values()}) if aliases else market
