@@ -20,7 +20,7 @@ def main() -> int:
     if options.seed is not None:
         report = simulate(
             options.seed, lives=options.lives, heaviness=options.heaviness, seam=options.seam,
-            tell=print if options.trace else None,
+            renames=options.renames, tell=print if options.trace else None,
         )  # fmt: skip
         _print_seed(report)
         for error in report.errors:
@@ -47,6 +47,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--lives", type=int, default=LIVES, help="lives under faults in a seed (default %(default)s)")
     parser.add_argument("--heaviness", type=float, help="factor of all fault rates (default: each seed draws its own)")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="start no seed after so many seconds")
+    parser.add_argument("--renames", action="store_true", help="with a token that the exchange turns into another")
     parser.add_argument("--jobs", type=int, default=1, help="processes (default 1)")
     return parser.parse_args()
 
@@ -60,7 +61,10 @@ def _all(options: argparse.Namespace) -> Iterator[Report]:
             while len(running) < options.jobs and time.monotonic() < deadline:
                 if (seed := next(seeds, None)) is None:
                     break
-                task = pool.submit(simulate, seed, lives=options.lives, heaviness=options.heaviness, seam=options.seam)
+                task = pool.submit(
+                    simulate, seed, lives=options.lives, heaviness=options.heaviness, seam=options.seam,
+                    renames=options.renames,
+                )  # fmt: skip
                 running[task] = seed
             if not running:
                 return

@@ -16,7 +16,7 @@ from bot.simex.engine.settlement import Execution
 from bot.simex.engine.types import NewOrder
 from tests.sim.checkers import Checkers
 from tests.sim.faults import Kind
-from tests.sim.market import TOKENS, brackets_of, instruments, shifted
+from tests.sim.market import NEW, OLD, RATIO, TOKENS, brackets_of, instruments, shifted
 from tests.sim.wire import ACCOUNT
 from tests.sim.world import CONDITIONS, World
 
@@ -29,6 +29,7 @@ class Chaos:
     def __init__(self, world: World, checkers: Checkers) -> None:
         self._world, self._checkers = world, checkers
         self._plan, self._exchange = world.plan, world.exchange
+        self._is_converted = False
         self._strangers_orders: list[tuple[str, str]] = []
 
     async def run(self) -> None:
@@ -46,7 +47,7 @@ class Chaos:
         self._exchange.advance(self._world.now_ms())
         for symbol, client_id in self._strangers_orders:
             self._withdraw(symbol, client_id)
-        for symbol, instrument in instruments().items():
+        for symbol, instrument in instruments(renames=self._is_converted).items():
             self._exchange.resume(symbol)
             now = self._exchange.instruments[symbol]
             # Sizes that were rounded to a coarser grid are still about; prices are off a coarser one by the market.
@@ -76,6 +77,12 @@ class Chaos:
             exchange.rules.brackets[symbol] = table[plan.count(Kind.BRACKET_CHANGE, 0, 3) :]  # type: ignore[index]
         if plan.strikes(Kind.DELEVERAGING):
             self._deleverage()
+        if self._world.renames and not self._is_converted and plan.strikes(Kind.CONVERSION):
+            self._is_converted = True
+            for token in (OLD, NEW):
+                self._strange(f"{token}/USDT")
+            exchange.convert(OLD, NEW, Decimal(RATIO))
+            self._world.note(f"{OLD} is {NEW} now")
 
     def _resume(self, symbol: str) -> None:
         self._exchange.advance(self._world.now_ms())

@@ -69,7 +69,7 @@ def _check_fills(world: World, life: Life) -> None:
 
 
 def _check_spot(world: World, life: Life) -> None:
-    """Tokens: what there was, what was traded, less fees, plus what operators accepted."""
+    """Tokens: what there was, what was traded, less fees, plus what operators accepted and exchanges made of them."""
     reader, held = life.app.journal.reader, world.exchange.balances(ACCOUNT)
     first = reader.load_facts("baseline", 1_000_000)[-1].payload
     amounts = {key: Decimal(amount) for key, amount in first["amounts"].items()}
@@ -84,6 +84,10 @@ def _check_spot(world: World, life: Life) -> None:
         if fact.payload["key"].startswith("spot:"):
             token = fact.payload["key"].removeprefix("spot:")
             expected[token] = expected.get(token, ZERO) + Decimal(fact.payload["amount"])
+    for fact in reader.load_facts("conversion", 1_000_000):
+        found = fact.payload
+        expected[found["was"]] = expected.get(found["was"], ZERO) - Decimal(found["taken"])
+        expected[found["becomes"]] = expected.get(found["becomes"], ZERO) + Decimal(found["given"])
     for token, amount in expected.items():
         has = held[token].total if token in held else ZERO
         if token != "USDT" and abs(has - amount) > max(has, amount) / 10_000:

@@ -92,6 +92,8 @@ class Kind(StrEnum):
     CODE_UNKNOWN = "code of no table"
     READ_REFUSED = "read refused"
     READ_UNREADABLE = "read cut off, empty, {}, a page, 408, 5xx or of no table"
+    # Only where a simulation is asked for with a rename.
+    CONVERSION = "token converted into another"
 
 
 # How often each strikes when asked, in a seed of ordinary weather.
@@ -113,7 +115,7 @@ RATES: Mapping[Kind, float] = {
     Kind.NO_CONNECTION: 0.02, Kind.RESET_BEFORE: 0.03, Kind.RESET_AFTER: 0.03, Kind.REPLY_TRUNCATED: 0.025,
     Kind.REPLY_HTML: 0.025, Kind.REPLY_EMPTY: 0.02, Kind.REPLY_BARE: 0.02, Kind.REPLY_TWICE: 0.04,
     Kind.STATUS_408: 0.02, Kind.STATUS_418: 0.005, Kind.STATUS_REFUSED: 0.02, Kind.STATUS_5XX: 0.04,
-    Kind.CODE_UNKNOWN: 0.02, Kind.READ_REFUSED: 0.004, Kind.READ_UNREADABLE: 0.008,
+    Kind.CODE_UNKNOWN: 0.02, Kind.READ_REFUSED: 0.004, Kind.READ_UNREADABLE: 0.008, Kind.CONVERSION: 0.03,
 }  # fmt: skip
 # At the wire one question of the bot is several requests, and a cycle asks about sixty: each fails the less often.
 AT_THE_WIRE: Mapping[Kind, float] = {

@@ -22,19 +22,25 @@ PRICES: Mapping[str, float] = {
     "BTC": 90_000.0, "UNI": 10.0, "AAVE": 200.0, "LDO": 1.25, "ETH": 3_000.0, "SOL": 150.0, "AVAX": 25.0,
 }  # fmt: skip
 TOKENS = tuple(PRICES)
+OLD, NEW, RATIO = "AVAX", "AVAXX", 100  # a token that is renamed in a simulation with a rename
 STEP_MS = 300_000
 HISTORY_HOURS, HORIZON_HOURS = 24 * 12, 96
 MARKETS = 12  # so many different ones are made; seeds share them, because they only ever answer
 
 
-def instruments() -> dict[str, Instrument]:
-    """Spot and perp of every token, with room for the leverage of the playbook."""
-    return dict(default_instruments(TOKENS, PRICES))
+def instruments(*, renames: bool = False) -> dict[str, Instrument]:
+    """Spot and perp of every token, with room for the playbook's leverage; the new name as well if it `renames`."""
+    more = default_instruments((NEW,), {NEW: PRICES[OLD] / RATIO}) if renames else {}
+    return {**default_instruments(TOKENS, PRICES), **more}
 
 
 def brackets_of(rules: Rules) -> dict[str, tuple[Bracket, ...]]:
     """The exchange's own brackets, worked out once."""
-    return {symbol: rules.brackets_for(instrument) for symbol, instrument in instruments().items() if ":" in symbol}
+    return {
+        symbol: rules.brackets_for(instrument)
+        for symbol, instrument in instruments(renames=True).items()
+        if ":" in symbol
+    }
 
 
 @cache
@@ -49,6 +55,9 @@ def market_of(number: int) -> ScriptedMarket:
         tilt = 1 + chance.uniform(-0.0004, 0.0004)
         points[f"{token}/USDT:USDT"] = [(ms, price * tilt) for ms, price in path]
         funding[f"{token}/USDT:USDT"] = _funding(Random(f"funding {number} {token}"), is_wild=number % 3 == 2)
+    for perp in ("", ":USDT"):
+        points[f"{NEW}/USDT{perp}"] = [(ms, price / RATIO) for ms, price in points[f"{OLD}/USDT{perp}"]]
+    funding[f"{NEW}/USDT:USDT"] = funding[f"{OLD}/USDT:USDT"]
     return ScriptedMarket(points, funding=funding, spread=0.0003, depth_quote=chance.choice([40_000.0, 250_000.0, 2e6]))
 
 

@@ -60,11 +60,13 @@ def simulate(
     tell: Callable[[str], None] | None = None,
     is_enough: Callable[[World], bool] = lambda world: False,
     seam: Seam = Seam.PORT,
+    renames: bool = False,
 ) -> Report:
     """Run one seed.
 
     `limits` of the gate make it a seed of tight limits, `playbook` replaces choices of the seed; without `ends` the
     faultless last life is left out. `is_enough` is asked after every turn; True ends the run there.
+    With `renames` the exchange turns one of the tokens into another, once, at some moment.
     """
 
     async def run(loop: VirtualLoop) -> Report:
@@ -73,8 +75,9 @@ def simulate(
 
     async def lead(loop: VirtualLoop) -> Report:
         world = World(
-            seed, loop, only=only, heaviness=heaviness, limits=limits, playbook=playbook, tell=tell, seam=seam
-        )
+            seed, loop, only=only, heaviness=heaviness, limits=limits, playbook=playbook, tell=tell, seam=seam,
+            renames=renames,
+        )  # fmt: skip
         checkers = Checkers(world)
         chaos = Chaos(world, checkers)
         try:

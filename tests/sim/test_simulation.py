@@ -23,6 +23,20 @@ def test_every_rule_holds_through_a_seeds_faults(seed: int) -> None:
     assert [sentence for sentence in report.violations if not known_reason(sentence)] == []
 
 
+@pytest.mark.parametrize("seed", [1, 5])
+def test_a_token_that_is_converted_on_the_way_is_explained_by_the_books_alone(seed: int) -> None:
+    report = simulate(seed, only=(Kind.CONVERSION,), lives=1, renames=True, heaviness=8)
+    assert report.faults == {Kind.CONVERSION: 1}
+    assert report.violations == ()
+    assert report.orders > 5
+
+
+def test_every_rule_holds_through_faults_and_a_conversion() -> None:
+    report = simulate(9, lives=3, renames=True)
+    assert report.faults[Kind.CONVERSION] == 1
+    assert [sentence for sentence in report.violations if not known_reason(sentence)] == []
+
+
 def test_without_faults_a_rotation_ends_and_the_books_agree() -> None:
     report = simulate(1, only=(), lives=1)
     assert report.violations == ()

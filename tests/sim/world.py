@@ -36,7 +36,7 @@ from bot.venues.engine_venue import EngineVenue
 from tests.sim.at_the_wire import WireVenue
 from tests.sim.faults import AT_THE_WIRE, FaultPlan, Kind
 from tests.sim.loop import VirtualLoop
-from tests.sim.market import MARKETS, START_MS, brackets_of, instruments, market_of
+from tests.sim.market import MARKETS, NEW, OLD, RATIO, START_MS, brackets_of, instruments, market_of
 from tests.sim.replica import Replica
 from tests.sim.venue import FaultyVenue
 from tests.sim.wire import ACCOUNT, Crash, Doom, Wire
@@ -59,6 +59,11 @@ FIXED = (
     "playbook.tranche_interval_minutes=5", "playbook.rest_minutes=30",
     "cadence.book_levels=20",
 )  # fmt: skip
+RENAME = (
+    f"universe.tokens.{NEW}={{ infra = 1 }}",
+    f'universe.renames.{NEW}=[{{ was = "{OLD}", at = 2026-01-05, ratio = {RATIO} }}]',
+    f'universe.sectors.infra.hedge=["{OLD}", "{NEW}", "ETH"]',
+)
 # Limits that have nothing to do with what is proved here, and would only keep thin and wild markets from trading.
 LOOSE = {
     "executions_per_hour_max": "10000", "turnover_max": "100", "rejections_max": "1000", "participation_max": "1",
@@ -157,7 +162,9 @@ class World:
         playbook: Mapping[str, str] | None = None,
         tell: Callable[[str], None] | None = None,
         seam: Seam = Seam.PORT,
+        renames: bool = False,
     ) -> None:
+        self.renames = renames
         self.seed, self.loop, self._tell, self.seam = seed, loop, tell, seam
         self.chance = chance = Random(f"{seed}/world")
         rates = AT_THE_WIRE if seam is Seam.WIRE else {}
@@ -175,9 +182,11 @@ class World:
         self.is_strange: set[str] = set()  # tokens whose holdings others have moved
         scope = chance.choice(list(DuplicateScope))
         self.exchange = Exchange(
-            instruments=instruments(), market=market_of(chance.randrange(MARKETS)), start_ms=START_MS,
+            instruments=instruments(renames=renames), market=market_of(chance.randrange(MARKETS)), start_ms=START_MS,
             rules=Rules(duplicate_scope=scope, brackets=brackets_of(Rules())),
         )  # fmt: skip
+        for symbol in set(self.exchange.instruments) - set(instruments()):
+            self.exchange.halt(symbol)  # until the exchange converts
         self.user_file = self.directory / "user.toml"
         self.choices = {**self._choose(chance), **(playbook or {})}
         self.condition = self.choices.pop("condition_override", chance.choice(CONDITIONS[:4]))
@@ -261,7 +270,8 @@ class World:
 
     def settings(self) -> Settings:
         files = (packaged_config() / "golden.toml", self.user_file)
-        return Sources(files=files, assignments=(*FIXED, f'state_directory="{self.directory}"')).load()
+        fixed = (*FIXED, *(RENAME if self.renames else ()))
+        return Sources(files=files, assignments=(*fixed, f'state_directory="{self.directory}"')).load()
 
     # lives
 
