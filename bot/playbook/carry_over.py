@@ -34,7 +34,7 @@ def carry_over(memory: Memory, scene: Scene) -> tuple[Memory, tuple[Note, ...]]:
 def former_symbols(sectors: Sectors) -> Mapping[str, tuple[str, Span]]:
     """What continues each former symbol, spot and perp. A ticker that another asset bears now is none of them."""
     found = {}
-    for symbol, lineage in sectors.lineages.items():
+    for symbol, lineage in sectors.lineages.items() if sectors.renames else ():
         for span in lineage.spans(symbol)[:-1]:
             if span.symbol != symbol and span.symbol.split("/", 1)[0] not in sectors.listed:
                 found[span.symbol] = symbol, span
