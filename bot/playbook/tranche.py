@@ -421,6 +421,7 @@ def _neutral_longs(draft: _Draft) -> None:
     """`neutral_futures = "small-long"`: each sector's futures capital, once, long on its leader; it has a tactical
     long's exits and is opened again by the next campaign to neutral only."""
     scene, campaign, closed = draft.scene, draft.campaign, _closed(draft)
+    taken = dict(scene.wagers)
     if scene.policy.neutral_futures is not NeutralFutures.SMALL_LONG:
         return
     for sector in scene.sectors.sectors:
@@ -430,10 +431,12 @@ def _neutral_longs(draft: _Draft) -> None:
         margin = campaign.target.get(f"{sector}.futures", ZERO) / leverage
         if stands or margin <= 0:
             continue
-        leg, notes = plan_tactical(sector, margin, scene, campaign.book, frozenset(draft.hedges), closed)
+        seen = replace(scene, wagers=taken)
+        leg, notes = plan_tactical(sector, margin, seen, campaign.book, frozenset(draft.hedges), closed)
         draft.notes += notes
         if leg is not None:
             draft.add(replace(leg, words=f"{leg.words}, small long of the neutral stance"))
+            taken[leg.symbol] = leg.margin  # the next sector's long shares the cap with this one
 
 
 def _release_legs(draft: _Draft) -> None:

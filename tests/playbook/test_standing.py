@@ -344,11 +344,9 @@ def test_spot_without_a_price_leaves_a_standing_hedge_as_it_is() -> None:
 # Small longs of the neutral stance
 
 
-def small_longs() -> World:
-    world = World(
-        make_sectors(), Policy.model_validate(CALM | {"neutral_futures": "small-long", "tranche_interval_minutes": 60}),
-        spot={"USDT": D(100_000)},
-    )  # fmt: skip
+def small_longs(**changes: object) -> World:
+    asked = {"neutral_futures": "small-long", "tranche_interval_minutes": 60} | changes
+    world = World(make_sectors(), Policy.model_validate(CALM | asked), spot={"USDT": D(100_000)})
     for _ in range(4):
         world.run()
         world.skip(61)
@@ -362,6 +360,14 @@ def test_a_book_that_is_brought_to_neutral_opens_its_small_longs_with_exits() ->
     assert all(i.exits is not None and i.leverage == 3 for i in made)
     assert {held.symbol for held in world.memory.exits} == {UNI, ETH}
     longs = [p for p in world.account().positions.values() if p.size > 0]
+    assert sum(p.margin for p in longs) <= world.policy.tactical_margin_max * world.portfolio().book
+
+
+@pytest.mark.parametrize(("leverage", "margins"), [(1, [5_000]), (2, [2_500, 2_500])])
+def test_small_longs_of_two_sectors_share_the_cap_on_all_of_them(leverage: int, margins: list[int]) -> None:
+    world = small_longs(tactical_leverage=leverage)
+    longs = [p for p in world.account().positions.values() if p.size > 0]
+    assert [round(p.margin, -1) for p in longs] == margins
     assert sum(p.margin for p in longs) <= world.policy.tactical_margin_max * world.portfolio().book
 
 
