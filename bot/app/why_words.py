@@ -115,10 +115,9 @@ def _tactical_words(
         return f"a tactical long towards {policy.risk_off} only while the calendar names an upgrade"
     confidence = Decimal(str(decision["confidence"]))
     if condition is Condition.BREAKOUT or confidence >= policy.tactical_confidence:
-        campaign = decision.get("campaign") or {}
-        if campaign.get("stance_to") == stance.value and not campaign.get("tactical_allowed", True):
-            return "no tactical long: the rotation began without one, and none is added while its stance stands"
-        return "a tactical long may be opened with a rotation: breakout, or confidence is high enough"
+        if decision["memory"].get("longed") == stance.value:
+            return "no further tactical long: the stance has had its own"
+        return "a tactical long may be opened, one while the stance stands: breakout, or confidence is high enough"
     return (
         f"no new tactical long: {condition.value} is no breakout and its confidence {confidence:.0%} is below "
         f"{policy.tactical_confidence:.0%} (tactical_confidence)"

@@ -232,7 +232,7 @@ class Memory:
     `labels` divides the perp wallet's capital between sectors (PLAYBOOK §2: a futures sleeve's share is capital);
     `payments_seq` is the last journaled payment that was counted into the funding of the open exits;
     `hedges` names the perps held short as hedges and the sector whose spot they cover. `shorted_ms` is the beginning
-    of the downtrend that has had its speculative short.
+    of the downtrend that has had its speculative short, `longed` the stance that has had its tactical long.
     """
 
     regime: RegimeMemory = RegimeMemory()
@@ -249,6 +249,7 @@ class Memory:
     opening: tuple[Opening, ...] = ()
     shorted_ms: int = -1
     scalps: ScalpDay = ScalpDay()
+    longed: Stance = Stance.NEUTRAL
 
     @property
     def wagers(self) -> Mapping[str, Decimal]:

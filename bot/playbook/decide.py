@@ -94,7 +94,7 @@ def decide(
         *step.notes,
     )
     stood = plan_standing(step.memory, scene, choice.stance)
-    risked = plan_speculation(step.memory, scene, reading, choice.stance, rising)
+    risked = plan_speculation(step.memory, scene, reading, choice, rising)
     step = replace(step, memory=risked.memory, intents=(*step.intents, *stood.intents, *risked.intents))
     notes = (*notes, *stood.notes, *risked.notes)
     made = _decision(scene, guarded, step, notes, reading.condition, reading.confidence, choice.stance, shares)

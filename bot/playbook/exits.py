@@ -162,7 +162,7 @@ def _selling(intent: Intent, scene: Scene) -> Mapping[str, Decimal]:
 
 def _signed(held: OpenExit, signs: Sequence[str], outlived: Mapping[str, str]) -> str:
     """Why the market, and not its own plan, ends a position; empty when it does not."""
-    if held.purpose is not Purpose.TACTICAL:
+    if held.purpose is not Purpose.TACTICAL or held.symbol in outlived:
         return outlived.get(held.symbol, "")
     return f"exit signs: {', '.join(signs)}" if len(signs) >= 2 else ""
 

@@ -1,14 +1,19 @@
-"""Risk taken on purpose outside of a rotation: the speculative short (PLAYBOOK §5) and the scalp (§9), both off by
-default.
+"""Risk taken on purpose outside of a rotation: the long of a stance that stands already (PLAYBOOK §4), the speculative
+short (§5) and the scalp (§9), the last two off by default.
+
+A rotation opens its long while it moves. When breakout or a high confidence come only afterwards, the stance takes its
+long then, once, from the idle margin of the sector's futures sleeve: the shift has been spent.
 
 The short belongs to a broad downtrend, where the playbook speaks of it: moving into infrastructure hedges the very
 perps it would be held on. An account has one net position per perp, so a perp that is a hedge, or is about to be one,
 never carries a wager.
 
 What is opened is written into memory with its exits before it is asked for (`Opening`); what has filled is watched by
-the guard like a tactical long. A downtrend has one short: what an exit has closed is not opened again.
+the guard like a rotation's long. A stance has one long and a downtrend one short: what an exit has closed is not opened
+again.
 
-Identity of the orders: campaign 0, tranche 9 (short) or 10 (scalp), leg = place of the perp in `Sectors.perp_symbols`.
+Identity of the orders: campaign 0, tranche 9 (short), 10 (scalp) or 11 (long), leg = place of the perp in
+`Sectors.perp_symbols`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,6 +26,7 @@ from bot.domain.instrument import Side
 from bot.domain.money import ONE, ZERO
 from bot.domain.order import Intent, Purpose
 from bot.domain.reason import Note, Reason
+from bot.domain.states import LegState
 from bot.playbook import indicators
 from bot.playbook.choices import GainHedge, NeutralFutures
 from bot.playbook.entry import largest
@@ -30,9 +36,11 @@ from bot.playbook.policy import DAY_MS, HOUR_MS, Policy
 from bot.playbook.regime import Reading
 from bot.playbook.scene import Scene, off_by
 from bot.playbook.tactical import Terms, Wager, place, tactical_terms
+from bot.playbook.target import Choice
 from bot.playbook.wallets import free_margin, running_tranche
 
-TRANCHES: Mapping[Purpose, int] = {Purpose.TACTICAL_SHORT: 9, Purpose.SCALP: 10}
+TRANCHES: Mapping[Purpose, int] = {Purpose.TACTICAL_SHORT: 9, Purpose.SCALP: 10, Purpose.TACTICAL: 11}
+_LONG = "tactical long"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +65,8 @@ def outlived(memory: Memory, stance: Stance, rising: Sequence[str], policy: Poli
     """Perps whose wager has lost its ground, and why: the stance has changed, or two signs speak against a short."""
     found = {}
     for held in memory.exits:
-        if held.purpose is Purpose.TACTICAL:
-            continue
+        if held.purpose is Purpose.TACTICAL and held.campaign:
+            continue  # the next rotation closes what a rotation has opened
         if direction(stance, policy) != (held.sector, held.side):
             found[held.symbol] = f"the stance is {stance.value}"
         elif held.purpose is Purpose.TACTICAL_SHORT and len(rising) >= 2:
@@ -102,27 +110,30 @@ def _loss(held: OpenExit, scene: Scene) -> Decimal:
 
 
 def plan_speculation(
-    memory: Memory, scene: Scene, reading: Reading, stance: Stance, rising: Sequence[str]
+    memory: Memory, scene: Scene, reading: Reading, choice: Choice, rising: Sequence[str]
 ) -> Speculation:
     """Go on with what is being opened and begin what is due. Nothing begins while a tranche of a rotation runs: its
     hedges come first. `rising` are signs against a short; one forbids it."""
-    memory = _settle(memory, scene, stance)
+    memory = replace(_settle(memory, scene, choice), longed=_longed(memory, choice.stance, scene.policy))
     notes: list[Note] = []
     if running_tranche(memory) is None and not scene.portfolio.unpriced:
-        memory, notes = _short(memory, scene, reading, stance, rising)
-        memory, more = _scalp(memory, replace(scene, wagers=memory.wagers), stance)
+        memory, notes = _long(memory, scene, choice)
+        memory, more = _short(memory, replace(scene, wagers=memory.wagers), reading, choice.stance, rising)
+        notes += more
+        memory, more = _scalp(memory, replace(scene, wagers=memory.wagers), choice.stance)
         notes += more
     intents = [intent for opening in memory.opening if (intent := _ask(opening, scene)) is not None]
     return Speculation(memory, tuple(intents), tuple(notes))
 
 
-def _settle(memory: Memory, scene: Scene, stance: Stance) -> Memory:
+def _settle(memory: Memory, scene: Scene, choice: Choice) -> Memory:
     """Openings that are filled, late or groundless are over; one with a live order is kept for its exits."""
     kept = []
     for opening in memory.opening:
         is_over = (
             scene.at_ms >= opening.until_ms
-            or direction(stance, scene.policy) != (opening.sector, opening.side)
+            or direction(choice.stance, scene.policy) != (opening.sector, opening.side)
+            or (opening.purpose is Purpose.TACTICAL and not choice.tactical_allowed)
             or _left(opening, scene) <= 0
         )
         if scene.live_orders(opening_id(opening, scene)):
@@ -130,6 +141,34 @@ def _settle(memory: Memory, scene: Scene, stance: Stance) -> Memory:
         elif not is_over:
             kept.append(opening)
     return memory if tuple(kept) == memory.opening else replace(memory, opening=tuple(kept))
+
+
+def _longed(memory: Memory, stance: Stance, policy: Policy) -> Stance:
+    """The stance, when it has had its long, by a rotation or after it; neutral when it has not."""
+    aim = direction(stance, policy)
+    if aim is None or aim[1] is not Side.BUY:
+        return Stance.NEUTRAL
+    legs = [leg for tranche in memory.campaign.tranches for leg in tranche.legs] if memory.campaign is not None else []
+    begun = {leg.sector for leg in legs if leg.purpose is Purpose.TACTICAL and leg.state is not LegState.SKIPPED}
+    begun |= {held.sector for held in memory.exits if held.purpose is Purpose.TACTICAL}
+    return stance if memory.longed is stance or aim[0] in begun else Stance.NEUTRAL
+
+
+def _long(memory: Memory, scene: Scene, choice: Choice) -> tuple[Memory, list[Note]]:
+    policy, campaign, aim = scene.policy, memory.campaign, direction(choice.stance, scene.policy)
+    stands = memory.stance is choice.stance and (campaign is None or campaign.is_over)
+    is_due = stands and choice.tactical_allowed and memory.longed is not choice.stance
+    if not is_due or aim is None or aim[1] is not Side.BUY:
+        return memory, []
+    sector, what = aim[0], _LONG
+    wanted = policy.shift * policy.tactical_split * scene.portfolio.book
+    perps, notes = _free_perps(sector, what, memory, scene)
+    terms = tactical_terms(what, Side.BUY, perps, min(wanted, _sleeve_room(sector, memory, scene)), policy)
+    until_ms = scene.at_ms + policy.leg_patience_hours * HOUR_MS
+    opening, more = _open(Purpose.TACTICAL, terms, sector, until_ms, scene)
+    if opening is not None:
+        memory = replace(memory, opening=(*memory.opening, opening), longed=choice.stance)
+    return memory, [*notes, *more]
 
 
 def _short(
@@ -204,11 +243,14 @@ def _rsi(series: CandleSeries, count: int, policy: Policy) -> float | None:
 
 
 def _free_perps(sector: str, what: str, memory: Memory, scene: Scene) -> tuple[list[str], list[Note]]:
-    """Perps of the sector that carry nothing and will hedge nothing; the note says why there is none."""
+    """Perps of the sector that carry nothing and will hedge nothing; the note says why there is none.
+
+    A tactical long may stand where a rotation will hedge: its rotation closes it first (PLAYBOOK §5).
+    """
     policy, taken = scene.policy, {*memory.hedges, *(held.symbol for held in memory.exits)}
     taken |= {opening.symbol for opening in memory.opening}
-    hedges = policy.hedge or policy.carry or policy.gain_hedge is not GainHedge.OFF
-    if hedges or policy.neutral_futures is NeutralFutures.DELTA_NEUTRAL:
+    stands = policy.carry or policy.gain_hedge is not GainHedge.OFF
+    if (policy.hedge and what != _LONG) or stands or policy.neutral_futures is NeutralFutures.DELTA_NEUTRAL:
         taken |= {part.symbol for name in scene.sectors.sectors for part in choose_hedges(name, scene)[0]}
     known = scene.sectors.tacticals(sector)
     free = [symbol for symbol in known if symbol not in taken and not scene.held(symbol) and not scene.live_on(symbol)]

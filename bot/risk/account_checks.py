@@ -115,7 +115,7 @@ def check_hedge(case: Case) -> Note | None:
 
 
 def check_purpose(case: Case) -> Note | None:
-    """A perp has one net position: it hedges or it carries a speculative short or a scalp, never both: a wager's sale
+    """A perp has one net position: it hedges or it carries what no rotation opened, never both: a wager's sale
     on a hedge would pass for more of the hedge, a hedge's on a wager's long would only close it."""
     intent, context = case.intent, case.context
     size = case.position.size if case.position is not None else ZERO
@@ -123,7 +123,7 @@ def check_purpose(case: Case) -> Note | None:
     other = ""
     if carried is not None and carried.purpose not in (intent.purpose, Purpose.TACTICAL):
         other = f"carries a {carried.words}"
-    elif intent.purpose in (Purpose.TACTICAL_SHORT, Purpose.SCALP):
+    elif intent.purpose.is_wager and not (intent.purpose is Purpose.TACTICAL and intent.campaign):
         hedging = (o for o in context.working if o.symbol == intent.symbol and o.purpose is Purpose.HEDGE)
         if (intent.symbol in context.hedges and size < 0) or any(order.open_size for order in hedging):
             other = "is a hedge"

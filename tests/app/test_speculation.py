@@ -1,4 +1,5 @@
-"""The speculative short through the whole bot: opened in a downtrend, targets taken, stopped, or the process killed."""
+"""What no rotation opens, through the whole bot: the short of a downtrend, with targets, stop and a killed process; the
+long of a stance that stands already."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -40,9 +41,11 @@ class Market(ScriptedMarket):
 
 
 @asynccontextmanager
-async def downtrend(directory: Path, moves: tuple[tuple[int, float], ...]) -> AsyncIterator[Stage]:
+async def downtrend(
+    directory: Path, moves: tuple[tuple[int, float], ...], changes: tuple[str, ...] = CHANGES
+) -> AsyncIterator[Stage]:
     """Everything stands still, and `BEGINS_HOURS` after the start the perp of AAVE moves: (hours later, multiple)."""
-    settings = golden(directory, *CHANGES)
+    settings = golden(directory, *changes)
     tokens = tokens_of(settings)
     first = START_MS - 151 * 24 * HOUR_MS
     prices = {token: float(ANCHORS.get(token, Decimal(10))) for token in tokens}
@@ -157,3 +160,32 @@ async def test_a_bot_killed_while_it_shorts_goes_on_and_the_short_has_its_exits(
             entered = sum((o.filled_size for o in orders if o.purpose is Purpose.TACTICAL_SHORT), ZERO)
             assert entered == whole, "opened once"
             await stage.check_books(again)
+
+
+async def test_a_stance_that_stands_takes_its_long_when_it_is_allowed_and_ends_it_with_itself(tmp_path: Path) -> None:
+    """Allowed after a restart, because a test has no other way to let a breakout come later than its rotation."""
+    base = ("playbook.condition_override=breakout", "playbook.tranche_interval_minutes=60")
+    first, later = (*base, "playbook.tactical=false"), (*base, "playbook.tactical_leverage=3")
+    async with downtrend(tmp_path, ((1, 1.0), (200, 1.0)), first) as stage:
+        async with stage.app() as app:
+            await stage.rotate(app)
+            assert not app.journal.reader.load_memory().exits
+        stage.settings = golden(tmp_path, *later)
+        spot = stage.embedded.exchange.balances(ACCOUNT)
+        async with stage.app() as app:
+            for _ in range(4):
+                await stage.turn(app)
+            (held,) = app.journal.reader.load_memory().exits
+            (position,) = stage.embedded.exchange.positions(ACCOUNT)
+            assert (held.symbol, held.size_entered, held.campaign) == (position.symbol, position.size, 0)
+            stops = stage.embedded.exchange.open_orders(ACCOUNT, held.symbol)
+            assert [order.size for order in stops if order.type is OrderType.STOP] == [position.size]
+            assert stage.embedded.exchange.balances(ACCOUNT) == spot, "nothing was sold or moved for it"
+            await stage.check_books(app)
+        stage.settings = golden(tmp_path, *later, "playbook.condition_override=uncertainty")
+        async with stage.app() as app:
+            for _ in range(3):
+                await stage.turn(app)
+            assert Purpose.TACTICAL not in {held.purpose for held in app.journal.reader.load_memory().exits}
+            assert all(p.size < 0 for p in stage.embedded.exchange.positions(ACCOUNT)), "only hedges are left"
+            await stage.check_books(app)

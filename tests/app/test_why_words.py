@@ -82,15 +82,12 @@ def test_an_override_is_told_as_the_only_reason() -> None:
     assert words.turns == ["only the setting condition_override = euphoria: signals are not followed"]
 
 
-def test_high_confidence_adds_no_long_to_a_rotation_that_began_without_one() -> None:
-    begun = {"stance_to": "into_defi", "tactical_allowed": False}
-    assert (
-        told(confidence="0.90", campaign=begun).rule[3].startswith("no tactical long: the rotation began without one")
-    )
-    assert (
-        told(confidence="0.90", campaign=begun | {"tactical_allowed": True}).rule[3].startswith("a tactical long may")
-    )
-    assert told(confidence="0.90", campaign=None).rule[3].startswith("a tactical long may")
+def test_high_confidence_allows_one_long_while_the_stance_stands() -> None:
+    assert told(confidence="0.90").rule[3].startswith("a tactical long may be opened, one while the stance stands")
+    had = decision(UP, confidence="0.90")
+    had["memory"] |= {"longed": Stance.INTO_DEFI.value}
+    (words,) = why_words(had, POLICY, START_MS).rule[3:]
+    assert words == "no further tactical long: the stance has had its own"
 
 
 def test_neutral_asks_for_nothing() -> None:

@@ -334,15 +334,23 @@ def test_a_scalp_ends_with_its_stance() -> None:
     stance=st.sampled_from(list(Stance)), leverage=st.integers(1, 10), cap=st.integers(1, 10),
     margins=st.tuples(st.decimals("0.001", "0.05", places=3), st.decimals("0.001", "0.02", places=3)),
     most=st.decimals("0.005", "0.05", places=3), stop=st.decimals("0.01", "0.5", places=2), scale=st.integers(1, 40),
+    tactical=st.booleans(),
 )  # fmt: skip
 def test_wagers_keep_their_caps_have_exits_inside_liquidation_and_come_to_rest(
-    stance: Stance, leverage: int, cap: int, margins: tuple[Decimal, Decimal], most: Decimal, stop: Decimal, scale: int
+    stance: Stance,
+    leverage: int,
+    cap: int,
+    margins: tuple[Decimal, Decimal],
+    most: Decimal,
+    stop: Decimal,
+    scale: int,
+    tactical: bool,
 ) -> None:
     book = D(100_000) * scale
     world = standing_at(
         stance, book=book, speculative_short=True, scalp=True, tactical_leverage=leverage, scalp_leverage=leverage,
         max_leverage=cap, leverage_override=True, short_margin=margins[0], scalp_margin=margins[1],
-        tactical_margin_max=most, stop=stop, order_max_quote=10**9,
+        tactical_margin_max=most, stop=stop, order_max_quote=10**9, tactical=tactical,
     )  # fmt: skip
     world.sectors = make_sectors(
         sectors={
