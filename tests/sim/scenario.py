@@ -153,7 +153,8 @@ async def _turns(world: World, life: Life, chaos: Chaos) -> None:
     if result is not None and kind == "cycle":
         campaign = result.decision.campaign
         is_over = campaign is None or campaign.is_over
-        world.is_idle = is_over and not result.decision.intents and world.plan.is_armed
+        is_reached = is_over and not result.decision.intents and world.plan.is_armed
+        world.is_idle = is_reached and not world.keeps_standing()
     if result is None or not result.has_acted:
         await asyncio.sleep(
             chance.choice([1, 1, 2, 5, 10, 30, 60, 120 if life.is_watched else chance.choice([300, 3_600])])

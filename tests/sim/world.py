@@ -26,9 +26,11 @@ from bot.app.embedded import neutral_holdings
 from bot.app.kill import ResumeFile, ResumeRequest
 from bot.app.settings import Settings, Sources, packaged_config
 from bot.app.wiring import App, _assemble
+from bot.domain.campaign import Stance
 from bot.domain.money import ZERO
 from bot.domain.states import KillLevel
 from bot.execution.journal import Journal, JournalError
+from bot.playbook.target import CASH, target_shares
 from bot.ports import SetupFailed, Unavailable
 from bot.simex.engine.exchange import Exchange
 from bot.simex.engine.rules import DuplicateScope, Rules
@@ -64,14 +66,25 @@ RENAME = (
     f'universe.renames.{NEW}=[{{ was = "{OLD}", at = 2026-01-05, ratio = {RATIO} }}]',
     f'universe.sectors.infra.hedge=["{OLD}", "{NEW}", "ETH"]',
 )
+# A perp is left that hedges nothing, and candles are short enough for a scalp.
+WAGERS = (
+    "playbook.candle_minutes=15",
+    'universe.sectors.defi.tactical=["UNI", "AAVE", "LDO"]', 'universe.sectors.infra.tactical=["ETH", "SOL", "AVAX"]',
+)  # fmt: skip
 # Limits that have nothing to do with what is proved here, and would only keep thin and wild markets from trading.
 LOOSE = {
     "executions_per_hour_max": "10000", "turnover_max": "100", "rejections_max": "1000", "participation_max": "1",
     "slippage_max_bps": "500", "funding_rate_max_annual": "10", "funding_cost_max_day": "1",
 }  # fmt: skip
 CONDITIONS = ("breakout", "euphoria", "uncertainty", "downtrend", "neutral")
+STANCES = {
+    "breakout": Stance.INTO_DEFI, "euphoria": Stance.INTO_DEFI, "uncertainty": Stance.INTO_INFRA,
+    "downtrend": Stance.DE_RISK, "neutral": Stance.NEUTRAL,
+}  # fmt: skip
 # Further off than half a receive window the bot is not let in at the wire; off by a second it opens nothing.
 SKEW_AT_START_MS = 900
+EARLY = {"tactical": "false", "scalp": "true", "scalp_rsi": "49"}
+STANDING = 0.25  # part of the seeds in which a stance that is reached stands for hours, and wagers are made
 STEPS_AT_THE_WIRE = 10  # of the loop, where the port has one
 
 
@@ -188,15 +201,19 @@ class World:
         for symbol in set(self.exchange.instruments) - set(instruments()):
             self.exchange.halt(symbol)  # until the exchange converts
         self.user_file = self.directory / "user.toml"
+        self._patience = Random(f"{self.seed}/stands")  # of its own, like whatever not every seed draws
+        self.stands = self._patience.random() < STANDING
         self.choices = {**self._choose(chance), **(playbook or {})}
         self.condition = self.choices.pop("condition_override", chance.choice(CONDITIONS[:4]))
         self.limits = dict(limits) if limits else self._tight_limits(chance) if self.is_tight else {}
         self.write_user_file()
         settings = self.settings()
-        self.start = neutral_holdings(
-            self.exchange, self.exchange.instruments, settings.playbook, settings.universe, BOOK
-        )
-        perp = sum((s for n, s in settings.playbook.neutral.items() if n.endswith(".futures")), ZERO) * BOOK
+        at = settings.playbook
+        if self.stands:
+            shares, _ = target_shares(STANCES[self.condition], at, tactical_allowed=False)
+            at = at.model_copy(update={"neutral": {name: part for name, part in shares.items() if name != CASH}})
+        self.start = neutral_holdings(self.exchange, self.exchange.instruments, at, settings.universe, BOOK)
+        perp = sum((s for n, s in at.neutral.items() if n.endswith(".futures")), ZERO) * BOOK
         self.exchange.create_account(ACCOUNT, spot=self.start, perp=perp)
         inner = EngineVenue(self.exchange, _Truth(self), account=ACCOUNT)
         self.wire = Wire(self.exchange, self.plan, inner, self.now_ms, self.note)
@@ -239,7 +256,6 @@ class World:
             "speculative_short": wagers.choice(["true", "false"]),
             "scalp": wagers.choice(["true", "false"]),
             "scalp_rsi": wagers.choice(["30", "49"]),
-            "candle_minutes": wagers.choice(["240", "60"]),
             "bridge": chance.choice(["reserve", "reserve", "none", "idle-margin"]),
             "order_max_quote": str(chance.choice([1_500, 4_000, 25_000])),
             "tactical_leverage": str(chance.choice([3, 5, 10])),
@@ -247,7 +263,19 @@ class World:
             "tactical_hours": str(chance.choice([1, 3, 168])),
             # Drawn apart, so that everything else of a seed is what it was before there were styles.
             "increase_style": Random(f"{self.seed}/style").choice(["market", "market", "twap", "limit", "post-only"]),
+            **(
+                {"tactical": "false", "scalp": "true", "scalp_rsi": "49", "candle_minutes": "60"} if self.stands else {}
+            ),
         }
+
+    def keeps_standing(self) -> bool:
+        """Whether the operator leaves a stance alone that has been reached, so that wagers have their time; long
+        positions are allowed from then on."""
+        if not self.stands or self._patience.random() < 0.1:
+            return False
+        self.choices["tactical"] = "true"
+        self.write_user_file()
+        return True
 
     def _tight_limits(self, chance: Random) -> dict[str, str]:
         """Limits that bind in an ordinary rotation; it may then never finish, and is not asked to."""
@@ -270,7 +298,7 @@ class World:
 
     def settings(self) -> Settings:
         files = (packaged_config() / "golden.toml", self.user_file)
-        fixed = (*FIXED, *(RENAME if self.renames else ()))
+        fixed = (*FIXED, *(RENAME if self.renames else ()), *(WAGERS if self.stands else ()))
         return Sources(files=files, assignments=(*fixed, f'state_directory="{self.directory}"')).load()
 
     # lives
