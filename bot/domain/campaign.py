@@ -197,7 +197,8 @@ class OpenExit:
 @dataclass(frozen=True, slots=True)
 class Opening:
     """A position outside of a rotation that is being opened: `size` positive contracts to reach with `margin` quote,
-    and its exits. After `until_ms` nothing more is asked for."""
+    and its exits. After `until_ms` nothing more is asked for. One that is over is remembered from `over_ms` on for a
+    while: an execution that comes to light late must find its exits."""
 
     symbol: str
     sector: str
@@ -209,6 +210,7 @@ class Opening:
     plan: ExitPlan
     until_ms: int
     words: str = ""
+    over_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,4 +257,4 @@ class Memory:
     def wagers(self) -> Mapping[str, Decimal]:
         """Perps that carry a position outside of a rotation, or are about to, with the margin still meant for it."""
         held = {one.symbol: ZERO for one in self.exits if one.purpose is not Purpose.TACTICAL}
-        return held | {one.symbol: one.margin for one in self.opening}
+        return held | {one.symbol: one.margin for one in self.opening if not one.over_ms}

@@ -14,7 +14,7 @@ from bot.domain.money import ZERO
 from bot.domain.order import Intent, Order, Purpose
 from bot.domain.portfolio import Portfolio
 from bot.domain.reason import Note, Reason
-from bot.domain.states import CampaignState
+from bot.domain.states import CampaignState, LegState
 from bot.playbook.as_of import as_of
 from bot.playbook.carry_over import carry_over
 from bot.playbook.exits import Guarded, guard_positions, shrink_before_sales
@@ -169,7 +169,8 @@ def _open_exits(memory: Memory, scene: Scene) -> tuple[OpenExit, ...]:
         if leg.purpose is not Purpose.TACTICAL or leg.exits is None or position is None or position.size <= 0:
             continue
         known = exits.get(leg.symbol)
-        if known is None and not leg.state.is_over and campaign is not None:
+        # A leg that was given up may have executed all the same; what a leg that is done has left is an exit's rest.
+        if known is None and leg.state is not LegState.DONE and campaign is not None:
             exits[leg.symbol] = OpenExit(
                 leg.symbol, leg.sector, position.size, position.entry_price, leg.exits, position.mark_price,
                 campaign=campaign.number,
@@ -179,6 +180,8 @@ def _open_exits(memory: Memory, scene: Scene) -> tuple[OpenExit, ...]:
     for opening in memory.opening:
         position, known = scene.position(opening.symbol), exits.get(opening.symbol)
         if position is None or position.size * opening.side.sign <= 0:
+            continue
+        if opening.over_ms and opening.symbol in memory.hedges:
             continue
         size = abs(position.size)
         if known is None:

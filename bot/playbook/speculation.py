@@ -40,6 +40,7 @@ from bot.playbook.target import Choice
 from bot.playbook.wallets import free_margin, running_tranche
 
 TRANCHES: Mapping[Purpose, int] = {Purpose.TACTICAL_SHORT: 9, Purpose.SCALP: 10, Purpose.TACTICAL: 11}
+LATE_MS = HOUR_MS  # executions that are told later than that after their order was given up are an operator's business
 _LONG = "tactical long"
 
 
@@ -127,8 +128,9 @@ def plan_speculation(
 
 
 def _settle(memory: Memory, scene: Scene, choice: Choice) -> Memory:
-    """Openings that are filled, late or groundless are over; one with a live order is kept for its exits."""
-    kept = []
+    """Openings that are filled, late or groundless are over; one with a live order is kept for its exits, and so is one
+    whose order may yet turn out to have executed."""
+    kept, filled = [], {held.symbol for held in memory.exits}
     for opening in memory.opening:
         is_over = (
             scene.at_ms >= opening.until_ms
@@ -140,6 +142,8 @@ def _settle(memory: Memory, scene: Scene, choice: Choice) -> Memory:
             kept.append(replace(opening, until_ms=0) if is_over else opening)
         elif not is_over:
             kept.append(opening)
+        elif opening.symbol not in filled and scene.at_ms < (opening.over_ms or scene.at_ms) + LATE_MS:
+            kept.append(replace(opening, until_ms=0, over_ms=opening.over_ms or scene.at_ms))
     return memory if tuple(kept) == memory.opening else replace(memory, opening=tuple(kept))
 
 
@@ -167,7 +171,7 @@ def _long(memory: Memory, scene: Scene, choice: Choice) -> tuple[Memory, list[No
     until_ms = scene.at_ms + policy.leg_patience_hours * HOUR_MS
     opening, more = _open(Purpose.TACTICAL, terms, sector, until_ms, scene)
     if opening is not None:
-        memory = replace(memory, opening=(*memory.opening, opening), longed=choice.stance)
+        memory = replace(_begin(opening, memory), longed=choice.stance)
     return memory, [*notes, *more]
 
 
@@ -190,13 +194,14 @@ def _short(
     until_ms = scene.at_ms + policy.leg_patience_hours * HOUR_MS
     opening, more = _open(Purpose.TACTICAL_SHORT, terms, sector, until_ms, scene)
     if opening is not None:
-        memory = replace(memory, opening=(*memory.opening, opening), shorted_ms=since_ms)
+        memory = replace(_begin(opening, memory), shorted_ms=since_ms)
     return memory, [*notes, *more]
 
 
 def _scalp(memory: Memory, scene: Scene, stance: Stance) -> tuple[Memory, list[Note]]:
     policy, aim = scene.policy, direction(stance, scene.policy)
-    purposes = {*(held.purpose for held in memory.exits), *(opening.purpose for opening in memory.opening)}
+    purposes = {held.purpose for held in memory.exits}
+    purposes |= {opening.purpose for opening in memory.opening if not opening.over_ms}
     if not policy.scalp or aim is None or Purpose.SCALP in purposes:
         return memory, []
     sector, side = aim
@@ -220,7 +225,7 @@ def _scalp(memory: Memory, scene: Scene, stance: Stance) -> tuple[Memory, list[N
     opening, more = _open(Purpose.SCALP, terms, sector, end_ms + policy.candle_ms, scene)
     if opening is not None:
         day = replace(day, count=day.count + 1, candle_ms=end_ms)
-        memory = replace(memory, opening=(*memory.opening, opening), scalps=day)
+        memory = replace(_begin(opening, memory), scalps=day)
     return memory, list(more)
 
 
@@ -248,7 +253,7 @@ def _free_perps(sector: str, what: str, memory: Memory, scene: Scene) -> tuple[l
     A tactical long may stand where a rotation will hedge: its rotation closes it first (PLAYBOOK §5).
     """
     policy, taken = scene.policy, {*memory.hedges, *(held.symbol for held in memory.exits)}
-    taken |= {opening.symbol for opening in memory.opening}
+    taken |= set(memory.wagers)
     stands = policy.carry or policy.gain_hedge is not GainHedge.OFF
     if (policy.hedge and what != _LONG) or stands or policy.neutral_futures is NeutralFutures.DELTA_NEUTRAL:
         taken |= {part.symbol for name in scene.sectors.sectors for part in choose_hedges(name, scene)[0]}
@@ -286,6 +291,11 @@ def _open(
         words = f"{wager.words} is below the minimum of {wager.symbol}"
         return None, (*notes, Note(Reason.BELOW_MINIMUM, words, wager.symbol))
     return opening, notes
+
+
+def _begin(opening: Opening, memory: Memory) -> Memory:
+    """Memory with one more opening, in place of what was given up on its perp."""
+    return replace(memory, opening=(*(o for o in memory.opening if o.symbol != opening.symbol), opening))
 
 
 def _opening(purpose: Purpose, wager: Wager, sector: str, until_ms: int) -> Opening:

@@ -73,7 +73,7 @@ def test_what_is_being_opened_is_left_as_it_is_when_it_is_allowed_no_longer() ->
     begun = ask(world, Choice(Stance.INTO_DEFI, tactical_allowed=True))
     world.memory = begun.memory
     ended = ask(world, Choice(Stance.INTO_DEFI, tactical_allowed=False))
-    assert (ended.intents, ended.memory.opening) == ((), ())
+    assert (ended.intents, dict(ended.memory.wagers)) == ((), {})
 
 
 def test_an_infra_stance_has_one_for_the_upgrade_that_the_calendar_names() -> None:

@@ -239,6 +239,32 @@ def test_a_fill_that_comes_late_has_its_exits() -> None:
     assert [held.purpose for held in world.memory.exits] == [Purpose.TACTICAL_SHORT]
 
 
+@pytest.mark.parametrize(("minutes", "is_watched"), [(50, True), (70, False)])
+def test_a_fill_of_an_order_that_was_believed_never_to_have_been_has_its_exits(minutes: int, is_watched: bool) -> None:
+    world = standing_at(Stance.DE_RISK, speculative_short=True)
+    (entry,) = world.decide().intents
+    world.skip(100 * 60)
+    assert world.decide().intents == ()
+    assert dict(world.memory.wagers) == {}, "its perp is free again"
+    world.skip(minutes)
+    world.decide()
+    world.apply([entry])
+    made = world.guard()
+    assert [held.purpose for held in world.memory.exits] == [Purpose.TACTICAL_SHORT] * is_watched
+    assert [i.order_type for i in made.intents] == [OrderType.STOP] * is_watched
+
+
+def test_a_hedge_on_the_perp_of_what_was_given_up_is_not_taken_for_it() -> None:
+    world = standing_at(Stance.DE_RISK, speculative_short=True)
+    (entry,) = world.decide().intents
+    world.skip(100 * 60)
+    world.decide()
+    world.apply([entry])
+    world.memory = replace(world.memory, hedges={AAVE: "defi"})
+    world.guard()
+    assert world.memory.exits == ()
+
+
 # The scalp
 
 
