@@ -3,7 +3,8 @@
 `sectorbot` is the trading cycle with its journal on disk, decisions daily and the guard hourly, over seeded hourly
 candles with funding; the breaker of drawdown is off, or it would soon have nothing to do. The baseline, `target-weight
 loop`, reads the same tables with the same reader and keeps equal weights daily in a few lines of plain Python: no
-orders, no book, no journal, no signals. What it takes is what reading costs.
+orders, no book, no journal, no signals. What it takes is what reading costs. Other back-testers that are installed run
+on the same tables in the same run (`peers.py`).
 
 python tests/bench/bench_backtest.py [RUNS] [--counts 10,20,40,80,160] [--span 3] [--years 1,2,3,6] [--hourly]
 
@@ -28,7 +29,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent.parent))
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tests.bench import rig
+from tests.bench import peers, rig
 
 START_MS, H, DAY = 1_577_836_800_000, 3_600_000, 86_400_000  # 2020-01-01
 YEAR_DAYS, WARMUP_DAYS = 365, 175
@@ -146,7 +147,7 @@ def measure(count: int, years: int, runs: int, decide_hours: int) -> Figure:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         write_world(folder, count, years)
-        rows: dict[str, list[Figure]] = {BASELINE: [], OURS: []}
+        rows: dict[str, list[Figure]] = {name: [] for name in (BASELINE, OURS, *peers.installed())}
         words = {}
         for _ in range(runs):
             for name, own in rows.items():
@@ -181,8 +182,10 @@ def slopes(unit: str, rows: list[tuple[int, Figure]]) -> None:
 def main() -> None:
     if sys.argv[1:2] == ["measured"]:
         name, folder, *numbers = sys.argv[2:]
-        subjects = {OURS: backtest, BASELINE: loop}
-        subjects[name](Path(folder), *(int(number) for number in numbers))
+        if name in peers.installed():
+            print(json.dumps(peers.installed()[name](Path(folder))))
+        else:
+            {OURS: backtest, BASELINE: loop}[name](Path(folder), *(int(number) for number in numbers))
         return
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", nargs="?", type=int, default=3)
