@@ -13,6 +13,8 @@ from typing import Any
 from bot.app.backtest_watch import Watch
 from bot.app.config_fact import record_config
 from bot.app.cycle import Cycle, CycleResult, Parts
+from bot.app.flows import record_rebased
+from bot.app.kill import ResumeRequest
 from bot.app.settings import Settings
 from bot.app.wiring import policy_for, wanted_of
 from bot.backtest.benchmarks import Benchmarks
@@ -20,6 +22,7 @@ from bot.backtest.loop import VirtualClock, run_virtual
 from bot.backtest.record import Record
 from bot.domain.instrument import Instrument
 from bot.domain.money import ZERO
+from bot.domain.reason import Reason
 from bot.domain.states import KillLevel, TrancheState
 from bot.execution.executor import Executor
 from bot.execution.journal import CycleRecord, Journal
@@ -40,7 +43,8 @@ class Schedule:
     """When to look. A cycle also runs when a tranche falls due, and an hour after one that has traded and is not done.
 
     `is_lazy`: no guard while there is nothing to guard, neither a perp nor a resting order nor an exit plan. All that
-    such a guard would do is to mark the peak of equity, which is then marked by decisions only.
+    such a guard would do is to mark the peak of equity, which is then marked by decisions only. `rebase_days`: an
+    operator lets the peak begin anew when the breaker of drawdown has stopped entries for so long; 0 for nobody.
     """
 
     start_ms: int
@@ -48,6 +52,7 @@ class Schedule:
     decide_ms: int = 24 * HOUR_MS
     guard_ms: int = HOUR_MS
     is_lazy: bool = True
+    rebase_days: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +150,7 @@ class _Run:
     ) -> None:  # fmt: skip
         self._settings, self._world, self._schedule, self._clock = settings, world, schedule, clock
         self._record, self._tell = record, tell
+        self._held_since_ms: int | None = None
         wanted = wanted_of(settings)
         known = set(world.market.symbols)
         self._grid = Grid(world.market, tuple(s for s in wanted.symbols if s in known), schedule.start_ms)
@@ -224,6 +230,7 @@ class _Run:
             if is_due or _is_busy(last, at_ms, is_moving=is_moving):
                 decided, is_moving = await self._decide(cycle, watch)
                 last = decided or last
+                await self._attend(cycle.parts.journal, last, at_ms)
             elif not schedule.is_lazy or last is None or _is_exposed(last):
                 last = await self._guard(cycle, watch) or last
             watch.keep_hour(at_ms)
@@ -249,6 +256,16 @@ class _Run:
                 break
             is_moving = True
         return result, is_moving
+
+    async def _attend(self, journal: Journal, last: CycleResult | None, at_ms: int) -> None:
+        """The operator whom `Schedule.rebase_days` speaks of: `sectorbot resume --rebase-peak`, late."""
+        is_held = last is not None and any(note.reason is Reason.DRAWDOWN for note in last.breakers)
+        self._held_since_ms = (self._held_since_ms or at_ms) if is_held else None
+        days = self._schedule.rebase_days
+        if days and self._held_since_ms is not None and at_ms - self._held_since_ms >= days * 24 * HOUR_MS:
+            await record_rebased(journal, ResumeRequest(f"entries were held back for {days} days", by="back-test"))
+            self._held_since_ms = None
+            self._record.counts.rebased += 1
 
     async def _guard(self, cycle: Cycle, watch: Watch) -> CycleResult | None:
         try:

@@ -34,6 +34,7 @@ class Asked:
     decide_hours: int = 24
     guard_hours: int = 1
     every_guard: bool = False
+    rebase_days: int = 0
     seed: int = 1
 
 
@@ -92,13 +93,13 @@ def run_record(asked: Asked, settings: Settings, history: History, *, tell: Call
     """Run it, from what has been read."""
     schedule = Schedule(
         asked.start_ms, asked.end_ms, asked.decide_hours * HOUR_MS, asked.guard_hours * HOUR_MS,
-        is_lazy=not asked.every_guard,
+        is_lazy=not asked.every_guard, rebase_days=asked.rebase_days,
     )  # fmt: skip
     record = Record(
         start_ms=asked.start_ms, end_ms=asked.end_ms, quote=settings.universe.quote,
         book_quote=settings.paper.book_quote + settings.playbook.reserve_quote, seed=asked.seed,
         config_digest=settings.digest, market_symbol=settings.playbook.market_symbol,
-        cadence={"decide_hours": asked.decide_hours, "guard_hours": asked.guard_hours},
+        cadence={name: getattr(asked, name) for name in ("decide_hours", "guard_hours", "rebase_days")},
         tokens=history.listed, drawn_hours=history.drawn, absent=history.absent, cut=history.cut,
     )  # fmt: skip
     files = settings.macro.files

@@ -39,6 +39,9 @@ def backtest(  # noqa: PLR0913, PLR0917 - one argument per option
     every_guard: Annotated[
         bool, typer.Option("--every-guard", help="Guard as well while there is nothing to guard: slow.")
     ] = False,
+    rebase_days: Annotated[
+        int, typer.Option(min=0, help="Days after which an operator begins the drawdown's peak anew; 0: never.")
+    ] = 0,
     seed: Annotated[int, typer.Option(help="Seed of the resampled histories.")] = 1,
     as_json: Json = False,
 ) -> None:
@@ -54,7 +57,7 @@ def backtest(  # noqa: PLR0913, PLR0917 - one argument per option
         asked = backtest_command.Asked(
             folder=folder, start_ms=_ms(start), end_ms=_ms(end), files=given.files, assignments=given.assignments,
             page=out, journal=journal, decide_hours=decide_hours, guard_hours=guard_hours,
-            every_guard=every_guard, seed=seed,
+            every_guard=every_guard, rebase_days=rebase_days, seed=seed,
         )  # fmt: skip
         document, words = backtest_command.run(asked, tell=_progress)
         if as_json:

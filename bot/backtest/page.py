@@ -73,9 +73,11 @@ def held_words(document: Mapping[str, Any]) -> str:
     """How long breakers stopped entries, when that was long; empty otherwise."""
     days = document["days"]
     long = {name: found for name, found in document["held_back"].items() if found["days"] >= HELD_SHARE * days}
+    lifted = "until an operator lifts its limit" if document["counts"]["rebased"] else "with nobody to lift its limit"
     return " ".join(
         f"The breaker {name} stopped entries on {found['days']:,} of {days:,} days, between {found['first']} and "
-        f"{found['last']}: much of this is a bot that may only sell, with nobody to lift its limit."
+        f"{found['last']}: much of this is a bot that may only sell, "
+        f"{lifted}."
         for name, found in long.items()
     )
 
@@ -210,6 +212,7 @@ def _costs(document: Mapping[str, Any]) -> str:
         ("liquidations", str(counts["liquidations"])),
         ("refused by the gate, intents", escape(refused)),
         ("entries held back by a breaker", escape(held)),
+        ("peak of the drawdown begun anew", f"{counts['rebased']} times" if counts["rebased"] else "never"),
         ("changes of condition",
          f"{document['condition_changes']}, {document['condition_changes_per_year']:.1f} a year"),
         ("time by condition", ", ".join(f"{n} {s:.0%}" for n, s in document["condition_share"].items())),

@@ -63,7 +63,8 @@ class Rotation:
 
 @dataclass(slots=True)
 class Counts:
-    """What happened how often. `abandoned` turns found no truth; `refused` by reason."""
+    """What happened how often. `abandoned` turns found no truth; `refused` by reason; `rebased` is how often somebody
+    let the drawdown's peak begin anew."""
 
     cycles: int = 0
     guards: int = 0
@@ -72,6 +73,7 @@ class Counts:
     orders_rejected: int = 0
     mismatches: int = 0
     liquidations: int = 0
+    rebased: int = 0
     refused: dict[str, int] = field(default_factory=dict)
 
 

@@ -69,16 +69,16 @@ def test_the_parts_add_up_to_the_change_of_equity(moves: list[tuple[bool, int, i
 @pytest.mark.parametrize("purpose", list(TRANCHES))
 def test_a_wager_is_named_by_the_order_that_opened_it_until_it_is_flat(purpose: Purpose) -> None:
     opening = ClientOrderId("main", 0, TRANCHES[purpose], 1, 1, 1).text
-    hedging = ClientOrderId("main", 3, 1, 1, 1, 1).text
+    hedging, sign = ClientOrderId("main", 3, 1, 1, 1, 1).text, 1 if purpose is Purpose.TACTICAL else -1
     trades = [
-        replace(trade(1, PERP, -10, 100, "1"), client_id=opening),
-        trade(2, PERP, 4, 90, "1"),
-        trade(3, PERP, 6, 80, "1"),
+        replace(trade(1, PERP, 10 * sign, 100, "1"), client_id=opening),
+        trade(2, PERP, -4 * sign, 100 + 10 * sign, "1"),
+        trade(3, PERP, -6 * sign, 100 + 20 * sign, "1"),
         replace(trade(4, PERP, -10, 70, "1"), client_id=hedging),
     ]
     paid = [Income(1, IncomeKind.FUNDING_FEE, "USDT", D(2), PERP, 1_500)]
     parts = attribute(trades, [t.price for t in trades], paid, Ending({PERP: D(-10)}, {PERP: D(70)}), {}, "USDT")
-    name = {Purpose.TACTICAL_SHORT: SPECULATIVE, Purpose.SCALP: SCALP}[purpose]
+    name = {Purpose.TACTICAL_SHORT: SPECULATIVE, Purpose.SCALP: SCALP, Purpose.TACTICAL: LONG}[purpose]
     assert (parts[name].price_quote, parts[name].funding_quote, parts[name].trades) == (D(160), D(2), 3)
     assert (parts[SHORT].price_quote, parts[SHORT].trades) == (D(0), 1)
 

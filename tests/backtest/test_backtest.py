@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from types import MappingProxyType
@@ -168,6 +168,10 @@ def test_entries_that_a_breaker_holds_back_are_told(tmp_path: Path) -> None:
     assert held["days"] >= 5
     assert held["last"] == "2024-01-11"
     assert record.reconciled
+    attended, _ = run(settings, World(market_of(falling, 10), BOOK), replace(schedule, rebase_days=3))
+    shorter = document_of(attended)
+    assert attended.counts.rebased == 1
+    assert shorter["held_back"]["drawdown"]["days"] < held["days"]
 
 
 def test_every_trade_costs_its_fee_and_its_side_of_the_spread(walked: Walked) -> None:

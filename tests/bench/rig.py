@@ -186,7 +186,8 @@ def exchange_of(count: int, cash: int = 0) -> Iterator[tuple[Path, Any]]:
 def environment() -> dict[str, str]:
     """Bytecode is cached, as in an installed program."""
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    return kept | {"PYTHONPATH": str(ROOT), "PYTHONPYCACHEPREFIX": str(Path(tempfile.gettempdir()) / "bench-bytecode")}
+    path = os.pathsep.join(filter(None, (str(ROOT), kept.get("PYTHONPATH"))))
+    return kept | {"PYTHONPATH": path, "PYTHONPYCACHEPREFIX": str(Path(tempfile.gettempdir()) / "bench-bytecode")}
 
 
 def measured(*arguments: str) -> Any:
