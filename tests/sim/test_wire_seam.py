@@ -30,7 +30,7 @@ FOUND_AT_THE_WIRE = (
 SEEDS_OF_A_MUTANT = 2
 
 
-@pytest.mark.parametrize("seed", [0, 6])
+@pytest.mark.parametrize("seed", [3, 6])
 def test_every_rule_holds_through_a_seeds_faults_at_the_wire(seed: int) -> None:
     report = simulate(seed, lives=2, seam=Seam.WIRE)
     assert report.faults.total() > 10
