@@ -88,7 +88,7 @@ class LeanJournal(Journal):
     def _connect(self) -> Any:
         db = super()._connect()
         db.execute("PRAGMA synchronous = OFF")
-        self.reader.read_through(db)
+        self.reader.read_through(db, lambda: self._head)
         return db
 
 

@@ -82,6 +82,7 @@ class Journal:
         self._keep_snapshots = keep_snapshots
         self._head: tuple[int, str] = (0, GENESIS)
         self._cycle: int | None = None
+        self._is_pruned = False
         self._lock_file = LockFile(path)
         self._writer = Writer(
             path,
@@ -294,10 +295,17 @@ class Journal:
             "INSERT OR IGNORE INTO snapshots (digest, at_ms, body) VALUES (?, ?, ?)",
             [digest, record.at_ms, zlib.compress(body, 3)],
         )
-        db.execute(
-            "DELETE FROM snapshots WHERE digest NOT IN (SELECT snapshot FROM cycles ORDER BY number DESC LIMIT ?)",
-            [self._keep_snapshots],
-        )
+        self._prune_snapshots(db)
+
+    def _prune_snapshots(self, db: Database) -> None:
+        """Only the newest cycles keep what they saw: all others are looked through once, then one drops out a cycle."""
+        newest = "SELECT snapshot FROM cycles ORDER BY number DESC LIMIT ?"
+        which, limits = "", [self._keep_snapshots]
+        if self._is_pruned:
+            which = f"digest = ({newest} OFFSET ?) AND "
+            limits = [1, self._keep_snapshots, self._keep_snapshots]
+        db.execute(f"DELETE FROM snapshots WHERE {which}digest NOT IN ({newest})", limits)
+        self._is_pruned = True
 
     def _write_submitting(self, db: Database, order: Order) -> None:
         if db.execute("SELECT 1 FROM orders WHERE client_id = ?", [order.client_id]).fetchone():

@@ -4,7 +4,7 @@ import json
 import sqlite3
 import threading
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import lru_cache
@@ -21,6 +21,7 @@ from bot.domain.money import ZERO, dec
 from bot.domain.order import Fill, Order
 from bot.domain.portfolio import Account
 from bot.domain.states import KillLevel, OrderState
+from bot.execution.journal_answers import Answers, remembered
 from bot.execution.journal_errors import SnapshotPruned, classify, corrupt
 from bot.execution.journal_schema import (
     GENESIS,
@@ -95,30 +96,36 @@ class Fact:
     payload: Mapping[str, Any]
 
 
-class JournalReader:
+class JournalReader(Answers):
     """Read-only view of a journal file. May be used from any thread. Every method raises JournalError.
 
     Amounts are Decimals, times UTC ms. Lists of orders, fills and facts are newest first unless said otherwise.
     """
 
     def __init__(self, path: Path) -> None:
+        super().__init__()
         self.path = path
         self._lock = threading.Lock()
         self._db: Database | None = None
         self._is_lent = False
         self._memory = "", Memory()  # as it was read last: most looks find what the one before has found
 
-    def read_through(self, db: Database) -> None:
+    def read_through(self, db: Database, head: Callable[[], Hashable] | None = None) -> None:
         """Read through a connection of somebody else, who closes it. For a journal that one thread reads and writes: a
-        connection of its own would read every page anew after each commit of the other."""
-        self._db, self._is_lent = db, True
+        connection of its own would read every page anew after each commit of the other.
+
+        `head` tells the newest event by number and hash, on which every projection depends and on nothing else: while
+        it stays, answers are remembered.
+        """
+        self._db, self._is_lent, self._head = db, True, head
 
     def close(self) -> None:
         with self._lock:
             if self._db is not None and not self._is_lent:
                 self._db.close()
-            self._db, self._is_lent = None, False
+            self._db, self._is_lent, self._head = None, False, None
 
+    @remembered
     def load_memory(self) -> Memory:
         rows = self._rows("SELECT body FROM memory")
         if not rows:
@@ -129,11 +136,13 @@ class JournalReader:
             self._memory = rows[0][0], memory
         return memory
 
+    @remembered
     def load_memory_seq(self) -> int:
         """The event that wrote the present memory; 0 when there is none."""
         rows = self._rows("SELECT seq FROM memory")
         return int(rows[0][0]) if rows else 0
 
+    @remembered
     def load_working(self) -> tuple[Order, ...]:
         """Orders that may still execute, doubt included; oldest first."""
         marks = ", ".join("?" * len(LIVE_STATES))
@@ -163,6 +172,7 @@ class JournalReader:
         )
         return orders[0] if orders else None
 
+    @remembered
     def load_unfilled_reports(self, since_ms: int) -> tuple[Order, ...]:
         """Orders sent since `since_ms` that executed more than their recorded fills add up to."""
         sums = self._fill_sums(since_ms)
@@ -178,6 +188,7 @@ class JournalReader:
         )
         return tuple(_fill(row) for row in rows)
 
+    @remembered
     def load_fills_after(self, seq: int, foreign_after_ms: int) -> tuple[tuple[Fill, Decimal], ...]:
         """Fills recorded after event `seq`, each with its quote value; in the order of their execution.
 
@@ -199,18 +210,22 @@ class JournalReader:
         """Oldest first."""
         return tuple(payment for payment, _ in self._payments("WHERE at_ms >= ? ORDER BY at_ms, seq", [since_ms]))
 
+    @remembered
     def load_payments_after(self, seq: int) -> tuple[tuple[Payment, int], ...]:
         """Payments recorded after event `seq`, each with its own event number; oldest first."""
         return self._payments("WHERE seq > ? ORDER BY at_ms, seq", [seq])
 
+    @remembered
     def load_latch(self) -> Latch:
         rows = self._rows("SELECT level, by, reason, at_ms FROM latch")
         return Latch(KillLevel(rows[0][0]), *rows[0][1:]) if rows else Latch()
 
+    @remembered
     def load_locks(self) -> Mapping[str, str]:
         """Locked symbols and why, in words."""
         return dict(self._rows("SELECT symbol, words FROM locks ORDER BY symbol"))
 
+    @remembered
     def load_lock_reasons(self) -> Mapping[str, str]:
         """Locked symbols and the Reason value of each lock."""
         return dict(self._rows("SELECT symbol, reason FROM locks ORDER BY symbol"))
@@ -239,22 +254,30 @@ class JournalReader:
         value = self._rows("SELECT max(number) FROM cycles WHERE kind = ? AND at_ms = ?", [kind, at_ms])[0][0]
         return None if value is None else int(value)
 
+    @remembered
     def next_cycle_number(self) -> int:
         return int(self._rows("SELECT coalesce(max(number), 0) + 1 FROM cycles")[0][0])
 
+    @remembered
     def load_turnover(self, since_ms: int) -> Decimal:
         """Quote value executed since."""
         return sum((dec(row[0]) for row in self._rows("SELECT quote FROM fills WHERE at_ms >= ?", [since_ms])), ZERO)
 
     def count_orders(self, since_ms: int) -> int:
+        if self._is_quiet_since("orders", "sent_ms", since_ms):
+            return 0
         return int(self._rows("SELECT count(*) FROM orders WHERE sent_ms >= ?", [since_ms])[0][0])
 
     def count_fills(self, since_ms: int) -> int:
+        if self._is_quiet_since("fills", "at_ms", since_ms):
+            return 0
         return int(self._rows("SELECT count(*) FROM fills WHERE at_ms >= ?", [since_ms])[0][0])
 
     def count_rejections(self, since_ms: int) -> int:
         """Orders sent since that the venue rejected; those that were held back, were lost on the way or came too late
         to rest without taking do not count."""
+        if self._is_quiet_since("orders", "sent_ms", since_ms):
+            return 0
         harmless = (NOT_SENT, NEVER_CAME_TO_BE, Rejection.WOULD_TAKE.value)
         sql = "SELECT count(*) FROM orders WHERE sent_ms >= ? AND state = ?" + " AND reason NOT LIKE ?" * len(harmless)
         values = [since_ms, OrderState.REJECTED.value, *(f"{words}%" for words in harmless)]
@@ -262,6 +285,8 @@ class JournalReader:
 
     def count_executed(self, since_ms: int) -> Mapping[tuple[str, str], int]:
         """Orders sent since that executed at least in part, by symbol and side."""
+        if self._is_quiet_since("orders", "sent_ms", since_ms):
+            return {}
         rows = self._rows(
             "SELECT symbol, side, count(*) FROM orders WHERE sent_ms >= ? AND CAST(filled_size AS REAL) > 0"
             " GROUP BY symbol, side",
@@ -269,6 +294,7 @@ class JournalReader:
         )
         return {(row[0], row[1]): int(row[2]) for row in rows}
 
+    @remembered
     def load_fees(self, since_ms: int = 0) -> Mapping[str, Decimal]:
         """Fees paid since, by asset."""
         fees: dict[str, Decimal] = {}
@@ -276,6 +302,7 @@ class JournalReader:
             fees[asset] = fees.get(asset, ZERO) + dec(fee)
         return fees
 
+    @remembered
     def load_facts(self, kind: str, limit: int = 100) -> tuple[Fact, ...]:
         """Events of one kind, newest first."""
         rows = self._rows(
@@ -283,6 +310,7 @@ class JournalReader:
         )
         return tuple(Fact(row[0], row[1], row[2], json.loads(row[3])) for row in rows)
 
+    @remembered
     def load_facts_after(self, kind: str, seq: int) -> tuple[Fact, ...]:
         """Events of one kind after event `seq`, oldest first."""
         rows = self._rows(
@@ -296,6 +324,7 @@ class JournalReader:
                           [after_seq, limit])  # fmt: skip
         return tuple(Fact(row[0], row[1], row[2], json.loads(row[3])) for row in rows)
 
+    @remembered
     def count_events(self) -> int:
         return int(self._rows("SELECT coalesce(max(seq), 0) FROM event")[0][0])
 
@@ -353,6 +382,17 @@ class JournalReader:
             )
         snapshot = json.loads(zlib.decompress(rows[0][0]))
         return decode(CycleRecord, {**payload, "snapshot": snapshot})
+
+    def _is_quiet_since(self, table: str, column: str, since_ms: int) -> bool:
+        """Whether a table is known to have no row of that time or later; a window of minutes moves with every look."""
+        answers = self._answers_now()
+        if answers is None:
+            return False
+        key = ("newest", table)
+        if key not in answers:
+            answers[key] = self._rows(f"SELECT max({column}) FROM {table}")[0][0]
+        newest: int | None = answers[key]
+        return newest is None or newest < since_ms
 
     def _fill_sums(self, since_ms: int) -> dict[str, Decimal]:
         sums: dict[str, Decimal] = {}

@@ -167,6 +167,8 @@ class Writer:
                 job.answer.set_result(result)
 
     def _transact(self, db: Database, batch: list[_Job]) -> list[tuple[Any, Exception | None]]:
+        if len(batch) == 1:
+            return [self._transact_alone(db, batch[0])]
         answers: list[tuple[Any, Exception | None]] = []
         db.execute("BEGIN IMMEDIATE")
         for job in batch:
@@ -182,3 +184,19 @@ class Writer:
         self._on_batch(db)
         db.execute("COMMIT")
         return answers
+
+    def _transact_alone(self, db: Database, job: _Job) -> tuple[Any, Exception | None]:
+        """The same for work without neighbours: the transaction is undone with it, no savepoint is needed."""
+        mark = self._mark()
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            answer = job.work(db)
+        except Exception as error:
+            if is_fatal(error) or not db.conn.in_transaction:
+                raise
+            db.execute("ROLLBACK")
+            self._restore(mark)
+            return None, error
+        self._on_batch(db)
+        db.execute("COMMIT")
+        return answer, None

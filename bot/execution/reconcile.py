@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 from bot.domain.codec import decode, encode
 from bot.domain.lineage import Succession
@@ -76,6 +77,7 @@ class Reconciler:
         # Only this object writes either of them; both are asked for many times in a settlement, and rarely change.
         self._known_baseline: Baseline | None = None
         self._known_watched: tuple[str, ...] | None = None
+        self._known_books: tuple[Any, tuple[Books, int]] | None = None
 
     async def settle(self, symbols: Sequence[str]) -> Truth:
         """The truth about the account and every order of ours.
@@ -195,6 +197,10 @@ class Reconciler:
 
     def _books(self, baseline: Baseline, account: Account) -> tuple[Books, int]:
         reader, seq = self._journal.reader, baseline.upto_seq
+        state = reader.state
+        asked = (state, seq, account.quote, account.is_unified)  # the baseline is one of the events
+        if state is not None and self._known_books is not None and self._known_books[0] == asked:
+            return self._known_books[1]
         upto = reader.count_events()
         books = expected_books(
             baseline,
@@ -207,6 +213,7 @@ class Reconciler:
             quote=account.quote,
             is_unified=account.is_unified,
         )
+        self._known_books = asked, (books, upto)
         return books, upto
 
     async def _explain(self, found: Iterable[Difference], symbols: Sequence[str]) -> tuple[Note, ...]:
