@@ -222,16 +222,17 @@ class _Run:
         last: CycleResult | None = None
         is_moving = False
         while at_ms <= schedule.end_ms:
-            await asyncio.sleep(max(0, at_ms - self._clock.now_ms()) / 1000)
             is_due = at_ms >= due_ms
-            if is_due:
-                self._exchange.advance(self._clock.now_ms())
-                self._grid.refit(self._exchange)
             if is_due or _is_busy(last, at_ms, is_moving=is_moving):
+                await self._wait_until(at_ms)
+                if is_due:
+                    self._exchange.advance(self._clock.now_ms())
+                    self._grid.refit(self._exchange)
                 decided, is_moving = await self._decide(cycle, watch)
                 last = decided or last
                 await self._attend(cycle.parts.journal, last, at_ms)
             elif not schedule.is_lazy or last is None or _is_exposed(last):
+                await self._wait_until(at_ms)
                 last = await self._guard(cycle, watch) or last
             watch.keep_hour(at_ms)
             if is_due:
@@ -240,6 +241,11 @@ class _Run:
                 watch.keep_day(at_ms, self._benchmarks.step(at_ms))
                 self._tell((at_ms - schedule.start_ms) / max(1, schedule.end_ms - schedule.start_ms))
             at_ms += schedule.guard_ms
+        await self._wait_until(at_ms - schedule.guard_ms)
+
+    async def _wait_until(self, at_ms: int) -> None:
+        """Hours without a turn are passed in one go."""
+        await asyncio.sleep(max(0, at_ms - self._clock.now_ms()) / 1000)
 
     async def _decide(self, cycle: Cycle, watch: Watch) -> tuple[CycleResult | None, bool]:
         """A cycle, and the next at once while a rotation makes progress, as the daemon does; the last of them, and

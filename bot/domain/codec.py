@@ -9,6 +9,7 @@ from dataclasses import fields, is_dataclass
 from decimal import Decimal
 from enum import Enum
 from functools import cache
+from operator import attrgetter
 from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
@@ -39,7 +40,7 @@ def _writer(kind: type) -> Callable[[Any], Any]:
     if issubclass(kind, Enum):
         return lambda value: value.value
     if is_dataclass(kind):
-        return _dataclass_writer(_names(kind))
+        return _dataclass_writer(_names(kind)) if _names(kind) else lambda _: {}
     if issubclass(kind, Mapping):
         return _write_mapping
     if issubclass(kind, tuple | list):
@@ -48,12 +49,13 @@ def _writer(kind: type) -> Callable[[Any], Any]:
 
 
 def _dataclass_writer(names: tuple[str, ...]) -> Callable[[Any], Any]:
+    fields_of: Callable[[Any], tuple[Any, ...]] = attrgetter(*names, names[0])  # one more: of one it would be no tuple
+
     def write(value: Any) -> dict[str, Any]:
         # Most fields are plain, and calling a writer that returns what it is given would double the cost of a record.
-        items = [getattr(value, name) for name in names]
         return {
             name: item if type(item) in _PLAIN else _WRITERS[type(item)](item)
-            for name, item in zip(names, items, strict=True)
+            for name, item in zip(names, fields_of(value), strict=False)
         }
 
     return write

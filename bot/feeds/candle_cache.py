@@ -36,6 +36,7 @@ class CandleCache:
     def __init__(self) -> None:
         self._series: dict[tuple[str, int], CandleSeries] = {}
         self._without: dict[str, Missing] = {}
+        self._times: tuple[int, ...] = ()
 
     def __len__(self) -> int:
         return len(self._series)
@@ -58,7 +59,7 @@ class CandleCache:
 
         fresh, missing = await gather_each("candles", stale, extend, deadline_ms=deadline_ms, at_once=at_once)
         for symbol, series in fresh.items():
-            self._series[symbol, wanted.timeframe_ms] = series
+            self._series[symbol, wanted.timeframe_ms] = self._with_shared_times(series)
         usable_ms = closed_ms - LATE_CANDLES * wanted.timeframe_ms
         result, empty = {}, []
         for symbol in wanted.symbols:
@@ -68,6 +69,13 @@ class CandleCache:
             elif not any(m.what == f"candles {symbol}" for m in missing):
                 empty.append(Missing(f"candles {symbol}", _why(known)))
         return result, (*missing, *empty, *(self._without[s] for s in wanted.symbols if s in self._without))
+
+    def _with_shared_times(self, series: CandleSeries) -> CandleSeries:
+        """The same with the very times of the series before it where they are equal: most symbols have the same."""
+        if series.starts_ms != self._times:
+            self._times = series.starts_ms
+            return series
+        return replace(series, starts_ms=self._times)
 
     def _end_ms(self, symbol: str, wanted: History) -> int:
         known = self._series.get((symbol, wanted.timeframe_ms))

@@ -20,12 +20,12 @@ async def gather_each(
     """`fetch` for each name, at most `at_once` at a time, all within `deadline_ms`. Answers keep the order of names."""
     if not names:
         return {}, ()
-    gate = asyncio.Semaphore(at_once)
     found: dict[str, T] = {}
     failed: dict[str, str] = {}
+    waiting = iter(names)
 
-    async def ask(name: str) -> None:
-        async with gate:
+    async def ask_on() -> None:
+        for name in waiting:  # all of them take from one line, each the next as soon as it has an answer
             try:
                 found[name] = await fetch(name)
             except (Unavailable, TimeoutError) as error:
@@ -33,8 +33,8 @@ async def gather_each(
 
     try:
         async with asyncio.timeout(deadline_ms / 1000), asyncio.TaskGroup() as tasks:
-            for name in names:
-                tasks.create_task(ask(name))
+            for _ in range(min(at_once, len(names))):
+                tasks.create_task(ask_on())
     except TimeoutError:
         pass
     except ExceptionGroup as group:

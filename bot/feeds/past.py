@@ -6,16 +6,15 @@ recalled from there. A past that was not watched is missing, never filled in.
 """
 
 from bisect import bisect_left
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from operator import itemgetter
 
-from bot.domain.market import Premium, Quote, Snapshot
+from bot.domain.market import Funding, OpenInterest, Premium, Quote, Snapshot
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
-Points = dict[int, tuple[int, Decimal]]
+Point = tuple[int, Decimal]
 _time = itemgetter(0)
 PREMIUM_STEP = Decimal("0.0000001")
 PREMIUM_MAX = Decimal(1)  # beyond it one of the two prices is wrong
@@ -34,9 +33,9 @@ class Past:
     """Mutable: grows with every look. Points are kept by step or settlement, so that seeing one twice adds nothing."""
 
     rules: PastRules = PastRules()
-    _interest: dict[str, Points] = field(default_factory=dict)
-    _funding: dict[str, Points] = field(default_factory=dict)
-    _premiums: dict[str, Points] = field(default_factory=dict)
+    _interest: dict[str, "Watched"] = field(default_factory=dict)
+    _funding: dict[str, "Watched"] = field(default_factory=dict)
+    _premiums: dict[str, "Watched"] = field(default_factory=dict)
 
     def joined(self, snapshot: Snapshot) -> Snapshot:
         """The snapshot with the past of its readings; they become part of the past of later ones.
@@ -51,15 +50,20 @@ class Past:
         self._learn(snapshot)
         oldest = snapshot.at_ms - self.rules.span_ms
         interest = {
-            symbol: replace(found, earlier=_before(self._interest, symbol, oldest, found.at_ms))
+            symbol: OpenInterest(
+                found.symbol, found.value_quote, found.at_ms, self._interest[symbol].between(oldest, found.at_ms)
+            )
             for symbol, found in snapshot.open_interest.items()
         }
         funding = {
-            symbol: replace(found, earlier=_before(self._funding, symbol, oldest, found.next_ms))
+            symbol: Funding(
+                found.symbol, found.rate, found.interval_hours, found.next_ms, found.at_ms,
+                self._funding[symbol].between(oldest, found.next_ms),
+            )
             for symbol, found in snapshot.funding.items()
-        }
+        }  # fmt: skip
         premiums = {
-            symbol: replace(found, earlier=_before(self._premiums, symbol, oldest, found.at_ms))
+            symbol: Premium(found.symbol, found.share, found.at_ms, self._premiums[symbol].between(oldest, found.at_ms))
             for symbol, found in snapshot.premiums.items()
         }
         return replace(snapshot, open_interest=interest, funding=funding, premiums=premiums)
@@ -71,18 +75,51 @@ class Past:
     def _learn(self, snapshot: Snapshot) -> None:
         step = self.rules.step_ms
         for symbol, interest in snapshot.open_interest.items():
-            points = self._interest.setdefault(symbol, {})
-            for at_ms, value in (*interest.earlier, (interest.at_ms, interest.value_quote)):
-                points.setdefault(at_ms // step, (at_ms, value))
+            watched = self._interest.setdefault(symbol, Watched())
+            for point in (*interest.earlier, (interest.at_ms, interest.value_quote)):
+                watched.add(point[0] // step, point)
         for symbol, premium in snapshot.premiums.items():
-            points = self._premiums.setdefault(symbol, {})
-            for at_ms, share in (*premium.earlier, (premium.at_ms, premium.share)):
-                points.setdefault(at_ms // step, (at_ms, share))
+            watched = self._premiums.setdefault(symbol, Watched())
+            for point in (*premium.earlier, (premium.at_ms, premium.share)):
+                watched.add(point[0] // step, point)
         for symbol, funding in snapshot.funding.items():
-            points = self._funding.setdefault(symbol, {})
-            for at_ms, rate in funding.earlier:
-                points.setdefault(at_ms, (at_ms, rate))
-            points[funding.next_ms] = (funding.next_ms, funding.rate)
+            watched = self._funding.setdefault(symbol, Watched())
+            for point in funding.earlier:
+                watched.add(point[0], point)
+            watched.put(funding.next_ms, (funding.next_ms, funding.rate))
+
+
+@dataclass(slots=True)
+class Watched:
+    """Points of one symbol by step or settlement. What was told last is told again while it would say the same: most
+    looks add nothing."""
+
+    _points: dict[int, Point] = field(default_factory=dict)
+    _ordered: list[Point] | None = None
+    _told: tuple[Point, ...] = ()
+
+    def add(self, key: int, point: Point) -> None:
+        """One more point, unless there is one of this key."""
+        if key not in self._points:
+            self._points[key], self._ordered = point, None
+
+    def put(self, key: int, point: Point) -> None:
+        """The point of this key."""
+        if self._points.get(key) != point:
+            self._points[key], self._ordered = point, None
+
+    def between(self, oldest_ms: int, end_ms: int) -> tuple[Point, ...]:
+        """Points in [oldest, end), oldest first. What has become too old is forgotten."""
+        told: tuple[Point, ...] | None = self._told
+        if self._ordered is None:
+            self._ordered, told = sorted(self._points.values()), None
+        if self._ordered and self._ordered[0][0] < oldest_ms:
+            self._points = {key: point for key, point in self._points.items() if point[0] >= oldest_ms}
+            self._ordered, told = sorted(self._points.values()), None
+        count = bisect_left(self._ordered, end_ms, key=_time)
+        if told is None or len(told) != count:
+            self._told = told = tuple(self._ordered[:count])
+        return told
 
 
 def _premiums(snapshot: Snapshot) -> dict[str, Premium]:
@@ -95,14 +132,3 @@ def _premium(quote: Quote) -> Decimal | None:
         return None
     share = quote.mark / quote.index - 1
     return share.quantize(PREMIUM_STEP) if abs(share) < PREMIUM_MAX else None
-
-
-def _before(kept: Mapping[str, Points], symbol: str, oldest_ms: int, end_ms: int) -> tuple[tuple[int, Decimal], ...]:
-    """Points in [oldest, end), oldest first. What has become too old is forgotten."""
-    points = kept[symbol]
-    ordered = sorted(points.values())
-    first = bisect_left(ordered, oldest_ms, key=_time)
-    if first:
-        for key in [key for key, (at_ms, _) in points.items() if at_ms < oldest_ms]:
-            del points[key]
-    return tuple(ordered[first : bisect_left(ordered, end_ms, first, key=_time)])

@@ -3,12 +3,15 @@
 import bisect
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 
 from bot.domain.candles import CandleSeries
-from bot.domain.market import OpenInterest, Premium
+from bot.domain.market import Funding, OpenInterest, Premium
 from bot.playbook import indicators
+from bot.playbook.grown import Watched
 from bot.playbook.market_view import PERCENTILE, RANKED_MIN, YEAR_DAYS, Z_SCORE, Signal, View, ranked
 from bot.playbook.policy import DAY_MS, MINUTE_MS
+from bot.playbook.same import Same
 
 
 def funding_rates(view: View, perps: Sequence[str]) -> list[float]:
@@ -24,13 +27,23 @@ def crowding(view: View) -> Signal | str:
         return "no funding rate of any leader"
     known = [view.snapshot.funding[symbol] for symbol in view.sectors.perp_symbols if symbol in view.snapshot.funding]
     known = [found for found in known if found.interval_hours > 0]
-    past = [float(rate) * 24 / found.interval_hours * YEAR_DAYS for found in known for _, rate in found.earlier]
+    past = _past_rates(Same(tuple(f.earlier for f in known), tuple(f.interval_hours for f in known), known))
     age = max(0, *(view.snapshot.at_ms - found.at_ms for found in known))
     value = indicators.mean(rates)
     words = f"leaders' longs {'pay' if value >= 0 else 'receive'} {abs(value):.1%} a year in funding"
     rank = indicators.percentile(value, past) if len(past) >= RANKED_MIN else None
     score = indicators.clip(-value / float(view.policy.funding_full))
     return Signal("crowding", value, score, words, age, *ranked(rank, PERCENTILE))
+
+
+@lru_cache(maxsize=1)
+def _past_rates(of: Same[Sequence[Funding]]) -> tuple[float, ...]:
+    """What longs paid at the settlements that were watched, shares per year; kept while no look has added any."""
+    return tuple(
+        rate * 24 / found.interval_hours * YEAR_DAYS
+        for found in of.subject
+        for rate in _rates_as_floats(found.symbol, found.earlier)
+    )
 
 
 def open_interest(view: View) -> Signal | str:
@@ -89,7 +102,8 @@ def basis(view: View) -> Signal | str:
     if not premiums:
         return "no leader has a mark and an index"
     now = indicators.mean(premiums)
-    past = _mean_premiums([view.snapshot.premiums[symbol] for symbol in perps if symbol in view.snapshot.premiums])
+    watched = [view.snapshot.premiums[symbol] for symbol in perps if symbol in view.snapshot.premiums]
+    past = _mean_premiums(Same(tuple(premium.earlier for premium in watched), (), watched))
     rank = indicators.percentile(now, past) if len(past) >= RANKED_MIN else None
     value = now * YEAR_DAYS * 3
     words = f"perps stand {now:+.3%} from spot ({'contango' if value >= 0 else 'backwardation'})"
@@ -97,10 +111,14 @@ def basis(view: View) -> Signal | str:
     return Signal("basis", value, score, words, 0, *ranked(rank, PERCENTILE))
 
 
-def _mean_premiums(watched: Sequence[Premium]) -> list[float]:
+@lru_cache(maxsize=1)
+def _mean_premiums(of: Same[Sequence[Premium]]) -> tuple[float, ...]:
     """Mean premium of each earlier look, of the perps that were seen in it."""
     looks: dict[int, list[float]] = {}
-    for premium in watched:
-        for at_ms, share in premium.earlier:
-            looks.setdefault(at_ms, []).append(float(share))
-    return [indicators.mean(shares) for _, shares in sorted(looks.items())]
+    for premium in of.subject:
+        for (at_ms, _), share in zip(premium.earlier, _shares_as_floats(premium.symbol, premium.earlier), strict=True):
+            looks.setdefault(at_ms, []).append(share)
+    return tuple(indicators.mean(shares) for _, shares in sorted(looks.items()))
+
+
+_rates_as_floats, _shares_as_floats = Watched(float), Watched(float)

@@ -82,8 +82,7 @@ def percentile(value: float, history: Sequence[float]) -> float | None:
     """Share of the history below the value, ties counted half."""
     if not history:
         return None
-    below = sum(1 for other in history if other < value)
-    equal = sum(1 for other in history if other == value)
+    below, equal = sum(map(float(value).__gt__, history)), sum(map(float(value).__eq__, history))
     return (below + 0.5 * equal) / len(history)
 
 

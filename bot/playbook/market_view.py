@@ -6,11 +6,13 @@ Only closed candles that the snapshot holds are read, so nothing looks ahead.
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from bot.domain.candles import CandleSeries
 from bot.domain.market import Snapshot
 from bot.playbook.membership import Sectors
 from bot.playbook.policy import MINUTE_MS, Policy
+from bot.playbook.same import Same
 
 YEAR_DAYS = 365.0
 RANKED_MIN = 8
@@ -80,14 +82,26 @@ def _aligned(series: Sequence[CandleSeries]) -> tuple[tuple[int, ...], Sequence[
 
 
 def view_of(snapshot: Snapshot, policy: Policy, sectors: Sectors) -> View:
-    shared, on, off = _shared(*(_index_of(snapshot, sectors, name) for name in (policy.risk_on, policy.risk_off)))
-    ratio = tuple(level / other for level, other in zip(on, off, strict=True) if other > 0)
+    seen = (policy, sectors, *snapshot.candles.values())
+    end_ms, ratio = _ratio_of(Same(seen, tuple(snapshot.candles), snapshot.candles))
     market = snapshot.candles.get(policy.market_symbol)
-    newest = max(shared[-1] + policy.candle_ms if shared else 0, market.end_ms if market else 0)
+    newest = max(end_ms, market.end_ms if market else 0)
     age = max(0, snapshot.at_ms - newest) if newest else 0
     if age > policy.signal_age_max_minutes * MINUTE_MS:
         return View(snapshot, policy, sectors, False, (), (), age)
     return View(snapshot, policy, sectors, bool(sectors.sectors), ratio, market.closes if market else (), age)
+
+
+@lru_cache(maxsize=1)
+def _ratio_of(of: Same[Mapping[str, CandleSeries]]) -> tuple[int, tuple[float, ...]]:
+    """When the newest candle that both sectors share has closed (0: there is none), and the ratio of their indexes.
+    Kept while the candles are the same: rounds of a rotation and hours within a candle look at them again."""
+    policy, sectors, *_ = of.seen
+    assert isinstance(policy, Policy) and isinstance(sectors, Sectors)  # noqa: S101, PT018 - as view_of made the key
+    snapshot = Snapshot(0, {}, {}, candles=of.subject)
+    shared, on, off = _shared(*(_index_of(snapshot, sectors, name) for name in (policy.risk_on, policy.risk_off)))
+    ratio = tuple(level / other for level, other in zip(on, off, strict=True) if other > 0)
+    return (shared[-1] + policy.candle_ms if shared else 0), ratio
 
 
 def _index_of(snapshot: Snapshot, sectors: Sectors, name: str) -> Index:

@@ -5,8 +5,8 @@ import operator
 from collections.abc import Sequence
 from itertools import accumulate
 
-from bot.domain.candles import CandleSeries
 from bot.playbook import indicators
+from bot.playbook.grown import Stretches
 from bot.playbook.market_view import PERCENTILE, RANKED_MIN, SHARE, YEAR_DAYS, Z_SCORE, Signal, View, ranked
 from bot.playbook.policy import DAY_MS, MINUTE_MS
 
@@ -137,15 +137,15 @@ def liquidity(view: View) -> Signal | str:
     Score +1 in a market that has never moved less per quote traded, −1 in one that has never moved more.
     """
     window = view.policy.candles_in(view.policy.volume_days)
-    newest = view.snapshot.at_ms - view.policy.signal_age_max_minutes * MINUTE_MS
+    newest = oldest_fresh_ms(view)
     traded = [view.snapshot.candles.get(symbol) for symbol in view.sectors.spot_symbols]
     fresh = [series for series in traded if series is not None and series.end_ms >= newest and len(series) > window]
     if 2 * len(fresh) < len(traded) or not fresh:
         return f"only {len(fresh)} of {len(traded)} tokens have {view.policy.volume_days} days of fresh candles"
     steps = (max(map(len, fresh)) - 1) // window
     history = []
-    for step in range(steps):
-        impacts = [found for series in fresh if (found := _impact(series, window, step)) is not None]
+    for of_step in zip(*(_impacts(series, window, steps) for series in fresh), strict=True):
+        impacts = [found for found in of_step if found is not None]
         if 2 * len(impacts) >= len(fresh):
             history.append(sorted(impacts)[len(impacts) // 2])
     if len(history) < 8:
@@ -155,12 +155,18 @@ def liquidity(view: View) -> Signal | str:
     return Signal("liquidity", history[0], indicators.clip(1 - 2 * rank), words, view.age_ms, rank, PERCENTILE)
 
 
-def _impact(series: CandleSeries, window: int, step: int) -> float | None:
-    """Path of the closes as a share of the price, per million of quote traded, in the window `step` windows ago."""
-    end = len(series) - step * window
-    closes = series.closes[max(0, end - window - 1) : end]
-    traded = sum(series.volumes_quote[max(0, end - window) : end])
-    if end <= window or traded <= 0 or closes[-1] <= 0:
+def oldest_fresh_ms(view: View) -> int:
+    """Candles that closed before it are too old to tell of now, UTC ms."""
+    return view.snapshot.at_ms - view.policy.signal_age_max_minutes * MINUTE_MS
+
+
+def _impact(closes: Sequence[float], volumes: Sequence[float]) -> float | None:
+    """Path of the closes as a share of the last one, per million of quote traded; None where nothing was traded."""
+    traded = sum(volumes)
+    if traded <= 0 or closes[-1] <= 0:
         return None
     path: float = sum(map(abs, map(operator.sub, closes[1:], closes)))
     return path / closes[-1] / traded * 1e6
+
+
+_impacts = Stretches(_impact)

@@ -7,7 +7,8 @@ an input that nobody has set up gives neither and is no part of the evidence.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from bot.domain.campaign import Phase
 from bot.domain.market import Snapshot
@@ -18,6 +19,7 @@ from bot.playbook.flow_signals import tvl_change
 from bot.playbook.market_view import Reader, Signal, View, view_of
 from bot.playbook.membership import Sectors
 from bot.playbook.policy import Policy
+from bot.playbook.same import Same
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +47,9 @@ def read_market(snapshot: Snapshot, policy: Policy, sectors: Sectors) -> MarketR
 
 def _read(view: View) -> tuple[tuple[Signal, ...], tuple[Note, ...], frozenset[str]]:
     found, notes, unasked = [], [], []
+    told = _told_by_candles(view)
     for name, reader in READERS.items():
-        answer = reader(view)
+        answer = told[name] if name in told else reader(view)
         if isinstance(answer, Signal):
             found.append(answer)
         elif answer is None:
@@ -54,6 +57,23 @@ def _read(view: View) -> tuple[tuple[Signal, ...], tuple[Note, ...], frozenset[s
         else:
             notes.append(Note(Reason.SIGNAL_MISSING, f"{name}: {answer}", name))
     return tuple(found), tuple(notes), frozenset(unasked)
+
+
+def _told_by_candles(view: View) -> Mapping[str, Signal | str | None]:
+    """The answers of `CANDLE_READERS`, which are shown candles and nothing else."""
+    snapshot, policy = view.snapshot, view.policy
+    candles, oldest = snapshot.candles, price_signals.oldest_fresh_ms(view)
+    fresh = tuple(series.end_ms >= oldest for series in candles.values())
+    bare = replace(view, snapshot=Snapshot(snapshot.at_ms, {}, {}, candles=candles), age_ms=0)
+    seen = (policy, view.sectors, view.ratio, view.market, *candles.values())
+    told = _read_candles(Same(seen, (*candles, view.is_fresh, fresh), bare))
+    return {name: replace(a, age_ms=view.age_ms) if isinstance(a, Signal) else a for name, a in told.items()}
+
+
+@lru_cache(maxsize=1)
+def _read_candles(of: Same[View]) -> Mapping[str, Signal | str | None]:
+    """Kept while the candles are the same; what time it is only tells which of them are fresh, and their age."""
+    return {name: reader(of.subject) for name, reader in CANDLE_READERS.items()}
 
 
 def read_phases(snapshot: Snapshot, policy: Policy, sectors: Sectors) -> Mapping[str, Phase]:
@@ -114,7 +134,7 @@ def liquid_first(tokens: Sequence[str], snapshot: Snapshot, sectors: Sectors, po
     return tuple(sorted(tokens, key=lambda token: -volume(token)))
 
 
-READERS: Mapping[str, Reader] = {
+CANDLE_READERS: Mapping[str, Reader] = {
     "relative_strength": price_signals.relative_strength,
     "ratio_breakout": price_signals.ratio_breakout,
     "trend": price_signals.trend,
@@ -123,6 +143,9 @@ READERS: Mapping[str, Reader] = {
     "volatility": price_signals.volatility,
     "volume": price_signals.volume,
     "liquidity": price_signals.liquidity,
+}
+READERS: Mapping[str, Reader] = {
+    **CANDLE_READERS,
     "crowding": derivative_signals.crowding,
     "open_interest": derivative_signals.open_interest,
     "basis": derivative_signals.basis,

@@ -24,7 +24,7 @@ from bot.simex.engine.matching import Matching
 from bot.simex.engine.refusal import Refusal, RefusalReason
 from bot.simex.engine.rules import Rules
 from bot.simex.engine.settlement import Settlement
-from bot.simex.engine.state import AccountState, State, rate_of
+from bot.simex.engine.state import AccountState, State, on_grid, rate_of
 from bot.simex.engine.timeline import Timeline
 from bot.simex.engine.types import (
     Bracket,
@@ -97,10 +97,15 @@ class Exchange:
 
     def quote(self, symbol: str) -> Quote:
         state = self._state
-        is_perp = state.listing(symbol).instrument.is_perp
+        listing = state.listing(symbol)
         bid, ask = self._depth.touch(symbol)
-        mark, index = (state.mark(symbol), state.index(symbol)) if is_perp else (None, None)
-        return Quote(symbol, bid, ask, state.now_ms, state.mid(symbol), mark, index)
+        point, mark, index = state.market.at(symbol, state.now_ms), None, None
+        if listing.instrument.is_perp:
+            mark = on_grid(point.mark, listing.mark_tick, listing.mark_quantum)
+            same = point.index == point.mark
+            index = mark if same else on_grid(point.index, listing.mark_tick, listing.mark_quantum)
+        mid = on_grid(point.mid, listing.tick, listing.instrument.price_tick)
+        return Quote(symbol, bid, ask, state.now_ms, mid, mark, index)
 
     def book(self, symbol: str, levels: int) -> Book:
         self._state.listing(symbol)

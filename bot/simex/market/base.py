@@ -1,7 +1,9 @@
 """The part all path markets share: one path per symbol and price kind behind the engine's `Market` protocol."""
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 
 from bot.domain.candles import CandleSeries
 from bot.domain.instrument import multiplier_of, token_of
@@ -101,6 +103,6 @@ class PathMarket:
         return thinned(self.track(symbol).funding, start_ms, end_ms)
 
     def open_interest(self, symbol: str, ms: int) -> float | None:
-        track = self.track(symbol)
-        known = thinned(track.interest, 0, ms)
-        return known[-1][1] if known else None
+        interest = self.track(symbol).interest
+        known = bisect_right(interest, (ms, inf))
+        return interest[known - 1][1] if known and interest[known - 1][0] > 0 else None

@@ -8,7 +8,7 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, MutableSequence, Sequence
 from dataclasses import dataclass, field
-from math import ceil
+from math import ceil, inf
 from typing import Protocol
 
 from bot.domain.candles import CandleSeries
@@ -320,6 +320,5 @@ def _grouped(rows: Columns, timeframe_ms: int) -> Columns:
 
 def thinned(values: Sequence[tuple[int, float]], start_ms: int, end_ms: int) -> Sequence[tuple[int, float]]:
     """The (time, value) pairs in (start, end]; `values` are sorted by time."""
-    low = bisect_right(values, start_ms, key=lambda pair: pair[0])
-    high = bisect_right(values, end_ms, key=lambda pair: pair[0])
-    return values[low:high]
+    low = bisect_right(values, (start_ms, inf))  # no value is above it, so that the time alone decides
+    return values[low : bisect_right(values, (end_ms, inf), low)] if end_ms > start_ms else values[:0]

@@ -70,14 +70,18 @@ class ReplayMarket(PathMarket):
         return found
 
     def _point(self, symbol: str, ms: int) -> PricePoint:
-        point = super().at(symbol, ms)
-        path = self._tracks[symbol].last
+        track = self._tracks[symbol]
+        path = track.last
+        mid = mark = index_price = path.price(ms)
+        if track.is_perp:
+            mark = mid if track.mark is path else track.mark.price(ms)
+            index_price = mid if track.index is path else track.index.price(ms)
         per_day = DAY_MS // path.timeframe_ms if isinstance(path, CandlePath) else 1
         index = path.locate(ms) if isinstance(path, CandlePath) else 0
         volumes = self._day_volumes[symbol]
         volume = volumes[max(0, min(len(volumes), index // per_day) - 1)]
         spread = next(spread for least, spread in SPREADS if volume >= least)
-        return PricePoint(point.mid, spread, max(DEPTH_LEAST, volume * DEPTH_SHARE), point.mark, point.index)
+        return PricePoint(mid, spread, max(DEPTH_LEAST, volume * DEPTH_SHARE), mark, index_price)
 
     def tvl(self, name: str, start_ms: int, end_ms: int) -> Tvl:
         """The recorded values in [start, end]. KeyError for a name without records."""
