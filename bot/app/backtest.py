@@ -21,6 +21,7 @@ from bot.backtest.benchmarks import Benchmarks
 from bot.backtest.loop import VirtualClock, run_virtual
 from bot.backtest.record import Record
 from bot.domain.instrument import Instrument
+from bot.domain.market import Funding, OpenInterest, Premium
 from bot.domain.money import ZERO
 from bot.domain.reason import Reason
 from bot.domain.states import KillLevel, TrancheState
@@ -79,9 +80,15 @@ class LeanJournal(Journal):
     async def record_cycle(self, record: CycleRecord) -> None:
         """See `Journal.record_cycle`."""
         seen = record.snapshot
-        funding = {symbol: replace(found, earlier=()) for symbol, found in seen.funding.items()}
-        interest = {symbol: replace(found, earlier=()) for symbol, found in seen.open_interest.items()}
-        premiums = {symbol: replace(found, earlier=()) for symbol, found in seen.premiums.items()}
+        funding = {
+            symbol: Funding(found.symbol, found.rate, found.interval_hours, found.next_ms, found.at_ms)
+            for symbol, found in seen.funding.items()
+        }
+        interest = {
+            symbol: OpenInterest(found.symbol, found.value_quote, found.at_ms)
+            for symbol, found in seen.open_interest.items()
+        }
+        premiums = {symbol: Premium(found.symbol, found.share, found.at_ms) for symbol, found in seen.premiums.items()}
         lean = replace(seen, candles={}, tvl={}, macro={}, funding=funding, open_interest=interest, premiums=premiums)
         await super().record_cycle(replace(record, snapshot=lean))
 

@@ -17,7 +17,10 @@ _PLAIN = frozenset({int, float, str, bool, type(None)})
 
 
 def encode(value: Any) -> Any:
-    """JSON-able form of frozen dataclasses, mappings with text keys, tuples, enums, Decimals and plain values."""
+    """JSON-able form of frozen dataclasses, mappings with text keys, tuples, enums, Decimals and plain values.
+
+    Whoever gets it must not change it: of a class with `WRITTEN_KEPT` the same value gives the same object again.
+    """
     return _WRITERS[type(value)](value)
 
 
@@ -40,12 +43,32 @@ def _writer(kind: type) -> Callable[[Any], Any]:
     if issubclass(kind, Enum):
         return lambda value: value.value
     if is_dataclass(kind):
-        return _dataclass_writer(_names(kind)) if _names(kind) else lambda _: {}
+        writer = _dataclass_writer(_names(kind)) if _names(kind) else lambda _: {}
+        return _Kept(writer, kind.WRITTEN_KEPT).write if hasattr(kind, "WRITTEN_KEPT") else writer
     if issubclass(kind, Mapping):
         return _write_mapping
     if issubclass(kind, tuple | list):
         return _write_sequence
     raise TypeError(f"cannot encode {kind.__name__}")
+
+
+class _Kept:
+    """What was written of values that are written again and again. They are immutable and known by identity, and are
+    kept alive with what was written, so that no other value can take their place. Any thread may ask."""
+
+    def __init__(self, writer: Callable[[Any], Any], count: int) -> None:
+        self._writer, self._count = writer, count
+        self._known: dict[int, tuple[Any, Any]] = {}
+
+    def write(self, value: Any) -> Any:
+        known = self._known.get(id(value))
+        if known is not None and known[0] is value:
+            return known[1]
+        if len(self._known) >= self._count:
+            self._known.clear()
+        written = self._writer(value)
+        self._known[id(value)] = value, written
+        return written
 
 
 def _dataclass_writer(names: tuple[str, ...]) -> Callable[[Any], Any]:

@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+from typing import ClassVar
 
 from bot.domain.money import ONE, ZERO, ceil_to, floor_to, nearest_to
 
@@ -55,6 +56,7 @@ class Side(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Instrument:
+    WRITTEN_KEPT: ClassVar[int] = 2_048  # see `codec.encode`: they hardly ever change
     venue: str
     symbol: str
     kind: Kind

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from hashlib import sha256
+from operator import is_
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -46,11 +47,11 @@ from bot.execution.journal_schema import (
     LIVE_STATES,
     ORDER_FIELDS,
     RESERVED_KINDS,
-    canonical,
     chain_hash,
     migrations,
     project,
     rebuild,
+    text_of,
     unknown_migrations,
 )
 from bot.execution.journal_writer import Writer
@@ -64,6 +65,8 @@ __all__ = [
 T = TypeVar("T")
 CHECKED_AT_OPEN = 1_000
 _NOTHING_SEEN = Snapshot(0, {}, {})
+_UNWRITTEN: Mapping[str, Any] = {"decision": {}, "verdicts": (), "gate": {}}
+_WRITTEN = tuple(_UNWRITTEN)
 WHOLE_CHECK_MAX_BYTES = 512 * 1024 * 1024
 BUSY_SECONDS = 10.0
 
@@ -83,6 +86,7 @@ class Journal:
         self._head: tuple[int, str] = (0, GENESIS)
         self._cycle: int | None = None
         self._is_pruned = False
+        self._instruments: tuple[Mapping[str, Any], orjson.Fragment] = {}, orjson.Fragment(b"{}")
         self._lock_file = LockFile(path)
         self._writer = Writer(
             path,
@@ -272,7 +276,7 @@ class Journal:
 
     def _event(self, db: Database, kind: str, payload: Any) -> int:
         prev_seq, prev_hash = self._head
-        seq, at_ms, text = prev_seq + 1, self._now_ms(), canonical(payload)
+        seq, at_ms, text = prev_seq + 1, self._now_ms(), text_of(kind, payload)
         own = chain_hash(prev_hash, seq, at_ms, kind, self._cycle, text)
         try:
             db.execute(
@@ -286,9 +290,10 @@ class Journal:
         return seq
 
     def _write_cycle(self, db: Database, record: CycleRecord) -> None:
-        body = orjson.dumps(encode(record.snapshot), option=orjson.OPT_SORT_KEYS)
+        body = self._body_of(record.snapshot)
         digest = sha256(body).hexdigest()
-        payload = encode(replace(record, snapshot=_NOTHING_SEEN)) | {"snapshot": digest}
+        written = {name: getattr(record, name) for name in _WRITTEN}  # encoded already
+        payload = encode(replace(record, snapshot=_NOTHING_SEEN, **_UNWRITTEN)) | written | {"snapshot": digest}
         self._cycle = record.number
         self._event(db, "cycle", payload)
         db.execute(
@@ -296,6 +301,17 @@ class Journal:
             [digest, record.at_ms, zlib.compress(body, 3)],
         )
         self._prune_snapshots(db)
+
+    def _body_of(self, snapshot: Snapshot) -> bytes:
+        """A snapshot as it is kept. Its instruments are half of it and hardly ever change: the same ones are written
+        once. `encode` gives the same object for the same instrument."""
+        whole = encode(snapshot)
+        instruments = whole["instruments"]
+        known, written = self._instruments
+        if list(known) != list(instruments) or not all(map(is_, known.values(), instruments.values())):
+            written = orjson.Fragment(orjson.dumps(instruments, option=orjson.OPT_SORT_KEYS))
+            self._instruments = instruments, written
+        return orjson.dumps({**whole, "instruments": written}, option=orjson.OPT_SORT_KEYS)
 
     def _prune_snapshots(self, db: Database) -> None:
         """Only the newest cycles keep what they saw: all others are looked through once, then one drops out a cycle."""

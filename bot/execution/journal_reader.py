@@ -5,7 +5,7 @@ import sqlite3
 import threading
 import zlib
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import lru_cache
 from hashlib import sha256
@@ -109,6 +109,7 @@ class JournalReader(Answers):
         self._db: Database | None = None
         self._is_lent = False
         self._memory = "", Memory()  # as it was read last: most looks find what the one before has found
+        self._campaign: Any = None
 
     def read_through(self, db: Database, head: Callable[[], Hashable] | None = None) -> None:
         """Read through a connection of somebody else, who closes it. For a journal that one thread reads and writes: a
@@ -132,8 +133,13 @@ class JournalReader(Answers):
             return Memory()
         text, memory = self._memory
         if rows[0][0] != text:
-            memory = decode(Memory, json.loads(rows[0][0]))
-            self._memory = rows[0][0], memory
+            told = json.loads(rows[0][0])
+            campaign = told.get("campaign")
+            if campaign is None or campaign != self._campaign:
+                memory = decode(Memory, told)
+            else:  # the largest part, and the same for weeks
+                memory = replace(decode(Memory, {**told, "campaign": None}), campaign=memory.campaign)
+            self._memory, self._campaign = (rows[0][0], memory), campaign
         return memory
 
     @remembered
