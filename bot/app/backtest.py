@@ -5,6 +5,7 @@ and playbook (DESIGN §3). Only composition and schedule are here.
 """
 
 import asyncio
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -95,7 +96,7 @@ class LeanJournal(Journal):
     def _connect(self) -> Any:
         db = super()._connect()
         db.execute("PRAGMA synchronous = OFF")
-        self.reader.read_through(db, lambda: self._head)
+        self.reader.read_through(db, self._newest_of)
         return db
 
 
@@ -175,6 +176,11 @@ class _Run:
 
     async def run(self) -> Record:
         """The whole run; the journal goes where the settings say."""
+        if sys.version_info >= (
+            3,
+            12,
+        ):  # nothing waits for a network here: what can go on at once needs no turn of its own
+            asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
         journal = await LeanJournal.open(
             self._settings.journal_path, account=self._account, now_ms=self._clock.now_ms,
             keep_snapshots=self._settings.journal.keep_snapshots, threaded=False, fresh=True,

@@ -9,6 +9,7 @@ from typing import Any
 
 from bot.app.backtest import Schedule, World, run_backtest
 from bot.app.cli_common import CommandFailed
+from bot.app.collecting import seldom
 from bot.app.exit_codes import ExitCode
 from bot.app.settings import Settings, load_settings
 from bot.backtest.history import History, HistoryProblem, Window, load_history
@@ -107,7 +108,8 @@ def run_record(asked: Asked, settings: Settings, history: History, *, tell: Call
         history.market, settings.paper.book_quote, history.tvl.at if settings.tvl.is_on else None,
         macro=(lambda clock: SeriesFiles(files, clock.now_ms)) if files else None,
     )  # fmt: skip
-    return run_backtest(settings, world, schedule, record, tell=tell)
+    with seldom():
+        return run_backtest(settings, world, schedule, record, tell=tell)
 
 
 def words_of(document: dict[str, Any]) -> str:

@@ -181,7 +181,8 @@ class Cycle:
             memory = count_funding(mark_equity(flowed, portfolio, snapshot.at_ms), reader)
             decision = self._decide(parts, kind, kill, snapshot, portfolio, memory, truth.working)
         traded = sorted({intent.symbol for intent in decision.intents})
-        snapshot = in_order(await parts.observer.with_books(snapshot, traded))
+        if traded:
+            snapshot = in_order(await parts.observer.with_books(snapshot, traded))
         with house_arithmetic():
             decision = replace(decision, intents=fit_to_depth(decision.intents, snapshot, parts.limits))
         reading = load_gate_reading(

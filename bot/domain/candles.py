@@ -20,7 +20,8 @@ class CandleSeries:
     volumes_quote: tuple[float, ...]
 
     def __post_init__(self) -> None:
-        lengths = {len(c) for c in (self.starts_ms, self.opens, self.highs, self.lows, self.closes, self.volumes_quote)}
+        columns = (self.starts_ms, self.opens, self.highs, self.lows, self.closes, self.volumes_quote)
+        lengths = set(map(len, columns))
         if len(lengths) != 1:
             raise ValueError(f"{self.symbol}: candle columns differ in length: {sorted(lengths)}")
 

@@ -27,6 +27,7 @@ from bot.domain.money import ONE
 from bot.domain.order import Fill, Order
 from bot.domain.reason import Note
 from bot.domain.states import ORDER_TABLE, KillLevel, OrderEvent, OrderState, advance, is_late
+from bot.execution.journal_answers import ANY_KIND
 from bot.execution.journal_errors import (
     DuplicateOrder,
     JournalBusy,
@@ -85,6 +86,8 @@ class Journal:
         self._keep_snapshots = keep_snapshots
         self._head: tuple[int, str] = (0, GENESIS)
         self._cycle: int | None = None
+        self._newest: dict[str, tuple[int, str]] = {}
+        self._known_payments: frozenset[tuple[str, str]] = frozenset()
         self._is_pruned = False
         self._instruments: tuple[Mapping[str, Any], orjson.Fragment] = {}, orjson.Fragment(b"{}")
         self._lock_file = LockFile(path)
@@ -92,7 +95,7 @@ class Journal:
             path,
             self._connect,
             on_batch=lambda db: renew_lease(db, self._now_ms()),
-            mark=lambda: (self._head, self._cycle),
+            mark=lambda: (self._head, self._cycle, dict(self._newest)),
             restore=self._restore,
             threaded=threaded,
         )
@@ -207,7 +210,11 @@ class Journal:
 
     async def record_payments(self, payments: Sequence[Payment]) -> tuple[Payment, ...]:
         """The new ones among them: a payment counts once per (kind, id)."""
-        return await self._writer.run(lambda db: self._write_payments(db, payments)) if payments else ()
+        asked = frozenset((payment.kind, payment.id) for payment in payments)
+        is_news = not asked <= self._known_payments  # a venue is asked for a day's again and again
+        new = await self._writer.run(lambda db: self._write_payments(db, payments)) if is_news else ()
+        self._known_payments = asked
+        return new
 
     async def record_memory(self, memory: Memory) -> None:
         """What the pure part carries to its next cycle."""
@@ -271,8 +278,12 @@ class Journal:
             raise
         return db
 
-    def _restore(self, mark: tuple[tuple[int, str], int | None]) -> None:
-        self._head, self._cycle = mark
+    def _restore(self, mark: tuple[tuple[int, str], int | None, dict[str, tuple[int, str]]]) -> None:
+        self._head, self._cycle, self._newest = mark
+
+    def _newest_of(self, kind: str) -> tuple[int, str] | None:
+        """Number and hash of the newest event of a kind that this process wrote, or of any."""
+        return self._head if kind == ANY_KIND else self._newest.get(kind)
 
     def _event(self, db: Database, kind: str, payload: Any) -> int:
         prev_seq, prev_hash = self._head
@@ -286,7 +297,7 @@ class Journal:
         except sqlite3.IntegrityError as error:
             raise JournalBusy(self.path, f"was written to by another process ({error})", "stop that process") from error
         project(db, seq, at_ms, kind, payload)
-        self._head = (seq, own)
+        self._head = self._newest[kind] = (seq, own)
         return seq
 
     def _write_cycle(self, db: Database, record: CycleRecord) -> None:

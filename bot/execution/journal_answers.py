@@ -1,6 +1,6 @@
 """Answers of a journal that hold until its next event: one who reads where it is written asks most things often.
 
-Every projection is a function of the events alone, and the newest event's hash stands for all of them.
+Every projection is a function of the events of a few kinds, and the newest of each, by its hash, stands for all before.
 """
 
 from collections.abc import Callable, Hashable
@@ -10,45 +10,51 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 P = ParamSpec("P")
 T = TypeVar("T")
 ANSWERS_MAX = 1_024
+ANY_KIND = ""
+ORDERS = ("order_submitting", "order_event", "order_absent", "fill")  # a fill and its order change together
+PAYMENTS, MEMORY, CYCLES, LOCKS, LATCH = ("payment",), ("memory", "cycle"), ("cycle",), ("lock", "unlock"), ("latch",)
 
 
 class Answers:
-    """Remembers while `head`, which tells the newest event by number and hash, stays; nothing where there is none."""
+    """Remembers while the newest events of the kinds that matter stay; nothing where nobody tells them."""
 
     def __init__(self) -> None:
-        self._head: Callable[[], Hashable] | None = None
-        self._answers: dict[Hashable, Any] = {}
-        self._answered: Hashable = None
+        self._newest: Callable[[str], Hashable] | None = None
+        self._answers: dict[Hashable, tuple[Hashable, Hashable, Any]] = {}  # the newest event of any kind, of some
 
-    @property
-    def state(self) -> Hashable:
-        """What two looks have in common when no event came between them; None where another may write unseen."""
-        return None if self._head is None else self._head()
+    def state(self, *kinds: str) -> Hashable:
+        """What two looks have in common when no event of these kinds came between them; None where another may write
+        unseen."""
+        return None if self._newest is None else tuple(map(self._newest, kinds))
 
-    def _answers_now(self) -> dict[Hashable, Any] | None:
-        """What was asked since the newest event; None where nothing may be remembered."""
-        if self._head is None:
-            return None
-        head = self._head()
-        if head != self._answered or len(self._answers) > ANSWERS_MAX:
-            self._answers, self._answered = {}, head
-        return self._answers
+    def _recalled(self, key: Hashable, kinds: tuple[str, ...], load: Callable[[], T]) -> T:
+        if self._newest is None:
+            return load()
+        any_event, known = self._newest(ANY_KIND), self._answers.get(key)
+        if known is not None and known[0] is any_event:
+            return known[2]  # type: ignore[no-any-return]
+        state = self.state(*kinds)
+        answer: T = known[2] if known is not None and known[1] == state else load()
+        if len(self._answers) >= ANSWERS_MAX:  # moments in the questions move on, and nobody asks them again
+            self._answers.clear()
+        self._answers[key] = any_event, state, answer
+        return answer
 
 
 A = TypeVar("A", bound=Answers)
+Method = Callable[Concatenate[A, P], T]
 
 
-def remembered(load: Callable[Concatenate[A, P], T]) -> Callable[Concatenate[A, P], T]:
-    """For a method whose answer depends on its arguments and on projections, and that nobody changes."""
+def remembered(*kinds: str) -> Callable[[Method[A, P, T]], Method[A, P, T]]:
+    """For a method whose answer depends on its arguments and on events of these kinds, and that nobody changes. Without
+    kinds the first argument is the kind."""
 
-    @wraps(load)
-    def recalled(self: A, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        answers = self._answers_now()
-        if answers is None:
-            return load(self, *args, **kwargs)
-        key = (load.__name__, args, *kwargs.items())
-        if key not in answers:
-            answers[key] = load(self, *args, **kwargs)
-        return answers[key]  # type: ignore[no-any-return]
+    def made(load: Method[A, P, T]) -> Method[A, P, T]:
+        @wraps(load)
+        def recalled(self: A, /, *args: P.args, **kwargs: P.kwargs) -> T:
+            key = (load.__name__, args, *kwargs.items())
+            return self._recalled(key, kinds or (str(args[0]),), lambda: load(self, *args, **kwargs))
 
-    return recalled
+        return recalled
+
+    return made

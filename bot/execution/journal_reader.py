@@ -21,7 +21,17 @@ from bot.domain.money import ZERO, dec
 from bot.domain.order import Fill, Order
 from bot.domain.portfolio import Account
 from bot.domain.states import KillLevel, OrderState
-from bot.execution.journal_answers import Answers, remembered
+from bot.execution.journal_answers import (
+    ANY_KIND,
+    CYCLES,
+    LATCH,
+    LOCKS,
+    MEMORY,
+    ORDERS,
+    PAYMENTS,
+    Answers,
+    remembered,
+)
 from bot.execution.journal_errors import SnapshotPruned, classify, corrupt
 from bot.execution.journal_schema import (
     GENESIS,
@@ -111,22 +121,21 @@ class JournalReader(Answers):
         self._memory = "", Memory()  # as it was read last: most looks find what the one before has found
         self._campaign: Any = None
 
-    def read_through(self, db: Database, head: Callable[[], Hashable] | None = None) -> None:
+    def read_through(self, db: Database, newest: Callable[[str], Hashable] | None = None) -> None:
         """Read through a connection of somebody else, who closes it. For a journal that one thread reads and writes: a
         connection of its own would read every page anew after each commit of the other.
 
-        `head` tells the newest event by number and hash, on which every projection depends and on nothing else: while
-        it stays, answers are remembered.
+        `newest` tells the newest event of a kind, or of any: answers are remembered while those that matter stay.
         """
-        self._db, self._is_lent, self._head = db, True, head
+        self._db, self._is_lent, self._newest = db, True, newest
 
     def close(self) -> None:
         with self._lock:
             if self._db is not None and not self._is_lent:
                 self._db.close()
-            self._db, self._is_lent, self._head = None, False, None
+            self._db, self._is_lent, self._newest = None, False, None
 
-    @remembered
+    @remembered(*MEMORY)
     def load_memory(self) -> Memory:
         rows = self._rows("SELECT body FROM memory")
         if not rows:
@@ -142,13 +151,13 @@ class JournalReader(Answers):
             self._memory, self._campaign = (rows[0][0], memory), campaign
         return memory
 
-    @remembered
+    @remembered(*MEMORY)
     def load_memory_seq(self) -> int:
         """The event that wrote the present memory; 0 when there is none."""
         rows = self._rows("SELECT seq FROM memory")
         return int(rows[0][0]) if rows else 0
 
-    @remembered
+    @remembered(*ORDERS)
     def load_working(self) -> tuple[Order, ...]:
         """Orders that may still execute, doubt included; oldest first."""
         marks = ", ".join("?" * len(LIVE_STATES))
@@ -178,7 +187,7 @@ class JournalReader(Answers):
         )
         return orders[0] if orders else None
 
-    @remembered
+    @remembered(*ORDERS)
     def load_unfilled_reports(self, since_ms: int) -> tuple[Order, ...]:
         """Orders sent since `since_ms` that executed more than their recorded fills add up to."""
         sums = self._fill_sums(since_ms)
@@ -194,7 +203,7 @@ class JournalReader(Answers):
         )
         return tuple(_fill(row) for row in rows)
 
-    @remembered
+    @remembered(*ORDERS)
     def load_fills_after(self, seq: int, foreign_after_ms: int) -> tuple[tuple[Fill, Decimal], ...]:
         """Fills recorded after event `seq`, each with its quote value; in the order of their execution.
 
@@ -216,22 +225,22 @@ class JournalReader(Answers):
         """Oldest first."""
         return tuple(payment for payment, _ in self._payments("WHERE at_ms >= ? ORDER BY at_ms, seq", [since_ms]))
 
-    @remembered
+    @remembered(*PAYMENTS)
     def load_payments_after(self, seq: int) -> tuple[tuple[Payment, int], ...]:
         """Payments recorded after event `seq`, each with its own event number; oldest first."""
         return self._payments("WHERE seq > ? ORDER BY at_ms, seq", [seq])
 
-    @remembered
+    @remembered(*LATCH)
     def load_latch(self) -> Latch:
         rows = self._rows("SELECT level, by, reason, at_ms FROM latch")
         return Latch(KillLevel(rows[0][0]), *rows[0][1:]) if rows else Latch()
 
-    @remembered
+    @remembered(*LOCKS)
     def load_locks(self) -> Mapping[str, str]:
         """Locked symbols and why, in words."""
         return dict(self._rows("SELECT symbol, words FROM locks ORDER BY symbol"))
 
-    @remembered
+    @remembered(*LOCKS)
     def load_lock_reasons(self) -> Mapping[str, str]:
         """Locked symbols and the Reason value of each lock."""
         return dict(self._rows("SELECT symbol, reason FROM locks ORDER BY symbol"))
@@ -260,11 +269,11 @@ class JournalReader(Answers):
         value = self._rows("SELECT max(number) FROM cycles WHERE kind = ? AND at_ms = ?", [kind, at_ms])[0][0]
         return None if value is None else int(value)
 
-    @remembered
+    @remembered(*CYCLES)
     def next_cycle_number(self) -> int:
         return int(self._rows("SELECT coalesce(max(number), 0) + 1 FROM cycles")[0][0])
 
-    @remembered
+    @remembered(*ORDERS)
     def load_turnover(self, since_ms: int) -> Decimal:
         """Quote value executed since."""
         return sum((dec(row[0]) for row in self._rows("SELECT quote FROM fills WHERE at_ms >= ?", [since_ms])), ZERO)
@@ -300,7 +309,7 @@ class JournalReader(Answers):
         )
         return {(row[0], row[1]): int(row[2]) for row in rows}
 
-    @remembered
+    @remembered(*ORDERS)
     def load_fees(self, since_ms: int = 0) -> Mapping[str, Decimal]:
         """Fees paid since, by asset."""
         fees: dict[str, Decimal] = {}
@@ -308,7 +317,7 @@ class JournalReader(Answers):
             fees[asset] = fees.get(asset, ZERO) + dec(fee)
         return fees
 
-    @remembered
+    @remembered()
     def load_facts(self, kind: str, limit: int = 100) -> tuple[Fact, ...]:
         """Events of one kind, newest first."""
         rows = self._rows(
@@ -316,7 +325,7 @@ class JournalReader(Answers):
         )
         return tuple(Fact(row[0], row[1], row[2], json.loads(row[3])) for row in rows)
 
-    @remembered
+    @remembered()
     def load_facts_after(self, kind: str, seq: int) -> tuple[Fact, ...]:
         """Events of one kind after event `seq`, oldest first."""
         rows = self._rows(
@@ -330,7 +339,7 @@ class JournalReader(Answers):
                           [after_seq, limit])  # fmt: skip
         return tuple(Fact(row[0], row[1], row[2], json.loads(row[3])) for row in rows)
 
-    @remembered
+    @remembered(ANY_KIND)
     def count_events(self) -> int:
         return int(self._rows("SELECT coalesce(max(seq), 0) FROM event")[0][0])
 
@@ -391,13 +400,11 @@ class JournalReader(Answers):
 
     def _is_quiet_since(self, table: str, column: str, since_ms: int) -> bool:
         """Whether a table is known to have no row of that time or later; a window of minutes moves with every look."""
-        answers = self._answers_now()
-        if answers is None:
+        if self._newest is None:
             return False
-        key = ("newest", table)
-        if key not in answers:
-            answers[key] = self._rows(f"SELECT max({column}) FROM {table}")[0][0]
-        newest: int | None = answers[key]
+        newest = self._recalled(
+            ("newest", table), ORDERS, lambda: self._rows(f"SELECT max({column}) FROM {table}")[0][0]
+        )
         return newest is None or newest < since_ms
 
     def _fill_sums(self, since_ms: int) -> dict[str, Decimal]:

@@ -20,6 +20,7 @@ from bot.execution.doubts import DOUBTFUL, Doubts
 from bot.execution.evidence import OLDER_MS, Evidence
 from bot.execution.foreign import ForeignOrders
 from bot.execution.journal import Journal
+from bot.execution.journal_answers import ORDERS, PAYMENTS
 from bot.execution.ledger import (
     WALLET,
     Baseline,
@@ -77,7 +78,7 @@ class Reconciler:
         # Only this object writes either of them; both are asked for many times in a settlement, and rarely change.
         self._known_baseline: Baseline | None = None
         self._known_watched: tuple[str, ...] | None = None
-        self._known_books: tuple[Any, tuple[Books, int]] | None = None
+        self._known_books: tuple[Any, Books] | None = None
 
     async def settle(self, symbols: Sequence[str]) -> Truth:
         """The truth about the account and every order of ours.
@@ -197,11 +198,11 @@ class Reconciler:
 
     def _books(self, baseline: Baseline, account: Account) -> tuple[Books, int]:
         reader, seq = self._journal.reader, baseline.upto_seq
-        state = reader.state
-        asked = (state, seq, account.quote, account.is_unified)  # the baseline is one of the events
-        if state is not None and self._known_books is not None and self._known_books[0] == asked:
-            return self._known_books[1]
         upto = reader.count_events()
+        state = reader.state(*ORDERS, *PAYMENTS, ADJUSTMENT, CONVERSION, BASELINE)
+        asked = (state, seq, account.quote, account.is_unified)
+        if state is not None and self._known_books is not None and self._known_books[0] == asked:
+            return self._known_books[1], upto
         books = expected_books(
             baseline,
             reader.load_fills_after(seq, baseline.origin_ms),
@@ -213,7 +214,7 @@ class Reconciler:
             quote=account.quote,
             is_unified=account.is_unified,
         )
-        self._known_books = asked, (books, upto)
+        self._known_books = asked, books
         return books, upto
 
     async def _explain(self, found: Iterable[Difference], symbols: Sequence[str]) -> tuple[Note, ...]:

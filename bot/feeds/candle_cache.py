@@ -75,7 +75,10 @@ class CandleCache:
         if series.starts_ms != self._times:
             self._times = series.starts_ms
             return series
-        return replace(series, starts_ms=self._times)
+        return CandleSeries(
+            series.symbol, series.timeframe_ms, self._times, series.opens, series.highs, series.lows, series.closes,
+            series.volumes_quote,
+        )  # fmt: skip
 
     def _end_ms(self, symbol: str, wanted: History) -> int:
         known = self._series.get((symbol, wanted.timeframe_ms))
@@ -143,8 +146,8 @@ def merge(known: CandleSeries | None, page: CandleSeries, closed_ms: int) -> Can
     Rows that are unsound (a price that is NaN, infinite or not positive), unordered or not closed yet are left out.
     """
     last_ms = known.starts_ms[-1] if known is not None and len(known) else -1
-    if last_ms < 0 and _is_sound_whole(page, closed_ms):
-        return page
+    if len(page) and page.starts_ms[0] > last_ms and _is_sound_whole(page, closed_ms):
+        return page if known is None or last_ms < 0 else _joined(known, page)
     rows = []
     columns = (page.starts_ms, page.opens, page.highs, page.lows, page.closes, page.volumes_quote)
     for row in zip(*columns, strict=True):
@@ -155,11 +158,15 @@ def merge(known: CandleSeries | None, page: CandleSeries, closed_ms: int) -> Can
     if not rows:
         return known
     starts, opens, highs, lows, closes, volumes = zip(*rows, strict=True)
-    if known is None or not len(known):
-        return CandleSeries(page.symbol, page.timeframe_ms, starts, opens, highs, lows, closes, volumes)
+    kept = CandleSeries(page.symbol, page.timeframe_ms, starts, opens, highs, lows, closes, volumes)
+    return kept if known is None or not len(known) else _joined(known, kept)
+
+
+def _joined(known: CandleSeries, later: CandleSeries) -> CandleSeries:
     return CandleSeries(
-        known.symbol, known.timeframe_ms, known.starts_ms + starts, known.opens + opens, known.highs + highs,
-        known.lows + lows, known.closes + closes, known.volumes_quote + volumes,
+        known.symbol, known.timeframe_ms, known.starts_ms + later.starts_ms, known.opens + later.opens,
+        known.highs + later.highs, known.lows + later.lows, known.closes + later.closes,
+        known.volumes_quote + later.volumes_quote,
     )  # fmt: skip
 
 

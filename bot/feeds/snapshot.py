@@ -199,6 +199,8 @@ class Observer:
 
     async def with_books(self, snapshot: Snapshot, symbols: Sequence[str]) -> Snapshot:
         """The snapshot with the order books of `symbols`: only what is about to be traded needs its depth looked at."""
+        if not symbols:
+            return snapshot
         books, absent = await gather_each(
             "book", sorted(symbols), lambda symbol: self.venue.fetch_book(symbol, self.wanted.book_levels),
             deadline_ms=self.deadlines.books_ms, at_once=self.deadlines.at_once,

@@ -67,6 +67,8 @@ def _told_by_candles(view: View) -> Mapping[str, Signal | str | None]:
     bare = replace(view, snapshot=Snapshot(snapshot.at_ms, {}, {}, candles=candles), age_ms=0)
     seen = (policy, view.sectors, view.ratio, view.market, *candles.values())
     told = _read_candles(Same(seen, (*candles, view.is_fresh, fresh), bare))
+    if not view.age_ms:
+        return told
     return {name: replace(a, age_ms=view.age_ms) if isinstance(a, Signal) else a for name, a in told.items()}
 
 

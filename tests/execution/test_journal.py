@@ -533,3 +533,17 @@ async def test_of_one_batch_a_refused_record_takes_no_other_with_it(tmp_path: Pa
     assert len(journal.reader.load_working()) == 2
     journal.reader.verify()
     await journal.close()
+
+
+async def test_payments_that_are_known_need_no_transaction_and_new_ones_beside_them_count_once(tmp_path: Path) -> None:
+    journal = await opened(tmp_path / "j.db", threaded=False)
+    paid = [Payment(str(n), "funding", "USDT", Decimal(n), "UNI/USDT:USDT", START_MS + n) for n in (1, 2, 3)]
+    assert await journal.record_payments(paid[:2]) == tuple(paid[:2])
+    with closing(sqlite3.connect(tmp_path / "j.db", timeout=0)) as other:
+        other.execute("BEGIN IMMEDIATE")  # nobody else can write now
+        assert await journal.record_payments(paid[:2]) == ()
+        assert await journal.record_payments(paid[1:2]) == ()
+    assert await journal.record_payments(paid) == (paid[2],)
+    assert await journal.record_payments(paid[:1]) == ()
+    assert journal.reader.load_payments() == tuple(paid)
+    await journal.close()

@@ -9,7 +9,7 @@ from typing import Any
 from bot.app.backtest import LeanJournal
 from bot.domain.campaign import Memory
 from bot.domain.reason import Note, Reason
-from bot.domain.states import OrderEvent
+from bot.domain.states import KillLevel, OrderEvent
 from bot.execution.journal import DuplicateOrder, JournalReader
 from bot.ports import Payment
 from tests.execution.fills import make_fill
@@ -59,6 +59,8 @@ async def test_what_is_remembered_between_two_events_is_what_a_fresh_reader_find
         lambda: journal.record_order_event(second.client_id, OrderEvent.REJECTED, reason="because"),
         lambda: journal.record_unlock("UNI/USDT", "settled"),
         lambda: journal.record_fact("note", {"number": 1}),
+        lambda: journal.record_absence(second.client_id),
+        lambda: journal.record_latch(KillLevel.PAUSE, by="me", reason="because"),
     ]
     for write in writes:
         _all_answers(journal.reader)

@@ -6,7 +6,7 @@ What an order takes from one side grows back in a straight line within `Rules.re
 from collections.abc import Iterator
 from decimal import ROUND_CEILING, Decimal
 
-from bot.domain.instrument import Instrument, Side
+from bot.domain.instrument import Side
 from bot.domain.market import Book
 from bot.domain.money import ZERO, floor_to
 from bot.simex.engine.market import PricePoint
@@ -130,21 +130,17 @@ def _ladder(point: PricePoint, listing: Listing, side: Side) -> Iterator[Level]:
     tick = listing.tick
     middle, half = _ticks(point, listing)
     gap = max(1, round(point.mid / 100 / LEVELS_PER_PERCENT / tick))
-    base_value = point.depth_quote / _WEIGHT
+    base_value, sign = point.depth_quote / _WEIGHT, 1 if side is Side.BUY else -1
+    price_tick, step, contract_size = instrument.price_tick, instrument.size_step, float(instrument.contract_size)
+    step_size = float(step)
     for index in range(LEVELS):
-        ticks = middle + (half + index * gap) * (1 if side is Side.BUY else -1)
+        ticks = middle + (half + index * gap) * sign
         if ticks <= 0:
             return
-        size = _size(base_value * (1 + GROWTH * index), ticks * tick, instrument)
-        yield ticks * instrument.price_tick, size
+        value = base_value * (1 + GROWTH * index)
+        yield ticks * price_tick, on_grid(value / (contract_size * (ticks * tick)), step_size, step)
 
 
 def _ticks(point: PricePoint, listing: Listing) -> tuple[int, int]:
     """(middle, half spread) in ticks."""
     return max(1, round(point.mid / listing.tick)), max(1, round(point.mid * point.spread / 2 / listing.tick))
-
-
-def _size(value: float, price: float, instrument: Instrument) -> Decimal:
-    step = instrument.size_step
-    contract = float(instrument.contract_size) * price
-    return on_grid(value / contract, float(step), step)
