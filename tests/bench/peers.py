@@ -7,9 +7,11 @@ wallets, reconciliation. So a ratio to one says what that costs, not which of th
 
 import asyncio
 import importlib.util
+from array import array
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from itertools import repeat
 from pathlib import Path
 
@@ -27,15 +29,19 @@ def installed() -> Mapping[str, Callable[[Path], dict[str, int]]]:
     return {name: run for name, run in {"basana": basana}.items() if importlib.util.find_spec(name)}
 
 
-def columns(folder: Path) -> Iterator[tuple[str, list[tuple[datetime, tuple[float, ...]]]]]:
-    """Symbols of both tables with their hourly rows: time of the open; open, high, low, close, volume."""
+def rows_of(folder: Path) -> Mapping[str, Callable[[], Iterator[tuple[int, tuple[float, ...]]]]]:
+    """Hourly rows of the symbols of both tables, one at a time: ms of the open; open, high, low, close, volume."""
+    found = {}
     for file in ("ohlcv_1h", "perp_ohlcv_1h"):
         table = pq.read_table(folder / f"{file}.parquet")
         for symbol in table["symbol"].unique().to_pylist():
             own = table.filter(pc.equal(table["symbol"], symbol))
-            times = [datetime.fromtimestamp(ms / 1000, UTC) for ms in own["ts"].to_pylist()]
-            rows = zip(*(own[name].to_pylist() for name in ("open", "high", "low", "close", "volume")), strict=True)
-            yield symbol.replace("/", "").replace(":", ""), list(zip(times, rows, strict=True))
+            times = array("q", own["ts"].to_pylist())
+            columns = [array("d", own[name].to_pylist()) for name in ("open", "high", "low", "close", "volume")]
+            found[symbol.replace("/", "").replace(":", "")] = partial(
+                zip, times, zip(*columns, strict=True), strict=True
+            )
+    return found
 
 
 def basana(folder: Path) -> dict[str, int]:
@@ -49,7 +55,7 @@ def basana(folder: Path) -> dict[str, int]:
         fee_strategy=fees.Percentage(FEE_PERCENT), default_pair_info=bs.PairInfo(6, 4),
     )  # fmt: skip
     count = {"orders": 0, "bars": 0}
-    tables = dict(columns(folder))
+    tables = rows_of(folder)
     part = MONEY / len(tables) * Decimal("0.95")
 
     class Rows(bs.EventSource):
@@ -89,7 +95,8 @@ def basana(folder: Path) -> dict[str, int]:
         pair = bs.Pair(symbol, "USDT")
         bars = (
             bs.BarEvent(at + HOUR, bs.Bar(at, pair, *(Decimal(value).quantize(PRICE_STEP) for value in row), HOUR))
-            for pair, (at, row) in zip(repeat(pair), rows, strict=False)
+            for pair, (ms, row) in zip(repeat(pair), rows(), strict=False)
+            for at in (datetime.fromtimestamp(ms / 1000, UTC),)
         )
         venue.add_bar_source(Rows(bars))
         venue.subscribe_to_bar_events(pair, Trader(pair).look)
