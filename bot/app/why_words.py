@@ -103,6 +103,11 @@ def _share_words(name: str, value: Decimal, policy: Policy) -> str:
     return f"{name} {value:.1%}" + (f" (neutral {usual:.1%})" if usual is not None and usual != value else "")
 
 
+def _longs(found: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Perps among openings or exits that carry a tactical long."""
+    return [one["symbol"] for one in found if one.get("purpose", "tactical") == "tactical" and not one.get("over_ms")]
+
+
 def _tactical_words(
     decision: Mapping[str, Any], condition: Condition, stance: Stance, scores: Mapping[str, float], policy: Policy
 ) -> str:
@@ -115,7 +120,10 @@ def _tactical_words(
         return f"a tactical long towards {policy.risk_off} only while the calendar names an upgrade"
     confidence = Decimal(str(decision["confidence"]))
     if condition is Condition.BREAKOUT or confidence >= policy.tactical_confidence:
-        if decision["memory"].get("longed") == stance.value:
+        memory = decision["memory"]
+        if found := _longs(memory.get("opening", ())) or _longs(memory.get("exits", ())):
+            return f"the stance takes one tactical long: {', '.join(found)}"
+        if memory.get("longed") == stance.value:
             return "no further tactical long: the stance has had its own"
         return "a tactical long may be opened, one while the stance stands: breakout, or confidence is high enough"
     return (

@@ -88,6 +88,9 @@ def test_high_confidence_allows_one_long_while_the_stance_stands() -> None:
     had["memory"] |= {"longed": Stance.INTO_DEFI.value}
     (words,) = why_words(had, POLICY, START_MS).rule[3:]
     assert words == "no further tactical long: the stance has had its own"
+    had["memory"]["opening"] = [{"symbol": "UNI/USDT:USDT", "purpose": "tactical", "over_ms": 0}]
+    (words,) = why_words(had, POLICY, START_MS).rule[3:]
+    assert words == "the stance takes one tactical long: UNI/USDT:USDT"
 
 
 def test_neutral_asks_for_nothing() -> None:
