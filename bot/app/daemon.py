@@ -2,17 +2,16 @@
 
 A failed read ends the cycle, not the daemon: the next one starts from truth again. A journal that cannot be written
 ends trading at once. SIGTERM lets the running cycle finish its orders, because an order abandoned half-way is a doubt.
+All tasks run in one group: an exception that nobody expects ends all of them and the process, with exit code 1.
 """
 
 import asyncio
 import contextlib
-import os
 import signal
 import sys
+import threading
 import time
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Awaitable, Callable, Iterator
 
 import orjson
 import structlog
@@ -21,6 +20,7 @@ from rich.console import Console
 from bot.app import report
 from bot.app.banner import started
 from bot.app.cycle import CycleResult
+from bot.app.health import Health
 from bot.app.logs import log_cycle
 from bot.app.preview import preview
 from bot.app.settings import Settings
@@ -32,33 +32,10 @@ from bot.ports import SetupFailed, Unavailable
 from bot.risk import Refused
 
 EXIT_OK, EXIT_ERROR, EXIT_TIMEOUT, EXIT_KILLED, EXIT_MISMATCH, EXIT_CONFIG = 0, 1, 5, 10, 11, 78
+LOOP_BEAT_SECONDS, LOOP_LATE_SECONDS = 1.0, 30.0
+SWITCH_LATE_SECONDS, JOURNAL_LATE_SECONDS = 15.0, 60.0
 START_RETRY_SECONDS = (1, 2, 5, 10, 30, 60)
 _log = structlog.get_logger("sectorbot.daemon")
-
-
-@dataclass(slots=True)
-class Health:
-    """What `healthcheck` and `status` read: written after every turn, atomically."""
-
-    path: Path
-    mode: str
-    environment: str
-    last: dict[str, object] = field(default_factory=dict)
-
-    def write(self, **fields: object) -> None:
-        self.last |= fields
-        content = {
-            "pid": os.getpid(),
-            "at_ms": time.time_ns() // 1_000_000,
-            "mode": self.mode,
-            "environment": self.environment,
-        }
-        temporary = self.path.with_suffix(".tmp")
-        temporary.write_bytes(orjson.dumps(content | self.last))
-        temporary.replace(self.path)
-
-    def remove(self) -> None:
-        self.path.unlink(missing_ok=True)
 
 
 def run_daemon(settings: Settings, *, once: bool = False, cycles: int | None = None) -> int:
@@ -100,14 +77,24 @@ async def _run(settings: Settings, *, limit: int | None) -> int:
     if app is None:
         return EXIT_OK
     health = Health(settings.state_directory / "health.json", settings.mode, settings.environment)
-    # A turn that settles doubts may take its whole deadline, before and after it acts.
-    stale_after_ms = int(settings.cadence.guard_seconds * 3_000) + 2 * settings.execution.settle_deadline_ms
-    health.write(stale_after_ms=stale_after_ms, kill=app.kill.level().value)
     try:
         return await Daemon(app, settings, health, stop).run(limit)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is logged whole and ends the process
+        for cause in _causes(error):
+            _log.critical("task_failed", why=f"{type(cause).__name__}: {cause}", exc_info=cause)
+        return EXIT_ERROR
     finally:
         await app.close()
         health.remove()
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The exceptions in a group, one by one."""
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from _causes(inner)
+    else:
+        yield error
 
 
 async def _build_patiently(settings: Settings, stop: asyncio.Event, *, patient: bool) -> App | None:
@@ -137,16 +124,30 @@ class Daemon:
         self._clock_checked_ms = app.clock.now_ms()
 
     async def run(self, limit: int | None) -> int:
-        """Cycles and guards until stopped, `limit` cycles done, or the journal fails."""
+        """Cycles and guards until stopped, `limit` cycles done, or the journal fails.
+
+        Raises:
+            ExceptionGroup: of what no task expected; all of them have ended.
+        """
+        cadence = self._settings.cadence
+        self._expect_parts(limit)
+        self._health.write(kill=self._app.kill.level().value)
         await self._tell_start()
-        watch = asyncio.create_task(self._app.kill.watch(self._on_kill, self._on_resume))
-        guards = asyncio.create_task(self._every(self._settings.cadence.guard_seconds, self._guard, delay=True))
+        failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        previous, threading.excepthook = threading.excepthook, _hand_over(failed)
         try:
-            await self._every(self._settings.cadence.cycle_seconds, self._cycle, limit=limit)
+            async with asyncio.TaskGroup() as group:
+                others = (
+                    group.create_task(self._app.kill.watch(self._on_kill, self._on_resume), name="switch"),
+                    group.create_task(self._every(cadence.guard_seconds, self._guard, delay=True), name="guard"),
+                    group.create_task(self._beat(), name="event loop"),
+                    group.create_task(_fail_with(failed), name="threads"),
+                )
+                await self._every(cadence.cycle_seconds, self._cycle, limit=limit)
+                for task in others:
+                    task.cancel()
         finally:
-            for task in (watch, guards):
-                task.cancel()
-            await asyncio.gather(watch, guards, return_exceptions=True)
+            threading.excepthook = previous
             with contextlib.suppress(Unavailable, JournalError):
                 await self._app.cycle.cancel_entries()  # nobody looks after them from here on
         if self._exit_code == EXIT_OK and limit is not None and self._app.kill.level() is not KillLevel.OFF:
@@ -154,6 +155,32 @@ class Daemon:
         if limit is None and self._exit_code in (EXIT_TIMEOUT, EXIT_MISMATCH):
             return EXIT_OK  # it was told to stop; what its last turn met is in the log
         return self._exit_code
+
+    def _expect_parts(self, limit: int | None) -> None:
+        """What health names when it is late. A turn that settles doubts may take its whole deadline, before and after
+        it acts, and a guard waits for the cycle."""
+        cadence, health, kill = self._settings.cadence, self._health, self._app.kill
+        turn_seconds = 2 * self._settings.execution.settle_deadline_ms / 1000
+        guard_seconds = 3 * cadence.guard_seconds + turn_seconds
+        health.last["stale_after_ms"] = int(guard_seconds * 1000)
+        health.expect("guard", guard_seconds)
+        if limit is None:
+            health.expect("cycle", cadence.cycle_seconds * 2 + cadence.rounds_max * turn_seconds)
+        health.expect("event loop", LOOP_LATE_SECONDS)
+        health.expect("switch watch", SWITCH_LATE_SECONDS)
+        health.expect("config watch", SWITCH_LATE_SECONDS)
+        health.expect("journal writer", JOURNAL_LATE_SECONDS, self._app.journal.silent_seconds)
+        kill.beat = self._on_beat
+
+    def _on_beat(self, name: str) -> None:
+        """The switch's thread has looked. It writes the health file as well, so that a hung loop is named in it."""
+        self._health.beat(name)
+        self._health.write_if_due()
+
+    async def _beat(self) -> None:
+        while True:
+            self._health.beat("event loop")
+            await asyncio.sleep(LOOP_BEAT_SECONDS)
 
     async def _every(
         self,
@@ -163,12 +190,13 @@ class Daemon:
         limit: int | None = None,
         delay: bool = False,
     ) -> None:
-        done = 0
+        done, name = 0, "guard" if delay else "cycle"
         if delay and await self._pause(seconds):
             return
         while not self._stop.is_set():
             started = time.monotonic()
             await turn()
+            self._health.beat(name)
             done += 1
             if (limit is not None and done >= limit) or self._stop.is_set():
                 return
@@ -192,7 +220,7 @@ class Daemon:
             await self._cycle()
 
     async def _turn(self, turn: Callable[[], Awaitable[CycleResult]]) -> CycleResult | None:
-        """One turn, told about; None when it came to nothing."""
+        """One turn, logged; None when it came to nothing."""
         try:
             await self._app.take_tighter_limits()
             await self._check_clock_if_due()
@@ -276,3 +304,23 @@ class Daemon:
 
     async def _on_resume(self) -> None:
         self._health.write(kill=KillLevel.OFF.value)
+
+
+def _hand_over(failed: "asyncio.Future[None]") -> Callable[[threading.ExceptHookArgs], None]:
+    """A hook for threads: what ends one of them ends the daemon."""
+    loop = asyncio.get_running_loop()
+
+    def hook(arguments: threading.ExceptHookArgs) -> None:
+        error = arguments.exc_value or RuntimeError("a thread ended")
+
+        def fail() -> None:
+            if not failed.done():
+                failed.set_exception(error)
+
+        loop.call_soon_threadsafe(fail)
+
+    return hook
+
+
+async def _fail_with(failed: "asyncio.Future[None]") -> None:
+    await failed

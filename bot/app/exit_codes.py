@@ -22,7 +22,7 @@ class ExitCode(IntEnum):
 
 _WORDS = {
     ExitCode.OK: "done",
-    ExitCode.ERROR: "an error, said in one line; for healthcheck: running, but its last sign of life is too old",
+    ExitCode.ERROR: "an error, said in one line; for healthcheck: running, but a part of it is late",
     ExitCode.USAGE: "the command line was not understood",
     ExitCode.NOT_RUNNING: "no daemon runs on this state directory",
     ExitCode.TIMEOUT: "the venue or the daemon did not answer in time",

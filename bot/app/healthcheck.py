@@ -1,7 +1,7 @@
 """Whether the daemon of a state directory is alive. Standard library only: a supervisor asks every few seconds.
 
-Reads `health.json`, which the daemon replaces after every turn: `pid`, `at_ms`, `stale_after_ms`, and more for
-`status`.
+Reads `health.json`, which the daemon replaces every few seconds: `pid`, `at_ms`, `stale_after_ms`, `parts` (each with
+the time of its last beat and how long it may be silent), and more for `status`.
 """
 
 import argparse
@@ -56,7 +56,28 @@ def check(state: Path, now_ms: int) -> tuple[ExitCode, str]:
     age_ms, stale_ms = now_ms - health["at_ms"], int(health.get("stale_after_ms") or STALE_AFTER_MS)
     if age_ms > stale_ms:
         return ExitCode.ERROR, f"stale: last sign of life {age_ms // 1000} s ago, more than {stale_ms // 1000} s"
+    late = find_late(health, now_ms)
+    if late:
+        named = ", ".join(f"{name} (silent for {seconds} s)" for name, seconds in late.items())
+        return ExitCode.ERROR, f"late: {named}; process {health['pid']} runs, see its log"
     return ExitCode.OK, f"healthy: process {health['pid']}, last sign of life {max(0, age_ms) // 1000} s ago"
+
+
+def find_late(health: Mapping[str, Any], now_ms: int) -> dict[str, int]:
+    """The parts of the daemon that are silent for longer than they may be, and for how many seconds.
+
+    A part that cannot be read counts as late: a file of an older version has none.
+    """
+    late: dict[str, int] = {}
+    parts = health.get("parts")
+    for name, part in (parts if isinstance(parts, Mapping) else {}).items():
+        try:
+            silent_ms, limit_ms = now_ms - int(part["at_ms"]), int(part["late_after_ms"])
+        except (ValueError, KeyError, TypeError):
+            silent_ms, limit_ms = 0, -1
+        if silent_ms > limit_ms:
+            late[str(name)] = silent_ms // 1000
+    return late
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -101,6 +101,10 @@ def highest(*levels: KillLevel) -> KillLevel:
     return max(levels, key=lambda level: level.severity)
 
 
+def _ignore(_: str) -> None:
+    """Nobody wants to know."""
+
+
 class KillSwitch:
     """The level in force, for everyone who must obey it. All but `watch` may be used from any thread.
 
@@ -137,6 +141,7 @@ class KillSwitch:
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._replaced: dict[signal.Signals, Any] = {}
+        self.beat: Callable[[str], None] = _ignore
 
     def level(self) -> KillLevel:
         """The level in force now.
@@ -185,6 +190,8 @@ class KillSwitch:
             self._raise(self._flag.load(), "flag file")
             self._raise(self._configured(), "configuration")
             self._has_looked = True
+        self.beat("config watch")
+        self.beat("switch watch")
 
     def _write_down(self) -> None:
         """What was asked for in memory, as a flag: a process that ends before the journal has it must not lose it."""

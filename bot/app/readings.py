@@ -18,7 +18,7 @@ from bot.app import report_rows as rows
 from bot.app.cli_common import CommandFailed
 from bot.app.config_fact import load_config, numbers_of
 from bot.app.exit_codes import ExitCode
-from bot.app.healthcheck import find_running
+from bot.app.healthcheck import find_late, find_running
 from bot.app.report_format import utc
 from bot.app.settings import Settings, load_settings
 from bot.domain.campaign import Campaign
@@ -203,5 +203,7 @@ def _highest(*levels: object) -> KillLevel:
 
 def _running_words(view: View) -> str:
     if view.health is not None:
-        return f"running: process {view.health['pid']}"
+        late = find_late(view.health, time.time_ns() // 1_000_000)
+        named = ", ".join(f"{name} (silent for {seconds} s)" for name, seconds in late.items())
+        return f"running: process {view.health['pid']}" + f"; LATE: {named}" * bool(late)
     return "not asked whether a daemon runs" if view.is_named else "NOT RUNNING: this is what the last daemon left"

@@ -158,6 +158,10 @@ class Journal:
         """Why the journal refuses writes, None while it works."""
         return self._writer.failed
 
+    def silent_seconds(self) -> float:
+        """How long ago the writer finished its last turn; it makes one every few seconds, with or without work."""
+        return self._writer.silent_seconds()
+
     async def record_cycle(self, record: CycleRecord) -> None:
         """What a cycle saw and decided, in one transaction; its decision's memory becomes the current one."""
         await self._writer.run(lambda db: self._write_cycle(db, record))

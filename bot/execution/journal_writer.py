@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import queue
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -58,6 +59,11 @@ class Writer:
         self._opened: Future[None] = Future()
         self.failed: JournalError | None = None
         self.is_closed = False
+        self.turned = time.monotonic()
+
+    def silent_seconds(self) -> float:
+        """Since the thread's last turn; without a thread there is nothing to be late."""
+        return 0.0 if self._thread is None else time.monotonic() - self.turned
 
     async def start(self) -> None:
         """Open the database.
@@ -121,6 +127,7 @@ class Writer:
         self._opened.set_result(None)
         while (batch := self._next_batch()) is not None:
             self._commit(batch)
+            self.turned = time.monotonic()
         self._close()
 
     def _next_batch(self) -> list[_Job] | None:
