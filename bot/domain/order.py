@@ -17,7 +17,12 @@ from bot.domain.states import OrderState
 _DIGITS = string.digits + string.ascii_lowercase
 FOREIGN = "foreign"  # the intent of an order that is not ours
 ID_PREFIX = "tsb"
-_ID_WIDTHS = {"campaign": 5, "tranche": 2, "leg": 2, "slice": 3, "attempt": 2}
+_ID_WIDTHS = {"epoch": 2, "campaign": 3, "tranche": 2, "leg": 2, "slice": 3, "attempt": 2}
+_TAG_END = len(ID_PREFIX) + 3
+_EPOCH_END = _TAG_END + _ID_WIDTHS["epoch"]
+_CAMPAIGN_END = _EPOCH_END + _ID_WIDTHS["campaign"]
+_TRANCHE_END = _CAMPAIGN_END + _ID_WIDTHS["tranche"]
+EPOCHS = 36 ** _ID_WIDTHS["epoch"]
 
 
 class Purpose(StrEnum):
@@ -106,7 +111,12 @@ class Intent:
 
 @dataclass(frozen=True, slots=True)
 class ClientOrderId:
-    """The parts a client order id is made of; `text` is what the venue sees."""
+    """The parts a client order id is made of; `text` is what the venue sees.
+
+    `epoch` differs from one opening of a journal to the next: a restored copy, a journal begun anew and a second bot
+    number their campaigns alike and still never make the same id. 0: an id of a version without epochs, whose campaign
+    was written five digits wide and never needed more than three.
+    """
 
     account: str
     campaign: int
@@ -114,6 +124,7 @@ class ClientOrderId:
     leg: int
     slice: int
     attempt: int
+    epoch: int = 0
 
     @property
     def text(self) -> str:
@@ -137,10 +148,19 @@ def is_ours(client_id: str | None, account: str) -> bool:
     return client_id is not None and client_id.startswith(ID_PREFIX + account_tag(account)) and len(client_id) == 20
 
 
+def epoch_of(token: str) -> int:
+    """The epoch of ids that a random text stands for; never 0."""
+    return 1 + int.from_bytes(hashlib.sha256(token.encode()).digest()[:8], "big") % (EPOCHS - 1)
+
+
+def leg_of(client_id: str) -> str:
+    """What all ids of one leg have in common: everything but the epoch, the slice and the attempt."""
+    return client_id[:_TAG_END] + client_id[_EPOCH_END : 20 - _ID_WIDTHS["slice"] - _ID_WIDTHS["attempt"]]
+
+
 def read_place(client_id: str) -> tuple[int, int] | None:
     """Campaign and tranche that a client order id of ours names, of any account; None for any other text."""
-    start = len(ID_PREFIX) + 3
-    numbers = client_id[start : start + _ID_WIDTHS["campaign"]], client_id[start + _ID_WIDTHS["campaign"] :][:2]
+    numbers = client_id[_EPOCH_END:_CAMPAIGN_END], client_id[_CAMPAIGN_END:_TRANCHE_END]
     if not client_id.startswith(ID_PREFIX) or len(client_id) != 20 or not all(set(n) <= set(_DIGITS) for n in numbers):
         return None
     return int(numbers[0], 36), int(numbers[1], 36)

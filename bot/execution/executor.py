@@ -227,7 +227,7 @@ class Executor:
 
     def _next_id(self, intent: Intent) -> str:
         """A new attempt of the slice while its orders never came to be, else the next slice: never a used id."""
-        first = ClientOrderId(self._account, intent.campaign, intent.tranche, intent.leg, 0, 0)
+        first = ClientOrderId(self._account, intent.campaign, intent.tranche, intent.leg, 0, 0, self._journal.epoch)
         last = self._journal.reader.load_last_of_prefix(first.text[:_PREFIX_LENGTH])
         lost = max(
             (fact.payload["client_id"] for kind in (TWIN, TWIN_RESTS)

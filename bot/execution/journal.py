@@ -6,6 +6,7 @@ When a write fails, `failed` says so and the journal accepts nothing more: witho
 
 import contextlib
 import os
+import secrets
 import sqlite3
 import stat
 import zlib
@@ -24,7 +25,7 @@ from bot.domain.campaign import Memory
 from bot.domain.codec import encode
 from bot.domain.market import Snapshot
 from bot.domain.money import ONE
-from bot.domain.order import Fill, Order
+from bot.domain.order import Fill, Order, epoch_of
 from bot.domain.reason import Note
 from bot.domain.states import ORDER_TABLE, KillLevel, OrderEvent, OrderState, advance, is_late
 from bot.execution.journal_answers import ANY_KIND
@@ -78,8 +79,18 @@ class Journal:
     Every `record_` method raises JournalError when the storage fails, and returns only after the commit (fsync).
     """
 
-    def __init__(self, path: Path, *, account: str, now_ms: Callable[[], int], keep_snapshots: int, threaded: bool):
+    def __init__(
+        self,
+        path: Path,
+        *,
+        account: str,
+        now_ms: Callable[[], int],
+        keep_snapshots: int,
+        threaded: bool,
+        token: str = "",
+    ) -> None:
         self.path = path
+        self.token = token or secrets.token_hex(8)
         self.account = account
         self.reader = JournalReader(path)
         self._now_ms = now_ms
@@ -110,6 +121,7 @@ class Journal:
         keep_snapshots: int = 200,
         threaded: bool = True,
         fresh: bool = False,
+        token: str = "",
     ) -> "Journal":
         """Open or create the journal of one account: lock, migrations, checks, lease.
 
@@ -117,6 +129,7 @@ class Journal:
             keep_snapshots: how many of the newest cycles keep what they saw.
             threaded: False writes on the caller's thread, for loops that run on virtual time.
             fresh: begin a new journal; one that is there is renamed, once nobody else has it.
+            token: what the epoch of this opening is made of; random where none is given.
 
         Raises:
             JournalBusy: another daemon has it; names the process and its host.
@@ -125,7 +138,9 @@ class Journal:
             JournalCorrupt: damaged file or hash chain.
             JournalError: anything else.
         """
-        journal = cls(path, account=account, now_ms=now_ms, keep_snapshots=keep_snapshots, threaded=threaded)
+        journal = cls(
+            path, account=account, now_ms=now_ms, keep_snapshots=keep_snapshots, threaded=threaded, token=token
+        )
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             journal._lock_file.acquire()
@@ -152,6 +167,11 @@ class Journal:
         self.reader.close()  # the last connection to close writes the log back into the file, and a reader cannot
         await self._writer.stop()
         self._lock_file.release()
+
+    @property
+    def epoch(self) -> int:
+        """The part of every client order id that no other opening of a journal shares."""
+        return epoch_of(self.token)
 
     @property
     def failed(self) -> JournalError | None:
@@ -275,7 +295,7 @@ class Journal:
             self._cycle = db.execute("SELECT max(number) FROM cycles").fetchone()[0]
             db.execute("BEGIN IMMEDIATE")
             take_lease(db, self.path, account=self.account, now_ms=self._now_ms())
-            self._event(db, "opened", {"account": self.account, "pid": os.getpid()})
+            self._event(db, "opened", {"account": self.account, "pid": os.getpid(), "token": self.token})
             db.execute("COMMIT")
         except BaseException:
             db.close()

@@ -15,7 +15,7 @@ from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations
 
 from bot.domain.money import ZERO, dec
-from bot.domain.order import ID_PREFIX, Order
+from bot.domain.order import Order, read_place
 
 GENESIS = "0" * 64
 PROJECTIONS = ("orders", "fills", "payments", "cycles", "memory", "latch", "locks")
@@ -198,12 +198,8 @@ def replay(db: Database, events: Any) -> None:
 
 def campaign_of(client_id: str) -> int | None:
     """The campaign a client order id was made for, None when it is not one of ours."""
-    if not client_id.startswith(ID_PREFIX) or len(client_id) != 20:
-        return None
-    try:
-        return int(client_id[6:11], 36)
-    except ValueError:
-        return None
+    place = read_place(client_id)
+    return None if place is None else place[0]
 
 
 def _statements(script: str) -> Iterator[str]:

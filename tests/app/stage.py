@@ -15,7 +15,7 @@ from bot.app.embedded import ACCOUNT, ANCHORS, Embedded, embed, tokens_of
 from bot.app.scenarios import SIM_START
 from bot.app.settings import Settings, Sources, packaged_config
 from bot.app.wiring import App, build
-from bot.domain.order import is_ours
+from bot.domain.order import is_ours, leg_of
 from bot.domain.reason import Note
 from bot.simex.dialects.wire import WireReply, WireRequest
 from bot.simex.engine.types import SimOrder
@@ -109,10 +109,11 @@ class Stage:
         return sum(method == "POST" and where.endswith(path) for _, method, where, _ in log)
 
     def executed(self) -> dict[str, Decimal]:
-        """What the exchange executed by leg: the client id without slice and attempt."""
+        """What the exchange executed by leg: the client id without epoch, slice and attempt."""
         legs: dict[str, Decimal] = {}
         for order in self.orders():
-            legs[order.client_id[:15]] = legs.get(order.client_id[:15], Decimal(0)) + order.filled_size
+            leg = leg_of(order.client_id)
+            legs[leg] = legs.get(leg, Decimal(0)) + order.filled_size
         return {leg: size for leg, size in legs.items() if size}
 
     @contextmanager

@@ -20,7 +20,7 @@ from bot.app.embedded import ACCOUNT, Embedded, embed_synthetic
 from bot.app.scenarios import SIM_START, packaged_config
 from bot.app.settings import Settings, Sources
 from bot.app.wiring import App, build
-from bot.domain.order import is_ours
+from bot.domain.order import is_ours, leg_of
 from bot.domain.states import KillLevel, OrderState
 from bot.execution.journal import JournalBusy
 from bot.ports import SetupFailed, Unavailable
@@ -55,11 +55,11 @@ class World:
         pytest.fail(f"the rotation did not finish within {ROUNDS} cycles")
 
     def filled_at_the_exchange(self) -> Counter[str]:
-        """Filled orders of ours by what they are for: the client id without slice and attempt."""
+        """Filled orders of ours by what they are for: the client id without epoch, slice and attempt."""
         exchange = self.embedded.exchange
         orders = [order for symbol in exchange.instruments for order in exchange.orders(ACCOUNT, symbol)]
         ours = [o for o in orders if is_ours(o.client_id, "demo") and o.filled_size > 0]
-        return Counter(order.client_id[:15] for order in ours)
+        return Counter(leg_of(order.client_id) for order in ours)
 
 
 @pytest.fixture

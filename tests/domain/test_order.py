@@ -6,16 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.order import ClientOrderId, account_tag, is_ours
+from bot.domain.order import ClientOrderId, account_tag, epoch_of, is_ours, leg_of, read_place
 
 ids = st.builds(
     ClientOrderId,
     account=st.text(min_size=1, max_size=20),
-    campaign=st.integers(0, 36**5 - 1),
+    campaign=st.integers(0, 36**3 - 1),
     tranche=st.integers(0, 36**2 - 1),
     leg=st.integers(0, 36**2 - 1),
     slice=st.integers(0, 36**3 - 1),
     attempt=st.integers(0, 36**2 - 1),
+    epoch=st.integers(0, 36**2 - 1),
 )
 
 
@@ -27,7 +28,7 @@ def test_an_id_is_valid_at_every_venue_and_recognised_as_ours(parts: ClientOrder
 
 @given(ids, ids)
 def test_different_parts_of_one_account_never_share_an_id(one: ClientOrderId, two: ClientOrderId) -> None:
-    two = ClientOrderId(one.account, two.campaign, two.tranche, two.leg, two.slice, two.attempt)
+    two = ClientOrderId(one.account, two.campaign, two.tranche, two.leg, two.slice, two.attempt, two.epoch)
     assert (one.text == two.text) == (one == two)
 
 
@@ -44,3 +45,20 @@ def test_an_order_of_another_account_is_not_ours() -> None:
 def test_a_part_that_does_not_fit_is_refused_rather_than_cut() -> None:
     with pytest.raises(ValueError, match="does not fit"):
         _ = ClientOrderId("main", 0, 36**2, 0, 0, 0).text
+
+
+@given(ids)
+def test_what_an_id_names_is_read_back_whatever_its_epoch(parts: ClientOrderId) -> None:
+    assert read_place(parts.text) == (parts.campaign, parts.tranche)
+    other = ClientOrderId(parts.account, parts.campaign, parts.tranche, parts.leg, 7, 3, 35 - parts.epoch % 36)
+    assert leg_of(other.text) == leg_of(parts.text)
+
+
+def test_an_id_of_a_version_without_epochs_is_still_read() -> None:
+    written_by_it = "tsbne3" + "0000z" + "02" + "03" + "004" + "05"
+    assert is_ours(written_by_it, "main")
+    assert read_place(written_by_it) == (35, 2)
+
+
+def test_an_epoch_is_never_that_of_the_old_ids() -> None:
+    assert {epoch_of(str(number)) == 0 for number in range(5_000)} == {False}

@@ -17,6 +17,7 @@ from bot.risk import Approved
 from tests.execution.scripted_venue import SPOT, START_MS, ScriptedVenue
 
 ACCOUNT = "main"
+TOKEN = "the same ids in every run"
 SYMBOLS = (SPOT, "UNI/USDT:USDT")
 FAST = ExecutionRules(
     backoff_ms=0, poll_interval_ms=0, polls=2, absence_interval_ms=0, mismatch_interval_ms=0, cancel_grace_ms=20
@@ -39,7 +40,7 @@ async def open_world(
     is_stopped: Callable[[Intent | None], bool] = lambda intent: False,
     threaded: bool = False,
 ) -> World:
-    journal = await Journal.open(path, account=ACCOUNT, now_ms=venue.now_ms, threaded=threaded)
+    journal = await Journal.open(path, account=ACCOUNT, now_ms=venue.now_ms, threaded=threaded, token=TOKEN)
     executor = Executor(venue, journal, rules, account=ACCOUNT, is_stopped=is_stopped)
     return World(venue, journal, executor, Reconciler(venue, journal, rules))
 

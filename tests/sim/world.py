@@ -313,7 +313,7 @@ class World:
         settings = self.settings()
         journal = await Journal.open(
             self.journal_path, account=ACCOUNT, now_ms=self.clock.now_ms,
-            keep_snapshots=settings.journal.keep_snapshots, threaded=False,
+            keep_snapshots=settings.journal.keep_snapshots, threaded=False, token=f"{self.seed}/{self.lives}",
         )  # fmt: skip
         self._spoil(journal, doom)
         venue = self._connect(settings, doom)

@@ -23,6 +23,7 @@ from bot.app.scenarios import SIM_START
 from bot.app.settings import Settings, Sources, packaged_config
 from bot.domain.codec import encode
 from bot.domain.money import ZERO
+from bot.domain.order import leg_of
 from bot.simex.engine.exchange import Exchange
 from bot.simex.engine.types import EventKind, ExchangeEvent
 from bot.simex.market.catalogue import default_instruments
@@ -32,7 +33,6 @@ from tests.app.stage import FEW
 from tests.soak.clock import SharedClock
 
 ACCOUNT = "soak"
-LEG = 15  # characters of a client order id that say campaign, tranche and leg
 EVERYTHING = 10**9
 
 
@@ -53,9 +53,10 @@ class Watch:
             self._live.pop(key, None)
             return
         self._live[key] = order.client_id
-        legs = Counter(client_id[:LEG] for client_id in self._live.values())
-        if legs[order.client_id[:LEG]] > 1 and event.kind is EventKind.ORDER_PLACED:
-            self.violations.append(f"two live orders of leg {order.client_id[:LEG]}: {order.client_id} came second")
+        legs = Counter(map(leg_of, self._live.values()))
+        leg = leg_of(order.client_id)
+        if legs[leg] > 1 and event.kind is EventKind.ORDER_PLACED:
+            self.violations.append(f"two live orders of leg {leg}: {order.client_id} came second")
 
 
 _ORDER_EVENTS = (
