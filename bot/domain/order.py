@@ -22,7 +22,7 @@ _TAG_END = len(ID_PREFIX) + 3
 _EPOCH_END = _TAG_END + _ID_WIDTHS["epoch"]
 _CAMPAIGN_END = _EPOCH_END + _ID_WIDTHS["campaign"]
 _TRANCHE_END = _CAMPAIGN_END + _ID_WIDTHS["tranche"]
-EPOCHS = 36 ** _ID_WIDTHS["epoch"]
+EPOCHS = 36 * 36
 
 
 class Purpose(StrEnum):
