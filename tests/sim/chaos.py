@@ -41,6 +41,7 @@ class Chaos:
             self._strangers()
             await self._machine()
             self._people()
+            await self._world.hooks.act()
 
     def heal(self) -> None:
         """The exchange is itself again: what is halted trades, filters and brackets are as they were."""
@@ -53,6 +54,7 @@ class Chaos:
             # Sizes that were rounded to a coarser grid are still about; prices are off a coarser one by the market.
             self._exchange.replace_instrument(replace(instrument, size_step=now.size_step, size_min=now.size_min))
         self._exchange.rules.brackets.update(brackets_of(Rules()))  # type: ignore[attr-defined]
+        self._world.hooks.heal()
 
     def _market(self) -> None:
         plan, exchange = self._plan, self._exchange

@@ -5,6 +5,7 @@ by the switch, inside the caps with everything that may still execute at full si
 approval, no hedge without its spot. After every turn: what the journal has added is lawful.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -14,6 +15,7 @@ from bot.domain.money import ZERO
 from bot.domain.order import Intent, Order, Purpose
 from bot.domain.states import ORDER_TABLE, KillLevel, OrderEvent, OrderState
 from bot.execution.journal import JournalReader
+from bot.execution.journal_reader import Fact
 from bot.ports import OrderRequest
 from bot.simex.engine.types import EventKind, ExchangeEvent, SimTrade
 from tests.sim.faults import Kind
@@ -53,6 +55,7 @@ class Checkers:
         self._moved: dict[str, Decimal] = {}
         self._wagered: dict[str, Decimal] = {}  # contracts short that are no hedge, by perp
         self._disturbed: set[str] = set()  # tokens that exits and flattening have moved as well
+        self.on_journal: list[Callable[[Fact], None]] = []
         self.level = KillLevel.OFF
         self._exchange.listeners.append(self._on_event)
         self._wire.on_submit.append(self._on_submit)
@@ -325,6 +328,16 @@ class Checkers:
                     self._read_step(event.payload)
                 elif event.kind == "fill":
                     self._read_fill(event.payload)
+                for listener in self.on_journal:
+                    listener(event)
+
+    def journal_replaced(self) -> None:
+        """The file is another one now: it is read anew, while what was sent stays known."""
+        self._reader.close()
+        self._reader = JournalReader(self._world.journal_path)
+        self._seen_seq = 0
+        self._states.clear()
+        self._journaled.clear()
 
     def _read_step(self, payload: Any) -> None:
         name, before, after = payload["client_id"], OrderState(payload["before"]), OrderState(payload["state"])

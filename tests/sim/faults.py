@@ -94,6 +94,14 @@ class Kind(StrEnum):
     READ_UNREADABLE = "read cut off, empty, {}, a page, 408, 5xx or of no table"
     # Only where a simulation is asked for with a rename.
     CONVERSION = "token converted into another"
+    # From here on each kind is selected by a generator of its own; a line belongs below its subject.
+    # guard: exits, leverage, ownership
+    # restore: older journals, other writers
+    # facts: instruments, filters, prices, funding
+    # exchange: rows, states, modes
+    # start: checks at the start, limits of requests
+    # switch: levels, full disks, hung turns
+    # proven: projections, input files
 
 
 # How often each strikes when asked, in a seed of ordinary weather.
@@ -116,6 +124,15 @@ RATES: Mapping[Kind, float] = {
     Kind.REPLY_HTML: 0.025, Kind.REPLY_EMPTY: 0.02, Kind.REPLY_BARE: 0.02, Kind.REPLY_TWICE: 0.04,
     Kind.STATUS_408: 0.02, Kind.STATUS_418: 0.005, Kind.STATUS_REFUSED: 0.02, Kind.STATUS_5XX: 0.04,
     Kind.CODE_UNKNOWN: 0.02, Kind.READ_REFUSED: 0.004, Kind.READ_UNREADABLE: 0.008, Kind.CONVERSION: 0.03,
+}  # fmt: skip
+RATES_OF_LATER_KINDS: Mapping[Kind, float] = {
+    # guard
+    # restore
+    # facts
+    # exchange
+    # start
+    # switch
+    # proven
 }  # fmt: skip
 # At the wire one question of the bot is several requests, and a cycle asks about sixty: each fails the less often.
 AT_THE_WIRE: Mapping[Kind, float] = {
@@ -152,11 +169,15 @@ class FaultPlan:
         chance = Random(f"{seed}/plan")
         drawn = chance.choice(HEAVINESS)
         self.heaviness = drawn if heaviness is None else heaviness
-        selection = [kind for kind in Kind if chance.random() < SELECTED]
+        selection = [
+            kind
+            for kind in Kind
+            if (Random(f"{seed}/{kind}/selected") if kind in RATES_OF_LATER_KINDS else chance).random() < SELECTED
+        ]
         self.kinds = frozenset(selection if only is None else only)
         self.counts: Counter[Kind] = Counter()
         self.is_armed = True
-        self._rates = {**RATES, **(rates or {})}
+        self._rates = {**RATES, **RATES_OF_LATER_KINDS, **(rates or {})}
         self._chances = {kind: Random(f"{seed}/{kind}") for kind in Kind}
 
     def strikes(self, kind: Kind) -> bool:

@@ -118,7 +118,11 @@ class Gateway:
         kind = Kind.LAG_ACCOUNT if request.path in ACCOUNT_PATHS else LAGS.get(request.path)
         lag_ms = self.port.lag_ms(kind) if kind is not None else 0
         reply = self.replica.look(request, lag_ms) if lag_ms else self.replica.act(request)
-        return spoiled_market(plan, request.path, reply) if reply.status == 200 else reply
+        if reply.status == 200:
+            reply = spoiled_market(plan, request.path, reply)
+        for spoil in self.wire.spoilers:
+            reply = spoil(request, reply)
+        return reply
 
     # writes
 

@@ -27,6 +27,7 @@ from bot.risk import gate
 from bot.risk.account_checks import check_purpose
 from bot.risk.projection import is_uncertain
 from tests.sim.faults import Kind
+from tests.sim.world import Seam
 
 Break = Callable[[pytest.MonkeyPatch], None]
 LARGE = {"order_max_quote": "25000", "bridge": "reserve", "condition_override": "breakout"}
@@ -37,7 +38,7 @@ LOSSES = (Kind.REQUEST_LOST, Kind.REPLY_LOST, Kind.REQUEST_LATE)
 @dataclass(frozen=True)
 class Mutant:
     """`rules`: any of these sentences' beginnings is the right finding. `limits` and `playbook` replace those of the
-    seed; `ends`: it shows only when everything has come to rest."""
+    seed; `ends`: it shows only when everything has come to rest; `first` is the first of its seeds."""
 
     name: str
     apply: Break
@@ -48,6 +49,10 @@ class Mutant:
     limits: Mapping[str, str] = field(default_factory=dict)
     playbook: Mapping[str, str] = field(default_factory=dict)
     ends: bool = False
+    first: int = 0
+    lives: int = 2
+    seam: Seam = Seam.PORT
+    renames: bool = False
 
 
 def send_before_write(patch: pytest.MonkeyPatch) -> None:

@@ -80,11 +80,13 @@ def simulate(
         )  # fmt: skip
         checkers = Checkers(world)
         chaos = Chaos(world, checkers)
+        world.hooks.join(world, checkers, chaos)
         try:
             if await _live(world, checkers, chaos, lives, is_enough) and ends:
                 await _settle_down(world, checkers, chaos)
             return _report(world)
         finally:
+            world.hooks.close()
             checkers.close()
             world.remove()
 
@@ -97,6 +99,7 @@ async def _live(world: World, checkers: Checkers, chaos: Chaos, lives: int, is_e
     events = world.loop.create_task(chaos.run(), name="sim chaos")
     try:
         for _ in range(lives):
+            await world.hooks.between_lives()
             life = await _begin(world, checkers)
             if life is None:
                 continue
@@ -134,6 +137,7 @@ async def _begin(world: World, checkers: Checkers) -> Life | None:
             await world.end(world.life, is_clean=False)
         return None
     checkers.attach(life)
+    world.hooks.at_start_of_life(life)
     if life.app.kill.level() is not KillLevel.OFF:
         life.watch_switch()
         world.loop.call_later(world.chance.uniform(1, 100), lambda: world.resume(accepts=True))
@@ -173,6 +177,7 @@ async def _settle_down(world: World, checkers: Checkers, chaos: Chaos) -> None:
     await asyncio.sleep(10)
     life = await world.begin()
     checkers.attach(life)
+    world.hooks.at_start_of_life(life)
     life.watch_switch()
     world.resume(accepts=False)
     await asyncio.sleep(2)
@@ -190,6 +195,7 @@ async def _settle_down(world: World, checkers: Checkers, chaos: Chaos) -> None:
         truth = await life.app.cycle.settle()
     checkers.read_journal()
     check_end(world, life, truth)
+    world.hooks.at_end(life, truth)
     if stuck and not world.is_tight:
         world.violate("progress", f"after {CYCLES_TO_FINISH} idle cycles: {stuck}")
     await world.end(life, is_clean=True)

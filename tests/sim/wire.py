@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from bot.domain.order import Fill
 from bot.domain.portfolio import Account
 from bot.ports import OrderReport, OrderRequest, OutcomeUnknown, Payment, Rejection, Unavailable, VenueRejected
+from bot.simex.dialects.wire import WireReply, WireRequest
 from bot.simex.engine.exchange import Exchange
 from bot.simex.engine.rules import DuplicateScope
 from bot.simex.engine.types import ExchangeEvent, SimOrder
@@ -22,6 +23,7 @@ from bot.venues.engine_venue import EngineVenue
 from tests.sim.faults import FaultPlan, Kind
 
 T = TypeVar("T")
+Spoiler = Callable[[WireRequest, WireReply], WireReply]
 ACCOUNT = "sim"
 LAG_MAX_MS = 2_000
 WINDOW_MS = 5_000
@@ -82,6 +84,7 @@ class Wire:
     on_submit: list[Callable[[OrderRequest], None]] = field(default_factory=list)
     on_cancel: list[Callable[[str], None]] = field(default_factory=list)
     on_write: list[Callable[[str], None]] = field(default_factory=list)
+    spoilers: list[Spoiler] = field(default_factory=list)  # at the wire, of the replies to reads
     versions: dict[str, dict[int, list[SimOrder]]] = field(default_factory=lambda: defaultdict(dict))
     accounts: list[tuple[int, Account]] = field(default_factory=list)
 

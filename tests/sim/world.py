@@ -37,6 +37,7 @@ from bot.simex.engine.rules import DuplicateScope, Rules
 from bot.venues.engine_venue import EngineVenue
 from tests.sim.at_the_wire import WireVenue
 from tests.sim.faults import AT_THE_WIRE, FaultPlan, Kind
+from tests.sim.hooks import Hooks
 from tests.sim.loop import VirtualLoop
 from tests.sim.market import MARKETS, NEW, OLD, RATIO, START_MS, brackets_of, instruments, market_of
 from tests.sim.replica import Replica
@@ -191,6 +192,7 @@ class World:
         self.is_idle = False  # nothing is left to rotate: the operator changes his mind
         self.turns = self.lives = self.cycles_to_finish = 0
         self._trace = hashlib.sha256()
+        self.hooks = Hooks()
         self.is_tight = chance.random() < 0.3 or bool(limits)
         self.is_strange: set[str] = set()  # tokens whose holdings others have moved
         scope = chance.choice(list(DuplicateScope))
@@ -317,6 +319,7 @@ class World:
         )  # fmt: skip
         self._spoil(journal, doom)
         venue = self._connect(settings, doom)
+        self.hooks.on_connect(venue)
         try:
             await venue.open()
         except BaseException as error:
@@ -369,6 +372,7 @@ class World:
     async def run_turn(self, life: Life, kind: str, *, cancel_after: float | None = None) -> CycleResult | None:
         """One turn; None when it came to nothing. The caller looks whether the life is over."""
         self.turns += 1
+        self.hooks.before_turn(life, kind)
         task = self.loop.create_task(life.turn(kind))
         life.tasks.add(task)
         timer = None if cancel_after is None else self.loop.call_later(cancel_after, task.cancel)
@@ -386,7 +390,9 @@ class World:
         life.tasks.discard(task)
         if timer is not None:
             timer.cancel()
-        return self._read_turn(life, kind, task)
+        result = self._read_turn(life, kind, task)
+        self.hooks.after_turn(life, kind, result)
+        return result
 
     def _read_turn(self, life: Life, kind: str, task: "asyncio.Task[CycleResult]") -> CycleResult | None:
         if task.cancelled():
@@ -409,6 +415,7 @@ class World:
 
     async def end(self, life: Life, *, is_clean: bool) -> None:
         """Close it as the daemon does, or let it vanish."""
+        self.hooks.at_end_of_life(life, is_clean=is_clean)
         for task in life.tasks:
             task.cancel()
         await asyncio.gather(*life.tasks, return_exceptions=True)
