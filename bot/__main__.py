@@ -1,10 +1,15 @@
-"""`sectorbot` and `python -m bot`. The health check comes first, because a supervisor asks for it every few seconds."""
+"""`sectorbot` and `python -m bot`. Kill signals are taken before anything else is imported; the health check comes
+next, because a supervisor asks for it every few seconds."""
 
 import sys
 
 
 def main() -> int:
     """Run one command and return its exit code."""
+    if "run" in sys.argv[1:]:
+        from bot.app.early import listen
+
+        listen()
     if sys.argv[1:2] == ["healthcheck"] and "--help" not in sys.argv:
         from bot.app.healthcheck import main as check
 

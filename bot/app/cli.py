@@ -41,6 +41,7 @@ class HaltLevel(StrEnum):
     PAUSE = "pause"
     REDUCE_ONLY = "reduce-only"
     CANCEL = "cancel"
+    CANCEL_ALL = "cancel-all"
     FLATTEN = "flatten"
 
 
@@ -150,8 +151,9 @@ def halt(
     level: Annotated[
         HaltLevel,
         typer.Option(
-            help="pause: no new risk, hedges and reductions go on. reduce-only: reductions only. cancel: cancel all, "
-            "send nothing. flatten: cancel all, then sell everything, hedges last."
+            help="pause: no new risk, hedges and reductions go on. reduce-only: reductions only. cancel: withdraw all "
+            "but exits, which go on; protective stops stay. cancel-all: withdraw everything, stops as well, and send "
+            "nothing. flatten: the same, then sell everything, hedges last."
         ),
     ] = HaltLevel.CANCEL,
     config: Config = None,

@@ -121,25 +121,35 @@ class Cycle:
         async with self._lock:
             return await self.parts.reconciler.accept(by=by, reason=reason)
 
-    async def cancel_all(self) -> int:
-        """Cancel every working order of ours; how many were asked for. A turn that hangs does not hold it up: it is
-        given a moment to end, then it is ended as a crash would end it."""
-        return await self._cancel_working(lambda order: order.state.is_live)
+    async def withdraw(self, level: KillLevel) -> tuple[Order, ...]:
+        """Cancel what may not live at this level of the kill switch; what is still there afterwards.
 
-    async def cancel_entries(self) -> int:
-        """The same for purchases that rest: below `cancel`, stops stay where they are."""
-        is_any = any(order.is_resting_entry for order in self.parts.journal.reader.load_working())
-        return await self._cancel_working(lambda order: order.is_resting_entry) if is_any else 0
+        The cancels leave at once, beside a turn and before anything is written. A turn that hangs does not hold up the
+        rest: it is given a moment to end, then it is ended as a crash would end it; what it has sent meanwhile is
+        withdrawn as well, and all of it is written down.
 
-    async def _cancel_working(self, chosen: Callable[[Order], bool]) -> int:
+        Raises:
+            JournalError: when it cannot be written down. The cancels were sent.
+        """
+        executor = self.parts.executor
+        chosen = self.load_withdrawn(level)
+        if chosen or level.severity >= KillLevel.CANCEL.severity:
+            await asyncio.gather(executor.send_cancels(chosen), self._end_turn())
+            async with self._lock:
+                sent = {order.client_id for order in chosen}
+                await executor.settle_cancels([o for o in self.load_withdrawn(level) if o.client_id in sent])
+                await executor.cancel([o for o in self.load_withdrawn(level) if o.client_id not in sent])
+        return self.load_withdrawn(level)
+
+    def load_withdrawn(self, level: KillLevel) -> tuple[Order, ...]:
+        """The working orders that may not live at this level."""
+        return tuple(o for o in self.parts.journal.reader.load_working() if o.is_withdrawn_at(level))
+
+    async def _end_turn(self) -> None:
         if self._under_way is not None:
             await asyncio.wait({self._under_way}, timeout=TURN_GRACE_SECONDS)
             if self._under_way is not None:
                 self._under_way.cancel()
-        async with self._lock:
-            working = [order for order in self.parts.journal.reader.load_working() if chosen(order)]
-            await self.parts.executor.cancel(working)
-            return len(working)
 
     async def _counted(self, kind: str) -> CycleResult:
         """One turn at a time; how many in a row came to nothing is what the gate asks after an outage."""
@@ -166,10 +176,7 @@ class Cycle:
     async def _turn(self, kind: str) -> CycleResult:
         parts, kill, started = self.parts, self._kill_level(), time.monotonic()
         resting = self._resting_entries()
-        if kill is not KillLevel.OFF:
-            is_whole = kill.severity >= KillLevel.CANCEL.severity
-            working = parts.journal.reader.load_working()
-            await parts.executor.cancel([order for order in working if is_whole or order.is_resting_entry])
+        await parts.executor.cancel(self.load_withdrawn(kill))
         snapshot = in_order(await parts.observer.observe(with_history=kind == "cycle"))
         truth = await parts.reconciler.settle(tuple(snapshot.instruments))
         truth = replace(truth, account=in_order(truth.account))

@@ -11,29 +11,34 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 import orjson
 import structlog
 from rich.console import Console
 
-from bot.app import report
+from bot.app import early, report
 from bot.app.banner import started
 from bot.app.cycle import CycleResult
 from bot.app.health import Health
+from bot.app.kill import SIGNALS
 from bot.app.logs import log_cycle
 from bot.app.preview import preview
 from bot.app.settings import Settings
-from bot.app.wiring import App, build
+from bot.app.switch_actions import SwitchActions
+from bot.app.wiring import App, Switch, build, listen
+from bot.domain.order import Order
 from bot.domain.reason import Reason
-from bot.domain.states import KillLevel
+from bot.domain.states import KillLevel, highest
 from bot.execution.journal import JournalError
+from bot.execution.journal_reserve import Reserve
 from bot.ports import SetupFailed, Unavailable
 from bot.risk import Refused
 
 EXIT_OK, EXIT_ERROR, EXIT_TIMEOUT, EXIT_KILLED, EXIT_MISMATCH, EXIT_CONFIG = 0, 1, 5, 10, 11, 78
 LOOP_BEAT_SECONDS, LOOP_LATE_SECONDS = 1.0, 30.0
 SWITCH_LATE_SECONDS, JOURNAL_LATE_SECONDS = 15.0, 60.0
+START_RETRY_KILLED_SECONDS = 2
 START_RETRY_SECONDS = (1, 2, 5, 10, 30, 60)
 _log = structlog.get_logger("sectorbot.daemon")
 
@@ -66,8 +71,20 @@ async def _run(settings: Settings, *, limit: int | None) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    switch = listen(settings)
+    early.keep_in(settings.state_directory)
+    switch.kill.start()  # before the first network call, until the last
+    for asked in early.taken():
+        switch.kill.ask(SIGNALS[asked], asked.name)
     try:
-        app = await _build_patiently(settings, stop, patient=limit is None)
+        return await _start_and_run(settings, switch, stop, limit)
+    finally:
+        switch.kill.stop()
+
+
+async def _start_and_run(settings: Settings, switch: Switch, stop: asyncio.Event, limit: int | None) -> int:
+    try:
+        app = await _build_patiently(settings, switch, stop, patient=limit is None)
     except (SetupFailed, JournalError) as error:
         _log.error("cannot_start", why=str(error))
         return EXIT_CONFIG if isinstance(error, SetupFailed) else EXIT_ERROR
@@ -76,6 +93,8 @@ async def _run(settings: Settings, *, limit: int | None) -> int:
         return EXIT_TIMEOUT
     if app is None:
         return EXIT_OK
+    if not app.journal.reserve.prepare():
+        _log.warning("no_journal_reserve", path=str(app.journal.reserve.path), what="too little room on the disk")
     health = Health(settings.state_directory / "health.json", settings.mode, settings.environment)
     try:
         return await Daemon(app, settings, health, stop).run(limit)
@@ -97,14 +116,22 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         yield error
 
 
-async def _build_patiently(settings: Settings, stop: asyncio.Event, *, patient: bool) -> App | None:
+async def _build_patiently(settings: Settings, switch: Switch, stop: asyncio.Event, *, patient: bool) -> App | None:
     for attempt in range(1_000_000):
         try:
-            return await build(settings)
+            return await build(settings, switch=switch)
+        except JournalError as error:
+            reserve = Reserve(settings.journal_path)
+            is_needed = switch.kill.level() is not KillLevel.OFF and reserve.is_disk_full()
+            if not (is_needed and reserve.release()):
+                raise
+            _log.critical("journal_reserve_used", why=str(error), what="the disk is full and the switch has to act")
         except Unavailable as error:
             if not patient:
                 raise
             seconds = START_RETRY_SECONDS[min(attempt, len(START_RETRY_SECONDS) - 1)]
+            if switch.kill.level() is not KillLevel.OFF:
+                seconds = min(seconds, START_RETRY_KILLED_SECONDS)  # it has something to do there
             _log.warning("venue_unreachable", why=str(error), retry_in_seconds=seconds)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), seconds)
@@ -122,6 +149,14 @@ class Daemon:
         self._tripped: tuple[Reason, ...] = ()
         self._failure = ""
         self._clock_checked_ms = app.clock.now_ms()
+        self._pending: tuple[str, ...] = ()
+        self._actions = SwitchActions(
+            app.cycle,
+            level=app.kill.level,
+            guard=lambda: self._turn(app.cycle.guard),
+            recover=app.journal.recover,
+            report=self._report_pending,
+        )
 
     async def run(self, limit: int | None) -> int:
         """Cycles and guards until stopped, `limit` cycles done, or the journal fails.
@@ -149,12 +184,18 @@ class Daemon:
         finally:
             threading.excepthook = previous
             with contextlib.suppress(Unavailable, JournalError):
-                await self._app.cycle.cancel_entries()  # nobody looks after them from here on
+                # Nobody looks after resting entries from here on.
+                await self._app.cycle.withdraw(highest(KillLevel.PAUSE, self._withdrawing()))
         if self._exit_code == EXIT_OK and limit is not None and self._app.kill.level() is not KillLevel.OFF:
             return EXIT_KILLED
         if limit is None and self._exit_code in (EXIT_TIMEOUT, EXIT_MISMATCH):
             return EXIT_OK  # it was told to stop; what its last turn met is in the log
         return self._exit_code
+
+    def _withdrawing(self) -> KillLevel:
+        """The level whose cancels leave before the process ends; a flatten's cancels are those of `cancel-all`."""
+        level = self._app.kill.level()
+        return KillLevel.CANCEL_ALL if level is KillLevel.FLATTEN else level
 
     def _expect_parts(self, limit: int | None) -> None:
         """What health names when it is late. A turn that settles doubts may take its whole deadline, before and after
@@ -231,12 +272,7 @@ class Daemon:
             self._exit_code = EXIT_TIMEOUT
             return None
         except JournalError as error:
-            if self._failure != str(error):  # cycle and guard meet the same one
-                self._failure = str(error)
-                _log.critical("journal_failed", why=str(error), what="trading stops; nothing is sent without a journal")
-            self._health.write(problem=str(error))
-            self._exit_code = EXIT_ERROR
-            self._stop.set()
+            await self._on_journal_failure(error)
             return None
         log_cycle(result)
         self._tell_breakers(result)
@@ -245,6 +281,24 @@ class Daemon:
             cycle=result.number, kill=self._app.kill.level().value, problem="" if result.truth.is_agreed else "mismatch"
         )
         return result
+
+    async def _on_journal_failure(self, error: JournalError) -> None:
+        """Trading ends with the journal. Only a kill switch that has something to do goes on, as soon as the journal
+        takes records again."""
+        is_acting = self._app.kill.level() is not KillLevel.OFF
+        is_recovered = is_acting and await self._app.journal.recover()
+        if self._failure != str(error):  # cycle and guard meet the same one
+            self._failure = str(error)
+            what = "trading stops; nothing is sent without a journal"
+            if is_acting:
+                what = "the switch goes on " + (
+                    "on the journal's reserve" if is_recovered else "once it can be written"
+                )
+            _log.critical("journal_failed", why=str(error), what=what)
+        self._health.write(problem=str(error))
+        if not is_acting:
+            self._exit_code = EXIT_ERROR
+            self._stop.set()
 
     async def _tell_start(self) -> None:
         """Say what runs, where, with which limits; the journal remembers which code it was."""
@@ -288,22 +342,19 @@ class Daemon:
         """The switch moved: working orders that may not live are cancelled at once, outside the schedule."""
         _log.critical("kill_switch", kill=level.value)
         self._health.write(kill=level.value)
-        if level.severity >= KillLevel.CANCEL.severity:
-            await self._app.cycle.cancel_all()
-        elif level is not KillLevel.OFF:
-            await self._app.cycle.cancel_entries()
-        if level is KillLevel.FLATTEN:
-            await self._flatten()
+        await self._actions.on_rise(level)
 
-    async def _flatten(self) -> None:
-        """Round after round until nothing moves; the guards go on with what is left."""
-        while self._app.kill.level() is KillLevel.FLATTEN and not self._stop.is_set():
-            result = await self._turn(self._app.cycle.guard)
-            if result is None or not result.has_acted:
-                return
+    def _report_pending(self, orders: Sequence[Order]) -> None:
+        """What the switch has not got through yet, for the log and `status`."""
+        pending = tuple(f"{order.client_id} {order.symbol} {order.state.value}" for order in orders)
+        if pending != self._pending:
+            self._pending = pending
+            self._health.write(kill_pending=list(pending))
+            (_log.warning if pending else _log.info)("kill_switch_pending", orders=list(pending))
 
     async def _on_resume(self) -> None:
-        self._health.write(kill=KillLevel.OFF.value)
+        self._pending = ()
+        self._health.write(kill=KillLevel.OFF.value, kill_pending=[])
 
 
 def _hand_over(failed: "asyncio.Future[None]") -> Callable[[threading.ExceptHookArgs], None]:

@@ -1,12 +1,14 @@
-"""The kill switch: five levels, many hands, one latch (DESIGN §8).
+"""The kill switch: six levels, many hands, one latch (DESIGN §8).
 
 The level in force is the highest of what the configuration says, what the flag file says, what a signal asked for and
 what the journal has latched. It can rise at any moment and falls only through a `resume` with a reason. A thread of its
-own watches the files, so that `is_stopped` is true within a second also while the event loop hangs; what needs the loop
-(latching, cancelling) follows as soon as it runs again, and is tried until it succeeds.
+own watches the files, so that `is_stopped` is true within a second also while the event loop hangs. It listens before
+the journal is open (`attach` joins that later), acts before it writes, and writes as soon as it can: what needs the
+loop or the disk is tried until it succeeds, and a flag file keeps the level until the journal has it.
 """
 
 import asyncio
+import contextlib
 import json
 import signal
 import threading
@@ -18,40 +20,16 @@ from typing import Any
 
 import structlog
 
-from bot.domain.order import Intent, Purpose
-from bot.domain.states import KillLevel
+from bot.app.flag_file import FlagFile, write_whole
+from bot.domain.order import Intent, Purpose, is_exit, is_reducing
+from bot.domain.states import KillLevel, highest
 
-FLAG_NAME, RESUME_NAME = "KILL", "RESUME"
-POLL_SECONDS = 0.5
+__all__ = ["FlagFile", "KillSwitch", "ResumeFile", "ResumeRequest", "highest"]
+
+RESUME_NAME = "RESUME"
+POLL_SECONDS = 0.25
 SIGNALS = {signal.SIGUSR1: KillLevel.CANCEL, signal.SIGUSR2: KillLevel.FLATTEN}
 _log = structlog.get_logger("sectorbot.kill")
-
-
-class FlagFile:
-    """A file whose existence is an order to stop. Empty, or with a word nobody knows, it means `cancel`."""
-
-    def __init__(self, directory: Path) -> None:
-        self.path = directory / FLAG_NAME
-
-    def load(self) -> KillLevel:
-        """The level it asks for; a file that cannot be read asks for `cancel`."""
-        try:
-            word = self.path.read_text(encoding="utf-8").split("\n", 1)[0].strip().lower()
-        except FileNotFoundError:
-            return KillLevel.OFF
-        except (OSError, UnicodeDecodeError):
-            return KillLevel.CANCEL
-        return KillLevel(word) if word in set(KillLevel) - {KillLevel.OFF} else KillLevel.CANCEL
-
-    def record(self, level: KillLevel, reason: str) -> KillLevel:
-        """Ask for a level, or for the higher one that stands there already; the level it asks for now."""
-        asked = highest(level, self.load())
-        write_whole(self.path, f"{asked.value}\n{reason}\n")
-        return asked
-
-    def remove(self) -> None:
-        """Raises OSError when it stands there and cannot be removed."""
-        self.path.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,20 +67,20 @@ class ResumeFile:
         self.path.unlink(missing_ok=True)
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write a small file so that a reader sees all of it or nothing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".new")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
-
-
-def highest(*levels: KillLevel) -> KillLevel:
-    return max(levels, key=lambda level: level.severity)
+Latch = Callable[[KillLevel, str, str], Awaitable[None]]
 
 
 def _ignore(_: str) -> None:
     """Nobody wants to know."""
+
+
+def _nobody() -> None:
+    """Nobody waits for a rise."""
+
+
+def _not_latched() -> KillLevel:
+    """There is no journal yet."""
+    return KillLevel.OFF
 
 
 class KillSwitch:
@@ -111,6 +89,7 @@ class KillSwitch:
     Args:
         flag: the flag file; the resume file is its neighbour.
         configured: reads the level of the configuration; keeps the last one while the file is broken.
+            What follows may come later, with `attach`.
         latched: reads the level the journal holds.
         latch: writes level, who and why into the journal.
         accept: takes the account as right where the books differ, for a `resume` that says so.
@@ -122,18 +101,19 @@ class KillSwitch:
         flag: FlagFile,
         *,
         configured: Callable[[], KillLevel],
-        latched: Callable[[], KillLevel],
-        latch: Callable[[KillLevel, str, str], Awaitable[None]],
+        latched: Callable[[], KillLevel] | None = None,
+        latch: Latch | None = None,
         accept: Callable[[ResumeRequest], Awaitable[Any]] | None = None,
         rebase: Callable[[ResumeRequest], Awaitable[Any]] | None = None,
     ) -> None:
         self._flag, self._resume = flag, ResumeFile(flag.path.parent)
-        self._configured, self._latched, self._latch = configured, latched, latch
+        self._configured, self._latched, self._latch = configured, latched or _not_latched, latch
         self._accept, self._rebase = accept, rebase
+        self._wake: Callable[[], object] = _nobody
         self._lock = threading.RLock()  # the signal handler may interrupt its holder
         self._looking = threading.Lock()  # apart, so that a slow disk does not hold a signal up
         self._held = KillLevel.OFF
-        self._source = ""
+        self._source = self._failure = ""
         self._raises = 0
         self._unwritten: tuple[KillLevel, str] | None = None
         self._own_flag: KillLevel | None = None
@@ -142,6 +122,18 @@ class KillSwitch:
         self._thread: threading.Thread | None = None
         self._replaced: dict[signal.Signals, Any] = {}
         self.beat: Callable[[str], None] = _ignore
+
+    def attach(
+        self,
+        *,
+        latched: Callable[[], KillLevel],
+        latch: Latch,
+        accept: Callable[[ResumeRequest], Awaitable[Any]] | None = None,
+        rebase: Callable[[ResumeRequest], Awaitable[Any]] | None = None,
+    ) -> None:
+        """Join a journal: from now on a level is latched there, and what is latched there is in force."""
+        self._latched, self._latch, self._accept, self._rebase = latched, latch, accept, rebase
+        self._has_looked = False
 
     def level(self) -> KillLevel:
         """The level in force now.
@@ -166,20 +158,25 @@ class KillSwitch:
             return
         with self._lock:
             self._raises += 1
-            if level.severity > self._held.severity:
+            is_higher = level.severity > self._held.severity
+            if is_higher:
                 self._held, self._source = level, by
+        if is_higher:
+            self._wake()
 
     def is_stopped(self, intent: Intent | None) -> bool:
         """Whether an order for `intent` may not be sent at this instant; asked again right before every send."""
         level = self.level()
+        is_flattening = intent is not None and intent.purpose is Purpose.FLATTEN
+        if is_flattening or level is KillLevel.FLATTEN:  # a flatten that was called off ends between two orders
+            return not is_flattening or level is not KillLevel.FLATTEN
         if level is KillLevel.OFF:
             return False
-        if level is KillLevel.FLATTEN:
-            return intent is None or intent.purpose is not Purpose.FLATTEN
-        if level is KillLevel.CANCEL or intent is None:
+        if level is KillLevel.CANCEL_ALL or intent is None:
             return True
-        is_reducing = intent.reduce_only or (":" not in intent.symbol and intent.side.sign < 0)
-        return not is_reducing and (level is KillLevel.REDUCE_ONLY or intent.purpose is not Purpose.HEDGE)
+        if level is KillLevel.CANCEL:
+            return not is_exit(intent)
+        return not is_reducing(intent) and (level is KillLevel.REDUCE_ONLY or intent.purpose is not Purpose.HEDGE)
 
     def look(self) -> None:
         """Read the files once; a level once seen stays until `resume`."""
@@ -190,6 +187,7 @@ class KillSwitch:
             self._raise(self._flag.load(), "flag file")
             self._raise(self._configured(), "configuration")
             self._has_looked = True
+            self._flag.prepare()
         self.beat("config watch")
         self.beat("switch watch")
 
@@ -203,6 +201,11 @@ class KillSwitch:
                     self._own_flag = self._flag.record(asked[0], f"asked for by {asked[1]}")
             except OSError as error:
                 _log.error("kill_flag_not_written", why=str(error), kill=asked[0].value)
+                self._write_later(asked)
+
+    def _write_later(self, asked: tuple[KillLevel, str]) -> None:
+        with self._lock:  # unless more was asked for meanwhile
+            self._unwritten = self._unwritten or asked
 
     def start(self) -> None:
         """Begin to watch in a thread, which lives whatever the event loop does, and take the signals."""
@@ -231,32 +234,62 @@ class KillSwitch:
         on_rise: Callable[[KillLevel], Awaitable[None]],
         on_resume: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        """Latch every rise and tell `on_rise`, serve `resume`, until cancelled. What stands at the start is a rise.
+        """Act on every rise with `on_rise`, latch it, serve `resume`, until cancelled. What is in force at the start is
+        a rise.
 
-        A callback that fails is called again at the next poll: a cancel that did not get through must be repeated.
+        An action never waits for the journal, nor `resume` for an action. One that fails is called again, until the
+        level has fallen: a cancel that did not get through must be repeated.
         """
-        told = KillLevel.OFF
+        acted, was_watched = KillLevel.OFF, self._thread is not None
+        woken, loop = asyncio.Event(), asyncio.get_running_loop()
+        self._wake = lambda: loop.call_soon_threadsafe(woken.set)
         self.start()
         try:
-            while True:
-                try:
-                    if await self._resume_if_asked():
-                        told = KillLevel.OFF
-                        if on_resume is not None:
-                            await on_resume()
-                        self._resume.remove()
-                    level = await self._latch_rise()
-                    if level.severity > told.severity:
-                        await on_rise(level)
-                        told = level
-                except Exception as error:  # noqa: BLE001 - whatever fails here, the switch must go on being watched
-                    _log.error("kill_switch_failed", why=f"{type(error).__name__}: {error}", kill=self._held.value)
-                await asyncio.sleep(POLL_SECONDS)
+            async with asyncio.TaskGroup() as actions:
+                while True:
+                    woken.clear()
+                    try:
+                        if await self._resume_if_asked():
+                            acted = KillLevel.OFF
+                            if on_resume is not None:
+                                await on_resume()
+                            self._resume.remove()
+                        level = self.level()
+                        if level.severity > acted.severity:
+                            acted = level
+                            actions.create_task(self._act(on_rise, level), name=f"switch {level.value}")
+                            await asyncio.sleep(0)  # it acts before anything is written
+                        await self._latch_rise()
+                    except Exception as error:  # noqa: BLE001 - whatever fails here, the switch must go on being watched
+                        self._say_failed(error)
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(woken.wait(), POLL_SECONDS)
         finally:
-            self.stop()
+            self._wake = _nobody
+            if not was_watched:
+                self.stop()
+
+    async def _act(self, on_rise: Callable[[KillLevel], Awaitable[None]], level: KillLevel) -> None:
+        while level.severity <= self._held.severity:
+            try:
+                await on_rise(level)
+            except Exception as error:  # noqa: BLE001 - what could not be done is done again
+                self._say_failed(error)
+                await asyncio.sleep(POLL_SECONDS)
+            else:
+                return
+
+    def _say_failed(self, error: Exception) -> None:
+        """Once for each cause: a full disk fails several times a second."""
+        why = f"{type(error).__name__}: {error}"
+        if why != self._failure:
+            self._failure = why
+            _log.error("kill_switch_failed", why=why, kill=self._held.value, exc_info=error)
 
     async def _latch_rise(self) -> KillLevel:
         level, source = self.level(), self._source
+        if self._latch is None:
+            return level
         if level.severity > self._latched().severity:
             await self._latch(level, source, f"kill switch set to {level.value} by {source}")
         with self._looking:
@@ -285,7 +318,8 @@ class KillSwitch:
             await self._accept(request)
         if request.rebase_peak and self._rebase is not None:
             await self._rebase(request)
-        await self._latch(KillLevel.OFF, request.by, request.reason)
+        if self._latch is not None:
+            await self._latch(KillLevel.OFF, request.by, request.reason)
         with self._lock:
             if self._raises == raises:  # else somebody asked to stop meanwhile, and is latched again
                 self._held, self._source = KillLevel.OFF, ""

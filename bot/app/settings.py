@@ -213,7 +213,8 @@ class Settings(BaseSettings):
     mainnet_acknowledgement: str = Field(default="", description=f'must read "{ACKNOWLEDGEMENT}" to trade on mainnet')
     kill_switch: KillLevel = Field(
         default=KillLevel.OFF,
-        description="pause: no new risk; reduce-only; cancel (or true): no order at all; flatten: sell everything",
+        description="pause: no new risk; reduce-only; cancel (or true): exits only, stops stay; "
+        "cancel-all: no order at all; flatten: sell all",
     )
     state_directory: Path = Field(
         default=STATE_DIRECTORY, description="directory of journal, health file and kill file"

@@ -17,6 +17,7 @@ from bot.app.settings import Settings
 from bot.domain.codec import decode
 from bot.domain.money import ZERO
 from bot.domain.portfolio import Account, Balance
+from bot.domain.states import KillLevel
 from bot.execution.executor import Executor
 from bot.execution.journal import Journal, JournalError, JournalReader
 from bot.execution.reconcile import Reconciler
@@ -85,8 +86,24 @@ class App:
             await self.owned.stop()
 
 
-async def build(settings: Settings, *, embedded: Companion | None = None) -> App:
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """The kill switch and the watcher of the configuration that it asks. Both work before there is an App."""
+
+    kill: KillSwitch
+    watcher: ConfigWatcher
+
+
+def listen(settings: Settings) -> Switch:
+    """A kill switch without a journal yet: it obeys files, configuration and signals from its `start` on."""
+    watcher = ConfigWatcher(settings)
+    return Switch(KillSwitch(FlagFile(settings.state_directory), configured=watcher.look), watcher)
+
+
+async def build(settings: Settings, *, embedded: Companion | None = None, switch: Switch | None = None) -> App:
     """Open journal and venue, settle nothing yet. In environment `sim` the exchange is started here unless given.
+
+    A `switch` that listens already is joined to the journal.
 
     Raises:
         SetupFailed: the venue cannot be used as configured.
@@ -108,7 +125,7 @@ async def build(settings: Settings, *, embedded: Companion | None = None) -> App
         )  # fmt: skip
         await _claim(journal, settings)
         await venue.open()
-        app = _assemble(settings, clock, venue, journal, embedded)
+        app = _assemble(settings, clock, venue, journal, embedded, switch)
         app.owned = embedded if owns_exchange else None
         await record_config(journal, settings, app.cycle.parts.policy)
     except BaseException:
@@ -212,13 +229,19 @@ def make_macro(settings: Settings, clock: Clock, embedded: Companion | None, ses
     return JoinedMacro(sources)
 
 
-def _assemble(settings: Settings, clock: Clock, venue: Venue, journal: Journal, embedded: Companion | None) -> App:
-    watcher = ConfigWatcher(settings)
-    kill = KillSwitch(
-        FlagFile(settings.state_directory),
-        configured=watcher.look,
+def _assemble(
+    settings: Settings,
+    clock: Clock,
+    venue: Venue,
+    journal: Journal,
+    embedded: Companion | None,
+    switch: Switch | None = None,
+) -> App:
+    switch = switch or listen(settings)
+    kill, watcher = switch.kill, switch.watcher
+    kill.attach(
         latched=lambda: journal.reader.load_latch().level,
-        latch=lambda level, by, reason: journal.record_latch(level, by=by, reason=reason),
+        latch=lambda level, by, reason: _record_latch(journal, level, by, reason),
         accept=lambda request: cycle.accept(by=request.by, reason=request.reason),
         rebase=lambda request: record_rebased(journal, request),
     )
@@ -247,6 +270,16 @@ def _assemble(settings: Settings, clock: Clock, venue: Venue, journal: Journal, 
     )
     cycle = Cycle(parts, kill_level=kill.level)
     return App(settings, clock, venue, journal, cycle, kill, watcher, session)
+
+
+async def _record_latch(journal: Journal, level: KillLevel, by: str, reason: str) -> None:
+    """The latch, on the journal's reserve if it must be."""
+    try:
+        await journal.record_latch(level, by=by, reason=reason)
+    except JournalError:
+        if not await journal.recover():
+            raise
+        await journal.record_latch(level, by=by, reason=reason)
 
 
 def is_start_small(settings: Settings) -> bool:

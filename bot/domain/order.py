@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from bot.domain.instrument import Side
 from bot.domain.money import ZERO
-from bot.domain.states import OrderState
+from bot.domain.states import KillLevel, OrderState
 
 _DIGITS = string.digits + string.ascii_lowercase
 FOREIGN = "foreign"  # the intent of an order that is not ours
@@ -208,9 +208,33 @@ class Order:
         return self.state.is_live and self.time_in_force.may_rest and is_entry
 
     @property
+    def is_exit(self) -> bool:
+        """Whether it only ends a position: a protective stop, or the exit itself. `cancel` leaves these alone."""
+        return is_exit(self)
+
+    def is_withdrawn_at(self, level: KillLevel) -> bool:
+        """Whether the kill switch at this level takes it away while it is live."""
+        if level is KillLevel.OFF or not self.state.is_live:
+            return False
+        if level.severity < KillLevel.CANCEL.severity:
+            return self.is_resting_entry
+        return level is not KillLevel.CANCEL or not self.is_exit
+
+    @property
     def open_size(self) -> Decimal:
         """What may still execute: all of the rest while the order is live, doubt included."""
         return max(ZERO, self.size - self.filled_size) if self.state.is_live else ZERO
+
+
+def is_reducing(order: Order | Intent) -> bool:
+    """Whether it can only make the account smaller: reduce-only, or a sale of spot."""
+    return order.reduce_only or (":" not in order.symbol and order.side is Side.SELL)
+
+
+def is_exit(order: Order | Intent) -> bool:
+    """Whether it can only end a position, now or once its trigger is reached."""
+    is_protective = order.order_type.is_trigger and order.reduce_only
+    return is_protective or (order.purpose is Purpose.EXIT and is_reducing(order))
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,17 +73,28 @@ class CampaignState(StrEnum):
 
 
 class KillLevel(StrEnum):
-    """What the kill switch leaves alive (DESIGN §8)."""
+    """What the kill switch leaves alive, mildest first: the order of this list is the order of severity.
+
+    `pause`: no new risk, hedges and reductions go on. `reduce-only`: reductions only. `cancel`: whatever is not an exit
+    is withdrawn, protective stops stay and exits go on. `cancel-all`: every order is withdrawn, stops as well, and
+    nothing is sent. `flatten`: the same, and then everything is sold.
+    """
 
     OFF = "off"
     PAUSE = "pause"
     REDUCE_ONLY = "reduce-only"
     CANCEL = "cancel"
+    CANCEL_ALL = "cancel-all"
     FLATTEN = "flatten"
 
     @property
     def severity(self) -> int:
         return list(KillLevel).index(self)
+
+
+def highest(*levels: KillLevel) -> KillLevel:
+    """The most severe of them."""
+    return max(levels, key=lambda level: level.severity)
 
 
 class IllegalTransition(Exception):

@@ -5,6 +5,7 @@ stops the next ones, because they rely on it; exits and flattening rely on nothi
 """
 
 import asyncio
+import contextlib
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -99,6 +100,18 @@ class Executor:
     async def cancel(self, orders: Sequence[Order]) -> tuple[Note, ...]:
         """Cancel orders of ours; those of others are left alone. Notes say what has no verdict yet."""
         notes = await together([self._cancel_one(order) for order in orders])
+        return tuple(note for group in notes for note in group)
+
+    async def send_cancels(self, orders: Sequence[Order]) -> None:
+        """Ask the venue to cancel, and write nothing: for the kill switch, which acts before it writes.
+
+        A cancel does no harm twice. What it did is read afterwards, as evidence, by `settle_cancels` or any turn.
+        """
+        await together([self._send_cancel(order) for order in orders])
+
+    async def settle_cancels(self, orders: Sequence[Order]) -> tuple[Note, ...]:
+        """Write down what `send_cancels` has done, and cancel the ordinary way what is still there."""
+        notes = await together([self._settle_cancel(order) for order in orders])
         return tuple(note for group in notes for note in group)
 
     async def cancel_overdue(self) -> tuple[Note, ...]:
@@ -272,6 +285,27 @@ class Executor:
             if order.state is not OrderState.OPEN:
                 break
         return order, notes
+
+    async def _send_cancel(self, order: Order) -> None:
+        with contextlib.suppress(Exception):  # refused, unreachable or unknown: the evidence says what became of it
+            async with self.write_deadline():
+                await self._venue.admit(order.symbol, Lane.CRITICAL)
+                await self._venue.cancel_order(order.symbol, order.client_id, is_trigger=order.order_type.is_trigger)
+
+    async def _settle_cancel(self, order: Order) -> tuple[Note, ...]:
+        known = self._journal.reader.load_order(order.client_id)
+        if known is None or not known.state.is_live:
+            return ()
+        notes: tuple[Note, ...] = ()
+        with contextlib.suppress(Unavailable):
+            report = await self._evidence.fetch_order(known)
+            if report is not None:
+                known, notes = await self._evidence.record_report(known, report)
+                if not known.state.is_live:
+                    if known.filled_size > 0:
+                        await self._evidence.collect_fills_of(known)
+                    return notes
+        return notes + await self._cancel_one(known)
 
     async def _cancel_one(self, order: Order) -> tuple[Note, ...]:
         known = self._journal.reader.load_order(order.client_id)

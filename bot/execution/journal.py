@@ -44,6 +44,7 @@ from bot.execution.journal_errors import (
 )
 from bot.execution.journal_lease import LockFile, release_lease, renew_lease, take_lease
 from bot.execution.journal_reader import CycleHead, CycleRecord, Fact, JournalReader, Latch, check_chain, order_of
+from bot.execution.journal_reserve import Reserve
 from bot.execution.journal_schema import (
     GENESIS,
     LIVE_STATES,
@@ -71,6 +72,7 @@ _UNWRITTEN: Mapping[str, Any] = {"decision": {}, "verdicts": (), "gate": {}}
 _WRITTEN = tuple(_UNWRITTEN)
 WHOLE_CHECK_MAX_BYTES = 512 * 1024 * 1024
 BUSY_SECONDS = 10.0
+FEW_PAGES = 100
 
 
 class Journal:
@@ -102,6 +104,7 @@ class Journal:
         self._is_pruned = False
         self._instruments: tuple[Mapping[str, Any], orjson.Fragment] = {}, orjson.Fragment(b"{}")
         self._lock_file = LockFile(path)
+        self.reserve = Reserve(path)
         self._writer = Writer(
             path,
             self._connect,
@@ -177,6 +180,34 @@ class Journal:
     def failed(self) -> JournalError | None:
         """Why the journal refuses writes, None while it works."""
         return self._writer.failed
+
+    async def recover(self) -> bool:
+        """After a failure that kept nothing, a full disk or another program's lock: accept records again if the file
+        is as we left it and can be written; whether it does. A full disk costs the reserve.
+
+        Any other failure stays: only a new start reads what is on the disk.
+        """
+        failed = self.failed
+        is_full = isinstance(failed, JournalFull) or (type(failed) is JournalError and self.reserve.is_disk_full())
+        if failed is None:
+            return True
+        if self._writer.is_closed or not (is_full or isinstance(failed, JournalBusy)):
+            return False
+        if is_full:
+            self.reserve.release()
+        self._writer.failed = None
+        try:
+            await self._writer.run(self._check_head)  # the commit renews the lease, so it writes
+        except JournalError:
+            return False
+        return True
+
+    def _check_head(self, db: Database) -> None:
+        """The file ends where this process left it. Checkpoints come early from here on: the log stays small."""
+        db.execute(f"PRAGMA wal_autocheckpoint = {FEW_PAGES}")
+        row = db.execute("SELECT seq, hash FROM event ORDER BY seq DESC LIMIT 1").fetchone()
+        if tuple(row or (0, GENESIS)) != self._head:
+            raise corrupt(self.path, "it ends with another event than the last one acknowledged")
 
     def silent_seconds(self) -> float:
         """How long ago the writer finished its last turn; it makes one every few seconds, with or without work."""

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from bot.domain.instrument import Side
 from bot.domain.money import BPS, ONE, ZERO
-from bot.domain.order import Order, OrderType, Purpose
+from bot.domain.order import Order, OrderType, Purpose, is_exit
 from bot.domain.reason import Note, Reason
 from bot.domain.states import KillLevel
 from bot.risk.case import Case, Effect
@@ -14,15 +14,14 @@ _REDUCING = (Effect.SELLS, Effect.SHRINKS)
 
 
 def check_kill_switch(case: Case) -> Note | None:
-    """`pause` and `reduce-only` let reducing orders through; `cancel` and `flatten` only those that flatten."""
+    """`pause` and `reduce-only` let reducing orders through, `cancel` only exits, `flatten` only what flattens."""
     level = case.context.kill
     if level is KillLevel.OFF:
         return None
-    is_reducing = case.effect in _REDUCING
+    is_let_through = case.effect in _REDUCING
     if level.severity >= KillLevel.CANCEL.severity:
-        is_let_through = is_reducing and case.intent.purpose is Purpose.FLATTEN
-    else:
-        is_let_through = is_reducing
+        is_flattening = case.intent.purpose is Purpose.FLATTEN
+        is_let_through &= is_flattening or (level is KillLevel.CANCEL and is_exit(case.intent))
     return None if is_let_through else case.refuse(Reason.KILL_SWITCH, f"the kill switch is at {level.value}")
 
 

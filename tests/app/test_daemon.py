@@ -130,9 +130,9 @@ async def test_the_flag_file_cancels_and_latches_until_somebody_resumes(stage: S
     async with stage.app() as app:
         task, stop = serve(app, stage)
         await until(lambda: bool(exchange.open_orders(ACCOUNT)), 20)
-        flag.record(KillLevel.CANCEL, "test")
+        flag.record(KillLevel.CANCEL_ALL, "test")
         await until(lambda: not exchange.open_orders(ACCOUNT) and not app.journal.reader.load_working())
-        await until(lambda: app.journal.reader.load_latch().level is KillLevel.CANCEL)
+        await until(lambda: app.journal.reader.load_latch().level is KillLevel.CANCEL_ALL)
         sent = stage.writes()
         await app.cycle.run()
         await app.cycle.guard()
@@ -141,7 +141,7 @@ async def test_the_flag_file_cancels_and_latches_until_somebody_resumes(stage: S
         assert await task == 0
     flag.remove()
     async with stage.app() as app:
-        assert app.kill.level() is KillLevel.CANCEL, "the latch outlives flag file and process"
+        assert app.kill.level() is KillLevel.CANCEL_ALL, "the latch outlives flag file and process"
         stage.embedded.clock.skip(3_600_000)
         await app.cycle.run()
         assert stage.writes() == sent

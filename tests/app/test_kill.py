@@ -19,7 +19,7 @@ from bot.domain.order import Intent, Purpose
 from bot.domain.states import KillLevel
 from bot.execution.journal import Journal
 
-OFF, PAUSE, REDUCE_ONLY, CANCEL, FLATTEN = KillLevel
+OFF, PAUSE, REDUCE_ONLY, CANCEL, CANCEL_ALL, FLATTEN = KillLevel
 SPOT, PERP = "ETH/USDT", "ETH/USDT:USDT"
 
 
@@ -39,10 +39,10 @@ KINDS: dict[str, tuple[Intent | None, set[KillLevel]]] = {
     "release a hedge": (intent(Purpose.RELEASE, PERP, Side.BUY, reduce_only=True), {OFF, PAUSE, REDUCE_ONLY}),
     "open a long": (intent(Purpose.TACTICAL, PERP, Side.BUY), {OFF}),
     "open a short that is no hedge": (intent(Purpose.TACTICAL, PERP, Side.SELL), {OFF}),
-    "end a long": (intent(Purpose.EXIT, PERP, Side.SELL, reduce_only=True), {OFF, PAUSE, REDUCE_ONLY}),
+    "end a long": (intent(Purpose.EXIT, PERP, Side.SELL, reduce_only=True), {OFF, PAUSE, REDUCE_ONLY, CANCEL}),
     "end a long without saying so": (intent(Purpose.EXIT, PERP, Side.SELL), {OFF}),
-    "flatten spot": (intent(Purpose.FLATTEN, SPOT, Side.SELL), {OFF, PAUSE, REDUCE_ONLY, FLATTEN}),
-    "flatten a perp": (intent(Purpose.FLATTEN, PERP, Side.BUY, reduce_only=True), {OFF, PAUSE, REDUCE_ONLY, FLATTEN}),
+    "flatten spot": (intent(Purpose.FLATTEN, SPOT, Side.SELL), {FLATTEN}),
+    "flatten a perp": (intent(Purpose.FLATTEN, PERP, Side.BUY, reduce_only=True), {FLATTEN}),
 }
 
 

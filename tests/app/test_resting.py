@@ -64,13 +64,13 @@ async def test_a_purchase_rests_at_the_bid_follows_it_and_goes_at_once_after_its
         assert {o.intent_id for o in bought} <= set(bounds)
 
 
-@pytest.mark.parametrize("level", [KillLevel.PAUSE, KillLevel.REDUCE_ONLY, KillLevel.CANCEL])
+@pytest.mark.parametrize("level", [KillLevel.PAUSE, KillLevel.REDUCE_ONLY, KillLevel.CANCEL, KillLevel.CANCEL_ALL])
 async def test_every_level_of_the_switch_calls_a_resting_purchase_back(stage: Stage, level: KillLevel) -> None:
     async with stage.app() as app:
         await until_one_rests(stage, app)
         app.kill.ask(level)
-        asked = await (app.cycle.cancel_all() if level is KillLevel.CANCEL else app.cycle.cancel_entries())
-        assert asked
+        assert app.cycle.load_withdrawn(level)
+        assert await app.cycle.withdraw(level) == ()
         assert resting(stage) == ()
         await app.cycle.guard()
         await stage.turn(app)
@@ -104,7 +104,7 @@ async def test_a_pause_that_is_first_seen_by_a_turn_calls_it_back_and_leaves_sto
         stops = [order for order in stage.embedded.exchange.open_orders(ACCOUNT) if ":" in order.symbol]
         assert stops
         app.kill.ask(KillLevel.PAUSE)
-        assert await app.cycle.cancel_entries() == 0
+        assert await app.cycle.withdraw(KillLevel.PAUSE) == ()
         await app.cycle.guard()
         assert [o.client_id for o in stage.embedded.exchange.open_orders(ACCOUNT)] == [o.client_id for o in stops]
 

@@ -289,8 +289,9 @@ async def test_a_turn_that_hangs_does_not_hold_up_the_cancels_of_the_switch(
         monkeypatch.setattr(cycle, "TURN_GRACE_SECONDS", 0.05)
         turn = asyncio.create_task(app.cycle.run())
         await reached.wait()
-        app.kill.ask(KillLevel.CANCEL)
-        assert await app.cycle.cancel_all() >= 1
+        app.kill.ask(KillLevel.CANCEL_ALL)
+        assert app.cycle.load_withdrawn(KillLevel.CANCEL_ALL)
+        assert await app.cycle.withdraw(KillLevel.CANCEL_ALL) == ()
         assert exchange.open_orders(ACCOUNT) == ()
         with pytest.raises(Unavailable, match="kill switch ended the turn"):
             await turn

@@ -20,7 +20,7 @@ from tests.sim.market import NEW, OLD, RATIO, TOKENS, brackets_of, instruments, 
 from tests.sim.wire import ACCOUNT
 from tests.sim.world import CONDITIONS, World
 
-LEVELS = (KillLevel.PAUSE, KillLevel.REDUCE_ONLY, KillLevel.CANCEL, KillLevel.CANCEL, KillLevel.FLATTEN)
+LEVELS = (KillLevel.PAUSE, KillLevel.REDUCE_ONLY, KillLevel.CANCEL, KillLevel.CANCEL_ALL, KillLevel.FLATTEN)
 
 
 class Chaos:

@@ -118,7 +118,8 @@ class Checkers:
         is_allowed = {
             KillLevel.PAUSE: is_reducing or order.purpose is Purpose.HEDGE,
             KillLevel.REDUCE_ONLY: is_reducing,
-            KillLevel.CANCEL: False,
+            KillLevel.CANCEL: order.is_exit,
+            KillLevel.CANCEL_ALL: False,
             KillLevel.FLATTEN: is_reducing and order.purpose is Purpose.FLATTEN,
         }[level]
         if not is_allowed:
@@ -220,6 +221,8 @@ class Checkers:
 
     def _on_cancel(self, client_id: str) -> None:
         order = self._reader.load_order(client_id)
+        if order is not None and order.state.is_live and order.is_withdrawn_at(self._level_now()):
+            return  # the switch acts before it writes: a cancel does no harm twice
         if order is None or order.state is not OrderState.CANCELING:
             self._world.violate("written before it is sent", f"cancel of {client_id}, {order and order.state}")
 

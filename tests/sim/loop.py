@@ -53,6 +53,9 @@ class VirtualLoop(asyncio.BaseEventLoop):
         scheduled = self._scheduled  # type: ignore[attr-defined]
         self._now = max(self._now, scheduled[0].when()) if scheduled else self._now + seconds
 
+    def _write_to_self(self) -> None:
+        """Nothing waits for a socket, so nothing has to be woken."""
+
     def _run_once(self) -> None:
         if self.on_step is not None:
             self.on_step()

@@ -25,6 +25,7 @@ from bot.app.cycle import CycleResult
 from bot.app.embedded import neutral_holdings
 from bot.app.kill import ResumeFile, ResumeRequest
 from bot.app.settings import Settings, Sources, packaged_config
+from bot.app.switch_actions import SwitchActions
 from bot.app.wiring import App, _assemble
 from bot.domain.campaign import Stance
 from bot.domain.money import ZERO
@@ -131,14 +132,22 @@ class Life:
         return await (app.cycle.run() if kind == "cycle" else app.cycle.guard())
 
     async def on_kill(self, level: KillLevel) -> None:
-        """As the daemon does: cancel at once, and flatten until nothing moves."""
-        if level.severity >= KillLevel.CANCEL.severity:
-            await self.app.cycle.cancel_all()
-        for _ in range(40):
-            if level is not KillLevel.FLATTEN or self.app.kill.level() is not KillLevel.FLATTEN:
-                return
-            if not (await self.app.cycle.guard()).has_acted:
-                return
+        """The daemon's own actions."""
+        actions = SwitchActions(
+            self.app.cycle, level=self.app.kill.level, guard=self._guard, recover=self.app.journal.recover,
+            report=lambda _: None,
+        )  # fmt: skip
+        await actions.on_rise(level)
+
+    async def _guard(self) -> CycleResult | None:
+        """As the daemon's turn: what is known to go wrong comes to nothing."""
+        try:
+            return await self.app.cycle.guard()
+        except Unavailable:
+            return None
+        except JournalError:
+            await self.app.journal.recover()
+            return None
 
     def watch_switch(self) -> None:
         """The switch's own task, with its thread left out: whoever throws the switch makes it look."""

@@ -1,0 +1,98 @@
+"""The flag file of the kill switch, and how a small file is written, on a full disk as well.
+
+A spare file beside the flag has its blocks already. When nothing new can be written, its content is replaced in place
+and it takes the flag's name, which needs no space.
+"""
+
+import contextlib
+import errno
+import os
+from pathlib import Path
+
+from bot.domain.states import KillLevel, highest
+
+FLAG_NAME, SPARE_NAME = "KILL", ".KILL.spare"
+SPARE_BYTES = 1_024
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+
+
+class FlagFile:
+    """A file whose existence is an order to stop. Empty, or with a word nobody knows, it means `cancel`."""
+
+    def __init__(self, directory: Path) -> None:
+        self.path, self._spare = directory / FLAG_NAME, directory / SPARE_NAME
+
+    def load(self) -> KillLevel:
+        """The level it asks for; a file that cannot be read asks for `cancel`."""
+        try:
+            word = self.path.read_text(encoding="utf-8").split("\n", 1)[0].strip().lower()
+        except FileNotFoundError:
+            return KillLevel.OFF
+        except (OSError, UnicodeDecodeError):
+            return KillLevel.CANCEL
+        return KillLevel(word) if word in set(KillLevel) - {KillLevel.OFF} else KillLevel.CANCEL
+
+    def load_reason(self) -> str:
+        """Why, in the words of whoever wrote it; empty when it does not say."""
+        try:
+            return " ".join(self.path.read_text(encoding="utf-8").split("\n", 1)[1].split())
+        except (OSError, UnicodeDecodeError, IndexError):
+            return ""
+
+    def record(self, level: KillLevel, reason: str) -> KillLevel:
+        """Ask for a level, or for the higher one that stands there already; the level it asks for now.
+
+        Raises:
+            OSError: when it cannot be written, not even in place of the spare file.
+        """
+        asked = highest(level, self.load())
+        text = f"{asked.value}\n{reason}\n"
+        try:
+            write_whole(self.path, text)
+        except OSError as error:
+            if error.errno not in _NO_SPACE or not self._spare.is_file():
+                raise
+            self._use_spare(text)
+        return asked
+
+    def prepare(self) -> None:
+        """Keep a spare file with blocks of its own. Without room for one, or a directory, there is none."""
+        if not self.path.parent.is_dir() or self._spare.exists():
+            return
+        with contextlib.suppress(OSError):
+            write_whole(self._spare, "\n" * SPARE_BYTES)
+
+    def remove(self) -> None:
+        """Raises OSError when it stands there and cannot be removed."""
+        self.path.unlink(missing_ok=True)
+
+    def _use_spare(self, text: str) -> None:
+        room = self._spare.stat().st_size
+        content = text.encode()[: room - 1].decode(errors="ignore").encode()
+        descriptor = os.open(self._spare, os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            os.pwrite(descriptor, content.ljust(room, b"\n"), 0)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        self._spare.replace(self.path)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a small file so that a reader sees all of it or nothing, and that it outlives the machine.
+
+    Raises:
+        OSError: nothing has changed then.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".new")
+    try:
+        with temporary.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
