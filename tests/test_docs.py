@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bot.domain.states import CAMPAIGN_TABLE, ORDER_TABLE, OrderEvent, OrderState
+from bot.domain.states import CAMPAIGN_TABLE, KILL_TABLE, ORDER_TABLE, OrderEvent, OrderState
 
 ROOT = Path(__file__).parent.parent
 STATES = ROOT / "docs" / "states.md"
@@ -35,8 +35,16 @@ def successor_table(title: str, table: Mapping[Any, Mapping[Any, Enum]]) -> str:
     return "\n".join(lines)
 
 
+def kill_table() -> str:
+    lines = ["## Kill switch", "", "The strongest level that anybody asks for is in force.", ""]
+    lines += ["| severity | level | withdraws | still sent |", "|---|---|---|---|"]
+    lines += [f"| {level.severity} | {level} | {' | '.join(row)} |" for level, row in KILL_TABLE.items()]
+    return "\n".join(lines)
+
+
 def states_page() -> str:
-    return "\n\n".join([HEAD.rstrip(), order_table(), successor_table("Campaign", CAMPAIGN_TABLE)]) + "\n"
+    tables = [order_table(), successor_table("Campaign", CAMPAIGN_TABLE), kill_table()]
+    return "\n\n".join([HEAD.rstrip(), *tables]) + "\n"
 
 
 def test_the_printed_state_tables_equal_the_code() -> None:

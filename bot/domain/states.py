@@ -97,6 +97,17 @@ def highest(*levels: KillLevel) -> KillLevel:
     return max(levels, key=lambda level: level.severity)
 
 
+# What each level withdraws of our live orders, and what may still be sent.
+KILL_TABLE: Mapping[KillLevel, tuple[str, str]] = {
+    KillLevel.OFF: ("nothing", "everything"),
+    KillLevel.PAUSE: ("resting entries", "hedges, reductions, exits"),
+    KillLevel.REDUCE_ONLY: ("resting entries", "reductions, exits"),
+    KillLevel.CANCEL: ("everything but protective stops and exits", "exits"),
+    KillLevel.CANCEL_ALL: ("everything", "nothing"),
+    KillLevel.FLATTEN: ("everything", "what flattens the account"),
+}
+
+
 class IllegalTransition(Exception):
     """A pair of state and event that no table row allows: our bug."""
 

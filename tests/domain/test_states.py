@@ -62,5 +62,6 @@ def test_campaigns_that_ended_stay_ended() -> None:
 
 
 def test_kill_levels_rise_from_off_to_flatten() -> None:
-    assert [level.severity for level in KillLevel] == [0, 1, 2, 3, 4]
+    assert [level.value for level in KillLevel] == ["off", "pause", "reduce-only", "cancel", "cancel-all", "flatten"]
+    assert [level.severity for level in KillLevel] == [0, 1, 2, 3, 4, 5]
     assert max(KillLevel, key=lambda level: level.severity) is KillLevel.FLATTEN
