@@ -17,8 +17,10 @@ _MICROSECONDS_FROM = 10**14
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """An API key of an account. `permissions`: of `spot`, `perp`, `withdraw`. Empty `hosts`: accepted on every host;
-    otherwise the environments (`production`, `demo`, `testnet`) or host names it is for. Plain loopback accepts all.
+    """An API key of an account. `permissions`: of `spot`, `perp`, `withdraw`, `margin`, `portfolio`.
+
+    Empty `hosts`: accepted on every host; otherwise the environments (`production`, `demo`, `testnet`) or host names it
+    is for. Plain loopback accepts all.
     """
 
     key: str

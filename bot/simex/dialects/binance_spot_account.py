@@ -16,7 +16,8 @@ TRANSFERS = {"MAIN_UMFUTURE": True, "UMFUTURE_MAIN": False}
 
 def account(call: Call) -> Mapping[str, Any]:
     maker, taker = _account_fees(call)
-    has_trade = call.key is not None and "spot" in call.key.permissions
+    modes = call.exchange.modes(call.account)
+    has_trade = modes.can_trade and call.key is not None and "spot" in call.key.permissions
     hide_zeros = call.params.flag("omitZeroBalances")
     balances = [balance for balance in _balances(call) if balance.total or not hide_zeros]
     return {
@@ -26,8 +27,8 @@ def account(call: Call) -> Mapping[str, Any]:
         "sellerCommission": 0,
         "commissionRates": _rates(maker, taker),
         "canTrade": has_trade,
-        "canWithdraw": True,
-        "canDeposit": True,
+        "canWithdraw": modes.can_withdraw,
+        "canDeposit": modes.can_deposit,
         "brokered": False,
         "requireSelfTradePrevention": False,
         "preventSor": False,
@@ -156,14 +157,14 @@ def api_restrictions(call: Call) -> Mapping[str, Any]:
         "enableReading": True,
         "enableWithdrawals": "withdraw" in permissions,
         "enableInternalTransfer": False,
-        "enableMargin": False,
+        "enableMargin": "margin" in permissions,
         "enableFutures": "perp" in permissions,
         "permitsUniversalTransfer": {"spot", "perp"} <= permissions,
         "enableVanillaOptions": False,
         "enableFixApiTrade": False,
         "enableFixReadOnly": False,
         "enableSpotAndMarginTrading": "spot" in permissions,
-        "enablePortfolioMarginTrading": False,
+        "enablePortfolioMarginTrading": "portfolio" in permissions,
     }
 
 

@@ -1,7 +1,7 @@
 """Binance USDⓈ-M account: balances, positions, leverage, margin types and modes, income, brackets. Field spec §2.7.
 
 Three spellings of one thing are the venue's: `isolated`/`cross` in positionRisk, `ISOLATED`/`CROSSED` in symbolConfig
-and requests, a boolean in account. One-way mode and single-asset margin only; switching away is refused.
+and requests, a boolean in account. In hedge mode a symbol has a LONG and a SHORT row where one-way mode has BOTH.
 """
 
 from collections.abc import Mapping
@@ -25,16 +25,16 @@ from bot.simex.dialects.binance_refusals import perp_error
 from bot.simex.dialects.binance_spot_account import order_limits
 from bot.simex.dialects.binance_spot_market import size_text
 from bot.simex.engine.refusal import Refusal, RefusalReason
-from bot.simex.engine.types import IncomeKind, SimPosition
+from bot.simex.engine.types import IncomeKind, PositionSide, SimPosition
 
 WEEK_MS = 7 * 86_400_000
 _OK = {"code": 200, "msg": "success"}
-_NOT_HERE = (-4084, "Method is not allowed currently. Upcoming soon.")
 
 
 def balance(call: Call) -> list[Mapping[str, Any]]:
+    """A row for the quote asset and for each other asset that lies in the wallet."""
     wallet = call.exchange.wallet(call.account)
-    return [
+    rows: list[Mapping[str, Any]] = [
         {
             "accountAlias": "SgsR",
             "asset": wallet.asset,
@@ -47,6 +47,17 @@ def balance(call: Call) -> list[Mapping[str, Any]]:
             "updateTime": call.now_ms,
         }
     ]
+    for asset, amount in _other_assets(call):
+        held = dict.fromkeys(("balance", "crossWalletBalance", "availableBalance", "maxWithdrawAmount"), fixed(amount))
+        rows.append({**rows[0], **held, "asset": asset, "crossUnPnl": fixed(ZERO)})
+    return rows
+
+
+def _other_assets(call: Call) -> list[tuple[str, Decimal]]:
+    """What lies in the wallet beside the quote asset."""
+    held = call.exchange.perp_assets(call.account)
+    quote = call.exchange.wallet(call.account).asset
+    return [(asset, held[asset]) for asset in sorted(held) if asset != quote]
 
 
 def account(call: Call) -> Mapping[str, Any]:
@@ -59,20 +70,34 @@ def account_full(call: Call) -> Mapping[str, Any]:
     """v2: a position for every contract, flat or not, and what the account may do."""
     held = {position.symbol: position for position in call.exchange.positions(call.account)}
     rows = [
-        _account_position(call, held.get(instrument.symbol), instrument)
+        _account_position(call, position, instrument, side)
         for instrument in call.desk.instruments(Kind.PERP)
+        for side, position in _by_side(call, held.get(instrument.symbol))
     ]
     return {**_rights(call), "feeBurn": False, **_totals(call), "positions": rows}
 
 
+def _by_side(call: Call, position: SimPosition | None) -> list[tuple[PositionSide, SimPosition | None]]:
+    """The rows of a symbol: BOTH, or in hedge mode LONG and SHORT, of which one may have the position."""
+    if not call.exchange.modes(call.account).is_hedge_mode:
+        return [(PositionSide.BOTH, position)]
+    sides = (PositionSide.LONG, PositionSide.SHORT)
+    return [(side, position if position and side is _side_of(call, position) else None) for side in sides]
+
+
+def _side_of(call: Call, position: SimPosition) -> PositionSide:
+    return PositionSide.of(position.size, is_hedge_mode=call.exchange.modes(call.account).is_hedge_mode)
+
+
 def _rights(call: Call) -> dict[str, Any]:
+    modes = call.exchange.modes(call.account)
     return {
         "feeTier": 0,
-        "canTrade": True,
-        "canDeposit": True,
-        "canWithdraw": True,
-        "dualSidePosition": False,
-        "multiAssetsMargin": False,
+        "canTrade": modes.can_trade,
+        "canDeposit": modes.can_deposit,
+        "canWithdraw": modes.can_withdraw,
+        "dualSidePosition": modes.is_hedge_mode,
+        "multiAssetsMargin": modes.is_multi_assets,
         "tradeGroupId": -1,
         "updateTime": call.now_ms,
     }
@@ -99,23 +124,33 @@ def _totals(call: Call) -> dict[str, Any]:
         for name, text in asset.items()
         if name not in ("availableBalance", "maxWithdrawAmount")
     }
-    row = {"asset": wallet.asset, **asset, "marginAvailable": True, "updateTime": call.now_ms}
+    collateral = call.exchange.collateral(call.account)
+    if collateral:  # in multi-assets mode the totals are in dollars, over all assets
+        for name in ("WalletBalance", "MarginBalance", "CrossWalletBalance"):
+            totals[f"total{name}"] = fixed(Decimal(totals[f"total{name}"]) + collateral)
+    rows = [{"asset": wallet.asset, **asset, "marginAvailable": True, "updateTime": call.now_ms}]
+    zeros = dict.fromkeys(asset, fixed(ZERO))
+    for name, amount in _other_assets(call):
+        held = ("walletBalance", "marginBalance", "crossWalletBalance", "availableBalance", "maxWithdrawAmount")
+        rows.append({**rows[0], **zeros, **dict.fromkeys(held, fixed(amount)), "asset": name})
     return {
         **totals,
         "availableBalance": asset["availableBalance"],
         "maxWithdrawAmount": asset["maxWithdrawAmount"],
-        "assets": [row],
+        "assets": rows,
     }
 
 
-def _account_position(call: Call, position: SimPosition | None, flat: Instrument | None = None) -> Mapping[str, Any]:
+def _account_position(
+    call: Call, position: SimPosition | None, flat: Instrument | None = None, side: PositionSide | None = None
+) -> Mapping[str, Any]:
     symbol = position.symbol if position else flat.symbol if flat else ""
     instrument = call.desk.listed[symbol]
     config = call.exchange.symbol_config(call.account, symbol)
     initial = position.initial_margin if position else ZERO
     return {
         "symbol": venue_symbol(instrument),
-        "positionSide": "BOTH",
+        "positionSide": (side or (_side_of(call, position) if position else PositionSide.BOTH)).value,
         "positionAmt": size_text(instrument, position.size if position else ZERO),
         "unrealizedProfit": fixed(position.unrealised_pnl if position else ZERO),
         "isolatedMargin": fixed(_isolated_margin(position)),
@@ -155,18 +190,20 @@ def position_risk(call: Call) -> list[Mapping[str, Any]]:
     ordered = {order.symbol for order in call.exchange.open_orders(call.account) if ":" in order.symbol}
     return [
         {
-            **_risk(call, symbol, held.get(symbol)),
+            **_risk(call, symbol, position, side),
             "marginAsset": call.desk.listed[symbol].quote,
-            "initialMargin": fixed(held[symbol].initial_margin if symbol in held else ZERO),
-            "maintMargin": fixed(held[symbol].maintenance_margin if symbol in held else ZERO),
-            "positionInitialMargin": fixed(held[symbol].initial_margin if symbol in held else ZERO),
+            "initialMargin": fixed(position.initial_margin if position else ZERO),
+            "maintMargin": fixed(position.maintenance_margin if position else ZERO),
+            "positionInitialMargin": fixed(position.initial_margin if position else ZERO),
             "openOrderInitialMargin": fixed(ZERO),
-            "adl": 1 if symbol in held else 0,
+            "adl": 1 if position else 0,
             "bidNotional": "0",
             "askNotional": "0",
         }
         for symbol in sorted(held.keys() | ordered)
         if chosen is None or chosen.symbol == symbol
+        for side, position in _by_side(call, held.get(symbol))
+        if position is not None or symbol not in held
     ]
 
 
@@ -177,24 +214,25 @@ def position_risk_full(call: Call) -> list[Mapping[str, Any]]:
     rows: list[Mapping[str, Any]] = []
     for instrument in (chosen,) if chosen else call.desk.instruments(Kind.PERP):
         config = call.exchange.symbol_config(call.account, instrument.symbol)
-        rows.append(
+        rows += [
             {
-                **_risk(call, instrument.symbol, held.get(instrument.symbol)),
+                **_risk(call, instrument.symbol, position, side),
                 "leverage": str(config.leverage),
                 "maxNotionalValue": plain(notional_max(call, instrument.symbol, config.leverage)),
                 "marginType": "isolated" if config.is_isolated else "cross",
                 "isAutoAddMargin": "false",
             }
-        )
+            for side, position in _by_side(call, held.get(instrument.symbol))
+        ]
     return rows
 
 
-def _risk(call: Call, symbol: str, position: SimPosition | None) -> dict[str, Any]:
+def _risk(call: Call, symbol: str, position: SimPosition | None, side: PositionSide) -> dict[str, Any]:
     instrument = call.desk.listed[symbol]
     quote = call.exchange.quote(symbol)
     return {
         "symbol": venue_symbol(instrument),
-        "positionSide": "BOTH",
+        "positionSide": side.value,
         "positionAmt": size_text(instrument, position.size if position else ZERO),
         "entryPrice": fixed(position.entry_price if position else ZERO),
         "breakEvenPrice": fixed(position.entry_price if position else ZERO),
@@ -251,31 +289,32 @@ def set_margin_type(call: Call) -> Mapping[str, Any]:
 
 
 def get_position_mode(call: Call) -> Mapping[str, Any]:
-    return {"dualSidePosition": False}
+    return {"dualSidePosition": call.exchange.modes(call.account).is_hedge_mode}
 
 
 def set_position_mode(call: Call) -> Mapping[str, Any]:
-    """One-way is what there is: asking for it is `unchanged`, asking for hedge mode is refused."""
-    if "dualSidePosition" not in call.params:
-        raise ApiError(-1102, "Mandatory parameter 'dualSidePosition' was not sent, was empty/null, or malformed.")
-    if not call.params.flag("dualSidePosition"):
-        raise ApiError(-4059, "No need to change position side.")
-    if any(":" in order.symbol for order in call.exchange.open_orders(call.account)):
-        raise ApiError(-4067, "Position side cannot be changed if there exists open orders.")
-    if call.exchange.positions(call.account):
-        raise ApiError(-4068, "Position side cannot be changed if there exists position.")
-    raise ApiError(*_NOT_HERE)
+    """Hedge mode or one-way mode, for every symbol at once."""
+    call.params.text("dualSidePosition")
+    call.exchange.set_position_mode(call.account, hedge=call.params.flag("dualSidePosition"))
+    return _OK
 
 
 def get_multi_assets(call: Call) -> Mapping[str, Any]:
-    return {"multiAssetsMargin": False}
+    return {"multiAssetsMargin": call.exchange.modes(call.account).is_multi_assets}
 
 
 def set_multi_assets(call: Call) -> Mapping[str, Any]:
     call.params.text("multiAssetsMargin")
-    if not call.params.flag("multiAssetsMargin"):
-        raise ApiError(-4171, "No need to change to Multi-Assets mode or single-asset mode.")
-    raise ApiError(*_NOT_HERE)
+    wanted = call.params.flag("multiAssetsMargin")
+    try:
+        call.exchange.set_multi_assets(call.account, on=wanted)
+    except Refusal as refusal:
+        if refusal.reason is RefusalReason.MARGIN_INSUFFICIENT:
+            raise ApiError(
+                -4169, "Unable to adjust Multi-Assets Mode with insufficient margin balance in USDⓈ-M Futures."
+            ) from refusal
+        raise
+    return _OK
 
 
 def move_margin(call: Call) -> Mapping[str, Any]:

@@ -12,11 +12,11 @@ from bot.simex.dialects.binance_usdm_orders import (
     TIMES_IN_FORCE,
     WEEK_MS,
     WIRE_TIMES_IN_FORCE,
-    check_position_side,
     check_price,
     check_size,
     client_id,
     invalid,
+    position_side_of,
     submit,
 )
 from bot.simex.engine.types import NewOrder, OrderStatus, SimOrder
@@ -48,7 +48,7 @@ def _new_order(call: Call) -> NewOrder:
     params, instrument = call.params, call.instrument()
     side = params.choice("side", SIDES, -1117, "Invalid side.")
     kind, has_price = params.choice("type", TYPES, -1116, "Invalid orderType.")
-    check_position_side(params)
+    position_side = position_side_of(params)
     closes = params.flag("closePosition")
     if closes and (has_price or "quantity" in params):
         raise ApiError(-4137, "Quantity must be zero with closePosition equals true.")
@@ -75,6 +75,7 @@ def _new_order(call: Call) -> NewOrder:
         close_position=closes,
         client_id=client_id(params, "clientAlgoId") or call.desk.make_client_id(call.account),
         trigger_by_mark=by_mark,
+        position_side=position_side,
     )
 
 
@@ -152,7 +153,7 @@ def row(call: Call, order: SimOrder) -> Mapping[str, Any]:
         "orderType": name,
         "symbol": call.name(order.symbol),
         "side": order.side.value.upper(),
-        "positionSide": "BOTH",
+        "positionSide": order.position_side.value,
         "timeInForce": WIRE_TIMES_IN_FORCE[order.time_in_force],
         "quantity": size_text(instrument, order.size or ZERO),
         "algoStatus": _STATES[order.status],

@@ -25,7 +25,7 @@ from bot.simex.dialects.binance_spot_market import kept_price_text, price_text, 
 from bot.simex.dialects.binance_spot_orders import SIDES, found, is_forgotten, listed, traded
 from bot.simex.dialects.binance_usdm_market import price_precision, size_precision
 from bot.simex.engine.refusal import Refusal, RefusalReason
-from bot.simex.engine.types import NewOrder, SimOrder
+from bot.simex.engine.types import NewOrder, PositionSide, SimOrder, SimTrade
 
 CLIENT_ID_RANGE = r"^[\.A-Z\:/a-z0-9_-]{1,36}$"
 WEEK_MS = 7 * 86_400_000
@@ -92,7 +92,7 @@ def _new_order(call: Call) -> NewOrder:
             -4120, "Order type not supported for this endpoint. Please use the Algo Order API endpoints instead."
         )
     kind = params.choice("type", _PLAIN_TYPES, -1116, "Invalid orderType.")
-    check_position_side(params)
+    position_side = position_side_of(params)
     is_limit = kind is OrderType.LIMIT
     time_in_force = TimeInForce.GTC
     if is_limit:
@@ -112,16 +112,23 @@ def _new_order(call: Call) -> NewOrder:
         price=params.decimal("price") if is_limit and check_price(params, instrument, "price") else None,
         reduce_only=params.flag("reduceOnly"),
         client_id=client_id(params, "newClientOrderId") or call.desk.make_client_id(call.account),
+        position_side=position_side,
     )
 
 
-def check_position_side(params: Params) -> None:
-    """One-way mode only: anything but BOTH does not match."""
-    side = params.maybe_text("positionSide")
-    if side not in (None, "BOTH", "LONG", "SHORT"):
+def position_side_of(params: Params) -> PositionSide:
+    """BOTH when none is sent. Whether the account has such a side is the engine's to say.
+
+    Raises:
+        ApiError: -4060 for a word that is no side, -1106 for reduce-only where the side says it.
+    """
+    text = params.maybe_text("positionSide") or "BOTH"
+    if text not in PositionSide.__members__:
         raise ApiError(-4060, "Invalid position side.")
-    if side not in (None, "BOTH"):
-        raise ApiError(-4061, "Order's position side does not match user's setting.")
+    side = PositionSide[text]
+    if side is not PositionSide.BOTH and "reduceOnly" in params:
+        raise ApiError(-1106, "Parameter 'reduceonly' sent when not required.")
+    return side
 
 
 def check_size(params: Params, instrument: Instrument) -> bool:
@@ -218,7 +225,7 @@ def user_trades(call: Call) -> list[Mapping[str, Any]]:
             "commission": fixed(trade.fee),
             "commissionAsset": trade.fee_asset,
             "time": trade.at_ms,
-            "positionSide": "BOTH",
+            "positionSide": _side_of_trade(call, trade),
             "buyer": trade.side is Side.BUY,
             "maker": trade.is_maker,
             "pair": call.name(trade.symbol),
@@ -226,6 +233,11 @@ def user_trades(call: Call) -> list[Mapping[str, Any]]:
         }
         for trade in traded(call, WEEK_MS)
     ]
+
+
+def _side_of_trade(call: Call, trade: SimTrade) -> str:
+    order = call.exchange.order(call.account, trade.symbol, order_id=trade.order_id)
+    return (order.position_side if order else PositionSide.BOTH).value
 
 
 def row(call: Call, order: SimOrder) -> Mapping[str, Any]:
@@ -253,7 +265,7 @@ def _core(call: Call, order: SimOrder) -> dict[str, Any]:
         "reduceOnly": order.reduce_only,
         "closePosition": order.close_position,
         "side": order.side.value.upper(),
-        "positionSide": "BOTH",
+        "positionSide": order.position_side.value,
         "stopPrice": price_text(instrument, ZERO),
         "workingType": "CONTRACT_PRICE",
         "priceProtect": False,

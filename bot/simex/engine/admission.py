@@ -10,9 +10,9 @@ from bot.simex.engine.depth import Depth, Level
 from bot.simex.engine.filters import check_filters, check_shape
 from bot.simex.engine.margin import Margin, bankruptcy_price
 from bot.simex.engine.refusal import Refusal, RefusalReason
-from bot.simex.engine.rules import DuplicateScope
+from bot.simex.engine.rules import DuplicateScope, ReduceOnlyCounting
 from bot.simex.engine.state import AccountState, State
-from bot.simex.engine.types import NewOrder
+from bot.simex.engine.types import NewOrder, PositionSide, SimOrder
 
 R = RefusalReason
 
@@ -42,6 +42,10 @@ class Admission:
         check_shape(order, instrument)
         if not state.is_open(order.symbol):
             raise Refusal(R.MARKET_CLOSED, f"{order.symbol} takes no orders")
+        if not account.can_trade:
+            raise Refusal(R.TRADING_DISABLED, f"{account.name} may not trade")
+        if instrument.is_perp:
+            order = self._on_its_side(account, order)
         self._check_id(account, order)
         if len(account.open.get(order.symbol, {})) >= state.rules.orders_max:
             raise Refusal(R.MAX_ORDERS, f"{state.rules.orders_max} orders of {order.symbol} are open")
@@ -51,9 +55,11 @@ class Admission:
             return self._plan_trigger(account, order, instrument)
         return self.plan_active(account, order, instrument)
 
-    def plan_active(self, account: AccountState, order: NewOrder, instrument: Instrument) -> Plan:
+    def plan_active(
+        self, account: AccountState, order: NewOrder, instrument: Instrument, *, is_fired: bool = False
+    ) -> Plan:
         """The plan of an order that acts now: not a trigger order, or one that has just fired."""
-        size = self._reducible(account, order) if order.reduce_only else order.size
+        size = self._reducible(account, order, is_fired=is_fired) if order.reduce_only else order.size
         bound, is_limit = self._bound(account, order, instrument), order.price is not None
         if not is_limit:
             best = self._depth.best(order.symbol, order.side)
@@ -99,12 +105,51 @@ class Admission:
         if is_used:
             raise Refusal(R.DUPLICATE_CLIENT_ID, f"client id {order.client_id} is in use")
 
-    def _reducible(self, account: AccountState, order: NewOrder) -> Decimal:
+    def _on_its_side(self, account: AccountState, order: NewOrder) -> NewOrder:
+        """The order with the position that it may change. In hedge mode a side's closing order only ever reduces it.
+
+        Raises Refusal(POSITION_SIDE) for a side that the account's position mode does not have.
+        """
+        if account.is_hedge_mode is (order.position_side is PositionSide.BOTH):
+            raise Refusal(R.POSITION_SIDE, f"{order.position_side} is no side of this account's position mode")
+        if order.position_side is PositionSide.BOTH:
+            return order
+        if order.reduce_only:
+            raise Refusal(R.BAD_REQUEST, "reduce-only is for one-way mode: in hedge mode the side says it")
+        is_opening = (order.side is Side.BUY) is (order.position_side is PositionSide.LONG)
+        held = account.size_of(order.symbol)
+        if is_opening and held * order.side.sign < 0:
+            raise Refusal(R.BAD_REQUEST, "both sides of one symbol at once are not emulated")
+        return order if is_opening else replace(order, reduce_only=True)
+
+    def _reducible(self, account: AccountState, order: NewOrder, *, is_fired: bool) -> Decimal:
         """What a reduce-only order may take. Raises Refusal(REDUCE_ONLY) when there is nothing to reduce."""
         held = account.size_of(order.symbol)
         if held * order.side.sign >= 0:
             raise Refusal(R.REDUCE_ONLY, f"position {held} is not reduced by a {order.side}")
+        if not is_fired:
+            self._check_reductions(account, order, abs(held))
         return min(abs(held), order.size if order.size is not None else abs(held))
+
+    def _check_reductions(self, account: AccountState, order: NewOrder, held: Decimal) -> None:
+        """Whether what already waits to reduce the position leaves this order its size.
+
+        Raises Refusal: REDUCE_ONLY where orders that execute before it take the whole position, REDUCE_ONLY_TAKEN
+        where together they would take more than there is.
+        """
+        counting = self._state.rules.reduce_only_counting
+        if counting is ReduceOnlyCounting.NONE:
+            return
+        waiting = [other for other in account.open_of(order.symbol) if other.reduce_only and other.side is order.side]
+        first = [o for o in waiting if o.trigger_price is None and _executes_before(o, order)]
+        if order.price is not None and sum((o.open_size for o in first), ZERO) >= held:
+            raise Refusal(R.REDUCE_ONLY, f"orders with a better price reduce all of {held}")
+        if counting is ReduceOnlyCounting.RESTING:
+            waiting = [other for other in waiting if other.trigger_price is None]
+        taken = sum((held if other.close_position else other.open_size for other in waiting), ZERO)
+        size = order.size if order.size is not None else held
+        if taken and taken + min(size, held) > held:
+            raise Refusal(R.REDUCE_ONLY_TAKEN, f"{taken} of {held} is taken by open reduce-only orders")
 
     def _bound(self, account: AccountState, order: NewOrder, instrument: Instrument) -> Decimal | None:
         """The worst price the order may take: its limit, the band around the mark, the bankruptcy of what it closes."""
@@ -165,6 +210,13 @@ def as_active(order: NewOrder, size: Decimal | None) -> NewOrder:
         close_position=False,
         reduce_only=order.reduce_only or order.close_position,
     )
+
+
+def _executes_before(other: SimOrder, order: NewOrder) -> bool:
+    """Whether a resting order of the same side is filled before the new one: at a price as good for the other side."""
+    if other.price is None or order.price is None:
+        return False
+    return other.price >= order.price if order.side is Side.BUY else other.price <= order.price
 
 
 def _sum(fills: list[Level]) -> Decimal:

@@ -49,7 +49,12 @@ def _audit_locks(state: State, account: AccountState) -> None:
 
 def _audit_statement(state: State, account: AccountState) -> None:
     balance = state.ledger.held(account.perp, account.quote)
-    _agree(f"{account.name} statement", sum((row.amount for row in account.income), ZERO), balance, ZERO)
+    _agree(
+        f"{account.name} statement",
+        sum((r.amount for r in account.income if r.asset == account.quote), ZERO),
+        balance,
+        ZERO,
+    )
     realised = sum((row.amount for row in account.income if row.kind is IncomeKind.REALIZED_PNL), ZERO)
     by_trades = sum((trade.realised_pnl for trades in account.trades.values() for trade in trades), ZERO)
     _agree(f"{account.name} realised profit", realised, by_trades, ZERO)

@@ -27,6 +27,7 @@ from bot.simex.engine.settlement import Settlement
 from bot.simex.engine.state import AccountState, State, on_grid, rate_of
 from bot.simex.engine.timeline import Timeline
 from bot.simex.engine.types import (
+    AccountModes,
     Bracket,
     DayStats,
     EventKind,
@@ -163,14 +164,17 @@ class Exchange:
         perp: Decimal = ZERO,
         quote: str = "USDT",
         fee_asset: str | None = None,
+        perp_assets: Mapping[str, Decimal] | None = None,
     ) -> None:
-        """Open an account with deposits; `fee_asset` pays fees at a discount while it lasts (spot only)."""
+        """Open an account with deposits; `fee_asset` pays fees at a discount while it lasts (spot only), `perp_assets`
+        are what lies in the perp wallet beside the quote asset."""
         if name in self._state.accounts:
             raise Refusal(RefusalReason.BAD_REQUEST, f"account {name!r} exists")
         account = self._state.accounts[name] = AccountState(name, quote, fee_asset)
         for asset, amount in spot.items():
             self._settlement.deposit(account, asset, amount, to_perp=False)
-        self._settlement.deposit(account, quote, perp, to_perp=True)
+        for asset, amount in {quote: perp, **(perp_assets or {})}.items():
+            self._settlement.deposit(account, asset, amount, to_perp=True)
 
     def account_names(self) -> tuple[str, ...]:
         return tuple(self._state.accounts)
@@ -210,6 +214,36 @@ class Exchange:
     def set_margin_type(self, account: str, symbol: str, *, isolated: bool) -> None:
         """MARGIN_TYPE_SAME, OPEN_ORDERS_EXIST, POSITION_EXISTS."""
         self._settings.set_margin_type(account, symbol, isolated=isolated)
+
+    def modes(self, account: str) -> AccountModes:
+        held = self._state.account(account)
+        return AccountModes(
+            held.is_hedge_mode, held.is_multi_assets, held.can_trade, held.can_withdraw, held.can_deposit
+        )
+
+    def set_position_mode(self, account: str, *, hedge: bool) -> None:
+        """POSITION_MODE_SAME, POSITION_MODE_ORDERS, POSITION_MODE_POSITION."""
+        self._settings.set_position_mode(account, hedge=hedge)
+
+    def set_multi_assets(self, account: str, *, on: bool) -> None:
+        """MULTI_ASSETS_SAME, MULTI_ASSETS_ISOLATED, MULTI_ASSETS_ORDERS, MARGIN_INSUFFICIENT."""
+        self._settings.set_multi_assets(account, on=on)
+
+    def put_into_modes(self, account: str, modes: AccountModes) -> None:
+        """The account is in these modes from now on, whatever it holds: for tests and simulations, which a venue would
+        ask to close everything first."""
+        held = self._state.account(account)
+        held.is_hedge_mode, held.is_multi_assets = modes.is_hedge_mode, modes.is_multi_assets
+        held.can_trade, held.can_withdraw, held.can_deposit = modes.can_trade, modes.can_withdraw, modes.can_deposit
+
+    def perp_assets(self, account: str) -> Mapping[str, Decimal]:
+        """Wallet balances of the perp wallet by asset, those that are zero left out."""
+        held = self._state.account(account)
+        return {asset: amount for asset, amount in self._state.ledger.assets(held.perp).items() if amount}
+
+    def collateral(self, account: str) -> Decimal:
+        """Value in quote of the perp wallet's other assets that count as margin."""
+        return self._margin.collateral(self._state.account(account))
 
     def move_margin(self, account: str, symbol: str, amount: Decimal) -> None:
         """Add (positive) or take isolated margin. POSITION_MISSING (none, or cross), MARGIN_INSUFFICIENT."""

@@ -15,7 +15,7 @@ from bot.simex.engine.margin import Margin, bankruptcy_price
 from bot.simex.engine.matching import Matching
 from bot.simex.engine.settlement import Execution, Settlement, cents
 from bot.simex.engine.state import AccountState, PositionState, State
-from bot.simex.engine.types import EventKind, ExpiryReason, NewOrder, SimOrder
+from bot.simex.engine.types import EventKind, ExpiryReason, NewOrder, PositionSide, SimOrder
 
 
 class Liquidation:
@@ -48,7 +48,9 @@ class Liquidation:
         if self._state.config(account, symbol).is_isolated:
             price = _inside(price, bankruptcy_price(instrument, position, position.isolated_wallet), position.size)
         execution = Execution(price, abs(position.size), is_maker=False, is_free=True)
-        self._matching.enter_forced(account, self._order(symbol, position, price, "settlement_autoclose-"), [execution])
+        self._matching.enter_forced(
+            account, self._order(account, symbol, position, price, "settlement_autoclose-"), [execution]
+        )
 
     def _check_isolated(self, account: AccountState, symbol: str, position: PositionState) -> None:
         mark = self._state.mark(symbol)
@@ -105,7 +107,7 @@ class Liquidation:
         rest = size - sum((fill.size for fill in fills), ZERO)
         if rest:
             fills.append(Execution(price, rest, is_maker=False, by_fund=True))
-        order = self._matching.enter_forced(account, self._order(symbol, position, price, "autoclose-"), fills)
+        order = self._matching.enter_forced(account, self._order(account, symbol, position, price, "autoclose-"), fills)
         self._state.emit(EventKind.LIQUIDATION, account.name, symbol, order=order)
         return order
 
@@ -114,10 +116,13 @@ class Liquidation:
         fee = cents(min(order.filled_quote * self._state.rules.liquidation_fee, max(ZERO, left)))
         self._settlement.clear(account, symbol, -fee)
 
-    def _order(self, symbol: str, position: PositionState, price: Decimal, prefix: str) -> NewOrder:
+    def _order(
+        self, account: AccountState, symbol: str, position: PositionState, price: Decimal, prefix: str
+    ) -> NewOrder:
         number = self._state.listings[symbol].last_order_id + 1
         return NewOrder(
             symbol=symbol,
+            position_side=PositionSide.of(position.size, is_hedge_mode=account.is_hedge_mode),
             side=Side.of(-position.size),
             type=OrderType.LIMIT,
             size=abs(position.size),

@@ -18,15 +18,16 @@ from bot.simex.engine.types import Bracket, PerpWallet, SimPosition
 
 @dataclass(frozen=True, slots=True)
 class CrossMargin:
-    """Sums over the cross positions of an account."""
+    """Sums over the cross positions of an account. `collateral` is the value of other assets that carry them."""
 
     balance: Decimal
     unrealised_pnl: Decimal
     maintenance: Decimal
+    collateral: Decimal = ZERO
 
     @property
     def equity(self) -> Decimal:
-        return self.balance + self.unrealised_pnl
+        return self.balance + self.collateral + self.unrealised_pnl
 
 
 def bracket_of(brackets: Sequence[Bracket], notional: Decimal) -> Bracket:
@@ -101,7 +102,22 @@ class Margin:
                 mark = self._state.mark(symbol)
                 profit += self.profit(symbol, position, mark)
                 maintenance += self.maintenance(symbol, position, mark)
-        return CrossMargin(self.cross_balance(account), profit, maintenance)
+        return CrossMargin(self.cross_balance(account), profit, maintenance, self.collateral(account))
+
+    def collateral(self, account: AccountState) -> Decimal:
+        """Value in quote of the perp wallet's other assets; only the multi-assets mode counts them as margin."""
+        if not account.is_multi_assets:
+            return ZERO
+        held = self._state.ledger.assets(account.perp)
+        return sum((self.value_of(asset, amount, account.quote) for asset, amount in held.items()), ZERO) - held.get(
+            account.quote, ZERO
+        )
+
+    def value_of(self, asset: str, amount: Decimal, quote: str) -> Decimal:
+        """By the asset's spot market; an asset without one is a stable coin, worth its number."""
+        symbol = f"{asset}/{quote}"
+        is_priced = asset != quote and symbol in self._state.listings
+        return amount * self._state.mid(symbol) if is_priced else amount
 
     def order_margin(self, account: AccountState, symbol: str, extra: tuple[Side, Decimal] | None = None) -> Decimal:
         """Margin that resting orders of a symbol hold, with one more of (side, notional)."""
@@ -179,7 +195,9 @@ class Margin:
             sums = cross or self.cross(account)
             mark = state.mark(symbol)
             others = sums.unrealised_pnl - self.profit(symbol, position, mark)
-            margin = sums.balance + others - (sums.maintenance - self.maintenance(symbol, position, mark))
+            margin = (
+                sums.balance + sums.collateral + others - (sums.maintenance - self.maintenance(symbol, position, mark))
+            )
         instrument = state.listings[symbol].instrument
         return liquidation_price(instrument, self.brackets(symbol), position.size, position.entry, margin)
 

@@ -1,4 +1,4 @@
-"""What an account may set for a perp: leverage, margin type, the margin of an isolated position."""
+"""What an account may set: leverage, margin type and isolated margin of a perp, its position mode and asset mode."""
 
 from dataclasses import replace
 from decimal import Decimal
@@ -6,7 +6,7 @@ from decimal import Decimal
 from bot.domain.money import ZERO
 from bot.simex.engine.margin import Margin, notional_cap
 from bot.simex.engine.refusal import Refusal, RefusalReason
-from bot.simex.engine.state import State
+from bot.simex.engine.state import AccountState, State
 from bot.simex.engine.types import EventKind, SymbolConfig
 
 R = RefusalReason
@@ -43,12 +43,45 @@ class MarginSettings:
         config = state.config(held, symbol)
         if config.is_isolated is isolated:
             raise Refusal(R.MARGIN_TYPE_SAME, f"{symbol} has this margin type")
+        if isolated and held.is_multi_assets:
+            raise Refusal(R.ISOLATED_UNDER_MULTI_ASSETS, "the account is in multi-assets mode")
         if held.open.get(symbol):
             raise Refusal(R.OPEN_ORDERS_EXIST, f"{symbol} has open orders")
         if held.size_of(symbol):
             raise Refusal(R.POSITION_EXISTS, f"{symbol} has a position")
         held.configs[symbol] = replace(config, is_isolated=isolated)
         state.emit(EventKind.CONFIG, account, symbol, reason="margin_type")
+
+    def set_position_mode(self, account: str, *, hedge: bool) -> None:
+        state = self._state
+        held = state.account(account)
+        if held.is_hedge_mode is hedge:
+            raise Refusal(R.POSITION_MODE_SAME, "the account has this position mode")
+        if self._has_perp_orders(held):
+            raise Refusal(R.POSITION_MODE_ORDERS, "there are open orders")
+        if any(position.size for position in held.positions.values()):
+            raise Refusal(R.POSITION_MODE_POSITION, "there are positions")
+        held.is_hedge_mode = hedge
+        state.emit(EventKind.CONFIG, account, reason="position_mode")
+
+    def set_multi_assets(self, account: str, *, on: bool) -> None:
+        state = self._state
+        held = state.account(account)
+        if held.is_multi_assets is on:
+            raise Refusal(R.MULTI_ASSETS_SAME, "the account has this asset mode")
+        perps = [symbol for symbol, listing in state.listings.items() if listing.instrument.is_perp]
+        if on and any(state.config(held, symbol).is_isolated for symbol in perps):
+            raise Refusal(R.MULTI_ASSETS_ISOLATED, "some symbols are in isolated margin")
+        if self._has_perp_orders(held):
+            raise Refusal(R.MULTI_ASSETS_ORDERS, "there are open orders")
+        held.is_multi_assets = on
+        if not on and self._margin.available(held) < 0:
+            held.is_multi_assets = True
+            raise Refusal(R.MARGIN_INSUFFICIENT, "the quote asset alone does not carry the positions")
+        state.emit(EventKind.CONFIG, account, reason="multi_assets")
+
+    def _has_perp_orders(self, account: AccountState) -> bool:
+        return any(orders for symbol, orders in account.open.items() if self._state.listings[symbol].instrument.is_perp)
 
     def move_margin(self, account: str, symbol: str, amount: Decimal) -> None:
         state = self._state

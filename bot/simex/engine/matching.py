@@ -83,7 +83,7 @@ class Matching:
             self._fire_spot(account, order, new, instrument)
             return
         try:
-            plan = self._admission.plan_active(account, new, instrument)
+            plan = self._admission.plan_active(account, new, instrument, is_fired=True)
         except Refusal as refusal:
             reason = (
                 ExpiryReason.REDUCE_ONLY
@@ -199,6 +199,7 @@ class Matching:
             close_position=new.close_position,
             parent_id=parent_id,
             is_liquidation=is_forced,
+            position_side=new.position_side,
         )
         state.keep(account, order)
         state.emit(EventKind.ORDER_PLACED, account.name, new.symbol, order=order)
@@ -255,4 +256,5 @@ def _request(order: SimOrder) -> NewOrder:
         close_position=order.close_position,
         client_id=order.client_id,
         trigger_by_mark=order.trigger_by_mark,
+        position_side=order.position_side,
     )

@@ -38,6 +38,16 @@ class RefusalReason(StrEnum):
     LEVERAGE_REDUCTION = "leverage_reduction"
     MARGIN_INSUFFICIENT = "margin_insufficient"
     ACCOUNT_UNKNOWN = "account_unknown"
+    REDUCE_ONLY_TAKEN = "reduce_only_taken"
+    POSITION_SIDE = "position_side"
+    POSITION_MODE_SAME = "position_mode_same"
+    POSITION_MODE_ORDERS = "position_mode_orders"
+    POSITION_MODE_POSITION = "position_mode_position"
+    MULTI_ASSETS_SAME = "multi_assets_same"
+    MULTI_ASSETS_ISOLATED = "multi_assets_isolated"
+    MULTI_ASSETS_ORDERS = "multi_assets_orders"
+    ISOLATED_UNDER_MULTI_ASSETS = "isolated_under_multi_assets"
+    TRADING_DISABLED = "trading_disabled"
 
 
 class Refusal(Exception):

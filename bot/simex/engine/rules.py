@@ -18,6 +18,15 @@ class DuplicateScope(StrEnum):
     NEVER = "never"
 
 
+class ReduceOnlyCounting(StrEnum):
+    """Which open reduce-only orders a new one shares the position with: none, those in the book, or conditional ones
+    too. Binance's documents are silent; accounts have met refusals with a resting order and with a stop."""
+
+    NONE = "none"
+    RESTING = "resting"
+    ALL = "all"
+
+
 @dataclass(frozen=True, slots=True)
 class Rules:
     """Bands are factors of the mark (perps) or the middle (spot); `take_bound` limits perp market orders around the
@@ -42,6 +51,7 @@ class Rules:
     history_limit: int = 10_000
     leverage_default: int = 20
     is_isolated_default: bool = False
+    reduce_only_counting: ReduceOnlyCounting = ReduceOnlyCounting.RESTING
     brackets: Mapping[str, tuple[Bracket, ...]] = field(default_factory=dict)
 
     def brackets_for(self, instrument: Instrument) -> tuple[Bracket, ...]:

@@ -76,7 +76,7 @@ class Settlement:
             return
         state.ledger.move(asset, DEPOSITS, account.perp if to_perp else account.spot, amount)
         if to_perp:
-            state.write_income(account, IncomeKind.TRANSFER, amount)
+            state.write_income(account, IncomeKind.TRANSFER, amount, asset=asset)
 
     def transfer(self, account: AccountState, amount: Decimal, *, to_perp: bool) -> int:
         state = self._state

@@ -77,6 +77,11 @@ class AccountState:
     income: list[Income] = field(default_factory=list)
     countdowns: dict[str, int] = field(default_factory=dict)
     retry_ms: dict[tuple[str, int], int] = field(default_factory=dict)
+    is_hedge_mode: bool = False
+    is_multi_assets: bool = False
+    can_trade: bool = True
+    can_withdraw: bool = True
+    can_deposit: bool = True
 
     @property
     def spot(self) -> str:
@@ -175,11 +180,17 @@ class State:
         return self._incomes
 
     def write_income(
-        self, account: AccountState, kind: IncomeKind, amount: Decimal, symbol: str = "", trade_id: int | None = None
+        self,
+        account: AccountState,
+        kind: IncomeKind,
+        amount: Decimal,
+        symbol: str = "",
+        trade_id: int | None = None,
+        asset: str = "",
     ) -> int:
         """One row of the statement, at now; its id."""
         number = self.make_tran_id()
-        account.income.append(Income(number, kind, account.quote, amount, symbol, self.now_ms, trade_id))
+        account.income.append(Income(number, kind, asset or account.quote, amount, symbol, self.now_ms, trade_id))
         return number
 
     def keep(self, account: AccountState, order: SimOrder) -> None:

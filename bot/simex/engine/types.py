@@ -56,6 +56,19 @@ class IncomeKind(StrEnum):
     INSURANCE_CLEAR = "INSURANCE_CLEAR"
 
 
+class PositionSide(StrEnum):
+    """Which position an order belongs to: the only one (one-way mode), or the long or short one (hedge mode)."""
+
+    BOTH = "BOTH"
+    LONG = "LONG"
+    SHORT = "SHORT"
+
+    @classmethod
+    def of(cls, size: Decimal, *, is_hedge_mode: bool) -> "PositionSide":
+        """The side of a position of a signed size."""
+        return cls.BOTH if not is_hedge_mode else cls.SHORT if size < 0 else cls.LONG
+
+
 class EventKind(StrEnum):
     """What listeners are told."""
 
@@ -93,6 +106,7 @@ class NewOrder:
     close_position: bool = False
     client_id: str = ""
     trigger_by_mark: bool = True
+    position_side: PositionSide = PositionSide.BOTH
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +166,7 @@ class SimOrder:
     child_id: int | None = None
     parent_id: int | None = None
     is_liquidation: bool = False
+    position_side: PositionSide = PositionSide.BOTH
     trades: tuple[SimTrade, ...] = ()
 
     @property
@@ -173,6 +188,17 @@ class SimOrder:
 class SymbolConfig:
     leverage: int
     is_isolated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AccountModes:
+    """What holds for an account as a whole: two sides for each position, other assets as margin, what it may do."""
+
+    is_hedge_mode: bool = False
+    is_multi_assets: bool = False
+    can_trade: bool = True
+    can_withdraw: bool = True
+    can_deposit: bool = True
 
 
 @dataclass(frozen=True, slots=True)

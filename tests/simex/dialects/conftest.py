@@ -77,6 +77,7 @@ KEYS = {
         ApiKey("spotonly", "spot-secret", "main", frozenset({"spot"})),
         ApiKey("withdrawer", "w-secret", "main", frozenset({"spot", "perp", "withdraw"})),
         ApiKey("demokey", "demo-secret", "main", hosts=frozenset({"demo"})),
+        ApiKey("portfolio", "p-secret", "main", frozenset({"spot", "perp", "portfolio"})),
         ApiKey("otherkey", "other-secret", "other"),
     )
 }
