@@ -8,13 +8,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from bot.domain.candles import CandleSeries
 from bot.domain.instrument import Instrument, Side
 from bot.domain.market import Book, Funding, Macro, OpenInterest, Quote, Tvl
 from bot.domain.order import Fill, OrderType, TimeInForce
 from bot.domain.portfolio import Account
+
+AnswerT = TypeVar("AnswerT")
 
 
 class VenueRejected(Exception):
@@ -23,6 +25,15 @@ class VenueRejected(Exception):
     def __init__(self, code: str, message: str, kind: "Rejection") -> None:
         super().__init__(f"{kind}: {code} {message}")
         self.code, self.message, self.kind = code, message, kind
+
+
+class Answered(dict[str, AnswerT]):
+    """What a list question gave, by name. `notes` says by name what could not be read: of a name that is missing why,
+    of one that is here what was left out of it."""
+
+    def __init__(self, found: Mapping[str, AnswerT], notes: Mapping[str, str]) -> None:
+        super().__init__(found)
+        self.notes = dict(notes)
 
 
 class OutcomeUnknown(Exception):

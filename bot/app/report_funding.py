@@ -67,6 +67,7 @@ def expected_row(expected: ExpectedFunding | None, hours: int) -> Row | None:
         "quote": plain(round(expected.total_quote, 4)), "day_quote": plain(round(expected.per_day_quote, 4)),
         "yield_annual": plain(round(expected.yield_annual, 6)), "hours": plain(round(expected.hours, 1)),
         "rates": expected.rates, "average_hours": hours, "interval_hours": expected.interval_hours,
+        "covered_hours": expected.covered_hours,
         "basis_annual": None if basis is None else plain(round(basis, 6)),
     }  # fmt: skip
 
@@ -102,7 +103,7 @@ def funding_table(rows: Sequence[Mapping[str, Any]], quote: str) -> RenderableTy
         found: Mapping[str, Any] = row["expected"] or {}
         cells.append([
             f"{row['id']} {row['purpose']}", row["symbol"], row["side"], money(row["notional_quote"]),
-            percent(found.get("yield_annual")), f"{found['rates']} × {found['interval_hours']} h" if found else NONE,
+            percent(found.get("yield_annual")), f"{found['rates']} in {found['covered_hours']} h" if found else NONE,
             money(found.get("day_quote")), f"{found['hours']} h" if found else NONE, money(found.get("quote")),
             *([money(row.get("actual_quote"))] if is_over else []), percent(found.get("basis_annual")),
         ])  # fmt: skip

@@ -4,12 +4,14 @@ Signed sizes are in contracts (long > 0). Source of the liquidation formula: Bin
 isolated one-way case.
 """
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 from bot.domain.instrument import Instrument
 from bot.domain.money import ONE, ZERO
 
 HOURS_PER_YEAR = Decimal(24 * 365)
+FUNDING_INTERVALS = frozenset({1, 2, 4, 8})  # hours
 
 
 def notional(instrument: Instrument, size: Decimal, price: Decimal) -> Decimal:
@@ -56,6 +58,24 @@ def liquidation_distance(mark: Decimal, liquidation: Decimal | None) -> Decimal 
 def basis_annualised(perp: Decimal, spot: Decimal, hours: Decimal = Decimal(8)) -> Decimal:
     """Perp − spot premium as a yearly share, as if it converged within `hours` (PLAYBOOK §8). Positive: contango."""
     return (perp / spot - ONE) * HOURS_PER_YEAR / hours
+
+
+def settlement_hours(times_ms: Sequence[int], first: int, interval_hours: int) -> list[int]:
+    """Hours that each settlement from index `first` on covers; `times_ms` are in order, `interval_hours` is today's.
+
+    A settlement covers the time since the one before it. Where that is no interval a venue has, the one before was not
+    watched, and the time to the next one stands for it; where there is neither, today's interval does.
+    """
+    hours = []
+    for index in range(first, len(times_ms)):
+        before = _whole_hours(times_ms[index - 1], times_ms[index]) if index else 0
+        after = _whole_hours(times_ms[index], times_ms[index + 1]) if index + 1 < len(times_ms) else 0
+        hours.append(next((gap for gap in (before, after) if gap in FUNDING_INTERVALS), interval_hours))
+    return hours
+
+
+def _whole_hours(start_ms: int, end_ms: int) -> int:
+    return round((end_ms - start_ms) / 3_600_000)
 
 
 def funding_per_day(notional_signed: Decimal, rate: Decimal, interval_hours: int) -> Decimal:

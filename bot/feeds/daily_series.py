@@ -4,14 +4,17 @@ What fails is not asked for again at once, and what was known stays until it is 
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 import aiohttp
 
 DAY_MS = 86_400_000
 BODY_BYTES_MAX = 64 * 1024 * 1024
+ZERO_DAYS = 7  # so long a zero lasts before it is believed
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +30,8 @@ class DailyRules:
 
 
 class DailySeries:
-    """Values by UTC day, by path below `base_url`. `parse` reads a body: its text and how many days are wanted → value
-    by day's start. The session is given and not closed here.
+    """Values by UTC day, by path below `base_url`. `parse` reads a body: its text, how many days are wanted and the
+    time → the days that can be read. The session is given and not closed here.
     """
 
     def __init__(
@@ -36,12 +39,12 @@ class DailySeries:
         session: Callable[[], aiohttp.ClientSession],
         now_ms: Callable[[], int],
         base_url: str,
-        parse: Callable[[str, int], dict[int, Decimal]],
+        parse: Callable[[str, int, int], "Days"],
         rules: DailyRules | None = None,
     ) -> None:
         self._session, self.now_ms, self._base_url, self._parse = session, now_ms, base_url.rstrip("/"), parse
         self.rules = rules or DailyRules()
-        self._known: dict[str, dict[int, Decimal]] = {}
+        self._known: dict[str, Days] = {}
         self._asked_ms: dict[str, int] = {}
         self._failed: dict[str, tuple[int, str]] = {}
 
@@ -55,7 +58,11 @@ class DailySeries:
 
     def known(self, name: str) -> Mapping[int, Decimal]:
         """Value by day's start, ms; empty while none came."""
-        return self._known.get(name, {})
+        return self._known[name].values if name in self._known else {}
+
+    def left_out(self, name: str) -> str | None:
+        """Which days of the series could not be read, None when all could."""
+        return self._known[name].left_out if name in self._known else None
 
     def failure(self, name: str) -> str | None:
         """Why the last question went wrong, None when it did not."""
@@ -74,8 +81,8 @@ class DailySeries:
     async def _ask(self, name: str, path: str, gate: asyncio.Semaphore) -> None:
         async with gate:
             try:
-                self._known[name] = self._parse(await self._get(path), self.rules.days)
-            except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+                self._known[name] = self._parse(await self._get(path), self.rules.days, self.now_ms())
+            except (aiohttp.ClientError, TimeoutError, ValueError, RecursionError) as error:
                 self._failed[name] = (self.now_ms(), f"{name}: {str(error) or type(error).__name__}")
             else:
                 self._asked_ms[name] = self.now_ms()
@@ -94,6 +101,56 @@ class DailySeries:
         return body.decode()
 
 
-def refuse_constant(name: str) -> Decimal:
-    """For `json.loads`: NaN and Infinity are no readings."""
-    raise ValueError(f"a reading is {name}")
+@dataclass(frozen=True, slots=True)
+class Days:
+    """A daily series as far as it could be read: `values` by day's start, ms; `left_out` says of the rest why."""
+
+    values: dict[int, Decimal]
+    left_out: str | None = None
+
+
+def load_rows(text: str) -> Any:
+    """JSON whose numbers keep their digits. NaN and Infinity stay what they are: only their own row is spoiled."""
+    return json.loads(text, parse_float=Decimal, parse_constant=Decimal)
+
+
+def read_days(
+    what: str, rows: Iterable[Any], read: Callable[[Any], tuple[int, Decimal]], days: int, now_ms: int
+) -> Days:
+    """The newest `days` of the rows that can be read, each by itself; of several of one day the latest counts.
+
+    `read` gives a row's time, ms, and value. A row that it cannot read is left out and counted, and so are a time after
+    tomorrow, and a zero between values: a source that fails writes zero, and value that is gone stays gone.
+
+    Raises:
+        ValueError: no row can be read.
+    """
+    readings, problems = [], []
+    for row in rows:
+        try:
+            at_ms, value = read(row)
+            if not 0 < at_ms <= now_ms + DAY_MS:
+                raise ValueError(f"its time {at_ms} is not in the past")
+        except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
+            problems.append(f"{str(error) or type(error).__name__} in {str(row)[:80]}")
+        else:
+            readings.append((at_ms, value))
+    readings.sort(key=lambda reading: reading[0])
+    found = {at_ms - at_ms % DAY_MS: value for at_ms, value in readings}
+    for day in _passing_zeros(found):
+        problems.append(f"the value of day {day} is 0 between others")
+        del found[day]
+    if not found:
+        raise ValueError(f"{what}: no row can be read" + (f"; {problems[0]}" if problems else ""))
+    said = f"{len(problems)} of its rows left out: {problems[0]}" if problems else None
+    return Days({day: found[day] for day in sorted(found)[-days:]}, said)
+
+
+def _passing_zeros(found: Mapping[int, Decimal]) -> list[int]:
+    """Days of zero with a value before and after, and those at the end that have not lasted for `ZERO_DAYS`."""
+    ordered = sorted(found)
+    valued = [day for day in ordered if found[day] != 0]
+    if not valued:
+        return []
+    is_over = ordered[-1] - valued[-1] >= ZERO_DAYS * DAY_MS
+    return [d for d in ordered if found[d] == 0 and valued[0] < d and (d < valued[-1] or not is_over)]

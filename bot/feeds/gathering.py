@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TypeVar
 
 from bot.domain.market import Missing
-from bot.ports import Unavailable
+from bot.ports import Answered, Unavailable
 
 T = TypeVar("T")
 Answers = tuple[dict[str, T], tuple[Missing, ...]]
@@ -47,16 +47,19 @@ async def gather_each(
 async def gather_all(
     what: str, names: Sequence[str], fetch: Callable[[Sequence[str]], Awaitable[Mapping[str, T]]], *, deadline_ms: int
 ) -> Answers[T]:
-    """One call for all names. When it fails every name is missing, else those that it left out."""
+    """One call for all names. When it fails every name is missing, else those that it left out, each with the reason
+    the answer gives; a reason for a name that came is a note about what was left out of it."""
     if not names:
         return {}, ()
     try:
         async with asyncio.timeout(deadline_ms / 1000):
             answer = await fetch(names)
         why = "the source sent none"
+        notes = answer.notes if isinstance(answer, Answered) else {}
     except Unavailable as error:
-        answer, why = {}, str(error)
+        answer, why, notes = {}, str(error), {}
     except TimeoutError:
-        answer, why = {}, f"no answer within {deadline_ms} ms"
+        answer, why, notes = {}, f"no answer within {deadline_ms} ms", {}
     found = {name: answer[name] for name in names if name in answer}
-    return found, tuple(Missing(f"{what} {name}", why) for name in names if name not in found)
+    missing = [Missing(f"{what} {name}", notes.get(name, why)) for name in names if name not in found]
+    return found, (*missing, *(Missing(f"part of {what} {name}", notes[name]) for name in found if name in notes))

@@ -38,9 +38,10 @@ class SeriesFiles:
         self.names = tuple(files)
         self._files, self._now_ms = dict(files), now_ms
         self._read: dict[str, tuple[tuple[int, int], tuple[tuple[int, Decimal], ...]]] = {}
+        self.notes: dict[str, str] = {}
 
     async def fetch_macro(self, name: str) -> Macro:
-        """What the file told up to now.
+        """What the file told up to now; `notes` says which of its lines were left out.
 
         Raises:
             Unavailable: it cannot be read, or its newest value is too old.
@@ -62,7 +63,11 @@ class SeriesFiles:
         status = path.stat()
         seen = status.st_mtime_ns, status.st_size
         if name not in self._read or self._read[name][0] != seen:
-            self._read[name] = seen, read_series(path)
+            rows, problems = read_lines(path)
+            self._read[name] = seen, rows
+            self.notes.pop(name, None)
+            if problems:
+                self.notes[name] = f"{len(problems)} of its lines left out: {problems[0]}"
         return self._read[name][1]
 
 
@@ -85,6 +90,11 @@ class JoinedMacro:
         self._by_name = {name: source for source in sources for name in source.names}
         self.names = tuple(self._by_name)
 
+    @property
+    def notes(self) -> Mapping[str, str]:
+        """What was left out, by name."""
+        return {name: said for source in self._by_name.values() for name, said in getattr(source, "notes", {}).items()}
+
     async def fetch_macro(self, name: str) -> Macro:
         """See the source's own. Raises Unavailable."""
         return await self._by_name[name].fetch_macro(name)
@@ -97,7 +107,22 @@ def read_series(path: Path) -> tuple[tuple[int, Decimal], ...]:
     `#` are passed over.
 
     Raises:
-        SeriesProblem: it is no such file, or its dates do not rise; with the line.
+        SeriesProblem: it is no such file, or one of its lines cannot be read; with the line.
+        OSError: it cannot be read.
+    """
+    rows, problems = read_lines(path)
+    if problems:
+        raise problems[0]
+    return rows
+
+
+def read_lines(path: Path) -> tuple[tuple[tuple[int, Decimal], ...], list[SeriesProblem]]:
+    """As `read_series`, with a problem for each line that cannot be read or whose date does not rise.
+
+    A running bot goes on with what can be read, in order; of two lines of one date the later counts.
+
+    Raises:
+        SeriesProblem: it is no such file, or no line can be read.
         OSError: it cannot be read.
     """
     try:
@@ -108,18 +133,21 @@ def read_series(path: Path) -> tuple[tuple[int, Decimal], ...]:
     rows = [(number, _cells(line)) for number, line in told]
     if not rows or rows[0][1] != HEADER:
         raise SeriesProblem(f"{path}:{rows[0][0] if rows else 1}: the first line must be {','.join(HEADER)}")
-    found: list[tuple[int, Decimal]] = []
+    found: dict[int, Decimal] = {}
+    latest_ms = 0
+    problems: list[SeriesProblem] = []
     for number, cells in rows[1:]:
         try:
             at_ms, value = _reading(cells)
-        except ValueError as error:
-            raise SeriesProblem(f"{path}:{number}: {error}") from error
-        if found and at_ms <= found[-1][0]:
-            raise SeriesProblem(f"{path}:{number}: {cells[0]} is not after the date before it")
-        found.append((at_ms, value))
+        except (ValueError, OverflowError) as error:
+            problems.append(SeriesProblem(f"{path}:{number}: {error}"))
+            continue
+        if found and at_ms <= latest_ms:
+            problems.append(SeriesProblem(f"{path}:{number}: {cells[0]} is not after the date before it"))
+        found[at_ms], latest_ms = value, at_ms
     if not found:
-        raise SeriesProblem(f"{path}: there is no value in it")
-    return tuple(found)
+        raise problems[0] if problems else SeriesProblem(f"{path}: there is no value in it")
+    return tuple(sorted(found.items())), problems
 
 
 def _cells(line: str) -> list[str]:

@@ -36,6 +36,7 @@ class Past:
     _interest: dict[str, "Watched"] = field(default_factory=dict)
     _funding: dict[str, "Watched"] = field(default_factory=dict)
     _premiums: dict[str, "Watched"] = field(default_factory=dict)
+    _expected: dict[str, int] = field(default_factory=dict)
 
     def joined(self, snapshot: Snapshot) -> Snapshot:
         """The snapshot with the past of its readings; they become part of the past of later ones.
@@ -86,6 +87,10 @@ class Past:
             watched = self._funding.setdefault(symbol, Watched())
             for point in funding.earlier:
                 watched.add(point[0], point)
+            expected_ms = self._expected.get(symbol, 0)
+            if funding.at_ms < expected_ms != funding.next_ms:
+                watched.drop(expected_ms)  # the venue moved the settlement: none took place then
+            self._expected[symbol] = funding.next_ms
             watched.put(funding.next_ms, (funding.next_ms, funding.rate))
 
 
@@ -107,6 +112,11 @@ class Watched:
         """The point of this key."""
         if self._points.get(key) != point:
             self._points[key], self._ordered = point, None
+
+    def drop(self, key: int) -> None:
+        """Forget the point of this key."""
+        if self._points.pop(key, None) is not None:
+            self._ordered = None
 
     def between(self, oldest_ms: int, end_ms: int) -> tuple[Point, ...]:
         """Points in [oldest, end), oldest first. What has become too old is forgotten."""

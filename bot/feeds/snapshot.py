@@ -299,6 +299,8 @@ async def _macro(source: MacroSource | None, deadlines: Deadlines) -> tuple[dict
     """What the source has been set up to tell; what it has not is not missing."""
     if source is None:
         return {}, ()
-    return await gather_each(
+    found, missing = await gather_each(
         "macro", source.names, source.fetch_macro, deadline_ms=deadlines.macro_ms, at_once=deadlines.at_once
     )
+    notes: Mapping[str, str] = getattr(source, "notes", {})
+    return found, (*missing, *(Missing(f"part of macro {name}", notes[name]) for name in found if name in notes))

@@ -3,16 +3,15 @@
 One value per UTC day, fetched rarely and kept; a series that has grown old is missing, never carried on.
 """
 
-import json
-from collections.abc import Callable
-from decimal import Decimal, InvalidOperation
+from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import Any
 
 import aiohttp
 
 from bot.domain.market import Macro
 from bot.domain.money import dec
-from bot.feeds.daily_series import DAY_MS, DailyRules, DailySeries, refuse_constant
+from bot.feeds.daily_series import DailyRules, DailySeries, Days, load_rows, read_days
 from bot.ports import Unavailable
 
 DEFILLAMA = "https://stablecoins.llama.fi"
@@ -33,6 +32,7 @@ class DefiLlamaStablecoins:
         base_url: str = DEFILLAMA,
         rules: DailyRules | None = None,
     ) -> None:
+        self.notes: Mapping[str, str] = {}
         self._days = DailySeries(session, now_ms, base_url, parse_supply, rules)
 
     async def fetch_macro(self, name: str) -> Macro:
@@ -45,30 +45,27 @@ class DefiLlamaStablecoins:
         known = self._days.known(name)
         if not known or self._days.is_old(max(known)):
             raise Unavailable(self._days.failure(name) or "the newest value is too old")
+        note = self._days.left_out(name)
+        self.notes = {name: note} if note else {}
         return Macro(name, "stablecoin supply", "USD", tuple(known), tuple(known.values()))
 
 
-def parse_supply(text: str, days: int) -> dict[int, Decimal]:
-    """Supply by UTC day (its start, ms), the newest `days` of them; the last reading of a day counts.
+def parse_supply(text: str, days: int, now_ms: int) -> Days:
+    """Supply by UTC day (its start, ms), the newest `days` of them; see `read_days` for what is left out.
 
     Reads a list of `{date, totalCirculatingUSD: {peggedUSD, peggedEUR, …}}`.
 
     Raises:
-        ValueError: when the text is something else.
+        ValueError: when the text is something else, or no row can be read.
     """
-    rows = json.loads(text, parse_float=Decimal, parse_constant=refuse_constant)
+    rows = load_rows(text)
     if not isinstance(rows, list) or not rows:
         raise ValueError("no stablecoin series in the answer")
-    result = dict(_reading(row) for row in rows)
-    return {day: result[day] for day in sorted(result)[-days:]}
+    return read_days("stablecoins", rows, _reading, days, now_ms)
 
 
 def _reading(row: Any) -> tuple[int, Decimal]:
-    try:
-        at_ms = int(row["date"]) * 1000
-        value = sum((dec(part) for part in row["totalCirculatingUSD"].values()), Decimal(0))
-    except (AttributeError, KeyError, TypeError, InvalidOperation) as error:
-        raise ValueError(f"a reading of stablecoins cannot be understood: {error!r}") from error
+    value = sum((dec(part) for part in row["totalCirculatingUSD"].values()), Decimal(0))
     if value <= 0:
         raise ValueError(f"a reading of stablecoins is {value}")
-    return at_ms - at_ms % DAY_MS, value
+    return int(row["date"]) * 1000, value

@@ -4,9 +4,8 @@ The series are daily and slow, so they are fetched rarely and kept; a series tha
 because a signal must not rest on yesterday's world without saying so (PLAYBOOK §3).
 """
 
-import json
 from collections.abc import Callable, Mapping, Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
 
@@ -14,8 +13,8 @@ import aiohttp
 
 from bot.domain.market import Tvl
 from bot.domain.money import dec
-from bot.feeds.daily_series import DAY_MS, DailyRules, DailySeries, refuse_constant
-from bot.ports import Unavailable
+from bot.feeds.daily_series import DailyRules, DailySeries, Days, load_rows, read_days
+from bot.ports import Answered, Unavailable
 
 DEFILLAMA = "https://api.llama.fi"
 
@@ -51,16 +50,35 @@ class DefiLlamaTvl:
         result = {name: series for name in names if (series := self._series(name)) is not None}
         if names and not result:
             raise Unavailable(f"TVL of {', '.join(names)}: {self._why(wanted)}")
-        return result
+        notes = {name: note for name in names if (note := self._note(name, is_known=name in result))}
+        return Answered(result, notes)
 
     def _series(self, name: str) -> Tvl | None:
-        """Sum over the days that every part knows; a part that is not known makes the whole unknown."""
-        groups = [self._days.known(part) for part in self._parts.get(name, ())]
-        days = sorted(set.intersection(*(set(group) for group in groups))) if groups else []
+        """Sum over the days that every usable part knows. A part that is not known or old is left out of the whole sum,
+        which stays comparable from day to day; without more than half of its parts the whole is unknown."""
+        parts = self._parts.get(name, ())
+        groups = [self._days.known(part) for part in parts if self._is_usable(part)]
+        if 2 * len(groups) <= len(parts):
+            return None
+        days = sorted(set.intersection(*(set(group) for group in groups)))
         if not days or self._days.is_old(days[-1]):
             return None
         values = tuple(sum((group[day] for group in groups), Decimal(0)) for day in days)
         return Tvl(name, tuple(days), values)
+
+    def _is_usable(self, part: str) -> bool:
+        known = self._days.known(part)
+        return bool(known) and not self._days.is_old(max(known))
+
+    def _note(self, name: str, *, is_known: bool) -> str:
+        """What the sum of a name is without."""
+        parts = self._parts.get(name, ())
+        absent = [part for part in parts if not self._is_usable(part)]
+        said = [f"{part}: {self._days.failure(part) or 'the newest value is too old'}" for part in absent]
+        if is_known:
+            said = [f"without {text}" for text in said]
+            said += [f"{part}: {why}" for part in parts if (why := self._days.left_out(part)) is not None]
+        return "; ".join(said)
 
     def _why(self, parts: Sequence[str]) -> str:
         reasons = [why for part in parts if (why := self._days.failure(part)) is not None]
@@ -78,31 +96,26 @@ class StaticTvl:
         return {name: self._series[name] for name in names if name in self._series}
 
 
-def parse_tvl(text: str, days: int) -> dict[int, Decimal]:
-    """Value by UTC day (its start, ms), the newest `days` of them; the last reading of a day counts.
+def parse_tvl(text: str, days: int, now_ms: int) -> Days:
+    """Value by UTC day (its start, ms), the newest `days` of them; see `read_days` for what is left out.
 
     Reads a list of `{date, tvl}` (chains, all) or an object whose `tvl` lists `{date, totalLiquidityUSD}` (protocols).
 
     Raises:
-        ValueError: when the text is neither.
+        ValueError: when the text is neither, or no row can be read.
     """
-    body = json.loads(text, parse_float=Decimal, parse_constant=refuse_constant)
+    body = load_rows(text)
     rows = body.get("tvl") if isinstance(body, dict) else body
     if not isinstance(rows, list) or not rows:
         raise ValueError("no TVL series in the answer")
-    result = dict(_reading(row) for row in rows)
-    return {day: result[day] for day in sorted(result)[-days:]}
+    return read_days("TVL", rows, _reading, days, now_ms)
 
 
 def _reading(row: Any) -> tuple[int, Decimal]:
-    try:
-        at_ms = int(row["date"]) * 1000
-        value = dec(row["totalLiquidityUSD"] if "totalLiquidityUSD" in row else row["tvl"])
-    except (KeyError, TypeError, InvalidOperation) as error:
-        raise ValueError(f"a TVL reading cannot be understood: {error!r}") from error
+    value = dec(row["totalLiquidityUSD"] if "totalLiquidityUSD" in row else row["tvl"])
     if value < 0:
         raise ValueError(f"a TVL reading is {value}")
-    return at_ms - at_ms % DAY_MS, value
+    return int(row["date"]) * 1000, value
 
 
 def _path_of(part: str) -> str:

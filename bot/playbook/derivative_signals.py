@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from bot.domain.candles import CandleSeries
 from bot.domain.market import Funding, OpenInterest, Premium
+from bot.domain.perp import settlement_hours
 from bot.playbook import indicators
 from bot.playbook.grown import Watched
 from bot.playbook.market_view import PERCENTILE, RANKED_MIN, YEAR_DAYS, Z_SCORE, Signal, View, ranked
@@ -27,7 +28,7 @@ def crowding(view: View) -> Signal | str:
         return "no funding rate of any leader"
     known = [view.snapshot.funding[symbol] for symbol in view.sectors.perp_symbols if symbol in view.snapshot.funding]
     known = [found for found in known if found.interval_hours > 0]
-    past = _past_rates(Same(tuple(f.earlier for f in known), tuple(f.interval_hours for f in known), known))
+    past = _past_rates(Same(tuple(f.earlier for f in known), tuple(f.next_ms for f in known), known))
     age = max(0, *(view.snapshot.at_ms - found.at_ms for found in known))
     value = indicators.mean(rates)
     words = f"leaders' longs {'pay' if value >= 0 else 'receive'} {abs(value):.1%} a year in funding"
@@ -38,12 +39,14 @@ def crowding(view: View) -> Signal | str:
 
 @lru_cache(maxsize=1)
 def _past_rates(of: Same[Sequence[Funding]]) -> tuple[float, ...]:
-    """What longs paid at the settlements that were watched, shares per year; kept while no look has added any."""
-    return tuple(
-        rate * 24 / found.interval_hours * YEAR_DAYS
-        for found in of.subject
-        for rate in _rates_as_floats(found.symbol, found.earlier)
-    )
+    """What longs paid at the settlements that were watched, each over the time it covers, shares per year. Kept while
+    no look has added any."""
+    found = []
+    for funding in of.subject:
+        rates = _rates_as_floats(funding.symbol, funding.earlier)
+        hours = settlement_hours([at_ms for at_ms, _ in funding.earlier], 0, funding.interval_hours)
+        found += [rate * 24 / covered * YEAR_DAYS for rate, covered in zip(rates, hours, strict=True)]
+    return tuple(found)
 
 
 def open_interest(view: View) -> Signal | str:

@@ -1,28 +1,31 @@
 """Funding as decisions see it: an average over settlements, never the flip of a sign (PLAYBOOK §8)."""
 
+from bisect import bisect_left
 from dataclasses import dataclass
 from decimal import Decimal
+from operator import itemgetter
 
 from bot.domain.campaign import Campaign, Leg, Tranche
 from bot.domain.instrument import multiplier_of, token_of
 from bot.domain.market import Funding, Snapshot
 from bot.domain.money import ONE, ZERO
 from bot.domain.order import Purpose
-from bot.domain.perp import basis_annualised
+from bot.domain.perp import basis_annualised, settlement_hours
 from bot.playbook.policy import HOUR_MS
 
 HOURS_PER_YEAR = Decimal(24 * 365)
 WATCHED_MIN = Decimal("0.5")
 _DAY_HOURS = Decimal(24)
+_time = itemgetter(0)
 
 
 @dataclass(frozen=True, slots=True)
 class ExpectedFunding:
     """What a leg that opens a perp position is expected to earn (+) or pay (−) in funding until its planned end.
 
-    `yield_annual` is a share of `notional_quote` per year as this side of the contract sees it, the mean of `rates`
-    rates; `hours` is the planned holding time, a day where none is planned; `basis_annual` is perp against spot in
-    either side's view: positive is contango.
+    `yield_annual` is a share of `notional_quote` per year as this side of the contract sees it: the sum of `rates`
+    rates over the `covered_hours` they cover. `hours` is the planned holding time, a day where none is planned;
+    `basis_annual` is perp against spot in either side's view: positive is contango.
     """
 
     symbol: str
@@ -32,6 +35,7 @@ class ExpectedFunding:
     interval_hours: int
     hours: Decimal
     basis_annual: Decimal | None
+    covered_hours: int = 0
 
     @property
     def per_day_quote(self) -> Decimal:
@@ -43,12 +47,13 @@ class ExpectedFunding:
 
 
 def average_funding(funding: Funding, at_ms: int, hours: int) -> Decimal | None:
-    """Mean rate of the settlements in the last `hours` and of the next one, as a share of notional per year; positive:
-    longs pay shorts. None while less than half of them have been watched: a young average is none."""
-    rates = _rates(funding, at_ms, hours)
-    if funding.interval_hours <= 0 or len(rates) * funding.interval_hours < WATCHED_MIN * hours:
+    """Rates of the settlements in the last `hours` and of the next one over the time they cover, as a share of notional
+    per year, whatever the interval was or is; positive: longs pay shorts. None while less than half of the time has
+    been watched: a young average is none."""
+    if funding.interval_hours <= 0:
         return None
-    return _annual(rates, funding.interval_hours)
+    rates, covered = _rates(funding, at_ms, hours)
+    return None if covered < WATCHED_MIN * hours else _annual(rates, covered)
 
 
 def expected_funding(
@@ -62,15 +67,16 @@ def expected_funding(
     funding = snapshot.funding.get(leg.symbol)
     if funding is None or funding.interval_hours <= 0 or not opens_perp(leg):
         return None
-    rates, side = _rates(funding, snapshot.at_ms, hours), ONE if leg.size_to > 0 else -ONE
+    (rates, covered), side = _rates(funding, snapshot.at_ms, hours), ONE if leg.size_to > 0 else -ONE
     return ExpectedFunding(
         symbol=leg.symbol,
         notional_quote=leg.quote_value,
-        yield_annual=-side * _annual(rates, funding.interval_hours),
+        yield_annual=-side * _annual(rates, covered),
         rates=len(rates),
         interval_hours=funding.interval_hours,
         hours=_planned_hours(leg, tranche, campaign, snapshot.at_ms),
         basis_annual=_basis(leg.symbol, funding.interval_hours, snapshot),
+        covered_hours=covered,
     )
 
 
@@ -79,13 +85,24 @@ def opens_perp(leg: Leg) -> bool:
     return ":" in leg.symbol and abs(leg.size_to) > abs(leg.size_from)
 
 
-def _rates(funding: Funding, at_ms: int, hours: int) -> list[Decimal]:
-    rates = [rate for settled, rate in funding.earlier if at_ms - hours * HOUR_MS <= settled < funding.next_ms]
-    return [*rates, funding.rate]
+def settled_rates(funding: Funding, since_ms: int) -> list[tuple[Decimal, int]]:
+    """(rate, hours it covers) of each settlement since a time and before the next one, oldest first."""
+    earlier = funding.earlier
+    first, end = bisect_left(earlier, since_ms, key=_time), bisect_left(earlier, funding.next_ms, key=_time)
+    start = max(0, first - 1)
+    times = [*(at_ms for at_ms, _ in earlier[start:end]), funding.next_ms]
+    hours = settlement_hours(times, first - start, funding.interval_hours)
+    return [(rate, covered) for (_, rate), covered in zip(earlier[first:end], hours, strict=False)]
 
 
-def _annual(rates: list[Decimal], interval_hours: int) -> Decimal:
-    return sum(rates, ZERO) / len(rates) * HOURS_PER_YEAR / interval_hours
+def _rates(funding: Funding, at_ms: int, hours: int) -> tuple[list[Decimal], int]:
+    """The rates of the settlements in the last `hours` and of the next one, and the hours they cover."""
+    found = [*settled_rates(funding, at_ms - hours * HOUR_MS), (funding.rate, funding.interval_hours)]
+    return [rate for rate, _ in found], sum(covered for _, covered in found)
+
+
+def _annual(rates: list[Decimal], covered_hours: int) -> Decimal:
+    return sum(rates, ZERO) * HOURS_PER_YEAR / covered_hours
 
 
 def _planned_hours(leg: Leg, tranche: Tranche, campaign: Campaign, at_ms: int) -> Decimal:

@@ -109,7 +109,7 @@ async def test_an_answer_that_is_no_series_is_unavailable(llama: Llama, body: st
 
 def test_only_the_newest_days_of_stablecoins_are_kept() -> None:
     rows = [{"date": str(day * 86_400), "totalCirculatingUSD": {"peggedUSD": day}} for day in range(1, 9)]
-    assert parse_supply(json.dumps(rows), 2) == {7 * DAY_MS: 7, 8 * DAY_MS: 8}
+    assert parse_supply(json.dumps(rows), 2, TODAY).values == {7 * DAY_MS: 7, 8 * DAY_MS: 8}
 
 
 def write(folder: Path, *rows: str, head: str = "date,value") -> Path:

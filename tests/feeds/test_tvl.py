@@ -135,16 +135,17 @@ async def test_an_unknown_name_is_unavailable_only_when_nothing_else_was_asked(l
 
 def test_only_the_newest_days_are_kept_and_the_last_reading_of_a_day_counts() -> None:
     rows = [*readings(1, 2, 3), {"date": TODAY // 1000 + 3600, "tvl": 4}]
-    assert parse_tvl(json.dumps(rows), 2) == {TODAY - DAY_MS: 2, TODAY: 4}
+    assert parse_tvl(json.dumps(rows), 2, TODAY + DAY_MS).values == {TODAY - DAY_MS: 2, TODAY: 4}
 
 
 def test_digits_survive() -> None:
-    assert parse_tvl('[{"date": 86400, "tvl": 12345678901.123456789}]', 5) == {DAY_MS: Decimal("12345678901.123456789")}
+    found = parse_tvl('[{"date": 86400, "tvl": 12345678901.123456789}]', 5, TODAY)
+    assert found.values == {DAY_MS: Decimal("12345678901.123456789")}
 
 
 def test_a_negative_value_is_refused() -> None:
     with pytest.raises(ValueError, match="-1"):
-        parse_tvl('[{"date": 86400, "tvl": -1}]', 5)
+        parse_tvl('[{"date": 86400, "tvl": -1}]', 5, TODAY)
 
 
 def test_a_part_that_cannot_be_asked_for_is_refused_when_built() -> None:
