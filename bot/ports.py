@@ -5,7 +5,7 @@ write exactly one request (never retried by any layer).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 from typing import Protocol, TypeVar
@@ -50,6 +50,10 @@ class Unavailable(Exception):
 
 class SetupFailed(Exception):
     """The venue cannot be used as configured: keys, permissions, environment, clock. Says what to do."""
+
+
+class ChecksUnanswered(SetupFailed):
+    """A check at the start got no proper answer; it counts as failed. Asking again later may pass it."""
 
 
 class Rejection(StrEnum):
@@ -135,6 +139,27 @@ class Payment:
     at_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class AccountProblem:
+    """Something about the account or its key that was found by the check named `check`. While a blocking one is there,
+    nothing is opened; `remedy` says what to change."""
+
+    check: str
+    words: str
+    remedy: str
+    is_blocking: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class AccountReview:
+    """What the account checks found. `unanswered` has the checks without a proper answer and why, `skipped` one line
+    for each that the environment cannot be asked."""
+
+    problems: tuple[AccountProblem, ...] = ()
+    unanswered: Mapping[str, str] = field(default_factory=dict)
+    skipped: tuple[str, ...] = ()
+
+
 class Clock(Protocol):
     """Wall clock, UTC milliseconds. Simulations bring their own."""
 
@@ -187,6 +212,11 @@ class Venue(Protocol):
 
     async def fetch_clock_skew(self) -> int:
         """Venue clock minus ours, ms; also used for later stamps."""
+        ...
+
+    async def fetch_account_review(self, max_age_ms: int) -> AccountReview:
+        """The account checks, asked anew unless the latest answers are younger than `max_age_ms`. Never raises
+        Unavailable: a check that gets no proper answer is named in the review."""
         ...
 
     async def fetch_account(self) -> Account: ...

@@ -11,7 +11,9 @@ from dataclasses import dataclass, fields, replace
 from decimal import Decimal
 from typing import Any, TypeVar
 
+from bot.app.account_watch import AccountWatch
 from bot.app.arithmetic import house_arithmetic
+from bot.app.fee_prices import FeePrices
 from bot.app.flows import count_flows
 from bot.app.gate_reading import GateReading, load_gate_reading
 from bot.domain.campaign import Memory, OpenExit, Transfer
@@ -85,6 +87,7 @@ class Parts:
     limits: Limits
     config_digest: str
     starts_small: bool = False
+    account_check_ms: int = 3_600_000
 
 
 class Cycle:
@@ -93,6 +96,8 @@ class Cycle:
     def __init__(self, parts: Parts, *, kill_level: Callable[[], KillLevel]) -> None:
         self.parts = parts
         self.is_canary = parts.starts_small
+        self.account_watch = AccountWatch(parts.venue, parts.account_check_ms)
+        self._fee_prices = FeePrices(parts.venue)
         self._kill_level = kill_level
         self._lock = asyncio.Lock()
         self._failed_turns = 0
@@ -177,7 +182,10 @@ class Cycle:
         parts, kill, started = self.parts, self._kill_level(), time.monotonic()
         resting = self._resting_entries()
         await parts.executor.cancel(self.load_withdrawn(kill))
-        snapshot = in_order(await parts.observer.observe(with_history=kind == "cycle"))
+        observed, _ = await asyncio.gather(
+            parts.observer.observe(with_history=kind == "cycle"), self.account_watch.look()
+        )
+        snapshot = in_order(observed)
         truth = await parts.reconciler.settle(tuple(snapshot.instruments))
         truth = replace(truth, account=in_order(truth.account))
         reader = parts.journal.reader
@@ -194,7 +202,10 @@ class Cycle:
             decision = replace(decision, intents=fit_to_depth(decision.intents, snapshot, parts.limits))
         reading = load_gate_reading(
             reader, parts.venue, snapshot, truth, kill, day_start_ms=memory.day_start_ms,
-            failed_turns=self._failed_turns, is_canary=self.is_canary,
+            failed_turns=self._failed_turns, is_canary=self.is_canary, account_problems=self.account_watch.blocking,
+            fee_prices=await self._fee_prices.look(
+                reader.load_fees(memory.day_start_ms), snapshot, truth.account.quote
+            ),
         )  # fmt: skip
         context = reading.context(snapshot, portfolio, truth.working, decision.memory)
         with house_arithmetic():

@@ -32,7 +32,7 @@ from bot.domain.reason import Reason
 from bot.domain.states import KillLevel, highest
 from bot.execution.journal import JournalError
 from bot.execution.journal_reserve import Reserve
-from bot.ports import SetupFailed, Unavailable
+from bot.ports import ChecksUnanswered, SetupFailed, Unavailable
 from bot.risk import Refused
 
 EXIT_OK, EXIT_ERROR, EXIT_TIMEOUT, EXIT_KILLED, EXIT_MISMATCH, EXIT_CONFIG = 0, 1, 5, 10, 11, 78
@@ -40,6 +40,7 @@ LOOP_BEAT_SECONDS, LOOP_LATE_SECONDS = 1.0, 30.0
 SWITCH_LATE_SECONDS, JOURNAL_LATE_SECONDS = 15.0, 60.0
 START_RETRY_KILLED_SECONDS = 2
 START_RETRY_SECONDS = (1, 2, 5, 10, 30, 60)
+CHECK_ATTEMPTS = 8
 _log = structlog.get_logger("sectorbot.daemon")
 
 
@@ -126,8 +127,9 @@ async def _build_patiently(settings: Settings, switch: Switch, stop: asyncio.Eve
             if not (is_needed and reserve.release()):
                 raise
             _log.critical("journal_reserve_used", why=str(error), what="the disk is full and the switch has to act")
-        except Unavailable as error:
-            if not patient:
+        except (Unavailable, ChecksUnanswered) as error:
+            is_last = isinstance(error, ChecksUnanswered) and attempt + 1 >= CHECK_ATTEMPTS
+            if not patient or (is_last and switch.kill.level() is KillLevel.OFF):
                 raise
             seconds = START_RETRY_SECONDS[min(attempt, len(START_RETRY_SECONDS) - 1)]
             if switch.kill.level() is not KillLevel.OFF:

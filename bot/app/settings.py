@@ -66,6 +66,12 @@ class VenueSettings(BaseModel):
     )
     latency_spread_ms: int = Field(default=1_000, ge=0, le=10_000, description="lengthens every rate-limit window, ms")
     clock_check_seconds: int = Field(default=3_600, ge=60, description="how often the clock skew is measured, seconds")
+    account_check_seconds: int = Field(
+        default=3_600,
+        ge=60,
+        le=86_400,
+        description="how often the settings of account and key are checked again, seconds",
+    )
 
     @field_validator("id")
     @classmethod

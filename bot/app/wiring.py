@@ -177,6 +177,7 @@ def make_venue(settings: Settings, clock: SystemClock | SkippingClock, embedded:
         rules=ConnectionRules(
             receive_window_ms=settings.execution.receive_window_ms,
             latency_spread_ms=settings.venue.latency_spread_ms,
+            trades=settings.mode == "trade",
             cache_folder=settings.state_directory / "cache" if embedded is None else None,
             seams=seams,
         ),
@@ -267,6 +268,7 @@ def _assemble(
         limits=settings.risk,
         config_digest=settings.digest,
         starts_small=is_start_small(settings),
+        account_check_ms=settings.venue.account_check_seconds * 1000,
     )
     cycle = Cycle(parts, kill_level=kill.level)
     return App(settings, clock, venue, journal, cycle, kill, watcher, session)

@@ -34,6 +34,8 @@ class Reason(StrEnum):
     FUNDING_DEAR = "funding_dear"
     ENTRY_WAITS = "entry_waits"
     LEG_GIVEN_UP = "leg_given_up"
+    LEG_REFUSED = "leg_refused"
+    HEDGE_LATE = "hedge_late"
     PHASE_WAITS = "phase_waits"
     EXIT_STOP = "exit_stop"
     EXIT_TARGET = "exit_target"
@@ -91,6 +93,8 @@ class Reason(StrEnum):
     SELF_CROSS = "self_cross"
     RESTS_UNATTENDED = "rests_unattended"
     FEE_BUDGET = "fee_budget"
+    FEES_UNKNOWN = "fees_unknown"
+    ACCOUNT_SETTING = "account_setting"
     # execution and reconciliation
     ORDER_REJECTED = "order_rejected"
     ORDER_IN_DOUBT = "order_in_doubt"

@@ -84,8 +84,26 @@ def old_doubt(context: RiskContext, limits: Limits) -> Note | None:
     return _note(Reason.DOUBT_OLD, words, age_ms=age_ms, limit_ms=limits.doubt_age_max_ms)
 
 
+def account_setting(context: RiskContext, limits: Limits) -> Note | None:
+    """A setting of the account or its key that must be put right by a person."""
+    del limits
+    if not context.account_problems:
+        return None
+    return _note(Reason.ACCOUNT_SETTING, f"{'; '.join(context.account_problems)}; entries stop until it is set right")
+
+
+def fees_unknown(context: RiskContext, limits: Limits) -> Note | None:
+    """Fees in assets without a price: they count nothing against the fee budget, so only so many may be paid."""
+    count, limit = context.fees_unknown, limits.fees_unknown_max
+    if count <= limit:
+        return None
+    words = f"{count} fills of the day paid a fee in an asset without a price; entries stop above {limit}"
+    return _note(Reason.FEES_UNKNOWN, words, count=count, limit=limit)
+
+
 BREAKERS: tuple[Breaker, ...] = (
     daily_loss, drawdown, repeated_execution, reject_rate, slow_venue, lost_readings, old_doubt,
+    account_setting, fees_unknown,
 )  # fmt: skip
 
 

@@ -31,7 +31,8 @@ class RiskContext:
     `executed_lately` counts the orders that executed within an hour by instrument and direction (`executed_key`).
     `hedges` maps a perp to the sector it covers. `latency_ms` is the median time of the venue's answers of this turn,
     `failed_turns` how many turns in a row came to nothing before it. `is_canary`: no entry has been carried out since
-    the start.
+    the start. `account_problems` are settings of the account with which nothing may be opened; `fees_unknown` counts
+    the fills of the UTC day that paid a fee in an asset without a price.
     """
 
     now_ms: int
@@ -54,6 +55,8 @@ class RiskContext:
     failed_turns: int = 0
     executed_lately: Mapping[str, int] = field(default_factory=dict)
     is_canary: bool = False
+    account_problems: tuple[str, ...] = ()
+    fees_unknown: int = 0
 
 
 class Effect(StrEnum):

@@ -93,6 +93,12 @@ class Limits(BaseModel):
     fees_max_day: Decimal = Field(
         default=Decimal("0.005"), ge=0, le=1, description="fees per UTC day beyond which entries stop, share of equity"
     )
+    fees_unknown_max: int = Field(
+        default=10,
+        ge=0,
+        le=10_000,
+        description="fills per UTC day with a fee in an asset without a price beyond which entries stop, count",
+    )
     orders_per_day_max: int = Field(default=1_000, ge=1, le=100_000, description="orders sent per UTC day, count")
     orders_per_minute_max: int = Field(default=60, ge=1, le=1_000, description="orders sent per minute, count")
     fills_per_minute_max: int = Field(

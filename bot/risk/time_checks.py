@@ -118,6 +118,14 @@ def check_doubt_age(case: Case) -> Note | None:
     return _broken(case, breakers.old_doubt)
 
 
+def check_account_settings(case: Case) -> Note | None:
+    return _broken(case, breakers.account_setting)
+
+
+def check_unknown_fees(case: Case) -> Note | None:
+    return _broken(case, breakers.fees_unknown)
+
+
 def _broken(case: Case, breaker: Breaker) -> Note | None:
     note = breaker(case.context, case.limits)
     return note and replace(note, words=f"{case.intent.symbol}: {note.words}", subject=case.intent.id)

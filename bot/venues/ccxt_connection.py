@@ -51,7 +51,8 @@ class ConnectionRules:
     """Numbers of the connection.
 
     `timeout_ms` is not below 15 s: the venue's own back end gives up after 10 s and says so, and that answer is worth
-    more than a time-out of ours. `latency_spread_ms` lengthens every rate-limit window.
+    more than a time-out of ours. `latency_spread_ms` lengthens every rate-limit window. `trades`: orders are meant to
+    be sent, so a key that may not trade is refused.
     """
 
     receive_window_ms: int | None = None
@@ -60,6 +61,7 @@ class ConnectionRules:
     read_attempts: int = 3
     cache_folder: Path | None = None
     cache_max_age_ms: int = 6 * 3_600_000
+    trades: bool = True
     seams: Seams = Seams()
 
     def __post_init__(self) -> None:

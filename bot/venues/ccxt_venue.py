@@ -3,29 +3,19 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
-from typing import Any
 
 import aiohttp
 
 from bot.domain.candles import CandleSeries
-from bot.domain.instrument import Instrument, Kind
+from bot.domain.instrument import Instrument
 from bot.domain.market import Book, Funding, OpenInterest, Quote
 from bot.domain.order import Fill
 from bot.domain.portfolio import Account
-from bot.ports import (
-    Clock,
-    Lane,
-    OrderReport,
-    OrderRequest,
-    Payment,
-    Rejection,
-    SetupFailed,
-    Unavailable,
-)
+from bot.ports import AccountReview, ChecksUnanswered, Clock, Lane, OrderReport, OrderRequest, Payment, SetupFailed
+from bot.venues.account_checks import AccountChecks
 from bot.venues.ccxt_connection import Connection, ConnectionRules, Credentials, Seams
 from bot.venues.ccxt_orders import Writes
 from bot.venues.ccxt_reads import Reads
-from bot.venues.errors import ReadRefused
 from bot.venues.profiles import Profile
 
 __all__ = ["CcxtVenue", "ConnectionRules", "Credentials", "Seams"]
@@ -63,6 +53,9 @@ class CcxtVenue:
             rules=rules,
         )
         self._reads, self._writes = Reads(self._link), Writes(self._link)
+        self._checks = AccountChecks(self._link, account=account, trades=rules.trades)
+        self._review: AccountReview | None = None
+        self._reviewed_ms = 0
         self._leverage_max: Mapping[str, Decimal] = {}
         self.id, self.environment, self.account_name = profile.id, environment, account
         self.has_transfers = self._link.environment.has_transfers
@@ -74,11 +67,11 @@ class CcxtVenue:
         return self._link.clock_skew_ms
 
     async def open(self) -> None:
-        """Connect, verify the environment, measure the clock and try the keys."""
+        """Connect, verify the environment, measure the clock and check account and key."""
         try:
             await self._link.open()
             if self._link.has_keys:
-                await self._check_keys()
+                await self._check_account()
         except BaseException:
             await self._link.close()
             raise
@@ -104,6 +97,14 @@ class CcxtVenue:
 
     async def fetch_clock_skew(self) -> int:
         return await self._link.measure_clock()
+
+    async def fetch_account_review(self, max_age_ms: int) -> AccountReview:
+        if not self._link.has_keys:
+            return AccountReview()
+        if self._review is None or abs(self.now_ms() - self._reviewed_ms) >= max_age_ms:
+            self._review = await self._checks.review()
+            self._reviewed_ms = self.now_ms()
+        return self._review
 
     async def fetch_account(self) -> Account:
         return await self._reads.fetch_account()
@@ -159,49 +160,15 @@ class CcxtVenue:
     async def move_margin(self, symbol: str, amount: Decimal) -> None:
         await self._writes.move_margin(symbol, amount)
 
-    async def _check_keys(self) -> None:
-        """Read both wallets, the position mode and the key's own rights; refuse with clear words."""
-        exchange, kinds = self._link.exchange, self._link.environment.kinds
-        if Kind.SPOT in kinds:
-            await self._try_key("spot", exchange.privateGetAccount, {"omitZeroBalances": "true"})
-        if Kind.PERP in kinds:
-            await self._try_key("futures", exchange.fapiPrivateV3GetAccount, {})
-            mode = await self._ask(exchange.fapiPrivateGetPositionSideDual)
-            if mode.get("dualSidePosition") in (True, "true"):
-                raise SetupFailed(
-                    f"the futures account of {self.id} is in hedge mode; switch it to one-way mode in the venue's "
-                    "futures preferences and start again"
-                )
-        if self._link.environment.has_transfers:
-            rights = await self._ask(exchange.sapiGetAccountApiRestrictions)
-            if rights.get("enableWithdrawals") in (True, "true"):
-                raise SetupFailed(
-                    f"the API key of account {self.account_name!r} may withdraw; a trading key must not. Remove the "
-                    f"withdrawal permission at {self.id} or make a new key"
-                )
-            if rights.get("enableFutures") in (False, "false"):
-                raise SetupFailed(
-                    f"the API key of account {self.account_name!r} has no futures permission; enable it at {self.id}"
-                )
-
-    async def _try_key(self, wallet: str, call: Callable[[Any], Any], params: Mapping[str, Any]) -> None:
-        try:
-            await self._link.read(lambda: call(dict(params)))
-        except ReadRefused as error:
-            if error.kind is not Rejection.AUTHENTICATION:
-                raise
-            keys = self._link.environment.keys_from
-            advice = f"; keys of this environment come from {keys}" if keys else ""
-            raise SetupFailed(
-                f"{self.id} refuses the API key of account {self.account_name!r} for its {wallet} wallet "
-                f"({error.code} {error.message}): check key, secret, allowed IP addresses and the {wallet} "
-                f"permission{advice}"
-            ) from error
-
-    async def _ask(self, call: Callable[[Any], Any]) -> Mapping[str, Any]:
-        """An answer that is nice to have: an environment that lacks the endpoint does not stop the start."""
-        try:
-            answer = await self._link.read(lambda: call({}))
-        except Unavailable:
-            return {}
-        return answer if isinstance(answer, dict) else {}
+    async def _check_account(self) -> None:
+        """Refuse an account or key that is not as it must be, and one that could not be checked."""
+        review = await self.fetch_account_review(0)
+        blocking = [problem for problem in review.problems if problem.is_blocking]
+        if blocking:
+            raise SetupFailed("; ".join(f"{problem.words}: {problem.remedy}" for problem in blocking))
+        if review.unanswered:
+            raise ChecksUnanswered(
+                f"account {self.account_name!r} of {self.id} could not be checked, which is not passed: "
+                f"{'; '.join(review.unanswered.values())}. Try again later, or see whether the key may read this and "
+                "the venue's status page"
+            )

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from bot.domain.candles import CandleSeries
 from bot.domain.instrument import Instrument
 from bot.domain.market import Book, Funding, OpenInterest, Quote
-from bot.ports import Clock, Lane, Rejection, Unavailable, VenueRejected
+from bot.ports import AccountReview, Clock, Lane, Rejection, Unavailable, VenueRejected
 from bot.simex.engine.exchange import Exchange
 from bot.simex.engine.refusal import Refusal
 from bot.venues.engine_account import EngineAccount
@@ -56,6 +56,11 @@ class EngineVenue(EngineAccount):
 
     async def fetch_clock_skew(self) -> int:
         return 0
+
+    async def fetch_account_review(self, max_age_ms: int) -> AccountReview:
+        """The engine's accounts have no settings that could be wrong."""
+        del max_age_ms
+        return AccountReview()
 
     async def fetch_instruments(self, symbols: Sequence[str] | None = None) -> Mapping[str, Instrument]:
         known = self._advanced().instruments

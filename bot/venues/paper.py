@@ -14,7 +14,7 @@ from bot.domain.market import Book, Funding, OpenInterest, Quote
 from bot.domain.money import ZERO
 from bot.domain.order import OrderType
 from bot.domain.portfolio import Account, Position
-from bot.ports import Lane, Rejection, SetupFailed, Unavailable, Venue, VenueRejected
+from bot.ports import AccountReview, Lane, Rejection, SetupFailed, Unavailable, Venue, VenueRejected
 from bot.simex.engine.exchange import Exchange
 from bot.simex.engine.refusal import Refusal
 from bot.simex.engine.types import NewOrder
@@ -79,6 +79,9 @@ class PaperVenue(EngineAccount):
 
     async def fetch_clock_skew(self) -> int:
         return await self._data.fetch_clock_skew()
+
+    async def fetch_account_review(self, max_age_ms: int) -> AccountReview:
+        return await self._data.fetch_account_review(max_age_ms)
 
     async def fetch_quotes(self, symbols: Sequence[str]) -> Mapping[str, Quote]:
         quotes = await self._data.fetch_quotes(symbols)

@@ -90,11 +90,14 @@ def balances(account: Row) -> Mapping[str, Balance]:
 
 
 def perp_wallet(account: Row, quote: str) -> tuple[Decimal, Decimal]:
-    """(wallet balance without unrealised profit, free margin) of the quote asset in the perp wallet."""
-    for row in account.get("assets", ()):
+    """(wallet balance without unrealised profit, free margin) of the quote asset in the perp wallet.
+
+    The account's totals are over all assets, so they are never taken for ours: without a row there is nothing of it.
+    """
+    for row in account["assets"]:
         if row["asset"] == quote:
             return number(row["walletBalance"]), number(row["availableBalance"])
-    return number(account["totalWalletBalance"]), number(account["availableBalance"])
+    return Decimal(0), Decimal(0)
 
 
 def position(row: Row, symbol: str, leverage: Decimal | None = None) -> Position:

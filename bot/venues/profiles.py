@@ -35,7 +35,8 @@ class BucketSpec:
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentSpec:
-    """One way to reach the venue. A ccxt instance with a URL outside `hosts` is refused."""
+    """One way to reach the venue. A ccxt instance with a URL outside `hosts` is refused. `checks` are the account
+    checks (`account_checks.CHECKS`) that it can be asked."""
 
     name: str
     switch: Switch
@@ -44,6 +45,7 @@ class EnvironmentSpec:
     has_transfers: bool = False
     needs_session: bool = False
     keys_from: str = ""
+    checks: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,13 @@ _PRODUCTION = frozenset(
 _DEMO = frozenset({"demo-api.binance.com", "demo-fapi.binance.com", "demo-dapi.binance.com"})
 _SPOT_TESTNET = frozenset({"testnet.binance.vision", "testnet.binancefuture.com"})
 
+_SPOT_CHECKS = frozenset({"spot_account"})
+_FUTURES_CHECKS = frozenset({"futures_account", "position_mode", "assets_mode"})
+_TEST_CHECKS = (
+    _SPOT_CHECKS | _FUTURES_CHECKS
+)  # the test environments have no wallet endpoints, which tell a key's rights
+_ALL_CHECKS = _TEST_CHECKS | {"key_rights"}
+
 _SPOT_ORDER = {WEIGHT: 1, "orders_10s": 1, "raw": 1}
 _USDM_ORDER = {"orders_10s": 1, "orders_1m": 1}
 
@@ -93,17 +102,25 @@ BINANCE = Profile(
     id="binance",
     ccxt_id="binance",
     environments={
-        "sim": EnvironmentSpec("sim", Switch.NONE, _PRODUCTION, has_transfers=True, needs_session=True),
-        "testnet": EnvironmentSpec("testnet", Switch.DEMO, _DEMO, keys_from="demo.binance.com"),
+        "sim": EnvironmentSpec(
+            "sim", Switch.NONE, _PRODUCTION, has_transfers=True, needs_session=True, checks=_ALL_CHECKS
+        ),
+        "testnet": EnvironmentSpec("testnet", Switch.DEMO, _DEMO, keys_from="demo.binance.com", checks=_TEST_CHECKS),
         "spot-testnet": EnvironmentSpec(
             "spot-testnet",
             Switch.SANDBOX,
             _SPOT_TESTNET,
             kinds=frozenset({Kind.SPOT}),
             keys_from="testnet.binance.vision",
+            checks=_SPOT_CHECKS,
         ),
         "mainnet": EnvironmentSpec(
-            "mainnet", Switch.NONE, _PRODUCTION, has_transfers=True, keys_from="www.binance.com, API management"
+            "mainnet",
+            Switch.NONE,
+            _PRODUCTION,
+            has_transfers=True,
+            keys_from="www.binance.com, API management",
+            checks=_ALL_CHECKS,
         ),
     },
     test_environment="testnet",
@@ -146,6 +163,8 @@ BINANCE = Profile(
         ("POST", "fapiPrivate", "order"): _USDM_ORDER,
         ("POST", "fapiPrivate", "algoOrder"): _USDM_ORDER,
         ("GET", "fapiPrivateV3", "account"): {WEIGHT: 5},
+        ("GET", "fapiPrivate", "positionSide/dual"): {WEIGHT: 30},
+        ("GET", "fapiPrivate", "multiAssetsMargin"): {WEIGHT: 30},
         ("GET", "fapiPrivateV3", "positionRisk"): {WEIGHT: 5},
         ("GET", "fapiPublic", "fundingInfo"): {WEIGHT: 1, "funding": 1},
         ("GET", "fapiPublic", "fundingRate"): {WEIGHT: 1, "funding": 1},

@@ -17,6 +17,7 @@ from bot.domain.market import Book, Funding, OpenInterest, Quote
 from bot.domain.order import Fill, OrderType, TimeInForce
 from bot.domain.portfolio import Account, Balance, Position
 from bot.ports import (
+    AccountReview,
     Lane,
     OrderReport,
     OrderRequest,
@@ -127,6 +128,10 @@ class ScriptedVenue:
     async def fetch_clock_skew(self) -> int:
         self.calls.append("fetch_clock_skew")
         return 0
+
+    async def fetch_account_review(self, max_age_ms: int) -> AccountReview:
+        del max_age_ms
+        return AccountReview()
 
     async def fetch_account(self) -> Account:
         self._reachable("fetch_account")

@@ -18,6 +18,8 @@ TROUBLES: dict[Reason, RiskContext] = {
     Reason.REJECT_RATE: context(rejections=11),
     Reason.VENUE_SLOW: context(latency_ms=5_001),
     Reason.READINGS_LOST: context(snapshot=snapshot(quotes={})),
+    Reason.ACCOUNT_SETTING: context(account_problems=("hedge mode: switch it off",)),
+    Reason.FEES_UNKNOWN: context(fees_unknown=11),
     Reason.DOUBT_OLD: context(working=(working(buy(), OrderState.IN_DOUBT, sent_ms=NOW - 300_001),)),
 }
 
@@ -30,7 +32,7 @@ def test_nothing_has_tripped_in_an_ordinary_world() -> None:
 def test_a_breaker_speaks_without_any_intent_and_says_its_numbers(reason: Reason) -> None:
     (note,) = tripped(TROUBLES[reason], Limits())
     assert note.reason is reason
-    assert any(name.startswith("limit") for name in note.numbers)
+    assert any(name.startswith("limit") for name in note.numbers) or reason is Reason.ACCOUNT_SETTING
 
 
 def test_every_breaker_is_tripped_by_some_trouble() -> None:

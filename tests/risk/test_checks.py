@@ -287,6 +287,15 @@ ROWS: dict[str, Row] = {
         Reason.FEE_BUDGET, buy(), buy(),
         lambda: context(fees_today_quote=D("524.6")), lambda: context(fees_today_quote=D("524.4")),
     ),
+    "fees without a price": Row(
+        Reason.FEES_UNKNOWN, buy(), buy(), lambda: context(fees_unknown=11), lambda: context(fees_unknown=10),
+    ),
+    "account setting": Row(
+        Reason.ACCOUNT_SETTING, buy(), sell(), *[lambda: context(account_problems=("hedge mode",))] * 2,
+    ),
+    "hedge with a wrong account setting": Row(
+        Reason.ACCOUNT_SETTING, hedge(), hedge(), lambda: context(account_problems=("hedge mode",)),
+    ),
     "canary": Row(
         Reason.CANARY_SIZE, buy(500), buy(499), *[lambda: context(is_canary=True)] * 2, limits=wide(canary_quote=D(500))
     ),

@@ -11,6 +11,7 @@ from bot.domain.market import Book, Funding, OpenInterest, Quote
 from bot.domain.order import Fill
 from bot.domain.portfolio import Account
 from bot.ports import (
+    AccountReview,
     Clock,
     Lane,
     OrderReport,
@@ -68,6 +69,10 @@ class FaultyVenue:
     async def fetch_clock_skew(self) -> int:
         self._skew_ms = await self._port.ask(self._measure)
         return self._skew_ms
+
+    async def fetch_account_review(self, max_age_ms: int) -> AccountReview:
+        del max_age_ms
+        return AccountReview()
 
     def _measure(self) -> int:
         return self._wire.now_ms() - self._clock.now_ms()

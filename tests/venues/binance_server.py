@@ -123,6 +123,7 @@ def defaults() -> dict[tuple[str, str], Any]:
         },
         ("GET", "/fapi/v3/positionRisk"): [],
         ("GET", "/fapi/v1/positionSide/dual"): {"dualSidePosition": False},
+        ("GET", "/fapi/v1/multiAssetsMargin"): {"multiAssetsMargin": False},
         ("GET", "/sapi/v1/account/apiRestrictions"): {"enableWithdrawals": False, "enableFutures": True},
         ("GET", "/fapi/v1/leverageBracket"): [
             {

@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 
 from bot.domain.instrument import Kind
-from bot.ports import SetupFailed, Unavailable
+from bot.ports import ChecksUnanswered, SetupFailed, Unavailable
 from bot.venues.ccxt_connection import verify_hosts
 from bot.venues.ccxt_loader import CCXT_VERSION, load_exchange_class
 from bot.venues.ccxt_venue import CcxtVenue, ConnectionRules, Credentials
 from bot.venues.errors import ReadRefused
 from bot.venues.instruments_cache import InstrumentsCache
 from bot.venues.profiles import BINANCE, PROFILES
-from tests.venues.binance_server import NOW_MS, SECRET, BinanceServer, refusal
+from tests.venues.binance_server import NOW_MS, SECRET, BinanceServer, Canned, Hit, refusal
 from tests.venues.conftest import SYMBOLS, HandClock
 
 INFO = [("GET", "/api/v3/exchangeInfo"), ("GET", "/fapi/v1/exchangeInfo")]
@@ -126,6 +126,13 @@ async def test_the_skew_is_taken_from_the_fastest_of_three_answers(
             "withdrawal permission",
         ),
         (("GET", "/sapi/v1/account/apiRestrictions"), {"enableFutures": False}, "no futures permission"),
+        (("GET", "/fapi/v1/multiAssetsMargin"), {"multiAssetsMargin": True}, "single-asset mode"),
+        (
+            ("GET", "/sapi/v1/account/apiRestrictions"),
+            {"enableWithdrawals": False, "enableFutures": True, "enablePortfolioMarginTrading": True},
+            "leave portfolio margin",
+        ),
+        (("GET", "/api/v3/account"), {"canTrade": False, "balances": []}, "may not trade"),
     ],
 )
 async def test_a_key_that_cannot_or_must_not_trade_is_refused(
@@ -142,12 +149,118 @@ async def test_a_wrong_secret_is_refused(make_venue: Callable[..., CcxtVenue]) -
         await make_venue(credentials=Credentials("key", "another secret")).open()
 
 
-async def test_endpoints_an_environment_lacks_do_not_stop_the_start(
+CHECKS = [
+    ("GET", "/api/v3/account"),
+    ("GET", "/fapi/v3/account"),
+    ("GET", "/fapi/v1/positionSide/dual"),
+    ("GET", "/fapi/v1/multiAssetsMargin"),
+    ("GET", "/sapi/v1/account/apiRestrictions"),
+]
+NO_ANSWERS = {
+    "internal error": refusal(-1000, "An unknown error occurred while processing the request.", 500),
+    "bad gateway": Canned(502, "<html>bad gateway</html>", content_type="text/html"),
+    "page under 200": Canned(200, "<html>maintenance</html>", content_type="text/html"),
+    "not found": Canned(404, "<html>no such route</html>", content_type="text/html"),
+    "limit": refusal(-1003, "Too many requests.", 429, **{"Retry-After": "1"}),
+    "long limit": refusal(-1003, "Too many requests.", 429, **{"Retry-After": "86400"}),
+    "empty": Canned(200, ""),
+    "empty object": {},
+    "empty list": [],
+    "null": Canned(200, "null"),
+    "a word": Canned(200, '"ok"'),
+    "another shape": {"data": {"dualSidePosition": False, "enableWithdrawals": False}},
+    "null fields": dict.fromkeys(
+        ("balances", "assets", "dualSidePosition", "multiAssetsMargin", "enableWithdrawals", "enableFutures")
+    ),
+    "numbers for flags": dict.fromkeys(
+        ("balances", "assets", "dualSidePosition", "multiAssetsMargin", "enableWithdrawals", "enableFutures"), 0
+    ),
+}
+
+
+@pytest.mark.parametrize("shape", NO_ANSWERS)
+@pytest.mark.parametrize("route", CHECKS)
+async def test_a_check_without_a_proper_answer_is_asked_again_and_then_refused(
+    route: tuple[str, str], shape: str, make_venue: Callable[..., CcxtVenue], server: BinanceServer
+) -> None:
+    server.answers[route] = NO_ANSWERS[shape]
+    with pytest.raises(ChecksUnanswered, match=r"not passed.*Try again later") as caught:
+        await make_venue().open()
+    assert SECRET not in str(caught.value)
+    assert server.count(*route) > 1 or shape == "long limit"
+
+
+@pytest.mark.parametrize("route", CHECKS)
+async def test_a_check_that_is_answered_at_the_second_try_is_passed(
+    route: tuple[str, str], make_venue: Callable[..., CcxtVenue], server: BinanceServer
+) -> None:
+    proper, seen = server.answers[route], list[int]()
+
+    def answer(hit: Hit) -> object:
+        seen.append(1)
+        return {} if len(seen) == 1 else proper
+
+    server.answers[route] = answer
+    await make_venue().open()
+    assert len(seen) == 2
+
+
+async def test_what_an_environment_cannot_be_asked_is_said_and_not_asked(
     make_venue: Callable[..., CcxtVenue], server: BinanceServer
 ) -> None:
     del server.answers["GET", "/sapi/v1/account/apiRestrictions"]
-    del server.answers["GET", "/fapi/v1/positionSide/dual"]
-    await make_venue().open()
+    venue = make_venue(environment="testnet")
+    await venue.open()
+    (line,) = (await venue.fetch_account_review(60_000)).skipped
+    assert "rights of the API key" in line
+    assert not any(hit.path.startswith("/sapi") for hit in server.hits)
+
+
+async def test_other_quote_currencies_are_named_and_never_taken_for_ours(
+    make_venue: Callable[..., CcxtVenue], server: BinanceServer
+) -> None:
+    spot = {"canTrade": True, "balances": [{"asset": "USDC", "free": "5", "locked": "2.5"}]}
+    assets = [{"asset": "USDC", "walletBalance": "100000", "availableBalance": "100000"}]
+    server.answers["GET", "/api/v3/account"] = spot
+    server.answers["GET", "/fapi/v3/account"] = {
+        "totalWalletBalance": "100000", "availableBalance": "100000", "assets": assets,
+    }  # fmt: skip
+    venue = make_venue()
+    await venue.open()
+    problems = (await venue.fetch_account_review(60_000)).problems
+    assert [problem.is_blocking for problem in problems] == [False, False]
+    assert "7.5 USDC" in problems[0].words
+    assert "100000 USDC" in problems[1].words
+    account = await venue.fetch_account()
+    assert not any((account.perp_wallet, account.perp_free, account.cash))
+
+
+async def test_a_review_is_asked_again_once_its_answers_are_old_and_finds_what_was_changed(
+    make_venue: Callable[..., CcxtVenue], server: BinanceServer, clock: HandClock
+) -> None:
+    venue = make_venue()
+    await venue.open()
+    server.answers["GET", "/fapi/v1/multiAssetsMargin"] = {"multiAssetsMargin": "true"}
+    assert (await venue.fetch_account_review(3_600_000)).problems == ()
+    clock.value_ms += 3_600_000
+    (problem,) = (await venue.fetch_account_review(3_600_000)).problems
+    assert problem.is_blocking
+    assert "multi-assets mode" in problem.words
+    assert "single-asset mode" in problem.remedy
+
+
+@pytest.mark.parametrize("trades", [True, False])
+async def test_a_key_that_may_only_read_is_refused_where_orders_are_meant_to_be_sent(
+    trades: bool, make_venue: Callable[..., CcxtVenue], server: BinanceServer
+) -> None:
+    rights = {"enableWithdrawals": False, "enableFutures": True, "enableSpotAndMarginTrading": False}
+    server.answers["GET", "/sapi/v1/account/apiRestrictions"] = rights
+    venue = make_venue(rules=ConnectionRules(trades=trades))
+    if not trades:
+        await venue.open()
+        return
+    with pytest.raises(SetupFailed, match="no permission for spot trading"):
+        await venue.open()
 
 
 async def test_a_venue_that_is_down_is_unavailable_and_leaves_nothing_open(
