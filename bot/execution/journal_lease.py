@@ -73,12 +73,16 @@ def take_lease(db: Database, path: Path, *, account: str, now_ms: int) -> None:
                 path, f"belongs to account {owner!r}, not {account!r}", "give every account a journal of its own"
             )
         age_ms = now_ms - renewed_ms
-        if not is_released and host != socket.gethostname() and 0 <= age_ms < LEASE_MS:
-            raise JournalBusy(
-                path,
-                f"is in use by process {pid} on host {host} (seen {age_ms // 1000} s ago)",
-                f"{_REMEDY}; if it is dead, try again in {(LEASE_MS - age_ms) // 1000 + 1} s",
-            )
+        if not is_released and host != socket.gethostname() and age_ms < LEASE_MS:
+            # A stamp from the future is one of a host whose clock is ahead: nothing says that the host is dead.
+            seen = f"seen {age_ms // 1000} s ago" if age_ms >= 0 else f"its clock is {-age_ms // 1000} s ahead of ours"
+            again = f"if it is dead, try again in {(LEASE_MS - age_ms) // 1000 + 1} s"
+            if age_ms < -LEASE_MS:
+                again += (
+                    ", or synchronise the clocks of both hosts; a lease that is surely over is given back with "
+                    f"`sqlite3 {path} 'UPDATE lease SET is_released = 1'`"
+                )
+            raise JournalBusy(path, f"is in use by process {pid} on host {host} ({seen})", f"{_REMEDY}; {again}")
     db.execute(
         "INSERT OR REPLACE INTO lease (id, account, pid, host, opened_ms, renewed_ms, is_released)"
         " VALUES (1, ?, ?, ?, ?, ?, 0)",

@@ -287,6 +287,21 @@ async def test_the_lease_of_another_host_is_believed_until_it_runs_out(tmp_path:
     await later.close()
 
 
+@pytest.mark.parametrize("behind_ms", [1, LEASE_MS - 1, LEASE_MS + 1, 86_400_000])
+async def test_a_lease_stamped_by_a_clock_ahead_of_ours_is_believed(tmp_path: Path, behind_ms: int) -> None:
+    path = tmp_path / "j.db"
+    await (await opened(path)).close()
+    connection = sqlite3.connect(path)
+    connection.execute("UPDATE lease SET host = 'elsewhere', pid = 4711, is_released = 0")
+    connection.commit()
+    with pytest.raises(JournalBusy, match=r"host elsewhere \(its clock is .* ahead of ours\)"):
+        await Journal.open(path, account="main", now_ms=lambda: START_MS - behind_ms)
+    connection.execute("UPDATE lease SET is_released = 1")
+    connection.commit()
+    connection.close()
+    await (await Journal.open(path, account="main", now_ms=lambda: START_MS - behind_ms)).close()
+
+
 async def test_an_idle_daemon_keeps_its_lease(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bot.execution.journal_writer.HEARTBEAT_SECONDS", 0.005)
     times = itertools.count(START_MS, 1_000)
