@@ -9,7 +9,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from bot.domain.order import Fill
 from bot.domain.portfolio import Account, Position
-from bot.ports import OrderReport, OrderRequest, Payment, Rejection, ReportState, VenueRejected
+from bot.ports import OrderReport, OrderRequest, Payment, Rejection, ReportState, Unavailable, VenueRejected
 from bot.simex.engine.exchange import Exchange
 from bot.simex.engine.refusal import Refusal, RefusalReason
 from bot.simex.engine.types import IncomeKind, NewOrder, OrderStatus, SimOrder, SimTrade
@@ -22,6 +22,7 @@ _R, _K = RefusalReason, Rejection
 _REJECTIONS: Mapping[RefusalReason, Rejection] = {
     _R.UNKNOWN_SYMBOL: _K.OTHER,
     _R.MARKET_CLOSED: _K.MARKET_CLOSED,
+    _R.SYMBOL_CLOSED: _K.MARKET_CLOSED,
     _R.BAD_REQUEST: _K.OTHER,
     _R.PRECISION: _K.FILTER,
     _R.PRICE_FILTER: _K.FILTER,
@@ -71,6 +72,9 @@ _STATES = {
     OrderStatus.FILLED: ReportState.FILLED,
     OrderStatus.CANCELED: ReportState.CANCELED,
     OrderStatus.EXPIRED: ReportState.EXPIRED,
+    OrderStatus.EXPIRED_IN_MATCH: ReportState.EXPIRED,
+    OrderStatus.PENDING_NEW: ReportState.OPEN,
+    OrderStatus.PENDING_CANCEL: ReportState.OPEN,
     OrderStatus.REJECTED: ReportState.REJECTED,
 }
 _PAYMENTS = {
@@ -121,6 +125,13 @@ class EngineAccount(ABC):
     async def _at_market(self, symbol: str) -> Exchange:
         """The engine with the present quote and book of one symbol. Raises VenueRejected when there is no market."""
 
+    async def _knowing(self, symbol: str) -> Exchange:
+        """The engine, for a question about one symbol. Raises Unavailable where it is not, or no longer, listed."""
+        engine = await self._current()
+        if not engine.is_listed(symbol):
+            raise Unavailable(f"{symbol} is not listed")
+        return engine
+
     async def fetch_account(self) -> Account:
         """The account at present prices."""
         engine = await self._current()
@@ -143,21 +154,22 @@ class EngineAccount(ABC):
         return Account(engine.now_ms, self._quote, balances, wallet.balance, wallet.available, positions)
 
     async def fetch_order(self, symbol: str, client_id: str, *, is_trigger: bool = False) -> OrderReport | None:
-        engine = await self._current()
+        engine = await self._knowing(symbol)
         order = engine.order(self.account_name, symbol, client_id=client_id, is_trigger=is_trigger and ":" in symbol)
         return None if order is None else self._report(engine, order)
 
     async def fetch_open_orders(self, symbols: Sequence[str]) -> tuple[OrderReport, ...]:
         engine = await self._current()
-        return tuple(self._report(engine, order) for s in symbols for order in engine.open_orders(self.account_name, s))
+        known = [symbol for symbol in symbols if engine.is_listed(symbol)]
+        return tuple(self._report(engine, order) for s in known for order in engine.open_orders(self.account_name, s))
 
     async def fetch_order_history(self, symbol: str, since_ms: int) -> tuple[OrderReport, ...]:
-        engine = await self._current()
+        engine = await self._knowing(symbol)
         orders = engine.orders(self.account_name, symbol, start_ms=since_ms, limit=_ALL)
         return tuple(self._report(engine, order) for order in orders if order.parent_id is None)
 
     async def fetch_fills(self, symbol: str, since_ms: int) -> tuple[Fill, ...]:
-        engine = await self._current()
+        engine = await self._knowing(symbol)
         return tuple(
             self._fill(trade) for trade in engine.trades(self.account_name, symbol, start_ms=since_ms, limit=_ALL)
         )
@@ -174,7 +186,7 @@ class EngineAccount(ABC):
         )
 
     async def fetch_maintenance_rate(self, symbol: str, notional_quote: Decimal) -> Decimal:
-        brackets = (await self._current()).brackets(symbol)
+        brackets = (await self._knowing(symbol)).brackets(symbol)
         found = next((b for b in brackets if notional_quote < b.notional_cap), brackets[-1])
         return found.maintenance_rate
 

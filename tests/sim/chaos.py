@@ -6,13 +6,12 @@ from decimal import Decimal
 
 from bot.domain.instrument import Side
 from bot.domain.money import ZERO, floor_to
-from bot.domain.order import ClientOrderId, OrderType, TimeInForce
+from bot.domain.order import ClientOrderId, OrderType
 from bot.domain.states import KillLevel
 from bot.execution.journal import Journal, JournalBusy, JournalError
 from bot.simex.engine.ledger import DEPOSITS
 from bot.simex.engine.refusal import Refusal
 from bot.simex.engine.rules import Rules
-from bot.simex.engine.settlement import Execution
 from bot.simex.engine.types import NewOrder
 from tests.sim.checkers import Checkers
 from tests.sim.faults import Kind
@@ -49,6 +48,8 @@ class Chaos:
         for symbol, client_id in self._strangers_orders:
             self._withdraw(symbol, client_id)
         for symbol, instrument in instruments(renames=self._is_converted).items():
+            if not self._exchange.is_listed(symbol):
+                continue
             self._exchange.resume(symbol)
             now = self._exchange.instruments[symbol]
             # Sizes that were rounded to a coarser grid are still about; prices are off a coarser one by the market.
@@ -88,7 +89,8 @@ class Chaos:
 
     def _resume(self, symbol: str) -> None:
         self._exchange.advance(self._world.now_ms())
-        self._exchange.resume(symbol)
+        if self._exchange.is_listed(symbol):
+            self._exchange.resume(symbol)
 
     def _deleverage(self) -> None:
         """The exchange closes part of a position of ours at mark."""
@@ -101,12 +103,7 @@ class Chaos:
         if not size or not self._exchange.is_open(position.symbol):
             return
         self._strange(position.symbol)
-        account = self._exchange._state.account(ACCOUNT)
-        order = NewOrder(
-            position.symbol, Side.of(-position.size), OrderType.LIMIT, size, position.mark,
-            TimeInForce.IOC, reduce_only=True, client_id=f"adl_autoclose-{self._world.now_ms()}",
-        )  # fmt: skip
-        self._exchange._matching.enter_forced(account, order, [Execution(position.mark, size, is_maker=False)])
+        self._exchange.deleverage(ACCOUNT, position.symbol, size)
         self._world.note(f"{position.symbol} is deleveraged by {size}")
 
     def _strangers(self) -> None:

@@ -19,6 +19,7 @@ def _filter(name: str) -> tuple[int, str]:
 SPOT_REFUSALS: Mapping[RefusalReason, tuple[int, str]] = {
     _R.UNKNOWN_SYMBOL: (-1121, "Invalid symbol."),
     _R.MARKET_CLOSED: (-2010, "Market is closed."),
+    _R.SYMBOL_CLOSED: (-2010, "Market is closed."),
     _R.BAD_REQUEST: (-1128, "Combination of optional parameters invalid."),
     _R.PRECISION: (-1111, "Precision is over the maximum defined for this asset."),
     _R.PRICE_FILTER: _filter("PRICE_FILTER"),
@@ -45,6 +46,7 @@ SPOT_REFUSALS: Mapping[RefusalReason, tuple[int, str]] = {
 PERP_REFUSALS: Mapping[RefusalReason, tuple[int, str]] = {
     _R.UNKNOWN_SYMBOL: (-1121, "Invalid symbol."),
     _R.MARKET_CLOSED: (-4140, "Invalid symbol status for opening position."),
+    _R.SYMBOL_CLOSED: (-4141, "Symbol is closed."),
     _R.BAD_REQUEST: (-1128, "Combination of optional parameters invalid."),
     _R.PRECISION: (-1111, "Precision is over the maximum defined for this asset."),
     _R.PRICE_FILTER: (-4002, "Price greater than max price."),

@@ -94,7 +94,7 @@ def exchange_info(call: Call) -> Mapping[str, Any]:
 def _symbol_info(call: Call, instrument: Instrument) -> Mapping[str, Any]:
     return {
         "symbol": venue_symbol(instrument),
-        "status": "TRADING" if instrument.active else "BREAK",
+        "status": call.exchange.status(instrument.symbol).value,
         "baseAsset": instrument.base,
         "baseAssetPrecision": 8,
         "quoteAsset": instrument.quote,

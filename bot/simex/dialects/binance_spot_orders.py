@@ -19,7 +19,7 @@ from bot.simex.dialects.binance_common import (
     private,
     times,
 )
-from bot.simex.engine.types import NewOrder, OrderStatus, SimOrder, SimTrade
+from bot.simex.engine.types import NewOrder, OrderStatus, SelfTrade, SimOrder, SimTrade
 
 CLIENT_ID_RANGE = "^[a-zA-Z0-9-_]{1,36}$"
 DAY_MS = 86_400_000
@@ -97,12 +97,21 @@ def _new_order(call: Call) -> tuple[NewOrder, str]:
         quote_size=quote_size,
         trigger_price=_if_wanted(params, "stopPrice", has_trigger),
         client_id=client_id or call.desk.make_client_id(call.account),
+        self_trade=self_trade_of(params),
     )
     for name in ("quantity", "quoteOrderQty", "price", "stopPrice"):
         value = params.maybe_decimal(name)
         if value is not None and decimals(value) > 8:
             raise ApiError(-1111, f"Parameter '{name}' has too much precision.")
     return order, type_name
+
+
+def self_trade_of(params: Params) -> SelfTrade:
+    """The mode that the order asks for; the venue's default is that resting orders expire."""
+    if "selfTradePreventionMode" not in params:
+        return SelfTrade.EXPIRE_MAKER
+    name = "selfTradePreventionMode"
+    return params.choice(name, dict(SelfTrade.__members__), -1130, _invalid(name))
 
 
 def _time_in_force(params: Params, type_name: str, has_price: bool) -> TimeInForce:
@@ -282,7 +291,7 @@ def _core(order: SimOrder) -> dict[str, Any]:
         "timeInForce": _wire_time_in_force(order.time_in_force),
         "type": type_name(order),
         "side": order.side.value.upper(),
-        "selfTradePreventionMode": "EXPIRE_MAKER",
+        "selfTradePreventionMode": order.self_trade.value,
     }
     if order.trigger_price is not None:
         core["stopPrice"] = fixed(order.trigger_price)

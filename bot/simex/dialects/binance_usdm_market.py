@@ -74,7 +74,7 @@ def _symbol_info(call: Call, instrument: Instrument) -> Mapping[str, Any]:
         "contractType": "PERPETUAL",
         "deliveryDate": FOREVER_MS,
         "onboardDate": 0,
-        "status": "TRADING" if instrument.active else "SETTLING",
+        "status": call.exchange.status(instrument.symbol).value,
         "maintMarginPercent": "2.5000",
         "requiredMarginPercent": "5.0000",
         "baseAsset": instrument.base,

@@ -22,10 +22,10 @@ from bot.simex.dialects.binance_common import (
 )
 from bot.simex.dialects.binance_refusals import perp_error
 from bot.simex.dialects.binance_spot_market import kept_price_text, price_text, size_text
-from bot.simex.dialects.binance_spot_orders import SIDES, found, is_forgotten, listed, traded
+from bot.simex.dialects.binance_spot_orders import SIDES, found, is_forgotten, listed, self_trade_of, traded
 from bot.simex.dialects.binance_usdm_market import price_precision, size_precision
 from bot.simex.engine.refusal import Refusal, RefusalReason
-from bot.simex.engine.types import NewOrder, PositionSide, SimOrder, SimTrade
+from bot.simex.engine.types import ForcedBy, NewOrder, PositionSide, SimOrder, SimTrade
 
 CLIENT_ID_RANGE = r"^[\.A-Z\:/a-z0-9_-]{1,36}$"
 WEEK_MS = 7 * 86_400_000
@@ -36,6 +36,10 @@ WIRE_TIMES_IN_FORCE = {value: name for name, value in TIMES_IN_FORCE.items()}
 _REPLY_KINDS = {name: name for name in ("ACK", "RESULT")}
 _PLAIN_TYPES = {"LIMIT": OrderType.LIMIT, "MARKET": OrderType.MARKET}
 _ALGO_TYPES = frozenset({"STOP", "STOP_MARKET", "TAKE_PROFIT", "TAKE_PROFIT_MARKET", "TRAILING_STOP_MARKET"})
+
+
+# What the venue's own orders show for good, executed or not.
+_FORCED_STATES = {ForcedBy.DELEVERAGING: "NEW_ADL", ForcedBy.INSURANCE: "NEW_INSURANCE"}
 
 
 def place(call: Call) -> Mapping[str, Any]:
@@ -113,6 +117,7 @@ def _new_order(call: Call) -> NewOrder:
         reduce_only=params.flag("reduceOnly"),
         client_id=client_id(params, "newClientOrderId") or call.desk.make_client_id(call.account),
         position_side=position_side,
+        self_trade=self_trade_of(params),
     )
 
 
@@ -252,7 +257,7 @@ def _core(call: Call, order: SimOrder) -> dict[str, Any]:
     return {
         "orderId": order.id,
         "symbol": call.name(order.symbol),
-        "status": order.status.value,
+        "status": _FORCED_STATES.get(order.forced_by, order.status.value),
         "clientOrderId": order.client_id,
         "price": kept_price_text(instrument, order.price or ZERO),
         "avgPrice": fixed(average),
@@ -270,7 +275,7 @@ def _core(call: Call, order: SimOrder) -> dict[str, Any]:
         "workingType": "CONTRACT_PRICE",
         "priceProtect": False,
         "priceMatch": "NONE",
-        "selfTradePreventionMode": "EXPIRE_MAKER",
+        "selfTradePreventionMode": order.self_trade.value,
         "goodTillDate": 0,
         "updateTime": order.updated_ms,
     }

@@ -12,7 +12,7 @@ from bot.simex.engine.margin import Margin, bankruptcy_price
 from bot.simex.engine.refusal import Refusal, RefusalReason
 from bot.simex.engine.rules import DuplicateScope, ReduceOnlyCounting
 from bot.simex.engine.state import AccountState, State
-from bot.simex.engine.types import NewOrder, PositionSide, SimOrder
+from bot.simex.engine.types import ListingStatus, NewOrder, PositionSide, SimOrder
 
 R = RefusalReason
 
@@ -21,7 +21,8 @@ R = RefusalReason
 class Plan:
     """An admitted order: what it takes at once, whether the rest may rest, and whether it is dead on arrival.
 
-    `is_bounded`: the taking stopped at a price bound and not at the end of the book.
+    `is_bounded`: the taking stopped at a price bound and not at the end of the book. `is_prevented`: it ends where it
+    would have met an order of its own account.
     """
 
     order: NewOrder
@@ -29,6 +30,7 @@ class Plan:
     is_trigger: bool = False
     is_missed: bool = False
     is_bounded: bool = False
+    is_prevented: bool = False
 
 
 class Admission:
@@ -40,8 +42,11 @@ class Admission:
         state = self._state
         instrument = state.listing(order.symbol).instrument
         check_shape(order, instrument)
+        is_settling = state.listings[order.symbol].status is ListingStatus.PRE_SETTLE
         if not state.is_open(order.symbol):
-            raise Refusal(R.MARKET_CLOSED, f"{order.symbol} takes no orders")
+            raise Refusal(R.SYMBOL_CLOSED if order.reduce_only else R.MARKET_CLOSED, f"{order.symbol} takes no orders")
+        if is_settling and not order.reduce_only:
+            raise Refusal(R.MARKET_CLOSED, f"{order.symbol} takes only orders that reduce")
         if not account.can_trade:
             raise Refusal(R.TRADING_DISABLED, f"{account.name} may not trade")
         if instrument.is_perp:

@@ -35,7 +35,9 @@ from bot.simex.engine.types import (
     FundingEvent,
     Income,
     IncomeKind,
+    ListingStatus,
     NewOrder,
+    OrderStatus,
     PerpWallet,
     SimOrder,
     SimPosition,
@@ -80,8 +82,9 @@ class Exchange:
         """Current instruments; `active` is False while halted, not yet listed or delisted."""
         state = self._state
         return {
-            symbol: listing.instrument if state.is_open(symbol) else replace(listing.instrument, active=False)
+            symbol: listing.instrument if self._is_trading(symbol) else replace(listing.instrument, active=False)
             for symbol, listing in state.listings.items()
+            if not listing.is_removed
         }
 
     @property
@@ -123,7 +126,7 @@ class Exchange:
     def funding(self, symbol: str) -> Funding:
         """Refusal(UNKNOWN_SYMBOL) for spot."""
         self._state.perp(symbol)
-        terms = self._state.market.funding(symbol, self.now_ms)
+        terms = self._state.funding(symbol)
         if terms is None:
             raise Refusal(RefusalReason.UNKNOWN_SYMBOL, f"{symbol} has no funding")
         return Funding(symbol, rate_of(terms.rate), terms.interval_hours, terms.next_ms, self.now_ms)
@@ -150,7 +153,20 @@ class Exchange:
 
     def is_listed(self, symbol: str) -> bool:
         """Whether the symbol is one of `instruments`, open or not."""
-        return symbol in self._state.listings
+        listing = self._state.listings.get(symbol)
+        return listing is not None and not listing.is_removed
+
+    def status(self, symbol: str) -> ListingStatus:
+        """As the venue words it. A symbol that takes no orders for another reason is BREAK (spot) or SETTLING."""
+        listing = self._state.listing(symbol)
+        if listing.status is not ListingStatus.TRADING or self._is_trading(symbol):
+            return listing.status
+        if self.now_ms < self._state.market.listed(symbol)[0] and listing.instrument.is_perp:
+            return ListingStatus.PENDING_TRADING
+        return ListingStatus.SETTLING if listing.instrument.is_perp else ListingStatus.BREAK
+
+    def _is_trading(self, symbol: str) -> bool:
+        return self._state.is_open(symbol) and self._state.listings[symbol].status is ListingStatus.TRADING
 
     def is_open(self, symbol: str) -> bool:
         """Whether orders are taken: listed, not halted, not delisted."""
@@ -367,10 +383,51 @@ class Exchange:
         self._state.listing(symbol).is_halted = False
         self._state.emit(EventKind.INSTRUMENT, symbol=symbol, reason="resumed")
 
-    def delist(self, symbol: str) -> None:
-        """End a symbol now: orders expire, positions are settled at mark."""
+    def set_status(self, symbol: str, status: ListingStatus) -> None:
+        """Anything but TRADING takes no orders; PRE_SETTLE takes those that reduce. Cancels are always taken."""
+        self._state.listing(symbol).status = status
+        self._state.emit(EventKind.INSTRUMENT, symbol=symbol, reason=status.value)
+
+    def delist(self, symbol: str, settlement_price: Decimal | None = None) -> None:
+        """End a symbol now: orders expire, positions are settled, at mark unless a price is given."""
         if not self._state.listing(symbol).is_delisted:
-            self._timeline.delist(symbol)
+            self._timeline.delist(symbol, settlement_price)
+
+    def remove(self, symbol: str) -> None:
+        """End a symbol and forget it: no endpoint knows it any more. Balances of its token stay."""
+        self.delist(symbol)
+        self._state.listing(symbol).is_removed = True
+        self._state.emit(EventKind.INSTRUMENT, symbol=symbol, reason="removed")
+
+    def deleverage(self, account: str, symbol: str, size: Decimal) -> SimOrder:
+        """Close so much of a position at mark, as auto-deleveraging does. POSITION_MISSING."""
+        held = self._state.account(account)
+        self._state.perp(symbol)
+        if not ZERO < size <= abs(held.size_of(symbol)):
+            raise Refusal(RefusalReason.POSITION_MISSING, f"{symbol} has no {size} to close")
+        return self._liquidation.deleverage(held, symbol, size)
+
+    def put_order_into(self, account: str, symbol: str, order_id: int, status: OrderStatus) -> SimOrder:
+        """An open order has another open status from now on: PENDING_NEW (it waits for another order and is not
+        filled), PENDING_CANCEL (its cancel is on its way) or NEW. UNKNOWN_ORDER when it is not open."""
+        held = self._state.account(account)
+        found = records.find_order(held, symbol, order_id, None, None)
+        if found is None or not found.is_open or not status.is_open:
+            raise Refusal(RefusalReason.UNKNOWN_ORDER, f"no open order {order_id} of {symbol}")
+        changed = replace(found, status=status, updated_ms=self.now_ms)
+        self._state.keep(held, changed)
+        return changed
+
+    def set_brackets(self, symbol: str, brackets: tuple[Bracket, ...]) -> None:
+        """Other risk brackets from now on. Positions keep their leverage; orders and settings beyond are refused."""
+        self._state.perp(symbol)
+        self._margin.set_brackets(symbol, brackets)
+        self._state.emit(EventKind.INSTRUMENT, symbol=symbol, reason="brackets")
+
+    def set_funding_interval(self, symbol: str, hours: int) -> None:
+        """Settle funding every so many hours from now on. ValueError for hours that do not divide a day."""
+        self._state.perp(symbol)
+        self._state.set_funding_interval(symbol, hours)
 
     def convert(self, was: str, becomes: str, ratio: Decimal, quote: str = "USDT") -> None:
         """Rename a token: its markets end (orders expire, perps are settled at mark), every balance of it becomes

@@ -5,6 +5,7 @@ are closed one by one, the one that needs most maintenance first, until the rest
 The insurance fund takes over what the book does not take inside the bankruptcy price, and gets the liquidation fee.
 """
 
+from dataclasses import replace
 from decimal import Decimal
 
 from bot.domain.instrument import Instrument, Side
@@ -15,7 +16,7 @@ from bot.simex.engine.margin import Margin, bankruptcy_price
 from bot.simex.engine.matching import Matching
 from bot.simex.engine.settlement import Execution, Settlement, cents
 from bot.simex.engine.state import AccountState, PositionState, State
-from bot.simex.engine.types import EventKind, ExpiryReason, NewOrder, PositionSide, SimOrder
+from bot.simex.engine.types import EventKind, ExpiryReason, ForcedBy, NewOrder, PositionSide, SimOrder
 
 
 class Liquidation:
@@ -37,20 +38,31 @@ class Liquidation:
         if has_cross:
             self._check_cross(account)
 
-    def settle_delisted(self, account: AccountState, symbol: str) -> None:
-        """Close a position at mark, without a fee, because its symbol ends."""
+    def settle_delisted(self, account: AccountState, symbol: str, at: Decimal | None = None) -> None:
+        """Close a position at the settlement price (mark if none is given), without a fee: its symbol ends."""
         position = account.positions.get(symbol)
         if position is None or not position.size:
             return
-        mark = self._state.mark(symbol)
+        mark = at if at is not None else self._state.mark(symbol)
         instrument = self._state.listings[symbol].instrument
         price = max(instrument.price_tick, mark)
         if self._state.config(account, symbol).is_isolated:
             price = _inside(price, bankruptcy_price(instrument, position, position.isolated_wallet), position.size)
         execution = Execution(price, abs(position.size), is_maker=False, is_free=True)
-        self._matching.enter_forced(
-            account, self._order(account, symbol, position, price, "settlement_autoclose-"), [execution]
-        )
+        order = self._order(account, symbol, position, price, "settlement_autoclose-")
+        self._matching.enter_forced(account, order, [execution], ForcedBy.SETTLEMENT)
+
+    def deleverage(self, account: AccountState, symbol: str, size: Decimal) -> SimOrder:
+        """Close so much of a position at mark against another account whose liquidation the fund cannot take."""
+        state, position = self._state, account.positions[symbol]
+        for order in account.open_of(symbol):
+            if order.trigger_price is None:
+                self._matching.expire(account, order, ExpiryReason.LIQUIDATION)
+        tick = state.listings[symbol].instrument.price_tick
+        price = max(tick, state.mark(symbol))
+        new = self._order(account, symbol, position, price, "adl_autoclose-")
+        executions = [Execution(price, size, is_maker=False, is_free=True)]
+        return self._matching.enter_forced(account, replace(new, size=size), executions, ForcedBy.DELEVERAGING)
 
     def _check_isolated(self, account: AccountState, symbol: str, position: PositionState) -> None:
         mark = self._state.mark(symbol)
@@ -107,7 +119,9 @@ class Liquidation:
         rest = size - sum((fill.size for fill in fills), ZERO)
         if rest:
             fills.append(Execution(price, rest, is_maker=False, by_fund=True))
-        order = self._matching.enter_forced(account, self._order(account, symbol, position, price, "autoclose-"), fills)
+        forced_by = ForcedBy.INSURANCE if rest else ForcedBy.LIQUIDATION
+        new = self._order(account, symbol, position, price, "autoclose-")
+        order = self._matching.enter_forced(account, new, fills, forced_by)
         self._state.emit(EventKind.LIQUIDATION, account.name, symbol, order=order)
         return order
 

@@ -78,8 +78,15 @@ class Margin:
 
     def __init__(self, state: State) -> None:
         self._state = state
+        self._changed: dict[str, tuple[Bracket, ...]] = {}
+
+    def set_brackets(self, symbol: str, brackets: tuple[Bracket, ...]) -> None:
+        self._changed[symbol] = brackets
 
     def brackets(self, symbol: str) -> tuple[Bracket, ...]:
+        changed = self._changed.get(symbol)
+        if changed is not None:
+            return changed
         return self._state.rules.brackets_for(self._state.listings[symbol].instrument)
 
     def profit(self, symbol: str, position: PositionState, mark: Decimal) -> Decimal:

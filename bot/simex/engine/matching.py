@@ -13,7 +13,16 @@ from bot.simex.engine.margin import Margin
 from bot.simex.engine.refusal import Refusal, RefusalReason
 from bot.simex.engine.settlement import Execution, Settlement
 from bot.simex.engine.state import AccountState, State
-from bot.simex.engine.types import EventKind, ExpiryReason, NewOrder, OrderStatus, SimOrder, SimTrade
+from bot.simex.engine.types import (
+    EventKind,
+    ExpiryReason,
+    ForcedBy,
+    NewOrder,
+    OrderStatus,
+    SelfTrade,
+    SimOrder,
+    SimTrade,
+)
 
 
 class Matching:
@@ -25,7 +34,7 @@ class Matching:
 
     def place(self, account: AccountState, new: NewOrder) -> SimOrder:
         """Raises Refusal."""
-        return self._enter(account, self._admission.plan(account, new))
+        return self._enter(account, self._without_self_trade(account, self._admission.plan(account, new)))
 
     def cancel(self, account: AccountState, order: SimOrder, cancel_client_id: str = "") -> SimOrder:
         state = self._state
@@ -39,7 +48,8 @@ class Matching:
 
     def expire(self, account: AccountState, order: SimOrder, reason: ExpiryReason) -> SimOrder:
         state = self._state
-        expired = replace(order, status=OrderStatus.EXPIRED, updated_ms=state.now_ms, expiry_reason=reason)
+        status = OrderStatus.EXPIRED_IN_MATCH if reason is ExpiryReason.SELF_TRADE else OrderStatus.EXPIRED
+        expired = replace(order, status=status, updated_ms=state.now_ms, expiry_reason=reason)
         state.keep(account, expired)
         state.emit(EventKind.ORDER_EXPIRED, account.name, order.symbol, order=expired, reason=reason.value)
         self._tell_unlocked(account, order)
@@ -112,9 +122,34 @@ class Matching:
             if order.close_position or (order.reduce_only and order.trigger_price is None):
                 self.expire(account, order, ExpiryReason.REDUCE_ONLY)
 
-    def enter_forced(self, account: AccountState, new: NewOrder, fills: Sequence[Execution]) -> SimOrder:
+    def _without_self_trade(self, account: AccountState, plan: Plan) -> Plan:
+        """The plan after self-trade prevention: resting orders that it would have met expire, or it ends before."""
+        new = plan.order
+        if new.self_trade is SelfTrade.NONE or plan.is_trigger or plan.is_missed:
+            return plan
+        wanted = new.size if new.size is not None else sum((size for _, size in plan.fills), ZERO)
+        met = []
+        for other in account.open_of(new.symbol):
+            if other.side is new.side or other.price is None or other.status is OrderStatus.UNTRIGGERED:
+                continue
+            is_reached = new.price is None or (new.price - other.price) * new.side.sign >= 0
+            if is_reached and sum((size for _, size in _better(plan.fills, other, new.side)), ZERO) < wanted:
+                met.append(other)
+        if not met:
+            return plan
+        if new.self_trade is not SelfTrade.EXPIRE_TAKER:
+            for other in met:
+                self.expire(account, other, ExpiryReason.SELF_TRADE)
+        if new.self_trade is SelfTrade.EXPIRE_MAKER:
+            return plan
+        nearest = min(met, key=lambda other: (other.price or ZERO) * new.side.sign)
+        return replace(plan, fills=_better(plan.fills, nearest, new.side), is_prevented=True)
+
+    def enter_forced(
+        self, account: AccountState, new: NewOrder, fills: Sequence[Execution], forced_by: ForcedBy
+    ) -> SimOrder:
         """An order of the exchange itself that closes a position: its executions are given."""
-        order = self._create(account, new, OrderStatus.NEW, is_forced=True)
+        order = self._create(account, new, OrderStatus.NEW, forced_by=forced_by)
         for execution in fills:
             if not execution.by_fund:
                 self._depth.take(order.symbol, order.side, execution.size)
@@ -159,6 +194,8 @@ class Matching:
         """Why what is left of an order that has just acted may not rest; None when it may, or nothing is left."""
         if not order.is_open:
             return None
+        if plan.is_prevented:
+            return ExpiryReason.SELF_TRADE
         if order.reduce_only and not account.size_of(order.symbol):
             return ExpiryReason.REDUCE_ONLY
         if order.price is None:
@@ -174,7 +211,7 @@ class Matching:
         status: OrderStatus,
         *,
         parent_id: int | None = None,
-        is_forced: bool = False,
+        forced_by: ForcedBy = ForcedBy.NOBODY,
     ) -> SimOrder:
         state = self._state
         listing = state.listings[new.symbol]
@@ -198,7 +235,9 @@ class Matching:
             reduce_only=new.reduce_only,
             close_position=new.close_position,
             parent_id=parent_id,
-            is_liquidation=is_forced,
+            is_liquidation=forced_by is not ForcedBy.NOBODY,
+            self_trade=new.self_trade,
+            forced_by=forced_by,
             position_side=new.position_side,
         )
         state.keep(account, order)
@@ -240,6 +279,11 @@ class Matching:
     def _tell_unlocked(self, account: AccountState, order: SimOrder) -> None:
         if not self._state.listings[order.symbol].instrument.is_perp:
             self._state.emit(EventKind.SPOT_WALLET, account.name, order.symbol, reason="order")
+
+
+def _better(fills: Sequence[Level], other: SimOrder, side: Side) -> tuple[Level, ...]:
+    """The fills that come before a resting order: at prices better for the taker than the order's."""
+    return tuple((price, size) for price, size in fills if (price - (other.price or ZERO)) * side.sign < 0)
 
 
 def _request(order: SimOrder) -> NewOrder:

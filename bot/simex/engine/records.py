@@ -71,9 +71,7 @@ def is_perp_trigger(order: SimOrder) -> bool:
 
 def funding_of(state: State, symbol: str, start_ms: int, end_ms: int, limit: int) -> tuple[FundingEvent, ...]:
     listing = state.perp(symbol)
-    found = _cut(
-        state.market.funding_events(symbol, start_ms - 1, min(end_ms, state.now_ms)), limit, is_newest=start_ms <= 0
-    )
+    found = _cut(state.funding_events(symbol, start_ms - 1, min(end_ms, state.now_ms)), limit, is_newest=start_ms <= 0)
     return tuple(
         FundingEvent(
             symbol,

@@ -8,6 +8,7 @@ class RefusalReason(StrEnum):
 
     UNKNOWN_SYMBOL = "unknown_symbol"
     MARKET_CLOSED = "market_closed"
+    SYMBOL_CLOSED = "symbol_closed"
     BAD_REQUEST = "bad_request"
     PRECISION = "precision"
     PRICE_FILTER = "price_filter"

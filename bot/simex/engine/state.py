@@ -2,14 +2,15 @@
 
 import re
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from bot.domain.instrument import Instrument, Side
 from bot.domain.money import ONE, ZERO
+from bot.simex.engine.funding import FundingSchedule
 from bot.simex.engine.ledger import Ledger, perp_of, spot_of
-from bot.simex.engine.market import Market
+from bot.simex.engine.market import FundingTerms, Market
 from bot.simex.engine.refusal import Refusal, RefusalReason
 from bot.simex.engine.rules import Rules
 from bot.simex.engine.types import (
@@ -17,6 +18,7 @@ from bot.simex.engine.types import (
     ExchangeEvent,
     Income,
     IncomeKind,
+    ListingStatus,
     SimOrder,
     SimTrade,
     SymbolConfig,
@@ -24,6 +26,9 @@ from bot.simex.engine.types import (
 
 CENT = Decimal("0.00000001")
 MARK_PARTS = 100
+
+
+_OPEN_STATUSES = (ListingStatus.TRADING, ListingStatus.PRE_SETTLE)
 
 
 @dataclass(slots=True)
@@ -35,6 +40,8 @@ class Listing:
     last_trade_id: int = 0
     is_halted: bool = False
     is_delisted: bool = False
+    is_removed: bool = False
+    status: ListingStatus = ListingStatus.TRADING
     taken: dict[Side, tuple[Decimal, int]] = field(default_factory=dict)
     # floats once computed from the tick, because every quote needs them
     tick: float = 0.0
@@ -107,6 +114,7 @@ class State:
         self.listings = {symbol: Listing(instrument) for symbol, instrument in instruments.items()}
         self.accounts: dict[str, AccountState] = {}
         self.ledger = Ledger()
+        self._funding = FundingSchedule(market)
         self.history: deque[ExchangeEvent] = deque(maxlen=rules.history_limit)
         self.listeners: list[Callable[[ExchangeEvent], None]] = []
         self.client_id = re.compile(rules.client_id_pattern)
@@ -121,10 +129,10 @@ class State:
             raise Refusal(RefusalReason.ACCOUNT_UNKNOWN, f"no account {name!r}") from None
 
     def listing(self, symbol: str) -> Listing:
-        try:
-            return self.listings[symbol]
-        except KeyError:
-            raise Refusal(RefusalReason.UNKNOWN_SYMBOL, f"no symbol {symbol!r}") from None
+        listing = self.listings.get(symbol)
+        if listing is None or listing.is_removed:
+            raise Refusal(RefusalReason.UNKNOWN_SYMBOL, f"no symbol {symbol!r}")
+        return listing
 
     def perp(self, symbol: str) -> Listing:
         listing = self.listing(symbol)
@@ -133,8 +141,11 @@ class State:
         return listing
 
     def is_open(self, symbol: str) -> bool:
-        listing = self.listing(symbol)
-        if listing.is_halted or listing.is_delisted:
+        """Whether orders are taken and filled; before a settlement (PRE_SETTLE) those that reduce."""
+        listing = self.listings.get(symbol)
+        if listing is None:
+            raise Refusal(RefusalReason.UNKNOWN_SYMBOL, f"no symbol {symbol!r}")
+        if listing.is_halted or listing.is_delisted or listing.status not in _OPEN_STATUSES:
             return False
         start_ms, end_ms = self.market.listed(symbol)
         return start_ms <= self.now_ms and (end_ms is None or self.now_ms < end_ms)
@@ -146,6 +157,19 @@ class State:
         else:
             listing.set_instrument(instrument)
         self.emit(EventKind.INSTRUMENT, symbol=instrument.symbol, reason="replaced")
+
+    def funding(self, symbol: str) -> FundingTerms | None:
+        """What the next settlement is expected to be."""
+        return self._funding.terms(symbol, self.now_ms)
+
+    def funding_events(self, symbol: str, start_ms: int, end_ms: int) -> Sequence[tuple[int, float]]:
+        """(time, rate) of the settlements in (start, end], oldest first."""
+        return self._funding.events(symbol, start_ms, end_ms)
+
+    def set_funding_interval(self, symbol: str, hours: int) -> None:
+        """From now on the symbol settles every so many hours, at the same rate for the time that passes."""
+        self._funding.change(symbol, self.now_ms, hours)
+        self.emit(EventKind.INSTRUMENT, symbol=symbol, reason="funding_interval")
 
     def mark(self, symbol: str) -> Decimal:
         """Mark of a perp on its own finer grid, UTC now."""

@@ -5,6 +5,7 @@ At one instant the order is: countdowns, ends of symbols, funding, liquidations,
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from decimal import Decimal
 from functools import partial
 
 from bot.domain.instrument import Side
@@ -14,7 +15,7 @@ from bot.simex.engine.margin import CrossMargin, Margin
 from bot.simex.engine.matching import Matching
 from bot.simex.engine.settlement import Settlement
 from bot.simex.engine.state import AccountState, State, rate_of
-from bot.simex.engine.types import EventKind, ExpiryReason, OrderStatus, SimOrder
+from bot.simex.engine.types import EventKind, ExpiryReason, ListingStatus, OrderStatus, SimOrder
 
 RECHECK_MS = 1_000
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
@@ -58,15 +59,16 @@ class Timeline:
             if account.positions:
                 self._liquidation.check(account)
 
-    def delist(self, symbol: str) -> None:
-        """Orders expire, positions are settled."""
+    def delist(self, symbol: str, at: Decimal | None = None) -> None:
+        """Orders expire, positions are settled at the settlement price, mark if none is given."""
         listing = self._state.listings[symbol]
         for account in self._state.accounts.values():
             for order in account.open_of(symbol):
                 self._matching.expire(account, order, ExpiryReason.DELISTED)
             if listing.instrument.is_perp:
-                self._liquidation.settle_delisted(account, symbol)
+                self._liquidation.settle_delisted(account, symbol, at)
         listing.is_delisted = True
+        listing.status = ListingStatus.CLOSE if listing.instrument.is_perp else ListingStatus.BREAK
         self._state.emit(EventKind.INSTRUMENT, symbol=symbol, reason="delisted")
 
     def _dues(self, to_ms: int) -> Iterator[Due]:
@@ -90,7 +92,7 @@ class Timeline:
             if end_ms is not None and end_ms <= to_ms and not state.listings[symbol].is_delisted:
                 yield Due(max(end_ms, state.now_ms), 1, "", symbol, 0, partial(self.delist, symbol))
         for symbol in held:
-            events = state.market.funding_events(symbol, state.now_ms, to_ms)
+            events = state.funding_events(symbol, state.now_ms, to_ms)
             if events and not state.listings[symbol].is_delisted:
                 at_ms, rate = events[0]
                 yield Due(at_ms, 2, "", symbol, 0, partial(self._fund, symbol, rate))
@@ -99,7 +101,7 @@ class Timeline:
         state = self._state
         for order in account.open[symbol].values():
             start_ms = max(state.now_ms + 1, account.retry_ms.get((symbol, order.id), 0))
-            if start_ms > to_ms:
+            if start_ms > to_ms or order.status is OrderStatus.PENDING_NEW:
                 continue
             if order.status is OrderStatus.UNTRIGGERED:
                 if order.trigger_price is None:

@@ -23,10 +23,57 @@ class OrderStatus(StrEnum):
     REJECTED = "REJECTED"
     UNTRIGGERED = "UNTRIGGERED"
     TRIGGERED = "TRIGGERED"
+    EXPIRED_IN_MATCH = "EXPIRED_IN_MATCH"
+    PENDING_NEW = "PENDING_NEW"
+    PENDING_CANCEL = "PENDING_CANCEL"
 
     @property
     def is_open(self) -> bool:
-        return self in (OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED, OrderStatus.UNTRIGGERED)
+        return self in _OPEN
+
+
+_OPEN = frozenset(
+    {
+        OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED, OrderStatus.UNTRIGGERED, OrderStatus.PENDING_NEW,
+        OrderStatus.PENDING_CANCEL,
+    }
+)  # fmt: skip
+
+
+class SelfTrade(StrEnum):
+    """Which order ends when two orders of one account would meet."""
+
+    NONE = "NONE"
+    EXPIRE_TAKER = "EXPIRE_TAKER"
+    EXPIRE_MAKER = "EXPIRE_MAKER"
+    EXPIRE_BOTH = "EXPIRE_BOTH"
+
+
+class ForcedBy(StrEnum):
+    """Why the exchange itself placed an order; empty for orders of the account."""
+
+    NOBODY = ""
+    LIQUIDATION = "liquidation"
+    INSURANCE = "insurance"
+    DELEVERAGING = "deleveraging"
+    SETTLEMENT = "settlement"
+
+
+class ListingStatus(StrEnum):
+    """Where a symbol is in its life. The first three are of both kinds, then those of spot, then those of perps."""
+
+    TRADING = "TRADING"
+    PENDING_TRADING = "PENDING_TRADING"
+    BREAK = "BREAK"
+    HALT = "HALT"
+    END_OF_DAY = "END_OF_DAY"
+    CANCEL_ONLY = "CANCEL_ONLY"
+    PRE_SETTLE = "PRE_SETTLE"
+    SETTLING = "SETTLING"
+    PRE_DELIVERING = "PRE_DELIVERING"
+    DELIVERING = "DELIVERING"
+    DELIVERED = "DELIVERED"
+    CLOSE = "CLOSE"
 
 
 class ExpiryReason(StrEnum):
@@ -44,6 +91,7 @@ class ExpiryReason(StrEnum):
     COUNTDOWN = "countdown"
     REFUSED_ON_TRIGGER = "refused_on_trigger"
     MARGIN = "margin"
+    SELF_TRADE = "self_trade"
 
 
 class IncomeKind(StrEnum):
@@ -107,6 +155,7 @@ class NewOrder:
     client_id: str = ""
     trigger_by_mark: bool = True
     position_side: PositionSide = PositionSide.BOTH
+    self_trade: SelfTrade = SelfTrade.EXPIRE_MAKER
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +216,8 @@ class SimOrder:
     parent_id: int | None = None
     is_liquidation: bool = False
     position_side: PositionSide = PositionSide.BOTH
+    self_trade: SelfTrade = SelfTrade.EXPIRE_MAKER
+    forced_by: ForcedBy = ForcedBy.NOBODY
     trades: tuple[SimTrade, ...] = ()
 
     @property
