@@ -6,7 +6,7 @@ BIN := .venv/bin
 UV := $(or $(shell command -v uv),.venv-lock/bin/uv)
 COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11
 
-.PHONY: demo test simulate soak bench lint types lock clean help venv venv-dev
+.PHONY: demo test simulate soak controls bench lint types lock clean help venv venv-dev
 
 demo: venv  ## run one keyless demo on the embedded exchange (makes .venv first)
 	@$(BIN)/sectorbot demo $(ARGS)
@@ -19,6 +19,9 @@ simulate: venv-dev  ## seeded faults against the real bot in virtual time (SEEDS
 
 soak: venv-dev  ## the real daemon on real sockets, killed and disturbed (MINUTES=2 SEED=…)
 	@$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),2) $(if $(SEED),--seed $(SEED))
+
+controls: venv-dev  ## take each control of docs/controls.md out in turn and see its tests fail; takes ten minutes
+	@$(BIN)/python -m tests.controls --jobs 2 $(ARGS)
 
 bench: venv-dev  ## the figures of docs/performance.md; takes half an hour
 	@for bench in start plan cycle orders idle; do $(BIN)/python tests/bench/bench_$$bench.py || exit 1; done

@@ -4,12 +4,14 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bot.app.exit_codes import ExitCode
+from bot.app.health import Health
 from bot.app.healthcheck import check, find_running, is_alive, load_health, main
 from tests.app.conftest import environment
 
@@ -47,6 +49,20 @@ def test_a_file_left_by_a_dead_process_is_not_running(tmp_path: Path, dead: int)
 def test_a_living_process_is_stale_when_its_last_sign_is_too_old(tmp_path: Path, age_ms: int, code: ExitCode) -> None:
     write(tmp_path)
     assert check(tmp_path, NOW + age_ms)[0] is code
+
+
+def test_what_the_daemon_writes_is_what_the_check_reads_and_names_the_part_that_is_late(tmp_path: Path) -> None:
+    health = Health(tmp_path / "health.json", "trade", "sim")
+    health.expect("cycle", 60)
+    health.write(stale_after_ms=60_000)
+    now_ms = time.time_ns() // 1_000_000
+    assert check(tmp_path, now_ms)[0] is ExitCode.OK
+    late = json.loads(health.path.read_text())
+    late["parts"]["cycle"]["at_ms"] -= 61_000
+    health.path.write_text(json.dumps(late))
+    code, words = check(tmp_path, now_ms)
+    assert code is ExitCode.ERROR
+    assert "cycle" in words
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"pid": "x", "at_ms": 1}', '{"pid": 1}', "null"])

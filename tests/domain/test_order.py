@@ -1,6 +1,7 @@
 """The client order id is a function: same parts, same text; other parts, other text."""
 
 import re
+from dataclasses import fields, replace
 
 import pytest
 from hypothesis import given
@@ -30,6 +31,14 @@ def test_an_id_is_valid_at_every_venue_and_recognised_as_ours(parts: ClientOrder
 def test_different_parts_of_one_account_never_share_an_id(one: ClientOrderId, two: ClientOrderId) -> None:
     two = ClientOrderId(one.account, two.campaign, two.tranche, two.leg, two.slice, two.attempt, two.epoch)
     assert (one.text == two.text) == (one == two)
+
+
+@given(ids)
+def test_the_same_parts_give_the_same_id_and_each_part_alone_another(parts: ClientOrderId) -> None:
+    assert replace(parts).text == parts.text
+    for name in {part.name for part in fields(parts)} - {"account"}:
+        value = getattr(parts, name)
+        assert replace(parts, **{name: value - 1 if value else 1}).text != parts.text, name
 
 
 @pytest.mark.parametrize("text", [None, "", "web_abc", "tsb", "x-TKT5PX2F0123456789"])

@@ -1,0 +1,218 @@
+"""How each control is taken out, by its row in `docs/controls.md`.
+
+A removal replaces the body of a function by a permissive one (`Body`), takes a check out of the table that runs it
+(`Unlisted`), gives a constant another value (`Constant`), or changes a line of text (`Text`). Checks of the gate need
+no entry here: each `check_*` that a row names is made to pass everything, and is taken out of `gate.CHECKS`.
+
+A control that moves to another function needs its entry moved along; `test_removals.py` says which.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+GATE = "bot.risk.gate:CHECKS"
+# Rows that name no control of ours, and why not; their reasons are in the page.
+WITHOUT_CONTROL = {
+    44: "there is no API",
+}
+
+
+@dataclass(frozen=True)
+class Body:
+    """The function at `place` (module:name, module:Class.method) does `source` instead of what it does; with
+    `keeps` it does `source` first."""
+
+    place: str
+    source: str
+    keeps: bool = False
+
+
+@dataclass(frozen=True)
+class Unlisted:
+    """The tuple at `place` is without its item that mentions `name`."""
+
+    place: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Constant:
+    """The constant at `place` has the value `source`."""
+
+    place: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Text:
+    """The file at `place` has `new` for the pattern `old` (a regular expression that matches once or more)."""
+
+    place: str
+    old: str
+    new: str
+
+
+Removal = Body | Unlisted | Constant | Text
+SEND_FIRST = Body(
+    "bot.execution.placement:Placement._write_send_write",
+    "await self._venue.submit_order(_request(order))",
+    keeps=True,
+)
+
+REMOVALS: Mapping[int, tuple[Removal, ...]] = {
+    6: (Body("bot.risk.projection:project", "return _Tally(snapshot, portfolio).exposure()"),),
+    8: (Body("bot.playbook.hedge:over_spot", "return ()"),),
+    9: (Body("bot.playbook.hedge:near_liquidation", "return (), {}, ()"),),
+    10: (Body("bot.playbook.exits:_watch", "return held, None"),),
+    11: (Body("bot.app.daemon:Daemon._check_clock_if_due", "return"),),
+    12: (
+        Body(
+            "bot.execution.journal:Journal._write_submitting",
+            'self._event(db, "order_submitting", {"order": encode(order)})',
+        ),
+    ),
+    13: (Body("bot.app.daemon:Daemon._tell_breakers", "return"),),
+    14: (
+        Body("bot.venues.throttle:Gate.admit", "return"),
+        Body("bot.venues.throttle:Gate.admit", "lane = Lane.BULK", keeps=True),
+    ),
+    15: (
+        Body(
+            "bot.execution.executor:Executor._carry_out",
+            "import collections\nself._by_symbol = collections.defaultdict(asyncio.Lock)",
+            keeps=True,
+        ),
+    ),
+    17: (
+        Body("bot.playbook.tranche:_Draft.add", "self.legs.append(replace(leg, index=len(self.legs) + 1))"),
+        Body("bot.playbook.hedge:_plans", "sleeve_margin = Decimal(10) ** 9", keeps=True),
+    ),
+    18: (Body("bot.execution.executor:Executor._new_order", "size = size * 2", keeps=True),),
+    20: (
+        SEND_FIRST,
+        Body(
+            "bot.execution.journal:Journal.record_fact",
+            "import asyncio\nasyncio.ensure_future(self._append(kind, payload))",
+        ),
+    ),
+    21: (
+        Body(
+            "bot.domain.order:ClientOrderId.text",
+            "import secrets\nreturn ID_PREFIX + account_tag(self.account) + secrets.token_hex(8)[:15]",
+        ),
+        Body(
+            "bot.domain.order:ClientOrderId.text",
+            "return ID_PREFIX + account_tag(self.account) + "
+            '"".join(_base36(0 if n == "leg" else getattr(self, n), width) for n, width in _ID_WIDTHS.items())',
+        ),
+    ),
+    22: (
+        Body("bot.venues.wire:_SendOnce.__call__", "return await handler(request)"),
+        Body(
+            "bot.venues.wire:Wire.write",
+            "try:\n    return await call()\nexcept Exception:\n    pass",
+            keeps=True,
+        ),
+        Body(
+            "bot.execution.placement:Placement._in_doubt",
+            "await self._venue.submit_order(_request(order))",
+            keeps=True,
+        ),
+    ),
+    23: (
+        Body("bot.execution.doubts:Doubts._is_quiet", "return True"),
+        Body("bot.execution.doubts:Doubts._look", "return await self._evidence.fetch_order(order)"),
+        Body("bot.execution.doubts:Doubts._ask", "return await self._absent(order)"),
+    ),
+    24: (
+        Body("bot.execution.reconcile:Reconciler._lock_old_doubts", "return ()"),
+        Body("bot.risk.breakers:old_doubt", "return None"),
+    ),
+    25: (
+        Body(
+            "bot.execution.placement:Placement._after_cancel",
+            "order = self._journal.reader.load_order(order.client_id) or order\n"
+            "return await self._journal.record_order_event(order.client_id, OrderEvent.CANCELED), ()",
+        ),
+    ),
+    26: (
+        Body(
+            "bot.execution.journal:Journal._write_fills",
+            "for fill in fills:\n"
+            "    quote = fill.price * fill.size * sizes.get(fill.symbol, ONE)\n"
+            '    self._event(db, "fill", {**encode(fill), "quote": str(quote)})\n'
+            "return tuple(fills)",
+        ),
+    ),
+    27: (Body("bot.execution.foreign:ForeignOrders.review", "return Foreign((), (), False)"),),
+    28: (Body("bot.execution.reconcile:Reconciler._compare", "return ()"),),
+    29: (
+        Body("bot.execution.reconcile:Reconciler._lock", 'return Note(Reason.MISMATCH, "", "")'),
+        Body("bot.execution.reconcile:Reconciler._unlock", "return"),
+    ),
+    30: (Body("bot.execution.reconcile:Reconciler.accept", "await self._unlock(frozenset())\nreturn ()"),),
+    31: (
+        Body("bot.execution.journal_lease:LockFile.acquire", "return"),
+        Body("bot.execution.foreign:ForeignOrders.review", "return Foreign((), (), False)"),
+    ),
+    32: (
+        Body("bot.execution.ledger:expected_books", "return Books(dict(baseline.amounts), dict(baseline.entries))"),
+        Body("bot.execution.foreign:ForeignOrders.explain_fills", "return ()"),
+        Body("bot.execution.reconcile:_is_cash", "return False"),
+        Body("bot.app.flows:count_flows", "return memory"),
+    ),
+    33: (
+        Body("bot.app.kill:KillSwitch.is_stopped", "return False"),
+        Body("bot.domain.states:KillLevel.severity", "return 0"),
+    ),
+    34: (
+        Body("bot.app.kill:KillSwitch.look", "self._has_looked = True"),
+        Body("bot.risk.breakers:tripped", "return ()"),
+        Body("bot.risk.breakers:drawdown", "return None"),
+        Body("bot.risk.breakers:reject_rate", "return None"),
+        Body("bot.risk.breakers:lost_readings", "return None"),
+        Body("bot.execution.evidence:Evidence.take_latency_ms", "return 0"),
+    ),
+    35: (
+        Body("bot.execution.journal:Journal.record_latch", "return"),
+        Body("bot.app.kill:ResumeFile.load", 'return ResumeRequest("none", "nobody")'),
+    ),
+    36: (Body("bot.app.kill:KillSwitch.start", "self.look()"),),
+    37: (Body("bot.playbook.flatten:_uncovered", "return []"),),
+    39: (Constant("bot.risk.gate:_ENTRIES", "_ALL"),),
+    40: (
+        Body("bot.app.config_fact:record_config", "return"),
+        Body("bot.app.config_watch:_is_tighter", "return True"),
+        Body("bot.app.wiring:App.take_tighter_limits", "return"),
+        Body("bot.app.settings:Settings._three_locks", "return self"),
+    ),
+    41: (
+        Body("bot.risk.canary:shrink", "return tuple(intents)"),
+        Body("bot.app.wiring:is_start_small", "return False"),
+    ),
+    42: (
+        Body("bot.app.banner:started", "return {}"),
+        Body("bot.app.banner:code_digest", 'return ""'),
+    ),
+    43: (
+        Body("bot.venues.ccxt_venue:CcxtVenue._check_keys", "return"),
+        Body("bot.app.redaction:Redactor.text", "return text"),
+        Body("bot.app.redaction:Redactor.__call__", "return event"),
+    ),
+    45: (
+        Body("bot.app.health:Health.write", "return"),
+        Body("bot.app.healthcheck:find_late", "return {}"),
+    ),
+    46: (
+        Body("bot.app.report_rows:order_counts", "return {}"),
+        Body("bot.app.report_rows:fees", "return {}"),
+        Body("bot.app.report_rows:funding", "return {}"),
+    ),
+    47: (SEND_FIRST,),
+    48: (Text("bot/feeds/candle_cache.py", r"if key in keep\b", "if key"),),
+    49: (Text("docs/controls.md", r"(?m)^\| 31 \|.*\n", ""),),
+    50: (
+        Text("docs/reasons.md", r"(?m)^\| `order_in_doubt` \|.*\n", ""),
+        Body("bot.app.healthcheck:is_alive", "return True"),
+    ),
+}
