@@ -195,13 +195,14 @@ REMOVALS: Mapping[int, tuple[Removal, ...]] = {
         Body("bot.app.banner:code_digest", 'return ""'),
     ),
     43: (
-        Body("bot.venues.ccxt_venue:CcxtVenue._check_keys", "return"),
+        Body("bot.venues.ccxt_venue:CcxtVenue._check_account", "return"),
         Body("bot.app.redaction:Redactor.text", "return text"),
         Body("bot.app.redaction:Redactor.__call__", "return event"),
     ),
     45: (
         Body("bot.app.health:Health.write", "return"),
         Body("bot.app.healthcheck:find_late", "return {}"),
+        Body("bot.app.healthcheck:check", 'return ExitCode.OK, ""'),
     ),
     46: (
         Body("bot.app.report_rows:order_counts", "return {}"),
