@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +14,10 @@ from bot.app import cli_backtest, cli_config, cli_journal, cli_read, cli_sweep
 from bot.app import cli_common as common
 from bot.app.cli_common import Assign, Config, Environment, Json, Mode, State
 from bot.app.exit_codes import ExitCode
+
+if TYPE_CHECKING:
+    from bot.app.resume_file import ResumeRequest
+    from bot.domain.states import KillLevel
 
 CONFIRM_SECONDS = 3.0
 POLL_SECONDS = 0.1
@@ -156,6 +160,7 @@ def halt(
             "nothing. flatten: the same, then sell everything, hedges last."
         ),
     ] = HaltLevel.CANCEL,
+    by: Annotated[str, typer.Option(help="Who asks; default: the user of this machine.")] = "",
     config: Config = None,
     assign: Assign = None,
     state: State = None,
@@ -172,21 +177,26 @@ def halt(
         if not reason.strip():
             raise common.CommandFailed("--reason: say why, it is written down", ExitCode.USAGE)
 
-        from bot.app.kill import FlagFile
+        from bot.app.flag_file import FlagFile
         from bot.domain.states import KillLevel
 
-        wanted = FlagFile(directory).record(KillLevel(level.value), reason.strip())
-        document = {"level": wanted.value, "flag": str(flag), "running": find_running(directory) is not None}
+        operator = by.strip() or common.operator()
+        wanted = FlagFile(directory).record(KillLevel(level.value), reason.strip(), operator)
+        document = {
+            "level": wanted.value, "reason": reason.strip(), "by": operator, "at": datetime.now(UTC).isoformat(),
+            "flag": str(flag), "running": find_running(directory) is not None,
+        }  # fmt: skip
         if not document["running"]:
-            words = f"{flag} asks for {wanted.value}; no daemon runs on {directory}, the next one will obey"
-            common.tell(words, document | {"confirmed": False}, as_json=as_json)
-            return
+            words = f"no daemon runs on {directory.absolute()}: {flag} asks for {wanted.value}, and only a daemon that "
+            words += "starts there will obey; name the one that runs with --state or --config"
+            common.fail(words, ExitCode.NOT_RUNNING, as_json=as_json, document=document | {"confirmed": False})
         deadline = time.monotonic() + CONFIRM_SECONDS
         while time.monotonic() < deadline:
             health = find_running(directory) or {}
             said = health.get("kill", "off")
             if said in set(KillLevel) and KillLevel(said).severity >= wanted.severity:
-                words = f"the daemon (process {health['pid']}) has taken level {said}; `sectorbot resume` ends it"
+                words = f"the daemon (process {health['pid']}) has taken level {said}, asked for by {operator}: "
+                words += f"{reason.strip()}; `sectorbot resume` ends it"
                 common.tell(words, document | {"confirmed": True}, as_json=as_json)
                 return
             time.sleep(POLL_SECONDS)
@@ -212,19 +222,45 @@ def resume(
 ) -> None:
     """Release the kill switch. The only way down, whoever or whatever had thrown it."""
     with common.one_line_errors(as_json=as_json):
-        from bot.app.settings import load_settings
+        from bot.app.resume_file import ResumeRequest
 
-        given = common.given(context, config, assign)
-        settings = load_settings(given.files, given.assignments)
         if not reason.strip():
             raise common.CommandFailed("--reason: say why it is safe, it is written down", ExitCode.USAGE)
+        given = common.given(context, config, assign)
+        request = ResumeRequest(
+            reason.strip(), by=common.operator(), accept_mismatch=accept_mismatch, rebase_peak=rebase_peak
+        )
+        answered = _ask_running(given, request)  # a flatten goes on meanwhile: what takes time to load comes later
 
         from bot.app.resume import release
+        from bot.app.settings import load_settings
 
-        words, code = release(settings, reason=reason.strip(), accept_mismatch=accept_mismatch, rebase_peak=rebase_peak)
+        settings = load_settings(given.files, given.assignments)
+
+        words, code = release(settings, request, answered=answered)
         if code is not ExitCode.OK:
             common.fail(words, code, as_json=as_json)
         common.tell(words, {"words": words, "exit_code": 0}, as_json=as_json)
+
+
+def _ask_running(given: common.Given, request: "ResumeRequest") -> "KillLevel | None":
+    """Ask a daemon that runs; the level it was at when it consumed the request, None when there is none or no answer.
+
+    The flag file goes first, as an operator who resumes has taken the hand off the switch.
+    """
+    from bot.app.flag_file import FlagFile
+    from bot.app.healthcheck import find_running
+    from bot.app.resume_file import ResumeFile
+    from bot.app.settings_layers import find_state_directory
+    from bot.domain.states import KillLevel
+
+    directory = find_state_directory(given.files, given.assignments)
+    health = find_running(directory)
+    level = health.get("kill") if health else None
+    if level not in set(KillLevel) - {KillLevel.OFF}:
+        return None
+    FlagFile(directory).remove()
+    return KillLevel(level) if ResumeFile(directory).ask(request) else None
 
 
 @app.command()

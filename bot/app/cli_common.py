@@ -4,8 +4,10 @@ Errors of the house are told apart by the names of their classes, because import
 command the time that only some need.
 """
 
+import getpass
 import json
 import os
+import socket
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -104,13 +106,21 @@ def one_line_errors(*, as_json: bool = False) -> Iterator[None]:
         fail(str(error), getattr(error, "code", code), as_json=as_json)
 
 
-def fail(words: str, code: ExitCode, *, as_json: bool = False) -> NoReturn:
+def fail(words: str, code: ExitCode, *, as_json: bool = False, document: Mapping[str, Any] | None = None) -> NoReturn:
     """Say it on standard error, for `--json` on standard output as well, and end."""
     words = Redactor(()).text(words)
     typer.echo(f"sectorbot: {words}", err=True)
     if as_json:
-        print_json({"error": words, "exit_code": int(code)})
+        print_json({**(document or {}), "error": words, "exit_code": int(code)})
     raise typer.Exit(int(code)) from None
+
+
+def operator() -> str:
+    """Who calls this command: the user and the machine."""
+    try:
+        return f"{getpass.getuser()}@{socket.gethostname()}"
+    except (OSError, KeyError):  # a container's user without a name
+        return f"user {os.getuid()}@{socket.gethostname()}"
 
 
 def print_json(document: Mapping[str, Any] | list[Any]) -> None:

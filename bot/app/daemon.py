@@ -287,6 +287,8 @@ class Daemon:
     async def _on_journal_failure(self, error: JournalError) -> None:
         """Trading ends with the journal. Only a kill switch that has something to do goes on, as soon as the journal
         takes records again."""
+        with contextlib.suppress(JournalError):
+            self._app.kill.look()  # a flag that was raised since the last look has the last word
         is_acting = self._app.kill.level() is not KillLevel.OFF
         is_recovered = is_acting and await self._app.journal.recover()
         if self._failure != str(error):  # cycle and guard meet the same one
@@ -342,7 +344,8 @@ class Daemon:
 
     async def _on_kill(self, level: KillLevel) -> None:
         """The switch moved: working orders that may not live are cancelled at once, outside the schedule."""
-        _log.critical("kill_switch", kill=level.value)
+        by, why = self._app.kill.source()
+        _log.critical("kill_switch", kill=level.value, by=by, why=why)
         self._health.write(kill=level.value)
         await self._actions.on_rise(level)
 

@@ -32,21 +32,23 @@ class FlagFile:
             return KillLevel.CANCEL
         return KillLevel(word) if word in set(KillLevel) - {KillLevel.OFF} else KillLevel.CANCEL
 
-    def load_reason(self) -> str:
-        """Why, in the words of whoever wrote it; empty when it does not say."""
+    def load_words(self) -> tuple[str, str]:
+        """Why, and who asks: the second and the third line; empty where the file does not say."""
         try:
-            return " ".join(self.path.read_text(encoding="utf-8").split("\n", 1)[1].split())
-        except (OSError, UnicodeDecodeError, IndexError):
-            return ""
+            lines = self.path.read_text(encoding="utf-8").split("\n")
+        except (OSError, UnicodeDecodeError):
+            lines = []
+        reason, by = (" ".join(line.split()) for line in (*lines[1:3], "", "")[:2])
+        return reason, by
 
-    def record(self, level: KillLevel, reason: str) -> KillLevel:
+    def record(self, level: KillLevel, reason: str, by: str = "") -> KillLevel:
         """Ask for a level, or for the higher one that stands there already; the level it asks for now.
 
         Raises:
             OSError: when it cannot be written, not even in place of the spare file.
         """
         asked = highest(level, self.load())
-        text = f"{asked.value}\n{reason}\n"
+        text = f"{asked.value}\n{' '.join(reason.split())}\n" + (f"{by}\n" if by else "")
         try:
             write_whole(self.path, text)
         except OSError as error:

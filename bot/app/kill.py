@@ -9,62 +9,24 @@ loop or the disk is tried until it succeeds, and a flag file keeps the level unt
 
 import asyncio
 import contextlib
-import json
 import signal
 import threading
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass
-from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import structlog
 
-from bot.app.flag_file import FlagFile, write_whole
+from bot.app.flag_file import FlagFile
+from bot.app.resume_file import ResumeFile, ResumeRequest
 from bot.domain.order import Intent, Purpose, is_exit, is_reducing
 from bot.domain.states import KillLevel, highest
 
 __all__ = ["FlagFile", "KillSwitch", "ResumeFile", "ResumeRequest", "highest"]
 
-RESUME_NAME = "RESUME"
 POLL_SECONDS = 0.25
 SIGNALS = {signal.SIGUSR1: KillLevel.CANCEL, signal.SIGUSR2: KillLevel.FLATTEN}
 _log = structlog.get_logger("sectorbot.kill")
-
-
-@dataclass(frozen=True, slots=True)
-class ResumeRequest:
-    """An operator's word that the bot may go on. `accept_mismatch`: the account is right where the books differ;
-    `rebase_peak`: the peak that the drawdown is measured from begins anew."""
-
-    reason: str
-    by: str = "operator"
-    accept_mismatch: bool = False
-    rebase_peak: bool = False
-
-
-class ResumeFile:
-    """How `sectorbot resume` reaches a running daemon, the journal's only writer: a file that it consumes."""
-
-    def __init__(self, directory: Path) -> None:
-        self.path = directory / RESUME_NAME
-
-    def load(self) -> ResumeRequest | None:
-        """The request; None when there is none, or one that gives no reason."""
-        try:
-            found = json.loads(self.path.read_text(encoding="utf-8"))
-            reason, by, accepts = str(found["reason"]).strip(), str(found["by"]).strip(), found["accept_mismatch"]
-        except (OSError, ValueError, KeyError, TypeError):
-            return None
-        rebases = found.get("rebase_peak") is True
-        return ResumeRequest(reason, by, accepts is True, rebases) if reason and by else None
-
-    def record(self, request: ResumeRequest) -> None:
-        """Write it in one step."""
-        write_whole(self.path, json.dumps(asdict(request)))
-
-    def remove(self) -> None:
-        self.path.unlink(missing_ok=True)
 
 
 Latch = Callable[[KillLevel, str, str], Awaitable[None]]
@@ -113,7 +75,7 @@ class KillSwitch:
         self._lock = threading.RLock()  # the signal handler may interrupt its holder
         self._looking = threading.Lock()  # apart, so that a slow disk does not hold a signal up
         self._held = KillLevel.OFF
-        self._source = self._failure = ""
+        self._source = self._reason = self._failure = ""
         self._raises = 0
         self._unwritten: tuple[KillLevel, str] | None = None
         self._own_flag: KillLevel | None = None
@@ -145,6 +107,11 @@ class KillSwitch:
             self.look()
         return self._held
 
+    def source(self) -> tuple[str, str]:
+        """Who asked for the level in force, and why."""
+        reason = self._reason or f"kill switch set to {self._held.value} by {self._source}"
+        return self._source, reason
+
     def ask(self, level: KillLevel, by: str = "signal") -> None:
         """Raise the level; a lower one than is held changes nothing. The next look writes it into the flag file."""
         if level is KillLevel.OFF:
@@ -153,14 +120,14 @@ class KillSwitch:
             self._unwritten = level, by
             self._raise(level, by)
 
-    def _raise(self, level: KillLevel, by: str) -> None:
+    def _raise(self, level: KillLevel, by: str, reason: str = "") -> None:
         if level is KillLevel.OFF:
             return
         with self._lock:
             self._raises += 1
             is_higher = level.severity > self._held.severity
             if is_higher:
-                self._held, self._source = level, by
+                self._held, self._source, self._reason = level, by, reason
         if is_higher:
             self._wake()
 
@@ -184,7 +151,9 @@ class KillSwitch:
             self._write_down()
             if not self._has_looked:
                 self._raise(self._latched(), "journal")
-            self._raise(self._flag.load(), "flag file")
+            if (asked := self._flag.load()) is not KillLevel.OFF:
+                reason, by = self._flag.load_words()
+                self._raise(asked, by or "flag file", reason if by else "")
             self._raise(self._configured(), "configuration")
             self._has_looked = True
             self._flag.prepare()
@@ -287,11 +256,11 @@ class KillSwitch:
             _log.error("kill_switch_failed", why=why, kill=self._held.value, exc_info=error)
 
     async def _latch_rise(self) -> KillLevel:
-        level, source = self.level(), self._source
+        level = self.level()
         if self._latch is None:
             return level
         if level.severity > self._latched().severity:
-            await self._latch(level, source, f"kill switch set to {level.value} by {source}")
+            await self._latch(level, *self.source())
         with self._looking:
             own = self._own_flag
             if own is not None and own.severity <= self._latched().severity:  # the journal has it now
@@ -322,7 +291,7 @@ class KillSwitch:
             await self._latch(KillLevel.OFF, request.by, request.reason)
         with self._lock:
             if self._raises == raises:  # else somebody asked to stop meanwhile, and is latched again
-                self._held, self._source = KillLevel.OFF, ""
+                self._held, self._source, self._reason = KillLevel.OFF, "", ""
         _log.warning("resumed", by=request.by, reason=request.reason)
         return True
 

@@ -94,6 +94,8 @@ def status(view: View) -> tuple[Document, ExitCode]:
         venue=settings.venue.id,
         kill=_highest(latch.level, settings.kill_switch, health.get("kill")),
         kill_reason=latch.reason,
+        kill_by=latch.by,
+        kill_since_ms=latch.at_ms,
         now_ms=view.now_ms,
         last_cycle=number,
         last_cycle_ms=record.at_ms if record else 0,
@@ -107,6 +109,7 @@ def status(view: View) -> tuple[Document, ExitCode]:
     )
     is_mismatched = health.get("problem") == "mismatch" or bool(locks)
     row = rows.status(standing) | {"journal": str(reader.path), "pid": health.get("pid")}
+    row["kill_pending"] = list(health.get("kill_pending") or [])
     row["running"] = _running_words(view)
     if view.health is None and not view.is_named:
         return row, ExitCode.NOT_RUNNING

@@ -180,6 +180,8 @@ class Standing:
     venue: str
     kill: KillLevel
     kill_reason: str
+    kill_by: str
+    kill_since_ms: int
     now_ms: int
     last_cycle: int
     last_cycle_ms: int
@@ -198,7 +200,8 @@ def status(standing: Standing) -> Row:
     equity = portfolio.equity if portfolio else None
     return {
         "mode": standing.mode, "environment": standing.environment, "venue": standing.venue,
-        "kill_switch": standing.kill.value, "kill_reason": standing.kill_reason, "now_ms": standing.now_ms,
+        "kill_switch": standing.kill.value, "kill_reason": standing.kill_reason,
+        "kill_by": standing.kill_by, "kill_since_ms": standing.kill_since_ms, "now_ms": standing.now_ms,
         "last_cycle": standing.last_cycle, "last_cycle_ms": standing.last_cycle_ms,
         "last_cycle_age_ms": standing.now_ms - standing.last_cycle_ms if standing.last_cycle_ms else None,
         "condition": standing.condition, "stance": standing.stance,

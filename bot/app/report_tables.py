@@ -166,6 +166,10 @@ def status_lines(row: Mapping[str, Any]) -> Text:
     """`status` in lines of name and value."""
     quote, now_ms = row["quote"] or "", row["now_ms"]
     kill = row["kill_switch"] + (f" ({row['kill_reason']})" if row["kill_reason"] else "")
+    if row["kill_switch"] != "off" and row["kill_by"]:
+        kill += f", by {row['kill_by']}, {utc(row['kill_since_ms'], row['now_ms'])}"
+    if row.get("kill_pending"):
+        kill += f"; NOT YET WITHDRAWN: {', '.join(row['kill_pending'])}"
     lines = {
         "mode": f"{row['mode']} on {row['venue']}, environment {row['environment']}",
         "kill switch": kill,

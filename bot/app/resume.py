@@ -6,25 +6,23 @@ file lives no longer than the question, so that it cannot release a switch that 
 """
 
 import asyncio
-import time
 
 from bot.app.clock import SystemClock
 from bot.app.exit_codes import ExitCode
+from bot.app.flag_file import FlagFile
 from bot.app.flows import record_rebased
-from bot.app.kill import FlagFile, ResumeFile, ResumeRequest
+from bot.app.resume_file import CONFIRM_SECONDS, ResumeFile, ResumeRequest
 from bot.app.settings import Settings
 from bot.domain.states import KillLevel
 from bot.execution.journal import Journal, JournalBusy, JournalReader, Latch
 
-CONFIRM_SECONDS = 5.0
-POLL_SECONDS = 0.1
 REBASED = "; drawdown is measured from the equity of the next turn on"
 
 
-def release(
-    settings: Settings, *, reason: str, accept_mismatch: bool, rebase_peak: bool = False
-) -> tuple[str, ExitCode]:
+def release(settings: Settings, request: ResumeRequest, *, answered: KillLevel | None = None) -> tuple[str, ExitCode]:
     """Put the switch to `off`; what to tell the operator, and the exit code.
+
+    `answered`: the level at which a running daemon has been asked already, and has consumed the request.
 
     Raises:
         JournalError: the journal cannot be read or written.
@@ -33,8 +31,9 @@ def release(
     if settings.kill_switch is not KillLevel.OFF:
         level = settings.kill_switch.value
         return f'the configuration itself says kill_switch = "{level}": set it to "off" first', ExitCode.KILLED
-    before = _latched(settings)
-    request = ResumeRequest(reason, accept_mismatch=accept_mismatch, rebase_peak=rebase_peak)
+    if answered is not None:
+        return _answer_of_daemon(settings, request, answered)
+    before, rebase_peak = _latched(settings), request.rebase_peak
     flag, asked = FlagFile(settings.state_directory), ResumeFile(settings.state_directory)
     had_flag = flag.load() is not KillLevel.OFF
     flag.remove()
@@ -46,7 +45,7 @@ def release(
         return _through_daemon(settings, asked, request, before)
     was = before.level.value if before.level is KillLevel.OFF else f"{before.level.value}: {before.reason}"
     words = f"the kill switch is off (it was {was})" + REBASED * rebase_peak
-    if accept_mismatch:
+    if request.accept_mismatch:
         asked.record(request)
         words += "; the next daemon will take the account as right where the books differ"
     return words + _locks(settings), ExitCode.OK
@@ -55,22 +54,16 @@ def release(
 def _through_daemon(
     settings: Settings, asked: ResumeFile, request: ResumeRequest, before: Latch
 ) -> tuple[str, ExitCode]:
-    asked.record(request)
-    deadline = time.monotonic() + CONFIRM_SECONDS
-    try:
-        while asked.path.exists() and time.monotonic() < deadline:
-            time.sleep(POLL_SECONDS)
-        is_answered = not asked.path.exists()
-    finally:
-        asked.remove()
-    if not is_answered:
+    if not asked.ask(request):
         words = f"the daemon has not answered within {CONFIRM_SECONDS:.0f} s and stays as it is; look at its log"
         return words, ExitCode.TIMEOUT
+    return _answer_of_daemon(settings, request, before.level)
+
+
+def _answer_of_daemon(settings: Settings, request: ResumeRequest, before: KillLevel) -> tuple[str, ExitCode]:
     latch = _latched(settings)
     if latch.level is KillLevel.OFF:
-        words = (
-            f"the running daemon has resumed (the switch was at {before.level.value})" + REBASED * request.rebase_peak
-        )
+        words = f"the running daemon has resumed (the switch was at {before.value})" + REBASED * request.rebase_peak
         return words + _locks(settings), ExitCode.OK
     return f"the daemon stays at {latch.level.value}: {latch.reason}", ExitCode.KILLED
 

@@ -14,6 +14,7 @@ from bot.domain.order import Order
 from bot.domain.states import KillLevel
 from bot.execution.journal import JournalError
 
+ROUND_SECONDS = 2.0  # between two rounds of a flatten: books fill up again, and an operator may call it off
 RETRY_SECONDS = (0.5, 1.0, 2.0, 5.0)
 _log = structlog.get_logger("sectorbot.kill")
 
@@ -76,6 +77,7 @@ class SwitchActions:
                 attempt += 1
             else:
                 attempt = 0
+                await asyncio.sleep(ROUND_SECONDS)
 
     def _is_in_force(self, level: KillLevel) -> bool:
         return self._level().severity >= level.severity

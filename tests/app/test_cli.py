@@ -185,12 +185,15 @@ def test_output_may_be_cut_off_by_its_reader(finished_run: Path) -> None:
 
 def test_halt_writes_the_flag_whatever_state_the_configuration_is_in(invoke: Invoke, workplace: Path) -> None:
     (workplace / "sectorbot.toml").write_text('state_directory = "there"\n[risk]\nnonsense = 1\n')
-    assert invoke("halt", "--reason", "broken").exit_code == ExitCode.OK
-    assert (workplace / "there" / "KILL").read_text() == "cancel\nbroken\n"
+    assert invoke("halt", "--reason", "broken").exit_code == ExitCode.NOT_RUNNING, "no daemon obeys there"
+    assert (workplace / "there" / "KILL").read_text().splitlines()[:2] == ["cancel", "broken"]
     (workplace / "sectorbot.toml").write_text("= no TOML at all")
-    result = invoke("halt", "--level", "flatten", "--reason", "more so", "--state", "there", "--json")
-    assert json.loads(result.stdout)["confirmed"] is False
-    assert (workplace / "there" / "KILL").read_text() == "flatten\nmore so\n"
+    result = invoke("halt", "--level", "flatten", "--reason", "more so", "--by", "anna", "--state", "there", "--json")
+    said = json.loads(result.stdout)
+    assert result.exit_code == said["exit_code"] == ExitCode.NOT_RUNNING
+    assert (said["confirmed"], said["by"], said["reason"]) == (False, "anna", "more so")
+    assert str(workplace / "there") in said["error"]
+    assert (workplace / "there" / "KILL").read_text() == "flatten\nmore so\nanna\n"
 
 
 def test_halt_and_resume_want_a_reason(invoke: Invoke) -> None:
@@ -208,7 +211,8 @@ def test_resume_is_refused_while_the_configuration_says_halt(invoke: Invoke) -> 
 
 
 def test_resume_without_a_daemon_releases_the_latch_in_the_journal(tmp_path: Path) -> None:
-    assert sectorbot("halt", "--reason", "before the start", "--level", "pause", cwd=tmp_path).returncode == 0
+    halted = sectorbot("halt", "--reason", "before the start", "--level", "pause", cwd=tmp_path)
+    assert halted.returncode == ExitCode.NOT_RUNNING, "written for the daemon that starts next, and said so"
     assert sectorbot("run", "--environment", "sim", "--once", cwd=tmp_path).returncode == ExitCode.KILLED
     done = sectorbot("resume", "--reason", "all is well", "--rebase-peak", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
@@ -218,7 +222,8 @@ def test_resume_without_a_daemon_releases_the_latch_in_the_journal(tmp_path: Pat
     latch = reader.load_latch()
     assert [fact.payload["reason"] for fact in reader.load_facts("peak_rebased")] == ["all is well"]
     reader.close()
-    assert (latch.level, latch.by, latch.reason) == (KillLevel.OFF, "operator", "all is well")
+    assert (latch.level, latch.reason) == (KillLevel.OFF, "all is well")
+    assert "@" in latch.by, "the user and the machine"
 
 
 # A daemon that runs
@@ -253,7 +258,12 @@ def test_halt_is_confirmed_by_the_daemon_and_resume_releases_it(daemon: Path) ->
     assert json.loads(halted.stdout)["confirmed"] is True
     status = sectorbot("status", "--json", cwd=daemon)
     assert status.returncode == ExitCode.KILLED
-    assert json.loads(status.stdout)["kill_switch"] == "reduce-only"
+    row = json.loads(status.stdout)
+    assert (row["kill_switch"], row["kill_reason"]) == ("reduce-only", "a test")
+    assert "@" in row["kill_by"]
+    assert row["kill_since_ms"] > 0
+    said = [line for line in (daemon / "log").read_text().splitlines() if '"event":"kill_switch"' in line]
+    assert json.loads(said[-1])["why"] == "a test"
     resumed = sectorbot("resume", "--reason", "it was a test", "--rebase-peak", cwd=daemon)
     assert (resumed.returncode, resumed.stderr) == (0, "")
     reader = JournalReader(daemon / "var" / "journal.db")

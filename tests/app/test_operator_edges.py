@@ -9,9 +9,10 @@ import pytest
 
 from bot.app.config_watch import TIGHTER, ConfigWatcher
 from bot.app.exit_codes import ExitCode
+from bot.app.flag_file import FlagFile, write_whole
 from bot.app.healthcheck import HEALTH_NAME
-from bot.app.kill import FlagFile, ResumeFile, write_whole
 from bot.app.resume import release
+from bot.app.resume_file import ResumeFile, ResumeRequest
 from bot.app.settings import load_settings
 from bot.app.settings_layers import SettingsProblem, find_state_directory, read_dotenv
 from bot.domain.states import KillLevel
@@ -134,7 +135,7 @@ async def test_resume_works_when_a_dead_daemon_left_its_health_file_behind() -> 
 
 
 async def test_a_resume_that_nobody_answered_cannot_release_a_later_kill(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bot.app.resume.CONFIRM_SECONDS", 0.3)
+    monkeypatch.setattr("bot.app.resume_file.CONFIRM_SECONDS", 0.3)
     settings = load_settings()
     journal = await _latched(settings)
     try:
@@ -147,4 +148,4 @@ async def test_a_resume_that_nobody_answered_cannot_release_a_later_kill(monkeyp
 
 
 async def _in_thread(settings: Any) -> tuple[str, ExitCode]:
-    return await asyncio.to_thread(lambda: release(settings, reason="over", accept_mismatch=False))
+    return await asyncio.to_thread(lambda: release(settings, ResumeRequest("over")))

@@ -121,6 +121,7 @@ def orders() -> tuple[Any, ...]:
 def standing(**changes: Any) -> report_rows.Standing:
     base = report_rows.Standing(
         mode="trade", environment="sim", venue="binance", kill=KillLevel.PAUSE, kill_reason="by the operator",
+        kill_by="anna", kill_since_ms=NOW - 60_000,
         now_ms=NOW, last_cycle=7, last_cycle_ms=NOW - 95_000, portfolio=held(), equity_peak=D(110_000),
         day_start_equity=D(104_000), condition="breakout", stance="into_defi",
         locks={"UNI/USDT": "position differs by 1.5"}, orders=orders(),
