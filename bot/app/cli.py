@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -14,10 +14,6 @@ from bot.app import cli_backtest, cli_config, cli_journal, cli_read, cli_sweep
 from bot.app import cli_common as common
 from bot.app.cli_common import Assign, Config, Environment, Json, Mode, State
 from bot.app.exit_codes import ExitCode
-
-if TYPE_CHECKING:
-    from bot.app.resume_file import ResumeRequest
-    from bot.domain.states import KillLevel
 
 CONFIRM_SECONDS = 3.0
 POLL_SECONDS = 0.1
@@ -222,7 +218,8 @@ def resume(
 ) -> None:
     """Release the kill switch. The only way down, whoever or whatever had thrown it."""
     with common.one_line_errors(as_json=as_json):
-        from bot.app.resume_file import ResumeRequest
+        from bot.app.resume_file import ResumeRequest, ask_running
+        from bot.app.settings_layers import find_state_directory
 
         if not reason.strip():
             raise common.CommandFailed("--reason: say why it is safe, it is written down", ExitCode.USAGE)
@@ -230,7 +227,8 @@ def resume(
         request = ResumeRequest(
             reason.strip(), by=common.operator(), accept_mismatch=accept_mismatch, rebase_peak=rebase_peak
         )
-        answered = _ask_running(given, request)  # a flatten goes on meanwhile: what takes time to load comes later
+        directory = find_state_directory(given.files, given.assignments)
+        answered = ask_running(directory, request)  # a flatten goes on meanwhile: what takes time to load comes later
 
         from bot.app.resume import release
         from bot.app.settings import load_settings
@@ -241,26 +239,6 @@ def resume(
         if code is not ExitCode.OK:
             common.fail(words, code, as_json=as_json)
         common.tell(words, {"words": words, "exit_code": 0}, as_json=as_json)
-
-
-def _ask_running(given: common.Given, request: "ResumeRequest") -> "KillLevel | None":
-    """Ask a daemon that runs; the level it was at when it consumed the request, None when there is none or no answer.
-
-    The flag file goes first, as an operator who resumes has taken the hand off the switch.
-    """
-    from bot.app.flag_file import FlagFile
-    from bot.app.healthcheck import find_running
-    from bot.app.resume_file import ResumeFile
-    from bot.app.settings_layers import find_state_directory
-    from bot.domain.states import KillLevel
-
-    directory = find_state_directory(given.files, given.assignments)
-    health = find_running(directory)
-    level = health.get("kill") if health else None
-    if level not in set(KillLevel) - {KillLevel.OFF}:
-        return None
-    FlagFile(directory).remove()
-    return KillLevel(level) if ResumeFile(directory).ask(request) else None
 
 
 @app.command()

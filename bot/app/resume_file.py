@@ -5,7 +5,9 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from bot.app.flag_file import write_whole
+from bot.app.flag_file import FlagFile, write_whole
+from bot.app.healthcheck import find_running
+from bot.domain.states import KillLevel
 
 RESUME_NAME = "RESUME"
 CONFIRM_SECONDS = 5.0
@@ -59,3 +61,16 @@ class ResumeFile:
             return not self.path.exists()
         finally:
             self.remove()
+
+
+def ask_running(directory: Path, request: ResumeRequest) -> KillLevel | None:
+    """Ask a daemon that runs; the level it was at when it consumed the request, None when there is none or no answer.
+
+    The flag file goes first: an operator who resumes has taken the hand off the switch.
+    """
+    health = find_running(directory)
+    level = health.get("kill") if health else None
+    if level not in set(KillLevel) - {KillLevel.OFF}:
+        return None
+    FlagFile(directory).remove()
+    return KillLevel(level) if ResumeFile(directory).ask(request) else None
