@@ -169,7 +169,6 @@ class Daemon:
         cadence = self._settings.cadence
         self._expect_parts(limit)
         self._health.write(kill=self._app.kill.level().value)
-        await self._tell_start()
         failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         previous, threading.excepthook = threading.excepthook, _hand_over(failed)
         try:
@@ -180,6 +179,7 @@ class Daemon:
                     group.create_task(self._beat(), name="event loop"),
                     group.create_task(_fail_with(failed), name="threads"),
                 )
+                await self._tell_start()  # the switch listens already: it acts before anything is written
                 await self._every(cadence.cycle_seconds, self._cycle, limit=limit)
                 for task in others:
                     task.cancel()

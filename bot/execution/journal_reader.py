@@ -106,6 +106,11 @@ class Fact:
     payload: Mapping[str, Any]
 
 
+_NOT_FLATTENED = (
+    "NOT EXISTS (SELECT 1 FROM orders WHERE orders.client_id = fills.client_id AND orders.purpose = 'flatten')"
+)
+
+
 class JournalReader(Answers):
     """Read-only view of a journal file. May be used from any thread. Every method raises JournalError.
 
@@ -275,8 +280,9 @@ class JournalReader(Answers):
 
     @remembered(*ORDERS)
     def load_turnover(self, since_ms: int) -> Decimal:
-        """Quote value executed since."""
-        return sum((dec(row[0]) for row in self._rows("SELECT quote FROM fills WHERE at_ms >= ?", [since_ms])), ZERO)
+        """Quote value executed since; what a flatten did is no reason to stop anything after it."""
+        rows = self._rows(f"SELECT quote FROM fills WHERE at_ms >= ? AND {_NOT_FLATTENED}", [since_ms])
+        return sum((dec(row[0]) for row in rows), ZERO)
 
     def count_orders(self, since_ms: int) -> int:
         if self._is_quiet_since("orders", "sent_ms", since_ms):
@@ -284,9 +290,10 @@ class JournalReader(Answers):
         return int(self._rows("SELECT count(*) FROM orders WHERE sent_ms >= ?", [since_ms])[0][0])
 
     def count_fills(self, since_ms: int) -> int:
+        """Executions since, without those of a flatten."""
         if self._is_quiet_since("fills", "at_ms", since_ms):
             return 0
-        return int(self._rows("SELECT count(*) FROM fills WHERE at_ms >= ?", [since_ms])[0][0])
+        return int(self._rows(f"SELECT count(*) FROM fills WHERE at_ms >= ? AND {_NOT_FLATTENED}", [since_ms])[0][0])
 
     def count_rejections(self, since_ms: int) -> int:
         """Orders sent since that the venue rejected; those that were held back, were lost on the way or came too late
@@ -299,12 +306,12 @@ class JournalReader(Answers):
         return int(self._rows(sql, values)[0][0])
 
     def count_executed(self, since_ms: int) -> Mapping[tuple[str, str], int]:
-        """Orders sent since that executed at least in part, by symbol and side."""
+        """Orders sent since that executed at least in part, by symbol and side; without those of a flatten."""
         if self._is_quiet_since("orders", "sent_ms", since_ms):
             return {}
         rows = self._rows(
             "SELECT symbol, side, count(*) FROM orders WHERE sent_ms >= ? AND CAST(filled_size AS REAL) > 0"
-            " GROUP BY symbol, side",
+            " AND purpose != 'flatten' GROUP BY symbol, side",
             [since_ms],
         )
         return {(row[0], row[1]): int(row[2]) for row in rows}

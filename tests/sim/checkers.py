@@ -403,7 +403,12 @@ class Checkers:
         """What our own orders executed today: the cap is on the bot, strangers trade as they like."""
         since = self._world.now_ms() - self._world.now_ms() % DAY_MS
         ours = (trade for trade in self._trades.values() if trade.client_id in self._posted)
-        return sum((trade.quote for trade in ours if trade.at_ms >= since), ZERO)
+        return sum((t.quote for t in ours if t.at_ms >= since and not self._is_flattening(t.client_id)), ZERO)
+
+    def _is_flattening(self, client_id: str) -> bool:
+        """What a flatten trades counts in no limit on entries."""
+        approval = self._approvals.get(client_id)
+        return approval is not None and approval.intent.purpose is Purpose.FLATTEN
 
     def close(self) -> None:
         self._reader.close()

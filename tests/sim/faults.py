@@ -101,6 +101,12 @@ class Kind(StrEnum):
     # exchange: rows, states, modes
     # start: checks at the start, limits of requests
     # switch: levels, full disks, hung turns
+    SWITCH_JOURNAL_FULL = "kill switch while the journal is full"
+    SWITCH_JOURNAL_LOCKED = "kill switch while the journal is locked"
+    SWITCH_VENUE_DARK = "kill switch while the venue is dark"
+    SWITCH_TURN_HUNG = "kill switch while a turn hangs"
+    SWITCH_AT_START = "kill switch before the first turn"
+    FLATTEN_CALLED_OFF = "flatten called off"
     # proven: projections, input files
 
 
@@ -132,6 +138,8 @@ RATES_OF_LATER_KINDS: Mapping[Kind, float] = {
     # exchange
     # start
     # switch
+    Kind.SWITCH_JOURNAL_FULL: 0.01, Kind.SWITCH_JOURNAL_LOCKED: 0.01, Kind.SWITCH_VENUE_DARK: 0.01,
+    Kind.SWITCH_TURN_HUNG: 0.01, Kind.SWITCH_AT_START: 0.1, Kind.FLATTEN_CALLED_OFF: 0.01,
     # proven
 }  # fmt: skip
 # At the wire one question of the bot is several requests, and a cycle asks about sixty: each fails the less often.
