@@ -71,7 +71,14 @@ class Rejection(StrEnum):
     AUTHENTICATION = "authentication"
     CLOCK = "clock"
     RATE_LIMIT = "rate_limit"
+    PERMANENT = "permanent"
     OTHER = "other"
+
+    @property
+    def is_permanent(self) -> bool:
+        """Whether the same request will be refused until a person changes the account, its key or the bot's settings:
+        `PERMANENT` is a mode, a region or a product that the account is not open for."""
+        return self in (Rejection.PERMANENT, Rejection.AUTHENTICATION, Rejection.LEVERAGE)
 
 
 class Lane(StrEnum):

@@ -32,6 +32,7 @@ from bot.playbook.decide import Decision, decide, guard
 from bot.playbook.exits import with_funding
 from bot.playbook.flatten import flatten
 from bot.playbook.policy import Policy, Sectors
+from bot.playbook.progress import end_refused
 from bot.playbook.sectors import build_portfolio
 from bot.ports import Unavailable, Venue, VenueRejected
 from bot.risk import Approved, Limits, Refused, fit_to_depth, review, shrink, tripped
@@ -223,6 +224,8 @@ class Cycle:
             await parts.executor.cancel([order for order in truth.working if order.is_resting_entry])
         notes += await self._top_up(decision.top_ups)
         outcomes = await parts.executor.act([verdict for verdict in verdicts if isinstance(verdict, Approved)])
+        decision, ended = await self._end_refused(decision, outcomes)
+        notes += ended
         if outcomes or notes:
             truth = await parts.reconciler.settle(tuple(snapshot.instruments))
             portfolio = build_portfolio(truth.account, snapshot, decision.memory, parts.policy, parts.sectors)
@@ -232,6 +235,18 @@ class Cycle:
             time.monotonic() - started, breakers, parts.policy.funding_average_hours, parts.policy,
             bool(resting - self._resting_entries()),
         )  # fmt: skip
+
+    async def _end_refused(self, decision: Decision, outcomes: Sequence[Outcome]) -> tuple[Decision, tuple[Note, ...]]:
+        """End the legs that the venue refused for a reason that does not pass, and look at the account again."""
+        refused = {outcome.intent.id: outcome.refused_for_good for outcome in outcomes if outcome.refused_for_good}
+        if not refused:
+            return decision, ()
+        self.account_watch.ask_again()
+        memory, notes = end_refused(decision.memory, refused)
+        if memory != decision.memory:
+            await self.parts.journal.record_memory(memory)
+        others = tuple(Note(Reason.LEG_REFUSED, words, name) for name, words in refused.items()) if not notes else ()
+        return replace(decision, memory=memory, campaign=memory.campaign), (*notes, *others)
 
     def _resting_entries(self) -> frozenset[str]:
         working = self.parts.journal.reader.load_working()

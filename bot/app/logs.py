@@ -17,6 +17,7 @@ from structlog.typing import Processor
 
 from bot.app.cycle import CycleResult
 from bot.app.redaction import Redactor
+from bot.domain.reason import Reason
 from bot.risk import Refused
 
 
@@ -69,8 +70,14 @@ def _json(event: Any, **_: Any) -> str:
     return orjson.dumps(event, default=str).decode()
 
 
+LOUD = frozenset({Reason.LEG_REFUSED, Reason.HEDGE_LATE})
+
+
 def log_cycle(result: CycleResult) -> None:
     """The canonical line of one turn: what was read, wanted, allowed, done, and what it is all worth."""
+    for note in (*result.decision.notes, *result.notes):
+        if note.reason in LOUD:
+            structlog.get_logger("sectorbot.cycle").critical(note.reason.value, why=note.words, subject=note.subject)
     refused = [verdict for verdict in result.verdicts if isinstance(verdict, Refused)]
     decision, campaign = result.decision, result.decision.campaign
     structlog.get_logger("sectorbot.cycle").info(

@@ -19,6 +19,7 @@ from bot.execution.evidence import Evidence, together
 from bot.execution.foreign import TWIN, TWIN_RESTS
 from bot.execution.journal import DuplicateOrder, Journal
 from bot.execution.placement import Placed, Placement
+from bot.execution.refusals import RefusedEntries
 from bot.execution.rules import ExecutionRules
 from bot.ports import Lane, Rejection, Unavailable, Venue, VenueRejected
 from bot.risk import Approved
@@ -45,6 +46,11 @@ class Outcome:
     client_ids: tuple[str, ...] = ()
     notes: tuple[Note, ...] = ()
     is_settled: bool = True
+
+    @property
+    def refused_for_good(self) -> str:
+        """The venue's words where it refused for a reason that does not pass by itself; else empty."""
+        return next((note.words for note in self.notes if note.reason is Reason.LEG_REFUSED), "")
 
     @property
     def is_complete(self) -> bool:
@@ -75,6 +81,7 @@ class Executor:
             lambda: asyncio.Semaphore(rules.orders_per_instrument)
         )
         self._in_all = asyncio.Semaphore(rules.orders_at_once)
+        self._refused = RefusedEntries()
 
     async def act(self, approved: Sequence[Approved]) -> tuple[Outcome, ...]:
         """Cancel what has rested too long, then carry out what was approved; outcomes in the order given.
@@ -138,8 +145,9 @@ class Executor:
 
     async def _carry_out(self, item: Approved) -> Outcome:
         async with self._by_symbol[item.intent.symbol], self._in_all:
-            if (obstacle := await self._prepare(item)) is not None:
-                return Outcome(item.intent, item.size, None, notes=(obstacle,))
+            obstacle = self._refused.find(item.intent, self._venue.now_ms()) or await self._prepare(item)
+            if obstacle is not None:
+                return self._refusable(Outcome(item.intent, item.size, None, notes=(obstacle,)))
             client_ids: list[str] = []
             notes: list[Note] = []
             for attempt in range(self._rules.max_attempts):
@@ -152,7 +160,14 @@ class Executor:
             else:
                 words = f"{len(client_ids)} orders of {item.intent.symbol} were not taken: it waits for the next cycle"
                 notes.append(Note(Reason.ATTEMPTS_SPENT, words, item.intent.symbol))
-            return self._outcome(item, client_ids, notes)
+            return self._refusable(self._outcome(item, client_ids, notes))
+
+    def _refusable(self, outcome: Outcome) -> Outcome:
+        """The same, its refusal remembered where it is one that does not pass."""
+        now_ms = self._venue.now_ms()
+        if outcome.refused_for_good and self._refused.find(outcome.intent, now_ms) is None:
+            self._refused.remember(outcome.intent, outcome.refused_for_good, now_ms)
+        return outcome
 
     async def _prepare(self, item: Approved) -> Note | None:
         """Everything that can say no before an order is made."""
@@ -172,7 +187,8 @@ class Executor:
             if rejection.kind is Rejection.NO_CHANGE:
                 return None
             words = f"{intent.symbol}: leverage {intent.leverage} was rejected ({rejection}), no order was sent"
-            return Note(Reason.ORDER_REJECTED, words, intent.symbol)
+            reason = Reason.LEG_REFUSED if rejection.kind.is_permanent else Reason.ORDER_REJECTED
+            return Note(reason, words, intent.symbol)
         except Exception as error:  # noqa: BLE001 - whatever is not recognised leaves the leverage unknown
             words = f"{intent.symbol}: leverage {intent.leverage} is not confirmed ({error!r}), no order was sent"
             return Note(Reason.VENUE_UNAVAILABLE, words, intent.symbol)

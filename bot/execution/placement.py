@@ -140,6 +140,8 @@ class Placement:
                 await self._evidence.read(self._venue.fetch_clock_skew(), "clock of the venue")
         if rejection.kind is Rejection.RATE_LIMIT:
             note = Note(Reason.RATE_LIMITED, f"order {order.client_id} was not taken: {rejection}", order.symbol)
+        elif rejection.kind.is_permanent:
+            note = Note(Reason.LEG_REFUSED, f"{order.symbol}: refused for good ({rejection})", order.symbol)
         else:
             note = _rejection_note(order, str(rejection))
         return Placed(after, (note,), may_retry=rejection.kind in _RETRIABLE)

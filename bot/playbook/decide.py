@@ -39,7 +39,8 @@ class Decision:
 
     `cancels` are client ids of resting stops that no longer fit and of resting purchases that are to come back;
     `top_ups` is isolated margin to add, by perp, quote.
-    `intents` belong to one phase, guard intents first; `memory` replaces the one that was handed in.
+    `intents` belong to one phase, or to a late hedge and the sales beside it, guard intents first; `memory` replaces
+    the one that was handed in.
     """
 
     at_ms: int

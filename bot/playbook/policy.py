@@ -305,6 +305,12 @@ class Policy(BaseModel):
     )
     entry_wait: bool = Field(default=True, description="whether overbought tokens are bought later")
     entry_wait_hours: int = Field(default=24, ge=0, le=720, description="longest wait for a better entry, hours")
+    hedge_wait_minutes: int = Field(
+        default=10,
+        ge=0,
+        le=240,
+        description="how long the sales of a rotation wait for their hedge before they go on without it, minutes",
+    )
     leg_patience_hours: int = Field(
         default=24,
         ge=1,

@@ -3,7 +3,8 @@
 What is left of a leg is its size to reach, less what is held; while an order of it is live, nothing more is asked for.
 A leg that was over stays over: an exit that closes what it opened, or a deposit, does not start it again. A phase
 starts when every leg of the earlier ones is over, so a doubt in one phase stops the next: a leg with a live order, in
-doubt or not, is never over.
+doubt or not, is never over. A hedge that cannot be had does not hold the sales up for longer than `hedge_wait_minutes`:
+they go on, and the hedge is asked for beside them.
 """
 
 from collections.abc import Mapping
@@ -21,7 +22,7 @@ from bot.playbook.scene import Scene, leg_id
 from bot.playbook.tranche import PHASES, start_tranche
 from bot.playbook.wallets import finish_transfer, running_tranche
 
-ASKS_MIN = 12
+ASKS_MIN, HEDGE_ASKS = 12, 2
 _CENT = Decimal("0.01")
 
 
@@ -61,6 +62,12 @@ def _advance(memory: Memory, scene: Scene, *, tactical_allowed: bool, ended: fro
     for phase in PHASES:
         memory, intents, more, is_open = _work_phase(memory, phase, scene, tactical_allowed, ended)
         notes += more
+        if is_open and phase is Purpose.HEDGE:
+            memory, is_late = _wait_for_hedge(memory, scene)
+            if is_late:
+                memory, sales, more, is_selling = _work_phase(memory, Purpose.REDUCE, scene, tactical_allowed, ended)
+                notes += [*more, *([_late_note(memory, scene)] if is_selling else [])]
+                return Step(_blocked_after(memory, Purpose.REDUCE), (*intents, *sales), (), tuple(notes))
         if is_open:
             return Step(_blocked_after(memory, phase), intents, (), tuple(notes))
         memory, transfers, more, is_open = _work_transfers(memory, phase, scene)
@@ -94,6 +101,30 @@ def _work_phase(
     tranche = replace(tranche, legs=tuple(legs.values()))
     is_open = any(leg.purpose is phase and not leg.state.is_over for leg in tranche.legs)
     return _with_tranche(memory, tranche), tuple(intents), tuple(notes), is_open
+
+
+def _wait_for_hedge(memory: Memory, scene: Scene) -> tuple[Memory, bool]:
+    """Since when the sales wait for the hedge, and whether that is too long. Time alone does not count: after an outage
+    the hedge is asked for again first."""
+    tranche = running_tranche(memory)
+    if tranche is None:
+        return memory, False
+    if not tranche.hedge_wait_ms:
+        memory = _with_tranche(memory, replace(tranche, hedge_wait_ms=scene.at_ms))
+        return memory, scene.policy.hedge_wait_minutes == 0
+    legs = [leg for leg in tranche.legs if leg.purpose is Purpose.HEDGE and not leg.state.is_over]
+    was_tried = all(leg.state is LegState.WORKING or (leg.asked and leg.asked.count > HEDGE_ASKS) for leg in legs)
+    waited = scene.at_ms - tranche.hedge_wait_ms
+    return memory, was_tried and waited >= scene.policy.hedge_wait_minutes * MINUTE_MS
+
+
+def _late_note(memory: Memory, scene: Scene) -> Note:
+    tranche = running_tranche(memory)
+    legs = tranche.legs if tranche else ()
+    late = ", ".join(leg.symbol for leg in legs if leg.purpose is Purpose.HEDGE and not leg.state.is_over)
+    minutes = (scene.at_ms - tranche.hedge_wait_ms) // MINUTE_MS if tranche else 0
+    words = f"the hedge on {late} could not be had for {minutes} min: the sales go on without it"
+    return Note(Reason.HEDGE_LATE, words, late)
 
 
 def _read_leg(
@@ -255,6 +286,22 @@ def end_tactical(memory: Memory, ended: frozenset[str]) -> Memory:
         for leg in tranche.legs
     )
     return _with_tranche(memory, replace(tranche, legs=legs))
+
+
+def end_refused(memory: Memory, refused: Mapping[str, str]) -> tuple[Memory, tuple[Note, ...]]:
+    """Memory in which the legs of these intents are over, because the venue refused them for a reason that does not
+    pass: `refused` has its words by intent id. A leg with a live order is left alone."""
+    campaign, tranche = memory.campaign, running_tranche(memory)
+    if campaign is None or tranche is None or not refused:
+        return memory, ()
+    legs, notes = [], []
+    for leg in tranche.legs:
+        why = refused.get(leg_id(campaign.number, tranche.index, leg.index))
+        if why is not None and leg.state is LegState.READY:
+            leg = replace(leg, state=LegState.SKIPPED)
+            notes.append(Note(Reason.LEG_REFUSED, f"{leg.words}: ended, {why}", leg.symbol))
+        legs.append(leg)
+    return _with_tranche(memory, replace(tranche, legs=tuple(legs))), tuple(notes)
 
 
 def live_hedges(memory: Memory, scene: Scene) -> Mapping[str, str]:

@@ -147,6 +147,7 @@ _LEVERAGE = (("", _R.LEVERAGE),)
 _FUNDS = (("", _R.FUNDS),)
 _NO_ACCESS = (("", _R.AUTHENTICATION),)
 _CLOSED = (("", _R.MARKET_CLOSED),)
+_NEVER = (("", _R.PERMANENT),)
 
 BINANCE_ERRORS = ErrorTable(
     codes={
@@ -213,33 +214,37 @@ BINANCE_ERRORS = ErrorTable(
         "-4023": _FILTER,
         "-4024": _FILTER,
         "-4045": _OTHER,
-        "-4061": _OTHER,
+        "-4061": _NEVER,
         "-4087": (("", _R.REDUCE_ONLY),),
         "-4088": _NO_ACCESS,
+        "-4109": _NEVER,
         "-4116": (("", _R.DUPLICATE_ID),),
         "-4118": (("", _R.REDUCE_ONLY),),
-        "-4120": _OTHER,
+        "-4120": _NEVER,
         "-4131": _FILTER,
         "-4137": _OTHER,
         "-4138": _OTHER,
         "-4140": _CLOSED,
         "-4141": _CLOSED,
         "-4164": _FILTER,
-        "-4192": _OTHER,
+        "-4192": _NEVER,
         "-4400": _OTHER,
         "-4401": _OTHER,
+        "-4402": _NEVER,
+        "-4403": _LEVERAGE,
+        "-4411": _NEVER,
         "-5021": _OTHER,
         "-5022": (("", _R.WOULD_TAKE),),
         # account settings and margin
         "-4028": _LEVERAGE,
         "-4046": (("", _R.NO_CHANGE),),
         "-4047": _OTHER,
-        "-4048": _OTHER,
+        "-4048": _NEVER,
         "-4050": _FUNDS,
         "-4051": _FUNDS,
         "-4059": (("", _R.NO_CHANGE),),
         "-4161": _LEVERAGE,
-        "-4168": _OTHER,
+        "-4168": _NEVER,
         "-4202": _LEVERAGE,
         "-4203": _LEVERAGE,
         "-4205": _LEVERAGE,

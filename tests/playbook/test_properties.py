@@ -401,8 +401,11 @@ def test_a_leg_that_is_refused_again_and_again_is_given_up_and_the_rotation_goes
     world = neutral_world(golden_policy(bridge="reserve", reserve_quote=5000))
     refused = world.decide().intents[0].symbol
     world.skip((world.policy.entry_wait_hours + world.policy.leg_patience_hours) * 60)
-    for _ in range(ASKS_MIN - 1):
-        assert {i.symbol for i in world.decide().intents} == {refused}, "a bot that was away is not impatient"
+    assert {i.symbol for i in world.decide().intents} == {refused}, "a bot that was away is not impatient"
+    for _ in range(ASKS_MIN - 2):
+        made = world.decide()
+        assert {i.purpose for i in made.intents} == {Purpose.HEDGE, Purpose.REDUCE}
+        assert Reason.HEDGE_LATE in {note.reason for note in made.notes}
     made = world.decide()
     assert Reason.LEG_GIVEN_UP in {note.reason for note in made.notes}
     assert {i.purpose for i in made.intents} == {Purpose.REDUCE}
