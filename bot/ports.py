@@ -132,6 +132,7 @@ class OrderReport:
     is_trigger: bool
     at_ms: int
     fills: tuple[Fill, ...] = ()
+    trigger_price: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from bot.app.arithmetic import house_arithmetic
 from bot.app.fee_prices import FeePrices
 from bot.app.flows import count_flows
 from bot.app.gate_reading import GateReading, load_gate_reading
+from bot.app.restored import renew_memory
 from bot.domain.campaign import Memory, OpenExit, Transfer
 from bot.domain.codec import encode
 from bot.domain.market import Snapshot
@@ -125,6 +126,9 @@ class Cycle:
     async def accept(self, *, by: str, reason: str) -> tuple[Note, ...]:
         """An operator's word that the account is right where the books differ; see `Reconciler.accept`."""
         async with self._lock:
+            if not self.parts.reconciler.has_checked_history:  # what is accepted must have been looked for
+                snapshot = await self.parts.observer.observe(with_history=False)
+                await self.parts.reconciler.settle(tuple(snapshot.instruments))
             return await self.parts.reconciler.accept(by=by, reason=reason)
 
     async def withdraw(self, level: KillLevel) -> tuple[Order, ...]:
@@ -194,6 +198,7 @@ class Cycle:
         with house_arithmetic():
             portfolio = build_portfolio(truth.account, snapshot, before, parts.policy, parts.sectors)
             flowed = count_flows(before, reader, snapshot, truth.account.quote)
+            flowed = renew_memory(flowed, reader, snapshot, portfolio, parts.policy, parts.sectors, truth.working)
             memory = count_funding(mark_equity(flowed, portfolio, snapshot.at_ms), reader)
             decision = self._decide(parts, kind, kill, snapshot, portfolio, memory, truth.working)
         traded = sorted({intent.symbol for intent in decision.intents})

@@ -103,6 +103,7 @@ class Reason(StrEnum):
     ATTEMPTS_SPENT = "attempts_spent"
     LATE_FACT = "late_fact"
     FOREIGN_ORDER = "foreign_order"
+    ANOTHER_WRITER = "another_writer"
     POSITION_MISMATCH = "position_mismatch"
     BALANCE_MISMATCH = "balance_mismatch"
     LIQUIDATED = "liquidated"

@@ -10,13 +10,14 @@ from collections.abc import Sequence
 from bot.domain.order import Order
 from bot.domain.reason import Note, Reason
 from bot.domain.states import OrderEvent, OrderState
+from bot.execution.another_writer import DOUBTFUL
 from bot.execution.evidence import OLDER_MS, Evidence, find_report, together
 from bot.execution.journal import Journal
 from bot.execution.journal_schema import NEVER_CAME_TO_BE
 from bot.execution.rules import ExecutionRules
 from bot.ports import OrderReport, Unavailable, Venue
 
-DOUBTFUL = (OrderState.SUBMITTING, OrderState.IN_DOUBT)
+__all__ = ["DOUBTFUL", "Doubts"]
 
 
 class Doubts:

@@ -14,6 +14,7 @@ from bot.domain.money import ZERO
 from bot.domain.order import Fill, Order
 from bot.domain.reason import Note, Reason
 from bot.domain.states import ORDER_TABLE, OrderEvent, OrderState, is_late
+from bot.execution.another_writer import DOUBTFUL, AnotherWriter
 from bot.execution.journal import Journal
 from bot.execution.rules import ExecutionRules
 from bot.ports import OrderReport, ReportState, Unavailable, Venue
@@ -32,6 +33,7 @@ class Evidence:
 
     def __init__(self, venue: Venue, journal: Journal, rules: ExecutionRules) -> None:
         self._venue, self._journal, self._rules = venue, journal, rules
+        self.others = AnotherWriter(journal)
         self._contract_sizes: dict[str, Decimal] = {}
         self._durations_ms: deque[int] = deque(maxlen=100)
 
@@ -65,7 +67,11 @@ class Evidence:
         """
         reading = self._venue.fetch_order(order.symbol, order.client_id, is_trigger=order.order_type.is_trigger)
         report = await self.read(reading, f"answer about order {order.client_id}")
-        return report if report is not None and is_about(order, report) else None
+        if report is None or is_about(order, report):
+            return report
+        if report.client_id == order.client_id and report.symbol == order.symbol:
+            await self.others.check_report(self._journal.reader.load_order(order.client_id) or order, report)
+        return None
 
     async def record_report(self, order: Order, report: OrderReport) -> tuple[Order, tuple[Note, ...]]:
         """Write a report down as the event it is in the order's present state; the order after it, and alerts.
@@ -73,7 +79,8 @@ class Evidence:
         A report that adds nothing, or that is older than what is known, is not written.
         """
         if report.fills:
-            await self._journal.record_fills(report.fills, contract_sizes=await self._contract_size_of(order.symbol))
+            sizes = await self._contract_size_of(order.symbol)
+            await self.others.check_fills(await self._journal.record_fills(report.fills, contract_sizes=sizes))
         event = _event_of(order, report)
         if event is None:
             return order, ()
@@ -103,7 +110,9 @@ class Evidence:
         """
         sizes = await self._contract_size_of(symbol)
         fills = await self.read(self._venue.fetch_fills(symbol, since_ms), f"fills of {symbol}")
-        return await self._journal.record_fills(fills, contract_sizes=sizes)
+        new = await self._journal.record_fills(fills, contract_sizes=sizes)
+        await self.others.check_fills(new)
+        return new
 
     async def collect_fills_of(self, order: Order) -> Order:
         """Wait, within the polls allowed, until the fills of an order add up to what it executed.
@@ -142,9 +151,18 @@ class Evidence:
 
 
 def is_about(order: Order, report: OrderReport) -> bool:
-    """Whether a report can be of this order: some venues accept a used client id again once its order is closed."""
+    """Whether a report can be of this order: some venues accept a used client id again once its order is closed.
+
+    The venue's id decides where it is known, and the size where it is not; a conditional order becomes another one when
+    it triggers.
+    """
     if report.symbol != order.symbol or report.side is not order.side or not report.venue_id:
         return False
+    if not order.order_type.is_trigger:
+        if order.venue_id is not None and report.venue_id != order.venue_id:
+            return False
+        if order.state in DOUBTFUL and order.venue_id is None and report.size > 0 and report.size != order.size:
+            return False
     if report.client_id is not None and report.client_id != order.client_id:
         return False
     return report.at_ms <= 0 or report.at_ms >= order.sent_ms - OLDER_MS

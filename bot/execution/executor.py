@@ -16,7 +16,6 @@ from bot.domain.order import ClientOrderId, Intent, Order, OrderType, Purpose
 from bot.domain.reason import Note, Reason
 from bot.domain.states import OrderState
 from bot.execution.evidence import Evidence, together
-from bot.execution.foreign import TWIN, TWIN_RESTS
 from bot.execution.journal import DuplicateOrder, Journal
 from bot.execution.placement import Placed, Placement
 from bot.execution.refusals import RefusedEntries
@@ -90,6 +89,7 @@ class Executor:
             JournalError: nothing is sent that could not be written down; what was sent is settled at the next start.
         """
         await self.cancel_overdue()
+        self._evidence.others.has_stranger = False
         done: dict[int, Outcome] = {}
         for phase in sorted({item.intent.purpose.phase for item in approved}):
             members = [index for index, item in enumerate(approved) if item.intent.purpose.phase == phase]
@@ -174,6 +174,8 @@ class Executor:
         intent = item.intent
         if self._is_stopped(intent):
             return Note(Reason.KILL_SWITCH, f"{intent.symbol}: the kill switch was thrown", intent.symbol)
+        if (why := self._why_held(intent)) is not None:
+            return why
         live = [o for o in self._journal.reader.load_orders_of_intent(intent.id) if o.state.is_live]
         if live:
             words = f"order {live[0].client_id} of {intent.id} is still {live[0].state}"
@@ -208,6 +210,8 @@ class Executor:
             return Note(Reason.RATE_LIMITED, f"{intent.symbol}: not admitted ({error!r})", intent.symbol)
         if self._is_stopped(intent):
             return Note(Reason.KILL_SWITCH, f"{intent.symbol}: the kill switch was thrown", intent.symbol)
+        if (why := self._why_held(intent)) is not None:
+            return why
         try:
             placed = await self._place(item, left, client_ids)
         except DuplicateOrder as refusal:
@@ -216,6 +220,15 @@ class Executor:
             return placed
         order, notes = await self._follow(placed.order)
         return replace(placed, order=order, notes=placed.notes + notes)
+
+    def _why_held(self, intent: Intent) -> Note | None:
+        """While another writer is suspected only exits and flattening go on: what the rotation has still to do may have
+        been done already. Asked before every order, because a fill of the one before may have shown it."""
+        others = self._evidence.others
+        if intent.purpose in _INDEPENDENT or not (others.has_stranger or others.is_suspected()):
+            return None
+        words = f"{intent.symbol}: held back while another writer is suspected"
+        return Note(Reason.ANOTHER_WRITER, words, intent.symbol)
 
     async def _place(self, item: Approved, left: Decimal, client_ids: list[str]) -> Placed | Note:
         """Number and send one order. Two intents of one leg may reach for the same number: the slower tries again."""
@@ -259,11 +272,9 @@ class Executor:
         first = ClientOrderId(self._account, intent.campaign, intent.tranche, intent.leg, 0, 0, self._journal.epoch)
         last = self._journal.reader.load_last_of_prefix(first.text[:_PREFIX_LENGTH])
         lost = max(
-            (fact.payload["client_id"] for kind in (TWIN, TWIN_RESTS)
-             for fact in self._journal.reader.load_facts(kind, limit=10_000)
-             if fact.payload["client_id"].startswith(first.text[:_PREFIX_LENGTH])),
+            (used for used in self._evidence.others.unknown_ids() if used.startswith(first.text[:_PREFIX_LENGTH])),
             default="",
-        )  # fmt: skip
+        )
         if lost and (last is None or last.client_id < lost):  # an older copy of the journal has forgotten this one
             number = int(lost[_PREFIX_LENGTH : _PREFIX_LENGTH + _SLICE_WIDTH], 36)
             return replace(first, slice=number + 1, attempt=0).text

@@ -1,8 +1,9 @@
 """Orders and executions at the venue that this journal did not cause: seen, counted, reported once, never touched."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from bot.domain.money import ZERO
 from bot.domain.order import FOREIGN, Fill, Order, OrderType, Purpose, TimeInForce, is_ours
 from bot.domain.reason import Note, Reason
 from bot.domain.states import OrderEvent, OrderState
@@ -12,7 +13,6 @@ from bot.execution.rules import ExecutionRules
 from bot.ports import OrderReport, ReportState, Unavailable, Venue
 
 FACT = "foreign_order"
-TWIN, TWIN_RESTS, TWINS_ACCEPTED = "twin_order", "twin_rests", "twins_accepted"
 # How an order begins by which the venue itself closes a position (Binance USDⓈ-M, "special client order id").
 _CLOSED_BY_VENUE = {
     "settlement_autoclose": (Reason.DELISTING_SETTLED, "because the contract ends"),
@@ -34,13 +34,12 @@ class Foreign:
 
 
 class ForeignOrders:
-    """Tells our orders from others'. One with our mark that the journal does not know is another bot's: it halts."""
+    """Tells our orders from others'. One with our mark that the journal does not know is another writer's: it halts."""
 
     def __init__(self, venue: Venue, journal: Journal, rules: ExecutionRules, evidence: Evidence) -> None:
         self._venue, self._journal, self._rules, self._evidence = venue, journal, rules, evidence
-        self._resting_twins = {
-            fact.payload["client_id"] for fact in journal.reader.load_facts(TWIN_RESTS, limit=10_000)
-        }
+        self._others = evidence.others
+        self.has_unresolved = False  # an execution whose order is not known yet: it may be another writer's
         self._reported = {fact.payload["key"] for fact in journal.reader.load_facts(FACT, limit=10_000)}
 
     async def review(self, reports: Sequence[OrderReport]) -> Foreign:
@@ -54,21 +53,15 @@ class ForeignOrders:
                 if not known.state.is_live:
                     notes.extend(await self._revive(known))
                 continue
-            is_twin = is_ours(report.client_id, self._journal.account)
-            is_halting = is_halting or is_twin or self._rules.foreign_order_policy == "halt"
-            if is_twin or self._rules.foreign_order_policy == "adopt":
+            is_marked = is_ours(report.client_id, self._journal.account)
+            if is_marked and self._others.is_accepted(report.client_id or ""):
+                await self._adopt(report)
+                continue
+            is_halting = is_halting or is_marked or self._rules.foreign_order_policy == "halt"
+            if is_marked or self._rules.foreign_order_policy == "adopt":
                 working.append(_as_order(report))
-            if is_twin:
-                words = (
-                    f"order {report.client_id} of {report.symbol} carries this bot's mark but is not in this journal:"
-                    " stop the other bot, or cancel the order if its journal was deleted"
-                )
-                notes.append(Note(Reason.FOREIGN_ORDER, words, report.symbol))
-                if report.client_id not in self._resting_twins:
-                    self._resting_twins.add(report.client_id or "")
-                    await self._journal.record_fact(
-                        TWIN_RESTS, {"client_id": report.client_id, "symbol": report.symbol}
-                    )
+            if is_marked:
+                await self._others.check_report(self._journal.reader.load_order(report.client_id or ""), report)
             else:
                 words = f"order {report.venue_id} of {report.symbol} is not ours: {report.side} {report.size}"
                 notes.extend(await self.report_once(f"{report.symbol} {report.venue_id}", words, report.symbol))
@@ -77,6 +70,7 @@ class ForeignOrders:
     async def explain_fills(self, fills: Sequence[Fill]) -> tuple[Note, ...]:
         """Notes for executions of no order of the journal, liquidations among them, or of a rejected one."""
         notes: list[Note] = []
+        self.has_unresolved = False
         for fill in fills:
             owner = self._owner(fill)
             if owner is not None:
@@ -85,9 +79,17 @@ class ForeignOrders:
             key = f"{fill.symbol} {fill.venue_order_id or fill.trade_id}"
             if key in self._reported:
                 continue
-            report = None if fill.client_id else await self._report_of(fill)
+            try:
+                report = None if fill.client_id else await self._report_of(fill)
+            except Unavailable as error:  # whose it is decides whether entries may go on: it is asked again
+                self.has_unresolved = True
+                words = f"whose execution {fill.trade_id} of {fill.symbol} is could not be read: {error}"
+                notes.append(Note(Reason.VENUE_UNAVAILABLE, words, fill.symbol))
+                continue
             client_id = fill.client_id or (report.client_id if report is not None else None) or ""
             order = self._journal.reader.load_order(client_id)
+            if order is not None and report is not None and await self._others.check_report(order, report):
+                continue
             if order is not None and order.symbol == fill.symbol and order.side is fill.side:
                 # A stop of ours, whose new id after it triggered only its own report tells; or an order that was
                 # believed never to have been: what it executed is told and counted.
@@ -95,13 +97,7 @@ class ForeignOrders:
                     notes.extend((await self._evidence.record_report(order, report))[1])
                 continue
             if is_ours(client_id, self._journal.account):
-                words = (
-                    f"order {client_id} of {fill.symbol} executed {fill.side} {fill.size} and carries this bot's mark, "
-                    "but is not in this journal: an older copy of it, or another bot; entries stop until "
-                    "`resume --accept-mismatch`"
-                )
-                await self._journal.record_fact(TWIN, {"client_id": client_id, "symbol": fill.symbol})
-                notes.extend(await self.report_once(key, words, fill.symbol))
+                await self._others.record_unknown(client_id, fill.symbol, fill.venue_order_id or key, rests=False)
             elif ":" in fill.symbol and (mark := _venues_mark(client_id)) is not None:
                 kind, why = _CLOSED_BY_VENUE[mark]
                 words = f"{fill.symbol}: the venue closed {fill.size} at {fill.price} {why}"
@@ -121,27 +117,16 @@ class ForeignOrders:
         await self._journal.record_fact(FACT, {"key": key, "symbol": symbol, "reason": reason.value, "words": words})
         return (Note(reason, words, symbol),)
 
-    def has_twins(self) -> bool:
-        """Whether orders with our mark executed that the journal does not know, and nobody has accepted that."""
-        found, accepted = (self._journal.reader.load_facts(kind, limit=1) for kind in (TWIN, TWINS_ACCEPTED))
-        return bool(found) and (not accepted or accepted[0].seq < found[0].seq)
-
-    def tell_twins(self) -> tuple[Note, ...]:
-        """Why entries stop, for as long as they do."""
-        if not self.has_twins():
-            return ()
-        (fact,) = self._journal.reader.load_facts(TWIN, limit=1)
-        client_id, symbol = fact.payload["client_id"], fact.payload["symbol"]
-        words = (
-            f"order {client_id} of {symbol} executed with this bot's mark and is not in this journal; entries stop"
-            " until `resume --accept-mismatch`"
-        )
-        return (Note(Reason.FOREIGN_ORDER, words, symbol),)
-
-    async def accept_twins(self, *, by: str, reason: str) -> None:
-        """An operator's word that they are this bot's own. Their ids stay used."""
-        if self.has_twins():
-            await self._journal.record_fact(TWINS_ACCEPTED, {"by": by, "reason": reason})
+    async def _adopt(self, report: OrderReport) -> None:
+        """Take a resting order with our mark into the journal, once an operator has said that it is this bot's own: it
+        is watched, replaced and withdrawn like any other."""
+        order = replace(
+            _as_order(report), client_id=report.client_id or "", intent_id=f"adopted.{report.client_id}", venue_id=None,
+            purpose=Purpose.EXIT if report.reduce_only else Purpose.INCREASE, state=OrderState.SUBMITTING,
+            filled_size=ZERO, filled_quote=ZERO,
+        )  # fmt: skip
+        await self._journal.record_submitting(order)
+        await self._evidence.record_report(order, report)
 
     def _known(self, report: OrderReport) -> Order | None:
         reader = self._journal.reader
@@ -183,14 +168,18 @@ class ForeignOrders:
         return (late_note(order, f"it is open after it had been {order.state}"),)
 
     async def _report_of(self, fill: Fill) -> OrderReport | None:
-        """The order behind a fill; None when the venue's history does not have it or cannot be read."""
-        try:
-            history = await self._evidence.read(
-                self._venue.fetch_order_history(fill.symbol, fill.at_ms - OLDER_MS), f"order history of {fill.symbol}"
-            )
-        except Unavailable:
-            return None
-        return next((report for report in history if report.venue_id == fill.venue_order_id), None)
+        """The order behind a fill; None when the venue's history does not have it.
+
+        Raises:
+            Unavailable: it cannot be read, or may not show so young an order yet.
+        """
+        history = await self._evidence.read(
+            self._venue.fetch_order_history(fill.symbol, fill.at_ms - OLDER_MS), f"order history of {fill.symbol}"
+        )
+        found = next((report for report in history if report.venue_id == fill.venue_order_id), None)
+        if found is None and self._venue.now_ms() - fill.at_ms < self._venue.quiet_period_ms:
+            raise Unavailable(f"order {fill.venue_order_id} is not in the order history yet")
+        return found
 
 
 def _as_order(report: OrderReport) -> Order:
@@ -212,6 +201,7 @@ def _as_order(report: OrderReport) -> Order:
         venue_id=report.venue_id,
         filled_size=report.filled_size,
         filled_quote=report.filled_quote,
+        trigger_price=report.trigger_price,
     )
 
 

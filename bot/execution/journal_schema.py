@@ -15,7 +15,8 @@ from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations
 
 from bot.domain.money import ZERO, dec
-from bot.domain.order import Order, read_place
+from bot.domain.order import Order, OrderType, read_place
+from bot.domain.states import OrderState
 
 GENESIS = "0" * 64
 PROJECTIONS = ("orders", "fills", "payments", "cycles", "memory", "latch", "locks")
@@ -257,23 +258,37 @@ def _project_absent(db: Database, seq: int, at_ms: int, payload: Mapping[str, An
 
 def _project_fill(db: Database, seq: int, at_ms: int, payload: Mapping[str, Any]) -> None:
     row = {**payload, "is_maker": int(payload["is_maker"]), "seq": seq}
-    owner = _owner_of(db, payload)
-    row["client_id"] = owner or payload["client_id"]
+    owner, is_contradicted = _owner_of(db, payload)
+    row["client_id"] = None if is_contradicted else owner or payload["client_id"]
     names = ", ".join(row)
     db.execute(f"INSERT INTO fills ({names}) VALUES ({', '.join('?' * len(row))})", list(row.values()))
     if owner is not None:
         _refresh_filled(db, owner)
 
 
-def _owner_of(db: Database, fill: Mapping[str, Any]) -> str | None:
+def is_refused_for_certain(state: str, reason: str) -> bool:
+    """Whether an order was never sent or the venue itself refused it, rather than that it was not to be found."""
+    return state == OrderState.REJECTED and bool(reason) and not reason.startswith(NEVER_CAME_TO_BE)
+
+
+def _owner_of(db: Database, fill: Mapping[str, Any]) -> tuple[str | None, bool]:
+    """The order an execution is of, and whether it names one that it cannot be of (`another_writer`)."""
+    columns = "SELECT client_id, symbol, side, venue_id, order_type, state, reason FROM orders"
     row = None
     if fill["client_id"] is not None:
-        row = db.execute("SELECT client_id FROM orders WHERE client_id = ?", [fill["client_id"]]).fetchone()
+        row = db.execute(f"{columns} WHERE client_id = ?", [fill["client_id"]]).fetchone()
     if row is None and fill["venue_order_id"] is not None:
-        row = db.execute(
-            "SELECT client_id FROM orders WHERE symbol = ? AND venue_id = ?", [fill["symbol"], fill["venue_order_id"]]
-        ).fetchone()
-    return row[0] if row else None
+        which = [fill["symbol"], fill["venue_order_id"]]
+        row = db.execute(f"{columns} WHERE symbol = ? AND venue_id = ?", which).fetchone()
+    if row is None:
+        return None, False
+    client_id, symbol, side, venue_id, order_type, state, reason = row
+    if venue_id is not None and fill["venue_order_id"] in (None, venue_id):
+        return client_id, False
+    is_other = venue_id is not None and not OrderType(order_type).is_trigger
+    is_refused = is_refused_for_certain(state, reason)
+    is_contradicted = is_other or is_refused or (fill["symbol"], fill["side"]) != (symbol, side)
+    return (None if is_contradicted else client_id), is_contradicted
 
 
 def _refresh_filled(db: Database, client_id: str) -> None:

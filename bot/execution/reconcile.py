@@ -19,6 +19,7 @@ from bot.domain.reason import Note, Reason
 from bot.execution.doubts import DOUBTFUL, Doubts
 from bot.execution.evidence import OLDER_MS, Evidence
 from bot.execution.foreign import ForeignOrders
+from bot.execution.history_check import HistoryCheck
 from bot.execution.journal import Journal
 from bot.execution.journal_answers import ORDERS, PAYMENTS
 from bot.execution.ledger import (
@@ -72,6 +73,8 @@ class Reconciler:
         self._evidence = Evidence(venue, journal, rules)
         self._doubts = Doubts(venue, journal, rules, self._evidence)
         self._foreign = ForeignOrders(venue, journal, rules, self._evidence)
+        self._history = HistoryCheck(venue, journal, rules, self._evidence)
+        self._history.is_done = is_account_new
         self._payments_asked_ms: int | None = None
         self._reviewed_seq = 0
         self._needs_baseline = is_account_new
@@ -79,6 +82,11 @@ class Reconciler:
         self._known_baseline: Baseline | None = None
         self._known_watched: tuple[str, ...] | None = None
         self._known_books: tuple[Any, Books] | None = None
+
+    @property
+    def has_checked_history(self) -> bool:
+        """Whether the account's past has been searched for orders that the journal does not know."""
+        return self._history.is_done
 
     async def settle(self, symbols: Sequence[str]) -> Truth:
         """The truth about the account and every order of ours.
@@ -107,7 +115,7 @@ class Reconciler:
             raise ValueError("an adjustment needs the name of who makes it and a reason")
         account = await self._evidence.read(self._venue.fetch_account(), "account")
         notes = [await self._adjust(difference, by=by, reason=reason) for difference in await self._compare(account)]
-        await self._foreign.accept_twins(by=by, reason=reason)
+        await self._evidence.others.accept(by=by, reason=reason)
         await self._unlock(frozenset())
         return tuple(notes)
 
@@ -121,17 +129,20 @@ class Reconciler:
         notes.extend(await self._collect_missing_fills())
         notes.extend(await self._collect_payments_if_due())
         account = await self._evidence.read(self._venue.fetch_account(), "account")
+        notes.extend(await self._history.run(asked, account))
         account, mismatched, more = await self._agree(account, symbols)
         notes.extend(more)
         notes.extend(await self._review_new_fills())
-        notes.extend(self._foreign.tell_twins())
+        notes.extend(self._evidence.others.notes())
         working = self._journal.reader.load_working()
         notes.extend(await self._lock_old_doubts(working))
         doubtful = {order.symbol for order in working if order.state in DOUBTFUL}
+        is_known = self._history.is_done and not self._foreign.has_unresolved
+        is_ours_alone = is_known and not self._evidence.others.is_suspected()
         return Truth(
             account=account,
             working=(*working, *foreign.working),
-            is_agreed=not mismatched and not foreign.is_halting and not self._foreign.has_twins(),
+            is_agreed=not mismatched and not foreign.is_halting and is_ours_alone,
             locked=frozenset(self._journal.reader.load_locks()) | doubtful,
             notes=tuple(notes),
             latency_ms=self._evidence.take_latency_ms(),
@@ -254,7 +265,8 @@ class Reconciler:
         seen, upto = max(self._reviewed_seq, baseline.upto_seq), self._journal.reader.count_events()
         fills = self._journal.reader.load_fills_after(seen, baseline.origin_ms)
         notes = await self._foreign.explain_fills([fill for fill, _ in fills])
-        self._reviewed_seq = upto
+        if not self._foreign.has_unresolved:
+            self._reviewed_seq = upto
         return notes
 
     async def _collect_payments_if_due(self) -> tuple[Note, ...]:

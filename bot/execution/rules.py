@@ -50,6 +50,12 @@ class ExecutionRules(BaseModel):
         default="adopt",
         description="orders that are not ours: adopt counts them as exposure, ignore only reports, halt stops entries",
     )
+    history_hours: int = Field(
+        default=24,
+        ge=1,
+        le=2_000,
+        description="how far back a journal without a past looks for orders of this bot before the first order, hours",
+    )
     mismatch_rounds: int = Field(
         default=3, ge=1, le=20, description="times books and account are compared before they disagree"
     )

@@ -246,6 +246,7 @@ class EngineAccount(ABC):
             price=order.price,
             reduce_only=order.reduce_only,
             is_trigger=order.type.is_trigger,
+            trigger_price=order.trigger_price,
             at_ms=became.updated_ms,
         )
 

@@ -189,6 +189,7 @@ def trigger_report(row: Row, symbol: str, *, executed: OrderReport | None = None
         reduce_only=row.get("reduceOnly") in (True, "true"),
         is_trigger=True,
         at_ms=int(row.get("updateTime") or row.get("createTime") or 0),
+        trigger_price=_positive(row.get("triggerPrice")),
     )
 
 
