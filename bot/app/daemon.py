@@ -310,6 +310,14 @@ class Daemon:
         what = started(settings)
         with contextlib.suppress(JournalError):  # the first turn meets it as well, and ends trading with clear words
             await self._app.journal.record_fact("started", what)
+        if found := self._app.journal.rebuilt:
+            _log.critical(
+                "projections_rebuilt", difference=found, what="a table was not what its events say; check the disk"
+            )
+            if found := self._app.journal.rebuilt:
+                _log.critical(
+                    "projections_rebuilt", difference=found, what="a table did not match its events; check the disk"
+                )
         is_real = settings.environment == "mainnet" and settings.mode == "trade"
         words = "orders are real" if is_real else "no real money"
         (_log.critical if is_real else _log.info)("started", **what, limits=limits.model_dump(mode="json"), what=words)

@@ -29,6 +29,7 @@ from bot.domain.order import Fill, Order, epoch_of
 from bot.domain.reason import Note
 from bot.domain.states import ORDER_TABLE, KillLevel, OrderEvent, OrderState, advance, is_late
 from bot.execution.journal_answers import ANY_KIND
+from bot.execution.journal_chain import check_chain
 from bot.execution.journal_errors import (
     DuplicateOrder,
     JournalBusy,
@@ -39,11 +40,11 @@ from bot.execution.journal_errors import (
     JournalReadOnly,
     SnapshotPruned,
     classify,
-    corrupt,
     newer,
 )
 from bot.execution.journal_lease import LockFile, release_lease, renew_lease, take_lease
-from bot.execution.journal_reader import CycleHead, CycleRecord, Fact, JournalReader, Latch, check_chain, order_of
+from bot.execution.journal_proof import CHECKPOINT, CHECKPOINT_EVERY, REBUILT, check_file, live_orders, prove
+from bot.execution.journal_reader import CycleHead, CycleRecord, Fact, JournalReader, Latch, order_of
 from bot.execution.journal_reserve import Reserve
 from bot.execution.journal_schema import (
     GENESIS,
@@ -70,7 +71,7 @@ CHECKED_AT_OPEN = 1_000
 _NOTHING_SEEN = Snapshot(0, {}, {})
 _UNWRITTEN: Mapping[str, Any] = {"decision": {}, "verdicts": (), "gate": {}}
 _WRITTEN = tuple(_UNWRITTEN)
-WHOLE_CHECK_MAX_BYTES = 512 * 1024 * 1024
+WHOLE_CHECK_MAX_BYTES = 32 * 1024 * 1024
 BUSY_SECONDS = 10.0
 FEW_PAGES = 100
 
@@ -102,13 +103,14 @@ class Journal:
         self._newest: dict[str, tuple[int, str]] = {}
         self._known_payments: frozenset[tuple[str, str]] = frozenset()
         self._is_pruned = False
+        self.rebuilt = ""  # which table was not what its events say when the journal was opened, empty for none
         self._instruments: tuple[Mapping[str, Any], orjson.Fragment] = {}, orjson.Fragment(b"{}")
         self._lock_file = LockFile(path)
         self.reserve = Reserve(path)
         self._writer = Writer(
             path,
             self._connect,
-            on_batch=lambda db: renew_lease(db, self._now_ms()),
+            on_batch=self._finish_batch,
             mark=lambda: (self._head, self._cycle, dict(self._newest)),
             restore=self._restore,
             threaded=threaded,
@@ -311,15 +313,14 @@ class Journal:
             for pragma in ("synchronous = FULL", "foreign_keys = ON", "fullfsync = ON"):
                 db.execute(f"PRAGMA {pragma}")
             # Every page of a journal of years would take longer to read than a restart may; `verify` reads them all.
-            if self.path.stat().st_size <= WHOLE_CHECK_MAX_BYTES:
-                check = db.execute("PRAGMA quick_check").fetchone()[0]
-                if check != "ok":
-                    raise corrupt(self.path, check)
+            is_small = self.path.stat().st_size <= WHOLE_CHECK_MAX_BYTES
             if unknown := unknown_migrations(db):
                 raise newer(self.path, unknown)
+            findings = [check_file(db, self.path)] if is_small else []
             db.enable_wal()
             migrations.apply(db)
             check_chain(db, self.path, CHECKED_AT_OPEN)
+            findings.append(prove(db, self.path, reads_all=is_small))
             self._head = tuple(
                 db.execute("SELECT seq, hash FROM event ORDER BY seq DESC LIMIT 1").fetchone() or (0, GENESIS)
             )
@@ -327,11 +328,25 @@ class Journal:
             db.execute("BEGIN IMMEDIATE")
             take_lease(db, self.path, account=self.account, now_ms=self._now_ms())
             self._event(db, "opened", {"account": self.account, "pid": os.getpid(), "token": self.token})
+            self.rebuilt = "; ".join(filter(None, findings))
+            if self.rebuilt:
+                self._event(db, REBUILT, {"difference": self.rebuilt})
             db.execute("COMMIT")
         except BaseException:
             db.close()
             raise
         return db
+
+    def _finish_batch(self, db: Database) -> None:
+        renew_lease(db, self._now_ms())
+        last = self._newest.get(CHECKPOINT)
+        if last is None:
+            last = self._newest[CHECKPOINT] = tuple(
+                db.execute("SELECT seq, hash FROM event WHERE kind = ? ORDER BY seq DESC LIMIT 1", [CHECKPOINT])
+                .fetchone() or (0, GENESIS)
+            )  # fmt: skip
+        if self._head[0] - last[0] >= CHECKPOINT_EVERY:
+            self._event(db, CHECKPOINT, {"account": self.account, "live": live_orders(db)})
 
     def _restore(self, mark: tuple[tuple[int, str], int | None, dict[str, tuple[int, str]]]) -> None:
         self._head, self._cycle, self._newest = mark

@@ -32,15 +32,14 @@ from bot.execution.journal_answers import (
     Answers,
     remembered,
 )
+from bot.execution.journal_chain import check_chain
 from bot.execution.journal_errors import SnapshotPruned, classify, corrupt
 from bot.execution.journal_schema import (
-    GENESIS,
     LIVE_STATES,
     NEVER_CAME_TO_BE,
     NOT_SENT,
     ORDER_FIELDS,
     PROJECTIONS,
-    chain_hash,
     migrations,
     replay,
 )
@@ -446,32 +445,6 @@ class JournalReader(Answers):
             connection = sqlite3.connect(uri, uri=True, check_same_thread=False, isolation_level=None, timeout=10)
             self._db = Database(connection)
         return self._db
-
-
-def check_chain(db: Database, path: Path, last: int | None = None) -> None:
-    """Check the hash chain, of the newest `last` events or of all.
-
-    Raises:
-        JournalCorrupt: naming the first event that does not fit.
-    """
-    first = 1
-    if last is not None:
-        first = max(1, int(db.execute("SELECT coalesce(max(seq), 0) FROM event").fetchone()[0]) - last + 1)
-    prev, expected = GENESIS, first
-    if first > 1:
-        row = db.execute("SELECT hash FROM event WHERE seq = ?", [first - 1]).fetchone()
-        if row is None:
-            raise corrupt(path, f"event {first - 1} is missing")
-        prev = row[0]
-    columns = "seq, at_ms, kind, cycle, payload, prev_hash, hash"
-    for seq, at_ms, kind, cycle, payload, prev_hash, own in db.execute(
-        f"SELECT {columns} FROM event WHERE seq >= ? ORDER BY seq", [first]
-    ):
-        if seq != expected:
-            raise corrupt(path, f"event {expected} is missing")
-        if prev_hash != prev or own != chain_hash(prev, seq, at_ms, kind, cycle, payload):
-            raise corrupt(path, f"event {seq} breaks the hash chain")
-        prev, expected = own, seq + 1
 
 
 @lru_cache(maxsize=REMEMBERED)

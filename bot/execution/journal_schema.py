@@ -100,6 +100,26 @@ def m002_cycles_by_time(db: Database) -> None:
     db.execute("CREATE INDEX cycles_at ON cycles (kind, at_ms)")
 
 
+# Which order an event is about: an index of the same expression finds all events of one order.
+_IS_OF_ORDER = "kind IN ('order_submitting', 'order_event', 'order_absent')"
+_ORDER_NAMED = "coalesce(json_extract(payload, '$.client_id'), json_extract(payload, '$.order.client_id'))"
+EVENTS_OF_ORDER = f"{_IS_OF_ORDER} AND {_ORDER_NAMED}"
+
+
+@migrations()
+def m003_events_by_order(db: Database) -> None:
+    """A start proves the orders it relies on by their events; among millions these must not be a walk over all."""
+    db.execute(f"CREATE INDEX event_order ON event ({_ORDER_NAMED}, seq) WHERE {_IS_OF_ORDER}")
+    db.execute("CREATE INDEX orders_seq ON orders (seq)")
+    db.execute("CREATE INDEX payments_seq ON payments (seq)")
+
+
+def create_tables(db: Database) -> None:
+    """The tables alone, without a record of migrations: for a replay in memory."""
+    for statement in _statements(_TABLES):
+        db.execute(statement)
+
+
 def unknown_migrations(db: Database) -> list[str]:
     """Migrations this program does not have: a newer one wrote the journal."""
     known = {migration.name for migration in migrations._migrations}
@@ -356,4 +376,5 @@ _PROJECTORS = {
     "lock": _project_lock,
     "unlock": _project_unlock,
 }
-RESERVED_KINDS = frozenset(_PROJECTORS)
+PROJECTED_KINDS = tuple(_PROJECTORS)
+RESERVED_KINDS = frozenset(_PROJECTORS) | {"checkpoint"}
