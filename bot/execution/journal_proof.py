@@ -11,6 +11,8 @@ locks. Which orders may be live is read from the newest `checkpoint` event, whic
 import json
 import sqlite3
 from collections.abc import Iterable, Sequence
+from contextlib import closing
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ from bot.execution.journal_schema import (
     PROJECTED_KINDS,
     PROJECTIONS,
     create_tables,
+    migrations,
     rebuild,
     replay,
 )
@@ -68,6 +71,7 @@ def prove(db: Database, path: Path, *, reads_all: bool) -> str:
     Raises:
         JournalCorrupt: when an event is not what was written.
     """
+    _check_definitions(db, path)
     finding = _index_difference(db, path)
     if not finding:
         is_whole, chosen = _chosen_events(db, reads_all)
@@ -97,6 +101,23 @@ def rebuild_proven(db: Database, path: Path, finding: str) -> None:
     except (sqlite3.Error, ValueError, KeyError, TypeError) as error:
         db.rollback()
         raise corrupt(path, f"{finding}; its tables cannot be rebuilt: {error}") from error
+
+
+def _check_definitions(db: Database, path: Path) -> None:
+    """The names of columns are in the file too."""
+    question = "SELECT name, sql FROM sqlite_schema WHERE type IN ('table', 'index') AND sql IS NOT NULL"
+    kept = dict(db.execute(question).fetchall())
+    for name, sql in _definitions(question):
+        if kept.get(name) != sql:
+            raise corrupt(path, f"the definition of {name} is not the one that was written")
+
+
+@cache
+def _definitions(question: str) -> tuple[Row, ...]:
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        fresh = Database(connection)
+        migrations.apply(fresh)
+        return tuple(row for row in fresh.execute(question).fetchall() if not row[0].startswith("_"))
 
 
 def _mended_lease(db: Database) -> str:

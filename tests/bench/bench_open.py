@@ -45,8 +45,8 @@ def past() -> Iterator[tuple[str, dict[str, Any]]]:
             {**fill, "trade_id": str(number), "venue_order_id": f"v{number}", "client_id": name, "quote": "10"},
         )
         yield "order_event", {"client_id": name, "state": "filled", "venue_id": None, **empty}
-        for word in ("looked", "waited", "looked again", "went on"):
-            yield "note", {"number": number, "words": word}
+        for look in range(96):
+            yield "note", {"number": number, "look": look, "words": "nothing to do"}
 
 
 def write(path: Path, count: int) -> None:
