@@ -40,6 +40,7 @@ from bot.execution.journal_errors import (
     JournalReadOnly,
     SnapshotPruned,
     classify,
+    corrupt,
     newer,
 )
 from bot.execution.journal_lease import LockFile, release_lease, renew_lease, take_lease

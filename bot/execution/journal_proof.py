@@ -35,7 +35,7 @@ CHECKPOINT, REBUILT = "checkpoint", "projections_rebuilt"
 CHECKPOINT_EVERY = 500  # events
 WHOLE_MAX = 1_500  # events with a projection: up to here every table is compared as a whole
 NEWEST = {"order_submitting": 500, "fill": 500, "payment": 500, "cycle": 50, "lock": 1_000, "unlock": 1_000}
-SINCE_BASELINE_MAX = 3_000
+SINCE_BASELINE_MAX = 1_000
 FACTS_MAX = 100  # newest events of every kind whose own hash is checked
 READ_BY_PEOPLE = ("opened", "note", "alert", REBUILT)  # no start decides by these
 _COLUMNS = "seq, at_ms, kind, cycle, payload, prev_hash, hash"
@@ -213,11 +213,10 @@ def _chosen_numbers(db: Database) -> set[int]:
     since = _since_baseline(db)
     for kind, count in NEWEST.items():
         chosen |= _numbers(db, "SELECT seq FROM event WHERE kind = ? ORDER BY seq DESC LIMIT ?", [kind, count])
-    for kind in ("fill", "payment"):
-        chosen |= _numbers(
-            db, "SELECT seq FROM event WHERE kind = ? AND seq > ? ORDER BY seq DESC LIMIT ?",
-            [kind, since, SINCE_BASELINE_MAX],
-        )  # fmt: skip
+    newest = "SELECT seq FROM event WHERE kind = ? AND seq > ? ORDER BY seq DESC LIMIT ?"
+    chosen |= _numbers(db, newest, ["payment", since, SINCE_BASELINE_MAX])
+    fills = _numbers(db, newest, ["fill", since, SINCE_BASELINE_MAX])
+    fills |= _numbers(db, newest, ["fill", 0, NEWEST["fill"]])
     for question in (
         "SELECT max(seq) FROM event WHERE kind = 'latch'",
         "SELECT max(seq) FROM event WHERE kind = 'memory'",
@@ -225,17 +224,17 @@ def _chosen_numbers(db: Database) -> set[int]:
         " ORDER BY seq DESC LIMIT 1",
     ):
         chosen |= _numbers(db, question, [])
-    for client_id in _orders_to_prove(db):
+    for client_id in _orders_to_prove(db, fills):
         chosen |= _numbers(db, f"SELECT seq FROM event WHERE {EVENTS_OF_ORDER} = ?", [client_id])
         chosen |= _numbers(db, "SELECT seq FROM fills WHERE client_id = ?", [client_id])
-    return chosen
+    return chosen | fills
 
 
-def _orders_to_prove(db: Database) -> set[str]:
+def _orders_to_prove(db: Database, fills: set[int]) -> set[str]:
     listed, after = _checkpoint(db)
     newest = _ids_of(db, "order_submitting", 0, NEWEST["order_submitting"])
     newer = _ids_of(db, "order_submitting", after, None) if after else set()
-    first = min(_numbers(db, "SELECT seq FROM event WHERE kind = 'fill' ORDER BY seq DESC LIMIT 500", []), default=0)
+    first = min(fills, default=0)
     owners = {
         row[0]
         for row in db.execute("SELECT DISTINCT client_id FROM fills WHERE seq >= ? AND client_id IS NOT NULL", [first])
@@ -309,7 +308,7 @@ def _count(db: Database, kind: str) -> int:
 def _unknown_rows(db: Database, fresh: Database) -> str:
     """Rows that no event wrote, among the newest of each table."""
     for table, column in (("fills", "seq"), ("payments", "seq"), ("cycles", "number"), ("orders", "seq")):
-        newest = f"SELECT {column} FROM {table} ORDER BY {column} DESC LIMIT 50"
+        newest = f"SELECT {column} FROM {table} ORDER BY {column} DESC LIMIT {min(NEWEST.values())}"
         if db.execute(newest).fetchall() != fresh.execute(newest).fetchall():
             return f"table {table}, its newest rows"
     return ""
