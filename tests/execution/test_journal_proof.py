@@ -147,6 +147,7 @@ async def long_journal(path: Path, monkeypatch: pytest.MonkeyPatch, rounds: int 
     monkeypatch.setattr(journal_module, "WHOLE_CHECK_MAX_BYTES", 0)
     monkeypatch.setattr(journal_proof, "NEWEST", dict.fromkeys(journal_proof.NEWEST, 5))
     monkeypatch.setattr(journal_proof, "SINCE_BASELINE_MAX", 10)
+    monkeypatch.setattr(journal_proof, "FACTS_MAX", 5)
     monkeypatch.setattr(journal_module, "CHECKPOINT_EVERY", 25)
     journal = await opened(path)
     await journal.record_submitting(make_order(0))
