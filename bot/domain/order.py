@@ -23,11 +23,15 @@ _EPOCH_END = _TAG_END + _ID_WIDTHS["epoch"]
 _CAMPAIGN_END = _EPOCH_END + _ID_WIDTHS["campaign"]
 _TRANCHE_END = _CAMPAIGN_END + _ID_WIDTHS["tranche"]
 EPOCHS = 36 * 36
+# Orders that belong to no campaign name their instrument: this digit in place of a campaign's first one, then the
+# instrument's number, two digits of it in place of the campaign's others and two in place of the leg.
+_INSTRUMENT_MARK = "z"
+_INSTRUMENT_WIDTH = 4
+_CAMPAIGNS = 35 * 36**2
 
 
 class Purpose(StrEnum):
-    """Why an order exists. The first four are the phases of a tranche, in order (DESIGN §3); what belongs to no
-    rotation comes after everything else."""
+    """Why an order exists. `phase` is the order in which the purposes of one batch are carried out."""
 
     HEDGE = "hedge"
     REDUCE = "reduce"
@@ -45,8 +49,20 @@ class Purpose(StrEnum):
         return self in (Purpose.TACTICAL, Purpose.TACTICAL_SHORT, Purpose.SCALP)
 
     @property
+    def reduces_leverage(self) -> bool:
+        """Whether it closes perp positions or everything: such an order never waits behind an entry."""
+        return self in (Purpose.FLATTEN, Purpose.EXIT, Purpose.RELEASE)
+
+    @property
     def phase(self) -> int:
-        return list(Purpose).index(self)
+        """Place among the purposes of a batch: what ends risk first, then the phases of a tranche, then the rest."""
+        return _PHASES.index(self)
+
+
+_PHASES = (
+    Purpose.FLATTEN, Purpose.EXIT, Purpose.RELEASE, Purpose.HEDGE, Purpose.REDUCE, Purpose.INCREASE, Purpose.TACTICAL,
+    Purpose.TACTICAL_SHORT, Purpose.SCALP,
+)  # fmt: skip
 
 
 class TimeInForce(StrEnum):
@@ -115,7 +131,8 @@ class ClientOrderId:
 
     `epoch` differs from one opening of a journal to the next: a restored copy, a journal begun anew and a second bot
     number their campaigns alike and still never make the same id. 0: an id of a version without epochs, whose campaign
-    was written five digits wide and never needed more than three.
+    was written five digits wide and never needed more than three. In campaign 0, which is no rotation, `leg` is the
+    number of an instrument (`instrument_number`).
     """
 
     account: str
@@ -133,8 +150,21 @@ class ClientOrderId:
         Raises:
             ValueError: when a part does not fit its width.
         """
-        parts = (_base36(getattr(self, name), width) for name, width in _ID_WIDTHS.items())
-        return ID_PREFIX + account_tag(self.account) + "".join(parts)
+        if self.campaign >= _CAMPAIGNS:
+            raise ValueError(f"campaign {self.campaign} does not fit a client order id")
+        parts = {name: _base36(getattr(self, name), width) for name, width in _ID_WIDTHS.items() if name != "leg"}
+        if self.campaign:
+            parts["leg"] = _base36(self.leg, _ID_WIDTHS["leg"])
+        else:
+            number = _base36(self.leg, _INSTRUMENT_WIDTH)
+            parts["campaign"], parts["leg"] = _INSTRUMENT_MARK + number[:2], number[2:]
+        return ID_PREFIX + account_tag(self.account) + "".join(parts[name] for name in _ID_WIDTHS)
+
+
+def instrument_number(symbol: str) -> int:
+    """The number that stands for an instrument in client order ids: a function of its symbol alone, so that no list
+    or setting can change it. Two symbols with one number would share a counter, never an id."""
+    return int.from_bytes(hashlib.sha256(symbol.encode()).digest()[:8], "big") % 36**_INSTRUMENT_WIDTH
 
 
 def account_tag(account: str) -> str:
@@ -159,11 +189,13 @@ def leg_of(client_id: str) -> str:
 
 
 def read_place(client_id: str) -> tuple[int, int] | None:
-    """Campaign and tranche that a client order id of ours names, of any account; None for any other text."""
+    """Campaign and tranche that a client order id of ours names, of any account; None for any other text. Ids that name
+    an instrument belong to campaign 0, as ids of earlier versions do that have 0 in the campaign's place."""
     numbers = client_id[_EPOCH_END:_CAMPAIGN_END], client_id[_CAMPAIGN_END:_TRANCHE_END]
     if not client_id.startswith(ID_PREFIX) or len(client_id) != 20 or not all(set(n) <= set(_DIGITS) for n in numbers):
         return None
-    return int(numbers[0], 36), int(numbers[1], 36)
+    campaign = 0 if numbers[0].startswith(_INSTRUMENT_MARK) else int(numbers[0], 36)
+    return campaign, int(numbers[1], 36)
 
 
 def _base36(number: int, width: int) -> str:

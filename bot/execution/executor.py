@@ -1,7 +1,8 @@
 """Carry approved intents out, phase by phase, each order exactly once (DESIGN §3–4).
 
-The gate's approval is a bound: the orders of one approval never add up to more than its size. A doubt in one phase
-stops the next ones, because they rely on it; exits and flattening rely on nothing and go on.
+The gate's approval is a bound: the orders of one approval never add up to more than its size. What ends leverage comes
+first and relies on nothing; a hedge is released after the sale of its own sector in the same batch. An order in doubt
+stops the entries and sales of later phases, because they rely on it.
 """
 
 import asyncio
@@ -91,8 +92,9 @@ class Executor:
         await self.cancel_overdue()
         self._evidence.others.has_stranger = False
         done: dict[int, Outcome] = {}
-        for phase in sorted({item.intent.purpose.phase for item in approved}):
-            members = [index for index, item in enumerate(approved) if item.intent.purpose.phase == phase]
+        phases = [_phase(item.intent, approved) for item in approved]
+        for phase in sorted(set(phases)):
+            members = [index for index, found in enumerate(phases) if found == phase]
             ready = []
             for index in members:
                 note = _why_wait(approved[index].intent, list(done.values()))
@@ -390,14 +392,27 @@ def _why_wait(intent: Intent, done: Sequence[Outcome]) -> Note | None:
     """Why an intent must not follow what happened in the phases before it."""
     if intent.purpose in _INDEPENDENT:
         return None
-    doubtful = [o for o in done if not o.is_settled and o.intent.purpose.phase < intent.purpose.phase]
-    if doubtful:
-        words = f"{intent.symbol}: waits, because {doubtful[0].intent.symbol} is in doubt"
-        return Note(Reason.ORDER_IN_DOUBT, words, intent.symbol)
     if intent.purpose is Purpose.RELEASE:
         for outcome in done:
             is_sale = outcome.intent.purpose is Purpose.REDUCE and outcome.intent.sector == intent.sector
             if is_sale and not outcome.is_complete:
                 words = f"{intent.symbol}: the hedge stays until {outcome.intent.symbol} is sold"
                 return Note(Reason.PHASE_WAITS, words, intent.symbol)
+        return None
+    for outcome in done:
+        earlier = outcome.intent
+        if outcome.is_settled or earlier.purpose.phase >= intent.purpose.phase:
+            continue
+        if earlier.purpose.reduces_leverage and earlier.symbol != intent.symbol and not intent.purpose.is_wager:
+            continue  # nothing of another instrument is bought or hedged with what an exit brings
+        words = f"{intent.symbol}: waits, because {earlier.symbol} is in doubt"
+        return Note(Reason.ORDER_IN_DOUBT, words, intent.symbol)
     return None
+
+
+def _phase(intent: Intent, approved: Sequence[Approved]) -> int:
+    """When an intent's turn comes: that of its purpose, for the release of a hedge after the sale it follows."""
+    sales = (item.intent for item in approved if item.intent.purpose is Purpose.REDUCE)
+    if intent.purpose is Purpose.RELEASE and any(sale.sector == intent.sector for sale in sales):
+        return Purpose.INCREASE.phase
+    return intent.purpose.phase

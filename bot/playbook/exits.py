@@ -1,8 +1,8 @@
 """How leveraged positions end (PLAYBOOK §7): every one has its exits before it is opened, the guard keeps them.
 
-Identity of the guard's orders: campaign 0, tranche = what it is for (`Watch`), leg = place of the perp in
-`Sectors.perp_symbols`, id `x<tranche>.<leg>`. Campaigns count from 1, so these numbers never meet a leg's; flatten uses
-tranche 0. The same id comes back with every use, and the executor's slice number tells the uses apart.
+Identity of the guard's orders: campaign 0, tranche = what it is for (`Watch`), leg = number of the perp
+(`instrument_number`), id `x<tranche>.<symbol>`. Flatten uses tranche 0. The same id comes back with every use, and the
+executor's slice number tells the uses apart.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,13 +13,13 @@ from enum import IntEnum
 from bot.domain.campaign import Memory, OpenExit
 from bot.domain.instrument import Instrument, Side
 from bot.domain.money import ONE, ZERO
-from bot.domain.order import ExitPlan, Intent, OrderType, Purpose, TimeInForce
+from bot.domain.order import ExitPlan, Intent, OrderType, Purpose, TimeInForce, instrument_number
 from bot.domain.portfolio import Position
 from bot.domain.reason import Note, Reason
 from bot.domain.states import OrderState
 from bot.playbook.hedge import Shrink, near_liquidation, over_spot
 from bot.playbook.policy import HOUR_MS, Policy
-from bot.playbook.scene import Scene, off_by
+from bot.playbook.scene import Scene, instrument_id, off_by
 
 # A resting stop is replaced when the stop has risen by more than this share of its price.
 _STOP_STEP = Decimal("0.005")
@@ -216,7 +216,7 @@ def _reduce(
 ) -> list[Intent]:
     """A reduce-only order now, unless one of the same kind is still under way."""
     instrument, quote = scene.instrument(symbol), scene.snapshot.quotes.get(symbol)
-    if instrument is None or quote is None or quote.defect() or scene.live_orders(watch_id(watch, symbol, scene)):
+    if instrument is None or quote is None or quote.defect() or scene.live_for(f"x{int(watch)}", symbol):
         return []
     size = instrument.floor_size(size)
     if instrument.size_max is not None:
@@ -226,10 +226,10 @@ def _reduce(
     worst = off_by(quote.mid, side.sign, scene.policy.exit_slippage_bps)
     return [
         Intent(
-            id=watch_id(watch, symbol, scene),
+            id=watch_id(watch, symbol),
             campaign=0,
             tranche=int(watch),
-            leg=_place(symbol, scene),
+            leg=instrument_number(symbol),
             purpose=Purpose.EXIT,
             sector=sector,
             symbol=symbol,
@@ -266,18 +266,18 @@ def _resting_stop(held: OpenExit, position: Position, scene: Scene) -> tuple[lis
         resting = [order for order in fitting if order.state is OrderState.OPEN]
         return [], [order.client_id for order in live if resting and order is not resting[-1]]
     slots = (Watch.STOP, Watch.NEXT_STOP)
-    free = [watch for watch in slots if not scene.live_orders(watch_id(watch, held.symbol, scene))]
-    if not free:
+    free = [watch for watch in slots if not scene.live_for(f"x{int(watch)}", held.symbol)]
+    if len(live) >= len(slots) or not free:
         worse = min(live, key=lambda order: (order.open_size >= whole, (order.trigger_price or ZERO) * sign))
         return [], [worse.client_id] if all(order.state is OrderState.OPEN for order in live) else []
     size, side = instrument.floor_size(whole), Side.of(-position.size)
     if size < instrument.size_min or (position.mark_price - price) * sign <= 0:
         return [], []
     stop = Intent(
-        id=watch_id(free[0], held.symbol, scene),
+        id=watch_id(free[0], held.symbol),
         campaign=0,
         tranche=int(free[0]),
-        leg=_place(held.symbol, scene),
+        leg=instrument_number(held.symbol),
         purpose=Purpose.EXIT,
         sector=held.sector,
         symbol=held.symbol,
@@ -294,11 +294,6 @@ def _resting_stop(held: OpenExit, position: Position, scene: Scene) -> tuple[lis
     return [stop], []
 
 
-def watch_id(watch: Watch, symbol: str, scene: Scene) -> str:
+def watch_id(watch: Watch, symbol: str) -> str:
     """Identity of a guard intent."""
-    return f"x{int(watch)}.{_place(symbol, scene)}"
-
-
-def _place(symbol: str, scene: Scene) -> int:
-    known = scene.sectors.perp_symbols
-    return known.index(symbol) + 1 if symbol in known else len(known) + 1
+    return instrument_id(f"x{int(watch)}", symbol)

@@ -10,8 +10,9 @@ from decimal import Decimal
 from bot.domain.instrument import Instrument, Side
 from bot.domain.market import Snapshot
 from bot.domain.money import ONE, ZERO
-from bot.domain.order import Intent, Purpose
+from bot.domain.order import Intent, Purpose, instrument_number
 from bot.domain.portfolio import Portfolio
+from bot.playbook.scene import instrument_id
 
 FLATTEN_CAMPAIGN = 0
 # Prices move between two rounds: a hedge that was shrunk to the last cent would have to be shrunk again first.
@@ -78,7 +79,7 @@ def _uncovered(
 
 def _intents(snapshot: Snapshot, changes: list[tuple[str, Decimal]], slippage: Decimal) -> tuple[Intent, ...]:
     intents = []
-    for leg, (symbol, change) in enumerate(changes, start=1):
+    for symbol, change in changes:
         instrument, price = snapshot.instruments.get(symbol), snapshot.price(symbol)
         if instrument is None or price is None:
             continue
@@ -86,7 +87,7 @@ def _intents(snapshot: Snapshot, changes: list[tuple[str, Decimal]], slippage: D
         size, worst = instrument.floor_size(abs(change)), _worst(instrument, side, price, slippage)
         size = size if instrument.size_max is None else min(size, instrument.size_max)
         if instrument.is_tradable(size, min(price, worst), reduce_only=instrument.is_perp):
-            intents.append(_intent(leg, instrument, side, size, price, worst))
+            intents.append(_intent(instrument, side, size, price, worst))
     return tuple(intents)
 
 
@@ -95,12 +96,12 @@ def _worst(instrument: Instrument, side: Side, price: Decimal, slippage: Decimal
     return instrument.ceil_price(worst) if side is Side.BUY else instrument.floor_price(worst)
 
 
-def _intent(leg: int, instrument: Instrument, side: Side, size: Decimal, price: Decimal, worst: Decimal) -> Intent:
+def _intent(instrument: Instrument, side: Side, size: Decimal, price: Decimal, worst: Decimal) -> Intent:
     return Intent(
-        id=f"flatten.{leg}",
+        id=instrument_id("flatten", instrument.symbol),
         campaign=FLATTEN_CAMPAIGN,
         tranche=0,
-        leg=leg,
+        leg=instrument_number(instrument.symbol),
         purpose=Purpose.FLATTEN,
         sector="",
         symbol=instrument.symbol,

@@ -61,6 +61,10 @@ class Scene:
         """Live orders of one intent."""
         return tuple(order for order in self.working if order.intent_id == intent_id and order.state.is_live)
 
+    def live_for(self, kind: str, symbol: str) -> tuple[Order, ...]:
+        """Live orders of one kind in one instrument, whatever place in a list an earlier version named them by."""
+        return tuple(order for order in self.live_on(symbol) if order.intent_id.partition(".")[0] == kind)
+
     def live_on(self, symbol: str) -> tuple[Order, ...]:
         """Live orders in one instrument."""
         return tuple(order for order in self.working if order.symbol == symbol and order.state.is_live)
@@ -69,6 +73,11 @@ class Scene:
 def leg_id(campaign: int, tranche: int, leg: int) -> str:
     """Identity of a leg's intent: it names campaign, tranche and leg and nothing that changes."""
     return f"{campaign}.{tranche}.{leg}"
+
+
+def instrument_id(kind: str, symbol: str) -> str:
+    """Identity of an intent outside of a rotation: its kind and its instrument, never a place in a list."""
+    return f"{kind}.{symbol}"
 
 
 def belongs_to(order: Order, campaign: Campaign) -> bool:

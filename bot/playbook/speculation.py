@@ -12,8 +12,8 @@ What is opened is written into memory with its exits before it is asked for (`Op
 the guard like a rotation's long. A stance has one long and a downtrend one short: what an exit has closed is not opened
 again.
 
-Identity of the orders: campaign 0, tranche 9 (short), 10 (scalp) or 11 (long), leg = place of the perp in
-`Sectors.perp_symbols`.
+Identity of the orders: campaign 0, tranche 9 (short), 10 (scalp) or 11 (long), leg = number of the perp
+(`instrument_number`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,7 +24,7 @@ from bot.domain.campaign import Condition, Memory, OpenExit, Opening, Stance
 from bot.domain.candles import CandleSeries
 from bot.domain.instrument import Side
 from bot.domain.money import ONE, ZERO
-from bot.domain.order import Intent, Purpose
+from bot.domain.order import Intent, Order, Purpose, instrument_number
 from bot.domain.reason import Note, Reason
 from bot.domain.states import LegState
 from bot.playbook import indicators
@@ -34,7 +34,7 @@ from bot.playbook.exits import ExitRule
 from bot.playbook.hedge_choice import choose_hedges
 from bot.playbook.policy import DAY_MS, HOUR_MS, Policy
 from bot.playbook.regime import Reading
-from bot.playbook.scene import Scene, off_by
+from bot.playbook.scene import Scene, instrument_id, off_by
 from bot.playbook.tactical import Terms, Wager, place, tactical_terms
 from bot.playbook.target import Choice
 from bot.playbook.wallets import free_margin, running_tranche
@@ -138,7 +138,7 @@ def _settle(memory: Memory, scene: Scene, choice: Choice) -> Memory:
             or (opening.purpose is Purpose.TACTICAL and not choice.tactical_allowed)
             or _left(opening, scene) <= 0
         )
-        if scene.live_orders(opening_id(opening, scene)):
+        if _live_orders(opening, scene):
             kept.append(replace(opening, until_ms=0) if is_over else opening)
         elif not is_over:
             kept.append(opening)
@@ -318,8 +318,8 @@ def _left(opening: Opening, scene: Scene) -> Decimal:
 
 def _ask(opening: Opening, scene: Scene) -> Intent | None:
     instrument, quote = scene.instrument(opening.symbol), scene.snapshot.quotes.get(opening.symbol)
-    name, side = opening_id(opening, scene), opening.side
-    if instrument is None or quote is None or quote.defect() or scene.live_orders(name) or not opening.until_ms:
+    name, side = opening_id(opening), opening.side
+    if instrument is None or quote is None or quote.defect() or _live_orders(opening, scene) or not opening.until_ms:
         return None
     worst = instrument.bound_price(off_by(quote.mid, side.sign, scene.policy.slippage_bps), side)
     price = max(worst, quote.valuation)
@@ -332,7 +332,7 @@ def _ask(opening: Opening, scene: Scene) -> Intent | None:
         id=name,
         campaign=0,
         tranche=TRANCHES[opening.purpose],
-        leg=_place(opening.symbol, scene),
+        leg=instrument_number(opening.symbol),
         purpose=opening.purpose,
         sector=opening.sector,
         symbol=opening.symbol,
@@ -347,14 +347,13 @@ def _ask(opening: Opening, scene: Scene) -> Intent | None:
     )
 
 
-def opening_id(opening: Opening, scene: Scene) -> str:
-    """Identity of a wager's order."""
-    return f"v{TRANCHES[opening.purpose]}.{_place(opening.symbol, scene)}"
+def opening_id(opening: Opening) -> str:
+    """Identity of the order that opens a position outside of a rotation."""
+    return instrument_id(f"v{TRANCHES[opening.purpose]}", opening.symbol)
 
 
-def _place(symbol: str, scene: Scene) -> int:
-    known = scene.sectors.perp_symbols
-    return known.index(symbol) + 1 if symbol in known else len(known) + 1
+def _live_orders(opening: Opening, scene: Scene) -> tuple[Order, ...]:
+    return scene.live_for(f"v{TRANCHES[opening.purpose]}", opening.symbol)
 
 
 def _day(at_ms: int) -> int:

@@ -5,7 +5,7 @@ They are decided afresh while no rotation runs: each feature that is on says how
 largest wish wins, and what no feature asks for any more is closed with the reason. A rotation takes the positions over
 as it finds them. Every wish has two thresholds, so that nothing opens and closes around one number.
 
-Identity of the orders: campaign 0, tranche 7 opens and 8 reduces, leg = place of the perp in `Sectors.perp_symbols`.
+Identity of the orders: campaign 0, tranche 7 opens and 8 reduces, leg = number of the perp (`instrument_number`).
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from decimal import Decimal
 from bot.domain.campaign import Memory, Stance
 from bot.domain.instrument import Side
 from bot.domain.money import ONE, ZERO, share
-from bot.domain.order import Intent, Purpose
+from bot.domain.order import Intent, Purpose, instrument_number
 from bot.domain.portfolio import Holding
 from bot.domain.reason import Note, Reason
 from bot.domain.states import CampaignState
@@ -24,7 +24,7 @@ from bot.playbook.entry import largest
 from bot.playbook.funding import average_funding
 from bot.playbook.hedge import HedgePlan, plan_hedges
 from bot.playbook.hedge_choice import choose_hedges
-from bot.playbook.scene import Scene, off_by
+from bot.playbook.scene import Scene, instrument_id, off_by
 from bot.playbook.sectors import signed_notional
 from bot.playbook.wallets import free_margin
 
@@ -227,10 +227,10 @@ def _step(sector: str, plan: HedgePlan, held: Decimal, wish: Wish, margin: Decim
         return []
     return [
         Intent(
-            id=standing_id(OPEN_TRANCHE, plan.symbol, scene),
+            id=standing_id(OPEN_TRANCHE, plan.symbol),
             campaign=0,
             tranche=OPEN_TRANCHE,
-            leg=_place(plan.symbol, scene),
+            leg=instrument_number(plan.symbol),
             purpose=Purpose.HEDGE,
             sector=sector,
             symbol=plan.symbol,
@@ -254,10 +254,10 @@ def _reduce(sector: str, symbol: str, size: Decimal, words: str, scene: Scene) -
         return []
     return [
         Intent(
-            id=standing_id(REDUCE_TRANCHE, symbol, scene),
+            id=standing_id(REDUCE_TRANCHE, symbol),
             campaign=0,
             tranche=REDUCE_TRANCHE,
-            leg=_place(symbol, scene),
+            leg=instrument_number(symbol),
             purpose=Purpose.RELEASE,
             sector=sector,
             symbol=symbol,
@@ -272,14 +272,9 @@ def _reduce(sector: str, symbol: str, size: Decimal, words: str, scene: Scene) -
 
 
 def _is_busy(tranche: int, symbol: str, scene: Scene) -> bool:
-    return bool(scene.live_orders(standing_id(tranche, symbol, scene)))
+    return bool(scene.live_for(f"h{tranche}", symbol))
 
 
-def standing_id(tranche: int, symbol: str, scene: Scene) -> str:
+def standing_id(tranche: int, symbol: str) -> str:
     """Identity of a standing hedge's order."""
-    return f"h{tranche}.{_place(symbol, scene)}"
-
-
-def _place(symbol: str, scene: Scene) -> int:
-    known = scene.sectors.perp_symbols
-    return known.index(symbol) + 1 if symbol in known else len(known) + 1
+    return instrument_id(f"h{tranche}", symbol)
