@@ -27,7 +27,8 @@ EPOCHS = 36 * 36
 # instrument's number, two digits of it in place of the campaign's others and two in place of the leg.
 _INSTRUMENT_MARK = "z"
 _INSTRUMENT_WIDTH = 4
-_CAMPAIGNS = 35 * 36**2
+_CAMPAIGNS = 35 * 36 * 36  # ids count campaigns below this number
+_INSTRUMENTS: int = 36**4
 
 
 class Purpose(StrEnum):
@@ -164,7 +165,7 @@ class ClientOrderId:
 def instrument_number(symbol: str) -> int:
     """The number that stands for an instrument in client order ids: a function of its symbol alone, so that no list
     or setting can change it. Two symbols with one number would share a counter, never an id."""
-    return int.from_bytes(hashlib.sha256(symbol.encode()).digest()[:8], "big") % 36**_INSTRUMENT_WIDTH
+    return int.from_bytes(hashlib.sha256(symbol.encode()).digest()[:8], "big") % _INSTRUMENTS
 
 
 def account_tag(account: str) -> str:

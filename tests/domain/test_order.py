@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.order import ClientOrderId, account_tag, epoch_of, is_ours, leg_of, read_place
+from bot.domain.order import ClientOrderId, account_tag, epoch_of, instrument_number, is_ours, leg_of, read_place
 
 ids = st.builds(
     ClientOrderId,
     account=st.text(min_size=1, max_size=20),
-    campaign=st.integers(0, 36**3 - 1),
+    campaign=st.integers(0, 35 * 36**2 - 1),
     tranche=st.integers(0, 36**2 - 1),
     leg=st.integers(0, 36**2 - 1),
     slice=st.integers(0, 36**3 - 1),
@@ -71,3 +71,20 @@ def test_an_id_of_a_version_without_epochs_is_still_read() -> None:
 
 def test_an_epoch_is_never_that_of_the_old_ids() -> None:
     assert {epoch_of(str(number)) == 0 for number in range(5_000)} == {False}
+
+
+def test_an_order_outside_of_a_rotation_names_its_instrument_and_reads_as_campaign_zero() -> None:
+    symbols = [f"T{number}/USDT:USDT" for number in range(60)]
+    texts = {ClientOrderId("main", 0, 3, instrument_number(symbol), 7, 1, 5).text for symbol in symbols}
+    assert len(texts) == len(symbols)
+    assert {read_place(text) for text in texts} == {(0, 3)}
+    assert len({leg_of(text) for text in texts}) == len(symbols)
+
+
+def test_an_id_of_an_earlier_version_with_zero_in_the_campaigns_place_reads_as_campaign_zero() -> None:
+    assert read_place("tsbabc00000030200100") == (0, 3)
+
+
+def test_a_campaign_that_would_read_as_an_instrument_is_refused() -> None:
+    with pytest.raises(ValueError, match="does not fit"):
+        _ = ClientOrderId("main", 35 * 36**2, 1, 1, 1, 1).text

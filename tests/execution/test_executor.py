@@ -194,12 +194,25 @@ async def test_phases_run_in_order_whatever_the_order_given(world: World) -> Non
     outcomes = await world.executor.act(items)
     assert [outcome.intent.purpose for outcome in outcomes] == purposes
     legs = [int(post.client_id[13:15], 36) for post in world.venue.posts]
-    assert [purposes[leg].phase for leg in legs] == sorted(purpose.phase for purpose in purposes)
+    order = [purposes[leg] for leg in legs]
+    assert order[:2] == [Purpose.HEDGE, Purpose.REDUCE]
+    assert set(order[2:4]) == {Purpose.RELEASE, Purpose.INCREASE}, "a hedge is released after the sale of its sector"
+    assert order[4] is Purpose.TACTICAL
+
+
+async def test_exits_and_releases_go_before_hedges_and_entries_and_wait_for_no_doubt(world: World) -> None:
+    """Issue 11 §1: EXIT stood sixth, behind every entry of its batch."""
+    purposes = (Purpose.HEDGE, Purpose.INCREASE, Purpose.TACTICAL, Purpose.RELEASE, Purpose.EXIT)
+    items = [approve(p, id=p.value, leg=leg) for leg, p in enumerate(purposes)]
+    world.venue.submits.extend(["lost_request", "lost_request"])
+    await world.executor.act(items)
+    legs = [int(post.client_id[13:15], 36) for post in world.venue.posts]
+    assert [purposes[leg] for leg in legs] == [Purpose.EXIT, Purpose.RELEASE], "the same instrument is in doubt"
 
 
 async def test_a_doubt_stops_the_next_phases_but_never_an_exit(world: World) -> None:
     items = [approve(p, id=p.value, leg=leg) for leg, p in enumerate((Purpose.REDUCE, Purpose.INCREASE, Purpose.EXIT))]
-    world.venue.submits.extend(["lost_request"])
+    world.venue.submits.extend(["fill", "lost_request"])
     reduce, increase, leave = await world.executor.act(items)
     assert reduce.state is OrderState.IN_DOUBT
     assert (increase.state, reasons(increase)) == (None, [Reason.ORDER_IN_DOUBT])

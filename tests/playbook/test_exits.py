@@ -232,3 +232,28 @@ def test_dear_funding_cuts_or_skips_the_long() -> None:
     assert any(Reason.FUNDING_DEAR in reasons(d) for d in made)
     size = world.positions[UNI].size * 10 if UNI in world.positions else D(0)
     assert size * D("0.002") * 21 <= D(200) + 1
+
+
+def test_an_edit_of_the_sectors_changes_no_id_and_leaves_stops_of_earlier_versions_in_force() -> None:
+    """Issue 11 §1: a place in a list renamed every live stop, and a guard met an empty choice for ever."""
+    world = world_with_a_long()
+    (stop,) = world.working
+    assert stop.intent_id == f"x3.{UNI}"
+    old = tuple(replace(stop, client_id=f"old{n}", intent_id=f"x{kind}.7") for n, kind in ((1, 3), (2, 6)))
+    world.working = (old[0],)
+    assert world.guard().intents == ()
+    world.positions[UNI] = replace(world.positions[UNI], size=world.positions[UNI].size * 2)
+    (successor,) = world.guard().intents
+    assert (successor.id, successor.size) == (f"x6.{UNI}", world.positions[UNI].size)
+    world.working = old
+    made = world.guard()
+    assert len(made.cancels) == 1, "two that do not fit: one makes room"
+
+
+def test_an_exit_under_an_earlier_name_is_not_asked_for_twice() -> None:
+    world = world_with_a_long()
+    world.prices["UNI"] = D(9)
+    (closing,) = acts(world.guard())
+    order = replace(resting(closing), intent_id="x1.4", state=OrderState.IN_DOUBT)
+    world.working = (*world.working, order)
+    assert acts(world.guard()) == []

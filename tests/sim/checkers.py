@@ -165,7 +165,7 @@ class Checkers:
             return
         for other in self._reader.load_working():
             theirs = self._approvals.get(other.client_id)
-            if theirs is None or other.state is not OrderState.IN_DOUBT or other.purpose is Purpose.EXIT:
+            if theirs is None or other.state is not OrderState.IN_DOUBT or other.purpose.reduces_leverage:
                 continue
             if theirs.intent.campaign == mine.intent.campaign and other.purpose.phase < order.purpose.phase:
                 words = f"{order.client_id} {order.purpose} beside {other.client_id}"
