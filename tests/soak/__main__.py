@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tests.soak.driver import soak
+from tests.soak.intrusions import Intrusion
 
 
 def main() -> int:
@@ -18,6 +19,10 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1, help="draws faults, kills and market")
     parser.add_argument("--scenario", default="golden", help="golden, quiet, risk-off or downtrend")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="keep journal, logs and dump here")
+    parser.add_argument(
+        "--with", dest="allowed", nargs="*", choices=[kind.name.lower() for kind in Intrusion], default=[],
+        help="what happens beside kills: second_bot, restore, full_disk (where file systems can be mounted)",
+    )  # fmt: skip
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="soak-") as temporary:
         return asyncio.run(_run(options, options.keep or Path(temporary)))
@@ -26,7 +31,11 @@ def main() -> int:
 async def _run(options: argparse.Namespace, directory: Path) -> int:
     began = time.monotonic()
     run, verdict, hours = await soak(
-        directory, seconds=options.minutes * 60, seed=options.seed, scenario=options.scenario
+        directory,
+        seconds=options.minutes * 60,
+        seed=options.seed,
+        scenario=options.scenario,
+        allowed=frozenset(Intrusion[name.upper()] for name in options.allowed),
     )
     tally, plan = run.tally, run.plan
     print(f"soak              {(time.monotonic() - began) / 60:.1f} minutes, seed {options.seed}, {options.scenario}")
@@ -34,6 +43,9 @@ async def _run(options: argparse.Namespace, directory: Path) -> int:
     print(f"lives             {tally.lives}, exit codes {dict(sorted(tally.exits.items()))}")
     _table("ends", tally.ends)
     _table("happenings", tally.happenings)
+    _table("beside", tally.intrusions)
+    if tally.seconds:
+        print(f"second bots       exit codes {dict(tally.seconds)}")
     print(f"faults            {plan.counts.total()} in {plan.requests} requests, {plan.write_counts.total()} on writes")
     _table("", {f"{kind} ({plan.write_counts[kind]} on writes)": count for kind, count in plan.counts.items()})
     print(f"compared          {verdict.orders} orders, {verdict.fills} fills, {verdict.legs} legs")

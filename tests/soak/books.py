@@ -16,6 +16,7 @@ from typing import Any
 from bot.domain.order import Fill, Order, is_ours
 from bot.domain.states import KillLevel, OrderState
 from bot.execution.journal import JournalReader
+from bot.ports import Payment
 
 ZERO = Decimal(0)
 PROFIT_ROUNDING = Decimal("0.00000002")  # per fill: the exchange rounds entry prices and profits
@@ -43,22 +44,28 @@ class Verdict:
             self.mismatches.append(words)
 
 
-def compare(dump: Mapping[str, Any], journal: Path, account: str) -> Verdict:
-    """Everything that must agree once the faults have stopped and a life has settled."""
+def compare(dump: Mapping[str, Any], journal: Path, account: str, lost: Sequence[Path] = ()) -> Verdict:
+    """Everything that must agree once the faults have stopped and a life has settled.
+
+    `lost` are journals that a restore has replaced: what only they know counts as known, as far as they saw it.
+    """
     verdict, reader = Verdict(), JournalReader(journal)
     try:
         reader.verify()
         orders = {order.client_id: order for order in reader.load_orders(10**9)}
         fills = reader.load_fills(10**9)
-        _compare_orders(verdict, dump["orders"], orders, account)
-        _compare_fills(verdict, dump["trades"], fills)
-        _compare_holdings(verdict, dump, fills, reader)
+        once_known = _known_to(lost)
+        every_fill = (*once_known.fills, *fills)
+        _compare_orders(verdict, dump["orders"], orders, account, once_known.orders)
+        _compare_fills(verdict, dump["trades"], every_fill, is_once=not lost)
+        payments = {(one.kind, one.id): one for one in (*once_known.payments, *reader.load_payments(0))}
+        _compare_holdings(verdict, dump, every_fill, payments.values())
         _check_exits(verdict, dump, orders)
         _check_legs(verdict, journal, fills, orders)
         locks = {symbol: reader.load_lock_reasons().get(symbol) for symbol in reader.load_locks()}
         verdict.check(not locks, f"instruments are locked: {locks}")
         verdict.check(reader.load_latch().level is KillLevel.OFF, f"the kill switch is latched: {reader.load_latch()}")
-        for kind in ("foreign_order", "adjustment"):
+        for kind in ("foreign_order", "adjustment") if not lost else ():
             for fact in reader.load_facts(kind, 20):
                 verdict.mismatches.append(f"journal has a fact {kind}: {dict(fact.payload)}")
     finally:
@@ -68,7 +75,7 @@ def compare(dump: Mapping[str, Any], journal: Path, account: str) -> Verdict:
 
 
 def _compare_orders(
-    verdict: Verdict, theirs: Sequence[Mapping[str, Any]], ours: Mapping[str, Order], account: str
+    verdict: Verdict, theirs: Sequence[Mapping[str, Any]], ours: Mapping[str, Order], account: str, lost: frozenset[str]
 ) -> None:
     """Order by order under its client id; a trigger order and the order it fired are one."""
     known: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
@@ -83,12 +90,34 @@ def _compare_orders(
         verdict.check(len(roots) == 1, f"{client_id}: the id was used {len(roots)} times")
         if client_id in ours:
             _compare_order(verdict, ours[client_id], group)
-        else:
+        elif client_id not in lost:
             verdict.mismatches.append(f"{client_id}: the exchange has it and the journal does not")
     for client_id, order in ours.items():
         if client_id not in known:
             words = f"{client_id}: the journal has it as {order.state} with {order.filled_size}, the exchange never"
             verdict.check(order.state is OrderState.REJECTED and order.filled_size == ZERO, words)
+
+
+@dataclass(slots=True)
+class Known:
+    """What journals that were replaced knew."""
+
+    orders: frozenset[str]
+    fills: tuple[Fill, ...]
+    payments: tuple[Payment, ...]
+
+
+def _known_to(journals: Iterable[Path]) -> Known:
+    orders: set[str] = set()
+    fills: list[Fill] = []
+    payments: list[Payment] = []
+    for journal in journals:
+        reader = JournalReader(journal)
+        orders |= {order.client_id for order in reader.load_orders(10**9)}
+        fills += reader.load_fills(10**9)
+        payments += reader.load_payments(0)
+        reader.close()
+    return Known(frozenset(orders), tuple(fills), tuple(payments))
 
 
 def _compare_order(verdict: Verdict, order: Order, group: Sequence[Mapping[str, Any]]) -> None:
@@ -104,11 +133,13 @@ def _compare_order(verdict: Verdict, order: Order, group: Sequence[Mapping[str, 
     verdict.check(order.state is expected, f"{name}: {order.state} in the journal, {last['status']} at the exchange")
 
 
-def _compare_fills(verdict: Verdict, theirs: Sequence[Mapping[str, Any]], ours: Sequence[Fill]) -> None:
+def _compare_fills(
+    verdict: Verdict, theirs: Sequence[Mapping[str, Any]], ours: Sequence[Fill], *, is_once: bool
+) -> None:
     known = {(row["symbol"], row["id"]): row for row in theirs}
     seen = {(fill.symbol, _number(fill)): fill for fill in ours}
     verdict.fills = len(known)
-    verdict.check(len(seen) == len(ours), "the journal has a trade twice")
+    verdict.check(len(seen) == len(ours) or not is_once, "the journal has a trade twice")
     for key in sorted(known.keys() - seen.keys()):
         verdict.mismatches.append(f"trade {key} of {known[key]['client_id']} is missing in the journal")
     for key in sorted(seen.keys() - known.keys()):
@@ -126,14 +157,19 @@ def _number(fill: Fill) -> int:
     return int(fill.trade_id.rpartition(":")[2])
 
 
-def _compare_holdings(verdict: Verdict, dump: Mapping[str, Any], fills: Sequence[Fill], reader: JournalReader) -> None:
+def _compare_holdings(
+    verdict: Verdict, dump: Mapping[str, Any], every: Sequence[Fill], payments: Iterable[Payment]
+) -> None:
     """Σ journaled fills and payments = change of every balance and position."""
     expected = defaultdict(lambda: ZERO, {f"spot:{a}": Decimal(v) for a, v in dump["begin"]["spot"].items()})
     expected["wallet"] = Decimal(dump["begin"]["wallet"])
     entries: dict[str, Decimal] = {}
+    fills = {(fill.symbol, _number(fill)): fill for fill in every}.values()
     for fill in sorted(fills, key=lambda fill: (fill.at_ms, fill.symbol, _number(fill))):
         _book(expected, entries, fill)
-    for payment in reader.load_payments(dump["begin_ms"] + 1):
+    for payment in payments:
+        if payment.at_ms <= dump["begin_ms"]:
+            continue
         expected["wallet"] += payment.amount
         if "transfer" in payment.kind.lower():
             expected["spot:USDT"] -= payment.amount

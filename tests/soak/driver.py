@@ -11,8 +11,11 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from random import Random
 from typing import IO, Any, TypeVar
 
+from bot.app.exit_codes import ExitCode
+from bot.app.kill import ResumeFile, ResumeRequest
 from bot.domain.campaign import Campaign
 from bot.domain.states import OrderState
 from bot.execution.journal import JournalError, JournalReader
@@ -20,6 +23,7 @@ from tests.conftest import ROOT
 from tests.soak.books import Verdict, compare
 from tests.soak.clock import SharedClock
 from tests.soak.exchange import ACCOUNT
+from tests.soak.intrusions import Backups, Intrusion, draw_intrusion, fill, run_second_bot, small_disk
 from tests.soak.lives import MINUTE_MS, End, Happening, Life, draw_life
 from tests.soak.proxy import ChaosProxy, Snare
 from tests.soak.spoiling import Plan
@@ -45,6 +49,8 @@ class Tally:
     exits: Counter[int] = field(default_factory=Counter)
     rotations: int = 0
     problems: list[str] = field(default_factory=list)
+    intrusions: Counter[str] = field(default_factory=Counter)
+    seconds: Counter[int | None] = field(default_factory=Counter)  # exit codes of second bots
 
 
 class Soak:
@@ -58,7 +64,10 @@ class Soak:
         scenario: str = "golden",
         plan: Plan | None = None,
         assignments: tuple[str, ...] = (),
+        allowed: frozenset[Intrusion] = frozenset(),
     ) -> None:
+        self._allowed, self.backups = allowed, Backups(directory / "backups")
+        self._disk = contextlib.ExitStack()
         self.directory, self.tally = directory, Tally(seed)
         self.plan = plan or Plan(seed)
         self._scenario, self._assignments = scenario, assignments
@@ -69,6 +78,8 @@ class Soak:
 
     async def __aenter__(self) -> "Soak":
         self.directory.mkdir(parents=True, exist_ok=True)
+        if Intrusion.FULL_DISK in self._allowed and not self._disk.enter_context(small_disk(self.journal.parent)):
+            self._allowed -= {Intrusion.FULL_DISK}  # this machine lets nobody mount a file system
         self._exchange = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "tests.soak.exchange", "--seed", str(self.tally.seed), "--speed", str(SPEED),
             "--scenario", self._scenario, "--directory", str(self.directory),
@@ -90,6 +101,7 @@ class Soak:
         await self._exchange.wait()
         for log in self._logs.values():
             log.close()
+        self._disk.close()
 
     async def dump(self) -> dict[str, Any]:
         """What the exchange knows."""
@@ -104,17 +116,17 @@ class Soak:
         return found
 
     async def start(
-        self, *assignments: str, trap: Any = None, disk: Any = None, once: bool = False
+        self, *assignments: str, trap: Any = None, disk: Any = None, once: bool = False, state: str = "state"
     ) -> asyncio.subprocess.Process:
         """A daemon process; its log goes on in `daemon.log`."""
         condition = f"playbook.condition_override={CONDITIONS[self._condition]}"
         life = {
-            "world": self.world, "directory": str(self.directory / "state"), "trap": trap, "disk": disk, "once": once,
+            "world": self.world, "directory": str(self.directory / state), "trap": trap, "disk": disk, "once": once,
             "assignments": [condition, *self._assignments, *assignments],
         }  # fmt: skip
-        path = self.directory / "life.json"
+        path = self.directory / f"life-{state}.json"
         path.write_text(json.dumps(life))
-        log = self._log("daemon.log")
+        log = self._log("daemon.log" if state == "state" else f"{state}.log")
         return await asyncio.create_subprocess_exec(
             sys.executable, "-m", "tests.soak.daemon", str(path), cwd=ROOT, stdout=log, stderr=log
         )
@@ -145,6 +157,9 @@ class Soak:
     async def live(self, life: Life) -> None:
         """One life from start to end, all that was drawn for it included."""
         self.tally.lives += 1
+        what = draw_intrusion(self.tally.seed, life.number, self._allowed)
+        if what is Intrusion.RESTORE:
+            what = what if self._restore(life.number) else None
         self._turn_if_done(life.rest_ms)
         process = await self.start(trap=life.trap)
         seen = asyncio.create_task(self._wake_when_stopped(process, life))
@@ -153,6 +168,9 @@ class Soak:
         if life.end is not End.START:
             await self._until_up(process)
         tasks = [asyncio.create_task(self._let_happen(process, *happening)) for happening in life.happenings]
+        if what is not None:
+            self.tally.intrusions[what] += 1
+            tasks.append(asyncio.create_task(self._intrude(what)))
         idle, over = asyncio.create_task(self._hurry(process)), asyncio.create_task(process.wait())
         try:
             await asyncio.wait({idle, over}, timeout=life.seconds, return_when=asyncio.FIRST_COMPLETED)
@@ -166,7 +184,34 @@ class Soak:
                 task.cancel()
             await asyncio.gather(*tasks, seen, idle, return_exceptions=True)
             self.proxy.is_dark = False
-        self._judge_exit(process, life)
+        self._judge_exit(process, life, what)
+        if self.backups.is_wanted(self._allowed):
+            self.backups.take(self.journal)
+
+    def _restore(self, number: int) -> bool:
+        """Put an earlier backup in place of the journal; False when there is none yet."""
+        if len(self.backups.taken) < 2:
+            return False
+        self.backups.restore(self.journal, Random(f"{self.tally.seed}/restore/{number}"))
+        campaign = self._campaign_now()
+        self._campaign = campaign.number if campaign is not None and campaign.is_over else 0
+        return True
+
+    async def _intrude(self, what: Intrusion) -> None:
+        if what is Intrusion.SECOND_BOT:
+            await run_second_bot(self)
+        elif what is Intrusion.RESTORE:
+            await asyncio.sleep(3.0)  # entries have stopped; the operator has read why
+        else:
+            filler = self.journal.parent / "filler"
+            try:
+                await asyncio.sleep(1.5)
+                await asyncio.to_thread(fill, self.journal.parent)
+                await asyncio.sleep(2.0)
+            finally:
+                filler.unlink(missing_ok=True)
+        if what is not Intrusion.FULL_DISK:
+            ResumeFile(self.journal.parent).record(ResumeRequest("looked at", accept_mismatch=True))
 
     async def settle(self, *, finishes: bool = True) -> Verdict:
         """Faults stop; one life more settles what is in doubt until no orders are sent; the books are compared.
@@ -192,7 +237,7 @@ class Soak:
         await self._terminate(process)
         if process.returncode != 0:
             self.tally.problems.append(f"the last life ended with {process.returncode}")
-        return compare(await self.dump(), self.journal, ACCOUNT)
+        return compare(await self.dump(), self.journal, ACCOUNT, lost=self.backups.lost)
 
     def unsettled(self) -> list[str]:
         """Orders whose fate the journal does not know."""
@@ -314,10 +359,12 @@ class Soak:
             _signal(process, signal.SIGKILL)
             await process.wait()
 
-    def _judge_exit(self, process: asyncio.subprocess.Process, life: Life) -> None:
+    def _judge_exit(self, process: asyncio.subprocess.Process, life: Life, what: Intrusion | None) -> None:
         code = process.returncode if process.returncode is not None else 0
         self.tally.exits[code] += 1
         expected = (0, -signal.SIGTERM) if life.end is End.ASKED else (-signal.SIGKILL,)
+        if what is Intrusion.FULL_DISK:
+            expected = (*expected, ExitCode.ERROR)  # it stops trading and says so; the container starts it again
         if code not in (*expected, -signal.SIGKILL):  # SIGTERM kills an interpreter that is still starting
             self.tally.problems.append(f"life {life.number} ended by itself with exit code {code}")
 
@@ -350,10 +397,16 @@ def _is_stopped(pid: int) -> bool:
 
 
 async def soak(
-    directory: Path, *, seconds: float, seed: int, scenario: str = "golden", finishes: bool = True
+    directory: Path,
+    *,
+    seconds: float,
+    seed: int,
+    scenario: str = "golden",
+    finishes: bool = True,
+    allowed: frozenset[Intrusion] = frozenset(),
 ) -> tuple[Soak, Verdict, float]:
     """Lives until the time is over, then the comparison; the third is virtual hours."""
-    async with Soak(directory, seed=seed, scenario=scenario) as run:
+    async with Soak(directory, seed=seed, scenario=scenario, allowed=allowed) as run:
         began_ms, deadline = run.clock.now_ms(), time.monotonic() + seconds
         while time.monotonic() < deadline:
             await run.live(draw_life(seed, run.tally.lives))
