@@ -13,7 +13,7 @@ instants at which they meet the daemon are those of the machine.
 - `proxy`, `spoiling`: the chaos proxy
 - `daemon`: the daemon process, the real one but for the address of its exchange
 - `lives`: what the driver does to one life of the daemon, drawn from the seed
-- `intrusions`: a second bot on the account, restores of the journal, a full disk (`--with second_bot restore full_disk`)
+- `intrusions`: a second bot, restores and a full disk (`--with second_bot restore full_disk`)
 - `books`: the comparison
 - `driver`: puts them together
 """
