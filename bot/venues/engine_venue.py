@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from bot.domain.candles import CandleSeries
 from bot.domain.instrument import Instrument
 from bot.domain.market import Book, Funding, OpenInterest, Quote
-from bot.ports import AccountReview, Clock, Lane, Rejection, Unavailable, VenueRejected
+from bot.ports import AccountProblem, AccountReview, Clock, Lane, Rejection, Unavailable, VenueRejected
 from bot.simex.engine.exchange import Exchange
 from bot.simex.engine.refusal import Refusal
 from bot.venues.engine_account import EngineAccount
@@ -58,9 +58,21 @@ class EngineVenue(EngineAccount):
         return 0
 
     async def fetch_account_review(self, max_age_ms: int) -> AccountReview:
-        """The engine's accounts have no settings that could be wrong."""
+        """The engine's modes and rights, as a venue's checks would find them."""
         del max_age_ms
-        return AccountReview()
+        modes = self._advanced().modes(self.account_name)
+        found = {
+            "position_mode": ("hedge mode", "one-way mode", modes.is_hedge_mode),
+            "assets_mode": ("multi-assets mode", "single-asset mode", modes.is_multi_assets),
+            "futures_account": ("no state to trade", "a state to trade", not modes.can_trade),
+        }
+        return AccountReview(
+            tuple(
+                AccountProblem(check, f"the account of {self.id} is in {wrong}", f"switch it to {right}")
+                for check, (wrong, right, is_found) in found.items()
+                if is_found
+            )
+        )
 
     async def fetch_instruments(self, symbols: Sequence[str] | None = None) -> Mapping[str, Instrument]:
         known = self._advanced().instruments

@@ -16,7 +16,7 @@ from bot.simex.engine.types import NewOrder
 from tests.sim.checkers import Checkers
 from tests.sim.faults import Kind
 from tests.sim.market import NEW, OLD, RATIO, TOKENS, brackets_of, instruments, shifted
-from tests.sim.wire import ACCOUNT
+from tests.sim.wire import ACCOUNT, true_order
 from tests.sim.world import CONDITIONS, World
 
 LEVELS = (KillLevel.PAUSE, KillLevel.REDUCE_ONLY, KillLevel.CANCEL, KillLevel.CANCEL_ALL, KillLevel.FLATTEN)
@@ -100,7 +100,7 @@ class Chaos:
         position = self._plan.choose(Kind.DELEVERAGING, held)
         step = self._exchange.instruments[position.symbol].size_step
         size = floor_to(abs(position.size) * self._plan.choose(Kind.DELEVERAGING, [Decimal("0.3"), Decimal(1)]), step)
-        if not size or not self._exchange.is_open(position.symbol):
+        if not size or not self._exchange.is_listed(position.symbol) or not self._exchange.is_open(position.symbol):
             return
         self._strange(position.symbol)
         self._exchange.deleverage(ACCOUNT, position.symbol, size)
@@ -141,8 +141,8 @@ class Chaos:
 
     def _withdraw(self, symbol: str, client_id: str) -> None:
         self._exchange.advance(self._world.now_ms())
-        order = self._exchange.order(ACCOUNT, symbol, client_id=client_id)
-        if order is not None and order.is_open:
+        order = true_order(self._exchange, symbol, client_id)
+        if order is not None and order.is_open and self._exchange.is_listed(symbol):
             self._exchange.cancel(ACCOUNT, symbol, client_id=client_id)
 
     def _deposit(self) -> None:
@@ -151,6 +151,8 @@ class Chaos:
         account = state.account(ACCOUNT)
         asset = plan.choose(Kind.DEPOSIT, ["USDT", "USDT", *TOKENS])
         amount = Decimal(plan.count(Kind.DEPOSIT, 10, 300))
+        if asset != "USDT" and not self._exchange.is_listed(f"{asset}/USDT"):
+            return
         if asset != "USDT":
             amount = floor_to(amount / self._exchange.quote(f"{asset}/USDT").mid, Decimal("0.0001"))
             self._strange(f"{asset}/USDT")

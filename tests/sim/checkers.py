@@ -19,7 +19,7 @@ from bot.execution.journal_reader import Fact
 from bot.ports import OrderRequest
 from bot.simex.engine.types import EventKind, ExchangeEvent, SimTrade
 from tests.sim.faults import Kind
-from tests.sim.wire import ACCOUNT
+from tests.sim.wire import ACCOUNT, true_order
 from tests.sim.world import Life, Seam, World
 
 SLACK = Decimal("1.05")  # prices move between the gate and the wire
@@ -178,7 +178,7 @@ class Checkers:
     def _may_live(self, client_id: str) -> bool:
         """Whether an order that was posted is open at the exchange, or may still arrive there."""
         request = self._posted[client_id]
-        order = self._exchange.order(ACCOUNT, request.symbol, client_id=client_id)
+        order = true_order(self._exchange, request.symbol, client_id)
         if order is not None:
             return order.is_open
         is_in_time = self._world.now_ms() <= request.stamp_ms + request.receive_window_ms
@@ -348,9 +348,7 @@ class Checkers:
         if ORDER_TABLE[before].get(OrderEvent(payload["event"])) is not after or self._states.get(name) is not before:
             self._world.violate("states along the table", f"{name}: {before} {payload['event']} {after}")
         self._states[name] = after
-        theirs = (
-            self._exchange.order(ACCOUNT, self._posted[name].symbol, client_id=name) if name in self._posted else None
-        )
+        theirs = true_order(self._exchange, self._posted[name].symbol, name) if name in self._posted else None
         if theirs is not None:
             self._check_belief(name, "is at the exchange")
             if theirs.is_open and not self._reader_says_live(name):

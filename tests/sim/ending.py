@@ -6,7 +6,7 @@ from bot.domain.money import ZERO
 from bot.domain.order import OrderType, is_ours
 from bot.domain.states import OrderState
 from bot.execution.reconcile import Truth
-from tests.sim.wire import ACCOUNT
+from tests.sim.wire import ACCOUNT, true_order
 from tests.sim.world import Life, World
 
 
@@ -55,7 +55,7 @@ def _check_orders(world: World, life: Life) -> None:
                     f"{became.filled_size}",
                 )
     for order in reader.load_orders(1_000_000):
-        if order.filled_size and exchange.order(ACCOUNT, order.symbol, client_id=order.client_id) is None:
+        if order.filled_size and true_order(exchange, order.symbol, order.client_id) is None:
             world.violate("no fill is invented", order.client_id)
 
 

@@ -99,6 +99,13 @@ class Kind(StrEnum):
     # restore: older journals, other writers
     # facts: instruments, filters, prices, funding
     # exchange: rows, states, modes
+    SYMBOL_REMOVED = "symbol removed wholly"
+    RARE_ORDER_STATE = "order in a rare state"
+    SYMBOL_BLIND = "one symbol's questions fail"
+    LISTS_BLIND = "questions about every symbol fail"
+    BRACKET_BELOW_POSITION = "brackets below a position's leverage"
+    MODE_BY_HAND = "mode, margin or leverage changed by hand"
+    FUNDING_INTERVAL = "funding interval changed"
     # start: checks at the start, limits of requests
     # switch: levels, full disks, hung turns
     SWITCH_JOURNAL_FULL = "kill switch while the journal is full"
@@ -136,6 +143,8 @@ RATES_OF_LATER_KINDS: Mapping[Kind, float] = {
     # restore
     # facts
     # exchange
+    Kind.SYMBOL_REMOVED: 0.003, Kind.RARE_ORDER_STATE: 0.05, Kind.SYMBOL_BLIND: 0.01, Kind.LISTS_BLIND: 0.01,
+    Kind.BRACKET_BELOW_POSITION: 0.02, Kind.MODE_BY_HAND: 0.03, Kind.FUNDING_INTERVAL: 0.02,
     # start
     # switch
     Kind.SWITCH_JOURNAL_FULL: 0.01, Kind.SWITCH_JOURNAL_LOCKED: 0.01, Kind.SWITCH_VENUE_DARK: 0.01,

@@ -71,8 +71,7 @@ class FaultyVenue:
         return self._skew_ms
 
     async def fetch_account_review(self, max_age_ms: int) -> AccountReview:
-        del max_age_ms
-        return AccountReview()
+        return await self._port.ask(lambda: at_once(self._inner.fetch_account_review(max_age_ms)))
 
     def _measure(self) -> int:
         return self._wire.now_ms() - self._clock.now_ms()

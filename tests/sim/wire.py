@@ -17,6 +17,7 @@ from bot.domain.portfolio import Account
 from bot.ports import OrderReport, OrderRequest, OutcomeUnknown, Payment, Rejection, Unavailable, VenueRejected
 from bot.simex.dialects.wire import WireReply, WireRequest
 from bot.simex.engine.exchange import Exchange
+from bot.simex.engine.records import find_order
 from bot.simex.engine.rules import DuplicateScope
 from bot.simex.engine.types import ExchangeEvent, SimOrder
 from bot.venues.engine_venue import EngineVenue
@@ -117,7 +118,7 @@ class Wire:
     def can_repeat(self, request: OrderRequest) -> bool:
         """Whether a second delivery is refused by its id. Where a closed order's id is free again, nothing a client
         does protects it from a network that delivers twice; so that is left out."""
-        first = self.exchange.order(ACCOUNT, request.symbol, client_id=request.client_id)
+        first = true_order(self.exchange, request.symbol, request.client_id)
         never = self.exchange.rules.duplicate_scope is DuplicateScope.NEVER
         return first is not None and (never or first.is_open)
 
@@ -125,12 +126,13 @@ class Wire:
         """The trigger price of an order is met just before its cancel arrives."""
         engine = self.exchange
         engine.advance(self.now_ms())
-        order = engine.order(ACCOUNT, symbol, client_id=client_id, is_trigger=True)
+        order = true_order(engine, symbol, client_id, is_trigger=True)
         if order is not None and order.is_open and engine.is_open(symbol):
             engine._timeline._fire(engine._state.account(ACCOUNT), order)
             self.note(f"{client_id} fires")
 
     def order_as_of(self, symbol: str, client_id: str, at_ms: int, *, is_trigger: bool) -> OrderReport | None:
+        self._must_be_listed(symbol)
         found = [
             order
             for order in self._as_of(symbol, at_ms)
@@ -139,9 +141,15 @@ class Wire:
         return self._report(found[-1]) if found else None
 
     def open_as_of(self, symbols: Sequence[str], at_ms: int) -> tuple[OrderReport, ...]:
-        return tuple(self._report(o) for symbol in symbols for o in self._as_of(symbol, at_ms) if o.is_open)
+        listed = [symbol for symbol in symbols if self.exchange.is_listed(symbol)]
+        return tuple(self._report(o) for symbol in listed for o in self._as_of(symbol, at_ms) if o.is_open)
+
+    def _must_be_listed(self, symbol: str) -> None:
+        if not self.exchange.is_listed(symbol):
+            raise Unavailable(f"{symbol} is not listed")
 
     def history_as_of(self, symbol: str, since_ms: int, at_ms: int) -> tuple[OrderReport, ...]:
+        self._must_be_listed(symbol)
         return tuple(
             self._report(o) for o in self._as_of(symbol, at_ms) if o.created_ms >= since_ms and o.parent_id is None
         )
@@ -247,6 +255,11 @@ class Port:
             self._plan.counts[Kind.BLIND] += int(self._plan.is_armed)
             return self._blind_ms if self._plan.is_armed else 0
         return self._plan.count(kind, 1, LAG_MAX_MS) if self._plan.strikes(kind) else 0
+
+
+def true_order(exchange: Exchange, symbol: str, client_id: str, *, is_trigger: bool | None = None) -> SimOrder | None:
+    """The order, also of a symbol that the exchange tells nobody of any more."""
+    return find_order(exchange._state.account(ACCOUNT), symbol, None, client_id, is_trigger)
 
 
 def at_once(work: Coroutine[Any, Any, T]) -> T:
