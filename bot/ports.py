@@ -48,6 +48,10 @@ class Unavailable(Exception):
         self.retry_after = retry_after
 
 
+class NotListed(Unavailable):
+    """The venue does not know the symbol, or not any more."""
+
+
 class SetupFailed(Exception):
     """The venue cannot be used as configured: keys, permissions, environment, clock. Says what to do."""
 

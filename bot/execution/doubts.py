@@ -15,7 +15,7 @@ from bot.execution.evidence import OLDER_MS, Evidence, find_report, together
 from bot.execution.journal import Journal
 from bot.execution.journal_schema import NEVER_CAME_TO_BE
 from bot.execution.rules import ExecutionRules
-from bot.ports import OrderReport, Unavailable, Venue
+from bot.ports import NotListed, OrderReport, Unavailable, Venue
 
 __all__ = ["DOUBTFUL", "Doubts"]
 
@@ -53,15 +53,40 @@ class Doubts:
                 # as it is when the question goes out: an answer may be as old as its question
                 is_quiet = report is None and await self._is_surely_quiet(order)
                 report = report or await self._look(order)
+            except NotListed as error:
+                return await self._unlisted(order, error)
             except Unavailable as error:
-                words = f"order {order.client_id} of {order.symbol} could not be asked about: {error}"
-                return order, (Note(Reason.VENUE_UNAVAILABLE, words, order.symbol),)
+                return _unanswered(order, error)
             if report is not None:
                 return await self._evidence.record_report(order, report)
             if not is_quiet:
                 return order, ()
             order = await self._journal.record_absence(order.client_id)
         return await self._absent(order)
+
+    async def _unlisted(self, order: Order, error: Unavailable) -> tuple[Order, tuple[Note, ...]]:
+        """The venue says that it does not know the symbol. When its list lacks the symbol too, and both say so every
+        time they are asked after the quiet period, the market has ended, and the order with it.
+
+        What it executed at the last moment cannot be read any more; the account's balances show it.
+        """
+        for ask in range(self._rules.absence_asks):
+            if ask:
+                await asyncio.sleep(self._rules.absence_interval_ms / 1000)
+            try:
+                if not await self._is_surely_quiet(order):
+                    return order, ()
+                listed = self._venue.fetch_instruments([order.symbol])
+                if order.symbol in await self._evidence.read(listed, f"instrument {order.symbol}"):
+                    return _unanswered(order, error)
+                await self._evidence.fetch_order(order)
+            except NotListed:
+                continue
+            except Unavailable as failure:
+                return _unanswered(order, failure)
+            return order, ()  # it is answered about after all: the next reconciliation asks again
+        reason = f"over: the venue lists {order.symbol} no more, asked {self._rules.absence_asks} times"
+        return await self._journal.record_order_event(order.client_id, OrderEvent.EXPIRED, reason=reason), ()
 
     async def _look(self, order: Order) -> OrderReport | None:
         """Ask on every endpoint: by client id, in the order history, in the list of open orders."""
@@ -102,3 +127,8 @@ class Doubts:
         else:
             event, reason = OrderEvent.EXPIRED, f"over: the venue no longer knows it, asked {asked}"
         return await self._journal.record_order_event(order.client_id, event, reason=reason), ()
+
+
+def _unanswered(order: Order, error: Unavailable) -> tuple[Order, tuple[Note, ...]]:
+    words = f"order {order.client_id} of {order.symbol} could not be asked about: {error}"
+    return order, (Note(Reason.VENUE_UNAVAILABLE, words, order.symbol),)

@@ -9,7 +9,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from bot.domain.order import Fill
 from bot.domain.portfolio import Account, Position
-from bot.ports import OrderReport, OrderRequest, Payment, Rejection, ReportState, Unavailable, VenueRejected
+from bot.ports import NotListed, OrderReport, OrderRequest, Payment, Rejection, ReportState, VenueRejected
 from bot.simex.engine.exchange import Exchange
 from bot.simex.engine.refusal import Refusal, RefusalReason
 from bot.simex.engine.types import IncomeKind, NewOrder, OrderStatus, SimOrder, SimTrade
@@ -129,7 +129,7 @@ class EngineAccount(ABC):
         """The engine, for a question about one symbol. Raises Unavailable where it is not, or no longer, listed."""
         engine = await self._current()
         if not engine.is_listed(symbol):
-            raise Unavailable(f"{symbol} is not listed")
+            raise NotListed(f"{symbol} is not listed")
         return engine
 
     async def fetch_account(self) -> Account:

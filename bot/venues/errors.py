@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import aiohttp
 
-from bot.ports import OutcomeUnknown, Rejection, Unavailable, VenueRejected
+from bot.ports import NotListed, OutcomeUnknown, Rejection, Unavailable, VenueRejected
 
 _UNKNOWN_STATUS = frozenset({408, 409})
 _BANNED_UNTIL = re.compile(r"until (\d{13})")
@@ -61,6 +61,10 @@ class ReadRefused(Unavailable):
     def __init__(self, code: str, message: str, kind: Rejection) -> None:
         super().__init__(f"{code} {message}")
         self.code, self.message, self.kind = code, message, kind
+
+
+class SymbolUnknown(ReadRefused, NotListed):
+    """The venue refused a read because it does not list the symbol."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +128,7 @@ def classify_read(error: Exception, table: ErrorTable, *, has_left: bool, now_ms
         return Unavailable(describe(error), facts.retry_after(now_ms))
     if found[2] is Rejection.RATE_LIMIT:
         return Unavailable(describe(error), facts.retry_after(now_ms))
-    return ReadRefused(*found)
+    return (SymbolUnknown if found[0] in _UNKNOWN_SYMBOL else ReadRefused)(*found)
 
 
 def describe(error: BaseException) -> str:
@@ -142,6 +146,7 @@ def describe(error: BaseException) -> str:
 
 _R = Rejection
 _FILTER = (("", _R.FILTER),)
+_UNKNOWN_SYMBOL = ("-1121",)
 _OTHER = (("", _R.OTHER),)
 _LEVERAGE = (("", _R.LEVERAGE),)
 _FUNDS = (("", _R.FUNDS),)

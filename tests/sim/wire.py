@@ -14,7 +14,16 @@ from typing import Any, TypeVar
 
 from bot.domain.order import Fill
 from bot.domain.portfolio import Account
-from bot.ports import OrderReport, OrderRequest, OutcomeUnknown, Payment, Rejection, Unavailable, VenueRejected
+from bot.ports import (
+    NotListed,
+    OrderReport,
+    OrderRequest,
+    OutcomeUnknown,
+    Payment,
+    Rejection,
+    Unavailable,
+    VenueRejected,
+)
 from bot.simex.dialects.wire import WireReply, WireRequest
 from bot.simex.engine.exchange import Exchange
 from bot.simex.engine.records import find_order
@@ -146,7 +155,7 @@ class Wire:
 
     def _must_be_listed(self, symbol: str) -> None:
         if not self.exchange.is_listed(symbol):
-            raise Unavailable(f"{symbol} is not listed")
+            raise NotListed(f"{symbol} is not listed")
 
     def history_as_of(self, symbol: str, since_ms: int, at_ms: int) -> tuple[OrderReport, ...]:
         self._must_be_listed(symbol)

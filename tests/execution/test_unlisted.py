@@ -1,0 +1,83 @@
+"""Orders of a symbol that the venue no longer lists: over once every answer says so, and never by one answer alone."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.domain.instrument import Instrument
+from bot.domain.order import TimeInForce
+from bot.domain.reason import Reason
+from bot.domain.states import OrderState
+from bot.ports import NotListed, OrderReport
+from tests.execution.scripted_venue import SPOT, ScriptedVenue
+from tests.execution.worlds import SYMBOLS, World, approve, open_world
+
+
+class EndingVenue(ScriptedVenue):
+    """A venue on which SPOT ends: `refusing` questions about it, `missing` from so many lists (None: all)."""
+
+    refusing = False
+    missing: int | None = 0
+
+    async def fetch_instruments(self, symbols: Sequence[str] | None = None) -> Mapping[str, Instrument]:
+        found = dict(await super().fetch_instruments(symbols))
+        if self.missing is None or self.missing > 0:
+            found.pop(SPOT, None)
+            self.missing = None if self.missing is None else self.missing - 1
+        return found
+
+    async def fetch_order(self, symbol: str, client_id: str, *, is_trigger: bool = False) -> OrderReport | None:
+        if self.refusing and symbol == SPOT:
+            raise NotListed("-1121 Invalid symbol.")
+        return await super().fetch_order(symbol, client_id, is_trigger=is_trigger)
+
+
+@pytest.fixture
+async def ending(tmp_path: Path) -> Any:
+    venue = EndingVenue()
+    made = await open_world(tmp_path / "j.db", venue)
+    await made.reconciler.settle(SYMBOLS)
+    yield made, venue
+    made.journal.reader.verify()
+    await made.journal.close()
+
+
+async def place(made: World, venue: EndingVenue, word: str) -> None:
+    venue.submits.append(word)
+    await made.executor.act([approve(time_in_force=TimeInForce.GTC)])
+    venue.orders.clear()
+    venue.advance(20_000)
+
+
+@pytest.mark.parametrize("word", ["rest", "lost_request"])
+async def test_an_order_of_a_removed_symbol_is_over(ending: tuple[World, EndingVenue], word: str) -> None:
+    made, venue = ending
+    await place(made, venue, word)
+    venue.refusing, venue.missing = True, None
+    truth = await made.reconciler.settle(SYMBOLS)
+    assert truth.working == ()
+    assert made.journal.reader.load_orders()[0].state is OrderState.EXPIRED
+
+
+@pytest.mark.parametrize(("refusing", "missing"), [(True, 0), (True, 1)])
+async def test_one_list_without_the_symbol_does_not_end_its_orders(
+    ending: tuple[World, EndingVenue], refusing: bool, missing: int
+) -> None:
+    made, venue = ending
+    await place(made, venue, "rest")
+    venue.refusing, venue.missing = refusing, missing
+    truth = await made.reconciler.settle(SYMBOLS)
+    assert [order.state for order in truth.working] == [OrderState.OPEN]
+    assert Reason.VENUE_UNAVAILABLE in {note.reason for note in truth.notes}
+
+
+async def test_a_removed_symbol_is_not_believed_before_the_quiet_period(ending: tuple[World, EndingVenue]) -> None:
+    made, venue = ending
+    venue.submits.append("lost_request")
+    await made.executor.act([approve()])
+    venue.refusing, venue.missing = True, None
+    venue.advance(venue.quiet_period_ms - 1)
+    truth = await made.reconciler.settle(SYMBOLS)
+    assert [order.state for order in truth.working] == [OrderState.IN_DOUBT]
