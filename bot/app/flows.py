@@ -1,8 +1,8 @@
 """Money that came in or went out, so that a withdrawal is no loss and a deposit hides none.
 
 The reconciler journals what nothing else explains as an adjustment; the peak of equity and the day's opening equity
-move along with it. An operator may let the peak begin anew (`resume --rebase-peak`): after a long fall nothing else
-ends the breaker that goes by it.
+move along with it. Cash that is missing without a record of the venue moves neither: the breakers see it as a loss. An operator may let the
+peak begin anew (`resume --rebase-peak`): after a long fall nothing else ends the breaker that goes by it.
 """
 
 from dataclasses import replace
@@ -15,7 +15,7 @@ from bot.domain.money import ZERO
 from bot.execution.journal import Journal
 from bot.execution.journal_reader import JournalReader
 from bot.execution.ledger import WALLET
-from bot.execution.reconcile import ADJUSTMENT
+from bot.execution.unexplained import ADJUSTMENT
 
 PEAK_REBASED = "peak_rebased"
 
@@ -31,6 +31,7 @@ def count_flows(memory: Memory, reader: JournalReader, snapshot: Snapshot, quote
         memory = replace(memory, equity_peak=ZERO)
     facts = reader.load_facts_after(ADJUSTMENT, since)
     moved = sum((_value(fact.payload["key"], fact.payload["amount"], snapshot, quote) for fact in facts), ZERO)
+    moved += sum((Decimal(fact.payload.get("lost", "0")) for fact in facts), ZERO)  # a loss until somebody accepts it
     if moved == ZERO:
         return memory
     return replace(

@@ -70,12 +70,12 @@ def _json(event: Any, **_: Any) -> str:
     return orjson.dumps(event, default=str).decode()
 
 
-LOUD = frozenset({Reason.LEG_REFUSED, Reason.HEDGE_LATE})
+LOUD = frozenset({Reason.LEG_REFUSED, Reason.HEDGE_LATE, Reason.ANOTHER_WRITER, Reason.CASH_UNEXPLAINED})
 
 
 def log_cycle(result: CycleResult) -> None:
     """The canonical line of one turn: what was read, wanted, allowed, done, and what it is all worth."""
-    for note in (*result.decision.notes, *result.notes):
+    for note in (*result.decision.notes, *result.truth.notes, *result.notes):
         if note.reason in LOUD:
             structlog.get_logger("sectorbot.cycle").critical(note.reason.value, why=note.words, subject=note.subject)
     refused = [verdict for verdict in result.verdicts if isinstance(verdict, Refused)]

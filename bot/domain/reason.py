@@ -106,6 +106,7 @@ class Reason(StrEnum):
     ANOTHER_WRITER = "another_writer"
     POSITION_MISMATCH = "position_mismatch"
     BALANCE_MISMATCH = "balance_mismatch"
+    CASH_UNEXPLAINED = "cash_unexplained"
     LIQUIDATED = "liquidated"
     DELEVERAGED = "deleveraged"
     DELISTING_SETTLED = "delisting_settled"

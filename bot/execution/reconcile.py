@@ -34,9 +34,10 @@ from bot.execution.ledger import (
     holdings,
 )
 from bot.execution.rules import ExecutionRules
+from bot.execution.unexplained import ADJUSTMENT, net_loss, why_beyond
 from bot.ports import Unavailable, Venue
 
-BASELINE, ADJUSTMENT, CONVERSION = "baseline", "adjustment", "conversion"
+BASELINE, CONVERSION = "baseline", "conversion"
 BASELINE_AGE_MS = 86_400_000
 
 
@@ -168,11 +169,16 @@ class Reconciler:
             account = await self._evidence.read(self._venue.fetch_account(), "account")
             found, converted = await self._convert(await self._compare(account), account)
             notes.extend(converted)
-        mismatched = tuple(difference for difference in found if not _is_cash(difference, account))
-        if not mismatched:
-            words = "money came in or went out by a way the venue does not list"
-            notes.extend([await self._adjust(difference, by="bot", reason=words) for difference in found])
+        cash = tuple(difference for difference in found if _is_cash(difference, account))
+        mismatched = tuple(difference for difference in found if difference not in cash)
         notes.extend([await self._lock(difference, symbols) for difference in mismatched])
+        if cash and not mismatched:
+            share_max, now_ms = self._rules.unexplained_max, self._venue.now_ms()
+            if (why := why_beyond(self._journal.reader, cash, account, share_max, now_ms)) is not None:
+                mismatched = cash
+                notes.append(why)
+            else:
+                notes.extend(await self._adjust_cash(cash))
         await self._unlock(frozenset(s for d in mismatched for s in _symbols_of(d.key, symbols)))
         if not found:
             await self._roll_baseline(account)
@@ -291,8 +297,19 @@ class Reconciler:
                 notes.append(Note(Reason.LIQUIDATED, words, payment.symbol or ""))
         return tuple(notes)
 
-    async def _adjust(self, difference: Difference, *, by: str, reason: str) -> Note:
+    async def _adjust_cash(self, cash: Sequence[Difference]) -> list[Note]:
+        """Take small differences of cash as they are; what is missing in all is written down with the first of them."""
+        words = "money came in or went out by a way the venue does not list"
+        lost = [net_loss(cash), *[ZERO] * (len(cash) - 1)]
+        return [
+            await self._adjust(difference, by="bot", reason=words, lost=part)
+            for difference, part in zip(cash, lost, strict=True)
+        ]
+
+    async def _adjust(self, difference: Difference, *, by: str, reason: str, lost: Decimal = ZERO) -> Note:
         payload = {"key": difference.key, "amount": str(difference.amount), "by": by, "reason": reason}
+        if lost:
+            payload["lost"] = str(lost)
         await self._journal.record_fact(ADJUSTMENT, payload)
         words = f"{difference.key}: adjusted by {difference.amount}, {reason}"
         return Note(Reason.BALANCE_MISMATCH, words, difference.key, difference.numbers)

@@ -3,6 +3,7 @@
 Each bounds a wait or a count, because a loop that waits for ever is worse than a doubt that is written down.
 """
 
+from decimal import Decimal
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -71,6 +72,12 @@ class ExecutionRules(BaseModel):
         ge=0,
         le=1_000,
         description="difference of cash that counts as rounding, bps of what was traded or held",
+    )
+    unexplained_max: Decimal = Field(
+        default=Decimal("0.01"),
+        ge=0,
+        le=1,
+        description="cash that may be missing without a record of the venue within a day before entries stop, share",
     )
     payments_interval_ms: int = Field(
         default=300_000, ge=0, description="funding and transfers are asked for at least this often, ms"

@@ -447,3 +447,89 @@ async def test_a_new_baseline_takes_what_is_compared_from_the_account_and_the_re
     assert first.payload["amounts"]["spot:UNI"] == "100"
     assert newest.payload["amounts"]["spot:UNI"] == "100.005"
     assert newest.payload["amounts"].get("spot:DOGE", "0") == "0"
+
+
+async def test_cash_that_vanishes_beyond_the_bound_stops_entries_until_it_is_accepted(world: World) -> None:
+    await world.reconciler.settle(SYMBOLS)
+    world.venue.wallet -= 200  # of 15,000
+    for _ in range(2):
+        truth = await world.reconciler.settle(SYMBOLS)
+        assert not truth.is_agreed
+        assert any("resume --accept-mismatch" in note.words for note in truth.notes)
+        assert not world.journal.reader.load_facts("adjustment")
+    await world.reconciler.accept(by="operator", reason="a withdrawal")
+    assert (await world.reconciler.settle(SYMBOLS)).is_agreed
+
+
+async def test_small_losses_of_cash_add_up_over_a_day(world: World) -> None:
+    await world.reconciler.settle(SYMBOLS)
+    taken = 0
+    for _ in range(10):
+        world.venue.wallet -= 40
+        taken += 40
+        if not (await world.reconciler.settle(SYMBOLS)).is_agreed:
+            break
+    assert 120 <= taken <= 160, "one percent of 15,000"
+    assert sum(Decimal(f.payload["lost"]) for f in world.journal.reader.load_facts("adjustment")) == taken - 40
+
+
+async def test_cash_that_moves_between_the_wallets_or_comes_in_is_no_loss(world: World) -> None:
+    await world.reconciler.settle(SYMBOLS)
+    world.venue.wallet -= 2_000
+    world.venue.balances["USDT"] += 2_000
+    assert (await world.reconciler.settle(SYMBOLS)).is_agreed
+    world.venue.balances["USDT"] += 5_000
+    assert (await world.reconciler.settle(SYMBOLS)).is_agreed
+    assert not any("lost" in fact.payload for fact in world.journal.reader.load_facts("adjustment"))
+
+
+async def test_a_second_order_under_a_used_id_is_never_taken_for_ours(world: World) -> None:
+    """A venue accepts a used id again once its first order is closed."""
+    await world.reconciler.settle(SYMBOLS)
+    (outcome,) = await world.executor.act([approve()])
+    (ours,) = outcome.client_ids
+    world.venue.advance(1_000)
+    world.venue.execute(SPOT, Side.BUY, Decimal(4), client_id=ours, price=Decimal(10))
+    truth = await world.reconciler.settle(SYMBOLS)
+    assert not truth.is_agreed
+    assert Reason.ANOTHER_WRITER in reasons(truth)
+    order = world.journal.reader.load_order(ours)
+    assert order is not None
+    assert order.filled_size == 4, "what the other one bought is not ours"
+    posts = len(world.venue.posts)
+    (held,) = await world.executor.act([approve(id="c1.t1.l2", leg=2)])
+    assert (held.state, len(world.venue.posts)) == (None, posts), "nothing is sent any more"
+    await world.reconciler.accept(by="operator", reason="the other bot is stopped")
+    assert (await world.reconciler.settle(SYMBOLS)).is_agreed
+
+
+async def test_an_execution_of_an_order_that_the_venue_refused_is_another_writers(world: World) -> None:
+    await world.reconciler.settle(SYMBOLS)
+    world.venue.submits.append("reject:funds")
+    (outcome,) = await world.executor.act([approve()])
+    world.venue.advance(1_000)
+    world.venue.execute(SPOT, Side.BUY, Decimal(4), client_id=outcome.client_ids[-1], price=Decimal(10))
+    truth = await world.reconciler.settle(SYMBOLS)
+    assert (truth.is_agreed, Reason.ANOTHER_WRITER in reasons(truth)) == (False, True)
+    order = world.journal.reader.load_order(outcome.client_ids[-1])
+    assert order is not None
+    assert (order.state, order.filled_size) == (OrderState.REJECTED, 0)
+
+
+async def test_executions_beyond_the_size_of_an_order_are_another_writers(world: World) -> None:
+    await world.reconciler.settle(SYMBOLS)
+    await world.executor.act([approve()])
+    (order,) = world.venue.orders
+    world.venue.advance(1_000)
+    world.venue._fill(order, Decimal(1), Decimal(10))
+    truth = await world.reconciler.settle(SYMBOLS)
+    assert (truth.is_agreed, Reason.ANOTHER_WRITER in reasons(truth)) == (False, True)
+
+
+async def test_orders_of_a_lost_journal_are_found_before_the_first_order(world: World) -> None:
+    """Executed and over, so that neither an open order nor a holding shows them."""
+    world.venue.execute(SPOT, Side.BUY, Decimal(4), client_id=ClientOrderId(ACCOUNT, 3, 1, 1, 0, 0, 77).text,
+                        price=Decimal(10))  # fmt: skip
+    world.venue.advance(3_600_000)
+    truth = await Reconciler(world.venue, world.journal, FAST).settle(SYMBOLS)
+    assert (truth.is_agreed, Reason.ANOTHER_WRITER in reasons(truth)) == (False, True)

@@ -1,0 +1,55 @@
+"""Cash that left the account without a record of the venue: how much still passes for an unlisted payment.
+
+Up to `unexplained_max` of equity within a day the books are adjusted, and the loss breakers count it as a loss. Beyond
+that it is a mismatch: entries stop until the venue lists what happened or an operator accepts it. Cash that came in is
+adjusted whatever its size; it is no gain, because peak and opening equity move along.
+"""
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from bot.domain.money import ZERO
+from bot.domain.portfolio import Account
+from bot.domain.reason import Note, Reason
+from bot.execution.journal_reader import JournalReader
+from bot.execution.ledger import Difference
+
+ADJUSTMENT = "adjustment"
+DAY_MS = 86_400_000
+_FACTS_MAX = 10_000
+
+
+def net_loss(cash: Sequence[Difference]) -> Decimal:
+    """How much of the cash of both wallets together is missing; what moved between them is not."""
+    return max(ZERO, -sum((difference.amount for difference in cash), ZERO))
+
+
+def why_beyond(
+    reader: JournalReader, cash: Sequence[Difference], account: Account, share_max: Decimal, now_ms: int
+) -> Note | None:
+    """Why the missing cash must not be adjusted, with what was adjusted within a day before; None while it may be."""
+    lost = net_loss(cash)
+    if lost == ZERO:
+        return None
+    before = adjusted_losses(reader, now_ms - DAY_MS)
+    equity = reader.load_memory().day_start_equity or _cash_of(account) + lost
+    bound = equity * share_max
+    if lost + before <= bound:
+        return None
+    words = (
+        f"{lost} {account.quote} are missing and the venue lists no payment for them; with {before} before within a day"
+        f" that is more than {share_max} of the equity {equity:.2f}; entries stop until it is explained, or"
+        " `sectorbot resume --accept-mismatch --reason …` accepts it"
+    )
+    numbers = {"missing": str(lost), "before": str(before), "bound": str(bound)}
+    return Note(Reason.CASH_UNEXPLAINED, words, cash[0].key, numbers)
+
+
+def _cash_of(account: Account) -> Decimal:
+    return account.cash + (ZERO if account.is_unified else account.perp_wallet)
+
+
+def adjusted_losses(reader: JournalReader, since_ms: int) -> Decimal:
+    """Missing cash that the bot itself has adjusted since."""
+    facts = reader.load_facts(ADJUSTMENT, _FACTS_MAX)
+    return sum((Decimal(fact.payload.get("lost", "0")) for fact in facts if fact.at_ms > since_ms), ZERO)
