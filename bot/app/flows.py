@@ -1,8 +1,9 @@
 """Money that came in or went out, so that a withdrawal is no loss and a deposit hides none.
 
 The reconciler journals what nothing else explains as an adjustment; the peak of equity and the day's opening equity
-move along with it. Cash that is missing without a record of the venue moves neither: the breakers see it as a loss. An operator may let the
-peak begin anew (`resume --rebase-peak`): after a long fall nothing else ends the breaker that goes by it.
+move along with it. Cash that is missing without a record of the venue moves neither: the breakers see it as a loss. An
+operator may let the peak begin anew (`resume --rebase-peak`): after a long fall nothing else ends the breaker that goes
+by it.
 """
 
 from dataclasses import replace

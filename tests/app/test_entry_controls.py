@@ -360,8 +360,12 @@ async def test_a_withdrawal_is_no_loss_and_a_deposit_hides_none(bench: Bench) ->
     assert abs(memory.day_start_equity - before - 50_000) < 5
     state.ledger.move("USDT", spot, DEPOSITS, D(50_000))
     result = await app.cycle.guard()
+    assert not result.truth.is_agreed, "a third of the equity is gone, and the venue lists no payment for it"
+    assert {note.reason for note in result.breakers} >= {Reason.DAILY_LOSS}
+    await app.cycle.accept(by="operator", reason="my withdrawal")
+    result = await app.cycle.guard()
     assert result.truth.is_agreed
-    assert result.breakers == (), "a third of the equity is gone, and nothing is lost"
+    assert result.breakers == (), "a withdrawal that was accepted is no loss"
     await app.cycle.guard()
     assert abs(app.journal.reader.load_memory().equity_peak - before) < 50
     assert (await app.cycle.guard()).breakers == (), "counted once"
