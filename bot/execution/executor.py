@@ -17,7 +17,7 @@ from bot.domain.order import ClientOrderId, Intent, Order, OrderType, Purpose
 from bot.domain.reason import Note, Reason
 from bot.domain.states import OrderState
 from bot.execution.evidence import Evidence, together
-from bot.execution.journal import DuplicateOrder, Journal
+from bot.execution.journal import DuplicateOrder, Journal, JournalError
 from bot.execution.placement import Placed, Placement
 from bot.execution.refusals import RefusedEntries
 from bot.execution.rules import ExecutionRules
@@ -319,7 +319,18 @@ class Executor:
         with contextlib.suppress(Exception):  # refused, unreachable or unknown: the evidence says what became of it
             async with self.write_deadline():
                 await self._venue.admit(order.symbol, Lane.CRITICAL)
-                await self._venue.cancel_order(order.symbol, order.client_id, is_trigger=order.order_type.is_trigger)
+                if not self._is_over(order):
+                    await self._venue.cancel_order(
+                        order.symbol, order.client_id, is_trigger=order.order_type.is_trigger
+                    )
+
+    def _is_over(self, order: Order) -> bool:
+        """Whether a turn has settled the order while its cancel waited; a journal that cannot be read says no."""
+        try:
+            known = self._journal.reader.load_order(order.client_id)
+        except JournalError:
+            return False
+        return known is not None and not known.state.is_live
 
     async def _settle_cancel(self, order: Order) -> tuple[Note, ...]:
         known = self._journal.reader.load_order(order.client_id)

@@ -11,10 +11,10 @@ import pytest
 from bot.domain.instrument import Side
 from bot.domain.order import OrderType, Purpose, TimeInForce, is_ours
 from bot.domain.reason import Reason
-from bot.domain.states import OrderState
+from bot.domain.states import OrderEvent, OrderState
 from bot.execution.executor import Outcome
 from bot.execution.journal import JournalReadOnly
-from bot.ports import OrderReport, OrderRequest, ReportState
+from bot.ports import Lane, OrderReport, OrderRequest, ReportState
 from tests.execution.scripted_venue import PERP, SPOT, START_MS, ScriptedVenue
 from tests.execution.worlds import ACCOUNT, FAST, SYMBOLS, World, approve, open_world
 
@@ -300,6 +300,22 @@ async def test_a_cancel_without_verdict_leaves_the_order_working_until_it_is_kno
     world.venue.is_down = False
     await world.executor.cancel_overdue()
     assert world.journal.reader.load_orders()[0].state is OrderState.CANCELED
+
+
+@pytest.mark.parametrize("ends", [True, False], ids=["settled meanwhile", "still there"])
+async def test_a_cancel_of_the_switch_is_sent_unless_its_order_was_settled_while_it_waited(
+    world: World, monkeypatch: pytest.MonkeyPatch, ends: bool
+) -> None:
+    await act(world, "rest", time_in_force=TimeInForce.GTC)
+    (order,) = world.journal.reader.load_working()
+
+    async def admit(symbol: str, lane: Lane) -> None:
+        if ends:
+            await world.journal.record_order_event(order.client_id, OrderEvent.EXPIRED)
+
+    monkeypatch.setattr(world.venue, "admit", admit)
+    await world.executor.send_cancels([order])
+    assert (f"cancel_order {order.client_id}" in world.venue.calls) is not ends
 
 
 async def test_orders_of_others_are_never_cancelled(world: World) -> None:

@@ -26,6 +26,7 @@ SLACK = Decimal("1.05")  # prices move between the gate and the wire
 LEG_SLACK = Decimal("1.01")  # what a fee takes of the tokens is bought again
 TURNOVER_SLACK = Decimal("1.01")  # of what has been traded the price is known
 DAY_MS, MINUTE_MS = 86_400_000, 60_000
+WAIT_MS = 30_000  # how long a cancel of the switch may wait for the throttle, and be sent although a resume came
 
 
 @dataclass
@@ -56,6 +57,7 @@ class Checkers:
         self._wagered: dict[str, Decimal] = {}  # contracts short that are no hedge, by perp
         self._disturbed: set[str] = set()  # tokens that exits and flattening have moved as well
         self.on_journal: list[Callable[[Fact], None]] = []
+        self._level_ended, self._ended_ms = KillLevel.OFF, 0
         self.level = KillLevel.OFF
         self._exchange.listeners.append(self._on_event)
         self._wire.on_submit.append(self._on_submit)
@@ -134,6 +136,8 @@ class Checkers:
         life = self._world.life
         is_free = life is not None and life.app.kill.level() is KillLevel.OFF
         if is_free and self._reader.load_latch().reason.startswith("looked at"):
+            if self.level is not KillLevel.OFF:
+                self._level_ended, self._ended_ms = self.level, self._world.now_ms()
             self.level = KillLevel.OFF
         return self.level
 
@@ -221,8 +225,12 @@ class Checkers:
 
     def _on_cancel(self, client_id: str) -> None:
         order = self._reader.load_order(client_id)
-        if order is not None and order.state.is_live and order.is_withdrawn_at(self._level_now()):
-            return  # the switch acts before it writes: a cancel does no harm twice
+        levels = (
+            self._level_now(),
+            self._level_ended if self._world.now_ms() < self._ended_ms + WAIT_MS else KillLevel.OFF,
+        )
+        if order is not None and order.state.is_live and any(order.is_withdrawn_at(level) for level in levels):
+            return  # the switch acts before it writes: a cancel does no harm twice, nor one that waited during a resume
         if order is None or order.state is not OrderState.CANCELING:
             self._world.violate("written before it is sent", f"cancel of {client_id}, {order and order.state}")
 
