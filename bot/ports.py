@@ -4,7 +4,7 @@ Venue calls follow the house's verbs: `fetch_` reads (retried below this port), 
 write exactly one request (never retried by any layer).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
@@ -34,6 +34,18 @@ class Answered(dict[str, AnswerT]):
     def __init__(self, found: Mapping[str, AnswerT], notes: Mapping[str, str]) -> None:
         super().__init__(found)
         self.notes = dict(notes)
+
+
+class Listed(tuple[AnswerT, ...]):  # noqa: SLOT001 - a tuple cannot have slots of its own
+    """The rows of a list answer that count. `defects` are (symbol, words) of the rows that could not be read, whole or
+    in part; the symbol is empty where it could not be read either."""
+
+    defects: tuple[tuple[str, str], ...]
+
+    def __new__(cls, rows: Iterable[AnswerT], defects: Iterable[tuple[str, str]] = ()) -> "Listed[AnswerT]":
+        made = super().__new__(cls, tuple(rows))
+        made.defects = tuple(defects)
+        return made
 
 
 class OutcomeUnknown(Exception):
@@ -121,7 +133,11 @@ class OrderRequest:
 
 @dataclass(frozen=True, slots=True)
 class OrderReport:
-    """The venue's view of one order. `filled_quote` is quote value executed; fills may be carried along or not."""
+    """The venue's view of one order. `filled_quote` is quote value executed; fills may be carried along or not.
+
+    `defect` says what of its row could not be read: the order then counts as open at full size, and what could not be
+    read is a stand-in (a side, a size of 0, an empty id).
+    """
 
     symbol: str
     client_id: str | None
@@ -137,6 +153,7 @@ class OrderReport:
     at_ms: int
     fills: tuple[Fill, ...] = ()
     trigger_price: Decimal | None = None
+    defect: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,12 +37,19 @@ class Position:
     liquidation_price: Decimal | None = None
     is_isolated: bool = True
 
+    @property
+    def settles_in(self) -> str:
+        """The currency of its profit and margin."""
+        return self.symbol.partition(":")[2].partition("-")[0]
+
 
 @dataclass(frozen=True, slots=True)
 class Account:
     """Truth from the venue. `perp_wallet` excludes unrealised PnL, includes locked margin; `perp_free` is free margin.
 
-    Where the venue has one unified wallet, `perp_wallet` and `perp_free` are 0 and `is_unified` is set.
+    `unreadable` says of holdings (`perp:<symbol>`, `spot:<asset>`, `wallet`, `perp:` for a position without a readable
+    symbol) what could not be read; such a holding is not known to be zero. Where the venue has one unified wallet,
+    `perp_wallet` and `perp_free` are 0 and `is_unified` is set.
     """
 
     at_ms: int
@@ -52,6 +59,7 @@ class Account:
     perp_free: Decimal
     positions: Mapping[str, Position]
     is_unified: bool = False
+    unreadable: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def cash(self) -> Decimal:
@@ -66,7 +74,12 @@ class Account:
 
     @property
     def perp_equity(self) -> Decimal:
-        return self.perp_wallet + sum((p.unrealised_pnl for p in self.positions.values()), ZERO)
+        return self.perp_wallet + self.unrealised_pnl
+
+    @property
+    def unrealised_pnl(self) -> Decimal:
+        """Of the positions that settle in the quote currency; profit in another one is not ours to count as quote."""
+        return sum((p.unrealised_pnl for p in self.positions.values() if p.settles_in in ("", self.quote)), ZERO)
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,6 +104,7 @@ class Reason(StrEnum):
     LATE_FACT = "late_fact"
     FOREIGN_ORDER = "foreign_order"
     ANOTHER_WRITER = "another_writer"
+    ROW_UNREADABLE = "row_unreadable"
     POSITION_MISMATCH = "position_mismatch"
     BALANCE_MISMATCH = "balance_mismatch"
     CASH_UNEXPLAINED = "cash_unexplained"

@@ -11,7 +11,7 @@ from bot.domain.order import Order
 from bot.domain.reason import Note, Reason
 from bot.domain.states import OrderEvent, OrderState
 from bot.execution.another_writer import DOUBTFUL
-from bot.execution.evidence import OLDER_MS, Evidence, find_report, together
+from bot.execution.evidence import OLDER_MS, Evidence, find_report, has_unnamed, together
 from bot.execution.journal import Journal
 from bot.execution.journal_schema import NEVER_CAME_TO_BE
 from bot.execution.rules import ExecutionRules
@@ -93,10 +93,10 @@ class Doubts:
         report = await self._evidence.fetch_order(order)
         if report is None:
             reading = self._venue.fetch_order_history(order.symbol, order.sent_ms - OLDER_MS)
-            report = find_report(order, await self._evidence.read(reading, f"order history of {order.symbol}"))
+            report = _found_in(order, await self._evidence.read(reading, f"order history of {order.symbol}"))
         if report is None:
             opened = self._venue.fetch_open_orders([order.symbol])
-            report = find_report(order, await self._evidence.read(opened, f"open orders of {order.symbol}"))
+            report = _found_in(order, await self._evidence.read(opened, f"open orders of {order.symbol}"))
         return report
 
     async def _is_surely_quiet(self, order: Order) -> bool:
@@ -132,3 +132,15 @@ class Doubts:
 def _unanswered(order: Order, error: Unavailable) -> tuple[Order, tuple[Note, ...]]:
     words = f"order {order.client_id} of {order.symbol} could not be asked about: {error}"
     return order, (Note(Reason.VENUE_UNAVAILABLE, words, order.symbol),)
+
+
+def _found_in(order: Order, reports: Sequence[OrderReport]) -> OrderReport | None:
+    """The report of an order.
+
+    Raises:
+        Unavailable: a row that could not be read may be it, so that its absence is not shown.
+    """
+    report = find_report(order, reports)
+    if report is None and has_unnamed(order, reports):
+        raise Unavailable(f"a row of {order.symbol} without a readable id may be order {order.client_id}")
+    return report

@@ -10,17 +10,18 @@ from decimal import Decimal
 from statistics import median_low
 from typing import Any, TypeVar
 
-from bot.domain.money import ZERO
+from bot.domain.money import ONE, ZERO
 from bot.domain.order import Fill, Order
 from bot.domain.reason import Note, Reason
 from bot.domain.states import ORDER_TABLE, OrderEvent, OrderState, is_late
 from bot.execution.another_writer import DOUBTFUL, AnotherWriter
 from bot.execution.journal import Journal
 from bot.execution.rules import ExecutionRules
-from bot.ports import OrderReport, ReportState, Unavailable, Venue
+from bot.ports import Listed, OrderReport, ReportState, Unavailable, Venue
 
 T = TypeVar("T")
 OLDER_MS = 60_000
+DEFECTS_KEPT = 1_000
 _ENDS = {
     ReportState.FILLED: OrderEvent.FILLED,
     ReportState.CANCELED: OrderEvent.CANCELED,
@@ -36,6 +37,7 @@ class Evidence:
         self.others = AnotherWriter(journal)
         self._contract_sizes: dict[str, Decimal] = {}
         self._durations_ms: deque[int] = deque(maxlen=100)
+        self._defects: deque[tuple[str, str]] = deque(maxlen=DEFECTS_KEPT)
 
     async def read(self, reading: Awaitable[T], what: str) -> T:
         """The result of a venue read.
@@ -47,11 +49,20 @@ class Evidence:
         started = clock()
         try:
             async with asyncio.timeout(self._rules.read_deadline_ms / 1000):
-                return await reading
+                result = await reading
+                if isinstance(result, Listed):
+                    self._defects.extend(result.defects)
+                return result
         except TimeoutError:
             raise Unavailable(f"no {what} within {self._rules.read_deadline_ms} ms") from None
         finally:
             self._durations_ms.append(round((clock() - started) * 1000))
+
+    def take_defects(self) -> tuple[tuple[str, str], ...]:
+        """(symbol, words) of the rows since the last call that could not be read, each once."""
+        found = tuple(dict.fromkeys(self._defects))
+        self._defects.clear()
+        return found
 
     def take_latency_ms(self) -> int:
         """Median time, ms, of the reads since the last call, failed ones included; 0 when there were none."""
@@ -144,9 +155,8 @@ class Evidence:
             return {}
         if symbol not in self._contract_sizes:
             found = await self.read(self._venue.fetch_instruments([symbol]), f"instrument {symbol}")
-            if symbol not in found:
-                raise Unavailable(f"{symbol} is not listed, its contract size is unknown")
-            self._contract_sizes[symbol] = found[symbol].contract_size
+            # What is no longer listed is a linear perp of the venue, and those have a contract size of 1.
+            self._contract_sizes[symbol] = found[symbol].contract_size if symbol in found else ONE
         return {symbol: self._contract_sizes[symbol]}
 
 
@@ -154,8 +164,13 @@ def is_about(order: Order, report: OrderReport) -> bool:
     """Whether a report can be of this order: some venues accept a used client id again once its order is closed.
 
     The venue's id decides where it is known, and the size where it is not; a conditional order becomes another one when
-    it triggers.
+    it triggers. A row that could not be read is about the order whose id is in it.
     """
+    if report.defect:
+        is_named = report.client_id == order.client_id or (
+            order.venue_id is not None and report.venue_id == order.venue_id
+        )
+        return report.symbol == order.symbol and is_named
     if report.symbol != order.symbol or report.side is not order.side or not report.venue_id:
         return False
     if not order.order_type.is_trigger:
@@ -175,6 +190,14 @@ def find_report(order: Order, reports: Sequence[OrderReport]) -> OrderReport | N
         if (is_named or (report.client_id is None and report.venue_id == order.venue_id)) and is_about(order, report):
             return report
     return None
+
+
+def has_unnamed(order: Order, reports: Sequence[OrderReport]) -> bool:
+    """Whether a row that could not be read may be of the order: nothing in it says of which order it is."""
+    return any(
+        report.defect and report.client_id is None and (not report.venue_id or order.venue_id is None)
+        for report in reports
+    )
 
 
 async def together(work: Sequence[Coroutine[Any, Any, T]]) -> list[T]:

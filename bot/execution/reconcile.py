@@ -16,6 +16,7 @@ from bot.domain.money import ZERO, plain
 from bot.domain.order import Order
 from bot.domain.portfolio import Account
 from bot.domain.reason import Note, Reason
+from bot.execution import unreadable
 from bot.execution.doubts import DOUBTFUL, Doubts
 from bot.execution.evidence import OLDER_MS, Evidence
 from bot.execution.foreign import ForeignOrders
@@ -114,7 +115,7 @@ class Reconciler:
         """
         if not by.strip() or not reason.strip():
             raise ValueError("an adjustment needs the name of who makes it and a reason")
-        account = await self._evidence.read(self._venue.fetch_account(), "account")
+        account = self._believed(await self._evidence.read(self._venue.fetch_account(), "account"))
         notes = [await self._adjust(difference, by=by, reason=reason) for difference in await self._compare(account)]
         await self._evidence.others.accept(by=by, reason=reason)
         await self._unlock(frozenset())
@@ -123,6 +124,7 @@ class Reconciler:
     async def _settle(self, symbols: Sequence[str]) -> Truth:
         working = self._journal.reader.load_working()
         asked = sorted({*symbols, *(order.symbol for order in working)})
+        self._evidence.take_defects()
         reports = await self._evidence.read(self._venue.fetch_open_orders(asked), "open orders")
         notes = list(await self._doubts.settle(working, reports))
         foreign = await self._foreign.review(reports)
@@ -140,11 +142,13 @@ class Reconciler:
         doubtful = {order.symbol for order in working if order.state in DOUBTFUL}
         is_known = self._history.is_done and not self._foreign.has_unresolved
         is_ours_alone = is_known and not self._evidence.others.is_suspected()
+        unread = unreadable.review(account, self._evidence.take_defects(), symbols)
+        notes.extend(unread.notes)
         return Truth(
             account=account,
             working=(*working, *foreign.working),
-            is_agreed=not mismatched and not foreign.is_halting and is_ours_alone,
-            locked=frozenset(self._journal.reader.load_locks()) | doubtful,
+            is_agreed=not mismatched and not foreign.is_halting and is_ours_alone and not unread.is_unbounded,
+            locked=frozenset(self._journal.reader.load_locks()) | doubtful | unread.locked,
             notes=tuple(notes),
             latency_ms=self._evidence.take_latency_ms(),
         )
@@ -153,7 +157,8 @@ class Reconciler:
         self, account: Account, symbols: Sequence[str]
     ) -> tuple[Account, tuple[Difference, ...], tuple[Note, ...]]:
         """Compare, look for what explains a difference, compare again; then adjust cash and lock what is left."""
-        if self._needs_baseline or self._baseline() is None:
+        account = self._believed(account)
+        if (self._needs_baseline or self._baseline() is None) and not account.unreadable:
             upto = self._journal.reader.count_events()
             await self._write_baseline(holdings(account), account, account.at_ms, upto, _spot_assets(symbols))
             self._needs_baseline = False
@@ -166,7 +171,7 @@ class Reconciler:
             if round_number:
                 await asyncio.sleep(self._rules.mismatch_interval_ms / 1000)
             notes.extend(await self._explain(found, symbols))
-            account = await self._evidence.read(self._venue.fetch_account(), "account")
+            account = self._believed(await self._evidence.read(self._venue.fetch_account(), "account"))
             found, converted = await self._convert(await self._compare(account), account)
             notes.extend(converted)
         cash = tuple(difference for difference in found if _is_cash(difference, account))
@@ -183,6 +188,13 @@ class Reconciler:
         if not found:
             await self._roll_baseline(account)
         return account, mismatched, tuple(notes)
+
+    def _believed(self, account: Account) -> Account:
+        """The account, with what the books say of holdings whose rows could not be read."""
+        baseline = self._baseline()
+        if baseline is None or not account.unreadable:
+            return account
+        return unreadable.believed(account, self._books(baseline, account)[0])
 
     async def _compare(self, account: Account) -> tuple[Difference, ...]:
         """Differences that are not explained by an order in doubt: its instrument and all cash wait for its end."""
@@ -397,6 +409,8 @@ class Reconciler:
         """Start the books afresh once a day from a moment of agreement; rounding ends here, where it is bounded."""
         baseline = self._baseline()
         if baseline is None or account.at_ms - baseline.agreed_ms < BASELINE_AGE_MS:
+            return
+        if account.unreadable:
             return
         if self._journal.reader.load_working():
             return

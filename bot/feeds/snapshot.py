@@ -172,7 +172,8 @@ class Observer:
     async def observe(self, *, with_history: bool = True) -> Snapshot:
         """The market now, by the venue's clock. Without history: prices, books and funding, as a guard needs them."""
         now_ms = self.venue.now_ms()
-        is_old = now_ms - self._instruments_ms > self.deadlines.instruments_age_max_ms
+        are_due: Callable[[], bool] = getattr(self.venue, "are_facts_due", lambda: False)
+        is_old = now_ms - self._instruments_ms > self.deadlines.instruments_age_max_ms or are_due()
         wanted = self.wanted if with_history else self.wanted.without_history()
         lent = None if is_old else self._previous
         if self._previous is None:

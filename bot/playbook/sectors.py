@@ -37,7 +37,7 @@ def build_portfolio(
     }
     equity = account.cash + account.perp_equity + outside + sum(spot.values(), ZERO)
     if account.is_unified:
-        equity = account.cash + sum((p.unrealised_pnl for p in account.positions.values()), ZERO)
+        equity = account.cash + account.unrealised_pnl
         equity += outside + sum(spot.values(), ZERO)
     return Portfolio(
         account=account,

@@ -8,7 +8,7 @@ import asyncio
 import ssl
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -17,16 +17,21 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from bot.domain.instrument import Instrument, Kind
-from bot.ports import Clock, Rejection, SetupFailed, Unavailable
+from bot.ports import Answered, Clock, Rejection, SetupFailed, Unavailable, VenueRejected
 from bot.venues import parse
 from bot.venues.ccxt_loader import load_exchange_class
-from bot.venues.errors import ERROR_TABLES, ErrorTable, ReadRefused
+from bot.venues.errors import ERROR_TABLES, ErrorTable, ReadRefused, contradicts_facts
 from bot.venues.instruments_cache import InstrumentsCache
 from bot.venues.profiles import SPOT, USDM, EnvironmentSpec, Profile, Switch
+from bot.venues.rows import UNREADABLE, words_of
 from bot.venues.wire import OnceSession, Wire, build_gates
 
 _CLOCK_SAMPLES = 3
 _TIMEOUT_MIN_MS = 15_000
+FACTS_AGE_MAX_MS = 900_000
+"""How long instruments, filters, fees and leverage brackets hold."""
+CONTRADICTED_READ_MS = 60_000
+"""A symbol refused by reads again and again does not make the whole list be asked for more often than this."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -99,6 +104,15 @@ class Connection:
             )
         self.clock_skew_ms = 0
         self.instruments: dict[str, Instrument] = {}
+        self.former: dict[str, Instrument] = {}
+        self._markets: dict[str, Any] = {}
+        self._left_out: dict[str, str] = {}
+        self._asked: dict[str, None] = {}
+        self._listed: dict[str, None] = {}
+        self._has_all = False
+        self._loaded_ms: int | None = None
+        self._is_contradicted = False
+        self.loads = 0  # how often the instruments were taken over, from the venue or the file
         self.symbols_by_id: dict[Kind, dict[str, str]] = {kind: {} for kind in Kind}
         self._credentials, self._session_factory, self._clock = credentials, session_factory, clock
         self._session: aiohttp.ClientSession | None = None
@@ -176,40 +190,108 @@ class Connection:
         try:
             return await self.wire.read(call)
         except ReadRefused as error:
+            if contradicts_facts(error.code, error.kind) and self._facts_age_ms() >= CONTRADICTED_READ_MS:
+                self._is_contradicted = True
             if error.kind is not Rejection.CLOCK:
                 raise
         await self.measure_clock()
         return await self.wire.read(call)
 
-    async def load_instruments(self, symbols: Sequence[str] | None) -> Mapping[str, Instrument]:
-        """Instruments by symbol; `None` asks for all. Symbols the venue does not list are missing from the answer."""
-        wanted = None if symbols is None else tuple(dict.fromkeys([*self.instruments, *symbols]))
-        markets = self._cache_load(wanted)
-        if markets is None:
-            markets = await self.read(self._fetch_markets)
+    async def write(self, call: Callable[[], Awaitable[Any]]) -> Any:
+        """One write; a refusal that contradicts what is known of instruments makes the next question ask the venue."""
+        try:
+            return await self.wire.write(call)
+        except VenueRejected as rejected:
+            if contradicts_facts(rejected.code, rejected.kind):
+                self._is_contradicted = True
+            raise
+
+    async def load_instruments(self, symbols: Sequence[str] | None) -> Answered[Instrument]:
+        """Instruments by symbol; `None` asks for all. Symbols the venue does not list are missing, with the reason.
+
+        A question about all that were ever asked for goes to the venue; one about some of them is answered from what is
+        known for `FACTS_AGE_MAX_MS`, until a refusal contradicts it. The cache file answers the first question of a
+        process and no other: what it says is asked of the venue at the next one.
+        """
+        self._asked |= dict.fromkeys(symbols or ())
+        wanted = None if symbols is None else tuple(dict.fromkeys([*self.instruments, *self._asked]))
+        is_about_all = symbols is None or self._asked.keys() <= set(symbols)
+        if is_about_all or self._is_due(wanted):
+            cached = self._cache_load(wanted) if self._loaded_ms is None else None
+            markets = await self.read(self._fetch_markets) if cached is None else cached
             markets = {name: market for name, market in markets.items() if wanted is None or name in wanted}
-            self._cache_save(markets, wanted)
-        self._adopt_markets(markets)
-        return {name: value for name, value in self.instruments.items() if symbols is None or name in symbols}
+            if self.instruments and not markets:
+                raise Unavailable(
+                    f"{self.profile.id} lists none of the {len(self.instruments)} instruments known of it"
+                )
+            if cached is None:
+                self._cache_save(markets, wanted)
+                self._is_contradicted = False
+            self._adopt_markets(markets)
+            self._loaded_ms = self.now_ms() if cached is None else 0
+            self._has_all = wanted is None
+            self.loads += 1
+        found = {name: value for name, value in self.instruments.items() if symbols is None or name in symbols}
+        return Answered(found, {name: self._why_absent(name) for name in symbols or () if name not in found})
+
+    def are_facts_due(self) -> bool:
+        """Whether the next question asks the venue: what is known is old, from the file, or was contradicted."""
+        return self._is_contradicted or self._facts_age_ms() >= FACTS_AGE_MAX_MS
+
+    def _is_due(self, wanted: Sequence[str] | None) -> bool:
+        is_known = self._has_all or (wanted is not None and {*self.instruments, *self._listed}.issuperset(wanted))
+        return self.are_facts_due() or not is_known
+
+    def _facts_age_ms(self) -> int:
+        return FACTS_AGE_MAX_MS if self._loaded_ms is None else self.now_ms() - self._loaded_ms
+
+    def _why_absent(self, symbol: str) -> str:
+        if symbol in self._left_out:
+            return self._left_out[symbol]
+        return "the venue no longer lists it" if symbol in self.former else "the venue does not list it"
 
     def instrument(self, symbol: str) -> Instrument:
-        """Raises Unavailable when the symbol has not been loaded or is not listed."""
-        try:
-            return self.instruments[symbol]
-        except KeyError:
-            raise Unavailable(f"{symbol} is not among the instruments loaded from {self.profile.id}") from None
+        """A listed instrument, or one that was listed: its orders and position are still there to be handled.
+
+        Raises:
+            Unavailable: it is neither.
+        """
+        known = self.instruments.get(symbol) or self.former.get(symbol)
+        if known is None:
+            raise Unavailable(f"{symbol} is not among the instruments loaded from {self.profile.id}")
+        return known
+
+    def venue_symbol(self, symbol: str) -> str:
+        """The venue's name of a symbol, built from its parts when the symbol is not known."""
+        known = self.instruments.get(symbol) or self.former.get(symbol)
+        if known is not None:
+            return known.venue_symbol
+        pair, _, settled = symbol.partition(":")
+        expiry = settled.partition("-")[2]
+        return pair.replace("/", "") + (f"_{expiry}" if expiry else "")
+
+    def contract_size(self, symbol: str) -> Decimal:
+        """Base units per contract; 1, as of every linear perp of the venue, when the symbol is not known."""
+        known = self.instruments.get(symbol) or self.former.get(symbol)
+        return known.contract_size if known is not None else Decimal(1)
 
     def market_of(self, symbol: str) -> str:
         """The rate-limit market a symbol belongs to."""
         return USDM if ":" in symbol else SPOT
 
-    def symbol_of(self, venue_symbol: str, kind: Kind) -> str:
-        """The unified symbol, built from the quote's suffix when the venue symbol is not among the loaded ones."""
+    def symbol_of(self, venue_symbol: str, kind: Kind, asset: str = "") -> str:
+        """The unified symbol. One that has not been loaded is named by the currency it ends with: of `asset`, ours and
+        the venue's others the longest; `?` where it is none of them. It is never given a currency it does not name."""
         known = self.symbols_by_id[kind].get(venue_symbol)
         if known is not None:
             return known
-        symbol = f"{venue_symbol.removesuffix(self.quote)}/{self.quote}"
-        return f"{symbol}:{self.quote}" if kind is Kind.PERP else symbol
+        pair, _, expiry = venue_symbol.partition("_")
+        fitting = [quote for quote in (asset, self.quote, *self.profile.quotes) if quote and pair[1:].endswith(quote)]
+        quote = max(fitting, key=len, default="?")
+        symbol = f"{pair.removesuffix(quote)}/{quote}"
+        if kind is not Kind.PERP:
+            return symbol
+        return f"{symbol}:{quote}-{expiry}" if expiry else f"{symbol}:{quote}"
 
     def _build(self) -> Any:
         environment, profile = self.environment, self.profile
@@ -254,8 +336,12 @@ class Connection:
         return after - before, venue_ms - (before + after) // 2
 
     async def _fetch_markets(self) -> Mapping[str, Any]:
-        found = await self.exchange.load_markets(True)
-        return {name: dict(market) for name, market in found.items() if self._is_ours(market)}
+        left_out: dict[str, str] = {}
+        exchange = self.exchange
+        exchange.parse_market = _each_by_itself(type(exchange).parse_market.__get__(exchange), left_out)
+        found = await exchange.fetch_markets()
+        self._left_out = left_out
+        return {market["symbol"]: dict(market) for market in found if market and self._is_ours(market)}
 
     def _is_ours(self, market: Mapping[str, Any]) -> bool:
         if market.get("quote") != self.quote:
@@ -280,14 +366,22 @@ class Connection:
             cache.save(markets, symbols, now_ms=self._clock.now_ms())
 
     def _adopt_markets(self, markets: Mapping[str, Any]) -> None:
-        self.exchange.set_markets(list(markets.values()))
+        """Know these instruments and no other. What is no longer listed is remembered, so that its orders and position
+        can be handled; one that is listed but cannot be read keeps what was known of it for no longer."""
+        known, self.instruments = self.instruments, {}
         for symbol, market in markets.items():
             try:
                 parsed = parse.instrument(market, venue=self.profile.id, leverage_max=self.profile.leverage_fallback)
-            except (ValueError, KeyError, TypeError):
+            except UNREADABLE as error:
+                self._left_out[symbol] = words_of("instruments", market.get("info", market), error)
                 continue
             self.instruments[symbol] = parsed
             self.symbols_by_id[parsed.kind][parsed.venue_symbol] = symbol
+        self._listed = dict.fromkeys(self._asked)
+        gone = {symbol: replace(was, active=False) for symbol, was in known.items() if symbol not in self.instruments}
+        self.former = {s: was for s, was in (self.former | gone).items() if s not in self.instruments}
+        self._markets = {s: m for s, m in self._markets.items() if s in self.former} | dict(markets)
+        self.exchange.set_markets(list(self._markets.values()))
 
 
 def verify_hosts(exchange: Any, environment: EnvironmentSpec, venue: str) -> None:
@@ -315,6 +409,22 @@ def _flatten(urls: Any, path: str = "api") -> Iterator[tuple[str, str]]:
         for name, value in urls.items():
             if name != "ws":
                 yield from _flatten(value, f"{path}.{name}")
+
+
+def _each_by_itself(parse_market: Callable[[Any], Any], left_out: dict[str, str]) -> Callable[[Any], Any]:
+    """ccxt reads all rows of `exchangeInfo` in one go; one it cannot read gives None and is named in `left_out`."""
+
+    def parsed(row: Any) -> Any:
+        try:
+            return parse_market(row)
+        except Exception as error:  # noqa: BLE001 - whatever ccxt trips over, it is this row's
+            cells = row if isinstance(row, Mapping) else {}
+            base, quote = cells.get("baseAsset") or cells.get("symbol"), cells.get("quoteAsset")
+            symbol = f"{base}/{quote}" + (f":{cells['marginAsset']}" if cells.get("marginAsset") else "")
+            left_out[symbol] = words_of("instruments", row, error)
+            return None
+
+    return parsed
 
 
 def leverage_limit(brackets: Sequence[tuple[Decimal, Decimal, Decimal, int]]) -> Decimal:

@@ -16,6 +16,7 @@ from bot.ports import Lane, OrderReport, OrderRequest, OutcomeUnknown, Rejection
 from bot.venues import parse
 from bot.venues.ccxt_connection import Connection
 from bot.venues.errors import NotSent
+from bot.venues.rows import UNREADABLE
 
 LEVERAGE_KNOWN_MS = 600_000
 _TIME_IN_FORCE = {TimeInForce.GTC: "GTC", TimeInForce.IOC: "IOC", TimeInForce.FOK: "FOK"}
@@ -35,20 +36,20 @@ class Writes:
 
     async def submit_order(self, request: OrderRequest) -> OrderReport:
         """One POST. The report is the venue's; without an order id in it the outcome is unknown."""
-        row = await self._link.wire.write(lambda: self._create(request))
-        instrument = self._link.instruments[request.symbol]
+        row = await self._link.write(lambda: self._create(request))
+        instrument = self._link.instrument(request.symbol)
         try:
             if "algoId" in row:
                 return parse.trigger_report(row, request.symbol)
             fills = parse.placement_fills(row, venue=instrument.venue, symbol=request.symbol)
             return parse.order_report(row, request.symbol, contract_size=instrument.contract_size, fills=fills)
-        except (KeyError, TypeError, ValueError):
+        except UNREADABLE:
             # The id is there, so the order is; what the rest means is asked for by the reconciler.
             return _accepted(request, str(row.get("orderId") or row.get("algoId")))
 
     async def cancel_order(self, symbol: str, client_id: str, *, is_trigger: bool = False) -> None:
         """One DELETE, by client id."""
-        await self._link.wire.write(lambda: self._cancel(symbol, client_id, is_trigger=is_trigger))
+        await self._link.write(lambda: self._cancel(symbol, client_id, is_trigger=is_trigger))
 
     async def set_leverage(self, symbol: str, leverage: Decimal) -> None:
         """Isolated margin first, then the leverage; "no change" is success. Two requests, each sent once, and none when
@@ -84,7 +85,7 @@ class Writes:
             "asset": self._link.quote,
             "amount": plain(amount),
         }
-        answer = await self._link.wire.write(lambda: self._send("sapiPostAssetTransfer", params))
+        answer = await self._link.write(lambda: self._send("sapiPostAssetTransfer", params))
         if not answer.get("tranId"):
             raise OutcomeUnknown(f"transfer of {amount} {self._link.quote}: the answer carries no id")
 
@@ -99,7 +100,7 @@ class Writes:
             raise OutcomeUnknown(f"{symbol}: moving margin was answered without a confirmation")
 
     async def _create(self, request: OrderRequest) -> Mapping[str, Any]:
-        exchange, instrument = self._link.exchange, self._link.instruments.get(request.symbol)
+        exchange, instrument = self._link.exchange, self._known(request.symbol)
         if instrument is None:
             raise NotSent(f"{request.symbol} is not among the loaded instruments", Rejection.OTHER)
         size, price, trigger = self._digits(request, instrument)
@@ -165,10 +166,16 @@ class Writes:
             raise OutcomeUnknown(f"{client_id}: the cancel was answered without an order id")
 
     async def _post(self, method: str, symbol: str, **params: Any) -> Mapping[str, Any]:
-        instrument = self._link.instruments.get(symbol)
+        instrument = self._known(symbol)
         if instrument is None or not instrument.is_perp:
             raise VenueRejected("not sent", f"{symbol} is not a loaded perp", Rejection.OTHER)
-        return await self._link.wire.write(lambda: self._send(method, {"symbol": instrument.venue_symbol, **params}))
+        answer: Mapping[str, Any] = await self._link.write(
+            lambda: self._send(method, {"symbol": instrument.venue_symbol, **params})
+        )
+        return answer
+
+    def _known(self, symbol: str) -> Instrument | None:
+        return self._link.instruments.get(symbol) or self._link.former.get(symbol)
 
     async def _send(self, method: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
         answer = await getattr(self._link.exchange, method)(dict(params))

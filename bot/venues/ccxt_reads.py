@@ -6,6 +6,7 @@ from candles and hide which endpoint an order came from.
 
 import asyncio
 import contextlib
+import functools
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from decimal import Decimal
 from functools import wraps
@@ -16,16 +17,16 @@ from bot.domain.instrument import Kind
 from bot.domain.market import Book, Funding, OpenInterest, Quote
 from bot.domain.order import Fill
 from bot.domain.portfolio import Account, Position
-from bot.ports import OrderReport, Payment, Rejection, Unavailable
-from bot.venues import parse, parse_candles
-from bot.venues.ccxt_connection import Connection, leverage_limit
+from bot.ports import Answered, Listed, OrderReport, Payment, Rejection, Unavailable
+from bot.venues import parse, parse_candles, rows
+from bot.venues.ccxt_asking import DAY_MS, HOUR_MS, PAGE, Asking, Rows, by_symbol, payment_key, whole_of
+from bot.venues.ccxt_connection import FACTS_AGE_MAX_MS, Connection, leverage_limit
 from bot.venues.errors import ReadRefused
+from bot.venues.rows import UNREADABLE
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-HOUR_MS = 3_600_000
-DAY_MS = 24 * HOUR_MS
 _INTERVALS = {
     60_000: "1m",
     180_000: "3m",
@@ -40,19 +41,12 @@ _INTERVALS = {
     12 * HOUR_MS: "12h",
     DAY_MS: "1d",
 }
-_PAGE = 1_000
 _DEFAULT_FUNDING_HOURS = 8
+_INTERVALS_RETRY_MS = 60_000
 # Below these counts single-symbol requests weigh less than one request for all symbols. Open orders of all perps weigh
 # 40 and one request costs as much CPU as another, so many single ones save weight that nobody needs.
 _FEW_BOOKS, _FEW_PREMIUMS, _FEW_SPOT_ORDERS, _FEW_PERP_ORDERS = 2, 9, 13, 5
 _MARK_AGE_MAX_MS = 60_000
-_HISTORY_MS = 90 * DAY_MS
-_WINDOW_MS = {Kind.SPOT: DAY_MS, Kind.PERP: 7 * DAY_MS}
-
-Rows = list[Mapping[str, Any]]
-
-
-_UNREADABLE = (LookupError, TypeError, ValueError, ArithmeticError)
 
 
 def _readable(method: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
@@ -62,19 +56,20 @@ def _readable(method: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Corout
     async def wrapped(*args: P.args, **kwargs: P.kwargs) -> T:
         try:
             return await method(*args, **kwargs)
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             raise Unavailable(f"{method.__name__}: unreadable answer, {type(error).__name__}: {error}") from error
 
     return wrapped
 
 
-class Reads:
+class Reads(Asking):
     """Reads of one account. Everything raises Unavailable."""
 
     def __init__(self, connection: Connection) -> None:
-        self._link = connection
+        super().__init__(connection)
         self._brackets: dict[str, tuple[tuple[Decimal, Decimal, Decimal, int], ...]] = {}
-        self._funding_hours: tuple[int, Mapping[str, int]] = (-HOUR_MS, {})
+        self._brackets_ms = 0
+        self._funding_hours: tuple[int, Mapping[str, Any]] = (-2 * HOUR_MS, {})
         self._marks: dict[str, tuple[int, Decimal]] = {}
 
     @_readable
@@ -82,35 +77,39 @@ class Reads:
         """Both wallets and all positions, read side by side."""
         at_ms = self._link.now_ms()
         spot, perp, risk = await asyncio.gather(self._spot_account(), self._perp_account(), self._position_rows())
-        wallet, free = parse.perp_wallet(perp, self._link.quote) if perp else (Decimal(0), Decimal(0))
+        unreadable: dict[str, str] = {}
+        has_perps = Kind.PERP in self._link.environment.kinds
+        wallet, free = rows.read_wallet(perp, self._link.quote, unreadable) if has_perps else (Decimal(0), Decimal(0))
         return Account(
             at_ms=at_ms,
             quote=self._link.quote,
-            balances=parse.balances(spot),
+            balances=rows.read_balances(spot, unreadable),
             perp_wallet=wallet,
             perp_free=free,
-            positions=await self._positions(risk),
+            positions=await self._positions(risk, unreadable),
+            unreadable=unreadable,
         )
 
     @_readable
     async def fetch_quotes(self, symbols: Sequence[str]) -> Mapping[str, Quote]:
-        """Best prices; symbols the venue does not answer for, or not readably, are missing."""
+        """Best prices; symbols the venue does not answer for, or not readably, are missing, with the reason."""
         at_ms = self._link.now_ms()
         spot, perps = _divide(symbols)
         books, perp_books, premiums = await asyncio.gather(
             self._spot_books(spot), self._perp_books(perps), self._premiums(perps)
         )
-        found = {}
+        found, notes = {}, books.notes | perp_books.notes | premiums.notes
         for symbol in (*spot, *perps):
             row, premium = (perp_books if ":" in symbol else books).get(symbol), premiums.get(symbol)
             if row is None or (":" in symbol and premium is None):
                 continue
-            # One row that cannot be read must not cost the prices of all the others.
-            with contextlib.suppress(*_UNREADABLE):
+            try:
                 quote = found[symbol] = parse.quote(row, symbol, at_ms=at_ms, premium=premium)
                 if quote.mark is not None:
                     self._marks[symbol] = (at_ms, quote.mark)
-        return found
+            except UNREADABLE as error:
+                notes[symbol] = rows.words_of("quotes", row, error)
+        return Answered(found, {symbol: why for symbol, why in notes.items() if symbol not in found})
 
     @_readable
     async def fetch_book(self, symbol: str, levels: int) -> Book:
@@ -119,7 +118,7 @@ class Reads:
         limit = next((size for size in (5, 10, 20, 50, 100, 500, 1_000) if size >= levels), 1_000)
         row = await self._get("fapiPublicGetDepth" if perp else "publicGetDepth", symbol, limit=limit)
         whole = parse.book(row, symbol, at_ms=at_ms)
-        return Book(symbol, whole.bids[:levels], whole.asks[:levels], at_ms)
+        return Book(symbol, whole.bids[:levels], whole.asks[:levels], whole.at_ms)
 
     @_readable
     async def fetch_candles(self, symbol: str, timeframe_ms: int, since_ms: int, limit: int) -> CandleSeries:
@@ -128,36 +127,44 @@ class Reads:
         if interval is None:
             raise Unavailable(f"no candles of {timeframe_ms} ms; there are {sorted(_INTERVALS)}")
         method = "fapiPublicGetKlines" if ":" in symbol else "publicGetKlines"
-        rows: list[Any] = []
+        found: list[Any] = []
         start = since_ms
-        while len(rows) < limit and start + timeframe_ms <= self._link.now_ms():
-            count = min(_PAGE, limit - len(rows))
+        while len(found) < limit and start + timeframe_ms <= self._link.now_ms():
+            count = min(PAGE, limit - len(found))
             page = await self._get(method, symbol, interval=interval, startTime=start, limit=count)
-            rows.extend(page)
-            if len(page) < count:
+            found.extend(rows.rows_of(page, "candles"))
+            latest_ms = max((at for at in map(parse_candles.start_of, page) if at is not None), default=start)
+            if len(page) < count or latest_ms < start:
                 break
-            start = int(page[-1][0]) + timeframe_ms
-        return parse_candles.candles(rows, symbol=symbol, timeframe_ms=timeframe_ms, now_ms=self._link.now_ms())
+            start = latest_ms + timeframe_ms
+        return parse_candles.candles(found, symbol=symbol, timeframe_ms=timeframe_ms, now_ms=self._link.now_ms())
 
     @_readable
     async def fetch_funding(self, symbols: Sequence[str]) -> Mapping[str, Funding]:
-        """Expected funding of perps; intervals are asked once an hour."""
+        """Expected funding of perps. Intervals are asked once an hour, and at once where the time of the next
+        settlement does not fit what is known."""
         at_ms, perps = self._link.now_ms(), _divide(symbols)[1]
         premiums, hours = await asyncio.gather(self._premiums(perps), self._intervals())
-        return {
-            symbol: parse.funding(
-                row, symbol, interval_hours=hours.get(row["symbol"], _DEFAULT_FUNDING_HOURS), at_ms=at_ms
-            )
-            for symbol, row in premiums.items()
-        }
+        names = {symbol: self._link.venue_symbol(symbol) for symbol in premiums}
+        if any(not _fits(row, hours.get(names[symbol])) for symbol, row in premiums.items()):
+            hours = await self._intervals(age_max_ms=_INTERVALS_RETRY_MS)
+        found, notes = {}, dict(premiums.notes)
+        for symbol, row in premiums.items():
+            try:
+                interval = int(hours.get(names[symbol], _DEFAULT_FUNDING_HOURS))
+                found[symbol] = parse.funding(row, symbol, interval_hours=interval, at_ms=at_ms)
+            except UNREADABLE as error:
+                notes[symbol] = rows.words_of("funding", row, error)
+        return Answered(found, notes)
 
     @_readable
     async def fetch_open_interest(self, symbol: str) -> OpenInterest:
         """Open interest in quote value at mark, which may be a minute old."""
-        instrument = self._link.instrument(symbol)
         row, mark = await asyncio.gather(self._get("fapiPublicGetOpenInterest", symbol), self._mark(symbol))
         size = parse.number(row["openInterest"])
-        return OpenInterest(symbol, instrument.notional(size, mark), int(row.get("time") or self._link.now_ms()))
+        return OpenInterest(
+            symbol, size * self._link.contract_size(symbol) * mark, int(row.get("time") or self._link.now_ms())
+        )
 
     @_readable
     async def fetch_order(self, symbol: str, client_id: str, *, is_trigger: bool = False) -> OrderReport | None:
@@ -183,52 +190,70 @@ class Reads:
             self._open_rows("fapiPrivateGetOpenOrders", perps, _FEW_PERP_ORDERS),
             self._open_rows("fapiPrivateGetOpenAlgoOrders", perps, _FEW_PERP_ORDERS),
         )
-        reports = [self._report(row, symbol) for symbol, row in (*plain, *perp)]
-        return (*reports, *(parse.trigger_report(row, symbol) for symbol, row in triggers))
+        defects = [defect for answer in (plain, perp, triggers) for defect in answer.defects]
+        reports: list[OrderReport] = []
+        for symbol, row in (*plain, *perp):
+            reports += rows.read_orders([row], lambda row, of=symbol: self._report(row, of), symbol, defects)  # type: ignore[misc]
+        for symbol, row in triggers:
+            reports += rows.read_orders([row], lambda row, of=symbol: parse.trigger_report(row, of), symbol, defects)  # type: ignore[misc]
+        return Listed(reports, defects)
 
     @_readable
     async def fetch_order_history(self, symbol: str, since_ms: int) -> tuple[OrderReport, ...]:
         """Orders in any state since then, oldest first; asked window by window, as the venue bounds them."""
         perp = ":" in symbol
-        rows = await self._windows("fapiPrivateGetAllOrders" if perp else "privateGetAllOrders", symbol, since_ms)
-        reports = [self._report(row, symbol) for row in rows]
+        found = await self._windows("fapiPrivateGetAllOrders" if perp else "privateGetAllOrders", symbol, since_ms)
+        defects: list[tuple[str, str]] = []
+        reports = rows.read_orders(found, lambda row: self._report(row, symbol), symbol, defects)
         if perp:
-            triggers = await self._windows("fapiPrivateGetAllAlgoOrders", symbol, since_ms, key="algoId")
-            reports.extend([await self._trigger(row, symbol) for row in triggers])
-        return tuple(sorted(reports, key=lambda report: report.at_ms))
+            for row in await self._windows("fapiPrivateGetAllAlgoOrders", symbol, since_ms, key="algoId"):
+                try:
+                    reports.append(await self._trigger(row, symbol))
+                except (*UNREADABLE, Unavailable) as error:
+                    defects.append((symbol, rows.words_of("orders", row, error)))
+                    reports.append(rows.open_order(row, symbol, defects[-1][1]))
+        return Listed(sorted(reports, key=lambda report: report.at_ms), defects)
 
     @_readable
     async def fetch_fills(self, symbol: str, since_ms: int) -> tuple[Fill, ...]:
         """Our trades since then, oldest first."""
         perp = ":" in symbol
         method = "fapiPrivateGetUserTrades" if perp else "privateGetMyTrades"
-        rows = await self._windows(method, symbol, since_ms, key="id", cursor="fromId")
-        return tuple(parse.fill(row, venue=self._link.profile.id, symbol=symbol) for row in rows)
+        found = await self._windows(method, symbol, since_ms, key="id", cursor="fromId")
+        defects: list[tuple[str, str]] = []
+        read = functools.partial(parse.fill, venue=self._link.profile.id, symbol=symbol)
+        return Listed(rows.read_each("executions", found, read, symbol, defects), defects)
 
     @_readable
     async def fetch_payments(self, since_ms: int) -> tuple[Payment, ...]:
         """Money of the perp wallet that moved without a trade of ours, oldest first."""
         if Kind.PERP not in self._link.environment.kinds:
             return ()
-        seen: dict[tuple[str, str], Mapping[str, Any]] = {}
+        seen: dict[str, Any] = {}
         start = since_ms
         while True:
-            page = await self._call("fapiPrivateGetIncome", startTime=start, limit=_PAGE)
-            fresh = {(str(row["incomeType"]), str(row["tranId"])): row for row in page} if page else {}
+            page = rows.rows_of(await self._call("fapiPrivateGetIncome", startTime=start, limit=PAGE), "payments")
+            fresh = {payment_key(row): row for row in page}
             is_stuck = fresh.keys() <= seen.keys()
             seen |= fresh
-            if len(page) < _PAGE or is_stuck:
+            times = [time for row in page if (time := whole_of(row, "time")) is not None]
+            if len(page) < PAGE or is_stuck or not times:
                 break
-            start = int(page[-1]["time"])
-        ids = {str(row.get("symbol")) for row in seen.values() if row.get("symbol")}
-        symbols = {name: self._link.symbol_of(name, Kind.PERP) for name in ids}
-        return parse.payments(sorted(seen.values(), key=lambda row: int(row["time"])), symbols)
+            start = max(times)
+        defects: list[tuple[str, str]] = []
+        read = functools.partial(parse.payment, symbol_of=lambda name: self._link.symbol_of(name, Kind.PERP))
+        found = [payment for payment in rows.read_each("payments", seen.values(), read, "", defects) if payment]
+        return Listed(sorted(found, key=lambda payment: payment.at_ms), defects)
 
     @_readable
     async def fetch_maintenance_rate(self, symbol: str, notional_quote: Decimal) -> Decimal:
         """Maintenance-margin rate of the bracket that holds the notional."""
-        if symbol not in self._brackets:
-            await self.load_brackets()
+        if symbol not in self._brackets or self._link.now_ms() - self._brackets_ms >= FACTS_AGE_MAX_MS:
+            try:
+                await self.load_brackets()
+            except Unavailable:
+                if symbol not in self._brackets:
+                    raise
         found = self._brackets.get(symbol)
         if not found:
             raise ReadRefused("", f"{symbol} has no leverage brackets", Rejection.OTHER)
@@ -236,18 +261,15 @@ class Reads:
 
     @_readable
     async def load_brackets(self) -> Mapping[str, Decimal]:
-        """Fetch all leverage brackets; the highest leverage by loaded symbol."""
-        for row in await self._call("fapiPrivateGetLeverageBracket"):
-            symbol = self._link.symbols_by_id[Kind.PERP].get(row["symbol"])
-            if symbol is not None:
-                self._brackets[symbol] = parse.brackets(row)
+        """Fetch all leverage brackets; the highest leverage by loaded symbol. A symbol whose row cannot be read, or
+        that has none any more, keeps what was known of it."""
+        for row in rows.rows_of(await self._call("fapiPrivateGetLeverageBracket"), "leverage brackets"):
+            with contextlib.suppress(*UNREADABLE):
+                symbol = self._link.symbols_by_id[Kind.PERP].get(row["symbol"])
+                if symbol is not None:
+                    self._brackets[symbol] = parse.brackets(row)
+        self._brackets_ms = self._link.now_ms()
         return {symbol: leverage_limit(found) for symbol, found in self._brackets.items() if found}
-
-    async def _call(self, method: str, **params: Any) -> Any:
-        return await self._link.read(lambda: _answer(getattr(self._link.exchange, method), params))
-
-    async def _get(self, method: str, symbol: str, **params: Any) -> Any:
-        return await self._call(method, symbol=self._link.instrument(symbol).venue_symbol, **params)
 
     async def _spot_account(self) -> Mapping[str, Any]:
         if Kind.SPOT not in self._link.environment.kinds:
@@ -264,48 +286,48 @@ class Reads:
     async def _position_rows(self) -> Rows:
         if Kind.PERP not in self._link.environment.kinds:
             return []
-        rows: Rows = await self._call("fapiPrivateV3GetPositionRisk")
-        return [row for row in rows if parse.number(row["positionAmt"])]
+        found = rows.rows_of(await self._call("fapiPrivateV3GetPositionRisk"), "positions")
+        return [row for row in found if rows.is_held(row)]
 
-    async def _positions(self, rows: Rows) -> Mapping[str, Position]:
-        positions = {}
-        for row in rows:
-            if row.get("positionSide", "BOTH") != "BOTH":
+    async def _positions(self, found: Rows, unreadable: dict[str, str]) -> Mapping[str, Position]:
+        for row in found:
+            if rows.side_of(row) != "BOTH":
                 raise ReadRefused(
-                    "", f"{row['symbol']} is held in hedge mode; set the account to one-way mode", Rejection.OTHER
+                    "", f"{row.get('symbol')} is held in hedge mode; set the account to one-way mode", Rejection.OTHER
                 )
-            symbol = self._link.symbol_of(row["symbol"], Kind.PERP)
-            positions[symbol] = parse.position(row, symbol)
+
+        def name(row: Mapping[str, Any]) -> str:
+            return self._link.symbol_of(row["symbol"], Kind.PERP, str(row.get("marginAsset") or ""))
+
+        positions = rows.place_positions(found, name, {}, unreadable)
         if any(position.leverage is None for position in positions.values()):
-            positions |= await self._with_leverage(rows)
+            positions = rows.place_positions(found, name, await self._leverages(), unreadable)
         return positions
 
-    async def _with_leverage(self, rows: Rows) -> Mapping[str, Position]:
-        settings = {
-            row["symbol"]: Decimal(str(row["leverage"])) for row in await self._call("fapiPrivateGetSymbolConfig")
-        }
-        found = {}
-        for row in rows:
-            symbol = self._link.symbol_of(row["symbol"], Kind.PERP)
-            found[symbol] = parse.position(row, symbol, settings.get(row["symbol"]))
+    async def _leverages(self) -> Mapping[str, Decimal]:
+        """Leverage settings by venue symbol, as far as the venue tells them."""
+        found: dict[str, Decimal] = {}
+        with contextlib.suppress(Unavailable):
+            for row in rows.rows_of(await self._call("fapiPrivateGetSymbolConfig"), "leverage settings"):
+                with contextlib.suppress(*UNREADABLE):
+                    found[row["symbol"]] = parse.number(str(row["leverage"]))
         return found
 
-    async def _spot_books(self, symbols: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
-        if not symbols:
-            return {}
-        names = {self._link.instrument(symbol).venue_symbol: symbol for symbol in symbols}
+    async def _spot_books(self, symbols: Sequence[str]) -> Answered[Any]:
+        names = {self._link.venue_symbol(symbol): symbol for symbol in symbols}
+        if not names:
+            return Answered({}, {})
         wanted = "[" + ",".join(f'"{name}"' for name in names) + "]"
         try:
-            rows = await self._call("publicGetTickerBookTicker", symbols=wanted)
+            return by_symbol(await self._call("publicGetTickerBookTicker", symbols=wanted), names)
         except ReadRefused:
             # One delisted symbol makes the venue refuse the whole list; all of them cost the same.
-            rows = await self._call("publicGetTickerBookTicker")
-        return {names[row["symbol"]]: row for row in rows if row["symbol"] in names}
+            return by_symbol(await self._call("publicGetTickerBookTicker"), names)
 
-    async def _perp_books(self, symbols: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
+    async def _perp_books(self, symbols: Sequence[str]) -> Answered[Any]:
         return await self._one_or_all("fapiPublicGetTickerBookTicker", symbols, _FEW_BOOKS)
 
-    async def _premiums(self, symbols: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
+    async def _premiums(self, symbols: Sequence[str]) -> Answered[Any]:
         return await self._one_or_all("fapiPublicGetPremiumIndex", symbols, _FEW_PREMIUMS)
 
     async def _mark(self, symbol: str) -> Decimal:
@@ -314,51 +336,23 @@ class Reads:
             return mark
         return parse.number((await self._premiums([symbol]))[symbol]["markPrice"])
 
-    async def _one_or_all(self, method: str, symbols: Sequence[str], few: int) -> Mapping[str, Mapping[str, Any]]:
-        names = {self._link.instrument(symbol).venue_symbol: symbol for symbol in symbols}
-        if not names:
-            return {}
-        if len(names) <= few:
-            rows = await asyncio.gather(*(self._call(method, symbol=name) for name in names))
-            return {names[row["symbol"]]: row for row in rows}
-        return {names[row["symbol"]]: row for row in await self._call(method) if row["symbol"] in names}
-
-    async def _intervals(self) -> Mapping[str, int]:
+    async def _intervals(self, age_max_ms: int = HOUR_MS) -> Mapping[str, Any]:
+        """Funding intervals by venue symbol, as the venue writes them. What was known stands in for an hour more."""
         asked_ms, hours = self._funding_hours
-        if self._link.now_ms() - asked_ms >= HOUR_MS:
-            rows = await self._call("fapiPublicGetFundingInfo")
-            hours = {row["symbol"]: int(row["fundingIntervalHours"]) for row in rows}
+        if self._link.now_ms() - asked_ms >= age_max_ms:
+            try:
+                listed = rows.rows_of(await self._call("fapiPublicGetFundingInfo"), "funding intervals")
+            except (TypeError, Unavailable):
+                if self._link.now_ms() - asked_ms >= 2 * HOUR_MS:
+                    raise
+                return hours
+            hours = {
+                row["symbol"]: row.get("fundingIntervalHours")
+                for row in listed
+                if isinstance(row, Mapping) and isinstance(row.get("symbol"), str)
+            }
             self._funding_hours = (self._link.now_ms(), hours)
         return hours
-
-    async def _open_rows(self, method: str, symbols: Sequence[str], few: int) -> list[tuple[str, Mapping[str, Any]]]:
-        names = {self._link.instrument(symbol).venue_symbol: symbol for symbol in symbols}
-        if not names:
-            return []
-        if len(names) <= few:
-            pages = await asyncio.gather(*(self._call(method, symbol=name) for name in names))
-        else:
-            pages = [await self._call(method)]
-        return [(names[row["symbol"]], row) for page in pages for row in page if row["symbol"] in names]
-
-    async def _windows(
-        self, method: str, symbol: str, since_ms: int, *, key: str = "orderId", cursor: str | None = None
-    ) -> Rows:
-        """Rows of a time-bounded endpoint: the venue refuses windows longer than a day (spot) or a week (perps)."""
-        span = _WINDOW_MS[Kind.PERP if ":" in symbol else Kind.SPOT]
-        found: dict[str, Mapping[str, Any]] = {}
-        now = self._link.now_ms()
-        start = max(since_ms, now - _HISTORY_MS)
-        while start <= now:
-            end = start + span - 1
-            page: Rows = await self._get(method, symbol, startTime=start, endTime=min(end, now + 1_000), limit=_PAGE)
-            found |= {str(row[key]): row for row in page}
-            while len(page) == _PAGE:
-                following = {cursor or key: int(page[-1][key]) + 1}
-                page = await self._get(method, symbol, limit=_PAGE, **following)
-                found |= {str(row[key]): row for row in page}
-            start = end + 1
-        return sorted(found.values(), key=lambda row: int(row[key]))
 
     async def _trigger(self, row: Mapping[str, Any], symbol: str) -> OrderReport:
         became = str(row.get("actualOrderId") or "")
@@ -368,14 +362,18 @@ class Reads:
         return parse.trigger_report(row, symbol, executed=self._report(order, symbol))
 
     def _report(self, row: Mapping[str, Any], symbol: str) -> OrderReport:
-        return parse.order_report(row, symbol, contract_size=self._link.instrument(symbol).contract_size)
+        return parse.order_report(row, symbol, contract_size=self._link.contract_size(symbol))
 
 
-async def _answer(method: Any, params: Mapping[str, Any]) -> Any:
-    answer = await method(dict(params))
-    if not isinstance(answer, dict | list):
-        raise TypeError("the venue's answer is not JSON")
-    return answer
+def _fits(row: Any, hours: Any) -> bool:
+    """Whether the next settlement lies where the interval has one; a row that cannot be read says nothing."""
+    next_ms = whole_of(row, "nextFundingTime")
+    try:
+        return (
+            not next_ms or (next_ms + 60_000) % ((int(hours) if hours else _DEFAULT_FUNDING_HOURS) * HOUR_MS) < 120_000
+        )
+    except UNREADABLE:
+        return True
 
 
 def _divide(symbols: Iterable[str]) -> tuple[list[str], list[str]]:

@@ -9,9 +9,21 @@ import aiohttp
 from bot.domain.candles import CandleSeries
 from bot.domain.instrument import Instrument
 from bot.domain.market import Book, Funding, OpenInterest, Quote
+from bot.domain.money import ONE
 from bot.domain.order import Fill
 from bot.domain.portfolio import Account
-from bot.ports import AccountReview, ChecksUnanswered, Clock, Lane, OrderReport, OrderRequest, Payment, SetupFailed
+from bot.ports import (
+    AccountReview,
+    Answered,
+    ChecksUnanswered,
+    Clock,
+    Lane,
+    OrderReport,
+    OrderRequest,
+    Payment,
+    SetupFailed,
+    Unavailable,
+)
 from bot.venues.account_checks import AccountChecks
 from bot.venues.ccxt_connection import Connection, ConnectionRules, Credentials, Seams
 from bot.venues.ccxt_orders import Writes
@@ -57,6 +69,7 @@ class CcxtVenue:
         self._review: AccountReview | None = None
         self._reviewed_ms = 0
         self._leverage_max: Mapping[str, Decimal] = {}
+        self._bracketed: frozenset[str] = frozenset()
         self.id, self.environment, self.account_name = profile.id, environment, account
         self.has_transfers = self._link.environment.has_transfers
         self.receive_window_ms = self._link.receive_window_ms
@@ -87,13 +100,33 @@ class CcxtVenue:
         return {market: gate.loads() for market, gate in self._link.wire.gates.items()}
 
     async def fetch_instruments(self, symbols: Sequence[str] | None = None) -> Mapping[str, Instrument]:
+        loads_before = self._link.loads
         found = await self._link.load_instruments(symbols)
-        if self._link.has_keys and any(i.is_perp and s not in self._leverage_max for s, i in found.items()):
+        is_unknown = any(i.is_perp and s not in self._bracketed for s, i in found.items())
+        is_fresh = self._link.loads != loads_before and any(i.is_perp for i in self._link.instruments.values())
+        notes = dict(found.notes)
+        if self._link.has_keys and (is_unknown or is_fresh):
+            await self._load_leverage()
+        for symbol, instrument in self._link.instruments.items():
+            if instrument.is_perp and self._link.has_keys:
+                leverage = self._leverage_max.get(symbol, ONE)
+                self._link.instruments[symbol] = replace(instrument, leverage_max=leverage)
+                if symbol not in self._leverage_max and symbol in found:
+                    notes[symbol] = "its leverage brackets are not known; it counts as leverage 1"
+        return Answered({symbol: self._link.instruments[symbol] for symbol in found}, notes)
+
+    def are_facts_due(self) -> bool:
+        """Whether instruments should be asked for again before anything is decided by them."""
+        return self._link.are_facts_due()
+
+    async def _load_leverage(self) -> None:
+        """Ask for the leverage brackets; what is known of them stands in while they cannot be had."""
+        try:
             self._leverage_max = await self._reads.load_brackets()
-        for symbol, leverage in self._leverage_max.items():
-            if symbol in self._link.instruments:
-                self._link.instruments[symbol] = replace(self._link.instruments[symbol], leverage_max=leverage)
-        return {symbol: self._link.instruments[symbol] for symbol in found}
+        except Unavailable:
+            if not self._leverage_max:
+                raise
+        self._bracketed = frozenset(self._link.instruments)
 
     async def fetch_clock_skew(self) -> int:
         return await self._link.measure_clock()

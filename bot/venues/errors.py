@@ -87,6 +87,16 @@ class ErrorTable:
         return None
 
 
+_FACT_KINDS = frozenset({Rejection.FILTER, Rejection.LEVERAGE, Rejection.MARKET_CLOSED})
+_FACT_CODES = frozenset({"-1121", "-1122", "-4047", "-4048", "-4067", "-4108", "-4144", "-4168"})
+
+
+def contradicts_facts(code: str, kind: Rejection) -> bool:
+    """Whether a refusal of the venue says that what is known of an instrument is no longer so: its symbol, filters,
+    precision, status, leverage or margin mode. Our own check before the wire says nothing about the venue."""
+    return code != "not sent" and (kind in _FACT_KINDS or code in _FACT_CODES)
+
+
 def facts_of(error: BaseException) -> HttpFacts | None:
     """The HTTP answer attached to an exception by the wire, if there was one."""
     facts = getattr(error, "http_facts", None)

@@ -4,7 +4,7 @@ Everything is pushed into the engine as it is read, so resting orders and trigge
 The account lives in memory: a restart takes up where an `Account` says, without resting orders.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
@@ -64,6 +64,11 @@ class PaperVenue(EngineAccount):
         return self._data.now_ms()
 
     # --- market data: passed through, and shown to the engine on the way
+
+    def are_facts_due(self) -> bool:
+        """Whether instruments should be asked for again."""
+        are_due: Callable[[], bool] = getattr(self._data, "are_facts_due", lambda: False)
+        return are_due()
 
     async def fetch_instruments(self, symbols: Sequence[str] | None = None) -> Mapping[str, Instrument]:
         found = await self._data.fetch_instruments(symbols)

@@ -4,7 +4,7 @@ Rows are Binance's own, as ccxt hands them through: ccxt's unified shapes order 
 text, lose quote volumes, and know three names for one margin type.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -83,21 +83,25 @@ def instrument(market: Row, *, venue: str, leverage_max: Decimal = ONE) -> Instr
     )
 
 
-def balances(account: Row) -> Mapping[str, Balance]:
-    """Spot balances that are not zero."""
-    parsed = (Balance(row["asset"], number(row["free"]), number(row["locked"])) for row in account["balances"])
-    return {balance.asset: balance for balance in parsed if balance.total}
+def balance(row: Row) -> Balance:
+    """One row of the spot account.
+
+    Raises:
+        ValueError: for a negative amount, which a spot wallet cannot hold.
+    """
+    found = Balance(_name(row["asset"]), number(row["free"]), number(row["locked"]))
+    if found.free < 0 or found.used < 0:
+        raise ValueError(f"{found.asset} is {found.free} free and {found.used} locked")
+    return found
 
 
 def perp_wallet(account: Row, quote: str) -> tuple[Decimal, Decimal]:
-    """(wallet balance without unrealised profit, free margin) of the quote asset in the perp wallet.
-
-    The account's totals are over all assets, so they are never taken for ours: without a row there is nothing of it.
-    """
+    """(wallet balance without unrealised profit, free margin) of the quote asset in the perp wallet; zero where the
+    wallet has no row of it, because what is there is of other assets then."""
     for row in account["assets"]:
-        if row["asset"] == quote:
+        if isinstance(row, Mapping) and row.get("asset") == quote:
             return number(row["walletBalance"]), number(row["availableBalance"])
-    return Decimal(0), Decimal(0)
+    return ZERO, ZERO
 
 
 def position(row: Row, symbol: str, leverage: Decimal | None = None) -> Position:
@@ -106,11 +110,14 @@ def position(row: Row, symbol: str, leverage: Decimal | None = None) -> Position
     locked = number(row.get("positionInitialMargin") or row.get("initialMargin") or "0")
     if leverage is None and locked > 0:
         leverage = (abs(number(row["notional"])) / locked).to_integral_value()
+    entry, mark = number(row["entryPrice"]), number(row["markPrice"])
+    if entry < 0 or mark <= 0:
+        raise ValueError(f"{symbol}: entry price is {entry} and mark price {mark}")
     return Position(
         symbol=symbol,
         size=size,
-        entry_price=number(row["entryPrice"]),
-        mark_price=number(row["markPrice"]),
+        entry_price=entry,
+        mark_price=mark,
         unrealised_pnl=number(row["unRealizedProfit"]),
         margin=isolated,
         leverage=leverage,
@@ -120,12 +127,13 @@ def position(row: Row, symbol: str, leverage: Decimal | None = None) -> Position
 
 
 def quote(book: Row, symbol: str, *, at_ms: int, premium: Row | None = None) -> Quote:
-    """Best prices of a bookTicker row; mark and index from a premiumIndex row."""
+    """Best prices of a bookTicker row; mark and index from a premiumIndex row. Its time is the oldest of the venue's
+    own times in them, and of the question where there is none (spot)."""
     return Quote(
         symbol=symbol,
         bid=number(book["bidPrice"]),
         ask=number(book["askPrice"]),
-        at_ms=at_ms,
+        at_ms=min(venue_ms(book, at_ms), venue_ms(premium, at_ms) if premium else at_ms),
         mark=number(premium["markPrice"]) if premium else None,
         index=number(premium["indexPrice"]) if premium else None,
     )
@@ -135,12 +143,25 @@ def book(row: Row, symbol: str, *, at_ms: int) -> Book:
     def levels(side: str) -> tuple[tuple[Decimal, Decimal], ...]:
         return tuple((number(level[0]), number(level[1])) for level in row[side])
 
-    return Book(symbol, levels("bids"), levels("asks"), at_ms)
+    return Book(symbol, levels("bids"), levels("asks"), venue_ms(row, at_ms))
+
+
+def venue_ms(row: Row, at_ms: int) -> int:
+    """The venue's own time of a price: of its last change or of its message; `at_ms` where the row has none.
+
+    A time of 0 is the venue's way to say that it has none (a perp without a next funding, a symbol never traded).
+    """
+    for name in ("time", "E", "T"):
+        if row.get(name):
+            return int(row[name])
+    return at_ms
 
 
 def funding(row: Row, symbol: str, *, interval_hours: int, at_ms: int) -> Funding:
     """A premiumIndex row: `lastFundingRate` is the running estimate for the next settlement."""
-    return Funding(symbol, number(row["lastFundingRate"]), interval_hours, int(row["nextFundingTime"]), at_ms)
+    return Funding(
+        symbol, number(row["lastFundingRate"]), interval_hours, int(row["nextFundingTime"]), venue_ms(row, at_ms)
+    )
 
 
 def order_report(row: Row, symbol: str, *, contract_size: Decimal, fills: tuple[Fill, ...] = ()) -> OrderReport:
@@ -149,7 +170,9 @@ def order_report(row: Row, symbol: str, *, contract_size: Decimal, fills: tuple[
     Raises:
         ValueError: for a status nobody has told us about.
     """
-    filled = number(row["executedQty"])
+    filled, size = number(row["executedQty"]), number(row["origQty"])
+    if not 0 <= filled <= size or (size == 0 and row.get("closePosition") not in (True, "true")):
+        raise ValueError(f"{filled} of {size} is executed")
     executed = row.get("cummulativeQuoteQty", row.get("cumQuote"))
     if executed is None:
         executed = filled * contract_size * number(row.get("avgPrice") or "0")
@@ -159,7 +182,7 @@ def order_report(row: Row, symbol: str, *, contract_size: Decimal, fills: tuple[
         venue_id=str(row["orderId"]),
         state=_state(str(row["status"])),
         side=Side(str(row["side"]).lower()),
-        size=number(row["origQty"]),
+        size=size,
         filled_size=filled,
         # Binance spot reports a negative quote quantity for old orders it no longer knows.
         filled_quote=max(ZERO, number(executed)),
@@ -174,7 +197,9 @@ def order_report(row: Row, symbol: str, *, contract_size: Decimal, fills: tuple[
 def trigger_report(row: Row, symbol: str, *, executed: OrderReport | None = None) -> OrderReport:
     """An algo order row; `executed` is the ordinary order it became when it triggered, whose state it then takes, and
     whose id, because that is the one its trades carry."""
-    status = str(row["algoStatus"])
+    status, size = str(row["algoStatus"]), number(row["quantity"])
+    if size < 0 or (size == 0 and row.get("closePosition") not in (True, "true")):
+        raise ValueError(f"the size of the order is {size}")
     became = executed.state if executed else ReportState.OPEN
     return OrderReport(
         symbol=symbol,
@@ -182,7 +207,7 @@ def trigger_report(row: Row, symbol: str, *, executed: OrderReport | None = None
         venue_id=executed.venue_id if executed else str(row["algoId"]),
         state=became if status in TRIGGERED else _state(status),
         side=Side(str(row["side"]).lower()),
-        size=number(row["quantity"]),
+        size=size,
         filled_size=executed.filled_size if executed else ZERO,
         filled_quote=executed.filled_quote if executed else ZERO,
         price=_positive(row.get("price")),
@@ -217,6 +242,9 @@ def placement_fills(row: Row, *, venue: str, symbol: str) -> tuple[Fill, ...]:
 def fill(row: Row, *, venue: str, symbol: str) -> Fill:
     """A row of myTrades (spot: isBuyer, isMaker) or userTrades (perps: side, maker)."""
     taken = row["side"].lower() if "side" in row else "buy" if row["isBuyer"] else "sell"
+    price, size = number(row["price"]), number(row["qty"])
+    if price <= 0 or size <= 0:
+        raise ValueError(f"an execution of {size} at {price}")
     return Fill(
         venue=venue,
         trade_id=_trade_id(symbol, row["id"]),
@@ -224,28 +252,29 @@ def fill(row: Row, *, venue: str, symbol: str) -> Fill:
         client_id=None,
         venue_order_id=str(row["orderId"]),
         side=Side(taken),
-        price=number(row["price"]),
-        size=number(row["qty"]),
+        price=price,
+        size=size,
         fee=number(row["commission"]),
-        fee_asset=str(row["commissionAsset"]),
+        fee_asset=_name(row["commissionAsset"]),
         is_maker=bool(row.get("isMaker", row.get("maker"))),
         at_ms=int(row["time"]),
     )
 
 
-def payments(rows: Iterable[Row], symbols: Mapping[str, str]) -> tuple[Payment, ...]:
-    """Income rows that are not the results of our own trades; `symbols` maps venue symbols to unified ones."""
-    return tuple(
-        Payment(
-            id=f"{row['incomeType']}:{row['tranId']}",
-            kind=_KINDS.get(str(row["incomeType"]), str(row["incomeType"]).lower()),
-            asset=str(row["asset"]),
-            amount=number(row["income"]),
-            symbol=symbols.get(str(row.get("symbol") or "")) if row.get("symbol") else None,
-            at_ms=int(row["time"]),
-        )
-        for row in rows
-        if row["incomeType"] not in _OWN_TRADING
+def payment(row: Row, symbol_of: Callable[[str], str]) -> Payment | None:
+    """An income row; None for the result of a trade of our own. `symbol_of` names a venue symbol as we do."""
+    kind, number_of = _name(row["incomeType"]), row["tranId"]
+    if kind in _OWN_TRADING:
+        return None
+    if number_of in (None, ""):
+        raise ValueError("the row has no tranId")
+    return Payment(
+        id=f"{kind}:{number_of}",
+        kind=_KINDS.get(kind, kind.lower()),
+        asset=_name(row["asset"]),
+        amount=number(row["income"]),
+        symbol=symbol_of(str(row["symbol"])) if row.get("symbol") else None,
+        at_ms=int(row["time"]),
     )
 
 
@@ -262,6 +291,12 @@ def brackets(row: Row) -> tuple[tuple[Decimal, Decimal, Decimal, int], ...]:
             for part in row["brackets"]
         )
     )
+
+
+def _name(value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"{value!r} is no name")
+    return value
 
 
 def _state(status: str) -> ReportState:

@@ -73,6 +73,7 @@ class Profile:
     order_paths: frozenset[str]
     path_markets: tuple[tuple[str, str], ...]
     market_types: Mapping[Kind, str]
+    quotes: tuple[str, ...] = ()
     leverage_fallback: Decimal = Decimal(20)
     options: Mapping[str, object] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
@@ -124,6 +125,7 @@ BINANCE = Profile(
         ),
     },
     test_environment="testnet",
+    quotes=("USDT", "USDC", "FDUSD", "BUSD", "TUSD", "USD1", "USDE", "BFUSD", "BTC", "ETH", "BNB", "EUR", "TRY", "JPY"),
     client_id_pattern=r"[A-Za-z0-9_-]{1,36}",
     receive_window_ms=5_000,
     receive_window_max_ms=60_000,
