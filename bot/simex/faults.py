@@ -10,14 +10,16 @@ from fnmatch import fnmatchcase
 from random import Random
 
 HISTORY_LIMIT = 1_000
+WAITS_S = {429: 1, 418: 120}
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
     """What happens to one request, in this order: wait `delay_before_ms`; drop it unread (`before_engine_drop`); let
     the engine act; wait `delay_after_ms`; then lose the reply (`after_engine_drop` closes without a byte, `reset` sends
-    RST) or replace it. With `reply_status` the reply is that status and `reply_body`; `skips_engine` sends it without
-    acting. `truncate` keeps so many bytes of the body, `html` sends a proxy's page, `empty` sends no body."""
+    RST) or replace it. With `reply_status` the reply is that status and `reply_body`; 429 and 418 come with the header
+    Retry-After (`retry_after_s`, or 1 and 120 seconds); `skips_engine` sends it without acting. `truncate` keeps so
+    many bytes of the body, `html` sends a proxy's page, `empty` sends no body."""
 
     before_engine_drop: bool = False
     after_engine_drop: bool = False
@@ -30,6 +32,13 @@ class Fault:
     html: bool = False
     empty: bool = False
     reset: bool = False
+    retry_after_s: int = 0
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What a forced status adds: how long to stay away after 429 and 418, as the venues say it."""
+        seconds = self.retry_after_s or WAITS_S.get(self.reply_status or 0, 0)
+        return {"Retry-After": str(seconds)} if seconds else {}
 
     @property
     def is_lost(self) -> bool:
@@ -39,7 +48,9 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class FaultRule:
-    """Requests this fault is for: method and path as shell patterns, `needle` a part of query or body.
+    """Requests this fault is for: method and path as shell patterns, `needle` a part of query or body, `without` one
+    that is not in them. So `needle="symbol=UNIUSDT"` fails what is asked of one symbol while lists answer, and
+    `without="symbol="` the lists while single symbols do.
 
     The first `skip` matches pass, then at most `times` (None: all) are hit, each with `probability`.
     """
@@ -48,12 +59,15 @@ class FaultRule:
     method: str = "*"
     path: str = "*"
     needle: str = ""
+    without: str = ""
     skip: int = 0
     times: int | None = 1
     probability: float = 1.0
 
     def matches(self, method: str, path: str, content: str) -> bool:
-        return fnmatchcase(method, self.method) and fnmatchcase(path, self.path) and self.needle in content
+        if self.needle not in content or (self.without and self.without in content):
+            return False
+        return fnmatchcase(method, self.method) and fnmatchcase(path, self.path)
 
 
 @dataclass(frozen=True, slots=True)

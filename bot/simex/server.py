@@ -202,7 +202,7 @@ def _disfigured(reply: WireReply, fault: Fault) -> WireReply:
         status, content = fault.reply_status, fault.reply_body or ""
     if fault.html:
         content = PROXY_PAGE
-    return WireReply(status, "" if fault.empty else content, reply.headers)
+    return WireReply(status, "" if fault.empty else content, {**reply.headers, **fault.headers})
 
 
 async def _send_part(request: web.Request, reply: WireReply, length: int) -> web.StreamResponse:

@@ -46,3 +46,18 @@ def test_a_fault_knows_whether_the_client_sees_anything() -> None:
     assert LOST.is_lost
     assert Fault(reset=True).is_lost
     assert not SLOW.is_lost
+
+
+def test_one_symbol_fails_while_lists_answer_and_the_reverse() -> None:
+    calls = [("GET", "/fapi/v1/ticker/bookTicker", query) for query in ("", "symbol=UNIUSDT", "symbol=LINKUSDT")]
+    single = FaultPlan([FaultRule(LOST, needle="symbol=UNIUSDT", times=None)])
+    assert [single.draw(*call) for call in calls] == [None, LOST, None]
+    lists = FaultPlan([FaultRule(LOST, path="/fapi/v1/ticker/*", without="symbol=", times=None)])
+    assert [lists.draw(*call) for call in calls] == [LOST, None, None]
+
+
+def test_a_forced_limit_says_when_to_come_back() -> None:
+    assert Fault(reply_status=429).headers == {"Retry-After": "1"}
+    assert Fault(reply_status=418).headers == {"Retry-After": "120"}
+    assert Fault(reply_status=429, retry_after_s=30).headers == {"Retry-After": "30"}
+    assert Fault(reply_status=503).headers == {}

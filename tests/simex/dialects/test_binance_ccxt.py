@@ -2,17 +2,20 @@
 
 import json
 from collections.abc import AsyncIterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import ccxt.async_support as ccxt
 import pytest
 
+from bot.simex.engine.types import AccountModes, ListingStatus, OrderStatus
 from bot.simex.faults import Fault, FaultRule
 from bot.simex.tls import loopback_session
 from tests.simex.dialects.conftest import FUNDING_MS, START_MS, Bench, MakeBench
 
-SPOT, PERP = "UNI/USDT", "UNI/USDT:USDT"
+SPOT, PERP, OTHER = "UNI/USDT", "UNI/USDT:USDT", "LINK/USDT:USDT"
+BROKEN = Fault(reply_status=503, reply_body="", skips_engine=True)
 
 
 @pytest.fixture
@@ -297,3 +300,72 @@ async def test_the_demo_environment_is_reached_under_its_own_hosts(make_bench: M
         await one.close()
     await session.close()
     await bench.simex.stop()
+
+
+async def test_hedge_mode(pair: tuple[Bench, Any]) -> None:
+    _, client = pair
+    await client.load_markets()
+    assert (await client.fetch_position_mode(PERP))["hedged"] is False
+    await client.set_position_mode(True, PERP)
+    assert (await client.fetch_position_mode(PERP))["hedged"] is True
+    with pytest.raises(ccxt.OperationRejected, match="-4059"):
+        await client.set_position_mode(True, PERP)
+    with pytest.raises(ccxt.OperationRejected, match="-4061"):
+        await client.create_order(PERP, "market", "buy", 5)
+    await client.create_order(PERP, "market", "sell", 5, None, {"positionSide": "SHORT"})
+    (position,) = await client.fetch_positions([PERP])
+    assert (position["side"], position["hedged"], position["contracts"]) == ("short", True, 5.0)
+
+
+async def test_multi_assets_mode_forbids_isolated_margin(pair: tuple[Bench, Any]) -> None:
+    bench, client = pair
+    await client.load_markets()
+    bench.exchange.put_into_modes("main", AccountModes(is_multi_assets=True))
+    assert await client.fapiPrivateGetMultiAssetsMargin() == {"multiAssetsMargin": True}
+    with pytest.raises(ccxt.ExchangeError, match="-4168"):
+        await client.set_margin_mode("isolated", PERP)
+
+
+async def test_a_symbol_ends_and_is_gone(pair: tuple[Bench, Any]) -> None:
+    bench, client = pair
+    await client.load_markets()
+    bench.exchange.set_status(PERP, ListingStatus.PRE_SETTLE)
+    markets = await client.load_markets(True)
+    assert markets[PERP]["active"] is False
+    bench.exchange.remove(PERP)
+    with pytest.raises(ccxt.BadSymbol, match="-1121"):
+        await client.fetch_order_book(PERP, 5)
+    with pytest.raises(ccxt.BadSymbol, match="-1121"):
+        await client.fetch_orders(PERP)
+    markets = await client.load_markets(True)
+    assert PERP not in markets
+    assert SPOT in markets
+    assert set(await client.fetch_tickers([OTHER])) == {OTHER}
+
+
+async def test_one_symbol_fails_while_the_list_answers_and_the_reverse(pair: tuple[Bench, Any]) -> None:
+    bench, client = pair
+    await client.load_markets()
+    bench.simex.faults.add(FaultRule(BROKEN, path="/fapi/v1/*", needle="symbol=UNIUSDT", times=2))
+    with pytest.raises(ccxt.ExchangeNotAvailable):
+        await client.fetch_order_book(PERP, 5)
+    assert PERP in await client.fetch_bids_asks([PERP, OTHER])
+    with pytest.raises(ccxt.ExchangeNotAvailable):
+        await client.fetch_funding_rate(PERP)
+    bench.simex.faults.add(FaultRule(BROKEN, path="/fapi/v1/ticker/bookTicker", without="symbol=", times=1))
+    with pytest.raises(ccxt.ExchangeNotAvailable):
+        await client.fetch_bids_asks([PERP, OTHER])
+    assert (await client.fetch_order_book(PERP, 5))["bids"]
+
+
+async def test_rare_states_of_orders(pair: tuple[Bench, Any]) -> None:
+    bench, client = pair
+    await client.load_markets()
+    placed = await client.create_order(SPOT, "limit", "buy", 10, 9)
+    bench.exchange.put_order_into("main", SPOT, int(placed["id"]), OrderStatus.PENDING_CANCEL)
+    (order,) = await client.fetch_open_orders(SPOT)
+    assert (order["status"], order["info"]["status"]) == ("canceling", "PENDING_CANCEL")
+    await client.create_order(PERP, "market", "buy", 5)
+    bench.exchange.deleverage("main", PERP, Decimal(2))
+    order = (await client.fetch_orders(PERP))[-1]
+    assert (order["info"]["status"], order["filled"]) == ("NEW_ADL", 2.0)
