@@ -1,0 +1,151 @@
+"""From the flag file to the first request of the kill switch: `python tests/bench/bench_switch.py [REPEATS]`.
+
+Every level in every situation: idle, in the middle of a rotation, with a turn that hangs, with a venue that is dark
+(the first attempt counts), and on a full disk. A purchase rests at the exchange, so that every level has something to
+do; the bot is the real one over HTTPS on loopback, its switch polls as it does in production.
+"""
+
+import asyncio
+import contextlib
+import sqlite3
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from bot.app.daemon import Daemon, Health
+from bot.app.embedded import ACCOUNT
+from bot.app.flag_file import FlagFile
+from bot.app.resume_file import ResumeFile, ResumeRequest
+from bot.app.wiring import App
+from bot.domain.states import KillLevel
+from bot.ports import Unavailable
+from tests.app.stage import Stage, staged
+
+LEVELS = tuple(KillLevel)[1:]
+SITUATIONS = ("idle", "mid-rotation", "hung turn", "dark venue", "full disk")
+CHANGES = (
+    "playbook.increase_style=post-only", "playbook.entry_wait=false", "playbook.entry_wait_hours=0",
+    "playbook.rest_minutes=30", "cadence.cycle_seconds=3600", "cadence.guard_seconds=3600",
+    "risk.drawdown_max=1", "risk.daily_loss_max=1", "risk.turnover_max=100",
+)  # fmt: skip
+FULL = 13
+
+
+class Probe:
+    """Notes when the first cancel or order leaves, and stands in for what is spoiled."""
+
+    def __init__(self, app: App) -> None:
+        self.app, self.first = app, 0.0
+        self.is_dark = False
+        self.hangs: asyncio.Event | None = None
+        venue: Any = app.venue
+        for name in ("cancel_order", "submit_order"):
+            setattr(venue, name, self._noted(getattr(venue, name)))
+        account = venue.fetch_account
+
+        async def fetch_account() -> Any:
+            if self.hangs is not None:
+                self.hangs.set()
+                await asyncio.Event().wait()
+            return await account()
+
+        venue.fetch_account = fetch_account
+        self.is_full = False
+        writer: Any = app.journal._writer
+        transact = writer._transact
+
+        def full(db: Any, batch: Any) -> Any:
+            if self.is_full and app.journal.reserve.path.exists():
+                error = sqlite3.OperationalError("database or disk is full")
+                error.sqlite_errorcode = FULL
+                raise error
+            return transact(db, batch)
+
+        writer._transact = full
+
+    def _noted(self, send: Callable[..., Any]) -> Callable[..., Any]:
+        async def call(*arguments: Any, **options: Any) -> Any:
+            self.first = self.first or time.perf_counter()
+            if self.is_dark:
+                raise Unavailable("dark")
+            return await send(*arguments, **options)
+
+        return call
+
+
+async def measure(level: KillLevel, situation: str) -> float:
+    """Seconds from the flag to the first request."""
+    with tempfile.TemporaryDirectory() as folder:
+        async with staged(Path(folder), *CHANGES) as stage, stage.app() as app:
+            await until_one_rests(stage, app)
+            probe, stop = Probe(app), asyncio.Event()
+            app.journal.reserve.prepare()
+            health = Health(stage.settings.state_directory / "health.json", "trade", "sim")
+            daemon = asyncio.create_task(Daemon(app, stage.settings, health, stop).run(None))
+            await asyncio.sleep(2.0)  # its first cycle is over
+            turn = await spoil(probe, stage, situation)
+            probe.first, started = 0.0, time.perf_counter()
+            FlagFile(stage.settings.state_directory).record(level, "a measurement")
+            while not probe.first:
+                await asyncio.sleep(0.001)
+                if time.perf_counter() - started > 30:
+                    raise TimeoutError(f"{level} in {situation}: nothing was sent")
+            probe.is_dark = probe.is_full = False
+            probe.hangs = None
+            FlagFile(stage.settings.state_directory).remove()
+            ResumeFile(stage.settings.state_directory).record(ResumeRequest("measured"))
+            stop.set()
+            for task in (daemon, turn):
+                if task is not None:
+                    task.cancel()
+            await asyncio.gather(*(task for task in (daemon, turn) if task is not None), return_exceptions=True)
+            return probe.first - started
+
+
+async def spoil(probe: Probe, stage: Stage, situation: str) -> "asyncio.Task[Any] | None":
+    """Bring the situation about; the turn that runs in it."""
+    if situation == "mid-rotation":
+        stage.embedded.clock.skip(400_000)
+        turn = asyncio.create_task(probe.app.cycle.run())
+        await asyncio.sleep(0.05)
+        return turn
+    if situation == "hung turn":
+        probe.hangs = asyncio.Event()
+        turn = asyncio.create_task(probe.app.cycle.guard())
+        await probe.hangs.wait()
+        return turn
+    probe.is_dark, probe.is_full = situation == "dark venue", situation == "full disk"
+    return None
+
+
+async def until_one_rests(stage: Stage, app: App) -> None:
+    for _ in range(20):
+        await stage.turn(app)
+        if any(":" not in order.symbol for order in stage.embedded.exchange.open_orders(ACCOUNT)):
+            return
+    raise TimeoutError("nothing rests")
+
+
+async def main(repeats: int) -> None:
+    print(f"| level | {' | '.join(SITUATIONS)} |")
+    print("|---" * (len(SITUATIONS) + 1) + "|")
+    for level in LEVELS:
+        cells = []
+        for situation in SITUATIONS:
+            times = []
+            for _ in range(repeats):
+                with contextlib.suppress(asyncio.CancelledError):
+                    times.append(await measure(level, situation))
+            cells.append(f"{statistics.median(times):.2f} / {max(times):.2f}")
+        print(f"| `{level.value}` | {' | '.join(cells)} |", flush=True)
+
+
+if __name__ == "__main__":
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
+    asyncio.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else 5))
