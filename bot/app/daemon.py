@@ -158,6 +158,7 @@ class Daemon:
             guard=lambda: self._turn(app.cycle.guard),
             recover=app.journal.recover,
             report=self._report_pending,
+            is_waiting=app.kill.is_waiting,
         )
 
     async def run(self, limit: int | None) -> int:

@@ -25,6 +25,7 @@ from bot.domain.states import KillLevel, highest
 __all__ = ["FlagFile", "KillSwitch", "ResumeFile", "ResumeRequest", "highest"]
 
 POLL_SECONDS = 0.25
+LET_GO_SECONDS = 10.0
 SIGNALS = {signal.SIGUSR1: KillLevel.CANCEL, signal.SIGUSR2: KillLevel.FLATTEN}
 _log = structlog.get_logger("sectorbot.kill")
 
@@ -79,6 +80,8 @@ class KillSwitch:
         self._raises = 0
         self._unwritten: tuple[KillLevel, str] | None = None
         self._own_flag: KillLevel | None = None
+        self._flag_seen = KillLevel.OFF
+        self._looks_to_wait = 0
         self._has_looked = False
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -136,7 +139,7 @@ class KillSwitch:
         level = self.level()
         is_flattening = intent is not None and intent.purpose is Purpose.FLATTEN
         if is_flattening or level is KillLevel.FLATTEN:  # a flatten that was called off ends between two orders
-            return not is_flattening or level is not KillLevel.FLATTEN
+            return not is_flattening or level is not KillLevel.FLATTEN or self.is_waiting()
         if level is KillLevel.OFF:
             return False
         if level is KillLevel.CANCEL_ALL or intent is None:
@@ -151,7 +154,9 @@ class KillSwitch:
             self._write_down()
             if not self._has_looked:
                 self._raise(self._latched(), "journal")
-            if (asked := self._flag.load()) is not KillLevel.OFF:
+            asked = self._flag.load()
+            self._note_flag(asked)
+            if asked is not KillLevel.OFF:
                 reason, by = self._flag.load_words()
                 self._raise(asked, by or "flag file", reason if by else "")
             self._raise(self._configured(), "configuration")
@@ -159,6 +164,19 @@ class KillSwitch:
             self._flag.prepare()
         self.beat("config watch")
         self.beat("switch watch")
+
+    def _note_flag(self, asked: KillLevel) -> None:
+        """Somebody has removed the flag that asked to flatten: most likely a `resume` follows, so the sales wait for
+        it, a few seconds at most."""
+        was, self._flag_seen = self._flag_seen, asked
+        if asked is KillLevel.OFF and was is KillLevel.FLATTEN and self._own_flag is None:
+            self._looks_to_wait = round(LET_GO_SECONDS / POLL_SECONDS)
+        elif self._looks_to_wait:
+            self._looks_to_wait -= 1
+
+    def is_waiting(self) -> bool:
+        """Whether a flatten is held back, because its flag was removed a moment ago."""
+        return self._looks_to_wait > 0 and self._held is KillLevel.FLATTEN
 
     def _write_down(self) -> None:
         """What was asked for in memory, as a flag: a process that ends before the journal has it must not lose it."""
@@ -266,6 +284,7 @@ class KillSwitch:
             if own is not None and own.severity <= self._latched().severity:  # the journal has it now
                 if self._flag.load() is own:
                     self._flag.remove()
+                    self._flag_seen = KillLevel.OFF
                 self._own_flag = None
         return level
 

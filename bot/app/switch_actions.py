@@ -27,6 +27,7 @@ class SwitchActions:
         guard: one guard, None when it came to nothing.
         recover: makes the journal take records again if that is possible; whether it does.
         report: is given the orders that are still to be withdrawn, after every attempt.
+        is_waiting: whether a flatten is held back for a moment.
     """
 
     def __init__(
@@ -37,9 +38,10 @@ class SwitchActions:
         guard: Callable[[], Awaitable[CycleResult | None]],
         recover: Callable[[], Awaitable[bool]],
         report: Callable[[Sequence[Order]], None],
+        is_waiting: Callable[[], bool] = lambda: False,
     ) -> None:
         self._cycle, self._level, self._guard = cycle, level, guard
-        self._recover, self._report = recover, report
+        self._recover, self._report, self._is_waiting = recover, report, is_waiting
 
     async def on_rise(self, level: KillLevel) -> None:
         """Until nothing is left that may not live at this level, or the level has fallen."""
@@ -70,7 +72,7 @@ class SwitchActions:
         attempt = 0
         while self._is_in_force(KillLevel.FLATTEN):
             result = await self._guard()
-            if result is not None and not result.has_acted:
+            if result is not None and not result.has_acted and not self._is_waiting():
                 return
             if result is None:
                 await asyncio.sleep(RETRY_SECONDS[min(attempt, len(RETRY_SECONDS) - 1)])

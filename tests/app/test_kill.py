@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.app.kill import POLL_SECONDS, FlagFile, KillSwitch, ResumeFile, ResumeRequest
+from bot.app.kill import LET_GO_SECONDS, POLL_SECONDS, FlagFile, KillSwitch, ResumeFile, ResumeRequest
 from bot.domain.instrument import Side
 from bot.domain.order import Intent, Purpose
 from bot.domain.states import KillLevel
@@ -320,3 +320,17 @@ async def test_the_latch_survives_a_restart_in_the_journal(tmp_path: Path) -> No
 
     assert await run(REDUCE_ONLY) is REDUCE_ONLY
     assert await run(None) is REDUCE_ONLY
+
+
+def test_a_flatten_whose_flag_was_removed_waits_for_a_resume_and_goes_on_without_one(hands: Hands) -> None:
+    wanted = KINDS["flatten spot"][0]
+    hands.flag.record(FLATTEN, "by mistake")
+    hands.switch.look()
+    assert not hands.switch.is_stopped(wanted)
+    hands.flag.remove()
+    hands.switch.look()
+    assert hands.switch.level() is FLATTEN
+    assert hands.switch.is_stopped(wanted)
+    for _ in range(round(LET_GO_SECONDS / POLL_SECONDS)):
+        hands.switch.look()
+    assert not hands.switch.is_stopped(wanted), "the latch still asks for it"

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +28,9 @@ from bot.domain.states import KillLevel
 from bot.execution import journal_reserve
 from bot.execution.journal import Journal, JournalFull
 from bot.ports import Unavailable
+from bot.simex.engine.types import EventKind
 from tests.app.conftest import environment
-from tests.app.stage import FEW, Stage, staged
+from tests.app.stage import FEW, QUIET_MS, Stage, staged
 
 
 @pytest.fixture
@@ -329,6 +330,58 @@ async def test_on_a_full_disk_the_switch_acts_in_the_reserve(
         assert app.kill.level() is level
         await app.cycle.guard()
         await stage.check_books(app)
+
+
+class Crash(BaseException):
+    """The process ends here."""
+
+
+@pytest.mark.parametrize("is_sent", [False, True])
+async def test_a_crash_during_a_flatten_in_the_reserve_sends_nothing_twice(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, small_reserve: None, is_sent: bool
+) -> None:
+    exchange = stage.embedded.exchange
+    app = await stage.build()
+    await stage.rotate(app)
+    app.journal.reserve.prepare()
+    Disk(app, monkeypatch)
+    app.kill.ask(KillLevel.FLATTEN, "SIGUSR2")
+    app.journal.reserve.release()
+    submit, left = app.venue.submit_order, [4]
+
+    async def crash(request: Any) -> Any:
+        left[0] -= 1
+        if left[0] == 0:
+            if is_sent:
+                await submit(request)
+            raise Crash
+        return await submit(request)
+
+    app.venue.submit_order = crash  # type: ignore[method-assign]
+    with suppress(Crash, BaseExceptionGroup):
+        for _ in range(6):
+            await app.cycle.guard()
+    assert left[0] <= 0, "it died in the middle"
+    app.kill.look()  # the switch's thread has written the flag by now
+    await app.venue.close()
+    await app.session.close()
+    await app.journal.close()
+    stage.embedded.clock.skip(QUIET_MS)
+    async with stage.app() as app:
+        app.kill.look()
+        assert app.kill.level() is KillLevel.FLATTEN, "found by the restart"
+        for _ in range(40):
+            await app.cycle.guard()
+            stage.embedded.clock.skip(61_000)
+            if not exchange.positions(ACCOUNT):
+                break
+        await stage.check_books(app)
+        assert exchange.positions(ACCOUNT) == ()
+        orders = app.journal.reader.load_orders(10_000)
+        placed = [event for event in exchange.history if event.kind is EventKind.ORDER_PLACED]
+        sent = [event.order.client_id for event in placed if event.order is not None]
+        assert len(sent) == len(set(sent)), "an id is used once"
+        assert set(sent) <= {order.client_id for order in orders}
 
 
 async def test_without_a_level_a_full_disk_ends_trading_and_keeps_the_reserve(

@@ -114,6 +114,7 @@ class Kind(StrEnum):
     SWITCH_TURN_HUNG = "kill switch while a turn hangs"
     SWITCH_AT_START = "kill switch before the first turn"
     FLATTEN_CALLED_OFF = "flatten called off"
+    CANCEL_OVER_STOPS = "cancel while stops rest"
     # proven: projections, input files
 
 
@@ -149,6 +150,7 @@ RATES_OF_LATER_KINDS: Mapping[Kind, float] = {
     # switch
     Kind.SWITCH_JOURNAL_FULL: 0.01, Kind.SWITCH_JOURNAL_LOCKED: 0.01, Kind.SWITCH_VENUE_DARK: 0.01,
     Kind.SWITCH_TURN_HUNG: 0.01, Kind.SWITCH_AT_START: 0.1, Kind.FLATTEN_CALLED_OFF: 0.01,
+    Kind.CANCEL_OVER_STOPS: 0.03,
     # proven
 }  # fmt: skip
 # At the wire one question of the bot is several requests, and a cycle asks about sixty: each fails the less often.

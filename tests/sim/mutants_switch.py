@@ -63,15 +63,15 @@ MUTANTS = (
         (Kind.SWITCH_JOURNAL_LOCKED,), seeds=12, heaviness=16, playbook=RESTING,
     ),
     Mutant(
-        "take the stops at cancel", take_the_stops_at_cancel, ("cancel leaves protective stops",), (Kind.KILL_IN_TURN,),
-        seeds=12, heaviness=16, playbook=STANDING_LONG,
+        "take the stops at cancel", take_the_stops_at_cancel, ("cancel leaves protective stops",),
+        (Kind.CANCEL_OVER_STOPS,), seeds=12, heaviness=16, playbook=STANDING_LONG,
     ),
     Mutant(
         "go on with a flatten", go_on_with_a_flatten, ("a flatten ends when it is called off",),
         (Kind.FLATTEN_CALLED_OFF, Kind.SLOW_WIRE), seeds=12, heaviness=16, playbook=SLICED,
     ),
     Mutant(
-        "refuse exits at cancel", refuse_exits_at_cancel, ("exits go on at cancel",), (Kind.KILL_IN_TURN,),
+        "refuse exits at cancel", refuse_exits_at_cancel, ("exits go on at cancel",), (Kind.CANCEL_OVER_STOPS,),
         seeds=12, heaviness=16, playbook=STANDING_LONG,
     ),
 )  # fmt: skip

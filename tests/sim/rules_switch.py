@@ -95,6 +95,7 @@ class CancelLeavesExits(Rule):
         super().__init__(*arguments)
         self._replaced: set[str] = set()
         self._asked: set[str] = set()
+        self._before: dict[str, Any] = {}
 
     def at_start_of_life(self, life: Life) -> None:
         cycle: Any = life.app.cycle
@@ -112,11 +113,16 @@ class CancelLeavesExits(Rule):
         self._asked.add(client_id)
         if order is None or life is None or life.app.kill.level() is not KillLevel.CANCEL:
             return
-        exits = {a.intent.symbol for a in self.checkers._current.values() if a.intent.purpose is Purpose.EXIT}
+        approved = [a for name, a in self.checkers._current.items() if self._before.get(name) is not a]
+        exits = {a.intent.symbol for a in approved if a.intent.purpose is Purpose.EXIT}  # it may stand in their way
         if order.is_exit and not is_known and order.symbol not in exits:
             self.world.violate("cancel leaves protective stops", f"{client_id} {order.symbol}")
 
+    def before_turn(self, life: Life, kind: str) -> None:
+        self._before = dict(self.checkers._current)
+
     def after_turn(self, life: Life, kind: str, result: Any) -> None:
+        self._before = dict(self.checkers._current)
         if result is None or result.kill is not KillLevel.CANCEL:
             return
         for verdict in result.verdicts:

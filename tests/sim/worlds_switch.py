@@ -9,6 +9,7 @@ from bot.domain.states import KillLevel
 from bot.ports import Unavailable
 from tests.sim.faults import Kind
 from tests.sim.hooks import Disturbance
+from tests.sim.wire import ACCOUNT
 from tests.sim.world import Life
 
 FULL, BUSY = 13, 5
@@ -29,7 +30,15 @@ class SwitchAtTheWorstMoment(Disturbance):
                 self.world.loop.call_later(plan.between(one, 0.01, 1.0), self._throw, life, one, spoil)
         if plan.strikes(Kind.FLATTEN_CALLED_OFF):
             after = plan.between(Kind.FLATTEN_CALLED_OFF, 0.01, 1.0)
-            self.world.loop.call_later(after, self._flatten, life)
+            until = after + plan.between(Kind.FLATTEN_CALLED_OFF, 0.05, 6.0)
+            self.world.loop.call_later(after, self._ask, life, KillLevel.FLATTEN, until)
+        if self._has_stops() and plan.strikes(Kind.CANCEL_OVER_STOPS):
+            after = plan.between(Kind.CANCEL_OVER_STOPS, 0.0, 1.0)
+            until = after + plan.between(Kind.CANCEL_OVER_STOPS, 60, 900)
+            self.world.loop.call_later(after, self._ask, life, KillLevel.CANCEL, until)
+
+    def _has_stops(self) -> bool:
+        return any(order.trigger_price is not None for order in self.exchange.open_orders(ACCOUNT))
 
     async def between_lives(self) -> None:
         if self.plan.strikes(Kind.SWITCH_AT_START):
@@ -43,16 +52,16 @@ class SwitchAtTheWorstMoment(Disturbance):
         spoil(life)
         self.chaos.throw_switch(kind)
 
-    def _flatten(self, life: Life) -> None:
+    def _ask(self, life: Life, level: KillLevel, seconds: float) -> None:
+        """An operator asks for this level, and resumes after so many seconds."""
         if life is not self.world.life or life.doom.is_dead:
             return
         self.chaos._checkers.settle_level()
-        life.app.kill.ask(KillLevel.FLATTEN, "operator")
-        self.chaos._checkers.switch_thrown(KillLevel.FLATTEN)
+        life.app.kill.ask(level, "operator")
+        self.chaos._checkers.switch_thrown(level)
         life.watch_switch()
-        self.world.note("kill switch: flatten, by mistake")
-        after = self.plan.between(Kind.FLATTEN_CALLED_OFF, 0.05, 6.0)
-        self.world.loop.call_later(after, lambda: self.world.resume(accepts=False))
+        self.world.note(f"kill switch: {level.value}, for {seconds:.1f} s")
+        self.world.loop.call_later(seconds, lambda: self.world.resume(accepts=False))
 
     def _fill_journal(self, life: Life) -> None:
         """Until the reserve is given back."""
