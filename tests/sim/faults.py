@@ -97,6 +97,7 @@ class Kind(StrEnum):
     # From here on each kind is selected by a generator of its own; a line belongs below its subject.
     # guard: exits, leverage, ownership
     # restore: older journals, other writers
+    CASH_VANISHES = "cash vanishes without a record"
     # facts: instruments, filters, prices, funding
     # exchange: rows, states, modes
     SYMBOL_REMOVED = "symbol removed wholly"
@@ -142,6 +143,7 @@ RATES: Mapping[Kind, float] = {
 RATES_OF_LATER_KINDS: Mapping[Kind, float] = {
     # guard
     # restore
+    Kind.CASH_VANISHES: 0.004,
     # facts
     # exchange
     Kind.SYMBOL_REMOVED: 0.003, Kind.RARE_ORDER_STATE: 0.05, Kind.SYMBOL_BLIND: 0.01, Kind.LISTS_BLIND: 0.01,

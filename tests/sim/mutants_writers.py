@@ -1,0 +1,28 @@
+"""Ways to overlook other writers and vanishing cash."""
+
+import pytest
+
+from bot.execution import reconcile
+from bot.execution.another_writer import AnotherWriter
+from tests.sim.faults import Kind
+from tests.sim.mutants import SLICED, Mutant
+
+
+def adjust_any_cash_difference(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(reconcile, "why_beyond", lambda *_: None)
+
+
+def go_on_beside_another_writer(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(AnotherWriter, "is_suspected", lambda self: False)
+
+
+MUTANTS = (
+    Mutant(
+        "adjust any cash difference", adjust_any_cash_difference, ("no loss passes for a withdrawal",),
+        (Kind.CASH_VANISHES,), seeds=8, heaviness=32, playbook=SLICED,
+    ),
+    Mutant(
+        "go on beside another writer", go_on_beside_another_writer, ("no entry beside another writer",),
+        (Kind.TWIN_ORDER,), seeds=8, heaviness=32, playbook=SLICED,
+    ),
+)  # fmt: skip
