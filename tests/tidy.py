@@ -37,6 +37,7 @@ OWNERS = {
     "distributed": ("bot/app/sweep_dask.py", "bot/app/cli_sweep.py"),
     "optuna": ("bot/app/sweep_optuna.py", "bot/app/cli_sweep.py"),
     "pydantic_settings": ("bot/app/settings*.py",),
+    "dotenv": ("bot/app/dotenv_file.py",),
     "pydantic": (
         "bot/playbook/policy.py",
         "bot/playbook/membership.py",

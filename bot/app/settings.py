@@ -30,6 +30,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from bot.app import settings_layers
+from bot.app.secret_shape import secret_problems
 from bot.app.settings_layers import DOTENV_FILE, STATE_DIRECTORY, USER_FILE, KeyPath, Layer, SettingsProblem
 from bot.domain.market import CalendarEvent
 from bot.domain.states import KillLevel
@@ -349,7 +350,10 @@ class Sources:
         asked = settings_layers.merge([*layers, assigned]).get("secrets_directory")
         usual = [Path(d) for d in (os.environ.get("CREDENTIALS_DIRECTORY"), "/run/secrets", "secrets") if d]
         required = Path(asked) if isinstance(asked, str) and asked else None
-        return [*layers, settings_layers.read_secrets(usual, required=required), assigned]
+        found = [*layers, settings_layers.read_secrets(usual, required=required), assigned]
+        if problems := secret_problems(found):
+            raise SettingsProblem(problems)
+        return found
 
     def load(self) -> Settings:
         """The settings they give.

@@ -22,8 +22,6 @@ SECRET_NAMES = frozenset({"api_key", "api_secret"})
 _HEAD = re.compile(r"^\s*\[{1,2}\s*([^\]]+?)\s*\]{1,2}")
 _KEY = re.compile(r"""^\s*((?:"[^"]*"|'[^']*'|[A-Za-z0-9_\-]+)(?:\s*\.\s*(?:"[^"]*"|'[^']*'|[A-Za-z0-9_\-]+))*)\s*=""")
 _PART = re.compile(r""""([^"]*)"|'([^']*)'|([A-Za-z0-9_\-]+)""")
-# A comment begins after white space only: a `#` inside a word belongs to it, and secrets may hold one.
-_VARIABLE = re.compile(r"""^\s*(?:export\s+)?(\w+)\s*=(?:\s*"([^"]*)"|\s*'([^']*)'|(.*?))(?:\s+#.*)?\s*$""")
 _STATE_LINE = re.compile(r"""^\s*state_directory\s*=\s*["']([^"'\n]+)["']""", re.MULTILINE)
 
 KeyPath = tuple[str, ...]
@@ -75,7 +73,7 @@ def read_toml(path: Path, *, under: str | None = None, name: str | None = None) 
     """
     shown = name or str(path)
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
         content: Mapping[str, Any] = tomllib.loads(text)
     except FileNotFoundError:
         raise SettingsProblem([f"{shown}: no such file; give an existing one with --config"]) from None
@@ -107,22 +105,23 @@ def split_key(dotted: str) -> KeyPath:
     return tuple(a or b or c for a, b, c in _PART.findall(dotted))
 
 
-def read_dotenv(path: Path = DOTENV_FILE) -> Layer:
+def read_dotenv(path: Path = DOTENV_FILE, *, leaves_out_bad_lines: bool = False) -> Layer:
     """`SECTORBOT__A__B=value` lines of a file beside the working directory's others; empty when there is none.
 
     Raises:
-        SettingsProblem: it is there and cannot be read.
+        SettingsProblem: it is there and cannot be read, or has lines that are no assignments; with each line.
     """
+    from bot.app import dotenv_file  # noqa: PLC0415 - `halt` must work where a package is missing
+
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        data = path.read_bytes()
     except FileNotFoundError:
         return Layer(str(path), {})
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise SettingsProblem([f"{path}: cannot be read: {error}"]) from None
-    found = []
-    for number, line in enumerate(lines, start=1):
-        if assigned := _VARIABLE.match(line):
-            found.append((assigned[1], assigned[2] or assigned[3] or (assigned[4] or "").strip(), f"{path}:{number}"))
+    found, problems = dotenv_file.parse(path, data, secret_names=SECRET_NAMES)
+    if problems and not leaves_out_bad_lines:
+        raise SettingsProblem(problems)
     return _read_variables(str(path), found)
 
 
@@ -233,7 +232,7 @@ def find_state_directory(files: Sequence[Path] = (), assignments: Sequence[str] 
     layers = []
     readers: list[Callable[[], Layer]] = [
         *(partial(_salvage_toml, file) for file in files or ([USER_FILE] if USER_FILE.is_file() else [])),
-        read_dotenv,
+        partial(read_dotenv, leaves_out_bad_lines=True),
         read_environment,
         lambda: read_assignments(assignments),
     ]
