@@ -1,7 +1,7 @@
 """Where settings come from: files, environment, secrets, command line; and which of them said what.
 
 Layers are plain nested mappings, weakest first. Each remembers where a key stands, so that an error and
-`config show --origin` can name the line. Only the standard library is needed here, because `halt` and `healthcheck`
+`config show --origin` can name the line. Only the standard library and the parser of `.env` are needed here, because `halt` and `healthcheck`
 must find the state directory while nothing else works.
 """
 
@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+from bot.app import dotenv_file
 
 ENV_PREFIX = "SECTORBOT__"
 USER_FILE = Path("sectorbot.toml")
@@ -111,8 +113,6 @@ def read_dotenv(path: Path = DOTENV_FILE, *, leaves_out_bad_lines: bool = False)
     Raises:
         SettingsProblem: it is there and cannot be read, or has lines that are no assignments; with each line.
     """
-    from bot.app import dotenv_file  # noqa: PLC0415 - `halt` must work where a package is missing
-
     try:
         data = path.read_bytes()
     except FileNotFoundError:
