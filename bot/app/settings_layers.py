@@ -1,8 +1,8 @@
 """Where settings come from: files, environment, secrets, command line; and which of them said what.
 
 Layers are plain nested mappings, weakest first. Each remembers where a key stands, so that an error and
-`config show --origin` can name the line. Only the standard library and the parser of `.env` are needed here, because `halt` and `healthcheck`
-must find the state directory while nothing else works.
+`config show --origin` can name the line. Only the standard library and the parser of `.env` are needed here, because
+`halt` and `healthcheck` must find the state directory while nothing else works.
 """
 
 import os
