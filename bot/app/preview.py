@@ -29,7 +29,7 @@ async def preview(settings: Settings) -> CycleResult:
     started = time.monotonic()
     embedded = await start_companion(settings)
     clock = embedded.clock if embedded else SystemClock()
-    venue, session = make_venue(settings, clock, embedded), OneSession()
+    venue, session = make_venue(settings, clock, embedded), OneSession(trust_env=settings.venue.trust_env)
     reader = JournalReader(settings.journal_path) if settings.journal_path.is_file() else None
     try:
         await venue.open()

@@ -74,6 +74,10 @@ class VenueSettings(BaseModel):
         description="how often the settings of account and key are checked again, seconds",
     )
 
+    trust_env: bool = Field(
+        default=True, description="use the proxies that HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY name"
+    )
+
     @field_validator("id")
     @classmethod
     def _is_known(cls, value: str) -> str:

@@ -36,12 +36,13 @@ WORLD = "world"
 class OneSession:
     """An HTTP session made when it is first needed, inside the loop that uses it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, trust_env: bool = True) -> None:
         self._session: aiohttp.ClientSession | None = None
+        self._trust_env = trust_env
 
     def __call__(self) -> aiohttp.ClientSession:
         if self._session is None:
-            self._session = aiohttp.ClientSession()
+            self._session = aiohttp.ClientSession(trust_env=self._trust_env)
         return self._session
 
     async def close(self) -> None:
@@ -175,6 +176,7 @@ def make_venue(settings: Settings, clock: SystemClock | SkippingClock, embedded:
         session_factory=session_factory,
         clock=clock,
         rules=ConnectionRules(
+            trust_env=settings.venue.trust_env,
             receive_window_ms=settings.execution.receive_window_ms,
             latency_spread_ms=settings.venue.latency_spread_ms,
             trades=settings.mode == "trade",
@@ -247,7 +249,7 @@ def _assemble(
         rebase=lambda request: record_rebased(journal, request),
     )
     executor = Executor(venue, journal, settings.execution, account=settings.venue.account, is_stopped=kill.is_stopped)
-    session = OneSession()
+    session = OneSession(trust_env=settings.venue.trust_env)
     tvl = make_tvl(settings, clock, embedded, session)
     macro = make_macro(settings, clock, embedded, session)
     observer = make_observer(venue, wanted_of(settings), settings, tvl=tvl, macro=macro, reader=journal.reader)

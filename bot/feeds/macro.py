@@ -14,7 +14,9 @@ from pathlib import Path
 from bot.domain.market import Macro
 from bot.ports import MacroSource, Unavailable
 
-HEADER = ["date", "value"]
+DATE_NAMES = ("date", "observation_date")  # a plain table, and a download of FRED
+HEADER = ("date", "value")
+MISSING = ("", ".")  # as FRED writes a day without a value
 
 
 class SeriesProblem(ValueError):
@@ -101,10 +103,10 @@ class JoinedMacro:
 
 
 def read_series(path: Path) -> tuple[tuple[int, Decimal], ...]:
-    """(time from which it counts, value) of every row of a CSV file with the columns `date` and `value`.
+    """(time from which it counts, value) of every row of a CSV file of two columns: `date` and the value.
 
-    A date is UTC and counts from its end; a time with its zone counts from then. Empty lines and lines that begin with
-    `#` are passed over.
+    A date is UTC and counts from its end; a time with its zone counts from then. Empty lines, lines that begin with `#`
+    and days whose value is empty or a point are passed over. A file of FRED is read as it comes.
 
     Raises:
         SeriesProblem: it is no such file, or one of its lines cannot be read; with the line.
@@ -126,17 +128,24 @@ def read_lines(path: Path) -> tuple[tuple[tuple[int, Decimal], ...], list[Series
         OSError: it cannot be read.
     """
     try:
-        lines = list(enumerate(path.read_text(encoding="utf-8").splitlines(), start=1))
+        lines = list(enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1))
     except UnicodeDecodeError as error:
-        raise SeriesProblem(f"{path}: is no text: {error}") from error
+        raise SeriesProblem(f"{path}: is not UTF-8; save it as CSV in UTF-8 ({error})") from error
     told = [(number, line) for number, line in lines if line.strip() and not line.lstrip().startswith("#")]
     rows = [(number, _cells(line)) for number, line in told]
-    if not rows or rows[0][1] != HEADER:
-        raise SeriesProblem(f"{path}:{rows[0][0] if rows else 1}: the first line must be {','.join(HEADER)}")
+    if not rows or not _is_header(rows[0][1]):
+        words = f"the first line must be {','.join(HEADER)}, or observation_date and the series as FRED writes it"
+        is_semicolon = bool(told) and ";" in told[0][1]
+        raise SeriesProblem(
+            f"{path}:{rows[0][0] if rows else 1}: {words}"
+            + ("; columns are separated by a comma and decimals by a point" if is_semicolon else "")
+        )
     found: dict[int, Decimal] = {}
     latest_ms = 0
     problems: list[SeriesProblem] = []
     for number, cells in rows[1:]:
+        if len(cells) == len(HEADER) and cells[1] in MISSING:
+            continue
         try:
             at_ms, value = _reading(cells)
         except (ValueError, OverflowError) as error:
@@ -150,8 +159,20 @@ def read_lines(path: Path) -> tuple[tuple[tuple[int, Decimal], ...], list[Series
     return tuple(sorted(found.items())), problems
 
 
+def _is_header(cells: Sequence[str]) -> bool:
+    """`date,value` in any case, or the date beside the name of a series."""
+    if len(cells) != len(HEADER) or cells[0].lower() not in DATE_NAMES or not cells[1]:
+        return False
+    return cells[0].lower() != HEADER[0] or cells[1].lower() == HEADER[1] or _is_series(cells[1])
+
+
+def _is_series(name: str) -> bool:
+    """The name of a series of FRED: capitals, digits and underscores."""
+    return name.isascii() and name.replace("_", "").isalnum() and name.isupper()
+
+
 def _cells(line: str) -> list[str]:
-    return [cell.strip() for cell in next(csv.reader([line]))]
+    return [cell.strip() for cell in next(csv.reader([line], skipinitialspace=True))]
 
 
 def _reading(cells: Sequence[str]) -> tuple[int, Decimal]:

@@ -67,6 +67,7 @@ class ConnectionRules:
     cache_folder: Path | None = None
     cache_max_age_ms: int = 6 * 3_600_000
     trades: bool = True
+    trust_env: bool = True  # proxies as HTTPS_PROXY and NO_PROXY name them; a session that is given has its own way
     seams: Seams = Seams()
 
     def __post_init__(self) -> None:
@@ -327,7 +328,8 @@ class Connection:
             return self._session_factory()
         # ccxt's own list of authorities, so that a slim image without a system store works.
         exchange.ssl_context = ssl.create_default_context(cafile=exchange.cafile)
-        return aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=exchange.ssl_context, limit=32))
+        connector = aiohttp.TCPConnector(ssl=exchange.ssl_context, limit=32)
+        return aiohttp.ClientSession(connector=connector, trust_env=self.rules.trust_env)
 
     async def _time_sample(self) -> tuple[int, int]:
         before = self._clock.now_ms()

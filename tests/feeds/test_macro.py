@@ -200,3 +200,33 @@ async def test_a_look_holds_what_was_set_up_and_names_what_failed(tmp_path: Path
     assert not seen.has_asked("macro usage")
     guarded = await observer.observe(with_history=False)
     assert (guarded.macro, guarded.has_asked("macro rates")) == ({}, False), "a guard has no use for them"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "observation_date,DGS10\n2026-11-10,4.25\n2026-11-11,.\n2026-11-12,\n2026-11-13,4.5\n",
+        "DATE,DGS10\n2026-11-10,4.25\n2026-11-13,4.5\n",
+        "\ufeffdate,value\r\n2026-11-10,4.25\r\n2026-11-13,4.5\r\n",
+        '"date", "value"\n"2026-11-10", "4.25"\n"2026-11-13", "4.5"\n',
+    ],
+)
+def test_a_file_of_fred_or_of_a_spreadsheet_is_read_as_it_comes(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "rates.csv"
+    path.write_bytes(text.encode())
+    assert [str(value) for _, value in read_series(path)] == ["4.25", "4.5"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("date;value\n2026-11-10;4,25\n", r"rates\.csv:1: .*separated by a comma"),
+        ("day,price\n2026-11-10,4.25\n", r"rates\.csv:1: the first line must be date,value, or observation_date"),
+        ("observation_date,DGS10\n2026-11-10,n/a\n", r"rates\.csv:2: 'n/a' is no number"),
+    ],
+)
+def test_another_shape_is_refused_with_its_line(tmp_path: Path, text: str, words: str) -> None:
+    path = tmp_path / "rates.csv"
+    path.write_text(text)
+    with pytest.raises(SeriesProblem, match=words):
+        read_series(path)
