@@ -133,3 +133,24 @@ async def test_an_ordinary_restart_finds_nothing_unknown(tmp_path: Path) -> None
         async with stage.app() as app:
             await stage.rotate(app)
             await stage.check_books(app)
+
+
+async def test_a_second_bot_with_its_own_journal_is_noticed_by_both(tmp_path: Path) -> None:
+    async with staged(tmp_path / "one") as stage:
+        second = Stage(golden(tmp_path / "two"), stage.embedded)
+        async with second.app() as newcomer, stage.app() as app:
+            # both see an untouched account, then the first one trades
+            assert (await newcomer.cycle.guard()).truth.is_agreed
+            assert (await stage.turn(app)).truth.is_agreed
+            posted = len(stage.orders())
+            assert posted
+            for _ in range(3):
+                assert not (await second.turn(newcomer)).truth.is_agreed
+            assert len(stage.orders()) == posted, "it sends nothing beside the other one"
+        third = Stage(golden(tmp_path / "three"), stage.embedded)
+        async with third.app() as latecomer:
+            result = await third.turn(latecomer)
+            assert not result.truth.is_agreed, "noticed at its start"
+            assert any(COMMAND in note.words for note in result.truth.notes)
+            assert len(stage.orders()) == posted
+        _unique(stage)
