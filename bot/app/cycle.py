@@ -43,6 +43,7 @@ FUNDING, ACCOUNT, BREAKERS = "funding", "account", "breakers"
 Ordered = TypeVar("Ordered", Snapshot, Account)
 PEAK_STEP = Decimal("1.001")
 TURN_GRACE_SECONDS = 2.0
+_LASTING = (Reason.NOTHING_TO_DO, Reason.POSITION_UNOWNED, Reason.LEVERAGE_DIFFERS)  # repeated by every guard
 
 
 @dataclass(frozen=True, slots=True)
@@ -373,7 +374,8 @@ def is_worth_keeping(before: Memory, marked: Memory, after: Memory) -> bool:
     has_risen = not before.equity_peak <= after.equity_peak <= before.equity_peak * PEAK_STEP
     is_new_day = (after.day_start_ms, after.day_start_equity) != (before.day_start_ms, before.day_start_equity)
     has_wagered = (after.opening, after.scalps) != (marked.opening, marked.scalps)
-    return _have_moved(marked.exits, after.exits) or is_new_day or has_risen or has_wagered
+    is_guarded_anew = (after.unguarded, after.stops_asked) != (marked.unguarded, marked.stops_asked)
+    return _have_moved(marked.exits, after.exits) or is_new_day or has_risen or has_wagered or is_guarded_anew
 
 
 def _have_moved(before: Sequence[OpenExit], after: Sequence[OpenExit]) -> bool:
@@ -387,7 +389,7 @@ def _have_moved(before: Sequence[OpenExit], after: Sequence[OpenExit]) -> bool:
 
 def is_eventful(decision: Decision) -> bool:
     """Whether a guard saw or wants anything. The thousands a day that do not would only bury those that do."""
-    has_seen = any(note.reason is not Reason.NOTHING_TO_DO for note in decision.notes)
+    has_seen = any(note.reason not in _LASTING for note in decision.notes)
     return bool(decision.intents or decision.cancels or decision.top_ups or has_seen)
 
 

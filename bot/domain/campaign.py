@@ -239,6 +239,8 @@ class Memory:
     `payments_seq` is the last journaled payment that was counted into the funding of the open exits;
     `hedges` names the perps held short as hedges and the sector whose spot they cover. `shorted_ms` is the beginning
     of the downtrend that has had its speculative short, `longed` the stance that has had its tactical long.
+    `unguarded` says of perp positions, by symbol, that no full-size stop inside their liquidation price rests at the
+    venue: entries wait. `stops_asked` is the size of the position whose stop was asked for only just now.
     """
 
     regime: RegimeMemory = RegimeMemory()
@@ -256,6 +258,8 @@ class Memory:
     shorted_ms: int = -1
     scalps: ScalpDay = ScalpDay()
     longed: Stance = Stance.NEUTRAL
+    unguarded: Mapping[str, str] = field(default_factory=dict)
+    stops_asked: Mapping[str, Decimal] = field(default_factory=dict)
 
     @property
     def wagers(self) -> Mapping[str, Decimal]:

@@ -44,6 +44,9 @@ class Reason(StrEnum):
     EXIT_SIGNS = "exit_signs"
     PERP_TAKEN = "perp_taken"
     SCALP_BUDGET = "scalp_budget"
+    POSITION_UNOWNED = "position_unowned"
+    POSITION_UNGUARDED = "position_unguarded"
+    LEVERAGE_DIFFERS = "leverage_differs"
     HEDGE_OVER_SPOT = "hedge_over_spot"
     LIQUIDATION_NEAR = "liquidation_near"
     # refusals of the gate

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from bot.domain.money import ZERO
-from bot.domain.order import ClientOrderId, Intent, Order, OrderType, Purpose
+from bot.domain.order import FOREIGN, ClientOrderId, Intent, Order, OrderType, Purpose
 from bot.domain.reason import Note, Reason
 from bot.domain.states import OrderState
 from bot.execution.evidence import Evidence, together
@@ -27,6 +27,7 @@ from bot.risk import Approved
 _PREFIX_LENGTH = 15
 _SLICE_WIDTH = 3
 _LAST_ATTEMPT = 36**2 - 1
+_UNCLEARED_MS = 900_000
 _INDEPENDENT = (Purpose.EXIT, Purpose.FLATTEN)
 
 
@@ -81,6 +82,7 @@ class Executor:
             lambda: asyncio.Semaphore(rules.orders_per_instrument)
         )
         self._in_all = asyncio.Semaphore(rules.orders_at_once)
+        self._uncleared: dict[str, int] = {}  # instruments whose close was refused without its stop too, since when
         self._refused = RefusedEntries()
 
     async def act(self, approved: Sequence[Approved]) -> tuple[Outcome, ...]:
@@ -156,6 +158,11 @@ class Executor:
                 if attempt:
                     await asyncio.sleep(self._rules.backoff_ms * 2 ** (attempt - 1) / 1000)
                 placed = await self._attempt(item, client_ids)
+                if isinstance(placed, Placed) and await self._clear_stops(placed.order):
+                    notes.extend(placed.notes)
+                    placed = await self._attempt(item, client_ids)
+                    if isinstance(placed, Placed) and placed.order.state is OrderState.REJECTED:
+                        self._uncleared[item.intent.symbol] = self._venue.now_ms()
                 notes.extend(placed.notes if isinstance(placed, Placed) else (placed,))
                 if not isinstance(placed, Placed) or not placed.may_retry:
                     break
@@ -163,6 +170,25 @@ class Executor:
                 words = f"{len(client_ids)} orders of {item.intent.symbol} were not taken: it waits for the next cycle"
                 notes.append(Note(Reason.ATTEMPTS_SPENT, words, item.intent.symbol))
             return self._refusable(self._outcome(item, client_ids, notes))
+
+    async def _clear_stops(self, refused: Order) -> bool:
+        """Withdraw the stops beside a close that the venue refused as reduce-only; whether it may be tried again.
+
+        Some venues let no reduce-only order stand beside another. When the second try is refused as well the stops were
+        not the cause: the guard places them again, and they stay for `_UNCLEARED_MS` whatever is refused beside them.
+        """
+        is_close = refused.reduce_only and not refused.order_type.is_trigger
+        if not is_close or refused.state is not OrderState.REJECTED:
+            return False
+        if not refused.reason.startswith(f"{Rejection.REDUCE_ONLY}:"):
+            return False
+        tried_ms = self._uncleared.get(refused.symbol)
+        if tried_ms is not None and self._venue.now_ms() - tried_ms < _UNCLEARED_MS:
+            return False
+        stops = [o for o in self._journal.reader.load_working() if _is_stop_beside(o, refused)]
+        await self.cancel(stops)
+        after = self._orders([stop.client_id for stop in stops])
+        return bool(after) and not any(stop.state.is_live for stop in after)
 
     def _refusable(self, outcome: Outcome) -> Outcome:
         """The same, its refusal remembered where it is one that does not pass."""
@@ -393,6 +419,12 @@ class Executor:
         is_settled = all(not o.state.is_live or (o.state is OrderState.OPEN and _may_rest(o)) for o in orders)
         state = orders[-1].state if orders else None
         return Outcome(item.intent, item.size, state, filled, quote, tuple(client_ids), tuple(notes), is_settled)
+
+
+def _is_stop_beside(order: Order, refused: Order) -> bool:
+    """Whether a live order of ours is a stop on the instrument of a refused close, on its side."""
+    is_beside = order.symbol == refused.symbol and order.side is refused.side and order.reduce_only
+    return is_beside and order.order_type.is_trigger and order.state.is_live and order.intent_id != FOREIGN
 
 
 def _may_rest(order: Order) -> bool:

@@ -11,6 +11,14 @@ class HedgeWith(StrEnum):
     BASKET = "basket"
 
 
+class Unowned(StrEnum):
+    """What the guard does with a perp position that no plan knows."""
+
+    GUARD = "guard"
+    HALT = "halt"
+    IGNORE = "ignore"
+
+
 class GainHedge(StrEnum):
     """How much of a sector whose spot has gained is hedged: nothing, the gain, or all of it."""
 

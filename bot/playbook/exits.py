@@ -17,9 +17,11 @@ from bot.domain.order import ExitPlan, Intent, OrderType, Purpose, TimeInForce, 
 from bot.domain.portfolio import Position
 from bot.domain.reason import Note, Reason
 from bot.domain.states import OrderState
+from bot.playbook.choices import Unowned
 from bot.playbook.hedge import Shrink, near_liquidation, over_spot
 from bot.playbook.policy import HOUR_MS, Policy
 from bot.playbook.scene import Scene, instrument_id, off_by
+from bot.playbook.unguarded import exit_of_unowned, is_inside, missing_stops, nearest_stop, unowned
 
 # A resting stop is replaced when the stop has risen by more than this share of its price.
 _STOP_STEP = Decimal("0.005")
@@ -115,7 +117,8 @@ def guard_positions(
             reason = Reason(held.closing) if held.closing else Reason.EXIT_STOP
             notes.append(Note(reason, f"{held.symbol}: the {held.words} is closed", held.symbol))
             continue
-        watched, note = _watch(held, position, scene, _signed(held, signs, outlived or {}))
+        stop = nearest_stop(position, scene.policy, held.plan.stop_price)
+        watched, note = _watch(held, position, scene, _signed(held, signs, outlived or {}), stop)
         kept.append(watched)
         notes += [note] if note else []
         if watched.closing or watched.targets_hit:
@@ -130,8 +133,53 @@ def guard_positions(
     for shrink in (*shrinks, *(s for s in urgent if s.symbol not in done)):
         intents += _shrinking(shrink, scene)
         notes.append(Note(shrink.reason, shrink.words, shrink.symbol, {"size": str(shrink.size)}))
-    memory = replace(memory, exits=tuple(kept))
-    return Guarded(tuple(intents), tuple(cancels), top_ups, (*notes, *more), memory, frozenset(ended))
+    before, memory = memory, replace(memory, exits=tuple(kept))
+    extra = _guard_unowned(before, memory, intents, scene)
+    cancels += [client_id for client_id in extra.cancels if client_id not in cancels]
+    notes += [*more, *extra.notes]
+    return Guarded((*intents, *extra.intents), tuple(cancels), top_ups, tuple(notes), extra.memory, frozenset(ended))
+
+
+def _guard_unowned(before: Memory, memory: Memory, asked: Sequence[Intent], scene: Scene) -> Guarded:
+    """Stops of positions that no plan knows, and what is left without one, in memory."""
+    intents: list[Intent] = []
+    notes: list[Note] = []
+    cancels: list[str] = []
+    policy = scene.policy.unowned_position
+    strangers = {} if policy is Unowned.IGNORE else {position.symbol: position for position in unowned(memory, scene)}
+    for symbol, position in strangers.items():
+        words = f"{symbol}: a position of {position.size} at {position.entry_price} belongs to no plan of the bot"
+        notes.append(Note(Reason.POSITION_UNOWNED, words, symbol, {"size": str(position.size)}))
+        instrument = scene.instrument(symbol)
+        if instrument is not None:
+            held = exit_of_unowned(position, instrument, scene.policy)
+            resting, stale = _resting_stop(held, position, scene, f"position of {symbol} that no plan knows")
+            intents += resting
+            cancels += stale
+    stops = frozenset(intent.symbol for intent in (*asked, *intents) if intent.order_type.is_trigger)
+    exits = {held.symbol: held for held in memory.exits}
+    missing, pending = missing_stops(before, exits, strangers, stops, scene)
+    if policy is Unowned.HALT:
+        why = "the position belongs to no plan (unowned_position = halt)"
+        missing = {**missing, **{symbol: f"{symbol}: {why}" for symbol in strangers}}
+    notes += [note for symbol in (*exits, *memory.hedges) if (note := _differing(symbol, scene)) is not None]
+    for order in scene.working:  # the position that it protected is gone, whoever closed it
+        is_stop = order.state.is_live and order.intent_id.startswith(
+            (f"x{int(Watch.STOP)}.", f"x{int(Watch.NEXT_STOP)}.")
+        )
+        if is_stop and scene.position(order.symbol) is None:
+            cancels.append(order.client_id)
+    memory = replace(memory, unguarded=missing, stops_asked=pending)
+    return Guarded(tuple(intents), tuple(cancels), {}, tuple(notes), memory, frozenset())
+
+
+def _differing(symbol: str, scene: Scene) -> Note | None:
+    """What the venue reports of a position's leverage, when it is more than the bot ever sets."""
+    position = scene.position(symbol)
+    if position is None or position.leverage is None or position.leverage <= scene.policy.max_leverage:
+        return None
+    words = f"{symbol}: the venue reports {position.leverage}x, more than the {scene.policy.max_leverage}x allowed"
+    return Note(Reason.LEVERAGE_DIFFERS, words, symbol, {"leverage": str(position.leverage)})
 
 
 def shrink_before_sales(
@@ -167,7 +215,9 @@ def _signed(held: OpenExit, signs: Sequence[str], outlived: Mapping[str, str]) -
     return f"exit signs: {', '.join(signs)}" if len(signs) >= 2 else ""
 
 
-def _watch(held: OpenExit, position: Position, scene: Scene, signed: str) -> tuple[OpenExit, Note | None]:
+def _watch(
+    held: OpenExit, position: Position, scene: Scene, signed: str, stop: Decimal
+) -> tuple[OpenExit, Note | None]:
     mark, sign = position.mark_price, held.side.sign
     best = mark if (mark - held.best_price) * sign > 0 else held.best_price
     hit = sum(1 for price, _ in held.plan.targets if (best - price) * sign >= 0)
@@ -176,8 +226,8 @@ def _watch(held: OpenExit, position: Position, scene: Scene, signed: str) -> tup
         return held, None
     reason, words = None, ""
     beyond, turned = ("below", "fell") if held.side is Side.BUY else ("above", "rose")
-    if (mark - held.plan.stop_price) * sign <= 0:
-        reason, words = Reason.EXIT_STOP, f"mark {mark} is at or {beyond} the stop {held.plan.stop_price}"
+    if (mark - stop) * sign <= 0:
+        reason, words = Reason.EXIT_STOP, f"mark {mark} is at or {beyond} the stop {stop}"
     elif held.targets_hit >= len(held.plan.targets) and (mark - trailing_stop(held)) * sign <= 0:
         reason, words = Reason.EXIT_TARGET, f"mark {mark} {turned} {held.plan.trailing_share:.0%} from its best {best}"
     elif scene.at_ms >= held.plan.deadline_ms:
@@ -243,15 +293,16 @@ def _reduce(
     ]
 
 
-def _resting_stop(held: OpenExit, position: Position, scene: Scene) -> tuple[list[Intent], list[str]]:
+def _resting_stop(held: OpenExit, position: Position, scene: Scene, name: str = "") -> tuple[list[Intent], list[str]]:
     """The stop that rests at the venue: of the position's size, near the stop of now. One that no longer fits stays
     until its successor is known to rest, so that a position is never without; both only reduce."""
     instrument = scene.instrument(held.symbol)
-    if instrument is None or held.closing:
+    if instrument is None:
         return [], []
     price, sign, whole = held.plan.stop_price, held.side.sign, abs(position.size)
     if held.targets_hit >= len(held.plan.targets):
         price = max(price, trailing_stop(held), key=lambda one: one * sign)
+    price = nearest_stop(position, scene.policy, price)
     # The venue may have made its grid coarser since the plan.
     price = instrument.ceil_price(price) if held.side is Side.BUY else instrument.floor_price(price)
     live = [order for order in scene.live_on(held.symbol) if order.order_type is OrderType.STOP]
@@ -261,7 +312,11 @@ def _resting_stop(held: OpenExit, position: Position, scene: Scene) -> tuple[lis
         if order.state is not OrderState.CANCELING
         and order.open_size >= whole
         and ((order.trigger_price or ZERO) - price) * sign >= -price * _STOP_STEP
+        and order.side is Side.of(-position.size)
+        and is_inside(order.trigger_price or ZERO, position)
     ]
+    if held.closing and fitting:
+        return [], []
     if fitting:
         resting = [order for order in fitting if order.state is OrderState.OPEN]
         return [], [order.client_id for order in live if resting and order is not resting[-1]]
@@ -289,7 +344,7 @@ def _resting_stop(held: OpenExit, position: Position, scene: Scene) -> tuple[lis
         order_type=OrderType.STOP,
         time_in_force=TimeInForce.GTC,
         trigger_price=price,
-        words=f"stop of the {held.words} at {price}",
+        words=f"stop of the {name or held.words} at {price}",
     )
     return [stop], []
 

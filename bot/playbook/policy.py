@@ -11,7 +11,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from bot.domain.campaign import Bridge, Condition
-from bot.playbook.choices import GainHedge, HedgeWith, NeutralFutures, Style
+from bot.playbook.choices import GainHedge, HedgeWith, NeutralFutures, Style, Unowned
 from bot.playbook.membership import Sector, Sectors, Weighting
 
 __all__ = ["Policy", "ProfitTarget", "Sector", "Sectors", "Weighting"]
@@ -158,7 +158,6 @@ class Policy(BaseModel):
         default=Decimal("1.50"), ge=1, le=3, description="largest beta used, multiple; a hedge never exceeds its spot"
     )
 
-    # hedges that stand outside of a rotation
     neutral_futures: NeutralFutures = Field(
         default=NeutralFutures.FLAT,
         description="futures sleeves in the neutral stance: flat, small-long (the sleeve's capital long on its leader) "
@@ -166,6 +165,9 @@ class Policy(BaseModel):
     )
     gain_hedge: GainHedge = Field(
         default=GainHedge.OFF, description="hedge of unrealised gains of spot: off, gain (the gain) or full (all spot)"
+    )
+    unowned_position: Unowned = Field(
+        default=Unowned.GUARD, description="perp positions that no plan knows: guard (a stop), halt entries, or ignore"
     )
     gain_trigger: Decimal = Field(
         default=Decimal("1.00"), gt=0, le=100, description="unrealised gain at which it is hedged, share of its cost"

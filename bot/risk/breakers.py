@@ -92,6 +92,13 @@ def account_setting(context: RiskContext, limits: Limits) -> Note | None:
     return _note(Reason.ACCOUNT_SETTING, f"{'; '.join(context.account_problems)}; entries stop until it is set right")
 
 
+def unguarded_position(context: RiskContext, limits: Limits) -> Note | None:
+    """A perp position, whoever opened it, without a full-size stop inside the liquidation price the venue reports."""
+    del limits
+    found = [words for words in context.memory.unguarded.values() if words]
+    return _note(Reason.POSITION_UNGUARDED, "; ".join(found)) if found else None
+
+
 def fees_unknown(context: RiskContext, limits: Limits) -> Note | None:
     """Fees in assets without a price: they count nothing against the fee budget, so only so many may be paid."""
     count, limit = context.fees_unknown, limits.fees_unknown_max
@@ -103,7 +110,7 @@ def fees_unknown(context: RiskContext, limits: Limits) -> Note | None:
 
 BREAKERS: tuple[Breaker, ...] = (
     daily_loss, drawdown, repeated_execution, reject_rate, slow_venue, lost_readings, old_doubt,
-    account_setting, fees_unknown,
+    account_setting, fees_unknown, unguarded_position,
 )  # fmt: skip
 
 

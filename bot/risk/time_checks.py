@@ -118,6 +118,10 @@ def check_doubt_age(case: Case) -> Note | None:
     return _broken(case, breakers.old_doubt)
 
 
+def check_guarded(case: Case) -> Note | None:
+    return _broken(case, breakers.unguarded_position)
+
+
 def check_account_settings(case: Case) -> Note | None:
     return _broken(case, breakers.account_setting)
 

@@ -290,6 +290,10 @@ ROWS: dict[str, Row] = {
     "fees without a price": Row(
         Reason.FEES_UNKNOWN, buy(), buy(), lambda: context(fees_unknown=11), lambda: context(fees_unknown=10),
     ),
+    "a position without a stop": Row(
+        Reason.POSITION_UNGUARDED, buy(), sell(),
+        *[lambda: context(memory=Memory(unguarded={"UNI/USDT:USDT": "no stop"}))] * 2,
+    ),
     "account setting": Row(
         Reason.ACCOUNT_SETTING, buy(), sell(), *[lambda: context(account_problems=("hedge mode",))] * 2,
     ),
