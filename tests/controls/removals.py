@@ -175,7 +175,7 @@ REMOVALS: Mapping[int, tuple[Removal, ...]] = {
     ),
     35: (
         Body("bot.execution.journal:Journal.record_latch", "return"),
-        Body("bot.app.kill:ResumeFile.load", 'return ResumeRequest("none", "nobody")'),
+        Body("bot.app.resume_file:ResumeFile.load", 'return ResumeRequest("none", "nobody")'),
     ),
     36: (Body("bot.app.kill:KillSwitch.start", "self.look()"),),
     37: (Body("bot.playbook.flatten:_uncovered", "return []"),),
