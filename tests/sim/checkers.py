@@ -163,7 +163,7 @@ class Checkers:
             )
 
     def _check_phases(self, order: Order) -> None:
-        """A doubt in one phase of a rotation stops the later ones."""
+        """A doubt in one phase of a rotation stops the later ones; a hedge's stops no sale that has waited its time."""
         mine = self._current.get(order.intent_id)
         if mine is None or not mine.intent.campaign:
             return
@@ -171,9 +171,20 @@ class Checkers:
             theirs = self._approvals.get(other.client_id)
             if theirs is None or other.state is not OrderState.IN_DOUBT or other.purpose.reduces_leverage:
                 continue
+            if (other.purpose, order.purpose) == (Purpose.HEDGE, Purpose.REDUCE) and self._has_waited_for_hedge():
+                continue
             if theirs.intent.campaign == mine.intent.campaign and other.purpose.phase < order.purpose.phase:
                 words = f"{order.client_id} {order.purpose} beside {other.client_id}"
                 self._world.violate("a doubt stops the next phase", words)
+
+    def _has_waited_for_hedge(self) -> bool:
+        """Whether the sales of the running tranche have waited for `hedge_wait_minutes`."""
+        life, campaign = self._world.life, self._reader.load_memory().campaign
+        tranche = campaign.current if campaign is not None else None
+        if life is None or tranche is None or not tranche.hedge_wait_ms:
+            return False
+        waited_ms = life.app.clock.now_ms() - tranche.hedge_wait_ms
+        return waited_ms >= life.app.settings.playbook.hedge_wait_minutes * MINUTE_MS
 
     def _intent_of(self, client_id: str) -> str:
         approval = self._approvals.get(client_id)
