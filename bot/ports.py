@@ -5,6 +5,7 @@ write exactly one request (never retried by any layer).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
@@ -17,6 +18,11 @@ from bot.domain.order import Fill, OrderType, TimeInForce
 from bot.domain.portfolio import Account
 
 AnswerT = TypeVar("AnswerT")
+
+
+URGENT: ContextVar[bool] = ContextVar("urgent", default=False)
+"""Whether the current task looks after exits or acts for the kill switch: while a venue asks for a long silence, short
+of a ban, its reads go on slowly instead of failing."""
 
 
 class VenueRejected(Exception):
@@ -235,6 +241,10 @@ class Venue(Protocol):
 
     def now_ms(self) -> int:
         """Venue time, UTC ms: our clock corrected by the measured skew."""
+        ...
+
+    def held_seconds(self) -> Mapping[str, float]:
+        """How long the venue still asks for silence, by rate-limited part of it; what is free is missing."""
         ...
 
     async def fetch_instruments(self, symbols: Sequence[str] | None = None) -> Mapping[str, Instrument]: ...

@@ -35,7 +35,7 @@ from bot.playbook.flatten import flatten
 from bot.playbook.policy import Policy, Sectors
 from bot.playbook.progress import end_refused
 from bot.playbook.sectors import build_portfolio
-from bot.ports import Unavailable, Venue, VenueRejected
+from bot.ports import URGENT, Unavailable, Venue, VenueRejected
 from bot.risk import Approved, Limits, Refused, fit_to_depth, review, shrink, tripped
 
 DAY_MS = 86_400_000
@@ -143,6 +143,7 @@ class Cycle:
             JournalError: when it cannot be written down. The cancels were sent.
         """
         executor = self.parts.executor
+        URGENT.set(True)
         chosen = self.load_withdrawn(level)
         if chosen or level.severity >= KillLevel.CANCEL.severity:
             await asyncio.gather(executor.send_cancels(chosen), self._end_turn())
@@ -186,6 +187,7 @@ class Cycle:
 
     async def _turn(self, kind: str) -> CycleResult:
         parts, kill, started = self.parts, self._kill_level(), time.monotonic()
+        URGENT.set(kind == "guard" or kill is not KillLevel.OFF)
         resting = self._resting_entries()
         await parts.executor.cancel(self.load_withdrawn(kill))
         observed, _ = await asyncio.gather(

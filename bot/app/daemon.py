@@ -21,6 +21,7 @@ from bot.app import early, report
 from bot.app.banner import started
 from bot.app.cycle import CycleResult
 from bot.app.health import Health
+from bot.app.hold_watch import HoldWatch
 from bot.app.kill import SIGNALS
 from bot.app.logs import log_cycle
 from bot.app.preview import preview
@@ -150,6 +151,7 @@ class Daemon:
         self._exit_code = EXIT_OK
         self._tripped: tuple[Reason, ...] = ()
         self._failure = ""
+        self._holds = HoldWatch(app.venue)
         self._clock_checked_ms = app.clock.now_ms()
         self._pending: tuple[str, ...] = ()
         self._actions = SwitchActions(
@@ -265,6 +267,7 @@ class Daemon:
 
     async def _turn(self, turn: Callable[[], Awaitable[CycleResult]]) -> CycleResult | None:
         """One turn, logged; None when it came to nothing."""
+        self._write_obstacles()
         try:
             await self._app.take_tighter_limits()
             await self._check_clock_if_due()
@@ -278,6 +281,7 @@ class Daemon:
             await self._on_journal_failure(error)
             return None
         log_cycle(result)
+        self._write_obstacles()
         self._tell_breakers(result)
         self._exit_code = EXIT_OK if result.truth.is_agreed else EXIT_MISMATCH
         self._health.write(
@@ -335,6 +339,10 @@ class Daemon:
         refusals = (verdict.note.reason for verdict in result.verdicts if isinstance(verdict, Refused))
         if Reason.REPEATED_EXECUTION in (*reasons, *refusals):
             self._app.kill.ask(KillLevel.PAUSE, Reason.REPEATED_EXECUTION.value)
+
+    def _write_obstacles(self) -> None:
+        """What `status` says about the venue's silence and the account's settings."""
+        self._health.write(held_seconds=self._holds.look(), account=list(self._app.cycle.account_watch.blocking))
 
     async def _check_clock_if_due(self) -> None:
         """Measure the venue's clock again now and then: ours may drift, and every stamp rests on it."""

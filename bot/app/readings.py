@@ -109,6 +109,8 @@ def status(view: View) -> tuple[Document, ExitCode]:
     )
     is_mismatched = health.get("problem") == "mismatch" or bool(locks)
     row = rows.status(standing) | {"journal": str(reader.path), "pid": health.get("pid")}
+    row["held_seconds"] = dict(health.get("held_seconds") or {})
+    row["account"] = list(health.get("account") or [])
     row["kill_pending"] = list(health.get("kill_pending") or [])
     row["running"] = _running_words(view)
     if view.health is None and not view.is_named:

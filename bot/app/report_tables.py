@@ -168,6 +168,9 @@ def status_lines(row: Mapping[str, Any]) -> Text:
     kill = row["kill_switch"] + (f" ({row['kill_reason']})" if row["kill_reason"] else "")
     if row["kill_switch"] != "off" and row["kill_by"]:
         kill += f", by {row['kill_by']}, {utc(row['kill_since_ms'], row['now_ms'])}"
+    held, account = row.get("held_seconds") or {}, row.get("account") or ()
+    obstacles = [f"the venue asks for silence on {name}, {seconds} s" for name, seconds in held.items()]
+    obstacles += [f"ENTRIES STOPPED: {words}" for words in account]
     if row.get("kill_pending"):
         kill += f"; NOT YET WITHDRAWN: {', '.join(row['kill_pending'])}"
     lines = {
@@ -181,7 +184,7 @@ def status_lines(row: Mapping[str, Any]) -> Text:
         "orders": ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in row["orders"].items()),
         "locked": ", ".join(f"{symbol}: {words}" for symbol, words in row["locked"].items()) or "nothing",
     }
-    return _lines(lines)
+    return _lines(lines | ({"venue": "; ".join(obstacles)} if obstacles else {}))
 
 
 def why_view(row: Mapping[str, Any], now_ms: int) -> RenderableType:

@@ -99,6 +99,9 @@ class CcxtVenue:
         """(used, limit) by market and bucket, for metrics."""
         return {market: gate.loads() for market, gate in self._link.wire.gates.items()}
 
+    def held_seconds(self) -> Mapping[str, float]:
+        return {market: gate.held_s for market, gate in self._link.wire.gates.items() if gate.held_s}
+
     async def fetch_instruments(self, symbols: Sequence[str] | None = None) -> Mapping[str, Instrument]:
         loads_before = self._link.loads
         found = await self._link.load_instruments(symbols)

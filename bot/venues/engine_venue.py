@@ -57,6 +57,9 @@ class EngineVenue(EngineAccount):
     async def fetch_clock_skew(self) -> int:
         return 0
 
+    def held_seconds(self) -> Mapping[str, float]:
+        return {}
+
     async def fetch_account_review(self, max_age_ms: int) -> AccountReview:
         """The engine's modes and rights, as a venue's checks would find them."""
         del max_age_ms

@@ -6,14 +6,17 @@ venue's own together with a 4xx status. A write that is not in the table is unkn
 """
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
 
 import aiohttp
 
 from bot.ports import NotListed, OutcomeUnknown, Rejection, Unavailable, VenueRejected
 
+LONGEST_BAN_S = 3 * 86_400.0
 _UNKNOWN_STATUS = frozenset({408, 409})
 _BANNED_UNTIL = re.compile(r"until (\d{13})")
 
@@ -39,12 +42,31 @@ class HttpFacts:
         return str(parsed.get("code", "")), str(parsed.get("msg", ""))
 
     def retry_after(self, now_ms: int | None = None) -> float | None:
-        """Seconds the venue asks us to wait, from the header or from a ban's end."""
-        for name, value in self.headers.items():
-            if name.lower() == "retry-after" and value.strip().isdigit():
-                return float(value)
+        """Seconds the venue asks us to wait, the longer of header and ban's end; None when neither can be read."""
+        values = (value for name, value in self.headers.items() if name.lower() == "retry-after")
+        asked = [seconds for value in values if (seconds := read_retry_after(value, now_ms)) is not None]
         banned = _BANNED_UNTIL.search(self.body)
-        return max(1.0, (int(banned.group(1)) - now_ms) / 1000) if banned and now_ms is not None else None
+        if banned and now_ms is not None:
+            asked.append(_bounded((int(banned.group(1)) - now_ms) / 1000))
+        return max(asked, default=None)
+
+
+def read_retry_after(value: str, now_ms: int | None) -> float | None:
+    """Seconds of a `Retry-After` header: a number of seconds or a date. None for what is neither, negative numbers
+    included; at least a second, at most as long as the longest ban."""
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            at = parsedate_to_datetime(value)
+            return None if now_ms is None else _bounded(at.timestamp() - now_ms / 1000)
+        except (ValueError, TypeError, OverflowError, IndexError):
+            return None
+    return _bounded(seconds) if math.isfinite(seconds) and seconds >= 0 else None
+
+
+def _bounded(seconds: float) -> float:
+    return min(max(1.0, seconds), LONGEST_BAN_S)
 
 
 class NotSent(Exception):

@@ -85,6 +85,9 @@ class PaperVenue(EngineAccount):
     async def fetch_clock_skew(self) -> int:
         return await self._data.fetch_clock_skew()
 
+    def held_seconds(self) -> Mapping[str, float]:
+        return self._data.held_seconds()
+
     async def fetch_account_review(self, max_age_ms: int) -> AccountReview:
         return await self._data.fetch_account_review(max_age_ms)
 

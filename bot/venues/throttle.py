@@ -17,6 +17,7 @@ from bot.venues.profiles import BucketSpec
 
 _HAIR_S = 1e-4
 BULK_SHARE = Decimal("0.8")
+CRITICAL_HOLD_S, CRITICAL_PACE_S = 60.0, 1.0
 
 
 class WeightedThrottler(Throttler):
@@ -120,16 +121,24 @@ class Gate:
         self._urgent = 0
         self._calm = asyncio.Event()
         self._calm.set()
-        self._held_until = clock()
+        self._held_until = self._critical_until = clock()
 
     @property
     def held_s(self) -> float:
         """Seconds for which the venue has asked us to be silent."""
         return max(0.0, self._held_until - self._clock())
 
-    def hold(self, seconds: float) -> None:
-        """Admit nobody, critical ones included, for that long: the venue has said 429 or 418."""
-        self._held_until = max(self._held_until, self._clock() + seconds)
+    def held_for(self, lane: Lane) -> float:
+        """Seconds for which a lane sends nothing because of that."""
+        return self.held_s if lane is Lane.BULK else max(0.0, self._critical_until - self._clock())
+
+    def hold(self, seconds: float, *, is_ban: bool = True) -> None:
+        """Admit nobody for that long: the venue has said 429 or 418. A ban holds every request. Short of a ban,
+        critical requests wait a minute, which outlasts every window of the venues, and then go on one by one."""
+        now = self._clock()
+        self._held_until = max(self._held_until, now + seconds)
+        critical_s = seconds if is_ban else min(seconds, CRITICAL_HOLD_S)
+        self._critical_until = max(self._critical_until, now + critical_s)
 
     def sync(self, bucket: str, used: int) -> None:
         """The venue has counted `used` units: adopt what we did not know of."""
@@ -176,8 +185,10 @@ class Gate:
 
     def _wait_for(self, costs: Mapping[str, int], lane: Lane) -> float:
         waits = [self._buckets[name].wait_for(cost, lane) for name, cost in costs.items()]
-        return max([self.held_s, *waits])
+        return max([self.held_for(lane), *waits])
 
     def _take(self, costs: Mapping[str, int], lane: Lane) -> None:
+        if lane is Lane.CRITICAL and self.held_s:
+            self._critical_until = self._clock() + CRITICAL_PACE_S
         for name, cost in costs.items():
             self._buckets[name].take(cost, lane)

@@ -14,10 +14,10 @@ from typing import Any, TypeVar
 import aiohttp
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, wait_random_exponential
 
-from bot.ports import Lane, Rejection, Unavailable
+from bot.ports import URGENT, Lane, Rejection, Unavailable
 from bot.venues.errors import ErrorTable, HttpFacts, NotSent, ReadRefused, classify_read, classify_write
 from bot.venues.profiles import WEIGHT, Profile
-from bot.venues.throttle import Gate
+from bot.venues.throttle import CRITICAL_PACE_S, Gate
 
 T = TypeVar("T")
 
@@ -42,6 +42,7 @@ class _Admission:
     """A write's admission, waited for before its order was journaled; pays for one request."""
 
     market: str
+    lane: Lane = Lane.BULK
     is_spent: bool = False
 
 
@@ -169,8 +170,10 @@ class Wire:
 
     async def admit(self, market: str, lane: Lane) -> None:
         """Wait for the gate on behalf of this task's next write to `market`, which then passes without waiting."""
+        if self.gates[market].held_for(lane) > PATIENCE_S:
+            raise Unavailable(str(_silence(market, self.gates[market].held_for(lane))))
         await self.gates[market].admit(self._profile.order_costs[market], lane)
-        _ADMISSION.set(_Admission(market))
+        _ADMISSION.set(_Admission(market, lane))
 
     async def _read_once(self, call: Callable[[], Awaitable[T]]) -> T:
         attempt = _Attempt()
@@ -219,12 +222,14 @@ class Wire:
         gate, admission = self.gates[cost.market], _ADMISSION.get()
         if cost.is_order and admission is not None and not admission.is_spent and admission.market == cost.market:
             admission.is_spent = True
-            if gate.held_s:
-                raise NotSent(f"the venue asks for silence on {cost.market}", Rejection.RATE_LIMIT, gate.held_s)
+            is_bulk_held = admission.lane is Lane.BULK and gate.held_s > 0
+            if is_bulk_held or gate.held_for(Lane.CRITICAL) > CRITICAL_PACE_S:
+                raise _silence(cost.market, gate.held_s)
             return
-        if gate.held_s > PATIENCE_S:
-            raise NotSent(f"the venue asks for silence on {cost.market}", Rejection.RATE_LIMIT, gate.held_s)
-        await gate.admit(cost.units, _LANE.get())
+        lane = Lane.CRITICAL if URGENT.get() and gate.held_s > PATIENCE_S else _LANE.get()
+        if gate.held_for(lane) > PATIENCE_S:
+            raise _silence(cost.market, gate.held_for(lane))
+        await gate.admit(cost.units, lane)
 
     def _listen(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def on_rest_response(
@@ -236,7 +241,8 @@ class Wire:
                 facts = HttpFacts(code, headers, str(rest[0]) if rest else "", url, method)
                 if code in DEFAULT_HOLD_S or (code >= 400 and facts.verdict()[0] in _HOLDING_CODES):
                     asked = facts.retry_after(self._now_ms())
-                    self.gates[market].hold(asked if asked is not None else DEFAULT_HOLD_S.get(code, 30.0))
+                    seconds = asked if asked is not None else DEFAULT_HOLD_S.get(code, 30.0)
+                    self.gates[market].hold(seconds, is_ban=code == 418)
             return original(code, reason, url, method, headers, *rest)
 
         return on_rest_response
@@ -246,6 +252,11 @@ class Wire:
             counted = headers.get(spec.header or "", "")
             if counted.isdigit():
                 self.gates[market].sync(spec.name, int(counted))
+
+
+def _silence(market: str, seconds: float) -> NotSent:
+    words = f"the venue asks for silence on {market}, {seconds:.0f} s more"
+    return NotSent(words, Rejection.RATE_LIMIT, seconds)
 
 
 def build_gates(

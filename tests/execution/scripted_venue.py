@@ -129,6 +129,9 @@ class ScriptedVenue:
         self.calls.append("fetch_clock_skew")
         return 0
 
+    def held_seconds(self) -> dict[str, float]:
+        return {}
+
     async def fetch_account_review(self, max_age_ms: int) -> AccountReview:
         del max_age_ms
         return AccountReview()

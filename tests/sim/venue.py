@@ -70,6 +70,9 @@ class FaultyVenue:
         self._skew_ms = await self._port.ask(self._measure)
         return self._skew_ms
 
+    def held_seconds(self) -> Mapping[str, float]:
+        return {}
+
     async def fetch_account_review(self, max_age_ms: int) -> AccountReview:
         return await self._port.ask(lambda: at_once(self._inner.fetch_account_review(max_age_ms)))
 

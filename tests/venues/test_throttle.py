@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bot.ports import Lane
 from bot.venues.profiles import BucketSpec
-from bot.venues.throttle import Gate, WeightedThrottler
+from bot.venues.throttle import CRITICAL_HOLD_S, CRITICAL_PACE_S, Gate, WeightedThrottler
 
 
 class FakeTime:
@@ -173,6 +173,19 @@ async def test_a_hold_stops_every_lane_until_it_ends(lane: Lane) -> None:
     gate.hold(3)
     await fake.run(gate.admit({"weight": 1}, lane))
     assert fake.now == pytest.approx(1_007)
+
+
+async def test_short_of_a_ban_critical_requests_go_on_slowly_after_a_minute_and_bulk_ones_obey() -> None:
+    fake = FakeTime()
+    gate = make_gate(fake, BucketSpec("weight", 100, 60_000))
+    gate.hold(86_400, is_ban=False)
+    for _ in range(3):
+        await fake.run(gate.admit({"weight": 1}, Lane.CRITICAL))
+    assert fake.now == pytest.approx(1_000 + CRITICAL_HOLD_S + 2 * CRITICAL_PACE_S)
+    gate.hold(30, is_ban=False)
+    assert gate.held_for(Lane.CRITICAL) == pytest.approx(30), "said again, it is obeyed again"
+    await fake.run(gate.admit({"weight": 1}, Lane.BULK))
+    assert fake.now == pytest.approx(1_000 + 86_400)
 
 
 async def test_what_the_venue_has_counted_beyond_ours_is_adopted_once() -> None:

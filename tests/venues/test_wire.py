@@ -6,9 +6,10 @@ from decimal import Decimal
 
 import pytest
 
-from bot.ports import Lane, OutcomeUnknown, Rejection, Unavailable, VenueRejected
-from bot.venues.ccxt_venue import CcxtVenue
-from tests.venues.binance_server import BinanceServer, Canned, placed, refusal
+from bot.ports import URGENT, Lane, OutcomeUnknown, Rejection, Unavailable, VenueRejected
+from bot.venues.ccxt_venue import CcxtVenue, ConnectionRules, Seams
+from bot.venues.errors import read_retry_after
+from tests.venues.binance_server import NOW_MS, BinanceServer, Canned, placed, refusal
 from tests.venues.conftest import SYMBOLS
 from tests.venues.orders import ALGO_ORDER, PERP_ORDER, SPOT_ORDER, request, stop
 
@@ -135,6 +136,75 @@ async def test_a_rate_limit_answer_silences_the_market_for_as_long_as_the_venue_
         await venue.fetch_order("UNI/USDT", "tsbabc1")
     assert silence.value.retry_after is not None
     assert server.hits == []
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("7", 7), ("1.5", 1.5), ("0", 1), (" 20 ", 20), ("86400", 86_400), ("99999999999", 259_200),
+        ("Fri, 15 Jan 2027 08:02:00 GMT", 120), ("Thu, 14 Jan 2027 08:00:00 GMT", 1),
+        ("Fri, 01 Jan 9999 00:00:00 GMT", 259_200), ("1" * 400, None),
+        ("-5", None), ("nan", None), ("inf", None), ("soon", None), ("", None), ("12 s", None), ("0x10", None),
+    ],
+)  # fmt: skip
+def test_every_form_of_retry_after_is_read_or_known_to_be_unreadable(value: str, seconds: float | None) -> None:
+    assert read_retry_after(value, NOW_MS) == seconds
+
+
+@pytest.mark.parametrize("value", ["-5", "soon", "", "nan"])
+async def test_an_unreadable_retry_after_is_a_hold_of_the_usual_length(
+    value: str, make_venue: Callable[..., CcxtVenue], server: BinanceServer
+) -> None:
+    now_s = [0.0]
+
+    async def sleep(seconds: float) -> None:
+        now_s[0] += seconds
+
+    venue = make_venue(rules=ConnectionRules(read_attempts=1, seams=Seams(monotonic=lambda: now_s[0], sleep=sleep)))
+    await venue.open()
+    await venue.fetch_instruments(SYMBOLS)
+    server.answers["GET", "/api/v3/depth"] = refusal(-1003, "Too many requests.", 429, **{"Retry-After": value})
+    with pytest.raises(Unavailable):
+        await venue.fetch_book("UNI/USDT", 5)
+    assert venue.held_seconds() == {"spot": pytest.approx(30)}
+
+
+@pytest.mark.parametrize("status", [429, 418])
+async def test_a_day_of_silence_leaves_cancels_unless_it_is_a_ban(
+    status: int, make_venue: Callable[..., CcxtVenue], server: BinanceServer
+) -> None:
+    now_s = [0.0]
+
+    async def sleep(seconds: float) -> None:
+        now_s[0] += seconds
+
+    venue = make_venue(rules=ConnectionRules(seams=Seams(monotonic=lambda: now_s[0], sleep=sleep)))
+    await venue.open()
+    await venue.fetch_instruments(SYMBOLS)
+    server.answers["GET", "/api/v3/depth"] = refusal(-1003, "Too many.", status, **{"Retry-After": "86400"})
+    with pytest.raises(Unavailable):
+        await venue.fetch_book("UNI/USDT", 5)
+    now_s[0] += 61
+    server.hits.clear()
+    with pytest.raises(Unavailable, match="silence"):
+        await venue.fetch_order("UNI/USDT", "tsbabc1")
+    server.answers["DELETE", SPOT_ORDER] = server.answers["GET", SPOT_ORDER] = refusal(-2011, "Unknown order sent.")
+    token = URGENT.set(True)
+    try:
+        if status == 418:
+            with pytest.raises(Unavailable, match="silence"):
+                await venue.admit("UNI/USDT", Lane.CRITICAL)
+            assert server.hits == []
+            return
+        await venue.admit("UNI/USDT", Lane.CRITICAL)
+        with pytest.raises(VenueRejected) as caught:
+            await venue.cancel_order("UNI/USDT", "tsbabc1")
+        assert caught.value.kind is Rejection.NOT_FOUND
+        assert await venue.fetch_order("UNI/USDT", "tsbabc1") is None
+    finally:
+        URGENT.reset(token)
+    assert server.routes() == [("DELETE", SPOT_ORDER), ("GET", SPOT_ORDER)]
+    await venue.admit(PERP, Lane.BULK)
 
 
 async def test_a_ban_without_header_is_read_from_its_message(venue: CcxtVenue, server: BinanceServer) -> None:
