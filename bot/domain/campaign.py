@@ -107,7 +107,7 @@ class Transfer:
 class Tranche:
     """One step of a campaign. `transfers_done` counts finished transfers; while one has been asked for and the wallets
     do not show it yet, `transfer_level` is the perp wallet's balance just before and `transfer_sent_ms` the time.
-    `hedge_wait_ms` is when the sales began to wait for the hedge; 0: they have not."""
+    `hedge_wait_ms` is when the sales began to wait for the hedge (0: they have not), `hedge_asks` how many cycles."""
 
     index: int
     state: TrancheState
@@ -119,6 +119,7 @@ class Tranche:
     transfer_level: Decimal | None = None
     transfer_sent_ms: int = 0
     hedge_wait_ms: int = 0
+    hedge_asks: int = 0
 
 
 @dataclass(frozen=True, slots=True)

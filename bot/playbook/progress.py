@@ -110,12 +110,10 @@ def _wait_for_hedge(memory: Memory, scene: Scene) -> tuple[Memory, bool]:
     if tranche is None:
         return memory, False
     if not tranche.hedge_wait_ms:
-        memory = _with_tranche(memory, replace(tranche, hedge_wait_ms=scene.at_ms))
-        return memory, scene.policy.hedge_wait_minutes == 0
-    legs = [leg for leg in tranche.legs if leg.purpose is Purpose.HEDGE and not leg.state.is_over]
-    was_tried = all(leg.state is LegState.WORKING or (leg.asked and leg.asked.count > HEDGE_ASKS) for leg in legs)
-    waited = scene.at_ms - tranche.hedge_wait_ms
-    return memory, was_tried and waited >= scene.policy.hedge_wait_minutes * MINUTE_MS
+        tranche = replace(tranche, hedge_wait_ms=scene.at_ms, hedge_asks=0)
+    tranche = replace(tranche, hedge_asks=tranche.hedge_asks + 1)
+    waited, bound = scene.at_ms - tranche.hedge_wait_ms, scene.policy.hedge_wait_minutes * MINUTE_MS
+    return _with_tranche(memory, tranche), waited >= bound and (bound == 0 or tranche.hedge_asks > HEDGE_ASKS)
 
 
 def _late_note(memory: Memory, scene: Scene) -> Note:

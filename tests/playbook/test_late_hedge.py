@@ -85,3 +85,13 @@ def test_a_leg_with_a_live_order_is_not_ended_by_a_refusal() -> None:
     assert campaign is not None
     assert LegState.WORKING in {leg.state for tranche in campaign.tranches for leg in tranche.legs}
     assert replace(memory) == memory
+
+
+def test_a_hedge_that_fills_drop_by_drop_does_not_hold_the_sale_up_for_ever() -> None:
+    world = started()
+    for _ in range(MINUTES):
+        world.skip(1)
+        hedges = [intent for intent in world.decide().intents if intent.purpose is Purpose.HEDGE]
+        world.apply([replace(hedge, size=hedge.size / 50) for hedge in hedges])
+    world.skip(1)
+    assert Purpose.REDUCE in {intent.purpose for intent in world.decide().intents}

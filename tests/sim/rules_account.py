@@ -1,0 +1,113 @@
+"""Settings of the account and refusals that do not pass: what is found stops entries, and is not asked for again."""
+
+from typing import Any
+
+from bot.domain.instrument import Side
+from bot.domain.order import Purpose
+from bot.domain.states import LegState
+from bot.ports import OrderRequest
+from tests.sim.hooks import Rule
+from tests.sim.wire import ACCOUNT
+from tests.sim.world import Life
+
+FOUND_SECONDS = 3_900.0  # an hour, and the turns around it
+MINUTE = 60.0
+_ENTRIES = (Purpose.HEDGE, Purpose.INCREASE, Purpose.TACTICAL, Purpose.TACTICAL_SHORT, Purpose.SCALP)
+
+
+class NoEntryWithAWrongSetting(Rule):
+    """While the account has been in hedge or multi-assets mode for longer than a check may take, or the bot says that a
+    setting is wrong, nothing is opened."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._wrong_since: float | None = None
+        self._said: tuple[str, ...] = ()
+
+    def at_start_of_life(self, life: Life) -> None:
+        self._said = ()
+
+    def before_turn(self, life: Life, kind: str) -> None:
+        modes = self.world.exchange.modes(ACCOUNT)
+        is_wrong = modes.is_hedge_mode or modes.is_multi_assets
+        if not is_wrong:
+            self._wrong_since = None
+        elif self._wrong_since is None:
+            self._wrong_since = self.world.loop.time()
+        self._said = life.app.cycle.account_watch.blocking
+
+    def on_submit(self, request: OrderRequest) -> None:
+        life = self.world.life
+        if life is None or request.reduce_only or (":" not in request.symbol and request.side is Side.SELL):
+            return
+        is_old = self._wrong_since is not None and self.world.loop.time() - self._wrong_since > FOUND_SECONDS
+        said = set(self._said) & set(life.app.cycle.account_watch.blocking)
+        if is_old or said:
+            why = "; ".join(sorted(said)) or f"wrong since {self._wrong_since}"
+            self.world.violate("nothing is opened with a wrong setting", f"{request.client_id} {request.symbol}: {why}")
+
+
+class RefusedForGoodIsNotAskedAgain(Rule):
+    """A leg whose entry was refused for a reason that does not pass sends no further order in the same life."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._refused: set[str] = set()
+
+    def at_start_of_life(self, life: Life) -> None:
+        self._refused = set()
+
+    def after_turn(self, life: Life, kind: str, result: Any) -> None:
+        if result is None or result.decision.campaign is None:
+            return
+        legs = f"{result.decision.campaign.number}."
+        self._refused |= {
+            outcome.intent.id
+            for outcome in result.outcomes
+            if outcome.refused_for_good and outcome.intent.purpose in _ENTRIES and outcome.intent.id.startswith(legs)
+        }
+
+    def on_submit(self, request: OrderRequest) -> None:
+        order = self.checkers._reader.load_order(request.client_id)
+        if order is not None and order.intent_id in self._refused:
+            words = f"{request.client_id} for {order.intent_id}"
+            self.world.violate("what was refused for good is not asked again", words)
+
+    def journal_replaced(self) -> None:
+        self._refused = set()
+
+
+class SalesDoNotWaitForTheirHedge(Rule):
+    """A rotation's sales are blocked by its hedge for the bound and a few turns, not longer."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._waiting: tuple[tuple[int, int], float, int] | None = None
+
+    def after_turn(self, life: Life, kind: str, result: Any) -> None:
+        if result is None or kind != "cycle":
+            return
+        campaign = result.decision.campaign
+        current = campaign.current if campaign is not None and not campaign.is_over else None
+        legs = current.legs if current is not None else ()
+        is_hedging = any(leg.purpose is Purpose.HEDGE and not leg.state.is_over for leg in legs)
+        is_blocked = any(leg.purpose is Purpose.REDUCE and leg.state is LegState.BLOCKED for leg in legs)
+        is_exiting = any(leg.purpose is Purpose.EXIT and not leg.state.is_over for leg in legs)
+        if campaign is None or current is None or not is_hedging or not is_blocked or is_exiting:
+            self._waiting = None
+            return
+        key, now = (campaign.number, current.index), self.world.loop.time()
+        if self._waiting is None or self._waiting[0] != key:
+            self._waiting = (key, now, 0)
+        _, since, turns = self._waiting
+        self._waiting = (key, since, turns + 1)
+        bound = result.policy.hedge_wait_minutes * MINUTE
+        if now - since > bound and turns > 5:
+            words = f"campaign {key[0]}, tranche {key[1]}: {now - since:.0f} s, {turns} cycles"
+            self.world.violate("sales do not wait for their hedge", words)
+
+    def journal_replaced(self) -> None:
+        self._waiting = None
+
+
+RULES = (NoEntryWithAWrongSetting, RefusedForGoodIsNotAskedAgain, SalesDoNotWaitForTheirHedge)
