@@ -7,8 +7,9 @@ from typing import Any
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from bot.backtest.history import PRICES, HistoryProblem, columns_of
+from bot.backtest.history import PRICES, HistoryProblem
 from bot.backtest.record import day_of
+from bot.backtest.table_shape import shape_problems
 from bot.simex.market.base import DAY_MS, HOUR_MS
 
 TABLES = {"ohlcv_1h": HOUR_MS, "perp_ohlcv_1h": HOUR_MS, "ohlcv_1d": DAY_MS, "perp_ohlcv_1d": DAY_MS}
@@ -30,11 +31,10 @@ def check_folder(folder: Path, *, max_gap_hours: int = 12) -> dict[str, Any]:
         raise HistoryProblem(f"{folder}: there is no table of candles; expected one of {', '.join(TABLES)}.parquet")
     tables: dict[str, Any] = {}
     errors: list[str] = []
+    shapes = shape_problems(folder)
+    errors += [f"{name}: {words}" for name, problems in shapes.items() for words in problems]
     for name, path in present.items():
-        columns = columns_of(path)
-        missing = [column for column in ("ts", "symbol", *PRICES, "volume") if column not in columns]
-        if missing:
-            errors.append(f"{name}: has no column {', '.join(missing)}")
+        if name in shapes:
             continue
         table = pq.read_table(path, columns=["ts", "symbol", *PRICES, "volume"]).sort_by(
             [("symbol", "ascending"), ("ts", "ascending")]
@@ -91,7 +91,6 @@ def _wrong_rows(table: Any, timeframe_ms: int) -> list[str]:
     checks = {
         "rows whose low or high does not hold their open and close": pc.invert(inside),
         "rows with a price that is not positive": pc.less_equal(low, 0),
-        "rows with a negative volume": pc.less(table["volume"], 0),
         "rows that do not begin at their timeframe": pc.not_equal(
             pc.subtract(table["ts"], pc.multiply(pc.divide(table["ts"], timeframe_ms), timeframe_ms)), 0
         ),

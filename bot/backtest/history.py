@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from bot.backtest.descent import Descent, copy_rows, empty_path
+from bot.backtest.table_shape import shape_problems
 from bot.domain.market import Tvl
 from bot.playbook.membership import Sectors
 from bot.simex.market.base import DAY_MS, HOUR_MS
@@ -116,6 +117,11 @@ def load_history(
         raise HistoryProblem(f"{folder}: there is no such directory of candles")
     if not any((folder / f"{name}.parquet").is_file() for name in ("ohlcv_1h", "ohlcv_1d")):
         raise HistoryProblem(f"{folder}: there is neither ohlcv_1h.parquet nor ohlcv_1d.parquet with spot candles")
+    if shapes := shape_problems(folder):
+        first = next(f"{name}.parquet: {problems[0]}" for name, problems in shapes.items())
+        count = sum(map(len, shapes.values()))
+        more = f" (and {count - 1} more; see `sectorbot data check {folder}`)" if count > 1 else ""
+        raise HistoryProblem(f"{folder}: {first}{more}")
     pa.set_memory_pool(pa.system_memory_pool())  # the others keep for later what a run of hours never needs again
     first_ms, end_ms = window.first_ms, window.end_ms + AFTER_MS
     spots = list(dict.fromkeys((market_symbol, *sectors.spot_symbols)))

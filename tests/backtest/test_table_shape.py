@@ -1,0 +1,81 @@
+"""One schema for `data check` and for the back-test: what would change a result in silence is refused by both."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bot.backtest.data_check import check_folder
+from bot.backtest.history import HistoryProblem, Window, load_history
+from bot.backtest.table_shape import NUMBERS, shape_problems
+
+HOUR = 3_600_000
+START = 1_640_995_200_000
+
+
+def good(name: str) -> Any:
+    table: dict[str, list[Any]] = {"ts": [START + HOUR * n for n in range(4)]}
+    if name == "tvl_daily":
+        table |= {"scope": ["chain"] * 4, "name": ["Ethereum"] * 4}
+    else:
+        table["symbol"] = ["UNI/USDT"] * 4
+    return pa.table(table | {column: [1.0] * 4 for column in NUMBERS[name]})
+
+
+def put(table: Any, column: str, values: Any) -> Any:
+    return table.set_column(table.column_names.index(column), column, values)
+
+
+def last(table: Any, column: str, value: float) -> Any:
+    return put(table, column, pa.array([*table[column].to_pylist()[:-1], value], pa.float64()))
+
+
+CHANGES: dict[str, tuple[Callable[[Any, str], Any], str]] = {
+    "seconds": (lambda t, _: put(t, "ts", pc.divide(t["ts"], 1000)), "looks like seconds"),
+    "microseconds": (lambda t, _: put(t, "ts", pc.multiply(t["ts"], 1000)), "looks like microseconds"),
+    "text for times": (lambda t, _: put(t, "ts", t["ts"].cast(pa.string())), "column ts is string"),
+    "timestamps": (lambda t, _: put(t, "ts", t["ts"].cast(pa.timestamp("ms", "UTC"))), "column ts is timestamp"),
+    "no number": (lambda t, c: last(t, c, float("nan")), "NaN or infinite"),
+    "without end": (lambda t, c: last(t, c, float("inf")), "NaN or infinite"),
+    "text for numbers": (lambda t, c: put(t, c, t[c].cast(pa.string())), "is string; write numbers"),
+    "another name": (lambda t, _: t.rename_columns(["timestamp", *t.column_names[1:]]), "has no column 'ts'"),
+    "no row": (lambda t, _: t.slice(0, 0), "has no row"),
+}
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+@pytest.mark.parametrize(("change", "words"), CHANGES.values(), ids=CHANGES)
+def test_a_table_of_another_shape_is_refused_by_both(
+    tmp_path: Path, name: str, change: Callable[[Any, str], Any], words: str
+) -> None:
+    for other in {"ohlcv_1h", name}:
+        pq.write_table(good(other), tmp_path / f"{other}.parquet")
+    assert shape_problems(tmp_path) == {}
+    pq.write_table(change(good(name), NUMBERS[name][0]), tmp_path / f"{name}.parquet")
+    errors = check_folder(tmp_path)["errors"]
+    assert any(error.startswith(f"{name}: ") and words in error for error in errors), errors
+    any_sectors: Any = None  # nobody asks for them before the tables are looked at
+    with pytest.raises(HistoryProblem, match=rf"{name}\.parquet: ") as caught:
+        load_history(tmp_path, any_sectors, Window(START, START + HOUR, 0), market_symbol="UNI/USDT", tvl_parts={})
+    assert words in str(caught.value)
+
+
+@given(st.integers(0, 3), st.sampled_from([1e-9, 1e-6, 1e-3, 1e3, 1e6]))
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_one_time_in_another_unit_is_enough(tmp_path: Path, row: int, factor: float) -> None:
+    table = good("ohlcv_1h")
+    times = table["ts"].to_pylist()
+    times[row] = int(times[row] * factor)
+    pq.write_table(put(table, "ts", pa.array(times)), tmp_path / "ohlcv_1h.parquet")
+    assert "times are not milliseconds" in shape_problems(tmp_path)["ohlcv_1h"][0]
+
+
+def test_a_file_that_is_no_table_is_named(tmp_path: Path) -> None:
+    (tmp_path / "ohlcv_1h.parquet").write_text("ts,symbol\n")
+    assert "cannot be read as a table" in check_folder(tmp_path)["errors"][0]
