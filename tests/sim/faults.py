@@ -116,6 +116,9 @@ class Kind(StrEnum):
     SWITCH_AT_START = "kill switch before the first turn"
     FLATTEN_CALLED_OFF = "flatten called off"
     CANCEL_OVER_STOPS = "cancel while stops rest"
+    # positions
+    LEVERAGE_BY_HAND = "leverage raised by hand"
+    MARGIN_TAKEN = "margin taken by hand"
     # proven: projections, input files
 
 
@@ -142,6 +145,7 @@ RATES: Mapping[Kind, float] = {
 }  # fmt: skip
 RATES_OF_LATER_KINDS: Mapping[Kind, float] = {
     # guard
+    Kind.LEVERAGE_BY_HAND: 0.03, Kind.MARGIN_TAKEN: 0.03,
     # restore
     Kind.CASH_VANISHES: 0.004,
     # facts

@@ -1,0 +1,60 @@
+"""Every position that the exchange reports has a full-size stop inside its liquidation, or entries stop."""
+
+from decimal import Decimal
+from typing import Any
+
+from bot.domain.instrument import Side
+from bot.domain.order import OrderType
+from bot.domain.reason import Reason
+from bot.domain.states import KillLevel
+from tests.sim.hooks import Rule
+from tests.sim.wire import ACCOUNT
+from tests.sim.world import Life
+
+TURNS = 3  # successful turns in a row that saw the same position: one asks, one finds, one is for a lag
+
+
+class PositionsAreGuarded(Rule):
+    """Judged of positions that several turns in a row have seen as the exchange has them now. Hedges have margin added
+    or shrink instead."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._seen: dict[str, tuple[Any, int]] = {}
+
+    def at_start_of_life(self, life: Life) -> None:
+        self._seen = {}
+
+    def after_turn(self, life: Life, kind: str, result: Any) -> None:
+        if result is None or result.kill is not KillLevel.OFF:
+            self._seen = {}
+            return
+        reported = result.portfolio.account.positions
+        current = {held.symbol: held for held in self.world.exchange.positions(ACCOUNT)}
+        memory, seen = result.decision.memory, {}
+        for symbol, held in current.items():
+            is_hedge = held.size < 0 and symbol in memory.hedges
+            if symbol not in reported or reported[symbol].size != held.size or is_hedge:
+                continue
+            state = (held.size, reported[symbol].liquidation_price)
+            before = self._seen.get(symbol)
+            seen[symbol] = (state, before[1] + 1 if before is not None and before[0] == state else 1)
+        self._seen = seen
+        is_stopped = any(note.reason is Reason.POSITION_UNGUARDED for note in result.breakers)
+        for symbol, (state, turns) in seen.items():
+            if turns >= TURNS and not is_stopped and not self._is_covered(symbol, *state):
+                words = f"{symbol} {state[0]}, liquidation {state[1]}, {turns} turns"
+                self.world.violate("every position is stopped inside its liquidation or entries stop", words)
+
+    def _is_covered(self, symbol: str, size: Decimal, liquidation: Decimal | None) -> bool:
+        sign = 1 if size > 0 else -1
+        for order in self.world.exchange.open_orders(ACCOUNT, symbol, is_trigger=True):
+            trigger = order.trigger_price
+            is_inside = liquidation is None or trigger is None or (trigger - liquidation) * sign > 0
+            is_stop = order.type is OrderType.STOP
+            if is_stop and order.side is Side.of(-size) and order.size - order.filled_size >= abs(size) and is_inside:
+                return True
+        return False
+
+
+RULES = (PositionsAreGuarded,)

@@ -1,0 +1,41 @@
+"""Somebody changes positions by hand: raises the leverage, takes margin out. Liquidation comes nearer."""
+
+from decimal import Decimal
+from typing import Any
+
+from bot.simex.engine.refusal import Refusal
+from tests.sim.faults import Kind
+from tests.sim.hooks import Disturbance
+from tests.sim.wire import ACCOUNT
+
+_PART = Decimal("0.7")
+
+
+class PositionsByHand(Disturbance):
+    """One of the positions that stand now."""
+
+    async def act(self) -> None:
+        if self.plan.strikes(Kind.LEVERAGE_BY_HAND):
+            self._change(Kind.LEVERAGE_BY_HAND, lambda held: self.exchange.set_leverage(ACCOUNT, held.symbol, 20))
+        if self.plan.strikes(Kind.MARGIN_TAKEN):
+            self._change(Kind.MARGIN_TAKEN, self._take)
+
+    def _take(self, held: Any) -> None:
+        """Most of what the higher leverage sets free."""
+        self.exchange.set_leverage(ACCOUNT, held.symbol, 20)
+        self.exchange.move_margin(ACCOUNT, held.symbol, (held.isolated_wallet * -_PART).quantize(Decimal("0.01")))
+
+    def _change(self, kind: Kind, change: Any) -> None:
+        positions = sorted(self.exchange.positions(ACCOUNT), key=lambda held: held.symbol)
+        positions = [held for held in positions if held.size > 0] or positions
+        if not positions:
+            return
+        held = self.plan.choose(kind, positions)
+        try:
+            change(held)
+        except Refusal:
+            return
+        self.world.note(f"{kind.value}: {held.symbol}")
+
+
+WORLDS = (PositionsByHand,)
