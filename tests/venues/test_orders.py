@@ -188,7 +188,7 @@ async def test_a_leverage_just_confirmed_is_not_asked_for_again_and_an_old_or_fa
 
 @pytest.mark.parametrize(
     ("code", "leverage", "kind"),
-    [(-4048, Decimal(5), Rejection.OTHER), (-4046, Decimal("2.5"), Rejection.LEVERAGE)],
+    [(-4048, Decimal(5), Rejection.PERMANENT), (-4046, Decimal("2.5"), Rejection.LEVERAGE)],
 )
 async def test_a_leverage_that_cannot_be_set_is_rejected_before_it_is_tried(
     code: int, leverage: Decimal, kind: Rejection, venue: CcxtVenue, server: BinanceServer
