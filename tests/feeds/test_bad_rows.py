@@ -94,9 +94,7 @@ async def test_one_protocol_of_three_that_fails_is_left_out_of_the_whole_sum(lla
     assert missing == (Missing("part of tvl defi", "without protocol:uniswap: protocol:uniswap: status 404"),)
 
 
-@pytest.mark.parametrize(
-    "line", ["2026-01-02,.", "2026-01-02,", "soon,4", "2026-01-02,4,5", "2062-01-02,4", "2026-01-02,NaN"]
-)
+@pytest.mark.parametrize("line", ["soon,4", "2026-01-02,4,5", "2062-01-02,4", "2026-01-02,NaN"])
 async def test_a_bad_line_of_a_file_costs_its_line_while_the_bot_runs(tmp_path: Path, line: str) -> None:
     path = tmp_path / "rates.csv"
     path.write_text(f"date,value\n2026-01-01,1\n{line}\n2026-01-03,3\n", encoding="utf-8")
