@@ -129,3 +129,8 @@ class Portfolio:
             return ZERO
         balance = self.account.balances.get(symbol.split("/", 1)[0])
         return balance.total if balance else ZERO
+
+    def free(self, symbol: str) -> Decimal:
+        """Base units of a spot symbol that no order holds."""
+        balance = self.account.balances.get(symbol.split("/", 1)[0])
+        return balance.free if balance else ZERO

@@ -36,19 +36,25 @@ def flatten(
 
 
 def _slices(snapshot: Snapshot, portfolio: Portfolio, slice_share: Decimal, slippage: Decimal) -> dict[str, Decimal]:
-    """What to sell of each holding in this round: a part of it, or all of it when a part or the rest is too small."""
+    """What to sell of each holding in this round: a part of it, or all of it when a part or the rest is too small. What
+    an order of somebody else holds cannot be sold."""
     sales = {}
     for symbol in sorted({holding.symbol for holding in portfolio.holdings if holding.size > 0}):
-        size, instrument, price = portfolio.held(symbol), snapshot.instruments.get(symbol), snapshot.price(symbol)
+        size, instrument, price = portfolio.free(symbol), snapshot.instruments.get(symbol), snapshot.price(symbol)
         if instrument is None or price is None:
             continue
         least = _worst(instrument, Side.SELL, price, slippage)
-        part = instrument.floor_size(size * slice_share)
-        rest = instrument.floor_size(size - part)
-        is_last = not instrument.is_tradable(part, least) or not instrument.is_tradable(rest, least)
-        wanted = instrument.floor_size(size if is_last else part)
-        if instrument.is_tradable(wanted, least):
-            sales[symbol] = wanted
+        largest = size if instrument.size_max is None else min(size, instrument.size_max)
+        for part in (size * slice_share, largest, size / 2):
+            wanted = instrument.floor_size(min(part, largest))
+            rest = instrument.floor_size(size - wanted)
+            if instrument.is_tradable(wanted, least) and (rest <= 0 or instrument.is_tradable(rest, least)):
+                sales[symbol] = wanted
+                break
+        else:  # dust stays behind whatever is sold: as little of it as can be
+            wanted = instrument.floor_size(largest)
+            if instrument.is_tradable(wanted, least):
+                sales[symbol] = wanted
     return sales
 
 
