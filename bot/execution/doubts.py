@@ -15,7 +15,7 @@ from bot.execution.evidence import OLDER_MS, Evidence, find_report, has_unnamed,
 from bot.execution.journal import Journal
 from bot.execution.journal_schema import NEVER_CAME_TO_BE
 from bot.execution.rules import ExecutionRules
-from bot.ports import NotListed, OrderReport, Unavailable, Venue
+from bot.ports import Answered, NotListed, OrderReport, Unavailable, Venue
 
 __all__ = ["DOUBTFUL", "Doubts"]
 
@@ -66,7 +66,8 @@ class Doubts:
 
     async def _unlisted(self, order: Order, error: Unavailable) -> tuple[Order, tuple[Note, ...]]:
         """The venue says that it does not know the symbol. When its list lacks the symbol too, and both say so every
-        time they are asked after the quiet period, the market has ended, and the order with it.
+        time they are asked after the quiet period, the market has ended, and the order with it. A row of the list
+        that cannot be read lacks nothing.
 
         What it executed at the last moment cannot be read any more; the account's balances show it.
         """
@@ -76,8 +77,11 @@ class Doubts:
             try:
                 if not await self._is_surely_quiet(order):
                     return order, ()
-                listed = self._venue.fetch_instruments([order.symbol])
-                if order.symbol in await self._evidence.read(listed, f"instrument {order.symbol}"):
+                listed = await self._evidence.read(
+                    self._venue.fetch_instruments([order.symbol]), f"instrument {order.symbol}"
+                )
+                is_unreadable = isinstance(listed, Answered) and order.symbol in listed.notes
+                if order.symbol in listed or is_unreadable:
                     return _unanswered(order, error)
                 await self._evidence.fetch_order(order)
             except NotListed:

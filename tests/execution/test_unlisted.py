@@ -10,7 +10,7 @@ from bot.domain.instrument import Instrument
 from bot.domain.order import TimeInForce
 from bot.domain.reason import Reason
 from bot.domain.states import OrderState
-from bot.ports import NotListed, OrderReport
+from bot.ports import Answered, NotListed, OrderReport
 from tests.execution.scripted_venue import SPOT, ScriptedVenue
 from tests.execution.worlds import SYMBOLS, World, approve, open_world
 
@@ -20,13 +20,14 @@ class EndingVenue(ScriptedVenue):
 
     refusing = False
     missing: int | None = 0
+    unreadable = False
 
     async def fetch_instruments(self, symbols: Sequence[str] | None = None) -> Mapping[str, Instrument]:
         found = dict(await super().fetch_instruments(symbols))
         if self.missing is None or self.missing > 0:
             found.pop(SPOT, None)
             self.missing = None if self.missing is None else self.missing - 1
-        return found
+        return Answered(found, {SPOT: "a row cannot be read"}) if self.unreadable else found
 
     async def fetch_order(self, symbol: str, client_id: str, *, is_trigger: bool = False) -> OrderReport | None:
         if self.refusing and symbol == SPOT:
@@ -81,3 +82,14 @@ async def test_a_removed_symbol_is_not_believed_before_the_quiet_period(ending: 
     venue.advance(venue.quiet_period_ms - 1)
     truth = await made.reconciler.settle(SYMBOLS)
     assert [order.state for order in truth.working] == [OrderState.IN_DOUBT]
+
+
+async def test_a_row_of_the_list_that_cannot_be_read_does_not_end_the_orders_of_its_symbol(
+    ending: tuple[World, EndingVenue],
+) -> None:
+    made, venue = ending
+    await place(made, venue, "rest")
+    venue.refusing, venue.missing, venue.unreadable = True, None, True
+    truth = await made.reconciler.settle(SYMBOLS)
+    assert [order.state for order in truth.working] == [OrderState.OPEN]
+    assert Reason.VENUE_UNAVAILABLE in {note.reason for note in truth.notes}

@@ -1,11 +1,16 @@
 """The last word of a simulation: faults have stopped, the rotation has had its cycles; journal and exchange agree."""
 
+import contextlib
+from collections.abc import Iterable
 from decimal import Decimal
 
+from bot.domain.instrument import Side
 from bot.domain.money import ZERO
 from bot.domain.order import OrderType, is_ours
 from bot.domain.states import OrderState
 from bot.execution.reconcile import Truth
+from bot.simex.engine.refusal import Refusal
+from bot.simex.engine.types import NewOrder
 from tests.sim.wire import ACCOUNT, true_order
 from tests.sim.world import Life, World
 
@@ -25,6 +30,19 @@ def check_end(world: World, life: Life, truth: Truth) -> None:
         life.app.journal.reader.verify()
     except Exception as error:  # noqa: BLE001 - whatever it says is the finding
         world.violate("the journal replays to its projections", repr(error))
+
+
+def close_by_hand(world: World, symbols: Iterable[str]) -> None:
+    """The operator closes others' positions for which the bot has said that it cannot place a stop."""
+    for held in world.exchange.positions(ACCOUNT):
+        is_theirs = held.symbol.split("/", 1)[0] in world.is_strange
+        if held.symbol not in symbols or not is_theirs or not world.exchange.is_open(held.symbol):
+            continue
+        side = Side.of(-held.size)
+        with contextlib.suppress(Refusal):
+            order = NewOrder(held.symbol, side, OrderType.MARKET, abs(held.size), reduce_only=True)
+            world.exchange.place(ACCOUNT, order)
+            world.note(f"the operator closes {held.size} {held.symbol}")
 
 
 def _check_truth(world: World, truth: Truth) -> None:

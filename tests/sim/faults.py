@@ -99,6 +99,8 @@ class Kind(StrEnum):
     # restore: older journals, other writers
     CASH_VANISHES = "cash vanishes without a record"
     # facts: instruments, filters, prices, funding
+    BAD_ROW = "one row of a list cannot be read"
+    SYMBOL_REFUSED = "one symbol refused where it is asked for alone"
     # exchange: rows, states, modes
     SYMBOL_REMOVED = "symbol removed wholly"
     RARE_ORDER_STATE = "order in a rare state"
@@ -149,6 +151,7 @@ RATES_OF_LATER_KINDS: Mapping[Kind, float] = {
     # restore
     Kind.CASH_VANISHES: 0.004,
     # facts
+    Kind.BAD_ROW: 0.03, Kind.SYMBOL_REFUSED: 0.01,
     # exchange
     Kind.SYMBOL_REMOVED: 0.003, Kind.RARE_ORDER_STATE: 0.05, Kind.SYMBOL_BLIND: 0.01, Kind.LISTS_BLIND: 0.01,
     Kind.BRACKET_BELOW_POSITION: 0.02, Kind.MODE_BY_HAND: 0.03, Kind.FUNDING_INTERVAL: 0.02,

@@ -16,7 +16,7 @@ from bot.ports import SetupFailed, Unavailable
 from tests.sim.at_the_wire import no_real_time
 from tests.sim.chaos import Chaos
 from tests.sim.checkers import Checkers
-from tests.sim.ending import check_end
+from tests.sim.ending import check_end, close_by_hand
 from tests.sim.faults import Kind
 from tests.sim.loop import VirtualLoop, run_virtually
 from tests.sim.wire import Crash
@@ -221,6 +221,8 @@ async def _finish(world: World, life: Life) -> str:
         if not has_acted or rounds >= rounds_max:  # the daemon rests too, and meanwhile a thin book grows back
             rounds = 0
             await asyncio.sleep(900)
+        if number == CYCLES_TO_FINISH // 4 and result is not None:
+            close_by_hand(world, result.decision.memory.unguarded)
         has_waited = number >= CYCLES_TO_FINISH // 4 and not has_looked
         if has_waited and result is not None and not result.truth.is_agreed:
             has_looked = True
