@@ -55,6 +55,7 @@ class Checkers:
         self._legs: dict[str, Decimal] = {}
         self._moved: dict[str, Decimal] = {}
         self._wagered: dict[str, Decimal] = {}  # contracts short that are no hedge, by perp
+        self.forgotten: set[str] = set()  # ids of orders that a journal put in place of a later one does not know
         self._disturbed: set[str] = set()  # tokens that exits and flattening have moved as well
         self.on_journal: list[Callable[[Fact], None]] = []
         self._level_ended, self._ended_ms = KillLevel.OFF, 0
@@ -147,6 +148,8 @@ class Checkers:
             self._world.violate("approved before it is sent", f"{order.client_id} of {order.intent_id}")
             return
         for other in self._posted:
+            if self._is_lost_stop(other):
+                continue  # the restored life places its own until an operator has accepted the account
             if other != order.client_id and self._intent_of(other) == order.intent_id and self._may_live(other):
                 self._world.violate("one live order per intent", f"{other} and {order.client_id} of {order.intent_id}")
         worst = approval.intent.worst_price
@@ -185,6 +188,11 @@ class Checkers:
             return False
         waited_ms = life.app.clock.now_ms() - tranche.hedge_wait_ms
         return waited_ms >= life.app.settings.playbook.hedge_wait_minutes * MINUTE_MS
+
+    def _is_lost_stop(self, client_id: str) -> bool:
+        """Whether an order is a reduce-only stop that a restored journal does not know."""
+        request = self._posted[client_id]
+        return client_id in self.forgotten and request.reduce_only and request.trigger_price is not None
 
     def _intent_of(self, client_id: str) -> str:
         approval = self._approvals.get(client_id)
@@ -354,12 +362,21 @@ class Checkers:
                     listener(event)
 
     def journal_replaced(self) -> None:
-        """The file is another one now: it is read anew, while what was sent stays known."""
+        """The file is another one now: it is read anew, while what was sent and executed stays known, and so does how
+        much of a leg was moved."""
         self._reader.close()
         self._reader = JournalReader(self._world.journal_path)
         self._seen_seq = 0
         self._states.clear()
         self._journaled.clear()
+        self._legs = {name: size for name, size in self._legs.items() if self._moved.get(name)}
+        listeners, self.on_journal = self.on_journal, []
+        if self._world.journal_path.exists():
+            self.read_journal()  # what the rules have heard once
+        self.on_journal = listeners
+        known = self._world.journal_path.exists()
+        self.forgotten = {name for name in self._posted if not known or self._reader.load_order(name) is None}
+        self._world.is_strange |= {symbol.split("/", 1)[0] for symbol, size in self._wagered.items() if size}
 
     def _read_step(self, payload: Any) -> None:
         name, before, after = payload["client_id"], OrderState(payload["before"]), OrderState(payload["state"])

@@ -1,13 +1,14 @@
 """The last word of a simulation: faults have stopped, the rotation has had its cycles; journal and exchange agree."""
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from decimal import Decimal
 
 from bot.domain.instrument import Side
 from bot.domain.money import ZERO
 from bot.domain.order import OrderType, is_ours
 from bot.domain.states import OrderState
+from bot.execution.another_writer import AnotherWriter
 from bot.execution.reconcile import Truth
 from bot.simex.engine.refusal import Refusal
 from bot.simex.engine.types import NewOrder
@@ -15,13 +16,13 @@ from tests.sim.wire import ACCOUNT, true_order
 from tests.sim.world import Life, World
 
 
-def check_end(world: World, life: Life, truth: Truth) -> None:
-    """Everything that must be true of a world at rest."""
+def check_end(world: World, life: Life, truth: Truth, forgotten: Collection[str] = ()) -> None:
+    """Everything that must be true of a world at rest. `forgotten`: orders that a restored journal does not know."""
     _check_truth(world, truth)
-    _check_orders(world, life)
-    _check_fills(world, life)
+    _check_orders(world, life, forgotten)
+    _check_fills(world, life, forgotten)
     _check_spot(world, life)
-    _check_exits(world, life)
+    _check_exits(world, life, forgotten)
     try:
         world.exchange.audit()
     except AssertionError as error:
@@ -54,8 +55,9 @@ def _check_truth(world: World, truth: Truth) -> None:
         world.violate("no doubt is left", ", ".join(doubtful))
 
 
-def _check_orders(world: World, life: Life) -> None:
-    """Every order of ours at the exchange is in the journal, executed as far, live or over in both."""
+def _check_orders(world: World, life: Life, forgotten: Collection[str]) -> None:
+    """Every order of ours at the exchange is in the journal, executed as far, live or over in both; one that a restored
+    journal does not know is over, or journaled as unknown."""
     reader, posted = life.app.journal.reader, {request.client_id for request in world.wire.sent}
     exchange = world.exchange
     for symbol in exchange.instruments:
@@ -64,7 +66,10 @@ def _check_orders(world: World, life: Life) -> None:
                 continue
             child = exchange.order(ACCOUNT, symbol, order_id=theirs.child_id) if theirs.child_id else None
             became, ours = child or theirs, reader.load_order(theirs.client_id)
-            if ours is None:
+            if ours is None and theirs.client_id in forgotten:
+                if became.is_open and theirs.client_id not in AnotherWriter(life.app.journal).unknown_ids():
+                    world.violate("no order is forgotten", f"{theirs.client_id} rests, from before the restore")
+            elif ours is None:
                 world.violate("no order is forgotten", theirs.client_id)
             elif ours.filled_size != became.filled_size or ours.state.is_live != became.is_open:
                 world.violate(
@@ -77,12 +82,13 @@ def _check_orders(world: World, life: Life) -> None:
             world.violate("no fill is invented", order.client_id)
 
 
-def _check_fills(world: World, life: Life) -> None:
+def _check_fills(world: World, life: Life, forgotten: Collection[str]) -> None:
     fills = life.app.journal.reader.load_fills(1_000_000)
     written = {(fill.symbol, int(fill.trade_id.rpartition(":")[2])) for fill in fills}
     for symbol in world.exchange.instruments:
         for trade in world.exchange.trades(ACCOUNT, symbol, limit=1_000_000):
-            if (symbol, trade.id) not in written and is_ours(trade.client_id, ACCOUNT):
+            is_owed = is_ours(trade.client_id, ACCOUNT) and trade.client_id not in forgotten
+            if (symbol, trade.id) not in written and is_owed:
                 world.violate("every fill is written", f"{symbol} {trade.id} of {trade.client_id}")
 
 
@@ -112,9 +118,10 @@ def _check_spot(world: World, life: Life) -> None:
             world.violate("tokens add up", f"{token}: the exchange has {has}, the journal explains {amount}")
 
 
-def _check_exits(world: World, life: Life) -> None:
+def _check_exits(world: World, life: Life, forgotten: Collection[str]) -> None:
     """A long, and a short that is no hedge, has an exit plan, and its stop rests at the exchange or it is being
-    closed."""
+    closed. One that orders opened which a restored journal does not know has its stop alone."""
+    lost = {request.symbol for request in world.wire.sent if request.client_id in forgotten}
     memory = life.app.journal.reader.load_memory()
     exits = {held.symbol: held for held in memory.exits}
     for position in world.exchange.positions(ACCOUNT):
@@ -122,6 +129,11 @@ def _check_exits(world: World, life: Life) -> None:
         if not position.size or is_hedge or position.symbol.split("/", 1)[0] in world.is_strange:
             continue
         plan = exits.get(position.symbol)
+        if plan is None and position.symbol in lost:
+            stops = [o for o in world.exchange.open_orders(ACCOUNT, position.symbol) if o.type is OrderType.STOP]
+            if all(stop.size < abs(position.size) for stop in stops) and position.symbol not in memory.unguarded:
+                world.violate("exits of a position", f"{position.symbol} {position.size}: no stop rests")
+            continue
         if plan is None:
             world.violate("exits of a position", f"{position.symbol} {position.size} has none")
             continue

@@ -122,6 +122,9 @@ class Kind(StrEnum):
     LEVERAGE_BY_HAND = "leverage raised by hand"
     MARGIN_TAKEN = "margin taken by hand"
     # proven: projections, input files
+    # restore: the journal itself
+    JOURNAL_RESTORED = "journal replaced by an earlier copy"
+    JOURNAL_LOST = "journal lost"
 
 
 # How often each strikes when asked, in a seed of ordinary weather.
@@ -161,6 +164,8 @@ RATES_OF_LATER_KINDS: Mapping[Kind, float] = {
     Kind.SWITCH_TURN_HUNG: 0.01, Kind.SWITCH_AT_START: 0.1, Kind.FLATTEN_CALLED_OFF: 0.01,
     Kind.CANCEL_OVER_STOPS: 0.03,
     # proven
+    # the journal itself
+    Kind.JOURNAL_RESTORED: 0.04, Kind.JOURNAL_LOST: 0.015,
 }  # fmt: skip
 # At the wire one question of the bot is several requests, and a cycle asks about sixty: each fails the less often.
 AT_THE_WIRE: Mapping[Kind, float] = {

@@ -20,7 +20,7 @@ class NoEntryBesideAnotherWriter(Rule):
         reader = self.checkers._reader
         found = [f.seq for kind in (UNKNOWN_EXECUTED, UNKNOWN_RESTS, CONFLICT) for f in reader.load_facts(kind, 1)]
         accepted = [fact.seq for fact in reader.load_facts(ACCEPTED, 1)]
-        if found and max(found) > max(accepted, default=0) and _is_entry(request):
+        if found and max(found) > max(accepted, default=0) and is_entry(request):
             self.world.violate("no entry beside another writer", request.client_id)
 
 
@@ -42,7 +42,8 @@ class NoLossPassesForAWithdrawal(Rule):
         self._adjusted = ZERO
 
 
-def _is_entry(request: OrderRequest) -> bool:
+def is_entry(request: OrderRequest) -> bool:
+    """Whether an order adds risk."""
     return not request.reduce_only and (":" in request.symbol or request.side is Side.BUY)
 
 

@@ -194,7 +194,7 @@ async def _settle_down(world: World, checkers: Checkers, chaos: Chaos) -> None:
             await asyncio.sleep(15)
         truth = await life.app.cycle.settle()
     checkers.read_journal()
-    check_end(world, life, truth)
+    check_end(world, life, truth, checkers.forgotten)
     world.hooks.at_end(life, truth)
     if stuck and not world.is_tight:
         world.violate("progress", f"after {CYCLES_TO_FINISH} idle cycles: {stuck}")

@@ -1,0 +1,47 @@
+"""A journal that is older than the account: nothing is opened until an operator has accepted what it does not know."""
+
+from typing import Any
+
+from bot.execution.another_writer import ACCEPTED
+from bot.ports import OrderRequest
+from bot.simex.engine.types import OrderStatus
+from tests.sim.hooks import Rule
+from tests.sim.rules_writers import is_entry
+from tests.sim.wire import true_order
+
+LOOKED_BACK_MS = 20 * 3_600_000  # less than `history_hours`: a life may not begin at once
+NEVER_THERE = (OrderStatus.REJECTED,)
+
+
+class NoEntryOnAnOlderJournal(Rule):
+    """While the exchange has orders of ours that the journal has lost, and nobody has accepted that, only exits are
+    sent. What is further back than `history_hours` shows by holdings alone, where the journal is lost altogether."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._is_open = False
+        self._lost, self._seq = "", 0
+
+    def journal_replaced(self) -> None:
+        world, checkers = self.world, self.checkers
+        self._is_open, self._lost = True, ""
+        since_ms = 0 if world.journal_path.exists() else world.now_ms() - LOOKED_BACK_MS
+        for name in sorted(checkers.forgotten):
+            request = checkers._posted[name]
+            order = true_order(world.exchange, request.symbol, name)
+            if order is not None and order.status not in NEVER_THERE and request.stamp_ms > since_ms:
+                self._lost = name
+        self._seq = checkers._seen_seq
+
+    def on_submit(self, request: OrderRequest) -> None:
+        if not self._is_open or not self._lost or not is_entry(request):
+            return
+        accepted = self.checkers._reader.load_facts(ACCEPTED, 100)
+        if any(fact.seq > self._seq and fact.payload["by"] != "bot" for fact in accepted):
+            self._is_open = False
+            return
+        words = f"{request.client_id} {request.symbol}, and the journal does not know {self._lost}"
+        self.world.violate("no entry on an older journal", words)
+
+
+RULES = (NoEntryOnAnOlderJournal,)
