@@ -16,6 +16,7 @@ from bot.app.arithmetic import house_arithmetic
 from bot.app.fee_prices import FeePrices
 from bot.app.flows import count_flows
 from bot.app.gate_reading import GateReading, load_gate_reading
+from bot.app.leverage_watch import LeverageWatch
 from bot.app.restored import renew_memory
 from bot.domain.campaign import Memory, OpenExit, Transfer
 from bot.domain.codec import encode
@@ -102,6 +103,7 @@ class Cycle:
         self.account_watch = AccountWatch(parts.venue, parts.account_check_ms)
         self._fee_prices = FeePrices(parts.venue)
         self._kill_level = kill_level
+        self._leverage_watch = LeverageWatch(parts.venue, parts.journal, parts.executor, kill_level=kill_level)
         self._lock = asyncio.Lock()
         self._failed_turns = 0
         self._under_way: asyncio.Task[CycleResult] | None = None
@@ -231,6 +233,7 @@ class Cycle:
         if breakers or not truth.is_agreed:  # what stops entries stops those that rest as well
             await parts.executor.cancel([order for order in truth.working if order.is_resting_entry])
         notes += await self._top_up(decision.top_ups)
+        notes += await self._leverage_watch.set_right(decision.memory, truth.account)
         outcomes = await parts.executor.act([verdict for verdict in verdicts if isinstance(verdict, Approved)])
         decision, ended = await self._end_refused(decision, outcomes)
         notes += ended
@@ -377,7 +380,9 @@ def is_worth_keeping(before: Memory, marked: Memory, after: Memory) -> bool:
     is_new_day = (after.day_start_ms, after.day_start_equity) != (before.day_start_ms, before.day_start_equity)
     has_wagered = (after.opening, after.scalps) != (marked.opening, marked.scalps)
     is_guarded_anew = (after.unguarded, after.stops_asked) != (marked.unguarded, marked.stops_asked)
-    return _have_moved(marked.exits, after.exits) or is_new_day or has_risen or has_wagered or is_guarded_anew
+    is_geared_anew = (after.leverages, after.leverage_wrong) != (marked.leverages, marked.leverage_wrong)
+    has_changed = is_guarded_anew or is_geared_anew
+    return _have_moved(marked.exits, after.exits) or is_new_day or has_risen or has_wagered or has_changed
 
 
 def _have_moved(before: Sequence[OpenExit], after: Sequence[OpenExit]) -> bool:

@@ -241,7 +241,8 @@ class Memory:
     `hedges` names the perps held short as hedges and the sector whose spot they cover. `shorted_ms` is the beginning
     of the downtrend that has had its speculative short, `longed` the stance that has had its tactical long.
     `unguarded` says of perp positions, by symbol, that no full-size stop inside their liquidation price rests at the
-    venue: entries wait. `stops_asked` is the size of the position whose stop was asked for only just now.
+    venue: entries wait. `stops_asked` is the size of the position whose stop was asked for only just now. `leverages`
+    is the leverage that was set of perps with a position; `leverage_wrong` says which the venue reports otherwise.
     """
 
     regime: RegimeMemory = RegimeMemory()
@@ -261,6 +262,8 @@ class Memory:
     longed: Stance = Stance.NEUTRAL
     unguarded: Mapping[str, str] = field(default_factory=dict)
     stops_asked: Mapping[str, Decimal] = field(default_factory=dict)
+    leverages: Mapping[str, Decimal] = field(default_factory=dict)
+    leverage_wrong: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def wagers(self) -> Mapping[str, Decimal]:

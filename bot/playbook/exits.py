@@ -19,6 +19,7 @@ from bot.domain.reason import Note, Reason
 from bot.domain.states import OrderState
 from bot.playbook.choices import Unowned
 from bot.playbook.hedge import Shrink, near_liquidation, over_spot
+from bot.playbook.leverage import judge_leverage
 from bot.playbook.policy import HOUR_MS, Policy
 from bot.playbook.scene import Scene, instrument_id, off_by
 from bot.playbook.unguarded import exit_of_unowned, is_inside, missing_stops, nearest_stop, unowned
@@ -162,24 +163,16 @@ def _guard_unowned(before: Memory, memory: Memory, asked: Sequence[Intent], scen
     if policy is Unowned.HALT:
         why = "the position belongs to no plan (unowned_position = halt)"
         missing = {**missing, **{symbol: f"{symbol}: {why}" for symbol in strangers}}
-    notes += [note for symbol in (*exits, *memory.hedges) if (note := _differing(symbol, scene)) is not None]
+    right, wrong = judge_leverage(memory, scene)
+    notes += [Note(Reason.LEVERAGE_DIFFERS, words, symbol) for symbol, words in wrong.items()]
     for order in scene.working:  # the position that it protected is gone, whoever closed it
         is_stop = order.state.is_live and order.intent_id.startswith(
             (f"x{int(Watch.STOP)}.", f"x{int(Watch.NEXT_STOP)}.")
         )
         if is_stop and scene.position(order.symbol) is None:
             cancels.append(order.client_id)
-    memory = replace(memory, unguarded=missing, stops_asked=pending)
+    memory = replace(memory, unguarded=missing, stops_asked=pending, leverages=right, leverage_wrong=wrong)
     return Guarded(tuple(intents), tuple(cancels), {}, tuple(notes), memory, frozenset())
-
-
-def _differing(symbol: str, scene: Scene) -> Note | None:
-    """What the venue reports of a position's leverage, when it is more than the bot ever sets."""
-    position = scene.position(symbol)
-    if position is None or position.leverage is None or position.leverage <= scene.policy.max_leverage:
-        return None
-    words = f"{symbol}: the venue reports {position.leverage}x, more than the {scene.policy.max_leverage}x allowed"
-    return Note(Reason.LEVERAGE_DIFFERS, words, symbol, {"leverage": str(position.leverage)})
 
 
 def shrink_before_sales(

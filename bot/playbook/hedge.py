@@ -75,7 +75,7 @@ def _plans(
     sector: str, values: Mapping[HedgePart, Decimal], sleeve_margin: Decimal, scene: Scene
 ) -> tuple[tuple[HedgePlan, ...], tuple[Note, ...]]:
     whole = sum(values.values(), ZERO)
-    leverages = {part: _leverage(part.symbol, scene) for part in values}
+    leverages = {part: hedge_leverage(part.symbol, scene) for part in values}
     own = sum((_locked(part.symbol, leverage, scene) for part, leverage in leverages.items()), ZERO)
     free = max(ZERO, min(sleeve_margin, free_margin(scene.portfolio.account) + own))
     plans, notes = [], []
@@ -103,7 +103,8 @@ def _plans(
     return tuple(plans), tuple(notes)
 
 
-def _leverage(symbol: str, scene: Scene) -> Decimal:
+def hedge_leverage(symbol: str, scene: Scene) -> Decimal:
+    """Leverage of a hedge: the policy's, where the instrument allows it."""
     instrument = scene.instrument(symbol)
     most = max(ONE, instrument.leverage_max) if instrument is not None else ONE
     return min(scene.policy.hedge_leverage, scene.policy.max_leverage, most)

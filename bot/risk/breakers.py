@@ -99,6 +99,13 @@ def unguarded_position(context: RiskContext, limits: Limits) -> Note | None:
     return _note(Reason.POSITION_UNGUARDED, "; ".join(found)) if found else None
 
 
+def leverage_differs(context: RiskContext, limits: Limits) -> Note | None:
+    """A position at another leverage than was set, or on cross margin, as the venue reports it."""
+    del limits
+    found = tuple(context.memory.leverage_wrong.values())
+    return _note(Reason.LEVERAGE_DIFFERS, "; ".join(found)) if found else None
+
+
 def fees_unknown(context: RiskContext, limits: Limits) -> Note | None:
     """Fees in assets without a price: they count nothing against the fee budget, so only so many may be paid."""
     count, limit = context.fees_unknown, limits.fees_unknown_max
@@ -110,7 +117,7 @@ def fees_unknown(context: RiskContext, limits: Limits) -> Note | None:
 
 BREAKERS: tuple[Breaker, ...] = (
     daily_loss, drawdown, repeated_execution, reject_rate, slow_venue, lost_readings, old_doubt,
-    account_setting, fees_unknown, unguarded_position,
+    account_setting, fees_unknown, unguarded_position, leverage_differs,
 )  # fmt: skip
 
 

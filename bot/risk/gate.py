@@ -63,6 +63,7 @@ CHECKS: tuple[Check, ...] = (
     Check(order.check_lock, _ENTRIES),
     Check(time.check_account_settings, _ENTRIES),
     Check(time.check_guarded, _ENTRIES),
+    Check(time.check_leverage_reported, _ENTRIES),
     Check(order.check_currency, _ENTRIES),
     Check(order.check_self_cross, _ENTRIES),
     Check(order.check_resting, _PERP_ENTRIES),

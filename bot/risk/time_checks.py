@@ -122,6 +122,10 @@ def check_guarded(case: Case) -> Note | None:
     return _broken(case, breakers.unguarded_position)
 
 
+def check_leverage_reported(case: Case) -> Note | None:
+    return _broken(case, breakers.leverage_differs)
+
+
 def check_account_settings(case: Case) -> Note | None:
     return _broken(case, breakers.account_setting)
 

@@ -12,6 +12,7 @@ from typing import Any
 from bot.domain.instrument import Instrument
 from bot.domain.money import ZERO, floor_to, plain
 from bot.domain.order import OrderType, TimeInForce
+from bot.domain.portfolio import Position
 from bot.ports import Lane, OrderReport, OrderRequest, OutcomeUnknown, Rejection, ReportState, VenueRejected
 from bot.venues import parse
 from bot.venues.ccxt_connection import Connection
@@ -69,6 +70,13 @@ class Writes:
         if str(answer.get("leverage")) != str(int(leverage)):
             raise OutcomeUnknown(f"{symbol}: asked for leverage {leverage}, the answer says {answer.get('leverage')}")
         self._leverage[symbol] = (leverage, self._link.now_ms())
+
+    def compare_leverage(self, positions: Mapping[str, Position]) -> None:
+        """Forget what the venue confirmed where it now reports something else: the next setting is sent."""
+        for symbol, position in positions.items():
+            known, _ = self._leverage.get(symbol, (position.leverage, 0))
+            if not position.is_isolated or position.leverage != known:
+                self._leverage.pop(symbol, None)
 
     async def move_cash(self, amount: Decimal, *, to_perp: bool) -> None:
         """One transfer of quote money between the spot and the perp wallet."""

@@ -143,7 +143,9 @@ class CcxtVenue:
         return self._review
 
     async def fetch_account(self) -> Account:
-        return await self._reads.fetch_account()
+        account = await self._reads.fetch_account()
+        self._writes.compare_leverage(account.positions)
+        return account
 
     async def fetch_quotes(self, symbols: Sequence[str]) -> Mapping[str, Quote]:
         return await self._reads.fetch_quotes(symbols)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from bot.app import scenarios
 from bot.app.demo import DemoOptions, run_demo
@@ -19,7 +20,8 @@ FEE = Decimal("0.001")
 
 
 def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, **changes: Any) -> Mapping[str, Any]:
-    assert run_demo(DemoOptions(as_json=True, directory=tmp_path, **{"max_seconds": 300} | changes)) == 0
+    with capture_logs():  # the command sends them to the error output
+        assert run_demo(DemoOptions(as_json=True, directory=tmp_path, **{"max_seconds": 300} | changes)) == 0
     return json.loads(capsys.readouterr().out)  # type: ignore[no-any-return]
 
 
@@ -94,7 +96,8 @@ def test_the_default_cap_halves_the_long_and_says_so(
     kind, words, _ = scenarios.SCENARIOS["golden"]
     capped = {"golden": (kind, words, ("playbook.max_leverage=5", "playbook.leverage_override=false"))}
     monkeypatch.setattr(scenarios, "SCENARIOS", capped)
-    assert run_demo(DemoOptions(as_json=True, directory=tmp_path)) == 0
+    with capture_logs():
+        assert run_demo(DemoOptions(as_json=True, directory=tmp_path)) == 0
     captured = capsys.readouterr()
     side, value, margin = legs(json.loads(captured.out), 1)["tactical"]
     assert side == "buy"

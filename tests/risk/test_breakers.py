@@ -21,9 +21,10 @@ TROUBLES: dict[Reason, RiskContext] = {
     Reason.ACCOUNT_SETTING: context(account_problems=("hedge mode: switch it off",)),
     Reason.FEES_UNKNOWN: context(fees_unknown=11),
     Reason.POSITION_UNGUARDED: context(memory=Memory(unguarded={"UNI/USDT:USDT": "UNI/USDT:USDT: no stop"})),
+    Reason.LEVERAGE_DIFFERS: context(memory=Memory(leverage_wrong={"UNI/USDT:USDT": "UNI/USDT:USDT: 20, 3 was set"})),
     Reason.DOUBT_OLD: context(working=(working(buy(), OrderState.IN_DOUBT, sent_ms=NOW - 300_001),)),
 }
-WITHOUT_LIMIT = (Reason.ACCOUNT_SETTING, Reason.POSITION_UNGUARDED)
+WITHOUT_LIMIT = (Reason.ACCOUNT_SETTING, Reason.POSITION_UNGUARDED, Reason.LEVERAGE_DIFFERS)
 
 
 def test_nothing_has_tripped_in_an_ordinary_world() -> None:

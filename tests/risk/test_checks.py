@@ -294,6 +294,10 @@ ROWS: dict[str, Row] = {
         Reason.POSITION_UNGUARDED, buy(), sell(),
         *[lambda: context(memory=Memory(unguarded={"UNI/USDT:USDT": "no stop"}))] * 2,
     ),
+    "leverage that was not set": Row(
+        Reason.LEVERAGE_DIFFERS, buy(), sell(),
+        *[lambda: context(memory=Memory(leverage_wrong={"UNI/USDT:USDT": "20, 3 was set"}))] * 2,
+    ),
     "account setting": Row(
         Reason.ACCOUNT_SETTING, buy(), sell(), *[lambda: context(account_problems=("hedge mode",))] * 2,
     ),

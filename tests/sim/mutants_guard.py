@@ -2,20 +2,39 @@
 
 import pytest
 
-from bot.playbook import exits
+from bot.playbook import exits, unguarded
 from tests.sim.faults import Kind
-from tests.sim.mutants import SLICED, Mutant
+from tests.sim.mutants import LARGE, SLICED, Mutant
 
 RULE = ("every position is stopped inside its liquidation or entries stop",)
+LONG = {**LARGE, "tactical_leverage": "3", "stop": "0.08"}
 
 
 def guard_only_what_memory_expects(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(exits, "unowned", lambda memory, scene: ())
 
 
+def believe_planned_liquidation(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(exits, "nearest_stop", lambda position, policy, planned: planned)
+    for module in (unguarded, exits):
+        patch.setattr(module, "is_inside", lambda trigger, position: True)
+
+
+def do_not_judge_leverage(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(exits, "judge_leverage", lambda memory, scene: ({}, {}))
+
+
 MUTANTS = (
     Mutant(
         "guard only what memory expects", guard_only_what_memory_expects, RULE, (Kind.FOREIGN_TRADE,),
         seeds=12, heaviness=16, playbook=SLICED,
+    ),
+    Mutant(
+        "believe the planned liquidation", believe_planned_liquidation, RULE, (Kind.MARGIN_TAKEN,),
+        seeds=8, heaviness=6, playbook=LONG,
+    ),
+    Mutant(
+        "do not judge the leverage", do_not_judge_leverage, ("leverage that was not set stops entries",),
+        (Kind.LEVERAGE_BY_HAND,), seeds=12, heaviness=16, playbook=SLICED,
     ),
 )  # fmt: skip

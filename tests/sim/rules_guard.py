@@ -1,4 +1,7 @@
-"""Every position that the exchange reports has a full-size stop inside its liquidation, or entries stop."""
+"""Every position that the exchange reports has a full-size stop inside its liquidation, or entries stop.
+
+Leverage above what the policy ever sets, and cross margin, stop entries as well.
+"""
 
 from decimal import Decimal
 from typing import Any
@@ -57,4 +60,40 @@ class PositionsAreGuarded(Rule):
         return False
 
 
-RULES = (PositionsAreGuarded,)
+class LeverageIsJudged(Rule):
+    """Judged of the account that the turn ended with, which the turn after it decides by."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._seen: dict[str, str] = {}
+
+    def at_start_of_life(self, life: Life) -> None:
+        self._seen = {}
+
+    def after_turn(self, life: Life, kind: str, result: Any) -> None:
+        if result is None or result.kill is not KillLevel.OFF:
+            self._seen = {}
+            return
+        memory, seen = result.decision.memory, {}
+        owned = {held.symbol for held in memory.exits} | set(memory.hedges)
+        for symbol, held in result.portfolio.account.positions.items():
+            if held.size and symbol in owned and (words := self._differing(symbol, held)):
+                seen[symbol] = words
+        is_stopped = any(note.reason is Reason.LEVERAGE_DIFFERS for note in result.breakers)
+        for symbol, words in seen.items():
+            if self._seen.get(symbol) == words and not is_stopped:
+                self.world.violate("leverage that was not set stops entries", f"{symbol}: {words}")
+        self._seen = seen
+
+    def _differing(self, symbol: str, reported: Any) -> str:
+        """What both the exchange and the account that the bot was given say of the position."""
+        config = self.world.exchange.symbol_config(ACCOUNT, symbol)
+        if not reported.is_isolated and not config.is_isolated:
+            return "cross margin"
+        policy = self.world.settings().playbook
+        most = max(policy.max_leverage, policy.hedge_leverage)
+        is_more = reported.leverage is not None and reported.leverage == config.leverage > most
+        return f"{config.leverage}x" if is_more else ""
+
+
+RULES = (PositionsAreGuarded, LeverageIsJudged)

@@ -8,7 +8,7 @@ from tests.sim.faults import Kind
 from tests.sim.hooks import Disturbance
 from tests.sim.wire import ACCOUNT
 
-_PART = Decimal("0.7")
+_PARTS = tuple(Decimal(part) for part in ("0.9", "0.85", "0.8", "0.7"))
 
 
 class PositionsByHand(Disturbance):
@@ -21,9 +21,18 @@ class PositionsByHand(Disturbance):
             self._change(Kind.MARGIN_TAKEN, self._take)
 
     def _take(self, held: Any) -> None:
-        """Most of what the higher leverage sets free."""
-        self.exchange.set_leverage(ACCOUNT, held.symbol, 20)
-        self.exchange.move_margin(ACCOUNT, held.symbol, (held.isolated_wallet * -_PART).quantize(Decimal("0.01")))
+        """As much as the highest leverage sets free: liquidation comes nearer than any planned stop."""
+        self.exchange.set_leverage(ACCOUNT, held.symbol, self.exchange.brackets(held.symbol)[0].leverage_max)
+        for part in _PARTS[:-1]:
+            try:
+                self._move(held, part)
+            except Refusal:
+                continue
+            return
+        self._move(held, _PARTS[-1])
+
+    def _move(self, held: Any, part: Decimal) -> None:
+        self.exchange.move_margin(ACCOUNT, held.symbol, (held.isolated_wallet * -part).quantize(Decimal("0.01")))
 
     def _change(self, kind: Kind, change: Any) -> None:
         positions = sorted(self.exchange.positions(ACCOUNT), key=lambda held: held.symbol)
