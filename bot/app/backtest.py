@@ -24,6 +24,7 @@ from bot.backtest.record import Record
 from bot.domain.instrument import Instrument
 from bot.domain.market import Funding, OpenInterest, Premium
 from bot.domain.money import ZERO
+from bot.domain.order import NEW_EXCHANGE
 from bot.domain.reason import Reason
 from bot.domain.states import KillLevel, TrancheState
 from bot.execution.executor import Executor
@@ -184,6 +185,7 @@ class _Run:
         journal = await LeanJournal.open(
             self._settings.journal_path, account=self._account, now_ms=self._clock.now_ms,
             keep_snapshots=self._settings.journal.keep_snapshots, threaded=False, fresh=True,
+            token=NEW_EXCHANGE,
         )  # fmt: skip
         try:
             cycle = await self._compose(journal)

@@ -22,6 +22,7 @@ from bot.app.embedded import Embedded
 from bot.app.settings import Settings
 from bot.app.wiring import App, build
 from bot.domain.campaign import Campaign
+from bot.domain.order import NEW_EXCHANGE
 from bot.execution.journal import JournalError
 from bot.ports import SetupFailed, Unavailable
 
@@ -71,7 +72,7 @@ class _Demo:
     async def run(self) -> int:
         stage = await scenarios.prepare(self._options)
         self._announce(stage.settings, stage.embedded, stage.words)
-        app = await build(stage.settings, embedded=stage.embedded)
+        app = await build(stage.settings, embedded=stage.embedded, token=NEW_EXCHANGE)
         try:
             await self._rotate(app, stage)
             summary = await self._summary(app)

@@ -101,10 +101,13 @@ def listen(settings: Settings) -> Switch:
     return Switch(KillSwitch(FlagFile(settings.state_directory), configured=watcher.look), watcher)
 
 
-async def build(settings: Settings, *, embedded: Companion | None = None, switch: Switch | None = None) -> App:
+async def build(
+    settings: Settings, *, embedded: Companion | None = None, switch: Switch | None = None, token: str = ""
+) -> App:
     """Open journal and venue, settle nothing yet. In environment `sim` the exchange is started here unless given.
 
-    A `switch` that listens already is joined to the journal.
+    A `switch` that listens already is joined to the journal. `token` replaces the random one that client order ids
+    carry: only for an exchange and a journal that begin with this process (see `NEW_EXCHANGE`).
 
     Raises:
         SetupFailed: the venue cannot be used as configured.
@@ -123,6 +126,7 @@ async def build(settings: Settings, *, embedded: Companion | None = None, switch
             keep_snapshots=settings.journal.keep_snapshots,
             # An exchange that starts empty numbers its orders anew: an old journal would take new orders for its own.
             fresh=owns_exchange and settings.mode == "trade",
+            token=token,
         )  # fmt: skip
         await _claim(journal, settings)
         await venue.open()

@@ -23,6 +23,8 @@ _EPOCH_END = _TAG_END + _ID_WIDTHS["epoch"]
 _CAMPAIGN_END = _EPOCH_END + _ID_WIDTHS["campaign"]
 _TRANCHE_END = _CAMPAIGN_END + _ID_WIDTHS["tranche"]
 EPOCHS = 36 * 36
+# The token of every run whose exchange begins with it: no id can have been used there, and the same run gives the same.
+NEW_EXCHANGE = "an exchange that begins with this run"
 # Orders that belong to no campaign name their instrument: this digit in place of a campaign's first one, then the
 # instrument's number, two digits of it in place of the campaign's others and two in place of the leg.
 _INSTRUMENT_MARK = "z"
@@ -124,6 +126,11 @@ class Intent:
     trigger_price: Decimal | None = None
     exits: ExitPlan | None = None
     words: str = ""
+
+    @property
+    def is_for_unowned(self) -> bool:
+        """Whether it guards a position that no plan knows: such a position belongs to no sector."""
+        return self.purpose is Purpose.EXIT and not self.sector
 
 
 @dataclass(frozen=True, slots=True)

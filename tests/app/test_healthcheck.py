@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import dotenv
 import pytest
 
 from bot.app.exit_codes import ExitCode
@@ -87,7 +88,7 @@ def test_the_command_finds_the_state_directory_of_the_configuration(
     assert json.loads(capsys.readouterr().out)["health"]["pid"] == os.getpid()
 
 
-def test_it_loads_nothing_beyond_the_standard_library(tmp_path: Path) -> None:
+def test_beyond_the_standard_library_it_loads_the_parser_of_env_files_alone(tmp_path: Path) -> None:
     program = (
         "import sys; sys.argv[1:] = ['healthcheck']\n"
         "from bot.__main__ import main\n"
@@ -95,8 +96,10 @@ def test_it_loads_nothing_beyond_the_standard_library(tmp_path: Path) -> None:
         "tops = {name.partition('.')[0] for name in sys.modules} - set(sys.stdlib_module_names)\n"
         "print(code, sorted(tops - {'__main__', '__mp_main__'}))\n"
     )
+    paths = environment()
+    paths["PYTHONPATH"] = os.pathsep.join((paths["PYTHONPATH"], str(Path(dotenv.__file__).parents[1])))
     done = subprocess.run(
         [sys.executable, "-S", "-c", program],
-        cwd=tmp_path, env=environment(), capture_output=True, text=True, check=True,
+        cwd=tmp_path, env=paths, capture_output=True, text=True, check=True,
     )  # fmt: skip
-    assert done.stdout.splitlines()[-1] == "3 ['bot']"
+    assert done.stdout.splitlines()[-1] == "3 ['bot', 'dotenv']"

@@ -251,7 +251,7 @@ def test_a_fill_of_an_order_that_was_believed_never_to_have_been_has_its_exits(m
     world.apply([entry])
     made = world.guard()
     assert [held.purpose for held in world.memory.exits] == [Purpose.TACTICAL_SHORT] * is_watched
-    assert [i.order_type for i in made.intents] == [OrderType.STOP] * is_watched
+    assert [(i.order_type, i.is_for_unowned) for i in made.intents] == [(OrderType.STOP, not is_watched)]
 
 
 def test_a_hedge_on_the_perp_of_what_was_given_up_is_not_taken_for_it() -> None:

@@ -152,7 +152,7 @@ def api_restrictions(call: Call) -> Mapping[str, Any]:
     """What the calling key may do; a bot that refuses keys with withdrawal rights asks here."""
     permissions = call.key.permissions if call.key else frozenset()
     return {
-        "ipRestrict": False,
+        "ipRestrict": True,
         "createTime": call.now_ms // 86_400_000 * 86_400_000,
         "enableReading": True,
         "enableWithdrawals": "withdraw" in permissions,
