@@ -2,7 +2,7 @@
 
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,10 @@ WARMUP_DAYS = 30  # beyond what the longest window of the signals needs
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What the command line says. Times are UTC ms; `page` and `journal` are files to be written."""
+    """What the command line says. Times are UTC ms; `page` and `journal` are files to be written.
+
+    `is_checked`: the tables are known to be right. `may_end`: candles that end inside the span are a delisting.
+    """
 
     folder: Path
     start_ms: int
@@ -37,6 +40,8 @@ class Asked:
     every_guard: bool = False
     rebase_days: int = 0
     seed: int = 1
+    is_checked: bool = False
+    may_end: bool = False
 
 
 def run(asked: Asked, *, tell: Callable[[float], None]) -> tuple[dict[str, Any], str]:
@@ -83,11 +88,25 @@ def read_history(asked: Asked, settings: Settings) -> History:
     warmup_ms = policy.candle_count * policy.candle_ms + WARMUP_DAYS * DAY_MS
     window = Window(asked.start_ms, asked.end_ms, warmup_ms)
     try:
-        return load_history(
-            asked.folder, settings.universe, window, market_symbol=policy.market_symbol, tvl_parts=settings.tvl.parts
-        )
+        history = load_history(
+            asked.folder, settings.universe, window, market_symbol=policy.market_symbol, tvl_parts=settings.tvl.parts,
+            is_checked=asked.is_checked,
+        )  # fmt: skip
     except HistoryProblem as problem:
         raise CommandFailed(str(problem)) from problem
+    ended = {} if asked.may_end else ends_inside(history.listed, asked.start_ms, asked.end_ms)
+    if ended:
+        names = ", ".join(f"{symbol} on {day_of(at)}" for symbol, at in sorted(ended.items()))
+        raise CommandFailed(
+            f"{asked.folder}: candles end before --to {day_of(asked.end_ms)}: {names}; complete the download, choose "
+            f"an earlier --to, or say --allow-ends when these tokens were delisted then"
+        )
+    return history
+
+
+def ends_inside(listed: Mapping[str, tuple[int, int]], start_ms: int, end_ms: int) -> dict[str, int]:
+    """The symbols whose last candle ends inside the span and a day or more before its end, with that moment."""
+    return {symbol: last for symbol, (_, last) in listed.items() if start_ms < last <= end_ms - DAY_MS}
 
 
 def run_record(asked: Asked, settings: Settings, history: History, *, tell: Callable[[float], None]) -> Record:

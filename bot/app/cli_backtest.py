@@ -43,6 +43,9 @@ def backtest(  # noqa: PLR0913, PLR0917 - one argument per option
         int, typer.Option(min=0, help="Days after which an operator begins the drawdown's peak anew; 0: never.")
     ] = 0,
     seed: Annotated[int, typer.Option(help="Seed of the resampled histories.")] = 1,
+    allow_ends: Annotated[
+        bool, typer.Option("--allow-ends", help="Candles that end before --to are delistings, no partial download.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """The whole bot over recorded candles, against three benchmarks with the same costs."""
@@ -57,7 +60,7 @@ def backtest(  # noqa: PLR0913, PLR0917 - one argument per option
         asked = backtest_command.Asked(
             folder=folder, start_ms=_ms(start), end_ms=_ms(end), files=given.files, assignments=given.assignments,
             page=out, journal=journal, decide_hours=decide_hours, guard_hours=guard_hours,
-            every_guard=every_guard, rebase_days=rebase_days, seed=seed,
+            every_guard=every_guard, rebase_days=rebase_days, seed=seed, may_end=allow_ends,
         )  # fmt: skip
         document, words = backtest_command.run(asked, tell=_progress)
         if as_json:

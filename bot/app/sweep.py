@@ -17,7 +17,7 @@ from bot.app.sweep_store import Results
 from bot.app.sweep_trial import Trial, deciding_digest, without_secrets
 from bot.backtest.data_span import fingerprint, span_of
 from bot.backtest.figures import CAVEAT, excess
-from bot.backtest.history import HistoryProblem
+from bot.backtest.history import HistoryProblem, refuse_wrong
 from bot.backtest.record import day_of
 from bot.backtest.sweep_score import joined, score_of
 from bot.backtest.walk_forward import Fold, WindowProblem, folds_of
@@ -73,6 +73,7 @@ def folds_for(plan: Plan) -> tuple[Fold, ...]:
         raise CommandFailed(f"--to {day_of(plan.end_ms)} is not after --from {day_of(plan.start_ms)}", ExitCode.USAGE)
     try:
         first_ms, last_ms = span_of(plan.folder)
+        refuse_wrong(plan.folder)  # once, not in each trial
     except HistoryProblem as problem:
         raise CommandFailed(f"--data {problem}") from problem
     for name, at_ms in (("--from", plan.start_ms), ("--to", plan.end_ms)):

@@ -60,7 +60,7 @@ def run_trial(trial: Trial) -> Outcome:
         settings = trial.settings.model_copy(update={"state_directory": scratch, "journal": journal})
         asked = backtest_command.Asked(
             folder=trial.folder, start_ms=trial.start_ms, end_ms=trial.end_ms, decide_hours=trial.decide_hours,
-            guard_hours=trial.guard_hours,
+            guard_hours=trial.guard_hours, is_checked=True, may_end=True,
         )  # fmt: skip
         history = backtest_command.read_history(asked, settings)
         record = backtest_command.run_record(asked, settings, history, tell=lambda _: None)

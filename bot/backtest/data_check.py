@@ -4,12 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from bot.backtest.history import PRICES, HistoryProblem
+from bot.backtest.history import HistoryProblem
 from bot.backtest.record import day_of
-from bot.backtest.table_shape import shape_problems
+from bot.backtest.table_shape import table_problems
 from bot.simex.market.base import DAY_MS, HOUR_MS
 
 TABLES = {"ohlcv_1h": HOUR_MS, "perp_ohlcv_1h": HOUR_MS, "ohlcv_1d": DAY_MS, "perp_ohlcv_1d": DAY_MS}
@@ -31,15 +30,12 @@ def check_folder(folder: Path, *, max_gap_hours: int = 12) -> dict[str, Any]:
         raise HistoryProblem(f"{folder}: there is no table of candles; expected one of {', '.join(TABLES)}.parquet")
     tables: dict[str, Any] = {}
     errors: list[str] = []
-    shapes = shape_problems(folder)
-    errors += [f"{name}: {words}" for name, problems in shapes.items() for words in problems]
+    problems = table_problems(folder)
+    errors += [f"{name}: {words}" for name, sentences in problems.items() for words in sentences]
     for name, path in present.items():
-        if name in shapes:
+        if name in problems:
             continue
-        table = pq.read_table(path, columns=["ts", "symbol", *PRICES, "volume"]).sort_by(
-            [("symbol", "ascending"), ("ts", "ascending")]
-        )
-        errors += [f"{name}: {words}" for words in _wrong_rows(table, TABLES[name])]
+        table = pq.read_table(path, columns=["ts", "symbol"]).sort_by([("symbol", "ascending"), ("ts", "ascending")])
         tables[name] = _series(table, TABLES[name], max(max_gap_hours * HOUR_MS, TABLES[name]))
     return {"directory": str(folder), "tables": tables, "errors": errors}
 
@@ -80,28 +76,3 @@ def _series(table: Any, timeframe_ms: int, gap_ms: int) -> dict[str, Any]:
         before = (symbol, at)
     missing = sum(one["missing"] for one in series.values())
     return {"rows": table.num_rows, "missing": missing, "series": series}
-
-
-def _wrong_rows(table: Any, timeframe_ms: int) -> list[str]:
-    opened, high, low, close = (table[name] for name in PRICES)
-    inside = pc.and_(
-        pc.and_(pc.less_equal(low, opened), pc.less_equal(low, close)),
-        pc.and_(pc.greater_equal(high, opened), pc.greater_equal(high, close)),
-    )
-    checks = {
-        "rows whose low or high does not hold their open and close": pc.invert(inside),
-        "rows with a price that is not positive": pc.less_equal(low, 0),
-        "rows that do not begin at their timeframe": pc.not_equal(
-            pc.subtract(table["ts"], pc.multiply(pc.divide(table["ts"], timeframe_ms), timeframe_ms)), 0
-        ),
-    }
-    found = [
-        f"{count:,} {words}" for words, mask in checks.items() if (count := pc.sum(mask.cast("int64")).as_py() or 0)
-    ]
-    nulls = sum(table[name].null_count for name in (*PRICES, "ts", "symbol"))
-    pairs = table.group_by(["symbol", "ts"]).aggregate([]).num_rows
-    if nulls:
-        found.append(f"{nulls:,} cells without a value")
-    if pairs != table.num_rows:
-        found.append(f"{table.num_rows - pairs:,} candles that are there twice")
-    return found

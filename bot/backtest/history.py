@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from bot.backtest.descent import Descent, copy_rows, empty_path
-from bot.backtest.table_shape import shape_problems
+from bot.backtest.table_shape import table_problems
 from bot.domain.market import Tvl
 from bot.playbook.membership import Sectors
 from bot.simex.market.base import DAY_MS, HOUR_MS
@@ -105,23 +105,35 @@ def _added_up(rows: Sequence[Sequence[tuple[int, float]]]) -> tuple[tuple[int, D
     return tuple((at, Decimal(round(sum(column[at] for column in columns)))) for at in shared)
 
 
-def load_history(
-    folder: Path, sectors: Sectors, window: Window, *, market_symbol: str, tvl_parts: Mapping[str, Sequence[str]]
-) -> History:
-    """The market of the sectors' tokens and of `market_symbol` in the window.
+def refuse_wrong(folder: Path) -> None:
+    """Everything `data check` calls wrong keeps a back-test from running: it would change the result without a word.
 
     Raises:
-        HistoryProblem: no such directory, no candle table in it, or no candle of any token in the window.
+        HistoryProblem: a table is wrong; the first problem in full, and how many more there are.
+    """
+    if found := table_problems(folder):
+        first = next(f"{name}.parquet: {problems[0]}" for name, problems in found.items())
+        count = sum(map(len, found.values()))
+        more = f" (and {count - 1} more; see `sectorbot data check {folder}`)" if count > 1 else ""
+        raise HistoryProblem(f"{folder}: {first}{more}")
+
+
+def load_history(
+    folder: Path, sectors: Sectors, window: Window, *, market_symbol: str, tvl_parts: Mapping[str, Sequence[str]],
+    is_checked: bool = False,
+) -> History:  # fmt: skip
+    """The market of the sectors' tokens and of `market_symbol` in the window; `is_checked`: `refuse_wrong` has run.
+
+    Raises:
+        HistoryProblem: no such directory, no candle table in it, a table that `data check` calls wrong, or no candle
+            of any token in the window.
     """
     if not folder.is_dir():
         raise HistoryProblem(f"{folder}: there is no such directory of candles")
     if not any((folder / f"{name}.parquet").is_file() for name in ("ohlcv_1h", "ohlcv_1d")):
         raise HistoryProblem(f"{folder}: there is neither ohlcv_1h.parquet nor ohlcv_1d.parquet with spot candles")
-    if shapes := shape_problems(folder):
-        first = next(f"{name}.parquet: {problems[0]}" for name, problems in shapes.items())
-        count = sum(map(len, shapes.values()))
-        more = f" (and {count - 1} more; see `sectorbot data check {folder}`)" if count > 1 else ""
-        raise HistoryProblem(f"{folder}: {first}{more}")
+    if not is_checked:
+        refuse_wrong(folder)
     pa.set_memory_pool(pa.system_memory_pool())  # the others keep for later what a run of hours never needs again
     first_ms, end_ms = window.first_ms, window.end_ms + AFTER_MS
     spots = list(dict.fromkeys((market_symbol, *sectors.spot_symbols)))

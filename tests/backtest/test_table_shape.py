@@ -13,19 +13,20 @@ from hypothesis import strategies as st
 
 from bot.backtest.data_check import check_folder
 from bot.backtest.history import HistoryProblem, Window, load_history
-from bot.backtest.table_shape import NUMBERS, shape_problems
+from bot.backtest.table_shape import NUMBERS, table_problems
 
 HOUR = 3_600_000
 START = 1_640_995_200_000
 
 
 def good(name: str) -> Any:
-    table: dict[str, list[Any]] = {"ts": [START + HOUR * n for n in range(4)]}
+    table: dict[str, list[Any]] = {"ts": [START + 24 * HOUR * n for n in range(4)]}
     if name == "tvl_daily":
         table |= {"scope": ["chain"] * 4, "name": ["Ethereum"] * 4}
     else:
-        table["symbol"] = ["UNI/USDT"] * 4
-    return pa.table(table | {column: [1.0] * 4 for column in NUMBERS[name]})
+        table["symbol"] = ["UNI/USDT" if name.startswith("ohlcv") else "UNI/USDT:USDT"] * 4
+    value = 0.0001 if name == "funding_8h" else 1.0
+    return pa.table(table | {column: [value] * 4 for column in NUMBERS[name]})
 
 
 def put(table: Any, column: str, values: Any) -> Any:
@@ -56,7 +57,7 @@ def test_a_table_of_another_shape_is_refused_by_both(
 ) -> None:
     for other in {"ohlcv_1h", name}:
         pq.write_table(good(other), tmp_path / f"{other}.parquet")
-    assert shape_problems(tmp_path) == {}
+    assert table_problems(tmp_path) == {}
     pq.write_table(change(good(name), NUMBERS[name][0]), tmp_path / f"{name}.parquet")
     errors = check_folder(tmp_path)["errors"]
     assert any(error.startswith(f"{name}: ") and words in error for error in errors), errors
@@ -73,7 +74,7 @@ def test_one_time_in_another_unit_is_enough(tmp_path: Path, row: int, factor: fl
     times = table["ts"].to_pylist()
     times[row] = int(times[row] * factor)
     pq.write_table(put(table, "ts", pa.array(times)), tmp_path / "ohlcv_1h.parquet")
-    assert "times are not milliseconds" in shape_problems(tmp_path)["ohlcv_1h"][0]
+    assert "times are not milliseconds" in table_problems(tmp_path)["ohlcv_1h"][0]
 
 
 def test_a_file_that_is_no_table_is_named(tmp_path: Path) -> None:

@@ -1,0 +1,164 @@
+"""What is wrong in the rows of a table of candles, settlements, open interest or value locked.
+
+Whatever is wrong here would change a result without a word. Importing this module needs pyarrow.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+PRICES = ("open", "high", "low", "close")
+TIMEFRAMES = {"ohlcv_1h": 3_600_000, "perp_ohlcv_1h": 3_600_000, "ohlcv_1d": 86_400_000, "perp_ohlcv_1d": 86_400_000}
+SPOT = ("ohlcv_1h", "ohlcv_1d")
+HIGH_FACTOR = 100.0  # a high this far above open and close is a slipped decimal point, no trade
+RATE_MAX = 0.1  # of one settlement; venues cap it at 0.02 to 0.04
+RATE_MEDIAN_MAX = 0.004  # of a series; recorded ones have 0.0001
+ROWS_FOR_MEDIAN = 20
+PROVIDER = "defillama"
+NULLS_LEFT_OUT = ("oi_usd",)  # a source that counts in coins only has no value in dollars; the reader leaves it out
+_SPELLING = {True: re.compile(r"[^/:\s]+/[^/:\s]+"), False: re.compile(r"[^/:\s]+/[^/:\s]+:[^/:\s]+")}
+_JOINED = re.compile(r"([A-Z0-9]+?)[-_/]?(USDT|USDC|FDUSD|BUSD|TUSD|USD|EUR|BTC|ETH)(?:[-_:.]?(?:PERP|SWAP|USDT))?")
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One kind of wrong row: how many, the first of them with symbol, UTC ms and value, and what to do."""
+
+    why: str
+    do: str
+    symbol: str = ""
+    at_ms: int | None = None
+    value: str = ""
+
+    def __str__(self) -> str:
+        first = " ".join(part for part in (self.symbol, _moment(self.at_ms), self.value) if part)
+        return f"{self.why}{f' (first: {first})' if first else ''}; {self.do}"
+
+
+def row_problems(table: Any, name: str, numbers: tuple[str, ...]) -> Iterator[Problem]:
+    """Everything wrong in the rows of a table whose columns have the right names and types."""
+    texts = [column for column in ("symbol", "scope", "name", "exchange", "provider") if column in table.column_names]
+    yield from _without_value(table, ("ts", *texts, *numbers))
+    for column in numbers:
+        yield from _bad_numbers(table, column)
+    if name in TIMEFRAMES:
+        yield from _bad_candles(table, TIMEFRAMES[name])
+    if "symbol" in texts:
+        yield from _bad_symbols(table, is_spot=name in SPOT)
+    if name == "funding_8h":
+        yield from _bad_rates(table)
+    if "provider" in texts:
+        yield from _bad_providers(table)
+    yield from _twice(table, ["ts", *texts])
+
+
+def _rows(table: Any, mask: Any, why: str, do: str, column: str) -> Iterator[Problem]:
+    count = pc.sum(pc.fill_null(mask, False).cast("int64")).as_py() or 0
+    if count:
+        row = table.filter(mask).slice(0, 1).to_pylist()[0]
+        symbol = str(row.get("symbol") or row.get("name") or "")
+        yield Problem(f"{count:,} {why}", do, symbol, row["ts"], f"{column} {row[column]}" if column != "ts" else "")
+
+
+def _without_value(table: Any, columns: tuple[str, ...]) -> Iterator[Problem]:
+    for column in columns:
+        if column not in NULLS_LEFT_OUT and table[column].null_count:
+            why = f"cells of column {column} without a value"
+            yield from _rows(
+                table, pc.is_null(table[column]), why, "fill them from the source or drop the rows", column
+            )
+
+
+def _bad_numbers(table: Any, column: str) -> Iterator[Problem]:
+    values = table[column]
+    if pa.types.is_floating(values.type):
+        why = f"cells of column {column} that are NaN or infinite"
+        yield from _rows(table, pc.invert(pc.is_finite(values)), why, "drop the rows or fetch them again", column)
+    if column in {"tvl_usd", "oi_usd", "volume", "quote_volume"}:
+        do = "drop the rows or fetch them again"
+        yield from _rows(table, pc.less(values, 0), f"rows with a negative {column}", do, column)
+
+
+def _bad_candles(table: Any, timeframe_ms: int) -> Iterator[Problem]:
+    opened, high, low, close = (table[name] for name in PRICES)
+    upper, lower = pc.max_element_wise(opened, close), pc.min_element_wise(opened, close)
+    again = "fetch these candles again"
+    why = "rows whose low or high does not hold their open and close"
+    for column, mask in (("low", pc.greater(low, lower)), ("high", pc.less(high, upper))):
+        yield from _rows(table, mask, why, again, column)
+    yield from _rows(table, pc.less_equal(low, 0), "rows with a price that is not positive", again, "low")
+    wick = pc.and_(pc.greater(high, pc.multiply(upper, HIGH_FACTOR)), pc.greater(upper, 0))
+    yield from _rows(table, wick, f"rows whose high is {HIGH_FACTOR:.0f} times their open and close", again, "high")
+    rest = pc.subtract(table["ts"], pc.multiply(pc.divide(table["ts"], timeframe_ms), timeframe_ms))
+    do = "write the time at which the candle opens, UTC"
+    yield from _rows(table, pc.not_equal(rest, 0), "rows that do not begin at their timeframe", do, "ts")
+
+
+def _bad_symbols(table: Any, *, is_spot: bool) -> Iterator[Problem]:
+    shape = "UNI/USDT" if is_spot else "UNI/USDT:USDT"
+    for symbol in table["symbol"].unique().to_pylist():
+        if symbol is None or (_SPELLING[is_spot].fullmatch(symbol) and symbol == symbol.upper()):
+            continue
+        parts = _JOINED.fullmatch(symbol.strip().upper())
+        meant = f"{parts[1]}/{parts[2]}{'' if is_spot else f':{parts[2]}'}" if parts else ""
+        do = f"did you mean {meant}?" if meant else f"write it as {shape}"
+        yield Problem(f"symbol {symbol!r} is not written as {shape}", do)
+
+
+def _bad_rates(table: Any) -> Iterator[Problem]:
+    sizes = pc.abs(table["funding_rate"])
+    do = "write the share paid at a settlement, 0.0001 for 0.01 %"
+    why = f"rows with a funding_rate beyond {RATE_MAX} of the position"
+    yield from _rows(table, pc.and_(pc.greater(sizes, RATE_MAX), pc.is_finite(sizes)), why, do, "funding_rate")
+    found = pa.table({"symbol": table["symbol"], "size": sizes}).group_by("symbol")
+    for row in found.aggregate([("size", "approximate_median"), ("size", "count")]).to_pylist():
+        median = row["size_approximate_median"]
+        if median is not None and row["size_count"] >= ROWS_FOR_MEDIAN and median > RATE_MEDIAN_MAX:
+            why = "half of the funding rates are larger than any venue's: they look like percent"
+            yield Problem(why, do, str(row["symbol"]), None, f"median {median:g}")
+
+
+def _bad_providers(table: Any) -> Iterator[Problem]:
+    for provider in table["provider"].unique().to_pylist():
+        if provider is not None and provider != PROVIDER and provider.strip().lower() == PROVIDER:
+            yield Problem(f"provider {provider!r} is not read", f"write {PROVIDER!r}")
+
+
+def _is_in_order(table: Any, keys: list[str]) -> bool:
+    """Whether every row has a later time than the one before or begins another series: then none is there twice."""
+    before, after = table.slice(0, table.num_rows - 1), table.slice(1)
+    same: Any = None
+    series = [key for key in keys if key != "ts"]
+    for key in series:
+        equal = pc.equal(before[key], after[key])
+        same = equal if same is None else pc.and_(same, equal)
+    begins = table.num_rows - (pc.sum(same.cast("int64")).as_py() or 0) if same is not None else 0
+    later = pc.or_(pc.invert(same), pc.greater(after["ts"], before["ts"]))
+    return bool(pc.all(later).as_py()) and begins == table.select(series).group_by(series).aggregate([]).num_rows
+
+
+def _twice(table: Any, keys: list[str]) -> Iterator[Problem]:
+    if _is_in_order(table, keys):
+        return
+    counted = table.select(keys).append_column("one", table["ts"]).group_by(keys).aggregate([("one", "count")])
+    if counted.num_rows != table.num_rows:
+        mask = pc.greater(counted["one_count"], 1)
+        what = "candles" if "open" in table.column_names else "rows"
+        why = f"{table.num_rows - counted.num_rows:,} {what} that are there twice"
+        first: dict[str, Any] = next(iter(counted.filter(mask).slice(0, 1).to_pylist()), {})
+        symbol = str(first.get("symbol") or first.get("name") or "")
+        yield Problem(why, "keep one row of each time", symbol, first.get("ts"))
+
+
+def _moment(at_ms: int | None) -> str:
+    if at_ms is None:
+        return ""
+    try:
+        return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M")
+    except (ValueError, OverflowError, OSError):
+        return str(at_ms)
