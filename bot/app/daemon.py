@@ -25,6 +25,7 @@ from bot.app.hold_watch import HoldWatch
 from bot.app.kill import SIGNALS
 from bot.app.logs import log_cycle
 from bot.app.preview import preview
+from bot.app.proxy_hint import with_proxy_hint
 from bot.app.settings import Settings
 from bot.app.switch_actions import SwitchActions
 from bot.app.wiring import App, Switch, build, listen
@@ -91,7 +92,7 @@ async def _start_and_run(settings: Settings, switch: Switch, stop: asyncio.Event
         _log.error("cannot_start", why=str(error))
         return EXIT_CONFIG if isinstance(error, SetupFailed) else EXIT_ERROR
     except Unavailable as error:
-        _log.error("venue_unreachable", why=str(error))
+        _log.error("venue_unreachable", why=with_proxy_hint(str(error), trust_env=settings.venue.trust_env))
         return EXIT_TIMEOUT
     if app is None:
         return EXIT_OK
@@ -135,7 +136,8 @@ async def _build_patiently(settings: Settings, switch: Switch, stop: asyncio.Eve
             seconds = START_RETRY_SECONDS[min(attempt, len(START_RETRY_SECONDS) - 1)]
             if switch.kill.level() is not KillLevel.OFF:
                 seconds = min(seconds, START_RETRY_KILLED_SECONDS)  # it has something to do there
-            _log.warning("venue_unreachable", why=str(error), retry_in_seconds=seconds)
+            why = with_proxy_hint(str(error), trust_env=settings.venue.trust_env)
+            _log.warning("venue_unreachable", why=why, retry_in_seconds=seconds)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), seconds)
             if stop.is_set():

@@ -7,6 +7,7 @@ from bot.app.clock import SystemClock
 from bot.app.companion import start_companion
 from bot.app.cycle import CycleResult, mark_equity
 from bot.app.observing import make_observer
+from bot.app.proxy_hint import with_proxy_hint
 from bot.app.settings import Settings
 from bot.app.wiring import OneSession, make_macro, make_tvl, make_venue, policy_for, wanted_of
 from bot.domain.campaign import Memory
@@ -17,6 +18,7 @@ from bot.execution.journal import JournalReader
 from bot.execution.reconcile import Truth
 from bot.playbook.decide import decide
 from bot.playbook.sectors import build_portfolio
+from bot.ports import Unavailable
 from bot.risk import RiskContext, fit_to_depth, review
 
 
@@ -57,6 +59,9 @@ async def preview(settings: Settings) -> CycleResult:
             0, "plan", snapshot, portfolio, decision, tuple(verdicts), (), truth, kill, (), seconds,
             funding_hours=policy.funding_average_hours, policy=policy,
         )  # fmt: skip
+    except Unavailable as error:
+        error.args = (with_proxy_hint(str(error), trust_env=settings.venue.trust_env),)
+        raise
     finally:
         if reader is not None:
             reader.close()

@@ -115,7 +115,7 @@ def _bad_rates(table: Any) -> Iterator[Problem]:
     do = "write the share paid at a settlement, 0.0001 for 0.01 %"
     why = f"rows with a funding_rate beyond {RATE_MAX} of the position"
     yield from _rows(table, pc.and_(pc.greater(sizes, RATE_MAX), pc.is_finite(sizes)), why, do, "funding_rate")
-    found = pa.table({"symbol": table["symbol"], "size": sizes}).group_by("symbol")
+    found = pa.table({"symbol": table["symbol"], "size": sizes}).group_by("symbol", use_threads=False)
     for row in found.aggregate([("size", "approximate_median"), ("size", "count")]).to_pylist():
         median = row["size_approximate_median"]
         if median is not None and row["size_count"] >= ROWS_FOR_MEDIAN and median > RATE_MEDIAN_MAX:
@@ -145,7 +145,12 @@ def _is_in_order(table: Any, keys: list[str]) -> bool:
 def _twice(table: Any, keys: list[str]) -> Iterator[Problem]:
     if _is_in_order(table, keys):
         return
-    counted = table.select(keys).append_column("one", table["ts"]).group_by(keys).aggregate([("one", "count")])
+    counted = (
+        table.select(keys)
+        .append_column("one", table["ts"])
+        .group_by(keys, use_threads=False)
+        .aggregate([("one", "count")])
+    )
     if counted.num_rows != table.num_rows:
         mask = pc.greater(counted["one_count"], 1)
         what = "candles" if "open" in table.column_names else "rows"
