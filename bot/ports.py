@@ -35,11 +35,11 @@ class VenueRejected(Exception):
 
 class Answered(dict[str, AnswerT]):
     """What a list question gave, by name. `notes` says by name what could not be read: of a name that is missing why,
-    of one that is here what was left out of it."""
+    of one that is here what was left out of it. `unreadable` are missing names that a row of the answer may be of."""
 
-    def __init__(self, found: Mapping[str, AnswerT], notes: Mapping[str, str]) -> None:
+    def __init__(self, found: Mapping[str, AnswerT], notes: Mapping[str, str], unreadable: Iterable[str] = ()) -> None:
         super().__init__(found)
-        self.notes = dict(notes)
+        self.notes, self.unreadable = dict(notes), frozenset(unreadable)
 
 
 class Listed(tuple[AnswerT, ...]):  # noqa: SLOT001 - a tuple cannot have slots of its own

@@ -80,7 +80,7 @@ class Doubts:
                 listed = await self._evidence.read(
                     self._venue.fetch_instruments([order.symbol]), f"instrument {order.symbol}"
                 )
-                is_unreadable = isinstance(listed, Answered) and order.symbol in listed.notes
+                is_unreadable = isinstance(listed, Answered) and order.symbol in listed.unreadable
                 if order.symbol in listed or is_unreadable:
                     return _unanswered(order, error)
                 await self._evidence.fetch_order(order)

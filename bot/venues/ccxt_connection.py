@@ -233,7 +233,8 @@ class Connection:
             self._has_all = wanted is None
             self.loads += 1
         found = {name: value for name, value in self.instruments.items() if symbols is None or name in symbols}
-        return Answered(found, {name: self._why_absent(name) for name in symbols or () if name not in found})
+        absent = {name: self._why_absent(name) for name in symbols or () if name not in found}
+        return Answered(found, absent, {name for name in absent if self._may_be_unreadable(name)})
 
     def are_facts_due(self) -> bool:
         """Whether the next question asks the venue: what is known is old, from the file, or was contradicted."""
@@ -245,6 +246,10 @@ class Connection:
 
     def _facts_age_ms(self) -> int:
         return FACTS_AGE_MAX_MS if self._loaded_ms is None else self.now_ms() - self._loaded_ms
+
+    def _may_be_unreadable(self, symbol: str) -> bool:
+        """Whether a row that could not be read is of the symbol, or does not say of which it is."""
+        return not self._left_out.keys().isdisjoint({symbol, self.venue_symbol(symbol), ""})
 
     def _why_absent(self, symbol: str) -> str:
         if symbol in self._left_out:
@@ -414,16 +419,19 @@ def _flatten(urls: Any, path: str = "api") -> Iterator[tuple[str, str]]:
 
 
 def _each_by_itself(parse_market: Callable[[Any], Any], left_out: dict[str, str]) -> Callable[[Any], Any]:
-    """ccxt reads all rows of `exchangeInfo` in one go; one it cannot read gives None and is named in `left_out`."""
+    """ccxt reads all rows of `exchangeInfo` in one go; one it cannot read gives None and is named in `left_out`, by our
+    name and by the venue's own (empty where it has none)."""
 
     def parsed(row: Any) -> Any:
         try:
+            for name in ("symbol", "baseAsset", "quoteAsset"):
+                str.strip(row[name])  # TypeError where it is no text: ccxt makes a name of it all the same
             return parse_market(row)
         except Exception as error:  # noqa: BLE001 - whatever ccxt trips over, it is this row's
             cells = row if isinstance(row, Mapping) else {}
             base, quote = cells.get("baseAsset") or cells.get("symbol"), cells.get("quoteAsset")
             symbol = f"{base}/{quote}" + (f":{cells['marginAsset']}" if cells.get("marginAsset") else "")
-            left_out[symbol] = words_of("instruments", row, error)
+            left_out[symbol] = left_out[str(cells.get("symbol") or "")] = words_of("instruments", row, error)
             return None
 
     return parsed

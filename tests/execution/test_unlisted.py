@@ -27,7 +27,8 @@ class EndingVenue(ScriptedVenue):
         if self.missing is None or self.missing > 0:
             found.pop(SPOT, None)
             self.missing = None if self.missing is None else self.missing - 1
-        return Answered(found, {SPOT: "a row cannot be read"}) if self.unreadable else found
+        why = {} if SPOT in found else {SPOT: "why it is absent"}
+        return Answered(found, why, why if self.unreadable else ())
 
     async def fetch_order(self, symbol: str, client_id: str, *, is_trigger: bool = False) -> OrderReport | None:
         if self.refusing and symbol == SPOT:

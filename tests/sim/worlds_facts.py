@@ -187,7 +187,7 @@ def _without(bad: Bad, answer: Any) -> Any:
         if bad.symbol not in answer:
             return answer
         found = {symbol: one for symbol, one in answer.items() if symbol != bad.symbol}
-        return Answered(found, {**getattr(answer, "notes", {}), bad.symbol: WORDS})
+        return Answered(found, {**getattr(answer, "notes", {}), bad.symbol: WORDS}, {bad.symbol})
     index = next((i for i, row in enumerate(answer) if row.symbol == bad.symbol), None)
     if index is None:
         return answer

@@ -393,6 +393,7 @@ async def test_a_market_that_cannot_be_read_costs_itself(
     else:
         assert isinstance(found, Answered)
         assert bad in found.notes
+        assert bad in found.unreadable, "the venue may list it: its orders are not over"
 
 
 @pytest.mark.parametrize(
@@ -407,6 +408,16 @@ async def test_leverage_brackets_that_cannot_be_read_leave_what_was_known(
         part["initialLeverage"] = 3
     found = await all_listed.fetch_instruments((*SPOT, *PERPS))
     assert (found[PERP].leverage_max, found[PEPE].leverage_max) == (50, 3)
+
+
+async def test_a_market_that_is_gone_is_not_one_whose_row_cannot_be_read(
+    all_listed: CcxtVenue, server: BinanceServer
+) -> None:
+    listing = server.answers["GET", "/api/v3/exchangeInfo"]
+    listing["symbols"] = [row for row in listing["symbols"] if row["symbol"] != "DOTUSDT"]
+    found = await all_listed.fetch_instruments((*SPOT, *PERPS))
+    assert isinstance(found, Answered)
+    assert ("DOT/USDT" in found.notes, "DOT/USDT" in found.unreadable) == (True, False)
 
 
 async def test_intervals_of_funding_are_read_row_by_row(all_listed: CcxtVenue, server: BinanceServer) -> None:
