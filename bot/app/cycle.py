@@ -198,8 +198,8 @@ class Cycle:
         snapshot = in_order(observed)
         truth = await parts.reconciler.settle(tuple(snapshot.instruments))
         truth = replace(truth, account=in_order(truth.account))
-        reader = parts.journal.reader
-        before = reader.load_memory()
+        snapshot = in_order(await parts.observer.with_held(snapshot, truth.account))
+        reader, before = parts.journal.reader, parts.journal.reader.load_memory()
         with house_arithmetic():
             portfolio = build_portfolio(truth.account, snapshot, before, parts.policy, parts.sectors)
             flowed = count_flows(before, reader, snapshot, truth.account.quote)

@@ -13,6 +13,7 @@ from typing import TypeVar
 from bot.domain.instrument import Instrument
 from bot.domain.lineage import Lineage
 from bot.domain.market import Book, CalendarEvent, Cost, Funding, Macro, Missing, OpenInterest, Quote, Snapshot, Tvl
+from bot.domain.portfolio import Account
 from bot.feeds.candle_cache import CandleCache, History
 from bot.feeds.gathering import gather_all, gather_each
 from bot.feeds.past import Past
@@ -159,6 +160,7 @@ class Observer:
         self._previous: Snapshot | None = None
         self._instruments_ms = 0
         self._known: tuple[str, ...] = ()
+        self._outside: tuple[str, ...] = ()
 
     @property
     def symbols(self) -> tuple[str, ...]:
@@ -174,7 +176,8 @@ class Observer:
         now_ms = self.venue.now_ms()
         are_due: Callable[[], bool] = getattr(self.venue, "are_facts_due", lambda: False)
         is_old = now_ms - self._instruments_ms > self.deadlines.instruments_age_max_ms or are_due()
-        wanted = self.wanted if with_history else self.wanted.without_history()
+        wanted = replace(self.wanted, perps=(*self.wanted.perps, *self._outside))
+        wanted = wanted if with_history else wanted.without_history()
         lent = None if is_old else self._previous
         if self._previous is None:
             # A venue knows its instruments only once they are loaded, and every other question needs them.
@@ -197,6 +200,31 @@ class Observer:
             snapshot = replace(snapshot, costs=self.costs())
         self._previous = snapshot
         return snapshot
+
+    async def with_held(self, snapshot: Snapshot, account: Account) -> Snapshot:
+        """The snapshot with instrument and quote of every perp that is held outside of what is wanted: the guard has
+        to place a stop there. They are asked for at every look while they are held."""
+        held = {p.symbol for p in account.positions.values() if p.size and p.settles_in == account.quote}
+        before, self._outside = self._outside, tuple(sorted(held.difference(self.wanted.symbols)))
+        known, missing = dict(snapshot.instruments), list(snapshot.missing)
+        new = [symbol for symbol in self._outside if symbol not in known]
+        if new:
+            found, absent = await gather_all(
+                "instrument", new, self.venue.fetch_instruments, deadline_ms=self.deadlines.instruments_ms
+            )
+            known.update(found)
+            missing += [one for one in absent if one not in missing]
+        asked = [symbol for symbol in self._outside if symbol in known and symbol not in snapshot.quotes]
+        if asked:
+            quotes, absent = await gather_all(
+                "quote", asked, self.venue.fetch_quotes, deadline_ms=self.deadlines.quotes_ms
+            )
+            sound = _sound("quote", quotes, absent, quote_defect, missing, clean=_without_bad_extras)
+            snapshot = replace(snapshot, quotes={**snapshot.quotes, **sound})
+        kept = {s: i for s, i in known.items() if s in self._outside or s not in before}
+        self._known = tuple(kept) or self._known
+        self._previous = replace(snapshot, instruments=kept)
+        return replace(snapshot, instruments=known, missing=tuple(missing))
 
     async def with_books(self, snapshot: Snapshot, symbols: Sequence[str]) -> Snapshot:
         """The snapshot with the order books of `symbols`: only what is about to be traded needs its depth looked at."""
