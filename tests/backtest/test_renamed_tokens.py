@@ -7,6 +7,7 @@ import pytest
 pytest.importorskip("pyarrow")
 
 from bot.app.backtest_command import Asked, run
+from bot.app.cli_common import CommandFailed
 
 FROM_MS, TO_MS = 1_725_321_600_000, 1_726_963_200_000  # 2024-09-03 → 2024-09-22
 FEW = tuple(
@@ -28,6 +29,8 @@ def test_matic_becomes_pol_without_a_hole_in_the_book(shared: Path) -> None:
     assert document["reconciled"] is True
     assert document["counts"]["mismatches"] == 0
     forgotten = (*FEW, WHOLE, "universe.tokens.MATIC={ infra = 1 }")
-    without, _ = run(Asked(folder, FROM_MS, TO_MS, assignments=forgotten), tell=lambda _: None)
+    with pytest.raises(CommandFailed, match="candles end before --to 2024-09-22: MATIC/USDT on 2024-09-11"):
+        run(Asked(folder, FROM_MS, TO_MS, assignments=forgotten), tell=lambda _: None)
+    without, _ = run(Asked(folder, FROM_MS, TO_MS, assignments=forgotten, may_end=True), tell=lambda _: None)
     lost = float(document["equity_end_quote"]) - float(without["equity_end_quote"])
     assert lost > 0.05 * float(document["equity_end_quote"]), "a fifth of the spot would be worth nothing"
