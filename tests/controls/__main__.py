@@ -28,6 +28,8 @@ def main() -> int:
             copy = copies.get()
             try:
                 return problems(row, copy)
+            except RuntimeError as error:
+                return [str(error)]
             finally:
                 copies.put(copy)
 

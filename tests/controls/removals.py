@@ -163,6 +163,7 @@ REMOVALS: Mapping[int, tuple[Removal, ...]] = {
     ),
     33: (
         Body("bot.app.kill:KillSwitch.is_stopped", "return False"),
+        Body("bot.domain.order:Order.is_withdrawn_at", "return True"),
         Body("bot.domain.states:KillLevel.severity", "return 0"),
     ),
     34: (
