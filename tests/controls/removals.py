@@ -178,7 +178,10 @@ REMOVALS: Mapping[int, tuple[Removal, ...]] = {
         Body("bot.execution.journal:Journal.record_latch", "return"),
         Body("bot.app.resume_file:ResumeFile.load", 'return ResumeRequest("none", "nobody")'),
     ),
-    36: (Body("bot.app.kill:KillSwitch.start", "self.look()"),),
+    36: (
+        Body("bot.app.kill:KillSwitch.start", "self.look()"),
+        Body("bot.execution.executor:Executor.send_cancels", "return"),
+    ),
     37: (Body("bot.playbook.flatten:_uncovered", "return []"),),
     39: (Constant("bot.risk.gate:_ENTRIES", "_ALL"),),
     40: (
@@ -213,8 +216,5 @@ REMOVALS: Mapping[int, tuple[Removal, ...]] = {
     47: (SEND_FIRST,),
     48: (Text("bot/feeds/candle_cache.py", r"if key in keep\b", "if key"),),
     49: (Text("docs/controls.md", r"(?m)^\| 31 \|.*\n", ""),),
-    50: (
-        Text("docs/reasons.md", r"(?m)^\| `order_in_doubt` \|.*\n", ""),
-        Body("bot.app.healthcheck:is_alive", "return True"),
-    ),
+    50: (Text("docs/reasons.md", r"(?m)^\| `order_in_doubt` \|.*\n", ""),),
 }
