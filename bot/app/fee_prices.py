@@ -43,7 +43,7 @@ class FeePrices:
             except Unavailable:
                 self._asked_ms[asset] = now_ms - ABSENT_MS + FRESH_MS  # no answer is not the answer that there is none
                 quotes = {}
-            if symbol in quotes and quotes[symbol].valuation > 0:
+            if symbol in quotes and quotes[symbol].defect() is None:
                 price, age_ms = quotes[symbol].valuation, 0
                 self._prices[asset] = (now_ms, price)
         return price if age_ms < KNOWN_MS else None

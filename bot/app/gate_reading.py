@@ -42,6 +42,7 @@ class GateReading:
     is_canary: bool = False
     account_problems: tuple[str, ...] = ()
     fees_unknown: int = 0
+    fees_unknown_in: tuple[str, ...] = ()
 
     def context(
         self, snapshot: Snapshot, portfolio: Portfolio, working: tuple[Order, ...], memory: Memory
@@ -55,6 +56,7 @@ class GateReading:
             fees_today_quote=self.fees_today_quote, rejections=self.rejections,
             latency_ms=self.latency_ms, failed_turns=self.failed_turns, executed_lately=self.executed_lately,
             is_canary=self.is_canary, account_problems=self.account_problems, fees_unknown=self.fees_unknown,
+            fees_unknown_in=self.fees_unknown_in,
         )  # fmt: skip
 
 
@@ -79,6 +81,7 @@ def load_gate_reading(
         orders_today=reader.count_orders(day_start_ms),
         fees_today_quote=fees.known_quote,
         fees_unknown=fees.unknown_count,
+        fees_unknown_in=tuple(sorted(fees.unknown)),
         rejections=reader.count_rejections(now_ms - REJECTIONS_MS),
         latency_ms=truth.latency_ms,
         failed_turns=failed_turns,

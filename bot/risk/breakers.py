@@ -111,7 +111,8 @@ def fees_unknown(context: RiskContext, limits: Limits) -> Note | None:
     count, limit = context.fees_unknown, limits.fees_unknown_max
     if count <= limit:
         return None
-    words = f"{count} fills of the day paid a fee in an asset without a price; entries stop above {limit}"
+    assets = f" ({', '.join(context.fees_unknown_in)})" if context.fees_unknown_in else ""
+    words = f"{count} fills of the day paid a fee in an asset without a price{assets}; entries stop above {limit}"
     return _note(Reason.FEES_UNKNOWN, words, count=count, limit=limit)
 
 

@@ -32,7 +32,7 @@ class RiskContext:
     `hedges` maps a perp to the sector it covers. `latency_ms` is the median time of the venue's answers of this turn,
     `failed_turns` how many turns in a row came to nothing before it. `is_canary`: no entry has been carried out since
     the start. `account_problems` are settings of the account with which nothing may be opened; `fees_unknown` counts
-    the fills of the UTC day that paid a fee in an asset without a price.
+    the fills of the UTC day that paid a fee in an asset without a price, `fees_unknown_in` names those assets.
     """
 
     now_ms: int
@@ -57,6 +57,7 @@ class RiskContext:
     is_canary: bool = False
     account_problems: tuple[str, ...] = ()
     fees_unknown: int = 0
+    fees_unknown_in: tuple[str, ...] = ()
 
 
 class Effect(StrEnum):

@@ -8,7 +8,7 @@ from bot.domain.campaign import Memory
 from bot.domain.reason import Reason
 from bot.domain.states import OrderState
 from bot.risk import Limits, RiskContext, tripped
-from bot.risk.breakers import BREAKERS
+from bot.risk.breakers import BREAKERS, fees_unknown
 from tests.risk.worlds import NOW, D, buy, context, portfolio, snapshot, working
 
 TROUBLES: dict[Reason, RiskContext] = {
@@ -65,3 +65,9 @@ def test_a_halted_instrument_is_no_lost_reading() -> None:
 
 def test_an_order_that_works_may_be_as_old_as_it_likes() -> None:
     assert tripped(context(working=(working(buy(), OrderState.OPEN, sent_ms=0),)), Limits()) == ()
+
+
+def test_the_assets_of_fees_without_a_price_are_named() -> None:
+    found = fees_unknown(context(fees_unknown=11, fees_unknown_in=("BNB", "XYZ")), Limits())
+    assert found is not None
+    assert "(BNB, XYZ)" in found.words
