@@ -1,4 +1,4 @@
-"""Leverage and margin type of open positions, as the venue reports them (PLAYBOOK §7, issue 11 §1).
+"""Leverage and margin type of open positions, as the venue reports them (PLAYBOOK §7).
 
 The planned exits hold at the leverage that the bot set, on isolated margin. What the venue reports is compared with
 that in every guard: a difference stops entries until it is set right or the position is closed.

@@ -1,4 +1,4 @@
-"""Positions as the venue reports them: who owns each, and what keeps it from its liquidation (issue 11 §1).
+"""Positions as the venue reports them: who owns each, and what keeps it from its liquidation (PLAYBOOK §7).
 
 The subject is every perp position of the account, not what memory expects. One that nobody owns gets a stop of its own
 where the setting says so; one without a full-size stop inside its liquidation price stops entries until it has it.

@@ -1,4 +1,4 @@
-"""A position on a perp outside of the universe has its stop like any other (issue 11 §1)."""
+"""A position on a perp outside of the universe has its stop like any other."""
 
 from decimal import Decimal
 from pathlib import Path
