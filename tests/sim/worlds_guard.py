@@ -1,18 +1,35 @@
 """Somebody changes positions by hand: raises the leverage, takes margin out. Liquidation comes nearer."""
 
+from dataclasses import replace
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bot.simex.engine.refusal import Refusal
 from tests.sim.faults import Kind
 from tests.sim.hooks import Disturbance
 from tests.sim.wire import ACCOUNT
 
+if TYPE_CHECKING:
+    from tests.sim.chaos import Chaos
+    from tests.sim.world import World
+
 _PARTS = tuple(Decimal(part) for part in ("0.9", "0.85", "0.8", "0.7"))
 
 
 class PositionsByHand(Disturbance):
     """One of the positions that stand now."""
+
+    def __init__(self, world: "World", chaos: "Chaos") -> None:
+        super().__init__(world, chaos)
+        self._leverage_before: dict[str, int] = {}
+
+    def heal(self) -> None:
+        """A raised leverage is what it was: the venue lets nobody lower it while the position is open."""
+        configs = self.exchange._state.account(ACCOUNT).configs
+        for symbol, leverage in self._leverage_before.items():
+            config = configs.get(symbol)
+            if config is not None and config.leverage > leverage:
+                configs[symbol] = replace(config, leverage=leverage)
 
     async def act(self) -> None:
         if self.plan.strikes(Kind.LEVERAGE_BY_HAND):
@@ -40,6 +57,7 @@ class PositionsByHand(Disturbance):
         if not positions:
             return
         held = self.plan.choose(kind, positions)
+        self._leverage_before.setdefault(held.symbol, held.leverage)
         try:
             change(held)
         except Refusal:
