@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 
 KNOWN: Mapping[str, str] = {
-    "every position is stopped inside its liquidation or entries stop: ": "open: seed 0 at the wire, not yet traced",
     "progress: spot would be less than 70% of its capital": "open: seed 39 at the port, not yet traced",
 }
 

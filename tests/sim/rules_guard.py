@@ -28,6 +28,12 @@ class PositionsAreGuarded(Rule):
     def at_start_of_life(self, life: Life) -> None:
         self._seen = {}
 
+    def on_cancel(self, client_id: str) -> None:
+        """A switch at this level takes the stops away on purpose: turns before it say nothing of those after it."""
+        life = self.world.life
+        if life is not None and life.app.kill.level().severity >= KillLevel.CANCEL_ALL.severity:
+            self._seen = {}
+
     def after_turn(self, life: Life, kind: str, result: Any) -> None:
         if result is None or result.kill is not KillLevel.OFF:
             self._seen = {}
