@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from bot.app.backtest import Schedule, World, run_backtest
-from bot.app.cli_common import CommandFailed
 from bot.app.collecting import seldom
-from bot.app.exit_codes import ExitCode
+from bot.app.exit_codes import CommandFailed, ExitCode
 from bot.app.settings import Settings, load_settings
 from bot.backtest.history import History, HistoryProblem, Window, load_history
 from bot.backtest.page import held_words, page_of

@@ -13,7 +13,7 @@ import bot
 from bot.app import cli_backtest, cli_config, cli_journal, cli_read, cli_sweep
 from bot.app import cli_common as common
 from bot.app.cli_common import Assign, Config, Environment, Json, Mode, State
-from bot.app.exit_codes import ExitCode
+from bot.app.exit_codes import CommandFailed, ExitCode
 
 CONFIRM_SECONDS = 3.0
 POLL_SECONDS = 0.1
@@ -138,10 +138,11 @@ def plan(
         given = common.given(context, config, assign, environment, mode)
         settings = load_settings(given.files, given.assignments)
 
-        from bot.app import daemon, logs
+        from bot.app import logs
+        from bot.app.cli_plan import print_plan
 
         logs.configure(style=settings.logs.format, level="warning", secrets=settings.secret_values())
-        raise typer.Exit(daemon.plan(settings, as_json=as_json))
+        raise typer.Exit(print_plan(settings, as_json=as_json))
 
 
 @app.command()
@@ -171,7 +172,7 @@ def halt(
         directory = state or find_state_directory(given.files, given.assignments)
         flag = directory / "KILL"
         if not reason.strip():
-            raise common.CommandFailed("--reason: say why, it is written down", ExitCode.USAGE)
+            raise CommandFailed("--reason: say why, it is written down", ExitCode.USAGE)
 
         from bot.app.flag_file import FlagFile
         from bot.domain.states import KillLevel
@@ -222,7 +223,7 @@ def resume(
         from bot.app.settings_layers import find_state_directory
 
         if not reason.strip():
-            raise common.CommandFailed("--reason: say why it is safe, it is written down", ExitCode.USAGE)
+            raise CommandFailed("--reason: say why it is safe, it is written down", ExitCode.USAGE)
         given = common.given(context, config, assign)
         request = ResumeRequest(
             reason.strip(), by=common.operator(), accept_mismatch=accept_mismatch, rebase_peak=rebase_peak

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from bot.app import cli_common as common
-from bot.app.cli_common import Assign, CommandFailed, Config, Json
-from bot.app.exit_codes import ExitCode
+from bot.app.cli_common import Assign, Config, Json
+from bot.app.exit_codes import CommandFailed, ExitCode
 
 Folder = Annotated[Path, typer.Option("--data", metavar="DIR", help="Directory of candles; see docs/backtest.md.")]
 data = typer.Typer(help="Recorded candles.", no_args_is_help=True, rich_markup_mode=None)

@@ -51,14 +51,6 @@ CODES = {
 }
 
 
-class CommandFailed(Exception):
-    """A command cannot do what was asked: one sentence, and the exit code where it is not 1."""
-
-    def __init__(self, words: str, code: ExitCode = ExitCode.ERROR) -> None:
-        super().__init__(words)
-        self.code = code
-
-
 @dataclass(frozen=True, slots=True)
 class Given:
     """The settings a command line names."""

@@ -12,8 +12,8 @@ import typer
 from bot.app import cli_common as common
 from bot.app import cli_download
 from bot.app.cli_backtest import Folder, data, pyarrow_or_fail
-from bot.app.cli_common import Assign, CommandFailed, Config, Json
-from bot.app.exit_codes import ExitCode
+from bot.app.cli_common import Assign, Config, Json
+from bot.app.exit_codes import CommandFailed, ExitCode
 
 
 class SearchKind(StrEnum):

@@ -8,23 +8,20 @@ All tasks run in one group: an exception that nobody expects ends all of them an
 import asyncio
 import contextlib
 import signal
-import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 
-import orjson
 import structlog
-from rich.console import Console
 
-from bot.app import early, report
+from bot.app import early
 from bot.app.banner import started
 from bot.app.cycle import CycleResult
+from bot.app.exit_codes import ExitCode
 from bot.app.health import Health
 from bot.app.hold_watch import HoldWatch
 from bot.app.kill import SIGNALS
 from bot.app.logs import log_cycle
-from bot.app.preview import preview
 from bot.app.proxy_hint import with_proxy_hint
 from bot.app.settings import Settings
 from bot.app.switch_actions import SwitchActions
@@ -37,7 +34,6 @@ from bot.execution.journal_reserve import Reserve
 from bot.ports import ChecksUnanswered, SetupFailed, Unavailable
 from bot.risk import Refused
 
-EXIT_OK, EXIT_ERROR, EXIT_TIMEOUT, EXIT_KILLED, EXIT_MISMATCH, EXIT_CONFIG = 0, 1, 5, 10, 11, 78
 LOOP_BEAT_SECONDS, LOOP_LATE_SECONDS = 1.0, 30.0
 SWITCH_LATE_SECONDS, JOURNAL_LATE_SECONDS = 15.0, 60.0
 START_RETRY_KILLED_SECONDS = 2
@@ -49,24 +45,6 @@ _log = structlog.get_logger("sectorbot.daemon")
 def run_daemon(settings: Settings, *, once: bool = False, cycles: int | None = None) -> int:
     """Run until a signal, or for a number of cycles. Returns an exit code (see `docs/configuration.md`)."""
     return asyncio.run(_run(settings, limit=1 if once else cycles))
-
-
-def plan(settings: Settings, *, as_json: bool = False) -> int:
-    """Print what the bot would do now, and do none of it: one look, one decision, one review."""
-    return asyncio.run(_plan(settings, as_json=as_json))
-
-
-async def _plan(settings: Settings, *, as_json: bool) -> int:
-    try:
-        result = await preview(settings)
-    except (SetupFailed, Unavailable) as error:
-        _log.error("cannot_plan", why=str(error))
-        return EXIT_CONFIG if isinstance(error, SetupFailed) else EXIT_TIMEOUT
-    if as_json:
-        sys.stdout.write(orjson.dumps(report.plan_document(result), option=orjson.OPT_INDENT_2).decode() + "\n")
-    else:
-        report.print_plan(Console(highlight=False), result)
-    return EXIT_OK
 
 
 async def _run(settings: Settings, *, limit: int | None) -> int:
@@ -90,12 +68,12 @@ async def _start_and_run(settings: Settings, switch: Switch, stop: asyncio.Event
         app = await _build_patiently(settings, switch, stop, patient=limit is None)
     except (SetupFailed, JournalError) as error:
         _log.error("cannot_start", why=str(error))
-        return EXIT_CONFIG if isinstance(error, SetupFailed) else EXIT_ERROR
+        return ExitCode.CONFIGURATION if isinstance(error, SetupFailed) else ExitCode.ERROR
     except Unavailable as error:
         _log.error("venue_unreachable", why=with_proxy_hint(str(error), trust_env=settings.venue.trust_env))
-        return EXIT_TIMEOUT
+        return ExitCode.TIMEOUT
     if app is None:
-        return EXIT_OK
+        return ExitCode.OK
     if not app.journal.reserve.prepare():
         _log.warning("no_journal_reserve", path=str(app.journal.reserve.path), what="too little room on the disk")
     health = Health(settings.state_directory / "health.json", settings.mode, settings.environment)
@@ -104,7 +82,7 @@ async def _start_and_run(settings: Settings, switch: Switch, stop: asyncio.Event
     except Exception as error:  # noqa: BLE001 - whatever it is, it is logged whole and ends the process
         for cause in _causes(error):
             _log.critical("task_failed", why=f"{type(cause).__name__}: {cause}", exc_info=cause)
-        return EXIT_ERROR
+        return ExitCode.ERROR
     finally:
         await app.close()
         health.remove()
@@ -150,7 +128,7 @@ class Daemon:
 
     def __init__(self, app: App, settings: Settings, health: Health, stop: asyncio.Event) -> None:
         self._app, self._settings, self._health, self._stop = app, settings, health, stop
-        self._exit_code = EXIT_OK
+        self._exit_code = ExitCode.OK
         self._tripped: tuple[Reason, ...] = ()
         self._failure = ""
         self._holds = HoldWatch(app.venue)
@@ -193,10 +171,10 @@ class Daemon:
             with contextlib.suppress(Unavailable, JournalError):
                 # Nobody looks after resting entries from here on.
                 await self._app.cycle.withdraw(highest(KillLevel.PAUSE, self._withdrawing()))
-        if self._exit_code == EXIT_OK and limit is not None and self._app.kill.level() is not KillLevel.OFF:
-            return EXIT_KILLED
-        if limit is None and self._exit_code in (EXIT_TIMEOUT, EXIT_MISMATCH):
-            return EXIT_OK  # it was told to stop; what its last turn met is in the log
+        if self._exit_code == ExitCode.OK and limit is not None and self._app.kill.level() is not KillLevel.OFF:
+            return ExitCode.KILLED
+        if limit is None and self._exit_code in (ExitCode.TIMEOUT, ExitCode.MISMATCH):
+            return ExitCode.OK  # it was told to stop; what its last turn met is in the log
         return self._exit_code
 
     def _withdrawing(self) -> KillLevel:
@@ -277,7 +255,7 @@ class Daemon:
         except Unavailable as error:
             _log.warning("cycle_abandoned", why=str(error))
             self._health.write(problem=str(error))
-            self._exit_code = EXIT_TIMEOUT
+            self._exit_code = ExitCode.TIMEOUT
             return None
         except JournalError as error:
             await self._on_journal_failure(error)
@@ -285,7 +263,7 @@ class Daemon:
         log_cycle(result)
         self._write_obstacles()
         self._tell_breakers(result)
-        self._exit_code = EXIT_OK if result.truth.is_agreed else EXIT_MISMATCH
+        self._exit_code = ExitCode.OK if result.truth.is_agreed else ExitCode.MISMATCH
         self._health.write(
             cycle=result.number, kill=self._app.kill.level().value, problem="" if result.truth.is_agreed else "mismatch"
         )
@@ -308,7 +286,7 @@ class Daemon:
             _log.critical("journal_failed", why=str(error), what=what)
         self._health.write(problem=str(error))
         if not is_acting:
-            self._exit_code = EXIT_ERROR
+            self._exit_code = ExitCode.ERROR
             self._stop.set()
 
     async def _tell_start(self) -> None:

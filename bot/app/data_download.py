@@ -14,8 +14,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bot.app.cli_common import CommandFailed
-from bot.app.exit_codes import ExitCode
+from bot.app.exit_codes import CommandFailed, ExitCode
 from bot.backtest.record import day_of
 from bot.venues.ccxt_history import PAGE, PublicHistory
 

@@ -19,6 +19,7 @@ from rich.console import Console
 from bot.app import report, scenarios
 from bot.app.cycle import CycleResult
 from bot.app.embedded import Embedded
+from bot.app.exit_codes import ExitCode
 from bot.app.settings import Settings
 from bot.app.wiring import App, build
 from bot.domain.campaign import Campaign
@@ -26,7 +27,6 @@ from bot.domain.order import NEW_EXCHANGE
 from bot.execution.journal import JournalError
 from bot.ports import SetupFailed, Unavailable
 
-EXIT_OK, EXIT_ERROR, EXIT_TIMEOUT, EXIT_MISMATCH = 0, 1, 5, 11
 HOUR_MS = 3_600_000
 MINUTE_MS = 60_000
 PIPE_COLUMNS = 140
@@ -58,7 +58,7 @@ def run_demo(options: DemoOptions) -> int:
         return asyncio.run(_Demo(options, console).run())
     except (SetupFailed, Unavailable, JournalError, scenarios.ScenarioError) as error:
         console.print(f"[bold red]demo stopped[/]: {error}")
-        return EXIT_TIMEOUT if isinstance(error, Unavailable) else EXIT_ERROR
+        return ExitCode.TIMEOUT if isinstance(error, Unavailable) else ExitCode.ERROR
 
 
 class _Demo:
@@ -85,7 +85,7 @@ class _Demo:
         finally:
             await app.close()
             await stage.embedded.stop()
-        return EXIT_OK if summary["reconciled"] else EXIT_MISMATCH
+        return ExitCode.OK if summary["reconciled"] else ExitCode.MISMATCH
 
     def _announce(self, settings: Settings, embedded: Embedded, words: str) -> None:
         say = self._console.print

@@ -30,3 +30,11 @@ _WORDS = {
     ExitCode.MISMATCH: "journal and exchange do not agree",
     ExitCode.CONFIGURATION: "the configuration cannot be used; every problem is listed with its place",
 }
+
+
+class CommandFailed(Exception):
+    """A command cannot do what was asked: one sentence, and the exit code where it is not 1."""
+
+    def __init__(self, words: str, code: ExitCode = ExitCode.ERROR) -> None:
+        super().__init__(words)
+        self.code = code

@@ -15,9 +15,8 @@ from rich.console import Console, RenderableType
 
 from bot.app import report_funding
 from bot.app import report_rows as rows
-from bot.app.cli_common import CommandFailed
 from bot.app.config_fact import load_config, numbers_of
-from bot.app.exit_codes import ExitCode
+from bot.app.exit_codes import CommandFailed, ExitCode
 from bot.app.healthcheck import find_late, find_running
 from bot.app.report_format import utc
 from bot.app.settings import Settings, load_settings

@@ -9,9 +9,9 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from bot.app.arithmetic import house_arithmetic
-from bot.app.cli_common import CommandFailed
 from bot.app.config_fact import limits_of, numbers_of
 from bot.app.cycle import verdict_mapping
+from bot.app.exit_codes import CommandFailed
 from bot.app.gate_reading import GateReading
 from bot.app.settings import Settings
 from bot.domain.codec import decode, encode

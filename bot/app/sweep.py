@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import bot
-from bot.app.cli_common import CommandFailed
-from bot.app.exit_codes import ExitCode
+from bot.app.exit_codes import CommandFailed, ExitCode
 from bot.app.settings import Settings, load_settings
 from bot.app.settings_layers import SettingsProblem
 from bot.app.sweep_engines import Engine

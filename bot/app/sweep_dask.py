@@ -9,8 +9,7 @@ from typing import Any
 import distributed
 
 from bot.app import logs
-from bot.app.cli_common import CommandFailed
-from bot.app.exit_codes import ExitCode
+from bot.app.exit_codes import CommandFailed, ExitCode
 from bot.app.sweep_trial import Outcome, Trial, run_trial
 
 

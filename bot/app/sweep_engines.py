@@ -11,7 +11,7 @@ from multiprocessing.connection import wait
 from typing import Protocol
 
 from bot.app import logs
-from bot.app.cli_common import CommandFailed
+from bot.app.exit_codes import CommandFailed
 from bot.app.sweep_trial import Outcome, Trial, run_trial
 
 

@@ -12,8 +12,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from bot.app.cli_common import CommandFailed
-from bot.app.exit_codes import ExitCode
+from bot.app.exit_codes import CommandFailed, ExitCode
 from bot.app.settings import Settings
 from bot.app.settings_layers import SettingsProblem
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from bot.app.cli_common import CommandFailed
+from bot.app.exit_codes import CommandFailed
 from bot.app.sweep_trial import Outcome, Trial
 from bot.backtest.sweep_score import Score
 from bot.execution.journal_errors import JournalBusy, JournalError

@@ -12,8 +12,9 @@ from structlog.testing import capture_logs
 from bot.app import replay as again
 from bot.app.banner import code_digest
 from bot.app.cycle import BREAKERS, Cycle, CycleResult, is_worth_keeping
-from bot.app.daemon import EXIT_KILLED, Daemon, Health
+from bot.app.daemon import Daemon, Health
 from bot.app.embedded import ACCOUNT, Embedded, embed_synthetic
+from bot.app.exit_codes import ExitCode
 from bot.app.flows import record_rebased
 from bot.app.kill import ResumeRequest
 from bot.app.scenarios import SIM_START, packaged_config
@@ -271,7 +272,7 @@ async def test_a_bot_that_repeats_itself_is_paused_until_a_person_resumes(bench:
     health = Health(tmp_path / "health.json", "trade", "sim")
     code = await Daemon(app, app.settings, health, asyncio.Event()).run(1)
     assert app.kill.level() is KillLevel.PAUSE
-    assert code == EXIT_KILLED
+    assert code == ExitCode.KILLED
     sent = app.journal.reader.count_orders(0)
     result = await app.cycle.run()
     assert refusals(result) <= {Reason.KILL_SWITCH}

@@ -10,8 +10,8 @@ pytest.importorskip("pyarrow")
 
 import pyarrow.parquet as pq
 
-from bot.app.cli_common import CommandFailed
 from bot.app.data_download import Wanted, download
+from bot.app.exit_codes import CommandFailed
 from bot.backtest.data_check import check_folder
 from bot.simex.engine.exchange import Exchange
 from bot.simex.market.catalogue import default_instruments

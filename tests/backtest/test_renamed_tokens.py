@@ -7,7 +7,7 @@ import pytest
 pytest.importorskip("pyarrow")
 
 from bot.app.backtest_command import Asked, run
-from bot.app.cli_common import CommandFailed
+from bot.app.exit_codes import CommandFailed
 
 FROM_MS, TO_MS = 1_725_321_600_000, 1_726_963_200_000  # 2024-09-03 → 2024-09-22
 FEW = tuple(
