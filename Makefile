@@ -4,6 +4,8 @@ MAKEFLAGS += --no-print-directory
 export PYTHON
 BIN := .venv/bin
 UV := $(or $(shell command -v uv),.venv-lock/bin/uv)
+JOBS := $(or $(JOBS),$(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN))
+PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11
 
 .PHONY: demo test simulate soak controls bench lint types lock clean help venv venv-dev
@@ -11,8 +13,8 @@ COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --no-header --
 demo: venv  ## run one keyless demo on the embedded exchange (makes .venv first)
 	@$(BIN)/sectorbot demo $(ARGS)
 
-test: venv-dev  ## run the whole test suite (ARGS="-k word" narrows it)
-	@$(BIN)/python -m pytest $(ARGS)
+test: venv-dev  ## run the whole test suite (ARGS="-k word" narrows it, JOBS=2 is how many at a time)
+	@$(PYTEST) $(ARGS)
 
 simulate: venv-dev  ## seeded faults against the real bot in virtual time (SEEDS=100 SEED=… SEAM=wire)
 	@$(BIN)/python -m tests.sim --jobs 2 --seeds $(or $(SEEDS),20) $(if $(SEAM),--seam $(SEAM)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))

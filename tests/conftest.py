@@ -2,20 +2,22 @@
 
 The guard raises and remembers. Code under test may swallow the error, as a retry loop would; the session fails all the
 same when it ends, with the name of the test. So it does when a key used by any test is found in what the suite printed,
-logged or wrote.
+logged or wrote. Where workers run the tests, they hand over what they know when they end, and the session that started
+them fails.
 """
 
 import decimal
 import ipaddress
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import hypothesis
 import pytest
 
+from tests.base_temp import BaseTemp, has_room
 from tests.secret_watch import WATCH, watch_keys
 
 # A deadline per example fails on a busy machine and says nothing about the code; a gate has to give one answer twice.
@@ -25,6 +27,9 @@ hypothesis.settings.load_profile("gate" if os.environ.get("CI") else "here")
 
 ROOT = Path(__file__).parent.parent
 BREACHES: list[str] = []
+FOLDERS: list[Path] = []
+HANDED_OVER = "sectorbot"  # what a worker has noted, in what it reports when it ends
+IN_MEMORY, HAS_FAILED = pytest.StashKey[BaseTemp](), pytest.StashKey[bool]()
 _patches = pytest.MonkeyPatch()
 
 
@@ -76,7 +81,18 @@ def _guarded_lookup(name: str) -> Callable[..., Any]:
     return guarded
 
 
-def pytest_configure() -> None:
+def is_worker(config: pytest.Config) -> bool:
+    """Whether this process only runs tests that another one hands to it and reports on."""
+    return hasattr(config, "workerinput")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    if not is_worker(config):
+        config.pluginmanager.register(WATCH)
+        if config.option.basetemp is None and has_room():
+            config.stash[IN_MEMORY] = in_memory = BaseTemp()
+            config.option.basetemp = str(in_memory.base)
     # From here on, so that importing the test modules is watched as well.
     for method, address_at, needed in (("connect", 0, 1), ("connect_ex", 0, 1), ("sendto", -1, 2), ("sendmsg", 3, 4)):
         _patches.setattr(socket.socket, method, _guarded_method(method, address_at=address_at, needed=needed))
@@ -85,12 +101,10 @@ def pytest_configure() -> None:
     watch_keys(_patches)
 
 
-def pytest_unconfigure() -> None:
+def pytest_unconfigure(config: pytest.Config) -> None:
     _patches.undo()
-
-
-def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    WATCH.search_output(report)
+    if in_memory := config.stash.get(IN_MEMORY, None):
+        in_memory.release(keeps=config.stash.get(HAS_FAILED, False))
 
 
 @pytest.fixture(autouse=True)
@@ -100,19 +114,38 @@ def _own_arithmetic() -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _searched_for_secrets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Searched when the last test is over, while its files are still there."""
-    yield
-    WATCH.search_folder(tmp_path_factory.getbasetemp())
+def _kept_for_the_search(tmp_path_factory: pytest.TempPathFactory) -> None:
+    FOLDERS.append(tmp_path_factory.getbasetemp())
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    """A worker has ended: what it has noted counts here. A worker that has crashed has failed the session already."""
+    if HANDED_OVER in getattr(node, "workeroutput", {}):
+        secrets, breaches, folders = node.workeroutput[HANDED_OVER]
+        WATCH.add(secrets)
+        BREACHES.extend(breaches)
+        FOLDERS.extend(map(Path, folders))
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Searched when the last test is over, with workers in the process that they report to."""
+    config = session.config
+    if is_worker(config):
+        config.workeroutput[HANDED_OVER] = (list(WATCH.secrets), BREACHES, [str(folder) for folder in FOLDERS])
+        return
+    WATCH.search_outputs()
+    for folder in FOLDERS:
+        WATCH.search_folder(folder)
     if (BREACHES or WATCH.leaks) and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+    config.stash[HAS_FAILED] = session.exitstatus == pytest.ExitCode.TESTS_FAILED
 
 
-def pytest_terminal_summary(terminalreporter: Any) -> None:
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    if IN_MEMORY in config.stash and config.stash.get(HAS_FAILED, False):
+        terminalreporter.line(f"files of the tests, until the next run: {config.stash[IN_MEMORY].base}")
     counts = ", ".join(f"{count} {name}" for name, count in WATCH.searched.items())
     terminalreporter.line(f"searched for {len(WATCH.secrets)} secrets: {counts}, found {len(WATCH.leaks)}")
     if WATCH.leaks:

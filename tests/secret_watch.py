@@ -1,13 +1,14 @@
 """Every secret the suite uses, and a search for them in all that the suite leaves behind: output, logs, journals.
 
-Keys are noted when they are made. Files are searched when the session ends, journals cell by cell with compressed cells
-unpacked; what a test printed or logged is searched as soon as it has run.
+Keys are noted when they are made. When the session ends, everything that a test printed or logged and every file is
+searched for all of them, journals cell by cell with compressed cells unpacked. Where the tests run in several worker
+processes, each hands over the keys it has noted, and the controlling process searches what all of them left behind.
 """
 
 import re
 import sqlite3
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from bot.venues.ccxt_connection import Credentials
 
 LEAST_LENGTH = 12  # what is shorter stands in innocent texts too
 FILE_MAX_BYTES = 64_000_000
+TOKEN_CHARACTERS = 64
+TOKEN = re.compile(rb"[0-9a-f]{64,}")  # a key of the embedded exchange; there are hundreds, all of one shape
 SIGNED = re.compile(rb"signature['\"]?\s*[=:]\s*['\"]?[0-9a-f]{64}")
 
 
@@ -27,23 +30,44 @@ class SecretWatch:
 
     def __init__(self) -> None:
         self.secrets: set[bytes] = set()
+        self._tokens: set[bytes] = set()
+        self._others: set[bytes] = set()
+        self.outputs: list[tuple[str, str]] = []
         self.leaks: list[str] = []
         self.searched: dict[str, int] = {"journals": 0, "files": 0, "outputs": 0}
 
     def note(self, *values: str) -> None:
         """Remember values that must not be seen anywhere."""
-        self.secrets |= {value.encode() for value in values if len(value) >= LEAST_LENGTH}
+        self.add(value.encode() for value in values if len(value) >= LEAST_LENGTH)
+
+    def add(self, secrets: Iterable[bytes]) -> None:
+        """Remember secrets that this or another process has noted."""
+        for secret in secrets:
+            self.secrets.add(secret)
+            is_token = len(secret) == TOKEN_CHARACTERS and TOKEN.fullmatch(secret)
+            (self._tokens if is_token else self._others).add(secret)
 
     def found_in(self, content: bytes) -> bool:
         """Whether the content holds a secret, or a signature made with one."""
-        return any(secret in content for secret in self.secrets) or SIGNED.search(content) is not None
+        if any(secret in content for secret in self._others) or SIGNED.search(content):
+            return True
+        runs = (match.group() for match in TOKEN.finditer(content))
+        return any(
+            run[start : start + TOKEN_CHARACTERS] in self._tokens
+            for run in runs
+            for start in range(len(run) - TOKEN_CHARACTERS + 1)
+        )
 
-    def search_output(self, report: pytest.TestReport) -> None:
-        """What the test printed and logged."""
-        for title, text in report.sections:
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Keep what the test printed and logged until the session ends. A hook: the watch is a plugin of pytest."""
+        self.outputs += [(f"{title} of {report.nodeid}", text) for title, text in report.sections]
+
+    def search_outputs(self) -> None:
+        """Everything that was printed and logged."""
+        for name, text in self.outputs:
             self.searched["outputs"] += 1
             if self.found_in(text.encode(errors="replace")):
-                self.leaks.append(f"{title} of {report.nodeid}")
+                self.leaks.append(name)
 
     def search_folder(self, folder: Path) -> None:
         """Every file below the folder."""

@@ -121,17 +121,29 @@ def test_swallows():
 """
 
 
-def run_pytest(folder: Path, source: str) -> subprocess.CompletedProcess[str]:
+WORKERS = ("-p", "xdist.plugin", "-n", "2", "--dist", "worksteal")
+
+
+def run_pytest(folder: Path, source: str, *options: str) -> subprocess.CompletedProcess[str]:
     shutil.copy(Path(__file__).with_name("conftest.py"), folder)
     (folder / "test_inner.py").write_text(source)
     (folder / "pytest.ini").write_text("[pytest]\n")
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", str(folder)]
+    own = ("-p", "no:cacheprovider", f"--basetemp={folder / 'inner'}")
+    command = [sys.executable, "-m", "pytest", *own, *options, str(folder)]
     environment = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONPATH": str(ROOT)}
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False)
 
 
 def test_a_swallowed_breach_fails_the_session_by_name(tmp_path: Path) -> None:
     result = run_pytest(tmp_path, SWALLOWS)
+    assert "1 passed" in result.stdout
+    assert "network guard: the session fails" in result.stdout
+    assert re.search(r"203\.0\.113\.1\S* in \S*test_inner\.py::test_swallows", result.stdout)
+    assert result.returncode == pytest.ExitCode.TESTS_FAILED
+
+
+def test_a_breach_in_a_worker_fails_the_session_by_name(tmp_path: Path) -> None:
+    result = run_pytest(tmp_path, SWALLOWS, *WORKERS)
     assert "1 passed" in result.stdout
     assert "network guard: the session fails" in result.stdout
     assert re.search(r"203\.0\.113\.1\S* in \S*test_inner\.py::test_swallows", result.stdout)
