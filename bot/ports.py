@@ -35,11 +35,15 @@ class VenueRejected(Exception):
 
 class Answered(dict[str, AnswerT]):
     """What a list question gave, by name. `notes` says by name what could not be read: of a name that is missing why,
-    of one that is here what was left out of it. `unreadable` are missing names that a row of the answer may be of."""
+    of one that is here what was left out of it. `unreadable` are missing names that a row of the answer may be of.
+    `former` are instruments that were asked for by name and are not listed: good for cancels, reads and closing."""
 
-    def __init__(self, found: Mapping[str, AnswerT], notes: Mapping[str, str], unreadable: Iterable[str] = ()) -> None:
+    def __init__(
+        self, found: Mapping[str, AnswerT], notes: Mapping[str, str], unreadable: Iterable[str] = (),
+        former: Mapping[str, AnswerT] | None = None,
+    ) -> None:  # fmt: skip
         super().__init__(found)
-        self.notes, self.unreadable = dict(notes), frozenset(unreadable)
+        self.notes, self.unreadable, self.former = dict(notes), frozenset(unreadable), dict(former or {})
 
 
 class Listed(tuple[AnswerT, ...]):  # noqa: SLOT001 - a tuple cannot have slots of its own

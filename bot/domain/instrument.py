@@ -75,6 +75,7 @@ class Instrument:
     leverage_max: Decimal = ONE
     active: bool = True
     venue_symbol: str = ""
+    is_former: bool = False  # the venue lists it no more: what is held in it may be closed, nothing may be opened
 
     @property
     def is_perp(self) -> bool:
@@ -117,7 +118,8 @@ class Instrument:
 
     def is_tradable(self, size: Decimal, price: Decimal, *, reduce_only: bool = False) -> bool:
         """Whether an order of `size` passes the venue's minimums. Perp reduce-only orders have no minimum notional."""
-        if not self.active or size < self.size_min or size <= 0:
+        is_open = self.active or (self.is_former and reduce_only)
+        if not is_open or size < self.size_min or size <= 0:
             return False
         if reduce_only and self.is_perp:
             return True

@@ -15,6 +15,7 @@ from bot.domain.lineage import Lineage
 from bot.domain.market import Book, CalendarEvent, Cost, Funding, Macro, Missing, OpenInterest, Quote, Snapshot, Tvl
 from bot.domain.portfolio import Account
 from bot.feeds.candle_cache import CandleCache, History
+from bot.feeds.former_grid import with_former
 from bot.feeds.gathering import gather_all, gather_each
 from bot.feeds.past import Past
 from bot.ports import MacroSource, TvlSource, Venue
@@ -161,6 +162,7 @@ class Observer:
         self._instruments_ms = 0
         self._known: tuple[str, ...] = ()
         self._outside: tuple[str, ...] = ()
+        self._recalled: Mapping[str, Instrument] = {}
 
     @property
     def symbols(self) -> tuple[str, ...]:
@@ -168,15 +170,17 @@ class Observer:
         return self._known or self.wanted.symbols
 
     def recall(self, snapshot: Snapshot) -> None:
-        """Go on from what a journaled snapshot knew of the past, so that a restart does not forget it."""
+        """Go on from what a journaled snapshot knew of the past, so that a restart does not forget it. The grids of its
+        instruments serve where the venue lists one no more."""
         self._past.recall(snapshot)
+        self._recalled = snapshot.instruments
 
     async def observe(self, *, with_history: bool = True) -> Snapshot:
         """The market now, by the venue's clock. Without history: prices, books and funding, as a guard needs them."""
         now_ms = self.venue.now_ms()
         are_due: Callable[[], bool] = getattr(self.venue, "are_facts_due", lambda: False)
         is_old = now_ms - self._instruments_ms > self.deadlines.instruments_age_max_ms or are_due()
-        wanted = replace(self.wanted, perps=(*self.wanted.perps, *self._outside))
+        wanted = replace(self.wanted, perps=tuple(dict.fromkeys((*self.wanted.perps, *self._outside))))
         wanted = wanted if with_history else wanted.without_history()
         lent = None if is_old else self._previous
         if self._previous is None:
@@ -204,17 +208,23 @@ class Observer:
     async def with_held(self, snapshot: Snapshot, account: Account) -> Snapshot:
         """The snapshot with instrument and quote of every perp that is held outside of what is wanted: the guard has
         to place a stop there. They are asked for at every look while they are held."""
-        held = {p.symbol for p in account.positions.values() if p.size and p.settles_in == account.quote}
-        before, self._outside = self._outside, tuple(sorted(held.difference(self.wanted.symbols)))
+        held = {p.symbol: p.size for p in account.positions.values() if p.size and p.settles_in == account.quote}
+        listed = {symbol for symbol in self.wanted.symbols if symbol in snapshot.instruments}
+        before, self._outside = self._outside, tuple(sorted(held.keys() - listed))
         known, missing = dict(snapshot.instruments), list(snapshot.missing)
         new = [symbol for symbol in self._outside if symbol not in known]
+        former: dict[str, Instrument] = {}
         if new:
-            found, absent = await gather_all(
-                "instrument", new, self.venue.fetch_instruments, deadline_ms=self.deadlines.instruments_ms
-            )
+
+            async def ask(symbols: Sequence[str]) -> Mapping[str, Instrument]:
+                answer = await self.venue.fetch_instruments(symbols)
+                former.update(getattr(answer, "former", {}))
+                return answer
+
+            found, absent = await gather_all("instrument", new, ask, deadline_ms=self.deadlines.instruments_ms)
             known.update(found)
             missing += [one for one in absent if one not in missing]
-        asked = [symbol for symbol in self._outside if symbol in known and symbol not in snapshot.quotes]
+        asked = [s for s in self._outside if (s in known or s in former) and s not in snapshot.quotes]
         if asked:
             quotes, absent = await gather_all(
                 "quote", asked, self.venue.fetch_quotes, deadline_ms=self.deadlines.quotes_ms
@@ -224,6 +234,7 @@ class Observer:
         kept = {s: i for s, i in known.items() if s in self._outside or s not in before}
         self._known = tuple(kept) or self._known
         self._previous = replace(snapshot, instruments=kept)
+        known = with_former(known, former, self._recalled, snapshot.quotes, held)
         return replace(snapshot, instruments=known, missing=tuple(missing))
 
     async def with_books(self, snapshot: Snapshot, symbols: Sequence[str]) -> Snapshot:

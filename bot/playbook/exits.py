@@ -151,7 +151,7 @@ def _guard_unowned(before: Memory, memory: Memory, asked: Sequence[Intent], scen
     for symbol, position in strangers.items():
         words = f"{symbol}: a position of {position.size} at {position.entry_price} belongs to no plan of the bot"
         notes.append(Note(Reason.POSITION_UNOWNED, words, symbol, {"size": str(position.size)}))
-        instrument = scene.instrument(symbol)
+        instrument = scene.closable(symbol)
         if instrument is not None:
             held = exit_of_unowned(position, instrument, scene.policy)
             resting, stale = _resting_stop(held, position, scene, f"position of {symbol} that no plan knows")
@@ -258,7 +258,7 @@ def _reduce(
     scene: Scene, watch: Watch, symbol: str, sector: str, side: Side, size: Decimal, words: str
 ) -> list[Intent]:
     """A reduce-only order now, unless one of the same kind is still under way."""
-    instrument, quote = scene.instrument(symbol), scene.snapshot.quotes.get(symbol)
+    instrument, quote = scene.closable(symbol), scene.snapshot.quotes.get(symbol)
     if instrument is None or quote is None or quote.defect() or scene.live_for(f"x{int(watch)}", symbol):
         return []
     size = instrument.floor_size(size)
@@ -289,7 +289,7 @@ def _reduce(
 def _resting_stop(held: OpenExit, position: Position, scene: Scene, name: str = "") -> tuple[list[Intent], list[str]]:
     """The stop that rests at the venue: of the position's size, near the stop of now. One that no longer fits stays
     until its successor is known to rest, so that a position is never without; both only reduce."""
-    instrument = scene.instrument(held.symbol)
+    instrument = scene.closable(held.symbol)
     if instrument is None:
         return [], []
     price, sign, whole = held.plan.stop_price, held.side.sign, abs(position.size)

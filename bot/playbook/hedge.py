@@ -129,7 +129,7 @@ def over_spot(memory: Memory, scene: Scene, sold: Mapping[str, Decimal] | None =
     room = {name: max(ZERO, sleeves.spot - gone.get(name, ZERO)) for name, sleeves in scene.portfolio.sectors.items()}
     found = []
     for symbol, sector in sorted(memory.hedges.items()):
-        position, instrument = scene.position(symbol), scene.instrument(symbol)
+        position, instrument = scene.position(symbol), scene.closable(symbol)
         if position is None or instrument is None or position.size >= 0 or sector in unpriced:
             continue
         notional = -signed_notional(position, scene.snapshot)
@@ -158,7 +158,7 @@ def near_liquidation(
     least = scene.policy.liquidation_distance_min
     shrinks, top_ups, notes = [], {}, []
     for symbol, sector in sorted(memory.hedges.items()):
-        position, instrument = scene.position(symbol), scene.instrument(symbol)
+        position, instrument = scene.position(symbol), scene.closable(symbol)
         if position is None or instrument is None or position.mark_price <= 0:
             continue
         distance = liquidation_distance(position.mark_price, position.liquidation_price)

@@ -35,6 +35,11 @@ class Scene:
         found = self.snapshot.instruments.get(symbol)
         return found if found is not None and found.active else None
 
+    def closable(self, symbol: str) -> Instrument | None:
+        """The instrument, where what is held in it may be closed: an active one, or one that is listed no more."""
+        found = self.snapshot.instruments.get(symbol)
+        return found if found is not None and (found.active or found.is_former) else None
+
     def price(self, symbol: str) -> Decimal | None:
         """Valuation price, None without a sound quote."""
         return self.snapshot.price(symbol)

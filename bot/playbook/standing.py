@@ -246,7 +246,7 @@ def _step(sector: str, plan: HedgePlan, held: Decimal, wish: Wish, margin: Decim
 
 
 def _reduce(sector: str, symbol: str, size: Decimal, words: str, scene: Scene) -> list[Intent]:
-    instrument, quote = scene.instrument(symbol), scene.snapshot.quotes.get(symbol)
+    instrument, quote = scene.closable(symbol), scene.snapshot.quotes.get(symbol)
     if instrument is None or quote is None or quote.defect() or _is_busy(REDUCE_TRANCHE, symbol, scene):
         return []
     size = instrument.floor_size(min(size, largest(quote.valuation, instrument, scene)))

@@ -101,6 +101,6 @@ def missing_stops(
             continue
         what = "position that no plan knows" if symbol in strangers else exits[symbol].words
         found[symbol] = f"{symbol}: the {what} of {position.size} has no full-size stop inside its liquidation price"
-        if scene.instrument(symbol) is None:
+        if scene.closable(symbol) is None:
             found[symbol] += "; its instrument is not read or not traded, so none can be placed: close it by hand"
     return found, pending

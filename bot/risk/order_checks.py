@@ -66,7 +66,9 @@ def check_in_flight(case: Case) -> Note | None:
 def check_instrument(case: Case) -> Note | None:
     if case.intent.symbol not in case.context.snapshot.instruments:
         return case.refuse(Reason.INSTRUMENT_UNKNOWN, "the venue does not list it")
-    if not case.instrument.active:
+    if case.instrument.is_former and case.effect is not Effect.SHRINKS:
+        return case.refuse(Reason.INSTRUMENT_INACTIVE, "the venue lists it no more: it may only be closed")
+    if not (case.instrument.active or case.instrument.is_former):
         return case.refuse(Reason.INSTRUMENT_INACTIVE, "trading in it is halted at the venue")
     return None
 

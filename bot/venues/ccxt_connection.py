@@ -5,6 +5,7 @@ loopback, so ccxt's error mapping stays as in production and no request can leak
 """
 
 import asyncio
+import contextlib
 import ssl
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
@@ -21,6 +22,7 @@ from bot.ports import Answered, Clock, Rejection, SetupFailed, Unavailable, Venu
 from bot.venues import parse
 from bot.venues.ccxt_loader import load_exchange_class
 from bot.venues.errors import ERROR_TABLES, ErrorTable, ReadRefused, contradicts_facts
+from bot.venues.former import bare_market
 from bot.venues.instruments_cache import InstrumentsCache
 from bot.venues.profiles import SPOT, USDM, EnvironmentSpec, Profile, Switch
 from bot.venues.rows import UNREADABLE, words_of
@@ -30,6 +32,7 @@ _CLOCK_SAMPLES = 3
 _TIMEOUT_MIN_MS = 15_000
 FACTS_AGE_MAX_MS = 900_000
 """How long instruments, filters, fees and leverage brackets hold."""
+ENDED_MS = 3_600_000
 CONTRADICTED_READ_MS = 60_000
 """A symbol refused by reads again and again does not make the whole list be asked for more often than this."""
 
@@ -107,6 +110,8 @@ class Connection:
         self.instruments: dict[str, Instrument] = {}
         self.former: dict[str, Instrument] = {}
         self._markets: dict[str, Any] = {}
+        self._ended: dict[str, int] = {}
+        self._bare: dict[str, Mapping[str, Any]] = {}
         self._left_out: dict[str, str] = {}
         self._asked: dict[str, None] = {}
         self._listed: dict[str, None] = {}
@@ -234,7 +239,8 @@ class Connection:
             self.loads += 1
         found = {name: value for name, value in self.instruments.items() if symbols is None or name in symbols}
         absent = {name: self._why_absent(name) for name in symbols or () if name not in found}
-        return Answered(found, absent, {name for name in absent if self._may_be_unreadable(name)})
+        former = {name: self.known(name) for name in absent if not self._has_ended(name)}
+        return Answered(found, absent, {name for name in absent if self._may_be_unreadable(name)}, former)
 
     def are_facts_due(self) -> bool:
         """Whether the next question asks the venue: what is known is old, from the file, or was contradicted."""
@@ -266,6 +272,40 @@ class Connection:
         if known is None:
             raise Unavailable(f"{symbol} is not among the instruments loaded from {self.profile.id}")
         return known
+
+    def known(self, symbol: str) -> Instrument:
+        """A listed instrument, else the one that was listed, else one made of the symbol's names: the venue may still
+        take cancels, questions and closing orders in it."""
+        found = self.instruments.get(symbol) or self.former.get(symbol)
+        if found is not None:
+            return found
+        parsed = parse.instrument(self._former_market(symbol), venue=self.profile.id)
+        return replace(parsed, active=False, is_former=True)
+
+    def note_end(self, symbol: str) -> None:
+        """A market that is listed no more has refused an order for good: nothing is closed there for an hour."""
+        self._ended[symbol] = self.now_ms()
+
+    def _has_ended(self, symbol: str) -> bool:
+        return 0 <= self.now_ms() - self._ended.get(symbol, -ENDED_MS) < ENDED_MS
+
+    def prepare(self, symbol: str) -> Instrument:
+        """The same, known to ccxt as well: it refuses a cancel in a market it does not know, and asks for all first."""
+        if symbol not in self._markets:
+            self._markets[symbol] = self._former_market(symbol)
+            self.exchange.set_markets(list(self._markets.values()))
+        return self.known(symbol)
+
+    def _former_market(self, symbol: str) -> Mapping[str, Any]:
+        if symbol not in self._bare:
+            cache = self._cache()
+            stored = None if cache is None else cache.load_former(symbol)
+            with contextlib.suppress(*UNREADABLE):
+                if stored is not None and parse.instrument(stored, venue=self.profile.id).symbol == symbol:
+                    self._bare[symbol] = stored
+                    return stored
+            self._bare[symbol] = bare_market(symbol, self.venue_symbol(symbol))
+        return self._bare[symbol]
 
     def venue_symbol(self, symbol: str) -> str:
         """The venue's name of a symbol, built from its parts when the symbol is not known."""
@@ -370,7 +410,8 @@ class Connection:
     def _cache_save(self, markets: Mapping[str, Any], symbols: Sequence[str] | None) -> None:
         cache = self._cache()
         if cache is not None and symbols is not None:
-            cache.save(markets, symbols, now_ms=self._clock.now_ms())
+            former = {symbol: self._markets[symbol] for symbol in self.former if symbol in self._markets}
+            cache.save(markets, symbols, now_ms=self._clock.now_ms(), former=former)
 
     def _adopt_markets(self, markets: Mapping[str, Any]) -> None:
         """Know these instruments and no other. What is no longer listed is remembered, so that its orders and position
@@ -385,7 +426,11 @@ class Connection:
             self.instruments[symbol] = parsed
             self.symbols_by_id[parsed.kind][parsed.venue_symbol] = symbol
         self._listed = dict.fromkeys(self._asked)
-        gone = {symbol: replace(was, active=False) for symbol, was in known.items() if symbol not in self.instruments}
+        gone = {
+            symbol: replace(was, active=False, is_former=True)
+            for symbol, was in known.items()
+            if symbol not in self.instruments
+        }
         self.former = {s: was for s, was in (self.former | gone).items() if s not in self.instruments}
         self._markets = {s: m for s, m in self._markets.items() if s in self.former} | dict(markets)
         self.exchange.set_markets(list(self._markets.values()))

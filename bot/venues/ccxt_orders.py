@@ -9,14 +9,14 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from bot.domain.instrument import Instrument
+from bot.domain.instrument import Instrument, Side
 from bot.domain.money import ZERO, floor_to, plain
 from bot.domain.order import OrderType, TimeInForce
 from bot.domain.portfolio import Position
 from bot.ports import Lane, OrderReport, OrderRequest, OutcomeUnknown, Rejection, ReportState, VenueRejected
 from bot.venues import parse
 from bot.venues.ccxt_connection import Connection
-from bot.venues.errors import NotSent
+from bot.venues.errors import UNKNOWN_SYMBOL_CODES, NotSent
 from bot.venues.rows import UNREADABLE
 
 LEVERAGE_KNOWN_MS = 600_000
@@ -37,8 +37,11 @@ class Writes:
 
     async def submit_order(self, request: OrderRequest) -> OrderReport:
         """One POST. The report is the venue's; without an order id in it the outcome is unknown."""
-        row = await self._link.write(lambda: self._create(request))
-        instrument = self._link.instrument(request.symbol)
+        try:
+            row = await self._link.write(lambda: self._create(request))
+        except VenueRejected as rejected:
+            raise self._judged(rejected, request.symbol) from rejected
+        instrument = self._link.known(request.symbol)
         try:
             if "algoId" in row:
                 return parse.trigger_report(row, request.symbol)
@@ -59,6 +62,10 @@ class Writes:
         if known == leverage and self._link.now_ms() - confirmed_ms < LEVERAGE_KNOWN_MS:
             self._leverage[symbol] = (leverage, confirmed_ms)
             return
+        if self._link.known(symbol).is_former:
+            raise VenueRejected(
+                "not sent", f"the venue does not list {symbol}: nothing is opened in it", Rejection.OTHER
+            )
         if leverage != leverage.to_integral_value() or leverage < 1:
             raise VenueRejected("not sent", f"leverage {leverage} is not a whole number from 1", Rejection.LEVERAGE)
         try:
@@ -108,9 +115,10 @@ class Writes:
             raise OutcomeUnknown(f"{symbol}: moving margin was answered without a confirmation")
 
     async def _create(self, request: OrderRequest) -> Mapping[str, Any]:
-        exchange, instrument = self._link.exchange, self._known(request.symbol)
-        if instrument is None:
-            raise NotSent(f"{request.symbol} is not among the loaded instruments", Rejection.OTHER)
+        exchange, instrument = self._link.exchange, self._link.prepare(request.symbol)
+        if instrument.is_former and not (request.reduce_only if instrument.is_perp else request.side is Side.SELL):
+            words = f"the venue does not list {request.symbol}: what is held in it may be closed, nothing may be opened"
+            raise NotSent(words, Rejection.OTHER)
         size, price, trigger = self._digits(request, instrument)
         params = self._params(request, instrument, trigger)
         kind = "limit" if request.order_type is OrderType.LIMIT else "market"
@@ -169,21 +177,27 @@ class Writes:
         params: dict[str, Any] = {"origClientOrderId": client_id}
         if is_trigger and ":" in symbol:
             params["trigger"] = True
+        self._link.prepare(symbol)  # ccxt cancels in markets that it knows
         order = await self._link.exchange.cancel_order(None, symbol, params)
         if order.get("id") is None:
             raise OutcomeUnknown(f"{client_id}: the cancel was answered without an order id")
 
     async def _post(self, method: str, symbol: str, **params: Any) -> Mapping[str, Any]:
-        instrument = self._known(symbol)
-        if instrument is None or not instrument.is_perp:
-            raise VenueRejected("not sent", f"{symbol} is not a loaded perp", Rejection.OTHER)
+        instrument = self._link.known(symbol)
+        if not instrument.is_perp:
+            raise VenueRejected("not sent", f"{symbol} is not a perp", Rejection.OTHER)
         answer: Mapping[str, Any] = await self._link.write(
             lambda: self._send(method, {"symbol": instrument.venue_symbol, **params})
         )
         return answer
 
-    def _known(self, symbol: str) -> Instrument | None:
-        return self._link.instruments.get(symbol) or self._link.former.get(symbol)
+    def _judged(self, rejected: VenueRejected, symbol: str) -> VenueRejected:
+        """A refusal in a market that is listed no more is final where it says that the market has ended."""
+        has_ended = rejected.kind is Rejection.MARKET_CLOSED or rejected.code in UNKNOWN_SYMBOL_CODES
+        if not has_ended or not self._link.known(symbol).is_former:
+            return rejected
+        self._link.note_end(symbol)
+        return VenueRejected(rejected.code, f"{rejected.message} (the market has ended)", Rejection.PERMANENT)
 
     async def _send(self, method: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
         answer = await getattr(self._link.exchange, method)(dict(params))

@@ -116,7 +116,9 @@ class CcxtVenue:
                 self._link.instruments[symbol] = replace(instrument, leverage_max=leverage)
                 if symbol not in self._leverage_max and symbol in found:
                     notes[symbol] = "its leverage brackets are not known; it counts as leverage 1"
-        return Answered({symbol: self._link.instruments[symbol] for symbol in found}, notes, found.unreadable)
+        return Answered(
+            {symbol: self._link.instruments[symbol] for symbol in found}, notes, found.unreadable, found.former
+        )
 
     def are_facts_due(self) -> bool:
         """Whether instruments should be asked for again before anything is decided by them."""

@@ -160,7 +160,7 @@ def classify_read(error: Exception, table: ErrorTable, *, has_left: bool, now_ms
         return Unavailable(describe(error), facts.retry_after(now_ms))
     if found[2] is Rejection.RATE_LIMIT:
         return Unavailable(describe(error), facts.retry_after(now_ms))
-    return (SymbolUnknown if found[0] in _UNKNOWN_SYMBOL else ReadRefused)(*found)
+    return (SymbolUnknown if found[0] in UNKNOWN_SYMBOL_CODES else ReadRefused)(*found)
 
 
 def describe(error: BaseException) -> str:
@@ -178,7 +178,7 @@ def describe(error: BaseException) -> str:
 
 _R = Rejection
 _FILTER = (("", _R.FILTER),)
-_UNKNOWN_SYMBOL = ("-1121",)
+UNKNOWN_SYMBOL_CODES = ("-1121",)
 _OTHER = (("", _R.OTHER),)
 _LEVERAGE = (("", _R.LEVERAGE),)
 _FUNDS = (("", _R.FUNDS),)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 _VERSION = 1
+_FORMER_MAX = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +43,32 @@ class InstrumentsCache:
             return None
         return {symbol: market for symbol, market in markets.items() if symbol in symbols}
 
-    def save(self, markets: Mapping[str, Any], asked: Sequence[str], *, now_ms: int) -> None:
-        """Write the file in one step; a folder that cannot be written only costs the next start its speed."""
-        content = {"version": _VERSION, "saved_ms": now_ms, "asked": sorted(asked), "markets": dict(markets)}
+    def load_former(self, symbol: str) -> Mapping[str, Any] | None:
+        """What was last known of a market, whatever its age; None where nothing readable is."""
+        found = self._stored().get(symbol)
+        is_whole = isinstance(found, Mapping) and isinstance(found.get("info"), Mapping) and found.get("id")
+        return found if is_whole else None
+
+    def _stored(self) -> Mapping[str, Any]:
+        """Every market in the file, listed when it was written or before."""
+        try:
+            stored = json.loads(self.path.read_text(encoding="utf-8"))
+            return {**stored.get("former", {}), **stored["markets"]} if stored["version"] == _VERSION else {}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return {}
+
+    def save(
+        self, markets: Mapping[str, Any], asked: Sequence[str], *, now_ms: int, former: Mapping[str, Any] | None = None
+    ) -> None:
+        """Write the file in one step; a folder that cannot be written only costs the next start its speed. Markets that
+        were in it and are not in `markets` stay as former ones, the newest `_FORMER_MAX`."""
+        gone = {
+            symbol: market for symbol, market in {**self._stored(), **(former or {})}.items() if symbol not in markets
+        }
+        kept = dict(list(gone.items())[-_FORMER_MAX:])
+        content = {
+            "version": _VERSION, "saved_ms": now_ms, "asked": sorted(asked), "markets": dict(markets), "former": kept,
+        }  # fmt: skip
         draft = self.path.with_suffix(f".{os.getpid()}.tmp")
         try:
             self.folder.mkdir(parents=True, exist_ok=True)

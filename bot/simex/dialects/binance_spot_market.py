@@ -81,12 +81,13 @@ def one_or_all(call: Call, rows: list[Mapping[str, Any]]) -> Any:
 
 def exchange_info(call: Call) -> Mapping[str, Any]:
     ip, orders = call.desk.ip["spot"], call.desk.orders["spot"]
+    shown = [i for i in selected(call) if not call.desk.exchange.is_unlisted(i.symbol)]
     return {
         "timezone": "UTC",
         "serverTime": call.now_ms,
         "rateLimits": rate_limits((ip.windows[0], *orders.windows, *ip.windows[1:])),
         "exchangeFilters": [],
-        "symbols": [_symbol_info(call, instrument) for instrument in selected(call)],
+        "symbols": [_symbol_info(call, instrument) for instrument in shown],
         "sors": [],
     }
 

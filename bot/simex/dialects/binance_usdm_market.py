@@ -51,7 +51,7 @@ _RATE = Decimal("0.00000001")
 
 def exchange_info(call: Call) -> Mapping[str, Any]:
     ip, orders = call.desk.ip["perp"], call.desk.orders["perp"]
-    instruments = call.desk.instruments(Kind.PERP)
+    instruments = [i for i in call.desk.instruments(Kind.PERP) if not call.desk.exchange.is_unlisted(i.symbol)]
     return {
         "timezone": "UTC",
         "serverTime": call.now_ms,

@@ -399,6 +399,15 @@ class Exchange:
         self._state.listing(symbol).is_removed = True
         self._state.emit(EventKind.INSTRUMENT, symbol=symbol, reason="removed")
 
+    def unlist(self, symbol: str) -> None:
+        """Leave a symbol out of the list of instruments; every other endpoint goes on with it."""
+        self._state.listing(symbol).is_unlisted = True
+        self._state.emit(EventKind.INSTRUMENT, symbol=symbol, reason="unlisted")
+
+    def is_unlisted(self, symbol: str) -> bool:
+        """Whether the list of instruments leaves it out."""
+        return self._state.listing(symbol).is_unlisted
+
     def deleverage(self, account: str, symbol: str, size: Decimal) -> SimOrder:
         """Close so much of a position at mark, as auto-deleveraging does. POSITION_MISSING."""
         held = self._state.account(account)

@@ -41,6 +41,7 @@ class Listing:
     is_halted: bool = False
     is_delisted: bool = False
     is_removed: bool = False
+    is_unlisted: bool = False
     status: ListingStatus = ListingStatus.TRADING
     taken: dict[Side, tuple[Decimal, int]] = field(default_factory=dict)
     # floats once computed from the tick, because every quote needs them

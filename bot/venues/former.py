@@ -1,0 +1,51 @@
+"""Markets that the venue no longer lists, as far as cancels, reads and closing need them.
+
+After a restart ccxt knows the listed markets only, and refuses a cancel in any other before it reaches the wire. What
+is needed there is the venue's name of the symbol. The grid is the one last known; where none is, every digit passes and
+the venue judges it.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+ANY_DIGIT = "0.00000001"
+
+
+def bare_market(symbol: str, venue_symbol: str) -> Mapping[str, Any]:
+    """A ccxt market of a symbol of which nothing but its names is known."""
+    pair, _, settled = symbol.partition(":")
+    base, _, quote = pair.partition("/")
+    settle, is_perp = settled.partition("-")[0] or None, bool(settled)
+    return {
+        "id": venue_symbol,
+        "lowercaseId": venue_symbol.lower(),
+        "symbol": symbol,
+        "base": base,
+        "quote": quote,
+        "settle": settle,
+        "baseId": base,
+        "quoteId": quote,
+        "settleId": settle,
+        "type": "swap" if is_perp else "spot",
+        "subType": "linear" if is_perp else None,
+        "spot": not is_perp,
+        "margin": False,
+        "swap": is_perp,
+        "future": False,
+        "option": False,
+        "contract": is_perp,
+        "linear": True if is_perp else None,
+        "inverse": False if is_perp else None,
+        "contractSize": "1" if is_perp else None,
+        "active": False,
+        "precision": {"amount": ANY_DIGIT, "price": ANY_DIGIT, "base": ANY_DIGIT, "quote": ANY_DIGIT},
+        "limits": {name: {"min": None, "max": None} for name in ("amount", "price", "cost", "market", "leverage")},
+        "info": {
+            "symbol": venue_symbol,
+            "orderTypes": ["LIMIT", "MARKET", "STOP_MARKET", "TAKE_PROFIT_MARKET"],
+            "filters": [
+                {"filterType": "PRICE_FILTER", "tickSize": ANY_DIGIT},
+                {"filterType": "LOT_SIZE", "stepSize": ANY_DIGIT, "minQty": ANY_DIGIT},
+            ],
+        },
+    }
