@@ -23,6 +23,7 @@ from bot.venues.ccxt_asking import DAY_MS, HOUR_MS, PAGE, Asking, Rows, by_symbo
 from bot.venues.ccxt_connection import FACTS_AGE_MAX_MS, Connection, leverage_limit
 from bot.venues.errors import ReadRefused
 from bot.venues.rows import UNREADABLE
+from bot.venues.spot_times import SpotTimes
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -47,6 +48,8 @@ _INTERVALS_RETRY_MS = 60_000
 # 40 and one request costs as much CPU as another, so many single ones save weight that nobody needs.
 _FEW_BOOKS, _FEW_PREMIUMS, _FEW_SPOT_ORDERS, _FEW_PERP_ORDERS = 2, 9, 13, 5
 _MARK_AGE_MAX_MS = 60_000
+_DAYS_DEADLINE_S = 2.0  # without it prices are had all the same
+_DAYS_AT_ONCE = 20  # more symbols in one request for the ticker of 24 hours weigh twenty times as much
 
 
 def _readable(method: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
@@ -71,6 +74,7 @@ class Reads(Asking):
         self._brackets_ms = 0
         self._funding_hours: tuple[int, Mapping[str, Any]] = (-2 * HOUR_MS, {})
         self._marks: dict[str, tuple[int, Decimal]] = {}
+        self._times = SpotTimes()
 
     @_readable
     async def fetch_account(self) -> Account:
@@ -95,8 +99,8 @@ class Reads(Asking):
         """Best prices; symbols the venue does not answer for, or not readably, are missing, with the reason."""
         at_ms = self._link.now_ms()
         spot, perps = _divide(symbols)
-        books, perp_books, premiums = await asyncio.gather(
-            self._spot_books(spot), self._perp_books(perps), self._premiums(perps)
+        books, days, perp_books, premiums = await asyncio.gather(
+            self._spot_books(spot), self._spot_days(spot), self._perp_books(perps), self._premiums(perps)
         )
         found, notes = {}, books.notes | perp_books.notes | premiums.notes
         for symbol in (*spot, *perps):
@@ -104,7 +108,8 @@ class Reads(Asking):
             if row is None or (":" in symbol and premium is None):
                 continue
             try:
-                quote = found[symbol] = parse.quote(row, symbol, at_ms=at_ms, premium=premium)
+                row_ms = at_ms if ":" in symbol else self._times.of_best(symbol, row, days.get(symbol), at_ms)
+                quote = found[symbol] = parse.quote(row, symbol, at_ms=row_ms, premium=premium)
                 if quote.mark is not None:
                     self._marks[symbol] = (at_ms, quote.mark)
             except UNREADABLE as error:
@@ -117,7 +122,7 @@ class Reads(Asking):
         at_ms, perp = self._link.now_ms(), ":" in symbol
         limit = next((size for size in (5, 10, 20, 50, 100, 500, 1_000) if size >= levels), 1_000)
         row = await self._get("fapiPublicGetDepth" if perp else "publicGetDepth", symbol, limit=limit)
-        whole = parse.book(row, symbol, at_ms=at_ms)
+        whole = parse.book(row, symbol, at_ms=at_ms if perp else self._times.of_depth(symbol, row, at_ms))
         return Book(symbol, whole.bids[:levels], whole.asks[:levels], whole.at_ms)
 
     @_readable
@@ -323,6 +328,21 @@ class Reads(Asking):
         except ReadRefused:
             # One delisted symbol makes the venue refuse the whole list; all of them cost the same.
             return by_symbol(await self._call("publicGetTickerBookTicker"), names)
+
+    async def _spot_days(self, symbols: Sequence[str]) -> Answered[Any]:
+        """Rows of the ticker of 24 hours, which have a time; what cannot be had of it is missing."""
+        names = {self._link.venue_symbol(symbol): symbol for symbol in symbols}
+        parts = [list(names)[at : at + _DAYS_AT_ONCE] for at in range(0, len(names), _DAYS_AT_ONCE)]
+        asked = await asyncio.gather(*(self._spot_day(part, names) for part in parts))
+        return Answered({symbol: row for answer in asked for symbol, row in answer.items()}, {})
+
+    async def _spot_day(self, part: Sequence[str], names: Mapping[str, str]) -> Answered[Any]:
+        wanted = "[" + ",".join(f'"{name}"' for name in part) + "]"
+        try:
+            async with asyncio.timeout(_DAYS_DEADLINE_S):
+                return by_symbol(await self._call("publicGetTicker24hr", symbols=wanted), names)
+        except (*UNREADABLE, Unavailable, TimeoutError):
+            return Answered({}, {})
 
     async def _perp_books(self, symbols: Sequence[str]) -> Answered[Any]:
         return await self._one_or_all("fapiPublicGetTickerBookTicker", symbols, _FEW_BOOKS)

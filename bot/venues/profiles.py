@@ -164,6 +164,7 @@ BINANCE = Profile(
         ("DELETE", "private", "order"): {WEIGHT: 1, "raw": 1},
         ("POST", "fapiPrivate", "order"): _USDM_ORDER,
         ("POST", "fapiPrivate", "algoOrder"): _USDM_ORDER,
+        ("GET", "public", "ticker/24hr"): {WEIGHT: 2},  # at most 20 symbols are asked for at once
         ("GET", "fapiPrivateV3", "account"): {WEIGHT: 5},
         ("GET", "fapiPrivate", "positionSide/dual"): {WEIGHT: 30},
         ("GET", "fapiPrivate", "multiAssetsMargin"): {WEIGHT: 30},

@@ -138,6 +138,9 @@ def defaults() -> dict[tuple[str, str], Any]:
             for name in ("UNIUSDT", "1000PEPEUSDT", "DOTUSDT")
         ],
         ("GET", "/api/v3/ticker/bookTicker"): [{"symbol": f"{b}USDT", **book} for b in ("UNI", "AAVE", "DOT")],
+        ("GET", "/api/v3/ticker/24hr"): [
+            {"symbol": f"{b}USDT", **book, "closeTime": NOW_MS} for b in ("UNI", "AAVE", "DOT")
+        ],
         ("GET", "/fapi/v1/ticker/bookTicker"): {"symbol": "UNIUSDT", **book},
         ("GET", "/fapi/v1/premiumIndex"): {"symbol": "UNIUSDT", **premium},
         ("GET", "/fapi/v1/fundingInfo"): [{"symbol": "UNIUSDT", "fundingIntervalHours": 4}],

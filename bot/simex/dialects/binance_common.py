@@ -178,6 +178,15 @@ class Desk:
         self._made_ids = 0
         self._listed: Mapping[str, Instrument] | None = None
         self._symbols: dict[tuple[Kind, str], str] = {}
+        self._frozen: dict[tuple[str, str], Any] = {}
+
+    def shown(self, what: str, symbol: str, make: Callable[[], E]) -> E:
+        """What is shown of a symbol's prices: made anew, or the first since they are frozen."""
+        if not self.exchange.are_prices_frozen(symbol):
+            self._frozen.pop((what, symbol), None)
+            return make()
+        found: E = self._frozen.setdefault((what, symbol), make())
+        return found
 
     def begin(self) -> None:
         """A new request: what is listed may have changed since the last one."""

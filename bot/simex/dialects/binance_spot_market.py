@@ -161,8 +161,13 @@ def _filters(call: Call, instrument: Instrument) -> Iterable[Mapping[str, Any]]:
 
 def depth(call: Call) -> Mapping[str, Any]:
     instrument = call.instrument()
-    book = call.exchange.book(instrument.symbol, call.params.limit(100, 5000))
-    return {"lastUpdateId": call.now_ms, **sides(instrument, book.bids, book.asks)}
+    limit = call.params.limit(100, 5000)
+
+    def made() -> Mapping[str, Any]:
+        book = call.exchange.book(instrument.symbol, limit)
+        return {"lastUpdateId": call.now_ms, **sides(instrument, book.bids, book.asks)}
+
+    return call.desk.shown(f"depth {limit}", instrument.symbol, made)
 
 
 Levels = tuple[tuple[Decimal, Decimal], ...]
@@ -253,6 +258,10 @@ def ticker_book(call: Call) -> Any:
 
 def book_row(call: Call, instrument: Instrument) -> dict[str, Any]:
     """Best prices and their sizes; a side that is empty is 0."""
+    return call.desk.shown("best", instrument.symbol, lambda: _book_row(call, instrument))
+
+
+def _book_row(call: Call, instrument: Instrument) -> dict[str, Any]:
     book = call.exchange.book(instrument.symbol, 1)
     bid, ask = (side[0] if side else (ZERO, ZERO) for side in (book.bids, book.asks))
     return {
@@ -279,6 +288,10 @@ def ticker_day(call: Call) -> Any:
 
 def day_row(call: Call, instrument: Instrument) -> dict[str, Any]:
     """The rolling day without bid and ask: futures send none, and clients tell the markets apart by that."""
+    return call.desk.shown("day", instrument.symbol, lambda: _day_row(call, instrument))
+
+
+def _day_row(call: Call, instrument: Instrument) -> dict[str, Any]:
     stats = call.exchange.day_stats(instrument.symbol)
     change = stats.last - stats.open
     percent = change / stats.open * 100 if stats.open else ZERO

@@ -379,6 +379,14 @@ class Exchange:
         self._state.listing(symbol).is_halted = True
         self._state.emit(EventKind.INSTRUMENT, symbol=symbol, reason="halted")
 
+    def freeze_prices(self, symbol: str, *, frozen: bool = True) -> None:
+        """Show the prices of now for as long as it lasts, their time with them; trading goes on at the true ones."""
+        self._state.listing(symbol).are_prices_frozen = frozen
+
+    def are_prices_frozen(self, symbol: str) -> bool:
+        """Whether old prices of the symbol are shown."""
+        return self._state.listing(symbol).are_prices_frozen
+
     def resume(self, symbol: str) -> None:
         self._state.listing(symbol).is_halted = False
         self._state.emit(EventKind.INSTRUMENT, symbol=symbol, reason="resumed")

@@ -42,6 +42,7 @@ class Listing:
     is_delisted: bool = False
     is_removed: bool = False
     is_unlisted: bool = False
+    are_prices_frozen: bool = False
     status: ListingStatus = ListingStatus.TRADING
     taken: dict[Side, tuple[Decimal, int]] = field(default_factory=dict)
     # floats once computed from the tick, because every quote needs them
