@@ -1,5 +1,7 @@
 """An empty working directory without settings of the machine, and a journal that a real run has left."""
 
+import contextlib
+import io
 import os
 import subprocess
 import sys
@@ -8,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.__main__ import main
 from tests.conftest import ROOT
 
 Done = subprocess.CompletedProcess[str]
@@ -24,11 +27,32 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def environment() -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("SECTORBOT__")}
-    return kept | {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", "COLUMNS": "120"}
+    return kept | {"PYTHONPATH": str(ROOT), "COLUMNS": "120"}
 
 
-def sectorbot(*arguments: str, cwd: Path, python: Sequence[str] = (sys.executable,)) -> Done:
-    """The command as a person runs it, in a process of its own."""
+def sectorbot(*arguments: str, cwd: Path) -> Done:
+    """The command as a person runs it, in this process: what would be imported anew takes longer than most commands."""
+    assert "run" not in arguments, "a daemon takes signals and configures the log of its process"
+    said, failed, code = io.StringIO(), io.StringIO(), 0
+    with (
+        contextlib.chdir(cwd),
+        pytest.MonkeyPatch.context() as patches,
+        contextlib.redirect_stdout(said),
+        contextlib.redirect_stderr(failed),
+    ):
+        for name in os.environ.keys() - environment().keys():
+            patches.delenv(name)
+        patches.setenv("COLUMNS", "120")
+        patches.setattr(sys, "argv", ["sectorbot", *arguments])
+        try:
+            code = main()
+        except SystemExit as end:  # as the interpreter takes it
+            code = end.code if isinstance(end.code, int) else int(end.code is not None)
+    return subprocess.CompletedProcess(arguments, code, said.getvalue(), failed.getvalue())
+
+
+def sectorbot_process(*arguments: str, cwd: Path, python: Sequence[str] = (sys.executable,)) -> Done:
+    """The command in a process of its own."""
     command = [*python, "-m", "bot", *arguments]
     return subprocess.run(command, cwd=cwd, env=environment(), capture_output=True, text=True, timeout=120, check=False)
 
@@ -37,7 +61,7 @@ def sectorbot(*arguments: str, cwd: Path, python: Sequence[str] = (sys.executabl
 def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A working directory in which a sim daemon has run two cycles; `var/journal.db` is its journal."""
     folder = tmp_path_factory.mktemp("finished")
-    done = sectorbot(
+    done = sectorbot_process(
         "run", "--environment", "sim", "--cycles", "2", "--set", "cadence.cycle_seconds=0.2", "--json",
         cwd=folder,
     )  # fmt: skip

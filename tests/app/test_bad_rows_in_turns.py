@@ -26,7 +26,12 @@ LISTS = {
     "instruments": (("/api/v3/exchangeInfo", "/fapi/v1/exchangeInfo"), "symbols", ("filters",)),
     "funding": (("/fapi/v1/premiumIndex",), "", ("lastFundingRate",)),
 }
-CASES = [(name, field) for name, (_, _, fields) in LISTS.items() for field in fields]
+QUICK = ("positions", "balances", "open orders")
+CASES = [
+    pytest.param(name, field, marks=() if name in QUICK else pytest.mark.slow)
+    for name, (_, _, fields) in LISTS.items()
+    for field in fields
+]
 
 
 @pytest.fixture

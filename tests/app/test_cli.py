@@ -18,7 +18,7 @@ from bot.app.cli import app
 from bot.app.exit_codes import ExitCode
 from bot.domain.states import KillLevel
 from bot.execution.journal import JournalReader
-from tests.app.conftest import environment, sectorbot
+from tests.app.conftest import environment, sectorbot, sectorbot_process
 
 COMMANDS = (
     "demo", "run", "plan", "status", "positions", "orders", "why", "signals", "replay", "backtest", "halt",
@@ -213,7 +213,7 @@ def test_resume_is_refused_while_the_configuration_says_halt(invoke: Invoke) -> 
 def test_resume_without_a_daemon_releases_the_latch_in_the_journal(tmp_path: Path) -> None:
     halted = sectorbot("halt", "--reason", "before the start", "--level", "pause", cwd=tmp_path)
     assert halted.returncode == ExitCode.NOT_RUNNING, "written for the daemon that starts next, and said so"
-    assert sectorbot("run", "--environment", "sim", "--once", cwd=tmp_path).returncode == ExitCode.KILLED
+    assert sectorbot_process("run", "--environment", "sim", "--once", cwd=tmp_path).returncode == ExitCode.KILLED
     done = sectorbot("resume", "--reason", "all is well", "--rebase-peak", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert "it was pause" in done.stdout
@@ -286,7 +286,7 @@ def test_a_kill_switch_written_into_the_configuration_is_taken(daemon: Path) -> 
 
 
 def test_a_signal_is_taken_and_a_second_daemon_is_kept_out(daemon: Path) -> None:
-    second = sectorbot("run", "--once", cwd=daemon)
+    second = sectorbot_process("run", "--once", cwd=daemon)
     assert second.returncode == ExitCode.ERROR
     assert "is in use by process" in second.stderr
     assert "Traceback" not in second.stderr
@@ -299,15 +299,40 @@ def test_a_signal_is_taken_and_a_second_daemon_is_kept_out(daemon: Path) -> None
 # What is not loaded
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [["--help"], ["config", "check"], ["config", "show", "--origin"], ["status"], ["orders"], ["positions"], ["why"],
-     ["replay", "1"], ["halt", "--reason", "x", "--state", "elsewhere"], ["healthcheck"]],
-    ids=" ".join,
+QUICK = (
+    ["--help"], ["config", "check"], ["config", "show", "--origin"], ["status"], ["orders"], ["positions"], ["why"],
+    ["replay", "1"], ["halt", "--reason", "x", "--state", "elsewhere"], ["healthcheck"],
 )  # fmt: skip
-def test_a_command_loads_neither_ccxt_nor_a_network(finished_run: Path, arguments: list[str]) -> None:
-    done = sectorbot(*arguments, cwd=finished_run, python=(sys.executable, "-X", "importtime"))
-    assert done.returncode in (ExitCode.OK, ExitCode.NOT_RUNNING), done.stderr[-500:]
-    loaded = {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines()}
-    assert loaded & {"bot"}
-    assert loaded & {"ccxt", "aiohttp", "asyncio_throttle", "pyarrow"} == set()
+# One process runs them all: what one has loaded is loaded for the following ones too, so the first that loads is named.
+ONE_AFTER_ANOTHER = """
+import contextlib, io, json, sys
+from bot.__main__ import main
+heavy = {"ccxt", "aiohttp", "asyncio_throttle", "pyarrow"}
+for arguments in json.loads(sys.argv[1]):
+    sys.argv[1:], code = arguments, 0
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        try:
+            code = main()
+        except SystemExit as end:
+            code = end.code or 0
+    print(json.dumps([" ".join(arguments), code, sorted(heavy & sys.modules.keys()), "bot" in sys.modules]))
+"""
+
+
+@pytest.fixture(scope="module")
+def loaded(finished_run: Path) -> dict[str, Any]:
+    """By command: its exit code, which of the heavy packages are loaded after it, and whether the bot is."""
+    command = [sys.executable, "-c", ONE_AFTER_ANOTHER, json.dumps(QUICK)]
+    done = subprocess.run(
+        command, cwd=finished_run, env=environment(), capture_output=True, text=True, timeout=120, check=True
+    )
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    return {name: rest for name, *rest in rows}
+
+
+@pytest.mark.parametrize("arguments", QUICK, ids=" ".join)
+def test_a_command_loads_neither_ccxt_nor_a_network(loaded: dict[str, Any], arguments: list[str]) -> None:
+    code, heavy, has_bot = loaded[" ".join(arguments)]
+    assert code in (ExitCode.OK, ExitCode.NOT_RUNNING)
+    assert heavy == []
+    assert has_bot

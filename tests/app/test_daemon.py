@@ -24,7 +24,7 @@ from bot.app.wiring import App
 from bot.domain.states import KillLevel, OrderState
 from bot.execution.journal import JournalBusy, JournalReader
 from bot.simex.engine.exchange import Exchange
-from tests.app.conftest import environment, sectorbot
+from tests.app.conftest import environment, sectorbot_process
 from tests.app.stage import FEW, QUIET_MS, Stage, notes_of, staged
 
 JOURNAL_METHODS = ("record_submitting", "record_order_event", "record_fills", "record_cycle")
@@ -326,7 +326,7 @@ def test_a_second_daemon_ends_at_once_names_the_first_and_leaves_its_journal_whe
 ) -> None:
     journal = tmp_path / "var" / "journal.db"
     inode = journal.stat().st_ino
-    second = sectorbot("run", "--environment", "sim", "--once", "--set", "mode=trade", cwd=tmp_path)
+    second = sectorbot_process("run", "--environment", "sim", "--once", "--set", "mode=trade", cwd=tmp_path)
     said = second.stdout + second.stderr
     assert second.returncode == 1, said
     assert str(daemon.pid) in said

@@ -85,7 +85,11 @@ def _turnover(orders: list[SimOrder]) -> Decimal:
     return sum((order.filled_quote for order in orders if ":" not in order.symbol), Decimal(0))
 
 
-@pytest.mark.parametrize("moment", ["before", "inside 1", "inside 3", "inside 2 and another", "after", "lost"])
+@pytest.mark.parametrize(
+    "moment",
+    ["before", "inside 1", "lost",
+     *(pytest.param(moment, marks=pytest.mark.slow) for moment in ("inside 3", "inside 2 and another", "after"))],
+)  # fmt: skip
 async def test_a_restored_copy_never_rotates_again_nor_reuses_an_id(tmp_path: Path, moment: str) -> None:
     async with staged(tmp_path / "state") as stage:
         copy = tmp_path / "copy.db"

@@ -16,7 +16,7 @@ from bot.app.cli import app
 from bot.app.exit_codes import ExitCode
 from bot.app.signals_view import bar, drawn, rank
 from bot.playbook.signals import READERS
-from tests.app.conftest import sectorbot
+from tests.app.conftest import sectorbot_process
 
 Invoke = Callable[..., Result]
 DOCUMENT = {
@@ -109,7 +109,7 @@ def test_its_exit_codes_are_those_of_the_other_readers(invoke: Invoke, finished_
 
 
 def test_it_loads_neither_ccxt_nor_a_network(finished_run: Path) -> None:
-    done = sectorbot("signals", cwd=finished_run, python=(sys.executable, "-X", "importtime"))
+    done = sectorbot_process("signals", cwd=finished_run, python=(sys.executable, "-X", "importtime"))
     assert done.returncode == ExitCode.OK, done.stderr[-500:]
     loaded = {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines()}
     assert loaded & {"ccxt", "aiohttp", "asyncio_throttle", "pyarrow"} == set()

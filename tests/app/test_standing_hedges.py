@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from tests.app.conftest import sectorbot
+from tests.app.conftest import sectorbot, sectorbot_process
 
 
 @pytest.fixture(scope="module")
 def hedged(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A working directory in which a daemon has traded two cycles of a book that waits delta-neutral, on a basket."""
     folder = tmp_path_factory.mktemp("hedged")
-    done = sectorbot(
+    done = sectorbot_process(
         "run", "--environment", "sim", "--mode", "trade", "--cycles", "2", "--set", "cadence.cycle_seconds=0.5",
         "--set", "playbook.neutral_futures=delta-neutral", "--set", "playbook.hedge_with=basket",
         "--set", "playbook.condition_override=neutral", "--json",

@@ -20,7 +20,7 @@ from bot.simex.server import Simex
 from bot.simex.tls import loopback_session
 from bot.venues.ccxt_history import PublicHistory
 from bot.venues.profiles import BINANCE
-from tests.app.conftest import sectorbot
+from tests.app.conftest import sectorbot_process
 from tests.backtest.markets import DAY, START_MS, H, path_of, wandering
 from tests.venues.conftest import HandClock
 
@@ -78,7 +78,7 @@ async def test_a_download_is_what_check_and_backtest_read(history: PublicHistory
     rows = pq.read_table(tmp_path / "ohlcv_1h.parquet").to_pylist()
     opened = {row["ts"]: row["open"] for row in rows if row["symbol"] == "BTC/USDT"}
     assert opened[START_MS] == pytest.approx(wandering(0, 40.0)(START_MS), rel=1e-3)
-    done = sectorbot(
+    done = sectorbot_process(
         "backtest", "--data", str(tmp_path), "--from", "2024-01-01", "--to", "2024-01-04", "--json", cwd=tmp_path
     )
     assert done.returncode == 0, done.stderr

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 pytest.importorskip("pyarrow")
 
 from bot.app.cli import app
-from tests.app.conftest import environment, sectorbot
+from tests.app.conftest import environment, sectorbot_process
 from tests.backtest.markets import DAY, START_MS, wandering, write_history
 
 SYMBOLS = ("BTC/USDT", "UNI/USDT", "ETH/USDT", "SOL/USDT", "AAVE/USDT")
@@ -78,6 +78,7 @@ def until(condition: object) -> None:
         time.sleep(0.02)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc to find the pool's processes")
 def test_a_killed_sweep_goes_on_where_it_was_and_leaves_no_process_behind(candles: Path, tmp_path: Path) -> None:
     wanted = command(candles, *GRID, "--jobs", "1")
@@ -92,7 +93,7 @@ def test_a_killed_sweep_goes_on_where_it_was_and_leaves_no_process_behind(candle
     assert pool
     until(lambda: not any(is_running(pid) for pid in pool))
 
-    done = sectorbot(*wanted, cwd=tmp_path)
+    done = sectorbot_process(*wanted, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)
     # Four trainings, and in each of two tests the chosen one and the defaults.
@@ -102,11 +103,11 @@ def test_a_killed_sweep_goes_on_where_it_was_and_leaves_no_process_behind(candle
     assert document["out_of_sample"]["to"] == "2024-01-09"
     assert {"tuned", "defaults", "excess_interval"} <= document["out_of_sample"].keys()
     scores = [fold["train_score"] for fold in document["folds"]]
-    again = json.loads(sectorbot(*wanted, cwd=tmp_path).stdout)
+    again = json.loads(sectorbot_process(*wanted, cwd=tmp_path).stdout)
     assert again["ran"] == 0
     assert [fold["train_score"] for fold in again["folds"]] == scores
 
-    other = sectorbot(*command(candles, *GRID, "--seed", "2"), cwd=tmp_path)
+    other = sectorbot_process(*command(candles, *GRID, "--seed", "2"), cwd=tmp_path)
     assert other.returncode == 1
     assert "results.db: holds another search, whose seed is 1 and not 2; name another file" in other.stderr
 
@@ -119,7 +120,7 @@ def test_a_second_sweep_on_one_results_file_is_told_who_works_on_it(candles: Pat
     try:
         until(lambda: len(finished(tmp_path)) >= 1)
         process.send_signal(signal.SIGSTOP)  # so that it cannot end before the other has asked
-        other = sectorbot(*wanted, cwd=tmp_path)
+        other = sectorbot_process(*wanted, cwd=tmp_path)
     finally:
         process.kill()
         process.wait()
@@ -157,8 +158,9 @@ def cluster(tmp_path: Path) -> Iterator[str]:
         process.wait()
 
 
+@pytest.mark.slow
 def test_a_cluster_over_tcp_comes_to_what_processes_come_to(cluster: str, candles: Path, tmp_path: Path) -> None:
-    far = sectorbot(
+    far = sectorbot_process(
         *command(candles, *GRID, "--engine", "dask", "--scheduler", cluster, "--timeout", "60"), cwd=tmp_path
     )
     assert far.returncode == 0, far.stderr
@@ -166,19 +168,20 @@ def test_a_cluster_over_tcp_comes_to_what_processes_come_to(cluster: str, candle
     assert document["ran"] == len(finished(tmp_path)) == 8
     assert [fold["failed"] for fold in document["folds"]] == [0, 0], far.stderr
     (tmp_path / "results.db").rename(tmp_path / "far.db")
-    near = json.loads(sectorbot(*command(candles, *GRID, "--jobs", "1"), cwd=tmp_path).stdout)
+    near = json.loads(sectorbot_process(*command(candles, *GRID, "--jobs", "1"), cwd=tmp_path).stdout)
     assert near["folds"] == document["folds"]
     assert near["out_of_sample"] == document["out_of_sample"]
 
 
+@pytest.mark.slow
 def test_optuna_asks_the_same_again_so_that_nothing_is_run_twice(candles: Path, tmp_path: Path) -> None:
     pytest.importorskip("optuna", reason="optuna is not installed: install sectorbot[sweep]")
     (tmp_path / "space.toml").write_text('[range]\n"playbook.shift" = {low = 0.1, high = 0.4}\n')
     wanted = (*command(candles, "--space", "space.toml", "--search", "optuna", "--jobs", "1", "--to", "2024-01-07"),)
-    first = sectorbot(*wanted, "--trials", "2", cwd=tmp_path)
+    first = sectorbot_process(*wanted, "--trials", "2", cwd=tmp_path)
     assert first.returncode == 0, first.stderr
     assert json.loads(first.stdout)["ran"] == 4
-    again = json.loads(sectorbot(*wanted, "--trials", "2", cwd=tmp_path).stdout)
+    again = json.loads(sectorbot_process(*wanted, "--trials", "2", cwd=tmp_path).stdout)
     assert again["ran"] == 0
     assert again["folds"] == json.loads(first.stdout)["folds"]
 
@@ -219,7 +222,7 @@ def test_a_scheduler_that_is_not_there_ends_with_a_time_out(candles: Path, tmp_p
     with socket.socket() as silent:  # bound and not listening: nobody answers, and nobody else can take it
         silent.bind(("127.0.0.1", 0))
         address = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
-        done = sectorbot(
+        done = sectorbot_process(
             *command(candles, *GRID, "--engine", "dask", "--scheduler", address, "--timeout", "1"), cwd=tmp_path
         )
     assert f"--scheduler {address}: no Dask scheduler answers there within 1 s" in done.stderr

@@ -40,12 +40,14 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Copy]:
     shutil.rmtree(folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", QUICK)
 def test_a_named_test_fails_without_its_control(number: int, copy: Copy) -> None:
     row = next(row for row in ROWS if row.number == number)
     assert problems(row, copy) == []
 
 
+@pytest.mark.slow
 def test_a_test_that_does_not_notice_is_named(copy: Copy) -> None:
     row = Row(7, "leverage", ("bot.risk.account_checks:check_account_leverage",),
               ("tests/risk/test_checks.py::test_a_limit_refuses_beyond_and_passes_inside[leverage]",), "")  # fmt: skip
@@ -96,6 +98,7 @@ def test_a_removal_of_what_is_not_there_is_an_error(removal: Body | Unlisted | C
         without(removal, SOURCE)
 
 
+@pytest.mark.slow
 def test_the_copy_is_as_it_was_after_a_removal(copy: Copy, tmp_path: Path) -> None:
     row = next(row for row in ROWS if row.number == 7)
     copy.failures(row.tests[:1], removals_of(row)[0])

@@ -34,7 +34,7 @@ def listening(base: type[Any], heard: Counter[str]) -> type[Any]:
     return type("Listening", (base,), {name: counting(name) for name in names})
 
 
-@pytest.mark.parametrize("seam", list(Seam))
+@pytest.mark.parametrize("seam", [Seam.PORT, pytest.param(Seam.WIRE, marks=pytest.mark.slow)])
 def test_every_hook_is_called_and_listening_leaves_the_trace_as_it_was(
     seam: Seam, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,13 +1,27 @@
-"""The net catches fish: a bot that is broken on purpose is found within a stated number of seeds."""
+"""The net catches fish: a bot that is broken on purpose is found within a stated number of seeds.
+
+A few that are found at once are tried in every run, all of them where there is time for it.
+"""
 
 import pytest
+from _pytest.mark.structures import ParameterSet
 
 from tests.sim.hooks import all_mutants
 from tests.sim.mutants import Mutant
 from tests.sim.scenario import simulate
 
+QUICK = ("send before write", "reuse the id", "resend in doubt", "forget reduce-only")
 
-@pytest.mark.parametrize("mutant", all_mutants(), ids=lambda mutant: mutant.name)
+
+def tried() -> list[ParameterSet]:
+    return [pytest.param(one, marks=() if one.name in QUICK else pytest.mark.slow) for one in all_mutants()]
+
+
+def test_the_quick_ones_are_mutants() -> None:
+    assert set(QUICK) <= {mutant.name for mutant in all_mutants()}
+
+
+@pytest.mark.parametrize("mutant", tried(), ids=lambda mutant: mutant.name)
 def test_a_mutant_is_found(mutant: Mutant, monkeypatch: pytest.MonkeyPatch) -> None:
     mutant.apply(monkeypatch)
     found: list[str] = []

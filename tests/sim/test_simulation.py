@@ -16,14 +16,14 @@ from tests.sim.scenario import simulate
 ROOT = Path(__file__).parent.parent.parent
 
 
-@pytest.mark.parametrize("seed", [3, 10, 18, 29])
+@pytest.mark.parametrize("seed", [3, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (10, 18, 29))])
 def test_every_rule_holds_through_a_seeds_faults(seed: int) -> None:
     report = simulate(seed, lives=3)
     assert report.faults.total() > 10
     assert [sentence for sentence in report.violations if not known_reason(sentence)] == []
 
 
-@pytest.mark.parametrize("seed", [1, 5])
+@pytest.mark.parametrize("seed", [1, pytest.param(5, marks=pytest.mark.slow)])
 def test_a_token_that_is_converted_on_the_way_is_explained_by_the_books_alone(seed: int) -> None:
     report = simulate(seed, only=(Kind.CONVERSION,), lives=1, renames=True, heaviness=8)
     assert report.faults == {Kind.CONVERSION: 1}
@@ -31,6 +31,7 @@ def test_a_token_that_is_converted_on_the_way_is_explained_by_the_books_alone(se
     assert report.orders > 5
 
 
+@pytest.mark.slow
 def test_every_rule_holds_through_faults_and_a_conversion() -> None:
     report = simulate(9, lives=3, renames=True)
     assert report.faults[Kind.CONVERSION] == 1
@@ -44,6 +45,7 @@ def test_without_faults_a_rotation_ends_and_the_books_agree() -> None:
     assert report.cycles_to_finish
 
 
+@pytest.mark.slow
 def test_a_seed_gives_the_same_trace_under_two_hash_seeds() -> None:
     command = [sys.executable, "-m", "tests.sim", "--seed", "4", "--lives", "2"]
     running = [

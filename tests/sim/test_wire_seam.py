@@ -30,6 +30,7 @@ FOUND_AT_THE_WIRE = (
 SEEDS_OF_A_MUTANT = 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [3, 6])
 def test_every_rule_holds_through_a_seeds_faults_at_the_wire(seed: int) -> None:
     report = simulate(seed, lives=2, seam=Seam.WIRE)
@@ -38,6 +39,7 @@ def test_every_rule_holds_through_a_seeds_faults_at_the_wire(seed: int) -> None:
     assert [sentence for sentence in report.violations if not known_reason(sentence)] == []
 
 
+@pytest.mark.slow
 def test_a_seed_gives_the_same_trace_under_two_hash_seeds_at_the_wire() -> None:
     command = [sys.executable, "-m", "tests.sim", "--seam", "wire", "--seed", "2", "--lives", "1"]
     running = [
@@ -51,6 +53,7 @@ def test_a_seed_gives_the_same_trace_under_two_hash_seeds_at_the_wire() -> None:
     assert printed[0] == printed[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FOUND_AT_THE_WIRE)
 def test_a_mutant_is_found_at_the_wire(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     mutant: Mutant = next(one for one in MUTANTS if one.name == name)

@@ -14,6 +14,8 @@ from bot.execution.journal import JournalReader
 from tests.soak.driver import FEW_ORDERS, Soak
 from tests.soak.spoiling import Plan
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 async def run(tmp_path: Path) -> AsyncIterator[Soak]:

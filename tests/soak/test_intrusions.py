@@ -9,6 +9,8 @@ import pytest
 from bot.execution.journal import Journal, JournalReader
 from tests.soak.intrusions import SHARES, Backups, Intrusion, draw_intrusion, fill, small_disk
 
+pytestmark = pytest.mark.slow
+
 EVERYTHING = frozenset(Intrusion)
 
 

@@ -14,6 +14,8 @@ from tests.soak.driver import FEW_ORDERS, Soak
 from tests.soak.exchange import ACCOUNT
 from tests.soak.spoiling import Plan
 
+pytestmark = pytest.mark.slow
+
 COPIES, CUTS = 3, 10
 FRAME_BYTES, HEADER_BYTES = 24 + 4096, 32
 

@@ -12,6 +12,8 @@ from tests.soak.driver import Soak
 from tests.soak.spoiling import Plan
 from tests.soak.test_power_cut import copy_files
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 async def run(tmp_path: Path) -> AsyncIterator[Soak]:

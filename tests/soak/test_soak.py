@@ -17,6 +17,8 @@ from tests.soak.exchange import ACCOUNT
 from tests.soak.lives import End, draw_life
 from tests.soak.spoiling import Plan, Spoiling
 
+pytestmark = pytest.mark.slow
+
 SECONDS, SEED = 10.0, 5
 Dump = dict[str, Any]
 

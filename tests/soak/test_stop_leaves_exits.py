@@ -12,6 +12,8 @@ from tests.soak.driver import Soak
 from tests.soak.exchange import ACCOUNT
 from tests.soak.spoiling import Plan
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 async def run(tmp_path: Path) -> AsyncIterator[Soak]:
