@@ -5,16 +5,22 @@ export PYTHON
 BIN := .venv/bin
 UV := $(or $(shell command -v uv),.venv-lock/bin/uv)
 JOBS := $(or $(JOBS),$(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN))
-PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+# Workers share the tests; bytecode is kept, because every command that a test starts would compile the bot anew.
+PYTEST = env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11
 
-.PHONY: demo test simulate soak controls bench lint types lock clean help venv venv-dev
+.PHONY: demo test test-all simulate soak controls bench lint types lock clean help venv venv-dev
 
 demo: venv  ## run one keyless demo on the embedded exchange (makes .venv first)
 	@$(BIN)/sectorbot demo $(ARGS)
 
-test: venv-dev  ## run the whole test suite (ARGS="-k word" narrows it, JOBS=2 is how many at a time)
-	@$(PYTEST) $(ARGS)
+test: venv-dev  ## run the tests, in under four minutes on two cores (ARGS="-k word" narrows it, JOBS=2)
+	@echo "running the tests with $(JOBS) workers, without those marked slow"
+	@HYPOTHESIS_PROFILE=quick $(PYTEST) -m "not slow" $(ARGS)
+
+test-all: venv-dev  ## run every test, the slow ones as well: sweeps, soak, mutants, seeds at the wire
+	@echo "running all tests with $(JOBS) workers"
+	@HYPOTHESIS_PROFILE=gate $(PYTEST) $(ARGS)
 
 simulate: venv-dev  ## seeded faults against the real bot in virtual time (SEEDS=100 SEED=… SEAM=wire)
 	@$(BIN)/python -m tests.sim --jobs 2 --seeds $(or $(SEEDS),20) $(if $(SEAM),--seam $(SEAM)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
@@ -47,7 +53,7 @@ clean:  ## remove .venv, caches and build results (journals and settings stay)
 	@find bot tests -type d -name __pycache__ -prune -exec rm -rf {} +
 
 help:  ## say what each target does
-	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 14
 
 venv:
 	@.ci/venv requirements.lock

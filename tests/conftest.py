@@ -14,16 +14,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import hypothesis
 import pytest
 
+from tests import profiles
 from tests.base_temp import BaseTemp, has_room
 from tests.secret_watch import WATCH, watch_keys
 
-# A deadline per example fails on a busy machine and says nothing about the code; a gate has to give one answer twice.
-hypothesis.settings.register_profile("here", deadline=None)
-hypothesis.settings.register_profile("gate", deadline=None, derandomize=True, print_blob=True)
-hypothesis.settings.load_profile("gate" if os.environ.get("CI") else "here")
+profiles.load()
 
 ROOT = Path(__file__).parent.parent
 BREACHES: list[str] = []

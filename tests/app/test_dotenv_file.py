@@ -12,6 +12,7 @@ from bot.app.secret_shape import problem_of
 from bot.app.settings import load_settings
 from bot.app.settings_layers import SECRET_NAMES, SettingsProblem, find_state_directory
 from bot.domain.states import KillLevel
+from tests.profiles import examples
 
 K = "SECTORBOT__KILL_SWITCH"
 
@@ -106,7 +107,7 @@ def test_the_state_directory_is_found_beside_a_bad_line() -> None:
     st.sampled_from(["\n", "\r\n"]),
 )
 @example(["a", "b=1"], "\n")
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(300), suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_line_is_passed_over(lines: list[str], end: str) -> None:
     data = end.join(lines).encode()
     found, problems = parse(Path(".env"), data, secret_names=SECRET_NAMES)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from bot.backtest.data_check import check_folder
 from bot.backtest.history import HistoryProblem, Window, load_history
 from bot.backtest.table_shape import NUMBERS, table_problems
+from tests.profiles import examples
 
 HOUR = 3_600_000
 START = 1_640_995_200_000
@@ -68,7 +69,7 @@ def test_a_table_of_another_shape_is_refused_by_both(
 
 
 @given(st.integers(0, 3), st.sampled_from([1e-9, 1e-6, 1e-3, 1e3, 1e6]))
-@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(20), suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_one_time_in_another_unit_is_enough(tmp_path: Path, row: int, factor: float) -> None:
     table = good("ohlcv_1h")
     times = table["ts"].to_pylist()

@@ -16,6 +16,7 @@ from bot.execution.journal import Journal
 from tests.execution.fills import make_fill
 from tests.execution.scripted_venue import START_MS
 from tests.execution.worlds import make_order
+from tests.profiles import examples
 
 T = TypeVar("T")
 NUMBERS = st.integers(min_value=1, max_value=4)
@@ -90,4 +91,4 @@ class FillMachine(RuleBasedStateMachine):
 
 
 TestFillMachine = FillMachine.TestCase
-TestFillMachine.settings = settings(max_examples=25, stateful_step_count=20, deadline=None)
+TestFillMachine.settings = settings(max_examples=examples(25), stateful_step_count=20, deadline=None)

@@ -25,6 +25,7 @@ from tests.execution.fills import make_fill
 from tests.execution.scripted_venue import START_MS
 from tests.execution.test_journal import cycle_record
 from tests.execution.worlds import ACCOUNT, make_order
+from tests.profiles import examples
 
 SYMBOLS = ("UNI/USDT", "ETH/USDT:USDT")
 MOMENTS = st.integers(min_value=START_MS, max_value=START_MS + 3)
@@ -174,7 +175,7 @@ def check_executions(past: Past, reader: JournalReader, since_ms: int, limit: in
         assert payment not in later
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(past=pasts(), since_ms=MOMENTS, limit=st.integers(min_value=1, max_value=4))
 def test_the_journal_answers_like_plain_lists(past: Past, since_ms: int, limit: int) -> None:
     async def ask() -> None:

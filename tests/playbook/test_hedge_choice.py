@@ -21,6 +21,7 @@ from bot.playbook.membership import Sectors
 from bot.playbook.policy import HOUR_MS
 from bot.playbook.scene import Scene
 from tests.playbook.builders import World, golden_policy, make_sectors, neutral_world
+from tests.profiles import examples
 
 D = Decimal
 ETH, SOL, INDEX = "ETH/USDT:USDT", "SOL/USDT:USDT", "INFRA/USDT:USDT"
@@ -191,7 +192,7 @@ def test_a_rotation_closes_the_hedge_on_another_perp_before_it_opens_its_own() -
     assert orders[0].words.endswith(f"{INDEX} stands in for it")
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(40), deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     how=st.sampled_from(["leader", "basket"]),
     by_beta=st.booleans(),

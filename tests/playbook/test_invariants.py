@@ -14,9 +14,10 @@ from bot.playbook.policy import Policy
 from bot.playbook.target import target_shares
 from tests.playbook.builders import World, make_sectors, neutral_world
 from tests.playbook.test_properties import policies
+from tests.profiles import examples
 
 D = Decimal
-QUIET = settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+QUIET = settings(max_examples=examples(30), deadline=None, suppress_health_check=list(HealthCheck))
 CONDITIONS = {
     Stance.INTO_DEFI: Condition.BREAKOUT, Stance.INTO_INFRA: Condition.UNCERTAINTY, Stance.DE_RISK: Condition.DOWNTREND,
 }  # fmt: skip

@@ -16,6 +16,7 @@ from bot.playbook.as_of import as_of
 from bot.playbook.policy import DAY_MS, HOUR_MS, Policy
 from bot.playbook.signals import READERS, read_signals
 from tests.playbook.builders import START_MS, World, neutral_world
+from tests.profiles import examples
 
 D = Decimal
 TOKENS = ("UNI", "AAVE", "ETH", "SOL", "BTC")
@@ -116,7 +117,7 @@ def live(history: History, days: range, *, sees_all: bool) -> Iterator[object]:
             yield encode(world.turn())
 
 
-@settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(5), deadline=None, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 10**6), one=st.integers(0, 10**6), other=st.integers(0, 10**6))
 def test_shifting_the_future_changes_nothing_before_it(seed: int, one: int, other: int) -> None:
     days = range(FORK - 7, FORK + 1)

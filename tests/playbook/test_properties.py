@@ -19,6 +19,7 @@ from bot.playbook.policy import Policy
 from bot.playbook.progress import ASKS_MIN
 from bot.playbook.target import target_shares
 from tests.playbook.builders import World, golden_policy, make_sectors, neutral_world, resting
+from tests.profiles import examples
 
 D = Decimal
 BRIDGES = ("none", "reserve", "idle-margin")
@@ -61,7 +62,7 @@ def test_shares_add_up_to_the_book_and_none_is_negative(stance: Stance, policy: 
         assert shares[f"{sector}.spot"] >= policy.spot_share_min * capital
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(40), deadline=None, suppress_health_check=list(HealthCheck))
 @given(policy=policies(), fee=st.sampled_from(("0", "0.0005", "0.001")))
 def test_a_rotation_keeps_its_bounds_and_comes_to_rest(policy: Policy, fee: str) -> None:
     world = neutral_world(policy, fee=D(fee))
@@ -109,7 +110,7 @@ def assert_bounds(world: World, decision: Decision, book: Decimal) -> None:
             assert intent.exits.stop_price < intent.reference_price
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(150), deadline=None, suppress_health_check=list(HealthCheck))
 @given(policy=policies())
 def test_no_tranche_sells_more_than_its_fraction_of_the_sector(policy: Policy) -> None:
     world = neutral_world(policy)
@@ -123,7 +124,7 @@ def test_no_tranche_sells_more_than_its_fraction_of_the_sector(policy: Policy) -
             assert sold <= policy.max_sell_fraction * campaign.baseline[f"{sector}.spot"] + 1
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(15), deadline=None, suppress_health_check=list(HealthCheck))
 @given(policy=policies(), scale=st.sampled_from((2, 10)))
 def test_a_rotation_is_free_of_scale(policy: Policy, scale: int) -> None:
     policy = policy.model_copy(update={"reserve_quote": ZERO, "order_max_quote": D(10**9)})
@@ -135,7 +136,7 @@ def test_a_rotation_is_free_of_scale(policy: Policy, scale: int) -> None:
         assert abs(large.table()[sleeve] - scale * value) <= scale * 20
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(15), deadline=None, suppress_health_check=list(HealthCheck))
 @given(policy=policies(), rounds=st.integers(1, 12))
 def test_a_decision_is_a_function_of_what_was_journaled(policy: Policy, rounds: int) -> None:
     world = neutral_world(policy)

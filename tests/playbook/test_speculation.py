@@ -24,10 +24,11 @@ from bot.playbook.policy import DAY_MS, HOUR_MS, Policy
 from bot.playbook.speculation import TRANCHES
 from bot.playbook.target import target_shares
 from tests.playbook.builders import BOOK, World, make_sectors, resting
+from tests.profiles import examples
 
 D = Decimal
 UNI, AAVE, ETH, SOL = (f"{token}/USDT:USDT" for token in ("UNI", "AAVE", "ETH", "SOL"))
-QUIET = settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+QUIET = settings(max_examples=examples(30), deadline=None, suppress_health_check=list(HealthCheck))
 CALM = {"order_share_max": 1, "order_max_quote": 10_000_000, "drift_buffer": "0.5"}
 CONDITIONS = {
     Stance.INTO_DEFI: Condition.BREAKOUT, Stance.INTO_INFRA: Condition.UNCERTAINTY, Stance.DE_RISK: Condition.DOWNTREND,

@@ -21,6 +21,7 @@ from bot.playbook.funding import average_funding
 from bot.playbook.policy import HOUR_MS, Policy
 from bot.playbook.standing import OPEN_TRANCHE, REDUCE_TRANCHE
 from tests.playbook.builders import START_MS, World, make_sectors, neutral_world
+from tests.profiles import examples
 
 D = Decimal
 ETH, UNI = "ETH/USDT:USDT", "UNI/USDT:USDT"
@@ -403,7 +404,7 @@ FEATURES: Mapping[str, st.SearchStrategy[object]] = {
 }
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(40), deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     features=st.fixed_dictionaries(dict(FEATURES)),
     rates=st.lists(st.sampled_from(["-0.0005", "0", "0.0001", "0.0004"]), min_size=1, max_size=3),

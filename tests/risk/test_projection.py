@@ -13,6 +13,7 @@ from bot.domain.portfolio import Portfolio
 from bot.domain.states import OrderState
 from bot.risk import Approved, Limits, RiskContext, review
 from bot.risk.projection import Exposure, Pending, held_hedges, project, widest
+from tests.profiles import examples
 from tests.risk.worlds import (
     SPOT,
     D,
@@ -109,7 +110,7 @@ def verdicts_of(batch: tuple[Intent, ...], world: RiskContext) -> list[Intent]:
     return [v.intent for v in review(batch, world, LIMITS) if isinstance(v, Approved)]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(batches, st.data())
 def test_no_cap_breaks_whichever_part_of_the_approved_fills(batch: list[Intent], pick: st.DataObject) -> None:
     wanted = numbered(batch)
@@ -132,7 +133,7 @@ def test_no_cap_breaks_whichever_part_of_the_approved_fills(batch: list[Intent],
         assert hedged <= max(after.sectors[sector].spot, before.get(sector, ZERO)), sector
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(batches)
 def test_an_entry_that_is_approved_alone_beside_nothing_is_approved_or_refused_the_same_in_doubt_or_planned(
     batch: list[Intent],
@@ -157,7 +158,7 @@ fields = st.sampled_from(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(wishes, st.lists(st.tuples(fields, odd), min_size=1, max_size=3))
 def test_the_gate_answers_whatever_numbers_it_is_given(wish: Intent, changes: list[tuple[str, Decimal]]) -> None:
     strange = replace(wish, id="strange")

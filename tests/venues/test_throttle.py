@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from bot.ports import Lane
 from bot.venues.profiles import BucketSpec
 from bot.venues.throttle import CRITICAL_HOLD_S, CRITICAL_PACE_S, Gate, WeightedThrottler
+from tests.profiles import examples
 
 
 class FakeTime:
@@ -58,7 +59,7 @@ COSTS = st.lists(st.integers(1, 20), min_size=1, max_size=40)
 GAPS = st.lists(st.floats(0, 3), min_size=40, max_size=40)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(costs=COSTS, gaps=GAPS, limit=st.integers(20, 60))
 def test_no_window_ever_holds_more_units_than_the_limit_and_arrivals_keep_their_order(
     costs: list[int], gaps: list[float], limit: int
@@ -92,7 +93,7 @@ def make_gate(fake: FakeTime, *specs: BucketSpec, spread_ms: int = 0) -> Gate:
     return Gate(specs, spread_ms=spread_ms, clock=fake.clock, sleep=fake.sleep)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(jobs=st.lists(st.tuples(st.sampled_from(list(Lane)), st.integers(1, 8), st.integers(0, 1)), max_size=50))
 def test_every_bucket_keeps_its_limit_and_each_lane_its_order(jobs: list[tuple[Lane, int, int]]) -> None:
     async def scenario() -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from bot.simex.dialects.binance_spot import SPOT_ROUTES
 from bot.simex.dialects.binance_usdm import USDM_ROUTES
+from tests.profiles import examples
 from tests.simex.dialects.conftest import FUNDING_MS, START_MS, MakeBench
 
 ROUTES = [(route.method, route.path) for route in (*SPOT_ROUTES, *USDM_ROUTES)]
@@ -49,7 +50,7 @@ SLOW = {"deadline": None, "suppress_health_check": [HealthCheck.function_scoped_
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)
 @given(params=PARAMS)
-@settings(max_examples=10, **SLOW)
+@settings(max_examples=examples(10), **SLOW)
 def test_no_request_breaks_an_endpoint(make_bench: MakeBench, method: str, path: str, params: dict[str, Any]) -> None:
     bench = make_bench(limits_scale=1000)
     bench.ask("POST", "/fapi/v1/order", {"symbol": "UNIUSDT", "side": "BUY", "type": "MARKET", "quantity": "3"})
@@ -90,7 +91,7 @@ STEP = st.tuples(
 
 
 @given(st.lists(STEP, min_size=5, max_size=25))
-@settings(max_examples=25, **SLOW)
+@settings(max_examples=examples(25), **SLOW)
 def test_no_sequence_of_requests_makes_or_loses_money(make_bench: MakeBench, steps: list[Any]) -> None:
     bench = make_bench(limits_scale=1000)
     for (method, path, shape), side, quantity, price, moves_to, wait_ms in steps:

@@ -15,9 +15,10 @@ from bot.domain.order import OrderType, TimeInForce
 from bot.simex.engine.exchange import Exchange
 from bot.simex.engine.refusal import Refusal, RefusalReason
 from bot.simex.engine.types import IncomeKind, NewOrder
+from tests.profiles import examples
 from tests.simex.engine.floor import BUY, HOUR, PERP, SELL, SPOT, D, exchange, isolated, limit, market, refused
 
-FEW = settings(max_examples=40, deadline=None)
+FEW = settings(max_examples=examples(40), deadline=None)
 sides = st.sampled_from(list(Side))
 prices = st.integers(7_000, 14_000).map(lambda ticks: ticks * D("0.001"))
 sizes = st.integers(1, 20_000).map(lambda steps: steps * D("0.1"))

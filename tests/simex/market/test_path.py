@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.simex.market.path import CandlePath, PointPath
+from tests.profiles import examples
 
 H = 3_600_000
 bars = st.lists(st.tuples(*[st.integers(900, 1_100)] * 4, st.integers(0, 3)), min_size=1, max_size=6)
@@ -36,7 +37,7 @@ def test_before_the_first_and_after_the_last_candle_the_price_stands() -> None:
     assert (path.price(0), path.price(5 * H), path.end_ms) == (10.0, 11.0, 2 * H)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(bars, st.integers(9 * H, 20 * H), st.integers(0, 12 * H), st.integers(900, 1_100), st.booleans())
 def test_a_crossing_is_where_a_fine_walk_finds_it(
     rows: list[tuple[int, int, int, int, int]], start_ms: int, span_ms: int, level: int, rising: bool
@@ -54,7 +55,7 @@ def test_a_crossing_is_where_a_fine_walk_finds_it(
     assert (found is None) == (high < price if rising else low > price)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(bars, st.integers(10 * H, 30 * H), st.sampled_from([H, 2 * H, 4 * H, H // 4]))
 def test_candles_drawn_from_a_path_end_at_now_and_hold_its_prices(
     rows: list[tuple[int, int, int, int, int]], now_ms: int, timeframe_ms: int

@@ -1,0 +1,62 @@
+"""The two ways to run the tests: which leaves out what, and that both are named where somebody looks for them."""
+
+import re
+import tomllib
+
+import pytest
+
+from tests import profiles
+from tests.conftest import ROOT
+
+
+def recipe(target: str) -> str:
+    """What the Makefile does for a target."""
+    (found,) = re.findall(
+        rf"^{target}:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    return found.replace("$(PYTEST)", re.findall(r"^PYTEST = (.*)", (ROOT / "Makefile").read_text(), re.MULTILINE)[0])
+
+
+def test_both_commands_share_the_tests_among_workers_and_one_leaves_the_slow_ones_out() -> None:
+    quick, everything = recipe("test"), recipe("test-all")
+    assert "--dist worksteal" in quick
+    assert "--dist worksteal" in everything
+    assert "-n $(JOBS)" in quick
+    assert "-n $(JOBS)" in everything
+    assert '-m "not slow"' in quick
+    assert "slow" not in everything
+    assert "HYPOTHESIS_PROFILE=quick" in quick
+    assert "HYPOTHESIS_PROFILE=gate" in everything
+
+
+@pytest.mark.parametrize("command", ["test", "test-all"])
+def test_both_commands_say_something_before_they_work(command: str) -> None:
+    assert recipe(command).startswith("\t@echo ")
+
+
+def test_the_gate_runs_everything_and_the_readme_names_both() -> None:
+    gate, readme = ((ROOT / name).read_text(encoding="utf-8") for name in (".ci/run", "README.md"))
+    assert re.search(r"^make test-all ", gate, re.MULTILINE)
+    assert re.search(r"^\$ make test ", readme, re.MULTILINE)
+    assert "`make test-all`" in readme
+
+
+def test_the_mark_is_registered() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert [line.partition(":")[0] for line in project["tool"]["pytest"]["ini_options"]["markers"]] == ["slow"]
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "tests" / "soak").glob("test_*.py")), ids=lambda path: path.stem)
+def test_every_test_of_the_soak_is_slow(path: object) -> None:
+    assert "\npytestmark = pytest.mark.slow\n" in path.read_text(encoding="utf-8")  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("profile", "count", "expected"),
+    [("quick", 300, 75), ("quick", 40, 10), ("quick", 25, 10), ("quick", 5, 5), ("gate", 300, 300), ("here", 40, 40)],
+)
+def test_only_the_quick_run_tries_fewer_examples(
+    profile: str, count: int, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(profiles, "PROFILE", profile)
+    assert profiles.examples(count) == expected
