@@ -1,6 +1,7 @@
 """How many examples a property is tried with: a share of them in the quick run, all of them everywhere else.
 
-`HYPOTHESIS_PROFILE` picks one: `quick` (`make test`), `gate` (`make test-all`, and wherever `CI` is set) or `here`. The first two draw the same examples each time, because a gate has to give one answer twice; `here` draws others.
+`HYPOTHESIS_PROFILE` picks one: `quick` (`make test`), `gate` (`make test-all`, and wherever `CI` is set) or `here`.
+The first two draw the same examples each time, because a gate has to give one answer twice; `here` draws others.
 """
 
 import os

@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -11,10 +12,10 @@ from tests.conftest import ROOT
 
 def recipe(target: str) -> str:
     """What the Makefile does for a target."""
-    (found,) = re.findall(
-        rf"^{target}:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE
-    )
-    return found.replace("$(PYTEST)", re.findall(r"^PYTEST = (.*)", (ROOT / "Makefile").read_text(), re.MULTILINE)[0])
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    (lines,) = re.findall(rf"^{target}:.*\n((?:\t.*\n)+)", makefile, re.MULTILINE)
+    (runner,) = re.findall(r"^PYTEST = (.*)", makefile, re.MULTILINE)
+    return str(lines).replace("$(PYTEST)", runner)
 
 
 def test_both_commands_share_the_tests_among_workers_and_one_leaves_the_slow_ones_out() -> None:
@@ -47,8 +48,8 @@ def test_the_mark_is_registered() -> None:
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "tests" / "soak").glob("test_*.py")), ids=lambda path: path.stem)
-def test_every_test_of_the_soak_is_slow(path: object) -> None:
-    assert "\npytestmark = pytest.mark.slow\n" in path.read_text(encoding="utf-8")  # type: ignore[attr-defined]
+def test_every_test_of_the_soak_is_slow(path: Path) -> None:
+    assert "\npytestmark = pytest.mark.slow\n" in path.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
