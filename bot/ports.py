@@ -79,7 +79,13 @@ class SetupFailed(Exception):
 
 
 class ChecksUnanswered(SetupFailed):
-    """A check at the start got no proper answer; it counts as failed. Asking again later may pass it."""
+    """A check at the start got no proper answer; it counts as failed. Asking again later may pass it. The venue stays
+    connected."""
+
+
+class AccountRefused(SetupFailed):
+    """A setting of the account or of its key forbids to open anything. The venue stays connected: what is there can
+    still be withdrawn and reduced as far as the venue takes it."""
 
 
 class Rejection(StrEnum):
@@ -187,6 +193,7 @@ class AccountProblem:
     words: str
     remedy: str
     is_blocking: bool = True
+    is_key_refused: bool = False  # the venue does not let this key ask for a wallet: nothing can be done with it
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +245,9 @@ class Venue(Protocol):
     def clock_skew_ms(self) -> int: ...
 
     async def open(self) -> None:
-        """Connect, verify the environment (fail closed) and measure the clock. Raises SetupFailed, Unavailable."""
+        """Connect, verify the environment (fail closed) and measure the clock. Raises SetupFailed, Unavailable.
+
+        After AccountRefused and ChecksUnanswered the venue is connected, and the caller goes on or closes it."""
         ...
 
     async def close(self) -> None: ...

@@ -1,7 +1,7 @@
 """The account checks of the start, asked again every hour: what is found later stops entries until it is set right.
 
 A check that gets no answer keeps what it last said, is asked again every minute, and counts as failed once its last
-answer is twice as old as it may be.
+answer is twice as old as it may be. One that has never been answered counts as failed.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ class AccountWatch:
         self._venue, self._every_ms = venue, every_ms
         self._due_ms: int | None = None
         self._max_age_ms = every_ms
-        self._answered_ms = 0
+        self._answered_ms: int | None = None
         self._problems: tuple[AccountProblem, ...] = ()
         self._unanswered: dict[str, str] = {}
         self._said: tuple[str, ...] = ()
@@ -66,7 +66,7 @@ class AccountWatch:
             kept = tuple(p for p in self._problems if p.check in review.unanswered)
             problems, unanswered = (*review.problems, *kept), dict(review.unanswered)
             self._skipped = review.skipped
-        self._answered_ms = self._answered_ms if unanswered and self._answered_ms else now_ms
+        self._answered_ms = self._answered_ms if unanswered else now_ms
         self._unanswered = unanswered
         self._problems = (*(p for p in problems if p.check != _AGE), *self._outdated(now_ms))
         is_settled = not unanswered and not self.blocking
@@ -75,10 +75,15 @@ class AccountWatch:
         self._report()
 
     def _outdated(self, now_ms: int) -> tuple[AccountProblem, ...]:
-        age_ms = now_ms - self._answered_ms
-        if not self._unanswered or 0 <= age_ms < 2 * self._every_ms:
+        if not self._unanswered:
             return ()
-        words = f"the account could not be checked for {age_ms // 60_000} min ({'; '.join(self._unanswered.values())})"
+        since = "since the start"
+        if self._answered_ms is not None:
+            age_ms = now_ms - self._answered_ms
+            if 0 <= age_ms < 2 * self._every_ms:
+                return ()
+            since = f"for {age_ms // 60_000} min"
+        words = f"the account could not be checked {since} ({'; '.join(self._unanswered.values())})"
         return (AccountProblem(_AGE, words, "see whether the key may read this, and the venue's status page"),)
 
     def _report(self) -> None:

@@ -18,6 +18,7 @@ from bot.app import early
 from bot.app.banner import started
 from bot.app.cycle import CycleResult
 from bot.app.exit_codes import ExitCode
+from bot.app.guarded_start import left_open
 from bot.app.health import Health
 from bot.app.hold_watch import HoldWatch
 from bot.app.kill import SIGNALS
@@ -67,10 +68,11 @@ async def _start_and_run(settings: Settings, switch: Switch, stop: asyncio.Event
     try:
         app = await _build_patiently(settings, switch, stop, patient=limit is None)
     except (SetupFailed, JournalError) as error:
-        _log.error("cannot_start", why=str(error))
+        _log.error("cannot_start", why=str(error), left_open=left_open(settings))
         return ExitCode.CONFIGURATION if isinstance(error, SetupFailed) else ExitCode.ERROR
     except Unavailable as error:
-        _log.error("venue_unreachable", why=with_proxy_hint(str(error), trust_env=settings.venue.trust_env))
+        why = with_proxy_hint(str(error), trust_env=settings.venue.trust_env)
+        _log.error("venue_unreachable", why=why, left_open=left_open(settings))
         return ExitCode.TIMEOUT
     if app is None:
         return ExitCode.OK
@@ -299,10 +301,6 @@ class Daemon:
             _log.critical(
                 "projections_rebuilt", difference=found, what="a table was not what its events say; check the disk"
             )
-            if found := self._app.journal.rebuilt:
-                _log.critical(
-                    "projections_rebuilt", difference=found, what="a table did not match its events; check the disk"
-                )
         is_real = settings.environment == "mainnet" and settings.mode == "trade"
         words = "orders are real" if is_real else "no real money"
         (_log.critical if is_real else _log.info)("started", **what, limits=limits.model_dump(mode="json"), what=words)

@@ -11,6 +11,7 @@ from bot.app.config_fact import record_config
 from bot.app.config_watch import ConfigWatcher
 from bot.app.cycle import ACCOUNT, Cycle, Parts
 from bot.app.flows import record_rebased
+from bot.app.guarded_start import open_venue
 from bot.app.kill import FlagFile, KillSwitch
 from bot.app.observing import make_observer
 from bot.app.settings import Settings
@@ -129,7 +130,7 @@ async def build(
             token=token,
         )  # fmt: skip
         await _claim(journal, settings)
-        await venue.open()
+        await open_venue(venue, settings, journal.reader, (switch or listen(settings)).kill.level())
         app = _assemble(settings, clock, venue, journal, embedded, switch)
         app.owned = embedded if owns_exchange else None
         await record_config(journal, settings, app.cycle.parts.policy)

@@ -118,6 +118,7 @@ class AccountChecks:
             f"{self._wanted.venue} refuses the API key of account {self._wanted.account!r} {what} "
             f"({error.code} {error.message})",
             f"check key, secret, allowed IP addresses and {permission}{advice}",
+            is_key_refused=bool(check.wallet),
         )
 
 

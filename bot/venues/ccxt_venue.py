@@ -13,6 +13,7 @@ from bot.domain.money import ONE
 from bot.domain.order import Fill
 from bot.domain.portfolio import Account
 from bot.ports import (
+    AccountRefused,
     AccountReview,
     Answered,
     ChecksUnanswered,
@@ -85,6 +86,8 @@ class CcxtVenue:
             await self._link.open()
             if self._link.has_keys:
                 await self._check_account()
+        except (AccountRefused, ChecksUnanswered):
+            raise  # connected: the caller decides
         except BaseException:
             await self._link.close()
             raise
@@ -205,7 +208,8 @@ class CcxtVenue:
         review = await self.fetch_account_review(0)
         blocking = [problem for problem in review.problems if problem.is_blocking]
         if blocking:
-            raise SetupFailed("; ".join(f"{problem.words}: {problem.remedy}" for problem in blocking))
+            refusal = SetupFailed if any(problem.is_key_refused for problem in blocking) else AccountRefused
+            raise refusal("; ".join(f"{problem.words}: {problem.remedy}" for problem in blocking))
         if review.unanswered:
             raise ChecksUnanswered(
                 f"account {self.account_name!r} of {self.id} could not be checked, which is not passed: "
