@@ -18,7 +18,7 @@ from bot.app import early
 from bot.app.banner import started
 from bot.app.cycle import CycleResult
 from bot.app.exit_codes import ExitCode
-from bot.app.guarded_start import left_open
+from bot.app.guarded_start import left_open, level_in_force
 from bot.app.health import Health
 from bot.app.hold_watch import HoldWatch
 from bot.app.kill import SIGNALS
@@ -30,7 +30,7 @@ from bot.app.wiring import App, Switch, build, listen
 from bot.domain.order import Order
 from bot.domain.reason import Reason
 from bot.domain.states import KillLevel, highest
-from bot.execution.journal import JournalError
+from bot.execution.journal import JournalError, JournalLocked
 from bot.execution.journal_reserve import Reserve
 from bot.ports import ChecksUnanswered, SetupFailed, Unavailable
 from bot.risk import Refused
@@ -40,6 +40,7 @@ SWITCH_LATE_SECONDS, JOURNAL_LATE_SECONDS = 15.0, 60.0
 START_RETRY_KILLED_SECONDS = 2
 START_RETRY_SECONDS = (1, 2, 5, 10, 30, 60)
 CHECK_ATTEMPTS = 8
+LOCKED_SECONDS, LOCKED_RETRY_SECONDS = 60, 1.0
 _log = structlog.get_logger("sectorbot.daemon")
 
 
@@ -100,9 +101,23 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 async def _build_patiently(settings: Settings, switch: Switch, stop: asyncio.Event, *, patient: bool) -> App | None:
+    substituted, locked_until = False, time.monotonic() + LOCKED_SECONDS
     for attempt in range(1_000_000):
         try:
-            return await build(settings, switch=switch)
+            return await build(settings, switch=switch, substituted=substituted)
+        except JournalLocked as error:
+            is_first, level = attempt == 0 or substituted, level_in_force(settings, switch.kill.level())
+            is_acting = level is not KillLevel.OFF
+            if not is_acting and (not patient or time.monotonic() >= locked_until):
+                raise
+            if is_acting and not substituted:
+                what, substituted = f"level {level.value} is in force: it acts in a copy of the journal", True
+            else:
+                what = "tried again until it is free" + ("" if is_acting else f", for {LOCKED_SECONDS} s at most")
+            if is_first or substituted:
+                _log.critical("journal_locked", why=str(error), what=what)
+            if await _wait(stop, LOCKED_RETRY_SECONDS):
+                return None
         except JournalError as error:
             reserve = Reserve(settings.journal_path)
             is_needed = switch.kill.level() is not KillLevel.OFF and reserve.is_disk_full()
@@ -118,11 +133,16 @@ async def _build_patiently(settings: Settings, switch: Switch, stop: asyncio.Eve
                 seconds = min(seconds, START_RETRY_KILLED_SECONDS)  # it has something to do there
             why = with_proxy_hint(str(error), trust_env=settings.venue.trust_env)
             _log.warning("venue_unreachable", why=why, retry_in_seconds=seconds)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), seconds)
-            if stop.is_set():
+            if await _wait(stop, seconds):
                 return None
     return None
+
+
+async def _wait(stop: asyncio.Event, seconds: float) -> bool:
+    """Wait; whether the process was asked to end meanwhile."""
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), seconds)
+    return stop.is_set()
 
 
 class Daemon:
@@ -132,7 +152,7 @@ class Daemon:
         self._app, self._settings, self._health, self._stop = app, settings, health, stop
         self._exit_code = ExitCode.OK
         self._tripped: tuple[Reason, ...] = ()
-        self._failure = ""
+        self._failure, self._is_substituted = "", False
         self._holds = HoldWatch(app.venue)
         self._clock_checked_ms = app.clock.now_ms()
         self._pending: tuple[str, ...] = ()
@@ -251,6 +271,7 @@ class Daemon:
         """One turn, logged; None when it came to nothing."""
         self._write_obstacles()
         try:
+            await self._return_to_journal()
             await self._app.take_tighter_limits()
             await self._check_clock_if_due()
             result = await turn()
@@ -271,6 +292,24 @@ class Daemon:
         )
         return result
 
+    async def _return_to_journal(self) -> None:
+        """Back from the copy of a locked journal once that is free. Only a level of the switch goes on in the copy.
+
+        Raises:
+            JournalError: the journal is locked and no level is in force, or the copy does not fit to it.
+        """
+        journal = self._app.journal
+        if not journal.is_substituted:
+            return
+        if not self._is_substituted:
+            what = "the switch goes on in a copy, whose events come back into the journal once it is free"
+            _log.critical("journal_substituted", path=str(journal.path), what=what)
+        self._is_substituted = not await journal.return_if_unlocked()
+        if not self._is_substituted:
+            _log.warning("journal_returned", what="it is free again, and has every event of its copy")
+        elif self._app.kill.level() is KillLevel.OFF:
+            raise JournalLocked(journal.path, "is still locked by another program", "close whatever is writing to it")
+
     async def _on_journal_failure(self, error: JournalError) -> None:
         """Trading ends with the journal. Only a kill switch that has something to do goes on, as soon as the journal
         takes records again."""
@@ -282,9 +321,8 @@ class Daemon:
             self._failure = str(error)
             what = "trading stops; nothing is sent without a journal"
             if is_acting:
-                what = "the switch goes on " + (
-                    "on the journal's reserve" if is_recovered else "once it can be written"
-                )
+                place = "in a copy of the journal" if self._app.journal.is_substituted else "on the journal's reserve"
+                what = f"the switch goes on {place if is_recovered else 'once it can be written'}"
             _log.critical("journal_failed", why=str(error), what=what)
         self._health.write(problem=str(error))
         if not is_acting:
@@ -333,9 +371,7 @@ class Daemon:
             _log.debug("clock_checked", skew_ms=skew_ms)
 
     async def _pause(self, seconds: float) -> bool:
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._stop.wait(), seconds)
-        return self._stop.is_set()
+        return await _wait(self._stop, seconds)
 
     async def _on_kill(self, level: KillLevel) -> None:
         """The switch moved: working orders that may not live are cancelled at once, outside the schedule."""

@@ -12,6 +12,7 @@ from bot.domain.codec import decode
 from bot.domain.portfolio import Account, Position
 from bot.domain.states import KillLevel, highest
 from bot.execution.journal import JournalError, JournalReader
+from bot.execution.journal_substitute import Substitute
 from bot.ports import AccountRefused, ChecksUnanswered, Venue
 
 ACCOUNT = "account"
@@ -38,6 +39,21 @@ async def open_venue(venue: Venue, settings: Settings, reader: JournalReader, as
             "started_without_entries", why=str(error),
             what=f"{duty}: entries stop until this is set right; cancels, exits and a flatten go on",
         )  # fmt: skip
+
+
+def level_in_force(settings: Settings, asked: KillLevel) -> KillLevel:
+    """The level that was asked for, or the one that a journal which cannot be opened has latched."""
+    copy = Substitute(settings.journal_path)
+    path = copy.path if copy.exists() else settings.journal_path
+    if not path.is_file():
+        return asked
+    reader = JournalReader(path)
+    try:
+        return highest(asked, reader.load_latch().level)
+    except JournalError:
+        return asked
+    finally:
+        reader.close()
 
 
 def left_open(settings: Settings) -> str:

@@ -103,12 +103,18 @@ def listen(settings: Settings) -> Switch:
 
 
 async def build(
-    settings: Settings, *, embedded: Companion | None = None, switch: Switch | None = None, token: str = ""
+    settings: Settings,
+    *,
+    embedded: Companion | None = None,
+    switch: Switch | None = None,
+    token: str = "",
+    substituted: bool = False,
 ) -> App:
     """Open journal and venue, settle nothing yet. In environment `sim` the exchange is started here unless given.
 
     A `switch` that listens already is joined to the journal. `token` replaces the random one that client order ids
-    carry: only for an exchange and a journal that begin with this process (see `NEW_EXCHANGE`).
+    carry: only for an exchange and a journal that begin with this process (see `NEW_EXCHANGE`). `substituted`
+    goes on in a copy of a journal that another program has locked.
 
     Raises:
         SetupFailed: the venue cannot be used as configured.
@@ -128,6 +134,7 @@ async def build(
             # An exchange that starts empty numbers its orders anew: an old journal would take new orders for its own.
             fresh=owns_exchange and settings.mode == "trade",
             token=token,
+            substituted=substituted,
         )  # fmt: skip
         await _claim(journal, settings)
         await open_venue(venue, settings, journal.reader, (switch or listen(settings)).kill.level())

@@ -8,7 +8,6 @@ import contextlib
 import os
 import secrets
 import sqlite3
-import stat
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -36,16 +35,18 @@ from bot.execution.journal_errors import (
     JournalCorrupt,
     JournalError,
     JournalFull,
+    JournalLocked,
     JournalNewer,
     JournalReadOnly,
     SnapshotPruned,
     classify,
-    corrupt,
     newer,
 )
+from bot.execution.journal_files import make_private, set_aside
 from bot.execution.journal_lease import LockFile, release_lease, renew_lease, take_lease
 from bot.execution.journal_proof import CHECKPOINT, CHECKPOINT_EVERY, REBUILT, check_file, live_orders, prove
 from bot.execution.journal_reader import CycleHead, CycleRecord, Fact, JournalReader, Latch, order_of
+from bot.execution.journal_recovery import Recovery, open_file
 from bot.execution.journal_reserve import Reserve
 from bot.execution.journal_schema import (
     GENESIS,
@@ -64,7 +65,7 @@ from bot.ports import Payment
 
 __all__ = [
     "CycleHead", "CycleRecord", "DuplicateOrder", "Fact", "Journal", "JournalBusy", "JournalCorrupt", "JournalError",
-    "JournalFull", "JournalNewer", "JournalReadOnly", "JournalReader", "Latch", "SnapshotPruned",
+    "JournalFull", "JournalLocked", "JournalNewer", "JournalReadOnly", "JournalReader", "Latch", "SnapshotPruned",
 ]  # fmt: skip
 
 T = TypeVar("T")
@@ -74,7 +75,6 @@ _UNWRITTEN: Mapping[str, Any] = {"decision": {}, "verdicts": (), "gate": {}}
 _WRITTEN = tuple(_UNWRITTEN)
 WHOLE_CHECK_MAX_BYTES = 32 * 1024 * 1024
 BUSY_SECONDS = 10.0
-FEW_PAGES = 100
 
 
 class Journal:
@@ -116,6 +116,9 @@ class Journal:
             restore=self._restore,
             threaded=threaded,
         )
+        self._recovery = Recovery(
+            path, self.reader, self._writer, self.reserve, head=lambda: self._head, claim=self._claim
+        )
 
     @classmethod
     async def open(
@@ -128,6 +131,7 @@ class Journal:
         threaded: bool = True,
         fresh: bool = False,
         token: str = "",
+        substituted: bool = False,
     ) -> "Journal":
         """Open or create the journal of one account: lock, migrations, checks, lease.
 
@@ -136,9 +140,11 @@ class Journal:
             threaded: False writes on the caller's thread, for loops that run on virtual time.
             fresh: begin a new journal; one that is there is renamed, once nobody else has it.
             token: what the epoch of this opening is made of; random where none is given.
+            substituted: go on in the copy of a journal that another program has locked; only for the kill switch.
 
         Raises:
             JournalBusy: another daemon has it; names the process and its host.
+            JournalLocked: another program's write lock; no copy could be made either where one was asked for.
             JournalNewer: written by a newer version.
             JournalReadOnly: the file or its directory cannot be written.
             JournalCorrupt: damaged file or hash chain.
@@ -154,10 +160,12 @@ class Journal:
             raise classify(error, path) from error
         try:
             if fresh:
-                _set_aside(path)
-            _make_private(path)  # under the lock: closing a descriptor of the file drops this process's SQLite locks
+                set_aside(path)
+            if substituted:
+                journal._recovery.enter_at_start()
+            make_private(path)  # under the lock: closing a descriptor of the file drops this process's SQLite locks
             await journal._writer.start()
-        except OSError as error:
+        except (OSError, sqlite3.Error) as error:
             journal._lock_file.release()
             raise classify(error, path) from error
         except BaseException:
@@ -184,33 +192,22 @@ class Journal:
         """Why the journal refuses writes, None while it works."""
         return self._writer.failed
 
+    @property
+    def is_substituted(self) -> bool:
+        """Whether records go into a copy, because another program has the journal locked."""
+        return self._recovery.is_substituted
+
     async def recover(self) -> bool:
-        """After a failure that kept nothing, a full disk or another program's lock: accept records again if the file
-        is as we left it and can be written; whether it does. A full disk costs the reserve.
+        """After a failure that kept nothing: accept records again if that is possible; see `Recovery`."""
+        return await self._recovery.recover()
 
-        Any other failure stays: only a new start reads what is on the disk.
+    async def return_if_unlocked(self) -> bool:
+        """Back from the copy of a locked journal, if it can be written again; whether the journal itself is in use.
+
+        Raises:
+            JournalError: the copy and the journal do not belong together.
         """
-        failed = self.failed
-        is_full = isinstance(failed, JournalFull) or (type(failed) is JournalError and self.reserve.is_disk_full())
-        if failed is None:
-            return True
-        if self._writer.is_closed or not (is_full or isinstance(failed, JournalBusy)):
-            return False
-        if is_full:
-            self.reserve.release()
-        self._writer.failed = None
-        try:
-            await self._writer.run(self._check_head)  # the commit renews the lease, so it writes
-        except JournalError:
-            return False
-        return True
-
-    def _check_head(self, db: Database) -> None:
-        """The file ends where this process left it. Checkpoints come early from here on: the log stays small."""
-        db.execute(f"PRAGMA wal_autocheckpoint = {FEW_PAGES}")
-        row = db.execute("SELECT seq, hash FROM event ORDER BY seq DESC LIMIT 1").fetchone()
-        if tuple(row or (0, GENESIS)) != self._head:
-            raise corrupt(self.path, "it ends with another event than the last one acknowledged")
+        return await self._recovery.return_if_unlocked()
 
     def silent_seconds(self) -> float:
         """How long ago the writer finished its last turn; it makes one every few seconds, with or without work."""
@@ -308,11 +305,8 @@ class Journal:
         await self._writer.run(lambda db: self._event(db, kind, payload))
 
     def _connect(self) -> Database:
-        connection = sqlite3.connect(self.path, isolation_level=None, timeout=BUSY_SECONDS)
-        db = Database(connection)
+        db = open_file(self._recovery.path, BUSY_SECONDS)
         try:
-            for pragma in ("synchronous = FULL", "foreign_keys = ON", "fullfsync = ON"):
-                db.execute(f"PRAGMA {pragma}")
             # Every page of a journal of years would take longer to read than a restart may; `verify` reads them all.
             is_small = self.path.stat().st_size <= WHOLE_CHECK_MAX_BYTES
             if unknown := unknown_migrations(db):
@@ -320,6 +314,7 @@ class Journal:
             findings = [check_file(db, self.path)] if is_small else []
             db.enable_wal()
             migrations.apply(db)
+            self._recovery.return_at_start(db)
             check_chain(db, self.path, CHECKED_AT_OPEN)
             findings.append(prove(db, self.path, reads_all=is_small))
             self._head = tuple(
@@ -327,7 +322,7 @@ class Journal:
             )
             self._cycle = db.execute("SELECT max(number) FROM cycles").fetchone()[0]
             db.execute("BEGIN IMMEDIATE")
-            take_lease(db, self.path, account=self.account, now_ms=self._now_ms())
+            self._claim(db)
             self._event(db, "opened", {"account": self.account, "pid": os.getpid(), "token": self.token})
             self.rebuilt = "; ".join(filter(None, findings))
             if self.rebuilt:
@@ -337,6 +332,9 @@ class Journal:
             db.close()
             raise
         return db
+
+    def _claim(self, db: Database) -> None:
+        take_lease(db, self.path, account=self.account, now_ms=self._now_ms())
 
     def _finish_batch(self, db: Database) -> None:
         renew_lease(db, self._now_ms())
@@ -474,22 +472,3 @@ def _load(db: Database, client_id: str) -> Order:
     if row is None:
         raise KeyError(f"no order {client_id} in the journal")
     return order_of(row)
-
-
-def _set_aside(path: Path) -> None:
-    """Under the lock: a journal must never be renamed under the daemon that writes it."""
-    if path.is_file():
-        stamp = f"{path.stat().st_mtime:.0f}"
-        for file in (path, *(path.with_name(path.name + end) for end in ("-wal", "-shm"))):
-            if file.is_file():
-                file.rename(file.with_name(f"{stamp}-{file.name}"))
-
-
-def _make_private(path: Path) -> None:
-    """The journal holds an account's history: nobody but its owner may read it."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        if stat.S_IMODE(os.fstat(descriptor).st_mode) & 0o077:
-            os.fchmod(descriptor, 0o600)
-    finally:
-        os.close(descriptor)

@@ -3,7 +3,9 @@
 SQLite's result codes are told apart here and nowhere else.
 """
 
+import contextlib
 import errno
+import os
 import sqlite3
 from pathlib import Path
 
@@ -28,6 +30,17 @@ class JournalReadOnly(JournalError):
 
 class JournalBusy(JournalError):
     """Another daemon, or another program's write lock, holds the journal."""
+
+
+class JournalLocked(JournalBusy):
+    """Another program's write lock; it passes when that program ends its transaction."""
+
+    @classmethod
+    def by_holders(cls, path: Path, error: Exception) -> "JournalLocked":
+        """Names the programs that have the file open, as far as this machine says."""
+        holders = holders_of(path)
+        who = f", it is open in {', '.join(holders)}" if holders else ""
+        return cls(path, f"is locked by another program ({error}){who}", "close whatever is writing to it")
 
 
 class JournalCorrupt(JournalError):
@@ -65,10 +78,24 @@ def classify(error: Exception, path: Path) -> JournalError:
     if code in (_READONLY, _PERM, _CANTOPEN):
         return JournalReadOnly(path, f"cannot be written ({error})", "make the file and its directory writable")
     if code in (_BUSY, _LOCKED):
-        return JournalBusy(path, f"is locked by another program ({error})", "close whatever is writing to it")
+        return JournalLocked.by_holders(path, error)
     if code in (_CORRUPT, _NOTADB):
         return corrupt(path, str(error))
     return JournalError(path, f"failed: {error!r}", "check the disk and restart: acknowledged records are kept")
+
+
+def holders_of(path: Path) -> list[str]:
+    """The other processes of this machine that have a file open, where it may be asked: `process 42 (sqlite3)`."""
+    found, own = [], os.getpid()
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            wanted = path.stat()
+            for link in (process / "fd").iterdir():
+                seen = link.stat()
+                if (seen.st_dev, seen.st_ino) == (wanted.st_dev, wanted.st_ino) and int(process.name) != own:
+                    found.append(f"process {process.name} ({(process / 'comm').read_text().strip()})")
+                    break
+    return found
 
 
 def corrupt(path: Path, what: str) -> JournalCorrupt:

@@ -133,6 +133,13 @@ class JournalReader(Answers):
         """
         self._db, self._is_lent, self._newest = db, True, newest
 
+    def follow(self, path: Path) -> None:
+        """Read another file from now on: the copy of a locked journal, or the journal again."""
+        with self._lock:
+            if self._db is not None and not self._is_lent:
+                self._db.close()
+            self._db, self._is_lent, self._newest, self.path = None, False, None, path
+
     def close(self) -> None:
         with self._lock:
             if self._db is not None and not self._is_lent:

@@ -29,6 +29,11 @@ HEARTBEAT_SECONDS = 15.0
 class _Job:
     work: Callable[[Database], Any]
     answer: "Future[Any]"
+    connect: Callable[[], Database] | None = None  # another connection instead of work
+
+
+def _nothing(_: Database) -> None:
+    """No work."""
 
 
 class Writer:
@@ -95,6 +100,32 @@ class Writer:
         self._queue.put(job)
         return await asyncio.wrap_future(job.answer)
 
+    @property
+    def is_threaded(self) -> bool:
+        return self._thread is not None
+
+    async def reopen(self, connect: Callable[[], Database]) -> None:
+        """Go on with another connection, made in the writer's thread; the one before stays where that fails.
+
+        Raises:
+            JournalError, OSError, sqlite3.Error: what `connect` met.
+        """
+        job = _Job(_nothing, Future(), connect)
+        self._queue.put(job)
+        await asyncio.wrap_future(job.answer)
+
+    def _reopen(self, job: _Job, connect: Callable[[], Database]) -> None:
+        if not job.answer.set_running_or_notify_cancel():
+            return
+        try:
+            new = connect()
+        except BaseException as error:  # noqa: BLE001 - handed to the one who waits
+            job.answer.set_exception(error)
+            return
+        self._close()
+        self._db, self.failed = new, None
+        job.answer.set_result(None)
+
     async def stop(self) -> None:
         """Finish what is queued and close the connection. Safe to call twice."""
         if self.is_closed:
@@ -137,14 +168,17 @@ class Writer:
             return []
         if first is None:
             return None
+        if first.connect is not None:
+            self._reopen(first, first.connect)
+            return []
         batch = [first]
         while len(batch) < BATCH_MAX:
             try:
                 job = self._queue.get_nowait()
             except queue.Empty:
                 break
-            if job is None:
-                self._queue.put(None)
+            if job is None or job.connect is not None:
+                self._queue.put(job)
                 break
             batch.append(job)
         return batch

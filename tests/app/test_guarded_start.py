@@ -1,4 +1,4 @@
-"""A start that the account checks refuse: with a level in force, or positions to look after, it guards and opens nothing."""
+"""A start that the account checks refuse guards and opens nothing where a level is in force or something is held."""
 
 import asyncio
 from pathlib import Path

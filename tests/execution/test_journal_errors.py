@@ -8,10 +8,10 @@ import pytest
 
 from bot.execution.journal_errors import (
     DuplicateOrder,
-    JournalBusy,
     JournalCorrupt,
     JournalError,
     JournalFull,
+    JournalLocked,
     JournalNewer,
     JournalReadOnly,
     classify,
@@ -41,9 +41,9 @@ def of_sqlite(code: int) -> sqlite3.Error:
         (sqlite3.SQLITE_READONLY_DBMOVED, JournalReadOnly, f"j.db: cannot be written (words of SQLite); {WRITABLE}"),
         (sqlite3.SQLITE_PERM, JournalReadOnly, f"j.db: cannot be written (words of SQLite); {WRITABLE}"),
         (sqlite3.SQLITE_CANTOPEN, JournalReadOnly, f"j.db: cannot be written (words of SQLite); {WRITABLE}"),
-        (sqlite3.SQLITE_BUSY, JournalBusy,
+        (sqlite3.SQLITE_BUSY, JournalLocked,
          "j.db: is locked by another program (words of SQLite); close whatever is writing to it"),
-        (sqlite3.SQLITE_LOCKED, JournalBusy,
+        (sqlite3.SQLITE_LOCKED, JournalLocked,
          "j.db: is locked by another program (words of SQLite); close whatever is writing to it"),
         (sqlite3.SQLITE_CORRUPT, JournalCorrupt, f"j.db: is damaged (words of SQLite); {DAMAGED}"),
         (sqlite3.SQLITE_NOTADB, JournalCorrupt, f"j.db: is damaged (words of SQLite); {DAMAGED}"),
