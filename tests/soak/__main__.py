@@ -19,9 +19,11 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1, help="draws faults, kills and market")
     parser.add_argument("--scenario", default="golden", help="golden, quiet, risk-off or downtrend")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="keep journal, logs and dump here")
+    kinds = [kind.name.lower() for kind in Intrusion]
     parser.add_argument(
-        "--with", dest="allowed", nargs="*", choices=[kind.name.lower() for kind in Intrusion], default=[],
-        help="what happens beside kills: second_bot, restore, full_disk (where file systems can be mounted)",
+        "--with", dest="allowed", nargs="*", choices=kinds, default=kinds,
+        help="what happens beside kills; all of it by default: second_bot, restore, full_disk (where file systems can "
+        "be mounted); nothing after the word for none",
     )  # fmt: skip
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="soak-") as temporary:
@@ -54,7 +56,7 @@ async def _run(options: argparse.Namespace, directory: Path) -> int:
     for words in (*tally.problems, *verdict.mismatches):
         print(f"  - {words}")
     print(f"again             python -m tests.soak --minutes {options.minutes:g} --seed {options.seed}"
-          f" --scenario {options.scenario}")  # fmt: skip
+          f" --scenario {options.scenario} --with {' '.join(options.allowed)}".rstrip())  # fmt: skip
     return 1 if tally.problems or verdict.mismatches else 0
 
 

@@ -174,6 +174,8 @@ class Soak:
         idle, over = asyncio.create_task(self._hurry(process)), asyncio.create_task(process.wait())
         try:
             await asyncio.wait({idle, over}, timeout=life.seconds, return_when=asyncio.FIRST_COMPLETED)
+            if what is Intrusion.SECOND_BOT:
+                await tasks[-1]  # it lasts longer than most lives
             if process.returncode is None:
                 await self._end(process, life)
             elif life.trap is not None and life.end is End.AT_CALL:
@@ -238,6 +240,11 @@ class Soak:
         if process.returncode != 0:
             self.tally.problems.append(f"the last life ended with {process.returncode}")
         return compare(await self.dump(), self.journal, ACCOUNT, lost=self.backups.lost)
+
+    def has_orders(self) -> bool:
+        """Whether an order of the daemon has executed within a day: a second bot finds it at the venue."""
+        since_ms = self.clock.now_ms() - 24 * 60 * MINUTE_MS
+        return self._ask(lambda reader: reader.count_fills(since_ms) > 0, False)
 
     def unsettled(self) -> list[str]:
         """Orders whose fate the journal does not know."""

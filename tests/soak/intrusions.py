@@ -20,7 +20,8 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
 
-from bot.execution.journal import JournalError
+from bot.execution.another_writer import CONFLICT, UNKNOWN_EXECUTED, UNKNOWN_RESTS
+from bot.execution.journal import JournalError, JournalReader
 from bot.execution.journal_backup import back_up
 
 if TYPE_CHECKING:
@@ -119,18 +120,39 @@ class Backups:
 
 
 async def run_second_bot(run: "Soak") -> None:
-    """A bot from another machine on the same account, while the first one runs: it must end by itself, and send
-    nothing (the books compare every order of the exchange with the first one's journal)."""
+    """A bot from another machine on the same account, while the first one runs: it must notice, and send nothing (the
+    books compare every order of the exchange with the first one's journal as well)."""
+    state = run.directory / "second"
+    shutil.rmtree(state, ignore_errors=True)
+    is_marked = run.has_orders()
     process = await run.start(state="second")
     try:
         async with asyncio.timeout(SECOND_SECONDS):
-            code = await process.wait()
-        run.tally.seconds[code] += 1
-        if code == 0:
-            run.tally.problems.append("a second bot on the account ended as if nothing were wrong")
-    except TimeoutError:
-        run.tally.problems.append(f"a second bot on the account still ran after {SECOND_SECONDS:.0f} s")
+            await process.wait()
+    except TimeoutError:  # it runs on and says what it has found
+        process.send_signal(signal.SIGTERM)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SECOND_SECONDS):
+                await process.wait()
     finally:
         if process.returncode is None:
             process.send_signal(signal.SIGKILL)
             await process.wait()
+    run.tally.seconds[process.returncode] += 1
+    run.tally.problems += judge_second(state / "journal.db", is_marked=is_marked)
+
+
+def judge_second(journal: Path, *, is_marked: bool) -> list[str]:
+    """What a second bot has done wrong, by its own journal."""
+    if not journal.exists():
+        return []
+    reader = JournalReader(journal)
+    try:
+        sent, turns = reader.count_orders(0), reader.next_cycle_number() - 1
+        found = [kind for kind in (UNKNOWN_EXECUTED, UNKNOWN_RESTS, CONFLICT) if reader.load_facts(kind, 1)]
+    finally:
+        reader.close()
+    problems = [f"a second bot on the account sent {sent} orders"] if sent else []
+    if is_marked and turns and not found:
+        problems.append("a second bot on the account did not notice the orders of the first one")
+    return problems

@@ -51,7 +51,7 @@ class Rules:
     history_limit: int = 10_000
     leverage_default: int = 20
     is_isolated_default: bool = False
-    reduce_only_counting: ReduceOnlyCounting = ReduceOnlyCounting.RESTING
+    reduce_only_counting: ReduceOnlyCounting = ReduceOnlyCounting.ALL
     brackets: Mapping[str, tuple[Bracket, ...]] = field(default_factory=dict)
 
     def brackets_for(self, instrument: Instrument) -> tuple[Bracket, ...]:
