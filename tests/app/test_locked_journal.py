@@ -15,6 +15,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from bot.app import daemon
+from bot.app.exit_codes import ExitCode
 from bot.app.flag_file import FlagFile
 from bot.app.wiring import App, build, listen
 from bot.domain.order import Purpose
@@ -136,7 +137,7 @@ async def test_without_a_level_in_force_a_locked_journal_ends_trading(stage: Sta
         lock = Lock(stage.settings.journal_path)
         sent = stage.writes()
         task, _ = serve(app, stage)
-        assert await asyncio.wait_for(task, 30) == daemon.EXIT_ERROR
+        assert await asyncio.wait_for(task, 30) == ExitCode.ERROR
         assert stage.writes() == sent
         assert not substitute(stage).exists()
         lock.release()
@@ -152,7 +153,7 @@ async def test_a_resume_while_the_journal_is_locked_does_not_trade_in_the_copy(s
         await app.journal.record_latch(KillLevel.OFF, by="anna", reason="a mistake")
         FlagFile(stage.settings.state_directory).remove()
         app.kill._held, sent = KillLevel.OFF, stage.writes()
-        assert await asyncio.wait_for(task, 30) == daemon.EXIT_ERROR
+        assert await asyncio.wait_for(task, 30) == ExitCode.ERROR
         assert stage.writes() == sent
         lock.release()
     async with stage.app() as app:
@@ -228,7 +229,7 @@ async def test_a_start_on_a_locked_journal_names_the_program_and_gives_up_in_tim
     monkeypatch.setattr(daemon, "build", partial(build, embedded=stage.embedded))
     with another_process(stage.settings.journal_path) as pid, capture_logs() as said:
         began = time.monotonic()
-        assert await daemon._run(stage.settings, limit=None) == daemon.EXIT_ERROR
+        assert await daemon._run(stage.settings, limit=None) == ExitCode.ERROR
         assert time.monotonic() - began < 10
     locked = [line for line in said if line["event"] == "journal_locked"]
     assert len(locked) == 1, "one line"
