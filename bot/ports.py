@@ -184,6 +184,11 @@ class Payment:
     at_ms: int
 
 
+DEPOSIT, WITHDRAWAL, RETURNED = "deposit", "withdrawal", "withdrawal_returned"
+FLOWS = frozenset((DEPOSIT, WITHDRAWAL, RETURNED))
+"""Kinds of payments that come into the spot wallet from outside of the venue, or leave it."""
+
+
 @dataclass(frozen=True, slots=True)
 class AccountProblem:
     """Something about the account or its key that was found by the check named `check`. While a blocking one is there,

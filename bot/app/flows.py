@@ -1,9 +1,9 @@
 """Money that came in or went out, so that a withdrawal is no loss and a deposit hides none.
 
-The reconciler journals what nothing else explains as an adjustment; the peak of equity and the day's opening equity
-move along with it. Cash that is missing without a record of the venue moves neither: the breakers see it as a loss. An
-operator may let the peak begin anew (`resume --rebase-peak`): after a long fall nothing else ends the breaker that goes
-by it.
+The reconciler journals deposits and withdrawals that the venue lists, and what nothing else explains as an adjustment;
+the peak of equity and the day's opening equity move along with both. Cash that is missing without a record of the venue
+moves neither: the breakers see it as a loss. An operator may let the peak begin anew (`resume --rebase-peak`): after a
+long fall nothing else ends the breaker that goes by it.
 """
 
 from dataclasses import replace
@@ -17,8 +17,9 @@ from bot.execution.journal import Journal
 from bot.execution.journal_reader import JournalReader
 from bot.execution.ledger import WALLET
 from bot.execution.unexplained import ADJUSTMENT
+from bot.ports import FLOWS
 
-PEAK_REBASED = "peak_rebased"
+PEAK_REBASED, BASELINE = "peak_rebased", "baseline"
 
 
 def count_flows(memory: Memory, reader: JournalReader, snapshot: Snapshot, quote: str) -> Memory:
@@ -32,6 +33,7 @@ def count_flows(memory: Memory, reader: JournalReader, snapshot: Snapshot, quote
         memory = replace(memory, equity_peak=ZERO)
     facts = reader.load_facts_after(ADJUSTMENT, since)
     moved = sum((_value(fact.payload["key"], fact.payload["amount"], snapshot, quote) for fact in facts), ZERO)
+    moved += _deposited(reader, since, snapshot, quote)
     moved += sum((Decimal(fact.payload.get("lost", "0")) for fact in facts), ZERO)  # a loss until somebody accepts it
     if moved == ZERO:
         return memory
@@ -45,6 +47,15 @@ def count_flows(memory: Memory, reader: JournalReader, snapshot: Snapshot, quote
 async def record_rebased(journal: Journal, request: ResumeRequest) -> None:
     """Write down that the peak begins anew, who said so and why. Raises JournalError."""
     await journal.record_fact(PEAK_REBASED, {"by": request.by, "reason": request.reason})
+
+
+def _deposited(reader: JournalReader, since: int, snapshot: Snapshot, quote: str) -> Decimal:
+    """Deposits less withdrawals journaled since, those from before the books began aside."""
+    baseline = reader.load_facts(BASELINE, limit=1)
+    origin_ms = int(baseline[0].payload["origin_ms"]) if baseline else 0
+    paid = (payment for payment, _ in reader.load_payments_after(since))
+    counted = (p for p in paid if p.kind in FLOWS and p.at_ms > origin_ms)
+    return sum((_value(f"spot:{p.asset}", str(p.amount), snapshot, quote) for p in counted), ZERO)
 
 
 def _value(key: str, amount: str, snapshot: Snapshot, quote: str) -> Decimal:

@@ -13,7 +13,7 @@ from bot.domain.lineage import Succession
 from bot.domain.money import BPS, ONE, ZERO, plain
 from bot.domain.order import Fill
 from bot.domain.portfolio import Account
-from bot.ports import Payment
+from bot.ports import FLOWS, Payment
 
 WALLET = "wallet"
 _LAST_DIGIT = Decimal("0.00000001")
@@ -123,6 +123,10 @@ def expected_books(
         else:
             _add_spot_fill(books, fill, value)
     for payment in payments:
+        if payment.kind in FLOWS:
+            if payment.at_ms > baseline.origin_ms:
+                books.move(f"spot:{payment.asset}", payment.amount)
+            continue
         if payment.at_ms > baseline.origin_ms and payment.asset == quote:
             books.move(cash, payment.amount)
             if "transfer" in payment.kind.lower() and not is_unified:

@@ -23,6 +23,7 @@ from bot.execution.foreign import ForeignOrders
 from bot.execution.history_check import HistoryCheck
 from bot.execution.journal import Journal
 from bot.execution.journal_answers import ORDERS, PAYMENTS
+from bot.execution.late_records import replaced_adjustments
 from bot.execution.ledger import (
     WALLET,
     Baseline,
@@ -303,7 +304,10 @@ class Reconciler:
             return (Note(Reason.VENUE_UNAVAILABLE, f"payments could not be read: {error}"),)
         self._payments_asked_ms = now_ms
         notes: list[Note] = []
-        for payment in await self._journal.record_payments(payments):
+        recorded = await self._journal.record_payments(payments)
+        for undone in replaced_adjustments(self._journal.reader, recorded, baseline.upto_seq if baseline else 0):
+            await self._journal.record_fact(ADJUSTMENT, undone)
+        for payment in recorded:
             if "liquidation" in payment.kind.lower() or "insurance" in payment.kind.lower():
                 words = f"{payment.symbol}: {payment.kind} of {payment.amount} {payment.asset}"
                 notes.append(Note(Reason.LIQUIDATED, words, payment.symbol or ""))

@@ -21,6 +21,7 @@ from bot.ports import Answered, Listed, OrderReport, Payment, Rejection, Unavail
 from bot.venues import parse, parse_candles, rows
 from bot.venues.ccxt_asking import DAY_MS, HOUR_MS, PAGE, Asking, Rows, by_symbol, payment_key, whole_of
 from bot.venues.ccxt_connection import FACTS_AGE_MAX_MS, Connection, leverage_limit
+from bot.venues.ccxt_flows import FlowReads
 from bot.venues.errors import ReadRefused
 from bot.venues.rows import UNREADABLE
 from bot.venues.spot_times import SpotTimes
@@ -75,6 +76,7 @@ class Reads(Asking):
         self._funding_hours: tuple[int, Mapping[str, Any]] = (-2 * HOUR_MS, {})
         self._marks: dict[str, tuple[int, Decimal]] = {}
         self._times = SpotTimes()
+        self._flows = FlowReads(connection)
 
     @_readable
     async def fetch_account(self) -> Account:
@@ -231,9 +233,14 @@ class Reads(Asking):
 
     @_readable
     async def fetch_payments(self, since_ms: int) -> tuple[Payment, ...]:
-        """Money of the perp wallet that moved without a trade of ours, oldest first."""
+        """Money that moved without a trade of ours, oldest first: of the perp wallet, and deposits and withdrawals of
+        the spot wallet where the environment has a list of them."""
+        income, flows = await asyncio.gather(self._income(since_ms), self._flows.fetch(since_ms))
+        return Listed(sorted((*income, *flows), key=lambda payment: payment.at_ms), income.defects + flows.defects)
+
+    async def _income(self, since_ms: int) -> Listed[Payment]:
         if Kind.PERP not in self._link.environment.kinds:
-            return ()
+            return Listed(())
         seen: dict[str, Any] = {}
         start = since_ms
         while True:
@@ -248,7 +255,7 @@ class Reads(Asking):
         defects: list[tuple[str, str]] = []
         read = functools.partial(parse.payment, symbol_of=lambda name: self._link.symbol_of(name, Kind.PERP))
         found = [payment for payment in rows.read_each("payments", seen.values(), read, "", defects) if payment]
-        return Listed(sorted(found, key=lambda payment: payment.at_ms), defects)
+        return Listed(found, defects)
 
     @_readable
     async def fetch_maintenance_rate(self, symbol: str, notional_quote: Decimal) -> Decimal:

@@ -36,13 +36,14 @@ class BucketSpec:
 @dataclass(frozen=True, slots=True)
 class EnvironmentSpec:
     """One way to reach the venue. A ccxt instance with a URL outside `hosts` is refused. `checks` are the account
-    checks (`account_checks.CHECKS`) that it can be asked."""
+    checks (`account_checks.CHECKS`) that it can be asked. `has_flows`: it lists deposits and withdrawals."""
 
     name: str
     switch: Switch
     hosts: frozenset[str]
     kinds: frozenset[Kind] = frozenset({Kind.SPOT, Kind.PERP})
     has_transfers: bool = False
+    has_flows: bool = False
     needs_session: bool = False
     keys_from: str = ""
     checks: frozenset[str] = frozenset()
@@ -104,7 +105,7 @@ BINANCE = Profile(
     ccxt_id="binance",
     environments={
         "sim": EnvironmentSpec(
-            "sim", Switch.NONE, _PRODUCTION, has_transfers=True, needs_session=True, checks=_ALL_CHECKS
+            "sim", Switch.NONE, _PRODUCTION, has_transfers=True, has_flows=True, needs_session=True, checks=_ALL_CHECKS
         ),
         "testnet": EnvironmentSpec("testnet", Switch.DEMO, _DEMO, keys_from="demo.binance.com", checks=_TEST_CHECKS),
         "spot-testnet": EnvironmentSpec(
@@ -120,6 +121,7 @@ BINANCE = Profile(
             Switch.NONE,
             _PRODUCTION,
             has_transfers=True,
+            has_flows=True,
             keys_from="www.binance.com, API management",
             checks=_ALL_CHECKS,
         ),
@@ -142,7 +144,10 @@ BINANCE = Profile(
             BucketSpec("orders_1m", 1_200, 60_000, "x-mbx-order-count-1m"),
             BucketSpec("funding", 500, 300_000),
         ),
-        WALLET: (BucketSpec(WEIGHT, 12_000, 60_000, "x-sapi-used-ip-weight-1m"),),
+        WALLET: (
+            BucketSpec(WEIGHT, 12_000, 60_000, "x-sapi-used-ip-weight-1m"),
+            BucketSpec("withdrawals", 10, 60_000),
+        ),
     },
     sections={
         "public": SPOT,
@@ -169,6 +174,7 @@ BINANCE = Profile(
         ("GET", "fapiPrivate", "positionSide/dual"): {WEIGHT: 30},
         ("GET", "fapiPrivate", "multiAssetsMargin"): {WEIGHT: 30},
         ("GET", "fapiPrivateV3", "positionRisk"): {WEIGHT: 5},
+        ("GET", "sapi", "capital/withdraw/history"): {WEIGHT: 1, "withdrawals": 1},
         ("GET", "fapiPublic", "fundingInfo"): {WEIGHT: 1, "funding": 1},
         ("GET", "fapiPublic", "fundingRate"): {WEIGHT: 1, "funding": 1},
     },

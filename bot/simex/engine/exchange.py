@@ -16,6 +16,7 @@ from bot.simex.engine import records
 from bot.simex.engine.admission import Admission
 from bot.simex.engine.audit import audit
 from bot.simex.engine.depth import Depth
+from bot.simex.engine.flows import Flows
 from bot.simex.engine.liquidation import Liquidation
 from bot.simex.engine.margin import Margin
 from bot.simex.engine.margin_settings import MarginSettings
@@ -67,6 +68,7 @@ class Exchange:
         self._matching = Matching(state, self._depth, self._margin, self._settlement, self._admission)
         self._liquidation = Liquidation(state, self._depth, self._margin, self._settlement, self._matching)
         self._timeline = Timeline(state, self._margin, self._settlement, self._matching, self._liquidation)
+        self.flows = Flows(state)
         self.listeners = state.listeners
 
     @property
