@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class CandleSeries:
-    """Closed candles of one symbol, oldest first. `starts_ms` are the opens (UTC ms), volume is in quote."""
+    """Closed candles of one symbol, oldest first. `starts_ms` are the opens (UTC ms), volume is in quote. `unread` are
+    the opens of candles that came and could not be read, 0 where even that could not."""
 
     symbol: str
     timeframe_ms: int
@@ -18,6 +19,7 @@ class CandleSeries:
     lows: tuple[float, ...]
     closes: tuple[float, ...]
     volumes_quote: tuple[float, ...]
+    unread: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         columns = (self.starts_ms, self.opens, self.highs, self.lows, self.closes, self.volumes_quote)

@@ -3,6 +3,10 @@
 They mean that the journal is a restored copy or begun anew, or that another bot trades on the account. The order
 history of every instrument is read from the journal's last event on, or over `history_hours` where the journal has no
 past. An instrument that cannot be read blocks entries and is asked about again; the others are not read twice.
+
+A venue's history lags by minutes, so what was read before the first order is read once more `LAG_MS` later, some
+instruments at a turn; from then on the last hours are read every hour. A process that ends before that leaves the same
+past to the next one.
 """
 
 import asyncio
@@ -12,28 +16,38 @@ from bot.domain.portfolio import Account
 from bot.domain.reason import Note, Reason
 from bot.execution.evidence import Evidence, together
 from bot.execution.journal import Journal
+from bot.execution.journal_reader import Fact
 from bot.execution.rules import ExecutionRules
 from bot.ports import OrderReport, ReportState, Unavailable, Venue
 
 CHECKED = "history_checked"
 MARGIN_MS = 3_600_000  # the journal's clock is the machine's, and the venue's endpoints lag
+LAG_MS = 600_000
+EVERY_MS = 3_600_000
+RETRY_MS = 60_000
 AT_ONCE = 8
+_FACTS_MAX = 100
 
 
 class HistoryCheck:
-    """Runs once per process; `is_done` afterwards. Raises JournalError."""
+    """`is_done` once the past was read, and read again and again afterwards; an account that begins with the process
+    has no past. Raises JournalError."""
 
     def __init__(self, venue: Venue, journal: Journal, rules: ExecutionRules, evidence: Evidence) -> None:
         self._venue, self._journal, self._rules, self._evidence = venue, journal, rules, evidence
         self._read: set[str] = set()
         self._since_ms: int | None = None
         self._began_ms = 0
+        self._is_final = False  # read once more after the venue's lag
+        self._asked_ms: int | None = None  # when it was read last, None while nothing was
+        self._wait_ms = LAG_MS
+        self._left: list[str] = []
         self.is_done = False
 
     async def run(self, symbols: Iterable[str], account: Account) -> tuple[Note, ...]:
         """Read what has not been read yet; notes say what could not be."""
         if self.is_done:
-            return ()
+            return await self._run_again(symbols, account)
         if self._since_ms is None:
             self._began_ms = self._venue.now_ms()
             self._since_ms = self._began_ms - self._rules.history_hours * 3_600_000
@@ -45,9 +59,41 @@ class HistoryCheck:
         notes = await together([self._check(symbol, gate) for symbol in asked if symbol not in self._read])
         failed = tuple(note for note in notes if note is not None)
         if not failed and not unlisted:
-            self.is_done = True
-            await self._journal.record_fact(CHECKED, {"since_ms": self._since_ms, "at_ms": self._began_ms})
+            self.is_done, self._asked_ms = True, self._began_ms
+            self._is_final = has_waited(self._journal, self._began_ms)
+            self._wait_ms = EVERY_MS if self._is_final else LAG_MS
+            await self._record()
         return failed
+
+    async def _run_again(self, symbols: Iterable[str], account: Account) -> tuple[Note, ...]:
+        """Read the next instruments of what is due; notes say what could not be read, it is tried again."""
+        now_ms = self._venue.now_ms()
+        if self._asked_ms is None or 0 <= now_ms - self._asked_ms < self._wait_ms:
+            return ()
+        if not self._left:
+            asked, is_unlisted = await self._listed(symbols, account)
+            if is_unlisted:
+                return ()
+            if self._is_final:
+                self._since_ms = self._asked_ms - MARGIN_MS
+            self._began_ms, self._left = now_ms, list(asked)
+        part = self._left[:AT_ONCE]
+        gate = asyncio.Semaphore(AT_ONCE)
+        notes = await together([self._check(symbol, gate) for symbol in part])
+        failed = [symbol for symbol, note in zip(part, notes, strict=True) if note is not None]
+        self._left = [*self._left[AT_ONCE:], *failed]
+        if failed:
+            self._asked_ms, self._wait_ms = now_ms, RETRY_MS
+        elif not self._left:
+            self._asked_ms, self._wait_ms = self._began_ms, EVERY_MS
+            if not self._is_final:
+                self._is_final = True
+                await self._record()
+        return tuple(note for note in notes if note is not None)
+
+    async def _record(self) -> None:
+        payload = {"since_ms": self._since_ms, "at_ms": self._began_ms, "is_final": self._is_final}
+        await self._journal.record_fact(CHECKED, payload)
 
     async def _listed(self, symbols: Iterable[str], account: Account) -> tuple[Sequence[str], bool]:
         """The listed instruments in which an order of ours may stand, and whether they are not known now."""
@@ -70,7 +116,8 @@ class HistoryCheck:
             if any(report.filled_size > 0 for report in unknown):
                 await self._evidence.collect_fills(symbol, self._since_ms or 0)
         except Unavailable as error:
-            words = f"the order history of {symbol} could not be read, entries wait for it: {error}"
+            waits = "it is asked again" if self.is_done else "entries wait for it"
+            words = f"the order history of {symbol} could not be read, {waits}: {error}"
             return Note(Reason.VENUE_UNAVAILABLE, words, symbol)
         self._read.add(symbol)
         return None
@@ -86,11 +133,26 @@ def last_event_ms(journal: Journal) -> int | None:
     """When the journal was last written to before a start that has not been checked yet; None for a journal whose past
     is not known to have been checked."""
     reader = journal.reader
-    checked = reader.load_facts(CHECKED, limit=1)
-    if not checked:
+    checked = next((fact for fact in reader.load_facts(CHECKED, limit=_FACTS_MAX) if _is_final(fact)), None)
+    if checked is None:
         return None
-    opened = reader.load_facts_after("opened", checked[0].seq)
+    opened = reader.load_facts_after("opened", checked.seq)
     if not opened:
-        return checked[0].at_ms
+        return checked.at_ms
     before = reader.load_events(limit=1, after_seq=opened[0].seq - 2)
     return before[0].at_ms if before else None
+
+
+def has_waited(journal: Journal, now_ms: int) -> bool:
+    """Whether the past that was read now was read before, by an earlier process, longer ago than the venue lags."""
+    for fact in journal.reader.load_facts(CHECKED, limit=_FACTS_MAX):
+        if _is_final(fact):
+            return False
+        if now_ms - int(fact.payload["at_ms"]) >= LAG_MS:
+            return True
+    return False
+
+
+def _is_final(fact: Fact) -> bool:
+    """Whether the past needs no second look; in facts of earlier versions nothing says that it does."""
+    return bool(fact.payload.get("is_final", True))

@@ -8,6 +8,7 @@ import math
 import operator
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 
 from bot.domain.candles import CandleSeries
 from bot.domain.lineage import PLAIN, Lineage, Span, without_older
@@ -36,6 +37,7 @@ class CandleCache:
     def __init__(self) -> None:
         self._series: dict[tuple[str, int], CandleSeries] = {}
         self._without: dict[str, Missing] = {}
+        self._bad: dict[str, set[int]] = {}
         self._times: tuple[int, ...] = ()
 
     def __len__(self) -> int:
@@ -68,7 +70,31 @@ class CandleCache:
                 result[symbol] = known
             elif not any(m.what == f"candles {symbol}" for m in missing):
                 empty.append(Missing(f"candles {symbol}", _why(known)))
-        return result, (*missing, *empty, *(self._without[s] for s in wanted.symbols if s in self._without))
+        without = (self._without[s] for s in wanted.symbols if s in self._without)
+        return result, (*missing, *empty, *without, *self._left_out(wanted, closed_ms))
+
+    def _left_out(self, wanted: History, closed_ms: int) -> list[Missing]:
+        """What is said of the candles in the wanted span that came and could not be used."""
+        first_ms, found = closed_ms - wanted.count * wanted.timeframe_ms, []
+        for symbol in wanted.symbols:
+            known = self._series.get((symbol, wanted.timeframe_ms))
+            sound = set(known.starts_ms) if known is not None and self._bad.get(symbol) else set()
+            bad = self._bad[symbol] = {at for at in self._bad.get(symbol, ()) if at >= first_ms} - sound
+            if bad:
+                first = datetime.fromtimestamp(min(bad) / 1000, UTC).strftime("%Y-%m-%d %H:%M")
+                words = f"{len(bad)} of its candles cannot be read and are left out, the first opens {first} UTC"
+                found.append(Missing(f"part of candles {symbol}", words))
+        return found
+
+    def _note_bad(
+        self, symbol: str, page: CandleSeries, grown: CandleSeries | None, since_ms: int, end_ms: int
+    ) -> None:
+        """Remember which closed candles of a page are not in the series that it was joined to."""
+        kept = set() if grown is None else set(grown.starts_ms)
+        last_ms = end_ms - page.timeframe_ms
+        unsound = {at for at in page.starts_ms if since_ms <= at <= last_ms and at not in kept}
+        if unsound or page.unread:
+            self._bad.setdefault(symbol, set()).update(unsound, (at or since_ms for at in page.unread))
 
     def _with_shared_times(self, series: CandleSeries) -> CandleSeries:
         """The same with the very times of the series before it where they are equal: most symbols have the same."""
@@ -101,6 +127,7 @@ class CandleCache:
                 break
             page = await venue.fetch_candles(symbol, wanted.timeframe_ms, since_ms, min(due, PAGE))
             grown = merge(series, page, closed_ms)
+            self._note_bad(symbol, page, grown, since_ms, closed_ms)
             if grown is None or (series is not None and grown.end_ms <= series.end_ms):
                 break
             known = len(series) if series is not None else 0
@@ -147,7 +174,7 @@ def merge(known: CandleSeries | None, page: CandleSeries, closed_ms: int) -> Can
     """
     last_ms = known.starts_ms[-1] if known is not None and len(known) else -1
     if len(page) and page.starts_ms[0] > last_ms and _is_sound_whole(page, closed_ms):
-        return page if known is None or last_ms < 0 else _joined(known, page)
+        return replace(page, unread=()) if known is None or last_ms < 0 else _joined(known, page)
     rows = []
     columns = (page.starts_ms, page.opens, page.highs, page.lows, page.closes, page.volumes_quote)
     for row in zip(*columns, strict=True):

@@ -76,11 +76,6 @@ class AccountChecks:
         environment = self._link.environment
         fitting = [check for check in CHECKS if check.kind is None or check.kind in environment.kinds]
         asked = [check for check in fitting if check.name in environment.checks]
-        has_no_flows = self._wanted.trades and not environment.has_flows
-        flows = (
-            f"{environment.name} of {self._link.profile.id} has no lists of deposits and withdrawals: a withdrawal beyond "
-            "execution.unexplained_max needs `sectorbot resume --accept-mismatch`",
-        )
         results = await asyncio.gather(*(self._ask(check) for check in asked))
         return AccountReview(
             problems=tuple(problem for problems, _ in results for problem in problems),
@@ -89,8 +84,7 @@ class AccountChecks:
                 f"{environment.name} of {self._link.profile.id} cannot be asked for {check.what}: look it up yourself"
                 for check in fitting
                 if check not in asked
-            )
-            + (flows if has_no_flows else ()),
+            ),
         )
 
     async def _ask(self, check: _Check) -> tuple[tuple[AccountProblem, ...], str]:

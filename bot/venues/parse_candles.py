@@ -14,17 +14,21 @@ _UNREADABLE = (LookupError, TypeError, ValueError, ArithmeticError)
 
 
 def candles(rows: Sequence[Any], *, symbol: str, timeframe_ms: int, now_ms: int) -> CandleSeries:
-    """Closed candles of Binance kline rows, oldest first, each open once; the running candle and rows that cannot be
-    read are left out."""
-    closed = {}
+    """Closed candles of Binance kline rows, oldest first, each open once. The running candle is left out, and rows that
+    cannot be read are: `unread` names them."""
+    closed, unread = {}, []
     for row in rows:
         start = start_of(row)
-        if start is not None and start + timeframe_ms <= now_ms:
+        if start is None:
+            unread.append(0)
+        elif start + timeframe_ms <= now_ms:
             closed[start] = row
     try:
-        return _series(closed, symbol, timeframe_ms)
+        return _series(closed, symbol, timeframe_ms, unread)
     except _UNREADABLE:
-        return _series({start: row for start, row in closed.items() if _is_readable(row)}, symbol, timeframe_ms)
+        unread += [start for start, row in closed.items() if not _is_readable(row)]
+        kept = {start: row for start, row in closed.items() if _is_readable(row)}
+        return _series(kept, symbol, timeframe_ms, unread)
 
 
 def start_of(row: Any) -> int | None:
@@ -35,11 +39,11 @@ def start_of(row: Any) -> int | None:
         return None
 
 
-def _series(closed: dict[int, Any], symbol: str, timeframe_ms: int) -> CandleSeries:
+def _series(closed: dict[int, Any], symbol: str, timeframe_ms: int, unread: Sequence[int]) -> CandleSeries:
     starts = sorted(closed)
     ordered = [closed[start] for start in starts]
     opens, highs, lows, closes, volumes = (tuple([float(row[column]) for row in ordered]) for column in _COLUMNS)
-    return CandleSeries(symbol, timeframe_ms, tuple(starts), opens, highs, lows, closes, volumes)
+    return CandleSeries(symbol, timeframe_ms, tuple(starts), opens, highs, lows, closes, volumes, tuple(unread))
 
 
 def _is_readable(row: Any) -> bool:

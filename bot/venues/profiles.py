@@ -192,6 +192,8 @@ BINANCE = Profile(
         "Client ids are unique among open orders only: a used id is accepted again once its order is closed.",
         "testnet is demo trading, because ccxt refuses Binance's old futures test network; keys come from "
         "demo.binance.com and neither mainnet nor spot-testnet keys work there.",
+        "The test networks have no lists of deposits and withdrawals: a withdrawal beyond execution.unexplained_max "
+        "needs `sectorbot resume --accept-mismatch` there.",
         "Conditional perp orders live at the algo endpoints and do not appear among ordinary open orders.",
         "Orders of USDⓈ-M cost no request weight; they count against the order limits.",
     ),

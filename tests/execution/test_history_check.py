@@ -1,0 +1,112 @@
+"""The account's past is read again: a venue's history lags by minutes after a restore or a start."""
+
+from collections.abc import AsyncIterator
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from bot.domain.instrument import Side
+from bot.domain.order import ClientOrderId
+from bot.domain.reason import Reason
+from bot.execution.history_check import AT_ONCE, CHECKED, EVERY_MS, LAG_MS, RETRY_MS
+from bot.ports import OrderReport, Unavailable
+from tests.execution.scripted_venue import SPOT, ScriptedVenue
+from tests.execution.worlds import ACCOUNT, SYMBOLS, World, open_world
+
+
+class LaggingVenue(ScriptedVenue):
+    """Its order history shows nothing until `shown_ms`; it may be `broken`."""
+
+    shown_ms = 0
+    broken = False
+
+    async def fetch_order_history(self, symbol: str, since_ms: int) -> tuple[OrderReport, ...]:
+        found = await super().fetch_order_history(symbol, since_ms)
+        if self.broken:
+            raise Unavailable("maintenance")
+        return found if self.now_ms() >= self.shown_ms else ()
+
+
+@pytest.fixture
+def venue() -> LaggingVenue:
+    return LaggingVenue()
+
+
+@pytest.fixture
+async def world(tmp_path: Path, venue: LaggingVenue) -> AsyncIterator[World]:
+    made = await open_world(tmp_path / "j.db", venue)
+    yield made
+    made.journal.reader.verify()
+    await made.journal.close()
+
+
+def execute_unknown(venue: LaggingVenue) -> None:
+    """An order with our mark that no journal knows, bought and sold so that no holding shows it."""
+    client_id = ClientOrderId(ACCOUNT, 1, 1, 1, 0, 0).text
+    venue.execute(SPOT, Side.BUY, Decimal(4), client_id=client_id, price=Decimal(10))
+    venue.fills.clear()
+    venue.balances["UNI"] -= 4
+    venue.balances["USDT"] += Decimal("40.04")
+
+
+def asked(venue: LaggingVenue) -> int:
+    return venue.calls.count("fetch_order_history")
+
+
+async def test_an_order_that_the_history_shows_late_is_noticed(world: World, venue: LaggingVenue) -> None:
+    execute_unknown(venue)
+    venue.shown_ms = venue.now_ms() + LAG_MS // 2
+    assert (await world.reconciler.settle(SYMBOLS)).is_agreed
+    venue.advance(LAG_MS - 1)
+    assert (await world.reconciler.settle(SYMBOLS)).is_agreed
+    venue.advance(1)
+    truth = await world.reconciler.settle(SYMBOLS)
+    assert not truth.is_agreed
+    assert Reason.ANOTHER_WRITER in {note.reason for note in truth.notes}
+
+
+async def test_it_is_read_after_the_lag_and_then_every_hour_and_not_more(world: World, venue: LaggingVenue) -> None:
+    for wait_ms, is_read in (
+        (0, True), (0, False), (LAG_MS - 1, False), (1, True), (EVERY_MS - 1, False), (1, True), (0, False),
+    ):  # fmt: skip
+        venue.advance(wait_ms)
+        venue.calls.clear()
+        await world.reconciler.settle(SYMBOLS)
+        assert (asked(venue) > 0) is is_read, wait_ms
+        assert asked(venue) <= max(AT_ONCE, len(SYMBOLS))
+
+
+async def test_a_later_read_that_fails_is_said_tried_again_and_stops_nothing(world: World, venue: LaggingVenue) -> None:
+    await world.reconciler.settle(SYMBOLS)
+    venue.advance(LAG_MS)
+    venue.broken = True
+    truth = await world.reconciler.settle(SYMBOLS)
+    assert truth.is_agreed
+    assert Reason.VENUE_UNAVAILABLE in {note.reason for note in truth.notes}
+    venue.calls.clear()
+    await world.reconciler.settle(SYMBOLS)
+    assert asked(venue) == 0
+    venue.broken = False
+    venue.advance(RETRY_MS)
+    await world.reconciler.settle(SYMBOLS)
+    assert asked(venue) > 0
+    assert world.journal.reader.load_facts(CHECKED, limit=1)[0].payload["is_final"]
+
+
+@pytest.mark.parametrize("lives", [1, 3])
+async def test_processes_that_end_before_the_lag_leave_the_past_to_the_next(
+    tmp_path: Path, venue: LaggingVenue, lives: int
+) -> None:
+    execute_unknown(venue)
+    venue.shown_ms = venue.now_ms() + LAG_MS
+    for _ in range(lives):
+        made = await open_world(tmp_path / "lives.db", venue)
+        assert (await made.reconciler.settle(SYMBOLS)).is_agreed
+        await made.journal.close()
+        venue.advance(LAG_MS // 4)
+    venue.advance(LAG_MS)
+    made = await open_world(tmp_path / "lives.db", venue)
+    assert not (await made.reconciler.settle(SYMBOLS)).is_agreed
+    assert made.journal.reader.load_facts(CHECKED, limit=1)[0].payload["is_final"], "it was read twice, by two of them"
+    await made.journal.close()
