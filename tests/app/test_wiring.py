@@ -19,9 +19,12 @@ def settings(directory: Path, mode: str) -> Settings:
 
 async def test_a_dry_run_goes_on_with_its_paper_account_after_a_restart(tmp_path: Path) -> None:
     app = await build(settings(tmp_path, "dry-run"))
-    for _ in range(8):
-        if not (await app.cycle.run()).has_acted:
+    for _ in range(20):
+        turn = await app.cycle.run()
+        if not turn.has_acted and not turn.decision.intents:
             break
+    else:
+        pytest.fail("the first run has not come to rest")
     before = await app.venue.fetch_account()
     await app.close()
     app = await build(settings(tmp_path, "dry-run"))
