@@ -34,7 +34,8 @@ def check_end(world: World, life: Life, truth: Truth, forgotten: Collection[str]
 
 
 def close_by_hand(world: World, symbols: Iterable[str]) -> None:
-    """The operator closes others' positions for which the bot has said that it cannot place a stop."""
+    """The operator closes others' positions that the bot pages about and cannot put right: no stop can be placed, or
+    they are on cross margin, which the venue changes for nobody while a position is open."""
     for held in world.exchange.positions(ACCOUNT):
         is_theirs = held.symbol.split("/", 1)[0] in world.is_strange
         if held.symbol not in symbols or not is_theirs or not world.exchange.is_open(held.symbol):

@@ -2,9 +2,7 @@
 
 from collections.abc import Mapping
 
-KNOWN: Mapping[str, str] = {
-    "progress: spot would be less than 70% of its capital": "open: seed 39 at the port, not yet traced",
-}
+KNOWN: Mapping[str, str] = {}
 
 
 def known_reason(sentence: str) -> str:

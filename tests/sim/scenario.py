@@ -221,8 +221,9 @@ async def _finish(world: World, life: Life) -> str:
         if not has_acted or rounds >= rounds_max:  # the daemon rests too, and meanwhile a thin book grows back
             rounds = 0
             await asyncio.sleep(900)
-        if number == CYCLES_TO_FINISH // 4 and result is not None:
-            close_by_hand(world, result.decision.memory.unguarded)
+        if number and number % (CYCLES_TO_FINISH // 4) == 0 and result is not None:
+            memory = result.decision.memory
+            close_by_hand(world, {*memory.unguarded, *memory.leverage_wrong})
         has_waited = number >= CYCLES_TO_FINISH // 4 and not has_looked
         if has_waited and result is not None and not result.truth.is_agreed:
             has_looked = True

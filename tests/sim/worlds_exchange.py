@@ -21,6 +21,7 @@ from bot.simex.engine.types import (
 from tests.sim.faults import Kind
 from tests.sim.hooks import Disturbance
 from tests.sim.wire import ACCOUNT
+from tests.sim.worlds_guard import put_leverage_back
 
 LOW_LEVERAGE = 2
 BRACKETS = (
@@ -198,6 +199,10 @@ class ModesByHand(Disturbance):
     What the venue refuses (with open orders or positions) is refused here as well.
     """
 
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._leverage_before: dict[str, int] = {}
+
     async def act(self) -> None:
         if not self.plan.strikes(Kind.MODE_BY_HAND):
             return
@@ -212,7 +217,7 @@ class ModesByHand(Disturbance):
             return
         self.world.note(f"by hand, {what}: {symbol} {self.exchange.modes(ACCOUNT)}")
         if what in ("hedge", "assets"):
-            self.world.loop.call_later(self.plan.between(Kind.MODE_BY_HAND, 60, 7_200), self.heal)
+            self.world.loop.call_later(self.plan.between(Kind.MODE_BY_HAND, 60, 7_200), self._end_modes)
 
     def _change(self, what: str, symbol: str) -> None:
         engine, modes = self.exchange, self.exchange.modes(ACCOUNT)
@@ -225,9 +230,14 @@ class ModesByHand(Disturbance):
             engine.set_margin_type(ACCOUNT, symbol, isolated=not isolated)
         else:
             now = engine.symbol_config(ACCOUNT, symbol).leverage
+            self._leverage_before.setdefault(symbol, now)
             engine.set_leverage(ACCOUNT, symbol, now + self.plan.count(Kind.MODE_BY_HAND, 1, 5))
 
     def heal(self) -> None:
+        self._end_modes()
+        put_leverage_back(self.exchange, self._leverage_before)
+
+    def _end_modes(self) -> None:
         """The account trades in one-way mode with one asset again."""
         modes = self.exchange.modes(ACCOUNT)
         self.exchange.put_into_modes(ACCOUNT, replace(modes, is_hedge_mode=False, is_multi_assets=False))

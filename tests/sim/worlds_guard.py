@@ -1,9 +1,11 @@
 """Somebody changes positions by hand: raises the leverage, takes margin out. Liquidation comes nearer."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from bot.simex.engine.exchange import Exchange
 from bot.simex.engine.refusal import Refusal
 from tests.sim.faults import Kind
 from tests.sim.hooks import Disturbance
@@ -24,12 +26,7 @@ class PositionsByHand(Disturbance):
         self._leverage_before: dict[str, int] = {}
 
     def heal(self) -> None:
-        """A raised leverage is what it was: the venue lets nobody lower it while the position is open."""
-        configs = self.exchange._state.account(ACCOUNT).configs
-        for symbol, leverage in self._leverage_before.items():
-            config = configs.get(symbol)
-            if config is not None and config.leverage > leverage:
-                configs[symbol] = replace(config, leverage=leverage)
+        put_leverage_back(self.exchange, self._leverage_before)
 
     async def act(self) -> None:
         if self.plan.strikes(Kind.LEVERAGE_BY_HAND):
@@ -63,6 +60,15 @@ class PositionsByHand(Disturbance):
         except Refusal:
             return
         self.world.note(f"{kind.value}: {held.symbol}")
+
+
+def put_leverage_back(exchange: Exchange, before: Mapping[str, int]) -> None:
+    """A raised leverage is what it was: the venue lets nobody lower it while the position is open."""
+    configs = exchange._state.account(ACCOUNT).configs
+    for symbol, leverage in before.items():
+        config = configs.get(symbol)
+        if config is not None and config.leverage > leverage:
+            configs[symbol] = replace(config, leverage=leverage)
 
 
 WORLDS = (PositionsByHand,)
