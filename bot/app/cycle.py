@@ -139,20 +139,27 @@ class Cycle:
 
         The cancels leave at once, beside a turn and before anything is written. A turn that hangs does not hold up the
         rest: it is given a moment to end, then it is ended as a crash would end it; what it has sent meanwhile is
-        withdrawn as well, and all of it is written down.
+        withdrawn as well, and all of it is written down. An order whose cancel still waits when an operator resumes is
+        left: from then on it may live.
 
         Raises:
             JournalError: when it cannot be written down. The cancels were sent.
         """
         executor = self.parts.executor
         URGENT.set(True)
+        is_by_switch = self._kill_level().severity >= level.severity
+
+        def is_wanted(order: Order) -> bool:
+            return not is_by_switch or order.is_withdrawn_at(self._kill_level())
+
         chosen = self.load_withdrawn(level)
         if chosen or level.severity >= KillLevel.CANCEL.severity:
-            await asyncio.gather(executor.send_cancels(chosen), self._end_turn())
+            await asyncio.gather(executor.send_cancels(chosen, is_wanted), self._end_turn())
             async with self._lock:
-                sent = {order.client_id for order in chosen}
-                await executor.settle_cancels([o for o in self.load_withdrawn(level) if o.client_id in sent])
-                await executor.cancel([o for o in self.load_withdrawn(level) if o.client_id not in sent])
+                left, ids = self.load_withdrawn(level), {order.client_id for order in chosen}
+                await executor.settle_cancels([o for o in left if o.client_id in ids], is_wanted)
+                left = self.load_withdrawn(level)
+                await executor.cancel([o for o in left if o.client_id not in ids], is_wanted)
         return self.load_withdrawn(level)
 
     def load_withdrawn(self, level: KillLevel) -> tuple[Order, ...]:

@@ -8,7 +8,7 @@ stops the entries and sales of later phases, because they rely on it.
 import asyncio
 import contextlib
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -59,6 +59,14 @@ class Outcome:
         return self.filled_size >= self.size
 
 
+Wanted = Callable[[Order], bool]
+
+
+def _always(order: Order) -> bool:
+    del order
+    return True
+
+
 class Executor:
     """Sends, follows and cancels orders. One at a time: the caller holds the cycle's lock.
 
@@ -84,6 +92,7 @@ class Executor:
         self._in_all = asyncio.Semaphore(rules.orders_at_once)
         self._uncleared: dict[str, int] = {}  # instruments whose close was refused without its stop too, since when
         self._refused = RefusedEntries()
+        self._held_sales: set[str] = set()  # waited for a hedge that ended in doubt: next time they go first
 
     async def act(self, approved: Sequence[Approved]) -> tuple[Outcome, ...]:
         """Cancel what has rested too long, then carry out what was approved; outcomes in the order given.
@@ -94,7 +103,7 @@ class Executor:
         await self.cancel_overdue()
         self._evidence.others.has_stranger = False
         done: dict[int, Outcome] = {}
-        phases = [_phase(item.intent, approved) for item in approved]
+        phases = [_phase(item.intent, approved, self._held_sales) for item in approved]
         for phase in sorted(set(phases)):
             members = [index for index, found in enumerate(phases) if found == phase]
             ready = []
@@ -102,27 +111,33 @@ class Executor:
                 note = _why_wait(approved[index].intent, list(done.values()))
                 if note is None:
                     ready.append(index)
+                    self._held_sales.discard(approved[index].intent.id)
                 else:
+                    if approved[index].intent.purpose is Purpose.REDUCE:
+                        self._held_sales.add(approved[index].intent.id)
                     done[index] = Outcome(approved[index].intent, approved[index].size, None, notes=(note,))
             results = await together([self._carry_out(approved[index]) for index in ready])
             done.update(zip(ready, results, strict=True))
         return tuple(done[index] for index in range(len(approved)))
 
-    async def cancel(self, orders: Sequence[Order]) -> tuple[Note, ...]:
-        """Cancel orders of ours; those of others are left alone. Notes say what has no verdict yet."""
-        notes = await together([self._cancel_one(order) for order in orders])
+    async def cancel(self, orders: Sequence[Order], is_wanted: Wanted = _always) -> tuple[Note, ...]:
+        """Cancel orders of ours; those of others are left alone. Notes say what has no verdict yet.
+
+        `is_wanted` is asked about each order after its last wait, as in `send_cancels` and `settle_cancels`.
+        """
+        notes = await together([self._cancel_one(order, is_wanted) for order in orders])
         return tuple(note for group in notes for note in group)
 
-    async def send_cancels(self, orders: Sequence[Order]) -> None:
+    async def send_cancels(self, orders: Sequence[Order], is_wanted: Wanted = _always) -> None:
         """Ask the venue to cancel, and write nothing: for the kill switch, which acts before it writes.
 
         A cancel does no harm twice. What it did is read afterwards, as evidence, by `settle_cancels` or any turn.
         """
-        await together([self._send_cancel(order) for order in orders])
+        await together([self._send_cancel(order, is_wanted) for order in orders])
 
-    async def settle_cancels(self, orders: Sequence[Order]) -> tuple[Note, ...]:
+    async def settle_cancels(self, orders: Sequence[Order], is_wanted: Wanted = _always) -> tuple[Note, ...]:
         """Write down what `send_cancels` has done, and cancel the ordinary way what is still there."""
-        notes = await together([self._settle_cancel(order) for order in orders])
+        notes = await together([self._settle_cancel(order, is_wanted) for order in orders])
         return tuple(note for group in notes for note in group)
 
     async def cancel_overdue(self) -> tuple[Note, ...]:
@@ -343,11 +358,11 @@ class Executor:
                 break
         return order, notes
 
-    async def _send_cancel(self, order: Order) -> None:
+    async def _send_cancel(self, order: Order, is_wanted: Wanted) -> None:
         with contextlib.suppress(Exception):  # refused, unreachable or unknown: the evidence says what became of it
             async with self.write_deadline():
                 await self._venue.admit(order.symbol, Lane.CRITICAL)
-                if not self._is_over(order):
+                if is_wanted(order) and not self._is_over(order):
                     await self._venue.cancel_order(
                         order.symbol, order.client_id, is_trigger=order.order_type.is_trigger
                     )
@@ -360,7 +375,7 @@ class Executor:
             return False
         return known is not None and not known.state.is_live
 
-    async def _settle_cancel(self, order: Order) -> tuple[Note, ...]:
+    async def _settle_cancel(self, order: Order, is_wanted: Wanted) -> tuple[Note, ...]:
         known = self._journal.reader.load_order(order.client_id)
         if known is None or not known.state.is_live:
             return ()
@@ -373,9 +388,9 @@ class Executor:
                     if known.filled_size > 0:
                         await self._evidence.collect_fills_of(known)
                     return notes
-        return notes + await self._cancel_one(known)
+        return notes + await self._cancel_one(known, is_wanted)
 
-    async def _cancel_one(self, order: Order) -> tuple[Note, ...]:
+    async def _cancel_one(self, order: Order, is_wanted: Wanted) -> tuple[Note, ...]:
         known = self._journal.reader.load_order(order.client_id)
         if known is None or not known.state.is_live:
             return ()
@@ -387,7 +402,7 @@ class Executor:
         notes: tuple[Note, ...] = ()
         if known.state in (OrderState.SUBMITTING, OrderState.IN_DOUBT):
             known, notes = await self._poll_doubt(known)
-        if known.state in (OrderState.OPEN, OrderState.CANCELING):
+        if known.state in (OrderState.OPEN, OrderState.CANCELING) and is_wanted(known):
             known, more = await self._placement.cancel(known)
             notes += more
         if known.filled_size > 0:
@@ -455,8 +470,13 @@ def _why_wait(intent: Intent, done: Sequence[Outcome]) -> Note | None:
     return None
 
 
-def _phase(intent: Intent, approved: Sequence[Approved]) -> int:
-    """When an intent's turn comes: that of its purpose, for the release of a hedge after the sale it follows."""
+def _phase(intent: Intent, approved: Sequence[Approved], held_sales: Collection[str]) -> int:
+    """When an intent's turn comes: that of its purpose, for the release of a hedge after the sale it follows.
+
+    A sale that a hedge in doubt has held back once goes before the hedge: doubts on end do not hold it back for ever.
+    """
+    if intent.id in held_sales:
+        return Purpose.RELEASE.phase
     sales = (item.intent for item in approved if item.intent.purpose is Purpose.REDUCE)
     if intent.purpose is Purpose.RELEASE and any(sale.sector == intent.sector for sale in sales):
         return Purpose.INCREASE.phase

@@ -4,7 +4,8 @@ What is left of a leg is its size to reach, less what is held; while an order of
 A leg that was over stays over: an exit that closes what it opened, or a deposit, does not start it again. A phase
 starts when every leg of the earlier ones is over, so a doubt in one phase stops the next: a leg with a live order, in
 doubt or not, is never over. A hedge that cannot be had does not hold the sales up for longer than `hedge_wait_minutes`:
-they go on, and the hedge is asked for beside them.
+they go on, and the hedge is asked for beside them. Then too an order of the hedge that was just sent and is in doubt
+holds them until evidence can settle it.
 """
 
 from collections.abc import Mapping
@@ -23,6 +24,7 @@ from bot.playbook.tranche import PHASES, start_tranche
 from bot.playbook.wallets import finish_transfer, running_tranche
 
 ASKS_MIN, HEDGE_ASKS = 12, 2
+DOUBT_SETTLES_MS = 60_000  # longer than any venue's quiet period: what is in doubt after that is not settled by waiting
 _CENT = Decimal("0.01")
 
 
@@ -64,6 +66,8 @@ def _advance(memory: Memory, scene: Scene, *, tactical_allowed: bool, ended: fro
         notes += more
         if is_open and phase is Purpose.HEDGE:
             memory, is_late = _wait_for_hedge(memory, scene)
+            if is_late and _has_fresh_doubt(memory, scene):
+                return Step(_blocked_after(memory, phase), notes=tuple(notes))
             if is_late:
                 memory, sales, more, is_selling = _work_phase(memory, Purpose.REDUCE, scene, tactical_allowed, ended)
                 notes += [*more, *([_late_note(memory, scene)] if is_selling else [])]
@@ -114,6 +118,17 @@ def _wait_for_hedge(memory: Memory, scene: Scene) -> tuple[Memory, bool]:
     tranche = replace(tranche, hedge_asks=tranche.hedge_asks + 1)
     waited, bound = scene.at_ms - tranche.hedge_wait_ms, scene.policy.hedge_wait_minutes * MINUTE_MS
     return _with_tranche(memory, tranche), waited >= bound and (bound == 0 or tranche.hedge_asks > HEDGE_ASKS)
+
+
+def _has_fresh_doubt(memory: Memory, scene: Scene) -> bool:
+    """Whether an order of the hedge was sent so lately that its doubt will be settled by evidence in a moment."""
+    campaign, tranche = memory.campaign, running_tranche(memory)
+    if campaign is None or tranche is None:
+        return False
+    hedges = [leg for leg in tranche.legs if leg.purpose is Purpose.HEDGE]
+    live = (o for leg in hedges for o in scene.live_orders(leg_id(campaign.number, tranche.index, leg.index)))
+    doubtful = (OrderState.SUBMITTING, OrderState.IN_DOUBT)
+    return any(o.state in doubtful and scene.at_ms - o.sent_ms < DOUBT_SETTLES_MS for o in live)
 
 
 def _late_note(memory: Memory, scene: Scene) -> Note:

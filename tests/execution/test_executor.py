@@ -11,7 +11,7 @@ import pytest
 from bot.domain.instrument import Side
 from bot.domain.order import OrderType, Purpose, TimeInForce, is_ours
 from bot.domain.reason import Reason
-from bot.domain.states import OrderEvent, OrderState
+from bot.domain.states import KillLevel, OrderEvent, OrderState
 from bot.execution.executor import Outcome
 from bot.execution.journal import JournalReadOnly
 from bot.ports import Lane, OrderReport, OrderRequest, ReportState
@@ -210,6 +210,16 @@ async def test_exits_and_releases_go_before_hedges_and_entries_and_wait_for_no_d
     assert [purposes[leg] for leg in legs] == [Purpose.EXIT, Purpose.RELEASE], "the same instrument is in doubt"
 
 
+async def test_hedges_that_end_in_doubt_again_and_again_hold_a_sale_back_once(world: World) -> None:
+    for number, replies in enumerate((["lost_request"], ["fill", "lost_request"])):
+        hedge = approve(Purpose.HEDGE, id=f"h{number}", leg=number, symbol=PERP, side=Side.SELL, worst_price=Decimal(9))
+        sale = approve(Purpose.REDUCE, id="sale", leg=9, side=Side.SELL, worst_price=Decimal(9))
+        world.venue.submits.extend(replies)
+        hedged, sold = await world.executor.act([hedge, sale])
+        assert hedged.state is OrderState.IN_DOUBT
+        assert sold.state is (OrderState.FILLED if number else None)
+
+
 async def test_a_doubt_stops_the_next_phases_but_never_an_exit(world: World) -> None:
     items = [approve(p, id=p.value, leg=leg) for leg, p in enumerate((Purpose.REDUCE, Purpose.INCREASE, Purpose.EXIT))]
     world.venue.submits.extend(["fill", "lost_request"])
@@ -316,6 +326,26 @@ async def test_a_cancel_of_the_switch_is_sent_unless_its_order_was_settled_while
     monkeypatch.setattr(world.venue, "admit", admit)
     await world.executor.send_cancels([order])
     assert (f"cancel_order {order.client_id}" in world.venue.calls) is not ends
+
+
+@pytest.mark.parametrize("way", ["send_cancels", "settle_cancels", "cancel"])
+async def test_a_cancel_of_the_switch_that_waited_during_a_resume_is_not_sent(
+    world: World, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    """Found by the simulation: a stop was cancelled after the operator had resumed, because the throttle held the
+    cancel until then."""
+    await act(world, "rest", time_in_force=TimeInForce.GTC)
+    (order,) = world.journal.reader.load_working()
+    level = KillLevel.CANCEL_ALL
+
+    async def admit(symbol: str, lane: Lane) -> None:
+        nonlocal level
+        level = KillLevel.OFF
+
+    monkeypatch.setattr(world.venue, "admit", admit)
+    await getattr(world.executor, way)([order], lambda one: one.is_withdrawn_at(level))
+    assert f"cancel_order {order.client_id}" not in world.venue.calls
+    assert world.journal.reader.load_working() == (order,)
 
 
 async def test_orders_of_others_are_never_cancelled(world: World) -> None:

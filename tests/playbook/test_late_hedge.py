@@ -55,6 +55,19 @@ def test_a_hedge_in_doubt_does_not_hold_the_sale_up_either() -> None:
     assert {intent.purpose for intent in world.decide().intents} == {Purpose.REDUCE}
 
 
+@pytest.mark.parametrize("state", [OrderState.IN_DOUBT, OrderState.SUBMITTING])
+def test_a_fresh_doubt_of_the_hedge_holds_a_late_sale_until_evidence_can_settle_it(state: OrderState) -> None:
+    """Found by the simulation (seed 81005): a sale beside a hedge whose POST had been lost a second before."""
+    world = started()
+    world.skip(MINUTES)
+    world.decide()
+    world.decide()
+    world.working = (replace(doubtful(world), sent_ms=world.at_ms, state=state),)
+    assert world.decide().intents == ()
+    world.skip(1)
+    assert {intent.purpose for intent in world.decide().intents} == {Purpose.REDUCE}
+
+
 def test_a_hedge_that_comes_in_time_comes_first() -> None:
     world = started()
     world.skip(MINUTES - 1)

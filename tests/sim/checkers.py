@@ -19,14 +19,13 @@ from bot.execution.journal_reader import Fact
 from bot.ports import OrderRequest
 from bot.simex.engine.types import EventKind, ExchangeEvent, SimTrade
 from tests.sim.faults import Kind
-from tests.sim.wire import ACCOUNT, true_order
+from tests.sim.wire import ACCOUNT, QUIET_MS, true_order
 from tests.sim.world import Life, Seam, World
 
 SLACK = Decimal("1.05")  # prices move between the gate and the wire
 LEG_SLACK = Decimal("1.01")  # what a fee takes of the tokens is bought again
 TURNOVER_SLACK = Decimal("1.01")  # of what has been traded the price is known
 DAY_MS, MINUTE_MS = 86_400_000, 60_000
-WAIT_MS = 30_000  # how long a cancel of the switch may wait for the throttle, and be sent although a resume came
 
 
 @dataclass
@@ -52,13 +51,13 @@ class Checkers:
         self._current: dict[str, Approval] = {}
         self._approvals: dict[str, Approval] = {}
         self._posted: dict[str, OrderRequest] = {}
+        self._posted_ms: dict[str, int] = {}
         self._legs: dict[str, Decimal] = {}
         self._moved: dict[str, Decimal] = {}
         self._wagered: dict[str, Decimal] = {}  # contracts short that are no hedge, by perp
         self.forgotten: set[str] = set()  # ids of orders that a journal put in place of a later one does not know
         self._disturbed: set[str] = set()  # tokens that exits and flattening have moved as well
         self.on_journal: list[Callable[[Fact], None]] = []
-        self._level_ended, self._ended_ms = KillLevel.OFF, 0
         self.level = KillLevel.OFF
         self._exchange.listeners.append(self._on_event)
         self._wire.on_submit.append(self._on_submit)
@@ -100,7 +99,7 @@ class Checkers:
         world, name = self._world, request.client_id
         if name in self._posted:
             world.violate("an id is used once", name)
-        self._posted[name] = request
+        self._posted[name], self._posted_ms[name] = request, world.now_ms()
         order = self._reader.load_order(name)
         if order is None or order.state is not OrderState.SUBMITTING:
             world.violate("written before it is sent", f"{name} is {order and order.state} in the journal")
@@ -137,8 +136,6 @@ class Checkers:
         life = self._world.life
         is_free = life is not None and life.app.kill.level() is KillLevel.OFF
         if is_free and self._reader.load_latch().reason.startswith("looked at"):
-            if self.level is not KillLevel.OFF:
-                self._level_ended, self._ended_ms = self.level, self._world.now_ms()
             self.level = KillLevel.OFF
         return self.level
 
@@ -166,7 +163,8 @@ class Checkers:
             )
 
     def _check_phases(self, order: Order) -> None:
-        """A doubt in one phase of a rotation stops the later ones; a hedge's stops no sale that has waited its time."""
+        """A doubt in one phase of a rotation stops the later ones; a hedge's stops no sale that has waited its time,
+        once evidence could have settled that doubt."""
         mine = self._current.get(order.intent_id)
         if mine is None or not mine.intent.campaign:
             return
@@ -174,7 +172,8 @@ class Checkers:
             theirs = self._approvals.get(other.client_id)
             if theirs is None or other.state is not OrderState.IN_DOUBT or other.purpose.reduces_leverage:
                 continue
-            if (other.purpose, order.purpose) == (Purpose.HEDGE, Purpose.REDUCE) and self._has_waited_for_hedge():
+            is_sale_after_hedge = (other.purpose, order.purpose) == (Purpose.HEDGE, Purpose.REDUCE)
+            if is_sale_after_hedge and self._has_waited_for_hedge() and not self._is_fresh(other):
                 continue
             if theirs.intent.campaign == mine.intent.campaign and other.purpose.phase < order.purpose.phase:
                 words = f"{order.client_id} {order.purpose} beside {other.client_id}"
@@ -188,6 +187,13 @@ class Checkers:
             return False
         waited_ms = life.app.clock.now_ms() - tranche.hedge_wait_ms
         return waited_ms >= life.app.settings.playbook.hedge_wait_minutes * MINUTE_MS
+
+    def _is_fresh(self, order: Order) -> bool:
+        """Whether the quiet period of an order that was posted is not over, by the exchange's clock and the bot's."""
+        life, world = self._world.life, self._world
+        by_bot = life.venue.now_ms() - order.sent_ms if life is not None else 0
+        by_exchange = world.now_ms() - self._posted_ms.get(order.client_id, 0)
+        return max(by_bot, by_exchange) < QUIET_MS + order.receive_window_ms
 
     def _is_lost_stop(self, client_id: str) -> bool:
         """Whether an order is a reduce-only stop that a restored journal does not know."""
@@ -244,12 +250,8 @@ class Checkers:
 
     def _on_cancel(self, client_id: str) -> None:
         order = self._reader.load_order(client_id)
-        levels = (
-            self._level_now(),
-            self._level_ended if self._world.now_ms() < self._ended_ms + WAIT_MS else KillLevel.OFF,
-        )
-        if order is not None and order.state.is_live and any(order.is_withdrawn_at(level) for level in levels):
-            return  # the switch acts before it writes: a cancel does no harm twice, nor one that waited during a resume
+        if order is not None and order.state.is_live and order.is_withdrawn_at(self._level_now()):
+            return  # the switch acts before it writes: a cancel does no harm twice
         if order is None or order.state is not OrderState.CANCELING:
             self._world.violate("written before it is sent", f"cancel of {client_id}, {order and order.state}")
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from bot.domain.instrument import Side
 from bot.domain.order import Purpose
+from bot.domain.reason import Reason
 from bot.domain.states import LegState
 from bot.ports import OrderRequest
 from tests.sim.hooks import Rule
@@ -11,7 +12,7 @@ from tests.sim.wire import ACCOUNT
 from tests.sim.world import Life
 
 FOUND_SECONDS = 3_900.0  # an hour, and the turns around it
-MINUTE = 60.0
+MINUTE = DOUBT_SETTLES = 60.0
 _ENTRIES = (Purpose.HEDGE, Purpose.INCREASE, Purpose.TACTICAL, Purpose.TACTICAL_SHORT, Purpose.SCALP)
 
 
@@ -78,15 +79,24 @@ class RefusedForGoodIsNotAskedAgain(Rule):
 
 
 class SalesDoNotWaitForTheirHedge(Rule):
-    """A rotation's sales are blocked by its hedge for the bound and a few turns, not longer."""
+    """A rotation's sales are blocked by its hedge for the bound, the time in which a doubt is settled and a few turns,
+    not longer; and hedges that end in doubt hold them back in one batch, not in the next one as well."""
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self._waiting: tuple[tuple[int, int], float, int] | None = None
+        self._held = 0
 
     def after_turn(self, life: Life, kind: str, result: Any) -> None:
         if result is None or kind != "cycle":
             return
+        sales = [one for one in result.outcomes if one.intent.purpose is Purpose.REDUCE]
+        if sales:
+            behind_doubt = [not s.client_ids and any(n.reason is Reason.ORDER_IN_DOUBT for n in s.notes) for s in sales]
+            is_held = all(behind_doubt)
+            self._held = self._held + 1 if is_held else 0
+        if self._held > 1:
+            self.world.violate("sales do not wait for their hedge", f"held back in {self._held} batches on end")
         campaign = result.decision.campaign
         current = campaign.current if campaign is not None and not campaign.is_over else None
         legs = current.legs if current is not None else ()
@@ -101,10 +111,13 @@ class SalesDoNotWaitForTheirHedge(Rule):
             self._waiting = (key, now, 0)
         _, since, turns = self._waiting
         self._waiting = (key, since, turns + 1)
-        bound = result.policy.hedge_wait_minutes * MINUTE
+        bound = result.policy.hedge_wait_minutes * MINUTE + DOUBT_SETTLES
         if now - since > bound and turns > 5:
             words = f"campaign {key[0]}, tranche {key[1]}: {now - since:.0f} s, {turns} cycles"
             self.world.violate("sales do not wait for their hedge", words)
+
+    def at_start_of_life(self, life: Life) -> None:
+        self._held = 0
 
     def journal_replaced(self) -> None:
         self._waiting = None
