@@ -17,7 +17,7 @@ from bot.domain.states import ORDER_TABLE, KillLevel, OrderEvent, OrderState
 from bot.execution.journal import JournalReader
 from bot.execution.journal_reader import Fact
 from bot.ports import OrderRequest
-from bot.simex.engine.types import EventKind, ExchangeEvent, SimTrade
+from bot.simex.engine.types import EventKind, ExchangeEvent, SimOrder, SimTrade
 from tests.sim.faults import Kind
 from tests.sim.wire import ACCOUNT, QUIET_MS, true_order
 from tests.sim.world import Life, Seam, World
@@ -57,6 +57,7 @@ class Checkers:
         self._wagered: dict[str, Decimal] = {}  # contracts short that are no hedge, by perp
         self.forgotten: set[str] = set()  # ids of orders that a journal put in place of a later one does not know
         self._disturbed: set[str] = set()  # tokens that exits and flattening have moved as well
+        self.is_stranger_at_work = False  # what happens now is another's order, whatever id it names
         self.on_journal: list[Callable[[Fact], None]] = []
         self.level = KillLevel.OFF
         self._exchange.listeners.append(self._on_event)
@@ -207,11 +208,20 @@ class Checkers:
     def _may_live(self, client_id: str) -> bool:
         """Whether an order that was posted is open at the exchange, or may still arrive there."""
         request = self._posted[client_id]
-        order = true_order(self._exchange, request.symbol, client_id)
+        order = self._our_order(request.symbol, client_id)
         if order is not None:
             return order.is_open
         is_in_time = self._world.now_ms() <= request.stamp_ms + request.receive_window_ms
         return is_in_time and any(one.client_id == client_id for one in self._wire.under_way)
+
+    def _our_order(self, symbol: str, client_id: str) -> SimOrder | None:
+        """The exchange's order under an id, unless it is another's that used the id again."""
+        order, anothers = true_order(self._exchange, symbol, client_id), self._world.used_again
+        if order is None or (symbol, order.id) not in anothers:
+            return order
+        orders = self._exchange._state.account(ACCOUNT).orders.get(symbol, {}).values()
+        ours = [one for one in orders if one.client_id == client_id and (symbol, one.id) not in anothers]
+        return ours[-1] if ours else None
 
     def _is_entry(self, order: Order) -> bool:
         return not order.reduce_only and (":" in order.symbol or order.side is Side.BUY)
@@ -264,14 +274,14 @@ class Checkers:
     def _on_event(self, event: ExchangeEvent) -> None:
         if event.kind is EventKind.LIQUIDATION:
             self._world.is_strange.add(event.symbol.split("/", 1)[0])
-        if event.kind is EventKind.ORDER_PLACED and event.order is not None:
+        if event.kind is EventKind.ORDER_PLACED and event.order is not None and not self.is_stranger_at_work:
             self._check_belief(event.order.client_id, "arrives")
         trade = event.trade
         if trade is None:
             return
         self._world.note(f"fill {trade.symbol} {trade.id} {trade.side} {trade.size} at {trade.price} {trade.client_id}")
         self._trades[trade.symbol, trade.id] = trade
-        if trade.client_id not in self._posted:
+        if trade.client_id not in self._posted or self.is_stranger_at_work:
             return
         self._filled[trade.client_id] = self._filled.get(trade.client_id, ZERO) + trade.size
         approval = self._approvals.get(trade.client_id)
@@ -386,7 +396,7 @@ class Checkers:
         if ORDER_TABLE[before].get(OrderEvent(payload["event"])) is not after or self._states.get(name) is not before:
             self._world.violate("states along the table", f"{name}: {before} {payload['event']} {after}")
         self._states[name] = after
-        theirs = true_order(self._exchange, self._posted[name].symbol, name) if name in self._posted else None
+        theirs = self._our_order(self._posted[name].symbol, name) if name in self._posted else None
         if theirs is not None:
             self._check_belief(name, "is at the exchange")
             if theirs.is_open and not self._reader_says_live(name):

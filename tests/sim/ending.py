@@ -63,7 +63,8 @@ def _check_orders(world: World, life: Life, forgotten: Collection[str]) -> None:
     exchange = world.exchange
     for symbol in exchange.instruments:
         for theirs in exchange.orders(ACCOUNT, symbol, limit=1_000_000):
-            if theirs.client_id not in posted or theirs.parent_id is not None:
+            is_anothers = (symbol, theirs.id) in world.used_again
+            if theirs.client_id not in posted or theirs.parent_id is not None or is_anothers:
                 continue
             child = exchange.order(ACCOUNT, symbol, order_id=theirs.child_id) if theirs.child_id else None
             became, ours = child or theirs, reader.load_order(theirs.client_id)
@@ -88,7 +89,8 @@ def _check_fills(world: World, life: Life, forgotten: Collection[str]) -> None:
     written = {(fill.symbol, int(fill.trade_id.rpartition(":")[2])) for fill in fills}
     for symbol in world.exchange.instruments:
         for trade in world.exchange.trades(ACCOUNT, symbol, limit=1_000_000):
-            is_owed = is_ours(trade.client_id, ACCOUNT) and trade.client_id not in forgotten
+            is_anothers = (symbol, trade.order_id) in world.used_again
+            is_owed = is_ours(trade.client_id, ACCOUNT) and trade.client_id not in forgotten and not is_anothers
             if (symbol, trade.id) not in written and is_owed:
                 world.violate("every fill is written", f"{symbol} {trade.id} of {trade.client_id}")
 

@@ -125,6 +125,12 @@ class Kind(StrEnum):
     # restore: the journal itself
     JOURNAL_RESTORED = "journal replaced by an earlier copy"
     JOURNAL_LOST = "journal lost"
+    PROJECTION_FLIPPED = "bit flipped in a projection between two lives"
+    # start: checks, silence the venue asks for
+    CHECK_UNANSWERED = "check at the start without a proper answer"
+    SILENCE_ASKED = "ban with a long Retry-After"
+    # writers under our ids
+    ID_USED_AGAIN = "stranger executes under an id of ours"
 
 
 # How often each strikes when asked, in a seed of ordinary weather.
@@ -165,7 +171,11 @@ RATES_OF_LATER_KINDS: Mapping[Kind, float] = {
     Kind.CANCEL_OVER_STOPS: 0.03,
     # proven
     # the journal itself
-    Kind.JOURNAL_RESTORED: 0.04, Kind.JOURNAL_LOST: 0.015,
+    Kind.JOURNAL_RESTORED: 0.04, Kind.JOURNAL_LOST: 0.015, Kind.PROJECTION_FLIPPED: 0.15,
+    # start
+    Kind.CHECK_UNANSWERED: 0.2, Kind.SILENCE_ASKED: 0.0005,
+    # writers under our ids
+    Kind.ID_USED_AGAIN: 0.006,
 }  # fmt: skip
 # At the wire one question of the bot is several requests, and a cycle asks about sixty: each fails the less often.
 AT_THE_WIRE: Mapping[Kind, float] = {
@@ -176,7 +186,12 @@ AT_THE_WIRE: Mapping[Kind, float] = {
 }  # fmt: skip
 READS = tuple(Kind)[tuple(Kind).index(Kind.READ_FAILED) : tuple(Kind).index(Kind.LAG_ORDER)]
 # Asked once a life, and none the more often in heavy weather: a bot that never lives sees nothing else.
-PER_LIFE = frozenset({Kind.CRASH_CALL, Kind.CRASH_COMMIT, Kind.CRASH_STEP, Kind.CLOCK_SKEW, Kind.BLIND})
+PER_LIFE = frozenset(
+    {
+        Kind.CRASH_CALL, Kind.CRASH_COMMIT, Kind.CRASH_STEP, Kind.CLOCK_SKEW, Kind.BLIND, Kind.PROJECTION_FLIPPED,
+        Kind.CHECK_UNANSWERED,
+    }
+)  # fmt: skip
 HEAVINESS = (0.5, 1.0, 2.0, 4.0)
 SELECTED = 0.7  # part of the kinds that a seed uses
 

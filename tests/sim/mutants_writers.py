@@ -1,5 +1,7 @@
 """Ways to overlook other writers and vanishing cash."""
 
+from typing import Any
+
 import pytest
 
 from bot.execution import reconcile
@@ -16,6 +18,13 @@ def go_on_beside_another_writer(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(AnotherWriter, "is_suspected", lambda self: False)
 
 
+def judge_an_execution_by_its_client_id_alone(patch: pytest.MonkeyPatch) -> None:
+    async def nothing(self: Any, *_: Any) -> None:
+        return None
+
+    patch.setattr(AnotherWriter, "record_conflict", nothing)
+
+
 MUTANTS = (
     Mutant(
         "adjust any cash difference", adjust_any_cash_difference, ("no loss passes for a withdrawal",),
@@ -24,5 +33,9 @@ MUTANTS = (
     Mutant(
         "go on beside another writer", go_on_beside_another_writer, ("no entry beside another writer",),
         (Kind.TWIN_ORDER,), seeds=8, heaviness=32, playbook=SLICED,
+    ),
+    Mutant(
+        "judge an execution by its client id alone", judge_an_execution_by_its_client_id_alone,
+        ("an execution under a known id is noticed",), (Kind.ID_USED_AGAIN,), seeds=8, heaviness=32, playbook=SLICED,
     ),
 )  # fmt: skip

@@ -16,7 +16,7 @@ from tests.sim.world import Life
 BOUND_SECONDS = 3.0  # from the level in force to the first request, in virtual time
 RETRY_SECONDS = 6.0  # after a venue has come back
 # An answer of these forbids every request for a while: the switch waits as everything else does.
-BANS = frozenset({Kind.STATUS_418, Kind.STATUS_REFUSED, Kind.READ_LIMITED})
+BANS = (Kind.STATUS_418, Kind.STATUS_REFUSED, Kind.READ_LIMITED, Kind.SILENCE_ASKED)
 
 
 class SwitchActsInTime(Rule):

@@ -9,7 +9,12 @@ from bot.execution.another_writer import ACCEPTED, CONFLICT, UNKNOWN_EXECUTED, U
 from bot.execution.journal_reader import Fact
 from bot.ports import OrderRequest
 from tests.sim.hooks import Rule
+from tests.sim.market import START_MS
+from tests.sim.wire import LAG_MAX_MS
+from tests.sim.worlds_writers import IdUsedAgain
 
+LAG_SECONDS = 2 * LAG_MAX_MS / 1000
+CLOCK_MS = 120_000  # by which the machine's clock may be off
 LOSS_MAX = Decimal("0.02")  # of equity: the bound, and what prices move meanwhile
 
 
@@ -42,9 +47,45 @@ class NoLossPassesForAWithdrawal(Rule):
         self._adjusted = ZERO
 
 
+class ExecutionsUnderKnownIdsAreNoticed(Rule):
+    """A turn in which the books agree has written down what others executed under ids that the journal knows, and at
+    the end nothing of that is overlooked."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._began = 0.0
+
+    def before_turn(self, life: Any, kind: str) -> None:
+        self._began = self.world.loop.time()
+
+    def after_turn(self, life: Any, kind: str, result: Any) -> None:
+        if result is not None and result.truth.is_agreed and not result.truth.locked:
+            self._judge("the books agree")
+
+    def at_end(self, life: Any, truth: Any) -> None:
+        self._began = self.world.loop.time()
+        self._judge("all is over")
+
+    def _judge(self, when: str) -> None:
+        used = next(one for one in self.world.hooks.disturbances if isinstance(one, IdUsedAgain)).used
+        due = [name for name, at in used.items() if self._began > at + LAG_SECONDS]
+        if not due:
+            return
+        reader, kinds = self.checkers._reader, (UNKNOWN_EXECUTED, UNKNOWN_RESTS, CONFLICT)
+        noticed = {fact.payload["client_id"] for kind in kinds for fact in reader.load_facts(kind, 1_000)}
+        accepted = [fact.at_ms for fact in reader.load_facts("adjustment", 1_000) if fact.payload["by"] != "bot"]
+        accepted += [fact.at_ms for fact in reader.load_facts(ACCEPTED, 1_000)]
+        for name in due:
+            # An operator who accepts the account accepts what was executed before, noticed or not.
+            is_accepted = any(at_ms > START_MS + 1_000 * used[name] - CLOCK_MS for at_ms in accepted)
+            if name not in noticed and name not in self.checkers.forgotten and not is_accepted:
+                self.world.violate("an execution under a known id is noticed", f"{name}, {when}")
+            del used[name]
+
+
 def is_entry(request: OrderRequest) -> bool:
     """Whether an order adds risk."""
     return not request.reduce_only and (":" in request.symbol or request.side is Side.BUY)
 
 
-RULES = (NoEntryBesideAnotherWriter, NoLossPassesForAWithdrawal)
+RULES = (NoEntryBesideAnotherWriter, NoLossPassesForAWithdrawal, ExecutionsUnderKnownIdsAreNoticed)

@@ -227,6 +227,8 @@ class Port:
         self._doom.call()
         if plan.strikes(Kind.REJECTED):
             kind = plan.choose(Kind.REJECTED, REJECTIONS)
+            # "No need to change" is true of what is so already, and a lie of everything else.
+            kind = Rejection.FILTER if kind is Rejection.NO_CHANGE else kind
             wire.note(f"{what}: said to be rejected, {kind}")
             raise VenueRejected("-1", "by a fault", kind)
         if plan.strikes(Kind.REQUEST_LOST):

@@ -204,6 +204,7 @@ class World:
         self.hooks = Hooks()
         self.is_tight = chance.random() < 0.3 or bool(limits)
         self.is_strange: set[str] = set()  # tokens whose holdings others have moved
+        self.used_again: set[tuple[str, int]] = set()  # orders of others under ids of ours, by symbol and venue's id
         scope = chance.choice(list(DuplicateScope))
         self.exchange = Exchange(
             instruments=instruments(renames=renames), market=market_of(chance.randrange(MARKETS)), start_ms=START_MS,

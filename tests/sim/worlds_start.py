@@ -1,0 +1,108 @@
+"""At the wire: checks at the start that get no proper answer, and a ban that lasts for minutes."""
+
+import math
+from typing import Any
+
+from bot.simex.dialects.wire import WireReply, WireRequest
+from bot.venues.profiles import PROFILES
+from tests.sim.faults import Kind
+from tests.sim.gateway import HTML
+from tests.sim.hooks import Disturbance
+from tests.sim.memory import Answer, MemoryTransport
+from tests.sim.world import Seam
+
+PATHS = {
+    "spot_account": "/api/v3/account", "futures_account": "/fapi/v3/account",
+    "position_mode": "/fapi/v1/positionSide/dual", "assets_mode": "/fapi/v1/multiAssetsMargin",
+    "key_rights": "/sapi/v1/account/apiRestrictions",
+}  # fmt: skip
+CHECKED = tuple(PATHS[name] for name in sorted(PROFILES["binance"].environments["sim"].checks))
+LIMITED = {"code": -1003, "msg": "Too many requests; current limit is 6000."}
+SHAPES = (
+    WireReply(500, {"code": -1000, "msg": "An unknown error occurred while processing the request."}),
+    WireReply(502, HTML), WireReply(503, ""), WireReply(200, HTML), WireReply(200, ""), WireReply(200, {}),
+    WireReply(200, []), WireReply(200, {"code": 200, "msg": "success"}), WireReply(403, HTML),
+    WireReply(429, LIMITED, {"Retry-After": "2"}), WireReply(429, LIMITED, {"Retry-After": "90"}),
+)  # fmt: skip
+MARKETS = tuple(part for part, _ in PROFILES["binance"].path_markets)
+IN_FLIGHT_SECONDS = 1.0
+
+
+class ChecksUnanswered(Disturbance):
+    """One of the questions that a start asks about account and key is not answered properly: once, some times, or while
+    the process lives. `answered`: what this process has been answered properly."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.answered: set[str] = set()
+        self._path, self._left = "", 0
+
+    def on_connect(self, venue: Any) -> None:
+        plan, kind = self.plan, Kind.CHECK_UNANSWERED
+        self.answered, self._path = set(), ""
+        if self.world.seam is Seam.WIRE and plan.strikes(kind):
+            self._path, self._left = plan.choose(kind, CHECKED), plan.choose(kind, [1, 2, 5, 1_000_000])
+            self.world.note(f"{self._path} is not answered properly {self._left} times")
+
+    def spoil(self, request: WireRequest, reply: WireReply) -> WireReply:
+        if request.path == self._path and self._left > 0:
+            self._left -= 1
+            return self.plan.choose(Kind.CHECK_UNANSWERED, SHAPES)
+        if request.path in CHECKED and reply.status == 200:
+            self.answered.add(request.path)
+        return reply
+
+    def heal(self) -> None:
+        self._left = 0
+
+
+class SilenceAsked(Disturbance):
+    """The exchange bans the bot from one of its APIs for minutes and says so in `Retry-After`. `inside`: requests of a
+    process that had been answered so before."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.inside: list[str] = []
+        self._until: dict[str, float] = {}
+        self._answered: dict[str, float] = {}
+
+    def on_connect(self, venue: Any) -> None:
+        if self.world.seam is not Seam.WIRE:
+            return
+        self._answered = {}
+        take = venue._gateway.take
+
+        def taken(request: WireRequest, transport: MemoryTransport) -> None:
+            market = next((part for part in MARKETS if request.path.startswith(part)), "")
+            if not self._is_banned(request, market):
+                take(request, transport)
+                return
+            self.world.loop.call_later(0.03, self._answer, market, transport)
+
+        venue._gateway.take = taken
+
+    def _is_banned(self, request: WireRequest, market: str) -> bool:
+        now, plan = self.world.loop.time(), self.plan
+        if now >= self._until.get(market, 0.0):
+            if request.method != "GET" or not plan.strikes(Kind.SILENCE_ASKED):
+                return False
+            self._answered.pop(market, None)
+            self._until[market] = now + plan.between(Kind.SILENCE_ASKED, 60, 900)
+            self.world.note(f"{market} is banned for {self._until[market] - now:.0f} s")
+        since = now - self._answered.get(market, now)
+        if since > IN_FLIGHT_SECONDS:
+            self.inside.append(f"{request.method} {request.path}, {since:.1f} s after the ban was answered")
+        return True
+
+    def _answer(self, market: str, transport: MemoryTransport) -> None:
+        now = self.world.loop.time()
+        seconds = max(1, math.ceil(self._until.get(market, now) - now))
+        self._answered.setdefault(market, now)
+        body = '{"code":-1003,"msg":"Way too many requests; IP banned."}'
+        transport.answer(Answer(418, body, headers=(("Retry-After", str(seconds)),)))
+
+    def heal(self) -> None:
+        self._until = {}
+
+
+WORLDS = (ChecksUnanswered, SilenceAsked)
