@@ -16,7 +16,7 @@ from tests.sim.world import Life
 BOUND_SECONDS = 3.0  # from the level in force to the first request, in virtual time
 RETRY_SECONDS = 6.0  # after a venue has come back
 # An answer of these forbids every request for a while: the switch waits as everything else does.
-BANS = (Kind.STATUS_418, Kind.STATUS_REFUSED, Kind.READ_LIMITED, Kind.SILENCE_ASKED)
+BANS = frozenset({Kind.STATUS_418, Kind.STATUS_REFUSED, Kind.READ_LIMITED})
 
 
 class SwitchActsInTime(Rule):
@@ -58,12 +58,14 @@ class SwitchActsInTime(Rule):
             for order in self.checkers._reader.load_working()
             if order.is_withdrawn_at(level) and order.state in (OrderState.OPEN, OrderState.CANCELING)
         )
-        if due and not (BANS & self.world.plan.kinds):
+        if due and not (BANS & self.world.plan.kinds) and not self.world.plan.counts[Kind.SILENCE_ASKED]:
             self._due.append((life, self.world.loop.time(), level, due))
             self.world.loop.call_later(BOUND_SECONDS, self._judge, life)
 
     def _judge(self, life: Life) -> None:
         """What is due by now and was never asked for."""
+        if self.world.plan.counts[Kind.SILENCE_ASKED]:
+            return
         now, dark_until = self.world.loop.time(), getattr(self.world, "dark_until", 0.0)
         for item in [item for item in self._due if item[0] is life]:
             _, since, level, names = item
