@@ -18,6 +18,7 @@ from bot.app.flows import count_flows
 from bot.app.gate_reading import GateReading, load_gate_reading
 from bot.app.leverage_watch import LeverageWatch
 from bot.app.restored import renew_memory
+from bot.app.stopped_hedges import count_stopped
 from bot.domain.campaign import Memory, OpenExit, Transfer
 from bot.domain.codec import encode
 from bot.domain.market import Snapshot
@@ -211,7 +212,10 @@ class Cycle:
             portfolio = build_portfolio(truth.account, snapshot, before, parts.policy, parts.sectors)
             flowed = count_flows(before, reader, snapshot, truth.account.quote)
             flowed = renew_memory(flowed, reader, snapshot, portfolio, parts.policy, parts.sectors, truth.working)
-            memory = count_funding(mark_equity(flowed, portfolio, snapshot.at_ms), reader)
+            memory = count_stopped(
+                count_funding(mark_equity(flowed, portfolio, snapshot.at_ms), reader),
+                reader, truth.account.positions, snapshot.at_ms,
+            )  # fmt: skip
             decision = self._decide(parts, kind, kill, snapshot, portfolio, memory, truth.working)
         traded = sorted({intent.symbol for intent in decision.intents})
         if traded:
@@ -388,7 +392,8 @@ def is_worth_keeping(before: Memory, marked: Memory, after: Memory) -> bool:
     has_wagered = (after.opening, after.scalps) != (marked.opening, marked.scalps)
     is_guarded_anew = (after.unguarded, after.stops_asked) != (marked.unguarded, marked.stops_asked)
     is_geared_anew = (after.leverages, after.leverage_wrong) != (marked.leverages, marked.leverage_wrong)
-    has_changed = is_guarded_anew or is_geared_anew
+    is_hedged_anew = (after.hedges_since, after.hedges_stopped) != (before.hedges_since, before.hedges_stopped)
+    has_changed = is_guarded_anew or is_geared_anew or is_hedged_anew
     return _have_moved(marked.exits, after.exits) or is_new_day or has_risen or has_wagered or has_changed
 
 

@@ -70,7 +70,9 @@ def _json(event: Any, **_: Any) -> str:
     return orjson.dumps(event, default=str).decode()
 
 
-LOUD = frozenset({Reason.LEG_REFUSED, Reason.HEDGE_LATE, Reason.ANOTHER_WRITER, Reason.CASH_UNEXPLAINED})
+LOUD = frozenset(
+    {Reason.LEG_REFUSED, Reason.HEDGE_LATE, Reason.HEDGE_STOPPED, Reason.ANOTHER_WRITER, Reason.CASH_UNEXPLAINED}
+)
 
 
 def log_cycle(result: CycleResult) -> None:

@@ -243,6 +243,8 @@ class Memory:
     `unguarded` says of perp positions, by symbol, that no full-size stop inside their liquidation price rests at the
     venue: entries wait. `stops_asked` is the size of the position whose stop was asked for only just now. `leverages`
     is the leverage that was set of perps with a position; `leverage_wrong` says which the venue reports otherwise.
+    `hedges_since` is since when the short of a hedge is watched, by perp, UTC ms; `hedges_stopped` when a resting stop
+    last closed a hedge of a sector.
     """
 
     regime: RegimeMemory = RegimeMemory()
@@ -264,6 +266,8 @@ class Memory:
     stops_asked: Mapping[str, Decimal] = field(default_factory=dict)
     leverages: Mapping[str, Decimal] = field(default_factory=dict)
     leverage_wrong: Mapping[str, str] = field(default_factory=dict)
+    hedges_since: Mapping[str, int] = field(default_factory=dict)
+    hedges_stopped: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def wagers(self) -> Mapping[str, Decimal]:

@@ -36,6 +36,8 @@ class Reason(StrEnum):
     LEG_GIVEN_UP = "leg_given_up"
     LEG_REFUSED = "leg_refused"
     HEDGE_LATE = "hedge_late"
+    HEDGE_STOPPED = "hedge_stopped"
+    HEDGE_PAUSED = "hedge_paused"
     PHASE_WAITS = "phase_waits"
     EXIT_STOP = "exit_stop"
     EXIT_TARGET = "exit_target"

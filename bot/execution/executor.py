@@ -90,7 +90,7 @@ class Executor:
             lambda: asyncio.Semaphore(rules.orders_per_instrument)
         )
         self._in_all = asyncio.Semaphore(rules.orders_at_once)
-        self._uncleared: dict[str, int] = {}  # instruments whose close was refused without its stop too, since when
+        self._uncleared: dict[tuple[str, bool], int] = {}  # closes refused without their stops too, since when
         self._refused = RefusedEntries()
         self._held_sales: set[str] = set()  # waited for a hedge that ended in doubt: next time they go first
 
@@ -177,7 +177,7 @@ class Executor:
                     notes.extend(placed.notes)
                     placed = await self._attempt(item, client_ids)
                     if isinstance(placed, Placed) and placed.order.state is OrderState.REJECTED:
-                        self._uncleared[item.intent.symbol] = self._venue.now_ms()
+                        self._uncleared[_kind_of_close(placed.order)] = self._venue.now_ms()
                 notes.extend(placed.notes if isinstance(placed, Placed) else (placed,))
                 if not isinstance(placed, Placed) or not placed.may_retry:
                     break
@@ -187,17 +187,17 @@ class Executor:
             return self._refusable(self._outcome(item, client_ids, notes))
 
     async def _clear_stops(self, refused: Order) -> bool:
-        """Withdraw the stops beside a close that the venue refused as reduce-only; whether it may be tried again.
+        """Withdraw the stops beside a close, or beside the stop that replaces them, that the venue refused as
+        reduce-only; whether it may be tried again.
 
         Some venues let no reduce-only order stand beside another. When the second try is refused as well the stops were
         not the cause: the guard places them again, and they stay for `_UNCLEARED_MS` whatever is refused beside them.
         """
-        is_close = refused.reduce_only and not refused.order_type.is_trigger
-        if not is_close or refused.state is not OrderState.REJECTED:
+        if not refused.reduce_only or refused.state is not OrderState.REJECTED:
             return False
         if not refused.reason.startswith(f"{Rejection.REDUCE_ONLY}:"):
             return False
-        tried_ms = self._uncleared.get(refused.symbol)
+        tried_ms = self._uncleared.get(_kind_of_close(refused))
         if tried_ms is not None and self._venue.now_ms() - tried_ms < _UNCLEARED_MS:
             return False
         stops = [o for o in self._journal.reader.load_working() if _is_stop_beside(o, refused)]
@@ -436,6 +436,10 @@ class Executor:
         is_settled = all(not o.state.is_live or (o.state is OrderState.OPEN and _may_rest(o)) for o in orders)
         state = orders[-1].state if orders else None
         return Outcome(item.intent, item.size, state, filled, quote, tuple(client_ids), tuple(notes), is_settled)
+
+
+def _kind_of_close(order: Order) -> tuple[str, bool]:
+    return order.symbol, order.order_type.is_trigger
 
 
 def _is_stop_beside(order: Order, refused: Order) -> bool:

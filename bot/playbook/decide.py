@@ -65,7 +65,7 @@ def decide(
 ) -> Decision:  # fmt: skip
     """A full cycle: read the market, choose the stance, keep the exits, take the campaign one step further."""
     snapshot = as_of(snapshot)
-    scene = Scene(snapshot, portfolio, policy, sectors, working, memory.wagers)
+    scene = Scene(snapshot, portfolio, policy, sectors, working, memory.wagers, memory.hedges_stopped)
     memory = _settled(memory, scene)
     market = read_market(snapshot, policy, sectors)
     signals = market.signals
@@ -108,7 +108,7 @@ def guard(
     working: tuple[Order, ...],
 ) -> Decision:  # fmt: skip
     """Exits, hedge ≤ spot and liquidation distance only; regime, target and campaign stay as they are."""
-    scene = Scene(snapshot, portfolio, policy, sectors, working, memory.wagers)
+    scene = Scene(snapshot, portfolio, policy, sectors, working, memory.wagers, memory.hedges_stopped)
     memory = _settled(memory, scene)
     guarded = _guarded(memory, scene)
     choice = Choice(standing(memory), tactical_allowed=False)

@@ -1,44 +1,26 @@
-"""How leveraged positions end (PLAYBOOK §7): every one has its exits before it is opened, the guard keeps them.
-
-Identity of the guard's orders: campaign 0, tranche = what it is for (`Watch`), leg = number of the perp
-(`instrument_number`), id `x<tranche>.<symbol>`. Flatten uses tranche 0. The same id comes back with every use, and the
-executor's slice number tells the uses apart.
-"""
+"""How leveraged positions end (PLAYBOOK §7): every one has its exits before it is opened, the guard keeps them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from enum import IntEnum
 
 from bot.domain.campaign import Memory, OpenExit
 from bot.domain.instrument import Instrument, Side
 from bot.domain.money import ONE, ZERO
-from bot.domain.order import ExitPlan, Intent, OrderType, Purpose, TimeInForce, instrument_number
+from bot.domain.order import ExitPlan, Intent, Purpose, instrument_number
 from bot.domain.portfolio import Position
 from bot.domain.reason import Note, Reason
-from bot.domain.states import OrderState
 from bot.playbook.choices import Unowned
 from bot.playbook.hedge import Shrink, near_liquidation, over_spot
+from bot.playbook.hedge_stops import guard_hedges, remember_hedges, standing_shorts
 from bot.playbook.leverage import judge_leverage
 from bot.playbook.policy import HOUR_MS, Policy
-from bot.playbook.scene import Scene, instrument_id, off_by
-from bot.playbook.unguarded import exit_of_unowned, is_inside, missing_stops, nearest_stop, unowned
+from bot.playbook.scene import Scene, off_by
+from bot.playbook.stops import StopWanted, Watch, is_stop_of_guard, resting_stop, watch_id, within
+from bot.playbook.unguarded import exit_of_unowned, missing_stops, nearest_stop, unowned
 
-# A resting stop is replaced when the stop has risen by more than this share of its price.
-_STOP_STEP = Decimal("0.005")
 # A hedge that a sale leaves larger by less than this share of itself shrinks after the sale.
 _HEDGE_SLACK = Decimal("0.01")
-
-
-class Watch(IntEnum):
-    """What a guard intent is for; its number stands in the client order id."""
-
-    CLOSE = 1
-    TARGET = 2
-    STOP = 3
-    HEDGE_OVER_SPOT = 4
-    LIQUIDATION = 5
-    NEXT_STOP = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,9 +117,12 @@ def guard_positions(
         intents += _shrinking(shrink, scene)
         notes.append(Note(shrink.reason, shrink.words, shrink.symbol, {"size": str(shrink.size)}))
     before, memory = memory, replace(memory, exits=tuple(kept))
+    memory, stopped = remember_hedges(memory, scene)
+    stops, outdated = guard_hedges(memory, scene)
+    intents += stops
     extra = _guard_unowned(before, memory, intents, scene)
-    cancels += [client_id for client_id in extra.cancels if client_id not in cancels]
-    notes += [*more, *extra.notes]
+    cancels += [client_id for client_id in (*outdated, *extra.cancels) if client_id not in cancels]
+    notes += [*more, *stopped, *extra.notes]
     return Guarded((*intents, *extra.intents), tuple(cancels), top_ups, tuple(notes), extra.memory, frozenset(ended))
 
 
@@ -158,18 +143,15 @@ def _guard_unowned(before: Memory, memory: Memory, asked: Sequence[Intent], scen
             intents += resting
             cancels += stale
     stops = frozenset(intent.symbol for intent in (*asked, *intents) if intent.order_type.is_trigger)
-    exits = {held.symbol: held for held in memory.exits}
-    missing, pending = missing_stops(before, exits, strangers, stops, scene)
+    owned = {held.symbol: held.words for held in memory.exits} | dict.fromkeys(standing_shorts(memory, scene), "hedge")
+    missing, pending = missing_stops(before, owned, strangers, stops, scene)
     if policy is Unowned.HALT:
         why = "the position belongs to no plan (unowned_position = halt)"
         missing = {**missing, **{symbol: f"{symbol}: {why}" for symbol in strangers}}
     right, wrong = judge_leverage(memory, scene)
     notes += [Note(Reason.LEVERAGE_DIFFERS, words, symbol) for symbol, words in wrong.items()]
     for order in scene.working:  # the position that it protected is gone, whoever closed it
-        is_stop = order.state.is_live and order.intent_id.startswith(
-            (f"x{int(Watch.STOP)}.", f"x{int(Watch.NEXT_STOP)}.")
-        )
-        if is_stop and scene.position(order.symbol) is None:
+        if order.state.is_live and is_stop_of_guard(order) and scene.position(order.symbol) is None:
             cancels.append(order.client_id)
     memory = replace(memory, unguarded=missing, stops_asked=pending, leverages=right, leverage_wrong=wrong)
     return Guarded(tuple(intents), tuple(cancels), {}, tuple(notes), memory, frozenset())
@@ -287,61 +269,10 @@ def _reduce(
 
 
 def _resting_stop(held: OpenExit, position: Position, scene: Scene, name: str = "") -> tuple[list[Intent], list[str]]:
-    """The stop that rests at the venue: of the position's size, near the stop of now. One that no longer fits stays
-    until its successor is known to rest, so that a position is never without; both only reduce."""
-    instrument = scene.closable(held.symbol)
-    if instrument is None:
-        return [], []
-    price, sign, whole = held.plan.stop_price, held.side.sign, abs(position.size)
+    """The stop of a position with an exit plan: near the stop of now, or nearer to the entry."""
+    price, sign = held.plan.stop_price, held.side.sign
     if held.targets_hit >= len(held.plan.targets):
         price = max(price, trailing_stop(held), key=lambda one: one * sign)
     price = nearest_stop(position, scene.policy, price)
-    # The venue may have made its grid coarser since the plan.
-    price = instrument.ceil_price(price) if held.side is Side.BUY else instrument.floor_price(price)
-    live = [order for order in scene.live_on(held.symbol) if order.order_type is OrderType.STOP]
-    fitting = [
-        order
-        for order in live
-        if order.state is not OrderState.CANCELING
-        and order.open_size >= whole
-        and ((order.trigger_price or ZERO) - price) * sign >= -price * _STOP_STEP
-        and order.side is Side.of(-position.size)
-        and is_inside(order.trigger_price or ZERO, position)
-    ]
-    if held.closing and fitting:
-        return [], []
-    if fitting:
-        resting = [order for order in fitting if order.state is OrderState.OPEN]
-        return [], [order.client_id for order in live if resting and order is not resting[-1]]
-    slots = (Watch.STOP, Watch.NEXT_STOP)
-    free = [watch for watch in slots if not scene.live_for(f"x{int(watch)}", held.symbol)]
-    if len(live) >= len(slots) or not free:
-        worse = min(live, key=lambda order: (order.open_size >= whole, (order.trigger_price or ZERO) * sign))
-        return [], [worse.client_id] if all(order.state is OrderState.OPEN for order in live) else []
-    size, side = instrument.floor_size(whole), Side.of(-position.size)
-    if size < instrument.size_min or (position.mark_price - price) * sign <= 0:
-        return [], []
-    stop = Intent(
-        id=watch_id(free[0], held.symbol),
-        campaign=0,
-        tranche=int(free[0]),
-        leg=instrument_number(held.symbol),
-        purpose=Purpose.EXIT,
-        sector=held.sector,
-        symbol=held.symbol,
-        side=side,
-        size=size,
-        worst_price=instrument.bound_price(off_by(price, side.sign, scene.policy.exit_slippage_bps), side),
-        reference_price=price,
-        reduce_only=True,
-        order_type=OrderType.STOP,
-        time_in_force=TimeInForce.GTC,
-        trigger_price=price,
-        words=f"stop of the {name or held.words} at {price}",
-    )
-    return [stop], []
-
-
-def watch_id(watch: Watch, symbol: str) -> str:
-    """Identity of a guard intent."""
-    return instrument_id(f"x{int(watch)}", symbol)
+    wanted = StopWanted(held.sector, price, name or held.words, *within(price, sign), is_closing=bool(held.closing))
+    return resting_stop(wanted, position, scene)

@@ -12,6 +12,7 @@ from bot.domain.money import ONE, ZERO, share
 from bot.domain.perp import liquidation_distance
 from bot.domain.reason import Note, Reason
 from bot.playbook.hedge_choice import HedgePart, choose_hedges
+from bot.playbook.hedge_stops import pause_left
 from bot.playbook.scene import Scene
 from bot.playbook.sectors import signed_notional
 from bot.playbook.wallets import free_margin
@@ -52,6 +53,9 @@ def plan_hedges(
     Together they are worth no more than the spot, nor than `limit_quote`, whatever the betas. `sleeve_margin` is the
     sleeve's margin that is not needed elsewhere; `closing` names longs that are closed first.
     """
+    paused = pause_left(sector, scene)
+    if paused is not None:
+        return (), (Note(Reason.HEDGE_PAUSED, paused, sector),)
     parts, notes = choose_hedges(sector, scene, closing)
     if not parts:
         words = f"{sector}: none of its hedge perps is listed and priced; {wanted_quote:.2f} stays without a hedge"

@@ -12,9 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from bot.domain.campaign import Bridge, Condition
 from bot.playbook.choices import GainHedge, HedgeWith, NeutralFutures, Style, Unowned
+from bot.playbook.default_evidence import DEFAULT_EVIDENCE, SIGNAL_NAMES
 from bot.playbook.membership import Sector, Sectors, Weighting
 
-__all__ = ["Policy", "ProfitTarget", "Sector", "Sectors", "Weighting"]
+__all__ = ["SIGNAL_NAMES", "Policy", "ProfitTarget", "Sector", "Sectors", "Weighting"]
 
 Share = Annotated[Decimal, Field(ge=0, le=1)]
 SLEEVE_KINDS = ("spot", "futures")
@@ -27,38 +28,6 @@ SELL_FRACTION_PLAIN = Decimal("0.20")
 
 def _shares(**values: str) -> dict[str, Decimal]:
     return {name.replace("_", ".", 1): Decimal(value) for name, value in values.items()}
-
-
-def _evidence(**values: str) -> dict[str, Decimal]:
-    return {name: Decimal(value) for name, value in values.items()}
-
-
-DEFAULT_EVIDENCE: Mapping[Condition, Mapping[str, Decimal]] = {
-    Condition.BREAKOUT: _evidence(
-        ratio_breakout="0.35", relative_strength="0.25", trend="0.15", breadth="0.15", volume="0.10"
-    ),
-    Condition.EUPHORIA: _evidence(
-        relative_strength="0.35",
-        tvl_growth="0.20",
-        volume="0.15",
-        trend="0.15",
-        breadth="0.15",
-        stablecoins="0.10",
-        usage="0.10",
-    ),
-    Condition.UNCERTAINTY: _evidence(
-        calendar="-0.35", relative_strength="-0.30", ratio_breakout="-0.15", volatility="-0.20"
-    ),
-    Condition.DOWNTREND: _evidence(
-        trend="-0.35", drawdown="-0.25", breadth="-0.25", volatility="-0.15", stablecoins="-0.10", rates="-0.10"
-    ),
-}
-
-
-SIGNAL_NAMES = (
-    "relative_strength", "ratio_breakout", "trend", "drawdown", "breadth", "volatility", "volume", "liquidity",
-    "crowding", "open_interest", "basis", "tvl_growth", "tvl_total", "stablecoins", "rates", "usage", "calendar",
-)  # fmt: skip
 
 
 class ProfitTarget(BaseModel):
@@ -135,6 +104,10 @@ class Policy(BaseModel):
     hedge_whole_from: tuple[str, ...] = Field(
         default=("defi",), description="sectors whose whole shift is hedged before the first sale (scenario B)"
     )
+    hedge_stop_pause_hours: int = Field(
+        default=24, ge=1, le=720,
+        description="no hedge of a sector is opened after the stop of one has closed it, hours",
+    )  # fmt: skip
     hedge_margin_keep: Decimal = Field(
         default=Decimal(1), ge=0, le=5,
         description="margin kept free beside a hedge before the sleeve may bridge a purchase, multiple of its margin",

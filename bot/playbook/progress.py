@@ -18,6 +18,7 @@ from bot.domain.order import Intent, Purpose
 from bot.domain.reason import Note, Reason
 from bot.domain.states import CampaignState, LegState, OrderState, TrancheState
 from bot.playbook.entry import enter_legs
+from bot.playbook.hedge_stops import pause_left
 from bot.playbook.policy import HOUR_MS, MINUTE_MS
 from bot.playbook.scene import Scene, leg_id
 from bot.playbook.tranche import PHASES, start_tranche
@@ -163,6 +164,10 @@ def _read_leg(
         return replace(leg, state=state), Note(Reason.EXIT_SIGNS, f"{leg.words}: left as it is, {why}", leg.symbol)
     if _is_done(leg, held, scene):
         return replace(leg, state=LegState.DONE), None
+    paused = pause_left(leg.sector, scene) if leg.purpose is Purpose.HEDGE else None
+    if paused is not None:
+        words = f"{leg.words}: goes no further, {paused}"
+        return replace(leg, state=LegState.SKIPPED), Note(Reason.HEDGE_PAUSED, words, leg.symbol)
     asked = leg.asked if leg.asked is not None and leg.asked.held == held else Asked(scene.at_ms, 0, held)
     hours = scene.policy.entry_wait_hours + scene.policy.leg_patience_hours
     # Time alone does not count: a bot that was away for a week has not been refused for a week.
@@ -325,5 +330,7 @@ def live_hedges(memory: Memory, scene: Scene) -> Mapping[str, str]:
     return {
         symbol: sector
         for symbol, sector in memory.hedges.items()
-        if symbol in coming or scene.held(symbol) < ZERO or scene.live_on(symbol)
+        if symbol in coming
+        or scene.held(symbol) < ZERO
+        or any(not order.order_type.is_trigger for order in scene.live_on(symbol))
     }

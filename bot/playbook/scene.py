@@ -17,7 +17,7 @@ from bot.playbook.policy import Policy
 @dataclass(frozen=True, slots=True)
 class Scene:
     """One instant, seen by the planner. `working` holds our live orders, resting stops included; `wagers` are the perps
-    of `Memory.wagers`, which are neither hedges nor a rotation's."""
+    of `Memory.wagers`, which are neither hedges nor a rotation's; `stopped` is `Memory.hedges_stopped`."""
 
     snapshot: Snapshot
     portfolio: Portfolio
@@ -25,6 +25,7 @@ class Scene:
     sectors: Sectors
     working: tuple[Order, ...]
     wagers: Mapping[str, Decimal] = field(default_factory=dict)
+    stopped: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def at_ms(self) -> int:

@@ -85,21 +85,23 @@ def replace_entry(position: Position) -> Position:
 
 
 def missing_stops(
-    before: Memory, exits: Mapping[str, OpenExit], strangers: Mapping[str, Position], asked: frozenset[str],
-    scene: Scene,
+    before: Memory, owned: Mapping[str, str], strangers: Mapping[str, Position], asked: frozenset[str], scene: Scene,
 ) -> tuple[Mapping[str, str], Mapping[str, Decimal]]:  # fmt: skip
-    """Positions without a covering stop at the venue, by perp, and why; beside them those whose stop is asked for in
-    this turn (`asked`) for a size it was not asked for in the turn before: they get one turn."""
+    """Positions without a covering stop at the venue, by perp, and why; `owned` says what those of the bot are called.
+
+    Beside them those whose stop is asked for in this turn (`asked`) for a size it was not asked for in the turn before:
+    they get one turn.
+    """
     found: dict[str, str] = {}
     pending: dict[str, Decimal] = {}
-    watched = {symbol: scene.position(symbol) for symbol in exits} | dict(strangers)
+    watched = {symbol: scene.position(symbol) for symbol in owned} | dict(strangers)
     for symbol, position in sorted(watched.items()):
         if position is None or covering_stops(position, scene):
             continue
         if symbol in asked and before.stops_asked.get(symbol) != position.size and symbol not in before.unguarded:
             pending[symbol] = position.size
             continue
-        what = "position that no plan knows" if symbol in strangers else exits[symbol].words
+        what = "position that no plan knows" if symbol in strangers else owned[symbol]
         found[symbol] = f"{symbol}: the {what} of {position.size} has no full-size stop inside its liquidation price"
         if scene.closable(symbol) is None:
             found[symbol] += "; its instrument is not read or not traded, so none can be placed: close it by hand"

@@ -68,7 +68,8 @@ def test_both_golden_cases_come_out_of_the_demo(
     counts = document["orders"]
     assert document["reconciled"] is True
     assert counts["in_doubt"] == counts["rejected"] == 0
-    assert counts["sent"] == counts["filled"] + counts["working"], "everything filled but the resting stop"
+    stops = counts["working"] + counts["ended"]
+    assert counts["sent"] == counts["filled"] + stops, "everything filled but the stops of the long and the hedge"
     assert Path(document["journal"]).is_file()
 
 

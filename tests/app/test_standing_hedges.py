@@ -31,7 +31,8 @@ def read(folder: Path, *arguments: str) -> Any:
 
 
 def test_the_hedges_are_filled_and_cover_no_more_than_their_sectors(hedged: Path) -> None:
-    orders = read(hedged, "orders")
+    found = read(hedged, "orders")
+    orders = [order for order in found if order["purpose"] != "exit"]
     assert len(orders) >= 4
     assert {(order["purpose"], order["side"], order["state"]) for order in orders} == {("hedge", "sell", "filled")}
     told = read(hedged, "positions")

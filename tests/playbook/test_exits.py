@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from bot.domain.instrument import Side
-from bot.domain.order import Intent, OrderType, Purpose
+from bot.domain.order import Intent, Order, OrderType, Purpose
 from bot.domain.reason import Reason
 from bot.domain.states import LegState, OrderState
 from bot.playbook.decide import Decision
@@ -26,6 +26,11 @@ def world_with_a_long(**changes: object) -> World:
     return world
 
 
+def orders_on(symbol: str, world: World) -> tuple[Order, ...]:
+    """Live orders in one perp: the hedge of the same rotation has a stop of its own."""
+    return tuple(order for order in world.working if order.symbol == symbol)
+
+
 def acts(made: Decision) -> list[Intent]:
     return [intent for intent in made.intents if not intent.order_type.is_trigger]
 
@@ -36,7 +41,7 @@ def reasons(made: Decision) -> set[Reason]:
 
 def test_a_stop_rests_at_the_venue_as_soon_as_the_long_is_filled() -> None:
     world = world_with_a_long()
-    stops = [order for order in world.working if order.order_type is OrderType.STOP]
+    stops = [order for order in orders_on(UNI, world) if order.order_type is OrderType.STOP]
     assert len(stops) == 1
     assert stops[0].reduce_only
     assert stops[0].size == world.positions[UNI].size
@@ -63,7 +68,7 @@ def test_a_fall_through_the_stop_closes_the_long_and_the_leg_is_not_opened_again
     world.prices["UNI"] = D(12)
     assert [i.id for i in acts(world.guard())] == [i.id for i in closing], "a bounce does not undo a decision to close"
     world.apply(closing)
-    stops = tuple(order.client_id for order in world.working)
+    stops = tuple(order.client_id for order in orders_on(UNI, world))
     ended = world.guard()
     assert ended.cancels == stops
     assert world.memory.exits == ()
@@ -74,7 +79,8 @@ def test_a_fall_through_the_stop_closes_the_long_and_the_leg_is_not_opened_again
 @pytest.mark.parametrize("state", [state for state in OrderState if state.is_live])
 def test_a_stop_that_no_longer_fits_is_withdrawn_only_when_its_successor_is_known_to_rest(state: OrderState) -> None:
     world = world_with_a_long()
-    (old,) = world.working
+    (old,) = world.working = orders_on(UNI, world)
+    world.positions.pop(ETH)
     grown = replace(world.positions[UNI], size=world.positions[UNI].size * 2)
     world.positions[UNI] = grown
     (successor,) = world.guard().intents
@@ -89,6 +95,7 @@ def test_a_stop_that_no_longer_fits_is_withdrawn_only_when_its_successor_is_know
 def test_a_stop_follows_the_grid_of_prices_that_the_venue_has_made_coarser(monkeypatch: pytest.MonkeyPatch) -> None:
     world = world_with_a_long(stop="0.083")
     world.working = ()
+    world.positions.pop(ETH)
     coarser = {s: replace(i, price_tick=D("0.1")) for s, i in world.instruments().items()}
     assert world.memory.exits[0].plan.stop_price % D("0.1") != 0
     monkeypatch.setattr(world, "instruments", lambda: coarser)
@@ -100,7 +107,8 @@ def test_a_stop_follows_the_grid_of_prices_that_the_venue_has_made_coarser(monke
 
 def test_of_two_stops_that_no_longer_fit_the_better_one_stays() -> None:
     world = world_with_a_long()
-    (old,) = world.working
+    (old,) = orders_on(UNI, world)
+    world.positions.pop(ETH)
     better = replace(old, client_id="better", intent_id=old.intent_id.replace("x3", "x6"), trigger_price=D("9.30"))
     world.working = (better, old)
     world.positions[UNI] = replace(world.positions[UNI], size=world.positions[UNI].size * 2)
@@ -237,7 +245,8 @@ def test_dear_funding_cuts_or_skips_the_long() -> None:
 def test_an_edit_of_the_sectors_changes_no_id_and_leaves_stops_of_earlier_versions_in_force() -> None:
     """Issue 11 §1: a place in a list renamed every live stop, and a guard met an empty choice for ever."""
     world = world_with_a_long()
-    (stop,) = world.working
+    (stop,) = orders_on(UNI, world)
+    world.positions.pop(ETH)
     assert stop.intent_id == f"x3.{UNI}"
     old = tuple(replace(stop, client_id=f"old{n}", intent_id=f"x{kind}.7") for n, kind in ((1, 3), (2, 6)))
     world.working = (old[0],)

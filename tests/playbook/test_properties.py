@@ -11,7 +11,7 @@ from bot.domain.campaign import Condition, Memory, Stance
 from bot.domain.candles import CandleSeries
 from bot.domain.codec import decode, encode
 from bot.domain.money import ZERO
-from bot.domain.order import Purpose
+from bot.domain.order import OrderType, Purpose
 from bot.domain.reason import Reason
 from bot.domain.states import LegState, OrderState, TrancheState
 from bot.playbook.decide import Decision
@@ -318,7 +318,7 @@ def test_a_doubt_in_one_phase_stops_the_next_and_a_settled_one_lets_it_go_on() -
     again = world.decide().intents
     assert [(i.id, i.size) for i in again] == [(hedge.id, hedge.size)], "it never existed: the same wish again"
     world.apply(again)
-    assert {i.purpose for i in world.decide().intents} == {Purpose.REDUCE}
+    assert {i.purpose for i in world.decide().intents if not i.order_type.is_trigger} == {Purpose.REDUCE}
 
 
 def test_a_leg_half_done_asks_for_the_rest_only() -> None:
@@ -326,7 +326,9 @@ def test_a_leg_half_done_asks_for_the_rest_only() -> None:
     hedge = world.decide().intents[0]
     world.apply([replace(hedge, size=hedge.size / 2)])
     rest = world.decide().intents
-    assert [(i.id, i.size) for i in rest] == [(hedge.id, hedge.size / 2)]
+    stop, *legs = rest
+    assert [(i.id, i.size) for i in legs] == [(hedge.id, hedge.size / 2)]
+    assert (stop.order_type, stop.size) == (OrderType.STOP, hedge.size / 2), "what has filled has its stop"
 
 
 def test_a_rest_that_only_the_valuation_makes_large_enough_is_not_asked_for_again_and_again() -> None:
@@ -455,7 +457,7 @@ def test_a_transfer_the_wallets_do_not_show_is_asked_for_again_only_after_a_whil
 def test_an_overbought_token_is_bought_later() -> None:
     world = neutral_world(golden_policy(bridge="reserve", reserve_quote=5000))
     made = world.decide()
-    while made.intents[0].purpose is not Purpose.REDUCE:
+    while Purpose.REDUCE not in {intent.purpose for intent in made.intents}:
         world.apply(made.intents)
         made = world.decide()
     world.apply(made.intents)

@@ -15,6 +15,7 @@ from bot.playbook.decide import guard
 from tests.playbook.builders import World, golden_policy, neutral_world, one_token_each, resting
 from tests.playbook.test_exits import UNI, reasons, world_with_a_long
 
+ETH = "ETH/USDT:USDT"
 D = Decimal
 AAVE = "AAVE/USDT:USDT"
 
@@ -94,7 +95,8 @@ def test_halt_stops_entries_beside_the_stop_and_ignore_does_nothing() -> None:
 def test_the_stop_moves_inside_the_liquidation_price_that_the_venue_reports() -> None:
     """Case a24: the leverage was raised by hand; the planned stop lay beyond the liquidation."""
     world = world_with_a_long()
-    (old,) = world.working
+    (old,) = world.working = tuple(order for order in world.working if order.symbol == UNI)
+    world.positions.pop(ETH)
     position = replace(world.positions[UNI], leverage=D(50), liquidation_price=D("9.8"))
     world.positions[UNI] = position
     made = world.guard()
@@ -117,7 +119,7 @@ def test_a_price_between_the_stop_inside_and_the_liquidation_closes_the_position
 
 def test_a_position_that_was_turned_round_by_hand_gets_a_stop_of_its_own_side() -> None:
     world = world_with_a_long()
-    old = world.working
+    old = [order for order in world.working if order.symbol == UNI]
     world.positions[UNI] = replace(world.positions[UNI], size=-world.positions[UNI].size)
     made = world.guard()
     assert set(made.cancels) >= {order.client_id for order in old}
