@@ -266,11 +266,14 @@ class Executor:
 
     def _why_held(self, intent: Intent) -> Note | None:
         """While another writer is suspected only exits and flattening go on: what the rotation has still to do may have
-        been done already, and a position that no plan knows may be the other's. Asked before every order, because a
-        fill of the one before may have shown it."""
+        been done already. A position that no plan knows, and one that no order of ours has opened, may be the other's:
+        it gets no stop. Asked before every order, because a fill of the one before may have shown it."""
         others = self._evidence.others
-        is_independent = intent.purpose in _INDEPENDENT and not intent.is_for_unowned
-        if is_independent or not (others.has_stranger or others.is_suspected()):
+        if not (others.has_stranger or others.is_suspected()):
+            return None
+        is_stop = intent.order_type.is_trigger
+        is_owned = not intent.is_for_unowned and (not is_stop or self._journal.reader.has_opened(intent.symbol))
+        if intent.purpose in _INDEPENDENT and is_owned:
             return None
         words = f"{intent.symbol}: held back while another writer is suspected"
         return Note(Reason.ANOTHER_WRITER, words, intent.symbol)

@@ -18,7 +18,7 @@ from bot.domain.campaign import Memory
 from bot.domain.codec import decode
 from bot.domain.market import Snapshot
 from bot.domain.money import ZERO, dec
-from bot.domain.order import Fill, Order
+from bot.domain.order import FOREIGN, Fill, Order
 from bot.domain.portfolio import Account
 from bot.domain.states import KillLevel, OrderState
 from bot.execution.journal_answers import (
@@ -186,6 +186,13 @@ class JournalReader(Answers):
     def load_orders_of_intent(self, intent_id: str) -> tuple[Order, ...]:
         """Every order of one intent, oldest first."""
         return self._orders("WHERE intent_id = ? ORDER BY seq", [intent_id])
+
+    def has_opened(self, symbol: str) -> bool:
+        """Whether an order of ours that does not only reduce has executed in the instrument."""
+        rows = self._rows(
+            "SELECT filled_size FROM orders WHERE symbol = ? AND reduce_only = 0 AND intent_id <> ?", [symbol, FOREIGN]
+        )
+        return any(dec(row[0]) > 0 for row in rows)
 
     def load_order_by_venue_id(self, symbol: str, venue_id: str) -> Order | None:
         orders = self._orders("WHERE symbol = ? AND venue_id = ?", [symbol, venue_id])

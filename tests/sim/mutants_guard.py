@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.playbook import exits, unguarded
+from bot.playbook import exits, stops, unguarded
 from tests.sim.faults import Kind
 from tests.sim.mutants import LARGE, SLICED, Mutant
 
@@ -16,8 +16,13 @@ def guard_only_what_memory_expects(patch: pytest.MonkeyPatch) -> None:
 
 def believe_planned_liquidation(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(exits, "nearest_stop", lambda position, policy, planned: planned)
-    for module in (unguarded, exits):
+    for module in (unguarded, stops):
         patch.setattr(module, "is_inside", lambda trigger, position: True)
+
+
+def leave_hedges_without_a_stop(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(exits, "standing_shorts", lambda memory, scene: {})
+    patch.setattr(exits, "guard_hedges", lambda memory, scene: ((), ()))
 
 
 def do_not_judge_leverage(patch: pytest.MonkeyPatch) -> None:
@@ -32,6 +37,10 @@ MUTANTS = (
     Mutant(
         "believe the planned liquidation", believe_planned_liquidation, RULE, (Kind.MARGIN_TAKEN,),
         seeds=8, heaviness=6, playbook=LONG,
+    ),
+    Mutant(
+        "leave hedges without a stop", leave_hedges_without_a_stop, RULE, (Kind.MARGIN_TAKEN,),
+        seeds=8, heaviness=6, playbook=LARGE,
     ),
     Mutant(
         "do not judge the leverage", do_not_judge_leverage, ("leverage that was not set stops entries",),

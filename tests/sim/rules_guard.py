@@ -18,8 +18,7 @@ TURNS = 3  # successful turns in a row that saw the same position: one asks, one
 
 
 class PositionsAreGuarded(Rule):
-    """Judged of positions that several turns in a row have seen as the exchange has them now. Hedges have margin added
-    or shrink instead."""
+    """Judged of positions, hedges among them, that several turns in a row have seen as the exchange has them now."""
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
@@ -40,10 +39,9 @@ class PositionsAreGuarded(Rule):
             return
         reported = result.portfolio.account.positions
         current = {held.symbol: held for held in self.world.exchange.positions(ACCOUNT)}
-        memory, seen = result.decision.memory, {}
+        seen = {}
         for symbol, held in current.items():
-            is_hedge = held.size < 0 and symbol in memory.hedges
-            if symbol not in reported or reported[symbol].size != held.size or is_hedge:
+            if symbol not in reported or reported[symbol].size != held.size:
                 continue
             state = (held.size, reported[symbol].liquidation_price)
             before = self._seen.get(symbol)
