@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from bot.domain.instrument import Side
 from bot.domain.money import ZERO
 from bot.domain.order import FOREIGN, ClientOrderId, Intent, Order, OrderType, Purpose
 from bot.domain.reason import Note, Reason
@@ -169,6 +170,7 @@ class Executor:
                 return self._refusable(Outcome(item.intent, item.size, None, notes=(obstacle,)))
             client_ids: list[str] = []
             notes: list[Note] = []
+            await self._clear_beside_short(item.intent)
             for attempt in range(self._rules.max_attempts):
                 if attempt:
                     await asyncio.sleep(self._rules.backoff_ms * 2 ** (attempt - 1) / 1000)
@@ -185,6 +187,13 @@ class Executor:
                 words = f"{len(client_ids)} orders of {item.intent.symbol} were not taken: it waits for the next cycle"
                 notes.append(Note(Reason.ATTEMPTS_SPENT, words, item.intent.symbol))
             return self._refusable(self._outcome(item, client_ids, notes))
+
+    async def _clear_beside_short(self, intent: Intent) -> None:
+        """Withdraw the stop of a short before part of it is bought back: a hedge is released again and again, and a
+        venue that counts what rests would refuse every release first. The next turn places the stop of the rest."""
+        if intent.reduce_only and not intent.order_type.is_trigger and intent.side is Side.BUY:
+            working = self._journal.reader.load_working()
+            await self.cancel([order for order in working if _is_stop_beside(order, intent)])
 
     async def _clear_stops(self, refused: Order) -> bool:
         """Withdraw the stops beside a close, or beside the stop that replaces them, that the venue refused as
@@ -445,9 +454,9 @@ def _kind_of_close(order: Order) -> tuple[str, bool]:
     return order.symbol, order.order_type.is_trigger
 
 
-def _is_stop_beside(order: Order, refused: Order) -> bool:
-    """Whether a live order of ours is a stop on the instrument of a refused close, on its side."""
-    is_beside = order.symbol == refused.symbol and order.side is refused.side and order.reduce_only
+def _is_stop_beside(order: Order, close: Order | Intent) -> bool:
+    """Whether a live order of ours is a stop on the instrument of a close, on its side."""
+    is_beside = order.symbol == close.symbol and order.side is close.side and order.reduce_only
     return is_beside and order.order_type.is_trigger and order.state.is_live and order.intent_id != FOREIGN
 
 

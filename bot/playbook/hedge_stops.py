@@ -67,7 +67,7 @@ def hedge_stop(position: Position, sector: str, instrument: Instrument, policy: 
     lowest, highest = price * (ONE - STOP_STEP), price * (ONE + STOP_STEP)
     if mark >= price:
         price, lowest, highest = (mark + liquidation) / 2, ZERO, liquidation
-    return StopWanted(sector, price, f"hedge of {sector}", lowest, highest, is_exact=True, places=3)
+    return StopWanted(sector, price, f"hedge of {sector}", lowest, highest, is_exact=True)
 
 
 def _calculated(position: Position, instrument: Instrument, policy: Policy) -> Decimal | None:

@@ -1,8 +1,8 @@
-"""The stop that rests at the venue for a perp position: one of its full size, replaced without a gap.
+"""The stop that rests at the venue for a perp position: one of its full size, replaced as the position changes.
 
-A stop that no longer fits stays until its successor is known to rest, so that a position is never without; all of them
-only reduce. Where the venue lets no two of them stand beside each other the executor withdraws the old one and sends
-the new one in the same step.
+The stop of a position with exits stays, when it no longer fits, until its successor is known to rest; both only reduce.
+That of a hedge, which changes often, is withdrawn right before its successor is sent: venues count what rests. Where a
+venue refuses a successor beside it the executor withdraws the old one and sends the new one in the same step.
 
 Identity of the guard's orders: campaign 0, tranche = what it is for (`Watch`), leg = number of the perp
 (`instrument_number`), id `x<tranche>.<symbol>`. Flatten uses tranche 0. The same id comes back with every use, and the
@@ -34,17 +34,16 @@ class Watch(IntEnum):
     HEDGE_OVER_SPOT = 4
     LIQUIDATION = 5
     NEXT_STOP = 6
-    THIRD_STOP = 12
 
 
-STOP_SLOTS = (Watch.STOP, Watch.NEXT_STOP, Watch.THIRD_STOP)
+STOP_SLOTS = (Watch.STOP, Watch.NEXT_STOP)
 
 
 @dataclass(frozen=True, slots=True)
 class StopWanted:
     """The stop that a position needs. A resting one fits from `lowest` to `highest`; with `is_exact` it is replaced
-    when it is larger than the position as well. While the position `is_closing`, one that fits is left alone. At most
-    `places` stops stand beside each other: a hedge that grows in every turn needs the third."""
+    when it is larger than the position as well, and withdrawn in the turn that sends its successor, so that the two are
+    never more than the position. While the position `is_closing`, one that fits is left alone."""
 
     sector: str
     price: Decimal
@@ -53,7 +52,6 @@ class StopWanted:
     highest: Decimal = Decimal("Infinity")
     is_exact: bool = False
     is_closing: bool = False
-    places: int = 2
 
 
 def watch_id(watch: Watch, symbol: str) -> str:
@@ -81,18 +79,25 @@ def resting_stop(wanted: StopWanted, position: Position, scene: Scene) -> tuple[
         resting = [order for order in fitting if order.state is OrderState.OPEN]
         return [], [order.client_id for order in live if resting and order is not resting[-1]]
     sign = Side.of(position.size).sign
-    slots = STOP_SLOTS[: wanted.places]
-    free = [watch for watch in slots if not scene.live_for(f"x{int(watch)}", position.symbol)]
-    stale: list[str] = []
+    free = [watch for watch in STOP_SLOTS if not scene.live_for(f"x{int(watch)}", position.symbol)]
     are_all_open = all(order.state is OrderState.OPEN for order in live)
-    if len(live) > 1 and are_all_open:
+    if len(live) >= len(STOP_SLOTS) or not free:
         worse = min(live, key=lambda order: (order.open_size >= size, (order.trigger_price or ZERO) * sign))
-        stale = [worse.client_id]
-    if len(live) >= (len(slots) if are_all_open else 2) or not free or size < instrument.size_min:
-        return [], stale
+        return [], [worse.client_id] if are_all_open else []
+    if size < instrument.size_min:
+        return [], []
     if (position.mark_price - price) * sign <= 0:
         return [], []
+    if wanted.is_exact and not _is_priced(position.symbol, scene):
+        return [], []
+    stale = [order.client_id for order in live] if wanted.is_exact and are_all_open else []
     return [_stop(free[0], wanted, price, size, position, instrument, scene)], stale
+
+
+def _is_priced(symbol: str, scene: Scene) -> bool:
+    """Whether the gate lets a stop pass: one that is not sent must not cost the one that rests."""
+    quote = scene.snapshot.quotes.get(symbol)
+    return quote is not None and not quote.defect()
 
 
 def _fits(order: Order, wanted: StopWanted, position: Position, size: Decimal) -> bool:

@@ -79,7 +79,7 @@ def test_a_hedge_without_its_stop_for_a_turn_stops_entries() -> None:
 
 
 @pytest.mark.parametrize("moved", ["12.5", "11.2"])
-def test_the_stop_moves_with_the_liquidation_and_the_old_one_stays_until_it_rests(moved: str) -> None:
+def test_the_stop_moves_with_the_liquidation_and_the_old_one_goes_in_the_same_turn(moved: str) -> None:
     world = hedged()
     follow(world, world.guard())
     (old,) = world.working
@@ -87,12 +87,10 @@ def test_the_stop_moves_with_the_liquidation_and_the_old_one_stays_until_it_rest
     report(world, entry * D(moved) / 10)
     made = world.guard()
     (stop,) = stops(made)
-    assert made.cancels == ()
+    assert made.cancels == (old.client_id,), "the two are never more than the position"
+    assert stop.id != old.intent_id
     assert ((stop.trigger_price or D(0)) > (old.trigger_price or D(0))) is (D(moved) > LIQUIDATION)
     follow(world, made)
-    settled = world.guard()
-    assert settled.cancels == (old.client_id,)
-    follow(world, settled)
     assert [order.trigger_price for order in world.working] == [stop.trigger_price]
     assert world.guard().intents == ()
 
