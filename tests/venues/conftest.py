@@ -1,7 +1,6 @@
 """Venues against a recording loopback server under the real host names."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -51,21 +50,15 @@ def clock() -> HandClock:
 async def make_venue(server: BinanceServer, clock: HandClock) -> AsyncIterator[Callable[..., CcxtVenue]]:
     """Venues on the server; closed at the end."""
     made: list[CcxtVenue] = []
-    skipped_s = 0.0
-
-    def monotonic() -> float:
-        return time.monotonic() + skipped_s
 
     async def no_wait(seconds: float) -> None:
-        """The clock that the throttle reads jumps, so a minute that the venue asks for is over at once."""
-        nonlocal skipped_s
-        skipped_s += seconds
+        del seconds
         await asyncio.sleep(0)
 
     def make(*, environment: str = "sim", rules: ConnectionRules | None = None, **changes: Any) -> CcxtVenue:
         rules = rules or ConnectionRules()
         if rules.seams.sleep is Seams().sleep:
-            rules = replace(rules, seams=replace(rules.seams, sleep=no_wait, monotonic=monotonic))
+            rules = replace(rules, seams=replace(rules.seams, sleep=no_wait))
         settings: dict[str, Any] = {
             "environment": environment,
             "account": "main",

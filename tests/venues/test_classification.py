@@ -25,7 +25,7 @@ async def test_every_code_of_the_table_is_a_rejection_of_its_kind_at_both_hosts(
 ) -> None:
     for code, message, kind in ROWS:
         for gate in venue._link.wire.gates.values():
-            gate._held_until = 0.0
+            gate._held_until = gate._critical_until = 0.0
         server.answers["POST", path] = refusal(int(code), message)
         with pytest.raises(VenueRejected) as caught:
             await venue.submit_order(request(symbol))
@@ -39,7 +39,7 @@ async def test_no_code_is_a_rejection_when_its_status_is_not_a_plain_4xx(
 ) -> None:
     for code, message, _ in ROWS:
         for gate in venue._link.wire.gates.values():
-            gate._held_until = 0.0
+            gate._held_until = gate._critical_until = 0.0
         server.answers["POST", PERP_ORDER] = refusal(int(code), message, status)
         with pytest.raises(OutcomeUnknown):
             await venue.submit_order(request(PERP))
