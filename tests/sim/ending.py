@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Collection, Iterable
+from dataclasses import replace
 from decimal import Decimal
 
 from bot.domain.instrument import Side
@@ -40,11 +41,15 @@ def close_by_hand(world: World, symbols: Iterable[str]) -> None:
         is_theirs = held.symbol.split("/", 1)[0] in world.is_strange
         if held.symbol not in symbols or not is_theirs or not world.exchange.is_open(held.symbol):
             continue
-        side = Side.of(-held.size)
+        side, now = Side.of(-held.size), world.exchange.instruments[held.symbol]
+        # The venue's own page closes a position that a coarser grid has left too small for any order.
+        step = min(now.size_step, abs(held.size))
+        world.exchange.replace_instrument(replace(now, size_step=step, size_min=step, notional_min=ZERO))
         with contextlib.suppress(Refusal):
             order = NewOrder(held.symbol, side, OrderType.MARKET, abs(held.size), reduce_only=True)
             world.exchange.place(ACCOUNT, order)
             world.note(f"the operator closes {held.size} {held.symbol}")
+        world.exchange.replace_instrument(now)
 
 
 def _check_truth(world: World, truth: Truth) -> None:
