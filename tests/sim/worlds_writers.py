@@ -5,6 +5,7 @@ from typing import Any
 
 from bot.domain.money import ZERO
 from bot.domain.order import OrderType
+from bot.execution.journal_schema import NEVER_CAME_TO_BE
 from bot.ports import OrderRequest
 from bot.simex.engine.ledger import DEPOSITS
 from bot.simex.engine.refusal import Refusal
@@ -70,7 +71,8 @@ class IdUsedAgain(Disturbance):
             self.used[ours.client_id] = self.world.loop.time()
 
     def _is_over(self, request: OrderRequest) -> bool:
-        """Its end is written, and nothing of it may still arrive."""
+        """Its end is written for certain, and nothing of it may still arrive. Of an order that was given up as never
+        having been the bot takes a late execution for its own: nothing in an execution says otherwise."""
         reader = self.chaos._checkers._reader
         written, true = (
             reader.load_order(request.client_id),
@@ -78,6 +80,7 @@ class IdUsedAgain(Disturbance):
         )
         is_late = self.world.now_ms() > request.stamp_ms + request.receive_window_ms + 60_000
         is_over = written is not None and not written.state.is_live and (true is None or not true.is_open)
+        is_over = is_over and written is not None and not written.reason.startswith(NEVER_CAME_TO_BE)
         return is_late and is_over and request.trigger_price is None and self.exchange.is_open(request.symbol)
 
     def _price(self, request: OrderRequest) -> Decimal:
