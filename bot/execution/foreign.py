@@ -10,7 +10,7 @@ from bot.domain.states import OrderEvent, OrderState
 from bot.execution.evidence import OLDER_MS, Evidence, is_about, late_note
 from bot.execution.journal import Journal
 from bot.execution.rules import ExecutionRules
-from bot.ports import OrderReport, ReportState, Unavailable, Venue
+from bot.ports import Answered, NotListed, OrderReport, ReportState, Unavailable, Venue
 
 FACT = "foreign_order"
 # How an order begins by which the venue itself closes a position (Binance USDⓈ-M, "special client order id").
@@ -168,14 +168,22 @@ class ForeignOrders:
         return (late_note(order, f"it is open after it had been {order.state}"),)
 
     async def _report_of(self, fill: Fill) -> OrderReport | None:
-        """The order behind a fill; None when the venue's history does not have it.
+        """The order behind a fill; None when the venue's history does not have it, or has none of a symbol that ended.
 
         Raises:
             Unavailable: it cannot be read, or may not show so young an order yet.
         """
-        history = await self._evidence.read(
-            self._venue.fetch_order_history(fill.symbol, fill.at_ms - OLDER_MS), f"order history of {fill.symbol}"
-        )
+        try:
+            history = await self._evidence.read(
+                self._venue.fetch_order_history(fill.symbol, fill.at_ms - OLDER_MS), f"order history of {fill.symbol}"
+            )
+        except NotListed:
+            listed = await self._evidence.read(
+                self._venue.fetch_instruments([fill.symbol]), f"instrument {fill.symbol}"
+            )
+            if fill.symbol in listed or (isinstance(listed, Answered) and fill.symbol in listed.unreadable):
+                raise
+            return None  # the market has ended: to wait for an answer would hold entries back for ever
         found = next((report for report in history if report.venue_id == fill.venue_order_id), None)
         if found is None and self._venue.now_ms() - fill.at_ms < self._venue.quiet_period_ms:
             raise Unavailable(f"order {fill.venue_order_id} is not in the order history yet")

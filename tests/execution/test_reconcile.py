@@ -12,7 +12,7 @@ from bot.domain.order import ClientOrderId, TimeInForce
 from bot.domain.reason import Reason
 from bot.domain.states import OrderEvent, OrderState
 from bot.execution.reconcile import BASELINE_AGE_MS, Reconciler, Truth
-from bot.ports import OrderReport, Payment, ReportState, Unavailable
+from bot.ports import NotListed, OrderReport, Payment, ReportState, Unavailable
 from tests.execution.scripted_venue import PERP, SPOT, ScriptedVenue
 from tests.execution.worlds import ACCOUNT, FAST, SYMBOLS, World, approve, make_order, open_world
 
@@ -122,6 +122,30 @@ async def test_an_endpoint_that_fails_leaves_the_doubt_and_past_its_deadline_loc
     await world.reconciler.settle(SYMBOLS)
     truth = await world.reconciler.settle(SYMBOLS)
     assert (truth.locked, truth.working) == (frozenset(), ())
+
+
+@pytest.mark.parametrize("is_listed", [False, True], ids=["the market has ended", "refused for a moment"])
+async def test_an_execution_in_a_market_that_ended_does_not_hold_entries_back_for_ever(
+    world: World, monkeypatch: pytest.MonkeyPatch, is_listed: bool
+) -> None:
+    """Found by the simulation (seed 310002): nobody can be asked whose it was, so no answer would ever come."""
+
+    async def refused(symbol: str, since_ms: int) -> Any:
+        raise NotListed(f"{symbol} is not listed")
+
+    async def listed(symbols: Any = None) -> Any:
+        return {symbol: None for symbol in symbols if is_listed}
+
+    await world.reconciler.settle(SYMBOLS)
+    world.venue.advance(1_000)
+    world.venue.execute(SPOT, Side.SELL, Decimal(7), client_id=None, price=Decimal(10))
+    world.venue.fills = [replace(fill, client_id=None) for fill in world.venue.fills]
+    monkeypatch.setattr(world.venue, "fetch_order_history", refused)
+    monkeypatch.setattr(world.venue, "fetch_instruments", listed, raising=False)
+    world.venue.advance(60_000)
+    for _ in range(2):
+        truth = await world.reconciler.settle(SYMBOLS)
+    assert truth.is_agreed is not is_listed
 
 
 async def test_an_older_order_with_the_same_id_is_no_evidence(world: World) -> None:
