@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bot.backtest.data_check import check_folder
+from bot.backtest.data_check import check_folder, words_of
 from bot.backtest.history import HistoryProblem, Window, load_history
 from bot.backtest.table_shape import NUMBERS, table_problems
 from tests.profiles import examples
@@ -49,6 +49,28 @@ CHANGES: dict[str, tuple[Callable[[Any, str], Any], str]] = {
     "another name": (lambda t, _: t.rename_columns(["timestamp", *t.column_names[1:]]), "has no column 'ts'"),
     "no row": (lambda t, _: t.slice(0, 0), "has no row"),
 }
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_the_span_of_every_table_is_named_with_its_holes_and_what_ends_early(tmp_path: Path, name: str) -> None:
+    whole = pa.concat_tables([good(name), put(good(name), "ts", pc.add(good(name)["ts"], 10 * 24 * HOUR))])
+    column = "name" if name == "tvl_daily" else "symbol"
+    other = "Solana" if name == "tvl_daily" else whole[column][0].as_py().replace("UNI", "AAVE")
+    short = put(good(name), column, pa.array([other] * 4))
+    for table in {"ohlcv_1h", name}:
+        pq.write_table(good(table), tmp_path / f"{table}.parquet")
+    pq.write_table(pa.concat_tables([short, whole]), tmp_path / f"{name}.parquet")
+    found = check_folder(tmp_path)
+    assert found["errors"] == []
+    table = found["tables"][name]
+    assert (table["from"], table["to"], table["rows"]) == ("2022-01-01", "2022-01-14", 12)
+    early = next(one for one in table["series"] if other in one)
+    holed = next(one for one in table["series"] if one != early)
+    assert table["series"][early]["to"] == "2022-01-04"
+    assert any(gap["from"].startswith("2022-01-0") for gap in table["series"][holed]["gaps"])
+    words = words_of(found)
+    assert f"  {early} ends 2022-01-04, the table 2022-01-14" in words
+    assert f"  {holed} 2022-01-01 → 2022-01-14" in words
 
 
 @pytest.mark.parametrize("name", NUMBERS)
