@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bot.domain.instrument import Side
-from bot.domain.order import ClientOrderId, TimeInForce
+from bot.domain.order import ClientOrderId, Purpose, TimeInForce
 from bot.domain.reason import Reason
 from bot.domain.states import OrderEvent, OrderState
 from bot.execution.reconcile import BASELINE_AGE_MS, Reconciler, Truth
@@ -525,6 +525,25 @@ async def test_a_second_order_under_a_used_id_is_never_taken_for_ours(world: Wor
     assert (held.state, len(world.venue.posts)) == (None, posts), "nothing is sent any more"
     await world.reconciler.accept(by="operator", reason="the other bot is stopped")
     assert (await world.reconciler.settle(SYMBOLS)).is_agreed
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_sent"),
+    [
+        ({"purpose": Purpose.EXIT, "campaign": 1, "id": "1.1.1"}, False),
+        ({"purpose": Purpose.EXIT, "campaign": 0, "id": "x1.UNI"}, True),
+        ({"purpose": Purpose.FLATTEN, "campaign": 0, "id": "f.UNI"}, True),
+    ],
+)
+async def test_an_exit_of_the_rotation_waits_while_another_writer_is_suspected(
+    world: World, changes: dict[str, Any], is_sent: bool
+) -> None:
+    """A second bot closed the first one's hedge, as the first leg of a rotation of its own (soak, seed 21)."""
+    await world.reconciler.settle(SYMBOLS)
+    world.venue.rest_foreign(ClientOrderId(ACCOUNT, 900, 1, 1, 1, 0).text)
+    await world.reconciler.settle(SYMBOLS)
+    await world.executor.act([approve(sector="defi", **changes)])
+    assert bool(world.venue.posts) is is_sent
 
 
 async def test_an_execution_of_an_order_that_the_venue_refused_is_another_writers(world: World) -> None:
