@@ -144,6 +144,8 @@ def serve(server: BinanceServer, path: str, rows: list[Any]) -> None:
 async def all_listed(venue: CcxtVenue, server: BinanceServer) -> CcxtVenue:
     serve(server, "/fapi/v1/ticker/bookTicker", [book(f"{b}USDT") for b in ("UNI", "1000PEPE", "DOT")])
     serve(server, "/fapi/v1/premiumIndex", [premium(f"{b}USDT") for b in ("UNI", "1000PEPE", "DOT")])
+    for path in ("/sapi/v1/capital/deposit/hisrec", "/sapi/v1/capital/withdraw/history"):
+        serve(server, path, [])
     await venue.fetch_instruments((*SPOT, *PERPS))
     return venue
 
