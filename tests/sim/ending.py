@@ -46,6 +46,7 @@ def close_by_hand(world: World, symbols: Iterable[str]) -> None:
         step = min(now.size_step, abs(held.size))
         world.exchange.replace_instrument(replace(now, size_step=step, size_min=step, notional_min=ZERO))
         with contextlib.suppress(Refusal):
+            world.exchange.cancel_all(ACCOUNT, held.symbol)  # beside a stop it may take no close
             order = NewOrder(held.symbol, side, OrderType.MARKET, abs(held.size), reduce_only=True)
             world.exchange.place(ACCOUNT, order)
             world.note(f"the operator closes {held.size} {held.symbol}")

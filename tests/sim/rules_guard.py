@@ -23,17 +23,23 @@ class PositionsAreGuarded(Rule):
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self._seen: dict[str, tuple[Any, int]] = {}
+        self._turn, self._withdrawn = 0, dict[str, int]()
 
     def at_start_of_life(self, life: Life) -> None:
-        self._seen = {}
+        self._seen, self._withdrawn = {}, {}
 
     def on_cancel(self, client_id: str) -> None:
-        """A switch at this level takes the stops away on purpose: turns before it say nothing of those after it."""
-        life = self.world.life
+        """A switch at this level takes the stops away on purpose: turns before it say nothing of those after it. So
+        does the turn that replaces a stop, or closes a part of its position, unless it did so a moment ago as well."""
+        life, request = self.world.life, self.checkers._posted.get(client_id)
         if life is not None and life.app.kill.level().severity >= KillLevel.CANCEL_ALL.severity:
             self._seen = {}
+        if request is not None and self._turn - self._withdrawn.get(request.symbol, -TURNS) >= TURNS:
+            self._withdrawn[request.symbol] = self._turn
+            self._seen.pop(request.symbol, None)
 
     def after_turn(self, life: Life, kind: str, result: Any) -> None:
+        self._turn += 1
         if result is None or result.kill is not KillLevel.OFF:
             self._seen = {}
             return

@@ -14,6 +14,7 @@ from tests.sim.wire import ACCOUNT
 from tests.sim.world import Life
 
 BOUND_SECONDS = 3.0  # from the level in force to the first request, in virtual time
+ADMISSION_SECONDS = 26.0  # the longest that the throttle holds a request back in a simulation, and a retry
 RETRY_SECONDS = 6.0  # after a venue has come back
 # An answer of these forbids every request for a while: the switch waits as everything else does.
 BANS = frozenset({Kind.STATUS_418, Kind.STATUS_REFUSED, Kind.READ_LIMITED})
@@ -27,7 +28,7 @@ class SwitchActsInTime(Rule):
         super().__init__(*arguments)
         self._acted = KillLevel.OFF
         self._asked: dict[str, float] = {}
-        self._due: list[tuple[Life, float, KillLevel, frozenset[str]]] = []
+        self._due: list[tuple[Life, float, KillLevel, frozenset[str], int]] = []
 
     def at_start_of_life(self, life: Life) -> None:
         self._acted, self._due = KillLevel.OFF, []
@@ -59,7 +60,8 @@ class SwitchActsInTime(Rule):
             if order.is_withdrawn_at(level) and order.state in (OrderState.OPEN, OrderState.CANCELING)
         )
         if due and not (BANS & self.world.plan.kinds) and not self.world.plan.counts[Kind.SILENCE_ASKED]:
-            self._due.append((life, self.world.loop.time(), level, due))
+            admissions = self.world.plan.counts[Kind.ADMISSION]
+            self._due.append((life, self.world.loop.time(), level, due, admissions))
             self.world.loop.call_later(BOUND_SECONDS, self._judge, life)
 
     def _judge(self, life: Life) -> None:
@@ -68,7 +70,12 @@ class SwitchActsInTime(Rule):
             return
         now, dark_until = self.world.loop.time(), getattr(self.world, "dark_until", 0.0)
         for item in [item for item in self._due if item[0] is life]:
-            _, since, level, names = item
+            _, since, level, names, admissions = item
+            if self.world.plan.counts[Kind.ADMISSION] > admissions:  # the throttle has held something back meanwhile
+                self._due.remove(item)
+                self._due.append((*item[:4], self.world.plan.counts[Kind.ADMISSION]))
+                self.world.loop.call_later(ADMISSION_SECONDS, self._judge, life)
+                continue
             allowed = max(since + BOUND_SECONDS, dark_until + RETRY_SECONDS if dark_until > since else 0.0)
             if now < allowed:
                 self.world.loop.call_later(allowed - now, self._judge, life)
