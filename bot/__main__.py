@@ -7,14 +7,14 @@ import sys
 def main() -> int:
     """Run one command and return its exit code."""
     if "run" in sys.argv[1:]:
-        from bot.app.early import listen
+        from bot.runtime.kill.early_signals import listen
 
         listen()
     if sys.argv[1:2] == ["healthcheck"] and "--help" not in sys.argv:
-        from bot.app.healthcheck import main as check
+        from bot.runtime.health.healthcheck import main as check
 
         return check(sys.argv[2:])
-    from bot.app.cli import run
+    from bot.cli.main import run
 
     return run()
 

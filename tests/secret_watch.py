@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from bot.simex.signing import ApiKey
-from bot.venues.ccxt_connection import Credentials
+from bot.venues.ccxt.connection import Credentials
 
 LEAST_LENGTH = 12  # what is shorter stands in innocent texts too
 FILE_MAX_BYTES = 64_000_000

@@ -116,7 +116,7 @@ WHY = "it cannot be done here, and this says in enough words why"
         (Row(1, "", GOOD.places, GOOD.tests, ""), "no control"),
         (Row(1, "a", ("bot.risk.gone:review",), GOOD.tests, ""), "bot.risk.gone:review"),
         (Row(1, "a", ("bot.risk.gate:gone",), GOOD.tests, ""), "bot.risk.gate:gone"),
-        (Row(1, "a", ("bot.app.kill:KillSwitch.gone",), GOOD.tests, ""), "KillSwitch.gone"),
+        (Row(1, "a", ("bot.runtime.kill.switch:KillSwitch.gone",), GOOD.tests, ""), "KillSwitch.gone"),
         (Row(1, "a", ("docs/gone.md",), GOOD.tests, ""), "docs/gone.md"),
         (Row(1, "a", GOOD.places, ("tests/test_controls.py::test_gone",), ""), "test_gone"),
         (Row(1, "a", GOOD.places, ("tests/gone.py::test_gone",), ""), "gone.py"),

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from bot.app import logs
-from bot.app.embedded import embed_synthetic
-from bot.app.settings import Sources, packaged_config
-from bot.app.wiring import build
+from bot.runtime import logs
+from bot.runtime.settings.model import Sources, packaged_config
+from bot.runtime.simulator.embedded import embed_synthetic
+from bot.runtime.wiring import build
 from tests.secret_watch import WATCH, SecretWatch
 from tests.test_network_guard import WORKERS, run_pytest
 

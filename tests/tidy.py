@@ -21,34 +21,39 @@ FLOORS = {
 PURE_FLOOR = 2
 SIDEWAYS = {  # importer → what it may reach in a neighbour's folder
     "bot.backtest*": ("bot.simex.engine*", "bot.simex.market*"),
-    "bot.venues.paper*": ("bot.simex.engine*", "bot.simex.market*"),
+    "bot.venues.paper.venue*": ("bot.simex.engine*", "bot.simex.market*"),
     "bot.venues.engine_*": ("bot.simex.engine*",),
 }
-BUILDERS = ("bot.app.wiring*", "bot.app.companion*", "bot.app.demo*", "bot.app.backtest*")
-CONCRETE_VENUES = ("bot.venues.ccxt_venue*", "bot.venues.paper*", "bot.venues.engine_venue*")
+BUILDERS = ("bot.runtime.wiring*", "bot.runtime.simulator.sim_port*", "bot.lab.demo.run*", "bot.lab.backtest.run*")
+CONCRETE_VENUES = ("bot.venues.ccxt.venue*", "bot.venues.paper.venue*", "bot.venues.paper.engine_venue*")
 LAZY = (
-    "bot/venues/ccxt_loader.py", "bot/__main__.py", "bot/app/cli*.py", "bot/app/companion.py", "bot/app/scenarios.py",
+    "bot/venues/ccxt/loader.py", "bot/__main__.py", "bot/app/cli*.py", "bot/runtime/simulator/sim_port.py", "bot/lab/demo/scenarios.py",
 )  # fmt: skip
 OWNERS = {
-    "ccxt": ("bot/venues/ccxt_loader.py", "bot/venues/ccxt_venue.py", "bot/venues/wire.py", "bot/venues/errors.py"),
-    "tenacity": ("bot/venues/wire.py", "bot/venues/throttle.py"),
-    "asyncio_throttle": ("bot/venues/wire.py", "bot/venues/throttle.py"),
-    "sqlite_utils": ("bot/execution/journal*.py", "bot/execution/lease.py", "bot/app/sweep_store.py"),
-    "distributed": ("bot/app/sweep_dask.py", "bot/app/cli_sweep.py"),
-    "optuna": ("bot/app/sweep_optuna.py", "bot/app/cli_sweep.py"),
+    "ccxt": (
+        "bot/venues/ccxt/loader.py",
+        "bot/venues/ccxt/venue.py",
+        "bot/venues/ccxt/wire.py",
+        "bot/venues/binance/errors.py",
+    ),
+    "tenacity": ("bot/venues/ccxt/wire.py", "bot/venues/ccxt/throttle.py"),
+    "asyncio_throttle": ("bot/venues/ccxt/wire.py", "bot/venues/ccxt/throttle.py"),
+    "sqlite_utils": ("bot/execution/journal*.py", "bot/execution/lease.py", "bot/lab/sweep/store.py"),
+    "distributed": ("bot/lab/sweep/dask_engine.py", "bot/cli/sweep.py"),
+    "optuna": ("bot/lab/sweep/optuna_search.py", "bot/cli/sweep.py"),
     "pydantic_settings": ("bot/app/settings*.py",),
-    "dotenv": ("bot/app/dotenv_file.py",),
+    "dotenv": ("bot/runtime/settings/dotenv_file.py",),
     "pydantic": (
-        "bot/playbook/policy.py",
-        "bot/playbook/membership.py",
-        "bot/playbook/renames.py",
+        "bot/playbook/policy/numbers.py",
+        "bot/playbook/policy/membership.py",
+        "bot/playbook/policy/renames.py",
         "bot/risk.py",
         "bot/risk/*.py",
         "bot/app/settings*.py",
         "bot/execution/rules.py",
     ),
 }
-LOG_OWNER = "bot/app/logs.py"
+LOG_OWNER = "bot/runtime/logs.py"
 IMPURE_MODULES = frozenset({
     "aiohttp", "asyncio", "concurrent", "http", "io", "logging", "multiprocessing", "os", "pathlib", "random",
     "secrets", "select", "shutil", "signal", "socket", "sqlite3", "ssl", "structlog", "subprocess", "sys", "tempfile",
@@ -61,10 +66,10 @@ CLOCK_READS = frozenset({
 })  # fmt: skip
 # candles, and seconds of waiting; never money
 FLOAT_OWNERS = (
-    "bot/venues/parse_candles.py",
+    "bot/venues/ccxt/candles.py",
     "bot/domain/candles.py",
-    "bot/venues/errors.py",
-    "bot/venues/throttle.py",
+    "bot/venues/binance/errors.py",
+    "bot/venues/ccxt/throttle.py",
 )
 MONEY_FOLDERS = ("bot/domain/*", "bot/execution/*", "bot/venues/*", "bot/risk/*", "bot/risk.py")
 FROZEN_FOLDERS = ("bot/domain/*", "bot/playbook/*", "bot/risk/*", "bot/risk.py", "bot/ports.py")
@@ -78,14 +83,14 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 @dataclass(frozen=True)
 class Import:
     line: int
-    target: str  # the module that is meant, as far as it is one of ours: bot.app.cycle, ccxt.async_support
+    target: str  # the module that is meant, as far as it is one of ours: bot.runtime.cycle, ccxt.async_support
     is_nested: bool
 
 
 @dataclass(frozen=True)
 class Module:
-    path: str  # bot/app/cycle.py
-    name: str  # bot.app.cycle
+    path: str  # bot/runtime/cycle.py
+    name: str  # bot.runtime.cycle
     source: str
     tree: ast.Module
     imports: tuple[Import, ...]

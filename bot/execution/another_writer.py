@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from bot.domain.order import Fill, Order, is_ours
 from bot.domain.reason import Note, Reason
 from bot.domain.states import OrderState
-from bot.execution.journal import Journal
-from bot.execution.journal_reader import Fact
-from bot.execution.journal_schema import is_refused_for_certain
+from bot.journal.journal import Journal
+from bot.journal.reader import Fact
+from bot.journal.schema import is_refused_for_certain
 from bot.ports import OrderReport, ReportState
 
 UNKNOWN_EXECUTED, UNKNOWN_RESTS, CONFLICT = "twin_order", "twin_rests", "another_writer"

@@ -17,11 +17,11 @@ from bot.domain.money import ZERO
 from bot.domain.order import FOREIGN, ClientOrderId, Intent, Order, OrderType, Purpose
 from bot.domain.reason import Note, Reason
 from bot.domain.states import OrderState
-from bot.execution.evidence import Evidence, together
-from bot.execution.journal import DuplicateOrder, Journal, JournalError
+from bot.execution.order_reports import Evidence, together
 from bot.execution.placement import Placed, Placement
 from bot.execution.refusals import RefusedEntries
 from bot.execution.rules import ExecutionRules
+from bot.journal.journal import DuplicateOrder, Journal, JournalError
 from bot.ports import Lane, Rejection, Unavailable, Venue, VenueRejected
 from bot.risk import Approved
 

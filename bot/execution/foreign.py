@@ -7,9 +7,9 @@ from bot.domain.money import ZERO
 from bot.domain.order import FOREIGN, Fill, Order, OrderType, Purpose, TimeInForce, is_ours
 from bot.domain.reason import Note, Reason
 from bot.domain.states import OrderEvent, OrderState
-from bot.execution.evidence import OLDER_MS, Evidence, is_about, late_note
-from bot.execution.journal import Journal
+from bot.execution.order_reports import OLDER_MS, Evidence, is_about, late_note
 from bot.execution.rules import ExecutionRules
+from bot.journal.journal import Journal
 from bot.ports import Answered, NotListed, OrderReport, ReportState, Unavailable, Venue
 
 FACT = "foreign_order"

@@ -14,10 +14,10 @@ from collections.abc import Iterable, Sequence
 
 from bot.domain.portfolio import Account
 from bot.domain.reason import Note, Reason
-from bot.execution.evidence import Evidence, together
-from bot.execution.journal import Journal
-from bot.execution.journal_reader import Fact
+from bot.execution.order_reports import Evidence, together
 from bot.execution.rules import ExecutionRules
+from bot.journal.journal import Journal
+from bot.journal.reader import Fact
 from bot.ports import OrderReport, ReportState, Unavailable, Venue
 
 CHECKED = "history_checked"

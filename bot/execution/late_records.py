@@ -9,8 +9,8 @@ from decimal import Decimal
 from typing import Any
 
 from bot.domain.money import ZERO
-from bot.execution.journal_reader import JournalReader
 from bot.execution.unexplained import ADJUSTMENT
+from bot.journal.reader import JournalReader
 from bot.ports import FLOWS, Payment
 
 _FACTS_MAX = 10_000

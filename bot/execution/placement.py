@@ -13,10 +13,10 @@ from typing import Any, TypeVar
 from bot.domain.order import Intent, Order
 from bot.domain.reason import Note, Reason
 from bot.domain.states import OrderEvent, OrderState
-from bot.execution.evidence import Evidence, is_about
-from bot.execution.journal import Journal
-from bot.execution.journal_schema import NOT_SENT
+from bot.execution.order_reports import Evidence, is_about
 from bot.execution.rules import ExecutionRules
+from bot.journal.journal import Journal
+from bot.journal.schema import NOT_SENT
 from bot.ports import OrderReport, OrderRequest, Rejection, Unavailable, Venue, VenueRejected
 
 T = TypeVar("T")

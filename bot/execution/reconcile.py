@@ -17,12 +17,8 @@ from bot.domain.order import Order
 from bot.domain.portfolio import Account
 from bot.domain.reason import Note, Reason
 from bot.execution import unreadable
-from bot.execution.doubts import DOUBTFUL, Doubts
-from bot.execution.evidence import OLDER_MS, Evidence
 from bot.execution.foreign import ForeignOrders
 from bot.execution.history_check import HistoryCheck
-from bot.execution.journal import Journal
-from bot.execution.journal_answers import ORDERS, PAYMENTS
 from bot.execution.late_records import replaced_adjustments
 from bot.execution.ledger import (
     WALLET,
@@ -35,8 +31,12 @@ from bot.execution.ledger import (
     expected_books,
     holdings,
 )
+from bot.execution.order_reports import OLDER_MS, Evidence
 from bot.execution.rules import ExecutionRules
 from bot.execution.unexplained import ADJUSTMENT, net_loss, why_beyond
+from bot.execution.unknown_outcomes import DOUBTFUL, Doubts
+from bot.journal.answers import ORDERS, PAYMENTS
+from bot.journal.journal import Journal
 from bot.ports import Unavailable, Venue
 
 BASELINE, CONVERSION = "baseline", "conversion"

@@ -11,8 +11,8 @@ from decimal import Decimal
 from bot.domain.money import ZERO
 from bot.domain.portfolio import Account
 from bot.domain.reason import Note, Reason
-from bot.execution.journal_reader import JournalReader
 from bot.execution.ledger import Difference
+from bot.journal.reader import JournalReader
 
 ADJUSTMENT = "adjustment"
 DAY_MS = 86_400_000

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from bot.domain.candles import CandleSeries
 from bot.domain.lineage import PLAIN, Lineage, Span, without_older
 from bot.domain.market import Missing
-from bot.feeds.gathering import gather_each
+from bot.feeds.concurrent_fetch import gather_each
 from bot.ports import Unavailable, Venue
 
 PAGE = 500

@@ -15,9 +15,9 @@ from bot.domain.lineage import Lineage
 from bot.domain.market import Book, CalendarEvent, Cost, Funding, Macro, Missing, OpenInterest, Quote, Snapshot, Tvl
 from bot.domain.portfolio import Account
 from bot.feeds.candle_cache import CandleCache, History
+from bot.feeds.concurrent_fetch import gather_all, gather_each
 from bot.feeds.former_grid import with_former
-from bot.feeds.gathering import gather_all, gather_each
-from bot.feeds.past import Past
+from bot.feeds.history import Past
 from bot.ports import MacroSource, TvlSource, Venue
 
 Reading = TypeVar("Reading")

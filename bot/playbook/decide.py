@@ -15,22 +15,22 @@ from bot.domain.order import Intent, Order, Purpose
 from bot.domain.portfolio import Portfolio
 from bot.domain.reason import Note, Reason
 from bot.domain.states import CampaignState, LegState
-from bot.playbook.as_of import as_of
-from bot.playbook.carry_over import carry_over
-from bot.playbook.exits import Guarded, guard_positions, shrink_before_sales
-from bot.playbook.market_view import Signal
-from bot.playbook.plan import drift, start_campaign
-from bot.playbook.policy import Policy, Sectors
-from bot.playbook.progress import Step, end_tactical, live_hedges, step_campaign
-from bot.playbook.regime import read_regime
-from bot.playbook.scene import Scene, belongs_to
-from bot.playbook.sectors import former_holdings
-from bot.playbook.signals import exit_signs, read_market, signs_against_shorts
-from bot.playbook.speculation import book_scalps, end_openings, outlived, plan_speculation
-from bot.playbook.standing import plan_standing
-from bot.playbook.target import Choice, choose_stance, standing, target_shares
-from bot.playbook.timing import withdrawn
-from bot.playbook.wallets import read_labels, settle_transfer
+from bot.playbook.book.context import Scene, belongs_to
+from bot.playbook.book.portfolio import former_holdings
+from bot.playbook.book.transfers import read_labels, settle_transfer
+from bot.playbook.market.point_in_time import as_of
+from bot.playbook.market.regime import read_regime
+from bot.playbook.market.signals import exit_signs, read_market, signs_against_shorts
+from bot.playbook.market.stance import Choice, choose_stance, standing, target_shares
+from bot.playbook.market.view import Signal
+from bot.playbook.orders.timing import withdrawn
+from bot.playbook.overlays.directional import book_scalps, end_openings, outlived, plan_speculation
+from bot.playbook.overlays.standing_hedges import plan_standing
+from bot.playbook.policy.numbers import Policy, Sectors
+from bot.playbook.positions.exits import Guarded, guard_positions, shrink_before_sales
+from bot.playbook.rotation.apply_renames import carry_over
+from bot.playbook.rotation.campaign import drift, start_campaign
+from bot.playbook.rotation.progress import Step, end_tactical, live_hedges, step_campaign
 
 
 @dataclass(frozen=True, slots=True)

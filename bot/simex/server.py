@@ -18,7 +18,7 @@ from typing import Any
 from aiohttp import web
 
 from bot.simex import control
-from bot.simex.dialects.binance import LOOPBACK_HOSTS, Binance
+from bot.simex.dialects.binance.dialect import LOOPBACK_HOSTS, Binance
 from bot.simex.dialects.wire import Dialect, Moment, WireReply, WireRequest
 from bot.simex.engine.exchange import Exchange
 from bot.simex.faults import Fault, FaultPlan

@@ -82,10 +82,10 @@ def write_world(folder: Path, count: int, years: int) -> None:
 
 def backtest(folder: Path, count: int, years: int, decide_hours: int) -> None:
     """What `sectorbot backtest --out --journal` does, for a universe of `count` instruments."""
-    from bot.app import backtest_command as command
-    from bot.app import logs
-    from bot.backtest.page import page_of
-    from bot.backtest.record import csv_of, document_of
+    from bot.lab.backtest import command
+    from bot.lab.backtest.page import page_of
+    from bot.lab.backtest.record import csv_of, document_of
+    from bot.runtime import logs
 
     logs.configure(level="error")
     with tempfile.TemporaryDirectory() as scratch:
@@ -105,7 +105,7 @@ def backtest(folder: Path, count: int, years: int, decide_hours: int) -> None:
 
 def loop(folder: Path, count: int, years: int, _decide_hours: int) -> None:
     """The baseline."""
-    from bot.backtest.history import Window, load_history
+    from bot.lab.backtest.history import Window, load_history
 
     sectors = rig.universe(count)
     window = Window(START_MS, START_MS + years * YEAR_DAYS * DAY, WARMUP_DAYS * DAY)

@@ -22,16 +22,16 @@ sys.path.insert(0, str(Path(__file__).parent.parent.parent))
 
 import structlog
 
-from bot.app.daemon import Daemon, Health
-from bot.app.embedded import neutral_holdings
-from bot.app.settings import Sources, packaged_config
-from bot.app.wiring import _assemble
 from bot.domain.money import ZERO
-from bot.execution.journal import Journal
+from bot.journal.journal import Journal
+from bot.runtime.daemon import Daemon, Health
+from bot.runtime.settings.model import Sources, packaged_config
+from bot.runtime.simulator.embedded import neutral_holdings
+from bot.runtime.wiring import _assemble
 from bot.simex.engine.exchange import Exchange
 from bot.simex.engine.rules import Rules
 from bot.simex.market.scripted import Points, ScriptedMarket
-from bot.venues.engine_venue import EngineVenue
+from bot.venues.paper.engine_venue import EngineVenue
 from tests.sim.loop import VirtualLoop, run_virtually
 from tests.sim.market import PRICES, START_MS, instruments
 from tests.sim.wire import ACCOUNT

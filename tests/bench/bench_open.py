@@ -20,9 +20,9 @@ from sqlite_utils import Database
 
 sys.path.insert(0, str(Path(__file__).parent.parent.parent))
 from bot.domain.codec import encode
-from bot.execution.journal import Journal
-from bot.execution.journal_proof import CHECKPOINT_EVERY
-from bot.execution.journal_schema import chain_hash, migrations, project, text_of
+from bot.journal.journal import Journal
+from bot.journal.proof import CHECKPOINT_EVERY
+from bot.journal.schema import chain_hash, migrations, project, text_of
 from tests.bench import rig
 from tests.execution.fills import make_fill
 from tests.execution.scripted_venue import START_MS

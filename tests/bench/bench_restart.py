@@ -16,7 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent.parent))
 from bot.domain.states import OrderEvent
-from bot.execution.journal import Journal
+from bot.journal.journal import Journal
 from tests.bench import rig
 from tests.execution.fills import make_fill
 from tests.execution.scripted_venue import START_MS, ScriptedVenue

@@ -18,7 +18,7 @@ COMMANDS = {
     "sectorbot healthcheck": ["-m", "bot", "healthcheck"],
     "sectorbot status": ["-m", "bot", "status"],
     "sectorbot config check": ["-m", "bot", "config", "check"],
-    "lean ccxt, one exchange": ["-c", "from bot.venues.ccxt_loader import load_exchange_class as l; l('binance')"],
+    "lean ccxt, one exchange": ["-c", "from bot.venues.ccxt.loader import load_exchange_class as l; l('binance')"],
 }
 
 

@@ -18,14 +18,14 @@ from typing import Any
 
 import structlog
 
-from bot.app.daemon import Daemon, Health
-from bot.app.embedded import ACCOUNT
-from bot.app.flag_file import FlagFile
-from bot.app.resume_file import ResumeFile, ResumeRequest
-from bot.app.wiring import App
 from bot.domain.states import KillLevel
 from bot.ports import Unavailable
-from tests.app.stage import Stage, staged
+from bot.runtime.daemon import Daemon, Health
+from bot.runtime.kill.flag_file import FlagFile
+from bot.runtime.kill.resume_file import ResumeFile, ResumeRequest
+from bot.runtime.simulator.embedded import ACCOUNT
+from bot.runtime.wiring import App
+from tests.stage import Stage, staged
 
 LEVELS = tuple(KillLevel)[1:]
 SITUATIONS = ("idle", "mid-rotation", "hung turn", "dark venue", "full disk")

@@ -24,10 +24,10 @@ from typing import Any
 import aiohttp
 from aiohttp.abc import AbstractResolver
 
-from bot.app import wiring
-from bot.app.clock import SkippingClock
-from bot.app.settings import Settings, Sources
-from bot.playbook.policy import Sectors
+from bot.playbook.policy.numbers import Sectors
+from bot.runtime import wiring
+from bot.runtime.clock import SkippingClock
+from bot.runtime.settings.model import Settings, Sources
 
 ACCOUNT = "bench"
 DAYS = 135
@@ -119,7 +119,7 @@ async def serve(count: int, cash: int) -> None:
     import secrets
     from decimal import Decimal
 
-    from bot.app.embedded import neutral_holdings
+    from bot.runtime.simulator.embedded import neutral_holdings
     from bot.simex.engine.exchange import Exchange
     from bot.simex.market.catalogue import default_instruments
     from bot.simex.market.scripted import ScriptedMarket

@@ -10,12 +10,14 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from bot.app import cli, daemon, preview, settings
-from bot.app.wiring import App, build
+from bot.cli import main as cli
 from bot.domain.instrument import Side
 from bot.domain.order import Intent, Purpose
 from bot.risk import Approved
-from bot.venues.ccxt_loader import load_exchange_class
+from bot.runtime import daemon, preview
+from bot.runtime.settings import model as settings
+from bot.runtime.wiring import App, build
+from bot.venues.ccxt.loader import load_exchange_class
 from tests.bench import rig
 
 World = dict[str, Any]

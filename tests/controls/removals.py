@@ -61,20 +61,20 @@ SEND_FIRST = Body(
 
 REMOVALS: Mapping[int, tuple[Removal, ...]] = {
     6: (Body("bot.risk.projection:project", "return _Tally(snapshot, portfolio).exposure()"),),
-    8: (Body("bot.playbook.hedge:over_spot", "return ()"),),
-    9: (Body("bot.playbook.hedge:near_liquidation", "return (), {}, ()"),),
-    10: (Body("bot.playbook.exits:_watch", "return held, None"),),
-    11: (Body("bot.app.daemon:Daemon._check_clock_if_due", "return"),),
+    8: (Body("bot.playbook.positions.hedge:over_spot", "return ()"),),
+    9: (Body("bot.playbook.positions.hedge:near_liquidation", "return (), {}, ()"),),
+    10: (Body("bot.playbook.positions.exits:_watch", "return held, None"),),
+    11: (Body("bot.runtime.daemon:Daemon._check_clock_if_due", "return"),),
     12: (
         Body(
-            "bot.execution.journal:Journal._write_submitting",
+            "bot.journal.journal:Journal._write_submitting",
             'self._event(db, "order_submitting", {"order": encode(order)})',
         ),
     ),
-    13: (Body("bot.app.daemon:Daemon._tell_breakers", "return"),),
+    13: (Body("bot.runtime.daemon:Daemon._tell_breakers", "return"),),
     14: (
-        Body("bot.venues.throttle:Gate.admit", "return"),
-        Body("bot.venues.throttle:Gate.admit", "lane = Lane.BULK", keeps=True),
+        Body("bot.venues.ccxt.throttle:Gate.admit", "return"),
+        Body("bot.venues.ccxt.throttle:Gate.admit", "lane = Lane.BULK", keeps=True),
     ),
     15: (
         Body(
@@ -84,14 +84,14 @@ REMOVALS: Mapping[int, tuple[Removal, ...]] = {
         ),
     ),
     17: (
-        Body("bot.playbook.tranche:_Draft.add", "self.legs.append(replace(leg, index=len(self.legs) + 1))"),
-        Body("bot.playbook.hedge:_plans", "sleeve_margin = Decimal(10) ** 9", keeps=True),
+        Body("bot.playbook.rotation.tranche:_Draft.add", "self.legs.append(replace(leg, index=len(self.legs) + 1))"),
+        Body("bot.playbook.positions.hedge:_plans", "sleeve_margin = Decimal(10) ** 9", keeps=True),
     ),
     18: (Body("bot.execution.executor:Executor._new_order", "size = size * 2", keeps=True),),
     20: (
         SEND_FIRST,
         Body(
-            "bot.execution.journal:Journal.record_fact",
+            "bot.journal.journal:Journal.record_fact",
             "import asyncio\nasyncio.ensure_future(self._append(kind, payload))",
         ),
     ),
@@ -107,9 +107,9 @@ REMOVALS: Mapping[int, tuple[Removal, ...]] = {
         ),
     ),
     22: (
-        Body("bot.venues.wire:_SendOnce.__call__", "return await handler(request)"),
+        Body("bot.venues.ccxt.wire:_SendOnce.__call__", "return await handler(request)"),
         Body(
-            "bot.venues.wire:Wire.write",
+            "bot.venues.ccxt.wire:Wire.write",
             "try:\n    return await call()\nexcept Exception:\n    pass",
             keeps=True,
         ),
@@ -120,9 +120,9 @@ REMOVALS: Mapping[int, tuple[Removal, ...]] = {
         ),
     ),
     23: (
-        Body("bot.execution.doubts:Doubts._is_quiet", "return True"),
-        Body("bot.execution.doubts:Doubts._look", "return await self._evidence.fetch_order(order)"),
-        Body("bot.execution.doubts:Doubts._ask", "return await self._absent(order)"),
+        Body("bot.execution.unknown_outcomes:Doubts._is_quiet", "return True"),
+        Body("bot.execution.unknown_outcomes:Doubts._look", "return await self._evidence.fetch_order(order)"),
+        Body("bot.execution.unknown_outcomes:Doubts._ask", "return await self._absent(order)"),
     ),
     24: (
         Body("bot.execution.reconcile:Reconciler._lock_old_doubts", "return ()"),
@@ -137,7 +137,7 @@ REMOVALS: Mapping[int, tuple[Removal, ...]] = {
     ),
     26: (
         Body(
-            "bot.execution.journal:Journal._write_fills",
+            "bot.journal.journal:Journal._write_fills",
             "for fill in fills:\n"
             "    quote = fill.price * fill.size * sizes.get(fill.symbol, ONE)\n"
             '    self._event(db, "fill", {**encode(fill), "quote": str(quote)})\n'
@@ -152,66 +152,66 @@ REMOVALS: Mapping[int, tuple[Removal, ...]] = {
     ),
     30: (Body("bot.execution.reconcile:Reconciler.accept", "await self._unlock(frozenset())\nreturn ()"),),
     31: (
-        Body("bot.execution.journal_lease:LockFile.acquire", "return"),
+        Body("bot.journal.lease:LockFile.acquire", "return"),
         Body("bot.execution.foreign:ForeignOrders.review", "return Foreign((), (), False)"),
     ),
     32: (
         Body("bot.execution.ledger:expected_books", "return Books(dict(baseline.amounts), dict(baseline.entries))"),
         Body("bot.execution.foreign:ForeignOrders.explain_fills", "return ()"),
         Body("bot.execution.reconcile:_is_cash", "return False"),
-        Body("bot.app.flows:count_flows", "return memory"),
+        Body("bot.runtime.cash_flows:count_flows", "return memory"),
     ),
     33: (
-        Body("bot.app.kill:KillSwitch.is_stopped", "return False"),
+        Body("bot.runtime.kill.switch:KillSwitch.is_stopped", "return False"),
         Body("bot.domain.order:Order.is_withdrawn_at", "return True"),
         Body("bot.domain.states:KillLevel.severity", "return 0"),
     ),
     34: (
-        Body("bot.app.kill:KillSwitch.look", "self._has_looked = True"),
+        Body("bot.runtime.kill.switch:KillSwitch.look", "self._has_looked = True"),
         Body("bot.risk.breakers:tripped", "return ()"),
         Body("bot.risk.breakers:drawdown", "return None"),
         Body("bot.risk.breakers:reject_rate", "return None"),
         Body("bot.risk.breakers:lost_readings", "return None"),
-        Body("bot.execution.evidence:Evidence.take_latency_ms", "return 0"),
+        Body("bot.execution.order_reports:Evidence.take_latency_ms", "return 0"),
     ),
     35: (
-        Body("bot.execution.journal:Journal.record_latch", "return"),
-        Body("bot.app.resume_file:ResumeFile.load", 'return ResumeRequest("none", "nobody")'),
+        Body("bot.journal.journal:Journal.record_latch", "return"),
+        Body("bot.runtime.kill.resume_file:ResumeFile.load", 'return ResumeRequest("none", "nobody")'),
     ),
     36: (
-        Body("bot.app.kill:KillSwitch.start", "self.look()"),
+        Body("bot.runtime.kill.switch:KillSwitch.start", "self.look()"),
         Body("bot.execution.executor:Executor.send_cancels", "return"),
     ),
-    37: (Body("bot.playbook.flatten:_uncovered", "return []"),),
+    37: (Body("bot.playbook.orders.flatten:_uncovered", "return []"),),
     39: (Constant("bot.risk.gate:_ENTRIES", "_ALL"),),
     40: (
-        Body("bot.app.config_fact:record_config", "return"),
-        Body("bot.app.config_watch:_is_tighter", "return True"),
-        Body("bot.app.wiring:App.take_tighter_limits", "return"),
-        Body("bot.app.settings:Settings._three_locks", "return self"),
+        Body("bot.runtime.settings.snapshot:record_config", "return"),
+        Body("bot.runtime.settings.watch:_is_tighter", "return True"),
+        Body("bot.runtime.wiring:App.take_tighter_limits", "return"),
+        Body("bot.runtime.settings.model:Settings._three_locks", "return self"),
     ),
     41: (
         Body("bot.risk.canary:shrink", "return tuple(intents)"),
-        Body("bot.app.wiring:is_start_small", "return False"),
+        Body("bot.runtime.wiring:is_start_small", "return False"),
     ),
     42: (
-        Body("bot.app.banner:started", "return {}"),
-        Body("bot.app.banner:code_digest", 'return ""'),
+        Body("bot.runtime.build_info:started", "return {}"),
+        Body("bot.runtime.build_info:code_digest", 'return ""'),
     ),
     43: (
-        Body("bot.venues.ccxt_venue:CcxtVenue._check_account", "return"),
-        Body("bot.app.redaction:Redactor.text", "return text"),
-        Body("bot.app.redaction:Redactor.__call__", "return event"),
+        Body("bot.venues.ccxt.venue:CcxtVenue._check_account", "return"),
+        Body("bot.runtime.redaction:Redactor.text", "return text"),
+        Body("bot.runtime.redaction:Redactor.__call__", "return event"),
     ),
     45: (
-        Body("bot.app.health:Health.write", "return"),
-        Body("bot.app.healthcheck:find_late", "return {}"),
-        Body("bot.app.healthcheck:check", 'return ExitCode.OK, ""'),
+        Body("bot.runtime.health.health_file:Health.write", "return"),
+        Body("bot.runtime.health.healthcheck:find_late", "return {}"),
+        Body("bot.runtime.health.healthcheck:check", 'return ExitCode.OK, ""'),
     ),
     46: (
-        Body("bot.app.report_rows:order_counts", "return {}"),
-        Body("bot.app.report_rows:fees", "return {}"),
-        Body("bot.app.report_rows:funding", "return {}"),
+        Body("bot.report.rows:order_counts", "return {}"),
+        Body("bot.report.rows:fees", "return {}"),
+        Body("bot.report.rows:funding", "return {}"),
     ),
     47: (SEND_FIRST,),
     48: (Text("bot/feeds/candle_cache.py", r"if key in keep\b", "if key"),),

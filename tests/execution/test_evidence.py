@@ -10,11 +10,11 @@ import pytest
 from bot.domain.instrument import Side
 from bot.domain.reason import Reason
 from bot.domain.states import OrderState
-from bot.execution.evidence import Evidence, is_about
+from bot.execution.order_reports import Evidence, is_about
 from bot.ports import OrderReport, ReportState
 from tests.execution.scripted_venue import SPOT, START_MS, ScriptedVenue
-from tests.execution.test_journal import opened, shortest_way
 from tests.execution.worlds import FAST, make_order
+from tests.journal.test_journal import opened, shortest_way
 
 
 def make_report(state: ReportState = ReportState.OPEN, filled: int = 0) -> OrderReport:

@@ -13,7 +13,7 @@ from bot.domain.order import OrderType, Purpose, TimeInForce, is_ours
 from bot.domain.reason import Reason
 from bot.domain.states import KillLevel, OrderEvent, OrderState
 from bot.execution.executor import Outcome
-from bot.execution.journal import JournalReadOnly
+from bot.journal.journal import JournalReadOnly
 from bot.ports import Lane, OrderReport, OrderRequest, ReportState
 from tests.execution.scripted_venue import PERP, SPOT, START_MS, ScriptedVenue
 from tests.execution.worlds import ACCOUNT, FAST, SYMBOLS, World, approve, open_world

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from bot.domain.states import ORDER_TABLE, OrderEvent
-from bot.execution.journal import Journal
+from bot.journal.journal import Journal
 from tests.execution.fills import make_fill
 from tests.execution.scripted_venue import START_MS
 from tests.execution.worlds import make_order

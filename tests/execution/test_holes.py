@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from bot.app.kill import FlagFile, KillSwitch
 from bot.domain.order import Order, TimeInForce
 from bot.domain.states import KillLevel, OrderState
-from bot.execution.journal import Journal
 from bot.execution.placement import _request
+from bot.journal.journal import Journal
 from bot.ports import OrderReport, OrderRequest, Rejection, ReportState, VenueRejected
+from bot.runtime.kill.switch import FlagFile, KillSwitch
 from tests.execution.scripted_venue import START_MS, ScriptedVenue
 from tests.execution.worlds import SYMBOLS, World, approve, make_order, open_world
 

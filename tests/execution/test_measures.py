@@ -10,7 +10,7 @@ import pytest
 
 from bot.domain.instrument import Side
 from bot.domain.portfolio import Account
-from bot.execution.evidence import Evidence
+from bot.execution.order_reports import Evidence
 from bot.ports import OrderReport, Unavailable
 from tests.execution.scripted_venue import SPOT, ScriptedVenue
 from tests.execution.worlds import FAST, SYMBOLS, World, approve, open_world

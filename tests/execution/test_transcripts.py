@@ -16,8 +16,8 @@ from bot.domain.instrument import Side
 from bot.domain.order import ClientOrderId, Intent, OrderType, Purpose, TimeInForce
 from bot.domain.reason import Note
 from bot.execution.executor import Outcome
-from bot.execution.journal import DuplicateOrder
 from bot.execution.reconcile import Reconciler, Truth
+from bot.journal.journal import DuplicateOrder
 from bot.ports import Payment, Rejection, Unavailable, VenueRejected
 from tests.execution.scripted_venue import PERP, ScriptedVenue
 from tests.execution.worlds import ACCOUNT, FAST, SYMBOLS, World, approve, open_world

@@ -10,9 +10,9 @@ from bot.domain.instrument import Side
 from bot.domain.order import ClientOrderId, Intent, Order, OrderType, Purpose, TimeInForce
 from bot.domain.states import OrderState
 from bot.execution.executor import Executor
-from bot.execution.journal import Journal
 from bot.execution.reconcile import Reconciler
 from bot.execution.rules import ExecutionRules
+from bot.journal.journal import Journal
 from bot.risk import Approved
 from tests.execution.scripted_venue import SPOT, START_MS, ScriptedVenue
 

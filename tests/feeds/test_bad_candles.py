@@ -8,7 +8,7 @@ import pytest
 from bot.domain.candles import CandleSeries
 from bot.domain.market import Missing
 from bot.feeds.candle_cache import CandleCache, History
-from bot.venues.parse_candles import candles
+from bot.venues.ccxt.candles import candles
 
 HOUR, UNI, AAVE = 3_600_000, "UNI/USDT", "AAVE/USDT"
 NOW = 500_000 * HOUR

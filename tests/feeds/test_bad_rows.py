@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from bot.domain.market import Missing
+from bot.feeds.concurrent_fetch import gather_all
 from bot.feeds.daily_series import DAY_MS
-from bot.feeds.gathering import gather_all
 from bot.feeds.macro import SeriesFile, SeriesFiles
 from bot.feeds.stablecoins import parse_supply
 from bot.feeds.tvl import parse_tvl

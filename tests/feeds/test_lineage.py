@@ -17,9 +17,9 @@ from bot.domain.lineage import Former, Lineage
 from bot.domain.market import Missing, Snapshot
 from bot.domain.order import Fill
 from bot.feeds.candle_cache import PAGE, CandleCache, History
-from bot.feeds.costs import Converted, cost_basis
-from bot.playbook.market_view import sector_index
-from bot.playbook.membership import Sectors
+from bot.feeds.cost_basis import Converted, cost_basis
+from bot.playbook.market.view import sector_index
+from bot.playbook.policy.membership import Sectors
 from bot.ports import Unavailable, Venue
 
 D = Decimal

@@ -12,14 +12,14 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from bot.app.settings import load_settings
-from bot.app.settings_layers import SettingsProblem
 from bot.domain.market import Macro
 from bot.feeds.daily_series import DAY_MS, DailyRules
 from bot.feeds.macro import JoinedMacro, SeriesFile, SeriesFiles, SeriesProblem, StaticMacro, read_series
 from bot.feeds.snapshot import Observer
 from bot.feeds.stablecoins import DefiLlamaStablecoins, parse_supply
 from bot.ports import Unavailable
+from bot.runtime.settings.layers import SettingsProblem
+from bot.runtime.settings.model import load_settings
 from tests.feeds.test_snapshot import QUICK, WANTED, Market, venue
 
 D = Decimal

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from bot.domain.candles import CandleSeries
 from bot.domain.codec import decode, encode
 from bot.domain.market import Cost, Funding, OpenInterest, Quote, Snapshot
-from bot.feeds.past import DAY_MS, HOUR_MS, Past, PastRules
+from bot.feeds.history import DAY_MS, HOUR_MS, Past, PastRules
 from bot.feeds.snapshot import Observer
 from tests.feeds.test_snapshot import NOW, PERP, QUICK, SPOT, WANTED, Market, venue
 

@@ -12,7 +12,7 @@ from bot.domain.instrument import Side
 from bot.domain.order import Order as JournalOrder
 from bot.domain.order import OrderType, Purpose, TimeInForce
 from bot.domain.states import OrderState
-from bot.execution.evidence import _event_of
+from bot.execution.order_reports import _event_of
 from bot.ports import OrderReport, ReportState
 from tests.model.cases import ASSUMPTIONS, CASES, DAEMONS, RULE_NAMES, WORLDS, Case, without
 from tests.model.checker import Exploration, explore, lines_of

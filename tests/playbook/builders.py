@@ -11,9 +11,9 @@ from bot.domain.money import ZERO
 from bot.domain.order import Intent, Order
 from bot.domain.portfolio import Account, Balance, Portfolio, Position
 from bot.domain.states import OrderState
+from bot.playbook.book.portfolio import build_portfolio
 from bot.playbook.decide import Decision, decide, guard
-from bot.playbook.policy import Policy, Sectors
-from bot.playbook.sectors import build_portfolio
+from bot.playbook.policy.numbers import Policy, Sectors
 
 D = Decimal
 BOOK = D(100_000)

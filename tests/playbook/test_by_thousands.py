@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.order import Purpose
-from bot.playbook.membership import Sectors
+from bot.playbook.policy.membership import Sectors
 from tests.playbook.builders import PRICES, World, golden_policy, make_sectors, neutral_world
 
 D = Decimal

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from bot.domain.candles import CandleSeries
 from bot.domain.market import Funding, OpenInterest, Premium, Quote, Snapshot, Tvl
 from bot.domain.reason import Reason
-from bot.playbook import indicators
-from bot.playbook.market_view import Signal
-from bot.playbook.policy import DAY_MS, HOUR_MS, Policy
-from bot.playbook.signals import exit_signs, read_signals
+from bot.playbook.market import indicators
+from bot.playbook.market.signals import exit_signs, read_signals
+from bot.playbook.market.view import Signal
+from bot.playbook.policy.numbers import DAY_MS, HOUR_MS, Policy
 from tests.playbook.builders import START_MS, D, make_sectors
 
 POLICY = Policy(candle_minutes=1440)

@@ -11,7 +11,7 @@ from bot.domain.campaign import Condition
 from bot.domain.money import ZERO
 from bot.domain.order import FOREIGN, Intent, Purpose, TimeInForce
 from bot.domain.reason import Reason
-from bot.playbook.policy import MINUTE_MS
+from bot.playbook.policy.numbers import MINUTE_MS
 from tests.playbook.builders import World, golden_policy, neutral_world, one_token_each, resting
 
 D = Decimal

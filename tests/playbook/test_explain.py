@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.campaign import Condition
-from bot.playbook.explain import Turn, evidence_for, turns_from
-from bot.playbook.policy import SIGNAL_NAMES, Policy
-from bot.playbook.regime import confidences_in, wanted_of
+from bot.playbook.market.explain import Turn, evidence_for, turns_from
+from bot.playbook.market.regime import confidences_in, wanted_of
+from bot.playbook.policy.numbers import SIGNAL_NAMES, Policy
 
 POLICY = Policy()
 CALM = dict.fromkeys(SIGNAL_NAMES, 0.0)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from bot.domain.instrument import Instrument, Kind
 from bot.domain.market import Quote, Snapshot
 from bot.domain.portfolio import Account, Balance, Holding, Portfolio, Position, Sleeves
-from bot.playbook.flatten import flatten
+from bot.playbook.orders.flatten import flatten
 
 D = Decimal
 SPOT, PERP = "ETH/USDT", "ETH/USDT:USDT"

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from bot.domain.market import Funding, Snapshot
 from bot.domain.perp import settlement_hours
-from bot.feeds.past import Past
-from bot.playbook.funding import HOURS_PER_YEAR, average_funding
-from bot.playbook.policy import HOUR_MS
+from bot.feeds.history import Past
+from bot.playbook.policy.numbers import HOUR_MS
+from bot.playbook.positions.funding import HOURS_PER_YEAR, average_funding
 
 PERP = "UNI/USDT:USDT"
 START_MS = 1_767_744_000_000  # a midnight

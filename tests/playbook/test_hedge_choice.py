@@ -14,12 +14,12 @@ from bot.domain.market import Snapshot
 from bot.domain.money import ZERO
 from bot.domain.order import Purpose
 from bot.domain.reason import Reason
-from bot.playbook.choices import HedgeWith
+from bot.playbook.book.context import Scene
 from bot.playbook.decide import Decision
-from bot.playbook.hedge_choice import choose_hedges, estimate_beta
-from bot.playbook.membership import Sectors
-from bot.playbook.policy import HOUR_MS
-from bot.playbook.scene import Scene
+from bot.playbook.policy.choices import HedgeWith
+from bot.playbook.policy.membership import Sectors
+from bot.playbook.policy.numbers import HOUR_MS
+from bot.playbook.positions.hedge_choice import choose_hedges, estimate_beta
 from tests.playbook.builders import World, golden_policy, make_sectors, neutral_world
 from tests.profiles import examples
 

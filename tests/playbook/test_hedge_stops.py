@@ -16,11 +16,11 @@ from bot.domain.perp import liquidation_distance
 from bot.domain.portfolio import Position
 from bot.domain.reason import Reason
 from bot.domain.states import LegState, OrderState
+from bot.playbook.book.context import Scene
 from bot.playbook.decide import Decision
-from bot.playbook.hedge_stops import hedge_stop
-from bot.playbook.policy import HOUR_MS
-from bot.playbook.scene import Scene
-from bot.playbook.stops import resting_stop
+from bot.playbook.policy.numbers import HOUR_MS
+from bot.playbook.positions.hedge_stops import hedge_stop
+from bot.playbook.positions.stops import resting_stop
 from tests.playbook.builders import World, golden_policy, neutral_world, one_token_each, resting
 
 D = Decimal

@@ -9,7 +9,7 @@ import talib
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from bot.playbook import indicators
+from bot.playbook.market import indicators
 
 NINE_DIGITS = 1e-9
 Closes = list[float]

@@ -10,8 +10,8 @@ from bot.domain.campaign import Condition, Memory, Stance
 from bot.domain.money import ZERO
 from bot.domain.order import Purpose
 from bot.domain.states import LegState
-from bot.playbook.policy import Policy
-from bot.playbook.target import target_shares
+from bot.playbook.market.stance import target_shares
+from bot.playbook.policy.numbers import Policy
 from tests.playbook.builders import World, make_sectors, neutral_world
 from tests.playbook.test_properties import policies
 from tests.profiles import examples

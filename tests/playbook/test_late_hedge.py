@@ -7,7 +7,7 @@ import pytest
 from bot.domain.order import Order, OrderType, Purpose, TimeInForce
 from bot.domain.reason import Reason
 from bot.domain.states import LegState, OrderState
-from bot.playbook.progress import end_refused
+from bot.playbook.rotation.progress import end_refused
 from tests.playbook.builders import World, golden_policy, neutral_world
 
 MINUTES = 10

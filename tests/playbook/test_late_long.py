@@ -12,12 +12,12 @@ from bot.domain.market import CalendarEvent
 from bot.domain.money import ZERO
 from bot.domain.order import Purpose
 from bot.domain.reason import Reason
+from bot.playbook.book.context import Scene
 from bot.playbook.decide import decide
-from bot.playbook.plan import start_campaign
-from bot.playbook.regime import Reading
-from bot.playbook.scene import Scene
-from bot.playbook.speculation import TRANCHES, Speculation, plan_speculation
-from bot.playbook.target import Choice, target_shares
+from bot.playbook.market.regime import Reading
+from bot.playbook.market.stance import Choice, target_shares
+from bot.playbook.overlays.directional import TRANCHES, Speculation, plan_speculation
+from bot.playbook.rotation.campaign import start_campaign
 from tests.playbook.builders import World, golden_policy, one_token_each
 from tests.playbook.test_speculation import AAVE, ETH, UNI, Market, acts, reasons, standing_at
 

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from bot.domain.candles import CandleSeries
 from bot.domain.codec import encode
 from bot.domain.market import Funding, Macro, OpenInterest, Premium, Snapshot, Tvl
-from bot.playbook.as_of import as_of
-from bot.playbook.policy import DAY_MS, HOUR_MS, Policy
-from bot.playbook.signals import READERS, read_signals
+from bot.playbook.market.point_in_time import as_of
+from bot.playbook.market.signals import READERS, read_signals
+from bot.playbook.policy.numbers import DAY_MS, HOUR_MS, Policy
 from tests.playbook.builders import START_MS, World, neutral_world
 from tests.profiles import examples
 

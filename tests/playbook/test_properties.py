@@ -15,9 +15,9 @@ from bot.domain.order import OrderType, Purpose
 from bot.domain.reason import Reason
 from bot.domain.states import LegState, OrderState, TrancheState
 from bot.playbook.decide import Decision
-from bot.playbook.policy import Policy
-from bot.playbook.progress import ASKS_MIN
-from bot.playbook.target import target_shares
+from bot.playbook.market.stance import target_shares
+from bot.playbook.policy.numbers import Policy
+from bot.playbook.rotation.progress import ASKS_MIN
 from tests.playbook.builders import World, golden_policy, make_sectors, neutral_world, resting
 from tests.profiles import examples
 

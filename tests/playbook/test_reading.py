@@ -10,12 +10,12 @@ from bot.domain.campaign import Condition, Phase, RegimeMemory
 from bot.domain.candles import CandleSeries
 from bot.domain.market import CalendarEvent, Funding, Snapshot, Tvl
 from bot.domain.reason import Reason
-from bot.playbook import indicators
-from bot.playbook.market_view import Signal
-from bot.playbook.policy import DAY_MS, HOUR_MS, Policy
-from bot.playbook.regime import read_regime
-from bot.playbook.signals import READERS, exit_signs, read_phases, read_signals
-from bot.playbook.timing import overbought
+from bot.playbook.market import indicators
+from bot.playbook.market.regime import read_regime
+from bot.playbook.market.signals import READERS, exit_signs, read_phases, read_signals
+from bot.playbook.market.view import Signal
+from bot.playbook.orders.timing import overbought
+from bot.playbook.policy.numbers import DAY_MS, HOUR_MS, Policy
 from tests.playbook.builders import START_MS, D, make_sectors
 
 POLICY = Policy(candle_minutes=1440)

@@ -5,8 +5,8 @@ from datetime import date
 
 import pytest
 
-from bot.playbook.membership import Sectors
-from bot.playbook.renames import day_ms
+from bot.playbook.policy.membership import Sectors
+from bot.playbook.policy.renames import day_ms
 from tests.playbook.builders import D, make_sectors
 
 MATIC = {"was": "MATIC", "at": "2024-09-13"}

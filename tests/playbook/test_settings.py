@@ -9,9 +9,9 @@ from pydantic import ValidationError
 
 from bot.domain.campaign import Memory
 from bot.domain.reason import Reason
-from bot.playbook.policy import SIGNAL_NAMES, Policy
-from bot.playbook.sectors import read_weights
-from bot.playbook.signals import READERS, Sectors
+from bot.playbook.book.portfolio import read_weights
+from bot.playbook.market.signals import READERS, Sectors
+from bot.playbook.policy.numbers import SIGNAL_NAMES, Policy
 from tests.playbook.builders import World, golden_policy, make_sectors, neutral_world
 
 D = Decimal

@@ -19,10 +19,10 @@ from bot.domain.order import Intent, OrderType, Purpose
 from bot.domain.reason import Reason
 from bot.domain.states import OrderState
 from bot.playbook.decide import Decision
-from bot.playbook.exits import with_funding
-from bot.playbook.policy import DAY_MS, HOUR_MS, Policy
-from bot.playbook.speculation import TRANCHES
-from bot.playbook.target import target_shares
+from bot.playbook.market.stance import target_shares
+from bot.playbook.overlays.directional import TRANCHES
+from bot.playbook.policy.numbers import DAY_MS, HOUR_MS, Policy
+from bot.playbook.positions.exits import with_funding
 from tests.playbook.builders import BOOK, World, make_sectors, resting
 from tests.profiles import examples
 

@@ -15,11 +15,11 @@ from bot.domain.market import Cost, Funding, Snapshot
 from bot.domain.money import ZERO
 from bot.domain.order import Fill, Purpose
 from bot.domain.reason import Reason
-from bot.feeds.costs import cost_basis
+from bot.feeds.cost_basis import cost_basis
 from bot.playbook.decide import Decision
-from bot.playbook.funding import average_funding
-from bot.playbook.policy import HOUR_MS, Policy
-from bot.playbook.standing import OPEN_TRANCHE, REDUCE_TRANCHE
+from bot.playbook.overlays.standing_hedges import OPEN_TRANCHE, REDUCE_TRANCHE
+from bot.playbook.policy.numbers import HOUR_MS, Policy
+from bot.playbook.positions.funding import average_funding
 from tests.playbook.builders import START_MS, World, make_sectors, neutral_world
 from tests.profiles import examples
 

@@ -10,8 +10,8 @@ from bot.domain.order import OrderType
 from bot.domain.portfolio import Position
 from bot.domain.reason import Reason
 from bot.domain.states import OrderState
-from bot.playbook.choices import Unowned
 from bot.playbook.decide import guard
+from bot.playbook.policy.choices import Unowned
 from tests.playbook.builders import World, golden_policy, neutral_world, one_token_each, resting
 from tests.playbook.test_exits import UNI, reasons, world_with_a_long
 

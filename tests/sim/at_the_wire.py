@@ -14,10 +14,10 @@ from typing import Any
 import aiohttp
 import aiohttp.connector
 
-from bot.app.settings import Settings
 from bot.ports import Clock, OrderReport, OrderRequest, Rejection, VenueRejected
-from bot.venues.ccxt_venue import CcxtVenue, ConnectionRules, Credentials, Seams
-from bot.venues.profiles import PROFILES
+from bot.runtime.settings.model import Settings
+from bot.venues.binance.profiles import PROFILES
+from bot.venues.ccxt.venue import CcxtVenue, ConnectionRules, Credentials, Seams
 from tests.sim.gateway import Gateway
 from tests.sim.loop import VirtualLoop
 from tests.sim.memory import MemoryConnector

@@ -8,7 +8,7 @@ from bot.domain.instrument import Side
 from bot.domain.money import ZERO, floor_to
 from bot.domain.order import ClientOrderId, OrderType
 from bot.domain.states import KillLevel
-from bot.execution.journal import Journal, JournalBusy, JournalError
+from bot.journal.journal import Journal, JournalBusy, JournalError
 from bot.simex.engine.ledger import DEPOSITS
 from bot.simex.engine.refusal import Refusal
 from bot.simex.engine.rules import Rules

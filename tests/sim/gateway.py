@@ -16,7 +16,7 @@ import aiohttp
 
 from bot.ports import OrderRequest, Rejection
 from bot.simex.dialects.wire import WireReply, WireRequest
-from bot.venues.errors import BINANCE_ERRORS
+from bot.venues.binance.errors import BINANCE_ERRORS
 from tests.sim.faults import FaultPlan, Kind
 from tests.sim.memory import Answer, MemoryTransport
 from tests.sim.replica import ACCOUNT_PATHS, Replica

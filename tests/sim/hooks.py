@@ -30,14 +30,14 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import tests.sim
-from bot.execution.journal_reader import Fact
+from bot.journal.reader import Fact
 from bot.ports import OrderRequest
 from bot.simex.dialects.wire import WireReply, WireRequest
 from bot.simex.engine.types import ExchangeEvent
 
 if TYPE_CHECKING:
-    from bot.app.cycle import CycleResult
     from bot.execution.reconcile import Truth
+    from bot.runtime.cycle import CycleResult
     from tests.sim.chaos import Chaos
     from tests.sim.checkers import Checkers
     from tests.sim.mutants import Mutant

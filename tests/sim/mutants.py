@@ -10,22 +10,22 @@ from typing import Any
 
 import pytest
 
-from bot.app.gate_reading import GateReading
-from bot.app.kill import KillSwitch
 from bot.domain.states import OrderEvent
 from bot.execution import placement as placement_module
-from bot.execution.doubts import Doubts
-from bot.execution.evidence import Evidence
 from bot.execution.executor import Executor
-from bot.execution.journal import Journal
-from bot.execution.journal_lease import LockFile
+from bot.execution.order_reports import Evidence
 from bot.execution.placement import Placed, Placement
 from bot.execution.reconcile import Reconciler
-from bot.playbook import speculation
+from bot.execution.unknown_outcomes import Doubts
+from bot.journal.journal import Journal
+from bot.journal.lease import LockFile
+from bot.playbook.overlays import directional as speculation
 from bot.ports import OrderRequest, Rejection
 from bot.risk import gate
 from bot.risk.account_checks import check_purpose
 from bot.risk.projection import is_uncertain
+from bot.runtime.kill.switch import KillSwitch
+from bot.runtime.risk_inputs import GateReading
 from tests.sim.faults import Kind
 from tests.sim.world import Seam
 

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from bot.app import cycle
 from bot.execution.refusals import RefusedEntries
-from bot.playbook import progress
+from bot.playbook.rotation import progress
 from bot.risk import breakers
+from bot.runtime import cycle
 from tests.sim.faults import Kind
 from tests.sim.mutants import SLICED, Mutant
 

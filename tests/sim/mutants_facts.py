@@ -7,8 +7,8 @@ import pytest
 
 from bot.execution import unreadable
 from bot.execution.unreadable import Unread
-from bot.venues import rows
-from bot.venues.ccxt_asking import Asking
+from bot.venues.ccxt import rows
+from bot.venues.ccxt.paging import Asking
 from tests.sim.faults import Kind
 from tests.sim.mutants import SLICED, Mutant
 from tests.sim.world import Seam

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.playbook import exits, stops, unguarded
+from bot.playbook.positions import exits, stops, unguarded
 from tests.sim.faults import Kind
 from tests.sim.mutants import LARGE, SLICED, Mutant
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.execution import journal
+from bot.journal import journal
 from tests.sim.faults import Kind
 from tests.sim.mutants import SLICED, Mutant
 

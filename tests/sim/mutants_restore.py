@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from bot.app import cycle
 from bot.execution.another_writer import AnotherWriter
 from bot.execution.history_check import HistoryCheck
-from bot.execution.journal import Journal
 from bot.execution.reconcile import Reconciler
+from bot.journal.journal import Journal
+from bot.runtime import cycle
 from tests.sim.faults import Kind
 from tests.sim.mutants import SLICED, Mutant
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from bot.venues.account_checks import AccountChecks
-from bot.venues.throttle import Gate
+from bot.venues.binance.account_checks import AccountChecks
+from bot.venues.ccxt.throttle import Gate
 from tests.sim.faults import Kind
 from tests.sim.mutants import SLICED, Mutant
 from tests.sim.world import Seam

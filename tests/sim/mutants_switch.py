@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from bot.app.kill import KillSwitch
-from bot.app.switch_actions import SwitchActions
 from bot.domain.order import Order, Purpose
 from bot.domain.states import KillLevel
 from bot.risk import gate
 from bot.risk.order_checks import check_kill_switch
+from bot.runtime.kill.actions import SwitchActions
+from bot.runtime.kill.switch import KillSwitch
 from tests.sim.faults import Kind
 from tests.sim.mutants import SLICED, Mutant
 

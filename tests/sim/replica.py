@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from bot.domain.instrument import Kind
-from bot.simex.dialects.binance import Binance
-from bot.simex.dialects.binance_common import Call, Params
+from bot.simex.dialects.binance.common import Call, Params
+from bot.simex.dialects.binance.dialect import Binance
 from bot.simex.dialects.wire import WireReply, WireRequest
 from bot.simex.engine.records import is_perp_trigger
 from bot.simex.engine.types import Income, SimOrder, SimTrade

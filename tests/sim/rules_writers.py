@@ -6,7 +6,7 @@ from typing import Any
 from bot.domain.instrument import Side
 from bot.domain.money import ZERO
 from bot.execution.another_writer import ACCEPTED, CONFLICT, UNKNOWN_EXECUTED, UNKNOWN_RESTS
-from bot.execution.journal_reader import Fact
+from bot.journal.reader import Fact
 from bot.ports import OrderRequest
 from tests.sim.hooks import Rule
 from tests.sim.market import START_MS

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from bot.app.cycle import CycleResult
 from bot.domain.reason import Reason
 from bot.domain.states import KillLevel
-from bot.execution.journal import JournalError
+from bot.journal.journal import JournalError
 from bot.ports import SetupFailed, Unavailable
+from bot.runtime.cycle import CycleResult
 from tests.sim.at_the_wire import no_real_time
 from tests.sim.chaos import Chaos
 from tests.sim.checkers import Checkers

@@ -29,7 +29,7 @@ from bot.simex.engine.exchange import Exchange
 from bot.simex.engine.records import find_order
 from bot.simex.engine.rules import DuplicateScope
 from bot.simex.engine.types import ExchangeEvent, SimOrder
-from bot.venues.engine_venue import EngineVenue
+from bot.venues.paper.engine_venue import EngineVenue
 from tests.sim.faults import FaultPlan, Kind
 
 T = TypeVar("T")

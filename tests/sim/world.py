@@ -20,22 +20,22 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from bot.app.config_fact import record_config
-from bot.app.cycle import CycleResult
-from bot.app.embedded import neutral_holdings
-from bot.app.kill import ResumeFile, ResumeRequest
-from bot.app.settings import Settings, Sources, packaged_config
-from bot.app.switch_actions import SwitchActions
-from bot.app.wiring import App, _assemble
 from bot.domain.campaign import Stance
 from bot.domain.money import ZERO
 from bot.domain.states import KillLevel
-from bot.execution.journal import Journal, JournalError
-from bot.playbook.target import CASH, target_shares
+from bot.journal.journal import Journal, JournalError
+from bot.playbook.market.stance import CASH, target_shares
 from bot.ports import SetupFailed, Unavailable
+from bot.runtime.cycle import CycleResult
+from bot.runtime.kill.actions import SwitchActions
+from bot.runtime.kill.switch import ResumeFile, ResumeRequest
+from bot.runtime.settings.model import Settings, Sources, packaged_config
+from bot.runtime.settings.snapshot import record_config
+from bot.runtime.simulator.embedded import neutral_holdings
+from bot.runtime.wiring import App, _assemble
 from bot.simex.engine.exchange import Exchange
 from bot.simex.engine.rules import DuplicateScope, Rules
-from bot.venues.engine_venue import EngineVenue
+from bot.venues.paper.engine_venue import EngineVenue
 from tests.sim.at_the_wire import WireVenue
 from tests.sim.faults import AT_THE_WIRE, FaultPlan, Kind
 from tests.sim.hooks import Hooks

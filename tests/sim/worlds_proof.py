@@ -4,7 +4,7 @@ import sqlite3
 from contextlib import closing
 from typing import Any
 
-from bot.execution.journal_schema import PROJECTIONS
+from bot.journal.schema import PROJECTIONS
 from tests.sim.faults import Kind
 from tests.sim.hooks import Disturbance
 

@@ -5,8 +5,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from bot.execution.journal_backup import back_up
-from bot.execution.journal_errors import JournalError
+from bot.journal.backup import back_up
+from bot.journal.errors import JournalError
 from tests.sim.faults import Kind
 from tests.sim.hooks import Disturbance
 

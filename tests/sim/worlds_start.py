@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 from bot.simex.dialects.wire import WireReply, WireRequest
-from bot.venues.profiles import PROFILES
+from bot.venues.binance.profiles import PROFILES
 from tests.sim.faults import Kind
 from tests.sim.gateway import HTML
 from tests.sim.hooks import Disturbance

@@ -5,7 +5,7 @@ from typing import Any
 
 from bot.domain.money import ZERO
 from bot.domain.order import OrderType
-from bot.execution.journal_schema import NEVER_CAME_TO_BE
+from bot.journal.schema import NEVER_CAME_TO_BE
 from bot.ports import OrderRequest
 from bot.simex.engine.ledger import DEPOSITS
 from bot.simex.engine.refusal import Refusal

@@ -15,7 +15,7 @@ from typing import Any
 
 from bot.domain.order import Fill, Order, is_ours
 from bot.domain.states import KillLevel, OrderState
-from bot.execution.journal import JournalReader
+from bot.journal.journal import JournalReader
 from bot.ports import Payment
 
 ZERO = Decimal(0)

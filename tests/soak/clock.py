@@ -8,7 +8,7 @@ import struct
 import time
 from pathlib import Path
 
-from bot.app.clock import SkippingClock
+from bot.runtime.clock import SkippingClock
 
 _OFFSET = struct.Struct("<q")
 

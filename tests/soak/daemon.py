@@ -1,4 +1,4 @@
-"""The daemon process: `bot.app.daemon` over `bot.app.wiring`, told where its exchange is, and when to die.
+"""The daemon process: `bot.runtime.daemon` over `bot.runtime.wiring`, told where its exchange is, and when to die.
 
 `python -m tests.soak.daemon LIFE.json` with {"world", "directory", "assignments", "trap", "once"}; `world` is the
 exchange's first line. A trap is {"method", "nth", "when", "signal"}: at the nth call of that method of the journal or
@@ -20,16 +20,16 @@ from unittest.mock import patch
 import aiohttp
 from sqlite_utils import Database
 
-from bot.app import daemon, logs
-from bot.app.embedded import Embedded
-from bot.app.wiring import build
 from bot.domain.market import Tvl
 from bot.domain.order import Order
-from bot.execution.journal import Journal
 from bot.feeds.macro import StaticMacro
+from bot.journal.journal import Journal
+from bot.runtime import daemon, logs
+from bot.runtime.simulator.embedded import Embedded
+from bot.runtime.wiring import build
 from bot.simex.server import ApiKey
 from bot.simex.tls import loopback_session
-from bot.venues.ccxt_venue import CcxtVenue
+from bot.venues.ccxt.venue import CcxtVenue
 from tests.soak.clock import SharedClock
 from tests.soak.exchange import ACCOUNT, soak_settings
 

@@ -14,11 +14,11 @@ from pathlib import Path
 from random import Random
 from typing import IO, Any, TypeVar
 
-from bot.app.exit_codes import ExitCode
-from bot.app.kill import ResumeFile, ResumeRequest
 from bot.domain.campaign import Campaign
 from bot.domain.states import OrderState
-from bot.execution.journal import JournalError, JournalReader
+from bot.journal.journal import JournalError, JournalReader
+from bot.runtime.exit_codes import ExitCode
+from bot.runtime.kill.switch import ResumeFile, ResumeRequest
 from tests.conftest import ROOT
 from tests.soak.books import Verdict, compare
 from tests.soak.clock import SharedClock

@@ -18,19 +18,19 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from bot.app.embedded import ANCHORS, neutral_holdings, tokens_of
-from bot.app.scenarios import SIM_START
-from bot.app.settings import Settings, Sources, packaged_config
 from bot.domain.codec import encode
 from bot.domain.money import ZERO
 from bot.domain.order import leg_of
+from bot.lab.demo.scenarios import SIM_START
+from bot.runtime.settings.model import Settings, Sources, packaged_config
+from bot.runtime.simulator.embedded import ANCHORS, neutral_holdings, tokens_of
 from bot.simex.engine.exchange import Exchange
 from bot.simex.engine.types import EventKind, ExchangeEvent
 from bot.simex.market.catalogue import default_instruments
 from bot.simex.market.synthetic import SyntheticMarket
 from bot.simex.server import ApiKey, Simex
-from tests.app.stage import FEW
 from tests.soak.clock import SharedClock
+from tests.stage import FEW
 
 ACCOUNT = "soak"
 EVERYTHING = 10**9

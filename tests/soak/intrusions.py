@@ -21,8 +21,8 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from bot.execution.another_writer import CONFLICT, UNKNOWN_EXECUTED, UNKNOWN_RESTS
-from bot.execution.journal import JournalError, JournalReader
-from bot.execution.journal_backup import back_up
+from bot.journal.backup import back_up
+from bot.journal.journal import JournalError, JournalReader
 
 if TYPE_CHECKING:
     from tests.soak.driver import Soak

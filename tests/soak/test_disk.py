@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from bot.execution.journal import JournalReader
+from bot.journal.journal import JournalReader
 from tests.soak.driver import FEW_ORDERS, Soak
 from tests.soak.spoiling import Plan
 

@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from bot.execution.journal import Journal, JournalReader
+from bot.journal.journal import Journal, JournalReader
 from tests.soak.intrusions import SHARES, Backups, Intrusion, draw_intrusion, fill, small_disk
 
 pytestmark = pytest.mark.slow

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.execution.journal import Journal, JournalReader
+from bot.journal.journal import Journal, JournalReader
 from tests.soak.driver import FEW_ORDERS, Soak
 from tests.soak.exchange import ACCOUNT
 from tests.soak.spoiling import Plan

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from bot.simex.tls import make_authority
-from bot.venues.ccxt_venue import CcxtVenue, ConnectionRules, Credentials, Seams
-from bot.venues.profiles import BINANCE
+from bot.venues.binance.profiles import BINANCE
+from bot.venues.ccxt.venue import CcxtVenue, ConnectionRules, Credentials, Seams
 from tests.venues.binance_server import KEY, NOW_MS, SECRET, BinanceServer
 
 SYMBOLS = ("UNI/USDT", "AAVE/USDT", "UNI/USDT:USDT", "1000PEPE/USDT:USDT")

@@ -16,9 +16,9 @@ from bot.simex.market.scripted import ScriptedMarket
 from bot.simex.server import Simex
 from bot.simex.signing import ApiKey
 from bot.simex.tls import loopback_session
-from bot.venues.ccxt_venue import CcxtVenue, ConnectionRules, Credentials
-from bot.venues.profiles import BINANCE
-from bot.venues.throttle import Gate
+from bot.venues.binance.profiles import BINANCE
+from bot.venues.ccxt.throttle import Gate
+from bot.venues.ccxt.venue import CcxtVenue, ConnectionRules, Credentials
 from tests.venues.binance_server import NOW_MS
 from tests.venues.conftest import HandClock
 

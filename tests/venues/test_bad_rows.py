@@ -12,7 +12,7 @@ import pytest
 
 from bot.domain.portfolio import Account
 from bot.ports import Answered, Listed, ReportState, Unavailable
-from bot.venues.ccxt_venue import CcxtVenue
+from bot.venues.ccxt.venue import CcxtVenue
 from tests.venues.binance_server import NOW_MS, BinanceServer, Hit, perp_symbol, refusal, spot_symbol
 from tests.venues.test_reads import HOUR_MS, PEPE, PERP, algo_order, perp_order, position_row
 

@@ -5,9 +5,9 @@ from collections.abc import Callable
 import pytest
 
 from bot.ports import OutcomeUnknown, Rejection, Unavailable, VenueRejected
-from bot.venues.ccxt_venue import CcxtVenue, ConnectionRules
-from bot.venues.errors import BINANCE_ERRORS, ReadRefused
-from bot.venues.wire import OnceSession
+from bot.venues.binance.errors import BINANCE_ERRORS, ReadRefused
+from bot.venues.ccxt.venue import CcxtVenue, ConnectionRules
+from bot.venues.ccxt.wire import OnceSession
 from tests.venues.binance_server import BinanceServer, Canned, refusal
 from tests.venues.orders import PERP_ORDER, SPOT_ORDER, request
 

@@ -10,7 +10,7 @@ from bot.ports import OrderRequest, Rejection, ReportState, Unavailable, Venue, 
 from bot.simex.engine.exchange import Exchange
 from bot.simex.market.catalogue import default_instruments
 from bot.simex.market.synthetic import SyntheticMarket
-from bot.venues.engine_venue import EngineVenue
+from bot.venues.paper.engine_venue import EngineVenue
 
 D = Decimal
 START_MS, HOUR_MS = 1_700_000_000_000, 3_600_000

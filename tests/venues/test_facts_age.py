@@ -10,10 +10,10 @@ import pytest
 
 from bot.feeds.snapshot import Observer, Wanted
 from bot.ports import Rejection, Unavailable, VenueRejected
-from bot.venues.ccxt_connection import FACTS_AGE_MAX_MS
-from bot.venues.ccxt_venue import CcxtVenue, ConnectionRules
-from bot.venues.errors import contradicts_facts
-from bot.venues.parse import venue_ms
+from bot.venues.binance.errors import contradicts_facts
+from bot.venues.binance.parse import venue_ms
+from bot.venues.ccxt.connection import FACTS_AGE_MAX_MS
+from bot.venues.ccxt.venue import CcxtVenue, ConnectionRules
 from tests.venues.binance_server import NOW_MS, BinanceServer, Canned, perp_symbol, placed, refusal, spot_symbol
 from tests.venues.conftest import SYMBOLS, HandClock
 from tests.venues.orders import PERP_ORDER, SPOT_ORDER, request

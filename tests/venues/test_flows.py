@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from bot.ports import DEPOSIT, RETURNED, WITHDRAWAL
-from bot.venues.ccxt_flows import KNOWN_MS
-from bot.venues.ccxt_venue import CcxtVenue
+from bot.venues.binance.flow_reads import KNOWN_MS
+from bot.venues.ccxt.venue import CcxtVenue
 from tests.venues.binance_server import NOW_MS, BinanceServer, Canned
 from tests.venues.conftest import HandClock
 

@@ -11,7 +11,7 @@ import pytest
 
 from bot.domain.instrument import Side
 from bot.ports import Rejection, VenueRejected
-from bot.venues.ccxt_venue import CcxtVenue, ConnectionRules
+from bot.venues.ccxt.venue import CcxtVenue, ConnectionRules
 from tests.venues.binance_server import NOW_MS, BinanceServer, perp_symbol, placed, refusal, spot_symbol
 from tests.venues.orders import ALGO_ORDER, PERP_ORDER, SPOT_ORDER, market, request, stop
 

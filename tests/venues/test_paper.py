@@ -11,9 +11,9 @@ from bot.domain.instrument import Side
 from bot.domain.portfolio import Account, Balance
 from bot.ports import Lane, Rejection, ReportState, Venue, VenueRejected
 from bot.simex.engine.refusal import RefusalReason
-from bot.venues import engine_account
-from bot.venues.ccxt_venue import CcxtVenue
-from bot.venues.paper import PaperVenue
+from bot.venues.ccxt.venue import CcxtVenue
+from bot.venues.paper import engine_account
+from bot.venues.paper.venue import PaperVenue
 from tests.venues.binance_server import NOW_MS, BinanceServer, Hit
 from tests.venues.conftest import SYMBOLS, HandClock
 from tests.venues.orders import market, request, stop

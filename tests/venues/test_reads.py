@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from bot.domain.instrument import Side
 from bot.ports import ReportState, Unavailable
-from bot.venues import parse, parse_candles
-from bot.venues.ccxt_venue import CcxtVenue
+from bot.venues.binance import parse
+from bot.venues.ccxt import candles as parse_candles
+from bot.venues.ccxt.venue import CcxtVenue
 from tests.venues.binance_server import NOW_MS, BinanceServer, Hit, refusal
 from tests.venues.conftest import SYMBOLS, HandClock
 from tests.venues.orders import ALGO_ORDER, PERP_ORDER

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from bot.venues.ccxt_venue import CcxtVenue
-from bot.venues.spot_times import SpotTimes
+from bot.venues.binance.spot_times import SpotTimes
+from bot.venues.ccxt.venue import CcxtVenue
 from tests.venues.binance_server import NOW_MS, BinanceServer, Canned, refusal
 from tests.venues.conftest import HandClock
 

@@ -13,12 +13,12 @@ import pytest
 
 from bot.domain.instrument import Kind
 from bot.ports import ChecksUnanswered, SetupFailed, Unavailable
-from bot.venues.ccxt_connection import verify_hosts
-from bot.venues.ccxt_loader import CCXT_VERSION, load_exchange_class
-from bot.venues.ccxt_venue import CcxtVenue, ConnectionRules, Credentials
-from bot.venues.errors import ReadRefused
-from bot.venues.instruments_cache import InstrumentsCache
-from bot.venues.profiles import BINANCE, PROFILES
+from bot.venues.binance.errors import ReadRefused
+from bot.venues.binance.profiles import BINANCE, PROFILES
+from bot.venues.ccxt.connection import verify_hosts
+from bot.venues.ccxt.instruments_cache import InstrumentsCache
+from bot.venues.ccxt.loader import CCXT_VERSION, load_exchange_class
+from bot.venues.ccxt.venue import CcxtVenue, ConnectionRules, Credentials
 from tests.venues.binance_server import NOW_MS, SECRET, BinanceServer, Canned, Hit, refusal
 from tests.venues.conftest import SYMBOLS, HandClock
 
@@ -371,7 +371,7 @@ def run(code: str) -> str:
 def test_the_lean_import_loads_one_exchange_and_not_a_hundred() -> None:
     out = run(
         "import sys\n"
-        "from bot.venues.ccxt_loader import load_exchange_class\n"
+        "from bot.venues.ccxt.loader import load_exchange_class\n"
         "cls = load_exchange_class('binance')\n"
         "print(cls.__name__, cls({}).id, sum(m.startswith('ccxt') for m in sys.modules))\n"
         "import ccxt, ccxt.async_support as a\n"
@@ -387,7 +387,7 @@ def test_the_lean_import_loads_one_exchange_and_not_a_hundred() -> None:
 def test_requests_is_loaded_when_a_synchronous_exchange_wants_a_session_and_then_whole() -> None:
     out = run(
         "import sys\n"
-        "from bot.venues.ccxt_loader import load_exchange_class\n"
+        "from bot.venues.ccxt.loader import load_exchange_class\n"
         "load_exchange_class('binance')({})\n"
         "print('requests' in sys.modules, 'urllib3' in sys.modules)\n"
         "import importlib, requests\n"
@@ -402,7 +402,7 @@ def test_requests_is_loaded_when_a_synchronous_exchange_wants_a_session_and_then
 
 def test_an_import_that_cannot_be_lean_falls_back_to_the_ordinary_one() -> None:
     out = run(
-        "import bot.venues.ccxt_loader as loader\n"
+        "import bot.venues.ccxt.loader as loader\n"
         "loader._PACKAGES = {'ccxt': '', 'ccxt.async_support': 'nowhere', 'ccxt.pro': 'pro'}\n"
         "print(loader.load_exchange_class('binance')({}).id)\n"
     )

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.ports import Lane
-from bot.venues.profiles import BucketSpec
-from bot.venues.throttle import CRITICAL_HOLD_S, CRITICAL_PACE_S, Gate, WeightedThrottler
+from bot.venues.binance.profiles import BucketSpec
+from bot.venues.ccxt.throttle import CRITICAL_HOLD_S, CRITICAL_PACE_S, Gate, WeightedThrottler
 from tests.profiles import examples
 
 

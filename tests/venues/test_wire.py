@@ -7,8 +7,8 @@ from decimal import Decimal
 import pytest
 
 from bot.ports import URGENT, Lane, OutcomeUnknown, Rejection, Unavailable, VenueRejected
-from bot.venues.ccxt_venue import CcxtVenue, ConnectionRules, Seams
-from bot.venues.errors import read_retry_after
+from bot.venues.binance.errors import read_retry_after
+from bot.venues.ccxt.venue import CcxtVenue, ConnectionRules, Seams
 from tests.venues.binance_server import NOW_MS, BinanceServer, Canned, placed, refusal
 from tests.venues.conftest import SYMBOLS
 from tests.venues.orders import ALGO_ORDER, PERP_ORDER, SPOT_ORDER, request, stop

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bot.domain.money import plain
-from bot.simex.dialects.binance_common import Call, Route, private, times
+from bot.simex.dialects.binance.common import Call, Route, private, times
 from bot.simex.engine.flows import Flow, FlowState
 
 _LONGEST_MS = 90 * 86_400_000

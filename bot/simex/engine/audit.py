@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from bot.domain.instrument import Side
 from bot.domain.money import ZERO
-from bot.simex.engine.margin import Margin
+from bot.simex.engine.margin.requirements import Margin
 from bot.simex.engine.state import CENT, AccountState, State
 from bot.simex.engine.types import IncomeKind
 

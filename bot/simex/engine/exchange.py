@@ -17,9 +17,9 @@ from bot.simex.engine.admission import Admission
 from bot.simex.engine.audit import audit
 from bot.simex.engine.depth import Depth
 from bot.simex.engine.flows import Flows
-from bot.simex.engine.liquidation import Liquidation
-from bot.simex.engine.margin import Margin
-from bot.simex.engine.margin_settings import MarginSettings
+from bot.simex.engine.margin.liquidation import Liquidation
+from bot.simex.engine.margin.requirements import Margin
+from bot.simex.engine.margin.settings import MarginSettings
 from bot.simex.engine.market import Market, PriceKind
 from bot.simex.engine.matching import Matching
 from bot.simex.engine.refusal import Refusal, RefusalReason

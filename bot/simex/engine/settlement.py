@@ -6,7 +6,7 @@ from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal
 from bot.domain.instrument import Instrument, Side
 from bot.domain.money import ONE, ZERO
 from bot.simex.engine.ledger import CONVERSIONS, DEPOSITS, FEES, FUNDING, INSURANCE, MARKET
-from bot.simex.engine.margin import Margin
+from bot.simex.engine.margin.requirements import Margin
 from bot.simex.engine.refusal import Refusal, RefusalReason
 from bot.simex.engine.state import CENT, AccountState, PositionState, State
 from bot.simex.engine.types import EventKind, IncomeKind, OrderStatus, SimOrder, SimTrade

@@ -8,8 +8,8 @@ from decimal import Decimal
 
 from bot.domain.instrument import Instrument, Side
 from bot.domain.money import ONE, ZERO
-from bot.simex.engine.funding import FundingSchedule
 from bot.simex.engine.ledger import Ledger, perp_of, spot_of
+from bot.simex.engine.margin.funding import FundingSchedule
 from bot.simex.engine.market import FundingTerms, Market
 from bot.simex.engine.refusal import Refusal, RefusalReason
 from bot.simex.engine.rules import Rules

@@ -10,8 +10,8 @@ from functools import partial
 
 from bot.domain.instrument import Side
 from bot.simex.engine.admission import is_rising
-from bot.simex.engine.liquidation import Liquidation
-from bot.simex.engine.margin import CrossMargin, Margin
+from bot.simex.engine.margin.liquidation import Liquidation
+from bot.simex.engine.margin.requirements import CrossMargin, Margin
 from bot.simex.engine.matching import Matching
 from bot.simex.engine.settlement import Settlement
 from bot.simex.engine.state import AccountState, State, rate_of

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.simex.dialects.binance import HOSTS
+from bot.simex.dialects.binance.dialect import HOSTS
 from bot.simex.dialects.wire import WireRequest
 from bot.simex.signing import sign
 from tests.simex.dialects.conftest import KEYS, START_MS, Bench, MakeBench

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from bot.simex.dialects.binance_spot import SPOT_ROUTES
-from bot.simex.dialects.binance_usdm import USDM_ROUTES
+from bot.simex.dialects.binance.spot import SPOT_ROUTES
+from bot.simex.dialects.binance.usdm import USDM_ROUTES
 from tests.profiles import examples
 from tests.simex.dialects.conftest import FUNDING_MS, START_MS, MakeBench
 

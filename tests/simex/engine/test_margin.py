@@ -6,7 +6,7 @@ import pytest
 
 from bot.domain import perp
 from bot.domain.order import OrderType
-from bot.simex.engine.margin import bracket_of, liquidation_price, maintenance_of, notional_cap
+from bot.simex.engine.margin.requirements import bracket_of, liquidation_price, maintenance_of, notional_cap
 from bot.simex.engine.refusal import Refusal, RefusalReason
 from bot.simex.engine.rules import MAJOR_BRACKETS, MINOR_BRACKETS, Rules, make_brackets
 from bot.simex.engine.types import EventKind, ExpiryReason, IncomeKind

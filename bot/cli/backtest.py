@@ -1,0 +1,112 @@
+"""`sectorbot backtest` and `sectorbot data check`: the proof on recorded candles, and what those candles lack."""
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bot.cli import common
+from bot.cli.common import Assign, Config, Json
+from bot.runtime.exit_codes import CommandFailed, ExitCode
+
+Folder = Annotated[Path, typer.Option("--data", metavar="DIR", help="Directory of candles; see docs/backtest.md.")]
+data = typer.Typer(help="Recorded candles.", no_args_is_help=True, rich_markup_mode=None)
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Put them under the root command."""
+    app.command()(backtest)
+    data.command("check")(check)
+    app.add_typer(data, name="data")
+
+
+def backtest(  # noqa: PLR0913, PLR0917 - one argument per option
+    context: typer.Context,
+    folder: Folder,
+    start: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="First day.")],
+    end: Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="Last day; its night is not traded.")],
+    config: Config = None,
+    assign: Assign = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.html", help="Write the report page here, and daily equity beside it as .csv."),
+    ] = None,
+    journal: Annotated[Path | None, typer.Option(metavar="FILE", help="Keep the journal; `why` reads it.")] = None,
+    decide_hours: Annotated[int, typer.Option(min=1, max=168, help="Hours between decisions.")] = 24,
+    guard_hours: Annotated[int, typer.Option(min=1, max=24, help="Hours between looks at exits and hedges.")] = 1,
+    every_guard: Annotated[
+        bool, typer.Option("--every-guard", help="Guard as well while there is nothing to guard: slow.")
+    ] = False,
+    rebase_days: Annotated[
+        int, typer.Option(min=0, help="Days after which an operator begins the drawdown's peak anew; 0: never.")
+    ] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the resampled histories.")] = 1,
+    allow_ends: Annotated[
+        bool, typer.Option("--allow-ends", help="Candles that end before --to are delistings, no partial download.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """The whole bot over recorded candles, against three benchmarks with the same costs."""
+    with common.one_line_errors(as_json=as_json):
+        from bot.runtime import logs
+
+        logs.configure(level="error")
+        pyarrow_or_fail()
+        from bot.lab.backtest import command as backtest_command
+
+        given = common.given(context, config, assign)
+        asked = backtest_command.Asked(
+            folder=folder, start_ms=_ms(start), end_ms=_ms(end), files=given.files, assignments=given.assignments,
+            page=out, journal=journal, decide_hours=decide_hours, guard_hours=guard_hours,
+            every_guard=every_guard, rebase_days=rebase_days, seed=seed, may_end=allow_ends,
+        )  # fmt: skip
+        document, words = backtest_command.run(asked, tell=_progress)
+        if as_json:
+            common.print_json(document)
+        else:
+            typer.echo(words)
+        raise typer.Exit(int(ExitCode.OK if document["reconciled"] else ExitCode.MISMATCH))
+
+
+def check(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Directory of candles.")],
+    max_gap_hours: Annotated[int, typer.Option(min=1, help="Holes up to this long are no finding.")] = 12,
+    as_json: Json = False,
+) -> None:
+    """What a directory of candles holds and lacks: gaps, bad rows, doubles. Ends with 1 when a row is wrong."""
+    with common.one_line_errors(as_json=as_json):
+        pyarrow_or_fail()
+        from bot.lab.data import check as data_check
+
+        try:
+            found = data_check.check_folder(folder, max_gap_hours=max_gap_hours)
+        except data_check.HistoryProblem as problem:
+            raise CommandFailed(str(problem)) from problem
+        common.tell(data_check.words_of(found), found, as_json=as_json)
+        raise typer.Exit(int(ExitCode.OK if not found["errors"] else ExitCode.ERROR))
+
+
+def pyarrow_or_fail() -> None:
+    """Tables need a package that nothing else needs.
+
+    Raises:
+        CommandFailed: it is not installed.
+    """
+    try:
+        import pyarrow  # noqa: F401
+    except ImportError as error:
+        raise CommandFailed(f"candles need the package {error.name}: install sectorbot[data]") from error
+
+
+def _ms(moment: datetime) -> int:
+    return int(moment.replace(tzinfo=UTC).timestamp() * 1000)
+
+
+def _progress(share: float) -> None:
+    """How far it is, on a terminal only."""
+    if sys.stderr.isatty():
+        end = "\n" if share >= 1 else "\r"
+        sys.stderr.write(f"{share:4.0%}{end}")
+        sys.stderr.flush()

@@ -1,0 +1,127 @@
+"""What all commands share: the options that name settings, and one line instead of a traceback.
+
+Errors of the house are told apart by the names of their classes, because importing their modules would cost every
+command the time that only some need.
+"""
+
+import getpass
+import json
+import os
+import socket
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from bot.runtime.exit_codes import ExitCode
+from bot.runtime.redaction import Redactor
+
+Config = Annotated[
+    list[Path] | None,
+    typer.Option("--config", "-c", metavar="FILE", help="Settings file over the defaults; may be repeated."),
+]
+Assign = Annotated[
+    list[str] | None,
+    typer.Option("--set", "-s", metavar="KEY=VALUE", help="One setting, such as risk.gross_max=1.5; may be repeated."),
+]
+Environment = Annotated[
+    str | None,
+    typer.Option("--environment", "-e", metavar="sim|testnet|mainnet", help="Same as --set environment=…"),
+]
+Mode = Annotated[str | None, typer.Option("--mode", metavar="dry-run|trade", help="Same as --set mode=…")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+JournalPath = Annotated[
+    Path | None, typer.Option("--journal", metavar="PATH", help="Read this journal instead of the configured one.")
+]
+State = Annotated[
+    Path | None,
+    typer.Option("--state", metavar="DIR", help="State directory; default: as far as the configuration can be read."),
+]
+CODES = {
+    "SettingsProblem": ExitCode.CONFIGURATION,
+    "SetupFailed": ExitCode.CONFIGURATION,
+    "Unavailable": ExitCode.TIMEOUT,
+    "JournalError": ExitCode.ERROR,
+    "CommandFailed": ExitCode.ERROR,
+    "OSError": ExitCode.ERROR,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """The settings a command line names."""
+
+    files: tuple[Path, ...] = ()
+    assignments: tuple[str, ...] = field(default=())
+
+    def and_also(
+        self, files: list[Path] | None, assign: list[str] | None, environment: str | None, mode: str | None
+    ) -> "Given":
+        """More of them, each stronger than what was there."""
+        named = [f"{key}={value}" for key, value in (("environment", environment), ("mode", mode)) if value is not None]
+        return Given((*self.files, *(files or ())), (*self.assignments, *(assign or ()), *named))
+
+
+def given(
+    context: typer.Context,
+    files: list[Path] | None = None,
+    assign: list[str] | None = None,
+    environment: str | None = None,
+    mode: str | None = None,
+) -> Given:
+    """What was given before the command, and after it."""
+    before = context.obj if isinstance(context.obj, Given) else Given()
+    return before.and_also(files, assign, environment, mode)
+
+
+@contextmanager
+def one_line_errors(*, as_json: bool = False) -> Iterator[None]:
+    """Ends the command with its exit code; errors of the user's making become one line on standard error."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+    except BrokenPipeError:  # the reader of our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(0) from None
+    except typer.Exit:
+        raise
+    except Exception as error:
+        names = [kind.__name__ for kind in type(error).__mro__]
+        code = next((CODES[name] for name in names if name in CODES), None)
+        if code is None:
+            raise
+        fail(str(error), getattr(error, "code", code), as_json=as_json)
+
+
+def fail(words: str, code: ExitCode, *, as_json: bool = False, document: Mapping[str, Any] | None = None) -> NoReturn:
+    """Say it on standard error, for `--json` on standard output as well, and end."""
+    words = Redactor(()).text(words)
+    typer.echo(f"sectorbot: {words}", err=True)
+    if as_json:
+        print_json({**(document or {}), "error": words, "exit_code": int(code)})
+    raise typer.Exit(int(code)) from None
+
+
+def operator() -> str:
+    """Who calls this command: the user and the machine."""
+    try:
+        return f"{getpass.getuser()}@{socket.gethostname()}"
+    except (OSError, KeyError):  # a container's user without a name
+        return f"user {os.getuid()}@{socket.gethostname()}"
+
+
+def print_json(document: Mapping[str, Any] | list[Any]) -> None:
+    typer.echo(json.dumps(document, indent=2, ensure_ascii=False, default=str))
+
+
+def tell(words: str, document: Mapping[str, Any], *, as_json: bool) -> None:
+    """One line, or the document of `--json`."""
+    if as_json:
+        print_json(document)
+    else:
+        typer.echo(words)

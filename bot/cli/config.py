@@ -1,0 +1,84 @@
+"""`sectorbot config`: what is set, where it comes from, and whether it can be used."""
+
+import typer
+
+from bot.cli import common
+from bot.cli.common import Assign, Config, Environment, Json, Mode
+
+app = typer.Typer(
+    help="The settings: check them, show them, print their schema.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    pretty_exceptions_show_locals=False,
+    rich_markup_mode=None,
+)
+
+
+@app.command()
+def check(
+    context: typer.Context,
+    config: Config = None,
+    assign: Assign = None,
+    environment: Environment = None,
+    mode: Mode = None,
+    as_json: Json = False,
+) -> None:
+    """Every problem as place key = value: reason. Ends with 78 when there is one."""
+    with common.one_line_errors():
+        from bot.runtime.settings.layers import SettingsProblem
+        from bot.runtime.settings.model import load_settings
+        from bot.runtime.settings.reference import warnings
+
+        given = common.given(context, config, assign, environment, mode)
+        try:
+            settings = load_settings(given.files, given.assignments)
+        except SettingsProblem as error:
+            if as_json:
+                common.print_json({"usable": False, "problems": error.problems, "warnings": []})
+            raise
+        found = warnings(settings)
+        if as_json:
+            common.print_json({"usable": True, "problems": [], "warnings": found, "digest": settings.digest})
+            return
+        for words in found:
+            typer.echo(f"warning: {words}")
+        typer.echo(f"usable: environment {settings.environment}, mode {settings.mode}, digest {settings.digest}")
+
+
+@app.command()
+def show(
+    context: typer.Context,
+    with_origin: bool = typer.Option(False, "--origin", help="Name the source of every value."),
+    config: Config = None,
+    assign: Assign = None,
+    environment: Environment = None,
+    mode: Mode = None,
+    as_json: Json = False,
+) -> None:
+    """Every setting in force; secrets as stars."""
+    with common.one_line_errors(as_json=as_json):
+        from bot.runtime.settings.model import Sources, redacted, validate
+        from bot.runtime.settings.reference import flatten
+
+        given = common.given(context, config, assign, environment, mode)
+        layers = Sources(given.files, given.assignments).read()
+        settings = validate(layers)
+        if as_json and not with_origin:
+            common.print_json(redacted(settings))
+            return
+        rows = flatten(settings, layers)
+        if as_json:
+            common.print_json({key: {"value": value, "origin": place} for key, value, place in rows})
+            return
+        widest = max(len(f"{key} = {value}") for key, value, _ in rows if len(f"{key} = {value}") <= 60)
+        for key, value, place in rows:
+            typer.echo(f"{key} = {value}".ljust(widest) + f"  {place}" if with_origin else f"{key} = {value}")
+
+
+@app.command()
+def schema(as_json: Json = False) -> None:  # noqa: ARG001 - it is JSON either way
+    """The JSON schema of the settings, for editors."""
+    with common.one_line_errors():
+        from bot.runtime.settings.model import Settings
+
+        common.print_json(Settings.model_json_schema())

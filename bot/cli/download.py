@@ -1,0 +1,84 @@
+"""`sectorbot data download`: recorded candles from a venue's public endpoints."""
+
+import asyncio
+import sys
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bot.cli import common
+from bot.cli.backtest import pyarrow_or_fail
+from bot.cli.common import Assign, Config, Json
+from bot.runtime.exit_codes import CommandFailed, ExitCode
+
+
+class Timeframe(StrEnum):
+    """Width of a candle."""
+
+    HOUR = "1h"
+    DAY = "1d"
+
+
+def download(
+    context: typer.Context,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Directory to fill; an interrupted download goes on.")],
+    start: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="First day.")],
+    end: Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="The day after the last one.")],
+    symbols: Annotated[
+        str | None, typer.Option(metavar="A/USDT,B/USDT:USDT", help="Default: all that the settings name.")
+    ] = None,
+    timeframe: Annotated[Timeframe, typer.Option(help="Width of a candle.")] = Timeframe.HOUR,
+    config: Config = None,
+    assign: Assign = None,
+    as_json: Json = False,
+) -> None:
+    """Fetch candles and funding of the venue's real market, without a key."""
+    with common.one_line_errors(as_json=as_json):
+        if end <= start:
+            raise CommandFailed(f"--to {end:%Y-%m-%d}: is not after --from {start:%Y-%m-%d}", ExitCode.USAGE)
+        pyarrow_or_fail()
+        from bot.lab.data import download as data_download
+        from bot.runtime import logs
+        from bot.runtime.clock import SystemClock
+        from bot.runtime.settings.model import load_settings
+        from bot.venues.binance.profiles import PROFILES
+        from bot.venues.ccxt.history import PublicHistory
+
+        logs.configure(level="error")
+        given = common.given(context, config, assign)
+        settings = load_settings(given.files, given.assignments)
+        universe = settings.universe
+        named = (
+            settings.playbook.market_symbol,
+            *universe.spot_symbols,
+            *universe.perp_symbols,
+            *universe.former_symbols,
+        )
+        chosen = [symbol.strip() for symbol in symbols.split(",") if symbol.strip()] if symbols else named
+        wanted = data_download.Wanted(out, _ms(start), _ms(end), tuple(dict.fromkeys(chosen)), timeframe.value)
+        profile = PROFILES[settings.venue.id]
+
+        async def fetch() -> dict[str, object]:
+            history = PublicHistory(profile, "mainnet", quote=universe.quote, clock=SystemClock())
+            try:
+                await history.open()
+                return await data_download.download(wanted, history, tell=_progress)
+            finally:
+                await history.close()
+
+        document = asyncio.run(fetch())
+        common.tell(data_download.words_of(document), document, as_json=as_json)
+
+
+def _ms(moment: datetime) -> int:
+    return int(moment.replace(tzinfo=UTC).timestamp() * 1000)
+
+
+def _progress(done: int, count: int, words: str) -> None:
+    """How far it is, on a terminal only."""
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r\x1b[K{done} of {count}: {words}{chr(10) if done == count else ''}")
+        sys.stderr.flush()

@@ -1,0 +1,273 @@
+"""The command line. Every command loads what it needs when it is called, so that `--help` and `status` are quick."""
+
+import time
+from datetime import UTC, datetime
+from enum import StrEnum
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import bot
+from bot.cli import backtest as cli_backtest
+from bot.cli import common
+from bot.cli import config as cli_config
+from bot.cli import journal as cli_journal
+from bot.cli import read as cli_read
+from bot.cli import sweep as cli_sweep
+from bot.cli.common import Assign, Config, Environment, Json, Mode, State
+from bot.runtime.exit_codes import CommandFailed, ExitCode
+
+CONFIRM_SECONDS = 3.0
+POLL_SECONDS = 0.1
+EPILOG = "Exit codes: " + "; ".join(f"{code.value} {code.words}" for code in ExitCode) + "."
+app = typer.Typer(
+    name="sectorbot",
+    help="Rotates spot and hedged perpetuals between two token sectors. Dry-run on a test environment by default.",
+    epilog=EPILOG,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    pretty_exceptions_show_locals=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(cli_config.app, name="config")
+app.add_typer(cli_journal.app, name="journal")
+cli_read.add_commands(app)
+cli_backtest.add_commands(app)
+cli_sweep.add_commands(app)
+
+
+class HaltLevel(StrEnum):
+    """The levels a person can ask for."""
+
+    PAUSE = "pause"
+    REDUCE_ONLY = "reduce-only"
+    CANCEL = "cancel"
+    CANCEL_ALL = "cancel-all"
+    FLATTEN = "flatten"
+
+
+def run() -> int:
+    """Run one command of `sys.argv`; Typer ends the process itself."""
+    app(prog_name="sectorbot")
+    return int(ExitCode.OK)
+
+
+@app.callback()
+def root(
+    context: typer.Context,
+    config: Config = None,
+    assign: Assign = None,
+    environment: Environment = None,
+    mode: Mode = None,
+) -> None:
+    """Options named here count for every command; those of the command are stronger."""
+    context.obj = common.Given().and_also(config, assign, environment, mode)
+
+
+@app.command()
+def demo(
+    scenario: Annotated[str, typer.Option(help="golden, golden-idle-margin, risk-off or downtrend.")] = "golden",
+    market: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Real candles instead: a directory of them.")
+    ] = None,
+    start: Annotated[
+        datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First day of --market.")
+    ] = None,
+    end: Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Last day of --market.")] = None,
+    speed: Annotated[float, typer.Option(min=0, help="Virtual seconds per second of waiting; 0 skips waiting.")] = 0.0,
+    seed: Annotated[int, typer.Option(help="Seed of the synthetic market.")] = 1,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the exchange running until Ctrl-C.")] = False,
+    max_seconds: Annotated[float, typer.Option(min=1, help="End after that many seconds of wall time.")] = 55.0,
+    directory: Annotated[Path | None, typer.Option(metavar="DIR", help="Where the journal goes.")] = None,
+    as_json: Json = False,
+) -> None:
+    """One whole rotation on the embedded exchange, told as it happens. Needs no keys and no network."""
+    with common.one_line_errors(as_json=as_json):
+        from bot.lab.demo.run import DemoOptions, run_demo
+        from bot.runtime import logs
+
+        logs.configure(level="warning")
+        options = DemoOptions(
+            scenario=scenario, market=market, start=start and start.replace(tzinfo=UTC),
+            end=end and end.replace(tzinfo=UTC), speed=speed, seed=seed, as_json=as_json, keep=keep,
+            max_seconds=max_seconds, directory=directory,
+        )  # fmt: skip
+        raise typer.Exit(run_demo(options))
+
+
+@app.command("run")
+def run_bot(
+    context: typer.Context,
+    once: Annotated[bool, typer.Option("--once", help="One cycle, then end.")] = False,
+    cycles: Annotated[int | None, typer.Option(min=1, metavar="N", help="End after N cycles.")] = None,
+    config: Config = None,
+    assign: Assign = None,
+    environment: Environment = None,
+    mode: Mode = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Log JSON, one event a line.")] = False,
+) -> None:
+    """Run the bot until it is told to stop."""
+    with common.one_line_errors(as_json=as_json):
+        from bot.runtime.settings.model import load_settings
+
+        given = common.given(context, config, assign, environment, mode)
+        assignments = (*given.assignments, *(("logs.format=json",) if as_json else ()))
+        settings = load_settings(given.files, assignments)
+        if settings.environment == "mainnet" and settings.mode == "trade":
+            typer.secho("  MAINNET: real orders with real money  ", fg="white", bg="red", bold=True, err=True)
+
+        from bot.runtime import logs
+        from bot.runtime.daemon import run_daemon
+
+        logs.configure(style=settings.logs.format, level=settings.logs.level, secrets=settings.secret_values())
+        raise typer.Exit(run_daemon(settings, once=once, cycles=cycles))
+
+
+@app.command()
+def plan(
+    context: typer.Context,
+    config: Config = None,
+    assign: Assign = None,
+    environment: Environment = None,
+    mode: Mode = None,
+    as_json: Json = False,
+) -> None:
+    """What the bot would do now: reads the venue, prints intended orders and the gate's answers, changes nothing."""
+    with common.one_line_errors(as_json=as_json):
+        from bot.runtime.settings.model import load_settings
+
+        given = common.given(context, config, assign, environment, mode)
+        settings = load_settings(given.files, given.assignments)
+
+        from bot.cli.plan import print_plan
+        from bot.runtime import logs
+
+        logs.configure(style=settings.logs.format, level="warning", secrets=settings.secret_values())
+        raise typer.Exit(print_plan(settings, as_json=as_json))
+
+
+@app.command()
+def halt(
+    context: typer.Context,
+    reason: Annotated[str, typer.Option(help="Why; it is written down.")],
+    level: Annotated[
+        HaltLevel,
+        typer.Option(
+            help="pause: no new risk, hedges and reductions go on. reduce-only: reductions only. cancel: withdraw all "
+            "but exits, which go on; protective stops stay. cancel-all: withdraw everything, stops as well, and send "
+            "nothing. flatten: the same, then sell everything, hedges last."
+        ),
+    ] = HaltLevel.CANCEL,
+    by: Annotated[str, typer.Option(help="Who asks; default: the user of this machine.")] = "",
+    config: Config = None,
+    assign: Assign = None,
+    state: State = None,
+    as_json: Json = False,
+) -> None:
+    """Throw the kill switch. Works while the bot hangs and while the configuration is broken."""
+    with common.one_line_errors(as_json=as_json):
+        from bot.runtime.health.healthcheck import find_running
+        from bot.runtime.settings.layers import find_state_directory
+
+        given = common.given(context, config, assign)
+        directory = state or find_state_directory(given.files, given.assignments)
+        flag = directory / "KILL"
+        if not reason.strip():
+            raise CommandFailed("--reason: say why, it is written down", ExitCode.USAGE)
+
+        from bot.domain.states import KillLevel
+        from bot.runtime.kill.flag_file import FlagFile
+
+        operator = by.strip() or common.operator()
+        wanted = FlagFile(directory).record(KillLevel(level.value), reason.strip(), operator)
+        document = {
+            "level": wanted.value, "reason": reason.strip(), "by": operator, "at": datetime.now(UTC).isoformat(),
+            "flag": str(flag), "running": find_running(directory) is not None,
+        }  # fmt: skip
+        if not document["running"]:
+            words = f"no daemon runs on {directory.absolute()}: {flag} asks for {wanted.value}, and only a daemon that "
+            words += "starts there will obey; name the one that runs with --state or --config"
+            common.fail(words, ExitCode.NOT_RUNNING, as_json=as_json, document=document | {"confirmed": False})
+        deadline = time.monotonic() + CONFIRM_SECONDS
+        while time.monotonic() < deadline:
+            health = find_running(directory) or {}
+            said = health.get("kill", "off")
+            if said in set(KillLevel) and KillLevel(said).severity >= wanted.severity:
+                words = f"the daemon (process {health['pid']}) has taken level {said}, asked for by {operator}: "
+                words += f"{reason.strip()}; `sectorbot resume` ends it"
+                common.tell(words, document | {"confirmed": True}, as_json=as_json)
+                return
+            time.sleep(POLL_SECONDS)
+        words = f"{flag} asks for {wanted.value}, but the daemon has not confirmed it within {CONFIRM_SECONDS:.0f} s; "
+        common.fail(words + "it sends no forbidden order, yet look at its log", ExitCode.TIMEOUT, as_json=as_json)
+
+
+@app.command()
+def resume(
+    context: typer.Context,
+    reason: Annotated[str, typer.Option(help="Why it is safe to go on; it is written down.")],
+    accept_mismatch: Annotated[
+        bool,
+        typer.Option("--accept-mismatch", help="The account is right where the journal differs: adjust the books."),
+    ] = False,
+    rebase_peak: Annotated[
+        bool,
+        typer.Option("--rebase-peak", help="Measure the drawdown from the equity of now, not from its highest."),
+    ] = False,
+    config: Config = None,
+    assign: Assign = None,
+    as_json: Json = False,
+) -> None:
+    """Release the kill switch. The only way down, whoever or whatever had thrown it."""
+    with common.one_line_errors(as_json=as_json):
+        from bot.runtime.kill.resume_file import ResumeRequest, ask_running
+        from bot.runtime.settings.layers import find_state_directory
+
+        if not reason.strip():
+            raise CommandFailed("--reason: say why it is safe, it is written down", ExitCode.USAGE)
+        given = common.given(context, config, assign)
+        request = ResumeRequest(
+            reason.strip(), by=common.operator(), accept_mismatch=accept_mismatch, rebase_peak=rebase_peak
+        )
+        directory = find_state_directory(given.files, given.assignments)
+        answered = ask_running(directory, request)  # a flatten goes on meanwhile: what takes time to load comes later
+
+        from bot.runtime.kill.resume import release
+        from bot.runtime.settings.model import load_settings
+
+        settings = load_settings(given.files, given.assignments)
+
+        words, code = release(settings, request, answered=answered)
+        if code is not ExitCode.OK:
+            common.fail(words, code, as_json=as_json)
+        common.tell(words, {"words": words, "exit_code": 0}, as_json=as_json)
+
+
+@app.command()
+def healthcheck(
+    context: typer.Context, config: Config = None, assign: Assign = None, state: State = None, as_json: Json = False
+) -> None:
+    """Whether the daemon is alive: 0 healthy, 1 stale, 3 not running."""
+    with common.one_line_errors(as_json=as_json):
+        from bot.runtime.health import healthcheck as health
+
+        given = common.given(context, config, assign)
+        options = [f"--config={file}" for file in given.files] + [f"--set={item}" for item in given.assignments]
+        named = [f"--state={state}"] if state else []
+        raise typer.Exit(health.main([*options, *named, *(["--json"] if as_json else [])]))
+
+
+@app.command("version")
+def show_version(as_json: Json = False) -> None:
+    """The version of this program and of the packages it stands on."""
+    packages = {}
+    for name in ("ccxt", "pydantic", "sqlite-utils"):
+        try:
+            packages[name] = version(name)
+        except PackageNotFoundError:
+            packages[name] = "not installed"
+    words = ", ".join(f"{name} {number}" for name, number in packages.items())
+    common.tell(f"sectorbot {bot.__version__} ({words})", {"sectorbot": bot.__version__, **packages}, as_json=as_json)

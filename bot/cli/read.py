@@ -1,0 +1,158 @@
+"""Commands that look at a journal: they read, and neither ccxt nor a network is loaded for them."""
+
+from typing import Annotated
+
+import typer
+
+from bot.cli import common
+from bot.cli.common import Assign, Config, Environment, JournalPath, Json, Mode
+from bot.runtime.exit_codes import ExitCode
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Put them under the root command."""
+    for command in (status, positions, orders, signals, why, replay):
+        app.command()(command)
+
+
+def status(
+    context: typer.Context,
+    journal: JournalPath = None,
+    config: Config = None,
+    assign: Assign = None,
+    environment: Environment = None,
+    mode: Mode = None,
+    as_json: Json = False,
+) -> None:
+    """Mode, kill switch, last cycle, equity, orders, locks.
+
+    Ends with 3 when no daemon runs, 10 when the kill switch is engaged, 11 when journal and exchange do not agree.
+    """
+    with common.one_line_errors(as_json=as_json):
+        from bot.report import queries as readings
+        from bot.report import tables as report_tables
+
+        given = common.given(context, config, assign, environment, mode)
+        with readings.open_journal(given.files, given.assignments, journal) as view:
+            row, code = readings.status(view)
+        if as_json:
+            common.print_json(row | {"exit_code": int(code)})
+        else:
+            readings.show(report_tables.status_lines(row), row["running"])
+        raise typer.Exit(int(code))
+
+
+def positions(
+    context: typer.Context,
+    journal: JournalPath = None,
+    config: Config = None,
+    assign: Assign = None,
+    as_json: Json = False,
+) -> None:
+    """Sleeves and open perps as the last cycle left them."""
+    with common.one_line_errors(as_json=as_json):
+        from bot.report import queries as readings
+        from bot.report import tables as report_tables
+
+        given = common.given(context, config, assign)
+        with readings.open_journal(given.files, given.assignments, journal) as view:
+            document = readings.positions(view)
+        if as_json:
+            common.print_json(document)
+            return
+        readings.show(
+            report_tables.sleeves_table(document["sleeves"], document["quote"]),
+            report_tables.positions_table(document["positions"], document["quote"]),
+            document["as_of"],
+        )
+
+
+def orders(
+    context: typer.Context,
+    limit: Annotated[int, typer.Option(min=1, metavar="N", help="How many of the newest.")] = 50,
+    journal: JournalPath = None,
+    config: Config = None,
+    assign: Assign = None,
+    as_json: Json = False,
+) -> None:
+    """The newest orders, with what became of them."""
+    with common.one_line_errors(as_json=as_json):
+        from bot.report import queries as readings
+        from bot.report import tables as report_tables
+
+        given = common.given(context, config, assign)
+        with readings.open_journal(given.files, given.assignments, journal) as view:
+            rows, now_ms = readings.orders(view, limit), view.now_ms
+        if as_json:
+            common.print_json(rows)
+        else:
+            readings.show(report_tables.orders_table(rows, view.quote, now_ms))
+
+
+def signals(
+    context: typer.Context,
+    cycle: Annotated[int | None, typer.Argument(min=1, metavar="[CYCLE]", help="Default: the last full cycle.")] = None,
+    journal: JournalPath = None,
+    config: Config = None,
+    assign: Assign = None,
+    as_json: Json = False,
+) -> None:
+    """Every signal of a cycle, drawn: value, score, rank in its history, age, words; and which are missing."""
+    with common.one_line_errors(as_json=as_json):
+        from bot.report import queries as readings
+        from bot.report import signals as signals_view
+
+        given = common.given(context, config, assign)
+        with readings.open_journal(given.files, given.assignments, journal) as view:
+            document, now_ms = signals_view.signals(view, cycle), view.now_ms
+        if as_json:
+            common.print_json(document)
+        else:
+            readings.show(signals_view.drawn(document, now_ms, readings.width()))
+
+
+def why(
+    context: typer.Context,
+    cycle: Annotated[int | None, typer.Argument(min=1, metavar="[CYCLE]", help="Default: the last full cycle.")] = None,
+    journal: JournalPath = None,
+    config: Config = None,
+    assign: Assign = None,
+    as_json: Json = False,
+) -> None:
+    """A decision in words: what was read, which rule spoke, what the gate refused, what would change it."""
+    with common.one_line_errors(as_json=as_json):
+        from bot.report import funding as report_funding
+        from bot.report import queries as readings
+        from bot.report import tables as report_tables
+
+        given = common.given(context, config, assign)
+        with readings.open_journal(given.files, given.assignments, journal) as view:
+            document, now_ms = readings.why(view, cycle), view.now_ms
+        if as_json:
+            common.print_json(document)
+            return
+        readings.show(
+            report_tables.why_view(document, now_ms),
+            *([report_funding.funding_table(document["funding"], document["quote"])] if document["funding"] else []),
+            report_tables.verdicts_table(document["verdicts"], readings.width()),
+        )
+
+
+def replay(
+    context: typer.Context,
+    cycle: Annotated[int, typer.Argument(min=1, metavar="CYCLE", help="Number of the cycle.")],
+    journal: JournalPath = None,
+    config: Config = None,
+    assign: Assign = None,
+    as_json: Json = False,
+) -> None:
+    """Decide a journaled cycle again from what it saw, and compare. Ends with 1 when the decisions differ."""
+    with common.one_line_errors(as_json=as_json):
+        from bot.report import queries as readings
+        from bot.runtime import replay as again
+
+        given = common.given(context, config, assign)
+        with readings.open_journal(given.files, given.assignments, journal) as view:
+            result = again.replay(view.settings, view.reader, cycle)
+        common.tell(result.words, result.document, as_json=as_json)
+        raise typer.Exit(int(ExitCode.OK if result.is_identical else ExitCode.ERROR))

@@ -1,0 +1,247 @@
+"""What the venue says about an order, and how it is written down.
+
+Executor and reconciler share this, so that one report means one thing wherever it was read.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Coroutine, Sequence
+from decimal import Decimal
+from statistics import median_low
+from typing import Any, TypeVar
+
+from bot.domain.money import ONE, ZERO
+from bot.domain.order import Fill, Order
+from bot.domain.reason import Note, Reason
+from bot.domain.states import ORDER_TABLE, OrderEvent, OrderState, is_late
+from bot.execution.another_writer import DOUBTFUL, AnotherWriter
+from bot.execution.rules import ExecutionRules
+from bot.journal.journal import Journal
+from bot.ports import Listed, OrderReport, ReportState, Unavailable, Venue
+
+T = TypeVar("T")
+OLDER_MS = 60_000
+DEFECTS_KEPT = 1_000
+_ENDS = {
+    ReportState.FILLED: OrderEvent.FILLED,
+    ReportState.CANCELED: OrderEvent.CANCELED,
+    ReportState.EXPIRED: OrderEvent.EXPIRED,
+}
+
+
+class Evidence:
+    """Reads with a deadline, and the recording of what they returned."""
+
+    def __init__(self, venue: Venue, journal: Journal, rules: ExecutionRules) -> None:
+        self._venue, self._journal, self._rules = venue, journal, rules
+        self.others = AnotherWriter(journal)
+        self._contract_sizes: dict[str, Decimal] = {}
+        self._durations_ms: deque[int] = deque(maxlen=100)
+        self._defects: deque[tuple[str, str]] = deque(maxlen=DEFECTS_KEPT)
+
+    async def read(self, reading: Awaitable[T], what: str) -> T:
+        """The result of a venue read.
+
+        Raises:
+            Unavailable: also when it took longer than `read_deadline_ms`.
+        """
+        clock = asyncio.get_running_loop().time
+        started = clock()
+        try:
+            async with asyncio.timeout(self._rules.read_deadline_ms / 1000):
+                result = await reading
+                if isinstance(result, Listed):
+                    self._defects.extend(result.defects)
+                return result
+        except TimeoutError:
+            raise Unavailable(f"no {what} within {self._rules.read_deadline_ms} ms") from None
+        finally:
+            self._durations_ms.append(round((clock() - started) * 1000))
+
+    def take_defects(self) -> tuple[tuple[str, str], ...]:
+        """(symbol, words) of the rows since the last call that could not be read, each once."""
+        found = tuple(dict.fromkeys(self._defects))
+        self._defects.clear()
+        return found
+
+    def take_latency_ms(self) -> int:
+        """Median time, ms, of the reads since the last call, failed ones included; 0 when there were none."""
+        found = median_low(self._durations_ms) if self._durations_ms else 0
+        self._durations_ms.clear()
+        return found
+
+    async def fetch_order(self, order: Order) -> OrderReport | None:
+        """What the venue says of an order by its client id; None when it knows no such order, or only an older one.
+
+        Raises:
+            Unavailable: when it could not be asked.
+        """
+        reading = self._venue.fetch_order(order.symbol, order.client_id, is_trigger=order.order_type.is_trigger)
+        report = await self.read(reading, f"answer about order {order.client_id}")
+        if report is None or is_about(order, report):
+            return report
+        if report.client_id == order.client_id and report.symbol == order.symbol:
+            await self.others.check_report(self._journal.reader.load_order(order.client_id) or order, report)
+        return None
+
+    async def record_report(self, order: Order, report: OrderReport) -> tuple[Order, tuple[Note, ...]]:
+        """Write a report down as the event it is in the order's present state; the order after it, and alerts.
+
+        A report that adds nothing, or that is older than what is known, is not written.
+        """
+        if report.fills:
+            sizes = await self._contract_size_of(order.symbol)
+            await self.others.check_fills(await self._journal.record_fills(report.fills, contract_sizes=sizes))
+        event = _event_of(order, report)
+        if event is None:
+            return order, ()
+        reason = ""
+        if report.state is ReportState.REJECTED:
+            reason = "the venue rejected it"
+        filled_size = (
+            order.size if report.state is ReportState.FILLED and report.filled_size == 0 else report.filled_size
+        )
+        after = await self._journal.record_order_event(
+            order.client_id,
+            event,
+            venue_id=report.venue_id or None,
+            reason=reason,
+            filled_size=filled_size,
+            filled_quote=report.filled_quote,
+        )
+        if is_late(order.state, event):
+            return after, (late_note(order, f"it is {report.state} after it had been {order.state}"),)
+        return after, ()
+
+    async def collect_fills(self, symbol: str, since_ms: int) -> tuple[Fill, ...]:
+        """Record the executions of a symbol since a venue time; the new ones.
+
+        Raises:
+            Unavailable: when they could not be read.
+        """
+        sizes = await self._contract_size_of(symbol)
+        fills = await self.read(self._venue.fetch_fills(symbol, since_ms), f"fills of {symbol}")
+        new = await self._journal.record_fills(fills, contract_sizes=sizes)
+        await self.others.check_fills(new)
+        return new
+
+    async def collect_fills_of(self, order: Order) -> Order:
+        """Wait, within the polls allowed, until the fills of an order add up to what it executed.
+
+        Never raises Unavailable: what is missing is fetched by the next reconciliation.
+        """
+        for poll in range(self._rules.polls):
+            if not self.has_fills_missing(order):
+                break  # a venue's reply to the order may carry them
+            if poll:
+                await self.pause()
+            try:
+                await self.collect_fills(order.symbol, order.sent_ms - OLDER_MS)
+            except Unavailable:
+                continue
+        return self._journal.reader.load_order(order.client_id) or order
+
+    def has_fills_missing(self, order: Order) -> bool:
+        """Whether an order executed more than its recorded fills add up to."""
+        since = order.sent_ms
+        return any(o.client_id == order.client_id for o in self._journal.reader.load_unfilled_reports(since))
+
+    async def pause(self) -> None:
+        """The wait between two questions."""
+        await asyncio.sleep(self._rules.poll_interval_ms / 1000)
+
+    async def _contract_size_of(self, symbol: str) -> dict[str, Decimal]:
+        if ":" not in symbol:
+            return {}
+        if symbol not in self._contract_sizes:
+            found = await self.read(self._venue.fetch_instruments([symbol]), f"instrument {symbol}")
+            # What is no longer listed is a linear perp of the venue, and those have a contract size of 1.
+            self._contract_sizes[symbol] = found[symbol].contract_size if symbol in found else ONE
+        return {symbol: self._contract_sizes[symbol]}
+
+
+def is_about(order: Order, report: OrderReport) -> bool:
+    """Whether a report can be of this order: some venues accept a used client id again once its order is closed.
+
+    The venue's id decides where it is known, and the size where it is not; a conditional order becomes another one when
+    it triggers. A row that could not be read is about the order whose id is in it.
+    """
+    if report.defect:
+        is_named = report.client_id == order.client_id or (
+            order.venue_id is not None and report.venue_id == order.venue_id
+        )
+        return report.symbol == order.symbol and is_named
+    if report.symbol != order.symbol or report.side is not order.side or not report.venue_id:
+        return False
+    if not order.order_type.is_trigger:
+        if order.venue_id is not None and report.venue_id != order.venue_id:
+            return False
+        if order.state in DOUBTFUL and order.venue_id is None and report.size > 0 and report.size != order.size:
+            return False
+    if report.client_id is not None and report.client_id != order.client_id:
+        return False
+    return report.at_ms <= 0 or report.at_ms >= order.sent_ms - OLDER_MS
+
+
+def find_report(order: Order, reports: Sequence[OrderReport]) -> OrderReport | None:
+    """The report of an order among many, by client id or by the venue's id."""
+    for report in reports:
+        is_named = report.client_id == order.client_id
+        if (is_named or (report.client_id is None and report.venue_id == order.venue_id)) and is_about(order, report):
+            return report
+    return None
+
+
+def has_unnamed(order: Order, reports: Sequence[OrderReport]) -> bool:
+    """Whether a row that could not be read may be of the order: nothing in it says of which order it is."""
+    return any(
+        report.defect and report.client_id is None and (not report.venue_id or order.venue_id is None)
+        for report in reports
+    )
+
+
+async def together(work: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
+    """All results; every piece ends before the first error is raised, so that no order is left without its outcome."""
+    results = await asyncio.gather(*work, return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+    return [result for result in results if not isinstance(result, BaseException)]
+
+
+def late_note(order: Order, words: str) -> Note:
+    """An alert about a fact that came after an order had ended."""
+    return Note(Reason.LATE_FACT, f"order {order.client_id} of {order.symbol}: {words}", order.symbol)
+
+
+def _event_of(order: Order, report: OrderReport) -> OrderEvent | None:
+    if report.state is ReportState.OPEN:
+        return _open_event(order, report)
+    event = _ends_as(order, report)
+    return event if event in ORDER_TABLE[order.state] and not _is_known(order, report, event) else None
+
+
+def _ends_as(order: Order, report: OrderReport) -> OrderEvent:
+    if report.state is ReportState.REJECTED:
+        # only the reply to the POST itself may reject; later, and while canceling, the word means something else
+        return OrderEvent.REJECTED if order.state is OrderState.SUBMITTING else OrderEvent.EXPIRED
+    return _ENDS[report.state]
+
+
+def _open_event(order: Order, report: OrderReport) -> OrderEvent | None:
+    if order.state is OrderState.FILLED:
+        return None
+    if order.state in (OrderState.OPEN, OrderState.CANCELING):
+        is_news = report.filled_size > order.filled_size or (report.venue_id and order.venue_id is None)
+        return OrderEvent.SEEN_OPEN if is_news else None
+    if order.state in (OrderState.CANCELED, OrderState.EXPIRED) and report.filled_size <= order.filled_size:
+        return None
+    return OrderEvent.ACKED if order.state is OrderState.SUBMITTING else OrderEvent.SEEN_OPEN
+
+
+def _is_known(order: Order, report: OrderReport, event: OrderEvent) -> bool:
+    return (
+        order.state is OrderState.FILLED
+        and event is OrderEvent.FILLED
+        and order.filled_size >= max(report.filled_size, ZERO)
+    )

@@ -1,0 +1,150 @@
+"""Orders whose end is not known: asked about until there is evidence (DESIGN §4.4).
+
+Found is proof at once. Absent is proof only after the quiet period, when every endpoint said so more than once; until
+then the order counts in full.
+"""
+
+import asyncio
+from collections.abc import Sequence
+
+from bot.domain.order import Order
+from bot.domain.reason import Note, Reason
+from bot.domain.states import OrderEvent, OrderState
+from bot.execution.another_writer import DOUBTFUL
+from bot.execution.order_reports import OLDER_MS, Evidence, find_report, has_unnamed, together
+from bot.execution.rules import ExecutionRules
+from bot.journal.journal import Journal
+from bot.journal.schema import NEVER_CAME_TO_BE
+from bot.ports import Answered, NotListed, OrderReport, Unavailable, Venue
+
+__all__ = ["DOUBTFUL", "Doubts"]
+
+
+class Doubts:
+    """Settles orders against the venue. Raises JournalError; an unreachable venue leaves orders as they are."""
+
+    def __init__(self, venue: Venue, journal: Journal, rules: ExecutionRules, evidence: Evidence) -> None:
+        self._venue, self._journal, self._rules, self._evidence = venue, journal, rules, evidence
+
+    async def settle(self, orders: Sequence[Order], open_reports: Sequence[OrderReport]) -> tuple[Note, ...]:
+        """Bring every order as far as the evidence goes. `open_reports` is what rests at the venue now."""
+        settled = await together([self._settle_one(order, open_reports) for order in orders])
+        return tuple(note for notes in settled for note in notes)
+
+    async def _settle_one(self, order: Order, open_reports: Sequence[OrderReport]) -> tuple[Note, ...]:
+        if order.state is OrderState.SUBMITTING:
+            reason = "no outcome was recorded before this reconciliation"
+            order = await self._journal.record_order_event(order.client_id, OrderEvent.LOST, reason=reason)
+        was_doubtful = order.state in DOUBTFUL
+        after, notes = await self._ask(order, open_reports)
+        if after.filled_size > 0 and self._evidence.has_fills_missing(after):
+            after = await self._evidence.collect_fills_of(after)
+        if was_doubtful and after.state not in DOUBTFUL:
+            words = f"order {after.client_id} of {after.symbol} is {after.state}"
+            notes += (Note(Reason.DOUBT_SETTLED, words, after.symbol),)
+        return notes
+
+    async def _ask(self, order: Order, open_reports: Sequence[OrderReport]) -> tuple[Order, tuple[Note, ...]]:
+        report = find_report(order, open_reports)
+        for ask in range(self._rules.absence_asks):
+            if ask:
+                await asyncio.sleep(self._rules.absence_interval_ms / 1000)
+            try:
+                # as it is when the question goes out: an answer may be as old as its question
+                is_quiet = report is None and await self._is_surely_quiet(order)
+                report = report or await self._look(order)
+            except NotListed as error:
+                return await self._unlisted(order, error)
+            except Unavailable as error:
+                return _unanswered(order, error)
+            if report is not None:
+                return await self._evidence.record_report(order, report)
+            if not is_quiet:
+                return order, ()
+            order = await self._journal.record_absence(order.client_id)
+        return await self._absent(order)
+
+    async def _unlisted(self, order: Order, error: Unavailable) -> tuple[Order, tuple[Note, ...]]:
+        """The venue says that it does not know the symbol. When its list lacks the symbol too, and both say so every
+        time they are asked after the quiet period, the market has ended, and the order with it. A row of the list
+        that cannot be read lacks nothing.
+
+        What it executed at the last moment cannot be read any more; the account's balances show it.
+        """
+        for ask in range(self._rules.absence_asks):
+            if ask:
+                await asyncio.sleep(self._rules.absence_interval_ms / 1000)
+            try:
+                if not await self._is_surely_quiet(order):
+                    return order, ()
+                listed = await self._evidence.read(
+                    self._venue.fetch_instruments([order.symbol]), f"instrument {order.symbol}"
+                )
+                is_unreadable = isinstance(listed, Answered) and order.symbol in listed.unreadable
+                if order.symbol in listed or is_unreadable:
+                    return _unanswered(order, error)
+                await self._evidence.fetch_order(order)
+            except NotListed:
+                continue
+            except Unavailable as failure:
+                return _unanswered(order, failure)
+            return order, ()  # it is answered about after all: the next reconciliation asks again
+        reason = f"over: the venue lists {order.symbol} no more, asked {self._rules.absence_asks} times"
+        return await self._journal.record_order_event(order.client_id, OrderEvent.EXPIRED, reason=reason), ()
+
+    async def _look(self, order: Order) -> OrderReport | None:
+        """Ask on every endpoint: by client id, in the order history, in the list of open orders."""
+        report = await self._evidence.fetch_order(order)
+        if report is None:
+            reading = self._venue.fetch_order_history(order.symbol, order.sent_ms - OLDER_MS)
+            report = _found_in(order, await self._evidence.read(reading, f"order history of {order.symbol}"))
+        if report is None:
+            opened = self._venue.fetch_open_orders([order.symbol])
+            report = _found_in(order, await self._evidence.read(opened, f"open orders of {order.symbol}"))
+        return report
+
+    async def _is_surely_quiet(self, order: Order) -> bool:
+        """The same by a clock that was just measured: ours may have been put forward since the order was stamped."""
+        if not self._is_quiet(order):
+            return False
+        await self._evidence.read(self._venue.fetch_clock_skew(), "clock of the venue")
+        return self._is_quiet(order)
+
+    def _is_quiet(self, order: Order) -> bool:
+        """Whether the venue can no longer accept the request, and would show the order if it had."""
+        window_ms = max(order.receive_window_ms - self._venue.receive_window_ms, 0)
+        return self._venue.now_ms() - order.sent_ms >= self._venue.quiet_period_ms + window_ms
+
+    async def _absent(self, order: Order) -> tuple[Order, tuple[Note, ...]]:
+        """Unanimous absence: a doubtful order never came to be, an acknowledged one is over and was forgotten."""
+        try:
+            await self._evidence.collect_fills(order.symbol, order.sent_ms - OLDER_MS)
+        except Unavailable as error:
+            words = f"fills of {order.symbol} could not be read: {error}"
+            return order, (Note(Reason.VENUE_UNAVAILABLE, words, order.symbol),)
+        order = self._journal.reader.load_order(order.client_id) or order
+        asked = f"{self._rules.absence_asks} times, on every endpoint"
+        if order.filled_size >= order.size:
+            event, reason = OrderEvent.FILLED, "its fills add up to its size"
+        elif order.state is OrderState.IN_DOUBT and order.filled_size == 0:
+            event, reason = OrderEvent.NOT_FOUND, f"{NEVER_CAME_TO_BE}: the venue does not know it, asked {asked}"
+        else:
+            event, reason = OrderEvent.EXPIRED, f"over: the venue no longer knows it, asked {asked}"
+        return await self._journal.record_order_event(order.client_id, event, reason=reason), ()
+
+
+def _unanswered(order: Order, error: Unavailable) -> tuple[Order, tuple[Note, ...]]:
+    words = f"order {order.client_id} of {order.symbol} could not be asked about: {error}"
+    return order, (Note(Reason.VENUE_UNAVAILABLE, words, order.symbol),)
+
+
+def _found_in(order: Order, reports: Sequence[OrderReport]) -> OrderReport | None:
+    """The report of an order.
+
+    Raises:
+        Unavailable: a row that could not be read may be it, so that its absence is not shown.
+    """
+    report = find_report(order, reports)
+    if report is None and has_unnamed(order, reports):
+        raise Unavailable(f"a row of {order.symbol} without a readable id may be order {order.client_id}")
+    return report

@@ -1,0 +1,1 @@
+"""Remember: the journal, its schema, writer, readers, lease, proof and backup."""

@@ -1,0 +1,45 @@
+"""The hash chain of a journal: each event carries the hash of the one before it and its own."""
+
+from pathlib import Path
+from typing import Any
+
+from sqlite_utils import Database
+
+from bot.journal.errors import corrupt
+from bot.journal.schema import GENESIS, chain_hash
+
+
+def check_chain(db: Database, path: Path, last: int | None = None) -> None:
+    """Check the hash chain, of the newest `last` events or of all.
+
+    Raises:
+        JournalCorrupt: naming the first event that does not fit.
+    """
+    first = 1
+    if last is not None:
+        first = max(1, int(db.execute("SELECT coalesce(max(seq), 0) FROM event").fetchone()[0]) - last + 1)
+    prev, expected = GENESIS, first
+    if first > 1:
+        row = db.execute("SELECT hash FROM event WHERE seq = ?", [first - 1]).fetchone()
+        if row is None:
+            raise corrupt(path, f"event {first - 1} is missing")
+        prev = row[0]
+    columns = "seq, at_ms, kind, cycle, payload, prev_hash, hash"
+    for row in db.execute(f"SELECT {columns} FROM event WHERE seq >= ? ORDER BY seq", [first]):
+        if row[0] != expected:
+            raise corrupt(path, f"event {expected} is missing")
+        if row[5] != prev:
+            raise corrupt(path, f"event {row[0]} breaks the hash chain")
+        check_event(row, path)
+        prev, expected = row[6], row[0] + 1
+
+
+def check_event(row: tuple[Any, ...], path: Path) -> None:
+    """Check one event by its own hash; `row` has every column, in their order.
+
+    Raises:
+        JournalCorrupt: the event is not what was written.
+    """
+    seq, at_ms, kind, cycle, payload, prev_hash, own = row
+    if own != chain_hash(prev_hash, seq, at_ms, kind, cycle, payload):
+        raise corrupt(path, f"event {seq} breaks the hash chain")

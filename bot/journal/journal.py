@@ -1,0 +1,474 @@
+"""The write-ahead journal: every write of the house, each committed and on disk when it returns (DESIGN §5).
+
+One writer thread owns the database. Events are appended, never changed; projections are kept in the same transaction.
+When a write fails, `failed` says so and the journal accepts nothing more: without it no order may be sent.
+"""
+
+import contextlib
+import os
+import secrets
+import sqlite3
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from decimal import Decimal
+from hashlib import sha256
+from operator import is_
+from pathlib import Path
+from typing import Any, TypeVar
+
+import orjson
+from sqlite_utils import Database
+
+from bot.domain.campaign import Memory
+from bot.domain.codec import encode
+from bot.domain.market import Snapshot
+from bot.domain.money import ONE
+from bot.domain.order import Fill, Order, epoch_of
+from bot.domain.reason import Note
+from bot.domain.states import ORDER_TABLE, KillLevel, OrderEvent, OrderState, advance, is_late
+from bot.journal.answers import ANY_KIND
+from bot.journal.chain import check_chain
+from bot.journal.errors import (
+    DuplicateOrder,
+    JournalBusy,
+    JournalCorrupt,
+    JournalError,
+    JournalFull,
+    JournalLocked,
+    JournalNewer,
+    JournalReadOnly,
+    SnapshotPruned,
+    classify,
+    newer,
+)
+from bot.journal.files import make_private, set_aside
+from bot.journal.lease import LockFile, release_lease, renew_lease, take_lease
+from bot.journal.proof import CHECKPOINT, CHECKPOINT_EVERY, REBUILT, check_file, live_orders, prove
+from bot.journal.reader import CycleHead, CycleRecord, Fact, JournalReader, Latch, order_of
+from bot.journal.recovery import Recovery, open_file
+from bot.journal.reserve import Reserve
+from bot.journal.schema import (
+    GENESIS,
+    LIVE_STATES,
+    ORDER_FIELDS,
+    RESERVED_KINDS,
+    chain_hash,
+    migrations,
+    project,
+    rebuild,
+    text_of,
+    unknown_migrations,
+)
+from bot.journal.writer import Writer
+from bot.ports import Payment
+
+__all__ = [
+    "CycleHead", "CycleRecord", "DuplicateOrder", "Fact", "Journal", "JournalBusy", "JournalCorrupt", "JournalError",
+    "JournalFull", "JournalLocked", "JournalNewer", "JournalReadOnly", "JournalReader", "Latch", "SnapshotPruned",
+]  # fmt: skip
+
+T = TypeVar("T")
+CHECKED_AT_OPEN = 1_000
+_NOTHING_SEEN = Snapshot(0, {}, {})
+_UNWRITTEN: Mapping[str, Any] = {"decision": {}, "verdicts": (), "gate": {}}
+_WRITTEN = tuple(_UNWRITTEN)
+WHOLE_CHECK_MAX_BYTES = 32 * 1024 * 1024
+BUSY_SECONDS = 10.0
+
+
+class Journal:
+    """The writing side. Make one with `open`; read through `reader`.
+
+    Every `record_` method raises JournalError when the storage fails, and returns only after the commit (fsync).
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        account: str,
+        now_ms: Callable[[], int],
+        keep_snapshots: int,
+        threaded: bool,
+        token: str = "",
+    ) -> None:
+        self.path = path
+        self.token = token or secrets.token_hex(8)
+        self.account = account
+        self.reader = JournalReader(path)
+        self._now_ms = now_ms
+        self._keep_snapshots = keep_snapshots
+        self._head: tuple[int, str] = (0, GENESIS)
+        self._cycle: int | None = None
+        self._newest: dict[str, tuple[int, str]] = {}
+        self._known_payments: frozenset[tuple[str, str]] = frozenset()
+        self._is_pruned = False
+        self.rebuilt = ""  # which table was not what its events say when the journal was opened, empty for none
+        self._instruments: tuple[Mapping[str, Any], orjson.Fragment] = {}, orjson.Fragment(b"{}")
+        self._lock_file = LockFile(path)
+        self.reserve = Reserve(path)
+        self._writer = Writer(
+            path,
+            self._connect,
+            on_batch=self._finish_batch,
+            mark=lambda: (self._head, self._cycle, dict(self._newest)),
+            restore=self._restore,
+            threaded=threaded,
+        )
+        self._recovery = Recovery(
+            path, self.reader, self._writer, self.reserve, head=lambda: self._head, claim=self._claim
+        )
+
+    @classmethod
+    async def open(
+        cls,
+        path: Path,
+        *,
+        account: str,
+        now_ms: Callable[[], int],
+        keep_snapshots: int = 200,
+        threaded: bool = True,
+        fresh: bool = False,
+        token: str = "",
+        substituted: bool = False,
+    ) -> "Journal":
+        """Open or create the journal of one account: lock, migrations, checks, lease.
+
+        Args:
+            keep_snapshots: how many of the newest cycles keep what they saw.
+            threaded: False writes on the caller's thread, for loops that run on virtual time.
+            fresh: begin a new journal; one that is there is renamed, once nobody else has it.
+            token: what the epoch of this opening is made of; random where none is given.
+            substituted: go on in the copy of a journal that another program has locked; only for the kill switch.
+
+        Raises:
+            JournalBusy: another daemon has it; names the process and its host.
+            JournalLocked: another program's write lock; no copy could be made either where one was asked for.
+            JournalNewer: written by a newer version.
+            JournalReadOnly: the file or its directory cannot be written.
+            JournalCorrupt: damaged file or hash chain.
+            JournalError: anything else.
+        """
+        journal = cls(
+            path, account=account, now_ms=now_ms, keep_snapshots=keep_snapshots, threaded=threaded, token=token
+        )
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            journal._lock_file.acquire()
+        except OSError as error:
+            raise classify(error, path) from error
+        try:
+            if fresh:
+                set_aside(path)
+            if substituted:
+                journal._recovery.enter_at_start()
+            make_private(path)  # under the lock: closing a descriptor of the file drops this process's SQLite locks
+            await journal._writer.start()
+        except (OSError, sqlite3.Error) as error:
+            journal._lock_file.release()
+            raise classify(error, path) from error
+        except BaseException:
+            journal._lock_file.release()
+            raise
+        return journal
+
+    async def close(self) -> None:
+        """Finish what is queued, give lease and lock back. Safe to call twice, also after a failure."""
+        if not self._writer.is_closed and self.failed is None:
+            with contextlib.suppress(JournalError):  # the lease of a dead process runs out by itself
+                await self._writer.run(lambda db: release_lease(db, self._now_ms()))
+        self.reader.close()  # the last connection to close writes the log back into the file, and a reader cannot
+        await self._writer.stop()
+        self._lock_file.release()
+
+    @property
+    def epoch(self) -> int:
+        """The part of every client order id that no other opening of a journal shares."""
+        return epoch_of(self.token)
+
+    @property
+    def failed(self) -> JournalError | None:
+        """Why the journal refuses writes, None while it works."""
+        return self._writer.failed
+
+    @property
+    def is_substituted(self) -> bool:
+        """Whether records go into a copy, because another program has the journal locked."""
+        return self._recovery.is_substituted
+
+    async def recover(self) -> bool:
+        """After a failure that kept nothing: accept records again if that is possible; see `Recovery`."""
+        return await self._recovery.recover()
+
+    async def return_if_unlocked(self) -> bool:
+        """Back from the copy of a locked journal, if it can be written again; whether the journal itself is in use.
+
+        Raises:
+            JournalError: the copy and the journal do not belong together.
+        """
+        return await self._recovery.return_if_unlocked()
+
+    def silent_seconds(self) -> float:
+        """How long ago the writer finished its last turn; it makes one every few seconds, with or without work."""
+        return self._writer.silent_seconds()
+
+    async def record_cycle(self, record: CycleRecord) -> None:
+        """What a cycle saw and decided, in one transaction; its decision's memory becomes the current one."""
+        await self._writer.run(lambda db: self._write_cycle(db, record))
+
+    async def record_submitting(self, order: Order) -> None:
+        """The order as it is about to be sent.
+
+        Raises:
+            DuplicateOrder: the id was used before, or another order of the intent is live. Nothing was written.
+            ValueError: the order is not in state SUBMITTING.
+        """
+        if order.state is not OrderState.SUBMITTING:
+            raise ValueError(f"order {order.client_id} is {order.state}, not {OrderState.SUBMITTING}")
+        await self._writer.run(lambda db: self._write_submitting(db, order))
+
+    async def record_order_event(
+        self,
+        client_id: str,
+        event: OrderEvent,
+        *,
+        venue_id: str | None = None,
+        reason: str = "",
+        filled_size: Decimal | None = None,
+        filled_quote: Decimal | None = None,
+    ) -> Order:
+        """One step of an order through `ORDER_TABLE`; the order after it.
+
+        Raises:
+            IllegalTransition: no row for the pair. Nothing was written.
+            KeyError: no such order.
+        """
+        amounts = (filled_size, filled_quote)
+        return await self._writer.run(
+            lambda db: self._write_order_event(db, client_id, event, venue_id, reason, amounts)
+        )
+
+    async def record_absence(self, client_id: str) -> Order:
+        """The venue said on every endpoint that it does not know the order; the order with its count raised."""
+        return await self._writer.run(lambda db: self._write_absence(db, client_id))
+
+    async def record_fills(
+        self, fills: Sequence[Fill], *, contract_sizes: Mapping[str, Decimal] | None = None
+    ) -> tuple[Fill, ...]:
+        """The new ones among them: a fill counts once per (venue, symbol, trade id).
+
+        `contract_sizes` gives base units per contract where that is not 1, for the quote value.
+        """
+        sizes = contract_sizes or {}
+        return await self._writer.run(lambda db: self._write_fills(db, fills, sizes)) if fills else ()
+
+    async def record_payments(self, payments: Sequence[Payment]) -> tuple[Payment, ...]:
+        """The new ones among them: a payment counts once per (kind, id)."""
+        asked = frozenset((payment.kind, payment.id) for payment in payments)
+        is_news = not asked <= self._known_payments  # a venue is asked for a day's again and again
+        new = await self._writer.run(lambda db: self._write_payments(db, payments)) if is_news else ()
+        self._known_payments = asked
+        return new
+
+    async def record_memory(self, memory: Memory) -> None:
+        """What the pure part carries to its next cycle."""
+        await self._append("memory", encode(memory))
+
+    async def record_latch(self, level: KillLevel, *, by: str, reason: str) -> None:
+        """The kill switch. It survives restarts."""
+        await self._append("latch", {"level": level.value, "by": by, "reason": reason})
+
+    async def record_lock(self, symbol: str, note: Note) -> None:
+        """Lock an instrument for everything but reduce-only, until `record_unlock`."""
+        await self._append("lock", {"symbol": symbol, "note": encode(note)})
+
+    async def record_unlock(self, symbol: str, reason: str) -> None:
+        """Unlock an instrument; `reason` says what settled it."""
+        await self._append("unlock", {"symbol": symbol, "reason": reason})
+
+    async def record_fact(self, kind: str, payload: Mapping[str, Any]) -> None:
+        """Anything else worth a row: `baseline`, `adjustment`, `alert`, `config`, `note`; `codec.encode` is applied.
+
+        Raises:
+            ValueError: for a kind that has its own method.
+        """
+        if kind in RESERVED_KINDS:
+            raise ValueError(f"events of kind {kind!r} have a method of their own")
+        await self._append(kind, encode(payload))
+
+    async def rebuild(self) -> None:
+        """Throw the projections away and replay every event into them."""
+        await self._writer.run(rebuild)
+
+    async def _append(self, kind: str, payload: Any) -> None:
+        await self._writer.run(lambda db: self._event(db, kind, payload))
+
+    def _connect(self) -> Database:
+        db = open_file(self._recovery.path, BUSY_SECONDS)
+        try:
+            # Every page of a journal of years would take longer to read than a restart may; `verify` reads them all.
+            is_small = self.path.stat().st_size <= WHOLE_CHECK_MAX_BYTES
+            if unknown := unknown_migrations(db):
+                raise newer(self.path, unknown)
+            findings = [check_file(db, self.path)] if is_small else []
+            db.enable_wal()
+            migrations.apply(db)
+            self._recovery.return_at_start(db)
+            check_chain(db, self.path, CHECKED_AT_OPEN)
+            findings.append(prove(db, self.path, reads_all=is_small))
+            self._head = tuple(
+                db.execute("SELECT seq, hash FROM event ORDER BY seq DESC LIMIT 1").fetchone() or (0, GENESIS)
+            )
+            self._cycle = db.execute("SELECT max(number) FROM cycles").fetchone()[0]
+            db.execute("BEGIN IMMEDIATE")
+            self._claim(db)
+            self._event(db, "opened", {"account": self.account, "pid": os.getpid(), "token": self.token})
+            self.rebuilt = "; ".join(filter(None, findings))
+            if self.rebuilt:
+                self._event(db, REBUILT, {"difference": self.rebuilt})
+            db.execute("COMMIT")
+        except BaseException:
+            db.close()
+            raise
+        return db
+
+    def _claim(self, db: Database) -> None:
+        take_lease(db, self.path, account=self.account, now_ms=self._now_ms())
+
+    def _finish_batch(self, db: Database) -> None:
+        renew_lease(db, self._now_ms())
+        last = self._newest.get(CHECKPOINT)
+        if last is None:
+            last = self._newest[CHECKPOINT] = tuple(
+                db.execute("SELECT seq, hash FROM event WHERE kind = ? ORDER BY seq DESC LIMIT 1", [CHECKPOINT])
+                .fetchone() or (0, GENESIS)
+            )  # fmt: skip
+        if self._head[0] - last[0] >= CHECKPOINT_EVERY:
+            self._event(db, CHECKPOINT, {"account": self.account, "live": live_orders(db)})
+
+    def _restore(self, mark: tuple[tuple[int, str], int | None, dict[str, tuple[int, str]]]) -> None:
+        self._head, self._cycle, self._newest = mark
+
+    def _newest_of(self, kind: str) -> tuple[int, str] | None:
+        """Number and hash of the newest event of a kind that this process wrote, or of any."""
+        return self._head if kind == ANY_KIND else self._newest.get(kind)
+
+    def _event(self, db: Database, kind: str, payload: Any) -> int:
+        prev_seq, prev_hash = self._head
+        seq, at_ms, text = prev_seq + 1, self._now_ms(), text_of(kind, payload)
+        own = chain_hash(prev_hash, seq, at_ms, kind, self._cycle, text)
+        try:
+            db.execute(
+                "INSERT INTO event (seq, at_ms, kind, cycle, payload, prev_hash, hash) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                [seq, at_ms, kind, self._cycle, text, prev_hash, own],
+            )
+        except sqlite3.IntegrityError as error:
+            raise JournalBusy(self.path, f"was written to by another process ({error})", "stop that process") from error
+        project(db, seq, at_ms, kind, payload)
+        self._head = self._newest[kind] = (seq, own)
+        return seq
+
+    def _write_cycle(self, db: Database, record: CycleRecord) -> None:
+        body = self._body_of(record.snapshot)
+        digest = sha256(body).hexdigest()
+        written = {name: getattr(record, name) for name in _WRITTEN}  # encoded already
+        payload = encode(replace(record, snapshot=_NOTHING_SEEN, **_UNWRITTEN)) | written | {"snapshot": digest}
+        self._cycle = record.number
+        self._event(db, "cycle", payload)
+        db.execute(
+            "INSERT OR IGNORE INTO snapshots (digest, at_ms, body) VALUES (?, ?, ?)",
+            [digest, record.at_ms, zlib.compress(body, 3)],
+        )
+        self._prune_snapshots(db)
+
+    def _body_of(self, snapshot: Snapshot) -> bytes:
+        """A snapshot as it is kept. Its instruments are half of it and hardly ever change: the same ones are written
+        once. `encode` gives the same object for the same instrument."""
+        whole = encode(snapshot)
+        instruments = whole["instruments"]
+        known, written = self._instruments
+        if list(known) != list(instruments) or not all(map(is_, known.values(), instruments.values())):
+            written = orjson.Fragment(orjson.dumps(instruments, option=orjson.OPT_SORT_KEYS))
+            self._instruments = instruments, written
+        return orjson.dumps({**whole, "instruments": written}, option=orjson.OPT_SORT_KEYS)
+
+    def _prune_snapshots(self, db: Database) -> None:
+        """Only the newest cycles keep what they saw: all others are looked through once, then one drops out a cycle."""
+        newest = "SELECT snapshot FROM cycles ORDER BY number DESC LIMIT ?"
+        which, limits = "", [self._keep_snapshots]
+        if self._is_pruned:
+            which = f"digest = ({newest} OFFSET ?) AND "
+            limits = [1, self._keep_snapshots, self._keep_snapshots]
+        db.execute(f"DELETE FROM snapshots WHERE {which}digest NOT IN ({newest})", limits)
+        self._is_pruned = True
+
+    def _write_submitting(self, db: Database, order: Order) -> None:
+        if db.execute("SELECT 1 FROM orders WHERE client_id = ?", [order.client_id]).fetchone():
+            raise DuplicateOrder(f"client order id {order.client_id} was used before", is_id_taken=True)
+        marks = ", ".join("?" * len(LIVE_STATES))
+        live = db.execute(
+            f"SELECT client_id, state FROM orders WHERE intent_id = ? AND state IN ({marks})",
+            [order.intent_id, *LIVE_STATES],
+        ).fetchone()
+        if live:
+            raise DuplicateOrder(f"order {live[0]} of intent {order.intent_id} is still {live[1]}", is_id_taken=False)
+        self._event(db, "order_submitting", {"order": encode(order)})
+
+    def _write_order_event(
+        self,
+        db: Database,
+        client_id: str,
+        event: OrderEvent,
+        venue_id: str | None,
+        reason: str,
+        amounts: tuple[Decimal | None, Decimal | None],
+    ) -> Order:
+        before = _load(db, client_id)
+        after = advance(ORDER_TABLE, before.state, event)
+        filled_size, filled_quote = amounts
+        payload = {
+            "client_id": client_id,
+            "event": event.value,
+            "before": before.state.value,
+            "state": after.value,
+            "is_late": is_late(before.state, event),
+            "venue_id": venue_id,
+            "reason": reason,
+            "filled_size": None if filled_size is None else str(filled_size),
+            "filled_quote": None if filled_quote is None else str(filled_quote),
+        }
+        self._event(db, "order_event", payload)
+        return _load(db, client_id)
+
+    def _write_absence(self, db: Database, client_id: str) -> Order:
+        count = _load(db, client_id).not_found_count + 1
+        self._event(db, "order_absent", {"client_id": client_id, "count": count})
+        return _load(db, client_id)
+
+    def _write_fills(self, db: Database, fills: Sequence[Fill], sizes: Mapping[str, Decimal]) -> tuple[Fill, ...]:
+        new = []
+        for fill in fills:
+            key = [fill.venue, fill.symbol, fill.trade_id]
+            if db.execute("SELECT 1 FROM fills WHERE venue = ? AND symbol = ? AND trade_id = ?", key).fetchone():
+                continue
+            quote = fill.price * fill.size * sizes.get(fill.symbol, ONE)
+            self._event(db, "fill", {**encode(fill), "quote": str(quote)})
+            new.append(fill)
+        return tuple(new)
+
+    def _write_payments(self, db: Database, payments: Sequence[Payment]) -> tuple[Payment, ...]:
+        new = []
+        for payment in payments:
+            key = [payment.kind, payment.id]
+            if not db.execute("SELECT 1 FROM payments WHERE kind = ? AND id = ?", key).fetchone():
+                self._event(db, "payment", encode(payment))
+                new.append(payment)
+        return tuple(new)
+
+
+def _load(db: Database, client_id: str) -> Order:
+    row = db.execute(f"SELECT {', '.join(ORDER_FIELDS)} FROM orders WHERE client_id = ?", [client_id]).fetchone()
+    if row is None:
+        raise KeyError(f"no order {client_id} in the journal")
+    return order_of(row)

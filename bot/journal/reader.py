@@ -1,0 +1,474 @@
+"""Reading a journal: its own read-only connection, so that nobody who looks can harm or block the writer."""
+
+import json
+import sqlite3
+import threading
+import zlib
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from functools import lru_cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from sqlite_utils import Database
+
+from bot.domain.campaign import Memory
+from bot.domain.codec import decode
+from bot.domain.market import Snapshot
+from bot.domain.money import ZERO, dec
+from bot.domain.order import FOREIGN, Fill, Order
+from bot.domain.portfolio import Account
+from bot.domain.states import KillLevel, OrderState
+from bot.journal.answers import (
+    ANY_KIND,
+    CYCLES,
+    LATCH,
+    LOCKS,
+    MEMORY,
+    ORDERS,
+    PAYMENTS,
+    Answers,
+    remembered,
+)
+from bot.journal.chain import check_chain
+from bot.journal.errors import SnapshotPruned, classify, corrupt
+from bot.journal.schema import (
+    LIVE_STATES,
+    NEVER_CAME_TO_BE,
+    NOT_SENT,
+    ORDER_FIELDS,
+    PROJECTIONS,
+    migrations,
+    replay,
+)
+from bot.ports import Payment, Rejection
+
+_ORDER_COLUMNS = ", ".join(ORDER_FIELDS)
+_FILL_FIELDS = (
+    "venue", "trade_id", "symbol", "client_id", "venue_order_id", "side", "price", "size", "fee", "fee_asset",
+    "is_maker", "at_ms",
+)  # fmt: skip
+_FILL_COLUMNS = ", ".join(_FILL_FIELDS)
+REMEMBERED = 1_024  # rows of orders and fills: a day's are read again at every settlement
+
+
+@dataclass(frozen=True, slots=True)
+class CycleRecord:
+    """All a cycle saw and decided, enough to decide it again. `decision` and `verdicts` are `codec.encode` forms.
+
+    `gate` is what else the gate was told; older journals lack it.
+    """
+
+    number: int
+    kind: str
+    at_ms: int
+    snapshot: Snapshot
+    account: Account
+    memory_before: Memory
+    decision: Mapping[str, Any]
+    verdicts: tuple[Mapping[str, Any], ...]
+    working: tuple[Order, ...]
+    config_digest: str
+    gate: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class CycleHead:
+    """A cycle without what it saw: for lists. `decision` is the `codec.encode` form."""
+
+    number: int
+    kind: str
+    at_ms: int
+    config_digest: str
+    decision: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Latch:
+    """The kill switch as the journal remembers it."""
+
+    level: KillLevel = KillLevel.OFF
+    by: str = ""
+    reason: str = ""
+    at_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """An event as it was written."""
+
+    seq: int
+    at_ms: int
+    kind: str
+    payload: Mapping[str, Any]
+
+
+_NOT_FLATTENED = (
+    "NOT EXISTS (SELECT 1 FROM orders WHERE orders.client_id = fills.client_id AND orders.purpose = 'flatten')"
+)
+
+
+class JournalReader(Answers):
+    """Read-only view of a journal file. May be used from any thread. Every method raises JournalError.
+
+    Amounts are Decimals, times UTC ms. Lists of orders, fills and facts are newest first unless said otherwise.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.path = path
+        self._lock = threading.Lock()
+        self._db: Database | None = None
+        self._is_lent = False
+        self._memory = "", Memory()  # as it was read last: most looks find what the one before has found
+        self._campaign: Any = None
+
+    def read_through(self, db: Database, newest: Callable[[str], Hashable] | None = None) -> None:
+        """Read through a connection of somebody else, who closes it. For a journal that one thread reads and writes: a
+        connection of its own would read every page anew after each commit of the other.
+
+        `newest` tells the newest event of a kind, or of any: answers are remembered while those that matter stay.
+        """
+        self._db, self._is_lent, self._newest = db, True, newest
+
+    def follow(self, path: Path) -> None:
+        """Read another file from now on: the copy of a locked journal, or the journal again."""
+        with self._lock:
+            if self._db is not None and not self._is_lent:
+                self._db.close()
+            self._db, self._is_lent, self._newest, self.path = None, False, None, path
+
+    def close(self) -> None:
+        with self._lock:
+            if self._db is not None and not self._is_lent:
+                self._db.close()
+            self._db, self._is_lent, self._newest = None, False, None
+
+    @remembered(*MEMORY)
+    def load_memory(self) -> Memory:
+        rows = self._rows("SELECT body FROM memory")
+        if not rows:
+            return Memory()
+        text, memory = self._memory
+        if rows[0][0] != text:
+            told = json.loads(rows[0][0])
+            campaign = told.get("campaign")
+            if campaign is None or campaign != self._campaign:
+                memory = decode(Memory, told)
+            else:  # the largest part, and the same for weeks
+                memory = replace(decode(Memory, {**told, "campaign": None}), campaign=memory.campaign)
+            self._memory, self._campaign = (rows[0][0], memory), campaign
+        return memory
+
+    @remembered(*MEMORY)
+    def load_memory_seq(self) -> int:
+        """The event that wrote the present memory; 0 when there is none."""
+        rows = self._rows("SELECT seq FROM memory")
+        return int(rows[0][0]) if rows else 0
+
+    @remembered(*ORDERS)
+    def load_working(self) -> tuple[Order, ...]:
+        """Orders that may still execute, doubt included; oldest first."""
+        marks = ", ".join("?" * len(LIVE_STATES))
+        return self._orders(f"WHERE state IN ({marks}) ORDER BY seq", LIVE_STATES)
+
+    def load_order(self, client_id: str) -> Order | None:
+        orders = self._orders("WHERE client_id = ?", [client_id])
+        return orders[0] if orders else None
+
+    def load_orders(self, limit: int = 100, campaign: int | None = None) -> tuple[Order, ...]:
+        if campaign is None:
+            return self._orders("ORDER BY seq DESC LIMIT ?", [limit])
+        return self._orders("WHERE campaign = ? ORDER BY seq DESC LIMIT ?", [campaign, limit])
+
+    def load_orders_of_intent(self, intent_id: str) -> tuple[Order, ...]:
+        """Every order of one intent, oldest first."""
+        return self._orders("WHERE intent_id = ? ORDER BY seq", [intent_id])
+
+    def has_opened(self, symbol: str) -> bool:
+        """Whether an order of ours that does not only reduce has executed in the instrument."""
+        rows = self._rows(
+            "SELECT filled_size FROM orders WHERE symbol = ? AND reduce_only = 0 AND intent_id <> ?", [symbol, FOREIGN]
+        )
+        return any(dec(row[0]) > 0 for row in rows)
+
+    def load_order_by_venue_id(self, symbol: str, venue_id: str) -> Order | None:
+        orders = self._orders("WHERE symbol = ? AND venue_id = ?", [symbol, venue_id])
+        return orders[0] if orders else None
+
+    def load_last_of_prefix(self, prefix: str) -> Order | None:
+        """The order with the greatest client id that starts with `prefix`: ids sort in the order they were made."""
+        orders = self._orders(
+            "WHERE client_id >= ? AND client_id < ? ORDER BY client_id DESC LIMIT 1", [prefix, prefix + "{"]
+        )
+        return orders[0] if orders else None
+
+    @remembered(*ORDERS)
+    def load_unfilled_reports(self, since_ms: int) -> tuple[Order, ...]:
+        """Orders sent since `since_ms` that executed more than their recorded fills add up to."""
+        sums = self._fill_sums(since_ms)
+        rows = self._rows("SELECT client_id, filled_size FROM orders WHERE sent_ms >= ? ORDER BY seq", [since_ms])
+        short = [name for name, filled in rows if sums.get(name, ZERO) < dec(filled)]
+        found = (self.load_order(name) for name in short)
+        return tuple(order for order in found if order is not None)
+
+    def load_fills(self, limit: int = 100, since_ms: int = 0) -> tuple[Fill, ...]:
+        rows = self._rows(
+            f"SELECT {_FILL_COLUMNS} FROM fills WHERE at_ms >= ? ORDER BY at_ms DESC, seq DESC LIMIT ?",
+            [since_ms, limit],
+        )
+        return tuple(_fill(row) for row in rows)
+
+    @remembered(*ORDERS)
+    def load_fills_after(self, seq: int, foreign_after_ms: int) -> tuple[tuple[Fill, Decimal], ...]:
+        """Fills recorded after event `seq`, each with its quote value; in the order of their execution.
+
+        Those of orders the journal does not know count only when they are younger than `foreign_after_ms`.
+        """
+        rows = self._rows(
+            f"SELECT {_FILL_COLUMNS}, quote FROM fills WHERE seq > ?"
+            " AND (at_ms > ? OR client_id IN (SELECT client_id FROM orders)) ORDER BY at_ms, seq",
+            [seq, foreign_after_ms],
+        )
+        return tuple((_fill(row[:-1]), dec(row[-1])) for row in rows)
+
+    def load_last_fill_ms(self, symbol: str) -> int | None:
+        """When the newest recorded fill of a symbol happened."""
+        value = self._rows("SELECT max(at_ms) FROM fills WHERE symbol = ?", [symbol])[0][0]
+        return None if value is None else int(value)
+
+    def load_payments(self, since_ms: int = 0) -> tuple[Payment, ...]:
+        """Oldest first."""
+        return tuple(payment for payment, _ in self._payments("WHERE at_ms >= ? ORDER BY at_ms, seq", [since_ms]))
+
+    @remembered(*PAYMENTS)
+    def load_payments_after(self, seq: int) -> tuple[tuple[Payment, int], ...]:
+        """Payments recorded after event `seq`, each with its own event number; oldest first."""
+        return self._payments("WHERE seq > ? ORDER BY at_ms, seq", [seq])
+
+    @remembered(*LATCH)
+    def load_latch(self) -> Latch:
+        rows = self._rows("SELECT level, by, reason, at_ms FROM latch")
+        return Latch(KillLevel(rows[0][0]), *rows[0][1:]) if rows else Latch()
+
+    @remembered(*LOCKS)
+    def load_locks(self) -> Mapping[str, str]:
+        """Locked symbols and why, in words."""
+        return dict(self._rows("SELECT symbol, words FROM locks ORDER BY symbol"))
+
+    @remembered(*LOCKS)
+    def load_lock_reasons(self) -> Mapping[str, str]:
+        """Locked symbols and the Reason value of each lock."""
+        return dict(self._rows("SELECT symbol, reason FROM locks ORDER BY symbol"))
+
+    def load_cycle(self, number: int) -> CycleRecord | None:
+        """Raises SnapshotPruned when the cycle is known but what it saw is gone."""
+        rows = self._rows(
+            "SELECT event.payload FROM cycles JOIN event ON event.seq = cycles.seq WHERE number = ?", [number]
+        )
+        return self._record(json.loads(rows[0][0])) if rows else None
+
+    def load_last_cycle(self) -> CycleRecord | None:
+        number = self.next_cycle_number() - 1
+        return self.load_cycle(number) if number > 0 else None
+
+    def load_cycle_heads(self, limit: int = 50) -> tuple[CycleHead, ...]:
+        rows = self._rows(
+            "SELECT number, cycles.kind, cycles.at_ms, config_digest, event.payload"
+            " FROM cycles JOIN event ON event.seq = cycles.seq ORDER BY number DESC LIMIT ?",
+            [limit],
+        )
+        return tuple(CycleHead(row[0], row[1], row[2], row[3], json.loads(row[4])["decision"]) for row in rows)
+
+    def load_cycle_number_at(self, kind: str, at_ms: int) -> int | None:
+        """The newest cycle of this kind that looked at that moment."""
+        value = self._rows("SELECT max(number) FROM cycles WHERE kind = ? AND at_ms = ?", [kind, at_ms])[0][0]
+        return None if value is None else int(value)
+
+    @remembered(*CYCLES)
+    def next_cycle_number(self) -> int:
+        return int(self._rows("SELECT coalesce(max(number), 0) + 1 FROM cycles")[0][0])
+
+    @remembered(*ORDERS)
+    def load_turnover(self, since_ms: int) -> Decimal:
+        """Quote value executed since; what a flatten did is no reason to stop anything after it."""
+        rows = self._rows(f"SELECT quote FROM fills WHERE at_ms >= ? AND {_NOT_FLATTENED}", [since_ms])
+        return sum((dec(row[0]) for row in rows), ZERO)
+
+    def count_orders(self, since_ms: int) -> int:
+        if self._is_quiet_since("orders", "sent_ms", since_ms):
+            return 0
+        return int(self._rows("SELECT count(*) FROM orders WHERE sent_ms >= ?", [since_ms])[0][0])
+
+    def count_fills(self, since_ms: int) -> int:
+        """Executions since, without those of a flatten."""
+        if self._is_quiet_since("fills", "at_ms", since_ms):
+            return 0
+        return int(self._rows(f"SELECT count(*) FROM fills WHERE at_ms >= ? AND {_NOT_FLATTENED}", [since_ms])[0][0])
+
+    def count_rejections(self, since_ms: int) -> int:
+        """Orders sent since that the venue rejected; those that were held back, were lost on the way or came too late
+        to rest without taking do not count."""
+        if self._is_quiet_since("orders", "sent_ms", since_ms):
+            return 0
+        harmless = (NOT_SENT, NEVER_CAME_TO_BE, Rejection.WOULD_TAKE.value)
+        sql = "SELECT count(*) FROM orders WHERE sent_ms >= ? AND state = ?" + " AND reason NOT LIKE ?" * len(harmless)
+        values = [since_ms, OrderState.REJECTED.value, *(f"{words}%" for words in harmless)]
+        return int(self._rows(sql, values)[0][0])
+
+    def count_executed(self, since_ms: int) -> Mapping[tuple[str, str], int]:
+        """Orders sent since that executed at least in part, by symbol and side; without those of a flatten."""
+        if self._is_quiet_since("orders", "sent_ms", since_ms):
+            return {}
+        rows = self._rows(
+            "SELECT symbol, side, count(*) FROM orders WHERE sent_ms >= ? AND CAST(filled_size AS REAL) > 0"
+            " AND purpose != 'flatten' GROUP BY symbol, side",
+            [since_ms],
+        )
+        return {(row[0], row[1]): int(row[2]) for row in rows}
+
+    @remembered(*ORDERS)
+    def load_fees(self, since_ms: int = 0) -> Mapping[str, Decimal]:
+        """Fees paid since, by asset."""
+        fees: dict[str, Decimal] = {}
+        for asset, fee in self._rows("SELECT fee_asset, fee FROM fills WHERE at_ms >= ? ORDER BY seq", [since_ms]):
+            fees[asset] = fees.get(asset, ZERO) + dec(fee)
+        return fees
+
+    @remembered()
+    def load_facts(self, kind: str, limit: int = 100) -> tuple[Fact, ...]:
+        """Events of one kind, newest first."""
+        rows = self._rows(
+            "SELECT seq, at_ms, kind, payload FROM event WHERE kind = ? ORDER BY seq DESC LIMIT ?", [kind, limit]
+        )
+        return tuple(Fact(row[0], row[1], row[2], json.loads(row[3])) for row in rows)
+
+    @remembered()
+    def load_facts_after(self, kind: str, seq: int) -> tuple[Fact, ...]:
+        """Events of one kind after event `seq`, oldest first."""
+        rows = self._rows(
+            "SELECT seq, at_ms, kind, payload FROM event WHERE kind = ? AND seq > ? ORDER BY seq", [kind, seq]
+        )
+        return tuple(Fact(row[0], row[1], row[2], json.loads(row[3])) for row in rows)
+
+    def load_events(self, limit: int = 100, after_seq: int = 0) -> tuple[Fact, ...]:
+        """Events of every kind, oldest first."""
+        rows = self._rows("SELECT seq, at_ms, kind, payload FROM event WHERE seq > ? ORDER BY seq LIMIT ?",
+                          [after_seq, limit])  # fmt: skip
+        return tuple(Fact(row[0], row[1], row[2], json.loads(row[3])) for row in rows)
+
+    @remembered(ANY_KIND)
+    def count_events(self) -> int:
+        return int(self._rows("SELECT coalesce(max(seq), 0) FROM event")[0][0])
+
+    def verify(self) -> None:
+        """Check the file, the whole hash chain, every kept snapshot, and that the projections are the replay of events.
+
+        Raises:
+            JournalCorrupt: naming the first difference.
+        """
+        with self._lock:
+            try:
+                check = self._connection().execute("PRAGMA integrity_check").fetchone()[0]
+                if check != "ok":
+                    raise corrupt(self.path, check)
+                self._connection().execute("BEGIN")
+                try:
+                    check_chain(self._connection(), self.path)
+                    self._check_projections()
+                    self._check_snapshots()
+                finally:
+                    self._connection().execute("ROLLBACK")
+            except sqlite3.Error as error:
+                raise classify(error, self.path) from error
+
+    def _check_projections(self) -> None:
+        db = self._connection()
+        fresh = Database(sqlite3.connect(":memory:", isolation_level=None))
+        try:
+            migrations.apply(fresh)
+            fresh.execute("BEGIN")
+            replay(fresh, db.execute("SELECT seq, at_ms, kind, payload FROM event ORDER BY seq"))
+            for table in PROJECTIONS:
+                kept = db.execute(f"SELECT * FROM {table} ORDER BY 1, 2, 3").fetchall()
+                if kept != fresh.execute(f"SELECT * FROM {table} ORDER BY 1, 2, 3").fetchall():
+                    raise corrupt(self.path, f"table {table} is not what its events add up to")
+        finally:
+            fresh.close()
+
+    def _check_snapshots(self) -> None:
+        for digest, body in self._connection().execute("SELECT digest, body FROM snapshots"):
+            try:
+                found = sha256(zlib.decompress(body)).hexdigest()
+            except zlib.error:
+                found = ""
+            if found != digest:
+                raise corrupt(self.path, f"snapshot {digest[:12]} does not match its digest")
+
+    def _record(self, payload: dict[str, Any]) -> CycleRecord:
+        rows = self._rows("SELECT body FROM snapshots WHERE digest = ?", [payload["snapshot"]])
+        if not rows:
+            raise SnapshotPruned(
+                self.path,
+                f"no longer keeps what cycle {payload['number']} saw",
+                "raise the number of snapshots kept to replay older cycles in future",
+            )
+        snapshot = json.loads(zlib.decompress(rows[0][0]))
+        return decode(CycleRecord, {**payload, "snapshot": snapshot})
+
+    def _is_quiet_since(self, table: str, column: str, since_ms: int) -> bool:
+        """Whether a table is known to have no row of that time or later; a window of minutes moves with every look."""
+        if self._newest is None:
+            return False
+        newest = self._recalled(
+            ("newest", table), ORDERS, lambda: self._rows(f"SELECT max({column}) FROM {table}")[0][0]
+        )
+        return newest is None or newest < since_ms
+
+    def _fill_sums(self, since_ms: int) -> dict[str, Decimal]:
+        sums: dict[str, Decimal] = {}
+        rows = self._rows(
+            "SELECT fills.client_id, fills.size FROM fills JOIN orders ON orders.client_id = fills.client_id"
+            " WHERE orders.sent_ms >= ?",
+            [since_ms],
+        )
+        for client_id, size in rows:
+            sums[client_id] = sums.get(client_id, ZERO) + dec(size)
+        return sums
+
+    def _orders(self, clause: str, parameters: Sequence[Any]) -> tuple[Order, ...]:
+        rows = self._rows(f"SELECT {_ORDER_COLUMNS} FROM orders {clause}", parameters)
+        return tuple(order_of(row) for row in rows)
+
+    def _payments(self, clause: str, parameters: Sequence[Any]) -> tuple[tuple[Payment, int], ...]:
+        rows = self._rows(f"SELECT id, kind, asset, amount, symbol, at_ms, seq FROM payments {clause}", parameters)
+        return tuple((Payment(row[0], row[1], row[2], dec(row[3]), row[4], row[5]), row[6]) for row in rows)
+
+    def _rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
+        with self._lock:
+            try:
+                return self._connection().execute(sql, list(parameters)).fetchall()
+            except sqlite3.Error as error:
+                raise classify(error, self.path) from error
+
+    def _connection(self) -> Database:
+        if self._db is None:
+            uri = self.path.absolute().as_uri() + "?mode=ro"
+            connection = sqlite3.connect(uri, uri=True, check_same_thread=False, isolation_level=None, timeout=10)
+            self._db = Database(connection)
+        return self._db
+
+
+@lru_cache(maxsize=REMEMBERED)
+def order_of(row: tuple[Any, ...]) -> Order:
+    """The order in a row of ORDER_FIELDS."""
+    values = dict(zip(ORDER_FIELDS, row, strict=True))
+    return decode(Order, {**values, "reduce_only": bool(values["reduce_only"])})
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _fill(row: tuple[Any, ...]) -> Fill:
+    values = dict(zip(_FILL_FIELDS, row, strict=True))
+    return decode(Fill, {**values, "is_maker": bool(values["is_maker"])})

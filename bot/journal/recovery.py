@@ -1,0 +1,150 @@
+"""A journal accepts records again: in the reserve of a full disk, or in a copy while another program has it locked.
+
+Both are for the kill switch, which has to act (docs/decisions/0013 and 0016). Any other failure stays: only a new start
+reads what is on the disk.
+"""
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+from sqlite_utils import Database
+
+from bot.journal.errors import JournalBusy, JournalError, JournalFull, JournalLocked, classify, corrupt
+from bot.journal.reader import JournalReader
+from bot.journal.reserve import Reserve
+from bot.journal.schema import GENESIS
+from bot.journal.substitute import QUICK_SECONDS, Substitute
+from bot.journal.writer import Writer
+
+FEW_PAGES = 100
+BUSY_SECONDS = 10.0
+
+
+class Recovery:
+    """The two ways of one journal.
+
+    Args:
+        head: the last event that this process has written: number and hash.
+        claim: writes this process into the lease.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        reader: JournalReader,
+        writer: Writer,
+        reserve: Reserve,
+        *,
+        head: Callable[[], tuple[int, str]],
+        claim: Callable[[Database], None],
+    ) -> None:
+        self._journal, self._reader, self._writer, self._reserve = path, reader, writer, reserve
+        self._head, self._claim = head, claim
+        self._substitute = Substitute(path)
+        self.path = path  # of the file in use
+
+    @property
+    def is_substituted(self) -> bool:
+        return self.path != self._journal
+
+    async def recover(self) -> bool:
+        """Whether records are accepted. The file must be as this process left it. A full disk costs the reserve; a
+        locked file is replaced by a copy of it until `return_if_unlocked`."""
+        failed, writer = self._writer.failed, self._writer
+        is_full = isinstance(failed, JournalFull) or (type(failed) is JournalError and self._reserve.is_disk_full())
+        if failed is None:
+            return True
+        if writer.is_closed or not (is_full or isinstance(failed, JournalBusy)):
+            return False
+        if isinstance(failed, JournalLocked) and writer.is_threaded and await self._go_on_in_substitute():
+            return True
+        if is_full:
+            self._reserve.release()
+        writer.failed = None
+        try:
+            await writer.run(self._check_head)  # the commit renews the lease, so it writes
+        except JournalError:
+            return False
+        return True
+
+    async def return_if_unlocked(self) -> bool:
+        """Back from the copy, if the journal can be written again; whether the journal itself is in use.
+
+        Raises:
+            JournalError: the copy and the journal do not belong together.
+        """
+        if not self.is_substituted:
+            return True
+        try:
+            await self._writer.reopen(self._open_again)
+        except JournalLocked:
+            return False
+        except (OSError, sqlite3.Error) as error:
+            raise classify(error, self._journal) from error
+        return True
+
+    def enter_at_start(self) -> None:
+        """Before the first connection: the start happens in the copy, if one can be made."""
+        if self._substitute.make():
+            self._use(self._substitute.path)
+
+    def return_at_start(self, db: Database) -> None:
+        """What an earlier process wrote into a copy comes into the journal `db` first."""
+        if not self.is_substituted:
+            self._substitute.return_into(db)
+
+    async def _go_on_in_substitute(self) -> bool:
+        if self.is_substituted:  # the copy itself is locked
+            return False
+        try:
+            await self._writer.reopen(self._open_substitute)
+        except (JournalError, OSError, sqlite3.Error):
+            return False
+        return True
+
+    def _open_substitute(self) -> Database:
+        """A connection to the copy, which must end where this process has written last. In the writer's thread."""
+        if not self._substitute.make():
+            raise JournalLocked(self._journal, "is locked and cannot be copied", "close whatever is writing to it")
+        db = open_file(self._substitute.path, BUSY_SECONDS)
+        try:
+            db.enable_wal()
+            self._check_head(db)
+        except BaseException:
+            db.close()
+            raise
+        self._use(self._substitute.path)
+        return db
+
+    def _open_again(self) -> Database:
+        db = open_file(self._journal, QUICK_SECONDS)
+        try:
+            self._substitute.return_into(db)
+            self._check_head(db)
+            self._claim(db)
+            db.execute(f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}")
+        except BaseException:
+            db.close()
+            raise
+        self._use(self._journal)
+        return db
+
+    def _use(self, path: Path) -> None:
+        self.path = path
+        self._reader.follow(path)
+
+    def _check_head(self, db: Database) -> None:
+        """The file ends where this process left it. Checkpoints come early from here on: the log stays small."""
+        db.execute(f"PRAGMA wal_autocheckpoint = {FEW_PAGES}")
+        row = db.execute("SELECT seq, hash FROM event ORDER BY seq DESC LIMIT 1").fetchone()
+        if tuple(row or (0, GENESIS)) != self._head():
+            raise corrupt(self.path, "it ends with another event than the last one acknowledged")
+
+
+def open_file(path: Path, busy_seconds: float) -> Database:
+    """A connection that is on disk when a commit returns."""
+    db = Database(sqlite3.connect(path, isolation_level=None, timeout=busy_seconds))
+    for pragma in ("synchronous = FULL", "foreign_keys = ON", "fullfsync = ON"):
+        db.execute(f"PRAGMA {pragma}")
+    return db

@@ -1,0 +1,243 @@
+"""The one connection that writes, and its thread.
+
+Group commit: whatever is queued while a commit runs goes into the next transaction, so a hundred waiters cost one
+fsync. A caller hears back only after the commit. After a failed transaction nothing is accepted any more: a journal
+that lost one record must not go on as if it had it.
+"""
+
+import asyncio
+import contextlib
+import queue
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlite_utils import Database
+
+from bot.journal.errors import JournalError, classify, is_fatal
+
+T = TypeVar("T")
+BATCH_MAX = 500
+HEARTBEAT_SECONDS = 15.0
+
+
+@dataclass(slots=True)
+class _Job:
+    work: Callable[[Database], Any]
+    answer: "Future[Any]"
+    connect: Callable[[], Database] | None = None  # another connection instead of work
+
+
+def _nothing(_: Database) -> None:
+    """No work."""
+
+
+class Writer:
+    """Runs functions of the database inside transactions, in the order they came.
+
+    `connect` opens the database in the thread that will use it. `on_batch` runs last in every transaction, `on_abort`
+    whenever a piece of work or a transaction was rolled back. Without a thread (`threaded=False`, for virtual time)
+    every piece of work is a transaction of its own, on the caller's thread.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        connect: Callable[[], Database],
+        *,
+        on_batch: Callable[[Database], None],
+        mark: Callable[[], Any],
+        restore: Callable[[Any], None],
+        threaded: bool,
+    ) -> None:
+        self._path = path
+        self._connect = connect
+        self._on_batch = on_batch
+        self._mark, self._restore = mark, restore
+        self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._loop, name="journal", daemon=True) if threaded else None
+        self._db: Database | None = None
+        self._opened: Future[None] = Future()
+        self.failed: JournalError | None = None
+        self.is_closed = False
+        self.turned = time.monotonic()
+
+    def silent_seconds(self) -> float:
+        """Since the thread's last turn; without a thread there is nothing to be late."""
+        return 0.0 if self._thread is None else time.monotonic() - self.turned
+
+    async def start(self) -> None:
+        """Open the database.
+
+        Raises:
+            JournalError: what `connect` met.
+        """
+        if self._thread is None:
+            self._db = self._open()
+            return
+        self._thread.start()
+        await asyncio.wrap_future(self._opened)
+
+    async def run(self, work: Callable[[Database], T]) -> T:
+        """The result of `work(db)`, once its transaction is on disk.
+
+        Raises:
+            JournalError: when the storage failed now or before; nothing of `work` is kept.
+            Exception: what `work` itself raised; its writes are undone, those of its neighbours are not.
+        """
+        if self.failed is not None:
+            raise self.failed
+        if self.is_closed:
+            raise JournalError(self._path, "is closed", "open it again")
+        job = _Job(work, Future())
+        if self._thread is None:
+            self._commit([job])
+            return job.answer.result()  # type: ignore[no-any-return]
+        self._queue.put(job)
+        return await asyncio.wrap_future(job.answer)
+
+    @property
+    def is_threaded(self) -> bool:
+        return self._thread is not None
+
+    async def reopen(self, connect: Callable[[], Database]) -> None:
+        """Go on with another connection, made in the writer's thread; the one before stays where that fails.
+
+        Raises:
+            JournalError, OSError, sqlite3.Error: what `connect` met.
+        """
+        job = _Job(_nothing, Future(), connect)
+        self._queue.put(job)
+        await asyncio.wrap_future(job.answer)
+
+    def _reopen(self, job: _Job, connect: Callable[[], Database]) -> None:
+        if not job.answer.set_running_or_notify_cancel():
+            return
+        try:
+            new = connect()
+        except BaseException as error:  # noqa: BLE001 - handed to the one who waits
+            job.answer.set_exception(error)
+            return
+        self._close()
+        self._db, self.failed = new, None
+        job.answer.set_result(None)
+
+    async def stop(self) -> None:
+        """Finish what is queued and close the connection. Safe to call twice."""
+        if self.is_closed:
+            return
+        self.is_closed = True
+        if self._thread is None:
+            self._close()
+            return
+        self._queue.put(None)
+        if self._thread.is_alive():
+            await asyncio.get_running_loop().run_in_executor(None, self._thread.join)
+
+    def _open(self) -> Database:
+        try:
+            return self._connect()
+        except Exception as error:
+            raise classify(error, self._path) from error
+
+    def _close(self) -> None:
+        if self._db is not None:
+            with contextlib.suppress(Exception):
+                self._db.close()
+
+    def _loop(self) -> None:
+        try:
+            self._db = self._open()
+        except BaseException as error:  # noqa: BLE001 - handed to the one who waits for the start
+            self._opened.set_exception(error)
+            return
+        self._opened.set_result(None)
+        while (batch := self._next_batch()) is not None:
+            self._commit(batch)
+            self.turned = time.monotonic()
+        self._close()
+
+    def _next_batch(self) -> list[_Job] | None:
+        try:
+            first = self._queue.get(timeout=HEARTBEAT_SECONDS)
+        except queue.Empty:
+            return []
+        if first is None:
+            return None
+        if first.connect is not None:
+            self._reopen(first, first.connect)
+            return []
+        batch = [first]
+        while len(batch) < BATCH_MAX:
+            try:
+                job = self._queue.get_nowait()
+            except queue.Empty:
+                break
+            if job is None or job.connect is not None:
+                self._queue.put(job)
+                break
+            batch.append(job)
+        return batch
+
+    def _commit(self, batch: list[_Job]) -> None:
+        batch = [job for job in batch if job.answer.set_running_or_notify_cancel()]
+        if self.failed is not None:
+            for job in batch:
+                job.answer.set_exception(self.failed)
+            return
+        assert self._db is not None  # noqa: S101 - our own invariant: nothing runs before `start`
+        mark = self._mark()
+        try:
+            answers = self._transact(self._db, batch)
+        except Exception as error:  # noqa: BLE001 - handed to everyone who waits for this transaction
+            self._restore(mark)
+            self.failed = classify(error, self._path)
+            with contextlib.suppress(Exception):
+                self._db.rollback()
+            for job in batch:
+                job.answer.set_exception(self.failed)
+            return
+        for job, (result, refusal) in zip(batch, answers, strict=True):
+            if refusal is not None:
+                job.answer.set_exception(refusal)
+            else:
+                job.answer.set_result(result)
+
+    def _transact(self, db: Database, batch: list[_Job]) -> list[tuple[Any, Exception | None]]:
+        if len(batch) == 1:
+            return [self._transact_alone(db, batch[0])]
+        answers: list[tuple[Any, Exception | None]] = []
+        db.execute("BEGIN IMMEDIATE")
+        for job in batch:
+            mark = self._mark()
+            try:
+                with db.atomic():
+                    answers.append((job.work(db), None))
+            except Exception as error:
+                if is_fatal(error) or not db.conn.in_transaction:
+                    raise
+                self._restore(mark)
+                answers.append((None, error))
+        self._on_batch(db)
+        db.execute("COMMIT")
+        return answers
+
+    def _transact_alone(self, db: Database, job: _Job) -> tuple[Any, Exception | None]:
+        """The same for work without neighbours: the transaction is undone with it, no savepoint is needed."""
+        mark = self._mark()
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            answer = job.work(db)
+        except Exception as error:
+            if is_fatal(error) or not db.conn.in_transaction:
+                raise
+            db.execute("ROLLBACK")
+            self._restore(mark)
+            return None, error
+        self._on_batch(db)
+        db.execute("COMMIT")
+        return answer, None

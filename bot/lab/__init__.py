@@ -1,0 +1,1 @@
+"""Proof and play: demo, back-test, sweep, data."""

@@ -1,0 +1,1 @@
+"""The back-test: the same cycle on a virtual clock over recorded markets."""

@@ -1,0 +1,145 @@
+"""Where the money came from: what spot, short perps (hedges), long perps (tactical), speculative shorts and scalps each
+gained and cost.
+
+Read from the exchange's own trades and statement, not from the bot's books. The parts add up to the change of equity.
+What opened a position names it until it is flat: the client order id of a wager says so by its tranche.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from bot.domain.instrument import Side
+from bot.domain.money import ZERO
+from bot.domain.order import Purpose, read_place
+from bot.playbook.overlays.directional import TRANCHES
+from bot.simex.engine.types import Income, IncomeKind, SimTrade
+
+SHORT, LONG = "hedges", "tactical"
+SPECULATIVE, SCALP = "speculative short", "scalp"
+
+
+_WAGERS = {TRANCHES[Purpose.TACTICAL_SHORT]: SPECULATIVE, TRANCHES[Purpose.SCALP]: SCALP}
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One source of profit and loss, in quote. `price` is what prices did; `fees` and `slippage` are costs (positive),
+    slippage already inside `price`; `funding` is positive when received."""
+
+    price_quote: Decimal = ZERO
+    fees_quote: Decimal = ZERO
+    funding_quote: Decimal = ZERO
+    slippage_quote: Decimal = ZERO
+    traded_quote: Decimal = ZERO
+    trades: int = 0
+
+    @property
+    def net_quote(self) -> Decimal:
+        return self.price_quote - self.fees_quote + self.funding_quote
+
+    def plus(self, **amounts: Decimal | int) -> "Part":
+        """With amounts added, named like the fields."""
+        found = {name: getattr(self, name) for name in self.__slots__}
+        for name, amount in amounts.items():
+            found[name] += amount
+        return Part(**found)
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How things stood when the run ended: size held (signed for perps) and price by symbol."""
+
+    sizes: Mapping[str, Decimal]
+    prices: Mapping[str, Decimal]
+
+
+def attribute(
+    trades: Sequence[SimTrade],
+    mids: Sequence[Decimal],
+    incomes: Iterable[Income],
+    ending: Ending,
+    sector_of: Mapping[str, str],
+    quote: str,
+) -> dict[str, Part]:
+    """Parts by `spot SECTOR`, `hedges`, `tactical`, `speculative short` and `scalp`.
+
+    Args:
+        trades: every execution of the account, in time order; `mids` the middle of the market at each.
+        incomes: the perp wallet's statement; only funding and clearances are read.
+        sector_of: sector by spot symbol.
+    """
+    parts: dict[str, Part] = {}
+    held: dict[str, Decimal] = {}
+    named: dict[str, str] = {}
+    paid = sorted((row for row in incomes if row.kind in (IncomeKind.FUNDING_FEE, IncomeKind.INSURANCE_CLEAR)),
+                  key=lambda row: (row.at_ms, row.id))  # fmt: skip
+    row = 0
+    for trade, mid in zip(trades, mids, strict=True):
+        while row < len(paid) and paid[row].at_ms <= trade.at_ms:
+            _pay(parts, held, named, paid[row])
+            row += 1
+        if ":" in trade.symbol:
+            _trade_perp(parts, held, named, trade, mid)
+        else:
+            _trade_spot(parts, held, trade, mid, f"spot {sector_of.get(trade.symbol, 'other')}", quote)
+    for late in paid[row:]:
+        _pay(parts, held, named, late)
+    for symbol, size in held.items():
+        price = ending.prices.get(symbol, ZERO)
+        name = named.get(symbol) or _side(size) if ":" in symbol else f"spot {sector_of.get(symbol, 'other')}"
+        if size:
+            parts[name] = parts.get(name, Part()).plus(price_quote=size * price)
+    return parts
+
+
+def _side(size: Decimal) -> str:
+    return SHORT if size < 0 else LONG
+
+
+def _wager(client_id: str) -> str:
+    """The name of the wager that an order opens, empty when it opens none."""
+    place = read_place(client_id)
+    return _WAGERS.get(place[1], "") if place is not None and place[0] == 0 else ""
+
+
+def _pay(parts: dict[str, Part], held: Mapping[str, Decimal], named: Mapping[str, str], row: Income) -> None:
+    name = named.get(row.symbol) or _side(held.get(row.symbol, ZERO))
+    parts[name] = parts.get(name, Part()).plus(funding_quote=row.amount)
+
+
+def _trade_perp(
+    parts: dict[str, Part], held: dict[str, Decimal], named: dict[str, str], trade: SimTrade, mid: Decimal
+) -> None:
+    """A trade through zero closes one side and opens the other."""
+    sign = Decimal(trade.side.sign)
+    before = held.get(trade.symbol, ZERO)
+    closing = min(trade.size, abs(before)) if before * sign < 0 else ZERO
+    closing_fee = trade.fee * closing / trade.size
+    sides = ((before, closing, closing_fee), (sign, trade.size - closing, trade.fee - closing_fee))
+    for number, (side, size, fee) in enumerate(sides):
+        if number and size and closing == abs(before):
+            named[trade.symbol] = _wager(trade.client_id)
+        if size:
+            name = named.get(trade.symbol) or _side(side)
+            parts[name] = parts.get(name, Part()).plus(
+                price_quote=-sign * size * trade.price, fees_quote=fee, traded_quote=size * trade.price, trades=1,
+                slippage_quote=sign * (trade.price - mid) * size,
+            )  # fmt: skip
+    held[trade.symbol] = before + sign * trade.size
+
+
+def _trade_spot(
+    parts: dict[str, Part], held: dict[str, Decimal], trade: SimTrade, mid: Decimal, name: str, quote: str
+) -> None:
+    """A fee in the token makes the purchase smaller; counted as a cost, it must not be counted twice."""
+    sign = Decimal(trade.side.sign)
+    in_token = trade.fee_asset != quote
+    fee = trade.fee * trade.price if in_token else trade.fee
+    kept = sign * trade.size - (trade.fee if in_token and trade.side is Side.BUY else ZERO)
+    back = fee if in_token and trade.side is Side.BUY else ZERO
+    parts[name] = parts.get(name, Part()).plus(
+        price_quote=-sign * trade.size * trade.price + back, fees_quote=fee,
+        slippage_quote=sign * (trade.price - mid) * trade.size, traded_quote=trade.size * trade.price, trades=1,
+    )  # fmt: skip
+    held[trade.symbol] = held.get(trade.symbol, ZERO) + kept

@@ -1,0 +1,153 @@
+"""One back-test as it is asked for on the command line: read, run, write the report."""
+
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bot.feeds.macro import SeriesFiles
+from bot.lab.backtest.gc_tuning import seldom
+from bot.lab.backtest.history import History, HistoryProblem, Window, load_history
+from bot.lab.backtest.page import held_words, page_of
+from bot.lab.backtest.record import Record, csv_of, day_of, document_of
+from bot.lab.backtest.run import Schedule, World, run_backtest
+from bot.runtime.exit_codes import CommandFailed, ExitCode
+from bot.runtime.settings.model import Settings, load_settings
+
+HOUR_MS, DAY_MS = 3_600_000, 86_400_000
+WARMUP_DAYS = 30  # beyond what the longest window of the signals needs
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the command line says. Times are UTC ms; `page` and `journal` are files to be written.
+
+    `is_checked`: the tables are known to be right. `may_end`: candles that end inside the span are a delisting.
+    """
+
+    folder: Path
+    start_ms: int
+    end_ms: int
+    files: tuple[Path, ...] = ()
+    assignments: tuple[str, ...] = ()
+    page: Path | None = None
+    journal: Path | None = None
+    decide_hours: int = 24
+    guard_hours: int = 1
+    every_guard: bool = False
+    rebase_days: int = 0
+    seed: int = 1
+    is_checked: bool = False
+    may_end: bool = False
+
+
+def run(asked: Asked, *, tell: Callable[[float], None]) -> tuple[dict[str, Any], str]:
+    """The JSON document and the words for a person; files are written on the way.
+
+    Raises:
+        CommandFailed: the time asked for, the directory or a file to be written cannot be used.
+        SettingsProblem: the settings cannot be used.
+    """
+    if asked.end_ms <= asked.start_ms:
+        raise CommandFailed(f"--to {day_of(asked.end_ms)} is not after --from {day_of(asked.start_ms)}", ExitCode.USAGE)
+    for file in (asked.page, asked.journal):
+        if file is not None and not file.parent.is_dir():
+            raise CommandFailed(f"{file}: there is no directory {file.parent}")
+    scratch = Path(tempfile.mkdtemp(prefix="sectorbot-backtest-"))
+    try:
+        settings = settings_of(asked, scratch)
+        history = read_history(asked, settings)
+        record = run_record(asked, settings, history, tell=tell)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    document = document_of(record)
+    if asked.page is not None:
+        asked.page.with_suffix(".csv").write_text(csv_of(record), encoding="utf-8")
+        asked.page.write_text(page_of(record, document), encoding="utf-8")
+    return document, words_of(document)
+
+
+def settings_of(asked: Asked, scratch: Path) -> Settings:
+    """The user's settings, trading at the engine; whatever they say of environment, mode and places does not count."""
+    forced = [f'state_directory="{scratch}"', 'environment="sim"', 'mode="trade"', 'kill_switch="off"']
+    if asked.journal is not None:
+        forced.append(f'journal.path="{asked.journal}"')
+    return load_settings(asked.files, (*asked.assignments, *forced))
+
+
+def read_history(asked: Asked, settings: Settings) -> History:
+    """The market in the time asked for, with the history the signals need.
+
+    Raises:
+        CommandFailed: the directory cannot be used.
+    """
+    policy = settings.playbook
+    warmup_ms = policy.candle_count * policy.candle_ms + WARMUP_DAYS * DAY_MS
+    window = Window(asked.start_ms, asked.end_ms, warmup_ms)
+    try:
+        history = load_history(
+            asked.folder, settings.universe, window, market_symbol=policy.market_symbol, tvl_parts=settings.tvl.parts,
+            is_checked=asked.is_checked,
+        )  # fmt: skip
+    except HistoryProblem as problem:
+        raise CommandFailed(str(problem)) from problem
+    ended = {} if asked.may_end else ends_inside(history.listed, asked.start_ms, asked.end_ms)
+    if ended:
+        names = ", ".join(f"{symbol} on {day_of(at)}" for symbol, at in sorted(ended.items()))
+        raise CommandFailed(
+            f"{asked.folder}: candles end before --to {day_of(asked.end_ms)}: {names}; complete the download, choose "
+            f"an earlier --to, or say --allow-ends when these tokens were delisted then"
+        )
+    return history
+
+
+def ends_inside(listed: Mapping[str, tuple[int, int]], start_ms: int, end_ms: int) -> dict[str, int]:
+    """The symbols whose last candle ends inside the span and a day or more before its end, with that moment."""
+    return {symbol: last for symbol, (_, last) in listed.items() if start_ms < last <= end_ms - DAY_MS}
+
+
+def run_record(asked: Asked, settings: Settings, history: History, *, tell: Callable[[float], None]) -> Record:
+    """Run it, from what has been read."""
+    schedule = Schedule(
+        asked.start_ms, asked.end_ms, asked.decide_hours * HOUR_MS, asked.guard_hours * HOUR_MS,
+        is_lazy=not asked.every_guard, rebase_days=asked.rebase_days,
+    )  # fmt: skip
+    record = Record(
+        start_ms=asked.start_ms, end_ms=asked.end_ms, quote=settings.universe.quote,
+        book_quote=settings.paper.book_quote + settings.playbook.reserve_quote, seed=asked.seed,
+        config_digest=settings.digest, market_symbol=settings.playbook.market_symbol,
+        cadence={name: getattr(asked, name) for name in ("decide_hours", "guard_hours", "rebase_days")},
+        tokens=history.listed, drawn_hours=history.drawn, absent=history.absent, cut=history.cut,
+    )  # fmt: skip
+    files = settings.macro.files
+    world = World(
+        history.market, settings.paper.book_quote, history.tvl.at if settings.tvl.is_on else None,
+        macro=(lambda clock: SeriesFiles(files, clock.now_ms)) if files else None,
+    )  # fmt: skip
+    with seldom():
+        return run_backtest(settings, world, schedule, record, tell=tell)
+
+
+def words_of(document: dict[str, Any]) -> str:
+    """A few lines for a person."""
+    lines = [f"{document['from']} → {document['to']}, {document['counts']['cycles']} cycles, "
+             f"{document['counts']['guards']} guards, {document['counts']['orders']} orders"]  # fmt: skip
+    lines.append(f"{'':10} {'per year':>9} {'90 % interval':>18} {'Sharpe':>7} {'drawdown':>9} {'worst day':>10}")
+    for name, found in document["figures"].items():
+        span = f"{found['per_year_interval']['low']:+.0%} … {found['per_year_interval']['high']:+.0%}"
+        lines.append(
+            f"{name:10} {found['per_year']:>+9.1%} {span:>18} {found['sharpe']:>7.2f} "
+            f"{found['drawdown_max']:>9.1%} {found['worst_day']:>10.1%}"
+        )
+    costs = document["costs"]
+    lines.append(
+        f"turnover {costs['turnover_per_year']:.1f}× a year, fees {float(costs['fees_quote']):,.0f} and slippage "
+        f"{float(costs['slippage_quote']):,.0f} {document['quote']}, "
+        f"{document['condition_changes_per_year']:.1f} changes of condition a year"
+    )
+    for name, part in document["contributions"].items():
+        lines.append(f"{name:12} {float(part['net_quote']):>+14,.0f} {document['quote']} (funding "
+                     f"{float(part['funding_quote']):+,.0f})")  # fmt: skip
+    return "\n".join(word for word in (*lines, held_words(document), document["caveat"]) if word)

@@ -1,0 +1,320 @@
+"""The cycle that trades, over recorded candles: virtual clock, the exchange's engine in process, nothing else changed.
+
+Everything between the venue's port and the report is the daemon's own: observer, reconciler, executor, journal, gate
+and playbook (DESIGN §3). Only composition and schedule are here.
+"""
+
+import asyncio
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any
+
+from bot.domain.instrument import Instrument
+from bot.domain.market import Funding, OpenInterest, Premium
+from bot.domain.money import ZERO
+from bot.domain.order import NEW_EXCHANGE
+from bot.domain.reason import Reason
+from bot.domain.states import KillLevel, TrancheState
+from bot.execution.executor import Executor
+from bot.execution.reconcile import Reconciler
+from bot.feeds.snapshot import Observer
+from bot.journal.journal import CycleRecord, Journal
+from bot.lab.backtest.benchmarks import Benchmarks
+from bot.lab.backtest.record import Record
+from bot.lab.backtest.recorder import Watch
+from bot.lab.backtest.virtual_time import VirtualClock, run_virtual
+from bot.ports import MacroSource, TvlSource, Unavailable
+from bot.runtime.cash_flows import record_rebased
+from bot.runtime.cycle import Cycle, CycleResult, Parts
+from bot.runtime.kill.switch import ResumeRequest
+from bot.runtime.settings.model import Settings
+from bot.runtime.settings.snapshot import record_config
+from bot.runtime.wiring import policy_for, wanted_of
+from bot.simex.engine.exchange import Exchange
+from bot.simex.engine.market import Market
+from bot.simex.market.catalogue import default_instruments
+from bot.venues.paper.engine_venue import EngineVenue
+
+HOUR_MS = 3_600_000
+REFIT = 4  # a price that has moved so far has a finer grid
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """When to look. A cycle also runs when a tranche falls due, and an hour after one that has traded and is not done.
+
+    `is_lazy`: no guard while there is nothing to guard, neither a perp nor a resting order nor an exit plan. All that
+    such a guard would do is to mark the peak of equity, which is then marked by decisions only. `rebase_days`: an
+    operator lets the peak begin anew when the breaker of drawdown has stopped entries for so long; 0 for nobody.
+    """
+
+    start_ms: int
+    end_ms: int
+    decide_ms: int = 24 * HOUR_MS
+    guard_ms: int = HOUR_MS
+    is_lazy: bool = True
+    rebase_days: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What is traded in: a market, the account's size, TVL and macro series by the clock they are given.
+
+    `endow` opens the account; without it all of the book is cash, the futures sleeves' part of it in the perp wallet.
+    """
+
+    market: Market
+    book_quote: Decimal
+    tvl: Callable[[VirtualClock], TvlSource] | None = None
+    endow: Callable[[Exchange], None] | None = None
+    macro: Callable[[VirtualClock], MacroSource] | None = None
+
+
+class LeanJournal(Journal):
+    """The journal without what cycles saw of the past: the directory it came from keeps it better. It is not forced to
+    the disk either: a run that the power ends is run again.
+
+    `why` and the rest read it as always; `replay` of its cycles cannot come to the same decision and says so.
+    """
+
+    async def record_cycle(self, record: CycleRecord) -> None:
+        """See `Journal.record_cycle`."""
+        seen = record.snapshot
+        funding = {
+            symbol: Funding(found.symbol, found.rate, found.interval_hours, found.next_ms, found.at_ms)
+            for symbol, found in seen.funding.items()
+        }
+        interest = {
+            symbol: OpenInterest(found.symbol, found.value_quote, found.at_ms)
+            for symbol, found in seen.open_interest.items()
+        }
+        premiums = {symbol: Premium(found.symbol, found.share, found.at_ms) for symbol, found in seen.premiums.items()}
+        lean = replace(seen, candles={}, tvl={}, macro={}, funding=funding, open_interest=interest, premiums=premiums)
+        await super().record_cycle(replace(record, snapshot=lean))
+
+    def _connect(self) -> Any:
+        db = super()._connect()
+        db.execute("PRAGMA synchronous = OFF")
+        self.reader.read_through(db, self._newest_of)
+        return db
+
+
+class Grid:
+    """Instruments on grids that fit their prices. A price that falls far gets a finer grid, as venues give it; a grid
+    never becomes coarser, so that nothing held is left unsaleable."""
+
+    def __init__(self, market: Market, symbols: tuple[str, ...], start_ms: int) -> None:
+        self._market, self._prices, self._refitted = market, dict[str, float](), dict[str, None]()
+        for symbol in symbols:
+            self._prices[symbol] = market.at(symbol, max(start_ms, market.listed(symbol)[0])).mid
+        self.instruments = {symbol: self._made(symbol, price) for symbol, price in self._prices.items()}
+
+    def refit(self, exchange: Exchange) -> None:
+        """Bring the exchange's instruments up to the present prices."""
+        for symbol, fitted in self._prices.items():
+            if not exchange.is_open(symbol):
+                continue
+            price = self._market.at(symbol, exchange.now_ms).mid
+            if max(price / fitted, fitted / price) >= REFIT:
+                self._prices[symbol] = price
+                self.instruments[symbol] = _finer(self.instruments[symbol], self._made(symbol, price))
+                self._refitted[symbol] = None
+        listed = exchange.instruments if self._refitted else {}
+        for symbol in self._refitted:
+            known, wanted = listed[symbol], self.instruments[symbol]
+            if (known.price_tick, known.size_step) != (wanted.price_tick, wanted.size_step):
+                exchange.replace_instrument(wanted)
+
+    def _made(self, symbol: str, price: float) -> Instrument:
+        token = symbol.partition("/")[0]
+        return default_instruments((token,), {token: price})[symbol]
+
+
+def _finer(old: Instrument, new: Instrument) -> Instrument:
+    sizes = (old.market_size_max, new.market_size_max)
+    return replace(
+        new, price_tick=min(old.price_tick, new.price_tick), size_step=min(old.size_step, new.size_step),
+        size_min=min(old.size_min, new.size_min), market_size_max=max(s for s in sizes if s is not None),
+    )  # fmt: skip
+
+
+def run_backtest(
+    settings: Settings, world: World, schedule: Schedule, record: Record, *, tell: Callable[[float], None]
+) -> Record:
+    """Trade the world from start to end and fill the record in. `tell` is told how far it is, 0 to 1.
+
+    Raises:
+        JournalError: when the journal fails.
+    """
+    clock = VirtualClock(schedule.start_ms)
+    return run_virtual(_Run(settings, world, schedule, clock, record, tell).run(), clock)
+
+
+class _Run:
+    def __init__(
+        self, settings: Settings, world: World, schedule: Schedule, clock: VirtualClock, record: Record,
+        tell: Callable[[float], None],
+    ) -> None:  # fmt: skip
+        self._settings, self._world, self._schedule, self._clock = settings, world, schedule, clock
+        self._record, self._tell = record, tell
+        self._held_since_ms: int | None = None
+        wanted = wanted_of(settings)
+        known = set(world.market.symbols)
+        self._grid = Grid(world.market, tuple(s for s in wanted.symbols if s in known), schedule.start_ms)
+        self._exchange = Exchange(instruments=self._grid.instruments, market=world.market, start_ms=schedule.start_ms)
+        self._account = settings.venue.account
+        if world.endow is not None:
+            world.endow(self._exchange)
+        else:
+            _give_cash(self._exchange, settings, world.book_quote)
+        self._benchmarks = Benchmarks(
+            world.market, self._grid.instruments, settings.playbook, settings.universe,
+            start_ms=schedule.start_ms, book_quote=world.book_quote + settings.playbook.reserve_quote,
+            refit=Grid(world.market, tuple(s for s in self._grid.instruments if ":" not in s), schedule.start_ms).refit,
+        )  # fmt: skip
+
+    async def run(self) -> Record:
+        """The whole run; the journal goes where the settings say."""
+        if sys.version_info >= (
+            3,
+            12,
+        ):  # nothing waits for a network here: what can go on at once needs no turn of its own
+            asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
+        journal = await LeanJournal.open(
+            self._settings.journal_path, account=self._account, now_ms=self._clock.now_ms,
+            keep_snapshots=self._settings.journal.keep_snapshots, threaded=False, fresh=True,
+            token=NEW_EXCHANGE,
+        )  # fmt: skip
+        try:
+            cycle = await self._compose(journal)
+            watch = Watch(
+                self._record, self._exchange, self._world.market, self._benchmarks, self._account,
+                self._settings.universe,
+            )  # fmt: skip
+            await self._walk(cycle, watch)
+            truth = await cycle.settle()
+            self._record.reconciled = truth.is_agreed
+            watch.finish(journal.reader)
+            self._exchange.audit()
+            await cycle.parts.executor.close()
+        finally:
+            await journal.close()
+        return self._record
+
+    async def _compose(self, journal: Journal) -> Cycle:
+        """As wiring does for the daemon, with the engine for a venue and no kill switch to be thrown."""
+        settings = self._settings
+        venue = EngineVenue(self._exchange, self._clock, account=self._account, quote=settings.universe.quote)
+        policy = policy_for(settings, venue)
+        await record_config(journal, settings, policy)
+        tvl = self._world.tvl(self._clock) if self._world.tvl is not None else None
+        macro = self._world.macro(self._clock) if self._world.macro is not None else None
+        parts = Parts(
+            venue=venue,
+            journal=journal,
+            reconciler=Reconciler(venue, journal, settings.execution),
+            executor=Executor(venue, journal, settings.execution, account=self._account, is_stopped=lambda _: False),
+            observer=Observer(
+                venue,
+                replace(wanted_of(settings), lineages={}),  # the recorded candles are joined already
+                tvl=tvl,
+                macro=macro,
+                events=tuple(entry.event for entry in settings.calendar),
+            ),
+            policy=policy,
+            sectors=settings.universe,
+            limits=settings.risk,
+            config_digest=settings.digest,
+        )
+        return Cycle(parts, kill_level=lambda: KillLevel.OFF)
+
+    async def _walk(self, cycle: Cycle, watch: Watch) -> None:
+        """From moment to moment; a wait inside a turn moves the clock, and what it overtakes is not caught up on."""
+        schedule = self._schedule
+        at_ms = due_ms = schedule.start_ms
+        last: CycleResult | None = None
+        is_moving = False
+        while at_ms <= schedule.end_ms:
+            is_due = at_ms >= due_ms
+            if is_due or _is_busy(last, at_ms, is_moving=is_moving):
+                await self._wait_until(at_ms)
+                if is_due:
+                    self._exchange.advance(self._clock.now_ms())
+                    self._grid.refit(self._exchange)
+                decided, is_moving = await self._decide(cycle, watch)
+                last = decided or last
+                await self._attend(cycle.parts.journal, last, at_ms)
+            elif not schedule.is_lazy or last is None or _is_exposed(last):
+                await self._wait_until(at_ms)
+                last = await self._guard(cycle, watch) or last
+            watch.keep_hour(at_ms)
+            if is_due:
+                due_ms = at_ms + schedule.decide_ms
+            if (at_ms - schedule.start_ms) % (24 * HOUR_MS) == 0:
+                watch.keep_day(at_ms, self._benchmarks.step(at_ms))
+                self._tell((at_ms - schedule.start_ms) / max(1, schedule.end_ms - schedule.start_ms))
+            at_ms += schedule.guard_ms
+        await self._wait_until(at_ms - schedule.guard_ms)
+
+    async def _wait_until(self, at_ms: int) -> None:
+        """Hours without a turn are passed in one go."""
+        await asyncio.sleep(max(0, at_ms - self._clock.now_ms()) / 1000)
+
+    async def _decide(self, cycle: Cycle, watch: Watch) -> tuple[CycleResult | None, bool]:
+        """A cycle, and the next at once while a rotation makes progress, as the daemon does; the last of them, and
+        whether there was any progress."""
+        result, is_moving = None, False
+        for _ in range(self._settings.cadence.rounds_max):
+            try:
+                result = await cycle.run()
+            except Unavailable:
+                watch.count_abandoned()
+                break
+            watch.look(result)
+            if not result.has_acted:
+                break
+            is_moving = True
+        return result, is_moving
+
+    async def _attend(self, journal: Journal, last: CycleResult | None, at_ms: int) -> None:
+        """The operator whom `Schedule.rebase_days` speaks of: `sectorbot resume --rebase-peak`, late."""
+        is_held = last is not None and any(note.reason is Reason.DRAWDOWN for note in last.breakers)
+        self._held_since_ms = (self._held_since_ms or at_ms) if is_held else None
+        days = self._schedule.rebase_days
+        if days and self._held_since_ms is not None and at_ms - self._held_since_ms >= days * 24 * HOUR_MS:
+            await record_rebased(journal, ResumeRequest(f"entries were held back for {days} days", by="back-test"))
+            self._held_since_ms = None
+            self._record.counts.rebased += 1
+
+    async def _guard(self, cycle: Cycle, watch: Watch) -> CycleResult | None:
+        try:
+            result = await cycle.guard()
+        except Unavailable:
+            watch.count_abandoned()
+            return None
+        watch.look(result)
+        return result
+
+
+def _give_cash(exchange: Exchange, settings: Settings, book_quote: Decimal) -> None:
+    policy, quote = settings.playbook, settings.universe.quote
+    perp = book_quote * sum((share for name, share in policy.neutral.items() if name.endswith(".futures")), ZERO)
+    spot = {quote: book_quote - perp + policy.reserve_quote}
+    exchange.create_account(settings.venue.account, spot=spot, perp=perp, quote=quote)
+
+
+def _is_exposed(last: CycleResult) -> bool:
+    """Whether a guard could have anything to do: leverage, a resting order, an exit plan, what was done just now."""
+    memory = last.decision.memory
+    return bool(last.truth.account.positions or last.truth.working or memory.exits or memory.hedges or last.outcomes)
+
+
+def _is_busy(last: CycleResult | None, now_ms: int, *, is_moving: bool) -> bool:
+    """Whether a tranche is under way and makes progress, or the next one is due."""
+    campaign = last.decision.memory.campaign if last is not None else None
+    if campaign is None or campaign.is_over or campaign.current is None:
+        return False
+    tranche = campaign.current
+    return is_moving if tranche.state is TrancheState.RUNNING else tranche.not_before_ms <= now_ms

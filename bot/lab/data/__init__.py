@@ -1,0 +1,1 @@
+"""Tables of recorded market data: download, check, shape."""

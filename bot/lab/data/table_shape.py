@@ -1,0 +1,87 @@
+"""The shape of the tables of a directory of candles: one schema for `data check` and for the back-test.
+
+What is refused here would change a result in silence or end in a stack trace: a column that is missing or of another
+type, times in seconds or microseconds, rows that are wrong (`bot.lab.data.table_rows`).
+Importing this module needs pyarrow.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from bot.lab.data.table_rows import row_problems
+
+FIRST_MS, LAST_MS = 1_230_768_000_000, 4_102_444_800_000  # 2009 and 2100: outside, the unit is another one
+_CANDLES = ("open", "high", "low", "close", "volume")
+NUMBERS = {
+    "ohlcv_1h": _CANDLES, "perp_ohlcv_1h": _CANDLES, "ohlcv_1d": _CANDLES, "perp_ohlcv_1d": _CANDLES,
+    "funding_8h": ("funding_rate",), "tvl_daily": ("tvl_usd",), "open_interest": ("oi_usd",),
+}  # fmt: skip
+OPTIONAL = {
+    **dict.fromkeys(("ohlcv_1h", "perp_ohlcv_1h", "ohlcv_1d", "perp_ohlcv_1d"), ("quote_volume",)),
+    "funding_8h": ("exchange",), "tvl_daily": ("provider",), "open_interest": ("exchange",),
+}  # fmt: skip
+_UNITS = {"seconds": 1_000, "microseconds": 0.001, "nanoseconds": 0.000_001}
+
+
+def table_problems(folder: Path) -> dict[str, list[str]]:
+    """By table, a sentence for everything that is wrong with it; tables that are not there are left out."""
+    found = {}
+    for name in NUMBERS:
+        path = folder / f"{name}.parquet"
+        if path.is_file() and (problems := list(_problems(path, name))):
+            found[name] = problems
+    return found
+
+
+def _problems(path: Path, name: str) -> Iterator[str]:
+    try:
+        file = pq.ParquetFile(path)
+    except (pa.ArrowException, OSError) as error:
+        yield f"cannot be read as a table: {str(error).splitlines()[0][:120]}"
+        return
+    schema = file.schema_arrow
+    texts = ("scope", "name") if name == "tvl_daily" else ("symbol",)
+    wanted = ("ts", *texts, *NUMBERS[name])
+    if missing := [column for column in wanted if column not in schema.names]:
+        yield f"has no column {', '.join(map(repr, missing))}"
+        return
+    if file.metadata.num_rows == 0:
+        yield "has no row"
+        return
+    optional = [column for column in OPTIONAL.get(name, ()) if column in schema.names]
+    numbers = (*NUMBERS[name], *(column for column in optional if column == "quote_volume"))
+    texts = (*texts, *(column for column in optional if column != "quote_volume"))
+    if types := list(_types(schema, texts, numbers)):
+        yield from types
+        return
+    table = pq.read_table(path, columns=["ts", *texts, *numbers], use_threads=False)
+    if units := list(_units(table["ts"])):
+        yield from units
+        return
+    yield from map(str, row_problems(table, name, numbers))
+
+
+def _types(schema: Any, texts: tuple[str, ...], numbers: tuple[str, ...]) -> Iterator[str]:
+    if not pa.types.is_integer(schema.field("ts").type):
+        yield f"column ts is {schema.field('ts').type}; write milliseconds UTC as whole numbers (int64)"
+    for column in texts:
+        kind = schema.field(column).type
+        if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+            yield f"column {column} is {schema.field(column).type}; write text (string)"
+    for column in numbers:
+        kind = schema.field(column).type
+        if not (pa.types.is_floating(kind) or pa.types.is_integer(kind)):
+            yield f"column {column} is {kind}; write numbers (double)"
+
+
+def _units(times: Any) -> Iterator[str]:
+    outside = times.filter(pc.or_(pc.less(times, FIRST_MS), pc.greater(times, LAST_MS)))
+    if len(outside):
+        one = outside[0].as_py()
+        unit = next((word for word, factor in _UNITS.items() if FIRST_MS <= one * factor <= LAST_MS), "another unit")
+        yield f"{len(outside):,} times are not milliseconds UTC: {one} looks like {unit}"

@@ -1,0 +1,1 @@
+"""The demo: one rotation on the embedded exchange."""

@@ -1,0 +1,172 @@
+"""`sectorbot demo`: one whole rotation on the embedded exchange, told as it happens (README, first command).
+
+The same cycle, gate, journal, executor and ccxt venue as the daemon; only the hours between two tranches are skipped,
+because nothing is under way then (docs/decisions/0004).
+"""
+
+import asyncio
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+from rich.console import Console
+
+from bot.domain.campaign import Campaign
+from bot.domain.order import NEW_EXCHANGE
+from bot.journal.journal import JournalError
+from bot.lab.demo import scenarios
+from bot.ports import SetupFailed, Unavailable
+from bot.report import console as report
+from bot.runtime.cycle import CycleResult
+from bot.runtime.exit_codes import ExitCode
+from bot.runtime.settings.model import Settings
+from bot.runtime.simulator.embedded import Embedded
+from bot.runtime.wiring import App, build
+
+HOUR_MS = 3_600_000
+MINUTE_MS = 60_000
+PIPE_COLUMNS = 140
+
+
+@dataclass(frozen=True, slots=True)
+class DemoOptions:
+    """What the command line asks for. `start` and `end` are dates of `market`; `speed` is virtual seconds per second of
+    waiting, 0 for none; `max_seconds` ends the run on the wall clock."""
+
+    scenario: str = "golden"
+    market: Path | None = None
+    start: datetime | None = None
+    end: datetime | None = None
+    speed: float = 0.0
+    seed: int = 1
+    as_json: bool = False
+    keep: bool = False
+    max_seconds: float = 55.0
+    directory: Path | None = None
+
+
+def run_demo(options: DemoOptions) -> int:
+    """Run the demo and return its exit code: 0 when the journal and the exchange agree."""
+    console = Console(stderr=options.as_json, highlight=False)
+    if not console.is_terminal:
+        console.width = max(console.width, PIPE_COLUMNS)
+    try:
+        return asyncio.run(_Demo(options, console).run())
+    except (SetupFailed, Unavailable, JournalError, scenarios.ScenarioError) as error:
+        console.print(f"[bold red]demo stopped[/]: {error}")
+        return ExitCode.TIMEOUT if isinstance(error, Unavailable) else ExitCode.ERROR
+
+
+class _Demo:
+    def __init__(self, options: DemoOptions, console: Console) -> None:
+        self._options, self._console = options, console
+        self._started = time.monotonic()
+        self._campaigns: dict[int, Campaign] = {}
+        self._last: CycleResult | None = None
+        self._cycles = 0
+
+    async def run(self) -> int:
+        stage = await scenarios.prepare(self._options)
+        self._announce(stage.settings, stage.embedded, stage.words)
+        app = await build(stage.settings, embedded=stage.embedded, token=NEW_EXCHANGE)
+        try:
+            await self._rotate(app, stage)
+            summary = await self._summary(app)
+            if self._options.as_json:
+                sys.stdout.write(orjson.dumps(summary, option=orjson.OPT_INDENT_2).decode() + "\n")
+            else:
+                report.print_summary(self._console, summary)
+            if self._options.keep:
+                await self._stay(app, stage.embedded)
+        finally:
+            await app.close()
+            await stage.embedded.stop()
+        return ExitCode.OK if summary["reconciled"] else ExitCode.MISMATCH
+
+    def _announce(self, settings: Settings, embedded: Embedded, words: str) -> None:
+        say = self._console.print
+        say(f"[bold]sectorbot demo[/] · {words}")
+        say(
+            f"exchange  simex on 127.0.0.1:{embedded.server.https_port} (https) and :{embedded.server.http_port} (http)"
+        )
+        say(f"venue     {settings.venue.id} through ccxt, environment sim, no keys of yours")
+        say(f"journal   {settings.journal_path}")
+        say("")
+
+    async def _rotate(self, app: App, stage: "scenarios.Stage") -> None:
+        """Cycles until the scenario is over: again at once while something moves, else on to the next instant at which
+        something may."""
+        tries = 0
+        while not tries or time.monotonic() - self._started < self._options.max_seconds:
+            tries += 1
+            try:
+                result = await app.cycle.run()
+            except Unavailable as error:
+                self._console.print(f"[yellow]cycle abandoned, nothing was done: {error}[/]")
+                stage.embedded.clock.skip(MINUTE_MS)
+                continue
+            self._cycles += 1
+            self._tell(result)
+            if result.has_acted:
+                continue
+            now_ms = app.clock.now_ms()
+            if stage.is_over(result, now_ms):
+                return
+            await self._skip(stage, stage.next_ms(result, now_ms), now_ms)
+        self._console.print(
+            f"[yellow]stopped after {self._options.max_seconds:.0f} s of wall time, as --max-seconds asks[/]"
+        )
+
+    async def _skip(self, stage: "scenarios.Stage", until_ms: int, now_ms: int) -> None:
+        waiting_ms = max(0, until_ms - now_ms)
+        if self._options.speed > 0:
+            await asyncio.sleep(waiting_ms / 1000 / self._options.speed)
+        if stage.tells_skips:
+            self._console.print(
+                f"[dim]… nothing to do until {_utc(until_ms)}: {waiting_ms / HOUR_MS:.1f} h skipped[/]\n"
+            )
+        stage.embedded.clock.skip(waiting_ms)
+
+    def _tell(self, result: CycleResult) -> None:
+        campaign = result.decision.campaign
+        is_new = campaign is not None and campaign.number not in self._campaigns
+        changed = self._last is None or self._last.decision.condition is not result.decision.condition
+        if campaign is not None:
+            self._campaigns[campaign.number] = campaign
+        report.print_cycle(self._console, result, with_diagnosis=changed or is_new, before=self._last)
+        self._last = result
+
+    async def _summary(self, app: App) -> Mapping[str, Any]:
+        """The JSON document of `demo --json`, schema in docs/demo-json.md."""
+        if self._last is None:
+            raise Unavailable("no cycle could be completed")
+        truth = await app.cycle.settle()
+        summary = report.demo_summary(
+            app.journal.reader, list(self._campaigns.values()), self._last, truth, app.settings.playbook
+        )
+        return summary | {
+            "scenario": self._options.scenario if self._options.market is None else str(self._options.market),
+            "cycles": self._cycles,
+            "wall_seconds": round(time.monotonic() - self._started, 1),
+            "journal": str(app.settings.journal_path),
+        }
+
+    async def _stay(self, app: App, embedded: Embedded) -> None:
+        say = self._console.print
+        say("\nThe exchange stays up; Ctrl-C ends it. Poke at it:")
+        say(f"  curl -s http://127.0.0.1:{embedded.server.http_port}/simex/state")
+        say(f"  curl -s 'http://127.0.0.1:{embedded.server.http_port}/api/v3/ticker/bookTicker?symbol=ETHUSDT'")
+        say(f"  sectorbot orders --journal {app.settings.journal_path}")
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            say("exchange stopped")
+
+
+def _utc(at_ms: int) -> str:
+    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")

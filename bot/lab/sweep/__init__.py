@@ -1,0 +1,1 @@
+"""The walk-forward search over settings."""

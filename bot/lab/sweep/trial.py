@@ -1,0 +1,73 @@
+"""One trial of a sweep: a back-test of some settings over one window. Made to travel to another process or machine."""
+
+import hashlib
+import json
+import shutil
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from bot.lab.backtest import command as backtest_command
+from bot.runtime.settings.model import Settings
+
+_PLACES = {"state_directory", "secrets_directory", "logs", "journal", "kill_switch"}
+_HIDDEN = {"venue": {"api_key", "api_secret"}}
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What is run. `key` names settings and window, and nothing else: who has run it need not run it again."""
+
+    key: str
+    settings: Settings
+    folder: Path
+    start_ms: int
+    end_ms: int
+    decide_hours: int
+    guard_hours: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Daily equity of a trial, or the problem that kept it from ending; seconds of wall time."""
+
+    key: str
+    equity: tuple[float, ...]
+    problem: str
+    seconds: float
+
+
+def deciding_digest(settings: Settings) -> str:
+    """Names everything in the settings that a back-test depends on, calendar and TVL included."""
+    content = settings.model_dump(mode="json", exclude=_PLACES | {"venue"})
+    content["venue"] = settings.venue.model_dump(mode="json", exclude=_HIDDEN["venue"])
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def without_secrets(settings: Settings) -> Settings:
+    """The same without API keys: a trial travels over the network, and needs none."""
+    venue = settings.venue.model_copy(update=dict.fromkeys(_HIDDEN["venue"]))
+    return settings.model_copy(update={"venue": venue})
+
+
+def run_trial(trial: Trial) -> Outcome:
+    """Run it. Whatever goes wrong is the outcome: one trial that fails must not end the search."""
+    began = time.monotonic()
+    scratch = Path(tempfile.mkdtemp(prefix="sectorbot-trial-"))
+    try:
+        journal = trial.settings.journal.model_copy(update={"path": None})
+        settings = trial.settings.model_copy(update={"state_directory": scratch, "journal": journal})
+        asked = backtest_command.Asked(
+            folder=trial.folder, start_ms=trial.start_ms, end_ms=trial.end_ms, decide_hours=trial.decide_hours,
+            guard_hours=trial.guard_hours, is_checked=True, may_end=True,
+        )  # fmt: skip
+        history = backtest_command.read_history(asked, settings)
+        record = backtest_command.run_record(asked, settings, history, tell=lambda _: None)
+        problem = "" if record.reconciled else "books and exchange did not agree at the end"
+        return Outcome(trial.key, tuple(record.curve()), problem, time.monotonic() - began)
+    except Exception as error:  # noqa: BLE001 - see above; the words are kept and shown
+        words = f"{type(error).__name__}: {error}".splitlines()[0]
+        return Outcome(trial.key, (), words, time.monotonic() - began)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)

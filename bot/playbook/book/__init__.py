@@ -1,0 +1,1 @@
+"""What the account holds, seen through sectors and wallets."""

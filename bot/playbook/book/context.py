@@ -1,0 +1,96 @@
+"""What every part of a decision looks at: market, account, rules, live orders."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from bot.domain.campaign import Campaign
+from bot.domain.instrument import Instrument, Side
+from bot.domain.market import Snapshot
+from bot.domain.money import BPS, ONE
+from bot.domain.order import Order
+from bot.domain.portfolio import Portfolio, Position
+from bot.playbook.policy.membership import Sectors
+from bot.playbook.policy.numbers import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """One instant, seen by the planner. `working` holds our live orders, resting stops included; `wagers` are the perps
+    of `Memory.wagers`, which are neither hedges nor a rotation's; `stopped` is `Memory.hedges_stopped`."""
+
+    snapshot: Snapshot
+    portfolio: Portfolio
+    policy: Policy
+    sectors: Sectors
+    working: tuple[Order, ...]
+    wagers: Mapping[str, Decimal] = field(default_factory=dict)
+    stopped: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def at_ms(self) -> int:
+        return self.snapshot.at_ms
+
+    def instrument(self, symbol: str) -> Instrument | None:
+        """The instrument, None when it is not listed or not active."""
+        found = self.snapshot.instruments.get(symbol)
+        return found if found is not None and found.active else None
+
+    def closable(self, symbol: str) -> Instrument | None:
+        """The instrument, where what is held in it may be closed: an active one, or one that is listed no more."""
+        found = self.snapshot.instruments.get(symbol)
+        return found if found is not None and (found.active or found.is_former) else None
+
+    def price(self, symbol: str) -> Decimal | None:
+        """Valuation price, None without a sound quote."""
+        return self.snapshot.price(symbol)
+
+    def least_price(self, symbol: str, side: Side) -> Decimal | None:
+        """The lowest price an order of ours may be valued at, which is what its minimum is judged by: the gate and the
+        venue go by the worst price where that is lower."""
+        quote, instrument = self.snapshot.quotes.get(symbol), self.instrument(symbol)
+        if quote is None or instrument is None:
+            return None
+        worst = instrument.bound_price(off_by(quote.mid, side.sign, self.policy.slippage_bps), side)
+        return min(worst, quote.valuation)
+
+    def held(self, symbol: str) -> Decimal:
+        """Signed size held now."""
+        return self.portfolio.held(symbol)
+
+    def position(self, symbol: str) -> Position | None:
+        """The perp position, None when flat."""
+        found = self.portfolio.account.positions.get(symbol)
+        return found if found is not None and found.size != 0 else None
+
+    def live_orders(self, intent_id: str) -> tuple[Order, ...]:
+        """Live orders of one intent."""
+        return tuple(order for order in self.working if order.intent_id == intent_id and order.state.is_live)
+
+    def live_for(self, kind: str, symbol: str) -> tuple[Order, ...]:
+        """Live orders of one kind in one instrument, whatever place in a list an earlier version named them by."""
+        return tuple(order for order in self.live_on(symbol) if order.intent_id.partition(".")[0] == kind)
+
+    def live_on(self, symbol: str) -> tuple[Order, ...]:
+        """Live orders in one instrument."""
+        return tuple(order for order in self.working if order.symbol == symbol and order.state.is_live)
+
+
+def leg_id(campaign: int, tranche: int, leg: int) -> str:
+    """Identity of a leg's intent: it names campaign, tranche and leg and nothing that changes."""
+    return f"{campaign}.{tranche}.{leg}"
+
+
+def instrument_id(kind: str, symbol: str) -> str:
+    """Identity of an intent outside of a rotation: its kind and its instrument, never a place in a list."""
+    return f"{kind}.{symbol}"
+
+
+def belongs_to(order: Order, campaign: Campaign) -> bool:
+    """Whether an order was sent for a leg of the campaign."""
+    return order.intent_id.startswith(f"{campaign.number}.")
+
+
+def off_by(price: Decimal, sign: int, bps: int) -> Decimal:
+    """`price` moved by `bps` in the direction of `sign`."""
+    return price * (ONE + sign * BPS * bps)

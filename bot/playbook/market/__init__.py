@@ -1,0 +1,1 @@
+"""How the market is read: indicators, signals, condition, stance, explanation."""

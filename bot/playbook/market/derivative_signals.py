@@ -1,0 +1,127 @@
+"""What perps say of crowding: funding, open interest, basis (PLAYBOOK §§3, 8)."""
+
+import bisect
+import math
+from collections.abc import Sequence
+from functools import lru_cache
+
+from bot.domain.candles import CandleSeries
+from bot.domain.market import Funding, OpenInterest, Premium
+from bot.domain.perp import settlement_hours
+from bot.playbook.market import indicators
+from bot.playbook.market.memo_key import Same
+from bot.playbook.market.rolling import Watched
+from bot.playbook.market.view import PERCENTILE, RANKED_MIN, YEAR_DAYS, Z_SCORE, Signal, View, ranked
+from bot.playbook.policy.numbers import DAY_MS, MINUTE_MS
+
+
+def funding_rates(view: View, perps: Sequence[str]) -> list[float]:
+    """What longs of these perps pay, as shares per year; unknown ones are left out."""
+    found = (view.snapshot.funding.get(symbol) for symbol in perps)
+    return [float(f.rate) * 24 / f.interval_hours * YEAR_DAYS for f in found if f is not None and f.interval_hours > 0]
+
+
+def crowding(view: View) -> Signal | str:
+    """What the leaders' longs pay in funding, share per year; −1 at `funding_full`."""
+    rates = funding_rates(view, view.sectors.perp_symbols)
+    if not rates:
+        return "no funding rate of any leader"
+    known = [view.snapshot.funding[symbol] for symbol in view.sectors.perp_symbols if symbol in view.snapshot.funding]
+    known = [found for found in known if found.interval_hours > 0]
+    past = _past_rates(Same(tuple(f.earlier for f in known), tuple(f.next_ms for f in known), known))
+    age = max(0, *(view.snapshot.at_ms - found.at_ms for found in known))
+    value = indicators.mean(rates)
+    words = f"leaders' longs {'pay' if value >= 0 else 'receive'} {abs(value):.1%} a year in funding"
+    rank = indicators.percentile(value, past) if len(past) >= RANKED_MIN else None
+    score = indicators.clip(-value / float(view.policy.funding_full))
+    return Signal("crowding", value, score, words, age, *ranked(rank, PERCENTILE))
+
+
+@lru_cache(maxsize=1)
+def _past_rates(of: Same[Sequence[Funding]]) -> tuple[float, ...]:
+    """What longs paid at the settlements that were watched, each over the time it covers, shares per year. Kept while
+    no look has added any."""
+    found = []
+    for funding in of.subject:
+        rates = _rates_as_floats(funding.symbol, funding.earlier)
+        hours = settlement_hours([at_ms for at_ms, _ in funding.earlier], 0, funding.interval_hours)
+        found += [rate * 24 / covered * YEAR_DAYS for rate, covered in zip(rates, hours, strict=True)]
+    return tuple(found)
+
+
+def open_interest(view: View) -> Signal | str:
+    """Growth of open interest beyond that of the price, mean of the leaders: new positions, not dearer ones. Crowded
+    when it is high (PLAYBOOK §§3, 7)."""
+    days, at_ms = view.policy.interest_days, view.snapshot.at_ms
+    oldest = at_ms - view.policy.signal_age_max_minutes * MINUTE_MS
+    lines, age = [], 0
+    for symbol in view.sectors.perp_symbols:
+        found = view.snapshot.open_interest.get(symbol)
+        if found is not None and found.at_ms >= oldest:
+            lines.append(_contracts(found, view.snapshot.candles.get(view.sectors.spot_of(symbol)), at_ms))
+            age = max(age, at_ms - found.at_ms)
+    times = sorted({at for line_times, _ in lines for at in line_times} | {at_ms})
+    past = [growth for at in times[::-3] if (growth := _mean_growth(lines, at, days * DAY_MS)) is not None]
+    now = _mean_growth(lines, at_ms, days * DAY_MS)
+    if now is None:
+        return f"no leader's open interest has been watched for {days} days"
+    rank = indicators.zscore(now, past) if len(past) >= RANKED_MIN else None
+    words = f"leaders' open interest {math.expm1(now):+.1%} in {days} days, prices taken out"
+    score = indicators.clip(-math.expm1(now) / float(view.policy.interest_full))
+    return Signal("open_interest", math.expm1(now), score, words, max(0, age), *ranked(rank, Z_SCORE))
+
+
+def _contracts(found: OpenInterest, series: CandleSeries | None, at_ms: int) -> tuple[Sequence[int], Sequence[float]]:
+    """Times and logarithms of open interest over the price of its time, oldest first; without a price of that time a
+    reading is left out."""
+    times: list[int] = []
+    levels: list[float] = []
+    for at, value in (*found.earlier, (min(found.at_ms, at_ms), found.value_quote)):
+        place = bisect.bisect_right(series.starts_ms, at - series.timeframe_ms) - 1 if series is not None else -1
+        if series is not None and place >= 0 and value > 0 and series.closes[place] > 0:
+            times.append(at)
+            levels.append(math.log(float(value)) - math.log(series.closes[place]))
+    return times, levels
+
+
+def _mean_growth(lines: Sequence[tuple[Sequence[int], Sequence[float]]], at_ms: int, span_ms: int) -> float | None:
+    """Mean growth over a span that ends at a time, of the lines that reach back so far; a reading stands for a day."""
+    growths = []
+    for times, levels in lines:
+        now, then = bisect.bisect_right(times, at_ms) - 1, bisect.bisect_right(times, at_ms - span_ms) - 1
+        if then >= 0 and at_ms - times[now] <= DAY_MS and at_ms - span_ms - times[then] <= DAY_MS:
+            growths.append(levels[now] - levels[then])
+    return indicators.mean(growths) if growths else None
+
+
+def basis(view: View) -> Signal | str:
+    """Premium of the leaders' perps over spot as three fundings a day would earn it, share per year; ranked among the
+    means of the looks before."""
+    premiums, perps = [], view.sectors.perp_symbols
+    for symbol in perps:
+        quote = view.snapshot.quotes.get(symbol)
+        if quote is not None and quote.mark is not None and quote.index is not None and not quote.defect():
+            premiums.append(float(quote.mark / quote.index) - 1.0)
+    if not premiums:
+        return "no leader has a mark and an index"
+    now = indicators.mean(premiums)
+    watched = [view.snapshot.premiums[symbol] for symbol in perps if symbol in view.snapshot.premiums]
+    past = _mean_premiums(Same(tuple(premium.earlier for premium in watched), (), watched))
+    rank = indicators.percentile(now, past) if len(past) >= RANKED_MIN else None
+    value = now * YEAR_DAYS * 3
+    words = f"perps stand {now:+.3%} from spot ({'contango' if value >= 0 else 'backwardation'})"
+    score = indicators.clip(-value / float(view.policy.funding_full))
+    return Signal("basis", value, score, words, 0, *ranked(rank, PERCENTILE))
+
+
+@lru_cache(maxsize=1)
+def _mean_premiums(of: Same[Sequence[Premium]]) -> tuple[float, ...]:
+    """Mean premium of each earlier look, of the perps that were seen in it."""
+    looks: dict[int, list[float]] = {}
+    for premium in of.subject:
+        for (at_ms, _), share in zip(premium.earlier, _shares_as_floats(premium.symbol, premium.earlier), strict=True):
+            looks.setdefault(at_ms, []).append(share)
+    return tuple(indicators.mean(shares) for _, shares in sorted(looks.items()))
+
+
+_rates_as_floats, _shares_as_floats = Watched(float), Watched(float)

@@ -1,0 +1,135 @@
+"""What money and news from outside say: value locked, stablecoins, rates, usage, the operator's calendar (PLAYBOOK §3).
+
+A source that is not set up gives None: its signal is no part of the evidence. One that is and does not answer gives the
+reason why the signal is missing.
+"""
+
+import bisect
+import math
+from collections.abc import Sequence
+from decimal import Decimal
+from functools import lru_cache
+
+from bot.domain.market import Macro, Tvl
+from bot.playbook.market import indicators
+from bot.playbook.market.view import RANKED_MIN, Z_SCORE, Signal, View, ranked
+from bot.playbook.policy.numbers import DAY_MS
+
+TOTAL = "total"
+
+
+def tvl_growth(view: View) -> Signal | str:
+    """Growth of the risk-on sector's value locked, share; 1 at `tvl_full`."""
+    name = view.policy.risk_on
+    found = view.snapshot.tvl.get(name)
+    if found is None or len(found.at_ms) < 2:
+        return f"no TVL of {name}"
+    value = tvl_change(view, name)
+    if value is None:
+        return f"TVL of {name} does not reach back {view.policy.tvl_days} days"
+    others = {other: tvl_change(view, other) for other in sorted(view.snapshot.tvl) if other not in (name, TOTAL)}
+    beside = ", ".join(f"{other} {change:+.1%}" for other, change in others.items() if change is not None)
+    return _growth_of(view, "tvl_growth", found, value, f" ({beside})" if beside else "")
+
+
+def tvl_total(view: View) -> Signal | str | None:
+    """Growth of all value locked there is, share; 1 at `tvl_full`. Not asked for unless `tvl.parts` has a total."""
+    found = view.snapshot.tvl.get(TOTAL)
+    if found is None:
+        return "no total TVL" if view.snapshot.has_asked(f"tvl {TOTAL}") else None
+    value = tvl_change(view, TOTAL)
+    if value is None:
+        return f"the total TVL does not reach back {view.policy.tvl_days} days"
+    return _growth_of(view, "tvl_total", found, value, "")
+
+
+def _growth_of(view: View, name: str, found: Tvl, value: float, beside: str) -> Signal:
+    of = "all there is" if found.name == TOTAL else found.name
+    words = f"TVL of {of} {value:+.1%} in {view.policy.tvl_days} days{beside}"
+    growths = _growths(found.values_quote, view.policy.tvl_days)
+    rank = indicators.zscore(value, growths) if len(growths) >= RANKED_MIN else None
+    score = indicators.clip(value / (float(view.policy.tvl_full) or 1.0))
+    age = max(0, view.snapshot.at_ms - found.at_ms[-1])
+    return Signal(name, value, score, words, age, *ranked(rank, Z_SCORE))
+
+
+@lru_cache(maxsize=4)
+def _growths(values: tuple[Decimal, ...], days: int) -> Sequence[float]:
+    """Growth up to every day, remembered: by default the total is the sector too, and looks of a day share it."""
+    pairs = zip(values, values[days:], strict=False)
+    return [float(after / before) - 1.0 for before, after in pairs if before > 0]
+
+
+def tvl_change(view: View, name: str) -> float | None:
+    """Growth of a TVL over `tvl_days`; None when it is not known for so long."""
+    found = view.snapshot.tvl.get(name)
+    if found is None or len(found.at_ms) < 2:
+        return None
+    since = found.at_ms[-1] - view.policy.tvl_days * DAY_MS
+    start = next((v for at, v in zip(found.at_ms, found.values_quote, strict=True) if at >= since), None)
+    if start is None or start <= 0 or found.at_ms[0] > since + DAY_MS:
+        return None
+    return float(found.values_quote[-1] / start) - 1.0
+
+
+def stablecoins(view: View) -> Signal | str | None:
+    """Growth of the supply of stablecoins, share; 1 at `stablecoin_full`."""
+    policy = view.policy
+    return _macro(view, "stablecoins", policy.stablecoin_days, float(policy.stablecoin_full), is_level=True)
+
+
+def usage(view: View) -> Signal | str | None:
+    """Growth of the operator's series of network usage, share; 1 at `usage_full`."""
+    return _macro(view, "usage", view.policy.usage_days, float(view.policy.usage_full), is_level=True)
+
+
+def rates(view: View) -> Signal | str | None:
+    """Change of the operator's series of interest rates, in its unit; −1 at a rise of `rates_full`."""
+    return _macro(view, "rates", view.policy.rates_days, -float(view.policy.rates_full), is_level=False)
+
+
+def _macro(view: View, name: str, days: int, full: float, *, is_level: bool) -> Signal | str | None:
+    """A series' change over days: of a level its growth, of a rate its difference. A value holds until the next."""
+    found = view.snapshot.macro.get(name)
+    if found is None:
+        return f"no series of {name}" if view.snapshot.has_asked(f"macro {name}") else None
+    if not found.values:
+        return f"{found.title} tells nothing of before now"
+    changes = _changes(found, days * DAY_MS, is_level=is_level)
+    if not changes or changes[-1][0] != found.at_ms[-1]:
+        return f"{found.title} does not reach back {days} days"
+    value = changes[-1][1]
+    history = [change for _, change in changes]
+    rank = indicators.zscore(value, history) if len(history) >= RANKED_MIN else None
+    moved = f"{value:+.1%}" if is_level else f"{value:+.2f}"
+    words = f"{found.title} {_short(found.values[-1])} {found.unit}".rstrip() + f", {moved} in {days} days"
+    age = max(0, view.snapshot.at_ms - found.at_ms[-1])
+    return Signal(name, value, indicators.clip(value / full), words, age, *ranked(rank, Z_SCORE))
+
+
+def _short(value: Decimal) -> str:
+    for size, letters in ((Decimal(10) ** 9, "bn"), (Decimal(10) ** 6, "m")):
+        if abs(value) >= size:
+            return f"{value / size:,.1f} {letters}"
+    return f"{value:,.4f}".rstrip("0").rstrip(".")
+
+
+def _changes(found: Macro, span_ms: int, *, is_level: bool) -> Sequence[tuple[int, float]]:
+    """Change up to each value that has one a span before it, with its time; a level that was not positive has none."""
+    result = []
+    for at_ms, value in zip(found.at_ms, found.values, strict=True):
+        place = bisect.bisect_right(found.at_ms, at_ms - span_ms) - 1
+        before = found.values[place] if place >= 0 else None
+        if before is not None and (before > 0 or not is_level):
+            result.append((at_ms, float(value / before - Decimal(1) if is_level else value - before)))
+    return result
+
+
+def calendar(view: View) -> Signal | str:
+    """Sum of the weights of the operator's events that are on now; upgrades are asked for elsewhere."""
+    active = [e for e in view.snapshot.events if e.start_ms <= view.snapshot.at_ms < e.end_ms and e.kind != "upgrade"]
+    if not view.snapshot.events:
+        return "the operator's calendar is empty"
+    value = math.fsum(float(event.weight) for event in active)
+    words = ", ".join(f"{event.name} ({event.kind})" for event in active) or "nothing on the calendar now"
+    return Signal("calendar", value, indicators.clip(value), words, 0)

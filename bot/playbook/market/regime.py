@@ -1,0 +1,121 @@
+"""Signals → condition: evidence, hysteresis, confirmation, dwell (PLAYBOOK §3).
+
+The confidence of a condition is the weighted part of its evidence that speaks for it; evidence that is missing counts
+in the whole and so lowers it, evidence that nobody has set up a source for does not count at all. A condition begins at
+`enter`, ends below `leave`, must persist before it is believed and lives for a least time after that, so that noise
+does not churn the book. All of that is in `RegimeMemory`.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from bot.domain.campaign import Condition, RegimeMemory
+from bot.domain.money import ONE, ZERO
+from bot.domain.reason import Note, Reason
+from bot.playbook.market.view import Signal
+from bot.playbook.policy.numbers import HOUR_MS, Policy
+
+_PLACES = Decimal("0.001")
+# Of two equally confident conditions the more careful one is believed.
+_CAREFUL_FIRST = (Condition.DOWNTREND, Condition.UNCERTAINTY, Condition.BREAKOUT, Condition.EUPHORIA)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A condition with its confidence, the confidence of every condition, the part of the evidence that was there."""
+
+    condition: Condition
+    confidence: Decimal
+    confidences: Mapping[Condition, Decimal]
+    coverage: Decimal
+    memory: RegimeMemory
+    notes: tuple[Note, ...] = ()
+
+
+def read_regime(
+    signals: Sequence[Signal], memory: RegimeMemory, policy: Policy, at_ms: int, unasked: Collection[str] = ()
+) -> Reading:
+    """One step of the regime: deterministic in its arguments. `unasked` are signals whose source nobody has set up."""
+    if policy.condition_override is not None:
+        kept = memory
+        if memory.condition is not policy.condition_override:
+            kept = RegimeMemory(policy.condition_override, at_ms, policy.condition_override, at_ms)
+        words = f"{policy.condition_override.value} is set by the operator (condition_override)"
+        note = Note(Reason.CONDITION_HELD, words, policy.condition_override.value)
+        return Reading(policy.condition_override, ONE, {}, ONE, kept, (note,))
+    evidence = evidence_in_force(policy, unasked)
+    scores = {signal.name: signal.score for signal in signals}
+    confidences = confidences_in(scores, evidence)
+    coverage = _coverage(signals, evidence)
+    if coverage < policy.coverage_min:
+        words = f"{coverage:.0%} of the evidence, {policy.coverage_min:.0%} needed: {memory.condition.value} holds"
+        held = Note(Reason.CONDITION_HELD, words, memory.condition.value, {"coverage": str(coverage)})
+        confidence = confidences.get(memory.condition, ZERO)
+        return Reading(memory.condition, confidence, confidences, coverage, memory, (held,))
+    wanted = wanted_of(confidences, memory.condition, policy)
+    stepped, notes = _step(memory, wanted, confidences, policy, at_ms)
+    confidence = confidences.get(stepped.condition, ONE - max(confidences.values(), default=ZERO))
+    return Reading(stepped.condition, confidence, confidences, coverage, stepped, notes)
+
+
+def evidence_in_force(policy: Policy, unasked: Collection[str]) -> Mapping[Condition, Mapping[str, Decimal]]:
+    """The weights of each condition, without the signals that nobody has set up a source for."""
+    if not unasked:
+        return policy.evidence
+    return {
+        condition: {name: weight for name, weight in weights.items() if name not in unasked}
+        for condition, weights in policy.evidence.items()
+    }
+
+
+def confidences_in(
+    scores: Mapping[str, float], evidence: Mapping[Condition, Mapping[str, Decimal]]
+) -> Mapping[Condition, Decimal]:
+    """Confidence of every condition, 0 to 1, from the scores of the signals that are there."""
+    return {condition: _confidence(scores, evidence.get(condition, {})) for condition in _CAREFUL_FIRST}
+
+
+def _confidence(scores: Mapping[str, float], weights: Mapping[str, Decimal]) -> Decimal:
+    total = sum((abs(weight) for weight in weights.values()), ZERO)
+    if not total:
+        return ZERO
+    speaks = sum(float(abs(w)) * max(0.0, scores.get(name, 0.0) * (1 if w > 0 else -1)) for name, w in weights.items())
+    return min(ONE, Decimal(repr(speaks / float(total)))).quantize(_PLACES)
+
+
+def _coverage(signals: Sequence[Signal], evidence: Mapping[Condition, Mapping[str, Decimal]]) -> Decimal:
+    present = {signal.name for signal in signals}
+    weights = [(name, abs(weight)) for table in evidence.values() for name, weight in table.items()]
+    total = sum((weight for _, weight in weights), ZERO)
+    return sum((weight for name, weight in weights if name in present), ZERO) / total if total else ZERO
+
+
+def wanted_of(confidences: Mapping[Condition, Decimal], current: Condition, policy: Policy) -> Condition:
+    """The condition that is read now, before it has to persist: the strongest that may begin, unless the current one
+    holds and is as strong."""
+    strong = [c for c in _CAREFUL_FIRST if confidences[c] >= policy.enter]
+    best = max(strong, key=lambda c: confidences[c], default=None)
+    holds = current is not Condition.NEUTRAL and confidences.get(current, ZERO) >= policy.leave
+    if best is not None and (not holds or confidences[best] > confidences[current]):
+        return best
+    return current if holds else Condition.NEUTRAL
+
+
+def _step(
+    memory: RegimeMemory, wanted: Condition, confidences: Mapping[Condition, Decimal], policy: Policy, at_ms: int
+) -> tuple[RegimeMemory, tuple[Note, ...]]:
+    numbers = {condition.value: str(confidence) for condition, confidence in confidences.items()}
+    if wanted is memory.condition:
+        return replace(memory, candidate=wanted, candidate_since_ms=at_ms), ()
+    if wanted is not memory.candidate:
+        memory = replace(memory, candidate=wanted, candidate_since_ms=at_ms)
+    if at_ms - memory.candidate_since_ms < policy.confirm_hours * HOUR_MS:
+        words = f"{wanted.value} must persist for {policy.confirm_hours} h before it is believed"
+        return memory, (Note(Reason.CONDITION_HELD, words, wanted.value, numbers),)
+    if memory.since_ms and at_ms - memory.since_ms < policy.dwell_hours * HOUR_MS:
+        words = f"{memory.condition.value} lives for at least {policy.dwell_hours} h, {wanted.value} waits"
+        return memory, (Note(Reason.DWELL, words, wanted.value, numbers),)
+    words = f"{memory.condition.value} → {wanted.value}"
+    changed = RegimeMemory(wanted, at_ms, wanted, at_ms)
+    return changed, (Note(Reason.CONDITION_CHANGED, words, wanted.value, numbers),)

@@ -1,0 +1,191 @@
+"""What the market says: each signal a pure function of a snapshot, with its value, its score and the reason in words
+(PLAYBOOK §3).
+
+A score is in [-1, 1]: positive speaks for risk and for the risk-on sector. A missing input gives no signal and a note;
+an input that nobody has set up gives neither and is no part of the evidence.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+from bot.domain.campaign import Phase
+from bot.domain.market import Snapshot
+from bot.domain.reason import Note, Reason
+from bot.playbook.market import derivative_signals, flow_signals, indicators, price_signals
+from bot.playbook.market.derivative_signals import funding_rates
+from bot.playbook.market.flow_signals import tvl_change
+from bot.playbook.market.memo_key import Same
+from bot.playbook.market.view import Reader, Signal, View, view_of
+from bot.playbook.policy.membership import Sectors
+from bot.playbook.policy.numbers import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class MarketReading:
+    """What one look at the market tells. `unasked` are signals whose source nobody has set up."""
+
+    signals: tuple[Signal, ...]
+    phases: Mapping[str, Phase]
+    notes: tuple[Note, ...]
+    unasked: frozenset[str]
+
+
+def read_signals(snapshot: Snapshot, policy: Policy, sectors: Sectors) -> tuple[tuple[Signal, ...], tuple[Note, ...]]:
+    """Every signal that can be read, and a note for each that cannot."""
+    signals, notes, _ = _read(view_of(snapshot, policy, sectors))
+    return signals, notes
+
+
+def read_market(snapshot: Snapshot, policy: Policy, sectors: Sectors) -> MarketReading:
+    """Signals, phases and notes from one view of the snapshot, which is most of the work."""
+    view = view_of(snapshot, policy, sectors)
+    signals, notes, unasked = _read(view)
+    return MarketReading(signals, _phases(view), notes, unasked)
+
+
+def _read(view: View) -> tuple[tuple[Signal, ...], tuple[Note, ...], frozenset[str]]:
+    found, notes, unasked = [], [], []
+    told = _told_by_candles(view)
+    for name, reader in READERS.items():
+        answer = told[name] if name in told else reader(view)
+        if isinstance(answer, Signal):
+            found.append(answer)
+        elif answer is None:
+            unasked.append(name)
+        else:
+            notes.append(Note(Reason.SIGNAL_MISSING, f"{name}: {answer}", name))
+    return tuple(found), tuple(notes), frozenset(unasked)
+
+
+def _told_by_candles(view: View) -> Mapping[str, Signal | str | None]:
+    """The answers of `CANDLE_READERS`, which are shown candles and nothing else."""
+    snapshot, policy = view.snapshot, view.policy
+    candles, oldest = snapshot.candles, price_signals.oldest_fresh_ms(view)
+    fresh = tuple(series.end_ms >= oldest for series in candles.values())
+    bare = replace(view, snapshot=Snapshot(snapshot.at_ms, {}, {}, candles=candles), age_ms=0)
+    seen = (policy, view.sectors, view.ratio, view.market, *candles.values())
+    told = _read_candles(Same(seen, (*candles, view.is_fresh, fresh), bare))
+    if not view.age_ms:
+        return told
+    return {name: replace(a, age_ms=view.age_ms) if isinstance(a, Signal) else a for name, a in told.items()}
+
+
+@lru_cache(maxsize=1)
+def _read_candles(of: Same[View]) -> Mapping[str, Signal | str | None]:
+    """Kept while the candles are the same; what time it is only tells which of them are fresh, and their age."""
+    return {name: reader(of.subject) for name, reader in CANDLE_READERS.items()}
+
+
+def read_phases(snapshot: Snapshot, policy: Policy, sectors: Sectors) -> Mapping[str, Phase]:
+    """Where each sector stands in its cycle: who led over the range, and which way relative strength turns now.
+
+    An underperformer that turns up accumulates; an outperformer that turns down, loses TVL or is crowded distributes
+    (PLAYBOOK §3).
+    """
+    return _phases(view_of(snapshot, policy, sectors))
+
+
+def _phases(view: View) -> Mapping[str, Phase]:
+    ratio, policy, sectors = view.ratio, view.policy, view.sectors
+    long, short = policy.candles_in(policy.range_days), policy.candles_in(max(1, policy.momentum_days // 2))
+    phases = dict.fromkeys(sectors.sectors, Phase.UNKNOWN)
+    if len(ratio) < long + 1 or policy.risk_on not in phases or policy.risk_off not in phases:
+        return phases
+    past, turn = math.log(ratio[-1 - short] / ratio[-1 - long]), math.log(ratio[-1] / ratio[-1 - short])
+    for name, sign in ((policy.risk_on, 1), (policy.risk_off, -1)):
+        phases[name] = _phase(sign * past, sign * turn, is_spent=_is_spent(name, view))
+    return phases
+
+
+def _is_spent(sector: str, view: View) -> bool:
+    """Whether TVL or funding of a sector turns against it, by the threshold of the exit signs."""
+    bound, policy = float(view.policy.exit_sign), view.policy
+    growth, rates = tvl_change(view, sector), funding_rates(view, view.sectors.perps_of(sector))
+    falls = growth is not None and growth <= -bound * float(policy.tvl_full)
+    return falls or (bool(rates) and indicators.mean(rates) >= bound * float(policy.funding_full))
+
+
+def _phase(past: float, turn: float, *, is_spent: bool) -> Phase:
+    if past >= 0:
+        return Phase.LEADING if turn >= 0 and not is_spent else Phase.DISTRIBUTING
+    return Phase.ACCUMULATING if turn >= 0 else Phase.LAGGING
+
+
+def volatile_first(tokens: Sequence[str], snapshot: Snapshot, sectors: Sectors, policy: Policy) -> tuple[str, ...]:
+    """Tokens by realised volatility, highest first; those without candles keep their order at the end."""
+    count = policy.candles_in(policy.volatility_days) + 1
+
+    def volatility(token: str) -> float:
+        series = snapshot.candles.get(sectors.spot(token))
+        found = indicators.realised_volatility(series.closes[-count:], 1.0) if series else None
+        return -1.0 if found is None else found
+
+    return tuple(sorted(tokens, key=lambda token: -volatility(token)))
+
+
+def liquid_first(tokens: Sequence[str], snapshot: Snapshot, sectors: Sectors, policy: Policy) -> tuple[str, ...]:
+    """Tokens by traded volume, highest first."""
+    count = policy.candles_in(policy.range_days)
+
+    def volume(token: str) -> float:
+        series = snapshot.candles.get(sectors.spot(token))
+        return indicators.mean(series.volumes_quote[-count:]) if series else 0.0
+
+    return tuple(sorted(tokens, key=lambda token: -volume(token)))
+
+
+CANDLE_READERS: Mapping[str, Reader] = {
+    "relative_strength": price_signals.relative_strength,
+    "ratio_breakout": price_signals.ratio_breakout,
+    "trend": price_signals.trend,
+    "drawdown": price_signals.drawdown,
+    "breadth": price_signals.breadth,
+    "volatility": price_signals.volatility,
+    "volume": price_signals.volume,
+    "liquidity": price_signals.liquidity,
+}
+READERS: Mapping[str, Reader] = {
+    **CANDLE_READERS,
+    "crowding": derivative_signals.crowding,
+    "open_interest": derivative_signals.open_interest,
+    "basis": derivative_signals.basis,
+    "tvl_growth": flow_signals.tvl_growth,
+    "tvl_total": flow_signals.tvl_total,
+    "stablecoins": flow_signals.stablecoins,
+    "rates": flow_signals.rates,
+    "usage": flow_signals.usage,
+    "calendar": flow_signals.calendar,
+}
+
+
+# The rotation's own exit signs and the signals each is read from (PLAYBOOK §7).
+EXIT_SIGNS: Mapping[str, tuple[str, ...]] = {
+    "TVL falls": ("tvl_growth",),
+    "crowding": ("crowding", "basis", "open_interest"),
+    "macro turns": ("calendar", "trend", "stablecoins", "rates"),
+}
+# The same against a short. Falling open interest is no crowd, so it is not among them.
+SHORT_EXIT_SIGNS: Mapping[str, tuple[str, ...]] = {
+    "TVL grows": ("tvl_growth",),
+    "shorts crowd": ("crowding", "basis"),
+    "macro turns": ("calendar", "trend", "stablecoins", "rates"),
+}
+
+
+def exit_signs(signals: Sequence[Signal], policy: Policy) -> tuple[str, ...]:
+    """The rotation's own exit signs that show: TVL falls, excessive crowding, a macro turn (PLAYBOOK §7)."""
+    return _showing(EXIT_SIGNS, -1, signals, policy)
+
+
+def signs_against_shorts(signals: Sequence[Signal], policy: Policy) -> tuple[str, ...]:
+    """The exit signs of a long mirrored for a short: TVL grows, shorts crowd, a macro turn."""
+    return _showing(SHORT_EXIT_SIGNS, 1, signals, policy)
+
+
+def _showing(
+    groups: Mapping[str, Sequence[str]], sign: int, signals: Sequence[Signal], policy: Policy
+) -> tuple[str, ...]:
+    bound, scores = float(policy.exit_sign), {signal.name: signal.score for signal in signals}
+    return tuple(words for words, names in groups.items() if any(sign * scores.get(n, 0.0) >= bound for n in names))

@@ -1,0 +1,113 @@
+"""Condition → stance → share of the book per sleeve (PLAYBOOK §§2–5)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from bot.domain.campaign import Condition, Memory, Stance
+from bot.domain.market import Snapshot
+from bot.domain.money import ONE, ZERO
+from bot.domain.reason import Note, Reason
+from bot.playbook.market.regime import Reading
+from bot.playbook.policy.choices import NeutralFutures
+from bot.playbook.policy.numbers import HOUR_MS, Policy, sectors_of
+
+_STANCES: Mapping[Condition, Stance] = {
+    Condition.BREAKOUT: Stance.INTO_DEFI,
+    Condition.EUPHORIA: Stance.INTO_DEFI,
+    Condition.UNCERTAINTY: Stance.INTO_INFRA,
+    Condition.DOWNTREND: Stance.DE_RISK,
+}
+CASH = "cash"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The stance to stand at, and whether a tactical long may be opened now."""
+
+    stance: Stance
+    tactical_allowed: bool
+    notes: tuple[Note, ...] = ()
+
+
+def standing(memory: Memory) -> Stance:
+    """The stance the book stands at or is moving to."""
+    campaign = memory.campaign
+    return campaign.stance_to if campaign is not None and not campaign.is_over else memory.stance
+
+
+def choose_stance(reading: Reading, signs: Sequence[str], memory: Memory, policy: Policy, snapshot: Snapshot) -> Choice:
+    """The stance that the condition asks for (PLAYBOOK §3), subject to the rotation's own exit signs (§7).
+
+    One sign vetoes new tactical longs and, because crowding outranks euphoria, a new rotation out of euphoria; two end
+    a stance into the risk-on sector. An operator's override is obeyed as it is.
+    """
+    now, overridden = standing(memory), policy.condition_override is not None
+    stance = _STANCES.get(reading.condition, now)
+    notes: list[Note] = []
+    if stance is Stance.INTO_DEFI and signs and not overridden:
+        is_new = now is not Stance.INTO_DEFI
+        if len(signs) >= 2 or (is_new and reading.condition is Condition.EUPHORIA):
+            stance = now if is_new else Stance.NEUTRAL
+            notes.append(Note(Reason.EXIT_SIGNS, f"exit signs against the rotation: {', '.join(signs)}", stance.value))
+    if reading.condition is Condition.NEUTRAL and policy.neutral_return_hours and reading.memory.since_ms:
+        waited = snapshot.at_ms - reading.memory.since_ms
+        if waited >= policy.neutral_return_hours * HOUR_MS:
+            stance = Stance.NEUTRAL
+    return Choice(stance, _tactical_allowed(stance, reading, signs, policy, snapshot), tuple(notes))
+
+
+def _tactical_allowed(
+    stance: Stance, reading: Reading, signs: Sequence[str], policy: Policy, snapshot: Snapshot
+) -> bool:
+    if not policy.tactical or (signs and policy.condition_override is None):
+        return False
+    if stance is Stance.INTO_DEFI:
+        return reading.condition is Condition.BREAKOUT or reading.confidence >= policy.tactical_confidence
+    if stance is Stance.NEUTRAL:
+        return policy.neutral_futures is NeutralFutures.SMALL_LONG
+    upgrade = any(
+        event.kind == "upgrade" and event.weight > 0 and event.start_ms <= snapshot.at_ms < event.end_ms
+        for event in snapshot.events
+    )
+    return stance is Stance.INTO_INFRA and upgrade
+
+
+def target_shares(
+    stance: Stance, policy: Policy, *, tactical_allowed: bool
+) -> tuple[Mapping[str, Decimal], tuple[Note, ...]]:
+    """Share of the book per sleeve and as cash; they add up to 1.
+
+    A shift takes `shift` from the source's spot, all of it when that is less; with a tactical long `1 − tactical_split`
+    of it goes to the destination's spot and the rest to its futures sleeve (PLAYBOOK §2).
+    """
+    shares = {name: ZERO for sector in sectors_of(policy.neutral) for name in (f"{sector}.spot", f"{sector}.futures")}
+    shares |= policy.de_risk if stance is Stance.DE_RISK else policy.neutral
+    if stance in (Stance.INTO_DEFI, Stance.INTO_INFRA):
+        source, destination = policy.risk_off, policy.risk_on
+        if stance is Stance.INTO_INFRA:
+            source, destination = destination, source
+        shift = min(policy.shift, shares.get(f"{source}.spot", ZERO))
+        margin = shift * policy.tactical_split if tactical_allowed else ZERO
+        for sleeve, change in (
+            (f"{source}.spot", -shift), (f"{destination}.spot", shift - margin), (f"{destination}.futures", margin)
+        ):  # fmt: skip
+            shares[sleeve] = shares.get(sleeve, ZERO) + change
+    notes = _keep_spot_share(shares, policy)
+    return shares | {CASH: ONE - sum(shares.values(), ZERO)}, notes
+
+
+def _keep_spot_share(shares: dict[str, Decimal], policy: Policy) -> tuple[Note, ...]:
+    """Move idle margin to spot where the spot share of a sector's capital would pass its minimum."""
+    notes = []
+    for sector in sectors_of(shares):
+        spot, futures = shares[f"{sector}.spot"], shares[f"{sector}.futures"]
+        least = policy.spot_share_min * (spot + futures)
+        if spot < least:
+            shares[f"{sector}.spot"], shares[f"{sector}.futures"] = least, spot + futures - least
+            words = (
+                f"{sector}: spot would be less than {policy.spot_share_min:.0%} of its capital; {least - spot:.2%} of "
+                "the book moves from idle margin to spot"
+            )
+            notes.append(Note(Reason.TRANSFER_NEEDED, words, sector, {"share": str(least - spot)}))
+    return tuple(notes)

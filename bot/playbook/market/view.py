@@ -1,0 +1,123 @@
+"""The snapshot as every signal reads it: aligned series of the sectors and the market; and what a signal is.
+
+Only closed candles that the snapshot holds are read, so nothing looks ahead.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from bot.domain.candles import CandleSeries
+from bot.domain.market import Snapshot
+from bot.playbook.market.memo_key import Same
+from bot.playbook.policy.membership import Sectors
+from bot.playbook.policy.numbers import MINUTE_MS, Policy
+
+YEAR_DAYS = 365.0
+RANKED_MIN = 8
+Z_SCORE, PERCENTILE, SHARE = "z", "percentile", "share"
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """One reading. `rank` is its z-score or percentile where it has one, `rank_is` says which of them; `age_ms` is the
+    age of its newest input."""
+
+    name: str
+    value: float
+    score: float
+    words: str
+    age_ms: int
+    rank: float | None = None
+    rank_is: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """The snapshot as aligned series: the newest candles that all symbols of a line share. `is_fresh`: they are of now,
+    so that a token's own candles may be read too."""
+
+    snapshot: Snapshot
+    policy: Policy
+    sectors: Sectors
+    is_fresh: bool
+    ratio: tuple[float, ...]
+    market: tuple[float, ...]
+    age_ms: int
+
+
+Index = tuple[tuple[int, ...], tuple[float, ...]]
+Reader = Callable[[View], Signal | str | None]
+
+
+def sector_index(snapshot: Snapshot, sectors: Sectors, weights: Mapping[str, float]) -> Index:
+    """A sector's index over the candle times its tokens share: weighted closes, each rebased to 1 at the start.
+
+    Tokens with less than half of the longest history are left out, so that a new listing does not shorten the index.
+    """
+    symbols = {token: sectors.spot(token) for token in weights}
+    series = {token: snapshot.candles[symbol] for token, symbol in symbols.items() if symbol in snapshot.candles}
+    longest = max((len(found) for found in series.values()), default=0)
+    series = {token: found for token, found in series.items() if len(found) > 0 and 2 * len(found) >= longest}
+    if not series:
+        return (), ()
+    shared, columns = _aligned(tuple(series.values()))
+    total = math.fsum(weights[token] for token in series)
+    if not shared or total <= 0 or any(column[0] <= 0 for column in columns):
+        return (), ()
+    parts = [weights[token] / column[0] / total for token, column in zip(series, columns, strict=True)]
+    weighted = [map(part.__mul__, column) for part, column in zip(parts, columns, strict=True)]
+    return shared, tuple(map(math.fsum, zip(*weighted, strict=True)))
+
+
+def _aligned(series: Sequence[CandleSeries]) -> tuple[tuple[int, ...], Sequence[tuple[float, ...]]]:
+    """Candle times that all series share, and the closes of each at them."""
+    starts = series[0].starts_ms
+    if all(found.starts_ms == starts for found in series):
+        return starts, [found.closes for found in series]
+    closes = [dict(zip(found.starts_ms, found.closes, strict=True)) for found in series]
+    shared = tuple(sorted(set.intersection(*map(set, closes))))
+    return shared, [tuple(column[at] for at in shared) for column in closes]
+
+
+def view_of(snapshot: Snapshot, policy: Policy, sectors: Sectors) -> View:
+    seen = (policy, sectors, *snapshot.candles.values())
+    end_ms, ratio = _ratio_of(Same(seen, tuple(snapshot.candles), snapshot.candles))
+    market = snapshot.candles.get(policy.market_symbol)
+    newest = max(end_ms, market.end_ms if market else 0)
+    age = max(0, snapshot.at_ms - newest) if newest else 0
+    if age > policy.signal_age_max_minutes * MINUTE_MS:
+        return View(snapshot, policy, sectors, False, (), (), age)
+    return View(snapshot, policy, sectors, bool(sectors.sectors), ratio, market.closes if market else (), age)
+
+
+@lru_cache(maxsize=1)
+def _ratio_of(of: Same[Mapping[str, CandleSeries]]) -> tuple[int, tuple[float, ...]]:
+    """When the newest candle that both sectors share has closed (0: there is none), and the ratio of their indexes.
+    Kept while the candles are the same: rounds of a rotation and hours within a candle look at them again."""
+    policy, sectors, *_ = of.seen
+    assert isinstance(policy, Policy) and isinstance(sectors, Sectors)  # noqa: S101, PT018 - as view_of made the key
+    snapshot = Snapshot(0, {}, {}, candles=of.subject)
+    shared, on, off = _shared(*(_index_of(snapshot, sectors, name) for name in (policy.risk_on, policy.risk_off)))
+    ratio = tuple(level / other for level, other in zip(on, off, strict=True) if other > 0)
+    return (shared[-1] + policy.candle_ms if shared else 0), ratio
+
+
+def _index_of(snapshot: Snapshot, sectors: Sectors, name: str) -> Index:
+    if name not in sectors.sectors:
+        return (), ()
+    return sector_index(snapshot, sectors, {t: float(sectors.membership(t, name)) for t in sectors.members(name)})
+
+
+def _shared(one: Index, other: Index) -> tuple[tuple[int, ...], Sequence[float], Sequence[float]]:
+    """Times that two indexes share, and the levels of each at them."""
+    if one[0] == other[0]:
+        return one[0], one[1], other[1]
+    levels, others = dict(zip(*one, strict=True)), dict(zip(*other, strict=True))
+    times = tuple(sorted(levels.keys() & others.keys()))
+    return times, [levels[at] for at in times], [others[at] for at in times]
+
+
+def ranked(rank: float | None, kind: str) -> tuple[float | None, str]:
+    return rank, kind if rank is not None else ""

@@ -1,0 +1,229 @@
+"""Legs → intents: exact size, worst price, leverage, exits attached (PLAYBOOK §9).
+
+An intent's id is `campaign.tranche.leg`: it never changes, so what a crash left half done is found again by name.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from bot.domain.campaign import Campaign, Leg, Tranche
+from bot.domain.instrument import Instrument, Side
+from bot.domain.market import Quote
+from bot.domain.money import BPS, ONE, ZERO
+from bot.domain.order import Intent, Purpose
+from bot.domain.reason import Note, Reason
+from bot.playbook.book.context import Scene, leg_id, off_by
+from bot.playbook.book.transfers import free_margin
+from bot.playbook.orders.timing import (
+    is_twap,
+    next_slice_ms,
+    overbought,
+    resting_price,
+    rests_as,
+    retracement_zone,
+    slice_size,
+)
+from bot.playbook.policy.numbers import HOUR_MS, MINUTE_MS
+
+_REDUCING = (Purpose.EXIT, Purpose.RELEASE)
+_OPENING_PERP = (Purpose.HEDGE, Purpose.TACTICAL)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What became of a ready leg: an intent, or the note why not. `is_spent`: the leg will never get further."""
+
+    leg: Leg
+    intent: Intent | None
+    notes: tuple[Note, ...] = ()
+    is_spent: bool = False
+
+
+def enter_legs(campaign: Campaign, tranche: Tranche, ready: Sequence[Leg], scene: Scene) -> tuple[Entry, ...]:
+    """Intents of the ready legs of one phase. Purchases share the cash, in proportion when it is short."""
+    cash, pledged = spendable(campaign, tranche, scene)
+    wants = {leg.index: _cost(leg, scene) for leg in ready if leg.purpose is Purpose.INCREASE}
+    whole = sum(wants.values(), ZERO)
+    margin = free_margin(scene.portfolio.account)
+    entries = []
+    for leg in ready:
+        budget = None
+        if leg.index in wants and whole > 0:
+            # The venue locks a purchase at its worst price: pledged cash may be locked, it is not meant to be spent.
+            part = wants[leg.index] / whole
+            budget = min(cash * part * off_by(ONE, 1, scene.policy.slippage_bps), (cash + pledged) * part)
+        entry = _enter(campaign, tranche, leg, scene, budget=budget, margin=margin)
+        if entry.intent is not None and leg.purpose in _OPENING_PERP:
+            margin -= entry.intent.margin_quote
+        entries.append(entry)
+    return tuple(entries)
+
+
+def spendable(campaign: Campaign, tranche: Tranche, scene: Scene) -> tuple[Decimal, Decimal]:
+    """Cash that purchases of this tranche may take, and cash pledged to a later transfer of it. The reserve, less what
+    the bridge lent, is neither."""
+    reserve = max(ZERO, scene.policy.reserve_quote - campaign.owed.get("reserve", ZERO))
+    waiting = (t for t in tranche.transfers[tranche.transfers_done :] if t.to_perp and not t.source)
+    pledged = sum((t.amount for t in waiting if t.after is Purpose.INCREASE), ZERO)
+    account = scene.portfolio.account
+    labels = sum(scene.portfolio.labels.values(), ZERO) if account.is_unified else ZERO
+    cash = max(ZERO, account.cash_free - reserve - labels)
+    return max(ZERO, cash - pledged), min(cash, pledged)
+
+
+def _cost(leg: Leg, scene: Scene) -> Decimal:
+    quote = scene.snapshot.quotes.get(leg.symbol)
+    return leg.left(scene.held(leg.symbol)) * (quote.mid if quote is not None else leg.price)
+
+
+def _enter(
+    campaign: Campaign, tranche: Tranche, leg: Leg, scene: Scene, *, budget: Decimal | None, margin: Decimal
+) -> Entry:
+    instrument, quote = scene.instrument(leg.symbol), scene.snapshot.quotes.get(leg.symbol)
+    if instrument is None:
+        note = Note(Reason.INSTRUMENT_INACTIVE, f"{leg.symbol} is not listed or halted: {leg.words} waits", leg.symbol)
+        return Entry(leg, None, (note,))
+    if quote is None or quote.defect():
+        why = quote.defect() if quote is not None else "there is no quote"
+        return Entry(leg, None, (Note(Reason.PRICE_BAD, f"{leg.symbol}: {why}: {leg.words} waits", leg.symbol),))
+    waits = _waits(leg, tranche, scene)
+    if waits is not None:
+        return Entry(leg, None, (waits,))
+    worst = instrument.bound_price(off_by(quote.mid, leg.side.sign, scene.policy.slippage_bps), leg.side)
+    size, is_short = leg.left(scene.held(leg.symbol)), False
+    notes: tuple[Note, ...] = ()
+    if budget is not None and size * worst > budget:
+        size, worst, notes = _within_cash(leg, size, worst, budget, instrument, quote, scene)
+        is_short = True
+    elif leg.purpose in _OPENING_PERP and leg.leverage:
+        size, notes = _within_margin(leg, size, worst, margin, instrument)
+        if leg.purpose is Purpose.HEDGE:
+            size, more = _within_spot(leg, size, quote, instrument, scene)
+            notes += more
+        is_short = bool(notes)
+    if is_twap(leg, tranche, scene.policy, scene.at_ms):
+        lowest = min(worst, quote.valuation)
+        size = min(size, slice_size(leg, leg.left(scene.held(leg.symbol)), lowest, instrument, scene.policy))
+    waits_as = None if instrument.is_perp else rests_as(leg, tranche, scene.policy, scene.at_ms)
+    if waits_as is not None:
+        worst = min(worst, resting_price(waits_as, quote, instrument))
+    size = instrument.floor_size(min(size, largest(max(worst, quote.valuation), instrument, scene)))
+    reduce_only = _is_reducing(leg, instrument)
+    if not instrument.is_tradable(size, min(worst, quote.valuation), reduce_only=reduce_only):
+        return Entry(leg, None, notes, is_spent=is_short)
+    intent = _intent(campaign, tranche, leg, size, worst, quote, instrument, reduce_only=reduce_only)
+    return Entry(leg, intent if waits_as is None else replace(intent, time_in_force=waits_as), notes)
+
+
+def _is_reducing(leg: Leg, instrument: Instrument) -> bool:
+    return instrument.is_perp and (leg.purpose in _REDUCING or abs(leg.size_to) < abs(leg.size_from))
+
+
+def _waits(leg: Leg, tranche: Tranche, scene: Scene) -> Note | None:
+    """A purchase waits while its token is overbought or has not pulled back, until the deadline; the slices of a TWAP
+    wait for their time; nothing else waits."""
+    if is_twap(leg, tranche, scene.policy, scene.at_ms) and (due_ms := next_slice_ms(leg, scene.policy)) > scene.at_ms:
+        minutes = -(-(due_ms - scene.at_ms) // MINUTE_MS)
+        return Note(Reason.ENTRY_WAITS, f"{leg.words}: the next slice is due in {minutes} min", leg.symbol)
+    deadline = tranche.started_ms + scene.policy.entry_wait_hours * HOUR_MS
+    if leg.purpose is not Purpose.INCREASE or scene.at_ms >= deadline:
+        return None
+    hours = (deadline - scene.at_ms) // HOUR_MS
+    found = overbought(scene.snapshot.candles.get(leg.symbol), scene.policy) if scene.policy.entry_wait else None
+    if found is not None:
+        words = f"{leg.symbol}: RSI is {found:.0f}, above {scene.policy.rsi_max}: the purchase waits, {hours} h at most"
+        return Note(Reason.ENTRY_WAITS, words, leg.symbol, {"rsi": f"{found:.2f}"})
+    return _waits_for_pullback(leg, hours, scene) if scene.policy.entry_fibonacci else None
+
+
+def _waits_for_pullback(leg: Leg, hours: int, scene: Scene) -> Note | None:
+    """Above the zone a purchase waits; in it the pullback is there; below it the swing is over and nothing offers a
+    better price. The zone is a threshold only: no price of an order is made from candles."""
+    zone = retracement_zone(scene.snapshot.candles.get(leg.symbol), scene.policy)
+    quote = scene.snapshot.quotes.get(leg.symbol)
+    if zone is None or quote is None or float(quote.ask) <= zone[1]:
+        return None
+    words = (
+        f"{leg.symbol}: {quote.ask} is above {zone[1]:.6g}, where the last swing has given back "
+        f"{scene.policy.fibonacci:.1%}: the purchase waits, {hours} h at most"
+    )
+    return Note(Reason.ENTRY_WAITS, words, leg.symbol, {"limit": f"{zone[1]:.8g}", "deep": f"{zone[0]:.8g}"})
+
+
+def _within_cash(
+    leg: Leg, size: Decimal, worst: Decimal, budget: Decimal, instrument: Instrument, quote: Quote, scene: Scene
+) -> tuple[Decimal, Decimal, tuple[Note, ...]]:
+    """The last of the cash: rather a tighter price than a smaller size, down to just above the ask."""
+    tight = instrument.ceil_price(quote.ask * (ONE + BPS * scene.policy.cash_slippage_bps))
+    afforded = min(size, budget / min(worst, tight))
+    floored = instrument.floor_size(afforded)
+    if floored > 0:
+        worst = min(worst, max(instrument.floor_price(budget / floored), min(worst, tight)))
+    words = f"{leg.words}: cash for {budget:.2f} of {size * quote.mid:.2f}"
+    # What rounding and the price's own bound take is not a shortage.
+    is_worth_saying = afforded < size * (ONE - 2 * BPS * max(1, scene.policy.cash_slippage_bps))
+    notes = (Note(Reason.CASH_SHORT, words, leg.symbol, {"budget": str(budget)}),) if is_worth_saying else ()
+    return afforded, worst, notes
+
+
+def _within_margin(
+    leg: Leg, size: Decimal, worst: Decimal, margin: Decimal, instrument: Instrument
+) -> tuple[Decimal, tuple[Note, ...]]:
+    """As much as the perp wallet can carry, and how much would have to be moved there for the rest."""
+    leverage = leg.leverage or ONE
+    per_unit = instrument.contract_size * max(worst, leg.price) * (ONE / leverage + instrument.taker_fee)
+    affordable = instrument.floor_size(margin / per_unit)
+    if affordable >= size:
+        return size, ()
+    missing = (size - affordable) * per_unit
+    words = f"{leg.words}: the perp wallet has {margin:.2f} free; move {missing:.2f} there for the rest"
+    reason = Reason.HEDGE_CUT if leg.purpose is Purpose.HEDGE else Reason.TRANSFER_NEEDED
+    return affordable, (Note(reason, words, leg.symbol, {"amount": f"{missing:.2f}"}),)
+
+
+def _within_spot(
+    leg: Leg, size: Decimal, quote: Quote, instrument: Instrument, scene: Scene
+) -> tuple[Decimal, tuple[Note, ...]]:
+    """No more than the sector's spot that no hedge covers: it may have shrunk since the leg was planned."""
+    sleeves = scene.portfolio.sectors.get(leg.sector)
+    room = max(ZERO, sleeves.spot + min(ZERO, sleeves.perp_notional)) if sleeves is not None else ZERO
+    covered = instrument.size_for(room, max(quote.valuation, quote.mid))
+    if size <= covered:
+        return size, ()
+    words = f"{leg.words}: {room:.2f} of {leg.sector} spot is left without a hedge, the leg is cut to it"
+    return covered, (Note(Reason.HEDGE_CUT, words, leg.symbol, {"room": f"{room:.2f}"}),)
+
+
+def largest(price: Decimal, instrument: Instrument, scene: Scene) -> Decimal:
+    """The largest size of one order; the rest follows."""
+    cap = min(scene.policy.order_max_quote, scene.policy.order_share_max * scene.portfolio.equity)
+    most = cap / (instrument.contract_size * price)
+    return min(most, instrument.size_max) if instrument.size_max is not None else most
+
+
+def _intent(
+    campaign: Campaign, tranche: Tranche, leg: Leg, size: Decimal, worst: Decimal, quote: Quote,
+    instrument: Instrument, *, reduce_only: bool,
+) -> Intent:  # fmt: skip
+    opens = instrument.is_perp and not reduce_only and leg.leverage is not None
+    price = max(worst, quote.valuation) if leg.side is Side.BUY else quote.valuation
+    margin = instrument.notional(size, price) / leg.leverage if opens and leg.leverage else ZERO
+    return Intent(
+        id=leg_id(campaign.number, tranche.index, leg.index),
+        campaign=campaign.number,
+        tranche=tranche.index,
+        leg=leg.index,
+        purpose=leg.purpose,
+        sector=leg.sector,
+        symbol=leg.symbol,
+        side=leg.side,
+        size=size,
+        worst_price=worst,
+        reference_price=quote.mid,
+        reduce_only=reduce_only,
+        leverage=leg.leverage if opens else None,
+        margin_quote=margin,
+        exits=leg.exits,
+        words=leg.words,
+    )

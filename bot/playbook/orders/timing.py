@@ -1,0 +1,92 @@
+"""When a leg may wait (PLAYBOOK §9): an overbought token, a swing that has not pulled back, the next slice of a TWAP,
+somebody who takes a resting order.
+
+Candles only say whether to wait; no price of an order is made from them.
+"""
+
+from decimal import Decimal
+
+from bot.domain.campaign import Campaign, Leg, Tranche
+from bot.domain.candles import CandleSeries
+from bot.domain.instrument import Instrument
+from bot.domain.market import Quote
+from bot.domain.order import Purpose, TimeInForce
+from bot.playbook.book.context import Scene, belongs_to, off_by
+from bot.playbook.market import indicators
+from bot.playbook.policy.choices import Style
+from bot.playbook.policy.numbers import HOUR_MS, MINUTE_MS, Policy
+
+
+def is_twap(leg: Leg, tranche: Tranche, policy: Policy, at_ms: int) -> bool:
+    """Whether the leg is executed in slices: hedges, exits and perps never are, and after the deadline nothing is."""
+    style = {Purpose.INCREASE: policy.increase_style, Purpose.REDUCE: policy.reduce_style}.get(leg.purpose)
+    deadline = tranche.started_ms + policy.entry_wait_hours * HOUR_MS + 2 * policy.twap_minutes * MINUTE_MS
+    return style is Style.TWAP and at_ms < deadline
+
+
+def rests_as(leg: Leg, tranche: Tranche, policy: Policy, at_ms: int) -> TimeInForce | None:
+    """How a purchase waits at the venue; None when it does not: sales, hedges and perps never do (PLAYBOOK §9), and
+    after the deadline nothing does."""
+    deadline = tranche.started_ms + policy.entry_wait_hours * HOUR_MS + policy.rest_minutes * MINUTE_MS
+    if leg.purpose is not Purpose.INCREASE or at_ms >= deadline:
+        return None
+    return {Style.LIMIT: TimeInForce.GTC, Style.POST_ONLY: TimeInForce.POST_ONLY}.get(policy.increase_style)
+
+
+def resting_price(waits: TimeInForce, quote: Quote, instrument: Instrument) -> Decimal:
+    """Where a purchase rests: at the bid when it must not take, else at the middle of the touch."""
+    return instrument.floor_price(quote.bid if waits is TimeInForce.POST_ONLY else quote.mid)
+
+
+def withdrawn(scene: Scene, campaign: Campaign | None) -> tuple[str, ...]:
+    """Client ids of resting purchases that are to come back: the price has left them behind by more than `chase_bps`,
+    or the campaign they were for is no longer running."""
+    found = []
+    for order in scene.working:
+        quote = scene.snapshot.quotes.get(order.symbol)
+        is_behind = (
+            quote is not None and not quote.defect() and order.price is not None
+            and quote.bid > off_by(order.price, 1, scene.policy.chase_bps)
+        )  # fmt: skip
+        is_wanted = campaign is not None and not campaign.is_over and belongs_to(order, campaign)
+        if order.is_resting_entry and (is_behind or not is_wanted):
+            found.append(order.client_id)
+    return tuple(found)
+
+
+def next_slice_ms(leg: Leg, policy: Policy) -> int:
+    """When the next slice of a TWAP is due, UTC ms: the first at once, another one step after the holding last changed.
+
+    Nothing but the leg is remembered, so a restart neither repeats nor forgets a slice."""
+    asked = leg.asked
+    if asked is None or asked.held == leg.size_from:
+        return 0
+    return asked.since_ms + policy.twap_minutes * MINUTE_MS // policy.twap_slices
+
+
+def slice_size(leg: Leg, left: Decimal, price: Decimal, instrument: Instrument, policy: Policy) -> Decimal:
+    """Size of a TWAP's next slice out of what is `left`: all of it where a slice or its remainder is below the venue's
+    minimum."""
+    size = instrument.floor_size(abs(leg.size_to - leg.size_from) / policy.twap_slices)
+    tradable = (instrument.is_tradable(instrument.floor_size(part), price) for part in (size, left - size))
+    return size if all(tradable) else left
+
+
+def overbought(series: CandleSeries | None, policy: Policy) -> float | None:
+    """The RSI when it is high enough to delay a purchase (PLAYBOOK §9), None otherwise."""
+    found = indicators.rsi(series.closes, policy.rsi_period) if series is not None else None
+    return found if found is not None and found > float(policy.rsi_max) else None
+
+
+def retracement_zone(series: CandleSeries | None, policy: Policy) -> tuple[float, float] | None:
+    """Prices between which a pullback of the last swing is bought, low and high (PLAYBOOK §9): a rising swing that has
+    given back `fibonacci_deep` and `fibonacci` of itself. None without a rising swing."""
+    if series is None:
+        return None
+    count = policy.candles_in(policy.swing_days)
+    swing = indicators.last_swing(series.highs[-count:], series.lows[-count:])
+    if swing is None or not swing[2]:
+        return None
+    low, high, _ = swing
+    deep, shallow = (float(part) for part in (policy.fibonacci_deep, policy.fibonacci))
+    return indicators.retracement(low, high, deep), indicators.retracement(low, high, shallow)

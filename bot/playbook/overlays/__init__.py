@@ -1,0 +1,1 @@
+"""Positions outside a rotation: standing hedges and directional positions."""

@@ -1,0 +1,360 @@
+"""Risk taken on purpose outside of a rotation: the long of a stance that stands already (PLAYBOOK §4), the speculative
+short (§5) and the scalp (§9), the last two off by default.
+
+A rotation opens its long while it moves. When breakout or a high confidence come only afterwards, the stance takes its
+long then, once, from the idle margin of the sector's futures sleeve: the shift has been spent.
+
+The short belongs to a broad downtrend, where the playbook speaks of it: moving into infrastructure hedges the very
+perps it would be held on. An account has one net position per perp, so a perp that is a hedge, or is about to be one,
+never carries a wager.
+
+What is opened is written into memory with its exits before it is asked for (`Opening`); what has filled is watched by
+the guard like a rotation's long. A stance has one long and a downtrend one short: what an exit has closed is not opened
+again.
+
+Identity of the orders: campaign 0, tranche 9 (short), 10 (scalp) or 11 (long), leg = number of the perp
+(`instrument_number`).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from bot.domain.campaign import Condition, Memory, OpenExit, Opening, Stance
+from bot.domain.candles import CandleSeries
+from bot.domain.instrument import Side
+from bot.domain.money import ONE, ZERO
+from bot.domain.order import Intent, Order, Purpose, instrument_number
+from bot.domain.reason import Note, Reason
+from bot.domain.states import LegState
+from bot.playbook.book.context import Scene, instrument_id, off_by
+from bot.playbook.book.transfers import free_margin, running_tranche
+from bot.playbook.market import indicators
+from bot.playbook.market.regime import Reading
+from bot.playbook.market.stance import Choice
+from bot.playbook.orders.entry import largest
+from bot.playbook.policy.choices import GainHedge, NeutralFutures
+from bot.playbook.policy.numbers import DAY_MS, HOUR_MS, Policy
+from bot.playbook.positions.exits import ExitRule
+from bot.playbook.positions.hedge_choice import choose_hedges
+from bot.playbook.positions.tactical import Terms, Wager, place, tactical_terms
+
+TRANCHES: Mapping[Purpose, int] = {Purpose.TACTICAL_SHORT: 9, Purpose.SCALP: 10, Purpose.TACTICAL: 11}
+LATE_MS = HOUR_MS  # executions that are told later than that after their order was given up are an operator's business
+_LONG = "tactical long"
+
+
+@dataclass(frozen=True, slots=True)
+class Speculation:
+    """What is to be opened now, and what is to be remembered of it before it is asked for."""
+
+    memory: Memory
+    intents: tuple[Intent, ...] = ()
+    notes: tuple[Note, ...] = ()
+
+
+def direction(stance: Stance, policy: Policy) -> tuple[str, Side] | None:
+    """The sector and the side that a stance bets on; None when it bets on nothing."""
+    return {
+        Stance.INTO_DEFI: (policy.risk_on, Side.BUY),
+        Stance.INTO_INFRA: (policy.risk_off, Side.BUY),
+        Stance.DE_RISK: (policy.risk_on, Side.SELL),
+    }.get(stance)
+
+
+def outlived(memory: Memory, stance: Stance, rising: Sequence[str], policy: Policy) -> Mapping[str, str]:
+    """Perps whose wager has lost its ground, and why: the stance has changed, or two signs speak against a short."""
+    found = {}
+    for held in memory.exits:
+        if held.purpose is Purpose.TACTICAL and held.campaign:
+            continue  # the next rotation closes what a rotation has opened
+        if direction(stance, policy) != (held.sector, held.side):
+            found[held.symbol] = f"the stance is {stance.value}"
+        elif held.purpose is Purpose.TACTICAL_SHORT and len(rising) >= 2:
+            found[held.symbol] = f"signs against it: {', '.join(rising)}"
+    return found
+
+
+def end_openings(memory: Memory, ended: frozenset[str]) -> Memory:
+    """Memory in which nothing more is asked for of a wager whose exit has begun."""
+    if not any(opening.symbol in ended for opening in memory.opening):
+        return memory
+    opening = tuple(replace(o, until_ms=0) if o.symbol in ended else o for o in memory.opening)
+    return replace(memory, opening=opening)
+
+
+def book_scalps(before: Memory, after: Memory, scene: Scene) -> Memory:
+    """Memory with the losses of the scalps that have ended counted into the day, gains are not set against them.
+
+    A scalp that nobody closed was stopped at the venue: it is taken to have ended at its stop, or at the price of now
+    where that is worse.
+    """
+    kept = {held.symbol for held in after.exits}
+    lost = ZERO
+    for held in before.exits:
+        if held.purpose is Purpose.SCALP and held.symbol not in kept and not held.targets_hit:
+            lost += _loss(held, scene)
+    if lost <= 0:
+        return after
+    day = after.scalps.on(_day(scene.at_ms))
+    return replace(after, scalps=replace(day, loss_quote=day.loss_quote + lost))
+
+
+def _loss(held: OpenExit, scene: Scene) -> Decimal:
+    instrument = scene.snapshot.instruments.get(held.symbol)
+    price, sign = scene.price(held.symbol) or held.plan.stop_price, held.side.sign
+    if not held.closing:
+        price = min(price, held.plan.stop_price, key=lambda one: one * sign)
+    contract, fee = (instrument.contract_size, instrument.taker_fee) if instrument is not None else (ONE, ZERO)
+    moved = (held.entry_price - price) * sign + (held.entry_price + price) * fee
+    return max(ZERO, moved * held.size_entered * contract + held.funding_paid)
+
+
+def plan_speculation(
+    memory: Memory, scene: Scene, reading: Reading, choice: Choice, rising: Sequence[str]
+) -> Speculation:
+    """Go on with what is being opened and begin what is due. Nothing begins while a tranche of a rotation runs: its
+    hedges come first. `rising` are signs against a short; one forbids it."""
+    memory = replace(_settle(memory, scene, choice), longed=_longed(memory, choice.stance, scene.policy))
+    notes: list[Note] = []
+    if running_tranche(memory) is None and not scene.portfolio.unpriced:
+        memory, notes = _long(memory, scene, choice)
+        memory, more = _short(memory, replace(scene, wagers=memory.wagers), reading, choice.stance, rising)
+        notes += more
+        memory, more = _scalp(memory, replace(scene, wagers=memory.wagers), choice.stance)
+        notes += more
+    intents = [intent for opening in memory.opening if (intent := _ask(opening, scene)) is not None]
+    return Speculation(memory, tuple(intents), tuple(notes))
+
+
+def _settle(memory: Memory, scene: Scene, choice: Choice) -> Memory:
+    """Openings that are filled, late or groundless are over; one with a live order is kept for its exits, and so is one
+    whose order may yet turn out to have executed."""
+    kept, filled = [], {held.symbol for held in memory.exits}
+    for opening in memory.opening:
+        is_over = (
+            scene.at_ms >= opening.until_ms
+            or direction(choice.stance, scene.policy) != (opening.sector, opening.side)
+            or (opening.purpose is Purpose.TACTICAL and not choice.tactical_allowed)
+            or _left(opening, scene) <= 0
+        )
+        if _live_orders(opening, scene):
+            kept.append(replace(opening, until_ms=0) if is_over else opening)
+        elif not is_over:
+            kept.append(opening)
+        elif opening.symbol not in filled and scene.at_ms < (opening.over_ms or scene.at_ms) + LATE_MS:
+            kept.append(replace(opening, until_ms=0, over_ms=opening.over_ms or scene.at_ms))
+    return memory if tuple(kept) == memory.opening else replace(memory, opening=tuple(kept))
+
+
+def _longed(memory: Memory, stance: Stance, policy: Policy) -> Stance:
+    """The stance, when it has had its long, by a rotation or after it; neutral when it has not."""
+    aim = direction(stance, policy)
+    if aim is None or aim[1] is not Side.BUY:
+        return Stance.NEUTRAL
+    legs = [leg for tranche in memory.campaign.tranches for leg in tranche.legs] if memory.campaign is not None else []
+    begun = {leg.sector for leg in legs if leg.purpose is Purpose.TACTICAL and leg.state is not LegState.SKIPPED}
+    begun |= {held.sector for held in memory.exits if held.purpose is Purpose.TACTICAL}
+    return stance if memory.longed is stance or aim[0] in begun else Stance.NEUTRAL
+
+
+def _long(memory: Memory, scene: Scene, choice: Choice) -> tuple[Memory, list[Note]]:
+    policy, campaign, aim = scene.policy, memory.campaign, direction(choice.stance, scene.policy)
+    stands = memory.stance is choice.stance and (campaign is None or campaign.is_over)
+    is_due = stands and choice.tactical_allowed and memory.longed is not choice.stance
+    if not is_due or aim is None or aim[1] is not Side.BUY:
+        return memory, []
+    sector, what = aim[0], _LONG
+    wanted = policy.shift * policy.tactical_split * scene.portfolio.book
+    perps, notes = _free_perps(sector, what, memory, scene)
+    terms = tactical_terms(what, Side.BUY, perps, min(wanted, _sleeve_room(sector, memory, scene)), policy)
+    until_ms = scene.at_ms + policy.leg_patience_hours * HOUR_MS
+    opening, more = _open(Purpose.TACTICAL, terms, sector, until_ms, scene)
+    if opening is not None:
+        memory = replace(_begin(opening, memory), longed=choice.stance)
+    return memory, [*notes, *more]
+
+
+def _short(
+    memory: Memory, scene: Scene, reading: Reading, stance: Stance, rising: Sequence[str]
+) -> tuple[Memory, list[Note]]:
+    policy, since_ms = scene.policy, reading.memory.since_ms
+    is_due = policy.speculative_short and reading.condition is Condition.DOWNTREND and stance is Stance.DE_RISK
+    if not is_due or memory.shorted_ms == since_ms:
+        return memory, []
+    sector, what = policy.risk_on, "speculative short"
+    if reading.confidence < policy.tactical_confidence:
+        words = f"no {what}: confidence {reading.confidence:.2f} is below {policy.tactical_confidence}"
+        return memory, [Note(Reason.CONFIDENCE_LOW, words, sector)]
+    if rising:
+        return memory, [Note(Reason.EXIT_SIGNS, f"no {what}: signs against it: {', '.join(rising)}", sector)]
+    margin = min(policy.short_margin * scene.portfolio.book, _sleeve_room(sector, memory, scene))
+    perps, notes = _free_perps(sector, what, memory, scene)
+    terms = tactical_terms(what, Side.SELL, perps, margin, policy)
+    until_ms = scene.at_ms + policy.leg_patience_hours * HOUR_MS
+    opening, more = _open(Purpose.TACTICAL_SHORT, terms, sector, until_ms, scene)
+    if opening is not None:
+        memory = replace(_begin(opening, memory), shorted_ms=since_ms)
+    return memory, [*notes, *more]
+
+
+def _scalp(memory: Memory, scene: Scene, stance: Stance) -> tuple[Memory, list[Note]]:
+    policy, aim = scene.policy, direction(stance, scene.policy)
+    purposes = {held.purpose for held in memory.exits}
+    purposes |= {opening.purpose for opening in memory.opening if not opening.over_ms}
+    if not policy.scalp or aim is None or Purpose.SCALP in purposes:
+        return memory, []
+    sector, side = aim
+    day = memory.scalps.on(_day(scene.at_ms))
+    perps, notes = _free_perps(sector, "scalp", memory, scene)
+    due = [(symbol, end_ms) for symbol in perps if (end_ms := turned_ms(symbol, side, scene)) is not None]
+    due = [(symbol, end_ms) for symbol, end_ms in due if end_ms != day.candle_ms]
+    if not due:
+        return memory, notes if not perps else []
+    symbol, end_ms = due[0]
+    margin = min(policy.scalp_margin * scene.portfolio.book, _sleeve_room(sector, memory, scene))
+    risk = margin * policy.scalp_leverage * policy.scalp_stop
+    if day.count >= policy.scalp_per_day or day.loss_quote + risk > policy.scalp_loss_max * scene.portfolio.book:
+        words = (
+            f"no scalp on {symbol} till tomorrow: {day.count} of {policy.scalp_per_day} today, {day.loss_quote:.2f} "
+            f"lost, {risk:.2f} at risk, the day's budget is {policy.scalp_loss_max:.2%} of the book"
+        )
+        return memory, [Note(Reason.SCALP_BUDGET, words, symbol, {"lost": str(day.loss_quote)})]
+    rule = ExitRule(policy.scalp_stop, ((policy.scalp_target, ONE),), policy.trailing, policy.scalp_hours)
+    terms = Terms("scalp", side, (symbol,), margin, policy.scalp_leverage, rule)
+    opening, more = _open(Purpose.SCALP, terms, sector, end_ms + policy.candle_ms, scene)
+    if opening is not None:
+        day = replace(day, count=day.count + 1, candle_ms=end_ms)
+        memory = replace(_begin(opening, memory), scalps=day)
+    return memory, list(more)
+
+
+def turned_ms(symbol: str, side: Side, scene: Scene) -> int | None:
+    """End of the last candle, UTC ms, when the RSI has come back over it from oversold, for a short from overbought;
+    None when it has not, or the candle is older than its own length."""
+    series = scene.snapshot.candles.get(scene.sectors.spot_of(symbol))
+    if series is None or len(series) < 2 or scene.at_ms - series.end_ms >= scene.policy.candle_ms:
+        return None
+    before, now = (_rsi(series, count, scene.policy) for count in (len(series) - 1, len(series)))
+    if before is None or now is None:
+        return None
+    low = float(scene.policy.scalp_rsi)
+    has_turned = before < low <= now if side is Side.BUY else before > 100 - low >= now
+    return series.end_ms if has_turned else None
+
+
+def _rsi(series: CandleSeries, count: int, policy: Policy) -> float | None:
+    return indicators.rsi(series.closes[:count], policy.rsi_period)
+
+
+def _free_perps(sector: str, what: str, memory: Memory, scene: Scene) -> tuple[list[str], list[Note]]:
+    """Perps of the sector that carry nothing and will hedge nothing; the note says why there is none.
+
+    A tactical long may stand where a rotation will hedge: its rotation closes it first (PLAYBOOK §5).
+    """
+    policy, taken = scene.policy, {*memory.hedges, *(held.symbol for held in memory.exits)}
+    taken |= set(memory.wagers)
+    stands = policy.carry or policy.gain_hedge is not GainHedge.OFF
+    if (policy.hedge and what != _LONG) or stands or policy.neutral_futures is NeutralFutures.DELTA_NEUTRAL:
+        taken |= {part.symbol for name in scene.sectors.sectors for part in choose_hedges(name, scene)[0]}
+    known = scene.sectors.tacticals(sector)
+    free = [symbol for symbol in known if symbol not in taken and not scene.held(symbol) and not scene.live_on(symbol)]
+    if free:
+        return free, []
+    words = (
+        f"no {what}: every perp of {sector} carries something or is kept for its hedge: {', '.join(known) or 'none'}"
+    )
+    return [], [Note(Reason.PERP_TAKEN, words, sector)]
+
+
+def _sleeve_room(sector: str, memory: Memory, scene: Scene) -> Decimal:
+    """Idle margin of the sector's futures sleeve, beside what its hedges keep in hand and what is being opened."""
+    sleeves = scene.portfolio.sectors.get(sector)
+    locked = sleeves.margin_locked if sleeves is not None else ZERO
+    room = scene.portfolio.labels.get(sector, ZERO) - locked * (ONE + scene.policy.hedge_margin_keep)
+    coming = sum((opening.margin for opening in memory.opening), ZERO)
+    return max(ZERO, min(room, free_margin(scene.portfolio.account)) - coming)
+
+
+def _open(
+    purpose: Purpose, terms: Terms, sector: str, until_ms: int, scene: Scene
+) -> tuple[Opening | None, tuple[Note, ...]]:
+    if terms.symbols and terms.margin_quote <= 0:
+        words = f"no {terms.words}: the futures sleeve of {sector} has no idle margin"
+        return None, (Note(Reason.TRANSFER_NEEDED, words, sector),)
+    wager, notes = place(terms, sector, scene, scene.portfolio.book)
+    if wager is None:
+        return None, notes
+    opening = _opening(purpose, wager, sector, until_ms)
+    instrument = scene.instrument(wager.symbol)
+    if instrument is None or not instrument.is_tradable(wager.size, wager.price):
+        words = f"{wager.words} is below the minimum of {wager.symbol}"
+        return None, (*notes, Note(Reason.BELOW_MINIMUM, words, wager.symbol))
+    return opening, notes
+
+
+def _begin(opening: Opening, memory: Memory) -> Memory:
+    """Memory with one more opening, in place of what was given up on its perp."""
+    return replace(memory, opening=(*(o for o in memory.opening if o.symbol != opening.symbol), opening))
+
+
+def _opening(purpose: Purpose, wager: Wager, sector: str, until_ms: int) -> Opening:
+    return Opening(
+        wager.symbol, sector, purpose, wager.side, wager.size, wager.margin_quote, wager.leverage, wager.exits,
+        until_ms, wager.words,
+    )  # fmt: skip
+
+
+def _left(opening: Opening, scene: Scene) -> Decimal:
+    """Contracts still to open, ZERO when what is left is too small to ask for or the price is beyond the stop."""
+    instrument, price = scene.instrument(opening.symbol), scene.least_price(opening.symbol, opening.side)
+    if instrument is None or price is None:
+        return opening.size
+    if (price - opening.plan.stop_price) * opening.side.sign <= 0:
+        return ZERO
+    left = instrument.floor_size(opening.size - abs(scene.held(opening.symbol)))
+    return left if instrument.is_tradable(left, price) else ZERO
+
+
+def _ask(opening: Opening, scene: Scene) -> Intent | None:
+    instrument, quote = scene.instrument(opening.symbol), scene.snapshot.quotes.get(opening.symbol)
+    name, side = opening_id(opening), opening.side
+    if instrument is None or quote is None or quote.defect() or _live_orders(opening, scene) or not opening.until_ms:
+        return None
+    worst = instrument.bound_price(off_by(quote.mid, side.sign, scene.policy.slippage_bps), side)
+    price = max(worst, quote.valuation)
+    per_unit = instrument.contract_size * price * (ONE / opening.leverage + instrument.taker_fee)
+    margin = free_margin(scene.portfolio.account)
+    size = instrument.floor_size(min(_left(opening, scene), largest(price, instrument, scene), margin / per_unit))
+    if not instrument.is_tradable(size, min(worst, quote.valuation)):
+        return None
+    return Intent(
+        id=name,
+        campaign=0,
+        tranche=TRANCHES[opening.purpose],
+        leg=instrument_number(opening.symbol),
+        purpose=opening.purpose,
+        sector=opening.sector,
+        symbol=opening.symbol,
+        side=side,
+        size=size,
+        worst_price=worst,
+        reference_price=quote.mid,
+        leverage=opening.leverage,
+        margin_quote=instrument.notional(size, price) / opening.leverage,
+        exits=opening.plan,
+        words=opening.words,
+    )
+
+
+def opening_id(opening: Opening) -> str:
+    """Identity of the order that opens a position outside of a rotation."""
+    return instrument_id(f"v{TRANCHES[opening.purpose]}", opening.symbol)
+
+
+def _live_orders(opening: Opening, scene: Scene) -> tuple[Order, ...]:
+    return scene.live_for(f"v{TRANCHES[opening.purpose]}", opening.symbol)
+
+
+def _day(at_ms: int) -> int:
+    return at_ms // DAY_MS * DAY_MS

@@ -1,0 +1,1 @@
+"""The numbers and names that a decision is made with."""

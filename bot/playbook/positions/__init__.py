@@ -1,0 +1,1 @@
+"""Perp positions: hedges, tactical positions, funding, exits, leverage."""

@@ -1,0 +1,278 @@
+"""How leveraged positions end (PLAYBOOK §7): every one has its exits before it is opened, the guard keeps them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from bot.domain.campaign import Memory, OpenExit
+from bot.domain.instrument import Instrument, Side
+from bot.domain.money import ONE, ZERO
+from bot.domain.order import ExitPlan, Intent, Purpose, instrument_number
+from bot.domain.portfolio import Position
+from bot.domain.reason import Note, Reason
+from bot.playbook.book.context import Scene, off_by
+from bot.playbook.policy.choices import Unowned
+from bot.playbook.policy.numbers import HOUR_MS, Policy
+from bot.playbook.positions.hedge import Shrink, near_liquidation, over_spot
+from bot.playbook.positions.hedge_stops import guard_hedges, remember_hedges, standing_shorts
+from bot.playbook.positions.leverage import judge_leverage
+from bot.playbook.positions.stops import StopWanted, Watch, is_stop_of_guard, resting_stop, watch_id, within
+from bot.playbook.positions.unguarded import exit_of_unowned, missing_stops, nearest_stop, unowned
+
+# A hedge that a sale leaves larger by less than this share of itself shrinks after the sale.
+_HEDGE_SLACK = Decimal("0.01")
+
+
+@dataclass(frozen=True, slots=True)
+class Guarded:
+    """What the guard wants. `cancels` are client ids of resting stops that no longer fit, `top_ups` quote margin to add
+    by perp, `ended` the perps whose tactical position has ended or is ending."""
+
+    intents: tuple[Intent, ...]
+    cancels: tuple[str, ...]
+    top_ups: Mapping[str, Decimal]
+    notes: tuple[Note, ...]
+    memory: Memory
+    ended: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class ExitRule:
+    """The distances a plan of exits is made of: `stop`, `trailing` and the moves of `targets` are shares of the price,
+    `hours` the longest holding time."""
+
+    stop: Decimal
+    targets: tuple[tuple[Decimal, Decimal], ...]
+    trailing: Decimal
+    hours: int
+
+
+def tactical_rule(policy: Policy) -> ExitRule:
+    """Exits of a tactical position (PLAYBOOK §7); a short's are a long's, mirrored."""
+    targets = tuple((rung.move, rung.part) for rung in policy.targets)
+    return ExitRule(policy.stop, targets, policy.trailing, policy.tactical_hours)
+
+
+def plan_exits(
+    price: Decimal, *, side: Side, rule: ExitRule, margin: Decimal, leverage: Decimal, instrument: Instrument,
+    policy: Policy, at_ms: int,
+) -> ExitPlan:  # fmt: skip
+    """Exits of a position entered at `price`: ladder, stop inside the liquidation price, time stop, funding budget.
+
+    The stop is rounded towards the entry, targets are rounded to where they are reached sooner.
+    """
+    sign = side.sign
+    to_liquidation = sign * (ONE - (ONE - sign * ONE / leverage) / (ONE - sign * policy.maintenance_rate))
+    room = max(ZERO, to_liquidation) * (ONE - policy.stop_liquidation_buffer)
+    nearer, sooner = instrument.ceil_price, instrument.floor_price
+    if side is Side.SELL:
+        nearer, sooner = sooner, nearer
+    return ExitPlan(
+        stop_price=nearer(price * (ONE - sign * min(rule.stop, room))),
+        targets=tuple((sooner(price * (ONE + sign * move)), part) for move, part in rule.targets),
+        trailing_share=rule.trailing,
+        deadline_ms=at_ms + rule.hours * HOUR_MS,
+        funding_budget_quote=policy.funding_budget * margin,
+    )
+
+
+def with_funding(memory: Memory, paid: Mapping[str, Decimal]) -> Memory:
+    """Memory with funding added to the open exits. `paid`: quote paid (+) or received (−) since then, by perp."""
+    exits = tuple(replace(held, funding_paid=held.funding_paid + paid.get(held.symbol, ZERO)) for held in memory.exits)
+    return replace(memory, exits=exits)
+
+
+def guard_positions(
+    memory: Memory, scene: Scene, signs: Sequence[str] = (), outlived: Mapping[str, str] | None = None
+) -> Guarded:
+    """Watch over every tactical position and every hedge once. `signs` are exit signs; two close the tactical longs.
+    `outlived` says of other positions, by perp, why they must end."""
+    intents: list[Intent] = []
+    notes: list[Note] = []
+    cancels: list[str] = []
+    kept: list[OpenExit] = []
+    ended: set[str] = set()
+    for held in memory.exits:
+        position = scene.position(held.symbol)
+        if position is None or not held.is_held(position.size):
+            ended.add(held.symbol)
+            cancels += [order.client_id for order in scene.live_on(held.symbol) if order.order_type.is_trigger]
+            reason = Reason(held.closing) if held.closing else Reason.EXIT_STOP
+            notes.append(Note(reason, f"{held.symbol}: the {held.words} is closed", held.symbol))
+            continue
+        stop = nearest_stop(position, scene.policy, held.plan.stop_price)
+        watched, note = _watch(held, position, scene, _signed(held, signs, outlived or {}), stop)
+        kept.append(watched)
+        notes += [note] if note else []
+        if watched.closing or watched.targets_hit:
+            ended.add(held.symbol)
+        intents += _closing(watched, position, scene)
+        resting, stale = _resting_stop(watched, position, scene)
+        intents += resting
+        cancels += stale
+    shrinks = over_spot(memory, scene)
+    urgent, top_ups, more = near_liquidation(memory, scene)
+    done = {shrink.symbol for shrink in shrinks}
+    for shrink in (*shrinks, *(s for s in urgent if s.symbol not in done)):
+        intents += _shrinking(shrink, scene)
+        notes.append(Note(shrink.reason, shrink.words, shrink.symbol, {"size": str(shrink.size)}))
+    before, memory = memory, replace(memory, exits=tuple(kept))
+    memory, stopped = remember_hedges(memory, scene)
+    stops, outdated = guard_hedges(memory, scene)
+    intents += stops
+    extra = _guard_unowned(before, memory, intents, scene)
+    cancels += [client_id for client_id in (*outdated, *extra.cancels) if client_id not in cancels]
+    notes += [*more, *stopped, *extra.notes]
+    return Guarded((*intents, *extra.intents), tuple(cancels), top_ups, tuple(notes), extra.memory, frozenset(ended))
+
+
+def _guard_unowned(before: Memory, memory: Memory, asked: Sequence[Intent], scene: Scene) -> Guarded:
+    """Stops of positions that no plan knows, and what is left without one, in memory."""
+    intents: list[Intent] = []
+    notes: list[Note] = []
+    cancels: list[str] = []
+    policy = scene.policy.unowned_position
+    strangers = {} if policy is Unowned.IGNORE else {position.symbol: position for position in unowned(memory, scene)}
+    for symbol, position in strangers.items():
+        words = f"{symbol}: a position of {position.size} at {position.entry_price} belongs to no plan of the bot"
+        notes.append(Note(Reason.POSITION_UNOWNED, words, symbol, {"size": str(position.size)}))
+        instrument = scene.closable(symbol)
+        if instrument is not None:
+            held = exit_of_unowned(position, instrument, scene.policy)
+            resting, stale = _resting_stop(held, position, scene, f"position of {symbol} that no plan knows")
+            intents += resting
+            cancels += stale
+    stops = frozenset(intent.symbol for intent in (*asked, *intents) if intent.order_type.is_trigger)
+    owned = {held.symbol: held.words for held in memory.exits} | dict.fromkeys(standing_shorts(memory, scene), "hedge")
+    missing, pending = missing_stops(before, owned, strangers, stops, scene)
+    if policy is Unowned.HALT:
+        why = "the position belongs to no plan (unowned_position = halt)"
+        missing = {**missing, **{symbol: f"{symbol}: {why}" for symbol in strangers}}
+    right, wrong = judge_leverage(memory, scene)
+    notes += [Note(Reason.LEVERAGE_DIFFERS, words, symbol) for symbol, words in wrong.items()]
+    for order in scene.working:  # the position that it protected is gone, whoever closed it
+        if order.state.is_live and is_stop_of_guard(order) and scene.position(order.symbol) is None:
+            cancels.append(order.client_id)
+    memory = replace(memory, unguarded=missing, stops_asked=pending, leverages=right, leverage_wrong=wrong)
+    return Guarded(tuple(intents), tuple(cancels), {}, tuple(notes), memory, frozenset())
+
+
+def shrink_before_sales(
+    intents: Sequence[Intent], memory: Memory, scene: Scene
+) -> tuple[tuple[Intent, ...], tuple[Note, ...]]:
+    """Sales that would leave a hedge over more than their spot wait for it to shrink: it was sized when the tranche
+    began, and what it covers may have fallen since."""
+    sold: dict[str, Decimal] = {}
+    for intent in intents:
+        for sector, weight in _selling(intent, scene).items():
+            sold[sector] = sold.get(sector, ZERO) + weight * intent.size * intent.reference_price
+    shrinks = [
+        shrink
+        for shrink in over_spot(memory, scene, sold)
+        if sold.get(shrink.sector) and shrink.size > _HEDGE_SLACK * abs(scene.held(shrink.symbol))
+    ]
+    waits = {shrink.sector for shrink in shrinks}
+    kept = tuple(intent for intent in intents if not waits & _selling(intent, scene).keys())
+    made = tuple(made for shrink in shrinks for made in _shrinking(shrink, scene))
+    notes = tuple(Note(s.reason, f"{s.words}; the sale waits", s.symbol, {"size": str(s.size)}) for s in shrinks)
+    return (*made, *kept), notes
+
+
+def _selling(intent: Intent, scene: Scene) -> Mapping[str, Decimal]:
+    """Membership of the token a rotation sells in this intent; empty for anything else."""
+    return scene.sectors.tokens.get(intent.symbol.split("/", 1)[0], {}) if intent.purpose is Purpose.REDUCE else {}
+
+
+def _signed(held: OpenExit, signs: Sequence[str], outlived: Mapping[str, str]) -> str:
+    """Why the market, and not its own plan, ends a position; empty when it does not."""
+    if held.purpose is not Purpose.TACTICAL or held.symbol in outlived:
+        return outlived.get(held.symbol, "")
+    return f"exit signs: {', '.join(signs)}" if len(signs) >= 2 else ""
+
+
+def _watch(
+    held: OpenExit, position: Position, scene: Scene, signed: str, stop: Decimal
+) -> tuple[OpenExit, Note | None]:
+    mark, sign = position.mark_price, held.side.sign
+    best = mark if (mark - held.best_price) * sign > 0 else held.best_price
+    hit = sum(1 for price, _ in held.plan.targets if (best - price) * sign >= 0)
+    held = replace(held, best_price=best, targets_hit=max(held.targets_hit, hit))
+    if held.closing:
+        return held, None
+    reason, words = None, ""
+    beyond, turned = ("below", "fell") if held.side is Side.BUY else ("above", "rose")
+    if (mark - stop) * sign <= 0:
+        reason, words = Reason.EXIT_STOP, f"mark {mark} is at or {beyond} the stop {stop}"
+    elif held.targets_hit >= len(held.plan.targets) and (mark - trailing_stop(held)) * sign <= 0:
+        reason, words = Reason.EXIT_TARGET, f"mark {mark} {turned} {held.plan.trailing_share:.0%} from its best {best}"
+    elif scene.at_ms >= held.plan.deadline_ms:
+        reason, words = Reason.EXIT_TIME, "its time is over"
+    elif held.funding_paid > held.plan.funding_budget_quote:
+        reason = Reason.EXIT_FUNDING
+        words = f"funding paid {held.funding_paid:.2f} passes its budget {held.plan.funding_budget_quote:.2f}"
+    elif signed:
+        reason, words = Reason.EXIT_SIGNS, signed
+    if reason is None:
+        return held, None
+    note = Note(reason, f"{held.symbol}: close the {held.words}: {words}", held.symbol)
+    return replace(held, closing=reason.value), note
+
+
+def trailing_stop(held: OpenExit) -> Decimal:
+    """The price at which the rest of a position ends once all targets were hit."""
+    return held.best_price * (ONE - held.side.sign * held.plan.trailing_share)
+
+
+def _closing(held: OpenExit, position: Position, scene: Scene) -> list[Intent]:
+    kept = ZERO if held.closing else ONE - sum((part for _, part in held.plan.targets[: held.targets_hit]), ZERO)
+    size = abs(position.size) - held.size_entered * kept
+    watch = Watch.CLOSE if held.closing else Watch.TARGET
+    words = f"close ({held.closing})" if held.closing else f"profit target {held.targets_hit}"
+    return _reduce(scene, watch, held.symbol, held.sector, Side.of(-position.size), size, words)
+
+
+def _shrinking(shrink: Shrink, scene: Scene) -> list[Intent]:
+    watch = Watch.LIQUIDATION if shrink.reason is Reason.LIQUIDATION_NEAR else Watch.HEDGE_OVER_SPOT
+    return _reduce(scene, watch, shrink.symbol, shrink.sector, Side.BUY, shrink.size, shrink.words)
+
+
+def _reduce(
+    scene: Scene, watch: Watch, symbol: str, sector: str, side: Side, size: Decimal, words: str
+) -> list[Intent]:
+    """A reduce-only order now, unless one of the same kind is still under way."""
+    instrument, quote = scene.closable(symbol), scene.snapshot.quotes.get(symbol)
+    if instrument is None or quote is None or quote.defect() or scene.live_for(f"x{int(watch)}", symbol):
+        return []
+    size = instrument.floor_size(size)
+    if instrument.size_max is not None:
+        size = min(size, instrument.size_max)
+    if not instrument.is_tradable(size, quote.valuation, reduce_only=True):
+        return []
+    worst = off_by(quote.mid, side.sign, scene.policy.exit_slippage_bps)
+    return [
+        Intent(
+            id=watch_id(watch, symbol),
+            campaign=0,
+            tranche=int(watch),
+            leg=instrument_number(symbol),
+            purpose=Purpose.EXIT,
+            sector=sector,
+            symbol=symbol,
+            side=side,
+            size=size,
+            worst_price=instrument.bound_price(worst, side),
+            reference_price=quote.mid,
+            reduce_only=True,
+            words=words,
+        )
+    ]
+
+
+def _resting_stop(held: OpenExit, position: Position, scene: Scene, name: str = "") -> tuple[list[Intent], list[str]]:
+    """The stop of a position with an exit plan: near the stop of now, or nearer to the entry."""
+    price, sign = held.plan.stop_price, held.side.sign
+    if held.targets_hit >= len(held.plan.targets):
+        price = max(price, trailing_stop(held), key=lambda one: one * sign)
+    price = nearest_stop(position, scene.policy, price)
+    wanted = StopWanted(held.sector, price, name or held.words, *within(price, sign), is_closing=bool(held.closing))
+    return resting_stop(wanted, position, scene)

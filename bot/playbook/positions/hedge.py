@@ -1,0 +1,185 @@
+"""Hedges: which perp, how much, until when (PLAYBOOK §§2, 5, 6).
+
+A hedge never exceeds the spot it covers and never takes more margin than its sector's futures sleeve has.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from bot.domain.campaign import Memory
+from bot.domain.money import ONE, ZERO, share
+from bot.domain.perp import liquidation_distance
+from bot.domain.reason import Note, Reason
+from bot.playbook.book.context import Scene
+from bot.playbook.book.portfolio import signed_notional
+from bot.playbook.book.transfers import free_margin
+from bot.playbook.positions.hedge_choice import HedgePart, choose_hedges
+from bot.playbook.positions.hedge_stops import pause_left
+
+
+@dataclass(frozen=True, slots=True)
+class HedgePlan:
+    """A short to stand at: positive contracts of `symbol`, their value and margin at `price`; `size_wanted` is what it
+    would be if margin were no matter. `words` name the perp, with its part and beta where it has them."""
+
+    symbol: str
+    size: Decimal
+    price: Decimal
+    notional_quote: Decimal
+    margin_quote: Decimal
+    leverage: Decimal
+    size_wanted: Decimal
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shrink:
+    """A perp position that must become smaller by `size` contracts, and why."""
+
+    symbol: str
+    sector: str
+    size: Decimal
+    reason: Reason
+    words: str
+
+
+def plan_hedges(
+    sector: str, wanted_quote: Decimal, scene: Scene, *, sleeve_margin: Decimal, closing: frozenset[str],
+    limit_quote: Decimal | None = None,
+) -> tuple[tuple[HedgePlan, ...], tuple[Note, ...]]:  # fmt: skip
+    """The shorts that cover `wanted_quote` of a sector's spot, by `hedge_with` and beta.
+
+    Together they are worth no more than the spot, nor than `limit_quote`, whatever the betas. `sleeve_margin` is the
+    sleeve's margin that is not needed elsewhere; `closing` names longs that are closed first.
+    """
+    paused = pause_left(sector, scene)
+    if paused is not None:
+        return (), (Note(Reason.HEDGE_PAUSED, paused, sector),)
+    parts, notes = choose_hedges(sector, scene, closing)
+    if not parts:
+        words = f"{sector}: none of its hedge perps is listed and priced; {wanted_quote:.2f} stays without a hedge"
+        return (), (*notes, Note(Reason.HEDGE_CUT, words, sector, {"short_by": str(wanted_quote)}))
+    spot = max(ZERO, scene.portfolio.sectors[sector].spot)
+    limit = spot if limit_quote is None else max(ZERO, min(spot, limit_quote))
+    covered = min(wanted_quote, limit)
+    while True:
+        values = {part: covered * part.part * part.beta for part in parts}
+        whole = sum(values.values(), ZERO)
+        if whole > limit:
+            values = {part: value * limit / whole for part, value in values.items()}
+        plans, more = _plans(sector, values, sleeve_margin, scene)
+        if len(plans) == len(parts) or len(parts) == 1:
+            return plans, (*notes, *more)
+        # Thin slices of a basket are below the minimum: rather fewer perps than no hedge.
+        parts = tuple(replace(part, part=ONE / (len(parts) - 1)) for part in parts[:-1])
+
+
+def _plans(
+    sector: str, values: Mapping[HedgePart, Decimal], sleeve_margin: Decimal, scene: Scene
+) -> tuple[tuple[HedgePlan, ...], tuple[Note, ...]]:
+    whole = sum(values.values(), ZERO)
+    leverages = {part: hedge_leverage(part.symbol, scene) for part in values}
+    own = sum((_locked(part.symbol, leverage, scene) for part, leverage in leverages.items()), ZERO)
+    free = max(ZERO, min(sleeve_margin, free_margin(scene.portfolio.account) + own))
+    plans, notes = [], []
+    for part, value in values.items():
+        symbol, leverage = part.symbol, leverages[part]
+        instrument, price = scene.instrument(symbol), scene.price(symbol)
+        if instrument is None or price is None:
+            continue
+        # The fee of opening comes out of the same wallet.
+        affordable = free * share(value, whole) / (ONE / leverage + instrument.taker_fee)
+        size = instrument.size_for(min(value, affordable), price)
+        notional = instrument.notional(size, price)
+        if affordable < value:
+            words = (
+                f"{sector}: the hedge is {notional:.2f} instead of {value:.2f}, short by {value - notional:.2f}: its "
+                f"futures sleeve has {free:.2f} of free margin at {leverage}x"
+            )
+            notes.append(Note(Reason.HEDGE_CUT, words, sector, {"short_by": str(value - notional)}))
+        if not instrument.is_tradable(size, price):
+            words = f"{sector}: a hedge of {notional:.2f} is below the minimum of {symbol}"
+            notes.append(Note(Reason.BELOW_MINIMUM, words, symbol))
+            continue
+        wanted = instrument.size_for(value, price)
+        plans.append(HedgePlan(symbol, size, price, notional, notional / leverage, leverage, wanted, part.words))
+    return tuple(plans), tuple(notes)
+
+
+def hedge_leverage(symbol: str, scene: Scene) -> Decimal:
+    """Leverage of a hedge: the policy's, where the instrument allows it."""
+    instrument = scene.instrument(symbol)
+    most = max(ONE, instrument.leverage_max) if instrument is not None else ONE
+    return min(scene.policy.hedge_leverage, scene.policy.max_leverage, most)
+
+
+def _locked(symbol: str, leverage: Decimal, scene: Scene) -> Decimal:
+    """Margin that a short held already stands on, at the leverage wanted."""
+    instrument, price = scene.instrument(symbol), scene.price(symbol)
+    if instrument is None or price is None:
+        return ZERO
+    return max(ZERO, -scene.held(symbol)) * instrument.contract_size * price / leverage
+
+
+def over_spot(memory: Memory, scene: Scene, sold: Mapping[str, Decimal] | None = None) -> tuple[Shrink, ...]:
+    """Hedges that exceed the spot they cover: spot fell or was sold, so they shrink with it (PLAYBOOK §6).
+
+    Spot that has no price at the moment has not gone: a hedge over it is not judged. `sold` is quote value by sector
+    that is about to be sold.
+    """
+    unpriced = {name for token in scene.portfolio.unpriced for name in scene.sectors.tokens.get(token, {})}
+    gone = sold or {}
+    room = {name: max(ZERO, sleeves.spot - gone.get(name, ZERO)) for name, sleeves in scene.portfolio.sectors.items()}
+    found = []
+    for symbol, sector in sorted(memory.hedges.items()):
+        position, instrument = scene.position(symbol), scene.closable(symbol)
+        if position is None or instrument is None or position.size >= 0 or sector in unpriced:
+            continue
+        notional = -signed_notional(position, scene.snapshot)
+        excess = notional - room.get(sector, ZERO)
+        room[sector] = max(ZERO, -excess)
+        if excess <= 0 or position.mark_price <= 0:
+            continue
+        steps = (excess / (instrument.contract_size * position.mark_price * instrument.size_step)).to_integral_value(
+            rounding="ROUND_CEILING"
+        )
+        size = min(-position.size, steps * instrument.size_step)
+        covered = f"what a sale leaves of the {sector} spot" if gone.get(sector) else f"the {sector} spot it covers"
+        words = f"{symbol}: the hedge of {notional:.2f} exceeds {covered} by {excess:.2f}"
+        found.append(Shrink(symbol, sector, size, Reason.HEDGE_OVER_SPOT, words))
+    return tuple(found)
+
+
+def near_liquidation(
+    memory: Memory, scene: Scene
+) -> tuple[tuple[Shrink, ...], Mapping[str, Decimal], tuple[Note, ...]]:
+    """Hedges whose liquidation is near: margin to add from the idle margin of the sleeve, or the part to close.
+
+    Below half of the least distance, or without idle margin, the hedge shrinks by half: it is never liquidated while
+    anything can be done (PLAYBOOK §2).
+    """
+    least = scene.policy.liquidation_distance_min
+    shrinks, top_ups, notes = [], {}, []
+    for symbol, sector in sorted(memory.hedges.items()):
+        position, instrument = scene.position(symbol), scene.closable(symbol)
+        if position is None or instrument is None or position.mark_price <= 0:
+            continue
+        distance = liquidation_distance(position.mark_price, position.liquidation_price)
+        if distance is None or distance >= least:
+            continue
+        sleeves = scene.portfolio.sectors.get(sector)
+        idle = min(free_margin(scene.portfolio.account), sleeves.futures - sleeves.margin_locked if sleeves else ZERO)
+        wanted = abs(signed_notional(position, scene.snapshot)) * (least * 3 / 2 - distance)
+        amount = max(ZERO, min(wanted, idle)).quantize(Decimal("0.01"), rounding="ROUND_FLOOR")
+        numbers = {"distance": str(distance), "top_up": str(amount)}
+        words = f"{symbol}: liquidation is {distance:.1%} away, less than {least:.1%}"
+        if amount > 0:
+            top_ups[symbol] = amount
+            words += f"; add {amount} of idle margin"
+        notes.append(Note(Reason.LIQUIDATION_NEAR, words, symbol, numbers))
+        if amount < wanted / 2 or distance < least / 2:
+            half = instrument.floor_size(abs(position.size) / 2)
+            size = half if half >= instrument.size_min else abs(position.size)
+            shrinks.append(Shrink(symbol, sector, size, Reason.LIQUIDATION_NEAR, words + "; it shrinks by half"))
+    return tuple(shrinks), top_ups, tuple(notes)

@@ -1,0 +1,108 @@
+"""The resting stops of hedges: what closes a short before its liquidation when the bot does not run (PLAYBOOK §2, §7).
+
+While it runs the guard acts first: it adds margin or halves the hedge (`hedge.near_liquidation`). The stop therefore
+lies between the place of the last of these and the liquidation price that the venue reports. A hedge that its stop has
+closed is not opened again for a while: the price that closed it is the price of now.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from decimal import Decimal
+
+from bot.domain.campaign import Memory
+from bot.domain.instrument import Instrument
+from bot.domain.money import ONE, ZERO
+from bot.domain.order import Intent
+from bot.domain.perp import liquidation_price
+from bot.domain.portfolio import Position
+from bot.domain.reason import Note, Reason
+from bot.playbook.book.context import Scene
+from bot.playbook.policy.numbers import HOUR_MS, Policy
+from bot.playbook.positions.stops import STOP_STEP, StopWanted, is_stop_of_guard, resting_stop
+from bot.playbook.positions.unguarded import nearest_stop
+
+
+def standing_shorts(memory: Memory, scene: Scene) -> Mapping[str, Position]:
+    """The hedges that are held now, by perp; a perp whose short has exits of its own is none."""
+    carried = {held.symbol: held for held in memory.exits}
+    found = {}
+    for symbol in sorted(memory.hedges):
+        position = scene.position(symbol)
+        if position is None or position.size >= 0:
+            continue
+        if symbol not in carried or not carried[symbol].is_held(position.size):
+            found[symbol] = position
+    return found
+
+
+def guard_hedges(memory: Memory, scene: Scene) -> tuple[tuple[Intent, ...], tuple[str, ...]]:
+    """The stops that hedges need now, and the client ids of those that no longer fit."""
+    intents: list[Intent] = []
+    cancels: list[str] = []
+    for symbol, position in standing_shorts(memory, scene).items():
+        instrument = scene.closable(symbol)
+        wanted = hedge_stop(position, memory.hedges[symbol], instrument, scene.policy) if instrument else None
+        if wanted is not None:
+            placed, stale = resting_stop(wanted, position, scene)
+            intents += placed
+            cancels += stale
+    return tuple(intents), tuple(cancels)
+
+
+def hedge_stop(position: Position, sector: str, instrument: Instrument, policy: Policy) -> StopWanted | None:
+    """The stop of a short held as a hedge; None when the mark is at its liquidation already.
+
+    `stop_liquidation_buffer` of the way from the entry to the liquidation stays unused, as with every stop, but never
+    so much that the stop comes before the guard's own last step, half of `liquidation_distance_min` from liquidation.
+    Beyond that price it lies midway between mark and liquidation.
+    """
+    liquidation, mark = position.liquidation_price, position.mark_price
+    if liquidation is None or liquidation <= 0:
+        liquidation = _calculated(position, instrument, policy)
+        position = replace(position, liquidation_price=liquidation)
+    if liquidation is None or mark >= liquidation:
+        return None
+    last_step = liquidation / (ONE + policy.liquidation_distance_min / 2)
+    price = max(nearest_stop(position, policy, liquidation), (last_step + liquidation) / 2)
+    lowest, highest = price * (ONE - STOP_STEP), price * (ONE + STOP_STEP)
+    if mark >= price:
+        price, lowest, highest = (mark + liquidation) / 2, ZERO, liquidation
+    return StopWanted(sector, price, f"hedge of {sector}", lowest, highest, is_exact=True)
+
+
+def _calculated(position: Position, instrument: Instrument, policy: Policy) -> Decimal | None:
+    """The liquidation price of an isolated short where the venue reports none."""
+    margin = position.margin or instrument.notional(position.size, position.entry_price) / (position.leverage or ONE)
+    return liquidation_price(
+        instrument, size=position.size, entry=position.entry_price, margin=margin,
+        maintenance_rate=policy.maintenance_rate,
+    )  # fmt: skip
+
+
+def remember_hedges(memory: Memory, scene: Scene) -> tuple[Memory, tuple[Note, ...]]:
+    """Memory with the time since which each hedge is watched, until its stop has ended as well; the notes say which a
+    stop has closed just now."""
+    stopped = {order.symbol for order in scene.working if order.state.is_live and is_stop_of_guard(order)}
+    since = {s: at_ms for s, at_ms in memory.hedges_since.items() if s in memory.hedges or s in stopped}
+    for symbol in standing_shorts(memory, scene):
+        since.setdefault(symbol, scene.at_ms)
+    notes = []
+    for sector, at_ms in sorted(memory.hedges_stopped.items()):
+        if at_ms == scene.at_ms:
+            words = (
+                f"the stop of a hedge of {sector} has closed it; no hedge of it is opened for "
+                f"{scene.policy.hedge_stop_pause_hours} h"
+            )
+            notes.append(Note(Reason.HEDGE_STOPPED, words, sector))
+    return replace(memory, hedges_since=since), tuple(notes)
+
+
+def pause_left(sector: str, scene: Scene) -> str | None:
+    """Why no hedge of the sector is opened now, because a stop has closed one lately; None when there is no reason."""
+    stopped_ms = scene.stopped.get(sector)
+    if stopped_ms is None:
+        return None
+    left_ms = stopped_ms + scene.policy.hedge_stop_pause_hours * HOUR_MS - scene.at_ms
+    if left_ms <= 0:
+        return None
+    return f"{sector}: a stop closed its hedge; none is opened for another {-(-left_ms // HOUR_MS)} h"

@@ -1,0 +1,158 @@
+"""The stop that rests at the venue for a perp position: one of its full size, replaced as the position changes.
+
+The stop of a position with exits stays, when it no longer fits, until its successor is known to rest; both only reduce.
+That of a hedge, which changes often, is withdrawn right before its successor is sent: venues count what rests. Where a
+venue refuses a successor beside it the executor withdraws the old one and sends the new one in the same step.
+
+Identity of the guard's orders: campaign 0, tranche = what it is for (`Watch`), leg = number of the perp
+(`instrument_number`), id `x<tranche>.<symbol>`. Flatten uses tranche 0. The same id comes back with every use, and the
+executor's slice number tells the uses apart.
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import IntEnum
+
+from bot.domain.instrument import Instrument, Side
+from bot.domain.money import ONE, ZERO
+from bot.domain.order import Intent, Order, OrderType, Purpose, TimeInForce, instrument_number
+from bot.domain.portfolio import Position
+from bot.domain.states import OrderState
+from bot.playbook.book.context import Scene, instrument_id, off_by
+from bot.playbook.positions.unguarded import is_inside
+
+# A resting stop is replaced when the price wanted has moved by more than this share of itself.
+STOP_STEP = Decimal("0.005")
+
+
+class Watch(IntEnum):
+    """What a guard intent is for; its number stands in the client order id."""
+
+    CLOSE = 1
+    TARGET = 2
+    STOP = 3
+    HEDGE_OVER_SPOT = 4
+    LIQUIDATION = 5
+    NEXT_STOP = 6
+
+
+STOP_SLOTS = (Watch.STOP, Watch.NEXT_STOP)
+
+
+@dataclass(frozen=True, slots=True)
+class StopWanted:
+    """The stop that a position needs. A resting one fits from `lowest` to `highest`; with `is_exact` it is replaced
+    when it is larger than the position as well, and withdrawn in the turn that sends its successor, so that the two are
+    never more than the position. While the position `is_closing`, one that fits is left alone."""
+
+    sector: str
+    price: Decimal
+    words: str
+    lowest: Decimal = ZERO
+    highest: Decimal = Decimal("Infinity")
+    is_exact: bool = False
+    is_closing: bool = False
+
+
+def watch_id(watch: Watch, symbol: str) -> str:
+    """Identity of a guard intent."""
+    return instrument_id(f"x{int(watch)}", symbol)
+
+
+def is_stop_of_guard(order: Order) -> bool:
+    """Whether an order was sent as the resting stop of a position."""
+    return order.intent_id.partition(".")[0] in {f"x{int(watch)}" for watch in STOP_SLOTS}
+
+
+def resting_stop(wanted: StopWanted, position: Position, scene: Scene) -> tuple[list[Intent], list[str]]:
+    """The stop to send now, if any, and the client ids of those to withdraw."""
+    instrument = scene.closable(position.symbol)
+    if instrument is None:
+        return [], []
+    price = _on_grid(wanted.price, position, instrument)
+    size = _largest(instrument.floor_size(abs(position.size)), instrument)
+    live = [order for order in scene.live_on(position.symbol) if order.order_type is OrderType.STOP]
+    fitting = [order for order in live if _fits(order, wanted, position, size)]
+    if fitting:
+        if wanted.is_closing:
+            return [], []
+        resting = [order for order in fitting if order.state is OrderState.OPEN]
+        return [], [order.client_id for order in live if resting and order is not resting[-1]]
+    sign = Side.of(position.size).sign
+    free = [watch for watch in STOP_SLOTS if not scene.live_for(f"x{int(watch)}", position.symbol)]
+    are_all_open = all(order.state is OrderState.OPEN for order in live)
+    if len(live) >= len(STOP_SLOTS) or not free:
+        worse = min(live, key=lambda order: (order.open_size >= size, (order.trigger_price or ZERO) * sign))
+        return [], [worse.client_id] if are_all_open else []
+    if size < instrument.size_min:
+        return [], []
+    if (position.mark_price - price) * sign <= 0:
+        return [], []
+    if wanted.is_exact and not _is_priced(position.symbol, scene):
+        return [], []
+    stale = [order.client_id for order in live] if wanted.is_exact and are_all_open else []
+    return [_stop(free[0], wanted, price, size, position, instrument, scene)], stale
+
+
+def _is_priced(symbol: str, scene: Scene) -> bool:
+    """Whether the gate lets a stop pass: one that is not sent must not cost the one that rests."""
+    quote = scene.snapshot.quotes.get(symbol)
+    return quote is not None and not quote.defect()
+
+
+def _fits(order: Order, wanted: StopWanted, position: Position, size: Decimal) -> bool:
+    trigger = order.trigger_price or ZERO
+    is_sized = order.open_size == size if wanted.is_exact else order.open_size >= size
+    return (
+        order.state is not OrderState.CANCELING
+        and order.side is Side.of(-position.size)
+        and is_sized
+        and wanted.lowest <= trigger <= wanted.highest
+        and is_inside(trigger, position)
+    )
+
+
+def _on_grid(price: Decimal, position: Position, instrument: Instrument) -> Decimal:
+    """The price on the venue's grid, which may have become coarser since the plan, and inside the liquidation."""
+    sign = Side.of(position.size).sign
+    rounded = instrument.ceil_price if sign > 0 else instrument.floor_price
+    price = rounded(price)
+    return price if is_inside(price, position) else rounded(price) + sign * instrument.price_tick
+
+
+def _largest(size: Decimal, instrument: Instrument) -> Decimal:
+    """As much of the size as the venue takes in one stop, which executes as a market order."""
+    limits = [limit for limit in (instrument.size_max, instrument.market_size_max) if limit is not None]
+    return instrument.floor_size(min((size, *limits)))
+
+
+def _stop(
+    watch: Watch, wanted: StopWanted, price: Decimal, size: Decimal, position: Position, instrument: Instrument,
+    scene: Scene,
+) -> Intent:  # fmt: skip
+    side = Side.of(-position.size)
+    return Intent(
+        id=watch_id(watch, position.symbol),
+        campaign=0,
+        tranche=int(watch),
+        leg=instrument_number(position.symbol),
+        purpose=Purpose.EXIT,
+        sector=wanted.sector,
+        symbol=position.symbol,
+        side=side,
+        size=size,
+        worst_price=instrument.bound_price(off_by(price, side.sign, scene.policy.exit_slippage_bps), side),
+        reference_price=price,
+        reduce_only=True,
+        order_type=OrderType.STOP,
+        time_in_force=TimeInForce.GTC,
+        trigger_price=price,
+        words=f"stop of the {wanted.words} at {price}",
+    )
+
+
+def within(price: Decimal, sign: int) -> tuple[Decimal, Decimal]:
+    """The triggers that need no replacement beside `price`: a little farther from the entry, any that are nearer."""
+    if sign > 0:
+        return price * (ONE - STOP_STEP), Decimal("Infinity")
+    return ZERO, price * (ONE + STOP_STEP)

@@ -1,0 +1,153 @@
+"""Tactical positions, long or short: which perp, which leverage, which exits (PLAYBOOK §§2, 4, 5, 7, 8).
+
+What a long needs a short needs mirrored, so one function chooses for both sides; what is wanted, and why, is said by
+whoever asks: the tranche of a rotation, or `speculation`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from bot.domain.campaign import Leg
+from bot.domain.instrument import Instrument, Side
+from bot.domain.money import ONE, ZERO
+from bot.domain.order import ExitPlan, Purpose
+from bot.domain.perp import funding_per_day
+from bot.domain.reason import Note, Reason
+from bot.playbook.book.context import Scene
+from bot.playbook.policy.numbers import Policy
+from bot.playbook.positions.exits import ExitRule, plan_exits, tactical_rule
+
+NOBODY: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What is wanted: `margin_quote` at `leverage` on the first of `symbols` that can carry it. `words` name the kind
+    of position."""
+
+    words: str
+    side: Side
+    symbols: Sequence[str]
+    margin_quote: Decimal
+    leverage: Decimal
+    rule: ExitRule
+
+
+@dataclass(frozen=True, slots=True)
+class Wager:
+    """A position to open: positive contracts of `symbol` at `price`, with its exits."""
+
+    symbol: str
+    side: Side
+    size: Decimal
+    price: Decimal
+    notional_quote: Decimal
+    margin_quote: Decimal
+    leverage: Decimal
+    exits: ExitPlan
+    words: str
+
+
+def tactical_terms(words: str, side: Side, symbols: Sequence[str], margin_quote: Decimal, policy: Policy) -> Terms:
+    """The terms of a tactical position: its leverage and its exits are the policy's (PLAYBOOK §§2, 7)."""
+    return Terms(words, side, symbols, margin_quote, policy.tactical_leverage, tactical_rule(policy))
+
+
+def plan_tactical(
+    sector: str, margin: Decimal, scene: Scene, book: Decimal, hedges: frozenset[str],
+    closing: frozenset[str] = NOBODY,
+) -> tuple[Leg | None, tuple[Note, ...]]:  # fmt: skip
+    """A long of `margin` quote on the sector's leader: the first listed perp whose funding fits its budget.
+
+    The leg is None when no leader can carry it. Cuts of leverage and of margin are noted with their numbers. `closing`
+    names positions that are closed before this one is opened.
+    """
+    usable = [s for s in scene.sectors.tacticals(sector) if s not in hedges and scene.held(s) >= 0]
+    usable = [s for s in usable if s in closing or s not in scene.wagers]
+    terms = tactical_terms("tactical long", Side.BUY, usable, margin, scene.policy)
+    wager, notes = place(terms, sector, scene, book, closing)
+    if wager is None:
+        return None, notes
+    held = ZERO if wager.symbol in closing else scene.held(wager.symbol)
+    leg = Leg(
+        0, Purpose.TACTICAL, sector, wager.symbol, held, held + wager.size, wager.price, wager.notional_quote,
+        wager.margin_quote, wager.leverage, wager.exits, words=wager.words,
+    )  # fmt: skip
+    return leg, notes
+
+
+def place(
+    terms: Terms, sector: str, scene: Scene, book: Decimal, closing: frozenset[str] = NOBODY
+) -> tuple[Wager | None, tuple[Note, ...]]:
+    """What the terms come to under the caps on margin, leverage and funding; None when nothing is left of them."""
+    policy, notes, margin = scene.policy, [], terms.margin_quote
+    cap = policy.tactical_margin_max * book - margin_used(scene, closing)
+    if margin > cap:
+        words = f"the {terms.words}'s margin is cut from {margin:.2f} to {max(ZERO, cap):.2f}, the cap on all of them"
+        notes.append(Note(Reason.LEVERAGE_CUT, words, sector, {"wanted": str(margin), "allowed": str(cap)}))
+        margin = max(ZERO, cap)
+    if margin <= 0:
+        return None, tuple(notes)
+    for symbol in terms.symbols:
+        instrument, price = scene.instrument(symbol), scene.price(symbol)
+        if instrument is None or price is None:
+            continue
+        leverage, cuts = _leverage(instrument, margin, terms, policy)
+        affordable, dear = _within_funding(symbol, leverage, terms, scene)
+        notes += dear
+        if affordable < ONE:
+            continue
+        notes += cuts
+        leverage = min(leverage, affordable)
+        size = instrument.size_for(margin * leverage, price)
+        notional = instrument.notional(size, price)
+        exits = plan_exits(
+            price, side=terms.side, rule=terms.rule, margin=notional / leverage, leverage=leverage,
+            instrument=instrument, policy=policy, at_ms=scene.at_ms,
+        )  # fmt: skip
+        words = f"{terms.words} on {symbol}: {notional:.2f} at {leverage}x"
+        wager = Wager(symbol, terms.side, size, price, notional, notional / leverage, leverage, exits, words)
+        return wager, tuple(notes)
+    return None, tuple(notes)
+
+
+def margin_used(scene: Scene, closing: frozenset[str] = NOBODY) -> Decimal:
+    """Margin under all tactical positions, those that stay: the cap is on all of them together."""
+    positions = scene.portfolio.account.positions
+    used = {symbol: p.margin for symbol, p in positions.items() if p.size > 0 or symbol in scene.wagers}
+    for symbol, margin in scene.wagers.items():
+        used[symbol] = max(margin, used.get(symbol, ZERO))
+    return sum((margin for symbol, margin in used.items() if symbol not in closing), ZERO)
+
+
+def _leverage(instrument: Instrument, margin: Decimal, terms: Terms, policy: Policy) -> tuple[Decimal, list[Note]]:
+    wanted = terms.leverage
+    allowed = min(wanted, policy.max_leverage, max(ONE, instrument.leverage_max))
+    if allowed >= wanted:
+        return wanted, []
+    what = "long" if terms.side is Side.BUY else "short"
+    words = (
+        f"{instrument.symbol}: leverage is cut from {wanted}x to {allowed}x: the {what} is {margin * allowed:.2f} "
+        f"instead of {margin * wanted:.2f}"
+    )
+    numbers = {"wanted": str(wanted), "allowed": str(allowed)}
+    return allowed, [Note(Reason.LEVERAGE_CUT, words, instrument.symbol, numbers)]
+
+
+def _within_funding(symbol: str, leverage: Decimal, terms: Terms, scene: Scene) -> tuple[Decimal, list[Note]]:
+    """The leverage whose expected funding over the planned holding time stays inside the budget (PLAYBOOK §8)."""
+    funding = scene.snapshot.funding.get(symbol)
+    if funding is None:
+        return leverage, [Note(Reason.SIGNAL_MISSING, f"{symbol}: no funding rate, its cost is not known", symbol)]
+    days = Decimal(terms.rule.hours) / 24
+    cost = -funding_per_day(leverage * terms.side.sign, funding.rate, funding.interval_hours) * days
+    if cost <= scene.policy.funding_budget:
+        return leverage, []
+    affordable = (leverage * scene.policy.funding_budget / cost).quantize(Decimal("0.1"), rounding="ROUND_FLOOR")
+    ending = f"leverage is cut to {affordable}x" if affordable >= ONE else "it is left out"
+    words = (
+        f"{symbol}: funding would cost {cost:.1%} of the margin in {terms.rule.hours} h, the budget is "
+        f"{scene.policy.funding_budget:.1%}: {ending}"
+    )
+    return affordable, [Note(Reason.FUNDING_DEAR, words, symbol, {"cost": str(cost), "rate": str(funding.rate)})]

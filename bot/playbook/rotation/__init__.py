@@ -1,0 +1,1 @@
+"""A rotation: campaign, tranche, progress, renamed tokens."""

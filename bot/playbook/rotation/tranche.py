@@ -1,0 +1,465 @@
+"""The start of a tranche: from the sales it was given to all its legs and transfers (PLAYBOOK §2).
+
+Order inside a tranche: exit (longs and hedges the new stance has no use for) → hedge → reduce → increase → tactical →
+release. `deploy = min(what is needed, sold + cash + bridge) − fees`, divided between spot and margin as needed.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from decimal import Decimal
+
+from bot.domain.campaign import Bridge, Campaign, Leg, Memory, Stance, Tranche, Transfer
+from bot.domain.money import ONE, ZERO, plain, share
+from bot.domain.order import Purpose
+from bot.domain.reason import Note, Reason
+from bot.domain.states import LegState, TrancheState
+from bot.playbook.book.context import Scene
+from bot.playbook.book.portfolio import read_weights, signed_notional
+from bot.playbook.book.transfers import free_margin
+from bot.playbook.market.signals import liquid_first
+from bot.playbook.market.stance import CASH
+from bot.playbook.policy.choices import HedgeWith, NeutralFutures
+from bot.playbook.positions.hedge import plan_hedges
+from bot.playbook.positions.tactical import plan_tactical
+from bot.playbook.rotation.campaign import scaled
+
+PHASES = (Purpose.EXIT, Purpose.HEDGE, Purpose.REDUCE, Purpose.INCREASE, Purpose.TACTICAL, Purpose.RELEASE)
+_CENT = Decimal("0.01")
+_PLAIN = (HedgeWith.LEADER, False)
+
+
+class _Draft:
+    """A tranche in the making; lives inside one call of `start_tranche`."""
+
+    def __init__(self, campaign: Campaign, number: int, memory: Memory, scene: Scene) -> None:
+        self.campaign, self.number, self.memory, self.scene = campaign, number, memory, scene
+        self.legs: list[Leg] = []
+        self.transfers: list[Transfer] = []
+        self.notes: list[Note] = []
+        self.hedges = dict(memory.hedges)
+        self.owed = dict(campaign.owed)
+        self.hedge_margin: dict[str, Decimal] = {}
+        self.hedged: dict[str, Decimal] = {}
+
+    @property
+    def is_rotation(self) -> bool:
+        return self.campaign.stance_from is not self.campaign.stance_to
+
+    @property
+    def is_last(self) -> bool:
+        return self.number == self.campaign.tranches[-1].index
+
+    def add(self, leg: Leg) -> None:
+        """Number the leg, and leave it out at once when it is below the venue's minimum."""
+        instrument = self.scene.instrument(leg.symbol)
+        size = abs(leg.size_to - leg.size_from)
+        reducing = leg.purpose in (Purpose.EXIT, Purpose.RELEASE)
+        floored = instrument.floor_size(size) if instrument is not None else ZERO
+        if instrument is None or not instrument.is_tradable(floored, leg.price, reduce_only=reducing):
+            words = f"{leg.words}: {plain(size)} at {plain(leg.price)} is below the minimum of {leg.symbol}"
+            self.notes.append(Note(Reason.BELOW_MINIMUM, words, leg.symbol, {"size": str(size)}))
+            leg = replace(leg, state=LegState.SKIPPED)
+        self.legs.append(replace(leg, index=len(self.legs) + 1))
+
+    def unsold(self, sector: str, number: int) -> Decimal:
+        """Quote value, at the campaign's prices, that a sector still has to sell after a tranche."""
+        later = (t for t in self.campaign.tranches if t.index > number)
+        legs = (leg for tranche in later for leg in tranche.legs)
+        return sum((_sector_quote(leg, self.scene) for leg in legs if leg.sector == sector and _is_sale(leg)), ZERO)
+
+
+def start_tranche(
+    campaign: Campaign, memory: Memory, scene: Scene, *, tactical_allowed: bool
+) -> tuple[Campaign, Mapping[str, str], tuple[Note, ...]]:
+    """Begin the campaign's next tranche: its legs aim at sizes fixed here.
+
+    Returns the campaign, the perps that are hedges from now on with the sector they cover, and notes.
+    """
+    outline = campaign.current
+    if outline is None:
+        raise ValueError(f"campaign {campaign.number} has no tranche left to start")
+    draft = _Draft(campaign, outline.index, memory, scene)
+    sales = _sales(outline, draft)
+    if draft.is_rotation and outline.index == 1:
+        _exit_legs(draft)
+        _hedge_legs(draft, sales)
+    else:
+        _shrink_legs(draft, sales)
+    for leg in sales:
+        draft.add(leg)
+    gross = sum((leg.quote_value for leg in draft.legs if _is_sale(leg) and leg.state is not LegState.SKIPPED), ZERO)
+    buys, margins, part = _money(draft, gross)
+    _increase_legs(draft, buys)
+    if tactical_allowed and draft.is_rotation:
+        _tactical_leg(draft, margins, part)
+    if tactical_allowed and draft.is_last and campaign.stance_to is Stance.NEUTRAL:
+        _neutral_longs(draft)
+    _release_legs(draft)
+    tranche = replace(
+        outline,
+        state=TrancheState.RUNNING,
+        legs=tuple(draft.legs),
+        transfers=tuple(sorted(draft.transfers, key=lambda t: PHASES.index(t.after))),
+        started_ms=scene.at_ms,
+    )
+    tranches = tuple(tranche if t.index == tranche.index else t for t in campaign.tranches)
+    words = f"campaign {campaign.number}, tranche {tranche.index} of {len(tranches)}: {len(draft.legs)} legs"
+    draft.notes.append(Note(Reason.TRANCHE_STARTED, words, f"{campaign.number}.{tranche.index}"))
+    return replace(campaign, tranches=tranches, owed=draft.owed), draft.hedges, tuple(draft.notes)
+
+
+def _is_sale(leg: Leg) -> bool:
+    return leg.purpose is Purpose.REDUCE
+
+
+def _sector_quote(leg: Leg, scene: Scene) -> Decimal:
+    """The part of a spot leg's value that counts in its sector."""
+    return leg.quote_value * scene.sectors.membership(leg.symbol.split("/", 1)[0], leg.sector)
+
+
+def _sales(outline: Tranche, draft: _Draft) -> list[Leg]:
+    """The outlined sales from what is held now: sizes to reach stay, what came short before is caught up."""
+    sales = []
+    for leg in outline.legs:
+        held, price = draft.scene.held(leg.symbol), draft.scene.price(leg.symbol) or leg.price
+        if held > leg.size_to:
+            value = (held - leg.size_to) * price
+            sales.append(replace(leg, size_from=held, price=price, quote_value=value, state=LegState.READY))
+    return sales
+
+
+def _sold(sector: str, sales: list[Leg], scene: Scene) -> Decimal:
+    """Quote value of a sector's spot that these legs sell, at the prices of now."""
+    return sum((_sector_quote(leg, scene) for leg in sales if leg.sector == sector), ZERO)
+
+
+def _exit_legs(draft: _Draft) -> None:
+    """Close tactical positions, and hedges of sectors that have nothing left to sell: before anything is shorted."""
+    scene, memory = draft.scene, draft.memory
+    wagers = {held.symbol: held for held in memory.exits}
+    longs = {held.symbol: held.sector for held in memory.exits}
+    stale = {s: name for s, name in memory.hedges.items() if draft.unsold(name, 0) == 0 or not scene.policy.hedge}
+    for symbol, sector in sorted((longs | stale).items()):
+        position = scene.position(symbol)
+        if position is None:
+            continue
+        words = f"close the {wagers[symbol].words if symbol in wagers else 'hedge'} on {symbol}"
+        value = abs(signed_notional(position, scene.snapshot))
+        draft.add(Leg(0, Purpose.EXIT, sector, symbol, position.size, ZERO, position.mark_price, value, words=words))
+
+
+def _shrink_legs(draft: _Draft, sales: list[Leg]) -> None:
+    """Shrink a standing hedge to the spot that the sales will leave, before they are made: it never exceeds it."""
+    scene = draft.scene
+    room = {name: sleeves.spot - _sold(name, sales, scene) for name, sleeves in scene.portfolio.sectors.items()}
+    for symbol, sector in sorted(draft.hedges.items()):
+        instrument, price, held = scene.instrument(symbol), scene.price(symbol), scene.held(symbol)
+        if instrument is None or price is None or held >= 0 or sector not in scene.portfolio.sectors:
+            continue
+        size_to = -instrument.size_for(max(ZERO, room[sector]), price)
+        room[sector] -= instrument.notional(max(held, size_to), price)
+        if size_to > held:
+            value = instrument.notional(size_to - held, price)
+            words = f"shrink the hedge of {sector} by {value:.2f} to the spot that its sale leaves"
+            draft.add(Leg(0, Purpose.EXIT, sector, symbol, held, size_to, price, value, words=words))
+
+
+def _hedge_legs(draft: _Draft, sales: list[Leg]) -> None:
+    """Not more than the spot that this tranche leaves: a hedge never exceeds what it covers, not in between."""
+    scene, policy = draft.scene, draft.scene.policy
+    closing = frozenset(leg.symbol for leg in draft.legs)
+    for sector in scene.sectors.sectors:
+        whole, wanted = draft.unsold(sector, 0), draft.unsold(sector, draft.number)
+        left = scene.portfolio.sectors[sector].spot - _sold(sector, sales, scene)
+        if sector in policy.hedge_whole_from:
+            wanted = max(wanted, min(whole, left))
+        wanted = min(wanted, left)
+        if wanted <= 0:
+            continue
+        if not policy.hedge:
+            words = f"{sector}: {wanted:.2f} stays without a hedge (hedge = false)"
+            draft.notes.append(Note(Reason.HEDGE_OFF, words, sector))
+            continue
+        plans, notes = plan_hedges(
+            sector, wanted, scene, sleeve_margin=scene.portfolio.labels.get(sector, ZERO), closing=closing,
+            limit_quote=left,
+        )  # fmt: skip
+        draft.notes += notes
+        draft.hedged[sector] = wanted
+        _replace_hedges(sector, frozenset(plan.symbol for plan in plans), closing, draft)
+        for plan in plans:
+            draft.hedges[plan.symbol] = sector
+            draft.hedge_margin[sector] = draft.hedge_margin.get(sector, ZERO) + plan.margin_quote
+            held = ZERO if plan.symbol in closing else scene.held(plan.symbol)
+            purpose = Purpose.HEDGE if -plan.size < held else Purpose.EXIT
+            words = f"hedge {plan.notional_quote:.2f} of {sector} spot that waits to be sold"
+            if plan.words != plan.symbol:
+                words += f", on {plan.words}"
+            if held != -plan.size:
+                draft.add(
+                    Leg(
+                        0, purpose, sector, plan.symbol, held, -plan.size, plan.price, plan.notional_quote,
+                        plan.margin_quote, plan.leverage, words=words,
+                    )
+                )  # fmt: skip
+
+
+def _replace_hedges(sector: str, chosen: frozenset[str], closing: frozenset[str], draft: _Draft) -> None:
+    """Close hedges of the sector on perps that are not chosen any more, before others are opened."""
+    for symbol, covered in sorted(draft.memory.hedges.items()):
+        position = draft.scene.position(symbol)
+        if covered != sector or position is None or not chosen or symbol in chosen | closing:
+            continue
+        value = abs(signed_notional(position, draft.scene.snapshot))
+        words = f"close the hedge on {symbol}: {', '.join(sorted(chosen))} stands in for it"
+        draft.add(Leg(0, Purpose.EXIT, sector, symbol, position.size, ZERO, position.mark_price, value, words=words))
+
+
+def _money(draft: _Draft, gross: Decimal) -> tuple[Mapping[str, Decimal], Mapping[str, Decimal], Decimal]:
+    """What this tranche spends on spot and adds as margin per sector, and the part of all needs that this meets."""
+    scene, policy, campaign = draft.scene, draft.scene.policy, draft.campaign
+    spot_needs = {s: max(ZERO, _spot_need(s, draft)) for s in scene.sectors.sectors}
+    margin_needs = {s: max(ZERO, _margin_gap(s, draft)) for s in scene.sectors.sectors}
+    needs = sum(spot_needs.values(), ZERO) + sum(margin_needs.values(), ZERO)
+    cash = scene.portfolio.account.cash_free - policy.reserve_quote
+    if scene.portfolio.account.is_unified:
+        cash -= sum(scene.portfolio.labels.values(), ZERO)
+    spare = cash - max(ZERO, campaign.target.get(CASH, ZERO))
+    if not draft.is_last and cash > 0:
+        spare = min(spare, max(ZERO, spare) * policy.first_tranche)
+    givers = _surplus(draft) if draft.is_last else {}
+    repay = _repay(draft, gross)
+    income = gross + spare + sum(givers.values(), ZERO) - repay
+    bridged = _bridge(draft, needs - income) if draft.is_rotation and draft.number == 1 else {}
+    fees = sum((leg.quote_value * _fee(leg, scene) for leg in draft.legs if _is_sale(leg)), ZERO)
+    total = max(ZERO, min(needs, income + sum(bridged.values(), ZERO)) - (fees if needs else ZERO))
+    part = total / needs if needs else ZERO
+    buys = {s: need * part for s, need in spot_needs.items() if need > 0}
+    margins = {s: (need * part).quantize(_CENT, rounding="ROUND_FLOOR") for s, need in margin_needs.items() if need > 0}
+    for source, amount in bridged.items():
+        if source != Bridge.RESERVE.value:
+            name = source.rpartition(".")[0]
+            givers[name] = givers.get(name, ZERO) + amount
+    _plan_transfers(draft, givers, margins)
+    return buys, margins, part
+
+
+def _fee(leg: Leg, scene: Scene) -> Decimal:
+    instrument = scene.instrument(leg.symbol)
+    return instrument.taker_fee if instrument else ZERO
+
+
+def _spot_need(sector: str, draft: _Draft) -> Decimal:
+    """What the campaign still wants to buy for a sector: from the plan, so that prices do not drift into it."""
+    campaign, scene = draft.campaign, draft.scene
+    wanted = campaign.target.get(f"{sector}.spot", ZERO) - campaign.baseline.get(f"{sector}.spot", ZERO)
+    done = (leg for t in campaign.tranches if t.state is TrancheState.DONE for leg in t.legs)
+    bought = (
+        _sector_quote(leg, scene)
+        for leg in done
+        if leg.purpose is Purpose.INCREASE and leg.sector == sector and leg.state is not LegState.SKIPPED
+    )
+    return wanted + _sold_along(sector, draft) - sum(bought, ZERO) if wanted > 0 else ZERO
+
+
+def _sold_along(sector: str, draft: _Draft) -> Decimal:
+    """What a sector lost, up to this tranche, by sales for another one of tokens that count in both."""
+    done = [t.legs for t in draft.campaign.tranches if t.state is TrancheState.DONE]
+    sales = (leg for legs in (*done, draft.legs) for leg in legs if _is_sale(leg) and leg.sector != sector)
+    parts = (
+        leg.quote_value * draft.scene.sectors.membership(leg.symbol.split("/", 1)[0], sector)
+        for leg in sales
+        if leg.state is not LegState.SKIPPED
+    )
+    return sum(parts, ZERO)
+
+
+def _margin_gap(sector: str, draft: _Draft) -> Decimal:
+    owed = draft.owed.get(f"{sector}.futures", ZERO)
+    held = draft.scene.portfolio.labels.get(sector, ZERO)
+    gap = draft.campaign.target.get(f"{sector}.futures", ZERO) - held - owed
+    return gap if abs(gap) >= max(draft.scene.policy.transfer_min_quote, draft.campaign.book / 1000) else ZERO
+
+
+def _surplus(draft: _Draft) -> dict[str, Decimal]:
+    """Margin that the target does not want any more, as far as nothing is locked with it."""
+    found = {}
+    for sector, sleeves in draft.scene.portfolio.sectors.items():
+        locked = ZERO if draft.is_rotation and draft.number == 1 else sleeves.margin_locked
+        locked = max(locked, draft.hedge_margin.get(sector, ZERO))
+        free = draft.scene.portfolio.labels.get(sector, ZERO) - locked
+        amount = min(-_margin_gap(sector, draft), free).quantize(_CENT, rounding="ROUND_FLOOR")
+        if amount >= max(draft.scene.policy.transfer_min_quote, _CENT):
+            found[sector] = amount
+    return found
+
+
+def _repay(draft: _Draft, gross: Decimal) -> Decimal:
+    """Pay back what the bridge lent to earlier tranches. The reserve is repaid by not being spent."""
+    if draft.number == 1:
+        return ZERO
+    money, repaid = gross, ZERO
+    for source, owed in sorted(draft.owed.items()):
+        amount = min(owed, money).quantize(_CENT, rounding="ROUND_FLOOR")
+        if amount <= 0:
+            continue
+        money -= amount
+        draft.owed[source] = owed - amount
+        if source != Bridge.RESERVE.value:
+            sector = source.rpartition(".")[0]
+            words = f"repay the bridge: {amount} to the futures sleeve of {sector}"
+            draft.transfers.append(Transfer(amount, True, sector, words, after=Purpose.RELEASE))
+            repaid += amount
+    return repaid
+
+
+def _bridge(draft: _Draft, short: Decimal) -> dict[str, Decimal]:
+    """Where the rest of the purchase comes from, by source; a note when it does not reach."""
+    scene, policy = draft.scene, draft.scene.policy
+    unsold = sum((draft.unsold(s, draft.number) for s in scene.sectors.sectors), ZERO)
+    wanted = min(short, unsold)
+    if wanted < _CENT:
+        return {}
+    taken: dict[str, Decimal] = {}
+    if policy.bridge is Bridge.RESERVE:
+        lent = draft.owed.get(Bridge.RESERVE.value, ZERO)
+        room = min(scene.portfolio.account.cash_free, policy.reserve_quote - lent)
+        taken[Bridge.RESERVE.value] = max(ZERO, min(wanted, room))
+    elif policy.bridge is Bridge.IDLE_MARGIN and (policy.transfers or scene.portfolio.account.is_unified):
+        sector = draft.campaign.source
+        keep = draft.hedge_margin.get(sector, ZERO) * (ONE + policy.hedge_margin_keep)
+        room = min(scene.portfolio.labels.get(sector, ZERO) - keep, free_margin(scene.portfolio.account) - keep)
+        taken[f"{sector}.futures"] = max(ZERO, min(wanted, room)).quantize(_CENT, rounding="ROUND_FLOOR")
+    taken = {source: amount for source, amount in taken.items() if amount > 0}
+    for source, amount in taken.items():
+        draft.owed[source] = draft.owed.get(source, ZERO) + amount
+    missing = wanted - sum(taken.values(), ZERO)
+    if missing >= _CENT and policy.bridge is not Bridge.NONE:
+        words = f"the bridge ({policy.bridge.value}) falls short by {missing:.2f}, which later tranches buy"
+        draft.notes.append(Note(Reason.BRIDGE_SHORT, words, draft.campaign.source, {"short_by": str(missing)}))
+    return taken
+
+
+def _plan_transfers(draft: _Draft, givers: dict[str, Decimal], margins: Mapping[str, Decimal]) -> None:
+    """Margin that one sector gives and another needs is relabelled; the rest moves between the wallets."""
+    rest = dict(margins)
+    for giver, amount in givers.items():
+        for taker, gap in rest.items():
+            moved = min(amount, gap)
+            if moved > 0 and giver != taker:
+                rest[taker] -= moved
+                amount -= moved
+                words = f"{moved} of the futures sleeve of {giver} becomes {taker}'s"
+                draft.transfers.append(Transfer(moved, True, taker, words, source=giver, after=Purpose.INCREASE))
+        if amount >= max(draft.scene.policy.transfer_min_quote, _CENT):
+            words = f"{amount} from the futures sleeve of {giver} to the spot wallet"
+            draft.transfers.append(Transfer(amount, False, giver, words, after=Purpose.REDUCE))
+    for taker, amount in rest.items():
+        if amount >= max(draft.scene.policy.transfer_min_quote, _CENT):
+            words = f"{amount} from the spot wallet to the futures sleeve of {taker}"
+            draft.transfers.append(Transfer(amount, True, taker, words, after=Purpose.INCREASE))
+
+
+def _increase_legs(draft: _Draft, buys: Mapping[str, Decimal]) -> None:
+    scene = draft.scene
+    for sector, budget in buys.items():
+        if draft.number > 1 and budget <= scene.policy.leg_tolerance * draft.campaign.shift * draft.campaign.book:
+            continue  # the change of an earlier tranche, not a purchase
+        weights, notes = read_weights(sector, scene.snapshot, scene.sectors)
+        draft.notes += notes
+        spot = {scene.sectors.spot(token): token for token in weights}
+        parts = dict.fromkeys(weights, ZERO)
+        for holding in scene.portfolio.holdings:
+            if holding.sector == sector and holding.symbol in spot:
+                parts[spot[holding.symbol]] += holding.value
+        after = sum(parts.values(), ZERO) + budget
+        wishes = {token: max(ZERO, weight * after - parts[token]) for token, weight in weights.items()}
+        values = scaled(wishes, budget)
+        order = tuple(weights)
+        if sector == scene.policy.risk_off:
+            order = liquid_first(order, scene.snapshot, scene.sectors, scene.policy)
+        for token in order:
+            symbol, price = scene.sectors.spot(token), scene.price(scene.sectors.spot(token))
+            instrument = scene.instrument(symbol)
+            if values[token] <= 0 or price is None or instrument is None:
+                continue
+            # The budget is money: of a token that counts in two sectors a part goes to the other one.
+            held, size = scene.held(symbol), instrument.size_for(values[token], price)
+            words = f"buy {token} for {sector}"
+            draft.add(Leg(0, Purpose.INCREASE, sector, symbol, held, held + size, price, size * price, words=words))
+
+
+def _tactical_leg(draft: _Draft, margins: Mapping[str, Decimal], part: Decimal) -> None:
+    scene, campaign = draft.scene, draft.campaign
+    sector = campaign.destination
+    if sector not in scene.sectors.sectors or campaign.stance_to not in (Stance.INTO_DEFI, Stance.INTO_INFRA):
+        return
+    earlier = [leg for t in campaign.tranches for leg in t.legs if leg.purpose is Purpose.TACTICAL]
+    earlier = [leg for leg in earlier if leg.state is not LegState.SKIPPED]
+    began = {leg.symbol for leg in earlier}
+    running = {held.symbol for held in draft.memory.exits if not held.closing and not held.targets_hit}
+    if began - running:
+        return
+    whole = scene.policy.shift * scene.policy.tactical_split * campaign.book
+    wanted = whole - sum((leg.margin for leg in earlier), ZERO)
+    if earlier and wanted <= whole * scene.policy.leg_tolerance:
+        return
+    wanted *= part
+    margin = min(wanted, margins.get(sector, ZERO) + scene.portfolio.labels.get(sector, ZERO))
+    leg, notes = plan_tactical(sector, margin, scene, campaign.book, frozenset(draft.hedges), _closed(draft))
+    draft.notes += notes
+    if leg is not None and margin > 0:
+        draft.add(leg)
+
+
+def _closed(draft: _Draft) -> frozenset[str]:
+    """Perps whose whole position an earlier phase of this tranche closes."""
+    return frozenset(leg.symbol for leg in draft.legs if leg.purpose is Purpose.EXIT and leg.size_to == 0)
+
+
+def _neutral_longs(draft: _Draft) -> None:
+    """`neutral_futures = "small-long"`: each sector's futures capital, once, long on its leader; it has a tactical
+    long's exits and is opened again by the next campaign to neutral only."""
+    scene, campaign, closed = draft.scene, draft.campaign, _closed(draft)
+    taken = dict(scene.wagers)
+    if scene.policy.neutral_futures is not NeutralFutures.SMALL_LONG:
+        return
+    for sector in scene.sectors.sectors:
+        longs = (held for held in draft.memory.exits if held.purpose is Purpose.TACTICAL)
+        stands = any(held.sector == sector and held.symbol not in closed for held in longs)
+        leverage = min(scene.policy.tactical_leverage, scene.policy.max_leverage)
+        margin = campaign.target.get(f"{sector}.futures", ZERO) / leverage
+        if stands or margin <= 0:
+            continue
+        seen = replace(scene, wagers=taken)
+        leg, notes = plan_tactical(sector, margin, seen, campaign.book, frozenset(draft.hedges), closed)
+        draft.notes += notes
+        if leg is not None:
+            draft.add(replace(leg, words=f"{leg.words}, small long of the neutral stance"))
+            taken[leg.symbol] = leg.margin  # the next sector's long shares the cap with this one
+
+
+def _release_legs(draft: _Draft) -> None:
+    """Close the part of each hedge whose spot is sold once this tranche is through."""
+    scene = draft.scene
+    for symbol, sector in sorted(draft.hedges.items()):
+        planned = [leg.size_to for leg in draft.legs if leg.symbol == symbol]
+        held = planned[-1] if planned else scene.held(symbol)
+        instrument, price = scene.instrument(symbol), scene.price(symbol)
+        if held >= 0 or instrument is None or price is None:
+            continue
+        left, before = draft.unsold(sector, draft.number), draft.unsold(sector, draft.number - 1)
+        if not draft.is_rotation:
+            continue  # a hedge that stands for itself outlives a rebalance
+        if draft.number == 1 and left > 0 and (scene.policy.hedge_with, scene.policy.hedge_by_beta) != _PLAIN:
+            kept = min(ONE, share(left, draft.hedged.get(sector, left)))
+            size_to = -min(-held, instrument.floor_size(-held * kept))
+        elif draft.number == 1 and left > 0:
+            size_to = -min(-held, instrument.size_for(left, price))
+        else:
+            kept = min(ONE, left / before) if before > 0 else ZERO
+            size_to = -min(-held, instrument.floor_size(-scene.held(symbol) * kept))
+        if size_to > held:
+            value = instrument.notional(size_to - held, price)
+            words = f"release {value:.2f} of the hedge of {sector}: its spot is sold"
+            draft.add(Leg(0, Purpose.RELEASE, sector, symbol, held, size_to, price, value, words=words))

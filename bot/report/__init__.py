@@ -1,0 +1,1 @@
+"""What a person reads: queries, rows, tables, explanations."""

@@ -1,0 +1,223 @@
+"""What a person is told: one cycle as it happens, and the summary of a demo.
+
+Puts together what `report_rows` reads and `report_tables` draws. `sectorbot status`, `positions`, `orders` and `why`
+use those two directly.
+"""
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from rich.console import Console, RenderableType
+from rich.text import Text
+
+from bot.domain.campaign import Campaign, Tranche
+from bot.domain.codec import encode
+from bot.domain.instrument import Instrument
+from bot.domain.money import ZERO, plain, share
+from bot.domain.order import Order
+from bot.domain.portfolio import Portfolio
+from bot.domain.states import TrancheState
+from bot.execution.executor import Outcome
+from bot.execution.reconcile import Truth
+from bot.journal.reader import JournalReader
+from bot.playbook.policy.numbers import Policy
+from bot.report import funding, rows, tables
+from bot.report.format import money, percent, utc
+from bot.runtime.cycle import CycleResult, verdict_mapping
+
+ORDERS_MAX = 10_000
+FILLS_MAX = 100_000
+
+
+def print_cycle(
+    console: Console, result: CycleResult, *, with_diagnosis: bool = False, before: CycleResult | None = None
+) -> None:
+    """One cycle: its head line, the reading when it is new, the plan of a tranche that begins, what was intended,
+    refused and executed, and the notes that the turn `before` did not have."""
+    for part in cycle_view(result, console.width, with_diagnosis=with_diagnosis, before=before):
+        console.print(part)
+
+
+def cycle_view(
+    result: CycleResult, width: int, *, with_diagnosis: bool = False, before: CycleResult | None = None
+) -> list[RenderableType]:
+    """The parts of `print_cycle`, top to bottom."""
+    decision, quote = result.decision, result.portfolio.account.quote
+    instruments = result.snapshot.instruments
+    parts: list[RenderableType] = [_head(result)]
+    if with_diagnosis:
+        encoded = encode(decision)
+        missing = [f"{missing.what}: {missing.why}" for missing in result.snapshot.missing]
+        reading = rows.why(
+            encoded, number=result.number, at_ms=result.snapshot.at_ms, missing=missing, policy=result.policy
+        )
+        parts += [tables.why_view(reading, result.snapshot.at_ms), _sleeves(result.portfolio, encoded, quote)]
+    if begun := _tranche_begun(result, before):
+        parts.append(tables.plan_table(rows.plan_rows(begun), quote))
+        parts += _funding_expected(result, begun, quote)
+    if decision.intents:
+        parts.append(tables.intents_table(rows.intent_rows(decision.intents, instruments), quote, width))
+        verdicts = rows.verdict_rows(decision.intents, [verdict_mapping(verdict) for verdict in result.verdicts])
+        refused = [row for row in verdicts if row["verdict"] == "refused"]
+        approved = len(verdicts) - len(refused)
+        parts.append(Text(f"risk gate: {approved} approved, {len(refused)} refused"))
+        if refused:
+            parts.append(tables.verdicts_table(refused, width))
+    if result.outcomes:
+        parts.append(tables.outcomes_table([_outcome(o, instruments) for o in result.outcomes], quote, width))
+    said = set(notes_of(before)) if before is not None else set()
+    notes = [note for note in notes_of(result, with_decision=not with_diagnosis) if note not in said]
+    parts += [Text(f"  · {note}") for note in notes]
+    return [*parts, Text()]
+
+
+def notes_of(result: CycleResult, *, with_decision: bool = True) -> list[str]:
+    """The remarks of a turn, as lines."""
+    notes = (*(result.decision.notes if with_decision else ()), *result.truth.notes, *result.notes)
+    return [f"{note.reason.value}: {note.words}" for note in notes]
+
+
+def print_plan(console: Console, result: CycleResult) -> None:
+    """What the next cycle would do: diagnosis, plan, intended orders, verdicts; none of it done."""
+    print_cycle(console, result, with_diagnosis=True)
+    if not result.decision.intents:
+        console.print(Text("no orders are intended now"))
+    console.print(Text("nothing was sent and nothing was written"))
+
+
+def plan_document(result: CycleResult) -> dict[str, Any]:
+    """`plan --json`: the reading, the plan and the verdicts, JSON-able."""
+    encoded, decision = encode(result.decision), result.decision
+    verdicts = [verdict_mapping(verdict) for verdict in result.verdicts]
+    return {
+        "reading": rows.why(encoded, number=result.number, at_ms=result.snapshot.at_ms, policy=result.policy),
+        "campaign": rows.campaign_row(decision.campaign) if decision.campaign else None,
+        "funding": _planned_funding(result, _running(result)),
+        "intents": rows.intent_rows(decision.intents, result.snapshot.instruments),
+        "verdicts": rows.verdict_rows(decision.intents, verdicts),
+        "sleeves": rows.sleeve_rows(result.portfolio, encoded["target"]),
+        "missing": [f"{missing.what}: {missing.why}" for missing in result.snapshot.missing],
+        "notes": notes_of(result),
+    }
+
+
+def _planned_funding(result: CycleResult, tranche: Tranche | None) -> list[rows.Row]:
+    campaign = result.decision.campaign
+    if campaign is None or tranche is None:
+        return []
+    return funding.planned_rows(tranche, campaign, result.snapshot, result.funding_hours)
+
+
+def _funding_expected(result: CycleResult, tranche: Tranche, quote: str) -> list[RenderableType]:
+    found = _planned_funding(result, tranche)
+    return [funding.funding_table(found, quote)] if found else []
+
+
+def _tranche_begun(result: CycleResult, before: CycleResult | None) -> Tranche | None:
+    """The tranche that runs now and did not in the turn before."""
+    now, then = _running(result), None if before is None else _running(before)
+    return now if now is not None and (then is None or then.started_ms != now.started_ms) else None
+
+
+def _running(result: CycleResult) -> Tranche | None:
+    campaign = result.decision.campaign
+    tranches = campaign.tranches if campaign is not None else ()
+    return next((tranche for tranche in tranches if tranche.state is TrancheState.RUNNING), None)
+
+
+def demo_summary(
+    reader: JournalReader, campaigns: Sequence[Campaign], last: CycleResult, truth: Truth, policy: Policy
+) -> dict[str, Any]:
+    """What a demo came to, JSON-able. `reconciled` is true when journal and venue agree and nothing is in doubt."""
+    orders: tuple[Order, ...] = reader.load_orders(ORDERS_MAX)
+    counts = rows.order_counts(orders)
+    fills = reader.load_fills(FILLS_MAX)
+    portfolio, memory = last.portfolio, last.decision.memory
+    return {
+        "reconciled": truth.is_agreed and counts["in_doubt"] == 0,
+        "quote": portfolio.account.quote, "at_ms": last.snapshot.at_ms,
+        "equity_quote": plain(portfolio.equity), "book_quote": plain(portfolio.book),
+        "reserve_quote": plain(portfolio.reserve), "reserve_wanted_quote": plain(policy.reserve_quote),
+        "condition": last.decision.condition.value, "stance": last.decision.stance.value,
+        "campaigns": [rows.campaign_row(campaign) for campaign in campaigns],
+        "legs": [row for campaign in campaigns for row in rows.demo_legs(campaign)],
+        "sleeves": {
+            row["sleeve"]: {"target": row["target_quote"], "actual": row["value_quote"]} | row
+            for row in rows.sleeve_rows(portfolio, encode(last.decision.target))
+        },
+        "executed": rows.leg_rows(orders),
+        "orders": counts,
+        "fees": rows.fees(fills),
+        "funding_quote": rows.funding(reader.load_payments()),
+        "funding_legs": funding.held_rows(campaigns, reader, orders, fills, policy.funding_average_hours),
+        "positions": rows.position_rows(truth.account, last.snapshot.instruments, memory),
+        "notes": [encode(note) for note in truth.notes],
+    }  # fmt: skip
+
+
+def _campaign_line(campaign: Mapping[str, Any], quote: str) -> str:
+    """A rotation by what it shifts; a rebalancing shifts nothing between the stances, so by what it trades."""
+    tranches = campaign["tranches"]
+    if campaign["from"] != campaign["to"]:
+        what = f"rotation {campaign['number']}: {campaign['from']} → {campaign['to']}"
+        size = f"shift {money(campaign['shift_quote'])} {quote}"
+    else:
+        traded = sum((Decimal(leg["value_quote"]) for tranche in tranches for leg in tranche["legs"]), ZERO)
+        what = f"rebalancing {campaign['number']}: drift within {campaign['to']}"
+        size = f"{money(traded)} {quote} to trade"
+    return f"{what}, {campaign['state']}, {size} in {len(tranches)} tranches"
+
+
+def print_summary(console: Console, summary: Mapping[str, Any]) -> None:
+    """The summary of a demo as tables."""
+    quote = summary["quote"]
+    console.print(Text(f"After {utc(summary['at_ms'])}", "bold"))
+    for campaign in summary["campaigns"]:
+        console.print(Text(_campaign_line(campaign, quote)))
+    console.print(tables.legs_table(summary["executed"], quote))
+    console.print(tables.sleeves_table(list(summary["sleeves"].values()), quote))
+    console.print(tables.positions_table(summary["positions"], quote))
+    if summary["funding_legs"]:
+        console.print(funding.funding_table(summary["funding_legs"], quote))
+    console.print(tables.totals_line(summary["orders"], summary["fees"], summary["funding_quote"], quote))
+    console.print(Text(f"equity: {money(summary['equity_quote'])} {quote}"))
+    if summary["reconciled"]:
+        console.print(Text("journal and exchange agree"))
+    else:
+        console.print(Text("journal and exchange do NOT agree:", "bold"))
+        if summary["orders"]["in_doubt"]:
+            console.print(Text(f"  · {summary['orders']['in_doubt']} orders are in doubt"))
+        for note in summary["notes"]:
+            console.print(Text(f"  · {note['reason']}: {note['words']}"))
+
+
+def _head(result: CycleResult) -> Text:
+    decision, portfolio = result.decision, result.portfolio
+    kill = "" if result.kill.value == "off" else f" · KILL SWITCH {result.kill.value}"
+    gross = share(sum((sleeves.spot for sleeves in portfolio.sectors.values()), ZERO), portfolio.book)
+    return Text(
+        f"{result.kind} {result.number} · {utc(result.snapshot.at_ms)} · {decision.condition.value}, "
+        f"stance {decision.stance.value} · equity {money(portfolio.equity)} {portfolio.account.quote}, "
+        f"{percent(gross)} in spot{kill}",
+        "bold",
+    )
+
+
+def _sleeves(portfolio: Portfolio, decision: Mapping[str, Any], quote: str) -> RenderableType:
+    return tables.sleeves_table(rows.sleeve_rows(portfolio, decision["target"]), quote)
+
+
+def _outcome(outcome: Outcome, instruments: Mapping[str, Instrument]) -> dict[str, Any]:
+    intent, instrument = outcome.intent, instruments.get(outcome.intent.symbol)
+    average = None
+    if instrument is not None and outcome.filled_size > 0:
+        base = outcome.filled_size * instrument.contract_size
+        average = (outcome.filled_quote / base).quantize(instrument.price_tick)
+    return {
+        "purpose": intent.purpose.value, "symbol": intent.symbol, "side": intent.side.value,
+        "size": plain(outcome.size), "filled_size": plain(outcome.filled_size),
+        "filled_quote": plain(outcome.filled_quote), "average": None if average is None else plain(average),
+        "state": outcome.state.value if outcome.state else None,
+        "words": "; ".join(note.words for note in outcome.notes),
+    }  # fmt: skip

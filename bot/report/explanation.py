@@ -1,0 +1,209 @@
+"""A decision explained to a stranger: evidence → condition → rule → target, and the least that would turn it.
+
+Works from a journaled decision and the numbers it was made with; nothing is asked of anybody.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from bot.domain.campaign import Condition, RegimeMemory, Stance
+from bot.domain.codec import decode
+from bot.domain.money import ZERO
+from bot.playbook.market.explain import Evidence, Turn, evidence_for, turns_from
+from bot.playbook.market.signals import EXIT_SIGNS
+from bot.playbook.policy.numbers import HOUR_MS, SIGNAL_NAMES, Policy
+from bot.report.format import utc
+
+Row = dict[str, Any]
+_CASH = "cash"
+
+
+@dataclass(frozen=True, slots=True)
+class WhyWords:
+    """`evidence` a row per condition, `rule` the sentences from condition to target, `turns` what would change it."""
+
+    evidence: list[Row]
+    rule: list[str]
+    turns: list[str]
+
+
+def why_words(decision: Mapping[str, Any], policy: Policy, at_ms: int) -> WhyWords:
+    """The explanation of a journaled decision that read signals."""
+    scores = {signal["name"]: float(signal["score"]) for signal in decision["signals"]}
+    missing = {note["subject"] for note in decision.get("notes", ()) if note["reason"] == "signal_missing"}
+    unasked = [name for name in SIGNAL_NAMES if name not in scores and name not in missing]
+    condition = Condition(decision["condition"])
+    regime = decode(RegimeMemory, decision["memory"]["regime"])
+    found = evidence_for(scores, policy, unasked)
+    return WhyWords(
+        [_row(evidence, policy) for evidence in found],
+        [*_condition_rule(condition, found, policy), *_target_rule(decision, condition, scores, policy)],
+        _turn_words(condition, scores, policy, unasked, regime, at_ms, found)
+        if policy.condition_override is None
+        else [f"only the setting condition_override = {policy.condition_override.value}: signals are not followed"],
+    )  # fmt: skip
+
+
+def _row(evidence: Evidence, policy: Policy) -> Row:
+    return {
+        "condition": evidence.condition.value, "confidence": str(evidence.confidence), "enter": str(policy.enter),
+        "parts": [
+            {"signal": part.signal, "share": f"{part.share:.4f}", "points": f"{part.points:.4f}", "score": part.score}
+            for part in evidence.parts
+        ],
+    }  # fmt: skip
+
+
+def _condition_rule(condition: Condition, found: Sequence[Evidence], policy: Policy) -> list[str]:
+    if policy.condition_override is not None:
+        return [f"the operator reads the market as {condition.value} (condition_override)"]
+    of = next((evidence for evidence in found if evidence.condition is condition), None)
+    if of is None:
+        return [f"neutral: nothing else has reached {policy.enter:.0%}, or has lasted long enough"]
+    spoke = [f"{part.signal} {part.points:.0%} of {part.share:.0%}" for part in of.parts if part.points > 0]
+    return [
+        f"{condition.value}: confidence {of.confidence:.0%} = {' + '.join(spoke) or 'nothing speaks for it now'} "
+        f"(begins at {policy.enter:.0%}, ends below {policy.leave:.0%})"
+    ]
+
+
+def _target_rule(
+    decision: Mapping[str, Any], condition: Condition, scores: Mapping[str, float], policy: Policy
+) -> list[str]:
+    stance = Stance(decision["stance"])
+    words = [_stance_words(condition, stance, policy)]
+    shown = ", ".join(_share_words(name, Decimal(str(value)), policy) for name, value in decision["target"].items())
+    words.append(f"target of {stance.value}, shares of the book: {shown}")
+    if stance in (Stance.INTO_DEFI, Stance.INTO_INFRA):
+        words.append(_tactical_words(decision, condition, stance, scores, policy))
+    return words
+
+
+def _stance_words(condition: Condition, stance: Stance, policy: Policy) -> str:
+    on, off = policy.risk_on, policy.risk_off
+    asks = {
+        Condition.EUPHORIA: (Stance.INTO_DEFI, f"shift {policy.shift:.0%} of the book from {off} into {on}"),
+        Condition.BREAKOUT: (Stance.INTO_DEFI, f"shift {policy.shift:.0%} of the book from {off} into {on}"),
+        Condition.UNCERTAINTY: (Stance.INTO_INFRA, f"shift {policy.shift:.0%} of the book from {on} into {off}"),
+        Condition.DOWNTREND: (Stance.DE_RISK, "reduce both sectors to the de_risk weights"),
+    }.get(condition)
+    if asks is None:
+        return f"neutral asks for nothing: the stance {stance.value} stands and only drift is rebalanced"
+    if asks[0] is not stance:
+        return f"{condition.value} asks for {asks[0].value}, but the stance is {stance.value}: see the exit signs"
+    return f"{condition.value} asks for {stance.value}: {asks[1]}"
+
+
+def _share_words(name: str, value: Decimal, policy: Policy) -> str:
+    usual = policy.neutral.get(name)
+    if name == _CASH:
+        usual = 1 - sum(policy.neutral.values(), ZERO)
+    return f"{name} {value:.1%}" + (f" (neutral {usual:.1%})" if usual is not None and usual != value else "")
+
+
+def _longs(found: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Perps among openings or exits that carry a tactical long."""
+    return [one["symbol"] for one in found if one.get("purpose", "tactical") == "tactical" and not one.get("over_ms")]
+
+
+def _tactical_words(
+    decision: Mapping[str, Any], condition: Condition, stance: Stance, scores: Mapping[str, float], policy: Policy
+) -> str:
+    if not policy.tactical:
+        return "no tactical long: playbook.tactical is off"
+    signs = [] if policy.condition_override is not None else _signs_shown(scores, policy)
+    if signs:
+        return f"no new tactical long: exit signs ({', '.join(signs)})"
+    if stance is Stance.INTO_INFRA:
+        return f"a tactical long towards {policy.risk_off} only while the calendar names an upgrade"
+    confidence = Decimal(str(decision["confidence"]))
+    if condition is Condition.BREAKOUT or confidence >= policy.tactical_confidence:
+        memory = decision["memory"]
+        if found := _longs(memory.get("opening", ())) or _longs(memory.get("exits", ())):
+            return f"the stance takes one tactical long: {', '.join(found)}"
+        if memory.get("longed") == stance.value:
+            return "no further tactical long: the stance has had its own"
+        return "a tactical long may be opened, one while the stance stands: breakout, or confidence is high enough"
+    return (
+        f"no new tactical long: {condition.value} is no breakout and its confidence {confidence:.0%} is below "
+        f"{policy.tactical_confidence:.0%} (tactical_confidence)"
+    )
+
+
+def _signs_shown(scores: Mapping[str, float], policy: Policy) -> list[str]:
+    bound = -float(policy.exit_sign)
+    return [words for words, names in EXIT_SIGNS.items() if any(scores.get(name, 0.0) <= bound for name in names)]
+
+
+def _turn_words(
+    condition: Condition, scores: Mapping[str, float], policy: Policy, unasked: Sequence[str], regime: RegimeMemory,
+    at_ms: int, found: Sequence[Evidence],
+) -> list[str]:  # fmt: skip
+    now = {evidence.condition: evidence.confidence for evidence in found}
+    words = _waiting(condition, regime, policy, at_ms)
+    turns = sorted(
+        turns_from(condition, scores, policy, unasked), key=lambda turn: (not turn.is_reached, len(turn.moves))
+    )
+    for turn in turns:
+        line = _turn_line(turn, condition, now, policy)
+        words += [line] if line else []
+    lost = [
+        f"{part.signal} is missing: {part.share:.0%} of the evidence for {evidence.condition.value}"
+        for evidence in found for part in evidence.parts if part.score is None
+    ]  # fmt: skip
+    return [*words, *lost, *_sign_words(scores, policy)]
+
+
+def _waiting(condition: Condition, regime: RegimeMemory, policy: Policy, at_ms: int) -> list[str]:
+    words = []
+    free_ms = regime.since_ms + policy.dwell_hours * HOUR_MS if regime.since_ms else 0
+    if free_ms > at_ms:
+        words.append(
+            f"time: {condition.value} lives for at least {policy.dwell_hours} h, until {utc(free_ms)}, whatever is read"
+        )
+    if regime.candidate is not condition:
+        due_ms = max(free_ms, regime.candidate_since_ms + policy.confirm_hours * HOUR_MS)
+        words.append(
+            f"time: {regime.candidate.value} has been read since {utc(regime.candidate_since_ms)} and is believed from "
+            f"{utc(due_ms)} on, if it lasts"
+        )
+    elif policy.confirm_hours:
+        words.append(f"time: another reading has to last for {policy.confirm_hours} h before it is believed")
+    return words
+
+
+def _turn_line(turn: Turn, current: Condition, now: Mapping[Condition, Decimal], policy: Policy) -> str | None:
+    moves = " and ".join(f"{name} at {end + 0.0:+.2f} instead of {start + 0.0:+.2f}" for name, start, end in turn.moves)
+    if turn.condition is Condition.NEUTRAL:
+        if not turn.is_reached:
+            return None
+        ends = (
+            f"{current.value} ends below {policy.leave:.0%} ({now.get(current, ZERO):.0%} now) and nothing else begins"
+        )
+        return f"neutral: {ends}" + (f" with {moves}" if moves else ", which is so")
+    name, has = turn.condition.value, now[turn.condition]
+    needed = f"{has:.0%} now, {policy.enter:.0%} needed"
+    stands = now.get(current, ZERO)
+    if current is not Condition.NEUTRAL and stands >= policy.leave:
+        needed += f" and more than the {stands:.0%} of {current.value}"
+    if not turn.is_reached:
+        return (
+            f"{name}: {needed}; out of reach of the signals that are there, which could make it {turn.confidence:.0%}"
+        )
+    return f"{name}: {needed}; read with {moves}" if moves else f"{name}: {needed}, which is so"
+
+
+def _sign_words(scores: Mapping[str, float], policy: Policy) -> list[str]:
+    """The signals that come nearest to each exit sign; one sign vetoes tactical longs, two end the rotation."""
+    lines, bound = [], -float(policy.exit_sign)
+    for sign, names in EXIT_SIGNS.items():
+        known = {name: scores[name] for name in names if name in scores}
+        if not known:
+            lines.append(f"exit sign “{sign}”: none of its signals is there ({', '.join(names)})")
+            continue
+        nearest = min(known, key=lambda name: known[name])
+        state = "shows" if known[nearest] <= bound else "would show"
+        lines.append(f"exit sign “{sign}” {state} at {bound:+.2f} or less: {nearest} is at {known[nearest] + 0.0:+.2f}")
+    return lines

@@ -1,0 +1,213 @@
+"""What the reading commands tell, from a journal: rows for people and for `--json`.
+
+Nothing is asked of a venue: prices and account are those of the last cycle, and their age is told. Ages count from now
+while a daemon runs, else from the journal's last event, so that an old journal reads as it was.
+"""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console, RenderableType
+
+from bot.domain.campaign import Campaign
+from bot.domain.codec import decode
+from bot.domain.portfolio import Portfolio
+from bot.domain.states import KillLevel
+from bot.journal.errors import SnapshotPruned
+from bot.journal.reader import CycleRecord, JournalReader
+from bot.playbook.book.portfolio import build_portfolio
+from bot.playbook.policy.numbers import Policy
+from bot.report import funding as report_funding
+from bot.report import rows
+from bot.report.format import utc
+from bot.runtime.exit_codes import CommandFailed, ExitCode
+from bot.runtime.health.healthcheck import find_late, find_running
+from bot.runtime.settings.model import Settings, load_settings
+from bot.runtime.settings.snapshot import load_config, numbers_of
+
+RECENT = 200
+ALL = 100_000
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A journal that is being read. `health` is what a running daemon said last; None when none runs."""
+
+    settings: Settings
+    reader: JournalReader
+    health: Mapping[str, Any] | None
+    is_named: bool
+    now_ms: int
+
+    @property
+    def quote(self) -> str:
+        return self.settings.universe.quote
+
+
+@contextmanager
+def open_journal(files: Sequence[Path], assignments: Sequence[str], path: Path | None) -> Iterator[View]:
+    """The configured journal, or the one named.
+
+    Raises:
+        SettingsProblem: the configuration cannot be used.
+        CommandFailed: there is no such journal.
+    """
+    settings = load_settings(files, assignments)
+    chosen = path or settings.journal_path
+    if not chosen.is_file():
+        remedy = (
+            "give an existing one with --journal" if path else "start the bot with `sectorbot run`, or give --journal"
+        )
+        raise CommandFailed(
+            f"{chosen}: there is no journal; {remedy}", ExitCode.ERROR if path else ExitCode.NOT_RUNNING
+        )
+    health = None if path else find_running(settings.state_directory)
+    reader = JournalReader(chosen)
+    try:
+        now_ms = time.time_ns() // 1_000_000
+        if health is None:
+            last = reader.load_events(limit=1, after_seq=max(0, reader.count_events() - 1))
+            now_ms = last[0].at_ms if last else now_ms
+        yield View(settings, reader, health, path is not None, now_ms)
+    finally:
+        reader.close()
+
+
+def status(view: View) -> tuple[Document, ExitCode]:
+    """The row of `status` and its exit code: 3 before 10 before 11, as nothing else is current without a daemon."""
+    reader, settings = view.reader, view.settings
+    health = view.health or load_config(reader) or {}
+    latch, memory, locks = reader.load_latch(), reader.load_memory(), reader.load_locks()
+    record = _last_kept(reader)
+    decision = record.decision if record else {}
+    portfolio = _portfolio(view, record) if record else None
+    number = reader.next_cycle_number() - 1
+    standing = rows.Standing(
+        mode=str(health.get("mode", settings.mode)),
+        environment=str(health.get("environment", settings.environment)),
+        venue=settings.venue.id,
+        kill=_highest(latch.level, settings.kill_switch, health.get("kill")),
+        kill_reason=latch.reason,
+        kill_by=latch.by,
+        kill_since_ms=latch.at_ms,
+        now_ms=view.now_ms,
+        last_cycle=number,
+        last_cycle_ms=record.at_ms if record else 0,
+        portfolio=portfolio,
+        equity_peak=memory.equity_peak,
+        day_start_equity=memory.day_start_equity,
+        condition=decision.get("condition", "unknown"),
+        stance=decision.get("stance", "unknown"),
+        locks=locks,
+        orders=reader.load_orders(RECENT),
+    )
+    is_mismatched = health.get("problem") == "mismatch" or bool(locks)
+    row = rows.status(standing) | {"journal": str(reader.path), "pid": health.get("pid")}
+    row["held_seconds"] = dict(health.get("held_seconds") or {})
+    row["account"] = list(health.get("account") or [])
+    row["kill_pending"] = list(health.get("kill_pending") or [])
+    row["running"] = _running_words(view)
+    if view.health is None and not view.is_named:
+        return row, ExitCode.NOT_RUNNING
+    if standing.kill is not KillLevel.OFF:
+        return row, ExitCode.KILLED
+    return row, ExitCode.MISMATCH if is_mismatched else ExitCode.OK
+
+
+def positions(view: View) -> Document:
+    """Sleeves and perps of the last cycle that kept what it saw."""
+    record = _require(_last_kept(view.reader), view)
+    portfolio = _portfolio(view, record)
+    memory = view.reader.load_memory()
+    return {
+        "cycle": record.number,
+        "at_ms": record.at_ms,
+        "as_of": f"as cycle {record.number} saw it, {utc(record.at_ms, view.now_ms)}",
+        "quote": portfolio.account.quote,
+        "sleeves": rows.sleeve_rows(portfolio, record.decision["target"]),
+        "positions": rows.position_rows(record.account, record.snapshot.instruments, memory),
+    }
+
+
+def orders(view: View, limit: int) -> list[Document]:
+    """The newest orders."""
+    return rows.order_rows(view.reader.load_orders(limit))
+
+
+def why(view: View, number: int | None) -> Document:
+    """A cycle's decision in words, with the gate's answers."""
+    reader = view.reader
+    if number is None:
+        heads = reader.load_cycle_heads(RECENT)
+        number = next((head.number for head in heads if head.kind == "cycle"), heads[0].number if heads else None)
+    record = _require(reader.load_cycle(number) if number else None, view, number)
+    missing = [f"{missing.what}: {missing.why}" for missing in record.snapshot.missing]
+    policy, _ = numbers_of(reader, record.config_digest) or (view.settings.playbook, None)
+    reading = rows.why(record.decision, number=record.number, at_ms=record.at_ms, missing=missing, policy=policy)
+    return reading | {
+        "quote": view.quote,
+        "funding": _funding(record, reader, policy),
+        "verdicts": rows.verdict_rows(rows.intents_of(record.decision), record.verdicts),
+    }
+
+
+def _funding(record: CycleRecord, reader: JournalReader, policy: Policy) -> list[rows.Row]:
+    """Expected and actual funding of the perp legs of the rotation that stood in a cycle, up to that cycle."""
+    campaign = decode(Campaign, record.decision["campaign"]) if record.decision.get("campaign") else None
+    if campaign is None:
+        return []
+    hours, until_ms = policy.funding_average_hours, record.at_ms
+    orders, fills = reader.load_orders(ALL), reader.load_fills(ALL)
+    return report_funding.held_rows([campaign], reader, orders, fills, hours, until_ms=until_ms)
+
+
+def show(*parts: RenderableType) -> None:
+    """Print for a person. Width is the terminal's, or 100 where there is none."""
+    console = Console(width=width(), highlight=False, markup=False)
+    for part in parts:
+        console.print(part)
+
+
+def width() -> int:
+    console = Console()
+    return console.width if console.is_terminal else max(100, console.width)
+
+
+def _portfolio(view: View, record: CycleRecord) -> Portfolio:
+    settings = view.settings
+    policy, sectors = numbers_of(view.reader, record.config_digest) or (settings.playbook, settings.universe)
+    return build_portfolio(record.account, record.snapshot, view.reader.load_memory(), policy, sectors)
+
+
+def _last_kept(reader: JournalReader) -> CycleRecord | None:
+    try:
+        return reader.load_last_cycle()
+    except SnapshotPruned:
+        return None
+
+
+def _require(record: CycleRecord | None, view: View, number: int | None = None) -> CycleRecord:
+    if record is not None:
+        return record
+    last = view.reader.next_cycle_number() - 1
+    if number is None or not last:
+        raise CommandFailed(f"{view.reader.path}: no cycle has been recorded yet")
+    raise CommandFailed(f"{view.reader.path}: there is no cycle {number}; the last one is {last}")
+
+
+def _highest(*levels: object) -> KillLevel:
+    known = [KillLevel(level) for level in levels if isinstance(level, str) and level in set(KillLevel)]
+    return max(known, key=lambda level: level.severity, default=KillLevel.OFF)
+
+
+def _running_words(view: View) -> str:
+    if view.health is not None:
+        late = find_late(view.health, time.time_ns() // 1_000_000)
+        named = ", ".join(f"{name} (silent for {seconds} s)" for name, seconds in late.items())
+        return f"running: process {view.health['pid']}" + f"; LATE: {named}" * bool(late)
+    return "not asked whether a daemon runs" if view.is_named else "NOT RUNNING: this is what the last daemon left"

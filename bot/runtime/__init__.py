@@ -1,0 +1,1 @@
+"""One turn and what runs it: cycle, daemon, kill switch, settings, wiring."""

@@ -1,0 +1,447 @@
+"""One cycle and one guard, top to bottom (DESIGN §3).
+
+observe → settle → decide → review → record → act → settle. Everything between settle and record is pure, and the record
+holds all it saw, so `replay` gives the same plan again. Cycle and guard share one lock: one writer.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from decimal import Decimal
+from typing import Any, TypeVar
+
+from bot.domain.campaign import Memory, OpenExit, Transfer
+from bot.domain.codec import encode
+from bot.domain.decimal_context import house_arithmetic
+from bot.domain.market import Snapshot
+from bot.domain.money import ZERO
+from bot.domain.order import Order
+from bot.domain.portfolio import Account, Portfolio
+from bot.domain.reason import Note, Reason
+from bot.domain.states import KillLevel
+from bot.execution.executor import Executor, Outcome
+from bot.execution.reconcile import Reconciler, Truth
+from bot.feeds.fee_prices import FeePrices
+from bot.feeds.snapshot import Observer
+from bot.journal.journal import CycleRecord, Journal, JournalReader
+from bot.playbook.book.portfolio import build_portfolio
+from bot.playbook.decide import Decision, decide, guard
+from bot.playbook.orders.flatten import flatten
+from bot.playbook.policy.numbers import Policy, Sectors
+from bot.playbook.positions.exits import with_funding
+from bot.playbook.rotation.progress import end_refused
+from bot.ports import URGENT, Unavailable, Venue, VenueRejected
+from bot.risk import Approved, Limits, Refused, fit_to_depth, review, shrink, tripped
+from bot.runtime.cash_flows import count_flows
+from bot.runtime.risk_inputs import GateReading, load_gate_reading
+from bot.runtime.watch.account import AccountWatch
+from bot.runtime.watch.leverage import LeverageWatch
+from bot.runtime.watch.restored_rotation import renew_memory
+from bot.runtime.watch.stopped_hedges import count_stopped
+
+DAY_MS = 86_400_000
+FUNDING, ACCOUNT, BREAKERS = "funding", "account", "breakers"
+Ordered = TypeVar("Ordered", Snapshot, Account)
+PEAK_STEP = Decimal("1.001")
+TURN_GRACE_SECONDS = 2.0
+_LASTING = (Reason.NOTHING_TO_DO, Reason.POSITION_UNOWNED, Reason.LEVERAGE_DIFFERS)  # repeated by every guard
+
+
+@dataclass(frozen=True, slots=True)
+class CycleResult:
+    """All that happened in one cycle, for those who tell about it. `funding_hours`: over which
+    funding is averaged; 0: the next rate alone. `policy`: the numbers it was decided with.
+    `has_rest_ended`: a resting purchase is over, so that its leg may go on."""
+
+    number: int
+    kind: str
+    snapshot: Snapshot
+    portfolio: Portfolio
+    decision: Decision
+    verdicts: tuple[Approved | Refused, ...]
+    outcomes: tuple[Outcome, ...]
+    truth: Truth
+    kill: KillLevel
+    notes: tuple[Note, ...] = ()
+    seconds: float = 0.0
+    breakers: tuple[Note, ...] = ()
+    funding_hours: int = 0
+    policy: Policy | None = None
+    has_rest_ended: bool = False
+
+    @property
+    def has_acted(self) -> bool:
+        """Whether anything changed at the venue, so that another round may have more to do."""
+        return any(outcome.filled_size > 0 for outcome in self.outcomes) or any(
+            note.reason is Reason.TRANSFER_NEEDED and note.numbers.get("moved") for note in self.notes
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a cycle works with; `wiring` puts it together. `starts_small`: the first orders are canaries."""
+
+    venue: Venue
+    journal: Journal
+    reconciler: Reconciler
+    executor: Executor
+    observer: Observer
+    policy: Policy
+    sectors: Sectors
+    limits: Limits
+    config_digest: str
+    starts_small: bool = False
+    account_check_ms: int = 3_600_000
+
+
+class Cycle:
+    """Runs cycles and guards over one set of parts, one at a time."""
+
+    def __init__(self, parts: Parts, *, kill_level: Callable[[], KillLevel]) -> None:
+        self.parts = parts
+        self.is_canary = parts.starts_small
+        self.account_watch = AccountWatch(parts.venue, parts.account_check_ms)
+        self._fee_prices = FeePrices(parts.venue)
+        self._kill_level = kill_level
+        self._leverage_watch = LeverageWatch(parts.venue, parts.journal, parts.executor, kill_level=kill_level)
+        self._lock = asyncio.Lock()
+        self._failed_turns = 0
+        self._under_way: asyncio.Task[CycleResult] | None = None
+
+    async def run(self) -> CycleResult:
+        """A full cycle.
+
+        Raises:
+            Unavailable: when truth cannot be had; nothing was done.
+            JournalError: when it cannot be written down; nothing more is done.
+        """
+        return await self._counted("cycle")
+
+    async def guard(self) -> CycleResult:
+        """Exits, hedges and liquidation distance only."""
+        return await self._counted("guard")
+
+    async def settle(self) -> Truth:
+        """Journal and venue compared, without a decision."""
+        async with self._lock:
+            return await self.parts.reconciler.settle(self.parts.observer.symbols)
+
+    async def accept(self, *, by: str, reason: str) -> tuple[Note, ...]:
+        """An operator's word that the account is right where the books differ; see `Reconciler.accept`."""
+        async with self._lock:
+            if not self.parts.reconciler.has_checked_history:  # what is accepted must have been looked for
+                snapshot = await self.parts.observer.observe(with_history=False)
+                await self.parts.reconciler.settle(tuple(snapshot.instruments))
+            return await self.parts.reconciler.accept(by=by, reason=reason)
+
+    async def withdraw(self, level: KillLevel) -> tuple[Order, ...]:
+        """Cancel what may not live at this level of the kill switch; what is still there afterwards.
+
+        The cancels leave at once, beside a turn and before anything is written. A turn that hangs does not hold up the
+        rest: it is given a moment to end, then it is ended as a crash would end it; what it has sent meanwhile is
+        withdrawn as well, and all of it is written down. An order whose cancel still waits when an operator resumes is
+        left: from then on it may live.
+
+        Raises:
+            JournalError: when it cannot be written down. The cancels were sent.
+        """
+        executor = self.parts.executor
+        URGENT.set(True)
+        is_by_switch = self._kill_level().severity >= level.severity
+
+        def is_wanted(order: Order) -> bool:
+            return not is_by_switch or order.is_withdrawn_at(self._kill_level())
+
+        chosen = self.load_withdrawn(level)
+        if chosen or level.severity >= KillLevel.CANCEL.severity:
+            await asyncio.gather(executor.send_cancels(chosen, is_wanted), self._end_turn())
+            async with self._lock:
+                left, ids = self.load_withdrawn(level), {order.client_id for order in chosen}
+                await executor.settle_cancels([o for o in left if o.client_id in ids], is_wanted)
+                left = self.load_withdrawn(level)
+                await executor.cancel([o for o in left if o.client_id not in ids], is_wanted)
+        return self.load_withdrawn(level)
+
+    def load_withdrawn(self, level: KillLevel) -> tuple[Order, ...]:
+        """The working orders that may not live at this level."""
+        return tuple(o for o in self.parts.journal.reader.load_working() if o.is_withdrawn_at(level))
+
+    async def _end_turn(self) -> None:
+        if self._under_way is not None:
+            await asyncio.wait({self._under_way}, timeout=TURN_GRACE_SECONDS)
+            if self._under_way is not None:
+                self._under_way.cancel()
+
+    async def _counted(self, kind: str) -> CycleResult:
+        """One turn at a time; how many in a row came to nothing is what the gate asks after an outage."""
+        async with self._lock:
+            self._under_way = asyncio.create_task(self._turn(kind))
+            try:
+                result = await self._under_way
+            except Unavailable:
+                self._failed_turns += 1
+                raise
+            except asyncio.CancelledError:
+                caller = asyncio.current_task()
+                if caller is None or caller.cancelling():
+                    raise
+                self._failed_turns += 1
+                raise Unavailable("the kill switch ended the turn, which hung") from None
+            finally:
+                self._under_way = None
+            self._failed_turns = 0
+            if any(outcome.filled_size > 0 for outcome in result.outcomes):
+                self.is_canary = False
+            return result
+
+    async def _turn(self, kind: str) -> CycleResult:
+        parts, kill, started = self.parts, self._kill_level(), time.monotonic()
+        URGENT.set(kind == "guard" or kill is not KillLevel.OFF)
+        resting = self._resting_entries()
+        await parts.executor.cancel(self.load_withdrawn(kill))
+        observed, _ = await asyncio.gather(
+            parts.observer.observe(with_history=kind == "cycle"), self.account_watch.look()
+        )
+        snapshot = in_order(observed)
+        truth = await parts.reconciler.settle(tuple(snapshot.instruments))
+        truth = replace(truth, account=in_order(truth.account))
+        snapshot = in_order(await parts.observer.with_held(snapshot, truth.account))
+        reader, before = parts.journal.reader, parts.journal.reader.load_memory()
+        with house_arithmetic():
+            portfolio = build_portfolio(truth.account, snapshot, before, parts.policy, parts.sectors)
+            flowed = count_flows(before, reader, snapshot, truth.account.quote)
+            flowed = renew_memory(flowed, reader, snapshot, portfolio, parts.policy, parts.sectors, truth.working)
+            memory = count_stopped(
+                count_funding(mark_equity(flowed, portfolio, snapshot.at_ms), reader),
+                reader, truth.account.positions, snapshot.at_ms,
+            )  # fmt: skip
+            decision = self._decide(parts, kind, kill, snapshot, portfolio, memory, truth.working)
+        traded = sorted({intent.symbol for intent in decision.intents})
+        if traded:
+            snapshot = in_order(await parts.observer.with_books(snapshot, traded))
+        with house_arithmetic():
+            decision = replace(decision, intents=fit_to_depth(decision.intents, snapshot, parts.limits))
+        reading = load_gate_reading(
+            reader, parts.venue, snapshot, truth, kill, day_start_ms=memory.day_start_ms,
+            failed_turns=self._failed_turns, is_canary=self.is_canary, account_problems=self.account_watch.blocking,
+            fee_prices=await self._fee_prices.look(
+                reader.load_fees(memory.day_start_ms), snapshot, truth.account.quote
+            ),
+        )  # fmt: skip
+        context = reading.context(snapshot, portfolio, truth.working, decision.memory)
+        with house_arithmetic():
+            verdicts, breakers = review(decision.intents, context, parts.limits), tripped(context, parts.limits)
+        number = reader.next_cycle_number()
+        if kind == "cycle" or is_eventful(decision):
+            record = _record(parts, number, kind, snapshot, truth, memory, decision, verdicts, reading)
+            await parts.journal.record_cycle(record)
+        elif is_worth_keeping(before, memory, decision.memory):
+            await parts.journal.record_memory(decision.memory)
+        await _record_breakers(parts.journal, breakers)
+        notes = await self._transfer(decision.transfers, kill, truth)
+        await self._cancel(decision.cancels)
+        if breakers or not truth.is_agreed:  # what stops entries stops those that rest as well
+            await parts.executor.cancel([order for order in truth.working if order.is_resting_entry])
+        notes += await self._top_up(decision.top_ups)
+        notes += await self._leverage_watch.set_right(decision.memory, truth.account)
+        outcomes = await parts.executor.act([verdict for verdict in verdicts if isinstance(verdict, Approved)])
+        decision, ended = await self._end_refused(decision, outcomes)
+        notes += ended
+        if outcomes or notes:
+            truth = await parts.reconciler.settle(tuple(snapshot.instruments))
+            portfolio = build_portfolio(truth.account, snapshot, decision.memory, parts.policy, parts.sectors)
+            await parts.journal.record_fact(ACCOUNT, encode(truth.account))
+        return CycleResult(
+            number, kind, snapshot, portfolio, decision, tuple(verdicts), outcomes, truth, kill, notes,
+            time.monotonic() - started, breakers, parts.policy.funding_average_hours, parts.policy,
+            bool(resting - self._resting_entries()),
+        )  # fmt: skip
+
+    async def _end_refused(self, decision: Decision, outcomes: Sequence[Outcome]) -> tuple[Decision, tuple[Note, ...]]:
+        """End the legs that the venue refused for a reason that does not pass, and look at the account again."""
+        refused = {outcome.intent.id: outcome.refused_for_good for outcome in outcomes if outcome.refused_for_good}
+        if not refused:
+            return decision, ()
+        self.account_watch.ask_again()
+        memory, notes = end_refused(decision.memory, refused)
+        if memory != decision.memory:
+            await self.parts.journal.record_memory(memory)
+        others = tuple(Note(Reason.LEG_REFUSED, words, name) for name, words in refused.items()) if not notes else ()
+        return replace(decision, memory=memory, campaign=memory.campaign), (*notes, *others)
+
+    def _resting_entries(self) -> frozenset[str]:
+        working = self.parts.journal.reader.load_working()
+        return frozenset(order.client_id for order in working if order.is_resting_entry)
+
+    def _decide(
+        self, parts: Parts, kind: str, kill: KillLevel, snapshot: Snapshot, portfolio: Portfolio, memory: Memory,
+        working: Sequence[Order],
+    ) -> Decision:  # fmt: skip
+        policy, sectors = parts.policy, parts.sectors
+        chosen = (decide if kind == "cycle" else guard)(snapshot, portfolio, memory, policy, sectors, tuple(working))
+        if kill is not KillLevel.FLATTEN:
+            return replace(chosen, intents=shrink(chosen.intents, snapshot, parts.limits)) if self.is_canary else chosen
+        intents = flatten(
+            snapshot, portfolio, memory.hedges,
+            slice_share=policy.flatten_slice, slippage=policy.flatten_slippage,
+        )  # fmt: skip
+        return replace(chosen, intents=intents, transfers=())
+
+    async def _transfer(self, transfers: Sequence[Transfer], kill: KillLevel, truth: Truth) -> tuple[Note, ...]:
+        """Move cash between the wallets. Whether a transfer has happened is read off the wallets by the next decision,
+        so one that ends in doubt only needs to be given the quiet period before it is looked at again."""
+        if kill is not KillLevel.OFF or not truth.is_agreed:
+            return ()
+        notes, venue, journal = [], self.parts.venue, self.parts.journal
+        for transfer in transfers:
+            if transfer.amount == ZERO or self._kill_level() is not KillLevel.OFF:
+                continue
+            payload = {"amount": str(transfer.amount), "to_perp": transfer.to_perp, "sector": transfer.sector}
+            await journal.record_fact("transfer_sent", payload)
+            try:
+                async with self.parts.executor.write_deadline():
+                    await venue.move_cash(transfer.amount, to_perp=transfer.to_perp)
+                ending = "transfer_done"
+            except VenueRejected as error:
+                ending, payload = "transfer_rejected", payload | {"why": str(error)}
+            except Exception as error:  # noqa: BLE001 - whatever is not recognised may have happened
+                ending, payload = "transfer_in_doubt", payload | {"why": str(error) or repr(error)}
+            await journal.record_fact(ending, payload)
+            where = "spot → perp wallet" if transfer.to_perp else "perp → spot wallet"
+            notes.append(
+                Note(
+                    Reason.TRANSFER_NEEDED,
+                    f"{where}: {transfer.amount} {truth.account.quote}, {ending.removeprefix('transfer_')}",
+                    transfer.sector,
+                    {"amount": str(transfer.amount), "moved": "yes" if ending == "transfer_done" else ""},
+                )
+            )
+            if ending == "transfer_in_doubt":
+                await asyncio.sleep(venue.quiet_period_ms / 1000)
+        return tuple(notes)
+
+    async def _cancel(self, client_ids: Sequence[str]) -> None:
+        """Withdraw resting orders that the decision no longer wants, such as the stop of a position that has shrunk."""
+        orders = [self.parts.journal.reader.load_order(client_id) for client_id in client_ids]
+        await self.parts.executor.cancel([order for order in orders if order is not None and order.state.is_live])
+
+    async def _top_up(self, amounts: Mapping[str, Decimal]) -> tuple[Note, ...]:
+        """Add margin to positions whose liquidation came too near. The next account shows it."""
+        notes = []
+        for symbol, amount in amounts.items():
+            if self._kill_level().severity > KillLevel.REDUCE_ONLY.severity:
+                break
+            payload = {"symbol": symbol, "amount": str(amount)}
+            await self.parts.journal.record_fact("margin_sent", payload)
+            try:
+                async with self.parts.executor.write_deadline():
+                    await self.parts.venue.move_margin(symbol, amount)
+                ending = "margin_done"
+            except Exception as error:  # noqa: BLE001 - the next account shows whether it has happened
+                ending, payload = "margin_failed", payload | {"why": str(error) or repr(error)}
+            await self.parts.journal.record_fact(ending, payload)
+            words = (
+                f"{symbol}: margin topped up by {amount}" if ending == "margin_done" else f"{symbol}: {payload['why']}"
+            )
+            notes.append(Note(Reason.LIQUIDATION_NEAR, words, symbol, {"amount": str(amount)}))
+        return tuple(notes)
+
+
+def _record(
+    parts: Parts, number: int, kind: str, snapshot: Snapshot, truth: Truth, memory: Memory, decision: Decision,
+    verdicts: Sequence[Approved | Refused], reading: GateReading,
+) -> CycleRecord:  # fmt: skip
+    return CycleRecord(
+        number=number,
+        kind=kind,
+        at_ms=snapshot.at_ms,
+        snapshot=snapshot,
+        account=truth.account,
+        memory_before=memory,
+        decision=encode(decision),
+        verdicts=tuple(verdict_mapping(verdict) for verdict in verdicts),
+        working=truth.working,
+        config_digest=parts.config_digest,
+        gate=encode(reading),
+    )
+
+
+async def _record_breakers(journal: Journal, notes: Sequence[Note]) -> None:
+    """One fact when a breaker trips or its cause is gone, none while nothing changes."""
+    reasons = [note.reason.value for note in notes]
+    last = journal.reader.load_facts(BREAKERS, limit=1)
+    if reasons != (last[0].payload["reasons"] if last else []):
+        await journal.record_fact(BREAKERS, {"reasons": reasons, "words": [note.words for note in notes]})
+
+
+def in_order(value: Ordered) -> Ordered:
+    """The same with its mappings sorted by key, as the journal keeps them: sums depend, in their last digit, on the
+    order in which they are added up, and a replay must come to the very same."""
+    found = {field.name: getattr(value, field.name) for field in fields(value)}
+    ordered: dict[str, Any] = {n: dict(sorted(m.items())) for n, m in found.items() if isinstance(m, Mapping)}
+    return replace(value, **ordered)
+
+
+def is_worth_keeping(before: Memory, marked: Memory, after: Memory) -> bool:
+    """Whether a guard's memory must outlive the process: exits moved, a day began, money came or went, the peak moved.
+    Of the peak and of an exit's best price only every tenth of a percent counts, or a rising market would be journaled
+    every few seconds."""
+    has_risen = not before.equity_peak <= after.equity_peak <= before.equity_peak * PEAK_STEP
+    is_new_day = (after.day_start_ms, after.day_start_equity) != (before.day_start_ms, before.day_start_equity)
+    has_wagered = (after.opening, after.scalps) != (marked.opening, marked.scalps)
+    is_guarded_anew = (after.unguarded, after.stops_asked) != (marked.unguarded, marked.stops_asked)
+    is_geared_anew = (after.leverages, after.leverage_wrong) != (marked.leverages, marked.leverage_wrong)
+    is_hedged_anew = (after.hedges_since, after.hedges_stopped) != (before.hedges_since, before.hedges_stopped)
+    has_changed = is_guarded_anew or is_geared_anew or is_hedged_anew
+    return _have_moved(marked.exits, after.exits) or is_new_day or has_risen or has_wagered or has_changed
+
+
+def _have_moved(before: Sequence[OpenExit], after: Sequence[OpenExit]) -> bool:
+    if [replace(held, best_price=ZERO) for held in before] != [replace(held, best_price=ZERO) for held in after]:
+        return True
+    return any(
+        (new.best_price - old.best_price) * old.side.sign > old.best_price * (PEAK_STEP - 1)
+        for old, new in zip(before, after, strict=True)
+    )
+
+
+def is_eventful(decision: Decision) -> bool:
+    """Whether a guard saw or wants anything. The thousands a day that do not would only bury those that do."""
+    has_seen = any(note.reason not in _LASTING for note in decision.notes)
+    return bool(decision.intents or decision.cancels or decision.top_ups or has_seen)
+
+
+def mark_equity(memory: Memory, portfolio: Portfolio, now_ms: int) -> Memory:
+    """Carry the equity peak and the day's opening equity forward; days are UTC.
+
+    An account that cannot be priced whole says nothing about equity.
+    """
+    if portfolio.unpriced:
+        return memory
+    day_start = now_ms - now_ms % DAY_MS
+    is_new_day = memory.day_start_ms != day_start or memory.day_start_equity == ZERO
+    return replace(
+        memory,
+        equity_peak=max(memory.equity_peak, portfolio.equity),
+        day_start_ms=day_start,
+        day_start_equity=portfolio.equity if is_new_day else memory.day_start_equity,
+    )
+
+
+def count_funding(memory: Memory, reader: JournalReader) -> Memory:
+    """Add the funding journaled since the last turn to the open exits, each payment once."""
+    paid: dict[str, Decimal] = {}
+    last = memory.payments_seq
+    for payment, seq in reader.load_payments_after(last):
+        last = max(last, seq)
+        if payment.kind == FUNDING and payment.symbol is not None:
+            paid[payment.symbol] = paid.get(payment.symbol, ZERO) - payment.amount
+    return replace(with_funding(memory, paid), payments_seq=last)
+
+
+def verdict_mapping(verdict: Approved | Refused) -> Mapping[str, Any]:
+    """A verdict as the journal keeps it: the intent's id, whether it passed, and why not."""
+    if isinstance(verdict, Approved):
+        return {"intent": verdict.intent.id, "approved": True, "size": str(verdict.size)}
+    return {"intent": verdict.intent.id, "approved": False, "note": encode(verdict.note)}

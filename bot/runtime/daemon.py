@@ -1,0 +1,413 @@
+"""The daemon: cycle and guard on their own periods, a kill switch that does not depend on either, a clean end.
+
+A failed read ends the cycle, not the daemon: the next one starts from truth again. A journal that cannot be written
+ends trading at once. SIGTERM lets the running cycle finish its orders, because an order abandoned half-way is a doubt.
+All tasks run in one group: an exception that nobody expects ends all of them and the process, with exit code 1.
+"""
+
+import asyncio
+import contextlib
+import signal
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+
+import structlog
+
+from bot.domain.order import Order
+from bot.domain.reason import Reason
+from bot.domain.states import KillLevel, highest
+from bot.journal.journal import JournalError, JournalLocked
+from bot.journal.reserve import Reserve
+from bot.ports import ChecksUnanswered, SetupFailed, Unavailable
+from bot.risk import Refused
+from bot.runtime.build_info import started
+from bot.runtime.cycle import CycleResult
+from bot.runtime.exit_codes import ExitCode
+from bot.runtime.health.health_file import Health
+from bot.runtime.kill import early_signals as early
+from bot.runtime.kill.actions import SwitchActions
+from bot.runtime.kill.guarded_start import left_open, level_in_force
+from bot.runtime.kill.switch import SIGNALS
+from bot.runtime.logs import log_cycle
+from bot.runtime.settings.model import Settings
+from bot.runtime.settings.proxy_hint import with_proxy_hint
+from bot.runtime.watch.retry_after import HoldWatch
+from bot.runtime.wiring import App, Switch, build, listen
+
+LOOP_BEAT_SECONDS, LOOP_LATE_SECONDS = 1.0, 30.0
+SWITCH_LATE_SECONDS, JOURNAL_LATE_SECONDS = 15.0, 60.0
+START_RETRY_KILLED_SECONDS = 2
+START_RETRY_SECONDS = (1, 2, 5, 10, 30, 60)
+CHECK_ATTEMPTS = 8
+LOCKED_SECONDS, LOCKED_RETRY_SECONDS = 60, 1.0
+_log = structlog.get_logger("sectorbot.daemon")
+
+
+def run_daemon(settings: Settings, *, once: bool = False, cycles: int | None = None) -> int:
+    """Run until a signal, or for a number of cycles. Returns an exit code (see `docs/configuration.md`)."""
+    return asyncio.run(_run(settings, limit=1 if once else cycles))
+
+
+async def _run(settings: Settings, *, limit: int | None) -> int:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    switch = listen(settings)
+    early.keep_in(settings.state_directory)
+    switch.kill.start()  # before the first network call, until the last
+    for asked in early.taken():
+        switch.kill.ask(SIGNALS[asked], asked.name)
+    try:
+        return await _start_and_run(settings, switch, stop, limit)
+    finally:
+        switch.kill.stop()
+
+
+async def _start_and_run(settings: Settings, switch: Switch, stop: asyncio.Event, limit: int | None) -> int:
+    try:
+        app = await _build_patiently(settings, switch, stop, patient=limit is None)
+    except (SetupFailed, JournalError) as error:
+        _log.error("cannot_start", why=str(error), left_open=left_open(settings))
+        return ExitCode.CONFIGURATION if isinstance(error, SetupFailed) else ExitCode.ERROR
+    except Unavailable as error:
+        why = with_proxy_hint(str(error), trust_env=settings.venue.trust_env)
+        _log.error("venue_unreachable", why=why, left_open=left_open(settings))
+        return ExitCode.TIMEOUT
+    if app is None:
+        return ExitCode.OK
+    if not app.journal.reserve.prepare():
+        _log.warning("no_journal_reserve", path=str(app.journal.reserve.path), what="too little room on the disk")
+    health = Health(settings.state_directory / "health.json", settings.mode, settings.environment)
+    try:
+        return await Daemon(app, settings, health, stop).run(limit)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is logged whole and ends the process
+        for cause in _causes(error):
+            _log.critical("task_failed", why=f"{type(cause).__name__}: {cause}", exc_info=cause)
+        return ExitCode.ERROR
+    finally:
+        await app.close()
+        health.remove()
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The exceptions in a group, one by one."""
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from _causes(inner)
+    else:
+        yield error
+
+
+async def _build_patiently(settings: Settings, switch: Switch, stop: asyncio.Event, *, patient: bool) -> App | None:
+    substituted, locked_until = False, time.monotonic() + LOCKED_SECONDS
+    for attempt in range(1_000_000):
+        try:
+            return await build(settings, switch=switch, substituted=substituted)
+        except JournalLocked as error:
+            is_first, level = attempt == 0 or substituted, level_in_force(settings, switch.kill.level())
+            is_acting = level is not KillLevel.OFF
+            if not is_acting and (not patient or time.monotonic() >= locked_until):
+                raise
+            if is_acting and not substituted:
+                what, substituted = f"level {level.value} is in force: it acts in a copy of the journal", True
+            else:
+                what = "tried again until it is free" + ("" if is_acting else f", for {LOCKED_SECONDS} s at most")
+            if is_first or substituted:
+                _log.critical("journal_locked", why=str(error), what=what)
+            if await _wait(stop, LOCKED_RETRY_SECONDS):
+                return None
+        except JournalError as error:
+            reserve = Reserve(settings.journal_path)
+            is_needed = switch.kill.level() is not KillLevel.OFF and reserve.is_disk_full()
+            if not (is_needed and reserve.release()):
+                raise
+            _log.critical("journal_reserve_used", why=str(error), what="the disk is full and the switch has to act")
+        except (Unavailable, ChecksUnanswered) as error:
+            is_last = isinstance(error, ChecksUnanswered) and attempt + 1 >= CHECK_ATTEMPTS
+            if not patient or (is_last and switch.kill.level() is KillLevel.OFF):
+                raise
+            seconds = START_RETRY_SECONDS[min(attempt, len(START_RETRY_SECONDS) - 1)]
+            if switch.kill.level() is not KillLevel.OFF:
+                seconds = min(seconds, START_RETRY_KILLED_SECONDS)  # it has something to do there
+            why = with_proxy_hint(str(error), trust_env=settings.venue.trust_env)
+            _log.warning("venue_unreachable", why=why, retry_in_seconds=seconds)
+            if await _wait(stop, seconds):
+                return None
+    return None
+
+
+async def _wait(stop: asyncio.Event, seconds: float) -> bool:
+    """Wait; whether the process was asked to end meanwhile."""
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), seconds)
+    return stop.is_set()
+
+
+class Daemon:
+    """Schedules turns over one App until it is told to stop."""
+
+    def __init__(self, app: App, settings: Settings, health: Health, stop: asyncio.Event) -> None:
+        self._app, self._settings, self._health, self._stop = app, settings, health, stop
+        self._exit_code = ExitCode.OK
+        self._tripped: tuple[Reason, ...] = ()
+        self._failure, self._is_substituted = "", False
+        self._holds = HoldWatch(app.venue)
+        self._clock_checked_ms = app.clock.now_ms()
+        self._pending: tuple[str, ...] = ()
+        self._actions = SwitchActions(
+            app.cycle,
+            level=app.kill.level,
+            guard=lambda: self._turn(app.cycle.guard),
+            recover=app.journal.recover,
+            report=self._report_pending,
+            is_waiting=app.kill.is_waiting,
+        )
+
+    async def run(self, limit: int | None) -> int:
+        """Cycles and guards until stopped, `limit` cycles done, or the journal fails.
+
+        Raises:
+            ExceptionGroup: of what no task expected; all of them have ended.
+        """
+        cadence = self._settings.cadence
+        self._expect_parts(limit)
+        self._health.write(kill=self._app.kill.level().value)
+        failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        previous, threading.excepthook = threading.excepthook, _hand_over(failed)
+        try:
+            async with asyncio.TaskGroup() as group:
+                others = (
+                    group.create_task(self._app.kill.watch(self._on_kill, self._on_resume), name="switch"),
+                    group.create_task(self._every(cadence.guard_seconds, self._guard, delay=True), name="guard"),
+                    group.create_task(self._beat(), name="event loop"),
+                    group.create_task(_fail_with(failed), name="threads"),
+                )
+                await self._tell_start()  # the switch listens already: it acts before anything is written
+                await self._every(cadence.cycle_seconds, self._cycle, limit=limit)
+                for task in others:
+                    task.cancel()
+        finally:
+            threading.excepthook = previous
+            with contextlib.suppress(Unavailable, JournalError):
+                # Nobody looks after resting entries from here on.
+                await self._app.cycle.withdraw(highest(KillLevel.PAUSE, self._withdrawing()))
+        if self._exit_code == ExitCode.OK and limit is not None and self._app.kill.level() is not KillLevel.OFF:
+            return ExitCode.KILLED
+        if limit is None and self._exit_code in (ExitCode.TIMEOUT, ExitCode.MISMATCH):
+            return ExitCode.OK  # it was told to stop; what its last turn met is in the log
+        return self._exit_code
+
+    def _withdrawing(self) -> KillLevel:
+        """The level whose cancels leave before the process ends; a flatten's cancels are those of `cancel-all`."""
+        level = self._app.kill.level()
+        return KillLevel.CANCEL_ALL if level is KillLevel.FLATTEN else level
+
+    def _expect_parts(self, limit: int | None) -> None:
+        """What health names when it is late. A turn that settles doubts may take its whole deadline, before and after
+        it acts, and a guard waits for the cycle."""
+        cadence, health, kill = self._settings.cadence, self._health, self._app.kill
+        turn_seconds = 2 * self._settings.execution.settle_deadline_ms / 1000
+        guard_seconds = 3 * cadence.guard_seconds + turn_seconds
+        health.last["stale_after_ms"] = int(guard_seconds * 1000)
+        health.expect("guard", guard_seconds)
+        if limit is None:
+            health.expect("cycle", cadence.cycle_seconds * 2 + cadence.rounds_max * turn_seconds)
+        health.expect("event loop", LOOP_LATE_SECONDS)
+        health.expect("switch watch", SWITCH_LATE_SECONDS)
+        health.expect("config watch", SWITCH_LATE_SECONDS)
+        health.expect("journal writer", JOURNAL_LATE_SECONDS, self._app.journal.silent_seconds)
+        kill.beat = self._on_beat
+
+    def _on_beat(self, name: str) -> None:
+        """The switch's thread has looked. It writes the health file as well, so that a hung loop is named in it."""
+        self._health.beat(name)
+        self._health.write_if_due()
+
+    async def _beat(self) -> None:
+        while True:
+            self._health.beat("event loop")
+            await asyncio.sleep(LOOP_BEAT_SECONDS)
+
+    async def _every(
+        self,
+        seconds: float,
+        turn: Callable[[], Awaitable[None]],
+        *,
+        limit: int | None = None,
+        delay: bool = False,
+    ) -> None:
+        done, name = 0, "guard" if delay else "cycle"
+        if delay and await self._pause(seconds):
+            return
+        while not self._stop.is_set():
+            started = time.monotonic()
+            await turn()
+            self._health.beat(name)
+            done += 1
+            if (limit is not None and done >= limit) or self._stop.is_set():
+                return
+            if await self._pause(max(0.0, seconds - (time.monotonic() - started))):
+                return
+
+    async def _cycle(self) -> None:
+        """One cycle, and the next at once while a rotation makes progress: its phases need not wait for the clock."""
+        for _ in range(self._settings.cadence.rounds_max):
+            result = await self._turn(self._app.cycle.run)
+            if result is None or not result.has_acted:
+                return
+            if self._stop.is_set():
+                await self._guard()  # what was just entered must not be left without its stop
+                return
+
+    async def _guard(self) -> None:
+        """A guard, and a cycle when it finds a resting purchase over: the rest follows the price, or the next phase."""
+        result = await self._turn(self._app.cycle.guard)
+        if result is not None and result.has_rest_ended and result.kill is KillLevel.OFF and not self._stop.is_set():
+            await self._cycle()
+
+    async def _turn(self, turn: Callable[[], Awaitable[CycleResult]]) -> CycleResult | None:
+        """One turn, logged; None when it came to nothing."""
+        self._write_obstacles()
+        try:
+            await self._return_to_journal()
+            await self._app.take_tighter_limits()
+            await self._check_clock_if_due()
+            result = await turn()
+        except Unavailable as error:
+            _log.warning("cycle_abandoned", why=str(error))
+            self._health.write(problem=str(error))
+            self._exit_code = ExitCode.TIMEOUT
+            return None
+        except JournalError as error:
+            await self._on_journal_failure(error)
+            return None
+        log_cycle(result)
+        self._write_obstacles()
+        self._tell_breakers(result)
+        self._exit_code = ExitCode.OK if result.truth.is_agreed else ExitCode.MISMATCH
+        self._health.write(
+            cycle=result.number, kill=self._app.kill.level().value, problem="" if result.truth.is_agreed else "mismatch"
+        )
+        return result
+
+    async def _return_to_journal(self) -> None:
+        """Back from the copy of a locked journal once that is free. Only a level of the switch goes on in the copy.
+
+        Raises:
+            JournalError: the journal is locked and no level is in force, or the copy does not fit to it.
+        """
+        journal = self._app.journal
+        if not journal.is_substituted:
+            return
+        if not self._is_substituted:
+            what = "the switch goes on in a copy, whose events come back into the journal once it is free"
+            _log.critical("journal_substituted", path=str(journal.path), what=what)
+        self._is_substituted = not await journal.return_if_unlocked()
+        if not self._is_substituted:
+            _log.warning("journal_returned", what="it is free again, and has every event of its copy")
+        elif self._app.kill.level() is KillLevel.OFF:
+            raise JournalLocked(journal.path, "is still locked by another program", "close whatever is writing to it")
+
+    async def _on_journal_failure(self, error: JournalError) -> None:
+        """Trading ends with the journal. Only a kill switch that has something to do goes on, as soon as the journal
+        takes records again."""
+        with contextlib.suppress(JournalError):
+            self._app.kill.look()  # a flag that was raised since the last look has the last word
+        is_acting = self._app.kill.level() is not KillLevel.OFF
+        is_recovered = is_acting and await self._app.journal.recover()
+        if self._failure != str(error):  # cycle and guard meet the same one
+            self._failure = str(error)
+            what = "trading stops; nothing is sent without a journal"
+            if is_acting:
+                place = "in a copy of the journal" if self._app.journal.is_substituted else "on the journal's reserve"
+                what = f"the switch goes on {place if is_recovered else 'once it can be written'}"
+            _log.critical("journal_failed", why=str(error), what=what)
+        self._health.write(problem=str(error))
+        if not is_acting:
+            self._exit_code = ExitCode.ERROR
+            self._stop.set()
+
+    async def _tell_start(self) -> None:
+        """Say what runs, where, with which limits; the journal remembers which code it was."""
+        settings, limits = self._settings, self._app.cycle.parts.limits
+        what = started(settings)
+        with contextlib.suppress(JournalError):  # the first turn meets it as well, and ends trading with clear words
+            await self._app.journal.record_fact("started", what)
+        if found := self._app.journal.rebuilt:
+            _log.critical(
+                "projections_rebuilt", difference=found, what="a table was not what its events say; check the disk"
+            )
+        is_real = settings.environment == "mainnet" and settings.mode == "trade"
+        words = "orders are real" if is_real else "no real money"
+        (_log.critical if is_real else _log.info)("started", **what, limits=limits.model_dump(mode="json"), what=words)
+
+    def _tell_breakers(self, result: CycleResult) -> None:
+        """Say once what stops entries. A bot that repeats itself is paused until a person has looked."""
+        reasons = tuple(note.reason for note in result.breakers)
+        if reasons != self._tripped:
+            self._tripped = reasons
+            log = _log.critical if reasons else _log.warning
+            log(
+                "breakers", tripped=[note.words for note in result.breakers], what="entries stop" if reasons else "none"
+            )
+        refusals = (verdict.note.reason for verdict in result.verdicts if isinstance(verdict, Refused))
+        if Reason.REPEATED_EXECUTION in (*reasons, *refusals):
+            self._app.kill.ask(KillLevel.PAUSE, Reason.REPEATED_EXECUTION.value)
+
+    def _write_obstacles(self) -> None:
+        """What `status` says about the venue's silence and the account's settings."""
+        self._health.write(held_seconds=self._holds.look(), account=list(self._app.cycle.account_watch.blocking))
+
+    async def _check_clock_if_due(self) -> None:
+        """Measure the venue's clock again now and then: ours may drift, and every stamp rests on it."""
+        now_ms = self._app.clock.now_ms()
+        if abs(now_ms - self._clock_checked_ms) < self._settings.venue.clock_check_seconds * 1000:
+            return
+        self._clock_checked_ms = now_ms
+        with contextlib.suppress(Unavailable):
+            skew_ms = await self._app.venue.fetch_clock_skew()
+            _log.debug("clock_checked", skew_ms=skew_ms)
+
+    async def _pause(self, seconds: float) -> bool:
+        return await _wait(self._stop, seconds)
+
+    async def _on_kill(self, level: KillLevel) -> None:
+        """The switch moved: working orders that may not live are cancelled at once, outside the schedule."""
+        by, why = self._app.kill.source()
+        _log.critical("kill_switch", kill=level.value, by=by, why=why)
+        self._health.write(kill=level.value)
+        await self._actions.on_rise(level)
+
+    def _report_pending(self, orders: Sequence[Order]) -> None:
+        """What the switch has not got through yet, for the log and `status`."""
+        pending = tuple(f"{order.client_id} {order.symbol} {order.state.value}" for order in orders)
+        if pending != self._pending:
+            self._pending = pending
+            self._health.write(kill_pending=list(pending))
+            (_log.warning if pending else _log.info)("kill_switch_pending", orders=list(pending))
+
+    async def _on_resume(self) -> None:
+        self._pending = ()
+        self._health.write(kill=KillLevel.OFF.value, kill_pending=[])
+
+
+def _hand_over(failed: "asyncio.Future[None]") -> Callable[[threading.ExceptHookArgs], None]:
+    """A hook for threads: what ends one of them ends the daemon."""
+    loop = asyncio.get_running_loop()
+
+    def hook(arguments: threading.ExceptHookArgs) -> None:
+        error = arguments.exc_value or RuntimeError("a thread ended")
+
+        def fail() -> None:
+            if not failed.done():
+                failed.set_exception(error)
+
+        loop.call_soon_threadsafe(fail)
+
+    return hook
+
+
+async def _fail_with(failed: "asyncio.Future[None]") -> None:
+    await failed

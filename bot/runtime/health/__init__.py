@@ -1,0 +1,1 @@
+"""The health file of the daemon, and the check that reads it."""

@@ -1,0 +1,62 @@
+"""The observer of a run: it goes on from the past that the journal knows, and learns from it what spot has cost."""
+
+from decimal import Decimal
+
+from bot.execution.reconcile import CONVERSION
+from bot.feeds.cost_basis import Converted, cost_basis
+from bot.feeds.snapshot import Observer, Wanted
+from bot.journal.errors import SnapshotPruned
+from bot.journal.reader import JournalReader
+from bot.playbook.policy.choices import GainHedge
+from bot.ports import MacroSource, TvlSource, Venue
+from bot.runtime.settings.model import Settings
+
+LOOKED_AT = 200
+
+
+def make_observer(
+    venue: Venue, wanted: Wanted, settings: Settings, *, tvl: TvlSource | None, reader: JournalReader | None,
+    macro: MacroSource | None = None,
+) -> Observer:  # fmt: skip
+    """An observer with the operator's calendar. Without a journal it begins with no past and no costs.
+
+    Costs are looked up only where a setting asks for gains: it takes every fill there is.
+    """
+    events = tuple(entry.event for entry in settings.calendar)
+    if reader is None:
+        return Observer(venue, wanted, tvl=tvl, macro=macro, events=events)
+    if settings.playbook.gain_hedge is GainHedge.OFF:
+        observer = Observer(venue, wanted, tvl=tvl, macro=macro, events=events)
+    else:
+        observer = Observer(
+            venue, wanted, tvl=tvl, macro=macro, events=events,
+            costs=lambda: cost_basis(reader.load_fills_after(0, 0), conversions(reader, settings.universe.quote)),
+        )  # fmt: skip
+    recall_past(observer, reader)
+    return observer
+
+
+def conversions(reader: JournalReader, quote: str) -> tuple[Converted, ...]:
+    """What the exchange has converted, as far as the journal knows."""
+    facts = ((fact.at_ms, fact.payload) for fact in reader.load_facts_after(CONVERSION, 0))
+    return tuple(
+        Converted(
+            at_ms, f"{found['was']}/{quote}", f"{found['becomes']}/{quote}", Decimal(found["taken"]),
+            Decimal(found["given"]),
+        )
+        for at_ms, found in facts
+    )  # fmt: skip
+
+
+def recall_past(observer: Observer, reader: JournalReader) -> None:
+    """Take over the past that the last full cycle saw; a guard does not look at open interest."""
+    for head in reader.load_cycle_heads(LOOKED_AT):
+        if head.kind != "cycle":
+            continue
+        try:
+            record = reader.load_cycle(head.number)
+        except SnapshotPruned:
+            return
+        if record is not None:
+            observer.recall(record.snapshot)
+        return

@@ -1,0 +1,166 @@
+"""A journaled cycle decided and reviewed again: the record holds all it saw, so the same code must come to the same.
+
+Playbook, sectors and limits are those the daemon journaled with the cycle's configuration, where it did; else those of
+the present settings. Limits that were tightened meanwhile are a configuration of their own.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from bot.domain.codec import decode, encode
+from bot.domain.decimal_context import house_arithmetic
+from bot.domain.states import KillLevel
+from bot.journal.reader import CycleRecord, JournalReader
+from bot.playbook.book.portfolio import build_portfolio
+from bot.playbook.decide import Decision, decide, guard
+from bot.playbook.orders.flatten import flatten
+from bot.playbook.policy.numbers import Policy, Sectors
+from bot.risk import Limits, fit_to_depth, review, shrink
+from bot.runtime.cycle import verdict_mapping
+from bot.runtime.exit_codes import CommandFailed
+from bot.runtime.risk_inputs import GateReading
+from bot.runtime.settings.model import Settings
+from bot.runtime.settings.snapshot import limits_of, numbers_of
+
+SHOWN_MAX = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One place where the two decisions differ."""
+
+    key: str
+    journaled: Any
+    replayed: Any
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayResult:
+    """What came of it. `configuration` tells whose numbers were used: journaled, same or different."""
+
+    number: int
+    kind: str
+    configuration: str
+    differences: tuple[Difference, ...]
+
+    @property
+    def is_identical(self) -> bool:
+        return not self.differences
+
+    @property
+    def words(self) -> str:
+        """For a person."""
+        lines = [f"cycle {self.number} ({self.kind}): "]
+        if self.configuration == "different":
+            lines.append(
+                "warning: the configuration is not the one of that cycle, and the journal does not hold that one; "
+                "give the same with --config\n"
+            )
+        if self.is_identical:
+            return "".join([*reversed(lines), "the decision is identical"])
+        found = "".join(
+            f"\n  {d.key}: journaled {_brief(d.journaled)}, now {_brief(d.replayed)}"
+            for d in self.differences[:SHOWN_MAX]
+        )
+        more = f"\n  and {len(self.differences) - SHOWN_MAX} more" if len(self.differences) > SHOWN_MAX else ""
+        return "".join([*reversed(lines), f"the decision differs in {len(self.differences)} places:{found}{more}"])
+
+    @property
+    def document(self) -> Mapping[str, Any]:
+        """For `--json`."""
+        return {
+            "cycle": self.number,
+            "kind": self.kind,
+            "is_identical": self.is_identical,
+            "configuration": self.configuration,
+            "differences": [asdict(difference) for difference in self.differences],
+        }
+
+
+def replay(settings: Settings, reader: JournalReader, number: int) -> ReplayResult:
+    """Decide cycle `number` again and compare with what was journaled.
+
+    Raises:
+        CommandFailed: there is no such cycle.
+        SnapshotPruned: what it saw is no longer kept.
+    """
+    record = reader.load_cycle(number)
+    if record is None:
+        raise CommandFailed(
+            f"{reader.path}: there is no cycle {number}; the last one is {reader.next_cycle_number() - 1}"
+        )
+    policy, sectors, configuration = _numbers_of(record, reader, settings)
+    with house_arithmetic():
+        if record.gate:
+            limits = limits_of(reader, record.config_digest) or settings.risk
+            differences = _replay_with_gate(record, policy, sectors, limits)
+        else:
+            differences = _replay_without_gate(record, reader, policy, sectors)
+    return ReplayResult(record.number, record.kind, configuration, tuple(differences))
+
+
+def _replay_with_gate(record: CycleRecord, policy: Policy, sectors: Sectors, limits: Limits) -> list[Difference]:
+    reading = decode(GateReading, record.gate)
+    decision = _decide(record, policy, sectors)
+    if reading.kill is KillLevel.FLATTEN:
+        decision = _flatten(record, decision, policy, sectors)
+    elif reading.is_canary:
+        decision = replace(decision, intents=shrink(decision.intents, record.snapshot, limits))
+    decision = replace(decision, intents=fit_to_depth(decision.intents, record.snapshot, limits))
+    portfolio = build_portfolio(record.account, record.snapshot, record.memory_before, policy, sectors)
+    context = reading.context(record.snapshot, portfolio, record.working, decision.memory)
+    verdicts = [verdict_mapping(verdict) for verdict in review(decision.intents, context, limits)]
+    return compare(record.decision, encode(decision)) + compare(list(record.verdicts), verdicts, "verdicts")
+
+
+def _replay_without_gate(
+    record: CycleRecord, reader: JournalReader, policy: Policy, sectors: Sectors
+) -> list[Difference]:
+    """Journals of older versions do not say what the gate was told, nor how the kill switch stood."""
+    decision = _decide(record, policy, sectors)
+    differences = compare(record.decision, encode(decision))
+    if differences and any(fact.payload["level"] == KillLevel.FLATTEN for fact in reader.load_facts("latch")):
+        flattened = compare(record.decision, encode(_flatten(record, decision, policy, sectors)))
+        differences = flattened if len(flattened) < len(differences) else differences
+    return differences
+
+
+def compare(journaled: Any, replayed: Any, key: str = "") -> list[Difference]:
+    """Every place where two encoded values differ."""
+    if isinstance(journaled, Mapping) and isinstance(replayed, Mapping):
+        names = [*journaled, *(name for name in replayed if name not in journaled)]
+        pairs = [(str(name), journaled.get(name), replayed.get(name)) for name in names]
+    elif isinstance(journaled, list) and isinstance(replayed, list) and len(journaled) == len(replayed):
+        pairs = [(str(index), old, new) for index, (old, new) in enumerate(zip(journaled, replayed, strict=True))]
+    else:
+        return [] if journaled == replayed else [Difference(key, journaled, replayed)]
+    return [found for name, old, new in pairs for found in compare(old, new, f"{key}.{name}" if key else name)]
+
+
+def _numbers_of(record: CycleRecord, reader: JournalReader, settings: Settings) -> tuple[Policy, Sectors, str]:
+    journaled = numbers_of(reader, record.config_digest)
+    if journaled is not None:
+        return *journaled, "journaled"
+    is_same = settings.digest == record.config_digest
+    return settings.playbook, settings.universe, "same" if is_same else "different"
+
+
+def _decide(record: CycleRecord, policy: Policy, sectors: Sectors) -> Decision:
+    portfolio = build_portfolio(record.account, record.snapshot, record.memory_before, policy, sectors)
+    chosen = decide if record.kind == "cycle" else guard
+    return chosen(record.snapshot, portfolio, record.memory_before, policy, sectors, record.working)
+
+
+def _flatten(record: CycleRecord, decision: Decision, policy: Policy, sectors: Sectors) -> Decision:
+    portfolio = build_portfolio(record.account, record.snapshot, record.memory_before, policy, sectors)
+    intents = flatten(
+        record.snapshot, portfolio, record.memory_before.hedges,
+        slice_share=policy.flatten_slice, slippage=policy.flatten_slippage,
+    )  # fmt: skip
+    return replace(decision, intents=intents, transfers=())
+
+
+def _brief(value: Any) -> str:
+    text = f"{len(value)} items" if isinstance(value, Sequence) and not isinstance(value, str) else str(value)
+    return text if len(text) <= 60 else text[:57] + "…"

@@ -1,0 +1,1 @@
+"""The settings: their models, where they come from, and how they change while the bot runs."""

@@ -1,0 +1,183 @@
+"""The settings for people: every value in force with its origin, and the page of documentation made from the models."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+from decimal import Decimal
+from enum import Enum
+from pathlib import Path
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from bot.runtime.exit_codes import ExitCode
+from bot.runtime.settings import layers as settings_layers
+from bot.runtime.settings.layers import SECRET_NAMES, KeyPath, Layer
+from bot.runtime.settings.model import Settings, redacted
+
+_BARE = re.compile(r"[A-Za-z0-9_\-]+")
+_BOUNDS = (("ge", "≥"), ("gt", ">"), ("le", "≤"), ("lt", "<"), ("min_length", "at least"), ("max_length", "at most"))
+_PLAIN = {
+    int: "whole number", Decimal: "number", float: "number", bool: "true or false", str: "text", Path: "path",
+    date: "day",
+}  # fmt: skip
+INTRODUCTION = """# Configuration
+
+Made from the models by `python -m tests.cli.test_configuration_page`; a test compares.
+
+Sources, weakest first; a stronger one wins key by key:
+
+1. `config/default.toml`, every setting with its default, and `config/sectors.toml`, which is the section `universe`;
+2. your files: `--config FILE`, which may be repeated, else `sectorbot.toml` in the working directory;
+3. `.env` in the working directory, then environment variables, both as `SECTORBOT__SECTION__KEY=value`;
+4. a secrets directory: `secrets_directory`, else `$CREDENTIALS_DIRECTORY`, `/run/secrets` or `./secrets`, with files
+   named `venue__api_key` and `venue__api_secret`;
+5. `--set SECTION.KEY=VALUE`, `--environment`, `--mode`. Secrets are refused here: anyone may read a command line.
+
+Tables merge key by key and lists are replaced whole. In tables with free names (sleeves, tokens, sectors, evidence)
+`false` takes an entry out: `[universe.tokens]` `CAKE = false`. A variable cannot make such a name up; a file or `--set`
+can. Amounts may be written as text, so that no digit is lost. Unknown names, missing files and values out of range end
+with exit code 78 and one line each: place, key, value, reason.
+
+`sectorbot config check` says whether it can be used, `config show --origin` where every value comes from, and
+`config schema` prints the JSON schema for editors.
+
+## While it runs
+
+The files are looked at every half second. The kill switch and tighter limits of `[risk]` apply at once. A looser limit
+and everything else needs a restart, and the log says so once. A broken file changes nothing and raises an alert, but a
+kill switch that can be read in it is thrown. No file releases the kill switch: only `sectorbot resume --reason …` does.
+"""
+
+
+def flatten(settings: Settings, layers: Sequence[Layer]) -> list[tuple[str, str, str]]:
+    """Every setting in force as (key, value as TOML, where it comes from); secrets as stars."""
+    return [
+        (_dotted(path), json.dumps(value, ensure_ascii=False), _origin(layers, path))
+        for path, value in _leaves(redacted(settings), ())
+    ]
+
+
+def warnings(settings: Settings) -> list[str]:
+    """What is allowed and worth a word to the operator."""
+    found = list(settings.playbook.warnings())
+    for file in settings.sources.files:
+        layer = settings_layers.read_toml(file)
+        if any(layer.says(("venue", name)) for name in SECRET_NAMES) and file.stat().st_mode & 0o077:
+            found.append(f"{file}: holds a secret and others may read it; use a secrets file, or chmod 600")
+    if settings.environment == "mainnet" and settings.mode == "trade":
+        found.append("mainnet and trade: orders are real")
+    return found
+
+
+def configuration_page() -> str:
+    """`docs/configuration.md`."""
+    parts = [INTRODUCTION, "## Settings\n", "The top of the file, outside of any section.\n"]
+    top = {n: f for n, f in Settings.model_fields.items() if not _is_section(f)}
+    parts.append(_table(top))
+    for name, field in Settings.model_fields.items():
+        if _is_section(field):
+            parts += list(_section(name, field.annotation))
+    codes = "\n".join(f"| {code.value} | {code.words} |" for code in ExitCode)
+    parts += ["## Exit codes\n", f"| code | meaning |\n|---|---|\n{codes}\n"]
+    return "\n".join(parts)
+
+
+def _section(name: str, model: Any) -> Iterator[str]:
+    yield f"### [{name}]\n"
+    yield (model.__doc__ or "").split("\n", 1)[0].strip() + "\n"
+    yield _table(model.model_fields)
+    for key, field in model.model_fields.items():
+        for inner in _models_in(field.annotation):
+            yield f"Each entry of `{name}.{key}`:\n"
+            yield _table(inner.model_fields)
+
+
+def _table(fields: Mapping[str, FieldInfo]) -> str:
+    lines = ["| key | value | default | meaning |", "|---|---|---|---|"]
+    for name, field in fields.items():
+        cells = (f"`{name}`", _values(field), _default(field), field.description or "")
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _values(field: FieldInfo) -> str:
+    bounds = [f"{sign} {plain}" for sign, plain in _bounds(field.metadata)]
+    return ", ".join([_kind(field.annotation), *bounds])
+
+
+def _bounds(metadata: Sequence[Any]) -> Iterator[tuple[str, str]]:
+    for name, sign in _BOUNDS:
+        for item in metadata:
+            bound = getattr(item, name, None)
+            if bound is not None:
+                yield sign, f"{bound} character{'s' if bound > 1 else ''}" if name.endswith("length") else str(bound)
+
+
+def _kind(kind: Any) -> str:
+    origin, arguments = get_origin(kind), get_args(kind)
+    if kind in _PLAIN:
+        return _PLAIN[kind]
+    if origin is Literal:
+        return " or ".join(f"`{value}`" for value in arguments)
+    if origin is Annotated:
+        bounds = [bound for item in arguments[1:] for bound in _bounds(getattr(item, "metadata", [item]))]
+        return ", ".join([_kind(arguments[0]), *(f"{sign} {plain}" for sign, plain in bounds)])
+    if origin in (UnionType, Union):
+        return " or ".join("nothing" if kind is type(None) else _kind(kind) for kind in arguments)
+    if origin is Mapping:
+        return f"table of {_kind(arguments[1])}"
+    if origin is tuple:
+        return f"list of {_kind(arguments[0])}"
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return " or ".join(f"`{member.value}`" for member in kind)
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return "table"
+    return "secret text"
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "required" if field.annotation is not None else ""
+    value = field.get_default(call_default_factory=True)
+    if value is None or (isinstance(value, tuple | Mapping | str) and not value):
+        return "none"
+    return "see `config/default.toml`" if isinstance(value, Mapping | tuple) else f"`{_text(value)}`"
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value.value if isinstance(value, Enum) else value)
+
+
+def _models_in(kind: Any) -> Iterator[type[BaseModel]]:
+    for argument in get_args(kind):
+        if isinstance(argument, type) and issubclass(argument, BaseModel):
+            yield argument
+        else:
+            yield from _models_in(argument)
+
+
+def _is_section(field: FieldInfo) -> bool:
+    return isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+
+
+def _leaves(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, Any]]:
+    if isinstance(value, Mapping) and value:
+        for name, inner in value.items():
+            yield from _leaves(inner, (*path, str(name)))
+    else:
+        yield path, value
+
+
+def _dotted(path: KeyPath) -> str:
+    return ".".join(part if _BARE.fullmatch(part) else f'"{part}"' for part in path)
+
+
+def _origin(layers: Sequence[Layer], path: KeyPath) -> str:
+    layer = settings_layers.origin(layers, path)
+    return layer.place(path) if layer is not None else "default"

@@ -1,0 +1,1 @@
+"""The embedded exchange as the venue of a run."""

@@ -1,0 +1,56 @@
+"""What a run brings along of the simulator, and the only way to it: who trades elsewhere never loads it."""
+
+from typing import Protocol
+
+import aiohttp
+
+from bot.domain.portfolio import Account
+from bot.ports import MacroSource, TvlSource, Venue
+from bot.runtime.clock import SkippingClock
+from bot.runtime.settings.model import Settings
+
+
+class KeyPair(Protocol):
+    """An API key of the exchange."""
+
+    @property
+    def key(self) -> str: ...
+
+    @property
+    def secret(self) -> str: ...
+
+
+class Companion(Protocol):
+    """What wiring needs of such an exchange: its time, a key, a way to it, its TVL and its macro series."""
+
+    @property
+    def clock(self) -> SkippingClock: ...
+
+    @property
+    def key(self) -> KeyPair: ...
+
+    @property
+    def tvl(self) -> TvlSource | None: ...
+
+    @property
+    def macro(self) -> MacroSource: ...
+
+    def session(self) -> aiohttp.ClientSession: ...
+
+    async def stop(self) -> None: ...
+
+
+async def start_companion(settings: Settings) -> Companion | None:
+    """The embedded exchange in environment `sim`, None elsewhere."""
+    if settings.environment != "sim":
+        return None
+    from bot.runtime.simulator.embedded import embed_synthetic  # 0.3 s of imports that no other environment needs
+
+    return await embed_synthetic(settings, scenario="golden", seed=1)
+
+
+def on_paper(real: Venue, *, account: str, initial: Account | None) -> Venue:
+    """The venue's market with an account on paper; `initial` None takes what the real account owns."""
+    from bot.venues.paper.venue import PaperVenue  # the exchange's engine, which real trading does not need
+
+    return PaperVenue(real, account=account, initial=initial)

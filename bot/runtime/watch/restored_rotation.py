@@ -1,0 +1,76 @@
+"""After an operator has accepted an account whose history the journal does not know: what is remembered of a rotation
+is not done again.
+
+The campaign that the journal was in the middle of may be over at the exchange, and others may have followed it. It ends
+here. The stance is read off the holdings where they stand at one; shorts in perps that hedge a sector count as its
+hedges; and the tactical long of the stance counts as had. What the market asks for next is planned from what is held.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from decimal import Decimal
+
+from bot.domain.campaign import Memory, Stance
+from bot.domain.market import Snapshot
+from bot.domain.order import Order, read_place
+from bot.domain.portfolio import Portfolio
+from bot.domain.states import CampaignState
+from bot.execution.another_writer import ACCEPTED, UNKNOWN_EXECUTED, UNKNOWN_RESTS
+from bot.journal.reader import JournalReader
+from bot.playbook.book.context import Scene
+from bot.playbook.market.stance import target_shares
+from bot.playbook.policy.numbers import Policy, Sectors
+from bot.playbook.rotation.campaign import drift
+
+_FACTS_MAX = 10_000
+
+
+def renew_memory(
+    memory: Memory, reader: JournalReader, snapshot: Snapshot, portfolio: Portfolio, policy: Policy, sectors: Sectors,
+    working: Sequence[Order],
+) -> Memory:  # fmt: skip
+    """The memory to decide with: changed where an acceptance was journaled after it. Raises JournalError."""
+    if not reader.load_facts_after(ACCEPTED, reader.load_memory_seq()):
+        return memory
+    scene = Scene(snapshot, portfolio, policy, sectors, tuple(working), memory.wagers)
+    campaign = memory.campaign
+    if campaign is not None and not campaign.is_over:
+        campaign = replace(campaign, state=CampaignState.ABORTED)
+    stance = _stance_of(memory, scene)
+    held = {one.symbol for one in memory.exits}
+    hedges = {
+        perp: sector
+        for sector in reversed(tuple(sectors.sectors))
+        for perp in sectors.hedges(sector)
+        if perp not in held and scene.held(perp) < 0
+    }
+    return replace(
+        memory,
+        campaign=campaign,
+        campaigns=max(memory.campaigns, _last_campaign(reader)),
+        stance=stance,
+        longed=stance,
+        opening=(),
+        hedges={**hedges, **memory.hedges},
+    )
+
+
+def _stance_of(memory: Memory, scene: Scene) -> Stance:
+    """The stance whose shares the holdings are nearest to, where that is within the buffer; else the one remembered, or
+    the one that was being moved to."""
+    campaign = memory.campaign
+    known = memory.stance if campaign is None or campaign.is_over else campaign.stance_to
+    distances = {one: min(_distance(one, allowed, scene) for allowed in (False, True)) for one in Stance}
+    nearest = min(distances, key=lambda one: (distances[one], one is not known))
+    return nearest if distances[nearest] <= scene.policy.drift_buffer else known
+
+
+def _distance(stance: Stance, tactical_allowed: bool, scene: Scene) -> Decimal:
+    return drift(target_shares(stance, scene.policy, tactical_allowed=tactical_allowed)[0], scene)
+
+
+def _last_campaign(reader: JournalReader) -> int:
+    """The highest number of a campaign that unknown orders name: it is not given out again."""
+    facts = (fact for kind in (UNKNOWN_EXECUTED, UNKNOWN_RESTS) for fact in reader.load_facts(kind, _FACTS_MAX))
+    places = (read_place(str(fact.payload["client_id"])) for fact in facts)
+    return max((place[0] for place in places if place is not None), default=0)

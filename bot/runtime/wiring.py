@@ -1,0 +1,327 @@
+"""The composition root: the only place that names concrete classes, modes and environments (DESIGN §3)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import aiohttp
+
+from bot.domain.codec import decode
+from bot.domain.money import ZERO
+from bot.domain.portfolio import Account, Balance
+from bot.domain.states import KillLevel
+from bot.execution.executor import Executor
+from bot.execution.reconcile import Reconciler
+from bot.feeds.macro import JoinedMacro, SeriesFiles
+from bot.feeds.snapshot import Wanted
+from bot.feeds.stablecoins import DefiLlamaStablecoins
+from bot.feeds.tvl import DefiLlamaTvl
+from bot.journal.journal import Journal, JournalError, JournalReader
+from bot.playbook.policy.numbers import Policy
+from bot.ports import Clock, MacroSource, TvlSource, Venue
+from bot.runtime.cash_flows import record_rebased
+from bot.runtime.clock import SkippingClock, SystemClock
+from bot.runtime.cycle import ACCOUNT, Cycle, Parts
+from bot.runtime.kill.guarded_start import open_venue
+from bot.runtime.kill.switch import FlagFile, KillSwitch
+from bot.runtime.observer_setup import make_observer
+from bot.runtime.settings.model import Settings
+from bot.runtime.settings.snapshot import record_config
+from bot.runtime.settings.watch import ConfigWatcher
+from bot.runtime.simulator.sim_port import Companion, on_paper, start_companion
+from bot.venues.binance.profiles import PROFILES
+from bot.venues.ccxt.venue import CcxtVenue, ConnectionRules, Credentials, Seams
+
+WORLD = "world"
+
+
+class OneSession:
+    """An HTTP session made when it is first needed, inside the loop that uses it."""
+
+    def __init__(self, *, trust_env: bool = True) -> None:
+        self._session: aiohttp.ClientSession | None = None
+        self._trust_env = trust_env
+
+    def __call__(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(trust_env=self._trust_env)
+        return self._session
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+
+@dataclass(slots=True)
+class App:
+    """A bot put together, ready to run turns. `close` ends it in the reverse order of `build`, an exchange it was
+    handed excepted."""
+
+    settings: Settings
+    clock: Clock
+    venue: Venue
+    journal: Journal
+    cycle: Cycle
+    kill: KillSwitch
+    watcher: ConfigWatcher
+    session: OneSession
+    owned: Companion | None = None
+
+    async def take_tighter_limits(self) -> None:
+        """Before a turn: go by the limits as the configuration files have tightened them meanwhile.
+
+        They are journaled first, so that a cycle is replayed with the limits it was decided with.
+
+        Raises:
+            JournalError: when they cannot be; the next turn tries again.
+        """
+        effective, parts = self.watcher.effective, self.cycle.parts
+        if effective.risk != parts.limits:
+            await record_config(self.journal, effective, parts.policy)
+            self.cycle.parts = replace(parts, limits=effective.risk, config_digest=effective.digest)
+
+    async def close(self) -> None:
+        await self.cycle.parts.executor.close()
+        await self.venue.close()
+        await self.session.close()
+        await self.journal.close()
+        if self.owned is not None:
+            await self.owned.stop()
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """The kill switch and the watcher of the configuration that it asks. Both work before there is an App."""
+
+    kill: KillSwitch
+    watcher: ConfigWatcher
+
+
+def listen(settings: Settings) -> Switch:
+    """A kill switch without a journal yet: it obeys files, configuration and signals from its `start` on."""
+    watcher = ConfigWatcher(settings)
+    return Switch(KillSwitch(FlagFile(settings.state_directory), configured=watcher.look), watcher)
+
+
+async def build(
+    settings: Settings,
+    *,
+    embedded: Companion | None = None,
+    switch: Switch | None = None,
+    token: str = "",
+    substituted: bool = False,
+) -> App:
+    """Open journal and venue, settle nothing yet. In environment `sim` the exchange is started here unless given.
+
+    A `switch` that listens already is joined to the journal. `token` replaces the random one that client order ids
+    carry: only for an exchange and a journal that begin with this process (see `NEW_EXCHANGE`). `substituted`
+    goes on in a copy of a journal that another program has locked.
+
+    Raises:
+        SetupFailed: the venue cannot be used as configured.
+        Unavailable: it cannot be reached.
+        JournalError: the journal cannot be opened.
+    """
+    owns_exchange = settings.environment == "sim" and embedded is None
+    if owns_exchange:
+        embedded = await start_companion(settings)
+    clock: SystemClock | SkippingClock = embedded.clock if embedded else SystemClock()
+    venue = make_venue(settings, clock, embedded)
+    journal = None
+    try:
+        journal = await Journal.open(
+            settings.journal_path, account=settings.venue.account, now_ms=clock.now_ms,
+            keep_snapshots=settings.journal.keep_snapshots,
+            # An exchange that starts empty numbers its orders anew: an old journal would take new orders for its own.
+            fresh=owns_exchange and settings.mode == "trade",
+            token=token,
+            substituted=substituted,
+        )  # fmt: skip
+        await _claim(journal, settings)
+        await open_venue(venue, settings, journal.reader, (switch or listen(settings)).kill.level())
+        app = _assemble(settings, clock, venue, journal, embedded, switch)
+        app.owned = embedded if owns_exchange else None
+        await record_config(journal, settings, app.cycle.parts.policy)
+    except BaseException:
+        await venue.close()
+        if journal is not None:
+            await journal.close()
+        if owns_exchange and embedded is not None:
+            await embedded.stop()
+        raise
+    return app
+
+
+async def _claim(journal: Journal, settings: Settings) -> None:
+    """A journal belongs to one mode of one environment: paper fills must never be taken for real ones."""
+    world = {"environment": settings.environment, "mode": settings.mode, "venue": settings.venue.id}
+    known = journal.reader.load_facts(WORLD, 1)
+    if not known:
+        await journal.record_fact(WORLD, world)
+    elif dict(known[-1].payload) != world:
+        was = " ".join(known[-1].payload[name] for name in ("mode", "environment", "venue"))
+        raise JournalError(
+            journal.path,
+            f"belongs to {was}, and this run is {settings.mode} {settings.environment} {settings.venue.id}",
+            "give this run its own state_directory, or move the old journal away",
+        )
+
+
+def make_venue(settings: Settings, clock: SystemClock | SkippingClock, embedded: Companion | None) -> Venue:
+    """The venue that mode and environment ask for: the one place where they differ."""
+    credentials = None
+    session_factory: Callable[[], aiohttp.ClientSession] | None = None
+    seams = Seams()
+    if embedded is not None:
+        credentials = Credentials(embedded.key.key, embedded.key.secret)
+        session_factory = embedded.session
+        seams = Seams(monotonic=lambda: clock.now_ms() / 1000)
+    elif settings.venue.api_key is not None and settings.venue.api_secret is not None:
+        credentials = Credentials(
+            settings.venue.api_key.get_secret_value(), settings.venue.api_secret.get_secret_value()
+        )
+    real = CcxtVenue(
+        PROFILES[settings.venue.id],
+        environment="spot-testnet" if settings.venue.spot_testnet else settings.environment,
+        account=settings.venue.account,
+        credentials=credentials,
+        quote=settings.universe.quote,
+        session_factory=session_factory,
+        clock=clock,
+        rules=ConnectionRules(
+            trust_env=settings.venue.trust_env,
+            receive_window_ms=settings.execution.receive_window_ms,
+            latency_spread_ms=settings.venue.latency_spread_ms,
+            trades=settings.mode == "trade",
+            cache_folder=settings.state_directory / "cache" if embedded is None else None,
+            seams=seams,
+        ),
+    )
+    if settings.mode == "trade":
+        return real
+    initial = _remembered_account(settings)
+    if initial is None and credentials is None:
+        initial = _paper_account(settings, clock.now_ms())
+    return on_paper(real, account=settings.venue.account, initial=initial)
+
+
+def _remembered_account(settings: Settings) -> Account | None:
+    """What the paper account owned when the journal last saw it, so that a dry-run goes on after a restart."""
+    if not settings.journal_path.is_file():
+        return None
+    reader = JournalReader(settings.journal_path)
+    try:
+        seen = [decode(Account, fact.payload) for fact in reader.load_facts(ACCOUNT, 1)]
+        last = reader.load_last_cycle()
+        return max([*seen, *([last.account] if last else [])], key=lambda account: account.at_ms, default=None)
+    except (JournalError, ValueError):
+        return None  # the journal will be opened for writing next, and say what is wrong with it
+    finally:
+        reader.close()
+
+
+def _paper_account(settings: Settings, now_ms: int) -> Account:
+    """All cash, with the neutral futures sleeves already in the perp wallet."""
+    policy, quote, book = settings.playbook, settings.universe.quote, settings.paper.book_quote
+    perp = sum((share for name, share in policy.neutral.items() if name.endswith(".futures")), ZERO) * book
+    cash = book - perp + policy.reserve_quote
+    return Account(now_ms, quote, {quote: Balance(quote, cash)}, perp, perp, {})
+
+
+def make_tvl(settings: Settings, clock: Clock, embedded: Companion | None, session: OneSession) -> TvlSource | None:
+    """Where total value locked comes from."""
+    if embedded is not None:
+        return embedded.tvl
+    return DefiLlamaTvl(settings.tvl.parts, session, clock.now_ms) if settings.tvl.is_on else None
+
+
+def make_macro(settings: Settings, clock: Clock, embedded: Companion | None, session: OneSession) -> MacroSource:
+    """Where the series from outside the market come from: the operator's files everywhere, stablecoins as TVL."""
+    sources: list[MacroSource] = [SeriesFiles(settings.macro.files, clock.now_ms)]
+    if embedded is not None:
+        sources.append(embedded.macro)
+    elif settings.macro.stablecoins:
+        sources.append(DefiLlamaStablecoins(session, clock.now_ms))
+    return JoinedMacro(sources)
+
+
+def _assemble(
+    settings: Settings,
+    clock: Clock,
+    venue: Venue,
+    journal: Journal,
+    embedded: Companion | None,
+    switch: Switch | None = None,
+) -> App:
+    switch = switch or listen(settings)
+    kill, watcher = switch.kill, switch.watcher
+    kill.attach(
+        latched=lambda: journal.reader.load_latch().level,
+        latch=lambda level, by, reason: _record_latch(journal, level, by, reason),
+        accept=lambda request: cycle.accept(by=request.by, reason=request.reason),
+        rebase=lambda request: record_rebased(journal, request),
+    )
+    executor = Executor(venue, journal, settings.execution, account=settings.venue.account, is_stopped=kill.is_stopped)
+    session = OneSession(trust_env=settings.venue.trust_env)
+    tvl = make_tvl(settings, clock, embedded, session)
+    macro = make_macro(settings, clock, embedded, session)
+    observer = make_observer(venue, wanted_of(settings), settings, tvl=tvl, macro=macro, reader=journal.reader)
+    parts = Parts(
+        venue=venue,
+        journal=journal,
+        reconciler=Reconciler(
+            venue,
+            journal,
+            settings.execution,
+            is_account_new=settings.mode != "trade",
+            successions=settings.universe.successions,
+        ),
+        executor=executor,
+        observer=observer,
+        policy=policy_for(settings, venue),
+        sectors=settings.universe,
+        limits=settings.risk,
+        config_digest=settings.digest,
+        starts_small=is_start_small(settings),
+        account_check_ms=settings.venue.account_check_seconds * 1000,
+    )
+    cycle = Cycle(parts, kill_level=kill.level)
+    return App(settings, clock, venue, journal, cycle, kill, watcher, session)
+
+
+async def _record_latch(journal: Journal, level: KillLevel, by: str, reason: str) -> None:
+    """The latch, on the journal's reserve if it must be."""
+    try:
+        await journal.record_latch(level, by=by, reason=reason)
+    except JournalError:
+        if not await journal.recover():
+            raise
+        await journal.record_latch(level, by=by, reason=reason)
+
+
+def is_start_small(settings: Settings) -> bool:
+    """Whether the first orders are canaries: wherever orders reach an exchange that is not our own."""
+    return settings.mode == "trade" and settings.environment != "sim"
+
+
+def policy_for(settings: Settings, venue: Venue) -> Policy:
+    """The playbook, without transfers where the venue has none."""
+    return settings.playbook.model_copy(update={"transfers": venue.has_transfers and settings.playbook.transfers})
+
+
+def wanted_of(settings: Settings) -> Wanted:
+    """Everything a cycle looks at: the universe's spot and perps, and what stands for the whole market."""
+    policy, universe = settings.playbook, settings.universe
+    spot = tuple(dict.fromkeys((policy.market_symbol, *universe.spot_symbols)))
+    perps = universe.perp_symbols
+    return Wanted(
+        spot=spot,
+        perps=perps,
+        candles=spot,
+        timeframe_ms=policy.candle_ms,
+        candle_count=policy.candle_count,
+        funding=perps,
+        open_interest=perps,
+        tvl=(*universe.sectors, *(("total",) if "total" in settings.tvl.parts else ())),
+        book_levels=settings.cadence.book_levels,
+        lineages=universe.lineages,
+    )

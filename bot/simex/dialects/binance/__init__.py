@@ -1,0 +1,1 @@
+"""Binance as a client sees it: spot and USD-M futures."""

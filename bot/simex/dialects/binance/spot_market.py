@@ -1,0 +1,348 @@
+"""Binance spot's public market data, and the pieces of it that futures word the same way."""
+
+import json
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import Any
+
+from bot.domain.candles import CandleSeries
+from bot.domain.instrument import Instrument, Kind
+from bot.domain.money import ZERO
+from bot.simex.dialects.binance.common import (
+    INTERVALS_MS,
+    SATOSHI,
+    ApiError,
+    Call,
+    Params,
+    Route,
+    decimals,
+    fixed,
+    from_float,
+    public,
+    times,
+    venue_symbol,
+)
+from bot.simex.engine.market import PriceKind
+from bot.simex.limits import Window
+
+DAY_MS = 86_400_000
+SPOT_ORDER_TYPES = (
+    "LIMIT", "LIMIT_MAKER", "MARKET", "STOP_LOSS", "STOP_LOSS_LIMIT", "TAKE_PROFIT", "TAKE_PROFIT_LIMIT",
+)  # fmt: skip
+_HUGE = Decimal(9_000_000_000)
+_BAND = Decimal("0.0001")
+_STP_MODES = ("EXPIRE_TAKER", "EXPIRE_MAKER", "EXPIRE_BOTH")
+
+
+def rate_limits(windows: Iterable[Window]) -> list[dict[str, Any]]:
+    return [
+        {"rateLimitType": w.kind, "interval": w.interval, "intervalNum": w.count, "limit": w.limit} for w in windows
+    ]
+
+
+def ping(call: Call) -> Mapping[str, Any]:
+    return {}
+
+
+def server_time(call: Call) -> Mapping[str, Any]:
+    return {"serverTime": call.now_ms}
+
+
+def selected(call: Call) -> tuple[Instrument, ...]:
+    """The instruments `symbol` or `symbols` ask for, or all that are listed."""
+    if "symbol" in call.params and "symbols" in call.params:
+        raise ApiError(-1128, "Combination of optional parameters invalid.")
+    if "symbol" in call.params:
+        return (call.instrument(),)
+    names = symbol_names(call.params)
+    if names is None:
+        return call.desk.instruments(call.kind)
+    return tuple(call.desk.instrument(call.kind, name) for name in names)
+
+
+def symbol_names(params: Params) -> tuple[str, ...] | None:
+    """The names in `symbols=["A","B"]`, None when it was not sent."""
+    text = params.maybe_text("symbols")
+    if text is None:
+        return None
+    try:
+        names = json.loads(text)
+    except ValueError:
+        names = None
+    if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
+        raise ApiError(-1130, "Data sent for parameter 'symbols' is not valid.")
+    return tuple(names)
+
+
+def one_or_all(call: Call, rows: list[Mapping[str, Any]]) -> Any:
+    """An object when `symbol` was sent, an array otherwise."""
+    return rows[0] if "symbol" in call.params else rows
+
+
+def exchange_info(call: Call) -> Mapping[str, Any]:
+    ip, orders = call.desk.ip["spot"], call.desk.orders["spot"]
+    shown = [i for i in selected(call) if not call.desk.exchange.is_unlisted(i.symbol)]
+    return {
+        "timezone": "UTC",
+        "serverTime": call.now_ms,
+        "rateLimits": rate_limits((ip.windows[0], *orders.windows, *ip.windows[1:])),
+        "exchangeFilters": [],
+        "symbols": [_symbol_info(call, instrument) for instrument in shown],
+        "sors": [],
+    }
+
+
+def _symbol_info(call: Call, instrument: Instrument) -> Mapping[str, Any]:
+    return {
+        "symbol": venue_symbol(instrument),
+        "status": call.exchange.status(instrument.symbol).value,
+        "baseAsset": instrument.base,
+        "baseAssetPrecision": 8,
+        "quoteAsset": instrument.quote,
+        "quotePrecision": 8,
+        "quoteAssetPrecision": 8,
+        "baseCommissionPrecision": 8,
+        "quoteCommissionPrecision": 8,
+        "orderTypes": list(SPOT_ORDER_TYPES),
+        "icebergAllowed": False,
+        "ocoAllowed": False,
+        "otoAllowed": False,
+        "opoAllowed": False,
+        "quoteOrderQtyMarketAllowed": True,
+        "allowTrailingStop": False,
+        "cancelReplaceAllowed": False,
+        "amendAllowed": False,
+        "pegInstructionsAllowed": False,
+        "isSpotTradingAllowed": True,
+        "isMarginTradingAllowed": False,
+        "filters": list(_filters(call, instrument)),
+        "permissions": [],
+        "permissionSets": [["SPOT"]],
+        "defaultSelfTradePreventionMode": "EXPIRE_MAKER",
+        "allowedSelfTradePreventionModes": list(_STP_MODES),
+    }
+
+
+def _filters(call: Call, instrument: Instrument) -> Iterable[Mapping[str, Any]]:
+    step, tick = instrument.size_step, instrument.price_tick
+    largest = instrument.size_max or _HUGE
+    rules = call.exchange.rules
+    yield {
+        "filterType": "PRICE_FILTER",
+        "minPrice": fixed(tick),
+        "maxPrice": fixed(rules.price_max),
+        "tickSize": fixed(tick),
+    }
+    yield {
+        "filterType": "LOT_SIZE",
+        "minQty": fixed(instrument.size_min),
+        "maxQty": fixed(largest),
+        "stepSize": fixed(step),
+    }
+    yield {
+        "filterType": "MARKET_LOT_SIZE",
+        "minQty": fixed(ZERO),
+        "maxQty": fixed(instrument.market_size_max or largest),
+        "stepSize": fixed(ZERO),
+    }
+    yield {
+        "filterType": "NOTIONAL",
+        "minNotional": fixed(instrument.notional_min),
+        "applyMinToMarket": True,
+        "maxNotional": fixed(_HUGE),
+        "applyMaxToMarket": False,
+        "avgPriceMins": 0,
+    }
+    up, down = fixed(rules.spot_band_up, _BAND), fixed(rules.spot_band_down, _BAND)
+    bands = {"bidMultiplierUp": up, "bidMultiplierDown": down, "askMultiplierUp": up, "askMultiplierDown": down}
+    yield {"filterType": "PERCENT_PRICE_BY_SIDE", **bands, "avgPriceMins": 0}
+    yield {"filterType": "MAX_NUM_ORDERS", "maxNumOrders": rules.orders_max}
+
+
+def depth(call: Call) -> Mapping[str, Any]:
+    instrument = call.instrument()
+    limit = call.params.limit(100, 5000)
+
+    def made() -> Mapping[str, Any]:
+        book = call.exchange.book(instrument.symbol, limit)
+        return {"lastUpdateId": call.now_ms, **sides(instrument, book.bids, book.asks)}
+
+    return call.desk.shown(f"depth {limit}", instrument.symbol, made)
+
+
+Levels = tuple[tuple[Decimal, Decimal], ...]
+
+
+def sides(instrument: Instrument, bids: Levels, asks: Levels) -> dict[str, Any]:
+    """Both sides of a book as pairs of texts."""
+
+    def pairs(levels: Levels) -> list[list[str]]:
+        return [[price_text(instrument, price), size_text(instrument, size)] for price, size in levels]
+
+    return {"bids": pairs(bids), "asks": pairs(asks)}
+
+
+def price_text(instrument: Instrument, price: Decimal) -> str:
+    """Spot writes eight decimals, futures those of the tick."""
+    return fixed(price) if instrument.kind is Kind.SPOT else fixed(price, instrument.price_tick)
+
+
+def size_text(instrument: Instrument, size: Decimal) -> str:
+    """Spot writes eight decimals, futures those of the step, and more where a size is older than the step."""
+    return fixed(size) if instrument.kind is Kind.SPOT else fixed(size, min(instrument.size_step, _grain(size)))
+
+
+def kept_price_text(instrument: Instrument, price: Decimal) -> str:
+    """A price that an order or an execution keeps, whatever became of the tick since."""
+    return fixed(price) if instrument.kind is Kind.SPOT else fixed(price, min(instrument.price_tick, _grain(price)))
+
+
+def _grain(value: Decimal) -> Decimal:
+    return max(SATOSHI, Decimal(1).scaleb(-decimals(value)))
+
+
+def klines(call: Call) -> list[list[Any]]:
+    instrument = call.instrument()
+    return kline_rows(candles(call, instrument.symbol, "last", 1000), Decimal(instrument.contract_size))
+
+
+def candles(call: Call, symbol: str, kind: PriceKind, largest: int) -> CandleSeries:
+    """The candles that interval, startTime, endTime and limit ask for, the running one included."""
+    interval_ms = call.params.choice("interval", INTERVALS_MS, -1120, "Invalid interval.")
+    start_ms, end_ms = times(call.params, call.now_ms)
+    limit = call.params.limit(500, largest)
+    if start_ms is None:
+        start_ms = end_ms - end_ms % interval_ms - (limit - 1) * interval_ms
+    # 0 would ask the engine for the newest, the venue answers startTime=0 with the oldest.
+    return call.exchange.candles(symbol, interval_ms, max(1, start_ms), end_ms, limit, kind)
+
+
+def kline_rows(series: CandleSeries, contract_size: Decimal, *, has_volume: bool = True) -> list[list[Any]]:
+    """Twelve-element rows, oldest first. Volumes of prices that nobody trades (mark, index) are 0."""
+    rows: list[list[Any]] = []
+    columns = (series.starts_ms, series.opens, series.highs, series.lows, series.closes, series.volumes_quote)
+    for start_ms, open_, high, low, close, volume_quote in zip(*columns, strict=True):
+        quote = volume_quote if has_volume else 0.0
+        base = quote / close / float(contract_size) if close else 0.0
+        rows.append(
+            [
+                start_ms,
+                *(from_float(value) for value in (open_, high, low, close, base)),
+                start_ms + series.timeframe_ms - 1,
+                from_float(quote),
+                int(quote / 500) + 1 if has_volume else 0,
+                from_float(base / 2),
+                from_float(quote / 2),
+                "0",
+            ]
+        )
+    return rows
+
+
+def average_price(call: Call) -> Mapping[str, Any]:
+    quote = call.exchange.quote(call.instrument().symbol)
+    return {"mins": 5, "price": fixed(quote.last or quote.mid), "closeTime": call.now_ms}
+
+
+def ticker_price(call: Call) -> Any:
+    rows: list[Mapping[str, Any]] = []
+    for instrument in selected(call):
+        quote = call.exchange.quote(instrument.symbol)
+        rows.append({"symbol": venue_symbol(instrument), "price": price_text(instrument, quote.last or quote.mid)})
+    return one_or_all(call, rows)
+
+
+def ticker_book(call: Call) -> Any:
+    return one_or_all(call, [book_row(call, instrument) for instrument in selected(call)])
+
+
+def book_row(call: Call, instrument: Instrument) -> dict[str, Any]:
+    """Best prices and their sizes; a side that is empty is 0."""
+    return call.desk.shown("best", instrument.symbol, lambda: _book_row(call, instrument))
+
+
+def _book_row(call: Call, instrument: Instrument) -> dict[str, Any]:
+    book = call.exchange.book(instrument.symbol, 1)
+    bid, ask = (side[0] if side else (ZERO, ZERO) for side in (book.bids, book.asks))
+    return {
+        "symbol": venue_symbol(instrument),
+        "bidPrice": price_text(instrument, bid[0]),
+        "bidQty": size_text(instrument, bid[1]),
+        "askPrice": price_text(instrument, ask[0]),
+        "askQty": size_text(instrument, ask[1]),
+    }
+
+
+def ticker_day(call: Call) -> Any:
+    rows: list[Mapping[str, Any]] = []
+    for instrument in selected(call):
+        row = day_row(call, instrument)
+        if call.params.maybe_text("type") == "MINI":
+            keep = ("symbol", "openPrice", "highPrice", "lowPrice", "lastPrice", "volume", "quoteVolume", "openTime")
+            rows.append({name: row[name] for name in (*keep, "closeTime", "firstId", "lastId", "count")})
+        else:
+            book = {name: text for name, text in book_row(call, instrument).items() if name != "symbol"}
+            rows.append({**row, "prevClosePrice": row["openPrice"], **book})
+    return one_or_all(call, rows)
+
+
+def day_row(call: Call, instrument: Instrument) -> dict[str, Any]:
+    """The rolling day without bid and ask: futures send none, and clients tell the markets apart by that."""
+    return call.desk.shown("day", instrument.symbol, lambda: _day_row(call, instrument))
+
+
+def _day_row(call: Call, instrument: Instrument) -> dict[str, Any]:
+    stats = call.exchange.day_stats(instrument.symbol)
+    change = stats.last - stats.open
+    percent = change / stats.open * 100 if stats.open else ZERO
+    average = stats.volume_quote / stats.volume_base if stats.volume_base else stats.last
+    return {
+        "symbol": venue_symbol(instrument),
+        "priceChange": price_text(instrument, change),
+        "priceChangePercent": fixed(percent, Decimal("0.001")),
+        "weightedAvgPrice": price_text(instrument, average),
+        "lastPrice": price_text(instrument, stats.last),
+        "lastQty": size_text(instrument, instrument.size_min),
+        "openPrice": price_text(instrument, stats.open),
+        "highPrice": price_text(instrument, stats.high),
+        "lowPrice": price_text(instrument, stats.low),
+        "volume": size_text(instrument, stats.volume_base),
+        "quoteVolume": fixed(stats.volume_quote),
+        "openTime": call.now_ms - DAY_MS,
+        "closeTime": call.now_ms,
+        "firstId": 0,
+        "lastId": stats.count,
+        "count": stats.count,
+    }
+
+
+def _depth_weight(params: Params) -> int:
+    limit = params.limit(100, 5000)
+    return next(weight for largest, weight in ((100, 5), (500, 25), (1000, 50), (5000, 250)) if limit <= largest)
+
+
+def _day_weight(params: Params) -> int:
+    if "symbol" in params:
+        return 2
+    count = len(symbol_names(params) or range(1000))
+    return 2 if count <= 20 else 40 if count <= 100 else 80
+
+
+def _price_weight(params: Params) -> int:
+    return 2 if "symbol" in params else 4
+
+
+SPOT_MARKET_ROUTES: tuple[Route, ...] = (
+    public("/api/v3/ping", ping),
+    public("/api/v3/time", server_time),
+    public("/api/v1/ping", ping),
+    public("/api/v1/time", server_time),
+    public("/api/v3/exchangeInfo", exchange_info, 20),
+    public("/api/v3/depth", depth, _depth_weight),
+    public("/api/v3/klines", klines, 2),
+    public("/api/v3/uiKlines", klines, 2),
+    public("/api/v3/avgPrice", average_price, 2),
+    public("/api/v3/ticker/24hr", ticker_day, _day_weight),
+    public("/api/v3/ticker/price", ticker_price, _price_weight),
+    public("/api/v3/ticker/bookTicker", ticker_book, _price_weight),
+)

@@ -1,0 +1,430 @@
+"""Binance USDⓈ-M account: balances, positions, leverage, margin types and modes, income, brackets. Field spec §2.7.
+
+Three spellings of one thing are the venue's: `isolated`/`cross` in positionRisk, `ISOLATED`/`CROSSED` in symbolConfig
+and requests, a boolean in account. In hedge mode a symbol has a LONG and a SHORT row where one-way mode has BOTH.
+"""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from bot.domain.instrument import Instrument, Kind
+from bot.domain.money import ZERO, plain
+from bot.simex.dialects.binance.common import (
+    ApiError,
+    Call,
+    Route,
+    Security,
+    fixed,
+    number,
+    private,
+    times,
+    venue_symbol,
+)
+from bot.simex.dialects.binance.refusals import perp_error
+from bot.simex.dialects.binance.spot_account import order_limits
+from bot.simex.dialects.binance.spot_market import size_text
+from bot.simex.engine.refusal import Refusal, RefusalReason
+from bot.simex.engine.types import IncomeKind, PositionSide, SimPosition
+
+WEEK_MS = 7 * 86_400_000
+_OK = {"code": 200, "msg": "success"}
+
+
+def balance(call: Call) -> list[Mapping[str, Any]]:
+    """A row for the quote asset and for each other asset that lies in the wallet."""
+    wallet = call.exchange.wallet(call.account)
+    rows: list[Mapping[str, Any]] = [
+        {
+            "accountAlias": "SgsR",
+            "asset": wallet.asset,
+            "balance": fixed(wallet.balance),
+            "crossWalletBalance": fixed(wallet.cross_balance),
+            "crossUnPnl": fixed(wallet.cross_unrealised_pnl),
+            "availableBalance": fixed(wallet.available),
+            "maxWithdrawAmount": fixed(wallet.transferable),
+            "marginAvailable": True,
+            "updateTime": call.now_ms,
+        }
+    ]
+    for asset, amount in _other_assets(call):
+        held = dict.fromkeys(("balance", "crossWalletBalance", "availableBalance", "maxWithdrawAmount"), fixed(amount))
+        rows.append({**rows[0], **held, "asset": asset, "crossUnPnl": fixed(ZERO)})
+    return rows
+
+
+def _other_assets(call: Call) -> list[tuple[str, Decimal]]:
+    """What lies in the wallet beside the quote asset."""
+    held = call.exchange.perp_assets(call.account)
+    quote = call.exchange.wallet(call.account).asset
+    return [(asset, held[asset]) for asset in sorted(held) if asset != quote]
+
+
+def account(call: Call) -> Mapping[str, Any]:
+    """v3: only positions that are."""
+    rows = [_account_position(call, position) for position in call.exchange.positions(call.account)]
+    return {**_totals(call), "positions": rows}
+
+
+def account_full(call: Call) -> Mapping[str, Any]:
+    """v2: a position for every contract, flat or not, and what the account may do."""
+    held = {position.symbol: position for position in call.exchange.positions(call.account)}
+    rows = [
+        _account_position(call, position, instrument, side)
+        for instrument in call.desk.instruments(Kind.PERP)
+        for side, position in _by_side(call, held.get(instrument.symbol))
+    ]
+    return {**_rights(call), "feeBurn": False, **_totals(call), "positions": rows}
+
+
+def _by_side(call: Call, position: SimPosition | None) -> list[tuple[PositionSide, SimPosition | None]]:
+    """The rows of a symbol: BOTH, or in hedge mode LONG and SHORT, of which one may have the position."""
+    if not call.exchange.modes(call.account).is_hedge_mode:
+        return [(PositionSide.BOTH, position)]
+    sides = (PositionSide.LONG, PositionSide.SHORT)
+    return [(side, position if position and side is _side_of(call, position) else None) for side in sides]
+
+
+def _side_of(call: Call, position: SimPosition) -> PositionSide:
+    return PositionSide.of(position.size, is_hedge_mode=call.exchange.modes(call.account).is_hedge_mode)
+
+
+def _rights(call: Call) -> dict[str, Any]:
+    modes = call.exchange.modes(call.account)
+    return {
+        "feeTier": 0,
+        "canTrade": modes.can_trade,
+        "canDeposit": modes.can_deposit,
+        "canWithdraw": modes.can_withdraw,
+        "dualSidePosition": modes.is_hedge_mode,
+        "multiAssetsMargin": modes.is_multi_assets,
+        "tradeGroupId": -1,
+        "updateTime": call.now_ms,
+    }
+
+
+def _totals(call: Call) -> dict[str, Any]:
+    wallet = call.exchange.wallet(call.account)
+    position_margin = wallet.initial_margin - wallet.order_margin
+    asset = {
+        "walletBalance": fixed(wallet.balance),
+        "unrealizedProfit": fixed(wallet.unrealised_pnl),
+        "marginBalance": fixed(wallet.balance + wallet.unrealised_pnl),
+        "maintMargin": fixed(wallet.maintenance_margin),
+        "initialMargin": fixed(wallet.initial_margin),
+        "positionInitialMargin": fixed(position_margin),
+        "openOrderInitialMargin": fixed(wallet.order_margin),
+        "crossWalletBalance": fixed(wallet.cross_balance),
+        "crossUnPnl": fixed(wallet.cross_unrealised_pnl),
+        "availableBalance": fixed(wallet.available),
+        "maxWithdrawAmount": fixed(wallet.transferable),
+    }
+    totals = {
+        f"total{name[0].upper()}{name[1:]}": text
+        for name, text in asset.items()
+        if name not in ("availableBalance", "maxWithdrawAmount")
+    }
+    collateral = call.exchange.collateral(call.account)
+    if collateral:  # in multi-assets mode the totals are in dollars, over all assets
+        for name in ("WalletBalance", "MarginBalance", "CrossWalletBalance"):
+            totals[f"total{name}"] = fixed(Decimal(totals[f"total{name}"]) + collateral)
+    rows = [{"asset": wallet.asset, **asset, "marginAvailable": True, "updateTime": call.now_ms}]
+    zeros = dict.fromkeys(asset, fixed(ZERO))
+    for name, amount in _other_assets(call):
+        held = ("walletBalance", "marginBalance", "crossWalletBalance", "availableBalance", "maxWithdrawAmount")
+        rows.append({**rows[0], **zeros, **dict.fromkeys(held, fixed(amount)), "asset": name})
+    return {
+        **totals,
+        "availableBalance": asset["availableBalance"],
+        "maxWithdrawAmount": asset["maxWithdrawAmount"],
+        "assets": rows,
+    }
+
+
+def _account_position(
+    call: Call, position: SimPosition | None, flat: Instrument | None = None, side: PositionSide | None = None
+) -> Mapping[str, Any]:
+    symbol = position.symbol if position else flat.symbol if flat else ""
+    instrument = call.desk.listed[symbol]
+    config = call.exchange.symbol_config(call.account, symbol)
+    initial = position.initial_margin if position else ZERO
+    return {
+        "symbol": venue_symbol(instrument),
+        "positionSide": (side or (_side_of(call, position) if position else PositionSide.BOTH)).value,
+        "positionAmt": size_text(instrument, position.size if position else ZERO),
+        "unrealizedProfit": fixed(position.unrealised_pnl if position else ZERO),
+        "isolatedMargin": fixed(_isolated_margin(position)),
+        "notional": fixed(position.notional if position else ZERO),
+        "isolatedWallet": fixed(position.isolated_wallet if position else ZERO),
+        "initialMargin": fixed(initial),
+        "maintMargin": fixed(position.maintenance_margin if position else ZERO),
+        "positionInitialMargin": fixed(initial),
+        "openOrderInitialMargin": fixed(ZERO),
+        "leverage": str(config.leverage),
+        "isolated": config.is_isolated,
+        "entryPrice": fixed(position.entry_price if position else ZERO),
+        "breakEvenPrice": fixed(position.entry_price if position else ZERO),
+        "maxNotional": plain(notional_max(call, symbol, config.leverage)),
+        "bidNotional": "0",
+        "askNotional": "0",
+        "updateTime": position.updated_ms if position else 0,
+    }
+
+
+def _isolated_margin(position: SimPosition | None) -> Decimal:
+    if position is None or not position.is_isolated:
+        return ZERO
+    return position.isolated_wallet + position.unrealised_pnl
+
+
+def notional_max(call: Call, symbol: str, leverage: int) -> Decimal:
+    """The largest position at a leverage: the cap of the highest bracket that still allows it."""
+    caps = [b.notional_cap for b in call.exchange.brackets(symbol) if b.leverage_max >= leverage]
+    return max(caps, default=ZERO)
+
+
+def position_risk(call: Call) -> list[Mapping[str, Any]]:
+    """v3: contracts with a position or open orders; neither leverage nor margin type."""
+    chosen = call.maybe_instrument()
+    held = {position.symbol: position for position in call.exchange.positions(call.account)}
+    ordered = {order.symbol for order in call.exchange.open_orders(call.account) if ":" in order.symbol}
+    return [
+        {
+            **_risk(call, symbol, position, side),
+            "marginAsset": call.desk.listed[symbol].quote,
+            "initialMargin": fixed(position.initial_margin if position else ZERO),
+            "maintMargin": fixed(position.maintenance_margin if position else ZERO),
+            "positionInitialMargin": fixed(position.initial_margin if position else ZERO),
+            "openOrderInitialMargin": fixed(ZERO),
+            "adl": 1 if position else 0,
+            "bidNotional": "0",
+            "askNotional": "0",
+        }
+        for symbol in sorted(held.keys() | ordered)
+        if chosen is None or chosen.symbol == symbol
+        for side, position in _by_side(call, held.get(symbol))
+        if position is not None or symbol not in held
+    ]
+
+
+def position_risk_full(call: Call) -> list[Mapping[str, Any]]:
+    """v2: every contract, with leverage and margin type."""
+    chosen = call.maybe_instrument()
+    held = {position.symbol: position for position in call.exchange.positions(call.account)}
+    rows: list[Mapping[str, Any]] = []
+    for instrument in (chosen,) if chosen else call.desk.instruments(Kind.PERP):
+        config = call.exchange.symbol_config(call.account, instrument.symbol)
+        rows += [
+            {
+                **_risk(call, instrument.symbol, position, side),
+                "leverage": str(config.leverage),
+                "maxNotionalValue": plain(notional_max(call, instrument.symbol, config.leverage)),
+                "marginType": "isolated" if config.is_isolated else "cross",
+                "isAutoAddMargin": "false",
+            }
+            for side, position in _by_side(call, held.get(instrument.symbol))
+        ]
+    return rows
+
+
+def _risk(call: Call, symbol: str, position: SimPosition | None, side: PositionSide) -> dict[str, Any]:
+    instrument = call.desk.listed[symbol]
+    quote = call.exchange.quote(symbol)
+    return {
+        "symbol": venue_symbol(instrument),
+        "positionSide": side.value,
+        "positionAmt": size_text(instrument, position.size if position else ZERO),
+        "entryPrice": fixed(position.entry_price if position else ZERO),
+        "breakEvenPrice": fixed(position.entry_price if position else ZERO),
+        "markPrice": fixed(position.mark if position else quote.mark or quote.mid),
+        "unRealizedProfit": fixed(position.unrealised_pnl if position else ZERO),
+        "liquidationPrice": fixed((position.liquidation_price if position else None) or ZERO),
+        "isolatedMargin": fixed(_isolated_margin(position)),
+        "notional": fixed(position.notional if position else ZERO),
+        "isolatedWallet": fixed(position.isolated_wallet if position else ZERO),
+        "updateTime": position.updated_ms if position else 0,
+    }
+
+
+def symbol_config(call: Call) -> list[Mapping[str, Any]]:
+    chosen = call.maybe_instrument()
+    rows: list[Mapping[str, Any]] = []
+    for instrument in (chosen,) if chosen else call.desk.instruments(Kind.PERP):
+        config = call.exchange.symbol_config(call.account, instrument.symbol)
+        rows.append(
+            {
+                "symbol": venue_symbol(instrument),
+                "marginType": "ISOLATED" if config.is_isolated else "CROSSED",
+                "isAutoAddMargin": False,
+                "leverage": config.leverage,
+                "maxNotionalValue": plain(notional_max(call, instrument.symbol, config.leverage)),
+            }
+        )
+    return rows
+
+
+def account_config(call: Call) -> Mapping[str, Any]:
+    return _rights(call)
+
+
+def set_leverage(call: Call) -> Mapping[str, Any]:
+    instrument, leverage = call.instrument(), call.params.integer("leverage")
+    try:
+        config = call.exchange.set_leverage(call.account, instrument.symbol, leverage)
+    except Refusal as refusal:
+        raise perp_error(refusal, str(leverage)) from refusal
+    return {
+        "leverage": config.leverage,
+        "maxNotionalValue": plain(notional_max(call, instrument.symbol, config.leverage)),
+        "symbol": venue_symbol(instrument),
+    }
+
+
+def set_margin_type(call: Call) -> Mapping[str, Any]:
+    instrument = call.instrument()
+    table = {"ISOLATED": True, "CROSSED": False}
+    isolated = call.params.choice("marginType", table, -1130, "Data sent for parameter 'marginType' is not valid.")
+    call.exchange.set_margin_type(call.account, instrument.symbol, isolated=isolated)
+    return _OK
+
+
+def get_position_mode(call: Call) -> Mapping[str, Any]:
+    return {"dualSidePosition": call.exchange.modes(call.account).is_hedge_mode}
+
+
+def set_position_mode(call: Call) -> Mapping[str, Any]:
+    """Hedge mode or one-way mode, for every symbol at once."""
+    call.params.text("dualSidePosition")
+    call.exchange.set_position_mode(call.account, hedge=call.params.flag("dualSidePosition"))
+    return _OK
+
+
+def get_multi_assets(call: Call) -> Mapping[str, Any]:
+    return {"multiAssetsMargin": call.exchange.modes(call.account).is_multi_assets}
+
+
+def set_multi_assets(call: Call) -> Mapping[str, Any]:
+    call.params.text("multiAssetsMargin")
+    wanted = call.params.flag("multiAssetsMargin")
+    try:
+        call.exchange.set_multi_assets(call.account, on=wanted)
+    except Refusal as refusal:
+        if refusal.reason is RefusalReason.MARGIN_INSUFFICIENT:
+            raise ApiError(
+                -4169, "Unable to adjust Multi-Assets Mode with insufficient margin balance in USDⓈ-M Futures."
+            ) from refusal
+        raise
+    return _OK
+
+
+def move_margin(call: Call) -> Mapping[str, Any]:
+    """Type 1 adds isolated margin, type 2 takes it."""
+    instrument, amount, kind = call.instrument(), call.params.decimal("amount"), call.params.text("type")
+    if kind not in ("1", "2"):
+        raise ApiError(-1130, "Data sent for parameter 'type' is not valid.")
+    if amount <= 0:
+        raise ApiError(-4055, "Amount must be positive.")
+    try:
+        call.exchange.move_margin(call.account, instrument.symbol, amount if kind == "1" else -amount)
+    except Refusal as refusal:
+        if refusal.reason is RefusalReason.MARGIN_INSUFFICIENT and kind == "1":
+            raise ApiError(-4050, "Cross balance insufficient.") from refusal
+        raise
+    return {"amount": number(amount), "code": 200, "msg": "Successfully modify position margin.", "type": int(kind)}
+
+
+def leverage_bracket(call: Call) -> Any:
+    chosen = call.maybe_instrument()
+    return [
+        {
+            "symbol": venue_symbol(instrument),
+            "notionalCoef": 1.0,
+            "brackets": [
+                {
+                    "bracket": bracket.number,
+                    "initialLeverage": bracket.leverage_max,
+                    "notionalCap": number(bracket.notional_cap),
+                    "notionalFloor": number(bracket.notional_floor),
+                    "maintMarginRatio": number(bracket.maintenance_rate),
+                    "cum": number(bracket.cum),
+                }
+                for bracket in call.exchange.brackets(instrument.symbol)
+            ],
+        }
+        for instrument in ((chosen,) if chosen else call.desk.instruments(Kind.PERP))
+    ]
+
+
+def income(call: Call) -> list[Mapping[str, Any]]:
+    """The statement of the last seven days, or between the times."""
+    chosen, kind_name = call.maybe_instrument(), call.params.maybe_text("incomeType")
+    start_ms, end_ms = times(call.params, call.now_ms)
+    if kind_name is not None and kind_name not in IncomeKind.__members__:
+        return []
+    kind = None if kind_name is None else IncomeKind[kind_name]
+    symbol = chosen.symbol if chosen else None
+    rows = call.exchange.income(call.account, start_ms, kind, call.params.limit(100, 1000), symbol, end_ms)
+    return [
+        {
+            "symbol": call.name(row.symbol) if row.symbol else "",
+            "incomeType": row.kind.value,
+            "income": fixed(row.amount),
+            "asset": row.asset,
+            "info": row.kind.value if row.trade_id is None else str(row.trade_id),
+            "time": row.at_ms,
+            "tranId": row.id,
+            "tradeId": "" if row.trade_id is None else str(row.trade_id),
+        }
+        for row in rows
+        if start_ms is not None or row.at_ms >= end_ms - WEEK_MS
+    ]
+
+
+def commission_rate(call: Call) -> Mapping[str, Any]:
+    instrument = call.instrument()
+    return {
+        "symbol": venue_symbol(instrument),
+        "makerCommissionRate": plain(instrument.maker_fee),
+        "takerCommissionRate": plain(instrument.taker_fee),
+        "rpiCommissionRate": "0",
+    }
+
+
+def adl_quantile(call: Call) -> list[Mapping[str, Any]]:
+    return [
+        {"symbol": call.name(position.symbol), "adlQuantile": {"LONG": 1, "SHORT": 1, "BOTH": 1}}
+        for position in call.exchange.positions(call.account)
+        if call.maybe_instrument() in (None, call.desk.listed[position.symbol])
+    ]
+
+
+def _write(path: str, act: Any) -> Route:
+    return Route("POST", path, act, Security.SIGNED, 1, permission="perp")
+
+
+def _read(path: str, act: Any, weight: int) -> Route:
+    return private("GET", path, act, weight, "perp")
+
+
+USDM_ACCOUNT_ROUTES: tuple[Route, ...] = (
+    _read("/fapi/v2/balance", balance, 5),
+    _read("/fapi/v3/balance", balance, 5),
+    _read("/fapi/v2/account", account_full, 5),
+    _read("/fapi/v3/account", account, 5),
+    _read("/fapi/v2/positionRisk", position_risk_full, 5),
+    _read("/fapi/v3/positionRisk", position_risk, 5),
+    _read("/fapi/v1/symbolConfig", symbol_config, 5),
+    _read("/fapi/v1/accountConfig", account_config, 5),
+    _read("/fapi/v1/leverageBracket", leverage_bracket, 1),
+    _read("/fapi/v1/positionSide/dual", get_position_mode, 30),
+    _read("/fapi/v1/multiAssetsMargin", get_multi_assets, 30),
+    _read("/fapi/v1/income", income, 30),
+    _read("/fapi/v1/commissionRate", commission_rate, 20),
+    _read("/fapi/v1/adlQuantile", adl_quantile, 5),
+    _read("/fapi/v1/rateLimit/order", order_limits, 1),
+    _write("/fapi/v1/leverage", set_leverage),
+    _write("/fapi/v1/marginType", set_margin_type),
+    _write("/fapi/v1/positionSide/dual", set_position_mode),
+    _write("/fapi/v1/multiAssetsMargin", set_multi_assets),
+    _write("/fapi/v1/positionMargin", move_margin),
+)

@@ -1,0 +1,303 @@
+"""Binance USDⓈ-M plain orders: LIMIT and MARKET. Conditional ones live at the algo service. Field spec §§2.3, 2.5.
+
+`newOrderRespType` defaults to ACK, which shows status NEW and nothing executed even when all of it was.
+"""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from bot.domain.instrument import Instrument, Side
+from bot.domain.money import ZERO
+from bot.domain.order import OrderType, TimeInForce
+from bot.simex.dialects.binance.common import (
+    ApiError,
+    Call,
+    Params,
+    Route,
+    Security,
+    decimals,
+    fixed,
+    private,
+)
+from bot.simex.dialects.binance.refusals import perp_error
+from bot.simex.dialects.binance.spot_market import kept_price_text, price_text, size_text
+from bot.simex.dialects.binance.spot_orders import SIDES, found, is_forgotten, listed, self_trade_of, traded
+from bot.simex.dialects.binance.usdm_market import price_precision, size_precision
+from bot.simex.engine.refusal import Refusal, RefusalReason
+from bot.simex.engine.types import ForcedBy, NewOrder, PositionSide, SimOrder, SimTrade
+
+CLIENT_ID_RANGE = r"^[\.A-Z\:/a-z0-9_-]{1,36}$"
+WEEK_MS = 7 * 86_400_000
+TIMES_IN_FORCE = {
+    "GTC": TimeInForce.GTC, "IOC": TimeInForce.IOC, "FOK": TimeInForce.FOK, "GTX": TimeInForce.POST_ONLY,
+}  # fmt: skip
+WIRE_TIMES_IN_FORCE = {value: name for name, value in TIMES_IN_FORCE.items()}
+_REPLY_KINDS = {name: name for name in ("ACK", "RESULT")}
+_PLAIN_TYPES = {"LIMIT": OrderType.LIMIT, "MARKET": OrderType.MARKET}
+_ALGO_TYPES = frozenset({"STOP", "STOP_MARKET", "TAKE_PROFIT", "TAKE_PROFIT_MARKET", "TRAILING_STOP_MARKET"})
+
+
+# What the venue's own orders show for good, executed or not.
+_FORCED_STATES = {ForcedBy.DELEVERAGING: "NEW_ADL", ForcedBy.INSURANCE: "NEW_INSURANCE"}
+
+
+def place(call: Call) -> Mapping[str, Any]:
+    order = _new_order(call)
+    kind = "ACK"
+    if "newOrderRespType" in call.params:
+        kind = call.params.choice("newOrderRespType", _REPLY_KINDS, -1130, invalid("newOrderRespType"))
+    placed = submit(call, order)
+    shown = {**_core(call, placed), "cumQty": size_text(call.instrument(), placed.filled_size)}
+    if kind == "ACK":
+        nothing = dict.fromkeys(("executedQty", "cumQty", "cumQuote", "avgPrice"), "0.00")
+        shown |= {"status": "NEW", **nothing}
+    return shown
+
+
+def test(call: Call) -> Mapping[str, Any]:
+    order = _new_order(call)
+    try:
+        call.exchange.check(call.account, order)
+    except Refusal as refusal:
+        raise _verdict(call, order, refusal) from refusal
+    return {}
+
+
+def submit(call: Call, order: NewOrder) -> SimOrder:
+    """Place an order; refusals come with the numbers that the venue puts into its messages."""
+    try:
+        return call.exchange.place(call.account, order)
+    except Refusal as refusal:
+        raise _verdict(call, order, refusal) from refusal
+
+
+def _verdict(call: Call, order: NewOrder, refusal: Refusal) -> ApiError:
+    instrument = call.desk.listed[order.symbol]
+    number = ""
+    match refusal.reason:
+        case RefusalReason.MIN_NOTIONAL:
+            number = str(float(instrument.notional_min))
+        case RefusalReason.PERCENT_PRICE_HIGH | RefusalReason.PERCENT_PRICE_LOW:
+            number = refusal.detail
+        case RefusalReason.LOT_SIZE if order.size is not None and order.size < instrument.size_min:
+            return ApiError(-4004, "Quantity less than min quantity.")
+        case RefusalReason.PRICE_FILTER if order.price is not None and order.price < instrument.price_tick:
+            return ApiError(-4013, "Price less than min price.")
+    return perp_error(refusal, number)
+
+
+def _new_order(call: Call) -> NewOrder:
+    params, instrument = call.params, call.instrument()
+    side = params.choice("side", SIDES, -1117, "Invalid side.")
+    type_name = params.text("type")
+    if type_name in _ALGO_TYPES:
+        raise ApiError(
+            -4120, "Order type not supported for this endpoint. Please use the Algo Order API endpoints instead."
+        )
+    kind = params.choice("type", _PLAIN_TYPES, -1116, "Invalid orderType.")
+    position_side = position_side_of(params)
+    is_limit = kind is OrderType.LIMIT
+    time_in_force = TimeInForce.GTC
+    if is_limit:
+        time_in_force = params.choice("timeInForce", TIMES_IN_FORCE, -1115, "Invalid timeInForce.")
+    elif "timeInForce" in params:
+        raise ApiError(-1106, "Parameter 'timeInforce' sent when not required.")
+    if not is_limit and "price" in params:
+        raise ApiError(-1106, "Parameter 'price' sent when not required.")
+    if params.flag("closePosition"):
+        raise ApiError(-4136, "Target strategy invalid for orderType LIMIT,closePosition true.")
+    return NewOrder(
+        symbol=instrument.symbol,
+        side=side,
+        type=kind,
+        time_in_force=time_in_force,
+        size=params.decimal("quantity") if check_size(params, instrument) else None,
+        price=params.decimal("price") if is_limit and check_price(params, instrument, "price") else None,
+        reduce_only=params.flag("reduceOnly"),
+        client_id=client_id(params, "newClientOrderId") or call.desk.make_client_id(call.account),
+        position_side=position_side,
+        self_trade=self_trade_of(params),
+    )
+
+
+def position_side_of(params: Params) -> PositionSide:
+    """BOTH when none is sent. Whether the account has such a side is the engine's to say.
+
+    Raises:
+        ApiError: -4060 for a word that is no side, -1106 for reduce-only where the side says it.
+    """
+    text = params.maybe_text("positionSide") or "BOTH"
+    if text not in PositionSide.__members__:
+        raise ApiError(-4060, "Invalid position side.")
+    side = PositionSide[text]
+    if side is not PositionSide.BOTH and "reduceOnly" in params:
+        raise ApiError(-1106, "Parameter 'reduceonly' sent when not required.")
+    return side
+
+
+def check_size(params: Params, instrument: Instrument) -> bool:
+    """Refuse what can be refused before the grid is looked at: nothing, zero, too many decimals."""
+    size = params.decimal("quantity")
+    if size <= 0:
+        raise ApiError(-4003, "Quantity less than or equal to zero.")
+    return _check_precision(size, size_precision(instrument))
+
+
+def check_price(params: Params, instrument: Instrument, name: str) -> bool:
+    price = params.decimal(name)
+    if price <= 0:
+        raise ApiError(-4001, "Price less than 0.")
+    return _check_precision(price, price_precision(instrument))
+
+
+def _check_precision(value: Decimal, precision: int) -> bool:
+    if decimals(value) > precision:
+        raise ApiError(-1111, "Precision is over the maximum defined for this asset.")
+    return True
+
+
+def client_id(params: Params, name: str) -> str | None:
+    """The client's own id, None when it sent none.
+
+    Raises:
+        ApiError: -4015 for its length, -1100 for its characters.
+    """
+    if len(params.maybe_text(name) or "") > 36:
+        raise ApiError(-4015, "Client order id length should not be more than 36 chars")
+    return params.maybe_text(name, CLIENT_ID_RANGE)
+
+
+def invalid(name: str) -> str:
+    return f"Data sent for parameter '{name}' is not valid."
+
+
+def cancel(call: Call) -> Mapping[str, Any]:
+    order = found(call, call.instrument(), ApiError(-2011, "Unknown order sent."))
+    ended = call.exchange.cancel(call.account, order.symbol, order_id=order.id)
+    return {**_core(call, ended), "cumQty": size_text(call.instrument(), ended.filled_size)}
+
+
+def cancel_all(call: Call) -> Mapping[str, Any]:
+    """Conditional orders stay: they are the algo service's."""
+    call.exchange.cancel_all(call.account, call.instrument().symbol, is_trigger=False)
+    return {"code": 200, "msg": "The operation of cancel all open order is done."}
+
+
+def countdown(call: Call) -> Mapping[str, Any]:
+    """Cancel everything of a symbol unless called again in time; 0 takes it back."""
+    instrument, length_ms = call.instrument(), call.params.integer("countdownTime")
+    call.exchange.set_countdown(call.account, instrument.symbol, length_ms)
+    return {"symbol": call.params.text("symbol"), "countdownTime": str(length_ms)}
+
+
+def query(call: Call) -> Mapping[str, Any]:
+    order = found(call, call.instrument(), ApiError(-2013, "Order does not exist."))
+    return row(call, order)
+
+
+def query_open(call: Call) -> Mapping[str, Any]:
+    absent = ApiError(-2013, "Order does not exist.")
+    order = found(call, call.instrument(), absent)
+    if not order.is_open:
+        raise absent
+    return row(call, order)
+
+
+def open_orders(call: Call) -> list[Mapping[str, Any]]:
+    instrument = call.maybe_instrument()
+    orders = call.exchange.open_orders(call.account, instrument.symbol if instrument else None, is_trigger=False)
+    return [row(call, order) for order in orders if ":" in order.symbol]
+
+
+def all_orders(call: Call) -> list[Mapping[str, Any]]:
+    orders = listed(call, WEEK_MS)
+    return [row(call, order) for order in orders if not order.type.is_trigger and not is_forgotten(call, order)]
+
+
+def user_trades(call: Call) -> list[Mapping[str, Any]]:
+    instrument = call.instrument()
+    return [
+        {
+            "symbol": call.name(trade.symbol),
+            "id": trade.id,
+            "orderId": trade.order_id,
+            "side": trade.side.value.upper(),
+            "price": kept_price_text(instrument, trade.price),
+            "qty": size_text(instrument, trade.size),
+            "realizedPnl": fixed(trade.realised_pnl),
+            "quoteQty": fixed(trade.quote),
+            "commission": fixed(trade.fee),
+            "commissionAsset": trade.fee_asset,
+            "time": trade.at_ms,
+            "positionSide": _side_of_trade(call, trade),
+            "buyer": trade.side is Side.BUY,
+            "maker": trade.is_maker,
+            "pair": call.name(trade.symbol),
+            "marginAsset": instrument.quote,
+        }
+        for trade in traded(call, WEEK_MS)
+    ]
+
+
+def _side_of_trade(call: Call, trade: SimTrade) -> str:
+    order = call.exchange.order(call.account, trade.symbol, order_id=trade.order_id)
+    return (order.position_side if order else PositionSide.BOTH).value
+
+
+def row(call: Call, order: SimOrder) -> Mapping[str, Any]:
+    """An order as GET shows it."""
+    return {**_core(call, order), "time": order.created_ms}
+
+
+def _core(call: Call, order: SimOrder) -> dict[str, Any]:
+    instrument = call.desk.listed[order.symbol]
+    average = order.average_price / instrument.contract_size
+    name = order.type.value.upper()
+    return {
+        "orderId": order.id,
+        "symbol": call.name(order.symbol),
+        "status": _FORCED_STATES.get(order.forced_by, order.status.value),
+        "clientOrderId": order.client_id,
+        "price": kept_price_text(instrument, order.price or ZERO),
+        "avgPrice": fixed(average),
+        "origQty": size_text(instrument, order.size or order.filled_size),
+        "executedQty": size_text(instrument, order.filled_size),
+        "cumQuote": fixed(order.filled_quote),
+        "timeInForce": WIRE_TIMES_IN_FORCE[order.time_in_force],
+        "type": name,
+        "origType": name,
+        "reduceOnly": order.reduce_only,
+        "closePosition": order.close_position,
+        "side": order.side.value.upper(),
+        "positionSide": order.position_side.value,
+        "stopPrice": price_text(instrument, ZERO),
+        "workingType": "CONTRACT_PRICE",
+        "priceProtect": False,
+        "priceMatch": "NONE",
+        "selfTradePreventionMode": order.self_trade.value,
+        "goodTillDate": 0,
+        "updateTime": order.updated_ms,
+    }
+
+
+def _open_weight(params: Params) -> int:
+    return 1 if "symbol" in params else 40
+
+
+def _write(method: str, path: str, act: Any, weight: int, orders: int = 0) -> Route:
+    return Route(method, path, act, Security.SIGNED, weight, orders=orders, permission="perp")
+
+
+USDM_ORDER_ROUTES: tuple[Route, ...] = (
+    _write("POST", "/fapi/v1/order", place, 0, orders=1),
+    _write("POST", "/fapi/v1/order/test", test, 0),
+    _write("DELETE", "/fapi/v1/order", cancel, 1),
+    _write("DELETE", "/fapi/v1/allOpenOrders", cancel_all, 1),
+    _write("POST", "/fapi/v1/countdownCancelAll", countdown, 10),
+    private("GET", "/fapi/v1/order", query, 1, "perp"),
+    private("GET", "/fapi/v1/openOrder", query_open, 1, "perp"),
+    private("GET", "/fapi/v1/openOrders", open_orders, _open_weight, "perp"),
+    private("GET", "/fapi/v1/allOrders", all_orders, 5, "perp"),
+    private("GET", "/fapi/v1/userTrades", user_trades, 5, "perp"),
+)

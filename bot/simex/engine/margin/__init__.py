@@ -1,0 +1,1 @@
+"""Margin: requirements, settings, funding, liquidation."""

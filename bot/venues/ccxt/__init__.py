@@ -1,0 +1,1 @@
+"""What every venue behind ccxt has in common."""

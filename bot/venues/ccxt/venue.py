@@ -1,0 +1,218 @@
+"""A venue behind ccxt: the port's methods, put together from the connection, the reads and the writes."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from decimal import Decimal
+
+import aiohttp
+
+from bot.domain.candles import CandleSeries
+from bot.domain.instrument import Instrument
+from bot.domain.market import Book, Funding, OpenInterest, Quote
+from bot.domain.money import ONE
+from bot.domain.order import Fill
+from bot.domain.portfolio import Account
+from bot.ports import (
+    AccountRefused,
+    AccountReview,
+    Answered,
+    ChecksUnanswered,
+    Clock,
+    Lane,
+    OrderReport,
+    OrderRequest,
+    Payment,
+    SetupFailed,
+    Unavailable,
+)
+from bot.venues.binance.account_checks import AccountChecks
+from bot.venues.binance.profiles import Profile
+from bot.venues.binance.reads import Reads
+from bot.venues.binance.requests import Writes
+from bot.venues.ccxt.connection import Connection, ConnectionRules, Credentials, Seams
+
+__all__ = ["CcxtVenue", "ConnectionRules", "Credentials", "Seams"]
+
+
+class CcxtVenue:
+    """One account at one exchange through unmodified ccxt; implements `bot.ports.Venue`.
+
+    Args:
+        environment: a name of `profile.environments`.
+        account: our name of the account; it goes into client order ids.
+        credentials: None for market data only.
+        session_factory: see `Connection`.
+    """
+
+    def __init__(
+        self,
+        profile: Profile,
+        *,
+        environment: str,
+        account: str,
+        credentials: Credentials | None,
+        quote: str = "USDT",
+        session_factory: Callable[[], aiohttp.ClientSession] | None = None,
+        clock: Clock,
+        rules: ConnectionRules = ConnectionRules(),  # noqa: B008 - frozen
+    ) -> None:
+        self._link = Connection(
+            profile,
+            environment,
+            credentials=credentials,
+            quote=quote,
+            session_factory=session_factory,
+            clock=clock,
+            rules=rules,
+        )
+        self._reads, self._writes = Reads(self._link), Writes(self._link)
+        self._checks = AccountChecks(self._link, account=account, trades=rules.trades)
+        self._review: AccountReview | None = None
+        self._reviewed_ms = 0
+        self._leverage_max: Mapping[str, Decimal] = {}
+        self._bracketed: frozenset[str] = frozenset()
+        self.id, self.environment, self.account_name = profile.id, environment, account
+        self.has_transfers = self._link.environment.has_transfers
+        self.receive_window_ms = self._link.receive_window_ms
+        self.quiet_period_ms = profile.quiet_period_ms(self.receive_window_ms)
+
+    @property
+    def clock_skew_ms(self) -> int:
+        return self._link.clock_skew_ms
+
+    async def open(self) -> None:
+        """Connect, verify the environment, measure the clock and check account and key."""
+        try:
+            await self._link.open()
+            if self._link.has_keys:
+                await self._check_account()
+        except (AccountRefused, ChecksUnanswered):
+            raise  # connected: the caller decides
+        except BaseException:
+            await self._link.close()
+            raise
+
+    async def close(self) -> None:
+        await self._link.close()
+
+    def now_ms(self) -> int:
+        return self._link.now_ms()
+
+    def throttle_loads(self) -> Mapping[str, Mapping[str, tuple[int, int]]]:
+        """(used, limit) by market and bucket, for metrics."""
+        return {market: gate.loads() for market, gate in self._link.wire.gates.items()}
+
+    def held_seconds(self) -> Mapping[str, float]:
+        return {market: gate.held_s for market, gate in self._link.wire.gates.items() if gate.held_s}
+
+    async def fetch_instruments(self, symbols: Sequence[str] | None = None) -> Mapping[str, Instrument]:
+        loads_before = self._link.loads
+        found = await self._link.load_instruments(symbols)
+        is_unknown = any(i.is_perp and s not in self._bracketed for s, i in found.items())
+        is_fresh = self._link.loads != loads_before and any(i.is_perp for i in self._link.instruments.values())
+        notes = dict(found.notes)
+        if self._link.has_keys and (is_unknown or is_fresh):
+            await self._load_leverage()
+        for symbol, instrument in self._link.instruments.items():
+            if instrument.is_perp and self._link.has_keys:
+                leverage = self._leverage_max.get(symbol, ONE)
+                self._link.instruments[symbol] = replace(instrument, leverage_max=leverage)
+                if symbol not in self._leverage_max and symbol in found:
+                    notes[symbol] = "its leverage brackets are not known; it counts as leverage 1"
+        return Answered(
+            {symbol: self._link.instruments[symbol] for symbol in found}, notes, found.unreadable, found.former
+        )
+
+    def are_facts_due(self) -> bool:
+        """Whether instruments should be asked for again before anything is decided by them."""
+        return self._link.are_facts_due()
+
+    async def _load_leverage(self) -> None:
+        """Ask for the leverage brackets; what is known of them stands in while they cannot be had."""
+        try:
+            self._leverage_max = await self._reads.load_brackets()
+        except Unavailable:
+            if not self._leverage_max:
+                raise
+        self._bracketed = frozenset(self._link.instruments)
+
+    async def fetch_clock_skew(self) -> int:
+        return await self._link.measure_clock()
+
+    async def fetch_account_review(self, max_age_ms: int) -> AccountReview:
+        if not self._link.has_keys:
+            return AccountReview()
+        if self._review is None or abs(self.now_ms() - self._reviewed_ms) >= max_age_ms:
+            self._review = await self._checks.review()
+            self._reviewed_ms = self.now_ms()
+        return self._review
+
+    async def fetch_account(self) -> Account:
+        account = await self._reads.fetch_account()
+        self._writes.compare_leverage(account.positions)
+        return account
+
+    async def fetch_quotes(self, symbols: Sequence[str]) -> Mapping[str, Quote]:
+        return await self._reads.fetch_quotes(symbols)
+
+    async def fetch_book(self, symbol: str, levels: int) -> Book:
+        return await self._reads.fetch_book(symbol, levels)
+
+    async def fetch_candles(self, symbol: str, timeframe_ms: int, since_ms: int, limit: int) -> CandleSeries:
+        return await self._reads.fetch_candles(symbol, timeframe_ms, since_ms, limit)
+
+    async def fetch_funding(self, symbols: Sequence[str]) -> Mapping[str, Funding]:
+        return await self._reads.fetch_funding(symbols)
+
+    async def fetch_open_interest(self, symbol: str) -> OpenInterest:
+        return await self._reads.fetch_open_interest(symbol)
+
+    async def fetch_order(self, symbol: str, client_id: str, *, is_trigger: bool = False) -> OrderReport | None:
+        return await self._reads.fetch_order(symbol, client_id, is_trigger=is_trigger)
+
+    async def fetch_open_orders(self, symbols: Sequence[str]) -> tuple[OrderReport, ...]:
+        return await self._reads.fetch_open_orders(symbols)
+
+    async def fetch_order_history(self, symbol: str, since_ms: int) -> tuple[OrderReport, ...]:
+        return await self._reads.fetch_order_history(symbol, since_ms)
+
+    async def fetch_fills(self, symbol: str, since_ms: int) -> tuple[Fill, ...]:
+        return await self._reads.fetch_fills(symbol, since_ms)
+
+    async def fetch_payments(self, since_ms: int) -> tuple[Payment, ...]:
+        return await self._reads.fetch_payments(since_ms)
+
+    async def fetch_maintenance_rate(self, symbol: str, notional_quote: Decimal) -> Decimal:
+        return await self._reads.fetch_maintenance_rate(symbol, notional_quote)
+
+    async def admit(self, symbol: str, lane: Lane) -> None:
+        await self._writes.admit(symbol, lane)
+
+    async def submit_order(self, request: OrderRequest) -> OrderReport:
+        return await self._writes.submit_order(request)
+
+    async def cancel_order(self, symbol: str, client_id: str, *, is_trigger: bool = False) -> None:
+        await self._writes.cancel_order(symbol, client_id, is_trigger=is_trigger)
+
+    async def set_leverage(self, symbol: str, leverage: Decimal) -> None:
+        await self._writes.set_leverage(symbol, leverage)
+
+    async def move_cash(self, amount: Decimal, *, to_perp: bool) -> None:
+        await self._writes.move_cash(amount, to_perp=to_perp)
+
+    async def move_margin(self, symbol: str, amount: Decimal) -> None:
+        await self._writes.move_margin(symbol, amount)
+
+    async def _check_account(self) -> None:
+        """Refuse an account or key that is not as it must be, and one that could not be checked."""
+        review = await self.fetch_account_review(0)
+        blocking = [problem for problem in review.problems if problem.is_blocking]
+        if blocking:
+            refusal = SetupFailed if any(problem.is_key_refused for problem in blocking) else AccountRefused
+            raise refusal("; ".join(f"{problem.words}: {problem.remedy}" for problem in blocking))
+        if review.unanswered:
+            raise ChecksUnanswered(
+                f"account {self.account_name!r} of {self.id} could not be checked, which is not passed: "
+                f"{'; '.join(review.unanswered.values())}. Try again later, or see whether the key may read this and "
+                "the venue's status page"
+            )

@@ -1,0 +1,1 @@
+"""Venues without a network: the paper account and the engine."""

@@ -1,0 +1,120 @@
+"""`why` read by a stranger: which signals led to which condition, which rule to which target, what would turn it."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from bot.cli.main import app
+from bot.domain.campaign import Condition, Memory, RegimeMemory, Stance
+from bot.domain.codec import encode
+from bot.playbook.policy.numbers import HOUR_MS, Policy
+from bot.report.explanation import WhyWords, why_words
+from tests.playbook.builders import START_MS
+
+Invoke = Callable[..., Result]
+POLICY = Policy()
+UP = {"relative_strength": 0.9, "tvl_growth": 0.5, "volume": 0.4, "trend": 0.6, "breadth": 0.8, "ratio_breakout": 0.2,
+      "drawdown": -0.1, "volatility": 0.0, "crowding": -0.3}  # fmt: skip
+
+
+def decision(scores: dict[str, float], **changes: Any) -> dict[str, Any]:
+    regime = RegimeMemory(Condition.EUPHORIA, START_MS - HOUR_MS, Condition.EUPHORIA, START_MS - HOUR_MS)
+    base: dict[str, Any] = {
+        "signals": [{"name": name, "score": score, "words": name} for name, score in scores.items()],
+        "notes": [{"reason": "signal_missing", "subject": "calendar", "words": "calendar: empty", "numbers": {}}],
+        "condition": "euphoria", "confidence": "0.685", "stance": "into_defi", "memory": encode(Memory(regime=regime)),
+        "target": {"defi.spot": "0.50", "defi.futures": "0.05", "infra.spot": "0.40", "cash": "0.05"},
+    }  # fmt: skip
+    return base | changes
+
+
+def told(policy: Policy = POLICY, **changes: Any) -> WhyWords:
+    return why_words(decision(changes.pop("scores", UP), **changes), policy, START_MS)
+
+
+def test_the_confidence_is_taken_apart_and_the_rule_leads_to_the_target() -> None:
+    rule = told().rule
+    assert rule[0].startswith("euphoria: confidence 68% = relative_strength 32% of 35% + tvl_growth 10% of 20%")
+    assert rule[0].endswith("(begins at 50%, ends below 30%)")
+    assert rule[1] == "euphoria asks for into_defi: shift 20% of the book from infra into defi"
+    assert "defi.spot 50.0% (neutral 30.0%)" in rule[2]
+    assert "cash 5.0% (neutral 0.0%)" in rule[2]
+    assert rule[3] == (
+        "no new tactical long: euphoria is no breakout and its confidence 68% is below 80% (tactical_confidence)"
+    )
+
+
+def test_every_other_condition_is_told_with_what_it_lacks() -> None:
+    words = {line.partition(":")[0]: line for line in told().turns}
+    assert set(words) >= {"neutral", "breakout", "downtrend", "uncertainty", "time"}
+    assert "50% needed and more than the 68% of euphoria; read with ratio_breakout at" in words["breakout"]
+    assert "instead of +0.20" in words["breakout"]
+    assert "euphoria ends below 30% (68% now)" in words["neutral"]
+    assert "calendar is missing: 35% of the evidence for uncertainty" in told().turns
+    assert not any("rates" in line and "missing" in line for line in told().turns), "nobody has set it up"
+
+
+def test_time_that_has_to_pass_is_told() -> None:
+    assert any("lives for at least 72 h, until" in line for line in told().turns)
+    late = RegimeMemory(Condition.EUPHORIA, START_MS - 100 * HOUR_MS, Condition.DOWNTREND, START_MS - HOUR_MS)
+    words = told(memory=encode(Memory(regime=late))).turns
+    assert words[0].startswith("time: downtrend has been read since")
+    assert "if it lasts" in words[0]
+    assert not any("lives for at least" in line for line in words)
+
+
+def test_exit_signs_say_how_near_they_are_and_what_they_forbid() -> None:
+    assert "exit sign “crowding” would show at -0.50 or less: crowding is at -0.30" in told().turns
+    shown = told(scores=UP | {"crowding": -0.7})
+    assert "exit sign “crowding” shows at -0.50 or less: crowding is at -0.70" in shown.turns
+    assert shown.rule[3] == "no new tactical long: exit signs (crowding)"
+    ended = told(scores=UP | {"crowding": -0.7, "tvl_growth": -0.6}, stance=Stance.NEUTRAL.value)
+    assert ended.rule[1] == "euphoria asks for into_defi, but the stance is neutral: see the exit signs"
+
+
+def test_an_override_is_told_as_the_only_reason() -> None:
+    words = told(POLICY.model_copy(update={"condition_override": Condition.EUPHORIA}))
+    assert words.rule[0] == "the operator reads the market as euphoria (condition_override)"
+    assert words.turns == ["only the setting condition_override = euphoria: signals are not followed"]
+
+
+def test_high_confidence_allows_one_long_while_the_stance_stands() -> None:
+    assert told(confidence="0.90").rule[3].startswith("a tactical long may be opened, one while the stance stands")
+    had = decision(UP, confidence="0.90")
+    had["memory"] |= {"longed": Stance.INTO_DEFI.value}
+    (words,) = why_words(had, POLICY, START_MS).rule[3:]
+    assert words == "no further tactical long: the stance has had its own"
+    had["memory"]["opening"] = [{"symbol": "UNI/USDT:USDT", "purpose": "tactical", "over_ms": 0}]
+    (words,) = why_words(had, POLICY, START_MS).rule[3:]
+    assert words == "the stance takes one tactical long: UNI/USDT:USDT"
+
+
+def test_neutral_asks_for_nothing() -> None:
+    calm = told(scores=dict.fromkeys(UP, 0.0), condition="neutral", stance="into_infra",
+                memory=encode(Memory()), confidence="1")  # fmt: skip
+    assert calm.rule[1] == "neutral asks for nothing: the stance into_infra stands and only drift is rebalanced"
+    assert not any(line.startswith("neutral:") for line in calm.turns)
+    assert sum("50% needed" in line for line in calm.turns) == 4
+
+
+@pytest.fixture
+def invoke(workplace: Path) -> Invoke:
+    return lambda *arguments: CliRunner().invoke(app, list(arguments), env={"COLUMNS": "120", "NO_COLOR": "1"})
+
+
+def test_a_run_is_explained_with_the_funding_of_its_perp_legs(invoke: Invoke, finished_run: Path) -> None:
+    journal = str(finished_run / "var" / "journal.db")
+    shown, told = invoke("why", "1", "--journal", journal), invoke("why", "1", "--journal", journal, "--json")
+    assert (shown.exit_code, told.exit_code) == (0, 0)
+    document = json.loads(told.stdout)
+    assert {row["condition"] for row in document["evidence"]} == {c.value for c in Condition} - {"neutral"}
+    assert document["rule"]
+    assert "What would change its mind" in shown.stdout
+    assert "Conditions" in shown.stdout
+    for row in document["funding"]:
+        assert row["symbol"] in shown.stdout
+        assert {"expected", "actual_quote"} <= row.keys()

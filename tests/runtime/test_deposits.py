@@ -1,0 +1,106 @@
+"""Deposits and withdrawals that the exchange lists: no mismatch, no loss, no profit, whenever they complete."""
+
+from collections.abc import AsyncIterator
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from bot.domain.campaign import Memory
+from bot.domain.reason import Reason
+from bot.execution.unexplained import ADJUSTMENT
+from bot.runtime.simulator.embedded import ACCOUNT
+from bot.runtime.wiring import App
+from bot.simex.engine.ledger import DEPOSITS
+from bot.simex.faults import Fault
+from tests.stage import Stage, notes_of, staged
+
+D = Decimal
+LISTS = ("/sapi/v1/capital/deposit/hisrec", "/sapi/v1/capital/withdraw/history")
+
+
+@pytest.fixture
+async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
+    async with staged(tmp_path) as made:
+        yield made
+
+
+async def look(stage: Stage, app: App) -> tuple[Memory, bool]:
+    """(memory, whether entries are held back) after a guard, a little later."""
+    stage.embedded.clock.skip(20_000)
+    result = await app.cycle.guard()
+    app.journal.reader.verify()
+    stopped = {Reason.CASH_UNEXPLAINED, Reason.POSITION_MISMATCH} & {note.reason for note in notes_of(result)}
+    return app.journal.reader.load_memory(), bool(stopped) or not result.truth.is_agreed
+
+
+def adjusted(app: App) -> Decimal:
+    facts = app.journal.reader.load_facts(ADJUSTMENT, 100)
+    return sum((D(f.payload["amount"]) for f in facts if f.payload["key"] == "spot:USDT"), D(0))
+
+
+@pytest.mark.parametrize("done", [True, False])
+async def test_a_listed_withdrawal_is_no_mismatch_and_no_loss(stage: Stage, done: bool) -> None:
+    flows = stage.embedded.exchange.flows
+    async with stage.app() as app:
+        before, _ = await look(stage, app)
+        number = flows.begin_withdrawal(ACCOUNT, "USDT", D(4_000), D("1.5"))
+        pending, is_stopped = await look(stage, app)
+        assert not is_stopped
+        assert pending.equity_peak - before.equity_peak == pytest.approx(D("-4001.5"), abs=D(200))
+        flows.end(number, done=done)
+        after, is_stopped = await look(stage, app)
+        assert not is_stopped
+        assert after.equity_peak - before.equity_peak == pytest.approx(D("-4001.5") if done else D(0), abs=D(200))
+        await stage.check_books(app)
+
+
+async def test_a_deposit_counts_when_it_is_credited(stage: Stage) -> None:
+    flows = stage.embedded.exchange.flows
+    async with stage.app() as app:
+        before, _ = await look(stage, app)
+        number = flows.begin_deposit(ACCOUNT, "USDT", D(7_000))
+        pending, is_stopped = await look(stage, app)
+        assert not is_stopped
+        assert pending.equity_peak - before.equity_peak < 200
+        flows.end(number)
+        after, is_stopped = await look(stage, app)
+        assert not is_stopped
+        assert after.equity_peak - before.equity_peak == pytest.approx(D(7_000), abs=D(200))
+        assert adjusted(app) == 0
+        await stage.check_books(app)
+
+
+async def test_a_deposit_that_the_list_shows_late_counts_once(stage: Stage) -> None:
+    flows = stage.embedded.exchange.flows
+    async with stage.app() as app:
+        before, _ = await look(stage, app)
+        for path in LISTS:
+            stage.spoil(Fault(reply_status=503, skips_engine=True), path=path, times=None)
+        flows.end(flows.begin_deposit(ACCOUNT, "USDT", D(7_000)))
+        await look(stage, app)
+        assert adjusted(app) == 7_000
+        stage.heal()
+        stage.embedded.clock.skip(400_000)  # payments are asked for at least that often
+        after, is_stopped = await look(stage, app)
+        assert (adjusted(app), is_stopped) == (0, False)
+        assert after.equity_peak - before.equity_peak == pytest.approx(D(7_000), abs=D(200))
+        await stage.check_books(app)
+
+
+async def test_cash_that_no_list_explains_stays_a_mismatch(stage: Stage) -> None:
+    exchange = stage.embedded.exchange
+    async with stage.app() as app:
+        await look(stage, app)
+        exchange._state.ledger.move("USDT", exchange._state.account(ACCOUNT).spot, DEPOSITS, D(5_000))
+        _, is_stopped = await look(stage, app)
+        assert is_stopped
+
+
+async def test_a_token_that_is_withdrawn_needs_no_word_of_an_operator(stage: Stage) -> None:
+    async with stage.app() as app:
+        await look(stage, app)
+        stage.embedded.exchange.flows.begin_withdrawal(ACCOUNT, "ETH", D("0.5"), D("0.001"))
+        _, is_stopped = await look(stage, app)
+        assert not is_stopped
+        await stage.check_books(app)

@@ -1,0 +1,365 @@
+"""A journal that another program has locked: the switch goes on in a copy of it, and the copy comes back into it."""
+
+import asyncio
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import closing, contextmanager, suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from bot.domain.order import Purpose
+from bot.domain.states import KillLevel
+from bot.journal import recovery as journal_recovery
+from bot.journal import substitute as journal_substitute
+from bot.journal.journal import Journal, JournalError, JournalLocked
+from bot.journal.substitute import Substitute
+from bot.runtime import daemon
+from bot.runtime.exit_codes import ExitCode
+from bot.runtime.kill.flag_file import FlagFile
+from bot.runtime.wiring import App, build, listen
+from tests.runtime.test_switch import ACCOUNT, serve, stops, until
+from tests.stage import HOUR_MS, QUIET_MS, Stage, staged
+
+BUSY_SECONDS = 0.2
+
+
+@pytest.fixture
+async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
+    async with staged(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bot.journal.journal.BUSY_SECONDS", BUSY_SECONDS)
+    monkeypatch.setattr(journal_recovery, "BUSY_SECONDS", BUSY_SECONDS)
+    monkeypatch.setattr(journal_recovery, "QUICK_SECONDS", 0.05)
+    monkeypatch.setattr(daemon, "LOCKED_RETRY_SECONDS", 0.1)
+
+
+class Lock:
+    """A write lock of another program."""
+
+    def __init__(self, path: Path) -> None:
+        self._connection = sqlite3.connect(path, isolation_level=None)
+        self._connection.execute("BEGIN IMMEDIATE")
+
+    def release(self) -> None:
+        self._connection.execute("ROLLBACK")
+        self._connection.close()
+
+
+@contextmanager
+def another_process(path: Path) -> Iterator[int]:
+    """A process that holds the write lock until the block ends."""
+    script = (
+        "import sqlite3, sys\n"
+        "held = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
+        "held.execute('BEGIN IMMEDIATE')\n"
+        "print('held', flush=True)\n"
+        "sys.stdin.read()\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", script, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        yield process.pid
+    finally:
+        process.communicate()
+
+
+def substitute(stage: Stage) -> Path:
+    return Substitute(stage.settings.journal_path).path
+
+
+def sent_and_known(stage: Stage, app: App) -> tuple[set[str], set[str]]:
+    history = stage.embedded.exchange.history
+    sent = {event.order.client_id for event in history if event.order is not None}
+    return sent, {order.client_id for order in app.journal.reader.load_orders(10_000)}
+
+
+@pytest.mark.parametrize("level", [KillLevel.CANCEL_ALL, KillLevel.FLATTEN])
+async def test_the_switch_acts_while_another_program_has_the_journal_locked(stage: Stage, level: KillLevel) -> None:
+    async with stage.app() as app:
+        await stage.rotate(app)
+        with another_process(stage.settings.journal_path):
+            task, stop = serve(app, stage)
+            app.kill.ask(level, "SIGUSR2")
+            await until(lambda: not stops(stage), 5)
+            await until(lambda: app.journal.reader.load_latch().level is level)
+            if level is KillLevel.FLATTEN:
+                await until(lambda: not stage.embedded.exchange.positions(ACCOUNT), 60)
+            assert substitute(stage).exists()
+        stage.embedded.clock.skip(QUIET_MS)
+        await app.cycle.guard()
+        stop.set()
+        assert await asyncio.wait_for(task, 30) == 0
+    async with stage.app() as app:
+        assert not substitute(stage).exists()
+        assert app.kill.level() is level
+        await app.cycle.guard()
+        sent, known = sent_and_known(stage, app)
+        assert sent <= known, "written down before it was sent"
+        await stage.check_books(app)
+
+
+async def test_the_copy_comes_back_while_the_daemon_runs(stage: Stage) -> None:
+    async with stage.app() as app:
+        await stage.rotate(app)
+        lock = Lock(stage.settings.journal_path)
+        with capture_logs() as said:
+            task, stop = serve(app, stage)
+            app.kill.ask(KillLevel.FLATTEN, "SIGUSR2")
+            await until(lambda: app.journal.is_substituted)
+            await until(lambda: any(o.purpose is Purpose.FLATTEN for o in app.journal.reader.load_orders(100)))
+            lock.release()
+            await until(lambda: {"journal_substituted", "journal_returned"} <= {line["event"] for line in said})
+            assert not app.journal.is_substituted
+            await until(lambda: not stage.embedded.exchange.positions(ACCOUNT), 60)
+            stop.set()
+            assert await asyncio.wait_for(task, 30) == 0
+        assert not substitute(stage).exists()
+        stage.embedded.clock.skip(QUIET_MS)
+        await stage.check_books(app)
+
+
+async def test_without_a_level_in_force_a_locked_journal_ends_trading(stage: Stage) -> None:
+    async with stage.app() as app:
+        await stage.rotate(app)
+        lock = Lock(stage.settings.journal_path)
+        sent = stage.writes()
+        task, _ = serve(app, stage)
+        assert await asyncio.wait_for(task, 30) == ExitCode.ERROR
+        assert stage.writes() == sent
+        assert not substitute(stage).exists()
+        lock.release()
+
+
+async def test_a_resume_while_the_journal_is_locked_does_not_trade_in_the_copy(stage: Stage) -> None:
+    async with stage.app() as app:
+        await stage.rotate(app)
+        lock = Lock(stage.settings.journal_path)
+        task, _ = serve(app, stage)
+        app.kill.ask(KillLevel.CANCEL_ALL, "SIGUSR1")
+        await until(lambda: app.journal.is_substituted)
+        await app.journal.record_latch(KillLevel.OFF, by="anna", reason="a mistake")
+        FlagFile(stage.settings.state_directory).remove()
+        app.kill._held, sent = KillLevel.OFF, stage.writes()
+        assert await asyncio.wait_for(task, 30) == ExitCode.ERROR
+        assert stage.writes() == sent
+        lock.release()
+    async with stage.app() as app:
+        assert app.kill.level() is KillLevel.OFF, "the copy had the newest word"
+
+
+class Crash(BaseException):
+    """The process ends here."""
+
+
+async def end(app: App) -> None:
+    await app.venue.close()
+    await app.session.close()
+    await app.journal.close()
+
+
+@pytest.mark.parametrize("is_locked_again", [False, True])
+async def test_a_crash_in_the_copy_loses_nothing_and_sends_nothing_twice(stage: Stage, is_locked_again: bool) -> None:
+    exchange = stage.embedded.exchange
+    app = await stage.build()
+    await stage.rotate(app)
+    lock = Lock(stage.settings.journal_path)
+    app.kill.ask(KillLevel.FLATTEN, "SIGUSR2")
+    app.kill.look()
+    with suppress(JournalError):
+        await app.journal.record_fact("note", {})
+    assert await app.journal.recover()
+    submit, left = app.venue.submit_order, [3]
+
+    async def crash(request: Any) -> Any:
+        left[0] -= 1
+        answer = await submit(request)
+        if left[0] == 0:
+            raise Crash
+        return answer
+
+    app.venue.submit_order = crash  # type: ignore[method-assign]
+    with suppress(Crash, BaseExceptionGroup):
+        for _ in range(6):
+            await app.cycle.guard()
+    assert left[0] <= 0
+    await end(app)
+    assert substitute(stage).exists()
+    if not is_locked_again:
+        lock.release()
+    stage.embedded.clock.skip(QUIET_MS)
+    deadline_ms, switch = stage.embedded.clock.now_ms() + HOUR_MS, listen(stage.settings)
+    app = await build(stage.settings, embedded=stage.embedded, switch=switch, substituted=is_locked_again)
+    try:
+        assert app.journal.is_substituted is is_locked_again
+        assert app.kill.level() is KillLevel.FLATTEN
+        while exchange.positions(ACCOUNT) and stage.embedded.clock.now_ms() < deadline_ms:
+            await app.cycle.guard()
+            stage.embedded.clock.skip(61_000)
+        assert exchange.positions(ACCOUNT) == ()
+        if is_locked_again:
+            assert not await app.journal.return_if_unlocked()
+            lock.release()
+            assert await app.journal.return_if_unlocked()
+        sent, known = sent_and_known(stage, app)
+        assert sent <= known
+        await stage.check_books(app)
+    finally:
+        await app.close()
+
+
+async def test_a_start_on_a_locked_journal_names_the_program_and_gives_up_in_time(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with stage.app() as app:
+        await stage.rotate(app)
+    monkeypatch.setattr(daemon, "LOCKED_SECONDS", 1)
+    monkeypatch.setattr(daemon, "build", partial(build, embedded=stage.embedded))
+    with another_process(stage.settings.journal_path) as pid, capture_logs() as said:
+        began = time.monotonic()
+        assert await daemon._run(stage.settings, limit=None) == ExitCode.ERROR
+        assert time.monotonic() - began < 10
+    locked = [line for line in said if line["event"] == "journal_locked"]
+    assert len(locked) == 1, "one line"
+    assert f"process {pid} (" in locked[0]["why"]
+    assert "close whatever is writing to it" in locked[0]["why"]
+    assert any(line["event"] == "cannot_start" and "positions (" in line["left_open"] for line in said)
+
+
+async def test_a_start_on_a_locked_journal_goes_on_when_it_is_free(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with stage.app() as app:
+        await stage.rotate(app)
+    monkeypatch.setattr(daemon, "build", partial(build, embedded=stage.embedded))
+    stop = asyncio.Event()
+    lock = Lock(stage.settings.journal_path)
+    asyncio.get_running_loop().call_later(1.0, lock.release)
+    app = await asyncio.wait_for(
+        daemon._build_patiently(stage.settings, listen(stage.settings), stop, patient=True), 30
+    )
+    assert app is not None
+    assert not app.journal.is_substituted
+    await app.close()
+
+
+@pytest.mark.parametrize("latched", ["flag", "journal"])
+async def test_a_start_on_a_locked_journal_flattens_when_that_level_is_in_force(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, latched: str
+) -> None:
+    async with stage.app() as app:
+        await stage.rotate(app)
+        if latched == "journal":
+            await app.journal.record_latch(KillLevel.FLATTEN, by="anna", reason="fire")
+    if latched == "flag":
+        FlagFile(stage.settings.state_directory).record(KillLevel.FLATTEN, "fire", "anna")
+    stage.embedded.clock.skip(QUIET_MS)
+    monkeypatch.setattr(daemon, "build", partial(build, embedded=stage.embedded))
+    stop = asyncio.Event()
+    with another_process(stage.settings.journal_path):
+        switch = listen(stage.settings)
+        app = await asyncio.wait_for(daemon._build_patiently(stage.settings, switch, stop, patient=True), 30)
+        assert app is not None
+        task, end = serve(app, stage)
+        await until(lambda: not stage.embedded.exchange.positions(ACCOUNT), 60)
+    await until(lambda: not app.journal.is_substituted, 30)
+    end.set()
+    assert await asyncio.wait_for(task, 30) == 0
+    stage.embedded.clock.skip(QUIET_MS)
+    await stage.check_books(app)
+    await app.close()
+
+
+async def test_a_journal_too_large_to_copy_is_waited_for(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal_substitute, "SIZE_MAX", 1)
+    async with stage.app() as app:
+        await stage.rotate(app)
+        lock = Lock(stage.settings.journal_path)
+        task, stop = serve(app, stage)
+        app.kill.ask(KillLevel.FLATTEN, "SIGUSR2")
+        await until(lambda: not stops(stage), 5)
+        assert not app.journal.is_substituted
+        lock.release()
+        await until(lambda: not stage.embedded.exchange.positions(ACCOUNT), 60)
+        stop.set()
+        assert await asyncio.wait_for(task, 30) == 0
+
+
+# the copy and the journal
+
+
+async def opened(path: Path, **options: Any) -> Journal:
+    return await Journal.open(path, account="main", now_ms=lambda: 1, **options)
+
+
+async def test_a_copy_that_the_journal_has_whole_is_removed(tmp_path: Path) -> None:
+    """A crash between the commit that took its events and its removal."""
+    path = tmp_path / "journal.db"
+    journal = await opened(path)
+    await journal.close()
+    assert Substitute(path).make()
+    journal = await opened(path)
+    await journal.record_fact("note", {"n": 1})
+    await journal.close()
+    assert not Substitute(path).exists()
+    journal = await opened(path)
+    assert journal.rebuilt == ""
+    journal.reader.verify()
+    await journal.close()
+
+
+async def test_a_copy_of_another_journal_is_refused_with_both_names(tmp_path: Path) -> None:
+    path, other = tmp_path / "journal.db", tmp_path / "other.db"
+    for place in (path, other):
+        journal = await opened(place)
+        await journal.record_fact("note", {"place": place.name})
+        await journal.close()
+    assert Substitute(other).make()
+    Substitute(other).path.rename(Substitute(path).path)
+    with pytest.raises(
+        JournalError, match=r"journal.db.substitute: holds events that do not follow those of .*journal.db"
+    ):
+        await opened(path)
+    assert Substitute(path).exists(), "nothing is thrown away"
+
+
+async def test_a_flipped_event_of_the_copy_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    journal = await opened(path)
+    await journal.close()
+    lock = Lock(path)
+    journal = await opened(path, substituted=True)
+    await journal.record_fact("note", {"n": 1})
+    await journal.close()
+    lock.release()
+    with closing(sqlite3.connect(Substitute(path).path)) as copy:
+        copy.execute("DROP TRIGGER IF EXISTS event_no_update")
+        for (name,) in copy.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'").fetchall():
+            copy.execute(f"DROP TRIGGER {name}")
+        copy.execute("UPDATE event SET payload = replace(payload, '1', '2') WHERE kind = 'note'")
+        copy.commit()
+    with pytest.raises(JournalError, match="breaks the hash chain"):
+        await opened(path)
+
+
+async def test_a_lock_without_a_level_is_what_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    journal = await opened(path)
+    await journal.close()
+    lock = Lock(path)
+    with pytest.raises(JournalLocked):
+        await opened(path)
+    lock.release()

@@ -1,0 +1,175 @@
+"""A bot on an exchange of its own that a test can disturb: the golden case, real wiring, unmodified ccxt over HTTPS."""
+
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from bot.domain.order import is_ours, leg_of
+from bot.domain.reason import Note
+from bot.lab.demo.scenarios import SIM_START
+from bot.runtime.cycle import CycleResult
+from bot.runtime.settings.model import Settings, Sources, packaged_config
+from bot.runtime.simulator.embedded import ACCOUNT, ANCHORS, Embedded, embed, tokens_of
+from bot.runtime.wiring import App, build
+from bot.simex.dialects.wire import WireReply, WireRequest
+from bot.simex.engine.types import SimOrder
+from bot.simex.faults import Fault, FaultRule
+from bot.simex.market.synthetic import SyntheticMarket
+
+ROUNDS = 40
+HOUR_MS = 3_600_000
+QUIET_MS = 15_000
+SPOT_ORDER, PERP_ORDER = "/api/v3/order", "/fapi/v1/order"
+QUICK = (
+    "execution.poll_interval_ms=20",
+    "execution.absence_interval_ms=20",
+    "execution.post_deadline_ms=2000",
+    "execution.backoff_ms=20",
+)
+KEPT = ("UNI", "AAVE", "LDO", "ETH", "SOL", "AVAX")
+DROPPED = (
+    "CRV", "COMP", "SUSHI", "SNX", "PENDLE", "DYDX", "CAKE", "LINK", "ADA", "DOT", "NEAR", "ATOM", "FIL", "APT", "INJ",
+    "ARB",
+)  # fmt: skip
+FEW = (
+    *(f"universe.tokens.{token}=false" for token in DROPPED),
+    "universe.sectors.defi.weight_max=0.5",
+    "universe.sectors.infra.weight_max=0.5",
+    "risk.executions_per_hour_max=200",
+)
+
+
+def golden(directory: Path, *changes: str) -> Settings:
+    """The golden settings, trading in the simulation, all state below `directory`."""
+    assignments = ("environment=sim", "mode=trade", "venue.account=demo", f'state_directory="{directory}"')
+    files = (packaged_config() / "golden.toml",)
+    return Sources(files=files, assignments=(*QUICK, *FEW, *assignments, *changes)).load()
+
+
+@dataclass
+class Stage:
+    """One exchange and the directory of one bot; the App over them may come and go."""
+
+    settings: Settings
+    embedded: Embedded
+    results: list[CycleResult] = field(default_factory=list)
+
+    async def build(self) -> App:
+        return await build(self.settings, embedded=self.embedded)
+
+    @asynccontextmanager
+    async def app(self) -> AsyncIterator[App]:
+        app = await self.build()
+        try:
+            yield app
+        finally:
+            await app.close()
+
+    def spoil(self, fault: Fault, method: str = "*", path: str = "*", *, skip: int = 0, times: int | None = 1) -> None:
+        self.embedded.server.faults.add(FaultRule(fault, method, path, skip=skip, times=times))
+
+    def heal(self) -> None:
+        self.embedded.server.faults.disarm()
+
+    @property
+    def fault_count(self) -> int:
+        return len(self.embedded.server.faults.hits)
+
+    async def turn(self, app: App) -> CycleResult:
+        result = await app.cycle.run()
+        self.results.append(result)
+        return result
+
+    async def rotate(self, app: App, rounds: int = ROUNDS) -> None:
+        """Cycles until the campaign is over, time skipped whenever nothing moves."""
+        for _ in range(rounds):
+            result = await self.turn(app)
+            campaign = result.decision.campaign
+            if campaign is not None and campaign.is_over and not result.decision.intents:
+                return
+            if not result.has_acted:
+                self.embedded.clock.skip(HOUR_MS)
+        pytest.fail(f"the rotation did not finish within {rounds} cycles")
+
+    def orders(self) -> list[SimOrder]:
+        """Every order of ours the exchange has ever taken."""
+        exchange = self.embedded.exchange
+        found = [order for symbol in exchange.instruments for order in exchange.orders(ACCOUNT, symbol)]
+        return [order for order in found if is_ours(order.client_id, ACCOUNT)]
+
+    def writes(self, path: str = "/order") -> int:
+        """How many orders were posted so far, refused ones included."""
+        log = self.embedded.server.request_log
+        return sum(method == "POST" and where.endswith(path) for _, method, where, _ in log)
+
+    def executed(self) -> dict[str, Decimal]:
+        """What the exchange executed by leg: the client id without epoch, slice and attempt."""
+        legs: dict[str, Decimal] = {}
+        for order in self.orders():
+            leg = leg_of(order.client_id)
+            legs[leg] = legs.get(leg, Decimal(0)) + order.filled_size
+        return {leg: size for leg, size in legs.items() if size}
+
+    @contextmanager
+    def answering(self, chosen: Callable[[WireRequest], WireReply | None]) -> Iterator[list[WireRequest]]:
+        """The exchange answers with what `chosen` makes of a request, as usual where that is None; yields all asked."""
+        server, asked = self.embedded.server, list[WireRequest]()
+        original = server.respond
+
+        def respond(request: WireRequest) -> WireReply:
+            asked.append(request)
+            return chosen(request) or original(request)
+
+        server.respond = respond  # type: ignore[method-assign]
+        try:
+            yield asked
+        finally:
+            server.respond = original  # type: ignore[method-assign]
+
+    async def check_books(self, app: App) -> None:
+        """Journal and exchange tell the same story: every order, every size, every holding."""
+        truth = await app.cycle.settle()
+        assert truth.is_agreed, truth.notes
+        assert not truth.locked
+        known = {order.client_id: order for order in app.journal.reader.load_orders(10_000)}
+        theirs = [order for order in self.orders() if order.child_id is None]  # a stop that fired is its child's parent
+        assert max(Counter((o.symbol, o.client_id) for o in theirs).values(), default=1) == 1, "an id was used twice"
+        for order in theirs:
+            ours = known.get(order.client_id)
+            assert ours is not None, f"the journal does not know {order.client_id}"
+            assert ours.filled_size == order.filled_size, (ours, order)
+        executed = {order.client_id for order in theirs}
+        assert {o.client_id for o in known.values() if o.filled_size > 0} <= executed
+        self.embedded.exchange.audit()
+        app.journal.reader.verify()
+
+
+def notes_of(result: CycleResult) -> list[Note]:
+    """Everything a turn has said about itself."""
+    refused = [verdict.note for verdict in result.verdicts if hasattr(verdict, "note")]
+    acted = [note for outcome in result.outcomes for note in outcome.notes]
+    return [*result.decision.notes, *refused, *acted, *result.notes, *result.truth.notes]
+
+
+@cache
+def market_of(tokens: tuple[str, ...], start_ms: int) -> SyntheticMarket:
+    """The golden market. It only ever answers, so tests may share it; computing its past is what takes the time."""
+    anchors = {token: ANCHORS[token] for token in tokens if token in ANCHORS}
+    return SyntheticMarket(seed=1, start_ms=start_ms, tokens=tokens, scenario="golden", anchor_prices=anchors)
+
+
+@asynccontextmanager
+async def staged(directory: Path, *changes: str) -> AsyncIterator[Stage]:
+    settings = golden(directory, *changes)
+    start_ms = int(SIM_START.timestamp() * 1000)
+    embedded = await embed(settings, market_of(tokens_of(settings), start_ms), start_ms)
+    try:
+        yield Stage(settings, embedded)
+    finally:
+        await embedded.stop()
