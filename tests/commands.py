@@ -1,4 +1,4 @@
-"""An empty working directory without settings of the machine, and a journal that a real run has left."""
+"""Running `sectorbot` in tests: an empty working directory, the command as a process, and a journal of a real run."""
 
 import contextlib
 import io
@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from bot.__main__ import main
-from tests.conftest import ROOT
 
+ROOT = Path(__file__).parent.parent
 Done = subprocess.CompletedProcess[str]
 
 

@@ -18,11 +18,12 @@ import pytest
 
 from tests import profiles
 from tests.base_temp import BaseTemp, has_room
+from tests.commands import ROOT, finished_run, workplace
 from tests.secret_watch import WATCH, watch_keys
 
 profiles.load()
 
-ROOT = Path(__file__).parent.parent
+__all__ = ["ROOT", "finished_run", "workplace"]  # the fixtures are for every folder of tests
 BREACHES: list[str] = []
 FOLDERS: list[Path] = []
 HANDED_OVER = "sectorbot"  # what a worker has noted, in what it reports when it ends

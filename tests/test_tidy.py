@@ -40,6 +40,10 @@ def test_imports_do_not_go_sideways(house: House) -> None:
     check(tidy.imports_do_not_go_sideways(house))
 
 
+def test_the_embedded_exchange_has_few_users(house: House) -> None:
+    check(tidy.the_embedded_exchange_has_few_users(house))
+
+
 def test_simex_knows_only_the_domain(house: House) -> None:
     check(tidy.simex_knows_only_the_domain(house))
 
@@ -108,6 +112,10 @@ def test_the_median_module_is_short(house: House) -> None:
     check(tidy.the_median_module_is_short(house))
 
 
+def test_folders_are_small(house: House) -> None:
+    check(tidy.folders_are_small(house))
+
+
 def test_functions_are_short(house: House) -> None:
     check(tidy.functions_are_short(house))
 
@@ -122,7 +130,7 @@ def test_every_reason_is_explained(house: House) -> None:
 
 CLEAN: Files = {
     "bot/__init__.py": "",
-    "bot/__main__.py": "def main():\n    from bot.app import wiring\n    return wiring\n",
+    "bot/__main__.py": "def main():\n    from bot.runtime import wiring\n    return wiring\n",
     "bot/ports.py": "from typing import Protocol\nclass Venue(Protocol):\n    async def fetch(self) -> int: ...\n",
     "bot/domain/money.py": "@dataclass(frozen=True, slots=True)\nclass A:\n    b: tuple[int, ...]\n",
     "bot/domain/reason.py": 'class Reason:\n    CASH_SHORT = "cash_short"\n',
@@ -133,7 +141,7 @@ CLEAN: Files = {
     "bot/simex/engine/__init__.py": "from bot.domain import money\n",
     "bot/venues/paper/venue.py": "import time\nfrom bot.simex.engine import money\nfrom bot.ports import Venue\n",
     "bot/venues/ccxt/loader.py": "def load():\n    import ccxt.async_support\n    return ccxt\n",
-    "bot/backtest/run.py": "from bot.simex import engine\n",
+    "bot/lab/run.py": "from bot.simex import engine\n",
     "bot/runtime/logs.py": "import structlog\nstructlog.configure()\n",
     "bot/runtime/wiring.py": "from bot.venues import paper\nfrom bot.execution import journal\ndry_run = True\n",
 }
@@ -146,13 +154,17 @@ PLANTED: list[tuple[Rule, Files, str]] = [
         {"bot/domain/x.py": "import re\nfrom bot.playbook.policy.numbers import P"},
         "bot/domain/x.py:2",
     ),
-    (tidy.imports_go_down, {"bot/execution/x.py": "from bot.app import wiring"}, "bot/execution/x.py:1"),
-    (tidy.imports_go_down, {"bot/app/x.py": "import bot.__main__"}, "bot/app/x.py:1"),
+    (tidy.imports_go_down, {"bot/execution/x.py": "from bot.runtime import wiring"}, "bot/execution/x.py:1"),
+    (tidy.imports_go_down, {"bot/operate/x.py": "import bot.__main__"}, "bot/operate/x.py:1"),
     (tidy.imports_go_down, {"bot/risk/x.py": "from ..execution import journal"}, "bot/risk/x.py:1"),
     (tidy.imports_do_not_go_sideways, {"bot/execution/x.py": "from bot.venues import paper"}, "bot/execution/x.py:1"),
     (tidy.imports_do_not_go_sideways, {"bot/playbook/x.py": "from bot.ports import Venue"}, "bot/playbook/x.py:1"),
-    (tidy.imports_do_not_go_sideways, {"bot/backtest/x.py": "from bot.simex.server import S"}, "bot/backtest/x.py:1"),
-    (tidy.imports_do_not_go_sideways, {"bot/venues/x.py": "from bot.simex.engine import S"}, "bot/venues/x.py:1"),
+    (tidy.the_embedded_exchange_has_few_users, {"bot/lab/x.py": "from bot.simex.server import S"}, "bot/lab/x.py:1"),
+    (
+        tidy.the_embedded_exchange_has_few_users,
+        {"bot/venues/x.py": "from bot.simex.engine import S"},
+        "bot/venues/x.py:1",
+    ),
     (tidy.simex_knows_only_the_domain, {"bot/simex/x.py": "from bot.ports import Venue"}, "bot/simex/x.py:1"),
     (
         tidy.execution_does_not_know_why,
@@ -161,17 +173,17 @@ PLANTED: list[tuple[Rule, Files, str]] = [
     ),
     (
         tidy.only_wiring_names_concrete_venues,
-        {"bot/app/x.py": "from bot.venues.paper.venue import P"},
-        "bot/app/x.py:1",
+        {"bot/operate/x.py": "from bot.venues.paper.venue import P"},
+        "bot/operate/x.py:1",
     ),
     (
         tidy.there_is_no_import_circle,
         {"bot/domain/a.py": "import bot.domain.b", "bot/domain/b.py": "from bot.domain.a import x"},
         "bot.domain.a → bot.domain.b → bot.domain.a",
     ),
-    (tidy.imports_stand_at_the_top, {"bot/app/x.py": "def f():\n    import re"}, "bot/app/x.py:2"),
-    (tidy.nothing_hides_behind_type_checking, {"bot/app/x.py": "if typing.TYPE_CHECKING:\n    x = 1"}, "x.py:1"),
-    (tidy.packages_of_others_stay_with_their_owners, {"bot/app/x.py": "import ccxt.pro"}, "bot/app/x.py:1"),
+    (tidy.imports_stand_at_the_top, {"bot/operate/x.py": "def f():\n    import re"}, "bot/operate/x.py:2"),
+    (tidy.nothing_hides_behind_type_checking, {"bot/operate/x.py": "if typing.TYPE_CHECKING:\n    x = 1"}, "x.py:1"),
+    (tidy.packages_of_others_stay_with_their_owners, {"bot/operate/x.py": "import ccxt.pro"}, "bot/operate/x.py:1"),
     (tidy.packages_of_others_stay_with_their_owners, {"bot/feeds/x.py": "import tenacity"}, "bot/feeds/x.py:1"),
     (tidy.packages_of_others_stay_with_their_owners, {"bot/domain/x.py": "import pydantic"}, "bot/domain/x.py:1"),
     (
@@ -179,10 +191,22 @@ PLANTED: list[tuple[Rule, Files, str]] = [
         {"bot/venues/x.py": "from asyncio_throttle.throttler import Throttler"},
         "bot/venues/x.py:1",
     ),
-    (tidy.packages_of_others_stay_with_their_owners, {"bot/app/x.py": "import sqlite_utils"}, "bot/app/x.py:1"),
-    (tidy.packages_of_others_stay_with_their_owners, {"bot/app/x.py": "import pydantic_settings"}, "bot/app/x.py:1"),
-    (tidy.only_the_log_file_configures_logging, {"bot/app/x.py": "structlog.configure_once()"}, "bot/app/x.py:1"),
-    (tidy.only_the_log_file_configures_logging, {"bot/app/x.py": "from structlog import configure"}, "bot/app/x.py:1"),
+    (tidy.packages_of_others_stay_with_their_owners, {"bot/operate/x.py": "import sqlite_utils"}, "bot/operate/x.py:1"),
+    (
+        tidy.packages_of_others_stay_with_their_owners,
+        {"bot/operate/x.py": "import pydantic_settings"},
+        "bot/operate/x.py:1",
+    ),
+    (
+        tidy.only_the_log_file_configures_logging,
+        {"bot/operate/x.py": "structlog.configure_once()"},
+        "bot/operate/x.py:1",
+    ),
+    (
+        tidy.only_the_log_file_configures_logging,
+        {"bot/operate/x.py": "from structlog import configure"},
+        "bot/operate/x.py:1",
+    ),
     (tidy.pure_code_is_not_async, {"bot/risk/x.py": "async def f(): ..."}, "bot/risk/x.py:1"),
     (tidy.pure_code_is_not_async, {"bot/ports.py": "async def f(): ..."}, "bot/ports.py:1"),
     (tidy.pure_code_imports_nothing_impure, {"bot/domain/x.py": "import time"}, "bot/domain/x.py:1"),
@@ -204,10 +228,11 @@ PLANTED: list[tuple[Rule, Files, str]] = [
     (tidy.money_is_never_a_float, {"bot/venues/x.py": "x = float('1')"}, "bot/venues/x.py:1"),
     (tidy.money_is_never_a_float, {"bot/risk.py": "x = list(map(float, '1'))"}, "bot/risk.py:1"),
     (tidy.dry_run_is_named_in_the_shell_only, {"bot/feeds/x.py": "def f(*, dry_run): ..."}, "bot/feeds/x.py:1"),
-    (tidy.modules_are_short, {"bot/app/x.py": "x = 1\n" * 501}, "bot/app/x.py:501"),
-    (tidy.the_median_module_is_short, {f"bot/app/x{n}.py": "x = 1\n" * 201 for n in range(40)}, "201"),
-    (tidy.functions_are_short, {"bot/app/x.py": "def f():\n" + "    x = 1\n" * 70}, "bot/app/x.py:1"),
-    (tidy.every_module_says_what_it_is, {"bot/app/x.py": "x = 1"}, "bot/app/x.py:1"),
+    (tidy.modules_are_short, {"bot/operate/x.py": "x = 1\n" * 501}, "bot/operate/x.py:501"),
+    (tidy.the_median_module_is_short, {f"bot/operate/x{n}.py": "x = 1\n" * 201 for n in range(40)}, "201"),
+    (tidy.folders_are_small, {f"bot/operate/x{n}.py": "x = 1" for n in range(16)}, "bot/operate/:1 holds 16"),
+    (tidy.functions_are_short, {"bot/operate/x.py": "def f():\n" + "    x = 1\n" * 70}, "bot/operate/x.py:1"),
+    (tidy.every_module_says_what_it_is, {"bot/operate/x.py": "x = 1"}, "bot/operate/x.py:1"),
     (tidy.every_reason_is_explained, {"docs/reasons.md": "| `cash_short` | |\n"}, "bot/domain/reason.py:"),
 ]
 

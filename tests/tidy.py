@@ -5,6 +5,7 @@ A rule takes the syntax trees of `bot/` and returns findings, each with file and
 
 import ast
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
@@ -12,44 +13,45 @@ from pathlib import Path
 from statistics import median
 
 FLOORS = {
-    "__main__": 5,
-    "app": 4,
-    "execution": 3, "venues": 3, "feeds": 3, "backtest": 3, "simex": 3,
-    "playbook": 2, "risk": 2, "ports": 2,
+    "__main__": 9,
+    "cli": 8,
+    "lab": 7, "operate": 7,
+    "report": 6,
+    "runtime": 5,
+    "execution": 4, "venues": 4, "feeds": 4,
+    "journal": 3,
+    "playbook": 2, "risk": 2, "ports": 2, "simex": 2,
     "domain": 1,
 }  # fmt: skip
-PURE_FLOOR = 2
-SIDEWAYS = {  # importer → what it may reach in a neighbour's folder
-    "bot.backtest*": ("bot.simex.engine*", "bot.simex.market*"),
-    "bot.venues.paper.venue*": ("bot.simex.engine*", "bot.simex.market*"),
-    "bot.venues.engine_*": ("bot.simex.engine*",),
+PURE_FOLDERS = ("domain", "playbook", "risk", "ports")
+SIMEX_USERS = {  # importer → what it may reach in the embedded exchange
+    "bot.lab.*": ("bot.simex.engine*", "bot.simex.market*"),
+    "bot.venues.paper.*": ("bot.simex.engine*", "bot.simex.market*"),
+    "bot.runtime.simulator.*": ("bot.simex.*",),
 }
-BUILDERS = ("bot.runtime.wiring*", "bot.runtime.simulator.sim_port*", "bot.lab.demo.run*", "bot.lab.backtest.run*")
-CONCRETE_VENUES = ("bot.venues.ccxt.venue*", "bot.venues.paper.venue*", "bot.venues.paper.engine_venue*")
+BUILDERS = ("bot.runtime.wiring", "bot.runtime.simulator.*", "bot.lab.demo.*", "bot.lab.backtest.*")
+CONCRETE_VENUES = ("bot.venues.ccxt.venue*", "bot.venues.paper.*")
 LAZY = (
-    "bot/venues/ccxt/loader.py", "bot/__main__.py", "bot/app/cli*.py", "bot/runtime/simulator/sim_port.py", "bot/lab/demo/scenarios.py",
-)  # fmt: skip
+    "bot/venues/ccxt/loader.py",
+    "bot/__main__.py",
+    "bot/cli/*.py",
+    "bot/runtime/simulator/sim_port.py",
+    "bot/lab/demo/scenarios.py",
+)
 OWNERS = {
-    "ccxt": (
-        "bot/venues/ccxt/loader.py",
-        "bot/venues/ccxt/venue.py",
-        "bot/venues/ccxt/wire.py",
-        "bot/venues/binance/errors.py",
-    ),
+    "ccxt": ("bot/venues/ccxt/*.py", "bot/venues/binance/errors.py"),
     "tenacity": ("bot/venues/ccxt/wire.py", "bot/venues/ccxt/throttle.py"),
     "asyncio_throttle": ("bot/venues/ccxt/wire.py", "bot/venues/ccxt/throttle.py"),
-    "sqlite_utils": ("bot/execution/journal*.py", "bot/execution/lease.py", "bot/lab/sweep/store.py"),
+    "sqlite_utils": ("bot/journal/*.py", "bot/lab/sweep/store.py"),
     "distributed": ("bot/lab/sweep/dask_engine.py", "bot/cli/sweep.py"),
     "optuna": ("bot/lab/sweep/optuna_search.py", "bot/cli/sweep.py"),
-    "pydantic_settings": ("bot/app/settings*.py",),
+    "pydantic_settings": ("bot/runtime/settings/*.py",),
     "dotenv": ("bot/runtime/settings/dotenv_file.py",),
     "pydantic": (
-        "bot/playbook/policy/numbers.py",
-        "bot/playbook/policy/membership.py",
-        "bot/playbook/policy/renames.py",
+        "bot/playbook/policy/*.py",
         "bot/risk.py",
         "bot/risk/*.py",
-        "bot/app/settings*.py",
+        "bot/runtime/settings/*.py",
         "bot/execution/rules.py",
     ),
 }
@@ -71,10 +73,10 @@ FLOAT_OWNERS = (
     "bot/venues/binance/errors.py",
     "bot/venues/ccxt/throttle.py",
 )
-MONEY_FOLDERS = ("bot/domain/*", "bot/execution/*", "bot/venues/*", "bot/risk/*", "bot/risk.py")
+MONEY_FOLDERS = ("bot/domain/*", "bot/journal/*", "bot/execution/*", "bot/venues/*", "bot/risk/*", "bot/risk.py")
 FROZEN_FOLDERS = ("bot/domain/*", "bot/playbook/*", "bot/risk/*", "bot/risk.py", "bot/ports.py")
 MUTABLE = frozenset({"list", "dict", "set", "bytearray", "List", "Dict", "Set"})
-MODULE_LINES, MEDIAN_LINES, FUNCTION_LINES = 500, 200, 70
+MODULE_LINES, MEDIAN_LINES, FUNCTION_LINES, FOLDER_MODULES = 500, 200, 70, 15
 REASON_WORDS = 3
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -105,7 +107,7 @@ class Module:
 
     @property
     def is_pure(self) -> bool:
-        return 0 < self.floor <= PURE_FLOOR
+        return self.folder in PURE_FOLDERS
 
     @property
     def lines(self) -> int:
@@ -184,14 +186,24 @@ def imports_go_down(house: House) -> list[str]:
 
 
 def imports_do_not_go_sideways(house: House) -> list[str]:
+    return [
+        m.at(i.line, f"imports {i.target}, which is beside it")
+        for m in house.modules
+        for i in m.imports
+        if folder_of(i.target) != m.folder and FLOORS.get(folder_of(i.target), 0) == m.floor > 0
+    ]
+
+
+def the_embedded_exchange_has_few_users(house: House) -> list[str]:
     found = []
     for m in house.modules:
-        allowed = [target for importer, targets in SIDEWAYS.items() if fnmatch(m.name, importer) for target in targets]
-        for i in m.imports:
-            folder = folder_of(i.target)
-            beside = folder != m.folder and FLOORS.get(folder, 0) == m.floor > 0
-            if beside and not matches(i.target, allowed):
-                found.append(m.at(i.line, f"imports {i.target}, which is beside it"))
+        allowed = [target for user, targets in SIMEX_USERS.items() if fnmatch(m.name, user) for target in targets]
+        reached = [i for i in m.imports if folder_of(i.target) == "simex" != m.folder]
+        found += [
+            m.at(i.line, f"imports {i.target}: only wiring, lab and the paper venue know it")
+            for i in reached
+            if not matches(i.target, allowed)
+        ]
     return found
 
 
@@ -215,10 +227,10 @@ def execution_does_not_know_why(house: House) -> list[str]:
 
 def only_wiring_names_concrete_venues(house: House) -> list[str]:
     return [
-        m.at(i.line, f"imports {i.target}: the shell's other files know ports only")
+        m.at(i.line, f"imports {i.target}: everything but wiring knows ports only")
         for m in house.modules
         for i in m.imports
-        if m.folder in ("app", "__main__") and matches(i.target, CONCRETE_VENUES) and not matches(m.name, BUILDERS)
+        if m.folder != "venues" and matches(i.target, CONCRETE_VENUES) and not matches(m.name, BUILDERS)
     ]
 
 
@@ -377,7 +389,7 @@ def dry_run_is_named_in_the_shell_only(house: House) -> list[str]:
     return [
         m.at(number, "dry_run")
         for m in house.modules
-        if m.folder != "app"
+        if m.floor < FLOORS["runtime"]
         for number, line in enumerate(m.source.splitlines(), 1)
         if re.search(r"dry_?run", line, re.IGNORECASE)
     ]
@@ -388,6 +400,15 @@ def dry_run_is_named_in_the_shell_only(house: House) -> list[str]:
 
 def modules_are_short(house: House) -> list[str]:
     return [m.at(m.lines, f"{m.lines} lines, at most {MODULE_LINES}") for m in house.modules if m.lines > MODULE_LINES]
+
+
+def folders_are_small(house: House) -> list[str]:
+    counts = Counter(m.path.rpartition("/")[0] for m in house.modules if not m.path.endswith("__init__.py"))
+    return [
+        f"{folder}/:1 holds {count} modules, at most {FOLDER_MODULES}"
+        for folder, count in sorted(counts.items())
+        if count > FOLDER_MODULES
+    ]
 
 
 def the_median_module_is_short(house: House) -> list[str]:

@@ -23,9 +23,9 @@ def test_a_start_is_named_by_code_configuration_and_place() -> None:
 def test_the_digest_of_the_code_changes_with_any_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = tmp_path / "bot"
     source = Path(banner.__file__).parent.parent
-    shutil.copytree(source / "app", root / "app", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(source / "risk", root / "risk", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(source / "domain", root / "domain", ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(banner, "__file__", str(root / "app" / "banner.py"))
+    monkeypatch.setattr(banner, "__file__", str(root / "risk" / "build_info.py"))
 
     def digest() -> str:
         banner.code_digest.cache_clear()

@@ -174,7 +174,7 @@ def test_a_known_secret_never_survives_in_any_text(secret: str, before: str, aft
 
 def test_a_process_that_dies_shows_no_locals(tmp_path: Path) -> None:
     program = (
-        "from bot.app import logs\n"
+        "from bot.runtime import logs\n"
         "logs.configure(style='auto', secrets=('hunter2hunter2',))\n"
         "def f():\n    password = 'hunter2' * 2\n    raise OSError('bad ' + password)\n"
         "f()\n"

@@ -222,7 +222,7 @@ def test_a_signal_before_the_switch_listens_is_kept_and_obeyed(tmp_path: Path) -
     """The default action had ended the process, and nothing was latched (case a21)."""
     script = (
         "import os, signal, sys\n"
-        "from bot.app import early\n"
+        "from bot.runtime.kill import early_signals as early\n"
         "early.listen()\n"
         "os.kill(os.getpid(), signal.SIGUSR2)\n"
         "from pathlib import Path\n"

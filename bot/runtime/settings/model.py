@@ -317,7 +317,7 @@ def redacted(settings: Settings) -> dict[str, Any]:
 
 def packaged_config() -> Path:
     """The folder of the defaults: the checkout's `config`, else the copy inside the package."""
-    root = Path(__file__).resolve().parent.parent
+    root = Path(__file__).resolve().parent.parent.parent
     checkout = root.parent / "config"
     return checkout if (checkout / "default.toml").is_file() else root / "_config"
 

@@ -13,7 +13,6 @@ from bot.domain.market import Book, Funding, OpenInterest, Quote
 from bot.domain.money import ZERO
 from bot.domain.portfolio import Balance
 from bot.simex.engine import records
-from bot.simex.engine.admission import Admission
 from bot.simex.engine.audit import audit
 from bot.simex.engine.depth import Depth
 from bot.simex.engine.flows import Flows
@@ -21,7 +20,8 @@ from bot.simex.engine.margin.liquidation import Liquidation
 from bot.simex.engine.margin.requirements import Margin
 from bot.simex.engine.margin.settings import MarginSettings
 from bot.simex.engine.market import Market, PriceKind
-from bot.simex.engine.matching import Matching
+from bot.simex.engine.orders.admission import Admission
+from bot.simex.engine.orders.matching import Matching
 from bot.simex.engine.refusal import Refusal, RefusalReason
 from bot.simex.engine.rules import Rules
 from bot.simex.engine.settlement import Settlement

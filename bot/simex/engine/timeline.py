@@ -9,10 +9,10 @@ from decimal import Decimal
 from functools import partial
 
 from bot.domain.instrument import Side
-from bot.simex.engine.admission import is_rising
 from bot.simex.engine.margin.liquidation import Liquidation
 from bot.simex.engine.margin.requirements import CrossMargin, Margin
-from bot.simex.engine.matching import Matching
+from bot.simex.engine.orders.admission import is_rising
+from bot.simex.engine.orders.matching import Matching
 from bot.simex.engine.settlement import Settlement
 from bot.simex.engine.state import AccountState, State, rate_of
 from bot.simex.engine.types import EventKind, ExpiryReason, ListingStatus, OrderStatus, SimOrder

@@ -13,7 +13,7 @@ from bot.domain.money import ZERO, ceil_to, floor_to
 from bot.domain.order import OrderType, TimeInForce
 from bot.simex.engine.depth import Depth
 from bot.simex.engine.margin.requirements import Margin, bankruptcy_price
-from bot.simex.engine.matching import Matching
+from bot.simex.engine.orders.matching import Matching
 from bot.simex.engine.settlement import Execution, Settlement, cents
 from bot.simex.engine.state import AccountState, PositionState, State
 from bot.simex.engine.types import EventKind, ExpiryReason, ForcedBy, NewOrder, PositionSide, SimOrder

@@ -7,9 +7,9 @@ from decimal import Decimal
 from bot.domain.instrument import Instrument, Side
 from bot.domain.money import ZERO
 from bot.domain.order import TimeInForce
-from bot.simex.engine.admission import Admission, Plan, as_active
 from bot.simex.engine.depth import Depth, Level
 from bot.simex.engine.margin.requirements import Margin
+from bot.simex.engine.orders.admission import Admission, Plan, as_active
 from bot.simex.engine.refusal import Refusal, RefusalReason
 from bot.simex.engine.settlement import Execution, Settlement
 from bot.simex.engine.state import AccountState, State

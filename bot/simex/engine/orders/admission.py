@@ -7,8 +7,8 @@ from bot.domain.instrument import Instrument, Side
 from bot.domain.money import ZERO
 from bot.domain.order import OrderType, TimeInForce
 from bot.simex.engine.depth import Depth, Level
-from bot.simex.engine.filters import check_filters, check_shape
 from bot.simex.engine.margin.requirements import Margin, bankruptcy_price
+from bot.simex.engine.orders.filters import check_filters, check_shape
 from bot.simex.engine.refusal import Refusal, RefusalReason
 from bot.simex.engine.rules import DuplicateScope, ReduceOnlyCounting
 from bot.simex.engine.state import AccountState, State

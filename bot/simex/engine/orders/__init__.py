@@ -1,0 +1,1 @@
+"""An order at the exchange: filters, admission, matching."""
