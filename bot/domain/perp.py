@@ -5,7 +5,7 @@ isolated one-way case.
 """
 
 from collections.abc import Sequence
-from decimal import Decimal
+from decimal import ROUND_FLOOR, Decimal
 
 from bot.domain.instrument import Instrument
 from bot.domain.money import ONE, ZERO
@@ -48,6 +48,11 @@ def liquidation_price(
     side = ONE if size > 0 else -ONE
     price = (margin + maintenance_amount - side * base * entry) / (base * maintenance_rate - side * base)
     return price if price > 0 else None
+
+
+def whole_leverage(leverage: Decimal) -> Decimal:
+    """The leverage that venues take: a whole number, rounded down, 1 at least."""
+    return max(ONE, leverage.to_integral_value(ROUND_FLOOR))
 
 
 def liquidation_distance(mark: Decimal, liquidation: Decimal | None) -> Decimal | None:

@@ -12,6 +12,7 @@ from bot.domain.instrument import Instrument, Side
 from bot.domain.market import Quote
 from bot.domain.money import BPS, ONE, ZERO
 from bot.domain.order import Intent, Purpose
+from bot.domain.perp import whole_leverage
 from bot.domain.reason import Note, Reason
 from bot.playbook.book.context import Scene, leg_id, off_by
 from bot.playbook.book.transfers import free_margin
@@ -171,7 +172,7 @@ def _within_margin(
     leg: Leg, size: Decimal, worst: Decimal, margin: Decimal, instrument: Instrument
 ) -> tuple[Decimal, tuple[Note, ...]]:
     """As much as the perp wallet can carry, and how much would have to be moved there for the rest."""
-    leverage = leg.leverage or ONE
+    leverage = whole_leverage(leg.leverage or ONE)
     per_unit = instrument.contract_size * max(worst, leg.price) * (ONE / leverage + instrument.taker_fee)
     affordable = instrument.floor_size(margin / per_unit)
     if affordable >= size:
@@ -208,7 +209,8 @@ def _intent(
 ) -> Intent:  # fmt: skip
     opens = instrument.is_perp and not reduce_only and leg.leverage is not None
     price = max(worst, quote.valuation) if leg.side is Side.BUY else quote.valuation
-    margin = instrument.notional(size, price) / leg.leverage if opens and leg.leverage else ZERO
+    leverage = whole_leverage(leg.leverage) if opens and leg.leverage else None
+    margin = instrument.notional(size, price) / leverage if leverage else ZERO
     return Intent(
         id=leg_id(campaign.number, tranche.index, leg.index),
         campaign=campaign.number,
@@ -222,7 +224,7 @@ def _intent(
         worst_price=worst,
         reference_price=quote.mid,
         reduce_only=reduce_only,
-        leverage=leg.leverage if opens else None,
+        leverage=leverage,
         margin_quote=margin,
         exits=leg.exits,
         words=leg.words,

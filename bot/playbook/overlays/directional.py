@@ -25,6 +25,7 @@ from bot.domain.candles import CandleSeries
 from bot.domain.instrument import Side
 from bot.domain.money import ONE, ZERO
 from bot.domain.order import Intent, Order, Purpose, instrument_number
+from bot.domain.perp import whole_leverage
 from bot.domain.reason import Note, Reason
 from bot.domain.states import LegState
 from bot.playbook.book.context import Scene, instrument_id, off_by
@@ -322,8 +323,8 @@ def _ask(opening: Opening, scene: Scene) -> Intent | None:
     if instrument is None or quote is None or quote.defect() or _live_orders(opening, scene) or not opening.until_ms:
         return None
     worst = instrument.bound_price(off_by(quote.mid, side.sign, scene.policy.slippage_bps), side)
-    price = max(worst, quote.valuation)
-    per_unit = instrument.contract_size * price * (ONE / opening.leverage + instrument.taker_fee)
+    price, leverage = max(worst, quote.valuation), whole_leverage(opening.leverage)
+    per_unit = instrument.contract_size * price * (ONE / leverage + instrument.taker_fee)
     margin = free_margin(scene.portfolio.account)
     size = instrument.floor_size(min(_left(opening, scene), largest(price, instrument, scene), margin / per_unit))
     if not instrument.is_tradable(size, min(worst, quote.valuation)):
@@ -340,8 +341,8 @@ def _ask(opening: Opening, scene: Scene) -> Intent | None:
         size=size,
         worst_price=worst,
         reference_price=quote.mid,
-        leverage=opening.leverage,
-        margin_quote=instrument.notional(size, price) / opening.leverage,
+        leverage=leverage,
+        margin_quote=instrument.notional(size, price) / leverage,
         exits=opening.plan,
         words=opening.words,
     )

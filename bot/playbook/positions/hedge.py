@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from bot.domain.campaign import Memory
 from bot.domain.money import ONE, ZERO, share
-from bot.domain.perp import liquidation_distance
+from bot.domain.perp import liquidation_distance, whole_leverage
 from bot.domain.reason import Note, Reason
 from bot.playbook.book.context import Scene
 from bot.playbook.book.portfolio import signed_notional
@@ -108,10 +108,10 @@ def _plans(
 
 
 def hedge_leverage(symbol: str, scene: Scene) -> Decimal:
-    """Leverage of a hedge: the policy's, where the instrument allows it."""
+    """Leverage of a hedge: the policy's, where the instrument allows it, a whole number."""
     instrument = scene.instrument(symbol)
     most = max(ONE, instrument.leverage_max) if instrument is not None else ONE
-    return min(scene.policy.hedge_leverage, scene.policy.max_leverage, most)
+    return whole_leverage(min(scene.policy.hedge_leverage, scene.policy.max_leverage, most))
 
 
 def _locked(symbol: str, leverage: Decimal, scene: Scene) -> Decimal:

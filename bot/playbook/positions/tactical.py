@@ -12,7 +12,7 @@ from bot.domain.campaign import Leg
 from bot.domain.instrument import Instrument, Side
 from bot.domain.money import ONE, ZERO
 from bot.domain.order import ExitPlan, Purpose
-from bot.domain.perp import funding_per_day
+from bot.domain.perp import funding_per_day, whole_leverage
 from bot.domain.reason import Note, Reason
 from bot.playbook.book.context import Scene
 from bot.playbook.policy.numbers import Policy
@@ -123,7 +123,7 @@ def margin_used(scene: Scene, closing: frozenset[str] = NOBODY) -> Decimal:
 
 def _leverage(instrument: Instrument, margin: Decimal, terms: Terms, policy: Policy) -> tuple[Decimal, list[Note]]:
     wanted = terms.leverage
-    allowed = min(wanted, policy.max_leverage, max(ONE, instrument.leverage_max))
+    allowed = whole_leverage(min(wanted, policy.max_leverage, max(ONE, instrument.leverage_max)))
     if allowed >= wanted:
         return wanted, []
     what = "long" if terms.side is Side.BUY else "short"
@@ -144,7 +144,7 @@ def _within_funding(symbol: str, leverage: Decimal, terms: Terms, scene: Scene) 
     cost = -funding_per_day(leverage * terms.side.sign, funding.rate, funding.interval_hours) * days
     if cost <= scene.policy.funding_budget:
         return leverage, []
-    affordable = (leverage * scene.policy.funding_budget / cost).quantize(Decimal("0.1"), rounding="ROUND_FLOOR")
+    affordable = (leverage * scene.policy.funding_budget / cost).to_integral_value("ROUND_FLOOR")
     ending = f"leverage is cut to {affordable}x" if affordable >= ONE else "it is left out"
     words = (
         f"{symbol}: funding would cost {cost:.1%} of the margin in {terms.rule.hours} h, the budget is "

@@ -11,6 +11,7 @@ from decimal import Decimal
 from bot.domain.campaign import Bridge, Campaign, Leg, Memory, Stance, Tranche, Transfer
 from bot.domain.money import ONE, ZERO, plain, share
 from bot.domain.order import Purpose
+from bot.domain.perp import whole_leverage
 from bot.domain.reason import Note, Reason
 from bot.domain.states import LegState, TrancheState
 from bot.playbook.book.context import Scene
@@ -427,7 +428,7 @@ def _neutral_longs(draft: _Draft) -> None:
     for sector in scene.sectors.sectors:
         longs = (held for held in draft.memory.exits if held.purpose is Purpose.TACTICAL)
         stands = any(held.sector == sector and held.symbol not in closed for held in longs)
-        leverage = min(scene.policy.tactical_leverage, scene.policy.max_leverage)
+        leverage = whole_leverage(min(scene.policy.tactical_leverage, scene.policy.max_leverage))
         margin = campaign.target.get(f"{sector}.futures", ZERO) / leverage
         if stands or margin <= 0:
             continue
