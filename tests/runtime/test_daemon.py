@@ -128,7 +128,7 @@ async def test_the_flag_file_cancels_and_latches_until_somebody_resumes(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # On a busy machine a turn may take longer than the switch waits for one that hangs; none hangs here.
-    monkeypatch.setattr("bot.app.cycle.TURN_GRACE_SECONDS", 30.0)
+    monkeypatch.setattr("bot.runtime.cycle.TURN_GRACE_SECONDS", 30.0)
     exchange, directory = stage.embedded.exchange, stage.settings.state_directory
     flag = FlagFile(directory)
     async with stage.app() as app:

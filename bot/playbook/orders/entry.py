@@ -26,6 +26,7 @@ from bot.playbook.orders.timing import (
     slice_size,
 )
 from bot.playbook.policy.numbers import HOUR_MS, MINUTE_MS
+from bot.playbook.positions.exits import entered_at
 
 _REDUCING = (Purpose.EXIT, Purpose.RELEASE)
 _OPENING_PERP = (Purpose.HEDGE, Purpose.TACTICAL)
@@ -114,6 +115,9 @@ def _enter(
     if not instrument.is_tradable(size, min(worst, quote.valuation), reduce_only=reduce_only):
         return Entry(leg, None, notes, is_spent=is_short)
     intent = _intent(campaign, tranche, leg, size, worst, quote, instrument, reduce_only=reduce_only)
+    if intent.exits is not None and intent.leverage is not None:
+        exits = entered_at(intent.exits, quote.mid, leg.side, intent.leverage, instrument, scene.policy)
+        intent = replace(intent, exits=exits)
     return Entry(leg, intent if waits_as is None else replace(intent, time_in_force=waits_as), notes)
 
 

@@ -36,7 +36,7 @@ from bot.playbook.market.stance import Choice
 from bot.playbook.orders.entry import largest
 from bot.playbook.policy.choices import GainHedge, NeutralFutures
 from bot.playbook.policy.numbers import DAY_MS, HOUR_MS, Policy
-from bot.playbook.positions.exits import ExitRule
+from bot.playbook.positions.exits import ExitRule, entered_at
 from bot.playbook.positions.hedge_choice import choose_hedges
 from bot.playbook.positions.tactical import Terms, Wager, place, tactical_terms
 
@@ -343,7 +343,7 @@ def _ask(opening: Opening, scene: Scene) -> Intent | None:
         reference_price=quote.mid,
         leverage=leverage,
         margin_quote=instrument.notional(size, price) / leverage,
-        exits=opening.plan,
+        exits=entered_at(opening.plan, quote.mid, side, leverage, instrument, scene.policy),
         words=opening.words,
     )
 

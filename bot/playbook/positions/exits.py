@@ -61,9 +61,7 @@ def plan_exits(
 
     The stop is rounded towards the entry, targets are rounded to where they are reached sooner.
     """
-    sign = side.sign
-    to_liquidation = sign * (ONE - (ONE - sign * ONE / leverage) / (ONE - sign * policy.maintenance_rate))
-    room = max(ZERO, to_liquidation) * (ONE - policy.stop_liquidation_buffer)
+    sign, room = side.sign, _stop_room(side, leverage, policy)
     nearer, sooner = instrument.ceil_price, instrument.floor_price
     if side is Side.SELL:
         nearer, sooner = sooner, nearer
@@ -74,6 +72,23 @@ def plan_exits(
         deadline_ms=at_ms + rule.hours * HOUR_MS,
         funding_budget_quote=policy.funding_budget * margin,
     )
+
+
+def _stop_room(side: Side, leverage: Decimal, policy: Policy) -> Decimal:
+    """How far from the entry a stop may lie, share of the price: the buffer before the liquidation stays unused."""
+    sign = side.sign
+    to_liquidation = sign * (ONE - (ONE - sign * ONE / leverage) / (ONE - sign * policy.maintenance_rate))
+    return max(ZERO, to_liquidation) * (ONE - policy.stop_liquidation_buffer)
+
+
+def entered_at(
+    plan: ExitPlan, price: Decimal, side: Side, leverage: Decimal, instrument: Instrument, policy: Policy
+) -> ExitPlan:
+    """The exits for an entry at `price`: the price has moved since they were planned, and with it the liquidation that
+    the stop has to come before."""
+    inside = price * (ONE - side.sign * _stop_room(side, leverage, policy))
+    inside = instrument.ceil_price(inside) if side is Side.BUY else instrument.floor_price(inside)
+    return replace(plan, stop_price=max(plan.stop_price, inside, key=lambda one: one * side.sign))
 
 
 def with_funding(memory: Memory, paid: Mapping[str, Decimal]) -> Memory:
