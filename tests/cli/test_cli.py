@@ -22,7 +22,7 @@ from tests.commands import environment, sectorbot, sectorbot_process
 
 COMMANDS = (
     "demo", "run", "plan", "status", "positions", "orders", "why", "signals", "replay", "backtest", "halt",
-    "resume", "config", "journal", "healthcheck", "version",
+    "resume", "config", "journal", "healthcheck", "version", "sweep", "data",
 )  # fmt: skip
 Invoke = Callable[..., Result]
 
@@ -34,7 +34,8 @@ def invoke(workplace: Path) -> Invoke:
 
 def test_help_names_every_command(invoke: Invoke) -> None:
     shown = invoke("--help").output
-    assert [name for name in COMMANDS if not re.search(rf"^  {name} ", shown, re.MULTILINE)] == []
+    _, _, commands = shown.partition("Commands:\n")
+    assert sorted(re.findall(r"^  ([a-z]+)  ", commands, re.MULTILINE)) == sorted(COMMANDS)
 
 
 @pytest.mark.parametrize(
@@ -45,7 +46,7 @@ def test_help_names_every_command(invoke: Invoke) -> None:
 def test_every_command_has_help_and_json(invoke: Invoke, command: list[str]) -> None:
     result = invoke(*command, "--help")
     assert result.exit_code == ExitCode.OK
-    assert command in (["config"], ["journal"]) or "--json" in result.output
+    assert command in (["config"], ["data"], ["journal"]) or "--json" in result.output
 
 
 @pytest.mark.parametrize(

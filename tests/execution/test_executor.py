@@ -201,7 +201,7 @@ async def test_phases_run_in_order_whatever_the_order_given(world: World) -> Non
 
 
 async def test_exits_and_releases_go_before_hedges_and_entries_and_wait_for_no_doubt(world: World) -> None:
-    """Issue 11 §1: EXIT stood sixth, behind every entry of its batch."""
+    """EXIT stood sixth, behind every entry of its batch."""
     purposes = (Purpose.HEDGE, Purpose.INCREASE, Purpose.TACTICAL, Purpose.RELEASE, Purpose.EXIT)
     items = [approve(p, id=p.value, leg=leg) for leg, p in enumerate(purposes)]
     world.venue.submits.extend(["lost_request", "lost_request"])

@@ -243,7 +243,7 @@ def test_dear_funding_cuts_or_skips_the_long() -> None:
 
 
 def test_an_edit_of_the_sectors_changes_no_id_and_leaves_stops_of_earlier_versions_in_force() -> None:
-    """Issue 11 §1: a place in a list renamed every live stop, and a guard met an empty choice for ever."""
+    """A place in a list renamed every live stop, and a guard met an empty choice for ever."""
     world = world_with_a_long()
     (stop,) = orders_on(UNI, world)
     world.positions.pop(ETH)

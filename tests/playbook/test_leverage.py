@@ -1,4 +1,4 @@
-"""Issue 11 §1: leverage and margin type of a position are what the venue reports, and a difference stops entries."""
+"""Leverage and margin type of a position are what the venue reports, and a difference stops entries."""
 
 from dataclasses import replace
 from decimal import Decimal

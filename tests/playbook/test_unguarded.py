@@ -1,4 +1,4 @@
-"""Issue 11 §1: the guard's subject is every position that the venue reports, not what memory expects."""
+"""The guard's subject is every position that the venue reports, not what memory expects."""
 
 from dataclasses import replace
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""Names that tokens had before, and tickers that were another asset's: settings and what is wrong with them (§10)."""
+"""Former names of tokens, and tickers that another asset had before: the settings and their checks (PLAYBOOK §10)."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime

@@ -1,4 +1,4 @@
-"""Every documented field is there: strict clients fail on a missing one, none on one too many. Field spec §§1, 2."""
+"""Every documented field is there: strict clients fail on a missing one, none on one too many."""
 
 from typing import Any
 

@@ -1,6 +1,6 @@
 """What Binance spot and USDⓈ-M share: parameters, errors, numbers as text, routes, and who may call them.
 
-Source: rest-api.md, errors.md of binance-spot-api-docs and the USDⓈ-M general info; field spec §§1.1, 2.4.
+Source: rest-api.md, errors.md of binance-spot-api-docs and the USDⓈ-M general info.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""The engine's reasons in Binance's codes and words, one table for spot and one for futures. Field spec §§1, 2.4.
+"""The engine's reasons in Binance's codes and words, one table for spot and one for futures.
 
 A reason that a table does not know becomes -1000: the caller then knows that nothing is known.
 """

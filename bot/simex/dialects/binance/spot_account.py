@@ -1,4 +1,4 @@
-"""Binance spot account and the wallet endpoints (/sapi) that clients call beside it. Field spec §§1.2, 1.7."""
+"""Binance spot account and the wallet endpoints (/sapi) that clients call beside it."""
 
 from collections.abc import Mapping
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""Binance spot orders: place, test, cancel, query, list, and the trades they made. Field spec §§1.5, 1.6."""
+"""Binance spot orders: place, test, cancel, query, list, and the trades they made."""
 
 from collections.abc import Mapping
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""Binance USDⓈ-M account: balances, positions, leverage, margin types and modes, income, brackets. Field spec §2.7.
+"""Binance USDⓈ-M account: balances, positions, leverage, margin types and modes, income, brackets.
 
 Three spellings of one thing are the venue's: `isolated`/`cross` in positionRisk, `ISOLATED`/`CROSSED` in symbolConfig
 and requests, a boolean in account. In hedge mode a symbol has a LONG and a SHORT row where one-way mode has BOTH.

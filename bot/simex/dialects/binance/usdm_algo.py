@@ -1,4 +1,4 @@
-"""Binance USDⓈ-M conditional orders: the algo service, since December 2025. Field spec §2.6."""
+"""Binance USDⓈ-M conditional orders: the algo service, since December 2025."""
 
 from collections.abc import Mapping
 from typing import Any

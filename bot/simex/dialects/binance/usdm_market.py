@@ -1,6 +1,6 @@
 """Binance USDⓈ-M public market data: contracts, prices, candles of last, mark, index and premium, funding, interest.
 
-Source: field spec §§2.1, 2.2, 2.7. `fundingInfo` lists only contracts whose interval is not eight hours.
+`fundingInfo` lists only contracts whose interval is not eight hours.
 """
 
 from collections.abc import Mapping

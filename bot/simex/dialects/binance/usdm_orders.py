@@ -1,4 +1,4 @@
-"""Binance USDⓈ-M plain orders: LIMIT and MARKET. Conditional ones live at the algo service. Field spec §§2.3, 2.5.
+"""Binance USDⓈ-M plain orders: LIMIT and MARKET. Conditional ones live at the algo service.
 
 `newOrderRespType` defaults to ACK, which shows status NEW and nothing executed even when all of it was.
 """
