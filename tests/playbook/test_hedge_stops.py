@@ -1,4 +1,4 @@
-"""Every hedge has a resting stop of its full size between the guard's own last step and its liquidation (issue 11 §1).
+"""Every hedge has a resting stop of its full size between the guard's own last step and its liquidation.
 
 A hedge that its stop has closed is not opened again until the pause is over.
 """
