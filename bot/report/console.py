@@ -1,6 +1,6 @@
 """What a person is told: one cycle as it happens, and the summary of a demo.
 
-Puts together what `report_rows` reads and `report_tables` draws. `sectorbot status`, `positions`, `orders` and `why`
+Puts together what `rows` reads and `tables` draws. `sectorbot status`, `positions`, `orders` and `why`
 use those two directly.
 """
 

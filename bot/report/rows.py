@@ -1,7 +1,7 @@
 """Journal records as plain mappings: what an operator reads, before anyone decides how it looks.
 
 Pure functions. Amounts are text with all of their digits, quote values end in `_quote`, shares are fractions, times are
-UTC ms. `report_tables` draws them; `--json` prints them as they are.
+UTC ms. `tables` draws them; `--json` prints them as they are.
 """
 
 from collections import Counter, defaultdict

@@ -1,6 +1,6 @@
 """Rows as tables for a terminal: readable at 100 columns, richer at 130 and more, and without colour.
 
-Takes the mappings of `report_rows`; knows nothing of the journal or of the domain.
+Takes the mappings of `rows`; knows nothing of the journal or of the domain.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,7 @@
 """Tactical positions, long or short: which perp, which leverage, which exits (PLAYBOOK §§2, 4, 5, 7, 8).
 
 What a long needs a short needs mirrored, so one function chooses for both sides; what is wanted, and why, is said by
-whoever asks: the tranche of a rotation, or `speculation`.
+whoever asks: the tranche of a rotation, or `overlays.directional`.
 """
 
 from collections.abc import Sequence

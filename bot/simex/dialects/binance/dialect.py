@@ -1,4 +1,4 @@
-"""Binance at the door: hosts, signatures, rate limits, error bodies. Behind it are binance_spot and binance_usdm.
+"""Admission of requests to Binance: hosts, signatures, rate limits, error bodies. `spot` and `usdm` answer them.
 
 Checks run in this order: address limits, key, time, signature, permission, order limits, unread parameters, then the
 route. So a refused request costs what the venue says it costs and never reaches the engine.
