@@ -24,7 +24,8 @@ from bot.journal.reader import JournalReader
 from bot.playbook.policy.numbers import Policy
 from bot.report import funding, rows, tables
 from bot.report.format import money, percent, utc
-from bot.runtime.cycle import CycleResult, verdict_mapping
+from bot.runtime.cycle import CycleResult
+from bot.runtime.turn import verdict_mapping
 
 ORDERS_MAX = 10_000
 FILLS_MAX = 100_000

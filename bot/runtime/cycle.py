@@ -1,12 +1,13 @@
 """One cycle and one guard, top to bottom (DESIGN §3).
 
-observe → settle → decide → review → record → act → settle. Everything between settle and record is pure, and the record
-holds all it saw, so `replay` gives the same plan again. Cycle and guard share one lock: one writer.
+observe → settle → propose → order books → judge → record → act → settle. The two functions in between are pure
+(`turn`), and the record holds all they read, so `replay` gives the same plan again. Cycle and guard share one lock:
+one writer.
 """
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -24,17 +25,27 @@ from bot.execution.executor import Executor, Outcome
 from bot.execution.reconcile import Reconciler, Truth
 from bot.feeds.fee_prices import FeePrices
 from bot.feeds.snapshot import Observer
-from bot.journal.journal import CycleRecord, Journal, JournalReader
+from bot.journal.journal import Journal, JournalReader
 from bot.playbook.book.portfolio import build_portfolio
-from bot.playbook.decide import Decision, decide, guard
-from bot.playbook.orders.flatten import flatten
+from bot.playbook.decide import Decision
 from bot.playbook.policy.numbers import Policy, Sectors
 from bot.playbook.positions.exits import with_funding
 from bot.playbook.rotation.progress import end_refused
 from bot.ports import URGENT, Unavailable, Venue, VenueRejected
-from bot.risk import Approved, Limits, Refused, fit_to_depth, review, shrink, tripped
+from bot.risk import Approved, Limits, Refused
 from bot.runtime.cash_flows import count_flows
-from bot.runtime.risk_inputs import GateReading, load_gate_reading
+from bot.runtime.risk_inputs import load_risk_inputs
+from bot.runtime.turn import (
+    CYCLE,
+    GUARD,
+    Books,
+    Numbers,
+    TurnInputs,
+    TurnPlan,
+    judge,
+    propose,
+    record_of,
+)
 from bot.runtime.watch.account import AccountWatch
 from bot.runtime.watch.leverage import LeverageWatch
 from bot.runtime.watch.restored_rotation import renew_memory
@@ -94,6 +105,19 @@ class Parts:
     starts_small: bool = False
     account_check_ms: int = 3_600_000
 
+    @property
+    def numbers(self) -> Numbers:
+        return Numbers(self.policy, self.sectors, self.limits)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a turn has read before it proposes. `before` is the memory as the journal holds it."""
+
+    inputs: TurnInputs
+    truth: Truth
+    before: Memory
+
 
 class Cycle:
     """Runs cycles and guards over one set of parts, one at a time."""
@@ -116,11 +140,11 @@ class Cycle:
             Unavailable: when truth cannot be had; nothing was done.
             JournalError: when it cannot be written down; nothing more is done.
         """
-        return await self._counted("cycle")
+        return await self._counted(CYCLE)
 
     async def guard(self) -> CycleResult:
         """Exits, hedges and liquidation distance only."""
-        return await self._counted("guard")
+        return await self._counted(GUARD)
 
     async def settle(self) -> Truth:
         """Journal and venue compared, without a decision."""
@@ -195,67 +219,97 @@ class Cycle:
                 self.is_canary = False
             return result
 
-    async def _turn(self, kind: str) -> CycleResult:
-        parts, kill, started = self.parts, self._kill_level(), time.monotonic()
-        URGENT.set(kind == "guard" or kill is not KillLevel.OFF)
-        resting = self._resting_entries()
-        await parts.executor.cancel(self.load_withdrawn(kill))
+    async def plan(self) -> CycleResult:
+        """What `run` would do now: the same reads and the same two functions; nothing is recorded, sent or cancelled.
+
+        The reads settle the books, so the parts hold a copy of the journal (see `preview`). Orders that the kill switch
+        withdraws before the turn count as withdrawn.
+
+        Raises:
+            Unavailable, JournalError: as for `run`.
+        """
+        async with self._lock:
+            kill, started = self._kill_level(), time.monotonic()
+            withdrawn = frozenset(order.client_id for order in self.load_withdrawn(kill))
+            look = await self._look(CYCLE, kill, withdrawn)
+            plan = await self._plan(look)
+            return self._result(0, "plan", plan, look.truth, started=started)
+
+    async def _look(self, kind: str, kill: KillLevel, withdrawn: Collection[str] = ()) -> Look:
+        """Observe and settle: all that a turn reads before it proposes anything."""
+        parts = self.parts
         observed, _ = await asyncio.gather(
-            parts.observer.observe(with_history=kind == "cycle"), self.account_watch.look()
+            parts.observer.observe(with_history=kind == CYCLE), self.account_watch.look()
         )
         snapshot = in_order(observed)
         truth = await parts.reconciler.settle(tuple(snapshot.instruments))
-        truth = replace(truth, account=in_order(truth.account))
+        working = tuple(order for order in truth.working if order.client_id not in withdrawn)
+        truth = replace(truth, account=in_order(truth.account), working=working)
         snapshot = in_order(await parts.observer.with_held(snapshot, truth.account))
         reader, before = parts.journal.reader, parts.journal.reader.load_memory()
         with house_arithmetic():
             portfolio = build_portfolio(truth.account, snapshot, before, parts.policy, parts.sectors)
             flowed = count_flows(before, reader, snapshot, truth.account.quote)
-            flowed = renew_memory(flowed, reader, snapshot, portfolio, parts.policy, parts.sectors, truth.working)
-            memory = count_stopped(
-                count_funding(mark_equity(flowed, portfolio, snapshot.at_ms), reader),
-                reader, truth.account.positions, snapshot.at_ms,
-            )  # fmt: skip
-            decision = self._decide(parts, kind, kill, snapshot, portfolio, memory, truth.working)
-        traded = sorted({intent.symbol for intent in decision.intents})
-        if traded:
-            snapshot = in_order(await parts.observer.with_books(snapshot, traded))
-        with house_arithmetic():
-            decision = replace(decision, intents=fit_to_depth(decision.intents, snapshot, parts.limits))
-        reading = load_gate_reading(
-            reader, parts.venue, snapshot, truth, kill, day_start_ms=memory.day_start_ms,
-            failed_turns=self._failed_turns, is_canary=self.is_canary, account_problems=self.account_watch.blocking,
-            fee_prices=await self._fee_prices.look(
-                reader.load_fees(memory.day_start_ms), snapshot, truth.account.quote
-            ),
+            flowed = renew_memory(flowed, reader, snapshot, portfolio, parts.policy, parts.sectors, working)
+            memory = count_funding(mark_equity(flowed, portfolio, snapshot.at_ms), reader)
+            memory = count_stopped(memory, reader, truth.account.positions, snapshot.at_ms)
+        inputs = TurnInputs(kind, kill, self.is_canary, snapshot, truth.account, memory, working)
+        return Look(inputs, truth, before)
+
+    async def _plan(self, look: Look) -> TurnPlan:
+        """Propose, read what the gate needs besides, judge."""
+        parts, inputs, truth = self.parts, look.inputs, look.truth
+        reader, day_start_ms, quote = parts.journal.reader, inputs.memory.day_start_ms, inputs.account.quote
+        proposal = propose(inputs, parts.numbers)
+        snapshot = inputs.snapshot
+        if proposal.symbols:
+            snapshot = in_order(await parts.observer.with_books(snapshot, proposal.symbols))
+        risk = load_risk_inputs(
+            reader, parts.venue, snapshot, truth, inputs.kill, day_start_ms=day_start_ms,
+            failed_turns=self._failed_turns, is_canary=inputs.is_canary, account_problems=self.account_watch.blocking,
+            fee_prices=await self._fee_prices.look(reader.load_fees(day_start_ms), snapshot, quote),
         )  # fmt: skip
-        context = reading.context(snapshot, portfolio, truth.working, decision.memory)
-        with house_arithmetic():
-            verdicts, breakers = review(decision.intents, context, parts.limits), tripped(context, parts.limits)
-        number = reader.next_cycle_number()
-        if kind == "cycle" or is_eventful(decision):
-            record = _record(parts, number, kind, snapshot, truth, memory, decision, verdicts, reading)
-            await parts.journal.record_cycle(record)
-        elif is_worth_keeping(before, memory, decision.memory):
+        return judge(proposal, Books(snapshot, risk), parts.numbers)
+
+    async def _turn(self, kind: str) -> CycleResult:
+        parts, kill, started = self.parts, self._kill_level(), time.monotonic()
+        URGENT.set(kind == GUARD or kill is not KillLevel.OFF)
+        resting = self._resting_entries()
+        await parts.executor.cancel(self.load_withdrawn(kill))
+        look = await self._look(kind, kill)
+        plan, truth = await self._plan(look), look.truth
+        decision, number = plan.decision, parts.journal.reader.next_cycle_number()
+        if kind == CYCLE or is_eventful(decision):
+            await parts.journal.record_cycle(record_of(plan, number, parts.config_digest))
+        elif is_worth_keeping(look.before, plan.inputs.memory, decision.memory):
             await parts.journal.record_memory(decision.memory)
-        await _record_breakers(parts.journal, breakers)
+        await _record_breakers(parts.journal, plan.breakers)
         notes = await self._transfer(decision.transfers, kill, truth)
         await self._cancel(decision.cancels)
-        if breakers or not truth.is_agreed:  # what stops entries stops those that rest as well
+        if plan.breakers or not truth.is_agreed:  # what stops entries stops those that rest as well
             await parts.executor.cancel([order for order in truth.working if order.is_resting_entry])
         notes += await self._top_up(decision.top_ups)
         notes += await self._leverage_watch.set_right(decision.memory, truth.account)
-        outcomes = await parts.executor.act([verdict for verdict in verdicts if isinstance(verdict, Approved)])
+        outcomes = await parts.executor.act(plan.approved)
         decision, ended = await self._end_refused(decision, outcomes)
         notes += ended
+        plan = replace(plan, decision=decision)
         if outcomes or notes:
-            truth = await parts.reconciler.settle(tuple(snapshot.instruments))
-            portfolio = build_portfolio(truth.account, snapshot, decision.memory, parts.policy, parts.sectors)
+            truth = await parts.reconciler.settle(tuple(plan.inputs.snapshot.instruments))
+            portfolio = build_portfolio(
+                truth.account, plan.inputs.snapshot, decision.memory, parts.policy, parts.sectors
+            )
+            plan = replace(plan, portfolio=portfolio)
             await parts.journal.record_fact(ACCOUNT, encode(truth.account))
+        result = self._result(number, kind, plan, truth, started=started)
+        has_rest_ended = bool(resting - self._resting_entries())
+        return replace(result, outcomes=outcomes, notes=notes, has_rest_ended=has_rest_ended)
+
+    def _result(self, number: int, kind: str, plan: TurnPlan, truth: Truth, *, started: float) -> CycleResult:
+        policy = self.parts.policy
         return CycleResult(
-            number, kind, snapshot, portfolio, decision, tuple(verdicts), outcomes, truth, kill, notes,
-            time.monotonic() - started, breakers, parts.policy.funding_average_hours, parts.policy,
-            bool(resting - self._resting_entries()),
+            number, kind, plan.inputs.snapshot, plan.portfolio, plan.decision, plan.verdicts, (), truth,
+            plan.inputs.kill, (), time.monotonic() - started, plan.breakers, policy.funding_average_hours, policy,
         )  # fmt: skip
 
     async def _end_refused(self, decision: Decision, outcomes: Sequence[Outcome]) -> tuple[Decision, tuple[Note, ...]]:
@@ -273,20 +327,6 @@ class Cycle:
     def _resting_entries(self) -> frozenset[str]:
         working = self.parts.journal.reader.load_working()
         return frozenset(order.client_id for order in working if order.is_resting_entry)
-
-    def _decide(
-        self, parts: Parts, kind: str, kill: KillLevel, snapshot: Snapshot, portfolio: Portfolio, memory: Memory,
-        working: Sequence[Order],
-    ) -> Decision:  # fmt: skip
-        policy, sectors = parts.policy, parts.sectors
-        chosen = (decide if kind == "cycle" else guard)(snapshot, portfolio, memory, policy, sectors, tuple(working))
-        if kill is not KillLevel.FLATTEN:
-            return replace(chosen, intents=shrink(chosen.intents, snapshot, parts.limits)) if self.is_canary else chosen
-        intents = flatten(
-            snapshot, portfolio, memory.hedges,
-            slice_share=policy.flatten_slice, slippage=policy.flatten_slippage,
-        )  # fmt: skip
-        return replace(chosen, intents=intents, transfers=())
 
     async def _transfer(self, transfers: Sequence[Transfer], kill: KillLevel, truth: Truth) -> tuple[Note, ...]:
         """Move cash between the wallets. Whether a transfer has happened is read off the wallets by the next decision,
@@ -346,25 +386,6 @@ class Cycle:
             )
             notes.append(Note(Reason.LIQUIDATION_NEAR, words, symbol, {"amount": str(amount)}))
         return tuple(notes)
-
-
-def _record(
-    parts: Parts, number: int, kind: str, snapshot: Snapshot, truth: Truth, memory: Memory, decision: Decision,
-    verdicts: Sequence[Approved | Refused], reading: GateReading,
-) -> CycleRecord:  # fmt: skip
-    return CycleRecord(
-        number=number,
-        kind=kind,
-        at_ms=snapshot.at_ms,
-        snapshot=snapshot,
-        account=truth.account,
-        memory_before=memory,
-        decision=encode(decision),
-        verdicts=tuple(verdict_mapping(verdict) for verdict in verdicts),
-        working=truth.working,
-        config_digest=parts.config_digest,
-        gate=encode(reading),
-    )
 
 
 async def _record_breakers(journal: Journal, notes: Sequence[Note]) -> None:
@@ -438,10 +459,3 @@ def count_funding(memory: Memory, reader: JournalReader) -> Memory:
         if payment.kind == FUNDING and payment.symbol is not None:
             paid[payment.symbol] = paid.get(payment.symbol, ZERO) - payment.amount
     return replace(with_funding(memory, paid), payments_seq=last)
-
-
-def verdict_mapping(verdict: Approved | Refused) -> Mapping[str, Any]:
-    """A verdict as the journal keeps it: the intent's id, whether it passed, and why not."""
-    if isinstance(verdict, Approved):
-        return {"intent": verdict.intent.id, "approved": True, "size": str(verdict.size)}
-    return {"intent": verdict.intent.id, "approved": False, "note": encode(verdict.note)}

@@ -8,20 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from bot.domain.codec import decode, encode
-from bot.domain.decimal_context import house_arithmetic
+from bot.domain.codec import encode
 from bot.domain.states import KillLevel
 from bot.journal.reader import CycleRecord, JournalReader
-from bot.playbook.book.portfolio import build_portfolio
-from bot.playbook.decide import Decision, decide, guard
-from bot.playbook.orders.flatten import flatten
-from bot.playbook.policy.numbers import Policy, Sectors
-from bot.risk import Limits, fit_to_depth, review, shrink
-from bot.runtime.cycle import verdict_mapping
 from bot.runtime.exit_codes import CommandFailed
-from bot.runtime.risk_inputs import GateReading
 from bot.runtime.settings.model import Settings
 from bot.runtime.settings.snapshot import limits_of, numbers_of
+from bot.runtime.turn import Numbers, TurnInputs, inputs_of, propose, record_of, repeat
 
 SHOWN_MAX = 20
 
@@ -90,39 +83,27 @@ def replay(settings: Settings, reader: JournalReader, number: int) -> ReplayResu
         raise CommandFailed(
             f"{reader.path}: there is no cycle {number}; the last one is {reader.next_cycle_number() - 1}"
         )
-    policy, sectors, configuration = _numbers_of(record, reader, settings)
-    with house_arithmetic():
-        if record.gate:
-            limits = limits_of(reader, record.config_digest) or settings.risk
-            differences = _replay_with_gate(record, policy, sectors, limits)
-        else:
-            differences = _replay_without_gate(record, reader, policy, sectors)
+    numbers, configuration = _numbers_of(record, reader, settings)
+    inputs = inputs_of(record)
+    if inputs.risk is None:
+        differences = _compare_decisions(record, inputs, reader, numbers)
+    else:
+        again = record_of(repeat(inputs, numbers), record.number, record.config_digest)
+        differences = compare(record.decision, again.decision)
+        differences += compare(list(record.verdicts), list(again.verdicts), "verdicts")
     return ReplayResult(record.number, record.kind, configuration, tuple(differences))
 
 
-def _replay_with_gate(record: CycleRecord, policy: Policy, sectors: Sectors, limits: Limits) -> list[Difference]:
-    reading = decode(GateReading, record.gate)
-    decision = _decide(record, policy, sectors)
-    if reading.kill is KillLevel.FLATTEN:
-        decision = _flatten(record, decision, policy, sectors)
-    elif reading.is_canary:
-        decision = replace(decision, intents=shrink(decision.intents, record.snapshot, limits))
-    decision = replace(decision, intents=fit_to_depth(decision.intents, record.snapshot, limits))
-    portfolio = build_portfolio(record.account, record.snapshot, record.memory_before, policy, sectors)
-    context = reading.context(record.snapshot, portfolio, record.working, decision.memory)
-    verdicts = [verdict_mapping(verdict) for verdict in review(decision.intents, context, limits)]
-    return compare(record.decision, encode(decision)) + compare(list(record.verdicts), verdicts, "verdicts")
-
-
-def _replay_without_gate(
-    record: CycleRecord, reader: JournalReader, policy: Policy, sectors: Sectors
+def _compare_decisions(
+    record: CycleRecord, inputs: TurnInputs, reader: JournalReader, numbers: Numbers
 ) -> list[Difference]:
-    """Journals of older versions do not say what the gate was told, nor how the kill switch stood."""
-    decision = _decide(record, policy, sectors)
-    differences = compare(record.decision, encode(decision))
+    """Journals of older versions hold no inputs of the gate, nor how the kill switch stood: the decisions alone are
+    compared, with those of a flatten too where there was one."""
+    differences = compare(record.decision, encode(propose(inputs, numbers).decision))
     if differences and any(fact.payload["level"] == KillLevel.FLATTEN for fact in reader.load_facts("latch")):
-        flattened = compare(record.decision, encode(_flatten(record, decision, policy, sectors)))
-        differences = flattened if len(flattened) < len(differences) else differences
+        flattened = propose(replace(inputs, kill=KillLevel.FLATTEN), numbers).decision
+        again = compare(record.decision, encode(flattened))
+        differences = again if len(again) < len(differences) else differences
     return differences
 
 
@@ -138,27 +119,13 @@ def compare(journaled: Any, replayed: Any, key: str = "") -> list[Difference]:
     return [found for name, old, new in pairs for found in compare(old, new, f"{key}.{name}" if key else name)]
 
 
-def _numbers_of(record: CycleRecord, reader: JournalReader, settings: Settings) -> tuple[Policy, Sectors, str]:
+def _numbers_of(record: CycleRecord, reader: JournalReader, settings: Settings) -> tuple[Numbers, str]:
+    limits = limits_of(reader, record.config_digest) or settings.risk
     journaled = numbers_of(reader, record.config_digest)
     if journaled is not None:
-        return *journaled, "journaled"
+        return Numbers(*journaled, limits), "journaled"
     is_same = settings.digest == record.config_digest
-    return settings.playbook, settings.universe, "same" if is_same else "different"
-
-
-def _decide(record: CycleRecord, policy: Policy, sectors: Sectors) -> Decision:
-    portfolio = build_portfolio(record.account, record.snapshot, record.memory_before, policy, sectors)
-    chosen = decide if record.kind == "cycle" else guard
-    return chosen(record.snapshot, portfolio, record.memory_before, policy, sectors, record.working)
-
-
-def _flatten(record: CycleRecord, decision: Decision, policy: Policy, sectors: Sectors) -> Decision:
-    portfolio = build_portfolio(record.account, record.snapshot, record.memory_before, policy, sectors)
-    intents = flatten(
-        record.snapshot, portfolio, record.memory_before.hedges,
-        slice_share=policy.flatten_slice, slippage=policy.flatten_slippage,
-    )  # fmt: skip
-    return replace(decision, intents=intents, transfers=())
+    return Numbers(settings.playbook, settings.universe, limits), "same" if is_same else "different"
 
 
 def _brief(value: Any) -> str:

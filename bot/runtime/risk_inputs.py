@@ -1,4 +1,4 @@
-"""What the gate is told besides snapshot, account and memory: read once a turn, journaled with it, and replayed."""
+"""Inputs of the risk gate that come neither from the market nor from the account: read once a turn and journaled."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ REJECTIONS_MS, EXECUTIONS_MS = 10 * MINUTE_MS, 60 * MINUTE_MS
 
 
 @dataclass(frozen=True, slots=True)
-class GateReading:
+class RiskInputs:
     """The rest of a `RiskContext`, in a form that `codec` writes."""
 
     now_ms: int
@@ -60,16 +60,16 @@ class GateReading:
         )  # fmt: skip
 
 
-def load_gate_reading(
+def load_risk_inputs(
     reader: JournalReader, venue: Venue, snapshot: Snapshot, truth: Truth, kill: KillLevel, *, day_start_ms: int,
     failed_turns: int, is_canary: bool, account_problems: tuple[str, ...] = (),
     fee_prices: Mapping[str, Decimal] | None = None,
-) -> GateReading:  # fmt: skip
-    """The reading of this instant. `fee_prices` value fees that the snapshot does not. Raises JournalError."""
+) -> RiskInputs:  # fmt: skip
+    """The inputs of this instant. `fee_prices` value fees that the snapshot does not. Raises JournalError."""
     now_ms = venue.now_ms()
     fees = _fees(reader, snapshot, truth.account.quote, day_start_ms, fee_prices or {})
     executed = reader.count_executed(now_ms - EXECUTIONS_MS)
-    return GateReading(
+    return RiskInputs(
         now_ms=now_ms,
         kill=kill,
         is_reconciled=truth.is_agreed,

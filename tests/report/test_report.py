@@ -31,7 +31,8 @@ from bot.report import rows as report_rows
 from bot.report import tables as report_tables
 from bot.report.format import age, amount, money, percent, utc
 from bot.risk import Limits, review
-from bot.runtime.cycle import CycleResult, verdict_mapping
+from bot.runtime.cycle import CycleResult
+from bot.runtime.turn import verdict_mapping
 from tests.risk.worlds import (
     NOW,
     D,

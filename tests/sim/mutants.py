@@ -25,7 +25,7 @@ from bot.risk import gate
 from bot.risk.account_checks import check_purpose
 from bot.risk.projection import is_uncertain
 from bot.runtime.kill.switch import KillSwitch
-from bot.runtime.risk_inputs import GateReading
+from bot.runtime.risk_inputs import RiskInputs
 from tests.sim.faults import Kind
 from tests.sim.world import Seam
 
@@ -113,12 +113,12 @@ def forget_reduce_only(patch: pytest.MonkeyPatch) -> None:
 
 
 def forget_doubt_in_caps(patch: pytest.MonkeyPatch) -> None:
-    original = GateReading.context
+    original = RiskInputs.context
 
     def mutant(self: Any, snapshot: Any, portfolio: Any, working: Any, memory: Any) -> Any:
         return original(self, snapshot, portfolio, tuple(o for o in working if not is_uncertain(o)), memory)
 
-    patch.setattr(GateReading, "context", mutant)
+    patch.setattr(RiskInputs, "context", mutant)
 
 
 def take_unknown_for_cancelled(patch: pytest.MonkeyPatch) -> None:

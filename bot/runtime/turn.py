@@ -1,0 +1,177 @@
+"""One turn without its reads and its writes: what is proposed, and what of it is allowed. Pure.
+
+`propose` decides from what was read. The order books of the instruments it wants to trade, and the gate's own inputs,
+are read after it; `judge` reviews the proposal with them. Cycle, guard, `plan`, `replay`, back-test and simulation run
+these two functions and no others. The journal keeps `TurnInputs` as it is, so `repeat` gives the journaled plan again.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from bot.domain.campaign import Memory
+from bot.domain.codec import decode, encode
+from bot.domain.decimal_context import house_arithmetic
+from bot.domain.market import Snapshot
+from bot.domain.order import Order
+from bot.domain.portfolio import Account, Portfolio
+from bot.domain.reason import Note
+from bot.domain.states import KillLevel
+from bot.journal.reader import CycleRecord
+from bot.playbook.book.portfolio import build_portfolio
+from bot.playbook.decide import Decision, decide, guard
+from bot.playbook.orders.flatten import flatten
+from bot.playbook.policy.numbers import Policy, Sectors
+from bot.risk import Approved, Limits, Refused, fit_to_depth, review, shrink, tripped
+from bot.runtime.risk_inputs import RiskInputs
+
+CYCLE, GUARD = "cycle", "guard"
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """The settings that decide: playbook, sectors and the gate's limits."""
+
+    policy: Policy
+    sectors: Sectors
+    limits: Limits
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """What is read after the proposal: the snapshot with the order books of what is to be traded, and `risk`."""
+
+    snapshot: Snapshot
+    risk: RiskInputs
+
+
+@dataclass(frozen=True, slots=True)
+class TurnInputs:
+    """All that a turn reads, and what the journal keeps of it.
+
+    `memory` is that of the turn before with what the journal has counted since: deposits, equity, funding. `is_canary`:
+    no entry has been carried out since the start. `risk` is None before the order books are read, and in records of
+    older versions.
+    """
+
+    kind: str
+    kill: KillLevel
+    is_canary: bool
+    snapshot: Snapshot
+    account: Account
+    memory: Memory
+    working: tuple[Order, ...]
+    risk: RiskInputs | None = None
+
+    @property
+    def books(self) -> Books:
+        """Raises ValueError in inputs without those of the gate."""
+        if self.risk is None:
+            raise ValueError("these inputs are not complete: the gate's are missing")
+        return Books(self.snapshot, self.risk)
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What the playbook and the kill switch want, before it is known what the order books hold."""
+
+    inputs: TurnInputs
+    portfolio: Portfolio
+    decision: Decision
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """The instruments to be traded, sorted: their order books are needed."""
+        return tuple(sorted({intent.symbol for intent in self.decision.intents}))
+
+
+@dataclass(frozen=True, slots=True)
+class TurnPlan:
+    """What the turn does: the decision, one verdict per intent, and the breakers that stop entries. `inputs` are
+    complete."""
+
+    inputs: TurnInputs
+    portfolio: Portfolio
+    decision: Decision
+    verdicts: tuple[Approved | Refused, ...]
+    breakers: tuple[Note, ...]
+
+    @property
+    def approved(self) -> tuple[Approved, ...]:
+        return tuple(verdict for verdict in self.verdicts if isinstance(verdict, Approved))
+
+
+def propose(inputs: TurnInputs, numbers: Numbers) -> Proposal:
+    """What is wanted: the whole playbook in a cycle, exits and hedges in a guard; only the sales of a flatten while the
+    kill switch asks for one; small first orders after a start."""
+    policy, sectors, memory, snapshot = numbers.policy, numbers.sectors, inputs.memory, inputs.snapshot
+    with house_arithmetic():
+        portfolio = build_portfolio(inputs.account, snapshot, memory, policy, sectors)
+        chosen = decide if inputs.kind == CYCLE else guard
+        decision = chosen(snapshot, portfolio, memory, policy, sectors, inputs.working)
+        if inputs.kill is KillLevel.FLATTEN:
+            intents = flatten(
+                snapshot, portfolio, memory.hedges,
+                slice_share=policy.flatten_slice, slippage=policy.flatten_slippage,
+            )  # fmt: skip
+            decision = replace(decision, intents=intents, transfers=())
+        elif inputs.is_canary:
+            decision = replace(decision, intents=shrink(decision.intents, snapshot, numbers.limits))
+    return Proposal(inputs, portfolio, decision)
+
+
+def judge(proposal: Proposal, books: Books, numbers: Numbers) -> TurnPlan:
+    """What is allowed of it: intents cut to the depth of their books, and the gate's verdict on each."""
+    inputs, limits = replace(proposal.inputs, snapshot=books.snapshot, risk=books.risk), numbers.limits
+    with house_arithmetic():
+        intents = fit_to_depth(proposal.decision.intents, books.snapshot, limits)
+        decision = replace(proposal.decision, intents=intents)
+        context = books.risk.context(books.snapshot, proposal.portfolio, inputs.working, decision.memory)
+        verdicts, breakers = review(intents, context, limits), tripped(context, limits)
+    return TurnPlan(inputs, proposal.portfolio, decision, tuple(verdicts), tuple(breakers))
+
+
+def repeat(inputs: TurnInputs, numbers: Numbers) -> TurnPlan:
+    """The plan of complete inputs, such as those of a record. Raises ValueError where the gate's are missing."""
+    return judge(propose(inputs, numbers), inputs.books, numbers)
+
+
+def record_of(plan: TurnPlan, number: int, config_digest: str) -> CycleRecord:
+    """The turn as the journal keeps it."""
+    inputs = plan.inputs
+    return CycleRecord(
+        number=number,
+        kind=inputs.kind,
+        at_ms=inputs.snapshot.at_ms,
+        snapshot=inputs.snapshot,
+        account=inputs.account,
+        memory_before=inputs.memory,
+        decision=encode(plan.decision),
+        verdicts=tuple(verdict_mapping(verdict) for verdict in plan.verdicts),
+        working=inputs.working,
+        config_digest=config_digest,
+        gate=encode(inputs.books.risk),
+    )
+
+
+def inputs_of(record: CycleRecord) -> TurnInputs:
+    """What a journaled turn had read. Records of older versions hold no inputs of the gate: `risk` is None, the kill
+    switch counts as off."""
+    risk = decode(RiskInputs, record.gate) if record.gate else None
+    return TurnInputs(
+        kind=record.kind,
+        kill=risk.kill if risk is not None else KillLevel.OFF,
+        is_canary=risk is not None and risk.is_canary,
+        snapshot=record.snapshot,
+        account=record.account,
+        memory=record.memory_before,
+        working=record.working,
+        risk=risk,
+    )
+
+
+def verdict_mapping(verdict: Approved | Refused) -> Mapping[str, Any]:
+    """A verdict as the journal keeps it: the intent's id, whether it passed, and why not."""
+    if isinstance(verdict, Approved):
+        return {"intent": verdict.intent.id, "approved": True, "size": str(verdict.size)}
+    return {"intent": verdict.intent.id, "approved": False, "note": encode(verdict.note)}
