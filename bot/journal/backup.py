@@ -39,6 +39,25 @@ def back_up(journal: Path, destination: Path) -> int:
     return destination.stat().st_size
 
 
+def copy_unlocked(journal: Path, destination: Path) -> None:
+    """Copy a journal as it is at this moment, with its lease given back: the copy may be written to, by anybody.
+
+    Raises:
+        JournalError: it cannot be read or copied; its path is the journal's.
+    """
+    try:
+        with (
+            closing(sqlite3.connect(f"{journal.absolute().as_uri()}?mode=ro", uri=True, timeout=10)) as source,
+            closing(sqlite3.connect(destination)) as copy,
+        ):
+            source.backup(copy)
+            if copy.execute("SELECT 1 FROM sqlite_master WHERE name = 'lease'").fetchone():
+                copy.execute("UPDATE lease SET is_released = 1")
+                copy.commit()
+    except (sqlite3.Error, OSError) as error:
+        raise classify(error, journal) from error
+
+
 def _check(copy: Path) -> None:
     reader = JournalReader(copy)
     try:

@@ -1,78 +1,90 @@
-"""What the bot would do now: one look, one decision, one review. Writes nothing, sends nothing, takes no lock."""
+"""What the next `run` would do first, without doing it: nothing is sent, the journal is not written to or locked.
 
+The bot is put together as for a run, over a copy of the journal, which the books may settle into, and a venue that can
+only be read. So a plan meets the limits of the day, the breakers, the kill switch and the account as the run does.
+"""
+
+import shutil
+import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
-from bot.domain.campaign import Memory
-from bot.domain.money import ZERO
-from bot.domain.order import Order
-from bot.domain.states import KillLevel
-from bot.execution.reconcile import Truth
-from bot.journal.journal import JournalReader
-from bot.playbook.book.portfolio import build_portfolio
-from bot.playbook.decide import decide
+from bot.domain.states import KillLevel, highest
+from bot.journal.backup import copy_unlocked
+from bot.journal.errors import JournalError
 from bot.ports import Unavailable
-from bot.risk import RiskContext, fit_to_depth, review
-from bot.runtime.clock import SystemClock
-from bot.runtime.cycle import CycleResult, mark_equity
-from bot.runtime.observer_setup import make_observer
+from bot.runtime.cycle import CycleResult
+from bot.runtime.kill.fixed_level import FixedLevel
+from bot.runtime.kill.flag_file import FlagFile
 from bot.runtime.settings.model import Settings
 from bot.runtime.settings.proxy_hint import with_proxy_hint
-from bot.runtime.simulator.sim_port import start_companion
-from bot.runtime.wiring import OneSession, make_macro, make_tvl, make_venue, policy_for, wanted_of
+from bot.runtime.settings.watch import ConfigWatcher
+from bot.runtime.simulator.sim_port import Companion
+from bot.runtime.wiring import Switch, build
+
+_ROOM = 2  # times the journal's size: the copy, and what is written to it
 
 
-async def preview(settings: Settings) -> CycleResult:
-    """The next cycle, undone. Memory and working orders come from the journal when there is one.
+async def preview(settings: Settings, *, embedded: Companion | None = None) -> CycleResult:
+    """The next cycle of a bot that starts now, undone.
+
+    Args:
+        embedded: an exchange that runs already, for environment `sim`; without it one is started, as `run` does.
 
     Raises:
-        SetupFailed, Unavailable: as for a cycle.
+        SetupFailed, Unavailable, JournalError: as for a run.
     """
     started = time.monotonic()
-    embedded = await start_companion(settings)
-    clock = embedded.clock if embedded else SystemClock()
-    venue, session = make_venue(settings, clock, embedded), OneSession(trust_env=settings.venue.trust_env)
-    reader = JournalReader(settings.journal_path) if settings.journal_path.is_file() else None
     try:
-        await venue.open()
-        memory, working, kill = _remembered(settings, reader)
-        tvl = make_tvl(settings, clock, embedded, session)
-        macro = make_macro(settings, clock, embedded, session)
-        observer = make_observer(venue, wanted_of(settings), settings, tvl=tvl, macro=macro, reader=reader)
-        snapshot = await observer.observe()
-        account = await venue.fetch_account()
-        policy, sectors = policy_for(settings, venue), settings.universe
-        portfolio = build_portfolio(account, snapshot, memory, policy, sectors)
-        memory = mark_equity(memory, portfolio, snapshot.at_ms)
-        decision = decide(snapshot, portfolio, memory, policy, sectors, working)
-        snapshot = await observer.with_books(snapshot, tuple({intent.symbol for intent in decision.intents}))
-        decision = replace(decision, intents=fit_to_depth(decision.intents, snapshot, settings.risk))
-        truth = Truth(account, working, is_agreed=True, locked=frozenset())
-        context = RiskContext(
-            now_ms=venue.now_ms(), snapshot=snapshot, portfolio=portfolio, working=working, memory=decision.memory,
-            kill=kill, is_reconciled=True, locked=truth.locked, clock_skew_ms=venue.clock_skew_ms,
-            turnover_today_quote=ZERO, orders_last_minute=0, recent_fills=0, hedges=decision.memory.hedges,
-        )  # fmt: skip
-        verdicts = review(decision.intents, context, settings.risk)
-        seconds = time.monotonic() - started
-        return CycleResult(
-            0, "plan", snapshot, portfolio, decision, tuple(verdicts), (), truth, kill, (), seconds,
-            funding_hours=policy.funding_average_hours, policy=policy,
-        )  # fmt: skip
+        with _on_a_copy(settings) as copied:
+            switch = Switch(FixedLevel(_asked_level(settings)), ConfigWatcher(copied))
+            app = await build(copied, embedded=embedded, switch=switch, reads_only=True)
+            try:
+                result = await app.cycle.plan()
+            finally:
+                await app.close()
     except Unavailable as error:
         error.args = (with_proxy_hint(str(error), trust_env=settings.venue.trust_env),)
         raise
+    return replace(result, seconds=time.monotonic() - started)
+
+
+def _asked_level(settings: Settings) -> KillLevel:
+    """What the flag file and the configuration ask for; what the journal has latched is read from it."""
+    return highest(FlagFile(settings.state_directory).load(), settings.kill_switch)
+
+
+@contextmanager
+def _on_a_copy(settings: Settings) -> Iterator[Settings]:
+    """The settings with the journal's place taken by a copy, or by nothing where there is no journal; it is removed
+    afterwards. Errors name the journal itself."""
+    journal = settings.journal_path
+    try:
+        directory = Path(tempfile.mkdtemp(prefix="sectorbot-plan-", dir=_place_of(journal)))
+    except OSError as error:
+        what = f"cannot be copied for a plan ({error})"
+        raise JournalError(journal, what, "make room, or the directory for temporary files writable") from error
+    copy = directory / "journal.db"
+    try:
+        if journal.is_file():
+            copy_unlocked(journal, copy)
+        moved = settings.journal.model_copy(update={"path": copy})
+        yield settings.model_copy(update={"journal": moved})
+    except JournalError as error:
+        if error.path != copy:
+            raise
+        raise type(error)(journal, error.what, error.remedy) from error
     finally:
-        if reader is not None:
-            reader.close()
-        await venue.close()
-        await session.close()
-        if embedded is not None:
-            await embedded.stop()
+        shutil.rmtree(directory, ignore_errors=True)
 
 
-def _remembered(settings: Settings, reader: JournalReader | None) -> tuple[Memory, tuple[Order, ...], KillLevel]:
-    if reader is None:
-        return Memory(), (), settings.kill_switch
-    level = max(reader.load_latch().level, settings.kill_switch, key=lambda level: level.severity)
-    return reader.load_memory(), reader.load_working(), level
+def _place_of(journal: Path) -> Path:
+    """Where the copy is made: the directory for temporary files, or beside the journal where that has too little room
+    (in a container it is often a small one in memory)."""
+    temporary = Path(tempfile.gettempdir())
+    files = (journal, journal.with_name(journal.name + "-wal"))
+    size = sum(file.stat().st_size for file in files if file.is_file())
+    return temporary if shutil.disk_usage(temporary).free > _ROOM * size else journal.parent

@@ -1,7 +1,7 @@
 """The composition root: the only place that names concrete classes, modes and environments (DESIGN §3)."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import aiohttp
 
@@ -30,6 +30,7 @@ from bot.runtime.settings.watch import ConfigWatcher
 from bot.runtime.simulator.sim_port import Companion, on_paper, start_companion
 from bot.venues.binance.profiles import PROFILES
 from bot.venues.ccxt.venue import CcxtVenue, ConnectionRules, Credentials, Seams
+from bot.venues.read_only import read_only
 
 WORLD = "world"
 
@@ -102,6 +103,25 @@ def listen(settings: Settings) -> Switch:
     return Switch(KillSwitch(FlagFile(settings.state_directory), configured=watcher.look), watcher)
 
 
+@dataclass(frozen=True, slots=True)
+class AppSeams:
+    """What differs between the daemon, a demo, `plan`, a back-test and a simulation. Everything else is the same.
+
+    `switch`: without one a new one listens to files and configuration. `session` is closed with the App.
+    `are_candles_joined`: the venue's candles of a renamed token go back through its former names already.
+    """
+
+    settings: Settings
+    clock: Clock
+    venue: Venue
+    journal: Journal
+    tvl: TvlSource | None = None
+    macro: MacroSource | None = None
+    switch: Switch | None = None
+    session: OneSession = field(default_factory=OneSession)
+    are_candles_joined: bool = False
+
+
 async def build(
     settings: Settings,
     *,
@@ -109,12 +129,13 @@ async def build(
     switch: Switch | None = None,
     token: str = "",
     substituted: bool = False,
+    reads_only: bool = False,
 ) -> App:
     """Open journal and venue, settle nothing yet. In environment `sim` the exchange is started here unless given.
 
     A `switch` that listens already is joined to the journal. `token` replaces the random one that client order ids
     carry: only for an exchange and a journal that begin with this process (see `NEW_EXCHANGE`). `substituted`
-    goes on in a copy of a journal that another program has locked.
+    goes on in a copy of a journal that another program has locked. `reads_only`: nothing can be sent to the venue.
 
     Raises:
         SetupFailed: the venue cannot be used as configured.
@@ -126,6 +147,8 @@ async def build(
         embedded = await start_companion(settings)
     clock: SystemClock | SkippingClock = embedded.clock if embedded else SystemClock()
     venue = make_venue(settings, clock, embedded)
+    venue = read_only(venue) if reads_only else venue
+    session = OneSession(trust_env=settings.venue.trust_env)
     journal = None
     try:
         journal = await Journal.open(
@@ -138,7 +161,8 @@ async def build(
         )  # fmt: skip
         await _claim(journal, settings)
         await open_venue(venue, settings, journal.reader, (switch or listen(settings)).kill.level())
-        app = _assemble(settings, clock, venue, journal, embedded, switch)
+        tvl, macro = make_tvl(settings, clock, embedded, session), make_macro(settings, clock, embedded, session)
+        app = assemble(AppSeams(settings, clock, venue, journal, tvl, macro, switch, session))
         app.owned = embedded if owns_exchange else None
         await record_config(journal, settings, app.cycle.parts.policy)
     except BaseException:
@@ -244,15 +268,10 @@ def make_macro(settings: Settings, clock: Clock, embedded: Companion | None, ses
     return JoinedMacro(sources)
 
 
-def _assemble(
-    settings: Settings,
-    clock: Clock,
-    venue: Venue,
-    journal: Journal,
-    embedded: Companion | None,
-    switch: Switch | None = None,
-) -> App:
-    switch = switch or listen(settings)
+def assemble(seams: AppSeams) -> App:
+    """The one composition of a bot: over these seams, with nothing opened, read or written yet."""
+    settings, venue, journal = seams.settings, seams.venue, seams.journal
+    switch = seams.switch or listen(settings)
     kill, watcher = switch.kill, switch.watcher
     kill.attach(
         latched=lambda: journal.reader.load_latch().level,
@@ -261,10 +280,9 @@ def _assemble(
         rebase=lambda request: record_rebased(journal, request),
     )
     executor = Executor(venue, journal, settings.execution, account=settings.venue.account, is_stopped=kill.is_stopped)
-    session = OneSession(trust_env=settings.venue.trust_env)
-    tvl = make_tvl(settings, clock, embedded, session)
-    macro = make_macro(settings, clock, embedded, session)
-    observer = make_observer(venue, wanted_of(settings), settings, tvl=tvl, macro=macro, reader=journal.reader)
+    wanted = wanted_of(settings)
+    wanted = replace(wanted, lineages={}) if seams.are_candles_joined else wanted
+    observer = make_observer(venue, wanted, settings, tvl=seams.tvl, macro=seams.macro, reader=journal.reader)
     parts = Parts(
         venue=venue,
         journal=journal,
@@ -285,7 +303,7 @@ def _assemble(
         account_check_ms=settings.venue.account_check_seconds * 1000,
     )
     cycle = Cycle(parts, kill_level=kill.level)
-    return App(settings, clock, venue, journal, cycle, kill, watcher, session)
+    return App(settings, seams.clock, venue, journal, cycle, kill, watcher, seams.session)
 
 
 async def _record_latch(journal: Journal, level: KillLevel, by: str, reason: str) -> None:

@@ -27,7 +27,7 @@ from bot.journal.journal import Journal
 from bot.runtime.daemon import Daemon, Health
 from bot.runtime.settings.model import Sources, packaged_config
 from bot.runtime.simulator.embedded import neutral_holdings
-from bot.runtime.wiring import _assemble
+from bot.runtime.wiring import AppSeams, assemble
 from bot.simex.engine.exchange import Exchange
 from bot.simex.engine.rules import Rules
 from bot.simex.market.scripted import Points, ScriptedMarket
@@ -102,7 +102,7 @@ async def live(loop: VirtualLoop, directory: Path, days: int, guard_seconds: int
         settings.journal_path, account=ACCOUNT, now_ms=clock.now_ms,
         keep_snapshots=settings.journal.keep_snapshots, threaded=False,
     )  # fmt: skip
-    app = _assemble(settings, clock, venue, journal, None)
+    app = assemble(AppSeams(settings, clock, venue, journal))
     switch: Any = app.kill
     switch.start, switch.stop = switch.look, lambda: None  # its own thread would look at real time
     stop = asyncio.Event()

@@ -14,7 +14,7 @@ from bot.cli import main as cli
 from bot.domain.instrument import Side
 from bot.domain.order import Intent, Purpose
 from bot.risk import Approved
-from bot.runtime import daemon, preview
+from bot.runtime import daemon
 from bot.runtime.settings import model as settings
 from bot.runtime.wiring import App, build
 from bot.venues.ccxt.loader import load_exchange_class
@@ -29,12 +29,7 @@ def _settings(world: World, *assignments: str) -> Any:
 
 def plan(world: World) -> None:
     """`sectorbot plan`, told where its exchange is; the parent takes the time."""
-    attached = rig.attach(world)
-
-    async def given(_settings: Any) -> Any:
-        return attached
-
-    preview.start_companion = given  # type: ignore[assignment]
+    rig.attach(world)
     settings.load_settings = lambda *_: _settings(world)  # type: ignore[assignment]
     cli.app(["plan"], prog_name="sectorbot")
 

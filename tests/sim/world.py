@@ -23,6 +23,7 @@ from typing import Any
 from bot.domain.campaign import Stance
 from bot.domain.money import ZERO
 from bot.domain.states import KillLevel
+from bot.feeds.macro import JoinedMacro
 from bot.journal.journal import Journal, JournalError
 from bot.playbook.market.stance import CASH, target_shares
 from bot.ports import SetupFailed, Unavailable
@@ -32,7 +33,7 @@ from bot.runtime.kill.switch import ResumeFile, ResumeRequest
 from bot.runtime.settings.model import Settings, Sources, packaged_config
 from bot.runtime.settings.snapshot import record_config
 from bot.runtime.simulator.embedded import neutral_holdings
-from bot.runtime.wiring import App, _assemble
+from bot.runtime.wiring import App, AppSeams, assemble
 from bot.simex.engine.exchange import Exchange
 from bot.simex.engine.rules import DuplicateScope, Rules
 from bot.venues.paper.engine_venue import EngineVenue
@@ -337,7 +338,7 @@ class World:
             if isinstance(error, SetupFailed):  # an operator reads it and synchronises the machine's clock
                 self.clock_error_ms = self.plan.count(Kind.CLOCK_SKEW, -SKEW_AT_START_MS, SKEW_AT_START_MS)
             raise
-        app = _assemble(settings, self.clock, venue, journal, None)
+        app = assemble(AppSeams(settings, self.clock, venue, journal, macro=JoinedMacro(())))
         self.life = Life(app, doom, venue, clock_checked_ms=self.clock.now_ms())
         await record_config(journal, settings, app.cycle.parts.policy)
         return self.life

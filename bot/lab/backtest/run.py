@@ -17,9 +17,6 @@ from bot.domain.money import ZERO
 from bot.domain.order import NEW_EXCHANGE
 from bot.domain.reason import Reason
 from bot.domain.states import KillLevel, TrancheState
-from bot.execution.executor import Executor
-from bot.execution.reconcile import Reconciler
-from bot.feeds.snapshot import Observer
 from bot.journal.journal import CycleRecord, Journal
 from bot.lab.backtest.benchmarks import Benchmarks
 from bot.lab.backtest.record import Record
@@ -27,11 +24,13 @@ from bot.lab.backtest.recorder import Watch
 from bot.lab.backtest.virtual_time import VirtualClock, run_virtual
 from bot.ports import MacroSource, TvlSource, Unavailable
 from bot.runtime.cash_flows import record_rebased
-from bot.runtime.cycle import Cycle, CycleResult, Parts
+from bot.runtime.cycle import Cycle, CycleResult
+from bot.runtime.kill.fixed_level import FixedLevel
 from bot.runtime.kill.switch import ResumeRequest
 from bot.runtime.settings.model import Settings
 from bot.runtime.settings.snapshot import record_config
-from bot.runtime.wiring import policy_for, wanted_of
+from bot.runtime.settings.watch import ConfigWatcher
+from bot.runtime.wiring import App, AppSeams, Switch, assemble, wanted_of
 from bot.simex.engine.exchange import Exchange
 from bot.simex.engine.market import Market
 from bot.simex.market.catalogue import default_instruments
@@ -188,7 +187,9 @@ class _Run:
             token=NEW_EXCHANGE,
         )  # fmt: skip
         try:
-            cycle = await self._compose(journal)
+            app = self._assemble(journal)
+            cycle = app.cycle
+            await record_config(journal, self._settings, cycle.parts.policy)
             watch = Watch(
                 self._record, self._exchange, self._world.market, self._benchmarks, self._account,
                 self._settings.universe,
@@ -203,32 +204,21 @@ class _Run:
             await journal.close()
         return self._record
 
-    async def _compose(self, journal: Journal) -> Cycle:
-        """As wiring does for the daemon, with the engine for a venue and no kill switch to be thrown."""
-        settings = self._settings
-        venue = EngineVenue(self._exchange, self._clock, account=self._account, quote=settings.universe.quote)
-        policy = policy_for(settings, venue)
-        await record_config(journal, settings, policy)
-        tvl = self._world.tvl(self._clock) if self._world.tvl is not None else None
-        macro = self._world.macro(self._clock) if self._world.macro is not None else None
-        parts = Parts(
-            venue=venue,
-            journal=journal,
-            reconciler=Reconciler(venue, journal, settings.execution),
-            executor=Executor(venue, journal, settings.execution, account=self._account, is_stopped=lambda _: False),
-            observer=Observer(
-                venue,
-                replace(wanted_of(settings), lineages={}),  # the recorded candles are joined already
-                tvl=tvl,
-                macro=macro,
-                events=tuple(entry.event for entry in settings.calendar),
-            ),
-            policy=policy,
-            sectors=settings.universe,
-            limits=settings.risk,
-            config_digest=settings.digest,
+    def _assemble(self, journal: Journal) -> App:
+        """The daemon's own bot, with the engine for a venue and nobody at the kill switch."""
+        settings, world = self._settings, self._world
+        return assemble(
+            AppSeams(
+                settings,
+                self._clock,
+                EngineVenue(self._exchange, self._clock, account=self._account, quote=settings.universe.quote),
+                journal,
+                tvl=world.tvl(self._clock) if world.tvl is not None else None,
+                macro=world.macro(self._clock) if world.macro is not None else None,
+                switch=Switch(FixedLevel(KillLevel.OFF), ConfigWatcher(settings)),
+                are_candles_joined=True,
+            )
         )
-        return Cycle(parts, kill_level=lambda: KillLevel.OFF)
 
     async def _walk(self, cycle: Cycle, watch: Watch) -> None:
         """From moment to moment; a wait inside a turn moves the clock, and what it overtakes is not caught up on."""
