@@ -13,7 +13,7 @@ import pytest
 pytest.importorskip("pyarrow")
 
 from bot.domain.money import ZERO
-from bot.domain.order import Order
+from bot.domain.order import Order, Purpose
 from bot.journal.journal import JournalReader
 from bot.lab.backtest.attribution import LONG as TACTICAL
 from bot.lab.backtest.attribution import SHORT as HEDGES
@@ -260,3 +260,26 @@ def test_a_grid_follows_a_price_down_and_never_becomes_coarser() -> None:
     last = exchange.instruments["CRV/USDT"]
     assert last.price_tick < first.price_tick
     assert last.size_step <= first.size_step
+
+
+def test_gains_are_hedged_at_what_spot_has_cost(tmp_path: Path) -> None:
+    """The run's own purchases are the cost basis: without it the setting changed nothing, silently."""
+    days = 12
+    rising: dict[str, Price] = {
+        symbol: (lambda at, slope=0.02 + 0.002 * n: 50 * math.exp(slope * max(0, at - START_MS) / DAY))
+        for n, symbol in enumerate(SYMBOLS)
+    }
+    runs = {}
+    for choice in ("off", "full"):
+        changes = (
+            f"playbook.gain_hedge={choice}",
+            "playbook.gain_trigger=0.10",
+            "playbook.gain_end=0.05",
+            "playbook.condition_override=breakout",
+        )
+        settings = settings_in(tmp_path / choice, *changes)
+        schedule = Schedule(START_MS, START_MS + days * DAY)
+        runs[choice] = run(settings, World(market_of(rising, days), BOOK), schedule)
+    (without, plain), (hedged, orders) = runs["off"], runs["full"]
+    assert any(order.purpose is Purpose.HEDGE for order in orders if order not in plain)
+    assert hedged.moments[-1].equity < without.moments[-1].equity, "a hedge of what rises costs"
