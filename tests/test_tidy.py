@@ -56,6 +56,10 @@ def test_only_wiring_names_concrete_venues(house: House) -> None:
     check(tidy.only_wiring_names_concrete_venues(house))
 
 
+def test_a_turn_is_composed_once(house: House) -> None:
+    check(tidy.a_turn_is_composed_once(house))
+
+
 def test_there_is_no_import_circle(house: House) -> None:
     check(tidy.there_is_no_import_circle(house))
 
@@ -175,6 +179,12 @@ PLANTED: list[tuple[Rule, Files, str]] = [
         tidy.only_wiring_names_concrete_venues,
         {"bot/operate/x.py": "from bot.venues.paper.venue import P"},
         "bot/operate/x.py:1",
+    ),
+    (tidy.a_turn_is_composed_once, {"bot/lab/x.py": "def f():\n    return Parts(venue)"}, "bot/lab/x.py:2"),
+    (
+        tidy.a_turn_is_composed_once,
+        {"bot/report/x.py": "verdicts = review(intents, context, limits)"},
+        "bot/report/x.py:1",
     ),
     (
         tidy.there_is_no_import_circle,

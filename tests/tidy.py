@@ -38,6 +38,19 @@ LAZY = (
     "bot/runtime/simulator/sim_port.py",
     "bot/lab/demo/scenarios.py",
 )
+ONE_TURN = {  # what a turn or a bot is composed of → the only modules that may call it
+    "Cycle": ("bot/runtime/wiring.py",),
+    "Parts": ("bot/runtime/wiring.py",),
+    "Executor": ("bot/runtime/wiring.py",),
+    "Reconciler": ("bot/runtime/wiring.py",),
+    "Observer": ("bot/runtime/observer_setup.py",),
+    "decide": ("bot/runtime/turn.py",),
+    "guard": ("bot/runtime/turn.py",),
+    "shrink": ("bot/runtime/turn.py",),
+    "fit_to_depth": ("bot/runtime/turn.py",),
+    "review": ("bot/runtime/turn.py",),
+    "tripped": ("bot/runtime/turn.py",),
+}
 OWNERS = {
     "ccxt": ("bot/venues/ccxt/*.py", "bot/venues/binance/errors.py"),
     "tenacity": ("bot/venues/ccxt/wire.py", "bot/venues/ccxt/throttle.py"),
@@ -231,6 +244,16 @@ def only_wiring_names_concrete_venues(house: House) -> list[str]:
         for m in house.modules
         for i in m.imports
         if m.folder != "venues" and matches(i.target, CONCRETE_VENUES) and not matches(m.name, BUILDERS)
+    ]
+
+
+def a_turn_is_composed_once(house: House) -> list[str]:
+    return [
+        m.at(node, f"{node.func.id}() belongs to {', '.join(ONE_TURN[node.func.id])}: call that")
+        for m in house.modules
+        for node in ast.walk(m.tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ONE_TURN
+        if not m.is_one_of(ONE_TURN[node.func.id])
     ]
 
 

@@ -84,6 +84,8 @@ def print_plan(console: Console, result: CycleResult) -> None:
     print_cycle(console, result, with_diagnosis=True)
     if not result.decision.intents:
         console.print(Text("no orders are intended now"))
+    for breaker in result.breakers:
+        console.print(Text(f"entries stop: {breaker.words}"))
     console.print(Text("nothing was sent and nothing was written"))
 
 
@@ -97,6 +99,8 @@ def plan_document(result: CycleResult) -> dict[str, Any]:
         "funding": _planned_funding(result, _running(result)),
         "intents": rows.intent_rows(decision.intents, result.snapshot.instruments),
         "verdicts": rows.verdict_rows(decision.intents, verdicts),
+        "kill": result.kill.value,
+        "breakers": [{"reason": note.reason.value, "words": note.words} for note in result.breakers],
         "sleeves": rows.sleeve_rows(result.portfolio, encoded["target"]),
         "missing": [f"{missing.what}: {missing.why}" for missing in result.snapshot.missing],
         "notes": notes_of(result),

@@ -1,0 +1,31 @@
+"""Ways to decide by something that the journal does not keep: what the rule of repeated records must be able to see."""
+
+from dataclasses import replace
+
+import pytest
+
+from bot.runtime import cycle
+from bot.runtime.turn import Numbers, Proposal, TurnInputs, propose
+from tests.sim.mutants import SLICED, Mutant
+
+
+def decide_by_a_hidden_input(patch: pytest.MonkeyPatch) -> None:
+    def mutant(inputs: TurnInputs, numbers: Numbers) -> Proposal:
+        found = propose(inputs, numbers)
+        return replace(found, decision=replace(found.decision, notes=found.decision.notes[1:]))
+
+    patch.setattr(cycle, "propose", mutant)
+
+
+def forget_an_order_in_the_record(patch: pytest.MonkeyPatch) -> None:
+    original = cycle.record_of
+    patch.setattr(cycle, "record_of", lambda plan, *rest: replace(original(plan, *rest), working=()))
+
+
+MUTANTS = (
+    Mutant("decide by a hidden input", decide_by_a_hidden_input, ("a record repeats its plan",), ()),
+    Mutant(
+        "forget an order in the record", forget_an_order_in_the_record, ("a record repeats its plan",), (), seeds=8,
+        playbook={**SLICED, "increase_style": "post-only", "tactical_leverage": "3", "stop": "0.08"},
+    ),
+)  # fmt: skip
