@@ -24,6 +24,7 @@ from typing import Any
 import aiohttp
 from aiohttp.abc import AbstractResolver
 
+from bot.feeds.macro import JoinedMacro
 from bot.playbook.policy.numbers import Sectors
 from bot.runtime import wiring
 from bot.runtime.clock import SkippingClock
@@ -53,7 +54,7 @@ class ToExchange(AbstractResolver):
 class Attached:
     """An exchange of another process, as wiring wants it."""
 
-    tvl = None
+    tvl, macro = None, JoinedMacro(())
 
     def __init__(self, world: dict[str, Any]) -> None:
         self.world = world
