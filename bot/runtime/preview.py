@@ -15,6 +15,7 @@ from pathlib import Path
 from bot.domain.states import KillLevel, highest
 from bot.journal.backup import copy_unlocked
 from bot.journal.errors import JournalError
+from bot.journal.substitute import Substitute
 from bot.ports import Unavailable
 from bot.runtime.cycle import CycleResult
 from bot.runtime.kill.fixed_level import FixedLevel
@@ -69,8 +70,9 @@ def _on_a_copy(settings: Settings) -> Iterator[Settings]:
         raise JournalError(journal, what, "make room, or the directory for temporary files writable") from error
     copy = directory / "journal.db"
     try:
-        if journal.is_file():
-            copy_unlocked(journal, copy)
+        for original, copied in ((journal, copy), (Substitute(journal).path, Substitute(copy).path)):
+            if original.is_file():
+                copy_unlocked(original, copied)
         moved = settings.journal.model_copy(update={"path": copy})
         yield settings.model_copy(update={"journal": moved})
     except JournalError as error:
@@ -85,6 +87,5 @@ def _place_of(journal: Path) -> Path:
     """Where the copy is made: the directory for temporary files, or beside the journal where that has too little room
     (in a container it is often a small one in memory)."""
     temporary = Path(tempfile.gettempdir())
-    files = (journal, journal.with_name(journal.name + "-wal"))
-    size = sum(file.stat().st_size for file in files if file.is_file())
+    size = sum(file.stat().st_size for file in journal.parent.glob(f"{journal.name}*") if file.is_file())
     return temporary if shutil.disk_usage(temporary).free > _ROOM * size else journal.parent

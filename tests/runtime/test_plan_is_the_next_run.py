@@ -102,6 +102,13 @@ async def keep_a_position_without_a_stop(stage: Stage, app: App) -> None:
         stage.embedded.clock.skip(60_000)
 
 
+async def spoil_the_account(stage: Stage, app: App) -> None:
+    """A hedge is held, so the next start goes on without entries."""
+    await rotate_partly(stage, app)
+    exchange = stage.embedded.exchange
+    exchange.put_into_modes(ACCOUNT, replace(exchange.modes(ACCOUNT), is_multi_assets=True))
+
+
 async def miss_tokens(stage: Stage, app: App) -> None:
     """Tokens that no order, payment or conversion has taken."""
     await rotate_partly(stage, app)
@@ -152,6 +159,7 @@ CASES = (
     Case(Reason.FEES_UNKNOWN, ("risk.fees_unknown_max=0",), pay_a_fee_without_a_price, is_breaker=True),
     Case(Reason.POSITION_UNGUARDED, prepare=keep_a_position_without_a_stop, is_breaker=True),
     Case(Reason.LEVERAGE_DIFFERS, prepare=open_a_position_of_a_stranger, is_breaker=True),
+    Case(Reason.ACCOUNT_SETTING, prepare=spoil_the_account, is_breaker=True),
     Case(Reason.NOT_RECONCILED, prepare=miss_tokens),
 )
 
@@ -244,20 +252,20 @@ async def test_a_plan_begins_small_where_the_next_run_does(
         async with stage.app() as app:
             await rotate_partly(stage, app)
         planned = await compare(stage, seen)
-    sizes = [intent.size * intent.worst_price for intent in planned.decision.intents]
+    entries = [intent for intent in planned.decision.intents if intent.purpose is Purpose.INCREASE]
+    sizes = [intent.size * intent.worst_price for intent in entries]
     assert sizes
     assert max(sizes) < 510
 
 
 async def test_a_plan_ends_where_the_next_run_cannot_start(tmp_path: Path) -> None:
+    """Nothing is held that would have to be looked after: the account checks end the start."""
     async with staged(tmp_path) as stage:
-        async with stage.app() as app:
-            await rotate_partly(stage, app)
         exchange = stage.embedded.exchange
-        exchange.put_into_modes(ACCOUNT, replace(exchange.modes(ACCOUNT), is_hedge_mode=True))
+        exchange.put_into_modes(ACCOUNT, replace(exchange.modes(ACCOUNT), is_multi_assets=True))
         with pytest.raises(SetupFailed) as run:
             await stage.build()
-        with pytest.raises(SetupFailed, match="hedge mode") as plan:
+        with pytest.raises(SetupFailed, match="multi-assets mode") as plan:
             await preview(stage.settings, embedded=stage.embedded)
         assert str(plan.value) == str(run.value)
 
