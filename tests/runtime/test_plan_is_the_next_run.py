@@ -252,7 +252,7 @@ async def test_a_plan_begins_small_where_the_next_run_does(
         async with stage.app() as app:
             await rotate_partly(stage, app)
         planned = await compare(stage, seen)
-    entries = [intent for intent in planned.decision.intents if intent.purpose is Purpose.INCREASE]
+    entries = [intent for intent in planned.decision.intents if not intent.order_type.is_trigger]
     sizes = [intent.size * intent.worst_price for intent in entries]
     assert sizes
     assert max(sizes) < 510
