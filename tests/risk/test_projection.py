@@ -33,8 +33,8 @@ from tests.risk.worlds import (
 )
 
 LIMITS = Limits(
-    order_notional_max_quote=D(100_000), order_share_max=D(1), gross_max=D("1.05"), net_max=D("0.95"),
-    asset_max=D("0.35"), sector_max=D("0.60"), account_leverage_max=D("0.20"), margin_use_max=D("0.40"),
+    order_notional_max_quote=D(100_000), order_share_max=D(1), gross_max=D("0.88"), net_max=D("0.83"),
+    asset_max=D("0.285"), sector_max=D("0.53"), account_leverage_max=D("0.20"), margin_use_max=D("0.40"),
     futures_budget=D("0.06"), participation_max=D(1), slippage_max_bps=1000, turnover_max=D(5),
 )  # fmt: skip
 SNAPSHOT = snapshot()
