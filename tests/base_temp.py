@@ -60,8 +60,11 @@ def remove_old(memory: Path) -> None:
     for folder in memory.glob(f"{_prefix()}*"):
         try:
             lock: IO[str] = (folder / LOCK).open("r+")
+        except FileNotFoundError:  # it was removed while something still wrote below it
+            shutil.rmtree(folder, ignore_errors=True)
+            continue
         except OSError:
-            continue  # another run is removing it
+            continue
         with lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -54,6 +54,14 @@ def test_what_a_killed_run_left_is_removed_and_nothing_else(tmp_path: Path) -> N
     assert [left.name for left in tmp_path.iterdir()] == ["sectorbot-of-somebody-else"]
 
 
+def test_what_a_removed_run_wrote_afterwards_is_removed(tmp_path: Path) -> None:
+    taken = BaseTemp(tmp_path)
+    taken.release(keeps=False)
+    (taken.base / "late").mkdir(parents=True)
+    remove_old(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("place", "needed_bytes"), [("absent", 1), ("file", 1), ("", 1 << 60)], ids=["absent", "no folder", "no room"]
 )
