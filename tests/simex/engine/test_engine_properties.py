@@ -168,7 +168,7 @@ def test_an_isolated_position_never_loses_more_than_its_margin(
         venue.place("a", market(PERP, side, str(steps_ * D("0.1"))))
     except Refusal:
         return
-    # A thin book can move the mark so far that the position is closed as it opens; its margin is then read off the fills.
+    # A thin book can move the mark so far that the position is closed as it opens; its margin is read off the fills.
     opened = sum((t.price * t.size for t in venue.trades("a", PERP) if not t.client_id.startswith("autoclose-")), D(0))
     held = venue.positions("a")
     margin = sum((p.isolated_wallet for p in held), D(0)) if held else opened / leverage
