@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from bot.domain.order import Intent, Order
 from bot.domain.reason import Note, Reason
-from bot.domain.states import OrderEvent, OrderState
+from bot.domain.states import IllegalTransition, OrderEvent, OrderState
 from bot.execution.order_reports import Evidence, is_about
 from bot.execution.rules import ExecutionRules
 from bot.journal.journal import Journal
@@ -176,7 +176,13 @@ class Placement:
 
     async def _write_cancel_write(self, order: Order) -> tuple[Order, tuple[Note, ...]]:
         client_id, is_trigger = order.client_id, order.order_type.is_trigger
-        order = await self._journal.record_order_event(client_id, OrderEvent.CANCEL_SENT)
+        try:
+            order = await self._journal.record_order_event(client_id, OrderEvent.CANCEL_SENT)
+        except IllegalTransition:  # a reply that a stopped turn left behind has ended it while this cancel waited
+            ended = self._journal.reader.load_order(client_id)
+            if ended is None or ended.state.is_live:
+                raise
+            return ended, ()
         refusal: VenueRejected | None = None
         is_confirmed = False
         try:

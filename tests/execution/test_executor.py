@@ -328,6 +328,23 @@ async def test_a_cancel_of_the_switch_is_sent_unless_its_order_was_settled_while
     assert (f"cancel_order {order.client_id}" in world.venue.calls) is not ends
 
 
+async def test_a_cancel_of_an_order_that_ends_while_it_waits_is_not_sent(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Found by the simulation (seed 350003): the reply that a stopped turn had left behind came during the wait."""
+    await act(world, "rest", time_in_force=TimeInForce.GTC)
+    (order,) = world.journal.reader.load_working()
+
+    async def admit(symbol: str, lane: Lane) -> None:
+        await world.journal.record_order_event(order.client_id, OrderEvent.EXPIRED)
+
+    monkeypatch.setattr(world.venue, "admit", admit)
+    assert await world.executor.cancel([order]) == ()
+    assert f"cancel_order {order.client_id}" not in world.venue.calls
+    (after,) = world.journal.reader.load_orders()
+    assert after.state is OrderState.EXPIRED
+
+
 @pytest.mark.parametrize("way", ["send_cancels", "settle_cancels", "cancel"])
 async def test_a_cancel_of_the_switch_that_waited_during_a_resume_is_not_sent(
     world: World, monkeypatch: pytest.MonkeyPatch, way: str
