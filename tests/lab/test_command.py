@@ -2,10 +2,11 @@
 
 import json
 from pathlib import Path
+from shutil import copyfile
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
-
-pytest.importorskip("pyarrow")
 
 from tests.commands import sectorbot
 from tests.lab.markets import DAY, START_MS, wandering, write_history
@@ -65,3 +66,42 @@ def test_a_directory_is_checked(candles: Path, tmp_path: Path) -> None:
     done = sectorbot("data", "check", str(candles), cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "ohlcv_1h: 20,400 candles of 5 symbols, 0 missing" in done.stdout
+
+
+def test_gaps_and_early_ends_of_every_table_are_named_and_change_nothing(candles: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    copyfile(candles / "ohlcv_1h.parquet", folder / "ohlcv_1h.parquet")
+    first = START_MS - 30 * DAY
+    perp, interest, locked = "UNI/USDT:USDT", "AAVE/USDT:USDT", ("chain", "Ethereum")
+    settled = [at for at in range(first, START_MS + 6 * DAY, DAY // 3) if not 0 <= at - START_MS < DAY]
+    pq.write_table(
+        pa.table({"ts": settled, "symbol": [perp] * len(settled), "funding_rate": [0.0] * len(settled)}),
+        folder / "funding_8h.parquet",
+    )
+    days = list(range(first, START_MS, DAY))
+    values = [1e9] * len(days)
+    pq.write_table(
+        pa.table({"ts": days, "symbol": [interest] * len(days), "oi_usd": values}), folder / "open_interest.parquet"
+    )
+    scopes, names = ([text] * len(days) for text in locked)
+    pq.write_table(
+        pa.table({"ts": days, "scope": scopes, "name": names, "tvl_usd": values}), folder / "tvl_daily.parquet"
+    )
+    span = ("--from", "2024-01-01", "--to", "2024-01-06")
+    done = sectorbot("backtest", "--data", str(folder), *span, "--out", "page.html", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    gaps = json.loads(done.stdout)["gaps"]
+    assert gaps == {
+        "funding_8h": {perp: {"to": "2024-01-05", "ends_early": False, "gaps": [{"from": "2024-01-01", "hours": 24}]}},
+        "open_interest": {interest: {"to": "2023-12-31", "ends_early": True, "gaps": []}},
+        "tvl_daily": {"chain Ethereum": {"to": "2023-12-31", "ends_early": True, "gaps": []}},
+    }
+    page = (tmp_path / "page.html").read_text()
+    assert f"funding_8h is incomplete: {perp} gaps 2024-01-01 24 h" in page
+    told = sectorbot("backtest", "--data", str(folder), *span, cwd=tmp_path)
+    assert f"open_interest is incomplete: {interest} ends 2023-12-31, the run 2024-01-06" in told.stdout
+    assert "tvl_daily is incomplete: chain Ethereum ends 2023-12-31, the run 2024-01-06" in told.stdout
+    checked = sectorbot("data", "check", str(folder), "--json", cwd=tmp_path)
+    found = json.loads(checked.stdout)["tables"]["funding_8h"]["series"][perp]
+    assert found["gaps"] == gaps["funding_8h"][perp]["gaps"]

@@ -13,6 +13,7 @@ from bot.lab.backtest.history import History, HistoryProblem, Window, load_histo
 from bot.lab.backtest.page import held_words, page_of
 from bot.lab.backtest.record import Record, csv_of, day_of, document_of
 from bot.lab.backtest.run import Schedule, World, run_backtest
+from bot.lab.data.series_gaps import gap_lines
 from bot.runtime.exit_codes import CommandFailed, ExitCode
 from bot.runtime.settings.model import Settings, load_settings
 
@@ -120,6 +121,7 @@ def run_record(asked: Asked, settings: Settings, history: History, *, tell: Call
         config_digest=settings.digest, market_symbol=settings.playbook.market_symbol,
         cadence={name: getattr(asked, name) for name in ("decide_hours", "guard_hours", "rebase_days")},
         tokens=history.listed, drawn_hours=history.drawn, absent=history.absent, cut=history.cut,
+        gaps=history.gaps,
     )  # fmt: skip
     files = settings.macro.files
     world = World(
@@ -150,4 +152,5 @@ def words_of(document: dict[str, Any]) -> str:
     for name, part in document["contributions"].items():
         lines.append(f"{name:12} {float(part['net_quote']):>+14,.0f} {document['quote']} (funding "
                      f"{float(part['funding_quote']):+,.0f})")  # fmt: skip
+    lines += gap_lines(document["gaps"], document["to"])
     return "\n".join(word for word in (*lines, held_words(document), document["caveat"]) if word)

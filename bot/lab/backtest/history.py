@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 
 from bot.domain.market import Tvl
 from bot.lab.backtest.symbol_history import Descent, copy_rows, empty_path
+from bot.lab.data.series_gaps import used_gaps
 from bot.lab.data.table_shape import table_problems
 from bot.playbook.policy.membership import Sectors
 from bot.simex.market.base import DAY_MS, HOUR_MS
@@ -55,7 +56,7 @@ class Window:
 class History:
     """A market and what is known beside prices. `listed` maps a spot symbol to its first and last moment, `drawn` to
     the number of its hours that were drawn from daily candles; `absent` names tokens without any candle, `cut` those
-    whose candles before a time are another listing's."""
+    whose candles before a time are another listing's; `gaps` has by table and series what it lacks in the window."""
 
     market: ReplayMarket
     tvl: "RecordedTvl"
@@ -63,6 +64,7 @@ class History:
     drawn: Mapping[str, int]
     absent: tuple[str, ...]
     cut: Mapping[str, int] = field(default_factory=dict)
+    gaps: Mapping[str, Any] = field(default_factory=dict)
 
 
 class RecordedTvl:
@@ -159,7 +161,11 @@ def load_history(
     listed = {symbol: (path.starts[0], path.end_ms) for symbol, path in paths.items() if ":" not in symbol}
     absent = tuple(symbol for symbol in spots if symbol not in paths and symbol not in descent.continued)
     tvl = RecordedTvl(_tvl(folder, first_ms - TVL_DAYS * DAY_MS, end_ms), tvl_parts)
-    return History(market, tvl, listed, drawn, absent, cut)
+    gaps = {} if is_checked else used_gaps(
+        folder, spots, perps, set(descent.with_formers((*spots, *perps))) - {*spots, *perps},
+        {part for own in tvl_parts.values() for part in own}, (first_ms, window.end_ms),
+    )  # fmt: skip
+    return History(market, tvl, listed, drawn, absent, cut, gaps)
 
 
 def _spot_of(perp: str, paths: Mapping[str, CandlePath], sectors: Sectors) -> CandlePath | None:

@@ -12,6 +12,7 @@ from bot.lab.backtest.benchmarks import BTC, HOLD, MONTHLY, WORDS
 from bot.lab.backtest.charts import Band, Chart, stacked
 from bot.lab.backtest.page_style import STYLE
 from bot.lab.backtest.record import Record, day_of
+from bot.lab.data.series_gaps import gap_lines
 
 MONTH_MS = 30 * 86_400_000
 OURS = "sectorbot"
@@ -295,7 +296,8 @@ def _facts(document: Mapping[str, Any]) -> str:
         told = ", ".join(f"{symbol} before {day}" for symbol, day in document["cut"].items())
         words += f" Left out as another listing's, after a long hole: {told}."
     table = _table(("symbol", "candles from", "to", "hours drawn from daily candles"), rows)
-    note = f'<p class="note">{escape(words)}</p>'
+    lines = [words, *gap_lines(document["gaps"], document["to"])]
+    note = "".join(f'<p class="note">{escape(line)}</p>' for line in lines)
     return f"<section><details><summary>What it ran on</summary>{note}{table}</details></section>"
 
 

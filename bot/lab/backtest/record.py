@@ -102,6 +102,7 @@ class Record:
     drawn_hours: Mapping[str, int] = field(default_factory=dict)
     absent: Sequence[str] = ()
     cut: Mapping[str, int] = field(default_factory=dict)
+    gaps: Mapping[str, Any] = field(default_factory=dict)
     moments: list[Moment] = field(default_factory=list)
     hours: list[tuple[int, float]] = field(default_factory=list)
     turns: list[Turn] = field(default_factory=list)
@@ -147,6 +148,7 @@ def document_of(record: Record) -> dict[str, Any]:
                    for s, (a, b) in sorted(record.tokens.items())},
         "absent": list(record.absent),
         "cut": {symbol: day_of(at) for symbol, at in sorted(record.cut.items())},
+        "gaps": {table: dict(series) for table, series in record.gaps.items()},
         "reconciled": record.reconciled,
         "equity_end_quote": str(record.moments[-1].equity),
         "figures": {name: found.document for name, found in figures.items()},
