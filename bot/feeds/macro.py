@@ -7,16 +7,14 @@ back-test over the file sees nothing before it could be known (PLAYBOOK §3).
 import csv
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 
 from bot.domain.market import Macro
+from bot.feeds.series_columns import Columns, columns_of
 from bot.ports import MacroSource, Unavailable
 
-DATE_NAMES = ("date", "observation_date")  # a plain table, and a download of FRED
 HEADER = ("date", "value")
-MISSING = ("", ".")  # as FRED writes a day without a value
 
 
 class SeriesProblem(ValueError):
@@ -103,10 +101,11 @@ class JoinedMacro:
 
 
 def read_series(path: Path) -> tuple[tuple[int, Decimal], ...]:
-    """(time from which it counts, value) of every row of a CSV file of two columns: `date` and the value.
+    """(time from which it counts, value) of every row of a CSV file: of `date` and the value, or as a source writes it.
 
     A date is UTC and counts from its end; a time with its zone counts from then. Empty lines, lines that begin with `#`
-    and days whose value is empty or a point are passed over. A file of FRED is read as it comes.
+    and days whose value is empty or a point are passed over. A file of FRED is read as it comes, and so is the CSV of a
+    chart of DefiLlama: its values count from the end of their day, the last of a day that has several.
 
     Raises:
         SeriesProblem: it is no such file, or one of its lines cannot be read; with the line.
@@ -132,9 +131,13 @@ def read_lines(path: Path) -> tuple[tuple[tuple[int, Decimal], ...], list[Series
     except UnicodeDecodeError as error:
         raise SeriesProblem(f"{path}: is not UTF-8; save it as CSV in UTF-8 ({error})") from error
     told = [(number, line) for number, line in lines if line.strip() and not line.lstrip().startswith("#")]
-    rows = [(number, _cells(line)) for number, line in told]
-    if not rows or not _is_header(rows[0][1]):
-        words = f"the first line must be {','.join(HEADER)}, or observation_date and the series as FRED writes it"
+    rows = [(number, _cells(path, number, line)) for number, line in told]
+    columns = _columns(path, *rows[0]) if rows else None
+    if columns is None:
+        words = (
+            f"the first line must be {','.join(HEADER)}, or observation_date and the series as FRED writes it, "
+            "or Timestamp,Date and the series as DefiLlama writes it"
+        )
         is_semicolon = bool(told) and ";" in told[0][1]
         raise SeriesProblem(
             f"{path}:{rows[0][0] if rows else 1}: {words}"
@@ -144,52 +147,30 @@ def read_lines(path: Path) -> tuple[tuple[tuple[int, Decimal], ...], list[Series
     latest_ms = 0
     problems: list[SeriesProblem] = []
     for number, cells in rows[1:]:
-        if len(cells) == len(HEADER) and cells[1] in MISSING:
+        if columns.is_missing(cells):
             continue
         try:
-            at_ms, value = _reading(cells)
-        except (ValueError, OverflowError) as error:
+            row = columns.read(cells)
+        except (ValueError, ArithmeticError) as error:
             problems.append(SeriesProblem(f"{path}:{number}: {error}"))
             continue
-        if found and at_ms <= latest_ms:
+        if found and row.order_ms <= latest_ms:
             problems.append(SeriesProblem(f"{path}:{number}: {cells[0]} is not after the date before it"))
-        found[at_ms], latest_ms = value, at_ms
+        found[row.from_ms], latest_ms = row.value, row.order_ms
     if not found:
         raise problems[0] if problems else SeriesProblem(f"{path}: there is no value in it")
     return tuple(sorted(found.items())), problems
 
 
-def _is_header(cells: Sequence[str]) -> bool:
-    """`date,value` in any case, or the date beside the name of a series."""
-    if len(cells) != len(HEADER) or cells[0].lower() not in DATE_NAMES or not cells[1]:
-        return False
-    return cells[0].lower() != HEADER[0] or cells[1].lower() == HEADER[1] or _is_series(cells[1])
-
-
-def _is_series(name: str) -> bool:
-    """The name of a series of FRED: capitals, digits and underscores."""
-    return name.isascii() and name.replace("_", "").isalnum() and name.isupper()
-
-
-def _cells(line: str) -> list[str]:
-    return [cell.strip() for cell in next(csv.reader([line], skipinitialspace=True))]
-
-
-def _reading(cells: Sequence[str]) -> tuple[int, Decimal]:
-    if len(cells) != len(HEADER):
-        raise ValueError(f"a date and a value are needed, not {len(cells)} cells")
+def _columns(path: Path, number: int, header: Sequence[str]) -> Columns | None:
     try:
-        value = Decimal(cells[1])
-    except InvalidOperation as error:
-        raise ValueError(f"{cells[1]!r} is no number") from error
-    if not value.is_finite():
-        raise ValueError(f"{cells[1]!r} is no number")
-    try:
-        at = datetime.fromisoformat(cells[0])
+        return columns_of(header)
     except ValueError as error:
-        raise ValueError(f"{cells[0]!r} is no date") from error
-    if len(cells[0]) == len("2026-01-31"):
-        at = at.replace(tzinfo=UTC) + timedelta(days=1)
-    elif at.tzinfo is None:
-        raise ValueError(f"{cells[0]!r} has no time zone")
-    return int(at.timestamp() * 1000), value
+        raise SeriesProblem(f"{path}:{number}: {error}") from error
+
+
+def _cells(path: Path, number: int, line: str) -> list[str]:
+    try:
+        return [cell.strip() for cell in next(csv.reader([line], skipinitialspace=True))]
+    except csv.Error as error:
+        raise SeriesProblem(f"{path}:{number}: cannot be read as comma-separated values: {error}") from error

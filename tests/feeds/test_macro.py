@@ -230,3 +230,58 @@ def test_another_shape_is_refused_with_its_line(tmp_path: Path, text: str, words
     path.write_text(text)
     with pytest.raises(SeriesProblem, match=words):
         read_series(path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Timestamp,Date,TVL\n1794355200000,2026-11-11,4250000000.5\n1794441600000,2026-11-12,4500000000\n",
+        "Timestamp,Date,Uniswap TVL,Volume\n1794355200,11/11/2026,4250000000.5,7\n1794441600,12/11/2026,4500000000,\n",
+        '\ufeff"Date","Timestamp","TVL"\r\n"2026-11-11","1794355200","4250000000.5"\r\n'
+        '"2026-11-12","1794441600","4500000000"\r\n',
+        "Timestamp,Date,Aave TVL\n1794268800000,2026-11-10,\n1794355200000,2026-11-11,4250000000.5\n"
+        "1794441600000,2026-11-12,9\n1794486896000,2026-11-12,4500000000\n",
+        "x,Date,Lido\n1794355200000,2026-11-11,4250000000.5\n1794441600000,2026-11-12,4500000000\n",
+        "Timestamp,TVL\n1794355200,4250000000.5\n1794441600,4500000000\n",
+    ],
+    ids=["milliseconds", "seconds", "quoted", "two of one day", "without a table", "without a date"],
+)
+def test_a_chart_of_defillama_is_read_as_it_comes(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "tvl.csv"
+    path.write_bytes(text.encode())
+    assert read_series(path) == (
+        (1_794_441_600_000, D("4250000000.5")),  # 2026-11-12T00:00Z: the end of its day
+        (1_794_528_000_000, D("4500000000")),
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("Timestamp,Date,Fees,Volume\n1794355200,2026-11-11,1,2\n", ":1: has the series Fees, Volume; keep"),
+        (
+            "Timestamp,Date,TVL\n1794355200,2026-11-12,1\n",
+            ":2: 2026-11-12 is not the day of 1794355200, which is 2026-",
+        ),
+        ("Timestamp,Date,TVL\n1794355200000000,2026-11-11,1\n", ":2: '1794355200000000' is no time in milliseconds or"),
+        ("Timestamp,Date,TVL\n2026-11-11,2026-11-11,1\n", ":2: '2026-11-11' is no number"),
+        ("Timestamp,Date,TVL\n1794355200,11.11.2026,1\n", ":2: '11.11.2026' is no date"),
+        ("Timestamp,Date,TVL\n1794355200,2026-11-11,4.2b\n", ":2: '4.2b' is no number"),
+        ("Timestamp,Date,TVL\n1794355200,2026-11-11,4,2\n", ":2: 3 cells are needed, not 4 cells"),
+        (
+            "Timestamp,Date,TVL\n1794441600,2026-11-12,1\n1794355200,2026-11-11,1\n",
+            ":3: 1794355200 is not after the date before it",
+        ),
+        ("Timestamp,Date,TVL\n", ": there is no value in it"),
+        ("Timestamp,Date,TVL\n1e999999,2026-11-11,1\n", ":2: '1e999999' is larger than any amount"),
+        ("Timestamp,Date,TVL\n1e20,2026-11-11,1\n", ":2: '1e20' is no time in milliseconds or"),
+        ("Timestamp,Date,TVL\n1794355200,2026-11-11,1e999999\n", ":2: '1e999999' is larger than any amount"),
+        ('Timestamp,Date,TVL\n"' + "9" * 200_000 + '",2026-11-11,1\n', ":2: cannot be read as comma-separated values"),
+    ],
+)
+def test_a_chart_of_defillama_with_a_wrong_cell_is_refused_with_its_line(tmp_path: Path, text: str, words: str) -> None:
+    path = tmp_path / "tvl.csv"
+    path.write_text(text)
+    with pytest.raises(SeriesProblem) as caught:
+        read_series(path)
+    assert str(path) + words in str(caught.value)
