@@ -92,16 +92,18 @@ def test_gaps_and_early_ends_of_every_table_are_named_and_change_nothing(candles
     done = sectorbot("backtest", "--data", str(folder), *span, "--out", "page.html", "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     gaps = json.loads(done.stdout)["gaps"]
+    nothing = {"to": None, "ends_early": True, "gaps": []}
+    missing = dict.fromkeys(("all", "chain:Arbitrum", "chain:Avalanche", "chain:Solana"), nothing)
     assert gaps == {
         "funding_8h": {perp: {"to": "2024-01-05", "ends_early": False, "gaps": [{"from": "2024-01-01", "hours": 24}]}},
-        "open_interest": {interest: {"to": "2023-12-31", "ends_early": True, "gaps": []}},
-        "tvl_daily": {"chain Ethereum": {"to": "2023-12-31", "ends_early": True, "gaps": []}},
+        "open_interest": {interest: {"to": "2023-12-31", "ends_early": True, "gaps": []}, perp: nothing},
+        "tvl_daily": {"chain Ethereum": {"to": "2023-12-31", "ends_early": True, "gaps": []}} | missing,
     }
     page = (tmp_path / "page.html").read_text()
     assert f"funding_8h is incomplete: {perp} gaps 2024-01-01 24 h" in page
     told = sectorbot("backtest", "--data", str(folder), *span, cwd=tmp_path)
-    assert f"open_interest is incomplete: {interest} ends 2023-12-31, the run 2024-01-06" in told.stdout
-    assert "tvl_daily is incomplete: chain Ethereum ends 2023-12-31, the run 2024-01-06" in told.stdout
+    assert f"open_interest is incomplete: {interest} ends 2023-12-31, the run 2024-01-06; {perp} has no" in told.stdout
+    assert "tvl_daily is incomplete: chain Ethereum ends 2023-12-31, the run 2024-01-06; all has no row" in told.stdout
     checked = sectorbot("data", "check", str(folder), "--json", cwd=tmp_path)
     found = json.loads(checked.stdout)["tables"]["funding_8h"]["series"][perp]
     assert found["gaps"] == gaps["funding_8h"][perp]["gaps"]

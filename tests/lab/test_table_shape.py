@@ -47,6 +47,16 @@ CHANGES: dict[str, tuple[Callable[[Any, str], Any], str]] = {
     "without end": (lambda t, c: last(t, c, float("inf")), "NaN or infinite"),
     "text for numbers": (lambda t, c: put(t, c, t[c].cast(pa.string())), "is string; write numbers"),
     "another name": (lambda t, _: t.rename_columns(["timestamp", *t.column_names[1:]]), "has no column 'ts'"),
+    "times beyond a whole number": (
+        lambda t, _: put(t, "ts", pa.array([*t["ts"].to_pylist()[:-1], 2**64 - 1], pa.uint64())),
+        "cannot be read",
+    ),
+    "a column twice": (lambda t, _: t.append_column("ts", t["ts"]), "has the column 'ts' more than once"),
+    "half precision": (
+        lambda t, c: put(t, c, t[c].cast(pa.float32()).cast(pa.float16())),
+        "is halffloat; write numbers",
+    ),
+    "no amount": (lambda t, c: last(t, c, 1e300), "(first: "),
     "no row": (lambda t, _: t.slice(0, 0), "has no row"),
 }
 
@@ -103,3 +113,45 @@ def test_one_time_in_another_unit_is_enough(tmp_path: Path, row: int, factor: fl
 def test_a_file_that_is_no_table_is_named(tmp_path: Path) -> None:
     (tmp_path / "ohlcv_1h.parquet").write_text("ts,symbol\n")
     assert "cannot be read as a table" in check_folder(tmp_path)["errors"][0]
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_a_file_whose_pages_are_damaged_and_a_directory_are_named(tmp_path: Path, name: str) -> None:
+    for other in {"ohlcv_1h", name}:
+        pq.write_table(good(other), tmp_path / f"{other}.parquet")
+    path = tmp_path / f"{name}.parquet"
+    content = bytearray(path.read_bytes())
+    content[8:60] = bytes(byte ^ 0xFF for byte in content[8:60])
+    path.write_bytes(content)
+    assert "cannot be read as a table: " in table_problems(tmp_path)[name][0]
+    path.unlink()
+    path.symlink_to(tmp_path / "nowhere")
+    assert table_problems(tmp_path) == {name: ["is no file; write one table in one file"]}
+    path.unlink()
+    path.mkdir()
+    assert table_problems(tmp_path) == {name: ["is no file; write one table in one file"]}
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "words"),
+    [
+        ("scope", ["Chain"] * 4, "scope 'Chain' is not read; write 'chain'"),
+        ("scope", ["protocols"] * 4, "scope 'protocols' is not read; write 'protocol'"),
+        ("name", ["Ethereum "] * 4, "name 'Ethereum ' of scope 'chain' is empty or has blanks around it"),
+        ("name", [""] * 4, "name '' of scope 'chain' is empty"),
+        ("name", ["Ethereum", "ethereum"] * 2, "of scope 'chain' are one to the reader; keep one spelling"),
+    ],
+)
+def test_a_part_of_the_value_locked_that_would_not_be_read_is_refused(
+    tmp_path: Path, column: str, values: list[str], words: str
+) -> None:
+    pq.write_table(put(good("tvl_daily"), column, pa.array(values)), tmp_path / "tvl_daily.parquet")
+    assert any(words in problem for problem in table_problems(tmp_path)["tvl_daily"])
+
+
+@pytest.mark.parametrize("name", ["ohlcv_1h", "perp_ohlcv_1d", "funding_8h", "open_interest"])
+def test_a_column_that_no_one_reads_may_hold_anything(tmp_path: Path, name: str) -> None:
+    for other in {"ohlcv_1h", name}:
+        pq.write_table(good(other), tmp_path / f"{other}.parquet")
+    pq.write_table(good(name).append_column("provider", pa.nulls(4, pa.string())), tmp_path / f"{name}.parquet")
+    assert check_folder(tmp_path)["errors"] == []

@@ -146,7 +146,9 @@ def load_history(
         raise HistoryProblem(f"{folder}: none of {', '.join(spots)} has a candle in the time asked for")
     perps = list(sectors.perp_symbols)
     asked = descent.with_formers(perps)
-    funding = descent.rows_of(perps, _pairs(folder / "funding_8h.parquet", asked, "funding_rate", first_ms, end_ms))
+    funding = descent.rows_of(
+        perps, _of_one_exchange(folder / "funding_8h.parquet", asked, "funding_rate", first_ms, end_ms)
+    )
     hourly = _candles(folder / "perp_ohlcv_1h.parquet", asked, first_ms, end_ms, HOUR_MS)
     own, _, _ = descent.joined(perps, hourly, {}, window.end_ms)
     daily = descent.first_days(perps, _first_days(folder / "perp_ohlcv_1d.parquet", asked))
@@ -156,7 +158,9 @@ def load_history(
                                *(at for at, _ in funding.get(perp, ())[:1])) if at is not None]  # fmt: skip
         if spot is not None and signs:
             paths[perp] = _perp_path(own.pop(perp, None), spot, min(signs))
-    interest = descent.rows_of(perps, _interest(folder, asked, first_ms, end_ms))
+    interest = descent.rows_of(
+        perps, _of_one_exchange(folder / "open_interest.parquet", asked, "oi_usd", first_ms, end_ms)
+    )
     market = ReplayMarket(paths, funding=funding, interest=interest)
     listed = {symbol: (path.starts[0], path.end_ms) for symbol, path in paths.items() if ":" not in symbol}
     absent = tuple(symbol for symbol in spots if symbol not in paths and symbol not in descent.continued)
@@ -345,17 +349,17 @@ def _first_days(path: Path, symbols: Sequence[str]) -> dict[str, int]:
     return {row["symbol"]: row["ts_min"] for row in rows}
 
 
-def _interest(folder: Path, symbols: Sequence[str], start_ms: int, end_ms: int) -> dict[str, list[tuple[int, float]]]:
-    """Open interest by perp, each of one source only, the one with most rows: two sources differ in level."""
-    path = folder / "open_interest.parquet"
-    columns = ("ts", "symbol", "oi_usd", "exchange")
+def _of_one_exchange(
+    path: Path, symbols: Sequence[str], column: str, start_ms: int, end_ms: int
+) -> dict[str, list[tuple[int, float]]]:
+    """Rates or open interest by perp, each of one exchange only, the one with most rows: two differ in level."""
     if "exchange" not in columns_of(path):
-        return _pairs(path, symbols, "oi_usd", start_ms, end_ms)
-    table = _read(path, columns, _between(symbols, start_ms, end_ms))
+        return _pairs(path, symbols, column, start_ms, end_ms)
+    table = _read(path, ("ts", "symbol", column, "exchange"), _between(symbols, start_ms, end_ms))
     found = {}
     for symbol in symbols:
         part = table.filter(pc.field("symbol") == symbol)
-        sources = [_zipped(part.filter(pc.field("exchange") == name), "oi_usd") for name in
+        sources = [_zipped(part.filter(pc.field("exchange") == name), column) for name in
                    sorted(part["exchange"].unique().to_pylist())]  # fmt: skip
         if any(sources):
             found[symbol] = max(sources, key=len)

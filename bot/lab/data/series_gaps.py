@@ -13,6 +13,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from bot.lab.backtest.record import day_of
+from bot.lab.data.table_rows import PROVIDER
+from bot.lab.data.table_shape import OPTIONAL, TEXTS
 from bot.simex.market.base import DAY_MS, HOUR_MS
 
 CANDLES = {"ohlcv_1h": HOUR_MS, "perp_ohlcv_1h": HOUR_MS, "ohlcv_1d": DAY_MS, "perp_ohlcv_1d": DAY_MS}
@@ -26,6 +28,8 @@ KEYS = (
 )  # columns that distinguish one series of a table from another
 SPOT = ("ohlcv_1h", "ohlcv_1d")
 MAX_GAP_HOURS = 12
+BY_EXCHANGE = ("funding_8h", "open_interest")  # read of one exchange per symbol
+NO_ROW: dict[str, Any] = {"to": None, "ends_early": True, "gaps": []}
 SERIES_SHOWN, GAPS_SHOWN = 5, 5
 
 
@@ -34,7 +38,10 @@ def series_of(path: Path, width_ms: int, gap_ms: int, keep: Callable[[Any], Any]
 
     Times are UTC ms: `first_ms`, `last_ms`, and `from_ms` of a gap, which lasts for `hours`.
     """
-    keys = [column for column in KEYS if column in pq.read_schema(path).names]
+    known = pq.read_schema(path).names
+    keys = [
+        column for column in (*TEXTS[path.stem], *OPTIONAL[path.stem]) if column in known and column != "quote_volume"
+    ]
     table = pq.read_table(path, columns=["ts", *keys], use_threads=False)
     if keep is not None:
         table = table.filter(keep(table))
@@ -69,10 +76,12 @@ def used_gaps(
     """By table and series that a run uses: gaps inside the span, and ends a day or more before its end.
 
     `former` names symbols that another one continues: their end is no finding. `parts` are those of the value locked,
-    as the settings write them. Series without a finding are left out.
+    as the settings write them. Series without a finding are left out; a part of the value locked without any row, and
+    a perp that has candles but nothing in another table that is there, is one.
     """
     start_ms, end_ms = span
     found: dict[str, Any] = {}
+    seen: set[str] = set()  # perps with a row in a table read before: candles come first
     for table, width_ms in WIDTHS.items():
         path = folder / f"{table}.parquet"
         if not path.is_file():
@@ -80,12 +89,29 @@ def used_gaps(
         names = spots if table in SPOT else perps
         keep = _of_parts(parts, end_ms) if table == "tvl_daily" else _of_symbols((*names, *former), end_ms)
         every = series_of(path, width_ms, max(MAX_GAP_HOURS * HOUR_MS, width_ms), keep)
-        series = _most_rows(every) if table == "open_interest" else every
+        series = _most_rows(every) if table in BY_EXCHANGE else every
         own = {name: _finding(one, width_ms, start_ms, end_ms, is_former=name.split(" ")[0] in former)
                for name, one in series.items()}  # fmt: skip
+        own |= dict.fromkeys(_without_row(table, series, seen & {*perps}, parts), NO_ROW)
+        seen |= {name.split(" ")[0] for name in series if table not in SPOT}
         if own := {name: one for name, one in own.items() if one["gaps"] or one["ends_early"]}:
             found[table] = own
     return found
+
+
+def _without_row(
+    table: str, series: Mapping[str, Any], perps: Collection[str], parts: Collection[str]
+) -> list[str]:  # fmt: skip
+    if table == "tvl_daily":
+        there = {_part_of(*name.removesuffix(f" {PROVIDER}").split(" ", 1)) for name in series}
+        return sorted(part for part in parts if part.lower() not in there)
+    there = {name.split(" ")[0] for name in series}
+    return sorted(perp for perp in perps if perp not in there) if table in BY_EXCHANGE else []
+
+
+def _part_of(scope: str, name: str) -> str:
+    """As the settings write a part of the value locked, in small letters."""
+    return "all" if scope == "total" else f"{scope}:{name}".lower()
 
 
 def gap_lines(found: Mapping[str, Any], end: str) -> list[str]:
@@ -103,7 +129,10 @@ def _words(name: str, one: Mapping[str, Any], end: str) -> str:
     gaps = ", ".join(f"{gap['from']} {gap['hours']} h" for gap in one["gaps"][:GAPS_SHOWN])
     more = len(one["gaps"]) - GAPS_SHOWN
     parts = [f"gaps {gaps}{f' and {more} more' if more > 0 else ''}"] if gaps else []
-    parts += [f"ends {one['to']}, the run {end}"] if one["ends_early"] else []
+    if one["to"] is None:
+        parts.append("has no row")
+    elif one["ends_early"]:
+        parts.append(f"ends {one['to']}, the run {end}")
     return f"{name} {', '.join(parts)}"
 
 
@@ -129,9 +158,9 @@ def _of_parts(parts: Collection[str], end_ms: int) -> Callable[[Any], Any]:
 
     def keep(table: Any) -> Any:
         pairs = zip(table["scope"].to_pylist(), table["name"].to_pylist(), strict=True)
-        used = pa.array([("all" if scope == "total" else f"{scope}:{name}".lower()) in wanted for scope, name in pairs])
+        used = pa.array([_part_of(scope, name) in wanted for scope, name in pairs])
         mask = pc.and_(pc.less(table["ts"], end_ms), used)
-        return pc.and_(mask, pc.equal(table["provider"], "defillama")) if "provider" in table.column_names else mask
+        return pc.and_(mask, pc.equal(table["provider"], PROVIDER)) if "provider" in table.column_names else mask
 
     return keep
 

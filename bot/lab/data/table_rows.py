@@ -16,6 +16,9 @@ PRICES = ("open", "high", "low", "close")
 TIMEFRAMES = {"ohlcv_1h": 3_600_000, "perp_ohlcv_1h": 3_600_000, "ohlcv_1d": 86_400_000, "perp_ohlcv_1d": 86_400_000}
 SPOT = ("ohlcv_1h", "ohlcv_1d")
 HIGH_FACTOR = 100.0  # a high this far above open and close is a slipped decimal point, no trade
+LOW_FACTOR = 1e6  # crashes to a four-thousandth within one candle are recorded
+AMOUNT_MAX = 1e24  # beyond any volume, interest or value locked
+SCOPES = ("total", "chain", "protocol")  # those that are read; others may be there
 RATE_MAX = 0.1  # of one settlement; venues cap it at 0.02 to 0.04
 RATE_MEDIAN_MAX = 0.004  # of a series; recorded ones have 0.0001
 ROWS_FOR_MEDIAN = 20
@@ -52,6 +55,8 @@ def row_problems(table: Any, name: str, numbers: tuple[str, ...]) -> Iterator[Pr
         yield from _bad_symbols(table, is_spot=name in SPOT)
     if name == "funding_8h":
         yield from _bad_rates(table)
+    if "scope" in texts:
+        yield from _bad_parts(table)
     if "provider" in texts:
         yield from _bad_providers(table)
     yield from _twice(table, ["ts", *texts])
@@ -82,6 +87,8 @@ def _bad_numbers(table: Any, column: str) -> Iterator[Problem]:
     if column in {"tvl_usd", "oi_usd", "volume", "quote_volume"}:
         do = "drop the rows or fetch them again"
         yield from _rows(table, pc.less(values, 0), f"rows with a negative {column}", do, column)
+        large = pc.and_(pc.greater(values, AMOUNT_MAX), pc.is_finite(values))
+        yield from _rows(table, large, f"rows with a {column} beyond {AMOUNT_MAX:g}", do, column)
 
 
 def _bad_candles(table: Any, timeframe_ms: int) -> Iterator[Problem]:
@@ -94,6 +101,10 @@ def _bad_candles(table: Any, timeframe_ms: int) -> Iterator[Problem]:
     yield from _rows(table, pc.less_equal(low, 0), "rows with a price that is not positive", again, "low")
     wick = pc.and_(pc.greater(high, pc.multiply(upper, HIGH_FACTOR)), pc.greater(upper, 0))
     yield from _rows(table, wick, f"rows whose high is {HIGH_FACTOR:.0f} times their open and close", again, "high")
+    dip = pc.and_(pc.less(pc.multiply(low, LOW_FACTOR), lower), pc.greater(low, 0))
+    yield from _rows(
+        table, dip, f"rows whose low is less than a {LOW_FACTOR:.0f}th of their open and close", again, "low"
+    )
     rest = pc.subtract(table["ts"], pc.multiply(pc.divide(table["ts"], timeframe_ms), timeframe_ms))
     do = "write the time at which the candle opens, UTC"
     yield from _rows(table, pc.not_equal(rest, 0), "rows that do not begin at their timeframe", do, "ts")
@@ -121,6 +132,26 @@ def _bad_rates(table: Any) -> Iterator[Problem]:
         if median is not None and row["size_count"] >= ROWS_FOR_MEDIAN and median > RATE_MEDIAN_MAX:
             why = "half of the funding rates are larger than any venue's: they look like percent"
             yield Problem(why, do, str(row["symbol"]), None, f"median {median:g}")
+
+
+def _bad_parts(table: Any) -> Iterator[Problem]:
+    """A part of the value locked that is written otherwise than it is read would be missing without a word."""
+    for scope in table["scope"].unique().to_pylist():
+        meant = (scope or "").strip().lower()
+        meant = meant if meant in SCOPES else meant.removesuffix("s")
+        if scope is not None and scope != meant and meant in SCOPES:
+            yield Problem(f"scope {scope!r} is not read", f"write {meant!r}")
+    pairs = table.select(["scope", "name"]).group_by(["scope", "name"], use_threads=False).aggregate([]).to_pylist()
+    spelled: dict[tuple[str, str], str] = {}
+    for row in pairs:
+        scope, name = row["scope"], row["name"]
+        if scope is None or name is None:
+            continue
+        if not name or name != name.strip():
+            yield Problem(f"name {name!r} of scope {scope!r} is empty or has blanks around it", "write the name alone")
+        other = spelled.setdefault((scope, name.lower()), name)
+        if other != name and scope in SCOPES:
+            yield Problem(f"names {other!r} and {name!r} of scope {scope!r} are one to the reader", "keep one spelling")
 
 
 def _bad_providers(table: Any) -> Iterator[Problem]:

@@ -5,6 +5,7 @@ type, times in seconds or microseconds, rows that are wrong (`bot.lab.data.table
 Importing this module needs pyarrow.
 """
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ OPTIONAL = {
     **dict.fromkeys(("ohlcv_1h", "perp_ohlcv_1h", "ohlcv_1d", "perp_ohlcv_1d"), ("quote_volume",)),
     "funding_8h": ("exchange",), "tvl_daily": ("provider",), "open_interest": ("exchange",),
 }  # fmt: skip
+TEXTS = {name: ("scope", "name") if name == "tvl_daily" else ("symbol",) for name in NUMBERS}
 _UNITS = {"seconds": 1_000, "microseconds": 0.001, "nanoseconds": 0.000_001}
 
 
@@ -33,22 +35,33 @@ def table_problems(folder: Path) -> dict[str, list[str]]:
     found = {}
     for name in NUMBERS:
         path = folder / f"{name}.parquet"
-        if path.is_file() and (problems := list(_problems(path, name))):
+        if os.path.lexists(path) and (problems := list(_problems(path, name))):
             found[name] = problems
     return found
 
 
 def _problems(path: Path, name: str) -> Iterator[str]:
-    try:
-        file = pq.ParquetFile(path)
-    except (pa.ArrowException, OSError) as error:
-        yield f"cannot be read as a table: {str(error).splitlines()[0][:120]}"
+    """Whatever the library cannot read or compute is a problem of the file too, never an error of the program."""
+    if not path.is_file():
+        yield "is no file; write one table in one file"
         return
+    try:
+        yield from _problems_of_file(path, name)
+    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
+        words = next(iter(str(error).splitlines()), "") or type(error).__name__
+        yield f"cannot be read as a table: {words[:120]}; write it again or fetch it again"
+
+
+def _problems_of_file(path: Path, name: str) -> Iterator[str]:
+    file = pq.ParquetFile(path)
     schema = file.schema_arrow
-    texts = ("scope", "name") if name == "tvl_daily" else ("symbol",)
+    texts = TEXTS[name]
     wanted = ("ts", *texts, *NUMBERS[name])
     if missing := [column for column in wanted if column not in schema.names]:
         yield f"has no column {', '.join(map(repr, missing))}"
+        return
+    if twice := [column for column in (*wanted, *OPTIONAL[name]) if schema.names.count(column) > 1]:
+        yield f"has the column {twice[0]!r} more than once; keep one"
         return
     if file.metadata.num_rows == 0:
         yield "has no row"
@@ -75,7 +88,7 @@ def _types(schema: Any, texts: tuple[str, ...], numbers: tuple[str, ...]) -> Ite
             yield f"column {column} is {schema.field(column).type}; write text (string)"
     for column in numbers:
         kind = schema.field(column).type
-        if not (pa.types.is_floating(kind) or pa.types.is_integer(kind)):
+        if pa.types.is_float16(kind) or not (pa.types.is_floating(kind) or pa.types.is_integer(kind)):
             yield f"column {column} is {kind}; write numbers (double)"
 
 
