@@ -14,8 +14,7 @@ from tests.sim.wire import ACCOUNT
 from tests.sim.world import Life
 
 BOUND_SECONDS = 3.0  # from the level in force to the first request, in virtual time
-ADMISSION_SECONDS = 26.0  # the longest that the throttle holds a request back in a simulation, and a retry
-RETRY_SECONDS = 6.0  # after a venue has come back
+RETRY_SECONDS = 6.0  # after a venue has come back, or a throttle has let go
 # An answer of these forbids every request for a while: the switch waits as everything else does.
 BANS = frozenset({Kind.STATUS_418, Kind.STATUS_REFUSED, Kind.READ_LIMITED})
 
@@ -28,7 +27,7 @@ class SwitchActsInTime(Rule):
         super().__init__(*arguments)
         self._acted = KillLevel.OFF
         self._asked: dict[str, float] = {}
-        self._due: list[tuple[Life, float, KillLevel, frozenset[str], int]] = []
+        self._due: list[tuple[Life, float, KillLevel, frozenset[str]]] = []
 
     def at_start_of_life(self, life: Life) -> None:
         self._acted, self._due = KillLevel.OFF, []
@@ -60,22 +59,17 @@ class SwitchActsInTime(Rule):
             if order.is_withdrawn_at(level) and order.state in (OrderState.OPEN, OrderState.CANCELING)
         )
         if due and not (BANS & self.world.plan.kinds) and not self.world.plan.counts[Kind.SILENCE_ASKED]:
-            admissions = self.world.plan.counts[Kind.ADMISSION]
-            self._due.append((life, self.world.loop.time(), level, due, admissions))
+            self._due.append((life, self.world.loop.time(), level, due))
             self.world.loop.call_later(BOUND_SECONDS, self._judge, life)
 
     def _judge(self, life: Life) -> None:
         """What is due by now and was never asked for."""
         if self.world.plan.counts[Kind.SILENCE_ASKED]:
             return
-        now, dark_until = self.world.loop.time(), getattr(self.world, "dark_until", 0.0)
+        now = self.world.loop.time()
+        dark_until = max(getattr(self.world, "dark_until", 0.0), self.world.wire.held_until)
         for item in [item for item in self._due if item[0] is life]:
-            _, since, level, names, admissions = item
-            if self.world.plan.counts[Kind.ADMISSION] > admissions:  # the throttle has held something back meanwhile
-                self._due.remove(item)
-                self._due.append((*item[:4], self.world.plan.counts[Kind.ADMISSION]))
-                self.world.loop.call_later(ADMISSION_SECONDS, self._judge, life)
-                continue
+            _, since, level, names = item
             allowed = max(since + BOUND_SECONDS, dark_until + RETRY_SECONDS if dark_until > since else 0.0)
             if now < allowed:
                 self.world.loop.call_later(allowed - now, self._judge, life)

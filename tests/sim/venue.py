@@ -189,7 +189,9 @@ class FaultyVenue:
     async def admit(self, symbol: str, lane: Lane) -> None:
         self._doom.call()
         if self._plan.strikes(Kind.ADMISSION):
-            await asyncio.sleep(self._plan.between(Kind.ADMISSION, 0.1, 20))
+            seconds, loop = self._plan.between(Kind.ADMISSION, 0.1, 20), asyncio.get_running_loop()
+            self._wire.held_until = max(self._wire.held_until, loop.time() + seconds)
+            await asyncio.sleep(seconds)
             if self._plan.choose(Kind.ADMISSION, [True, False]):
                 raise Unavailable("the throttle holds every lane")
 

@@ -91,6 +91,7 @@ class Wire:
     note: Callable[[str], None]
     sent: list[OrderRequest] = field(default_factory=list)
     under_way: list[OrderRequest] = field(default_factory=list)
+    held_until: float = 0.0  # when the throttle at the port lets its last request go, in the time of the loop
     on_submit: list[Callable[[OrderRequest], None]] = field(default_factory=list)
     on_cancel: list[Callable[[str], None]] = field(default_factory=list)
     on_write: list[Callable[[str], None]] = field(default_factory=list)

@@ -160,8 +160,12 @@ class Life:
 
     async def on_resume(self) -> None:
         """Served: looking on twice a second for hours would only cost time. The request file goes by itself."""
-        if self.watch is not None:
-            asyncio.get_running_loop().call_later(1, self.watch.cancel)
+        asyncio.get_running_loop().call_later(1, self._end_watch)
+
+    def _end_watch(self) -> None:
+        """Unless the switch has been thrown again meanwhile."""
+        if self.watch is not None and self.app.kill.level() is KillLevel.OFF:
+            self.watch.cancel()
 
     @property
     def is_watched(self) -> bool:
