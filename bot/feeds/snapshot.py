@@ -183,10 +183,12 @@ class Observer:
         wanted = replace(self.wanted, perps=tuple(dict.fromkeys((*self.wanted.perps, *self._outside))))
         wanted = wanted if with_history else wanted.without_history()
         lent = None if is_old else self._previous
+        notes: tuple[Missing, ...] = ()
         if self._previous is None:
             # A venue knows its instruments only once they are loaded, and every other question needs them.
-            known, _ = await _instruments(self.venue, wanted, None, self.deadlines)
+            known, absent = await _instruments(self.venue, wanted, None, self.deadlines)
             lent = Snapshot(now_ms, known, {})
+            notes = tuple(one for one in absent if one.what.startswith("part of "))
             self._known = tuple(known)
         snapshot = await observe(
             self.venue, wanted, lent, now_ms, self.deadlines,
@@ -199,7 +201,7 @@ class Observer:
         elif is_old and snapshot.instruments:
             self._instruments_ms = now_ms
         self._known = tuple(snapshot.instruments) or self._known
-        snapshot = self._past.joined(snapshot)
+        snapshot = self._past.joined(replace(snapshot, missing=(*snapshot.missing, *notes)))
         if with_history:
             snapshot = replace(snapshot, costs=self.costs())
         self._previous = snapshot

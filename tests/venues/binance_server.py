@@ -92,6 +92,10 @@ def perp_symbol(base: str, tick: str = "0.001", step: str = "1") -> dict[str, An
     }
 
 
+def commission_rate(hit: "Hit") -> dict[str, str]:
+    return {"symbol": hit.params["symbol"], "makerCommissionRate": "0.0002", "takerCommissionRate": "0.0005"}
+
+
 def defaults() -> dict[tuple[str, str], Any]:
     limits = [{"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": 6000}]
     spot = [spot_symbol("UNI"), spot_symbol("AAVE"), spot_symbol("DOT")]
@@ -124,6 +128,11 @@ def defaults() -> dict[tuple[str, str], Any]:
         ("GET", "/fapi/v3/positionRisk"): [],
         ("GET", "/fapi/v1/positionSide/dual"): {"dualSidePosition": False},
         ("GET", "/fapi/v1/multiAssetsMargin"): {"multiAssetsMargin": False},
+        ("GET", "/sapi/v1/asset/tradeFee"): [
+            {"symbol": f"{b}USDT", "makerCommission": "0.001", "takerCommission": "0.001"}
+            for b in ("UNI", "AAVE", "DOT")
+        ],
+        ("GET", "/fapi/v1/commissionRate"): commission_rate,
         ("GET", "/sapi/v1/account/apiRestrictions"): {"enableWithdrawals": False, "enableFutures": True},
         ("GET", "/fapi/v1/leverageBracket"): [
             {

@@ -200,6 +200,16 @@ class Exchange:
     def fee_asset(self, account: str) -> str | None:
         return self._state.account(account).fee_asset
 
+    def fee_rates(self, account: str, symbol: str) -> tuple[Decimal, Decimal]:
+        """(maker, taker) rates that the account is charged, without a discount for `fee_asset`."""
+        self._state.listing(symbol)
+        return self._state.fee_rates(self._state.account(account), symbol)
+
+    def set_fee_rates(self, account: str, symbol: str, *, maker: Decimal, taker: Decimal) -> None:
+        """The account has its own rates of the symbol from now on, instead of the instrument's."""
+        self._state.listing(symbol)
+        self._state.account(account).fee_rates[symbol] = (maker, taker)
+
     def balances(self, account: str) -> Mapping[str, Balance]:
         held = self._state.account(account)
         return {

@@ -130,7 +130,7 @@ class Settlement:
         self, account: AccountState, side: Side, execution: Execution, instrument: Instrument, quote: Decimal
     ) -> tuple[Decimal, str]:
         state = self._state
-        rate = instrument.maker_fee if execution.is_maker else instrument.taker_fee
+        rate = state.fee_rate(account, instrument.symbol, is_maker=execution.is_maker)
         asset = account.fee_asset
         if asset is not None and asset not in (instrument.base, instrument.quote):
             price = self._fee_price(asset, instrument.quote)
@@ -163,7 +163,7 @@ class Settlement:
         state.ledger.move(account.quote, INSURANCE if execution.by_fund else MARKET, account.perp, profit)
         if closing:
             state.write_income(account, IncomeKind.REALIZED_PNL, profit, symbol, number)
-        rate = instrument.maker_fee if execution.is_maker else instrument.taker_fee
+        rate = state.fee_rate(account, symbol, is_maker=execution.is_maker)
         fee = ZERO if execution.is_free or execution.by_fund else cents(quote * rate)
         if not opening:
             # A closing fill may leave less than its fee; what is not there cannot be taken.

@@ -86,6 +86,7 @@ class AccountState:
     income: list[Income] = field(default_factory=list)
     countdowns: dict[str, int] = field(default_factory=dict)
     retry_ms: dict[tuple[str, int], int] = field(default_factory=dict)
+    fee_rates: dict[str, tuple[Decimal, Decimal]] = field(default_factory=dict)
     is_hedge_mode: bool = False
     is_multi_assets: bool = False
     can_trade: bool = True
@@ -193,6 +194,15 @@ class State:
             leverage = max(1, min(self.rules.leverage_default, most))
             config = account.configs[symbol] = SymbolConfig(leverage, self.rules.is_isolated_default)
         return config
+
+    def fee_rates(self, account: AccountState, symbol: str) -> tuple[Decimal, Decimal]:
+        """(maker, taker) rates that the account is charged."""
+        instrument = self.listings[symbol].instrument
+        return account.fee_rates.get(symbol) or (instrument.maker_fee, instrument.taker_fee)
+
+    def fee_rate(self, account: AccountState, symbol: str, *, is_maker: bool) -> Decimal:
+        maker, taker = self.fee_rates(account, symbol)
+        return maker if is_maker else taker
 
     def free(self, account: AccountState, asset: str) -> Decimal:
         return self.ledger.held(account.spot, asset) - account.locked.get(asset, ZERO)

@@ -36,7 +36,8 @@ class BucketSpec:
 @dataclass(frozen=True, slots=True)
 class EnvironmentSpec:
     """One way to reach the venue. A ccxt instance with a URL outside `hosts` is refused. `checks` are the account
-    checks (`account_checks.CHECKS`) that it can be asked. `has_flows`: it lists deposits and withdrawals."""
+    checks (`account_checks.CHECKS`) that it can be asked. `has_flows`: it lists deposits and withdrawals;
+    `has_fee_list`: it lists the fee rates of all spot symbols."""
 
     name: str
     switch: Switch
@@ -44,6 +45,7 @@ class EnvironmentSpec:
     kinds: frozenset[Kind] = frozenset({Kind.SPOT, Kind.PERP})
     has_transfers: bool = False
     has_flows: bool = False
+    has_fee_list: bool = False
     needs_session: bool = False
     keys_from: str = ""
     checks: frozenset[str] = frozenset()
@@ -105,7 +107,14 @@ BINANCE = Profile(
     ccxt_id="binance",
     environments={
         "sim": EnvironmentSpec(
-            "sim", Switch.NONE, _PRODUCTION, has_transfers=True, has_flows=True, needs_session=True, checks=_ALL_CHECKS
+            "sim",
+            Switch.NONE,
+            _PRODUCTION,
+            has_transfers=True,
+            has_flows=True,
+            has_fee_list=True,
+            needs_session=True,
+            checks=_ALL_CHECKS,
         ),
         "testnet": EnvironmentSpec("testnet", Switch.DEMO, _DEMO, keys_from="demo.binance.com", checks=_TEST_CHECKS),
         "spot-testnet": EnvironmentSpec(
@@ -122,6 +131,7 @@ BINANCE = Profile(
             _PRODUCTION,
             has_transfers=True,
             has_flows=True,
+            has_fee_list=True,
             keys_from="www.binance.com, API management",
             checks=_ALL_CHECKS,
         ),

@@ -212,16 +212,18 @@ class Connection:
                 self._is_contradicted = True
             raise
 
-    async def load_instruments(self, symbols: Sequence[str] | None) -> Answered[Instrument]:
+    async def load_instruments(
+        self, symbols: Sequence[str] | None, *, is_known_enough: bool = False
+    ) -> Answered[Instrument]:
         """Instruments by symbol; `None` asks for all. Symbols the venue does not list are missing, with the reason.
 
-        A question about all that were ever asked for goes to the venue; one about some of them is answered from what is
-        known for `FACTS_AGE_MAX_MS`, until a refusal contradicts it. The cache file answers the first question of a
-        process and no other: what it says is asked of the venue at the next one.
+        A question about all that were ever asked for goes to the venue; one about some of them, and one with
+        `is_known_enough`, is answered from what is known for `FACTS_AGE_MAX_MS`, until a refusal contradicts it. The
+        cache file answers the first question of a process and no other: the next one asks the venue.
         """
         self._asked |= dict.fromkeys(symbols or ())
         wanted = None if symbols is None else tuple(dict.fromkeys([*self.instruments, *self._asked]))
-        is_about_all = symbols is None or self._asked.keys() <= set(symbols)
+        is_about_all = not is_known_enough and (symbols is None or self._asked.keys() <= set(symbols))
         if is_about_all or self._is_due(wanted):
             cached = self._cache_load(wanted) if self._loaded_ms is None else None
             markets = await self.read(self._fetch_markets) if cached is None else cached

@@ -26,6 +26,7 @@ from bot.ports import (
     Unavailable,
 )
 from bot.venues.binance.account_checks import AccountChecks
+from bot.venues.binance.fee_rates import FeeRates
 from bot.venues.binance.profiles import Profile
 from bot.venues.binance.reads import Reads
 from bot.venues.binance.requests import Writes
@@ -66,6 +67,7 @@ class CcxtVenue:
             rules=rules,
         )
         self._reads, self._writes = Reads(self._link), Writes(self._link)
+        self._fees = FeeRates(self._link)
         self._checks = AccountChecks(self._link, account=account, trades=rules.trades)
         self._review: AccountReview | None = None
         self._reviewed_ms = 0
@@ -107,12 +109,16 @@ class CcxtVenue:
 
     async def fetch_instruments(self, symbols: Sequence[str] | None = None) -> Mapping[str, Instrument]:
         loads_before = self._link.loads
-        found = await self._link.load_instruments(symbols)
+        found = await self._link.load_instruments(symbols, is_known_enough=self._fees.are_due())
         is_unknown = any(i.is_perp and s not in self._bracketed for s, i in found.items())
         is_fresh = self._link.loads != loads_before and any(i.is_perp for i in self._link.instruments.values())
         notes = dict(found.notes)
         if self._link.has_keys and (is_unknown or is_fresh):
             await self._load_leverage()
+        if self._link.has_keys:
+            await self._fees.refresh(symbols or (), is_fresh=self._link.loads != loads_before)
+            self._link.instruments = {s: self._fees.applied(i) for s, i in self._link.instruments.items()}
+            notes |= {symbol: why for symbol, why in self._fees.notes().items() if symbol in found}
         for symbol, instrument in self._link.instruments.items():
             if instrument.is_perp and self._link.has_keys:
                 leverage = self._leverage_max.get(symbol, ONE)
@@ -125,7 +131,7 @@ class CcxtVenue:
 
     def are_facts_due(self) -> bool:
         """Whether instruments should be asked for again before anything is decided by them."""
-        return self._link.are_facts_due()
+        return self._link.are_facts_due() or self._fees.are_due()
 
     async def _load_leverage(self) -> None:
         """Ask for the leverage brackets; what is known of them stands in while they cannot be had."""

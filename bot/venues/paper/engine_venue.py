@@ -4,6 +4,7 @@ Nothing here waits, so a whole day of cycles costs no wall time; the engine is a
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from bot.domain.candles import CandleSeries
 from bot.domain.instrument import Instrument
@@ -78,8 +79,14 @@ class EngineVenue(EngineAccount):
         )
 
     async def fetch_instruments(self, symbols: Sequence[str] | None = None) -> Mapping[str, Instrument]:
-        known = self._advanced().instruments
-        return dict(known) if symbols is None else {symbol: known[symbol] for symbol in symbols if symbol in known}
+        engine = self._advanced()
+        known = engine.instruments
+        return {
+            symbol: replace(known[symbol], maker_fee=maker, taker_fee=taker)
+            for symbol in (known if symbols is None else symbols)
+            if symbol in known
+            for maker, taker in (engine.fee_rates(self.account_name, symbol),)
+        }
 
     async def fetch_quotes(self, symbols: Sequence[str]) -> Mapping[str, Quote]:
         """Symbols that do not trade are left out."""

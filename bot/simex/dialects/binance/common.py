@@ -249,6 +249,10 @@ class Call:
         legal = SYMBOL_RANGE if self.kind is Kind.SPOT else None
         return self.desk.instrument(self.kind, self.params.text("symbol", legal))
 
+    def fee_rates(self, instrument: Instrument) -> tuple[Decimal, Decimal]:
+        """(maker, taker) rates of the calling account."""
+        return self.exchange.fee_rates(self.account, instrument.symbol)
+
     def maybe_instrument(self) -> Instrument | None:
         return self.instrument() if "symbol" in self.params else None
 

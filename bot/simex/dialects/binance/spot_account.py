@@ -47,9 +47,8 @@ def _balances(call: Call) -> list[Balance]:
 
 
 def _account_fees(call: Call) -> tuple[Decimal, Decimal]:
-    instruments = call.desk.instruments(Kind.SPOT)
-    makers, takers = [i.maker_fee for i in instruments], [i.taker_fee for i in instruments]
-    return max(makers, default=ZERO), max(takers, default=ZERO)
+    rates = [call.fee_rates(instrument) for instrument in call.desk.instruments(Kind.SPOT)]
+    return max((maker for maker, _ in rates), default=ZERO), max((taker for _, taker in rates), default=ZERO)
 
 
 def _rates(maker: Decimal, taker: Decimal) -> Mapping[str, str]:
@@ -58,17 +57,17 @@ def _rates(maker: Decimal, taker: Decimal) -> Mapping[str, str]:
 
 def commission(call: Call) -> Mapping[str, Any]:
     instrument = call.instrument()
-    none = _rates(ZERO, ZERO)
+    none, fee_asset = _rates(ZERO, ZERO), call.exchange.fee_asset(call.account)
     return {
         "symbol": venue_symbol(instrument),
-        "standardCommission": _rates(instrument.maker_fee, instrument.taker_fee),
+        "standardCommission": _rates(*call.fee_rates(instrument)),
         "specialCommission": none,
         "taxCommission": none,
         "discount": {
-            "enabledForAccount": False,
-            "enabledForSymbol": False,
-            "discountAsset": "BNB",
-            "discount": "0.25000000",
+            "enabledForAccount": fee_asset is not None,
+            "enabledForSymbol": fee_asset is not None and fee_asset not in (instrument.base, instrument.quote),
+            "discountAsset": fee_asset or "BNB",
+            "discount": fixed(call.exchange.rules.fee_discount),
         },
     }
 
@@ -141,10 +140,11 @@ def trade_fees(call: Call) -> list[Mapping[str, Any]]:
     return [
         {
             "symbol": venue_symbol(instrument),
-            "makerCommission": plain(instrument.maker_fee),
-            "takerCommission": plain(instrument.taker_fee),
+            "makerCommission": plain(maker),
+            "takerCommission": plain(taker),
         }
         for instrument in instruments
+        for maker, taker in (call.fee_rates(instrument),)
     ]
 
 

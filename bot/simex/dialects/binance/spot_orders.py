@@ -72,7 +72,7 @@ def test(call: Call) -> Mapping[str, Any]:
     call.exchange.check(call.account, order)
     if not call.params.flag("computeCommissionRates"):
         return {}
-    return {"standardCommissionForOrder": _rates(call.instrument()), "taxCommissionForOrder": {}, "discount": {}}
+    return {"standardCommissionForOrder": _rates(call, call.instrument()), "taxCommissionForOrder": {}, "discount": {}}
 
 
 def _new_order(call: Call) -> tuple[NewOrder, str]:
@@ -138,8 +138,9 @@ def _invalid(name: str) -> str:
     return f"Data sent for parameter '{name}' is not valid."
 
 
-def _rates(instrument: Instrument) -> Mapping[str, str]:
-    return {"maker": fixed(instrument.maker_fee), "taker": fixed(instrument.taker_fee)}
+def _rates(call: Call, instrument: Instrument) -> Mapping[str, str]:
+    maker, taker = call.fee_rates(instrument)
+    return {"maker": fixed(maker), "taker": fixed(taker)}
 
 
 def cancel(call: Call) -> Mapping[str, Any]:

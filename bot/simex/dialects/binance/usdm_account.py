@@ -382,10 +382,11 @@ def income(call: Call) -> list[Mapping[str, Any]]:
 
 def commission_rate(call: Call) -> Mapping[str, Any]:
     instrument = call.instrument()
+    maker, taker = call.fee_rates(instrument)
     return {
         "symbol": venue_symbol(instrument),
-        "makerCommissionRate": plain(instrument.maker_fee),
-        "takerCommissionRate": plain(instrument.taker_fee),
+        "makerCommissionRate": plain(maker),
+        "takerCommissionRate": plain(taker),
         "rpiCommissionRate": "0",
     }
 

@@ -231,7 +231,7 @@ class Margin:
             opening = instrument.notional(adding, assumed) / config.leverage
             cost = max(cost, opening - self._released(account, symbol, price))
         loss = max(ZERO, side.sign * (price - mark)) * max(ZERO, adding) * instrument.contract_size
-        fee = instrument.notional(max(ZERO, adding), assumed) * instrument.taker_fee
+        fee = instrument.notional(max(ZERO, adding), assumed) * self._state.fee_rate(account, symbol, is_maker=False)
         free = self.available(account)
         if cost + loss + fee > free:
             raise Refusal(RefusalReason.INSUFFICIENT_MARGIN, f"needs {cost + loss + fee}, available {free}")

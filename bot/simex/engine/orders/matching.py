@@ -272,7 +272,8 @@ class Matching:
         if not instrument.is_perp or adding <= 0:
             return True
         notional = instrument.notional(adding, price)
-        needed = notional / state.config(account, order.symbol).leverage + notional * instrument.maker_fee
+        fee = notional * state.fee_rate(account, order.symbol, is_maker=True)
+        needed = notional / state.config(account, order.symbol).leverage + fee
         bound = self._margin.order_margin(account, order.symbol)
         return needed <= self._margin.available(account) + bound
 

@@ -1,0 +1,173 @@
+"""The account's own fee rates. ccxt lists the rates of an ordinary account; the venue charges the account's.
+
+Spot rates come in one list from the wallet's endpoint, or symbol by symbol where the environment has none. Rates of
+perps come symbol by symbol and weigh 20 each, so a look asks for `PER_LOOK` symbols at most and the next goes on. A
+discount for fees in another asset (BNB) is left out: it ends when that asset is used up.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+from bot.domain.instrument import Instrument
+from bot.domain.money import ZERO
+from bot.ports import Unavailable
+from bot.venues.binance import parse
+from bot.venues.ccxt import rows
+from bot.venues.ccxt.connection import CONTRADICTED_READ_MS, Connection
+from bot.venues.ccxt.paging import Asking
+from bot.venues.ccxt.rows import UNREADABLE
+
+PER_LOOK = 30
+RATE_MAX = Decimal("0.05")
+_DEADLINE_S = 5.0  # the listed rates serve without an answer
+_AT_ONCE = 8
+_PARTS = ("standardCommission", "specialCommission", "taxCommission")
+Rates = tuple[Decimal, Decimal]
+
+
+class FeeRates(Asking):
+    """(maker, taker) rates of one account by symbol, as far as the venue answers."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection)
+        self._own: dict[str, Rates] = {}
+        self._asked_ms: dict[str, int] = {}
+        self._due: dict[str, None] = {}
+        self._failed: dict[str, str] = {}
+
+    def are_due(self) -> bool:
+        """Whether the last look left symbols to the next one."""
+        return bool(self._due)
+
+    async def refresh(self, symbols: Iterable[str], *, is_fresh: bool) -> None:
+        """Ask about the symbols never asked about and, when the instruments were loaded anew (`is_fresh`), about every
+        one asked about before, those with the oldest answer first. Never raises for a venue that does not answer."""
+        now_ms = self._link.now_ms()
+        named = dict.fromkeys((*self._asked_ms, *self._due, *symbols))
+        listed = [symbol for symbol in named if symbol in self._link.instruments]
+        never = -CONTRADICTED_READ_MS
+        for symbol in sorted(listed, key=lambda symbol: self._asked_ms.get(symbol, never)):
+            age_ms = abs(now_ms - self._asked_ms.get(symbol, never))
+            if symbol not in self._asked_ms or (is_fresh and age_ms >= CONTRADICTED_READ_MS):
+                self._due[symbol] = None
+        due = [symbol for symbol in self._due if symbol in listed]
+        has_list = self._link.environment.has_fee_list
+        spot = [symbol for symbol in due if ":" not in symbol] if has_list else []
+        single = [symbol for symbol in due if symbol not in spot][:PER_LOOK]
+        if not spot and not single:
+            self._due = {}
+            return
+        asked = dict.fromkeys((*spot, *single), "no answer in time")
+        self._failed |= asked
+        self._asked_ms |= dict.fromkeys(asked, now_ms)
+        self._due = {symbol: None for symbol in due if symbol not in asked}
+        try:
+            async with asyncio.timeout(_DEADLINE_S):
+                await self._ask(spot, single)
+        except TimeoutError:
+            pass
+
+    def applied(self, instrument: Instrument) -> Instrument:
+        """The instrument with the account's own rates, or as it is where they are not known."""
+        own = self._own.get(instrument.symbol)
+        return instrument if own is None else replace(instrument, maker_fee=own[0], taker_fee=own[1])
+
+    def notes(self) -> Mapping[str, str]:
+        """Which rates serve, and why, for the symbols whose own rates could not be read."""
+        return {
+            symbol: f"its fee rates could not be read ({why}); "
+            + ("those read before serve" if symbol in self._own else "the listed rates of the venue serve")
+            for symbol, why in self._failed.items()
+        }
+
+    async def _ask(self, spot: list[str], single: list[str]) -> None:
+        gate = asyncio.Semaphore(_AT_ONCE)
+
+        async def one(symbol: str) -> None:
+            async with gate:
+                await self._take([symbol], self._ask_one(symbol))
+
+        async with asyncio.TaskGroup() as tasks:
+            if spot:
+                tasks.create_task(self._take(spot, self._ask_list(spot)))
+            for symbol in single:
+                tasks.create_task(one(symbol))
+
+    async def _take(self, symbols: list[str], asking: Awaitable[Mapping[str, Rates | str]]) -> None:
+        """Keep what the venue answers about the symbols: their rates, or why there are none."""
+        try:
+            found = await asking
+        except Unavailable as error:
+            found = dict.fromkeys(symbols, str(error))
+        except UNREADABLE as error:
+            found = dict.fromkeys(symbols, f"unreadable answer, {type(error).__name__}: {error}")
+        for symbol in symbols:
+            answer = found.get(symbol, "the venue's list has no row of it")
+            if isinstance(answer, str):
+                self._failed[symbol] = answer
+            else:
+                self._own[symbol] = answer
+                self._failed.pop(symbol, None)
+
+    async def _ask_one(self, symbol: str) -> Mapping[str, Rates | str]:
+        method, read = (
+            ("fapiPrivateGetCommissionRate", perp_rates)
+            if ":" in symbol
+            else ("privateGetAccountCommission", spot_rates)
+        )
+        row = await self._get(method, symbol)
+        return {symbol: _read(row, read, self._link.venue_symbol(symbol))}
+
+    async def _ask_list(self, symbols: list[str]) -> Mapping[str, Rates | str]:
+        names = {self._link.venue_symbol(symbol): symbol for symbol in symbols}
+        found: dict[str, Rates | str] = {}
+        for row in rows.rows_of(await self._call("sapiGetAssetTradeFee"), "fee rates"):
+            name = row.get("symbol") if isinstance(row, Mapping) else None
+            if isinstance(name, str) and name in names:
+                found[names[name]] = _read(row, listed_rates, name)
+        return found
+
+
+def listed_rates(row: Mapping[str, Any]) -> Rates:
+    """A row of the wallet's list of spot fees."""
+    return _checked(parse.number(row["makerCommission"]), parse.number(row["takerCommission"]))
+
+
+def perp_rates(row: Mapping[str, Any]) -> Rates:
+    """The answer about one perp."""
+    return _checked(parse.number(row["makerCommissionRate"]), parse.number(row["takerCommissionRate"]))
+
+
+def spot_rates(row: Mapping[str, Any]) -> Rates:
+    """The answer about one spot symbol: what is charged is the sum of its parts, of the dearer side."""
+    maker = taker = ZERO
+    for name in _PARTS:
+        part = row["standardCommission"] if name == _PARTS[0] else row.get(name) or {}
+        side = max(parse.number(part.get("buyer") or "0"), parse.number(part.get("seller") or "0"))
+        is_whole = name == _PARTS[0]
+        maker += side + parse.number(part["maker"] if is_whole else part.get("maker") or "0")
+        taker += side + parse.number(part["taker"] if is_whole else part.get("taker") or "0")
+    return _checked(maker, taker)
+
+
+def _checked(maker: Decimal, taker: Decimal) -> Rates:
+    """A maker may be paid; a taker is not. A rate above `RATE_MAX` is no rate.
+
+    Raises:
+        ValueError: for anything else.
+    """
+    if not (-RATE_MAX <= maker <= RATE_MAX and ZERO <= taker <= RATE_MAX):
+        raise ValueError(f"fee rates of {maker} and {taker}")
+    return maker, taker
+
+
+def _read(row: Any, read: Callable[[Mapping[str, Any]], Rates], name: str) -> Rates | str:
+    try:
+        if row["symbol"] != name:
+            raise ValueError(f"an answer about {row['symbol']!r}")
+        return read(row)
+    except UNREADABLE as error:
+        return rows.words_of("fee rates", row, error)
