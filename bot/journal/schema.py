@@ -199,8 +199,8 @@ def chain_hash(prev_hash: str, seq: int, at_ms: int, kind: str, cycle: int | Non
 def project(db: Database, seq: int, at_ms: int, kind: str, payload: Mapping[str, Any]) -> None:
     """Bring the projections up to date with one event. Kinds without a projection are left alone."""
     projector = _PROJECTORS.get(kind)
-    if projector is not None:
-        projector(db, seq, at_ms, payload)
+    if projector is not None and (changed := projector(db, seq, at_ms, payload)) is not None:
+        _refresh_filled(db, changed)
 
 
 def rebuild(db: Database) -> None:
@@ -211,10 +211,14 @@ def rebuild(db: Database) -> None:
 
 
 def replay(db: Database, events: Any) -> None:
-    """Project (seq, at_ms, kind, payload text) rows, in order."""
+    """Project (seq, at_ms, kind, payload text) rows, in order. No projector reads the executed amounts of an order, so
+    these are added up once, at the end."""
+    changed: dict[str, None] = {}
     for seq, at_ms, kind, payload in events:
-        if kind in _PROJECTORS:
-            project(db, seq, at_ms, kind, json.loads(payload))
+        if kind in _PROJECTORS and (name := _PROJECTORS[kind](db, seq, at_ms, json.loads(payload))) is not None:
+            changed[name] = None
+    for name in changed:
+        _refresh_filled(db, name)
 
 
 def campaign_of(client_id: str) -> int | None:
@@ -247,7 +251,7 @@ def _project_submitting(db: Database, seq: int, at_ms: int, payload: Mapping[str
     db.execute(f"INSERT INTO orders ({names}) VALUES ({', '.join('?' * len(row))})", list(row.values()))
 
 
-def _project_order_event(db: Database, seq: int, at_ms: int, payload: Mapping[str, Any]) -> None:
+def _project_order_event(db: Database, seq: int, at_ms: int, payload: Mapping[str, Any]) -> str:
     client_id = payload["client_id"]
     row = db.execute("SELECT symbol, reported_size FROM orders WHERE client_id = ?", [client_id]).fetchone()
     symbol, reported = row[0], dec(row[1])
@@ -266,7 +270,7 @@ def _project_order_event(db: Database, seq: int, at_ms: int, payload: Mapping[st
         "UPDATE orders SET state = ?, reason = ?, not_found_count = 0, updated_ms = ? WHERE client_id = ?",
         [payload["state"], payload["reason"], at_ms, client_id],
     )
-    _refresh_filled(db, client_id)
+    return str(client_id)
 
 
 def _project_absent(db: Database, seq: int, at_ms: int, payload: Mapping[str, Any]) -> None:
@@ -276,14 +280,13 @@ def _project_absent(db: Database, seq: int, at_ms: int, payload: Mapping[str, An
     )
 
 
-def _project_fill(db: Database, seq: int, at_ms: int, payload: Mapping[str, Any]) -> None:
+def _project_fill(db: Database, seq: int, at_ms: int, payload: Mapping[str, Any]) -> str | None:
     row = {**payload, "is_maker": int(payload["is_maker"]), "seq": seq}
     owner, is_contradicted = _owner_of(db, payload)
     row["client_id"] = None if is_contradicted else owner or payload["client_id"]
     names = ", ".join(row)
     db.execute(f"INSERT INTO fills ({names}) VALUES ({', '.join('?' * len(row))})", list(row.values()))
-    if owner is not None:
-        _refresh_filled(db, owner)
+    return owner
 
 
 def is_refused_for_certain(state: str, reason: str) -> bool:

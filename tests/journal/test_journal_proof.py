@@ -17,6 +17,7 @@ from bot.journal import journal as journal_module
 from bot.journal import proof as journal_proof
 from bot.journal.journal import Journal, JournalCorrupt, JournalError
 from bot.journal.schema import PROJECTIONS
+from tests.bench import bench_open
 from tests.execution.fills import make_fill
 from tests.execution.scripted_venue import SPOT, START_MS
 from tests.execution.worlds import make_order
@@ -264,3 +265,22 @@ async def test_cycles_keep_their_numbers(tmp_path: Path, monkeypatch: pytest.Mon
     assert journal.rebuilt
     assert journal.reader.next_cycle_number() == 9
     await journal.close()
+
+
+def test_the_work_of_a_proof_does_not_grow_with_the_events(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In steps of sqlite: a question that walks over all events of a kind takes more of them in a larger journal."""
+    past = bench_open.past
+    monkeypatch.setattr(bench_open, "past", lambda: (event for event in past() if event[0] != "note"))
+    steps = {}
+    for count in (6_000, 24_000):
+        path = tmp_path / f"{count}.db"
+        bench_open.write(path, count)
+        steps[count] = 0
+
+        def step(count: int = count) -> None:
+            steps[count] += 1
+
+        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            connection.set_progress_handler(step, 100)
+            assert journal_proof.prove(Database(connection), path, reads_all=False) == ""
+    assert steps[24_000] < 1.1 * steps[6_000]
