@@ -187,6 +187,8 @@ async def test_a_guard_journals_the_peak_it_sees(bench: Bench) -> None:
 async def test_a_guard_that_neither_sees_nor_wants_anything_is_not_journaled(bench: Bench) -> None:
     app = await bench.start()
     await app.cycle.run()
+    asking = await app.cycle.guard()  # asks for the stop of the hedge that the cycle has opened
+    assert [intent.order_type for intent in asking.decision.intents] == [OrderType.STOP]
     before = app.journal.reader.next_cycle_number()
     quiet = await app.cycle.guard()
     assert [note.reason for note in quiet.decision.notes] in ([], [Reason.NOTHING_TO_DO])
