@@ -192,10 +192,11 @@ class Cycle:
         return tuple(o for o in self.parts.journal.reader.load_working() if o.is_withdrawn_at(level))
 
     async def _end_turn(self) -> None:
-        if self._under_way is not None:
-            await asyncio.wait({self._under_way}, timeout=TURN_GRACE_SECONDS)
-            if self._under_way is not None:
-                self._under_way.cancel()
+        turn = self._under_way
+        if turn is not None:
+            _, hanging = await asyncio.wait({turn}, timeout=TURN_GRACE_SECONDS)
+            if hanging:  # and not the turn after it, which has begun under the new level
+                turn.cancel()
 
     async def _counted(self, kind: str) -> CycleResult:
         """One turn at a time; how many in a row came to nothing is what the gate asks after an outage."""

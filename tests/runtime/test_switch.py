@@ -101,6 +101,32 @@ async def test_a_latch_of_an_older_journal_reads_as_before(tmp_path: Path) -> No
     await journal.close()
 
 
+async def test_the_switch_does_not_end_the_turn_behind_the_one_it_waited_for(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It looked at the turn under way after its wait, and cancelled a healthy guard that had just begun."""
+    async with stage.app() as app:
+        whole, gates, begun = app.cycle._turn, (asyncio.Event(), asyncio.Event()), list[str]()
+
+        async def held(kind: str) -> Any:
+            gate = gates[len(begun)]
+            begun.append(kind)
+            await gate.wait()
+            return await whole(kind)
+
+        monkeypatch.setattr(app.cycle, "_turn", held)
+        turns = [asyncio.create_task(turn) for turn in (app.cycle.run(), app.cycle.guard())]
+        await until(lambda: len(begun) == 1)
+        switch = asyncio.create_task(app.cycle.withdraw(KillLevel.CANCEL_ALL))
+        await asyncio.sleep(0)
+        gates[0].set()
+        await until(lambda: len(begun) == 2)
+        await asyncio.sleep(0.1)
+        gates[1].set()
+        assert [(await turn).kind for turn in turns] == ["cycle", "guard"]
+        await switch
+
+
 # before it writes
 
 
