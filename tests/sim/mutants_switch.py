@@ -72,6 +72,6 @@ MUTANTS = (
     ),
     Mutant(
         "refuse exits at cancel", refuse_exits_at_cancel, ("exits go on at cancel",), (Kind.CANCEL_OVER_STOPS,),
-        seeds=12, heaviness=16, playbook=STANDING_LONG,
+        seeds=24, heaviness=16, playbook=STANDING_LONG,
     ),
 )  # fmt: skip

@@ -339,6 +339,7 @@ class World:
             await venue.open()
         except BaseException as error:
             let_go(journal)
+            await venue.close()
             if isinstance(error, SetupFailed):  # an operator reads it and synchronises the machine's clock
                 self.clock_error_ms = self.plan.count(Kind.CLOCK_SKEW, -SKEW_AT_START_MS, SKEW_AT_START_MS)
             raise
