@@ -334,3 +334,39 @@ def test_a_flatten_whose_flag_was_removed_waits_for_a_resume_and_goes_on_without
     for _ in range(round(LET_GO_SECONDS / POLL_SECONDS)):
         hands.switch.look()
     assert not hands.switch.is_stopped(wanted), "the latch still asks for it"
+
+
+async def test_a_resume_ends_a_signal_that_is_not_written_down_yet(tmp_path: Path) -> None:
+    """The switch wrote the flag of the signal itself, and then took it for a hand that still asks to stop."""
+    hands = Hands(tmp_path)
+    hands.switch.look()
+    hands.switch.ask(CANCEL, "SIGUSR1")
+    await asyncio.sleep(0.02)  # times of files are as coarse as a tick of the kernel
+    hands.asked.record(ResumeRequest("a mistake"))
+    assert await hands.switch._resume_if_asked()
+    assert hands.switch.level() is OFF
+    assert hands.flag.load() is OFF
+    hands.switch.look()
+    assert hands.switch.level() is OFF
+
+
+async def test_a_signal_after_the_request_to_resume_keeps_the_switch(tmp_path: Path) -> None:
+    hands = Hands(tmp_path)
+    hands.switch.look()
+    hands.asked.record(ResumeRequest("too early"))
+    await asyncio.sleep(0.02)
+    hands.switch.ask(CANCEL, "SIGUSR1")
+    assert not await hands.switch._resume_if_asked()
+    assert hands.switch.level() is CANCEL
+    assert hands.flag.load() is CANCEL
+
+
+async def test_a_resume_does_not_remove_a_flag_that_somebody_else_wrote(tmp_path: Path) -> None:
+    hands = Hands(tmp_path)
+    hands.switch.look()
+    hands.switch.ask(CANCEL, "SIGUSR1")
+    hands.flag.record(FLATTEN, "get out", "anna")
+    await asyncio.sleep(0.02)
+    hands.asked.record(ResumeRequest("a mistake"))
+    assert not await hands.switch._resume_if_asked()
+    assert hands.flag.load() is FLATTEN

@@ -45,6 +45,13 @@ class ResumeFile:
         """Write it in one step."""
         write_whole(self.path, json.dumps(asdict(request)))
 
+    def written_at(self) -> float:
+        """When the request was written, in seconds since 1970; 0 when there is none."""
+        try:
+            return self.path.stat().st_mtime
+        except OSError:
+            return 0.0
+
     def remove(self) -> None:
         self.path.unlink(missing_ok=True)
 

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import signal
 import threading
+import time
 from collections.abc import Awaitable, Callable
 from types import FrameType
 from typing import Any
@@ -79,6 +80,7 @@ class KillSwitch:
         self._source = self._reason = self._failure = ""
         self._raises = 0
         self._unwritten: tuple[KillLevel, str] | None = None
+        self._asked_at = 0.0
         self._own_flag: KillLevel | None = None
         self._flag_seen = KillLevel.OFF
         self._looks_to_wait = 0
@@ -120,7 +122,7 @@ class KillSwitch:
         if level is KillLevel.OFF:
             return
         with self._lock:
-            self._unwritten = level, by
+            self._unwritten, self._asked_at = (level, by), time.time()
             self._raise(level, by)
 
     def _raise(self, level: KillLevel, by: str, reason: str = "") -> None:
@@ -297,6 +299,7 @@ class KillSwitch:
         if request is None:
             return False
         self.look()  # every earlier look has ended now: none can bring a removed flag back
+        self._remove_own_flag(before=self._resume.written_at())
         raises = self._raises
         if holder := self._holder():
             _log.error("resume_refused", why=f"the {holder} still asks to stop", reason=request.reason)
@@ -313,6 +316,15 @@ class KillSwitch:
                 self._held, self._source, self._reason = KillLevel.OFF, "", ""
         _log.warning("resumed", by=request.by, reason=request.reason)
         return True
+
+    def _remove_own_flag(self, *, before: float) -> None:
+        """Remove the flag that this process wrote for a signal that came before then: who asked to resume after the
+        signal could not remove a flag that was not written yet."""
+        with self._looking:
+            own = self._own_flag
+            if own is not None and self._asked_at < before and self._flag.load() is own:
+                self._flag.remove()
+                self._own_flag, self._flag_seen = None, KillLevel.OFF
 
     def _holder(self) -> str:
         if self._flag.load() is not KillLevel.OFF:
