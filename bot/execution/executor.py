@@ -8,7 +8,7 @@ stops the entries and sales of later phases, because they rely on it.
 import asyncio
 import contextlib
 from collections import defaultdict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -16,8 +16,9 @@ from bot.domain.instrument import Side
 from bot.domain.money import ZERO
 from bot.domain.order import FOREIGN, ClientOrderId, Intent, Order, OrderType, Purpose
 from bot.domain.reason import Note, Reason
-from bot.domain.states import OrderState
+from bot.domain.states import OrderEvent, OrderState
 from bot.execution.order_reports import Evidence, together
+from bot.execution.phases import phase_of
 from bot.execution.placement import Placed, Placement
 from bot.execution.refusals import RefusedEntries
 from bot.execution.rules import ExecutionRules
@@ -93,6 +94,7 @@ class Executor:
         self._in_all = asyncio.Semaphore(rules.orders_at_once)
         self._uncleared: dict[tuple[str, bool], int] = {}  # closes refused without their stops too, since when
         self._refused = RefusedEntries()
+        self._cancels_sent: set[str] = set()  # by `send_cancels`, until `settle_cancels` has written them down
         self._held_sales: set[str] = set()  # waited for a hedge that ended in doubt: next time they go first
 
     async def act(self, approved: Sequence[Approved]) -> tuple[Outcome, ...]:
@@ -104,7 +106,7 @@ class Executor:
         await self.cancel_overdue()
         self._evidence.others.has_stranger = False
         done: dict[int, Outcome] = {}
-        phases = [_phase(item.intent, approved, self._held_sales) for item in approved]
+        phases = [phase_of(item.intent, approved, self._held_sales) for item in approved]
         for phase in sorted(set(phases)):
             members = [index for index, found in enumerate(phases) if found == phase]
             ready = []
@@ -376,6 +378,7 @@ class Executor:
             async with self.write_deadline():
                 await self._venue.admit(order.symbol, Lane.CRITICAL)
                 if is_wanted(order) and not self._is_over(order):
+                    self._cancels_sent.add(order.client_id)
                     await self._venue.cancel_order(
                         order.symbol, order.client_id, is_trigger=order.order_type.is_trigger
                     )
@@ -401,6 +404,10 @@ class Executor:
                     if known.filled_size > 0:
                         await self._evidence.collect_fills_of(known)
                     return notes
+        was_sent = order.client_id in self._cancels_sent
+        self._cancels_sent.discard(order.client_id)
+        if was_sent and known.state is OrderState.OPEN:  # a report may be older than the cancel: it proves no life
+            known = await self._journal.record_order_event(known.client_id, OrderEvent.CANCEL_SENT)
         return notes + await self._cancel_one(known, is_wanted)
 
     async def _cancel_one(self, order: Order, is_wanted: Wanted) -> tuple[Note, ...]:
@@ -485,16 +492,3 @@ def _why_wait(intent: Intent, done: Sequence[Outcome]) -> Note | None:
         words = f"{intent.symbol}: waits, because {earlier.symbol} is in doubt"
         return Note(Reason.ORDER_IN_DOUBT, words, intent.symbol)
     return None
-
-
-def _phase(intent: Intent, approved: Sequence[Approved], held_sales: Collection[str]) -> int:
-    """When an intent's turn comes: that of its purpose, for the release of a hedge after the sale it follows.
-
-    A sale that a hedge in doubt has held back once goes before the hedge: doubts on end do not hold it back for ever.
-    """
-    if intent.id in held_sales:
-        return Purpose.RELEASE.phase
-    sales = (item.intent for item in approved if item.intent.purpose is Purpose.REDUCE)
-    if intent.purpose is Purpose.RELEASE and any(sale.sector == intent.sector for sale in sales):
-        return Purpose.INCREASE.phase
-    return intent.purpose.phase

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from bot.domain.order import Purpose
-from bot.domain.states import KillLevel
+from bot.domain.order import Order, Purpose
+from bot.domain.states import KillLevel, OrderState
 from bot.journal import reserve as journal_reserve
 from bot.journal.journal import Journal, JournalFull
 from bot.ports import Unavailable
@@ -125,6 +125,29 @@ async def test_the_switch_does_not_end_the_turn_behind_the_one_it_waited_for(
         gates[1].set()
         assert [(await turn).kind for turn in turns] == ["cycle", "guard"]
         await switch
+
+
+async def test_a_report_older_than_the_cancel_of_the_switch_does_not_prove_that_the_order_rests(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A resume ended the wish to cancel while the venue still showed the order: it passed for resting (seed 62)."""
+    async with stage.app() as app:
+        await stage.rotate(app)
+        executor, reader = app.cycle.parts.executor, app.journal.reader
+        (stop, *_) = [order for order in reader.load_working() if order.order_type.is_trigger]
+        old = await executor._evidence.fetch_order(stop)
+        assert old is not None
+
+        async def lagging(order: Order) -> Any:
+            return old
+
+        await executor.send_cancels([stop])
+        assert str(stop.client_id) not in stops(stage)
+        monkeypatch.setattr(executor._evidence, "fetch_order", lagging)
+        await executor.settle_cancels([stop], lambda _: False)
+        after = reader.load_order(stop.client_id)
+        assert after is not None
+        assert after.state is OrderState.CANCELING
 
 
 # before it writes

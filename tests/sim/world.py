@@ -119,6 +119,7 @@ class Life:
     watch: asyncio.Task[None] | None = None
     clock_checked_ms: int = 0
     results: int = 0
+    acting: int = 0  # actions of the switch under way
 
     async def turn(self, kind: str) -> CycleResult:
         """Raises what the daemon would meet: Unavailable, JournalError; anything else is a bug."""
@@ -138,7 +139,11 @@ class Life:
             self.app.cycle, level=self.app.kill.level, guard=self._guard, recover=self.app.journal.recover,
             report=lambda _: None,
         )  # fmt: skip
-        await actions.on_rise(level)
+        self.acting += 1
+        try:
+            await actions.on_rise(level)
+        finally:
+            self.acting -= 1
 
     async def _guard(self) -> CycleResult | None:
         """As the daemon's turn: what is known to go wrong comes to nothing."""
@@ -163,8 +168,12 @@ class Life:
         asyncio.get_running_loop().call_later(1, self._end_watch)
 
     def _end_watch(self) -> None:
-        """Unless the switch has been thrown again meanwhile."""
-        if self.watch is not None and self.app.kill.level() is KillLevel.OFF:
+        """Unless the switch has been thrown again meanwhile; an action under way ends first, as in the daemon."""
+        if self.watch is None or self.app.kill.level() is not KillLevel.OFF:
+            return
+        if self.acting:
+            asyncio.get_running_loop().call_later(1, self._end_watch)
+        else:
             self.watch.cancel()
 
     @property
