@@ -379,9 +379,13 @@ class Executor:
                 await self._venue.admit(order.symbol, Lane.CRITICAL)
                 if is_wanted(order) and not self._is_over(order):
                     self._cancels_sent.add(order.client_id)
-                    await self._venue.cancel_order(
-                        order.symbol, order.client_id, is_trigger=order.order_type.is_trigger
-                    )
+                    try:
+                        await self._venue.cancel_order(
+                            order.symbol, order.client_id, is_trigger=order.order_type.is_trigger
+                        )
+                    except VenueRejected as refusal:
+                        if refusal.kind is not Rejection.NOT_FOUND:  # it did not happen: the order rests on
+                            self._cancels_sent.discard(order.client_id)
 
     def _is_over(self, order: Order) -> bool:
         """Whether a turn has settled the order while its cancel waited; a journal that cannot be read says no."""

@@ -19,7 +19,7 @@ from bot.domain.order import Order, Purpose
 from bot.domain.states import KillLevel, OrderState
 from bot.journal import reserve as journal_reserve
 from bot.journal.journal import Journal, JournalFull
-from bot.ports import Unavailable
+from bot.ports import Rejection, Unavailable, VenueRejected
 from bot.runtime.daemon import Daemon
 from bot.runtime.health.health_file import Health
 from bot.runtime.kill import actions as switch_actions
@@ -148,6 +148,25 @@ async def test_a_report_older_than_the_cancel_of_the_switch_does_not_prove_that_
         after = reader.load_order(stop.client_id)
         assert after is not None
         assert after.state is OrderState.CANCELING
+
+
+async def test_an_order_whose_cancel_the_venue_refuses_rests_on_after_a_resume(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with stage.app() as app:
+        await stage.rotate(app)
+        executor, reader = app.cycle.parts.executor, app.journal.reader
+        (stop, *_) = [order for order in reader.load_working() if order.order_type.is_trigger]
+
+        async def refused(*arguments: Any, **options: Any) -> Any:
+            raise VenueRejected("-1003", "too many requests", Rejection.RATE_LIMIT)
+
+        monkeypatch.setattr(app.venue, "cancel_order", refused)
+        await executor.send_cancels([stop])
+        await executor.settle_cancels([stop], lambda _: False)
+        after = reader.load_order(stop.client_id)
+        assert after is not None
+        assert after.state is OrderState.OPEN
 
 
 # before it writes
