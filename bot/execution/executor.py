@@ -278,14 +278,14 @@ class Executor:
     def _why_held(self, intent: Intent) -> Note | None:
         """While another writer is suspected only the guard's exits and flattening go on: what the rotation has still to
         do, exits included, may have been done already. A position that no plan knows or no order of ours has opened may
-        be the other's: it gets no stop. Asked before every order: a fill of the one before may have shown it."""
+        be the other's: it gets no stop and no exit. Asked before every order: the last one's fill may have shown it."""
         others = self._evidence.others
         if not (others.has_stranger or others.is_suspected()):
             return None
-        is_stop = intent.order_type.is_trigger
-        is_owned = not intent.is_for_unowned and (not is_stop or self._journal.reader.has_opened(intent.symbol))
-        is_of_rotation = intent.purpose is Purpose.EXIT and intent.campaign > 0
-        if intent.purpose in _INDEPENDENT and is_owned and not is_of_rotation:
+        if intent.purpose is Purpose.FLATTEN:
+            return None
+        is_of_guard = intent.purpose is Purpose.EXIT and intent.campaign == 0
+        if is_of_guard and not intent.is_for_unowned and self._journal.reader.has_opened(intent.symbol):
             return None
         words = f"{intent.symbol}: held back while another writer is suspected"
         return Note(Reason.ANOTHER_WRITER, words, intent.symbol)

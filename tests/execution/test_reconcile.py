@@ -528,18 +528,23 @@ async def test_a_second_order_under_a_used_id_is_never_taken_for_ours(world: Wor
 
 
 @pytest.mark.parametrize(
-    ("changes", "is_sent"),
+    ("changes", "has_opened", "is_sent"),
     [
-        ({"purpose": Purpose.EXIT, "campaign": 1, "id": "1.1.1"}, False),
-        ({"purpose": Purpose.EXIT, "campaign": 0, "id": "x1.UNI"}, True),
-        ({"purpose": Purpose.FLATTEN, "campaign": 0, "id": "f.UNI"}, True),
+        ({"purpose": Purpose.EXIT, "campaign": 1, "id": "1.1.1"}, True, False),
+        ({"purpose": Purpose.EXIT, "campaign": 0, "id": "x1.UNI"}, True, True),
+        ({"purpose": Purpose.EXIT, "campaign": 0, "id": "x1.UNI"}, False, False),
+        ({"purpose": Purpose.FLATTEN, "campaign": 0, "id": "f.UNI"}, False, True),
     ],
 )
-async def test_an_exit_of_the_rotation_waits_while_another_writer_is_suspected(
-    world: World, changes: dict[str, Any], is_sent: bool
+async def test_an_exit_waits_while_the_position_may_be_another_writers(
+    world: World, changes: dict[str, Any], has_opened: bool, is_sent: bool
 ) -> None:
-    """A second bot closed the first one's hedge, as the first leg of a rotation of its own (soak, seed 21)."""
+    """A second bot closed the first one's hedge, as the first leg of a rotation of its own (soak, seed 21), and trimmed
+    it, as its guard would (soak, seed 1)."""
     await world.reconciler.settle(SYMBOLS)
+    if has_opened:
+        await world.executor.act([approve(sector="defi")])
+        world.venue.posts.clear()
     world.venue.rest_foreign(ClientOrderId(ACCOUNT, 900, 1, 1, 1, 0).text)
     await world.reconciler.settle(SYMBOLS)
     await world.executor.act([approve(sector="defi", **changes)])

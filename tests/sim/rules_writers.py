@@ -1,10 +1,13 @@
 """Other writers and vanishing cash: what is known of them stops entries, and no large loss passes for a withdrawal."""
 
+import sqlite3
+from contextlib import closing
 from decimal import Decimal
 from typing import Any
 
 from bot.domain.instrument import Side
 from bot.domain.money import ZERO
+from bot.domain.order import FOREIGN, Purpose
 from bot.execution.another_writer import ACCEPTED, CONFLICT, UNKNOWN_EXECUTED, UNKNOWN_RESTS
 from bot.journal.reader import Fact
 from bot.ports import OrderRequest
@@ -19,14 +22,25 @@ LOSS_MAX = Decimal("0.02")  # of equity: the bound, and what prices move meanwhi
 
 
 class NoEntryBesideAnotherWriter(Rule):
-    """Once the journal knows of another writer, only exits are sent until an operator has accepted it."""
+    """Once the journal knows of another writer, only a flatten and exits of what an order of the journal has opened are
+    sent, until an operator has accepted it."""
 
     def on_submit(self, request: OrderRequest) -> None:
         reader = self.checkers._reader
         found = [f.seq for kind in (UNKNOWN_EXECUTED, UNKNOWN_RESTS, CONFLICT) for f in reader.load_facts(kind, 1)]
         accepted = [fact.seq for fact in reader.load_facts(ACCEPTED, 1)]
-        if found and max(found) > max(accepted, default=0) and is_entry(request):
+        if not found or max(found) <= max(accepted, default=0):
+            return
+        if is_entry(request):
             self.world.violate("no entry beside another writer", request.client_id)
+        order = reader.load_order(request.client_id)
+        if order is not None and order.purpose is Purpose.EXIT and not self._has_opened(request.symbol):
+            self.world.violate("no exit of what another writer may hold", request.client_id)
+
+    def _has_opened(self, symbol: str) -> bool:
+        with closing(sqlite3.connect(self.world.journal_path)) as database:
+            query = "SELECT filled_size FROM orders WHERE symbol = ? AND reduce_only = 0 AND intent_id <> ?"
+            return any(Decimal(filled) > 0 for (filled,) in database.execute(query, (symbol, FOREIGN)))
 
 
 class NoLossPassesForAWithdrawal(Rule):

@@ -122,10 +122,11 @@ class Backups:
 async def run_second_bot(run: "Soak") -> None:
     """A bot from another machine on the same account, while the first one runs: it must notice, and send nothing (the
     books compare every order of the exchange with the first one's journal as well)."""
-    state = run.directory / "second"
+    name = f"second-{run.tally.lives}"
+    state = run.directory / name
     shutil.rmtree(state, ignore_errors=True)
     is_marked = run.has_orders()
-    process = await run.start(state="second")
+    process = await run.start(state=name)
     try:
         async with asyncio.timeout(SECOND_SECONDS):
             await process.wait()
