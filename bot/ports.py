@@ -39,9 +39,12 @@ class Answered(dict[str, AnswerT]):
     `former` are instruments that were asked for by name and are not listed: good for cancels, reads and closing."""
 
     def __init__(
-        self, found: Mapping[str, AnswerT], notes: Mapping[str, str], unreadable: Iterable[str] = (),
+        self,
+        found: Mapping[str, AnswerT],
+        notes: Mapping[str, str],
+        unreadable: Iterable[str] = (),
         former: Mapping[str, AnswerT] | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__(found)
         self.notes, self.unreadable, self.former = dict(notes), frozenset(unreadable), dict(former or {})
 

@@ -62,8 +62,15 @@ def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A working directory in which a sim daemon has run two cycles; `var/journal.db` is its journal."""
     folder = tmp_path_factory.mktemp("finished")
     done = sectorbot_process(
-        "run", "--environment", "sim", "--cycles", "2", "--set", "cadence.cycle_seconds=0.2", "--json",
+        "run",
+        "--environment",
+        "sim",
+        "--cycles",
+        "2",
+        "--set",
+        "cadence.cycle_seconds=0.2",
+        "--json",
         cwd=folder,
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return folder

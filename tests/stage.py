@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.domain.durations import HOUR_MS
 from bot.domain.order import is_ours, leg_of
 from bot.domain.reason import Note
 from bot.lab.demo.scenarios import SIM_START
@@ -23,7 +24,6 @@ from bot.simex.faults import Fault, FaultRule
 from bot.simex.market.synthetic import SyntheticMarket
 
 ROUNDS = 40
-HOUR_MS = 3_600_000
 QUIET_MS = 15_000
 SPOT_ORDER, PERP_ORDER = "/api/v3/order", "/fapi/v1/order"
 QUICK = (
@@ -34,9 +34,23 @@ QUICK = (
 )
 KEPT = ("UNI", "AAVE", "LDO", "ETH", "SOL", "AVAX")
 DROPPED = (
-    "CRV", "COMP", "SUSHI", "SNX", "PENDLE", "DYDX", "CAKE", "LINK", "ADA", "DOT", "NEAR", "ATOM", "FIL", "APT", "INJ",
+    "CRV",
+    "COMP",
+    "SUSHI",
+    "SNX",
+    "PENDLE",
+    "DYDX",
+    "CAKE",
+    "LINK",
+    "ADA",
+    "DOT",
+    "NEAR",
+    "ATOM",
+    "FIL",
+    "APT",
+    "INJ",
     "ARB",
-)  # fmt: skip
+)
 FEW = (
     *(f"universe.tokens.{token}=false" for token in DROPPED),
     "universe.sectors.defi.weight_max=0.5",

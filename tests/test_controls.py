@@ -121,12 +121,12 @@ WHY = "it cannot be done here, and this says in enough words why"
         (Row(1, "a", GOOD.places, ("tests/test_controls.py::test_gone",), ""), "test_gone"),
         (Row(1, "a", GOOD.places, ("tests/gone.py::test_gone",), ""), "gone.py"),
         (Row(1, "a", GOOD.places, ("tests/test_controls.py::rows",), ""), "rows"),
-        (Row(1, "a", GOOD.places, (f"{GOOD.tests[0]}[no such " "case]",), ""), "no such"),
+        (Row(1, "a", GOOD.places, (f"{GOOD.tests[0]}[no such case]",), ""), "no such"),
         (Row(1, "a", GOOD.places, ("bot/risk/gate.py::review",), ""), "gate.py"),
         (Row(1, "a", GOOD.places, (), "no"), "neither"),
         (Row(1, "a", (), GOOD.tests, WHY), "no place"),
     ],
-)  # fmt: skip
+)
 def test_a_row_that_promises_too_much_is_found(row: Row, word: str) -> None:
     assert any(word in problem for problem in problems(row))
 

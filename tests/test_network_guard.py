@@ -79,10 +79,19 @@ def in_the_event_loop_by_address() -> None:
 @pytest.mark.parametrize(
     "leave",
     [
-        connect, connect_ex, connect_v6, datagram, datagram_message, look_up, look_up_bytes, look_up_the_old_way,
-        create_connection, in_the_event_loop, in_the_event_loop_by_address,
+        connect,
+        connect_ex,
+        connect_v6,
+        datagram,
+        datagram_message,
+        look_up,
+        look_up_bytes,
+        look_up_the_old_way,
+        create_connection,
+        in_the_event_loop,
+        in_the_event_loop_by_address,
     ],
-)  # fmt: skip
+)
 def test_leaving_this_machine_raises_and_is_remembered(
     leave: Callable[[], None], breaches: Callable[[], list[str]]
 ) -> None:

@@ -154,10 +154,18 @@ def test_every_path_and_name_in_a_page_exists(page: Path) -> None:
 @pytest.mark.parametrize(
     "quoted",
     [
-        "bot/gone", "bot/risk/gone.py", "bot/risk/gate.py:gone", "bot/risk/limits.py:Limits.gone", "bot/risk/*_gone.py",
-        "bot.risk.gone:review", "bot.risk.gate:gone", "bot.risk.gate.gone", "config/gone.toml", "tests/gone/",
+        "bot/gone",
+        "bot/risk/gone.py",
+        "bot/risk/gate.py:gone",
+        "bot/risk/limits.py:Limits.gone",
+        "bot/risk/*_gone.py",
+        "bot.risk.gone:review",
+        "bot.risk.gate:gone",
+        "bot.risk.gate.gone",
+        "config/gone.toml",
+        "tests/gone/",
     ],
-)  # fmt: skip
+)
 def test_a_path_that_does_not_exist_is_found(quoted: str) -> None:
     assert missing(f"see `{quoted}` there") == [quoted]
 
@@ -165,11 +173,19 @@ def test_a_path_that_does_not_exist_is_found(quoted: str) -> None:
 @pytest.mark.parametrize(
     "quoted",
     [
-        "bot/risk", "bot/risk/", "bot/risk/gate.py", "bot/risk/gate.py:CHECKS", "bot/risk/limits.py:Limits",
+        "bot/risk",
+        "bot/risk/",
+        "bot/risk/gate.py",
+        "bot/risk/gate.py:CHECKS",
+        "bot/risk/limits.py:Limits",
         "bot/domain/order.py:Order.is_withdrawn_at",
-        "bot/risk/*_checks.py", "bot.risk.gate:review", "bot.domain.reason.Reason", "risk.gross_max", "make test",
+        "bot/risk/*_checks.py",
+        "bot.risk.gate:review",
+        "bot.domain.reason.Reason",
+        "risk.gross_max",
+        "make test",
     ],
-)  # fmt: skip
+)
 def test_paths_and_names_that_exist_pass(quoted: str) -> None:
     assert missing(f"see `{quoted}` there") == []
 

@@ -15,14 +15,20 @@ from statistics import median
 FLOORS = {
     "__main__": 9,
     "cli": 8,
-    "lab": 7, "operate": 7,
+    "lab": 7,
+    "operate": 7,
     "report": 6,
     "runtime": 5,
-    "execution": 4, "venues": 4, "feeds": 4,
+    "execution": 4,
+    "venues": 4,
+    "feeds": 4,
     "journal": 3,
-    "playbook": 2, "risk": 2, "ports": 2, "simex": 2,
+    "playbook": 2,
+    "risk": 2,
+    "ports": 2,
+    "simex": 2,
     "domain": 1,
-}  # fmt: skip
+}
 PURE_FOLDERS = ("domain", "playbook", "risk", "ports")
 SIMEX_USERS = {  # importer → what it may reach in the embedded exchange
     "bot.lab.*": ("bot.simex.engine*", "bot.simex.market*"),
@@ -69,16 +75,48 @@ OWNERS = {
     ),
 }
 LOG_OWNER = "bot/runtime/logs.py"
-IMPURE_MODULES = frozenset({
-    "aiohttp", "asyncio", "concurrent", "http", "io", "logging", "multiprocessing", "os", "pathlib", "random",
-    "secrets", "select", "shutil", "signal", "socket", "sqlite3", "ssl", "structlog", "subprocess", "sys", "tempfile",
-    "threading", "time", "urllib", "uuid",
-})  # fmt: skip
+IMPURE_MODULES = frozenset(
+    {
+        "aiohttp",
+        "asyncio",
+        "concurrent",
+        "http",
+        "io",
+        "logging",
+        "multiprocessing",
+        "os",
+        "pathlib",
+        "random",
+        "secrets",
+        "select",
+        "shutil",
+        "signal",
+        "socket",
+        "sqlite3",
+        "ssl",
+        "structlog",
+        "subprocess",
+        "sys",
+        "tempfile",
+        "threading",
+        "time",
+        "urllib",
+        "uuid",
+    }
+)
 IMPURE_CALLS = frozenset({"open", "print", "input", "breakpoint"})
-CLOCK_READS = frozenset({
-    "datetime.now", "datetime.utcnow", "datetime.today", "date.today",
-    "datetime.datetime.now", "datetime.datetime.utcnow", "datetime.datetime.today", "datetime.date.today",
-})  # fmt: skip
+CLOCK_READS = frozenset(
+    {
+        "datetime.now",
+        "datetime.utcnow",
+        "datetime.today",
+        "date.today",
+        "datetime.datetime.now",
+        "datetime.datetime.utcnow",
+        "datetime.datetime.today",
+        "datetime.date.today",
+    }
+)
 # candles, and seconds of waiting; never money
 FLOAT_OWNERS = (
     "bot/venues/ccxt/candles.py",

@@ -58,10 +58,20 @@ def backtest(  # noqa: PLR0913, PLR0917 - one argument per option
 
         given = common.given(context, config, assign)
         asked = backtest_command.Asked(
-            folder=folder, start_ms=_ms(start), end_ms=_ms(end), files=given.files, assignments=given.assignments,
-            page=out, journal=journal, decide_hours=decide_hours, guard_hours=guard_hours,
-            every_guard=every_guard, rebase_days=rebase_days, seed=seed, may_end=allow_ends,
-        )  # fmt: skip
+            folder=folder,
+            start_ms=_ms(start),
+            end_ms=_ms(end),
+            files=given.files,
+            assignments=given.assignments,
+            page=out,
+            journal=journal,
+            decide_hours=decide_hours,
+            guard_hours=guard_hours,
+            every_guard=every_guard,
+            rebase_days=rebase_days,
+            seed=seed,
+            may_end=allow_ends,
+        )
         document, words = backtest_command.run(asked, tell=_progress)
         if as_json:
             common.print_json(document)

@@ -91,10 +91,17 @@ def demo(
 
         logs.configure(level="warning")
         options = DemoOptions(
-            scenario=scenario, market=market, start=start and start.replace(tzinfo=UTC),
-            end=end and end.replace(tzinfo=UTC), speed=speed, seed=seed, as_json=as_json, keep=keep,
-            max_seconds=max_seconds, directory=directory,
-        )  # fmt: skip
+            scenario=scenario,
+            market=market,
+            start=start and start.replace(tzinfo=UTC),
+            end=end and end.replace(tzinfo=UTC),
+            speed=speed,
+            seed=seed,
+            as_json=as_json,
+            keep=keep,
+            max_seconds=max_seconds,
+            directory=directory,
+        )
         raise typer.Exit(run_demo(options))
 
 
@@ -184,9 +191,13 @@ def halt(
         operator = by.strip() or common.operator()
         wanted = FlagFile(directory).record(KillLevel(level.value), reason.strip(), operator)
         document = {
-            "level": wanted.value, "reason": reason.strip(), "by": operator, "at": datetime.now(UTC).isoformat(),
-            "flag": str(flag), "running": find_running(directory) is not None,
-        }  # fmt: skip
+            "level": wanted.value,
+            "reason": reason.strip(),
+            "by": operator,
+            "at": datetime.now(UTC).isoformat(),
+            "flag": str(flag),
+            "running": find_running(directory) is not None,
+        }
         if not document["running"]:
             words = f"no daemon runs on {directory.absolute()}: {flag} asks for {wanted.value}, and only a daemon that "
             words += "starts there will obey; name the one that runs with --state or --config"

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from contextlib import closing
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -77,7 +78,6 @@ def sweep(  # noqa: PLR0913, PLR0917 - one argument per option
     with common.one_line_errors(as_json=as_json):
         _check_options(search, engine, scheduler)
         pyarrow_or_fail()
-        from bot.lab.sweep import engines as sweep_engines
         from bot.lab.sweep import run as sweeping
         from bot.lab.sweep import space as sweep_space
         from bot.lab.sweep import store as sweep_store
@@ -85,33 +85,43 @@ def sweep(  # noqa: PLR0913, PLR0917 - one argument per option
 
         given = common.given(context, config, assign)
         plan = sweeping.Plan(
-            folder=folder, start_ms=_ms(start), end_ms=_ms(end), space=sweep_space.read_space(grid or [], space),
-            search=search.value, trials=trials, objective=objective.value, train_days=0 if whole else train_days,
-            test_days=0 if whole else test_days, files=given.files, assignments=given.assignments,
-            decide_hours=decide_hours, guard_hours=guard_hours, seed=seed,
-        )  # fmt: skip
+            folder=folder,
+            start_ms=_ms(start),
+            end_ms=_ms(end),
+            space=sweep_space.read_space(grid or [], space),
+            search=search.value,
+            trials=trials,
+            objective=objective.value,
+            train_days=0 if whole else train_days,
+            test_days=0 if whole else test_days,
+            files=given.files,
+            assignments=given.assignments,
+            decide_hours=decide_hours,
+            guard_hours=guard_hours,
+            seed=seed,
+        )
         plan.load()
         sweep_space.check_space(plan.space, plan.load)
         if plan.space.ranges and search is SearchKind.GRID:
             raise CommandFailed("--space: has a range, which no grid exhausts; add --search optuna", ExitCode.USAGE)
         folds = sweeping.folds_for(plan)
-        kept = sweep_store.Results(results, plan.identity())
-        try:
+        with closing(sweep_store.Results(results, plan.identity())) as kept:
             logs.configure(level="error")
-            if engine is EngineKind.DASK:
-                from bot.lab.sweep.dask_engine import Cluster
-
-                runner: sweep_engines.Engine = Cluster(str(scheduler), timeout_seconds=timeout)
-            else:
-                runner = sweep_engines.Processes(jobs)
-            try:
+            with closing(_engine(engine, jobs, str(scheduler), timeout)) as runner:
                 sweeping_it = sweeping.Sweep(plan, folds, kept, runner, tell=_progress)
                 document = sweeping_it.run(lambda fold: _search(plan, search, fold.number))
-            finally:
-                runner.close()
-        finally:
-            kept.close()
         common.tell(sweeping.words_of(document), document, as_json=as_json)
+
+
+def _engine(engine: EngineKind, jobs: int, scheduler: str, timeout: float) -> Any:
+    """What runs the trials: processes of this machine, or a Dask cluster."""
+    from bot.lab.sweep.engines import Processes
+
+    if engine is not EngineKind.DASK:
+        return Processes(jobs)
+    from bot.lab.sweep.dask_engine import Cluster
+
+    return Cluster(scheduler, timeout_seconds=timeout)
 
 
 def _check_options(search: SearchKind, engine: EngineKind, scheduler: str | None) -> None:

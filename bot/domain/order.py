@@ -63,9 +63,16 @@ class Purpose(StrEnum):
 
 
 _PHASES = (
-    Purpose.FLATTEN, Purpose.EXIT, Purpose.RELEASE, Purpose.HEDGE, Purpose.REDUCE, Purpose.INCREASE, Purpose.TACTICAL,
-    Purpose.TACTICAL_SHORT, Purpose.SCALP,
-)  # fmt: skip
+    Purpose.FLATTEN,
+    Purpose.EXIT,
+    Purpose.RELEASE,
+    Purpose.HEDGE,
+    Purpose.REDUCE,
+    Purpose.INCREASE,
+    Purpose.TACTICAL,
+    Purpose.TACTICAL_SHORT,
+    Purpose.SCALP,
+)
 
 
 class TimeInForce(StrEnum):

@@ -7,10 +7,10 @@ isolated one-way case.
 from collections.abc import Sequence
 from decimal import ROUND_FLOOR, Decimal
 
+from bot.domain.durations import HOUR_MS, HOURS_PER_YEAR
 from bot.domain.instrument import Instrument
 from bot.domain.money import ONE, ZERO
 
-HOURS_PER_YEAR = Decimal(24 * 365)
 FUNDING_INTERVALS = frozenset({1, 2, 4, 8})  # hours
 
 
@@ -80,7 +80,7 @@ def settlement_hours(times_ms: Sequence[int], first: int, interval_hours: int) -
 
 
 def _whole_hours(start_ms: int, end_ms: int) -> int:
-    return round((end_ms - start_ms) / 3_600_000)
+    return round((end_ms - start_ms) / HOUR_MS)
 
 
 def funding_per_day(notional_signed: Decimal, rate: Decimal, interval_hours: int) -> Decimal:

@@ -118,26 +118,46 @@ _ENDED_LATE = {_E.FILLED: _S.FILLED, _E.SEEN_OPEN: _S.OPEN}
 
 ORDER_TABLE: Mapping[OrderState, Mapping[OrderEvent, OrderState]] = {
     _S.SUBMITTING: {
-        _E.ACKED: _S.OPEN, _E.FILLED: _S.FILLED, _E.REJECTED: _S.REJECTED, _E.LOST: _S.IN_DOUBT,
-        _E.SEEN_OPEN: _S.OPEN, _E.NOT_FOUND: _S.REJECTED, _E.CANCELED: _S.CANCELED, _E.EXPIRED: _S.EXPIRED,
+        _E.ACKED: _S.OPEN,
+        _E.FILLED: _S.FILLED,
+        _E.REJECTED: _S.REJECTED,
+        _E.LOST: _S.IN_DOUBT,
+        _E.SEEN_OPEN: _S.OPEN,
+        _E.NOT_FOUND: _S.REJECTED,
+        _E.CANCELED: _S.CANCELED,
+        _E.EXPIRED: _S.EXPIRED,
     },
     _S.IN_DOUBT: {
-        _E.ACKED: _S.OPEN, _E.FILLED: _S.FILLED, _E.LOST: _S.IN_DOUBT, _E.SEEN_OPEN: _S.OPEN,
-        _E.NOT_FOUND: _S.REJECTED, _E.CANCELED: _S.CANCELED, _E.EXPIRED: _S.EXPIRED,
+        _E.ACKED: _S.OPEN,
+        _E.FILLED: _S.FILLED,
+        _E.LOST: _S.IN_DOUBT,
+        _E.SEEN_OPEN: _S.OPEN,
+        _E.NOT_FOUND: _S.REJECTED,
+        _E.CANCELED: _S.CANCELED,
+        _E.EXPIRED: _S.EXPIRED,
     },
     _S.OPEN: {
-        _E.ACKED: _S.OPEN, _E.FILLED: _S.FILLED, _E.SEEN_OPEN: _S.OPEN, _E.CANCEL_SENT: _S.CANCELING,
-        _E.CANCELED: _S.CANCELED, _E.EXPIRED: _S.EXPIRED,
+        _E.ACKED: _S.OPEN,
+        _E.FILLED: _S.FILLED,
+        _E.SEEN_OPEN: _S.OPEN,
+        _E.CANCEL_SENT: _S.CANCELING,
+        _E.CANCELED: _S.CANCELED,
+        _E.EXPIRED: _S.EXPIRED,
     },
     _S.CANCELING: {
-        _E.FILLED: _S.FILLED, _E.REJECTED: _S.OPEN, _E.LOST: _S.CANCELING, _E.SEEN_OPEN: _S.CANCELING,
-        _E.CANCEL_SENT: _S.CANCELING, _E.CANCELED: _S.CANCELED, _E.EXPIRED: _S.EXPIRED,
+        _E.FILLED: _S.FILLED,
+        _E.REJECTED: _S.OPEN,
+        _E.LOST: _S.CANCELING,
+        _E.SEEN_OPEN: _S.CANCELING,
+        _E.CANCEL_SENT: _S.CANCELING,
+        _E.CANCELED: _S.CANCELED,
+        _E.EXPIRED: _S.EXPIRED,
     },
     _S.FILLED: {_E.FILLED: _S.FILLED},
     _S.CANCELED: _ENDED_LATE,
     _S.EXPIRED: _ENDED_LATE,
     _S.REJECTED: _ENDED_LATE,
-}  # fmt: skip
+}
 
 _C = CampaignState
 CAMPAIGN_TABLE: Mapping[CampaignState, Mapping[CampaignState, CampaignState]] = {

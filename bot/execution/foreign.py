@@ -121,10 +121,15 @@ class ForeignOrders:
         """Take a resting order with our mark into the journal, once an operator has said that it is this bot's own: it
         is watched, replaced and withdrawn like any other."""
         order = replace(
-            _as_order(report), client_id=report.client_id or "", intent_id=f"adopted.{report.client_id}", venue_id=None,
-            purpose=Purpose.EXIT if report.reduce_only else Purpose.INCREASE, state=OrderState.SUBMITTING,
-            filled_size=ZERO, filled_quote=ZERO,
-        )  # fmt: skip
+            _as_order(report),
+            client_id=report.client_id or "",
+            intent_id=f"adopted.{report.client_id}",
+            venue_id=None,
+            purpose=Purpose.EXIT if report.reduce_only else Purpose.INCREASE,
+            state=OrderState.SUBMITTING,
+            filled_size=ZERO,
+            filled_quote=ZERO,
+        )
         await self._journal.record_submitting(order)
         await self._evidence.record_report(order, report)
 

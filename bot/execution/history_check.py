@@ -12,6 +12,7 @@ past to the next one.
 import asyncio
 from collections.abc import Iterable, Sequence
 
+from bot.domain.durations import HOUR_MS
 from bot.domain.portfolio import Account
 from bot.domain.reason import Note, Reason
 from bot.execution.order_reports import Evidence, together
@@ -21,9 +22,9 @@ from bot.journal.reader import Fact
 from bot.ports import OrderReport, ReportState, Unavailable, Venue
 
 CHECKED = "history_checked"
-MARGIN_MS = 3_600_000  # the journal's clock is the machine's, and the venue's endpoints lag
+MARGIN_MS = HOUR_MS  # the journal's clock is the machine's, and the venue's endpoints lag
 LAG_MS = 600_000
-EVERY_MS = 3_600_000
+EVERY_MS = HOUR_MS
 RETRY_MS = 60_000
 AT_ONCE = 8
 _FACTS_MAX = 100
@@ -50,7 +51,7 @@ class HistoryCheck:
             return await self._run_again(symbols, account)
         if self._since_ms is None:
             self._began_ms = self._venue.now_ms()
-            self._since_ms = self._began_ms - self._rules.history_hours * 3_600_000
+            self._since_ms = self._began_ms - self._rules.history_hours * HOUR_MS
             last_ms = last_event_ms(self._journal)
             if last_ms is not None:
                 self._since_ms = min(last_ms, self._began_ms) - MARGIN_MS

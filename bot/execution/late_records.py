@@ -8,13 +8,14 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
+from bot.domain.durations import DAY_MS
 from bot.domain.money import ZERO
 from bot.execution.unexplained import ADJUSTMENT
 from bot.journal.reader import JournalReader
 from bot.ports import FLOWS, Payment
 
 _FACTS_MAX = 10_000
-_EARLIER_MS = 86_400_000  # the venue may write a later time than that of the money
+_EARLIER_MS = DAY_MS  # the venue may write a later time than that of the money
 
 
 def replaced_adjustments(
@@ -36,9 +37,12 @@ def replaced_adjustments(
             taken.add(fact.seq)
             lost = Decimal(fact.payload.get("lost", "0"))
             undone = {
-                "key": key, "amount": str(ZERO - amount), "by": "bot", "replaces": fact.seq,
+                "key": key,
+                "amount": str(ZERO - amount),
+                "by": "bot",
+                "replaces": fact.seq,
                 "reason": f"the venue lists it now as {payment.id}",
-            }  # fmt: skip
+            }
             found.append(undone | ({"lost": str(ZERO - lost)} if lost else {}))
             break
     return tuple(found)

@@ -80,9 +80,13 @@ class Conversion:
     def payload(self) -> dict[str, str]:
         """As it is journaled."""
         return {
-            "was": self.was, "becomes": self.becomes, "taken": str(self.taken), "given": str(self.given), "by": "bot",
+            "was": self.was,
+            "becomes": self.becomes,
+            "taken": str(self.taken),
+            "given": str(self.given),
+            "by": "bot",
             "reason": f"the exchange made {plain(self.given)} {self.becomes} of {plain(self.taken)} {self.was}",
-        }  # fmt: skip
+        }
 
 
 def conversion_moves(payload: Mapping[str, Any]) -> tuple[dict[str, str], ...]:

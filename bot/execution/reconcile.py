@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from bot.domain.codec import decode, encode
+from bot.domain.durations import DAY_MS
 from bot.domain.lineage import Succession
 from bot.domain.money import ZERO, plain
 from bot.domain.order import Order
@@ -40,7 +41,7 @@ from bot.journal.journal import Journal
 from bot.ports import Unavailable, Venue
 
 BASELINE, CONVERSION = "baseline", "conversion"
-BASELINE_AGE_MS = 86_400_000
+BASELINE_AGE_MS = DAY_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +69,14 @@ class Reconciler:
     """
 
     def __init__(
-        self, venue: Venue, journal: Journal, rules: ExecutionRules, *, is_account_new: bool = False,
+        self,
+        venue: Venue,
+        journal: Journal,
+        rules: ExecutionRules,
+        *,
+        is_account_new: bool = False,
         successions: tuple[Succession, ...] = (),
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._successions = successions
         self._venue, self._journal, self._rules = venue, journal, rules
         self._evidence = Evidence(venue, journal, rules)

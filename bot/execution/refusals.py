@@ -1,10 +1,11 @@
 """Entries that the venue has refused for a reason that does not pass by itself are not sent again every cycle."""
 
+from bot.domain.durations import HOUR_MS
 from bot.domain.instrument import Side
 from bot.domain.order import Intent, Purpose
 from bot.domain.reason import Note, Reason
 
-HOLD_MS = 3_600_000
+HOLD_MS = HOUR_MS
 _ENTRIES = (Purpose.HEDGE, Purpose.INCREASE, Purpose.TACTICAL, Purpose.TACTICAL_SHORT, Purpose.SCALP)
 
 

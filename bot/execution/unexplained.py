@@ -8,6 +8,7 @@ adjusted whatever its size; it is no gain, because peak and opening equity move 
 from collections.abc import Sequence
 from decimal import Decimal
 
+from bot.domain.durations import DAY_MS
 from bot.domain.money import ZERO
 from bot.domain.portfolio import Account
 from bot.domain.reason import Note, Reason
@@ -15,7 +16,6 @@ from bot.execution.ledger import Difference
 from bot.journal.reader import JournalReader
 
 ADJUSTMENT = "adjustment"
-DAY_MS = 86_400_000
 _FACTS_MAX = 10_000
 
 

@@ -102,9 +102,15 @@ class CandleCache:
             self._times = series.starts_ms
             return series
         return CandleSeries(
-            series.symbol, series.timeframe_ms, self._times, series.opens, series.highs, series.lows, series.closes,
+            series.symbol,
+            series.timeframe_ms,
+            self._times,
+            series.opens,
+            series.highs,
+            series.lows,
+            series.closes,
             series.volumes_quote,
-        )  # fmt: skip
+        )
 
     def _end_ms(self, symbol: str, wanted: History) -> int:
         known = self._series.get((symbol, wanted.timeframe_ms))
@@ -191,10 +197,15 @@ def merge(known: CandleSeries | None, page: CandleSeries, closed_ms: int) -> Can
 
 def _joined(known: CandleSeries, later: CandleSeries) -> CandleSeries:
     return CandleSeries(
-        known.symbol, known.timeframe_ms, known.starts_ms + later.starts_ms, known.opens + later.opens,
-        known.highs + later.highs, known.lows + later.lows, known.closes + later.closes,
+        known.symbol,
+        known.timeframe_ms,
+        known.starts_ms + later.starts_ms,
+        known.opens + later.opens,
+        known.highs + later.highs,
+        known.lows + later.lows,
+        known.closes + later.closes,
         known.volumes_quote + later.volumes_quote,
-    )  # fmt: skip
+    )
 
 
 def _is_sound_whole(page: CandleSeries, closed_ms: int) -> bool:

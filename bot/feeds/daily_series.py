@@ -12,7 +12,8 @@ from typing import Any
 
 import aiohttp
 
-DAY_MS = 86_400_000
+from bot.domain.durations import DAY_MS, HOUR_MS
+
 BODY_BYTES_MAX = 64 * 1024 * 1024
 ZERO_DAYS = 7  # so long a zero lasts before it is believed
 
@@ -21,7 +22,7 @@ ZERO_DAYS = 7  # so long a zero lasts before it is believed
 class DailyRules:
     """When to ask again, what is too old, how much is kept."""
 
-    refresh_ms: int = 3_600_000
+    refresh_ms: int = HOUR_MS
     retry_ms: int = 300_000
     age_max_ms: int = 2 * DAY_MS
     days: int = 400

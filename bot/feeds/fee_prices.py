@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
+from bot.domain.durations import DAY_MS, HOUR_MS
 from bot.domain.market import Snapshot
 from bot.ports import Unavailable, Venue
 
-FRESH_MS, KNOWN_MS, ABSENT_MS = 600_000, 86_400_000, 3_600_000
+FRESH_MS, KNOWN_MS, ABSENT_MS = 600_000, DAY_MS, HOUR_MS
 
 
 class FeePrices:

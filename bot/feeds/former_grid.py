@@ -22,9 +22,12 @@ def as_former(found: Instrument, journaled: Instrument | None, quote: Quote | No
 
 
 def with_former(
-    known: Mapping[str, Instrument], former: Mapping[str, Instrument], journaled: Mapping[str, Instrument],
-    quotes: Mapping[str, Quote], held: Mapping[str, Decimal],
-) -> dict[str, Instrument]:  # fmt: skip
+    known: Mapping[str, Instrument],
+    former: Mapping[str, Instrument],
+    journaled: Mapping[str, Instrument],
+    quotes: Mapping[str, Quote],
+    held: Mapping[str, Decimal],
+) -> dict[str, Instrument]:
     """`known` with the former instruments in which something is held."""
     added = {
         symbol: as_former(i, journaled.get(symbol), quotes.get(symbol), held[symbol]) for symbol, i in former.items()

@@ -10,10 +10,9 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from operator import itemgetter
 
+from bot.domain.durations import DAY_MS, HOUR_MS
 from bot.domain.market import Funding, OpenInterest, Premium, Quote, Snapshot
 
-HOUR_MS = 3_600_000
-DAY_MS = 24 * HOUR_MS
 Point = tuple[int, Decimal]
 _time = itemgetter(0)
 PREMIUM_STEP = Decimal("0.0000001")
@@ -58,11 +57,15 @@ class Past:
         }
         funding = {
             symbol: Funding(
-                found.symbol, found.rate, found.interval_hours, found.next_ms, found.at_ms,
+                found.symbol,
+                found.rate,
+                found.interval_hours,
+                found.next_ms,
+                found.at_ms,
                 self._funding[symbol].between(oldest, found.next_ms),
             )
             for symbol, found in snapshot.funding.items()
-        }  # fmt: skip
+        }
         premiums = {
             symbol: Premium(found.symbol, found.share, found.at_ms, self._premiums[symbol].between(oldest, found.at_ms))
             for symbol, found in snapshot.premiums.items()

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
+from bot.domain.durations import DAY_MS
 from bot.domain.market import Macro
 from bot.feeds.series_columns import Columns, columns_of
 from bot.ports import MacroSource, Unavailable
@@ -54,7 +55,7 @@ class SeriesFiles:
         if not rows:
             raise Unavailable(f"{file.path}: every value lies in the future")
         if now_ms - rows[-1][0] > file.age_max_ms:
-            days = (now_ms - rows[-1][0]) // 86_400_000
+            days = (now_ms - rows[-1][0]) // DAY_MS
             raise Unavailable(f"{file.path}: the newest value is {days} days old")
         times, values = zip(*rows, strict=True)
         return Macro(name, file.title, file.unit, times, values)

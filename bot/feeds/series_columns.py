@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 
+from bot.domain.durations import DAY_MS
+
 DATE_NAMES = ("date", "observation_date")
 TIME_NAMES = ("timestamp", "x")  # DefiLlama writes `x` where a chart has no table of its own
 VALUE_NAME = "value"
 MISSING = ("", ".")  # as FRED writes a day without a value
-DAY_MS = 86_400_000
 DIGITS_MAX = 24
 FIRST_MS, LAST_MS = 1_230_768_000_000, 4_102_444_800_000  # 2009 and 2100
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import TypeVar
 
+from bot.domain.durations import HOUR_MS
 from bot.domain.instrument import Instrument
 from bot.domain.lineage import Lineage
 from bot.domain.market import Book, CalendarEvent, Cost, Funding, Macro, Missing, OpenInterest, Quote, Snapshot, Tvl
@@ -30,7 +31,7 @@ class Wanted:
     spot: tuple[str, ...] = ()
     perps: tuple[str, ...] = ()
     candles: tuple[str, ...] = ()
-    timeframe_ms: int = 3_600_000
+    timeframe_ms: int = HOUR_MS
     candle_count: int = 500
     funding: tuple[str, ...] = ()
     open_interest: tuple[str, ...] = ()
@@ -50,9 +51,14 @@ class Wanted:
             return tuple(symbol for symbol in symbols if symbol in known)
 
         return replace(
-            self, spot=kept(self.spot), perps=kept(self.perps), candles=kept(self.candles), funding=kept(self.funding),
-            open_interest=kept(self.open_interest), books=kept(self.books),
-        )  # fmt: skip
+            self,
+            spot=kept(self.spot),
+            perps=kept(self.perps),
+            candles=kept(self.candles),
+            funding=kept(self.funding),
+            open_interest=kept(self.open_interest),
+            books=kept(self.books),
+        )
 
     def without_history(self) -> "Wanted":
         """Prices, books and funding only: what a guard needs."""
@@ -102,10 +108,13 @@ async def observe(
         )
         books = group.create_task(
             gather_each(
-                "book", asked.books, lambda symbol: venue.fetch_book(symbol, asked.book_levels),
-                deadline_ms=deadlines.books_ms, at_once=deadlines.at_once,
+                "book",
+                asked.books,
+                lambda symbol: venue.fetch_book(symbol, asked.book_levels),
+                deadline_ms=deadlines.books_ms,
+                at_once=deadlines.at_once,
             )
-        )  # fmt: skip
+        )
         series = group.create_task(
             (CandleCache() if candles is None else candles).refresh(
                 venue, history, now_ms, deadline_ms=deadlines.candles_ms, at_once=deadlines.at_once
@@ -116,10 +125,13 @@ async def observe(
         )
         interest = group.create_task(
             gather_each(
-                "open interest", asked.open_interest, venue.fetch_open_interest,
-                deadline_ms=deadlines.open_interest_ms, at_once=deadlines.at_once,
+                "open interest",
+                asked.open_interest,
+                venue.fetch_open_interest,
+                deadline_ms=deadlines.open_interest_ms,
+                at_once=deadlines.at_once,
             )
-        )  # fmt: skip
+        )
         locked = group.create_task(_tvl(tvl, asked, deadlines))
         outside = group.create_task(_macro(macro, deadlines))
     missing = [*instruments.result()[1], *series.result()[1]]
@@ -191,11 +203,17 @@ class Observer:
             notes = tuple(one for one in absent if one.what.startswith("part of "))
             self._known = tuple(known)
         snapshot = await observe(
-            self.venue, wanted, lent, now_ms, self.deadlines,
-            candles=self._candles if with_history else None, tvl=self.tvl,
-            macro=self.macro if with_history else None, events=self.events,
+            self.venue,
+            wanted,
+            lent,
+            now_ms,
+            self.deadlines,
+            candles=self._candles if with_history else None,
+            tvl=self.tvl,
+            macro=self.macro if with_history else None,
+            events=self.events,
             known=self.symbols if self._known else None,
-        )  # fmt: skip
+        )
         if is_old and self._previous is not None and not snapshot.instruments:
             snapshot = replace(snapshot, instruments=self._previous.instruments)
         elif is_old and snapshot.instruments:
@@ -244,9 +262,12 @@ class Observer:
         if not symbols:
             return snapshot
         books, absent = await gather_each(
-            "book", sorted(symbols), lambda symbol: self.venue.fetch_book(symbol, self.wanted.book_levels),
-            deadline_ms=self.deadlines.books_ms, at_once=self.deadlines.at_once,
-        )  # fmt: skip
+            "book",
+            sorted(symbols),
+            lambda symbol: self.venue.fetch_book(symbol, self.wanted.book_levels),
+            deadline_ms=self.deadlines.books_ms,
+            at_once=self.deadlines.at_once,
+        )
         missing = list(snapshot.missing)
         found = _sound("book", books, absent, book_defect, missing)
         return replace(snapshot, books={**snapshot.books, **found}, missing=tuple(missing))

@@ -64,9 +64,22 @@ from bot.journal.writer import Writer
 from bot.ports import Payment
 
 __all__ = [
-    "CycleHead", "CycleRecord", "DuplicateOrder", "Fact", "Journal", "JournalBusy", "JournalCorrupt", "JournalError",
-    "JournalFull", "JournalLocked", "JournalNewer", "JournalReadOnly", "JournalReader", "Latch", "SnapshotPruned",
-]  # fmt: skip
+    "CycleHead",
+    "CycleRecord",
+    "DuplicateOrder",
+    "Fact",
+    "Journal",
+    "JournalBusy",
+    "JournalCorrupt",
+    "JournalError",
+    "JournalFull",
+    "JournalLocked",
+    "JournalNewer",
+    "JournalReadOnly",
+    "JournalReader",
+    "Latch",
+    "SnapshotPruned",
+]
 
 T = TypeVar("T")
 CHECKED_AT_OPEN = 1_000
@@ -341,9 +354,11 @@ class Journal:
         last = self._newest.get(CHECKPOINT)
         if last is None:
             last = self._newest[CHECKPOINT] = tuple(
-                db.execute("SELECT seq, hash FROM event WHERE kind = ? ORDER BY seq DESC LIMIT 1", [CHECKPOINT])
-                .fetchone() or (0, GENESIS)
-            )  # fmt: skip
+                db.execute(
+                    "SELECT seq, hash FROM event WHERE kind = ? ORDER BY seq DESC LIMIT 1", [CHECKPOINT]
+                ).fetchone()
+                or (0, GENESIS)
+            )
         if self._head[0] - last[0] >= CHECKPOINT_EVERY:
             self._event(db, CHECKPOINT, {"account": self.account, "live": live_orders(db)})
 

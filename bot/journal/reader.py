@@ -47,9 +47,19 @@ from bot.ports import Payment, Rejection
 
 _ORDER_COLUMNS = ", ".join(ORDER_FIELDS)
 _FILL_FIELDS = (
-    "venue", "trade_id", "symbol", "client_id", "venue_order_id", "side", "price", "size", "fee", "fee_asset",
-    "is_maker", "at_ms",
-)  # fmt: skip
+    "venue",
+    "trade_id",
+    "symbol",
+    "client_id",
+    "venue_order_id",
+    "side",
+    "price",
+    "size",
+    "fee",
+    "fee_asset",
+    "is_maker",
+    "at_ms",
+)
 _FILL_COLUMNS = ", ".join(_FILL_FIELDS)
 REMEMBERED = 1_024  # rows of orders and fills: a day's are read again at every settlement
 
@@ -355,8 +365,9 @@ class JournalReader(Answers):
 
     def load_events(self, limit: int = 100, after_seq: int = 0) -> tuple[Fact, ...]:
         """Events of every kind, oldest first."""
-        rows = self._rows("SELECT seq, at_ms, kind, payload FROM event WHERE seq > ? ORDER BY seq LIMIT ?",
-                          [after_seq, limit])  # fmt: skip
+        rows = self._rows(
+            "SELECT seq, at_ms, kind, payload FROM event WHERE seq > ? ORDER BY seq LIMIT ?", [after_seq, limit]
+        )
         return tuple(Fact(row[0], row[1], row[2], json.loads(row[3])) for row in rows)
 
     @remembered(ANY_KIND)

@@ -90,9 +90,10 @@ class Substitute:
                 rows = source.execute(f"SELECT {_COLUMNS} FROM event WHERE seq > ? ORDER BY seq", [last]).fetchall()
             else:
                 raise JournalError(
-                    self.path, f"holds events that do not follow those of {self.journal}",
+                    self.path,
+                    f"holds events that do not follow those of {self.journal}",
                     "one of the two was replaced: look at both, then move the one away that is not of this account",
-                )  # fmt: skip
+                )
             for row in rows:
                 self._take(db, head, row)
                 head = row[6]

@@ -60,9 +60,13 @@ class Decision:
 
 
 def decide(
-    snapshot: Snapshot, portfolio: Portfolio, memory: Memory, policy: Policy, sectors: Sectors,
+    snapshot: Snapshot,
+    portfolio: Portfolio,
+    memory: Memory,
+    policy: Policy,
+    sectors: Sectors,
     working: tuple[Order, ...],
-) -> Decision:  # fmt: skip
+) -> Decision:
     """A full cycle: read the market, choose the stance, keep the exits, take the campaign one step further."""
     snapshot = as_of(snapshot)
     scene = Scene(snapshot, portfolio, policy, sectors, working, memory.wagers, memory.hedges_stopped)
@@ -104,9 +108,13 @@ def decide(
 
 
 def guard(
-    snapshot: Snapshot, portfolio: Portfolio, memory: Memory, policy: Policy, sectors: Sectors,
+    snapshot: Snapshot,
+    portfolio: Portfolio,
+    memory: Memory,
+    policy: Policy,
+    sectors: Sectors,
     working: tuple[Order, ...],
-) -> Decision:  # fmt: skip
+) -> Decision:
     """Exits, hedge ≤ spot and liquidation distance only; regime, target and campaign stay as they are."""
     scene = Scene(snapshot, portfolio, policy, sectors, working, memory.wagers, memory.hedges_stopped)
     memory = _settled(memory, scene)
@@ -125,9 +133,15 @@ def _guarded(memory: Memory, scene: Scene, signs: Sequence[str] = (), over: Mapp
 
 
 def _decision(
-    scene: Scene, guarded: Guarded, step: Step, notes: Sequence[Note], condition: Condition, confidence: Decimal,
-    stance: Stance, shares: Mapping[str, Decimal],
-) -> Decision:  # fmt: skip
+    scene: Scene,
+    guarded: Guarded,
+    step: Step,
+    notes: Sequence[Note],
+    condition: Condition,
+    confidence: Decimal,
+    stance: Stance,
+    shares: Mapping[str, Decimal],
+) -> Decision:
     """Guard intents come first; a leg waits while the guard works on its instrument."""
     busy = {intent.symbol for intent in guarded.intents if not intent.order_type.is_trigger}
     intents = (*guarded.intents, *(intent for intent in step.intents if intent.symbol not in busy))
@@ -173,9 +187,14 @@ def _open_exits(memory: Memory, scene: Scene) -> tuple[OpenExit, ...]:
         # A leg that was given up may have executed all the same; what a leg that is done has left is an exit's rest.
         if known is None and leg.state is not LegState.DONE and campaign is not None:
             exits[leg.symbol] = OpenExit(
-                leg.symbol, leg.sector, position.size, position.entry_price, leg.exits, position.mark_price,
+                leg.symbol,
+                leg.sector,
+                position.size,
+                position.entry_price,
+                leg.exits,
+                position.mark_price,
                 campaign=campaign.number,
-            )  # fmt: skip
+            )
         elif known is not None and position.size > known.size_entered and not known.targets_hit:
             exits[leg.symbol] = replace(known, size_entered=position.size, entry_price=position.entry_price)
     for opening in memory.opening:
@@ -187,9 +206,15 @@ def _open_exits(memory: Memory, scene: Scene) -> tuple[OpenExit, ...]:
         size = abs(position.size)
         if known is None:
             exits[opening.symbol] = OpenExit(
-                opening.symbol, opening.sector, size, position.entry_price, opening.plan, position.mark_price,
-                side=opening.side, purpose=opening.purpose,
-            )  # fmt: skip
+                opening.symbol,
+                opening.sector,
+                size,
+                position.entry_price,
+                opening.plan,
+                position.mark_price,
+                side=opening.side,
+                purpose=opening.purpose,
+            )
         elif known.purpose is opening.purpose and size > known.size_entered and not known.targets_hit:
             exits[opening.symbol] = replace(known, size_entered=size, entry_price=position.entry_price)
     return tuple(exits.values())

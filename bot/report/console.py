@@ -141,10 +141,14 @@ def demo_summary(
     portfolio, memory = last.portfolio, last.decision.memory
     return {
         "reconciled": truth.is_agreed and counts["in_doubt"] == 0,
-        "quote": portfolio.account.quote, "at_ms": last.snapshot.at_ms,
-        "equity_quote": plain(portfolio.equity), "book_quote": plain(portfolio.book),
-        "reserve_quote": plain(portfolio.reserve), "reserve_wanted_quote": plain(policy.reserve_quote),
-        "condition": last.decision.condition.value, "stance": last.decision.stance.value,
+        "quote": portfolio.account.quote,
+        "at_ms": last.snapshot.at_ms,
+        "equity_quote": plain(portfolio.equity),
+        "book_quote": plain(portfolio.book),
+        "reserve_quote": plain(portfolio.reserve),
+        "reserve_wanted_quote": plain(policy.reserve_quote),
+        "condition": last.decision.condition.value,
+        "stance": last.decision.stance.value,
         "campaigns": [rows.campaign_row(campaign) for campaign in campaigns],
         "legs": [row for campaign in campaigns for row in rows.demo_legs(campaign)],
         "sleeves": {
@@ -158,7 +162,7 @@ def demo_summary(
         "funding_legs": funding.held_rows(campaigns, reader, orders, fills, policy.funding_average_hours),
         "positions": rows.position_rows(truth.account, last.snapshot.instruments, memory),
         "notes": [encode(note) for note in truth.notes],
-    }  # fmt: skip
+    }
 
 
 def _campaign_line(campaign: Mapping[str, Any], quote: str) -> str:
@@ -220,9 +224,13 @@ def _outcome(outcome: Outcome, instruments: Mapping[str, Instrument]) -> dict[st
         base = outcome.filled_size * instrument.contract_size
         average = (outcome.filled_quote / base).quantize(instrument.price_tick)
     return {
-        "purpose": intent.purpose.value, "symbol": intent.symbol, "side": intent.side.value,
-        "size": plain(outcome.size), "filled_size": plain(outcome.filled_size),
-        "filled_quote": plain(outcome.filled_quote), "average": None if average is None else plain(average),
+        "purpose": intent.purpose.value,
+        "symbol": intent.symbol,
+        "side": intent.side.value,
+        "size": plain(outcome.size),
+        "filled_size": plain(outcome.filled_size),
+        "filled_quote": plain(outcome.filled_quote),
+        "average": None if average is None else plain(average),
         "state": outcome.state.value if outcome.state else None,
         "words": "; ".join(note.words for note in outcome.notes),
-    }  # fmt: skip
+    }

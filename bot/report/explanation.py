@@ -10,10 +10,11 @@ from typing import Any
 
 from bot.domain.campaign import Condition, RegimeMemory, Stance
 from bot.domain.codec import decode
+from bot.domain.durations import HOUR_MS
 from bot.domain.money import ZERO
 from bot.playbook.market.explain import Evidence, Turn, evidence_for, turns_from
 from bot.playbook.market.signals import EXIT_SIGNS
-from bot.playbook.policy.numbers import HOUR_MS, SIGNAL_NAMES, Policy
+from bot.playbook.policy.numbers import SIGNAL_NAMES, Policy
 from bot.report.format import utc
 
 Row = dict[str, Any]
@@ -43,17 +44,19 @@ def why_words(decision: Mapping[str, Any], policy: Policy, at_ms: int) -> WhyWor
         _turn_words(condition, scores, policy, unasked, regime, at_ms, found)
         if policy.condition_override is None
         else [f"only the setting condition_override = {policy.condition_override.value}: signals are not followed"],
-    )  # fmt: skip
+    )
 
 
 def _row(evidence: Evidence, policy: Policy) -> Row:
     return {
-        "condition": evidence.condition.value, "confidence": str(evidence.confidence), "enter": str(policy.enter),
+        "condition": evidence.condition.value,
+        "confidence": str(evidence.confidence),
+        "enter": str(policy.enter),
         "parts": [
             {"signal": part.signal, "share": f"{part.share:.4f}", "points": f"{part.points:.4f}", "score": part.score}
             for part in evidence.parts
         ],
-    }  # fmt: skip
+    }
 
 
 def _condition_rule(condition: Condition, found: Sequence[Evidence], policy: Policy) -> list[str]:
@@ -138,9 +141,14 @@ def _signs_shown(scores: Mapping[str, float], policy: Policy) -> list[str]:
 
 
 def _turn_words(
-    condition: Condition, scores: Mapping[str, float], policy: Policy, unasked: Sequence[str], regime: RegimeMemory,
-    at_ms: int, found: Sequence[Evidence],
-) -> list[str]:  # fmt: skip
+    condition: Condition,
+    scores: Mapping[str, float],
+    policy: Policy,
+    unasked: Sequence[str],
+    regime: RegimeMemory,
+    at_ms: int,
+    found: Sequence[Evidence],
+) -> list[str]:
     now = {evidence.condition: evidence.confidence for evidence in found}
     words = _waiting(condition, regime, policy, at_ms)
     turns = sorted(
@@ -151,8 +159,10 @@ def _turn_words(
         words += [line] if line else []
     lost = [
         f"{part.signal} is missing: {part.share:.0%} of the evidence for {evidence.condition.value}"
-        for evidence in found for part in evidence.parts if part.score is None
-    ]  # fmt: skip
+        for evidence in found
+        for part in evidence.parts
+        if part.score is None
+    ]
     return [*words, *lost, *_sign_words(scores, policy)]
 
 

@@ -13,12 +13,13 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
 
+from bot.domain.durations import DAY_MS, HOUR_MS
 from bot.domain.money import plain
 
 NONE = "–"
 _GAP, _EDGES, _WORDS_WIDTH = 3, 2, 13
 _CENT, _BASIS_POINT = Decimal("0.01"), Decimal("0.01")
-_UNITS = ((86_400_000, "d"), (3_600_000, "h"), (60_000, "min"), (1_000, "s"))
+_UNITS = ((DAY_MS, "d"), (HOUR_MS, "h"), (60_000, "min"), (1_000, "s"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,9 +36,14 @@ def planned_rows(tranche: Tranche, campaign: Campaign, snapshot: Snapshot, hours
 
 
 def held_rows(
-    campaigns: Iterable[Campaign], reader: JournalReader, orders: Sequence[Order], fills: Sequence[Fill], hours: int,
-    *, until_ms: int | None = None,
-) -> list[Row]:  # fmt: skip
+    campaigns: Iterable[Campaign],
+    reader: JournalReader,
+    orders: Sequence[Order],
+    fills: Sequence[Fill],
+    hours: int,
+    *,
+    until_ms: int | None = None,
+) -> list[Row]:
     """`planned_rows` of every tranche that began, from the cycle it began in, with what was really paid or received, up
     to `until_ms` where that is given."""
     actual: Mapping[str, Decimal] | None = None
@@ -64,12 +69,16 @@ def expected_row(expected: ExpectedFunding | None, hours: int) -> Row | None:
         return None
     basis = expected.basis_annual
     return {
-        "quote": plain(round(expected.total_quote, 4)), "day_quote": plain(round(expected.per_day_quote, 4)),
-        "yield_annual": plain(round(expected.yield_annual, 6)), "hours": plain(round(expected.hours, 1)),
-        "rates": expected.rates, "average_hours": hours, "interval_hours": expected.interval_hours,
+        "quote": plain(round(expected.total_quote, 4)),
+        "day_quote": plain(round(expected.per_day_quote, 4)),
+        "yield_annual": plain(round(expected.yield_annual, 6)),
+        "hours": plain(round(expected.hours, 1)),
+        "rates": expected.rates,
+        "average_hours": hours,
+        "interval_hours": expected.interval_hours,
         "covered_hours": expected.covered_hours,
         "basis_annual": None if basis is None else plain(round(basis, 6)),
-    }  # fmt: skip
+    }
 
 
 def funding_by_intent(
@@ -94,27 +103,47 @@ def funding_table(rows: Sequence[Mapping[str, Any]], quote: str) -> RenderableTy
     """Expected funding of perp legs, beside what was really paid or received where that is known."""
     is_over = any("actual_quote" in row for row in rows)
     columns = [
-        Column("leg"), Column("perp"), Column("side"), Column("notional", True), Column("a year", True),
-        Column("mean of", True), Column("per day", True), Column("for", True), Column("expected", True),
-        *([Column("actual", True)] if is_over else []), Column("basis a year", True),
-    ]  # fmt: skip
+        Column("leg"),
+        Column("perp"),
+        Column("side"),
+        Column("notional", True),
+        Column("a year", True),
+        Column("mean of", True),
+        Column("per day", True),
+        Column("for", True),
+        Column("expected", True),
+        *([Column("actual", True)] if is_over else []),
+        Column("basis a year", True),
+    ]
     cells = []
     for row in rows:
         found: Mapping[str, Any] = row["expected"] or {}
-        cells.append([
-            f"{row['id']} {row['purpose']}", row["symbol"], row["side"], money(row["notional_quote"]),
-            percent(found.get("yield_annual")), f"{found['rates']} in {found['covered_hours']} h" if found else NONE,
-            money(found.get("day_quote")), f"{found['hours']} h" if found else NONE, money(found.get("quote")),
-            *([money(row.get("actual_quote"))] if is_over else []), percent(found.get("basis_annual")),
-        ])  # fmt: skip
+        cells.append(
+            [
+                f"{row['id']} {row['purpose']}",
+                row["symbol"],
+                row["side"],
+                money(row["notional_quote"]),
+                percent(found.get("yield_annual")),
+                f"{found['rates']} in {found['covered_hours']} h" if found else NONE,
+                money(found.get("day_quote")),
+                f"{found['hours']} h" if found else NONE,
+                money(found.get("quote")),
+                *([money(row.get("actual_quote"))] if is_over else []),
+                percent(found.get("basis_annual")),
+            ]
+        )
     return Grid(f"Funding, {quote} (+ received, − paid)", columns, cells)
 
 
 def _named(leg: Leg, tranche: Tranche, campaign: Campaign) -> Row:
     return {
-        "id": leg_id(campaign.number, tranche.index, leg.index), "purpose": leg.purpose.value, "symbol": leg.symbol,
-        "side": leg.side.value, "notional_quote": plain(leg.quote_value),
-    }  # fmt: skip
+        "id": leg_id(campaign.number, tranche.index, leg.index),
+        "purpose": leg.purpose.value,
+        "symbol": leg.symbol,
+        "side": leg.side.value,
+        "notional_quote": plain(leg.quote_value),
+    }
 
 
 def _seen_at(at_ms: int, reader: JournalReader) -> tuple[int, Snapshot | None]:

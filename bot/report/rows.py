@@ -40,15 +40,28 @@ def intent_rows(intents: Iterable[Intent], instruments: Mapping[str, Instrument]
         margin = None
         if notional is not None and ":" in intent.symbol and not intent.reduce_only and intent.leverage:
             margin = intent.margin_quote or margin_for(notional, intent.leverage)
-        rows.append({
-            "id": intent.id, "campaign": intent.campaign, "tranche": intent.tranche, "leg": intent.leg,
-            "purpose": intent.purpose.value, "sector": intent.sector, "symbol": intent.symbol,
-            "side": intent.side.value, "size": plain(intent.size), "unit": _unit(intent.symbol, instrument),
-            "limit": plain(intent.worst_price), "trigger": _text(intent.trigger_price),
-            "notional_quote": _text(notional), "margin_quote": _text(margin), "leverage": _text(intent.leverage),
-            "reduce_only": intent.reduce_only, "stop": _text(intent.exits.stop_price if intent.exits else None),
-            "words": intent.words,
-        })  # fmt: skip
+        rows.append(
+            {
+                "id": intent.id,
+                "campaign": intent.campaign,
+                "tranche": intent.tranche,
+                "leg": intent.leg,
+                "purpose": intent.purpose.value,
+                "sector": intent.sector,
+                "symbol": intent.symbol,
+                "side": intent.side.value,
+                "size": plain(intent.size),
+                "unit": _unit(intent.symbol, instrument),
+                "limit": plain(intent.worst_price),
+                "trigger": _text(intent.trigger_price),
+                "notional_quote": _text(notional),
+                "margin_quote": _text(margin),
+                "leverage": _text(intent.leverage),
+                "reduce_only": intent.reduce_only,
+                "stop": _text(intent.exits.stop_price if intent.exits else None),
+                "words": intent.words,
+            }
+        )
     return rows
 
 
@@ -59,12 +72,19 @@ def verdict_rows(intents: Iterable[Intent], verdicts: Iterable[Mapping[str, Any]
     rows = []
     for number, verdict in enumerate(verdicts, start=1):
         intent, note = known.get(verdict["intent"]), verdict.get("note") or {}
-        rows.append({
-            "number": number, "id": verdict["intent"], "purpose": intent.purpose.value if intent else None,
-            "symbol": intent.symbol if intent else None, "side": intent.side.value if intent else None,
-            "verdict": "approved" if verdict["approved"] else "refused", "reason": note.get("reason"),
-            "words": note.get("words", ""), "numbers": dict(note.get("numbers", {})),
-        })  # fmt: skip
+        rows.append(
+            {
+                "number": number,
+                "id": verdict["intent"],
+                "purpose": intent.purpose.value if intent else None,
+                "symbol": intent.symbol if intent else None,
+                "side": intent.side.value if intent else None,
+                "verdict": "approved" if verdict["approved"] else "refused",
+                "reason": note.get("reason"),
+                "words": note.get("words", ""),
+                "numbers": dict(note.get("numbers", {})),
+            }
+        )
     return rows
 
 
@@ -80,12 +100,17 @@ def sleeve_rows(portfolio: Portfolio, target: Mapping[str, Any]) -> list[Row]:
     for name in [*actual, *(name for name in target if name not in actual)]:
         value, wanted = actual.get(name, ZERO), _decimal(target.get(name))
         aim = None if wanted is None else wanted * portfolio.book + (reserve if name == "cash" else ZERO)
-        rows.append({
-            "sleeve": name, "value_quote": plain(value), "share": _text(share(value, portfolio.book)),
-            "target_share": _text(wanted), "target_quote": _text(aim),
-            "left_quote": _text(None if aim is None else aim - value),
-            "net_exposure_quote": _text(_net_exposure(portfolio, name)),
-        })  # fmt: skip
+        rows.append(
+            {
+                "sleeve": name,
+                "value_quote": plain(value),
+                "share": _text(share(value, portfolio.book)),
+                "target_share": _text(wanted),
+                "target_quote": _text(aim),
+                "left_quote": _text(None if aim is None else aim - value),
+                "net_exposure_quote": _text(_net_exposure(portfolio, name)),
+            }
+        )
     return rows
 
 
@@ -96,16 +121,24 @@ def position_rows(account: Account, instruments: Mapping[str, Instrument], memor
     for symbol, position in sorted(account.positions.items()):
         instrument = instruments.get(symbol)
         notional = instrument.notional(position.size, position.mark_price) if instrument else None
-        rows.append({
-            "symbol": symbol, "side": "long" if position.size > 0 else "short", "size": plain(position.size),
-            "unit": _unit(symbol, instrument), "entry": plain(round(position.entry_price, 8)),
-            "mark": plain(position.mark_price),
-            "notional_quote": _text(notional), "margin_quote": plain(position.margin),
-            "leverage": _text(position.leverage), "liquidation": _text(position.liquidation_price),
-            "liquidation_distance": _text(liquidation_distance(position.mark_price, position.liquidation_price)),
-            "unrealised_pnl_quote": plain(position.unrealised_pnl), "covers": memory.hedges.get(symbol),
-            "role": roles.get(symbol),
-        })  # fmt: skip
+        rows.append(
+            {
+                "symbol": symbol,
+                "side": "long" if position.size > 0 else "short",
+                "size": plain(position.size),
+                "unit": _unit(symbol, instrument),
+                "entry": plain(round(position.entry_price, 8)),
+                "mark": plain(position.mark_price),
+                "notional_quote": _text(notional),
+                "margin_quote": plain(position.margin),
+                "leverage": _text(position.leverage),
+                "liquidation": _text(position.liquidation_price),
+                "liquidation_distance": _text(liquidation_distance(position.mark_price, position.liquidation_price)),
+                "unrealised_pnl_quote": plain(position.unrealised_pnl),
+                "covers": memory.hedges.get(symbol),
+                "role": roles.get(symbol),
+            }
+        )
     return rows
 
 
@@ -113,13 +146,20 @@ def order_rows(orders: Iterable[Order]) -> list[Row]:
     """Orders as the journal knows them, with the average price of what has filled."""
     return [
         {
-            "client_id": order.client_id, "sent_ms": order.sent_ms, "purpose": order.purpose.value,
-            "symbol": order.symbol, "side": order.side.value, "size": plain(order.size), "price": _text(order.price),
-            "state": order.state.value, "filled_size": plain(order.filled_size),
-            "filled_quote": plain(order.filled_quote), "reason": order.reason,
+            "client_id": order.client_id,
+            "sent_ms": order.sent_ms,
+            "purpose": order.purpose.value,
+            "symbol": order.symbol,
+            "side": order.side.value,
+            "size": plain(order.size),
+            "price": _text(order.price),
+            "state": order.state.value,
+            "filled_size": plain(order.filled_size),
+            "filled_quote": plain(order.filled_quote),
+            "reason": order.reason,
         }
         for order in orders
-    ]  # fmt: skip
+    ]
 
 
 def order_counts(orders: Iterable[Order]) -> dict[str, int]:
@@ -147,11 +187,15 @@ def leg_rows(orders: Iterable[Order]) -> list[Row]:
         count[key] += 1
     return [
         {
-            "purpose": purpose, "symbol": symbol, "side": side, "orders": count[purpose, symbol, side],
-            "filled_size": plain(size[purpose, symbol, side]), "filled_quote": plain(value[purpose, symbol, side]),
+            "purpose": purpose,
+            "symbol": symbol,
+            "side": side,
+            "orders": count[purpose, symbol, side],
+            "filled_size": plain(size[purpose, symbol, side]),
+            "filled_quote": plain(value[purpose, symbol, side]),
         }
         for purpose, symbol, side in count
-    ]  # fmt: skip
+    ]
 
 
 def fees(fills: Iterable[Fill]) -> dict[str, str]:
@@ -199,19 +243,28 @@ def status(standing: Standing) -> Row:
     portfolio = standing.portfolio
     equity = portfolio.equity if portfolio else None
     return {
-        "mode": standing.mode, "environment": standing.environment, "venue": standing.venue,
-        "kill_switch": standing.kill.value, "kill_reason": standing.kill_reason,
-        "kill_by": standing.kill_by, "kill_since_ms": standing.kill_since_ms, "now_ms": standing.now_ms,
-        "last_cycle": standing.last_cycle, "last_cycle_ms": standing.last_cycle_ms,
+        "mode": standing.mode,
+        "environment": standing.environment,
+        "venue": standing.venue,
+        "kill_switch": standing.kill.value,
+        "kill_reason": standing.kill_reason,
+        "kill_by": standing.kill_by,
+        "kill_since_ms": standing.kill_since_ms,
+        "now_ms": standing.now_ms,
+        "last_cycle": standing.last_cycle,
+        "last_cycle_ms": standing.last_cycle_ms,
         "last_cycle_age_ms": standing.now_ms - standing.last_cycle_ms if standing.last_cycle_ms else None,
-        "condition": standing.condition, "stance": standing.stance,
+        "condition": standing.condition,
+        "stance": standing.stance,
         "quote": portfolio.account.quote if portfolio else None,
-        "equity_quote": _text(equity), "book_quote": _text(portfolio.book if portfolio else None),
+        "equity_quote": _text(equity),
+        "book_quote": _text(portfolio.book if portfolio else None),
         "reserve_quote": _text(portfolio.reserve if portfolio else None),
         "drawdown": _text(_fall(standing.equity_peak, equity)),
         "fall_today": _text(_fall(standing.day_start_equity, equity)),
-        "locked": dict(standing.locks), "orders": order_counts(standing.orders),
-    }  # fmt: skip
+        "locked": dict(standing.locks),
+        "orders": order_counts(standing.orders),
+    }
 
 
 def why(
@@ -224,19 +277,35 @@ def why(
     regime = decision.get("memory", {}).get("regime", {})
     told = why_words(decision, policy, at_ms) if policy is not None and signals else None
     return {
-        "evidence": told.evidence if told else [], "rule": told.rule if told else [],
-        "cycle": number, "at_ms": at_ms, "condition": decision["condition"],
-        "since_ms": regime.get("since_ms", 0), "confidence": str(decision["confidence"]), "stance": decision["stance"],
-        "phases": dict(decision.get("phases", {})), "signals": [dict(signal) for signal in signals],
-        "rules": [note for note in notes if note["reason"] in _RULES], "notes": notes,
-        "would_change": told.turns if told else _would_change(decision, signals, regime), "missing": list(missing),
-    }  # fmt: skip
+        "evidence": told.evidence if told else [],
+        "rule": told.rule if told else [],
+        "cycle": number,
+        "at_ms": at_ms,
+        "condition": decision["condition"],
+        "since_ms": regime.get("since_ms", 0),
+        "confidence": str(decision["confidence"]),
+        "stance": decision["stance"],
+        "phases": dict(decision.get("phases", {})),
+        "signals": [dict(signal) for signal in signals],
+        "rules": [note for note in notes if note["reason"] in _RULES],
+        "notes": notes,
+        "would_change": told.turns if told else _would_change(decision, signals, regime),
+        "missing": list(missing),
+    }
 
 
-_RULES = frozenset({
-    "condition_changed", "condition_held", "confidence_low", "dwell", "exit_signs", "campaign_started",
-    "campaign_reversed", "drift_within_buffer",
-})  # fmt: skip
+_RULES = frozenset(
+    {
+        "condition_changed",
+        "condition_held",
+        "confidence_low",
+        "dwell",
+        "exit_signs",
+        "campaign_started",
+        "campaign_reversed",
+        "drift_within_buffer",
+    }
+)
 
 
 def _would_change(
@@ -264,40 +333,60 @@ def _would_change(
 def campaign_row(campaign: Campaign) -> Row:
     """A rotation: where from, where to, how far, and its tranches with their planned legs."""
     return {
-        "number": campaign.number, "from": campaign.stance_from.value, "to": campaign.stance_to.value,
-        "source": campaign.source, "destination": campaign.destination, "state": campaign.state.value,
-        "started_ms": campaign.started_ms, "book_quote": plain(campaign.book),
+        "number": campaign.number,
+        "from": campaign.stance_from.value,
+        "to": campaign.stance_to.value,
+        "source": campaign.source,
+        "destination": campaign.destination,
+        "state": campaign.state.value,
+        "started_ms": campaign.started_ms,
+        "book_quote": plain(campaign.book),
         "shift_quote": plain(campaign.shift * campaign.book),
-        "baseline_quote": encode(campaign.baseline), "target_quote": encode(campaign.target),
+        "baseline_quote": encode(campaign.baseline),
+        "target_quote": encode(campaign.target),
         "owed_quote": encode(campaign.owed),
         "tranches": [
             {
-                "index": tranche.index, "state": tranche.state.value, "not_before_ms": tranche.not_before_ms,
+                "index": tranche.index,
+                "state": tranche.state.value,
+                "not_before_ms": tranche.not_before_ms,
                 "legs": [
                     {
-                        "purpose": leg.purpose.value, "sector": leg.sector, "symbol": leg.symbol,
-                        "side": leg.side.value, "value_quote": plain(leg.quote_value),
-                        "margin_quote": plain(leg.margin), "leverage": _text(leg.leverage), "state": leg.state.value,
+                        "purpose": leg.purpose.value,
+                        "sector": leg.sector,
+                        "symbol": leg.symbol,
+                        "side": leg.side.value,
+                        "value_quote": plain(leg.quote_value),
+                        "margin_quote": plain(leg.margin),
+                        "leverage": _text(leg.leverage),
+                        "state": leg.state.value,
                     }
                     for leg in tranche.legs
                 ],
             }
             for tranche in campaign.tranches
         ],
-    }  # fmt: skip
+    }
 
 
 def demo_legs(campaign: Campaign) -> list[Row]:
     """Every planned leg of a rotation, flat: what `demo --json` lists under `legs`."""
     return [
         {
-            "campaign": campaign.number, "tranche": tranche.index, "purpose": leg.purpose.value, "sector": leg.sector,
-            "instrument": leg.symbol, "side": leg.side.value, "quote_value": plain(leg.quote_value),
-            "margin": plain(leg.margin), "leverage": _text(leg.leverage), "status": leg.state.value,
+            "campaign": campaign.number,
+            "tranche": tranche.index,
+            "purpose": leg.purpose.value,
+            "sector": leg.sector,
+            "instrument": leg.symbol,
+            "side": leg.side.value,
+            "quote_value": plain(leg.quote_value),
+            "margin": plain(leg.margin),
+            "leverage": _text(leg.leverage),
+            "status": leg.state.value,
         }
         for tranche in campaign.tranches
         for leg in tranche.legs
-    ]  # fmt: skip
+    ]
 
 
 def plan_rows(tranche: Tranche) -> list[Row]:
@@ -307,10 +396,19 @@ def plan_rows(tranche: Tranche) -> list[Row]:
         if leg.state is LegState.SKIPPED:
             continue
         key = (leg.purpose.value, leg.sector, leg.side.value)
-        row = rows.setdefault(key, {
-            "tranche": tranche.index, "purpose": key[0], "sector": key[1], "side": key[2], "instruments": [],
-            "value_quote": ZERO, "margin_quote": ZERO, "leverage": _text(leg.leverage),
-        })  # fmt: skip
+        row = rows.setdefault(
+            key,
+            {
+                "tranche": tranche.index,
+                "purpose": key[0],
+                "sector": key[1],
+                "side": key[2],
+                "instruments": [],
+                "value_quote": ZERO,
+                "margin_quote": ZERO,
+                "leverage": _text(leg.leverage),
+            },
+        )
         row["instruments"].append(leg.symbol)
         row["value_quote"] += leg.quote_value
         row["margin_quote"] += leg.margin

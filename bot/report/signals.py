@@ -48,9 +48,14 @@ def drawn(document: Document, now_ms: int, width: int) -> RenderableType:
         + "\n"
     )
     columns = [
-        Column("#", True), Column("signal"), Column("value", True), Column("against │for risk"),
-        Column("score", True), Column("rank", True), Column("age", True),
-    ]  # fmt: skip
+        Column("#", True),
+        Column("signal"),
+        Column("value", True),
+        Column("against │for risk"),
+        Column("score", True),
+        Column("rank", True),
+        Column("age", True),
+    ]
     cells = [_cells(number, row) for number, row in enumerate(rows, start=1)]
     parts: list[RenderableType] = [head]
     if width >= WIDE:
@@ -60,8 +65,10 @@ def drawn(document: Document, now_ms: int, width: int) -> RenderableType:
         parts.append(Grid("Signals", columns, cells))
         parts += [Text(f"{number:>3}  {row['words']}") for number, row in enumerate(rows, start=1)]
         parts.append(Text())
-    absent = [f"  · {missing['name']}: {missing['why'].removeprefix(missing['name'] + ': ')}"
-              for missing in document["missing"]]  # fmt: skip
+    absent = [
+        f"  · {missing['name']}: {missing['why'].removeprefix(missing['name'] + ': ')}"
+        for missing in document["missing"]
+    ]
     parts.append(Text("\n".join(["Missing: they count for nothing and lower confidence", *(absent or ["  · none"])])))
     if document["unasked"]:
         parts.append(
@@ -72,9 +79,14 @@ def drawn(document: Document, now_ms: int, width: int) -> RenderableType:
 
 def _cells(number: int, row: Mapping[str, Any]) -> list[str]:
     return [
-        str(number), row["name"], f"{row['value']:,.4g}", bar(row["score"]), f"{row['score'] + 0.0:+.2f}", rank(row),
+        str(number),
+        row["name"],
+        f"{row['value']:,.4g}",
+        bar(row["score"]),
+        f"{row['score'] + 0.0:+.2f}",
+        rank(row),
         age(row["age_ms"]).removesuffix(" ago"),
-    ]  # fmt: skip
+    ]
 
 
 def bar(score: float, half: int = BAR_HALF) -> str:

@@ -18,49 +18,82 @@ WIDE = 130
 def intents_table(rows: Rows, quote: str, width: int) -> RenderableType:
     """Intended orders. On a narrow terminal the reasons stand below the table, numbered like its rows."""
     columns = [
-        Column("#", True), Column("tranche", True), Column("purpose"), Column("instrument"), Column("side"),
-        Column("size", True), Column(f"limit {quote}", True), Column(f"notional {quote}", True),
-        Column(f"margin {quote}", True), Column("leverage", True),
-    ]  # fmt: skip
+        Column("#", True),
+        Column("tranche", True),
+        Column("purpose"),
+        Column("instrument"),
+        Column("side"),
+        Column("size", True),
+        Column(f"limit {quote}", True),
+        Column(f"notional {quote}", True),
+        Column(f"margin {quote}", True),
+        Column("leverage", True),
+    ]
     cells = [
         [
-            str(number), str(row["tranche"]), row["purpose"], row["symbol"], _side(row),
-            f"{amount(row['size'])} {row['unit']}", amount(row["limit"]), money(row["notional_quote"]),
-            money(row["margin_quote"]), times(row["leverage"]),
+            str(number),
+            str(row["tranche"]),
+            row["purpose"],
+            row["symbol"],
+            _side(row),
+            f"{amount(row['size'])} {row['unit']}",
+            amount(row["limit"]),
+            money(row["notional_quote"]),
+            money(row["margin_quote"]),
+            times(row["leverage"]),
         ]
         for number, row in enumerate(rows, start=1)
-    ]  # fmt: skip
+    ]
     return _with_words("Intended orders", columns, cells, [row["words"] for row in rows], "why", width)
 
 
 def verdicts_table(rows: Rows, width: int) -> RenderableType:
     """The gate's answers, one per intent."""
     columns = [
-        Column("#", True), Column("purpose"), Column("instrument"), Column("side"), Column("verdict"), Column("reason")
-    ]  # fmt: skip
+        Column("#", True),
+        Column("purpose"),
+        Column("instrument"),
+        Column("side"),
+        Column("verdict"),
+        Column("reason"),
+    ]
     cells = [
         [
-            str(row["number"]), row["purpose"] or NONE, row["symbol"] or row["id"], row["side"] or NONE, row["verdict"],
+            str(row["number"]),
+            row["purpose"] or NONE,
+            row["symbol"] or row["id"],
+            row["side"] or NONE,
+            row["verdict"],
             row["reason"] or NONE,
         ]
         for row in rows
-    ]  # fmt: skip
+    ]
     return _with_words("Risk gate", columns, cells, [row["words"] for row in rows], "in words", width)
 
 
 def sleeves_table(rows: Rows, quote: str) -> RenderableType:
     """Capital per sleeve, as it is and as it is wanted; net exposure is the sector's spot and perps together."""
     columns = [
-        Column("sleeve"), Column(f"capital {quote}", True), Column("of book", True), Column("target", True),
-        Column(f"target {quote}", True), Column(f"to move {quote}", True), Column(f"net exposure {quote}", True),
-    ]  # fmt: skip
+        Column("sleeve"),
+        Column(f"capital {quote}", True),
+        Column("of book", True),
+        Column("target", True),
+        Column(f"target {quote}", True),
+        Column(f"to move {quote}", True),
+        Column(f"net exposure {quote}", True),
+    ]
     cells = [
         [
-            row["sleeve"], money(row["value_quote"]), percent(row["share"]), percent(row["target_share"]),
-            money(row["target_quote"]), money(row["left_quote"]), money(row["net_exposure_quote"]),
+            row["sleeve"],
+            money(row["value_quote"]),
+            percent(row["share"]),
+            percent(row["target_share"]),
+            money(row["target_quote"]),
+            money(row["left_quote"]),
+            money(row["net_exposure_quote"]),
         ]
         for row in rows
-    ]  # fmt: skip
+    ]
     return Grid("Sleeves", columns, cells)
 
 
@@ -71,84 +104,147 @@ def _role(row: Mapping[str, Any]) -> str:
 def positions_table(rows: Rows, quote: str) -> RenderableType:
     """Open perps; distance is how far mark is from liquidation."""
     columns = [
-        Column("perp"), Column("side"), Column("size", True), Column(f"entry {quote}", True),
+        Column("perp"),
+        Column("side"),
+        Column("size", True),
+        Column(f"entry {quote}", True),
         Column(f"mark {quote}", True),
-        Column(f"margin {quote}", True), Column("leverage", True), Column("distance", True),
-        Column(f"uPnL {quote}", True), Column("role"),
-    ]  # fmt: skip
+        Column(f"margin {quote}", True),
+        Column("leverage", True),
+        Column("distance", True),
+        Column(f"uPnL {quote}", True),
+        Column("role"),
+    ]
     cells = [
         [
-            row["symbol"], row["side"], f"{amount(row['size'])} {row['unit']}", amount(row["entry"]),
-            amount(row["mark"]), money(row["margin_quote"]), times(row["leverage"]),
-            percent(row["liquidation_distance"]), money(row["unrealised_pnl_quote"]), _role(row),
+            row["symbol"],
+            row["side"],
+            f"{amount(row['size'])} {row['unit']}",
+            amount(row["entry"]),
+            amount(row["mark"]),
+            money(row["margin_quote"]),
+            times(row["leverage"]),
+            percent(row["liquidation_distance"]),
+            money(row["unrealised_pnl_quote"]),
+            _role(row),
         ]
         for row in rows
-    ]  # fmt: skip
+    ]
     return Grid("Perp positions", columns, cells)
 
 
 def orders_table(rows: Rows, quote: str, now_ms: int) -> RenderableType:
     """Orders, newest first as given, each with its age."""
     columns = [
-        Column("sent"), Column("purpose"), Column("instrument"), Column("side"), Column("size", True),
-        Column("filled", True), Column(f"filled {quote}", True), Column("state"), Column("client id"),
-    ]  # fmt: skip
+        Column("sent"),
+        Column("purpose"),
+        Column("instrument"),
+        Column("side"),
+        Column("size", True),
+        Column("filled", True),
+        Column(f"filled {quote}", True),
+        Column("state"),
+        Column("client id"),
+    ]
     cells = [
         [
-            age(now_ms - row["sent_ms"]), row["purpose"], row["symbol"], row["side"], amount(row["size"]),
-            amount(row["filled_size"]), money(row["filled_quote"]), row["state"].replace("_", " "), row["client_id"],
+            age(now_ms - row["sent_ms"]),
+            row["purpose"],
+            row["symbol"],
+            row["side"],
+            amount(row["size"]),
+            amount(row["filled_size"]),
+            money(row["filled_quote"]),
+            row["state"].replace("_", " "),
+            row["client_id"],
         ]
         for row in rows
-    ]  # fmt: skip
+    ]
     return Grid("Orders", columns, cells)
 
 
 def plan_table(rows: Rows, quote: str) -> RenderableType:
     """The phases of a tranche, in the order they run."""
     columns = [
-        Column("#", True), Column("phase"), Column("sector"), Column("side"), Column("instruments"),
-        Column(f"value {quote}", True), Column(f"margin {quote}", True), Column("leverage", True),
-    ]  # fmt: skip
+        Column("#", True),
+        Column("phase"),
+        Column("sector"),
+        Column("side"),
+        Column("instruments"),
+        Column(f"value {quote}", True),
+        Column(f"margin {quote}", True),
+        Column("leverage", True),
+    ]
     cells = []
     for number, row in enumerate(rows, start=1):
         names = row["instruments"]
         shown = names[0] if len(names) == 1 else f"{len(names)} tokens: {', '.join(n.split('/')[0] for n in names)}"
-        cells.append([
-            str(number), row["purpose"], row["sector"], row["side"], shown, money(row["value_quote"]),
-            money(row["margin_quote"]) if row["margin_quote"] else NONE, times(row["leverage"]),
-        ])  # fmt: skip
+        cells.append(
+            [
+                str(number),
+                row["purpose"],
+                row["sector"],
+                row["side"],
+                shown,
+                money(row["value_quote"]),
+                money(row["margin_quote"]) if row["margin_quote"] else NONE,
+                times(row["leverage"]),
+            ]
+        )
     return Grid(f"Plan of tranche {rows[0]['tranche']}" if rows else "Plan", columns, cells)
 
 
 def legs_table(rows: Rows, quote: str) -> RenderableType:
     """What was executed, by purpose and instrument."""
     columns = [
-        Column("purpose"), Column("instrument"), Column("side"), Column("orders", True), Column("filled size", True),
+        Column("purpose"),
+        Column("instrument"),
+        Column("side"),
+        Column("orders", True),
+        Column("filled size", True),
         Column(f"filled {quote}", True),
-    ]  # fmt: skip
+    ]
     cells = [
         [
-            row["purpose"], row["symbol"], row["side"], str(row["orders"]), amount(row["filled_size"]),
+            row["purpose"],
+            row["symbol"],
+            row["side"],
+            str(row["orders"]),
+            amount(row["filled_size"]),
             money(row["filled_quote"]),
         ]
         for row in rows
-    ]  # fmt: skip
+    ]
     return Grid("Executed", columns, cells)
 
 
 def outcomes_table(rows: Rows, quote: str, width: int) -> RenderableType:
     """What became of the approved intents of one cycle."""
     columns = [
-        Column("#", True), Column("purpose"), Column("instrument"), Column("side"), Column("filled", True),
-        Column("of", True), Column(f"average {quote}", True), Column(f"value {quote}", True), Column("state"),
-    ]  # fmt: skip
+        Column("#", True),
+        Column("purpose"),
+        Column("instrument"),
+        Column("side"),
+        Column("filled", True),
+        Column("of", True),
+        Column(f"average {quote}", True),
+        Column(f"value {quote}", True),
+        Column("state"),
+    ]
     cells = [
         [
-            str(number), row["purpose"], row["symbol"], row["side"], amount(row["filled_size"]), amount(row["size"]),
-            amount(row["average"]), money(row["filled_quote"]), (row["state"] or "not sent").replace("_", " "),
+            str(number),
+            row["purpose"],
+            row["symbol"],
+            row["side"],
+            amount(row["filled_size"]),
+            amount(row["size"]),
+            amount(row["average"]),
+            money(row["filled_quote"]),
+            (row["state"] or "not sent").replace("_", " "),
         ]
         for number, row in enumerate(rows, start=1)
-    ]  # fmt: skip
+    ]
     return _with_words("Executed", columns, cells, [row["words"] for row in rows], "notes", width)
 
 
@@ -190,13 +286,15 @@ def status_lines(row: Mapping[str, Any]) -> Text:
 def why_view(row: Mapping[str, Any], now_ms: int) -> RenderableType:
     """A decision in words: the reading, its signals, the rules that spoke, what would change it, all notes."""
     phases = ", ".join(f"{sector} {phase}" for sector, phase in row["phases"].items()) or NONE
-    head = _lines({
-        "cycle": f"{row['cycle']}, {utc(row['at_ms'], now_ms)}",
-        "condition": f"{row['condition']} since {utc(row['since_ms'], now_ms)}",
-        "confidence": percent(row["confidence"]),
-        "stance": row["stance"],
-        "phases": phases,
-    })  # fmt: skip
+    head = _lines(
+        {
+            "cycle": f"{row['cycle']}, {utc(row['at_ms'], now_ms)}",
+            "condition": f"{row['condition']} since {utc(row['since_ms'], now_ms)}",
+            "confidence": percent(row["confidence"]),
+            "stance": row["stance"],
+            "phases": phases,
+        }
+    )
     columns = [Column("signal"), Column("value", True), Column("score", True), Column("age", True), Column("in words")]
     cells = [
         [s["name"], f"{s['value']:,.4g}", f"{s['score']:+.2f}", age(s["age_ms"]), s["words"]] for s in row["signals"]

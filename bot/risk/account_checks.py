@@ -6,11 +6,13 @@ already passed still lets through what does not raise it, or a hedge could not b
 
 from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 
+from bot.domain.durations import HOURS_PER_YEAR
 from bot.domain.instrument import Instrument, Side
 from bot.domain.money import ONE, ZERO
 from bot.domain.order import ExitPlan, Order, Purpose
-from bot.domain.perp import HOURS_PER_YEAR, liquidation_price
+from bot.domain.perp import liquidation_price
 from bot.domain.reason import Note, Reason
 from bot.risk.case import Case, Effect
 from bot.risk.projection import NOTHING, Exposure, held_hedges, is_uncertain, widest
@@ -27,9 +29,12 @@ def check_net(case: Case) -> Note | None:
 def check_asset(case: Case) -> Note | None:
     token = case.instrument.token
     return _capped(
-        case, Reason.ASSET_EXPOSURE, f"exposure to {token}",
-        lambda e: widest(e.assets.get(token, NOTHING)), case.limits.asset_max,
-    )  # fmt: skip
+        case,
+        Reason.ASSET_EXPOSURE,
+        f"exposure to {token}",
+        lambda e: widest(e.assets.get(token, NOTHING)),
+        case.limits.asset_max,
+    )
 
 
 def check_sector(case: Case) -> Note | None:
@@ -38,9 +43,12 @@ def check_sector(case: Case) -> Note | None:
         if bounds == case.before.sectors.get(sector, NOTHING):
             continue
         note = _capped(
-            case, Reason.SECTOR_EXPOSURE, f"exposure to the sector {sector}",
-            lambda e, name=sector: widest(e.sectors.get(name, NOTHING)), case.limits.sector_max,  # type: ignore[misc]
-        )  # fmt: skip
+            case,
+            Reason.SECTOR_EXPOSURE,
+            f"exposure to the sector {sector}",
+            partial(_sector_exposure, sector),
+            case.limits.sector_max,
+        )
         if note:
             return note
     return None
@@ -69,17 +77,27 @@ def check_margin_use(case: Case) -> Note | None:
     account = case.context.portfolio.account
     wallet = case.context.portfolio.equity if account.is_unified else account.perp_equity
     return _capped(
-        case, Reason.MARGIN_USE, "locked margin", lambda e: e.margin, case.limits.margin_use_max,
-        lambda _: wallet, "perp wallet",
-    )  # fmt: skip
+        case,
+        Reason.MARGIN_USE,
+        "locked margin",
+        lambda e: e.margin,
+        case.limits.margin_use_max,
+        lambda _: wallet,
+        "perp wallet",
+    )
 
 
 def check_futures_budget(case: Case) -> Note | None:
     book = case.context.portfolio.book
     return _capped(
-        case, Reason.FUTURES_BUDGET, "locked margin", lambda e: e.margin, case.limits.futures_budget,
-        lambda _: book, "book",
-    )  # fmt: skip
+        case,
+        Reason.FUTURES_BUDGET,
+        "locked margin",
+        lambda e: e.margin,
+        case.limits.futures_budget,
+        lambda _: book,
+        "book",
+    )
 
 
 def check_liquidation(case: Case) -> Note | None:
@@ -95,8 +113,11 @@ def check_liquidation(case: Case) -> Note | None:
         Reason.LIQUIDATION_DISTANCE,
         f"liquidation near {price:.6g} would be {distance:.4f} of mark away; "
         f"the least is {case.limits.liquidation_distance_min}",
-        distance=distance, limit=case.limits.liquidation_distance_min, liquidation=price, mark=mark,
-    )  # fmt: skip
+        distance=distance,
+        limit=case.limits.liquidation_distance_min,
+        liquidation=price,
+        mark=mark,
+    )
 
 
 def check_hedge(case: Case) -> Note | None:
@@ -110,8 +131,10 @@ def check_hedge(case: Case) -> Note | None:
     return case.refuse(
         Reason.HEDGE_EXCEEDS_SPOT,
         f"hedges of {total:.2f} for {cover:.2f} of {sector} spot; allowed is {case.limits.hedge_share_max} of it",
-        hedges=total, spot=cover, limit=case.limits.hedge_share_max,
-    )  # fmt: skip
+        hedges=total,
+        spot=cover,
+        limit=case.limits.hedge_share_max,
+    )
 
 
 def check_purpose(case: Case) -> Note | None:
@@ -145,8 +168,9 @@ def check_funding(case: Case) -> Note | None:
         return case.refuse(
             Reason.FUNDING_BUDGET,
             f"it would pay {paid_annual:.3f} of its notional a year; allowed is {limits.funding_rate_max_annual}",
-            paid_annual=paid_annual, limit=limits.funding_rate_max_annual,
-        )  # fmt: skip
+            paid_annual=paid_annual,
+            limit=limits.funding_rate_max_annual,
+        )
     return _capped(
         case, Reason.FUNDING_BUDGET, "funding paid per day", lambda e: e.funding_cost_day, limits.funding_cost_max_day
     )
@@ -185,6 +209,10 @@ def _defect_of_exits(case: Case, exits: ExitPlan) -> str | None:
     return "its deadline has passed" if exits.deadline_ms <= case.context.now_ms else None
 
 
+def _sector_exposure(sector: str, exposure: Exposure) -> Decimal:
+    return widest(exposure.sectors.get(sector, NOTHING))
+
+
 def _capped(
     case: Case,
     reason: Reason,
@@ -201,9 +229,13 @@ def _capped(
     if before > limit * base(case.before) and after <= before:
         return None
     return case.refuse(
-        reason, f"{name} could reach {after:.2f}, more than {limit} of the {base_name} {whole:.2f}",
-        value=after, before=before, limit_share=limit, base=whole,
-    )  # fmt: skip
+        reason,
+        f"{name} could reach {after:.2f}, more than {limit} of the {base_name} {whole:.2f}",
+        value=after,
+        before=before,
+        limit_share=limit,
+        base=whole,
+    )
 
 
 def _liquidation_after(case: Case, price: Decimal) -> Decimal | None:
@@ -218,9 +250,12 @@ def _liquidation_after(case: Case, price: Decimal) -> Decimal | None:
         cost += abs(held.size) * held.entry_price
         margin += held.margin or _unlocked_margin(instrument, held.size, held.entry_price, held.leverage)
     return liquidation_price(
-        instrument, size=size * intent.side.sign, entry=cost / size, margin=margin,
+        instrument,
+        size=size * intent.side.sign,
+        entry=cost / size,
+        margin=margin,
         maintenance_rate=case.limits.maintenance_rate,
-    )  # fmt: skip
+    )
 
 
 def _unlocked_margin(instrument: Instrument, size: Decimal, entry: Decimal, leverage: Decimal | None) -> Decimal:
@@ -252,9 +287,12 @@ def _check_cash(case: Case) -> Note | None:
     if needed <= free:
         return None
     return case.refuse(
-        Reason.BALANCE_SHORT, f"costs up to {needed:.2f} {account.quote} of {free:.2f} available",
-        needed=needed, free=free, floor=case.limits.cash_floor_quote,
-    )  # fmt: skip
+        Reason.BALANCE_SHORT,
+        f"costs up to {needed:.2f} {account.quote} of {free:.2f} available",
+        needed=needed,
+        free=free,
+        floor=case.limits.cash_floor_quote,
+    )
 
 
 def _check_margin(case: Case) -> Note | None:
@@ -266,9 +304,11 @@ def _check_margin(case: Case) -> Note | None:
     if needed <= free:
         return None
     return case.refuse(
-        Reason.MARGIN_SHORT, f"needs {needed:.2f} {context.portfolio.account.quote} of {free:.2f} free margin",
-        needed=needed, free=free,
-    )  # fmt: skip
+        Reason.MARGIN_SHORT,
+        f"needs {needed:.2f} {context.portfolio.account.quote} of {free:.2f} free margin",
+        needed=needed,
+        free=free,
+    )
 
 
 def _free_cash(case: Case) -> Decimal:

@@ -117,9 +117,18 @@ def fees_unknown(context: RiskContext, limits: Limits) -> Note | None:
 
 
 BREAKERS: tuple[Breaker, ...] = (
-    daily_loss, drawdown, repeated_execution, reject_rate, slow_venue, lost_readings, old_doubt,
-    account_setting, fees_unknown, unguarded_position, leverage_differs,
-)  # fmt: skip
+    daily_loss,
+    drawdown,
+    repeated_execution,
+    reject_rate,
+    slow_venue,
+    lost_readings,
+    old_doubt,
+    account_setting,
+    fees_unknown,
+    unguarded_position,
+    leverage_differs,
+)
 
 
 def tripped(context: RiskContext, limits: Limits) -> tuple[Note, ...]:

@@ -7,6 +7,8 @@ from decimal import Decimal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from bot.domain.durations import DAY_MS
+
 
 class Limits(BaseModel):
     """What the gate allows. Frozen; unknown names are errors. Tightening is safe at any time, loosening is not."""
@@ -133,5 +135,5 @@ class Limits(BaseModel):
         default=2, ge=0, le=1_000, description="turns lost in a row after which the next one only looks, count"
     )
     doubt_age_max_ms: int = Field(
-        default=300_000, ge=1_000, le=86_400_000, description="age of an order in doubt beyond which entries stop, ms"
+        default=300_000, ge=1_000, le=DAY_MS, description="age of an order in doubt beyond which entries stop, ms"
     )

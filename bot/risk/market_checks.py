@@ -25,9 +25,11 @@ def check_price_age(case: Case) -> Note | None:
         age_ms = case.context.now_ms - at_ms
         if not -case.limits.clock_skew_max_ms <= age_ms <= case.limits.price_age_max_ms:
             return case.refuse(
-                Reason.PRICE_STALE, f"the {name} is {age_ms} ms old; allowed are {case.limits.price_age_max_ms} ms",
-                age_ms=age_ms, limit_ms=case.limits.price_age_max_ms,
-            )  # fmt: skip
+                Reason.PRICE_STALE,
+                f"the {name} is {age_ms} ms old; allowed are {case.limits.price_age_max_ms} ms",
+                age_ms=age_ms,
+                limit_ms=case.limits.price_age_max_ms,
+            )
     return None
 
 
@@ -40,8 +42,9 @@ def check_balance_age(case: Case) -> Note | None:
     return case.refuse(
         Reason.BALANCE_STALE,
         f"the account reading is {age_ms} ms old; allowed are {case.limits.balance_age_max_ms} ms",
-        age_ms=age_ms, limit_ms=case.limits.balance_age_max_ms,
-    )  # fmt: skip
+        age_ms=age_ms,
+        limit_ms=case.limits.balance_age_max_ms,
+    )
 
 
 def check_clock(case: Case) -> Note | None:
@@ -49,9 +52,11 @@ def check_clock(case: Case) -> Note | None:
     if abs(skew_ms) <= limit_ms:
         return None
     return case.refuse(
-        Reason.CLOCK_SKEW, f"our clock is {skew_ms} ms off the venue's; allowed are {limit_ms} ms",
-        skew_ms=skew_ms, limit_ms=limit_ms,
-    )  # fmt: skip
+        Reason.CLOCK_SKEW,
+        f"our clock is {skew_ms} ms off the venue's; allowed are {limit_ms} ms",
+        skew_ms=skew_ms,
+        limit_ms=limit_ms,
+    )
 
 
 def check_mark_index(case: Case) -> Note | None:
@@ -62,9 +67,13 @@ def check_mark_index(case: Case) -> Note | None:
     if apart_bps <= limit_bps:
         return None
     return case.refuse(
-        Reason.MARK_INDEX_APART, f"mark {quote.mark} and index {quote.index} are {apart_bps:.1f} bps apart",
-        mark=quote.mark, index=quote.index, apart_bps=apart_bps, limit_bps=limit_bps,
-    )  # fmt: skip
+        Reason.MARK_INDEX_APART,
+        f"mark {quote.mark} and index {quote.index} are {apart_bps:.1f} bps apart",
+        mark=quote.mark,
+        index=quote.index,
+        apart_bps=apart_bps,
+        limit_bps=limit_bps,
+    )
 
 
 def check_book(case: Case) -> Note | None:
@@ -91,8 +100,11 @@ def check_slippage(case: Case) -> Note | None:
     return case.refuse(
         Reason.SLIPPAGE,
         f"the book would fill it {slippage_bps:.1f} bps from mid; allowed are {case.limits.slippage_max_bps} bps",
-        slippage_bps=slippage_bps, limit_bps=case.limits.slippage_max_bps, average=average, mid=mid,
-    )  # fmt: skip
+        slippage_bps=slippage_bps,
+        limit_bps=case.limits.slippage_max_bps,
+        average=average,
+        mid=mid,
+    )
 
 
 def check_participation(case: Case) -> Note | None:
@@ -102,9 +114,12 @@ def check_participation(case: Case) -> Note | None:
     if part <= case.limits.participation_max:
         return None
     return case.refuse(
-        Reason.PARTICIPATION, f"takes {part:.3f} of the visible depth; allowed is {case.limits.participation_max}",
-        share=part, limit=case.limits.participation_max, depth=depth,
-    )  # fmt: skip
+        Reason.PARTICIPATION,
+        f"takes {part:.3f} of the visible depth; allowed is {case.limits.participation_max}",
+        share=part,
+        limit=case.limits.participation_max,
+        depth=depth,
+    )
 
 
 def average_price(book: Book, side: Side, size: Decimal, worst: Decimal, *, skip: Decimal = ZERO) -> Decimal | None:

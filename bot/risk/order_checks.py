@@ -48,9 +48,10 @@ def check_doubts(case: Case) -> Note | None:
             )
         if not is_sale and not _is_valued(case, order):
             return case.refuse(
-                Reason.INSTRUMENT_UNKNOWN, f"working order {order.client_id} on {order.symbol} cannot be valued",
+                Reason.INSTRUMENT_UNKNOWN,
+                f"working order {order.client_id} on {order.symbol} cannot be valued",
                 order=order.client_id,
-            )  # fmt: skip
+            )
     return None
 
 
@@ -103,9 +104,10 @@ def check_self_cross(case: Case) -> Note | None:
             continue
         if order.price is None or (intent.worst_price - order.price) * intent.side.sign >= 0:
             return case.refuse(
-                Reason.SELF_CROSS, f"it could trade with order {order.client_id} of the same account",
+                Reason.SELF_CROSS,
+                f"it could trade with order {order.client_id} of the same account",
                 order=order.client_id,
-            )  # fmt: skip
+            )
     return None
 
 
@@ -135,16 +137,21 @@ def check_size(case: Case) -> Note | None:
         return case.refuse(Reason.SIZE_INVALID, f"size is {size}", size=size)
     if instrument.floor_size(size) != size:
         return case.refuse(
-            Reason.SIZE_INVALID, f"size {size} is not a multiple of {instrument.size_step}",
-            size=size, step=instrument.size_step,
-        )  # fmt: skip
+            Reason.SIZE_INVALID,
+            f"size {size} is not a multiple of {instrument.size_step}",
+            size=size,
+            step=instrument.size_step,
+        )
     price = min(case.intent.worst_price, case.quote.valuation)
     if not instrument.is_tradable(size, price, reduce_only=case.intent.reduce_only):
         return case.refuse(
-            Reason.SIZE_INVALID, f"size {size} is below the venue's minimums", size=size,
-            size_min=instrument.size_min, notional=instrument.notional(size, price),
+            Reason.SIZE_INVALID,
+            f"size {size} is below the venue's minimums",
+            size=size,
+            size_min=instrument.size_min,
+            notional=instrument.notional(size, price),
             notional_min=instrument.notional_min,
-        )  # fmt: skip
+        )
     return None
 
 
@@ -172,9 +179,11 @@ def check_reduces(case: Case) -> Note | None:
     if intent.size <= against:
         return None
     return case.refuse(
-        Reason.SIZE_INVALID, f"reduce-only {intent.size}, but only {against} is held against it",
-        size=intent.size, held=against,
-    )  # fmt: skip
+        Reason.SIZE_INVALID,
+        f"reduce-only {intent.size}, but only {against} is held against it",
+        size=intent.size,
+        held=against,
+    )
 
 
 def check_collar(case: Case) -> Note | None:
@@ -194,8 +203,11 @@ def check_collar(case: Case) -> Note | None:
                 Reason.PRICE_COLLAR,
                 f"worst price {intent.worst_price} is {_bps(beyond_bps)} bps beyond the {name} {anchor}; "
                 f"allowed are {collar_bps} bps",
-                worst=intent.worst_price, anchor=anchor, beyond_bps=_bps(beyond_bps), limit_bps=collar_bps,
-            )  # fmt: skip
+                worst=intent.worst_price,
+                anchor=anchor,
+                beyond_bps=_bps(beyond_bps),
+                limit_bps=collar_bps,
+            )
     return None
 
 
@@ -204,15 +216,19 @@ def check_order_notional(case: Case) -> Note | None:
     limits, notional, equity = case.limits, case.notional, case.context.portfolio.equity
     if notional > limits.order_notional_max_quote:
         return case.refuse(
-            Reason.ORDER_NOTIONAL, f"worth {notional:.2f}, more than {limits.order_notional_max_quote} quote",
-            notional=notional, limit=limits.order_notional_max_quote,
-        )  # fmt: skip
+            Reason.ORDER_NOTIONAL,
+            f"worth {notional:.2f}, more than {limits.order_notional_max_quote} quote",
+            notional=notional,
+            limit=limits.order_notional_max_quote,
+        )
     if notional > limits.order_share_max * equity:
         return case.refuse(
             Reason.ORDER_NOTIONAL,
             f"worth {notional:.2f}, more than {limits.order_share_max} of the equity {equity:.2f}",
-            notional=notional, equity=equity, limit_share=limits.order_share_max,
-        )  # fmt: skip
+            notional=notional,
+            equity=equity,
+            limit_share=limits.order_share_max,
+        )
     return None
 
 

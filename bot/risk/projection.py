@@ -39,18 +39,33 @@ class Pending:
     @classmethod
     def of_intent(cls, intent: Intent) -> "Pending":
         return cls(
-            intent.symbol, intent.side, intent.size, intent.worst_price, intent.sector, intent.purpose,
-            intent.reduce_only, intent.order_type.is_trigger, intent.leverage, intent.margin_quote,
-        )  # fmt: skip
+            intent.symbol,
+            intent.side,
+            intent.size,
+            intent.worst_price,
+            intent.sector,
+            intent.purpose,
+            intent.reduce_only,
+            intent.order_type.is_trigger,
+            intent.leverage,
+            intent.margin_quote,
+        )
 
     @classmethod
     def of_order(cls, order: Order, snapshot: Snapshot, leverage: Decimal | None) -> "Pending":
         """A market order has no price of its own: the valuation stands in, ZERO where there is none."""
         price = order.price or order.trigger_price or snapshot.price(order.symbol) or ZERO
         return cls(
-            order.symbol, order.side, order.open_size, price, order.sector, order.purpose,
-            order.reduce_only, order.order_type.is_trigger, leverage,
-        )  # fmt: skip
+            order.symbol,
+            order.side,
+            order.open_size,
+            price,
+            order.sector,
+            order.purpose,
+            order.reduce_only,
+            order.order_type.is_trigger,
+            leverage,
+        )
 
     @property
     def is_hedge(self) -> bool:

@@ -26,8 +26,10 @@ def check_turnover(case: Case) -> Note | None:
     return case.refuse(
         Reason.TURNOVER,
         f"the day's turnover could reach {total:.2f}, more than {case.limits.turnover_max} of the equity",
-        turnover=total, equity=equity, limit_share=case.limits.turnover_max,
-    )  # fmt: skip
+        turnover=total,
+        equity=equity,
+        limit_share=case.limits.turnover_max,
+    )
 
 
 def check_order_rate(case: Case) -> Note | None:
@@ -60,8 +62,10 @@ def check_fees(case: Case) -> Note | None:
     return case.refuse(
         Reason.FEE_BUDGET,
         f"the day's fees could reach {total:.2f}, more than {case.limits.fees_max_day} of the equity",
-        fees=total, equity=equity, limit_share=case.limits.fees_max_day,
-    )  # fmt: skip
+        fees=total,
+        equity=equity,
+        limit_share=case.limits.fees_max_day,
+    )
 
 
 def check_executions(case: Case) -> Note | None:
@@ -73,8 +77,9 @@ def check_executions(case: Case) -> Note | None:
     return case.refuse(
         Reason.REPEATED_EXECUTION,
         f"{count} orders to {intent.side.value} it executed within an hour; allowed are {limit}",
-        count=count, limit=limit,
-    )  # fmt: skip
+        count=count,
+        limit=limit,
+    )
 
 
 def check_canary(case: Case) -> Note | None:
@@ -85,9 +90,11 @@ def check_canary(case: Case) -> Note | None:
     if case.notional <= limit:
         return None
     return case.refuse(
-        Reason.CANARY_SIZE, f"worth {case.notional:.2f} before the first order has filled; allowed are {limit:.2f}",
-        notional=case.notional, limit=limit,
-    )  # fmt: skip
+        Reason.CANARY_SIZE,
+        f"worth {case.notional:.2f} before the first order has filled; allowed are {limit:.2f}",
+        notional=case.notional,
+        limit=limit,
+    )
 
 
 def check_repeats(case: Case) -> Note | None:

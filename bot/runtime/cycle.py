@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from bot.domain.campaign import Memory, OpenExit, Transfer
 from bot.domain.codec import encode
 from bot.domain.decimal_context import house_arithmetic
+from bot.domain.durations import DAY_MS, HOUR_MS
 from bot.domain.market import Snapshot
 from bot.domain.money import ZERO
 from bot.domain.order import Order
@@ -51,7 +52,6 @@ from bot.runtime.watch.leverage import LeverageWatch
 from bot.runtime.watch.restored_rotation import renew_memory
 from bot.runtime.watch.stopped_hedges import count_stopped
 
-DAY_MS = 86_400_000
 FUNDING, ACCOUNT, BREAKERS = "funding", "account", "breakers"
 Ordered = TypeVar("Ordered", Snapshot, Account)
 PEAK_STEP = Decimal("1.001")
@@ -103,7 +103,7 @@ class Parts:
     limits: Limits
     config_digest: str
     starts_small: bool = False
-    account_check_ms: int = 3_600_000
+    account_check_ms: int = HOUR_MS
 
     @property
     def numbers(self) -> Numbers:
@@ -266,10 +266,17 @@ class Cycle:
         if proposal.symbols:
             snapshot = in_order(await parts.observer.with_books(snapshot, proposal.symbols))
         risk = load_risk_inputs(
-            reader, parts.venue, snapshot, truth, inputs.kill, day_start_ms=day_start_ms,
-            failed_turns=self._failed_turns, is_canary=inputs.is_canary, account_problems=self.account_watch.blocking,
+            reader,
+            parts.venue,
+            snapshot,
+            truth,
+            inputs.kill,
+            day_start_ms=day_start_ms,
+            failed_turns=self._failed_turns,
+            is_canary=inputs.is_canary,
+            account_problems=self.account_watch.blocking,
             fee_prices=await self._fee_prices.look(reader.load_fees(day_start_ms), snapshot, quote),
-        )  # fmt: skip
+        )
         return judge(proposal, Books(snapshot, risk), parts.numbers)
 
     async def _turn(self, kind: str) -> CycleResult:
@@ -309,9 +316,21 @@ class Cycle:
     def _result(self, number: int, kind: str, plan: TurnPlan, truth: Truth, *, started: float) -> CycleResult:
         policy = self.parts.policy
         return CycleResult(
-            number, kind, plan.inputs.snapshot, plan.portfolio, plan.decision, plan.verdicts, (), truth,
-            plan.inputs.kill, (), time.monotonic() - started, plan.breakers, policy.funding_average_hours, policy,
-        )  # fmt: skip
+            number,
+            kind,
+            plan.inputs.snapshot,
+            plan.portfolio,
+            plan.decision,
+            plan.verdicts,
+            (),
+            truth,
+            plan.inputs.kill,
+            (),
+            time.monotonic() - started,
+            plan.breakers,
+            policy.funding_average_hours,
+            policy,
+        )
 
     async def _end_refused(self, decision: Decision, outcomes: Sequence[Outcome]) -> tuple[Decision, tuple[Note, ...]]:
         """End the legs that the venue refused for a reason that does not pass, and look at the account again."""

@@ -15,9 +15,14 @@ LOOKED_AT = 200
 
 
 def make_observer(
-    venue: Venue, wanted: Wanted, settings: Settings, *, tvl: TvlSource | None, reader: JournalReader | None,
+    venue: Venue,
+    wanted: Wanted,
+    settings: Settings,
+    *,
+    tvl: TvlSource | None,
+    reader: JournalReader | None,
     macro: MacroSource | None = None,
-) -> Observer:  # fmt: skip
+) -> Observer:
     """An observer with the operator's calendar. Without a journal it begins with no past and no costs.
 
     Costs are looked up only where a setting asks for gains: it takes every fill there is.
@@ -29,9 +34,13 @@ def make_observer(
         observer = Observer(venue, wanted, tvl=tvl, macro=macro, events=events)
     else:
         observer = Observer(
-            venue, wanted, tvl=tvl, macro=macro, events=events,
+            venue,
+            wanted,
+            tvl=tvl,
+            macro=macro,
+            events=events,
             costs=lambda: cost_basis(reader.load_fills_after(0, 0), conversions(reader, settings.universe.quote)),
-        )  # fmt: skip
+        )
     recall_past(observer, reader)
     return observer
 
@@ -41,11 +50,14 @@ def conversions(reader: JournalReader, quote: str) -> tuple[Converted, ...]:
     facts = ((fact.at_ms, fact.payload) for fact in reader.load_facts_after(CONVERSION, 0))
     return tuple(
         Converted(
-            at_ms, f"{found['was']}/{quote}", f"{found['becomes']}/{quote}", Decimal(found["taken"]),
+            at_ms,
+            f"{found['was']}/{quote}",
+            f"{found['becomes']}/{quote}",
+            Decimal(found["taken"]),
             Decimal(found["given"]),
         )
         for at_ms, found in facts
-    )  # fmt: skip
+    )
 
 
 def recall_past(observer: Observer, reader: JournalReader) -> None:

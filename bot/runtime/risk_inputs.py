@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from bot.domain.campaign import Memory
+from bot.domain.durations import MINUTE_MS
 from bot.domain.instrument import Side
 from bot.domain.market import Snapshot
 from bot.domain.money import ONE, ZERO
@@ -16,7 +17,6 @@ from bot.journal.reader import JournalReader
 from bot.ports import Venue
 from bot.risk import RiskContext, executed_key
 
-MINUTE_MS = 60_000
 _MANY = 100_000
 REJECTIONS_MS, EXECUTIONS_MS = 10 * MINUTE_MS, 60 * MINUTE_MS
 
@@ -49,22 +49,45 @@ class RiskInputs:
     ) -> RiskContext:
         """All that the gate may know. `memory` is that of the decision."""
         return RiskContext(
-            now_ms=self.now_ms, snapshot=snapshot, portfolio=portfolio, working=working, memory=memory, kill=self.kill,
-            is_reconciled=self.is_reconciled, locked=frozenset(self.locked), clock_skew_ms=self.clock_skew_ms,
-            turnover_today_quote=self.turnover_today_quote, orders_last_minute=self.orders_last_minute,
-            recent_fills=self.recent_fills, hedges=memory.hedges, orders_today=self.orders_today,
-            fees_today_quote=self.fees_today_quote, rejections=self.rejections,
-            latency_ms=self.latency_ms, failed_turns=self.failed_turns, executed_lately=self.executed_lately,
-            is_canary=self.is_canary, account_problems=self.account_problems, fees_unknown=self.fees_unknown,
+            now_ms=self.now_ms,
+            snapshot=snapshot,
+            portfolio=portfolio,
+            working=working,
+            memory=memory,
+            kill=self.kill,
+            is_reconciled=self.is_reconciled,
+            locked=frozenset(self.locked),
+            clock_skew_ms=self.clock_skew_ms,
+            turnover_today_quote=self.turnover_today_quote,
+            orders_last_minute=self.orders_last_minute,
+            recent_fills=self.recent_fills,
+            hedges=memory.hedges,
+            orders_today=self.orders_today,
+            fees_today_quote=self.fees_today_quote,
+            rejections=self.rejections,
+            latency_ms=self.latency_ms,
+            failed_turns=self.failed_turns,
+            executed_lately=self.executed_lately,
+            is_canary=self.is_canary,
+            account_problems=self.account_problems,
+            fees_unknown=self.fees_unknown,
             fees_unknown_in=self.fees_unknown_in,
-        )  # fmt: skip
+        )
 
 
 def load_risk_inputs(
-    reader: JournalReader, venue: Venue, snapshot: Snapshot, truth: Truth, kill: KillLevel, *, day_start_ms: int,
-    failed_turns: int, is_canary: bool, account_problems: tuple[str, ...] = (),
+    reader: JournalReader,
+    venue: Venue,
+    snapshot: Snapshot,
+    truth: Truth,
+    kill: KillLevel,
+    *,
+    day_start_ms: int,
+    failed_turns: int,
+    is_canary: bool,
+    account_problems: tuple[str, ...] = (),
     fee_prices: Mapping[str, Decimal] | None = None,
-) -> RiskInputs:  # fmt: skip
+) -> RiskInputs:
     """The inputs of this instant. `fee_prices` value fees that the snapshot does not. Raises JournalError."""
     now_ms = venue.now_ms()
     fees = _fees(reader, snapshot, truth.account.quote, day_start_ms, fee_prices or {})

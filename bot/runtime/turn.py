@@ -111,9 +111,12 @@ def propose(inputs: TurnInputs, numbers: Numbers) -> Proposal:
         decision = chosen(snapshot, portfolio, memory, policy, sectors, inputs.working)
         if inputs.kill is KillLevel.FLATTEN:
             intents = flatten(
-                snapshot, portfolio, memory.hedges,
-                slice_share=policy.flatten_slice, slippage=policy.flatten_slippage,
-            )  # fmt: skip
+                snapshot,
+                portfolio,
+                memory.hedges,
+                slice_share=policy.flatten_slice,
+                slippage=policy.flatten_slippage,
+            )
             decision = replace(decision, intents=intents, transfers=())
         elif inputs.is_canary:
             decision = replace(decision, intents=shrink(decision.intents, snapshot, numbers.limits))

@@ -152,13 +152,15 @@ async def build(
     journal = None
     try:
         journal = await Journal.open(
-            settings.journal_path, account=settings.venue.account, now_ms=clock.now_ms,
+            settings.journal_path,
+            account=settings.venue.account,
+            now_ms=clock.now_ms,
             keep_snapshots=settings.journal.keep_snapshots,
             # An exchange that starts empty numbers its orders anew: an old journal would take new orders for its own.
             fresh=owns_exchange and settings.mode == "trade",
             token=token,
             substituted=substituted,
-        )  # fmt: skip
+        )
         await _claim(journal, settings)
         await open_venue(venue, settings, journal.reader, (switch or listen(settings)).kill.level())
         tvl, macro = make_tvl(settings, clock, embedded, session), make_macro(settings, clock, embedded, session)

@@ -8,9 +8,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
-_UNIT_MS = {"SECOND": 1_000, "MINUTE": 60_000, "DAY": 86_400_000}
+from bot.domain.durations import DAY_MS
+
+_UNIT_MS = {"SECOND": 1_000, "MINUTE": 60_000, "DAY": DAY_MS}
 FIRST_BAN_MS = 2 * 60_000
-LONGEST_BAN_MS = 3 * 86_400_000
+LONGEST_BAN_MS = 3 * DAY_MS
 PATIENCE = 5
 WEIGHT_HEADER = "X-MBX-USED-WEIGHT"
 

@@ -22,9 +22,17 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 LIFETIME = datetime.timedelta(days=30)
 LOOPBACK = "127.0.0.1"
 VENUE_NAMES = (
-    "binance.com", "*.binance.com", "binancefuture.com", "*.binancefuture.com", "binance.vision", "*.binance.vision",
-    "*.testnet.binance.vision", "bybit.com", "*.bybit.com", "localhost",
-)  # fmt: skip
+    "binance.com",
+    "*.binance.com",
+    "binancefuture.com",
+    "*.binancefuture.com",
+    "binance.vision",
+    "*.binance.vision",
+    "*.testnet.binance.vision",
+    "bybit.com",
+    "*.bybit.com",
+    "localhost",
+)
 
 
 def make_authority(directory: Path, names: Iterable[str] = VENUE_NAMES) -> tuple[Path, Path]:

@@ -70,10 +70,12 @@ def write_world(folder: Path, count: int, years: int) -> None:
     names = ("open", "high", "low", "close", "volume")
     for file, rows in (("ohlcv_1h", spots), ("perp_ohlcv_1h", perps)):
         parts = [
-            pa.table({"ts": times, "symbol": pa.array([symbol] * hours)}
-                     | {name: pa.array(column) for name, column in zip(names, columns, strict=True)})
+            pa.table(
+                {"ts": times, "symbol": pa.array([symbol] * hours)}
+                | {name: pa.array(column) for name, column in zip(names, columns, strict=True)}
+            )
             for symbol, columns in rows
-        ]  # fmt: skip
+        ]
         pq.write_table(pa.concat_tables(parts), folder / f"{file}.parquet")
     settled = pa.array(range(first_ms, first_ms + hours * H, 8 * H), pa.int64())
     rates = [pa.table({"ts": settled, "symbol": pa.array([s] * (hours // 8)), "funding_rate": r}) for s, r in paid]
@@ -91,9 +93,13 @@ def backtest(folder: Path, count: int, years: int, decide_hours: int) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         place = Path(scratch)
         asked = command.Asked(
-            folder, START_MS, START_MS + years * YEAR_DAYS * DAY, journal=place / "journal.db",
-            assignments=("playbook.market_symbol=T000/USDT", "risk.drawdown_max=1"), decide_hours=decide_hours,
-        )  # fmt: skip
+            folder,
+            START_MS,
+            START_MS + years * YEAR_DAYS * DAY,
+            journal=place / "journal.db",
+            assignments=("playbook.market_symbol=T000/USDT", "risk.drawdown_max=1"),
+            decide_hours=decide_hours,
+        )
         settings = command.settings_of(asked, place).model_copy(update={"universe": rig.universe(count)})
         record = command.run_record(asked, settings, command.read_history(asked, settings), tell=lambda _: None)
         document = document_of(record)
@@ -155,8 +161,10 @@ def measure(count: int, years: int, runs: int, decide_hours: int) -> Figure:
                 own.append(figure)
     bars = count * years * YEAR_DAYS * 24
     print(f"{count} instruments × {years} years hourly ({bars:,} bars), decisions every {decide_hours} h")
-    middle = {name: Figure(*(statistics.median(column) for column in zip(*map(_tuple, own), strict=True)))
-              for name, own in rows.items()}  # fmt: skip
+    middle = {
+        name: Figure(*(statistics.median(column) for column in zip(*map(_tuple, own), strict=True)))
+        for name, own in rows.items()
+    }
     for name, own in rows.items():
         found, base = middle[name], middle[BASELINE]
         print(

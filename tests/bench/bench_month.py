@@ -99,9 +99,12 @@ async def live(loop: VirtualLoop, directory: Path, days: int, guard_seconds: int
     venue = EngineVenue(exchange, clock, account=ACCOUNT)
     await venue.open()
     journal = await Journal.open(
-        settings.journal_path, account=ACCOUNT, now_ms=clock.now_ms,
-        keep_snapshots=settings.journal.keep_snapshots, threaded=False,
-    )  # fmt: skip
+        settings.journal_path,
+        account=ACCOUNT,
+        now_ms=clock.now_ms,
+        keep_snapshots=settings.journal.keep_snapshots,
+        threaded=False,
+    )
     app = assemble(AppSeams(settings, clock, venue, journal))
     switch: Any = app.kill
     switch.start, switch.stop = switch.look, lambda: None  # its own thread would look at real time

@@ -20,16 +20,21 @@ def main() -> None:
         overruns = refused()
     median = {name: statistics.median(value) if isinstance(value, list) else value for name, value in found.items()}
     for name, baseline in (
-        ("perp_40", "perp_40_bare"), ("spot_100", "spot_100_bare"), ("after_idle", "after_idle_bare"),
-        ("perp_40_default_limiter", "perp_40_bare"), ("after_idle_default_limiter", "after_idle_bare"),
-    ):  # fmt: skip
+        ("perp_40", "perp_40_bare"),
+        ("spot_100", "spot_100_bare"),
+        ("after_idle", "after_idle_bare"),
+        ("perp_40_default_limiter", "perp_40_bare"),
+        ("after_idle_default_limiter", "after_idle_bare"),
+    ):
         values = found[name] if isinstance(found[name], list) else [found[name]]
         print(
             f"{name:28} {rig.spread(values)} s, {median[name] / median[baseline]:.2f} × {baseline} "
             f"({median[baseline]:.3f} s)"
         )
-    print(f"orders per second, whole path: perp {40 / median['perp_40']:.0f}, spot {100 / median['spot_100']:.0f}; "
-          f"bare ccxt: perp {40 / median['perp_40_bare']:.0f}, spot {100 / median['spot_100_bare']:.0f}")  # fmt: skip
+    print(
+        f"orders per second, whole path: perp {40 / median['perp_40']:.0f}, spot {100 / median['spot_100']:.0f}; "
+        f"bare ccxt: perp {40 / median['perp_40_bare']:.0f}, spot {100 / median['spot_100_bare']:.0f}"
+    )
     ratio = found["spot_150"] / SPOT_LIMIT_SECONDS
     print(f"150 spot orders, limit of 100 in 10 s: {found['spot_150']:.2f} s, {ratio:.2f} × the limit")
     writes = sorted(found["journal_write"])

@@ -31,9 +31,12 @@ async def fill_journal(path: Path, count: int) -> None:
         order = replace(base, client_id=f"{base.client_id[:12]}{number:08}", intent_id=f"past.{number}")
         await journal.record_submitting(order)
         await journal.record_order_event(
-            order.client_id, OrderEvent.FILLED, venue_id=f"v{number}", filled_size=order.size,
+            order.client_id,
+            OrderEvent.FILLED,
+            venue_id=f"v{number}",
+            filled_size=order.size,
             filled_quote=order.size * 10,
-        )  # fmt: skip
+        )
         fill = make_fill(number + 1, f"v{number}", client_id=order.client_id, size=str(order.size))
         await journal.record_fills([fill])
     await journal.close()

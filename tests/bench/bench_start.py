@@ -27,9 +27,12 @@ def run_once(arguments: list[str], directory: str) -> tuple[float, float]:
     environment = os.environ | {"PYTHONPATH": str(Path.cwd())}
     started = time.perf_counter()
     process = subprocess.Popen(
-        [sys.executable, *arguments], cwd=directory, env=environment,
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+        [sys.executable, *arguments],
+        cwd=directory,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     _, _, usage = os.wait4(process.pid, 0)
     return time.perf_counter() - started, usage.ru_maxrss / 1024
 

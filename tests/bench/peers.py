@@ -51,9 +51,12 @@ def basana(folder: Path) -> dict[str, int]:
 
     dispatcher = bs.backtesting_dispatcher()
     venue = exchange.Exchange(
-        dispatcher, initial_balances={"USDT": MONEY}, liquidity_strategy_factory=liquidity.InfiniteLiquidity,
-        fee_strategy=fees.Percentage(FEE_PERCENT), default_pair_info=bs.PairInfo(6, 4),
-    )  # fmt: skip
+        dispatcher,
+        initial_balances={"USDT": MONEY},
+        liquidity_strategy_factory=liquidity.InfiniteLiquidity,
+        fee_strategy=fees.Percentage(FEE_PERCENT),
+        default_pair_info=bs.PairInfo(6, 4),
+    )
     count = {"orders": 0, "bars": 0}
     tables = rows_of(folder)
     part = MONEY / len(tables) * Decimal("0.95")

@@ -163,8 +163,11 @@ def exchange_of(count: int, cash: int = 0) -> Iterator[tuple[Path, Any]]:
     with tempfile.TemporaryDirectory() as directory:
         process = subprocess.Popen(
             [sys.executable, str(HERE), "exchange", str(count), str(cash)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment(),
-        )  # fmt: skip
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment(),
+        )
         try:
             assert process.stdin is not None
             assert process.stdout is not None

@@ -164,11 +164,19 @@ async def _act(app: App, bounds: Mapping[str, Decimal], each: int) -> None:
             number = next(_numbers)
             is_perp = ":" in symbol
             intent = Intent(
-                id=f"bench.{number}", campaign=1 + number // 1000, tranche=1, leg=number % 1000,
-                purpose=Purpose.TACTICAL if is_perp else Purpose.INCREASE, sector="defi", symbol=symbol, side=Side.BUY,
-                size=Decimal(1), worst_price=bound, reference_price=bound,
+                id=f"bench.{number}",
+                campaign=1 + number // 1000,
+                tranche=1,
+                leg=number % 1000,
+                purpose=Purpose.TACTICAL if is_perp else Purpose.INCREASE,
+                sector="defi",
+                symbol=symbol,
+                side=Side.BUY,
+                size=Decimal(1),
+                worst_price=bound,
+                reference_price=bound,
                 leverage=Decimal(2) if is_perp else None,
-            )  # fmt: skip
+            )
             approved.append(Approved(intent, intent.size, intent.worst_price))
     outcomes = await app.cycle.parts.executor.act(approved)
     done = sum(outcome.filled_size > 0 for outcome in outcomes)

@@ -21,9 +21,25 @@ from bot.runtime.exit_codes import ExitCode
 from tests.commands import environment, sectorbot, sectorbot_process
 
 COMMANDS = (
-    "demo", "run", "plan", "status", "positions", "orders", "why", "signals", "replay", "backtest", "halt",
-    "resume", "config", "journal", "healthcheck", "version", "sweep", "data",
-)  # fmt: skip
+    "demo",
+    "run",
+    "plan",
+    "status",
+    "positions",
+    "orders",
+    "why",
+    "signals",
+    "replay",
+    "backtest",
+    "halt",
+    "resume",
+    "config",
+    "journal",
+    "healthcheck",
+    "version",
+    "sweep",
+    "data",
+)
 Invoke = Callable[..., Result]
 
 
@@ -51,20 +67,40 @@ def test_every_command_has_help_and_json(invoke: Invoke, command: list[str]) -> 
 
 @pytest.mark.parametrize(
     "arguments",
-    [["nonsense"], ["run", "--cycles", "0"], ["run", "--cycles", "x"], ["halt"], ["resume"], ["replay"],
-     ["replay", "x"], ["status", "--nonsense"], ["halt", "--level", "softly", "--reason", "x"]],
+    [
+        ["nonsense"],
+        ["run", "--cycles", "0"],
+        ["run", "--cycles", "x"],
+        ["halt"],
+        ["resume"],
+        ["replay"],
+        ["replay", "x"],
+        ["status", "--nonsense"],
+        ["halt", "--level", "softly", "--reason", "x"],
+    ],
     ids=" ".join,
-)  # fmt: skip
+)
 def test_a_command_line_that_is_not_understood_ends_with_2(invoke: Invoke, arguments: list[str]) -> None:
     assert invoke(*arguments).exit_code == ExitCode.USAGE
 
 
 @pytest.mark.parametrize(
     "arguments",
-    [["run"], ["plan"], ["status"], ["positions"], ["orders"], ["why"], ["signals"], ["replay", "1"],
-     ["config", "check"], ["config", "show"], ["resume", "--reason", "x"]],
+    [
+        ["run"],
+        ["plan"],
+        ["status"],
+        ["positions"],
+        ["orders"],
+        ["why"],
+        ["signals"],
+        ["replay", "1"],
+        ["config", "check"],
+        ["config", "show"],
+        ["resume", "--reason", "x"],
+    ],
     ids=" ".join,
-)  # fmt: skip
+)
 @pytest.mark.parametrize("place", ["before", "after"])
 def test_a_broken_configuration_ends_with_78_and_one_line_each(
     invoke: Invoke, arguments: list[str], place: str
@@ -301,9 +337,17 @@ def test_a_signal_is_taken_and_a_second_daemon_is_kept_out(daemon: Path) -> None
 
 
 QUICK = (
-    ["--help"], ["config", "check"], ["config", "show", "--origin"], ["status"], ["orders"], ["positions"], ["why"],
-    ["replay", "1"], ["halt", "--reason", "x", "--state", "elsewhere"], ["healthcheck"],
-)  # fmt: skip
+    ["--help"],
+    ["config", "check"],
+    ["config", "show", "--origin"],
+    ["status"],
+    ["orders"],
+    ["positions"],
+    ["why"],
+    ["replay", "1"],
+    ["halt", "--reason", "x", "--state", "elsewhere"],
+    ["healthcheck"],
+)
 # One process runs them all: what one has loaded is loaded for the following ones too, so the first that loads is named.
 ONE_AFTER_ANOTHER = """
 import contextlib, io, json, sys

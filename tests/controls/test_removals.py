@@ -49,8 +49,13 @@ def test_a_named_test_fails_without_its_control(number: int, copy: Copy) -> None
 
 @pytest.mark.slow
 def test_a_test_that_does_not_notice_is_named(copy: Copy) -> None:
-    row = Row(7, "leverage", ("bot.risk.account_checks:check_account_leverage",),
-              ("tests/risk/test_checks.py::test_a_limit_refuses_beyond_and_passes_inside[leverage]",), "")  # fmt: skip
+    row = Row(
+        7,
+        "leverage",
+        ("bot.risk.account_checks:check_account_leverage",),
+        ("tests/risk/test_checks.py::test_a_limit_refuses_beyond_and_passes_inside[leverage]",),
+        "",
+    )
     found = problems(row, copy)
     assert any("no test notices" in words and "check_account_leverage" in words for words in found)
 
@@ -89,10 +94,15 @@ def test_a_removal_changes_what_it_names_and_nothing_else(
 @pytest.mark.parametrize(
     "removal",
     [
-        Body("m:Thing.gone", "pass"), Body("m:LIMITS", "pass"), Body("m:gone", "pass"), Unlisted("m:LIMITS", "third"),
-        Unlisted("m:Thing", "act"), Constant("m:Thing.act", "1"), Text("m", "third", ""),
+        Body("m:Thing.gone", "pass"),
+        Body("m:LIMITS", "pass"),
+        Body("m:gone", "pass"),
+        Unlisted("m:LIMITS", "third"),
+        Unlisted("m:Thing", "act"),
+        Constant("m:Thing.act", "1"),
+        Text("m", "third", ""),
     ],
-)  # fmt: skip
+)
 def test_a_removal_of_what_is_not_there_is_an_error(removal: Body | Unlisted | Constant | Text) -> None:
     with pytest.raises(LookupError):
         without(removal, SOURCE)

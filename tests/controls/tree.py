@@ -130,8 +130,18 @@ class Copy:
 
     def _run(self, tests: Sequence[str]) -> dict[str, bool]:
         command = [
-            sys.executable, "-m", "pytest", "-q", "--tb=no", "-rfE", "-p", "no:cacheprovider", "-W", "ignore", *tests,
-        ]  # fmt: skip
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "--tb=no",
+            "-rfE",
+            "-p",
+            "no:cacheprovider",
+            "-W",
+            "ignore",
+            *tests,
+        ]
         environment = {**os.environ, "PYTHONPATH": str(self._root), "COLUMNS": "1000", "HYPOTHESIS_PROFILE": "gate"}
         try:
             done = subprocess.run(

@@ -28,9 +28,18 @@ LEG = Leg(
     exits=PLAN,
 )
 CAMPAIGN = Campaign(
-    1, Stance.NEUTRAL, Stance.INTO_DEFI, "infra", "defi", CampaignState.RUNNING, 5, Decimal(100_000), Decimal("0.2"),
-    baseline={"defi.spot": Decimal("30000.00")}, tranches=(Tranche(1, TrancheState.RUNNING, 0, (LEG,)),),
-)  # fmt: skip
+    1,
+    Stance.NEUTRAL,
+    Stance.INTO_DEFI,
+    "infra",
+    "defi",
+    CampaignState.RUNNING,
+    5,
+    Decimal(100_000),
+    Decimal("0.2"),
+    baseline={"defi.spot": Decimal("30000.00")},
+    tranches=(Tranche(1, TrancheState.RUNNING, 0, (LEG,)),),
+)
 MEMORY = Memory(
     campaign=CAMPAIGN,
     labels={"defi": Decimal("7000")},

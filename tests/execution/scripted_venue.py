@@ -120,10 +120,19 @@ class ScriptedVenue:
     async def fetch_instruments(self, symbols: Sequence[str] | None = None) -> Mapping[str, Instrument]:
         step = Decimal("0.01")
         return {
-            symbol: Instrument("scripted", symbol, Kind.PERP if ":" in symbol else Kind.SPOT, "UNI", "USDT",
-                               step, step, step, Decimal(5))
+            symbol: Instrument(
+                "scripted",
+                symbol,
+                Kind.PERP if ":" in symbol else Kind.SPOT,
+                "UNI",
+                "USDT",
+                step,
+                step,
+                step,
+                Decimal(5),
+            )
             for symbol in symbols or (SPOT, PERP)
-        }  # fmt: skip
+        }
 
     async def fetch_clock_skew(self) -> int:
         self.calls.append("fetch_clock_skew")

@@ -16,9 +16,21 @@ from tests.execution.test_crashes import CALLS, WRITES, Crash, Doom, unwrap
 from tests.execution.worlds import SYMBOLS, approve, open_world
 
 SUBMITS = (
-    "fill", "fill", "partial", "rest", "expire", "lost_request", "lost_reply", "duplicate", "garbage",
-    "reject:rate_limit", "reject:funds", "late:3000", "late_fill:4900", "late_fill:5001",
-)  # fmt: skip
+    "fill",
+    "fill",
+    "partial",
+    "rest",
+    "expire",
+    "lost_request",
+    "lost_reply",
+    "duplicate",
+    "garbage",
+    "reject:rate_limit",
+    "reject:funds",
+    "late:3000",
+    "late_fill:4900",
+    "late_fill:5001",
+)
 CANCELS = ("ok", "ok", "filled_first", "lost_request", "lost_reply", "refuse", "not_found")
 LIVES = 12
 

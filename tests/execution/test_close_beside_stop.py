@@ -23,9 +23,18 @@ async def world(tmp_path: Path) -> Any:
 
 def stop() -> Approved:
     return approve(
-        Purpose.EXIT, id=f"x3.{PERP}", campaign=0, tranche=3, leg=1, symbol=PERP, side=Side.SELL, reduce_only=True,
-        order_type=OrderType.STOP, trigger_price=Decimal(8), time_in_force=TimeInForce.GTC,
-    )  # fmt: skip
+        Purpose.EXIT,
+        id=f"x3.{PERP}",
+        campaign=0,
+        tranche=3,
+        leg=1,
+        symbol=PERP,
+        side=Side.SELL,
+        reduce_only=True,
+        order_type=OrderType.STOP,
+        trigger_price=Decimal(8),
+        time_in_force=TimeInForce.GTC,
+    )
 
 
 def close() -> Approved:

@@ -50,8 +50,13 @@ async def test_a_conversion_is_one_fact_with_a_reason_and_locks_nothing(world: W
     assert note.words == "the exchange made 576000 SKY of 24 MKR"
     (fact,) = world.journal.reader.load_facts("conversion")
     assert fact.payload == {
-        "was": "MKR", "becomes": "SKY", "taken": "24", "given": "576000", "by": "bot", "reason": note.words,
-    }  # fmt: skip
+        "was": "MKR",
+        "becomes": "SKY",
+        "taken": "24",
+        "given": "576000",
+        "by": "bot",
+        "reason": note.words,
+    }
     assert not world.journal.reader.load_facts("adjustment")
     again = await world.reconciler.settle(AFTER)
     assert (again.is_agreed, again.notes) == (True, ())

@@ -20,9 +20,19 @@ from tests.journal.test_journal import opened, shortest_way
 def make_report(state: ReportState = ReportState.OPEN, filled: int = 0) -> OrderReport:
     order = make_order()
     return OrderReport(
-        SPOT, order.client_id, "v1", state, Side.BUY, order.size, Decimal(filled), Decimal(filled * 10), order.price,
-        False, False, START_MS,
-    )  # fmt: skip
+        SPOT,
+        order.client_id,
+        "v1",
+        state,
+        Side.BUY,
+        order.size,
+        Decimal(filled),
+        Decimal(filled * 10),
+        order.price,
+        False,
+        False,
+        START_MS,
+    )
 
 
 @pytest.mark.parametrize(("state", "reported"), list(itertools.product(OrderState, ReportState)))

@@ -68,8 +68,14 @@ async def test_an_order_that_the_history_shows_late_is_noticed(world: World, ven
 
 async def test_it_is_read_after_the_lag_and_then_every_hour_and_not_more(world: World, venue: LaggingVenue) -> None:
     for wait_ms, is_read in (
-        (0, True), (0, False), (LAG_MS - 1, False), (1, True), (EVERY_MS - 1, False), (1, True), (0, False),
-    ):  # fmt: skip
+        (0, True),
+        (0, False),
+        (LAG_MS - 1, False),
+        (1, True),
+        (EVERY_MS - 1, False),
+        (1, True),
+        (0, False),
+    ):
         venue.advance(wait_ms)
         venue.calls.clear()
         await world.reconciler.settle(SYMBOLS)

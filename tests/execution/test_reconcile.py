@@ -263,9 +263,19 @@ async def test_what_a_stop_of_ours_became_is_no_other_bots_order(world: World, m
     world.venue.execute(PERP, Side.SELL, Decimal(7), client_id=order.client_id, price=Decimal(10))
     world.venue.fills = [replace(fill, client_id=None) for fill in world.venue.fills]
     resting = OrderReport(
-        PERP, order.client_id, "conditional", ReportState.OPEN, Side.SELL, order.size, Decimal(0), Decimal(0),
-        price=None, reduce_only=True, is_trigger=True, at_ms=order.sent_ms,
-    )  # fmt: skip
+        PERP,
+        order.client_id,
+        "conditional",
+        ReportState.OPEN,
+        Side.SELL,
+        order.size,
+        Decimal(0),
+        Decimal(0),
+        price=None,
+        reduce_only=True,
+        is_trigger=True,
+        at_ms=order.sent_ms,
+    )
 
     async def still_resting(*_: object, **__: object) -> OrderReport:
         return resting
@@ -576,8 +586,9 @@ async def test_executions_beyond_the_size_of_an_order_are_another_writers(world:
 
 async def test_orders_of_a_lost_journal_are_found_before_the_first_order(world: World) -> None:
     """Executed and over, so that neither an open order nor a holding shows them."""
-    world.venue.execute(SPOT, Side.BUY, Decimal(4), client_id=ClientOrderId(ACCOUNT, 3, 1, 1, 0, 0, 77).text,
-                        price=Decimal(10))  # fmt: skip
+    world.venue.execute(
+        SPOT, Side.BUY, Decimal(4), client_id=ClientOrderId(ACCOUNT, 3, 1, 1, 0, 0, 77).text, price=Decimal(10)
+    )
     world.venue.advance(3_600_000)
     truth = await Reconciler(world.venue, world.journal, FAST).settle(SYMBOLS)
     assert (truth.is_agreed, Reason.ANOTHER_WRITER in reasons(truth)) == (False, True)

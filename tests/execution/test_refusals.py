@@ -38,9 +38,14 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 
 async def hedge(world: World, leg: int) -> Outcome:
     item = approve(
-        Purpose.HEDGE, id=f"1.1.{leg}", leg=leg, symbol=PERP, side=Side.SELL, worst_price=Decimal(9),
+        Purpose.HEDGE,
+        id=f"1.1.{leg}",
+        leg=leg,
+        symbol=PERP,
+        side=Side.SELL,
+        worst_price=Decimal(9),
         leverage=Decimal(5),
-    )  # fmt: skip
+    )
     (outcome,) = await world.executor.act([item])
     return outcome
 

@@ -49,13 +49,34 @@ CONVERSATIONS: dict[str, tuple[str, ...]] = {
     "a cancel finds nothing": ("settle", "cancels not_found", "buy rest", "settle"),
     "an order rests and is called back": ("settle", "stop rest", "settle", "cancel", "settle"),
     "an order in doubt is called back": ("settle", "buy lost_request", "cancel", QUIET, "settle"),
-    "an order in doubt grows old": ("settle", "buy late:900000", "mute fetch_order", "settle", "wait 130000", "settle",
-                                    "hear fetch_order", "settle"),
+    "an order in doubt grows old": (
+        "settle",
+        "buy late:900000",
+        "mute fetch_order",
+        "settle",
+        "wait 130000",
+        "settle",
+        "hear fetch_order",
+        "settle",
+    ),
     "executions cannot be read": ("settle", "mute fetch_fills", "buy", "settle", "hear fetch_fills", "settle"),
-    "executions cannot be read in a doubt": ("settle", "buy lost_request", QUIET, "mute fetch_fills", "settle",
-                                             "hear fetch_fills", "settle"),
-    "payments cannot be read": ("mute fetch_payments", "settle", "spot USDT 250", "settle", "hear fetch_payments",
-                                "settle"),
+    "executions cannot be read in a doubt": (
+        "settle",
+        "buy lost_request",
+        QUIET,
+        "mute fetch_fills",
+        "settle",
+        "hear fetch_fills",
+        "settle",
+    ),
+    "payments cannot be read": (
+        "mute fetch_payments",
+        "settle",
+        "spot USDT 250",
+        "settle",
+        "hear fetch_payments",
+        "settle",
+    ),
     "a doubt in a batch holds the rest up": ("settle", "batch lost_request", "settle", QUIET, "settle", "batch"),
     "a hedge waits for what it covers": ("settle", "perp", "release expire", "release", "settle"),
     "leverage is set before an order": ("settle", "perp", "settle"),
@@ -78,14 +99,22 @@ CONVERSATIONS: dict[str, tuple[str, ...]] = {
     "a foreign order rests": ("settle", "foreign web_1", "settle", "settle"),
     "a foreign order rests and is ignored": ("settle", "policy ignore", "foreign web_1", "settle"),
     "a foreign order rests and halts": ("settle", "policy halt", "foreign web_1", "settle"),
-    "another bot with our mark": ("settle", "twin rests", "settle", "twin fills", "settle", "settle", "accept",
-                                  "settle"),
+    "another bot with our mark": (
+        "settle",
+        "twin rests",
+        "settle",
+        "twin fills",
+        "settle",
+        "settle",
+        "accept",
+        "settle",
+    ),
     "an order that had ended is open again": ("settle", "buy lost_request", QUIET, "settle", "revive", "settle"),
     "an order that had ended executes": ("settle", "buy lost_request", QUIET, "settle", "revive fill", "settle"),
     "the venue is down": ("settle", "down", "settle", "up", "settle"),
     "fills are told after the report": ("settle", "lag 500", "buy", "settle", "wait 500", "settle"),
     "the same order twice": ("settle", "buy rest id=a", "buy id=a", "settle"),
-}  # fmt: skip
+}
 
 
 @dataclass
@@ -144,13 +173,20 @@ class Conversation:
 
     async def do_stop(self, word: str) -> None:
         self.world.venue.submits.append(word)
-        stop = approve(Purpose.EXIT, id="x1", side=Side.SELL, order_type=OrderType.STOP, trigger_price=Decimal(9),
-                       time_in_force=TimeInForce.GTC)  # fmt: skip
+        stop = approve(
+            Purpose.EXIT,
+            id="x1",
+            side=Side.SELL,
+            order_type=OrderType.STOP,
+            trigger_price=Decimal(9),
+            time_in_force=TimeInForce.GTC,
+        )
         self.tell_outcomes(await self.world.executor.act([stop]))
 
     async def do_perp(self) -> None:
-        hedge = approve(Purpose.HEDGE, id="h1", symbol=PERP, side=Side.SELL, worst_price=Decimal(9),
-                        leverage=Decimal(5), leg=2)  # fmt: skip
+        hedge = approve(
+            Purpose.HEDGE, id="h1", symbol=PERP, side=Side.SELL, worst_price=Decimal(9), leverage=Decimal(5), leg=2
+        )
         self.tell_outcomes(await self.world.executor.act([hedge]))
 
     async def do_release(self, *words: str) -> None:

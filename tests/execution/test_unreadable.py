@@ -30,9 +30,14 @@ SYMBOLS = (UNI, ETH, "ARB/USDT", "UNI/USDT")
 def marked(key: str) -> Account:
     found = account()
     return Account(
-        found.at_ms, found.quote, found.balances, found.perp_wallet, found.perp_free, found.positions,
+        found.at_ms,
+        found.quote,
+        found.balances,
+        found.perp_wallet,
+        found.perp_free,
+        found.positions,
         unreadable={key: "why"},
-    )  # fmt: skip
+    )
 
 
 def test_a_position_that_cannot_be_read_is_what_the_books_say_and_one_that_can_is_not_replaced() -> None:
@@ -55,10 +60,14 @@ def test_a_balance_and_the_wallet_are_what_the_books_say() -> None:
 
 @pytest.mark.parametrize(
     ("key", "locked", "is_unbounded"),
-    [(f"perp:{ETH}", {ETH}, False), ("spot:ARB", {"ARB/USDT"}, False), ("wallet", set(), True),
-     ("spot:USDT", set(), True),
-     ("spot:", set(), True)],
-)  # fmt: skip
+    [
+        (f"perp:{ETH}", {ETH}, False),
+        ("spot:ARB", {"ARB/USDT"}, False),
+        ("wallet", set(), True),
+        ("spot:USDT", set(), True),
+        ("spot:", set(), True),
+    ],
+)
 def test_a_row_locks_its_instrument_and_cash_stops_entries(key: str, locked: set[str], is_unbounded: bool) -> None:
     unread = review(marked(key), (), SYMBOLS)
     assert (unread.locked, unread.is_unbounded) == (locked, is_unbounded)
@@ -74,10 +83,20 @@ def test_rows_of_lists_lock_the_symbol_they_were_asked_for_and_are_said_once() -
 
 def report(**changes: Any) -> OrderReport:
     parts: dict[str, Any] = {
-        "symbol": make_order().symbol, "client_id": None, "venue_id": "", "state": ReportState.OPEN, "side": Side.BUY,
-        "size": D(0), "filled_size": D(0), "filled_quote": D(0), "price": None, "reduce_only": False,
-        "is_trigger": False, "at_ms": 0, "defect": "why",
-    }  # fmt: skip
+        "symbol": make_order().symbol,
+        "client_id": None,
+        "venue_id": "",
+        "state": ReportState.OPEN,
+        "side": Side.BUY,
+        "size": D(0),
+        "filled_size": D(0),
+        "filled_quote": D(0),
+        "price": None,
+        "reduce_only": False,
+        "is_trigger": False,
+        "at_ms": 0,
+        "defect": "why",
+    }
     return OrderReport(**(parts | changes))
 
 

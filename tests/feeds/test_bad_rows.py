@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from bot.domain.durations import DAY_MS
 from bot.domain.market import Missing
 from bot.feeds.concurrent_fetch import gather_all
-from bot.feeds.daily_series import DAY_MS
 from bot.feeds.macro import SeriesFile, SeriesFiles
 from bot.feeds.stablecoins import parse_supply
 from bot.feeds.tvl import parse_tvl
@@ -62,15 +62,23 @@ def test_rows_in_any_order_and_twice_are_read_by_their_time() -> None:
     rows = readings(1, 2, 3)
     again = {"date": rows[1]["date"] + 7200, "tvl": 9}
     assert parse_tvl(json.dumps([rows[2], again, rows[0], rows[1]]), 400, NOW).values == {
-        TODAY - 2 * DAY_MS: 1, TODAY - DAY_MS: 9, TODAY: 3,
-    }  # fmt: skip
+        TODAY - 2 * DAY_MS: 1,
+        TODAY - DAY_MS: 9,
+        TODAY: 3,
+    }
 
 
 @pytest.mark.parametrize(
     ("values", "kept"),
-    [((0, 0, 1, 2), (0, 0, 1, 2)), ((1, 0, 2, 3), (1, 2, 3)), ((1, 2, 0), (1, 2)), ((1, *[0] * 7), (1, *[0] * 7)),
-     ((1, *[0] * 6), (1,)), ((0, 0, 0), (0, 0, 0))],
-)  # fmt: skip
+    [
+        ((0, 0, 1, 2), (0, 0, 1, 2)),
+        ((1, 0, 2, 3), (1, 2, 3)),
+        ((1, 2, 0), (1, 2)),
+        ((1, *[0] * 7), (1, *[0] * 7)),
+        ((1, *[0] * 6), (1,)),
+        ((0, 0, 0), (0, 0, 0)),
+    ],
+)
 def test_a_zero_is_believed_at_the_start_or_once_it_has_lasted(values: tuple[int, ...], kept: tuple[int, ...]) -> None:
     assert tuple(parse_tvl(json.dumps(readings(*values)), 400, NOW).values.values()) == kept
 

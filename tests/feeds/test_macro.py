@@ -12,8 +12,9 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from bot.domain.durations import DAY_MS
 from bot.domain.market import Macro
-from bot.feeds.daily_series import DAY_MS, DailyRules
+from bot.feeds.daily_series import DailyRules
 from bot.feeds.macro import JoinedMacro, SeriesFile, SeriesFiles, SeriesProblem, StaticMacro, read_series
 from bot.feeds.snapshot import Observer
 from bot.feeds.stablecoins import DefiLlamaStablecoins, parse_supply
@@ -97,10 +98,17 @@ async def test_stablecoins_are_kept_for_an_hour_and_survive_a_failure_until_they
 
 @pytest.mark.parametrize(
     "body",
-    ["<html>", "[]", '{"date": 1}', '[{"date": "1"}]', '[{"date": "1", "totalCirculatingUSD": 5}]',
-     '[{"date": "1", "totalCirculatingUSD": {"peggedUSD": NaN}}]', '[{"date": "1", "totalCirculatingUSD": {}}]',
-     '[{"date": "soon", "totalCirculatingUSD": {"peggedUSD": 5}}]'],
-)  # fmt: skip
+    [
+        "<html>",
+        "[]",
+        '{"date": 1}',
+        '[{"date": "1"}]',
+        '[{"date": "1", "totalCirculatingUSD": 5}]',
+        '[{"date": "1", "totalCirculatingUSD": {"peggedUSD": NaN}}]',
+        '[{"date": "1", "totalCirculatingUSD": {}}]',
+        '[{"date": "soon", "totalCirculatingUSD": {"peggedUSD": 5}}]',
+    ],
+)
 async def test_an_answer_that_is_no_series_is_unavailable(llama: Llama, body: str) -> None:
     llama.body = body
     with pytest.raises(Unavailable, match="stablecoins: "):
@@ -128,11 +136,16 @@ def test_a_date_counts_from_its_end_and_a_time_from_then(tmp_path: Path) -> None
 
 @pytest.mark.parametrize(
     ("rows", "words"),
-    [(("2026-01-01,4,5",), ":2: a date and a value are needed, not 3 cells"), (("soon,4",), ":2: 'soon' is no date"),
-     (("2026-01-01,four",), ":2: 'four' is no number"), (("2026-01-01,NaN",), ":2: 'NaN' is no number"),
-     (("2026-01-01T00:00:00,4",), "has no time zone"), ((), "there is no value in it"),
-     (("2026-01-02,4", "2026-01-02,5"), ":3: 2026-01-02 is not after the date before it")],
-)  # fmt: skip
+    [
+        (("2026-01-01,4,5",), ":2: a date and a value are needed, not 3 cells"),
+        (("soon,4",), ":2: 'soon' is no date"),
+        (("2026-01-01,four",), ":2: 'four' is no number"),
+        (("2026-01-01,NaN",), ":2: 'NaN' is no number"),
+        (("2026-01-01T00:00:00,4",), "has no time zone"),
+        ((), "there is no value in it"),
+        (("2026-01-02,4", "2026-01-02,5"), ":3: 2026-01-02 is not after the date before it"),
+    ],
+)
 def test_a_bad_file_is_one_clear_error_with_its_line(tmp_path: Path, rows: tuple[str, ...], words: str) -> None:
     path = write(tmp_path, *rows)
     with pytest.raises(SeriesProblem, match=str(path)) as caught:

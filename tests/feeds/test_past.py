@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from bot.domain.candles import CandleSeries
 from bot.domain.codec import decode, encode
+from bot.domain.durations import DAY_MS, HOUR_MS
 from bot.domain.market import Cost, Funding, OpenInterest, Quote, Snapshot
-from bot.feeds.history import DAY_MS, HOUR_MS, Past, PastRules
+from bot.feeds.history import Past, PastRules
 from bot.feeds.snapshot import Observer
 from tests.feeds.test_snapshot import NOW, PERP, QUICK, SPOT, WANTED, Market, venue
 
@@ -21,10 +22,13 @@ def look(past: Past, at_ms: int, value: int = 1000, rate: str = "0.0001") -> Sna
     next_ms = at_ms - at_ms % (8 * HOUR_MS) + 8 * HOUR_MS
     return past.joined(
         Snapshot(
-            at_ms, {}, {}, funding={PERP: Funding(PERP, D(rate), 8, next_ms, at_ms)},
+            at_ms,
+            {},
+            {},
+            funding={PERP: Funding(PERP, D(rate), 8, next_ms, at_ms)},
             open_interest={PERP: OpenInterest(PERP, D(value), at_ms)},
         )
-    )  # fmt: skip
+    )
 
 
 def test_the_first_look_has_no_past() -> None:
@@ -113,9 +117,7 @@ async def test_costs_come_from_whoever_keeps_the_books() -> None:
 
 def priced(at_ms: int, mark: str, index: str, *, is_guard: bool = False) -> Snapshot:
     candles = {} if is_guard else {SPOT: CandleSeries(SPOT, HOUR_MS, (), (), (), (), (), ())}
-    quotes = {
-        SPOT: Quote(SPOT, D(1), D(1), at_ms), PERP: Quote(PERP, D(1), D(1), at_ms, D(1), D(mark), D(index))
-    }  # fmt: skip
+    quotes = {SPOT: Quote(SPOT, D(1), D(1), at_ms), PERP: Quote(PERP, D(1), D(1), at_ms, D(1), D(mark), D(index))}
     return Snapshot(at_ms, {}, quotes, candles=candles)
 
 

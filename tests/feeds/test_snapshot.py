@@ -24,9 +24,15 @@ HOUR = 3_600_000
 NOW = 500_000 * HOUR + 1_234
 SPOT, PERP = "UNI/USDT", "UNI/USDT:USDT"
 WANTED = Wanted(
-    (SPOT,), (PERP,), candles=(SPOT,), candle_count=10, funding=(PERP,), open_interest=(PERP,), tvl=("defi",),
+    (SPOT,),
+    (PERP,),
+    candles=(SPOT,),
+    candle_count=10,
+    funding=(PERP,),
+    open_interest=(PERP,),
+    tvl=("defi",),
     books=(SPOT, PERP),
-)  # fmt: skip
+)
 QUICK = Deadlines(*[50] * 7, at_once=2)
 
 

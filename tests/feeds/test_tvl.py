@@ -10,8 +10,9 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from bot.domain.durations import DAY_MS
 from bot.domain.market import Tvl
-from bot.feeds.daily_series import DAY_MS, DailyRules
+from bot.feeds.daily_series import DailyRules
 from bot.feeds.tvl import DefiLlamaTvl, StaticTvl, parse_tvl
 from bot.ports import Unavailable
 

@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from bot.cli.main import app as cli
+from bot.domain.durations import MINUTE_MS
 from bot.domain.order import Purpose
 from bot.journal.backup import back_up
 from bot.journal.journal import Journal, JournalError, JournalReader
@@ -17,8 +18,6 @@ from bot.runtime.simulator.embedded import ACCOUNT
 from bot.runtime.wiring import build
 from tests.execution.scripted_venue import START_MS
 from tests.stage import Stage, staged
-
-MINUTE_MS = 60_000
 
 
 async def test_a_copy_taken_while_the_journal_is_written_is_one_moment_of_it(tmp_path: Path) -> None:
@@ -91,8 +90,10 @@ async def test_a_bot_that_starts_from_an_old_copy_repeats_nothing(tmp_path: Path
                 await stage.turn(app)
             before = _holdings(stage)
             assert {order.purpose for order in app.journal.reader.load_orders(1000)} >= {
-                Purpose.HEDGE, Purpose.REDUCE, Purpose.INCREASE,
-            }  # fmt: skip
+                Purpose.HEDGE,
+                Purpose.REDUCE,
+                Purpose.INCREASE,
+            }
         for file in path.parent.glob(path.name + "*"):
             file.unlink()
         shutil.copy(tmp_path / "old.db", path)

@@ -535,9 +535,11 @@ async def test_of_one_batch_a_refused_record_takes_no_other_with_it(tmp_path: Pa
     first = asyncio.create_task(journal._writer.run(hold))
     await asyncio.to_thread(held.wait)
     works = [
-        journal.record_fact("note", {"number": 0}), journal.record_submitting(make_order(0)),
-        journal.record_fact("note", {"number": 1}), journal.record_submitting(make_order(1)),
-    ]  # fmt: skip
+        journal.record_fact("note", {"number": 0}),
+        journal.record_submitting(make_order(0)),
+        journal.record_fact("note", {"number": 1}),
+        journal.record_submitting(make_order(1)),
+    ]
     tasks = [asyncio.create_task(work) for work in works]
     await asyncio.sleep(0)
     released.set()

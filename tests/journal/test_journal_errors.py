@@ -41,16 +41,21 @@ def of_sqlite(code: int) -> sqlite3.Error:
         (sqlite3.SQLITE_READONLY_DBMOVED, JournalReadOnly, f"j.db: cannot be written (words of SQLite); {WRITABLE}"),
         (sqlite3.SQLITE_PERM, JournalReadOnly, f"j.db: cannot be written (words of SQLite); {WRITABLE}"),
         (sqlite3.SQLITE_CANTOPEN, JournalReadOnly, f"j.db: cannot be written (words of SQLite); {WRITABLE}"),
-        (sqlite3.SQLITE_BUSY, JournalLocked,
-         "j.db: is locked by another program (words of SQLite); close whatever is writing to it"),
-        (sqlite3.SQLITE_LOCKED, JournalLocked,
-         "j.db: is locked by another program (words of SQLite); close whatever is writing to it"),
+        (
+            sqlite3.SQLITE_BUSY,
+            JournalLocked,
+            "j.db: is locked by another program (words of SQLite); close whatever is writing to it",
+        ),
+        (
+            sqlite3.SQLITE_LOCKED,
+            JournalLocked,
+            "j.db: is locked by another program (words of SQLite); close whatever is writing to it",
+        ),
         (sqlite3.SQLITE_CORRUPT, JournalCorrupt, f"j.db: is damaged (words of SQLite); {DAMAGED}"),
         (sqlite3.SQLITE_NOTADB, JournalCorrupt, f"j.db: is damaged (words of SQLite); {DAMAGED}"),
-        (sqlite3.SQLITE_IOERR_WRITE, JournalError,
-         f"j.db: failed: OperationalError('words of SQLite'); {ANYTHING}"),
+        (sqlite3.SQLITE_IOERR_WRITE, JournalError, f"j.db: failed: OperationalError('words of SQLite'); {ANYTHING}"),
     ],
-)  # fmt: skip
+)
 def test_a_code_of_sqlite_has_a_name_and_a_remedy(code: int, kind: type[JournalError], words: str) -> None:
     found = classify(of_sqlite(code), PATH)
     assert (type(found), str(found)) == (kind, words)
@@ -66,12 +71,15 @@ def test_a_code_of_sqlite_has_a_name_and_a_remedy(code: int, kind: type[JournalE
         (OSError(errno.EACCES, "Denied"), JournalReadOnly, f"j.db: cannot be written (Denied); {WRITABLE}"),
         (OSError(errno.EPERM, "Not yours"), JournalReadOnly, f"j.db: cannot be written (Not yours); {WRITABLE}"),
         (OSError(errno.EROFS, "Read-only"), JournalReadOnly, f"j.db: cannot be written (Read-only); {WRITABLE}"),
-        (OSError(errno.EIO, "I/O error"), JournalError,
-         "j.db: cannot be opened (I/O error); check the path in [journal]"),
+        (
+            OSError(errno.EIO, "I/O error"),
+            JournalError,
+            "j.db: cannot be opened (I/O error); check the path in [journal]",
+        ),
         (OSError("no number"), JournalError, "j.db: cannot be opened (no number); check the path in [journal]"),
         (sqlite3.OperationalError("no code"), JournalError, f"j.db: failed: OperationalError('no code'); {ANYTHING}"),
     ],
-)  # fmt: skip
+)
 def test_an_error_without_such_a_code_has_one_too(error: Exception, kind: type[JournalError], words: str) -> None:
     found = classify(error, PATH)
     assert (type(found), str(found)) == (kind, words)
@@ -89,10 +97,15 @@ def test_the_standing_advice() -> None:
 @pytest.mark.parametrize(
     ("error", "fatal"),
     [
-        (JournalFull(PATH, "a", "b"), True), (sqlite3.OperationalError("x"), True), (OSError("x"), True),
-        (sqlite3.IntegrityError("x"), False), (sqlite3.ProgrammingError("x"), False), (ValueError("x"), False),
-        (DuplicateOrder("x", is_id_taken=True), False), (KeyError("x"), False),
+        (JournalFull(PATH, "a", "b"), True),
+        (sqlite3.OperationalError("x"), True),
+        (OSError("x"), True),
+        (sqlite3.IntegrityError("x"), False),
+        (sqlite3.ProgrammingError("x"), False),
+        (ValueError("x"), False),
+        (DuplicateOrder("x", is_id_taken=True), False),
+        (KeyError("x"), False),
     ],
-)  # fmt: skip
+)
 def test_storage_that_failed_stops_the_journal_and_a_bad_request_does_not(error: Exception, fatal: bool) -> None:
     assert is_fatal(error) is fatal

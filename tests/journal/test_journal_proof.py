@@ -40,7 +40,7 @@ CHANGES = {
     "the owner of a fill": "UPDATE fills SET client_id = NULL",
     "the amount of a payment": "UPDATE payments SET amount = '0.10'",
     "the event of a payment": "UPDATE payments SET seq = seq + 1",
-    "the memory": "UPDATE memory SET body = replace(body, '\"stance\":\"', '\"stance\":\"x')",
+    "the memory": 'UPDATE memory SET body = replace(body, \'"stance":"\', \'"stance":"x\')',
     "no memory": "DELETE FROM memory",
     "the event of the memory": "UPDATE memory SET seq = 1",
     "the latch": "UPDATE latch SET level = 'off'",
@@ -50,7 +50,7 @@ CHANGES = {
     "a lock is made up": "INSERT INTO locks VALUES ('LDO/USDT', 'none', 'none', 1)",
     "the number of the newest cycle": "UPDATE cycles SET number = number + 4",
     "the account of the lease": "UPDATE lease SET account = 'mbin'",
-}  # fmt: skip
+}
 
 
 def tables(path: Path) -> dict[str, list[object]]:
@@ -226,10 +226,12 @@ async def test_a_journal_of_the_version_before_is_migrated_once_and_proven(tmp_p
     path = tmp_path / "j.db"
     await (await full_journal(path)).close()
     for statement in (
-        "DROP INDEX event_order", "DROP INDEX orders_seq", "DROP INDEX payments_seq",
+        "DROP INDEX event_order",
+        "DROP INDEX orders_seq",
+        "DROP INDEX payments_seq",
         "DELETE FROM _sqlite_migrations WHERE name = 'm003_events_by_order'",
         "UPDATE latch SET level = 'off'",
-    ):  # fmt: skip
+    ):
         change(path, statement)
     journal = await opened(path)
     assert journal.rebuilt == "table latch"

@@ -77,12 +77,26 @@ async def test_what_is_remembered_between_two_events_is_what_a_fresh_reader_find
 def _all_answers(reader: JournalReader) -> list[Any]:
     moments = (0, START_MS - 1, START_MS, START_MS + 1)
     windows = (
-        reader.count_orders, reader.count_fills, reader.count_rejections, reader.count_executed, reader.load_turnover,
-        reader.load_fees, reader.load_unfilled_reports, reader.load_payments_after,
-    )  # fmt: skip
+        reader.count_orders,
+        reader.count_fills,
+        reader.count_rejections,
+        reader.count_executed,
+        reader.load_turnover,
+        reader.load_fees,
+        reader.load_unfilled_reports,
+        reader.load_payments_after,
+    )
     return [
-        reader.load_memory(), reader.load_memory_seq(), reader.load_working(), reader.load_locks(),
-        reader.load_lock_reasons(), reader.next_cycle_number(), reader.count_events(), reader.load_latch(),
-        reader.load_fills_after(0, 0), reader.load_facts("note", limit=1), reader.load_facts_after("note", 0),
+        reader.load_memory(),
+        reader.load_memory_seq(),
+        reader.load_working(),
+        reader.load_locks(),
+        reader.load_lock_reasons(),
+        reader.next_cycle_number(),
+        reader.count_events(),
+        reader.load_latch(),
+        reader.load_fills_after(0, 0),
+        reader.load_facts("note", limit=1),
+        reader.load_facts_after("note", 0),
         *(window(moment) for window in windows for moment in moments),
-    ]  # fmt: skip
+    ]

@@ -49,9 +49,13 @@ def pasts(draw: st.DrawFn) -> Past:
         client_id = ClientOrderId(ACCOUNT, campaign, 1, 1, number, 0).text
         intent = draw(st.sampled_from(("a", "b"))) if ending not in ("open", "in doubt") else f"i{number}"
         order = make_order(
-            number, client_id=client_id, intent_id=intent, symbol=draw(st.sampled_from(SYMBOLS)),
-            side=draw(st.sampled_from(Side)), sent_ms=draw(MOMENTS),
-        )  # fmt: skip
+            number,
+            client_id=client_id,
+            intent_id=intent,
+            symbol=draw(st.sampled_from(SYMBOLS)),
+            side=draw(st.sampled_from(Side)),
+            sent_ms=draw(MOMENTS),
+        )
         orders.append((order, ending))
     fills = []
     for number in range(draw(st.integers(min_value=0, max_value=8))):
@@ -71,10 +75,16 @@ def pasts(draw: st.DrawFn) -> Past:
             )
         )
     payments = [
-        Payment(f"p{n}", draw(st.sampled_from(("funding", "deposit"))), "USDT", Decimal(n) - 1,
-                draw(st.sampled_from((None, *SYMBOLS))), draw(MOMENTS))
+        Payment(
+            f"p{n}",
+            draw(st.sampled_from(("funding", "deposit"))),
+            "USDT",
+            Decimal(n) - 1,
+            draw(st.sampled_from((None, *SYMBOLS))),
+            draw(MOMENTS),
+        )
         for n in range(draw(st.integers(min_value=0, max_value=4)))
-    ]  # fmt: skip
+    ]
     return Past(tuple(orders), tuple(fills), tuple(payments))
 
 
@@ -85,8 +95,9 @@ async def written(past: Past, path: Path) -> Journal:
         if ending in ("open", "executed"):
             await journal.record_order_event(order.client_id, OrderEvent.ACKED, venue_id=f"v{number}")
         if ending == "executed":
-            await journal.record_order_event(order.client_id, OrderEvent.FILLED, filled_size=Decimal(4),
-                                             filled_quote=Decimal(40))  # fmt: skip
+            await journal.record_order_event(
+                order.client_id, OrderEvent.FILLED, filled_size=Decimal(4), filled_quote=Decimal(40)
+            )
         if ending == "in doubt":
             await journal.record_order_event(order.client_id, OrderEvent.LOST, venue_id=f"v{number}")
         if ending in ("held back", "never came to be", "would take", "rejected"):
@@ -95,8 +106,12 @@ async def written(past: Past, path: Path) -> Journal:
                 "never came to be": f"{NEVER_CAME_TO_BE}, really",
                 "would take": str(VenueRejected("-2010", "it would match", Rejection.WOULD_TAKE)),
             }
-            await journal.record_order_event(order.client_id, OrderEvent.REJECTED, venue_id=f"v{number}",
-                                             reason=words.get(ending, "the venue says no"))  # fmt: skip
+            await journal.record_order_event(
+                order.client_id,
+                OrderEvent.REJECTED,
+                venue_id=f"v{number}",
+                reason=words.get(ending, "the venue says no"),
+            )
     await journal.record_fills(past.fills)
     await journal.record_payments(past.payments)
     return journal
@@ -126,9 +141,10 @@ def check(past: Past, reader: JournalReader, since_ms: int, limit: int) -> None:
     live = [order.client_id for order, ending in past.orders if ending in ("open", "in doubt")]
     assert [o.client_id for o in reader.load_working()] == live
     short = [
-        order.client_id for n, order, _ in late
+        order.client_id
+        for n, order, _ in late
         if executed(past, n) > sum((f.size for f in past.fills if f.venue_order_id == f"v{n}"), Decimal(0))
-    ]  # fmt: skip
+    ]
     assert [o.client_id for o in reader.load_unfilled_reports(since_ms)] == short
     for number, (order, _) in numbered:
         kept = reader.load_order(order.client_id)
@@ -280,8 +296,9 @@ async def test_cycles_are_told_by_their_heads(tmp_path: Path) -> None:
         await journal.record_cycle(await cycle_record(number))
     heads = journal.reader.load_cycle_heads(2)
     assert [(h.number, h.kind, h.at_ms, h.config_digest) for h in heads] == [
-        (3, "cycle", START_MS + 3, "abc"), (2, "cycle", START_MS + 2, "abc")
-    ]  # fmt: skip
+        (3, "cycle", START_MS + 3, "abc"),
+        (2, "cycle", START_MS + 2, "abc"),
+    ]
     assert heads[0].decision["intents"] == []
     assert journal.reader.next_cycle_number() == 4
     last = journal.reader.load_last_cycle()

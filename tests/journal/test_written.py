@@ -19,9 +19,17 @@ from tests.execution.worlds import ACCOUNT
 
 def campaign_of(number: int) -> Campaign:
     return Campaign(
-        number, Stance.NEUTRAL, Stance.INTO_DEFI, "infra", "defi", CampaignState.RUNNING, START_MS, Decimal(100),
-        Decimal("0.2"), {"defi.spot": Decimal(1), "a": Decimal("1.0")},
-    )  # fmt: skip
+        number,
+        Stance.NEUTRAL,
+        Stance.INTO_DEFI,
+        "infra",
+        "defi",
+        CampaignState.RUNNING,
+        START_MS,
+        Decimal(100),
+        Decimal("0.2"),
+        {"defi.spot": Decimal(1), "a": Decimal("1.0")},
+    )
 
 
 def cycle_of(before: Any, after: Any, words: str) -> dict[str, Any]:
@@ -59,10 +67,13 @@ async def test_a_memory_whose_campaign_stays_is_read_as_one_that_is_read_first(t
     journal = await Journal.open(tmp_path / "j.db", account=ACCOUNT, now_ms=lambda: START_MS, threaded=False)
     one = campaign_of(1)
     memories = [
-        Memory(campaign=one), Memory(campaign=one, equity_peak=Decimal(2)), Memory(equity_peak=Decimal(2)),
-        Memory(campaign=one), Memory(campaign=replace(one, number=2)),
+        Memory(campaign=one),
+        Memory(campaign=one, equity_peak=Decimal(2)),
+        Memory(equity_peak=Decimal(2)),
+        Memory(campaign=one),
+        Memory(campaign=replace(one, number=2)),
         Memory(campaign=replace(one, number=2, book=Decimal("100.0"))),
-    ]  # fmt: skip
+    ]
     for memory in memories:
         await journal.record_memory(memory)
         alone = JournalReader(tmp_path / "j.db")

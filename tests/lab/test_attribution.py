@@ -21,9 +21,19 @@ SPOT, PERP = "UNI/USDT", "UNI/USDT:USDT"
 def trade(number: int, symbol: str, signed: int, price: int, fee: str, fee_asset: str = "USDT") -> SimTrade:
     size = D(abs(signed))
     return SimTrade(
-        number, number, "", symbol, Side.of(D(signed)), D(price), size, size * price, D(fee), fee_asset, False,
+        number,
+        number,
+        "",
+        symbol,
+        Side.of(D(signed)),
+        D(price),
+        size,
+        size * price,
+        D(fee),
+        fee_asset,
+        False,
         number * 1_000,
-    )  # fmt: skip
+    )
 
 
 def test_a_short_that_is_turned_into_a_long_gives_each_side_its_own() -> None:

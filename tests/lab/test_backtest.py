@@ -59,9 +59,15 @@ def prices_of(seed: int) -> dict[str, Price]:
 
 def run(settings: Settings, world: World, schedule: Schedule) -> tuple[Record, list[Order]]:
     record = Record(
-        schedule.start_ms, schedule.end_ms, "USDT", world.book_quote, 1, settings.digest,
-        settings.playbook.market_symbol, {"decide_hours": 24, "guard_hours": 1},
-    )  # fmt: skip
+        schedule.start_ms,
+        schedule.end_ms,
+        "USDT",
+        world.book_quote,
+        1,
+        settings.digest,
+        settings.playbook.market_symbol,
+        {"decide_hours": 24, "guard_hours": 1},
+    )
     run_backtest(settings, world, schedule, record, tell=lambda _: None)
     reader = JournalReader(settings.journal_path)
     orders = list(reader.load_orders(EVERYTHING))

@@ -24,9 +24,20 @@ def candles(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_one_command_writes_page_table_journal_and_document(candles: Path, tmp_path: Path) -> None:
     done = sectorbot(
-        "backtest", "--data", str(candles), "--from", "2024-01-01", "--to", "2024-01-06", "--out", "page.html",
-        "--journal", "kept.db", "--json", cwd=tmp_path,
-    )  # fmt: skip
+        "backtest",
+        "--data",
+        str(candles),
+        "--from",
+        "2024-01-01",
+        "--to",
+        "2024-01-06",
+        "--out",
+        "page.html",
+        "--journal",
+        "kept.db",
+        "--json",
+        cwd=tmp_path,
+    )
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)
     assert document["reconciled"] is True

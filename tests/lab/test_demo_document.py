@@ -31,8 +31,16 @@ def test_every_key_of_the_document_is_explained(document: dict[str, Any]) -> Non
 def test_legs_and_sleeves_are_flat_and_their_amounts_are_text(document: dict[str, Any]) -> None:
     leg = document["legs"][0]
     assert set(leg) >= {
-        "tranche", "purpose", "sector", "instrument", "side", "quote_value", "margin", "leverage", "status",
-    }  # fmt: skip
+        "tranche",
+        "purpose",
+        "sector",
+        "instrument",
+        "side",
+        "quote_value",
+        "margin",
+        "leverage",
+        "status",
+    }
     assert all(isinstance(leg[key], str) for key in ("quote_value", "margin"))
     assert {"defi.spot", "defi.futures", "infra.spot", "infra.futures"} <= set(document["sleeves"])
     assert all({"target", "actual"} <= set(sleeve) for sleeve in document["sleeves"].values())

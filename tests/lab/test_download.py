@@ -47,9 +47,12 @@ async def history(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pub
     server = Simex(exchange, keys={}, clock=clock.now_ms)
     await server.start(tls_dir=tmp_path_factory.mktemp("tls"))
     reads = PublicHistory(
-        BINANCE, "sim", quote="USDT", clock=clock,
+        BINANCE,
+        "sim",
+        quote="USDT",
+        clock=clock,
         session_factory=lambda: loopback_session(server.https_port, server.ca_path),
-    )  # fmt: skip
+    )
     await reads.open()
     yield reads
     await reads.close()

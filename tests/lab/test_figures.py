@@ -93,7 +93,9 @@ def test_an_interval_is_that_of_the_histories_added_up_day_by_day() -> None:
         falls.append(min(drawdowns(curve)))
         sharpes.append(fmean(sample) / stdev(sample) * math.sqrt(365))
     for interval, values in (
-        (found.per_year_interval, years), (found.drawdown_interval, falls), (found.sharpe_interval, sharpes),
-    ):  # fmt: skip
+        (found.per_year_interval, years),
+        (found.drawdown_interval, falls),
+        (found.sharpe_interval, sharpes),
+    ):
         ranked = sorted(values)
         assert (interval.low, interval.high) == pytest.approx((ranked[100], ranked[1900]), rel=1e-9)

@@ -134,9 +134,13 @@ def test_recorded_candles_are_replayed_and_the_books_agree(
     if not (data / "ohlcv_1h.parquet").is_file():
         pytest.skip("the recorded candles are absent")
     document = run(
-        capsys, tmp_path, market=data, start=scenarios.day("2024-11-08"), end=scenarios.day("2024-11-16"),
+        capsys,
+        tmp_path,
+        market=data,
+        start=scenarios.day("2024-11-08"),
+        end=scenarios.day("2024-11-16"),
         max_seconds=200.0,
-    )  # fmt: skip
+    )
     assert document["reconciled"] is True
     assert document["orders"]["in_doubt"] == 0
     assert document["cycles"] >= 8

@@ -200,9 +200,11 @@ def test_funding_of_two_exchanges_is_that_of_the_one_with_most_rows(tmp_path: Pa
     write_history(tmp_path, prices, START_MS - 2 * DAY, 24 * 9)
     times = [START_MS + DAY, START_MS + DAY + 8 * H, START_MS + DAY + 16 * H]
     paid = {
-        "ts": [*times, *times[:2]], "symbol": ["UNI/USDT:USDT"] * 5, "exchange": ["binance"] * 3 + ["bybit"] * 2,
+        "ts": [*times, *times[:2]],
+        "symbol": ["UNI/USDT:USDT"] * 5,
+        "exchange": ["binance"] * 3 + ["bybit"] * 2,
         "funding_rate": [0.0001] * 3 + [0.0009] * 2,
-    }  # fmt: skip
+    }
     pq.write_table(pa.table(paid), tmp_path / "funding_8h.parquet")
     events = load(tmp_path).market.funding_events("UNI/USDT:USDT", START_MS, START_MS + 3 * DAY)
     assert [rate for _, rate in events] == [0.0001] * 3

@@ -19,8 +19,16 @@ D = Decimal
 
 
 def record_of(days: int) -> Record:
-    record = Record(START_MS, START_MS + (days - 1) * DAY, "USDT", D(1000), 1, "abc", "BTC/USDT",
-                    {"decide_hours": 24, "guard_hours": 1})  # fmt: skip
+    record = Record(
+        START_MS,
+        START_MS + (days - 1) * DAY,
+        "USDT",
+        D(1000),
+        1,
+        "abc",
+        "BTC/USDT",
+        {"decide_hours": 24, "guard_hours": 1},
+    )
     for day in range(days):
         equity = D(1000 + (day % 7) * 10 - day)
         sleeves = {"defi.spot": equity / 2, "defi.futures": D(10), "cash": equity / 2 - 10}
@@ -39,11 +47,27 @@ def record_of(days: int) -> Record:
     record.tallies = {name: Tally() for name in NAMES}
     expected = {"quote": "-3.25", "yield_annual": "-0.11", "hours": "36.0"}
     record.legs = [
-        {"at_ms": middle_ms, "id": "1.1.1", "purpose": "hedge", "symbol": "UNI<i>", "side": "sell",
-         "notional_quote": "5000", "expected": expected, "actual_quote": "-4.75"},
-        {"at_ms": middle_ms, "id": "1.1.8", "purpose": "tactical", "symbol": "AAVE", "side": "buy",
-         "notional_quote": "900", "expected": None, "actual_quote": "0"},
-    ]  # fmt: skip
+        {
+            "at_ms": middle_ms,
+            "id": "1.1.1",
+            "purpose": "hedge",
+            "symbol": "UNI<i>",
+            "side": "sell",
+            "notional_quote": "5000",
+            "expected": expected,
+            "actual_quote": "-4.75",
+        },
+        {
+            "at_ms": middle_ms,
+            "id": "1.1.8",
+            "purpose": "tactical",
+            "symbol": "AAVE",
+            "side": "buy",
+            "notional_quote": "900",
+            "expected": None,
+            "actual_quote": "0",
+        },
+    ]
     return record
 
 
@@ -89,8 +113,20 @@ def test_names_from_outside_are_escaped(page: str) -> None:
 
 
 def test_every_section_and_the_caveat_are_there(page: str) -> None:
-    for words in ("Equity", "Drawdown", "Capital by sleeve", "Perps", "Funding", "By year", "Rotations", "By month",
-                  "Costs and counts", "Where it came from", "Figures", "What this does not show"):  # fmt: skip
+    for words in (
+        "Equity",
+        "Drawdown",
+        "Capital by sleeve",
+        "Perps",
+        "Funding",
+        "By year",
+        "Rotations",
+        "By month",
+        "Costs and counts",
+        "Where it came from",
+        "Figures",
+        "What this does not show",
+    ):
         assert words in page
     assert 'class="band band-euphoria"' in page
     assert "neutral → into_defi" in page

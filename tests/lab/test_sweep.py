@@ -35,8 +35,22 @@ def candles(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def command(candles: Path, *more: str) -> tuple[str, ...]:
     windows = ("--train-days", "4", "--test-days", "2")
-    return ("sweep", "--data", str(candles), "--from", "2024-01-01", "--to", "2024-01-09", *windows,
-            "--results", "results.db", "--guard-hours", "12", "--json", *more)  # fmt: skip
+    return (
+        "sweep",
+        "--data",
+        str(candles),
+        "--from",
+        "2024-01-01",
+        "--to",
+        "2024-01-09",
+        *windows,
+        "--results",
+        "results.db",
+        "--guard-hours",
+        "12",
+        "--json",
+        *more,
+    )
 
 
 def finished(folder: Path) -> list[tuple[str, float]]:
@@ -146,12 +160,24 @@ def cluster(tmp_path: Path) -> Iterator[str]:
     )
     workers = [
         subprocess.Popen(
-            [sys.executable, "-m", "distributed.cli.dask_worker", address, "--nthreads", "1", "--no-nanny",
-             "--host", "127.0.0.1", "--name", name, *quiet],
+            [
+                sys.executable,
+                "-m",
+                "distributed.cli.dask_worker",
+                address,
+                "--nthreads",
+                "1",
+                "--no-nanny",
+                "--host",
+                "127.0.0.1",
+                "--name",
+                name,
+                *quiet,
+            ],
             **here,  # type: ignore[call-overload]
         )
         for name in ("one", "two")
-    ]  # fmt: skip
+    ]
     yield address
     for process in (*workers, scheduler):
         process.kill()

@@ -59,15 +59,20 @@ WRONG: list[tuple[str, Callable[[Any], Any], str]] = [
     *((name, cell("low", 0.0), "price that is not positive") for name in CANDLES),
     *((name, cell("high", 1000.0), "100 times") for name in CANDLES),
     *((name, late, "do not begin at their timeframe") for name in CANDLES),
-    *((name, null(column), f"cells of column {column} without a value")
-      for name in CANDLES for column in ("ts", "close", "volume", "symbol")),
+    *(
+        (name, null(column), f"cells of column {column} without a value")
+        for name in CANDLES
+        for column in ("ts", "close", "volume", "symbol")
+    ),
     *((name, twice, "there twice") for name in NUMBERS),
     *((name, texts("symbol", "UNIUSDT"), "did you mean UNI/USDT?") for name in ("ohlcv_1h", "ohlcv_1d")),
     *((name, texts("symbol", "UNI-USDT"), "did you mean UNI/USDT?") for name in ("ohlcv_1h", "ohlcv_1d")),
     *((name, texts("symbol", "uni/usdt"), "did you mean UNI/USDT") for name in ("ohlcv_1h", "ohlcv_1d")),
-    *((name, texts("symbol", word), "did you mean UNI/USDT:USDT?")
-      for name in ("perp_ohlcv_1h", "perp_ohlcv_1d", "funding_8h", "open_interest")
-      for word in ("UNIUSDT", "UNI/USDT", "UNI-USDT-SWAP")),
+    *(
+        (name, texts("symbol", word), "did you mean UNI/USDT:USDT?")
+        for name in ("perp_ohlcv_1h", "perp_ohlcv_1d", "funding_8h", "open_interest")
+        for word in ("UNIUSDT", "UNI/USDT", "UNI-USDT-SWAP")
+    ),
     ("funding_8h", cell("funding_rate", 0.5), "funding_rate beyond"),
     ("funding_8h", in_percent, "look like percent"),
     ("funding_8h", null("funding_rate"), "without a value"),
@@ -76,7 +81,7 @@ WRONG: list[tuple[str, Callable[[Any], Any], str]] = [
     ("tvl_daily", more("provider", "DefiLlama"), "write 'defillama'"),
     ("open_interest", cell("oi_usd", -1.0), "negative oi_usd"),
     ("open_interest", more("exchange", None), "without a value"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("name", "change", "words"), WRONG, ids=[f"{name}-{words}" for name, _, words in WRONG])

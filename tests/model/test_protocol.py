@@ -78,13 +78,35 @@ def test_a_report_means_in_the_model_what_it_means_in_the_bot(
     row: OrderState, what: str, known: int, done: int
 ) -> None:
     order = JournalOrder(
-        client_id="tsb", intent_id="1", purpose=Purpose.INCREASE, sector="defi", symbol="UNI/USDT", side=Side.BUY,
-        size=Decimal(2), price=Decimal(1), order_type=OrderType.LIMIT, time_in_force=TimeInForce.GTC, reduce_only=False,
-        state=row, sent_ms=0, receive_window_ms=5_000, venue_id="7", filled_size=Decimal(known),
-    )  # fmt: skip
+        client_id="tsb",
+        intent_id="1",
+        purpose=Purpose.INCREASE,
+        sector="defi",
+        symbol="UNI/USDT",
+        side=Side.BUY,
+        size=Decimal(2),
+        price=Decimal(1),
+        order_type=OrderType.LIMIT,
+        time_in_force=TimeInForce.GTC,
+        reduce_only=False,
+        state=row,
+        sent_ms=0,
+        receive_window_ms=5_000,
+        venue_id="7",
+        filled_size=Decimal(known),
+    )
     report = OrderReport(
-        symbol="UNI/USDT", client_id="tsb", venue_id="7", state=REPORTED[what], side=Side.BUY, size=Decimal(2),
-        filled_size=Decimal(done), filled_quote=Decimal(done), price=Decimal(1), reduce_only=False, is_trigger=False,
+        symbol="UNI/USDT",
+        client_id="tsb",
+        venue_id="7",
+        state=REPORTED[what],
+        side=Side.BUY,
+        size=Decimal(2),
+        filled_size=Decimal(done),
+        filled_quote=Decimal(done),
+        price=Decimal(1),
+        reduce_only=False,
+        is_trigger=False,
         at_ms=0,
-    )  # fmt: skip
+    )
     assert report_event(Order(0, 2, row=row, known=known), (what, done)) == _event_of(order, report)

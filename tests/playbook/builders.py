@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from bot.domain.campaign import Condition, Memory, RegimeMemory, Transfer
+from bot.domain.durations import MINUTE_MS
 from bot.domain.instrument import Instrument, Kind, Side
 from bot.domain.market import Funding, Quote, Snapshot
 from bot.domain.money import ZERO
@@ -19,7 +20,6 @@ D = Decimal
 BOOK = D(100_000)
 LOT, NOTIONAL_MIN = D("0.0001"), D(5)
 START_MS = 1_760_000_000_000
-MINUTE_MS = 60_000
 PRICES: Mapping[str, Decimal] = {"UNI": D(10), "AAVE": D(200), "ETH": D(2500), "SOL": D(125), "LINK": D(20)}
 
 
@@ -49,10 +49,18 @@ def one_token_each() -> Sectors:
 def golden_policy(**changes: object) -> Policy:
     """The golden case's numbers (PLAYBOOK §2)."""
     base: dict[str, object] = {
-        "shift": "0.20", "max_sell_fraction": "0.28", "max_sell_override": True, "tactical_leverage": 10,
-        "max_leverage": 10, "leverage_override": True, "order_share_max": 1, "order_max_quote": 1_000_000,
-        "tranche_interval_minutes": 60, "condition_override": "breakout", "cash_slippage_bps": 0,
-    }  # fmt: skip
+        "shift": "0.20",
+        "max_sell_fraction": "0.28",
+        "max_sell_override": True,
+        "tactical_leverage": 10,
+        "max_leverage": 10,
+        "leverage_override": True,
+        "order_share_max": 1,
+        "order_max_quote": 1_000_000,
+        "tranche_interval_minutes": 60,
+        "condition_override": "breakout",
+        "cash_slippage_bps": 0,
+    }
     return Policy.model_validate(base | changes)
 
 
@@ -85,10 +93,20 @@ class World:
         for token in self.prices:
             for symbol, kind in ((f"{token}/USDT", Kind.SPOT), (f"{token}/USDT:USDT", Kind.PERP)):
                 found[symbol] = Instrument(
-                    "test", symbol, kind, token, "USDT", D("0.01"), self.lot, self.lot, self.notional_min,
-                    maker_fee=self.fee, taker_fee=self.fee, leverage_max=D(50) if kind is Kind.PERP else D(1),
+                    "test",
+                    symbol,
+                    kind,
+                    token,
+                    "USDT",
+                    D("0.01"),
+                    self.lot,
+                    self.lot,
+                    self.notional_min,
+                    maker_fee=self.fee,
+                    taker_fee=self.fee,
+                    leverage_max=D(50) if kind is Kind.PERP else D(1),
                     active=symbol not in self.halted,
-                )  # fmt: skip
+                )
         return found
 
     def snapshot(self) -> Snapshot:
@@ -252,11 +270,22 @@ def neutral_world(policy: Policy, *, sectors: Sectors | None = None, book: Decim
 def resting(intent: Intent, number: int = 0, state: OrderState = OrderState.OPEN) -> Order:
     """The intent as a live order of ours."""
     return Order(
-        f"order-{number}-{intent.id}", intent.id, intent.purpose, intent.sector, intent.symbol, intent.side,
+        f"order-{number}-{intent.id}",
+        intent.id,
+        intent.purpose,
+        intent.sector,
+        intent.symbol,
+        intent.side,
         intent.size,
-        intent.worst_price, intent.order_type, intent.time_in_force, intent.reduce_only, state, START_MS, 5_000,
+        intent.worst_price,
+        intent.order_type,
+        intent.time_in_force,
+        intent.reduce_only,
+        state,
+        START_MS,
+        5_000,
         trigger_price=intent.trigger_price,
-    )  # fmt: skip
+    )
 
 
 def held_condition(condition: Condition) -> Memory:

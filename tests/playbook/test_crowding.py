@@ -8,12 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.candles import CandleSeries
+from bot.domain.durations import DAY_MS, HOUR_MS
 from bot.domain.market import Funding, OpenInterest, Premium, Quote, Snapshot, Tvl
 from bot.domain.reason import Reason
 from bot.playbook.market import indicators
 from bot.playbook.market.signals import exit_signs, read_signals
 from bot.playbook.market.view import Signal
-from bot.playbook.policy.numbers import DAY_MS, HOUR_MS, Policy
+from bot.playbook.policy.numbers import Policy
 from tests.playbook.builders import START_MS, D, make_sectors
 
 POLICY = Policy(candle_minutes=1440)
@@ -215,11 +216,16 @@ def test_the_rank_of_volume_compares_what_was_read_then() -> None:
         at_ms = START_MS - back * DAY_MS
         cut = {
             symbol: replace(
-                series, starts_ms=series.starts_ms[:-back], opens=series.opens[:-back], highs=series.highs[:-back],
-                lows=series.lows[:-back], closes=series.closes[:-back], volumes_quote=series.volumes_quote[:-back],
+                series,
+                starts_ms=series.starts_ms[:-back],
+                opens=series.opens[:-back],
+                highs=series.highs[:-back],
+                lows=series.lows[:-back],
+                closes=series.closes[:-back],
+                volumes_quote=series.volumes_quote[:-back],
             )
             for symbol, series in whole.candles.items()
-        }  # fmt: skip
+        }
         found = signal("volume", replace(whole, at_ms=at_ms, candles=cut))
         assert found is not None
         values.append(found.value)

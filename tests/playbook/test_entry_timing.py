@@ -9,12 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.candles import CandleSeries
+from bot.domain.durations import HOUR_MS
 from bot.domain.market import Snapshot
 from bot.domain.order import Purpose
 from bot.domain.reason import Reason
 from bot.playbook.market import indicators
 from bot.playbook.orders.timing import retracement_zone
-from bot.playbook.policy.numbers import HOUR_MS, Policy
+from bot.playbook.policy.numbers import Policy
 from tests.playbook.builders import START_MS, World, golden_policy, neutral_world
 
 D = Decimal

@@ -8,10 +8,10 @@ import pytest
 from pydantic import ValidationError
 
 from bot.domain.campaign import Condition
+from bot.domain.durations import MINUTE_MS
 from bot.domain.money import ZERO
 from bot.domain.order import FOREIGN, Intent, Purpose, TimeInForce
 from bot.domain.reason import Reason
-from bot.playbook.policy.numbers import MINUTE_MS
 from tests.playbook.builders import World, golden_policy, neutral_world, one_token_each, resting
 
 D = Decimal
@@ -39,9 +39,10 @@ def walk(stage: World, turns: int, minutes: int = 1) -> list[tuple[int, Intent]]
 
 @pytest.mark.parametrize("purpose", [Purpose.INCREASE, Purpose.REDUCE])
 def test_a_twap_trades_what_one_order_would_in_slices_a_step_apart(purpose: Purpose) -> None:
-    plain, sliced = world(order_max_quote=10**9, order_share_max=1), world(
-        order_max_quote=10**9, order_share_max=1, **{f"{purpose.value}_style": "twap"}
-    )  # fmt: skip
+    plain, sliced = (
+        world(order_max_quote=10**9, order_share_max=1),
+        world(order_max_quote=10**9, order_share_max=1, **{f"{purpose.value}_style": "twap"}),
+    )
     at_once = [i for _, i in walk(plain, 100) if i.purpose is purpose and i.tranche == 1]
     slices = [(minute, i) for minute, i in walk(sliced, 100) if i.purpose is purpose and i.tranche == 1]
     assert len(at_once) == 1

@@ -122,8 +122,10 @@ def test_a_stop_that_filled_at_the_venue_ends_an_unfinished_tactical_leg() -> No
         made = world.decide()
         tactical = [i for i in made.intents if i.purpose is Purpose.TACTICAL]
         world.move(made.transfers)
-        world.apply(replace(i, size=world.instruments()[UNI].floor_size(i.size / 2)) if i in tactical else i
-                    for i in made.intents)  # fmt: skip
+        world.apply(
+            replace(i, size=world.instruments()[UNI].floor_size(i.size / 2)) if i in tactical else i
+            for i in made.intents
+        )
         if tactical:
             break
     world.decide()

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.domain.durations import HOUR_MS, HOURS_PER_YEAR
 from bot.domain.market import Funding, Snapshot
 from bot.domain.perp import settlement_hours
 from bot.feeds.history import Past
-from bot.playbook.policy.numbers import HOUR_MS
-from bot.playbook.positions.funding import HOURS_PER_YEAR, average_funding
+from bot.playbook.positions.funding import average_funding
 
 PERP = "UNI/USDT:USDT"
 START_MS = 1_767_744_000_000  # a midnight

@@ -6,12 +6,13 @@ from decimal import Decimal
 import pytest
 
 from bot.domain.campaign import Bridge
+from bot.domain.durations import MINUTE_MS
 from bot.domain.instrument import Side
 from bot.domain.order import Purpose
 from bot.domain.reason import Reason
 from bot.playbook.decide import Decision
 from bot.playbook.policy.numbers import Policy
-from tests.playbook.builders import MINUTE_MS, World, golden_policy, make_sectors, neutral_world, one_token_each
+from tests.playbook.builders import World, golden_policy, make_sectors, neutral_world, one_token_each
 
 D = Decimal
 WORLDS = {"one token each": one_token_each, "two tokens each": make_sectors}

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.candles import CandleSeries
+from bot.domain.durations import HOUR_MS
 from bot.playbook.market.memo_key import Same
 from bot.playbook.market.rolling import Stretches, Watched
 
-HOUR_MS = 3_600_000
 numbers = st.floats(0.5, 2.0, width=16)
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from bot.domain.campaign import Condition
 from bot.domain.candles import CandleSeries
+from bot.domain.durations import HOUR_MS
 from bot.domain.market import Snapshot
 from bot.domain.money import ZERO
 from bot.domain.order import Purpose
@@ -18,7 +19,6 @@ from bot.playbook.book.context import Scene
 from bot.playbook.decide import Decision
 from bot.playbook.policy.choices import HedgeWith
 from bot.playbook.policy.membership import Sectors
-from bot.playbook.policy.numbers import HOUR_MS
 from bot.playbook.positions.hedge_choice import choose_hedges, estimate_beta
 from tests.playbook.builders import World, golden_policy, make_sectors, neutral_world
 from tests.profiles import examples
@@ -160,7 +160,7 @@ def test_an_index_must_be_a_known_perp() -> None:
                 "defi": {"hedge": ["UNI"], "index": ["NOPE"], "weight_max": 1},
                 "infra": {"hedge": ["ETH"], "weight_max": 1},
             }
-        )  # fmt: skip
+        )
 
 
 def indexed_and_hedged() -> Beta:
@@ -214,9 +214,10 @@ def test_hedges_of_any_kind_stay_within_spot_and_margin_and_end_with_the_rotatio
             portfolio = found.portfolio()
             for sector, sleeves in portfolio.sectors.items():
                 shorts = [
-                    p for s, p in portfolio.account.positions.items()
+                    p
+                    for s, p in portfolio.account.positions.items()
                     if made.memory.hedges.get(s) == sector and p.size < 0
-                ]  # fmt: skip
+                ]
                 assert sum((-p.size * p.mark_price for p in shorts), ZERO) <= sleeves.spot
                 assert all(p.leverage is not None and p.leverage <= hedge_leverage for p in shorts)
             assert portfolio.account.perp_free >= -1

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.domain.durations import HOUR_MS
 from bot.domain.instrument import Side
 from bot.domain.order import Intent, OrderType, Purpose
 from bot.domain.perp import liquidation_distance
@@ -18,7 +19,6 @@ from bot.domain.reason import Reason
 from bot.domain.states import LegState, OrderState
 from bot.playbook.book.context import Scene
 from bot.playbook.decide import Decision
-from bot.playbook.policy.numbers import HOUR_MS
 from bot.playbook.positions.hedge_stops import hedge_stop
 from bot.playbook.positions.stops import resting_stop
 from tests.playbook.builders import World, golden_policy, neutral_world, one_token_each, resting

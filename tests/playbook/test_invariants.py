@@ -19,8 +19,10 @@ from tests.profiles import examples
 D = Decimal
 QUIET = settings(max_examples=examples(30), deadline=None, suppress_health_check=list(HealthCheck))
 CONDITIONS = {
-    Stance.INTO_DEFI: Condition.BREAKOUT, Stance.INTO_INFRA: Condition.UNCERTAINTY, Stance.DE_RISK: Condition.DOWNTREND,
-}  # fmt: skip
+    Stance.INTO_DEFI: Condition.BREAKOUT,
+    Stance.INTO_INFRA: Condition.UNCERTAINTY,
+    Stance.DE_RISK: Condition.DOWNTREND,
+}
 
 
 def at_target(stance: Stance, policy: Policy) -> World:
@@ -127,10 +129,15 @@ def test_the_shares_of_the_article_add_up_to_the_book(stance: Stance, tactical: 
 @QUIET
 @given(scale=st.sampled_from([3, 10, 50]), keep=st.integers(0, 2), cover=st.sampled_from(["0.4", "0.95"]))
 def test_standing_hedges_are_free_of_scale(scale: int, keep: int, cover: str) -> None:
-    policy = Policy.model_validate({
-        "neutral_futures": "delta-neutral", "order_share_max": 1, "order_max_quote": 10**9, "hedge_margin_keep": keep,
-        "standing_cover": cover,
-    })  # fmt: skip
+    policy = Policy.model_validate(
+        {
+            "neutral_futures": "delta-neutral",
+            "order_share_max": 1,
+            "order_max_quote": 10**9,
+            "hedge_margin_keep": keep,
+            "standing_cover": cover,
+        }
+    )
     small, large = (neutral_world(policy, book=D(100_000) * k) for k in (1, scale))
     small.run()
     large.run()

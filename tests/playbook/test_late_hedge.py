@@ -23,9 +23,21 @@ def started(minutes: int = MINUTES) -> World:
 def doubtful(world: World) -> Order:
     hedge = world.decisions[-1].intents[0]
     return Order(
-        "id", hedge.id, hedge.purpose, hedge.sector, hedge.symbol, hedge.side, hedge.size, hedge.worst_price,
-        OrderType.LIMIT, TimeInForce.IOC, False, OrderState.IN_DOUBT, world.at_ms, 5_000,
-    )  # fmt: skip
+        "id",
+        hedge.id,
+        hedge.purpose,
+        hedge.sector,
+        hedge.symbol,
+        hedge.side,
+        hedge.size,
+        hedge.worst_price,
+        OrderType.LIMIT,
+        TimeInForce.IOC,
+        False,
+        OrderState.IN_DOUBT,
+        world.at_ms,
+        5_000,
+    )
 
 
 @pytest.mark.parametrize("minutes", [1, 10, 60])

@@ -33,9 +33,7 @@ def longing(**changes: object) -> Market:
 
 
 def ask(world: World, choice: Choice) -> Speculation:
-    scene = Scene(
-        world.snapshot(), world.portfolio(), world.policy, world.sectors, world.working, world.memory.wagers
-    )  # fmt: skip
+    scene = Scene(world.snapshot(), world.portfolio(), world.policy, world.sectors, world.working, world.memory.wagers)
     reading = Reading(Condition.EUPHORIA, D("0.7"), {}, D(1), RegimeMemory(Condition.EUPHORIA))
     return plan_speculation(world.memory, scene, reading, choice, ())
 

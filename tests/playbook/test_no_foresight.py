@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from bot.domain.candles import CandleSeries
 from bot.domain.codec import encode
+from bot.domain.durations import DAY_MS, HOUR_MS
 from bot.domain.market import Funding, Macro, OpenInterest, Premium, Snapshot, Tvl
 from bot.playbook.market.point_in_time import as_of
 from bot.playbook.market.signals import READERS, read_signals
-from bot.playbook.policy.numbers import DAY_MS, HOUR_MS, Policy
+from bot.playbook.policy.numbers import Policy
 from tests.playbook.builders import START_MS, World, neutral_world
 from tests.profiles import examples
 
@@ -22,11 +23,23 @@ D = Decimal
 TOKENS = ("UNI", "AAVE", "ETH", "SOL", "BTC")
 PERPS = tuple(f"{token}/USDT:USDT" for token in TOKENS[:4])
 DAYS, FORK = 150, 120
-POLICY = Policy.model_validate({
-    "candle_minutes": 1440, "confirm_hours": 0, "dwell_hours": 0, "gain_hedge": "full", "carry": True,
-    "hedge_with": "basket", "entry_fibonacci": True, "neutral_futures": "delta-neutral", "order_share_max": 1,
-    "order_max_quote": 10_000_000, "trend_days": 20, "drawdown_days": 60, "history_days": 60,
-})  # fmt: skip
+POLICY = Policy.model_validate(
+    {
+        "candle_minutes": 1440,
+        "confirm_hours": 0,
+        "dwell_hours": 0,
+        "gain_hedge": "full",
+        "carry": True,
+        "hedge_with": "basket",
+        "entry_fibonacci": True,
+        "neutral_futures": "delta-neutral",
+        "order_share_max": 1,
+        "order_max_quote": 10_000_000,
+        "trend_days": 20,
+        "drawdown_days": 60,
+        "history_days": 60,
+    }
+)
 FIRST_MS = START_MS - START_MS % DAY_MS
 
 

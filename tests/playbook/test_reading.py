@@ -8,6 +8,7 @@ import pytest
 
 from bot.domain.campaign import Condition, Phase, RegimeMemory
 from bot.domain.candles import CandleSeries
+from bot.domain.durations import DAY_MS, HOUR_MS
 from bot.domain.market import CalendarEvent, Funding, Snapshot, Tvl
 from bot.domain.reason import Reason
 from bot.playbook.market import indicators
@@ -15,7 +16,7 @@ from bot.playbook.market.regime import read_regime
 from bot.playbook.market.signals import READERS, exit_signs, read_phases, read_signals
 from bot.playbook.market.view import Signal
 from bot.playbook.orders.timing import overbought
-from bot.playbook.policy.numbers import DAY_MS, HOUR_MS, Policy
+from bot.playbook.policy.numbers import Policy
 from tests.playbook.builders import START_MS, D, make_sectors
 
 POLICY = Policy(candle_minutes=1440)
@@ -134,8 +135,10 @@ def test_a_leader_that_loses_tvl_or_is_crowded_distributes(turn: str) -> None:
 
 def test_tvl_growth_tells_the_other_sectors_beside_its_own() -> None:
     days = tuple(START_MS - (40 - day) * DAY_MS for day in range(41))
-    tvl = {name: Tvl(name, days, tuple(D(1000 + step * day) for day in range(41))) for name, step in
-           (("defi", 10), ("infra", 2), ("total", 5))}  # fmt: skip
+    tvl = {
+        name: Tvl(name, days, tuple(D(1000 + step * day) for day in range(41)))
+        for name, step in (("defi", 10), ("infra", 2), ("total", 5))
+    }
     tvl["young"] = Tvl("young", days[-3:], (D(1),) * 3)
     found = {s.name: s for s in read_signals(market(FLAT, tvl=tvl), POLICY, SECTORS)[0]}["tvl_growth"]
     assert found.value == pytest.approx(1400 / 1100 - 1)

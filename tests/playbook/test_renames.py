@@ -13,8 +13,15 @@ MATIC = {"was": "MATIC", "at": "2024-09-13"}
 
 
 def sectors(**changes: object) -> Sectors:
-    tokens = {"POL": {"defi": 1}, "LUNA": {"defi": 1}, "LUNC": {"defi": 1}, "UNI": {"defi": 1}, "AAVE": {"defi": 1},
-              "ETH": {"infra": 1}, "SOL": {"infra": 1}}  # fmt: skip
+    tokens = {
+        "POL": {"defi": 1},
+        "LUNA": {"defi": 1},
+        "LUNC": {"defi": 1},
+        "UNI": {"defi": 1},
+        "AAVE": {"defi": 1},
+        "ETH": {"infra": 1},
+        "SOL": {"infra": 1},
+    }
     return make_sectors(tokens=tokens, **changes)
 
 
@@ -69,7 +76,7 @@ def test_a_ticker_that_was_given_to_another_asset_belongs_to_both_in_their_time(
         ({"renames": {"POL": [MATIC | {"was": "matic/usdt"}]}}, "String should match pattern"),
         ({"listing_gap_days": -1}, "Input should be greater than or equal to 0"),
     ],
-)  # fmt: skip
+)
 def test_settings_of_names_that_contradict_themselves_are_refused_in_words(
     changes: dict[str, object], words: str
 ) -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from bot.domain.campaign import Condition, Memory, ScalpDay, Stance
 from bot.domain.candles import CandleSeries
 from bot.domain.codec import decode, encode
+from bot.domain.durations import DAY_MS, HOUR_MS
 from bot.domain.instrument import Side
 from bot.domain.market import Snapshot
 from bot.domain.money import ZERO
@@ -21,7 +22,7 @@ from bot.domain.states import OrderState
 from bot.playbook.decide import Decision
 from bot.playbook.market.stance import target_shares
 from bot.playbook.overlays.directional import TRANCHES
-from bot.playbook.policy.numbers import DAY_MS, HOUR_MS, Policy
+from bot.playbook.policy.numbers import Policy
 from bot.playbook.positions.exits import with_funding
 from tests.playbook.builders import BOOK, World, make_sectors, resting
 from tests.profiles import examples
@@ -31,9 +32,11 @@ UNI, AAVE, ETH, SOL = (f"{token}/USDT:USDT" for token in ("UNI", "AAVE", "ETH", 
 QUIET = settings(max_examples=examples(30), deadline=None, suppress_health_check=list(HealthCheck))
 CALM = {"order_share_max": 1, "order_max_quote": 10_000_000, "drift_buffer": "0.5"}
 CONDITIONS = {
-    Stance.INTO_DEFI: Condition.BREAKOUT, Stance.INTO_INFRA: Condition.UNCERTAINTY, Stance.DE_RISK: Condition.DOWNTREND,
+    Stance.INTO_DEFI: Condition.BREAKOUT,
+    Stance.INTO_INFRA: Condition.UNCERTAINTY,
+    Stance.DE_RISK: Condition.DOWNTREND,
     Stance.NEUTRAL: Condition.NEUTRAL,
-}  # fmt: skip
+}
 OVERSOLD_TURN = (100.0, *(100.0 - n for n in range(1, 20)), 90.0)
 OVERBOUGHT_TURN = tuple(200.0 - close for close in OVERSOLD_TURN)
 
@@ -59,10 +62,12 @@ class Market(World):
 def standing_at(stance: Stance, *, book: Decimal = BOOK, tactical_sector: object = None, **changes: object) -> Market:
     """An account exactly where a stance wants it, with defi: UNI, AAVE and infra: ETH, SOL to hold a wager on."""
     policy = Policy.model_validate(CALM | {"condition_override": CONDITIONS[stance].value, "tactical": False} | changes)
-    sectors = make_sectors(sectors={
-        "defi": {"hedge": ["UNI", "AAVE"], "tactical": tactical_sector or ["UNI", "AAVE"], "weight_max": 1},
-        "infra": {"hedge": ["ETH", "SOL"], "tactical": ["ETH", "SOL"], "weight_max": 1},
-    })  # fmt: skip
+    sectors = make_sectors(
+        sectors={
+            "defi": {"hedge": ["UNI", "AAVE"], "tactical": tactical_sector or ["UNI", "AAVE"], "weight_max": 1},
+            "infra": {"hedge": ["ETH", "SOL"], "tactical": ["ETH", "SOL"], "weight_max": 1},
+        }
+    )
     shares, _ = target_shares(stance, policy, tactical_allowed=False)
     world = Market(sectors, policy)
     for name in sectors.sectors:
@@ -107,8 +112,11 @@ def test_a_downtrend_is_shorted_on_a_perp_that_hedges_nothing_with_exits_on_the_
     world = standing_at(Stance.DE_RISK, speculative_short=True)
     (entry,) = world.decide().intents
     assert (entry.purpose, entry.symbol, entry.side, entry.reduce_only) == (
-        Purpose.TACTICAL_SHORT, AAVE, Side.SELL, False,
-    )  # fmt: skip
+        Purpose.TACTICAL_SHORT,
+        AAVE,
+        Side.SELL,
+        False,
+    )
     assert entry.exits is not None
     assert (entry.leverage, entry.campaign, entry.tranche) == (D(3), 0, TRANCHES[Purpose.TACTICAL_SHORT])
     assert entry.exits.stop_price == D("216.00")
@@ -358,11 +366,15 @@ def test_a_scalp_ends_with_its_stance() -> None:
 
 @QUIET
 @given(
-    stance=st.sampled_from(list(Stance)), leverage=st.integers(1, 10), cap=st.integers(1, 10),
+    stance=st.sampled_from(list(Stance)),
+    leverage=st.integers(1, 10),
+    cap=st.integers(1, 10),
     margins=st.tuples(st.decimals("0.001", "0.05", places=3), st.decimals("0.001", "0.02", places=3)),
-    most=st.decimals("0.005", "0.05", places=3), stop=st.decimals("0.01", "0.5", places=2), scale=st.integers(1, 40),
+    most=st.decimals("0.005", "0.05", places=3),
+    stop=st.decimals("0.01", "0.5", places=2),
+    scale=st.integers(1, 40),
     tactical=st.booleans(),
-)  # fmt: skip
+)
 def test_wagers_keep_their_caps_have_exits_inside_liquidation_and_come_to_rest(
     stance: Stance,
     leverage: int,
@@ -375,10 +387,21 @@ def test_wagers_keep_their_caps_have_exits_inside_liquidation_and_come_to_rest(
 ) -> None:
     book = D(100_000) * scale
     world = standing_at(
-        stance, book=book, speculative_short=True, scalp=True, tactical_leverage=leverage, scalp_leverage=leverage,
-        max_leverage=cap, leverage_override=True, short_margin=margins[0], scalp_margin=margins[1],
-        tactical_margin_max=most, stop=stop, order_max_quote=10**9, tactical=tactical,
-    )  # fmt: skip
+        stance,
+        book=book,
+        speculative_short=True,
+        scalp=True,
+        tactical_leverage=leverage,
+        scalp_leverage=leverage,
+        max_leverage=cap,
+        leverage_override=True,
+        short_margin=margins[0],
+        scalp_margin=margins[1],
+        tactical_margin_max=most,
+        stop=stop,
+        order_max_quote=10**9,
+        tactical=tactical,
+    )
     world.sectors = make_sectors(
         sectors={
             "defi": {"hedge": ["UNI"], "tactical": ["AAVE", "LINK"], "weight_max": 1},

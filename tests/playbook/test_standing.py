@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from bot.domain.campaign import Condition, Memory, Stance
 from bot.domain.codec import decode, encode
+from bot.domain.durations import HOUR_MS
 from bot.domain.instrument import Side
 from bot.domain.market import Cost, Funding, Snapshot
 from bot.domain.money import ZERO
@@ -18,7 +19,7 @@ from bot.domain.reason import Reason
 from bot.feeds.cost_basis import cost_basis
 from bot.playbook.decide import Decision
 from bot.playbook.overlays.standing_hedges import OPEN_TRANCHE, REDUCE_TRANCHE
-from bot.playbook.policy.numbers import HOUR_MS, Policy
+from bot.playbook.policy.numbers import Policy
 from bot.playbook.positions.funding import average_funding
 from tests.playbook.builders import START_MS, World, make_sectors, neutral_world
 from tests.profiles import examples
@@ -469,9 +470,13 @@ def fill(side: Side, size: str, price: str, fee: str = "0", fee_asset: str = "US
 
 
 def test_the_cost_of_what_is_left_is_its_average_with_fees() -> None:
-    costs = cost_basis([
-        fill(Side.BUY, "10", "5", "1"), fill(Side.BUY, "10", "7", "0.5", "UNI"), fill(Side.SELL, "9.75", "9"),
-    ])  # fmt: skip
+    costs = cost_basis(
+        [
+            fill(Side.BUY, "10", "5", "1"),
+            fill(Side.BUY, "10", "7", "0.5", "UNI"),
+            fill(Side.SELL, "9.75", "9"),
+        ]
+    )
     assert costs["UNI/USDT"] == Cost("UNI/USDT", D("9.75"), D("60.5"))
 
 

@@ -55,8 +55,10 @@ def test_a_long_is_asked_for_with_a_stop_inside_its_liquidation_wherever_the_pri
         assert intent.exits is not None
         assert intent.leverage is not None
         found = liquidation_price(
-            world.instruments()[intent.symbol], size=intent.size, entry=intent.reference_price,
+            world.instruments()[intent.symbol],
+            size=intent.size,
+            entry=intent.reference_price,
             margin=intent.size * intent.reference_price / intent.leverage,
             maintenance_rate=world.policy.maintenance_rate,
-        )  # fmt: skip
+        )
         assert found is None or found < intent.exits.stop_price < intent.reference_price

@@ -71,11 +71,19 @@ NOTES = (
 
 def decision(**changes: Any) -> Decision:
     base = Decision(
-        at_ms=NOW, signals=SIGNALS, condition=Condition.BREAKOUT, confidence=D("0.640"),
-        phases={"defi": Phase.LEADING, "infra": Phase.LAGGING}, stance=Stance.INTO_DEFI,
-        target={name: D(part) for name, part in TARGET.items()}, campaign=None, intents=LEGS, transfers=(), notes=NOTES,
+        at_ms=NOW,
+        signals=SIGNALS,
+        condition=Condition.BREAKOUT,
+        confidence=D("0.640"),
+        phases={"defi": Phase.LEADING, "infra": Phase.LAGGING},
+        stance=Stance.INTO_DEFI,
+        target={name: D(part) for name, part in TARGET.items()},
+        campaign=None,
+        intents=LEGS,
+        transfers=(),
+        notes=NOTES,
         memory=Memory(RegimeMemory(Condition.BREAKOUT, NOW - 7_200_000, Condition.EUPHORIA, NOW), hedges=HEDGES),
-    )  # fmt: skip
+    )
     return replace(base, **changes)
 
 
@@ -93,10 +101,16 @@ def result(**changes: Any) -> CycleResult:
     world = context()
     made = decision()
     base = CycleResult(
-        7, "cycle", snapshot(), held(), made, review(LEGS, world, Limits(order_share_max=D(1))),
+        7,
+        "cycle",
+        snapshot(),
+        held(),
+        made,
+        review(LEGS, world, Limits(order_share_max=D(1))),
         (outcome(LEGS[0]), outcome(LEGS[1], "0.4", OrderState.CANCELED, "the rest found no buyer inside the limit")),
-        Truth(held().account, (), True, frozenset()), KillLevel.OFF,
-    )  # fmt: skip
+        Truth(held().account, (), True, frozenset()),
+        KillLevel.OFF,
+    )
     return replace(base, **changes)
 
 
@@ -123,12 +137,24 @@ def orders() -> tuple[Any, ...]:
 
 def standing(**changes: Any) -> report_rows.Standing:
     base = report_rows.Standing(
-        mode="trade", environment="sim", venue="binance", kill=KillLevel.PAUSE, kill_reason="by the operator",
-        kill_by="anna", kill_since_ms=NOW - 60_000,
-        now_ms=NOW, last_cycle=7, last_cycle_ms=NOW - 95_000, portfolio=held(), equity_peak=D(110_000),
-        day_start_equity=D(104_000), condition="breakout", stance="into_defi",
-        locks={"UNI/USDT": "position differs by 1.5"}, orders=orders(),
-    )  # fmt: skip
+        mode="trade",
+        environment="sim",
+        venue="binance",
+        kill=KillLevel.PAUSE,
+        kill_reason="by the operator",
+        kill_by="anna",
+        kill_since_ms=NOW - 60_000,
+        now_ms=NOW,
+        last_cycle=7,
+        last_cycle_ms=NOW - 95_000,
+        portfolio=held(),
+        equity_peak=D(110_000),
+        day_start_equity=D(104_000),
+        condition="breakout",
+        stance="into_defi",
+        locks={"UNI/USDT": "position differs by 1.5"},
+        orders=orders(),
+    )
     return replace(base, **changes)
 
 
@@ -215,9 +241,12 @@ def test_words_stand_beside_the_table_or_below_it_but_are_always_there(width: in
 
 def test_mappings_are_plain_json() -> None:
     everything = [
-        summary(), why_row(), report_rows.status(standing()), report_rows.order_rows(orders()),
+        summary(),
+        why_row(),
+        report_rows.status(standing()),
+        report_rows.order_rows(orders()),
         report_rows.status(standing(portfolio=None, last_cycle_ms=0)),
-    ]  # fmt: skip
+    ]
     assert json.loads(json.dumps(everything)) == everything
 
 
@@ -239,8 +268,13 @@ def test_a_refusal_is_told_with_its_reason_and_words() -> None:
 
 def test_orders_are_counted_by_what_became_of_them() -> None:
     assert report_rows.order_counts(orders()) == {
-        "sent": 4, "filled": 1, "ended": 1, "rejected": 1, "working": 0, "in_doubt": 1,
-    }  # fmt: skip
+        "sent": 4,
+        "filled": 1,
+        "ended": 1,
+        "rejected": 1,
+        "working": 0,
+        "in_doubt": 1,
+    }
 
 
 def test_fees_add_up_by_asset_and_funding_by_perp() -> None:
@@ -268,8 +302,13 @@ def test_a_summary_is_not_reconciled_while_an_order_is_in_doubt() -> None:
 def test_a_rebalancing_is_told_by_what_it_trades_and_not_as_a_shift_of_nothing() -> None:
     tranche = {"legs": [{"value_quote": "1200.50"}, {"value_quote": "800"}]}
     drift = {
-        "number": 2, "from": "into_defi", "to": "into_defi", "state": "done", "shift_quote": "0", "tranches": [tranche],
-    }  # fmt: skip
+        "number": 2,
+        "from": "into_defi",
+        "to": "into_defi",
+        "state": "done",
+        "shift_quote": "0",
+        "tranches": [tranche],
+    }
     rotation = {**drift, "number": 1, "from": "neutral", "shift_quote": "20000"}
     told = {**summary(), "campaigns": [rotation, drift]}
     lines = screen(lambda console: report.print_summary(console, told), 140).splitlines()

@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from bot.domain.campaign import Campaign, Leg, Stance, Tranche
+from bot.domain.durations import HOURS_PER_YEAR
 from bot.domain.instrument import Side
 from bot.domain.market import Funding, Snapshot
 from bot.domain.order import ExitPlan, Fill, Order, OrderType, Purpose, TimeInForce
 from bot.domain.states import CampaignState, LegState, OrderState, TrancheState
-from bot.playbook.positions.funding import HOURS_PER_YEAR, expected_funding
+from bot.playbook.positions.funding import expected_funding
 from bot.ports import Payment
 from bot.report.funding import expected_row, funding_by_intent, planned_rows
 
@@ -79,9 +80,21 @@ def test_spot_and_what_closes_a_position_have_no_funding_and_an_unknown_rate_is_
 
 def opened(name: str, intent: str, at_ms: int, *, reduce_only: bool = False) -> tuple[Order, Fill]:
     order = Order(
-        name, intent, Purpose.HEDGE, "infra", ETH, Side.SELL, D(1), D(2000), OrderType.LIMIT, TimeInForce.IOC,
-        reduce_only, OrderState.FILLED, at_ms, 5000,
-    )  # fmt: skip
+        name,
+        intent,
+        Purpose.HEDGE,
+        "infra",
+        ETH,
+        Side.SELL,
+        D(1),
+        D(2000),
+        OrderType.LIMIT,
+        TimeInForce.IOC,
+        reduce_only,
+        OrderState.FILLED,
+        at_ms,
+        5000,
+    )
     return order, Fill("sim", name, ETH, name, "v", Side.SELL, D(2000), D(1), D(0), "USDT", False, at_ms)
 
 
@@ -92,10 +105,13 @@ def test_a_payment_belongs_to_the_leg_that_last_opened_the_perp_before_it() -> N
     paid = [
         Payment(str(hour), kind, "USDT", D(amount), ETH, NOW + hour * HOUR)
         for hour, kind, amount in [
-            (-1, "funding", "9"), (8, "funding", "0.5"), (9, "transfer", "7"), (16, "funding", "0.25"),
+            (-1, "funding", "9"),
+            (8, "funding", "0.5"),
+            (9, "transfer", "7"),
+            (16, "funding", "0.25"),
             (24, "funding", "-2"),
         ]
-    ]  # fmt: skip
+    ]
     assert funding_by_intent(paid, [fill for _, fill in done], [order for order, _ in done]) == {
         "1.1.1": D("0.75"),
         "2.1.1": D(-2),

@@ -27,15 +27,29 @@ DOCUMENT = {
     "confidence": "0.640",
     "phases": {"defi": "leading", "infra": "lagging"},
     "signals": [
-        {"name": "relative_strength", "value": 0.0612, "score": 0.71, "rank": 1.9, "rank_is": "z",
-         "age_ms": 3_600_000, "words": "DeFi gained 6.1 % on infrastructure"},
-        {"name": "liquidity", "value": 12.5, "score": -0.35, "rank": 0.675, "rank_is": "percentile",
-         "age_ms": 60_000, "words": "a million moves a token by much"},
+        {
+            "name": "relative_strength",
+            "value": 0.0612,
+            "score": 0.71,
+            "rank": 1.9,
+            "rank_is": "z",
+            "age_ms": 3_600_000,
+            "words": "DeFi gained 6.1 % on infrastructure",
+        },
+        {
+            "name": "liquidity",
+            "value": 12.5,
+            "score": -0.35,
+            "rank": 0.675,
+            "rank_is": "percentile",
+            "age_ms": 60_000,
+            "words": "a million moves a token by much",
+        },
         {"name": "basis", "value": 0.0, "score": -0.0, "rank": None, "rank_is": "", "age_ms": 0, "words": "no premium"},
     ],
     "missing": [{"name": "open_interest", "why": "open_interest: not watched for 7 days"}],
     "unasked": ["rates", "usage"],
-}  # fmt: skip
+}
 
 
 @pytest.fixture
@@ -51,9 +65,15 @@ def screen(width: int, document: Any = None) -> str:
 
 @pytest.mark.parametrize(
     ("score", "shown"),
-    [(1.0, "        │████████"), (-1.0, "████████│        "), (0.0, "        │        "), (-0.5, "    ████│        "),
-     (0.26, "        │██      "), (7.0, "        │████████")],
-)  # fmt: skip
+    [
+        (1.0, "        │████████"),
+        (-1.0, "████████│        "),
+        (0.0, "        │        "),
+        (-0.5, "    ████│        "),
+        (0.26, "        │██      "),
+        (7.0, "        │████████"),
+    ],
+)
 def test_a_bar_grows_from_the_middle_and_never_changes_its_width(score: float, shown: str) -> None:
     assert bar(score) == shown
 

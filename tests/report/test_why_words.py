@@ -11,14 +11,24 @@ from typer.testing import CliRunner, Result
 from bot.cli.main import app
 from bot.domain.campaign import Condition, Memory, RegimeMemory, Stance
 from bot.domain.codec import encode
-from bot.playbook.policy.numbers import HOUR_MS, Policy
+from bot.domain.durations import HOUR_MS
+from bot.playbook.policy.numbers import Policy
 from bot.report.explanation import WhyWords, why_words
 from tests.playbook.builders import START_MS
 
 Invoke = Callable[..., Result]
 POLICY = Policy()
-UP = {"relative_strength": 0.9, "tvl_growth": 0.5, "volume": 0.4, "trend": 0.6, "breadth": 0.8, "ratio_breakout": 0.2,
-      "drawdown": -0.1, "volatility": 0.0, "crowding": -0.3}  # fmt: skip
+UP = {
+    "relative_strength": 0.9,
+    "tvl_growth": 0.5,
+    "volume": 0.4,
+    "trend": 0.6,
+    "breadth": 0.8,
+    "ratio_breakout": 0.2,
+    "drawdown": -0.1,
+    "volatility": 0.0,
+    "crowding": -0.3,
+}
 
 
 def decision(scores: dict[str, float], **changes: Any) -> dict[str, Any]:
@@ -26,9 +36,12 @@ def decision(scores: dict[str, float], **changes: Any) -> dict[str, Any]:
     base: dict[str, Any] = {
         "signals": [{"name": name, "score": score, "words": name} for name, score in scores.items()],
         "notes": [{"reason": "signal_missing", "subject": "calendar", "words": "calendar: empty", "numbers": {}}],
-        "condition": "euphoria", "confidence": "0.685", "stance": "into_defi", "memory": encode(Memory(regime=regime)),
+        "condition": "euphoria",
+        "confidence": "0.685",
+        "stance": "into_defi",
+        "memory": encode(Memory(regime=regime)),
         "target": {"defi.spot": "0.50", "defi.futures": "0.05", "infra.spot": "0.40", "cash": "0.05"},
-    }  # fmt: skip
+    }
     return base | changes
 
 
@@ -94,8 +107,9 @@ def test_high_confidence_allows_one_long_while_the_stance_stands() -> None:
 
 
 def test_neutral_asks_for_nothing() -> None:
-    calm = told(scores=dict.fromkeys(UP, 0.0), condition="neutral", stance="into_infra",
-                memory=encode(Memory()), confidence="1")  # fmt: skip
+    calm = told(
+        scores=dict.fromkeys(UP, 0.0), condition="neutral", stance="into_infra", memory=encode(Memory()), confidence="1"
+    )
     assert calm.rule[1] == "neutral asks for nothing: the stance into_infra stands and only drift is rebalanced"
     assert not any(line.startswith("neutral:") for line in calm.turns)
     assert sum("50% needed" in line for line in calm.turns) == 4

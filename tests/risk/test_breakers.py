@@ -45,8 +45,10 @@ def test_every_breaker_is_tripped_by_some_trouble() -> None:
 def test_several_breakers_are_all_told() -> None:
     world = replace(TROUBLES[Reason.DAILY_LOSS], rejections=11, latency_ms=9_000)
     assert [note.reason for note in tripped(world, Limits())] == [
-        Reason.DAILY_LOSS, Reason.REJECT_RATE, Reason.VENUE_SLOW,
-    ]  # fmt: skip
+        Reason.DAILY_LOSS,
+        Reason.REJECT_RATE,
+        Reason.VENUE_SLOW,
+    ]
 
 
 def test_an_account_that_cannot_be_priced_whole_stops_entries_and_the_words_say_why() -> None:

@@ -19,9 +19,12 @@ def seen() -> RiskContext:
     price = price_of("ETH/USDT") * 1000
     base = snapshot()
     scaled = replace(
-        instrument(BY_THOUSANDS), base="1000ETH", multiplier=multiplier_of("1000ETH"), size_step=D("0.000001"),
+        instrument(BY_THOUSANDS),
+        base="1000ETH",
+        multiplier=multiplier_of("1000ETH"),
+        size_step=D("0.000001"),
         size_min=D("0.000001"),
-    )  # fmt: skip
+    )
     return context(
         snapshot=replace(
             base,
@@ -35,9 +38,12 @@ def seen() -> RiskContext:
 def by_thousands(wish: Intent) -> Intent:
     """The same value on the perp of a thousand tokens."""
     return replace(
-        wish, symbol=BY_THOUSANDS, size=wish.size / 1000, worst_price=wish.worst_price * 1000,
+        wish,
+        symbol=BY_THOUSANDS,
+        size=wish.size / 1000,
+        worst_price=wish.worst_price * 1000,
         reference_price=wish.reference_price * 1000,
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.parametrize(("value", "passes"), [(27_000, True), (56_000, False)])

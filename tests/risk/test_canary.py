@@ -55,9 +55,11 @@ def test_margin_shrinks_with_the_size() -> None:
 
 
 @given(
-    minimum=st.decimals("1", "3000", places=2), step=st.sampled_from(["0.001", "0.1", "1", "7"]),
-    canary=st.decimals("20", "2000", places=0), worst=st.decimals("0.95", "1.05", places=3),
-)  # fmt: skip
+    minimum=st.decimals("1", "3000", places=2),
+    step=st.sampled_from(["0.001", "0.1", "1", "7"]),
+    canary=st.decimals("20", "2000", places=0),
+    worst=st.decimals("0.95", "1.05", places=3),
+)
 def test_a_canary_is_never_below_what_the_venue_takes(
     minimum: Decimal, step: str, canary: Decimal, worst: Decimal
 ) -> None:

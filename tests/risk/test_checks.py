@@ -35,14 +35,25 @@ from tests.risk.worlds import (
     snapshot,
     tactical,
     working,
-)  # fmt: skip
+)
 
 WIDE = Limits(
-    order_notional_max_quote=D(1_000_000), order_share_max=D(1), gross_max=D(10), net_max=D(10), asset_max=D(5),
-    sector_max=D(5), account_leverage_max=D(10), position_leverage_max=D(10), margin_use_max=D(1), futures_budget=D(1),
-    liquidation_distance_min=D("0.01"), participation_max=D(1), turnover_max=D(100), funding_cost_max_day=D(1),
+    order_notional_max_quote=D(1_000_000),
+    order_share_max=D(1),
+    gross_max=D(10),
+    net_max=D(10),
+    asset_max=D(5),
+    sector_max=D(5),
+    account_leverage_max=D(10),
+    position_leverage_max=D(10),
+    margin_use_max=D(1),
+    futures_budget=D(1),
+    liquidation_distance_min=D("0.01"),
+    participation_max=D(1),
+    turnover_max=D(100),
+    funding_cost_max_day=D(1),
     slippage_max_bps=1000,
-)  # fmt: skip
+)
 
 
 def wide(**changes: Any) -> Limits:
@@ -97,9 +108,17 @@ def doubtful_since(sent_ms: int) -> RiskContext:
 def in_campaign(left: Decimal) -> RiskContext:
     leg = Leg(1, Purpose.INCREASE, "defi", "UNI/USDT", D(1500), 1500 + left, D(10), left * 10)
     campaign = Campaign(
-        1, Stance.NEUTRAL, Stance.INTO_DEFI, "infra", "defi", CampaignState.RUNNING, NOW, D(100_000), D(20_000),
+        1,
+        Stance.NEUTRAL,
+        Stance.INTO_DEFI,
+        "infra",
+        "defi",
+        CampaignState.RUNNING,
+        NOW,
+        D(100_000),
+        D(20_000),
         tranches=(Tranche(1, TrancheState.RUNNING, NOW, (leg,)),),
-    )  # fmt: skip
+    )
     return context(memory=Memory(campaign=campaign))
 
 
@@ -126,22 +145,30 @@ ROWS: dict[str, Row] = {
         Reason.KILL_SWITCH, sell(), sell(purpose=Purpose.FLATTEN), *[lambda: context(kill=KillLevel.CANCEL)] * 2
     ),
     "flatten": Row(
-        Reason.KILL_SWITCH, buy(purpose=Purpose.FLATTEN), sell(purpose=Purpose.FLATTEN),
+        Reason.KILL_SWITCH,
+        buy(purpose=Purpose.FLATTEN),
+        sell(purpose=Purpose.FLATTEN),
         *[lambda: context(kill=KillLevel.FLATTEN)] * 2,
     ),
     "not reconciled": Row(Reason.NOT_RECONCILED, buy(), sell(), *[lambda: context(is_reconciled=False)] * 2),
     "locked": Row(Reason.INSTRUMENT_LOCKED, buy(), buy(symbol=ETH), *[lambda: context(locked=frozenset({UNI}))] * 2),
     "in doubt": Row(
-        Reason.INSTRUMENT_LOCKED, buy(), buy(),
+        Reason.INSTRUMENT_LOCKED,
+        buy(),
+        buy(),
         lambda: context(working=(working(buy(id="old"), OrderState.IN_DOUBT),)),
         lambda: context(working=(working(buy(id="old"), OrderState.REJECTED),)),
     ),
     "unvalued order": Row(
-        Reason.INSTRUMENT_UNKNOWN, buy(), buy(),
+        Reason.INSTRUMENT_UNKNOWN,
+        buy(),
+        buy(),
         lambda: context(working=(working(buy(id="old"), symbol="XYZ/USDT"),)),
     ),
     "in flight": Row(
-        Reason.INTENT_IN_FLIGHT, buy(), buy(),
+        Reason.INTENT_IN_FLIGHT,
+        buy(),
+        buy(),
         lambda: context(working=(working(buy()),)),
         lambda: context(working=(working(buy(), OrderState.CANCELED),)),
     ),
@@ -162,21 +189,29 @@ ROWS: dict[str, Row] = {
     "off the grid": Row(Reason.SIZE_INVALID, buy(size=D("100.0005")), buy(size=D("100.001"))),
     "below minimum": Row(Reason.SIZE_INVALID, buy(size=D("0.499")), buy(size=D("0.5"))),
     "above maximum": Row(
-        Reason.SIZE_ABOVE_MAX, buy(size=100 + ONE_UNIT), buy(size=D(100)),
+        Reason.SIZE_ABOVE_MAX,
+        buy(size=100 + ONE_UNIT),
+        buy(size=D(100)),
         *[lambda: with_instrument(UNI, size_max=D(100))] * 2,
     ),
     "above market maximum": Row(
-        Reason.SIZE_ABOVE_MAX, buy(order_type=OrderType.MARKET), buy(),
+        Reason.SIZE_ABOVE_MAX,
+        buy(order_type=OrderType.MARKET),
+        buy(),
         *[lambda: with_instrument(UNI, market_size_max=D(50))] * 2,
     ),
     "nothing to reduce": Row(
-        Reason.SIZE_INVALID, release(2002), release(2000),
+        Reason.SIZE_INVALID,
+        release(2002),
+        release(2000),
         *[lambda: context(portfolio=portfolio((position(ETH_PERP, D(-1)),)))] * 2,
     ),
     "collar": Row(Reason.PRICE_COLLAR, buy(worst_price=D("10.21")), buy(worst_price=D("10.20"))),
     "collar of a sale": Row(Reason.PRICE_COLLAR, sell(worst_price=D(1799)), sell(worst_price=D(1800))),
     "collar of the index": Row(
-        Reason.PRICE_COLLAR, tactical(worst_price=D("10.17")), tactical(worst_price=D("10.16")),
+        Reason.PRICE_COLLAR,
+        tactical(worst_price=D("10.17")),
+        tactical(worst_price=D("10.16")),
         *[lambda: with_quote(UNI_PERP, index=D("9.97"))] * 2,
     ),
     "stop far from its trigger": Row(
@@ -184,20 +219,30 @@ ROWS: dict[str, Row] = {
         *[sell(order_type=OrderType.STOP, trigger_price=D(1500), worst_price=D(w)) for w in (1349, 1350)],
     ),
     "old quote": Row(
-        Reason.PRICE_STALE, buy(), buy(),
-        lambda: with_quote(UNI, at_ms=NOW - 15_001), lambda: with_quote(UNI, at_ms=NOW - 15_000),
+        Reason.PRICE_STALE,
+        buy(),
+        buy(),
+        lambda: with_quote(UNI, at_ms=NOW - 15_001),
+        lambda: with_quote(UNI, at_ms=NOW - 15_000),
     ),
     "quote of the future": Row(
-        Reason.PRICE_STALE, sell(), sell(),
-        lambda: with_quote(ETH, at_ms=NOW + 1_001), lambda: with_quote(ETH, at_ms=NOW + 1_000),
+        Reason.PRICE_STALE,
+        sell(),
+        sell(),
+        lambda: with_quote(ETH, at_ms=NOW + 1_001),
+        lambda: with_quote(ETH, at_ms=NOW + 1_000),
     ),
     "old book": Row(
-        Reason.PRICE_STALE, buy(), buy(),
+        Reason.PRICE_STALE,
+        buy(),
+        buy(),
         lambda: context(snapshot=snapshot(books={UNI: replace(book(UNI, D(10)), at_ms=NOW - 15_001)})),
         lambda: context(snapshot=snapshot(books={UNI: replace(book(UNI, D(10)), at_ms=NOW - 15_000)})),
     ),
     "old balance": Row(
-        Reason.BALANCE_STALE, sell(), sell(),
+        Reason.BALANCE_STALE,
+        sell(),
+        sell(),
         lambda: context(portfolio=portfolio(at_ms=NOW - 30_001)),
         lambda: context(portfolio=portfolio(at_ms=NOW - 30_000)),
     ),
@@ -205,23 +250,35 @@ ROWS: dict[str, Row] = {
         Reason.CLOCK_SKEW, buy(), buy(), lambda: context(clock_skew_ms=-1_001), lambda: context(clock_skew_ms=1_000)
     ),
     "mark and index": Row(
-        Reason.MARK_INDEX_APART, tactical(), tactical(),
-        lambda: with_quote(UNI_PERP, index=D("10.102")), lambda: with_quote(UNI_PERP, index=D("10.1")),
+        Reason.MARK_INDEX_APART,
+        tactical(),
+        tactical(),
+        lambda: with_quote(UNI_PERP, index=D("10.102")),
+        lambda: with_quote(UNI_PERP, index=D("10.1")),
     ),
     "no book": Row(Reason.BOOK_EMPTY, buy(), buy(), lambda: without("books", UNI)),
     "one-sided book": Row(
-        Reason.BOOK_EMPTY, buy(), buy(),
+        Reason.BOOK_EMPTY,
+        buy(),
+        buy(),
         lambda: context(snapshot=snapshot(books={UNI: replace(book(UNI, D(10)), asks=())})),
     ),
     "no offer inside the worst price": Row(
-        Reason.SLIPPAGE, buy(10, worst_price=D("9.99")), buy(10, worst_price=D("10.1")),
+        Reason.SLIPPAGE,
+        buy(10, worst_price=D("9.99")),
+        buy(10, worst_price=D("10.1")),
     ),
     "slippage": Row(
-        Reason.SLIPPAGE, buy(300_000, worst_price=D("10.1")), buy(200_000, worst_price=D("10.1")),
-        *[lambda: context(portfolio=portfolio(cash=D(400_000)))] * 2, limits=wide(slippage_max_bps=1),
+        Reason.SLIPPAGE,
+        buy(300_000, worst_price=D("10.1")),
+        buy(200_000, worst_price=D("10.1")),
+        *[lambda: context(portfolio=portfolio(cash=D(400_000)))] * 2,
+        limits=wide(slippage_max_bps=1),
     ),
     "participation": Row(
-        Reason.PARTICIPATION, buy(1_010), buy(990),
+        Reason.PARTICIPATION,
+        buy(1_010),
+        buy(990),
         *[lambda: context(snapshot=snapshot(books={UNI: book(UNI, D(10), D(10_000))}))] * 2,
         limits=wide(participation_max=D("0.1")),
     ),
@@ -235,12 +292,12 @@ ROWS: dict[str, Row] = {
         Reason.REPEATED_EXECUTION, buy(), buy(), lambda: context(recent_fills=201), lambda: context(recent_fills=200)
     ),
     "the same again and again": Row(
-        Reason.REPEATED_EXECUTION, buy(), buy(symbol=ETH),
+        Reason.REPEATED_EXECUTION,
+        buy(),
+        buy(symbol=ETH),
         *[lambda: context(executed_lately={executed_key(UNI, Side.BUY): 40, executed_key(ETH, Side.SELL): 40})] * 2,
     ),
-    "rejections": Row(
-        Reason.REJECT_RATE, buy(), buy(), lambda: context(rejections=11), lambda: context(rejections=10)
-    ),
+    "rejections": Row(Reason.REJECT_RATE, buy(), buy(), lambda: context(rejections=11), lambda: context(rejections=10)),
     "slow venue": Row(
         Reason.VENUE_SLOW, buy(), buy(), lambda: context(latency_ms=5_001), lambda: context(latency_ms=5_000)
     ),
@@ -252,31 +309,46 @@ ROWS: dict[str, Row] = {
         Reason.DOUBT_OLD, buy(), buy(), lambda: doubtful_since(NOW - 300_001), lambda: doubtful_since(NOW - 300_000)
     ),
     "paid in another currency": Row(
-        Reason.CURRENCY_MISMATCH, buy(), buy(), lambda: with_instrument(UNI, quote="USDC"),
+        Reason.CURRENCY_MISMATCH,
+        buy(),
+        buy(),
+        lambda: with_instrument(UNI, quote="USDC"),
     ),
     "settled in another currency": Row(
-        Reason.CURRENCY_MISMATCH, tactical(), tactical(), lambda: with_instrument(UNI_PERP, quote="USD"),
+        Reason.CURRENCY_MISMATCH,
+        tactical(),
+        tactical(),
+        lambda: with_instrument(UNI_PERP, quote="USD"),
     ),
     "an entry that rests": Row(
         Reason.RESTS_UNATTENDED, tactical(time_in_force=TimeInForce.GTC), tactical(time_in_force=TimeInForce.FOK)
     ),
     "a hedge that rests": Row(
-        Reason.RESTS_UNATTENDED, hedge(time_in_force=TimeInForce.POST_ONLY),
+        Reason.RESTS_UNATTENDED,
+        hedge(time_in_force=TimeInForce.POST_ONLY),
         hedge(order_type=OrderType.MARKET, time_in_force=TimeInForce.GTC),
     ),
     "a purchase that would have to rest": Row(
-        Reason.SLIPPAGE, buy(worst_price=D("9.98")), buy(worst_price=D("9.98"), time_in_force=TimeInForce.POST_ONLY),
+        Reason.SLIPPAGE,
+        buy(worst_price=D("9.98")),
+        buy(worst_price=D("9.98"), time_in_force=TimeInForce.POST_ONLY),
     ),
     "our own order": Row(
-        Reason.SELF_CROSS, buy(worst_price=D("10.02")), buy(worst_price=D("10.01")),
+        Reason.SELF_CROSS,
+        buy(worst_price=D("10.02")),
+        buy(worst_price=D("10.01")),
         *[lambda: context(working=(working(sell(symbol=UNI, worst_price=D("10.02"), id="old")),))] * 2,
     ),
     "our own order without a price": Row(
-        Reason.SELF_CROSS, buy(), buy(symbol=ETH),
+        Reason.SELF_CROSS,
+        buy(),
+        buy(symbol=ETH),
         *[lambda: context(working=(working(sell(symbol=UNI, id="old"), price=None),))] * 2,
     ),
     "our own resting stop": Row(
-        Reason.SELF_CROSS, buy(), buy(),
+        Reason.SELF_CROSS,
+        buy(),
+        buy(),
         lambda: context(working=(working(sell(symbol=UNI, worst_price=D(9), id="old")),)),
         lambda: context(working=(working(sell(symbol=UNI, worst_price=D(9), id="old"), order_type=OrderType.STOP),)),
     ),
@@ -284,25 +356,42 @@ ROWS: dict[str, Row] = {
         Reason.ORDER_RATE, buy(), buy(), lambda: context(orders_today=1_000), lambda: context(orders_today=999)
     ),
     "fees of the day": Row(
-        Reason.FEE_BUDGET, buy(), buy(),
-        lambda: context(fees_today_quote=D("524.6")), lambda: context(fees_today_quote=D("524.4")),
+        Reason.FEE_BUDGET,
+        buy(),
+        buy(),
+        lambda: context(fees_today_quote=D("524.6")),
+        lambda: context(fees_today_quote=D("524.4")),
     ),
     "fees without a price": Row(
-        Reason.FEES_UNKNOWN, buy(), buy(), lambda: context(fees_unknown=11), lambda: context(fees_unknown=10),
+        Reason.FEES_UNKNOWN,
+        buy(),
+        buy(),
+        lambda: context(fees_unknown=11),
+        lambda: context(fees_unknown=10),
     ),
     "a position without a stop": Row(
-        Reason.POSITION_UNGUARDED, buy(), sell(),
+        Reason.POSITION_UNGUARDED,
+        buy(),
+        sell(),
         *[lambda: context(memory=Memory(unguarded={"UNI/USDT:USDT": "no stop"}))] * 2,
     ),
     "leverage that was not set": Row(
-        Reason.LEVERAGE_DIFFERS, buy(), sell(),
+        Reason.LEVERAGE_DIFFERS,
+        buy(),
+        sell(),
         *[lambda: context(memory=Memory(leverage_wrong={"UNI/USDT:USDT": "20, 3 was set"}))] * 2,
     ),
     "account setting": Row(
-        Reason.ACCOUNT_SETTING, buy(), sell(), *[lambda: context(account_problems=("hedge mode",))] * 2,
+        Reason.ACCOUNT_SETTING,
+        buy(),
+        sell(),
+        *[lambda: context(account_problems=("hedge mode",))] * 2,
     ),
     "hedge with a wrong account setting": Row(
-        Reason.ACCOUNT_SETTING, hedge(), hedge(), lambda: context(account_problems=("hedge mode",)),
+        Reason.ACCOUNT_SETTING,
+        hedge(),
+        hedge(),
+        lambda: context(account_problems=("hedge mode",)),
     ),
     "canary": Row(
         Reason.CANARY_SIZE, buy(500), buy(499), *[lambda: context(is_canary=True)] * 2, limits=wide(canary_quote=D(500))
@@ -311,24 +400,32 @@ ROWS: dict[str, Row] = {
         Reason.ORDER_RATE, buy(), buy(), lambda: context(orders_last_minute=60), lambda: context(orders_last_minute=59)
     ),
     "turnover": Row(
-        Reason.TURNOVER, buy(), buy(),
-        lambda: context(turnover_today_quote=D(104_000)), lambda: context(turnover_today_quote=D(103_900)),
+        Reason.TURNOVER,
+        buy(),
+        buy(),
+        lambda: context(turnover_today_quote=D(104_000)),
+        lambda: context(turnover_today_quote=D(103_900)),
         limits=wide(turnover_max=D(1)),
     ),
-    "order value": Row(
-        Reason.ORDER_NOTIONAL, buy(1_010), buy(990), limits=wide(order_notional_max_quote=D(1_000))
-    ),
+    "order value": Row(Reason.ORDER_NOTIONAL, buy(1_010), buy(990), limits=wide(order_notional_max_quote=D(1_000))),
     "order share": Row(Reason.ORDER_NOTIONAL, buy(1_060), buy(1_040), limits=wide(order_share_max=D("0.01"))),
     "parent": Row(
-        Reason.PARENT_EXCEEDED, buy(1_000), buy(1_000),
-        lambda: in_campaign(D("99.998")), lambda: in_campaign(D("99.999")),
+        Reason.PARENT_EXCEEDED,
+        buy(1_000),
+        buy(1_000),
+        lambda: in_campaign(D("99.998")),
+        lambda: in_campaign(D("99.999")),
     ),
     "leverage": Row(
-        Reason.POSITION_LEVERAGE, tactical(leverage=D("5.1")), tactical(leverage=D(5)),
+        Reason.POSITION_LEVERAGE,
+        tactical(leverage=D("5.1")),
+        tactical(leverage=D(5)),
         limits=wide(position_leverage_max=D(5)),
     ),
     "leverage of the instrument": Row(
-        Reason.POSITION_LEVERAGE, tactical(leverage=D(5)), tactical(leverage=D(4)),
+        Reason.POSITION_LEVERAGE,
+        tactical(leverage=D(5)),
+        tactical(leverage=D(4)),
         *[lambda: with_instrument(UNI_PERP, leverage_max=D(4))] * 2,
     ),
     "no leverage": Row(Reason.POSITION_LEVERAGE, tactical(leverage=None), tactical(leverage=D(2))),
@@ -342,34 +439,49 @@ ROWS: dict[str, Row] = {
         Reason.EXITS_MISSING, tactical(exits=exits(D("10.01"))), tactical(exits=exits(D("9.99")))
     ),
     "stop beyond liquidation": Row(
-        Reason.EXITS_MISSING, tactical(leverage=D(10), exits=exits(D("9.09"))),
+        Reason.EXITS_MISSING,
+        tactical(leverage=D(10), exits=exits(D("9.09"))),
         tactical(leverage=D(10), exits=exits(D("9.10"))),
     ),
     "no way to take profit": Row(
-        Reason.EXITS_MISSING, tactical(exits=replace(exits(), targets=(), trailing_share=D(0))),
+        Reason.EXITS_MISSING,
+        tactical(exits=replace(exits(), targets=(), trailing_share=D(0))),
         tactical(exits=replace(exits(), targets=())),
     ),
     "exits past their deadline": Row(
-        Reason.EXITS_MISSING, tactical(exits=replace(exits(), deadline_ms=NOW)),
+        Reason.EXITS_MISSING,
+        tactical(exits=replace(exits(), deadline_ms=NOW)),
         tactical(exits=replace(exits(), deadline_ms=NOW + 1)),
     ),
     "a scalp on a hedge": Row(
-        Reason.PERP_TAKEN, tactical(purpose=Purpose.SCALP), tactical(symbol="AAVE/USDT:USDT", purpose=Purpose.SCALP,
-        reference_price=D(100), worst_price=D("100.2"), exits=exits(D(95))),
+        Reason.PERP_TAKEN,
+        tactical(purpose=Purpose.SCALP),
+        tactical(
+            symbol="AAVE/USDT:USDT",
+            purpose=Purpose.SCALP,
+            reference_price=D(100),
+            worst_price=D("100.2"),
+            exits=exits(D(95)),
+        ),
         *[lambda: context(portfolio=portfolio((position(UNI_PERP, D(-50)),)), hedges={UNI_PERP: "defi"})] * 2,
     ),
     "hedge": Row(
-        Reason.HEDGE_EXCEEDS_SPOT, hedge(10_002), hedge(10_000),
+        Reason.HEDGE_EXCEEDS_SPOT,
+        hedge(10_002),
+        hedge(10_000),
         *[lambda: context(portfolio=portfolio(sizes={"ETH": D(5), "SOL": D(0)}))] * 2,
     ),
     "hedge beside one that is held": Row(
-        Reason.HEDGE_EXCEEDS_SPOT, hedge(8_002), hedge(8_000),
+        Reason.HEDGE_EXCEEDS_SPOT,
+        hedge(8_002),
+        hedge(8_000),
         *[
             lambda: context(
                 portfolio=portfolio((position(ETH_PERP, D(-1)),), sizes={"ETH": D(5), "SOL": D(0)}),
                 hedges={ETH_PERP: "infra"},
             )
-        ] * 2,
+        ]
+        * 2,
     ),
     "gross": Row(Reason.GROSS_EXPOSURE, buy(4_700), buy(4_500), limits=wide(gross_max=D("0.853"))),
     "net": Row(Reason.NET_EXPOSURE, buy(4_700), buy(4_500), limits=wide(net_max=D("0.853"))),
@@ -379,7 +491,9 @@ ROWS: dict[str, Row] = {
         Reason.ACCOUNT_LEVERAGE, hedge(10_600), hedge(10_400), limits=wide(account_leverage_max=D("0.1"))
     ),
     "liquidation": Row(
-        Reason.LIQUIDATION_DISTANCE, hedge(leverage=D(6)), hedge(leverage=D(5)),
+        Reason.LIQUIDATION_DISTANCE,
+        hedge(leverage=D(6)),
+        hedge(leverage=D(5)),
         limits=wide(liquidation_distance_min=D("0.17")),
     ),
     "margin use": Row(Reason.MARGIN_USE, hedge(7_600), hedge(7_400), limits=wide(margin_use_max=D("0.1"))),
@@ -389,25 +503,34 @@ ROWS: dict[str, Row] = {
     ),
     "funding unknown": Row(Reason.FUNDING_BUDGET, tactical(), hedge(), *[lambda: without("funding", UNI_PERP)] * 2),
     "funding of the day": Row(
-        Reason.FUNDING_BUDGET, tactical(7_200), tactical(6_800),
-        *[lambda: with_funding("0.0005")] * 2, limits=wide(funding_cost_max_day=D("0.0001")),
+        Reason.FUNDING_BUDGET,
+        tactical(7_200),
+        tactical(6_800),
+        *[lambda: with_funding("0.0005")] * 2,
+        limits=wide(funding_cost_max_day=D("0.0001")),
     ),
     "tokens nobody has": Row(
-        Reason.BALANCE_SHORT, sell(symbol=AAVE), sell(),
+        Reason.BALANCE_SHORT,
+        sell(symbol=AAVE),
+        sell(),
         *[lambda: context(portfolio=without_balance("AAVE"))] * 2,
     ),
     "tokens": Row(Reason.BALANCE_SHORT, sell(size=D("13.751")), sell(size=D("13.75"))),
     "tokens being sold": Row(
-        Reason.BALANCE_SHORT, sell(size=D("8.751")), sell(size=D("8.75")),
+        Reason.BALANCE_SHORT,
+        sell(size=D("8.751")),
+        sell(size=D("8.75")),
         *[lambda: context(working=(working(sell(10_000, id="old")),))] * 2,
     ),
     "cash": Row(Reason.BALANCE_SHORT, buy(5_000), buy(4_980)),
     "cash floor": Row(Reason.BALANCE_SHORT, buy(4_000), buy(3_980), limits=wide(cash_floor_quote=D(1_000))),
     "margin": Row(
-        Reason.MARGIN_SHORT, hedge(5_000), hedge(4_980),
+        Reason.MARGIN_SHORT,
+        hedge(5_000),
+        hedge(4_980),
         *[lambda: context(portfolio=portfolio(wallet=D(1_000)))] * 2,
     ),
-}  # fmt: skip
+}
 
 
 def verdict(intent: Intent, world: RiskContext, limits: Limits) -> Reason | None:
@@ -465,11 +588,25 @@ ENTRY_TROUBLE: dict[str, Callable[[RiskContext], RiskContext]] = {
     ),
 }
 TIGHT = Limits(
-    order_notional_max_quote=D(0), order_share_max=D(0), gross_max=D(0), net_max=D(0), asset_max=D(0), sector_max=D(0),
-    account_leverage_max=D(0), position_leverage_max=D(1), margin_use_max=D("0.0001"), futures_budget=D(0),
-    liquidation_distance_min=D("0.99"), hedge_share_max=D(0), funding_rate_max_annual=D(0), funding_cost_max_day=D(0),
-    cash_floor_quote=D(1_000_000), turnover_max=D(0), participation_max=D("0.000001"), slippage_max_bps=1,
-)  # fmt: skip
+    order_notional_max_quote=D(0),
+    order_share_max=D(0),
+    gross_max=D(0),
+    net_max=D(0),
+    asset_max=D(0),
+    sector_max=D(0),
+    account_leverage_max=D(0),
+    position_leverage_max=D(1),
+    margin_use_max=D("0.0001"),
+    futures_budget=D(0),
+    liquidation_distance_min=D("0.99"),
+    hedge_share_max=D(0),
+    funding_rate_max_annual=D(0),
+    funding_cost_max_day=D(0),
+    cash_floor_quote=D(1_000_000),
+    turnover_max=D(0),
+    participation_max=D("0.000001"),
+    slippage_max_bps=1,
+)
 
 
 REDUCING = {
@@ -503,9 +640,14 @@ def test_a_close_passes_with_an_old_quote_and_an_old_account_but_a_sale_does_not
 
 def test_a_reduction_of_what_an_earlier_entry_opens_is_approved() -> None:
     stop = tactical(
-        id="stop", side=Side.SELL, purpose=Purpose.EXIT, reduce_only=True, order_type=OrderType.STOP,
-        trigger_price=D("9.2"), worst_price=D("9.0"),
-    )  # fmt: skip
+        id="stop",
+        side=Side.SELL,
+        purpose=Purpose.EXIT,
+        reduce_only=True,
+        order_type=OrderType.STOP,
+        trigger_price=D("9.2"),
+        worst_price=D("9.0"),
+    )
     assert [type(v) for v in review((tactical(), stop), context(), WIDE)] == [Approved, Approved]
 
 

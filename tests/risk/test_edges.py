@@ -28,9 +28,17 @@ def in_campaign(left: Decimal, *, leg: int = 1, tranche: int = 1, **changes: obj
     """A campaign whose only leg still wants `left` UNI."""
     wanted = Leg(leg, Purpose.INCREASE, "defi", "UNI/USDT", D(1500), 1500 + left, D(10), left * 10)
     campaign = Campaign(
-        1, Stance.NEUTRAL, Stance.INTO_DEFI, "infra", "defi", CampaignState.RUNNING, NOW, D(100_000), D(20_000),
+        1,
+        Stance.NEUTRAL,
+        Stance.INTO_DEFI,
+        "infra",
+        "defi",
+        CampaignState.RUNNING,
+        NOW,
+        D(100_000),
+        D(20_000),
         tranches=(Tranche(tranche, TrancheState.RUNNING, NOW, (wanted,)),),
-    )  # fmt: skip
+    )
     return context(memory=Memory(campaign=campaign), **changes)
 
 
@@ -47,8 +55,9 @@ def test_what_works_for_a_leg_and_what_was_approved_for_it_count_as_its_children
 
 def test_orders_of_another_symbol_or_side_are_no_children() -> None:
     others = (
-        working(buy(symbol=AAVE, id="other"), size=D(5)), working(sell(symbol="ETH/USDT", id="sale"), size=D(5)),
-    )  # fmt: skip
+        working(buy(symbol=AAVE, id="other"), size=D(5)),
+        working(sell(symbol="ETH/USDT", id="sale"), size=D(5)),
+    )
     world = in_campaign(D(100), working=others)
     assert verdict(buy(size=D(100)), world) is None
     earlier = (buy(symbol=AAVE, id="a"), sell(id="b"))
@@ -58,11 +67,14 @@ def test_orders_of_another_symbol_or_side_are_no_children() -> None:
 @pytest.mark.parametrize(
     "wish",
     [
-        buy(size=D(150), leg=2), buy(size=D(150), tranche=2), buy(size=D(150), campaign=2),
-        buy(size=D(150), purpose=Purpose.RELEASE), buy(symbol=AAVE, size=D(11)),
+        buy(size=D(150), leg=2),
+        buy(size=D(150), tranche=2),
+        buy(size=D(150), campaign=2),
+        buy(size=D(150), purpose=Purpose.RELEASE),
+        buy(symbol=AAVE, size=D(11)),
     ],
     ids=["another leg", "another tranche", "another campaign", "another purpose", "another symbol"],
-)  # fmt: skip
+)
 def test_what_is_no_child_of_the_leg_is_not_measured_by_it(wish: Intent) -> None:
     assert verdict(wish, in_campaign(D(10))) is not Reason.PARENT_EXCEEDED
     assert verdict(buy(size=D(150)), in_campaign(D(10))) is Reason.PARENT_EXCEEDED
@@ -104,10 +116,14 @@ def test_in_one_purse_an_earlier_purchase_and_margin_in_doubt_are_both_gone() ->
 def test_every_entry_in_doubt_and_every_approved_one_takes_its_own_margin() -> None:
     account = portfolio().account
     doubts = tuple(
-        working(tactical(1_000, id=f"old {symbol}", symbol=f"{symbol}/USDT:USDT"), OrderState.IN_DOUBT,
-                price=D(100), size=D(10))
+        working(
+            tactical(1_000, id=f"old {symbol}", symbol=f"{symbol}/USDT:USDT"),
+            OrderState.IN_DOUBT,
+            price=D(100),
+            size=D(10),
+        )
         for symbol in ("AAVE", "SOL")
-    )  # fmt: skip
+    )
     seen = replace(portfolio(), account=replace(account, perp_free=D("2001") + 200 + 1))
     assert verdict(hedge(1_000), context(portfolio=seen, working=doubts)) is None
     assert verdict(hedge(1_100), context(portfolio=seen, working=doubts)) is Reason.MARGIN_SHORT
@@ -166,10 +182,18 @@ def test_funding_that_is_received_costs_nothing_and_does_not_pay_for_another() -
 @pytest.mark.parametrize(
     ("value", "words"),
     [
-        (D("0.00000012"), "1.2E-7"), (D("0.0001"), "0.0001"), (D("0.00005"), "0.00005"), (D("1.23456"), "1.2346"),
-        (D("0"), "0"), (D("0.0000"), "0"), (D("NaN"), "NaN"), (D("1e20"), "1E+20"), (D("1e19"), "1" + "0" * 19),
-        (7, "7"), ("word", "word"),
+        (D("0.00000012"), "1.2E-7"),
+        (D("0.0001"), "0.0001"),
+        (D("0.00005"), "0.00005"),
+        (D("1.23456"), "1.2346"),
+        (D("0"), "0"),
+        (D("0.0000"), "0"),
+        (D("NaN"), "NaN"),
+        (D("1e20"), "1E+20"),
+        (D("1e19"), "1" + "0" * 19),
+        (7, "7"),
+        ("word", "word"),
     ],
-)  # fmt: skip
+)
 def test_a_number_is_written_as_a_reader_wants_it(value: Decimal | int | str, words: str) -> None:
     assert text(value) == words

@@ -33,10 +33,19 @@ from tests.risk.worlds import (
 )
 
 LIMITS = Limits(
-    order_notional_max_quote=D(100_000), order_share_max=D(1), gross_max=D("0.88"), net_max=D("0.83"),
-    asset_max=D("0.285"), sector_max=D("0.53"), account_leverage_max=D("0.20"), margin_use_max=D("0.40"),
-    futures_budget=D("0.06"), participation_max=D(1), slippage_max_bps=1000, turnover_max=D(5),
-)  # fmt: skip
+    order_notional_max_quote=D(100_000),
+    order_share_max=D(1),
+    gross_max=D("0.88"),
+    net_max=D("0.83"),
+    asset_max=D("0.285"),
+    sector_max=D("0.53"),
+    account_leverage_max=D("0.20"),
+    margin_use_max=D("0.40"),
+    futures_budget=D("0.06"),
+    participation_max=D(1),
+    slippage_max_bps=1000,
+    turnover_max=D(5),
+)
 SNAPSHOT = snapshot()
 HELD = (position("ETH/USDT:USDT", D(-1)), position("UNI/USDT:USDT", D(100), D(3)))
 HEDGES = {"ETH/USDT:USDT": "infra"}
@@ -96,9 +105,12 @@ def measures(exposure: Exposure) -> dict[str, Decimal]:
 
 def cap(name: str) -> Decimal:
     caps = {
-        "gross": LIMITS.gross_max, "net": LIMITS.net_max, "perp": LIMITS.account_leverage_max,
-        "asset": LIMITS.asset_max, "sector": LIMITS.sector_max,
-    }  # fmt: skip
+        "gross": LIMITS.gross_max,
+        "net": LIMITS.net_max,
+        "perp": LIMITS.account_leverage_max,
+        "asset": LIMITS.asset_max,
+        "sector": LIMITS.sector_max,
+    }
     return caps[name.split(" ", 1)[0]]
 
 

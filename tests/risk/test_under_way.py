@@ -28,7 +28,7 @@ from tests.risk.worlds import (
     sell,
     tactical,
     working,
-)  # fmt: skip
+)
 
 FEE = D("0.0005")
 AAVE, UNI_PERP = "AAVE/USDT", "UNI/USDT:USDT"
@@ -90,11 +90,13 @@ def test_a_purchase_at_market_takes_cash_at_the_valuation() -> None:
 @pytest.mark.parametrize(
     "order",
     [
-        working(sell(1_000, id="old")), working(hedge(1_000, id="old")), working(tactical(1_000, id="old")),
+        working(sell(1_000, id="old")),
+        working(hedge(1_000, id="old")),
+        working(tactical(1_000, id="old")),
         working(buy(1_000, id="old"), OrderState.CANCELED),
     ],
     ids=["a sale", "a hedge", "a long", "an order that is over"],
-)  # fmt: skip
+)
 def test_sales_perps_and_what_is_over_take_no_cash(order: Order) -> None:
     assert cash_room(order) == cash_room()
 

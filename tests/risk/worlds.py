@@ -23,18 +23,33 @@ DEEP, FIVE, STOP = D(1_000_000), D(5), D("9.2")
 def instrument(symbol: str) -> Instrument:
     base = symbol.split("/", 1)[0]
     return Instrument(
-        "binance", symbol, Kind.PERP if ":" in symbol else Kind.SPOT, base, "USDT",
-        price_tick=D("0.01"), size_step=D("0.001"), size_min=D("0.001"), notional_min=D(5), size_max=D(1_000_000),
-        market_size_max=D(100_000), taker_fee=D("0.0005"), leverage_max=D(50),
-    )  # fmt: skip
+        "binance",
+        symbol,
+        Kind.PERP if ":" in symbol else Kind.SPOT,
+        base,
+        "USDT",
+        price_tick=D("0.01"),
+        size_step=D("0.001"),
+        size_min=D("0.001"),
+        notional_min=D(5),
+        size_max=D(1_000_000),
+        market_size_max=D(100_000),
+        taker_fee=D("0.0005"),
+        leverage_max=D(50),
+    )
 
 
 def quote(symbol: str, price: Decimal) -> Quote:
     is_perp = ":" in symbol
     return Quote(
-        symbol, price * D("0.9999"), price * D("1.0001"), NOW - 1000, price,
-        price if is_perp else None, price if is_perp else None,
-    )  # fmt: skip
+        symbol,
+        price * D("0.9999"),
+        price * D("1.0001"),
+        NOW - 1000,
+        price,
+        price if is_perp else None,
+        price if is_perp else None,
+    )
 
 
 def book(symbol: str, price: Decimal, depth: Decimal = DEEP) -> Book:
@@ -66,9 +81,13 @@ def snapshot(**changes: Any) -> Snapshot:
 
 
 def portfolio(
-    positions: tuple[Position, ...] = (), *, cash: Decimal = CASH, wallet: Decimal = WALLET, at_ms: int = NOW - 500,
+    positions: tuple[Position, ...] = (),
+    *,
+    cash: Decimal = CASH,
+    wallet: Decimal = WALLET,
+    at_ms: int = NOW - 500,
     sizes: dict[str, Decimal] | None = None,
-) -> Portfolio:  # fmt: skip
+) -> Portfolio:
     """Spot as in `SPOT` unless `sizes` says otherwise; perps are attributed to their token's sector."""
     held = {token: (sector, (sizes or {}).get(token, size)) for token, (sector, size) in SPOT.items()}
     balances = {token: Balance(token, size) for token, (_, size) in held.items()}
@@ -83,9 +102,11 @@ def portfolio(
     for name in ("defi", "infra"):
         mine = [p for p in positions if SPOT[p.symbol.split("/", 1)[0]][0] == name]
         sectors[name] = Sleeves(
-            sum((h.value for h in holdings if h.sector == name), D(0)), D(0),
-            sum((p.size * p.mark_price for p in mine), D(0)), sum((p.margin for p in mine), D(0)),
-        )  # fmt: skip
+            sum((h.value for h in holdings if h.sector == name), D(0)),
+            D(0),
+            sum((p.size * p.mark_price for p in mine), D(0)),
+            sum((p.margin for p in mine), D(0)),
+        )
     equity = sum((h.value for h in holdings), D(0)) + cash + account.perp_equity
     return Portfolio(account, equity, cash, equity - cash, sectors, holdings)
 
@@ -97,11 +118,20 @@ def position(symbol: str, size: Decimal, leverage: Decimal = FIVE) -> Position:
 
 def context(**changes: Any) -> RiskContext:
     base = RiskContext(
-        now_ms=NOW, snapshot=snapshot(), portfolio=portfolio(), working=(),
+        now_ms=NOW,
+        snapshot=snapshot(),
+        portfolio=portfolio(),
+        working=(),
         memory=Memory(equity_peak=D(105_000), day_start_ms=NOW, day_start_equity=D(105_000)),
-        kill=KillLevel.OFF, is_reconciled=True, locked=frozenset(), clock_skew_ms=10, turnover_today_quote=D(0),
-        orders_last_minute=0, recent_fills=0, hedges={},
-    )  # fmt: skip
+        kill=KillLevel.OFF,
+        is_reconciled=True,
+        locked=frozenset(),
+        clock_skew_ms=10,
+        turnover_today_quote=D(0),
+        orders_last_minute=0,
+        recent_fills=0,
+        hedges={},
+    )
     return replace(base, **changes)
 
 
@@ -113,11 +143,18 @@ def intent(symbol: str, side: Side, value_quote: Decimal | int, purpose: Purpose
     """An order of about `value_quote` at the valuation, its worst price 0.2 % beyond."""
     price = price_of(symbol)
     base = Intent(
-        id=f"1.1.{symbol}.{side.value}.{purpose.value}", campaign=1, tranche=1, leg=1, purpose=purpose,
-        sector=SPOT[symbol.split("/", 1)[0]][0], symbol=symbol, side=side,
+        id=f"1.1.{symbol}.{side.value}.{purpose.value}",
+        campaign=1,
+        tranche=1,
+        leg=1,
+        purpose=purpose,
+        sector=SPOT[symbol.split("/", 1)[0]][0],
+        symbol=symbol,
+        side=side,
         size=instrument(symbol).floor_size(D(value_quote) / price),
-        worst_price=price * (1 + D("0.002") * side.sign), reference_price=price,
-    )  # fmt: skip
+        worst_price=price * (1 + D("0.002") * side.sign),
+        reference_price=price,
+    )
     return replace(base, **changes)
 
 
@@ -143,7 +180,19 @@ def release(value: Decimal | int = 1000, symbol: str = "ETH/USDT:USDT", **change
 
 def working(of: Intent, state: OrderState = OrderState.OPEN, **changes: Any) -> Order:
     base = Order(
-        "tsb0001", of.id, of.purpose, of.sector, of.symbol, of.side, of.size, of.worst_price, OrderType.LIMIT,
-        TimeInForce.GTC, of.reduce_only, state, NOW - 5000, 5000,
-    )  # fmt: skip
+        "tsb0001",
+        of.id,
+        of.purpose,
+        of.sector,
+        of.symbol,
+        of.side,
+        of.size,
+        of.worst_price,
+        OrderType.LIMIT,
+        TimeInForce.GTC,
+        of.reduce_only,
+        state,
+        NOW - 5000,
+        5000,
+    )
     return replace(base, **changes)

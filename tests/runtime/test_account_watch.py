@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
+from bot.domain.durations import HOUR_MS
 from bot.domain.instrument import Side
 from bot.domain.order import Purpose
 from bot.domain.reason import Reason
@@ -13,7 +14,7 @@ from bot.risk import Refused
 from bot.runtime.watch.account import AccountWatch
 from bot.simex.dialects.wire import WireReply, WireRequest
 from tests.execution.scripted_venue import ScriptedVenue
-from tests.stage import HOUR_MS, staged
+from tests.stage import staged
 
 MODE, DUAL, RIGHTS = "/fapi/v1/multiAssetsMargin", "/fapi/v1/positionSide/dual", "/sapi/v1/account/apiRestrictions"
 FOUND = {

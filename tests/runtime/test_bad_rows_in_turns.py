@@ -66,10 +66,11 @@ def held(stage: Stage) -> set[str]:
     perps = {position.symbol for position in exchange.positions(ACCOUNT) if position.size}
     owned = exchange.balances(ACCOUNT)
     return perps | {
-        symbol for symbol in SPOT
+        symbol
+        for symbol in SPOT
         if (asset := owned.get(symbol.split("/", 1)[0])) is not None
         and asset.total * exchange.quote(symbol).mid > Decimal(20)
-    }  # fmt: skip
+    }
 
 
 @pytest.mark.parametrize(("name", "field"), CASES)

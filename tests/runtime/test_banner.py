@@ -14,9 +14,14 @@ def test_a_start_is_named_by_code_configuration_and_place() -> None:
     settings = load_settings((), ("environment=sim", "mode=trade", "venue.account=second"))
     said = banner.started(settings)
     assert said == {
-        "version": __version__, "code": banner.code_digest(), "config": settings.digest, "venue": settings.venue.id,
-        "account": "second", "environment": "sim", "mode": "trade",
-    }  # fmt: skip
+        "version": __version__,
+        "code": banner.code_digest(),
+        "config": settings.digest,
+        "venue": settings.venue.id,
+        "account": "second",
+        "environment": "sim",
+        "mode": "trade",
+    }
     assert banner.started(load_settings((), ("environment=sim",)))["config"] != said["config"]
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bot.domain.candles import CandleSeries
+from bot.domain.durations import HOUR_MS
 from bot.domain.order import Purpose
 from bot.domain.reason import Reason
 from bot.domain.states import LegState, TrancheState
@@ -17,7 +18,7 @@ from bot.runtime.simulator.embedded import ACCOUNT, embed, tokens_of
 from bot.runtime.wiring import App
 from bot.simex.engine.market import PriceKind
 from bot.simex.market.aliased import Aliased
-from tests.stage import HOUR_MS, Stage, golden, market_of, notes_of
+from tests.stage import Stage, golden, market_of, notes_of
 
 D = Decimal
 START_MS = int(SIM_START.timestamp() * 1000)

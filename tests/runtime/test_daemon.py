@@ -29,9 +29,16 @@ from tests.stage import FEW, QUIET_MS, Stage, notes_of, staged
 
 JOURNAL_METHODS = ("record_submitting", "record_order_event", "record_fills", "record_cycle")
 VENUE_METHODS = (
-    "admit", "submit_order", "fetch_order", "fetch_fills", "cancel_order", "set_leverage", "move_cash",
-    "fetch_open_orders", "fetch_account",
-)  # fmt: skip
+    "admit",
+    "submit_order",
+    "fetch_order",
+    "fetch_fills",
+    "cancel_order",
+    "set_leverage",
+    "move_cash",
+    "fetch_open_orders",
+    "fetch_account",
+)
 
 
 @pytest.fixture
@@ -212,10 +219,13 @@ class Cover:
                 Decimal(0),
             )
             short = sum(
-                (max(size, Decimal(0)) * self._prices[s] for s, size in self._short.items()
-                 if self._hedges.get(s) == sector),
+                (
+                    max(size, Decimal(0)) * self._prices[s]
+                    for s, size in self._short.items()
+                    if self._hedges.get(s) == sector
+                ),
                 Decimal(0),
-            )  # fmt: skip
+            )
             worst = max(worst, short - spot)
         return worst
 
@@ -281,8 +291,12 @@ def start(directory: Path, *arguments: str) -> subprocess.Popen[str]:
     small = [word for assignment in FEW for word in ("--set", assignment)]
     return subprocess.Popen(
         [sys.executable, "-m", "bot", "run", "--environment", "sim", *small, *arguments],
-        cwd=directory, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
+        cwd=directory,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
 
 
 def wait_for_health(process: subprocess.Popen[str], path: Path) -> dict[str, Any]:

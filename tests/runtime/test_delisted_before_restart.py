@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.domain.durations import HOUR_MS
 from bot.domain.instrument import Side
 from bot.domain.reason import Reason
 from bot.domain.states import KillLevel
@@ -13,7 +14,7 @@ from bot.playbook.orders.flatten import flatten
 from bot.runtime.cycle import CycleResult
 from bot.runtime.wiring import App
 from bot.simex.engine.types import ListingStatus, NewOrder, OrderType
-from tests.stage import ACCOUNT, HOUR_MS, Stage, notes_of, staged
+from tests.stage import ACCOUNT, Stage, notes_of, staged
 
 X = "UNI/USDT:USDT"
 
@@ -79,9 +80,7 @@ async def test_a_stop_that_is_lost_is_placed_again_and_the_switch_withdraws_it(s
 async def test_a_flatten_closes_it(stage: Stage) -> None:
     async with stage.app() as app:
         result = await looks(app)
-        wanted = flatten(
-            result.snapshot, result.portfolio, {}, slice_share=Decimal(1), slippage=Decimal("0.02")
-        )  # fmt: skip
+        wanted = flatten(result.snapshot, result.portfolio, {}, slice_share=Decimal(1), slippage=Decimal("0.02"))
         assert [(intent.symbol, intent.size, intent.reduce_only) for intent in wanted] == [(X, Decimal(20), True)]
 
 

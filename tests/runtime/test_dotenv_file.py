@@ -58,7 +58,7 @@ REFUSED = {
     "unknown name": (b"SECTORBOT__RISK__GROS_MAX=1\n", "did you mean"),
     "a variable inside": (f"{K}=${{LEVEL}}\n".encode(), f".env:1: {K}: variables inside values are not replaced"),
     "no name": (b"=pause\n", ".env:1"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("data", READ.values(), ids=READ)

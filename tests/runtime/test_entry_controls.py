@@ -10,6 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from bot.domain.campaign import Memory, OpenExit
+from bot.domain.durations import HOUR_MS
 from bot.domain.instrument import Side
 from bot.domain.order import ExitPlan, OrderType, Purpose, TimeInForce
 from bot.domain.reason import Reason
@@ -33,7 +34,6 @@ from bot.simex.faults import Fault, FaultRule
 
 QUICK = ("execution.poll_interval_ms=20", "execution.absence_interval_ms=20", "execution.post_deadline_ms=2000")
 GOLDEN = packaged_config() / "golden.toml"
-HOUR_MS = 3_600_000
 D = Decimal
 
 
@@ -342,9 +342,10 @@ async def test_nothing_but_stops_rests_on_a_perp_in_a_whole_rotation(bench: Benc
     app = await bench.start()
     await bench.rotate(app)
     resting = [
-        order for order in app.journal.reader.load_orders(1_000)
+        order
+        for order in app.journal.reader.load_orders(1_000)
         if order.time_in_force in (TimeInForce.GTC, TimeInForce.POST_ONLY) and order.order_type is not OrderType.MARKET
-    ]  # fmt: skip
+    ]
     assert resting
     assert {(order.order_type, order.reduce_only) for order in resting if ":" in order.symbol} == {
         (OrderType.STOP, True)

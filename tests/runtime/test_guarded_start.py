@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from bot.domain.durations import HOUR_MS
 from bot.domain.order import Purpose, is_reducing
 from bot.domain.reason import Reason
 from bot.domain.states import KillLevel
@@ -17,7 +18,7 @@ from bot.runtime.wiring import build, listen
 from bot.simex.dialects.wire import WireReply, WireRequest
 from tests.runtime.test_account_watch import FOUND, RIGHTS
 from tests.runtime.test_switch import ACCOUNT, serve, stops, until
-from tests.stage import HOUR_MS, QUIET_MS, Stage, staged
+from tests.stage import QUIET_MS, Stage, staged
 
 DARK: tuple[int, Any] = (503, {"code": -1, "msg": "Service unavailable"})
 PORTFOLIO = {"enableWithdrawals": False, "enableFutures": True, "enablePortfolioMarginTrading": True}

@@ -100,6 +100,10 @@ def test_beyond_the_standard_library_it_loads_the_parser_of_env_files_alone(tmp_
     paths["PYTHONPATH"] = os.pathsep.join((paths["PYTHONPATH"], str(Path(dotenv.__file__).parents[1])))
     done = subprocess.run(
         [sys.executable, "-S", "-c", program],
-        cwd=tmp_path, env=paths, capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        cwd=tmp_path,
+        env=paths,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert done.stdout.splitlines()[-1] == "3 ['bot', 'dotenv']"

@@ -25,9 +25,19 @@ SPOT, PERP = "ETH/USDT", "ETH/USDT:USDT"
 
 def intent(purpose: Purpose, symbol: str, side: Side, *, reduce_only: bool = False) -> Intent:
     return Intent(
-        id="i", campaign=1, tranche=1, leg=1, purpose=purpose, sector="infra", symbol=symbol, side=side,
-        size=Decimal(1), worst_price=Decimal(1), reference_price=Decimal(1), reduce_only=reduce_only,
-    )  # fmt: skip
+        id="i",
+        campaign=1,
+        tranche=1,
+        leg=1,
+        purpose=purpose,
+        sector="infra",
+        symbol=symbol,
+        side=side,
+        size=Decimal(1),
+        worst_price=Decimal(1),
+        reference_price=Decimal(1),
+        reduce_only=reduce_only,
+    )
 
 
 # What each kind of order is allowed to do at each level, strongest first; everything else is stopped.
@@ -55,9 +65,12 @@ class Hands:
         self.written: list[tuple[KillLevel, str, str]] = []
         self.accepted: list[ResumeRequest] = []
         self.switch = KillSwitch(
-            self.flag, configured=lambda: self.configured, latched=lambda: self.latched, latch=self._latch,
+            self.flag,
+            configured=lambda: self.configured,
+            latched=lambda: self.latched,
+            latch=self._latch,
             accept=self._accept,
-        )  # fmt: skip
+        )
 
     async def _latch(self, level: KillLevel, by: str, reason: str) -> None:
         self.latched = level
@@ -117,9 +130,16 @@ def test_the_highest_of_all_hands_is_in_force_and_none_can_lower_it(
 
 @pytest.mark.parametrize(
     ("content", "level"),
-    [(b"", CANCEL), (b"stop!", CANCEL), (b"off", CANCEL), (b"\xff\xfe", CANCEL), (b" Pause \nbecause", PAUSE),
-     (b"reduce-only", REDUCE_ONLY), (b"flatten\r\n", FLATTEN)],
-)  # fmt: skip
+    [
+        (b"", CANCEL),
+        (b"stop!", CANCEL),
+        (b"off", CANCEL),
+        (b"\xff\xfe", CANCEL),
+        (b" Pause \nbecause", PAUSE),
+        (b"reduce-only", REDUCE_ONLY),
+        (b"flatten\r\n", FLATTEN),
+    ],
+)
 def test_a_flag_file_means_cancel_unless_it_names_a_level(hands: Hands, content: bytes, level: KillLevel) -> None:
     hands.flag.path.write_bytes(content)
     assert hands.flag.load() is level

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
+from bot.domain.durations import HOUR_MS
 from bot.domain.order import Purpose
-from tests.stage import HOUR_MS, staged
+from tests.stage import staged
 
 
 async def test_a_long_whose_planned_exits_no_longer_fit_is_left_out_and_the_rotation_ends(tmp_path: Path) -> None:

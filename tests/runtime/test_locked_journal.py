@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from bot.domain.durations import HOUR_MS
 from bot.domain.order import Purpose
 from bot.domain.states import KillLevel
 from bot.journal import recovery as journal_recovery
@@ -25,7 +26,7 @@ from bot.runtime.exit_codes import ExitCode
 from bot.runtime.kill.flag_file import FlagFile
 from bot.runtime.wiring import App, build, listen
 from tests.runtime.test_switch import ACCOUNT, serve, stops, until
-from tests.stage import HOUR_MS, QUIET_MS, Stage, staged
+from tests.stage import QUIET_MS, Stage, staged
 
 BUSY_SECONDS = 0.2
 

@@ -13,9 +13,14 @@ from bot.venues.ccxt.connection import Connection, ConnectionRules
 
 def venue_session(*, trust_env: bool) -> aiohttp.ClientSession:
     link = Connection(
-        BINANCE, "mainnet", credentials=None, quote="USDT", session_factory=None, clock=SystemClock(),
+        BINANCE,
+        "mainnet",
+        credentials=None,
+        quote="USDT",
+        session_factory=None,
+        clock=SystemClock(),
         rules=ConnectionRules(trust_env=trust_env),
-    )  # fmt: skip
+    )
     return link._make_session(link._build())
 
 

@@ -5,11 +5,12 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
+from bot.domain.durations import HOUR_MS
 from bot.domain.order import Purpose
 from bot.domain.reason import Reason
 from bot.runtime.logs import log_cycle
 from bot.simex.dialects.wire import WireReply, WireRequest
-from tests.stage import HOUR_MS, notes_of, staged
+from tests.stage import notes_of, staged
 
 REFUSALS = [
     ("/fapi/v1/marginType", -4168, "Unable to adjust to isolated-margin mode under the Multi-Assets mode."),

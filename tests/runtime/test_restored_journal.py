@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from bot.domain.durations import HOUR_MS
 from bot.domain.order import OrderType, Purpose
 from bot.journal.backup import back_up
 from bot.runtime.simulator.embedded import ACCOUNT
 from bot.runtime.wiring import App
 from bot.simex.engine.types import SimOrder
-from tests.stage import HOUR_MS, Stage, golden, staged
+from tests.stage import Stage, golden, staged
 
 COMMAND = "sectorbot resume --accept-mismatch"
 BACK = "playbook.condition_override=uncertainty"
@@ -87,9 +88,13 @@ def _turnover(orders: list[SimOrder]) -> Decimal:
 
 @pytest.mark.parametrize(
     "moment",
-    ["before", "inside 1", "lost",
-     *(pytest.param(moment, marks=pytest.mark.slow) for moment in ("inside 3", "inside 2 and another", "after"))],
-)  # fmt: skip
+    [
+        "before",
+        "inside 1",
+        "lost",
+        *(pytest.param(moment, marks=pytest.mark.slow) for moment in ("inside 3", "inside 2 and another", "after")),
+    ],
+)
 async def test_a_restored_copy_never_rotates_again_nor_reuses_an_id(tmp_path: Path, moment: str) -> None:
     async with staged(tmp_path / "state") as stage:
         copy = tmp_path / "copy.db"

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from bot.domain.durations import HOUR_MS
 from bot.domain.order import is_ours, leg_of
 from bot.domain.states import KillLevel, OrderState
 from bot.journal.journal import JournalBusy
@@ -29,13 +30,15 @@ from bot.simex.faults import Fault, FaultRule
 from bot.simex.signing import ApiKey
 
 ROUNDS = 40
-HOUR_MS = 3_600_000
 SPOT_ORDER, PERP_ORDER = "/api/v3/order", "/fapi/v1/order"
 QUICK = (
-    "execution.poll_interval_ms=20", "execution.absence_interval_ms=20", "execution.post_deadline_ms=2000",
+    "execution.poll_interval_ms=20",
+    "execution.absence_interval_ms=20",
+    "execution.post_deadline_ms=2000",
     # The exchange is this very process: on a busy machine its answers and prices are late, which is not what is tested.
-    "execution.read_deadline_ms=120000", "risk.price_age_max_ms=600000",
-)  # fmt: skip
+    "execution.read_deadline_ms=120000",
+    "risk.price_age_max_ms=600000",
+)
 
 
 @dataclass
@@ -96,13 +99,18 @@ async def finish(world: World, app: App) -> None:
 @pytest.mark.parametrize(
     "fault",
     [
-        Fault(after_engine_drop=True), Fault(reset=True), Fault(before_engine_drop=True), Fault(html=True),
-        Fault(empty=True), Fault(truncate=20), Fault(reply_status=503, reply_body="Service Unavailable."),
+        Fault(after_engine_drop=True),
+        Fault(reset=True),
+        Fault(before_engine_drop=True),
+        Fault(html=True),
+        Fault(empty=True),
+        Fault(truncate=20),
+        Fault(reply_status=503, reply_body="Service Unavailable."),
         Fault(reply_status=504, reply_body=""),
         Fault(reply_status=408, reply_body='{"code":-1007,"msg":"Timeout waiting for response from backend server."}'),
     ],
     ids=["reply-lost", "reset", "request-lost", "html", "empty", "truncated", "503", "504", "408"],
-)  # fmt: skip
+)
 async def test_a_doubt_in_every_phase_is_settled_and_nothing_is_sent_twice(world: World, fault: Fault) -> None:
     for path in (SPOT_ORDER, PERP_ORDER):
         world.embedded.server.faults.add(FaultRule(fault, "POST", path, times=3))
@@ -238,10 +246,13 @@ async def test_after_the_switch_nothing_is_sent_and_flatten_never_leaves_a_naked
         """At every execution: what is short stands over as much spot of its sector, a lot's worth of price aside."""
         if event.trade is not None:
             spot = sum(
-                (balance.total * exchange.quote(f"{token}/USDT").mid * sectors.tokens.get(token, {}).get("infra", 0)
-                 for token, balance in exchange.balances(ACCOUNT).items() if token != "USDT"),
+                (
+                    balance.total * exchange.quote(f"{token}/USDT").mid * sectors.tokens.get(token, {}).get("infra", 0)
+                    for token, balance in exchange.balances(ACCOUNT).items()
+                    if token != "USDT"
+                ),
                 Decimal(0),
-            )  # fmt: skip
+            )
             short = sum((-p.size * p.mark for p in exchange.positions(ACCOUNT) if p.size < 0), Decimal(0))
             naked.append(short - spot)
 

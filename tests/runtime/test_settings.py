@@ -226,9 +226,17 @@ def test_two_assignments_that_exclude_each_other_are_refused() -> None:
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("7", "7"), ("0x7", "0x7"), ("true", "true"), ("[1, 2]", [1, 2]), ('"a b"', "a b"), ("{ a = 1.5 }", {"a": "1.5"}),
-     ("[1,", "[1,"), ("a=b", "a=b")],
-)  # fmt: skip
+    [
+        ("7", "7"),
+        ("0x7", "0x7"),
+        ("true", "true"),
+        ("[1, 2]", [1, 2]),
+        ('"a b"', "a b"),
+        ("{ a = 1.5 }", {"a": "1.5"}),
+        ("[1,", "[1,"),
+        ("a=b", "a=b"),
+    ],
+)
 def test_values_of_variables_are_text_unless_they_are_lists_tables_or_quoted(text: str, value: object) -> None:
     assert read_value(text) == value
 
@@ -236,8 +244,13 @@ def test_values_of_variables_are_text_unless_they_are_lists_tables_or_quoted(tex
 def test_lines_are_found_through_tables_quotes_and_dots() -> None:
     index = index_lines("a = 1\n\n[b.'c.d']\ne.f = 2\n'g h' = 3\n[[i]]\nj = 4\n")
     assert index == {
-        ("a",): 1, ("b", "c.d"): 3, ("b", "c.d", "e", "f"): 4, ("b", "c.d", "g h"): 5, ("i",): 6, ("i", "j"): 7,
-    }  # fmt: skip
+        ("a",): 1,
+        ("b", "c.d"): 3,
+        ("b", "c.d", "e", "f"): 4,
+        ("b", "c.d", "g h"): 5,
+        ("i",): 6,
+        ("i", "j"): 7,
+    }
 
 
 def test_the_digest_names_what_decides_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from bot.domain.durations import HOUR_MS
 from bot.domain.market import Tvl
 from bot.domain.money import ZERO
 from bot.domain.order import OrderType, Purpose
@@ -18,7 +19,7 @@ from bot.lab.demo.scenarios import SIM_START
 from bot.runtime.simulator.embedded import ACCOUNT, ANCHORS, embed, tokens_of
 from bot.runtime.wiring import App
 from bot.simex.market.scripted import ScriptedMarket
-from tests.stage import HOUR_MS, Stage, golden, notes_of
+from tests.stage import Stage, golden, notes_of
 
 START_MS = int(SIM_START.timestamp() * 1000)
 AAVE = "AAVE/USDT:USDT"
@@ -26,9 +27,11 @@ FALLING = ((1, 1.0), (2, 0.915), (3, 0.915), (4, 0.84), (5, 0.84), (6, 0.75), (7
 RISING = ((1, 1.0), (2, 1.09), (200, 1.09))
 BEGINS_HOURS = 100  # by then the sales of the downtrend are made
 CHANGES = (
-    "playbook.condition_override=downtrend", "playbook.speculative_short=true", "playbook.tranche_interval_minutes=60",
+    "playbook.condition_override=downtrend",
+    "playbook.speculative_short=true",
+    "playbook.tranche_interval_minutes=60",
     "playbook.tactical_leverage=3",
-)  # fmt: skip
+)
 
 
 class Market(ScriptedMarket):

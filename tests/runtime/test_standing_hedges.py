@@ -15,11 +15,24 @@ def hedged(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A working directory in which a daemon has traded two cycles of a book that waits delta-neutral, on a basket."""
     folder = tmp_path_factory.mktemp("hedged")
     done = sectorbot_process(
-        "run", "--environment", "sim", "--mode", "trade", "--cycles", "2", "--set", "cadence.cycle_seconds=0.5",
-        "--set", "playbook.neutral_futures=delta-neutral", "--set", "playbook.hedge_with=basket",
-        "--set", "playbook.condition_override=neutral", "--json",
+        "run",
+        "--environment",
+        "sim",
+        "--mode",
+        "trade",
+        "--cycles",
+        "2",
+        "--set",
+        "cadence.cycle_seconds=0.5",
+        "--set",
+        "playbook.neutral_futures=delta-neutral",
+        "--set",
+        "playbook.hedge_with=basket",
+        "--set",
+        "playbook.condition_override=neutral",
+        "--json",
         cwd=folder,
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return folder
 

@@ -299,8 +299,11 @@ def test_a_signal_before_the_switch_listens_is_kept_and_obeyed(tmp_path: Path) -
     )
     done = subprocess.run(
         [sys.executable, "-c", script, str(tmp_path / "state")],
-        env=environment(), capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert done.stdout.strip() == "['SIGUSR2']"
     assert FlagFile(tmp_path / "state").load() is KillLevel.FLATTEN
 
@@ -310,8 +313,12 @@ def test_a_signal_while_the_venue_is_waited_for_is_latched(tmp_path: Path, numbe
     words = [word for assignment in FEW for word in ("--set", assignment)]
     process = subprocess.Popen(
         [sys.executable, "-m", "bot", "run", "--environment", "mainnet", "--mode", "dry-run", *words],
-        cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
+        cwd=tmp_path,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
     try:
         time.sleep(1.5)
         process.send_signal(number)

@@ -19,9 +19,13 @@ def main() -> int:
     options = _options()
     if options.seed is not None:
         report = simulate(
-            options.seed, lives=options.lives, heaviness=options.heaviness, seam=options.seam,
-            renames=options.renames, tell=print if options.trace else None,
-        )  # fmt: skip
+            options.seed,
+            lives=options.lives,
+            heaviness=options.heaviness,
+            seam=options.seam,
+            renames=options.renames,
+            tell=print if options.trace else None,
+        )
         _print_seed(report)
         for error in report.errors:
             traceback.print_exception(error)
@@ -62,9 +66,13 @@ def _all(options: argparse.Namespace) -> Iterator[Report]:
                 if (seed := next(seeds, None)) is None:
                     break
                 task = pool.submit(
-                    simulate, seed, lives=options.lives, heaviness=options.heaviness, seam=options.seam,
+                    simulate,
+                    seed,
+                    lives=options.lives,
+                    heaviness=options.heaviness,
+                    seam=options.seam,
                     renames=options.renames,
-                )  # fmt: skip
+                )
                 running[task] = seed
             if not running:
                 return

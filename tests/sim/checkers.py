@@ -462,13 +462,29 @@ class Checkers:
 
 def written_as(order: Order) -> tuple[Any, ...]:
     return (
-        order.symbol, order.side, order.size, order.price, order.order_type, order.time_in_force, order.reduce_only,
-        order.trigger_price, order.sent_ms, order.receive_window_ms,
-    )  # fmt: skip
+        order.symbol,
+        order.side,
+        order.size,
+        order.price,
+        order.order_type,
+        order.time_in_force,
+        order.reduce_only,
+        order.trigger_price,
+        order.sent_ms,
+        order.receive_window_ms,
+    )
 
 
 def sent_as(request: OrderRequest) -> tuple[Any, ...]:
     return (
-        request.symbol, request.side, request.size, request.price, request.order_type, request.time_in_force,
-        request.reduce_only, request.trigger_price, request.stamp_ms, request.receive_window_ms,
-    )  # fmt: skip
+        request.symbol,
+        request.side,
+        request.size,
+        request.price,
+        request.order_type,
+        request.time_in_force,
+        request.reduce_only,
+        request.trigger_price,
+        request.stamp_ms,
+        request.receive_window_ms,
+    )

@@ -44,18 +44,30 @@ UNKNOWN_BODIES = (
 )
 UNKNOWN_CODES = (-1, -1000, -1006, -1007, -9999, -4999)
 LAGS: Mapping[str, Kind] = {
-    "/api/v3/order": Kind.LAG_ORDER, "/fapi/v1/order": Kind.LAG_ORDER, "/fapi/v1/algoOrder": Kind.LAG_ORDER,
-    "/api/v3/openOrders": Kind.LAG_OPEN, "/fapi/v1/openOrders": Kind.LAG_OPEN,
-    "/fapi/v1/openAlgoOrders": Kind.LAG_OPEN, "/api/v3/allOrders": Kind.LAG_HISTORY,
-    "/fapi/v1/allOrders": Kind.LAG_HISTORY, "/fapi/v1/allAlgoOrders": Kind.LAG_HISTORY,
-    "/api/v3/myTrades": Kind.LAG_FILLS, "/fapi/v1/userTrades": Kind.LAG_FILLS, "/fapi/v1/income": Kind.LAG_PAYMENTS,
-}  # fmt: skip
+    "/api/v3/order": Kind.LAG_ORDER,
+    "/fapi/v1/order": Kind.LAG_ORDER,
+    "/fapi/v1/algoOrder": Kind.LAG_ORDER,
+    "/api/v3/openOrders": Kind.LAG_OPEN,
+    "/fapi/v1/openOrders": Kind.LAG_OPEN,
+    "/fapi/v1/openAlgoOrders": Kind.LAG_OPEN,
+    "/api/v3/allOrders": Kind.LAG_HISTORY,
+    "/fapi/v1/allOrders": Kind.LAG_HISTORY,
+    "/fapi/v1/allAlgoOrders": Kind.LAG_HISTORY,
+    "/api/v3/myTrades": Kind.LAG_FILLS,
+    "/fapi/v1/userTrades": Kind.LAG_FILLS,
+    "/fapi/v1/income": Kind.LAG_PAYMENTS,
+}
 ORDER_PATHS = ("/api/v3/order", "/fapi/v1/order", "/fapi/v1/algoOrder")
 # What spoils an answer whether or not the request has taken effect.
 UNREADABLE = (
-    Kind.REPLY_TRUNCATED, Kind.REPLY_HTML, Kind.REPLY_EMPTY, Kind.REPLY_BARE, Kind.STATUS_408, Kind.STATUS_5XX,
+    Kind.REPLY_TRUNCATED,
+    Kind.REPLY_HTML,
+    Kind.REPLY_EMPTY,
+    Kind.REPLY_BARE,
+    Kind.STATUS_408,
+    Kind.STATUS_5XX,
     Kind.CODE_UNKNOWN,
-)  # fmt: skip
+)
 
 
 @dataclass

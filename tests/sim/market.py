@@ -10,17 +10,23 @@ from decimal import Decimal
 from functools import cache
 from random import Random
 
+from bot.domain.durations import HOUR_MS
 from bot.domain.instrument import Instrument
 from bot.simex.engine.rules import Rules
 from bot.simex.engine.types import Bracket
-from bot.simex.market.base import HOUR_MS
 from bot.simex.market.catalogue import default_instruments
 from bot.simex.market.scripted import Points, ScriptedMarket
 
 START_MS = 1_767_600_000_000  # 2026-01-05 08:00 UTC
 PRICES: Mapping[str, float] = {
-    "BTC": 90_000.0, "UNI": 10.0, "AAVE": 200.0, "LDO": 1.25, "ETH": 3_000.0, "SOL": 150.0, "AVAX": 25.0,
-}  # fmt: skip
+    "BTC": 90_000.0,
+    "UNI": 10.0,
+    "AAVE": 200.0,
+    "LDO": 1.25,
+    "ETH": 3_000.0,
+    "SOL": 150.0,
+    "AVAX": 25.0,
+}
 TOKENS = tuple(PRICES)
 OLD, NEW, RATIO = "AVAX", "AVAXX", 100  # a token that is renamed in a simulation with a rename
 STEP_MS = 300_000

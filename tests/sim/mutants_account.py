@@ -31,11 +31,21 @@ def wait_for_the_hedge_for_ever(patch: pytest.MonkeyPatch) -> None:
 
 MUTANTS = (
     Mutant(
-        "take a wrong setting for passed", take_a_wrong_setting_for_passed,
-        ("nothing is opened with a wrong setting",), (Kind.MODE_BY_HAND,), seeds=12, heaviness=16, playbook=SLICED,
+        "take a wrong setting for passed",
+        take_a_wrong_setting_for_passed,
+        ("nothing is opened with a wrong setting",),
+        (Kind.MODE_BY_HAND,),
+        seeds=12,
+        heaviness=16,
+        playbook=SLICED,
     ),
     Mutant(
-        "ask for ever", ask_for_ever, ("what was refused for good is not asked again",), (Kind.REJECTED,),
-        seeds=12, heaviness=16, playbook=SLICED,
+        "ask for ever",
+        ask_for_ever,
+        ("what was refused for good is not asked again",),
+        (Kind.REJECTED,),
+        seeds=12,
+        heaviness=16,
+        playbook=SLICED,
     ),
-)  # fmt: skip
+)

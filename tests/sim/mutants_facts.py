@@ -61,15 +61,32 @@ def open_beside_a_bad_row(patch: pytest.MonkeyPatch) -> None:
 
 MUTANTS = (
     Mutant(
-        "let one bad row take the list", let_one_bad_row_take_the_list, ("one bad row takes no turn",), ONE_BAD,
-        seeds=4, heaviness=16, playbook=SLICED, seam=Seam.WIRE,
+        "let one bad row take the list",
+        let_one_bad_row_take_the_list,
+        ("one bad row takes no turn",),
+        ONE_BAD,
+        seeds=4,
+        heaviness=16,
+        playbook=SLICED,
+        seam=Seam.WIRE,
     ),
     Mutant(
-        "let one symbol take the list", let_one_symbol_take_the_list, ("one bad row takes no turn",),
-        (Kind.SYMBOL_REFUSED,), seeds=4, heaviness=16, playbook=SLICED, seam=Seam.WIRE,
+        "let one symbol take the list",
+        let_one_symbol_take_the_list,
+        ("one bad row takes no turn",),
+        (Kind.SYMBOL_REFUSED,),
+        seeds=4,
+        heaviness=16,
+        playbook=SLICED,
+        seam=Seam.WIRE,
     ),
     Mutant(
-        "open beside a bad row", open_beside_a_bad_row, ("no entry beside a bad row",), ONE_BAD,
-        seeds=12, heaviness=16, playbook=SLICED,
+        "open beside a bad row",
+        open_beside_a_bad_row,
+        ("no entry beside a bad row",),
+        ONE_BAD,
+        seeds=12,
+        heaviness=16,
+        playbook=SLICED,
     ),
-)  # fmt: skip
+)

@@ -31,19 +31,39 @@ def do_not_judge_leverage(patch: pytest.MonkeyPatch) -> None:
 
 MUTANTS = (
     Mutant(
-        "guard only what memory expects", guard_only_what_memory_expects, RULE, (Kind.FOREIGN_TRADE,),
-        seeds=12, heaviness=16, playbook=SLICED,
+        "guard only what memory expects",
+        guard_only_what_memory_expects,
+        RULE,
+        (Kind.FOREIGN_TRADE,),
+        seeds=12,
+        heaviness=16,
+        playbook=SLICED,
     ),
     Mutant(
-        "believe the planned liquidation", believe_planned_liquidation, RULE, (Kind.MARGIN_TAKEN,),
-        seeds=8, heaviness=6, playbook=LONG,
+        "believe the planned liquidation",
+        believe_planned_liquidation,
+        RULE,
+        (Kind.MARGIN_TAKEN,),
+        seeds=8,
+        heaviness=6,
+        playbook=LONG,
     ),
     Mutant(
-        "leave hedges without a stop", leave_hedges_without_a_stop, RULE, (Kind.MARGIN_TAKEN,),
-        seeds=8, heaviness=6, playbook=LARGE,
+        "leave hedges without a stop",
+        leave_hedges_without_a_stop,
+        RULE,
+        (Kind.MARGIN_TAKEN,),
+        seeds=8,
+        heaviness=6,
+        playbook=LARGE,
     ),
     Mutant(
-        "do not judge the leverage", do_not_judge_leverage, ("leverage that was not set stops entries",),
-        (Kind.LEVERAGE_BY_HAND,), seeds=12, heaviness=16, playbook=SLICED,
+        "do not judge the leverage",
+        do_not_judge_leverage,
+        ("leverage that was not set stops entries",),
+        (Kind.LEVERAGE_BY_HAND,),
+        seeds=12,
+        heaviness=16,
+        playbook=SLICED,
     ),
-)  # fmt: skip
+)

@@ -13,7 +13,13 @@ def believe_the_projections(patch: pytest.MonkeyPatch) -> None:
 
 MUTANTS = (
     Mutant(
-        "believe the projections", believe_the_projections, ("what is read at the start is proven",),
-        (Kind.PROJECTION_FLIPPED,), seeds=4, heaviness=4, playbook=SLICED, lives=6,
+        "believe the projections",
+        believe_the_projections,
+        ("what is read at the start is proven",),
+        (Kind.PROJECTION_FLIPPED,),
+        seeds=4,
+        heaviness=4,
+        playbook=SLICED,
+        lives=6,
     ),
-)  # fmt: skip
+)

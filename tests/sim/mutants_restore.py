@@ -43,11 +43,24 @@ def believe_the_client_id_alone(patch: pytest.MonkeyPatch) -> None:
 
 MUTANTS = (
     Mutant(
-        "trust a restored journal", trust_a_restored_journal, ("no entry on an older journal", "a leg is moved once"),
-        (Kind.JOURNAL_RESTORED,), seeds=4, heaviness=32, playbook=SLICED, lives=4,
+        "trust a restored journal",
+        trust_a_restored_journal,
+        ("no entry on an older journal", "a leg is moved once"),
+        (Kind.JOURNAL_RESTORED,),
+        seeds=4,
+        heaviness=32,
+        playbook=SLICED,
+        lives=4,
     ),
     Mutant(
-        "believe the client id alone", believe_the_client_id_alone, ("an id is used once",),
-        (Kind.JOURNAL_RESTORED,), seeds=4, first=6, heaviness=32, playbook=SLICED, lives=4,
+        "believe the client id alone",
+        believe_the_client_id_alone,
+        ("an id is used once",),
+        (Kind.JOURNAL_RESTORED,),
+        seeds=4,
+        first=6,
+        heaviness=32,
+        playbook=SLICED,
+        lives=4,
     ),
-)  # fmt: skip
+)

@@ -27,11 +27,24 @@ def ignore_retry_after(patch: pytest.MonkeyPatch) -> None:
 
 MUTANTS = (
     Mutant(
-        "pass when unanswered", pass_when_unanswered, ("nothing is opened before the checks pass",),
-        (Kind.CHECK_UNANSWERED,), seeds=6, heaviness=4, playbook=SLICED, lives=4, seam=Seam.WIRE,
+        "pass when unanswered",
+        pass_when_unanswered,
+        ("nothing is opened before the checks pass",),
+        (Kind.CHECK_UNANSWERED,),
+        seeds=6,
+        heaviness=4,
+        playbook=SLICED,
+        lives=4,
+        seam=Seam.WIRE,
     ),
     Mutant(
-        "ignore Retry-After", ignore_retry_after, ("nothing is sent inside a Retry-After",),
-        (Kind.SILENCE_ASKED,), seeds=4, heaviness=16, playbook=SLICED, seam=Seam.WIRE,
+        "ignore Retry-After",
+        ignore_retry_after,
+        ("nothing is sent inside a Retry-After",),
+        (Kind.SILENCE_ASKED,),
+        seeds=4,
+        heaviness=16,
+        playbook=SLICED,
+        seam=Seam.WIRE,
     ),
-)  # fmt: skip
+)

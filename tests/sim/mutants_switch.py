@@ -59,19 +59,39 @@ def refuse_exits_at_cancel(patch: pytest.MonkeyPatch) -> None:
 
 MUTANTS = (
     Mutant(
-        "write before acting", write_before_acting, ("the switch acts within its bound",),
-        (Kind.SWITCH_JOURNAL_LOCKED,), seeds=12, heaviness=16, playbook=RESTING,
+        "write before acting",
+        write_before_acting,
+        ("the switch acts within its bound",),
+        (Kind.SWITCH_JOURNAL_LOCKED,),
+        seeds=12,
+        heaviness=16,
+        playbook=RESTING,
     ),
     Mutant(
-        "take the stops at cancel", take_the_stops_at_cancel, ("cancel leaves protective stops",),
-        (Kind.CANCEL_OVER_STOPS,), seeds=12, heaviness=16, playbook=STANDING_LONG,
+        "take the stops at cancel",
+        take_the_stops_at_cancel,
+        ("cancel leaves protective stops",),
+        (Kind.CANCEL_OVER_STOPS,),
+        seeds=12,
+        heaviness=16,
+        playbook=STANDING_LONG,
     ),
     Mutant(
-        "go on with a flatten", go_on_with_a_flatten, ("a flatten ends when it is called off",),
-        (Kind.FLATTEN_CALLED_OFF, Kind.SLOW_WIRE), seeds=12, heaviness=16, playbook=SLICED,
+        "go on with a flatten",
+        go_on_with_a_flatten,
+        ("a flatten ends when it is called off",),
+        (Kind.FLATTEN_CALLED_OFF, Kind.SLOW_WIRE),
+        seeds=12,
+        heaviness=16,
+        playbook=SLICED,
     ),
     Mutant(
-        "refuse exits at cancel", refuse_exits_at_cancel, ("exits go on at cancel",), (Kind.CANCEL_OVER_STOPS,),
-        seeds=24, heaviness=16, playbook=STANDING_LONG,
+        "refuse exits at cancel",
+        refuse_exits_at_cancel,
+        ("exits go on at cancel",),
+        (Kind.CANCEL_OVER_STOPS,),
+        seeds=24,
+        heaviness=16,
+        playbook=STANDING_LONG,
     ),
-)  # fmt: skip
+)

@@ -25,7 +25,11 @@ def forget_an_order_in_the_record(patch: pytest.MonkeyPatch) -> None:
 MUTANTS = (
     Mutant("decide by a hidden input", decide_by_a_hidden_input, ("a record repeats its plan",), ()),
     Mutant(
-        "forget an order in the record", forget_an_order_in_the_record, ("a record repeats its plan",), (), seeds=8,
+        "forget an order in the record",
+        forget_an_order_in_the_record,
+        ("a record repeats its plan",),
+        (),
+        seeds=8,
         playbook={**SLICED, "increase_style": "post-only", "tactical_leverage": "3", "stop": "0.08"},
     ),
-)  # fmt: skip
+)

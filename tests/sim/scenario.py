@@ -25,9 +25,13 @@ from tests.sim.world import CONDITIONS, Life, Seam, World
 LIVES, TURNS = 6, 24
 CYCLES_TO_FINISH = 40  # that change nothing, each a quarter of an hour after the last
 CALM = {
-    "daily_loss_max": "1", "drawdown_max": "1", "failed_turns_max": "1000", "rejections_max": "1000",
-    "orders_per_minute_max": "1000", "fills_per_minute_max": "10000",
-}  # fmt: skip
+    "daily_loss_max": "1",
+    "drawdown_max": "1",
+    "failed_turns_max": "1000",
+    "rejections_max": "1000",
+    "orders_per_minute_max": "1000",
+    "fills_per_minute_max": "10000",
+}
 
 
 @dataclass(frozen=True)
@@ -75,9 +79,16 @@ def simulate(
 
     async def lead(loop: VirtualLoop) -> Report:
         world = World(
-            seed, loop, only=only, heaviness=heaviness, limits=limits, playbook=playbook, tell=tell, seam=seam,
+            seed,
+            loop,
+            only=only,
+            heaviness=heaviness,
+            limits=limits,
+            playbook=playbook,
+            tell=tell,
+            seam=seam,
             renames=renames,
-        )  # fmt: skip
+        )
         checkers = Checkers(world)
         chaos = Chaos(world, checkers)
         world.hooks.join(world, checkers, chaos)

@@ -67,7 +67,11 @@ def _listing(plan: FaultPlan, content: Any) -> Any:
 
 
 _SPOILERS: Mapping[str, Callable[[FaultPlan, Any], Any]] = {
-    "/api/v3/ticker/bookTicker": _quotes, "/fapi/v1/ticker/bookTicker": _quotes,
-    "/api/v3/depth": _book, "/fapi/v1/depth": _book, "/fapi/v1/premiumIndex": _premiums,
-    "/api/v3/exchangeInfo": _listing, "/fapi/v1/exchangeInfo": _listing,
-}  # fmt: skip
+    "/api/v3/ticker/bookTicker": _quotes,
+    "/fapi/v1/ticker/bookTicker": _quotes,
+    "/api/v3/depth": _book,
+    "/fapi/v1/depth": _book,
+    "/fapi/v1/premiumIndex": _premiums,
+    "/api/v3/exchangeInfo": _listing,
+    "/fapi/v1/exchangeInfo": _listing,
+}

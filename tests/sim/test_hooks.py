@@ -12,12 +12,24 @@ from tests.sim.scenario import simulate
 from tests.sim.world import Seam
 
 HEARD = {
-    *(f"Rule.{name}" for name in (
-        "at_start_of_life", "on_submit", "on_write", "on_event", "on_journal", "before_turn", "after_turn",
-        "at_end_of_life", "faults_stop", "at_end", "close",
-    )),
+    *(
+        f"Rule.{name}"
+        for name in (
+            "at_start_of_life",
+            "on_submit",
+            "on_write",
+            "on_event",
+            "on_journal",
+            "before_turn",
+            "after_turn",
+            "at_end_of_life",
+            "faults_stop",
+            "at_end",
+            "close",
+        )
+    ),
     *(f"Disturbance.{name}" for name in ("act", "between_lives", "on_connect", "before_turn", "heal", "close")),
-}  # fmt: skip
+}
 
 
 def listening(base: type[Any], heard: Counter[str]) -> type[Any]:

@@ -27,10 +27,17 @@ def test_a_mutant_is_found(mutant: Mutant, monkeypatch: pytest.MonkeyPatch) -> N
     found: list[str] = []
     for seed in range(mutant.first, mutant.first + mutant.seeds):
         report = simulate(
-            seed, only=mutant.kinds, heaviness=mutant.heaviness, lives=mutant.lives, limits=mutant.limits,
-            playbook=mutant.playbook, ends=mutant.ends, seam=mutant.seam, renames=mutant.renames,
+            seed,
+            only=mutant.kinds,
+            heaviness=mutant.heaviness,
+            lives=mutant.lives,
+            limits=mutant.limits,
+            playbook=mutant.playbook,
+            ends=mutant.ends,
+            seam=mutant.seam,
+            renames=mutant.renames,
             is_enough=lambda world: any(sentence.startswith(mutant.rules) for sentence in world.violations),
-        )  # fmt: skip
+        )
         found += report.violations
         if any(sentence.startswith(mutant.rules) for sentence in report.violations):
             return

@@ -61,10 +61,16 @@ def test_a_mutant_is_found_at_the_wire(name: str, monkeypatch: pytest.MonkeyPatc
     found: list[str] = []
     for seed in range(SEEDS_OF_A_MUTANT):
         report = simulate(
-            seed, only=mutant.kinds, heaviness=mutant.heaviness, lives=2, limits=mutant.limits,
-            playbook=mutant.playbook, ends=mutant.ends, seam=Seam.WIRE,
+            seed,
+            only=mutant.kinds,
+            heaviness=mutant.heaviness,
+            lives=2,
+            limits=mutant.limits,
+            playbook=mutant.playbook,
+            ends=mutant.ends,
+            seam=Seam.WIRE,
             is_enough=lambda world: any(sentence.startswith(mutant.rules) for sentence in world.violations),
-        )  # fmt: skip
+        )
         found += report.violations
         if any(sentence.startswith(mutant.rules) for sentence in report.violations):
             return

@@ -42,9 +42,13 @@ QUIET_MS = WINDOW_MS + AHEAD_MAX_MS + LAG_MAX_MS
 NEVER_SECONDS = 3_600.0
 REJECTIONS = tuple(kind for kind in Rejection if kind is not Rejection.DUPLICATE_ID)
 ODD_ERRORS: tuple[Exception, ...] = (
-    ValueError("not JSON"), KeyError("orderId"), TypeError("NoneType"), ConnectionResetError("reset by peer"),
-    Unavailable("the gateway answers for the exchange"), RuntimeError("session is closed"),
-)  # fmt: skip
+    ValueError("not JSON"),
+    KeyError("orderId"),
+    TypeError("NoneType"),
+    ConnectionResetError("reset by peer"),
+    Unavailable("the gateway answers for the exchange"),
+    RuntimeError("session is closed"),
+)
 
 
 class Crash(BaseException):

@@ -50,20 +50,48 @@ SHM = Path("/dev/shm")
 BOOK = Decimal(100_000)
 SQLITE_FULL, SQLITE_IOERR = 13, 10
 LEFT_OUT = (
-    "CRV", "COMP", "SUSHI", "SNX", "PENDLE", "DYDX", "CAKE", "LINK", "ADA", "DOT", "NEAR", "ATOM", "FIL", "APT", "INJ",
+    "CRV",
+    "COMP",
+    "SUSHI",
+    "SNX",
+    "PENDLE",
+    "DYDX",
+    "CAKE",
+    "LINK",
+    "ADA",
+    "DOT",
+    "NEAR",
+    "ATOM",
+    "FIL",
+    "APT",
+    "INJ",
     "ARB",
-)  # fmt: skip
+)
 FIXED = (
-    "environment=sim", "mode=trade", f"venue.account={ACCOUNT}", "tvl.is_on=false", "macro.stablecoins=false",
+    "environment=sim",
+    "mode=trade",
+    f"venue.account={ACCOUNT}",
+    "tvl.is_on=false",
+    "macro.stablecoins=false",
     "journal.keep_snapshots=2",
     *(f"universe.tokens.{token}=false" for token in LEFT_OUT),
-    "universe.sectors.defi.weight_max=0.5", "universe.sectors.infra.weight_max=0.5",
-    "playbook.candle_minutes=1440", "playbook.history_days=5", "playbook.momentum_days=1", "playbook.range_days=2",
-    "playbook.trend_days=2", "playbook.drawdown_days=2", "playbook.breadth_days=1", "playbook.volatility_days=1",
-    "playbook.volume_days=1", "playbook.entry_wait_hours=1", "playbook.leg_patience_hours=1",
-    "playbook.tranche_interval_minutes=5", "playbook.rest_minutes=30",
+    "universe.sectors.defi.weight_max=0.5",
+    "universe.sectors.infra.weight_max=0.5",
+    "playbook.candle_minutes=1440",
+    "playbook.history_days=5",
+    "playbook.momentum_days=1",
+    "playbook.range_days=2",
+    "playbook.trend_days=2",
+    "playbook.drawdown_days=2",
+    "playbook.breadth_days=1",
+    "playbook.volatility_days=1",
+    "playbook.volume_days=1",
+    "playbook.entry_wait_hours=1",
+    "playbook.leg_patience_hours=1",
+    "playbook.tranche_interval_minutes=5",
+    "playbook.rest_minutes=30",
     "cadence.book_levels=20",
-)  # fmt: skip
+)
 RENAME = (
     f"universe.tokens.{NEW}={{ infra = 1 }}",
     f'universe.renames.{NEW}=[{{ was = "{OLD}", at = 2026-01-05, ratio = {RATIO} }}]',
@@ -72,18 +100,27 @@ RENAME = (
 # A perp is left that hedges nothing, and candles are short enough for a scalp.
 WAGERS = (
     "playbook.candle_minutes=15",
-    'universe.sectors.defi.tactical=["UNI", "AAVE", "LDO"]', 'universe.sectors.infra.tactical=["ETH", "SOL", "AVAX"]',
-)  # fmt: skip
+    'universe.sectors.defi.tactical=["UNI", "AAVE", "LDO"]',
+    'universe.sectors.infra.tactical=["ETH", "SOL", "AVAX"]',
+)
 # Limits that have nothing to do with what is proved here, and would only keep thin and wild markets from trading.
 LOOSE = {
-    "executions_per_hour_max": "10000", "turnover_max": "100", "rejections_max": "1000", "participation_max": "1",
-    "slippage_max_bps": "500", "funding_rate_max_annual": "10", "funding_cost_max_day": "1",
-}  # fmt: skip
+    "executions_per_hour_max": "10000",
+    "turnover_max": "100",
+    "rejections_max": "1000",
+    "participation_max": "1",
+    "slippage_max_bps": "500",
+    "funding_rate_max_annual": "10",
+    "funding_cost_max_day": "1",
+}
 CONDITIONS = ("breakout", "euphoria", "uncertainty", "downtrend", "neutral")
 STANCES = {
-    "breakout": Stance.INTO_DEFI, "euphoria": Stance.INTO_DEFI, "uncertainty": Stance.INTO_INFRA,
-    "downtrend": Stance.DE_RISK, "neutral": Stance.NEUTRAL,
-}  # fmt: skip
+    "breakout": Stance.INTO_DEFI,
+    "euphoria": Stance.INTO_DEFI,
+    "uncertainty": Stance.INTO_INFRA,
+    "downtrend": Stance.DE_RISK,
+    "neutral": Stance.NEUTRAL,
+}
 # Further off than half a receive window the bot is not let in at the wire; off by a second it opens nothing.
 SKEW_AT_START_MS = 900
 EARLY = {"tactical": "false", "scalp": "true", "scalp_rsi": "49"}
@@ -136,9 +173,12 @@ class Life:
     async def on_kill(self, level: KillLevel) -> None:
         """The daemon's own actions."""
         actions = SwitchActions(
-            self.app.cycle, level=self.app.kill.level, guard=self._guard, recover=self.app.journal.recover,
+            self.app.cycle,
+            level=self.app.kill.level,
+            guard=self._guard,
+            recover=self.app.journal.recover,
             report=lambda _: None,
-        )  # fmt: skip
+        )
         self.acting += 1
         try:
             await actions.on_rise(level)
@@ -221,9 +261,11 @@ class World:
         self.used_again: set[tuple[str, int]] = set()  # orders of others under ids of ours, by symbol and venue's id
         scope = chance.choice(list(DuplicateScope))
         self.exchange = Exchange(
-            instruments=instruments(renames=renames), market=market_of(chance.randrange(MARKETS)), start_ms=START_MS,
+            instruments=instruments(renames=renames),
+            market=market_of(chance.randrange(MARKETS)),
+            start_ms=START_MS,
             rules=Rules(duplicate_scope=scope, brackets=brackets_of(Rules())),
-        )  # fmt: skip
+        )
         for symbol in set(self.exchange.instruments) - set(instruments()):
             self.exchange.halt(symbol)  # until the exchange converts
         self.user_file = self.directory / "user.toml"
@@ -307,11 +349,16 @@ class World:
         """Limits that bind in an ordinary rotation; it may then never finish, and is not asked to."""
         name, value = chance.choice(
             [
-                ("turnover_max", "0.30"), ("account_leverage_max", "0.12"), ("gross_max", "1.05"),
-                ("asset_max", "0.22"), ("orders_per_minute_max", "6"), ("margin_use_max", "0.15"),
-                ("order_notional_max_quote", "1600"), ("executions_per_hour_max", "5"),
+                ("turnover_max", "0.30"),
+                ("account_leverage_max", "0.12"),
+                ("gross_max", "1.05"),
+                ("asset_max", "0.22"),
+                ("orders_per_minute_max", "6"),
+                ("margin_use_max", "0.15"),
+                ("order_notional_max_quote", "1600"),
+                ("executions_per_hour_max", "5"),
             ]
-        )  # fmt: skip
+        )
         return {name: value}
 
     def write_user_file(self) -> None:
@@ -338,9 +385,13 @@ class World:
         self.note(f"life {self.lives} begins, clock off by {self.clock_error_ms} ms")
         settings = self.settings()
         journal = await Journal.open(
-            self.journal_path, account=ACCOUNT, now_ms=self.clock.now_ms,
-            keep_snapshots=settings.journal.keep_snapshots, threaded=False, token=f"{self.seed}/{self.lives}",
-        )  # fmt: skip
+            self.journal_path,
+            account=ACCOUNT,
+            now_ms=self.clock.now_ms,
+            keep_snapshots=settings.journal.keep_snapshots,
+            threaded=False,
+            token=f"{self.seed}/{self.lives}",
+        )
         self._spoil(journal, doom)
         venue = self._connect(settings, doom)
         self.hooks.on_connect(venue)

@@ -25,16 +25,23 @@ from tests.sim.worlds_guard import put_leverage_back
 
 LOW_LEVERAGE = 2
 BRACKETS = (
-    ("20000", LOW_LEVERAGE, "0.02"), ("1000000", LOW_LEVERAGE, "0.05"), ("30000000", 1, "0.5"),
-)  # fmt: skip
+    ("20000", LOW_LEVERAGE, "0.02"),
+    ("1000000", LOW_LEVERAGE, "0.05"),
+    ("30000000", 1, "0.5"),
+)
 BEFORE_THE_END = {
     MarketKind.SPOT: (ListingStatus.BREAK, ListingStatus.HALT, ListingStatus.END_OF_DAY, ListingStatus.CANCEL_ONLY),
     MarketKind.PERP: (ListingStatus.PRE_SETTLE, ListingStatus.SETTLING, ListingStatus.DELIVERING),
 }
 SINGLE_READS = (
-    "fetch_order", "fetch_order_history", "fetch_fills", "fetch_book", "fetch_candles", "fetch_open_interest",
+    "fetch_order",
+    "fetch_order_history",
+    "fetch_fills",
+    "fetch_book",
+    "fetch_candles",
+    "fetch_open_interest",
     "fetch_maintenance_rate",
-)  # fmt: skip
+)
 LIST_READS = ("fetch_quotes", "fetch_funding", "fetch_instruments")
 PROXY_PAGE = "<html><head><title>503</title></head><body><h1>503 Service Unavailable</h1></body></html>"
 

@@ -18,9 +18,13 @@ WORDS = "a row cannot be read: by a fault"
 NUMBERS: tuple[Any, ...] = (None, "", "x", "NaN", "Infinity", [], ...)  # `...`: the field is missing
 NAMES: tuple[Any, ...] = (None, 5, "NOBODY_KNOWS", [], ...)
 _ORDERS = {
-    "origQty": NUMBERS, "quantity": NUMBERS, "executedQty": NUMBERS, "status": NAMES, "algoStatus": NAMES,
+    "origQty": NUMBERS,
+    "quantity": NUMBERS,
+    "executedQty": NUMBERS,
+    "status": NAMES,
+    "algoStatus": NAMES,
     "side": NAMES,
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True)
@@ -48,16 +52,19 @@ LISTS: Mapping[str, Rows] = {
     "instruments": Rows(
         ("/api/v3/exchangeInfo", "/fapi/v1/exchangeInfo"), {"filters": (None, [], "x", ...)}, "symbols"
     ),
-    "funding": Rows(
-        ("/fapi/v1/premiumIndex",), {"lastFundingRate": NUMBERS, "nextFundingTime": (None, "x", [], ...)}
-    ),
-}  # fmt: skip
+    "funding": Rows(("/fapi/v1/premiumIndex",), {"lastFundingRate": NUMBERS, "nextFundingTime": (None, "x", [], ...)}),
+}
 # At the port: the question that is answered with the list.
 QUESTIONS = {
-    "positions": "fetch_account", "balances": "fetch_account", "open orders": "fetch_open_orders",
-    "order history": "fetch_order_history", "executions": "fetch_fills", "payments": "fetch_payments",
-    "instruments": "fetch_instruments", "funding": "fetch_funding",
-}  # fmt: skip
+    "positions": "fetch_account",
+    "balances": "fetch_account",
+    "open orders": "fetch_open_orders",
+    "order history": "fetch_order_history",
+    "executions": "fetch_fills",
+    "payments": "fetch_payments",
+    "instruments": "fetch_instruments",
+    "funding": "fetch_funding",
+}
 
 
 @dataclass(frozen=True)

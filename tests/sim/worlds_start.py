@@ -12,18 +12,27 @@ from tests.sim.memory import Answer, MemoryTransport
 from tests.sim.world import Seam
 
 PATHS = {
-    "spot_account": "/api/v3/account", "futures_account": "/fapi/v3/account",
-    "position_mode": "/fapi/v1/positionSide/dual", "assets_mode": "/fapi/v1/multiAssetsMargin",
+    "spot_account": "/api/v3/account",
+    "futures_account": "/fapi/v3/account",
+    "position_mode": "/fapi/v1/positionSide/dual",
+    "assets_mode": "/fapi/v1/multiAssetsMargin",
     "key_rights": "/sapi/v1/account/apiRestrictions",
-}  # fmt: skip
+}
 CHECKED = tuple(PATHS[name] for name in sorted(PROFILES["binance"].environments["sim"].checks))
 LIMITED = {"code": -1003, "msg": "Too many requests; current limit is 6000."}
 SHAPES = (
     WireReply(500, {"code": -1000, "msg": "An unknown error occurred while processing the request."}),
-    WireReply(502, HTML), WireReply(503, ""), WireReply(200, HTML), WireReply(200, ""), WireReply(200, {}),
-    WireReply(200, []), WireReply(200, {"code": 200, "msg": "success"}), WireReply(403, HTML),
-    WireReply(429, LIMITED, {"Retry-After": "2"}), WireReply(429, LIMITED, {"Retry-After": "90"}),
-)  # fmt: skip
+    WireReply(502, HTML),
+    WireReply(503, ""),
+    WireReply(200, HTML),
+    WireReply(200, ""),
+    WireReply(200, {}),
+    WireReply(200, []),
+    WireReply(200, {"code": 200, "msg": "success"}),
+    WireReply(403, HTML),
+    WireReply(429, LIMITED, {"Retry-After": "2"}),
+    WireReply(429, LIMITED, {"Retry-After": "90"}),
+)
 MARKETS = tuple(part for part, _ in PROFILES["binance"].path_markets)
 IN_FLIGHT_SECONDS = 1.0
 

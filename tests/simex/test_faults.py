@@ -14,9 +14,11 @@ def test_a_script_hits_requests_by_number() -> None:
 def test_a_rule_hits_its_requests_after_the_skipped_ones_as_often_as_it_says() -> None:
     plan = FaultPlan([FaultRule(LOST, method="POST", path="/api/*/order", needle="UNI", skip=1, times=2)])
     calls = [
-        ("GET", "/api/v3/order", "UNI"), ("POST", "/api/v3/order", "AAVE"), ("POST", "/api/v3/account", "UNI"),
+        ("GET", "/api/v3/order", "UNI"),
+        ("POST", "/api/v3/order", "AAVE"),
+        ("POST", "/api/v3/account", "UNI"),
         *[("POST", "/api/v3/order", "symbol=UNIUSDT")] * 4,
-    ]  # fmt: skip
+    ]
     assert [plan.draw(*call) for call in calls] == [None, None, None, None, LOST, LOST, None]
 
 

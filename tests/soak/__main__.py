@@ -21,10 +21,14 @@ def main() -> int:
     parser.add_argument("--keep", type=Path, metavar="DIR", help="keep journal, logs and dump here")
     kinds = [kind.name.lower() for kind in Intrusion]
     parser.add_argument(
-        "--with", dest="allowed", nargs="*", choices=kinds, default=kinds,
+        "--with",
+        dest="allowed",
+        nargs="*",
+        choices=kinds,
+        default=kinds,
         help="what happens beside kills; all of it by default: second_bot, restore, full_disk (where file systems can "
         "be mounted); nothing after the word for none",
-    )  # fmt: skip
+    )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="soak-") as temporary:
         return asyncio.run(_run(options, options.keep or Path(temporary)))
@@ -55,8 +59,10 @@ async def _run(options: argparse.Namespace, directory: Path) -> int:
     print(f"mismatches        {len(verdict.mismatches)}")
     for words in (*tally.problems, *verdict.mismatches):
         print(f"  - {words}")
-    print(f"again             python -m tests.soak --minutes {options.minutes:g} --seed {options.seed}"
-          f" --scenario {options.scenario} --with {' '.join(options.allowed)}".rstrip())  # fmt: skip
+    print(
+        f"again             python -m tests.soak --minutes {options.minutes:g} --seed {options.seed}"
+        f" --scenario {options.scenario} --with {' '.join(options.allowed)}".rstrip()
+    )
     return 1 if tally.problems or verdict.mismatches else 0
 
 

@@ -26,8 +26,10 @@ WHERE kind = 'cycle' AND campaign IS NOT NULL
 """
 LEG_ROOM = Decimal("1.005")  # fees taken in the bought token make a leg buy that much more
 ENDED = {
-    "FILLED": OrderState.FILLED, "CANCELED": OrderState.CANCELED, "EXPIRED": OrderState.EXPIRED,
-}  # fmt: skip
+    "FILLED": OrderState.FILLED,
+    "CANCELED": OrderState.CANCELED,
+    "EXPIRED": OrderState.EXPIRED,
+}
 
 
 @dataclass(slots=True)
@@ -206,9 +208,10 @@ def _check_exits(verdict: Verdict, dump: Mapping[str, Any], orders: Mapping[str,
     for symbol, text in dump["end"]["positions"].items():
         size = Decimal(text)
         stops = [
-            row for row in dump["orders"]
+            row
+            for row in dump["orders"]
             if row["symbol"] == symbol and row["status"] == "UNTRIGGERED" and row["side"] == "sell"
-        ]  # fmt: skip
+        ]
         covered = max((Decimal(row["size"]) for row in stops), default=ZERO)
         verdict.check(size <= covered, f"{symbol}: a long of {size} with a stop of {covered}")
         verdict.check(len(stops) <= 1, f"{symbol}: {len(stops)} stops")

@@ -15,6 +15,7 @@ from random import Random
 from typing import IO, Any, TypeVar
 
 from bot.domain.campaign import Campaign
+from bot.domain.durations import MINUTE_MS
 from bot.domain.states import OrderState
 from bot.journal.journal import JournalError, JournalReader
 from bot.runtime.exit_codes import ExitCode
@@ -24,7 +25,7 @@ from tests.soak.books import Verdict, compare
 from tests.soak.clock import SharedClock
 from tests.soak.exchange import ACCOUNT
 from tests.soak.intrusions import Backups, Intrusion, draw_intrusion, fill, run_second_bot, small_disk
-from tests.soak.lives import MINUTE_MS, End, Happening, Life, draw_life
+from tests.soak.lives import End, Happening, Life, draw_life
 from tests.soak.proxy import ChaosProxy, Snare
 from tests.soak.spoiling import Plan
 
@@ -81,11 +82,23 @@ class Soak:
         if Intrusion.FULL_DISK in self._allowed and not self._disk.enter_context(small_disk(self.journal.parent)):
             self._allowed -= {Intrusion.FULL_DISK}  # this machine lets nobody mount a file system
         self._exchange = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "tests.soak.exchange", "--seed", str(self.tally.seed), "--speed", str(SPEED),
-            "--scenario", self._scenario, "--directory", str(self.directory),
-            cwd=ROOT, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=self._log("exchange.log"),
+            sys.executable,
+            "-m",
+            "tests.soak.exchange",
+            "--seed",
+            str(self.tally.seed),
+            "--speed",
+            str(SPEED),
+            "--scenario",
+            self._scenario,
+            "--directory",
+            str(self.directory),
+            cwd=ROOT,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=self._log("exchange.log"),
             limit=1 << 20,
-        )  # fmt: skip
+        )
         assert self._exchange.stdout is not None
         self.world = json.loads(await self._exchange.stdout.readline())
         self.clock = SharedClock.of(self.world["clock"])
@@ -121,9 +134,13 @@ class Soak:
         """A daemon process; its log goes on in `daemon.log`."""
         condition = f"playbook.condition_override={CONDITIONS[self._condition]}"
         life = {
-            "world": self.world, "directory": str(self.directory / state), "trap": trap, "disk": disk, "once": once,
+            "world": self.world,
+            "directory": str(self.directory / state),
+            "trap": trap,
+            "disk": disk,
+            "once": once,
             "assignments": [condition, *self._assignments, *assignments],
-        }  # fmt: skip
+        }
         path = self.directory / f"life-{state}.json"
         path.write_text(json.dumps(life))
         log = self._log("daemon.log" if state == "state" else f"{state}.log")

@@ -60,9 +60,13 @@ class Watch:
 
 
 _ORDER_EVENTS = (
-    EventKind.ORDER_PLACED, EventKind.ORDER_FILLED, EventKind.ORDER_CANCELED, EventKind.ORDER_EXPIRED,
-    EventKind.ORDER_TRIGGERED, EventKind.ORDER_REJECTED,
-)  # fmt: skip
+    EventKind.ORDER_PLACED,
+    EventKind.ORDER_FILLED,
+    EventKind.ORDER_CANCELED,
+    EventKind.ORDER_EXPIRED,
+    EventKind.ORDER_TRIGGERED,
+    EventKind.ORDER_REJECTED,
+)
 
 
 def soak_settings(directory: Path, *changes: str) -> Settings:
@@ -154,10 +158,14 @@ async def serve(options: argparse.Namespace) -> None:
     server = Simex(exchange, keys={key.key: key}, clock=clock.now_ms, limits_scale=Decimal(10))
     await server.start(tls_dir=directory / "tls")
     hello = {
-        "https_port": server.https_port, "http_port": server.http_port, "ca": str(server.ca_path),
-        "certificate": str(directory / "tls" / "server.pem"), "key": key.key, "secret": key.secret,
+        "https_port": server.https_port,
+        "http_port": server.http_port,
+        "ca": str(server.ca_path),
+        "certificate": str(directory / "tls" / "server.pem"),
+        "key": key.key,
+        "secret": key.secret,
         "clock": clock.words,
-    }  # fmt: skip
+    }
     print(json.dumps(hello), flush=True)
     try:
         async for line in _lines():

@@ -66,7 +66,7 @@ def small_disk(directory: Path, size: int = STATE_BYTES) -> Iterator[bool]:
         subprocess.run(["mount", "--make-rprivate", "/"], capture_output=True, check=False)
     made = can_mount and subprocess.run(
         ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(directory)], capture_output=True, check=False
-    )  # fmt: skip
+    )
     is_mounted = bool(made) and made.returncode == 0  # type: ignore[union-attr]
     try:
         yield is_mounted

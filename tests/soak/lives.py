@@ -7,16 +7,22 @@ from enum import StrEnum
 from random import Random
 from typing import Any
 
+from bot.domain.durations import MINUTE_MS
 from tests.soak.proxy import Point
 
-MINUTE_MS = 60_000
 JUMP_MINUTES = (1, 5, 20, 600)
 REST_MINUTES = (60, 600, 2_000)  # between two rotations
 ORDER, OTHER_WRITE = r"POST .*[oO]rder", r"DELETE .*|POST .*(?<![oO]rder)"
 JOURNAL_METHODS = (
-    "record_submitting", "record_order_event", "record_fills", "record_cycle", "record_fact", "record_memory",
-    "record_payments", "record_absence",
-)  # fmt: skip
+    "record_submitting",
+    "record_order_event",
+    "record_fills",
+    "record_cycle",
+    "record_fact",
+    "record_memory",
+    "record_payments",
+    "record_absence",
+)
 VENUE_METHODS = ("submit_order", "cancel_order", "set_leverage", "move_cash", "fetch_order", "fetch_fills", "admit")
 
 

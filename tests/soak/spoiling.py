@@ -25,10 +25,20 @@ class Spoiling(StrEnum):
 
 
 WEIGHTS = {
-    Spoiling.DELAYED_BEFORE: 3, Spoiling.DELAYED_AFTER: 3, Spoiling.RESET_BEFORE: 2, Spoiling.RESET_AFTER: 3,
-    Spoiling.LATE: 3, Spoiling.TORN_REQUEST: 1, Spoiling.HALF_CLOSED: 2, Spoiling.TRUNCATED: 2, Spoiling.EMPTIED: 1,
-    Spoiling.PAGE_BEFORE: 1, Spoiling.PAGE_AFTER: 2, Spoiling.STALLED: 1, Spoiling.DRIPPING: 1,
-}  # fmt: skip
+    Spoiling.DELAYED_BEFORE: 3,
+    Spoiling.DELAYED_AFTER: 3,
+    Spoiling.RESET_BEFORE: 2,
+    Spoiling.RESET_AFTER: 3,
+    Spoiling.LATE: 3,
+    Spoiling.TORN_REQUEST: 1,
+    Spoiling.HALF_CLOSED: 2,
+    Spoiling.TRUNCATED: 2,
+    Spoiling.EMPTIED: 1,
+    Spoiling.PAGE_BEFORE: 1,
+    Spoiling.PAGE_AFTER: 2,
+    Spoiling.STALLED: 1,
+    Spoiling.DRIPPING: 1,
+}
 
 
 @dataclass(slots=True)

@@ -101,10 +101,19 @@ def see_two_live_orders(dump: Dump) -> None:
 @pytest.mark.parametrize(
     "spoil",
     [
-        forget_a_trade, double_a_trade, use_an_id_twice, forget_an_order, know_one_order_more, place_a_strange_order,
-        fill_a_little_more, lose_a_satoshi, find_a_position, lose_a_cent_of_margin, see_two_live_orders,
+        forget_a_trade,
+        double_a_trade,
+        use_an_id_twice,
+        forget_an_order,
+        know_one_order_more,
+        place_a_strange_order,
+        fill_a_little_more,
+        lose_a_satoshi,
+        find_a_position,
+        lose_a_cent_of_margin,
+        see_two_live_orders,
     ],
-)  # fmt: skip
+)
 def test_the_comparison_notices_one_difference(finished: Finished, spoil: Callable[[Dump], None]) -> None:
     dump = copy.deepcopy(finished.dump)
     spoil(dump)

@@ -138,10 +138,22 @@ def defaults() -> dict[tuple[str, str], Any]:
             {
                 "symbol": name,
                 "brackets": [
-                    {"bracket": 1, "initialLeverage": 50, "notionalCap": 5000, "notionalFloor": 0,
-                     "maintMarginRatio": 0.01, "cum": 0.0},
-                    {"bracket": 2, "initialLeverage": 25, "notionalCap": 100000, "notionalFloor": 5000,
-                     "maintMarginRatio": 0.025, "cum": 75.0},
+                    {
+                        "bracket": 1,
+                        "initialLeverage": 50,
+                        "notionalCap": 5000,
+                        "notionalFloor": 0,
+                        "maintMarginRatio": 0.01,
+                        "cum": 0.0,
+                    },
+                    {
+                        "bracket": 2,
+                        "initialLeverage": 25,
+                        "notionalCap": 100000,
+                        "notionalFloor": 5000,
+                        "maintMarginRatio": 0.025,
+                        "cum": 75.0,
+                    },
                 ],
             }
             for name in ("UNIUSDT", "1000PEPEUSDT", "DOTUSDT")
@@ -156,7 +168,7 @@ def defaults() -> dict[tuple[str, str], Any]:
         ("GET", "/api/v3/openOrders"): [],
         ("GET", "/fapi/v1/openOrders"): [],
         ("GET", "/fapi/v1/openAlgoOrders"): [],
-    }  # fmt: skip
+    }
 
 
 @dataclass(frozen=True)

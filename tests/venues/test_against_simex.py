@@ -147,9 +147,15 @@ async def test_a_hedge_with_leverage_stop_and_funding(bench: Bench) -> None:
     assert (held.size, held.leverage, held.is_isolated) == (D(-50), D(5), True)
     assert (held.entry_price, held.margin) == (truth.entry_price, truth.isolated_wallet)
     stop = bench.request(
-        PERP, Side.BUY, "50", None, order_type=OrderType.STOP, trigger_price=D("10.6"), reduce_only=True,
+        PERP,
+        Side.BUY,
+        "50",
+        None,
+        order_type=OrderType.STOP,
+        trigger_price=D("10.6"),
+        reduce_only=True,
         client_id="tsbabcstop",
-    )  # fmt: skip
+    )
     assert (await venue.submit_order(stop)).state is ReportState.OPEN
     assert [order.client_id for order in await venue.fetch_open_orders([SPOT, PERP])] == ["tsbabcstop"]
     await venue.move_margin(PERP, D("12.5"))

@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
+from bot.domain.durations import HOUR_MS
 from bot.domain.portfolio import Account
 from bot.ports import Answered, Listed, ReportState, Unavailable
 from bot.venues.ccxt.venue import CcxtVenue
 from tests.venues.binance_server import NOW_MS, BinanceServer, Hit, perp_symbol, refusal, spot_symbol
-from tests.venues.test_reads import HOUR_MS, PEPE, PERP, algo_order, perp_order, position_row
+from tests.venues.test_reads import PEPE, PERP, algo_order, perp_order, position_row
 
 SPOT = ("UNI/USDT", "AAVE/USDT", "DOT/USDT")
 PERPS = (PERP, PEPE, "DOT/USDT:USDT")
@@ -23,14 +24,30 @@ BAD_NUMBERS = (None, "", "x", "NaN", "Infinity", [], {}, True, DROPPED)
 
 
 def trade(number: int, **changes: Any) -> dict[str, Any]:
-    row = {"id": number, "orderId": 5, "price": "10", "qty": "1", "commission": "0.01", "commissionAsset": "USDT",
-           "time": NOW_MS - 1000 + number, "symbol": "UNIUSDT", "side": "BUY", "maker": True}  # fmt: skip
+    row = {
+        "id": number,
+        "orderId": 5,
+        "price": "10",
+        "qty": "1",
+        "commission": "0.01",
+        "commissionAsset": "USDT",
+        "time": NOW_MS - 1000 + number,
+        "symbol": "UNIUSDT",
+        "side": "BUY",
+        "maker": True,
+    }
     return row | changes
 
 
 def income(number: int, **changes: Any) -> dict[str, Any]:
-    row = {"incomeType": "FUNDING_FEE", "tranId": number, "asset": "USDT", "income": "-0.25", "symbol": "UNIUSDT",
-           "time": NOW_MS + number}  # fmt: skip
+    row = {
+        "incomeType": "FUNDING_FEE",
+        "tranId": number,
+        "asset": "USDT",
+        "income": "-0.25",
+        "symbol": "UNIUSDT",
+        "time": NOW_MS + number,
+    }
     return row | changes
 
 
@@ -44,8 +61,14 @@ def book(symbol: str, **changes: Any) -> dict[str, Any]:
 
 
 def premium(symbol: str, **changes: Any) -> dict[str, Any]:
-    return {"symbol": symbol, "markPrice": "10", "indexPrice": "10", "lastFundingRate": "0.0001",
-            "nextFundingTime": 8 * HOUR_MS * 70_000, "time": NOW_MS} | changes  # fmt: skip
+    return {
+        "symbol": symbol,
+        "markPrice": "10",
+        "indexPrice": "10",
+        "lastFundingRate": "0.0001",
+        "nextFundingTime": 8 * HOUR_MS * 70_000,
+        "time": NOW_MS,
+    } | changes
 
 
 @dataclass(frozen=True)
@@ -68,43 +91,71 @@ def listed(found: Any) -> list[str]:
 
 CASES = {
     "quotes of spot": Case(
-        "/api/v3/ticker/bookTicker", lambda: [book(f"{b}USDT") for b in ("UNI", "AAVE", "DOT")],
-        ("bidPrice", "askPrice"), lambda v: v.fetch_quotes(SPOT), SPOT, listed,
+        "/api/v3/ticker/bookTicker",
+        lambda: [book(f"{b}USDT") for b in ("UNI", "AAVE", "DOT")],
+        ("bidPrice", "askPrice"),
+        lambda v: v.fetch_quotes(SPOT),
+        SPOT,
+        listed,
     ),
     "quotes of perps": Case(
-        "/fapi/v1/ticker/bookTicker", lambda: [book(f"{b}USDT") for b in ("UNI", "1000PEPE", "DOT")],
-        ("bidPrice", "askPrice"), lambda v: v.fetch_quotes(PERPS), PERPS, listed,
+        "/fapi/v1/ticker/bookTicker",
+        lambda: [book(f"{b}USDT") for b in ("UNI", "1000PEPE", "DOT")],
+        ("bidPrice", "askPrice"),
+        lambda v: v.fetch_quotes(PERPS),
+        PERPS,
+        listed,
     ),
     "marks": Case(
-        "/fapi/v1/premiumIndex", lambda: [premium(f"{b}USDT") for b in ("UNI", "1000PEPE", "DOT")],
-        ("markPrice", "indexPrice"), lambda v: v.fetch_quotes(PERPS), PERPS, listed,
+        "/fapi/v1/premiumIndex",
+        lambda: [premium(f"{b}USDT") for b in ("UNI", "1000PEPE", "DOT")],
+        ("markPrice", "indexPrice"),
+        lambda v: v.fetch_quotes(PERPS),
+        PERPS,
+        listed,
     ),
     "funding": Case(
-        "/fapi/v1/premiumIndex", lambda: [premium(f"{b}USDT") for b in ("UNI", "1000PEPE", "DOT")],
-        ("lastFundingRate", "nextFundingTime"), lambda v: v.fetch_funding(PERPS), PERPS, listed,
+        "/fapi/v1/premiumIndex",
+        lambda: [premium(f"{b}USDT") for b in ("UNI", "1000PEPE", "DOT")],
+        ("lastFundingRate", "nextFundingTime"),
+        lambda v: v.fetch_funding(PERPS),
+        PERPS,
+        listed,
         wrong={"nextFundingTime": (None, "x", [], {}, DROPPED)},
     ),
     "executions": Case(
-        "/fapi/v1/userTrades", lambda: [trade(1), trade(2), trade(3)],
+        "/fapi/v1/userTrades",
+        lambda: [trade(1), trade(2), trade(3)],
         ("price", "qty", "commission", "commissionAsset", "time", "side"),
         lambda v: v.fetch_fills(PERP, NOW_MS - 5_000),
-        ("1", "2", "3"), lambda found: [fill.trade_id.rsplit(":", 1)[1] for fill in found],
+        ("1", "2", "3"),
+        lambda found: [fill.trade_id.rsplit(":", 1)[1] for fill in found],
         wrong={"commissionAsset": (None, 5, [], DROPPED), "side": (None, "LEFT", 5), "time": (None, "x", DROPPED)},
     ),
     "payments": Case(
-        "/fapi/v1/income", lambda: [income(1), income(2), income(3)],
+        "/fapi/v1/income",
+        lambda: [income(1), income(2), income(3)],
         ("income", "asset", "time", "incomeType", "tranId"),
-        lambda v: v.fetch_payments(0), ("1", "2", "3"), lambda found: [p.id.rsplit(":", 1)[1] for p in found],
-        wrong={"asset": (None, 5, "", DROPPED), "incomeType": (None, 5, DROPPED), "tranId": (None, "", DROPPED),
-               "time": (None, "x", DROPPED)},
+        lambda v: v.fetch_payments(0),
+        ("1", "2", "3"),
+        lambda found: [p.id.rsplit(":", 1)[1] for p in found],
+        wrong={
+            "asset": (None, 5, "", DROPPED),
+            "incomeType": (None, 5, DROPPED),
+            "tranId": (None, "", DROPPED),
+            "time": (None, "x", DROPPED),
+        },
     ),
     "candles": Case(
-        "/api/v3/klines", lambda: [kline(1), kline(2), kline(3)], (1, 2, 3, 4, 7),
-        lambda v: v.fetch_candles("UNI/USDT", HOUR_MS, NOW_MS - 4 * HOUR_MS, 10), ("1", "2", "3"),
+        "/api/v3/klines",
+        lambda: [kline(1), kline(2), kline(3)],
+        (1, 2, 3, 4, 7),
+        lambda v: v.fetch_candles("UNI/USDT", HOUR_MS, NOW_MS - 4 * HOUR_MS, 10),
+        ("1", "2", "3"),
         lambda found: [str(5 - (NOW_MS - at) // HOUR_MS) for at in found.starts_ms],
         wrong=dict.fromkeys((1, 2, 3, 4, 7), (None, "x", [])),
     ),
-}  # fmt: skip
+}
 
 
 def spoiled(row: Any, field: Any, value: Any) -> Any:
@@ -178,10 +229,20 @@ async def test_a_price_that_is_no_price_is_not_passed_on_as_one(
 
 
 ORDER_SPOILS = [
-    ("status", "NEW_ADL"), ("status", "PENDING_BANANA"), ("status", None), ("status", DROPPED), ("side", "LEFT"),
-    ("side", DROPPED), ("origQty", "NaN"), ("origQty", None), ("executedQty", "-1"), ("executedQty", DROPPED),
-    ("executedQty", "7"), ("cumQuote", "x"), ("orderId", DROPPED),
-]  # fmt: skip
+    ("status", "NEW_ADL"),
+    ("status", "PENDING_BANANA"),
+    ("status", None),
+    ("status", DROPPED),
+    ("side", "LEFT"),
+    ("side", DROPPED),
+    ("origQty", "NaN"),
+    ("origQty", None),
+    ("executedQty", "-1"),
+    ("executedQty", DROPPED),
+    ("executedQty", "7"),
+    ("cumQuote", "x"),
+    ("orderId", DROPPED),
+]
 
 
 @pytest.mark.parametrize(("field", "value"), ORDER_SPOILS)
@@ -238,10 +299,18 @@ async def test_an_order_row_without_a_symbol_among_all_makes_each_symbol_be_aske
 
 
 POSITION_SPOILS = [
-    ("entryPrice", "NaN"), ("entryPrice", DROPPED), ("markPrice", None), ("markPrice", "0"), ("unRealizedProfit", "x"),
-    ("notional", []), ("isolatedWallet", "x"), ("liquidationPrice", "x"), ("positionAmt", "NaN"), ("positionAmt", None),
+    ("entryPrice", "NaN"),
+    ("entryPrice", DROPPED),
+    ("markPrice", None),
+    ("markPrice", "0"),
+    ("unRealizedProfit", "x"),
+    ("notional", []),
+    ("isolatedWallet", "x"),
+    ("liquidationPrice", "x"),
+    ("positionAmt", "NaN"),
+    ("positionAmt", None),
     ("positionAmt", DROPPED),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("field", "value"), POSITION_SPOILS)
@@ -279,10 +348,15 @@ async def test_a_position_whose_size_nothing_tells_is_unreadable_and_not_flat(
 
 @pytest.mark.parametrize(
     ("row", "key"),
-    [({"asset": "UNI", "free": "NaN", "locked": "0"}, "spot:UNI"), ({"asset": "UNI", "free": "1"}, "spot:UNI"),
-     ({"asset": "UNI", "free": "-1", "locked": "0"}, "spot:UNI"), ({"free": "1", "locked": "0"}, "spot:"),
-     (None, "spot:"), (5, "spot:")],
-)  # fmt: skip
+    [
+        ({"asset": "UNI", "free": "NaN", "locked": "0"}, "spot:UNI"),
+        ({"asset": "UNI", "free": "1"}, "spot:UNI"),
+        ({"asset": "UNI", "free": "-1", "locked": "0"}, "spot:UNI"),
+        ({"free": "1", "locked": "0"}, "spot:"),
+        (None, "spot:"),
+        (5, "spot:"),
+    ],
+)
 async def test_a_balance_that_cannot_be_read_costs_itself_and_is_named(
     row: Any, key: str, all_listed: CcxtVenue, server: BinanceServer
 ) -> None:
@@ -306,10 +380,14 @@ async def test_the_perp_wallet_of_another_currency_is_not_ours(all_listed: CcxtV
 
 @pytest.mark.parametrize(
     ("venue_symbol", "symbol", "counts"),
-    [("BTCUSDC", "BTC/USDC:USDC", False), ("BTCUSDT_261225", "BTC/USDT:USDT-261225", True),
-     ("ETHBTC", "ETH/BTC:BTC", False),
-     ("DOGEUSDT", "DOGE/USDT:USDT", True), ("BTCXYZ", "BTCXYZ/?:?", False)],
-)  # fmt: skip
+    [
+        ("BTCUSDC", "BTC/USDC:USDC", False),
+        ("BTCUSDT_261225", "BTC/USDT:USDT-261225", True),
+        ("ETHBTC", "ETH/BTC:BTC", False),
+        ("DOGEUSDT", "DOGE/USDT:USDT", True),
+        ("BTCXYZ", "BTCXYZ/?:?", False),
+    ],
+)
 async def test_a_position_in_another_currency_is_named_rightly_and_its_profit_is_not_quote(
     venue_symbol: str, symbol: str, counts: bool, all_listed: CcxtVenue, server: BinanceServer
 ) -> None:
@@ -424,8 +502,10 @@ async def test_a_market_that_is_gone_is_not_one_whose_row_cannot_be_read(
 
 async def test_intervals_of_funding_are_read_row_by_row(all_listed: CcxtVenue, server: BinanceServer) -> None:
     server.answers["GET", "/fapi/v1/fundingInfo"] = [
-        None, {"symbol": "UNIUSDT", "fundingIntervalHours": "x"}, {"symbol": "DOTUSDT", "fundingIntervalHours": 8},
-    ]  # fmt: skip
+        None,
+        {"symbol": "UNIUSDT", "fundingIntervalHours": "x"},
+        {"symbol": "DOTUSDT", "fundingIntervalHours": 8},
+    ]
     found = await all_listed.fetch_funding(PERPS)
     assert set(found) == {PEPE, "DOT/USDT:USDT"}
     assert isinstance(found, Answered)

@@ -73,15 +73,21 @@ async def test_what_is_known_holds_for_its_age(venue: CcxtVenue, server: Binance
 
 @pytest.mark.parametrize(
     ("code", "words", "is_due"),
-    [(-1013, "Filter failure: PRICE_FILTER", True), (-1111, "Precision is over the maximum", True),
-     (-4003, "Quantity", True),
-     (-4014, "Price not increased by tick size.", True),
-     (-4164, "notional", True), (-1121, "Invalid symbol.", True),
-     (-2027, "Exceeded the maximum allowable position at current leverage.", True),
-     (-4028, "Leverage is not valid", True),
-     (-4141, "Symbol is closed.", True), (-4047, "Margin type cannot be changed", True),
-     (-2019, "Margin is insufficient.", False), (-2022, "ReduceOnly Order is rejected.", False)],
-)  # fmt: skip
+    [
+        (-1013, "Filter failure: PRICE_FILTER", True),
+        (-1111, "Precision is over the maximum", True),
+        (-4003, "Quantity", True),
+        (-4014, "Price not increased by tick size.", True),
+        (-4164, "notional", True),
+        (-1121, "Invalid symbol.", True),
+        (-2027, "Exceeded the maximum allowable position at current leverage.", True),
+        (-4028, "Leverage is not valid", True),
+        (-4141, "Symbol is closed.", True),
+        (-4047, "Margin type cannot be changed", True),
+        (-2019, "Margin is insufficient.", False),
+        (-2022, "ReduceOnly Order is rejected.", False),
+    ],
+)
 async def test_a_refusal_that_contradicts_what_is_known_makes_the_next_look_ask_at_once(
     code: int, words: str, is_due: bool, venue: CcxtVenue, server: BinanceServer
 ) -> None:
@@ -129,9 +135,16 @@ async def test_what_is_no_longer_listed_is_dropped_and_its_orders_are_still_hand
     server.answers["POST", PERP_ORDER] = placed
     await venue.submit_order(replace(request(PERP), reduce_only=True))
     server.answers["GET", "/fapi/v3/positionRisk"] = [
-        {"symbol": "UNIUSDT", "positionAmt": "3", "entryPrice": "1", "markPrice": "1", "unRealizedProfit": "0",
-         "notional": "3", "positionInitialMargin": "1"}
-    ]  # fmt: skip
+        {
+            "symbol": "UNIUSDT",
+            "positionAmt": "3",
+            "entryPrice": "1",
+            "markPrice": "1",
+            "unRealizedProfit": "0",
+            "notional": "3",
+            "positionInitialMargin": "1",
+        }
+    ]
     assert set((await venue.fetch_account()).positions) == {PERP}
 
 

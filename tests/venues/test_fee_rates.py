@@ -48,10 +48,14 @@ def whole_row(**parts: Any) -> dict[str, Any]:
         "standardCommission": none | {"maker": "0.00080000", "taker": "0.00090000"},
         "specialCommission": none,
         "taxCommission": none,
-        "discount": {"enabledForAccount": True, "enabledForSymbol": True, "discountAsset": "BNB",
-                     "discount": "0.75000000"},
+        "discount": {
+            "enabledForAccount": True,
+            "enabledForSymbol": True,
+            "discountAsset": "BNB",
+            "discount": "0.75000000",
+        },
         **{name: part if not isinstance(part, dict) else none | part for name, part in parts.items()},
-    }  # fmt: skip
+    }
 
 
 def answer_perps(server: BinanceServer, **answers: Any) -> None:
@@ -81,10 +85,23 @@ async def test_the_accounts_own_rates_replace_the_listed_ones(
 
 
 BAD_ROWS = [
-    None, 7, [], "0.001", {}, ("x", "0.0004"), ("0.0002", "NaN"), ("0.0002", "Infinity"), ("0.0002", None),
-    ("0.0002", True), ("0.0002", ""), ("0.0002", "-0.0004"), ("0.0002", "0.5"), ("0.0002", "40"), ("-1", "0.0004"),
+    None,
+    7,
+    [],
+    "0.001",
+    {},
+    ("x", "0.0004"),
+    ("0.0002", "NaN"),
+    ("0.0002", "Infinity"),
+    ("0.0002", None),
+    ("0.0002", True),
+    ("0.0002", ""),
+    ("0.0002", "-0.0004"),
+    ("0.0002", "0.5"),
+    ("0.0002", "40"),
+    ("-1", "0.0004"),
     ("0.0002", ["0.0004"]),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("bad", BAD_ROWS, ids=str)
@@ -111,9 +128,15 @@ async def test_an_answer_about_another_symbol_is_not_this_ones(
 
 
 NO_ANSWERS = [
-    Canned(404, "<html>no such route</html>", content_type="text/html"), Canned(503, "busy"), Canned(200, ""),
-    refusal(-2015, "Invalid API-key, IP, or permissions for action."), refusal(-1121, "Invalid symbol."), {}, [], None,
-]  # fmt: skip
+    Canned(404, "<html>no such route</html>", content_type="text/html"),
+    Canned(503, "busy"),
+    Canned(200, ""),
+    refusal(-2015, "Invalid API-key, IP, or permissions for action."),
+    refusal(-1121, "Invalid symbol."),
+    {},
+    [],
+    None,
+]
 
 
 @pytest.mark.parametrize("answer", NO_ANSWERS, ids=str)
@@ -177,8 +200,10 @@ async def test_a_refusal_that_contradicts_the_facts_asks_for_the_rates_too(
     ("parts", "expected"),
     [
         ({}, ("0.00080000", "0.00090000")),
-        ({"specialCommission": {"taker": "0.0001"}, "taxCommission": {"maker": "0.0002", "taker": "0.0002"}},
-         ("0.00100000", "0.00120000")),
+        (
+            {"specialCommission": {"taker": "0.0001"}, "taxCommission": {"maker": "0.0002", "taker": "0.0002"}},
+            ("0.00100000", "0.00120000"),
+        ),
         ({"taxCommission": {"buyer": "0.0001", "seller": "0.0003"}}, ("0.00110000", "0.00120000")),
         ({"specialCommission": None, "taxCommission": {}}, ("0.00080000", "0.00090000")),
         ({"standardCommission": None}, LISTED[SPOT]),
@@ -186,7 +211,7 @@ async def test_a_refusal_that_contradicts_the_facts_asks_for_the_rates_too(
         ({"specialCommission": 5}, LISTED[SPOT]),
         ({"symbol": "AAVEUSDT"}, LISTED[SPOT]),
     ],
-)  # fmt: skip
+)
 async def test_without_the_wallets_list_a_spot_symbol_is_asked_about_by_itself(
     parts: dict[str, Any],
     expected: tuple[str, str],

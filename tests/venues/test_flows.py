@@ -23,9 +23,14 @@ def came(status: Any = 1, **changes: Any) -> dict[str, Any]:
 
 def went(status: Any = 6, **changes: Any) -> dict[str, Any]:
     return {
-        "id": "69e5", "amount": "28.75", "transactionFee": "0.25", "coin": "UNI", "status": status,
-        "applyTime": "2027-01-15 07:59:00", **changes,
-    }  # fmt: skip
+        "id": "69e5",
+        "amount": "28.75",
+        "transactionFee": "0.25",
+        "coin": "UNI",
+        "status": status,
+        "applyTime": "2027-01-15 07:59:00",
+        **changes,
+    }
 
 
 @pytest.fixture(autouse=True)
@@ -57,9 +62,21 @@ async def test_a_withdrawal_has_left_with_its_fee_and_comes_back_when_it_fails(
 
 @pytest.mark.parametrize(
     "bad",
-    [came("x"), came(99), came(None), came(amount="NaN"), came(amount="-1"), came(amount=None), came(insertTime="soon"),
-     came(id=None), came(id=[]), {}, None, 7],
-)  # fmt: skip
+    [
+        came("x"),
+        came(99),
+        came(None),
+        came(amount="NaN"),
+        came(amount="-1"),
+        came(amount=None),
+        came(insertTime="soon"),
+        came(id=None),
+        came(id=[]),
+        {},
+        None,
+        7,
+    ],
+)
 async def test_a_deposit_that_cannot_be_read_is_named_and_costs_no_other(
     venue: CcxtVenue, server: BinanceServer, bad: Any
 ) -> None:

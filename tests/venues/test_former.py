@@ -58,9 +58,18 @@ async def test_an_order_can_be_cancelled_before_any_market_is_loaded(
 
 async def test_an_order_there_can_be_asked_about(delisted: CcxtVenue, server: BinanceServer) -> None:
     server.answers["GET", PERP_ORDER] = {
-        "symbol": "UNIUSDT", "orderId": 5, "clientOrderId": "tsbabc1", "status": "CANCELED", "side": "SELL",
-        "origQty": "3", "executedQty": "1", "cumQuote": "10", "price": "0", "type": "MARKET", "updateTime": NOW_MS,
-    }  # fmt: skip
+        "symbol": "UNIUSDT",
+        "orderId": 5,
+        "clientOrderId": "tsbabc1",
+        "status": "CANCELED",
+        "side": "SELL",
+        "origQty": "3",
+        "executedQty": "1",
+        "cumQuote": "10",
+        "price": "0",
+        "type": "MARKET",
+        "updateTime": NOW_MS,
+    }
     found = await delisted.fetch_order(PERP, "tsbabc1")
     assert found is not None
     assert (found.filled_size, found.filled_quote) == (1, 10)

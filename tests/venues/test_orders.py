@@ -53,8 +53,14 @@ CASES: list[tuple[OrderRequest, dict[str, str]]] = [
     (market(PERP, reduce_only=True), {"type": "MARKET", "quantity": "3", "reduceOnly": "true"}),
     (
         stop(reduce_only=True),
-        {"type": "STOP_MARKET", "triggerPrice": "9.5", "algoType": "CONDITIONAL", "workingType": "MARK_PRICE",
-         "reduceOnly": "true", "quantity": "3"},
+        {
+            "type": "STOP_MARKET",
+            "triggerPrice": "9.5",
+            "algoType": "CONDITIONAL",
+            "workingType": "MARK_PRICE",
+            "reduceOnly": "true",
+            "quantity": "3",
+        },
     ),
     (stop(order_type=OrderType.TAKE_PROFIT), {"type": "TAKE_PROFIT_MARKET", "triggerPrice": "9.5"}),
     (stop("UNI/USDT"), {"type": "STOP_LOSS", "stopPrice": "9.5", "quantity": "3"}),
@@ -62,7 +68,7 @@ CASES: list[tuple[OrderRequest, dict[str, str]]] = [
         request("1000PEPE/USDT:USDT", size=Decimal("1E+3"), price=Decimal("0.0123457")),
         {"symbol": "1000PEPEUSDT", "quantity": "1000", "price": "0.0123457"},
     ),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("order", "expected"), CASES)

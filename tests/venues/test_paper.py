@@ -64,8 +64,14 @@ class Prices:
 
     def _premium(self, hit: Hit) -> Any:
         price = str(self.middle)
-        return {"symbol": hit.params["symbol"], "markPrice": price, "indexPrice": price,
-                "lastFundingRate": self.rate, "nextFundingTime": self.next_ms, "time": NOW_MS}  # fmt: skip
+        return {
+            "symbol": hit.params["symbol"],
+            "markPrice": price,
+            "indexPrice": price,
+            "lastFundingRate": self.rate,
+            "nextFundingTime": self.next_ms,
+            "time": NOW_MS,
+        }
 
 
 @pytest.fixture

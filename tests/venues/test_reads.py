@@ -157,15 +157,36 @@ async def test_the_maintenance_rate_is_that_of_the_bracket_holding_the_notional(
 
 
 def perp_order(**changes: Any) -> dict[str, Any]:
-    row = {"symbol": "UNIUSDT", "orderId": 5, "clientOrderId": "tsbabc1", "price": "10", "origQty": "3",
-           "executedQty": "1", "cumQuote": "10", "status": "PARTIALLY_FILLED", "type": "LIMIT", "side": "SELL",
-           "reduceOnly": True, "updateTime": NOW_MS}  # fmt: skip
+    row = {
+        "symbol": "UNIUSDT",
+        "orderId": 5,
+        "clientOrderId": "tsbabc1",
+        "price": "10",
+        "origQty": "3",
+        "executedQty": "1",
+        "cumQuote": "10",
+        "status": "PARTIALLY_FILLED",
+        "type": "LIMIT",
+        "side": "SELL",
+        "reduceOnly": True,
+        "updateTime": NOW_MS,
+    }
     return row | changes
 
 
 def algo_order(**changes: Any) -> dict[str, Any]:
-    row = {"symbol": "UNIUSDT", "algoId": 9, "clientAlgoId": "tsbabc2", "algoStatus": "NEW", "side": "SELL",
-           "quantity": "3", "price": "0", "triggerPrice": "9.5", "reduceOnly": True, "createTime": NOW_MS}  # fmt: skip
+    row = {
+        "symbol": "UNIUSDT",
+        "algoId": 9,
+        "clientAlgoId": "tsbabc2",
+        "algoStatus": "NEW",
+        "side": "SELL",
+        "quantity": "3",
+        "price": "0",
+        "triggerPrice": "9.5",
+        "reduceOnly": True,
+        "createTime": NOW_MS,
+    }
     return row | changes
 
 
@@ -223,10 +244,19 @@ async def test_fills_are_asked_in_windows_the_venue_accepts_and_pages_leave_none
             found = [n for n, at in times.items() if start <= at <= end]
         side = {"side": "BUY", "maker": True} if perp else {"isBuyer": True, "isMaker": True}
         return [
-            {"id": n, "orderId": 5, "price": "10", "qty": "1", "commission": "0.01", "commissionAsset": "USDT",
-             "time": times[n], "symbol": "UNIUSDT", **side}
+            {
+                "id": n,
+                "orderId": 5,
+                "price": "10",
+                "qty": "1",
+                "commission": "0.01",
+                "commissionAsset": "USDT",
+                "time": times[n],
+                "symbol": "UNIUSDT",
+                **side,
+            }
             for n in found[: int(hit.params["limit"])]
-        ]  # fmt: skip
+        ]
 
     server.answers["GET", path] = trades
     fills = await venue.fetch_fills(symbol, since)
@@ -238,10 +268,16 @@ async def test_fills_are_asked_in_windows_the_venue_accepts_and_pages_leave_none
 async def test_payments_leave_out_the_results_of_our_own_trades(venue: CcxtVenue, server: BinanceServer) -> None:
     kinds = ["FUNDING_FEE", "COMMISSION", "REALIZED_PNL", "TRANSFER", "INSURANCE_CLEAR", "WELCOME_BONUS"]
     server.answers["GET", "/fapi/v1/income"] = [
-        {"incomeType": kind, "tranId": 7, "asset": "USDT", "income": "-0.25", "symbol": "" if i > 2 else "UNIUSDT",
-         "time": NOW_MS + i}
+        {
+            "incomeType": kind,
+            "tranId": 7,
+            "asset": "USDT",
+            "income": "-0.25",
+            "symbol": "" if i > 2 else "UNIUSDT",
+            "time": NOW_MS + i,
+        }
         for i, kind in enumerate(kinds)
-    ]  # fmt: skip
+    ]
     found = await venue.fetch_payments(0)
     assert [(p.kind, p.symbol) for p in found] == [
         ("funding", PERP),

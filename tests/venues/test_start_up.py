@@ -223,8 +223,10 @@ async def test_other_quote_currencies_are_named_and_never_taken_for_ours(
     assets = [{"asset": "USDC", "walletBalance": "100000", "availableBalance": "100000"}]
     server.answers["GET", "/api/v3/account"] = spot
     server.answers["GET", "/fapi/v3/account"] = {
-        "totalWalletBalance": "100000", "availableBalance": "100000", "assets": assets,
-    }  # fmt: skip
+        "totalWalletBalance": "100000",
+        "availableBalance": "100000",
+        "assets": assets,
+    }
     venue = make_venue()
     await venue.open()
     problems = (await venue.fetch_account_review(60_000)).problems

@@ -141,12 +141,25 @@ async def test_a_rate_limit_answer_silences_the_market_for_as_long_as_the_venue_
 @pytest.mark.parametrize(
     ("value", "seconds"),
     [
-        ("7", 7), ("1.5", 1.5), ("0", 1), (" 20 ", 20), ("86400", 86_400), ("99999999999", 259_200),
-        ("Fri, 15 Jan 2027 08:02:00 GMT", 120), ("Thu, 14 Jan 2027 08:00:00 GMT", 1),
-        ("Fri, 01 Jan 9999 00:00:00 GMT", 259_200), ("1" * 400, None),
-        ("-5", None), ("nan", None), ("inf", None), ("soon", None), ("", None), ("12 s", None), ("0x10", None),
+        ("7", 7),
+        ("1.5", 1.5),
+        ("0", 1),
+        (" 20 ", 20),
+        ("86400", 86_400),
+        ("99999999999", 259_200),
+        ("Fri, 15 Jan 2027 08:02:00 GMT", 120),
+        ("Thu, 14 Jan 2027 08:00:00 GMT", 1),
+        ("Fri, 01 Jan 9999 00:00:00 GMT", 259_200),
+        ("1" * 400, None),
+        ("-5", None),
+        ("nan", None),
+        ("inf", None),
+        ("soon", None),
+        ("", None),
+        ("12 s", None),
+        ("0x10", None),
     ],
-)  # fmt: skip
+)
 def test_every_form_of_retry_after_is_read_or_known_to_be_unreadable(value: str, seconds: float | None) -> None:
     assert read_retry_after(value, NOW_MS) == seconds
 

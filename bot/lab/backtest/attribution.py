@@ -72,8 +72,10 @@ def attribute(
     parts: dict[str, Part] = {}
     held: dict[str, Decimal] = {}
     named: dict[str, str] = {}
-    paid = sorted((row for row in incomes if row.kind in (IncomeKind.FUNDING_FEE, IncomeKind.INSURANCE_CLEAR)),
-                  key=lambda row: (row.at_ms, row.id))  # fmt: skip
+    paid = sorted(
+        (row for row in incomes if row.kind in (IncomeKind.FUNDING_FEE, IncomeKind.INSURANCE_CLEAR)),
+        key=lambda row: (row.at_ms, row.id),
+    )
     row = 0
     for trade, mid in zip(trades, mids, strict=True):
         while row < len(paid) and paid[row].at_ms <= trade.at_ms:
@@ -123,9 +125,12 @@ def _trade_perp(
         if size:
             name = named.get(trade.symbol) or _side(side)
             parts[name] = parts.get(name, Part()).plus(
-                price_quote=-sign * size * trade.price, fees_quote=fee, traded_quote=size * trade.price, trades=1,
+                price_quote=-sign * size * trade.price,
+                fees_quote=fee,
+                traded_quote=size * trade.price,
+                trades=1,
                 slippage_quote=sign * (trade.price - mid) * size,
-            )  # fmt: skip
+            )
     held[trade.symbol] = before + sign * trade.size
 
 
@@ -139,7 +144,10 @@ def _trade_spot(
     kept = sign * trade.size - (trade.fee if in_token and trade.side is Side.BUY else ZERO)
     back = fee if in_token and trade.side is Side.BUY else ZERO
     parts[name] = parts.get(name, Part()).plus(
-        price_quote=-sign * trade.size * trade.price + back, fees_quote=fee,
-        slippage_quote=sign * (trade.price - mid) * trade.size, traded_quote=trade.size * trade.price, trades=1,
-    )  # fmt: skip
+        price_quote=-sign * trade.size * trade.price + back,
+        fees_quote=fee,
+        slippage_quote=sign * (trade.price - mid) * trade.size,
+        traded_quote=trade.size * trade.price,
+        trades=1,
+    )
     held[trade.symbol] = held.get(trade.symbol, ZERO) + kept

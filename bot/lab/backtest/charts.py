@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from html import escape
 
+from bot.domain.durations import DAY_MS
+
 WIDTH, LEFT, RIGHT, TOP, BOTTOM = 960, 64, 14, 10, 24
 POINTS_MAX = 900
 MONTHS_PER_TICK = (1, 2, 3, 6, 12, 24)
@@ -121,9 +123,11 @@ class Chart:
         start, end = (datetime.fromtimestamp(at / 1000, UTC) for at in (self.start_ms, self.end_ms))
         months = (end.year - start.year) * 12 + end.month - start.month
         if months < 3:
-            step = max(1, round((self.end_ms - self.start_ms) / 86_400_000 / 8)) * 86_400_000
-            return [(at, datetime.fromtimestamp(at / 1000, UTC).strftime("%d %b"))
-                    for at in range(self.start_ms, self.end_ms + 1, step)]  # fmt: skip
+            step = max(1, round((self.end_ms - self.start_ms) / DAY_MS / 8)) * DAY_MS
+            return [
+                (at, datetime.fromtimestamp(at / 1000, UTC).strftime("%d %b"))
+                for at in range(self.start_ms, self.end_ms + 1, step)
+            ]
         every = next((step for step in MONTHS_PER_TICK if months / step <= TICKS_MAX), MONTHS_PER_TICK[-1])
         found = []
         for month in range(start.year * 12 + start.month - 1, end.year * 12 + end.month):

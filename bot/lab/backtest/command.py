@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bot.domain.durations import DAY_MS, HOUR_MS
 from bot.feeds.macro import SeriesFiles
 from bot.lab.backtest.gc_tuning import seldom
 from bot.lab.backtest.history import History, HistoryProblem, Window, load_history
@@ -17,7 +18,6 @@ from bot.lab.data.series_gaps import gap_lines
 from bot.runtime.exit_codes import CommandFailed, ExitCode
 from bot.runtime.settings.model import Settings, load_settings
 
-HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 WARMUP_DAYS = 30  # beyond what the longest window of the signals needs
 
 
@@ -89,9 +89,13 @@ def read_history(asked: Asked, settings: Settings) -> History:
     window = Window(asked.start_ms, asked.end_ms, warmup_ms)
     try:
         history = load_history(
-            asked.folder, settings.universe, window, market_symbol=policy.market_symbol, tvl_parts=settings.tvl.parts,
+            asked.folder,
+            settings.universe,
+            window,
+            market_symbol=policy.market_symbol,
+            tvl_parts=settings.tvl.parts,
             is_checked=asked.is_checked,
-        )  # fmt: skip
+        )
     except HistoryProblem as problem:
         raise CommandFailed(str(problem)) from problem
     ended = {} if asked.may_end else ends_inside(history.listed, asked.start_ms, asked.end_ms)
@@ -112,30 +116,45 @@ def ends_inside(listed: Mapping[str, tuple[int, int]], start_ms: int, end_ms: in
 def run_record(asked: Asked, settings: Settings, history: History, *, tell: Callable[[float], None]) -> Record:
     """Run it, from what has been read."""
     schedule = Schedule(
-        asked.start_ms, asked.end_ms, asked.decide_hours * HOUR_MS, asked.guard_hours * HOUR_MS,
-        is_lazy=not asked.every_guard, rebase_days=asked.rebase_days,
-    )  # fmt: skip
+        asked.start_ms,
+        asked.end_ms,
+        asked.decide_hours * HOUR_MS,
+        asked.guard_hours * HOUR_MS,
+        is_lazy=not asked.every_guard,
+        rebase_days=asked.rebase_days,
+    )
     record = Record(
-        start_ms=asked.start_ms, end_ms=asked.end_ms, quote=settings.universe.quote,
-        book_quote=settings.paper.book_quote + settings.playbook.reserve_quote, seed=asked.seed,
-        config_digest=settings.digest, market_symbol=settings.playbook.market_symbol,
+        start_ms=asked.start_ms,
+        end_ms=asked.end_ms,
+        quote=settings.universe.quote,
+        book_quote=settings.paper.book_quote + settings.playbook.reserve_quote,
+        seed=asked.seed,
+        config_digest=settings.digest,
+        market_symbol=settings.playbook.market_symbol,
         cadence={name: getattr(asked, name) for name in ("decide_hours", "guard_hours", "rebase_days")},
-        tokens=history.listed, drawn_hours=history.drawn, absent=history.absent, cut=history.cut,
+        tokens=history.listed,
+        drawn_hours=history.drawn,
+        absent=history.absent,
+        cut=history.cut,
         gaps=history.gaps,
-    )  # fmt: skip
+    )
     files = settings.macro.files
     world = World(
-        history.market, settings.paper.book_quote, history.tvl.at if settings.tvl.is_on else None,
+        history.market,
+        settings.paper.book_quote,
+        history.tvl.at if settings.tvl.is_on else None,
         macro=(lambda clock: SeriesFiles(files, clock.now_ms)) if files else None,
-    )  # fmt: skip
+    )
     with seldom():
         return run_backtest(settings, world, schedule, record, tell=tell)
 
 
 def words_of(document: dict[str, Any]) -> str:
     """A few lines for a person."""
-    lines = [f"{document['from']} → {document['to']}, {document['counts']['cycles']} cycles, "
-             f"{document['counts']['guards']} guards, {document['counts']['orders']} orders"]  # fmt: skip
+    lines = [
+        f"{document['from']} → {document['to']}, {document['counts']['cycles']} cycles, "
+        f"{document['counts']['guards']} guards, {document['counts']['orders']} orders"
+    ]
     lines.append(f"{'':10} {'per year':>9} {'90 % interval':>18} {'Sharpe':>7} {'drawdown':>9} {'worst day':>10}")
     for name, found in document["figures"].items():
         span = f"{found['per_year_interval']['low']:+.0%} … {found['per_year_interval']['high']:+.0%}"
@@ -150,7 +169,9 @@ def words_of(document: dict[str, Any]) -> str:
         f"{document['condition_changes_per_year']:.1f} changes of condition a year"
     )
     for name, part in document["contributions"].items():
-        lines.append(f"{name:12} {float(part['net_quote']):>+14,.0f} {document['quote']} (funding "
-                     f"{float(part['funding_quote']):+,.0f})")  # fmt: skip
+        lines.append(
+            f"{name:12} {float(part['net_quote']):>+14,.0f} {document['quote']} (funding "
+            f"{float(part['funding_quote']):+,.0f})"
+        )
     lines += gap_lines(document["gaps"], document["to"])
     return "\n".join(word for word in (*lines, held_words(document), document["caveat"]) if word)

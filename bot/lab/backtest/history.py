@@ -18,12 +18,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from bot.domain.durations import DAY_MS, HOUR_MS
 from bot.domain.market import Tvl
 from bot.lab.backtest.symbol_history import Descent, copy_rows, empty_path
 from bot.lab.data.series_gaps import used_gaps
 from bot.lab.data.table_shape import table_problems
 from bot.playbook.policy.membership import Sectors
-from bot.simex.market.base import DAY_MS, HOUR_MS
 from bot.simex.market.path import CandlePath, rescaled
 from bot.simex.market.replay import ReplayMarket
 
@@ -121,9 +121,14 @@ def refuse_wrong(folder: Path) -> None:
 
 
 def load_history(
-    folder: Path, sectors: Sectors, window: Window, *, market_symbol: str, tvl_parts: Mapping[str, Sequence[str]],
+    folder: Path,
+    sectors: Sectors,
+    window: Window,
+    *,
+    market_symbol: str,
+    tvl_parts: Mapping[str, Sequence[str]],
     is_checked: bool = False,
-) -> History:  # fmt: skip
+) -> History:
     """The market of the sectors' tokens and of `market_symbol` in the window; `is_checked`: `refuse_wrong` has run.
 
     Raises:
@@ -154,8 +159,15 @@ def load_history(
     daily = descent.first_days(perps, _first_days(folder / "perp_ohlcv_1d.parquet", asked))
     for perp in perps:
         spot = _spot_of(perp, paths, sectors)
-        signs = [at for at in (daily.get(perp), *(own[perp].starts[:1] if perp in own else ()),
-                               *(at for at, _ in funding.get(perp, ())[:1])) if at is not None]  # fmt: skip
+        signs = [
+            at
+            for at in (
+                daily.get(perp),
+                *(own[perp].starts[:1] if perp in own else ()),
+                *(at for at, _ in funding.get(perp, ())[:1]),
+            )
+            if at is not None
+        ]
         if spot is not None and signs:
             paths[perp] = _perp_path(own.pop(perp, None), spot, min(signs))
     interest = descent.rows_of(
@@ -165,10 +177,18 @@ def load_history(
     listed = {symbol: (path.starts[0], path.end_ms) for symbol, path in paths.items() if ":" not in symbol}
     absent = tuple(symbol for symbol in spots if symbol not in paths and symbol not in descent.continued)
     tvl = RecordedTvl(_tvl(folder, first_ms - TVL_DAYS * DAY_MS, end_ms), tvl_parts)
-    gaps = {} if is_checked else used_gaps(
-        folder, spots, perps, set(descent.with_formers((*spots, *perps))) - {*spots, *perps},
-        {part for own in tvl_parts.values() for part in own}, (first_ms, window.end_ms),
-    )  # fmt: skip
+    gaps = (
+        {}
+        if is_checked
+        else used_gaps(
+            folder,
+            spots,
+            perps,
+            set(descent.with_formers((*spots, *perps))) - {*spots, *perps},
+            {part for own in tvl_parts.values() for part in own},
+            (first_ms, window.end_ms),
+        )
+    )
     return History(market, tvl, listed, drawn, absent, cut, gaps)
 
 
@@ -359,8 +379,10 @@ def _of_one_exchange(
     found = {}
     for symbol in symbols:
         part = table.filter(pc.field("symbol") == symbol)
-        sources = [_zipped(part.filter(pc.field("exchange") == name), column) for name in
-                   sorted(part["exchange"].unique().to_pylist())]  # fmt: skip
+        sources = [
+            _zipped(part.filter(pc.field("exchange") == name), column)
+            for name in sorted(part["exchange"].unique().to_pylist())
+        ]
         if any(sources):
             found[symbol] = max(sources, key=len)
     return found

@@ -7,6 +7,7 @@ from html import escape
 from itertools import pairwise
 from typing import Any
 
+from bot.domain.durations import DAY_MS
 from bot.lab.backtest import figures as stats
 from bot.lab.backtest.benchmarks import BTC, HOLD, MONTHLY, WORDS
 from bot.lab.backtest.charts import Band, Chart, stacked
@@ -14,7 +15,7 @@ from bot.lab.backtest.page_style import STYLE
 from bot.lab.backtest.record import Record, day_of
 from bot.lab.data.series_gaps import gap_lines
 
-MONTH_MS = 30 * 86_400_000
+MONTH_MS = 30 * DAY_MS
 OURS = "sectorbot"
 SLEEVE_STYLES = ("s1", "s2", "s3", "s4", "s5", "s6", "s7")
 MINUS = "−"
@@ -86,18 +87,28 @@ def held_words(document: Mapping[str, Any]) -> str:
 def _figures(document: Mapping[str, Any]) -> str:
     rows, gaps = [], []
     for name, found in document["figures"].items():
-        rows.append((
-            f'<i class="key {_style(name)}"></i>{name}', _percent(found["total"]),
-            _percent(found["per_year"]) + _span(found["per_year_interval"]), _percent(found["volatility_year"]),
-            f"{found['sharpe']:.2f}".replace("-", MINUS) + _span(found["sharpe_interval"], is_share=False),
-            _percent(found["drawdown_max"]) + _span(found["drawdown_interval"]),
-            _percent(found["worst_day"]), day_of(found["worst_day_ms"]),
-        ))  # fmt: skip
+        rows.append(
+            (
+                f'<i class="key {_style(name)}"></i>{name}',
+                _percent(found["total"]),
+                _percent(found["per_year"]) + _span(found["per_year_interval"]),
+                _percent(found["volatility_year"]),
+                f"{found['sharpe']:.2f}".replace("-", MINUS) + _span(found["sharpe_interval"], is_share=False),
+                _percent(found["drawdown_max"]) + _span(found["drawdown_interval"]),
+                _percent(found["worst_day"]),
+                day_of(found["worst_day_ms"]),
+            )
+        )
     for name, found in document["benchmarks"].items():
-        gaps.append((
-            f'<i class="key {_style(name)}"></i>{name}', found["words"], _percent(found["excess_log_growth_year"]),
-            _span(found["excess_interval"]), f"{found['share_of_resamples_above']:.0%}",
-        ))  # fmt: skip
+        gaps.append(
+            (
+                f'<i class="key {_style(name)}"></i>{name}',
+                found["words"],
+                _percent(found["excess_log_growth_year"]),
+                _span(found["excess_interval"]),
+                f"{found['share_of_resamples_above']:.0%}",
+            )
+        )
     head = ("", "total", "per year, 90 %", "volatility", "Sharpe, 90 %", "drawdown, 90 %", "worst day", "on")
     against = ("", "what it does", f"{OURS} above it, log growth a year", "90 %", "above in")
     note = (
@@ -183,11 +194,18 @@ def _turnover(record: Record) -> str:
 
 def _contributions(document: Mapping[str, Any]) -> str:
     rows = [
-        (escape(name), _money(part["price_quote"]), _money(part["funding_quote"]), _money(part["fees_quote"]),
-         f"<b>{_money(part['net_quote'])}</b>", _money(part["slippage_quote"]), _money(part["traded_quote"]),
-         f"{part['trades']:,}")
+        (
+            escape(name),
+            _money(part["price_quote"]),
+            _money(part["funding_quote"]),
+            _money(part["fees_quote"]),
+            f"<b>{_money(part['net_quote'])}</b>",
+            _money(part["slippage_quote"]),
+            _money(part["traded_quote"]),
+            f"{part['trades']:,}",
+        )
         for name, part in document["contributions"].items()
-    ]  # fmt: skip
+    ]
     quote = document["quote"]
     head = ("", f"prices, {quote}", "funding", "fees", "net", "of it slippage", "traded", "executions")
     note = (
@@ -200,24 +218,34 @@ def _contributions(document: Mapping[str, Any]) -> str:
 def _costs(document: Mapping[str, Any]) -> str:
     costs, counts, quote = document["costs"], document["counts"], document["quote"]
     refused = ", ".join(f"{name} {count:,}" for name, count in sorted(counts["refused"].items())) or "none"
-    held = "; ".join(f"{name}: {found['days']:,} days from {found['first']} to {found['last']}"
-                     for name, found in document["held_back"].items()) or "never"  # fmt: skip
+    held = (
+        "; ".join(
+            f"{name}: {found['days']:,} days from {found['first']} to {found['last']}"
+            for name, found in document["held_back"].items()
+        )
+        or "never"
+    )
     rows = [
         ("turnover", f"{costs['turnover_per_year']:.1f} × mean equity a year, {_money(costs['traded_quote'])} {quote}"),
         ("fees", f"{_money(costs['fees_quote'])} {quote}"),
         ("spread and depth", f"{_money(costs['slippage_quote'])} {quote}"),
-        ("fees of the benchmarks", ", ".join(f"{name} {_money(found['fees_quote'])}" for name, found in
-                                             document["benchmarks"].items()) + f" {quote}"),
+        (
+            "fees of the benchmarks",
+            ", ".join(f"{name} {_money(found['fees_quote'])}" for name, found in document["benchmarks"].items())
+            + f" {quote}",
+        ),
         ("orders", f"{counts['orders']:,} sent, {counts['orders_rejected']:,} rejected"),
         ("turns", f"{counts['cycles']:,} cycles, {counts['guards']:,} guards, {counts['abandoned']:,} abandoned"),
         ("liquidations", str(counts["liquidations"])),
         ("refused by the gate, intents", escape(refused)),
         ("entries held back by a breaker", escape(held)),
         ("peak of the drawdown begun anew", f"{counts['rebased']} times" if counts["rebased"] else "never"),
-        ("changes of condition",
-         f"{document['condition_changes']}, {document['condition_changes_per_year']:.1f} a year"),
+        (
+            "changes of condition",
+            f"{document['condition_changes']}, {document['condition_changes_per_year']:.1f} a year",
+        ),
         ("time by condition", ", ".join(f"{n} {s:.0%}" for n, s in document["condition_share"].items())),
-    ]  # fmt: skip
+    ]
     within = document["within_a_day"]
     if within:
         rows.append(
@@ -239,16 +267,33 @@ def _campaigns(document: Mapping[str, Any]) -> str:
     rows = []
     for found in document["campaigns"]:
         start, end = float(found["equity_start"]), float(found["equity_end"])
-        rows.append((
-            str(found["number"]), day_of(found["started_ms"]),
-            day_of(found["ended_ms"]) if found["ended_ms"] else "runs",
-            f"{found['stance_from']} → {found['stance_to']}",
-            found["condition"], found["state"], str(found["tranches"]), f"{found['orders']:,}",
-            _money(found["traded_quote"]), _percent(end / start - 1) if found["ended_ms"] and start else "",
-        ))  # fmt: skip
+        rows.append(
+            (
+                str(found["number"]),
+                day_of(found["started_ms"]),
+                day_of(found["ended_ms"]) if found["ended_ms"] else "runs",
+                f"{found['stance_from']} → {found['stance_to']}",
+                found["condition"],
+                found["state"],
+                str(found["tranches"]),
+                f"{found['orders']:,}",
+                _money(found["traded_quote"]),
+                _percent(end / start - 1) if found["ended_ms"] and start else "",
+            )
+        )
     quote = document["quote"]
-    head = ("", "began", "ended", "from → to", "condition", "state", "tranches", "orders", f"traded, {quote}",
-            "equity meanwhile")  # fmt: skip
+    head = (
+        "",
+        "began",
+        "ended",
+        "from → to",
+        "condition",
+        "state",
+        "tranches",
+        "orders",
+        f"traded, {quote}",
+        "equity meanwhile",
+    )
     return f"<section><h2>Rotations</h2>{_table(head, rows) if rows else '<p>None.</p>'}</section>"
 
 
@@ -256,12 +301,19 @@ def _legs(document: Mapping[str, Any]) -> str:
     rows = []
     for leg in document["funding_legs"]:
         found = leg["expected"] or {}
-        rows.append((
-            day_of(leg["at_ms"]), f"{leg['id']} {escape(leg['purpose'])}", escape(leg["symbol"]), leg["side"],
-            _money(leg["notional_quote"]), _percent(float(found["yield_annual"])) if found else "",
-            f"{float(found['hours']) / 24:,.1f}" if found else "", f"{float(found['quote']):+,.2f}" if found else "",
-            f"{float(leg['actual_quote']):+,.2f}",
-        ))  # fmt: skip
+        rows.append(
+            (
+                day_of(leg["at_ms"]),
+                f"{leg['id']} {escape(leg['purpose'])}",
+                escape(leg["symbol"]),
+                leg["side"],
+                _money(leg["notional_quote"]),
+                _percent(float(found["yield_annual"])) if found else "",
+                f"{float(found['hours']) / 24:,.1f}" if found else "",
+                f"{float(found['quote']):+,.2f}" if found else "",
+                f"{float(leg['actual_quote']):+,.2f}",
+            )
+        )
     quote = document["quote"]
     head = ("began", "leg", "perp", "side", f"notional, {quote}", "a year", "planned days", "expected", "actual")
     note = (
@@ -276,16 +328,25 @@ def _months(document: Mapping[str, Any]) -> str:
     rows = []
     for month, found in document["months"].items():
         traded = document["traded"].get(month, {"traded_quote": "0", "fees_quote": "0", "executions": 0})
-        rows.append((month, *(_percent(found[name]) for name in (OURS, *WORDS)), _money(traded["traded_quote"]),
-                     _money(traded["fees_quote"]), f"{traded['executions']:,}"))  # fmt: skip
+        rows.append(
+            (
+                month,
+                *(_percent(found[name]) for name in (OURS, *WORDS)),
+                _money(traded["traded_quote"]),
+                _money(traded["fees_quote"]),
+                f"{traded['executions']:,}",
+            )
+        )
     quote = document["quote"]
     table = _table(("month", OURS, *WORDS, f"traded, {quote}", f"fees, {quote}", "executions"), rows)
     return f"<section><details><summary>By month</summary>{table}</details></section>"
 
 
 def _facts(document: Mapping[str, Any]) -> str:
-    rows = [(symbol, found["from"], found["to"], f"{found['drawn_hours']:,}") for symbol, found in
-            document["tokens"].items()]  # fmt: skip
+    rows = [
+        (symbol, found["from"], found["to"], f"{found['drawn_hours']:,}")
+        for symbol, found in document["tokens"].items()
+    ]
     cadence = document["cadence"]
     words = (
         f"Configuration {document['config_digest']}, seed {document['seed']}, decisions every "

@@ -7,14 +7,13 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
+from bot.domain.durations import DAY_MS, YEAR_MS
 from bot.domain.money import ZERO
 from bot.lab.backtest import figures as stats
 from bot.lab.backtest.attribution import Part
 from bot.lab.backtest.benchmarks import WORDS, Tally
 
 SCHEMA = 1
-DAY_MS = 86_400_000
-YEAR_MS = 365 * DAY_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +143,10 @@ def document_of(record: Record) -> dict[str, Any]:
         "seed": record.seed,
         "config_digest": record.config_digest,
         "cadence": dict(record.cadence),
-        "tokens": {s: {"from": day_of(a), "to": day_of(b), "drawn_hours": record.drawn_hours.get(s, 0)}
-                   for s, (a, b) in sorted(record.tokens.items())},
+        "tokens": {
+            s: {"from": day_of(a), "to": day_of(b), "drawn_hours": record.drawn_hours.get(s, 0)}
+            for s, (a, b) in sorted(record.tokens.items())
+        },
         "absent": list(record.absent),
         "cut": {symbol: day_of(at) for symbol, at in sorted(record.cut.items())},
         "gaps": {table: dict(series) for table, series in record.gaps.items()},
@@ -154,7 +155,9 @@ def document_of(record: Record) -> dict[str, Any]:
         "figures": {name: found.document for name, found in figures.items()},
         "benchmarks": {name: _benchmark(record, name, curves) for name in WORDS},
         "costs": {
-            "traded_quote": str(traded), "fees_quote": str(fees), "slippage_quote": str(slippage),
+            "traded_quote": str(traded),
+            "fees_quote": str(fees),
+            "slippage_quote": str(slippage),
             "turnover_per_year": float(traded) / mean_equity / record.years if record.years and mean_equity else 0.0,
         },
         "contributions": {name: _part(part) for name, part in sorted(record.parts.items())},
@@ -168,12 +171,14 @@ def document_of(record: Record) -> dict[str, Any]:
         "counts": asdict(record.counts),
         "days": len(record.moments),
         "held_back": _held_back(record),
-        "years": {year: found | {"condition_changes": _changes_in(record.turns, year)}
-                  for year, found in returns_by(record, 4).items()},
+        "years": {
+            year: found | {"condition_changes": _changes_in(record.turns, year)}
+            for year, found in returns_by(record, 4).items()
+        },
         "months": returns_by(record, 7),
         "traded": {month: _part(found) for month, found in sorted(record.traded.items())},
         "caveat": stats.CAVEAT,
-    }  # fmt: skip
+    }
 
 
 def csv_of(record: Record) -> str:
@@ -181,9 +186,14 @@ def csv_of(record: Record) -> str:
     sleeves = list(record.moments[0].sleeves) if record.moments else []
     lines = [",".join(("date", "equity", *WORDS, *sleeves, "shorts", "longs", "funding"))]
     for moment in record.moments:
-        amounts = (moment.equity, *(moment.benchmarks[name] for name in WORDS),
-                   *(moment.sleeves.get(name, ZERO) for name in sleeves), moment.shorts, moment.longs,
-                   moment.funding_quote)  # fmt: skip
+        amounts = (
+            moment.equity,
+            *(moment.benchmarks[name] for name in WORDS),
+            *(moment.sleeves.get(name, ZERO) for name in sleeves),
+            moment.shorts,
+            moment.longs,
+            moment.funding_quote,
+        )
         lines.append(",".join((day_of(moment.at_ms), *(f"{amount:.2f}" for amount in amounts))))
     return "\n".join(lines) + "\n"
 
@@ -210,9 +220,13 @@ def _benchmark(record: Record, name: str, curves: Mapping[str, list[float]]) -> 
     return {
         "words": WORDS[name],
         "equity_end_quote": str(record.moments[-1].benchmarks[name]),
-        "traded_quote": str(tally.traded_quote), "fees_quote": str(tally.fees_quote), "orders": tally.orders,
-        "excess_log_growth_year": gap, "excess_interval": asdict(interval), "share_of_resamples_above": above,
-    }  # fmt: skip
+        "traded_quote": str(tally.traded_quote),
+        "fees_quote": str(tally.fees_quote),
+        "orders": tally.orders,
+        "excess_log_growth_year": gap,
+        "excess_interval": asdict(interval),
+        "share_of_resamples_above": above,
+    }
 
 
 def _part(part: Part | Month) -> dict[str, Any]:
@@ -240,8 +254,10 @@ def _held_back(record: Record) -> dict[str, dict[str, Any]]:
     for moment in record.moments:
         for reason in moment.held_back:
             found.setdefault(reason, []).append(moment.at_ms)
-    return {reason: {"days": len(days), "first": day_of(days[0]), "last": day_of(days[-1])}
-            for reason, days in sorted(found.items())}  # fmt: skip
+    return {
+        reason: {"days": len(days), "first": day_of(days[0]), "last": day_of(days[-1])}
+        for reason, days in sorted(found.items())
+    }
 
 
 def _condition_share(record: Record) -> dict[str, float]:
@@ -262,5 +278,8 @@ def _worst(record: Record) -> dict[str, Any]:
     step = max(1, round(DAY_MS / max(1, (record.hours[-1][0] - record.hours[0][0]) / (len(values) - 1))))
     falls = [after / before - 1 for before, after in zip(values, values[step:], strict=False) if before > 0]
     worst = min(range(len(falls)), key=falls.__getitem__) if falls else 0
-    return {"from_ms": record.hours[worst][0], "fall": falls[worst] if falls else 0.0,
-            "drawdown_max": min(stats.drawdowns(values))}  # fmt: skip
+    return {
+        "from_ms": record.hours[worst][0],
+        "fall": falls[worst] if falls else 0.0,
+        "drawdown_max": min(stats.drawdowns(values)),
+    }

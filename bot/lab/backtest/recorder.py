@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from bot.domain.campaign import Campaign
+from bot.domain.durations import HOUR_MS
 from bot.domain.money import ZERO, plain
 from bot.domain.states import OrderState
 from bot.journal.reader import JournalReader
@@ -19,7 +20,6 @@ from bot.simex.engine.market import Market
 from bot.simex.engine.types import EventKind, ExchangeEvent, IncomeKind
 
 EVERYTHING = 10_000_000
-HOUR_MS = 3_600_000
 
 
 class Watch:
@@ -80,9 +80,13 @@ class Watch:
                 for older in rotations.values():
                     _end(older, "aborted", at_ms, equity)
                 known = rotations[campaign.number] = Rotation(
-                    campaign.number, campaign.stance_from.value, campaign.stance_to.value,
-                    result.decision.condition.value, campaign.started_ms, equity,
-                )  # fmt: skip
+                    campaign.number,
+                    campaign.stance_from.value,
+                    campaign.stance_to.value,
+                    result.decision.condition.value,
+                    campaign.started_ms,
+                    equity,
+                )
             known.tranches = sum(1 for tranche in campaign.tranches if tranche.started_ms)
             self._note_legs(campaign, result)
             if known.ended_ms is None:
@@ -148,13 +152,16 @@ class Watch:
         self._income_ms = rows[-1].at_ms if rows else self._income_ms
         self._record.moments.append(
             Moment(
-                at_ms, portfolio.equity, sleeves,
+                at_ms,
+                portfolio.equity,
+                sleeves,
                 shorts=-sum((value for value in notional if value < 0), ZERO),
                 longs=sum((value for value in notional if value > 0), ZERO),
-                funding_quote=self._funding, benchmarks=benchmarks,
+                funding_quote=self._funding,
+                benchmarks=benchmarks,
                 held_back=tuple(note.reason.value for note in self._last.breakers),
             )
-        )  # fmt: skip
+        )
 
     def finish(self, reader: JournalReader) -> None:
         """Where the money came from, by the exchange's own records; what each leg got in funding, by the journal's."""

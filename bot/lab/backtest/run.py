@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
+from bot.domain.durations import HOUR_MS
 from bot.domain.instrument import Instrument
 from bot.domain.market import Funding, OpenInterest, Premium
 from bot.domain.money import ZERO
@@ -36,7 +37,6 @@ from bot.simex.engine.market import Market
 from bot.simex.market.catalogue import default_instruments
 from bot.venues.paper.engine_venue import EngineVenue
 
-HOUR_MS = 3_600_000
 REFIT = 4  # a price that has moved so far has a finer grid
 
 
@@ -134,9 +134,12 @@ class Grid:
 def _finer(old: Instrument, new: Instrument) -> Instrument:
     sizes = (old.market_size_max, new.market_size_max)
     return replace(
-        new, price_tick=min(old.price_tick, new.price_tick), size_step=min(old.size_step, new.size_step),
-        size_min=min(old.size_min, new.size_min), market_size_max=max(s for s in sizes if s is not None),
-    )  # fmt: skip
+        new,
+        price_tick=min(old.price_tick, new.price_tick),
+        size_step=min(old.size_step, new.size_step),
+        size_min=min(old.size_min, new.size_min),
+        market_size_max=max(s for s in sizes if s is not None),
+    )
 
 
 def run_backtest(
@@ -153,9 +156,14 @@ def run_backtest(
 
 class _Run:
     def __init__(
-        self, settings: Settings, world: World, schedule: Schedule, clock: VirtualClock, record: Record,
+        self,
+        settings: Settings,
+        world: World,
+        schedule: Schedule,
+        clock: VirtualClock,
+        record: Record,
         tell: Callable[[float], None],
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._settings, self._world, self._schedule, self._clock = settings, world, schedule, clock
         self._record, self._tell = record, tell
         self._held_since_ms: int | None = None
@@ -169,10 +177,14 @@ class _Run:
         else:
             _give_cash(self._exchange, settings, world.book_quote)
         self._benchmarks = Benchmarks(
-            world.market, self._grid.instruments, settings.playbook, settings.universe,
-            start_ms=schedule.start_ms, book_quote=world.book_quote + settings.playbook.reserve_quote,
+            world.market,
+            self._grid.instruments,
+            settings.playbook,
+            settings.universe,
+            start_ms=schedule.start_ms,
+            book_quote=world.book_quote + settings.playbook.reserve_quote,
             refit=Grid(world.market, tuple(s for s in self._grid.instruments if ":" not in s), schedule.start_ms).refit,
-        )  # fmt: skip
+        )
 
     async def run(self) -> Record:
         """The whole run; the journal goes where the settings say."""
@@ -182,18 +194,26 @@ class _Run:
         ):  # nothing waits for a network here: what can go on at once needs no turn of its own
             asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
         journal = await LeanJournal.open(
-            self._settings.journal_path, account=self._account, now_ms=self._clock.now_ms,
-            keep_snapshots=self._settings.journal.keep_snapshots, threaded=False, fresh=True,
+            self._settings.journal_path,
+            account=self._account,
+            now_ms=self._clock.now_ms,
+            keep_snapshots=self._settings.journal.keep_snapshots,
+            threaded=False,
+            fresh=True,
             token=NEW_EXCHANGE,
-        )  # fmt: skip
+        )
         try:
             app = self._assemble(journal)
             cycle = app.cycle
             await record_config(journal, self._settings, cycle.parts.policy)
             watch = Watch(
-                self._record, self._exchange, self._world.market, self._benchmarks, self._account,
+                self._record,
+                self._exchange,
+                self._world.market,
+                self._benchmarks,
+                self._account,
                 self._settings.universe,
-            )  # fmt: skip
+            )
             await self._walk(cycle, watch)
             truth = await cycle.settle()
             self._record.reconciled = truth.is_agreed

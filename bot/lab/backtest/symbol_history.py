@@ -5,9 +5,9 @@ from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
+from bot.domain.durations import HOUR_MS
 from bot.domain.lineage import PLAIN, Lineage, Span
 from bot.playbook.policy.membership import Sectors
-from bot.simex.market.base import HOUR_MS
 from bot.simex.market.path import CandlePath, rescaled
 
 Rows = Sequence[tuple[int, float]]

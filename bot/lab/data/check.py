@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from bot.domain.durations import HOUR_MS
 from bot.lab.backtest.history import HistoryProblem
 from bot.lab.backtest.record import day_of
 from bot.lab.data.series_gaps import CANDLES, GAPS_SHOWN, MAX_GAP_HOURS, WIDTHS, series_of
 from bot.lab.data.table_shape import table_problems
-from bot.simex.market.base import HOUR_MS
 
 __all__ = ["HistoryProblem", "check_folder", "words_of"]
 
@@ -63,12 +63,14 @@ def words_of(found: Mapping[str, Any]) -> str:
 def _document(found: Mapping[str, Any]) -> dict[str, Any]:
     series = {
         name: {
-            "rows": one["rows"], "from": day_of(one["first_ms"]), "to": day_of(one["last_ms"]),
+            "rows": one["rows"],
+            "from": day_of(one["first_ms"]),
+            "to": day_of(one["last_ms"]),
             "missing": one["missing"],
             "gaps": [{"from": day_of(gap["from_ms"]), "hours": gap["hours"]} for gap in one["gaps"]],
         }
         for name, one in found.items()
-    }  # fmt: skip
+    }
     span = {
         "from": day_of(min(one["first_ms"] for one in found.values())),
         "to": day_of(max(one["last_ms"] for one in found.values())),

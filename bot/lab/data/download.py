@@ -14,16 +14,20 @@ from typing import Any, Protocol
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from bot.domain.durations import DAY_MS, HOUR_MS
 from bot.lab.backtest.record import day_of
 from bot.runtime.exit_codes import CommandFailed, ExitCode
 from bot.venues.ccxt.history import PAGE, PublicHistory
 
 PARTS = ".parts"
-FRAMES_MS = {"1h": 3_600_000, "1d": 86_400_000}
-CANDLES = pa.schema([
-    ("ts", pa.int64()), ("symbol", pa.string()),
-    *((name, pa.float64()) for name in ("open", "high", "low", "close", "volume", "quote_volume")),
-])  # fmt: skip
+FRAMES_MS = {"1h": HOUR_MS, "1d": DAY_MS}
+CANDLES = pa.schema(
+    [
+        ("ts", pa.int64()),
+        ("symbol", pa.string()),
+        *((name, pa.float64()) for name in ("open", "high", "low", "close", "volume", "quote_volume")),
+    ]
+)
 FUNDING = pa.schema([("ts", pa.int64()), ("symbol", pa.string()), ("funding_rate", pa.float64())])
 SETTLED_WITHIN_MS = 60_000  # a settlement is stamped some milliseconds late
 
@@ -69,8 +73,9 @@ async def download(wanted: Wanted, history: PublicHistory, *, tell: Tell) -> dic
     if wanted.end_ms > history.now_ms():
         raise CommandFailed(
             f"--to {day_of(wanted.end_ms)}: is not over yet, the venue's day is {day_of(history.now_ms())}; give a day "
-            "until then", ExitCode.USAGE,
-        )  # fmt: skip
+            "until then",
+            ExitCode.USAGE,
+        )
     listed = await history.fetch_instruments(wanted.symbols)
     absent = tuple(symbol for symbol in wanted.symbols if symbol not in listed)
     if not listed:
@@ -161,8 +166,9 @@ def _refuse_foreign(folder: Path, tables: Sequence[str]) -> None:
     for table in tables:
         file = folder / f"{table}.parquet"
         if file.exists() and not (folder / PARTS / table).is_dir():
-            raise CommandFailed(f"--out {folder}: {file.name} was not made by a download and would be replaced; "
-                                "name another directory")  # fmt: skip
+            raise CommandFailed(
+                f"--out {folder}: {file.name} was not made by a download and would be replaced; name another directory"
+            )
 
 
 def _assemble(folder: Path, table: str) -> int:

@@ -12,10 +12,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from bot.domain.durations import DAY_MS, HOUR_MS
 from bot.lab.backtest.record import day_of
 from bot.lab.data.table_rows import PROVIDER
 from bot.lab.data.table_shape import OPTIONAL, TEXTS
-from bot.simex.market.base import DAY_MS, HOUR_MS
 
 CANDLES = {"ohlcv_1h": HOUR_MS, "perp_ohlcv_1h": HOUR_MS, "ohlcv_1d": DAY_MS, "perp_ohlcv_1d": DAY_MS}
 WIDTHS = {**CANDLES, "funding_8h": 8 * HOUR_MS, "tvl_daily": DAY_MS, "open_interest": DAY_MS}
@@ -56,8 +56,12 @@ def series_of(path: Path, width_ms: int, gap_ms: int, keep: Callable[[Any], Any]
     spans = ordered.group_by("series", use_threads=False).aggregate([("ts", "min"), ("ts", "max"), ("ts", "count")])
     for row in sorted(spans.to_pylist(), key=lambda row: str(names[row["series"]])):
         found[names[row["series"]]] = {
-            "rows": row["ts_count"], "first_ms": row["ts_min"], "last_ms": row["ts_max"], "missing": 0, "gaps": [],
-        }  # fmt: skip
+            "rows": row["ts_count"],
+            "first_ms": row["ts_min"],
+            "last_ms": row["ts_max"],
+            "missing": 0,
+            "gaps": [],
+        }
     before, after = ordered.slice(0, ordered.num_rows - 1), ordered.slice(1)
     steps = pc.subtract(after["ts"], before["ts"])
     within = pc.and_(pc.equal(before["series"], after["series"]), pc.greater(steps, width_ms))
@@ -70,9 +74,13 @@ def series_of(path: Path, width_ms: int, gap_ms: int, keep: Callable[[Any], Any]
 
 
 def used_gaps(
-    folder: Path, spots: Collection[str], perps: Collection[str], former: Collection[str], parts: Collection[str],
+    folder: Path,
+    spots: Collection[str],
+    perps: Collection[str],
+    former: Collection[str],
+    parts: Collection[str],
     span: tuple[int, int],
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     """By table and series that a run uses: gaps inside the span, and ends a day or more before its end.
 
     `former` names symbols that another one continues: their end is no finding. `parts` are those of the value locked,
@@ -90,8 +98,10 @@ def used_gaps(
         keep = _of_parts(parts, end_ms) if table == "tvl_daily" else _of_symbols((*names, *former), end_ms)
         every = series_of(path, width_ms, max(MAX_GAP_HOURS * HOUR_MS, width_ms), keep)
         series = _most_rows(every) if table in BY_EXCHANGE else every
-        own = {name: _finding(one, width_ms, start_ms, end_ms, is_former=name.split(" ")[0] in former)
-               for name, one in series.items()}  # fmt: skip
+        own = {
+            name: _finding(one, width_ms, start_ms, end_ms, is_former=name.split(" ")[0] in former)
+            for name, one in series.items()
+        }
         own |= dict.fromkeys(_without_row(table, series, seen & {*perps}, parts), NO_ROW)
         seen |= {name.split(" ")[0] for name in series if table not in SPOT}
         if own := {name: one for name, one in own.items() if one["gaps"] or one["ends_early"]}:
@@ -99,9 +109,7 @@ def used_gaps(
     return found
 
 
-def _without_row(
-    table: str, series: Mapping[str, Any], perps: Collection[str], parts: Collection[str]
-) -> list[str]:  # fmt: skip
+def _without_row(table: str, series: Mapping[str, Any], perps: Collection[str], parts: Collection[str]) -> list[str]:
     if table == "tvl_daily":
         there = {_part_of(*name.removesuffix(f" {PROVIDER}").split(" ", 1)) for name in series}
         return sorted(part for part in parts if part.lower() not in there)
@@ -137,8 +145,11 @@ def _words(name: str, one: Mapping[str, Any], end: str) -> str:
 
 
 def _finding(one: Mapping[str, Any], width_ms: int, start_ms: int, end_ms: int, *, is_former: bool) -> dict[str, Any]:
-    gaps = [{"from": day_of(gap["from_ms"]), "hours": gap["hours"]} for gap in one["gaps"]
-            if gap["from_ms"] + gap["hours"] * HOUR_MS > start_ms]  # fmt: skip
+    gaps = [
+        {"from": day_of(gap["from_ms"]), "hours": gap["hours"]}
+        for gap in one["gaps"]
+        if gap["from_ms"] + gap["hours"] * HOUR_MS > start_ms
+    ]
     ends_early = not is_former and one["last_ms"] + width_ms <= end_ms - DAY_MS
     return {"to": day_of(one["last_ms"]), "ends_early": ends_early, "gaps": gaps}
 

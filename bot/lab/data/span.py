@@ -6,8 +6,8 @@ from pathlib import Path
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from bot.domain.durations import DAY_MS, HOUR_MS
 from bot.lab.backtest.history import HistoryProblem, columns_of
-from bot.simex.market.base import DAY_MS, HOUR_MS
 
 TABLES = {"ohlcv_1h": HOUR_MS, "ohlcv_1d": DAY_MS}
 

@@ -12,8 +12,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from bot.domain.durations import DAY_MS, HOUR_MS
+
 PRICES = ("open", "high", "low", "close")
-TIMEFRAMES = {"ohlcv_1h": 3_600_000, "perp_ohlcv_1h": 3_600_000, "ohlcv_1d": 86_400_000, "perp_ohlcv_1d": 86_400_000}
+TIMEFRAMES = {"ohlcv_1h": HOUR_MS, "perp_ohlcv_1h": HOUR_MS, "ohlcv_1d": DAY_MS, "perp_ohlcv_1d": DAY_MS}
 SPOT = ("ohlcv_1h", "ohlcv_1d")
 HIGH_FACTOR = 100.0  # a high this far above open and close is a slipped decimal point, no trade
 LOW_FACTOR = 1e6  # crashes to a four-thousandth within one candle are recorded

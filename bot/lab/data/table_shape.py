@@ -19,13 +19,20 @@ from bot.lab.data.table_rows import row_problems
 FIRST_MS, LAST_MS = 1_230_768_000_000, 4_102_444_800_000  # 2009 and 2100: outside, the unit is another one
 _CANDLES = ("open", "high", "low", "close", "volume")
 NUMBERS = {
-    "ohlcv_1h": _CANDLES, "perp_ohlcv_1h": _CANDLES, "ohlcv_1d": _CANDLES, "perp_ohlcv_1d": _CANDLES,
-    "funding_8h": ("funding_rate",), "tvl_daily": ("tvl_usd",), "open_interest": ("oi_usd",),
-}  # fmt: skip
+    "ohlcv_1h": _CANDLES,
+    "perp_ohlcv_1h": _CANDLES,
+    "ohlcv_1d": _CANDLES,
+    "perp_ohlcv_1d": _CANDLES,
+    "funding_8h": ("funding_rate",),
+    "tvl_daily": ("tvl_usd",),
+    "open_interest": ("oi_usd",),
+}
 OPTIONAL = {
     **dict.fromkeys(("ohlcv_1h", "perp_ohlcv_1h", "ohlcv_1d", "perp_ohlcv_1d"), ("quote_volume",)),
-    "funding_8h": ("exchange",), "tvl_daily": ("provider",), "open_interest": ("exchange",),
-}  # fmt: skip
+    "funding_8h": ("exchange",),
+    "tvl_daily": ("provider",),
+    "open_interest": ("exchange",),
+}
 TEXTS = {name: ("scope", "name") if name == "tvl_daily" else ("symbol",) for name in NUMBERS}
 _UNITS = {"seconds": 1_000, "microseconds": 0.001, "nanoseconds": 0.000_001}
 

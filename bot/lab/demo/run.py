@@ -17,6 +17,7 @@ import orjson
 from rich.console import Console
 
 from bot.domain.campaign import Campaign
+from bot.domain.durations import HOUR_MS, MINUTE_MS
 from bot.domain.order import NEW_EXCHANGE
 from bot.journal.journal import JournalError
 from bot.lab.demo import scenarios
@@ -28,8 +29,6 @@ from bot.runtime.settings.model import Settings
 from bot.runtime.simulator.embedded import Embedded
 from bot.runtime.wiring import App, build
 
-HOUR_MS = 3_600_000
-MINUTE_MS = 60_000
 PIPE_COLUMNS = 140
 
 

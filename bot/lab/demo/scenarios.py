@@ -7,12 +7,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from bot.domain.durations import HOUR_MS
 from bot.domain.states import CampaignState
 from bot.runtime.cycle import CycleResult
 from bot.runtime.settings.model import Settings, load_settings, packaged_config
 from bot.runtime.simulator.embedded import Embedded, embed, embed_synthetic, tokens_of
 
-HOUR_MS = 3_600_000
 SIM_START = datetime(2026, 1, 5, 8, tzinfo=UTC)
 HISTORY = timedelta(days=150)
 SCENARIOS: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
@@ -104,9 +104,12 @@ async def _replay(options: Any) -> Stage:
         ) from error
     try:
         market = load_market(
-            options.market, tokens_of(settings), start_ms=_ms(options.start - HISTORY), end_ms=_ms(options.end),
+            options.market,
+            tokens_of(settings),
+            start_ms=_ms(options.start - HISTORY),
+            end_ms=_ms(options.end),
             perps=settings.universe.perp_symbols,
-        )  # fmt: skip
+        )
     except (MarketFolderError, OSError, ValueError) as error:
         raise ScenarioError(f"--market {options.market}: {error}") from error
     embedded = await embed(settings, market, _ms(options.start))

@@ -55,11 +55,18 @@ class Plan:
     def identity(self) -> dict[str, Any]:
         """What makes two searches the same; how many trials and where they run is no part of it."""
         return {
-            "version": bot.__version__, "data": fingerprint(self.folder), "from": day_of(self.start_ms),
-            "to": day_of(self.end_ms), "settings": deciding_digest(self.load()), "space": self.space.document(),
-            "search": self.search, "objective": self.objective, "seed": self.seed,
-            "windows": [self.train_days, self.test_days], "hours": [self.decide_hours, self.guard_hours],
-        }  # fmt: skip
+            "version": bot.__version__,
+            "data": fingerprint(self.folder),
+            "from": day_of(self.start_ms),
+            "to": day_of(self.end_ms),
+            "settings": deciding_digest(self.load()),
+            "space": self.space.document(),
+            "search": self.search,
+            "objective": self.objective,
+            "seed": self.seed,
+            "windows": [self.train_days, self.test_days],
+            "hours": [self.decide_hours, self.guard_hours],
+        }
 
 
 def folds_for(plan: Plan) -> tuple[Fold, ...]:
@@ -205,29 +212,44 @@ class Sweep:
         ours, theirs = joined(tuned), joined(plain)
         gap, interval, share = excess(ours, theirs, seed=self._plan.seed)
         return {
-            "from": day_of(self._folds[0].train_end_ms), "to": day_of(self._folds[-1].test_end_ms),
-            "tuned": asdict(score_of(ours)), "defaults": asdict(score_of(theirs)),
-            "excess_log_growth_year": gap, "excess_interval": asdict(interval), "share_of_resamples_above": share,
-        }  # fmt: skip
+            "from": day_of(self._folds[0].train_end_ms),
+            "to": day_of(self._folds[-1].test_end_ms),
+            "tuned": asdict(score_of(ours)),
+            "defaults": asdict(score_of(theirs)),
+            "excess_log_growth_year": gap,
+            "excess_interval": asdict(interval),
+            "share_of_resamples_above": share,
+        }
 
     def _document(
         self, chosen: Mapping[Fold, Combination], tables: Mapping[Fold, Mapping[Combination, float | None]]
     ) -> dict[str, Any]:
         plan = self._plan
         return {
-            "schema": SCHEMA, "objective": plan.objective, "search": plan.search, "results": str(self._results.path),
-            "ran": self.ran, "seed": plan.seed, "folds": [self._row(f, chosen[f], tables[f]) for f in self._folds],
+            "schema": SCHEMA,
+            "objective": plan.objective,
+            "search": plan.search,
+            "results": str(self._results.path),
+            "ran": self.ran,
+            "seed": plan.seed,
+            "folds": [self._row(f, chosen[f], tables[f]) for f in self._folds],
             "caveat": CAVEAT,
-        }  # fmt: skip
+        }
 
     def _row(self, fold: Fold, picked: Combination, table: Mapping[Combination, float | None]) -> dict[str, Any]:
         row = {
-            "train": [day_of(at) for at in fold.train], "settings": dict(picked), "train_score": table[picked],
-            "tried": len(table), "failed": sum(score is None for score in table.values()),
-        }  # fmt: skip
+            "train": [day_of(at) for at in fold.train],
+            "settings": dict(picked),
+            "train_score": table[picked],
+            "tried": len(table),
+            "failed": sum(score is None for score in table.values()),
+        }
         if self._plan.train_days:
-            row |= {"test": [day_of(at) for at in fold.test], "test_score": self._score(picked, fold.test),
-                    "defaults_test_score": self._score((), fold.test)}  # fmt: skip
+            row |= {
+                "test": [day_of(at) for at in fold.test],
+                "test_score": self._score(picked, fold.test),
+                "defaults_test_score": self._score((), fold.test),
+            }
         return row
 
 
@@ -238,20 +260,28 @@ def words_of(document: Mapping[str, Any]) -> str:
         picked = " ".join(f"{key}={value}" for key, value in row["settings"].items())
         line = f"{row['train'][0]} → {row['train'][1]}: {picked}, {document['objective']} {row['train_score']:.2f}"
         if "test" in row:
-            line += (f" in training, {row['test_score']:.2f} until {row['test'][1]}, "
-                     f"defaults {row['defaults_test_score']:.2f}")  # fmt: skip
+            line += (
+                f" in training, {row['test_score']:.2f} until {row['test'][1]}, "
+                f"defaults {row['defaults_test_score']:.2f}"
+            )
         failed = f", {row['failed']} failed" if row["failed"] else ""
         lines.append(f"{line} ({row['tried']} tried{failed})")
     found = document.get("out_of_sample")
     if found is None:
         plain = document["whole"]["defaults"]
-        lines.append(f"the defaults have {document['objective']} {plain[document['objective']]:.2f}" if plain else
-                     "the defaults could not be run")  # fmt: skip
+        lines.append(
+            f"the defaults have {document['objective']} {plain[document['objective']]:.2f}"
+            if plain
+            else "the defaults could not be run"
+        )
         lines.append("Chosen and judged by the same days: this says nothing about any other.")
     else:
         lines.append(f"out of sample {found['from']} → {found['to']}:")
-        lines += [f"  {name:9} {found[name]['growth']:+.1%} log growth a year, Sharpe {found[name]['sharpe']:.2f}, "
-                  f"drawdown {found[name]['drawdown_max']:.1%}" for name in ("tuned", "defaults")]  # fmt: skip
+        lines += [
+            f"  {name:9} {found[name]['growth']:+.1%} log growth a year, Sharpe {found[name]['sharpe']:.2f}, "
+            f"drawdown {found[name]['drawdown_max']:.1%}"
+            for name in ("tuned", "defaults")
+        ]
         span = found["excess_interval"]
         lines.append(
             f"  tuning was worth {found['excess_log_growth_year']:+.1%} a year (90 %: {span['low']:+.1%} … "

@@ -62,11 +62,18 @@ class Results:
     def keep(self, trial: Trial, assignments: Sequence[str], outcome: Outcome, score: Score | None) -> None:
         """Write a trial down, durably."""
         row: dict[str, Any] = {
-            "key": outcome.key, "settings": json.dumps(assignments), "start_ms": trial.start_ms,
-            "end_ms": trial.end_ms, "growth": score and score.growth, "sharpe": score and score.sharpe,
-            "drawdown_max": score and score.drawdown_max, "calmar": score and score.calmar,
-            "problem": outcome.problem, "seconds": round(outcome.seconds, 3), "equity": json.dumps(outcome.equity),
-        }  # fmt: skip
+            "key": outcome.key,
+            "settings": json.dumps(assignments),
+            "start_ms": trial.start_ms,
+            "end_ms": trial.end_ms,
+            "growth": score and score.growth,
+            "sharpe": score and score.sharpe,
+            "drawdown_max": score and score.drawdown_max,
+            "calmar": score and score.calmar,
+            "problem": outcome.problem,
+            "seconds": round(outcome.seconds, 3),
+            "equity": json.dumps(outcome.equity),
+        }
         self._db.table("trials").upsert(row, pk="key")
 
     def close(self) -> None:

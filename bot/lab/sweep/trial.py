@@ -59,9 +59,14 @@ def run_trial(trial: Trial) -> Outcome:
         journal = trial.settings.journal.model_copy(update={"path": None})
         settings = trial.settings.model_copy(update={"state_directory": scratch, "journal": journal})
         asked = backtest_command.Asked(
-            folder=trial.folder, start_ms=trial.start_ms, end_ms=trial.end_ms, decide_hours=trial.decide_hours,
-            guard_hours=trial.guard_hours, is_checked=True, may_end=True,
-        )  # fmt: skip
+            folder=trial.folder,
+            start_ms=trial.start_ms,
+            end_ms=trial.end_ms,
+            decide_hours=trial.decide_hours,
+            guard_hours=trial.guard_hours,
+            is_checked=True,
+            may_end=True,
+        )
         history = backtest_command.read_history(asked, settings)
         record = backtest_command.run_record(asked, settings, history, tell=lambda _: None)
         problem = "" if record.reconciled else "books and exchange did not agree at the end"

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-DAY_MS = 86_400_000
+from bot.domain.durations import DAY_MS
+
 DAYS_MIN = 2  # one return is the least that a figure can be made of
 
 

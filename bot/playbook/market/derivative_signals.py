@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from bot.domain.candles import CandleSeries
+from bot.domain.durations import DAY_MS, MINUTE_MS
 from bot.domain.market import Funding, OpenInterest, Premium
 from bot.domain.perp import settlement_hours
 from bot.playbook.market import indicators
 from bot.playbook.market.memo_key import Same
 from bot.playbook.market.rolling import Watched
 from bot.playbook.market.view import PERCENTILE, RANKED_MIN, YEAR_DAYS, Z_SCORE, Signal, View, ranked
-from bot.playbook.policy.numbers import DAY_MS, MINUTE_MS
 
 
 def funding_rates(view: View, perps: Sequence[str]) -> list[float]:

@@ -78,9 +78,12 @@ def _parts(scores: Scores, weights: Mapping[str, Decimal]) -> tuple[Part, ...]:
 
 
 def _turn(
-    goal: Condition, current: Condition, scores: Scores, weights: Mapping[Condition, Mapping[str, Decimal]],
+    goal: Condition,
+    current: Condition,
+    scores: Scores,
+    weights: Mapping[Condition, Mapping[str, Decimal]],
     policy: Policy,
-) -> Turn:  # fmt: skip
+) -> Turn:
     """Signals are moved one after the other, the one that can do most first, until the goal is read; then those that
     were moved for nothing are put back."""
 

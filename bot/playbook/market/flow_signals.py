@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from decimal import Decimal
 from functools import lru_cache
 
+from bot.domain.durations import DAY_MS
 from bot.domain.market import Macro, Tvl
 from bot.playbook.market import indicators
 from bot.playbook.market.view import RANKED_MIN, Z_SCORE, Signal, View, ranked
-from bot.playbook.policy.numbers import DAY_MS
 
 TOTAL = "total"
 

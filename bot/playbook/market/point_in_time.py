@@ -50,9 +50,15 @@ def _closed(series: CandleSeries, at_ms: int) -> CandleSeries:
     if count == len(series):
         return series
     return CandleSeries(
-        series.symbol, series.timeframe_ms, series.starts_ms[:count], series.opens[:count], series.highs[:count],
-        series.lows[:count], series.closes[:count], series.volumes_quote[:count],
-    )  # fmt: skip
+        series.symbol,
+        series.timeframe_ms,
+        series.starts_ms[:count],
+        series.opens[:count],
+        series.highs[:count],
+        series.lows[:count],
+        series.closes[:count],
+        series.volumes_quote[:count],
+    )
 
 
 def _known(series: Tvl, at_ms: int) -> Tvl:

@@ -5,10 +5,10 @@ import operator
 from collections.abc import Sequence
 from itertools import accumulate
 
+from bot.domain.durations import DAY_MS, MINUTE_MS
 from bot.playbook.market import indicators
 from bot.playbook.market.rolling import Stretches
 from bot.playbook.market.view import PERCENTILE, RANKED_MIN, SHARE, YEAR_DAYS, Z_SCORE, Signal, View, ranked
-from bot.playbook.policy.numbers import DAY_MS, MINUTE_MS
 
 
 def relative_strength(view: View) -> Signal | str:

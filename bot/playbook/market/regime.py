@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from bot.domain.campaign import Condition, RegimeMemory
+from bot.domain.durations import HOUR_MS
 from bot.domain.money import ONE, ZERO
 from bot.domain.reason import Note, Reason
 from bot.playbook.market.view import Signal
-from bot.playbook.policy.numbers import HOUR_MS, Policy
+from bot.playbook.policy.numbers import Policy
 
 _PLACES = Decimal("0.001")
 # Of two equally confident conditions the more careful one is believed.

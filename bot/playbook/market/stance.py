@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from bot.domain.campaign import Condition, Memory, Stance
+from bot.domain.durations import HOUR_MS
 from bot.domain.market import Snapshot
 from bot.domain.money import ONE, ZERO
 from bot.domain.reason import Note, Reason
 from bot.playbook.market.regime import Reading
 from bot.playbook.policy.choices import NeutralFutures
-from bot.playbook.policy.numbers import HOUR_MS, Policy, sectors_of
+from bot.playbook.policy.numbers import Policy, sectors_of
 
 _STANCES: Mapping[Condition, Stance] = {
     Condition.BREAKOUT: Stance.INTO_DEFI,
@@ -90,8 +91,10 @@ def target_shares(
         shift = min(policy.shift, shares.get(f"{source}.spot", ZERO))
         margin = shift * policy.tactical_split if tactical_allowed else ZERO
         for sleeve, change in (
-            (f"{source}.spot", -shift), (f"{destination}.spot", shift - margin), (f"{destination}.futures", margin)
-        ):  # fmt: skip
+            (f"{source}.spot", -shift),
+            (f"{destination}.spot", shift - margin),
+            (f"{destination}.futures", margin),
+        ):
             shares[sleeve] = shares.get(sleeve, ZERO) + change
     notes = _keep_spot_share(shares, policy)
     return shares | {CASH: ONE - sum(shares.values(), ZERO)}, notes

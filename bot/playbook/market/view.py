@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from bot.domain.candles import CandleSeries
+from bot.domain.durations import MINUTE_MS
 from bot.domain.market import Snapshot
 from bot.playbook.market.memo_key import Same
 from bot.playbook.policy.membership import Sectors
-from bot.playbook.policy.numbers import MINUTE_MS, Policy
+from bot.playbook.policy.numbers import Policy
 
 YEAR_DAYS = 365.0
 RANKED_MIN = 8

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from bot.domain.campaign import Campaign, Leg, Tranche
+from bot.domain.durations import HOUR_MS, MINUTE_MS
 from bot.domain.instrument import Instrument, Side
 from bot.domain.market import Quote
 from bot.domain.money import BPS, ONE, ZERO
@@ -25,7 +26,6 @@ from bot.playbook.orders.timing import (
     retracement_zone,
     slice_size,
 )
-from bot.playbook.policy.numbers import HOUR_MS, MINUTE_MS
 from bot.playbook.positions.exits import entered_at
 
 _REDUCING = (Purpose.EXIT, Purpose.RELEASE)
@@ -208,9 +208,16 @@ def largest(price: Decimal, instrument: Instrument, scene: Scene) -> Decimal:
 
 
 def _intent(
-    campaign: Campaign, tranche: Tranche, leg: Leg, size: Decimal, worst: Decimal, quote: Quote,
-    instrument: Instrument, *, reduce_only: bool,
-) -> Intent:  # fmt: skip
+    campaign: Campaign,
+    tranche: Tranche,
+    leg: Leg,
+    size: Decimal,
+    worst: Decimal,
+    quote: Quote,
+    instrument: Instrument,
+    *,
+    reduce_only: bool,
+) -> Intent:
     opens = instrument.is_perp and not reduce_only and leg.leverage is not None
     price = max(worst, quote.valuation) if leg.side is Side.BUY else quote.valuation
     leverage = whole_leverage(leg.leverage) if opens and leg.leverage else None

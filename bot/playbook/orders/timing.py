@@ -8,13 +8,14 @@ from decimal import Decimal
 
 from bot.domain.campaign import Campaign, Leg, Tranche
 from bot.domain.candles import CandleSeries
+from bot.domain.durations import HOUR_MS, MINUTE_MS
 from bot.domain.instrument import Instrument
 from bot.domain.market import Quote
 from bot.domain.order import Purpose, TimeInForce
 from bot.playbook.book.context import Scene, belongs_to, off_by
 from bot.playbook.market import indicators
 from bot.playbook.policy.choices import Style
-from bot.playbook.policy.numbers import HOUR_MS, MINUTE_MS, Policy
+from bot.playbook.policy.numbers import Policy
 
 
 def is_twap(leg: Leg, tranche: Tranche, policy: Policy, at_ms: int) -> bool:
@@ -45,9 +46,11 @@ def withdrawn(scene: Scene, campaign: Campaign | None) -> tuple[str, ...]:
     for order in scene.working:
         quote = scene.snapshot.quotes.get(order.symbol)
         is_behind = (
-            quote is not None and not quote.defect() and order.price is not None
+            quote is not None
+            and not quote.defect()
+            and order.price is not None
             and quote.bid > off_by(order.price, 1, scene.policy.chase_bps)
-        )  # fmt: skip
+        )
         is_wanted = campaign is not None and not campaign.is_over and belongs_to(order, campaign)
         if order.is_resting_entry and (is_behind or not is_wanted):
             found.append(order.client_id)

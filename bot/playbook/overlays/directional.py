@@ -22,6 +22,7 @@ from decimal import Decimal
 
 from bot.domain.campaign import Condition, Memory, OpenExit, Opening, Stance
 from bot.domain.candles import CandleSeries
+from bot.domain.durations import DAY_MS, HOUR_MS
 from bot.domain.instrument import Side
 from bot.domain.money import ONE, ZERO
 from bot.domain.order import Intent, Order, Purpose, instrument_number
@@ -35,7 +36,7 @@ from bot.playbook.market.regime import Reading
 from bot.playbook.market.stance import Choice
 from bot.playbook.orders.entry import largest
 from bot.playbook.policy.choices import GainHedge, NeutralFutures
-from bot.playbook.policy.numbers import DAY_MS, HOUR_MS, Policy
+from bot.playbook.policy.numbers import Policy
 from bot.playbook.positions.exits import ExitRule, entered_at
 from bot.playbook.positions.hedge_choice import choose_hedges
 from bot.playbook.positions.tactical import Terms, Wager, place, tactical_terms
@@ -301,9 +302,17 @@ def _begin(opening: Opening, memory: Memory) -> Memory:
 
 def _opening(purpose: Purpose, wager: Wager, sector: str, until_ms: int) -> Opening:
     return Opening(
-        wager.symbol, sector, purpose, wager.side, wager.size, wager.margin_quote, wager.leverage, wager.exits,
-        until_ms, wager.words,
-    )  # fmt: skip
+        wager.symbol,
+        sector,
+        purpose,
+        wager.side,
+        wager.size,
+        wager.margin_quote,
+        wager.leverage,
+        wager.exits,
+        until_ms,
+        wager.words,
+    )
 
 
 def _left(opening: Opening, scene: Scene) -> Decimal:

@@ -33,6 +33,21 @@ DEFAULT_EVIDENCE: Mapping[Condition, Mapping[str, Decimal]] = {
 
 
 SIGNAL_NAMES = (
-    "relative_strength", "ratio_breakout", "trend", "drawdown", "breadth", "volatility", "volume", "liquidity",
-    "crowding", "open_interest", "basis", "tvl_growth", "tvl_total", "stablecoins", "rates", "usage", "calendar",
-)  # fmt: skip
+    "relative_strength",
+    "ratio_breakout",
+    "trend",
+    "drawdown",
+    "breadth",
+    "volatility",
+    "volume",
+    "liquidity",
+    "crowding",
+    "open_interest",
+    "basis",
+    "tvl_growth",
+    "tvl_total",
+    "stablecoins",
+    "rates",
+    "usage",
+    "calendar",
+)

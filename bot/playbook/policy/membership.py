@@ -11,10 +11,11 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from bot.domain.durations import DAY_MS
 from bot.domain.instrument import multiplier_of
 from bot.domain.lineage import Former, Lineage, Succession
 from bot.domain.money import ONE, ZERO
-from bot.playbook.policy.renames import DAY_MS, Rename, day_ms, rename_problems
+from bot.playbook.policy.renames import Rename, day_ms, rename_problems
 
 Weight = Annotated[Decimal, Field(gt=0, le=1)]
 
@@ -73,9 +74,11 @@ class Sectors(BaseModel):
         default={}, description="first day, UTC, of the asset that bears the ticker now, by token: before, another did"
     )
     listing_gap_days: int = Field(
-        default=14, ge=0, le=365,
+        default=14,
+        ge=0,
+        le=365,
         description="a longer hole in a token's candles makes what follows another listing, days; 0: none does",
-    )  # fmt: skip
+    )
 
     @model_validator(mode="after")
     def _hang_together(self) -> "Sectors":

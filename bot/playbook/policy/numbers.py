@@ -11,32 +11,17 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from bot.domain.campaign import Bridge, Condition
+from bot.domain.durations import DAY_MS, MINUTE_MS
 from bot.playbook.policy.choices import GainHedge, HedgeWith, NeutralFutures, Style, Unowned
 from bot.playbook.policy.default_evidence import DEFAULT_EVIDENCE, SIGNAL_NAMES
 from bot.playbook.policy.membership import Sector, Sectors, Weighting
+from bot.playbook.policy.targets import ProfitTarget, problems_of_target, sectors_of, target_shares
 
-__all__ = ["SIGNAL_NAMES", "Policy", "ProfitTarget", "Sector", "Sectors", "Weighting"]
+__all__ = ["SIGNAL_NAMES", "Policy", "ProfitTarget", "Sector", "Sectors", "Weighting", "sectors_of"]
 
 Share = Annotated[Decimal, Field(ge=0, le=1)]
-SLEEVE_KINDS = ("spot", "futures")
-MINUTE_MS = 60_000
-HOUR_MS = 60 * MINUTE_MS
-DAY_MS = 24 * HOUR_MS
 LEVERAGE_PLAIN = Decimal(5)
 SELL_FRACTION_PLAIN = Decimal("0.20")
-
-
-def _shares(**values: str) -> dict[str, Decimal]:
-    return {name.replace("_", ".", 1): Decimal(value) for name, value in values.items()}
-
-
-class ProfitTarget(BaseModel):
-    """One rung of the ladder: at `move` in price, close `part` of what was entered."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    move: Decimal = Field(gt=0, le=5, description="price move from the entry, share")
-    part: Decimal = Field(gt=0, le=1, description="part of the position closed there, share")
 
 
 class Policy(BaseModel):
@@ -50,11 +35,11 @@ class Policy(BaseModel):
 
     # target shares
     neutral: Mapping[str, Share] = Field(
-        default=_shares(defi_spot="0.30", defi_futures="0.05", infra_spot="0.55", infra_futures="0.10"),
+        default=target_shares(defi_spot="0.30", defi_futures="0.05", infra_spot="0.55", infra_futures="0.10"),
         description="neutral share of the book per sleeve; what is missing to 1 stays cash",
     )
     de_risk: Mapping[str, Share] = Field(
-        default=_shares(defi_spot="0.15", defi_futures="0.02", infra_spot="0.35", infra_futures="0.05"),
+        default=target_shares(defi_spot="0.15", defi_futures="0.02", infra_spot="0.35", infra_futures="0.05"),
         description="share of the book per sleeve in a broad downtrend; what is missing to 1 stays cash",
     )
     risk_on: str = Field(default="defi", description="sector that euphoria and breakout shift into")
@@ -70,14 +55,18 @@ class Policy(BaseModel):
     # a rotation
     shift: Decimal = Field(default=Decimal("0.20"), gt=0, le=Decimal("0.5"), description="share of the book rotated")
     tactical_split: Decimal = Field(
-        default=Decimal("0.10"), ge=Decimal("0.05"), le=Decimal("0.10"),
+        default=Decimal("0.10"),
+        ge=Decimal("0.05"),
+        le=Decimal("0.10"),
         description="part of the rotated capital that becomes margin of the tactical long, when one is allowed",
-    )  # fmt: skip
+    )
     first_tranche: Decimal = Field(default=Decimal("0.75"), gt=0, le=1, description="part of a shift sold at once")
     max_sell_fraction: Decimal = Field(
-        default=SELL_FRACTION_PLAIN, ge=Decimal("0.01"), le=Decimal("0.5"),
+        default=SELL_FRACTION_PLAIN,
+        ge=Decimal("0.01"),
+        le=Decimal("0.5"),
         description="part of a sector's spot sold per tranche; above 0.20 needs max_sell_override",
-    )  # fmt: skip
+    )
     max_sell_override: bool = Field(default=False, description="whether max_sell_fraction may be above 0.20")
     tranche_interval_minutes: int = Field(
         default=1440, ge=1, le=43_200, description="from the start of one tranche to the start of the next, minutes"
@@ -87,9 +76,11 @@ class Policy(BaseModel):
         default=Bridge.NONE, description="what pays for purchases before their sale: none, reserve or idle-margin"
     )
     leg_tolerance: Decimal = Field(
-        default=Decimal("0.003"), ge=0, le=Decimal("0.05"),
+        default=Decimal("0.003"),
+        ge=0,
+        le=Decimal("0.05"),
         description="part of a leg, above one lot, that may stay undone; never more than twice the fee",
-    )  # fmt: skip
+    )
 
     # wallets
     transfers: bool = Field(default=True, description="whether the venue moves quote money between its wallets")
@@ -105,17 +96,23 @@ class Policy(BaseModel):
         default=("defi",), description="sectors whose whole shift is hedged before the first sale (scenario B)"
     )
     hedge_stop_pause_hours: int = Field(
-        default=24, ge=1, le=720,
+        default=24,
+        ge=1,
+        le=720,
         description="no hedge of a sector is opened after the stop of one has closed it, hours",
-    )  # fmt: skip
+    )
     hedge_margin_keep: Decimal = Field(
-        default=Decimal(1), ge=0, le=5,
+        default=Decimal(1),
+        ge=0,
+        le=5,
         description="margin kept free beside a hedge before the sleeve may bridge a purchase, multiple of its margin",
-    )  # fmt: skip
+    )
     liquidation_distance_min: Decimal = Field(
-        default=Decimal("0.10"), gt=0, le=Decimal("0.5"),
+        default=Decimal("0.10"),
+        gt=0,
+        le=Decimal("0.5"),
         description="distance of mark to liquidation of a hedge below which its margin is topped up, share of mark",
-    )  # fmt: skip
+    )
 
     hedge_with: HedgeWith = Field(
         default=HedgeWith.LEADER,
@@ -151,9 +148,11 @@ class Policy(BaseModel):
     carry: bool = Field(default=False, description="whether spot is held against a short perp that earns funding")
     carry_share: Share = Field(default=Decimal("0.50"), description="spot of a sector held in carry, share")
     carry_enter: Decimal = Field(
-        default=Decimal("0.15"), gt=0, le=10,
+        default=Decimal("0.15"),
+        gt=0,
+        le=10,
         description="average funding less fees at which carry begins, share per year",
-    )  # fmt: skip
+    )
     carry_end: Decimal = Field(
         default=Decimal("0.05"), ge=0, le=10, description="average funding below which carry ends, share per year"
     )
@@ -162,9 +161,11 @@ class Policy(BaseModel):
         default=72, ge=8, le=720, description="window of the average funding that decisions look at, hours"
     )
     hedge_funding_max: Decimal = Field(
-        default=Decimal("0.30"), gt=0, le=10,
+        default=Decimal("0.30"),
+        gt=0,
+        le=10,
         description="average funding paid at which a standing hedge ends, share per year; it may begin below half",
-    )  # fmt: skip
+    )
     standing_cover: Decimal = Field(
         default=Decimal("0.95"), gt=0, le=1, description="most of a sector's spot that a standing hedge covers, share"
     )
@@ -205,9 +206,11 @@ class Policy(BaseModel):
     )
     scalp_leverage: Decimal = Field(default=Decimal(3), ge=1, le=10, description="leverage of a scalp")
     scalp_rsi: Decimal = Field(
-        default=Decimal(30), gt=0, lt=50,
+        default=Decimal(30),
+        gt=0,
+        lt=50,
         description="RSI a long scalp comes back over; a short one comes back under 100 less this, 0–100",
-    )  # fmt: skip
+    )
     scalp_target: Decimal = Field(
         default=Decimal("0.02"), gt=0, le=Decimal("0.2"), description="price move that ends a scalp in profit, share"
     )
@@ -217,9 +220,11 @@ class Policy(BaseModel):
     scalp_hours: int = Field(default=12, ge=1, le=72, description="time stop of a scalp, hours")
     scalp_per_day: int = Field(default=2, ge=1, le=24, description="most scalps begun in a UTC day, count")
     scalp_loss_max: Decimal = Field(
-        default=Decimal("0.002"), gt=0, le=Decimal("0.02"),
+        default=Decimal("0.002"),
+        gt=0,
+        le=Decimal("0.02"),
         description="losses of scalps after which none begins till the next UTC day, share of the book",
-    )  # fmt: skip
+    )
 
     # exits
     stop: Decimal = Field(default=Decimal("0.08"), gt=0, le=Decimal("0.5"), description="stop below entry, share")
@@ -235,9 +240,11 @@ class Policy(BaseModel):
     )
     tactical_hours: int = Field(default=168, ge=1, le=2160, description="time stop of a tactical long, hours")
     stop_liquidation_buffer: Decimal = Field(
-        default=Decimal("0.15"), ge=0, lt=1,
+        default=Decimal("0.15"),
+        ge=0,
+        lt=1,
         description="part of the way to liquidation that the stop leaves unused, share",
-    )  # fmt: skip
+    )
     maintenance_rate: Decimal = Field(
         default=Decimal("0.01"), ge=0, le=Decimal("0.2"), description="maintenance margin assumed, share of notional"
     )
@@ -269,9 +276,11 @@ class Policy(BaseModel):
     twap_slices: int = Field(default=6, ge=2, le=48, description="slices that a twap divides a leg into, count")
     twap_minutes: int = Field(default=60, ge=2, le=1440, description="time over which a twap spreads a leg, minutes")
     rest_minutes: int = Field(
-        default=240, ge=5, le=1440,
+        default=240,
+        ge=5,
+        le=1440,
         description="how long limit and post-only purchases may follow the price before the rest goes at once, minutes",
-    )  # fmt: skip
+    )
     chase_bps: int = Field(
         default=10,
         ge=0,
@@ -300,9 +309,11 @@ class Policy(BaseModel):
         default=Decimal("0.382"), gt=0, lt=1, description="part of the swing given back that is waited for, share"
     )
     fibonacci_deep: Decimal = Field(
-        default=Decimal("0.618"), gt=0, lt=1,
+        default=Decimal("0.618"),
+        gt=0,
+        lt=1,
         description="part given back beyond which the swing is over and nothing is waited for, share",
-    )  # fmt: skip
+    )
     rsi_period: int = Field(default=14, ge=2, le=100, description="candles of the entry's RSI, count")
     rsi_max: Decimal = Field(default=Decimal(70), ge=50, le=100, description="RSI above which a purchase waits, 0–100")
     flatten_slice: Decimal = Field(
@@ -354,9 +365,11 @@ class Policy(BaseModel):
     )
     rates_days: int = Field(default=90, ge=1, le=1095, description="window of the change of interest rates, days")
     rates_full: Decimal = Field(
-        default=Decimal("1.00"), gt=0, le=1000,
+        default=Decimal("1.00"),
+        gt=0,
+        le=1000,
         description="rise of interest rates that scores −1, in the unit of their file",
-    )  # fmt: skip
+    )
     usage_days: int = Field(default=30, ge=1, le=365, description="window of the growth of network usage, days")
     usage_full: Decimal = Field(
         default=Decimal("0.25"), gt=0, le=10, description="growth of network usage that scores 1, share"
@@ -366,9 +379,11 @@ class Policy(BaseModel):
     )
     interest_days: int = Field(default=7, ge=1, le=30, description="window of open-interest growth, days")
     interest_full: Decimal = Field(
-        default=Decimal("1.00"), gt=0, le=10,
+        default=Decimal("1.00"),
+        gt=0,
+        le=10,
         description="growth of open interest beyond that of the price that scores −1, share",
-    )  # fmt: skip
+    )
     signal_age_max_minutes: int = Field(
         default=600, ge=1, le=10_080, description="older candles make a signal missing, minutes"
     )
@@ -380,7 +395,11 @@ class Policy(BaseModel):
         return self
 
     def _problems(self) -> tuple[str, ...]:
-        found = [p for name, t in (("neutral", self.neutral), ("de_risk", self.de_risk)) for p in _bad_target(name, t)]
+        found = [
+            problem
+            for name, target in (("neutral", self.neutral), ("de_risk", self.de_risk))
+            for problem in problems_of_target(name, target)
+        ]
         if self.reduce_style not in (Style.MARKET, Style.TWAP):
             found.append(
                 f"reduce_style = {self.reduce_style.value}: sales and the hedges behind them never wait for a price;"
@@ -429,9 +448,15 @@ class Policy(BaseModel):
     def candle_count(self) -> int:
         """How many closed candles per symbol the longest window needs."""
         days = max(
-            self.history_days, self.range_days + 1, self.trend_days * 2, self.drawdown_days,
-            self.momentum_days * 3, self.volatility_days * 3, self.swing_days, self.beta_days + 1,
-        )  # fmt: skip
+            self.history_days,
+            self.range_days + 1,
+            self.trend_days * 2,
+            self.drawdown_days,
+            self.momentum_days * 3,
+            self.volatility_days * 3,
+            self.swing_days,
+            self.beta_days + 1,
+        )
         return days * DAY_MS // self.candle_ms + 2
 
     def candles_in(self, days: int) -> int:
@@ -454,20 +479,3 @@ class Policy(BaseModel):
                 f"tactical_leverage = {self.tactical_leverage} will be cut to max_leverage = {self.max_leverage}"
             )
         return tuple(found)
-
-
-def sectors_of(target: Mapping[str, Decimal]) -> tuple[str, ...]:
-    """Names of the sectors a target speaks of, in its order."""
-    return tuple(dict.fromkeys(sleeve.rpartition(".")[0] for sleeve in target))
-
-
-def _bad_target(name: str, target: Mapping[str, Decimal]) -> list[str]:
-    found = [
-        f"{name}: {sleeve!r} is not a sleeve; write SECTOR.spot or SECTOR.futures"
-        for sleeve in target
-        if sleeve.rpartition(".")[2] not in SLEEVE_KINDS or not sleeve.rpartition(".")[0]
-    ]
-    total = sum(target.values(), Decimal(0))
-    if total > 1:
-        found.append(f"{name}: the shares add up to {total}, more than the book: lower them to 1 or less")
-    return found

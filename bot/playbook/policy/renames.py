@@ -7,8 +7,6 @@ from itertools import pairwise
 
 from pydantic import BaseModel, ConfigDict, Field
 
-DAY_MS = 86_400_000
-
 
 class Rename(BaseModel):
     """A former name of a token."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from bot.domain.campaign import Memory, OpenExit
+from bot.domain.durations import HOUR_MS
 from bot.domain.instrument import Instrument, Side
 from bot.domain.money import ONE, ZERO
 from bot.domain.order import ExitPlan, Intent, Purpose, instrument_number
@@ -12,7 +13,7 @@ from bot.domain.portfolio import Position
 from bot.domain.reason import Note, Reason
 from bot.playbook.book.context import Scene, off_by
 from bot.playbook.policy.choices import Unowned
-from bot.playbook.policy.numbers import HOUR_MS, Policy
+from bot.playbook.policy.numbers import Policy
 from bot.playbook.positions.hedge import Shrink, near_liquidation, over_spot
 from bot.playbook.positions.hedge_stops import guard_hedges, remember_hedges, standing_shorts
 from bot.playbook.positions.leverage import judge_leverage
@@ -54,9 +55,16 @@ def tactical_rule(policy: Policy) -> ExitRule:
 
 
 def plan_exits(
-    price: Decimal, *, side: Side, rule: ExitRule, margin: Decimal, leverage: Decimal, instrument: Instrument,
-    policy: Policy, at_ms: int,
-) -> ExitPlan:  # fmt: skip
+    price: Decimal,
+    *,
+    side: Side,
+    rule: ExitRule,
+    margin: Decimal,
+    leverage: Decimal,
+    instrument: Instrument,
+    policy: Policy,
+    at_ms: int,
+) -> ExitPlan:
     """Exits of a position entered at `price`: ladder, stop inside the liquidation price, time stop, funding budget.
 
     The stop is rounded towards the entry, targets are rounded to where they are reached sooner.

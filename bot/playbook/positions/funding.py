@@ -6,14 +6,13 @@ from decimal import Decimal
 from operator import itemgetter
 
 from bot.domain.campaign import Campaign, Leg, Tranche
+from bot.domain.durations import HOUR_MS, HOURS_PER_YEAR
 from bot.domain.instrument import multiplier_of, token_of
 from bot.domain.market import Funding, Snapshot
 from bot.domain.money import ONE, ZERO
 from bot.domain.order import Purpose
 from bot.domain.perp import basis_annualised, settlement_hours
-from bot.playbook.policy.numbers import HOUR_MS
 
-HOURS_PER_YEAR = Decimal(24 * 365)
 WATCHED_MIN = Decimal("0.5")
 _DAY_HOURS = Decimal(24)
 _time = itemgetter(0)

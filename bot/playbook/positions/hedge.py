@@ -45,9 +45,14 @@ class Shrink:
 
 
 def plan_hedges(
-    sector: str, wanted_quote: Decimal, scene: Scene, *, sleeve_margin: Decimal, closing: frozenset[str],
+    sector: str,
+    wanted_quote: Decimal,
+    scene: Scene,
+    *,
+    sleeve_margin: Decimal,
+    closing: frozenset[str],
     limit_quote: Decimal | None = None,
-) -> tuple[tuple[HedgePlan, ...], tuple[Note, ...]]:  # fmt: skip
+) -> tuple[tuple[HedgePlan, ...], tuple[Note, ...]]:
     """The shorts that cover `wanted_quote` of a sector's spot, by `hedge_with` and beta.
 
     Together they are worth no more than the spot, nor than `limit_quote`, whatever the betas. `sleeve_margin` is the

@@ -10,6 +10,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from bot.domain.campaign import Memory
+from bot.domain.durations import HOUR_MS
 from bot.domain.instrument import Instrument
 from bot.domain.money import ONE, ZERO
 from bot.domain.order import Intent
@@ -17,7 +18,7 @@ from bot.domain.perp import liquidation_price
 from bot.domain.portfolio import Position
 from bot.domain.reason import Note, Reason
 from bot.playbook.book.context import Scene
-from bot.playbook.policy.numbers import HOUR_MS, Policy
+from bot.playbook.policy.numbers import Policy
 from bot.playbook.positions.stops import STOP_STEP, StopWanted, is_stop_of_guard, resting_stop
 from bot.playbook.positions.unguarded import nearest_stop
 
@@ -74,9 +75,12 @@ def _calculated(position: Position, instrument: Instrument, policy: Policy) -> D
     """The liquidation price of an isolated short where the venue reports none."""
     margin = position.margin or instrument.notional(position.size, position.entry_price) / (position.leverage or ONE)
     return liquidation_price(
-        instrument, size=position.size, entry=position.entry_price, margin=margin,
+        instrument,
+        size=position.size,
+        entry=position.entry_price,
+        margin=margin,
         maintenance_rate=policy.maintenance_rate,
-    )  # fmt: skip
+    )
 
 
 def remember_hedges(memory: Memory, scene: Scene) -> tuple[Memory, tuple[Note, ...]]:

@@ -127,9 +127,14 @@ def _largest(size: Decimal, instrument: Instrument) -> Decimal:
 
 
 def _stop(
-    watch: Watch, wanted: StopWanted, price: Decimal, size: Decimal, position: Position, instrument: Instrument,
+    watch: Watch,
+    wanted: StopWanted,
+    price: Decimal,
+    size: Decimal,
+    position: Position,
+    instrument: Instrument,
     scene: Scene,
-) -> Intent:  # fmt: skip
+) -> Intent:
     side = Side.of(-position.size)
     return Intent(
         id=watch_id(watch, position.symbol),

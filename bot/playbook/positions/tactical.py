@@ -55,9 +55,13 @@ def tactical_terms(words: str, side: Side, symbols: Sequence[str], margin_quote:
 
 
 def plan_tactical(
-    sector: str, margin: Decimal, scene: Scene, book: Decimal, hedges: frozenset[str],
+    sector: str,
+    margin: Decimal,
+    scene: Scene,
+    book: Decimal,
+    hedges: frozenset[str],
     closing: frozenset[str] = NOBODY,
-) -> tuple[Leg | None, tuple[Note, ...]]:  # fmt: skip
+) -> tuple[Leg | None, tuple[Note, ...]]:
     """A long of `margin` quote on the sector's leader: the first listed perp whose funding fits its budget.
 
     The leg is None when no leader can carry it. Cuts of leverage and of margin are noted with their numbers. `closing`
@@ -71,9 +75,19 @@ def plan_tactical(
         return None, notes
     held = ZERO if wager.symbol in closing else scene.held(wager.symbol)
     leg = Leg(
-        0, Purpose.TACTICAL, sector, wager.symbol, held, held + wager.size, wager.price, wager.notional_quote,
-        wager.margin_quote, wager.leverage, wager.exits, words=wager.words,
-    )  # fmt: skip
+        0,
+        Purpose.TACTICAL,
+        sector,
+        wager.symbol,
+        held,
+        held + wager.size,
+        wager.price,
+        wager.notional_quote,
+        wager.margin_quote,
+        wager.leverage,
+        wager.exits,
+        words=wager.words,
+    )
     return leg, notes
 
 
@@ -103,9 +117,15 @@ def place(
         size = instrument.size_for(margin * leverage, price)
         notional = instrument.notional(size, price)
         exits = plan_exits(
-            price, side=terms.side, rule=terms.rule, margin=notional / leverage, leverage=leverage,
-            instrument=instrument, policy=policy, at_ms=scene.at_ms,
-        )  # fmt: skip
+            price,
+            side=terms.side,
+            rule=terms.rule,
+            margin=notional / leverage,
+            leverage=leverage,
+            instrument=instrument,
+            policy=policy,
+            at_ms=scene.at_ms,
+        )
         words = f"{terms.words} on {symbol}: {notional:.2f} at {leverage}x"
         wager = Wager(symbol, terms.side, size, price, notional, notional / leverage, leverage, exits, words)
         return wager, tuple(notes)

@@ -70,8 +70,11 @@ def exit_of_unowned(position: Position, instrument: Instrument, policy: Policy) 
         stop = nearest_stop(replace_entry(position), policy, position.mark_price * factor)
     plan = ExitPlan(
         instrument.ceil_price(stop) if side is Side.BUY else instrument.floor_price(stop),
-        ((position.mark_price * (ONE + side.sign), ONE),), ONE, 0, ZERO,
-    )  # fmt: skip
+        ((position.mark_price * (ONE + side.sign), ONE),),
+        ONE,
+        0,
+        ZERO,
+    )
     size = abs(position.size)
     return OpenExit(position.symbol, "", size, position.entry_price, plan, position.mark_price, side=side)
 
@@ -79,14 +82,25 @@ def exit_of_unowned(position: Position, instrument: Instrument, policy: Policy) 
 def replace_entry(position: Position) -> Position:
     """The position as if it had been entered at the mark of now."""
     return Position(
-        position.symbol, position.size, position.mark_price, position.mark_price, ZERO, position.margin,
-        position.leverage, position.liquidation_price, position.is_isolated,
-    )  # fmt: skip
+        position.symbol,
+        position.size,
+        position.mark_price,
+        position.mark_price,
+        ZERO,
+        position.margin,
+        position.leverage,
+        position.liquidation_price,
+        position.is_isolated,
+    )
 
 
 def missing_stops(
-    before: Memory, owned: Mapping[str, str], strangers: Mapping[str, Position], asked: frozenset[str], scene: Scene,
-) -> tuple[Mapping[str, str], Mapping[str, Decimal]]:  # fmt: skip
+    before: Memory,
+    owned: Mapping[str, str],
+    strangers: Mapping[str, Position],
+    asked: frozenset[str],
+    scene: Scene,
+) -> tuple[Mapping[str, str], Mapping[str, Decimal]]:
     """Positions without a covering stop at the venue, by perp, and why; `owned` says what those of the bot are called.
 
     Beside them those whose stop is asked for in this turn (`asked`) for a size it was not asked for in the turn before:

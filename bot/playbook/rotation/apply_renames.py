@@ -74,9 +74,13 @@ def _id(campaign: Campaign, tranche: Tranche, leg: Leg) -> str:
 
 def _renamed(leg: Leg, symbol: str, span: Span) -> Leg:
     return replace(
-        leg, symbol=symbol, size_from=leg.size_from * span.units, size_to=leg.size_to * span.units,
-        price=leg.price / span.units, words=f"{leg.words}, as {symbol}",
-    )  # fmt: skip
+        leg,
+        symbol=symbol,
+        size_from=leg.size_from * span.units,
+        size_to=leg.size_to * span.units,
+        price=leg.price / span.units,
+        words=f"{leg.words}, as {symbol}",
+    )
 
 
 def _is_tradable(symbol: str, scene: Scene) -> bool:
@@ -129,6 +133,12 @@ def _hedge(campaign: Campaign, leg: Leg, instrument: Instrument, scene: Scene) -
     notional = instrument.notional(size, price)
     margin = notional / leg.leverage if leg.leverage else leg.margin
     return replace(
-        leg, size_from=ZERO, size_to=-size, price=price, quote_value=notional, margin=margin, state=LegState.READY,
+        leg,
+        size_from=ZERO,
+        size_to=-size,
+        price=price,
+        quote_value=notional,
+        margin=margin,
+        state=LegState.READY,
         asked=None,
-    )  # fmt: skip
+    )

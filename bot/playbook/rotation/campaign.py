@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from bot.domain.campaign import Campaign, Leg, Memory, Stance, Tranche
+from bot.domain.durations import MINUTE_MS
 from bot.domain.money import ZERO, share
 from bot.domain.order import Purpose
 from bot.domain.reason import Note, Reason
@@ -17,7 +18,6 @@ from bot.playbook.book.context import Scene
 from bot.playbook.book.portfolio import read_weights
 from bot.playbook.market.signals import volatile_first
 from bot.playbook.market.stance import CASH
-from bot.playbook.policy.numbers import MINUTE_MS
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from bot.domain.campaign import Asked, Campaign, Leg, Memory, Tranche, Transfer
+from bot.domain.durations import HOUR_MS, MINUTE_MS
 from bot.domain.money import ZERO
 from bot.domain.order import Intent, Purpose
 from bot.domain.reason import Note, Reason
@@ -20,7 +21,6 @@ from bot.domain.states import CampaignState, LegState, OrderState, TrancheState
 from bot.playbook.book.context import Scene, leg_id
 from bot.playbook.book.transfers import finish_transfer, running_tranche
 from bot.playbook.orders.entry import enter_legs
-from bot.playbook.policy.numbers import HOUR_MS, MINUTE_MS
 from bot.playbook.positions.hedge_stops import pause_left
 from bot.playbook.rotation.tranche import PHASES, start_tranche
 

@@ -182,9 +182,13 @@ def _hedge_legs(draft: _Draft, sales: list[Leg]) -> None:
             draft.notes.append(Note(Reason.HEDGE_OFF, words, sector))
             continue
         plans, notes = plan_hedges(
-            sector, wanted, scene, sleeve_margin=scene.portfolio.labels.get(sector, ZERO), closing=closing,
+            sector,
+            wanted,
+            scene,
+            sleeve_margin=scene.portfolio.labels.get(sector, ZERO),
+            closing=closing,
             limit_quote=left,
-        )  # fmt: skip
+        )
         draft.notes += notes
         draft.hedged[sector] = wanted
         _replace_hedges(sector, frozenset(plan.symbol for plan in plans), closing, draft)
@@ -199,10 +203,19 @@ def _hedge_legs(draft: _Draft, sales: list[Leg]) -> None:
             if held != -plan.size:
                 draft.add(
                     Leg(
-                        0, purpose, sector, plan.symbol, held, -plan.size, plan.price, plan.notional_quote,
-                        plan.margin_quote, plan.leverage, words=words,
+                        0,
+                        purpose,
+                        sector,
+                        plan.symbol,
+                        held,
+                        -plan.size,
+                        plan.price,
+                        plan.notional_quote,
+                        plan.margin_quote,
+                        plan.leverage,
+                        words=words,
                     )
-                )  # fmt: skip
+                )
 
 
 def _replace_hedges(sector: str, chosen: frozenset[str], closing: frozenset[str], draft: _Draft) -> None:

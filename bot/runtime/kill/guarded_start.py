@@ -36,9 +36,10 @@ async def open_venue(venue: Venue, settings: Settings, reader: JournalReader, as
             raise
         duty = f"level {level.value} is in force" if level is not KillLevel.OFF else f"the journal holds {held}"
         _log.critical(
-            "started_without_entries", why=str(error),
+            "started_without_entries",
+            why=str(error),
             what=f"{duty}: entries stop until this is set right; cancels, exits and a flatten go on",
-        )  # fmt: skip
+        )
 
 
 def level_in_force(settings: Settings, asked: KillLevel) -> KillLevel:

@@ -29,11 +29,12 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from bot.domain.durations import DAY_MS
 from bot.domain.market import CalendarEvent
 from bot.domain.states import KillLevel
 from bot.execution.rules import ExecutionRules
 from bot.feeds.macro import SeriesFile, read_series
-from bot.playbook.policy.numbers import DAY_MS, Policy, Sectors
+from bot.playbook.policy.numbers import Policy, Sectors
 from bot.risk import Limits
 from bot.runtime.settings import layers as settings_layers
 from bot.runtime.settings.layers import DOTENV_FILE, STATE_DIRECTORY, USER_FILE, KeyPath, Layer, SettingsProblem
@@ -294,9 +295,18 @@ class Settings(BaseSettings):
     def digest(self) -> str:
         """Names what decides in this configuration; secrets, logs, places and the kill switch are no part of it."""
         deciding = {
-            "environment", "mode", "venue", "playbook", "risk", "execution", "paper", "universe", "tvl", "macro",
+            "environment",
+            "mode",
+            "venue",
+            "playbook",
+            "risk",
+            "execution",
+            "paper",
+            "universe",
+            "tvl",
+            "macro",
             "calendar",
-        }  # fmt: skip
+        }
         content = self.model_dump(mode="json", include=deciding)
         return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
 

@@ -21,9 +21,14 @@ from bot.runtime.settings.model import Settings, redacted
 _BARE = re.compile(r"[A-Za-z0-9_\-]+")
 _BOUNDS = (("ge", "≥"), ("gt", ">"), ("le", "≤"), ("lt", "<"), ("min_length", "at least"), ("max_length", "at most"))
 _PLAIN = {
-    int: "whole number", Decimal: "number", float: "number", bool: "true or false", str: "text", Path: "path",
+    int: "whole number",
+    Decimal: "number",
+    float: "number",
+    bool: "true or false",
+    str: "text",
+    Path: "path",
     date: "day",
-}  # fmt: skip
+}
 INTRODUCTION = """# Configuration
 
 Made from the models by `python -m tests.cli.test_configuration_page`; a test compares.

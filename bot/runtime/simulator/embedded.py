@@ -10,6 +10,7 @@ from pathlib import Path
 
 import aiohttp
 
+from bot.domain.durations import DAY_MS
 from bot.domain.instrument import Instrument, Kind
 from bot.domain.market import Macro, Tvl
 from bot.domain.money import ZERO, floor_to
@@ -27,19 +28,47 @@ from bot.simex.signing import ApiKey
 from bot.simex.tls import loopback_session
 
 ACCOUNT = "demo"
-DAY_MS = 86_400_000
 TVL_DAYS = 200
 # Prices at the start of a synthetic market: round, so that the golden account adds up to the cent.
 ANCHORS: Mapping[str, Decimal] = {
     token: Decimal(price)
     for token, price in {
-        "BTC": "90000", "ETH": "3000", "SOL": "150", "AVAX": "25", "LINK": "15", "NEAR": "3", "ATOM": "6", "DOT": "5",
-        "ARB": "0.5", "OP": "1", "FIL": "4", "INJ": "12", "SUI": "2", "APT": "6", "ADA": "0.5", "UNI": "10",
-        "AAVE": "200", "LDO": "1.25", "CRV": "0.5", "SNX": "2", "PENDLE": "4", "COMP": "50", "MKR": "1500",
-        "SKY": "0.06", "RUNE": "2", "CAKE": "2.5", "1INCH": "0.25", "SUSHI": "1", "DYDX": "1",
-        "GMX": "20", "JUP": "0.8", "ENA": "0.5", "PEPE": "0.00001", "SHIB": "0.0000125",
+        "BTC": "90000",
+        "ETH": "3000",
+        "SOL": "150",
+        "AVAX": "25",
+        "LINK": "15",
+        "NEAR": "3",
+        "ATOM": "6",
+        "DOT": "5",
+        "ARB": "0.5",
+        "OP": "1",
+        "FIL": "4",
+        "INJ": "12",
+        "SUI": "2",
+        "APT": "6",
+        "ADA": "0.5",
+        "UNI": "10",
+        "AAVE": "200",
+        "LDO": "1.25",
+        "CRV": "0.5",
+        "SNX": "2",
+        "PENDLE": "4",
+        "COMP": "50",
+        "MKR": "1500",
+        "SKY": "0.06",
+        "RUNE": "2",
+        "CAKE": "2.5",
+        "1INCH": "0.25",
+        "SUSHI": "1",
+        "DYDX": "1",
+        "GMX": "20",
+        "JUP": "0.8",
+        "ENA": "0.5",
+        "PEPE": "0.00001",
+        "SHIB": "0.0000125",
     }.items()
-}  # fmt: skip
+}
 BALANCE_STEP = Decimal("0.00000001")
 
 

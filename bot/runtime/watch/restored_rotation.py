@@ -26,9 +26,14 @@ _FACTS_MAX = 10_000
 
 
 def renew_memory(
-    memory: Memory, reader: JournalReader, snapshot: Snapshot, portfolio: Portfolio, policy: Policy, sectors: Sectors,
+    memory: Memory,
+    reader: JournalReader,
+    snapshot: Snapshot,
+    portfolio: Portfolio,
+    policy: Policy,
+    sectors: Sectors,
     working: Sequence[Order],
-) -> Memory:  # fmt: skip
+) -> Memory:
     """The memory to decide with: changed where an acceptance was journaled after it. Raises JournalError."""
     if not reader.load_facts_after(ACCEPTED, reader.load_memory_seq()):
         return memory

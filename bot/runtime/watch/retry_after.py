@@ -24,9 +24,11 @@ class HoldWatch:
             if seconds > ALARM_SECONDS and market not in self._said:
                 self._said.add(market)
                 _log.critical(
-                    "venue_asks_for_silence", market=market, seconds=seconds,
+                    "venue_asks_for_silence",
+                    market=market,
+                    seconds=seconds,
                     what="nothing is opened there; cancels and exits go on slowly unless it is a ban (HTTP 418)",
-                )  # fmt: skip
+                )
         for market in sorted(self._said - held.keys()):
             self._said.discard(market)
             _log.warning("venue_takes_requests_again", market=market)

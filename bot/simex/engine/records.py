@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import TypeVar
 
+from bot.domain.durations import DAY_MS, HOUR_MS
 from bot.simex.engine.state import AccountState, State, on_grid, rate_of
 from bot.simex.engine.types import DayStats, FundingEvent, Income, IncomeKind, SimOrder, SimTrade
 
-DAY_MS, HOUR_MS = 86_400_000, 3_600_000
 QUOTE_PER_TRADE = 500
 T = TypeVar("T")
 

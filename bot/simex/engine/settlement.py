@@ -121,10 +121,19 @@ class Settlement:
         fee, fee_asset = self._spot_fee(account, order.side, execution, instrument, quote)
         ledger.move(fee_asset, account.spot, FEES, fee)
         return SimTrade(
-            id=number, order_id=order.id, client_id=order.client_id, symbol=order.symbol, side=order.side,
-            price=execution.price, size=size, quote=quote, fee=fee, fee_asset=fee_asset,
-            is_maker=execution.is_maker, at_ms=self._state.now_ms,
-        )  # fmt: skip
+            id=number,
+            order_id=order.id,
+            client_id=order.client_id,
+            symbol=order.symbol,
+            side=order.side,
+            price=execution.price,
+            size=size,
+            quote=quote,
+            fee=fee,
+            fee_asset=fee_asset,
+            is_maker=execution.is_maker,
+            at_ms=self._state.now_ms,
+        )
 
     def _spot_fee(
         self, account: AccountState, side: Side, execution: Execution, instrument: Instrument, quote: Decimal
@@ -172,10 +181,21 @@ class Settlement:
             state.ledger.move(account.quote, account.perp, FEES, fee)
             state.write_income(account, IncomeKind.COMMISSION, -fee, symbol, number)
         return SimTrade(
-            id=number, order_id=order.id, client_id=order.client_id, symbol=symbol, side=order.side,
-            price=execution.price, size=execution.size, quote=quote, fee=fee, fee_asset=account.quote,
-            is_maker=execution.is_maker, at_ms=state.now_ms, realised_pnl=profit, is_takeover=execution.by_fund,
-        )  # fmt: skip
+            id=number,
+            order_id=order.id,
+            client_id=order.client_id,
+            symbol=symbol,
+            side=order.side,
+            price=execution.price,
+            size=execution.size,
+            quote=quote,
+            fee=fee,
+            fee_asset=account.quote,
+            is_maker=execution.is_maker,
+            at_ms=state.now_ms,
+            realised_pnl=profit,
+            is_takeover=execution.by_fund,
+        )
 
     def _close(self, position: PositionState, size: Decimal, price: Decimal, instrument: Instrument) -> Decimal:
         """Take `size` off a position; the profit. Its share of isolated margin is free again."""

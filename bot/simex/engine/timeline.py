@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import partial
 
+from bot.domain.durations import DAY_MS, HOUR_MS
 from bot.domain.instrument import Side
 from bot.simex.engine.margin.liquidation import Liquidation
 from bot.simex.engine.margin.requirements import CrossMargin, Margin
@@ -18,7 +19,6 @@ from bot.simex.engine.state import AccountState, State, rate_of
 from bot.simex.engine.types import EventKind, ExpiryReason, ListingStatus, OrderStatus, SimOrder
 
 RECHECK_MS = 1_000
-HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 
 
 @dataclass(frozen=True, slots=True, order=True)

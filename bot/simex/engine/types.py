@@ -34,10 +34,13 @@ class OrderStatus(StrEnum):
 
 _OPEN = frozenset(
     {
-        OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED, OrderStatus.UNTRIGGERED, OrderStatus.PENDING_NEW,
+        OrderStatus.NEW,
+        OrderStatus.PARTIALLY_FILLED,
+        OrderStatus.UNTRIGGERED,
+        OrderStatus.PENDING_NEW,
         OrderStatus.PENDING_CANCEL,
     }
-)  # fmt: skip
+)
 
 
 class SelfTrade(StrEnum):

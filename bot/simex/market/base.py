@@ -6,12 +6,10 @@ from dataclasses import dataclass
 from math import inf
 
 from bot.domain.candles import CandleSeries
+from bot.domain.durations import DAY_MS, HOUR_MS
 from bot.domain.instrument import multiplier_of, token_of
 from bot.simex.engine.market import FundingTerms, Levels, PriceKind, PricePoint
 from bot.simex.market.path import Path, series_of, thinned
-
-HOUR_MS = 3_600_000
-DAY_MS = 24 * HOUR_MS
 
 
 @dataclass(frozen=True, slots=True)

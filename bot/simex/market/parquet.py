@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from bot.simex.market.base import HOUR_MS
+from bot.domain.durations import HOUR_MS
 from bot.simex.market.catalogue import perp_symbol, spot_symbol
 from bot.simex.market.path import CandlePath
 from bot.simex.market.replay import ReplayMarket, filled_from, longest_stretch, spot_path

@@ -12,6 +12,7 @@ from math import ceil, inf
 from typing import Protocol
 
 from bot.domain.candles import CandleSeries
+from bot.domain.durations import HOUR_MS
 
 Numbers = MutableSequence[float]  # a list, or an array where a market holds years
 Columns = tuple[MutableSequence[int], Numbers, Numbers, Numbers, Numbers, Numbers]
@@ -175,9 +176,13 @@ class CandlePath:
         """Rows [low, high), the last one as far as it has come at `now_ms`."""
         part = slice(low, max(low, high))
         rows = (
-            self.starts[part], self.opens[part], self.highs[part],
-            self.lows[part], self.closes[part], self.volumes[part],
-        )  # fmt: skip
+            self.starts[part],
+            self.opens[part],
+            self.highs[part],
+            self.lows[part],
+            self.closes[part],
+            self.volumes[part],
+        )
         if rows[0] and rows[0][-1] + self.timeframe_ms > now_ms:
             opened = rows[0][-1]
             least, most = self.extremes(opened, now_ms)
@@ -267,7 +272,7 @@ class PointPath:
         return sampled(self, timeframe_ms, max(start_ms, self.times[0]), end_ms, limit, now_ms, is_newest=start_ms <= 0)
 
     def volume(self, start_ms: int, end_ms: int) -> float:
-        return self.volume_per_hour * (end_ms - start_ms) / 3_600_000
+        return self.volume_per_hour * (end_ms - start_ms) / HOUR_MS
 
 
 class Sampled(Protocol):

@@ -3,9 +3,10 @@
 from collections.abc import Iterable
 from decimal import Decimal
 
+from bot.domain.durations import HOUR_MS
 from bot.domain.market import Book, Funding, Quote
 from bot.simex.engine.market import FundingTerms, Levels
-from bot.simex.market.base import HOUR_MS, PathMarket, Track
+from bot.simex.market.base import PathMarket, Track
 from bot.simex.market.path import PointPath
 
 PRICES_KEPT = 2_000

@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from itertools import pairwise
 
+from bot.domain.durations import DAY_MS
 from bot.domain.market import Macro, Tvl
 from bot.simex.engine.market import PricePoint
-from bot.simex.market.base import DAY_MS, PathMarket, Track, spot_behind
+from bot.simex.market.base import PathMarket, Track, spot_behind
 from bot.simex.market.path import CandlePath, rescaled, thinned
 
 DEPTH_SHARE = 0.008  # of a day's volume, offered within one percent

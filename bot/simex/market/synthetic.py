@@ -12,17 +12,33 @@ from math import exp
 from random import Random
 
 from bot.domain.candles import CandleSeries
+from bot.domain.durations import DAY_MS, HOUR_MS
 from bot.domain.market import Macro, Tvl
 from bot.simex.engine.market import FundingTerms, PriceKind, PricePoint
-from bot.simex.market.base import DAY_MS, HOUR_MS, PathMarket, Track
+from bot.simex.market.base import PathMarket, Track
 from bot.simex.market.catalogue import DEFI, INFRA, OTHER, TokenTraits, perp_symbol, spot_symbol, traits_of
 from bot.simex.market.path import CandlePath
 from bot.simex.market.scenarios import SCENARIOS, level
 
 DEFAULT_TOKENS = (
-    "BTC", "ETH", "SOL", "AVAX", "LINK", "NEAR", "ATOM", "DOT", "ARB",
-    "UNI", "AAVE", "LDO", "CRV", "SNX", "PENDLE", "COMP", "BNB",
-)  # fmt: skip
+    "BTC",
+    "ETH",
+    "SOL",
+    "AVAX",
+    "LINK",
+    "NEAR",
+    "ATOM",
+    "DOT",
+    "ARB",
+    "UNI",
+    "AAVE",
+    "LDO",
+    "CRV",
+    "SNX",
+    "PENDLE",
+    "COMP",
+    "BNB",
+)
 RETURN_HOURS = 120.0  # how fast the random part of a level goes back to its mean
 CHUNK_HOURS = 48
 INTERVAL_HOURS = 8

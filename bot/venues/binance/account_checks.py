@@ -256,9 +256,11 @@ def _judge_key(answer: Answer, wanted: _Wanted) -> Iterator[AccountProblem]:
         )
     if _told_false(answer, "enableSpotAndMarginTrading"):
         yield AccountProblem(
-            "key_rights", f"{key} has no permission for spot trading", f"enable it at {wanted.venue}",
+            "key_rights",
+            f"{key} has no permission for spot trading",
+            f"enable it at {wanted.venue}",
             is_blocking=wanted.trades,
-        )  # fmt: skip
+        )
     if "enablePortfolioMarginTrading" in answer and _flag(answer, "enablePortfolioMarginTrading"):
         yield AccountProblem(
             "key_rights",
@@ -267,9 +269,11 @@ def _judge_key(answer: Answer, wanted: _Wanted) -> Iterator[AccountProblem]:
         )
     if _told_false(answer, "ipRestrict"):
         yield AccountProblem(
-            "key_rights", f"{key} works from any IP address", "restrict it to the address of this machine",
+            "key_rights",
+            f"{key} works from any IP address",
+            "restrict it to the address of this machine",
             is_blocking=False,
-        )  # fmt: skip
+        )
     _flag(answer, "enableWithdrawals")
     if wanted.has_perps:
         _flag(answer, "enableFutures")
@@ -277,19 +281,29 @@ def _judge_key(answer: Answer, wanted: _Wanted) -> Iterator[AccountProblem]:
 
 CHECKS: tuple[_Check, ...] = (
     _Check(
-        "spot_account", "the spot wallet", "privateGetAccount", _judge_spot, Kind.SPOT,
-        {"omitZeroBalances": "true"}, "spot",
+        "spot_account",
+        "the spot wallet",
+        "privateGetAccount",
+        _judge_spot,
+        Kind.SPOT,
+        {"omitZeroBalances": "true"},
+        "spot",
     ),
     _Check(
-        "futures_account", "the futures wallet", "fapiPrivateV3GetAccount", _judge_futures, Kind.PERP,
+        "futures_account",
+        "the futures wallet",
+        "fapiPrivateV3GetAccount",
+        _judge_futures,
+        Kind.PERP,
         wallet="futures",
     ),
+    _Check("position_mode", "one-way or hedge mode", "fapiPrivateGetPositionSideDual", _judge_position_mode, Kind.PERP),
     _Check(
-        "position_mode", "one-way or hedge mode", "fapiPrivateGetPositionSideDual", _judge_position_mode, Kind.PERP
-    ),
-    _Check(
-        "assets_mode", "single-asset or multi-assets mode", "fapiPrivateGetMultiAssetsMargin", _judge_assets_mode,
+        "assets_mode",
+        "single-asset or multi-assets mode",
+        "fapiPrivateGetMultiAssetsMargin",
+        _judge_assets_mode,
         Kind.PERP,
     ),
     _Check("key_rights", "the rights of the API key", "sapiGetAccountApiRestrictions", _judge_key),
-)  # fmt: skip
+)

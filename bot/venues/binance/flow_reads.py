@@ -4,13 +4,14 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+from bot.domain.durations import DAY_MS
 from bot.domain.instrument import Kind
 from bot.ports import Listed, Payment, Unavailable
 from bot.venues.binance import flows
 from bot.venues.binance.parse import Row
 from bot.venues.ccxt import rows
 from bot.venues.ccxt.connection import Connection
-from bot.venues.ccxt.paging import DAY_MS, PAGE, Asking
+from bot.venues.ccxt.paging import PAGE, Asking
 from bot.venues.ccxt.rows import UNREADABLE
 
 KNOWN_MS = 15_000

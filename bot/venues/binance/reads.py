@@ -13,6 +13,7 @@ from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
 from bot.domain.candles import CandleSeries
+from bot.domain.durations import DAY_MS, HOUR_MS
 from bot.domain.instrument import Kind
 from bot.domain.market import Book, Funding, OpenInterest, Quote
 from bot.domain.order import Fill
@@ -25,7 +26,7 @@ from bot.venues.binance.spot_times import SpotTimes
 from bot.venues.ccxt import candles as parse_candles
 from bot.venues.ccxt import rows
 from bot.venues.ccxt.connection import FACTS_AGE_MAX_MS, Connection, leverage_limit
-from bot.venues.ccxt.paging import DAY_MS, HOUR_MS, PAGE, Asking, Rows, by_symbol, payment_key, whole_of
+from bot.venues.ccxt.paging import PAGE, Asking, Rows, by_symbol, payment_key, whole_of
 from bot.venues.ccxt.rows import UNREADABLE
 
 P = ParamSpec("P")

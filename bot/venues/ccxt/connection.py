@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
+from bot.domain.durations import HOUR_MS
 from bot.domain.instrument import Instrument, Kind
 from bot.ports import Answered, Clock, Rejection, SetupFailed, Unavailable, VenueRejected
 from bot.venues.binance import parse
@@ -32,7 +33,7 @@ _CLOCK_SAMPLES = 3
 _TIMEOUT_MIN_MS = 15_000
 FACTS_AGE_MAX_MS = 900_000
 """How long instruments, filters, fees and leverage brackets hold."""
-ENDED_MS = 3_600_000
+ENDED_MS = HOUR_MS
 CONTRADICTED_READ_MS = 60_000
 """A symbol refused by reads again and again does not make the whole list be asked for more often than this."""
 
@@ -68,7 +69,7 @@ class ConnectionRules:
     latency_spread_ms: int = 1_000
     read_attempts: int = 3
     cache_folder: Path | None = None
-    cache_max_age_ms: int = 6 * 3_600_000
+    cache_max_age_ms: int = 6 * HOUR_MS
     trades: bool = True
     trust_env: bool = True  # proxies as HTTPS_PROXY and NO_PROXY name them; a session that is given has its own way
     seams: Seams = Seams()

@@ -22,13 +22,24 @@ class PublicHistory:
     """
 
     def __init__(
-        self, profile: Profile, environment: str, *, quote: str, clock: Clock,
-        session_factory: Callable[[], aiohttp.ClientSession] | None = None, rules: ConnectionRules | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        profile: Profile,
+        environment: str,
+        *,
+        quote: str,
+        clock: Clock,
+        session_factory: Callable[[], aiohttp.ClientSession] | None = None,
+        rules: ConnectionRules | None = None,
+    ) -> None:
         self._link = Connection(
-            profile, environment, credentials=None, quote=quote, session_factory=session_factory, clock=clock,
+            profile,
+            environment,
+            credentials=None,
+            quote=quote,
+            session_factory=session_factory,
+            clock=clock,
             rules=rules or ConnectionRules(),
-        )  # fmt: skip
+        )
 
     async def open(self) -> None:
         """Connect and verify the environment."""

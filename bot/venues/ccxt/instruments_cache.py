@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bot.domain.durations import HOUR_MS
+
 _VERSION = 1
 _FORMER_MAX = 200
 
@@ -23,7 +25,7 @@ class InstrumentsCache:
     folder: Path
     venue: str
     environment: str
-    max_age_ms: int = 6 * 3_600_000
+    max_age_ms: int = 6 * HOUR_MS
 
     @property
     def path(self) -> Path:
@@ -67,8 +69,12 @@ class InstrumentsCache:
         }
         kept = dict(list(gone.items())[-_FORMER_MAX:])
         content = {
-            "version": _VERSION, "saved_ms": now_ms, "asked": sorted(asked), "markets": dict(markets), "former": kept,
-        }  # fmt: skip
+            "version": _VERSION,
+            "saved_ms": now_ms,
+            "asked": sorted(asked),
+            "markets": dict(markets),
+            "former": kept,
+        }
         draft = self.path.with_suffix(f".{os.getpid()}.tmp")
         try:
             self.folder.mkdir(parents=True, exist_ok=True)

@@ -104,8 +104,9 @@ def _first_session() -> Any:
     module = vars(sys.modules["ccxt.base.exchange"])
     for name, attributes in _REQUESTS.items():
         real = importlib.import_module(name)
-        module |= {"requestsConnectionError" if word == "ConnectionError" else word: getattr(real, word)
-                   for word in attributes}  # fmt: skip
+        module |= {
+            "requestsConnectionError" if word == "ConnectionError" else word: getattr(real, word) for word in attributes
+        }
     return module["Session"]()
 
 

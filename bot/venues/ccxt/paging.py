@@ -7,14 +7,13 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from bot.domain.durations import DAY_MS
 from bot.domain.instrument import Kind
 from bot.ports import Answered, Listed, Unavailable
 from bot.venues.ccxt import rows
 from bot.venues.ccxt.connection import Connection
 from bot.venues.ccxt.rows import UNREADABLE
 
-HOUR_MS = 3_600_000
-DAY_MS = 24 * HOUR_MS
 PAGE = 1_000
 _HISTORY_MS = 90 * DAY_MS
 _WINDOW_MS = {Kind.SPOT: DAY_MS, Kind.PERP: 7 * DAY_MS}

@@ -49,13 +49,38 @@ def make_instruments() -> dict[str, Instrument]:
     made = {}
     for base in PRICES:
         spot = Instrument(
-            "binance", f"{base}/USDT", Kind.SPOT, base, "USDT", D("0.001"), D("0.01"), D("0.01"), D(5), D(90000),
-            D(20000), maker_fee=D("0.001"), taker_fee=D("0.001"), venue_symbol=f"{base}USDT",
-        )  # fmt: skip
+            "binance",
+            f"{base}/USDT",
+            Kind.SPOT,
+            base,
+            "USDT",
+            D("0.001"),
+            D("0.01"),
+            D("0.01"),
+            D(5),
+            D(90000),
+            D(20000),
+            maker_fee=D("0.001"),
+            taker_fee=D("0.001"),
+            venue_symbol=f"{base}USDT",
+        )
         perp = Instrument(
-            "binance", f"{base}/USDT:USDT", Kind.PERP, base, "USDT", D("0.005"), D("0.1"), D("0.1"), D(5), D(90000),
-            D(20000), maker_fee=D("0.0002"), taker_fee=D("0.0005"), leverage_max=D(50), venue_symbol=f"{base}USDT",
-        )  # fmt: skip
+            "binance",
+            f"{base}/USDT:USDT",
+            Kind.PERP,
+            base,
+            "USDT",
+            D("0.005"),
+            D("0.1"),
+            D("0.1"),
+            D(5),
+            D(90000),
+            D(20000),
+            maker_fee=D("0.0002"),
+            taker_fee=D("0.0005"),
+            leverage_max=D(50),
+            venue_symbol=f"{base}USDT",
+        )
         made |= {spot.symbol: spot, perp.symbol: perp}
     return made
 

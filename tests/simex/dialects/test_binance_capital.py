@@ -40,8 +40,9 @@ def test_a_withdrawal_leaves_at_once_with_its_fee_and_comes_back_when_it_fails(b
     flows.end(first)
     flows.end(second, done=False)
     assert [(row["status"], row["amount"], row["transactionFee"]) for row in bench.ok("GET", OUT)] == [
-        (5, "20", "1"), (6, "50", "1"),
-    ]  # fmt: skip
+        (5, "20", "1"),
+        (6, "50", "1"),
+    ]
     assert free(bench) == before - 51
     bench.exchange.audit()
 

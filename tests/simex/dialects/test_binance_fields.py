@@ -38,12 +38,20 @@ ASKED: list[tuple[str, str, dict[str, Any], str]] = [
     ("GET", "/api/v3/order", {**UNI, "orderId": 1}, SPOT_ROW),
     ("GET", "/api/v3/openOrders", UNI, SPOT_ROW),
     ("DELETE", "/api/v3/order", {**UNI, "orderId": 1}, f"{SPOT_CORE} origClientOrderId transactTime"),
-    ("GET", "/api/v3/account", {},
-     "makerCommission takerCommission buyerCommission sellerCommission commissionRates canTrade "
-     "canWithdraw canDeposit brokered requireSelfTradePrevention preventSor updateTime accountType "
-     "balances permissions uid"),
-    ("GET", "/api/v3/myTrades", UNI,
-     "symbol id orderId orderListId price qty quoteQty commission commissionAsset time isBuyer isMaker isBestMatch"),
+    (
+        "GET",
+        "/api/v3/account",
+        {},
+        "makerCommission takerCommission buyerCommission sellerCommission commissionRates canTrade "
+        "canWithdraw canDeposit brokered requireSelfTradePrevention preventSor updateTime accountType "
+        "balances permissions uid",
+    ),
+    (
+        "GET",
+        "/api/v3/myTrades",
+        UNI,
+        "symbol id orderId orderListId price qty quoteQty commission commissionAsset time isBuyer isMaker isBestMatch",
+    ),
     ("GET", "/api/v3/account/commission", UNI, "symbol standardCommission specialCommission taxCommission discount"),
     ("POST", "/fapi/v1/order", MARKET, f"{PERP_ORDER} cumQty"),
     ("GET", "/fapi/v1/order", {**UNI, "orderId": 1}, f"{PERP_ORDER} time"),
@@ -51,28 +59,57 @@ ASKED: list[tuple[str, str, dict[str, Any], str]] = [
     ("POST", "/fapi/v1/algoOrder", STOP, ALGO),
     ("GET", "/fapi/v1/openAlgoOrders", UNI, f"{ALGO} actualOrderId actualPrice"),
     ("GET", "/fapi/v2/positionRisk", UNI, f"{RISK} leverage maxNotionalValue marginType isAutoAddMargin"),
-    ("GET", "/fapi/v3/positionRisk", UNI,
-     f"{RISK} marginAsset initialMargin maintMargin positionInitialMargin openOrderInitialMargin adl bidNotional "
-     "askNotional"),
-    ("GET", "/fapi/v2/account", {},
-     f"feeTier feeBurn canTrade canDeposit canWithdraw multiAssetsMargin {TOTALS} availableBalance maxWithdrawAmount "
-     "assets positions updateTime tradeGroupId"),
+    (
+        "GET",
+        "/fapi/v3/positionRisk",
+        UNI,
+        f"{RISK} marginAsset initialMargin maintMargin positionInitialMargin openOrderInitialMargin adl bidNotional "
+        "askNotional",
+    ),
+    (
+        "GET",
+        "/fapi/v2/account",
+        {},
+        f"feeTier feeBurn canTrade canDeposit canWithdraw multiAssetsMargin {TOTALS} availableBalance maxWithdrawAmount"
+        " assets positions updateTime tradeGroupId",
+    ),
     ("GET", "/fapi/v3/account", {}, f"{TOTALS} availableBalance maxWithdrawAmount assets positions"),
-    ("GET", "/fapi/v2/balance", {},
-     "accountAlias asset balance crossWalletBalance crossUnPnl availableBalance maxWithdrawAmount "
-     "marginAvailable updateTime"),
+    (
+        "GET",
+        "/fapi/v2/balance",
+        {},
+        "accountAlias asset balance crossWalletBalance crossUnPnl availableBalance maxWithdrawAmount "
+        "marginAvailable updateTime",
+    ),
     ("GET", "/fapi/v1/symbolConfig", UNI, "symbol marginType isAutoAddMargin leverage maxNotionalValue"),
-    ("GET", "/fapi/v1/accountConfig", {},
-     "feeTier canTrade canDeposit canWithdraw dualSidePosition updateTime multiAssetsMargin tradeGroupId"),
-    ("GET", "/fapi/v1/userTrades", UNI,
-     "buyer commission commissionAsset id maker orderId price qty quoteQty realizedPnl side positionSide symbol time"),
+    (
+        "GET",
+        "/fapi/v1/accountConfig",
+        {},
+        "feeTier canTrade canDeposit canWithdraw dualSidePosition updateTime multiAssetsMargin tradeGroupId",
+    ),
+    (
+        "GET",
+        "/fapi/v1/userTrades",
+        UNI,
+        "buyer commission commissionAsset id maker orderId price qty quoteQty realizedPnl side positionSide symbol"
+        " time",
+    ),
     ("GET", "/fapi/v1/income", {}, "symbol incomeType income asset info time tranId tradeId"),
-    ("GET", "/fapi/v1/premiumIndex", UNI,
-     "symbol markPrice indexPrice estimatedSettlePrice lastFundingRate interestRate nextFundingTime time"),
+    (
+        "GET",
+        "/fapi/v1/premiumIndex",
+        UNI,
+        "symbol markPrice indexPrice estimatedSettlePrice lastFundingRate interestRate nextFundingTime time",
+    ),
     ("GET", "/fapi/v1/fundingRate", UNI, "symbol fundingRate fundingTime markPrice"),
-    ("GET", "/futures/data/openInterestHist", {**UNI, "period": "1h"},
-     "symbol sumOpenInterest sumOpenInterestValue timestamp"),
-]  # fmt: skip
+    (
+        "GET",
+        "/futures/data/openInterestHist",
+        {**UNI, "period": "1h"},
+        "symbol sumOpenInterest sumOpenInterestValue timestamp",
+    ),
+]
 NOT_TEXT = (
     "orderId orderListId transactTime workingTime time updateTime id adl leverage uid feeTier tradeGroupId algoId "
     "createTime triggerTime goodTillDate fundingTime nextFundingTime timestamp tranId icebergQuantity serverTime "

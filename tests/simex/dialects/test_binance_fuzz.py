@@ -22,8 +22,19 @@ WORDS: dict[str, st.SearchStrategy[str]] = {
     "symbols": st.sampled_from(['["UNIUSDT"]', "[", "[1]", "[]"]),
     "side": st.sampled_from(["BUY", "SELL", "BOTH"]),
     "type": st.sampled_from(
-        ["LIMIT", "MARKET", "LIMIT_MAKER", "STOP_LOSS", "TAKE_PROFIT_LIMIT", "STOP_MARKET", "TAKE_PROFIT", "1", "2",
-         "MAIN_UMFUTURE", "UMFUTURE_MAIN"]
+        [
+            "LIMIT",
+            "MARKET",
+            "LIMIT_MAKER",
+            "STOP_LOSS",
+            "TAKE_PROFIT_LIMIT",
+            "STOP_MARKET",
+            "TAKE_PROFIT",
+            "1",
+            "2",
+            "MAIN_UMFUTURE",
+            "UMFUTURE_MAIN",
+        ]
     ),
     "timeInForce": st.sampled_from(["GTC", "IOC", "FOK", "GTX", "X"]),
     "algoType": st.just("CONDITIONAL"),
@@ -38,12 +49,16 @@ WORDS: dict[str, st.SearchStrategy[str]] = {
     "endTime": st.sampled_from(["0", str(START_MS), "9" * 20]),
     "marginType": st.sampled_from(["ISOLATED", "CROSSED", "X"]),
     "incomeType": st.sampled_from(["FUNDING_FEE", "WELCOME_BONUS"]),
-    **dict.fromkeys(("reduceOnly", "closePosition", "dualSidePosition", "multiAssetsMargin"),
-                    st.sampled_from(["true", "false", "maybe"])),
+    **dict.fromkeys(
+        ("reduceOnly", "closePosition", "dualSidePosition", "multiAssetsMargin"),
+        st.sampled_from(["true", "false", "maybe"]),
+    ),
     **dict.fromkeys(("quantity", "price", "stopPrice", "triggerPrice", "quoteOrderQty", "amount"), NUMBERS),
-    **dict.fromkeys(("limit", "orderId", "algoId", "fromId", "leverage", "countdownTime"),
-                    st.sampled_from(["0", "1", "3", "20", "1500", "-1", "9" * 20])),
-}  # fmt: skip
+    **dict.fromkeys(
+        ("limit", "orderId", "algoId", "fromId", "leverage", "countdownTime"),
+        st.sampled_from(["0", "1", "3", "20", "1500", "-1", "9" * 20]),
+    ),
+}
 PARAMS = st.fixed_dictionaries({}, optional=WORDS)
 SLOW = {"deadline": None, "suppress_health_check": [HealthCheck.function_scoped_fixture]}
 

@@ -7,41 +7,87 @@ from typing import Any
 
 import pytest
 
+from bot.domain.durations import HOUR_MS
 from bot.simex.engine.rules import MINOR_BRACKETS, make_brackets
 from bot.simex.engine.types import ListingStatus
 from tests.simex.dialects.conftest import START_MS, Bench
 
 D = Decimal
-HOUR_MS = 3_600_000
 SPOT, PERP = "UNI/USDT", "UNI/USDT:USDT"
 UNI, LINK = {"symbol": "UNIUSDT"}, {"symbol": "LINKUSDT"}
 FORDER, SORDER, ALGO = "/fapi/v1/order", "/api/v3/order", "/fapi/v1/algoOrder"
 BUY = {**UNI, "side": "BUY", "type": "MARKET", "quantity": "50"}
 STOP = {
-    **UNI, "algoType": "CONDITIONAL", "side": "SELL", "type": "STOP_MARKET", "quantity": "50",
-    "triggerPrice": "9", "reduceOnly": "true",
-}  # fmt: skip
+    **UNI,
+    "algoType": "CONDITIONAL",
+    "side": "SELL",
+    "type": "STOP_MARKET",
+    "quantity": "50",
+    "triggerPrice": "9",
+    "reduceOnly": "true",
+}
 INVALID = (-1121, "Invalid symbol.")
 PUBLIC = (
-    "/api/v3/depth", "/api/v3/klines", "/api/v3/ticker/24hr", "/api/v3/ticker/price", "/api/v3/ticker/bookTicker",
-    "/api/v3/avgPrice", "/fapi/v1/depth", "/fapi/v1/klines", "/fapi/v1/markPriceKlines", "/fapi/v1/ticker/24hr",
-    "/fapi/v1/ticker/price", "/fapi/v1/ticker/bookTicker", "/fapi/v1/premiumIndex", "/fapi/v1/fundingRate",
-    "/fapi/v1/openInterest", "/futures/data/openInterestHist", "/api/v3/exchangeInfo",
-)  # fmt: skip
+    "/api/v3/depth",
+    "/api/v3/klines",
+    "/api/v3/ticker/24hr",
+    "/api/v3/ticker/price",
+    "/api/v3/ticker/bookTicker",
+    "/api/v3/avgPrice",
+    "/fapi/v1/depth",
+    "/fapi/v1/klines",
+    "/fapi/v1/markPriceKlines",
+    "/fapi/v1/ticker/24hr",
+    "/fapi/v1/ticker/price",
+    "/fapi/v1/ticker/bookTicker",
+    "/fapi/v1/premiumIndex",
+    "/fapi/v1/fundingRate",
+    "/fapi/v1/openInterest",
+    "/futures/data/openInterestHist",
+    "/api/v3/exchangeInfo",
+)
 PRIVATE = (
-    ("GET", SORDER), ("GET", "/api/v3/openOrders"), ("GET", "/api/v3/allOrders"), ("GET", "/api/v3/myTrades"),
-    ("POST", SORDER), ("DELETE", SORDER), ("DELETE", "/api/v3/openOrders"), ("GET", "/api/v3/account/commission"),
-    ("GET", FORDER), ("GET", "/fapi/v1/openOrders"), ("GET", "/fapi/v1/allOrders"), ("GET", "/fapi/v1/userTrades"),
-    ("POST", FORDER), ("DELETE", FORDER), ("DELETE", "/fapi/v1/allOpenOrders"), ("POST", ALGO),
-    ("GET", "/fapi/v1/openAlgoOrders"), ("GET", "/fapi/v1/allAlgoOrders"), ("POST", "/fapi/v1/leverage"),
-    ("POST", "/fapi/v1/marginType"), ("POST", "/fapi/v1/positionMargin"), ("GET", "/fapi/v2/positionRisk"),
-    ("GET", "/fapi/v3/positionRisk"), ("GET", "/fapi/v1/symbolConfig"), ("GET", "/fapi/v1/leverageBracket"),
-    ("GET", "/fapi/v1/commissionRate"), ("GET", "/fapi/v1/income"),
-)  # fmt: skip
+    ("GET", SORDER),
+    ("GET", "/api/v3/openOrders"),
+    ("GET", "/api/v3/allOrders"),
+    ("GET", "/api/v3/myTrades"),
+    ("POST", SORDER),
+    ("DELETE", SORDER),
+    ("DELETE", "/api/v3/openOrders"),
+    ("GET", "/api/v3/account/commission"),
+    ("GET", FORDER),
+    ("GET", "/fapi/v1/openOrders"),
+    ("GET", "/fapi/v1/allOrders"),
+    ("GET", "/fapi/v1/userTrades"),
+    ("POST", FORDER),
+    ("DELETE", FORDER),
+    ("DELETE", "/fapi/v1/allOpenOrders"),
+    ("POST", ALGO),
+    ("GET", "/fapi/v1/openAlgoOrders"),
+    ("GET", "/fapi/v1/allAlgoOrders"),
+    ("POST", "/fapi/v1/leverage"),
+    ("POST", "/fapi/v1/marginType"),
+    ("POST", "/fapi/v1/positionMargin"),
+    ("GET", "/fapi/v2/positionRisk"),
+    ("GET", "/fapi/v3/positionRisk"),
+    ("GET", "/fapi/v1/symbolConfig"),
+    ("GET", "/fapi/v1/leverageBracket"),
+    ("GET", "/fapi/v1/commissionRate"),
+    ("GET", "/fapi/v1/income"),
+)
 ASKED = {
-    **UNI, "interval": "1h", "period": "1h", "side": "SELL", "type": "MARKET", "quantity": "1", "orderId": "1",
-    "leverage": "3", "marginType": "ISOLATED", "amount": "1", "algoType": "CONDITIONAL",
-}  # fmt: skip
+    **UNI,
+    "interval": "1h",
+    "period": "1h",
+    "side": "SELL",
+    "type": "MARKET",
+    "quantity": "1",
+    "orderId": "1",
+    "leverage": "3",
+    "marginType": "ISOLATED",
+    "amount": "1",
+    "algoType": "CONDITIONAL",
+}
 
 
 def names_of(bench: Bench, family: str) -> dict[str, str]:
@@ -185,10 +231,14 @@ def test_prices_carry_the_venues_own_time(bench: Bench) -> None:
     now_ms = bench.exchange.now_ms
     assert now_ms >= START_MS
     stamped: tuple[tuple[str, str], ...] = (
-        ("/api/v3/ticker/24hr", "closeTime"), ("/fapi/v1/ticker/24hr", "closeTime"),
-        ("/fapi/v1/ticker/bookTicker", "time"), ("/fapi/v1/ticker/price", "time"), ("/fapi/v1/premiumIndex", "time"),
-        ("/fapi/v1/openInterest", "time"), ("/fapi/v1/depth", "T"),
-    )  # fmt: skip
+        ("/api/v3/ticker/24hr", "closeTime"),
+        ("/fapi/v1/ticker/24hr", "closeTime"),
+        ("/fapi/v1/ticker/bookTicker", "time"),
+        ("/fapi/v1/ticker/price", "time"),
+        ("/fapi/v1/premiumIndex", "time"),
+        ("/fapi/v1/openInterest", "time"),
+        ("/fapi/v1/depth", "T"),
+    )
     for path, name in stamped:
         answer: Any = bench.public(path, **UNI)
         assert answer[name] == now_ms, path

@@ -24,9 +24,16 @@ NOT_MATCHING = "Order's position side does not match user's setting."
 
 def stop(**changed: Any) -> dict[str, Any]:
     return {
-        **UNI, "algoType": "CONDITIONAL", "side": "SELL", "type": "STOP_MARKET", "quantity": "50",
-        "triggerPrice": "9", "reduceOnly": "true", "workingType": "MARK_PRICE", **changed,
-    }  # fmt: skip
+        **UNI,
+        "algoType": "CONDITIONAL",
+        "side": "SELL",
+        "type": "STOP_MARKET",
+        "quantity": "50",
+        "triggerPrice": "9",
+        "reduceOnly": "true",
+        "workingType": "MARK_PRICE",
+        **changed,
+    }
 
 
 def hedged(bench: Bench) -> Bench:
@@ -47,13 +54,15 @@ def test_hedge_mode_is_switched_on_and_off_again(bench: Bench) -> None:
 def test_position_mode_is_kept_while_orders_or_positions_are_open(bench: Bench) -> None:
     bench.ok("POST", ORDER, LIMIT)
     assert bench.no("POST", DUAL, {"dualSidePosition": "true"}) == (
-        -4067, "Position side cannot be changed if there exists open orders.",
-    )  # fmt: skip
+        -4067,
+        "Position side cannot be changed if there exists open orders.",
+    )
     bench.ok("DELETE", "/fapi/v1/allOpenOrders", UNI)
     bench.ok("POST", ORDER, BUY)
     assert bench.no("POST", DUAL, {"dualSidePosition": "true"}) == (
-        -4068, "Position side cannot be changed if there exists position.",
-    )  # fmt: skip
+        -4068,
+        "Position side cannot be changed if there exists position.",
+    )
 
 
 @pytest.mark.parametrize("side", [{}, {"positionSide": "BOTH"}])
@@ -92,8 +101,9 @@ def test_the_closing_order_of_a_side_never_turns_it(bench: Bench) -> None:
     assert bench.no("POST", ORDER, {**BUY, **short}) == (-2022, "ReduceOnly Order is rejected.")
     bench.ok("POST", ORDER, {**SELL, **short})
     assert bench.no("POST", ORDER, {**BUY, **short, "reduceOnly": "true"}) == (
-        -1106, "Parameter 'reduceonly' sent when not required.",
-    )  # fmt: skip
+        -1106,
+        "Parameter 'reduceonly' sent when not required.",
+    )
     bench.ok("POST", ORDER, {**BUY, **short, "quantity": "80"})
     assert bench.ok("GET", "/fapi/v3/positionRisk") == []
 
@@ -114,8 +124,9 @@ def test_multi_assets_mode_is_switched_on_and_shown(bench: Bench) -> None:
     assert bench.ok("GET", "/fapi/v1/accountConfig")["multiAssetsMargin"] is True
     assert bench.no("POST", MULTI, {"multiAssetsMargin": "true"}) == (-4171, SAME_ASSETS)
     assert bench.no("POST", "/fapi/v1/marginType", {**UNI, "marginType": "ISOLATED"}) == (
-        -4168, "Unable to adjust to isolated-margin mode under the Multi-Assets mode.",
-    )  # fmt: skip
+        -4168,
+        "Unable to adjust to isolated-margin mode under the Multi-Assets mode.",
+    )
     bench.ok("POST", MULTI, {"multiAssetsMargin": "false"})
     assert bench.no("POST", MULTI, {"multiAssetsMargin": "false"}) == (-4171, SAME_ASSETS)
 
@@ -123,13 +134,15 @@ def test_multi_assets_mode_is_switched_on_and_shown(bench: Bench) -> None:
 def test_multi_assets_mode_is_refused_beside_isolated_symbols_and_orders(bench: Bench) -> None:
     bench.ok("POST", ORDER, LIMIT)
     assert bench.no("POST", MULTI, {"multiAssetsMargin": "true"}) == (
-        -4170, "Unable to adjust Multi-Assets Mode with open orders in USDⓈ-M Futures.",
-    )  # fmt: skip
+        -4170,
+        "Unable to adjust Multi-Assets Mode with open orders in USDⓈ-M Futures.",
+    )
     bench.ok("DELETE", "/fapi/v1/allOpenOrders", UNI)
     bench.ok("POST", "/fapi/v1/marginType", {**UNI, "marginType": "ISOLATED"})
     assert bench.no("POST", MULTI, {"multiAssetsMargin": "true"}) == (
-        -4167, "Unable to adjust to Multi-Assets mode with symbols of USDⓈ-M Futures under isolated-margin mode.",
-    )  # fmt: skip
+        -4167,
+        "Unable to adjust to Multi-Assets mode with symbols of USDⓈ-M Futures under isolated-margin mode.",
+    )
 
 
 def test_other_assets_are_margin_in_multi_assets_mode_only(bench: Bench) -> None:

@@ -111,8 +111,15 @@ def test_an_order_that_waits_for_another_one_is_not_filled(bench: Bench) -> None
 def test_a_client_id_is_free_again_once_its_order_is_over(bench: Bench, path: str, history: str, end: str) -> None:
     symbol = PERP if path == FORDER else SPOT
     number = rest(bench, path, "BUY", "9.5", newClientOrderId="mine")
-    again = {**UNI, "side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "quantity": "20", "price": "9",
-             "newClientOrderId": "mine"}  # fmt: skip
+    again = {
+        **UNI,
+        "side": "BUY",
+        "type": "LIMIT",
+        "timeInForce": "GTC",
+        "quantity": "20",
+        "price": "9",
+        "newClientOrderId": "mine",
+    }
     assert bench.no("POST", path, again)[0] == (-4116 if path == FORDER else -2010)
     if end == "fill":
         bench.move(symbol, 9.4)

@@ -80,8 +80,12 @@ REFUSED: list[tuple[dict[str, Any], int, str]] = [
     ({"side": "LONG"}, -1117, "Invalid side."),
     ({"type": "ICEBERG"}, -1116, "Invalid orderType."),
     ({"timeInForce": "GTX"}, -1115, "Invalid timeInForce."),
-    ({"quantity": "abc"}, -1100, "Illegal characters found in parameter 'quantity'; legal range is "
-     r"'^([0-9]{1,20})(\.[0-9]{1,20})?$'."),
+    (
+        {"quantity": "abc"},
+        -1100,
+        "Illegal characters found in parameter 'quantity'; legal range is "
+        r"'^([0-9]{1,20})(\.[0-9]{1,20})?$'.",
+    ),
     ({"quantity": "-1"}, -1100, ""),
     ({"quantity": ""}, -1105, "Parameter 'quantity' was empty."),
     ({"price": None}, -1102, "Mandatory parameter 'price' was not sent, was empty/null, or malformed."),
@@ -99,13 +103,19 @@ REFUSED: list[tuple[dict[str, Any], int, str]] = [
     ({"quantity": "0.1"}, -1013, "Filter failure: NOTIONAL"),
     ({"quantity": "5000"}, -2010, "Account has insufficient balance for requested action."),
     ({"type": "LIMIT_MAKER", "timeInForce": None, "price": "11"}, -2010, "Order would immediately match and take."),
-    ({"type": "STOP_LOSS", "timeInForce": None, "price": None, "stopPrice": "9"}, -2010,
-     "Order would trigger immediately."),
-    ({"newClientOrderId": "with space"}, -1100, "Illegal characters found in parameter 'newClientOrderId'; "
-     "legal range is '^[a-zA-Z0-9-_]{1,36}$'."),
+    (
+        {"type": "STOP_LOSS", "timeInForce": None, "price": None, "stopPrice": "9"},
+        -2010,
+        "Order would trigger immediately.",
+    ),
+    (
+        {"newClientOrderId": "with space"},
+        -1100,
+        "Illegal characters found in parameter 'newClientOrderId'; legal range is '^[a-zA-Z0-9-_]{1,36}$'.",
+    ),
     ({"newClientOrderId": "x" * 37}, -1100, ""),
     ({"newOrderRespType": "MOST"}, -1130, "Data sent for parameter 'newOrderRespType' is not valid."),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("path", [ORDER, "/api/v3/order/test"])

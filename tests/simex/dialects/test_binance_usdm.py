@@ -86,8 +86,11 @@ REFUSED: list[tuple[dict[str, Any], int, str]] = [
     ({"symbol": "uniusdt"}, -1121, "Invalid symbol."),
     ({"side": "LONG"}, -1117, "Invalid side."),
     ({"type": "FOO"}, -1116, "Invalid orderType."),
-    ({"type": "STOP_MARKET"}, -4120,
-     "Order type not supported for this endpoint. Please use the Algo Order API endpoints instead."),
+    (
+        {"type": "STOP_MARKET"},
+        -4120,
+        "Order type not supported for this endpoint. Please use the Algo Order API endpoints instead.",
+    ),
     ({"timeInForce": None}, -1102, ""),
     ({"timeInForce": "DAY"}, -1115, "Invalid timeInForce."),
     ({"quantity": "0"}, -4003, "Quantity less than or equal to zero."),
@@ -104,9 +107,13 @@ REFUSED: list[tuple[dict[str, Any], int, str]] = [
     ({"timeInForce": "GTX", "price": "10.5"}, -5022, ""),
     ({"timeInForce": "FOK"}, -5021, ""),
     ({"newClientOrderId": "y" * 37}, -4015, "Client order id length should not be more than 36 chars"),
-    ({"newClientOrderId": "a b"}, -1100, "Illegal characters found in parameter 'newClientOrderId'; legal range is "
-     r"'^[\.A-Z\:/a-z0-9_-]{1,36}$'."),
-]  # fmt: skip
+    (
+        {"newClientOrderId": "a b"},
+        -1100,
+        "Illegal characters found in parameter 'newClientOrderId'; legal range is "
+        r"'^[\.A-Z\:/a-z0-9_-]{1,36}$'.",
+    ),
+]
 
 
 @pytest.mark.parametrize(("change", "code", "message"), REFUSED)
@@ -168,8 +175,9 @@ def test_positions_in_both_versions(bench: Bench) -> None:
     assert bench.ok("GET", "/fapi/v3/positionRisk") == []
     flat = bench.ok("GET", "/fapi/v2/positionRisk")
     assert {(row["symbol"], row["positionAmt"], row["marginType"]) for row in flat} == {
-        ("UNIUSDT", "0.0", "isolated"), ("LINKUSDT", "0.0", "cross"),
-    }  # fmt: skip
+        ("UNIUSDT", "0.0", "isolated"),
+        ("LINKUSDT", "0.0", "cross"),
+    }
     bench.ok("POST", ORDER, {**MARKET, "side": "SELL"})
     new, old = risk(bench), bench.ok("GET", "/fapi/v2/positionRisk", UNI)[0]
     assert new["positionAmt"] == old["positionAmt"] == "-10.0"

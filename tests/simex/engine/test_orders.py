@@ -401,8 +401,11 @@ def test_a_conversion_ends_the_old_markets_and_turns_every_balance_at_the_ratio(
     assert balances["UNIX"].total == D("1000005.00007")
     assert "UNIX" not in venue.balances("b")
     assert (venue.is_open(SPOT), venue.is_open(PERP), venue.is_open(new), venue.is_open(new_perp)) == (
-        False, False, True, True,
-    )  # fmt: skip
+        False,
+        False,
+        True,
+        True,
+    )
     venue.audit()
     with pytest.raises(Refusal):
         venue.convert("UNIX", "NOBODY", D(1))

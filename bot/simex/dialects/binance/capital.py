@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from bot.domain.durations import DAY_MS
 from bot.domain.money import plain
 from bot.simex.dialects.binance.common import Call, Route, private, times
 from bot.simex.engine.flows import Flow, FlowState
 
-_LONGEST_MS = 90 * 86_400_000
+_LONGEST_MS = 90 * DAY_MS
 _DEPOSIT_STATUS = {FlowState.PENDING: 0, FlowState.DONE: 1, FlowState.FAILED: 7}
 _WITHDRAWAL_STATUS = {FlowState.PENDING: 4, FlowState.DONE: 6, FlowState.FAILED: 5}
 

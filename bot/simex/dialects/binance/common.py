@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
+from bot.domain.durations import DAY_MS, HOUR_MS
 from bot.domain.instrument import Instrument, Kind
 from bot.domain.money import plain
 from bot.simex.engine.exchange import Exchange
@@ -26,10 +27,22 @@ SYMBOL_RANGE = r"^[A-Z0-9-_.]{1,20}$"
 EVERYTHING = 1_000_000_000
 _WIDE = Context(prec=60)
 INTERVALS_MS: Mapping[str, int] = {
-    "1s": 1_000, "1m": 60_000, "3m": 180_000, "5m": 300_000, "15m": 900_000, "30m": 1_800_000, "1h": 3_600_000,
-    "2h": 7_200_000, "4h": 14_400_000, "6h": 21_600_000, "8h": 28_800_000, "12h": 43_200_000, "1d": 86_400_000,
-    "3d": 259_200_000, "1w": 604_800_000,
-}  # fmt: skip
+    "1s": 1_000,
+    "1m": 60_000,
+    "3m": 180_000,
+    "5m": 300_000,
+    "15m": 900_000,
+    "30m": 1_800_000,
+    "1h": HOUR_MS,
+    "2h": 7_200_000,
+    "4h": 14_400_000,
+    "6h": 21_600_000,
+    "8h": 28_800_000,
+    "12h": 43_200_000,
+    "1d": DAY_MS,
+    "3d": 259_200_000,
+    "1w": 604_800_000,
+}
 
 
 class ApiError(Exception):
@@ -163,7 +176,7 @@ def times(params: Params, now_ms: int, longest_ms: int | None = None) -> tuple[i
         if start_ms > end_ms:
             raise ApiError(-1128, "Combination of optional parameters invalid: startTime is after endTime.")
         if longest_ms is not None and end_ms - start_ms > longest_ms:
-            raise ApiError(-1127, f"More than {longest_ms // 3_600_000} hours between startTime and endTime.")
+            raise ApiError(-1127, f"More than {longest_ms // HOUR_MS} hours between startTime and endTime.")
     if longest_ms is not None and start_ms is not None and end_ms is None:
         return start_ms, min(now_ms, start_ms + longest_ms)
     return start_ms, now_ms if end_ms is None else end_ms

@@ -34,14 +34,15 @@ SPOT_REFUSALS: Mapping[RefusalReason, tuple[int, str]] = {
     _R.INSUFFICIENT_BALANCE: (-2010, "Account has insufficient balance for requested action."),
     _R.DUPLICATE_CLIENT_ID: (-2010, "Duplicate order sent."),
     _R.BAD_CLIENT_ID: (
-        -1100, "Illegal characters found in parameter 'newClientOrderId'; legal range is '^[a-zA-Z0-9-_]{1,36}$'.",
+        -1100,
+        "Illegal characters found in parameter 'newClientOrderId'; legal range is '^[a-zA-Z0-9-_]{1,36}$'.",
     ),
     _R.WOULD_TAKE: (-2010, "Order would immediately match and take."),
     _R.TRIGGER_IMMEDIATE: (-2010, "Order would trigger immediately."),
     _R.UNKNOWN_ORDER: (-2011, "Unknown order sent."),
     _R.ACCOUNT_UNKNOWN: (-2015, "Invalid API-key, IP, or permissions for action."),
     _R.TRADING_DISABLED: (-2010, "This action is disabled on this account."),
-}  # fmt: skip
+}
 
 PERP_REFUSALS: Mapping[RefusalReason, tuple[int, str]] = {
     _R.UNKNOWN_SYMBOL: (-1121, "Invalid symbol."),
@@ -86,29 +87,34 @@ PERP_REFUSALS: Mapping[RefusalReason, tuple[int, str]] = {
     _R.POSITION_MISSING: (-4049, "Add margin only support for isolated position."),
     _R.LEVERAGE_INVALID: (-4028, "Leverage {} is not valid"),
     _R.LEVERAGE_REDUCTION: (
-        -4161, "Leverage reduction is not supported in Isolated Margin Mode with open positions",
+        -4161,
+        "Leverage reduction is not supported in Isolated Margin Mode with open positions",
     ),
     _R.MARGIN_INSUFFICIENT: (-4051, "Isolated balance insufficient."),
     _R.ACCOUNT_UNKNOWN: (-2015, "Invalid API-key, IP, or permissions for action."),
     _R.REDUCE_ONLY_TAKEN: (
-        -4118, "ReduceOnly Order Failed. Please check your existing position and open orders.",
+        -4118,
+        "ReduceOnly Order Failed. Please check your existing position and open orders.",
     ),
     _R.POSITION_SIDE: (-4061, "Order's position side does not match user's setting."),
     _R.POSITION_MODE_SAME: (-4059, "No need to change position side."),
     _R.POSITION_MODE_ORDERS: (-4067, "Position side cannot be changed if there exists open orders."),
     _R.POSITION_MODE_POSITION: (-4068, "Position side cannot be changed if there exists position."),
     _R.MULTI_ASSETS_SAME: (
-        -4171, "Adjusted asset mode is currently set and does not need to be adjusted repeatedly.",
+        -4171,
+        "Adjusted asset mode is currently set and does not need to be adjusted repeatedly.",
     ),
     _R.MULTI_ASSETS_ISOLATED: (
-        -4167, "Unable to adjust to Multi-Assets mode with symbols of USDⓈ-M Futures under isolated-margin mode.",
+        -4167,
+        "Unable to adjust to Multi-Assets mode with symbols of USDⓈ-M Futures under isolated-margin mode.",
     ),
     _R.MULTI_ASSETS_ORDERS: (-4170, "Unable to adjust Multi-Assets Mode with open orders in USDⓈ-M Futures."),
     _R.ISOLATED_UNDER_MULTI_ASSETS: (
-        -4168, "Unable to adjust to isolated-margin mode under the Multi-Assets mode.",
+        -4168,
+        "Unable to adjust to isolated-margin mode under the Multi-Assets mode.",
     ),
     _R.TRADING_DISABLED: (-4088, "User can not place order currently"),
-}  # fmt: skip
+}
 
 
 def spot_error(refusal: Refusal) -> ApiError:

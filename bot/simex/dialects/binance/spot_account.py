@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+from bot.domain.durations import DAY_MS
 from bot.domain.instrument import Instrument, Kind
 from bot.domain.money import ZERO, plain
 from bot.domain.portfolio import Balance
@@ -153,7 +154,7 @@ def api_restrictions(call: Call) -> Mapping[str, Any]:
     permissions = call.key.permissions if call.key else frozenset()
     return {
         "ipRestrict": True,
-        "createTime": call.now_ms // 86_400_000 * 86_400_000,
+        "createTime": call.now_ms // DAY_MS * DAY_MS,
         "enableReading": True,
         "enableWithdrawals": "withdraw" in permissions,
         "enableInternalTransfer": False,

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from bot.domain.candles import CandleSeries
+from bot.domain.durations import DAY_MS
 from bot.domain.instrument import Instrument, Kind
 from bot.domain.money import ZERO
 from bot.simex.dialects.binance.common import (
@@ -25,10 +26,15 @@ from bot.simex.dialects.binance.common import (
 from bot.simex.engine.market import PriceKind
 from bot.simex.limits import Window
 
-DAY_MS = 86_400_000
 SPOT_ORDER_TYPES = (
-    "LIMIT", "LIMIT_MAKER", "MARKET", "STOP_LOSS", "STOP_LOSS_LIMIT", "TAKE_PROFIT", "TAKE_PROFIT_LIMIT",
-)  # fmt: skip
+    "LIMIT",
+    "LIMIT_MAKER",
+    "MARKET",
+    "STOP_LOSS",
+    "STOP_LOSS_LIMIT",
+    "TAKE_PROFIT",
+    "TAKE_PROFIT_LIMIT",
+)
 _HUGE = Decimal(9_000_000_000)
 _BAND = Decimal("0.0001")
 _STP_MODES = ("EXPIRE_TAKER", "EXPIRE_MAKER", "EXPIRE_BOTH")

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+from bot.domain.durations import DAY_MS
 from bot.domain.instrument import Instrument, Side
 from bot.domain.money import ZERO
 from bot.domain.order import OrderType, TimeInForce
@@ -22,7 +23,6 @@ from bot.simex.dialects.binance.common import (
 from bot.simex.engine.types import NewOrder, OrderStatus, SelfTrade, SimOrder, SimTrade
 
 CLIENT_ID_RANGE = "^[a-zA-Z0-9-_]{1,36}$"
-DAY_MS = 86_400_000
 FORGOTTEN_AFTER_MS, ARCHIVED_AFTER_MS = 3 * DAY_MS, 90 * DAY_MS
 SIDES = {"BUY": Side.BUY, "SELL": Side.SELL}
 TIMES_IN_FORCE = {"GTC": TimeInForce.GTC, "IOC": TimeInForce.IOC, "FOK": TimeInForce.FOK}
@@ -39,10 +39,22 @@ TYPES: Mapping[str, tuple[OrderType, bool, bool]] = {
 REPLY_KINDS = {name: name for name in ("ACK", "RESULT", "FULL")}
 _KNOWN = frozenset(
     {
-        "symbol", "side", "type", "timeInForce", "quantity", "quoteOrderQty", "price", "newClientOrderId", "strategyId",
-        "strategyType", "stopPrice", "newOrderRespType", "selfTradePreventionMode", "computeCommissionRates",
+        "symbol",
+        "side",
+        "type",
+        "timeInForce",
+        "quantity",
+        "quoteOrderQty",
+        "price",
+        "newClientOrderId",
+        "strategyId",
+        "strategyType",
+        "stopPrice",
+        "newOrderRespType",
+        "selfTradePreventionMode",
+        "computeCommissionRates",
     }
-)  # fmt: skip
+)
 
 
 def place(call: Call) -> Mapping[str, Any]:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+from bot.domain.durations import WEEK_MS
 from bot.domain.instrument import Instrument, Kind
 from bot.domain.money import ZERO, plain
 from bot.simex.dialects.binance.common import (
@@ -27,7 +28,6 @@ from bot.simex.dialects.binance.spot_market import size_text
 from bot.simex.engine.refusal import Refusal, RefusalReason
 from bot.simex.engine.types import IncomeKind, PositionSide, SimPosition
 
-WEEK_MS = 7 * 86_400_000
 _OK = {"code": 200, "msg": "success"}
 
 

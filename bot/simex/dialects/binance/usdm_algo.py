@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from bot.domain.durations import WEEK_MS
 from bot.domain.money import ZERO
 from bot.domain.order import OrderType, TimeInForce
 from bot.simex.dialects.binance.common import EVERYTHING, ApiError, Call, Params, Route, Security, private, times
@@ -10,7 +11,6 @@ from bot.simex.dialects.binance.spot_market import kept_price_text, price_text, 
 from bot.simex.dialects.binance.spot_orders import SIDES
 from bot.simex.dialects.binance.usdm_orders import (
     TIMES_IN_FORCE,
-    WEEK_MS,
     WIRE_TIMES_IN_FORCE,
     check_price,
     check_size,

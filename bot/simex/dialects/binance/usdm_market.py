@@ -38,8 +38,14 @@ from bot.simex.dialects.binance.spot_market import (
 )
 
 USDM_ORDER_TYPES = (
-    "LIMIT", "MARKET", "STOP", "STOP_MARKET", "TAKE_PROFIT", "TAKE_PROFIT_MARKET", "TRAILING_STOP_MARKET",
-)  # fmt: skip
+    "LIMIT",
+    "MARKET",
+    "STOP",
+    "STOP_MARKET",
+    "TAKE_PROFIT",
+    "TAKE_PROFIT_MARKET",
+    "TRAILING_STOP_MARKET",
+)
 DEPTH_LIMITS = (5, 10, 20, 50, 100, 500, 1000)
 FOREVER_MS = 4_133_404_800_000
 USUAL_INTERVAL_HOURS = 8
@@ -302,9 +308,7 @@ def open_interest_history(call: Call) -> list[Mapping[str, Any]]:
     return rows
 
 
-_PERIODS_MS = {
-    name: INTERVALS_MS[name] for name in ("5m", "15m", "30m", "1h", "2h", "4h", "6h", "12h", "1d")
-}  # fmt: skip
+_PERIODS_MS = {name: INTERVALS_MS[name] for name in ("5m", "15m", "30m", "1h", "2h", "4h", "6h", "12h", "1d")}
 
 
 def _one(few: int, many: int) -> Any:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+from bot.domain.durations import WEEK_MS
 from bot.domain.instrument import Instrument, Side
 from bot.domain.money import ZERO
 from bot.domain.order import OrderType, TimeInForce
@@ -28,10 +29,12 @@ from bot.simex.engine.refusal import Refusal, RefusalReason
 from bot.simex.engine.types import ForcedBy, NewOrder, PositionSide, SimOrder, SimTrade
 
 CLIENT_ID_RANGE = r"^[\.A-Z\:/a-z0-9_-]{1,36}$"
-WEEK_MS = 7 * 86_400_000
 TIMES_IN_FORCE = {
-    "GTC": TimeInForce.GTC, "IOC": TimeInForce.IOC, "FOK": TimeInForce.FOK, "GTX": TimeInForce.POST_ONLY,
-}  # fmt: skip
+    "GTC": TimeInForce.GTC,
+    "IOC": TimeInForce.IOC,
+    "FOK": TimeInForce.FOK,
+    "GTX": TimeInForce.POST_ONLY,
+}
 WIRE_TIMES_IN_FORCE = {value: name for name, value in TIMES_IN_FORCE.items()}
 _REPLY_KINDS = {name: name for name in ("ACK", "RESULT")}
 _PLAIN_TYPES = {"LIMIT": OrderType.LIMIT, "MARKET": OrderType.MARKET}

@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 
+from bot.domain.durations import HOUR_MS
 from bot.simex.engine.market import FundingTerms, Market
-
-HOUR_MS = 3_600_000
 
 
 class FundingSchedule:
