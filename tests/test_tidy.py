@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import tidy
+from tests import tidy, tidy_style
 from tests.tidy import House
 
 ROOT = Path(__file__).parent.parent
@@ -116,6 +116,18 @@ def test_the_median_module_is_short(house: House) -> None:
     check(tidy.the_median_module_is_short(house))
 
 
+def test_class_names_are_used_once(house: House) -> None:
+    check(tidy_style.class_names_are_used_once(house))
+
+
+def test_every_line_is_formatted(house: House) -> None:
+    check(tidy_style.every_line_is_formatted(house))
+
+
+def test_time_units_are_defined_once(house: House) -> None:
+    check(tidy_style.time_units_are_defined_once(house))
+
+
 def test_folders_are_small(house: House) -> None:
     check(tidy.folders_are_small(house))
 
@@ -191,6 +203,13 @@ PLANTED: list[tuple[Rule, Files, str]] = [
         {"bot/domain/a.py": "import bot.domain.b", "bot/domain/b.py": "from bot.domain.a import x"},
         "bot.domain.a → bot.domain.b → bot.domain.a",
     ),
+    (
+        tidy_style.class_names_are_used_once,
+        {"bot/domain/a.py": "class Book:\n    pass", "bot/feeds/b.py": "class Book:\n    pass"},
+        "bot/feeds/b.py:1 class Book is also bot/domain/a.py:1",
+    ),
+    (tidy_style.every_line_is_formatted, {"bot/domain/x.py": "x = [\n    1]  # fmt: skip"}, "bot/domain/x.py:2"),
+    (tidy_style.time_units_are_defined_once, {"bot/feeds/x.py": "A, HOUR_MS = 1, 3_600_000"}, "bot/feeds/x.py:1"),
     (tidy.imports_stand_at_the_top, {"bot/operate/x.py": "def f():\n    import re"}, "bot/operate/x.py:2"),
     (tidy.nothing_hides_behind_type_checking, {"bot/operate/x.py": "if typing.TYPE_CHECKING:\n    x = 1"}, "x.py:1"),
     (tidy.packages_of_others_stay_with_their_owners, {"bot/operate/x.py": "import ccxt.pro"}, "bot/operate/x.py:1"),
@@ -260,7 +279,8 @@ def build(folder: Path, files: Files) -> House:
 
 def all_rules() -> list[Rule]:
     shape = {"house": House, "return": list[str]}
-    return [rule for rule in vars(tidy).values() if getattr(rule, "__annotations__", None) == shape]
+    rules = [*vars(tidy).values(), *vars(tidy_style).values()]
+    return [rule for rule in rules if getattr(rule, "__annotations__", None) == shape]
 
 
 @pytest.mark.parametrize(

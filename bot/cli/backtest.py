@@ -57,7 +57,7 @@ def backtest(  # noqa: PLR0913, PLR0917 - one argument per option
         from bot.lab.backtest import command as backtest_command
 
         given = common.given(context, config, assign)
-        asked = backtest_command.Asked(
+        asked = backtest_command.BacktestRequest(
             folder=folder,
             start_ms=_ms(start),
             end_ms=_ms(end),

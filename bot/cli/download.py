@@ -58,7 +58,7 @@ def download(
             *universe.former_symbols,
         )
         chosen = [symbol.strip() for symbol in symbols.split(",") if symbol.strip()] if symbols else named
-        wanted = data_download.Wanted(out, _ms(start), _ms(end), tuple(dict.fromkeys(chosen)), timeframe.value)
+        wanted = data_download.DownloadRequest(out, _ms(start), _ms(end), tuple(dict.fromkeys(chosen)), timeframe.value)
         profile = PROFILES[settings.venue.id]
 
         async def fetch() -> dict[str, object]:

@@ -84,7 +84,7 @@ def sweep(  # noqa: PLR0913, PLR0917 - one argument per option
         from bot.runtime import logs
 
         given = common.given(context, config, assign)
-        plan = sweeping.Plan(
+        plan = sweeping.SweepPlan(
             folder=folder,
             start_ms=_ms(start),
             end_ms=_ms(end),
@@ -142,9 +142,9 @@ def _check_options(search: SearchKind, engine: EngineKind, scheduler: str | None
 def _search(plan: Any, kind: SearchKind, number: int) -> Any:
     """A search for one fold; each has a seed of its own."""
     if kind is SearchKind.GRID:
-        from bot.lab.sweep.search import Grid
+        from bot.lab.sweep.search import GridSearch
 
-        return Grid(plan.space)
+        return GridSearch(plan.space)
     from bot.lab.sweep.optuna_search import Learning
 
     return Learning(plan.space, trials=plan.trials, seed=plan.seed + number)

@@ -51,7 +51,7 @@ class Bridge(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class LegAttempts:
     """How often a leg has been asked for since `held` last changed, and since when."""
 
     since_ms: int
@@ -79,7 +79,7 @@ class Leg:
     exits: ExitPlan | None = None
     state: LegState = LegState.READY
     words: str = ""
-    asked: Asked | None = None
+    asked: LegAttempts | None = None
 
     @property
     def side(self) -> Side:

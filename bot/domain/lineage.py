@@ -13,7 +13,7 @@ from bot.domain.money import ONE
 
 
 @dataclass(frozen=True, slots=True)
-class Former:
+class FormerSymbol:
     """A listing that another one continues from `until_ms`: one unit of it became `ratio` units."""
 
     symbol: str
@@ -36,7 +36,7 @@ class Lineage:
     """Former listings, oldest first; the ticker is another asset's before `since_ms`; a hole of more than `gap_ms`
     between two candles of one listing ends what is before it (0: no hole does)."""
 
-    formers: tuple[Former, ...] = ()
+    formers: tuple[FormerSymbol, ...] = ()
     since_ms: int = 0
     gap_ms: int = 0
 
@@ -61,7 +61,7 @@ class Lineage:
 
 
 @dataclass(frozen=True, slots=True)
-class Succession:
+class SymbolSuccession:
     """An asset that an exchange turns into another: `ratio` of `becomes` for one of `was`."""
 
     was: str

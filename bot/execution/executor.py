@@ -17,7 +17,7 @@ from bot.domain.money import ZERO
 from bot.domain.order import FOREIGN, ClientOrderId, Intent, Order, OrderType, Purpose
 from bot.domain.reason import Note, Reason
 from bot.domain.states import OrderEvent, OrderState
-from bot.execution.order_reports import Evidence, together
+from bot.execution.order_reports import OrderReports, together
 from bot.execution.phases import phase_of
 from bot.execution.placement import Placed, Placement
 from bot.execution.refusals import RefusedEntries
@@ -86,7 +86,7 @@ class Executor:
     ) -> None:
         self._venue, self._journal, self._rules, self._account = venue, journal, rules, account
         self._is_stopped = is_stopped
-        self._evidence = Evidence(venue, journal, rules)
+        self._evidence = OrderReports(venue, journal, rules)
         self._placement = Placement(venue, journal, rules, self._evidence, is_stopped)
         self._by_symbol: dict[str, asyncio.Semaphore] = defaultdict(
             lambda: asyncio.Semaphore(rules.orders_per_instrument)

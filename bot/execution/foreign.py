@@ -7,7 +7,7 @@ from bot.domain.money import ZERO
 from bot.domain.order import FOREIGN, Fill, Order, OrderType, Purpose, TimeInForce, is_ours
 from bot.domain.reason import Note, Reason
 from bot.domain.states import OrderEvent, OrderState
-from bot.execution.order_reports import OLDER_MS, Evidence, is_about, late_note
+from bot.execution.order_reports import OLDER_MS, OrderReports, is_about, late_note
 from bot.execution.rules import ExecutionRules
 from bot.journal.journal import Journal
 from bot.ports import Answered, NotListed, OrderReport, ReportState, Unavailable, Venue
@@ -36,7 +36,7 @@ class Foreign:
 class ForeignOrders:
     """Tells our orders from others'. One with our mark that the journal does not know is another writer's: it halts."""
 
-    def __init__(self, venue: Venue, journal: Journal, rules: ExecutionRules, evidence: Evidence) -> None:
+    def __init__(self, venue: Venue, journal: Journal, rules: ExecutionRules, evidence: OrderReports) -> None:
         self._venue, self._journal, self._rules, self._evidence = venue, journal, rules, evidence
         self._others = evidence.others
         self.has_unresolved = False  # an execution whose order is not known yet: it may be another writer's

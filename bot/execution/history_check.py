@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from bot.domain.durations import HOUR_MS
 from bot.domain.portfolio import Account
 from bot.domain.reason import Note, Reason
-from bot.execution.order_reports import Evidence, together
+from bot.execution.order_reports import OrderReports, together
 from bot.execution.rules import ExecutionRules
 from bot.journal.journal import Journal
 from bot.journal.reader import Fact
@@ -34,7 +34,7 @@ class HistoryCheck:
     """`is_done` once the past was read, and read again and again afterwards; an account that begins with the process
     has no past. Raises JournalError."""
 
-    def __init__(self, venue: Venue, journal: Journal, rules: ExecutionRules, evidence: Evidence) -> None:
+    def __init__(self, venue: Venue, journal: Journal, rules: ExecutionRules, evidence: OrderReports) -> None:
         self._venue, self._journal, self._rules, self._evidence = venue, journal, rules, evidence
         self._read: set[str] = set()
         self._since_ms: int | None = None

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from bot.domain.lineage import Succession
+from bot.domain.lineage import SymbolSuccession
 from bot.domain.money import BPS, ONE, ZERO, plain
 from bot.domain.order import Fill
 from bot.domain.portfolio import Account
@@ -141,7 +141,7 @@ def expected_books(
 
 
 def conversions_in(
-    found: Iterable[Difference], successions: Iterable[Succession], size_bps: int
+    found: Iterable[Difference], successions: Iterable[SymbolSuccession], size_bps: int
 ) -> tuple[Conversion, ...]:
     """Pairs of differences that are one conversion: what an asset lost came in as what it became, by the ratio.
 

@@ -29,7 +29,7 @@ _ENDS = {
 }
 
 
-class Evidence:
+class OrderReports:
     """Reads with a deadline, and the recording of what they returned."""
 
     def __init__(self, venue: Venue, journal: Journal, rules: ExecutionRules) -> None:

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from bot.domain.order import Intent, Order
 from bot.domain.reason import Note, Reason
 from bot.domain.states import IllegalTransition, OrderEvent, OrderState
-from bot.execution.order_reports import Evidence, is_about
+from bot.execution.order_reports import OrderReports, is_about
 from bot.execution.rules import ExecutionRules
 from bot.journal.journal import Journal
 from bot.journal.schema import NOT_SENT
@@ -40,7 +40,7 @@ class Placement:
         venue: Venue,
         journal: Journal,
         rules: ExecutionRules,
-        evidence: Evidence,
+        evidence: OrderReports,
         is_stopped: Callable[[Intent | None], bool],
     ) -> None:
         self._venue, self._journal, self._rules, self._evidence = venue, journal, rules, evidence

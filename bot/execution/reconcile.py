@@ -12,7 +12,7 @@ from typing import Any
 
 from bot.domain.codec import decode, encode
 from bot.domain.durations import DAY_MS
-from bot.domain.lineage import Succession
+from bot.domain.lineage import SymbolSuccession
 from bot.domain.money import ZERO, plain
 from bot.domain.order import Order
 from bot.domain.portfolio import Account
@@ -32,10 +32,10 @@ from bot.execution.ledger import (
     expected_books,
     holdings,
 )
-from bot.execution.order_reports import OLDER_MS, Evidence
+from bot.execution.order_reports import OLDER_MS, OrderReports
 from bot.execution.rules import ExecutionRules
 from bot.execution.unexplained import ADJUSTMENT, net_loss, why_beyond
-from bot.execution.unknown_outcomes import DOUBTFUL, Doubts
+from bot.execution.unknown_outcomes import DOUBTFUL, UnknownOutcomes
 from bot.journal.answers import ORDERS, PAYMENTS
 from bot.journal.journal import Journal
 from bot.ports import Unavailable, Venue
@@ -75,12 +75,12 @@ class Reconciler:
         rules: ExecutionRules,
         *,
         is_account_new: bool = False,
-        successions: tuple[Succession, ...] = (),
+        successions: tuple[SymbolSuccession, ...] = (),
     ) -> None:
         self._successions = successions
         self._venue, self._journal, self._rules = venue, journal, rules
-        self._evidence = Evidence(venue, journal, rules)
-        self._doubts = Doubts(venue, journal, rules, self._evidence)
+        self._evidence = OrderReports(venue, journal, rules)
+        self._doubts = UnknownOutcomes(venue, journal, rules, self._evidence)
         self._foreign = ForeignOrders(venue, journal, rules, self._evidence)
         self._history = HistoryCheck(venue, journal, rules, self._evidence)
         self._history.is_done = is_account_new

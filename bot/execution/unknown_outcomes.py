@@ -11,19 +11,19 @@ from bot.domain.order import Order
 from bot.domain.reason import Note, Reason
 from bot.domain.states import OrderEvent, OrderState
 from bot.execution.another_writer import DOUBTFUL
-from bot.execution.order_reports import OLDER_MS, Evidence, find_report, has_unnamed, together
+from bot.execution.order_reports import OLDER_MS, OrderReports, find_report, has_unnamed, together
 from bot.execution.rules import ExecutionRules
 from bot.journal.journal import Journal
 from bot.journal.schema import NEVER_CAME_TO_BE
 from bot.ports import Answered, NotListed, OrderReport, Unavailable, Venue
 
-__all__ = ["DOUBTFUL", "Doubts"]
+__all__ = ["DOUBTFUL", "UnknownOutcomes"]
 
 
-class Doubts:
+class UnknownOutcomes:
     """Settles orders against the venue. Raises JournalError; an unreachable venue leaves orders as they are."""
 
-    def __init__(self, venue: Venue, journal: Journal, rules: ExecutionRules, evidence: Evidence) -> None:
+    def __init__(self, venue: Venue, journal: Journal, rules: ExecutionRules, evidence: OrderReports) -> None:
         self._venue, self._journal, self._rules, self._evidence = venue, journal, rules, evidence
 
     async def settle(self, orders: Sequence[Order], open_reports: Sequence[OrderReport]) -> tuple[Note, ...]:

@@ -21,7 +21,7 @@ LATE_CANDLES = 2
 
 
 @dataclass(frozen=True, slots=True)
-class History:
+class CandleHistory:
     """How much history is wanted: `count` closed candles of `timeframe_ms` for each symbol. `lineages` name what a
     symbol continues, and which of its candles are another asset's."""
 
@@ -44,7 +44,7 @@ class CandleCache:
         return len(self._series)
 
     async def refresh(
-        self, venue: Venue, wanted: History, now_ms: int, *, deadline_ms: int, at_once: int
+        self, venue: Venue, wanted: CandleHistory, now_ms: int, *, deadline_ms: int, at_once: int
     ) -> tuple[dict[str, CandleSeries], tuple[Missing, ...]]:
         """The wanted series as of now, and what is missing. Symbols no longer wanted are forgotten.
 
@@ -73,7 +73,7 @@ class CandleCache:
         without = (self._without[s] for s in wanted.symbols if s in self._without)
         return result, (*missing, *empty, *without, *self._left_out(wanted, closed_ms))
 
-    def _left_out(self, wanted: History, closed_ms: int) -> list[Missing]:
+    def _left_out(self, wanted: CandleHistory, closed_ms: int) -> list[Missing]:
         """What is said of the candles in the wanted span that came and could not be used."""
         first_ms, found = closed_ms - wanted.count * wanted.timeframe_ms, []
         for symbol in wanted.symbols:
@@ -112,11 +112,11 @@ class CandleCache:
             series.volumes_quote,
         )
 
-    def _end_ms(self, symbol: str, wanted: History) -> int:
+    def _end_ms(self, symbol: str, wanted: CandleHistory) -> int:
         known = self._series.get((symbol, wanted.timeframe_ms))
         return known.end_ms if known is not None else 0
 
-    async def _extended(self, venue: Venue, symbol: str, wanted: History, closed_ms: int) -> CandleSeries:
+    async def _extended(self, venue: Venue, symbol: str, wanted: CandleHistory, closed_ms: int) -> CandleSeries:
         """What is known plus what has closed since. History that starts later than its page is asked for once more
         from where it goes on, until nothing new comes."""
         first_ms = closed_ms - wanted.count * wanted.timeframe_ms
@@ -141,7 +141,7 @@ class CandleCache:
             series = without_older(grown, lineage.gap_ms, first=known + 1 if is_seam else known)
         return (series or _nothing(symbol, wanted.timeframe_ms)).tail(wanted.count)
 
-    async def _inherited(self, venue: Venue, symbol: str, wanted: History, first_ms: int) -> CandleSeries | None:
+    async def _inherited(self, venue: Venue, symbol: str, wanted: CandleHistory, first_ms: int) -> CandleSeries | None:
         """Candles of the former names, in units of today, oldest first; None where there are none."""
         lineage, series = wanted.lineages[symbol], None
         self._without.pop(symbol, None)
@@ -158,7 +158,9 @@ class CandleCache:
         return series
 
 
-async def _fetch_span(venue: Venue, span: Span, wanted: History, first_ms: int, gap_ms: int) -> CandleSeries | None:
+async def _fetch_span(
+    venue: Venue, span: Span, wanted: CandleHistory, first_ms: int, gap_ms: int
+) -> CandleSeries | None:
     since_ms, closed_ms = max(first_ms, span.start_ms), span.end_ms - span.end_ms % wanted.timeframe_ms
     series: CandleSeries | None = None
     for _ in range(2 + wanted.count // PAGE):

@@ -32,9 +32,9 @@ class Past:
     """Mutable: grows with every look. Points are kept by step or settlement, so that seeing one twice adds nothing."""
 
     rules: PastRules = PastRules()
-    _interest: dict[str, "Watched"] = field(default_factory=dict)
-    _funding: dict[str, "Watched"] = field(default_factory=dict)
-    _premiums: dict[str, "Watched"] = field(default_factory=dict)
+    _interest: dict[str, "PointHistory"] = field(default_factory=dict)
+    _funding: dict[str, "PointHistory"] = field(default_factory=dict)
+    _premiums: dict[str, "PointHistory"] = field(default_factory=dict)
     _expected: dict[str, int] = field(default_factory=dict)
 
     def joined(self, snapshot: Snapshot) -> Snapshot:
@@ -79,15 +79,15 @@ class Past:
     def _learn(self, snapshot: Snapshot) -> None:
         step = self.rules.step_ms
         for symbol, interest in snapshot.open_interest.items():
-            watched = self._interest.setdefault(symbol, Watched())
+            watched = self._interest.setdefault(symbol, PointHistory())
             for point in (*interest.earlier, (interest.at_ms, interest.value_quote)):
                 watched.add(point[0] // step, point)
         for symbol, premium in snapshot.premiums.items():
-            watched = self._premiums.setdefault(symbol, Watched())
+            watched = self._premiums.setdefault(symbol, PointHistory())
             for point in (*premium.earlier, (premium.at_ms, premium.share)):
                 watched.add(point[0] // step, point)
         for symbol, funding in snapshot.funding.items():
-            watched = self._funding.setdefault(symbol, Watched())
+            watched = self._funding.setdefault(symbol, PointHistory())
             for point in funding.earlier:
                 watched.add(point[0], point)
             expected_ms = self._expected.get(symbol, 0)
@@ -98,7 +98,7 @@ class Past:
 
 
 @dataclass(slots=True)
-class Watched:
+class PointHistory:
     """Points of one symbol by step or settlement. What was told last is told again while it would say the same: most
     looks add nothing."""
 

@@ -15,7 +15,7 @@ from bot.domain.instrument import Instrument
 from bot.domain.lineage import Lineage
 from bot.domain.market import Book, CalendarEvent, Cost, Funding, Macro, Missing, OpenInterest, Quote, Snapshot, Tvl
 from bot.domain.portfolio import Account
-from bot.feeds.candle_cache import CandleCache, History
+from bot.feeds.candle_cache import CandleCache, CandleHistory
 from bot.feeds.concurrent_fetch import gather_all, gather_each
 from bot.feeds.former_grid import with_former
 from bot.feeds.history import Past
@@ -25,7 +25,7 @@ Reading = TypeVar("Reading")
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class SnapshotRequest:
     """What a snapshot should hold. Symbols are unified; `books` and `candles` name symbols of either kind."""
 
     spot: tuple[str, ...] = ()
@@ -44,7 +44,7 @@ class Wanted:
     def symbols(self) -> tuple[str, ...]:
         return (*self.spot, *self.perps)
 
-    def only(self, known: Collection[str]) -> "Wanted":
+    def only(self, known: Collection[str]) -> "SnapshotRequest":
         """The same, without what the venue does not list: one unlisted symbol must not spoil the question for all."""
 
         def kept(symbols: tuple[str, ...]) -> tuple[str, ...]:
@@ -60,7 +60,7 @@ class Wanted:
             books=kept(self.books),
         )
 
-    def without_history(self) -> "Wanted":
+    def without_history(self) -> "SnapshotRequest":
         """Prices, books and funding only: what a guard needs."""
         return replace(self, candles=(), open_interest=(), tvl=())
 
@@ -83,7 +83,7 @@ class Deadlines:
 
 async def observe(
     venue: Venue,
-    wanted: Wanted,
+    wanted: SnapshotRequest,
     previous: Snapshot | None,
     now_ms: int,
     deadlines: Deadlines,
@@ -100,7 +100,7 @@ async def observe(
     Never raises for a source that fails: the snapshot says what is missing and why.
     """
     asked = wanted if known is None else wanted.only(known)
-    history = History(asked.candles, asked.timeframe_ms, asked.candle_count, asked.lineages)
+    history = CandleHistory(asked.candles, asked.timeframe_ms, asked.candle_count, asked.lineages)
     async with asyncio.TaskGroup() as group:
         instruments = group.create_task(_instruments(venue, wanted, previous, deadlines))
         quotes = group.create_task(
@@ -157,7 +157,7 @@ class Observer:
     def __init__(
         self,
         venue: Venue,
-        wanted: Wanted,
+        wanted: SnapshotRequest,
         *,
         tvl: TvlSource | None = None,
         macro: MacroSource | None = None,
@@ -341,7 +341,7 @@ def _sound(
 
 
 async def _instruments(
-    venue: Venue, wanted: Wanted, previous: Snapshot | None, deadlines: Deadlines
+    venue: Venue, wanted: SnapshotRequest, previous: Snapshot | None, deadlines: Deadlines
 ) -> tuple[dict[str, Instrument], tuple[Missing, ...]]:
     if previous is not None and previous.instruments:
         known = previous.instruments
@@ -351,7 +351,7 @@ async def _instruments(
 
 
 async def _tvl(
-    source: TvlSource | None, wanted: Wanted, deadlines: Deadlines
+    source: TvlSource | None, wanted: SnapshotRequest, deadlines: Deadlines
 ) -> tuple[dict[str, Tvl], tuple[Missing, ...]]:
     if source is None:
         return {}, tuple(Missing(f"tvl {name}", "no source is configured") for name in wanted.tvl)

@@ -15,7 +15,7 @@ from bot.domain.order import Intent, Order, Purpose
 from bot.domain.portfolio import Portfolio
 from bot.domain.reason import Note, Reason
 from bot.domain.states import CampaignState, LegState
-from bot.playbook.book.context import Scene, belongs_to
+from bot.playbook.book.context import PlanContext, belongs_to
 from bot.playbook.book.portfolio import former_holdings
 from bot.playbook.book.transfers import read_labels, settle_transfer
 from bot.playbook.market.point_in_time import as_of
@@ -69,7 +69,7 @@ def decide(
 ) -> Decision:
     """A full cycle: read the market, choose the stance, keep the exits, take the campaign one step further."""
     snapshot = as_of(snapshot)
-    scene = Scene(snapshot, portfolio, policy, sectors, working, memory.wagers, memory.hedges_stopped)
+    scene = PlanContext(snapshot, portfolio, policy, sectors, working, memory.wagers, memory.hedges_stopped)
     memory = _settled(memory, scene)
     market = read_market(snapshot, policy, sectors)
     signals = market.signals
@@ -116,7 +116,7 @@ def guard(
     working: tuple[Order, ...],
 ) -> Decision:
     """Exits, hedge ≤ spot and liquidation distance only; regime, target and campaign stay as they are."""
-    scene = Scene(snapshot, portfolio, policy, sectors, working, memory.wagers, memory.hedges_stopped)
+    scene = PlanContext(snapshot, portfolio, policy, sectors, working, memory.wagers, memory.hedges_stopped)
     memory = _settled(memory, scene)
     guarded = _guarded(memory, scene)
     choice = Choice(standing(memory), tactical_allowed=False)
@@ -125,7 +125,9 @@ def guard(
     return _decision(scene, guarded, step, guarded.notes, memory.regime.condition, ZERO, choice.stance, shares)
 
 
-def _guarded(memory: Memory, scene: Scene, signs: Sequence[str] = (), over: Mapping[str, str] | None = None) -> Guarded:
+def _guarded(
+    memory: Memory, scene: PlanContext, signs: Sequence[str] = (), over: Mapping[str, str] | None = None
+) -> Guarded:
     """The guard, and what its endings mean for what is being opened and for the scalps' budget."""
     guarded = guard_positions(memory, scene, signs, over)
     after = end_openings(book_scalps(memory, guarded.memory, scene), guarded.ended)
@@ -133,7 +135,7 @@ def _guarded(memory: Memory, scene: Scene, signs: Sequence[str] = (), over: Mapp
 
 
 def _decision(
-    scene: Scene,
+    scene: PlanContext,
     guarded: Guarded,
     step: Step,
     notes: Sequence[Note],
@@ -166,7 +168,7 @@ def _decision(
     )
 
 
-def _settled(memory: Memory, scene: Scene) -> Memory:
+def _settled(memory: Memory, scene: PlanContext) -> Memory:
     """Memory brought up to what the account shows: transfers, labels, exits of longs that have been filled."""
     memory = settle_transfer(memory, scene.portfolio.account)
     if not scene.portfolio.account.is_unified or memory.labels:
@@ -174,7 +176,7 @@ def _settled(memory: Memory, scene: Scene) -> Memory:
     return replace(memory, exits=_open_exits(memory, scene))
 
 
-def _open_exits(memory: Memory, scene: Scene) -> tuple[OpenExit, ...]:
+def _open_exits(memory: Memory, scene: PlanContext) -> tuple[OpenExit, ...]:
     """An exit plan for every tactical position that stands, as soon as any of it is filled."""
     exits = {held.symbol: held for held in memory.exits}
     campaign = memory.campaign
@@ -228,7 +230,7 @@ def _shares(memory: Memory, choice: Choice, policy: Policy) -> tuple[Mapping[str
     return target_shares(choice.stance, policy, tactical_allowed=allowed)
 
 
-def _steer(memory: Memory, choice: Choice, scene: Scene) -> tuple[Memory, tuple[Note, ...]]:
+def _steer(memory: Memory, choice: Choice, scene: PlanContext) -> tuple[Memory, tuple[Note, ...]]:
     """Start, reverse or leave alone the campaign."""
     campaign, notes = memory.campaign, []
     running = campaign is not None and not campaign.is_over

@@ -12,7 +12,7 @@ from bot.domain.campaign import Condition, RegimeMemory, Stance
 from bot.domain.codec import decode
 from bot.domain.durations import HOUR_MS
 from bot.domain.money import ZERO
-from bot.playbook.market.explain import Evidence, Turn, evidence_for, turns_from
+from bot.playbook.market.explain import ConditionChange, ConditionScore, evidence_for, turns_from
 from bot.playbook.market.signals import EXIT_SIGNS
 from bot.playbook.policy.numbers import SIGNAL_NAMES, Policy
 from bot.report.format import utc
@@ -47,7 +47,7 @@ def why_words(decision: Mapping[str, Any], policy: Policy, at_ms: int) -> WhyWor
     )
 
 
-def _row(evidence: Evidence, policy: Policy) -> Row:
+def _row(evidence: ConditionScore, policy: Policy) -> Row:
     return {
         "condition": evidence.condition.value,
         "confidence": str(evidence.confidence),
@@ -59,7 +59,7 @@ def _row(evidence: Evidence, policy: Policy) -> Row:
     }
 
 
-def _condition_rule(condition: Condition, found: Sequence[Evidence], policy: Policy) -> list[str]:
+def _condition_rule(condition: Condition, found: Sequence[ConditionScore], policy: Policy) -> list[str]:
     if policy.condition_override is not None:
         return [f"the operator reads the market as {condition.value} (condition_override)"]
     of = next((evidence for evidence in found if evidence.condition is condition), None)
@@ -147,7 +147,7 @@ def _turn_words(
     unasked: Sequence[str],
     regime: RegimeMemory,
     at_ms: int,
-    found: Sequence[Evidence],
+    found: Sequence[ConditionScore],
 ) -> list[str]:
     now = {evidence.condition: evidence.confidence for evidence in found}
     words = _waiting(condition, regime, policy, at_ms)
@@ -184,7 +184,9 @@ def _waiting(condition: Condition, regime: RegimeMemory, policy: Policy, at_ms: 
     return words
 
 
-def _turn_line(turn: Turn, current: Condition, now: Mapping[Condition, Decimal], policy: Policy) -> str | None:
+def _turn_line(
+    turn: ConditionChange, current: Condition, now: Mapping[Condition, Decimal], policy: Policy
+) -> str | None:
     moves = " and ".join(f"{name} at {end + 0.0:+.2f} instead of {start + 0.0:+.2f}" for name, start, end in turn.moves)
     if turn.condition is Condition.NEUTRAL:
         if not turn.is_reached:

@@ -30,7 +30,7 @@ class Column:
     is_number: bool = False
 
 
-class Grid:
+class TextTable:
     """Text cells under columns; where the screen is too narrow for whole numbers, one block of lines per row."""
 
     def __init__(self, title: str, columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> None:

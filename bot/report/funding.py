@@ -21,7 +21,7 @@ from bot.journal.reader import JournalReader
 from bot.playbook.book.context import leg_id
 from bot.playbook.positions.funding import ExpectedFunding, expected_funding, opens_perp
 from bot.ports import Payment
-from bot.report.format import NONE, Column, Grid, money, percent
+from bot.report.format import NONE, Column, TextTable, money, percent
 from bot.report.rows import Row
 
 
@@ -133,7 +133,7 @@ def funding_table(rows: Sequence[Mapping[str, Any]], quote: str) -> RenderableTy
                 percent(found.get("basis_annual")),
             ]
         )
-    return Grid(f"Funding, {quote} (+ received, − paid)", columns, cells)
+    return TextTable(f"Funding, {quote} (+ received, − paid)", columns, cells)
 
 
 def _named(leg: Leg, tranche: Tranche, campaign: Campaign) -> Row:

@@ -35,7 +35,7 @@ Document = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class JournalView:
     """A journal that is being read. `health` is what a running daemon said last; None when none runs."""
 
     settings: Settings
@@ -50,7 +50,7 @@ class View:
 
 
 @contextmanager
-def open_journal(files: Sequence[Path], assignments: Sequence[str], path: Path | None) -> Iterator[View]:
+def open_journal(files: Sequence[Path], assignments: Sequence[str], path: Path | None) -> Iterator[JournalView]:
     """The configured journal, or the one named.
 
     Raises:
@@ -73,12 +73,12 @@ def open_journal(files: Sequence[Path], assignments: Sequence[str], path: Path |
         if health is None:
             last = reader.load_events(limit=1, after_seq=max(0, reader.count_events() - 1))
             now_ms = last[0].at_ms if last else now_ms
-        yield View(settings, reader, health, path is not None, now_ms)
+        yield JournalView(settings, reader, health, path is not None, now_ms)
     finally:
         reader.close()
 
 
-def status(view: View) -> tuple[Document, ExitCode]:
+def status(view: JournalView) -> tuple[Document, ExitCode]:
     """The row of `status` and its exit code: 3 before 10 before 11, as nothing else is current without a daemon."""
     reader, settings = view.reader, view.settings
     health = view.health or load_config(reader) or {}
@@ -87,7 +87,7 @@ def status(view: View) -> tuple[Document, ExitCode]:
     decision = record.decision if record else {}
     portfolio = _portfolio(view, record) if record else None
     number = reader.next_cycle_number() - 1
-    standing = rows.Standing(
+    standing = rows.StatusInputs(
         mode=str(health.get("mode", settings.mode)),
         environment=str(health.get("environment", settings.environment)),
         venue=settings.venue.id,
@@ -119,7 +119,7 @@ def status(view: View) -> tuple[Document, ExitCode]:
     return row, ExitCode.MISMATCH if is_mismatched else ExitCode.OK
 
 
-def positions(view: View) -> Document:
+def positions(view: JournalView) -> Document:
     """Sleeves and perps of the last cycle that kept what it saw."""
     record = _require(_last_kept(view.reader), view)
     portfolio = _portfolio(view, record)
@@ -134,12 +134,12 @@ def positions(view: View) -> Document:
     }
 
 
-def orders(view: View, limit: int) -> list[Document]:
+def orders(view: JournalView, limit: int) -> list[Document]:
     """The newest orders."""
     return rows.order_rows(view.reader.load_orders(limit))
 
 
-def why(view: View, number: int | None) -> Document:
+def why(view: JournalView, number: int | None) -> Document:
     """A cycle's decision in words, with the gate's answers."""
     reader = view.reader
     if number is None:
@@ -178,7 +178,7 @@ def width() -> int:
     return console.width if console.is_terminal else max(100, console.width)
 
 
-def _portfolio(view: View, record: CycleRecord) -> Portfolio:
+def _portfolio(view: JournalView, record: CycleRecord) -> Portfolio:
     settings = view.settings
     policy, sectors = numbers_of(view.reader, record.config_digest) or (settings.playbook, settings.universe)
     return build_portfolio(record.account, record.snapshot, view.reader.load_memory(), policy, sectors)
@@ -191,7 +191,7 @@ def _last_kept(reader: JournalReader) -> CycleRecord | None:
         return None
 
 
-def _require(record: CycleRecord | None, view: View, number: int | None = None) -> CycleRecord:
+def _require(record: CycleRecord | None, view: JournalView, number: int | None = None) -> CycleRecord:
     if record is not None:
         return record
     last = view.reader.next_cycle_number() - 1
@@ -205,7 +205,7 @@ def _highest(*levels: object) -> KillLevel:
     return max(known, key=lambda level: level.severity, default=KillLevel.OFF)
 
 
-def _running_words(view: View) -> str:
+def _running_words(view: JournalView) -> str:
     if view.health is not None:
         late = find_late(view.health, time.time_ns() // 1_000_000)
         named = ", ".join(f"{name} (silent for {seconds} s)" for name, seconds in late.items())

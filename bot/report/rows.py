@@ -216,7 +216,7 @@ def funding(payments: Iterable[Payment]) -> dict[str, str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class StatusInputs:
     """Where the bot stands, for `status`."""
 
     mode: str
@@ -238,7 +238,7 @@ class Standing:
     orders: Sequence[Order] = ()
 
 
-def status(standing: Standing) -> Row:
+def status(standing: StatusInputs) -> Row:
     """Mode, switch, age of the last cycle, equity and its falls. Shares are fractions of what they fell from."""
     portfolio = standing.portfolio
     equity = portfolio.equity if portfolio else None

@@ -13,14 +13,14 @@ from rich.text import Text
 
 from bot.playbook.policy.numbers import SIGNAL_NAMES
 from bot.report import queries as readings
-from bot.report.format import NONE, Column, Grid, age, percent, utc
-from bot.report.queries import Document, View
+from bot.report.format import NONE, Column, TextTable, age, percent, utc
+from bot.report.queries import Document, JournalView
 
 BAR_HALF = 8
 WIDE = 140
 
 
-def signals(view: View, number: int | None = None) -> Document:
+def signals(view: JournalView, number: int | None = None) -> Document:
     """Signals of one cycle, the last full one unless named, as plain mappings.
 
     Raises:
@@ -60,9 +60,9 @@ def drawn(document: Document, now_ms: int, width: int) -> RenderableType:
     parts: list[RenderableType] = [head]
     if width >= WIDE:
         cells = [[*cell, row["words"]] for cell, row in zip(cells, rows, strict=True)]
-        parts.append(Grid("Signals", [*columns, Column("in words")], cells))
+        parts.append(TextTable("Signals", [*columns, Column("in words")], cells))
     else:
-        parts.append(Grid("Signals", columns, cells))
+        parts.append(TextTable("Signals", columns, cells))
         parts += [Text(f"{number:>3}  {row['words']}") for number, row in enumerate(rows, start=1)]
         parts.append(Text())
     absent = [

@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from bot.report.format import NONE, Column, Grid, age, amount, money, percent, times, utc
+from bot.report.format import NONE, Column, TextTable, age, amount, money, percent, times, utc
 
 Rows = Sequence[Mapping[str, Any]]
 WIDE = 130
@@ -94,7 +94,7 @@ def sleeves_table(rows: Rows, quote: str) -> RenderableType:
         ]
         for row in rows
     ]
-    return Grid("Sleeves", columns, cells)
+    return TextTable("Sleeves", columns, cells)
 
 
 def _role(row: Mapping[str, Any]) -> str:
@@ -130,7 +130,7 @@ def positions_table(rows: Rows, quote: str) -> RenderableType:
         ]
         for row in rows
     ]
-    return Grid("Perp positions", columns, cells)
+    return TextTable("Perp positions", columns, cells)
 
 
 def orders_table(rows: Rows, quote: str, now_ms: int) -> RenderableType:
@@ -160,7 +160,7 @@ def orders_table(rows: Rows, quote: str, now_ms: int) -> RenderableType:
         ]
         for row in rows
     ]
-    return Grid("Orders", columns, cells)
+    return TextTable("Orders", columns, cells)
 
 
 def plan_table(rows: Rows, quote: str) -> RenderableType:
@@ -191,7 +191,7 @@ def plan_table(rows: Rows, quote: str) -> RenderableType:
                 times(row["leverage"]),
             ]
         )
-    return Grid(f"Plan of tranche {rows[0]['tranche']}" if rows else "Plan", columns, cells)
+    return TextTable(f"Plan of tranche {rows[0]['tranche']}" if rows else "Plan", columns, cells)
 
 
 def legs_table(rows: Rows, quote: str) -> RenderableType:
@@ -215,7 +215,7 @@ def legs_table(rows: Rows, quote: str) -> RenderableType:
         ]
         for row in rows
     ]
-    return Grid("Executed", columns, cells)
+    return TextTable("Executed", columns, cells)
 
 
 def outcomes_table(rows: Rows, quote: str, width: int) -> RenderableType:
@@ -299,7 +299,11 @@ def why_view(row: Mapping[str, Any], now_ms: int) -> RenderableType:
     cells = [
         [s["name"], f"{s['value']:,.4g}", f"{s['score']:+.2f}", age(s["age_ms"]), s["words"]] for s in row["signals"]
     ]
-    parts: list[RenderableType] = [head, Text(), Grid("Signals (score −1 to +1, + speaks for risk)", columns, cells)]
+    parts: list[RenderableType] = [
+        head,
+        Text(),
+        TextTable("Signals (score −1 to +1, + speaks for risk)", columns, cells),
+    ]
     if row["evidence"]:
         parts.append(_evidence_grid(row["evidence"]))
     rules = [*row["rule"], *(note["words"] for note in row["rules"])]
@@ -316,7 +320,7 @@ def _evidence_grid(rows: Rows) -> RenderableType:
         [row["condition"], percent(row["confidence"]), percent(row["enter"]), ", ".join(map(_part, row["parts"]))]
         for row in rows
     ]
-    return Grid("Conditions", columns, cells)
+    return TextTable("Conditions", columns, cells)
 
 
 def _part(part: Mapping[str, Any]) -> str:
@@ -336,12 +340,12 @@ def _with_words(
 ) -> RenderableType:
     """Words as a last column where there is room, else as numbered lines below."""
     if not any(words):
-        return Grid(title, columns, cells)
+        return TextTable(title, columns, cells)
     if width >= WIDE:
         rows = [[*row, said or NONE] for row, said in zip(cells, words, strict=True)]
-        return Grid(title, [*columns, Column(heading)], rows)
+        return TextTable(title, [*columns, Column(heading)], rows)
     below = [Text(f"{row[0]:>3}  {said}") for row, said in zip(cells, words, strict=True) if said]
-    return Group(Grid(title, columns, cells), *below, Text())
+    return Group(TextTable(title, columns, cells), *below, Text())
 
 
 def _bullets(title: str, lines: Sequence[str]) -> Text:

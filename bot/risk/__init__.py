@@ -2,7 +2,7 @@
 
 from bot.risk.breakers import executed_key, tripped
 from bot.risk.canary import shrink
-from bot.risk.case import RiskContext
+from bot.risk.case import TurnRisk
 from bot.risk.gate import CHECKS, Approved, Refused, review
 from bot.risk.limits import Limits
 from bot.risk.slicing import fit_to_depth
@@ -12,7 +12,7 @@ __all__ = [
     "Approved",
     "Limits",
     "Refused",
-    "RiskContext",
+    "TurnRisk",
     "executed_key",
     "fit_to_depth",
     "review",

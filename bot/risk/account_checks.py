@@ -14,19 +14,19 @@ from bot.domain.money import ONE, ZERO
 from bot.domain.order import ExitPlan, Order, Purpose
 from bot.domain.perp import liquidation_price
 from bot.domain.reason import Note, Reason
-from bot.risk.case import Case, Effect
+from bot.risk.case import Effect, OrderReview
 from bot.risk.projection import NOTHING, Exposure, held_hedges, is_uncertain, widest
 
 
-def check_gross(case: Case) -> Note | None:
+def check_gross(case: OrderReview) -> Note | None:
     return _capped(case, Reason.GROSS_EXPOSURE, "gross exposure", lambda e: e.gross, case.limits.gross_max)
 
 
-def check_net(case: Case) -> Note | None:
+def check_net(case: OrderReview) -> Note | None:
     return _capped(case, Reason.NET_EXPOSURE, "net exposure", lambda e: widest(e.net), case.limits.net_max)
 
 
-def check_asset(case: Case) -> Note | None:
+def check_asset(case: OrderReview) -> Note | None:
     token = case.instrument.token
     return _capped(
         case,
@@ -37,7 +37,7 @@ def check_asset(case: Case) -> Note | None:
     )
 
 
-def check_sector(case: Case) -> Note | None:
+def check_sector(case: OrderReview) -> Note | None:
     """Every sector the intent touches: a token may count in several."""
     for sector, bounds in case.after.sectors.items():
         if bounds == case.before.sectors.get(sector, NOTHING):
@@ -54,13 +54,13 @@ def check_sector(case: Case) -> Note | None:
     return None
 
 
-def check_account_leverage(case: Case) -> Note | None:
+def check_account_leverage(case: OrderReview) -> Note | None:
     return _capped(
         case, Reason.ACCOUNT_LEVERAGE, "perp notional", lambda e: e.perp_gross, case.limits.account_leverage_max
     )
 
 
-def check_position_leverage(case: Case) -> Note | None:
+def check_position_leverage(case: OrderReview) -> Note | None:
     """An entry says its leverage, and it is within ours and the instrument's."""
     leverage = case.leverage
     if leverage is None or not leverage.is_finite() or not case.intent.margin_quote.is_finite():
@@ -73,7 +73,7 @@ def check_position_leverage(case: Case) -> Note | None:
     )
 
 
-def check_margin_use(case: Case) -> Note | None:
+def check_margin_use(case: OrderReview) -> Note | None:
     account = case.context.portfolio.account
     wallet = case.context.portfolio.equity if account.is_unified else account.perp_equity
     return _capped(
@@ -87,7 +87,7 @@ def check_margin_use(case: Case) -> Note | None:
     )
 
 
-def check_futures_budget(case: Case) -> Note | None:
+def check_futures_budget(case: OrderReview) -> Note | None:
     book = case.context.portfolio.book
     return _capped(
         case,
@@ -100,7 +100,7 @@ def check_futures_budget(case: Case) -> Note | None:
     )
 
 
-def check_liquidation(case: Case) -> Note | None:
+def check_liquidation(case: OrderReview) -> Note | None:
     """Distance of mark to the liquidation price when the order fills at its worst price, isolated margin."""
     intent, mark = case.intent, case.quote.valuation
     price = _liquidation_after(case, intent.worst_price)
@@ -120,7 +120,7 @@ def check_liquidation(case: Case) -> Note | None:
     )
 
 
-def check_hedge(case: Case) -> Note | None:
+def check_hedge(case: OrderReview) -> Note | None:
     """All hedges of the sector together against the spot that is left when everything that sells it has sold."""
     context, sector = case.context, case.intent.sector
     held = held_hedges(context.snapshot, context.portfolio, context.hedges).get(sector, ZERO)
@@ -137,7 +137,7 @@ def check_hedge(case: Case) -> Note | None:
     )
 
 
-def check_purpose(case: Case) -> Note | None:
+def check_purpose(case: OrderReview) -> Note | None:
     """A perp has one net position: it hedges or it carries what no rotation opened, never both: a wager's sale
     on a hedge would pass for more of the hedge, a hedge's on a wager's long would only close it."""
     intent, context = case.intent, case.context
@@ -155,7 +155,7 @@ def check_purpose(case: Case) -> Note | None:
     return case.refuse(Reason.PERP_TAKEN, f"it {other}, and an account has one position of it") if other else None
 
 
-def check_funding(case: Case) -> Note | None:
+def check_funding(case: OrderReview) -> Note | None:
     """Yearly rate the new position would pay, and the daily bill of all perps. An unknown rate refuses a tactical
     entry; a hedge is not left out for it."""
     intent, limits = case.intent, case.limits
@@ -176,14 +176,14 @@ def check_funding(case: Case) -> Note | None:
     )
 
 
-def check_money(case: Case) -> Note | None:
+def check_money(case: OrderReview) -> Note | None:
     """A spot sale has the tokens, a purchase the cash at its worst price, a perp entry the margin."""
     if case.instrument.is_perp:
         return None if case.effect is Effect.SHRINKS else _check_margin(case)
     return _check_tokens(case) if case.intent.side is Side.SELL else _check_cash(case)
 
 
-def check_exits(case: Case) -> Note | None:
+def check_exits(case: OrderReview) -> Note | None:
     """Tactical and leveraged entries carry exits that can work: a stop on the losing side, inside the liquidation
     price, a way to take profit and a deadline that is still ahead (PLAYBOOK §7)."""
     intent = case.intent
@@ -194,7 +194,7 @@ def check_exits(case: Case) -> Note | None:
     return case.refuse(Reason.EXITS_MISSING, f"an entry needs exits: {defect}") if defect else None
 
 
-def _defect_of_exits(case: Case, exits: ExitPlan) -> str | None:
+def _defect_of_exits(case: OrderReview, exits: ExitPlan) -> str | None:
     intent = case.intent
     numbers = (exits.stop_price, exits.trailing_share, exits.funding_budget_quote, *sum(exits.targets, ()))
     if not all(number.is_finite() for number in numbers):
@@ -214,7 +214,7 @@ def _sector_exposure(sector: str, exposure: Exposure) -> Decimal:
 
 
 def _capped(
-    case: Case,
+    case: OrderReview,
     reason: Reason,
     name: str,
     measure: Callable[[Exposure], Decimal],
@@ -238,7 +238,7 @@ def _capped(
     )
 
 
-def _liquidation_after(case: Case, price: Decimal) -> Decimal | None:
+def _liquidation_after(case: OrderReview, price: Decimal) -> Decimal | None:
     """Liquidation price of the position when the intent fills at `price`. A held position of the other direction is
     taken as gone, which leaves the new one alone with its own margin."""
     intent, instrument, held = case.intent, case.instrument, case.position
@@ -262,7 +262,7 @@ def _unlocked_margin(instrument: Instrument, size: Decimal, entry: Decimal, leve
     return instrument.notional(size, entry) / (leverage or ONE)
 
 
-def _check_tokens(case: Case) -> Note | None:
+def _check_tokens(case: OrderReview) -> Note | None:
     intent, instrument = case.intent, case.instrument
     balance = case.context.portfolio.account.balances.get(instrument.base)
     if balance is None:
@@ -279,7 +279,7 @@ def _check_tokens(case: Case) -> Note | None:
     )
 
 
-def _check_cash(case: Case) -> Note | None:
+def _check_cash(case: OrderReview) -> Note | None:
     """Sales approved before count with what they are expected to bring: phases run in order, and a sale that fails
     makes the venue reject the purchase, never overspend."""
     account, needed = case.context.portfolio.account, _cost(case.instrument, case.intent.size, case.intent.worst_price)
@@ -295,7 +295,7 @@ def _check_cash(case: Case) -> Note | None:
     )
 
 
-def _check_margin(case: Case) -> Note | None:
+def _check_margin(case: OrderReview) -> Note | None:
     context, account = case.context, case.context.portfolio.account
     needed = _margin(
         case.instrument, case.intent.size, max(case.intent.worst_price, case.quote.valuation), case.leverage
@@ -311,7 +311,7 @@ def _check_margin(case: Case) -> Note | None:
     )
 
 
-def _free_cash(case: Case) -> Decimal:
+def _free_cash(case: OrderReview) -> Decimal:
     account, instruments = case.context.portfolio.account, case.context.snapshot.instruments
     working = sum((_order_cost(case, order) for order in case.context.working), ZERO)
     spent = ZERO
@@ -328,14 +328,14 @@ def _free_cash(case: Case) -> Decimal:
     return min(account.cash_free, account.cash - working) - spent - case.limits.cash_floor_quote
 
 
-def _order_cost(case: Case, order: Order) -> Decimal:
+def _order_cost(case: OrderReview, order: Order) -> Decimal:
     instrument = case.context.snapshot.instruments.get(order.symbol)
     if instrument is None or instrument.is_perp or order.side is not Side.BUY:
         return ZERO
     return _cost(instrument, order.open_size, order.price or case.context.snapshot.price(order.symbol) or ZERO)
 
 
-def _margin_spoken_for(case: Case) -> Decimal:
+def _margin_spoken_for(case: OrderReview) -> Decimal:
     """Margin that approved entries will lock, and that entries in doubt may have locked."""
     instruments, positions = case.context.snapshot.instruments, case.context.portfolio.account.positions
     total = ZERO

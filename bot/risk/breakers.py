@@ -10,26 +10,26 @@ from decimal import Decimal
 from bot.domain.instrument import Side
 from bot.domain.money import share
 from bot.domain.reason import Note, Reason
-from bot.risk.case import RiskContext, text
+from bot.risk.case import TurnRisk, text
 from bot.risk.limits import Limits
 from bot.risk.projection import is_uncertain
 
-Breaker = Callable[[RiskContext, Limits], Note | None]
+Breaker = Callable[[TurnRisk, Limits], Note | None]
 
 
-def daily_loss(context: RiskContext, limits: Limits) -> Note | None:
+def daily_loss(context: TurnRisk, limits: Limits) -> Note | None:
     """Equity against that of 00:00 UTC, unrealised profit and loss included."""
     return _fallen(
         Reason.DAILY_LOSS, "since the day began", context.memory.day_start_equity, context, limits.daily_loss_max
     )
 
 
-def drawdown(context: RiskContext, limits: Limits) -> Note | None:
+def drawdown(context: TurnRisk, limits: Limits) -> Note | None:
     """Equity against its highest, which the journal keeps over restarts."""
     return _fallen(Reason.DRAWDOWN, "from its highest", context.memory.equity_peak, context, limits.drawdown_max)
 
 
-def repeated_execution(context: RiskContext, limits: Limits) -> Note | None:
+def repeated_execution(context: TurnRisk, limits: Limits) -> Note | None:
     """Fills of the last minute, all instruments together."""
     count, limit = context.recent_fills, limits.fills_per_minute_max
     if count <= limit:
@@ -38,7 +38,7 @@ def repeated_execution(context: RiskContext, limits: Limits) -> Note | None:
     return _note(Reason.REPEATED_EXECUTION, words, count=count, limit=limit)
 
 
-def reject_rate(context: RiskContext, limits: Limits) -> Note | None:
+def reject_rate(context: TurnRisk, limits: Limits) -> Note | None:
     """Orders the venue said no to: a bot that is wrong about something is wrong every time."""
     count, limit = context.rejections, limits.rejections_max
     if count <= limit:
@@ -47,7 +47,7 @@ def reject_rate(context: RiskContext, limits: Limits) -> Note | None:
     return _note(Reason.REJECT_RATE, words, count=count, limit=limit)
 
 
-def slow_venue(context: RiskContext, limits: Limits) -> Note | None:
+def slow_venue(context: TurnRisk, limits: Limits) -> Note | None:
     """How long the venue took to answer while the account was settled."""
     latency_ms, limit_ms = context.latency_ms, limits.latency_max_ms
     if latency_ms <= limit_ms:
@@ -56,7 +56,7 @@ def slow_venue(context: RiskContext, limits: Limits) -> Note | None:
     return _note(Reason.VENUE_SLOW, words, latency_ms=latency_ms, limit_ms=limit_ms)
 
 
-def lost_readings(context: RiskContext, limits: Limits) -> Note | None:
+def lost_readings(context: TurnRisk, limits: Limits) -> Note | None:
     """Too many instruments without a sound price, or the first look after an outage: it only looks."""
     if context.failed_turns > limits.failed_turns_max:
         words = f"{context.failed_turns} turns in a row came to nothing before this one, which only looks"
@@ -71,7 +71,7 @@ def lost_readings(context: RiskContext, limits: Limits) -> Note | None:
     return _note(Reason.READINGS_LOST, words, share=part, limit=limits.missing_max)
 
 
-def old_doubt(context: RiskContext, limits: Limits) -> Note | None:
+def old_doubt(context: TurnRisk, limits: Limits) -> Note | None:
     """An order in doubt that nothing settles: the account is not known as well as every cap assumes."""
     doubts = [order for order in context.working if is_uncertain(order)]
     if not doubts:
@@ -84,7 +84,7 @@ def old_doubt(context: RiskContext, limits: Limits) -> Note | None:
     return _note(Reason.DOUBT_OLD, words, age_ms=age_ms, limit_ms=limits.doubt_age_max_ms)
 
 
-def account_setting(context: RiskContext, limits: Limits) -> Note | None:
+def account_setting(context: TurnRisk, limits: Limits) -> Note | None:
     """A setting of the account or its key that must be put right by a person."""
     del limits
     if not context.account_problems:
@@ -92,21 +92,21 @@ def account_setting(context: RiskContext, limits: Limits) -> Note | None:
     return _note(Reason.ACCOUNT_SETTING, f"{'; '.join(context.account_problems)}; entries stop until it is set right")
 
 
-def unguarded_position(context: RiskContext, limits: Limits) -> Note | None:
+def unguarded_position(context: TurnRisk, limits: Limits) -> Note | None:
     """A perp position, whoever opened it, without a full-size stop inside the liquidation price the venue reports."""
     del limits
     found = [words for words in context.memory.unguarded.values() if words]
     return _note(Reason.POSITION_UNGUARDED, "; ".join(found)) if found else None
 
 
-def leverage_differs(context: RiskContext, limits: Limits) -> Note | None:
+def leverage_differs(context: TurnRisk, limits: Limits) -> Note | None:
     """A position at another leverage than was set, or on cross margin, as the venue reports it."""
     del limits
     found = tuple(context.memory.leverage_wrong.values())
     return _note(Reason.LEVERAGE_DIFFERS, "; ".join(found)) if found else None
 
 
-def fees_unknown(context: RiskContext, limits: Limits) -> Note | None:
+def fees_unknown(context: TurnRisk, limits: Limits) -> Note | None:
     """Fees in assets without a price: they count nothing against the fee budget, so only so many may be paid."""
     count, limit = context.fees_unknown, limits.fees_unknown_max
     if count <= limit:
@@ -131,17 +131,17 @@ BREAKERS: tuple[Breaker, ...] = (
 )
 
 
-def tripped(context: RiskContext, limits: Limits) -> tuple[Note, ...]:
+def tripped(context: TurnRisk, limits: Limits) -> tuple[Note, ...]:
     """What stops entries now, in the order of `BREAKERS`."""
     return tuple(note for breaker in BREAKERS if (note := breaker(context, limits)))
 
 
 def executed_key(symbol: str, side: Side) -> str:
-    """How `RiskContext.executed_lately` names an instrument and a direction."""
+    """How `TurnRisk.executed_lately` names an instrument and a direction."""
     return f"{symbol} {side.value}"
 
 
-def _fallen(reason: Reason, since: str, reference: Decimal, context: RiskContext, limit: Decimal) -> Note | None:
+def _fallen(reason: Reason, since: str, reference: Decimal, context: TurnRisk, limit: Decimal) -> Note | None:
     """A holding without a price counts nothing: what cannot be known stops entries as well, and the words say so."""
     equity, unpriced = context.portfolio.equity, context.portfolio.unpriced
     fall = share(reference - equity, reference)

@@ -23,7 +23,7 @@ _SHOWN = Decimal("0.0001")
 
 
 @dataclass(frozen=True, slots=True)
-class RiskContext:
+class TurnRisk:
     """Everything the gate may know. Times in UTC ms of the venue's clock, values in quote.
 
     `orders_last_minute` and `recent_fills` count the last minute, `orders_today` and `fees_today_quote` the UTC day,
@@ -80,14 +80,14 @@ def effect_of(intent: Intent) -> Effect:
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class OrderReview:
     """One intent under review. `approved` came before it in the batch; `pending` is all that may still execute:
     working orders, every reduction of the batch, and the approved entries. `before` are its extremes; `projected`
     computes, once and only when asked, the extremes with this intent: its numbers may not bear arithmetic yet."""
 
     intent: Intent
     effect: Effect
-    context: RiskContext
+    context: TurnRisk
     limits: Limits
     approved: tuple[Intent, ...]
     pending: tuple[Pending, ...]

@@ -15,7 +15,7 @@ from bot.risk import account_checks as account
 from bot.risk import market_checks as market
 from bot.risk import order_checks as order
 from bot.risk import time_checks as time
-from bot.risk.case import Case, Effect, RiskContext, effect_of
+from bot.risk.case import Effect, OrderReview, TurnRisk, effect_of
 from bot.risk.limits import Limits
 from bot.risk.projection import Pending, pending_of, project
 
@@ -39,7 +39,7 @@ class Refused:
 class Check:
     """A judge and the effects it concerns."""
 
-    judge: Callable[[Case], Note | None]
+    judge: Callable[[OrderReview], Note | None]
     concerns: frozenset[Effect]
 
 
@@ -108,7 +108,7 @@ CHECKS: tuple[Check, ...] = (
 )
 
 
-def review(intents: Sequence[Intent], context: RiskContext, limits: Limits) -> tuple[Approved | Refused, ...]:
+def review(intents: Sequence[Intent], context: TurnRisk, limits: Limits) -> tuple[Approved | Refused, ...]:
     """One verdict per intent, in order. Later intents see the approved earlier ones at full size; every entry also
     sees every reduction of the whole batch as something that may happen, so that a hedge is never left over."""
     reductions = (Pending.of_intent(intent) for intent in intents if _is_countable_reduction(intent, context))
@@ -119,7 +119,7 @@ def review(intents: Sequence[Intent], context: RiskContext, limits: Limits) -> t
     for intent in intents:
         joined = (*pending, Pending.of_intent(intent))
         projected = cache(partial(project, context.snapshot, context.portfolio, joined))
-        case = Case(intent, effect_of(intent), context, limits, tuple(approved), pending, before, projected)
+        case = OrderReview(intent, effect_of(intent), context, limits, tuple(approved), pending, before, projected)
         note = first_refusal(case)
         if note is not None:
             verdicts.append(Refused(intent, note))
@@ -131,12 +131,12 @@ def review(intents: Sequence[Intent], context: RiskContext, limits: Limits) -> t
     return tuple(verdicts)
 
 
-def first_refusal(case: Case) -> Note | None:
+def first_refusal(case: OrderReview) -> Note | None:
     """The first check that objects, None when all let it pass."""
     return next((note for check in CHECKS if case.effect in check.concerns and (note := check.judge(case))), None)
 
 
-def _is_countable_reduction(intent: Intent, context: RiskContext) -> bool:
+def _is_countable_reduction(intent: Intent, context: TurnRisk) -> bool:
     return (
         effect_of(intent) not in _ENTRIES
         and intent.symbol in context.snapshot.instruments

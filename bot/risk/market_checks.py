@@ -8,12 +8,12 @@ from bot.domain.market import Book
 from bot.domain.money import BPS, ONE, ZERO
 from bot.domain.order import Purpose
 from bot.domain.reason import Note, Reason
-from bot.risk.case import Case
+from bot.risk.case import OrderReview
 
 _URGENT = (Purpose.EXIT, Purpose.FLATTEN)
 
 
-def check_price_age(case: Case) -> Note | None:
+def check_price_age(case: OrderReview) -> Note | None:
     """Quote and book are fresh and not from the future; exits and flattening do not wait for freshness."""
     if case.intent.purpose in _URGENT:
         return None
@@ -33,7 +33,7 @@ def check_price_age(case: Case) -> Note | None:
     return None
 
 
-def check_balance_age(case: Case) -> Note | None:
+def check_balance_age(case: OrderReview) -> Note | None:
     if case.intent.purpose in _URGENT:
         return None
     age_ms = case.context.now_ms - case.context.portfolio.account.at_ms
@@ -47,7 +47,7 @@ def check_balance_age(case: Case) -> Note | None:
     )
 
 
-def check_clock(case: Case) -> Note | None:
+def check_clock(case: OrderReview) -> Note | None:
     skew_ms, limit_ms = case.context.clock_skew_ms, case.limits.clock_skew_max_ms
     if abs(skew_ms) <= limit_ms:
         return None
@@ -59,7 +59,7 @@ def check_clock(case: Case) -> Note | None:
     )
 
 
-def check_mark_index(case: Case) -> Note | None:
+def check_mark_index(case: OrderReview) -> Note | None:
     quote, limit_bps = case.quote, case.limits.mark_index_apart_max_bps
     if quote.mark is None or quote.index is None:
         return None
@@ -76,14 +76,14 @@ def check_mark_index(case: Case) -> Note | None:
     )
 
 
-def check_book(case: Case) -> Note | None:
+def check_book(case: OrderReview) -> Note | None:
     book = case.context.snapshot.books.get(case.intent.symbol)
     if book is not None and book.side_for(case.intent.side):
         return None
     return case.refuse(Reason.BOOK_EMPTY, "no book is known" if book is None else "nobody quotes the other side")
 
 
-def check_slippage(case: Case) -> Note | None:
+def check_slippage(case: OrderReview) -> Note | None:
     """Average price of what the book gives inside the worst price, after what the batch takes before, against mid."""
     book, intent = case.context.snapshot.books[case.intent.symbol], case.intent
     average = average_price(book, intent.side, intent.size, intent.worst_price, skip=_taken_before(case))
@@ -107,7 +107,7 @@ def check_slippage(case: Case) -> Note | None:
     )
 
 
-def check_participation(case: Case) -> Note | None:
+def check_participation(case: OrderReview) -> Note | None:
     book = case.context.snapshot.books[case.intent.symbol]
     depth = sum((size for _, size in book.side_for(case.intent.side)), ZERO)
     part = (case.intent.size + _taken_before(case)) / depth if depth > 0 else Decimal("Infinity")
@@ -139,7 +139,7 @@ def _inside(levels: Sequence[tuple[Decimal, Decimal]], side: Side, worst: Decima
     return [(price, size) for price, size in levels if (worst - price) * side.sign >= 0]
 
 
-def _taken_before(case: Case) -> Decimal:
+def _taken_before(case: OrderReview) -> Decimal:
     intent = case.intent
     return sum((i.size for i in case.approved if i.symbol == intent.symbol and i.side is intent.side), ZERO)
 

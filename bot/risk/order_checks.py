@@ -7,13 +7,13 @@ from bot.domain.money import BPS, ONE, ZERO
 from bot.domain.order import Order, OrderType, Purpose, is_exit
 from bot.domain.reason import Note, Reason
 from bot.domain.states import KillLevel
-from bot.risk.case import Case, Effect
+from bot.risk.case import Effect, OrderReview
 from bot.risk.projection import is_uncertain
 
 _REDUCING = (Effect.SELLS, Effect.SHRINKS)
 
 
-def check_kill_switch(case: Case) -> Note | None:
+def check_kill_switch(case: OrderReview) -> Note | None:
     """`pause` and `reduce-only` let reducing orders through, `cancel` only exits, `flatten` only what flattens."""
     level = case.context.kill
     if level is KillLevel.OFF:
@@ -25,19 +25,19 @@ def check_kill_switch(case: Case) -> Note | None:
     return None if is_let_through else case.refuse(Reason.KILL_SWITCH, f"the kill switch is at {level.value}")
 
 
-def check_reconciled(case: Case) -> Note | None:
+def check_reconciled(case: OrderReview) -> Note | None:
     if case.context.is_reconciled:
         return None
     return case.refuse(Reason.NOT_RECONCILED, "journal and venue do not agree yet; only reducing orders may pass")
 
 
-def check_lock(case: Case) -> Note | None:
+def check_lock(case: OrderReview) -> Note | None:
     if case.intent.symbol not in case.context.locked:
         return None
     return case.refuse(Reason.INSTRUMENT_LOCKED, "the instrument is locked; only reducing orders may pass")
 
 
-def check_doubts(case: Case) -> Note | None:
+def check_doubts(case: OrderReview) -> Note | None:
     """An order in doubt blocks its instrument (DESIGN §4.6), a sale only while another sale of it is in doubt.
     A working order that cannot be valued blocks every entry, because no cap can count it."""
     is_sale = case.effect is Effect.SELLS
@@ -55,7 +55,7 @@ def check_doubts(case: Case) -> Note | None:
     return None
 
 
-def check_in_flight(case: Case) -> Note | None:
+def check_in_flight(case: OrderReview) -> Note | None:
     """The same intent is at work already, or stands twice in the batch."""
     name = case.intent.id
     is_working = any(order.intent_id == name and order.state.is_live for order in case.context.working)
@@ -64,7 +64,7 @@ def check_in_flight(case: Case) -> Note | None:
     return None
 
 
-def check_instrument(case: Case) -> Note | None:
+def check_instrument(case: OrderReview) -> Note | None:
     if case.intent.symbol not in case.context.snapshot.instruments:
         return case.refuse(Reason.INSTRUMENT_UNKNOWN, "the venue does not list it")
     if case.instrument.is_former and case.effect is not Effect.SHRINKS:
@@ -74,7 +74,7 @@ def check_instrument(case: Case) -> Note | None:
     return None
 
 
-def check_currency(case: Case) -> Note | None:
+def check_currency(case: OrderReview) -> Note | None:
     """Everything is counted in the account's own currency: an entry is bought with it and settles in it."""
     quote, settle = case.instrument.quote, case.intent.symbol.partition(":")[2]
     wanted = case.context.portfolio.account.quote
@@ -85,7 +85,7 @@ def check_currency(case: Case) -> Note | None:
     )
 
 
-def check_resting(case: Case) -> Note | None:
+def check_resting(case: OrderReview) -> Note | None:
     """Nothing that adds risk on a perp may rest: it would outlive a bot that dies (docs/decisions/0005)."""
     intent = case.intent
     if intent.order_type is OrderType.MARKET or not intent.time_in_force.may_rest:
@@ -95,7 +95,7 @@ def check_resting(case: Case) -> Note | None:
     )
 
 
-def check_self_cross(case: Case) -> Note | None:
+def check_self_cross(case: OrderReview) -> Note | None:
     """No order that could trade with one of our own, or with a foreign one on the same account."""
     intent = case.intent
     for order in case.context.working:
@@ -111,7 +111,7 @@ def check_self_cross(case: Case) -> Note | None:
     return None
 
 
-def check_price(case: Case) -> Note | None:
+def check_price(case: OrderReview) -> Note | None:
     """A sound quote, a usable bound; for entries into perps mark and index as well."""
     intent, quote = case.intent, case.context.snapshot.quotes.get(case.intent.symbol)
     if quote is None:
@@ -130,7 +130,7 @@ def check_price(case: Case) -> Note | None:
     return None
 
 
-def check_size(case: Case) -> Note | None:
+def check_size(case: OrderReview) -> Note | None:
     """Finite, positive, on the grid, not below the venue's minimums (reduce-only has no minimum value)."""
     size, instrument = case.intent.size, case.instrument
     if not size.is_finite() or size <= 0:
@@ -155,7 +155,7 @@ def check_size(case: Case) -> Note | None:
     return None
 
 
-def check_size_max(case: Case) -> Note | None:
+def check_size_max(case: OrderReview) -> Note | None:
     instrument, size = case.instrument, case.intent.size
     largest = [instrument.size_max]
     if case.intent.order_type is OrderType.MARKET:
@@ -168,7 +168,7 @@ def check_size_max(case: Case) -> Note | None:
     return None
 
 
-def check_reduces(case: Case) -> Note | None:
+def check_reduces(case: OrderReview) -> Note | None:
     """A reduce-only order has something to reduce, now or once the orders approved before it have filled."""
     intent, held = case.intent, case.context.portfolio.held(case.intent.symbol)
     against = max(ZERO, -held * intent.side.sign)
@@ -186,7 +186,7 @@ def check_reduces(case: Case) -> Note | None:
     )
 
 
-def check_collar(case: Case) -> Note | None:
+def check_collar(case: OrderReview) -> Note | None:
     """The worst price is not far beyond mark and index; a resting trigger order is measured from its own trigger."""
     intent, limits = case.intent, case.limits
     is_reducing = case.effect in _REDUCING
@@ -211,7 +211,7 @@ def check_collar(case: Case) -> Note | None:
     return None
 
 
-def check_order_notional(case: Case) -> Note | None:
+def check_order_notional(case: OrderReview) -> Note | None:
     """Value of the whole intent, absolute and as a share of equity."""
     limits, notional, equity = case.limits, case.notional, case.context.portfolio.equity
     if notional > limits.order_notional_max_quote:
@@ -232,7 +232,7 @@ def check_order_notional(case: Case) -> Note | None:
     return None
 
 
-def check_parent(case: Case) -> Note | None:
+def check_parent(case: OrderReview) -> Note | None:
     """What works and what is wanted together stay within what the leg has left (Σ children ≤ parent)."""
     intent, campaign = case.intent, case.context.memory.campaign
     if campaign is None or campaign.number != intent.campaign:
@@ -253,7 +253,7 @@ def check_parent(case: Case) -> Note | None:
     )
 
 
-def _is_valued(case: Case, order: Order) -> bool:
+def _is_valued(case: OrderReview, order: Order) -> bool:
     snapshot = case.context.snapshot
     price = order.price or order.trigger_price or snapshot.price(order.symbol)
     return order.symbol in snapshot.instruments and price is not None

@@ -7,10 +7,10 @@ from bot.domain.reason import Note, Reason
 from bot.risk import breakers
 from bot.risk.breakers import Breaker, executed_key
 from bot.risk.canary import canary_value
-from bot.risk.case import Case
+from bot.risk.case import OrderReview
 
 
-def check_turnover(case: Case) -> Note | None:
+def check_turnover(case: OrderReview) -> Note | None:
     """Traded today, working, approved before and this, against a multiple of equity."""
     context = case.context
     instruments, equity = context.snapshot.instruments, context.portfolio.equity
@@ -32,7 +32,7 @@ def check_turnover(case: Case) -> Note | None:
     )
 
 
-def check_order_rate(case: Case) -> Note | None:
+def check_order_rate(case: OrderReview) -> Note | None:
     count, limit = case.context.orders_last_minute + len(case.approved) + 1, case.limits.orders_per_minute_max
     if count <= limit:
         return None
@@ -41,7 +41,7 @@ def check_order_rate(case: Case) -> Note | None:
     )
 
 
-def check_order_budget(case: Case) -> Note | None:
+def check_order_budget(case: OrderReview) -> Note | None:
     count, limit = case.context.orders_today + len(case.approved) + 1, case.limits.orders_per_day_max
     if count <= limit:
         return None
@@ -50,7 +50,7 @@ def check_order_budget(case: Case) -> Note | None:
     )
 
 
-def check_fees(case: Case) -> Note | None:
+def check_fees(case: OrderReview) -> Note | None:
     """Fees of the day, what was approved before and this, against a share of equity."""
     instruments, equity = case.context.snapshot.instruments, case.context.portfolio.equity
     total = case.context.fees_today_quote + case.notional * case.instrument.taker_fee
@@ -68,7 +68,7 @@ def check_fees(case: Case) -> Note | None:
     )
 
 
-def check_executions(case: Case) -> Note | None:
+def check_executions(case: OrderReview) -> Note | None:
     """The same instrument in the same direction, again and again: a loop that believes nothing has happened."""
     intent, limit = case.intent, case.limits.executions_per_hour_max
     count = case.context.executed_lately.get(executed_key(intent.symbol, intent.side), 0)
@@ -82,7 +82,7 @@ def check_executions(case: Case) -> Note | None:
     )
 
 
-def check_canary(case: Case) -> Note | None:
+def check_canary(case: OrderReview) -> Note | None:
     """Until an order of this run has filled, entries are as small as `canary.shrink` makes them."""
     if not case.context.is_canary:
         return None
@@ -97,50 +97,50 @@ def check_canary(case: Case) -> Note | None:
     )
 
 
-def check_repeats(case: Case) -> Note | None:
+def check_repeats(case: OrderReview) -> Note | None:
     return _broken(case, breakers.repeated_execution)
 
 
-def check_daily_loss(case: Case) -> Note | None:
+def check_daily_loss(case: OrderReview) -> Note | None:
     return _broken(case, breakers.daily_loss)
 
 
-def check_drawdown(case: Case) -> Note | None:
+def check_drawdown(case: OrderReview) -> Note | None:
     return _broken(case, breakers.drawdown)
 
 
-def check_reject_rate(case: Case) -> Note | None:
+def check_reject_rate(case: OrderReview) -> Note | None:
     return _broken(case, breakers.reject_rate)
 
 
-def check_latency(case: Case) -> Note | None:
+def check_latency(case: OrderReview) -> Note | None:
     return _broken(case, breakers.slow_venue)
 
 
-def check_lost_readings(case: Case) -> Note | None:
+def check_lost_readings(case: OrderReview) -> Note | None:
     return _broken(case, breakers.lost_readings)
 
 
-def check_doubt_age(case: Case) -> Note | None:
+def check_doubt_age(case: OrderReview) -> Note | None:
     return _broken(case, breakers.old_doubt)
 
 
-def check_guarded(case: Case) -> Note | None:
+def check_guarded(case: OrderReview) -> Note | None:
     return _broken(case, breakers.unguarded_position)
 
 
-def check_leverage_reported(case: Case) -> Note | None:
+def check_leverage_reported(case: OrderReview) -> Note | None:
     return _broken(case, breakers.leverage_differs)
 
 
-def check_account_settings(case: Case) -> Note | None:
+def check_account_settings(case: OrderReview) -> Note | None:
     return _broken(case, breakers.account_setting)
 
 
-def check_unknown_fees(case: Case) -> Note | None:
+def check_unknown_fees(case: OrderReview) -> Note | None:
     return _broken(case, breakers.fees_unknown)
 
 
-def _broken(case: Case, breaker: Breaker) -> Note | None:
+def _broken(case: OrderReview, breaker: Breaker) -> Note | None:
     note = breaker(case.context, case.limits)
     return note and replace(note, words=f"{case.intent.symbol}: {note.words}", subject=case.intent.id)

@@ -39,8 +39,8 @@ from bot.runtime.risk_inputs import load_risk_inputs
 from bot.runtime.turn import (
     CYCLE,
     GUARD,
-    Books,
     Numbers,
+    TurnBooks,
     TurnInputs,
     TurnPlan,
     judge,
@@ -277,7 +277,7 @@ class Cycle:
             account_problems=self.account_watch.blocking,
             fee_prices=await self._fee_prices.look(reader.load_fees(day_start_ms), snapshot, quote),
         )
-        return judge(proposal, Books(snapshot, risk), parts.numbers)
+        return judge(proposal, TurnBooks(snapshot, risk), parts.numbers)
 
     async def _turn(self, kind: str) -> CycleResult:
         parts, kill, started = self.parts, self._kill_level(), time.monotonic()

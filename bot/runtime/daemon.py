@@ -33,7 +33,7 @@ from bot.runtime.logs import log_cycle
 from bot.runtime.settings.model import Settings
 from bot.runtime.settings.proxy_hint import with_proxy_hint
 from bot.runtime.watch.retry_after import HoldWatch
-from bot.runtime.wiring import App, Switch, build, listen
+from bot.runtime.wiring import App, SwitchParts, build, listen
 
 LOOP_BEAT_SECONDS, LOOP_LATE_SECONDS = 1.0, 30.0
 SWITCH_LATE_SECONDS, JOURNAL_LATE_SECONDS = 15.0, 60.0
@@ -65,7 +65,7 @@ async def _run(settings: Settings, *, limit: int | None) -> int:
         switch.kill.stop()
 
 
-async def _start_and_run(settings: Settings, switch: Switch, stop: asyncio.Event, limit: int | None) -> int:
+async def _start_and_run(settings: Settings, switch: SwitchParts, stop: asyncio.Event, limit: int | None) -> int:
     try:
         app = await _build_patiently(settings, switch, stop, patient=limit is None)
     except (SetupFailed, JournalError) as error:
@@ -100,7 +100,9 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         yield error
 
 
-async def _build_patiently(settings: Settings, switch: Switch, stop: asyncio.Event, *, patient: bool) -> App | None:
+async def _build_patiently(
+    settings: Settings, switch: SwitchParts, stop: asyncio.Event, *, patient: bool
+) -> App | None:
     substituted, locked_until = False, time.monotonic() + LOCKED_SECONDS
     for attempt in range(1_000_000):
         try:

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from bot.execution.reconcile import CONVERSION
 from bot.feeds.cost_basis import Converted, cost_basis
-from bot.feeds.snapshot import Observer, Wanted
+from bot.feeds.snapshot import Observer, SnapshotRequest
 from bot.journal.errors import SnapshotPruned
 from bot.journal.reader import JournalReader
 from bot.playbook.policy.choices import GainHedge
@@ -16,7 +16,7 @@ LOOKED_AT = 200
 
 def make_observer(
     venue: Venue,
-    wanted: Wanted,
+    wanted: SnapshotRequest,
     settings: Settings,
     *,
     tvl: TvlSource | None,

@@ -23,13 +23,13 @@ from bot.runtime.kill.flag_file import FlagFile
 from bot.runtime.settings.model import Settings
 from bot.runtime.settings.proxy_hint import with_proxy_hint
 from bot.runtime.settings.watch import ConfigWatcher
-from bot.runtime.simulator.sim_port import Companion
-from bot.runtime.wiring import Switch, build
+from bot.runtime.simulator.sim_port import SimulatorControl
+from bot.runtime.wiring import SwitchParts, build
 
 _ROOM = 2  # times the journal's size: the copy, and what is written to it
 
 
-async def preview(settings: Settings, *, embedded: Companion | None = None) -> CycleResult:
+async def preview(settings: Settings, *, embedded: SimulatorControl | None = None) -> CycleResult:
     """The next cycle of a bot that starts now, undone.
 
     Args:
@@ -41,7 +41,7 @@ async def preview(settings: Settings, *, embedded: Companion | None = None) -> C
     started = time.monotonic()
     try:
         with _on_a_copy(settings) as copied:
-            switch = Switch(FixedLevel(_asked_level(settings)), ConfigWatcher(copied))
+            switch = SwitchParts(FixedLevel(_asked_level(settings)), ConfigWatcher(copied))
             app = await build(copied, embedded=embedded, switch=switch, reads_only=True)
             try:
                 result = await app.cycle.plan()

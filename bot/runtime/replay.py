@@ -20,7 +20,7 @@ SHOWN_MAX = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class ReplayDifference:
     """One place where the two decisions differ."""
 
     key: str
@@ -35,7 +35,7 @@ class ReplayResult:
     number: int
     kind: str
     configuration: str
-    differences: tuple[Difference, ...]
+    differences: tuple[ReplayDifference, ...]
 
     @property
     def is_identical(self) -> bool:
@@ -96,7 +96,7 @@ def replay(settings: Settings, reader: JournalReader, number: int) -> ReplayResu
 
 def _compare_decisions(
     record: CycleRecord, inputs: TurnInputs, reader: JournalReader, numbers: Numbers
-) -> list[Difference]:
+) -> list[ReplayDifference]:
     """Journals of older versions hold no inputs of the gate, nor how the kill switch stood: the decisions alone are
     compared, with those of a flatten too where there was one."""
     differences = compare(record.decision, encode(propose(inputs, numbers).decision))
@@ -107,7 +107,7 @@ def _compare_decisions(
     return differences
 
 
-def compare(journaled: Any, replayed: Any, key: str = "") -> list[Difference]:
+def compare(journaled: Any, replayed: Any, key: str = "") -> list[ReplayDifference]:
     """Every place where two encoded values differ."""
     if isinstance(journaled, Mapping) and isinstance(replayed, Mapping):
         names = [*journaled, *(name for name in replayed if name not in journaled)]
@@ -115,7 +115,7 @@ def compare(journaled: Any, replayed: Any, key: str = "") -> list[Difference]:
     elif isinstance(journaled, list) and isinstance(replayed, list) and len(journaled) == len(replayed):
         pairs = [(str(index), old, new) for index, (old, new) in enumerate(zip(journaled, replayed, strict=True))]
     else:
-        return [] if journaled == replayed else [Difference(key, journaled, replayed)]
+        return [] if journaled == replayed else [ReplayDifference(key, journaled, replayed)]
     return [found for name, old, new in pairs for found in compare(old, new, f"{key}.{name}" if key else name)]
 
 

@@ -15,7 +15,7 @@ from bot.domain.states import KillLevel
 from bot.execution.reconcile import Truth
 from bot.journal.reader import JournalReader
 from bot.ports import Venue
-from bot.risk import RiskContext, executed_key
+from bot.risk import TurnRisk, executed_key
 
 _MANY = 100_000
 REJECTIONS_MS, EXECUTIONS_MS = 10 * MINUTE_MS, 60 * MINUTE_MS
@@ -23,7 +23,7 @@ REJECTIONS_MS, EXECUTIONS_MS = 10 * MINUTE_MS, 60 * MINUTE_MS
 
 @dataclass(frozen=True, slots=True)
 class RiskInputs:
-    """The rest of a `RiskContext`, in a form that `codec` writes."""
+    """The rest of a `TurnRisk`, in a form that `codec` writes."""
 
     now_ms: int
     kill: KillLevel
@@ -44,11 +44,9 @@ class RiskInputs:
     fees_unknown: int = 0
     fees_unknown_in: tuple[str, ...] = ()
 
-    def context(
-        self, snapshot: Snapshot, portfolio: Portfolio, working: tuple[Order, ...], memory: Memory
-    ) -> RiskContext:
+    def context(self, snapshot: Snapshot, portfolio: Portfolio, working: tuple[Order, ...], memory: Memory) -> TurnRisk:
         """All that the gate may know. `memory` is that of the decision."""
-        return RiskContext(
+        return TurnRisk(
             now_ms=self.now_ms,
             snapshot=snapshot,
             portfolio=portfolio,

@@ -38,7 +38,7 @@ class Numbers:
 
 
 @dataclass(frozen=True, slots=True)
-class Books:
+class TurnBooks:
     """What is read after the proposal: the snapshot with the order books of what is to be traded, and `risk`."""
 
     snapshot: Snapshot
@@ -64,11 +64,11 @@ class TurnInputs:
     risk: RiskInputs | None = None
 
     @property
-    def books(self) -> Books:
+    def books(self) -> TurnBooks:
         """Raises ValueError in inputs without those of the gate."""
         if self.risk is None:
             raise ValueError("these inputs are not complete: the gate's are missing")
-        return Books(self.snapshot, self.risk)
+        return TurnBooks(self.snapshot, self.risk)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,7 @@ def propose(inputs: TurnInputs, numbers: Numbers) -> Proposal:
     return Proposal(inputs, portfolio, decision)
 
 
-def judge(proposal: Proposal, books: Books, numbers: Numbers) -> TurnPlan:
+def judge(proposal: Proposal, books: TurnBooks, numbers: Numbers) -> TurnPlan:
     """What is allowed of it: intents cut to the depth of their books, and the gate's verdict on each."""
     inputs, limits = replace(proposal.inputs, snapshot=books.snapshot, risk=books.risk), numbers.limits
     with house_arithmetic():

@@ -12,7 +12,7 @@ from bot.domain.states import KillLevel
 from bot.execution.executor import Executor
 from bot.execution.reconcile import Reconciler
 from bot.feeds.macro import JoinedMacro, SeriesFiles
-from bot.feeds.snapshot import Wanted
+from bot.feeds.snapshot import SnapshotRequest
 from bot.feeds.stablecoins import DefiLlamaStablecoins
 from bot.feeds.tvl import DefiLlamaTvl
 from bot.journal.journal import Journal, JournalError, JournalReader
@@ -27,7 +27,7 @@ from bot.runtime.observer_setup import make_observer
 from bot.runtime.settings.model import Settings
 from bot.runtime.settings.snapshot import record_config
 from bot.runtime.settings.watch import ConfigWatcher
-from bot.runtime.simulator.sim_port import Companion, on_paper, start_companion
+from bot.runtime.simulator.sim_port import SimulatorControl, on_paper, start_companion
 from bot.venues.binance.profiles import PROFILES
 from bot.venues.ccxt.venue import CcxtVenue, ConnectionRules, Credentials, Seams
 from bot.venues.read_only import read_only
@@ -65,7 +65,7 @@ class App:
     kill: KillSwitch
     watcher: ConfigWatcher
     session: OneSession
-    owned: Companion | None = None
+    owned: SimulatorControl | None = None
 
     async def take_tighter_limits(self) -> None:
         """Before a turn: go by the limits as the configuration files have tightened them meanwhile.
@@ -90,17 +90,17 @@ class App:
 
 
 @dataclass(frozen=True, slots=True)
-class Switch:
+class SwitchParts:
     """The kill switch and the watcher of the configuration that it asks. Both work before there is an App."""
 
     kill: KillSwitch
     watcher: ConfigWatcher
 
 
-def listen(settings: Settings) -> Switch:
+def listen(settings: Settings) -> SwitchParts:
     """A kill switch without a journal yet: it obeys files, configuration and signals from its `start` on."""
     watcher = ConfigWatcher(settings)
-    return Switch(KillSwitch(FlagFile(settings.state_directory), configured=watcher.look), watcher)
+    return SwitchParts(KillSwitch(FlagFile(settings.state_directory), configured=watcher.look), watcher)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,7 @@ class AppSeams:
     journal: Journal
     tvl: TvlSource | None = None
     macro: MacroSource | None = None
-    switch: Switch | None = None
+    switch: SwitchParts | None = None
     session: OneSession = field(default_factory=OneSession)
     are_candles_joined: bool = False
 
@@ -125,8 +125,8 @@ class AppSeams:
 async def build(
     settings: Settings,
     *,
-    embedded: Companion | None = None,
-    switch: Switch | None = None,
+    embedded: SimulatorControl | None = None,
+    switch: SwitchParts | None = None,
     token: str = "",
     substituted: bool = False,
     reads_only: bool = False,
@@ -192,7 +192,7 @@ async def _claim(journal: Journal, settings: Settings) -> None:
         )
 
 
-def make_venue(settings: Settings, clock: SystemClock | SkippingClock, embedded: Companion | None) -> Venue:
+def make_venue(settings: Settings, clock: SystemClock | SkippingClock, embedded: SimulatorControl | None) -> Venue:
     """The venue that mode and environment ask for: the one place where they differ."""
     credentials = None
     session_factory: Callable[[], aiohttp.ClientSession] | None = None
@@ -253,14 +253,16 @@ def _paper_account(settings: Settings, now_ms: int) -> Account:
     return Account(now_ms, quote, {quote: Balance(quote, cash)}, perp, perp, {})
 
 
-def make_tvl(settings: Settings, clock: Clock, embedded: Companion | None, session: OneSession) -> TvlSource | None:
+def make_tvl(
+    settings: Settings, clock: Clock, embedded: SimulatorControl | None, session: OneSession
+) -> TvlSource | None:
     """Where total value locked comes from."""
     if embedded is not None:
         return embedded.tvl
     return DefiLlamaTvl(settings.tvl.parts, session, clock.now_ms) if settings.tvl.is_on else None
 
 
-def make_macro(settings: Settings, clock: Clock, embedded: Companion | None, session: OneSession) -> MacroSource:
+def make_macro(settings: Settings, clock: Clock, embedded: SimulatorControl | None, session: OneSession) -> MacroSource:
     """Where the series from outside the market come from: the operator's files everywhere, stablecoins as TVL."""
     sources: list[MacroSource] = [SeriesFiles(settings.macro.files, clock.now_ms)]
     if embedded is not None:
@@ -328,12 +330,12 @@ def policy_for(settings: Settings, venue: Venue) -> Policy:
     return settings.playbook.model_copy(update={"transfers": venue.has_transfers and settings.playbook.transfers})
 
 
-def wanted_of(settings: Settings) -> Wanted:
+def wanted_of(settings: Settings) -> SnapshotRequest:
     """Everything a cycle looks at: the universe's spot and perps, and what stands for the whole market."""
     policy, universe = settings.playbook, settings.universe
     spot = tuple(dict.fromkeys((policy.market_symbol, *universe.spot_symbols)))
     perps = universe.perp_symbols
-    return Wanted(
+    return SnapshotRequest(
         spot=spot,
         perps=perps,
         candles=spot,

@@ -18,7 +18,7 @@ WEIGHT_HEADER = "X-MBX-USED-WEIGHT"
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class LimitWindow:
     """`limit` units of `kind` (REQUEST_WEIGHT, RAW_REQUESTS or ORDERS) in every `count` `interval`s."""
 
     kind: str
@@ -35,16 +35,16 @@ class Window:
         """The ending of the headers: 1M, 10S, 1D."""
         return f"{self.count}{self.interval[0]}"
 
-    def scaled(self, scale: Decimal) -> "Window":
-        return Window(self.kind, self.interval, self.count, max(1, int(self.limit * scale)))
+    def scaled(self, scale: Decimal) -> "LimitWindow":
+        return LimitWindow(self.kind, self.interval, self.count, max(1, int(self.limit * scale)))
 
 
-SPOT_IP = (Window("REQUEST_WEIGHT", "MINUTE", 1, 6000), Window("RAW_REQUESTS", "MINUTE", 5, 300_000))
-SPOT_ORDERS = (Window("ORDERS", "SECOND", 10, 100), Window("ORDERS", "DAY", 1, 200_000))
-PERP_IP = (Window("REQUEST_WEIGHT", "MINUTE", 1, 2400),)
-PERP_ORDERS = (Window("ORDERS", "SECOND", 10, 300), Window("ORDERS", "MINUTE", 1, 1200))
-SAPI_IP = (Window("REQUEST_WEIGHT", "MINUTE", 1, 12_000),)
-FUNDING_IP = (Window("RAW_REQUESTS", "MINUTE", 5, 500),)
+SPOT_IP = (LimitWindow("REQUEST_WEIGHT", "MINUTE", 1, 6000), LimitWindow("RAW_REQUESTS", "MINUTE", 5, 300_000))
+SPOT_ORDERS = (LimitWindow("ORDERS", "SECOND", 10, 100), LimitWindow("ORDERS", "DAY", 1, 200_000))
+PERP_IP = (LimitWindow("REQUEST_WEIGHT", "MINUTE", 1, 2400),)
+PERP_ORDERS = (LimitWindow("ORDERS", "SECOND", 10, 300), LimitWindow("ORDERS", "MINUTE", 1, 1200))
+SAPI_IP = (LimitWindow("REQUEST_WEIGHT", "MINUTE", 1, 12_000),)
+FUNDING_IP = (LimitWindow("RAW_REQUESTS", "MINUTE", 5, 500),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Excess:
     """A refusal for rate: `status` 429 or 418, and when the caller may come back."""
 
     status: int
-    window: Window
+    window: LimitWindow
     retry_after_s: int
     until_ms: int
 
@@ -60,7 +60,7 @@ class Excess:
 class Counter:
     """One window's use. It starts anew at the multiples of its length since the epoch, whoever asks."""
 
-    def __init__(self, window: Window) -> None:
+    def __init__(self, window: LimitWindow) -> None:
         self.window = window
         self._start_ms = 0
         self._used = 0
@@ -84,7 +84,7 @@ class IpGate:
 
     def __init__(
         self,
-        windows: Iterable[Window],
+        windows: Iterable[LimitWindow],
         scale: Decimal = Decimal(1),
         *,
         header: str = WEIGHT_HEADER,
@@ -136,7 +136,7 @@ class IpGate:
 class OrderGate:
     """Orders per account, over all its keys and addresses. Spot gives counts back when an order first fills."""
 
-    def __init__(self, windows: Iterable[Window], scale: Decimal = Decimal(1)) -> None:
+    def __init__(self, windows: Iterable[LimitWindow], scale: Decimal = Decimal(1)) -> None:
         self.windows = tuple(window.scaled(scale) for window in windows)
         self._counters: dict[str, tuple[Counter, ...]] = {}
 
@@ -153,7 +153,7 @@ class OrderGate:
         for counter in self._of(account):
             counter.add(orders, now_ms)
 
-    def used(self, account: str, now_ms: int) -> tuple[tuple[Window, int], ...]:
+    def used(self, account: str, now_ms: int) -> tuple[tuple[LimitWindow, int], ...]:
         return tuple((counter.window, counter.used(now_ms)) for counter in self._of(account))
 
     def headers(self, account: str, now_ms: int) -> dict[str, str]:
@@ -163,7 +163,7 @@ class OrderGate:
         return self._counters.setdefault(account, tuple(Counter(window) for window in self.windows))
 
 
-def _units(window: Window, weight: int) -> int:
+def _units(window: LimitWindow, weight: int) -> int:
     return weight if window.kind == "REQUEST_WEIGHT" else 1
 
 

@@ -19,7 +19,7 @@ from aiohttp import web
 
 from bot.simex import control
 from bot.simex.dialects.binance.dialect import LOOPBACK_HOSTS, Binance
-from bot.simex.dialects.wire import Dialect, Moment, WireReply, WireRequest
+from bot.simex.dialects.wire import Dialect, RequestTimes, WireReply, WireRequest
 from bot.simex.engine.exchange import Exchange
 from bot.simex.faults import Fault, FaultPlan
 from bot.simex.signing import ApiKey
@@ -120,7 +120,7 @@ class Simex:
         dialect = next((d for d in self._dialects if d.serves(request.host, request.path)), None)
         if dialect is None:
             return WireReply(404, "<html><body><h2>404 Not found</h2></body></html>")
-        return dialect.respond(request, Moment(now_ms, self._clock()))
+        return dialect.respond(request, RequestTimes(now_ms, self._clock()))
 
     def _catch_up(self) -> int:
         now_ms = self.now_ms()

@@ -92,7 +92,7 @@ def backtest(folder: Path, count: int, years: int, decide_hours: int) -> None:
     logs.configure(level="error")
     with tempfile.TemporaryDirectory() as scratch:
         place = Path(scratch)
-        asked = command.Asked(
+        asked = command.BacktestRequest(
             folder,
             START_MS,
             START_MS + years * YEAR_DAYS * DAY,
@@ -111,10 +111,10 @@ def backtest(folder: Path, count: int, years: int, decide_hours: int) -> None:
 
 def loop(folder: Path, count: int, years: int, _decide_hours: int) -> None:
     """The baseline."""
-    from bot.lab.backtest.history import Window, load_history
+    from bot.lab.backtest.history import HistoryWindow, load_history
 
     sectors = rig.universe(count)
-    window = Window(START_MS, START_MS + years * YEAR_DAYS * DAY, WARMUP_DAYS * DAY)
+    window = HistoryWindow(START_MS, START_MS + years * YEAR_DAYS * DAY, WARMUP_DAYS * DAY)
     history = load_history(folder, sectors, window, market_symbol="T000/USDT", tvl_parts={})
     tracks = [history.market.track(symbol).last for symbol in history.market.symbols]
     closes = [path.closes for path in tracks]  # type: ignore[attr-defined]

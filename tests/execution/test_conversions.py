@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.lineage import Succession
+from bot.domain.lineage import SymbolSuccession
 from bot.domain.money import ZERO
 from bot.domain.reason import Reason
 from bot.execution.ledger import Baseline, Difference, conversion_moves, conversions_in, differences, expected_books
@@ -19,7 +19,7 @@ from tests.execution.worlds import FAST, SYMBOLS, World, open_world
 
 D = Decimal
 NEW = "SKY/USDT"
-RULE = Succession("MKR", "SKY", D(24_000))
+RULE = SymbolSuccession("MKR", "SKY", D(24_000))
 WHOLE = D(576_000)
 AFTER = (*SYMBOLS, NEW)
 
@@ -117,7 +117,7 @@ async def test_an_old_balance_that_the_bot_never_traded_is_watched_as_well(tmp_p
 async def test_a_new_unit_of_the_same_token_is_a_conversion_too(tmp_path: Path) -> None:
     venue = ScriptedVenue()
     made = await open_world(tmp_path / "j.db", venue)
-    reconciler = Reconciler(venue, made.journal, FAST, successions=(Succession("UNI", "UNI", D(1000)),))
+    reconciler = Reconciler(venue, made.journal, FAST, successions=(SymbolSuccession("UNI", "UNI", D(1000)),))
     await reconciler.settle(SYMBOLS)
     venue.balances["UNI"] *= 1000
     truth = await reconciler.settle(SYMBOLS)
@@ -135,7 +135,7 @@ def test_whatever_part_is_converted_the_books_end_at_the_account_to_the_last_dig
     held: Decimal, kept: Decimal, new: Decimal, ratio: Decimal
 ) -> None:
     taken = max(ZERO, held - kept) or held
-    rule = Succession("MKR", "SKY", ratio)
+    rule = SymbolSuccession("MKR", "SKY", ratio)
     baseline = Baseline({"spot:MKR": held, "spot:SKY": new}, {}, 0, 0, 0, ("MKR", "SKY"))
     given_ = (taken * ratio).quantize(D("0.00000001"), rounding="ROUND_FLOOR")
     actual = {"spot:MKR": held - taken, "spot:SKY": new + given_}

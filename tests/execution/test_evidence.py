@@ -10,7 +10,7 @@ import pytest
 from bot.domain.instrument import Side
 from bot.domain.reason import Reason
 from bot.domain.states import OrderState
-from bot.execution.order_reports import Evidence, is_about
+from bot.execution.order_reports import OrderReports, is_about
 from bot.ports import OrderReport, ReportState
 from tests.execution.scripted_venue import SPOT, START_MS, ScriptedVenue
 from tests.execution.worlds import FAST, make_order
@@ -40,7 +40,7 @@ async def test_every_report_fits_every_state_and_execution_never_shrinks(
     tmp_path: Path, state: OrderState, reported: ReportState
 ) -> None:
     journal = await opened(tmp_path / "j.db", threaded=False)
-    evidence = Evidence(ScriptedVenue(), journal, FAST)
+    evidence = OrderReports(ScriptedVenue(), journal, FAST)
     order = make_order()
     await journal.record_submitting(order)
     for event in shortest_way(state):

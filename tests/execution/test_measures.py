@@ -10,7 +10,7 @@ import pytest
 
 from bot.domain.instrument import Side
 from bot.domain.portfolio import Account
-from bot.execution.order_reports import Evidence
+from bot.execution.order_reports import OrderReports
 from bot.ports import OrderReport, Unavailable
 from tests.execution.scripted_venue import SPOT, ScriptedVenue
 from tests.execution.worlds import FAST, SYMBOLS, World, approve, open_world
@@ -52,7 +52,7 @@ async def test_a_settlement_tells_how_long_the_answers_took_and_forgets_it_for_t
 
 
 async def test_one_slow_answer_among_quick_ones_does_not_count(world: World) -> None:
-    evidence = Evidence(world.venue, world.journal, FAST)
+    evidence = OrderReports(world.venue, world.journal, FAST)
     for pause in (0.0, 0.3, 0.0):
         await evidence.read(asyncio.sleep(pause), "something")
     assert evidence.take_latency_ms() < 250
@@ -60,7 +60,7 @@ async def test_one_slow_answer_among_quick_ones_does_not_count(world: World) -> 
 
 
 async def test_an_answer_that_never_comes_counts_as_long_as_it_was_waited_for(world: World) -> None:
-    evidence = Evidence(world.venue, world.journal, FAST.model_copy(update={"read_deadline_ms": 100}))
+    evidence = OrderReports(world.venue, world.journal, FAST.model_copy(update={"read_deadline_ms": 100}))
     with pytest.raises(Unavailable):
         await evidence.read(asyncio.sleep(30), "something")
     assert evidence.take_latency_ms() >= 90

@@ -7,7 +7,7 @@ import pytest
 
 from bot.domain.candles import CandleSeries
 from bot.domain.market import Missing
-from bot.feeds.candle_cache import CandleCache, History
+from bot.feeds.candle_cache import CandleCache, CandleHistory
 from bot.venues.ccxt.candles import candles
 
 HOUR, UNI, AAVE = 3_600_000, "UNI/USDT", "AAVE/USDT"
@@ -33,7 +33,7 @@ class Venue:
 
 
 async def look(cache: CandleCache, venue: Venue) -> tuple[dict[str, CandleSeries], tuple[Missing, ...]]:
-    wanted = History((UNI, AAVE), HOUR, 24)
+    wanted = CandleHistory((UNI, AAVE), HOUR, 24)
     return await cache.refresh(venue, wanted, venue.now_ms, deadline_ms=1_000, at_once=2)  # type: ignore[arg-type]
 
 

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from bot.domain.candles import CandleSeries
 from bot.domain.instrument import Side
-from bot.domain.lineage import Former, Lineage
+from bot.domain.lineage import FormerSymbol, Lineage
 from bot.domain.market import Missing, Snapshot
 from bot.domain.order import Fill
-from bot.feeds.candle_cache import PAGE, CandleCache, History
+from bot.feeds.candle_cache import PAGE, CandleCache, CandleHistory
 from bot.feeds.cost_basis import Converted, cost_basis
 from bot.playbook.market.view import sector_index
 from bot.playbook.policy.membership import Sectors
@@ -57,7 +57,7 @@ class Listings:
 def read(
     listings: Listings, lineage: Lineage, cache: CandleCache | None = None, now_ms: int = NOW
 ) -> tuple[CandleSeries, tuple[Missing, ...]]:
-    wanted = History((NEW,), HOUR, COUNT, {NEW: lineage})
+    wanted = CandleHistory((NEW,), HOUR, COUNT, {NEW: lineage})
     known = CandleCache() if cache is None else cache
     refreshed = known.refresh(cast("Venue", listings), wanted, now_ms, deadline_ms=5_000, at_once=2)
     found, missing = asyncio.run(refreshed)
@@ -69,7 +69,7 @@ def renamed(at_ms: int, ratio: int, pause_hours: int = 0) -> tuple[Listings, Lin
         OLD: (wave, 0, at_ms - pause_hours * HOUR),
         NEW: (lambda at: wave(at) / ratio, at_ms, NOW + 30 * DAY),
     }
-    return Listings(prices), Lineage((Former(OLD, at_ms, Decimal(ratio)),), gap_ms=14 * DAY)
+    return Listings(prices), Lineage((FormerSymbol(OLD, at_ms, Decimal(ratio)),), gap_ms=14 * DAY)
 
 
 @given(hours=st.integers(2, COUNT + 50), ratio=st.sampled_from([1, 1000, 24_000]), pause=st.integers(0, 100))

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from bot.domain.candles import CandleSeries
 from bot.domain.instrument import Instrument, Kind
 from bot.domain.market import Book, Funding, OpenInterest, Quote, Tvl
-from bot.feeds.candle_cache import PAGE, CandleCache, History, merge
-from bot.feeds.snapshot import Deadlines, Observer, Wanted, observe
+from bot.feeds.candle_cache import PAGE, CandleCache, CandleHistory, merge
+from bot.feeds.snapshot import Deadlines, Observer, SnapshotRequest, observe
 from bot.feeds.tvl import StaticTvl
 from bot.ports import Unavailable, Venue
 
@@ -23,7 +23,7 @@ D = Decimal
 HOUR = 3_600_000
 NOW = 500_000 * HOUR + 1_234
 SPOT, PERP = "UNI/USDT", "UNI/USDT:USDT"
-WANTED = Wanted(
+WANTED = SnapshotRequest(
     (SPOT,),
     (PERP,),
     candles=(SPOT,),
@@ -109,7 +109,7 @@ def venue(market: Market) -> Venue:
     return cast(Venue, market)
 
 
-async def look(market: Market, wanted: Wanted = WANTED, **changes: Any) -> Any:
+async def look(market: Market, wanted: SnapshotRequest = WANTED, **changes: Any) -> Any:
     return await observe(venue(market), wanted, None, market.now, QUICK, **({"tvl": TVL} | changes))
 
 
@@ -204,7 +204,7 @@ async def test_unsound_funding_interest_and_tvl_are_dropped() -> None:
 async def test_no_more_requests_of_a_kind_are_open_than_allowed() -> None:
     symbols = tuple(f"T{n}/USDT" for n in range(9))
     market = Market()
-    await CandleCache().refresh(venue(market), History(symbols, HOUR, 5), NOW, deadline_ms=5_000, at_once=3)
+    await CandleCache().refresh(venue(market), CandleHistory(symbols, HOUR, 5), NOW, deadline_ms=5_000, at_once=3)
     assert market.open_most == 3
 
 

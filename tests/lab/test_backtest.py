@@ -18,7 +18,7 @@ from bot.journal.journal import JournalReader
 from bot.lab.backtest.attribution import LONG as TACTICAL
 from bot.lab.backtest.attribution import SHORT as HEDGES
 from bot.lab.backtest.record import Record, document_of
-from bot.lab.backtest.run import Grid, Schedule, World, run_backtest
+from bot.lab.backtest.run import PriceGrid, Schedule, World, run_backtest
 from bot.lab.demo import scenarios
 from bot.lab.demo.run import DemoOptions, run_demo
 from bot.runtime.settings.model import Settings, load_settings, packaged_config
@@ -257,7 +257,7 @@ def _sent(orders: Sequence[Order], upto_ms: int) -> list[Order]:
 def test_a_grid_follows_a_price_down_and_never_becomes_coarser() -> None:
     prices: dict[str, Price] = {"CRV/USDT": lambda at: 20.0 * 0.5 ** max(0, (at - START_MS) // (5 * DAY))}
     market = ReplayMarket({s: path_of(p, START_MS - DAY, 24 * 60, 5e6) for s, p in prices.items()})
-    grid = Grid(market, ("CRV/USDT",), START_MS)
+    grid = PriceGrid(market, ("CRV/USDT",), START_MS)
     first = grid.instruments["CRV/USDT"]
     exchange = Exchange(instruments=grid.instruments, market=market, start_ms=START_MS)
     for day in range(0, 40, 5):

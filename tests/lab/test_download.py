@@ -11,7 +11,7 @@ pytest.importorskip("pyarrow")
 import pyarrow.parquet as pq
 
 from bot.lab.data.check import check_folder
-from bot.lab.data.download import Wanted, download
+from bot.lab.data.download import DownloadRequest, download
 from bot.runtime.exit_codes import CommandFailed
 from bot.simex.engine.exchange import Exchange
 from bot.simex.market.catalogue import default_instruments
@@ -59,8 +59,8 @@ async def history(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pub
     await server.stop()
 
 
-def wanted(folder: Path, *, start_ms: int = FIRST_MS, end_ms: int = START_MS + 9 * DAY) -> Wanted:
-    return Wanted(folder, start_ms, end_ms, SYMBOLS)
+def wanted(folder: Path, *, start_ms: int = FIRST_MS, end_ms: int = START_MS + 9 * DAY) -> DownloadRequest:
+    return DownloadRequest(folder, start_ms, end_ms, SYMBOLS)
 
 
 def partial(folder: Path) -> list[Path]:
@@ -129,4 +129,4 @@ async def test_tables_of_others_are_not_replaced_and_the_future_is_not_asked_for
     with pytest.raises(CommandFailed, match="--to 2024-01-12: is not over yet"):
         await download(wanted(tmp_path, end_ms=START_MS + 11 * DAY), history, tell=quiet)
     with pytest.raises(CommandFailed, match="lists none of NIX/USDT"):
-        await download(Wanted(tmp_path, FIRST_MS, START_MS, ("NIX/USDT",)), history, tell=quiet)
+        await download(DownloadRequest(tmp_path, FIRST_MS, START_MS, ("NIX/USDT",)), history, tell=quiet)

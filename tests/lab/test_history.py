@@ -10,7 +10,7 @@ pytest.importorskip("pyarrow")
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bot.lab.backtest.history import HistoryProblem, RecordedTvl, Window, load_history
+from bot.lab.backtest.history import HistoryProblem, HistoryWindow, RecordedTvl, load_history
 from bot.lab.backtest.virtual_time import VirtualClock
 from bot.playbook.policy.numbers import Sector, Sectors
 from tests.lab.markets import DAY, START_MS, H, path_of, rows_of, wandering, write_history, write_table
@@ -19,11 +19,11 @@ SECTORS = Sectors(
     sectors={"defi": Sector(hedge=("UNI",)), "infra": Sector()},
     tokens={"UNI": {"defi": Decimal(1)}, "ETH": {"infra": Decimal(1)}},
 )
-WINDOW = Window(START_MS, START_MS + 5 * DAY, 2 * DAY)
+WINDOW = HistoryWindow(START_MS, START_MS + 5 * DAY, 2 * DAY)
 UNI, ETH, BTC = "UNI/USDT", "ETH/USDT", "BTC/USDT"
 
 
-def load(folder: Path, window: Window = WINDOW):  # type: ignore[no-untyped-def]
+def load(folder: Path, window: HistoryWindow = WINDOW):  # type: ignore[no-untyped-def]
     return load_history(folder, SECTORS, window, market_symbol=BTC, tvl_parts={"defi": ("all",)})
 
 
@@ -185,11 +185,11 @@ def test_a_ticker_that_came_back_as_another_asset_enters_as_a_new_token(told: bo
         "tokens": {"LUNA": {"defi": 1}, "ETH": {"infra": 1}},
         **({"listed": {"LUNA": "2024-01-03"}, "listing_gap_days": 0} if told else {}),
     }
-    sectors, window = Sectors.model_validate(content), Window(START_MS, START_MS + 5 * DAY, 30 * DAY)
+    sectors, window = Sectors.model_validate(content), HistoryWindow(START_MS, START_MS + 5 * DAY, 30 * DAY)
     found = load_history(tmp_path, sectors, window, market_symbol=BTC, tvl_parts={})
     assert found.listed["LUNA/USDT"][0] == back_ms
     assert found.cut == ({} if told else {"LUNA/USDT": back_ms})
-    before = Window(START_MS - 25 * DAY, START_MS - 20 * DAY, 5 * DAY)
+    before = HistoryWindow(START_MS - 25 * DAY, START_MS - 20 * DAY, 5 * DAY)
     if not told:
         older = load_history(tmp_path, sectors, before, market_symbol=BTC, tvl_parts={})
         assert older.listed["LUNA/USDT"][0] == START_MS - 30 * DAY, "what comes later is not known yet"

@@ -7,11 +7,11 @@ from html.parser import HTMLParser
 
 import pytest
 
-from bot.lab.backtest.attribution import Part
+from bot.lab.backtest.attribution import Contribution
 from bot.lab.backtest.benchmarks import NAMES, Tally
 from bot.lab.backtest.charts import Chart, stacked
 from bot.lab.backtest.page import page_of
-from bot.lab.backtest.record import Moment, Record, Rotation, Turn, csv_of, document_of
+from bot.lab.backtest.record import DailyRow, Record, Rotation, StanceChange, csv_of, document_of
 
 START_MS, DAY = 1_704_067_200_000, 86_400_000
 VOID = {"meta", "br", "line", "rect", "polyline", "polygon", "i"}
@@ -33,17 +33,20 @@ def record_of(days: int) -> Record:
         equity = D(1000 + (day % 7) * 10 - day)
         sleeves = {"defi.spot": equity / 2, "defi.futures": D(10), "cash": equity / 2 - 10}
         record.moments.append(
-            Moment(START_MS + day * DAY, equity, sleeves, D(5), D(0), D(day), dict.fromkeys(NAMES, equity + 1))
+            DailyRow(START_MS + day * DAY, equity, sleeves, D(5), D(0), D(day), dict.fromkeys(NAMES, equity + 1))
         )
         record.hours.append((START_MS + day * DAY, float(equity)))
     middle_ms = START_MS + days // 2 * DAY
-    record.turns = [Turn(START_MS, "neutral", "neutral", D(0)), Turn(middle_ms, "euphoria", "into_defi", D("0.6"))]
+    record.turns = [
+        StanceChange(START_MS, "neutral", "neutral", D(0)),
+        StanceChange(middle_ms, "euphoria", "into_defi", D("0.6")),
+    ]
     record.rotations = {
         1: Rotation(
             1, "neutral", "into_defi", "euphoria", middle_ms, D(1000), "done", middle_ms + DAY, D(900), 2, 9, D(77)
         )
     }
-    record.parts = {"spot <b>defi</b>": Part(price_quote=D(5), trades=3)}
+    record.parts = {"spot <b>defi</b>": Contribution(price_quote=D(5), trades=3)}
     record.tallies = {name: Tally() for name in NAMES}
     expected = {"quote": "-3.25", "yield_annual": "-0.11", "hours": "36.0"}
     record.legs = [

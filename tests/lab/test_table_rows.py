@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from bot.lab.backtest.command import ends_inside
-from bot.lab.backtest.history import HistoryProblem, Window, load_history
+from bot.lab.backtest.history import HistoryProblem, HistoryWindow, load_history
 from bot.lab.data.check import check_folder
 from bot.lab.data.table_shape import NUMBERS
 from tests.lab.test_table_shape import HOUR, START, good, last, put
@@ -94,7 +94,9 @@ def test_a_wrong_row_is_refused_by_data_check_and_by_the_back_test(
     assert any(error.startswith(f"{name}: ") and words in error for error in errors), errors
     any_sectors: Any = None  # nobody asks for them before the tables are checked
     with pytest.raises(HistoryProblem) as caught:
-        load_history(tmp_path, any_sectors, Window(START, START + DAY, 0), market_symbol="UNI/USDT", tvl_parts={})
+        load_history(
+            tmp_path, any_sectors, HistoryWindow(START, START + DAY, 0), market_symbol="UNI/USDT", tvl_parts={}
+        )
     assert str(caught.value).startswith(f"{tmp_path}: {errors[0].replace(':', '.parquet:', 1)}")
 
 

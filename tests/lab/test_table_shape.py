@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bot.lab.backtest.history import HistoryProblem, Window, load_history
+from bot.lab.backtest.history import HistoryProblem, HistoryWindow, load_history
 from bot.lab.data.check import check_folder, words_of
 from bot.lab.data.table_shape import NUMBERS, table_problems
 from tests.profiles import examples
@@ -96,7 +96,9 @@ def test_a_table_of_another_shape_is_refused_by_both(
     assert any(error.startswith(f"{name}: ") and words in error for error in errors), errors
     any_sectors: Any = None  # nobody asks for them before the tables are looked at
     with pytest.raises(HistoryProblem, match=rf"{name}\.parquet: ") as caught:
-        load_history(tmp_path, any_sectors, Window(START, START + HOUR, 0), market_symbol="UNI/USDT", tvl_parts={})
+        load_history(
+            tmp_path, any_sectors, HistoryWindow(START, START + HOUR, 0), market_symbol="UNI/USDT", tvl_parts={}
+        )
     assert words in str(caught.value)
 
 

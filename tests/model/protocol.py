@@ -210,7 +210,7 @@ class Protocol:
         return ("daemon {d} is refused by the journal and stops", d, -1), self._let_go(state, d)._replace(broken=broken)
 
     def _settle_first(self, state: State, d: int, daemon: Daemon) -> Steps:
-        """Reconciler.settle at the start: Doubts._settle_one makes a doubt of what has no outcome."""
+        """Reconciler.settle at the start: UnknownOutcomes._settle_one makes a doubt of what has no outcome."""
         if not self._may_write(state, d):
             yield self._evicted(state, d)
             return
@@ -340,7 +340,7 @@ class Protocol:
             yield (f"daemon {{d}} hears that order {{o}} is {what}", d, o), after
         yield ("daemon {d} waits no longer for the reply to order {o}", d, o), doubted
 
-    # Doubts: Doubts._ask, _look, _is_quiet, _absent; Evidence.record_report
+    # Doubts: UnknownOutcomes._ask, _look, _is_quiet, _absent; OrderReports.record_report
 
     def _ask_by_id(self, state: State, d: int, daemon: Daemon) -> Steps:
         o, order = daemon.on, state.orders[daemon.on]
@@ -401,7 +401,7 @@ class Protocol:
             yield (f"{words}; it is taken for dead", d, o), self._record(idle, o, event)
 
     def _is_quiet(self, state: State, order: Order) -> bool:
-        """Doubts._is_quiet, by the daemon's own idea of the venue's time."""
+        """UnknownOutcomes._is_quiet, by the daemon's own idea of the venue's time."""
         age = order.age + (state.is_clock_ahead and not self.rules.clock_before_absence)
         if not self.rules.window_before_absence:
             return True
@@ -464,7 +464,7 @@ class Protocol:
     # The journal: Journal.record_order_event
 
     def _record_report(self, state: State, o: int, report: Report) -> State:
-        """Evidence.record_report: what adds nothing is not written."""
+        """OrderReports.record_report: what adds nothing is not written."""
         order = state.orders[o]
         event = report_event(order, report)
         if event is None and not self.rules.fill_counts_once and order.is_live:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.campaign import Condition
-from bot.playbook.market.explain import Turn, evidence_for, turns_from
+from bot.playbook.market.explain import ConditionChange, evidence_for, turns_from
 from bot.playbook.market.regime import confidences_in, wanted_of
 from bot.playbook.policy.numbers import SIGNAL_NAMES, Policy
 
@@ -20,7 +20,7 @@ def read(scores: dict[str, float], current: Condition) -> Condition:
     return wanted_of(confidences_in(scores, POLICY.evidence), current, POLICY)
 
 
-def turn(to: Condition, current: Condition, scores: dict[str, float]) -> Turn:
+def turn(to: Condition, current: Condition, scores: dict[str, float]) -> ConditionChange:
     return next(turn for turn in turns_from(current, scores, POLICY) if turn.condition is to)
 
 

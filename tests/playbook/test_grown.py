@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from bot.domain.candles import CandleSeries
 from bot.domain.durations import HOUR_MS
 from bot.playbook.market.memo_key import Same
-from bot.playbook.market.rolling import Stretches, Watched
+from bot.playbook.market.rolling import HistoryValues, RollingWindows
 
 numbers = st.floats(0.5, 2.0, width=16)
 
@@ -43,10 +43,10 @@ def histories(draw: st.DrawFn) -> list[CandleSeries]:
 
 @given(histories(), st.integers(1, 5))
 def test_stretches_of_any_look_are_what_a_first_look_finds(looks: list[CandleSeries], window: int) -> None:
-    kept = Stretches(change)  # type: ignore[arg-type]
+    kept = RollingWindows(change)  # type: ignore[arg-type]
     for series in (*looks, *looks):
         count = len(series) // window
-        assert kept(series, window, count) == Stretches(change)(series, window, count)  # type: ignore[arg-type]
+        assert kept(series, window, count) == RollingWindows(change)(series, window, count)  # type: ignore[arg-type]
 
 
 def test_a_stretch_is_worked_out_once_while_its_series_grows() -> None:
@@ -56,7 +56,7 @@ def test_a_stretch_is_worked_out_once_while_its_series_grows() -> None:
         asked.append(closes)
         return closes[-1]
 
-    kept = Stretches(noted)  # type: ignore[arg-type]
+    kept = RollingWindows(noted)  # type: ignore[arg-type]
     rows = [(hour, 1.0 + hour, 1.0) for hour in range(1, 40)]
     assert kept(series_of(rows[:30]), 5, 5) == [31.0, 26.0, 21.0, 16.0, 11.0]
     assert kept(series_of(rows[5:35]), 5, 5) == [36.0, 31.0, 26.0, 21.0, 16.0]
@@ -70,7 +70,7 @@ points = st.lists(st.tuples(st.integers(0, 30), st.decimals("-1", "1", places=3)
 def test_points_of_any_past_are_what_a_first_look_finds(
     past: list[tuple[int, Decimal]], cuts: list[tuple[int, int]], other: list[tuple[int, Decimal]]
 ) -> None:
-    kept = Watched(float)
+    kept = HistoryValues(float)
     for low, high in cuts:
         for told in (tuple(past[low:high]), tuple(other[:high]), tuple(past[low : high + 3])):
             assert list(kept("A", told)) == [float(value) for _, value in told]

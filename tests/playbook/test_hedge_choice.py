@@ -15,7 +15,7 @@ from bot.domain.market import Snapshot
 from bot.domain.money import ZERO
 from bot.domain.order import Purpose
 from bot.domain.reason import Reason
-from bot.playbook.book.context import Scene
+from bot.playbook.book.context import PlanContext
 from bot.playbook.decide import Decision
 from bot.playbook.policy.choices import HedgeWith
 from bot.playbook.policy.membership import Sectors
@@ -58,8 +58,8 @@ def world(sectors: Sectors | None = None, own: float = 0.0, **changes: object) -
     return found
 
 
-def scene(found: World) -> Scene:
-    return Scene(found.snapshot(), found.portfolio(), found.policy, found.sectors, ())
+def scene(found: World) -> PlanContext:
+    return PlanContext(found.snapshot(), found.portfolio(), found.policy, found.sectors, ())
 
 
 def hedges(made: Decision) -> dict[str, Decimal]:

@@ -17,7 +17,7 @@ from bot.domain.perp import liquidation_distance
 from bot.domain.portfolio import Position
 from bot.domain.reason import Reason
 from bot.domain.states import LegState, OrderState
-from bot.playbook.book.context import Scene
+from bot.playbook.book.context import PlanContext
 from bot.playbook.decide import Decision
 from bot.playbook.positions.hedge_stops import hedge_stop
 from bot.playbook.positions.stops import resting_stop
@@ -190,7 +190,7 @@ def test_the_stop_lies_between_the_guards_last_step_and_the_liquidation(
     distance = liquidation_distance(wanted.price, liquidation)
     assert distance is not None
     assert distance < least / 2, "the guard has halved the hedge before"
-    scene = Scene(world.snapshot(), world.portfolio(), world.policy, world.sectors, ())
+    scene = PlanContext(world.snapshot(), world.portfolio(), world.policy, world.sectors, ())
     (stop,), _ = resting_stop(wanted, position, scene) if liquidation - position.mark_price > 1 else ([None], [])
     if stop is not None:
         assert position.mark_price < (stop.trigger_price or D(0)) < liquidation

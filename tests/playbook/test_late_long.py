@@ -12,7 +12,7 @@ from bot.domain.market import CalendarEvent
 from bot.domain.money import ZERO
 from bot.domain.order import Purpose
 from bot.domain.reason import Reason
-from bot.playbook.book.context import Scene
+from bot.playbook.book.context import PlanContext
 from bot.playbook.decide import decide
 from bot.playbook.market.regime import Reading
 from bot.playbook.market.stance import Choice, target_shares
@@ -33,7 +33,9 @@ def longing(**changes: object) -> Market:
 
 
 def ask(world: World, choice: Choice) -> Speculation:
-    scene = Scene(world.snapshot(), world.portfolio(), world.policy, world.sectors, world.working, world.memory.wagers)
+    scene = PlanContext(
+        world.snapshot(), world.portfolio(), world.policy, world.sectors, world.working, world.memory.wagers
+    )
     reading = Reading(Condition.EUPHORIA, D("0.7"), {}, D(1), RegimeMemory(Condition.EUPHORIA))
     return plan_speculation(world.memory, scene, reading, choice, ())
 
@@ -119,7 +121,7 @@ def test_a_rotation_that_had_its_long_leaves_none_for_later() -> None:
 def test_it_waits_for_the_rotation_that_is_under_way() -> None:
     world = standing_at(Stance.INTO_DEFI, tactical=True)
     shares, _ = target_shares(Stance.INTO_DEFI, world.policy, tactical_allowed=False)
-    scene = Scene(world.snapshot(), world.portfolio(), world.policy, world.sectors, ())
+    scene = PlanContext(world.snapshot(), world.portfolio(), world.policy, world.sectors, ())
     campaign, _ = start_campaign(Stance.INTO_DEFI, shares, world.memory, scene, tactical_allowed=False)
     world.memory = replace(world.memory, campaign=campaign, stance=Stance.NEUTRAL)
     assert ask(world, Choice(Stance.INTO_DEFI, tactical_allowed=True)).intents == ()

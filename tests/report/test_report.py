@@ -135,8 +135,8 @@ def orders() -> tuple[Any, ...]:
     )
 
 
-def standing(**changes: Any) -> report_rows.Standing:
-    base = report_rows.Standing(
+def standing(**changes: Any) -> report_rows.StatusInputs:
+    base = report_rows.StatusInputs(
         mode="trade",
         environment="sim",
         venue="binance",

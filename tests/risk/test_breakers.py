@@ -7,11 +7,11 @@ import pytest
 from bot.domain.campaign import Memory
 from bot.domain.reason import Reason
 from bot.domain.states import OrderState
-from bot.risk import Limits, RiskContext, tripped
+from bot.risk import Limits, TurnRisk, tripped
 from bot.risk.breakers import BREAKERS, fees_unknown
 from tests.risk.worlds import NOW, D, buy, context, portfolio, snapshot, working
 
-TROUBLES: dict[Reason, RiskContext] = {
+TROUBLES: dict[Reason, TurnRisk] = {
     Reason.DAILY_LOSS: context(memory=Memory(equity_peak=D(111_000), day_start_equity=D(111_000))),
     Reason.DRAWDOWN: context(memory=Memory(equity_peak=D(132_000), day_start_equity=D(105_000))),
     Reason.REPEATED_EXECUTION: context(recent_fills=201),

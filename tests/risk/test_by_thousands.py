@@ -7,14 +7,14 @@ import pytest
 from bot.domain.instrument import multiplier_of
 from bot.domain.order import Intent
 from bot.domain.reason import Reason
-from bot.risk import Approved, Refused, RiskContext, review
+from bot.risk import Approved, Refused, TurnRisk, review
 from tests.risk.test_checks import WIDE
 from tests.risk.worlds import D, book, context, exits, hedge, instrument, price_of, quote, snapshot, tactical
 
 BY_THOUSANDS = "1000ETH/USDT:USDT"
 
 
-def seen() -> RiskContext:
+def seen() -> TurnRisk:
     """ETH's spot, 27,500, and a perp of a thousand ETH at a thousand times its price, in steps of a thousandth."""
     price = price_of("ETH/USDT") * 1000
     base = snapshot()

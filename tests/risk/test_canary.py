@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.order import Intent, Purpose
-from bot.risk import Approved, Limits, Refused, RiskContext, review, shrink
+from bot.risk import Approved, Limits, Refused, TurnRisk, review, shrink
 from tests.risk.worlds import D, buy, context, hedge, portfolio, position, release, sell, snapshot, tactical
 
 LIMITS = Limits()
@@ -20,7 +20,7 @@ def value(intent: Intent) -> Decimal:
     return instrument.notional(intent.size, max(intent.worst_price, intent.reference_price))
 
 
-def first(**changes: object) -> RiskContext:
+def first(**changes: object) -> TurnRisk:
     return context(is_canary=True, **changes)
 
 

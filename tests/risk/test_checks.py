@@ -14,8 +14,8 @@ from bot.domain.order import Intent, OrderType, Purpose, TimeInForce
 from bot.domain.portfolio import Balance, Portfolio
 from bot.domain.reason import Note, Reason
 from bot.domain.states import CampaignState, KillLevel, OrderState, TrancheState
-from bot.risk import CHECKS, Approved, Limits, Refused, RiskContext, executed_key, gate, review
-from bot.risk.case import Case
+from bot.risk import CHECKS, Approved, Limits, Refused, TurnRisk, executed_key, gate, review
+from bot.risk.case import OrderReview
 from bot.risk.gate import Check
 from tests.risk.worlds import (
     NOW,
@@ -60,17 +60,17 @@ def wide(**changes: Any) -> Limits:
     return WIDE.model_copy(update=changes)
 
 
-def with_quote(symbol: str, **changes: Any) -> RiskContext:
+def with_quote(symbol: str, **changes: Any) -> TurnRisk:
     base = snapshot()
     return context(snapshot=replace(base, quotes={**base.quotes, symbol: replace(base.quotes[symbol], **changes)}))
 
 
-def without(kind: str, symbol: str) -> RiskContext:
+def without(kind: str, symbol: str) -> TurnRisk:
     base = snapshot()
     return context(snapshot=replace(base, **{kind: {k: v for k, v in getattr(base, kind).items() if k != symbol}}))
 
 
-def with_instrument(symbol: str, **changes: Any) -> RiskContext:
+def with_instrument(symbol: str, **changes: Any) -> TurnRisk:
     base = snapshot()
     return context(
         snapshot=replace(base, instruments={**base.instruments, symbol: replace(base.instruments[symbol], **changes)})
@@ -84,28 +84,28 @@ def without_balance(asset: str) -> Portfolio:
     return replace(seen, account=replace(seen.account, balances=balances))
 
 
-def with_funding(rate: str) -> RiskContext:
+def with_funding(rate: str) -> TurnRisk:
     return context(snapshot=snapshot(funding={"UNI/USDT:USDT": Funding("UNI/USDT:USDT", D(rate), 8, NOW, NOW)}))
 
 
-def fallen(share: str, *, peak: bool) -> RiskContext:
+def fallen(share: str, *, peak: bool) -> TurnRisk:
     equity = D(105_000)
     before = equity / (1 - D(share))
     return context(memory=Memory(equity_peak=before if peak else equity, day_start_equity=equity if peak else before))
 
 
-def priceless(count: int) -> RiskContext:
+def priceless(count: int) -> TurnRisk:
     """A world in which the quotes of `count` of its eight instruments did not come."""
     base = snapshot()
     gone = [symbol for symbol in base.quotes if symbol != UNI][:count]
     return context(snapshot=replace(base, quotes={s: q for s, q in base.quotes.items() if s not in gone}))
 
 
-def doubtful_since(sent_ms: int) -> RiskContext:
+def doubtful_since(sent_ms: int) -> TurnRisk:
     return context(working=(working(buy(id="old", symbol=AAVE), OrderState.IN_DOUBT, sent_ms=sent_ms),))
 
 
-def in_campaign(left: Decimal) -> RiskContext:
+def in_campaign(left: Decimal) -> TurnRisk:
     leg = Leg(1, Purpose.INCREASE, "defi", "UNI/USDT", D(1500), 1500 + left, D(10), left * 10)
     campaign = Campaign(
         1,
@@ -129,8 +129,8 @@ class Row:
     reason: Reason
     refused: Intent
     passed: Intent
-    refused_in: Callable[[], RiskContext] = context
-    passed_in: Callable[[], RiskContext] = context
+    refused_in: Callable[[], TurnRisk] = context
+    passed_in: Callable[[], TurnRisk] = context
     limits: Limits = field(default=WIDE)
 
 
@@ -533,7 +533,7 @@ ROWS: dict[str, Row] = {
 }
 
 
-def verdict(intent: Intent, world: RiskContext, limits: Limits) -> Reason | None:
+def verdict(intent: Intent, world: TurnRisk, limits: Limits) -> Reason | None:
     (result,) = review((intent,), world, limits)
     return result.note.reason if isinstance(result, Refused) else None
 
@@ -550,7 +550,7 @@ def test_every_check_of_the_table_is_the_one_that_refuses_some_row(monkeypatch: 
     refusing: set[str] = set()
 
     def recorded(check: Check) -> Check:
-        def judge(case: Case) -> Note | None:
+        def judge(case: OrderReview) -> Note | None:
             note = check.judge(case)
             if note:
                 refusing.add(check.judge.__name__)
@@ -564,7 +564,7 @@ def test_every_check_of_the_table_is_the_one_that_refuses_some_row(monkeypatch: 
     assert {check.judge.__name__ for check in CHECKS} - refusing == set()
 
 
-ENTRY_TROUBLE: dict[str, Callable[[RiskContext], RiskContext]] = {
+ENTRY_TROUBLE: dict[str, Callable[[TurnRisk], TurnRisk]] = {
     "pause": lambda c: replace(c, kill=KillLevel.PAUSE),
     "reduce-only": lambda c: replace(c, kill=KillLevel.REDUCE_ONLY),
     "unreconciled": lambda c: replace(c, is_reconciled=False),

@@ -10,7 +10,7 @@ from bot.domain.order import Intent, Purpose
 from bot.domain.portfolio import Balance
 from bot.domain.reason import Reason
 from bot.domain.states import CampaignState, OrderState, TrancheState
-from bot.risk import Approved, Limits, RiskContext, review, tripped
+from bot.risk import Approved, Limits, TurnRisk, review, tripped
 from bot.risk.case import text
 from bot.risk.projection import Pending, project
 from tests.risk.test_checks import WIDE
@@ -19,12 +19,12 @@ from tests.risk.worlds import NOW, D, buy, context, exits, hedge, portfolio, sel
 AAVE, UNI_PERP = "AAVE/USDT", "UNI/USDT:USDT"
 
 
-def verdict(wish: Intent, world: RiskContext, *before: Intent, **limits: object) -> Reason | None:
+def verdict(wish: Intent, world: TurnRisk, *before: Intent, **limits: object) -> Reason | None:
     found = review([*before, wish], world, WIDE.model_copy(update=limits))[-1]
     return None if isinstance(found, Approved) else found.note.reason
 
 
-def in_campaign(left: Decimal, *, leg: int = 1, tranche: int = 1, **changes: object) -> RiskContext:
+def in_campaign(left: Decimal, *, leg: int = 1, tranche: int = 1, **changes: object) -> TurnRisk:
     """A campaign whose only leg still wants `left` UNI."""
     wanted = Leg(leg, Purpose.INCREASE, "defi", "UNI/USDT", D(1500), 1500 + left, D(10), left * 10)
     campaign = Campaign(

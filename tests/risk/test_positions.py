@@ -9,7 +9,7 @@ from bot.domain.market import Snapshot
 from bot.domain.order import Intent, OrderType
 from bot.domain.portfolio import Portfolio, Position
 from bot.domain.reason import Reason
-from bot.risk import Approved, Refused, RiskContext, review
+from bot.risk import Approved, Refused, TurnRisk, review
 from bot.risk.projection import Pending, held_hedges, held_margin, position_value, project
 from tests.risk.test_checks import WIDE
 from tests.risk.worlds import D, context, hedge, instrument, portfolio, position, release, snapshot, tactical, working
@@ -76,7 +76,7 @@ def test_even_a_small_position_of_the_same_direction_counts() -> None:
     assert abs(liquidation(wish, little) - expected) < D("0.0001")
 
 
-def verdict(wish: Intent, world: RiskContext, **limits: object) -> Reason | None:
+def verdict(wish: Intent, world: TurnRisk, **limits: object) -> Reason | None:
     (found,) = review([wish], world, WIDE.model_copy(update=limits))
     return None if isinstance(found, Approved) else found.note.reason
 

@@ -11,7 +11,7 @@ from bot.domain.money import ZERO
 from bot.domain.order import Intent, OrderType, Purpose
 from bot.domain.portfolio import Portfolio
 from bot.domain.states import OrderState
-from bot.risk import Approved, Limits, RiskContext, review
+from bot.risk import Approved, Limits, TurnRisk, review
 from bot.risk.projection import Exposure, Pending, held_hedges, project, widest
 from tests.profiles import examples
 from tests.risk.worlds import (
@@ -118,7 +118,7 @@ def reductions_of(batch: tuple[Intent, ...]) -> list[Intent]:
     return [i for i in batch if i.reduce_only or (":" not in i.symbol and i.side is Side.SELL)]
 
 
-def verdicts_of(batch: tuple[Intent, ...], world: RiskContext) -> list[Intent]:
+def verdicts_of(batch: tuple[Intent, ...], world: TurnRisk) -> list[Intent]:
     return [v.intent for v in review(batch, world, LIMITS) if isinstance(v, Approved)]
 
 

@@ -14,7 +14,7 @@ from bot.domain.order import Intent, Order, OrderType
 from bot.domain.portfolio import Balance, Portfolio, Position
 from bot.domain.reason import Reason
 from bot.domain.states import OrderState
-from bot.risk import Approved, Limits, Refused, RiskContext, review
+from bot.risk import Approved, Limits, Refused, TurnRisk, review
 from tests.risk.test_checks import WIDE
 from tests.risk.worlds import (
     CASH,
@@ -36,7 +36,7 @@ PURSE = D(6_000)
 PER_UNIT = hedge().reference_price * (D(1) / 5 + FEE)
 
 
-def room(wish: Callable[[Decimal], Intent], world: RiskContext, reason: Reason, limits: Limits = WIDE) -> Decimal:
+def room(wish: Callable[[Decimal], Intent], world: TurnRisk, reason: Reason, limits: Limits = WIDE) -> Decimal:
     """The largest size that passes, to a thousandth; one more is refused for `reason`."""
     low, high = 0, 4_000_000
     while high - low > 1:

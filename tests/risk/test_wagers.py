@@ -10,12 +10,12 @@ from bot.domain.campaign import Memory, OpenExit
 from bot.domain.instrument import Side
 from bot.domain.order import ExitPlan, Intent, Purpose
 from bot.domain.reason import Reason
-from bot.risk import Refused, RiskContext, review
+from bot.risk import Refused, TurnRisk, review
 from tests.risk.test_checks import WIDE
 from tests.risk.worlds import NOW, D, context, hedge, intent, portfolio, position, working
 
 
-def verdict(wish: Intent, world: RiskContext) -> Reason | None:
+def verdict(wish: Intent, world: TurnRisk) -> Reason | None:
     (found,) = review([wish], world, WIDE)
     return found.note.reason if isinstance(found, Refused) else None
 

@@ -10,7 +10,7 @@ from bot.domain.market import Book, Funding, Quote, Snapshot
 from bot.domain.order import ExitPlan, Intent, Order, OrderType, Purpose, TimeInForce
 from bot.domain.portfolio import Account, Balance, Holding, Portfolio, Position, Sleeves
 from bot.domain.states import KillLevel, OrderState
-from bot.risk import RiskContext
+from bot.risk import TurnRisk
 
 D = Decimal
 NOW = 1_700_000_000_000
@@ -116,8 +116,8 @@ def position(symbol: str, size: Decimal, leverage: Decimal = FIVE) -> Position:
     return Position(symbol, size, price, price, D(0), abs(size) * price / leverage, leverage)
 
 
-def context(**changes: Any) -> RiskContext:
-    base = RiskContext(
+def context(**changes: Any) -> TurnRisk:
+    base = TurnRisk(
         now_ms=NOW,
         snapshot=snapshot(),
         portfolio=portfolio(),

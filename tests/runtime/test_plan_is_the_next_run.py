@@ -23,7 +23,7 @@ from bot.runtime import wiring
 from bot.runtime.cycle import CycleResult
 from bot.runtime.kill.flag_file import FlagFile
 from bot.runtime.preview import preview
-from bot.runtime.turn import Books, Numbers, Proposal, TurnPlan, judge
+from bot.runtime.turn import Numbers, Proposal, TurnBooks, TurnPlan, judge
 from bot.runtime.wiring import App, build
 from bot.simex.engine.ledger import DEPOSITS
 from bot.simex.engine.types import NewOrder, OrderType
@@ -171,7 +171,7 @@ class Seen:
         self.plans: list[TurnPlan] = []
         patch.setattr(cycle_module, "judge", self._judge)
 
-    def _judge(self, proposal: Proposal, books: Books, numbers: Numbers) -> TurnPlan:
+    def _judge(self, proposal: Proposal, books: TurnBooks, numbers: Numbers) -> TurnPlan:
         self.plans.append(judge(proposal, books, numbers))
         return self.plans[-1]
 

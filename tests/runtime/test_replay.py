@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bot.journal.reader import JournalReader
-from bot.runtime.replay import Difference, compare, replay
+from bot.runtime.replay import ReplayDifference, compare, replay
 from bot.runtime.settings.model import load_settings
 from tests.commands import sectorbot
 
@@ -77,8 +77,8 @@ def test_differences_are_named_down_to_the_leaf() -> None:
     old = {"a": 1, "b": {"c": [1, {"d": 2}]}, "gone": 1, "e": [1]}
     new = {"a": 1, "b": {"c": [1, {"d": 3}]}, "new": 2, "e": [1, 2]}
     assert compare(old, new) == [
-        Difference("b.c.1.d", 2, 3),
-        Difference("gone", 1, None),
-        Difference("e", [1], [1, 2]),
-        Difference("new", None, 2),
+        ReplayDifference("b.c.1.d", 2, 3),
+        ReplayDifference("gone", 1, None),
+        ReplayDifference("e", [1], [1, 2]),
+        ReplayDifference("new", None, 2),
     ]

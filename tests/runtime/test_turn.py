@@ -9,7 +9,7 @@ from bot.domain.order import Purpose
 from bot.domain.states import KillLevel
 from bot.runtime import cycle as cycle_module
 from bot.runtime.cycle import Look
-from bot.runtime.turn import Books, Numbers, Proposal, TurnPlan, inputs_of, judge, propose, record_of, repeat
+from bot.runtime.turn import Numbers, Proposal, TurnBooks, TurnPlan, inputs_of, judge, propose, record_of, repeat
 from tests.stage import staged
 
 
@@ -18,7 +18,7 @@ def plans(monkeypatch: pytest.MonkeyPatch) -> list[TurnPlan]:
     """Every plan that a turn has come to, in order."""
     found: list[TurnPlan] = []
 
-    def judged(proposal: Proposal, books: Books, numbers: Numbers) -> TurnPlan:
+    def judged(proposal: Proposal, books: TurnBooks, numbers: Numbers) -> TurnPlan:
         found.append(judge(proposal, books, numbers))
         return found[-1]
 

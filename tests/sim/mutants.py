@@ -13,10 +13,10 @@ import pytest
 from bot.domain.states import OrderEvent
 from bot.execution import placement as placement_module
 from bot.execution.executor import Executor
-from bot.execution.order_reports import Evidence
+from bot.execution.order_reports import OrderReports
 from bot.execution.placement import Placed, Placement
 from bot.execution.reconcile import Reconciler
-from bot.execution.unknown_outcomes import Doubts
+from bot.execution.unknown_outcomes import UnknownOutcomes
 from bot.journal.journal import Journal
 from bot.journal.lease import LockFile
 from bot.playbook.overlays import directional as speculation
@@ -144,7 +144,7 @@ def take_duplicate_for_rejection(patch: pytest.MonkeyPatch) -> None:
 
 
 def skip_the_quiet_period(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Doubts, "_is_quiet", lambda self, order: True)
+    patch.setattr(UnknownOutcomes, "_is_quiet", lambda self, order: True)
 
 
 def believe_one_endpoint(patch: pytest.MonkeyPatch) -> None:
@@ -154,8 +154,8 @@ def believe_one_endpoint(patch: pytest.MonkeyPatch) -> None:
     async def absent(self: Any, order: Any) -> Any:
         return await self._journal.record_order_event(order.client_id, OrderEvent.NOT_FOUND), ()
 
-    patch.setattr(Doubts, "_look", look)
-    patch.setattr(Doubts, "_absent", absent)
+    patch.setattr(UnknownOutcomes, "_look", look)
+    patch.setattr(UnknownOutcomes, "_absent", absent)
 
 
 def ignore_the_switch(patch: pytest.MonkeyPatch) -> None:
@@ -186,13 +186,13 @@ def leave_the_lock_open(patch: pytest.MonkeyPatch) -> None:
 
 
 def forget_late_facts(patch: pytest.MonkeyPatch) -> None:
-    original = Evidence.record_report
+    original = OrderReports.record_report
 
     async def mutant(self: Any, order: Any, report: Any) -> Any:
         is_fill = report.filled_size > 0 and report.filled_size < order.size
         return (order, ()) if is_fill else await original(self, order, report)
 
-    patch.setattr(Evidence, "record_report", mutant)
+    patch.setattr(OrderReports, "record_report", mutant)
 
 
 def believe_any_account(patch: pytest.MonkeyPatch) -> None:

@@ -5,10 +5,10 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.simex.limits import FIRST_BAN_MS, PERP_ORDERS, SPOT_IP, SPOT_ORDERS, Counter, IpGate, OrderGate, Window
+from bot.simex.limits import FIRST_BAN_MS, PERP_ORDERS, SPOT_IP, SPOT_ORDERS, Counter, IpGate, LimitWindow, OrderGate
 
 MINUTE = 60_000
-TEN = (Window("REQUEST_WEIGHT", "MINUTE", 1, 10),)
+TEN = (LimitWindow("REQUEST_WEIGHT", "MINUTE", 1, 10),)
 
 
 @given(st.lists(st.tuples(st.integers(0, 3 * MINUTE), st.integers(0, 9)), max_size=30))

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from bot.ports import Lane, OutcomeUnknown, Rejection, SetupFailed, VenueRejected
-from bot.venues.binance.profiles import BINANCE, Profile, Switch
+from bot.venues.binance.profiles import BINANCE, Profile, SandboxMode
 from bot.venues.ccxt.loader import load_exchange_class
 from bot.venues.ccxt.venue import CcxtVenue, ConnectionRules, Seams
 from tests.venues.binance_server import BinanceServer, Canned, placed, refusal
@@ -114,7 +114,7 @@ async def test_fact_07_no_order_is_ever_marked_as_a_test(venue: CcxtVenue, serve
     assert all("test" not in hit.params for hit in server.hits)
 
 
-def with_switch(ccxt_id: str, switch: Switch) -> Profile:
+def with_switch(ccxt_id: str, switch: SandboxMode) -> Profile:
     changed = {field: getattr(BINANCE, field) for field in Profile.__slots__}
     testnet = BINANCE.environments["testnet"]
     return Profile(
@@ -129,9 +129,9 @@ def with_switch(ccxt_id: str, switch: Switch) -> Profile:
 
 
 @pytest.mark.parametrize("ccxt_id", ["mexc", "kucoin"])
-@pytest.mark.parametrize("switch", [Switch.SANDBOX, Switch.DEMO])
+@pytest.mark.parametrize("switch", [SandboxMode.SANDBOX, SandboxMode.DEMO])
 async def test_fact_08_a_switch_that_raises_and_leaves_production_urls_is_refused(
-    ccxt_id: str, switch: Switch, make_venue: Callable[..., CcxtVenue], server: BinanceServer
+    ccxt_id: str, switch: SandboxMode, make_venue: Callable[..., CcxtVenue], server: BinanceServer
 ) -> None:
     refused = make_venue(environment="testnet", profile=with_switch(ccxt_id, switch))
     with pytest.raises(SetupFailed, match=r"cannot be switched|must not use"):

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bot.feeds.snapshot import Observer, Wanted
+from bot.feeds.snapshot import Observer, SnapshotRequest
 from bot.ports import Rejection, Unavailable, VenueRejected
 from bot.venues.binance.errors import contradicts_facts
 from bot.venues.binance.parse import venue_ms
@@ -57,7 +57,7 @@ async def test_the_second_look_after_a_start_from_the_file_asks_the_venue(
     server.answers[INFO]["symbols"][0] = spot_symbol("UNI", tick="0.05")
     again = cached()
     await again.open()
-    observer = Observer(again, Wanted(spot=("UNI/USDT",)))
+    observer = Observer(again, SnapshotRequest(spot=("UNI/USDT",)))
     ticks = [(await observer.observe(with_history=False)).instruments["UNI/USDT"].price_tick for _ in range(3)]
     assert ticks == [Decimal("0.001"), Decimal("0.05"), Decimal("0.05")]
 
@@ -95,7 +95,7 @@ async def test_a_refusal_that_contradicts_what_is_known_makes_the_next_look_ask_
     with pytest.raises(VenueRejected):
         await venue.submit_order(request(PERP))
     assert venue.are_facts_due() is is_due
-    observer = Observer(venue, Wanted(perps=(PERP,)))
+    observer = Observer(venue, SnapshotRequest(perps=(PERP,)))
     await observer.observe(with_history=False)
     assert not venue.are_facts_due()
 

@@ -8,7 +8,7 @@ import pytest
 from bot.domain.instrument import Instrument, Side
 from bot.domain.money import dec
 from bot.domain.order import TimeInForce
-from bot.feeds.snapshot import Observer, Wanted
+from bot.feeds.snapshot import Observer, SnapshotRequest
 from bot.ports import VenueRejected
 from bot.simex.faults import Fault, FaultRule
 from bot.venues.binance import fee_rates
@@ -146,7 +146,7 @@ async def test_a_venue_that_does_not_answer_starts_with_the_listed_rates_and_say
     server.answers[LIST] = server.answers[ONE_PERP] = answer
     opened = make_venue()
     await opened.open()
-    snapshot = await Observer(opened, Wanted(spot=(SPOT,), perps=(PERP,))).observe(with_history=False)
+    snapshot = await Observer(opened, SnapshotRequest(spot=(SPOT,), perps=(PERP,))).observe(with_history=False)
     assert {symbol: rates(i) for symbol, i in snapshot.instruments.items()} == LISTED
     named = {one.what: one.why for one in snapshot.missing}
     for symbol in (SPOT, PERP):

@@ -23,7 +23,7 @@ _WAGERS = {TRANCHES[Purpose.TACTICAL_SHORT]: SPECULATIVE, TRANCHES[Purpose.SCALP
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class Contribution:
     """One source of profit and loss, in quote. `price` is what prices did; `fees` and `slippage` are costs (positive),
     slippage already inside `price`; `funding` is positive when received."""
 
@@ -38,12 +38,12 @@ class Part:
     def net_quote(self) -> Decimal:
         return self.price_quote - self.fees_quote + self.funding_quote
 
-    def plus(self, **amounts: Decimal | int) -> "Part":
+    def plus(self, **amounts: Decimal | int) -> "Contribution":
         """With amounts added, named like the fields."""
         found = {name: getattr(self, name) for name in self.__slots__}
         for name, amount in amounts.items():
             found[name] += amount
-        return Part(**found)
+        return Contribution(**found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ def attribute(
     ending: Ending,
     sector_of: Mapping[str, str],
     quote: str,
-) -> dict[str, Part]:
+) -> dict[str, Contribution]:
     """Parts by `spot SECTOR`, `hedges`, `tactical`, `speculative short` and `scalp`.
 
     Args:
@@ -69,7 +69,7 @@ def attribute(
         incomes: the perp wallet's statement; only funding and clearances are read.
         sector_of: sector by spot symbol.
     """
-    parts: dict[str, Part] = {}
+    parts: dict[str, Contribution] = {}
     held: dict[str, Decimal] = {}
     named: dict[str, str] = {}
     paid = sorted(
@@ -91,7 +91,7 @@ def attribute(
         price = ending.prices.get(symbol, ZERO)
         name = named.get(symbol) or _side(size) if ":" in symbol else f"spot {sector_of.get(symbol, 'other')}"
         if size:
-            parts[name] = parts.get(name, Part()).plus(price_quote=size * price)
+            parts[name] = parts.get(name, Contribution()).plus(price_quote=size * price)
     return parts
 
 
@@ -105,13 +105,13 @@ def _wager(client_id: str) -> str:
     return _WAGERS.get(place[1], "") if place is not None and place[0] == 0 else ""
 
 
-def _pay(parts: dict[str, Part], held: Mapping[str, Decimal], named: Mapping[str, str], row: Income) -> None:
+def _pay(parts: dict[str, Contribution], held: Mapping[str, Decimal], named: Mapping[str, str], row: Income) -> None:
     name = named.get(row.symbol) or _side(held.get(row.symbol, ZERO))
-    parts[name] = parts.get(name, Part()).plus(funding_quote=row.amount)
+    parts[name] = parts.get(name, Contribution()).plus(funding_quote=row.amount)
 
 
 def _trade_perp(
-    parts: dict[str, Part], held: dict[str, Decimal], named: dict[str, str], trade: SimTrade, mid: Decimal
+    parts: dict[str, Contribution], held: dict[str, Decimal], named: dict[str, str], trade: SimTrade, mid: Decimal
 ) -> None:
     """A trade through zero closes one side and opens the other."""
     sign = Decimal(trade.side.sign)
@@ -124,7 +124,7 @@ def _trade_perp(
             named[trade.symbol] = _wager(trade.client_id)
         if size:
             name = named.get(trade.symbol) or _side(side)
-            parts[name] = parts.get(name, Part()).plus(
+            parts[name] = parts.get(name, Contribution()).plus(
                 price_quote=-sign * size * trade.price,
                 fees_quote=fee,
                 traded_quote=size * trade.price,
@@ -135,7 +135,7 @@ def _trade_perp(
 
 
 def _trade_spot(
-    parts: dict[str, Part], held: dict[str, Decimal], trade: SimTrade, mid: Decimal, name: str, quote: str
+    parts: dict[str, Contribution], held: dict[str, Decimal], trade: SimTrade, mid: Decimal, name: str, quote: str
 ) -> None:
     """A fee in the token makes the purchase smaller; counted as a cost, it must not be counted twice."""
     sign = Decimal(trade.side.sign)
@@ -143,7 +143,7 @@ def _trade_spot(
     fee = trade.fee * trade.price if in_token else trade.fee
     kept = sign * trade.size - (trade.fee if in_token and trade.side is Side.BUY else ZERO)
     back = fee if in_token and trade.side is Side.BUY else ZERO
-    parts[name] = parts.get(name, Part()).plus(
+    parts[name] = parts.get(name, Contribution()).plus(
         price_quote=-sign * trade.size * trade.price + back,
         fees_quote=fee,
         slippage_quote=sign * (trade.price - mid) * trade.size,

@@ -10,7 +10,7 @@ from typing import Any
 from bot.domain.durations import DAY_MS, HOUR_MS
 from bot.feeds.macro import SeriesFiles
 from bot.lab.backtest.gc_tuning import seldom
-from bot.lab.backtest.history import History, HistoryProblem, Window, load_history
+from bot.lab.backtest.history import HistoryProblem, HistoryWindow, RecordedHistory, load_history
 from bot.lab.backtest.page import held_words, page_of
 from bot.lab.backtest.record import Record, csv_of, day_of, document_of
 from bot.lab.backtest.run import Schedule, World, run_backtest
@@ -22,7 +22,7 @@ WARMUP_DAYS = 30  # beyond what the longest window of the signals needs
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class BacktestRequest:
     """What the command line says. Times are UTC ms; `page` and `journal` are files to be written.
 
     `is_checked`: the tables are known to be right. `may_end`: candles that end inside the span are a delisting.
@@ -44,7 +44,7 @@ class Asked:
     may_end: bool = False
 
 
-def run(asked: Asked, *, tell: Callable[[float], None]) -> tuple[dict[str, Any], str]:
+def run(asked: BacktestRequest, *, tell: Callable[[float], None]) -> tuple[dict[str, Any], str]:
     """The JSON document and the words for a person; files are written on the way.
 
     Raises:
@@ -70,7 +70,7 @@ def run(asked: Asked, *, tell: Callable[[float], None]) -> tuple[dict[str, Any],
     return document, words_of(document)
 
 
-def settings_of(asked: Asked, scratch: Path) -> Settings:
+def settings_of(asked: BacktestRequest, scratch: Path) -> Settings:
     """The user's settings, trading at the engine; whatever they say of environment, mode and places does not count."""
     forced = [f'state_directory="{scratch}"', 'environment="sim"', 'mode="trade"', 'kill_switch="off"']
     if asked.journal is not None:
@@ -78,7 +78,7 @@ def settings_of(asked: Asked, scratch: Path) -> Settings:
     return load_settings(asked.files, (*asked.assignments, *forced))
 
 
-def read_history(asked: Asked, settings: Settings) -> History:
+def read_history(asked: BacktestRequest, settings: Settings) -> RecordedHistory:
     """The market in the time asked for, with the history the signals need.
 
     Raises:
@@ -86,7 +86,7 @@ def read_history(asked: Asked, settings: Settings) -> History:
     """
     policy = settings.playbook
     warmup_ms = policy.candle_count * policy.candle_ms + WARMUP_DAYS * DAY_MS
-    window = Window(asked.start_ms, asked.end_ms, warmup_ms)
+    window = HistoryWindow(asked.start_ms, asked.end_ms, warmup_ms)
     try:
         history = load_history(
             asked.folder,
@@ -113,7 +113,9 @@ def ends_inside(listed: Mapping[str, tuple[int, int]], start_ms: int, end_ms: in
     return {symbol: last for symbol, (_, last) in listed.items() if start_ms < last <= end_ms - DAY_MS}
 
 
-def run_record(asked: Asked, settings: Settings, history: History, *, tell: Callable[[float], None]) -> Record:
+def run_record(
+    asked: BacktestRequest, settings: Settings, history: RecordedHistory, *, tell: Callable[[float], None]
+) -> Record:
     """Run it, from what has been read."""
     schedule = Schedule(
         asked.start_ms,

@@ -40,7 +40,7 @@ class HistoryProblem(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class HistoryWindow:
     """What is read: `warmup_ms` of history before the first decision, for the signals."""
 
     start_ms: int
@@ -53,7 +53,7 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
-class History:
+class RecordedHistory:
     """A market and what is known beside prices. `listed` maps a spot symbol to its first and last moment, `drawn` to
     the number of its hours that were drawn from daily candles; `absent` names tokens without any candle, `cut` those
     whose candles before a time are another listing's; `gaps` has by table and series what it lacks in the window."""
@@ -123,12 +123,12 @@ def refuse_wrong(folder: Path) -> None:
 def load_history(
     folder: Path,
     sectors: Sectors,
-    window: Window,
+    window: HistoryWindow,
     *,
     market_symbol: str,
     tvl_parts: Mapping[str, Sequence[str]],
     is_checked: bool = False,
-) -> History:
+) -> RecordedHistory:
     """The market of the sectors' tokens and of `market_symbol` in the window; `is_checked`: `refuse_wrong` has run.
 
     Raises:
@@ -189,7 +189,7 @@ def load_history(
             (first_ms, window.end_ms),
         )
     )
-    return History(market, tvl, listed, drawn, absent, cut, gaps)
+    return RecordedHistory(market, tvl, listed, drawn, absent, cut, gaps)
 
 
 def _spot_of(perp: str, paths: Mapping[str, CandlePath], sectors: Sectors) -> CandlePath | None:

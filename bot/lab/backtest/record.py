@@ -10,14 +10,14 @@ from typing import Any
 from bot.domain.durations import DAY_MS, YEAR_MS
 from bot.domain.money import ZERO
 from bot.lab.backtest import figures as stats
-from bot.lab.backtest.attribution import Part
+from bot.lab.backtest.attribution import Contribution
 from bot.lab.backtest.benchmarks import WORDS, Tally
 
 SCHEMA = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class DailyRow:
     """The account once a day. Quote values; `sleeves` by name with `cash`, `shorts` and `longs` are notional of perps
     (positive), `funding_quote` received so far, `benchmarks` equity by name; `held_back` the breakers that stop
     entries."""
@@ -33,7 +33,7 @@ class Moment:
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class StanceChange:
     """A change of the condition, or of the stance."""
 
     at_ms: int
@@ -102,12 +102,12 @@ class Record:
     absent: Sequence[str] = ()
     cut: Mapping[str, int] = field(default_factory=dict)
     gaps: Mapping[str, Any] = field(default_factory=dict)
-    moments: list[Moment] = field(default_factory=list)
+    moments: list[DailyRow] = field(default_factory=list)
     hours: list[tuple[int, float]] = field(default_factory=list)
-    turns: list[Turn] = field(default_factory=list)
+    turns: list[StanceChange] = field(default_factory=list)
     rotations: dict[int, Rotation] = field(default_factory=dict)
     counts: Counts = field(default_factory=Counts)
-    parts: Mapping[str, Part] = field(default_factory=dict)
+    parts: Mapping[str, Contribution] = field(default_factory=dict)
     legs: list[dict[str, Any]] = field(default_factory=list)
     tallies: Mapping[str, Tally] = field(default_factory=dict)
     traded: dict[str, Month] = field(default_factory=dict)
@@ -229,9 +229,9 @@ def _benchmark(record: Record, name: str, curves: Mapping[str, list[float]]) -> 
     }
 
 
-def _part(part: Part | Month) -> dict[str, Any]:
+def _part(part: Contribution | Month) -> dict[str, Any]:
     found = {name: value if isinstance(value, int) else str(value) for name, value in asdict(part).items()}
-    return found | {"net_quote": str(part.net_quote)} if isinstance(part, Part) else found
+    return found | {"net_quote": str(part.net_quote)} if isinstance(part, Contribution) else found
 
 
 def _rotation(rotation: Rotation) -> dict[str, Any]:
@@ -239,11 +239,11 @@ def _rotation(rotation: Rotation) -> dict[str, Any]:
     return {name: str(value) if isinstance(value, Decimal) else value for name, value in found.items()}
 
 
-def _changes(turns: Sequence[Turn]) -> int:
+def _changes(turns: Sequence[StanceChange]) -> int:
     return sum(before.condition != after.condition for before, after in pairwise(turns))
 
 
-def _changes_in(turns: Sequence[Turn], year: str) -> int:
+def _changes_in(turns: Sequence[StanceChange], year: str) -> int:
     pairs = pairwise(turns)
     return sum(a.condition != b.condition and day_of(b.at_ms).startswith(year) for a, b in pairs)
 

@@ -10,7 +10,7 @@ from bot.domain.states import OrderState
 from bot.journal.reader import JournalReader
 from bot.lab.backtest.attribution import Ending, attribute
 from bot.lab.backtest.benchmarks import Benchmarks
-from bot.lab.backtest.record import Moment, Month, Record, Rotation, Turn, day_of
+from bot.lab.backtest.record import DailyRow, Month, Record, Rotation, StanceChange, day_of
 from bot.playbook.policy.membership import Sectors
 from bot.report.funding import funding_by_intent, planned_rows
 from bot.risk import Refused
@@ -22,7 +22,7 @@ from bot.simex.engine.types import EventKind, ExchangeEvent, IncomeKind
 EVERYTHING = 10_000_000
 
 
-class Watch:
+class BacktestRecorder:
     """Looks at every turn; `finish` when the run is over."""
 
     def __init__(
@@ -69,7 +69,7 @@ class Watch:
         decision, turns = result.decision, self._record.turns
         seen = (decision.condition.value, decision.stance.value)
         if not turns or (turns[-1].condition, turns[-1].stance) != seen:
-            turns.append(Turn(result.snapshot.at_ms, *seen, decision.confidence))
+            turns.append(StanceChange(result.snapshot.at_ms, *seen, decision.confidence))
 
     def _note_rotation(self, result: CycleResult) -> None:
         campaign, rotations = result.decision.memory.campaign, self._record.rotations
@@ -151,7 +151,7 @@ class Watch:
         self._funding += sum((row.amount for row in rows), ZERO)
         self._income_ms = rows[-1].at_ms if rows else self._income_ms
         self._record.moments.append(
-            Moment(
+            DailyRow(
                 at_ms,
                 portfolio.equity,
                 sleeves,

@@ -21,7 +21,7 @@ from bot.domain.states import KillLevel, TrancheState
 from bot.journal.journal import CycleRecord, Journal
 from bot.lab.backtest.benchmarks import Benchmarks
 from bot.lab.backtest.record import Record
-from bot.lab.backtest.recorder import Watch
+from bot.lab.backtest.recorder import BacktestRecorder
 from bot.lab.backtest.virtual_time import VirtualClock, run_virtual
 from bot.ports import MacroSource, TvlSource, Unavailable
 from bot.runtime.cash_flows import record_rebased
@@ -31,7 +31,7 @@ from bot.runtime.kill.switch import ResumeRequest
 from bot.runtime.settings.model import Settings
 from bot.runtime.settings.snapshot import record_config
 from bot.runtime.settings.watch import ConfigWatcher
-from bot.runtime.wiring import App, AppSeams, Switch, assemble, wanted_of
+from bot.runtime.wiring import App, AppSeams, SwitchParts, assemble, wanted_of
 from bot.simex.engine.exchange import Exchange
 from bot.simex.engine.market import Market
 from bot.simex.market.catalogue import default_instruments
@@ -100,7 +100,7 @@ class LeanJournal(Journal):
         return db
 
 
-class Grid:
+class PriceGrid:
     """Instruments on grids that fit their prices. A price that falls far gets a finer grid, as venues give it; a grid
     never becomes coarser, so that nothing held is left unsaleable."""
 
@@ -169,7 +169,7 @@ class _Run:
         self._held_since_ms: int | None = None
         wanted = wanted_of(settings)
         known = set(world.market.symbols)
-        self._grid = Grid(world.market, tuple(s for s in wanted.symbols if s in known), schedule.start_ms)
+        self._grid = PriceGrid(world.market, tuple(s for s in wanted.symbols if s in known), schedule.start_ms)
         self._exchange = Exchange(instruments=self._grid.instruments, market=world.market, start_ms=schedule.start_ms)
         self._account = settings.venue.account
         if world.endow is not None:
@@ -183,7 +183,9 @@ class _Run:
             settings.universe,
             start_ms=schedule.start_ms,
             book_quote=world.book_quote + settings.playbook.reserve_quote,
-            refit=Grid(world.market, tuple(s for s in self._grid.instruments if ":" not in s), schedule.start_ms).refit,
+            refit=PriceGrid(
+                world.market, tuple(s for s in self._grid.instruments if ":" not in s), schedule.start_ms
+            ).refit,
         )
 
     async def run(self) -> Record:
@@ -206,7 +208,7 @@ class _Run:
             app = self._assemble(journal)
             cycle = app.cycle
             await record_config(journal, self._settings, cycle.parts.policy)
-            watch = Watch(
+            watch = BacktestRecorder(
                 self._record,
                 self._exchange,
                 self._world.market,
@@ -235,12 +237,12 @@ class _Run:
                 journal,
                 tvl=world.tvl(self._clock) if world.tvl is not None else None,
                 macro=world.macro(self._clock) if world.macro is not None else None,
-                switch=Switch(FixedLevel(KillLevel.OFF), ConfigWatcher(settings)),
+                switch=SwitchParts(FixedLevel(KillLevel.OFF), ConfigWatcher(settings)),
                 are_candles_joined=True,
             )
         )
 
-    async def _walk(self, cycle: Cycle, watch: Watch) -> None:
+    async def _walk(self, cycle: Cycle, watch: BacktestRecorder) -> None:
         """From moment to moment; a wait inside a turn moves the clock, and what it overtakes is not caught up on."""
         schedule = self._schedule
         at_ms = due_ms = schedule.start_ms
@@ -272,7 +274,7 @@ class _Run:
         """Hours without a turn are passed in one go."""
         await asyncio.sleep(max(0, at_ms - self._clock.now_ms()) / 1000)
 
-    async def _decide(self, cycle: Cycle, watch: Watch) -> tuple[CycleResult | None, bool]:
+    async def _decide(self, cycle: Cycle, watch: BacktestRecorder) -> tuple[CycleResult | None, bool]:
         """A cycle, and the next at once while a rotation makes progress, as the daemon does; the last of them, and
         whether there was any progress."""
         result, is_moving = None, False
@@ -298,7 +300,7 @@ class _Run:
             self._held_since_ms = None
             self._record.counts.rebased += 1
 
-    async def _guard(self, cycle: Cycle, watch: Watch) -> CycleResult | None:
+    async def _guard(self, cycle: Cycle, watch: BacktestRecorder) -> CycleResult | None:
         try:
             result = await cycle.guard()
         except Unavailable:

@@ -33,7 +33,7 @@ SETTLED_WITHIN_MS = 60_000  # a settlement is stamped some milliseconds late
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class DownloadRequest:
     """What to fetch; times are UTC ms, `symbols` spot and perp."""
 
     folder: Path
@@ -44,7 +44,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class MonthPart:
     """A month of one symbol in one table."""
 
     table: str
@@ -63,7 +63,7 @@ class Tell(Protocol):
     def __call__(self, done: int, count: int, words: str) -> None: ...
 
 
-async def download(wanted: Wanted, history: PublicHistory, *, tell: Tell) -> dict[str, Any]:
+async def download(wanted: DownloadRequest, history: PublicHistory, *, tell: Tell) -> dict[str, Any]:
     """Fetch what is missing and write the tables; the document says what was fetched and what the venue lacks.
 
     Raises:
@@ -104,13 +104,13 @@ def words_of(document: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _parts(wanted: Wanted, symbols: Sequence[str]) -> Iterator[Part]:
+def _parts(wanted: DownloadRequest, symbols: Sequence[str]) -> Iterator[MonthPart]:
     for symbol in symbols:
         is_perp = ":" in symbol
         tables = [f"perp_ohlcv_{wanted.timeframe}", "funding_8h"] if is_perp else [f"ohlcv_{wanted.timeframe}"]
         for table in tables:
             for start_ms, end_ms in _months(wanted.start_ms, wanted.end_ms):
-                yield Part(table, symbol, start_ms, end_ms)
+                yield MonthPart(table, symbol, start_ms, end_ms)
 
 
 def _months(start_ms: int, end_ms: int) -> Iterator[tuple[int, int]]:
@@ -122,7 +122,7 @@ def _months(start_ms: int, end_ms: int) -> Iterator[tuple[int, int]]:
         start_ms = upto_ms
 
 
-async def _fetch(part: Part, timeframe: str, history: PublicHistory) -> pa.Table:
+async def _fetch(part: MonthPart, timeframe: str, history: PublicHistory) -> pa.Table:
     if part.table.startswith("funding"):
         settled = await _paged(lambda at: history.fetch_funding(part.symbol, at, part.end_ms), part)
         rates = [(at - at % SETTLED_WITHIN_MS, part.symbol, float(rate)) for at, rate in settled]
@@ -131,7 +131,7 @@ async def _fetch(part: Part, timeframe: str, history: PublicHistory) -> pa.Table
     return _table([(at, part.symbol, *map(float, values)) for at, *values in rows], CANDLES)
 
 
-async def _paged(fetch: Callable[[int], Any], part: Part) -> list[Any]:
+async def _paged(fetch: Callable[[int], Any], part: MonthPart) -> list[Any]:
     rows: list[Any] = []
     at_ms = part.start_ms
     while at_ms < part.end_ms:

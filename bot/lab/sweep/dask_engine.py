@@ -8,7 +8,7 @@ from typing import Any
 
 import distributed
 
-from bot.lab.sweep.trial import Outcome, Trial, run_trial
+from bot.lab.sweep.trial import Trial, TrialResult, run_trial
 from bot.runtime import logs
 from bot.runtime.exit_codes import CommandFailed, ExitCode
 
@@ -47,7 +47,7 @@ class Cluster:
                 ExitCode.TIMEOUT,
             ) from error
 
-    def run(self, trials: Sequence[Trial]) -> Iterator[Outcome]:
+    def run(self, trials: Sequence[Trial]) -> Iterator[TrialResult]:
         """See `Engine`. A trial that the cluster has lost again and again is a failed one.
 
         Raises:
@@ -67,13 +67,13 @@ class Cluster:
             else:
                 error = future.exception()
                 words = f"{type(error).__name__}: {error}".splitlines()[0]
-                yield Outcome(futures[future].key, (), words, 0.0)
+                yield TrialResult(futures[future].key, (), words, 0.0)
 
     def close(self) -> None:
         """Leave the cluster; what it still runs of ours is dropped."""
         self._client.close()
 
 
-def _run_quietly(trial: Trial) -> Outcome:
+def _run_quietly(trial: Trial) -> TrialResult:
     logs.configure(level="error")
     return run_trial(trial)

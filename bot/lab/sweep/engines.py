@@ -10,7 +10,7 @@ from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import wait
 from typing import Protocol
 
-from bot.lab.sweep.trial import Outcome, Trial, run_trial
+from bot.lab.sweep.trial import Trial, TrialResult, run_trial
 from bot.runtime import logs
 from bot.runtime.exit_codes import CommandFailed
 
@@ -18,7 +18,7 @@ from bot.runtime.exit_codes import CommandFailed
 class Engine(Protocol):
     """Runs trials and gives their outcomes in whatever order they end."""
 
-    def run(self, trials: Sequence[Trial]) -> Iterator[Outcome]: ...
+    def run(self, trials: Sequence[Trial]) -> Iterator[TrialResult]: ...
 
     def close(self) -> None: ...
 
@@ -29,7 +29,7 @@ class Processes:
     def __init__(self, jobs: int) -> None:
         self._pool = ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"), initializer=_prepare)
 
-    def run(self, trials: Sequence[Trial]) -> Iterator[Outcome]:
+    def run(self, trials: Sequence[Trial]) -> Iterator[TrialResult]:
         """See `Engine`.
 
         Raises:

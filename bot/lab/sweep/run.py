@@ -26,7 +26,7 @@ SCHEMA = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class SweepPlan:
     """What the command line asks for; times are UTC ms. `train_days` 0: no split, the whole span chooses."""
 
     folder: Path
@@ -69,7 +69,7 @@ class Plan:
         }
 
 
-def folds_for(plan: Plan) -> tuple[Fold, ...]:
+def folds_for(plan: SweepPlan) -> tuple[Fold, ...]:
     """The windows; one fold without a test where the plan wants no split.
 
     Raises:
@@ -100,7 +100,13 @@ class Sweep:
     """One search from its plan to its document; `results` remembers, `engine` runs."""
 
     def __init__(
-        self, plan: Plan, folds: Sequence[Fold], results: Results, engine: Engine, *, tell: Callable[[int, int], None]
+        self,
+        plan: SweepPlan,
+        folds: Sequence[Fold],
+        results: Results,
+        engine: Engine,
+        *,
+        tell: Callable[[int, int], None],
     ) -> None:
         self._plan, self._folds, self._results, self._engine, self._tell = plan, folds, results, engine, tell
         self._known: dict[Combination, Settings | str] = {}

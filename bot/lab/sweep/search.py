@@ -18,7 +18,7 @@ class Search(Protocol):
         ...
 
 
-class Grid:
+class GridSearch:
     """Every combination, in one go."""
 
     def __init__(self, space: Space) -> None:

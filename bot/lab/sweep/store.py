@@ -14,7 +14,7 @@ from sqlite_utils import Database
 from bot.journal.errors import JournalBusy, JournalError
 from bot.journal.lease import LockFile
 from bot.lab.sweep.score import Score
-from bot.lab.sweep.trial import Outcome, Trial
+from bot.lab.sweep.trial import Trial, TrialResult
 from bot.runtime.exit_codes import CommandFailed
 
 
@@ -59,7 +59,7 @@ class Results:
         rows = self._db.query("SELECT problem FROM trials WHERE key = ?", [key])
         return str(next((row["problem"] for row in rows), ""))
 
-    def keep(self, trial: Trial, assignments: Sequence[str], outcome: Outcome, score: Score | None) -> None:
+    def keep(self, trial: Trial, assignments: Sequence[str], outcome: TrialResult, score: Score | None) -> None:
         """Write a trial down, durably."""
         row: dict[str, Any] = {
             "key": outcome.key,

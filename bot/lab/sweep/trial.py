@@ -29,7 +29,7 @@ class Trial:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class TrialResult:
     """Daily equity of a trial, or the problem that kept it from ending; seconds of wall time."""
 
     key: str
@@ -51,14 +51,14 @@ def without_secrets(settings: Settings) -> Settings:
     return settings.model_copy(update={"venue": venue})
 
 
-def run_trial(trial: Trial) -> Outcome:
+def run_trial(trial: Trial) -> TrialResult:
     """Run it. Whatever goes wrong is the outcome: one trial that fails must not end the search."""
     began = time.monotonic()
     scratch = Path(tempfile.mkdtemp(prefix="sectorbot-trial-"))
     try:
         journal = trial.settings.journal.model_copy(update={"path": None})
         settings = trial.settings.model_copy(update={"state_directory": scratch, "journal": journal})
-        asked = backtest_command.Asked(
+        asked = backtest_command.BacktestRequest(
             folder=trial.folder,
             start_ms=trial.start_ms,
             end_ms=trial.end_ms,
@@ -70,9 +70,9 @@ def run_trial(trial: Trial) -> Outcome:
         history = backtest_command.read_history(asked, settings)
         record = backtest_command.run_record(asked, settings, history, tell=lambda _: None)
         problem = "" if record.reconciled else "books and exchange did not agree at the end"
-        return Outcome(trial.key, tuple(record.curve()), problem, time.monotonic() - began)
+        return TrialResult(trial.key, tuple(record.curve()), problem, time.monotonic() - began)
     except Exception as error:  # noqa: BLE001 - see above; the words are kept and shown
         words = f"{type(error).__name__}: {error}".splitlines()[0]
-        return Outcome(trial.key, (), words, time.monotonic() - began)
+        return TrialResult(trial.key, (), words, time.monotonic() - began)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)

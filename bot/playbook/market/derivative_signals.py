@@ -11,17 +11,17 @@ from bot.domain.market import Funding, OpenInterest, Premium
 from bot.domain.perp import settlement_hours
 from bot.playbook.market import indicators
 from bot.playbook.market.memo_key import Same
-from bot.playbook.market.rolling import Watched
-from bot.playbook.market.view import PERCENTILE, RANKED_MIN, YEAR_DAYS, Z_SCORE, Signal, View, ranked
+from bot.playbook.market.rolling import HistoryValues
+from bot.playbook.market.view import PERCENTILE, RANKED_MIN, YEAR_DAYS, Z_SCORE, MarketView, Signal, ranked
 
 
-def funding_rates(view: View, perps: Sequence[str]) -> list[float]:
+def funding_rates(view: MarketView, perps: Sequence[str]) -> list[float]:
     """What longs of these perps pay, as shares per year; unknown ones are left out."""
     found = (view.snapshot.funding.get(symbol) for symbol in perps)
     return [float(f.rate) * 24 / f.interval_hours * YEAR_DAYS for f in found if f is not None and f.interval_hours > 0]
 
 
-def crowding(view: View) -> Signal | str:
+def crowding(view: MarketView) -> Signal | str:
     """What the leaders' longs pay in funding, share per year; −1 at `funding_full`."""
     rates = funding_rates(view, view.sectors.perp_symbols)
     if not rates:
@@ -49,7 +49,7 @@ def _past_rates(of: Same[Sequence[Funding]]) -> tuple[float, ...]:
     return tuple(found)
 
 
-def open_interest(view: View) -> Signal | str:
+def open_interest(view: MarketView) -> Signal | str:
     """Growth of open interest beyond that of the price, mean of the leaders: new positions, not dearer ones. Crowded
     when it is high (PLAYBOOK §§3, 7)."""
     days, at_ms = view.policy.interest_days, view.snapshot.at_ms
@@ -94,7 +94,7 @@ def _mean_growth(lines: Sequence[tuple[Sequence[int], Sequence[float]]], at_ms: 
     return indicators.mean(growths) if growths else None
 
 
-def basis(view: View) -> Signal | str:
+def basis(view: MarketView) -> Signal | str:
     """Premium of the leaders' perps over spot as three fundings a day would earn it, share per year; ranked among the
     means of the looks before."""
     premiums, perps = [], view.sectors.perp_symbols
@@ -124,4 +124,4 @@ def _mean_premiums(of: Same[Sequence[Premium]]) -> tuple[float, ...]:
     return tuple(indicators.mean(shares) for _, shares in sorted(looks.items()))
 
 
-_rates_as_floats, _shares_as_floats = Watched(float), Watched(float)
+_rates_as_floats, _shares_as_floats = HistoryValues(float), HistoryValues(float)

@@ -19,7 +19,7 @@ Check = Callable[[float], bool]
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class SignalShare:
     """One signal's part in a condition: at most `share` of its confidence, now `points`; `score` is None when the
     signal is missing. All are fractions of 1."""
 
@@ -30,16 +30,16 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class ConditionScore:
     """What the confidence of a condition is made of, the weightiest signal first."""
 
     condition: Condition
     confidence: Decimal
-    parts: tuple[Part, ...]
+    parts: tuple[SignalShare, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class ConditionChange:
     """What would have another condition read: the fewest signals, each with its score now and the one it would need.
 
     Without moves it is read already. Out of reach of the signals that are there, it has all of them moved, and
@@ -52,28 +52,30 @@ class Turn:
     is_reached: bool
 
 
-def evidence_for(scores: Scores, policy: Policy, unasked: Collection[str] = ()) -> tuple[Evidence, ...]:
+def evidence_for(scores: Scores, policy: Policy, unasked: Collection[str] = ()) -> tuple[ConditionScore, ...]:
     """Every condition with its parts, the most confident first."""
     weights = evidence_in_force(policy, unasked)
     confidences = confidences_in(scores, weights)
-    found = [Evidence(c, confidence, _parts(scores, weights.get(c, {}))) for c, confidence in confidences.items()]
+    found = [ConditionScore(c, confidence, _parts(scores, weights.get(c, {}))) for c, confidence in confidences.items()]
     return tuple(sorted(found, key=lambda evidence: -evidence.confidence))
 
 
-def turns_from(current: Condition, scores: Scores, policy: Policy, unasked: Collection[str] = ()) -> tuple[Turn, ...]:
+def turns_from(
+    current: Condition, scores: Scores, policy: Policy, unasked: Collection[str] = ()
+) -> tuple[ConditionChange, ...]:
     """For every other condition what it would take that it is read; neutral only where another stands."""
     weights = evidence_in_force(policy, unasked)
     others = [condition for condition in Condition if condition is not current]
     return tuple(_turn(other, current, scores, weights, policy) for other in others)
 
 
-def _parts(scores: Scores, weights: Mapping[str, Decimal]) -> tuple[Part, ...]:
+def _parts(scores: Scores, weights: Mapping[str, Decimal]) -> tuple[SignalShare, ...]:
     total = sum((abs(weight) for weight in weights.values()), ZERO) or ONE
     parts = []
     for name, weight in sorted(weights.items(), key=lambda item: -abs(item[1])):
         score, share = scores.get(name), abs(weight) / total
         speaks = max(0.0, (score or 0.0) * (1 if weight > 0 else -1))
-        parts.append(Part(name, share, score, share * Decimal(repr(speaks))))
+        parts.append(SignalShare(name, share, score, share * Decimal(repr(speaks))))
     return tuple(parts)
 
 
@@ -83,7 +85,7 @@ def _turn(
     scores: Scores,
     weights: Mapping[Condition, Mapping[str, Decimal]],
     policy: Policy,
-) -> Turn:
+) -> ConditionChange:
     """Signals are moved one after the other, the one that can do most first, until the goal is read; then those that
     were moved for nothing are put back."""
 
@@ -92,9 +94,9 @@ def _turn(
 
     ends = _ends(goal, current, scores, weights)
 
-    def turn(changed: Scores, *, is_reached: bool) -> Turn:
+    def turn(changed: Scores, *, is_reached: bool) -> ConditionChange:
         moves = tuple((name, scores[name], changed[name]) for name in ends if changed[name] != scores[name])
-        return Turn(goal, confidences_in(changed, weights).get(goal, ZERO), moves, is_reached=is_reached)
+        return ConditionChange(goal, confidences_in(changed, weights).get(goal, ZERO), moves, is_reached=is_reached)
 
     changed = dict(scores)
     for name, end in ends.items():

@@ -13,12 +13,12 @@ from functools import lru_cache
 from bot.domain.durations import DAY_MS
 from bot.domain.market import Macro, Tvl
 from bot.playbook.market import indicators
-from bot.playbook.market.view import RANKED_MIN, Z_SCORE, Signal, View, ranked
+from bot.playbook.market.view import RANKED_MIN, Z_SCORE, MarketView, Signal, ranked
 
 TOTAL = "total"
 
 
-def tvl_growth(view: View) -> Signal | str:
+def tvl_growth(view: MarketView) -> Signal | str:
     """Growth of the risk-on sector's value locked, share; 1 at `tvl_full`."""
     name = view.policy.risk_on
     found = view.snapshot.tvl.get(name)
@@ -32,7 +32,7 @@ def tvl_growth(view: View) -> Signal | str:
     return _growth_of(view, "tvl_growth", found, value, f" ({beside})" if beside else "")
 
 
-def tvl_total(view: View) -> Signal | str | None:
+def tvl_total(view: MarketView) -> Signal | str | None:
     """Growth of all value locked there is, share; 1 at `tvl_full`. Not asked for unless `tvl.parts` has a total."""
     found = view.snapshot.tvl.get(TOTAL)
     if found is None:
@@ -43,7 +43,7 @@ def tvl_total(view: View) -> Signal | str | None:
     return _growth_of(view, "tvl_total", found, value, "")
 
 
-def _growth_of(view: View, name: str, found: Tvl, value: float, beside: str) -> Signal:
+def _growth_of(view: MarketView, name: str, found: Tvl, value: float, beside: str) -> Signal:
     of = "all there is" if found.name == TOTAL else found.name
     words = f"TVL of {of} {value:+.1%} in {view.policy.tvl_days} days{beside}"
     growths = _growths(found.values_quote, view.policy.tvl_days)
@@ -60,7 +60,7 @@ def _growths(values: tuple[Decimal, ...], days: int) -> Sequence[float]:
     return [float(after / before) - 1.0 for before, after in pairs if before > 0]
 
 
-def tvl_change(view: View, name: str) -> float | None:
+def tvl_change(view: MarketView, name: str) -> float | None:
     """Growth of a TVL over `tvl_days`; None when it is not known for so long."""
     found = view.snapshot.tvl.get(name)
     if found is None or len(found.at_ms) < 2:
@@ -72,23 +72,23 @@ def tvl_change(view: View, name: str) -> float | None:
     return float(found.values_quote[-1] / start) - 1.0
 
 
-def stablecoins(view: View) -> Signal | str | None:
+def stablecoins(view: MarketView) -> Signal | str | None:
     """Growth of the supply of stablecoins, share; 1 at `stablecoin_full`."""
     policy = view.policy
     return _macro(view, "stablecoins", policy.stablecoin_days, float(policy.stablecoin_full), is_level=True)
 
 
-def usage(view: View) -> Signal | str | None:
+def usage(view: MarketView) -> Signal | str | None:
     """Growth of the operator's series of network usage, share; 1 at `usage_full`."""
     return _macro(view, "usage", view.policy.usage_days, float(view.policy.usage_full), is_level=True)
 
 
-def rates(view: View) -> Signal | str | None:
+def rates(view: MarketView) -> Signal | str | None:
     """Change of the operator's series of interest rates, in its unit; −1 at a rise of `rates_full`."""
     return _macro(view, "rates", view.policy.rates_days, -float(view.policy.rates_full), is_level=False)
 
 
-def _macro(view: View, name: str, days: int, full: float, *, is_level: bool) -> Signal | str | None:
+def _macro(view: MarketView, name: str, days: int, full: float, *, is_level: bool) -> Signal | str | None:
     """A series' change over days: of a level its growth, of a rate its difference. A value holds until the next."""
     found = view.snapshot.macro.get(name)
     if found is None:
@@ -125,7 +125,7 @@ def _changes(found: Macro, span_ms: int, *, is_level: bool) -> Sequence[tuple[in
     return result
 
 
-def calendar(view: View) -> Signal | str:
+def calendar(view: MarketView) -> Signal | str:
     """Sum of the weights of the operator's events that are on now; upgrades are asked for elsewhere."""
     active = [e for e in view.snapshot.events if e.start_ms <= view.snapshot.at_ms < e.end_ms and e.kind != "upgrade"]
     if not view.snapshot.events:

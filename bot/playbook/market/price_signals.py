@@ -7,11 +7,11 @@ from itertools import accumulate
 
 from bot.domain.durations import DAY_MS, MINUTE_MS
 from bot.playbook.market import indicators
-from bot.playbook.market.rolling import Stretches
-from bot.playbook.market.view import PERCENTILE, RANKED_MIN, SHARE, YEAR_DAYS, Z_SCORE, Signal, View, ranked
+from bot.playbook.market.rolling import RollingWindows
+from bot.playbook.market.view import PERCENTILE, RANKED_MIN, SHARE, YEAR_DAYS, Z_SCORE, MarketView, Signal, ranked
 
 
-def relative_strength(view: View) -> Signal | str:
+def relative_strength(view: MarketView) -> Signal | str:
     """Momentum of the risk-on sector against the risk-off one: log change, z-score against its own history."""
     window = view.policy.candles_in(view.policy.momentum_days)
     if len(view.ratio) < 2 * window + 2:
@@ -24,7 +24,7 @@ def relative_strength(view: View) -> Signal | str:
     return Signal("relative_strength", moves[-1], indicators.clip(rank / 1.5), words, view.age_ms, rank, Z_SCORE)
 
 
-def ratio_breakout(view: View) -> Signal | str:
+def ratio_breakout(view: MarketView) -> Signal | str:
     """Place of the sectors' ratio in the range before it: below 0 and above 1 it has broken out."""
     window = view.policy.candles_in(view.policy.range_days)
     place = indicators.range_position(view.ratio, window)
@@ -36,7 +36,7 @@ def ratio_breakout(view: View) -> Signal | str:
     return Signal("ratio_breakout", place, score, words, view.age_ms, indicators.clip(place, 0.0, 1.0), PERCENTILE)
 
 
-def trend(view: View) -> Signal | str:
+def trend(view: MarketView) -> Signal | str:
     """Distance of the market from its exponential average, share of the average."""
     averages = indicators.emas(view.market, view.policy.candles_in(view.policy.trend_days))
     if not averages or averages[-1] <= 0:
@@ -48,7 +48,7 @@ def trend(view: View) -> Signal | str:
     return Signal("trend", distance, indicators.clip(distance / 0.10), words, view.age_ms, *ranked(rank, Z_SCORE))
 
 
-def drawdown(view: View) -> Signal | str:
+def drawdown(view: MarketView) -> Signal | str:
     """Fall of the market from its high, share; −1 at `drawdown_full`."""
     fall = indicators.drawdown(view.market[-view.policy.candles_in(view.policy.drawdown_days) :])
     if fall is None:
@@ -60,7 +60,7 @@ def drawdown(view: View) -> Signal | str:
     return Signal("drawdown", fall, indicators.clip(-fall / full), words, view.age_ms, *ranked(rank, PERCENTILE))
 
 
-def breadth(view: View) -> Signal | str:
+def breadth(view: MarketView) -> Signal | str:
     """Share of tokens above their own average."""
     period = view.policy.candles_in(view.policy.breadth_days)
     above = counted = 0
@@ -78,7 +78,7 @@ def breadth(view: View) -> Signal | str:
     return Signal("breadth", share, indicators.clip(2 * share - 1), words, view.age_ms, share, SHARE)
 
 
-def volatility(view: View) -> Signal | str:
+def volatility(view: MarketView) -> Signal | str:
     """Realised volatility of the market, per year; the score falls with its percentile."""
     window = view.policy.candles_in(view.policy.volatility_days)
     count, per_year = len(view.market), YEAR_DAYS * DAY_MS / view.policy.candle_ms
@@ -94,7 +94,7 @@ def volatility(view: View) -> Signal | str:
     return Signal("volatility", history[0], indicators.clip(1 - 2 * rank), words, view.age_ms, rank, PERCENTILE)
 
 
-def volume(view: View) -> Signal | str:
+def volume(view: MarketView) -> Signal | str:
     """Traded value of the risk-on sector against its usual one: the median of its tokens, ratio."""
     recent, usual = view.policy.candles_in(view.policy.volume_days), view.policy.candles_in(view.policy.range_days)
     ratios, traded = [], []
@@ -131,7 +131,7 @@ def _past_volumes(traded: Sequence[Sequence[float]], recent: int, usual: int) ->
     return history
 
 
-def liquidity(view: View) -> Signal | str:
+def liquidity(view: MarketView) -> Signal | str:
     """How far prices travel for the money that is traded (Amihud 2002): the median of all tokens, against its history.
 
     Score +1 in a market that has never moved less per quote traded, −1 in one that has never moved more.
@@ -155,7 +155,7 @@ def liquidity(view: View) -> Signal | str:
     return Signal("liquidity", history[0], indicators.clip(1 - 2 * rank), words, view.age_ms, rank, PERCENTILE)
 
 
-def oldest_fresh_ms(view: View) -> int:
+def oldest_fresh_ms(view: MarketView) -> int:
     """Candles that closed before it are too old to tell of now, UTC ms."""
     return view.snapshot.at_ms - view.policy.signal_age_max_minutes * MINUTE_MS
 
@@ -169,4 +169,4 @@ def _impact(closes: Sequence[float], volumes: Sequence[float]) -> float | None:
     return path / closes[-1] / traded * 1e6
 
 
-_impacts = Stretches(_impact)
+_impacts = RollingWindows(_impact)

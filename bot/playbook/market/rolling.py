@@ -18,7 +18,7 @@ KEPT_MAX = 1_024
 NOTHING = -1.0
 
 
-class Stretches:
+class RollingWindows:
     """Results of `work(closes, volumes)` for stretches of closed candles, one of `margin` closes longer than volumes.
 
     `work` must be pure and give a number of at least 0, or None.
@@ -72,7 +72,7 @@ def _compared(series: CandleSeries) -> tuple[Sequence[float], ...]:
     return series.starts_ms, series.closes, series.volumes_quote
 
 
-class Watched:
+class HistoryValues:
     """Each point of a past, as `work(value)`; the pasts of symbols are kept apart."""
 
     def __init__(self, work: Callable[[Decimal], float]) -> None:

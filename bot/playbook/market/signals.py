@@ -17,7 +17,7 @@ from bot.playbook.market import derivative_signals, flow_signals, indicators, pr
 from bot.playbook.market.derivative_signals import funding_rates
 from bot.playbook.market.flow_signals import tvl_change
 from bot.playbook.market.memo_key import Same
-from bot.playbook.market.view import Reader, Signal, View, view_of
+from bot.playbook.market.view import MarketView, Reader, Signal, view_of
 from bot.playbook.policy.membership import Sectors
 from bot.playbook.policy.numbers import Policy
 
@@ -45,7 +45,7 @@ def read_market(snapshot: Snapshot, policy: Policy, sectors: Sectors) -> MarketR
     return MarketReading(signals, _phases(view), notes, unasked)
 
 
-def _read(view: View) -> tuple[tuple[Signal, ...], tuple[Note, ...], frozenset[str]]:
+def _read(view: MarketView) -> tuple[tuple[Signal, ...], tuple[Note, ...], frozenset[str]]:
     found, notes, unasked = [], [], []
     told = _told_by_candles(view)
     for name, reader in READERS.items():
@@ -59,7 +59,7 @@ def _read(view: View) -> tuple[tuple[Signal, ...], tuple[Note, ...], frozenset[s
     return tuple(found), tuple(notes), frozenset(unasked)
 
 
-def _told_by_candles(view: View) -> Mapping[str, Signal | str | None]:
+def _told_by_candles(view: MarketView) -> Mapping[str, Signal | str | None]:
     """The answers of `CANDLE_READERS`, which are shown candles and nothing else."""
     snapshot, policy = view.snapshot, view.policy
     candles, oldest = snapshot.candles, price_signals.oldest_fresh_ms(view)
@@ -73,7 +73,7 @@ def _told_by_candles(view: View) -> Mapping[str, Signal | str | None]:
 
 
 @lru_cache(maxsize=1)
-def _read_candles(of: Same[View]) -> Mapping[str, Signal | str | None]:
+def _read_candles(of: Same[MarketView]) -> Mapping[str, Signal | str | None]:
     """Kept while the candles are the same; what time it is only tells which of them are fresh, and their age."""
     return {name: reader(of.subject) for name, reader in CANDLE_READERS.items()}
 
@@ -87,7 +87,7 @@ def read_phases(snapshot: Snapshot, policy: Policy, sectors: Sectors) -> Mapping
     return _phases(view_of(snapshot, policy, sectors))
 
 
-def _phases(view: View) -> Mapping[str, Phase]:
+def _phases(view: MarketView) -> Mapping[str, Phase]:
     ratio, policy, sectors = view.ratio, view.policy, view.sectors
     long, short = policy.candles_in(policy.range_days), policy.candles_in(max(1, policy.momentum_days // 2))
     phases = dict.fromkeys(sectors.sectors, Phase.UNKNOWN)
@@ -99,7 +99,7 @@ def _phases(view: View) -> Mapping[str, Phase]:
     return phases
 
 
-def _is_spent(sector: str, view: View) -> bool:
+def _is_spent(sector: str, view: MarketView) -> bool:
     """Whether TVL or funding of a sector turns against it, by the threshold of the exit signs."""
     bound, policy = float(view.policy.exit_sign), view.policy
     growth, rates = tvl_change(view, sector), funding_rates(view, view.sectors.perps_of(sector))

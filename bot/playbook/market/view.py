@@ -35,7 +35,7 @@ class Signal:
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class MarketView:
     """The snapshot as aligned series: the newest candles that all symbols of a line share. `is_fresh`: they are of now,
     so that a token's own candles may be read too."""
 
@@ -49,7 +49,7 @@ class View:
 
 
 Index = tuple[tuple[int, ...], tuple[float, ...]]
-Reader = Callable[[View], Signal | str | None]
+Reader = Callable[[MarketView], Signal | str | None]
 
 
 def sector_index(snapshot: Snapshot, sectors: Sectors, weights: Mapping[str, float]) -> Index:
@@ -82,15 +82,15 @@ def _aligned(series: Sequence[CandleSeries]) -> tuple[tuple[int, ...], Sequence[
     return shared, [tuple(column[at] for at in shared) for column in closes]
 
 
-def view_of(snapshot: Snapshot, policy: Policy, sectors: Sectors) -> View:
+def view_of(snapshot: Snapshot, policy: Policy, sectors: Sectors) -> MarketView:
     seen = (policy, sectors, *snapshot.candles.values())
     end_ms, ratio = _ratio_of(Same(seen, tuple(snapshot.candles), snapshot.candles))
     market = snapshot.candles.get(policy.market_symbol)
     newest = max(end_ms, market.end_ms if market else 0)
     age = max(0, snapshot.at_ms - newest) if newest else 0
     if age > policy.signal_age_max_minutes * MINUTE_MS:
-        return View(snapshot, policy, sectors, False, (), (), age)
-    return View(snapshot, policy, sectors, bool(sectors.sectors), ratio, market.closes if market else (), age)
+        return MarketView(snapshot, policy, sectors, False, (), (), age)
+    return MarketView(snapshot, policy, sectors, bool(sectors.sectors), ratio, market.closes if market else (), age)
 
 
 @lru_cache(maxsize=1)

@@ -15,7 +15,7 @@ from bot.domain.money import BPS, ONE, ZERO
 from bot.domain.order import Intent, Purpose
 from bot.domain.perp import whole_leverage
 from bot.domain.reason import Note, Reason
-from bot.playbook.book.context import Scene, leg_id, off_by
+from bot.playbook.book.context import PlanContext, leg_id, off_by
 from bot.playbook.book.transfers import free_margin
 from bot.playbook.orders.timing import (
     is_twap,
@@ -42,7 +42,7 @@ class Entry:
     is_spent: bool = False
 
 
-def enter_legs(campaign: Campaign, tranche: Tranche, ready: Sequence[Leg], scene: Scene) -> tuple[Entry, ...]:
+def enter_legs(campaign: Campaign, tranche: Tranche, ready: Sequence[Leg], scene: PlanContext) -> tuple[Entry, ...]:
     """Intents of the ready legs of one phase. Purchases share the cash, in proportion when it is short."""
     cash, pledged = spendable(campaign, tranche, scene)
     wants = {leg.index: _cost(leg, scene) for leg in ready if leg.purpose is Purpose.INCREASE}
@@ -62,7 +62,7 @@ def enter_legs(campaign: Campaign, tranche: Tranche, ready: Sequence[Leg], scene
     return tuple(entries)
 
 
-def spendable(campaign: Campaign, tranche: Tranche, scene: Scene) -> tuple[Decimal, Decimal]:
+def spendable(campaign: Campaign, tranche: Tranche, scene: PlanContext) -> tuple[Decimal, Decimal]:
     """Cash that purchases of this tranche may take, and cash pledged to a later transfer of it. The reserve, less what
     the bridge lent, is neither."""
     reserve = max(ZERO, scene.policy.reserve_quote - campaign.owed.get("reserve", ZERO))
@@ -74,13 +74,13 @@ def spendable(campaign: Campaign, tranche: Tranche, scene: Scene) -> tuple[Decim
     return max(ZERO, cash - pledged), min(cash, pledged)
 
 
-def _cost(leg: Leg, scene: Scene) -> Decimal:
+def _cost(leg: Leg, scene: PlanContext) -> Decimal:
     quote = scene.snapshot.quotes.get(leg.symbol)
     return leg.left(scene.held(leg.symbol)) * (quote.mid if quote is not None else leg.price)
 
 
 def _enter(
-    campaign: Campaign, tranche: Tranche, leg: Leg, scene: Scene, *, budget: Decimal | None, margin: Decimal
+    campaign: Campaign, tranche: Tranche, leg: Leg, scene: PlanContext, *, budget: Decimal | None, margin: Decimal
 ) -> Entry:
     instrument, quote = scene.instrument(leg.symbol), scene.snapshot.quotes.get(leg.symbol)
     if instrument is None:
@@ -125,7 +125,7 @@ def _is_reducing(leg: Leg, instrument: Instrument) -> bool:
     return instrument.is_perp and (leg.purpose in _REDUCING or abs(leg.size_to) < abs(leg.size_from))
 
 
-def _waits(leg: Leg, tranche: Tranche, scene: Scene) -> Note | None:
+def _waits(leg: Leg, tranche: Tranche, scene: PlanContext) -> Note | None:
     """A purchase waits while its token is overbought or has not pulled back, until the deadline; the slices of a TWAP
     wait for their time; nothing else waits."""
     if is_twap(leg, tranche, scene.policy, scene.at_ms) and (due_ms := next_slice_ms(leg, scene.policy)) > scene.at_ms:
@@ -142,7 +142,7 @@ def _waits(leg: Leg, tranche: Tranche, scene: Scene) -> Note | None:
     return _waits_for_pullback(leg, hours, scene) if scene.policy.entry_fibonacci else None
 
 
-def _waits_for_pullback(leg: Leg, hours: int, scene: Scene) -> Note | None:
+def _waits_for_pullback(leg: Leg, hours: int, scene: PlanContext) -> Note | None:
     """Above the zone a purchase waits; in it the pullback is there; below it the swing is over and nothing offers a
     better price. The zone is a threshold only: no price of an order is made from candles."""
     zone = retracement_zone(scene.snapshot.candles.get(leg.symbol), scene.policy)
@@ -157,7 +157,7 @@ def _waits_for_pullback(leg: Leg, hours: int, scene: Scene) -> Note | None:
 
 
 def _within_cash(
-    leg: Leg, size: Decimal, worst: Decimal, budget: Decimal, instrument: Instrument, quote: Quote, scene: Scene
+    leg: Leg, size: Decimal, worst: Decimal, budget: Decimal, instrument: Instrument, quote: Quote, scene: PlanContext
 ) -> tuple[Decimal, Decimal, tuple[Note, ...]]:
     """The last of the cash: rather a tighter price than a smaller size, down to just above the ask."""
     tight = instrument.ceil_price(quote.ask * (ONE + BPS * scene.policy.cash_slippage_bps))
@@ -188,7 +188,7 @@ def _within_margin(
 
 
 def _within_spot(
-    leg: Leg, size: Decimal, quote: Quote, instrument: Instrument, scene: Scene
+    leg: Leg, size: Decimal, quote: Quote, instrument: Instrument, scene: PlanContext
 ) -> tuple[Decimal, tuple[Note, ...]]:
     """No more than the sector's spot that no hedge covers: it may have shrunk since the leg was planned."""
     sleeves = scene.portfolio.sectors.get(leg.sector)
@@ -200,7 +200,7 @@ def _within_spot(
     return covered, (Note(Reason.HEDGE_CUT, words, leg.symbol, {"room": f"{room:.2f}"}),)
 
 
-def largest(price: Decimal, instrument: Instrument, scene: Scene) -> Decimal:
+def largest(price: Decimal, instrument: Instrument, scene: PlanContext) -> Decimal:
     """The largest size of one order; the rest follows."""
     cap = min(scene.policy.order_max_quote, scene.policy.order_share_max * scene.portfolio.equity)
     most = cap / (instrument.contract_size * price)

@@ -12,7 +12,7 @@ from bot.domain.durations import HOUR_MS, MINUTE_MS
 from bot.domain.instrument import Instrument
 from bot.domain.market import Quote
 from bot.domain.order import Purpose, TimeInForce
-from bot.playbook.book.context import Scene, belongs_to, off_by
+from bot.playbook.book.context import PlanContext, belongs_to, off_by
 from bot.playbook.market import indicators
 from bot.playbook.policy.choices import Style
 from bot.playbook.policy.numbers import Policy
@@ -39,7 +39,7 @@ def resting_price(waits: TimeInForce, quote: Quote, instrument: Instrument) -> D
     return instrument.floor_price(quote.bid if waits is TimeInForce.POST_ONLY else quote.mid)
 
 
-def withdrawn(scene: Scene, campaign: Campaign | None) -> tuple[str, ...]:
+def withdrawn(scene: PlanContext, campaign: Campaign | None) -> tuple[str, ...]:
     """Client ids of resting purchases that are to come back: the price has left them behind by more than `chase_bps`,
     or the campaign they were for is no longer running."""
     found = []

@@ -29,7 +29,7 @@ from bot.domain.order import Intent, Order, Purpose, instrument_number
 from bot.domain.perp import whole_leverage
 from bot.domain.reason import Note, Reason
 from bot.domain.states import LegState
-from bot.playbook.book.context import Scene, instrument_id, off_by
+from bot.playbook.book.context import PlanContext, instrument_id, off_by
 from bot.playbook.book.transfers import free_margin, running_tranche
 from bot.playbook.market import indicators
 from bot.playbook.market.regime import Reading
@@ -39,7 +39,7 @@ from bot.playbook.policy.choices import GainHedge, NeutralFutures
 from bot.playbook.policy.numbers import Policy
 from bot.playbook.positions.exits import ExitRule, entered_at
 from bot.playbook.positions.hedge_choice import choose_hedges
-from bot.playbook.positions.tactical import Terms, Wager, place, tactical_terms
+from bot.playbook.positions.tactical import DirectionalPosition, Terms, place, tactical_terms
 
 TRANCHES: Mapping[Purpose, int] = {Purpose.TACTICAL_SHORT: 9, Purpose.SCALP: 10, Purpose.TACTICAL: 11}
 LATE_MS = HOUR_MS  # executions that are told later than that after their order was given up are an operator's business
@@ -85,7 +85,7 @@ def end_openings(memory: Memory, ended: frozenset[str]) -> Memory:
     return replace(memory, opening=opening)
 
 
-def book_scalps(before: Memory, after: Memory, scene: Scene) -> Memory:
+def book_scalps(before: Memory, after: Memory, scene: PlanContext) -> Memory:
     """Memory with the losses of the scalps that have ended counted into the day, gains are not set against them.
 
     A scalp that nobody closed was stopped at the venue: it is taken to have ended at its stop, or at the price of now
@@ -102,7 +102,7 @@ def book_scalps(before: Memory, after: Memory, scene: Scene) -> Memory:
     return replace(after, scalps=replace(day, loss_quote=day.loss_quote + lost))
 
 
-def _loss(held: OpenExit, scene: Scene) -> Decimal:
+def _loss(held: OpenExit, scene: PlanContext) -> Decimal:
     instrument = scene.snapshot.instruments.get(held.symbol)
     price, sign = scene.price(held.symbol) or held.plan.stop_price, held.side.sign
     if not held.closing:
@@ -113,7 +113,7 @@ def _loss(held: OpenExit, scene: Scene) -> Decimal:
 
 
 def plan_speculation(
-    memory: Memory, scene: Scene, reading: Reading, choice: Choice, rising: Sequence[str]
+    memory: Memory, scene: PlanContext, reading: Reading, choice: Choice, rising: Sequence[str]
 ) -> Speculation:
     """Go on with what is being opened and begin what is due. Nothing begins while a tranche of a rotation runs: its
     hedges come first. `rising` are signs against a short; one forbids it."""
@@ -129,7 +129,7 @@ def plan_speculation(
     return Speculation(memory, tuple(intents), tuple(notes))
 
 
-def _settle(memory: Memory, scene: Scene, choice: Choice) -> Memory:
+def _settle(memory: Memory, scene: PlanContext, choice: Choice) -> Memory:
     """Openings that are filled, late or groundless are over; one with a live order is kept for its exits, and so is one
     whose order may yet turn out to have executed."""
     kept, filled = [], {held.symbol for held in memory.exits}
@@ -160,7 +160,7 @@ def _longed(memory: Memory, stance: Stance, policy: Policy) -> Stance:
     return stance if memory.longed is stance or aim[0] in begun else Stance.NEUTRAL
 
 
-def _long(memory: Memory, scene: Scene, choice: Choice) -> tuple[Memory, list[Note]]:
+def _long(memory: Memory, scene: PlanContext, choice: Choice) -> tuple[Memory, list[Note]]:
     policy, campaign, aim = scene.policy, memory.campaign, direction(choice.stance, scene.policy)
     stands = memory.stance is choice.stance and (campaign is None or campaign.is_over)
     is_due = stands and choice.tactical_allowed and memory.longed is not choice.stance
@@ -178,7 +178,7 @@ def _long(memory: Memory, scene: Scene, choice: Choice) -> tuple[Memory, list[No
 
 
 def _short(
-    memory: Memory, scene: Scene, reading: Reading, stance: Stance, rising: Sequence[str]
+    memory: Memory, scene: PlanContext, reading: Reading, stance: Stance, rising: Sequence[str]
 ) -> tuple[Memory, list[Note]]:
     policy, since_ms = scene.policy, reading.memory.since_ms
     is_due = policy.speculative_short and reading.condition is Condition.DOWNTREND and stance is Stance.DE_RISK
@@ -200,7 +200,7 @@ def _short(
     return memory, [*notes, *more]
 
 
-def _scalp(memory: Memory, scene: Scene, stance: Stance) -> tuple[Memory, list[Note]]:
+def _scalp(memory: Memory, scene: PlanContext, stance: Stance) -> tuple[Memory, list[Note]]:
     policy, aim = scene.policy, direction(stance, scene.policy)
     purposes = {held.purpose for held in memory.exits}
     purposes |= {opening.purpose for opening in memory.opening if not opening.over_ms}
@@ -231,7 +231,7 @@ def _scalp(memory: Memory, scene: Scene, stance: Stance) -> tuple[Memory, list[N
     return memory, list(more)
 
 
-def turned_ms(symbol: str, side: Side, scene: Scene) -> int | None:
+def turned_ms(symbol: str, side: Side, scene: PlanContext) -> int | None:
     """End of the last candle, UTC ms, when the RSI has come back over it from oversold, for a short from overbought;
     None when it has not, or the candle is older than its own length."""
     series = scene.snapshot.candles.get(scene.sectors.spot_of(symbol))
@@ -249,7 +249,7 @@ def _rsi(series: CandleSeries, count: int, policy: Policy) -> float | None:
     return indicators.rsi(series.closes[:count], policy.rsi_period)
 
 
-def _free_perps(sector: str, what: str, memory: Memory, scene: Scene) -> tuple[list[str], list[Note]]:
+def _free_perps(sector: str, what: str, memory: Memory, scene: PlanContext) -> tuple[list[str], list[Note]]:
     """Perps of the sector that carry nothing and will hedge nothing; the note says why there is none.
 
     A tactical long may stand where a rotation will hedge: its rotation closes it first (PLAYBOOK §5).
@@ -269,7 +269,7 @@ def _free_perps(sector: str, what: str, memory: Memory, scene: Scene) -> tuple[l
     return [], [Note(Reason.PERP_TAKEN, words, sector)]
 
 
-def _sleeve_room(sector: str, memory: Memory, scene: Scene) -> Decimal:
+def _sleeve_room(sector: str, memory: Memory, scene: PlanContext) -> Decimal:
     """Idle margin of the sector's futures sleeve, beside what its hedges keep in hand and what is being opened."""
     sleeves = scene.portfolio.sectors.get(sector)
     locked = sleeves.margin_locked if sleeves is not None else ZERO
@@ -279,7 +279,7 @@ def _sleeve_room(sector: str, memory: Memory, scene: Scene) -> Decimal:
 
 
 def _open(
-    purpose: Purpose, terms: Terms, sector: str, until_ms: int, scene: Scene
+    purpose: Purpose, terms: Terms, sector: str, until_ms: int, scene: PlanContext
 ) -> tuple[Opening | None, tuple[Note, ...]]:
     if terms.symbols and terms.margin_quote <= 0:
         words = f"no {terms.words}: the futures sleeve of {sector} has no idle margin"
@@ -300,7 +300,7 @@ def _begin(opening: Opening, memory: Memory) -> Memory:
     return replace(memory, opening=(*(o for o in memory.opening if o.symbol != opening.symbol), opening))
 
 
-def _opening(purpose: Purpose, wager: Wager, sector: str, until_ms: int) -> Opening:
+def _opening(purpose: Purpose, wager: DirectionalPosition, sector: str, until_ms: int) -> Opening:
     return Opening(
         wager.symbol,
         sector,
@@ -315,7 +315,7 @@ def _opening(purpose: Purpose, wager: Wager, sector: str, until_ms: int) -> Open
     )
 
 
-def _left(opening: Opening, scene: Scene) -> Decimal:
+def _left(opening: Opening, scene: PlanContext) -> Decimal:
     """Contracts still to open, ZERO when what is left is too small to ask for or the price is beyond the stop."""
     instrument, price = scene.instrument(opening.symbol), scene.least_price(opening.symbol, opening.side)
     if instrument is None or price is None:
@@ -326,7 +326,7 @@ def _left(opening: Opening, scene: Scene) -> Decimal:
     return left if instrument.is_tradable(left, price) else ZERO
 
 
-def _ask(opening: Opening, scene: Scene) -> Intent | None:
+def _ask(opening: Opening, scene: PlanContext) -> Intent | None:
     instrument, quote = scene.instrument(opening.symbol), scene.snapshot.quotes.get(opening.symbol)
     name, side = opening_id(opening), opening.side
     if instrument is None or quote is None or quote.defect() or _live_orders(opening, scene) or not opening.until_ms:
@@ -362,7 +362,7 @@ def opening_id(opening: Opening) -> str:
     return instrument_id(f"v{TRANCHES[opening.purpose]}", opening.symbol)
 
 
-def _live_orders(opening: Opening, scene: Scene) -> tuple[Order, ...]:
+def _live_orders(opening: Opening, scene: PlanContext) -> tuple[Order, ...]:
     return scene.live_for(f"v{TRANCHES[opening.purpose]}", opening.symbol)
 
 

@@ -19,7 +19,7 @@ from bot.domain.order import Intent, Purpose, instrument_number
 from bot.domain.portfolio import Holding
 from bot.domain.reason import Note, Reason
 from bot.domain.states import CampaignState
-from bot.playbook.book.context import Scene, instrument_id, off_by
+from bot.playbook.book.context import PlanContext, instrument_id, off_by
 from bot.playbook.book.portfolio import signed_notional
 from bot.playbook.book.transfers import free_margin
 from bot.playbook.orders.entry import largest
@@ -40,7 +40,7 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class OverlayHedges:
     """What the standing hedges want. `hedges` are perps that are hedges from now on, by the sector they cover."""
 
     intents: tuple[Intent, ...] = ()
@@ -48,12 +48,12 @@ class Standing:
     notes: tuple[Note, ...] = ()
 
 
-def plan_standing(memory: Memory, scene: Scene, stance: Stance) -> Standing:
+def plan_standing(memory: Memory, scene: PlanContext, stance: Stance) -> OverlayHedges:
     """Orders that bring every sector's standing hedge to what is wanted; none while a rotation runs or is
     about to."""
     campaign = memory.campaign
     if stance is not memory.stance or (campaign is not None and campaign.state is not CampaignState.DONE):
-        return Standing()
+        return OverlayHedges()
     intents: list[Intent] = []
     notes: list[Note] = []
     hedges: dict[str, str] = {}
@@ -81,10 +81,10 @@ def plan_standing(memory: Memory, scene: Scene, stance: Stance) -> Standing:
             words = f"{symbol}: the hedge of {sector} ends: {ending}"
             notes.append(Note(Reason.HEDGE_OFF, words, symbol))
             intents += _reduce(sector, symbol, held[symbol], words, scene)
-    return Standing(tuple(intents), hedges, tuple(notes))
+    return OverlayHedges(tuple(intents), hedges, tuple(notes))
 
 
-def read_wish(sector: str, scene: Scene, stance: Stance, *, is_held: bool) -> tuple[Wish, tuple[Note, ...]]:
+def read_wish(sector: str, scene: PlanContext, stance: Stance, *, is_held: bool) -> tuple[Wish, tuple[Note, ...]]:
     """The largest of what the features ask for in a sector, never more than `standing_cover` of its spot."""
     policy, found, notes = scene.policy, [], []
     if policy.neutral_futures is NeutralFutures.DELTA_NEUTRAL:
@@ -110,13 +110,13 @@ def read_wish(sector: str, scene: Scene, stance: Stance, *, is_held: bool) -> tu
     return Wish(min(best.notional_quote, room), best.words), tuple(notes)
 
 
-def _delta_neutral(sector: str, scene: Scene, stance: Stance) -> Wish:
+def _delta_neutral(sector: str, scene: PlanContext, stance: Stance) -> Wish:
     if stance is not Stance.NEUTRAL:
         return Wish(ZERO, f"the stance is {stance.value}, delta-neutral is for waiting")
     return Wish(scene.portfolio.sectors[sector].spot, f"{sector} waits delta-neutral")
 
 
-def _gain(sector: str, scene: Scene, *, is_held: bool) -> tuple[Wish, Note | None]:
+def _gain(sector: str, scene: PlanContext, *, is_held: bool) -> tuple[Wish, Note | None]:
     """Begins at `gain_trigger` and ends below `gain_end`. Spot without a journaled cost has no gain that is known."""
     policy = scene.policy
     holdings = [holding for holding in scene.portfolio.holdings if holding.sector == sector]
@@ -134,7 +134,7 @@ def _gain(sector: str, scene: Scene, *, is_held: bool) -> tuple[Wish, Note | Non
     return Wish(wanted, f"{sector} has gained {gain:.0%} ({value - cost:.2f}) on what was paid"), None
 
 
-def _known(holding: Holding, scene: Scene) -> tuple[Decimal, Decimal] | None:
+def _known(holding: Holding, scene: PlanContext) -> tuple[Decimal, Decimal] | None:
     """Cost and value of the part of a holding whose price was journaled, as it counts in the sector."""
     cost = scene.snapshot.costs.get(holding.symbol)
     if cost is None or cost.size <= 0 or holding.size <= 0:
@@ -144,7 +144,7 @@ def _known(holding: Holding, scene: Scene) -> tuple[Decimal, Decimal] | None:
     return cost.value_quote * known / cost.size * counted, holding.value * known / holding.size
 
 
-def _carry(sector: str, scene: Scene, stance: Stance, *, is_held: bool) -> tuple[Wish, Note | None]:
+def _carry(sector: str, scene: PlanContext, stance: Stance, *, is_held: bool) -> tuple[Wish, Note | None]:
     """Spot against a short that earns funding: begins at `carry_enter` after the fees of both ways, ends below
     `carry_end`. The sector that a rotation has just bought is left its upside."""
     policy = scene.policy
@@ -163,7 +163,7 @@ def _carry(sector: str, scene: Scene, stance: Stance, *, is_held: bool) -> tuple
     return Wish(policy.carry_share * scene.portfolio.sectors[sector].spot, f"carry: {about}"), None
 
 
-def _too_dear(sector: str, scene: Scene, *, is_held: bool) -> str | None:
+def _too_dear(sector: str, scene: PlanContext, *, is_held: bool) -> str | None:
     """Why funding forbids a standing hedge: shorts pay too much on average; an unknown average forbids nothing."""
     earned, symbol = _average(sector, scene)
     limit = scene.policy.hedge_funding_max if is_held else scene.policy.hedge_funding_max / 2
@@ -172,7 +172,7 @@ def _too_dear(sector: str, scene: Scene, *, is_held: bool) -> str | None:
     return f"shorts of {symbol} pay {-earned:.1%} a year on average, more than {limit:.1%}"
 
 
-def _average(sector: str, scene: Scene) -> tuple[Decimal | None, str]:
+def _average(sector: str, scene: PlanContext) -> tuple[Decimal | None, str]:
     """Average funding that a short of the sector's hedge earns, weighted by its parts, and the first of its perps."""
     parts, _ = choose_hedges(sector, scene)
     total = ZERO
@@ -186,7 +186,7 @@ def _average(sector: str, scene: Scene) -> tuple[Decimal | None, str]:
     return (total, parts[0].symbol) if parts else (None, "")
 
 
-def _margins(sector: str, held: Mapping[str, Decimal], scene: Scene) -> tuple[Decimal, Decimal]:
+def _margins(sector: str, held: Mapping[str, Decimal], scene: PlanContext) -> tuple[Decimal, Decimal]:
     """Margin that the sector's standing shorts lock now, and what they may lock: a part of the sleeve stays free to top
     them up, what a long of it locks is not theirs."""
     positions = (scene.position(symbol) for symbol in held)
@@ -196,7 +196,9 @@ def _margins(sector: str, held: Mapping[str, Decimal], scene: Scene) -> tuple[De
     return own, max(ZERO, label - elsewhere) / (ONE + scene.policy.hedge_margin_keep)
 
 
-def _plans(sector: str, wish: Wish, usable: Decimal, scene: Scene) -> tuple[tuple[HedgePlan, ...], tuple[Note, ...]]:
+def _plans(
+    sector: str, wish: Wish, usable: Decimal, scene: PlanContext
+) -> tuple[tuple[HedgePlan, ...], tuple[Note, ...]]:
     """What the wish comes to with the margin that is there."""
     if wish.notional_quote <= 0:
         return (), ()
@@ -204,7 +206,7 @@ def _plans(sector: str, wish: Wish, usable: Decimal, scene: Scene) -> tuple[tupl
     return plan_hedges(sector, wish.notional_quote, scene, sleeve_margin=usable, closing=frozenset(), limit_quote=room)
 
 
-def _step(sector: str, plan: HedgePlan, held: Decimal, wish: Wish, margin: Decimal, scene: Scene) -> list[Intent]:
+def _step(sector: str, plan: HedgePlan, held: Decimal, wish: Wish, margin: Decimal, scene: PlanContext) -> list[Intent]:
     """One order towards the planned size, when it is far enough from what is held. A short that stands needs no new
     margin: for want of margin it does not grow, and it does not shrink, which would only realise its loss."""
     change = plan.size - held if plan.size > held else min(ZERO, plan.size_wanted - held)
@@ -245,7 +247,7 @@ def _step(sector: str, plan: HedgePlan, held: Decimal, wish: Wish, margin: Decim
     ]
 
 
-def _reduce(sector: str, symbol: str, size: Decimal, words: str, scene: Scene) -> list[Intent]:
+def _reduce(sector: str, symbol: str, size: Decimal, words: str, scene: PlanContext) -> list[Intent]:
     instrument, quote = scene.closable(symbol), scene.snapshot.quotes.get(symbol)
     if instrument is None or quote is None or quote.defect() or _is_busy(REDUCE_TRANCHE, symbol, scene):
         return []
@@ -271,7 +273,7 @@ def _reduce(sector: str, symbol: str, size: Decimal, words: str, scene: Scene) -
     ]
 
 
-def _is_busy(tranche: int, symbol: str, scene: Scene) -> bool:
+def _is_busy(tranche: int, symbol: str, scene: PlanContext) -> bool:
     return bool(scene.live_for(f"h{tranche}", symbol))
 
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from bot.domain.durations import DAY_MS
 from bot.domain.instrument import multiplier_of
-from bot.domain.lineage import Former, Lineage, Succession
+from bot.domain.lineage import FormerSymbol, Lineage, SymbolSuccession
 from bot.domain.money import ONE, ZERO
 from bot.playbook.policy.renames import Rename, day_ms, rename_problems
 
@@ -179,7 +179,7 @@ class Sectors(BaseModel):
         for token in self.tokens:
             formers = self.renames.get(token, ())
             since_ms = day_ms(self.listed[token]) if token in self.listed else 0
-            spots = tuple(Former(self.spot(f.was), f.at_ms, f.ratio) for f in formers)
+            spots = tuple(FormerSymbol(self.spot(f.was), f.at_ms, f.ratio) for f in formers)
             found[self.spot(token)] = Lineage(spots, since_ms, gap_ms)
             if formers or since_ms:
                 found[self.perp(token)] = Lineage(self._former_perps(token), since_ms)
@@ -192,7 +192,7 @@ class Sectors(BaseModel):
         return tuple(f.symbol for symbol, found in self.lineages.items() if symbol in used for f in found.formers)
 
     @property
-    def successions(self) -> tuple[Succession, ...]:
+    def successions(self) -> tuple[SymbolSuccession, ...]:
         """Balances that an exchange turns into others. A ticker that another asset bears now is none of them."""
         found = []
         for token, formers in self.renames.items():
@@ -200,18 +200,18 @@ class Sectors(BaseModel):
             for former in reversed(formers):
                 units *= former.ratio
                 if former.was not in self.listed:
-                    found.append(Succession(former.was, token, units))
+                    found.append(SymbolSuccession(former.was, token, units))
         return tuple(found)
 
-    def succession_of(self, asset: str) -> Succession | None:
+    def succession_of(self, asset: str) -> SymbolSuccession | None:
         """What an asset has become; None for one that goes by its own name."""
         return next((found for found in self.successions if found.was == asset != found.becomes), None)
 
-    def _former_perps(self, token: str) -> tuple[Former, ...]:
+    def _former_perps(self, token: str) -> tuple[FormerSymbol, ...]:
         """The perps of a token's former names; a contract of the one may be more tokens than one of the other."""
         own = self.scale_of(self.perp(token))
         perps = ((self.perp(former.was), former) for former in self.renames.get(token, ()))
-        return tuple(Former(perp, f.at_ms, f.ratio * self.scale_of(perp) / own) for perp, f in perps)
+        return tuple(FormerSymbol(perp, f.at_ms, f.ratio * self.scale_of(perp) / own) for perp, f in perps)
 
     def hedges(self, sector: str) -> tuple[str, ...]:
         """Perp symbols that may hedge a sector, best first."""

@@ -11,13 +11,13 @@ from bot.domain.money import ONE, ZERO
 from bot.domain.order import ExitPlan, Intent, Purpose, instrument_number
 from bot.domain.portfolio import Position
 from bot.domain.reason import Note, Reason
-from bot.playbook.book.context import Scene, off_by
+from bot.playbook.book.context import PlanContext, off_by
 from bot.playbook.policy.choices import Unowned
 from bot.playbook.policy.numbers import Policy
 from bot.playbook.positions.hedge import Shrink, near_liquidation, over_spot
 from bot.playbook.positions.hedge_stops import guard_hedges, remember_hedges, standing_shorts
 from bot.playbook.positions.leverage import judge_leverage
-from bot.playbook.positions.stops import StopWanted, Watch, is_stop_of_guard, resting_stop, watch_id, within
+from bot.playbook.positions.stops import GuardAction, StopWanted, is_stop_of_guard, resting_stop, watch_id, within
 from bot.playbook.positions.unguarded import exit_of_unowned, missing_stops, nearest_stop, unowned
 
 # A hedge that a sale leaves larger by less than this share of itself shrinks after the sale.
@@ -106,7 +106,7 @@ def with_funding(memory: Memory, paid: Mapping[str, Decimal]) -> Memory:
 
 
 def guard_positions(
-    memory: Memory, scene: Scene, signs: Sequence[str] = (), outlived: Mapping[str, str] | None = None
+    memory: Memory, scene: PlanContext, signs: Sequence[str] = (), outlived: Mapping[str, str] | None = None
 ) -> Guarded:
     """Watch over every tactical position and every hedge once. `signs` are exit signs; two close the tactical longs.
     `outlived` says of other positions, by perp, why they must end."""
@@ -149,7 +149,7 @@ def guard_positions(
     return Guarded((*intents, *extra.intents), tuple(cancels), top_ups, tuple(notes), extra.memory, frozenset(ended))
 
 
-def _guard_unowned(before: Memory, memory: Memory, asked: Sequence[Intent], scene: Scene) -> Guarded:
+def _guard_unowned(before: Memory, memory: Memory, asked: Sequence[Intent], scene: PlanContext) -> Guarded:
     """Stops of positions that no plan knows, and what is left without one, in memory."""
     intents: list[Intent] = []
     notes: list[Note] = []
@@ -181,7 +181,7 @@ def _guard_unowned(before: Memory, memory: Memory, asked: Sequence[Intent], scen
 
 
 def shrink_before_sales(
-    intents: Sequence[Intent], memory: Memory, scene: Scene
+    intents: Sequence[Intent], memory: Memory, scene: PlanContext
 ) -> tuple[tuple[Intent, ...], tuple[Note, ...]]:
     """Sales that would leave a hedge over more than their spot wait for it to shrink: it was sized when the tranche
     began, and what it covers may have fallen since."""
@@ -201,7 +201,7 @@ def shrink_before_sales(
     return (*made, *kept), notes
 
 
-def _selling(intent: Intent, scene: Scene) -> Mapping[str, Decimal]:
+def _selling(intent: Intent, scene: PlanContext) -> Mapping[str, Decimal]:
     """Membership of the token a rotation sells in this intent; empty for anything else."""
     return scene.sectors.tokens.get(intent.symbol.split("/", 1)[0], {}) if intent.purpose is Purpose.REDUCE else {}
 
@@ -214,7 +214,7 @@ def _signed(held: OpenExit, signs: Sequence[str], outlived: Mapping[str, str]) -
 
 
 def _watch(
-    held: OpenExit, position: Position, scene: Scene, signed: str, stop: Decimal
+    held: OpenExit, position: Position, scene: PlanContext, signed: str, stop: Decimal
 ) -> tuple[OpenExit, Note | None]:
     mark, sign = position.mark_price, held.side.sign
     best = mark if (mark - held.best_price) * sign > 0 else held.best_price
@@ -246,21 +246,21 @@ def trailing_stop(held: OpenExit) -> Decimal:
     return held.best_price * (ONE - held.side.sign * held.plan.trailing_share)
 
 
-def _closing(held: OpenExit, position: Position, scene: Scene) -> list[Intent]:
+def _closing(held: OpenExit, position: Position, scene: PlanContext) -> list[Intent]:
     kept = ZERO if held.closing else ONE - sum((part for _, part in held.plan.targets[: held.targets_hit]), ZERO)
     size = abs(position.size) - held.size_entered * kept
-    watch = Watch.CLOSE if held.closing else Watch.TARGET
+    watch = GuardAction.CLOSE if held.closing else GuardAction.TARGET
     words = f"close ({held.closing})" if held.closing else f"profit target {held.targets_hit}"
     return _reduce(scene, watch, held.symbol, held.sector, Side.of(-position.size), size, words)
 
 
-def _shrinking(shrink: Shrink, scene: Scene) -> list[Intent]:
-    watch = Watch.LIQUIDATION if shrink.reason is Reason.LIQUIDATION_NEAR else Watch.HEDGE_OVER_SPOT
+def _shrinking(shrink: Shrink, scene: PlanContext) -> list[Intent]:
+    watch = GuardAction.LIQUIDATION if shrink.reason is Reason.LIQUIDATION_NEAR else GuardAction.HEDGE_OVER_SPOT
     return _reduce(scene, watch, shrink.symbol, shrink.sector, Side.BUY, shrink.size, shrink.words)
 
 
 def _reduce(
-    scene: Scene, watch: Watch, symbol: str, sector: str, side: Side, size: Decimal, words: str
+    scene: PlanContext, watch: GuardAction, symbol: str, sector: str, side: Side, size: Decimal, words: str
 ) -> list[Intent]:
     """A reduce-only order now, unless one of the same kind is still under way."""
     instrument, quote = scene.closable(symbol), scene.snapshot.quotes.get(symbol)
@@ -291,7 +291,9 @@ def _reduce(
     ]
 
 
-def _resting_stop(held: OpenExit, position: Position, scene: Scene, name: str = "") -> tuple[list[Intent], list[str]]:
+def _resting_stop(
+    held: OpenExit, position: Position, scene: PlanContext, name: str = ""
+) -> tuple[list[Intent], list[str]]:
     """The stop of a position with an exit plan: near the stop of now, or nearer to the entry."""
     price, sign = held.plan.stop_price, held.side.sign
     if held.targets_hit >= len(held.plan.targets):

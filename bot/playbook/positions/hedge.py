@@ -11,7 +11,7 @@ from bot.domain.campaign import Memory
 from bot.domain.money import ONE, ZERO, share
 from bot.domain.perp import liquidation_distance, whole_leverage
 from bot.domain.reason import Note, Reason
-from bot.playbook.book.context import Scene
+from bot.playbook.book.context import PlanContext
 from bot.playbook.book.portfolio import signed_notional
 from bot.playbook.book.transfers import free_margin
 from bot.playbook.positions.hedge_choice import HedgePart, choose_hedges
@@ -47,7 +47,7 @@ class Shrink:
 def plan_hedges(
     sector: str,
     wanted_quote: Decimal,
-    scene: Scene,
+    scene: PlanContext,
     *,
     sleeve_margin: Decimal,
     closing: frozenset[str],
@@ -81,7 +81,7 @@ def plan_hedges(
 
 
 def _plans(
-    sector: str, values: Mapping[HedgePart, Decimal], sleeve_margin: Decimal, scene: Scene
+    sector: str, values: Mapping[HedgePart, Decimal], sleeve_margin: Decimal, scene: PlanContext
 ) -> tuple[tuple[HedgePlan, ...], tuple[Note, ...]]:
     whole = sum(values.values(), ZERO)
     leverages = {part: hedge_leverage(part.symbol, scene) for part in values}
@@ -112,14 +112,14 @@ def _plans(
     return tuple(plans), tuple(notes)
 
 
-def hedge_leverage(symbol: str, scene: Scene) -> Decimal:
+def hedge_leverage(symbol: str, scene: PlanContext) -> Decimal:
     """Leverage of a hedge: the policy's, where the instrument allows it, a whole number."""
     instrument = scene.instrument(symbol)
     most = max(ONE, instrument.leverage_max) if instrument is not None else ONE
     return whole_leverage(min(scene.policy.hedge_leverage, scene.policy.max_leverage, most))
 
 
-def _locked(symbol: str, leverage: Decimal, scene: Scene) -> Decimal:
+def _locked(symbol: str, leverage: Decimal, scene: PlanContext) -> Decimal:
     """Margin that a short held already stands on, at the leverage wanted."""
     instrument, price = scene.instrument(symbol), scene.price(symbol)
     if instrument is None or price is None:
@@ -127,7 +127,7 @@ def _locked(symbol: str, leverage: Decimal, scene: Scene) -> Decimal:
     return max(ZERO, -scene.held(symbol)) * instrument.contract_size * price / leverage
 
 
-def over_spot(memory: Memory, scene: Scene, sold: Mapping[str, Decimal] | None = None) -> tuple[Shrink, ...]:
+def over_spot(memory: Memory, scene: PlanContext, sold: Mapping[str, Decimal] | None = None) -> tuple[Shrink, ...]:
     """Hedges that exceed the spot they cover: spot fell or was sold, so they shrink with it (PLAYBOOK §6).
 
     Spot that has no price at the moment has not gone: a hedge over it is not judged. `sold` is quote value by sector
@@ -157,7 +157,7 @@ def over_spot(memory: Memory, scene: Scene, sold: Mapping[str, Decimal] | None =
 
 
 def near_liquidation(
-    memory: Memory, scene: Scene
+    memory: Memory, scene: PlanContext
 ) -> tuple[tuple[Shrink, ...], Mapping[str, Decimal], tuple[Note, ...]]:
     """Hedges whose liquidation is near: margin to add from the idle margin of the sleeve, or the part to close.
 

@@ -13,7 +13,7 @@ from itertools import pairwise
 
 from bot.domain.money import ONE, clamp
 from bot.domain.reason import Note, Reason
-from bot.playbook.book.context import Scene
+from bot.playbook.book.context import PlanContext
 from bot.playbook.market import indicators
 from bot.playbook.market.view import sector_index
 from bot.playbook.policy.choices import HedgeWith
@@ -39,7 +39,7 @@ class HedgePart:
 
 
 def choose_hedges(
-    sector: str, scene: Scene, closing: frozenset[str] = frozenset()
+    sector: str, scene: PlanContext, closing: frozenset[str] = frozenset()
 ) -> tuple[tuple[HedgePart, ...], tuple[Note, ...]]:
     """The perps that hedge a sector by `hedge_with`; none when no perp is listed, priced and free of a long that stays.
 
@@ -63,13 +63,13 @@ def choose_hedges(
     return tuple(parts), tuple(notes)
 
 
-def usable(symbols: Sequence[str], scene: Scene, closing: frozenset[str]) -> list[str]:
+def usable(symbols: Sequence[str], scene: PlanContext, closing: frozenset[str]) -> list[str]:
     """Perps that are listed, priced, and hold neither a long nor a wager that stays."""
     found = (s for s in symbols if scene.instrument(s) is not None and scene.price(s) is not None)
     return [s for s in found if s in closing or (scene.held(s) <= 0 and s not in scene.wagers)]
 
 
-def estimate_beta(sector: str, symbol: str, scene: Scene) -> float | None:
+def estimate_beta(sector: str, symbol: str, scene: PlanContext) -> float | None:
     """Slope of the sector's log returns on those of the perp's token over `beta_days`; None of too few candles."""
     policy, sectors = scene.policy, scene.sectors
     token = scene.snapshot.candles.get(sectors.spot_of(symbol))
@@ -86,7 +86,7 @@ def estimate_beta(sector: str, symbol: str, scene: Scene) -> float | None:
     return indicators.beta([move for move, _ in moves], [move for _, move in moves])
 
 
-def _with_betas(sector: str, parts: Sequence[HedgePart], scene: Scene) -> tuple[list[HedgePart], list[Note]]:
+def _with_betas(sector: str, parts: Sequence[HedgePart], scene: PlanContext) -> tuple[list[HedgePart], list[Note]]:
     result, notes = [], []
     for part in parts:
         found = estimate_beta(sector, part.symbol, scene)

@@ -17,13 +17,13 @@ from bot.domain.order import Intent
 from bot.domain.perp import liquidation_price
 from bot.domain.portfolio import Position
 from bot.domain.reason import Note, Reason
-from bot.playbook.book.context import Scene
+from bot.playbook.book.context import PlanContext
 from bot.playbook.policy.numbers import Policy
 from bot.playbook.positions.stops import STOP_STEP, StopWanted, is_stop_of_guard, resting_stop
 from bot.playbook.positions.unguarded import nearest_stop
 
 
-def standing_shorts(memory: Memory, scene: Scene) -> Mapping[str, Position]:
+def standing_shorts(memory: Memory, scene: PlanContext) -> Mapping[str, Position]:
     """The hedges that are held now, by perp; a perp whose short has exits of its own is none."""
     carried = {held.symbol: held for held in memory.exits}
     found = {}
@@ -36,7 +36,7 @@ def standing_shorts(memory: Memory, scene: Scene) -> Mapping[str, Position]:
     return found
 
 
-def guard_hedges(memory: Memory, scene: Scene) -> tuple[tuple[Intent, ...], tuple[str, ...]]:
+def guard_hedges(memory: Memory, scene: PlanContext) -> tuple[tuple[Intent, ...], tuple[str, ...]]:
     """The stops that hedges need now, and the client ids of those that no longer fit."""
     intents: list[Intent] = []
     cancels: list[str] = []
@@ -83,7 +83,7 @@ def _calculated(position: Position, instrument: Instrument, policy: Policy) -> D
     )
 
 
-def remember_hedges(memory: Memory, scene: Scene) -> tuple[Memory, tuple[Note, ...]]:
+def remember_hedges(memory: Memory, scene: PlanContext) -> tuple[Memory, tuple[Note, ...]]:
     """Memory with the time since which each hedge is watched, until its stop has ended as well; the notes say which a
     stop has closed just now."""
     stopped = {order.symbol for order in scene.working if order.state.is_live and is_stop_of_guard(order)}
@@ -101,7 +101,7 @@ def remember_hedges(memory: Memory, scene: Scene) -> tuple[Memory, tuple[Note, .
     return replace(memory, hedges_since=since), tuple(notes)
 
 
-def pause_left(sector: str, scene: Scene) -> str | None:
+def pause_left(sector: str, scene: PlanContext) -> str | None:
     """Why no hedge of the sector is opened now, because a stop has closed one lately; None when there is no reason."""
     stopped_ms = scene.stopped.get(sector)
     if stopped_ms is None:

@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from decimal import ROUND_FLOOR, Decimal
 
 from bot.domain.campaign import Memory
-from bot.playbook.book.context import Scene
+from bot.playbook.book.context import PlanContext
 from bot.playbook.policy.choices import Unowned
 from bot.playbook.positions.hedge import hedge_leverage
 
 
-def judge_leverage(memory: Memory, scene: Scene) -> tuple[Mapping[str, Decimal], Mapping[str, str]]:
+def judge_leverage(memory: Memory, scene: PlanContext) -> tuple[Mapping[str, Decimal], Mapping[str, str]]:
     """The leverage that every hedge and every position with exits ought to have, by perp; beside it the positions that
     differ, and how. `memory` holds what was found right before."""
     owned = {held.symbol for held in memory.exits} | set(memory.hedges)
@@ -43,7 +43,7 @@ def judge_leverage(memory: Memory, scene: Scene) -> tuple[Mapping[str, Decimal],
     return right, wrong
 
 
-def _planned(symbol: str, memory: Memory, scene: Scene) -> tuple[Decimal, ...]:
+def _planned(symbol: str, memory: Memory, scene: PlanContext) -> tuple[Decimal, ...]:
     """Leverage that the bot may have set: what was right before comes first, then what is being opened."""
     found = [memory.leverages[symbol]] if symbol in memory.leverages else []
     found += [one.leverage for one in memory.opening if one.symbol == symbol]

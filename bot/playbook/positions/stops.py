@@ -4,7 +4,7 @@ The stop of a position with exits stays, when it no longer fits, until its succe
 That of a hedge, which changes often, is withdrawn right before its successor is sent: venues count what rests. Where a
 venue refuses a successor beside it the executor withdraws the old one and sends the new one in the same step.
 
-Identity of the guard's orders: campaign 0, tranche = what it is for (`Watch`), leg = number of the perp
+Identity of the guard's orders: campaign 0, tranche = what it is for (`GuardAction`), leg = number of the perp
 (`instrument_number`), id `x<tranche>.<symbol>`. Flatten uses tranche 0. The same id comes back with every use, and the
 executor's slice number tells the uses apart.
 """
@@ -18,14 +18,14 @@ from bot.domain.money import ONE, ZERO
 from bot.domain.order import Intent, Order, OrderType, Purpose, TimeInForce, instrument_number
 from bot.domain.portfolio import Position
 from bot.domain.states import OrderState
-from bot.playbook.book.context import Scene, instrument_id, off_by
+from bot.playbook.book.context import PlanContext, instrument_id, off_by
 from bot.playbook.positions.unguarded import is_inside
 
 # A resting stop is replaced when the price wanted has moved by more than this share of itself.
 STOP_STEP = Decimal("0.005")
 
 
-class Watch(IntEnum):
+class GuardAction(IntEnum):
     """What a guard intent is for; its number stands in the client order id."""
 
     CLOSE = 1
@@ -36,7 +36,7 @@ class Watch(IntEnum):
     NEXT_STOP = 6
 
 
-STOP_SLOTS = (Watch.STOP, Watch.NEXT_STOP)
+STOP_SLOTS = (GuardAction.STOP, GuardAction.NEXT_STOP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class StopWanted:
     is_closing: bool = False
 
 
-def watch_id(watch: Watch, symbol: str) -> str:
+def watch_id(watch: GuardAction, symbol: str) -> str:
     """Identity of a guard intent."""
     return instrument_id(f"x{int(watch)}", symbol)
 
@@ -64,7 +64,7 @@ def is_stop_of_guard(order: Order) -> bool:
     return order.intent_id.partition(".")[0] in {f"x{int(watch)}" for watch in STOP_SLOTS}
 
 
-def resting_stop(wanted: StopWanted, position: Position, scene: Scene) -> tuple[list[Intent], list[str]]:
+def resting_stop(wanted: StopWanted, position: Position, scene: PlanContext) -> tuple[list[Intent], list[str]]:
     """The stop to send now, if any, and the client ids of those to withdraw."""
     instrument = scene.closable(position.symbol)
     if instrument is None:
@@ -94,7 +94,7 @@ def resting_stop(wanted: StopWanted, position: Position, scene: Scene) -> tuple[
     return [_stop(free[0], wanted, price, size, position, instrument, scene)], stale
 
 
-def _is_priced(symbol: str, scene: Scene) -> bool:
+def _is_priced(symbol: str, scene: PlanContext) -> bool:
     """Whether the gate lets a stop pass: one that is not sent must not cost the one that rests."""
     quote = scene.snapshot.quotes.get(symbol)
     return quote is not None and not quote.defect()
@@ -127,13 +127,13 @@ def _largest(size: Decimal, instrument: Instrument) -> Decimal:
 
 
 def _stop(
-    watch: Watch,
+    watch: GuardAction,
     wanted: StopWanted,
     price: Decimal,
     size: Decimal,
     position: Position,
     instrument: Instrument,
-    scene: Scene,
+    scene: PlanContext,
 ) -> Intent:
     side = Side.of(-position.size)
     return Intent(

@@ -14,7 +14,7 @@ from bot.domain.money import ONE, ZERO
 from bot.domain.order import ExitPlan, Purpose
 from bot.domain.perp import funding_per_day, whole_leverage
 from bot.domain.reason import Note, Reason
-from bot.playbook.book.context import Scene
+from bot.playbook.book.context import PlanContext
 from bot.playbook.policy.numbers import Policy
 from bot.playbook.positions.exits import ExitRule, plan_exits, tactical_rule
 
@@ -35,7 +35,7 @@ class Terms:
 
 
 @dataclass(frozen=True, slots=True)
-class Wager:
+class DirectionalPosition:
     """A position to open: positive contracts of `symbol` at `price`, with its exits."""
 
     symbol: str
@@ -57,7 +57,7 @@ def tactical_terms(words: str, side: Side, symbols: Sequence[str], margin_quote:
 def plan_tactical(
     sector: str,
     margin: Decimal,
-    scene: Scene,
+    scene: PlanContext,
     book: Decimal,
     hedges: frozenset[str],
     closing: frozenset[str] = NOBODY,
@@ -92,8 +92,8 @@ def plan_tactical(
 
 
 def place(
-    terms: Terms, sector: str, scene: Scene, book: Decimal, closing: frozenset[str] = NOBODY
-) -> tuple[Wager | None, tuple[Note, ...]]:
+    terms: Terms, sector: str, scene: PlanContext, book: Decimal, closing: frozenset[str] = NOBODY
+) -> tuple[DirectionalPosition | None, tuple[Note, ...]]:
     """What the terms come to under the caps on margin, leverage and funding; None when nothing is left of them."""
     policy, notes, margin = scene.policy, [], terms.margin_quote
     cap = policy.tactical_margin_max * book - margin_used(scene, closing)
@@ -127,12 +127,14 @@ def place(
             at_ms=scene.at_ms,
         )
         words = f"{terms.words} on {symbol}: {notional:.2f} at {leverage}x"
-        wager = Wager(symbol, terms.side, size, price, notional, notional / leverage, leverage, exits, words)
+        wager = DirectionalPosition(
+            symbol, terms.side, size, price, notional, notional / leverage, leverage, exits, words
+        )
         return wager, tuple(notes)
     return None, tuple(notes)
 
 
-def margin_used(scene: Scene, closing: frozenset[str] = NOBODY) -> Decimal:
+def margin_used(scene: PlanContext, closing: frozenset[str] = NOBODY) -> Decimal:
     """Margin under all tactical positions, those that stay: the cap is on all of them together."""
     positions = scene.portfolio.account.positions
     used = {symbol: p.margin for symbol, p in positions.items() if p.size > 0 or symbol in scene.wagers}
@@ -155,7 +157,7 @@ def _leverage(instrument: Instrument, margin: Decimal, terms: Terms, policy: Pol
     return allowed, [Note(Reason.LEVERAGE_CUT, words, instrument.symbol, numbers)]
 
 
-def _within_funding(symbol: str, leverage: Decimal, terms: Terms, scene: Scene) -> tuple[Decimal, list[Note]]:
+def _within_funding(symbol: str, leverage: Decimal, terms: Terms, scene: PlanContext) -> tuple[Decimal, list[Note]]:
     """The leverage whose expected funding over the planned holding time stays inside the budget (PLAYBOOK §8)."""
     funding = scene.snapshot.funding.get(symbol)
     if funding is None:

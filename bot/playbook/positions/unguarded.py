@@ -13,7 +13,7 @@ from bot.domain.money import ONE, ZERO
 from bot.domain.order import ExitPlan, Order, OrderType
 from bot.domain.portfolio import Position
 from bot.domain.states import OrderState
-from bot.playbook.book.context import Scene
+from bot.playbook.book.context import PlanContext
 from bot.playbook.policy.numbers import Policy
 
 
@@ -34,7 +34,7 @@ def is_inside(trigger: Decimal, position: Position) -> bool:
     return liquidation is None or liquidation <= 0 or (trigger - liquidation) * sign > 0
 
 
-def covering_stops(position: Position, scene: Scene) -> list[Order]:
+def covering_stops(position: Position, scene: PlanContext) -> list[Order]:
     """Stops that are known to rest, take the whole position and are reached before its liquidation."""
     return [
         order
@@ -47,7 +47,7 @@ def covering_stops(position: Position, scene: Scene) -> list[Order]:
     ]
 
 
-def unowned(memory: Memory, scene: Scene) -> tuple[Position, ...]:
+def unowned(memory: Memory, scene: PlanContext) -> tuple[Position, ...]:
     """Positions that are neither a hedge, nor one with exits, nor one that is being opened, in order of symbol."""
     owned = {held.symbol: held for held in memory.exits}
     found = []
@@ -99,7 +99,7 @@ def missing_stops(
     owned: Mapping[str, str],
     strangers: Mapping[str, Position],
     asked: frozenset[str],
-    scene: Scene,
+    scene: PlanContext,
 ) -> tuple[Mapping[str, str], Mapping[str, Decimal]]:
     """Positions without a covering stop at the venue, by perp, and why; `owned` says what those of the bot are called.
 

@@ -12,13 +12,13 @@ from bot.domain.money import ZERO
 from bot.domain.order import Purpose
 from bot.domain.reason import Note, Reason
 from bot.domain.states import LegState, TrancheState
-from bot.playbook.book.context import Scene, leg_id
+from bot.playbook.book.context import PlanContext, leg_id
 from bot.playbook.policy.membership import Sectors
 
 _GOES_ON = (Purpose.HEDGE, Purpose.REDUCE, Purpose.INCREASE)
 
 
-def carry_over(memory: Memory, scene: Scene) -> tuple[Memory, tuple[Note, ...]]:
+def carry_over(memory: Memory, scene: PlanContext) -> tuple[Memory, tuple[Note, ...]]:
     """The running campaign under the names of now. Legs of names that still trade, or are still held, stay."""
     campaign = memory.campaign
     former = former_symbols(scene.sectors) if campaign is not None and not campaign.is_over else {}
@@ -41,12 +41,12 @@ def former_symbols(sectors: Sectors) -> Mapping[str, tuple[str, Span]]:
     return found
 
 
-def _is_gone(symbol: str, scene: Scene) -> bool:
+def _is_gone(symbol: str, scene: PlanContext) -> bool:
     return scene.instrument(symbol) is None and scene.held(symbol) == 0 and not scene.live_on(symbol)
 
 
 def _carried(
-    campaign: Campaign, tranche: Tranche, former: Mapping[str, tuple[str, Span]], scene: Scene, notes: list[Note]
+    campaign: Campaign, tranche: Tranche, former: Mapping[str, tuple[str, Span]], scene: PlanContext, notes: list[Note]
 ) -> Tranche:
     legs: list[Leg] = []
     more: list[Leg] = []
@@ -83,12 +83,16 @@ def _renamed(leg: Leg, symbol: str, span: Span) -> Leg:
     )
 
 
-def _is_tradable(symbol: str, scene: Scene) -> bool:
+def _is_tradable(symbol: str, scene: PlanContext) -> bool:
     return scene.instrument(symbol) is not None and scene.price(symbol) is not None
 
 
 def _reopened(
-    campaign: Campaign, hedges: dict[str, str], former: Mapping[str, tuple[str, Span]], scene: Scene, notes: list[Note]
+    campaign: Campaign,
+    hedges: dict[str, str],
+    former: Mapping[str, tuple[str, Span]],
+    scene: PlanContext,
+    notes: list[Note],
 ) -> tuple[Campaign, dict[str, str]]:
     """The last tranche that has begun gets a leg for each hedge that went with its contract: it runs once more."""
     begun = [tranche for tranche in campaign.tranches if tranche.state is not TrancheState.WAITING]
@@ -117,7 +121,7 @@ def _reopened(
     return replace(campaign, tranches=tranches), hedges
 
 
-def _hedge(campaign: Campaign, leg: Leg, instrument: Instrument, scene: Scene) -> Leg | None:
+def _hedge(campaign: Campaign, leg: Leg, instrument: Instrument, scene: PlanContext) -> Leg | None:
     """The hedge in contracts of now: no more than it was, and than the spot that still waits to be sold."""
     price = scene.price(leg.symbol) or leg.price
     waiting = (

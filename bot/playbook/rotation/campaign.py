@@ -14,7 +14,7 @@ from bot.domain.money import ZERO, share
 from bot.domain.order import Purpose
 from bot.domain.reason import Note, Reason
 from bot.domain.states import CampaignState, LegState, TrancheState
-from bot.playbook.book.context import Scene
+from bot.playbook.book.context import PlanContext
 from bot.playbook.book.portfolio import read_weights
 from bot.playbook.market.signals import volatile_first
 from bot.playbook.market.stance import CASH
@@ -31,7 +31,7 @@ class Sale:
     steps: tuple[Decimal, ...]
 
 
-def sleeve_values(scene: Scene) -> Mapping[str, Decimal]:
+def sleeve_values(scene: PlanContext) -> Mapping[str, Decimal]:
     """Capital per sleeve and as cash beyond the reserve, quote."""
     values = {CASH: scene.portfolio.reserve - scene.policy.reserve_quote}
     for name, sleeves in scene.portfolio.sectors.items():
@@ -40,7 +40,7 @@ def sleeve_values(scene: Scene) -> Mapping[str, Decimal]:
     return values
 
 
-def drift(shares: Mapping[str, Decimal], scene: Scene) -> Decimal:
+def drift(shares: Mapping[str, Decimal], scene: PlanContext) -> Decimal:
     """The largest distance of a spot sleeve from its share, as a share of the book.
 
     A sector of which nothing can be bought does not count while it is short of its share: it would stay so for ever.
@@ -56,7 +56,7 @@ def drift(shares: Mapping[str, Decimal], scene: Scene) -> Decimal:
 
 
 def start_campaign(
-    stance: Stance, shares: Mapping[str, Decimal], memory: Memory, scene: Scene, *, tactical_allowed: bool
+    stance: Stance, shares: Mapping[str, Decimal], memory: Memory, scene: PlanContext, *, tactical_allowed: bool
 ) -> tuple[Campaign, tuple[Note, ...]]:
     """A campaign from where the account stands to `shares`: its baseline, its target and its tranches.
 
@@ -95,7 +95,7 @@ def start_campaign(
     return campaign, (started, *notes)
 
 
-def _plan_sale(sector: str, value: Decimal, baseline: Decimal, scene: Scene) -> tuple[Sale, tuple[Note, ...]]:
+def _plan_sale(sector: str, value: Decimal, baseline: Decimal, scene: PlanContext) -> tuple[Sale, tuple[Note, ...]]:
     """Divide a sector's sale over its tokens, towards their weights, and over the tranches."""
     weights, notes = read_weights(sector, scene.snapshot, scene.sectors)
     parts = {token: _sector_value(token, sector, scene) for token in weights}
@@ -110,7 +110,7 @@ def _plan_sale(sector: str, value: Decimal, baseline: Decimal, scene: Scene) -> 
     return Sale(sector, value, sizes, values, sale_steps(value, baseline, scene)), notes
 
 
-def _sector_value(token: str, sector: str, scene: Scene) -> Decimal:
+def _sector_value(token: str, sector: str, scene: PlanContext) -> Decimal:
     symbol = scene.sectors.spot(token)
     found = (h.value for h in scene.portfolio.holdings if h.symbol == symbol and h.sector == sector)
     return sum(found, ZERO)
@@ -122,7 +122,7 @@ def scaled(wishes: Mapping[str, Decimal], total: Decimal) -> dict[str, Decimal]:
     return {name: wish * total / whole for name, wish in wishes.items()} if whole > 0 else dict.fromkeys(wishes, ZERO)
 
 
-def sale_steps(value: Decimal, baseline: Decimal, scene: Scene) -> tuple[Decimal, ...]:
+def sale_steps(value: Decimal, baseline: Decimal, scene: PlanContext) -> tuple[Decimal, ...]:
     """Cumulative quote value sold after each tranche: `sold = min(first_tranche · s, max_sell_fraction · baseline)`,
     then as much as the cap allows until nothing is left."""
     cap = scene.policy.max_sell_fraction * baseline
@@ -134,7 +134,7 @@ def sale_steps(value: Decimal, baseline: Decimal, scene: Scene) -> tuple[Decimal
     return tuple(steps)
 
 
-def _outline(number: int, sales: list[Sale], scene: Scene) -> Tranche:
+def _outline(number: int, sales: list[Sale], scene: PlanContext) -> Tranche:
     """A tranche that waits, with the sales it will make: sizes are final, the rest is decided when it begins."""
     legs: list[Leg] = []
     for sale in sales:

@@ -12,13 +12,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from bot.domain.campaign import Asked, Campaign, Leg, Memory, Tranche, Transfer
+from bot.domain.campaign import Campaign, Leg, LegAttempts, Memory, Tranche, Transfer
 from bot.domain.durations import HOUR_MS, MINUTE_MS
 from bot.domain.money import ZERO
 from bot.domain.order import Intent, Purpose
 from bot.domain.reason import Note, Reason
 from bot.domain.states import CampaignState, LegState, OrderState, TrancheState
-from bot.playbook.book.context import Scene, leg_id
+from bot.playbook.book.context import PlanContext, leg_id
 from bot.playbook.book.transfers import finish_transfer, running_tranche
 from bot.playbook.orders.entry import enter_legs
 from bot.playbook.positions.hedge_stops import pause_left
@@ -39,7 +39,7 @@ class Step:
     notes: tuple[Note, ...] = ()
 
 
-def step_campaign(memory: Memory, scene: Scene, *, tactical_allowed: bool, ended: frozenset[str]) -> Step:
+def step_campaign(memory: Memory, scene: PlanContext, *, tactical_allowed: bool, ended: frozenset[str]) -> Step:
     """Take the running campaign one step further. `ended` names perps whose tactical long the guard is ending."""
     campaign = memory.campaign
     if campaign is None or campaign.is_over:
@@ -59,7 +59,7 @@ def step_campaign(memory: Memory, scene: Scene, *, tactical_allowed: bool, ended
     return replace(step, notes=(*notes, *step.notes))
 
 
-def _advance(memory: Memory, scene: Scene, *, tactical_allowed: bool, ended: frozenset[str]) -> Step:
+def _advance(memory: Memory, scene: PlanContext, *, tactical_allowed: bool, ended: frozenset[str]) -> Step:
     """Walk the phases of the running tranche up to the first that is not finished."""
     notes: list[Note] = []
     for phase in PHASES:
@@ -84,7 +84,7 @@ def _advance(memory: Memory, scene: Scene, *, tactical_allowed: bool, ended: fro
 
 
 def _work_phase(
-    memory: Memory, phase: Purpose, scene: Scene, tactical_allowed: bool, ended: frozenset[str]
+    memory: Memory, phase: Purpose, scene: PlanContext, tactical_allowed: bool, ended: frozenset[str]
 ) -> tuple[Memory, tuple[Intent, ...], tuple[Note, ...], bool]:
     campaign, tranche = memory.campaign, running_tranche(memory)
     if campaign is None or tranche is None:
@@ -108,7 +108,7 @@ def _work_phase(
     return _with_tranche(memory, tranche), tuple(intents), tuple(notes), is_open
 
 
-def _wait_for_hedge(memory: Memory, scene: Scene) -> tuple[Memory, bool]:
+def _wait_for_hedge(memory: Memory, scene: PlanContext) -> tuple[Memory, bool]:
     """Since when the sales wait for the hedge, and whether that is too long. Time alone does not count: after an outage
     the hedge is asked for again first."""
     tranche = running_tranche(memory)
@@ -121,7 +121,7 @@ def _wait_for_hedge(memory: Memory, scene: Scene) -> tuple[Memory, bool]:
     return _with_tranche(memory, tranche), waited >= bound and (bound == 0 or tranche.hedge_asks > HEDGE_ASKS)
 
 
-def _has_fresh_doubt(memory: Memory, scene: Scene) -> bool:
+def _has_fresh_doubt(memory: Memory, scene: PlanContext) -> bool:
     """Whether an order of the hedge was sent so lately that its doubt will be settled by evidence in a moment."""
     campaign, tranche = memory.campaign, running_tranche(memory)
     if campaign is None or tranche is None:
@@ -132,7 +132,7 @@ def _has_fresh_doubt(memory: Memory, scene: Scene) -> bool:
     return any(o.state in doubtful and scene.at_ms - o.sent_ms < DOUBT_SETTLES_MS for o in live)
 
 
-def _late_note(memory: Memory, scene: Scene) -> Note:
+def _late_note(memory: Memory, scene: PlanContext) -> Note:
     tranche = running_tranche(memory)
     legs = tranche.legs if tranche else ()
     late = ", ".join(leg.symbol for leg in legs if leg.purpose is Purpose.HEDGE and not leg.state.is_over)
@@ -142,7 +142,7 @@ def _late_note(memory: Memory, scene: Scene) -> Note:
 
 
 def _read_leg(
-    campaign: Campaign, tranche: Tranche, leg: Leg, scene: Scene, tactical_allowed: bool, ended: frozenset[str]
+    campaign: Campaign, tranche: Tranche, leg: Leg, scene: PlanContext, tactical_allowed: bool, ended: frozenset[str]
 ) -> tuple[Leg, Note | None]:
     if leg.state.is_over:
         return leg, None
@@ -168,7 +168,7 @@ def _read_leg(
     if paused is not None:
         words = f"{leg.words}: goes no further, {paused}"
         return replace(leg, state=LegState.SKIPPED), Note(Reason.HEDGE_PAUSED, words, leg.symbol)
-    asked = leg.asked if leg.asked is not None and leg.asked.held == held else Asked(scene.at_ms, 0, held)
+    asked = leg.asked if leg.asked is not None and leg.asked.held == held else LegAttempts(scene.at_ms, 0, held)
     hours = scene.policy.entry_wait_hours + scene.policy.leg_patience_hours
     # Time alone does not count: a bot that was away for a week has not been refused for a week.
     if asked.count >= ASKS_MIN and scene.at_ms >= asked.since_ms + hours * HOUR_MS:
@@ -177,7 +177,7 @@ def _read_leg(
     return replace(leg, state=LegState.READY, asked=replace(asked, count=asked.count + 1)), None
 
 
-def _why_no_tactical(leg: Leg, scene: Scene, tactical_allowed: bool, ended: frozenset[str]) -> str | None:
+def _why_no_tactical(leg: Leg, scene: PlanContext, tactical_allowed: bool, ended: frozenset[str]) -> str | None:
     """Why a tactical leg goes no further; None while it may."""
     if leg.symbol in ended:
         return "an exit has begun"
@@ -191,7 +191,7 @@ def _why_no_tactical(leg: Leg, scene: Scene, tactical_allowed: bool, ended: froz
     return None
 
 
-def _is_done(leg: Leg, held: Decimal, scene: Scene) -> bool:
+def _is_done(leg: Leg, held: Decimal, scene: PlanContext) -> bool:
     left, instrument = leg.left(held), scene.instrument(leg.symbol)
     if left <= 0:
         return True
@@ -209,7 +209,7 @@ def _is_done(leg: Leg, held: Decimal, scene: Scene) -> bool:
 
 
 def _work_transfers(
-    memory: Memory, phase: Purpose, scene: Scene
+    memory: Memory, phase: Purpose, scene: PlanContext
 ) -> tuple[Memory, tuple[Transfer, ...], tuple[Note, ...], bool]:
     """The next transfer that waits for `phase`: relabel at once, ask for money to move, wait for the evidence."""
     notes: list[Note] = []
@@ -270,7 +270,7 @@ def _with_tranche(memory: Memory, tranche: Tranche) -> Memory:
     return replace(memory, campaign=replace(campaign, tranches=tranches))
 
 
-def _finish_tranche(memory: Memory, scene: Scene) -> tuple[Memory, tuple[Note, ...]]:
+def _finish_tranche(memory: Memory, scene: PlanContext) -> tuple[Memory, tuple[Note, ...]]:
     campaign, tranche = memory.campaign, running_tranche(memory)
     if campaign is None or tranche is None:
         return memory, ()
@@ -322,7 +322,7 @@ def end_refused(memory: Memory, refused: Mapping[str, str]) -> tuple[Memory, tup
     return _with_tranche(memory, replace(tranche, legs=tuple(legs))), tuple(notes)
 
 
-def live_hedges(memory: Memory, scene: Scene) -> Mapping[str, str]:
+def live_hedges(memory: Memory, scene: PlanContext) -> Mapping[str, str]:
     """Hedges that still stand, or that a leg of the running tranche is still to open."""
     tranche = running_tranche(memory)
     legs = tranche.legs if tranche else ()

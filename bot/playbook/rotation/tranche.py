@@ -14,7 +14,7 @@ from bot.domain.order import Purpose
 from bot.domain.perp import whole_leverage
 from bot.domain.reason import Note, Reason
 from bot.domain.states import LegState, TrancheState
-from bot.playbook.book.context import Scene
+from bot.playbook.book.context import PlanContext
 from bot.playbook.book.portfolio import read_weights, signed_notional
 from bot.playbook.book.transfers import free_margin
 from bot.playbook.market.signals import liquid_first
@@ -32,7 +32,7 @@ _PLAIN = (HedgeWith.LEADER, False)
 class _Draft:
     """A tranche in the making; lives inside one call of `start_tranche`."""
 
-    def __init__(self, campaign: Campaign, number: int, memory: Memory, scene: Scene) -> None:
+    def __init__(self, campaign: Campaign, number: int, memory: Memory, scene: PlanContext) -> None:
         self.campaign, self.number, self.memory, self.scene = campaign, number, memory, scene
         self.legs: list[Leg] = []
         self.transfers: list[Transfer] = []
@@ -70,7 +70,7 @@ class _Draft:
 
 
 def start_tranche(
-    campaign: Campaign, memory: Memory, scene: Scene, *, tactical_allowed: bool
+    campaign: Campaign, memory: Memory, scene: PlanContext, *, tactical_allowed: bool
 ) -> tuple[Campaign, Mapping[str, str], tuple[Note, ...]]:
     """Begin the campaign's next tranche: its legs aim at sizes fixed here.
 
@@ -113,7 +113,7 @@ def _is_sale(leg: Leg) -> bool:
     return leg.purpose is Purpose.REDUCE
 
 
-def _sector_quote(leg: Leg, scene: Scene) -> Decimal:
+def _sector_quote(leg: Leg, scene: PlanContext) -> Decimal:
     """The part of a spot leg's value that counts in its sector."""
     return leg.quote_value * scene.sectors.membership(leg.symbol.split("/", 1)[0], leg.sector)
 
@@ -129,7 +129,7 @@ def _sales(outline: Tranche, draft: _Draft) -> list[Leg]:
     return sales
 
 
-def _sold(sector: str, sales: list[Leg], scene: Scene) -> Decimal:
+def _sold(sector: str, sales: list[Leg], scene: PlanContext) -> Decimal:
     """Quote value of a sector's spot that these legs sell, at the prices of now."""
     return sum((_sector_quote(leg, scene) for leg in sales if leg.sector == sector), ZERO)
 
@@ -258,7 +258,7 @@ def _money(draft: _Draft, gross: Decimal) -> tuple[Mapping[str, Decimal], Mappin
     return buys, margins, part
 
 
-def _fee(leg: Leg, scene: Scene) -> Decimal:
+def _fee(leg: Leg, scene: PlanContext) -> Decimal:
     instrument = scene.instrument(leg.symbol)
     return instrument.taker_fee if instrument else ZERO
 

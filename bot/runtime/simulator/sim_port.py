@@ -20,7 +20,7 @@ class KeyPair(Protocol):
     def secret(self) -> str: ...
 
 
-class Companion(Protocol):
+class SimulatorControl(Protocol):
     """What wiring needs of such an exchange: its time, a key, a way to it, its TVL and its macro series."""
 
     @property
@@ -40,7 +40,7 @@ class Companion(Protocol):
     async def stop(self) -> None: ...
 
 
-async def start_companion(settings: Settings) -> Companion | None:
+async def start_companion(settings: Settings) -> SimulatorControl | None:
     """The embedded exchange in environment `sim`, None elsewhere."""
     if settings.environment != "sim":
         return None

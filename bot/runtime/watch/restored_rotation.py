@@ -17,7 +17,7 @@ from bot.domain.portfolio import Portfolio
 from bot.domain.states import CampaignState
 from bot.execution.another_writer import ACCEPTED, UNKNOWN_EXECUTED, UNKNOWN_RESTS
 from bot.journal.reader import JournalReader
-from bot.playbook.book.context import Scene
+from bot.playbook.book.context import PlanContext
 from bot.playbook.market.stance import target_shares
 from bot.playbook.policy.numbers import Policy, Sectors
 from bot.playbook.rotation.campaign import drift
@@ -37,7 +37,7 @@ def renew_memory(
     """The memory to decide with: changed where an acceptance was journaled after it. Raises JournalError."""
     if not reader.load_facts_after(ACCEPTED, reader.load_memory_seq()):
         return memory
-    scene = Scene(snapshot, portfolio, policy, sectors, tuple(working), memory.wagers)
+    scene = PlanContext(snapshot, portfolio, policy, sectors, tuple(working), memory.wagers)
     campaign = memory.campaign
     if campaign is not None and not campaign.is_over:
         campaign = replace(campaign, state=CampaignState.ABORTED)
@@ -60,7 +60,7 @@ def renew_memory(
     )
 
 
-def _stance_of(memory: Memory, scene: Scene) -> Stance:
+def _stance_of(memory: Memory, scene: PlanContext) -> Stance:
     """The stance whose shares the holdings are nearest to, where that is within the buffer; else the one remembered, or
     the one that was being moved to."""
     campaign = memory.campaign
@@ -70,7 +70,7 @@ def _stance_of(memory: Memory, scene: Scene) -> Stance:
     return nearest if distances[nearest] <= scene.policy.drift_buffer else known
 
 
-def _distance(stance: Stance, tactical_allowed: bool, scene: Scene) -> Decimal:
+def _distance(stance: Stance, tactical_allowed: bool, scene: PlanContext) -> Decimal:
     return drift(target_shares(stance, scene.policy, tactical_allowed=tactical_allowed)[0], scene)
 
 

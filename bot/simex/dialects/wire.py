@@ -31,7 +31,7 @@ class WireReply:
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class RequestTimes:
     """The two clocks of one request: exchange time, and the wall clock that rate limits run on (UTC ms)."""
 
     exchange_ms: int
@@ -45,6 +45,6 @@ class Dialect(Protocol):
         """Whether this host name and path belong to the venue."""
         ...
 
-    def respond(self, request: WireRequest, moment: Moment) -> WireReply:
+    def respond(self, request: WireRequest, moment: RequestTimes) -> WireReply:
         """Answer one request; the engine has been advanced to the moment. Raises nothing for bad requests."""
         ...

@@ -15,7 +15,7 @@ SPOT, USDM, WALLET = "spot", "usdm", "wallet"
 WEIGHT = "weight"
 
 
-class Switch(StrEnum):
+class SandboxMode(StrEnum):
     """How ccxt is told to leave production."""
 
     NONE = "none"
@@ -40,7 +40,7 @@ class EnvironmentSpec:
     `has_fee_list`: it lists the fee rates of all spot symbols."""
 
     name: str
-    switch: Switch
+    switch: SandboxMode
     hosts: frozenset[str]
     kinds: frozenset[Kind] = frozenset({Kind.SPOT, Kind.PERP})
     has_transfers: bool = False
@@ -108,7 +108,7 @@ BINANCE = Profile(
     environments={
         "sim": EnvironmentSpec(
             "sim",
-            Switch.NONE,
+            SandboxMode.NONE,
             _PRODUCTION,
             has_transfers=True,
             has_flows=True,
@@ -116,10 +116,12 @@ BINANCE = Profile(
             needs_session=True,
             checks=_ALL_CHECKS,
         ),
-        "testnet": EnvironmentSpec("testnet", Switch.DEMO, _DEMO, keys_from="demo.binance.com", checks=_TEST_CHECKS),
+        "testnet": EnvironmentSpec(
+            "testnet", SandboxMode.DEMO, _DEMO, keys_from="demo.binance.com", checks=_TEST_CHECKS
+        ),
         "spot-testnet": EnvironmentSpec(
             "spot-testnet",
-            Switch.SANDBOX,
+            SandboxMode.SANDBOX,
             _SPOT_TESTNET,
             kinds=frozenset({Kind.SPOT}),
             keys_from="testnet.binance.vision",
@@ -127,7 +129,7 @@ BINANCE = Profile(
         ),
         "mainnet": EnvironmentSpec(
             "mainnet",
-            Switch.NONE,
+            SandboxMode.NONE,
             _PRODUCTION,
             has_transfers=True,
             has_flows=True,

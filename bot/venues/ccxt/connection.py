@@ -22,7 +22,7 @@ from bot.domain.instrument import Instrument, Kind
 from bot.ports import Answered, Clock, Rejection, SetupFailed, Unavailable, VenueRejected
 from bot.venues.binance import parse
 from bot.venues.binance.errors import ERROR_TABLES, ErrorTable, ReadRefused, contradicts_facts
-from bot.venues.binance.profiles import SPOT, USDM, EnvironmentSpec, Profile, Switch
+from bot.venues.binance.profiles import SPOT, USDM, EnvironmentSpec, Profile, SandboxMode
 from bot.venues.ccxt.former import bare_market
 from bot.venues.ccxt.instruments_cache import InstrumentsCache
 from bot.venues.ccxt.loader import load_exchange_class
@@ -360,7 +360,7 @@ class Connection:
         if self._credentials is not None:
             config |= {"apiKey": self._credentials.key, "secret": self._credentials.secret}
         exchange = (self.rules.seams.exchange_class or load_exchange_class(profile.ccxt_id))(config)
-        if environment.switch is not Switch.NONE:
+        if environment.switch is not SandboxMode.NONE:
             try:
                 getattr(exchange, environment.switch.value)(True)
             except Exception as error:

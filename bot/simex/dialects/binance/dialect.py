@@ -14,7 +14,7 @@ from bot.simex.dialects.binance.common import ApiError, Call, Desk, Params, Rout
 from bot.simex.dialects.binance.refusals import perp_error, spot_error
 from bot.simex.dialects.binance.spot import SPOT_ROUTES
 from bot.simex.dialects.binance.usdm import USDM_ROUTES
-from bot.simex.dialects.wire import Moment, WireReply, WireRequest
+from bot.simex.dialects.wire import RequestTimes, WireReply, WireRequest
 from bot.simex.engine.exchange import Exchange
 from bot.simex.engine.refusal import Refusal
 from bot.simex.engine.types import EventKind, ExchangeEvent
@@ -72,7 +72,7 @@ class Binance:
     def serves(self, host: str, path: str) -> bool:
         return path.startswith(_PREFIXES) if host in LOOPBACK_HOSTS else host in HOSTS
 
-    def respond(self, request: WireRequest, moment: Moment) -> WireReply:
+    def respond(self, request: WireRequest, moment: RequestTimes) -> WireReply:
         family = _family(request.path)
         route = self._routes.get((request.method, request.path))
         if route is None or not _is_served(request):
@@ -94,7 +94,7 @@ class Binance:
             headers |= self.desk.orders[family].headers(call.account, wall_ms)
         return WireReply(200, content, headers)
 
-    def _admit(self, route: Route, request: WireRequest, family: str, moment: Moment) -> tuple[Call, int]:
+    def _admit(self, route: Route, request: WireRequest, family: str, moment: RequestTimes) -> tuple[Call, int]:
         try:
             params, malformed = Params(request.query, "" if request.method == "GET" else request.body), None
             weight = route.cost(params)
@@ -208,7 +208,7 @@ def _stranger() -> ApiError:
     return ApiError(-2015, "Invalid API-key, IP, or permissions for action.", 401)
 
 
-def _too_much(excess: Excess, moment: Moment, family: str) -> ApiError:
+def _too_much(excess: Excess, moment: RequestTimes, family: str) -> ApiError:
     window, headers = excess.window, {"Retry-After": str(excess.retry_after_s)}
     until_ms = moment.exchange_ms + excess.until_ms - moment.wall_ms
     streams = "Please use the websocket for live updates to avoid"

@@ -24,7 +24,7 @@ from bot.simex.dialects.binance.common import (
     venue_symbol,
 )
 from bot.simex.engine.market import PriceKind
-from bot.simex.limits import Window
+from bot.simex.limits import LimitWindow
 
 SPOT_ORDER_TYPES = (
     "LIMIT",
@@ -40,7 +40,7 @@ _BAND = Decimal("0.0001")
 _STP_MODES = ("EXPIRE_TAKER", "EXPIRE_MAKER", "EXPIRE_BOTH")
 
 
-def rate_limits(windows: Iterable[Window]) -> list[dict[str, Any]]:
+def rate_limits(windows: Iterable[LimitWindow]) -> list[dict[str, Any]]:
     return [
         {"rateLimitType": w.kind, "interval": w.interval, "intervalNum": w.count, "limit": w.limit} for w in windows
     ]

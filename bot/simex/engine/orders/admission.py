@@ -18,7 +18,7 @@ R = RefusalReason
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class AdmittedOrder:
     """An admitted order: what it takes at once, whether the rest may rest, and whether it is dead on arrival.
 
     `is_bounded`: the taking stopped at a price bound and not at the end of the book. `is_prevented`: it ends where it
@@ -37,7 +37,7 @@ class Admission:
     def __init__(self, state: State, depth: Depth, margin: Margin) -> None:
         self._state, self._depth, self._margin = state, depth, margin
 
-    def plan(self, account: AccountState, order: NewOrder) -> Plan:
+    def plan(self, account: AccountState, order: NewOrder) -> AdmittedOrder:
         """The plan of a new order. Raises Refusal."""
         state = self._state
         instrument = state.listing(order.symbol).instrument
@@ -62,7 +62,7 @@ class Admission:
 
     def plan_active(
         self, account: AccountState, order: NewOrder, instrument: Instrument, *, is_fired: bool = False
-    ) -> Plan:
+    ) -> AdmittedOrder:
         """The plan of an order that acts now: not a trigger order, or one that has just fired."""
         size = self._reducible(account, order, is_fired=is_fired) if order.reduce_only else order.size
         bound, is_limit = self._bound(account, order, instrument), order.price is not None
@@ -76,15 +76,15 @@ class Admission:
         if order.time_in_force is TimeInForce.POST_ONLY and fills:
             if self._state.rules.is_post_only_refused:
                 raise Refusal(R.WOULD_TAKE, f"{order.side} at {order.price} would take")
-            return Plan(order, is_missed=True)
+            return AdmittedOrder(order, is_missed=True)
         self._check_funds(account, order, instrument, size, fills)
         if order.time_in_force is TimeInForce.FOK and is_limit and _sum(fills) < (size or ZERO):
             if instrument.is_perp and self._state.rules.is_perp_fok_refused:
                 raise Refusal(R.FOK_UNFILLED, f"{size} at {order.price} is not there")
-            return Plan(order, is_missed=True)
-        return Plan(order, tuple(fills), is_bounded=not is_limit and bound is not None)
+            return AdmittedOrder(order, is_missed=True)
+        return AdmittedOrder(order, tuple(fills), is_bounded=not is_limit and bound is not None)
 
-    def _plan_trigger(self, account: AccountState, order: NewOrder, instrument: Instrument) -> Plan:
+    def _plan_trigger(self, account: AccountState, order: NewOrder, instrument: Instrument) -> AdmittedOrder:
         state = self._state
         if order.trigger_price is None:
             raise Refusal(R.BAD_REQUEST, "a trigger order needs a trigger price")
@@ -95,7 +95,7 @@ class Admission:
         if not instrument.is_perp:
             price = order.price or order.trigger_price
             self._check_spot(account, instrument, order.side, order.size or ZERO, (order.size or ZERO) * price)
-        return Plan(order, is_trigger=True)
+        return AdmittedOrder(order, is_trigger=True)
 
     def _check_id(self, account: AccountState, order: NewOrder) -> None:
         if not order.client_id:

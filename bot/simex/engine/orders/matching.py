@@ -9,7 +9,7 @@ from bot.domain.money import ZERO
 from bot.domain.order import TimeInForce
 from bot.simex.engine.depth import Depth, Level
 from bot.simex.engine.margin.requirements import Margin
-from bot.simex.engine.orders.admission import Admission, Plan, as_active
+from bot.simex.engine.orders.admission import Admission, AdmittedOrder, as_active
 from bot.simex.engine.refusal import Refusal, RefusalReason
 from bot.simex.engine.settlement import Execution, Settlement
 from bot.simex.engine.state import AccountState, State
@@ -122,7 +122,7 @@ class Matching:
             if order.close_position or (order.reduce_only and order.trigger_price is None):
                 self.expire(account, order, ExpiryReason.REDUCE_ONLY)
 
-    def _without_self_trade(self, account: AccountState, plan: Plan) -> Plan:
+    def _without_self_trade(self, account: AccountState, plan: AdmittedOrder) -> AdmittedOrder:
         """The plan after self-trade prevention: resting orders that it would have met expire, or it ends before."""
         new = plan.order
         if new.self_trade is SelfTrade.NONE or plan.is_trigger or plan.is_missed:
@@ -157,7 +157,7 @@ class Matching:
         self.sweep(account, order.symbol)
         return order
 
-    def _enter(self, account: AccountState, plan: Plan, parent_id: int | None = None) -> SimOrder:
+    def _enter(self, account: AccountState, plan: AdmittedOrder, parent_id: int | None = None) -> SimOrder:
         new = plan.order
         if new.quote_size is not None:
             # What the money buys is known once the book has been walked; from here on it is an order by size.
@@ -171,7 +171,7 @@ class Matching:
             return self.expire(account, order, ExpiryReason.WOULD_TAKE if is_post else ExpiryReason.FOK_UNFILLED)
         return self._take(account, order, plan)
 
-    def _take(self, account: AccountState, order: SimOrder, plan: Plan) -> SimOrder:
+    def _take(self, account: AccountState, order: SimOrder, plan: AdmittedOrder) -> SimOrder:
         order, trades = self._execute(account, order, plan.fills)
         reason = self._rest_reason(account, order, plan)
         if reason is not None and order.is_open:
@@ -190,7 +190,7 @@ class Matching:
             trades.append(trade)
         return order, tuple(trades)
 
-    def _rest_reason(self, account: AccountState, order: SimOrder, plan: Plan) -> ExpiryReason | None:
+    def _rest_reason(self, account: AccountState, order: SimOrder, plan: AdmittedOrder) -> ExpiryReason | None:
         """Why what is left of an order that has just acted may not rest; None when it may, or nothing is left."""
         if not order.is_open:
             return None
@@ -261,7 +261,7 @@ class Matching:
             locked = state.lock_of(active)
             budget = state.free(account, instrument.quote) + (locked[1] if locked else ZERO)
         fills = self._depth.walk(new.symbol, new.side, size=new.size, quote=budget, bound=new.price)
-        self._take(account, active, Plan(new, tuple(fills)))
+        self._take(account, active, AdmittedOrder(new, tuple(fills)))
 
     def _is_carried(self, account: AccountState, order: SimOrder, size: Decimal, price: Decimal) -> bool:
         """Whether the wallet still pays for a resting perp order that has been reached."""

@@ -1,0 +1,44 @@
+"""Rules of style that a formatter does not hold: names that are used once, units that are defined once."""
+
+import ast
+import re
+from collections import defaultdict
+
+from tests.tidy import House
+
+TIME_UNIT = re.compile(r"_?(SECOND|MINUTE|HOUR|DAY|WEEK|YEAR)_MS|HOURS_PER_YEAR")
+FORMATTER_ESCAPE = re.compile(r"#\s*(fmt|yapf):")
+
+
+def class_names_are_used_once(house: House) -> list[str]:
+    """One public class name means one thing."""
+    places = defaultdict(list)
+    for module in house.modules:
+        for node in module.tree.body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places[node.name].append(f"{module.path}:{node.lineno}")
+    return [f"{where[1]} class {name} is also {where[0]}" for name, where in sorted(places.items()) if len(where) > 1]
+
+
+def every_line_is_formatted(house: House) -> list[str]:
+    """No line is kept from the formatter."""
+    return [
+        f"{module.path}:{number} keeps a line from the formatter"
+        for module in house.modules
+        for number, line in enumerate(module.source.splitlines(), start=1)
+        if FORMATTER_ESCAPE.search(line)
+    ]
+
+
+def time_units_are_defined_once(house: House) -> list[str]:
+    """Lengths of time are defined in `bot.domain.durations` alone."""
+    return [
+        f"{module.path}:{node.lineno} defines {target.id}; import it from bot.domain.durations"
+        for module in house.modules
+        if module.name != "bot.domain.durations"
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Assign)
+        for part in node.targets
+        for target in ast.walk(part)
+        if isinstance(target, ast.Name) and TIME_UNIT.fullmatch(target.id)
+    ]
