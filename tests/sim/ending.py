@@ -108,11 +108,15 @@ def _check_fills(world: World, life: Life, forgotten: Collection[str]) -> None:
 def _check_spot(world: World, life: Life) -> None:
     """Tokens: what there was, what was traded, less fees, plus what operators accepted and exchanges made of them."""
     reader, held = life.app.journal.reader, world.exchange.balances(ACCOUNT)
-    first = reader.load_facts("baseline", 1_000_000)[-1].payload
+    baseline = reader.load_facts("baseline", 1_000_000)[-1]
+    first = baseline.payload
     amounts = {key: Decimal(amount) for key, amount in first["amounts"].items()}
     expected = {key.removeprefix("spot:"): amount for key, amount in amounts.items() if key.startswith("spot:")}
+    later = {fact.payload["trade_id"] for fact in reader.load_facts_after("fill", baseline.seq)}
     for fill in reader.load_fills(1_000_000):
-        is_counted = fill.at_ms > first["origin_ms"] or reader.load_order(fill.client_id or "") is not None
+        is_counted = fill.trade_id in later and (
+            fill.at_ms > first["origin_ms"] or reader.load_order(fill.client_id or "") is not None
+        )
         if ":" not in fill.symbol and is_counted:
             token = fill.symbol.split("/", 1)[0]
             expected[token] = expected.get(token, ZERO) + fill.size * fill.side.sign
