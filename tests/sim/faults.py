@@ -131,6 +131,9 @@ class Kind(StrEnum):
     SILENCE_ASKED = "ban with a long Retry-After"
     # writers under our ids
     ID_USED_AGAIN = "stranger executes under an id of ours"
+    # the exchange, later
+    REMOVED_WHILE_DOWN = "symbol removed wholly between two lives"
+    FEES_CHANGED = "fee rates of the account changed"
 
 
 # How often each strikes when asked, in a seed of ordinary weather.
@@ -242,6 +245,9 @@ RATES_OF_LATER_KINDS: Mapping[Kind, float] = {
     Kind.SILENCE_ASKED: 0.0005,
     # writers under our ids
     Kind.ID_USED_AGAIN: 0.006,
+    # the exchange, later
+    Kind.REMOVED_WHILE_DOWN: 0.03,
+    Kind.FEES_CHANGED: 0.02,
 }
 # At the wire one question of the bot is several requests, and a cycle asks about sixty: each fails the less often.
 AT_THE_WIRE: Mapping[Kind, float] = {

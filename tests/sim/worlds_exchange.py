@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -33,6 +34,16 @@ BEFORE_THE_END = {
     MarketKind.SPOT: (ListingStatus.BREAK, ListingStatus.HALT, ListingStatus.END_OF_DAY, ListingStatus.CANCEL_ONLY),
     MarketKind.PERP: (ListingStatus.PRE_SETTLE, ListingStatus.SETTLING, ListingStatus.DELIVERING),
 }
+FEE_RATES = tuple(  # taker, maker
+    (Decimal(taker), Decimal(maker))
+    for taker, maker in (
+        ("0.0010", "0.0010"),
+        ("0.0004", "0.0002"),
+        ("0.0060", "0.0040"),
+        ("0.0005", "-0.0001"),
+        ("0", "0"),
+    )
+)
 SINGLE_READS = (
     "fetch_order",
     "fetch_order_history",
@@ -72,6 +83,35 @@ class SymbolEnds(Disturbance):
         if self.exchange.is_listed(symbol):
             self.exchange.remove(symbol)
             self.world.note(f"{symbol} is removed")
+
+
+class SymbolEndsWhileDown(Disturbance):
+    """A symbol is settled and removed while no process runs: the next one has never heard of it."""
+
+    async def between_lives(self) -> None:
+        if not self.plan.strikes(Kind.REMOVED_WHILE_DOWN):
+            return
+        symbol = self.chaos._any_symbol(Kind.REMOVED_WHILE_DOWN)
+        self.exchange.advance(self.world.now_ms())
+        if not self.exchange.is_listed(symbol):
+            return
+        self.chaos._strange(symbol)
+        self.exchange.delist(symbol)
+        self.exchange.remove(symbol)
+        self.world.note(f"{symbol} is removed between two lives")
+
+
+class FeesChanged(Disturbance):
+    """The account pays other rates for a symbol from now on: a tier is reached or lost, or a rebate is given."""
+
+    async def act(self) -> None:
+        kind = Kind.FEES_CHANGED
+        if not self.plan.strikes(kind):
+            return
+        symbol = self.chaos._any_symbol(kind)
+        taker, maker = self.plan.choose(kind, FEE_RATES)
+        self.exchange.set_fee_rates(ACCOUNT, symbol, maker=maker, taker=taker)
+        self.world.note(f"{symbol} costs {taker} taken and {maker} made")
 
 
 class RareOrders(Disturbance):
@@ -263,4 +303,13 @@ class FundingInterval(Disturbance):
         self.world.note(f"{symbol} settles every {hours} h")
 
 
-WORLDS = (SymbolEnds, RareOrders, OneSymbolFails, BracketsBelowPosition, ModesByHand, FundingInterval)
+WORLDS = (
+    SymbolEnds,
+    SymbolEndsWhileDown,
+    FeesChanged,
+    RareOrders,
+    OneSymbolFails,
+    BracketsBelowPosition,
+    ModesByHand,
+    FundingInterval,
+)
