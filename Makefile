@@ -9,7 +9,7 @@ JOBS := $(or $(JOBS),$(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN))
 PYTEST = env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11
 
-.PHONY: demo test test-all simulate soak controls bench lint types lock clean help venv venv-dev
+.PHONY: demo test test-all simulate soak controls bench reference lint types lock clean help venv venv-dev
 
 demo: venv  ## run one keyless demo on the embedded exchange (makes .venv first)
 	@$(BIN)/sectorbot demo $(ARGS)
@@ -33,6 +33,9 @@ controls: venv-dev  ## take each control of docs/controls.md out in turn and see
 
 bench: venv-dev  ## the figures of docs/performance.md; takes half an hour
 	@for bench in start plan cycle orders idle; do $(BIN)/python tests/bench/bench_$$bench.py || exit 1; done
+
+reference: venv-dev  ## write config/default.toml, config/schema.json and docs/configuration.md from the models
+	@$(BIN)/python -m tests.runtime.settings_files
 
 lint: venv-dev  ## check style and formatting with ruff
 	@$(BIN)/ruff check .

@@ -79,6 +79,6 @@ def show(
 def schema(as_json: Json = False) -> None:  # noqa: ARG001 - it is JSON either way
     """The JSON schema of the settings, for editors."""
     with common.one_line_errors():
-        from bot.runtime.settings.model import Settings
+        from bot.runtime.settings.default_file import settings_schema
 
-        common.print_json(Settings.model_json_schema())
+        common.print_json(settings_schema())

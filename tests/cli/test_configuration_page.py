@@ -1,7 +1,6 @@
-"""`docs/configuration.md` is what the models say. Made anew by `python -m tests.cli.test_configuration_page`."""
+"""The reference page, the default file and the JSON schema are what the models say. `make reference` writes them."""
 
-import sys
-from pathlib import Path
+import json
 
 import pytest
 from typer.testing import CliRunner
@@ -9,13 +8,18 @@ from typer.testing import CliRunner
 from bot.cli.main import app
 from bot.runtime.exit_codes import ExitCode
 from bot.runtime.settings.reference import configuration_page
+from tests.runtime.settings_files import ROOT, made_files
 from tests.runtime.test_default_files import keys
 
-PAGE = Path(__file__).parents[2] / "docs" / "configuration.md"
+
+@pytest.mark.parametrize("name", sorted(made_files()))
+def test_the_file_on_disk_is_made_from_the_models(name: str) -> None:
+    assert (ROOT / name).read_text(encoding="utf-8") == made_files()[name], "run: make reference"
 
 
-def test_the_page_equals_the_models() -> None:
-    assert PAGE.read_text(encoding="utf-8") == configuration_page(), "run: python -m tests.cli.test_configuration_page"
+def test_the_schema_is_what_the_command_prints() -> None:
+    printed = CliRunner().invoke(app, ["config", "schema"]).output
+    assert json.loads(printed) == json.loads(made_files()["config/schema.json"])
 
 
 def test_the_page_explains_every_setting() -> None:
@@ -30,7 +34,3 @@ def test_help_and_page_list_every_exit_code(code: ExitCode) -> None:
     assert f"| {code.value} | {code.words} |" in configuration_page()
     shown = " ".join(CliRunner().invoke(app, ["--help"]).output.split())
     assert f"{code.value} {code.words}" in shown
-
-
-if __name__ == "__main__":
-    sys.stdout.write(f"{PAGE.write_text(configuration_page(), encoding='utf-8')} characters written to {PAGE.name}\n")

@@ -61,12 +61,18 @@ class VenueSettings(BaseModel):
     account: str = Field(
         default="main", min_length=1, max_length=32, description="our name of the account; part of order ids"
     )
-    spot_testnet: bool = Field(default=False, description="use the spot-only test network instead of demo trading")
-    api_key: SecretStr | None = Field(default=None, description="key; give it in a secrets file or the environment")
-    api_secret: SecretStr | None = Field(
-        default=None, description="secret; give it in a secrets file or the environment"
+    spot_testnet: bool = Field(
+        default=False, description="whether to use the spot-only test network instead of demo trading"
     )
-    latency_spread_ms: int = Field(default=1_000, ge=0, le=10_000, description="lengthens every rate-limit window, ms")
+    api_key: SecretStr | None = Field(
+        default=None, description="key; a secret: give it in a secrets file or as SECTORBOT__VENUE__API_KEY"
+    )
+    api_secret: SecretStr | None = Field(
+        default=None, description="its secret; give it in a secrets file or as SECTORBOT__VENUE__API_SECRET"
+    )
+    latency_spread_ms: int = Field(
+        default=1_000, ge=0, le=10_000, description="how much every rate-limit window is lengthened, ms"
+    )
     clock_check_seconds: int = Field(default=3_600, ge=60, description="how often the clock skew is measured, seconds")
     account_check_seconds: int = Field(
         default=3_600,
@@ -76,7 +82,7 @@ class VenueSettings(BaseModel):
     )
 
     trust_env: bool = Field(
-        default=True, description="use the proxies that HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY name"
+        default=True, description="whether to use the proxies that HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY name"
     )
 
     @field_validator("id")
@@ -97,12 +103,16 @@ class Cadence(BaseModel):
 
     model_config = _FROZEN
 
-    cycle_seconds: float = Field(default=300, gt=0, le=86_400, description="between two cycles, seconds")
-    guard_seconds: float = Field(default=10, gt=0, le=3_600, description="between two guards, seconds")
+    cycle_seconds: float = Field(default=300, gt=0, le=86_400, description="from one cycle to the next, seconds")
+    guard_seconds: float = Field(
+        default=10, gt=0, le=3_600, description="from one guard (exits, hedges) to the next, seconds"
+    )
     rounds_max: int = Field(
         default=12, ge=1, le=100, description="cycles run at once while a rotation makes progress, count"
     )
-    book_levels: int = Field(default=50, ge=5, le=1_000, description="depth read for the gate, levels")
+    book_levels: int = Field(
+        default=50, ge=5, le=1_000, description="depth of the order books that the gate walks, levels"
+    )
 
 
 class Paper(BaseModel):
@@ -200,8 +210,10 @@ class JournalSettings(BaseModel):
 
     model_config = _FROZEN
 
-    path: Path | None = Field(default=None, description="journal file; default journal.db in the state directory")
-    keep_snapshots: int = Field(default=200, ge=1, le=100_000, description="cycles that keep what they saw, count")
+    path: Path | None = Field(default=None, description="journal file; unset: journal.db in the state directory")
+    keep_snapshots: int = Field(
+        default=200, ge=1, le=100_000, description="cycles that keep what they saw, so that they can be replayed, count"
+    )
 
 
 class Logs(BaseModel):
@@ -221,22 +233,26 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(frozen=True, extra="forbid")
 
     environment: Literal["sim", "testnet", "mainnet"] = Field(
-        default="testnet", description="sim is the embedded exchange"
+        default="testnet",
+        description="sim (embedded exchange, no keys), testnet (the venue's test environment) or mainnet",
     )
     mode: Literal["dry-run", "trade"] = Field(
-        default="dry-run", description="dry-run fills on paper, trade sends orders"
+        default="dry-run",
+        description="dry-run (paper fills on the venue's market data) or trade (orders are sent)",
     )
     mainnet_acknowledgement: str = Field(default="", description=f'must read "{ACKNOWLEDGEMENT}" to trade on mainnet')
     kill_switch: KillLevel = Field(
         default=KillLevel.OFF,
-        description="pause: no new risk; reduce-only; cancel (or true): exits only, stops stay; "
-        "cancel-all: no order at all; flatten: sell all",
+        description="off; pause: no new risk; reduce-only; cancel (or true): exits only, stops stay; "
+        "cancel-all: no order at all; flatten: sell all; read several times a second",
     )
     state_directory: Path = Field(
         default=STATE_DIRECTORY, description="directory of journal, health file and kill file"
     )
     secrets_directory: Path | None = Field(
-        default=None, description="directory of the secrets files; default the first that exists of the usual ones"
+        default=None,
+        description="directory of the files venue__api_key and venue__api_secret; unset: the first that exists of "
+        "$CREDENTIALS_DIRECTORY, /run/secrets and ./secrets",
     )
     venue: VenueSettings = VenueSettings()
     cadence: Cadence = Cadence()
@@ -248,7 +264,9 @@ class Settings(BaseSettings):
     logs: Logs = Logs()
     tvl: TvlSettings = TvlSettings()
     macro: MacroSettings = MacroSettings()
-    calendar: tuple[CalendarEntry, ...] = Field(default=(), description="events the operator knows of")
+    calendar: tuple[CalendarEntry, ...] = Field(
+        default=(), description="events you know of, each { name, kind, start, end, weight }"
+    )
     universe: Sectors = Field(description="sectors and tokens, from config/sectors.toml")
     _sources: "Sources" = PrivateAttr(default_factory=lambda: Sources())  # noqa: PLW0108 - defined below
 

@@ -31,7 +31,7 @@ _PLAIN = {
 }
 INTRODUCTION = """# Configuration
 
-Made from the models by `python -m tests.cli.test_configuration_page`; a test compares.
+Made from the models by `make reference`; a test compares.
 
 Sources, weakest first; a stronger one wins key by key:
 
@@ -48,7 +48,7 @@ can. Amounts may be written as text, so that no digit is lost. Unknown names, mi
 with exit code 78 and one line each: place, key, value, reason.
 
 `sectorbot config check` says whether it can be used, `config show --origin` where every value comes from, and
-`config schema` prints the JSON schema for editors.
+`config schema` prints the JSON schema for editors, which is also the file `config/schema.json`.
 
 ## While it runs
 
@@ -61,7 +61,7 @@ kill switch that can be read in it is thrown. No file releases the kill switch: 
 def flatten(settings: Settings, layers: Sequence[Layer]) -> list[tuple[str, str, str]]:
     """Every setting in force as (key, value as TOML, where it comes from); secrets as stars."""
     return [
-        (_dotted(path), json.dumps(value, ensure_ascii=False), _origin(layers, path))
+        (dotted(path), json.dumps(value, ensure_ascii=False), _origin(layers, path))
         for path, value in _leaves(redacted(settings), ())
     ]
 
@@ -81,24 +81,55 @@ def warnings(settings: Settings) -> list[str]:
 def configuration_page() -> str:
     """`docs/configuration.md`."""
     parts = [INTRODUCTION, "## Settings\n", "The top of the file, outside of any section.\n"]
-    top = {n: f for n, f in Settings.model_fields.items() if not _is_section(f)}
-    parts.append(_table(top))
+    parts.append(_table({name: field for name, field in Settings.model_fields.items() if not is_table(field)}))
     for name, field in Settings.model_fields.items():
-        if _is_section(field):
-            parts += list(_section(name, field.annotation))
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            parts += list(_section((name,), field.annotation))
     codes = "\n".join(f"| {code.value} | {code.words} |" for code in ExitCode)
     parts += ["## Exit codes\n", f"| code | meaning |\n|---|---|\n{codes}\n"]
     return "\n".join(parts)
 
 
-def _section(name: str, model: Any) -> Iterator[str]:
-    yield f"### [{name}]\n"
-    yield (model.__doc__ or "").split("\n", 1)[0].strip() + "\n"
-    yield _table(model.model_fields)
-    for key, field in model.model_fields.items():
+def is_table(field: FieldInfo) -> bool:
+    """Whether a field is a table with names of its own."""
+    return isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+
+
+def first_line(model: type[BaseModel]) -> str:
+    """What a table is for: the first line of its model's docstring."""
+    return (model.__doc__ or "").split("\n", 1)[0].strip()
+
+
+def bounds_of(field: FieldInfo) -> list[str]:
+    """The range of a field, or of the entries of a table or list, such as "≥ 0"."""
+    found = [f"{sign} {plain}" for sign, plain in _bounds(field.metadata)]
+    return found or [f"{sign} {plain}" for sign, plain in _bounds(list(_metadata_within(field.annotation)))]
+
+
+def dotted(path: KeyPath) -> str:
+    """A key as it is written in TOML and after --set: parts that are no plain names stand in quotes."""
+    return ".".join(part if _BARE.fullmatch(part) else f'"{part}"' for part in path)
+
+
+def _section(path: KeyPath, model: type[BaseModel]) -> Iterator[str]:
+    yield f"### [{dotted(path)}]\n"
+    yield first_line(model) + "\n"
+    if own := {name: field for name, field in model.model_fields.items() if not is_table(field)}:
+        yield _table(own)
+    for key, field in own.items():
         for inner in _models_in(field.annotation):
-            yield f"Each entry of `{name}.{key}`:\n"
+            yield f"Each entry of `{dotted((*path, key))}`:\n"
             yield _table(inner.model_fields)
+    for key, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from _section((*path, key), field.annotation)
+
+
+def _metadata_within(kind: Any) -> Iterator[Any]:
+    if get_origin(kind) is Annotated:
+        yield from kind.__metadata__
+    for argument in get_args(kind):
+        yield from _metadata_within(argument)
 
 
 def _table(fields: Mapping[str, FieldInfo]) -> str:
@@ -167,20 +198,12 @@ def _models_in(kind: Any) -> Iterator[type[BaseModel]]:
             yield from _models_in(argument)
 
 
-def _is_section(field: FieldInfo) -> bool:
-    return isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
-
-
 def _leaves(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, Any]]:
     if isinstance(value, Mapping) and value:
         for name, inner in value.items():
             yield from _leaves(inner, (*path, str(name)))
     else:
         yield path, value
-
-
-def _dotted(path: KeyPath) -> str:
-    return ".".join(part if _BARE.fullmatch(part) else f'"{part}"' for part in path)
 
 
 def _origin(layers: Sequence[Layer], path: KeyPath) -> str:
