@@ -203,6 +203,11 @@ def leg_of(client_id: str) -> str:
     return client_id[:_TAG_END] + client_id[_EPOCH_END : 20 - _ID_WIDTHS["slice"] - _ID_WIDTHS["attempt"]]
 
 
+def guard_intent_id(number: int, symbol: str) -> str:
+    """Identity of an intent of the guard; `number` says what it is for and stands as the tranche in the client id."""
+    return f"x{number}.{symbol}"
+
+
 def read_place(client_id: str) -> tuple[int, int] | None:
     """Campaign and tranche that a client order id of ours names, of any account; None for any other text. Ids that name
     an instrument belong to campaign 0, as ids of earlier versions do that have 0 in the campaign's place."""

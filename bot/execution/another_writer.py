@@ -51,6 +51,12 @@ class AnotherWriter:
         facts = (fact for kind in (UNKNOWN_EXECUTED, UNKNOWN_RESTS) for fact in self._facts(kind))
         return tuple(str(fact.payload["client_id"]) for fact in facts)
 
+    def unknown_resting(self) -> tuple[tuple[str, str], ...]:
+        """Client id and symbol of every order with our mark that rested when it was found and is not in the journal."""
+        facts = self._facts(UNKNOWN_RESTS)
+        named = dict.fromkeys((str(fact.payload["client_id"]), str(fact.payload["symbol"])) for fact in facts)
+        return tuple(pair for pair in named if self._journal.reader.load_order(pair[0]) is None)
+
     def is_accepted(self, client_id: str) -> bool:
         """Whether an operator has said that this unknown order is the bot's own."""
         accepted = self._journal.reader.load_facts(ACCEPTED, limit=1)

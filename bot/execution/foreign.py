@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from bot.domain.money import ZERO
-from bot.domain.order import FOREIGN, Fill, Order, OrderType, Purpose, TimeInForce, is_ours
+from bot.domain.order import FOREIGN, Fill, Order, OrderType, Purpose, TimeInForce, guard_intent_id, is_ours, read_place
 from bot.domain.reason import Note, Reason
 from bot.domain.states import OrderEvent, OrderState
 from bot.execution.order_reports import OLDER_MS, OrderReports, is_about, late_note
@@ -117,13 +117,42 @@ class ForeignOrders:
         await self._journal.record_fact(FACT, {"key": key, "symbol": symbol, "reason": reason.value, "words": words})
         return (Note(reason, words, symbol),)
 
+    async def adopt_resting(self) -> None:
+        """Look up every order with our mark that has rested unknown, and take those that still rest into the journal: a
+        list of open orders may lack one, and its place would be taken by a second order.
+
+        Raises:
+            Unavailable: one of them cannot be looked up.
+            JournalError: the journal failed.
+        """
+        for client_id, symbol in self._others.unknown_resting():
+            try:
+                report = await self._find(symbol, client_id)
+            except NotListed:
+                continue  # the market has ended, its orders with it
+            if report is not None and report.state is ReportState.OPEN:
+                await self._adopt(report)
+
+    async def _find(self, symbol: str, client_id: str) -> OrderReport | None:
+        for is_trigger in (True, False):
+            asking = self._venue.fetch_order(symbol, client_id, is_trigger=is_trigger)
+            report = await self._evidence.read(asking, f"order {client_id}")
+            if report is not None:
+                return report
+        return None
+
     async def _adopt(self, report: OrderReport) -> None:
         """Take a resting order with our mark into the journal, once an operator has said that it is this bot's own: it
-        is watched, replaced and withdrawn like any other."""
+        is watched, replaced and withdrawn like any other. A stop of the guard keeps its place, which no second one may
+        take."""
+        client_id = report.client_id or ""
+        campaign, tranche = read_place(client_id) or (0, 0)
+        seen = _as_order(report)
+        is_stop_of_guard = seen.order_type.is_trigger and campaign == 0 and tranche > 0
         order = replace(
-            _as_order(report),
-            client_id=report.client_id or "",
-            intent_id=f"adopted.{report.client_id}",
+            seen,
+            client_id=client_id,
+            intent_id=guard_intent_id(tranche, report.symbol) if is_stop_of_guard else f"adopted.{client_id}",
             venue_id=None,
             purpose=Purpose.EXIT if report.reduce_only else Purpose.INCREASE,
             state=OrderState.SUBMITTING,

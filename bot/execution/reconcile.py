@@ -117,12 +117,13 @@ class Reconciler:
         """An operator's word that the account is right where the books differ: one adjustment per difference.
 
         Raises:
-            Unavailable: the account could not be read.
+            Unavailable: the account, or an unknown order with our mark that rested, could not be read.
             ValueError: when nobody signs, or no reason is given.
         """
         if not by.strip() or not reason.strip():
             raise ValueError("an adjustment needs the name of who makes it and a reason")
         account = self._believed(await self._evidence.read(self._venue.fetch_account(), "account"))
+        await self._foreign.adopt_resting()
         notes = [await self._adjust(difference, by=by, reason=reason) for difference in await self._compare(account)]
         await self._evidence.others.accept(by=by, reason=reason)
         await self._unlock(frozenset())

@@ -7,13 +7,14 @@ from typing import Any
 
 from bot.domain.instrument import Side
 from bot.domain.money import ZERO
-from bot.domain.order import FOREIGN, Purpose
+from bot.domain.order import FOREIGN, Purpose, leg_of
 from bot.execution.another_writer import ACCEPTED, CONFLICT, UNKNOWN_EXECUTED, UNKNOWN_RESTS
 from bot.journal.reader import Fact
 from bot.ports import OrderRequest
+from bot.simex.engine.types import EventKind, ExchangeEvent
 from tests.sim.hooks import Rule
 from tests.sim.market import START_MS
-from tests.sim.wire import LAG_MAX_MS
+from tests.sim.wire import ACCOUNT, LAG_MAX_MS
 from tests.sim.worlds_writers import IdUsedAgain
 
 LAG_SECONDS = 2 * LAG_MAX_MS / 1000
@@ -41,6 +42,26 @@ class NoEntryBesideAnotherWriter(Rule):
         with closing(sqlite3.connect(self.world.journal_path)) as database:
             query = "SELECT filled_size FROM orders WHERE symbol = ? AND reduce_only = 0 AND intent_id <> ?"
             return any(Decimal(filled) > 0 for (filled,) in database.execute(query, (symbol, FOREIGN)))
+
+
+class OneLiveOrderOfALeg(Rule):
+    """Of one leg one order is live at the exchange, whichever life and journal of the bot has sent it."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._sent: set[str] = set()
+
+    def on_submit(self, request: OrderRequest) -> None:
+        self._sent.add(request.client_id)
+
+    def on_event(self, event: ExchangeEvent) -> None:
+        placed = event.order
+        if event.kind is not EventKind.ORDER_PLACED or placed is None or placed.client_id not in self._sent:
+            return
+        for other in self.world.exchange.open_orders(ACCOUNT):
+            is_of_leg = other.client_id in self._sent and leg_of(other.client_id) == leg_of(placed.client_id)
+            if is_of_leg and other.client_id != placed.client_id:
+                self.world.violate("one live order of a leg", f"{other.client_id} and {placed.client_id}")
 
 
 class NoLossPassesForAWithdrawal(Rule):
@@ -102,4 +123,4 @@ def is_entry(request: OrderRequest) -> bool:
     return not request.reduce_only and (":" in request.symbol or request.side is Side.BUY)
 
 
-RULES = (NoEntryBesideAnotherWriter, NoLossPassesForAWithdrawal, ExecutionsUnderKnownIdsAreNoticed)
+RULES = (NoEntryBesideAnotherWriter, OneLiveOrderOfALeg, NoLossPassesForAWithdrawal, ExecutionsUnderKnownIdsAreNoticed)

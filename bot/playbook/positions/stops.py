@@ -15,10 +15,10 @@ from enum import IntEnum
 
 from bot.domain.instrument import Instrument, Side
 from bot.domain.money import ONE, ZERO
-from bot.domain.order import Intent, Order, OrderType, Purpose, TimeInForce, instrument_number
+from bot.domain.order import Intent, Order, OrderType, Purpose, TimeInForce, guard_intent_id, instrument_number
 from bot.domain.portfolio import Position
 from bot.domain.states import OrderState
-from bot.playbook.book.context import PlanContext, instrument_id, off_by
+from bot.playbook.book.context import PlanContext, off_by
 from bot.playbook.positions.unguarded import is_inside
 
 # A resting stop is replaced when the price wanted has moved by more than this share of itself.
@@ -56,7 +56,7 @@ class StopWanted:
 
 def watch_id(watch: GuardAction, symbol: str) -> str:
     """Identity of a guard intent."""
-    return instrument_id(f"x{int(watch)}", symbol)
+    return guard_intent_id(int(watch), symbol)
 
 
 def is_stop_of_guard(order: Order) -> bool:
