@@ -128,6 +128,10 @@ def test_time_units_are_defined_once(house: House) -> None:
     check(tidy_style.time_units_are_defined_once(house))
 
 
+def test_no_function_remembers_below_runtime(house: House) -> None:
+    check(tidy_style.no_function_remembers_below_runtime(house))
+
+
 def test_folders_are_small(house: House) -> None:
     check(tidy.folders_are_small(house))
 
@@ -210,6 +214,16 @@ PLANTED: list[tuple[Rule, Files, str]] = [
     ),
     (tidy_style.every_line_is_formatted, {"bot/domain/x.py": "x = [\n    1]  # fmt: skip"}, "bot/domain/x.py:2"),
     (tidy_style.time_units_are_defined_once, {"bot/feeds/x.py": "A, HOUR_MS = 1, 3_600_000"}, "bot/feeds/x.py:1"),
+    (
+        tidy_style.no_function_remembers_below_runtime,
+        {"bot/playbook/x.py": "from functools import lru_cache, partial"},
+        "bot/playbook/x.py:1 uses functools.lru_cache",
+    ),
+    (
+        tidy_style.no_function_remembers_below_runtime,
+        {"bot/journal/x.py": "import functools\n@functools.cache\ndef f():\n    return 1"},
+        "bot/journal/x.py:2",
+    ),
     (tidy.imports_stand_at_the_top, {"bot/operate/x.py": "def f():\n    import re"}, "bot/operate/x.py:2"),
     (tidy.nothing_hides_behind_type_checking, {"bot/operate/x.py": "if typing.TYPE_CHECKING:\n    x = 1"}, "x.py:1"),
     (tidy.packages_of_others_stay_with_their_owners, {"bot/operate/x.py": "import ccxt.pro"}, "bot/operate/x.py:1"),

@@ -4,9 +4,11 @@ import ast
 import re
 from collections import defaultdict
 
-from tests.tidy import House
+from tests.tidy import FLOORS, House
 
 TIME_UNIT = re.compile(r"_?(SECOND|MINUTE|HOUR|DAY|WEEK|YEAR)_MS|HOURS_PER_YEAR")
+CACHE_DECORATORS = frozenset({"cache", "lru_cache", "cached_property"})
+BELOW_RUNTIME = frozenset(folder for folder, floor in FLOORS.items() if floor < FLOORS["runtime"])
 FORMATTER_ESCAPE = re.compile(r"#\s*(fmt|yapf):")
 
 
@@ -42,3 +44,23 @@ def time_units_are_defined_once(house: House) -> list[str]:
         for target in ast.walk(part)
         if isinstance(target, ast.Name) and TIME_UNIT.fullmatch(target.id)
     ]
+
+
+def no_function_remembers_below_runtime(house: House) -> list[str]:
+    """Below `runtime` nothing is kept behind a function: what speed needs is an object that is passed in."""
+    return [
+        f"{module.path}:{node.lineno} uses functools.{name}; pass in an object that keeps the results"
+        for module in house.modules
+        if module.name.split(".")[1:2] and module.name.split(".")[1] in BELOW_RUNTIME
+        for node in ast.walk(module.tree)
+        for name in _from_functools(node)
+        if name in CACHE_DECORATORS
+    ]
+
+
+def _from_functools(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.ImportFrom) and node.module == "functools":
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "functools":
+        return [node.attr]
+    return []

@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from decimal import Decimal
 from enum import Enum
-from functools import cache
 from operator import attrgetter
 from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
@@ -105,27 +104,36 @@ def decode(kind: type[T], data: Any) -> T:
         ValueError: when the data does not fit the type.
     """
     try:
-        return cast(T, _reader(cast(Any, kind))(data))
+        return cast(T, _READERS[kind](data))
     except (TypeError, KeyError, ArithmeticError) as error:
         raise ValueError(f"data does not fit {kind}: {error!r}") from error
 
 
-@cache
+class _Readers(dict[Any, Callable[[Any], Any]]):
+    """How values of each type are read, worked out once: a journal is read row by row, and types are slow to read."""
+
+    def __missing__(self, kind: Any) -> Callable[[Any], Any]:
+        made = self[kind] = _reader(kind)
+        return made
+
+
+_READERS = _Readers()
+
+
 def _reader(kind: Any) -> Callable[[Any], Any]:
-    """How one type is read, worked out once: a journal is read row by row, and types are slow to look at."""
     origin, args = get_origin(kind), get_args(kind)
     if origin in (Union, types.UnionType):
-        inner = _reader(next(option for option in args if option is not type(None)))
+        inner = _READERS[next(option for option in args if option is not type(None))]
         return lambda data: None if data is None else inner(data)
     if origin is tuple:
         return _tuple_reader(args)
     if origin is not None and issubclass(origin, Mapping):
-        read_key, read_item = _reader(args[0]), _reader(args[1])
+        read_key, read_item = _READERS[args[0]], _READERS[args[1]]
         return lambda data: {read_key(key): read_item(item) for key, item in data.items()}
     if isinstance(kind, type) and (kind is Decimal or issubclass(kind, Enum)):
         return kind
     if isinstance(kind, type) and is_dataclass(kind):
-        readers = tuple((name, _reader(hint)) for name, hint in _hints(kind).items())
+        readers = tuple((name, _READERS[hint]) for name, hint in _hints(kind).items())
         return lambda data: kind(
             **{name: data[name] if read is _same else read(data[name]) for name, read in readers if name in data}
         )
@@ -140,18 +148,16 @@ def _tuple_reader(args: tuple[Any, ...]) -> Callable[[Any], Any]:
     if len(args) == 2 and args[1] is Ellipsis:
         if args[0] in (float, int, str):
             return tuple
-        read = _reader(args[0])
+        read = _READERS[args[0]]
         return lambda data: tuple(read(item) for item in data)
-    readers = tuple(_reader(arg) for arg in args)
+    readers = tuple(_READERS[arg] for arg in args)
     return lambda data: tuple(read(item) for read, item in zip(readers, data, strict=True))
 
 
-@cache
 def _names(kind: type) -> tuple[str, ...]:
     return tuple(field.name for field in fields(kind))
 
 
-@cache
 def _hints(kind: Any) -> dict[str, Any]:
     hints = get_type_hints(kind)
     return {name: hints[name] for name in _names(kind)}

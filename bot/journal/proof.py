@@ -12,7 +12,6 @@ import json
 import sqlite3
 from collections.abc import Iterable, Sequence
 from contextlib import closing
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +112,6 @@ def _check_definitions(db: Database, path: Path) -> None:
             raise corrupt(path, f"the definition of {name} is not the one that was written")
 
 
-@cache
 def _definitions(question: str) -> tuple[Row, ...]:
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
         fresh = Database(connection)

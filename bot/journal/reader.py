@@ -7,7 +7,6 @@ import zlib
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -61,7 +60,6 @@ _FILL_FIELDS = (
     "at_ms",
 )
 _FILL_COLUMNS = ", ".join(_FILL_FIELDS)
-REMEMBERED = 1_024  # rows of orders and fills: a day's are read again at every settlement
 
 
 @dataclass(frozen=True, slots=True)
@@ -472,14 +470,12 @@ class JournalReader(Answers):
         return self._db
 
 
-@lru_cache(maxsize=REMEMBERED)
 def order_of(row: tuple[Any, ...]) -> Order:
     """The order in a row of ORDER_FIELDS."""
     values = dict(zip(ORDER_FIELDS, row, strict=True))
     return decode(Order, {**values, "reduce_only": bool(values["reduce_only"])})
 
 
-@lru_cache(maxsize=REMEMBERED)
 def _fill(row: tuple[Any, ...]) -> Fill:
     values = dict(zip(_FILL_FIELDS, row, strict=True))
     return decode(Fill, {**values, "is_maker": bool(values["is_maker"])})

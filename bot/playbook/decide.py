@@ -20,6 +20,7 @@ from bot.playbook.book.portfolio import former_holdings
 from bot.playbook.book.transfers import read_labels, settle_transfer
 from bot.playbook.market.point_in_time import as_of
 from bot.playbook.market.regime import read_regime
+from bot.playbook.market.signal_cache import SignalCache
 from bot.playbook.market.signals import exit_signs, read_market, signs_against_shorts
 from bot.playbook.market.stance import Choice, choose_stance, standing, target_shares
 from bot.playbook.market.view import Signal
@@ -66,12 +67,16 @@ def decide(
     policy: Policy,
     sectors: Sectors,
     working: tuple[Order, ...],
+    cache: SignalCache,
 ) -> Decision:
-    """A full cycle: read the market, choose the stance, keep the exits, take the campaign one step further."""
+    """A full cycle: read the market, choose the stance, keep the exits, take the campaign one step further.
+
+    `cache` changes nothing but the time it takes.
+    """
     snapshot = as_of(snapshot)
     scene = PlanContext(snapshot, portfolio, policy, sectors, working, memory.wagers, memory.hedges_stopped)
     memory = _settled(memory, scene)
-    market = read_market(snapshot, policy, sectors)
+    market = read_market(snapshot, policy, sectors, cache)
     signals = market.signals
     reading = read_regime(signals, memory.regime, policy, snapshot.at_ms, market.unasked)
     memory = replace(memory, regime=reading.memory)

@@ -7,7 +7,6 @@ is worst, so the order of fills cannot break a cap. What only reduces is never h
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import cache, partial
 
 from bot.domain.order import Intent
 from bot.domain.reason import Note
@@ -17,7 +16,7 @@ from bot.risk import order_checks as order
 from bot.risk import time_checks as time
 from bot.risk.case import Effect, OrderReview, TurnRisk, effect_of
 from bot.risk.limits import Limits
-from bot.risk.projection import Pending, pending_of, project
+from bot.risk.projection import Pending, Projection, pending_of, project
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +117,7 @@ def review(intents: Sequence[Intent], context: TurnRisk, limits: Limits) -> tupl
     verdicts: list[Approved | Refused] = []
     for intent in intents:
         joined = (*pending, Pending.of_intent(intent))
-        projected = cache(partial(project, context.snapshot, context.portfolio, joined))
+        projected = Projection(context.snapshot, context.portfolio, joined)
         case = OrderReview(intent, effect_of(intent), context, limits, tuple(approved), pending, before, projected)
         note = first_refusal(case)
         if note is not None:

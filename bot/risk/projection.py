@@ -5,7 +5,7 @@ holds here holds whichever subset fills, and however much of each (DESIGN §9). 
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -111,6 +111,19 @@ def project(snapshot: Snapshot, portfolio: Portfolio, pending: Iterable[Pending]
     for item in pending:
         tally.add(item)
     return tally.exposure()
+
+
+class Projection:
+    """The result of `project`, worked out at the first call: most refusals come before it is needed."""
+
+    def __init__(self, snapshot: Snapshot, portfolio: Portfolio, pending: Sequence[Pending]) -> None:
+        self._inputs = snapshot, portfolio, pending
+        self._exposure: Exposure | None = None
+
+    def __call__(self) -> Exposure:
+        if self._exposure is None:
+            self._exposure = project(*self._inputs)
+        return self._exposure
 
 
 class _Tally:

@@ -29,6 +29,7 @@ from bot.feeds.snapshot import Observer
 from bot.journal.journal import Journal, JournalReader
 from bot.playbook.book.portfolio import build_portfolio
 from bot.playbook.decide import Decision
+from bot.playbook.market.signal_cache import SignalCache
 from bot.playbook.policy.numbers import Policy, Sectors
 from bot.playbook.positions.exits import with_funding
 from bot.playbook.rotation.progress import end_refused
@@ -127,6 +128,7 @@ class Cycle:
         self.is_canary = parts.starts_small
         self.account_watch = AccountWatch(parts.venue, parts.account_check_ms)
         self._fee_prices = FeePrices(parts.venue)
+        self._signal_cache = SignalCache()
         self._kill_level = kill_level
         self._leverage_watch = LeverageWatch(parts.venue, parts.journal, parts.executor, kill_level=kill_level)
         self._lock = asyncio.Lock()
@@ -261,7 +263,7 @@ class Cycle:
         """Propose, read what the gate needs besides, judge."""
         parts, inputs, truth = self.parts, look.inputs, look.truth
         reader, day_start_ms, quote = parts.journal.reader, inputs.memory.day_start_ms, inputs.account.quote
-        proposal = propose(inputs, parts.numbers)
+        proposal = propose(inputs, parts.numbers, self._signal_cache)
         snapshot = inputs.snapshot
         if proposal.symbols:
             snapshot = in_order(await parts.observer.with_books(snapshot, proposal.symbols))

@@ -20,6 +20,7 @@ from bot.domain.states import KillLevel
 from bot.journal.reader import CycleRecord
 from bot.playbook.book.portfolio import build_portfolio
 from bot.playbook.decide import Decision, decide, guard
+from bot.playbook.market.signal_cache import SignalCache
 from bot.playbook.orders.flatten import flatten
 from bot.playbook.policy.numbers import Policy, Sectors
 from bot.risk import Approved, Limits, Refused, fit_to_depth, review, shrink, tripped
@@ -101,14 +102,17 @@ class TurnPlan:
         return tuple(verdict for verdict in self.verdicts if isinstance(verdict, Approved))
 
 
-def propose(inputs: TurnInputs, numbers: Numbers) -> Proposal:
+def propose(inputs: TurnInputs, numbers: Numbers, cache: SignalCache | None = None) -> Proposal:
     """What is wanted: the whole playbook in a cycle, exits and hedges in a guard; only the sales of a flatten while the
-    kill switch asks for one; small first orders after a start."""
+    kill switch asks for one; small first orders after a start. `cache` saves a bot that decides again and again time.
+    """
     policy, sectors, memory, snapshot = numbers.policy, numbers.sectors, inputs.memory, inputs.snapshot
     with house_arithmetic():
         portfolio = build_portfolio(inputs.account, snapshot, memory, policy, sectors)
-        chosen = decide if inputs.kind == CYCLE else guard
-        decision = chosen(snapshot, portfolio, memory, policy, sectors, inputs.working)
+        if inputs.kind == CYCLE:
+            decision = decide(snapshot, portfolio, memory, policy, sectors, inputs.working, cache or SignalCache())
+        else:
+            decision = guard(snapshot, portfolio, memory, policy, sectors, inputs.working)
         if inputs.kill is KillLevel.FLATTEN:
             intents = flatten(
                 snapshot,

@@ -14,6 +14,7 @@ from bot.domain.portfolio import Account, Balance, Portfolio, Position
 from bot.domain.states import OrderState
 from bot.playbook.book.portfolio import build_portfolio
 from bot.playbook.decide import Decision, decide, guard
+from bot.playbook.market.signal_cache import SignalCache
 from bot.playbook.policy.numbers import Policy, Sectors
 
 D = Decimal
@@ -146,7 +147,9 @@ class World:
 
     def decide(self) -> Decision:
         """One decision; its memory is kept, nothing is traded."""
-        made = decide(self.snapshot(), self.portfolio(), self.memory, self.policy, self.sectors, self.working)
+        made = decide(
+            self.snapshot(), self.portfolio(), self.memory, self.policy, self.sectors, self.working, SignalCache()
+        )
         self.memory = made.memory
         self.decisions.append(made)
         return made

@@ -15,6 +15,7 @@ from bot.domain.reason import Reason
 from bot.playbook.book.context import PlanContext
 from bot.playbook.decide import decide
 from bot.playbook.market.regime import Reading
+from bot.playbook.market.signal_cache import SignalCache
 from bot.playbook.market.stance import Choice, target_shares
 from bot.playbook.overlays.directional import TRANCHES, Speculation, plan_speculation
 from bot.playbook.rotation.campaign import start_campaign
@@ -81,7 +82,7 @@ def test_an_infra_stance_has_one_for_the_upgrade_that_the_calendar_names() -> No
     assert world.decide().intents == ()
     fork = CalendarEvent("a fork", "upgrade", world.at_ms - 1, world.at_ms + 1, D(1))
     snapshot = replace(world.snapshot(), events=(fork,))
-    made = decide(snapshot, world.portfolio(), world.memory, world.policy, world.sectors, ())
+    made = decide(snapshot, world.portfolio(), world.memory, world.policy, world.sectors, (), SignalCache())
     (entry,) = made.intents
     assert (entry.purpose, entry.symbol) == (Purpose.TACTICAL, ETH)
 
@@ -121,7 +122,7 @@ def test_a_rotation_that_had_its_long_leaves_none_for_later() -> None:
 def test_it_waits_for_the_rotation_that_is_under_way() -> None:
     world = standing_at(Stance.INTO_DEFI, tactical=True)
     shares, _ = target_shares(Stance.INTO_DEFI, world.policy, tactical_allowed=False)
-    scene = PlanContext(world.snapshot(), world.portfolio(), world.policy, world.sectors, ())
+    scene = PlanContext(world.snapshot(), world.portfolio(), world.policy, world.sectors, (), SignalCache())
     campaign, _ = start_campaign(Stance.INTO_DEFI, shares, world.memory, scene, tactical_allowed=False)
     world.memory = replace(world.memory, campaign=campaign, stance=Stance.NEUTRAL)
     assert ask(world, Choice(Stance.INTO_DEFI, tactical_allowed=True)).intents == ()

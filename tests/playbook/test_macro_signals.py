@@ -10,6 +10,7 @@ from bot.domain.durations import DAY_MS
 from bot.domain.market import Macro, Missing, Snapshot
 from bot.domain.reason import Reason
 from bot.playbook.market.regime import read_regime
+from bot.playbook.market.signal_cache import SignalCache
 from bot.playbook.market.signals import READERS, exit_signs, read_market, read_signals
 from bot.playbook.market.view import Signal
 from bot.playbook.policy.numbers import SIGNAL_NAMES, Policy
@@ -86,14 +87,14 @@ def test_a_level_that_was_nothing_has_no_growth() -> None:
 
 
 def test_what_is_not_set_up_is_neither_read_nor_missing() -> None:
-    read = read_market(EMPTY, POLICY, SECTORS)
+    read = read_market(EMPTY, POLICY, SECTORS, SignalCache())
     assert read.unasked == ADDED | {"tvl_total"}
     assert {note.subject for note in read.notes} == set(READERS) - read.unasked
 
 
 def test_what_is_set_up_and_does_not_answer_is_missing() -> None:
     absent = tuple(Missing(what, "no answer") for what in ("macro rates", "tvl total"))
-    read = read_market(seen(missing=absent), POLICY, SECTORS)
+    read = read_market(seen(missing=absent), POLICY, SECTORS, SignalCache())
     assert read.unasked == {"stablecoins", "usage"}
     assert {"rates", "tvl_total"} <= {note.subject for note in read.notes if note.reason is Reason.SIGNAL_MISSING}
 

@@ -3,15 +3,13 @@
 import bisect
 import math
 from collections.abc import Sequence
-from functools import lru_cache
 
 from bot.domain.candles import CandleSeries
 from bot.domain.durations import DAY_MS, MINUTE_MS
 from bot.domain.market import Funding, OpenInterest, Premium
 from bot.domain.perp import settlement_hours
 from bot.playbook.market import indicators
-from bot.playbook.market.memo_key import Same
-from bot.playbook.market.rolling import HistoryValues
+from bot.playbook.market.signal_cache import SignalCache
 from bot.playbook.market.view import PERCENTILE, RANKED_MIN, YEAR_DAYS, Z_SCORE, MarketView, Signal, ranked
 
 
@@ -28,7 +26,12 @@ def crowding(view: MarketView) -> Signal | str:
         return "no funding rate of any leader"
     known = [view.snapshot.funding[symbol] for symbol in view.sectors.perp_symbols if symbol in view.snapshot.funding]
     known = [found for found in known if found.interval_hours > 0]
-    past = _past_rates(Same(tuple(f.earlier for f in known), tuple(f.next_ms for f in known), known))
+    past = view.cache.latest(
+        "past rates",
+        tuple(found.earlier for found in known),
+        tuple((found.symbol, found.interval_hours) for found in known),
+        lambda: _past_rates(known, view.cache),
+    )
     age = max(0, *(view.snapshot.at_ms - found.at_ms for found in known))
     value = indicators.mean(rates)
     words = f"leaders' longs {'pay' if value >= 0 else 'receive'} {abs(value):.1%} a year in funding"
@@ -37,13 +40,11 @@ def crowding(view: MarketView) -> Signal | str:
     return Signal("crowding", value, score, words, age, *ranked(rank, PERCENTILE))
 
 
-@lru_cache(maxsize=1)
-def _past_rates(of: Same[Sequence[Funding]]) -> tuple[float, ...]:
-    """What longs paid at the settlements that were watched, each over the time it covers, shares per year. Kept while
-    no look has added any."""
+def _past_rates(known: Sequence[Funding], cache: SignalCache) -> tuple[float, ...]:
+    """What longs paid at the settlements that were watched, each over the time it covers, shares per year."""
     found = []
-    for funding in of.subject:
-        rates = _rates_as_floats(funding.symbol, funding.earlier)
+    for funding in known:
+        rates = cache.floats("rates", funding.symbol, funding.earlier)
         hours = settlement_hours([at_ms for at_ms, _ in funding.earlier], 0, funding.interval_hours)
         found += [rate * 24 / covered * YEAR_DAYS for rate, covered in zip(rates, hours, strict=True)]
     return tuple(found)
@@ -106,7 +107,12 @@ def basis(view: MarketView) -> Signal | str:
         return "no leader has a mark and an index"
     now = indicators.mean(premiums)
     watched = [view.snapshot.premiums[symbol] for symbol in perps if symbol in view.snapshot.premiums]
-    past = _mean_premiums(Same(tuple(premium.earlier for premium in watched), (), watched))
+    past = view.cache.latest(
+        "mean premiums",
+        tuple(premium.earlier for premium in watched),
+        tuple(premium.symbol for premium in watched),
+        lambda: _mean_premiums(watched, view.cache),
+    )
     rank = indicators.percentile(now, past) if len(past) >= RANKED_MIN else None
     value = now * YEAR_DAYS * 3
     words = f"perps stand {now:+.3%} from spot ({'contango' if value >= 0 else 'backwardation'})"
@@ -114,14 +120,11 @@ def basis(view: MarketView) -> Signal | str:
     return Signal("basis", value, score, words, 0, *ranked(rank, PERCENTILE))
 
 
-@lru_cache(maxsize=1)
-def _mean_premiums(of: Same[Sequence[Premium]]) -> tuple[float, ...]:
+def _mean_premiums(watched: Sequence[Premium], cache: SignalCache) -> tuple[float, ...]:
     """Mean premium of each earlier look, of the perps that were seen in it."""
     looks: dict[int, list[float]] = {}
-    for premium in of.subject:
-        for (at_ms, _), share in zip(premium.earlier, _shares_as_floats(premium.symbol, premium.earlier), strict=True):
+    for premium in watched:
+        shares = cache.floats("premiums", premium.symbol, premium.earlier)
+        for (at_ms, _), share in zip(premium.earlier, shares, strict=True):
             looks.setdefault(at_ms, []).append(share)
-    return tuple(indicators.mean(shares) for _, shares in sorted(looks.items()))
-
-
-_rates_as_floats, _shares_as_floats = HistoryValues(float), HistoryValues(float)
+    return tuple(indicators.mean(of_look) for _, of_look in sorted(looks.items()))

@@ -8,7 +8,6 @@ import bisect
 import math
 from collections.abc import Sequence
 from decimal import Decimal
-from functools import lru_cache
 
 from bot.domain.durations import DAY_MS
 from bot.domain.market import Macro, Tvl
@@ -46,16 +45,16 @@ def tvl_total(view: MarketView) -> Signal | str | None:
 def _growth_of(view: MarketView, name: str, found: Tvl, value: float, beside: str) -> Signal:
     of = "all there is" if found.name == TOTAL else found.name
     words = f"TVL of {of} {value:+.1%} in {view.policy.tvl_days} days{beside}"
-    growths = _growths(found.values_quote, view.policy.tvl_days)
+    values, days = found.values_quote, view.policy.tvl_days
+    growths = view.cache.latest(f"growth of {found.name}", (), (values, days), lambda: _growths(values, days))
     rank = indicators.zscore(value, growths) if len(growths) >= RANKED_MIN else None
     score = indicators.clip(value / (float(view.policy.tvl_full) or 1.0))
     age = max(0, view.snapshot.at_ms - found.at_ms[-1])
     return Signal(name, value, score, words, age, *ranked(rank, Z_SCORE))
 
 
-@lru_cache(maxsize=4)
 def _growths(values: tuple[Decimal, ...], days: int) -> Sequence[float]:
-    """Growth up to every day, remembered: by default the total is the sector too, and looks of a day share it."""
+    """Growth up to every day."""
     pairs = zip(values, values[days:], strict=False)
     return [float(after / before) - 1.0 for before, after in pairs if before > 0]
 

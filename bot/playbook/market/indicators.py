@@ -6,7 +6,6 @@ A function that has too little to go on answers None instead of a number.
 
 import math
 from collections.abc import Sequence
-from functools import lru_cache
 from itertools import pairwise
 
 
@@ -64,12 +63,6 @@ def deviation(values: Sequence[float]) -> float:
         return 0.0
     centre = mean(values)
     return math.sqrt(mean([(value - centre) ** 2 for value in values]))
-
-
-@lru_cache(maxsize=1024)
-def realised_volatility_of(closes: tuple[float, ...], per_year: float) -> float | None:
-    """`realised_volatility`, remembered: a history is ranked again at every look, and few of its windows are new."""
-    return realised_volatility(closes, per_year)
 
 
 def zscore(value: float, history: Sequence[float]) -> float | None:

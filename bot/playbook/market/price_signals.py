@@ -7,7 +7,6 @@ from itertools import accumulate
 
 from bot.domain.durations import DAY_MS, MINUTE_MS
 from bot.playbook.market import indicators
-from bot.playbook.market.rolling import RollingWindows
 from bot.playbook.market.view import PERCENTILE, RANKED_MIN, SHARE, YEAR_DAYS, Z_SCORE, MarketView, Signal, ranked
 
 
@@ -81,12 +80,12 @@ def breadth(view: MarketView) -> Signal | str:
 def volatility(view: MarketView) -> Signal | str:
     """Realised volatility of the market, per year; the score falls with its percentile."""
     window = view.policy.candles_in(view.policy.volatility_days)
-    count, per_year = len(view.market), YEAR_DAYS * DAY_MS / view.policy.candle_ms
-    history = [
-        found
-        for end in range(count, window + 1, -max(1, window // 8))
-        if (found := indicators.realised_volatility_of(view.market[end - window - 1 : end], per_year)) is not None
-    ]
+    per_year = math.sqrt(YEAR_DAYS * DAY_MS / view.policy.candle_ms)
+    series, history = view.snapshot.candles.get(view.policy.market_symbol), []
+    if series is not None and view.market:
+        ends = range(len(series), window + 1, -max(1, window // 8))
+        found = view.cache.windows("volatility", series, window, ends, _deviation)
+        history = [value * per_year for value in found if value is not None]
     if len(history) < 8:
         return f"{view.policy.market_symbol} has too few candles to rank its volatility"
     rank = indicators.percentile(history[0], history[1:]) or 0.0
@@ -144,7 +143,10 @@ def liquidity(view: MarketView) -> Signal | str:
         return f"only {len(fresh)} of {len(traded)} tokens have {view.policy.volume_days} days of fresh candles"
     steps = (max(map(len, fresh)) - 1) // window
     history = []
-    for of_step in zip(*(_impacts(series, window, steps) for series in fresh), strict=True):
+    impacts_of = (
+        view.cache.windows("impact", series, window, _ends(len(series), window, steps), _impact) for series in fresh
+    )
+    for of_step in zip(*impacts_of, strict=True):
         impacts = [found for found in of_step if found is not None]
         if 2 * len(impacts) >= len(fresh):
             history.append(sorted(impacts)[len(impacts) // 2])
@@ -160,6 +162,15 @@ def oldest_fresh_ms(view: MarketView) -> int:
     return view.snapshot.at_ms - view.policy.signal_age_max_minutes * MINUTE_MS
 
 
+def _ends(count: int, window: int, steps: int) -> range:
+    """Ends of the newest window, of the one before it and so on, `steps` of them."""
+    return range(count, count - steps * window, -window)
+
+
+def _deviation(closes: Sequence[float], _volumes: Sequence[float]) -> float | None:
+    return indicators.realised_volatility(closes, 1.0)
+
+
 def _impact(closes: Sequence[float], volumes: Sequence[float]) -> float | None:
     """Path of the closes as a share of the last one, per million of quote traded; None where nothing was traded."""
     traded = sum(volumes)
@@ -167,6 +178,3 @@ def _impact(closes: Sequence[float], volumes: Sequence[float]) -> float | None:
         return None
     path: float = sum(map(abs, map(operator.sub, closes[1:], closes)))
     return path / closes[-1] / traded * 1e6
-
-
-_impacts = RollingWindows(_impact)

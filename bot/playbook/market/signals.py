@@ -8,7 +8,6 @@ an input that nobody has set up gives neither and is no part of the evidence.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
 from bot.domain.campaign import Phase
 from bot.domain.market import Snapshot
@@ -16,7 +15,7 @@ from bot.domain.reason import Note, Reason
 from bot.playbook.market import derivative_signals, flow_signals, indicators, price_signals
 from bot.playbook.market.derivative_signals import funding_rates
 from bot.playbook.market.flow_signals import tvl_change
-from bot.playbook.market.memo_key import Same
+from bot.playbook.market.signal_cache import SignalCache
 from bot.playbook.market.view import MarketView, Reader, Signal, view_of
 from bot.playbook.policy.membership import Sectors
 from bot.playbook.policy.numbers import Policy
@@ -34,13 +33,13 @@ class MarketReading:
 
 def read_signals(snapshot: Snapshot, policy: Policy, sectors: Sectors) -> tuple[tuple[Signal, ...], tuple[Note, ...]]:
     """Every signal that can be read, and a note for each that cannot."""
-    signals, notes, _ = _read(view_of(snapshot, policy, sectors))
+    signals, notes, _ = _read(view_of(snapshot, policy, sectors, SignalCache()))
     return signals, notes
 
 
-def read_market(snapshot: Snapshot, policy: Policy, sectors: Sectors) -> MarketReading:
+def read_market(snapshot: Snapshot, policy: Policy, sectors: Sectors, cache: SignalCache) -> MarketReading:
     """Signals, phases and notes from one view of the snapshot, which is most of the work."""
-    view = view_of(snapshot, policy, sectors)
+    view = view_of(snapshot, policy, sectors, cache)
     signals, notes, unasked = _read(view)
     return MarketReading(signals, _phases(view), notes, unasked)
 
@@ -60,22 +59,22 @@ def _read(view: MarketView) -> tuple[tuple[Signal, ...], tuple[Note, ...], froze
 
 
 def _told_by_candles(view: MarketView) -> Mapping[str, Signal | str | None]:
-    """The answers of `CANDLE_READERS`, which are shown candles and nothing else."""
+    """The answers of `CANDLE_READERS`, which are shown candles and nothing else: kept while these are the same. What
+    time it is only tells which of them are fresh, and their age."""
     snapshot, policy = view.snapshot, view.policy
     candles, oldest = snapshot.candles, price_signals.oldest_fresh_ms(view)
     fresh = tuple(series.end_ms >= oldest for series in candles.values())
     bare = replace(view, snapshot=Snapshot(snapshot.at_ms, {}, {}, candles=candles), age_ms=0)
     seen = (policy, view.sectors, view.ratio, view.market, *candles.values())
-    told = _read_candles(Same(seen, (*candles, view.is_fresh, fresh), bare))
+    told = view.cache.latest(
+        "candle signals",
+        seen,
+        (*candles, view.is_fresh, fresh),
+        lambda: {name: reader(bare) for name, reader in CANDLE_READERS.items()},
+    )
     if not view.age_ms:
         return told
     return {name: replace(a, age_ms=view.age_ms) if isinstance(a, Signal) else a for name, a in told.items()}
-
-
-@lru_cache(maxsize=1)
-def _read_candles(of: Same[MarketView]) -> Mapping[str, Signal | str | None]:
-    """Kept while the candles are the same; what time it is only tells which of them are fresh, and their age."""
-    return {name: reader(of.subject) for name, reader in CANDLE_READERS.items()}
 
 
 def read_phases(snapshot: Snapshot, policy: Policy, sectors: Sectors) -> Mapping[str, Phase]:
@@ -84,7 +83,7 @@ def read_phases(snapshot: Snapshot, policy: Policy, sectors: Sectors) -> Mapping
     An underperformer that turns up accumulates; an outperformer that turns down, loses TVL or is crowded distributes
     (PLAYBOOK §3).
     """
-    return _phases(view_of(snapshot, policy, sectors))
+    return _phases(view_of(snapshot, policy, sectors, SignalCache()))
 
 
 def _phases(view: MarketView) -> Mapping[str, Phase]:

@@ -5,13 +5,12 @@ Only closed candles that the snapshot holds are read, so nothing looks ahead.
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, field
 
 from bot.domain.candles import CandleSeries
 from bot.domain.durations import MINUTE_MS
 from bot.domain.market import Snapshot
-from bot.playbook.market.memo_key import Same
+from bot.playbook.market.signal_cache import SignalCache
 from bot.playbook.policy.membership import Sectors
 from bot.playbook.policy.numbers import Policy
 
@@ -46,6 +45,7 @@ class MarketView:
     ratio: tuple[float, ...]
     market: tuple[float, ...]
     age_ms: int
+    cache: SignalCache = field(default_factory=SignalCache, compare=False, repr=False)
 
 
 Index = tuple[tuple[int, ...], tuple[float, ...]]
@@ -82,24 +82,24 @@ def _aligned(series: Sequence[CandleSeries]) -> tuple[tuple[int, ...], Sequence[
     return shared, [tuple(column[at] for at in shared) for column in closes]
 
 
-def view_of(snapshot: Snapshot, policy: Policy, sectors: Sectors) -> MarketView:
+def view_of(snapshot: Snapshot, policy: Policy, sectors: Sectors, cache: SignalCache) -> MarketView:
+    """The view of a snapshot. Rounds of a rotation and hours within a candle look at the same candles again."""
     seen = (policy, sectors, *snapshot.candles.values())
-    end_ms, ratio = _ratio_of(Same(seen, tuple(snapshot.candles), snapshot.candles))
+    end_ms, ratio = cache.latest(
+        "ratio", seen, tuple(snapshot.candles), lambda: _ratio_of(snapshot.candles, policy, sectors)
+    )
     market = snapshot.candles.get(policy.market_symbol)
     newest = max(end_ms, market.end_ms if market else 0)
     age = max(0, snapshot.at_ms - newest) if newest else 0
     if age > policy.signal_age_max_minutes * MINUTE_MS:
-        return MarketView(snapshot, policy, sectors, False, (), (), age)
-    return MarketView(snapshot, policy, sectors, bool(sectors.sectors), ratio, market.closes if market else (), age)
+        return MarketView(snapshot, policy, sectors, False, (), (), age, cache)
+    closes = market.closes if market else ()
+    return MarketView(snapshot, policy, sectors, bool(sectors.sectors), ratio, closes, age, cache)
 
 
-@lru_cache(maxsize=1)
-def _ratio_of(of: Same[Mapping[str, CandleSeries]]) -> tuple[int, tuple[float, ...]]:
-    """When the newest candle that both sectors share has closed (0: there is none), and the ratio of their indexes.
-    Kept while the candles are the same: rounds of a rotation and hours within a candle look at them again."""
-    policy, sectors, *_ = of.seen
-    assert isinstance(policy, Policy) and isinstance(sectors, Sectors)  # noqa: S101, PT018 - as view_of made the key
-    snapshot = Snapshot(0, {}, {}, candles=of.subject)
+def _ratio_of(candles: Mapping[str, CandleSeries], policy: Policy, sectors: Sectors) -> tuple[int, tuple[float, ...]]:
+    """When the newest candle that both sectors share has closed (0: there is none), and the ratio of their indexes."""
+    snapshot = Snapshot(0, {}, {}, candles=candles)
     shared, on, off = _shared(*(_index_of(snapshot, sectors, name) for name in (policy.risk_on, policy.risk_off)))
     ratio = tuple(level / other for level, other in zip(on, off, strict=True) if other > 0)
     return (shared[-1] + policy.candle_ms if shared else 0), ratio

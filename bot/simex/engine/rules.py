@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
-from functools import cache
 
 from bot.domain.instrument import Instrument
 from bot.domain.money import ZERO
@@ -92,7 +91,6 @@ MINOR_BRACKETS = (
 )
 
 
-@cache
 def make_brackets(table: tuple[tuple[str, int, str], ...], leverage_max: int) -> tuple[Bracket, ...]:
     """Brackets whose `cum` makes maintenance continuous; leverage above `leverage_max` is cut to it."""
     made: list[Bracket] = []

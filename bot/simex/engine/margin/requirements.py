@@ -79,6 +79,7 @@ class Margin:
     def __init__(self, state: State) -> None:
         self._state = state
         self._changed: dict[str, tuple[Bracket, ...]] = {}
+        self._usual: dict[tuple[str, Decimal], tuple[Bracket, ...]] = {}  # by symbol and its largest leverage
 
     def set_brackets(self, symbol: str, brackets: tuple[Bracket, ...]) -> None:
         self._changed[symbol] = brackets
@@ -87,7 +88,11 @@ class Margin:
         changed = self._changed.get(symbol)
         if changed is not None:
             return changed
-        return self._state.rules.brackets_for(self._state.listings[symbol].instrument)
+        instrument = self._state.listings[symbol].instrument
+        key = symbol, instrument.leverage_max
+        if key not in self._usual:
+            self._usual[key] = self._state.rules.brackets_for(instrument)
+        return self._usual[key]
 
     def profit(self, symbol: str, position: PositionState, mark: Decimal) -> Decimal:
         return perp.unrealised_pnl(self._state.listings[symbol].instrument, position.size, position.entry, mark)

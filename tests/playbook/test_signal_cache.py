@@ -1,4 +1,4 @@
-"""Answers kept about a series that grows are those of a series seen for the first time."""
+"""What is kept of a series that grows is what a series seen for the first time gives."""
 
 from dataclasses import replace
 from decimal import Decimal
@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 
 from bot.domain.candles import CandleSeries
 from bot.domain.durations import HOUR_MS
-from bot.playbook.market.memo_key import Same
-from bot.playbook.market.rolling import HistoryValues, RollingWindows
+from bot.playbook.market.signal_cache import SignalCache
 
 numbers = st.floats(0.5, 2.0, width=16)
 
@@ -41,25 +40,34 @@ def histories(draw: st.DrawFn) -> list[CandleSeries]:
     return looks
 
 
+def ends_of(series: CandleSeries, window: int, count: int) -> range:
+    return range(len(series), len(series) - count * window, -window)
+
+
 @given(histories(), st.integers(1, 5))
-def test_stretches_of_any_look_are_what_a_first_look_finds(looks: list[CandleSeries], window: int) -> None:
-    kept = RollingWindows(change)  # type: ignore[arg-type]
+def test_windows_of_any_look_are_what_a_new_cache_finds(looks: list[CandleSeries], window: int) -> None:
+    kept = SignalCache()
     for series in (*looks, *looks):
-        count = len(series) // window
-        assert kept(series, window, count) == RollingWindows(change)(series, window, count)  # type: ignore[arg-type]
+        ends = ends_of(series, window, len(series) // window)
+        first = SignalCache().windows("change", series, window, ends, change)  # type: ignore[arg-type]
+        assert kept.windows("change", series, window, ends, change) == first  # type: ignore[arg-type]
 
 
-def test_a_stretch_is_worked_out_once_while_its_series_grows() -> None:
+def test_a_window_is_worked_out_once_while_its_series_grows() -> None:
     asked: list[tuple[float, ...]] = []
 
     def noted(closes: tuple[float, ...], _volumes: tuple[float, ...]) -> float:
         asked.append(closes)
         return closes[-1]
 
-    kept = RollingWindows(noted)  # type: ignore[arg-type]
+    kept = SignalCache()
     rows = [(hour, 1.0 + hour, 1.0) for hour in range(1, 40)]
-    assert kept(series_of(rows[:30]), 5, 5) == [31.0, 26.0, 21.0, 16.0, 11.0]
-    assert kept(series_of(rows[5:35]), 5, 5) == [36.0, 31.0, 26.0, 21.0, 16.0]
+
+    def newest(series: CandleSeries) -> list[float | None]:
+        return kept.windows("noted", series, 5, ends_of(series, 5, 5), noted)  # type: ignore[arg-type]
+
+    assert newest(series_of(rows[:30])) == [31.0, 26.0, 21.0, 16.0, 11.0]
+    assert newest(series_of(rows[5:35])) == [36.0, 31.0, 26.0, 21.0, 16.0]
     assert len(asked) == 6
 
 
@@ -67,18 +75,25 @@ points = st.lists(st.tuples(st.integers(0, 30), st.decimals("-1", "1", places=3)
 
 
 @given(points, st.lists(st.tuples(st.integers(0, 20), st.integers(0, 20)), min_size=1, max_size=6), points)
-def test_points_of_any_past_are_what_a_first_look_finds(
+def test_points_of_any_history_are_what_a_new_cache_finds(
     past: list[tuple[int, Decimal]], cuts: list[tuple[int, int]], other: list[tuple[int, Decimal]]
 ) -> None:
-    kept = HistoryValues(float)
+    kept = SignalCache()
     for low, high in cuts:
         for told in (tuple(past[low:high]), tuple(other[:high]), tuple(past[low : high + 3])):
-            assert list(kept("A", told)) == [float(value) for _, value in told]
+            assert list(kept.floats("rates", "A", told)) == [float(value) for _, value in told]
 
 
-def test_equal_series_are_not_the_same_and_the_same_ones_are() -> None:
+def test_a_result_is_kept_for_the_same_objects_and_equal_values_alone() -> None:
+    kept, calls = SignalCache(), iter(range(100))
     one = series_of([(1, 1.0, 1.0)])
-    assert Same((one,), (1,), None) == Same((one,), (1,), "anything")
-    assert hash(Same((one,), (1,), None)) == hash(Same((one,), (1,), "anything"))
-    assert Same((one,), (1,), None) != Same((replace(one),), (1,), None)
-    assert Same((one,), (1,), None) != Same((one,), (2,), None)
+
+    def asked(name: str, objects: tuple[object, ...], values: tuple[int, ...]) -> int:
+        return kept.latest(name, objects, values, lambda: next(calls))
+
+    assert asked("a", (one,), (1,)) == asked("a", (one,), (1,)) == 0
+    assert asked("a", (replace(one),), (1,)) == 1, "an equal series is not the same one"
+    assert asked("a", (one,), (2,)) == 2
+    assert asked("a", (one, one), (2,)) == 3
+    assert asked("b", (one, one), (2,)) == 4
+    assert asked("a", (one, one), (2,)) == 3
