@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bot.domain.durations import HOUR_MS
-from bot.domain.order import is_ours, leg_of
+from bot.domain.order_ids import is_ours, leg_of
 from bot.domain.reason import Note
 from bot.lab.demo.scenarios import SIM_START
 from bot.runtime.cycle import CycleResult

@@ -120,6 +120,10 @@ def test_class_names_are_used_once(house: House) -> None:
     check(tidy_style.class_names_are_used_once(house))
 
 
+def test_intents_are_built_once(house: House) -> None:
+    check(tidy_style.intents_are_built_once(house))
+
+
 def test_every_line_is_formatted(house: House) -> None:
     check(tidy_style.every_line_is_formatted(house))
 
@@ -212,6 +216,7 @@ PLANTED: list[tuple[Rule, Files, str]] = [
         {"bot/domain/a.py": "class Book:\n    pass", "bot/feeds/b.py": "class Book:\n    pass"},
         "bot/feeds/b.py:1 class Book is also bot/domain/a.py:1",
     ),
+    (tidy_style.intents_are_built_once, {"bot/execution/x.py": "a = order.Intent(id='1')"}, "bot/execution/x.py:1"),
     (tidy_style.every_line_is_formatted, {"bot/domain/x.py": "x = [\n    1]  # fmt: skip"}, "bot/domain/x.py:2"),
     (tidy_style.time_units_are_defined_once, {"bot/feeds/x.py": "A, HOUR_MS = 1, 3_600_000"}, "bot/feeds/x.py:1"),
     (

@@ -9,6 +9,7 @@ from tests.tidy import FLOORS, House
 TIME_UNIT = re.compile(r"_?(SECOND|MINUTE|HOUR|DAY|WEEK|YEAR)_MS|HOURS_PER_YEAR")
 CACHE_DECORATORS = frozenset({"cache", "lru_cache", "cached_property"})
 BELOW_RUNTIME = frozenset(folder for folder, floor in FLOORS.items() if floor < FLOORS["runtime"])
+INTENT_OWNER = "bot/playbook/orders/factory.py"
 FORMATTER_ESCAPE = re.compile(r"#\s*(fmt|yapf):")
 
 
@@ -20,6 +21,17 @@ def class_names_are_used_once(house: House) -> list[str]:
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 places[node.name].append(f"{module.path}:{node.lineno}")
     return [f"{where[1]} class {name} is also {where[0]}" for name, where in sorted(places.items()) if len(where) > 1]
+
+
+def intents_are_built_once(house: House) -> list[str]:
+    """The order factory is the only place that builds an intent."""
+    return [
+        f"{module.path}:{node.lineno} builds an Intent; use {INTENT_OWNER}"
+        for module in house.modules
+        if module.path != INTENT_OWNER
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] == "Intent"
+    ]
 
 
 def every_line_is_formatted(house: House) -> list[str]:

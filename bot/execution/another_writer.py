@@ -10,7 +10,8 @@ with our mark that the journal does not know.
 
 from collections.abc import Sequence
 
-from bot.domain.order import Fill, Order, is_ours
+from bot.domain.order import Fill, Order
+from bot.domain.order_ids import is_ours
 from bot.domain.reason import Note, Reason
 from bot.domain.states import OrderState
 from bot.journal.journal import Journal

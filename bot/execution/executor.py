@@ -14,7 +14,8 @@ from decimal import Decimal
 
 from bot.domain.instrument import Side
 from bot.domain.money import ZERO
-from bot.domain.order import FOREIGN, ClientOrderId, Intent, Order, OrderType, Purpose
+from bot.domain.order import FOREIGN, Intent, Order, OrderType, Purpose
+from bot.domain.order_ids import ClientOrderId
 from bot.domain.reason import Note, Reason
 from bot.domain.states import OrderEvent, OrderState
 from bot.execution.order_reports import OrderReports, together

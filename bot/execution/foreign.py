@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from bot.domain.money import ZERO
-from bot.domain.order import FOREIGN, Fill, Order, OrderType, Purpose, TimeInForce, guard_intent_id, is_ours, read_place
+from bot.domain.order import FOREIGN, Fill, Order, OrderType, Purpose, TimeInForce
+from bot.domain.order_ids import STOP_KINDS, is_ours, kind_of_order
 from bot.domain.reason import Note, Reason
 from bot.domain.states import OrderEvent, OrderState
 from bot.execution.order_reports import OLDER_MS, OrderReports, is_about, late_note
@@ -146,13 +147,12 @@ class ForeignOrders:
         is watched, replaced and withdrawn like any other. A stop of the guard keeps its place, which no second one may
         take."""
         client_id = report.client_id or ""
-        campaign, tranche = read_place(client_id) or (0, 0)
-        seen = _as_order(report)
-        is_stop_of_guard = seen.order_type.is_trigger and campaign == 0 and tranche > 0
+        seen, kind = _as_order(report), kind_of_order(client_id)
+        is_stop_of_guard = seen.order_type.is_trigger and kind in STOP_KINDS
         order = replace(
             seen,
             client_id=client_id,
-            intent_id=guard_intent_id(tranche, report.symbol) if is_stop_of_guard else f"adopted.{client_id}",
+            intent_id=kind.intent_id(report.symbol) if kind and is_stop_of_guard else f"adopted.{client_id}",
             venue_id=None,
             purpose=Purpose.EXIT if report.reduce_only else Purpose.INCREASE,
             state=OrderState.SUBMITTING,

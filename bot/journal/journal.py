@@ -24,7 +24,8 @@ from bot.domain.campaign import Memory
 from bot.domain.codec import encode
 from bot.domain.market import Snapshot
 from bot.domain.money import ONE
-from bot.domain.order import Fill, Order, epoch_of
+from bot.domain.order import Fill, Order
+from bot.domain.order_ids import epoch_of
 from bot.domain.reason import Note
 from bot.domain.states import ORDER_TABLE, KillLevel, OrderEvent, OrderState, advance, is_late
 from bot.journal.answers import ANY_KIND

@@ -15,7 +15,8 @@ from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations
 
 from bot.domain.money import ZERO, dec
-from bot.domain.order import Order, OrderType, read_place
+from bot.domain.order import Order, OrderType
+from bot.domain.order_ids import read_place
 from bot.domain.states import OrderState
 
 GENESIS = "0" * 64

@@ -15,10 +15,10 @@ from bot.domain.campaign import Campaign, Leg, Tranche
 from bot.domain.market import Snapshot
 from bot.domain.money import ZERO, plain
 from bot.domain.order import Fill, Order
+from bot.domain.order_ids import leg_id
 from bot.domain.states import LegState
 from bot.journal.errors import SnapshotPruned
 from bot.journal.reader import JournalReader
-from bot.playbook.book.context import leg_id
 from bot.playbook.positions.funding import ExpectedFunding, expected_funding, opens_perp
 from bot.ports import Payment
 from bot.report.format import NONE, Column, TextTable, money, percent

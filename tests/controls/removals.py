@@ -97,11 +97,11 @@ REMOVALS: Mapping[int, tuple[Removal, ...]] = {
     ),
     21: (
         Body(
-            "bot.domain.order:ClientOrderId.text",
+            "bot.domain.order_ids:ClientOrderId.text",
             "import secrets\nreturn ID_PREFIX + account_tag(self.account) + secrets.token_hex(8)[:15]",
         ),
         Body(
-            "bot.domain.order:ClientOrderId.text",
+            "bot.domain.order_ids:ClientOrderId.text",
             "return ID_PREFIX + account_tag(self.account) + "
             '"".join(_base36(0 if n == "leg" else getattr(self, n), width) for n, width in _ID_WIDTHS.items())',
         ),

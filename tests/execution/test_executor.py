@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from bot.domain.instrument import Side
-from bot.domain.order import OrderType, Purpose, TimeInForce, is_ours
+from bot.domain.order import OrderType, Purpose, TimeInForce
+from bot.domain.order_ids import is_ours
 from bot.domain.reason import Reason
 from bot.domain.states import KillLevel, OrderEvent, OrderState
 from bot.execution.executor import Outcome

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bot.domain.instrument import Side
-from bot.domain.order import ClientOrderId
+from bot.domain.order_ids import ClientOrderId
 from bot.domain.reason import Reason
 from bot.execution.history_check import AT_ONCE, CHECKED, EVERY_MS, LAG_MS, RETRY_MS
 from bot.ports import OrderReport, Unavailable

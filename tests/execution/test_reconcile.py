@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from bot.domain.instrument import Side
-from bot.domain.order import ClientOrderId, Purpose, TimeInForce
+from bot.domain.order import Purpose, TimeInForce
+from bot.domain.order_ids import ClientOrderId
 from bot.domain.reason import Reason
 from bot.domain.states import OrderEvent, OrderState
 from bot.execution.reconcile import BASELINE_AGE_MS, Reconciler, Truth

@@ -13,7 +13,8 @@ from decimal import Decimal
 from pathlib import Path
 
 from bot.domain.instrument import Side
-from bot.domain.order import ClientOrderId, Intent, OrderType, Purpose, TimeInForce
+from bot.domain.order import Intent, OrderType, Purpose, TimeInForce
+from bot.domain.order_ids import ClientOrderId
 from bot.domain.reason import Note
 from bot.execution.executor import Outcome
 from bot.execution.reconcile import Reconciler, Truth

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from bot.domain.instrument import Side
-from bot.domain.order import ClientOrderId, Intent, Order, OrderType, Purpose, TimeInForce
+from bot.domain.order import Intent, Order, OrderType, Purpose, TimeInForce
+from bot.domain.order_ids import ClientOrderId
 from bot.domain.states import OrderState
 from bot.execution.executor import Executor
 from bot.execution.reconcile import Reconciler

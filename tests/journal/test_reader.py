@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from bot.domain.campaign import Memory
 from bot.domain.instrument import Side
-from bot.domain.order import ClientOrderId, Fill, Order
+from bot.domain.order import Fill, Order
+from bot.domain.order_ids import ClientOrderId
 from bot.domain.reason import Note, Reason
 from bot.domain.states import KillLevel, OrderEvent, OrderState
 from bot.journal.journal import Journal

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from bot.domain.instrument import Side
 from bot.domain.money import ZERO
-from bot.domain.order import ClientOrderId, Purpose, read_place
+from bot.domain.order import Purpose
+from bot.domain.order_ids import DIRECTIONAL_KINDS, ClientOrderId, read_place
 from bot.lab.backtest.attribution import LONG, SCALP, SHORT, SPECULATIVE, Ending, attribute
-from bot.playbook.overlays.directional import TRANCHES
 from bot.simex.engine.types import Income, IncomeKind, SimTrade
 
 D = Decimal
@@ -76,9 +76,9 @@ def test_the_parts_add_up_to_the_change_of_equity(moves: list[tuple[bool, int, i
     assert abs(gap) < D("1e-18"), "a fee split between two sides has a last digit"
 
 
-@pytest.mark.parametrize("purpose", list(TRANCHES))
+@pytest.mark.parametrize("purpose", list(DIRECTIONAL_KINDS))
 def test_a_wager_is_named_by_the_order_that_opened_it_until_it_is_flat(purpose: Purpose) -> None:
-    opening = ClientOrderId("main", 0, TRANCHES[purpose], 1, 1, 1).text
+    opening = ClientOrderId("main", 0, DIRECTIONAL_KINDS[purpose].number, 1, 1, 1).text
     hedging, sign = ClientOrderId("main", 3, 1, 1, 1, 1).text, 1 if purpose is Purpose.TACTICAL else -1
     trades = [
         replace(trade(1, PERP, 10 * sign, 100, "1"), client_id=opening),

@@ -11,13 +11,14 @@ from bot.domain.instrument import Side
 from bot.domain.market import CalendarEvent
 from bot.domain.money import ZERO
 from bot.domain.order import Purpose
+from bot.domain.order_ids import OrderKind
 from bot.domain.reason import Reason
 from bot.playbook.book.context import PlanContext
 from bot.playbook.decide import decide
 from bot.playbook.market.regime import Reading
 from bot.playbook.market.signal_cache import SignalCache
 from bot.playbook.market.stance import Choice, target_shares
-from bot.playbook.overlays.directional import TRANCHES, Speculation, plan_speculation
+from bot.playbook.overlays.directional import Speculation, plan_speculation
 from bot.playbook.rotation.campaign import start_campaign
 from tests.playbook.builders import World, golden_policy, one_token_each
 from tests.playbook.test_speculation import AAVE, ETH, UNI, Market, acts, reasons, standing_at
@@ -46,7 +47,7 @@ def test_a_stance_that_stands_takes_its_long_from_the_idle_margin_of_its_sleeve(
     made = world.decide()
     (entry,) = made.intents
     assert (entry.purpose, entry.symbol, entry.side, entry.leverage) == (Purpose.TACTICAL, UNI, Side.BUY, D(3))
-    assert (entry.campaign, entry.tranche) == (0, TRANCHES[Purpose.TACTICAL])
+    assert (entry.campaign, entry.tranche) == (0, OrderKind.LATE_LONG.number)
     assert entry.size * 10 / 3 == D(2000), "a tenth of a shift of a fifth of the book"
     assert entry.exits is not None
     assert entry.exits.stop_price == D("9.20")

@@ -17,11 +17,11 @@ from bot.domain.instrument import Side
 from bot.domain.market import Snapshot
 from bot.domain.money import ZERO
 from bot.domain.order import Intent, OrderType, Purpose
+from bot.domain.order_ids import OrderKind
 from bot.domain.reason import Reason
 from bot.domain.states import OrderState
 from bot.playbook.decide import Decision
 from bot.playbook.market.stance import target_shares
-from bot.playbook.overlays.directional import TRANCHES
 from bot.playbook.policy.numbers import Policy
 from bot.playbook.positions.exits import with_funding
 from tests.playbook.builders import BOOK, World, make_sectors, resting
@@ -118,7 +118,7 @@ def test_a_downtrend_is_shorted_on_a_perp_that_hedges_nothing_with_exits_on_the_
         False,
     )
     assert entry.exits is not None
-    assert (entry.leverage, entry.campaign, entry.tranche) == (D(3), 0, TRANCHES[Purpose.TACTICAL_SHORT])
+    assert (entry.leverage, entry.campaign, entry.tranche) == (D(3), 0, OrderKind.TACTICAL_SHORT.number)
     assert entry.exits.stop_price == D("216.00")
     assert [price for price, _ in entry.exits.targets] == [D("184.00"), D("170.00")]
     assert entry.exits.deadline_ms == world.at_ms + 168 * HOUR_MS

@@ -15,10 +15,10 @@ from bot.domain.instrument import Side
 from bot.domain.market import Cost, Funding, Snapshot
 from bot.domain.money import ZERO
 from bot.domain.order import Fill, Purpose
+from bot.domain.order_ids import OrderKind
 from bot.domain.reason import Reason
 from bot.feeds.cost_basis import cost_basis
 from bot.playbook.decide import Decision
-from bot.playbook.overlays.standing_hedges import OPEN_TRANCHE, REDUCE_TRANCHE
 from bot.playbook.policy.numbers import Policy
 from bot.playbook.positions.funding import average_funding
 from tests.playbook.builders import START_MS, World, make_sectors, neutral_world
@@ -129,7 +129,9 @@ def test_turning_the_feature_off_closes_the_hedge_and_says_why() -> None:
     world.run()
     world.policy = world.policy.model_copy(update={"neutral_futures": "flat"})
     made = world.turn()
-    assert {(i.tranche, i.side, i.reduce_only) for i in made.intents} == {(REDUCE_TRANCHE, Side.BUY, True)}
+    assert {(i.tranche, i.side, i.reduce_only) for i in made.intents} == {
+        (OrderKind.REDUCE_HEDGE.number, Side.BUY, True)
+    }
     assert "nothing asks for it any more" in said(made, Reason.HEDGE_OFF)[0]
     world.run()
     assert short(world, ETH) == short(world, UNI) == 0
@@ -150,7 +152,7 @@ def test_a_gain_is_hedged_from_its_trigger_on_and_not_before() -> None:
         "half of the sleeve's margin at 5x; the gain is 15,000"
     )
     assert "has gained 100%" in hedge.words
-    assert (hedge.campaign, hedge.tranche) == (0, OPEN_TRANCHE)
+    assert (hedge.campaign, hedge.tranche) == (0, OrderKind.OPEN_HEDGE.number)
 
 
 @pytest.mark.parametrize(("rule", "wanted"), [("gain", 3_000), ("full", 6_000)])

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from bot.domain.durations import HOUR_MS
-from bot.domain.order import is_ours, leg_of
+from bot.domain.order_ids import is_ours, leg_of
 from bot.domain.states import KillLevel, OrderState
 from bot.journal.journal import JournalBusy
 from bot.lab.demo.scenarios import SIM_START, packaged_config

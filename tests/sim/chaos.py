@@ -6,7 +6,8 @@ from decimal import Decimal
 
 from bot.domain.instrument import Side
 from bot.domain.money import ZERO, floor_to
-from bot.domain.order import ClientOrderId, OrderType
+from bot.domain.order import OrderType
+from bot.domain.order_ids import ClientOrderId
 from bot.domain.states import KillLevel
 from bot.journal.journal import Journal, JournalBusy, JournalError
 from bot.simex.engine.ledger import DEPOSITS

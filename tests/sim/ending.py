@@ -7,7 +7,8 @@ from decimal import Decimal
 
 from bot.domain.instrument import Side
 from bot.domain.money import ZERO
-from bot.domain.order import OrderType, is_ours
+from bot.domain.order import OrderType
+from bot.domain.order_ids import is_ours
 from bot.domain.states import OrderState
 from bot.execution.another_writer import AnotherWriter
 from bot.execution.reconcile import Truth

@@ -13,7 +13,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from bot.domain.order import Fill, Order, is_ours
+from bot.domain.order import Fill, Order
+from bot.domain.order_ids import is_ours
 from bot.domain.states import KillLevel, OrderState
 from bot.journal.journal import JournalReader
 from bot.ports import Payment

@@ -20,7 +20,7 @@ from typing import Any
 
 from bot.domain.codec import encode
 from bot.domain.money import ZERO
-from bot.domain.order import leg_of
+from bot.domain.order_ids import leg_of
 from bot.lab.demo.scenarios import SIM_START
 from bot.runtime.settings.model import Settings, Sources, packaged_config
 from bot.runtime.simulator.embedded import ANCHORS, neutral_holdings, tokens_of

@@ -2,7 +2,7 @@
 gained and cost.
 
 Read from the exchange's own trades and statement, not from the bot's books. The parts add up to the change of equity.
-What opened a position names it until it is flat: the client order id of a wager says so by its tranche.
+What opened a position names it until it is flat: the client order id of a wager says so.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,15 +11,12 @@ from decimal import Decimal
 
 from bot.domain.instrument import Side
 from bot.domain.money import ZERO
-from bot.domain.order import Purpose, read_place
-from bot.playbook.overlays.directional import TRANCHES
+from bot.domain.order_ids import OrderKind, kind_of_order
 from bot.simex.engine.types import Income, IncomeKind, SimTrade
 
 SHORT, LONG = "hedges", "tactical"
 SPECULATIVE, SCALP = "speculative short", "scalp"
-
-
-_WAGERS = {TRANCHES[Purpose.TACTICAL_SHORT]: SPECULATIVE, TRANCHES[Purpose.SCALP]: SCALP}
+_WAGERS = {OrderKind.TACTICAL_SHORT: SPECULATIVE, OrderKind.SCALP: SCALP}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +98,8 @@ def _side(size: Decimal) -> str:
 
 def _wager(client_id: str) -> str:
     """The name of the wager that an order opens, empty when it opens none."""
-    place = read_place(client_id)
-    return _WAGERS.get(place[1], "") if place is not None and place[0] == 0 else ""
+    kind = kind_of_order(client_id)
+    return _WAGERS.get(kind, "") if kind is not None else ""
 
 
 def _pay(parts: dict[str, Contribution], held: Mapping[str, Decimal], named: Mapping[str, str], row: Income) -> None:

@@ -15,7 +15,7 @@ from bot.domain.durations import HOUR_MS
 from bot.domain.instrument import Instrument
 from bot.domain.market import Funding, OpenInterest, Premium
 from bot.domain.money import ZERO
-from bot.domain.order import NEW_EXCHANGE
+from bot.domain.order_ids import NEW_EXCHANGE
 from bot.domain.reason import Reason
 from bot.domain.states import KillLevel, TrancheState
 from bot.journal.journal import CycleRecord, Journal

@@ -18,7 +18,7 @@ from rich.console import Console
 
 from bot.domain.campaign import Campaign
 from bot.domain.durations import HOUR_MS, MINUTE_MS
-from bot.domain.order import NEW_EXCHANGE
+from bot.domain.order_ids import NEW_EXCHANGE
 from bot.journal.journal import JournalError
 from bot.lab.demo import scenarios
 from bot.ports import SetupFailed, Unavailable

@@ -9,6 +9,7 @@ from bot.domain.instrument import Instrument, Side
 from bot.domain.market import Snapshot
 from bot.domain.money import BPS, ONE
 from bot.domain.order import Order
+from bot.domain.order_ids import OrderKind, is_of_campaign, kind_of_intent
 from bot.domain.portfolio import Portfolio, Position
 from bot.playbook.policy.membership import Sectors
 from bot.playbook.policy.numbers import Policy
@@ -67,28 +68,18 @@ class PlanContext:
         """Live orders of one intent."""
         return tuple(order for order in self.working if order.intent_id == intent_id and order.state.is_live)
 
-    def live_for(self, kind: str, symbol: str) -> tuple[Order, ...]:
-        """Live orders of one kind in one instrument, whatever place in a list an earlier version named them by."""
-        return tuple(order for order in self.live_on(symbol) if order.intent_id.partition(".")[0] == kind)
+    def live_for(self, kind: OrderKind, symbol: str) -> tuple[Order, ...]:
+        """Live orders of one kind in one instrument."""
+        return tuple(order for order in self.live_on(symbol) if kind_of_intent(order.intent_id) is kind)
 
     def live_on(self, symbol: str) -> tuple[Order, ...]:
         """Live orders in one instrument."""
         return tuple(order for order in self.working if order.symbol == symbol and order.state.is_live)
 
 
-def leg_id(campaign: int, tranche: int, leg: int) -> str:
-    """Identity of a leg's intent: it names campaign, tranche and leg and nothing that changes."""
-    return f"{campaign}.{tranche}.{leg}"
-
-
-def instrument_id(kind: str, symbol: str) -> str:
-    """Identity of an intent outside of a rotation: its kind and its instrument, never a place in a list."""
-    return f"{kind}.{symbol}"
-
-
 def belongs_to(order: Order, campaign: Campaign) -> bool:
     """Whether an order was sent for a leg of the campaign."""
-    return order.intent_id.startswith(f"{campaign.number}.")
+    return is_of_campaign(order.intent_id, campaign.number)
 
 
 def off_by(price: Decimal, sign: int, bps: int) -> Decimal:

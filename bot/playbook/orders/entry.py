@@ -15,8 +15,9 @@ from bot.domain.money import BPS, ONE, ZERO
 from bot.domain.order import Intent, Purpose
 from bot.domain.perp import whole_leverage
 from bot.domain.reason import Note, Reason
-from bot.playbook.book.context import PlanContext, leg_id, off_by
+from bot.playbook.book.context import PlanContext, off_by
 from bot.playbook.book.transfers import free_margin
+from bot.playbook.orders.factory import IntentTerms, leg_intent, worst_price
 from bot.playbook.orders.timing import (
     is_twap,
     next_slice_ms,
@@ -92,7 +93,7 @@ def _enter(
     waits = _waits(leg, tranche, scene)
     if waits is not None:
         return Entry(leg, None, (waits,))
-    worst = instrument.bound_price(off_by(quote.mid, leg.side.sign, scene.policy.slippage_bps), leg.side)
+    worst = worst_price(quote.mid, leg.side, scene.policy.slippage_bps, instrument)
     size, is_short = leg.left(scene.held(leg.symbol)), False
     notes: tuple[Note, ...] = ()
     if budget is not None and size * worst > budget:
@@ -222,21 +223,5 @@ def _intent(
     price = max(worst, quote.valuation) if leg.side is Side.BUY else quote.valuation
     leverage = whole_leverage(leg.leverage) if opens and leg.leverage else None
     margin = instrument.notional(size, price) / leverage if leverage else ZERO
-    return Intent(
-        id=leg_id(campaign.number, tranche.index, leg.index),
-        campaign=campaign.number,
-        tranche=tranche.index,
-        leg=leg.index,
-        purpose=leg.purpose,
-        sector=leg.sector,
-        symbol=leg.symbol,
-        side=leg.side,
-        size=size,
-        worst_price=worst,
-        reference_price=quote.mid,
-        reduce_only=reduce_only,
-        leverage=leverage,
-        margin_quote=margin,
-        exits=leg.exits,
-        words=leg.words,
-    )
+    terms = IntentTerms(size, worst, quote.mid, reduce_only, leverage, margin, exits=leg.exits)
+    return leg_intent(campaign.number, tranche.index, leg, terms)

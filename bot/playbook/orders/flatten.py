@@ -10,11 +10,11 @@ from decimal import Decimal
 from bot.domain.instrument import Instrument, Side
 from bot.domain.market import Snapshot
 from bot.domain.money import ONE, ZERO
-from bot.domain.order import Intent, Purpose, instrument_number
+from bot.domain.order import Intent
+from bot.domain.order_ids import OrderKind
 from bot.domain.portfolio import Portfolio
-from bot.playbook.book.context import instrument_id
+from bot.playbook.orders.factory import IntentTerms, kind_intent
 
-FLATTEN_CAMPAIGN = 0
 # Prices move between two rounds: a hedge that was shrunk to the last cent would have to be shrunk again first.
 HEADROOM = Decimal("0.01")
 
@@ -103,18 +103,6 @@ def _worst(instrument: Instrument, side: Side, price: Decimal, slippage: Decimal
 
 
 def _intent(instrument: Instrument, side: Side, size: Decimal, price: Decimal, worst: Decimal) -> Intent:
-    return Intent(
-        id=instrument_id("flatten", instrument.symbol),
-        campaign=FLATTEN_CAMPAIGN,
-        tranche=0,
-        leg=instrument_number(instrument.symbol),
-        purpose=Purpose.FLATTEN,
-        sector="",
-        symbol=instrument.symbol,
-        side=side,
-        size=size,
-        worst_price=worst,
-        reference_price=price,
-        reduce_only=instrument.is_perp,
-        words="flatten: " + ("shrink the hedge to the spot left" if side is Side.BUY else "close the holding"),
-    )
+    terms = IntentTerms(size, worst, price, reduce_only=instrument.is_perp)
+    words = "flatten: " + ("shrink the hedge to the spot left" if side is Side.BUY else "close the holding")
+    return kind_intent(OrderKind.FLATTEN, "", instrument.symbol, side, terms, words)

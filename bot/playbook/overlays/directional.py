@@ -11,9 +11,6 @@ never carries a wager.
 What is opened is written into memory with its exits before it is asked for (`Opening`); what has filled is watched by
 the guard like a rotation's long. A stance has one long and a downtrend one short: what an exit has closed is not opened
 again.
-
-Identity of the orders: campaign 0, tranche 9 (short), 10 (scalp) or 11 (long), leg = number of the perp
-(`instrument_number`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,23 +22,24 @@ from bot.domain.candles import CandleSeries
 from bot.domain.durations import DAY_MS, HOUR_MS
 from bot.domain.instrument import Side
 from bot.domain.money import ONE, ZERO
-from bot.domain.order import Intent, Order, Purpose, instrument_number
+from bot.domain.order import Intent, Order, Purpose
+from bot.domain.order_ids import DIRECTIONAL_KINDS
 from bot.domain.perp import whole_leverage
 from bot.domain.reason import Note, Reason
 from bot.domain.states import LegState
-from bot.playbook.book.context import PlanContext, instrument_id, off_by
+from bot.playbook.book.context import PlanContext
 from bot.playbook.book.transfers import free_margin, running_tranche
 from bot.playbook.market import indicators
 from bot.playbook.market.regime import Reading
 from bot.playbook.market.stance import Choice
 from bot.playbook.orders.entry import largest
+from bot.playbook.orders.factory import IntentTerms, can_open, kind_intent, worst_price
 from bot.playbook.policy.choices import GainHedge, NeutralFutures
 from bot.playbook.policy.numbers import Policy
 from bot.playbook.positions.exits import ExitRule, entered_at
 from bot.playbook.positions.hedge_choice import choose_hedges
 from bot.playbook.positions.tactical import DirectionalPosition, Terms, place, tactical_terms
 
-TRANCHES: Mapping[Purpose, int] = {Purpose.TACTICAL_SHORT: 9, Purpose.SCALP: 10, Purpose.TACTICAL: 11}
 LATE_MS = HOUR_MS  # executions that are told later than that after their order was given up are an operator's business
 _LONG = "tactical long"
 
@@ -327,43 +325,31 @@ def _left(opening: Opening, scene: PlanContext) -> Decimal:
 
 
 def _ask(opening: Opening, scene: PlanContext) -> Intent | None:
-    instrument, quote = scene.instrument(opening.symbol), scene.snapshot.quotes.get(opening.symbol)
-    name, side = opening_id(opening), opening.side
-    if instrument is None or quote is None or quote.defect() or _live_orders(opening, scene) or not opening.until_ms:
+    market, side = can_open(opening.symbol, scene), opening.side
+    if market is None or _live_orders(opening, scene) or not opening.until_ms:
         return None
-    worst = instrument.bound_price(off_by(quote.mid, side.sign, scene.policy.slippage_bps), side)
+    instrument, quote = market
+    worst = worst_price(quote.mid, side, scene.policy.slippage_bps, instrument)
     price, leverage = max(worst, quote.valuation), whole_leverage(opening.leverage)
     per_unit = instrument.contract_size * price * (ONE / leverage + instrument.taker_fee)
     margin = free_margin(scene.portfolio.account)
     size = instrument.floor_size(min(_left(opening, scene), largest(price, instrument, scene), margin / per_unit))
     if not instrument.is_tradable(size, min(worst, quote.valuation)):
         return None
-    return Intent(
-        id=name,
-        campaign=0,
-        tranche=TRANCHES[opening.purpose],
-        leg=instrument_number(opening.symbol),
-        purpose=opening.purpose,
-        sector=opening.sector,
-        symbol=opening.symbol,
-        side=side,
-        size=size,
-        worst_price=worst,
-        reference_price=quote.mid,
+    terms = IntentTerms(
+        size,
+        worst,
+        quote.mid,
         leverage=leverage,
         margin_quote=instrument.notional(size, price) / leverage,
         exits=entered_at(opening.plan, quote.mid, side, leverage, instrument, scene.policy),
-        words=opening.words,
     )
-
-
-def opening_id(opening: Opening) -> str:
-    """Identity of the order that opens a position outside of a rotation."""
-    return instrument_id(f"v{TRANCHES[opening.purpose]}", opening.symbol)
+    kind = DIRECTIONAL_KINDS[opening.purpose]
+    return kind_intent(kind, opening.sector, opening.symbol, side, terms, opening.words)
 
 
 def _live_orders(opening: Opening, scene: PlanContext) -> tuple[Order, ...]:
-    return scene.live_for(f"v{TRANCHES[opening.purpose]}", opening.symbol)
+    return scene.live_for(DIRECTIONAL_KINDS[opening.purpose], opening.symbol)
 
 
 def _day(at_ms: int) -> int:

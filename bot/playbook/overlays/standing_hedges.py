@@ -4,8 +4,6 @@
 They are decided afresh while no rotation runs: each feature that is on says how much of a sector it wants short, the
 largest wish wins, and what no feature asks for any more is closed with the reason. A rotation takes the positions over
 as it finds them. Every wish has two thresholds, so that nothing opens and closes around one number.
-
-Identity of the orders: campaign 0, tranche 7 opens and 8 reduces, leg = number of the perp (`instrument_number`).
 """
 
 from collections.abc import Mapping
@@ -15,20 +13,20 @@ from decimal import Decimal
 from bot.domain.campaign import Memory, Stance
 from bot.domain.instrument import Side
 from bot.domain.money import ONE, ZERO, share
-from bot.domain.order import Intent, Purpose, instrument_number
+from bot.domain.order import Intent
+from bot.domain.order_ids import OrderKind
 from bot.domain.portfolio import Holding
 from bot.domain.reason import Note, Reason
 from bot.domain.states import CampaignState
-from bot.playbook.book.context import PlanContext, instrument_id, off_by
+from bot.playbook.book.context import PlanContext
 from bot.playbook.book.portfolio import signed_notional
 from bot.playbook.book.transfers import free_margin
 from bot.playbook.orders.entry import largest
+from bot.playbook.orders.factory import IntentTerms, can_close, can_open, kind_intent, worst_price
 from bot.playbook.policy.choices import GainHedge, NeutralFutures
 from bot.playbook.positions.funding import average_funding
 from bot.playbook.positions.hedge import HedgePlan, plan_hedges
 from bot.playbook.positions.hedge_choice import choose_hedges
-
-OPEN_TRANCHE, REDUCE_TRANCHE = 7, 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,67 +214,31 @@ def _step(sector: str, plan: HedgePlan, held: Decimal, wish: Wish, margin: Decim
     if change < 0:
         return _reduce(sector, plan.symbol, -change, words, scene)
     sleeves = scene.portfolio.sectors[sector]
-    instrument, quote = scene.instrument(plan.symbol), scene.snapshot.quotes.get(plan.symbol)
-    if instrument is None or quote is None or quote.defect() or _is_busy(OPEN_TRANCHE, plan.symbol, scene):
+    market = can_open(plan.symbol, scene)
+    if market is None or scene.live_for(OrderKind.OPEN_HEDGE, plan.symbol):
         return []
+    instrument, quote = market
     uncovered = max(ZERO, sleeves.spot + min(ZERO, sleeves.perp_notional))
-    worst = instrument.bound_price(off_by(quote.mid, Side.SELL.sign, scene.policy.slippage_bps), Side.SELL)
+    worst = worst_price(quote.mid, Side.SELL, scene.policy.slippage_bps, instrument)
     price = max(worst, quote.valuation)
     per_unit = instrument.contract_size * price * (ONE / plan.leverage + instrument.taker_fee)
     most = min(instrument.size_for(uncovered, plan.price), largest(price, instrument, scene), margin / per_unit)
     size = instrument.floor_size(min(change, most))
     if not instrument.is_tradable(size, min(worst, quote.valuation)):
         return []
-    return [
-        Intent(
-            id=standing_id(OPEN_TRANCHE, plan.symbol),
-            campaign=0,
-            tranche=OPEN_TRANCHE,
-            leg=instrument_number(plan.symbol),
-            purpose=Purpose.HEDGE,
-            sector=sector,
-            symbol=plan.symbol,
-            side=Side.SELL,
-            size=size,
-            worst_price=worst,
-            reference_price=quote.mid,
-            leverage=plan.leverage,
-            margin_quote=instrument.notional(size, quote.valuation) / plan.leverage,
-            words=words,
-        )
-    ]
+    margin_quote = instrument.notional(size, quote.valuation) / plan.leverage
+    terms = IntentTerms(size, worst, quote.mid, leverage=plan.leverage, margin_quote=margin_quote)
+    return [kind_intent(OrderKind.OPEN_HEDGE, sector, plan.symbol, Side.SELL, terms, words)]
 
 
 def _reduce(sector: str, symbol: str, size: Decimal, words: str, scene: PlanContext) -> list[Intent]:
-    instrument, quote = scene.closable(symbol), scene.snapshot.quotes.get(symbol)
-    if instrument is None or quote is None or quote.defect() or _is_busy(REDUCE_TRANCHE, symbol, scene):
+    market = can_close(symbol, scene)
+    if market is None or scene.live_for(OrderKind.REDUCE_HEDGE, symbol):
         return []
+    instrument, quote = market
     size = instrument.floor_size(min(size, largest(quote.valuation, instrument, scene)))
     if not instrument.is_tradable(size, quote.valuation, reduce_only=True):
         return []
-    return [
-        Intent(
-            id=standing_id(REDUCE_TRANCHE, symbol),
-            campaign=0,
-            tranche=REDUCE_TRANCHE,
-            leg=instrument_number(symbol),
-            purpose=Purpose.RELEASE,
-            sector=sector,
-            symbol=symbol,
-            side=Side.BUY,
-            size=size,
-            worst_price=instrument.bound_price(off_by(quote.mid, 1, scene.policy.exit_slippage_bps), Side.BUY),
-            reference_price=quote.mid,
-            reduce_only=True,
-            words=words,
-        )
-    ]
-
-
-def _is_busy(tranche: int, symbol: str, scene: PlanContext) -> bool:
-    return bool(scene.live_for(f"h{tranche}", symbol))
-
-
-def standing_id(tranche: int, symbol: str) -> str:
-    """Identity of a standing hedge's order."""
-    return instrument_id(f"h{tranche}", symbol)
+    worst = worst_price(quote.mid, Side.BUY, scene.policy.exit_slippage_bps, instrument)
+    terms = IntentTerms(size, worst, quote.mid, reduce_only=True)
+    return [kind_intent(OrderKind.REDUCE_HEDGE, sector, symbol, Side.BUY, terms, words)]

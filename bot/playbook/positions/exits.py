@@ -8,16 +8,18 @@ from bot.domain.campaign import Memory, OpenExit
 from bot.domain.durations import HOUR_MS
 from bot.domain.instrument import Instrument, Side
 from bot.domain.money import ONE, ZERO
-from bot.domain.order import ExitPlan, Intent, Purpose, instrument_number
+from bot.domain.order import ExitPlan, Intent, Purpose
+from bot.domain.order_ids import OrderKind
 from bot.domain.portfolio import Position
 from bot.domain.reason import Note, Reason
-from bot.playbook.book.context import PlanContext, off_by
+from bot.playbook.book.context import PlanContext
+from bot.playbook.orders.factory import IntentTerms, can_close, kind_intent, worst_price
 from bot.playbook.policy.choices import Unowned
 from bot.playbook.policy.numbers import Policy
 from bot.playbook.positions.hedge import Shrink, near_liquidation, over_spot
 from bot.playbook.positions.hedge_stops import guard_hedges, remember_hedges, standing_shorts
 from bot.playbook.positions.leverage import judge_leverage
-from bot.playbook.positions.stops import GuardAction, StopWanted, is_stop_of_guard, resting_stop, watch_id, within
+from bot.playbook.positions.stops import StopWanted, is_stop_of_guard, resting_stop, within
 from bot.playbook.positions.unguarded import exit_of_unowned, missing_stops, nearest_stop, unowned
 
 # A hedge that a sale leaves larger by less than this share of itself shrinks after the sale.
@@ -249,46 +251,32 @@ def trailing_stop(held: OpenExit) -> Decimal:
 def _closing(held: OpenExit, position: Position, scene: PlanContext) -> list[Intent]:
     kept = ZERO if held.closing else ONE - sum((part for _, part in held.plan.targets[: held.targets_hit]), ZERO)
     size = abs(position.size) - held.size_entered * kept
-    watch = GuardAction.CLOSE if held.closing else GuardAction.TARGET
+    kind = OrderKind.CLOSE if held.closing else OrderKind.TARGET
     words = f"close ({held.closing})" if held.closing else f"profit target {held.targets_hit}"
-    return _reduce(scene, watch, held.symbol, held.sector, Side.of(-position.size), size, words)
+    return _reduce(scene, kind, held.symbol, held.sector, Side.of(-position.size), size, words)
 
 
 def _shrinking(shrink: Shrink, scene: PlanContext) -> list[Intent]:
-    watch = GuardAction.LIQUIDATION if shrink.reason is Reason.LIQUIDATION_NEAR else GuardAction.HEDGE_OVER_SPOT
-    return _reduce(scene, watch, shrink.symbol, shrink.sector, Side.BUY, shrink.size, shrink.words)
+    kind = OrderKind.LIQUIDATION if shrink.reason is Reason.LIQUIDATION_NEAR else OrderKind.HEDGE_OVER_SPOT
+    return _reduce(scene, kind, shrink.symbol, shrink.sector, Side.BUY, shrink.size, shrink.words)
 
 
 def _reduce(
-    scene: PlanContext, watch: GuardAction, symbol: str, sector: str, side: Side, size: Decimal, words: str
+    scene: PlanContext, kind: OrderKind, symbol: str, sector: str, side: Side, size: Decimal, words: str
 ) -> list[Intent]:
     """A reduce-only order now, unless one of the same kind is still under way."""
-    instrument, quote = scene.closable(symbol), scene.snapshot.quotes.get(symbol)
-    if instrument is None or quote is None or quote.defect() or scene.live_for(f"x{int(watch)}", symbol):
+    market = can_close(symbol, scene)
+    if market is None or scene.live_for(kind, symbol):
         return []
+    instrument, quote = market
     size = instrument.floor_size(size)
     if instrument.size_max is not None:
         size = min(size, instrument.size_max)
     if not instrument.is_tradable(size, quote.valuation, reduce_only=True):
         return []
-    worst = off_by(quote.mid, side.sign, scene.policy.exit_slippage_bps)
-    return [
-        Intent(
-            id=watch_id(watch, symbol),
-            campaign=0,
-            tranche=int(watch),
-            leg=instrument_number(symbol),
-            purpose=Purpose.EXIT,
-            sector=sector,
-            symbol=symbol,
-            side=side,
-            size=size,
-            worst_price=instrument.bound_price(worst, side),
-            reference_price=quote.mid,
-            reduce_only=True,
-            words=words,
-        )
-    ]
+    worst = worst_price(quote.mid, side, scene.policy.exit_slippage_bps, instrument)
+    terms = IntentTerms(size, worst, quote.mid, reduce_only=True)
+    return [kind_intent(kind, sector, symbol, side, terms, words)]
 
 
 def _resting_stop(

@@ -3,40 +3,23 @@
 The stop of a position with exits stays, when it no longer fits, until its successor is known to rest; both only reduce.
 That of a hedge, which changes often, is withdrawn right before its successor is sent: venues count what rests. Where a
 venue refuses a successor beside it the executor withdraws the old one and sends the new one in the same step.
-
-Identity of the guard's orders: campaign 0, tranche = what it is for (`GuardAction`), leg = number of the perp
-(`instrument_number`), id `x<tranche>.<symbol>`. Flatten uses tranche 0. The same id comes back with every use, and the
-executor's slice number tells the uses apart.
 """
 
 from dataclasses import dataclass
 from decimal import Decimal
-from enum import IntEnum
 
 from bot.domain.instrument import Instrument, Side
 from bot.domain.money import ONE, ZERO
-from bot.domain.order import Intent, Order, OrderType, Purpose, TimeInForce, guard_intent_id, instrument_number
+from bot.domain.order import Intent, Order, OrderType, TimeInForce
+from bot.domain.order_ids import STOP_KINDS, OrderKind, kind_of_intent
 from bot.domain.portfolio import Position
 from bot.domain.states import OrderState
-from bot.playbook.book.context import PlanContext, off_by
+from bot.playbook.book.context import PlanContext
+from bot.playbook.orders.factory import IntentTerms, kind_intent, worst_price
 from bot.playbook.positions.unguarded import is_inside
 
 # A resting stop is replaced when the price wanted has moved by more than this share of itself.
 STOP_STEP = Decimal("0.005")
-
-
-class GuardAction(IntEnum):
-    """What a guard intent is for; its number stands in the client order id."""
-
-    CLOSE = 1
-    TARGET = 2
-    STOP = 3
-    HEDGE_OVER_SPOT = 4
-    LIQUIDATION = 5
-    NEXT_STOP = 6
-
-
-STOP_SLOTS = (GuardAction.STOP, GuardAction.NEXT_STOP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +37,9 @@ class StopWanted:
     is_closing: bool = False
 
 
-def watch_id(watch: GuardAction, symbol: str) -> str:
-    """Identity of a guard intent."""
-    return guard_intent_id(int(watch), symbol)
-
-
 def is_stop_of_guard(order: Order) -> bool:
     """Whether an order was sent as the resting stop of a position."""
-    return order.intent_id.partition(".")[0] in {f"x{int(watch)}" for watch in STOP_SLOTS}
+    return kind_of_intent(order.intent_id) in STOP_KINDS
 
 
 def resting_stop(wanted: StopWanted, position: Position, scene: PlanContext) -> tuple[list[Intent], list[str]]:
@@ -79,9 +57,9 @@ def resting_stop(wanted: StopWanted, position: Position, scene: PlanContext) -> 
         resting = [order for order in fitting if order.state is OrderState.OPEN]
         return [], [order.client_id for order in live if resting and order is not resting[-1]]
     sign = Side.of(position.size).sign
-    free = [watch for watch in STOP_SLOTS if not scene.live_for(f"x{int(watch)}", position.symbol)]
+    free = [kind for kind in STOP_KINDS if not scene.live_for(kind, position.symbol)]
     are_all_open = all(order.state is OrderState.OPEN for order in live)
-    if len(live) >= len(STOP_SLOTS) or not free:
+    if len(live) >= len(STOP_KINDS) or not free:
         worse = min(live, key=lambda order: (order.open_size >= size, (order.trigger_price or ZERO) * sign))
         return [], [worse.client_id] if are_all_open else []
     if size < instrument.size_min:
@@ -127,7 +105,7 @@ def _largest(size: Decimal, instrument: Instrument) -> Decimal:
 
 
 def _stop(
-    watch: GuardAction,
+    kind: OrderKind,
     wanted: StopWanted,
     price: Decimal,
     size: Decimal,
@@ -136,24 +114,16 @@ def _stop(
     scene: PlanContext,
 ) -> Intent:
     side = Side.of(-position.size)
-    return Intent(
-        id=watch_id(watch, position.symbol),
-        campaign=0,
-        tranche=int(watch),
-        leg=instrument_number(position.symbol),
-        purpose=Purpose.EXIT,
-        sector=wanted.sector,
-        symbol=position.symbol,
-        side=side,
-        size=size,
-        worst_price=instrument.bound_price(off_by(price, side.sign, scene.policy.exit_slippage_bps), side),
-        reference_price=price,
+    terms = IntentTerms(
+        size,
+        worst_price(price, side, scene.policy.exit_slippage_bps, instrument),
+        price,
         reduce_only=True,
         order_type=OrderType.STOP,
         time_in_force=TimeInForce.GTC,
         trigger_price=price,
-        words=f"stop of the {wanted.words} at {price}",
     )
+    return kind_intent(kind, wanted.sector, position.symbol, side, terms, f"stop of the {wanted.words} at {price}")
 
 
 def within(price: Decimal, sign: int) -> tuple[Decimal, Decimal]:

@@ -10,9 +10,10 @@ from bot.domain.instrument import Instrument
 from bot.domain.lineage import Span
 from bot.domain.money import ZERO
 from bot.domain.order import Purpose
+from bot.domain.order_ids import leg_id
 from bot.domain.reason import Note, Reason
 from bot.domain.states import LegState, TrancheState
-from bot.playbook.book.context import PlanContext, leg_id
+from bot.playbook.book.context import PlanContext
 from bot.playbook.policy.membership import Sectors
 
 _GOES_ON = (Purpose.HEDGE, Purpose.REDUCE, Purpose.INCREASE)

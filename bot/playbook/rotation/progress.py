@@ -15,14 +15,15 @@ from decimal import Decimal
 from bot.domain.campaign import Campaign, Leg, LegAttempts, Memory, Tranche, Transfer
 from bot.domain.durations import HOUR_MS, MINUTE_MS
 from bot.domain.money import ZERO
-from bot.domain.order import Intent, Purpose
+from bot.domain.order import TRANCHE_PHASES, Intent, Purpose
+from bot.domain.order_ids import leg_id
 from bot.domain.reason import Note, Reason
 from bot.domain.states import CampaignState, LegState, OrderState, TrancheState
-from bot.playbook.book.context import PlanContext, leg_id
+from bot.playbook.book.context import PlanContext
 from bot.playbook.book.transfers import finish_transfer, running_tranche
 from bot.playbook.orders.entry import enter_legs
 from bot.playbook.positions.hedge_stops import pause_left
-from bot.playbook.rotation.tranche import PHASES, start_tranche
+from bot.playbook.rotation.tranche import start_tranche
 
 ASKS_MIN, HEDGE_ASKS = 12, 2
 DOUBT_SETTLES_MS = 60_000  # longer than any venue's quiet period: what is in doubt after that is not settled by waiting
@@ -62,7 +63,7 @@ def step_campaign(memory: Memory, scene: PlanContext, *, tactical_allowed: bool,
 def _advance(memory: Memory, scene: PlanContext, *, tactical_allowed: bool, ended: frozenset[str]) -> Step:
     """Walk the phases of the running tranche up to the first that is not finished."""
     notes: list[Note] = []
-    for phase in PHASES:
+    for phase in TRANCHE_PHASES:
         memory, intents, more, is_open = _work_phase(memory, phase, scene, tactical_allowed, ended)
         notes += more
         if is_open and phase is Purpose.HEDGE:
@@ -218,7 +219,7 @@ def _work_transfers(
         if tranche is None or tranche.transfers_done >= len(tranche.transfers):
             return memory, (), tuple(notes), False
         transfer = tranche.transfers[tranche.transfers_done]
-        if PHASES.index(transfer.after) > PHASES.index(phase):
+        if TRANCHE_PHASES.index(transfer.after) > TRANCHE_PHASES.index(phase):
             return memory, (), tuple(notes), False
         if transfer.source or account.is_unified:
             memory = finish_transfer(memory, transfer)
@@ -254,7 +255,7 @@ def _blocked_after(memory: Memory, phase: Purpose) -> Memory:
     tranche = running_tranche(memory)
     if tranche is None:
         return memory
-    later = PHASES[PHASES.index(phase) + 1 :]
+    later = TRANCHE_PHASES[TRANCHE_PHASES.index(phase) + 1 :]
     legs = tuple(
         replace(leg, state=LegState.BLOCKED) if leg.purpose in later and not leg.state.is_over else leg
         for leg in tranche.legs

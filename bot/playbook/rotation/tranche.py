@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from bot.domain.campaign import Bridge, Campaign, Leg, Memory, Stance, Tranche, Transfer
 from bot.domain.money import ONE, ZERO, plain, share
-from bot.domain.order import Purpose
+from bot.domain.order import TRANCHE_PHASES, Purpose
 from bot.domain.perp import whole_leverage
 from bot.domain.reason import Note, Reason
 from bot.domain.states import LegState, TrancheState
@@ -24,7 +24,6 @@ from bot.playbook.positions.hedge import plan_hedges
 from bot.playbook.positions.tactical import plan_tactical
 from bot.playbook.rotation.campaign import scaled
 
-PHASES = (Purpose.EXIT, Purpose.HEDGE, Purpose.REDUCE, Purpose.INCREASE, Purpose.TACTICAL, Purpose.RELEASE)
 _CENT = Decimal("0.01")
 _PLAIN = (HedgeWith.LEADER, False)
 
@@ -100,7 +99,7 @@ def start_tranche(
         outline,
         state=TrancheState.RUNNING,
         legs=tuple(draft.legs),
-        transfers=tuple(sorted(draft.transfers, key=lambda t: PHASES.index(t.after))),
+        transfers=tuple(sorted(draft.transfers, key=lambda t: TRANCHE_PHASES.index(t.after))),
         started_ms=scene.at_ms,
     )
     tranches = tuple(tranche if t.index == tranche.index else t for t in campaign.tranches)

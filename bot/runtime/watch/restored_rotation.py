@@ -12,7 +12,8 @@ from decimal import Decimal
 
 from bot.domain.campaign import Memory, Stance
 from bot.domain.market import Snapshot
-from bot.domain.order import Order, read_place
+from bot.domain.order import Order
+from bot.domain.order_ids import read_place
 from bot.domain.portfolio import Portfolio
 from bot.domain.states import CampaignState
 from bot.execution.another_writer import ACCEPTED, UNKNOWN_EXECUTED, UNKNOWN_RESTS

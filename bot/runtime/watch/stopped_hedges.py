@@ -6,9 +6,9 @@ from dataclasses import replace
 from bot.domain.campaign import Memory
 from bot.domain.instrument import Side
 from bot.domain.order import Order
+from bot.domain.order_ids import STOP_KINDS
 from bot.domain.portfolio import Position
 from bot.journal.reader import JournalReader
-from bot.playbook.positions.stops import STOP_SLOTS, watch_id
 
 
 def count_stopped(memory: Memory, reader: JournalReader, positions: Mapping[str, Position], at_ms: int) -> Memory:
@@ -26,4 +26,4 @@ def count_stopped(memory: Memory, reader: JournalReader, positions: Mapping[str,
 
 
 def _stops(symbol: str, reader: JournalReader) -> list[Order]:
-    return [order for watch in STOP_SLOTS for order in reader.load_orders_of_intent(watch_id(watch, symbol))]
+    return [order for kind in STOP_KINDS for order in reader.load_orders_of_intent(kind.intent_id(symbol))]

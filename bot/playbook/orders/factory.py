@@ -1,0 +1,96 @@
+"""The only place that builds an intent: a leg of a rotation, or an order of a kind outside of one.
+
+Identity, numbers and purpose come from `bot.domain.order_ids`; the caller says what it wants, how much and how far.
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from bot.domain.campaign import Leg
+from bot.domain.instrument import Instrument, Side
+from bot.domain.market import Quote
+from bot.domain.money import ZERO
+from bot.domain.order import ExitPlan, Intent, OrderType, Purpose, TimeInForce
+from bot.domain.order_ids import OrderKind, instrument_number, leg_id
+from bot.playbook.book.context import PlanContext, off_by
+
+
+@dataclass(frozen=True, slots=True)
+class IntentTerms:
+    """How much, at which prices and how. `leverage`, `margin_quote` and `exits` are those of an order that opens."""
+
+    size: Decimal
+    worst_price: Decimal
+    reference_price: Decimal
+    reduce_only: bool = False
+    leverage: Decimal | None = None
+    margin_quote: Decimal = ZERO
+    order_type: OrderType = OrderType.LIMIT
+    time_in_force: TimeInForce = TimeInForce.IOC
+    trigger_price: Decimal | None = None
+    exits: ExitPlan | None = None
+
+
+def leg_intent(campaign: int, tranche: int, leg: Leg, terms: IntentTerms) -> Intent:
+    """The intent of a leg of a rotation. `campaign` and `tranche` are their numbers."""
+    identity = (leg_id(campaign, tranche, leg.index), campaign, tranche, leg.index)
+    return _intent(identity, leg.purpose, leg.sector, leg.symbol, leg.side, terms, leg.words)
+
+
+def kind_intent(kind: OrderKind, sector: str, symbol: str, side: Side, terms: IntentTerms, words: str) -> Intent:
+    """The intent of an order outside of a rotation: campaign 0, the kind's number, the instrument's number."""
+    identity = (kind.intent_id(symbol), 0, kind.number, instrument_number(symbol))
+    return _intent(identity, kind.purpose, sector, symbol, side, terms, words)
+
+
+def _intent(
+    identity: tuple[str, int, int, int],
+    purpose: Purpose,
+    sector: str,
+    symbol: str,
+    side: Side,
+    terms: IntentTerms,
+    words: str,
+) -> Intent:
+    intent_id, campaign, tranche, leg = identity
+    return Intent(
+        id=intent_id,
+        campaign=campaign,
+        tranche=tranche,
+        leg=leg,
+        purpose=purpose,
+        sector=sector,
+        symbol=symbol,
+        side=side,
+        size=terms.size,
+        worst_price=terms.worst_price,
+        reference_price=terms.reference_price,
+        reduce_only=terms.reduce_only,
+        leverage=terms.leverage,
+        margin_quote=terms.margin_quote,
+        order_type=terms.order_type,
+        time_in_force=terms.time_in_force,
+        trigger_price=terms.trigger_price,
+        exits=terms.exits,
+        words=words,
+    )
+
+
+def worst_price(price: Decimal, side: Side, bps: int, instrument: Instrument) -> Decimal:
+    """The limit of an order: `bps` beyond `price`, rounded so that it is never worse."""
+    return instrument.bound_price(off_by(price, side.sign, bps), side)
+
+
+def can_open(symbol: str, scene: PlanContext) -> tuple[Instrument, Quote] | None:
+    """Instrument and quote of an order that may open something; None without either."""
+    return _quoted(scene.instrument(symbol), symbol, scene)
+
+
+def can_close(symbol: str, scene: PlanContext) -> tuple[Instrument, Quote] | None:
+    """Instrument and quote of an order that only closes; None without either."""
+    return _quoted(scene.closable(symbol), symbol, scene)
+
+
+def _quoted(instrument: Instrument | None, symbol: str, scene: PlanContext) -> tuple[Instrument, Quote] | None:
+    quote = scene.snapshot.quotes.get(symbol)
+    return None if instrument is None or quote is None or quote.defect() else (instrument, quote)

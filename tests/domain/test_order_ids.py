@@ -1,0 +1,80 @@
+"""The ids of orders outside of a rotation: what stands in old journals and at venues must never change."""
+
+import pytest
+
+from bot.domain.order import PHASES, TRANCHE_PHASES, Purpose
+from bot.domain.order_ids import (
+    DIRECTIONAL_KINDS,
+    STOP_KINDS,
+    ClientOrderId,
+    OrderKind,
+    instrument_number,
+    is_of_campaign,
+    kind_of_intent,
+    kind_of_order,
+    leg_id,
+)
+
+UNI = "UNI/USDT:USDT"
+# kind, intent id of today, intent id of an earlier version, client order id of today
+IDS = [
+    (OrderKind.FLATTEN, "flatten.UNI/USDT:USDT", "flatten.2", "tsbne301z7300en00101"),
+    (OrderKind.CLOSE, "x1.UNI/USDT:USDT", "x1.4", "tsbne301z7301en00101"),
+    (OrderKind.TARGET, "x2.UNI/USDT:USDT", "x2.4", "tsbne301z7302en00101"),
+    (OrderKind.STOP, "x3.UNI/USDT:USDT", "x3.4", "tsbne301z7303en00101"),
+    (OrderKind.HEDGE_OVER_SPOT, "x4.UNI/USDT:USDT", "x4.4", "tsbne301z7304en00101"),
+    (OrderKind.LIQUIDATION, "x5.UNI/USDT:USDT", "x5.4", "tsbne301z7305en00101"),
+    (OrderKind.NEXT_STOP, "x6.UNI/USDT:USDT", "x6.4", "tsbne301z7306en00101"),
+    (OrderKind.OPEN_HEDGE, "h7.UNI/USDT:USDT", "h7.0", "tsbne301z7307en00101"),
+    (OrderKind.REDUCE_HEDGE, "h8.UNI/USDT:USDT", "h8.0", "tsbne301z7308en00101"),
+    (OrderKind.TACTICAL_SHORT, "v9.UNI/USDT:USDT", "v9.1", "tsbne301z7309en00101"),
+    (OrderKind.SCALP, "v10.UNI/USDT:USDT", "v10.1", "tsbne301z730aen00101"),
+    (OrderKind.LATE_LONG, "v11.UNI/USDT:USDT", "v11.1", "tsbne301z730ben00101"),
+]
+
+
+def client_id(kind: OrderKind) -> str:
+    return ClientOrderId("main", 0, kind.number, instrument_number(UNI), 1, 1, epoch=1).text
+
+
+@pytest.mark.parametrize(("kind", "today", "earlier", "text"), IDS, ids=[kind.name for kind, *_ in IDS])
+def test_the_ids_of_a_kind_are_what_they_were(kind: OrderKind, today: str, earlier: str, text: str) -> None:
+    assert kind.intent_id(UNI) == today
+    assert kind_of_intent(today) is kind_of_intent(earlier) is kind
+    assert client_id(kind) == text
+    assert kind_of_order(text) is kind
+
+
+def test_every_kind_is_in_the_table() -> None:
+    assert [kind for kind, *_ in IDS] == list(OrderKind)
+    assert len({kind.number for kind in OrderKind}) == len({kind.prefix for kind in OrderKind}) == len(OrderKind)
+
+
+@pytest.mark.parametrize("text", ["", "foreign", "12.3.4", "unknown", "x", "x12", "tsb"])
+def test_other_intents_are_of_no_kind(text: str) -> None:
+    assert kind_of_intent(text) is None
+
+
+def test_orders_of_a_rotation_and_of_others_are_of_no_kind() -> None:
+    assert kind_of_order(ClientOrderId("main", 7, 3, 1, 1, 1, epoch=1).text) is None
+    assert kind_of_order("somebody else's") is None
+
+
+def test_legs_belong_to_their_campaign_alone() -> None:
+    assert leg_id(12, 3, 4) == "12.3.4"
+    assert is_of_campaign("12.3.4", 12)
+    assert not is_of_campaign("12.3.4", 1)
+    assert not is_of_campaign(OrderKind.STOP.intent_id(UNI), 0)
+
+
+def test_directional_positions_and_stops_have_their_kinds() -> None:
+    assert set(DIRECTIONAL_KINDS) == {purpose for purpose in Purpose if purpose.is_wager}
+    assert {kind.purpose for kind in STOP_KINDS} == {Purpose.EXIT}
+
+
+def test_exits_come_before_everything_but_flatten() -> None:
+    assert set(PHASES) == set(Purpose)
+    assert PHASES[:2] == (Purpose.FLATTEN, Purpose.EXIT)
+    assert TRANCHE_PHASES[0] is Purpose.EXIT
+    assert TRANCHE_PHASES[-1] is Purpose.RELEASE
+    assert [p for p in PHASES if p in TRANCHE_PHASES[:-1]] == list(TRANCHE_PHASES[:-1])
