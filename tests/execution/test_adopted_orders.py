@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from bot.domain.instrument import Side
+from bot.domain.order import OrderType as Type
 from bot.domain.order import Purpose
 from bot.domain.order_ids import ClientOrderId, instrument_number, leg_of
-from bot.domain.order import OrderType as Type
 from bot.domain.states import OrderState
 from bot.ports import OrderReport, Unavailable
 from tests.execution.scripted_venue import PERP, ScriptedVenue, VenueOrder
