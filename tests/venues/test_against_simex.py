@@ -1,102 +1,24 @@
 """The venue against the embedded exchange: the real dialect, the real engine, the real wire."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
-from decimal import Decimal
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from bot.domain.instrument import Instrument, Kind, Side
+from bot.domain.instrument import Side
 from bot.domain.order import OrderType, TimeInForce
-from bot.ports import Lane, OrderRequest, OutcomeUnknown, Rejection, ReportState, VenueRejected
-from bot.simex.engine.exchange import Exchange
-from bot.simex.faults import Fault, FaultPlan, FaultRule
-from bot.simex.market.scripted import ScriptedMarket
-from bot.simex.server import Simex
-from bot.simex.signing import ApiKey
-from bot.simex.tls import loopback_session
-from bot.venues.binance.profiles import BINANCE
+from bot.ports import Lane, OutcomeUnknown, Rejection, ReportState, VenueRejected
+from bot.simex.faults import Fault, FaultRule
 from bot.venues.ccxt.throttle import Gate
-from bot.venues.ccxt.venue import CcxtVenue, ConnectionRules, Credentials
 from tests.venues.binance_server import NOW_MS
-from tests.venues.conftest import HandClock
-
-D = Decimal
-SPOT, PERP = "UNI/USDT", "UNI/USDT:USDT"
-DAY_MS, HOUR_MS = 86_400_000, 3_600_000
-
-
-def instrument(symbol: str, *, kind: Kind) -> Instrument:
-    return Instrument(
-        venue="binance",
-        symbol=symbol,
-        kind=kind,
-        base="UNI",
-        quote="USDT",
-        price_tick=D("0.001"),
-        size_step=D("0.01") if kind is Kind.SPOT else D(1),
-        size_min=D("0.01") if kind is Kind.SPOT else D(1),
-        notional_min=D(5),
-        maker_fee=D("0.001"),
-        taker_fee=D("0.001"),
-        leverage_max=D(25) if kind is Kind.PERP else D(1),
-        venue_symbol="UNIUSDT",
-    )
-
-
-@dataclass
-class Bench:
-    """A venue, the exchange behind it and the clock both live by."""
-
-    venue: CcxtVenue
-    simex: Simex
-    exchange: Exchange
-    market: ScriptedMarket
-    clock: HandClock
-
-    def request(self, symbol: str, side: Side, size: str, price: str | None, **changes: object) -> OrderRequest:
-        base = OrderRequest(
-            client_id=f"tsbabc{self.clock.now_ms() % 10**9}",
-            symbol=symbol,
-            side=side,
-            size=D(size),
-            order_type=OrderType.LIMIT if price else OrderType.MARKET,
-            time_in_force=TimeInForce.IOC,
-            stamp_ms=self.venue.now_ms(),
-            receive_window_ms=self.venue.receive_window_ms,
-            price=D(price) if price else None,
-        )
-        return replace(base, **changes)  # type: ignore[arg-type]
+from tests.venues.simex_bench import HOUR_MS, PERP, SPOT, Bench, D, simex_bench
 
 
 @pytest.fixture
 async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
-    points = [(NOW_MS - 3 * DAY_MS, 10.0), (NOW_MS, 10.0)]
-    market = ScriptedMarket({SPOT: points, PERP: points}, funding={PERP: [(NOW_MS + HOUR_MS, 0.001)]})
-    instruments = {SPOT: instrument(SPOT, kind=Kind.SPOT), PERP: instrument(PERP, kind=Kind.PERP)}
-    exchange = Exchange(instruments=instruments, market=market, start_ms=NOW_MS)
-    exchange.create_account("main", spot={"USDT": D(10_000), "UNI": D(100)}, perp=D(1_000))
-    clock = HandClock()
-    key = ApiKey("simulated-key", "simulated-secret", "main")
-    simex = Simex(exchange, keys={key.key: key}, clock=clock.now_ms, faults=FaultPlan())
-    await simex.start(tls_dir=tmp_path)
-    venue = CcxtVenue(
-        BINANCE,
-        environment="sim",
-        account="main",
-        credentials=Credentials(key.key, key.secret),
-        session_factory=lambda: loopback_session(simex.https_port, simex.ca_path),
-        clock=clock,
-        rules=ConnectionRules(cache_folder=tmp_path / "cache"),
-    )
-    try:
-        await venue.open()
-        await venue.fetch_instruments([SPOT, PERP])
-        yield Bench(venue, simex, exchange, market, clock)
-    finally:
-        await venue.close()
-        await simex.stop()
+    async with simex_bench(tmp_path) as made:
+        yield made
 
 
 async def test_instruments_come_back_as_the_exchange_has_them(bench: Bench) -> None:
