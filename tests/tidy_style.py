@@ -10,6 +10,7 @@ TIME_UNIT = re.compile(r"_?(SECOND|MINUTE|HOUR|DAY|WEEK|YEAR)_MS|HOURS_PER_YEAR"
 CACHE_DECORATORS = frozenset({"cache", "lru_cache", "cached_property"})
 BELOW_RUNTIME = frozenset(folder for folder, floor in FLOORS.items() if floor < FLOORS["runtime"])
 INTENT_OWNER = "bot/playbook/orders/factory.py"
+SYMBOL_NAME = re.compile(r"symbol|\b(perp|spot|pair)\b|^[a-z]$")
 FORMATTER_ESCAPE = re.compile(r"#\s*(fmt|yapf):")
 
 
@@ -32,6 +33,26 @@ def intents_are_built_once(house: House) -> list[str]:
         for node in ast.walk(module.tree)
         if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] == "Intent"
     ]
+
+
+def symbols_are_read_in_one_module(house: House) -> list[str]:
+    """Only `bot.domain.symbol` reads the parts of a symbol: no `":" in symbol`, no split at "/" or ":"."""
+    found = []
+    for module in house.modules:
+        if module.name == "bot.domain.symbol":
+            continue
+        for node in ast.walk(module.tree):
+            if isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.In | ast.NotIn):
+                text, subject = node.left, ast.unparse(node.comparators[0])
+            elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
+                is_cut = node.func.attr in ("split", "rsplit", "partition", "rpartition")
+                text, subject = node.args[0], ast.unparse(node.func.value) if is_cut else ""
+            else:
+                continue
+            is_mark = isinstance(text, ast.Constant) and text.value in (":", "/")
+            if is_mark and SYMBOL_NAME.search(subject):
+                found.append(f"{module.path}:{node.lineno} reads {subject}; use bot.domain.symbol")
+    return found
 
 
 def every_line_is_formatted(house: House) -> list[str]:

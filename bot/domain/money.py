@@ -3,11 +3,33 @@
 Money and sizes are Decimal from the parsed string to the wire; a float is refused here, so it cannot slip in elsewhere.
 """
 
-from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal, InvalidOperation
+from contextlib import AbstractContextManager
+from decimal import (
+    ROUND_CEILING,
+    ROUND_FLOOR,
+    ROUND_HALF_EVEN,
+    Context,
+    Decimal,
+    DivisionByZero,
+    InvalidOperation,
+    Overflow,
+    localcontext,
+)
 
 ZERO = Decimal(0)
 ONE = Decimal(1)
 BPS = Decimal("0.0001")
+_HOUSE = Context(prec=28, rounding=ROUND_HALF_EVEN, traps=[DivisionByZero, InvalidOperation, Overflow])
+
+
+def house_arithmetic() -> AbstractContextManager[Context]:
+    """A copy of the rules that decisions are made under, for the code inside; nothing in there may wait, or
+    others would share it.
+
+    ccxt changes the rounding of the present context whenever it formats a number, so the same sum would end in another
+    digit before and after the first order, and in a replay.
+    """
+    return localcontext(_HOUSE)
 
 
 def dec(value: str | int | Decimal) -> Decimal:

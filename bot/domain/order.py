@@ -11,6 +11,7 @@ from enum import StrEnum
 from bot.domain.instrument import Side
 from bot.domain.money import ZERO
 from bot.domain.states import KillLevel, OrderState
+from bot.domain.symbol import is_perp
 
 FOREIGN = "foreign"  # the intent of an order that is not ours
 
@@ -181,7 +182,7 @@ class Order:
 
 def is_reducing(order: Order | Intent) -> bool:
     """Whether it can only make the account smaller: reduce-only, or a sale of spot."""
-    return order.reduce_only or (":" not in order.symbol and order.side is Side.SELL)
+    return order.reduce_only or (not is_perp(order.symbol) and order.side is Side.SELL)
 
 
 def is_exit(order: Order | Intent) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from bot.domain.money import ZERO
+from bot.domain.symbol import base_of, is_perp, settle_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class Position:
     @property
     def settles_in(self) -> str:
         """The currency of its profit and margin."""
-        return self.symbol.partition(":")[2].partition("-")[0]
+        return settle_of(self.symbol)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,12 +126,12 @@ class Portfolio:
         position = self.account.positions.get(symbol)
         if position is not None:
             return position.size
-        if ":" in symbol:
+        if is_perp(symbol):
             return ZERO
-        balance = self.account.balances.get(symbol.split("/", 1)[0])
+        balance = self.account.balances.get(base_of(symbol))
         return balance.total if balance else ZERO
 
     def free(self, symbol: str) -> Decimal:
         """Base units of a spot symbol that no order holds."""
-        balance = self.account.balances.get(symbol.split("/", 1)[0])
+        balance = self.account.balances.get(base_of(symbol))
         return balance.free if balance else ZERO

@@ -8,6 +8,7 @@ from bot.domain.order import FOREIGN, Fill, Order, OrderType, Purpose, TimeInFor
 from bot.domain.order_ids import STOP_KINDS, is_ours, kind_of_order
 from bot.domain.reason import Note, Reason
 from bot.domain.states import OrderEvent, OrderState
+from bot.domain.symbol import is_perp
 from bot.execution.order_reports import OLDER_MS, OrderReports, is_about, late_note
 from bot.execution.rules import ExecutionRules
 from bot.journal.journal import Journal
@@ -99,7 +100,7 @@ class ForeignOrders:
                 continue
             if is_ours(client_id, self._journal.account):
                 await self._others.record_unknown(client_id, fill.symbol, fill.venue_order_id or key, rests=False)
-            elif ":" in fill.symbol and (mark := _venues_mark(client_id)) is not None:
+            elif is_perp(fill.symbol) and (mark := _venues_mark(client_id)) is not None:
                 kind, why = _CLOSED_BY_VENUE[mark]
                 words = f"{fill.symbol}: the venue closed {fill.size} at {fill.price} {why}"
                 notes.extend(await self.report_once(key, words, fill.symbol, kind))

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from bot.domain.lineage import SymbolSuccession
 from bot.domain.money import BPS, ONE, ZERO, plain
 from bot.domain.order import Fill
 from bot.domain.portfolio import Account
+from bot.domain.symbol import SymbolSuccession, base_of, is_perp, quote_of
 from bot.ports import FLOWS, Payment
 
 WALLET = "wallet"
@@ -122,7 +122,7 @@ def expected_books(
     books = Books(dict(baseline.amounts), dict(baseline.entries))
     cash = f"spot:{quote}" if is_unified else WALLET
     for fill, value in fills:
-        if ":" in fill.symbol:
+        if is_perp(fill.symbol):
             _add_perp_fill(books, fill, value, cash, quote)
         else:
             _add_spot_fill(books, fill, value)
@@ -193,7 +193,7 @@ def differences(
 
 
 def _add_spot_fill(books: Books, fill: Fill, value: Decimal) -> None:
-    base, quote = fill.symbol.split("/", 1)
+    base, quote = base_of(fill.symbol), quote_of(fill.symbol)
     books.move(f"spot:{base}", fill.size * fill.side.sign)
     books.move(f"spot:{quote}", -value * fill.side.sign)
     books.move(f"spot:{fill.fee_asset}", -fill.fee)

@@ -14,6 +14,7 @@ from bot.domain.money import ONE, ZERO
 from bot.domain.order import Fill, Order
 from bot.domain.reason import Note, Reason
 from bot.domain.states import ORDER_TABLE, OrderEvent, OrderState, is_late
+from bot.domain.symbol import is_perp
 from bot.execution.another_writer import DOUBTFUL, AnotherWriter
 from bot.execution.rules import ExecutionRules
 from bot.journal.journal import Journal
@@ -151,7 +152,7 @@ class OrderReports:
         await asyncio.sleep(self._rules.poll_interval_ms / 1000)
 
     async def _contract_size_of(self, symbol: str) -> dict[str, Decimal]:
-        if ":" not in symbol:
+        if not is_perp(symbol):
             return {}
         if symbol not in self._contract_sizes:
             found = await self.read(self._venue.fetch_instruments([symbol]), f"instrument {symbol}")

@@ -12,11 +12,11 @@ from typing import Any
 
 from bot.domain.codec import decode, encode
 from bot.domain.durations import DAY_MS
-from bot.domain.lineage import SymbolSuccession
 from bot.domain.money import ZERO, plain
 from bot.domain.order import Order
 from bot.domain.portfolio import Account
 from bot.domain.reason import Note, Reason
+from bot.domain.symbol import SymbolSuccession, base_of, is_perp
 from bot.execution import unreadable
 from bot.execution.foreign import ForeignOrders
 from bot.execution.history_check import HistoryCheck
@@ -452,7 +452,7 @@ class Reconciler:
 
 
 def _spot_assets(symbols: Iterable[str]) -> tuple[str, ...]:
-    return tuple(sorted({symbol.split("/", 1)[0] for symbol in symbols if ":" not in symbol}))
+    return tuple(sorted({base_of(symbol) for symbol in symbols if not is_perp(symbol)}))
 
 
 def _symbols_of(key: str, symbols: Iterable[str]) -> tuple[str, ...]:
@@ -462,12 +462,12 @@ def _symbols_of(key: str, symbols: Iterable[str]) -> tuple[str, ...]:
     if key == WALLET:
         return ()
     asset = key.removeprefix("spot:")
-    return tuple(symbol for symbol in symbols if ":" not in symbol and symbol.split("/", 1)[0] == asset)
+    return tuple(symbol for symbol in symbols if not is_perp(symbol) and base_of(symbol) == asset)
 
 
 def _keys_of(symbol: str) -> tuple[str, ...]:
     """The holdings an execution moves, cash aside."""
-    return (f"perp:{symbol}",) if ":" in symbol else (f"spot:{symbol.split('/', 1)[0]}",)
+    return (f"perp:{symbol}",) if is_perp(symbol) else (f"spot:{base_of(symbol)}",)
 
 
 def _is_cash(difference: Difference, account: Account) -> bool:

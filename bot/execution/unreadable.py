@@ -11,6 +11,7 @@ from decimal import Decimal
 from bot.domain.money import ZERO
 from bot.domain.portfolio import Account, Balance, Position
 from bot.domain.reason import Note, Reason
+from bot.domain.symbol import base_of, is_perp
 from bot.execution.ledger import WALLET, Books
 
 _ANY_POSITION = "perp:"
@@ -73,8 +74,8 @@ def _position(symbol: str, size: Decimal, entries: Mapping[str, Decimal]) -> Pos
 def _instruments_of(key: str, symbols: tuple[str, ...]) -> set[str]:
     """The instruments of a holding; every perp where the holding does not say which."""
     if key == _ANY_POSITION:
-        return {symbol for symbol in symbols if ":" in symbol}
+        return {symbol for symbol in symbols if is_perp(symbol)}
     if key.startswith("perp:"):
         return {key.removeprefix("perp:")}
     asset = key.removeprefix("spot:")
-    return {symbol for symbol in symbols if ":" not in symbol and symbol.split("/", 1)[0] == asset}
+    return {symbol for symbol in symbols if not is_perp(symbol) and base_of(symbol) == asset}

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from bot.domain.candles import CandleSeries
-from bot.domain.lineage import PLAIN, Lineage, Span, without_older
 from bot.domain.market import Missing
+from bot.domain.symbol import PLAIN, Lineage, Span, without_older
 from bot.feeds.concurrent_fetch import gather_each
 from bot.ports import Unavailable, Venue
 

@@ -12,6 +12,7 @@ from bot.domain.instrument import Side
 from bot.domain.market import Cost
 from bot.domain.money import ZERO
 from bot.domain.order import Fill
+from bot.domain.symbol import base_of, is_perp, quote_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +36,11 @@ def cost_basis(fills: Iterable[tuple[Fill, Decimal]], converted: Sequence[Conver
     values: dict[str, Decimal] = {}
     waiting = sorted(converted, key=lambda found: found.at_ms)
     for fill, value in fills:
-        if ":" in fill.symbol:
+        if is_perp(fill.symbol):
             continue
         while waiting and waiting[0].at_ms <= fill.at_ms:
             _carry_over(waiting.pop(0), sizes, values)
-        base, quote = fill.symbol.split("/", 1)
+        base, quote = base_of(fill.symbol), quote_of(fill.symbol)
         size, paid = sizes.get(fill.symbol, ZERO), values.get(fill.symbol, ZERO)
         in_kind = fill.fee if fill.fee_asset == base else ZERO
         if fill.side is Side.BUY:

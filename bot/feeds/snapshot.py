@@ -12,9 +12,9 @@ from typing import TypeVar
 
 from bot.domain.durations import HOUR_MS
 from bot.domain.instrument import Instrument
-from bot.domain.lineage import Lineage
 from bot.domain.market import Book, CalendarEvent, Cost, Funding, Macro, Missing, OpenInterest, Quote, Snapshot, Tvl
 from bot.domain.portfolio import Account
+from bot.domain.symbol import Lineage
 from bot.feeds.candle_cache import CandleCache, CandleHistory
 from bot.feeds.concurrent_fetch import gather_all, gather_each
 from bot.feeds.former_grid import with_former

@@ -17,6 +17,7 @@ from bot.domain.money import ZERO, plain
 from bot.domain.order import Fill, Order
 from bot.domain.order_ids import leg_id
 from bot.domain.states import LegState
+from bot.domain.symbol import is_perp
 from bot.journal.errors import SnapshotPruned
 from bot.journal.reader import JournalReader
 from bot.playbook.positions.funding import ExpectedFunding, expected_funding, opens_perp
@@ -86,7 +87,7 @@ def funding_by_intent(
 ) -> Mapping[str, Decimal]:
     """Funding received (+) or paid (−), quote, by the intent that opened the position: the one whose order last opened
     or enlarged a position in that perp before the payment."""
-    openers = {o.client_id: o.intent_id for o in orders if ":" in o.symbol and not o.reduce_only}
+    openers = {o.client_id: o.intent_id for o in orders if is_perp(o.symbol) and not o.reduce_only}
     opened: dict[str, list[tuple[int, str]]] = defaultdict(list)
     for fill in sorted(fills, key=lambda fill: fill.at_ms):
         if fill.client_id in openers:

@@ -18,6 +18,7 @@ from bot.domain.order import Fill, Intent, Order
 from bot.domain.perp import liquidation_distance, margin_for
 from bot.domain.portfolio import Account, Portfolio
 from bot.domain.states import KillLevel, LegState, OrderState
+from bot.domain.symbol import base_of, is_perp
 from bot.playbook.policy.numbers import Policy
 from bot.ports import Payment
 from bot.report.explanation import why_words
@@ -38,7 +39,7 @@ def intent_rows(intents: Iterable[Intent], instruments: Mapping[str, Instrument]
         instrument = instruments.get(intent.symbol)
         notional = instrument.notional(intent.size, intent.worst_price) if instrument else None
         margin = None
-        if notional is not None and ":" in intent.symbol and not intent.reduce_only and intent.leverage:
+        if notional is not None and is_perp(intent.symbol) and not intent.reduce_only and intent.leverage:
             margin = intent.margin_quote or margin_for(notional, intent.leverage)
         rows.append(
             {
@@ -427,7 +428,7 @@ def _net_exposure(portfolio: Portfolio, sleeve: str) -> Decimal | None:
 def _unit(symbol: str, instrument: Instrument | None) -> str:
     if instrument is not None and instrument.is_perp and instrument.contract_size != 1:
         return "contracts"
-    return instrument.base if instrument else symbol.split("/", 1)[0]
+    return instrument.base if instrument else base_of(symbol)
 
 
 def _text(value: Decimal | None) -> str | None:

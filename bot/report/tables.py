@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from bot.domain.symbol import base_of
 from bot.report.format import NONE, Column, TextTable, age, amount, money, percent, times, utc
 
 Rows = Sequence[Mapping[str, Any]]
@@ -178,7 +179,7 @@ def plan_table(rows: Rows, quote: str) -> RenderableType:
     cells = []
     for number, row in enumerate(rows, start=1):
         names = row["instruments"]
-        shown = names[0] if len(names) == 1 else f"{len(names)} tokens: {', '.join(n.split('/')[0] for n in names)}"
+        shown = names[0] if len(names) == 1 else f"{len(names)} tokens: {', '.join(base_of(n) for n in names)}"
         cells.append(
             [
                 str(number),

@@ -16,6 +16,7 @@ from bot.domain.order import Intent, Order, Purpose
 from bot.domain.portfolio import Portfolio, Position
 from bot.domain.reason import Note, Reason
 from bot.domain.states import KillLevel
+from bot.domain.symbol import is_perp
 from bot.risk.limits import Limits
 from bot.risk.projection import Exposure, Pending
 
@@ -72,7 +73,7 @@ class Effect(StrEnum):
 
 def effect_of(intent: Intent) -> Effect:
     """BUYS and SELLS are spot. Of perps, SHRINKS is reduce-only, HEDGES a short opened against spot, OPENS the rest."""
-    if ":" not in intent.symbol:
+    if not is_perp(intent.symbol):
         return Effect.BUYS if intent.side is Side.BUY else Effect.SELLS
     if intent.reduce_only:
         return Effect.SHRINKS

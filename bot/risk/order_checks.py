@@ -7,6 +7,7 @@ from bot.domain.money import BPS, ONE, ZERO
 from bot.domain.order import Order, OrderType, Purpose, is_exit
 from bot.domain.reason import Note, Reason
 from bot.domain.states import KillLevel
+from bot.domain.symbol import contract_of, is_perp
 from bot.risk.case import Effect, OrderReview
 from bot.risk.projection import is_uncertain
 
@@ -76,7 +77,7 @@ def check_instrument(case: OrderReview) -> Note | None:
 
 def check_currency(case: OrderReview) -> Note | None:
     """Everything is counted in the account's own currency: an entry is bought with it and settles in it."""
-    quote, settle = case.instrument.quote, case.intent.symbol.partition(":")[2]
+    quote, settle = case.instrument.quote, contract_of(case.intent.symbol)
     wanted = case.context.portfolio.account.quote
     if quote == wanted and settle in ("", wanted):
         return None
@@ -125,7 +126,7 @@ def check_price(case: OrderReview) -> Note | None:
     for name, price in needed:
         if not price.is_finite() or price <= 0:
             return case.refuse(Reason.PRICE_BAD, f"{name} is {price}", price=price)
-    if ":" in intent.symbol and case.effect is not Effect.SHRINKS and (quote.mark is None or quote.index is None):
+    if is_perp(intent.symbol) and case.effect is not Effect.SHRINKS and (quote.mark is None or quote.index is None):
         return case.refuse(Reason.PRICE_BAD, "mark or index is missing")
     return None
 

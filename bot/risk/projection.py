@@ -16,6 +16,7 @@ from bot.domain.order import Intent, Order, Purpose
 from bot.domain.perp import funding_per_day
 from bot.domain.portfolio import Portfolio
 from bot.domain.states import OrderState
+from bot.domain.symbol import base_of, is_perp
 
 Range = tuple[Decimal, Decimal]
 NOTHING: Range = (ZERO, ZERO)
@@ -69,7 +70,9 @@ class Pending:
 
     @property
     def is_hedge(self) -> bool:
-        return self.purpose is Purpose.HEDGE and not self.reduce_only and ":" in self.symbol and self.side is Side.SELL
+        return (
+            self.purpose is Purpose.HEDGE and not self.reduce_only and is_perp(self.symbol) and self.side is Side.SELL
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +193,7 @@ class _Tally:
 
     def exposure(self) -> Exposure:
         ranges = {symbol: (self.low[symbol], self.high[symbol]) for symbol in self.low}
-        perps = {symbol: bounds for symbol, bounds in ranges.items() if ":" in symbol}
+        perps = {symbol: bounds for symbol, bounds in ranges.items() if is_perp(symbol)}
         assets: dict[str, Range] = {}
         for symbol, (low, high) in ranges.items():
             token = _token(self.snapshot.instruments.get(symbol), symbol)
@@ -218,7 +221,7 @@ class _Tally:
 
 
 def _token(instrument: Instrument | None, symbol: str) -> str:
-    return instrument.token if instrument else symbol.split("/", 1)[0]
+    return instrument.token if instrument else base_of(symbol)
 
 
 def held_values(snapshot: Snapshot, portfolio: Portfolio) -> dict[str, Decimal]:

@@ -14,10 +14,9 @@ from typing import Any, TypeVar
 
 from bot.domain.campaign import Memory, OpenExit, Transfer
 from bot.domain.codec import encode
-from bot.domain.decimal_context import house_arithmetic
 from bot.domain.durations import DAY_MS, HOUR_MS
 from bot.domain.market import Snapshot
-from bot.domain.money import ZERO
+from bot.domain.money import ZERO, house_arithmetic
 from bot.domain.order import Order
 from bot.domain.portfolio import Account, Portfolio
 from bot.domain.reason import Note, Reason

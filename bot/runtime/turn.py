@@ -11,8 +11,8 @@ from typing import Any
 
 from bot.domain.campaign import Memory
 from bot.domain.codec import decode, encode
-from bot.domain.decimal_context import house_arithmetic
 from bot.domain.market import Snapshot
+from bot.domain.money import house_arithmetic
 from bot.domain.order import Order
 from bot.domain.portfolio import Account, Portfolio
 from bot.domain.reason import Note

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from bot.domain.candles import CandleSeries
 from bot.domain.instrument import Side
-from bot.domain.lineage import FormerSymbol, Lineage
 from bot.domain.market import Missing, Snapshot
 from bot.domain.order import Fill
+from bot.domain.symbol import FormerSymbol, Lineage
 from bot.feeds.candle_cache import PAGE, CandleCache, CandleHistory
 from bot.feeds.cost_basis import Converted, cost_basis
 from bot.playbook.market.view import sector_index

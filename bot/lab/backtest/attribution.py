@@ -12,6 +12,7 @@ from decimal import Decimal
 from bot.domain.instrument import Side
 from bot.domain.money import ZERO
 from bot.domain.order_ids import OrderKind, kind_of_order
+from bot.domain.symbol import is_perp
 from bot.simex.engine.types import Income, IncomeKind, SimTrade
 
 SHORT, LONG = "hedges", "tactical"
@@ -78,7 +79,7 @@ def attribute(
         while row < len(paid) and paid[row].at_ms <= trade.at_ms:
             _pay(parts, held, named, paid[row])
             row += 1
-        if ":" in trade.symbol:
+        if is_perp(trade.symbol):
             _trade_perp(parts, held, named, trade, mid)
         else:
             _trade_spot(parts, held, trade, mid, f"spot {sector_of.get(trade.symbol, 'other')}", quote)
@@ -86,7 +87,7 @@ def attribute(
         _pay(parts, held, named, late)
     for symbol, size in held.items():
         price = ending.prices.get(symbol, ZERO)
-        name = named.get(symbol) or _side(size) if ":" in symbol else f"spot {sector_of.get(symbol, 'other')}"
+        name = named.get(symbol) or _side(size) if is_perp(symbol) else f"spot {sector_of.get(symbol, 'other')}"
         if size:
             parts[name] = parts.get(name, Contribution()).plus(price_quote=size * price)
     return parts

@@ -14,6 +14,7 @@ from bot.domain.instrument import Instrument, Side
 from bot.domain.market import Snapshot
 from bot.domain.money import ZERO, floor_to
 from bot.domain.order import OrderType
+from bot.domain.symbol import base_of
 from bot.playbook.book.portfolio import read_weights
 from bot.playbook.policy.membership import Sectors
 from bot.playbook.policy.numbers import Policy
@@ -115,7 +116,7 @@ class Benchmarks:
         moves = []
         for symbol in sorted(self._symbols):
             if exchange.is_open(symbol):
-                balance = held.get(symbol.partition("/")[0])
+                balance = held.get(base_of(symbol))
                 value = balance.total * exchange.quote(symbol).mid if balance else ZERO
                 moves.append((wanted.get(symbol, ZERO) - value, symbol))
         for change, symbol in sorted(moves):

@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 
 from bot.domain.durations import DAY_MS, HOUR_MS
 from bot.domain.market import Tvl
+from bot.domain.symbol import is_perp
 from bot.lab.backtest.symbol_history import Descent, copy_rows, empty_path
 from bot.lab.data.series_gaps import used_gaps
 from bot.lab.data.table_shape import table_problems
@@ -174,7 +175,7 @@ def load_history(
         perps, _of_one_exchange(folder / "open_interest.parquet", asked, "oi_usd", first_ms, end_ms)
     )
     market = ReplayMarket(paths, funding=funding, interest=interest)
-    listed = {symbol: (path.starts[0], path.end_ms) for symbol, path in paths.items() if ":" not in symbol}
+    listed = {symbol: (path.starts[0], path.end_ms) for symbol, path in paths.items() if not is_perp(symbol)}
     absent = tuple(symbol for symbol in spots if symbol not in paths and symbol not in descent.continued)
     tvl = RecordedTvl(_tvl(folder, first_ms - TVL_DAYS * DAY_MS, end_ms), tvl_parts)
     gaps = (

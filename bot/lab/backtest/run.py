@@ -18,6 +18,7 @@ from bot.domain.money import ZERO
 from bot.domain.order_ids import NEW_EXCHANGE
 from bot.domain.reason import Reason
 from bot.domain.states import KillLevel, TrancheState
+from bot.domain.symbol import base_of, is_perp
 from bot.journal.journal import CycleRecord, Journal
 from bot.lab.backtest.benchmarks import Benchmarks
 from bot.lab.backtest.record import Record
@@ -127,7 +128,7 @@ class PriceGrid:
                 exchange.replace_instrument(wanted)
 
     def _made(self, symbol: str, price: float) -> Instrument:
-        token = symbol.partition("/")[0]
+        token = base_of(symbol)
         return default_instruments((token,), {token: price})[symbol]
 
 
@@ -184,7 +185,7 @@ class _Run:
             start_ms=schedule.start_ms,
             book_quote=world.book_quote + settings.playbook.reserve_quote,
             refit=PriceGrid(
-                world.market, tuple(s for s in self._grid.instruments if ":" not in s), schedule.start_ms
+                world.market, tuple(s for s in self._grid.instruments if not is_perp(s)), schedule.start_ms
             ).refit,
         )
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 from bot.domain.durations import HOUR_MS
-from bot.domain.lineage import PLAIN, Lineage, Span
+from bot.domain.symbol import PLAIN, Lineage, Span
 from bot.playbook.policy.membership import Sectors
 from bot.simex.market.path import CandlePath, rescaled
 

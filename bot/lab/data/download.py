@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bot.domain.durations import DAY_MS, HOUR_MS
+from bot.domain.symbol import is_perp
 from bot.lab.backtest.record import day_of
 from bot.runtime.exit_codes import CommandFailed, ExitCode
 from bot.venues.ccxt.history import PAGE, PublicHistory
@@ -106,8 +107,7 @@ def words_of(document: dict[str, Any]) -> str:
 
 def _parts(wanted: DownloadRequest, symbols: Sequence[str]) -> Iterator[MonthPart]:
     for symbol in symbols:
-        is_perp = ":" in symbol
-        tables = [f"perp_ohlcv_{wanted.timeframe}", "funding_8h"] if is_perp else [f"ohlcv_{wanted.timeframe}"]
+        tables = [f"perp_ohlcv_{wanted.timeframe}", "funding_8h"] if is_perp(symbol) else [f"ohlcv_{wanted.timeframe}"]
         for table in tables:
             for start_ms, end_ms in _months(wanted.start_ms, wanted.end_ms):
                 yield MonthPart(table, symbol, start_ms, end_ms)

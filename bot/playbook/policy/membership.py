@@ -13,8 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from bot.domain.durations import DAY_MS
 from bot.domain.instrument import multiplier_of
-from bot.domain.lineage import FormerSymbol, Lineage, SymbolSuccession
 from bot.domain.money import ONE, ZERO
+from bot.domain.symbol import FormerSymbol, Lineage, SymbolSuccession, base_of
 from bot.playbook.policy.renames import Rename, day_ms, rename_problems
 
 Weight = Annotated[Decimal, Field(gt=0, le=1)]
@@ -163,13 +163,13 @@ class Sectors(BaseModel):
 
     def spot_of(self, perp: str) -> str:
         """Unified spot symbol of the token behind a perp symbol."""
-        token = next((token for token, symbol in self.perps.items() if symbol == perp), perp.split("/", 1)[0])
+        token = next((token for token, symbol in self.perps.items() if symbol == perp), base_of(perp))
         return self.spot(token)
 
     def scale_of(self, perp: str) -> Decimal:
         """What one base unit of a perp is worth in units of the token behind it: 1000 for 1000PEPE over PEPE."""
-        token, _, _ = self.spot_of(perp).partition("/")
-        return multiplier_of(perp.split("/", 1)[0]) / multiplier_of(token)
+        token = base_of(self.spot_of(perp))
+        return multiplier_of(base_of(perp)) / multiplier_of(token)
 
     @property
     def lineages(self) -> Mapping[str, Lineage]:
@@ -243,4 +243,4 @@ class Sectors(BaseModel):
         for token, perp in self.perps.items():
             if perp == symbol:
                 return self.main(token)
-        return self.main(symbol.split("/", 1)[0])
+        return self.main(base_of(symbol))

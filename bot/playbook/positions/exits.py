@@ -12,6 +12,7 @@ from bot.domain.order import ExitPlan, Intent, Purpose
 from bot.domain.order_ids import OrderKind
 from bot.domain.portfolio import Position
 from bot.domain.reason import Note, Reason
+from bot.domain.symbol import base_of
 from bot.playbook.book.context import PlanContext
 from bot.playbook.orders.factory import IntentTerms, can_close, kind_intent, worst_price
 from bot.playbook.policy.choices import Unowned
@@ -205,7 +206,7 @@ def shrink_before_sales(
 
 def _selling(intent: Intent, scene: PlanContext) -> Mapping[str, Decimal]:
     """Membership of the token a rotation sells in this intent; empty for anything else."""
-    return scene.sectors.tokens.get(intent.symbol.split("/", 1)[0], {}) if intent.purpose is Purpose.REDUCE else {}
+    return scene.sectors.tokens.get(base_of(intent.symbol), {}) if intent.purpose is Purpose.REDUCE else {}
 
 
 def _signed(held: OpenExit, signs: Sequence[str], outlived: Mapping[str, str]) -> str:

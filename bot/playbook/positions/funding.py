@@ -12,6 +12,7 @@ from bot.domain.market import Funding, Snapshot
 from bot.domain.money import ONE, ZERO
 from bot.domain.order import Purpose
 from bot.domain.perp import basis_annualised, settlement_hours
+from bot.domain.symbol import base_of, is_perp, quote_of
 
 WATCHED_MIN = Decimal("0.5")
 _DAY_HOURS = Decimal(24)
@@ -81,7 +82,7 @@ def expected_funding(
 
 def opens_perp(leg: Leg) -> bool:
     """Whether the leg opens or enlarges a perp position, so that funding follows from it."""
-    return ":" in leg.symbol and abs(leg.size_to) > abs(leg.size_from)
+    return is_perp(leg.symbol) and abs(leg.size_to) > abs(leg.size_from)
 
 
 def settled_rates(funding: Funding, since_ms: int) -> list[tuple[Decimal, int]]:
@@ -121,7 +122,7 @@ def _basis(symbol: str, interval_hours: int, snapshot: Snapshot) -> Decimal | No
 
 def _spot_price(perp: str, snapshot: Snapshot) -> Decimal | None:
     """Price of spot in the perp's unit: a thousand PEPE beside 1000PEPE."""
-    base, _, quote = perp.partition(":")[0].partition("/")
+    base, quote = base_of(perp), quote_of(perp)
     listed = snapshot.price(f"{base}/{quote}")
     token = snapshot.price(f"{token_of(base)}/{quote}") if listed is None else None
     return listed if token is None else token * multiplier_of(base)

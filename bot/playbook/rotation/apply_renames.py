@@ -7,12 +7,12 @@ from dataclasses import replace
 
 from bot.domain.campaign import Campaign, Leg, Memory, Tranche
 from bot.domain.instrument import Instrument
-from bot.domain.lineage import Span
 from bot.domain.money import ZERO
 from bot.domain.order import Purpose
 from bot.domain.order_ids import leg_id
 from bot.domain.reason import Note, Reason
 from bot.domain.states import LegState, TrancheState
+from bot.domain.symbol import Span, base_of
 from bot.playbook.book.context import PlanContext
 from bot.playbook.policy.membership import Sectors
 
@@ -37,7 +37,7 @@ def former_symbols(sectors: Sectors) -> Mapping[str, tuple[str, Span]]:
     found = {}
     for symbol, lineage in sectors.lineages.items() if sectors.renames else ():
         for span in lineage.spans(symbol)[:-1]:
-            if span.symbol != symbol and span.symbol.split("/", 1)[0] not in sectors.listed:
+            if span.symbol != symbol and base_of(span.symbol) not in sectors.listed:
                 found[span.symbol] = symbol, span
     return found
 
@@ -126,7 +126,7 @@ def _hedge(campaign: Campaign, leg: Leg, instrument: Instrument, scene: PlanCont
     """The hedge in contracts of now: no more than it was, and than the spot that still waits to be sold."""
     price = scene.price(leg.symbol) or leg.price
     waiting = (
-        part.quote_value * scene.sectors.membership(part.symbol.split("/", 1)[0], part.sector)
+        part.quote_value * scene.sectors.membership(base_of(part.symbol), part.sector)
         for tranche in campaign.tranches
         for part in tranche.legs
         if part.purpose is Purpose.REDUCE and part.sector == leg.sector and not part.state.is_over

@@ -14,6 +14,7 @@ from bot.domain.order import TRANCHE_PHASES, Purpose
 from bot.domain.perp import whole_leverage
 from bot.domain.reason import Note, Reason
 from bot.domain.states import LegState, TrancheState
+from bot.domain.symbol import base_of
 from bot.playbook.book.context import PlanContext
 from bot.playbook.book.portfolio import read_weights, signed_notional
 from bot.playbook.book.transfers import free_margin
@@ -114,7 +115,7 @@ def _is_sale(leg: Leg) -> bool:
 
 def _sector_quote(leg: Leg, scene: PlanContext) -> Decimal:
     """The part of a spot leg's value that counts in its sector."""
-    return leg.quote_value * scene.sectors.membership(leg.symbol.split("/", 1)[0], leg.sector)
+    return leg.quote_value * scene.sectors.membership(base_of(leg.symbol), leg.sector)
 
 
 def _sales(outline: Tranche, draft: _Draft) -> list[Leg]:
@@ -280,7 +281,7 @@ def _sold_along(sector: str, draft: _Draft) -> Decimal:
     done = [t.legs for t in draft.campaign.tranches if t.state is TrancheState.DONE]
     sales = (leg for legs in (*done, draft.legs) for leg in legs if _is_sale(leg) and leg.sector != sector)
     parts = (
-        leg.quote_value * draft.scene.sectors.membership(leg.symbol.split("/", 1)[0], sector)
+        leg.quote_value * draft.scene.sectors.membership(base_of(leg.symbol), sector)
         for leg in sales
         if leg.state is not LegState.SKIPPED
     )

@@ -14,6 +14,7 @@ from bot.domain.durations import DAY_MS
 from bot.domain.instrument import Instrument, Kind
 from bot.domain.market import Macro, Tvl
 from bot.domain.money import ZERO, floor_to
+from bot.domain.symbol import base_of
 from bot.playbook.policy.numbers import Policy, Sectors
 from bot.ports import MacroSource, TvlSource, Unavailable
 from bot.runtime.clock import SkippingClock, SystemClock
@@ -128,7 +129,7 @@ class MarketMacro:
 
 def tokens_of(settings: Settings) -> tuple[str, ...]:
     """Every token the market must have: the universe, and what stands for the whole market."""
-    market = settings.playbook.market_symbol.split("/", 1)[0]
+    market = base_of(settings.playbook.market_symbol)
     return tuple(dict.fromkeys((market, *settings.universe.tokens)))
 
 
@@ -167,7 +168,7 @@ def _instruments(market: Market, tokens: Sequence[str], perps: Sequence[str], st
     """What the market has of the tokens and of perps under other names, on grids that fit their first prices."""
     known, prices = set(market.symbols), {}
     for symbol in (*(f"{token}/USDT" for token in tokens), *perps):
-        base = symbol.partition("/")[0]
+        base = base_of(symbol)
         if symbol in known and base not in prices:
             prices[base] = market.at(symbol, max(start_ms, market.listed(symbol)[0])).mid
     return {s: i for s, i in default_instruments(tuple(prices), prices).items() if s in known}

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import TypeVar
 
 from bot.domain.durations import DAY_MS, HOUR_MS
+from bot.domain.symbol import is_perp
 from bot.simex.engine.state import AccountState, State, on_grid, rate_of
 from bot.simex.engine.types import DayStats, FundingEvent, Income, IncomeKind, SimOrder, SimTrade
 
@@ -66,7 +67,7 @@ def find_order(
 
 def is_perp_trigger(order: SimOrder) -> bool:
     """Whether an order is kept apart as a trigger order; on spot there is only one kind."""
-    return order.type.is_trigger and ":" in order.symbol
+    return order.type.is_trigger and is_perp(order.symbol)
 
 
 def funding_of(state: State, symbol: str, start_ms: int, end_ms: int, limit: int) -> tuple[FundingEvent, ...]:

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from bot.domain.candles import CandleSeries
 from bot.domain.market import Macro, Tvl
+from bot.domain.symbol import contract_of
 from bot.simex.engine.market import FundingTerms, Levels, Market, PriceKind, PricePoint
 from bot.simex.market.base import spot_behind
 
@@ -87,5 +88,5 @@ def by_thousands(market: KnownMarket, perps: Sequence[str]) -> KnownMarket:
     for perp in perps:
         spot, factor = spot_behind(perp)
         if factor != 1:
-            aliases[perp] = f"{spot}:{perp.partition(':')[2]}", factor
+            aliases[perp] = f"{spot}:{contract_of(perp)}", factor
     return Aliased(market, aliases, {behind for behind, _ in aliases.values()}) if aliases else market

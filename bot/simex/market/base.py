@@ -8,6 +8,7 @@ from math import inf
 from bot.domain.candles import CandleSeries
 from bot.domain.durations import DAY_MS, HOUR_MS
 from bot.domain.instrument import multiplier_of, token_of
+from bot.domain.symbol import base_of, quote_of
 from bot.simex.engine.market import FundingTerms, Levels, PriceKind, PricePoint
 from bot.simex.market.path import Path, series_of, thinned
 
@@ -38,7 +39,7 @@ class Track:
 def spot_behind(perp: str) -> tuple[str, float]:
     """The spot symbol that a perp follows where it is not listed as a token of its own, and how many of its tokens one
     unit of the perp is: PEPE/USDT and 1000 for 1000PEPE/USDT:USDT."""
-    base, _, quote = perp.partition(":")[0].partition("/")
+    base, quote = base_of(perp), quote_of(perp)
     return f"{token_of(base)}/{quote}", float(multiplier_of(base))
 
 

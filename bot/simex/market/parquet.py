@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from bot.domain.durations import HOUR_MS
+from bot.domain.symbol import base_of
 from bot.simex.market.catalogue import perp_symbol, spot_symbol
 from bot.simex.market.path import CandlePath
 from bot.simex.market.replay import ReplayMarket, filled_from, longest_stretch, spot_path
@@ -83,7 +84,7 @@ def load_sectors(folder: Path) -> Mapping[str, str]:
     if not path.is_file():
         raise MarketFolderError(f"{folder}: there is no universe.csv")
     with path.open(newline="", encoding="utf-8") as lines:
-        return {row["symbol"].partition("/")[0]: row["suggested_sector"] for row in csv.DictReader(lines)}
+        return {base_of(row["symbol"]): row["suggested_sector"] for row in csv.DictReader(lines)}
 
 
 def _read(path: Path, symbols: Sequence[str] | None, columns: Sequence[str], start_ms: int, end_ms: int) -> Any:

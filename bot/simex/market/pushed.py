@@ -5,6 +5,7 @@ from decimal import Decimal
 
 from bot.domain.durations import HOUR_MS
 from bot.domain.market import Book, Funding, Quote
+from bot.domain.symbol import is_perp
 from bot.simex.engine.market import FundingTerms, Levels
 from bot.simex.market.base import PathMarket, Track
 from bot.simex.market.path import PointPath
@@ -83,8 +84,7 @@ class PushedMarket(PathMarket):
         track = self._tracks.get(symbol)
         if track is None:
             paths = (PointPath([], []), PointPath([], []), PointPath([], []))
-            is_perp = ":" in symbol
-            self._tracks[symbol] = Track(*paths, start_ms=0, is_perp=is_perp, interval_hours=8)
+            self._tracks[symbol] = Track(*paths, start_ms=0, is_perp=is_perp(symbol), interval_hours=8)
             return paths
         last, mark, index = track.last, track.mark, track.index
         if not (isinstance(last, PointPath) and isinstance(mark, PointPath) and isinstance(index, PointPath)):

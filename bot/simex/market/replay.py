@@ -10,6 +10,7 @@ from itertools import pairwise
 
 from bot.domain.durations import DAY_MS
 from bot.domain.market import Macro, Tvl
+from bot.domain.symbol import is_perp, pair_of
 from bot.simex.engine.market import PricePoint
 from bot.simex.market.base import PathMarket, Track, spot_behind
 from bot.simex.market.path import CandlePath, rescaled, thinned
@@ -41,7 +42,7 @@ class ReplayMarket(PathMarket):
         self._day_volumes: dict[str, list[float]] = {}
         self._points: dict[str, tuple[int, PricePoint]] = {}  # the last one of each symbol: a quote asks four times
         for symbol in dict.fromkeys((*candles, *perps)):
-            spot = symbol.partition(":")[0]
+            spot = pair_of(symbol)
             own, index = candles.get(symbol), spot_path(symbol, candles)
             path = own if own is not None and own.starts else index
             if path is None or not path.starts:
@@ -57,7 +58,7 @@ class ReplayMarket(PathMarket):
                 index=index if index is not None and index.starts else path,
                 start_ms=path.starts[0],
                 end_ms=path.end_ms,
-                is_perp=":" in symbol,
+                is_perp=is_perp(symbol),
                 funding=tuple((funding or {}).get(symbol, ())),
                 interest=tuple((interest or {}).get(symbol, ())),
             )
@@ -105,7 +106,7 @@ class ReplayMarket(PathMarket):
 
 def spot_path(symbol: str, candles: Mapping[str, CandlePath]) -> CandlePath | None:
     """The spot candles behind a symbol in its own unit, None where there are none."""
-    own = candles.get(symbol.partition(":")[0])
+    own = candles.get(pair_of(symbol))
     spot, factor = spot_behind(symbol)
     if own is not None or factor == 1 or spot not in candles:
         return own

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from bot.domain.symbol import is_perp, pair_of
 from bot.simex.market.base import PathMarket, Track, spot_behind
 from bot.simex.market.path import Path, PointPath, ScaledPath
 
@@ -30,7 +31,7 @@ class ScriptedMarket(PathMarket):
         self._paths = {symbol: _path(rows) for symbol, rows in points.items()}
         self._marks = {symbol: _path(rows) for symbol, rows in (marks or {}).items()}
         for symbol in dict.fromkeys((*points, *perps)):
-            spot = symbol.partition(":")[0]
+            spot = pair_of(symbol)
             token, factor = spot_behind(symbol)
             index: Path | None = self._paths.get(spot)
             if index is None and token in self._paths:
@@ -45,7 +46,7 @@ class ScriptedMarket(PathMarket):
                 end_ms=(ends_ms or {}).get(symbol),
                 spread=spread,
                 depth_quote=depth_quote,
-                is_perp=":" in symbol,
+                is_perp=is_perp(symbol),
                 funding=tuple((funding or {}).get(symbol, ())),
             )
 

@@ -14,6 +14,7 @@ from random import Random
 from bot.domain.candles import CandleSeries
 from bot.domain.durations import DAY_MS, HOUR_MS
 from bot.domain.market import Macro, Tvl
+from bot.domain.symbol import is_perp
 from bot.simex.engine.market import FundingTerms, PriceKind, PricePoint
 from bot.simex.market.base import PathMarket, Track
 from bot.simex.market.catalogue import DEFI, INFRA, OTHER, TokenTraits, perp_symbol, spot_symbol, traits_of
@@ -133,8 +134,7 @@ class SyntheticMarket(PathMarket):
         found = self._tracks.get(symbol)
         if found is None:
             token = self._token(self._names[symbol])
-            is_perp = ":" in symbol
-            path = token.perp if is_perp else token.spot
+            path = token.perp if is_perp(symbol) else token.spot
             found = self._tracks[symbol] = Track(
                 last=path,
                 mark=path,
@@ -143,7 +143,7 @@ class SyntheticMarket(PathMarket):
                 spread=0.0002 if token.traits.volume > 3e8 else 0.0004,
                 depth_quote=token.traits.volume * 0.008,
                 interval_hours=INTERVAL_HOURS,
-                is_perp=is_perp,
+                is_perp=is_perp(symbol),
             )
         return found
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from bot.domain.instrument import Instrument
 from bot.domain.money import ZERO
+from bot.domain.symbol import is_perp
 from bot.ports import Unavailable
 from bot.venues.binance import parse
 from bot.venues.ccxt import rows
@@ -55,7 +56,7 @@ class FeeRates(Asking):
                 self._due[symbol] = None
         due = [symbol for symbol in self._due if symbol in listed]
         has_list = self._link.environment.has_fee_list
-        spot = [symbol for symbol in due if ":" not in symbol] if has_list else []
+        spot = [symbol for symbol in due if not is_perp(symbol)] if has_list else []
         single = [symbol for symbol in due if symbol not in spot][:PER_LOOK]
         if not spot and not single:
             self._due = {}
@@ -115,7 +116,7 @@ class FeeRates(Asking):
     async def _ask_one(self, symbol: str) -> Mapping[str, Rates | str]:
         method, read = (
             ("fapiPrivateGetCommissionRate", perp_rates)
-            if ":" in symbol
+            if is_perp(symbol)
             else ("privateGetAccountCommission", spot_rates)
         )
         row = await self._get(method, symbol)

@@ -18,6 +18,7 @@ from bot.domain.instrument import Kind
 from bot.domain.market import Book, Funding, OpenInterest, Quote
 from bot.domain.order import Fill
 from bot.domain.portfolio import Account, Position
+from bot.domain.symbol import is_perp
 from bot.ports import Answered, Listed, OrderReport, Payment, Rejection, Unavailable
 from bot.venues.binance import parse
 from bot.venues.binance.errors import ReadRefused
@@ -109,11 +110,11 @@ class Reads(Asking):
         )
         found, notes = {}, books.notes | perp_books.notes | premiums.notes
         for symbol in (*spot, *perps):
-            row, premium = (perp_books if ":" in symbol else books).get(symbol), premiums.get(symbol)
-            if row is None or (":" in symbol and premium is None):
+            row, premium = (perp_books if is_perp(symbol) else books).get(symbol), premiums.get(symbol)
+            if row is None or (is_perp(symbol) and premium is None):
                 continue
             try:
-                row_ms = at_ms if ":" in symbol else self._times.of_best(symbol, row, days.get(symbol), at_ms)
+                row_ms = at_ms if is_perp(symbol) else self._times.of_best(symbol, row, days.get(symbol), at_ms)
                 quote = found[symbol] = parse.quote(row, symbol, at_ms=row_ms, premium=premium)
                 if quote.mark is not None:
                     self._marks[symbol] = (at_ms, quote.mark)
@@ -124,7 +125,7 @@ class Reads(Asking):
     @_readable
     async def fetch_book(self, symbol: str, levels: int) -> Book:
         """Order book with at least `levels` levels where the venue has them, cut to `levels`."""
-        at_ms, perp = self._link.now_ms(), ":" in symbol
+        at_ms, perp = self._link.now_ms(), is_perp(symbol)
         limit = next((size for size in (5, 10, 20, 50, 100, 500, 1_000) if size >= levels), 1_000)
         row = await self._get("fapiPublicGetDepth" if perp else "publicGetDepth", symbol, limit=limit)
         whole = parse.book(row, symbol, at_ms=at_ms if perp else self._times.of_depth(symbol, row, at_ms))
@@ -136,7 +137,7 @@ class Reads(Asking):
         interval = _INTERVALS.get(timeframe_ms)
         if interval is None:
             raise Unavailable(f"no candles of {timeframe_ms} ms; there are {sorted(_INTERVALS)}")
-        method = "fapiPublicGetKlines" if ":" in symbol else "publicGetKlines"
+        method = "fapiPublicGetKlines" if is_perp(symbol) else "publicGetKlines"
         found: list[Any] = []
         start = since_ms
         while len(found) < limit and start + timeframe_ms <= self._link.now_ms():
@@ -179,7 +180,7 @@ class Reads(Asking):
     @_readable
     async def fetch_order(self, symbol: str, client_id: str, *, is_trigger: bool = False) -> OrderReport | None:
         """The order, or None when the venue does not know the id. A triggered order is reported as what it became."""
-        perp = ":" in symbol
+        perp = is_perp(symbol)
         try:
             if perp and is_trigger:
                 row = await self._get("fapiPrivateGetAlgoOrder", symbol, clientAlgoId=client_id)
@@ -211,7 +212,7 @@ class Reads(Asking):
     @_readable
     async def fetch_order_history(self, symbol: str, since_ms: int) -> tuple[OrderReport, ...]:
         """Orders in any state since then, oldest first; asked window by window, as the venue bounds them."""
-        perp = ":" in symbol
+        perp = is_perp(symbol)
         found = await self._windows("fapiPrivateGetAllOrders" if perp else "privateGetAllOrders", symbol, since_ms)
         defects: list[tuple[str, str]] = []
         reports = rows.read_orders(found, lambda row: self._report(row, symbol), symbol, defects)
@@ -227,7 +228,7 @@ class Reads(Asking):
     @_readable
     async def fetch_fills(self, symbol: str, since_ms: int) -> tuple[Fill, ...]:
         """Our trades since then, oldest first."""
-        perp = ":" in symbol
+        perp = is_perp(symbol)
         method = "fapiPrivateGetUserTrades" if perp else "privateGetMyTrades"
         found = await self._windows(method, symbol, since_ms, key="id", cursor="fromId")
         defects: list[tuple[str, str]] = []
@@ -409,4 +410,4 @@ def _fits(row: Any, hours: Any) -> bool:
 def _divide(symbols: Iterable[str]) -> tuple[list[str], list[str]]:
     """(spot, perps), each once, in order."""
     unique = dict.fromkeys(symbols)
-    return [s for s in unique if ":" not in s], [s for s in unique if ":" in s]
+    return [s for s in unique if not is_perp(s)], [s for s in unique if is_perp(s)]

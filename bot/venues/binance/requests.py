@@ -13,6 +13,7 @@ from bot.domain.instrument import Instrument, Side
 from bot.domain.money import ZERO, floor_to, plain
 from bot.domain.order import OrderType, TimeInForce
 from bot.domain.portfolio import Position
+from bot.domain.symbol import is_perp
 from bot.ports import Lane, OrderReport, OrderRequest, OutcomeUnknown, Rejection, ReportState, VenueRejected
 from bot.venues.binance import parse
 from bot.venues.binance.errors import UNKNOWN_SYMBOL_CODES, NotSent
@@ -175,7 +176,7 @@ class Writes:
 
     async def _cancel(self, symbol: str, client_id: str, *, is_trigger: bool) -> None:
         params: dict[str, Any] = {"origClientOrderId": client_id}
-        if is_trigger and ":" in symbol:
+        if is_trigger and is_perp(symbol):
             params["trigger"] = True
         self._link.prepare(symbol)  # ccxt cancels in markets that it knows
         order = await self._link.exchange.cancel_order(None, symbol, params)

@@ -19,6 +19,7 @@ import aiohttp
 
 from bot.domain.durations import HOUR_MS
 from bot.domain.instrument import Instrument, Kind
+from bot.domain.symbol import expiry_of, is_perp, pair_of
 from bot.ports import Answered, Clock, Rejection, SetupFailed, Unavailable, VenueRejected
 from bot.venues.binance import parse
 from bot.venues.binance.errors import ERROR_TABLES, ErrorTable, ReadRefused, contradicts_facts
@@ -315,9 +316,8 @@ class Connection:
         known = self.instruments.get(symbol) or self.former.get(symbol)
         if known is not None:
             return known.venue_symbol
-        pair, _, settled = symbol.partition(":")
-        expiry = settled.partition("-")[2]
-        return pair.replace("/", "") + (f"_{expiry}" if expiry else "")
+        expiry = expiry_of(symbol)
+        return pair_of(symbol).replace("/", "") + (f"_{expiry}" if expiry else "")
 
     def contract_size(self, symbol: str) -> Decimal:
         """Base units per contract; 1, as of every linear perp of the venue, when the symbol is not known."""
@@ -326,7 +326,7 @@ class Connection:
 
     def market_of(self, symbol: str) -> str:
         """The rate-limit market a symbol belongs to."""
-        return USDM if ":" in symbol else SPOT
+        return USDM if is_perp(symbol) else SPOT
 
     def symbol_of(self, venue_symbol: str, kind: Kind, asset: str = "") -> str:
         """The unified symbol. One that has not been loaded is named by the currency it ends with: of `asset`, ours and

@@ -8,14 +8,15 @@ the venue judges it.
 from collections.abc import Mapping
 from typing import Any
 
+from bot.domain.symbol import base_of, is_perp, quote_of, settle_of
+
 ANY_DIGIT = "0.00000001"
 
 
 def bare_market(symbol: str, venue_symbol: str) -> Mapping[str, Any]:
     """A ccxt market of a symbol of which nothing but its names is known."""
-    pair, _, settled = symbol.partition(":")
-    base, _, quote = pair.partition("/")
-    settle, is_perp = settled.partition("-")[0] or None, bool(settled)
+    base, quote = base_of(symbol), quote_of(symbol)
+    settle, is_contract = settle_of(symbol) or None, is_perp(symbol)
     return {
         "id": venue_symbol,
         "lowercaseId": venue_symbol.lower(),
@@ -26,17 +27,17 @@ def bare_market(symbol: str, venue_symbol: str) -> Mapping[str, Any]:
         "baseId": base,
         "quoteId": quote,
         "settleId": settle,
-        "type": "swap" if is_perp else "spot",
-        "subType": "linear" if is_perp else None,
-        "spot": not is_perp,
+        "type": "swap" if is_contract else "spot",
+        "subType": "linear" if is_contract else None,
+        "spot": not is_contract,
         "margin": False,
-        "swap": is_perp,
+        "swap": is_contract,
         "future": False,
         "option": False,
-        "contract": is_perp,
-        "linear": True if is_perp else None,
-        "inverse": False if is_perp else None,
-        "contractSize": "1" if is_perp else None,
+        "contract": is_contract,
+        "linear": True if is_contract else None,
+        "inverse": False if is_contract else None,
+        "contractSize": "1" if is_contract else None,
         "active": False,
         "precision": {"amount": ANY_DIGIT, "price": ANY_DIGIT, "base": ANY_DIGIT, "quote": ANY_DIGIT},
         "limits": {name: {"min": None, "max": None} for name in ("amount", "price", "cost", "market", "leverage")},

@@ -6,6 +6,7 @@ from typing import Any
 import aiohttp
 
 from bot.domain.instrument import Instrument
+from bot.domain.symbol import is_perp
 from bot.ports import Clock
 from bot.venues.binance.profiles import Profile
 from bot.venues.ccxt.connection import Connection, ConnectionRules
@@ -58,7 +59,7 @@ class PublicHistory:
     async def fetch_candles(self, symbol: str, interval: str, start_ms: int, end_ms: int) -> list[CandleRow]:
         """Closed candles that open in [start, end), oldest first, at most a page; fewer than `PAGE` when no more are
         there. `interval` is the venue's word, 1h."""
-        name = "fapiPublicGetKlines" if ":" in symbol else "publicGetKlines"
+        name = "fapiPublicGetKlines" if is_perp(symbol) else "publicGetKlines"
         rows = await self._get(name, symbol, interval=interval, startTime=start_ms, endTime=end_ms - 1, limit=PAGE)
         now_ms = self.now_ms()
         return [(int(row[0]), *map(str, (*row[1:6], row[7]))) for row in rows if int(row[6]) < now_ms]  # type: ignore[misc]

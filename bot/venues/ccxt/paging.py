@@ -9,6 +9,7 @@ from typing import Any
 
 from bot.domain.durations import DAY_MS
 from bot.domain.instrument import Kind
+from bot.domain.symbol import is_perp
 from bot.ports import Answered, Listed, Unavailable
 from bot.venues.ccxt import rows
 from bot.venues.ccxt.connection import Connection
@@ -95,7 +96,7 @@ class Asking:
         self, method: str, symbol: str, since_ms: int, *, key: str = "orderId", cursor: str | None = None
     ) -> Rows:
         """Rows of a time-bounded endpoint: the venue refuses windows longer than a day (spot) or a week (perps)."""
-        span = _WINDOW_MS[Kind.PERP if ":" in symbol else Kind.SPOT]
+        span = _WINDOW_MS[Kind.PERP if is_perp(symbol) else Kind.SPOT]
         found: dict[str, Any] = {}
         now = self._link.now_ms()
         start = max(since_ms, now - _HISTORY_MS)

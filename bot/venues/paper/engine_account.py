@@ -9,6 +9,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from bot.domain.order import Fill
 from bot.domain.portfolio import Account, Position
+from bot.domain.symbol import is_perp
 from bot.ports import NotListed, OrderReport, OrderRequest, Payment, Rejection, ReportState, VenueRejected
 from bot.simex.engine.exchange import Exchange
 from bot.simex.engine.refusal import Refusal, RefusalReason
@@ -155,7 +156,7 @@ class EngineAccount(ABC):
 
     async def fetch_order(self, symbol: str, client_id: str, *, is_trigger: bool = False) -> OrderReport | None:
         engine = await self._knowing(symbol)
-        order = engine.order(self.account_name, symbol, client_id=client_id, is_trigger=is_trigger and ":" in symbol)
+        order = engine.order(self.account_name, symbol, client_id=client_id, is_trigger=is_trigger and is_perp(symbol))
         return None if order is None else self._report(engine, order)
 
     async def fetch_open_orders(self, symbols: Sequence[str]) -> tuple[OrderReport, ...]:
@@ -215,7 +216,7 @@ class EngineAccount(ABC):
     @verdict
     async def cancel_order(self, symbol: str, client_id: str, *, is_trigger: bool = False) -> None:
         engine = await self._at_market(symbol)
-        engine.cancel(self.account_name, symbol, client_id=client_id, is_trigger=is_trigger and ":" in symbol)
+        engine.cancel(self.account_name, symbol, client_id=client_id, is_trigger=is_trigger and is_perp(symbol))
 
     @verdict
     async def set_leverage(self, symbol: str, leverage: Decimal) -> None:

@@ -14,6 +14,7 @@ from bot.domain.market import Book, Funding, OpenInterest, Quote
 from bot.domain.money import ZERO
 from bot.domain.order import OrderType
 from bot.domain.portfolio import Account, Position
+from bot.domain.symbol import is_perp
 from bot.ports import AccountReview, Lane, Rejection, SetupFailed, Unavailable, Venue, VenueRejected
 from bot.simex.engine.exchange import Exchange
 from bot.simex.engine.refusal import Refusal
@@ -158,7 +159,7 @@ class PaperVenue(EngineAccount):
     async def _look(self, symbols: Sequence[str]) -> None:
         """Show the engine the present quotes of these symbols, and the funding of the perps among them."""
         await self.fetch_quotes(symbols)
-        perps = [symbol for symbol in symbols if ":" in symbol]
+        perps = [symbol for symbol in symbols if is_perp(symbol)]
         if perps:
             await self.fetch_funding(perps)
 
@@ -185,7 +186,7 @@ class PaperVenue(EngineAccount):
         if self._engine is None or symbol not in self._engine.instruments:
             raise VenueRejected("paper", f"{symbol} is not among the loaded instruments", Rejection.OTHER)
         try:
-            if ":" in symbol:
+            if is_perp(symbol):
                 await self.fetch_funding([symbol])
             book = await self._data.fetch_book(symbol, _BOOK_LEVELS)
             quote = (await self._data.fetch_quotes([symbol]))[symbol]

@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl
 from bot.domain.durations import DAY_MS, HOUR_MS
 from bot.domain.instrument import Instrument, Kind
 from bot.domain.money import plain
+from bot.domain.symbol import pair_of
 from bot.simex.engine.exchange import Exchange
 from bot.simex.limits import IpGate, OrderGate
 from bot.simex.signing import ApiKey
@@ -235,7 +236,7 @@ class Desk:
 
 
 def venue_symbol(instrument: Instrument) -> str:
-    return instrument.venue_symbol or instrument.symbol.partition(":")[0].replace("/", "")
+    return instrument.venue_symbol or pair_of(instrument.symbol).replace("/", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,7 +273,7 @@ class Call:
     def name(self, symbol: str) -> str:
         """The venue's name of a unified symbol; empty for none."""
         instrument = self.desk.listed.get(symbol)
-        return venue_symbol(instrument) if instrument else symbol.partition(":")[0].replace("/", "")
+        return venue_symbol(instrument) if instrument else pair_of(symbol).replace("/", "")
 
 
 Action = Callable[[Call], Any]

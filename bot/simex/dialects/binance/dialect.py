@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from bot.domain.instrument import Kind
+from bot.domain.symbol import is_perp
 from bot.simex.dialects.binance.common import ApiError, Call, Desk, Params, Route, Security, table_of
 from bot.simex.dialects.binance.refusals import perp_error, spot_error
 from bot.simex.dialects.binance.spot import SPOT_ROUTES
@@ -154,7 +155,7 @@ class Binance:
     def _hear(self, event: ExchangeEvent) -> None:
         """The first fill of a spot order gives its count back, a resting order's several."""
         order, trade = event.order, event.trade
-        if event.kind is not EventKind.ORDER_FILLED or order is None or trade is None or ":" in event.symbol:
+        if event.kind is not EventKind.ORDER_FILLED or order is None or trade is None or is_perp(event.symbol):
             return
         if order.filled_size == trade.size:
             back = MAKER_COUNT_BACK if trade.is_maker else TAKER_COUNT_BACK

@@ -8,6 +8,7 @@ from bot.domain.durations import DAY_MS
 from bot.domain.instrument import Instrument, Side
 from bot.domain.money import ZERO
 from bot.domain.order import OrderType, TimeInForce
+from bot.domain.symbol import is_perp
 from bot.simex.dialects.binance.common import (
     EVERYTHING,
     ApiError,
@@ -191,7 +192,7 @@ def query(call: Call) -> Mapping[str, Any]:
 def open_orders(call: Call) -> list[Mapping[str, Any]]:
     instrument = call.maybe_instrument()
     orders = call.exchange.open_orders(call.account, instrument.symbol if instrument else None)
-    return [row(call, order) for order in orders if ":" not in order.symbol]
+    return [row(call, order) for order in orders if not is_perp(order.symbol)]
 
 
 def all_orders(call: Call) -> list[Mapping[str, Any]]:
@@ -266,7 +267,7 @@ def found(call: Call, instrument: Instrument, absent: ApiError) -> SimOrder:
 
 def is_forgotten(call: Call, order: SimOrder) -> bool:
     """Futures drop ended orders: without a fill after three days, all of them after ninety."""
-    if ":" not in order.symbol or order.is_open:
+    if not is_perp(order.symbol) or order.is_open:
         return False
     is_old = order.updated_ms < call.now_ms - ARCHIVED_AFTER_MS
     return is_old or _is_idle_since(order, call.now_ms - FORGOTTEN_AFTER_MS)

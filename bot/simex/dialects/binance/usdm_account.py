@@ -11,6 +11,7 @@ from typing import Any
 from bot.domain.durations import WEEK_MS
 from bot.domain.instrument import Instrument, Kind
 from bot.domain.money import ZERO, plain
+from bot.domain.symbol import is_perp
 from bot.simex.dialects.binance.common import (
     ApiError,
     Call,
@@ -187,7 +188,7 @@ def position_risk(call: Call) -> list[Mapping[str, Any]]:
     """v3: contracts with a position or open orders; neither leverage nor margin type."""
     chosen = call.maybe_instrument()
     held = {position.symbol: position for position in call.exchange.positions(call.account)}
-    ordered = {order.symbol for order in call.exchange.open_orders(call.account) if ":" in order.symbol}
+    ordered = {order.symbol for order in call.exchange.open_orders(call.account) if is_perp(order.symbol)}
     return [
         {
             **_risk(call, symbol, position, side),

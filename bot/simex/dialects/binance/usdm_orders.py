@@ -11,6 +11,7 @@ from bot.domain.durations import WEEK_MS
 from bot.domain.instrument import Instrument, Side
 from bot.domain.money import ZERO
 from bot.domain.order import OrderType, TimeInForce
+from bot.domain.symbol import is_perp
 from bot.simex.dialects.binance.common import (
     ApiError,
     Call,
@@ -210,7 +211,7 @@ def query_open(call: Call) -> Mapping[str, Any]:
 def open_orders(call: Call) -> list[Mapping[str, Any]]:
     instrument = call.maybe_instrument()
     orders = call.exchange.open_orders(call.account, instrument.symbol if instrument else None, is_trigger=False)
-    return [row(call, order) for order in orders if ":" in order.symbol]
+    return [row(call, order) for order in orders if is_perp(order.symbol)]
 
 
 def all_orders(call: Call) -> list[Mapping[str, Any]]:

@@ -1,7 +1,7 @@
-"""Which candles are a symbol's own: former names that it continues, and where a ticker began to mean another asset.
+"""Unified symbols: how they are read (`UNI/USDT` is spot, `UNI/USDT:USDT` a perp) and which listings one continues.
 
 Exchanges rename (MATIC became POL), redenominate (one MKR became 24,000 SKY) and give a ticker to another asset (LUNA
-since 2022-05-31). Without this a series jumps, or joins two assets that have nothing in common (PLAYBOOK §10).
+since 2022-05-31). Without its lineage a series jumps, or joins two assets that have nothing in common (PLAYBOOK §10).
 """
 
 from collections.abc import Iterator
@@ -10,6 +10,41 @@ from decimal import Decimal
 
 from bot.domain.candles import CandleSeries
 from bot.domain.money import ONE
+
+
+def is_perp(symbol: str) -> bool:
+    """Whether a symbol names a perp or a dated future: one that settles in a currency."""
+    return ":" in symbol
+
+
+def base_of(symbol: str) -> str:
+    """The base of a spot symbol or a perp, UNI of `UNI/USDT:USDT`; a text without a slash as it is."""
+    return symbol.partition("/")[0]
+
+
+def quote_of(symbol: str) -> str:
+    """The currency that prices are in, USDT of `UNI/USDT:USDT`; empty for a text without a slash."""
+    return pair_of(symbol).partition("/")[2]
+
+
+def pair_of(symbol: str) -> str:
+    """Base and quote, `UNI/USDT` of `UNI/USDT:USDT`: the spot symbol of the same base."""
+    return symbol.partition(":")[0]
+
+
+def contract_of(symbol: str) -> str:
+    """What makes a contract of a pair: the currency it settles in and the expiry, where it has one; empty for spot."""
+    return symbol.partition(":")[2]
+
+
+def settle_of(symbol: str) -> str:
+    """The currency that a contract settles in, USDT of `UNI/USDT:USDT-260925`; empty for spot."""
+    return contract_of(symbol).partition("-")[0]
+
+
+def expiry_of(symbol: str) -> str:
+    """The expiry of a dated future, 260925 of `UNI/USDT:USDT-260925`; empty for perps and spot."""
+    return contract_of(symbol).partition("-")[2]
 
 
 @dataclass(frozen=True, slots=True)
