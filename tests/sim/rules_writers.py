@@ -7,7 +7,8 @@ from typing import Any
 
 from bot.domain.instrument import Side
 from bot.domain.money import ZERO
-from bot.domain.order import FOREIGN, Purpose, leg_of
+from bot.domain.order import FOREIGN, Purpose
+from bot.domain.order_ids import leg_of
 from bot.execution.another_writer import ACCEPTED, CONFLICT, UNKNOWN_EXECUTED, UNKNOWN_RESTS
 from bot.journal.reader import Fact
 from bot.ports import OrderRequest
