@@ -17,7 +17,9 @@ from bot.journal.journal import Journal
 from bot.journal.schema import NEVER_CAME_TO_BE
 from bot.ports import Answered, NotListed, OrderReport, Unavailable, Venue
 
-__all__ = ["DOUBTFUL", "UnknownOutcomes"]
+__all__ = ["DOUBTFUL", "UNLISTED_SETTLEMENTS", "UnknownOutcomes"]
+
+UNLISTED_SETTLEMENTS = 3  # on end, in which a symbol is neither answered about nor listed, before its market has ended
 
 
 class UnknownOutcomes:
@@ -25,6 +27,7 @@ class UnknownOutcomes:
 
     def __init__(self, venue: Venue, journal: Journal, rules: ExecutionRules, evidence: OrderReports) -> None:
         self._venue, self._journal, self._rules, self._evidence = venue, journal, rules, evidence
+        self._settlements_unlisted: dict[str, int] = {}  # by client id, on end
 
     async def settle(self, orders: Sequence[Order], open_reports: Sequence[OrderReport]) -> tuple[Note, ...]:
         """Bring every order as far as the evidence goes. `open_reports` is what rests at the venue now."""
@@ -46,6 +49,7 @@ class UnknownOutcomes:
 
     async def _ask(self, order: Order, open_reports: Sequence[OrderReport]) -> tuple[Order, tuple[Note, ...]]:
         report = find_report(order, open_reports)
+        unlisted = self._settlements_unlisted.pop(order.client_id, 0)
         for ask in range(self._rules.absence_asks):
             if ask:
                 await asyncio.sleep(self._rules.absence_interval_ms / 1000)
@@ -54,7 +58,7 @@ class UnknownOutcomes:
                 is_quiet = report is None and await self._is_surely_quiet(order)
                 report = report or await self._look(order)
             except NotListed as error:
-                return await self._unlisted(order, error)
+                return await self._unlisted(order, error, unlisted + 1)
             except Unavailable as error:
                 return _unanswered(order, error)
             if report is not None:
@@ -64,10 +68,10 @@ class UnknownOutcomes:
             order = await self._journal.record_absence(order.client_id)
         return await self._absent(order)
 
-    async def _unlisted(self, order: Order, error: Unavailable) -> tuple[Order, tuple[Note, ...]]:
+    async def _unlisted(self, order: Order, error: Unavailable, settlements: int) -> tuple[Order, tuple[Note, ...]]:
         """The venue says that it does not know the symbol. When its list lacks the symbol too, and both say so every
-        time they are asked after the quiet period, the market has ended, and the order with it. A row of the list
-        that cannot be read lacks nothing.
+        time they are asked after the quiet period in several settlements on end, the market has ended, and the order
+        with it. A row of the list that cannot be read lacks nothing.
 
         What it executed at the last moment cannot be read any more; the account's balances show it.
         """
@@ -89,7 +93,10 @@ class UnknownOutcomes:
             except Unavailable as failure:
                 return _unanswered(order, failure)
             return order, ()  # it is answered about after all: the next reconciliation asks again
-        reason = f"over: the venue lists {order.symbol} no more, asked {self._rules.absence_asks} times"
+        if settlements < UNLISTED_SETTLEMENTS:
+            self._settlements_unlisted[order.client_id] = settlements
+            return _unanswered(order, error)
+        reason = f"over: the venue lists {order.symbol} no more, asked in {settlements} settlements"
         return await self._journal.record_order_event(order.client_id, OrderEvent.EXPIRED, reason=reason), ()
 
     async def _look(self, order: Order) -> OrderReport | None:

@@ -10,6 +10,7 @@ from bot.domain.instrument import Instrument
 from bot.domain.order import TimeInForce
 from bot.domain.reason import Reason
 from bot.domain.states import OrderState
+from bot.execution.unknown_outcomes import UNLISTED_SETTLEMENTS
 from bot.ports import Answered, NotListed, OrderReport
 from tests.execution.scripted_venue import SPOT, ScriptedVenue
 from tests.execution.worlds import SYMBOLS, World, approve, open_world
@@ -58,9 +59,25 @@ async def test_an_order_of_a_removed_symbol_is_over(ending: tuple[World, EndingV
     made, venue = ending
     await place(made, venue, word)
     venue.refusing, venue.missing = True, None
-    truth = await made.reconciler.settle(SYMBOLS)
+    for _ in range(UNLISTED_SETTLEMENTS):
+        truth = await made.reconciler.settle(SYMBOLS)
     assert truth.working == ()
     assert made.journal.reader.load_orders()[0].state is OrderState.EXPIRED
+
+
+async def test_a_symbol_that_is_refused_and_missing_for_a_moment_does_not_end_its_orders(
+    ending: tuple[World, EndingVenue],
+) -> None:
+    """An order that had executed was ended, and its executions were never read (simulation, seed 500560)."""
+    made, venue = ending
+    await place(made, venue, "rest")
+    for _ in range(2):
+        venue.refusing, venue.missing = True, None
+        for _ in range(UNLISTED_SETTLEMENTS - 1):
+            await made.reconciler.settle(SYMBOLS)
+        venue.missing = 0  # the list has it again
+        truth = await made.reconciler.settle(SYMBOLS)
+        assert [order.state for order in truth.working] == [OrderState.OPEN]
 
 
 @pytest.mark.parametrize(("refusing", "missing"), [(True, 0), (True, 1)])
