@@ -17,6 +17,7 @@ from bot.playbook.book.context import PlanContext
 from bot.playbook.orders.factory import IntentTerms, can_close, kind_intent, worst_price
 from bot.playbook.policy.choices import Unowned
 from bot.playbook.policy.numbers import Policy
+from bot.playbook.positions.exit_rules import ExitReview, trailing_stop, why_it_ends
 from bot.playbook.positions.hedge import Shrink, near_liquidation, over_spot
 from bot.playbook.positions.hedge_stops import guard_hedges, remember_hedges, standing_shorts
 from bot.playbook.positions.leverage import judge_leverage
@@ -225,28 +226,8 @@ def _watch(
     held = replace(held, best_price=best, targets_hit=max(held.targets_hit, hit))
     if held.closing:
         return held, None
-    reason, words = None, ""
-    beyond, turned = ("below", "fell") if held.side is Side.BUY else ("above", "rose")
-    if (mark - stop) * sign <= 0:
-        reason, words = Reason.EXIT_STOP, f"mark {mark} is at or {beyond} the stop {stop}"
-    elif held.targets_hit >= len(held.plan.targets) and (mark - trailing_stop(held)) * sign <= 0:
-        reason, words = Reason.EXIT_TARGET, f"mark {mark} {turned} {held.plan.trailing_share:.0%} from its best {best}"
-    elif scene.at_ms >= held.plan.deadline_ms:
-        reason, words = Reason.EXIT_TIME, "its time is over"
-    elif held.funding_paid > held.plan.funding_budget_quote:
-        reason = Reason.EXIT_FUNDING
-        words = f"funding paid {held.funding_paid:.2f} passes its budget {held.plan.funding_budget_quote:.2f}"
-    elif signed:
-        reason, words = Reason.EXIT_SIGNS, signed
-    if reason is None:
-        return held, None
-    note = Note(reason, f"{held.symbol}: close the {held.words}: {words}", held.symbol)
-    return replace(held, closing=reason.value), note
-
-
-def trailing_stop(held: OpenExit) -> Decimal:
-    """The price at which the rest of a position ends once all targets were hit."""
-    return held.best_price * (ONE - held.side.sign * held.plan.trailing_share)
+    note = why_it_ends(ExitReview(held, mark, stop, signed, scene.at_ms, scene.policy))
+    return (held, None) if note is None else (replace(held, closing=note.reason.value), note)
 
 
 def _closing(held: OpenExit, position: Position, scene: PlanContext) -> list[Intent]:
