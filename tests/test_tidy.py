@@ -128,6 +128,10 @@ def test_symbols_are_read_in_one_module(house: House) -> None:
     check(tidy_style.symbols_are_read_in_one_module(house))
 
 
+def test_files_are_written_atomically(house: House) -> None:
+    check(tidy_style.files_are_written_atomically(house))
+
+
 def test_every_line_is_formatted(house: House) -> None:
     check(tidy_style.every_line_is_formatted(house))
 
@@ -223,6 +227,9 @@ PLANTED: list[tuple[Rule, Files, str]] = [
     (tidy_style.intents_are_built_once, {"bot/execution/x.py": "a = order.Intent(id='1')"}, "bot/execution/x.py:1"),
     (tidy_style.symbols_are_read_in_one_module, {"bot/risk/x.py": "a = ':' not in fill.symbol"}, "bot/risk/x.py:1"),
     (tidy_style.symbols_are_read_in_one_module, {"bot/feeds/x.py": "a = perp.split('/', 1)[0]"}, "bot/feeds/x.py:1"),
+    (tidy_style.files_are_written_atomically, {"bot/feeds/x.py": "page.write_text('a')"}, "bot/feeds/x.py:1"),
+    (tidy_style.files_are_written_atomically, {"bot/feeds/x.py": "with page.open('wb') as f: ..."}, "bot/feeds/x.py:1"),
+    (tidy_style.files_are_written_atomically, {"bot/runtime/x.py": "draft.replace(page)"}, "bot/runtime/x.py:1"),
     (tidy_style.every_line_is_formatted, {"bot/domain/x.py": "x = [\n    1]  # fmt: skip"}, "bot/domain/x.py:2"),
     (tidy_style.time_units_are_defined_once, {"bot/feeds/x.py": "A, HOUR_MS = 1, 3_600_000"}, "bot/feeds/x.py:1"),
     (

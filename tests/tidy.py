@@ -26,6 +26,7 @@ FLOORS = {
     "playbook": 2,
     "risk": 2,
     "ports": 2,
+    "atomic_file": 2,
     "simex": 2,
     "domain": 1,
 }

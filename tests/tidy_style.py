@@ -11,6 +11,14 @@ CACHE_DECORATORS = frozenset({"cache", "lru_cache", "cached_property"})
 BELOW_RUNTIME = frozenset(folder for folder, floor in FLOORS.items() if floor < FLOORS["runtime"])
 INTENT_OWNER = "bot/playbook/orders/factory.py"
 SYMBOL_NAME = re.compile(r"symbol|\b(perp|spot|pair)\b|^[a-z]$")
+FILE_MODE = re.compile(r"[rb+t]*[wxa][rb+t]*|r[bt]*\+[bt]*")
+FILE_WRITERS = {
+    "bot/atomic_file.py": "the owner",
+    "bot/journal/files.py": "renames a journal under its lock",
+    "bot/journal/reserve.py": "holds space, no content",
+    "bot/lab/data/download.py": "pyarrow writes into a stream; atomic_file gives it its name",
+    "bot/simex/tls.py": "certificates in a temporary folder; simex imports only domain",
+}
 FORMATTER_ESCAPE = re.compile(r"#\s*(fmt|yapf):")
 
 
@@ -53,6 +61,28 @@ def symbols_are_read_in_one_module(house: House) -> list[str]:
             if is_mark and SYMBOL_NAME.search(subject):
                 found.append(f"{module.path}:{node.lineno} reads {subject}; use bot.domain.symbol")
     return found
+
+
+def files_are_written_atomically(house: House) -> list[str]:
+    """Files are written by `bot/atomic_file.py` and by the modules of `FILE_WRITERS`, which say why."""
+    return [
+        f"{module.path}:{node.lineno} writes a file; use bot/atomic_file.py"
+        for module in house.modules
+        if module.path not in FILE_WRITERS
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Call) and _writes_a_file(node)
+    ]
+
+
+def _writes_a_file(call: ast.Call) -> bool:
+    name = ast.unparse(call.func).rpartition(".")[2]
+    if name in ("write_text", "write_bytes", "rename"):
+        return True
+    if name == "replace":  # of a path, or os.replace: neither of a text nor of a dataclass
+        is_of_os = ast.unparse(call.func) == "os.replace"
+        return is_of_os or (isinstance(call.func, ast.Attribute) and len(call.args) == 1 and not call.keywords)
+    modes = [*call.args, *(word.value for word in call.keywords)] if name == "open" else []
+    return any(isinstance(mode, ast.Constant) and FILE_MODE.fullmatch(str(mode.value)) for mode in modes)
 
 
 def every_line_is_formatted(house: House) -> list[str]:

@@ -5,6 +5,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+from bot.atomic_file import publish
 from bot.journal.errors import JournalError, classify
 from bot.journal.reader import JournalReader
 
@@ -26,12 +27,7 @@ def back_up(journal: Path, destination: Path) -> int:
         with closing(sqlite3.connect(f"file:{journal}?mode=ro", uri=True)) as source:
             source.execute("VACUUM INTO ?", [str(partial)])
         _check(partial)
-        descriptor = os.open(partial, os.O_RDWR | os.O_CLOEXEC)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        partial.rename(destination)
+        publish(partial, destination)
     except (sqlite3.Error, OSError) as error:
         raise classify(error, destination) from error
     finally:

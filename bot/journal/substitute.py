@@ -6,7 +6,6 @@ it is sent. Once the journal can be written, the events of the copy that it lack
 and the copy is removed. Their hashes prove that they follow. docs/decisions/0016 has the choice and its price.
 """
 
-import contextlib
 import json
 import os
 import shutil
@@ -17,6 +16,7 @@ from typing import Any
 
 from sqlite_utils import Database
 
+from bot.atomic_file import publish
 from bot.journal.chain import check_event
 from bot.journal.errors import JournalError, JournalLocked
 from bot.journal.schema import GENESIS, project
@@ -52,13 +52,7 @@ class Substitute:
         os.close(os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
         with closing(_read_only(self.journal)) as source, closing(sqlite3.connect(partial)) as copy:
             source.backup(copy)
-        descriptor = os.open(partial, os.O_RDWR | os.O_CLOEXEC)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        partial.rename(self.path)
-        _sync_folder(self.path.parent)
+        publish(partial, self.path)
         return True
 
     def return_into(self, db: Database) -> int:
@@ -135,12 +129,3 @@ class Substitute:
 
 def _read_only(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(path.absolute().as_uri() + "?mode=ro", uri=True, timeout=QUICK_SECONDS, isolation_level=None)
-
-
-def _sync_folder(folder: Path) -> None:
-    with contextlib.suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

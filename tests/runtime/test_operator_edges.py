@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
+from bot.atomic_file import write_atomically
 from bot.domain.states import KillLevel
 from bot.journal.journal import Journal
 from bot.risk import Limits
 from bot.runtime.exit_codes import ExitCode
 from bot.runtime.health.healthcheck import HEALTH_NAME
-from bot.runtime.kill.flag_file import FlagFile, write_whole
+from bot.runtime.kill.flag_file import FlagFile
 from bot.runtime.kill.resume import release
 from bot.runtime.kill.resume_file import ResumeFile, ResumeRequest
 from bot.runtime.settings.layers import SettingsProblem, find_state_directory, read_dotenv
@@ -129,7 +130,7 @@ async def test_resume_works_when_a_dead_daemon_left_its_health_file_behind() -> 
     journal = await _latched(settings)
     await journal.record_latch(KillLevel.CANCEL, by="test", reason="drill")
     await journal.close()
-    write_whole(Path("var", HEALTH_NAME), f'{{"pid": {os.getppid()}, "at_ms": 1}}')
+    write_atomically(Path("var", HEALTH_NAME), f'{{"pid": {os.getppid()}, "at_ms": 1}}')
     words, code = await _in_thread(settings)
     assert (code, words) == (ExitCode.OK, "the kill switch is off (it was cancel: drill)")
 

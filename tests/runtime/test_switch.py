@@ -532,7 +532,7 @@ def test_a_flag_is_written_on_a_full_disk_in_place_of_the_spare(
         def refuse(*_: Any) -> None:
             raise OSError(28, "No space left on device")
 
-        monkeypatch.setattr("bot.runtime.kill.flag_file.write_whole", refuse)
+        monkeypatch.setattr("bot.runtime.kill.flag_file.write_atomically", refuse)
         assert flag.record(KillLevel.FLATTEN, "fire", "anna") is KillLevel.FLATTEN
     else:
         with full_disk(small_disk):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bot.atomic_file import write_atomically
 from bot.domain.durations import DAY_MS, HOUR_MS
 from bot.feeds.macro import SeriesFiles
 from bot.lab.backtest.gc_tuning import seldom
@@ -65,8 +66,8 @@ def run(asked: BacktestRequest, *, tell: Callable[[float], None]) -> tuple[dict[
         shutil.rmtree(scratch, ignore_errors=True)
     document = document_of(record)
     if asked.page is not None:
-        asked.page.with_suffix(".csv").write_text(csv_of(record), encoding="utf-8")
-        asked.page.write_text(page_of(record, document), encoding="utf-8")
+        write_atomically(asked.page.with_suffix(".csv"), csv_of(record))
+        write_atomically(asked.page, page_of(record, document))
     return document, words_of(document)
 
 

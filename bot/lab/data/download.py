@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from bot.atomic_file import publish
 from bot.domain.durations import DAY_MS, HOUR_MS
 from bot.domain.symbol import is_perp
 from bot.lab.backtest.record import day_of
@@ -155,9 +156,7 @@ def _write(table: pa.Table, file: Path) -> None:
     try:
         with beside.open("wb") as stream:
             pq.write_table(table, stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-        beside.replace(file)
+        publish(beside, file)
     finally:
         beside.unlink(missing_ok=True)
 

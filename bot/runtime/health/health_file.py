@@ -16,6 +16,8 @@ from typing import Any
 import orjson
 import structlog
 
+from bot.atomic_file import write_atomically
+
 WRITE_SECONDS = 2.0
 _log = structlog.get_logger("sectorbot.health")
 
@@ -70,10 +72,8 @@ class Health:
             self.last |= fields
             if self._is_removed:
                 return
-            temporary = self.path.with_suffix(".tmp")
             try:
-                temporary.write_bytes(orjson.dumps(self._content(), default=str))
-                temporary.replace(self.path)
+                write_atomically(self.path, orjson.dumps(self._content(), default=str), is_durable=False)
             except OSError as error:
                 self._say(f"{self.path}: {error.strerror or error}")
                 return

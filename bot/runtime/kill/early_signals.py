@@ -9,6 +9,8 @@ import signal
 from pathlib import Path
 from types import FrameType
 
+from bot.atomic_file import write_atomically
+
 LEVELS = {signal.SIGUSR1: "cancel", signal.SIGUSR2: "flatten"}
 _asked: list[signal.Signals] = []
 _directories: list[Path] = []
@@ -46,5 +48,4 @@ def _write(number: signal.Signals) -> None:
         for directory in _directories:
             flag = directory / "KILL"
             if number is signal.SIGUSR2 or not flag.exists():
-                directory.mkdir(parents=True, exist_ok=True)
-                flag.write_text(f"{LEVELS[number]}\nasked for by {number.name}\n", encoding="utf-8")
+                write_atomically(flag, f"{LEVELS[number]}\nasked for by {number.name}\n")

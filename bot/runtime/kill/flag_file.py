@@ -1,4 +1,4 @@
-"""The flag file of the kill switch, and how a small file is written, on a full disk as well.
+"""The flag file of the kill switch, which is written on a full disk as well.
 
 A spare file beside the flag has its blocks already. When nothing new can be written, its content is replaced in place
 and it takes the flag's name, which needs no space.
@@ -9,6 +9,7 @@ import errno
 import os
 from pathlib import Path
 
+from bot.atomic_file import publish, write_atomically
 from bot.domain.states import KillLevel, highest
 
 FLAG_NAME, SPARE_NAME = "KILL", ".KILL.spare"
@@ -50,7 +51,7 @@ class FlagFile:
         asked = highest(level, self.load())
         text = f"{asked.value}\n{' '.join(reason.split())}\n" + (f"{by}\n" if by else "")
         try:
-            write_whole(self.path, text)
+            write_atomically(self.path, text)
         except OSError as error:
             if error.errno not in _NO_SPACE or not self._spare.is_file():
                 raise
@@ -62,7 +63,7 @@ class FlagFile:
         if not self.path.parent.is_dir() or self._spare.exists():
             return
         with contextlib.suppress(OSError):
-            write_whole(self._spare, "\n" * SPARE_BYTES)
+            write_atomically(self._spare, "\n" * SPARE_BYTES)
 
     def remove(self) -> None:
         """Raises OSError when it stands there and cannot be removed."""
@@ -74,27 +75,6 @@ class FlagFile:
         descriptor = os.open(self._spare, os.O_WRONLY | os.O_CLOEXEC)
         try:
             os.pwrite(descriptor, content.ljust(room, b"\n"), 0)
-            os.fsync(descriptor)
         finally:
             os.close(descriptor)
-        self._spare.replace(self.path)
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a small file so that a reader sees all of it or nothing, and that it outlives the machine.
-
-    Raises:
-        OSError: nothing has changed then.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".new")
-    try:
-        with temporary.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise
+        publish(self._spare, self.path)

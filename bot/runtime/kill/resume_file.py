@@ -5,9 +5,10 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from bot.atomic_file import write_atomically
 from bot.domain.states import KillLevel
 from bot.runtime.health.healthcheck import find_running
-from bot.runtime.kill.flag_file import FlagFile, write_whole
+from bot.runtime.kill.flag_file import FlagFile
 
 RESUME_NAME = "RESUME"
 CONFIRM_SECONDS = 5.0
@@ -43,7 +44,7 @@ class ResumeFile:
 
     def record(self, request: ResumeRequest) -> None:
         """Write it in one step."""
-        write_whole(self.path, json.dumps(asdict(request)))
+        write_atomically(self.path, json.dumps(asdict(request)))
 
     def written_at(self) -> float:
         """When the request was written, in seconds since 1970; 0 when there is none."""

@@ -6,12 +6,12 @@ ccxt's market dictionaries of the wanted symbols only. It is a cache: unreadable
 
 import contextlib
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bot.atomic_file import write_atomically
 from bot.domain.durations import HOUR_MS
 
 _VERSION = 1
@@ -75,11 +75,5 @@ class InstrumentsCache:
             "markets": dict(markets),
             "former": kept,
         }
-        draft = self.path.with_suffix(f".{os.getpid()}.tmp")
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            draft.write_text(json.dumps(content), encoding="utf-8")
-            draft.replace(self.path)
-        except OSError:
-            with contextlib.suppress(OSError):
-                draft.unlink()
+        with contextlib.suppress(OSError):
+            write_atomically(self.path, json.dumps(content))
