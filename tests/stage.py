@@ -27,10 +27,10 @@ ROUNDS = 40
 QUIET_MS = 15_000
 SPOT_ORDER, PERP_ORDER = "/api/v3/order", "/fapi/v1/order"
 QUICK = (
-    "execution.poll_interval_ms=20",
-    "execution.absence_interval_ms=20",
-    "execution.post_deadline_ms=2000",
-    "execution.backoff_ms=20",
+    "execution.timing.poll_interval_ms=20",
+    "execution.timing.absence_interval_ms=20",
+    "execution.timing.post_deadline_ms=2000",
+    "execution.timing.backoff_ms=20",
 )
 KEPT = ("UNI", "AAVE", "LDO", "ETH", "SOL", "AVAX")
 DROPPED = (

@@ -52,7 +52,7 @@ def download(
         settings = load_settings(given.files, given.assignments)
         universe = settings.universe
         named = (
-            settings.playbook.market_symbol,
+            settings.playbook.signals.market_symbol,
             *universe.spot_symbols,
             *universe.perp_symbols,
             *universe.former_symbols,

@@ -148,6 +148,8 @@ def plan(
 
         given = common.given(context, config, assign, environment, mode)
         settings = load_settings(given.files, given.assignments)
+        for note in settings.notes:
+            typer.echo(f"warning: {note}", err=True)
 
         from bot.cli.plan import print_plan
         from bot.runtime import logs

@@ -207,3 +207,17 @@ class Fill:
     fee_asset: str
     is_maker: bool
     at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class SizingLimits:
+    """Limits of the gate that the playbook sizes orders by; the settings `[risk]` take their defaults from here.
+
+    `liquidation_distance_min` is a share of the mark, `maintenance_rate` of the notional, `order_share_max` of equity.
+    """
+
+    order_notional_max_quote: Decimal = Decimal(10_000)
+    order_share_max: Decimal = Decimal("0.10")
+    position_leverage_max: Decimal = Decimal(5)
+    liquidation_distance_min: Decimal = Decimal("0.12")
+    maintenance_rate: Decimal = Decimal("0.01")

@@ -90,7 +90,7 @@ class Executor:
         self._evidence = OrderReports(venue, journal, rules)
         self._placement = Placement(venue, journal, rules, self._evidence, is_stopped)
         self._by_symbol: dict[str, asyncio.Semaphore] = defaultdict(
-            lambda: asyncio.Semaphore(rules.orders_per_instrument)
+            lambda: asyncio.Semaphore(rules.timing.orders_per_instrument)
         )
         self._in_all = asyncio.Semaphore(rules.orders_at_once)
         self._uncleared: dict[tuple[str, bool], int] = {}  # closes refused without their stops too, since when
@@ -160,7 +160,7 @@ class Executor:
 
     def write_deadline(self) -> asyncio.Timeout:
         """The longest wait for the reply to one write: `async with executor.write_deadline():`."""
-        return asyncio.timeout(self._rules.post_deadline_ms / 1000)
+        return asyncio.timeout(self._rules.timing.post_deadline_ms / 1000)
 
     async def close(self) -> None:
         """Wait, within the deadline of one write, for replies that a cancelled task left behind."""
@@ -176,7 +176,7 @@ class Executor:
             await self._clear_beside_short(item.intent)
             for attempt in range(self._rules.max_attempts):
                 if attempt:
-                    await asyncio.sleep(self._rules.backoff_ms * 2 ** (attempt - 1) / 1000)
+                    await asyncio.sleep(self._rules.timing.backoff_ms * 2 ** (attempt - 1) / 1000)
                 placed = await self._attempt(item, client_ids)
                 if isinstance(placed, Placed) and await self._clear_stops(placed.order):
                     notes.extend(placed.notes)
@@ -361,7 +361,7 @@ class Executor:
 
     async def _poll(self, order: Order) -> tuple[Order, tuple[Note, ...]]:
         notes: tuple[Note, ...] = ()
-        for poll in range(self._rules.polls):
+        for poll in range(self._rules.timing.polls):
             if poll:
                 await self._evidence.pause()
             try:

@@ -49,13 +49,13 @@ class OrderReports:
         clock = asyncio.get_running_loop().time
         started = clock()
         try:
-            async with asyncio.timeout(self._rules.read_deadline_ms / 1000):
+            async with asyncio.timeout(self._rules.timing.read_deadline_ms / 1000):
                 result = await reading
                 if isinstance(result, Listed):
                     self._defects.extend(result.defects)
                 return result
         except TimeoutError:
-            raise Unavailable(f"no {what} within {self._rules.read_deadline_ms} ms") from None
+            raise Unavailable(f"no {what} within {self._rules.timing.read_deadline_ms} ms") from None
         finally:
             self._durations_ms.append(round((clock() - started) * 1000))
 
@@ -131,7 +131,7 @@ class OrderReports:
 
         Never raises Unavailable: what is missing is fetched by the next reconciliation.
         """
-        for poll in range(self._rules.polls):
+        for poll in range(self._rules.timing.polls):
             if not self.has_fills_missing(order):
                 break  # a venue's reply to the order may carry them
             if poll:
@@ -149,7 +149,7 @@ class OrderReports:
 
     async def pause(self) -> None:
         """The wait between two questions."""
-        await asyncio.sleep(self._rules.poll_interval_ms / 1000)
+        await asyncio.sleep(self._rules.timing.poll_interval_ms / 1000)
 
     async def _contract_size_of(self, symbol: str) -> dict[str, Decimal]:
         if not is_perp(symbol):

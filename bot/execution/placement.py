@@ -64,7 +64,7 @@ class Placement:
     async def drain(self) -> None:
         """Wait for what a cancelled caller left behind."""
         if self._under_way:
-            await asyncio.wait(self._under_way, timeout=self._rules.post_deadline_ms / 1000)
+            await asyncio.wait(self._under_way, timeout=self._rules.timing.post_deadline_ms / 1000)
 
     async def _protect(self, work: Coroutine[Any, Any, T], client_id: str, stopping: asyncio.Event) -> T:
         task = asyncio.create_task(work)
@@ -75,7 +75,7 @@ class Placement:
         except asyncio.CancelledError:
             stopping.set()
             with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.wait({task}, timeout=self._rules.cancel_grace_ms / 1000)
+                await asyncio.wait({task}, timeout=self._rules.timing.cancel_grace_ms / 1000)
             if task.done():
                 if not task.cancelled() and (error := task.exception()) is not None:
                     raise asyncio.CancelledError from error
@@ -91,7 +91,7 @@ class Placement:
             )
             return Placed(unsent, (why,), may_retry=why.reason is Reason.CLOCK_SKEW)
         try:
-            async with asyncio.timeout(self._rules.post_deadline_ms / 1000):
+            async with asyncio.timeout(self._rules.timing.post_deadline_ms / 1000):
                 report = await self._venue.submit_order(_request(order))
         except VenueRejected as rejection:
             if rejection.kind is Rejection.DUPLICATE_ID:
@@ -153,7 +153,7 @@ class Placement:
         return await self._look_up(order, (note,))
 
     async def _look_up(self, order: Order, notes: tuple[Note, ...]) -> Placed:
-        for poll in range(self._rules.polls):
+        for poll in range(self._rules.timing.polls):
             if poll:
                 await self._evidence.pause()
             current = self._journal.reader.load_order(order.client_id) or order
@@ -186,7 +186,7 @@ class Placement:
         refusal: VenueRejected | None = None
         is_confirmed = False
         try:
-            async with asyncio.timeout(self._rules.post_deadline_ms / 1000):
+            async with asyncio.timeout(self._rules.timing.post_deadline_ms / 1000):
                 await self._venue.cancel_order(order.symbol, client_id, is_trigger=is_trigger)
             is_confirmed = True
         except VenueRejected as rejection:
@@ -203,7 +203,7 @@ class Placement:
     ) -> tuple[Order, tuple[Note, ...]]:
         order = self._journal.reader.load_order(order.client_id) or order
         report: OrderReport | None = None
-        for poll in range(self._rules.polls if is_confirmed else 1):
+        for poll in range(self._rules.timing.polls if is_confirmed else 1):
             if poll:
                 await self._evidence.pause()
             try:

@@ -108,10 +108,10 @@ class Reconciler:
             JournalError: the journal failed; send nothing.
         """
         try:
-            async with asyncio.timeout(self._rules.settle_deadline_ms / 1000):
+            async with asyncio.timeout(self._rules.timing.settle_deadline_ms / 1000):
                 return await self._settle(symbols)
         except TimeoutError:
-            raise Unavailable(f"settling took longer than {self._rules.settle_deadline_ms} ms") from None
+            raise Unavailable(f"settling took longer than {self._rules.timing.settle_deadline_ms} ms") from None
 
     async def accept(self, *, by: str, reason: str) -> tuple[Note, ...]:
         """An operator's word that the account is right where the books differ: one adjustment per difference.
@@ -173,11 +173,11 @@ class Reconciler:
         await self._watch(account, symbols)
         notes: list[Note] = []
         found = await self._compare(account)
-        for round_number in range(self._rules.mismatch_rounds):
+        for round_number in range(self._rules.timing.mismatch_rounds):
             if not found:
                 break
             if round_number:
-                await asyncio.sleep(self._rules.mismatch_interval_ms / 1000)
+                await asyncio.sleep(self._rules.timing.mismatch_interval_ms / 1000)
             notes.extend(await self._explain(found, symbols))
             account = self._believed(await self._evidence.read(self._venue.fetch_account(), "account"))
             found, converted = await self._convert(await self._compare(account), account)
@@ -214,8 +214,8 @@ class Reconciler:
             holdings(account),
             watched=self._watched(baseline),
             quote=account.quote,
-            size_bps=self._rules.size_tolerance_bps,
-            cash_bps=self._rules.cash_tolerance_bps,
+            size_bps=self._rules.timing.size_tolerance_bps,
+            cash_bps=self._rules.timing.cash_tolerance_bps,
         )
         doubtful = {order.symbol for order in self._journal.reader.load_working() if order.state in DOUBTFUL}
         if not doubtful:
@@ -227,7 +227,7 @@ class Reconciler:
         self, found: tuple[Difference, ...], account: Account
     ) -> tuple[tuple[Difference, ...], tuple[Note, ...]]:
         """Take for what they are the differences that an exchange makes by turning one asset into another."""
-        made = conversions_in(found, self._successions, self._rules.size_tolerance_bps)
+        made = conversions_in(found, self._successions, self._rules.timing.size_tolerance_bps)
         for conversion in made:
             await self._journal.record_fact(CONVERSION, conversion.payload)
         notes = tuple(Note(Reason.TOKEN_RENAMED, c.payload["reason"], c.becomes, c.payload) for c in made)
@@ -297,7 +297,7 @@ class Reconciler:
 
     async def _collect_payments_if_due(self) -> tuple[Note, ...]:
         asked_ms = self._payments_asked_ms
-        if asked_ms is not None and self._venue.now_ms() - asked_ms < self._rules.payments_interval_ms:
+        if asked_ms is not None and self._venue.now_ms() - asked_ms < self._rules.timing.payments_interval_ms:
             return ()
         return await self._collect_payments()
 
@@ -373,7 +373,7 @@ class Reconciler:
         locked = self._journal.reader.load_locks()
         for order in working:
             age_ms = self._venue.now_ms() - order.sent_ms
-            if order.state not in DOUBTFUL or age_ms <= self._rules.doubt_deadline_ms:
+            if order.state not in DOUBTFUL or age_ms <= self._rules.timing.doubt_deadline_ms:
                 continue
             words = f"order {order.client_id} of {order.symbol} is in doubt for {age_ms // 1000} s: {order.reason}"
             notes.append(Note(Reason.DOUBT_OLD, words, order.symbol))

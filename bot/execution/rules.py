@@ -1,12 +1,52 @@
-"""Numbers of the order protocol: the `[execution]` section of the settings.
+"""Numbers of the order protocol: the `[execution]` section of the settings, and what is no operator's business.
 
 Each bounds a wait or a count, because a loop that waits for ever is worse than a doubt that is written down.
 """
 
+from dataclasses import dataclass
 from decimal import Decimal
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.json_schema import SkipJsonSchema
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionTiming:
+    """Waits, counts and tolerances of the order protocol. Tests may replace them; times in milliseconds."""
+
+    # wait before a second attempt, doubled every time, ms
+    backoff_ms: Annotated[int, Field(ge=0, le=60_000)] = 500
+    # orders under way at once in one instrument
+    orders_per_instrument: Annotated[int, Field(ge=1, le=20)] = 1
+    # longest wait for the reply to one write, ms
+    post_deadline_ms: Annotated[int, Field(ge=1_000)] = 15_000
+    # longest wait for one read while settling, ms
+    read_deadline_ms: Annotated[int, Field(ge=100)] = 20_000
+    # longest time one reconciliation may take, ms
+    settle_deadline_ms: Annotated[int, Field(ge=1_000)] = 90_000
+    # how long a stopping task still waits for the reply of an order it has sent, ms
+    cancel_grace_ms: Annotated[int, Field(ge=0)] = 2_000
+    # questions asked about an order before it is left to the next cycle
+    polls: Annotated[int, Field(ge=1, le=100)] = 6
+    # wait between two such questions, ms
+    poll_interval_ms: Annotated[int, Field(ge=0, le=60_000)] = 250
+    # unanimous 'unknown order' answers that are believed
+    absence_asks: Annotated[int, Field(ge=2, le=10)] = 2
+    # wait between two such questions, ms
+    absence_interval_ms: Annotated[int, Field(ge=0, le=60_000)] = 500
+    # age at which an order in doubt locks its instrument and alerts, ms
+    doubt_deadline_ms: Annotated[int, Field(ge=1_000)] = 120_000
+    # times books and account are compared before they disagree
+    mismatch_rounds: Annotated[int, Field(ge=1, le=20)] = 3
+    # wait between two comparisons, ms
+    mismatch_interval_ms: Annotated[int, Field(ge=0, le=60_000)] = 500
+    # difference of a holding that counts as rounding, bps of what was traded or held
+    size_tolerance_bps: Annotated[int, Field(ge=0, le=1_000)] = 1
+    # difference of cash that counts as rounding, bps of what was traded or held
+    cash_tolerance_bps: Annotated[int, Field(ge=0, le=1_000)] = 5
+    # funding and transfers are asked for at least this often, ms
+    payments_interval_ms: Annotated[int, Field(ge=0)] = 300_000
 
 
 class ExecutionRules(BaseModel):
@@ -20,32 +60,9 @@ class ExecutionRules(BaseModel):
     max_attempts: int = Field(
         default=3, ge=1, le=20, description="orders sent for one intent in one cycle, first one included"
     )
-    backoff_ms: int = Field(
-        default=500, ge=0, le=60_000, description="wait before a second attempt, doubled every time, ms"
-    )
-    orders_per_instrument: int = Field(default=1, ge=1, le=20, description="orders under way at once in one instrument")
     orders_at_once: int = Field(default=8, ge=1, le=100, description="orders under way at once in all instruments")
     order_deadline_ms: int = Field(
         default=240_000, ge=1_000, description="age at which a resting order that is no trigger order is cancelled, ms"
-    )
-    post_deadline_ms: int = Field(default=15_000, ge=1_000, description="longest wait for the reply to one write, ms")
-    read_deadline_ms: int = Field(default=20_000, ge=100, description="longest wait for one read while settling, ms")
-    settle_deadline_ms: int = Field(
-        default=90_000, ge=1_000, description="longest time one reconciliation may take, ms"
-    )
-    cancel_grace_ms: int = Field(
-        default=2_000,
-        ge=0,
-        description="how long a stopping task still waits for the reply of an order it has sent, ms",
-    )
-    polls: int = Field(
-        default=6, ge=1, le=100, description="questions asked about an order before it is left to the next cycle"
-    )
-    poll_interval_ms: int = Field(default=250, ge=0, le=60_000, description="wait between two such questions, ms")
-    absence_asks: int = Field(default=2, ge=2, le=10, description="unanimous 'unknown order' answers that are believed")
-    absence_interval_ms: int = Field(default=500, ge=0, le=60_000, description="wait between two such questions, ms")
-    doubt_deadline_ms: int = Field(
-        default=120_000, ge=1_000, description="age at which an order in doubt locks its instrument and alerts, ms"
     )
     foreign_order_policy: Literal["adopt", "ignore", "halt"] = Field(
         default="adopt",
@@ -57,28 +74,10 @@ class ExecutionRules(BaseModel):
         le=2_000,
         description="how far back a journal without a past looks for orders of this bot before the first order, hours",
     )
-    mismatch_rounds: int = Field(
-        default=3, ge=1, le=20, description="times books and account are compared before they disagree"
-    )
-    mismatch_interval_ms: int = Field(default=500, ge=0, le=60_000, description="wait between two comparisons, ms")
-    size_tolerance_bps: int = Field(
-        default=1,
-        ge=0,
-        le=1_000,
-        description="difference of a holding that counts as rounding, bps of what was traded or held",
-    )
-    cash_tolerance_bps: int = Field(
-        default=5,
-        ge=0,
-        le=1_000,
-        description="difference of cash that counts as rounding, bps of what was traded or held",
-    )
     unexplained_max: Decimal = Field(
         default=Decimal("0.01"),
         ge=0,
         le=1,
         description="cash that may be missing without a record of the venue within a day before entries stop, share",
     )
-    payments_interval_ms: int = Field(
-        default=300_000, ge=0, description="funding and transfers are asked for at least this often, ms"
-    )
+    timing: SkipJsonSchema[ExecutionTiming] = Field(default=ExecutionTiming(), repr=False)

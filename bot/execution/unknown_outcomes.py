@@ -50,9 +50,9 @@ class UnknownOutcomes:
     async def _ask(self, order: Order, open_reports: Sequence[OrderReport]) -> tuple[Order, tuple[Note, ...]]:
         report = find_report(order, open_reports)
         unlisted = self._settlements_unlisted.pop(order.client_id, 0)
-        for ask in range(self._rules.absence_asks):
+        for ask in range(self._rules.timing.absence_asks):
             if ask:
-                await asyncio.sleep(self._rules.absence_interval_ms / 1000)
+                await asyncio.sleep(self._rules.timing.absence_interval_ms / 1000)
             try:
                 # as it is when the question goes out: an answer may be as old as its question
                 is_quiet = report is None and await self._is_surely_quiet(order)
@@ -75,9 +75,9 @@ class UnknownOutcomes:
 
         What it executed at the last moment cannot be read any more; the account's balances show it.
         """
-        for ask in range(self._rules.absence_asks):
+        for ask in range(self._rules.timing.absence_asks):
             if ask:
-                await asyncio.sleep(self._rules.absence_interval_ms / 1000)
+                await asyncio.sleep(self._rules.timing.absence_interval_ms / 1000)
             try:
                 if not await self._is_surely_quiet(order):
                     return order, ()
@@ -130,7 +130,7 @@ class UnknownOutcomes:
             words = f"fills of {order.symbol} could not be read: {error}"
             return order, (Note(Reason.VENUE_UNAVAILABLE, words, order.symbol),)
         order = self._journal.reader.load_order(order.client_id) or order
-        asked = f"{self._rules.absence_asks} times, on every endpoint"
+        asked = f"{self._rules.timing.absence_asks} times, on every endpoint"
         if order.filled_size >= order.size:
             event, reason = OrderEvent.FILLED, "its fills add up to its size"
         elif order.state is OrderState.IN_DOUBT and order.filled_size == 0:

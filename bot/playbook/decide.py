@@ -82,9 +82,9 @@ def decide(
     memory = replace(memory, regime=reading.memory)
     signs = exit_signs(signals, policy)
     choice = choose_stance(reading, signs, memory, policy, snapshot)
-    rising = () if policy.condition_override else signs_against_shorts(signals, policy)
+    rising = () if policy.regime.override else signs_against_shorts(signals, policy)
     over = outlived(memory, choice.stance, rising, policy)
-    guarded = _guarded(memory, scene, () if policy.condition_override else signs, over)
+    guarded = _guarded(memory, scene, () if policy.regime.override else signs, over)
     carried, renamed = carry_over(guarded.memory, scene)
     memory, more = _steer(carried, choice, scene)
     step = step_campaign(memory, scene, tactical_allowed=choice.tactical_allowed, ended=guarded.ended)
@@ -253,8 +253,8 @@ def _steer(memory: Memory, choice: Choice, scene: PlanContext) -> tuple[Memory, 
     shares, _ = _shares(memory, choice, scene.policy)
     if choice.stance is memory.stance:
         moved = drift(shares, scene)
-        if moved <= scene.policy.drift_buffer:
-            words = f"the largest drift is {moved:.2%} of the book, within {scene.policy.drift_buffer:.2%}"
+        if moved <= scene.policy.allocation.drift_buffer:
+            words = f"the largest drift is {moved:.2%} of the book, within {scene.policy.allocation.drift_buffer:.2%}"
             return memory, (*notes, Note(Reason.DRIFT_WITHIN_BUFFER, words, choice.stance.value))
     if scene.portfolio.book <= 0 or scene.portfolio.unpriced:
         missing = ", ".join(scene.portfolio.unpriced) or "the book is empty"

@@ -146,7 +146,7 @@ def demo_summary(
         "equity_quote": plain(portfolio.equity),
         "book_quote": plain(portfolio.book),
         "reserve_quote": plain(portfolio.reserve),
-        "reserve_wanted_quote": plain(policy.reserve_quote),
+        "reserve_wanted_quote": plain(policy.allocation.reserve_quote),
         "condition": last.decision.condition.value,
         "stance": last.decision.stance.value,
         "campaigns": [rows.campaign_row(campaign) for campaign in campaigns],
@@ -159,7 +159,7 @@ def demo_summary(
         "orders": counts,
         "fees": rows.fees(fills),
         "funding_quote": rows.funding(reader.load_payments()),
-        "funding_legs": funding.held_rows(campaigns, reader, orders, fills, policy.funding_average_hours),
+        "funding_legs": funding.held_rows(campaigns, reader, orders, fills, policy.constants.funding_average_hours),
         "positions": rows.position_rows(truth.account, last.snapshot.instruments, memory),
         "notes": [encode(note) for note in truth.notes],
     }

@@ -42,8 +42,8 @@ def why_words(decision: Mapping[str, Any], policy: Policy, at_ms: int) -> WhyWor
         [_row(evidence, policy) for evidence in found],
         [*_condition_rule(condition, found, policy), *_target_rule(decision, condition, scores, policy)],
         _turn_words(condition, scores, policy, unasked, regime, at_ms, found)
-        if policy.condition_override is None
-        else [f"only the setting condition_override = {policy.condition_override.value}: signals are not followed"],
+        if policy.regime.override is None
+        else [f"only the setting playbook.regime.override = {policy.regime.override.value}: signals are not followed"],
     )
 
 
@@ -51,7 +51,7 @@ def _row(evidence: ConditionScore, policy: Policy) -> Row:
     return {
         "condition": evidence.condition.value,
         "confidence": str(evidence.confidence),
-        "enter": str(policy.enter),
+        "enter": str(policy.regime.enter),
         "parts": [
             {"signal": part.signal, "share": f"{part.share:.4f}", "points": f"{part.points:.4f}", "score": part.score}
             for part in evidence.parts
@@ -60,15 +60,15 @@ def _row(evidence: ConditionScore, policy: Policy) -> Row:
 
 
 def _condition_rule(condition: Condition, found: Sequence[ConditionScore], policy: Policy) -> list[str]:
-    if policy.condition_override is not None:
-        return [f"the operator reads the market as {condition.value} (condition_override)"]
+    if policy.regime.override is not None:
+        return [f"the operator reads the market as {condition.value} (playbook.regime.override)"]
     of = next((evidence for evidence in found if evidence.condition is condition), None)
     if of is None:
-        return [f"neutral: nothing else has reached {policy.enter:.0%}, or has lasted long enough"]
+        return [f"neutral: nothing else has reached {policy.regime.enter:.0%}, or has lasted long enough"]
     spoke = [f"{part.signal} {part.points:.0%} of {part.share:.0%}" for part in of.parts if part.points > 0]
     return [
         f"{condition.value}: confidence {of.confidence:.0%} = {' + '.join(spoke) or 'nothing speaks for it now'} "
-        f"(begins at {policy.enter:.0%}, ends below {policy.leave:.0%})"
+        f"(begins at {policy.regime.enter:.0%}, ends below {policy.regime.leave:.0%})"
     ]
 
 
@@ -85,11 +85,14 @@ def _target_rule(
 
 
 def _stance_words(condition: Condition, stance: Stance, policy: Policy) -> str:
-    on, off = policy.risk_on, policy.risk_off
+    on, off = policy.allocation.risk_on, policy.allocation.risk_off
     asks = {
-        Condition.EUPHORIA: (Stance.INTO_DEFI, f"shift {policy.shift:.0%} of the book from {off} into {on}"),
-        Condition.BREAKOUT: (Stance.INTO_DEFI, f"shift {policy.shift:.0%} of the book from {off} into {on}"),
-        Condition.UNCERTAINTY: (Stance.INTO_INFRA, f"shift {policy.shift:.0%} of the book from {on} into {off}"),
+        Condition.EUPHORIA: (Stance.INTO_DEFI, f"shift {policy.rotation.shift:.0%} of the book from {off} into {on}"),
+        Condition.BREAKOUT: (Stance.INTO_DEFI, f"shift {policy.rotation.shift:.0%} of the book from {off} into {on}"),
+        Condition.UNCERTAINTY: (
+            Stance.INTO_INFRA,
+            f"shift {policy.rotation.shift:.0%} of the book from {on} into {off}",
+        ),
         Condition.DOWNTREND: (Stance.DE_RISK, "reduce both sectors to the de_risk weights"),
     }.get(condition)
     if asks is None:
@@ -100,9 +103,9 @@ def _stance_words(condition: Condition, stance: Stance, policy: Policy) -> str:
 
 
 def _share_words(name: str, value: Decimal, policy: Policy) -> str:
-    usual = policy.neutral.get(name)
+    usual = policy.allocation.neutral.get(name)
     if name == _CASH:
-        usual = 1 - sum(policy.neutral.values(), ZERO)
+        usual = 1 - sum(policy.allocation.neutral.values(), ZERO)
     return f"{name} {value:.1%}" + (f" (neutral {usual:.1%})" if usual is not None and usual != value else "")
 
 
@@ -114,15 +117,15 @@ def _longs(found: Sequence[Mapping[str, Any]]) -> list[str]:
 def _tactical_words(
     decision: Mapping[str, Any], condition: Condition, stance: Stance, scores: Mapping[str, float], policy: Policy
 ) -> str:
-    if not policy.tactical:
-        return "no tactical long: playbook.tactical is off"
-    signs = [] if policy.condition_override is not None else _signs_shown(scores, policy)
+    if not policy.tactical.is_on:
+        return "no tactical long: playbook.tactical.is_on is false"
+    signs = [] if policy.regime.override is not None else _signs_shown(scores, policy)
     if signs:
         return f"no new tactical long: exit signs ({', '.join(signs)})"
     if stance is Stance.INTO_INFRA:
-        return f"a tactical long towards {policy.risk_off} only while the calendar names an upgrade"
+        return f"a tactical long towards {policy.allocation.risk_off} only while the calendar names an upgrade"
     confidence = Decimal(str(decision["confidence"]))
-    if condition is Condition.BREAKOUT or confidence >= policy.tactical_confidence:
+    if condition is Condition.BREAKOUT or confidence >= policy.tactical.confidence:
         memory = decision["memory"]
         if found := _longs(memory.get("opening", ())) or _longs(memory.get("exits", ())):
             return f"the stance takes one tactical long: {', '.join(found)}"
@@ -131,12 +134,12 @@ def _tactical_words(
         return "a tactical long may be opened, one while the stance stands: breakout, or confidence is high enough"
     return (
         f"no new tactical long: {condition.value} is no breakout and its confidence {confidence:.0%} is below "
-        f"{policy.tactical_confidence:.0%} (tactical_confidence)"
+        f"{policy.tactical.confidence:.0%} (playbook.tactical.confidence)"
     )
 
 
 def _signs_shown(scores: Mapping[str, float], policy: Policy) -> list[str]:
-    bound = -float(policy.exit_sign)
+    bound = -float(policy.exits.sign)
     return [words for words, names in EXIT_SIGNS.items() if any(scores.get(name, 0.0) <= bound for name in names)]
 
 
@@ -167,20 +170,20 @@ def _turn_words(
 
 
 def _waiting(condition: Condition, regime: RegimeMemory, policy: Policy, at_ms: int) -> list[str]:
-    words = []
-    free_ms = regime.since_ms + policy.dwell_hours * HOUR_MS if regime.since_ms else 0
+    words, least_hours = [], policy.regime.dwell_hours
+    free_ms = regime.since_ms + least_hours * HOUR_MS if regime.since_ms else 0
     if free_ms > at_ms:
         words.append(
-            f"time: {condition.value} lives for at least {policy.dwell_hours} h, until {utc(free_ms)}, whatever is read"
+            f"time: {condition.value} lives for at least {least_hours} h, until {utc(free_ms)}, whatever is read"
         )
     if regime.candidate is not condition:
-        due_ms = max(free_ms, regime.candidate_since_ms + policy.confirm_hours * HOUR_MS)
+        due_ms = max(free_ms, regime.candidate_since_ms + policy.regime.confirm_hours * HOUR_MS)
         words.append(
             f"time: {regime.candidate.value} has been read since {utc(regime.candidate_since_ms)} and is believed from "
             f"{utc(due_ms)} on, if it lasts"
         )
-    elif policy.confirm_hours:
-        words.append(f"time: another reading has to last for {policy.confirm_hours} h before it is believed")
+    elif policy.regime.confirm_hours:
+        words.append(f"time: another reading has to last for {policy.regime.confirm_hours} h before it is believed")
     return words
 
 
@@ -191,14 +194,13 @@ def _turn_line(
     if turn.condition is Condition.NEUTRAL:
         if not turn.is_reached:
             return None
-        ends = (
-            f"{current.value} ends below {policy.leave:.0%} ({now.get(current, ZERO):.0%} now) and nothing else begins"
-        )
+        confidence, least = now.get(current, ZERO), policy.regime.leave
+        ends = f"{current.value} ends below {least:.0%} ({confidence:.0%} now) and nothing else begins"
         return f"neutral: {ends}" + (f" with {moves}" if moves else ", which is so")
     name, has = turn.condition.value, now[turn.condition]
-    needed = f"{has:.0%} now, {policy.enter:.0%} needed"
+    needed = f"{has:.0%} now, {policy.regime.enter:.0%} needed"
     stands = now.get(current, ZERO)
-    if current is not Condition.NEUTRAL and stands >= policy.leave:
+    if current is not Condition.NEUTRAL and stands >= policy.regime.leave:
         needed += f" and more than the {stands:.0%} of {current.value}"
     if not turn.is_reached:
         return (
@@ -209,7 +211,7 @@ def _turn_line(
 
 def _sign_words(scores: Mapping[str, float], policy: Policy) -> list[str]:
     """The signals that come nearest to each exit sign; one sign vetoes tactical longs, two end the rotation."""
-    lines, bound = [], -float(policy.exit_sign)
+    lines, bound = [], -float(policy.exits.sign)
     for sign, names in EXIT_SIGNS.items():
         known = {name: scores[name] for name in names if name in scores}
         if not known:

@@ -161,7 +161,7 @@ def _funding(record: CycleRecord, reader: JournalReader, policy: Policy) -> list
     campaign = decode(Campaign, record.decision["campaign"]) if record.decision.get("campaign") else None
     if campaign is None:
         return []
-    hours, until_ms = policy.funding_average_hours, record.at_ms
+    hours, until_ms = policy.constants.funding_average_hours, record.at_ms
     orders, fills = reader.load_orders(ALL), reader.load_fills(ALL)
     return report_funding.held_rows([campaign], reader, orders, fills, hours, until_ms=until_ms)
 

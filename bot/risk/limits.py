@@ -8,6 +8,9 @@ from decimal import Decimal
 from pydantic import BaseModel, ConfigDict, Field
 
 from bot.domain.durations import DAY_MS
+from bot.domain.order import SizingLimits
+
+_SIZING = SizingLimits()
 
 
 class Limits(BaseModel):
@@ -17,10 +20,13 @@ class Limits(BaseModel):
 
     # one order
     order_notional_max_quote: Decimal = Field(
-        default=Decimal(10_000), ge=0, le=1_000_000_000, description="largest value of one intent, quote"
+        default=_SIZING.order_notional_max_quote,
+        ge=0,
+        le=1_000_000_000,
+        description="largest value of one intent, quote",
     )
     order_share_max: Decimal = Field(
-        default=Decimal("0.10"), ge=0, le=1, description="largest value of one intent, share of equity"
+        default=_SIZING.order_share_max, ge=0, le=1, description="largest value of one intent, share of equity"
     )
     collar_bps: int = Field(
         default=200, ge=1, le=2_000, description="how far a worst price may be beyond mark and index, bps"
@@ -55,7 +61,10 @@ class Limits(BaseModel):
         default=Decimal("1.00"), ge=0, le=10, description="absolute perp notional, multiple of equity"
     )
     position_leverage_max: Decimal = Field(
-        default=Decimal(5), ge=1, le=10, description="leverage of one position; above 10 is never accepted"
+        default=_SIZING.position_leverage_max,
+        ge=1,
+        le=10,
+        description="leverage of one position; above 10 is never accepted",
     )
     margin_use_max: Decimal = Field(
         default=Decimal("0.50"), gt=0, le=1, description="locked margin, share of the perp wallet's equity"
@@ -64,10 +73,16 @@ class Limits(BaseModel):
         default=Decimal("0.17"), ge=0, le=1, description="locked margin, share of the book (PLAYBOOK §11)"
     )
     liquidation_distance_min: Decimal = Field(
-        default=Decimal("0.12"), gt=0, lt=1, description="distance of mark to liquidation price, share of mark"
+        default=_SIZING.liquidation_distance_min,
+        gt=0,
+        lt=1,
+        description="distance of mark to liquidation price, share of mark",
     )
     maintenance_rate: Decimal = Field(
-        default=Decimal("0.01"), ge=0, le=Decimal("0.2"), description="maintenance margin assumed, share of notional"
+        default=_SIZING.maintenance_rate,
+        ge=0,
+        le=Decimal("0.2"),
+        description="maintenance margin assumed, share of notional",
     )
     hedge_share_max: Decimal = Field(
         default=Decimal(1), ge=0, le=1, description="hedge notional, share of the spot value it covers"
@@ -137,3 +152,14 @@ class Limits(BaseModel):
     doubt_age_max_ms: int = Field(
         default=300_000, ge=1_000, le=DAY_MS, description="age of an order in doubt beyond which entries stop, ms"
     )
+
+    @property
+    def sizing(self) -> SizingLimits:
+        """The limits that orders are sized by."""
+        return SizingLimits(
+            order_notional_max_quote=self.order_notional_max_quote,
+            order_share_max=self.order_share_max,
+            position_leverage_max=self.position_leverage_max,
+            liquidation_distance_min=self.liquidation_distance_min,
+            maintenance_rate=self.maintenance_rate,
+        )

@@ -248,11 +248,11 @@ class Cycle:
         working = tuple(order for order in truth.working if order.client_id not in withdrawn)
         truth = replace(truth, account=in_order(truth.account), working=working)
         snapshot = in_order(await parts.observer.with_held(snapshot, truth.account))
-        reader, before = parts.journal.reader, parts.journal.reader.load_memory()
+        reader, before, numbers = parts.journal.reader, parts.journal.reader.load_memory(), parts.numbers
         with house_arithmetic():
-            portfolio = build_portfolio(truth.account, snapshot, before, parts.policy, parts.sectors)
+            portfolio = build_portfolio(truth.account, snapshot, before, numbers.policy, parts.sectors)
             flowed = count_flows(before, reader, snapshot, truth.account.quote)
-            flowed = renew_memory(flowed, reader, snapshot, portfolio, parts.policy, parts.sectors, working)
+            flowed = renew_memory(flowed, reader, snapshot, portfolio, numbers.policy, parts.sectors, working)
             memory = count_funding(mark_equity(flowed, portfolio, snapshot.at_ms), reader)
             memory = count_stopped(memory, reader, truth.account.positions, snapshot.at_ms)
         inputs = TurnInputs(kind, kill, self.is_canary, snapshot, truth.account, memory, working)
@@ -306,7 +306,7 @@ class Cycle:
         if outcomes or notes:
             truth = await parts.reconciler.settle(tuple(plan.inputs.snapshot.instruments))
             portfolio = build_portfolio(
-                truth.account, plan.inputs.snapshot, decision.memory, parts.policy, parts.sectors
+                truth.account, plan.inputs.snapshot, decision.memory, parts.numbers.policy, parts.sectors
             )
             plan = replace(plan, portfolio=portfolio)
             await parts.journal.record_fact(ACCOUNT, encode(truth.account))
@@ -329,7 +329,7 @@ class Cycle:
             (),
             time.monotonic() - started,
             plan.breakers,
-            policy.funding_average_hours,
+            policy.constants.funding_average_hours,
             policy,
         )
 

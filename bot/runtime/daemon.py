@@ -210,12 +210,12 @@ class Daemon:
         """What health names when it is late. A turn that settles doubts may take its whole deadline, before and after
         it acts, and a guard waits for the cycle."""
         cadence, health, kill = self._settings.cadence, self._health, self._app.kill
-        turn_seconds = 2 * self._settings.execution.settle_deadline_ms / 1000
+        turn_seconds = 2 * self._settings.execution.timing.settle_deadline_ms / 1000
         guard_seconds = 3 * cadence.guard_seconds + turn_seconds
         health.last["stale_after_ms"] = int(guard_seconds * 1000)
         health.expect("guard", guard_seconds)
         if limit is None:
-            health.expect("cycle", cadence.cycle_seconds * 2 + cadence.rounds_max * turn_seconds)
+            health.expect("cycle", cadence.cycle_seconds * 2 + cadence.timing.rounds_max * turn_seconds)
         health.expect("event loop", LOOP_LATE_SECONDS)
         health.expect("switch watch", SWITCH_LATE_SECONDS)
         health.expect("config watch", SWITCH_LATE_SECONDS)
@@ -255,7 +255,7 @@ class Daemon:
 
     async def _cycle(self) -> None:
         """One cycle, and the next at once while a rotation makes progress: its phases need not wait for the clock."""
-        for _ in range(self._settings.cadence.rounds_max):
+        for _ in range(self._settings.cadence.timing.rounds_max):
             result = await self._turn(self._app.cycle.run)
             if result is None or not result.has_acted:
                 return
@@ -334,6 +334,8 @@ class Daemon:
     async def _tell_start(self) -> None:
         """Say what runs, where, with which limits; the journal remembers which code it was."""
         settings, limits = self._settings, self._app.cycle.parts.limits
+        for note in settings.notes:
+            _log.warning("setting_renamed", what=note)
         what = started(settings)
         with contextlib.suppress(JournalError):  # the first turn meets it as well, and ends trading with clear words
             await self._app.journal.record_fact("started", what)
@@ -365,7 +367,7 @@ class Daemon:
     async def _check_clock_if_due(self) -> None:
         """Measure the venue's clock again now and then: ours may drift, and every stamp rests on it."""
         now_ms = self._app.clock.now_ms()
-        if abs(now_ms - self._clock_checked_ms) < self._settings.venue.clock_check_seconds * 1000:
+        if abs(now_ms - self._clock_checked_ms) < self._settings.venue.timing.clock_check_seconds * 1000:
             return
         self._clock_checked_ms = now_ms
         with contextlib.suppress(Unavailable):

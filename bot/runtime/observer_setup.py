@@ -30,7 +30,7 @@ def make_observer(
     events = tuple(entry.event for entry in settings.calendar)
     if reader is None:
         return Observer(venue, wanted, tvl=tvl, macro=macro, events=events)
-    if settings.playbook.gain_hedge is GainHedge.OFF:
+    if settings.playbook.gains.hedge is GainHedge.OFF:
         observer = Observer(venue, wanted, tvl=tvl, macro=macro, events=events)
     else:
         observer = Observer(

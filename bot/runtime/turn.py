@@ -31,11 +31,14 @@ CYCLE, GUARD = "cycle", "guard"
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """The settings that decide: playbook, sectors and the gate's limits."""
+    """The settings that decide: playbook, sectors and the gate's limits. The playbook sizes by these limits."""
 
     policy: Policy
     sectors: Sectors
     limits: Limits
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "policy", self.policy.sized_by(self.limits.sizing))
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +121,8 @@ def propose(inputs: TurnInputs, numbers: Numbers, cache: SignalCache | None = No
                 snapshot,
                 portfolio,
                 memory.hedges,
-                slice_share=policy.flatten_slice,
-                slippage=policy.flatten_slippage,
+                slice_share=policy.constants.flatten_slice,
+                slippage=policy.constants.flatten_slippage,
             )
             decision = replace(decision, intents=intents, transfers=())
         elif inputs.is_canary:

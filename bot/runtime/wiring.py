@@ -216,7 +216,7 @@ def make_venue(settings: Settings, clock: SystemClock | SkippingClock, embedded:
         rules=ConnectionRules(
             trust_env=settings.venue.trust_env,
             receive_window_ms=settings.execution.receive_window_ms,
-            latency_spread_ms=settings.venue.latency_spread_ms,
+            latency_spread_ms=settings.venue.timing.latency_spread_ms,
             trades=settings.mode == "trade",
             cache_folder=settings.state_directory / "cache" if embedded is None else None,
             seams=seams,
@@ -248,8 +248,8 @@ def _remembered_account(settings: Settings) -> Account | None:
 def _paper_account(settings: Settings, now_ms: int) -> Account:
     """All cash, with the neutral futures sleeves already in the perp wallet."""
     policy, quote, book = settings.playbook, settings.universe.quote, settings.paper.book_quote
-    perp = sum((share for name, share in policy.neutral.items() if name.endswith(".futures")), ZERO) * book
-    cash = book - perp + policy.reserve_quote
+    perp = sum((share for name, share in policy.allocation.neutral.items() if name.endswith(".futures")), ZERO) * book
+    cash = book - perp + policy.allocation.reserve_quote
     return Account(now_ms, quote, {quote: Balance(quote, cash)}, perp, perp, {})
 
 
@@ -304,7 +304,7 @@ def assemble(seams: AppSeams) -> App:
         limits=settings.risk,
         config_digest=settings.digest,
         starts_small=is_start_small(settings),
-        account_check_ms=settings.venue.account_check_seconds * 1000,
+        account_check_ms=settings.venue.timing.account_check_seconds * 1000,
     )
     cycle = Cycle(parts, kill_level=kill.level)
     return App(settings, seams.clock, venue, journal, cycle, kill, watcher, seams.session)
@@ -327,13 +327,14 @@ def is_start_small(settings: Settings) -> bool:
 
 def policy_for(settings: Settings, venue: Venue) -> Policy:
     """The playbook, without transfers where the venue has none."""
-    return settings.playbook.model_copy(update={"transfers": venue.has_transfers and settings.playbook.transfers})
+    wanted = settings.playbook.allocation.transfers
+    return settings.playbook.changed({"allocation.transfers": venue.has_transfers and wanted})
 
 
 def wanted_of(settings: Settings) -> SnapshotRequest:
     """Everything a cycle looks at: the universe's spot and perps, and what stands for the whole market."""
     policy, universe = settings.playbook, settings.universe
-    spot = tuple(dict.fromkeys((policy.market_symbol, *universe.spot_symbols)))
+    spot = tuple(dict.fromkeys((policy.signals.market_symbol, *universe.spot_symbols)))
     perps = universe.perp_symbols
     return SnapshotRequest(
         spot=spot,
@@ -344,6 +345,6 @@ def wanted_of(settings: Settings) -> SnapshotRequest:
         funding=perps,
         open_interest=perps,
         tvl=(*universe.sectors, *(("total",) if "total" in settings.tvl.parts else ())),
-        book_levels=settings.cadence.book_levels,
+        book_levels=settings.cadence.timing.book_levels,
         lineages=universe.lineages,
     )

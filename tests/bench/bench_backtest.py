@@ -97,7 +97,7 @@ def backtest(folder: Path, count: int, years: int, decide_hours: int) -> None:
             START_MS,
             START_MS + years * YEAR_DAYS * DAY,
             journal=place / "journal.db",
-            assignments=("playbook.market_symbol=T000/USDT", "risk.drawdown_max=1"),
+            assignments=("playbook.signals.market_symbol=T000/USDT", "risk.drawdown_max=1"),
             decide_hours=decide_hours,
         )
         settings = command.settings_of(asked, place).model_copy(update={"universe": rig.universe(count)})

@@ -85,16 +85,16 @@ async def live(loop: VirtualLoop, directory: Path, days: int, guard_seconds: int
     exchange = Exchange(instruments=instruments(), market=market(days), start_ms=START_MS, rules=Rules())
     words = (
         *FIXED,
-        "playbook.dwell_hours=24",
+        "playbook.regime.dwell_hours=24",
         f"cadence.guard_seconds={guard_seconds}",
-        "venue.clock_check_seconds=3600",
+        "venue.timing.clock_check_seconds=3600",
     )
     sources = Sources(
         files=(packaged_config() / "golden.toml",), assignments=(*words, f'state_directory="{directory}"')
     )
     settings = sources.load()
     start = neutral_holdings(exchange, exchange.instruments, settings.playbook, settings.universe, BOOK)
-    perp = sum((s for n, s in settings.playbook.neutral.items() if n.endswith(".futures")), ZERO) * BOOK
+    perp = sum((s for n, s in settings.playbook.allocation.neutral.items() if n.endswith(".futures")), ZERO) * BOOK
     exchange.create_account(ACCOUNT, spot=start, perp=perp)
     venue = EngineVenue(exchange, clock, account=ACCOUNT)
     await venue.open()

@@ -30,10 +30,10 @@ from tests.stage import Stage, staged
 LEVELS = tuple(KillLevel)[1:]
 SITUATIONS = ("idle", "mid-rotation", "hung turn", "dark venue", "full disk")
 CHANGES = (
-    "playbook.increase_style=post-only",
-    "playbook.entry_wait=false",
-    "playbook.entry_wait_hours=0",
-    "playbook.rest_minutes=30",
+    "playbook.orders.increase_style=post-only",
+    "playbook.entries.wait=false",
+    "playbook.entries.wait_hours=0",
+    "playbook.orders.rest_minutes=30",
     "cadence.cycle_seconds=3600",
     "cadence.guard_seconds=3600",
     "risk.drawdown_max=1",

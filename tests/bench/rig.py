@@ -81,7 +81,7 @@ def universe(count: int) -> Sectors:
 
 
 def settings_for(directory: Path, count: int, *assignments: str) -> Settings:
-    common = ("environment=sim", "mode=trade", f"venue.account={ACCOUNT}", "playbook.market_symbol=T000/USDT")
+    common = ("environment=sim", "mode=trade", f"venue.account={ACCOUNT}", "playbook.signals.market_symbol=T000/USDT")
     made = Sources(assignments=(*common, f'state_directory="{directory}"', *assignments)).load()
     return made.model_copy(update={"universe": universe(count)})
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -60,7 +61,8 @@ async def test_one_slow_answer_among_quick_ones_does_not_count(world: World) -> 
 
 
 async def test_an_answer_that_never_comes_counts_as_long_as_it_was_waited_for(world: World) -> None:
-    evidence = OrderReports(world.venue, world.journal, FAST.model_copy(update={"read_deadline_ms": 100}))
+    rules = FAST.model_copy(update={"timing": replace(FAST.timing, read_deadline_ms=100)})
+    evidence = OrderReports(world.venue, world.journal, rules)
     with pytest.raises(Unavailable):
         await evidence.read(asyncio.sleep(30), "something")
     assert evidence.take_latency_ms() >= 90

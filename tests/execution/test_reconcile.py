@@ -51,7 +51,7 @@ async def test_absence_is_not_believed_before_the_quiet_period(world: World) -> 
     assert truth.locked == frozenset()
     settled = world.journal.reader.load_orders()[0]
     assert (settled.state, reasons(truth)) == (OrderState.REJECTED, {Reason.DOUBT_SETTLED})
-    assert len(world.journal.reader.load_facts("order_absent")) == FAST.absence_asks
+    assert len(world.journal.reader.load_facts("order_absent")) == FAST.timing.absence_asks
 
 
 async def test_absence_is_asked_on_every_endpoint_twice(world: World) -> None:
@@ -114,7 +114,7 @@ async def test_an_endpoint_that_fails_leaves_the_doubt_and_past_its_deadline_loc
     world.venue.submits.append("lost_request")
     await world.executor.act([approve()])
     history, world.venue.fetch_order_history = world.venue.fetch_order_history, broken  # type: ignore[method-assign]
-    world.venue.advance(FAST.doubt_deadline_ms + 1)
+    world.venue.advance(FAST.timing.doubt_deadline_ms + 1)
     truth = await world.reconciler.settle(SYMBOLS)
     assert truth.working[0].state is OrderState.IN_DOUBT
     assert {Reason.DOUBT_OLD, Reason.VENUE_UNAVAILABLE} <= reasons(truth)
@@ -435,7 +435,7 @@ async def test_a_token_that_enters_the_sectors_is_taken_as_it_is(world: World) -
 
 
 async def test_settling_ends_by_its_deadline(tmp_path: Path) -> None:
-    rules = FAST.model_copy(update={"settle_deadline_ms": 10, "read_deadline_ms": 60_000})
+    rules = FAST.model_copy(update={"timing": replace(FAST.timing, settle_deadline_ms=10, read_deadline_ms=60_000)})
     world = await open_world(tmp_path / "j.db", ScriptedVenue(), rules=rules)
 
     async def stuck() -> Any:

@@ -12,7 +12,7 @@ from bot.domain.order_ids import ClientOrderId
 from bot.domain.states import OrderState
 from bot.execution.executor import Executor
 from bot.execution.reconcile import Reconciler
-from bot.execution.rules import ExecutionRules
+from bot.execution.rules import ExecutionRules, ExecutionTiming
 from bot.journal.journal import Journal
 from bot.risk import Approved
 from tests.execution.scripted_venue import SPOT, START_MS, ScriptedVenue
@@ -21,7 +21,9 @@ ACCOUNT = "main"
 TOKEN = "the same ids in every run"
 SYMBOLS = (SPOT, "UNI/USDT:USDT")
 FAST = ExecutionRules(
-    backoff_ms=0, poll_interval_ms=0, polls=2, absence_interval_ms=0, mismatch_interval_ms=0, cancel_grace_ms=20
+    timing=ExecutionTiming(
+        backoff_ms=0, poll_interval_ms=0, polls=2, absence_interval_ms=0, mismatch_interval_ms=0, cancel_grace_ms=20
+    )
 )
 
 

@@ -65,7 +65,7 @@ def run(settings: Settings, world: World, schedule: Schedule) -> tuple[Record, l
         world.book_quote,
         1,
         settings.digest,
-        settings.playbook.market_symbol,
+        settings.playbook.signals.market_symbol,
         {"decide_hours": 24, "guard_hours": 1},
     )
     run_backtest(settings, world, schedule, record, tell=lambda _: None)
@@ -202,7 +202,7 @@ def test_a_token_is_bought_only_after_it_has_been_listed(tmp_path: Path) -> None
     late = path_of(wandering(77, 5.0), listed_ms, 24 * 40, 5e6)
     market = market_of(prices_of(2), more={"COMP/USDT": late})
     schedule = Schedule(START_MS, START_MS + 8 * DAY)
-    _, orders = run(settings_in(tmp_path, 'playbook.drift_buffer="0.01"'), World(market, BOOK), schedule)
+    _, orders = run(settings_in(tmp_path, 'playbook.allocation.drift_buffer="0.01"'), World(market, BOOK), schedule)
     bought = [order.sent_ms for order in orders if order.symbol == "COMP/USDT"]
     assert bought
     assert min(bought) >= listed_ms
@@ -220,7 +220,9 @@ def test_the_golden_scenario_gives_the_orders_that_the_demo_gives(
     policy, sectors, book = settings.playbook, settings.universe, settings.paper.book_quote
 
     def endow(exchange: Exchange) -> None:
-        futures = sum((share * book for name, share in policy.neutral.items() if name.endswith(".futures")), ZERO)
+        futures = sum(
+            (share * book for name, share in policy.allocation.neutral.items() if name.endswith(".futures")), ZERO
+        )
         spot = neutral_holdings(exchange, exchange.instruments, policy, sectors, book)
         exchange.create_account("demo", spot=spot, perp=futures)
 
@@ -278,10 +280,10 @@ def test_gains_are_hedged_at_what_spot_has_cost(tmp_path: Path) -> None:
     runs = {}
     for choice in ("off", "full"):
         changes = (
-            f"playbook.gain_hedge={choice}",
-            "playbook.gain_trigger=0.10",
-            "playbook.gain_end=0.05",
-            "playbook.condition_override=breakout",
+            f"playbook.gains.hedge={choice}",
+            "playbook.gains.trigger=0.10",
+            "playbook.gains.end=0.05",
+            "playbook.regime.override=breakout",
         )
         settings = settings_in(tmp_path / choice, *changes)
         schedule = Schedule(START_MS, START_MS + days * DAY)

@@ -54,7 +54,11 @@ def test_one_command_writes_page_table_journal_and_document(candles: Path, tmp_p
         (("--from", "2024-01-05", "--to", "2024-01-02"), "--to 2024-01-02 is not after --from 2024-01-05", 2),
         (("--from", "2019-01-01", "--to", "2019-02-01"), "has a candle in the time asked for", 1),
         (("--from", "2024-01-01", "--to", "2024-01-02", "--out", "no/where.html"), "there is no directory", 1),
-        (("--from", "2024-01-01", "--to", "2024-01-02", "--set", "playbook.shift=7"), "playbook.shift", None),
+        (
+            ("--from", "2024-01-01", "--to", "2024-01-02", "--set", "playbook.rotation.shift=7"),
+            "playbook.rotation.shift",
+            None,
+        ),
     ],
 )
 def test_what_cannot_be_is_one_line(

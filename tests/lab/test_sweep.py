@@ -21,7 +21,7 @@ from tests.commands import environment, sectorbot_process
 from tests.lab.markets import DAY, START_MS, wandering, write_history
 
 SYMBOLS = ("BTC/USDT", "UNI/USDT", "ETH/USDT", "SOL/USDT", "AAVE/USDT")
-GRID = ("--set-grid", "playbook.shift=[0.1, 0.3]")
+GRID = ("--set-grid", "playbook.rotation.shift=[0.1, 0.3]")
 PATIENCE_SECONDS = 60
 
 
@@ -202,7 +202,7 @@ def test_a_cluster_over_tcp_comes_to_what_processes_come_to(cluster: str, candle
 @pytest.mark.slow
 def test_optuna_asks_the_same_again_so_that_nothing_is_run_twice(candles: Path, tmp_path: Path) -> None:
     pytest.importorskip("optuna", reason="optuna is not installed: install sectorbot[sweep]")
-    (tmp_path / "space.toml").write_text('[range]\n"playbook.shift" = {low = 0.1, high = 0.4}\n')
+    (tmp_path / "space.toml").write_text('[range]\n"playbook.rotation.shift" = {low = 0.1, high = 0.4}\n')
     wanted = (*command(candles, "--space", "space.toml", "--search", "optuna", "--jobs", "1", "--to", "2024-01-07"),)
     first = sectorbot_process(*wanted, "--trials", "2", cwd=tmp_path)
     assert first.returncode == 0, first.stderr
@@ -217,8 +217,12 @@ def test_optuna_asks_the_same_again_so_that_nothing_is_run_twice(candles: Path, 
     [
         ((), "nothing to vary: give a setting and its values", 2),
         (("--set-grid", "playbook.shfit=[0.1]"), "unknown key; did you mean 'shift'?", 78),
-        (("--set-grid", "playbook.shift=[0.1, 7]"), "playbook.shift: the value 7 cannot be tried", 78),
-        (("--set-grid", "playbook.shift=0.1"), "--set-grid playbook.shift: 0.1 is no list", 2),
+        (
+            ("--set-grid", "playbook.rotation.shift=[0.1, 7]"),
+            "playbook.rotation.shift: the value 7 cannot be tried",
+            78,
+        ),
+        (("--set-grid", "playbook.rotation.shift=0.1"), "--set-grid playbook.rotation.shift: 0.1 is no list", 2),
         (("--space", "none.toml"), "--space: none.toml there is no such file", 2),
         ((*GRID, "--train-days", "90"), "--train-days 90 and --test-days 2: one of each needs 92 days", 2),
         ((*GRID, "--to", "2025-01-09"), "--to 2025-01-09: candles in", 1),

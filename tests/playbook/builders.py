@@ -255,17 +255,17 @@ def neutral_world(policy: Policy, *, sectors: Sectors | None = None, book: Decim
     """An account that stands exactly at its neutral weights, plus the configured reserve in cash."""
     sectors = sectors or make_sectors()
     world = World(sectors, policy, **changes)  # type: ignore[arg-type]
-    world.spot = {"USDT": policy.reserve_quote}
+    world.spot = {"USDT": policy.allocation.reserve_quote}
     for name in sectors.sectors:
         members = sectors.members(name)
         for token in members:
-            value = book * policy.neutral[f"{name}.spot"] / len(members)
+            value = book * policy.allocation.neutral[f"{name}.spot"] / len(members)
             world.spot[token] = value / world.prices[token]
         if world.is_unified:
-            world.spot["USDT"] += book * policy.neutral[f"{name}.futures"]
+            world.spot["USDT"] += book * policy.allocation.neutral[f"{name}.futures"]
         else:
-            world.perp_wallet += book * policy.neutral[f"{name}.futures"]
-    labels = {name: book * policy.neutral[f"{name}.futures"] for name in sectors.sectors}
+            world.perp_wallet += book * policy.allocation.neutral[f"{name}.futures"]
+    labels = {name: book * policy.allocation.neutral[f"{name}.futures"] for name in sectors.sectors}
     world.memory = Memory(labels=labels)
     return world
 

@@ -74,7 +74,7 @@ def test_a_purchase_waits_above_the_zone_and_is_made_in_it() -> None:
 
 def test_the_deadline_ends_the_waiting() -> None:
     world = buying(8.0, 12.0, 11.9, price="11.0")
-    world.skip(world.policy.entry_wait_hours * 60 - 1)
+    world.skip(world.policy.entries.wait_hours * 60 - 1)
     assert bought(world) == {"AAVE/USDT"}
     world.skip(1)
     assert bought(world) == {"AAVE/USDT", "UNI/USDT"}
@@ -86,7 +86,7 @@ def test_without_a_rising_swing_nothing_is_waited_for(turns: tuple[float, ...]) 
 
 
 def test_it_is_off_unless_it_is_asked_for() -> None:
-    assert Policy().entry_fibonacci is False
+    assert Policy().entries.pullback is False
     assert bought(buying(8.0, 12.0, 11.9, price="11.9", entry_fibonacci=False)) == {"AAVE/USDT", "UNI/USDT"}
 
 

@@ -158,7 +158,7 @@ def test_a_purchase_of_a_campaign_that_is_given_up_is_called_back() -> None:
     order = resting(first, 1)
     stage.working = (order,)
     assert order.client_id not in stage.decide().cancels
-    stage.policy = stage.policy.model_copy(update={"condition_override": Condition.DOWNTREND})
+    stage.policy = stage.policy.changed({"regime.override": Condition.DOWNTREND})
     assert order.client_id in stage.decide().cancels
 
 

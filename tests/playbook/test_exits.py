@@ -54,7 +54,7 @@ def test_the_stop_stays_inside_the_liquidation_price() -> None:
         world = neutral_world(golden_policy(tactical_leverage=leverage), sectors=one_token_each())
         world.run()
         plan = world.memory.exits[0].plan
-        liquidation = D(10) * (1 - D(1) / leverage) / (1 - world.policy.maintenance_rate)
+        liquidation = D(10) * (1 - D(1) / leverage) / (1 - world.policy.sizing.maintenance_rate)
         assert plan.stop_price > liquidation
 
 
@@ -172,7 +172,7 @@ def test_the_ladder_sells_its_parts_once_and_the_rest_trails() -> None:
 
 def test_time_and_funding_end_a_long() -> None:
     world = world_with_a_long()
-    world.skip(world.policy.tactical_hours * 60 + 1)
+    world.skip(world.policy.tactical.hours * 60 + 1)
     assert Reason.EXIT_TIME in reasons(world.guard())
 
     world = world_with_a_long()

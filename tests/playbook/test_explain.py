@@ -17,7 +17,7 @@ SCORES = st.dictionaries(st.sampled_from(SIGNAL_NAMES), st.floats(-1, 1))
 
 
 def read(scores: dict[str, float], current: Condition) -> Condition:
-    return wanted_of(confidences_in(scores, POLICY.evidence), current, POLICY)
+    return wanted_of(confidences_in(scores, POLICY.regime.evidence), current, POLICY)
 
 
 def turn(to: Condition, current: Condition, scores: dict[str, float]) -> ConditionChange:

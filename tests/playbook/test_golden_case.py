@@ -154,7 +154,7 @@ def test_without_transfers_the_long_takes_what_the_perp_wallet_holds_and_the_not
     poor = golden_world(1, transfers=False)
     poor.perp_wallet = D(2_000)
     poor.spot["USDT"] += 13_000
-    poor.policy = poor.policy.model_copy(update={"reserve_quote": D(18_000)})
+    poor.policy = poor.policy.changed({"allocation.reserve_quote": D(18_000)})
     decisions = poor.run()
     assert abs(traded(decisions)[Purpose.TACTICAL]["value"]) < 20_000
 

@@ -169,7 +169,7 @@ def indexed_and_hedged() -> Beta:
     found.prices["INFRA"] = D(1000)
     found.run()
     assert found.positions[ETH].size < 0
-    found.policy = found.policy.model_copy(update={"hedge_with": HedgeWith.INDEX})
+    found.policy = found.policy.changed({"hedging.instrument": HedgeWith.INDEX})
     return found
 
 
@@ -185,7 +185,7 @@ def test_a_standing_hedge_moves_to_the_perp_that_is_chosen_now() -> None:
 
 def test_a_rotation_closes_the_hedge_on_another_perp_before_it_opens_its_own() -> None:
     found = indexed_and_hedged()
-    found.policy = found.policy.model_copy(update={"condition_override": Condition.BREAKOUT})
+    found.policy = found.policy.changed({"regime.override": Condition.BREAKOUT})
     made = found.run()
     orders = [i for d in made for i in d.intents if i.symbol in (ETH, INDEX)]
     assert [(i.symbol, i.purpose) for i in orders[:2]] == [(ETH, Purpose.EXIT), (INDEX, Purpose.HEDGE)]

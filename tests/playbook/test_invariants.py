@@ -35,7 +35,7 @@ def at_target(stance: Stance, policy: Policy) -> World:
         for token in members:
             world.spot[token] = book * shares[f"{name}.spot"] / len(members) / world.prices[token]
     labels = {name: book * shares[f"{name}.futures"] for name in world.sectors.sectors}
-    world.spot["USDT"] = book * shares["cash"] + policy.reserve_quote
+    world.spot["USDT"] = book * shares["cash"] + policy.allocation.reserve_quote
     world.perp_wallet = sum(labels.values(), ZERO)
     world.memory = Memory(stance=stance, labels=labels)
     return world
@@ -45,7 +45,7 @@ def at_target(stance: Stance, policy: Policy) -> World:
 @given(stance=st.sampled_from(list(Stance)), policy=policies())
 def test_the_plan_of_a_reached_target_is_empty(stance: Stance, policy: Policy) -> None:
     override = CONDITIONS.get(stance, Condition.NEUTRAL)
-    world = at_target(stance, policy.model_copy(update={"condition_override": override, "tactical": False}))
+    world = at_target(stance, policy.changed({"regime.override": override, "tactical.is_on": False}))
     made = world.decide()
     assert made.stance is stance
     assert (made.intents, made.transfers, made.cancels, made.campaign) == ((), (), (), None)
@@ -80,7 +80,7 @@ def test_every_order_leads_towards_the_target_and_none_beyond_it(policy: Policy)
 def test_net_exposure_moves_towards_the_target_from_tranche_to_tranche(policy: Policy) -> None:
     """With its hedge a source is never further from its target at the end of a tranche than at the end of the one
     before: hedging brings the rotation forward, it does not undo it."""
-    world = neutral_world(policy.model_copy(update={"tactical": False}))
+    world = neutral_world(policy.changed({"tactical.is_on": False}))
     sectors = ("defi", "infra")
     last: dict[str, Decimal] = {}
     for _ in range(12):

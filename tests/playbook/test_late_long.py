@@ -131,7 +131,7 @@ def test_it_waits_for_the_rotation_that_is_under_way() -> None:
 
 def test_it_is_closed_with_its_stance_before_its_perp_is_shorted() -> None:
     world = longing()
-    world.policy = world.policy.model_copy(update={"condition_override": Condition.UNCERTAINTY})
+    world.policy = world.policy.changed({"regime.override": Condition.UNCERTAINTY})
     made = world.turn()
     assert acts(made)[0].symbol == UNI
     assert {(i.side, i.reduce_only) for i in acts(made) if i.symbol == UNI} == {(Side.SELL, True)}

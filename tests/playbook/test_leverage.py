@@ -57,7 +57,7 @@ def test_a_hedge_keeps_the_leverage_it_was_opened_with_when_the_policy_changes()
 
 
 def replace_policy(policy: object, leverage: Decimal) -> object:
-    return policy.model_copy(update={"hedge_leverage": leverage})  # type: ignore[attr-defined]
+    return policy.changed({"hedging.leverage": leverage})  # type: ignore[attr-defined]
 
 
 def test_cross_margin_stops_entries_whoever_opened_the_position() -> None:

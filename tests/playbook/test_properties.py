@@ -59,7 +59,7 @@ def test_shares_add_up_to_the_book_and_none_is_negative(stance: Stance, policy: 
     assert all(part >= 0 for part in shares.values())
     for sector in ("defi", "infra"):
         capital = shares[f"{sector}.spot"] + shares[f"{sector}.futures"]
-        assert shares[f"{sector}.spot"] >= policy.spot_share_min * capital
+        assert shares[f"{sector}.spot"] >= policy.allocation.spot_share_min * capital
 
 
 @settings(max_examples=examples(40), deadline=None, suppress_health_check=list(HealthCheck))
@@ -95,10 +95,10 @@ def assert_bounds(world: World, decision: Decision, book: Decimal) -> None:
         if position is not None and position.size < 0:
             assert -position.size * position.mark_price <= portfolio.sectors[sector].spot
             assert position.leverage is not None
-            assert position.leverage <= min(world.policy.hedge_leverage, world.policy.max_leverage)
+            assert position.leverage <= min(world.policy.hedging.leverage, world.policy.sizing.position_leverage_max)
     longs = [p for p in portfolio.account.positions.values() if p.size > 0]
-    assert sum((p.margin for p in longs), ZERO) <= world.policy.tactical_margin_max * book + 1
-    assert all(p.leverage is not None and p.leverage <= world.policy.max_leverage for p in longs)
+    assert sum((p.margin for p in longs), ZERO) <= world.policy.tactical.margin_max * book + 1
+    assert all(p.leverage is not None and p.leverage <= world.policy.sizing.position_leverage_max for p in longs)
     assert portfolio.account.perp_free >= -1
     assert sum(portfolio.labels.values(), ZERO) == portfolio.account.perp_wallet
     for intent in decision.intents:
@@ -121,13 +121,13 @@ def test_no_tranche_sells_more_than_its_fraction_of_the_sector(policy: Policy) -
         for sector in ("defi", "infra"):
             legs = [leg for leg in tranche.legs if leg.purpose is Purpose.REDUCE and leg.sector == sector]
             sold = sum((leg.quote_value for leg in legs), ZERO)
-            assert sold <= policy.max_sell_fraction * campaign.baseline[f"{sector}.spot"] + 1
+            assert sold <= policy.rotation.max_sell_fraction * campaign.baseline[f"{sector}.spot"] + 1
 
 
 @settings(max_examples=examples(15), deadline=None, suppress_health_check=list(HealthCheck))
 @given(policy=policies(), scale=st.sampled_from((2, 10)))
 def test_a_rotation_is_free_of_scale(policy: Policy, scale: int) -> None:
-    policy = policy.model_copy(update={"reserve_quote": ZERO, "order_max_quote": D(10**9)})
+    policy = policy.changed({"allocation.reserve_quote": ZERO, "gate.order_notional_max_quote": D(10**9)})
     small = neutral_world(policy, book=D(1_000_000))
     large = neutral_world(policy, book=D(1_000_000) * scale)
     finish(small)
@@ -161,7 +161,7 @@ def test_an_account_of_nothing_but_cash_is_brought_to_neutral_in_tranches() -> N
     world = World(make_sectors(), golden_policy(condition_override=None), spot={"USDT": D(100_000)})
     finish(world)
     table = world.table()
-    for sleeve, share in world.policy.neutral.items():
+    for sleeve, share in world.policy.allocation.neutral.items():
         assert abs(table[sleeve] - share * 100_000) < 50, sleeve
     assert world.memory.campaign is not None
     assert len(world.memory.campaign.tranches) == 2
@@ -228,7 +228,7 @@ def test_a_reversal_closes_the_long_before_it_shorts_the_same_perp() -> None:
     world = neutral_world(golden_policy(bridge="reserve", reserve_quote=5000))
     world.run()
     assert world.positions["UNI/USDT:USDT"].size > 0
-    world.policy = world.policy.model_copy(update={"condition_override": Condition.UNCERTAINTY})
+    world.policy = world.policy.changed({"regime.override": Condition.UNCERTAINTY})
     made = world.run()
     notes = {note.reason for decision in made for note in decision.notes}
     assert Reason.CAMPAIGN_REVERSED in notes
@@ -244,12 +244,12 @@ def test_a_reversal_closes_the_long_before_it_shorts_the_same_perp() -> None:
 def test_the_return_to_neutral_gives_the_margin_back() -> None:
     world = neutral_world(golden_policy(bridge="reserve", reserve_quote=5000))
     finish(world)
-    world.policy = world.policy.model_copy(update={"condition_override": Condition.NEUTRAL, "neutral_return_hours": 1})
+    world.policy = world.policy.changed({"regime.override": Condition.NEUTRAL, "regime.neutral_return_hours": 1})
     world.turn()
     world.skip(120)
     finish(world)
     table = world.table()
-    for sleeve, share in world.policy.neutral.items():
+    for sleeve, share in world.policy.allocation.neutral.items():
         assert abs(table[sleeve] - share * 100_000) <= 60, sleeve
 
 
@@ -361,7 +361,7 @@ def test_a_token_that_stops_trading_in_the_middle_is_skipped_after_the_deadline(
     assert campaign is not None
     legs = [leg for leg in campaign.tranches[0].legs if leg.symbol == wanted[0].symbol and leg.purpose is purpose]
     assert [leg.state for leg in legs] == [LegState.READY], "a halt may end any moment"
-    world.skip(world.policy.entry_wait_hours * 60)
+    world.skip(world.policy.entries.wait_hours * 60)
     made = world.turn()
     assert Reason.INSTRUMENT_INACTIVE in {note.reason for note in made.notes}
     world.run(60)
@@ -403,7 +403,7 @@ def test_a_hedge_leg_never_asks_for_more_than_the_spot_that_is_left() -> None:
 def test_a_leg_that_is_refused_again_and_again_is_given_up_and_the_rotation_goes_on() -> None:
     world = neutral_world(golden_policy(bridge="reserve", reserve_quote=5000))
     refused = world.decide().intents[0].symbol
-    world.skip((world.policy.entry_wait_hours + world.policy.leg_patience_hours) * 60)
+    world.skip((world.policy.entries.wait_hours + world.policy.constants.leg_patience_hours) * 60)
     assert {i.symbol for i in world.decide().intents} == {refused}, "a bot that was away is not impatient"
     for _ in range(ASKS_MIN - 2):
         made = world.decide()
@@ -469,5 +469,5 @@ def test_an_overbought_token_is_bought_later() -> None:
     waiting = world.decide()
     assert [i.symbol for i in waiting.intents] == ["AAVE/USDT"]
     assert Reason.ENTRY_WAITS in {note.reason for note in waiting.notes}
-    world.skip(world.policy.entry_wait_hours * 60)
+    world.skip(world.policy.entries.wait_hours * 60)
     assert {i.symbol for i in world.decide().intents} == {"AAVE/USDT", "UNI/USDT"}

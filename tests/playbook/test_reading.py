@@ -90,7 +90,7 @@ def test_scores_stay_in_range_and_words_say_why() -> None:
 
 
 def strong(name: str, score: float) -> tuple[Signal, ...]:
-    weights = POLICY.evidence
+    weights = POLICY.regime.evidence
     sign = {signal: weight > 0 for table in weights.values() for signal, weight in table.items()}
     return tuple(Signal(signal, 0.0, score if signal in name else 0.0, "", 0) for signal in sign)
 
@@ -156,7 +156,7 @@ def test_all_value_locked_is_a_signal_of_its_own() -> None:
 
 
 def replace_policy(**changes: object) -> Policy:
-    return POLICY.model_copy(update=changes)
+    return Policy(candle_minutes=1440, **changes)
 
 
 def test_exit_signs_are_counted_by_group() -> None:

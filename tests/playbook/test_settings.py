@@ -21,17 +21,22 @@ CONFIG = Path(__file__).parents[2] / "config"
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ({"max_leverage": 7}, "leverage_override"),
-        ({"max_leverage": 11, "leverage_override": True}, "less than or equal to 10"),
-        ({"tactical_leverage": 11}, "less than or equal to 10"),
-        ({"max_sell_fraction": "0.25"}, "max_sell_override"),
-        ({"neutral": {"defi.spot": "0.9", "infra.spot": "0.2"}}, "more than the book"),
-        ({"neutral": {"defi.margin": "0.9"}}, "not a sleeve"),
-        ({"enter": "0.3", "leave": "0.3"}, "flicker"),
+        ({"tactical": {"leverage": 11}}, "less than or equal to 10"),
+        ({"allocation": {"neutral": {"defi.spot": "0.9", "infra.spot": "0.2"}}}, "more than the book"),
+        ({"allocation": {"neutral": {"defi.margin": "0.9"}}}, "not a sleeve"),
+        ({"allocation": {"risk_on": "infra"}}, "a rotation needs two sectors"),
+        ({"regime": {"enter": "0.3", "leave": "0.3"}}, "flicker"),
+        ({"rotation": {"shfit": "0.3"}}, "Extra inputs"),
         ({"shfit": "0.3"}, "Extra inputs"),
-        ({"evidence": {"breakout": {"momentun": 1}}}, "no signal 'momentun'; the signals are relative_strength"),
-        ({"market_symbol": "btcusdt"}, "market_symbol"),
-        ({"targets": [{"move": "0.1", "part": "0.6"}, {"move": "0.2", "part": "0.6"}]}, "more than 1"),
+        ({"regime": {"evidence": {"breakout": {"momentun": 1}}}}, "no signal 'momentun'; the signals are relative"),
+        ({"signals": {"market_symbol": "btcusdt"}}, "market_symbol"),
+        ({"exits": {"targets": [{"move": "0.1", "part": "0.6"}, {"move": "0.2", "part": "0.6"}]}}, "more than 1"),
+        ({"exits": {"targets": [{"move": "0.2", "part": "0.1"}, {"move": "0.1", "part": "0.1"}]}}, "must rise"),
+        ({"gains": {"trigger": "0.5", "end": "0.5"}}, "must be below trigger"),
+        ({"carry": {"enter": "0.05"}}, "must be below enter"),
+        ({"orders": {"reduce_style": "post-only"}}, "never wait for a price"),
+        ({"entries": {"pullback_share": "0.7"}}, "beyond which the swing counts as over"),
+        ({"short": {"is_on": True}, "exits": {"targets": [{"move": 1, "part": "0.5"}]}}, "a short cannot gain"),
     ],
 )
 def test_a_policy_that_cannot_be_meant_is_refused(content: dict[str, object], words: str) -> None:
@@ -69,14 +74,13 @@ def test_the_shipped_files_load_and_agree() -> None:
     assert len(sectors.members("infra")) >= 10
     golden = tomllib.loads((CONFIG / "golden.toml").read_text())["playbook"]
     assert Policy.model_validate(golden).warnings() == ()
-    assert sectors.problems_with({"playbook.risk_on": Policy().risk_on}) == ()
-    assert "defy" in sectors.problems_with({"playbook.risk_on": "defy"})[0]
+    assert sectors.problems_with({"playbook.allocation.risk_on": Policy().allocation.risk_on}) == ()
+    assert "defy" in sectors.problems_with({"playbook.allocation.risk_on": "defy"})[0]
 
 
 def test_a_spot_share_below_its_minimum_is_warned_about() -> None:
-    thin = Policy(neutral={"defi.spot": D("0.1"), "defi.futures": D("0.1")})
+    thin = Policy().changed({"allocation.neutral": {"defi.spot": D("0.1"), "defi.futures": D("0.1")}})
     assert "idle margin" in thin.warnings()[0]
-    assert "cut" in Policy(tactical_leverage=10).warnings()[0]
 
 
 def test_a_dropped_token_gives_its_part_to_the_others_with_a_notice() -> None:

@@ -75,7 +75,7 @@ def standing_at(stance: Stance, *, book: Decimal = BOOK, tactical_sector: object
         for token in members:
             world.spot[token] = book * shares[f"{name}.spot"] / len(members) / world.prices[token]
     labels = {name: book * shares[f"{name}.futures"] for name in sectors.sectors}
-    world.spot["USDT"] = book * shares["cash"] + policy.reserve_quote
+    world.spot["USDT"] = book * shares["cash"] + policy.allocation.reserve_quote
     world.perp_wallet = sum(labels.values(), ZERO)
     world.memory = Memory(stance=stance, labels=labels)
     return world
@@ -101,8 +101,8 @@ def reasons(made: Decision) -> set[Reason]:
 
 
 def test_both_are_off_unless_they_are_asked_for() -> None:
-    assert not Policy().speculative_short
-    assert not Policy().scalp
+    assert not Policy().short.is_on
+    assert not Policy().scalp.is_on
     world = standing_at(Stance.DE_RISK)
     world.closes = dict.fromkeys(("UNI", "AAVE"), OVERBOUGHT_TURN)
     assert world.decide().intents == ()
@@ -197,7 +197,7 @@ def test_time_and_funding_end_it_too() -> None:
 
 def test_it_ends_with_the_downtrend() -> None:
     world = shorting()
-    world.policy = world.policy.model_copy(update={"condition_override": Condition.UNCERTAINTY})
+    world.policy = world.policy.changed({"regime.override": Condition.UNCERTAINTY})
     made = world.turn()
     assert Reason.EXIT_SIGNS in reasons(made)
     assert (AAVE, Side.BUY, True) in [(i.symbol, i.side, i.reduce_only) for i in made.intents]
@@ -357,7 +357,7 @@ def test_there_are_no_more_scalps_in_a_day_than_are_allowed() -> None:
 def test_a_scalp_ends_with_its_stance() -> None:
     world = scalping(Stance.INTO_DEFI, "AAVE", OVERSOLD_TURN)
     world.run()
-    world.policy = world.policy.model_copy(update={"condition_override": Condition.DOWNTREND})
+    world.policy = world.policy.changed({"regime.override": Condition.DOWNTREND})
     assert Reason.EXIT_SIGNS in reasons(world.turn())
 
 
@@ -417,7 +417,7 @@ def test_wagers_keep_their_caps_have_exits_inside_liquidation_and_come_to_rest(
         assert entry.exits.targets
         assert entry.leverage is not None
         assert entry.leverage <= cap
-        sign, rate = entry.side.sign, world.policy.maintenance_rate
+        sign, rate = entry.side.sign, world.policy.sizing.maintenance_rate
         liquidation = entry.reference_price * (1 - sign / entry.leverage) / (1 - sign * rate)
         assert (entry.exits.stop_price - liquidation) * sign > 0
         assert (entry.reference_price - entry.exits.stop_price) * sign > 0

@@ -109,7 +109,7 @@ def test_margin_is_kept_free_beside_a_standing_hedge() -> None:
 def test_a_rotation_takes_the_hedge_over_and_leaves_no_more_than_it_needs() -> None:
     world = waiting(neutral_futures="delta-neutral", hedge_margin_keep=0, tactical=False, max_sell_fraction="0.20")
     world.run()
-    world.policy = world.policy.model_copy(update={"condition_override": Condition.BREAKOUT, "tactical": False})
+    world.policy = world.policy.changed({"regime.override": Condition.BREAKOUT, "tactical.is_on": False})
     made = world.run()
     assert short(world, UNI) == 0, "the sector that is rotated into is not hedged"
     unsold = D(20_000) - D(11_000)
@@ -127,7 +127,7 @@ def test_a_rotation_takes_the_hedge_over_and_leaves_no_more_than_it_needs() -> N
 def test_turning_the_feature_off_closes_the_hedge_and_says_why() -> None:
     world = waiting(neutral_futures="delta-neutral")
     world.run()
-    world.policy = world.policy.model_copy(update={"neutral_futures": "flat"})
+    world.policy = world.policy.changed({"allocation.neutral_futures": "flat"})
     made = world.turn()
     assert {(i.tranche, i.side, i.reduce_only) for i in made.intents} == {
         (OrderKind.REDUCE_HEDGE.number, Side.BUY, True)
@@ -162,7 +162,7 @@ def test_gain_hedges_the_gain_and_full_all_of_the_spot(rule: str, wanted: int) -
     world.memory = Memory(labels={name: label * 10 for name, label in world.memory.labels.items()})
     world.spot = {token: size / 5 for token, size in world.spot.items()}
     world.costs = paid(world, "0.5")
-    world.policy = world.policy.model_copy(update={"drift_buffer": D(1)})
+    world.policy = world.policy.changed({"allocation.drift_buffer": D("0.5")})
     world.run()
     assert abs(short(world, UNI) - wanted) < 10
 
@@ -320,7 +320,7 @@ def test_while_a_rotation_is_about_to_begin_the_hedge_is_left_to_it() -> None:
     world = waiting(neutral_futures="delta-neutral")
     world.run()
     unpriced = world.sectors.spot("AAVE")
-    world.policy = world.policy.model_copy(update={"condition_override": Condition.UNCERTAINTY})
+    world.policy = world.policy.changed({"regime.override": Condition.UNCERTAINTY})
     world.unquoted = {unpriced}
     made = world.decide()
     assert Reason.PRICE_BAD in {note.reason for note in made.notes}, "the rotation waits for a price"
@@ -364,7 +364,7 @@ def test_a_book_that_is_brought_to_neutral_opens_its_small_longs_with_exits() ->
     assert all(i.exits is not None and i.leverage == 3 for i in made)
     assert {held.symbol for held in world.memory.exits} == {UNI, ETH}
     longs = [p for p in world.account().positions.values() if p.size > 0]
-    assert sum(p.margin for p in longs) <= world.policy.tactical_margin_max * world.portfolio().book
+    assert sum(p.margin for p in longs) <= world.policy.tactical.margin_max * world.portfolio().book
 
 
 @pytest.mark.parametrize(("leverage", "margins"), [(1, [5_000]), (2, [2_500, 2_500])])
@@ -372,7 +372,7 @@ def test_small_longs_of_two_sectors_share_the_cap_on_all_of_them(leverage: int, 
     world = small_longs(tactical_leverage=leverage)
     longs = [p for p in world.account().positions.values() if p.size > 0]
     assert [round(p.margin, -1) for p in longs] == margins
-    assert sum(p.margin for p in longs) <= world.policy.tactical_margin_max * world.portfolio().book
+    assert sum(p.margin for p in longs) <= world.policy.tactical.margin_max * world.portfolio().book
 
 
 def test_a_small_long_that_was_stopped_is_not_opened_again() -> None:
@@ -387,12 +387,12 @@ def test_a_small_long_that_was_stopped_is_not_opened_again() -> None:
 
 def test_a_rotation_closes_the_small_longs_before_it_opens_its_own() -> None:
     world = small_longs()
-    world.policy = world.policy.model_copy(update={"condition_override": Condition.BREAKOUT})
+    world.policy = world.policy.changed({"regime.override": Condition.BREAKOUT})
     made = world.run()
     orders = [i for d in made for i in d.intents if i.symbol == UNI and not i.order_type.is_trigger]
     assert [i.purpose for i in orders] == [Purpose.EXIT, Purpose.TACTICAL]
     assert world.positions[UNI].size == orders[1].size, "what was closed is not bought again"
-    wanted = world.policy.shift * world.policy.tactical_split * D(100_000) * 3
+    wanted = world.policy.rotation.shift * world.policy.rotation.tactical_split * D(100_000) * 3
     assert ZERO < orders[1].size * orders[1].reference_price <= wanted
 
 
@@ -433,7 +433,7 @@ def test_whatever_stands_never_exceeds_spot_margin_or_reason(
             guarded = world.guard()
             world.apply(guarded.intents)
     if condition is not None:
-        world.policy = world.policy.model_copy(update={"condition_override": Condition(condition)})
+        world.policy = world.policy.changed({"regime.override": Condition(condition)})
         for _ in range(30):
             made = world.turn()
             assert_covered(world, made)
@@ -447,7 +447,7 @@ def assert_covered(world: Market, made: Decision) -> None:
             sector = made.memory.hedges[symbol]
             totals[sector] += short(world, symbol)
             assert position.leverage is not None
-            assert position.leverage <= world.policy.hedge_leverage
+            assert position.leverage <= world.policy.hedging.leverage
     for sector, total in totals.items():
         assert total <= portfolio.sectors[sector].spot
     assert portfolio.account.perp_free >= -1

@@ -59,6 +59,6 @@ def test_a_long_is_asked_for_with_a_stop_inside_its_liquidation_wherever_the_pri
             size=intent.size,
             entry=intent.reference_price,
             margin=intent.size * intent.reference_price / intent.leverage,
-            maintenance_rate=world.policy.maintenance_rate,
+            maintenance_rate=world.policy.sizing.maintenance_rate,
         )
         assert found is None or found < intent.exits.stop_price < intent.reference_price

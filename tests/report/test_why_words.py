@@ -57,7 +57,8 @@ def test_the_confidence_is_taken_apart_and_the_rule_leads_to_the_target() -> Non
     assert "defi.spot 50.0% (neutral 30.0%)" in rule[2]
     assert "cash 5.0% (neutral 0.0%)" in rule[2]
     assert rule[3] == (
-        "no new tactical long: euphoria is no breakout and its confidence 68% is below 80% (tactical_confidence)"
+        "no new tactical long: euphoria is no breakout and its confidence 68% is below 80% "
+        "(playbook.tactical.confidence)"
     )
 
 
@@ -90,9 +91,9 @@ def test_exit_signs_say_how_near_they_are_and_what_they_forbid() -> None:
 
 
 def test_an_override_is_told_as_the_only_reason() -> None:
-    words = told(POLICY.model_copy(update={"condition_override": Condition.EUPHORIA}))
-    assert words.rule[0] == "the operator reads the market as euphoria (condition_override)"
-    assert words.turns == ["only the setting condition_override = euphoria: signals are not followed"]
+    words = told(POLICY.changed({"regime.override": Condition.EUPHORIA}))
+    assert words.rule[0] == "the operator reads the market as euphoria (playbook.regime.override)"
+    assert words.turns == ["only the setting playbook.regime.override = euphoria: signals are not followed"]
 
 
 def test_high_confidence_allows_one_long_while_the_stance_stands() -> None:

@@ -36,7 +36,7 @@ CASES = [
 
 @pytest.fixture
 async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
-    async with staged(tmp_path, "playbook.flatten_slice=1") as made:
+    async with staged(tmp_path, "playbook.constants.flatten_slice=1") as made:
         yield made
 
 

@@ -112,7 +112,7 @@ def test_a_change_in_both_directions_takes_the_tighter_half(bench: Bench) -> Non
     assert (effective.mode, effective.risk.gross_max) == ("dry-run", Decimal("1.2"))
     assert effective.risk.liquidation_distance_min == Decimal("0.2")
     waiting = dict(bench.alerts)["config_needs_restart"]["changes"]
-    assert set(waiting) == {"mode", "playbook.shift", "risk.liquidation_distance_min"}
+    assert set(waiting) == {"mode", "playbook.rotation.shift", "risk.liquidation_distance_min"}
 
 
 @pytest.mark.parametrize("text", ["[risk]\ngross_max = 99\n", "[risk\n", "[risk]\ncolour = 1\n"])

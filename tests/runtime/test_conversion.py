@@ -30,7 +30,7 @@ CHANGES = (
     f"universe.tokens.{NEW}={{ infra = 1 }}",
     f'universe.renames.{NEW}=[{{ was = "{OLD}", at = 2026-01-05, ratio = {RATIO} }}]',
     'universe.sectors.infra.hedge=["SOL", "SOLX"]',
-    "playbook.tranche_interval_minutes=240",
+    "playbook.rotation.tranche_interval_minutes=240",
 )
 
 

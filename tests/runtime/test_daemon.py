@@ -246,7 +246,7 @@ def flattened(tmp_path_factory: pytest.TempPathFactory) -> Flattened:
 
 async def _flatten(directory: Path) -> Flattened:
     """Rounds until two in a row have moved nothing."""
-    async with staged(directory, "playbook.flatten_slice=0.5") as stage, stage.app() as app:
+    async with staged(directory, "playbook.constants.flatten_slice=0.5") as stage, stage.app() as app:
         for _ in range(3):
             await stage.turn(app)
         result = stage.results[-1]

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from bot.domain.states import KillLevel
 from bot.playbook.policy.numbers import Sectors
 from bot.runtime.settings.layers import SECRET_NAMES, index_lines
-from bot.runtime.settings.model import Settings, field_at, load_settings, redacted
+from bot.runtime.settings.model import NO_SETTINGS, Settings, field_at, load_settings, redacted
 
 CONFIG = Path(__file__).parents[2] / "config"
 DEFAULT = (CONFIG / "default.toml").read_text()
@@ -20,7 +20,7 @@ UNSET = {
     "secrets_directory",
     "venue.api_key",
     "venue.api_secret",
-    "playbook.condition_override",
+    "playbook.regime.override",
     "journal.path",
     "macro.rates_file",
     "macro.usage_file",
@@ -33,7 +33,7 @@ def keys(model: type[BaseModel] = Settings, above: str = "") -> Iterator[tuple[s
             continue
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             yield from keys(field.annotation, f"{above}{name}.")
-        else:
+        elif name not in NO_SETTINGS.get(above.rstrip("."), ()):
             yield above + name, field
 
 
@@ -77,7 +77,7 @@ def test_no_secret_has_a_default() -> None:
 def test_the_golden_file_is_usable_and_changes_playbook_and_limits_only(workplace: Path) -> None:
     golden = CONFIG / "golden.toml"
     settings = load_settings((golden,))
-    assert set(tomllib.loads(golden.read_text())) == {"playbook", "risk"}
+    assert set(tomllib.loads(golden.read_text())) == {"advanced", "playbook", "risk"}
     assert settings.playbook.warnings() == ()
     assert settings.kill_switch is KillLevel.OFF
 

@@ -32,7 +32,11 @@ from bot.simex.engine.ledger import DEPOSITS
 from bot.simex.engine.types import NewOrder
 from bot.simex.faults import Fault, FaultRule
 
-QUICK = ("execution.poll_interval_ms=20", "execution.absence_interval_ms=20", "execution.post_deadline_ms=2000")
+QUICK = (
+    "execution.timing.poll_interval_ms=20",
+    "execution.timing.absence_interval_ms=20",
+    "execution.timing.post_deadline_ms=2000",
+)
 GOLDEN = packaged_config() / "golden.toml"
 D = Decimal
 
@@ -229,14 +233,14 @@ async def test_limits_tightened_while_running_are_journaled_and_replayed_as_they
     app = await bench.start()
     before = after = await app.cycle.run()
     effective = app.watcher.effective
-    risk = effective.risk.model_copy(update={"order_notional_max_quote": D(10), "orders_per_minute_max": 59})
+    risk = effective.risk.model_copy(update={"turnover_max": D(0), "orders_per_minute_max": 59})
     app.watcher.effective = effective.model_copy(update={"risk": risk})
     await app.take_tighter_limits()
     for _ in range(3):
         after = await app.cycle.run()
         if refusals(after):
             break
-    assert refusals(after) == {Reason.ORDER_NOTIONAL}
+    assert refusals(after) == {Reason.TURNOVER}
     records = [app.journal.reader.load_cycle(result.number) for result in (before, after)]
     assert len({record.config_digest for record in records if record}) == 2
     for result in (before, after):
@@ -270,7 +274,7 @@ async def test_every_turn_of_a_rotation_replays_whatever_a_library_does_to_decim
 
 
 async def test_a_bot_that_repeats_itself_is_paused_until_a_person_resumes(bench: Bench, tmp_path: Path) -> None:
-    app = await bench.start("risk.fills_per_minute_max=1", "cadence.cycle_seconds=0.2", "cadence.rounds_max=3")
+    app = await bench.start("risk.fills_per_minute_max=1", "cadence.cycle_seconds=0.2", "cadence.timing.rounds_max=3")
     health = Health(tmp_path / "health.json", "trade", "sim")
     code = await Daemon(app, app.settings, health, asyncio.Event()).run(1)
     assert app.kill.level() is KillLevel.PAUSE
@@ -300,7 +304,9 @@ async def test_a_pause_that_comes_while_a_turn_decides_moves_no_cash(bench: Benc
 
 
 async def test_the_clock_of_the_venue_is_measured_again_when_it_is_due(bench: Bench, tmp_path: Path) -> None:
-    app = await bench.start("venue.clock_check_seconds=60", "cadence.cycle_seconds=0.1", "cadence.rounds_max=1")
+    app = await bench.start(
+        "venue.timing.clock_check_seconds=60", "cadence.cycle_seconds=0.1", "cadence.timing.rounds_max=1"
+    )
     health = Health(tmp_path / "health.json", "trade", "sim")
     asked = len(bench.embedded.server.faults.hits)
     probe = FaultRule(Fault(), "GET", "*/time", times=None)
@@ -314,7 +320,7 @@ async def test_the_clock_of_the_venue_is_measured_again_when_it_is_due(bench: Be
 
 
 async def test_a_start_says_what_runs_and_the_journal_remembers_it(bench: Bench, tmp_path: Path) -> None:
-    app = await bench.start("cadence.cycle_seconds=0.1", "cadence.rounds_max=1")
+    app = await bench.start("cadence.cycle_seconds=0.1", "cadence.timing.rounds_max=1")
     with capture_logs() as logs:
         await Daemon(app, app.settings, Health(tmp_path / "health.json", "trade", "sim"), asyncio.Event()).run(1)
     told = next(line for line in logs if line["event"] == "started")

@@ -54,7 +54,7 @@ class Books:
 
 def test_costs_are_looked_up_only_where_gains_are_hedged(workplace: Path) -> None:
     books = cast(JournalReader, Books())
-    for assignments, asks in (((), False), (("playbook.gain_hedge=gain",), True)):
+    for assignments, asks in (((), False), (("playbook.gains.hedge=gain",), True)):
         settings = load_settings((), assignments)
         observer = make_observer(cast(Venue, Market()), WANTED, settings, tvl=None, reader=books)
         assert (observer.costs is dict) is not asks

@@ -27,7 +27,7 @@ async def test_an_overload_that_leaves_entries_in_doubt_does_not_stop_exits(tmp_
         refused.append(content)
         return OVERLOADED
 
-    async with staged(tmp_path, "playbook.order_max_quote=3000") as stage, stage.app() as app:
+    async with staged(tmp_path, "risk.order_notional_max_quote=3000") as stage, stage.app() as app:
         exchange = stage.embedded.exchange
         for _ in range(12):
             await stage.turn(app)

@@ -25,7 +25,7 @@ def reader(finished_run: Path) -> Iterator[JournalReader]:
 
 @pytest.mark.parametrize("number", [1, 2])
 def test_a_cycle_replays_to_the_same_decision_whatever_is_configured_now(reader: JournalReader, number: int) -> None:
-    settings = load_settings((), ("playbook.shift=0.01", "playbook.condition_override=downtrend"))
+    settings = load_settings((), ("playbook.rotation.shift=0.01", "playbook.regime.override=downtrend"))
     result = replay(settings, reader, number)
     assert (result.is_identical, result.configuration) == (True, "journaled")
     assert result.words == f"cycle {number} (cycle): the decision is identical"
@@ -50,7 +50,7 @@ def test_without_its_configuration_a_cycle_is_decided_with_the_present_one_and_a
         db.execute("DELETE FROM event WHERE kind = 'config'")
     reader = JournalReader(path)
     same = load_settings((), ("environment=sim", "cadence.cycle_seconds=0.2"))
-    other = load_settings((), ("playbook.condition_override=downtrend",))
+    other = load_settings((), ("playbook.regime.override=downtrend",))
     assert (replay(same, reader, 1).configuration, replay(same, reader, 1).is_identical) == ("same", True)
     result = replay(other, reader, 1)
     reader.close()

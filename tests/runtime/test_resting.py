@@ -17,12 +17,12 @@ from bot.simex.engine.types import SimOrder
 from tests.stage import SPOT_ORDER, Stage, staged
 
 CYCLE_MS, LIFE_MS = 300_000, 241_000
-STYLE = ("playbook.entry_wait=false", "playbook.entry_wait_hours=0", "playbook.rest_minutes=30")
+STYLE = ("playbook.entries.wait=false", "playbook.entries.wait_hours=0", "playbook.orders.rest_minutes=30")
 
 
 @pytest.fixture
 async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
-    async with staged(tmp_path, "playbook.increase_style=post-only", *STYLE) as made:
+    async with staged(tmp_path, "playbook.orders.increase_style=post-only", *STYLE) as made:
         yield made
 
 

@@ -16,7 +16,7 @@ from bot.simex.engine.types import SimOrder
 from tests.stage import Stage, golden, staged
 
 COMMAND = "sectorbot resume --accept-mismatch"
-BACK = "playbook.condition_override=uncertainty"
+BACK = "playbook.regime.override=uncertainty"
 
 
 def _holdings(stage: Stage) -> dict[str, Decimal]:

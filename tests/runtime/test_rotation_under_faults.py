@@ -7,7 +7,7 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -32,11 +32,11 @@ from bot.simex.signing import ApiKey
 ROUNDS = 40
 SPOT_ORDER, PERP_ORDER = "/api/v3/order", "/fapi/v1/order"
 QUICK = (
-    "execution.poll_interval_ms=20",
-    "execution.absence_interval_ms=20",
-    "execution.post_deadline_ms=2000",
+    "execution.timing.poll_interval_ms=20",
+    "execution.timing.absence_interval_ms=20",
+    "execution.timing.post_deadline_ms=2000",
     # The exchange is this very process: on a busy machine its answers and prices are late, which is not what is tested.
-    "execution.read_deadline_ms=120000",
+    "execution.timing.read_deadline_ms=120000",
     "risk.price_age_max_ms=600000",
 )
 
@@ -279,7 +279,7 @@ async def test_after_the_switch_nothing_is_sent_and_flatten_never_leaves_a_naked
     for asset, balance in account.balances.items():
         if asset != "USDT":
             symbol = f"{asset}/USDT"
-            worst = exchange.quote(symbol).mid * (1 - world.settings.playbook.flatten_slippage)
+            worst = exchange.quote(symbol).mid * (1 - world.settings.playbook.constants.flatten_slippage)
             assert balance.total * worst < exchange.instruments[symbol].notional_min * Decimal("1.01"), symbol
 
 
@@ -344,7 +344,8 @@ async def test_an_unknown_error_of_a_transfer_is_a_doubt_and_not_the_end_of_the_
 async def test_a_transfer_whose_reply_never_comes_is_a_doubt_and_does_not_hold_the_turn(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    execution = world.settings.execution.model_copy(update={"post_deadline_ms": 1_000})
+    rules = world.settings.execution
+    execution = rules.model_copy(update={"timing": replace(rules.timing, post_deadline_ms=1_000)})
     world.settings = world.settings.model_copy(update={"execution": execution})
     app = await build(world.settings, embedded=world.embedded)
     original, calls = app.venue.move_cash, 0

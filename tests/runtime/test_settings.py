@@ -35,19 +35,34 @@ def problem_of(*assignments: str, files: tuple[Path, ...] = ()) -> str:
     ("text", "words"),
     [
         ("[risk]\n\ngros_max = 1", "mine.toml:3 risk.gros_max = 1: unknown key; did you mean 'gross_max'?"),
-        ("colour = 3", "mine.toml:1 colour = 3: unknown key; known are cadence, calendar, environment"),
+        ("colour = 3", "mine.toml:1 colour = 3: unknown key; known are advanced, cadence, calendar"),
         ('[cadence]\ncycle_seconds = "soon"', "mine.toml:2 cadence.cycle_seconds = 'soon': Input should be a valid"),
         ("[risk]\ngross_max = 12", "mine.toml:2 risk.gross_max = 12: Input should be less than or equal to 10 (spot"),
         ("risk = 5", "mine.toml:1 risk = 5: Input should be a valid"),
         ('kill_switch = "stop"', "mine.toml:1 kill_switch = 'stop': Input should be 'off', 'pause'"),
-        ("[playbook.neutral]\n'defi.spot' = 0.9", "playbook.neutral: the shares add up to 1.6"),
-        ("[playbook]\nshift = 0.2\nmax_leverage = 7", "mine.toml:3 playbook.max_leverage: max_leverage = 7 is above 5"),
-        ("[playbook]\nrisk_on = 'defy'", "mine.toml:2 playbook.risk_on: there is no sector 'defy'; the sectors are"),
+        ("[playbook.allocation.neutral]\n'defi.spot' = 0.9", "playbook.allocation.neutral: the shares add up to 1.6"),
+        (
+            "[risk]\nposition_leverage_max = 7",
+            "mine.toml:2 risk.position_leverage_max: risk.position_leverage_max = 7 is above 5, what is advised: set",
+        ),
+        (
+            "[playbook.rotation]\nmax_sell_fraction = 0.25",
+            "mine.toml:2 playbook.rotation.max_sell_fraction: playbook.rotation.max_sell_fraction = 0.25 is above 0.20",
+        ),
+        ("[playbook.rotation]\nshfit = 0.2", "mine.toml:2 playbook.rotation.shfit = 0.2: unknown key; did you mean"),
+        (
+            "[playbook]\nhedge_leverge = 2",
+            "mine.toml:2 playbook.hedge_leverge = 2: unknown key; did you mean 'hedging.leverage'?",
+        ),
+        (
+            "[playbook.allocation]\nrisk_on = 'defy'",
+            "mine.toml:2 playbook.allocation.risk_on: there is no sector 'defy'; the sectors are",
+        ),
         ("[universe.tokens]\nUNI = { defi = 0.7, infra = 0.7 }", "mine.toml:2 universe.tokens.UNI: its sector weights"),
         ("[universe.tokens]\nXYZ = { defy = 1 }", "mine.toml:2 universe.tokens.XYZ: there is no sector 'defy'"),
         ("[universe.sectors.infra]\nhedge = ['XYZ']", "mine.toml:2 universe.sectors.infra.hedge: XYZ is not a token"),
         ("[universe.sectors.infra]\nhegde = ['ETH']", "did you mean 'hedge'?"),
-        ("[playbook.evidence.breakuot]\ntrend = 1", "mine.toml:1 playbook.evidence.breakuot"),
+        ("[playbook.regime.evidence.breakuot]\ntrend = 1", "mine.toml:1 playbook.regime.evidence.breakuot"),
         (
             "[universe.renames]\nUNJ = [{ was = 'U', at = 2024-01-01 }]",
             "mine.toml:2 universe.renames.UNJ: UNJ is not a",
@@ -58,7 +73,10 @@ def problem_of(*assignments: str, files: tuple[Path, ...] = ()) -> str:
         ),
         ("[universe.listed]\nUNI = 2024-02-30", "mine.toml"),
         ("[universe.listed]\nUNJ = 2024-02-20", "mine.toml:2 universe.listed.UNJ: UNJ is not a token of the list"),
-        ("[[playbook.targets]]\nmove = 9\npart = 0.1", "playbook.targets.0.move = 9: Input should be less than"),
+        (
+            "[[playbook.exits.targets]]\nmove = 9\npart = 0.1",
+            "playbook.exits.targets.0.move = 9: Input should be less than",
+        ),
         ("= 3", "mine.toml: is not valid TOML"),
         ("[venue]\napi_key = 'abcdef'", "venue.api_key and venue.api_secret belong together"),
     ],
@@ -121,11 +139,11 @@ def test_files_named_on_the_command_line_replace_the_users_file(workplace: Path,
 def test_the_origin_of_a_value_is_its_strongest_source(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (workplace / "sectorbot.toml").write_text("[risk]\n# higher\ngross_max = 1.8")
     monkeypatch.setenv("SECTORBOT__VENUE__ACCOUNT", "7")
-    sources = Sources((), ('playbook.neutral."defi.spot"=0.2',))
+    sources = Sources((), ('playbook.allocation.neutral."defi.spot"=0.2',))
     places = {key: (value, place) for key, value, place in flatten(sources.load(), sources.read())}
     assert places["risk.gross_max"] == ('"1.8"', "sectorbot.toml:3")
     assert places["venue.account"] == ('"7"', "environment SECTORBOT__VENUE__ACCOUNT")
-    assert places['playbook.neutral."defi.spot"'] == ('"0.2"', "--set")
+    assert places['playbook.allocation.neutral."defi.spot"'] == ('"0.2"', "--set")
     assert places["risk.net_max"][1].startswith("config/default.toml:")
     assert places["venue.api_key"] == ("null", "default")
 
@@ -156,11 +174,14 @@ def test_the_kill_switch_is_a_level_or_a_plain_switch(write: Write, word: str, l
 
 
 def test_false_takes_an_entry_out_of_a_table_with_free_names(write: Write) -> None:
-    path = write("[universe.tokens]\nCAKE = false\n[playbook.neutral]\n'infra.futures' = false")
+    path = write("[universe.tokens]\nCAKE = false\n[playbook.allocation.neutral]\n'infra.futures' = false")
     settings = load_settings((path,))
     assert "CAKE" not in settings.universe.tokens
-    assert "infra.futures" not in settings.playbook.neutral
-    assert load_settings((), ("universe.tokens.CAKE=false", "playbook.hedge=false")).playbook.hedge is False
+    assert "infra.futures" not in settings.playbook.allocation.neutral
+    assert (
+        load_settings((), ("universe.tokens.CAKE=false", "playbook.hedging.is_on=false")).playbook.hedging.is_on
+        is False
+    )
 
 
 def test_secrets_come_from_files_named_after_their_setting(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -258,7 +279,12 @@ def test_the_digest_names_what_decides_and_nothing_else(monkeypatch: pytest.Monk
     assert load_settings((), same).digest == load_settings().digest
     days = "start = 2026-01-03T00:00:00Z, end = 2026-01-25T00:00:00Z"
     hearing = f'{{ name = "hearing", kind = "regulatory", {days}, weight = "-1" }}'
-    for changed in ("playbook.shift=0.19", "tvl.is_on=false", "macro.stablecoins=false", f"calendar=[{hearing}]"):
+    for changed in (
+        "playbook.rotation.shift=0.19",
+        "tvl.is_on=false",
+        "macro.stablecoins=false",
+        f"calendar=[{hearing}]",
+    ):
         assert load_settings((), (changed,)).digest != load_settings().digest, changed
     monkeypatch.setenv("SECTORBOT__VENUE__API_KEY", "one-key")
     monkeypatch.setenv("SECTORBOT__VENUE__API_SECRET", "one-secret")

@@ -27,10 +27,10 @@ FALLING = ((1, 1.0), (2, 0.915), (3, 0.915), (4, 0.84), (5, 0.84), (6, 0.75), (7
 RISING = ((1, 1.0), (2, 1.09), (200, 1.09))
 BEGINS_HOURS = 100  # by then the sales of the downtrend are made
 CHANGES = (
-    "playbook.condition_override=downtrend",
-    "playbook.speculative_short=true",
-    "playbook.tranche_interval_minutes=60",
-    "playbook.tactical_leverage=3",
+    "playbook.regime.override=downtrend",
+    "playbook.short.is_on=true",
+    "playbook.rotation.tranche_interval_minutes=60",
+    "playbook.tactical.leverage=3",
 )
 
 
@@ -167,8 +167,8 @@ async def test_a_bot_killed_while_it_shorts_goes_on_and_the_short_has_its_exits(
 
 async def test_a_stance_that_stands_takes_its_long_when_it_is_allowed_and_ends_it_with_itself(tmp_path: Path) -> None:
     """Allowed after a restart, because a test has no other way to let a breakout come later than its rotation."""
-    base = ("playbook.condition_override=breakout", "playbook.tranche_interval_minutes=60")
-    first, later = (*base, "playbook.tactical=false"), (*base, "playbook.tactical_leverage=3")
+    base = ("playbook.regime.override=breakout", "playbook.rotation.tranche_interval_minutes=60")
+    first, later = (*base, "playbook.tactical.is_on=false"), (*base, "playbook.tactical.leverage=3")
     async with downtrend(tmp_path, ((1, 1.0), (200, 1.0)), first) as stage:
         async with stage.app() as app:
             await stage.rotate(app)
@@ -185,7 +185,7 @@ async def test_a_stance_that_stands_takes_its_long_when_it_is_allowed_and_ends_i
             assert [order.size for order in stops if order.type is OrderType.STOP] == [position.size]
             assert stage.embedded.exchange.balances(ACCOUNT) == spot, "nothing was sold or moved for it"
             await stage.check_books(app)
-        stage.settings = golden(tmp_path, *later, "playbook.condition_override=uncertainty")
+        stage.settings = golden(tmp_path, *later, "playbook.regime.override=uncertainty")
         async with stage.app() as app:
             for _ in range(3):
                 await stage.turn(app)

@@ -36,7 +36,7 @@ from tests.stage import FEW, QUIET_MS, Stage, staged
 
 @pytest.fixture
 async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
-    async with staged(tmp_path, "playbook.flatten_slice=0.2") as made:
+    async with staged(tmp_path, "playbook.constants.flatten_slice=0.2") as made:
         yield made
 
 

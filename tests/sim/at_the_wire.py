@@ -50,7 +50,7 @@ class WireVenue(CcxtVenue):
             clock=clock,
             rules=ConnectionRules(
                 receive_window_ms=settings.execution.receive_window_ms,
-                latency_spread_ms=settings.venue.latency_spread_ms,
+                latency_spread_ms=settings.venue.timing.latency_spread_ms,
                 seams=Seams(monotonic=loop.time),
             ),
         )

@@ -187,7 +187,7 @@ class Checkers:
         if life is None or tranche is None or not tranche.hedge_wait_ms:
             return False
         waited_ms = life.app.clock.now_ms() - tranche.hedge_wait_ms
-        return waited_ms >= life.app.settings.playbook.hedge_wait_minutes * MINUTE_MS
+        return waited_ms >= life.app.settings.playbook.rotation.hedge_wait_minutes * MINUTE_MS
 
     def _is_fresh(self, order: Order) -> bool:
         """Whether the quiet period of an order that was posted is not over, by the exchange's clock and the bot's."""

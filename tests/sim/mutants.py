@@ -30,8 +30,12 @@ from tests.sim.faults import Kind
 from tests.sim.world import Seam
 
 Break = Callable[[pytest.MonkeyPatch], None]
-LARGE = {"order_max_quote": "25000", "bridge": "reserve", "condition_override": "breakout"}
-SLICED = {**LARGE, "order_max_quote": "1500"}
+LARGE = {
+    "risk.order_notional_max_quote": "25000",
+    "playbook.rotation.bridge": "reserve",
+    "playbook.regime.override": "breakout",
+}
+SLICED = {**LARGE, "risk.order_notional_max_quote": "1500"}
 LOSSES = (Kind.REQUEST_LOST, Kind.REPLY_LOST, Kind.REQUEST_LATE)
 
 
@@ -244,7 +248,7 @@ MUTANTS = (
         ("what is over is over",),
         (Kind.CANCEL_BLIND,),
         heaviness=8,
-        playbook={**SLICED, "tactical_leverage": "3", "stop": "0.08"},
+        playbook={**SLICED, "playbook.tactical.leverage": "3", "playbook.exits.stop": "0.08"},
     ),
     Mutant(
         "take 'duplicate' for rejection",
@@ -303,7 +307,7 @@ MUTANTS = (
         ("hedge or wager",),
         (),
         seeds=8,
-        playbook={"speculative_short": "true", "condition_override": "downtrend"},
+        playbook={"playbook.short.is_on": "true", "playbook.regime.override": "downtrend"},
     ),
     Mutant("send twice as much", send_all_that_is_left_twice, ("children within parent",), ()),
 )

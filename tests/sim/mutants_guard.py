@@ -7,7 +7,7 @@ from tests.sim.faults import Kind
 from tests.sim.mutants import LARGE, SLICED, Mutant
 
 RULE = ("every position is stopped inside its liquidation or entries stop",)
-LONG = {**LARGE, "tactical_leverage": "3", "stop": "0.08"}
+LONG = {**LARGE, "playbook.tactical.leverage": "3", "playbook.exits.stop": "0.08"}
 
 
 def guard_only_what_memory_expects(patch: pytest.MonkeyPatch) -> None:

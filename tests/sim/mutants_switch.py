@@ -14,8 +14,12 @@ from bot.runtime.kill.switch import KillSwitch
 from tests.sim.faults import Kind
 from tests.sim.mutants import SLICED, Mutant
 
-RESTING = {**SLICED, "increase_style": "limit"}
-STANDING_LONG = {"order_max_quote": "25000", "bridge": "reserve", "condition_override": "breakout"}
+RESTING = {**SLICED, "playbook.orders.increase_style": "limit"}
+STANDING_LONG = {
+    "risk.order_notional_max_quote": "25000",
+    "playbook.rotation.bridge": "reserve",
+    "playbook.regime.override": "breakout",
+}
 
 
 def write_before_acting(patch: pytest.MonkeyPatch) -> None:

@@ -30,6 +30,11 @@ MUTANTS = (
         ("a record repeats its plan",),
         (),
         seeds=8,
-        playbook={**SLICED, "increase_style": "post-only", "tactical_leverage": "3", "stop": "0.08"},
+        playbook={
+            **SLICED,
+            "playbook.orders.increase_style": "post-only",
+            "playbook.tactical.leverage": "3",
+            "playbook.exits.stop": "0.08",
+        },
     ),
 )

@@ -111,7 +111,7 @@ class SalesDoNotWaitForTheirHedge(Rule):
             self._waiting = (key, now, 0)
         _, since, turns = self._waiting
         self._waiting = (key, since, turns + 1)
-        bound = result.policy.hedge_wait_minutes * MINUTE + DOUBT_SETTLES
+        bound = result.policy.rotation.hedge_wait_minutes * MINUTE + DOUBT_SETTLES
         if now - since > bound and turns > 5:
             words = f"campaign {key[0]}, tranche {key[1]}: {now - since:.0f} s, {turns} cycles"
             self.world.violate("sales do not wait for their hedge", words)

@@ -100,8 +100,8 @@ class LeverageIsJudged(Rule):
         config = self.world.exchange.symbol_config(ACCOUNT, symbol)
         if not reported.is_isolated and not config.is_isolated:
             return "cross margin"
-        policy = self.world.settings().playbook
-        most = max(policy.max_leverage, policy.hedge_leverage)
+        settings = self.world.settings()
+        most = max(settings.risk.position_leverage_max, settings.playbook.hedging.leverage)
         is_more = reported.leverage is not None and reported.leverage == config.leverage > most
         return f"{config.leverage}x" if is_more else ""
 

@@ -215,7 +215,7 @@ async def _settle_down(world: World, checkers: Checkers, chaos: Chaos) -> None:
 async def _finish(world: World, life: Life) -> str:
     """Cycles until nothing is wanted any more; else why not."""
     why, idle, rounds, has_looked = "", 0, 0, False
-    rounds_max = life.app.settings.cadence.rounds_max
+    rounds_max = life.app.settings.cadence.timing.rounds_max
     for number in range(8 * CYCLES_TO_FINISH):
         result = await world.run_turn(life, "cycle")
         if result is not None:

@@ -77,20 +77,20 @@ FIXED = (
     *(f"universe.tokens.{token}=false" for token in LEFT_OUT),
     "universe.sectors.defi.weight_max=0.5",
     "universe.sectors.infra.weight_max=0.5",
-    "playbook.candle_minutes=1440",
-    "playbook.history_days=5",
-    "playbook.momentum_days=1",
-    "playbook.range_days=2",
-    "playbook.trend_days=2",
-    "playbook.drawdown_days=2",
-    "playbook.breadth_days=1",
-    "playbook.volatility_days=1",
-    "playbook.volume_days=1",
-    "playbook.entry_wait_hours=1",
-    "playbook.leg_patience_hours=1",
-    "playbook.tranche_interval_minutes=5",
-    "playbook.rest_minutes=30",
-    "cadence.book_levels=20",
+    "playbook.signals.candle_minutes=1440",
+    "playbook.signals.history_days=5",
+    "playbook.signals.momentum_days=1",
+    "playbook.signals.range_days=2",
+    "playbook.signals.trend_days=2",
+    "playbook.signals.drawdown_days=2",
+    "playbook.signals.breadth_days=1",
+    "playbook.constants.volatility_days=1",
+    "playbook.constants.volume_days=1",
+    "playbook.entries.wait_hours=1",
+    "playbook.constants.leg_patience_hours=1",
+    "playbook.rotation.tranche_interval_minutes=5",
+    "playbook.orders.rest_minutes=30",
+    "cadence.timing.book_levels=20",
 )
 RENAME = (
     f"universe.tokens.{NEW}={{ infra = 1 }}",
@@ -99,7 +99,7 @@ RENAME = (
 )
 # A perp is left that hedges nothing, and candles are short enough for a scalp.
 WAGERS = (
-    "playbook.candle_minutes=15",
+    "playbook.signals.candle_minutes=15",
     'universe.sectors.defi.tactical=["UNI", "AAVE", "LDO"]',
     'universe.sectors.infra.tactical=["ETH", "SOL", "AVAX"]',
 )
@@ -123,7 +123,11 @@ STANCES = {
 }
 # Further off than half a receive window the bot is not let in at the wire; off by a second it opens nothing.
 SKEW_AT_START_MS = 900
-EARLY = {"tactical": "false", "scalp": "true", "scalp_rsi": "49"}
+EARLY = {
+    "playbook.tactical.is_on": "false",
+    "playbook.scalp.is_on": "true",
+    "playbook.constants.scalp_rsi": "49",
+}
 STANDING = 0.25  # part of the seeds in which a stance that is reached stands for hours, and wagers are made
 STEPS_AT_THE_WIRE = 10  # of the loop, where the port has one
 
@@ -272,16 +276,16 @@ class World:
         self._patience = Random(f"{self.seed}/stands")  # of its own, like whatever not every seed draws
         self.stands = self._patience.random() < STANDING
         self.choices = {**self._choose(chance), **(playbook or {})}
-        self.condition = self.choices.pop("condition_override", chance.choice(CONDITIONS[:4]))
+        self.condition = self.choices.pop("playbook.regime.override", chance.choice(CONDITIONS[:4]))
         self.limits = dict(limits) if limits else self._tight_limits(chance) if self.is_tight else {}
         self.write_user_file()
         settings = self.settings()
         at = settings.playbook
         if self.stands:
             shares, _ = target_shares(STANCES[self.condition], at, tactical_allowed=False)
-            at = at.model_copy(update={"neutral": {name: part for name, part in shares.items() if name != CASH}})
+            at = at.changed({"allocation.neutral": {name: part for name, part in shares.items() if name != CASH}})
         self.start = neutral_holdings(self.exchange, self.exchange.instruments, at, settings.universe, BOOK)
-        perp = sum((s for n, s in at.neutral.items() if n.endswith(".futures")), ZERO) * BOOK
+        perp = sum((s for n, s in at.allocation.neutral.items() if n.endswith(".futures")), ZERO) * BOOK
         self.exchange.create_account(ACCOUNT, spot=self.start, perp=perp)
         inner = EngineVenue(self.exchange, _Truth(self), account=ACCOUNT)
         self.wire = Wire(self.exchange, self.plan, inner, self.now_ms, self.note)
@@ -321,18 +325,27 @@ class World:
         """What differs from seed to seed and stays within one."""
         wagers = Random(f"{self.seed}/wagers")  # of its own, so that what else a seed draws stays as it was
         return {
-            "speculative_short": wagers.choice(["true", "false"]),
-            "scalp": wagers.choice(["true", "false"]),
-            "scalp_rsi": wagers.choice(["30", "49"]),
-            "bridge": chance.choice(["reserve", "reserve", "none", "idle-margin"]),
-            "order_max_quote": str(chance.choice([1_500, 4_000, 25_000])),
-            "tactical_leverage": str(chance.choice([3, 5, 10])),
-            "stop": chance.choice(["0.01", "0.03", "0.08"]),
-            "tactical_hours": str(chance.choice([1, 3, 168])),
+            "playbook.short.is_on": wagers.choice(["true", "false"]),
+            "playbook.scalp.is_on": wagers.choice(["true", "false"]),
+            "playbook.constants.scalp_rsi": wagers.choice(["30", "49"]),
+            "playbook.rotation.bridge": chance.choice(["reserve", "reserve", "none", "idle-margin"]),
+            "risk.order_notional_max_quote": str(chance.choice([1_500, 4_000, 25_000])),
+            "playbook.tactical.leverage": str(chance.choice([3, 5, 10])),
+            "playbook.exits.stop": chance.choice(["0.01", "0.03", "0.08"]),
+            "playbook.tactical.hours": str(chance.choice([1, 3, 168])),
             # Drawn apart, so that everything else of a seed is what it was before there were styles.
-            "increase_style": Random(f"{self.seed}/style").choice(["market", "market", "twap", "limit", "post-only"]),
+            "playbook.orders.increase_style": Random(f"{self.seed}/style").choice(
+                ["market", "market", "twap", "limit", "post-only"]
+            ),
             **(
-                {"tactical": "false", "scalp": "true", "scalp_rsi": "49", "candle_minutes": "60"} if self.stands else {}
+                {
+                    "playbook.tactical.is_on": "false",
+                    "playbook.scalp.is_on": "true",
+                    "playbook.constants.scalp_rsi": "49",
+                    "playbook.signals.candle_minutes": "60",
+                }
+                if self.stands
+                else {}
             ),
         }
 
@@ -341,7 +354,7 @@ class World:
         positions are allowed from then on."""
         if not self.stands or self._patience.random() < 0.1:
             return False
-        self.choices["tactical"] = "true"
+        self.choices["playbook.tactical.is_on"] = "true"
         self.write_user_file()
         return True
 
@@ -363,10 +376,10 @@ class World:
 
     def write_user_file(self) -> None:
         """What the operator has configured. The bot may be reading it right now."""
-        playbook = {**self.choices, "condition_override": self.condition}
-        risk = {**LOOSE, **self.limits}
-        lines = ["[playbook]", *(f'{name} = "{value}"' for name, value in playbook.items())]
-        lines += ["[risk]", *(f'{name} = "{value}"' for name, value in risk.items())]
+        risk = {f"risk.{name}": value for name, value in LOOSE.items()}
+        tight = {f"risk.{name}": value for name, value in self.limits.items()}
+        chosen = {**risk, **self.choices, "playbook.regime.override": self.condition, **tight}
+        lines = [f'{name} = "{value}"' for name, value in chosen.items()]
         self.user_file.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
     def settings(self) -> Settings:

@@ -31,7 +31,7 @@ from tests.soak.spoiling import Plan
 
 T = TypeVar("T")
 SPEED = 10
-FEW_ORDERS = ("playbook.order_max_quote=25000",)  # one per leg: a rotation is soon done
+FEW_ORDERS = ("risk.order_notional_max_quote=25000",)  # one per leg: a rotation is soon done
 CONDITIONS = ("euphoria", "uncertainty")
 END_SECONDS, UP_SECONDS = 30.0, 10.0
 SETTLE_SECONDS = 240.0
@@ -132,7 +132,7 @@ class Soak:
         self, *assignments: str, trap: Any = None, disk: Any = None, once: bool = False, state: str = "state"
     ) -> asyncio.subprocess.Process:
         """A daemon process; its log goes on in `daemon.log`."""
-        condition = f"playbook.condition_override={CONDITIONS[self._condition]}"
+        condition = f"playbook.regime.override={CONDITIONS[self._condition]}"
         life = {
             "world": self.world,
             "directory": str(self.directory / state),
@@ -239,7 +239,7 @@ class Soak:
         """
         self.plan.is_on, self.proxy.is_dark = False, False
         await self.proxy.quiet()
-        process = await self.start("execution.payments_interval_ms=0")
+        process = await self.start("execution.timing.payments_interval_ms=0")
         orders, since, deadline = -1, 0, time.monotonic() + SETTLE_SECONDS
         while process.returncode is None:
             await asyncio.sleep(0.5)

@@ -81,17 +81,17 @@ ENDLESS = (
     f"venue.account={ACCOUNT}",
     "cadence.cycle_seconds=0.5",
     "cadence.guard_seconds=0.3",
-    "playbook.tactical_confidence=0",
-    "playbook.order_max_quote=4000",
+    "playbook.tactical.confidence=0",
+    "risk.order_notional_max_quote=4000",
     "journal.keep_snapshots=20",
     "execution.receive_window_ms=10000",
-    "execution.poll_interval_ms=50",
-    "execution.absence_interval_ms=50",
-    "execution.mismatch_interval_ms=100",
-    "execution.backoff_ms=50",
-    "execution.post_deadline_ms=2000",
-    "execution.read_deadline_ms=4000",
-    "execution.settle_deadline_ms=20000",
+    "execution.timing.poll_interval_ms=50",
+    "execution.timing.absence_interval_ms=50",
+    "execution.timing.mismatch_interval_ms=100",
+    "execution.timing.backoff_ms=50",
+    "execution.timing.post_deadline_ms=2000",
+    "execution.timing.read_deadline_ms=4000",
+    "execution.timing.settle_deadline_ms=20000",
     "risk.price_age_max_ms=600000",
     "risk.balance_age_max_ms=600000",
     "risk.clock_skew_max_ms=30000",
@@ -117,7 +117,7 @@ def open_exchange(settings: Settings, seed: int, scenario: str, start_ms: int) -
     exchange = Exchange(instruments=instruments, market=market, start_ms=start_ms)
     policy, book_quote = settings.playbook, settings.paper.book_quote
     spot = neutral_holdings(exchange, instruments, policy, settings.universe, book_quote)
-    shares = [policy.neutral.get(f"{name}.futures", ZERO) for name in settings.universe.sectors]
+    shares = [policy.allocation.neutral.get(f"{name}.futures", ZERO) for name in settings.universe.sectors]
     exchange.create_account(ACCOUNT, spot=spot, perp=sum(shares, ZERO) * book_quote, quote=settings.universe.quote)
     return exchange
 

@@ -80,9 +80,9 @@ class Benchmarks:
         if (moment.year, moment.month) != self._month:
             self._month = (moment.year, moment.month)
             self._rebalance()
-        if BTC not in self._bought and self.exchanges[BTC].is_open(self._policy.market_symbol):
+        if BTC not in self._bought and self.exchanges[BTC].is_open(self._policy.signals.market_symbol):
             self._bought.add(BTC)
-            self._buy(BTC, self._policy.market_symbol, self.equity(BTC))
+            self._buy(BTC, self._policy.signals.market_symbol, self.equity(BTC))
         return {name: self.equity(name) for name in NAMES}
 
     def equity(self, name: str) -> Decimal:
@@ -126,7 +126,7 @@ class Benchmarks:
                 self._buy(MONTHLY, symbol, change)
 
     def _share(self, sector: str) -> Decimal:
-        return self._policy.neutral.get(f"{sector}.spot", ZERO)
+        return self._policy.allocation.neutral.get(f"{sector}.spot", ZERO)
 
     def _weights(self, name: str, sector: str) -> Mapping[str, Decimal]:
         """Weight of each listed token of a sector, by symbol."""

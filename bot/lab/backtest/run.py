@@ -183,7 +183,7 @@ class _Run:
             settings.playbook,
             settings.universe,
             start_ms=schedule.start_ms,
-            book_quote=world.book_quote + settings.playbook.reserve_quote,
+            book_quote=world.book_quote + settings.playbook.allocation.reserve_quote,
             refit=PriceGrid(
                 world.market, tuple(s for s in self._grid.instruments if not is_perp(s)), schedule.start_ms
             ).refit,
@@ -279,7 +279,7 @@ class _Run:
         """A cycle, and the next at once while a rotation makes progress, as the daemon does; the last of them, and
         whether there was any progress."""
         result, is_moving = None, False
-        for _ in range(self._settings.cadence.rounds_max):
+        for _ in range(self._settings.cadence.timing.rounds_max):
             try:
                 result = await cycle.run()
             except Unavailable:
@@ -313,8 +313,10 @@ class _Run:
 
 def _give_cash(exchange: Exchange, settings: Settings, book_quote: Decimal) -> None:
     policy, quote = settings.playbook, settings.universe.quote
-    perp = book_quote * sum((share for name, share in policy.neutral.items() if name.endswith(".futures")), ZERO)
-    spot = {quote: book_quote - perp + policy.reserve_quote}
+    perp = book_quote * sum(
+        (share for name, share in policy.allocation.neutral.items() if name.endswith(".futures")), ZERO
+    )
+    spot = {quote: book_quote - perp + policy.allocation.reserve_quote}
     exchange.create_account(settings.venue.account, spot=spot, perp=perp, quote=quote)
 
 

@@ -20,7 +20,7 @@ SCENARIOS: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
     "golden-idle-margin": (
         "golden",
         "the golden case without a reserve: the purchase bridged by idle margin",
-        ('playbook.bridge="idle-margin"', "playbook.reserve_quote=0"),
+        ('playbook.rotation.bridge="idle-margin"', "playbook.allocation.reserve_quote=0"),
     ),
     "risk-off": (
         "risk-off",

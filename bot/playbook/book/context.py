@@ -52,7 +52,7 @@ class PlanContext:
         quote, instrument = self.snapshot.quotes.get(symbol), self.instrument(symbol)
         if quote is None or instrument is None:
             return None
-        worst = instrument.bound_price(off_by(quote.mid, side.sign, self.policy.slippage_bps), side)
+        worst = instrument.bound_price(off_by(quote.mid, side.sign, self.policy.orders.slippage_bps), side)
         return min(worst, quote.valuation)
 
     def held(self, symbol: str) -> Decimal:

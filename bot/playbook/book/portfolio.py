@@ -43,7 +43,7 @@ def build_portfolio(
         account=account,
         equity=equity,
         reserve=account.cash - (sum(labels.values(), ZERO) if account.is_unified else ZERO),
-        book=max(ZERO, equity - policy.reserve_quote - outside),
+        book=max(ZERO, equity - policy.allocation.reserve_quote - outside),
         sectors=sleeves,
         holdings=holdings,
         unpriced=unpriced,

@@ -72,7 +72,9 @@ def read_labels(memory: Memory, account: Account, policy: Policy) -> Mapping[str
 
 
 def _futures_weights(policy: Policy) -> dict[str, Decimal]:
-    return {name: policy.neutral.get(f"{name}.futures", ZERO) for name in sectors_of(policy.neutral)}
+    return {
+        name: policy.allocation.neutral.get(f"{name}.futures", ZERO) for name in sectors_of(policy.allocation.neutral)
+    }
 
 
 def _spread(labels: Mapping[str, Decimal], pot: Decimal, weights: Mapping[str, Decimal]) -> dict[str, Decimal]:

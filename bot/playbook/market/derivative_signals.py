@@ -36,7 +36,7 @@ def crowding(view: MarketView) -> Signal | str:
     value = indicators.mean(rates)
     words = f"leaders' longs {'pay' if value >= 0 else 'receive'} {abs(value):.1%} a year in funding"
     rank = indicators.percentile(value, past) if len(past) >= RANKED_MIN else None
-    score = indicators.clip(-value / float(view.policy.funding_full))
+    score = indicators.clip(-value / float(view.policy.constants.funding_full))
     return Signal("crowding", value, score, words, age, *ranked(rank, PERCENTILE))
 
 
@@ -53,8 +53,8 @@ def _past_rates(known: Sequence[Funding], cache: SignalCache) -> tuple[float, ..
 def open_interest(view: MarketView) -> Signal | str:
     """Growth of open interest beyond that of the price, mean of the leaders: new positions, not dearer ones. Crowded
     when it is high (PLAYBOOK §§3, 7)."""
-    days, at_ms = view.policy.interest_days, view.snapshot.at_ms
-    oldest = at_ms - view.policy.signal_age_max_minutes * MINUTE_MS
+    days, at_ms = view.policy.constants.interest_days, view.snapshot.at_ms
+    oldest = at_ms - view.policy.constants.signal_age_max_minutes * MINUTE_MS
     lines, age = [], 0
     for symbol in view.sectors.perp_symbols:
         found = view.snapshot.open_interest.get(symbol)
@@ -68,7 +68,7 @@ def open_interest(view: MarketView) -> Signal | str:
         return f"no leader's open interest has been watched for {days} days"
     rank = indicators.zscore(now, past) if len(past) >= RANKED_MIN else None
     words = f"leaders' open interest {math.expm1(now):+.1%} in {days} days, prices taken out"
-    score = indicators.clip(-math.expm1(now) / float(view.policy.interest_full))
+    score = indicators.clip(-math.expm1(now) / float(view.policy.constants.interest_full))
     return Signal("open_interest", math.expm1(now), score, words, max(0, age), *ranked(rank, Z_SCORE))
 
 
@@ -116,7 +116,7 @@ def basis(view: MarketView) -> Signal | str:
     rank = indicators.percentile(now, past) if len(past) >= RANKED_MIN else None
     value = now * YEAR_DAYS * 3
     words = f"perps stand {now:+.3%} from spot ({'contango' if value >= 0 else 'backwardation'})"
-    score = indicators.clip(-value / float(view.policy.funding_full))
+    score = indicators.clip(-value / float(view.policy.constants.funding_full))
     return Signal("basis", value, score, words, 0, *ranked(rank, PERCENTILE))
 
 

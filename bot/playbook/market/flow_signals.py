@@ -19,13 +19,13 @@ TOTAL = "total"
 
 def tvl_growth(view: MarketView) -> Signal | str:
     """Growth of the risk-on sector's value locked, share; 1 at `tvl_full`."""
-    name = view.policy.risk_on
+    name = view.policy.allocation.risk_on
     found = view.snapshot.tvl.get(name)
     if found is None or len(found.at_ms) < 2:
         return f"no TVL of {name}"
     value = tvl_change(view, name)
     if value is None:
-        return f"TVL of {name} does not reach back {view.policy.tvl_days} days"
+        return f"TVL of {name} does not reach back {view.policy.constants.tvl_days} days"
     others = {other: tvl_change(view, other) for other in sorted(view.snapshot.tvl) if other not in (name, TOTAL)}
     beside = ", ".join(f"{other} {change:+.1%}" for other, change in others.items() if change is not None)
     return _growth_of(view, "tvl_growth", found, value, f" ({beside})" if beside else "")
@@ -38,17 +38,17 @@ def tvl_total(view: MarketView) -> Signal | str | None:
         return "no total TVL" if view.snapshot.has_asked(f"tvl {TOTAL}") else None
     value = tvl_change(view, TOTAL)
     if value is None:
-        return f"the total TVL does not reach back {view.policy.tvl_days} days"
+        return f"the total TVL does not reach back {view.policy.constants.tvl_days} days"
     return _growth_of(view, "tvl_total", found, value, "")
 
 
 def _growth_of(view: MarketView, name: str, found: Tvl, value: float, beside: str) -> Signal:
     of = "all there is" if found.name == TOTAL else found.name
-    words = f"TVL of {of} {value:+.1%} in {view.policy.tvl_days} days{beside}"
-    values, days = found.values_quote, view.policy.tvl_days
+    words = f"TVL of {of} {value:+.1%} in {view.policy.constants.tvl_days} days{beside}"
+    values, days = found.values_quote, view.policy.constants.tvl_days
     growths = view.cache.latest(f"growth of {found.name}", (), (values, days), lambda: _growths(values, days))
     rank = indicators.zscore(value, growths) if len(growths) >= RANKED_MIN else None
-    score = indicators.clip(value / (float(view.policy.tvl_full) or 1.0))
+    score = indicators.clip(value / (float(view.policy.constants.tvl_full) or 1.0))
     age = max(0, view.snapshot.at_ms - found.at_ms[-1])
     return Signal(name, value, score, words, age, *ranked(rank, Z_SCORE))
 
@@ -64,7 +64,7 @@ def tvl_change(view: MarketView, name: str) -> float | None:
     found = view.snapshot.tvl.get(name)
     if found is None or len(found.at_ms) < 2:
         return None
-    since = found.at_ms[-1] - view.policy.tvl_days * DAY_MS
+    since = found.at_ms[-1] - view.policy.constants.tvl_days * DAY_MS
     start = next((v for at, v in zip(found.at_ms, found.values_quote, strict=True) if at >= since), None)
     if start is None or start <= 0 or found.at_ms[0] > since + DAY_MS:
         return None
@@ -74,17 +74,19 @@ def tvl_change(view: MarketView, name: str) -> float | None:
 def stablecoins(view: MarketView) -> Signal | str | None:
     """Growth of the supply of stablecoins, share; 1 at `stablecoin_full`."""
     policy = view.policy
-    return _macro(view, "stablecoins", policy.stablecoin_days, float(policy.stablecoin_full), is_level=True)
+    return _macro(
+        view, "stablecoins", policy.constants.stablecoin_days, float(policy.constants.stablecoin_full), is_level=True
+    )
 
 
 def usage(view: MarketView) -> Signal | str | None:
     """Growth of the operator's series of network usage, share; 1 at `usage_full`."""
-    return _macro(view, "usage", view.policy.usage_days, float(view.policy.usage_full), is_level=True)
+    return _macro(view, "usage", view.policy.signals.usage_days, float(view.policy.signals.usage_full), is_level=True)
 
 
 def rates(view: MarketView) -> Signal | str | None:
     """Change of the operator's series of interest rates, in its unit; −1 at a rise of `rates_full`."""
-    return _macro(view, "rates", view.policy.rates_days, -float(view.policy.rates_full), is_level=False)
+    return _macro(view, "rates", view.policy.signals.rates_days, -float(view.policy.signals.rates_full), is_level=False)
 
 
 def _macro(view: MarketView, name: str, days: int, full: float, *, is_level: bool) -> Signal | str | None:

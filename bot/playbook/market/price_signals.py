@@ -12,56 +12,62 @@ from bot.playbook.market.view import PERCENTILE, RANKED_MIN, SHARE, YEAR_DAYS, Z
 
 def relative_strength(view: MarketView) -> Signal | str:
     """Momentum of the risk-on sector against the risk-off one: log change, z-score against its own history."""
-    window = view.policy.candles_in(view.policy.momentum_days)
+    window = view.policy.candles_in(view.policy.signals.momentum_days)
     if len(view.ratio) < 2 * window + 2:
         return f"the ratio of the sectors has {len(view.ratio)} candles, {2 * window + 2} are needed"
     moves = [math.log(after / before) for before, after in zip(view.ratio, view.ratio[window:], strict=False)]
     spread = math.sqrt(indicators.mean([move * move for move in moves]))
     rank = moves[-1] / spread if spread > 0 else 0.0
-    pair, days = f"{view.policy.risk_on} against {view.policy.risk_off}", view.policy.momentum_days
+    pair, days = (
+        f"{view.policy.allocation.risk_on} against {view.policy.allocation.risk_off}",
+        view.policy.signals.momentum_days,
+    )
     words = f"{pair}: {math.expm1(moves[-1]):+.1%} in {days} days"
     return Signal("relative_strength", moves[-1], indicators.clip(rank / 1.5), words, view.age_ms, rank, Z_SCORE)
 
 
 def ratio_breakout(view: MarketView) -> Signal | str:
     """Place of the sectors' ratio in the range before it: below 0 and above 1 it has broken out."""
-    window = view.policy.candles_in(view.policy.range_days)
+    window = view.policy.candles_in(view.policy.signals.range_days)
     place = indicators.range_position(view.ratio, window)
     if place is None:
-        return f"the ratio of the sectors has no range of {view.policy.range_days} days"
+        return f"the ratio of the sectors has no range of {view.policy.signals.range_days} days"
     score = 1.0 if place > 1 else -1.0 if place < 0 else indicators.clip(place - 0.5)
     where = "above" if place > 1 else "below" if place < 0 else f"at {place:.0%} of"
-    words = f"the ratio of the sectors is {where} its {view.policy.range_days}-day range"
+    words = f"the ratio of the sectors is {where} its {view.policy.signals.range_days}-day range"
     return Signal("ratio_breakout", place, score, words, view.age_ms, indicators.clip(place, 0.0, 1.0), PERCENTILE)
 
 
 def trend(view: MarketView) -> Signal | str:
     """Distance of the market from its exponential average, share of the average."""
-    averages = indicators.emas(view.market, view.policy.candles_in(view.policy.trend_days))
+    windows = view.policy.signals
+    averages = indicators.emas(view.market, view.policy.candles_in(windows.trend_days))
     if not averages or averages[-1] <= 0:
-        return f"{view.policy.market_symbol} has fewer candles than its {view.policy.trend_days}-day average needs"
+        return f"{windows.market_symbol} has fewer candles than its {windows.trend_days}-day average needs"
     closes = view.market[-len(averages) :]
     distances = [close / average - 1.0 for close, average in zip(closes, averages, strict=True) if average > 0]
     distance, rank = distances[-1], indicators.zscore(distances[-1], distances)
-    words = f"{view.policy.market_symbol} is {distance:+.1%} from its {view.policy.trend_days}-day average"
+    words = (
+        f"{view.policy.signals.market_symbol} is {distance:+.1%} from its {view.policy.signals.trend_days}-day average"
+    )
     return Signal("trend", distance, indicators.clip(distance / 0.10), words, view.age_ms, *ranked(rank, Z_SCORE))
 
 
 def drawdown(view: MarketView) -> Signal | str:
     """Fall of the market from its high, share; −1 at `drawdown_full`."""
-    fall = indicators.drawdown(view.market[-view.policy.candles_in(view.policy.drawdown_days) :])
+    fall = indicators.drawdown(view.market[-view.policy.candles_in(view.policy.signals.drawdown_days) :])
     if fall is None:
-        return f"{view.policy.market_symbol} has no candles"
-    full = float(view.policy.drawdown_full) or 1.0
+        return f"{view.policy.signals.market_symbol} has no candles"
+    full = float(view.policy.constants.drawdown_full) or 1.0
     falls = [1.0 - close / high for close, high in zip(view.market, accumulate(view.market, max), strict=True) if high]
     rank = indicators.percentile(fall, falls)
-    words = f"{view.policy.market_symbol} is {fall:.1%} below its {view.policy.drawdown_days}-day high"
+    words = f"{view.policy.signals.market_symbol} is {fall:.1%} below its {view.policy.signals.drawdown_days}-day high"
     return Signal("drawdown", fall, indicators.clip(-fall / full), words, view.age_ms, *ranked(rank, PERCENTILE))
 
 
 def breadth(view: MarketView) -> Signal | str:
     """Share of tokens above their own average."""
-    period = view.policy.candles_in(view.policy.breadth_days)
+    period = view.policy.candles_in(view.policy.signals.breadth_days)
     above = counted = 0
     for symbol in view.sectors.spot_symbols:
         series = view.snapshot.candles.get(symbol)
@@ -71,23 +77,23 @@ def breadth(view: MarketView) -> Signal | str:
             above += series.closes[-1] > average
     if 2 * counted < len(view.sectors.spot_symbols) or not counted:
         total = len(view.sectors.spot_symbols)
-        return f"only {counted} of {total} tokens have a {view.policy.breadth_days}-day average"
+        return f"only {counted} of {total} tokens have a {view.policy.signals.breadth_days}-day average"
     share = above / counted
-    words = f"{above} of {counted} tokens are above their {view.policy.breadth_days}-day average"
+    words = f"{above} of {counted} tokens are above their {view.policy.signals.breadth_days}-day average"
     return Signal("breadth", share, indicators.clip(2 * share - 1), words, view.age_ms, share, SHARE)
 
 
 def volatility(view: MarketView) -> Signal | str:
     """Realised volatility of the market, per year; the score falls with its percentile."""
-    window = view.policy.candles_in(view.policy.volatility_days)
+    window = view.policy.candles_in(view.policy.constants.volatility_days)
     per_year = math.sqrt(YEAR_DAYS * DAY_MS / view.policy.candle_ms)
-    series, history = view.snapshot.candles.get(view.policy.market_symbol), []
+    series, history = view.snapshot.candles.get(view.policy.signals.market_symbol), []
     if series is not None and view.market:
         ends = range(len(series), window + 1, -max(1, window // 8))
         found = view.cache.windows("volatility", series, window, ends, _deviation)
         history = [value * per_year for value in found if value is not None]
     if len(history) < 8:
-        return f"{view.policy.market_symbol} has too few candles to rank its volatility"
+        return f"{view.policy.signals.market_symbol} has too few candles to rank its volatility"
     rank = indicators.percentile(history[0], history[1:]) or 0.0
     words = f"volatility {history[0]:.0%} a year, higher than {rank:.0%} of its history"
     return Signal("volatility", history[0], indicators.clip(1 - 2 * rank), words, view.age_ms, rank, PERCENTILE)
@@ -95,9 +101,12 @@ def volatility(view: MarketView) -> Signal | str:
 
 def volume(view: MarketView) -> Signal | str:
     """Traded value of the risk-on sector against its usual one: the median of its tokens, ratio."""
-    recent, usual = view.policy.candles_in(view.policy.volume_days), view.policy.candles_in(view.policy.range_days)
+    recent, usual = (
+        view.policy.candles_in(view.policy.constants.volume_days),
+        view.policy.candles_in(view.policy.signals.range_days),
+    )
     ratios, traded = [], []
-    for token in view.sectors.members(view.policy.risk_on):
+    for token in view.sectors.members(view.policy.allocation.risk_on):
         series = view.snapshot.candles.get(view.sectors.spot(token))
         if series and len(series) >= usual and view.is_fresh:
             base = indicators.mean(series.volumes_quote[-usual:])
@@ -105,11 +114,11 @@ def volume(view: MarketView) -> Signal | str:
                 ratios.append(indicators.mean(series.volumes_quote[-recent:]) / base)
                 traded.append(series.volumes_quote)
     if not ratios:
-        return f"no token of {view.policy.risk_on} has {view.policy.range_days} days of volume"
+        return f"no token of {view.policy.allocation.risk_on} has {view.policy.signals.range_days} days of volume"
     value = sorted(ratios)[len(ratios) // 2]
     past = _past_volumes(traded, recent, usual)
     rank = indicators.percentile(value, past) if len(past) >= RANKED_MIN else None
-    words = f"{view.policy.risk_on} trades {value:.0%} of its usual volume"
+    words = f"{view.policy.allocation.risk_on} trades {value:.0%} of its usual volume"
     return Signal("volume", value, indicators.clip((value - 1) / 0.5), words, view.age_ms, *ranked(rank, PERCENTILE))
 
 
@@ -135,12 +144,14 @@ def liquidity(view: MarketView) -> Signal | str:
 
     Score +1 in a market that has never moved less per quote traded, −1 in one that has never moved more.
     """
-    window = view.policy.candles_in(view.policy.volume_days)
+    window = view.policy.candles_in(view.policy.constants.volume_days)
     newest = oldest_fresh_ms(view)
     traded = [view.snapshot.candles.get(symbol) for symbol in view.sectors.spot_symbols]
     fresh = [series for series in traded if series is not None and series.end_ms >= newest and len(series) > window]
     if 2 * len(fresh) < len(traded) or not fresh:
-        return f"only {len(fresh)} of {len(traded)} tokens have {view.policy.volume_days} days of fresh candles"
+        return (
+            f"only {len(fresh)} of {len(traded)} tokens have {view.policy.constants.volume_days} days of fresh candles"
+        )
     steps = (max(map(len, fresh)) - 1) // window
     history = []
     impacts_of = (
@@ -151,7 +162,7 @@ def liquidity(view: MarketView) -> Signal | str:
         if 2 * len(impacts) >= len(fresh):
             history.append(sorted(impacts)[len(impacts) // 2])
     if len(history) < 8:
-        return f"{len(history)} periods of {view.policy.volume_days} days are too few to rank liquidity"
+        return f"{len(history)} periods of {view.policy.constants.volume_days} days are too few to rank liquidity"
     rank = indicators.percentile(history[0], history[1:]) or 0.0
     words = f"a million of quote moves a token by {history[0] * 1e4:,.1f} bps, more than {rank:.0%} of its history"
     return Signal("liquidity", history[0], indicators.clip(1 - 2 * rank), words, view.age_ms, rank, PERCENTILE)
@@ -159,7 +170,7 @@ def liquidity(view: MarketView) -> Signal | str:
 
 def oldest_fresh_ms(view: MarketView) -> int:
     """Candles that closed before it are too old to tell of now, UTC ms."""
-    return view.snapshot.at_ms - view.policy.signal_age_max_minutes * MINUTE_MS
+    return view.snapshot.at_ms - view.policy.constants.signal_age_max_minutes * MINUTE_MS
 
 
 def _ends(count: int, window: int, steps: int) -> range:

@@ -38,19 +38,19 @@ def read_regime(
     signals: Sequence[Signal], memory: RegimeMemory, policy: Policy, at_ms: int, unasked: Collection[str] = ()
 ) -> Reading:
     """One step of the regime: deterministic in its arguments. `unasked` are signals whose source nobody has set up."""
-    if policy.condition_override is not None:
+    if policy.regime.override is not None:
         kept = memory
-        if memory.condition is not policy.condition_override:
-            kept = RegimeMemory(policy.condition_override, at_ms, policy.condition_override, at_ms)
-        words = f"{policy.condition_override.value} is set by the operator (condition_override)"
-        note = Note(Reason.CONDITION_HELD, words, policy.condition_override.value)
-        return Reading(policy.condition_override, ONE, {}, ONE, kept, (note,))
+        if memory.condition is not policy.regime.override:
+            kept = RegimeMemory(policy.regime.override, at_ms, policy.regime.override, at_ms)
+        words = f"{policy.regime.override.value} is set by the operator (playbook.regime.override)"
+        note = Note(Reason.CONDITION_HELD, words, policy.regime.override.value)
+        return Reading(policy.regime.override, ONE, {}, ONE, kept, (note,))
     evidence = evidence_in_force(policy, unasked)
     scores = {signal.name: signal.score for signal in signals}
     confidences = confidences_in(scores, evidence)
     coverage = _coverage(signals, evidence)
-    if coverage < policy.coverage_min:
-        words = f"{coverage:.0%} of the evidence, {policy.coverage_min:.0%} needed: {memory.condition.value} holds"
+    if coverage < (needed := policy.constants.coverage_min):
+        words = f"{coverage:.0%} of the evidence, {needed:.0%} needed: {memory.condition.value} holds"
         held = Note(Reason.CONDITION_HELD, words, memory.condition.value, {"coverage": str(coverage)})
         confidence = confidences.get(memory.condition, ZERO)
         return Reading(memory.condition, confidence, confidences, coverage, memory, (held,))
@@ -63,10 +63,10 @@ def read_regime(
 def evidence_in_force(policy: Policy, unasked: Collection[str]) -> Mapping[Condition, Mapping[str, Decimal]]:
     """The weights of each condition, without the signals that nobody has set up a source for."""
     if not unasked:
-        return policy.evidence
+        return policy.regime.evidence
     return {
         condition: {name: weight for name, weight in weights.items() if name not in unasked}
-        for condition, weights in policy.evidence.items()
+        for condition, weights in policy.regime.evidence.items()
     }
 
 
@@ -95,9 +95,9 @@ def _coverage(signals: Sequence[Signal], evidence: Mapping[Condition, Mapping[st
 def wanted_of(confidences: Mapping[Condition, Decimal], current: Condition, policy: Policy) -> Condition:
     """The condition that is read now, before it has to persist: the strongest that may begin, unless the current one
     holds and is as strong."""
-    strong = [c for c in _CAREFUL_FIRST if confidences[c] >= policy.enter]
+    strong = [c for c in _CAREFUL_FIRST if confidences[c] >= policy.regime.enter]
     best = max(strong, key=lambda c: confidences[c], default=None)
-    holds = current is not Condition.NEUTRAL and confidences.get(current, ZERO) >= policy.leave
+    holds = current is not Condition.NEUTRAL and confidences.get(current, ZERO) >= policy.regime.leave
     if best is not None and (not holds or confidences[best] > confidences[current]):
         return best
     return current if holds else Condition.NEUTRAL
@@ -111,11 +111,11 @@ def _step(
         return replace(memory, candidate=wanted, candidate_since_ms=at_ms), ()
     if wanted is not memory.candidate:
         memory = replace(memory, candidate=wanted, candidate_since_ms=at_ms)
-    if at_ms - memory.candidate_since_ms < policy.confirm_hours * HOUR_MS:
-        words = f"{wanted.value} must persist for {policy.confirm_hours} h before it is believed"
+    if at_ms - memory.candidate_since_ms < policy.regime.confirm_hours * HOUR_MS:
+        words = f"{wanted.value} must persist for {policy.regime.confirm_hours} h before it is believed"
         return memory, (Note(Reason.CONDITION_HELD, words, wanted.value, numbers),)
-    if memory.since_ms and at_ms - memory.since_ms < policy.dwell_hours * HOUR_MS:
-        words = f"{memory.condition.value} lives for at least {policy.dwell_hours} h, {wanted.value} waits"
+    if memory.since_ms and at_ms - memory.since_ms < policy.regime.dwell_hours * HOUR_MS:
+        words = f"{memory.condition.value} lives for at least {policy.regime.dwell_hours} h, {wanted.value} waits"
         return memory, (Note(Reason.DWELL, words, wanted.value, numbers),)
     words = f"{memory.condition.value} → {wanted.value}"
     changed = RegimeMemory(wanted, at_ms, wanted, at_ms)

@@ -88,22 +88,25 @@ def read_phases(snapshot: Snapshot, policy: Policy, sectors: Sectors) -> Mapping
 
 def _phases(view: MarketView) -> Mapping[str, Phase]:
     ratio, policy, sectors = view.ratio, view.policy, view.sectors
-    long, short = policy.candles_in(policy.range_days), policy.candles_in(max(1, policy.momentum_days // 2))
+    long, short = (
+        policy.candles_in(policy.signals.range_days),
+        policy.candles_in(max(1, policy.signals.momentum_days // 2)),
+    )
     phases = dict.fromkeys(sectors.sectors, Phase.UNKNOWN)
-    if len(ratio) < long + 1 or policy.risk_on not in phases or policy.risk_off not in phases:
+    if len(ratio) < long + 1 or policy.allocation.risk_on not in phases or policy.allocation.risk_off not in phases:
         return phases
     past, turn = math.log(ratio[-1 - short] / ratio[-1 - long]), math.log(ratio[-1] / ratio[-1 - short])
-    for name, sign in ((policy.risk_on, 1), (policy.risk_off, -1)):
+    for name, sign in ((policy.allocation.risk_on, 1), (policy.allocation.risk_off, -1)):
         phases[name] = _phase(sign * past, sign * turn, is_spent=_is_spent(name, view))
     return phases
 
 
 def _is_spent(sector: str, view: MarketView) -> bool:
     """Whether TVL or funding of a sector turns against it, by the threshold of the exit signs."""
-    bound, policy = float(view.policy.exit_sign), view.policy
+    bound, policy = float(view.policy.exits.sign), view.policy
     growth, rates = tvl_change(view, sector), funding_rates(view, view.sectors.perps_of(sector))
-    falls = growth is not None and growth <= -bound * float(policy.tvl_full)
-    return falls or (bool(rates) and indicators.mean(rates) >= bound * float(policy.funding_full))
+    falls = growth is not None and growth <= -bound * float(policy.constants.tvl_full)
+    return falls or (bool(rates) and indicators.mean(rates) >= bound * float(policy.constants.funding_full))
 
 
 def _phase(past: float, turn: float, *, is_spent: bool) -> Phase:
@@ -114,7 +117,7 @@ def _phase(past: float, turn: float, *, is_spent: bool) -> Phase:
 
 def volatile_first(tokens: Sequence[str], snapshot: Snapshot, sectors: Sectors, policy: Policy) -> tuple[str, ...]:
     """Tokens by realised volatility, highest first; those without candles keep their order at the end."""
-    count = policy.candles_in(policy.volatility_days) + 1
+    count = policy.candles_in(policy.constants.volatility_days) + 1
 
     def volatility(token: str) -> float:
         series = snapshot.candles.get(sectors.spot(token))
@@ -126,7 +129,7 @@ def volatile_first(tokens: Sequence[str], snapshot: Snapshot, sectors: Sectors, 
 
 def liquid_first(tokens: Sequence[str], snapshot: Snapshot, sectors: Sectors, policy: Policy) -> tuple[str, ...]:
     """Tokens by traded volume, highest first."""
-    count = policy.candles_in(policy.range_days)
+    count = policy.candles_in(policy.signals.range_days)
 
     def volume(token: str) -> float:
         series = snapshot.candles.get(sectors.spot(token))
@@ -186,5 +189,5 @@ def signs_against_shorts(signals: Sequence[Signal], policy: Policy) -> tuple[str
 def _showing(
     groups: Mapping[str, Sequence[str]], sign: int, signals: Sequence[Signal], policy: Policy
 ) -> tuple[str, ...]:
-    bound, scores = float(policy.exit_sign), {signal.name: signal.score for signal in signals}
+    bound, scores = float(policy.exits.sign), {signal.name: signal.score for signal in signals}
     return tuple(words for words, names in groups.items() if any(sign * scores.get(n, 0.0) >= bound for n in names))

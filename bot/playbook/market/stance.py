@@ -43,7 +43,7 @@ def choose_stance(reading: Reading, signs: Sequence[str], memory: Memory, policy
     One sign vetoes new tactical longs and, because crowding outranks euphoria, a new rotation out of euphoria; two end
     a stance into the risk-on sector. An operator's override is obeyed as it is.
     """
-    now, overridden = standing(memory), policy.condition_override is not None
+    now, overridden = standing(memory), policy.regime.override is not None
     stance = _STANCES.get(reading.condition, now)
     notes: list[Note] = []
     if stance is Stance.INTO_DEFI and signs and not overridden:
@@ -51,9 +51,9 @@ def choose_stance(reading: Reading, signs: Sequence[str], memory: Memory, policy
         if len(signs) >= 2 or (is_new and reading.condition is Condition.EUPHORIA):
             stance = now if is_new else Stance.NEUTRAL
             notes.append(Note(Reason.EXIT_SIGNS, f"exit signs against the rotation: {', '.join(signs)}", stance.value))
-    if reading.condition is Condition.NEUTRAL and policy.neutral_return_hours and reading.memory.since_ms:
+    if reading.condition is Condition.NEUTRAL and policy.regime.neutral_return_hours and reading.memory.since_ms:
         waited = snapshot.at_ms - reading.memory.since_ms
-        if waited >= policy.neutral_return_hours * HOUR_MS:
+        if waited >= policy.regime.neutral_return_hours * HOUR_MS:
             stance = Stance.NEUTRAL
     return Choice(stance, _tactical_allowed(stance, reading, signs, policy, snapshot), tuple(notes))
 
@@ -61,12 +61,12 @@ def choose_stance(reading: Reading, signs: Sequence[str], memory: Memory, policy
 def _tactical_allowed(
     stance: Stance, reading: Reading, signs: Sequence[str], policy: Policy, snapshot: Snapshot
 ) -> bool:
-    if not policy.tactical or (signs and policy.condition_override is None):
+    if not policy.tactical.is_on or (signs and policy.regime.override is None):
         return False
     if stance is Stance.INTO_DEFI:
-        return reading.condition is Condition.BREAKOUT or reading.confidence >= policy.tactical_confidence
+        return reading.condition is Condition.BREAKOUT or reading.confidence >= policy.tactical.confidence
     if stance is Stance.NEUTRAL:
-        return policy.neutral_futures is NeutralFutures.SMALL_LONG
+        return policy.allocation.neutral_futures is NeutralFutures.SMALL_LONG
     upgrade = any(
         event.kind == "upgrade" and event.weight > 0 and event.start_ms <= snapshot.at_ms < event.end_ms
         for event in snapshot.events
@@ -82,14 +82,18 @@ def target_shares(
     A shift takes `shift` from the source's spot, all of it when that is less; with a tactical long `1 − tactical_split`
     of it goes to the destination's spot and the rest to its futures sleeve (PLAYBOOK §2).
     """
-    shares = {name: ZERO for sector in sectors_of(policy.neutral) for name in (f"{sector}.spot", f"{sector}.futures")}
-    shares |= policy.de_risk if stance is Stance.DE_RISK else policy.neutral
+    shares = {
+        name: ZERO
+        for sector in sectors_of(policy.allocation.neutral)
+        for name in (f"{sector}.spot", f"{sector}.futures")
+    }
+    shares |= policy.allocation.de_risk if stance is Stance.DE_RISK else policy.allocation.neutral
     if stance in (Stance.INTO_DEFI, Stance.INTO_INFRA):
-        source, destination = policy.risk_off, policy.risk_on
+        source, destination = policy.allocation.risk_off, policy.allocation.risk_on
         if stance is Stance.INTO_INFRA:
             source, destination = destination, source
-        shift = min(policy.shift, shares.get(f"{source}.spot", ZERO))
-        margin = shift * policy.tactical_split if tactical_allowed else ZERO
+        shift = min(policy.rotation.shift, shares.get(f"{source}.spot", ZERO))
+        margin = shift * policy.rotation.tactical_split if tactical_allowed else ZERO
         for sleeve, change in (
             (f"{source}.spot", -shift),
             (f"{destination}.spot", shift - margin),
@@ -105,11 +109,12 @@ def _keep_spot_share(shares: dict[str, Decimal], policy: Policy) -> tuple[Note, 
     notes = []
     for sector in sectors_of(shares):
         spot, futures = shares[f"{sector}.spot"], shares[f"{sector}.futures"]
-        least = policy.spot_share_min * (spot + futures)
+        share = policy.allocation.spot_share_min
+        least = share * (spot + futures)
         if spot < least:
             shares[f"{sector}.spot"], shares[f"{sector}.futures"] = least, spot + futures - least
             words = (
-                f"{sector}: spot would be less than {policy.spot_share_min:.0%} of its capital; {least - spot:.2%} of "
+                f"{sector}: spot would be less than {share:.0%} of its capital; {least - spot:.2%} of "
                 "the book moves from idle margin to spot"
             )
             notes.append(Note(Reason.TRANSFER_NEEDED, words, sector, {"share": str(least - spot)}))

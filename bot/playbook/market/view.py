@@ -88,10 +88,10 @@ def view_of(snapshot: Snapshot, policy: Policy, sectors: Sectors, cache: SignalC
     end_ms, ratio = cache.latest(
         "ratio", seen, tuple(snapshot.candles), lambda: _ratio_of(snapshot.candles, policy, sectors)
     )
-    market = snapshot.candles.get(policy.market_symbol)
+    market = snapshot.candles.get(policy.signals.market_symbol)
     newest = max(end_ms, market.end_ms if market else 0)
     age = max(0, snapshot.at_ms - newest) if newest else 0
-    if age > policy.signal_age_max_minutes * MINUTE_MS:
+    if age > policy.constants.signal_age_max_minutes * MINUTE_MS:
         return MarketView(snapshot, policy, sectors, False, (), (), age, cache)
     closes = market.closes if market else ()
     return MarketView(snapshot, policy, sectors, bool(sectors.sectors), ratio, closes, age, cache)
@@ -100,7 +100,9 @@ def view_of(snapshot: Snapshot, policy: Policy, sectors: Sectors, cache: SignalC
 def _ratio_of(candles: Mapping[str, CandleSeries], policy: Policy, sectors: Sectors) -> tuple[int, tuple[float, ...]]:
     """When the newest candle that both sectors share has closed (0: there is none), and the ratio of their indexes."""
     snapshot = Snapshot(0, {}, {}, candles=candles)
-    shared, on, off = _shared(*(_index_of(snapshot, sectors, name) for name in (policy.risk_on, policy.risk_off)))
+    shared, on, off = _shared(
+        *(_index_of(snapshot, sectors, name) for name in (policy.allocation.risk_on, policy.allocation.risk_off))
+    )
     ratio = tuple(level / other for level, other in zip(on, off, strict=True) if other > 0)
     return (shared[-1] + policy.candle_ms if shared else 0), ratio
 

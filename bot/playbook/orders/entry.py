@@ -55,7 +55,7 @@ def enter_legs(campaign: Campaign, tranche: Tranche, ready: Sequence[Leg], scene
         if leg.index in wants and whole > 0:
             # The venue locks a purchase at its worst price: pledged cash may be locked, it is not meant to be spent.
             part = wants[leg.index] / whole
-            budget = min(cash * part * off_by(ONE, 1, scene.policy.slippage_bps), (cash + pledged) * part)
+            budget = min(cash * part * off_by(ONE, 1, scene.policy.orders.slippage_bps), (cash + pledged) * part)
         entry = _enter(campaign, tranche, leg, scene, budget=budget, margin=margin)
         if entry.intent is not None and leg.purpose in _OPENING_PERP:
             margin -= entry.intent.margin_quote
@@ -66,7 +66,7 @@ def enter_legs(campaign: Campaign, tranche: Tranche, ready: Sequence[Leg], scene
 def spendable(campaign: Campaign, tranche: Tranche, scene: PlanContext) -> tuple[Decimal, Decimal]:
     """Cash that purchases of this tranche may take, and cash pledged to a later transfer of it. The reserve, less what
     the bridge lent, is neither."""
-    reserve = max(ZERO, scene.policy.reserve_quote - campaign.owed.get("reserve", ZERO))
+    reserve = max(ZERO, scene.policy.allocation.reserve_quote - campaign.owed.get("reserve", ZERO))
     waiting = (t for t in tranche.transfers[tranche.transfers_done :] if t.to_perp and not t.source)
     pledged = sum((t.amount for t in waiting if t.after is Purpose.INCREASE), ZERO)
     account = scene.portfolio.account
@@ -93,7 +93,7 @@ def _enter(
     waits = _waits(leg, tranche, scene)
     if waits is not None:
         return Entry(leg, None, (waits,))
-    worst = worst_price(quote.mid, leg.side, scene.policy.slippage_bps, instrument)
+    worst = worst_price(quote.mid, leg.side, scene.policy.orders.slippage_bps, instrument)
     size, is_short = leg.left(scene.held(leg.symbol)), False
     notes: tuple[Note, ...] = ()
     if budget is not None and size * worst > budget:
@@ -132,15 +132,16 @@ def _waits(leg: Leg, tranche: Tranche, scene: PlanContext) -> Note | None:
     if is_twap(leg, tranche, scene.policy, scene.at_ms) and (due_ms := next_slice_ms(leg, scene.policy)) > scene.at_ms:
         minutes = -(-(due_ms - scene.at_ms) // MINUTE_MS)
         return Note(Reason.ENTRY_WAITS, f"{leg.words}: the next slice is due in {minutes} min", leg.symbol)
-    deadline = tranche.started_ms + scene.policy.entry_wait_hours * HOUR_MS
+    entries = scene.policy.entries
+    deadline = tranche.started_ms + entries.wait_hours * HOUR_MS
     if leg.purpose is not Purpose.INCREASE or scene.at_ms >= deadline:
         return None
     hours = (deadline - scene.at_ms) // HOUR_MS
-    found = overbought(scene.snapshot.candles.get(leg.symbol), scene.policy) if scene.policy.entry_wait else None
+    found = overbought(scene.snapshot.candles.get(leg.symbol), scene.policy) if entries.wait else None
     if found is not None:
-        words = f"{leg.symbol}: RSI is {found:.0f}, above {scene.policy.rsi_max}: the purchase waits, {hours} h at most"
+        words = f"{leg.symbol}: RSI is {found:.0f}, above {entries.rsi_max}: the purchase waits, {hours} h at most"
         return Note(Reason.ENTRY_WAITS, words, leg.symbol, {"rsi": f"{found:.2f}"})
-    return _waits_for_pullback(leg, hours, scene) if scene.policy.entry_fibonacci else None
+    return _waits_for_pullback(leg, hours, scene) if entries.pullback else None
 
 
 def _waits_for_pullback(leg: Leg, hours: int, scene: PlanContext) -> Note | None:
@@ -152,7 +153,7 @@ def _waits_for_pullback(leg: Leg, hours: int, scene: PlanContext) -> Note | None
         return None
     words = (
         f"{leg.symbol}: {quote.ask} is above {zone[1]:.6g}, where the last swing has given back "
-        f"{scene.policy.fibonacci:.1%}: the purchase waits, {hours} h at most"
+        f"{scene.policy.entries.pullback_share:.1%}: the purchase waits, {hours} h at most"
     )
     return Note(Reason.ENTRY_WAITS, words, leg.symbol, {"limit": f"{zone[1]:.8g}", "deep": f"{zone[0]:.8g}"})
 
@@ -161,14 +162,14 @@ def _within_cash(
     leg: Leg, size: Decimal, worst: Decimal, budget: Decimal, instrument: Instrument, quote: Quote, scene: PlanContext
 ) -> tuple[Decimal, Decimal, tuple[Note, ...]]:
     """The last of the cash: rather a tighter price than a smaller size, down to just above the ask."""
-    tight = instrument.ceil_price(quote.ask * (ONE + BPS * scene.policy.cash_slippage_bps))
+    tight = instrument.ceil_price(quote.ask * (ONE + BPS * scene.policy.constants.cash_slippage_bps))
     afforded = min(size, budget / min(worst, tight))
     floored = instrument.floor_size(afforded)
     if floored > 0:
         worst = min(worst, max(instrument.floor_price(budget / floored), min(worst, tight)))
     words = f"{leg.words}: cash for {budget:.2f} of {size * quote.mid:.2f}"
     # What rounding and the price's own bound take is not a shortage.
-    is_worth_saying = afforded < size * (ONE - 2 * BPS * max(1, scene.policy.cash_slippage_bps))
+    is_worth_saying = afforded < size * (ONE - 2 * BPS * max(1, scene.policy.constants.cash_slippage_bps))
     notes = (Note(Reason.CASH_SHORT, words, leg.symbol, {"budget": str(budget)}),) if is_worth_saying else ()
     return afforded, worst, notes
 
@@ -203,7 +204,9 @@ def _within_spot(
 
 def largest(price: Decimal, instrument: Instrument, scene: PlanContext) -> Decimal:
     """The largest size of one order; the rest follows."""
-    cap = min(scene.policy.order_max_quote, scene.policy.order_share_max * scene.portfolio.equity)
+    cap = min(
+        scene.policy.sizing.order_notional_max_quote, scene.policy.sizing.order_share_max * scene.portfolio.equity
+    )
     most = cap / (instrument.contract_size * price)
     return min(most, instrument.size_max) if instrument.size_max is not None else most
 

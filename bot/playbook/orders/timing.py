@@ -20,18 +20,20 @@ from bot.playbook.policy.numbers import Policy
 
 def is_twap(leg: Leg, tranche: Tranche, policy: Policy, at_ms: int) -> bool:
     """Whether the leg is executed in slices: hedges, exits and perps never are, and after the deadline nothing is."""
-    style = {Purpose.INCREASE: policy.increase_style, Purpose.REDUCE: policy.reduce_style}.get(leg.purpose)
-    deadline = tranche.started_ms + policy.entry_wait_hours * HOUR_MS + 2 * policy.twap_minutes * MINUTE_MS
+    style = {Purpose.INCREASE: policy.orders.increase_style, Purpose.REDUCE: policy.orders.reduce_style}.get(
+        leg.purpose
+    )
+    deadline = tranche.started_ms + policy.entries.wait_hours * HOUR_MS + 2 * policy.orders.twap_minutes * MINUTE_MS
     return style is Style.TWAP and at_ms < deadline
 
 
 def rests_as(leg: Leg, tranche: Tranche, policy: Policy, at_ms: int) -> TimeInForce | None:
     """How a purchase waits at the venue; None when it does not: sales, hedges and perps never do (PLAYBOOK §9), and
     after the deadline nothing does."""
-    deadline = tranche.started_ms + policy.entry_wait_hours * HOUR_MS + policy.rest_minutes * MINUTE_MS
+    deadline = tranche.started_ms + policy.entries.wait_hours * HOUR_MS + policy.orders.rest_minutes * MINUTE_MS
     if leg.purpose is not Purpose.INCREASE or at_ms >= deadline:
         return None
-    return {Style.LIMIT: TimeInForce.GTC, Style.POST_ONLY: TimeInForce.POST_ONLY}.get(policy.increase_style)
+    return {Style.LIMIT: TimeInForce.GTC, Style.POST_ONLY: TimeInForce.POST_ONLY}.get(policy.orders.increase_style)
 
 
 def resting_price(waits: TimeInForce, quote: Quote, instrument: Instrument) -> Decimal:
@@ -49,7 +51,7 @@ def withdrawn(scene: PlanContext, campaign: Campaign | None) -> tuple[str, ...]:
             quote is not None
             and not quote.defect()
             and order.price is not None
-            and quote.bid > off_by(order.price, 1, scene.policy.chase_bps)
+            and quote.bid > off_by(order.price, 1, scene.policy.constants.chase_bps)
         )
         is_wanted = campaign is not None and not campaign.is_over and belongs_to(order, campaign)
         if order.is_resting_entry and (is_behind or not is_wanted):
@@ -64,21 +66,21 @@ def next_slice_ms(leg: Leg, policy: Policy) -> int:
     asked = leg.asked
     if asked is None or asked.held == leg.size_from:
         return 0
-    return asked.since_ms + policy.twap_minutes * MINUTE_MS // policy.twap_slices
+    return asked.since_ms + policy.orders.twap_minutes * MINUTE_MS // policy.orders.twap_slices
 
 
 def slice_size(leg: Leg, left: Decimal, price: Decimal, instrument: Instrument, policy: Policy) -> Decimal:
     """Size of a TWAP's next slice out of what is `left`: all of it where a slice or its remainder is below the venue's
     minimum."""
-    size = instrument.floor_size(abs(leg.size_to - leg.size_from) / policy.twap_slices)
+    size = instrument.floor_size(abs(leg.size_to - leg.size_from) / policy.orders.twap_slices)
     tradable = (instrument.is_tradable(instrument.floor_size(part), price) for part in (size, left - size))
     return size if all(tradable) else left
 
 
 def overbought(series: CandleSeries | None, policy: Policy) -> float | None:
     """The RSI when it is high enough to delay a purchase (PLAYBOOK §9), None otherwise."""
-    found = indicators.rsi(series.closes, policy.rsi_period) if series is not None else None
-    return found if found is not None and found > float(policy.rsi_max) else None
+    found = indicators.rsi(series.closes, policy.constants.rsi_period) if series is not None else None
+    return found if found is not None and found > float(policy.entries.rsi_max) else None
 
 
 def retracement_zone(series: CandleSeries | None, policy: Policy) -> tuple[float, float] | None:
@@ -86,10 +88,10 @@ def retracement_zone(series: CandleSeries | None, policy: Policy) -> tuple[float
     given back `fibonacci_deep` and `fibonacci` of itself. None without a rising swing."""
     if series is None:
         return None
-    count = policy.candles_in(policy.swing_days)
+    count = policy.candles_in(policy.constants.swing_days)
     swing = indicators.last_swing(series.highs[-count:], series.lows[-count:])
     if swing is None or not swing[2]:
         return None
     low, high, _ = swing
-    deep, shallow = (float(part) for part in (policy.fibonacci_deep, policy.fibonacci))
+    deep, shallow = (float(part) for part in (policy.constants.fibonacci_deep, policy.entries.pullback_share))
     return indicators.retracement(low, high, deep), indicators.retracement(low, high, shallow)

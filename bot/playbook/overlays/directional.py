@@ -56,9 +56,9 @@ class Speculation:
 def direction(stance: Stance, policy: Policy) -> tuple[str, Side] | None:
     """The sector and the side that a stance bets on; None when it bets on nothing."""
     return {
-        Stance.INTO_DEFI: (policy.risk_on, Side.BUY),
-        Stance.INTO_INFRA: (policy.risk_off, Side.BUY),
-        Stance.DE_RISK: (policy.risk_on, Side.SELL),
+        Stance.INTO_DEFI: (policy.allocation.risk_on, Side.BUY),
+        Stance.INTO_INFRA: (policy.allocation.risk_off, Side.BUY),
+        Stance.DE_RISK: (policy.allocation.risk_on, Side.SELL),
     }.get(stance)
 
 
@@ -165,10 +165,10 @@ def _long(memory: Memory, scene: PlanContext, choice: Choice) -> tuple[Memory, l
     if not is_due or aim is None or aim[1] is not Side.BUY:
         return memory, []
     sector, what = aim[0], _LONG
-    wanted = policy.shift * policy.tactical_split * scene.portfolio.book
+    wanted = policy.rotation.shift * policy.rotation.tactical_split * scene.portfolio.book
     perps, notes = _free_perps(sector, what, memory, scene)
     terms = tactical_terms(what, Side.BUY, perps, min(wanted, _sleeve_room(sector, memory, scene)), policy)
-    until_ms = scene.at_ms + policy.leg_patience_hours * HOUR_MS
+    until_ms = scene.at_ms + policy.constants.leg_patience_hours * HOUR_MS
     opening, more = _open(Purpose.TACTICAL, terms, sector, until_ms, scene)
     if opening is not None:
         memory = replace(_begin(opening, memory), longed=choice.stance)
@@ -179,19 +179,19 @@ def _short(
     memory: Memory, scene: PlanContext, reading: Reading, stance: Stance, rising: Sequence[str]
 ) -> tuple[Memory, list[Note]]:
     policy, since_ms = scene.policy, reading.memory.since_ms
-    is_due = policy.speculative_short and reading.condition is Condition.DOWNTREND and stance is Stance.DE_RISK
+    is_due = policy.short.is_on and reading.condition is Condition.DOWNTREND and stance is Stance.DE_RISK
     if not is_due or memory.shorted_ms == since_ms:
         return memory, []
-    sector, what = policy.risk_on, "speculative short"
-    if reading.confidence < policy.tactical_confidence:
-        words = f"no {what}: confidence {reading.confidence:.2f} is below {policy.tactical_confidence}"
+    sector, what = policy.allocation.risk_on, "speculative short"
+    if reading.confidence < policy.tactical.confidence:
+        words = f"no {what}: confidence {reading.confidence:.2f} is below {policy.tactical.confidence}"
         return memory, [Note(Reason.CONFIDENCE_LOW, words, sector)]
     if rising:
         return memory, [Note(Reason.EXIT_SIGNS, f"no {what}: signs against it: {', '.join(rising)}", sector)]
-    margin = min(policy.short_margin * scene.portfolio.book, _sleeve_room(sector, memory, scene))
+    margin = min(policy.short.margin * scene.portfolio.book, _sleeve_room(sector, memory, scene))
     perps, notes = _free_perps(sector, what, memory, scene)
     terms = tactical_terms(what, Side.SELL, perps, margin, policy)
-    until_ms = scene.at_ms + policy.leg_patience_hours * HOUR_MS
+    until_ms = scene.at_ms + policy.constants.leg_patience_hours * HOUR_MS
     opening, more = _open(Purpose.TACTICAL_SHORT, terms, sector, until_ms, scene)
     if opening is not None:
         memory = replace(_begin(opening, memory), shorted_ms=since_ms)
@@ -202,7 +202,7 @@ def _scalp(memory: Memory, scene: PlanContext, stance: Stance) -> tuple[Memory, 
     policy, aim = scene.policy, direction(stance, scene.policy)
     purposes = {held.purpose for held in memory.exits}
     purposes |= {opening.purpose for opening in memory.opening if not opening.over_ms}
-    if not policy.scalp or aim is None or Purpose.SCALP in purposes:
+    if not policy.scalp.is_on or aim is None or Purpose.SCALP in purposes:
         return memory, []
     sector, side = aim
     day = memory.scalps.on(_day(scene.at_ms))
@@ -212,16 +212,21 @@ def _scalp(memory: Memory, scene: PlanContext, stance: Stance) -> tuple[Memory, 
     if not due:
         return memory, notes if not perps else []
     symbol, end_ms = due[0]
-    margin = min(policy.scalp_margin * scene.portfolio.book, _sleeve_room(sector, memory, scene))
-    risk = margin * policy.scalp_leverage * policy.scalp_stop
-    if day.count >= policy.scalp_per_day or day.loss_quote + risk > policy.scalp_loss_max * scene.portfolio.book:
+    margin = min(policy.scalp.margin * scene.portfolio.book, _sleeve_room(sector, memory, scene))
+    risk = margin * policy.scalp.leverage * policy.constants.scalp_stop
+    if day.count >= policy.scalp.per_day or day.loss_quote + risk > policy.scalp.loss_max * scene.portfolio.book:
         words = (
-            f"no scalp on {symbol} till tomorrow: {day.count} of {policy.scalp_per_day} today, {day.loss_quote:.2f} "
-            f"lost, {risk:.2f} at risk, the day's budget is {policy.scalp_loss_max:.2%} of the book"
+            f"no scalp on {symbol} till tomorrow: {day.count} of {policy.scalp.per_day} today, {day.loss_quote:.2f} "
+            f"lost, {risk:.2f} at risk, the day's budget is {policy.scalp.loss_max:.2%} of the book"
         )
         return memory, [Note(Reason.SCALP_BUDGET, words, symbol, {"lost": str(day.loss_quote)})]
-    rule = ExitRule(policy.scalp_stop, ((policy.scalp_target, ONE),), policy.trailing, policy.scalp_hours)
-    terms = Terms("scalp", side, (symbol,), margin, policy.scalp_leverage, rule)
+    rule = ExitRule(
+        policy.constants.scalp_stop,
+        ((policy.constants.scalp_target, ONE),),
+        policy.exits.trailing,
+        policy.constants.scalp_hours,
+    )
+    terms = Terms("scalp", side, (symbol,), margin, policy.scalp.leverage, rule)
     opening, more = _open(Purpose.SCALP, terms, sector, end_ms + policy.candle_ms, scene)
     if opening is not None:
         day = replace(day, count=day.count + 1, candle_ms=end_ms)
@@ -238,13 +243,13 @@ def turned_ms(symbol: str, side: Side, scene: PlanContext) -> int | None:
     before, now = (_rsi(series, count, scene.policy) for count in (len(series) - 1, len(series)))
     if before is None or now is None:
         return None
-    low = float(scene.policy.scalp_rsi)
+    low = float(scene.policy.constants.scalp_rsi)
     has_turned = before < low <= now if side is Side.BUY else before > 100 - low >= now
     return series.end_ms if has_turned else None
 
 
 def _rsi(series: CandleSeries, count: int, policy: Policy) -> float | None:
-    return indicators.rsi(series.closes[:count], policy.rsi_period)
+    return indicators.rsi(series.closes[:count], policy.constants.rsi_period)
 
 
 def _free_perps(sector: str, what: str, memory: Memory, scene: PlanContext) -> tuple[list[str], list[Note]]:
@@ -254,8 +259,12 @@ def _free_perps(sector: str, what: str, memory: Memory, scene: PlanContext) -> t
     """
     policy, taken = scene.policy, {*memory.hedges, *(held.symbol for held in memory.exits)}
     taken |= set(memory.wagers)
-    stands = policy.carry or policy.gain_hedge is not GainHedge.OFF
-    if (policy.hedge and what != _LONG) or stands or policy.neutral_futures is NeutralFutures.DELTA_NEUTRAL:
+    stands = policy.carry.is_on or policy.gains.hedge is not GainHedge.OFF
+    if (
+        (policy.hedging.is_on and what != _LONG)
+        or stands
+        or policy.allocation.neutral_futures is NeutralFutures.DELTA_NEUTRAL
+    ):
         taken |= {part.symbol for name in scene.sectors.sectors for part in choose_hedges(name, scene)[0]}
     known = scene.sectors.tacticals(sector)
     free = [symbol for symbol in known if symbol not in taken and not scene.held(symbol) and not scene.live_on(symbol)]
@@ -271,7 +280,7 @@ def _sleeve_room(sector: str, memory: Memory, scene: PlanContext) -> Decimal:
     """Idle margin of the sector's futures sleeve, beside what its hedges keep in hand and what is being opened."""
     sleeves = scene.portfolio.sectors.get(sector)
     locked = sleeves.margin_locked if sleeves is not None else ZERO
-    room = scene.portfolio.labels.get(sector, ZERO) - locked * (ONE + scene.policy.hedge_margin_keep)
+    room = scene.portfolio.labels.get(sector, ZERO) - locked * (ONE + scene.policy.hedging.margin_keep)
     coming = sum((opening.margin for opening in memory.opening), ZERO)
     return max(ZERO, min(room, free_margin(scene.portfolio.account)) - coming)
 
@@ -329,7 +338,7 @@ def _ask(opening: Opening, scene: PlanContext) -> Intent | None:
     if market is None or _live_orders(opening, scene) or not opening.until_ms:
         return None
     instrument, quote = market
-    worst = worst_price(quote.mid, side, scene.policy.slippage_bps, instrument)
+    worst = worst_price(quote.mid, side, scene.policy.orders.slippage_bps, instrument)
     price, leverage = max(worst, quote.valuation), whole_leverage(opening.leverage)
     per_unit = instrument.contract_size * price * (ONE / leverage + instrument.taker_fee)
     margin = free_margin(scene.portfolio.account)

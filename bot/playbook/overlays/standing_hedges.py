@@ -85,13 +85,13 @@ def plan_standing(memory: Memory, scene: PlanContext, stance: Stance) -> Overlay
 def read_wish(sector: str, scene: PlanContext, stance: Stance, *, is_held: bool) -> tuple[Wish, tuple[Note, ...]]:
     """The largest of what the features ask for in a sector, never more than `standing_cover` of its spot."""
     policy, found, notes = scene.policy, [], []
-    if policy.neutral_futures is NeutralFutures.DELTA_NEUTRAL:
+    if policy.allocation.neutral_futures is NeutralFutures.DELTA_NEUTRAL:
         found.append(_delta_neutral(sector, scene, stance))
-    if policy.gain_hedge is not GainHedge.OFF:
+    if policy.gains.hedge is not GainHedge.OFF:
         wish, note = _gain(sector, scene, is_held=is_held)
         found.append(wish)
         notes += [note] if note else []
-    if policy.carry:
+    if policy.carry.is_on:
         wish, note = _carry(sector, scene, stance, is_held=is_held)
         found.append(wish)
         notes += [note] if note else []
@@ -104,7 +104,7 @@ def read_wish(sector: str, scene: PlanContext, stance: Stance, *, is_held: bool)
     if dear is not None:
         notes.append(Note(Reason.FUNDING_DEAR, f"{sector}: no standing hedge: {dear}", sector))
         return Wish(ZERO, dear), tuple(notes)
-    room = policy.standing_cover * max(ZERO, scene.portfolio.sectors[sector].spot)
+    room = policy.constants.standing_cover * max(ZERO, scene.portfolio.sectors[sector].spot)
     return Wish(min(best.notional_quote, room), best.words), tuple(notes)
 
 
@@ -124,10 +124,10 @@ def _gain(sector: str, scene: PlanContext, *, is_held: bool) -> tuple[Wish, Note
         return Wish(ZERO, words), Note(Reason.SIGNAL_MISSING, words, sector) if holdings else None
     cost, value = sum((paid for paid, _ in costed), ZERO), sum((worth for _, worth in costed), ZERO)
     gain = share(value - cost, cost)
-    threshold = policy.gain_end if is_held else policy.gain_trigger
+    threshold = policy.gains.end if is_held else policy.gains.trigger
     if gain < threshold or value <= cost:
         return Wish(ZERO, f"the gain of {sector} is {gain:.0%}, below {threshold:.0%}"), None
-    whole = policy.gain_hedge is GainHedge.FULL
+    whole = policy.gains.hedge is GainHedge.FULL
     wanted = scene.portfolio.sectors[sector].spot if whole else value - cost
     return Wish(wanted, f"{sector} has gained {gain:.0%} ({value - cost:.2f}) on what was paid"), None
 
@@ -146,25 +146,25 @@ def _carry(sector: str, scene: PlanContext, stance: Stance, *, is_held: bool) ->
     """Spot against a short that earns funding: begins at `carry_enter` after the fees of both ways, ends below
     `carry_end`. The sector that a rotation has just bought is left its upside."""
     policy = scene.policy
-    if stance is Stance.INTO_DEFI and sector == policy.risk_on:
+    if stance is Stance.INTO_DEFI and sector == policy.allocation.risk_on:
         return Wish(ZERO, f"{sector} was rotated into, it is not held in carry"), None
     earned, symbol = _average(sector, scene)
     if earned is None:
         words = f"{sector}: funding of {symbol or 'its hedge perps'} has not been watched for half of its window"
         return Wish(ZERO, words), Note(Reason.SIGNAL_MISSING, words, sector)
     instrument = scene.instrument(symbol)
-    fees = 2 * instrument.taker_fee * 365 / policy.carry_days if instrument is not None else ZERO
-    net, threshold = (earned, policy.carry_end) if is_held else (earned - fees, policy.carry_enter)
+    fees = 2 * instrument.taker_fee * 365 / policy.constants.carry_days if instrument is not None else ZERO
+    net, threshold = (earned, policy.carry.end) if is_held else (earned - fees, policy.carry.enter)
     about = f"shorts of {symbol} earn {earned:.1%} a year on average"
     if net < threshold:
         return Wish(ZERO, f"{about}, {'' if is_held else 'after fees '}less than {threshold:.1%}"), None
-    return Wish(policy.carry_share * scene.portfolio.sectors[sector].spot, f"carry: {about}"), None
+    return Wish(policy.carry.share * scene.portfolio.sectors[sector].spot, f"carry: {about}"), None
 
 
 def _too_dear(sector: str, scene: PlanContext, *, is_held: bool) -> str | None:
     """Why funding forbids a standing hedge: shorts pay too much on average; an unknown average forbids nothing."""
     earned, symbol = _average(sector, scene)
-    limit = scene.policy.hedge_funding_max if is_held else scene.policy.hedge_funding_max / 2
+    limit = scene.policy.hedging.funding_max if is_held else scene.policy.hedging.funding_max / 2
     if earned is None or -earned <= limit:
         return None
     return f"shorts of {symbol} pay {-earned:.1%} a year on average, more than {limit:.1%}"
@@ -176,7 +176,7 @@ def _average(sector: str, scene: PlanContext) -> tuple[Decimal | None, str]:
     total = ZERO
     for part in parts:
         funding = scene.snapshot.funding.get(part.symbol)
-        hours = scene.policy.funding_average_hours
+        hours = scene.policy.constants.funding_average_hours
         found = average_funding(funding, scene.at_ms, hours) if funding is not None else None
         if found is None:
             return None, part.symbol
@@ -191,7 +191,7 @@ def _margins(sector: str, held: Mapping[str, Decimal], scene: PlanContext) -> tu
     own = sum((p.margin or abs(signed_notional(p, scene.snapshot)) / (p.leverage or ONE) for p in positions if p), ZERO)
     elsewhere = max(ZERO, scene.portfolio.sectors[sector].margin_locked - own)
     label = scene.portfolio.labels.get(sector, ZERO)
-    return own, max(ZERO, label - elsewhere) / (ONE + scene.policy.hedge_margin_keep)
+    return own, max(ZERO, label - elsewhere) / (ONE + scene.policy.hedging.margin_keep)
 
 
 def _plans(
@@ -200,7 +200,7 @@ def _plans(
     """What the wish comes to with the margin that is there."""
     if wish.notional_quote <= 0:
         return (), ()
-    room = scene.policy.standing_cover * max(ZERO, scene.portfolio.sectors[sector].spot)
+    room = scene.policy.constants.standing_cover * max(ZERO, scene.portfolio.sectors[sector].spot)
     return plan_hedges(sector, wish.notional_quote, scene, sleeve_margin=usable, closing=frozenset(), limit_quote=room)
 
 
@@ -208,7 +208,7 @@ def _step(sector: str, plan: HedgePlan, held: Decimal, wish: Wish, margin: Decim
     """One order towards the planned size, when it is far enough from what is held. A short that stands needs no new
     margin: for want of margin it does not grow, and it does not shrink, which would only realise its loss."""
     change = plan.size - held if plan.size > held else min(ZERO, plan.size_wanted - held)
-    if held > 0 and abs(change) <= scene.policy.standing_buffer * plan.size:
+    if held > 0 and abs(change) <= scene.policy.constants.standing_buffer * plan.size:
         return []
     words = f"hedge {plan.notional_quote:.2f} of {sector} on {plan.words}: {wish.words}"
     if change < 0:
@@ -219,7 +219,7 @@ def _step(sector: str, plan: HedgePlan, held: Decimal, wish: Wish, margin: Decim
         return []
     instrument, quote = market
     uncovered = max(ZERO, sleeves.spot + min(ZERO, sleeves.perp_notional))
-    worst = worst_price(quote.mid, Side.SELL, scene.policy.slippage_bps, instrument)
+    worst = worst_price(quote.mid, Side.SELL, scene.policy.orders.slippage_bps, instrument)
     price = max(worst, quote.valuation)
     per_unit = instrument.contract_size * price * (ONE / plan.leverage + instrument.taker_fee)
     most = min(instrument.size_for(uncovered, plan.price), largest(price, instrument, scene), margin / per_unit)
@@ -239,6 +239,6 @@ def _reduce(sector: str, symbol: str, size: Decimal, words: str, scene: PlanCont
     size = instrument.floor_size(min(size, largest(quote.valuation, instrument, scene)))
     if not instrument.is_tradable(size, quote.valuation, reduce_only=True):
         return []
-    worst = worst_price(quote.mid, Side.BUY, scene.policy.exit_slippage_bps, instrument)
+    worst = worst_price(quote.mid, Side.BUY, scene.policy.exits.slippage_bps, instrument)
     terms = IntentTerms(size, worst, quote.mid, reduce_only=True)
     return [kind_intent(OrderKind.REDUCE_HEDGE, sector, symbol, Side.BUY, terms, words)]

@@ -1,6 +1,13 @@
-"""What settings of the playbook choose from, by name."""
+"""What the tables of the playbook's settings have in common, and what settings choose from by name."""
 
+from decimal import Decimal
 from enum import StrEnum
+from typing import Annotated
+
+from pydantic import ConfigDict, Field
+
+FROZEN = ConfigDict(frozen=True, extra="forbid")
+Share = Annotated[Decimal, Field(ge=0, le=1)]
 
 
 class HedgeWith(StrEnum):

@@ -54,8 +54,8 @@ class ExitRule:
 
 def tactical_rule(policy: Policy) -> ExitRule:
     """Exits of a tactical position (PLAYBOOK §7); a short's are a long's, mirrored."""
-    targets = tuple((rung.move, rung.part) for rung in policy.targets)
-    return ExitRule(policy.stop, targets, policy.trailing, policy.tactical_hours)
+    targets = tuple((rung.move, rung.part) for rung in policy.exits.targets)
+    return ExitRule(policy.exits.stop, targets, policy.exits.trailing, policy.tactical.hours)
 
 
 def plan_exits(
@@ -82,15 +82,15 @@ def plan_exits(
         targets=tuple((sooner(price * (ONE + sign * move)), part) for move, part in rule.targets),
         trailing_share=rule.trailing,
         deadline_ms=at_ms + rule.hours * HOUR_MS,
-        funding_budget_quote=policy.funding_budget * margin,
+        funding_budget_quote=policy.tactical.funding_budget * margin,
     )
 
 
 def _stop_room(side: Side, leverage: Decimal, policy: Policy) -> Decimal:
     """How far from the entry a stop may lie, share of the price: the buffer before the liquidation stays unused."""
     sign = side.sign
-    to_liquidation = sign * (ONE - (ONE - sign * ONE / leverage) / (ONE - sign * policy.maintenance_rate))
-    return max(ZERO, to_liquidation) * (ONE - policy.stop_liquidation_buffer)
+    to_liquidation = sign * (ONE - (ONE - sign * ONE / leverage) / (ONE - sign * policy.sizing.maintenance_rate))
+    return max(ZERO, to_liquidation) * (ONE - policy.exits.liquidation_buffer)
 
 
 def entered_at(
@@ -158,7 +158,7 @@ def _guard_unowned(before: Memory, memory: Memory, asked: Sequence[Intent], scen
     intents: list[Intent] = []
     notes: list[Note] = []
     cancels: list[str] = []
-    policy = scene.policy.unowned_position
+    policy = scene.policy.exits.unowned_position
     strangers = {} if policy is Unowned.IGNORE else {position.symbol: position for position in unowned(memory, scene)}
     for symbol, position in strangers.items():
         words = f"{symbol}: a position of {position.size} at {position.entry_price} belongs to no plan of the bot"
@@ -256,7 +256,7 @@ def _reduce(
         size = min(size, instrument.size_max)
     if not instrument.is_tradable(size, quote.valuation, reduce_only=True):
         return []
-    worst = worst_price(quote.mid, side, scene.policy.exit_slippage_bps, instrument)
+    worst = worst_price(quote.mid, side, scene.policy.exits.slippage_bps, instrument)
     terms = IntentTerms(size, worst, quote.mid, reduce_only=True)
     return [kind_intent(kind, sector, symbol, side, terms, words)]
 

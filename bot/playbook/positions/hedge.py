@@ -116,7 +116,7 @@ def hedge_leverage(symbol: str, scene: PlanContext) -> Decimal:
     """Leverage of a hedge: the policy's, where the instrument allows it, a whole number."""
     instrument = scene.instrument(symbol)
     most = max(ONE, instrument.leverage_max) if instrument is not None else ONE
-    return whole_leverage(min(scene.policy.hedge_leverage, scene.policy.max_leverage, most))
+    return whole_leverage(min(scene.policy.hedging.leverage, scene.policy.sizing.position_leverage_max, most))
 
 
 def _locked(symbol: str, leverage: Decimal, scene: PlanContext) -> Decimal:
@@ -164,7 +164,7 @@ def near_liquidation(
     Below half of the least distance, or without idle margin, the hedge shrinks by half: it is never liquidated while
     anything can be done (PLAYBOOK §2).
     """
-    least = scene.policy.liquidation_distance_min
+    least = scene.policy.sizing.liquidation_distance_min
     shrinks, top_ups, notes = [], {}, []
     for symbol, sector in sorted(memory.hedges.items()):
         position, instrument = scene.position(symbol), scene.closable(symbol)

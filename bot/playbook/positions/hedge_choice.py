@@ -48,16 +48,16 @@ def choose_hedges(
     policy, notes = scene.policy, []
     leaders = usable(scene.sectors.hedges(sector), scene, closing)
     chosen = leaders[:1]
-    if policy.hedge_with is HedgeWith.BASKET:
-        chosen = leaders[: policy.basket_size]
-    elif policy.hedge_with is HedgeWith.INDEX:
+    if policy.hedging.instrument is HedgeWith.BASKET:
+        chosen = leaders[: policy.hedging.basket_size]
+    elif policy.hedging.instrument is HedgeWith.INDEX:
         indices = usable(scene.sectors.indices(sector), scene, closing)
         chosen = indices[:1] or chosen
         if not indices:
             words = f"{sector}: no index perp is listed and priced; {chosen[0] if chosen else 'nothing'} stands in"
             notes.append(Note(Reason.HEDGE_CUT, words, sector))
     parts = [HedgePart(symbol, ONE / len(chosen)) for symbol in chosen]
-    if policy.hedge_by_beta or policy.hedge_with is HedgeWith.BASKET:
+    if policy.hedging.by_beta or policy.hedging.instrument is HedgeWith.BASKET:
         parts, more = _with_betas(sector, parts, scene)
         notes += more
     return tuple(parts), tuple(notes)
@@ -79,7 +79,7 @@ def estimate_beta(sector: str, symbol: str, scene: PlanContext) -> float | None:
         return None
     closes = dict(zip(token.starts_ms, token.closes, strict=True))
     shared = [(level, closes[at]) for at, level in zip(starts, levels, strict=True) if at in closes]
-    shared = [pair for pair in shared[-policy.candles_in(policy.beta_days) - 1 :] if min(pair) > 0]
+    shared = [pair for pair in shared[-policy.candles_in(policy.constants.beta_days) - 1 :] if min(pair) > 0]
     if len(shared) <= BETA_RETURNS_MIN:
         return None
     moves = [(math.log(after[0] / before[0]), math.log(after[1] / before[1])) for before, after in pairwise(shared)]
@@ -95,6 +95,8 @@ def _with_betas(sector: str, parts: Sequence[HedgePart], scene: PlanContext) -> 
             notes.append(Note(Reason.SIGNAL_MISSING, words, part.symbol))
             result.append(part)
             continue
-        bounded = clamp(Decimal(f"{found:.6f}"), scene.policy.beta_min, scene.policy.beta_max).quantize(_HUNDREDTH)
+        bounded = clamp(
+            Decimal(f"{found:.6f}"), scene.policy.constants.beta_min, scene.policy.constants.beta_max
+        ).quantize(_HUNDREDTH)
         result.append(HedgePart(part.symbol, part.part, bounded))
     return result, notes

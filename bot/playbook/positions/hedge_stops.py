@@ -63,7 +63,7 @@ def hedge_stop(position: Position, sector: str, instrument: Instrument, policy: 
         position = replace(position, liquidation_price=liquidation)
     if liquidation is None or mark >= liquidation:
         return None
-    last_step = liquidation / (ONE + policy.liquidation_distance_min / 2)
+    last_step = liquidation / (ONE + policy.sizing.liquidation_distance_min / 2)
     price = max(nearest_stop(position, policy, liquidation), (last_step + liquidation) / 2)
     lowest, highest = price * (ONE - STOP_STEP), price * (ONE + STOP_STEP)
     if mark >= price:
@@ -79,7 +79,7 @@ def _calculated(position: Position, instrument: Instrument, policy: Policy) -> D
         size=position.size,
         entry=position.entry_price,
         margin=margin,
-        maintenance_rate=policy.maintenance_rate,
+        maintenance_rate=policy.sizing.maintenance_rate,
     )
 
 
@@ -95,7 +95,7 @@ def remember_hedges(memory: Memory, scene: PlanContext) -> tuple[Memory, tuple[N
         if at_ms == scene.at_ms:
             words = (
                 f"the stop of a hedge of {sector} has closed it; no hedge of it is opened for "
-                f"{scene.policy.hedge_stop_pause_hours} h"
+                f"{scene.policy.hedging.stop_pause_hours} h"
             )
             notes.append(Note(Reason.HEDGE_STOPPED, words, sector))
     return replace(memory, hedges_since=since), tuple(notes)
@@ -106,7 +106,7 @@ def pause_left(sector: str, scene: PlanContext) -> str | None:
     stopped_ms = scene.stopped.get(sector)
     if stopped_ms is None:
         return None
-    left_ms = stopped_ms + scene.policy.hedge_stop_pause_hours * HOUR_MS - scene.at_ms
+    left_ms = stopped_ms + scene.policy.hedging.stop_pause_hours * HOUR_MS - scene.at_ms
     if left_ms <= 0:
         return None
     return f"{sector}: a stop closed its hedge; none is opened for another {-(-left_ms // HOUR_MS)} h"

@@ -24,14 +24,14 @@ def judge_leverage(memory: Memory, scene: PlanContext) -> tuple[Mapping[str, Dec
         if position is None:
             continue
         found = []
-        if not position.is_isolated and (symbol in owned or scene.policy.unowned_position is not Unowned.IGNORE):
+        if not position.is_isolated and (symbol in owned or scene.policy.exits.unowned_position is not Unowned.IGNORE):
             found.append("the venue reports cross margin, where a loss takes the whole wallet; only isolated is used")
         if symbol in owned and position.leverage is not None:
             planned = _planned(symbol, memory, scene)
             is_right = position.leverage in planned
             if not planned:
-                is_right = position.leverage <= scene.policy.max_leverage
-                most = min(scene.policy.tactical_leverage, scene.policy.max_leverage)
+                is_right = position.leverage <= scene.policy.sizing.position_leverage_max
+                most = min(scene.policy.tactical.leverage, scene.policy.sizing.position_leverage_max)
                 planned = (most.to_integral_value(ROUND_FLOOR),)
             right[symbol] = position.leverage if is_right else planned[0]
             if not is_right:

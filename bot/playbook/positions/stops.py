@@ -116,7 +116,7 @@ def _stop(
     side = Side.of(-position.size)
     terms = IntentTerms(
         size,
-        worst_price(price, side, scene.policy.exit_slippage_bps, instrument),
+        worst_price(price, side, scene.policy.exits.slippage_bps, instrument),
         price,
         reduce_only=True,
         order_type=OrderType.STOP,

@@ -51,7 +51,7 @@ class DirectionalPosition:
 
 def tactical_terms(words: str, side: Side, symbols: Sequence[str], margin_quote: Decimal, policy: Policy) -> Terms:
     """The terms of a tactical position: its leverage and its exits are the policy's (PLAYBOOK §§2, 7)."""
-    return Terms(words, side, symbols, margin_quote, policy.tactical_leverage, tactical_rule(policy))
+    return Terms(words, side, symbols, margin_quote, policy.tactical.leverage, tactical_rule(policy))
 
 
 def plan_tactical(
@@ -96,7 +96,7 @@ def place(
 ) -> tuple[DirectionalPosition | None, tuple[Note, ...]]:
     """What the terms come to under the caps on margin, leverage and funding; None when nothing is left of them."""
     policy, notes, margin = scene.policy, [], terms.margin_quote
-    cap = policy.tactical_margin_max * book - margin_used(scene, closing)
+    cap = policy.tactical.margin_max * book - margin_used(scene, closing)
     if margin > cap:
         words = f"the {terms.words}'s margin is cut from {margin:.2f} to {max(ZERO, cap):.2f}, the cap on all of them"
         notes.append(Note(Reason.LEVERAGE_CUT, words, sector, {"wanted": str(margin), "allowed": str(cap)}))
@@ -145,7 +145,7 @@ def margin_used(scene: PlanContext, closing: frozenset[str] = NOBODY) -> Decimal
 
 def _leverage(instrument: Instrument, margin: Decimal, terms: Terms, policy: Policy) -> tuple[Decimal, list[Note]]:
     wanted = terms.leverage
-    allowed = whole_leverage(min(wanted, policy.max_leverage, max(ONE, instrument.leverage_max)))
+    allowed = whole_leverage(min(wanted, policy.sizing.position_leverage_max, max(ONE, instrument.leverage_max)))
     if allowed >= wanted:
         return wanted, []
     what = "long" if terms.side is Side.BUY else "short"
@@ -164,12 +164,12 @@ def _within_funding(symbol: str, leverage: Decimal, terms: Terms, scene: PlanCon
         return leverage, [Note(Reason.SIGNAL_MISSING, f"{symbol}: no funding rate, its cost is not known", symbol)]
     days = Decimal(terms.rule.hours) / 24
     cost = -funding_per_day(leverage * terms.side.sign, funding.rate, funding.interval_hours) * days
-    if cost <= scene.policy.funding_budget:
+    if cost <= scene.policy.tactical.funding_budget:
         return leverage, []
-    affordable = (leverage * scene.policy.funding_budget / cost).to_integral_value("ROUND_FLOOR")
+    affordable = (leverage * scene.policy.tactical.funding_budget / cost).to_integral_value("ROUND_FLOOR")
     ending = f"leverage is cut to {affordable}x" if affordable >= ONE else "it is left out"
     words = (
         f"{symbol}: funding would cost {cost:.1%} of the margin in {terms.rule.hours} h, the budget is "
-        f"{scene.policy.funding_budget:.1%}: {ending}"
+        f"{scene.policy.tactical.funding_budget:.1%}: {ending}"
     )
     return affordable, [Note(Reason.FUNDING_DEAR, words, symbol, {"cost": str(cost), "rate": str(funding.rate)})]

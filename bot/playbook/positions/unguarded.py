@@ -24,7 +24,7 @@ def nearest_stop(position: Position, policy: Policy, planned: Decimal) -> Decima
     if liquidation is None or liquidation <= 0:
         return planned
     base = position.entry_price if (position.entry_price - liquidation) * sign > 0 else position.mark_price
-    inside = liquidation + (base - liquidation) * policy.stop_liquidation_buffer
+    inside = liquidation + (base - liquidation) * policy.exits.liquidation_buffer
     return max(planned, inside, key=lambda price: price * sign)
 
 
@@ -64,7 +64,7 @@ def exit_of_unowned(position: Position, instrument: Instrument, policy: Policy) 
     """An exit plan for a position that nobody planned: a stop and nothing else, the policy's distance from the entry,
     or from the mark where that has gone past it already."""
     side = Side.of(position.size)
-    factor = ONE - side.sign * policy.stop
+    factor = ONE - side.sign * policy.exits.stop
     stop = nearest_stop(position, policy, position.entry_price * factor)
     if (position.mark_price - stop) * side.sign <= 0:
         stop = nearest_stop(replace_entry(position), policy, position.mark_price * factor)

@@ -33,7 +33,7 @@ class Sale:
 
 def sleeve_values(scene: PlanContext) -> Mapping[str, Decimal]:
     """Capital per sleeve and as cash beyond the reserve, quote."""
-    values = {CASH: scene.portfolio.reserve - scene.policy.reserve_quote}
+    values = {CASH: scene.portfolio.reserve - scene.policy.allocation.reserve_quote}
     for name, sleeves in scene.portfolio.sectors.items():
         values[f"{name}.spot"] = sleeves.spot
         values[f"{name}.futures"] = scene.portfolio.labels.get(name, ZERO)
@@ -73,7 +73,10 @@ def start_campaign(
             sales.append(sale)
             notes += dropped
     count = max((len(sale.steps) for sale in sales), default=1)
-    if not any(sale.sizes for sale in sales) and baseline[CASH] > scene.policy.drift_buffer * scene.portfolio.book:
+    if (
+        not any(sale.sizes for sale in sales)
+        and baseline[CASH] > scene.policy.allocation.drift_buffer * scene.portfolio.book
+    ):
         count = max(count, 2)
     campaign = Campaign(
         number=memory.campaigns + 1,
@@ -125,10 +128,10 @@ def scaled(wishes: Mapping[str, Decimal], total: Decimal) -> dict[str, Decimal]:
 def sale_steps(value: Decimal, baseline: Decimal, scene: PlanContext) -> tuple[Decimal, ...]:
     """Cumulative quote value sold after each tranche: `sold = min(first_tranche · s, max_sell_fraction · baseline)`,
     then as much as the cap allows until nothing is left."""
-    cap = scene.policy.max_sell_fraction * baseline
-    sold = min(scene.policy.first_tranche * value, cap)
+    cap = scene.policy.rotation.max_sell_fraction * baseline
+    sold = min(scene.policy.rotation.first_tranche * value, cap)
     steps = [sold]
-    while sold < value and cap > 0 and len(steps) < scene.policy.tranches_max:
+    while sold < value and cap > 0 and len(steps) < scene.policy.rotation.tranches_max:
         sold = min(value, sold + cap)
         steps.append(sold)
     return tuple(steps)
@@ -141,7 +144,7 @@ def _outline(number: int, sales: list[Sale], scene: PlanContext) -> Tranche:
         before = _done_share(sale, number - 1)
         after = _done_share(sale, number)
         tokens = tuple(sale.sizes)
-        if sale.sector in scene.policy.hedge_whole_from:
+        if sale.sector in scene.policy.hedging.whole_from:
             tokens = volatile_first(tokens, scene.snapshot, scene.sectors, scene.policy)
         for token in tokens:
             symbol = scene.sectors.spot(token)
@@ -160,7 +163,7 @@ def _outline(number: int, sales: list[Sale], scene: PlanContext) -> Tranche:
                     words=f"sell {token} for {sale.sector}",
                 )
             )
-    interval = scene.policy.tranche_interval_minutes * MINUTE_MS
+    interval = scene.policy.rotation.tranche_interval_minutes * MINUTE_MS
     return Tranche(number, TrancheState.WAITING, scene.at_ms + (number - 1) * interval, tuple(legs))
 
 

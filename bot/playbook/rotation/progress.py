@@ -118,7 +118,7 @@ def _wait_for_hedge(memory: Memory, scene: PlanContext) -> tuple[Memory, bool]:
     if not tranche.hedge_wait_ms:
         tranche = replace(tranche, hedge_wait_ms=scene.at_ms, hedge_asks=0)
     tranche = replace(tranche, hedge_asks=tranche.hedge_asks + 1)
-    waited, bound = scene.at_ms - tranche.hedge_wait_ms, scene.policy.hedge_wait_minutes * MINUTE_MS
+    waited, bound = scene.at_ms - tranche.hedge_wait_ms, scene.policy.rotation.hedge_wait_minutes * MINUTE_MS
     return _with_tranche(memory, tranche), waited >= bound and (bound == 0 or tranche.hedge_asks > HEDGE_ASKS)
 
 
@@ -153,7 +153,7 @@ def _read_leg(
         words = f"{leg.words}: {len(live)} orders under way" + (f", {len(doubts)} in doubt" if doubts else "")
         reason = Reason.ORDER_IN_DOUBT if doubts else Reason.PHASE_WAITS
         return replace(leg, state=LegState.WORKING), Note(reason, words, leg.symbol)
-    deadline = tranche.started_ms + scene.policy.entry_wait_hours * HOUR_MS
+    deadline = tranche.started_ms + scene.policy.entries.wait_hours * HOUR_MS
     if scene.instrument(leg.symbol) is None and scene.at_ms >= deadline:
         # Halted and delisted look alike; what has not traded for that long must not hold up the others for ever.
         words = f"{leg.words}: skipped, {leg.symbol} does not trade"
@@ -170,7 +170,7 @@ def _read_leg(
         words = f"{leg.words}: goes no further, {paused}"
         return replace(leg, state=LegState.SKIPPED), Note(Reason.HEDGE_PAUSED, words, leg.symbol)
     asked = leg.asked if leg.asked is not None and leg.asked.held == held else LegAttempts(scene.at_ms, 0, held)
-    hours = scene.policy.entry_wait_hours + scene.policy.leg_patience_hours
+    hours = scene.policy.entries.wait_hours + scene.policy.constants.leg_patience_hours
     # Time alone does not count: a bot that was away for a week has not been refused for a week.
     if asked.count >= ASKS_MIN and scene.at_ms >= asked.since_ms + hours * HOUR_MS:
         words = f"{leg.words}: given up, it was refused or did not fill for {hours} h"
@@ -201,7 +201,7 @@ def _is_done(leg: Leg, held: Decimal, scene: PlanContext) -> bool:
     closes = leg.size_to == 0 and instrument.is_perp
     whole = abs(leg.size_to - leg.size_from)
     # What a fee taken in kind leaves undone is not bought again; more than fees explain is.
-    tolerance = min(scene.policy.leg_tolerance, 2 * instrument.taker_fee)
+    tolerance = min(scene.policy.constants.leg_tolerance, 2 * instrument.taker_fee)
     if not closes and left <= tolerance * whole + instrument.size_step and left < whole:
         return True
     price = scene.least_price(leg.symbol, leg.side) or leg.price
@@ -224,7 +224,7 @@ def _work_transfers(
         if transfer.source or account.is_unified:
             memory = finish_transfer(memory, transfer)
             continue
-        if not scene.policy.transfers:
+        if not scene.policy.allocation.transfers:
             where = "the spot to the perp wallet" if transfer.to_perp else "the perp to the spot wallet"
             words = f"the venue has no transfers: move {transfer.amount} {account.quote} from {where}: {transfer.words}"
             numbers = {"amount": str(transfer.amount)}
@@ -233,12 +233,12 @@ def _work_transfers(
             continue
         if tranche.transfer_level is not None:
             waited = scene.at_ms - tranche.transfer_sent_ms
-            if waited < scene.policy.transfer_retry_seconds * 1000:
+            if waited < scene.policy.constants.transfer_retry_seconds * 1000:
                 words = f"{transfer.words}: asked for {waited // 1000} s ago, the wallets do not show it yet"
                 return memory, (), (*notes, Note(Reason.PHASE_WAITS, words, transfer.sector)), True
         room = account.cash_free if transfer.to_perp else account.perp_free
         amount = min(transfer.amount, room).quantize(_CENT, rounding="ROUND_FLOOR")
-        if amount < max(scene.policy.transfer_min_quote, _CENT):
+        if amount < max(scene.policy.constants.transfer_min_quote, _CENT):
             words = f"{transfer.words}: given up, the wallet has {room:.2f} free"
             notes.append(Note(Reason.CASH_SHORT, words, transfer.sector, {"amount": str(transfer.amount)}))
             memory = finish_transfer(memory, transfer, moves_labels=False)
@@ -275,7 +275,7 @@ def _finish_tranche(memory: Memory, scene: PlanContext) -> tuple[Memory, tuple[N
     campaign, tranche = memory.campaign, running_tranche(memory)
     if campaign is None or tranche is None:
         return memory, ()
-    interval = scene.policy.tranche_interval_minutes * MINUTE_MS
+    interval = scene.policy.rotation.tranche_interval_minutes * MINUTE_MS
     tranches = []
     for other in campaign.tranches:
         if other.index == tranche.index:

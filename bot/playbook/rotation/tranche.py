@@ -139,7 +139,9 @@ def _exit_legs(draft: _Draft) -> None:
     scene, memory = draft.scene, draft.memory
     wagers = {held.symbol: held for held in memory.exits}
     longs = {held.symbol: held.sector for held in memory.exits}
-    stale = {s: name for s, name in memory.hedges.items() if draft.unsold(name, 0) == 0 or not scene.policy.hedge}
+    stale = {
+        s: name for s, name in memory.hedges.items() if draft.unsold(name, 0) == 0 or not scene.policy.hedging.is_on
+    }
     for symbol, sector in sorted((longs | stale).items()):
         position = scene.position(symbol)
         if position is None:
@@ -172,12 +174,12 @@ def _hedge_legs(draft: _Draft, sales: list[Leg]) -> None:
     for sector in scene.sectors.sectors:
         whole, wanted = draft.unsold(sector, 0), draft.unsold(sector, draft.number)
         left = scene.portfolio.sectors[sector].spot - _sold(sector, sales, scene)
-        if sector in policy.hedge_whole_from:
+        if sector in policy.hedging.whole_from:
             wanted = max(wanted, min(whole, left))
         wanted = min(wanted, left)
         if wanted <= 0:
             continue
-        if not policy.hedge:
+        if not policy.hedging.is_on:
             words = f"{sector}: {wanted:.2f} stays without a hedge (hedge = false)"
             draft.notes.append(Note(Reason.HEDGE_OFF, words, sector))
             continue
@@ -235,12 +237,12 @@ def _money(draft: _Draft, gross: Decimal) -> tuple[Mapping[str, Decimal], Mappin
     spot_needs = {s: max(ZERO, _spot_need(s, draft)) for s in scene.sectors.sectors}
     margin_needs = {s: max(ZERO, _margin_gap(s, draft)) for s in scene.sectors.sectors}
     needs = sum(spot_needs.values(), ZERO) + sum(margin_needs.values(), ZERO)
-    cash = scene.portfolio.account.cash_free - policy.reserve_quote
+    cash = scene.portfolio.account.cash_free - policy.allocation.reserve_quote
     if scene.portfolio.account.is_unified:
         cash -= sum(scene.portfolio.labels.values(), ZERO)
     spare = cash - max(ZERO, campaign.target.get(CASH, ZERO))
     if not draft.is_last and cash > 0:
-        spare = min(spare, max(ZERO, spare) * policy.first_tranche)
+        spare = min(spare, max(ZERO, spare) * policy.rotation.first_tranche)
     givers = _surplus(draft) if draft.is_last else {}
     repay = _repay(draft, gross)
     income = gross + spare + sum(givers.values(), ZERO) - repay
@@ -292,7 +294,7 @@ def _margin_gap(sector: str, draft: _Draft) -> Decimal:
     owed = draft.owed.get(f"{sector}.futures", ZERO)
     held = draft.scene.portfolio.labels.get(sector, ZERO)
     gap = draft.campaign.target.get(f"{sector}.futures", ZERO) - held - owed
-    return gap if abs(gap) >= max(draft.scene.policy.transfer_min_quote, draft.campaign.book / 1000) else ZERO
+    return gap if abs(gap) >= max(draft.scene.policy.constants.transfer_min_quote, draft.campaign.book / 1000) else ZERO
 
 
 def _surplus(draft: _Draft) -> dict[str, Decimal]:
@@ -303,7 +305,7 @@ def _surplus(draft: _Draft) -> dict[str, Decimal]:
         locked = max(locked, draft.hedge_margin.get(sector, ZERO))
         free = draft.scene.portfolio.labels.get(sector, ZERO) - locked
         amount = min(-_margin_gap(sector, draft), free).quantize(_CENT, rounding="ROUND_FLOOR")
-        if amount >= max(draft.scene.policy.transfer_min_quote, _CENT):
+        if amount >= max(draft.scene.policy.constants.transfer_min_quote, _CENT):
             found[sector] = amount
     return found
 
@@ -335,21 +337,23 @@ def _bridge(draft: _Draft, short: Decimal) -> dict[str, Decimal]:
     if wanted < _CENT:
         return {}
     taken: dict[str, Decimal] = {}
-    if policy.bridge is Bridge.RESERVE:
+    if policy.rotation.bridge is Bridge.RESERVE:
         lent = draft.owed.get(Bridge.RESERVE.value, ZERO)
-        room = min(scene.portfolio.account.cash_free, policy.reserve_quote - lent)
+        room = min(scene.portfolio.account.cash_free, policy.allocation.reserve_quote - lent)
         taken[Bridge.RESERVE.value] = max(ZERO, min(wanted, room))
-    elif policy.bridge is Bridge.IDLE_MARGIN and (policy.transfers or scene.portfolio.account.is_unified):
+    elif policy.rotation.bridge is Bridge.IDLE_MARGIN and (
+        policy.allocation.transfers or scene.portfolio.account.is_unified
+    ):
         sector = draft.campaign.source
-        keep = draft.hedge_margin.get(sector, ZERO) * (ONE + policy.hedge_margin_keep)
+        keep = draft.hedge_margin.get(sector, ZERO) * (ONE + policy.hedging.margin_keep)
         room = min(scene.portfolio.labels.get(sector, ZERO) - keep, free_margin(scene.portfolio.account) - keep)
         taken[f"{sector}.futures"] = max(ZERO, min(wanted, room)).quantize(_CENT, rounding="ROUND_FLOOR")
     taken = {source: amount for source, amount in taken.items() if amount > 0}
     for source, amount in taken.items():
         draft.owed[source] = draft.owed.get(source, ZERO) + amount
     missing = wanted - sum(taken.values(), ZERO)
-    if missing >= _CENT and policy.bridge is not Bridge.NONE:
-        words = f"the bridge ({policy.bridge.value}) falls short by {missing:.2f}, which later tranches buy"
+    if missing >= _CENT and policy.rotation.bridge is not Bridge.NONE:
+        words = f"the bridge ({policy.rotation.bridge.value}) falls short by {missing:.2f}, which later tranches buy"
         draft.notes.append(Note(Reason.BRIDGE_SHORT, words, draft.campaign.source, {"short_by": str(missing)}))
     return taken
 
@@ -365,11 +369,11 @@ def _plan_transfers(draft: _Draft, givers: dict[str, Decimal], margins: Mapping[
                 amount -= moved
                 words = f"{moved} of the futures sleeve of {giver} becomes {taker}'s"
                 draft.transfers.append(Transfer(moved, True, taker, words, source=giver, after=Purpose.INCREASE))
-        if amount >= max(draft.scene.policy.transfer_min_quote, _CENT):
+        if amount >= max(draft.scene.policy.constants.transfer_min_quote, _CENT):
             words = f"{amount} from the futures sleeve of {giver} to the spot wallet"
             draft.transfers.append(Transfer(amount, False, giver, words, after=Purpose.REDUCE))
     for taker, amount in rest.items():
-        if amount >= max(draft.scene.policy.transfer_min_quote, _CENT):
+        if amount >= max(draft.scene.policy.constants.transfer_min_quote, _CENT):
             words = f"{amount} from the spot wallet to the futures sleeve of {taker}"
             draft.transfers.append(Transfer(amount, True, taker, words, after=Purpose.INCREASE))
 
@@ -377,7 +381,10 @@ def _plan_transfers(draft: _Draft, givers: dict[str, Decimal], margins: Mapping[
 def _increase_legs(draft: _Draft, buys: Mapping[str, Decimal]) -> None:
     scene = draft.scene
     for sector, budget in buys.items():
-        if draft.number > 1 and budget <= scene.policy.leg_tolerance * draft.campaign.shift * draft.campaign.book:
+        if (
+            draft.number > 1
+            and budget <= scene.policy.constants.leg_tolerance * draft.campaign.shift * draft.campaign.book
+        ):
             continue  # the change of an earlier tranche, not a purchase
         weights, notes = read_weights(sector, scene.snapshot, scene.sectors)
         draft.notes += notes
@@ -390,7 +397,7 @@ def _increase_legs(draft: _Draft, buys: Mapping[str, Decimal]) -> None:
         wishes = {token: max(ZERO, weight * after - parts[token]) for token, weight in weights.items()}
         values = scaled(wishes, budget)
         order = tuple(weights)
-        if sector == scene.policy.risk_off:
+        if sector == scene.policy.allocation.risk_off:
             order = liquid_first(order, scene.snapshot, scene.sectors, scene.policy)
         for token in order:
             symbol, price = scene.sectors.spot(token), scene.price(scene.sectors.spot(token))
@@ -414,9 +421,9 @@ def _tactical_leg(draft: _Draft, margins: Mapping[str, Decimal], part: Decimal) 
     running = {held.symbol for held in draft.memory.exits if not held.closing and not held.targets_hit}
     if began - running:
         return
-    whole = scene.policy.shift * scene.policy.tactical_split * campaign.book
+    whole = scene.policy.rotation.shift * scene.policy.rotation.tactical_split * campaign.book
     wanted = whole - sum((leg.margin for leg in earlier), ZERO)
-    if earlier and wanted <= whole * scene.policy.leg_tolerance:
+    if earlier and wanted <= whole * scene.policy.constants.leg_tolerance:
         return
     wanted *= part
     margin = min(wanted, margins.get(sector, ZERO) + scene.portfolio.labels.get(sector, ZERO))
@@ -436,12 +443,12 @@ def _neutral_longs(draft: _Draft) -> None:
     long's exits and is opened again by the next campaign to neutral only."""
     scene, campaign, closed = draft.scene, draft.campaign, _closed(draft)
     taken = dict(scene.wagers)
-    if scene.policy.neutral_futures is not NeutralFutures.SMALL_LONG:
+    if scene.policy.allocation.neutral_futures is not NeutralFutures.SMALL_LONG:
         return
     for sector in scene.sectors.sectors:
         longs = (held for held in draft.memory.exits if held.purpose is Purpose.TACTICAL)
         stands = any(held.sector == sector and held.symbol not in closed for held in longs)
-        leverage = whole_leverage(min(scene.policy.tactical_leverage, scene.policy.max_leverage))
+        leverage = whole_leverage(min(scene.policy.tactical.leverage, scene.policy.sizing.position_leverage_max))
         margin = campaign.target.get(f"{sector}.futures", ZERO) / leverage
         if stands or margin <= 0:
             continue
@@ -465,7 +472,7 @@ def _release_legs(draft: _Draft) -> None:
         left, before = draft.unsold(sector, draft.number), draft.unsold(sector, draft.number - 1)
         if not draft.is_rotation:
             continue  # a hedge that stands for itself outlives a rebalance
-        if draft.number == 1 and left > 0 and (scene.policy.hedge_with, scene.policy.hedge_by_beta) != _PLAIN:
+        if draft.number == 1 and left > 0 and (scene.policy.hedging.instrument, scene.policy.hedging.by_beta) != _PLAIN:
             kept = min(ONE, share(left, draft.hedged.get(sector, left)))
             size_to = -min(-held, instrument.floor_size(-held * kept))
         elif draft.number == 1 and left > 0:

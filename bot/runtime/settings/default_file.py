@@ -12,8 +12,8 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from bot.runtime.settings.model import Settings
-from bot.runtime.settings.reference import bounds_of, dotted, first_line, is_table
+from bot.runtime.settings.model import NO_SETTINGS, Settings
+from bot.runtime.settings.reference import bounds_of, dotted, first_line, is_table, settings_of
 
 WIDTH = 120
 NAMED = "universe"  # stands in config/sectors.toml, a file that is written by hand
@@ -41,6 +41,10 @@ def settings_schema() -> Mapping[str, Any]:
     """The JSON schema of a file of settings, for editors."""
     schema = Settings.model_json_schema()
     del schema["required"]
+    for name, below in NO_SETTINGS.items():
+        model = Settings.model_fields[name].annotation
+        for hidden in below:
+            schema["$defs"][getattr(model, "__name__", name)]["properties"].pop(hidden, None)
     return schema
 
 
@@ -57,9 +61,9 @@ def _table(fields: Mapping[str, FieldInfo], path: tuple[str, ...]) -> Iterator[s
         yield ""
         model = field.annotation
         if isinstance(model, type) and issubclass(model, BaseModel):
-            if any(not is_table(below) for below in model.model_fields.values()):
+            if any(not is_table(below) for below in settings_of(model).values()):
                 yield from _head((*path, name), first_line(model))
-            yield from _table(model.model_fields, (*path, name))
+            yield from _table(settings_of(model), (*path, name))
         else:
             yield from _free_names((*path, name), field, field.get_default(call_default_factory=True))
 

@@ -41,12 +41,16 @@ class SettingsProblem(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One source of settings. `places` maps a key path to where it stands in the source, where that can be told."""
+    """One source of settings. `places` maps a key path to where it stands in the source, where that can be told.
+
+    `notes` are warnings about names that are accepted in this release only.
+    """
 
     name: str
     content: Mapping[str, Any]
     places: Mapping[KeyPath, str] = field(default_factory=dict)
     is_secret: bool = False
+    notes: tuple[str, ...] = ()
 
     def place(self, path: KeyPath) -> str:
         """Where this layer says `path`: file:line, or the environment variable's name."""

@@ -9,7 +9,7 @@ import difflib
 import hashlib
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -17,214 +17,43 @@ from typing import Any, Literal, get_args, get_origin
 
 import orjson
 from pydantic import (
-    AwareDatetime,
     BaseModel,
-    ConfigDict,
     Field,
     PrivateAttr,
-    SecretStr,
     ValidationError,
     field_validator,
     model_validator,
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from bot.domain.durations import DAY_MS
-from bot.domain.market import CalendarEvent
 from bot.domain.states import KillLevel
 from bot.execution.rules import ExecutionRules
-from bot.feeds.macro import SeriesFile, read_series
 from bot.playbook.policy.numbers import Policy, Sectors
 from bot.risk import Limits
 from bot.runtime.settings import layers as settings_layers
 from bot.runtime.settings.layers import DOTENV_FILE, STATE_DIRECTORY, USER_FILE, KeyPath, Layer, SettingsProblem
+from bot.runtime.settings.renamed import RENAMED, with_names_of_today
 from bot.runtime.settings.secret_shape import secret_problems
-from bot.venues.binance.profiles import PROFILES
+from bot.runtime.settings.sections import (
+    Cadence,
+    CalendarEntry,
+    JournalSettings,
+    Logs,
+    MacroSettings,
+    Paper,
+    TvlSettings,
+    VenueSettings,
+)
 
 ACKNOWLEDGEMENT = "I accept that real orders will be placed"
-_FROZEN = ConfigDict(frozen=True, extra="forbid")
-
-
-TVL_PARTS: Mapping[str, tuple[str, ...]] = {
-    "total": ("all",),
-    "defi": ("all",),
-    "infra": ("chain:Ethereum", "chain:Solana", "chain:Avalanche", "chain:Arbitrum"),
+LEVERAGE_ADVISED = Decimal(5)
+SELL_FRACTION_ADVISED = Decimal("0.20")
+NO_SETTINGS: Mapping[str, set[str]] = {
+    "playbook": {"constants", "gate"},
+    "execution": {"timing"},
+    "venue": {"timing"},
+    "cadence": {"timing"},
 }
-
-
-class VenueSettings(BaseModel):
-    """Which account at which exchange."""
-
-    model_config = _FROZEN
-
-    id: str = Field(default="binance", description="exchange, by its ccxt id")
-    account: str = Field(
-        default="main", min_length=1, max_length=32, description="our name of the account; part of order ids"
-    )
-    spot_testnet: bool = Field(
-        default=False, description="whether to use the spot-only test network instead of demo trading"
-    )
-    api_key: SecretStr | None = Field(
-        default=None, description="key; a secret: give it in a secrets file or as SECTORBOT__VENUE__API_KEY"
-    )
-    api_secret: SecretStr | None = Field(
-        default=None, description="its secret; give it in a secrets file or as SECTORBOT__VENUE__API_SECRET"
-    )
-    latency_spread_ms: int = Field(
-        default=1_000, ge=0, le=10_000, description="how much every rate-limit window is lengthened, ms"
-    )
-    clock_check_seconds: int = Field(default=3_600, ge=60, description="how often the clock skew is measured, seconds")
-    account_check_seconds: int = Field(
-        default=3_600,
-        ge=60,
-        le=86_400,
-        description="how often the settings of account and key are checked again, seconds",
-    )
-
-    trust_env: bool = Field(
-        default=True, description="whether to use the proxies that HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY name"
-    )
-
-    @field_validator("id")
-    @classmethod
-    def _is_known(cls, value: str) -> str:
-        if value not in PROFILES:
-            raise ValueError(f"{value!r} is not supported; the exchanges are {', '.join(sorted(PROFILES))}")
-        return value
-
-    @field_validator("api_key", "api_secret", mode="before")
-    @classmethod
-    def _take_empty_as_absent(cls, value: Any) -> Any:
-        return None if value == "" else value
-
-
-class Cadence(BaseModel):
-    """How often the bot looks."""
-
-    model_config = _FROZEN
-
-    cycle_seconds: float = Field(default=300, gt=0, le=86_400, description="from one cycle to the next, seconds")
-    guard_seconds: float = Field(
-        default=10, gt=0, le=3_600, description="from one guard (exits, hedges) to the next, seconds"
-    )
-    rounds_max: int = Field(
-        default=12, ge=1, le=100, description="cycles run at once while a rotation makes progress, count"
-    )
-    book_levels: int = Field(
-        default=50, ge=5, le=1_000, description="depth of the order books that the gate walks, levels"
-    )
-
-
-class Paper(BaseModel):
-    """The account of a dry-run without keys: all of it cash. With keys it starts as a copy of the real one."""
-
-    model_config = _FROZEN
-
-    book_quote: Decimal = Field(default=Decimal(100_000), gt=0, description="book at the start, quote")
-
-
-class TvlSettings(BaseModel):
-    """Total value locked, from DefiLlama's public interface. A missing series lowers confidence and nothing else."""
-
-    model_config = _FROZEN
-
-    is_on: bool = Field(default=True, description="whether TVL is asked for; not in sim, which has its own")
-    parts: Mapping[str, tuple[str, ...]] = Field(
-        default=TVL_PARTS, description="sector or total → what is added up: protocol:SLUG, chain:NAME or all"
-    )
-
-
-class MacroSettings(BaseModel):
-    """Series from outside the market. What is not set up is no part of the evidence, what fails lowers confidence.
-
-    A file is CSV with the columns `date` and `value`; a date counts from its end, UTC.
-    """
-
-    model_config = _FROZEN
-
-    stablecoins: bool = Field(
-        default=True, description="whether the supply of stablecoins is asked for, at DefiLlama; sim has its own"
-    )
-    rates_file: Path | None = Field(
-        default=None, description="file of an interest rate: lines of date,value, or as FRED or DefiLlama export it"
-    )
-    rates_title: str = Field(default="interest rate", min_length=1, description="what that rate is called")
-    rates_unit: str = Field(default="percent", description="what its values count; see playbook.rates_full")
-    rates_age_max_days: int = Field(default=45, ge=1, le=1095, description="an older newest value is missing, days")
-    usage_file: Path | None = Field(
-        default=None, description="file of network usage: lines of date,value, or as FRED or DefiLlama export it"
-    )
-    usage_title: str = Field(default="network usage", min_length=1, description="what that usage is called")
-    usage_unit: str = Field(default="", description="what its values count")
-    usage_age_max_days: int = Field(default=7, ge=1, le=1095, description="an older newest value is missing, days")
-
-    @field_validator("rates_file", "usage_file")
-    @classmethod
-    def _can_be_read(cls, value: Path | None) -> Path | None:
-        if value is not None:
-            try:
-                read_series(value)
-            except OSError as error:
-                raise ValueError(f"{value}: {error.strerror or error}") from error
-        return value
-
-    @property
-    def files(self) -> Mapping[str, SeriesFile]:
-        """The files that are set up, by the signal they feed."""
-        given = {
-            "rates": (self.rates_file, self.rates_title, self.rates_unit, self.rates_age_max_days),
-            "usage": (self.usage_file, self.usage_title, self.usage_unit, self.usage_age_max_days),
-        }
-        return {
-            name: SeriesFile(path, title, unit, days * DAY_MS)
-            for name, (path, title, unit, days) in given.items()
-            if path is not None
-        }
-
-
-class CalendarEntry(BaseModel):
-    """An event the operator knows of (PLAYBOOK §3)."""
-
-    model_config = _FROZEN
-
-    name: str = Field(min_length=1, description="what it is, for people")
-    kind: Literal["upgrade", "regulatory", "macro"] = Field(description="upgrade, regulatory or macro")
-    start: AwareDatetime = Field(description="when it begins to count, with time zone")
-    end: AwareDatetime = Field(description="when it ends, with time zone")
-    weight: Decimal = Field(ge=-1, le=1, description="−1 speaks against risk, +1 for it")
-
-    @model_validator(mode="after")
-    def _ends_after_it_starts(self) -> "CalendarEntry":
-        if self.end <= self.start:
-            raise ValueError(f"{self.name}: end {self.end} is not after start {self.start}")
-        return self
-
-    @property
-    def event(self) -> CalendarEvent:
-        start_ms, end_ms = (int(at.timestamp() * 1000) for at in (self.start, self.end))
-        return CalendarEvent(self.name, self.kind, start_ms, end_ms, self.weight)
-
-
-class JournalSettings(BaseModel):
-    """The file that remembers."""
-
-    model_config = _FROZEN
-
-    path: Path | None = Field(default=None, description="journal file; unset: journal.db in the state directory")
-    keep_snapshots: int = Field(
-        default=200, ge=1, le=100_000, description="cycles that keep what they saw, so that they can be replayed, count"
-    )
-
-
-class Logs(BaseModel):
-    """What is printed while running."""
-
-    model_config = _FROZEN
-
-    format: Literal["auto", "console", "json"] = Field(
-        default="auto", description="auto: console on a terminal, else JSON"
-    )
-    level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="least level printed")
 
 
 class Settings(BaseSettings):
@@ -241,6 +70,11 @@ class Settings(BaseSettings):
         description="dry-run (paper fills on the venue's market data) or trade (orders are sent)",
     )
     mainnet_acknowledgement: str = Field(default="", description=f'must read "{ACKNOWLEDGEMENT}" to trade on mainnet')
+    advanced: bool = Field(
+        default=False,
+        description="whether leverage above 5 (risk.position_leverage_max) and sales of more than 0.20 of a sector "
+        "(playbook.rotation.max_sell_fraction) are accepted",
+    )
     kill_switch: KillLevel = Field(
         default=KillLevel.OFF,
         description="off; pause: no new risk; reduce-only; cancel (or true): exits only, stops stay; "
@@ -268,6 +102,7 @@ class Settings(BaseSettings):
         default=(), description="events you know of, each { name, kind, start, end, weight }"
     )
     universe: Sectors = Field(description="sectors and tokens, from config/sectors.toml")
+    _notes: tuple[str, ...] = PrivateAttr(default=())
     _sources: "Sources" = PrivateAttr(default_factory=lambda: Sources())  # noqa: PLW0108 - defined below
 
     @classmethod
@@ -296,6 +131,9 @@ class Settings(BaseSettings):
             )
         if (self.venue.api_key is None) != (self.venue.api_secret is None):
             raise ValueError("venue.api_key and venue.api_secret belong together; give both or neither")
+        if not self.advanced:
+            for problem in _advanced_values(self):
+                raise ValueError(problem)
         for problem in self.universe.problems_with(_sectors_named(self.playbook)):
             raise ValueError(problem)
         return self
@@ -304,6 +142,11 @@ class Settings(BaseSettings):
     def sources(self) -> "Sources":
         """Where they came from, so that they can be read again."""
         return self._sources
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Warnings about names that are accepted in this release only."""
+        return self._notes
 
     @property
     def journal_path(self) -> Path:
@@ -334,17 +177,30 @@ class Settings(BaseSettings):
         return tuple(secret.get_secret_value() for secret in found if secret is not None)
 
 
+def _advanced_values(settings: Settings) -> Iterator[str]:
+    """What is set beyond what the playbook advises."""
+    for name, value, advised in (
+        ("risk.position_leverage_max", settings.risk.position_leverage_max, LEVERAGE_ADVISED),
+        ("playbook.rotation.max_sell_fraction", settings.playbook.rotation.max_sell_fraction, SELL_FRACTION_ADVISED),
+    ):
+        if value > advised:
+            yield f"{name} = {value} is above {advised}, what is advised: set advanced = true to mean it, or lower it"
+
+
 def _sectors_named(policy: Policy) -> dict[str, str]:
     """Where the playbook names a sector, and which."""
-    named = {"playbook.risk_on": policy.risk_on, "playbook.risk_off": policy.risk_off}
-    for where in ("neutral", "de_risk"):
-        named |= {f"playbook.{where}.{sleeve}": sleeve.rpartition(".")[0] for sleeve in getattr(policy, where)}
-    return named | {f"playbook.hedge_whole_from.{name}": name for name in policy.hedge_whole_from}
+    named = {
+        "playbook.allocation.risk_on": policy.allocation.risk_on,
+        "playbook.allocation.risk_off": policy.allocation.risk_off,
+    }
+    for where, target in policy.allocation.named_targets.items():
+        named |= {f"playbook.allocation.{where}.{sleeve}": sleeve.rpartition(".")[0] for sleeve in target}
+    return named | {f"playbook.hedging.whole_from.{name}": name for name in policy.hedging.whole_from}
 
 
 def redacted(settings: Settings) -> dict[str, Any]:
     """JSON-able settings; secrets are shown as stars."""
-    return settings.model_dump(mode="json")
+    return settings.model_dump(mode="json", exclude=NO_SETTINGS)
 
 
 def packaged_config() -> Path:
@@ -389,7 +245,9 @@ class Sources:
         found = [*layers, settings_layers.read_secrets(usual, required=required), assigned]
         if problems := secret_problems(found):
             raise SettingsProblem(problems)
-        return found
+        shipped = [layer.name for layer in layers[:2]]
+        shipped += [str(file) for file in self.files if file.resolve().parent == defaults]
+        return with_names_of_today(found, shipped=shipped)
 
     def load(self) -> Settings:
         """The settings they give.
@@ -397,8 +255,10 @@ class Sources:
         Raises:
             SettingsProblem: lists every problem as place, key = value, reason and suggestion.
         """
-        settings = validate(self.read())
+        layers = self.read()
+        settings = validate(layers)
         settings._sources = self
+        settings._notes = tuple(note for layer in layers for note in layer.notes)
         return settings
 
 
@@ -468,8 +328,10 @@ def _sentence(item: Mapping[str, Any], layers: Sequence[Layer]) -> str:
     place = layer.place(path) if layer is not None else "configuration"
     if item["type"] == "extra_forbidden":
         known = _known_names(path[:-1])
-        close = difflib.get_close_matches(path[-1], known, n=1)
-        reason = f"unknown key; did you mean {close[0]!r}?" if close else f"unknown key; known are {', '.join(known)}"
+        options = {**_names_within(path[:-1]), **{name: name for name in known}}
+        close = difflib.get_close_matches(path[-1], options, n=1)
+        near = options[close[0]] if close else ""
+        reason = f"unknown key; did you mean {near!r}?" if close else f"unknown key; known are {', '.join(known)}"
     elif not is_ours and (description := field_at(path)[1]):
         reason = f"{reason} ({description})"
     is_shown = not is_ours and not isinstance(item["input"], Mapping | BaseModel)
@@ -484,5 +346,19 @@ def _shown(path: KeyPath, layer: Layer | None, value: Any) -> str:
 
 
 def _known_names(path: KeyPath) -> list[str]:
-    kind = field_at(path)[0]
-    return sorted(kind.model_fields) if isinstance(kind, type) and issubclass(kind, BaseModel) else []
+    kind = field_at(path)[0] if path else Settings
+    if not isinstance(kind, type) or not issubclass(kind, BaseModel):
+        return []
+    return sorted(set(kind.model_fields) - set(NO_SETTINGS.get(path[0], ()) if len(path) == 1 else ()))
+
+
+def _names_within(path: KeyPath) -> dict[str, str]:
+    """What may be meant by a key of a table: a key of a table in it, also by its former name."""
+    found: dict[str, str] = {}
+    for table in _known_names(path) if path else ():
+        found |= {name: f"{table}.{name}" for name in _known_names((*path, table))}
+    for old, new in RENAMED.items():
+        section, _, name = old.partition(".")
+        if (section,) == path:
+            found[name] = new.removeprefix(f"{section}.")
+    return found

@@ -16,7 +16,7 @@ from pydantic.fields import FieldInfo
 from bot.runtime.exit_codes import ExitCode
 from bot.runtime.settings import layers as settings_layers
 from bot.runtime.settings.layers import SECRET_NAMES, KeyPath, Layer
-from bot.runtime.settings.model import Settings, redacted
+from bot.runtime.settings.model import NO_SETTINGS, Settings, redacted
 
 _BARE = re.compile(r"[A-Za-z0-9_\-]+")
 _BOUNDS = (("ge", "≥"), ("gt", ">"), ("le", "≤"), ("lt", "<"), ("min_length", "at least"), ("max_length", "at most"))
@@ -68,7 +68,10 @@ def flatten(settings: Settings, layers: Sequence[Layer]) -> list[tuple[str, str,
 
 def warnings(settings: Settings) -> list[str]:
     """What is allowed and worth a word to the operator."""
-    found = list(settings.playbook.warnings())
+    found = [*settings.notes, *settings.playbook.warnings()]
+    wanted, most = settings.playbook.tactical.leverage, settings.risk.position_leverage_max
+    if wanted > most:
+        found.append(f"playbook.tactical.leverage = {wanted} will be cut to risk.position_leverage_max = {most}")
     for file in settings.sources.files:
         layer = settings_layers.read_toml(file)
         if any(layer.says(("venue", name)) for name in SECRET_NAMES) and file.stat().st_mode & 0o077:
@@ -88,6 +91,12 @@ def configuration_page() -> str:
     codes = "\n".join(f"| {code.value} | {code.words} |" for code in ExitCode)
     parts += ["## Exit codes\n", f"| code | meaning |\n|---|---|\n{codes}\n"]
     return "\n".join(parts)
+
+
+def settings_of(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """The fields of a model that are settings: not the constants that only tests replace."""
+    hidden = {name for names in NO_SETTINGS.values() for name in names}
+    return {name: field for name, field in model.model_fields.items() if name not in hidden}
 
 
 def is_table(field: FieldInfo) -> bool:
@@ -114,7 +123,7 @@ def dotted(path: KeyPath) -> str:
 def _section(path: KeyPath, model: type[BaseModel]) -> Iterator[str]:
     yield f"### [{dotted(path)}]\n"
     yield first_line(model) + "\n"
-    if own := {name: field for name, field in model.model_fields.items() if not is_table(field)}:
+    if own := {name: field for name, field in settings_of(model).items() if not is_table(field)}:
         yield _table(own)
     for key, field in own.items():
         for inner in _models_in(field.annotation):

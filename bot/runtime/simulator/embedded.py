@@ -129,7 +129,7 @@ class MarketMacro:
 
 def tokens_of(settings: Settings) -> tuple[str, ...]:
     """Every token the market must have: the universe, and what stands for the whole market."""
-    market = base_of(settings.playbook.market_symbol)
+    market = base_of(settings.playbook.signals.market_symbol)
     return tuple(dict.fromkeys((market, *settings.universe.tokens)))
 
 
@@ -153,7 +153,9 @@ async def embed(settings: Settings, market: KnownMarket, start_ms: int) -> Embed
     policy, sectors, book_quote = settings.playbook, settings.universe, settings.paper.book_quote
     instruments = _instruments(market, tokens_of(settings), sectors.perp_symbols, start_ms)
     exchange = Exchange(instruments=instruments, market=market, start_ms=start_ms)
-    futures = sum((book_quote * policy.neutral.get(f"{name}.futures", ZERO) for name in sectors.sectors), ZERO)
+    futures = sum(
+        (book_quote * policy.allocation.neutral.get(f"{name}.futures", ZERO) for name in sectors.sectors), ZERO
+    )
     spot = neutral_holdings(exchange, instruments, policy, sectors, book_quote)
     exchange.create_account(ACCOUNT, spot=spot, perp=futures, quote=sectors.quote)
     clock = SkippingClock(start_ms)
@@ -185,7 +187,7 @@ def neutral_holdings(
     holdings: dict[str, Decimal] = {}
     spent = ZERO
     for name in sectors.sectors:
-        value = book_quote * policy.neutral.get(f"{name}.spot", ZERO)
+        value = book_quote * policy.allocation.neutral.get(f"{name}.spot", ZERO)
         own = [
             token
             for token in sectors.members(name)
@@ -195,8 +197,10 @@ def neutral_holdings(
             price = exchange.quote(sectors.spot(token)).mid
             holdings[token] = floor_to(value / len(own) / price, BALANCE_STEP)
         spent += value if own else ZERO
-    futures = sum((book_quote * policy.neutral.get(f"{name}.futures", ZERO) for name in sectors.sectors), ZERO)
-    holdings[sectors.quote] = book_quote - spent - futures + policy.reserve_quote
+    futures = sum(
+        (book_quote * policy.allocation.neutral.get(f"{name}.futures", ZERO) for name in sectors.sectors), ZERO
+    )
+    holdings[sectors.quote] = book_quote - spent - futures + policy.allocation.reserve_quote
     return holdings
 
 

@@ -68,7 +68,7 @@ def _stance_of(memory: Memory, scene: PlanContext) -> Stance:
     known = memory.stance if campaign is None or campaign.is_over else campaign.stance_to
     distances = {one: min(_distance(one, allowed, scene) for allowed in (False, True)) for one in Stance}
     nearest = min(distances, key=lambda one: (distances[one], one is not known))
-    return nearest if distances[nearest] <= scene.policy.drift_buffer else known
+    return nearest if distances[nearest] <= scene.policy.allocation.drift_buffer else known
 
 
 def _distance(stance: Stance, tactical_allowed: bool, scene: PlanContext) -> Decimal:

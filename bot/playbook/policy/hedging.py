@@ -1,0 +1,103 @@
+"""Hedges of spot: those of a rotation, of unrealised gains, and carry (PLAYBOOK §2, §8)."""
+
+from decimal import Decimal
+
+from pydantic import BaseModel, Field, model_validator
+
+from bot.playbook.policy.choices import FROZEN, GainHedge, HedgeWith, Share
+
+
+class HedgingPolicy(BaseModel):
+    """Hedges of spot that waits to be sold, and which perps carry hedges."""
+
+    model_config = FROZEN
+
+    is_on: bool = Field(default=True, description="whether spot that waits to be sold is hedged")
+    leverage: Decimal = Field(default=Decimal(5), ge=1, le=5, description="leverage of a hedge, isolated")
+    whole_from: tuple[str, ...] = Field(
+        default=("defi",), description="sectors whose whole shift is hedged before the first sale (scenario B)"
+    )
+    instrument: HedgeWith = Field(
+        default=HedgeWith.LEADER,
+        description="what hedges a sector: leader (first of its hedge list), index (its index perp) or basket",
+    )
+    basket_size: int = Field(default=3, ge=2, le=10, description="most perps of a basket, count")
+    by_beta: bool = Field(
+        default=False, description="whether leader and index are sized by their beta; a basket always is"
+    )
+    stop_pause_hours: int = Field(
+        default=24,
+        ge=1,
+        le=720,
+        description="no hedge of a sector is opened after the stop of one has closed it, hours",
+    )
+    margin_keep: Decimal = Field(
+        default=Decimal(1),
+        ge=0,
+        le=5,
+        description="margin kept free beside a hedge before the sleeve may bridge a purchase, multiple of its margin",
+    )
+    funding_max: Decimal = Field(
+        default=Decimal("0.30"),
+        gt=0,
+        le=10,
+        description="average funding paid at which a standing hedge ends, share per year; it may begin below half",
+    )
+
+
+class GainPolicy(BaseModel):
+    """Hedges of unrealised gains of spot."""
+
+    model_config = FROZEN
+
+    hedge: GainHedge = Field(
+        default=GainHedge.OFF, description="hedge of unrealised gains of spot: off, gain (the gain) or full (all spot)"
+    )
+    trigger: Decimal = Field(
+        default=Decimal("1.00"), gt=0, le=100, description="unrealised gain at which it is hedged, share of its cost"
+    )
+    end: Decimal = Field(
+        default=Decimal("0.50"), ge=0, le=100, description="unrealised gain below which that ends, share of its cost"
+    )
+
+    @model_validator(mode="after")
+    def _hang_together(self) -> "GainPolicy":
+        for problem in self._problems():
+            raise ValueError(problem)
+        return self
+
+    def _problems(self) -> list[str]:
+        found = []
+        if self.end >= self.trigger:
+            found.append(f"end = {self.end} must be below trigger = {self.trigger}")
+        return found
+
+
+class CarryPolicy(BaseModel):
+    """Spot held against a short perp that earns funding."""
+
+    model_config = FROZEN
+
+    is_on: bool = Field(default=False, description="whether spot is held against a short perp that earns funding")
+    share: Share = Field(default=Decimal("0.50"), description="spot of a sector held in carry, share")
+    enter: Decimal = Field(
+        default=Decimal("0.15"),
+        gt=0,
+        le=10,
+        description="average funding less fees at which carry begins, share per year",
+    )
+    end: Decimal = Field(
+        default=Decimal("0.05"), ge=0, le=10, description="average funding below which carry ends, share per year"
+    )
+
+    @model_validator(mode="after")
+    def _hang_together(self) -> "CarryPolicy":
+        for problem in self._problems():
+            raise ValueError(problem)
+        return self
+
+    def _problems(self) -> list[str]:
+        found = []
+        if self.end >= self.enter:
+            found.append(f"end = {self.end} must be below enter = {self.enter}")
+        return found

@@ -1,0 +1,207 @@
+"""The sections of the settings that belong to running the bot: venue, cadence, paper account, series, journal, logs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic.json_schema import SkipJsonSchema
+
+from bot.domain.durations import DAY_MS
+from bot.domain.market import CalendarEvent
+from bot.feeds.macro import SeriesFile, read_series
+from bot.venues.binance.profiles import PROFILES
+
+FROZEN = ConfigDict(frozen=True, extra="forbid")
+
+TVL_PARTS: Mapping[str, tuple[str, ...]] = {
+    "total": ("all",),
+    "defi": ("all",),
+    "infra": ("chain:Ethereum", "chain:Solana", "chain:Avalanche", "chain:Arbitrum"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class VenueTiming:
+    """How often the venue's clock and the account's settings are checked. Tests may replace it."""
+
+    # how much every rate-limit window is lengthened, ms
+    latency_spread_ms: Annotated[int, Field(ge=0, le=10_000)] = 1_000
+    # how often the clock skew is measured, seconds
+    clock_check_seconds: Annotated[int, Field(ge=60)] = 3_600
+    # how often the settings of account and key are checked again, seconds
+    account_check_seconds: Annotated[int, Field(ge=60, le=86_400)] = 3_600
+
+
+@dataclass(frozen=True, slots=True)
+class TurnCounts:
+    """Counts of turns. Tests may replace them."""
+
+    # cycles run at once while a rotation makes progress
+    rounds_max: Annotated[int, Field(ge=1, le=100)] = 12
+    # depth of the order books that the gate walks, levels
+    book_levels: Annotated[int, Field(ge=5, le=1_000)] = 50
+
+
+class VenueSettings(BaseModel):
+    """Which account at which exchange."""
+
+    model_config = FROZEN
+
+    id: str = Field(default="binance", description="exchange, by its ccxt id")
+    account: str = Field(
+        default="main", min_length=1, max_length=32, description="our name of the account; part of order ids"
+    )
+    spot_testnet: bool = Field(
+        default=False, description="whether to use the spot-only test network instead of demo trading"
+    )
+    api_key: SecretStr | None = Field(
+        default=None, description="key; a secret: give it in a secrets file or as SECTORBOT__VENUE__API_KEY"
+    )
+    api_secret: SecretStr | None = Field(
+        default=None, description="its secret; give it in a secrets file or as SECTORBOT__VENUE__API_SECRET"
+    )
+
+    trust_env: bool = Field(
+        default=True, description="whether to use the proxies that HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY name"
+    )
+
+    timing: SkipJsonSchema[VenueTiming] = Field(default=VenueTiming(), repr=False)
+
+    @field_validator("id")
+    @classmethod
+    def _is_known(cls, value: str) -> str:
+        if value not in PROFILES:
+            raise ValueError(f"{value!r} is not supported; the exchanges are {', '.join(sorted(PROFILES))}")
+        return value
+
+    @field_validator("api_key", "api_secret", mode="before")
+    @classmethod
+    def _take_empty_as_absent(cls, value: Any) -> Any:
+        return None if value == "" else value
+
+
+class Cadence(BaseModel):
+    """How often the bot looks."""
+
+    model_config = FROZEN
+
+    cycle_seconds: float = Field(default=300, gt=0, le=86_400, description="from one cycle to the next, seconds")
+    guard_seconds: float = Field(
+        default=10, gt=0, le=3_600, description="from one guard (exits, hedges) to the next, seconds"
+    )
+    timing: SkipJsonSchema[TurnCounts] = Field(default=TurnCounts(), repr=False)
+
+
+class Paper(BaseModel):
+    """The account of a dry-run without keys: all of it cash. With keys it starts as a copy of the real one."""
+
+    model_config = FROZEN
+
+    book_quote: Decimal = Field(default=Decimal(100_000), gt=0, description="book at the start, quote")
+
+
+class TvlSettings(BaseModel):
+    """Total value locked, from DefiLlama's public interface. A missing series lowers confidence and nothing else."""
+
+    model_config = FROZEN
+
+    is_on: bool = Field(default=True, description="whether TVL is asked for; not in sim, which has its own")
+    parts: Mapping[str, tuple[str, ...]] = Field(
+        default=TVL_PARTS, description="sector or total → what is added up: protocol:SLUG, chain:NAME or all"
+    )
+
+
+class MacroSettings(BaseModel):
+    """Series from outside the market. What is not set up is no part of the evidence, what fails lowers confidence.
+
+    A file is CSV with the columns `date` and `value`; a date counts from its end, UTC.
+    """
+
+    model_config = FROZEN
+
+    stablecoins: bool = Field(
+        default=True, description="whether the supply of stablecoins is asked for, at DefiLlama; sim has its own"
+    )
+    rates_file: Path | None = Field(
+        default=None, description="file of an interest rate: lines of date,value, or as FRED or DefiLlama export it"
+    )
+    rates_title: str = Field(default="interest rate", min_length=1, description="what that rate is called")
+    rates_unit: str = Field(default="percent", description="what its values count; see playbook.signals.rates_full")
+    rates_age_max_days: int = Field(default=45, ge=1, le=1095, description="an older newest value is missing, days")
+    usage_file: Path | None = Field(
+        default=None, description="file of network usage: lines of date,value, or as FRED or DefiLlama export it"
+    )
+    usage_title: str = Field(default="network usage", min_length=1, description="what that usage is called")
+    usage_unit: str = Field(default="", description="what its values count")
+    usage_age_max_days: int = Field(default=7, ge=1, le=1095, description="an older newest value is missing, days")
+
+    @field_validator("rates_file", "usage_file")
+    @classmethod
+    def _can_be_read(cls, value: Path | None) -> Path | None:
+        if value is not None:
+            try:
+                read_series(value)
+            except OSError as error:
+                raise ValueError(f"{value}: {error.strerror or error}") from error
+        return value
+
+    @property
+    def files(self) -> Mapping[str, SeriesFile]:
+        """The files that are set up, by the signal they feed."""
+        given = {
+            "rates": (self.rates_file, self.rates_title, self.rates_unit, self.rates_age_max_days),
+            "usage": (self.usage_file, self.usage_title, self.usage_unit, self.usage_age_max_days),
+        }
+        return {
+            name: SeriesFile(path, title, unit, days * DAY_MS)
+            for name, (path, title, unit, days) in given.items()
+            if path is not None
+        }
+
+
+class CalendarEntry(BaseModel):
+    """An event the operator knows of (PLAYBOOK §3)."""
+
+    model_config = FROZEN
+
+    name: str = Field(min_length=1, description="what it is, for people")
+    kind: Literal["upgrade", "regulatory", "macro"] = Field(description="upgrade, regulatory or macro")
+    start: AwareDatetime = Field(description="when it begins to count, with time zone")
+    end: AwareDatetime = Field(description="when it ends, with time zone")
+    weight: Decimal = Field(ge=-1, le=1, description="−1 speaks against risk, +1 for it")
+
+    @model_validator(mode="after")
+    def _ends_after_it_starts(self) -> "CalendarEntry":
+        if self.end <= self.start:
+            raise ValueError(f"{self.name}: end {self.end} is not after start {self.start}")
+        return self
+
+    @property
+    def event(self) -> CalendarEvent:
+        start_ms, end_ms = (int(at.timestamp() * 1000) for at in (self.start, self.end))
+        return CalendarEvent(self.name, self.kind, start_ms, end_ms, self.weight)
+
+
+class JournalSettings(BaseModel):
+    """The file that remembers."""
+
+    model_config = FROZEN
+
+    path: Path | None = Field(default=None, description="journal file; unset: journal.db in the state directory")
+    keep_snapshots: int = Field(
+        default=200, ge=1, le=100_000, description="cycles that keep what they saw, so that they can be replayed, count"
+    )
+
+
+class Logs(BaseModel):
+    """What is printed while running."""
+
+    model_config = FROZEN
+
+    format: Literal["auto", "console", "json"] = Field(
+        default="auto", description="auto: console on a terminal, else JSON"
+    )
+    level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="least level printed")
