@@ -3,7 +3,10 @@
 Shares are of the account's equity where nothing else is said; 0.05 is five percent (DESIGN §9, PLAYBOOK §2 and §11).
 """
 
+from collections.abc import Mapping
 from decimal import Decimal
+from enum import StrEnum
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -13,8 +16,18 @@ from bot.domain.order import SizingLimits
 _SIZING = SizingLimits()
 
 
+class Tighter(StrEnum):
+    """Which way a limit becomes stricter."""
+
+    LOWER = "lower"
+    HIGHER = "higher"
+
+
 class Limits(BaseModel):
-    """What the gate allows. Frozen; unknown names are errors. Tightening is safe at any time, loosening is not."""
+    """What the gate allows. Frozen; unknown names are errors. Tightening is safe at any time, loosening is not.
+
+    A lower `_max` and a higher `_min` are tighter; a field with another name says its direction in its type.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -28,10 +41,10 @@ class Limits(BaseModel):
     order_share_max: Decimal = Field(
         default=_SIZING.order_share_max, ge=0, le=1, description="largest value of one intent, share of equity"
     )
-    collar_bps: int = Field(
+    collar_bps: Annotated[int, Tighter.LOWER] = Field(
         default=200, ge=1, le=2_000, description="how far a worst price may be beyond mark and index, bps"
     )
-    collar_reducing_bps: int = Field(
+    collar_reducing_bps: Annotated[int, Tighter.LOWER] = Field(
         default=1_000, ge=1, le=5_000, description="the same for orders that only reduce, bps"
     )
     mark_index_apart_max_bps: int = Field(
@@ -69,7 +82,7 @@ class Limits(BaseModel):
     margin_use_max: Decimal = Field(
         default=Decimal("0.50"), gt=0, le=1, description="locked margin, share of the perp wallet's equity"
     )
-    futures_budget: Decimal = Field(
+    futures_budget: Annotated[Decimal, Tighter.LOWER] = Field(
         default=Decimal("0.17"), ge=0, le=1, description="locked margin, share of the book (PLAYBOOK §11)"
     )
     liquidation_distance_min: Decimal = Field(
@@ -78,7 +91,7 @@ class Limits(BaseModel):
         lt=1,
         description="distance of mark to liquidation price, share of mark",
     )
-    maintenance_rate: Decimal = Field(
+    maintenance_rate: Annotated[Decimal, Tighter.HIGHER] = Field(
         default=_SIZING.maintenance_rate,
         ge=0,
         le=Decimal("0.2"),
@@ -93,12 +106,12 @@ class Limits(BaseModel):
     funding_cost_max_day: Decimal = Field(
         default=Decimal("0.001"), ge=0, le=1, description="funding all perps would pay per day, share of equity"
     )
-    cash_floor_quote: Decimal = Field(
+    cash_floor_quote: Annotated[Decimal, Tighter.HIGHER] = Field(
         default=Decimal(0), ge=0, le=1_000_000_000, description="free cash that purchases leave untouched, quote"
     )
 
     # per time
-    canary_quote: Decimal = Field(
+    canary_quote: Annotated[Decimal, Tighter.LOWER] = Field(
         default=Decimal(500),
         ge=20,
         le=1_000_000_000,
@@ -163,3 +176,17 @@ class Limits(BaseModel):
             liquidation_distance_min=self.liquidation_distance_min,
             maintenance_rate=self.maintenance_rate,
         )
+
+
+def _direction(name: str) -> Tighter:
+    for way in Limits.model_fields[name].metadata:
+        if isinstance(way, Tighter):
+            return way
+    if "_max" in name:
+        return Tighter.LOWER
+    if "_min" in name:
+        return Tighter.HIGHER
+    raise TypeError(f"{name}: which way is it tighter? Write its type as Annotated[…, Tighter.LOWER] or Tighter.HIGHER")
+
+
+TIGHTER: Mapping[str, Tighter] = {name: _direction(name) for name in Limits.model_fields}

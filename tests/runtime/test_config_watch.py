@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from bot.domain.states import KillLevel
 from bot.risk import Limits
+from bot.risk.limits import TIGHTER, Tighter
 from bot.runtime.kill.switch import FlagFile, KillSwitch
 from bot.runtime.settings.model import load_settings
-from bot.runtime.settings.watch import TIGHTER, ConfigWatcher, Tighter, apply, diff
+from bot.runtime.settings.watch import ConfigWatcher, apply, diff
 
 FIRST = "[risk]\ngross_max = 1.5\nliquidation_distance_min = 0.2\n"
 
@@ -52,9 +53,8 @@ def test_every_limit_has_a_direction() -> None:
     assert set(TIGHTER) == set(Limits.model_fields)
     upper = {name for name in TIGHTER if "_max" in name or name in ("futures_budget", "hedge_share_max")}
     assert {name for name, way in TIGHTER.items() if way is Tighter.LOWER} >= upper
-    assert {name for name, way in TIGHTER.items() if way is Tighter.HIGHER} >= {
-        n for n in TIGHTER if n.endswith("_min")
-    }
+    floors = {"liquidation_distance_min", "maintenance_rate", "cash_floor_quote"}
+    assert {name for name, way in TIGHTER.items() if way is Tighter.HIGHER} == floors
 
 
 @given(data=st.data())

@@ -11,6 +11,7 @@ from bot.atomic_file import write_atomically
 from bot.domain.states import KillLevel
 from bot.journal.journal import Journal
 from bot.risk import Limits
+from bot.risk.limits import TIGHTER
 from bot.runtime.exit_codes import ExitCode
 from bot.runtime.health.healthcheck import HEALTH_NAME
 from bot.runtime.kill.flag_file import FlagFile
@@ -18,7 +19,7 @@ from bot.runtime.kill.resume import release
 from bot.runtime.kill.resume_file import ResumeFile, ResumeRequest
 from bot.runtime.settings.layers import SettingsProblem, find_state_directory, read_dotenv
 from bot.runtime.settings.model import load_settings
-from bot.runtime.settings.watch import TIGHTER, ConfigWatcher
+from bot.runtime.settings.watch import ConfigWatcher
 
 
 @pytest.fixture(autouse=True)

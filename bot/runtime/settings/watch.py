@@ -8,13 +8,13 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 import structlog
 
 from bot.domain.states import KillLevel
+from bot.risk.limits import TIGHTER, Tighter
 from bot.runtime.settings import layers as settings_layers
 from bot.runtime.settings.layers import KeyPath, SettingsProblem
 from bot.runtime.settings.model import Settings, redacted
@@ -23,57 +23,6 @@ _KILL_LINE = re.compile(r"""^\s*kill_switch\s*=\s*["']?([\w\-]+)""", re.MULTILIN
 _log = structlog.get_logger("sectorbot.config")
 Alert = Callable[[str, Mapping[str, Any]], None]
 Stamp = tuple[tuple[int, int, int] | None, ...]
-
-
-class Tighter(StrEnum):
-    """Which way a limit becomes stricter."""
-
-    LOWER = "lower"
-    HIGHER = "higher"
-
-
-_LOWER, _HIGHER = Tighter.LOWER, Tighter.HIGHER
-TIGHTER: Mapping[str, Tighter] = {
-    "order_notional_max_quote": _LOWER,
-    "order_share_max": _LOWER,
-    "collar_bps": _LOWER,
-    "collar_reducing_bps": _LOWER,
-    "mark_index_apart_max_bps": _LOWER,
-    "slippage_max_bps": _LOWER,
-    "participation_max": _LOWER,
-    "gross_max": _LOWER,
-    "net_max": _LOWER,
-    "asset_max": _LOWER,
-    "sector_max": _LOWER,
-    "account_leverage_max": _LOWER,
-    "position_leverage_max": _LOWER,
-    "margin_use_max": _LOWER,
-    "futures_budget": _LOWER,
-    "liquidation_distance_min": _HIGHER,
-    "maintenance_rate": _HIGHER,
-    "hedge_share_max": _LOWER,
-    "funding_rate_max_annual": _LOWER,
-    "funding_cost_max_day": _LOWER,
-    "cash_floor_quote": _HIGHER,
-    "turnover_max": _LOWER,
-    "fees_max_day": _LOWER,
-    "fees_unknown_max": _LOWER,
-    "orders_per_day_max": _LOWER,
-    "orders_per_minute_max": _LOWER,
-    "fills_per_minute_max": _LOWER,
-    "daily_loss_max": _LOWER,
-    "canary_quote": _LOWER,
-    "executions_per_hour_max": _LOWER,
-    "rejections_max": _LOWER,
-    "latency_max_ms": _LOWER,
-    "missing_max": _LOWER,
-    "failed_turns_max": _LOWER,
-    "doubt_age_max_ms": _LOWER,
-    "drawdown_max": _LOWER,
-    "price_age_max_ms": _LOWER,
-    "balance_age_max_ms": _LOWER,
-    "clock_skew_max_ms": _LOWER,
-}
 
 
 @dataclass(frozen=True, slots=True)
