@@ -2,14 +2,11 @@
 
 import re
 import sys
-from collections.abc import Mapping
-from enum import Enum
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from bot.domain.states import CAMPAIGN_TABLE, KILL_TABLE, ORDER_TABLE, OrderEvent, OrderState
+from bot.domain.states import KILL_TABLE, ORDER_TABLE, OrderEvent, OrderState
 
 ROOT = Path(__file__).parent.parent
 STATES = ROOT / "docs" / "states.md"
@@ -29,12 +26,6 @@ def order_table() -> str:
     return "\n".join(lines)
 
 
-def successor_table(title: str, table: Mapping[Any, Mapping[Any, Enum]]) -> str:
-    lines = [f"## {title}", "", "| from | to |", "|---|---|"]
-    lines += [f"| {state} | {', '.join(str(n.value) for n in row.values()) or 'end'} |" for state, row in table.items()]
-    return "\n".join(lines)
-
-
 def kill_table() -> str:
     lines = ["## Kill switch", "", "The strongest level that anybody asks for is in force.", ""]
     lines += ["| severity | level | withdraws | still sent |", "|---|---|---|---|"]
@@ -43,7 +34,7 @@ def kill_table() -> str:
 
 
 def states_page() -> str:
-    tables = [order_table(), successor_table("Campaign", CAMPAIGN_TABLE), kill_table()]
+    tables = [order_table(), kill_table()]
     return "\n\n".join([HEAD.rstrip(), *tables]) + "\n"
 
 

@@ -71,11 +71,6 @@ def _to_grid(value: Decimal, step: Decimal, rounding: str) -> Decimal:
     return (value / step).to_integral_value(rounding=rounding) * step
 
 
-def truncate_to(value: Decimal, step: Decimal) -> Decimal:
-    """Round towards zero onto the grid: a signed size never grows by rounding."""
-    return floor_to(value, step) if value >= 0 else ceil_to(value, step)
-
-
 def share(part: Decimal, whole: Decimal) -> Decimal:
     """`part / whole`, 0 when the whole is 0."""
     return part / whole if whole else ZERO

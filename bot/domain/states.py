@@ -51,11 +51,10 @@ class LegState(StrEnum):
     WORKING = "working"
     DONE = "done"
     SKIPPED = "skipped"
-    FAILED = "failed"
 
     @property
     def is_over(self) -> bool:
-        return self in (LegState.DONE, LegState.SKIPPED, LegState.FAILED)
+        return self in (LegState.DONE, LegState.SKIPPED)
 
 
 class TrancheState(StrEnum):
@@ -65,9 +64,7 @@ class TrancheState(StrEnum):
 
 
 class CampaignState(StrEnum):
-    PLANNED = "planned"
     RUNNING = "running"
-    PAUSED = "paused"
     DONE = "done"
     ABORTED = "aborted"
 
@@ -157,15 +154,6 @@ ORDER_TABLE: Mapping[OrderState, Mapping[OrderEvent, OrderState]] = {
     _S.CANCELED: _ENDED_LATE,
     _S.EXPIRED: _ENDED_LATE,
     _S.REJECTED: _ENDED_LATE,
-}
-
-_C = CampaignState
-CAMPAIGN_TABLE: Mapping[CampaignState, Mapping[CampaignState, CampaignState]] = {
-    _C.PLANNED: {_C.RUNNING: _C.RUNNING, _C.ABORTED: _C.ABORTED},
-    _C.RUNNING: {_C.PAUSED: _C.PAUSED, _C.DONE: _C.DONE, _C.ABORTED: _C.ABORTED},
-    _C.PAUSED: {_C.RUNNING: _C.RUNNING, _C.ABORTED: _C.ABORTED},
-    _C.DONE: {},
-    _C.ABORTED: {},
 }
 
 

@@ -72,18 +72,6 @@ class SeriesFiles:
         return self._read[name][1]
 
 
-class StaticMacro:
-    """Series given beforehand: for simulations and tests. A `MacroSource`."""
-
-    def __init__(self, series: Sequence[Macro]) -> None:
-        self.names = tuple(found.name for found in series)
-        self._series = {found.name: found for found in series}
-
-    async def fetch_macro(self, name: str) -> Macro:
-        """The series as it was given. Raises nothing."""
-        return self._series[name]
-
-
 class JoinedMacro:
     """Several sources as one; each name is asked of the source that has it. A `MacroSource`."""
 

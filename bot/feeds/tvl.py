@@ -85,17 +85,6 @@ class DefiLlamaTvl:
         return "; ".join(reasons) or ("no source is configured" if not parts else "the newest value is too old")
 
 
-class StaticTvl:
-    """Series given beforehand: for simulations, tests and replays."""
-
-    def __init__(self, series: Mapping[str, Tvl]) -> None:
-        self._series = dict(series)
-
-    async def fetch_tvl(self, names: Sequence[str]) -> Mapping[str, Tvl]:
-        """Those of the names that were given. Raises nothing."""
-        return {name: self._series[name] for name in names if name in self._series}
-
-
 def parse_tvl(text: str, days: int, now_ms: int) -> Days:
     """Value by UTC day (its start, ms), the newest `days` of them; see `read_days` for what is left out.
 

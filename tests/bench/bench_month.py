@@ -30,12 +30,12 @@ from bot.runtime.simulator.embedded import neutral_holdings
 from bot.runtime.wiring import AppSeams, assemble
 from bot.simex.engine.exchange import Exchange
 from bot.simex.engine.rules import Rules
-from bot.simex.market.scripted import Points, ScriptedMarket
 from bot.venues.paper.engine_venue import EngineVenue
 from tests.sim.loop import VirtualLoop, run_virtually
 from tests.sim.market import PRICES, START_MS, instruments
 from tests.sim.wire import ACCOUNT
 from tests.sim.world import BOOK, FIXED
+from tests.simex.scripted_market import Points, ScriptedMarket
 
 DAY_SECONDS, HOUR_MS = 86_400, 3_600_000
 HISTORY_DAYS, WARM_DAYS = 12, 10

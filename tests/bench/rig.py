@@ -123,9 +123,9 @@ async def serve(count: int, cash: int) -> None:
     from bot.runtime.simulator.embedded import neutral_holdings
     from bot.simex.engine.exchange import Exchange
     from bot.simex.market.catalogue import default_instruments
-    from bot.simex.market.scripted import ScriptedMarket
     from bot.simex.server import Simex
     from bot.simex.signing import ApiKey
+    from tests.simex.scripted_market import ScriptedMarket
 
     with tempfile.TemporaryDirectory() as directory:
         settings = settings_for(Path(directory), count)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.money import ceil_to, dec, floor_to, nearest_to, plain, share, truncate_to
+from bot.domain.money import ceil_to, dec, floor_to, nearest_to, plain, share
 
 amounts = st.decimals(min_value="-1e9", max_value="1e9", allow_nan=False, allow_infinity=False, places=9)
 steps = st.sampled_from([Decimal(text) for text in ("0.00001", "0.001", "0.05", "1", "25")])
@@ -32,11 +32,6 @@ def test_floor_and_ceil_enclose_the_value_within_one_step(value: Decimal, step: 
     assert low % step == 0
     assert high % step == 0
     assert nearest_to(value, step) in (low, high)
-
-
-@given(amounts, steps)
-def test_truncation_never_grows_a_signed_size(value: Decimal, step: Decimal) -> None:
-    assert abs(truncate_to(value, step)) <= abs(value)
 
 
 def test_the_classic_float_trap_keeps_its_step() -> None:

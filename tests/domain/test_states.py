@@ -5,9 +5,7 @@ from itertools import product
 import pytest
 
 from bot.domain.states import (
-    CAMPAIGN_TABLE,
     ORDER_TABLE,
-    CampaignState,
     IllegalTransition,
     KillLevel,
     OrderEvent,
@@ -54,11 +52,6 @@ def test_ended_orders_accept_nothing_but_late_facts(state: OrderState) -> None:
     assert set(ORDER_TABLE[state]) <= {OrderEvent.FILLED, OrderEvent.SEEN_OPEN}
     for event in ORDER_TABLE[state]:
         assert is_late(state, event) == (state is not OrderState.FILLED)
-
-
-def test_campaigns_that_ended_stay_ended() -> None:
-    assert CAMPAIGN_TABLE[CampaignState.DONE] == {}
-    assert CAMPAIGN_TABLE[CampaignState.ABORTED] == {}
 
 
 def test_kill_levels_rise_from_off_to_flatten() -> None:

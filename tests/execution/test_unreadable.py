@@ -102,7 +102,7 @@ def report(**changes: Any) -> OrderReport:
 
 def test_a_row_that_names_our_order_is_about_it_whatever_else_it_lacks() -> None:
     ours = make_order()
-    assert find_report(ours, [report(client_id=ours.client_id, side=ours.side.opposite)]) is not None
+    assert find_report(ours, [report(client_id=ours.client_id, side=Side.of(Decimal(-ours.side.sign)))]) is not None
     assert not is_about(ours, report(client_id="another"))
 
 

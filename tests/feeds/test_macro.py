@@ -15,12 +15,13 @@ from aiohttp import web
 from bot.domain.durations import DAY_MS
 from bot.domain.market import Macro
 from bot.feeds.daily_series import DailyRules
-from bot.feeds.macro import JoinedMacro, SeriesFile, SeriesFiles, SeriesProblem, StaticMacro, read_series
+from bot.feeds.macro import JoinedMacro, SeriesFile, SeriesFiles, SeriesProblem, read_series
 from bot.feeds.snapshot import Observer
 from bot.feeds.stablecoins import DefiLlamaStablecoins, parse_supply
 from bot.ports import Unavailable
 from bot.runtime.settings.layers import SettingsProblem
 from bot.runtime.settings.model import load_settings
+from tests.feeds.static_sources import StaticMacro
 from tests.feeds.test_snapshot import QUICK, WANTED, Market, venue
 
 D = Decimal

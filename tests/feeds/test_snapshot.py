@@ -16,8 +16,8 @@ from bot.domain.instrument import Instrument, Kind
 from bot.domain.market import Book, Funding, OpenInterest, Quote, Tvl
 from bot.feeds.candle_cache import PAGE, CandleCache, CandleHistory, merge
 from bot.feeds.snapshot import Deadlines, Observer, SnapshotRequest, observe
-from bot.feeds.tvl import StaticTvl
 from bot.ports import Unavailable, Venue
+from tests.feeds.static_sources import StaticTvl
 
 D = Decimal
 HOUR = 3_600_000

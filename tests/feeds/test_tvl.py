@@ -13,8 +13,9 @@ from aiohttp import web
 from bot.domain.durations import DAY_MS
 from bot.domain.market import Tvl
 from bot.feeds.daily_series import DailyRules
-from bot.feeds.tvl import DefiLlamaTvl, StaticTvl, parse_tvl
+from bot.feeds.tvl import DefiLlamaTvl, parse_tvl
 from bot.ports import Unavailable
+from tests.feeds.static_sources import StaticTvl
 
 NO_SERIES = ["<html>busy</html>", "[]", '{"tvl": null}', '[{"date": 1}]', '[{"date": 1, "tvl": NaN}]', "[3]"]
 TODAY = 1_700_006_400_000 - 1_700_006_400_000 % DAY_MS

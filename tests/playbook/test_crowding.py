@@ -163,13 +163,6 @@ def test_funding_and_tvl_are_ranked_in_what_was_seen_before() -> None:
     assert (unranked.rank, unranked.rank_is) == (None, "")
 
 
-@given(values=st.lists(st.floats(1, 1e6), min_size=1, max_size=40), period=st.integers(1, 12))
-def test_the_running_average_ends_where_the_average_does(values: list[float], period: int) -> None:
-    running, last = indicators.emas(values, period), indicators.ema(values, period)
-    assert (running[-1] if running else None) == last
-    assert len(running) == max(0, len(values) - period + 1)
-
-
 def premium(symbol: str, shares: list[str]) -> Premium:
     times = range(START_MS - len(shares) * 8 * HOUR_MS, START_MS, 8 * HOUR_MS)
     return Premium(symbol, D(0), START_MS, tuple(zip(times, map(D, shares), strict=True)))

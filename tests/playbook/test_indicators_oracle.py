@@ -48,7 +48,6 @@ def test_the_exponential_average_at_every_value(given_: tuple[Closes, int]) -> N
     series, period = given_
     theirs = talib.EMA(np.array(series), period)
     assert indicators.emas(series, period) == pytest.approx(list(theirs[period - 1 :]), rel=NINE_DIGITS)
-    assert same(indicators.ema(series, period), theirs[-1])
 
 
 @given(windowed(extra=1))

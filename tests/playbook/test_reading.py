@@ -181,7 +181,7 @@ def test_old_candles_make_signals_missing_not_wrong() -> None:
 
 def test_indicators_against_numbers_done_by_hand() -> None:
     assert indicators.sma([1, 2, 3, 4], 2) == 3.5
-    assert indicators.ema([1, 1, 1, 4], 3) == pytest.approx(2.5)
+    assert indicators.emas([1, 1, 1, 4], 3) == pytest.approx([1.0, 2.5])
     assert indicators.rsi([1, 2, 3, 4], 3) == 100
     assert indicators.rsi([1, 2, 1, 2, 1], 4) == 50
     assert indicators.zscore(3, [1, 3, 1, 3]) == pytest.approx(1.0)
@@ -190,7 +190,7 @@ def test_indicators_against_numbers_done_by_hand() -> None:
     assert indicators.range_position([1, 3, 2, 4], 3) == pytest.approx(1.5)
     assert indicators.beta([2, 4, 6, 8], [1, 2, 3, 4]) == pytest.approx(2.0)
     assert indicators.realised_volatility([1, 2, 4, 8], 1.0) == pytest.approx(0.0)
-    assert indicators.sma([1], 2) is indicators.ema([1], 2) is indicators.rsi([1], 2) is None
+    assert indicators.sma([1], 2) is indicators.rsi([1], 2) is None
 
 
 def test_an_overbought_token_is_told_by_its_rsi() -> None:

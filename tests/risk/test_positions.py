@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import pytest
 
+from bot.domain.instrument import Side
 from bot.domain.market import Snapshot
 from bot.domain.order import Intent, OrderType
 from bot.domain.portfolio import Portfolio, Position
@@ -163,7 +164,7 @@ def test_an_order_under_way_keeps_what_it_is() -> None:
 
 
 def test_a_reduction_may_count_on_entries_of_its_own_symbol_only() -> None:
-    close = tactical(1_000, id="close", side=release().side.opposite, reduce_only=True)
+    close = tactical(1_000, id="close", side=Side.of(-Decimal(release().side.sign)), reduce_only=True)
     for first, allowed in ((tactical(1_000), True), (tactical(500), False), (hedge(1_000), False)):
         verdicts = review([first, close], context(), WIDE)
         assert isinstance(verdicts[-1], Approved) is allowed, first.id

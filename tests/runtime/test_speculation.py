@@ -18,7 +18,7 @@ from bot.journal.journal import JournalReader
 from bot.lab.demo.scenarios import SIM_START
 from bot.runtime.simulator.embedded import ACCOUNT, ANCHORS, embed, tokens_of
 from bot.runtime.wiring import App
-from bot.simex.market.scripted import ScriptedMarket
+from tests.simex.scripted_market import ScriptedMarket
 from tests.stage import Stage, golden, notes_of
 
 START_MS = int(SIM_START.timestamp() * 1000)

@@ -15,7 +15,7 @@ from bot.domain.instrument import Instrument
 from bot.simex.engine.rules import Rules
 from bot.simex.engine.types import Bracket
 from bot.simex.market.catalogue import default_instruments
-from bot.simex.market.scripted import Points, ScriptedMarket
+from tests.simex.scripted_market import Points, ScriptedMarket
 
 START_MS = 1_767_600_000_000  # 2026-01-05 08:00 UTC
 PRICES: Mapping[str, float] = {

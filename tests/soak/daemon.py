@@ -22,7 +22,6 @@ from sqlite_utils import Database
 
 from bot.domain.market import Tvl
 from bot.domain.order import Order
-from bot.feeds.macro import StaticMacro
 from bot.journal.journal import Journal
 from bot.runtime import daemon, logs
 from bot.runtime.simulator.embedded import Embedded
@@ -30,6 +29,7 @@ from bot.runtime.wiring import build
 from bot.simex.server import ApiKey
 from bot.simex.tls import loopback_session
 from bot.venues.ccxt.venue import CcxtVenue
+from tests.feeds.static_sources import StaticMacro
 from tests.soak.clock import SharedClock
 from tests.soak.exchange import ACCOUNT, soak_settings
 

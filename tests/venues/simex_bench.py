@@ -17,12 +17,12 @@ from bot.domain.order import OrderType, TimeInForce
 from bot.ports import OrderRequest
 from bot.simex.engine.exchange import Exchange
 from bot.simex.faults import FaultPlan
-from bot.simex.market.scripted import ScriptedMarket
 from bot.simex.server import Simex
 from bot.simex.signing import ApiKey
 from bot.simex.tls import loopback_session
 from bot.venues.binance.profiles import BINANCE
 from bot.venues.ccxt.venue import CcxtVenue, ConnectionRules, Credentials
+from tests.simex.scripted_market import ScriptedMarket
 from tests.venues.binance_server import NOW_MS
 from tests.venues.conftest import HandClock
 

@@ -19,16 +19,6 @@ def sma(values: Sequence[float], period: int) -> float | None:
     return mean(values[-period:]) if 0 < period <= len(values) else None
 
 
-def ema(values: Sequence[float], period: int) -> float | None:
-    """Exponential moving average, seeded with the mean of the first `period` values."""
-    if not 0 < period <= len(values):
-        return None
-    average, weight = mean(values[:period]), 2.0 / (period + 1)
-    for value in values[period:]:
-        average += weight * (value - average)
-    return average
-
-
 def emas(values: Sequence[float], period: int) -> list[float]:
     """The exponential moving average as it stood at every value from the `period`-th on; the last one is `ema`."""
     if not 0 < period <= len(values):

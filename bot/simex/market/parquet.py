@@ -5,8 +5,7 @@ volume in base), `funding_8h` (ts, symbol, funding_rate), `open_interest` (ts, s
 name, tvl_usd), and `universe.csv` (symbol, suggested_sector). Only the first is required.
 """
 
-import csv
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,6 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from bot.domain.durations import HOUR_MS
-from bot.domain.symbol import base_of
 from bot.simex.market.catalogue import perp_symbol, spot_symbol
 from bot.simex.market.path import CandlePath
 from bot.simex.market.replay import ReplayMarket, filled_from, longest_stretch, spot_path
@@ -72,19 +70,6 @@ def _perp(own: CandlePath, spot: CandlePath, settled: Sequence[int]) -> CandlePa
     """A perp is there from its first sign of life to its last; in between it follows spot where candles are missing."""
     signs = (*own.starts[:1], *own.starts[-1:], *settled[:1], *settled[-1:])
     return filled_from(own, spot, min(signs), max(signs))
-
-
-def load_sectors(folder: Path) -> Mapping[str, str]:
-    """Suggested sector by token, from `universe.csv`.
-
-    Raises:
-        MarketFolderError: when there is no such file.
-    """
-    path = folder / "universe.csv"
-    if not path.is_file():
-        raise MarketFolderError(f"{folder}: there is no universe.csv")
-    with path.open(newline="", encoding="utf-8") as lines:
-        return {base_of(row["symbol"]): row["suggested_sector"] for row in csv.DictReader(lines)}
 
 
 def _read(path: Path, symbols: Sequence[str] | None, columns: Sequence[str], start_ms: int, end_ms: int) -> Any:

@@ -99,10 +99,6 @@ class ReplayMarket(PathMarket):
         """None is recorded, so it raises KeyError for every name."""
         raise KeyError(name)
 
-    @property
-    def tvl_names(self) -> tuple[str, ...]:
-        return tuple(self._tvl)
-
 
 def spot_path(symbol: str, candles: Mapping[str, CandlePath]) -> CandlePath | None:
     """The spot candles behind a symbol in its own unit, None where there are none."""

@@ -12,9 +12,9 @@ from bot.domain.instrument import Instrument, Kind
 from bot.simex.dialects.wire import WireReply, WireRequest
 from bot.simex.engine.exchange import Exchange
 from bot.simex.engine.rules import Rules
-from bot.simex.market.scripted import ScriptedMarket
 from bot.simex.server import Simex
 from bot.simex.signing import ApiKey, sign
+from tests.simex.scripted_market import ScriptedMarket
 
 D = Decimal
 START_MS = 1_750_000_000_000 // 28_800_000 * 28_800_000 + 3_600_000

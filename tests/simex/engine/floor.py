@@ -12,7 +12,7 @@ from bot.simex.engine.exchange import Exchange
 from bot.simex.engine.refusal import Refusal, RefusalReason
 from bot.simex.engine.rules import Rules
 from bot.simex.engine.types import NewOrder, SimOrder
-from bot.simex.market.scripted import ScriptedMarket
+from tests.simex.scripted_market import ScriptedMarket
 
 D = Decimal
 SPOT, PERP, FEE = "UNI/USDT", "UNI/USDT:USDT", "BNB/USDT"

@@ -147,8 +147,9 @@ def test_reduce_only_never_flips_a_position(
     held = sum((p.size for p in venue.positions("a")), D(0))
     for part, price, wait in more:
         kind = OrderType.MARKET if price is None else OrderType.LIMIT
+        closing = Side.of(-Decimal(side.sign))
         with suppress(Refusal):
-            venue.place("a", NewOrder(PERP, side.opposite, kind, size=part, price=price, reduce_only=True))
+            venue.place("a", NewOrder(PERP, closing, kind, size=part, price=price, reduce_only=True))
         venue.advance(venue.now_ms + wait)
         now = sum((p.size for p in venue.positions("a")), D(0))
         assert 0 <= now * side.sign <= held * side.sign

@@ -9,7 +9,6 @@ from bot.simex.engine.exchange import Exchange
 from bot.simex.engine.refusal import Refusal, RefusalReason
 from bot.simex.engine.rules import DuplicateScope, Rules
 from bot.simex.engine.types import EventKind, ExpiryReason, NewOrder, OrderStatus
-from bot.simex.market.scripted import ScriptedMarket
 from tests.simex.engine.floor import (
     BUY,
     HOUR,
@@ -27,6 +26,7 @@ from tests.simex.engine.floor import (
     refused,
     trigger,
 )
+from tests.simex.scripted_market import ScriptedMarket
 
 R = RefusalReason
 

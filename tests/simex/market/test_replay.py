@@ -142,7 +142,7 @@ def test_candles_out_of_order_are_refused() -> None:
 def test_a_folder_of_parquet_tables_becomes_a_market(tmp_path: Path) -> None:
     pa = pytest.importorskip("pyarrow")
     pq = pytest.importorskip("pyarrow.parquet")
-    from bot.simex.market.parquet import MarketFolderError, load_market, load_sectors
+    from bot.simex.market.parquet import MarketFolderError, load_market
 
     rows = {
         "ts": [at * H for at in range(48)] * 2,
@@ -157,13 +157,11 @@ def test_a_folder_of_parquet_tables_becomes_a_market(tmp_path: Path) -> None:
     pq.write_table(pa.table(funding), tmp_path / "funding_8h.parquet")
     tvl = {"ts": [4 * H], "scope": ["total"], "name": ["all_defi"], "tvl_usd": [1e9], "provider": ["defillama"]}
     pq.write_table(pa.table(tvl), tmp_path / "tvl_daily.parquet")
-    (tmp_path / "universe.csv").write_text("symbol,suggested_sector\nUNI/USDT,defi\n", encoding="utf-8")
     market = load_market(tmp_path, ["UNI", "AAVE"], start_ms=2 * H, end_ms=DAY)
     assert market.symbols == ("UNI/USDT", "UNI/USDT:USDT")
     assert market.listed("UNI/USDT") == (2 * H, DAY)
     assert market.candles("UNI/USDT", H, 0, DAY, 1, "last", 10 * H).volumes_quote == (0.0,)
     assert market.tvl("total", 0, DAY).values_quote == (10**9,)
-    assert load_sectors(tmp_path) == {"UNI": "defi"}
     with pytest.raises(MarketFolderError, match="no candles"):
         load_market(tmp_path, ["AAVE"], start_ms=0, end_ms=DAY)
 
