@@ -8,20 +8,28 @@ from collections.abc import Sequence
 from decimal import ROUND_FLOOR, Decimal
 
 from bot.domain.durations import HOUR_MS, HOURS_PER_YEAR
-from bot.domain.instrument import Instrument
+from bot.domain.instrument import Instrument, Side
 from bot.domain.money import ONE, ZERO
+from bot.domain.portfolio import Position
 
 FUNDING_INTERVALS = frozenset({1, 2, 4, 8})  # hours
-
-
-def notional(instrument: Instrument, size: Decimal, price: Decimal) -> Decimal:
-    """Absolute quote value of a position."""
-    return instrument.notional(size, price)
 
 
 def margin_for(notional_quote: Decimal, leverage: Decimal) -> Decimal:
     """Initial margin of a position."""
     return notional_quote / leverage
+
+
+def opening_cost(instrument: Instrument, price: Decimal, leverage: Decimal) -> Decimal:
+    """Initial margin and fee of opening one contract, quote: both come out of the perp wallet."""
+    return instrument.contract_size * price * (ONE / leverage + instrument.taker_fee)
+
+
+def margin_under(instrument: Instrument, position: Position) -> Decimal:
+    """Margin that stands under a position: its isolated wallet, or what its leverage locks at its entry."""
+    if position.margin:
+        return position.margin
+    return margin_for(instrument.notional(position.size, position.entry_price), position.leverage or ONE)
 
 
 def unrealised_pnl(instrument: Instrument, size: Decimal, entry: Decimal, mark: Decimal) -> Decimal:
@@ -46,8 +54,19 @@ def liquidation_price(
     if base == 0:
         return None
     side = ONE if size > 0 else -ONE
-    price = (margin + maintenance_amount - side * base * entry) / (base * maintenance_rate - side * base)
+    price = _at_maintenance(margin + maintenance_amount, side * base, base, entry, maintenance_rate)
     return price if price > 0 else None
+
+
+def liquidation_move(side: Side, leverage: Decimal, maintenance_rate: Decimal) -> Decimal:
+    """How far the price may move against a position that is opened at `leverage`, share of the entry; negative when
+    its margin is below its maintenance from the start."""
+    return side.sign * (ONE - _at_maintenance(ONE / leverage, side.sign * ONE, ONE, ONE, maintenance_rate))
+
+
+def _at_maintenance(margin: Decimal, signed: Decimal, base: Decimal, entry: Decimal, rate: Decimal) -> Decimal:
+    """The price at which margin and profit of `signed` base units are the maintenance of `base`."""
+    return (margin - signed * entry) / (base * rate - signed)
 
 
 def whole_leverage(leverage: Decimal) -> Decimal:

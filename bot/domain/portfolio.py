@@ -131,6 +131,15 @@ class Portfolio:
         balance = self.account.balances.get(base_of(symbol))
         return balance.total if balance else ZERO
 
+    def hedge_room(self, sector: str, *, sold: Decimal = ZERO, beside_held: bool = False) -> Decimal:
+        """Spot value of a sector that its hedges may cover, once `sold` of it is gone; never negative. With
+        `beside_held` what its perps cover now is not counted again."""
+        sleeves = self.sectors.get(sector)
+        if sleeves is None:
+            return ZERO
+        held = min(ZERO, sleeves.perp_notional) if beside_held else ZERO
+        return max(ZERO, sleeves.spot - sold + held)
+
     def free(self, symbol: str) -> Decimal:
         """Base units of a spot symbol that no order holds."""
         balance = self.account.balances.get(base_of(symbol))

@@ -12,7 +12,7 @@ from bot.domain.durations import HOURS_PER_YEAR
 from bot.domain.instrument import Instrument, Side
 from bot.domain.money import ONE, ZERO
 from bot.domain.order import ExitPlan, Order, Purpose
-from bot.domain.perp import liquidation_price
+from bot.domain.perp import liquidation_price, margin_under
 from bot.domain.reason import Note, Reason
 from bot.risk.case import Effect, OrderReview
 from bot.risk.projection import NOTHING, Exposure, held_hedges, is_uncertain, widest
@@ -248,7 +248,7 @@ def _liquidation_after(case: OrderReview, price: Decimal) -> Decimal | None:
     if held is not None and held.size * intent.side.sign > 0:
         size += abs(held.size)
         cost += abs(held.size) * held.entry_price
-        margin += held.margin or _unlocked_margin(instrument, held.size, held.entry_price, held.leverage)
+        margin += margin_under(instrument, held)
     return liquidation_price(
         instrument,
         size=size * intent.side.sign,
@@ -256,10 +256,6 @@ def _liquidation_after(case: OrderReview, price: Decimal) -> Decimal | None:
         margin=margin,
         maintenance_rate=case.limits.maintenance_rate,
     )
-
-
-def _unlocked_margin(instrument: Instrument, size: Decimal, entry: Decimal, leverage: Decimal | None) -> Decimal:
-    return instrument.notional(size, entry) / (leverage or ONE)
 
 
 def _check_tokens(case: OrderReview) -> Note | None:

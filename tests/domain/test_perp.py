@@ -1,12 +1,23 @@
 """Formulas of a contract, against the venue's own example and against their meaning."""
 
+from dataclasses import replace
 from decimal import Decimal
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.instrument import Instrument, Kind, Side
-from bot.domain.perp import basis_annualised, funding_per_day, liquidation_price, unrealised_pnl
+from bot.domain.perp import (
+    basis_annualised,
+    funding_per_day,
+    liquidation_move,
+    liquidation_price,
+    margin_under,
+    opening_cost,
+    unrealised_pnl,
+)
+from bot.domain.portfolio import Position
 
 PERP = Instrument(
     "binance",
@@ -47,6 +58,46 @@ def test_a_five_times_short_is_liquidated_near_nineteen_percent() -> None:
     )
     assert price is not None
     assert Decimal("0.185") < price / 100 - 1 < Decimal("0.195")
+
+
+@given(
+    prices,
+    st.sampled_from(list(Side)),
+    st.integers(1, 10),
+    st.decimals(min_value=0, max_value=Decimal("0.2"), places=3),
+)
+def test_the_move_to_liquidation_is_that_of_the_liquidation_price(
+    entry: Decimal, side: Side, leverage: int, rate: Decimal
+) -> None:
+    move = liquidation_move(side, Decimal(leverage), rate)
+    price = liquidation_price(
+        PERP, size=side.sign * Decimal(3), entry=entry, margin=3 * entry / leverage, maintenance_rate=rate
+    )
+    if price is None:
+        assert move >= 1
+    else:
+        assert abs((entry - price) * side.sign - move * entry) < Decimal("1e-15") * entry
+
+
+@pytest.mark.parametrize("side", list(Side))
+@pytest.mark.parametrize("leverage", [1, 2, 3, 5, 7, 10])
+def test_the_move_to_liquidation_has_the_digits_it_had(side: Side, leverage: int) -> None:
+    """Stops of journaled plans are made of it, so that a replay must find every digit."""
+    sign, rate = side.sign, Decimal("0.01")
+    before = sign * (1 - (1 - sign * Decimal(1) / leverage) / (1 - sign * rate))
+    assert liquidation_move(side, Decimal(leverage), rate) == before
+
+
+def test_the_margin_under_a_position_is_its_wallet_or_what_its_leverage_locks() -> None:
+    position = Position("ETH/USDT:USDT", Decimal(-2), Decimal(100), Decimal(120), Decimal(-40), Decimal(30), Decimal(4))
+    assert margin_under(PERP, position) == 30
+    assert margin_under(PERP, replace(position, margin=Decimal(0))) == 50
+    assert margin_under(PERP, replace(position, margin=Decimal(0), leverage=None)) == 200
+
+
+def test_opening_takes_margin_and_fee_of_one_contract() -> None:
+    perp = replace(PERP, contract_size=Decimal(10), taker_fee=Decimal("0.0005"))
+    assert opening_cost(perp, Decimal(100), Decimal(4)) == Decimal("250.5")
 
 
 def test_longs_pay_positive_funding_and_shorts_receive_it() -> None:

@@ -13,7 +13,7 @@ from bot.domain.instrument import Instrument, Side
 from bot.domain.market import Quote
 from bot.domain.money import BPS, ONE, ZERO
 from bot.domain.order import Intent, Purpose
-from bot.domain.perp import whole_leverage
+from bot.domain.perp import opening_cost, whole_leverage
 from bot.domain.reason import Note, Reason
 from bot.playbook.book.context import PlanContext, off_by
 from bot.playbook.book.transfers import free_margin
@@ -179,7 +179,7 @@ def _within_margin(
 ) -> tuple[Decimal, tuple[Note, ...]]:
     """As much as the perp wallet can carry, and how much would have to be moved there for the rest."""
     leverage = whole_leverage(leg.leverage or ONE)
-    per_unit = instrument.contract_size * max(worst, leg.price) * (ONE / leverage + instrument.taker_fee)
+    per_unit = opening_cost(instrument, max(worst, leg.price), leverage)
     affordable = instrument.floor_size(margin / per_unit)
     if affordable >= size:
         return size, ()
@@ -193,8 +193,7 @@ def _within_spot(
     leg: Leg, size: Decimal, quote: Quote, instrument: Instrument, scene: PlanContext
 ) -> tuple[Decimal, tuple[Note, ...]]:
     """No more than the sector's spot that no hedge covers: it may have shrunk since the leg was planned."""
-    sleeves = scene.portfolio.sectors.get(leg.sector)
-    room = max(ZERO, sleeves.spot + min(ZERO, sleeves.perp_notional)) if sleeves is not None else ZERO
+    room = scene.portfolio.hedge_room(leg.sector, beside_held=True)
     covered = instrument.size_for(room, max(quote.valuation, quote.mid))
     if size <= covered:
         return size, ()

@@ -24,7 +24,7 @@ from bot.domain.instrument import Side
 from bot.domain.money import ONE, ZERO
 from bot.domain.order import Intent, Order, Purpose
 from bot.domain.order_ids import DIRECTIONAL_KINDS
-from bot.domain.perp import whole_leverage
+from bot.domain.perp import opening_cost, whole_leverage
 from bot.domain.reason import Note, Reason
 from bot.domain.states import LegState
 from bot.playbook.book.context import PlanContext
@@ -340,7 +340,7 @@ def _ask(opening: Opening, scene: PlanContext) -> Intent | None:
     instrument, quote = market
     worst = worst_price(quote.mid, side, scene.policy.orders.slippage_bps, instrument)
     price, leverage = max(worst, quote.valuation), whole_leverage(opening.leverage)
-    per_unit = instrument.contract_size * price * (ONE / leverage + instrument.taker_fee)
+    per_unit = opening_cost(instrument, price, leverage)
     margin = free_margin(scene.portfolio.account)
     size = instrument.floor_size(min(_left(opening, scene), largest(price, instrument, scene), margin / per_unit))
     if not instrument.is_tradable(size, min(worst, quote.valuation)):

@@ -15,6 +15,7 @@ from bot.domain.instrument import Side
 from bot.domain.money import ONE, ZERO, share
 from bot.domain.order import Intent
 from bot.domain.order_ids import OrderKind
+from bot.domain.perp import opening_cost
 from bot.domain.portfolio import Holding
 from bot.domain.reason import Note, Reason
 from bot.domain.states import CampaignState
@@ -104,7 +105,7 @@ def read_wish(sector: str, scene: PlanContext, stance: Stance, *, is_held: bool)
     if dear is not None:
         notes.append(Note(Reason.FUNDING_DEAR, f"{sector}: no standing hedge: {dear}", sector))
         return Wish(ZERO, dear), tuple(notes)
-    room = policy.constants.standing_cover * max(ZERO, scene.portfolio.sectors[sector].spot)
+    room = policy.constants.standing_cover * scene.portfolio.hedge_room(sector)
     return Wish(min(best.notional_quote, room), best.words), tuple(notes)
 
 
@@ -200,7 +201,7 @@ def _plans(
     """What the wish comes to with the margin that is there."""
     if wish.notional_quote <= 0:
         return (), ()
-    room = scene.policy.constants.standing_cover * max(ZERO, scene.portfolio.sectors[sector].spot)
+    room = scene.policy.constants.standing_cover * scene.portfolio.hedge_room(sector)
     return plan_hedges(sector, wish.notional_quote, scene, sleeve_margin=usable, closing=frozenset(), limit_quote=room)
 
 
@@ -213,15 +214,14 @@ def _step(sector: str, plan: HedgePlan, held: Decimal, wish: Wish, margin: Decim
     words = f"hedge {plan.notional_quote:.2f} of {sector} on {plan.words}: {wish.words}"
     if change < 0:
         return _reduce(sector, plan.symbol, -change, words, scene)
-    sleeves = scene.portfolio.sectors[sector]
     market = can_open(plan.symbol, scene)
     if market is None or scene.live_for(OrderKind.OPEN_HEDGE, plan.symbol):
         return []
     instrument, quote = market
-    uncovered = max(ZERO, sleeves.spot + min(ZERO, sleeves.perp_notional))
+    uncovered = scene.portfolio.hedge_room(sector, beside_held=True)
     worst = worst_price(quote.mid, Side.SELL, scene.policy.orders.slippage_bps, instrument)
     price = max(worst, quote.valuation)
-    per_unit = instrument.contract_size * price * (ONE / plan.leverage + instrument.taker_fee)
+    per_unit = opening_cost(instrument, price, plan.leverage)
     most = min(instrument.size_for(uncovered, plan.price), largest(price, instrument, scene), margin / per_unit)
     size = instrument.floor_size(min(change, most))
     if not instrument.is_tradable(size, min(worst, quote.valuation)):

@@ -10,6 +10,7 @@ from bot.domain.instrument import Instrument, Side
 from bot.domain.money import ONE, ZERO
 from bot.domain.order import ExitPlan, Intent, Purpose
 from bot.domain.order_ids import OrderKind
+from bot.domain.perp import liquidation_move
 from bot.domain.portfolio import Position
 from bot.domain.reason import Note, Reason
 from bot.domain.symbol import base_of
@@ -88,8 +89,7 @@ def plan_exits(
 
 def _stop_room(side: Side, leverage: Decimal, policy: Policy) -> Decimal:
     """How far from the entry a stop may lie, share of the price: the buffer before the liquidation stays unused."""
-    sign = side.sign
-    to_liquidation = sign * (ONE - (ONE - sign * ONE / leverage) / (ONE - sign * policy.sizing.maintenance_rate))
+    to_liquidation = liquidation_move(side, leverage, policy.sizing.maintenance_rate)
     return max(ZERO, to_liquidation) * (ONE - policy.exits.liquidation_buffer)
 
 

@@ -65,7 +65,7 @@ def plan_hedges(
     if not parts:
         words = f"{sector}: none of its hedge perps is listed and priced; {wanted_quote:.2f} stays without a hedge"
         return (), (*notes, Note(Reason.HEDGE_CUT, words, sector, {"short_by": str(wanted_quote)}))
-    spot = max(ZERO, scene.portfolio.sectors[sector].spot)
+    spot = scene.portfolio.hedge_room(sector)
     limit = spot if limit_quote is None else max(ZERO, min(spot, limit_quote))
     covered = min(wanted_quote, limit)
     while True:
@@ -135,7 +135,7 @@ def over_spot(memory: Memory, scene: PlanContext, sold: Mapping[str, Decimal] | 
     """
     unpriced = {name for token in scene.portfolio.unpriced for name in scene.sectors.tokens.get(token, {})}
     gone = sold or {}
-    room = {name: max(ZERO, sleeves.spot - gone.get(name, ZERO)) for name, sleeves in scene.portfolio.sectors.items()}
+    room = {name: scene.portfolio.hedge_room(name, sold=gone.get(name, ZERO)) for name in scene.portfolio.sectors}
     found = []
     for symbol, sector in sorted(memory.hedges.items()):
         position, instrument = scene.position(symbol), scene.closable(symbol)

@@ -14,7 +14,7 @@ from bot.domain.durations import HOUR_MS
 from bot.domain.instrument import Instrument
 from bot.domain.money import ONE, ZERO
 from bot.domain.order import Intent
-from bot.domain.perp import liquidation_price
+from bot.domain.perp import liquidation_price, margin_under
 from bot.domain.portfolio import Position
 from bot.domain.reason import Note, Reason
 from bot.playbook.book.context import PlanContext
@@ -73,12 +73,11 @@ def hedge_stop(position: Position, sector: str, instrument: Instrument, policy: 
 
 def _calculated(position: Position, instrument: Instrument, policy: Policy) -> Decimal | None:
     """The liquidation price of an isolated short where the venue reports none."""
-    margin = position.margin or instrument.notional(position.size, position.entry_price) / (position.leverage or ONE)
     return liquidation_price(
         instrument,
         size=position.size,
         entry=position.entry_price,
-        margin=margin,
+        margin=margin_under(instrument, position),
         maintenance_rate=policy.sizing.maintenance_rate,
     )
 

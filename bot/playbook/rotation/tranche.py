@@ -154,7 +154,7 @@ def _exit_legs(draft: _Draft) -> None:
 def _shrink_legs(draft: _Draft, sales: list[Leg]) -> None:
     """Shrink a standing hedge to the spot that the sales will leave, before they are made: it never exceeds it."""
     scene = draft.scene
-    room = {name: sleeves.spot - _sold(name, sales, scene) for name, sleeves in scene.portfolio.sectors.items()}
+    room = {name: scene.portfolio.hedge_room(name, sold=_sold(name, sales, scene)) for name in scene.portfolio.sectors}
     for symbol, sector in sorted(draft.hedges.items()):
         instrument, price, held = scene.instrument(symbol), scene.price(symbol), scene.held(symbol)
         if instrument is None or price is None or held >= 0 or sector not in scene.portfolio.sectors:
@@ -173,7 +173,7 @@ def _hedge_legs(draft: _Draft, sales: list[Leg]) -> None:
     closing = frozenset(leg.symbol for leg in draft.legs)
     for sector in scene.sectors.sectors:
         whole, wanted = draft.unsold(sector, 0), draft.unsold(sector, draft.number)
-        left = scene.portfolio.sectors[sector].spot - _sold(sector, sales, scene)
+        left = scene.portfolio.hedge_room(sector, sold=_sold(sector, sales, scene))
         if sector in policy.hedging.whole_from:
             wanted = max(wanted, min(whole, left))
         wanted = min(wanted, left)
