@@ -239,47 +239,8 @@ class MacroSource(Protocol):
         ...
 
 
-class Venue(Protocol):
-    """One account at one exchange, spot and perps. Reads raise Unavailable, writes VenueRejected or OutcomeUnknown."""
-
-    id: str
-    environment: str
-    account_name: str
-    has_transfers: bool
-    receive_window_ms: int
-    quiet_period_ms: int
-
-    @property
-    def clock_skew_ms(self) -> int: ...
-
-    async def open(self) -> None:
-        """Connect, verify the environment (fail closed) and measure the clock. Raises SetupFailed, Unavailable.
-
-        After AccountRefused and ChecksUnanswered the venue is connected, and the caller goes on or closes it."""
-        ...
-
-    async def close(self) -> None: ...
-
-    def now_ms(self) -> int:
-        """Venue time, UTC ms: our clock corrected by the measured skew."""
-        ...
-
-    def held_seconds(self) -> Mapping[str, float]:
-        """How long the venue still asks for silence, by rate-limited part of it; what is free is missing."""
-        ...
-
-    async def fetch_instruments(self, symbols: Sequence[str] | None = None) -> Mapping[str, Instrument]: ...
-
-    async def fetch_clock_skew(self) -> int:
-        """Venue clock minus ours, ms; also used for later stamps."""
-        ...
-
-    async def fetch_account_review(self, max_age_ms: int) -> AccountReview:
-        """The account checks, asked anew unless the latest answers are younger than `max_age_ms`. Never raises
-        Unavailable: a check that gets no proper answer is named in the review."""
-        ...
-
-    async def fetch_account(self) -> Account: ...
+class Prices(Protocol):
+    """Prices and rates of markets that are listed. Reads raise Unavailable."""
 
     async def fetch_quotes(self, symbols: Sequence[str]) -> Mapping[str, Quote]: ...
 
@@ -292,6 +253,34 @@ class Venue(Protocol):
     async def fetch_funding(self, symbols: Sequence[str]) -> Mapping[str, Funding]: ...
 
     async def fetch_open_interest(self, symbol: str) -> OpenInterest: ...
+
+
+class MarketData(Prices, Protocol):
+    """Market data by venue time. Reads raise Unavailable."""
+
+    def now_ms(self) -> int:
+        """Venue time, UTC ms: our clock corrected by the measured skew."""
+        ...
+
+    async def fetch_instruments(self, symbols: Sequence[str] | None = None) -> Mapping[str, Instrument]: ...
+
+
+class AccountReads(Protocol):
+    """What one account holds, earns and may borrow. Reads raise Unavailable."""
+
+    async def fetch_account(self) -> Account: ...
+
+    async def fetch_payments(self, since_ms: int) -> tuple[Payment, ...]:
+        """Funding, liquidation clearances, transfers of the perp wallet."""
+        ...
+
+    async def fetch_maintenance_rate(self, symbol: str, notional_quote: Decimal) -> Decimal:
+        """Maintenance-margin rate of the bracket that holds the notional."""
+        ...
+
+
+class OrderReads(Protocol):
+    """Orders and fills of one account. Reads raise Unavailable."""
 
     async def fetch_order(self, symbol: str, client_id: str, *, is_trigger: bool = False) -> OrderReport | None:
         """None when the venue says it does not know the id, which alone proves nothing (DESIGN §4.4)."""
@@ -307,13 +296,9 @@ class Venue(Protocol):
 
     async def fetch_fills(self, symbol: str, since_ms: int) -> tuple[Fill, ...]: ...
 
-    async def fetch_payments(self, since_ms: int) -> tuple[Payment, ...]:
-        """Funding, liquidation clearances, transfers of the perp wallet."""
-        ...
 
-    async def fetch_maintenance_rate(self, symbol: str, notional_quote: Decimal) -> Decimal:
-        """Maintenance-margin rate of the bracket that holds the notional."""
-        ...
+class Trading(Protocol):
+    """Writes of one account, one request each. They raise VenueRejected or OutcomeUnknown; nobody repeats one."""
 
     async def admit(self, symbol: str, lane: Lane) -> None:
         """Wait for the throttle's admission of one order or cancel, so that no wait stands between paper and wire."""
@@ -335,4 +320,51 @@ class Venue(Protocol):
 
     async def move_margin(self, symbol: str, amount: Decimal) -> None:
         """Add (positive) or take (negative) isolated margin of a position."""
+        ...
+
+
+class AccountChecking(Protocol):
+    """The checks of an account and its key."""
+
+    def now_ms(self) -> int:
+        """Venue time, UTC ms: our clock corrected by the measured skew."""
+        ...
+
+    async def fetch_account_review(self, max_age_ms: int) -> AccountReview:
+        """The account checks, asked anew unless the latest answers are younger than `max_age_ms`. Never raises
+        Unavailable: a check that gets no proper answer is named in the review."""
+        ...
+
+
+class RateLimited(Protocol):
+    """A venue that may ask for silence."""
+
+    def held_seconds(self) -> Mapping[str, float]:
+        """How long the venue still asks for silence, by rate-limited part of it; what is free is missing."""
+        ...
+
+
+class Venue(MarketData, AccountReads, OrderReads, Trading, AccountChecking, RateLimited, Protocol):
+    """One account at one exchange, spot and perps: all roles of it. Users take the roles that they need."""
+
+    id: str
+    environment: str
+    account_name: str
+    has_transfers: bool
+    receive_window_ms: int
+    quiet_period_ms: int
+
+    @property
+    def clock_skew_ms(self) -> int: ...
+
+    async def open(self) -> None:
+        """Connect, verify the environment (fail closed) and measure the clock. Raises SetupFailed, Unavailable.
+
+        After AccountRefused and ChecksUnanswered the venue is connected, and the caller goes on or closes it."""
+        ...
+
+    async def close(self) -> None: ...
+
+    async def fetch_clock_skew(self) -> int:
+        """Venue clock minus ours, ms; also used for later stamps."""
         ...

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import tidy, tidy_style
+from tests import tidy, tidy_style, tidy_venues
 from tests.tidy import House
 
 ROOT = Path(__file__).parent.parent
@@ -144,6 +144,14 @@ def test_no_function_remembers_below_runtime(house: House) -> None:
     check(tidy_style.no_function_remembers_below_runtime(house))
 
 
+def test_venue_folders_stand_alone(house: House) -> None:
+    check(tidy_venues.venue_folders_stand_alone(house))
+
+
+def test_venue_words_stay_in_their_folder(house: House) -> None:
+    check(tidy_venues.venue_words_stay_in_their_folder(house))
+
+
 def test_folders_are_small(house: House) -> None:
     check(tidy.folders_are_small(house))
 
@@ -242,6 +250,21 @@ PLANTED: list[tuple[Rule, Files, str]] = [
         {"bot/journal/x.py": "import functools\n@functools.cache\ndef f():\n    return 1"},
         "bot/journal/x.py:2",
     ),
+    (
+        tidy_venues.venue_folders_stand_alone,
+        {"bot/venues/ccxt/x.py": "from bot.venues.binance.errors import TABLE"},
+        "bot/venues/ccxt/x.py:1",
+    ),
+    (
+        tidy_venues.venue_words_stay_in_their_folder,
+        {"bot/venues/ccxt/x.py": "a = row['algoId']"},
+        "bot/venues/ccxt/x.py:1 names 'algoId'",
+    ),
+    (
+        tidy_venues.venue_words_stay_in_their_folder,
+        {"bot/execution/x.py": "a = error.code == '-2011'"},
+        "bot/execution/x.py:1 names '-2011'",
+    ),
     (tidy.imports_stand_at_the_top, {"bot/operate/x.py": "def f():\n    import re"}, "bot/operate/x.py:2"),
     (tidy.nothing_hides_behind_type_checking, {"bot/operate/x.py": "if typing.TYPE_CHECKING:\n    x = 1"}, "x.py:1"),
     (tidy.packages_of_others_stay_with_their_owners, {"bot/operate/x.py": "import ccxt.pro"}, "bot/operate/x.py:1"),
@@ -311,7 +334,7 @@ def build(folder: Path, files: Files) -> House:
 
 def all_rules() -> list[Rule]:
     shape = {"house": House, "return": list[str]}
-    rules = [*vars(tidy).values(), *vars(tidy_style).values()]
+    rules = [*vars(tidy).values(), *vars(tidy_style).values(), *vars(tidy_venues).values()]
     return [rule for rule in rules if getattr(rule, "__annotations__", None) == shape]
 
 

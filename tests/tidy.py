@@ -59,7 +59,7 @@ ONE_TURN = {  # what a turn or a bot is composed of → the only modules that ma
     "tripped": ("bot/runtime/turn.py",),
 }
 OWNERS = {
-    "ccxt": ("bot/venues/ccxt/*.py", "bot/venues/binance/errors.py"),
+    "ccxt": ("bot/venues/ccxt/*.py",),
     "tenacity": ("bot/venues/ccxt/wire.py", "bot/venues/ccxt/throttle.py"),
     "asyncio_throttle": ("bot/venues/ccxt/wire.py", "bot/venues/ccxt/throttle.py"),
     "sqlite_utils": ("bot/journal/*.py", "bot/lab/sweep/store.py"),
@@ -122,7 +122,7 @@ CLOCK_READS = frozenset(
 FLOAT_OWNERS = (
     "bot/venues/ccxt/candles.py",
     "bot/domain/candles.py",
-    "bot/venues/binance/errors.py",
+    "bot/venues/ccxt/error_table.py",
     "bot/venues/ccxt/throttle.py",
 )
 MONEY_FOLDERS = ("bot/domain/*", "bot/journal/*", "bot/execution/*", "bot/venues/*", "bot/risk/*", "bot/risk.py")

@@ -44,7 +44,7 @@ def download(
         from bot.runtime import logs
         from bot.runtime.clock import SystemClock
         from bot.runtime.settings.model import load_settings
-        from bot.venues.binance.profiles import PROFILES
+        from bot.venues.ccxt.adapter import load_adapter
         from bot.venues.ccxt.history import PublicHistory
 
         logs.configure(level="error")
@@ -59,10 +59,10 @@ def download(
         )
         chosen = [symbol.strip() for symbol in symbols.split(",") if symbol.strip()] if symbols else named
         wanted = data_download.DownloadRequest(out, _ms(start), _ms(end), tuple(dict.fromkeys(chosen)), timeframe.value)
-        profile = PROFILES[settings.venue.id]
+        adapter = load_adapter(settings.venue.id)
 
         async def fetch() -> dict[str, object]:
-            history = PublicHistory(profile, "mainnet", quote=universe.quote, clock=SystemClock())
+            history = PublicHistory(adapter, "mainnet", quote=universe.quote, clock=SystemClock())
             try:
                 await history.open()
                 return await data_download.download(wanted, history, tell=_progress)

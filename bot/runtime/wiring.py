@@ -28,7 +28,7 @@ from bot.runtime.settings.model import Settings
 from bot.runtime.settings.snapshot import record_config
 from bot.runtime.settings.watch import ConfigWatcher
 from bot.runtime.simulator.sim_port import SimulatorControl, on_paper, start_companion
-from bot.venues.binance.profiles import PROFILES
+from bot.venues.ccxt.adapter import load_adapter
 from bot.venues.ccxt.venue import CcxtVenue, ConnectionRules, Credentials, Seams
 from bot.venues.read_only import read_only
 
@@ -206,7 +206,7 @@ def make_venue(settings: Settings, clock: SystemClock | SkippingClock, embedded:
             settings.venue.api_key.get_secret_value(), settings.venue.api_secret.get_secret_value()
         )
     real = CcxtVenue(
-        PROFILES[settings.venue.id],
+        load_adapter(settings.venue.id),
         environment="spot-testnet" if settings.venue.spot_testnet else settings.environment,
         account=settings.venue.account,
         credentials=credentials,

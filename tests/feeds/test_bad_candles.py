@@ -29,7 +29,7 @@ class Venue:
     async def fetch_candles(self, symbol: str, timeframe_ms: int, since_ms: int, limit: int) -> CandleSeries:
         starts = range(since_ms, min(self.now_ms, since_ms + limit * HOUR) + 1, HOUR)
         rows = [row(at, self.bad.get(at, "10") if symbol == UNI else "10") for at in starts]
-        return candles(rows, symbol=symbol, timeframe_ms=timeframe_ms, now_ms=self.now_ms)
+        return candles(rows, symbol=symbol, timeframe_ms=timeframe_ms, now_ms=self.now_ms, quote_volume_column=7)
 
 
 async def look(cache: CandleCache, venue: Venue) -> tuple[dict[str, CandleSeries], tuple[Missing, ...]]:
@@ -62,5 +62,5 @@ async def test_a_candle_that_comes_right_is_not_named_any_more() -> None:
 
 def test_the_running_candle_is_not_bad_and_a_row_without_a_time_is() -> None:
     rows = [row(NOW - HOUR), row(NOW, "x"), row("soon"), None, row(NOW - 2 * HOUR, "x")]
-    found = candles(rows, symbol=UNI, timeframe_ms=HOUR, now_ms=NOW + 1)
+    found = candles(rows, symbol=UNI, timeframe_ms=HOUR, now_ms=NOW + 1, quote_volume_column=7)
     assert (found.starts_ms, sorted(found.unread)) == ((NOW - HOUR,), [0, 0, NOW - 2 * HOUR])

@@ -18,7 +18,7 @@ from bot.simex.market.catalogue import default_instruments
 from bot.simex.market.replay import ReplayMarket
 from bot.simex.server import Simex
 from bot.simex.tls import loopback_session
-from bot.venues.binance.profiles import BINANCE
+from bot.venues.binance.adapter import ADAPTER
 from bot.venues.ccxt.history import PublicHistory
 from tests.commands import sectorbot_process
 from tests.lab.markets import DAY, START_MS, H, path_of, wandering
@@ -47,7 +47,7 @@ async def history(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pub
     server = Simex(exchange, keys={}, clock=clock.now_ms)
     await server.start(tls_dir=tmp_path_factory.mktemp("tls"))
     reads = PublicHistory(
-        BINANCE,
+        ADAPTER,
         "sim",
         quote="USDT",
         clock=clock,

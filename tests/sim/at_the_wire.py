@@ -16,7 +16,7 @@ import aiohttp.connector
 
 from bot.ports import Clock, OrderReport, OrderRequest, Rejection, VenueRejected
 from bot.runtime.settings.model import Settings
-from bot.venues.binance.profiles import PROFILES
+from bot.venues.ccxt.adapter import load_adapter
 from bot.venues.ccxt.venue import CcxtVenue, ConnectionRules, Credentials, Seams
 from tests.sim.gateway import Gateway
 from tests.sim.loop import VirtualLoop
@@ -42,7 +42,7 @@ class WireVenue(CcxtVenue):
         self._shared, self._doom = wire, doom
         self._gateway = Gateway(wire, replica, Port(wire, doom), codes)
         super().__init__(
-            PROFILES[settings.venue.id],
+            load_adapter(settings.venue.id),
             environment="sim",
             account=ACCOUNT,
             credentials=Credentials(KEY.key, KEY.secret),

@@ -7,8 +7,9 @@ import pytest
 
 from bot.execution import unreadable
 from bot.execution.unreadable import Unread
+from bot.venues.binance import rows as partial_rows
+from bot.venues.binance.paging import Asking
 from bot.venues.ccxt import rows
-from bot.venues.ccxt.paging import Asking
 from tests.sim.faults import Kind
 from tests.sim.mutants import SLICED, Mutant
 from tests.sim.world import Seam
@@ -23,7 +24,7 @@ def let_one_bad_row_take_the_list(patch: pytest.MonkeyPatch) -> None:
     def read_all_orders(found: Iterable[Any], read: Callable[[Any], Any], symbol: str, defects: Any) -> list[Any]:
         return [read(row) for row in found]
 
-    place, balances = rows.place_positions, rows.read_balances
+    place, balances = partial_rows.place_positions, partial_rows.read_balances
 
     def place_all(found: Any, name: Any, settings: Any, bad: dict[str, str]) -> Any:
         placed = place(found, name, settings, bad)
@@ -38,9 +39,9 @@ def let_one_bad_row_take_the_list(patch: pytest.MonkeyPatch) -> None:
         return found
 
     patch.setattr(rows, "read_each", read_all)
-    patch.setattr(rows, "read_orders", read_all_orders)
-    patch.setattr(rows, "place_positions", place_all)
-    patch.setattr(rows, "read_balances", read_all_balances)
+    patch.setattr(partial_rows, "read_orders", read_all_orders)
+    patch.setattr(partial_rows, "place_positions", place_all)
+    patch.setattr(partial_rows, "read_balances", read_all_balances)
 
 
 def let_one_symbol_take_the_list(patch: pytest.MonkeyPatch) -> None:

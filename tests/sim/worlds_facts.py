@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 from bot.domain.instrument import Kind as MarketKind
 from bot.ports import Answered, Listed, NotListed
 from bot.simex.dialects.wire import WireReply, WireRequest
-from bot.venues.ccxt.rows import open_order
+from bot.venues.binance.rows import open_order
 from tests.sim.faults import Kind
 from tests.sim.hooks import Disturbance
 from tests.sim.wire import ACCOUNT

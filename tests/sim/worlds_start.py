@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 from bot.simex.dialects.wire import WireReply, WireRequest
-from bot.venues.binance.profiles import PROFILES
+from bot.venues.binance.profiles import BINANCE
 from tests.sim.faults import Kind
 from tests.sim.gateway import HTML
 from tests.sim.hooks import Disturbance
@@ -18,7 +18,7 @@ PATHS = {
     "assets_mode": "/fapi/v1/multiAssetsMargin",
     "key_rights": "/sapi/v1/account/apiRestrictions",
 }
-CHECKED = tuple(PATHS[name] for name in sorted(PROFILES["binance"].environments["sim"].checks))
+CHECKED = tuple(PATHS[name] for name in sorted(BINANCE.environments["sim"].checks))
 LIMITED = {"code": -1003, "msg": "Too many requests; current limit is 6000."}
 SHAPES = (
     WireReply(500, {"code": -1000, "msg": "An unknown error occurred while processing the request."}),
@@ -33,7 +33,7 @@ SHAPES = (
     WireReply(429, LIMITED, {"Retry-After": "2"}),
     WireReply(429, LIMITED, {"Retry-After": "90"}),
 )
-MARKETS = tuple(part for part, _ in PROFILES["binance"].path_markets)
+MARKETS = tuple(part for part, _ in BINANCE.path_markets)
 IN_FLIGHT_SECONDS = 1.0
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bot.simex.tls import make_authority
-from bot.venues.binance.profiles import BINANCE
+from bot.venues.binance.adapter import ADAPTER
 from bot.venues.ccxt.venue import CcxtVenue, ConnectionRules, Credentials, Seams
 from tests.venues.binance_server import KEY, NOW_MS, SECRET, BinanceServer
 
@@ -68,7 +68,7 @@ async def make_venue(server: BinanceServer, clock: HandClock) -> AsyncIterator[C
             "rules": rules,
             **changes,
         }
-        venue = CcxtVenue(settings.pop("profile", BINANCE), **settings)
+        venue = CcxtVenue(replace(ADAPTER, profile=settings.pop("profile", ADAPTER.profile)), **settings)
         made.append(venue)
         return venue
 

@@ -20,7 +20,7 @@ from bot.simex.faults import FaultPlan
 from bot.simex.server import Simex
 from bot.simex.signing import ApiKey
 from bot.simex.tls import loopback_session
-from bot.venues.binance.profiles import BINANCE
+from bot.venues.binance.adapter import ADAPTER
 from bot.venues.ccxt.venue import CcxtVenue, ConnectionRules, Credentials
 from tests.simex.scripted_market import ScriptedMarket
 from tests.venues.binance_server import NOW_MS
@@ -142,7 +142,7 @@ async def simex_bench(
         "rules": ConnectionRules(cache_folder=folder / "cache"),
         **changes,
     }
-    venue = CcxtVenue(BINANCE, **settings)
+    venue = CcxtVenue(ADAPTER, **settings)
     try:
         if opens:
             await venue.open()

@@ -7,8 +7,9 @@ from decimal import Decimal
 import pytest
 
 from bot.ports import Lane, OutcomeUnknown, Rejection, SetupFailed, VenueRejected
-from bot.venues.binance.profiles import BINANCE, Profile, SandboxMode
+from bot.venues.binance.profiles import BINANCE
 from bot.venues.ccxt.loader import load_exchange_class
+from bot.venues.ccxt.profile import Profile, SandboxMode
 from bot.venues.ccxt.venue import CcxtVenue, ConnectionRules, Seams
 from tests.venues.binance_server import BinanceServer, Canned, placed, refusal
 from tests.venues.orders import PERP_ORDER, SPOT_ORDER, market, request

@@ -5,7 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from bot.ports import OutcomeUnknown, Rejection, Unavailable, VenueRejected
-from bot.venues.binance.errors import BINANCE_ERRORS, ReadRefused
+from bot.venues.binance.errors import BINANCE_ERRORS
+from bot.venues.ccxt.errors import ReadRefused
 from bot.venues.ccxt.venue import CcxtVenue, ConnectionRules
 from bot.venues.ccxt.wire import OnceSession
 from tests.venues.binance_server import BinanceServer, Canned, refusal

@@ -10,7 +10,7 @@ import pytest
 
 from bot.feeds.snapshot import Observer, SnapshotRequest
 from bot.ports import Rejection, Unavailable, VenueRejected
-from bot.venues.binance.errors import contradicts_facts
+from bot.venues.binance.errors import BINANCE_ERRORS
 from bot.venues.binance.parse import venue_ms
 from bot.venues.ccxt.connection import FACTS_AGE_MAX_MS
 from bot.venues.ccxt.venue import CcxtVenue, ConnectionRules
@@ -104,7 +104,7 @@ async def test_our_own_refusal_before_the_wire_contradicts_nothing(venue: CcxtVe
     with pytest.raises(VenueRejected, match="grid"):
         await venue.submit_order(replace(request(), size=Decimal("0.001")))
     assert not venue.are_facts_due()
-    assert not contradicts_facts("not sent", Rejection.FILTER)
+    assert not BINANCE_ERRORS.contradicts_facts("not sent", Rejection.FILTER)
 
 
 async def test_a_refresh_that_fails_keeps_what_is_known_and_stays_due(

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from bot.domain.instrument import Side
 from bot.ports import ReportState, Unavailable
 from bot.venues.binance import parse
+from bot.venues.binance.markets import BinanceMarkets
 from bot.venues.ccxt import candles as parse_candles
 from bot.venues.ccxt.venue import CcxtVenue
 from tests.venues.binance_server import NOW_MS, BinanceServer, Hit, refusal
@@ -127,7 +128,7 @@ async def test_candles_are_paged_closed_and_counted_in_quote(
 @given(st.lists(st.integers(0, 50), max_size=60), st.integers(0, 60))
 def test_candles_are_ordered_unique_and_closed_whatever_order_rows_come_in(opens: list[int], now: int) -> None:
     rows = [[at, "1", "1", "1", "1", "1", 0, "1"] for at in opens]
-    series = parse_candles.candles(rows, symbol="X", timeframe_ms=1, now_ms=now)
+    series = parse_candles.candles(rows, symbol="X", timeframe_ms=1, now_ms=now, quote_volume_column=7)
     assert list(series.starts_ms) == sorted({at for at in opens if at + 1 <= now})
 
 
@@ -331,7 +332,7 @@ def test_scaled_bases_are_told_by_their_digits(base: str, multiplier: int) -> No
         {"filterType": "LOT_SIZE", "stepSize": "1", "minQty": "1", "maxQty": "10"},
     ]
     market = {"info": {"filters": grid}, "symbol": f"{base}/USDT", "base": base, "quote": "USDT", "id": "X"}
-    assert parse.instrument(market, venue="binance").multiplier == multiplier
+    assert BinanceMarkets().instrument(market, venue="binance").multiplier == multiplier
 
 
 @given(st.decimals(allow_nan=False, allow_infinity=False, places=8, min_value=-(10**9), max_value=10**9))

@@ -15,6 +15,7 @@ import pytest
 from bot.domain.instrument import Side
 from bot.domain.order import OrderType, TimeInForce
 from bot.ports import Lane, OutcomeUnknown, Unavailable, Venue, VenueRejected
+from bot.venues.binance.adapter import ADAPTER
 from bot.venues.ccxt.history import PublicHistory
 from tests.venues.binance_server import NOW_MS
 from tests.venues.simex_bench import DAY_MS, HOUR_MS, PERP, SPOT, Bench, D, RecordingSession, simex_bench
@@ -182,7 +183,7 @@ async def _public_history(bench: Bench, record: Recorder) -> None:
         bench.venue._link._session_factory().session,  # type: ignore[misc, union-attr]
         bench.sent,
     )
-    history = PublicHistory(bench.venue._link.profile, "sim", quote="USDT", clock=bench.clock, session_factory=factory)
+    history = PublicHistory(ADAPTER, "sim", quote="USDT", clock=bench.clock, session_factory=factory)
     await record("history open", history.open)
     await record("history fetch_instruments", lambda: history.fetch_instruments([SPOT, PERP]))
     for symbol in (SPOT, PERP):

@@ -13,12 +13,14 @@ import pytest
 
 from bot.domain.instrument import Kind
 from bot.ports import ChecksUnanswered, SetupFailed, Unavailable
-from bot.venues.binance.errors import ReadRefused
-from bot.venues.binance.profiles import BINANCE, PROFILES
+from bot.venues.binance.profiles import BINANCE
+from bot.venues.ccxt.adapter import load_adapter
 from bot.venues.ccxt.connection import verify_hosts
+from bot.venues.ccxt.errors import ReadRefused
 from bot.venues.ccxt.instruments_cache import InstrumentsCache
 from bot.venues.ccxt.loader import CCXT_VERSION, load_exchange_class
 from bot.venues.ccxt.venue import CcxtVenue, ConnectionRules, Credentials
+from bot.venues.registry import FOLDERS
 from tests.venues.binance_server import NOW_MS, SECRET, BinanceServer, Canned, Hit, refusal
 from tests.venues.conftest import SYMBOLS, HandClock
 
@@ -423,7 +425,7 @@ def test_ccxt_is_the_version_its_internals_were_read_in() -> None:
 
 
 def test_profiles_name_a_default_test_environment_and_cover_what_they_use() -> None:
-    for profile in PROFILES.values():
+    for profile in (load_adapter(name).profile for name in FOLDERS):
         assert profile.test_environment in profile.environments
         for market in profile.sections.values():
             names = {bucket.name for bucket in profile.buckets[market]}

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.ports import Lane
-from bot.venues.binance.profiles import BucketSpec
+from bot.venues.ccxt.profile import BucketSpec
 from bot.venues.ccxt.throttle import CRITICAL_HOLD_S, CRITICAL_PACE_S, Gate, WeightedThrottler
 from tests.profiles import examples
 

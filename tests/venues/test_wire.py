@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from bot.ports import URGENT, Lane, OutcomeUnknown, Rejection, Unavailable, VenueRejected
-from bot.venues.binance.errors import read_retry_after
+from bot.venues.ccxt.error_table import read_retry_after
 from bot.venues.ccxt.venue import CcxtVenue, ConnectionRules, Seams
 from tests.venues.binance_server import NOW_MS, BinanceServer, Canned, placed, refusal
 from tests.venues.conftest import SYMBOLS

@@ -19,7 +19,7 @@ from bot.domain.durations import DAY_MS, HOUR_MS
 from bot.domain.symbol import is_perp
 from bot.lab.backtest.record import day_of
 from bot.runtime.exit_codes import CommandFailed, ExitCode
-from bot.venues.ccxt.history import PAGE, PublicHistory
+from bot.venues.ccxt.history import PublicHistory
 
 PARTS = ".parts"
 FRAMES_MS = {"1h": HOUR_MS, "1d": DAY_MS}
@@ -125,20 +125,20 @@ def _months(start_ms: int, end_ms: int) -> Iterator[tuple[int, int]]:
 
 async def _fetch(part: MonthPart, timeframe: str, history: PublicHistory) -> pa.Table:
     if part.table.startswith("funding"):
-        settled = await _paged(lambda at: history.fetch_funding(part.symbol, at, part.end_ms), part)
+        settled = await _paged(lambda at: history.fetch_funding(part.symbol, at, part.end_ms), history.page, part)
         rates = [(at - at % SETTLED_WITHIN_MS, part.symbol, float(rate)) for at, rate in settled]
         return _table(rates, FUNDING)
-    rows = await _paged(lambda at: history.fetch_candles(part.symbol, timeframe, at, part.end_ms), part)
+    rows = await _paged(lambda at: history.fetch_candles(part.symbol, timeframe, at, part.end_ms), history.page, part)
     return _table([(at, part.symbol, *map(float, values)) for at, *values in rows], CANDLES)
 
 
-async def _paged(fetch: Callable[[int], Any], part: MonthPart) -> list[Any]:
+async def _paged(fetch: Callable[[int], Any], page_rows: int, part: MonthPart) -> list[Any]:
     rows: list[Any] = []
     at_ms = part.start_ms
     while at_ms < part.end_ms:
         page = [row for row in await fetch(at_ms) if at_ms <= row[0] < part.end_ms]
         rows += page
-        if len(page) < PAGE:
+        if len(page) < page_rows:
             break
         at_ms = page[-1][0] + 1
     return rows

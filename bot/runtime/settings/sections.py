@@ -12,7 +12,7 @@ from pydantic.json_schema import SkipJsonSchema
 from bot.domain.durations import DAY_MS
 from bot.domain.market import CalendarEvent
 from bot.feeds.macro import SeriesFile, read_series
-from bot.venues.binance.profiles import PROFILES
+from bot.venues.registry import FOLDERS
 
 FROZEN = ConfigDict(frozen=True, extra="forbid")
 
@@ -73,8 +73,8 @@ class VenueSettings(BaseModel):
     @field_validator("id")
     @classmethod
     def _is_known(cls, value: str) -> str:
-        if value not in PROFILES:
-            raise ValueError(f"{value!r} is not supported; the exchanges are {', '.join(sorted(PROFILES))}")
+        if value not in FOLDERS:
+            raise ValueError(f"{value!r} is not supported; the exchanges are {', '.join(sorted(FOLDERS))}")
         return value
 
     @field_validator("api_key", "api_secret", mode="before")

@@ -12,8 +12,8 @@ from typing import Any
 
 from bot.domain.instrument import Kind
 from bot.ports import AccountProblem, AccountReview, Rejection, Unavailable
-from bot.venues.binance.errors import ReadRefused
 from bot.venues.ccxt.connection import Connection
+from bot.venues.ccxt.errors import ReadRefused
 from bot.venues.ccxt.wire import PATIENCE_S
 
 ATTEMPTS = 3

@@ -15,10 +15,9 @@ from bot.domain.instrument import Instrument
 from bot.domain.money import ZERO
 from bot.domain.symbol import is_perp
 from bot.ports import Unavailable
-from bot.venues.binance import parse
+from bot.venues.binance.paging import Asking
 from bot.venues.ccxt import rows
 from bot.venues.ccxt.connection import CONTRADICTED_READ_MS, Connection
-from bot.venues.ccxt.paging import Asking
 from bot.venues.ccxt.rows import UNREADABLE
 
 PER_LOOK = 30
@@ -134,12 +133,12 @@ class FeeRates(Asking):
 
 def listed_rates(row: Mapping[str, Any]) -> Rates:
     """A row of the wallet's list of spot fees."""
-    return _checked(parse.number(row["makerCommission"]), parse.number(row["takerCommission"]))
+    return _checked(rows.number(row["makerCommission"]), rows.number(row["takerCommission"]))
 
 
 def perp_rates(row: Mapping[str, Any]) -> Rates:
     """The answer about one perp."""
-    return _checked(parse.number(row["makerCommissionRate"]), parse.number(row["takerCommissionRate"]))
+    return _checked(rows.number(row["makerCommissionRate"]), rows.number(row["takerCommissionRate"]))
 
 
 def spot_rates(row: Mapping[str, Any]) -> Rates:
@@ -147,10 +146,10 @@ def spot_rates(row: Mapping[str, Any]) -> Rates:
     maker = taker = ZERO
     for name in _PARTS:
         part = row["standardCommission"] if name == _PARTS[0] else row.get(name) or {}
-        side = max(parse.number(part.get("buyer") or "0"), parse.number(part.get("seller") or "0"))
+        side = max(rows.number(part.get("buyer") or "0"), rows.number(part.get("seller") or "0"))
         is_whole = name == _PARTS[0]
-        maker += side + parse.number(part["maker"] if is_whole else part.get("maker") or "0")
-        taker += side + parse.number(part["taker"] if is_whole else part.get("taker") or "0")
+        maker += side + rows.number(part["maker"] if is_whole else part.get("maker") or "0")
+        taker += side + rows.number(part["taker"] if is_whole else part.get("taker") or "0")
     return _checked(maker, taker)
 
 

@@ -8,10 +8,10 @@ from bot.domain.durations import DAY_MS
 from bot.domain.instrument import Kind
 from bot.ports import Listed, Payment, Unavailable
 from bot.venues.binance import flows
+from bot.venues.binance.paging import PAGE, Asking
 from bot.venues.binance.parse import Row
 from bot.venues.ccxt import rows
 from bot.venues.ccxt.connection import Connection
-from bot.venues.ccxt.paging import PAGE, Asking
 from bot.venues.ccxt.rows import UNREADABLE
 
 KNOWN_MS = 15_000

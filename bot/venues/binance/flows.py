@@ -10,7 +10,7 @@ from typing import Any
 
 from bot.domain.money import ZERO
 from bot.ports import DEPOSIT, RETURNED, WITHDRAWAL, Payment
-from bot.venues.binance.parse import Row, number
+from bot.venues.ccxt.rows import Row, number
 
 _CREDITED, _NOT_CREDITED = frozenset((1, 6)), frozenset((0, 2, 7, 8))
 _GONE, _RETURNED = frozenset((0, 2, 4, 6)), frozenset((1, 3, 5))

@@ -8,12 +8,13 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
-from bot.domain.instrument import Instrument, Kind, Side, multiplier_of
+from bot.domain.instrument import Side
 from bot.domain.market import Book, Funding, Quote
-from bot.domain.money import ONE, ZERO, dec
+from bot.domain.money import ZERO
 from bot.domain.order import Fill
 from bot.domain.portfolio import Balance, Position
 from bot.ports import OrderReport, Payment, ReportState
+from bot.venues.ccxt.rows import number, positive
 
 Row = Mapping[str, Any]
 
@@ -35,52 +36,6 @@ TRIGGERED = frozenset({"TRIGGERED", "FINISHED"})
 _OWN_TRADING = frozenset({"REALIZED_PNL", "COMMISSION"})
 _KINDS = {"FUNDING_FEE": "funding", "INSURANCE_CLEAR": "liquidation_clearance", "TRANSFER": "transfer"}
 _SPOT_TRIGGERS = frozenset({"STOP_LOSS", "STOP_LOSS_LIMIT", "TAKE_PROFIT", "TAKE_PROFIT_LIMIT"})
-
-
-def number(value: Any) -> Decimal:
-    """A finite Decimal. The few JSON numbers of the venue arrive as floats whose shortest text is what was sent."""
-    return dec(str(value)) if isinstance(value, float) else dec(value)
-
-
-def _positive(value: Any) -> Decimal | None:
-    if value in (None, ""):
-        return None
-    parsed = number(value)
-    return parsed if parsed > 0 else None
-
-
-def instrument(market: Row, *, venue: str, leverage_max: Decimal = ONE) -> Instrument:
-    """An instrument from a ccxt market and the venue's own filters in its `info`.
-
-    Raises:
-        ValueError: when the market lacks its price or size grid.
-    """
-    filters = {row["filterType"]: row for row in market["info"].get("filters", ())}
-    if "PRICE_FILTER" not in filters or "LOT_SIZE" not in filters:
-        raise ValueError(f"{market['symbol']}: the venue lists no price or size grid")
-    lot, notional = filters["LOT_SIZE"], filters.get("NOTIONAL") or filters.get("MIN_NOTIONAL") or {}
-    is_perp = bool(market.get("swap"))
-    base = str(market["base"])
-    return Instrument(
-        venue=venue,
-        symbol=str(market["symbol"]),
-        kind=Kind.PERP if is_perp else Kind.SPOT,
-        base=base,
-        quote=str(market["quote"]),
-        price_tick=number(filters["PRICE_FILTER"]["tickSize"]),
-        size_step=number(lot["stepSize"]),
-        size_min=number(lot["minQty"]),
-        notional_min=number(notional.get("minNotional", notional.get("notional", "0"))),
-        size_max=_positive(lot.get("maxQty")),
-        market_size_max=_positive(filters.get("MARKET_LOT_SIZE", {}).get("maxQty")),
-        contract_size=number(market.get("contractSize") or "1"),
-        multiplier=multiplier_of(base),
-        maker_fee=number(market.get("maker") or "0"),
-        taker_fee=number(market.get("taker") or "0"),
-        leverage_max=leverage_max if is_perp else ONE,
-        active=bool(market.get("active")),
-        venue_symbol=str(market["id"]),
-    )
 
 
 def balance(row: Row) -> Balance:
@@ -121,7 +76,7 @@ def position(row: Row, symbol: str, leverage: Decimal | None = None) -> Position
         unrealised_pnl=number(row["unRealizedProfit"]),
         margin=isolated,
         leverage=leverage,
-        liquidation_price=_positive(row.get("liquidationPrice")),
+        liquidation_price=positive(row.get("liquidationPrice")),
         is_isolated=isolated > 0,
     )
 
@@ -186,7 +141,7 @@ def order_report(row: Row, symbol: str, *, contract_size: Decimal, fills: tuple[
         filled_size=filled,
         # Binance spot reports a negative quote quantity for old orders it no longer knows.
         filled_quote=max(ZERO, number(executed)),
-        price=_positive(row.get("price")),
+        price=positive(row.get("price")),
         reduce_only=row.get("reduceOnly") in (True, "true"),
         is_trigger=str(row.get("type")) in _SPOT_TRIGGERS,
         at_ms=int(row.get("updateTime") or row.get("transactTime") or row.get("time") or 0),
@@ -210,11 +165,11 @@ def trigger_report(row: Row, symbol: str, *, executed: OrderReport | None = None
         size=size,
         filled_size=executed.filled_size if executed else ZERO,
         filled_quote=executed.filled_quote if executed else ZERO,
-        price=_positive(row.get("price")),
+        price=positive(row.get("price")),
         reduce_only=row.get("reduceOnly") in (True, "true"),
         is_trigger=True,
         at_ms=int(row.get("updateTime") or row.get("createTime") or 0),
-        trigger_price=_positive(row.get("triggerPrice")),
+        trigger_price=positive(row.get("triggerPrice")),
     )
 
 

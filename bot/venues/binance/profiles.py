@@ -1,90 +1,16 @@
-"""What is special about a venue, as values: hosts, windows, rate limits, client ids.
+"""What is special about Binance, as values: hosts, windows, rate limits, client ids.
 
-A profile is the allow list that fail-closed checks compare against: hosts are spelled out, never derived from ccxt.
 Sources: Binance spot and USDⓈ-M documentation (2026-07), ccxt 4.5.90.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from decimal import Decimal
-from enum import StrEnum
 
 from bot.domain.instrument import Kind
+from bot.venues.binance.errors import BINANCE_ERRORS
+from bot.venues.binance.markets import SPOT, USDM, BinanceMarkets
+from bot.venues.ccxt.profile import WEIGHT, BucketSpec, EnvironmentSpec, Profile, SandboxMode
 
-SPOT, USDM, WALLET = "spot", "usdm", "wallet"
-WEIGHT = "weight"
-
-
-class SandboxMode(StrEnum):
-    """How ccxt is told to leave production."""
-
-    NONE = "none"
-    DEMO = "enable_demo_trading"
-    SANDBOX = "set_sandbox_mode"
-
-
-@dataclass(frozen=True, slots=True)
-class BucketSpec:
-    """One limit of the venue: `limit` units per `period_ms`; `header` is where it reports what it has counted."""
-
-    name: str
-    limit: int
-    period_ms: int
-    header: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class EnvironmentSpec:
-    """One way to reach the venue. A ccxt instance with a URL outside `hosts` is refused. `checks` are the account
-    checks (`account_checks.CHECKS`) that it can be asked. `has_flows`: it lists deposits and withdrawals;
-    `has_fee_list`: it lists the fee rates of all spot symbols."""
-
-    name: str
-    switch: SandboxMode
-    hosts: frozenset[str]
-    kinds: frozenset[Kind] = frozenset({Kind.SPOT, Kind.PERP})
-    has_transfers: bool = False
-    has_flows: bool = False
-    has_fee_list: bool = False
-    needs_session: bool = False
-    keys_from: str = ""
-    checks: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class Profile:
-    """One venue.
-
-    `sections` maps ccxt's API sections to our markets, `weight_scale` ccxt's cost to the venue's weight, and `weights`
-    (method, section, path) corrects the costs ccxt has wrong. `visibility_lag_ms` is how long after the end of the
-    receive window an accepted order may stay invisible to queries. `market_types` are ccxt's words for what to list.
-    """
-
-    id: str
-    ccxt_id: str
-    environments: Mapping[str, EnvironmentSpec]
-    test_environment: str
-    client_id_pattern: str
-    receive_window_ms: int
-    receive_window_max_ms: int
-    visibility_lag_ms: int
-    buckets: Mapping[str, tuple[BucketSpec, ...]]
-    sections: Mapping[str, str]
-    weight_scale: Mapping[str, Decimal]
-    weights: Mapping[tuple[str, str, str], Mapping[str, int]]
-    order_costs: Mapping[str, Mapping[str, int]]
-    order_paths: frozenset[str]
-    path_markets: tuple[tuple[str, str], ...]
-    market_types: Mapping[Kind, str]
-    quotes: tuple[str, ...] = ()
-    leverage_fallback: Decimal = Decimal(20)
-    options: Mapping[str, object] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-
-    def quiet_period_ms(self, receive_window_ms: int) -> int:
-        """How long after an order's stamp "not found" may begin to count."""
-        return receive_window_ms + self.visibility_lag_ms
-
+WALLET = "wallet"
 
 _PRODUCTION = frozenset(
     f"{name}.binance.com" for name in ("api", "fapi", "dapi", "eapi", "papi")
@@ -193,6 +119,8 @@ BINANCE = Profile(
     order_paths=frozenset({"order", "algoOrder"}),
     order_costs={SPOT: _SPOT_ORDER, USDM: {WEIGHT: 1, **_USDM_ORDER}},
     path_markets=(("/fapi/", USDM), ("/futures/", USDM), ("/sapi/", WALLET), ("/api/", SPOT)),
+    errors=BINANCE_ERRORS,
+    markets=BinanceMarkets(),
     market_types={Kind.SPOT: "spot", Kind.PERP: "linear"},
     options={
         "fetchCurrencies": False,
@@ -210,5 +138,3 @@ BINANCE = Profile(
         "Orders of USDⓈ-M cost no request weight; they count against the order limits.",
     ),
 )
-
-PROFILES: Mapping[str, Profile] = {BINANCE.id: BINANCE}

@@ -21,13 +21,14 @@ from bot.domain.portfolio import Account, Position
 from bot.domain.symbol import is_perp
 from bot.ports import Answered, Listed, OrderReport, Payment, Rejection, Unavailable
 from bot.venues.binance import parse
-from bot.venues.binance.errors import ReadRefused
+from bot.venues.binance import rows as partial_rows
 from bot.venues.binance.flow_reads import FlowReads
+from bot.venues.binance.paging import PAGE, Asking, Rows, by_symbol, payment_key, whole_of
 from bot.venues.binance.spot_times import SpotTimes
 from bot.venues.ccxt import candles as parse_candles
 from bot.venues.ccxt import rows
 from bot.venues.ccxt.connection import FACTS_AGE_MAX_MS, Connection, leverage_limit
-from bot.venues.ccxt.paging import PAGE, Asking, Rows, by_symbol, payment_key, whole_of
+from bot.venues.ccxt.errors import ReadRefused
 from bot.venues.ccxt.rows import UNREADABLE
 
 P = ParamSpec("P")
@@ -47,6 +48,7 @@ _INTERVALS = {
     12 * HOUR_MS: "12h",
     DAY_MS: "1d",
 }
+QUOTE_VOLUME = 7  # its column in a row of candles
 _DEFAULT_FUNDING_HOURS = 8
 _INTERVALS_RETRY_MS = 60_000
 # Below these counts single-symbol requests weigh less than one request for all symbols. Open orders of all perps weigh
@@ -89,11 +91,13 @@ class Reads(Asking):
         spot, perp, risk = await asyncio.gather(self._spot_account(), self._perp_account(), self._position_rows())
         unreadable: dict[str, str] = {}
         has_perps = Kind.PERP in self._link.environment.kinds
-        wallet, free = rows.read_wallet(perp, self._link.quote, unreadable) if has_perps else (Decimal(0), Decimal(0))
+        wallet, free = (
+            partial_rows.read_wallet(perp, self._link.quote, unreadable) if has_perps else (Decimal(0), Decimal(0))
+        )
         return Account(
             at_ms=at_ms,
             quote=self._link.quote,
-            balances=rows.read_balances(spot, unreadable),
+            balances=partial_rows.read_balances(spot, unreadable),
             perp_wallet=wallet,
             perp_free=free,
             positions=await self._positions(risk, unreadable),
@@ -148,7 +152,13 @@ class Reads(Asking):
             if len(page) < count or latest_ms < start:
                 break
             start = latest_ms + timeframe_ms
-        return parse_candles.candles(found, symbol=symbol, timeframe_ms=timeframe_ms, now_ms=self._link.now_ms())
+        return parse_candles.candles(
+            found,
+            symbol=symbol,
+            timeframe_ms=timeframe_ms,
+            now_ms=self._link.now_ms(),
+            quote_volume_column=QUOTE_VOLUME,
+        )
 
     @_readable
     async def fetch_funding(self, symbols: Sequence[str]) -> Mapping[str, Funding]:
@@ -172,7 +182,7 @@ class Reads(Asking):
     async def fetch_open_interest(self, symbol: str) -> OpenInterest:
         """Open interest in quote value at mark, which may be a minute old."""
         row, mark = await asyncio.gather(self._get("fapiPublicGetOpenInterest", symbol), self._mark(symbol))
-        size = parse.number(row["openInterest"])
+        size = rows.number(row["openInterest"])
         return OpenInterest(
             symbol, size * self._link.contract_size(symbol) * mark, int(row.get("time") or self._link.now_ms())
         )
@@ -204,9 +214,11 @@ class Reads(Asking):
         defects = [defect for answer in (plain, perp, triggers) for defect in answer.defects]
         reports: list[OrderReport] = []
         for symbol, row in (*plain, *perp):
-            reports += rows.read_orders([row], lambda row, of=symbol: self._report(row, of), symbol, defects)  # type: ignore[misc]
+            read = functools.partial(self._report, symbol=symbol)
+            reports += partial_rows.read_orders([row], read, symbol, defects)
         for symbol, row in triggers:
-            reports += rows.read_orders([row], lambda row, of=symbol: parse.trigger_report(row, of), symbol, defects)  # type: ignore[misc]
+            read = functools.partial(parse.trigger_report, symbol=symbol)
+            reports += partial_rows.read_orders([row], read, symbol, defects)
         return Listed(reports, defects)
 
     @_readable
@@ -215,14 +227,14 @@ class Reads(Asking):
         perp = is_perp(symbol)
         found = await self._windows("fapiPrivateGetAllOrders" if perp else "privateGetAllOrders", symbol, since_ms)
         defects: list[tuple[str, str]] = []
-        reports = rows.read_orders(found, lambda row: self._report(row, symbol), symbol, defects)
+        reports = partial_rows.read_orders(found, lambda row: self._report(row, symbol), symbol, defects)
         if perp:
             for row in await self._windows("fapiPrivateGetAllAlgoOrders", symbol, since_ms, key="algoId"):
                 try:
                     reports.append(await self._trigger(row, symbol))
                 except (*UNREADABLE, Unavailable) as error:
                     defects.append((symbol, rows.words_of("orders", row, error)))
-                    reports.append(rows.open_order(row, symbol, defects[-1][1]))
+                    reports.append(partial_rows.open_order(row, symbol, defects[-1][1]))
         return Listed(sorted(reports, key=lambda report: report.at_ms), defects)
 
     @_readable
@@ -303,11 +315,11 @@ class Reads(Asking):
         if Kind.PERP not in self._link.environment.kinds:
             return []
         found = rows.rows_of(await self._call("fapiPrivateV3GetPositionRisk"), "positions")
-        return [row for row in found if rows.is_held(row)]
+        return [row for row in found if partial_rows.is_held(row)]
 
     async def _positions(self, found: Rows, unreadable: dict[str, str]) -> Mapping[str, Position]:
         for row in found:
-            if rows.side_of(row) != "BOTH":
+            if partial_rows.side_of(row) != "BOTH":
                 raise ReadRefused(
                     "", f"{row.get('symbol')} is held in hedge mode; set the account to one-way mode", Rejection.OTHER
                 )
@@ -315,9 +327,9 @@ class Reads(Asking):
         def name(row: Mapping[str, Any]) -> str:
             return self._link.symbol_of(row["symbol"], Kind.PERP, str(row.get("marginAsset") or ""))
 
-        positions = rows.place_positions(found, name, {}, unreadable)
+        positions = partial_rows.place_positions(found, name, {}, unreadable)
         if any(position.leverage is None for position in positions.values()):
-            positions = rows.place_positions(found, name, await self._leverages(), unreadable)
+            positions = partial_rows.place_positions(found, name, await self._leverages(), unreadable)
         return positions
 
     async def _leverages(self) -> Mapping[str, Decimal]:
@@ -326,7 +338,7 @@ class Reads(Asking):
         with contextlib.suppress(Unavailable):
             for row in rows.rows_of(await self._call("fapiPrivateGetSymbolConfig"), "leverage settings"):
                 with contextlib.suppress(*UNREADABLE):
-                    found[row["symbol"]] = parse.number(str(row["leverage"]))
+                    found[row["symbol"]] = rows.number(str(row["leverage"]))
         return found
 
     async def _spot_books(self, symbols: Sequence[str]) -> Answered[Any]:
@@ -365,7 +377,7 @@ class Reads(Asking):
         asked_ms, mark = self._marks.get(symbol, (-_MARK_AGE_MAX_MS, Decimal(0)))
         if self._link.now_ms() - asked_ms < _MARK_AGE_MAX_MS:
             return mark
-        return parse.number((await self._premiums([symbol]))[symbol]["markPrice"])
+        return rows.number((await self._premiums([symbol]))[symbol]["markPrice"])
 
     async def _intervals(self, age_max_ms: int = HOUR_MS) -> Mapping[str, Any]:
         """Funding intervals by venue symbol, as the venue writes them. What was known stands in for an hour more."""

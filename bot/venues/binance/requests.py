@@ -16,8 +16,8 @@ from bot.domain.portfolio import Position
 from bot.domain.symbol import is_perp
 from bot.ports import Lane, OrderReport, OrderRequest, OutcomeUnknown, Rejection, ReportState, VenueRejected
 from bot.venues.binance import parse
-from bot.venues.binance.errors import UNKNOWN_SYMBOL_CODES, NotSent
 from bot.venues.ccxt.connection import Connection
+from bot.venues.ccxt.errors import NotSent
 from bot.venues.ccxt.rows import UNREADABLE
 
 LEVERAGE_KNOWN_MS = 600_000
@@ -194,7 +194,9 @@ class Writes:
 
     def _judged(self, rejected: VenueRejected, symbol: str) -> VenueRejected:
         """A refusal in a market that is listed no more is final where it says that the market has ended."""
-        has_ended = rejected.kind is Rejection.MARKET_CLOSED or rejected.code in UNKNOWN_SYMBOL_CODES
+        has_ended = (
+            rejected.kind is Rejection.MARKET_CLOSED or rejected.code in self._link.profile.errors.unknown_symbol_codes
+        )
         if not has_ended or not self._link.known(symbol).is_former:
             return rejected
         self._link.note_end(symbol)

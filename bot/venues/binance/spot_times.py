@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from bot.venues.ccxt.paging import whole_of
+from bot.venues.binance.paging import whole_of
 from bot.venues.ccxt.rows import UNREADABLE
 
 CLOCKS_APART_MS = 5_000  # a time further ahead of our clock is none

@@ -8,14 +8,16 @@ from typing import Any
 
 from bot.domain.candles import CandleSeries
 
-_OPEN_TIME, _OPEN, _HIGH, _LOW, _CLOSE, _QUOTE_VOLUME = 0, 1, 2, 3, 4, 7
-_COLUMNS = (_OPEN, _HIGH, _LOW, _CLOSE, _QUOTE_VOLUME)
+_OPEN_TIME, _OPEN, _HIGH, _LOW, _CLOSE = 0, 1, 2, 3, 4
 _UNREADABLE = (LookupError, TypeError, ValueError, ArithmeticError)
 
 
-def candles(rows: Sequence[Any], *, symbol: str, timeframe_ms: int, now_ms: int) -> CandleSeries:
-    """Closed candles of Binance kline rows, oldest first, each open once. The running candle is left out, and rows that
-    cannot be read are: `unread` names them."""
+def candles(
+    rows: Sequence[Any], *, symbol: str, timeframe_ms: int, now_ms: int, quote_volume_column: int
+) -> CandleSeries:
+    """Closed candles of rows that begin with time, open, high, low and close; oldest first, each open once. The running
+    candle is left out, and rows that cannot be read are: `unread` names them."""
+    columns = (_OPEN, _HIGH, _LOW, _CLOSE, quote_volume_column)
     closed, unread = {}, []
     for row in rows:
         start = start_of(row)
@@ -24,11 +26,11 @@ def candles(rows: Sequence[Any], *, symbol: str, timeframe_ms: int, now_ms: int)
         elif start + timeframe_ms <= now_ms:
             closed[start] = row
     try:
-        return _series(closed, symbol, timeframe_ms, unread)
+        return _series(closed, columns, symbol, timeframe_ms, unread)
     except _UNREADABLE:
-        unread += [start for start, row in closed.items() if not _is_readable(row)]
-        kept = {start: row for start, row in closed.items() if _is_readable(row)}
-        return _series(kept, symbol, timeframe_ms, unread)
+        unread += [start for start, row in closed.items() if not _is_readable(row, columns)]
+        kept = {start: row for start, row in closed.items() if _is_readable(row, columns)}
+        return _series(kept, columns, symbol, timeframe_ms, unread)
 
 
 def start_of(row: Any) -> int | None:
@@ -39,15 +41,17 @@ def start_of(row: Any) -> int | None:
         return None
 
 
-def _series(closed: dict[int, Any], symbol: str, timeframe_ms: int, unread: Sequence[int]) -> CandleSeries:
+def _series(
+    closed: dict[int, Any], columns: Sequence[int], symbol: str, timeframe_ms: int, unread: Sequence[int]
+) -> CandleSeries:
     starts = sorted(closed)
     ordered = [closed[start] for start in starts]
-    opens, highs, lows, closes, volumes = (tuple([float(row[column]) for row in ordered]) for column in _COLUMNS)
+    opens, highs, lows, closes, volumes = (tuple([float(row[column]) for row in ordered]) for column in columns)
     return CandleSeries(symbol, timeframe_ms, tuple(starts), opens, highs, lows, closes, volumes, tuple(unread))
 
 
-def _is_readable(row: Any) -> bool:
+def _is_readable(row: Any, columns: Sequence[int]) -> bool:
     try:
-        return all(float(row[column]) >= 0 for column in _COLUMNS)
+        return all(float(row[column]) >= 0 for column in columns)
     except _UNREADABLE:
         return False

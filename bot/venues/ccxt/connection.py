@@ -19,14 +19,12 @@ import aiohttp
 
 from bot.domain.durations import HOUR_MS
 from bot.domain.instrument import Instrument, Kind
-from bot.domain.symbol import expiry_of, is_perp, pair_of
 from bot.ports import Answered, Clock, Rejection, SetupFailed, Unavailable, VenueRejected
-from bot.venues.binance import parse
-from bot.venues.binance.errors import ERROR_TABLES, ErrorTable, ReadRefused, contradicts_facts
-from bot.venues.binance.profiles import SPOT, USDM, EnvironmentSpec, Profile, SandboxMode
+from bot.venues.ccxt.errors import ReadRefused
 from bot.venues.ccxt.former import bare_market
 from bot.venues.ccxt.instruments_cache import InstrumentsCache
 from bot.venues.ccxt.loader import load_exchange_class
+from bot.venues.ccxt.profile import EnvironmentSpec, MarketRules, Profile, SandboxMode
 from bot.venues.ccxt.rows import UNREADABLE, words_of
 from bot.venues.ccxt.wire import OnceSession, Wire, build_gates
 
@@ -155,14 +153,12 @@ class Connection:
         self._session = self._make_session(exchange)
         exchange.session = OnceSession(self._session)
         exchange.milliseconds = self.now_ms
-        table = ERROR_TABLES.get(self.profile.id, ErrorTable({}))
         seams, spread_ms = self.rules.seams, self.rules.latency_spread_ms
         gates = build_gates(self.profile, spread_ms=spread_ms, clock=seams.monotonic, sleep=seams.sleep)
         self._wire = Wire(
             exchange,
             self.profile,
             gates,
-            table,
             now_ms=self.now_ms,
             read_attempts=self.rules.read_attempts,
             sleep=seams.sleep,
@@ -198,7 +194,10 @@ class Connection:
         try:
             return await self.wire.read(call)
         except ReadRefused as error:
-            if contradicts_facts(error.code, error.kind) and self._facts_age_ms() >= CONTRADICTED_READ_MS:
+            if (
+                self.profile.errors.contradicts_facts(error.code, error.kind)
+                and self._facts_age_ms() >= CONTRADICTED_READ_MS
+            ):
                 self._is_contradicted = True
             if error.kind is not Rejection.CLOCK:
                 raise
@@ -210,7 +209,7 @@ class Connection:
         try:
             return await self.wire.write(call)
         except VenueRejected as rejected:
-            if contradicts_facts(rejected.code, rejected.kind):
+            if self.profile.errors.contradicts_facts(rejected.code, rejected.kind):
                 self._is_contradicted = True
             raise
 
@@ -283,7 +282,7 @@ class Connection:
         found = self.instruments.get(symbol) or self.former.get(symbol)
         if found is not None:
             return found
-        parsed = parse.instrument(self._former_market(symbol), venue=self.profile.id)
+        parsed = self.profile.markets.instrument(self._former_market(symbol), venue=self.profile.id)
         return replace(parsed, active=False, is_former=True)
 
     def note_end(self, symbol: str) -> None:
@@ -305,10 +304,14 @@ class Connection:
             cache = self._cache()
             stored = None if cache is None else cache.load_former(symbol)
             with contextlib.suppress(*UNREADABLE):
-                if stored is not None and parse.instrument(stored, venue=self.profile.id).symbol == symbol:
+                if (
+                    stored is not None
+                    and self.profile.markets.instrument(stored, venue=self.profile.id).symbol == symbol
+                ):
                     self._bare[symbol] = stored
                     return stored
-            self._bare[symbol] = bare_market(symbol, self.venue_symbol(symbol))
+            name = self.venue_symbol(symbol)
+            self._bare[symbol] = bare_market(symbol, name, self.profile.markets.bare_info(name))
         return self._bare[symbol]
 
     def venue_symbol(self, symbol: str) -> str:
@@ -316,8 +319,7 @@ class Connection:
         known = self.instruments.get(symbol) or self.former.get(symbol)
         if known is not None:
             return known.venue_symbol
-        expiry = expiry_of(symbol)
-        return pair_of(symbol).replace("/", "") + (f"_{expiry}" if expiry else "")
+        return self.profile.markets.venue_symbol(symbol)
 
     def contract_size(self, symbol: str) -> Decimal:
         """Base units per contract; 1, as of every linear perp of the venue, when the symbol is not known."""
@@ -326,7 +328,7 @@ class Connection:
 
     def market_of(self, symbol: str) -> str:
         """The rate-limit market a symbol belongs to."""
-        return USDM if is_perp(symbol) else SPOT
+        return self.profile.markets.limited_market(symbol)
 
     def symbol_of(self, venue_symbol: str, kind: Kind, asset: str = "") -> str:
         """The unified symbol. One that has not been loaded is named by the currency it ends with: of `asset`, ours and
@@ -334,13 +336,7 @@ class Connection:
         known = self.symbols_by_id[kind].get(venue_symbol)
         if known is not None:
             return known
-        pair, _, expiry = venue_symbol.partition("_")
-        fitting = [quote for quote in (asset, self.quote, *self.profile.quotes) if quote and pair[1:].endswith(quote)]
-        quote = max(fitting, key=len, default="?")
-        symbol = f"{pair.removesuffix(quote)}/{quote}"
-        if kind is not Kind.PERP:
-            return symbol
-        return f"{symbol}:{quote}-{expiry}" if expiry else f"{symbol}:{quote}"
+        return self.profile.markets.symbol_of(venue_symbol, kind, (asset, self.quote, *self.profile.quotes))
 
     def _build(self) -> Any:
         environment, profile = self.environment, self.profile
@@ -381,14 +377,16 @@ class Connection:
 
     async def _time_sample(self) -> tuple[int, int]:
         before = self._clock.now_ms()
-        venue_ms = int((await self.exchange.publicGetTime())["serverTime"])
+        venue_ms = await self.profile.markets.fetch_time(self.exchange)
         after = self._clock.now_ms()
         return after - before, venue_ms - (before + after) // 2
 
     async def _fetch_markets(self) -> Mapping[str, Any]:
         left_out: dict[str, str] = {}
         exchange = self.exchange
-        exchange.parse_market = _each_by_itself(type(exchange).parse_market.__get__(exchange), left_out)
+        exchange.parse_market = _each_by_itself(
+            type(exchange).parse_market.__get__(exchange), self.profile.markets, left_out
+        )
         found = await exchange.fetch_markets()
         self._left_out = left_out
         return {market["symbol"]: dict(market) for market in found if market and self._is_ours(market)}
@@ -422,7 +420,9 @@ class Connection:
         known, self.instruments = self.instruments, {}
         for symbol, market in markets.items():
             try:
-                parsed = parse.instrument(market, venue=self.profile.id, leverage_max=self.profile.leverage_fallback)
+                parsed = self.profile.markets.instrument(
+                    market, venue=self.profile.id, leverage_max=self.profile.leverage_fallback
+                )
             except UNREADABLE as error:
                 self._left_out[symbol] = words_of("instruments", market.get("info", market), error)
                 continue
@@ -466,20 +466,19 @@ def _flatten(urls: Any, path: str = "api") -> Iterator[tuple[str, str]]:
                 yield from _flatten(value, f"{path}.{name}")
 
 
-def _each_by_itself(parse_market: Callable[[Any], Any], left_out: dict[str, str]) -> Callable[[Any], Any]:
-    """ccxt reads all rows of `exchangeInfo` in one go; one it cannot read gives None and is named in `left_out`, by our
-    name and by the venue's own (empty where it has none)."""
+def _each_by_itself(
+    parse_market: Callable[[Any], Any], rules: MarketRules, left_out: dict[str, str]
+) -> Callable[[Any], Any]:
+    """ccxt reads all rows of a list of markets in one go; one it cannot read gives None and is named in `left_out`, by
+    our name and by the venue's own (empty where it has none)."""
 
     def parsed(row: Any) -> Any:
         try:
-            for name in ("symbol", "baseAsset", "quoteAsset"):
-                str.strip(row[name])  # TypeError where it is no text: ccxt makes a name of it all the same
+            rules.check_row(row)
             return parse_market(row)
         except Exception as error:  # noqa: BLE001 - whatever ccxt trips over, it is this row's
-            cells = row if isinstance(row, Mapping) else {}
-            base, quote = cells.get("baseAsset") or cells.get("symbol"), cells.get("quoteAsset")
-            symbol = f"{base}/{quote}" + (f":{cells['marginAsset']}" if cells.get("marginAsset") else "")
-            left_out[symbol] = left_out[str(cells.get("symbol") or "")] = words_of("instruments", row, error)
+            symbol, venue_symbol = rules.names_in(row if isinstance(row, Mapping) else {})
+            left_out[symbol] = left_out[venue_symbol] = words_of("instruments", row, error)
             return None
 
     return parsed

@@ -13,7 +13,7 @@ from bot.domain.symbol import base_of, is_perp, quote_of, settle_of
 ANY_DIGIT = "0.00000001"
 
 
-def bare_market(symbol: str, venue_symbol: str) -> Mapping[str, Any]:
+def bare_market(symbol: str, venue_symbol: str, info: Mapping[str, Any]) -> Mapping[str, Any]:
     """A ccxt market of a symbol of which nothing but its names is known."""
     base, quote = base_of(symbol), quote_of(symbol)
     settle, is_contract = settle_of(symbol) or None, is_perp(symbol)
@@ -41,12 +41,5 @@ def bare_market(symbol: str, venue_symbol: str) -> Mapping[str, Any]:
         "active": False,
         "precision": {"amount": ANY_DIGIT, "price": ANY_DIGIT, "base": ANY_DIGIT, "quote": ANY_DIGIT},
         "limits": {name: {"min": None, "max": None} for name in ("amount", "price", "cost", "market", "leverage")},
-        "info": {
-            "symbol": venue_symbol,
-            "orderTypes": ["LIMIT", "MARKET", "STOP_MARKET", "TAKE_PROFIT_MARKET"],
-            "filters": [
-                {"filterType": "PRICE_FILTER", "tickSize": ANY_DIGIT},
-                {"filterType": "LOT_SIZE", "stepSize": ANY_DIGIT, "minQty": ANY_DIGIT},
-            ],
-        },
+        "info": dict(info),
     }

@@ -4,17 +4,12 @@ from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import Any, TypeVar
 
-from bot.domain.instrument import Side
-from bot.domain.money import ZERO
-from bot.domain.portfolio import Balance, Position
-from bot.ports import OrderReport, ReportState
-from bot.venues.binance import parse
+from bot.domain.money import dec
 
 T = TypeVar("T")
 Row = Mapping[str, Any]
 UNREADABLE = (LookupError, TypeError, ValueError, ArithmeticError, AttributeError)
 SHOWN = 120  # characters of a row that a message shows
-WALLET = "wallet"
 
 
 def words_of(what: str, row: Any, error: Exception) -> str:
@@ -46,128 +41,22 @@ def read_each(
     return found
 
 
-def read_orders(
-    rows: Iterable[Any], read: Callable[[Any], OrderReport], symbol: str, defects: list[tuple[str, str]]
-) -> list[OrderReport]:
-    """Order reports; a row that cannot be read counts as an open order at the size it names."""
-    found = []
-    for row in rows:
-        try:
-            found.append(read(row))
-        except UNREADABLE as error:
-            words = words_of("orders", row, error)
-            defects.append((symbol, words))
-            found.append(open_order(row, symbol, words))
-    return found
+def number(value: Any) -> Decimal:
+    """A finite Decimal. The few JSON numbers of a venue arrive as floats whose shortest text is what was sent."""
+    return dec(str(value)) if isinstance(value, float) else dec(value)
 
 
-def open_order(row: Any, symbol: str, defect: str) -> OrderReport:
-    """The order of a row that cannot be read: open, nothing executed, with what of it can be read."""
-    cells: Row = row if isinstance(row, Mapping) else {}
-    client_id = next((cells[n] for n in _CLIENT_IDS if isinstance(cells.get(n), str) and cells[n]), None)
-    venue_id = next((str(cells[n]) for n in ("orderId", "algoId") if cells.get(n)), "")
-    is_sale = str(cells.get("side")).lower() == "sell"
-    return OrderReport(
-        symbol=symbol,
-        client_id=client_id,
-        venue_id=venue_id,
-        state=ReportState.OPEN,
-        side=Side.SELL if is_sale else Side.BUY,
-        size=max(ZERO, number_or(cells.get("origQty", cells.get("quantity")), ZERO)),
-        filled_size=ZERO,
-        filled_quote=ZERO,
-        price=number_or(cells.get("price"), ZERO) or None,
-        reduce_only=cells.get("reduceOnly") in (True, "true"),
-        is_trigger="algoId" in cells,
-        at_ms=0,
-        defect=defect,
-    )
-
-
-_CLIENT_IDS = ("origClientOrderId", "clientOrderId", "clientAlgoId")
+def positive(value: Any) -> Decimal | None:
+    """The number, None where it is absent, zero or negative."""
+    if value in (None, ""):
+        return None
+    parsed = number(value)
+    return parsed if parsed > 0 else None
 
 
 def number_or(value: Any, fallback: Decimal) -> Decimal:
     """The number, or the fallback where it is none."""
     try:
-        return parse.number(value)
+        return number(value)
     except UNREADABLE:
         return fallback
-
-
-def read_balances(account: Row, unreadable: dict[str, str]) -> dict[str, Balance]:
-    """Spot balances that are not zero; `unreadable` gets those that cannot be read, by holding."""
-    found = {}
-    for row in rows_of(account["balances"], "balances"):
-        try:
-            balance = parse.balance(row)
-        except UNREADABLE as error:
-            unreadable[f"spot:{_text(row, 'asset')}"] = words_of("balances", row, error)
-            continue
-        if balance.total:
-            found[balance.asset] = balance
-    return found
-
-
-def read_wallet(account: Row, quote: str, unreadable: dict[str, str]) -> tuple[Decimal, Decimal]:
-    """(balance, free margin) of the quote currency in the perp wallet; another currency is never taken for it."""
-    try:
-        return parse.perp_wallet(account, quote)
-    except UNREADABLE as error:
-        unreadable[WALLET] = words_of("the perp wallet", account, error)
-        return ZERO, ZERO
-
-
-def read_position(row: Any, symbol: str, leverage: Decimal | None, unreadable: dict[str, str]) -> Position | None:
-    """A position; where only its size can be read, with stand-ins for the rest and a mention in `unreadable`."""
-    try:
-        return parse.position(row, symbol, leverage)
-    except UNREADABLE as error:
-        unreadable[f"perp:{symbol}"] = words_of("positions", row, error)
-    size = number_or(row.get("positionAmt"), ZERO)
-    entry, mark = (number_or(row.get(name), ZERO) for name in ("entryPrice", "markPrice"))
-    notional = number_or(row.get("notional"), ZERO)
-    if not size and notional and mark > 0:
-        size = notional / mark
-    mark = mark if mark > 0 else abs(notional / size) if size and notional else max(entry, ZERO)
-    if not size or mark <= 0:
-        return None
-    entry = entry if entry > 0 else mark
-    isolated = number_or(row.get("isolatedWallet"), ZERO)
-    profit = number_or(row.get("unRealizedProfit"), (mark - entry) * size)
-    return Position(symbol, size, entry, mark, profit, isolated, leverage, None, isolated > 0)
-
-
-def side_of(row: Any) -> str:
-    """Whether a position row is of one-way mode (`BOTH`), as far as it says."""
-    return str(row.get("positionSide", "BOTH")) if isinstance(row, Mapping) else "BOTH"
-
-
-def is_held(row: Any) -> bool:
-    """Whether a position row may be of a position: all but those that say plainly that they are flat."""
-    return not isinstance(row, Mapping) or number_or(row.get("positionAmt"), Decimal(1)) != 0
-
-
-def place_positions(
-    rows: Iterable[Any], name: Callable[[Row], str], settings: Mapping[str, Decimal], unreadable: dict[str, str]
-) -> dict[str, Position]:
-    """Positions by symbol. Of two rows of one symbol the larger counts and the symbol is unreadable."""
-    found: dict[str, Position] = {}
-    for row in rows:
-        if not isinstance(row, Mapping) or not _text(row, "symbol"):
-            unreadable["perp:"] = words_of("positions", row, KeyError("symbol"))
-            continue
-        symbol = name(row)
-        position = read_position(row, symbol, settings.get(row["symbol"]), unreadable)
-        if position is None:
-            continue
-        if symbol in found:
-            unreadable[f"perp:{symbol}"] = words_of("positions", row, ValueError("a second row of one symbol"))
-        if symbol not in found or abs(position.size) > abs(found[symbol].size):
-            found[symbol] = position
-    return found
-
-
-def _text(row: Any, name: str) -> str:
-    value = row.get(name) if isinstance(row, Mapping) else None
-    return value if isinstance(value, str) else ""

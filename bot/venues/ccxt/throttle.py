@@ -13,7 +13,7 @@ from decimal import Decimal
 from asyncio_throttle.throttler import Throttler
 
 from bot.ports import Lane
-from bot.venues.binance.profiles import BucketSpec
+from bot.venues.ccxt.profile import BucketSpec
 
 _HAIR_S = 1e-4
 BULK_SHARE = Decimal("0.8")

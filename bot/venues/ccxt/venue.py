@@ -25,11 +25,7 @@ from bot.ports import (
     SetupFailed,
     Unavailable,
 )
-from bot.venues.binance.account_checks import AccountChecks
-from bot.venues.binance.fee_rates import FeeRates
-from bot.venues.binance.profiles import Profile
-from bot.venues.binance.reads import Reads
-from bot.venues.binance.requests import Writes
+from bot.venues.ccxt.adapter import Adapter
 from bot.venues.ccxt.connection import Connection, ConnectionRules, Credentials, Seams
 
 __all__ = ["CcxtVenue", "ConnectionRules", "Credentials", "Seams"]
@@ -39,7 +35,8 @@ class CcxtVenue:
     """One account at one exchange through unmodified ccxt; implements `bot.ports.Venue`.
 
     Args:
-        environment: a name of `profile.environments`.
+        adapter: the venue.
+        environment: a name of its profile's `environments`.
         account: our name of the account; it goes into client order ids.
         credentials: None for market data only.
         session_factory: see `Connection`.
@@ -47,7 +44,7 @@ class CcxtVenue:
 
     def __init__(
         self,
-        profile: Profile,
+        adapter: Adapter,
         *,
         environment: str,
         account: str,
@@ -58,7 +55,7 @@ class CcxtVenue:
         rules: ConnectionRules = ConnectionRules(),  # noqa: B008 - frozen
     ) -> None:
         self._link = Connection(
-            profile,
+            adapter.profile,
             environment,
             credentials=credentials,
             quote=quote,
@@ -66,17 +63,17 @@ class CcxtVenue:
             clock=clock,
             rules=rules,
         )
-        self._reads, self._writes = Reads(self._link), Writes(self._link)
-        self._fees = FeeRates(self._link)
-        self._checks = AccountChecks(self._link, account=account, trades=rules.trades)
+        self._reads, self._writes = adapter.reads(self._link), adapter.writes(self._link)
+        self._fees = adapter.fees(self._link)
+        self._checks = adapter.checks(self._link, account=account, trades=rules.trades)
         self._review: AccountReview | None = None
         self._reviewed_ms = 0
         self._leverage_max: Mapping[str, Decimal] = {}
         self._bracketed: frozenset[str] = frozenset()
-        self.id, self.environment, self.account_name = profile.id, environment, account
+        self.id, self.environment, self.account_name = adapter.profile.id, environment, account
         self.has_transfers = self._link.environment.has_transfers
         self.receive_window_ms = self._link.receive_window_ms
-        self.quiet_period_ms = profile.quiet_period_ms(self.receive_window_ms)
+        self.quiet_period_ms = adapter.profile.quiet_period_ms(self.receive_window_ms)
 
     @property
     def clock_skew_ms(self) -> int:

@@ -15,8 +15,9 @@ import aiohttp
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from bot.ports import URGENT, Lane, Rejection, Unavailable
-from bot.venues.binance.errors import ErrorTable, HttpFacts, NotSent, ReadRefused, classify_read, classify_write
-from bot.venues.binance.profiles import WEIGHT, Profile
+from bot.venues.ccxt.error_table import ErrorTable, HttpFacts
+from bot.venues.ccxt.errors import NotSent, ReadRefused, classify_read, classify_write
+from bot.venues.ccxt.profile import WEIGHT, Profile
 from bot.venues.ccxt.throttle import CRITICAL_PACE_S, Gate
 
 T = TypeVar("T")
@@ -25,7 +26,6 @@ PATIENCE_S = 30.0
 """The longest a read waits for the venue's permission; a longer silence is reported instead of slept through."""
 
 DEFAULT_HOLD_S: Mapping[int, float] = {429: 30.0, 418: 180.0}
-_HOLDING_CODES = ("-1003", "-1015")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,14 +123,13 @@ class Wire:
         exchange: Any,
         profile: Profile,
         gates: Mapping[str, Gate],
-        table: ErrorTable,
         *,
         now_ms: Callable[[], int],
         read_attempts: int = 3,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.exchange, self.gates = exchange, gates
-        self._profile, self._table, self._now_ms = profile, table, now_ms
+        self._profile, self._table, self._now_ms = profile, profile.errors, now_ms
         self._read_attempts, self._sleep = read_attempts, sleep
         self._backoff = wait_random_exponential(multiplier=0.2, max=5)
         self._install()
@@ -198,7 +197,7 @@ class Wire:
         exchange.throttle = self._throttle
         exchange.on_rest_response = self._listen(exchange.on_rest_response)
         exchange.handle_errors, exchange.handle_http_status_code = _keep_facts(
-            exchange.handle_errors, exchange.handle_http_status_code
+            self._table, exchange.handle_errors, exchange.handle_http_status_code
         )
 
     def _cost_of(self, original: Callable[..., Any]) -> Callable[..., RequestCost]:
@@ -238,8 +237,10 @@ class Wire:
             market = next((name for part, name in self._profile.path_markets if part in url.split("?", 1)[0]), None)
             if market is not None:
                 self._adopt(market, {name.lower(): value for name, value in headers.items()})
-                facts = HttpFacts(code, headers, str(rest[0]) if rest else "", url, method)
-                if code in DEFAULT_HOLD_S or (code >= 400 and facts.verdict()[0] in _HOLDING_CODES):
+                facts = self._table.facts(code, headers, str(rest[0]) if rest else "", url, method)
+                if code in DEFAULT_HOLD_S or (
+                    code in self._table.refusing_statuses and facts.code in self._table.holding_codes
+                ):
                     asked = facts.retry_after(self._now_ms())
                     seconds = asked if asked is not None else DEFAULT_HOLD_S.get(code, 30.0)
                     self.gates[market].hold(seconds, is_ban=code == 418)
@@ -279,7 +280,7 @@ def _is_worth_another_try(error: BaseException) -> bool:
 
 
 def _keep_facts(
-    handle_errors: Callable[..., Any], handle_status: Callable[..., Any]
+    table: ErrorTable, handle_errors: Callable[..., Any], handle_status: Callable[..., Any]
 ) -> tuple[Callable[..., Any], Callable[..., Any]]:
     """ccxt's two error handlers, with the answer attached to what they raise.
 
@@ -288,7 +289,7 @@ def _keep_facts(
     latest: list[HttpFacts] = []
 
     def errors(code: int, reason: str, url: str, method: str, headers: Mapping[str, str], body: str, *rest: Any) -> Any:
-        facts = HttpFacts(code, headers, body or "", url, method)
+        facts = table.facts(code, headers, body or "", url, method)
         latest[:] = [facts]
         try:
             return handle_errors(code, reason, url, method, headers, body, *rest)
@@ -300,7 +301,7 @@ def _keep_facts(
         try:
             return handle_status(code, reason, url, method, body)
         except Exception as error:
-            error.http_facts = latest[0] if latest else HttpFacts(code, {}, body, url, method)  # type: ignore[attr-defined]
+            error.http_facts = latest[0] if latest else table.facts(code, {}, body, url, method)  # type: ignore[attr-defined]
             raise
 
     return errors, status

@@ -1,0 +1,107 @@
+"""A failed answer and the table that gives its code a meaning.
+
+ccxt's exception classes do not decide it: they depend on the URL's host, call a duplicate id an invalid order, and use
+one class for "rejected" and "may have happened". What decides is a parsed code of the venue's own together with a
+status that the venue refuses with. A write that is not in the table is unknown.
+"""
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+
+from bot.ports import Rejection
+
+LONGEST_BAN_S = 3 * 86_400.0
+REFUSING_STATUSES = frozenset(range(400, 500)) - {408, 409}
+_FACT_KINDS = frozenset({Rejection.FILTER, Rejection.LEVERAGE, Rejection.MARKET_CLOSED})
+
+
+@dataclass(frozen=True, slots=True)
+class HttpFacts:
+    """The answer behind a ccxt exception; attached to it as `http_facts`. `code` and `message` are the venue's, empty
+    when its body has none; `ban_ends_ms` is set where the body says until when the venue answers nothing."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: str
+    url: str
+    method: str
+    code: str = ""
+    message: str = ""
+    ban_ends_ms: int | None = None
+
+    def retry_after(self, now_ms: int | None = None) -> float | None:
+        """Seconds the venue asks us to wait, the longer of header and ban's end; None when neither can be read."""
+        values = (value for name, value in self.headers.items() if name.lower() == "retry-after")
+        asked = [seconds for value in values if (seconds := read_retry_after(value, now_ms)) is not None]
+        if self.ban_ends_ms is not None and now_ms is not None:
+            asked.append(_bounded((self.ban_ends_ms - now_ms) / 1000))
+        return max(asked, default=None)
+
+
+def read_retry_after(value: str, now_ms: int | None) -> float | None:
+    """Seconds of a `Retry-After` header: a number of seconds or a date. None for what is neither, negative numbers
+    included; at least a second, at most as long as the longest ban."""
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            at = parsedate_to_datetime(value)
+            return None if now_ms is None else _bounded(at.timestamp() - now_ms / 1000)
+        except (ValueError, TypeError, OverflowError, IndexError):
+            return None
+    return _bounded(seconds) if math.isfinite(seconds) and seconds >= 0 else None
+
+
+def _bounded(seconds: float) -> float:
+    return min(max(1.0, seconds), LONGEST_BAN_S)
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorTable:
+    """What the errors of a venue mean.
+
+    Args:
+        read: (code, message) of a body, empty texts where it is no answer of the venue; also of a body that came with
+            a status of success, where the venue refuses so.
+        codes: the venue's code to (needle in the message, meaning) rows, first match wins, "" matches all.
+        statuses: HTTP statuses that mean "not executed" whatever the body says.
+        refusing_statuses: HTTP statuses with which a listed code means "not executed".
+        holding_codes: codes that ask for silence, whatever their status.
+        unknown_symbol_codes: codes that say that the venue does not list the symbol.
+        fact_codes: codes that contradict what is known of an instrument.
+        ban_end: finds the end of a ban, UTC ms, in a body.
+    """
+
+    read: Callable[[str], tuple[str, str]]
+    codes: Mapping[str, tuple[tuple[str, Rejection], ...]]
+    statuses: Mapping[int, Rejection] = field(default_factory=dict)
+    refusing_statuses: frozenset[int] = REFUSING_STATUSES
+    holding_codes: frozenset[str] = frozenset()
+    unknown_symbol_codes: frozenset[str] = frozenset()
+    fact_codes: frozenset[str] = frozenset()
+    ban_end: re.Pattern[str] | None = None
+
+    def facts(self, status: int, headers: Mapping[str, str], body: str, url: str, method: str) -> HttpFacts:
+        """The answer, with code and message of its body."""
+        code, message = self.read(body)
+        found = self.ban_end.search(body) if self.ban_end is not None else None
+        return HttpFacts(status, headers, body, url, method, code, message, int(found.group(1)) if found else None)
+
+    def find(self, facts: HttpFacts) -> tuple[str, str, Rejection] | None:
+        """(code, message, meaning) of a recognised refusal, else None."""
+        if facts.status in self.refusing_statuses:
+            for needle, kind in self.codes.get(facts.code, ()):
+                if needle in facts.message:
+                    return facts.code, facts.message, kind
+        if facts.status in self.statuses:
+            words = facts.code or f"HTTP {facts.status}", facts.message or "no readable answer"
+            return *words, self.statuses[facts.status]
+        return None
+
+    def contradicts_facts(self, code: str, kind: Rejection) -> bool:
+        """Whether a refusal of the venue says that what is known of an instrument is no longer so: its symbol, filters,
+        precision, status, leverage or margin mode. Our own check before the wire says nothing about the venue."""
+        return code != "not sent" and (kind in _FACT_KINDS or code in self.fact_codes)

@@ -1,0 +1,85 @@
+"""What an error means: it did not happen, nobody knows, or the read failed.
+
+What decides is proof that nothing left, or a row of the venue's error table.
+"""
+
+import aiohttp
+
+from bot.ports import NotListed, OutcomeUnknown, Rejection, Unavailable, VenueRejected
+from bot.venues.ccxt.error_table import REFUSING_STATUSES, ErrorTable, HttpFacts
+
+
+class NotSent(Exception):
+    """Raised by us before a request left."""
+
+    def __init__(self, words: str, kind: Rejection, retry_after: float | None = None) -> None:
+        super().__init__(words)
+        self.kind, self.retry_after = kind, retry_after
+
+
+class ReadRefused(Unavailable):
+    """The venue understood a read and refused it: asking again changes nothing."""
+
+    def __init__(self, code: str, message: str, kind: Rejection) -> None:
+        super().__init__(f"{code} {message}")
+        self.code, self.message, self.kind = code, message, kind
+
+
+class SymbolUnknown(ReadRefused, NotListed):
+    """The venue refused a read because it does not list the symbol."""
+
+
+def facts_of(error: BaseException) -> HttpFacts | None:
+    """The HTTP answer attached to an exception by the wire, if there was one."""
+    facts = getattr(error, "http_facts", None)
+    return facts if isinstance(facts, HttpFacts) else None
+
+
+def classify_write(error: Exception, table: ErrorTable, *, has_left: bool) -> VenueRejected | OutcomeUnknown:
+    """The port's error for a failed write. `has_left`: an HTTP request was begun."""
+    if isinstance(error, VenueRejected | OutcomeUnknown):
+        return error
+    if isinstance(error, NotSent):
+        return VenueRejected("not sent", str(error), error.kind)
+    if not has_left:
+        return VenueRejected("not sent", f"{type(error).__name__}: {error}", Rejection.OTHER)
+    facts = facts_of(error)
+    if facts is None:
+        if isinstance(error.__cause__, aiohttp.ClientConnectorError):
+            return VenueRejected("not sent", "no connection to the venue", Rejection.OTHER)
+        return OutcomeUnknown(describe(error))
+    found = table.find(facts)
+    return VenueRejected(*found) if found else OutcomeUnknown(describe(error))
+
+
+def classify_read(error: Exception, table: ErrorTable, *, has_left: bool, now_ms: int) -> Unavailable:
+    """The port's error for a failed read; `ReadRefused` when repeating is useless."""
+    if isinstance(error, Unavailable):
+        return error
+    if isinstance(error, NotSent):
+        return Unavailable(str(error), error.retry_after)
+    if not has_left:
+        return ReadRefused("not sent", f"{type(error).__name__}: {error}", Rejection.OTHER)
+    facts = facts_of(error)
+    if facts is None:
+        return Unavailable(describe(error))
+    found = table.find(facts)
+    if found is None and facts.status in REFUSING_STATUSES and not facts.code:
+        return ReadRefused(f"HTTP {facts.status}", describe(error), Rejection.OTHER)
+    if found is None:
+        return Unavailable(describe(error), facts.retry_after(now_ms))
+    if found[2] is Rejection.RATE_LIMIT:
+        return Unavailable(describe(error), facts.retry_after(now_ms))
+    return (SymbolUnknown if found[0] in table.unknown_symbol_codes else ReadRefused)(*found)
+
+
+def describe(error: BaseException) -> str:
+    """One line about an error without URL, query or signature in it."""
+    facts = facts_of(error)
+    if facts is None:
+        cause = f" ({type(error.__cause__).__name__})" if error.__cause__ is not None else ""
+        own = f": {error}" if isinstance(error, ValueError | TypeError | KeyError | AttributeError) else ""
+        return f"{type(error).__name__}{cause}{own}"
+    path = facts.url.split("?", 1)[0].split("//", 1)[-1]
+    said = f"{facts.code} {facts.message}".strip() or repr(facts.body[:80])
+    return f"{facts.method} {path} answered HTTP {facts.status}: {said}"
