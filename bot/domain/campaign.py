@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
-from typing import ClassVar
 
 from bot.domain.instrument import Side
 from bot.domain.money import ZERO
@@ -141,7 +140,6 @@ class Campaign:
     tranches: tuple[Tranche, ...] = ()
     owed: Mapping[str, Decimal] = field(default_factory=dict)
     tactical_allowed: bool = False
-    WRITTEN_KEPT: ClassVar[int] = 4  # see `codec.encode`: a record holds it thrice, and the next one mostly again
 
     @property
     def is_over(self) -> bool:

@@ -10,7 +10,6 @@ import secrets
 import sqlite3
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from decimal import Decimal
 from hashlib import sha256
 from operator import is_
@@ -46,7 +45,8 @@ from bot.journal.errors import (
 from bot.journal.files import make_private, set_aside
 from bot.journal.lease import LockFile, release_lease, renew_lease, take_lease
 from bot.journal.proof import CHECKPOINT, CHECKPOINT_EVERY, REBUILT, check_file, live_orders, prove
-from bot.journal.reader import CycleHead, CycleRecord, Fact, JournalReader, Latch, order_of
+from bot.journal.reader import CycleHead, Fact, JournalReader, Latch, order_of
+from bot.journal.record import CycleRecord, payload_of
 from bot.journal.recovery import Recovery, open_file
 from bot.journal.reserve import Reserve
 from bot.journal.schema import (
@@ -54,11 +54,11 @@ from bot.journal.schema import (
     LIVE_STATES,
     ORDER_FIELDS,
     RESERVED_KINDS,
+    canonical,
     chain_hash,
     migrations,
     project,
     rebuild,
-    text_of,
     unknown_migrations,
 )
 from bot.journal.writer import Writer
@@ -84,9 +84,6 @@ __all__ = [
 
 T = TypeVar("T")
 CHECKED_AT_OPEN = 1_000
-_NOTHING_SEEN = Snapshot(0, {}, {})
-_UNWRITTEN: Mapping[str, Any] = {"decision": {}, "verdicts": (), "gate": {}}
-_WRITTEN = tuple(_UNWRITTEN)
 WHOLE_CHECK_MAX_BYTES = 32 * 1024 * 1024
 BUSY_SECONDS = 10.0
 
@@ -372,7 +369,7 @@ class Journal:
 
     def _event(self, db: Database, kind: str, payload: Any) -> int:
         prev_seq, prev_hash = self._head
-        seq, at_ms, text = prev_seq + 1, self._now_ms(), text_of(kind, payload)
+        seq, at_ms, text = prev_seq + 1, self._now_ms(), canonical(payload)
         own = chain_hash(prev_hash, seq, at_ms, kind, self._cycle, text)
         try:
             db.execute(
@@ -388,10 +385,8 @@ class Journal:
     def _write_cycle(self, db: Database, record: CycleRecord) -> None:
         body = self._body_of(record.snapshot)
         digest = sha256(body).hexdigest()
-        written = {name: getattr(record, name) for name in _WRITTEN}  # encoded already
-        payload = encode(replace(record, snapshot=_NOTHING_SEEN, **_UNWRITTEN)) | written | {"snapshot": digest}
         self._cycle = record.number
-        self._event(db, "cycle", payload)
+        self._event(db, "cycle", payload_of(record, digest))
         db.execute(
             "INSERT OR IGNORE INTO snapshots (digest, at_ms, body) VALUES (?, ?, ?)",
             [digest, record.at_ms, zlib.compress(body, 3)],

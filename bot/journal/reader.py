@@ -5,7 +5,7 @@ import sqlite3
 import threading
 import zlib
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from hashlib import sha256
 from pathlib import Path
@@ -15,10 +15,8 @@ from sqlite_utils import Database
 
 from bot.domain.campaign import Memory
 from bot.domain.codec import decode
-from bot.domain.market import Snapshot
 from bot.domain.money import ZERO, dec
 from bot.domain.order import FOREIGN, Fill, Order
-from bot.domain.portfolio import Account
 from bot.domain.states import KillLevel, OrderState
 from bot.journal.answers import (
     ANY_KIND,
@@ -33,6 +31,7 @@ from bot.journal.answers import (
 )
 from bot.journal.chain import check_chain
 from bot.journal.errors import SnapshotPruned, classify, corrupt
+from bot.journal.record import CycleRecord, record_in
 from bot.journal.schema import (
     LIVE_STATES,
     NEVER_CAME_TO_BE,
@@ -63,34 +62,13 @@ _FILL_COLUMNS = ", ".join(_FILL_FIELDS)
 
 
 @dataclass(frozen=True, slots=True)
-class CycleRecord:
-    """All a cycle saw and decided, enough to decide it again. `decision` and `verdicts` are `codec.encode` forms.
-
-    `gate` is what else the gate was told; older journals lack it.
-    """
-
-    number: int
-    kind: str
-    at_ms: int
-    snapshot: Snapshot
-    account: Account
-    memory_before: Memory
-    decision: Mapping[str, Any]
-    verdicts: tuple[Mapping[str, Any], ...]
-    working: tuple[Order, ...]
-    config_digest: str
-    gate: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
 class CycleHead:
-    """A cycle without what it saw: for lists. `decision` is the `codec.encode` form."""
+    """A cycle without what it saw and decided: for lists."""
 
     number: int
     kind: str
     at_ms: int
     config_digest: str
-    decision: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +108,6 @@ class JournalReader(Answers):
         self._lock = threading.Lock()
         self._db: Database | None = None
         self._is_lent = False
-        self._memory = "", Memory()  # as it was read last: most looks find what the one before has found
-        self._campaign: Any = None
 
     def read_through(self, db: Database, newest: Callable[[str], Hashable] | None = None) -> None:
         """Read through a connection of somebody else, who closes it. For a journal that one thread reads and writes: a
@@ -157,18 +133,7 @@ class JournalReader(Answers):
     @remembered(*MEMORY)
     def load_memory(self) -> Memory:
         rows = self._rows("SELECT body FROM memory")
-        if not rows:
-            return Memory()
-        text, memory = self._memory
-        if rows[0][0] != text:
-            told = json.loads(rows[0][0])
-            campaign = told.get("campaign")
-            if campaign is None or campaign != self._campaign:
-                memory = decode(Memory, told)
-            else:  # the largest part, and the same for weeks
-                memory = replace(decode(Memory, {**told, "campaign": None}), campaign=memory.campaign)
-            self._memory, self._campaign = (rows[0][0], memory), campaign
-        return memory
+        return decode(Memory, json.loads(rows[0][0])) if rows else Memory()
 
     @remembered(*MEMORY)
     def load_memory_seq(self) -> int:
@@ -283,12 +248,8 @@ class JournalReader(Answers):
         return self.load_cycle(number) if number > 0 else None
 
     def load_cycle_heads(self, limit: int = 50) -> tuple[CycleHead, ...]:
-        rows = self._rows(
-            "SELECT number, cycles.kind, cycles.at_ms, config_digest, event.payload"
-            " FROM cycles JOIN event ON event.seq = cycles.seq ORDER BY number DESC LIMIT ?",
-            [limit],
-        )
-        return tuple(CycleHead(row[0], row[1], row[2], row[3], json.loads(row[4])["decision"]) for row in rows)
+        rows = self._rows("SELECT number, kind, at_ms, config_digest FROM cycles ORDER BY number DESC LIMIT ?", [limit])
+        return tuple(CycleHead(*row) for row in rows)
 
     def load_cycle_number_at(self, kind: str, at_ms: int) -> int | None:
         """The newest cycle of this kind that looked at that moment."""
@@ -424,8 +385,7 @@ class JournalReader(Answers):
                 f"no longer keeps what cycle {payload['number']} saw",
                 "raise the number of snapshots kept to replay older cycles in future",
             )
-        snapshot = json.loads(zlib.decompress(rows[0][0]))
-        return decode(CycleRecord, {**payload, "snapshot": snapshot})
+        return record_in(payload, json.loads(zlib.decompress(rows[0][0])))
 
     def _is_quiet_since(self, table: str, column: str, since_ms: int) -> bool:
         """Whether a table is known to have no row of that time or later; a window of minutes moves with every look."""

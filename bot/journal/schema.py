@@ -7,7 +7,7 @@ their own: a snapshot is found by its digest and may be pruned, a lease is about
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from typing import Any
 
@@ -128,67 +128,11 @@ def unknown_migrations(db: Database) -> list[str]:
 
 
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-_MARK = "\0campaign"  # stands for a campaign while the rest is written
 
 
 def canonical(payload: Any) -> str:
     """JSON text with one spelling per value."""
     return _CANONICAL.encode(payload)
-
-
-class CampaignTexts:
-    """Writes what holds campaigns as `canonical` does, each of them once: they are nine tenths of a cycle's record,
-    which holds the same one thrice, and mostly the record before it held it too.
-
-    A campaign is known by the identity of its encoded form, which nobody changes (see `codec.encode`).
-    """
-
-    def __init__(self) -> None:
-        self._known: list[tuple[Any, str]] = []
-
-    def of_cycle(self, payload: Mapping[str, Any]) -> str:
-        """The payload of an event `cycle`."""
-        decision, before = payload["decision"], payload["memory_before"]
-        after = decision.get("memory")
-        if not all(part is not None and "campaign" in part for part in (decision, after, before)):
-            return canonical(payload)
-        short = {**decision, "campaign": _MARK, "memory": {**after, "campaign": _MARK}}
-        whole = {**payload, "decision": short, "memory_before": {**before, "campaign": _MARK}}
-        campaigns = (decision["campaign"], after["campaign"], before["campaign"])
-        return self._spliced(whole, campaigns) or canonical(payload)
-
-    def of_memory(self, payload: Mapping[str, Any]) -> str:
-        """The payload of an event `memory`."""
-        if "campaign" not in payload:
-            return canonical(payload)
-        return self._spliced({**payload, "campaign": _MARK}, (payload["campaign"],)) or canonical(payload)
-
-    def _spliced(self, marked: Mapping[str, Any], campaigns: Sequence[Any]) -> str:
-        """The text with the campaigns in the places of their marks, in the order of the keys; nothing when something
-        else in it reads like a mark."""
-        pieces = canonical(marked).split(canonical(_MARK))
-        if len(pieces) != len(campaigns) + 1:
-            return ""
-        texts = (*(self._text(campaign) for campaign in campaigns), "")
-        return "".join(text for pair in zip(pieces, texts, strict=True) for text in pair)
-
-    def _text(self, campaign: Any) -> str:
-        for known, text in self._known:
-            if known is campaign:
-                return text
-        text = canonical(campaign)
-        self._known = [(campaign, text), *self._known[:1]]
-        return text
-
-
-_TEXTS = CampaignTexts()
-
-
-def text_of(kind: str, payload: Any) -> str:
-    """The payload of an event as it is written: `canonical`, by the shortest way."""
-    if kind == "cycle":
-        return _TEXTS.of_cycle(payload)
-    return _TEXTS.of_memory(payload) if kind == "memory" else canonical(payload)
 
 
 def chain_hash(prev_hash: str, seq: int, at_ms: int, kind: str, cycle: int | None, payload: str) -> str:
@@ -347,7 +291,7 @@ def _project_cycle(db: Database, seq: int, at_ms: int, payload: Mapping[str, Any
 
 
 def _project_memory(db: Database, seq: int, at_ms: int, payload: Mapping[str, Any]) -> None:
-    db.execute("INSERT OR REPLACE INTO memory (id, body, seq) VALUES (1, ?, ?)", [text_of("memory", payload), seq])
+    db.execute("INSERT OR REPLACE INTO memory (id, body, seq) VALUES (1, ?, ?)", [canonical(payload), seq])
 
 
 def _project_latch(db: Database, seq: int, at_ms: int, payload: Mapping[str, Any]) -> None:

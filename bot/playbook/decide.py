@@ -5,16 +5,17 @@ decision. Nothing is remembered but what is in `Memory`.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from decimal import Decimal
 
-from bot.domain.campaign import Campaign, Condition, Memory, OpenExit, Phase, Stance, Transfer
+from bot.domain.campaign import Condition, Memory, OpenExit, Stance
 from bot.domain.market import Snapshot
 from bot.domain.money import ZERO
-from bot.domain.order import Intent, Order, Purpose
+from bot.domain.order import Order, Purpose
 from bot.domain.portfolio import Portfolio
 from bot.domain.reason import Note, Reason
 from bot.domain.states import CampaignState, LegState
+from bot.domain.turn.decision import Decision
 from bot.playbook.book.context import PlanContext, belongs_to
 from bot.playbook.book.portfolio import former_holdings
 from bot.playbook.book.transfers import read_labels, settle_transfer
@@ -23,7 +24,6 @@ from bot.playbook.market.regime import read_regime
 from bot.playbook.market.signal_cache import SignalCache
 from bot.playbook.market.signals import exit_signs, read_market, signs_against_shorts
 from bot.playbook.market.stance import Choice, choose_stance, standing, target_shares
-from bot.playbook.market.view import Signal
 from bot.playbook.orders.timing import withdrawn
 from bot.playbook.overlays.directional import book_scalps, end_openings, outlived, plan_speculation
 from bot.playbook.overlays.standing_hedges import plan_standing
@@ -32,32 +32,6 @@ from bot.playbook.positions.exits import Guarded, guard_positions, shrink_before
 from bot.playbook.rotation.apply_renames import carry_over
 from bot.playbook.rotation.campaign import drift, start_campaign
 from bot.playbook.rotation.progress import Step, end_tactical, live_hedges, step_campaign
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What one instant leads to. `target` is a share of the book per sleeve and as `cash`.
-
-    `cancels` are client ids of resting stops that no longer fit and of resting purchases that are to come back;
-    `top_ups` is isolated margin to add, by perp, quote.
-    `intents` belong to one phase, or to a late hedge and the sales beside it, guard intents first; `memory` replaces
-    the one that was handed in.
-    """
-
-    at_ms: int
-    signals: tuple[Signal, ...]
-    condition: Condition
-    confidence: Decimal
-    phases: Mapping[str, Phase]
-    stance: Stance
-    target: Mapping[str, Decimal]
-    campaign: Campaign | None
-    intents: tuple[Intent, ...]
-    transfers: tuple[Transfer, ...]
-    notes: tuple[Note, ...]
-    memory: Memory
-    cancels: tuple[str, ...] = ()
-    top_ups: Mapping[str, Decimal] = field(default_factory=dict)
 
 
 def decide(
@@ -163,7 +137,6 @@ def _decision(
         phases={},
         stance=stance,
         target=shares,
-        campaign=memory.campaign,
         intents=intents,
         transfers=step.transfers,
         notes=tuple(notes),

@@ -16,7 +16,6 @@ from bot.domain.codec import encode
 from bot.domain.instrument import Instrument
 from bot.domain.money import ZERO, plain, share
 from bot.domain.order import Order
-from bot.domain.portfolio import Portfolio
 from bot.domain.states import TrancheState
 from bot.execution.executor import Outcome
 from bot.execution.reconcile import Truth
@@ -25,7 +24,7 @@ from bot.playbook.policy.numbers import Policy
 from bot.report import funding, rows, tables
 from bot.report.format import money, percent, utc
 from bot.runtime.cycle import CycleResult
-from bot.runtime.turn import verdict_mapping
+from bot.runtime.turn import verdict_of
 
 ORDERS_MAX = 10_000
 FILLS_MAX = 100_000
@@ -48,18 +47,20 @@ def cycle_view(
     instruments = result.snapshot.instruments
     parts: list[RenderableType] = [_head(result)]
     if with_diagnosis:
-        encoded = encode(decision)
         missing = [f"{missing.what}: {missing.why}" for missing in result.snapshot.missing]
         reading = rows.why(
-            encoded, number=result.number, at_ms=result.snapshot.at_ms, missing=missing, policy=result.policy
+            decision, number=result.number, at_ms=result.snapshot.at_ms, missing=missing, policy=result.policy
         )
-        parts += [tables.why_view(reading, result.snapshot.at_ms), _sleeves(result.portfolio, encoded, quote)]
+        parts += [
+            tables.why_view(reading, result.snapshot.at_ms),
+            tables.sleeves_table(rows.sleeve_rows(result.portfolio, decision.target), quote),
+        ]
     if begun := _tranche_begun(result, before):
         parts.append(tables.plan_table(rows.plan_rows(begun), quote))
         parts += _funding_expected(result, begun, quote)
     if decision.intents:
         parts.append(tables.intents_table(rows.intent_rows(decision.intents, instruments), quote, width))
-        verdicts = rows.verdict_rows(decision.intents, [verdict_mapping(verdict) for verdict in result.verdicts])
+        verdicts = rows.verdict_rows(decision.intents, [verdict_of(verdict) for verdict in result.verdicts])
         refused = [row for row in verdicts if row["verdict"] == "refused"]
         approved = len(verdicts) - len(refused)
         parts.append(Text(f"risk gate: {approved} approved, {len(refused)} refused"))
@@ -91,17 +92,17 @@ def print_plan(console: Console, result: CycleResult) -> None:
 
 def plan_document(result: CycleResult) -> dict[str, Any]:
     """`plan --json`: the reading, the plan and the verdicts, JSON-able."""
-    encoded, decision = encode(result.decision), result.decision
-    verdicts = [verdict_mapping(verdict) for verdict in result.verdicts]
+    decision = result.decision
+    verdicts = [verdict_of(verdict) for verdict in result.verdicts]
     return {
-        "reading": rows.why(encoded, number=result.number, at_ms=result.snapshot.at_ms, policy=result.policy),
+        "reading": rows.why(decision, number=result.number, at_ms=result.snapshot.at_ms, policy=result.policy),
         "campaign": rows.campaign_row(decision.campaign) if decision.campaign else None,
         "funding": _planned_funding(result, _running(result)),
         "intents": rows.intent_rows(decision.intents, result.snapshot.instruments),
         "verdicts": rows.verdict_rows(decision.intents, verdicts),
         "kill": result.kill.value,
         "breakers": [{"reason": note.reason.value, "words": note.words} for note in result.breakers],
-        "sleeves": rows.sleeve_rows(result.portfolio, encoded["target"]),
+        "sleeves": rows.sleeve_rows(result.portfolio, decision.target),
         "missing": [f"{missing.what}: {missing.why}" for missing in result.snapshot.missing],
         "notes": notes_of(result),
     }
@@ -153,7 +154,7 @@ def demo_summary(
         "legs": [row for campaign in campaigns for row in rows.demo_legs(campaign)],
         "sleeves": {
             row["sleeve"]: {"target": row["target_quote"], "actual": row["value_quote"]} | row
-            for row in rows.sleeve_rows(portfolio, encode(last.decision.target))
+            for row in rows.sleeve_rows(portfolio, last.decision.target)
         },
         "executed": rows.leg_rows(orders),
         "orders": counts,
@@ -211,10 +212,6 @@ def _head(result: CycleResult) -> Text:
         f"{percent(gross)} in spot{kill}",
         "bold",
     )
-
-
-def _sleeves(portfolio: Portfolio, decision: Mapping[str, Any], quote: str) -> RenderableType:
-    return tables.sleeves_table(rows.sleeve_rows(portfolio, decision["target"]), quote)
 
 
 def _outcome(outcome: Outcome, instruments: Mapping[str, Instrument]) -> dict[str, Any]:

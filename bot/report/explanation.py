@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from bot.domain.campaign import Condition, RegimeMemory, Stance
-from bot.domain.codec import decode
+from bot.domain.campaign import Condition, Memory, OpenExit, Opening, RegimeMemory, Stance
 from bot.domain.durations import HOUR_MS
 from bot.domain.money import ZERO
+from bot.domain.order import Purpose
+from bot.domain.reason import Reason
+from bot.domain.turn.decision import Decision
 from bot.playbook.market.explain import ConditionChange, ConditionScore, evidence_for, turns_from
 from bot.playbook.market.signals import EXIT_SIGNS
 from bot.playbook.policy.numbers import SIGNAL_NAMES, Policy
@@ -30,13 +32,12 @@ class WhyWords:
     turns: list[str]
 
 
-def why_words(decision: Mapping[str, Any], policy: Policy, at_ms: int) -> WhyWords:
-    """The explanation of a journaled decision that read signals."""
-    scores = {signal["name"]: float(signal["score"]) for signal in decision["signals"]}
-    missing = {note["subject"] for note in decision.get("notes", ()) if note["reason"] == "signal_missing"}
+def why_words(decision: Decision, policy: Policy, at_ms: int) -> WhyWords:
+    """The explanation of a decision that read signals."""
+    scores = {signal.name: signal.score for signal in decision.signals}
+    missing = {note.subject for note in decision.notes if note.reason is Reason.SIGNAL_MISSING}
     unasked = [name for name in SIGNAL_NAMES if name not in scores and name not in missing]
-    condition = Condition(decision["condition"])
-    regime = decode(RegimeMemory, decision["memory"]["regime"])
+    condition, regime = decision.condition, decision.memory.regime
     found = evidence_for(scores, policy, unasked)
     return WhyWords(
         [_row(evidence, policy) for evidence in found],
@@ -72,12 +73,10 @@ def _condition_rule(condition: Condition, found: Sequence[ConditionScore], polic
     ]
 
 
-def _target_rule(
-    decision: Mapping[str, Any], condition: Condition, scores: Mapping[str, float], policy: Policy
-) -> list[str]:
-    stance = Stance(decision["stance"])
+def _target_rule(decision: Decision, condition: Condition, scores: Mapping[str, float], policy: Policy) -> list[str]:
+    stance = decision.stance
     words = [_stance_words(condition, stance, policy)]
-    shown = ", ".join(_share_words(name, Decimal(str(value)), policy) for name, value in decision["target"].items())
+    shown = ", ".join(_share_words(name, value, policy) for name, value in decision.target.items())
     words.append(f"target of {stance.value}, shares of the book: {shown}")
     if stance in (Stance.INTO_DEFI, Stance.INTO_INFRA):
         words.append(_tactical_words(decision, condition, stance, scores, policy))
@@ -109,13 +108,21 @@ def _share_words(name: str, value: Decimal, policy: Policy) -> str:
     return f"{name} {value:.1%}" + (f" (neutral {usual:.1%})" if usual is not None and usual != value else "")
 
 
-def _longs(found: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Perps among openings or exits that carry a tactical long."""
-    return [one["symbol"] for one in found if one.get("purpose", "tactical") == "tactical" and not one.get("over_ms")]
+def _longs(memory: Memory) -> list[str]:
+    """Perps that carry a tactical long: those that are being opened, or else those with exits."""
+    opened: Sequence[Opening | OpenExit]
+    for opened in (memory.opening, memory.exits):
+        if found := [one.symbol for one in opened if one.purpose is Purpose.TACTICAL and not _is_over(one)]:
+            return found
+    return []
+
+
+def _is_over(one: Opening | OpenExit) -> bool:
+    return isinstance(one, Opening) and bool(one.over_ms)
 
 
 def _tactical_words(
-    decision: Mapping[str, Any], condition: Condition, stance: Stance, scores: Mapping[str, float], policy: Policy
+    decision: Decision, condition: Condition, stance: Stance, scores: Mapping[str, float], policy: Policy
 ) -> str:
     if not policy.tactical.is_on:
         return "no tactical long: playbook.tactical.is_on is false"
@@ -124,12 +131,11 @@ def _tactical_words(
         return f"no new tactical long: exit signs ({', '.join(signs)})"
     if stance is Stance.INTO_INFRA:
         return f"a tactical long towards {policy.allocation.risk_off} only while the calendar names an upgrade"
-    confidence = Decimal(str(decision["confidence"]))
+    confidence, memory = decision.confidence, decision.memory
     if condition is Condition.BREAKOUT or confidence >= policy.tactical.confidence:
-        memory = decision["memory"]
-        if found := _longs(memory.get("opening", ())) or _longs(memory.get("exits", ())):
+        if found := _longs(memory):
             return f"the stance takes one tactical long: {', '.join(found)}"
-        if memory.get("longed") == stance.value:
+        if memory.longed is stance:
             return "no further tactical long: the stance has had its own"
         return "a tactical long may be opened, one while the stance stands: breakout, or confidence is high enough"
     return (

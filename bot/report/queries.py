@@ -13,12 +13,11 @@ from typing import Any
 
 from rich.console import Console, RenderableType
 
-from bot.domain.campaign import Campaign
-from bot.domain.codec import decode
 from bot.domain.portfolio import Portfolio
 from bot.domain.states import KillLevel
 from bot.journal.errors import SnapshotPruned
-from bot.journal.reader import CycleRecord, JournalReader
+from bot.journal.reader import JournalReader
+from bot.journal.record import CycleRecord
 from bot.playbook.book.portfolio import build_portfolio
 from bot.playbook.policy.numbers import Policy
 from bot.report import funding as report_funding
@@ -84,7 +83,6 @@ def status(view: JournalView) -> tuple[Document, ExitCode]:
     health = view.health or load_config(reader) or {}
     latch, memory, locks = reader.load_latch(), reader.load_memory(), reader.load_locks()
     record = _last_kept(reader)
-    decision = record.decision if record else {}
     portfolio = _portfolio(view, record) if record else None
     number = reader.next_cycle_number() - 1
     standing = rows.StatusInputs(
@@ -101,8 +99,8 @@ def status(view: JournalView) -> tuple[Document, ExitCode]:
         portfolio=portfolio,
         equity_peak=memory.equity_peak,
         day_start_equity=memory.day_start_equity,
-        condition=decision.get("condition", "unknown"),
-        stance=decision.get("stance", "unknown"),
+        condition=record.decision.condition.value if record else "unknown",
+        stance=record.decision.stance.value if record else "unknown",
         locks=locks,
         orders=reader.load_orders(RECENT),
     )
@@ -129,7 +127,7 @@ def positions(view: JournalView) -> Document:
         "at_ms": record.at_ms,
         "as_of": f"as cycle {record.number} saw it, {utc(record.at_ms, view.now_ms)}",
         "quote": portfolio.account.quote,
-        "sleeves": rows.sleeve_rows(portfolio, record.decision["target"]),
+        "sleeves": rows.sleeve_rows(portfolio, record.decision.target),
         "positions": rows.position_rows(record.account, record.snapshot.instruments, memory),
     }
 
@@ -152,13 +150,13 @@ def why(view: JournalView, number: int | None) -> Document:
     return reading | {
         "quote": view.quote,
         "funding": _funding(record, reader, policy),
-        "verdicts": rows.verdict_rows(rows.intents_of(record.decision), record.verdicts),
+        "verdicts": rows.verdict_rows(record.decision.intents, record.verdicts),
     }
 
 
 def _funding(record: CycleRecord, reader: JournalReader, policy: Policy) -> list[rows.Row]:
     """Expected and actual funding of the perp legs of the rotation that stood in a cycle, up to that cycle."""
-    campaign = decode(Campaign, record.decision["campaign"]) if record.decision.get("campaign") else None
+    campaign = record.decision.campaign
     if campaign is None:
         return []
     hours, until_ms = policy.constants.funding_average_hours, record.at_ms

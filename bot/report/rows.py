@@ -11,25 +11,22 @@ from decimal import Decimal
 from typing import Any
 
 from bot.domain.campaign import Campaign, Memory, Tranche
-from bot.domain.codec import decode, encode
+from bot.domain.codec import encode
 from bot.domain.instrument import Instrument
 from bot.domain.money import ZERO, plain, share
 from bot.domain.order import Fill, Intent, Order
 from bot.domain.perp import liquidation_distance, margin_for
 from bot.domain.portfolio import Account, Portfolio
+from bot.domain.reason import Reason
 from bot.domain.states import KillLevel, LegState, OrderState
 from bot.domain.symbol import base_of, is_perp
+from bot.domain.turn.decision import Decision, Signal, Verdict
 from bot.playbook.policy.numbers import Policy
 from bot.ports import Payment
 from bot.report.explanation import why_words
 
 Row = dict[str, Any]
 NO_CHANGE_WORDS = "nothing that was read speaks against it"
-
-
-def intents_of(decision: Mapping[str, Any]) -> tuple[Intent, ...]:
-    """The intents of a journaled decision."""
-    return tuple(decode(Intent, item) for item in decision.get("intents", ()))
 
 
 def intent_rows(intents: Iterable[Intent], instruments: Mapping[str, Instrument]) -> list[Row]:
@@ -66,30 +63,29 @@ def intent_rows(intents: Iterable[Intent], instruments: Mapping[str, Instrument]
     return rows
 
 
-def verdict_rows(intents: Iterable[Intent], verdicts: Iterable[Mapping[str, Any]]) -> list[Row]:
-    """The gate's answers, numbered like the intents. `verdicts` are journaled mappings: intent id, approved, and the
-    note of a refusal."""
+def verdict_rows(intents: Iterable[Intent], verdicts: Iterable[Verdict]) -> list[Row]:
+    """The gate's answers, numbered like the intents."""
     known = {intent.id: intent for intent in intents}
     rows = []
     for number, verdict in enumerate(verdicts, start=1):
-        intent, note = known.get(verdict["intent"]), verdict.get("note") or {}
+        intent, note = known.get(verdict.intent), verdict.note
         rows.append(
             {
                 "number": number,
-                "id": verdict["intent"],
+                "id": verdict.intent,
                 "purpose": intent.purpose.value if intent else None,
                 "symbol": intent.symbol if intent else None,
                 "side": intent.side.value if intent else None,
-                "verdict": "approved" if verdict["approved"] else "refused",
-                "reason": note.get("reason"),
-                "words": note.get("words", ""),
-                "numbers": dict(note.get("numbers", {})),
+                "verdict": "approved" if verdict.approved else "refused",
+                "reason": note.reason.value if note else None,
+                "words": note.words if note else "",
+                "numbers": dict(note.numbers) if note else {},
             }
         )
     return rows
 
 
-def sleeve_rows(portfolio: Portfolio, target: Mapping[str, Any]) -> list[Row]:
+def sleeve_rows(portfolio: Portfolio, target: Mapping[str, Decimal]) -> list[Row]:
     """Capital per sleeve against its target share of the book, then cash: its share and the configured reserve. Futures
     capital is the sleeve's label."""
     actual: dict[str, Decimal] = {}
@@ -99,7 +95,7 @@ def sleeve_rows(portfolio: Portfolio, target: Mapping[str, Any]) -> list[Row]:
     reserve = max(ZERO, portfolio.equity - portfolio.book)
     rows = []
     for name in [*actual, *(name for name in target if name not in actual)]:
-        value, wanted = actual.get(name, ZERO), _decimal(target.get(name))
+        value, wanted = actual.get(name, ZERO), target.get(name)
         aim = None if wanted is None else wanted * portfolio.book + (reserve if name == "cash" else ZERO)
         rows.append(
             {
@@ -269,64 +265,61 @@ def status(standing: StatusInputs) -> Row:
 
 
 def why(
-    decision: Mapping[str, Any], *, number: int, at_ms: int, missing: Sequence[str] = (), policy: Policy | None = None
+    decision: Decision, *, number: int, at_ms: int, missing: Sequence[str] = (), policy: Policy | None = None
 ) -> Row:
     """A journaled decision in words: what was read, which rule spoke, what would change it. With the policy it was made
     by: of what its confidence is made, which rule led to the target, and the least that would turn it."""
-    signals = sorted(decision.get("signals", ()), key=lambda signal: -abs(signal["score"]))
-    notes = [dict(note) for note in decision.get("notes", ())]
-    regime = decision.get("memory", {}).get("regime", {})
+    signals = sorted(decision.signals, key=lambda signal: -abs(signal.score))
+    regime = decision.memory.regime
     told = why_words(decision, policy, at_ms) if policy is not None and signals else None
     return {
         "evidence": told.evidence if told else [],
         "rule": told.rule if told else [],
         "cycle": number,
         "at_ms": at_ms,
-        "condition": decision["condition"],
-        "since_ms": regime.get("since_ms", 0),
-        "confidence": str(decision["confidence"]),
-        "stance": decision["stance"],
-        "phases": dict(decision.get("phases", {})),
-        "signals": [dict(signal) for signal in signals],
-        "rules": [note for note in notes if note["reason"] in _RULES],
-        "notes": notes,
-        "would_change": told.turns if told else _would_change(decision, signals, regime),
+        "condition": decision.condition.value,
+        "since_ms": regime.since_ms,
+        "confidence": str(decision.confidence),
+        "stance": decision.stance.value,
+        "phases": encode(decision.phases),
+        "signals": encode(signals),
+        "rules": [encode(note) for note in decision.notes if note.reason in _RULES],
+        "notes": encode(decision.notes),
+        "would_change": told.turns if told else _would_change(decision, signals),
         "missing": list(missing),
     }
 
 
 _RULES = frozenset(
     {
-        "condition_changed",
-        "condition_held",
-        "confidence_low",
-        "dwell",
-        "exit_signs",
-        "campaign_started",
-        "campaign_reversed",
-        "drift_within_buffer",
+        Reason.CONDITION_CHANGED,
+        Reason.CONDITION_HELD,
+        Reason.CONFIDENCE_LOW,
+        Reason.DWELL,
+        Reason.EXIT_SIGNS,
+        Reason.CAMPAIGN_STARTED,
+        Reason.CAMPAIGN_REVERSED,
+        Reason.DRIFT_WITHIN_BUFFER,
     }
 )
 
 
-def _would_change(
-    decision: Mapping[str, Any], signals: Sequence[Mapping[str, Any]], regime: Mapping[str, Any]
-) -> list[str]:
+def _would_change(decision: Decision, signals: Sequence[Signal]) -> list[str]:
     """What is already on the way to another reading: a candidate that waits, then the signals on the other side."""
     words = []
-    candidate = regime.get("candidate")
-    if candidate and candidate != decision["condition"]:
-        words.append(f"{candidate} has been read instead of {decision['condition']} and waits until it has lasted")
-    lean = sum(signal["score"] for signal in signals)
+    candidate, condition = decision.memory.regime.candidate, decision.condition
+    if candidate is not condition:
+        words.append(f"{candidate.value} has been read instead of {condition.value} and waits until it has lasted")
+    lean = sum(signal.score for signal in signals)
     words += [
-        f"{signal['name']} speaks the other way ({signal['score']:+.2f}): {signal['words']}"
+        f"{signal.name} speaks the other way ({signal.score:+.2f}): {signal.words}"
         for signal in signals
-        if signal["score"] * lean < 0
+        if signal.score * lean < 0
     ]
     words += [
-        f"{note['subject'] or 'a signal'} is missing and would count again once it is read"
-        for note in decision.get("notes", ())
-        if note["reason"] == "signal_missing"
+        f"{note.subject or 'a signal'} is missing and would count again once it is read"
+        for note in decision.notes
+        if note.reason is Reason.SIGNAL_MISSING
     ]
     return words or [NO_CHANGE_WORDS]
 
@@ -433,7 +426,3 @@ def _unit(symbol: str, instrument: Instrument | None) -> str:
 
 def _text(value: Decimal | None) -> str | None:
     return None if value is None else plain(value)
-
-
-def _decimal(value: Any) -> Decimal | None:
-    return None if value is None else Decimal(value)

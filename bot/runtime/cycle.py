@@ -21,13 +21,14 @@ from bot.domain.order import Order
 from bot.domain.portfolio import Account, Portfolio
 from bot.domain.reason import Note, Reason
 from bot.domain.states import KillLevel
+from bot.domain.turn.decision import Decision
+from bot.domain.turn.inputs import TurnBooks, TurnInputs
 from bot.execution.executor import Executor, Outcome
 from bot.execution.reconcile import Reconciler, Truth
 from bot.feeds.fee_prices import FeePrices
 from bot.feeds.snapshot import Observer
 from bot.journal.journal import Journal, JournalReader
 from bot.playbook.book.portfolio import build_portfolio
-from bot.playbook.decide import Decision
 from bot.playbook.market.signal_cache import SignalCache
 from bot.playbook.policy.numbers import Policy, Sectors
 from bot.playbook.positions.exits import with_funding
@@ -40,8 +41,6 @@ from bot.runtime.turn import (
     CYCLE,
     GUARD,
     Numbers,
-    TurnBooks,
-    TurnInputs,
     TurnPlan,
     judge,
     propose,
@@ -343,7 +342,7 @@ class Cycle:
         if memory != decision.memory:
             await self.parts.journal.record_memory(memory)
         others = tuple(Note(Reason.LEG_REFUSED, words, name) for name, words in refused.items()) if not notes else ()
-        return replace(decision, memory=memory, campaign=memory.campaign), (*notes, *others)
+        return replace(decision, memory=memory), (*notes, *others)
 
     def _resting_entries(self) -> frozenset[str]:
         working = self.parts.journal.reader.load_working()

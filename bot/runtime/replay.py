@@ -10,11 +10,13 @@ from typing import Any
 
 from bot.domain.codec import encode
 from bot.domain.states import KillLevel
-from bot.journal.reader import CycleRecord, JournalReader
+from bot.domain.turn.inputs import TurnInputs
+from bot.journal.reader import JournalReader
+from bot.journal.record import CycleRecord
 from bot.runtime.exit_codes import CommandFailed
 from bot.runtime.settings.model import Settings
 from bot.runtime.settings.snapshot import limits_of, numbers_of
-from bot.runtime.turn import Numbers, TurnInputs, inputs_of, propose, record_of, repeat
+from bot.runtime.turn import Numbers, propose, record_of, repeat
 
 SHOWN_MAX = 20
 
@@ -84,13 +86,13 @@ def replay(settings: Settings, reader: JournalReader, number: int) -> ReplayResu
             f"{reader.path}: there is no cycle {number}; the last one is {reader.next_cycle_number() - 1}"
         )
     numbers, configuration = _numbers_of(record, reader, settings)
-    inputs = inputs_of(record)
+    inputs = record.inputs
     if inputs.risk is None:
         differences = _compare_decisions(record, inputs, reader, numbers)
     else:
         again = record_of(repeat(inputs, numbers), record.number, record.config_digest)
-        differences = compare(record.decision, again.decision)
-        differences += compare(list(record.verdicts), list(again.verdicts), "verdicts")
+        differences = compare(encode(record.decision), encode(again.decision))
+        differences += compare(encode(record.verdicts), encode(again.verdicts), "verdicts")
     return ReplayResult(record.number, record.kind, configuration, tuple(differences))
 
 
@@ -99,10 +101,10 @@ def _compare_decisions(
 ) -> list[ReplayDifference]:
     """Journals of older versions hold no inputs of the gate, nor how the kill switch stood: the decisions alone are
     compared, with those of a flatten too where there was one."""
-    differences = compare(record.decision, encode(propose(inputs, numbers).decision))
+    differences = compare(encode(record.decision), encode(propose(inputs, numbers).decision))
     if differences and any(fact.payload["level"] == KillLevel.FLATTEN for fact in reader.load_facts("latch")):
         flattened = propose(replace(inputs, kill=KillLevel.FLATTEN), numbers).decision
-        again = compare(record.decision, encode(flattened))
+        again = compare(encode(record.decision), encode(flattened))
         differences = again if len(again) < len(differences) else differences
     return differences
 

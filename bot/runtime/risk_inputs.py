@@ -12,6 +12,7 @@ from bot.domain.money import ONE, ZERO
 from bot.domain.order import Order
 from bot.domain.portfolio import Portfolio
 from bot.domain.states import KillLevel
+from bot.domain.turn.inputs import RiskInputs
 from bot.execution.reconcile import Truth
 from bot.journal.reader import JournalReader
 from bot.ports import Venue
@@ -21,56 +22,35 @@ _MANY = 100_000
 REJECTIONS_MS, EXECUTIONS_MS = 10 * MINUTE_MS, 60 * MINUTE_MS
 
 
-@dataclass(frozen=True, slots=True)
-class RiskInputs:
-    """The rest of a `TurnRisk`, in a form that `codec` writes."""
-
-    now_ms: int
-    kill: KillLevel
-    is_reconciled: bool
-    locked: tuple[str, ...]
-    clock_skew_ms: int
-    turnover_today_quote: Decimal
-    orders_last_minute: int
-    recent_fills: int
-    orders_today: int = 0
-    fees_today_quote: Decimal = ZERO
-    rejections: int = 0
-    latency_ms: int = 0
-    failed_turns: int = 0
-    executed_lately: Mapping[str, int] = field(default_factory=dict)
-    is_canary: bool = False
-    account_problems: tuple[str, ...] = ()
-    fees_unknown: int = 0
-    fees_unknown_in: tuple[str, ...] = ()
-
-    def context(self, snapshot: Snapshot, portfolio: Portfolio, working: tuple[Order, ...], memory: Memory) -> TurnRisk:
-        """All that the gate may know. `memory` is that of the decision."""
-        return TurnRisk(
-            now_ms=self.now_ms,
-            snapshot=snapshot,
-            portfolio=portfolio,
-            working=working,
-            memory=memory,
-            kill=self.kill,
-            is_reconciled=self.is_reconciled,
-            locked=frozenset(self.locked),
-            clock_skew_ms=self.clock_skew_ms,
-            turnover_today_quote=self.turnover_today_quote,
-            orders_last_minute=self.orders_last_minute,
-            recent_fills=self.recent_fills,
-            hedges=memory.hedges,
-            orders_today=self.orders_today,
-            fees_today_quote=self.fees_today_quote,
-            rejections=self.rejections,
-            latency_ms=self.latency_ms,
-            failed_turns=self.failed_turns,
-            executed_lately=self.executed_lately,
-            is_canary=self.is_canary,
-            account_problems=self.account_problems,
-            fees_unknown=self.fees_unknown,
-            fees_unknown_in=self.fees_unknown_in,
-        )
+def turn_risk(
+    risk: RiskInputs, snapshot: Snapshot, portfolio: Portfolio, working: tuple[Order, ...], memory: Memory
+) -> TurnRisk:
+    """All that the gate may know. `memory` is that of the decision."""
+    return TurnRisk(
+        now_ms=risk.now_ms,
+        snapshot=snapshot,
+        portfolio=portfolio,
+        working=working,
+        memory=memory,
+        kill=risk.kill,
+        is_reconciled=risk.is_reconciled,
+        locked=frozenset(risk.locked),
+        clock_skew_ms=risk.clock_skew_ms,
+        turnover_today_quote=risk.turnover_today_quote,
+        orders_last_minute=risk.orders_last_minute,
+        recent_fills=risk.recent_fills,
+        hedges=memory.hedges,
+        orders_today=risk.orders_today,
+        fees_today_quote=risk.fees_today_quote,
+        rejections=risk.rejections,
+        latency_ms=risk.latency_ms,
+        failed_turns=risk.failed_turns,
+        executed_lately=risk.executed_lately,
+        is_canary=risk.is_canary,
+        account_problems=risk.account_problems,
+        fees_unknown=risk.fees_unknown,
+        fees_unknown_in=risk.fees_unknown_in,
+    )
 
 
 def load_risk_inputs(

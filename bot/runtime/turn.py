@@ -5,26 +5,22 @@ are read after it; `judge` reviews the proposal with them. Cycle, guard, `plan`,
 these two functions and no others. The journal keeps `TurnInputs` as it is, so `repeat` gives the journaled plan again.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
-from bot.domain.campaign import Memory
-from bot.domain.codec import decode, encode
-from bot.domain.market import Snapshot
 from bot.domain.money import house_arithmetic
-from bot.domain.order import Order
-from bot.domain.portfolio import Account, Portfolio
+from bot.domain.portfolio import Portfolio
 from bot.domain.reason import Note
 from bot.domain.states import KillLevel
-from bot.journal.reader import CycleRecord
+from bot.domain.turn.decision import Decision, Verdict
+from bot.domain.turn.inputs import TurnBooks, TurnInputs
+from bot.journal.record import CycleRecord
 from bot.playbook.book.portfolio import build_portfolio
-from bot.playbook.decide import Decision, decide, guard
+from bot.playbook.decide import decide, guard
 from bot.playbook.market.signal_cache import SignalCache
 from bot.playbook.orders.flatten import flatten
 from bot.playbook.policy.numbers import Policy, Sectors
 from bot.risk import Approved, Limits, Refused, fit_to_depth, review, shrink, tripped
-from bot.runtime.risk_inputs import RiskInputs
+from bot.runtime.risk_inputs import turn_risk
 
 CYCLE, GUARD = "cycle", "guard"
 
@@ -39,40 +35,6 @@ class Numbers:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "policy", self.policy.sized_by(self.limits.sizing))
-
-
-@dataclass(frozen=True, slots=True)
-class TurnBooks:
-    """What is read after the proposal: the snapshot with the order books of what is to be traded, and `risk`."""
-
-    snapshot: Snapshot
-    risk: RiskInputs
-
-
-@dataclass(frozen=True, slots=True)
-class TurnInputs:
-    """All that a turn reads, and what the journal keeps of it.
-
-    `memory` is that of the turn before with what the journal has counted since: deposits, equity, funding. `is_canary`:
-    no entry has been carried out since the start. `risk` is None before the order books are read, and in records of
-    older versions.
-    """
-
-    kind: str
-    kill: KillLevel
-    is_canary: bool
-    snapshot: Snapshot
-    account: Account
-    memory: Memory
-    working: tuple[Order, ...]
-    risk: RiskInputs | None = None
-
-    @property
-    def books(self) -> TurnBooks:
-        """Raises ValueError in inputs without those of the gate."""
-        if self.risk is None:
-            raise ValueError("these inputs are not complete: the gate's are missing")
-        return TurnBooks(self.snapshot, self.risk)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +98,7 @@ def judge(proposal: Proposal, books: TurnBooks, numbers: Numbers) -> TurnPlan:
     with house_arithmetic():
         intents = fit_to_depth(proposal.decision.intents, books.snapshot, limits)
         decision = replace(proposal.decision, intents=intents)
-        context = books.risk.context(books.snapshot, proposal.portfolio, inputs.working, decision.memory)
+        context = turn_risk(books.risk, books.snapshot, proposal.portfolio, inputs.working, decision.memory)
         verdicts, breakers = review(intents, context, limits), tripped(context, limits)
     return TurnPlan(inputs, proposal.portfolio, decision, tuple(verdicts), tuple(breakers))
 
@@ -148,40 +110,12 @@ def repeat(inputs: TurnInputs, numbers: Numbers) -> TurnPlan:
 
 def record_of(plan: TurnPlan, number: int, config_digest: str) -> CycleRecord:
     """The turn as the journal keeps it."""
-    inputs = plan.inputs
-    return CycleRecord(
-        number=number,
-        kind=inputs.kind,
-        at_ms=inputs.snapshot.at_ms,
-        snapshot=inputs.snapshot,
-        account=inputs.account,
-        memory_before=inputs.memory,
-        decision=encode(plan.decision),
-        verdicts=tuple(verdict_mapping(verdict) for verdict in plan.verdicts),
-        working=inputs.working,
-        config_digest=config_digest,
-        gate=encode(inputs.books.risk),
-    )
+    verdicts = tuple(verdict_of(verdict) for verdict in plan.verdicts)
+    return CycleRecord(number, plan.inputs, plan.decision, verdicts, config_digest)
 
 
-def inputs_of(record: CycleRecord) -> TurnInputs:
-    """What a journaled turn had read. Records of older versions hold no inputs of the gate: `risk` is None, the kill
-    switch counts as off."""
-    risk = decode(RiskInputs, record.gate) if record.gate else None
-    return TurnInputs(
-        kind=record.kind,
-        kill=risk.kill if risk is not None else KillLevel.OFF,
-        is_canary=risk is not None and risk.is_canary,
-        snapshot=record.snapshot,
-        account=record.account,
-        memory=record.memory_before,
-        working=record.working,
-        risk=risk,
-    )
-
-
-def verdict_mapping(verdict: Approved | Refused) -> Mapping[str, Any]:
-    """A verdict as the journal keeps it: the intent's id, whether it passed, and why not."""
-    if isinstance(verdict, Approved):
-        return {"intent": verdict.intent.id, "approved": True, "size": str(verdict.size)}
-    return {"intent": verdict.intent.id, "approved": False, "note": encode(verdict.note)}
+def verdict_of(answer: Approved | Refused) -> Verdict:
+    """The gate's answer as the journal keeps it."""
+    if isinstance(answer, Approved):
+        return Verdict(answer.intent.id, True, answer.size)
+    return Verdict(answer.intent.id, False, note=answer.note)

@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent.parent))
 from bot.domain.codec import encode
 from bot.journal.journal import Journal
 from bot.journal.proof import CHECKPOINT_EVERY
-from bot.journal.schema import chain_hash, migrations, project, text_of
+from bot.journal.schema import canonical, chain_hash, migrations, project
 from tests.bench import rig
 from tests.execution.fills import make_fill
 from tests.execution.scripted_venue import START_MS
@@ -61,7 +61,7 @@ def write(path: Path, count: int) -> None:
             kind, payload = next(events)
             if seq % CHECKPOINT_EVERY == 0:
                 kind, payload = "checkpoint", {"account": ACCOUNT, "live": [live, name_of(payload) or live]}
-            text = text_of(kind, payload)
+            text = canonical(payload)
             own = chain_hash(before, seq, START_MS, kind, None, text)
             db.execute("INSERT INTO event VALUES (?, ?, ?, NULL, ?, ?, ?)", [seq, START_MS, kind, text, before, own])
             project(db, seq, START_MS, kind, payload)

@@ -18,11 +18,12 @@ from pathlib import Path
 import pytest
 from sqlite_utils import Database
 
-from bot.domain.campaign import Memory, Stance
-from bot.domain.codec import encode
+from bot.domain.campaign import Condition, Memory, Stance
 from bot.domain.market import Quote, Snapshot
 from bot.domain.reason import Note, Reason
 from bot.domain.states import ORDER_TABLE, IllegalTransition, KillLevel, OrderEvent, OrderState
+from bot.domain.turn.decision import Decision, Verdict
+from bot.domain.turn.inputs import TurnInputs
 from bot.journal import errors as journal_errors
 from bot.journal import journal as journal_module
 from bot.journal.journal import (
@@ -108,14 +109,29 @@ async def cycle_record(number: int) -> CycleRecord:
     quote = Quote(SPOT, Decimal("9.90"), Decimal("10.10"), START_MS + number)
     return CycleRecord(
         number=number,
-        kind="cycle",
-        at_ms=START_MS + number,
-        snapshot=Snapshot(START_MS + number, {}, {SPOT: quote}),
-        account=await ScriptedVenue().fetch_account(),
-        memory_before=Memory(),
-        decision={"memory": encode(Memory(stance=Stance.DE_RISK)), "intents": []},
-        verdicts=({"refused": "because"},),
-        working=(make_order(7),),
+        inputs=TurnInputs(
+            kind="cycle",
+            kill=KillLevel.OFF,
+            is_canary=False,
+            snapshot=Snapshot(START_MS + number, {}, {SPOT: quote}),
+            account=await ScriptedVenue().fetch_account(),
+            memory=Memory(),
+            working=(make_order(7),),
+        ),
+        decision=Decision(
+            at_ms=START_MS + number,
+            signals=(),
+            condition=Condition.DOWNTREND,
+            confidence=Decimal("0.60"),
+            phases={},
+            stance=Stance.DE_RISK,
+            target={},
+            intents=(),
+            transfers=(),
+            notes=(),
+            memory=Memory(stance=Stance.DE_RISK),
+        ),
+        verdicts=(Verdict("1.1.1", False, note=Note(Reason.PRICE_BAD, "because")),),
         config_digest="abc",
     )
 
@@ -179,7 +195,10 @@ async def test_the_cycle_of_a_moment_is_found_through_an_index_however_many_ther
     one = await cycle_record(1)
     for number in range(1, 301):
         kind = "guard" if number % 3 == 0 else "cycle"
-        await journal.record_cycle(replace(one, number=number, kind=kind, at_ms=one.at_ms + number // 2))
+        snapshot = replace(one.snapshot, at_ms=one.at_ms + number // 2)
+        await journal.record_cycle(
+            replace(one, number=number, inputs=replace(one.inputs, kind=kind, snapshot=snapshot))
+        )
     asked: list[str] = []
     with closing(sqlite3.connect(tmp_path / "j.db")) as db:
         reader = JournalReader(tmp_path / "j.db")

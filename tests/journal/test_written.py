@@ -1,18 +1,23 @@
-"""What is written by a shorter way is what the long one writes, to the last character."""
+"""How turns are written, and read again: by this version and by those before it."""
 
 import json
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from bot.domain.campaign import Campaign, Memory, Stance
+from bot.domain.campaign import Campaign, Condition, Memory, Phase, Stance
 from bot.domain.codec import encode
-from bot.domain.states import CampaignState
+from bot.domain.market import Snapshot
+from bot.domain.money import ZERO
+from bot.domain.portfolio import Account
+from bot.domain.states import CampaignState, KillLevel
+from bot.domain.turn.decision import Decision, Signal, Verdict
+from bot.domain.turn.inputs import TurnInputs
 from bot.journal.journal import Journal, JournalReader
-from bot.journal.schema import canonical, text_of
+from bot.journal.record import CycleRecord, payload_of, record_in
+from bot.journal.schema import canonical
 from tests.execution.scripted_venue import START_MS
 from tests.execution.worlds import ACCOUNT
 
@@ -32,35 +37,82 @@ def campaign_of(number: int) -> Campaign:
     )
 
 
-def cycle_of(before: Any, after: Any, words: str) -> dict[str, Any]:
-    decision = {"notes": [words], "campaign": after.campaign, "memory": after, "at_ms": 1}
-    return dict(encode({"number": 1, "memory_before": before, "decision": decision, "é": 0.1}))
+def record_of(before: Campaign | None, after: Campaign | None) -> CycleRecord:
+    inputs = TurnInputs(
+        "cycle",
+        KillLevel.OFF,
+        False,
+        Snapshot(START_MS, {}, {}),
+        Account(START_MS, "USDT", {}, ZERO, ZERO, {}),
+        Memory(campaign=before, campaigns=3),
+        (),
+    )
+    decision = Decision(
+        START_MS,
+        (Signal("trend", 0.1, 1e-05, "é", 0),),
+        Condition.NEUTRAL,
+        ZERO,
+        {"defi": Phase.LEADING},
+        Stance.NEUTRAL,
+        {"cash": Decimal("1.0")},
+        (),
+        (),
+        (),
+        Memory(campaign=after, equity_peak=Decimal("2.50")),
+    )
+    return CycleRecord(1, inputs, decision, (Verdict("1.1.1", True, Decimal("0.10")),), "abc")
 
 
-@pytest.mark.parametrize("words", ["nothing", "\0campaign", '"\\u0000campaign"'])
-def test_a_cycle_with_campaigns_is_written_as_any_payload_is(words: str) -> None:
-    one, other = Memory(campaign=campaign_of(1)), Memory(campaign=campaign_of(2))
-    for before, after in ((one, one), (one, other), (other, one), (Memory(), one), (one, Memory())):
-        payload = cycle_of(before, after, words)
-        assert text_of("cycle", payload) == canonical(payload)
-        assert text_of("memory", payload["memory_before"]) == canonical(payload["memory_before"])
+ONE = campaign_of(1)
+SCALED = replace(ONE, book=Decimal("100.0"))  # equal as a value, another text
 
 
-def test_records_of_older_versions_without_a_campaign_are_written_too() -> None:
-    for payload in (
-        {"number": 1, "memory_before": {}, "decision": {}},
-        {"number": 1, "memory_before": {"campaign": None}, "decision": {"memory": {}, "campaign": None}},
-    ):
-        assert text_of("cycle", payload) == canonical(payload)
-    assert text_of("memory", {"equity_peak": "1"}) == '{"equity_peak":"1"}'
+@pytest.mark.parametrize(
+    ("before", "after", "count"),
+    [(ONE, ONE, 1), (ONE, campaign_of(2), 2), (ONE, SCALED, 2), (None, ONE, 1), (ONE, None, 1), (None, None, 0)],
+)
+def test_a_campaign_is_written_once_unless_the_turn_changes_it(
+    before: Campaign | None, after: Campaign | None, count: int
+) -> None:
+    record = record_of(before, after)
+    text = canonical(payload_of(record, "digest"))
+    assert text.count('"stance_to"') == count
+    again = record_in(json.loads(text), encode(record.snapshot))
+    assert again == record
+    assert canonical(encode(again)) == canonical(encode(record))
 
 
-def test_a_campaign_is_written_anew_when_it_is_another_one_of_equal_parts() -> None:
-    one = campaign_of(1)
-    other = replace(one, book=Decimal("100.0"))
-    assert one == other
-    assert encode(one) is encode(one)
-    assert [encode(found)["book"] for found in (one, other)] == ["100", "100.0"]
+def test_a_record_of_an_older_version_is_read_into_the_same_types() -> None:
+    """Its memory and decision held the rotation each, the decision twice; the oldest had no inputs of the gate."""
+    record = record_of(ONE, ONE)
+    inputs, decision = encode(record.inputs), encode(record.decision)
+    older = {
+        "number": 1,
+        "kind": "cycle",
+        "at_ms": START_MS,
+        "config_digest": "abc",
+        "snapshot": "digest",
+        "account": inputs["account"],
+        "memory_before": inputs["memory"],
+        "working": inputs["working"],
+        "decision": decision | {"campaign": decision["memory"]["campaign"]},
+        "verdicts": [{"intent": "1.1.1", "approved": True, "size": "0.10"}],
+        "gate": {},
+    }
+    assert record_in(older, inputs["snapshot"]) == record
+    risk = {
+        "now_ms": 1,
+        "kill": "pause",
+        "is_reconciled": True,
+        "locked": [],
+        "clock_skew_ms": 0,
+        "turnover_today_quote": "1",
+        "orders_last_minute": 0,
+        "recent_fills": 0,
+        "is_canary": True,
+    }
+    later = record_in(older | {"gate": risk}, inputs["snapshot"]).inputs
+    assert (later.kill, later.is_canary, later.books.risk.turnover_today_quote) == (KillLevel.PAUSE, True, 1)
 
 
 async def test_a_memory_whose_campaign_stays_is_read_as_one_that_is_read_first(tmp_path: Path) -> None:

@@ -12,8 +12,9 @@ from bot.domain.money import ZERO
 from bot.domain.order import Intent, Order
 from bot.domain.portfolio import Account, Balance, Portfolio, Position
 from bot.domain.states import OrderState
+from bot.domain.turn.decision import Decision
 from bot.playbook.book.portfolio import build_portfolio
-from bot.playbook.decide import Decision, decide, guard
+from bot.playbook.decide import decide, guard
 from bot.playbook.market.signal_cache import SignalCache
 from bot.playbook.policy.numbers import Policy, Sectors
 

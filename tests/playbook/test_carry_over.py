@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from bot.domain.order import Purpose
 from bot.domain.reason import Reason
 from bot.domain.states import LegState
+from bot.domain.turn.decision import Decision
 from bot.playbook.book.portfolio import former_holdings
-from bot.playbook.decide import Decision
 from tests.playbook.builders import PRICES, World, golden_policy, make_sectors, neutral_world
 
 D = Decimal

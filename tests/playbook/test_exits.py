@@ -9,7 +9,7 @@ from bot.domain.instrument import Side
 from bot.domain.order import Intent, Order, OrderType, Purpose
 from bot.domain.reason import Reason
 from bot.domain.states import LegState, OrderState
-from bot.playbook.decide import Decision
+from bot.domain.turn.decision import Decision
 from bot.playbook.positions.exits import with_funding
 from tests.playbook.builders import World, golden_policy, neutral_world, one_token_each, resting
 

@@ -10,7 +10,7 @@ from bot.domain.durations import MINUTE_MS
 from bot.domain.instrument import Side
 from bot.domain.order import Purpose
 from bot.domain.reason import Reason
-from bot.playbook.decide import Decision
+from bot.domain.turn.decision import Decision
 from bot.playbook.policy.numbers import Policy
 from tests.playbook.builders import World, golden_policy, make_sectors, neutral_world, one_token_each
 

@@ -15,8 +15,8 @@ from bot.domain.market import Snapshot
 from bot.domain.money import ZERO
 from bot.domain.order import Purpose
 from bot.domain.reason import Reason
+from bot.domain.turn.decision import Decision
 from bot.playbook.book.context import PlanContext
-from bot.playbook.decide import Decision
 from bot.playbook.policy.choices import HedgeWith
 from bot.playbook.policy.membership import Sectors
 from bot.playbook.positions.hedge_choice import choose_hedges, estimate_beta

@@ -17,8 +17,8 @@ from bot.domain.perp import liquidation_distance
 from bot.domain.portfolio import Position
 from bot.domain.reason import Reason
 from bot.domain.states import LegState, OrderState
+from bot.domain.turn.decision import Decision
 from bot.playbook.book.context import PlanContext
-from bot.playbook.decide import Decision
 from bot.playbook.positions.hedge_stops import hedge_stop
 from bot.playbook.positions.stops import resting_stop
 from tests.playbook.builders import World, golden_policy, neutral_world, one_token_each, resting

@@ -9,10 +9,10 @@ from bot.domain.codec import decode, encode
 from bot.domain.durations import DAY_MS
 from bot.domain.market import Macro, Missing, Snapshot
 from bot.domain.reason import Reason
+from bot.domain.turn.decision import Signal
 from bot.playbook.market.regime import read_regime
 from bot.playbook.market.signal_cache import SignalCache
 from bot.playbook.market.signals import READERS, exit_signs, read_market, read_signals
-from bot.playbook.market.view import Signal
 from bot.playbook.policy.numbers import SIGNAL_NAMES, Policy
 from tests.playbook.builders import START_MS, D, make_sectors
 

@@ -14,7 +14,7 @@ from bot.domain.money import ZERO
 from bot.domain.order import OrderType, Purpose
 from bot.domain.reason import Reason
 from bot.domain.states import LegState, OrderState, TrancheState
-from bot.playbook.decide import Decision
+from bot.domain.turn.decision import Decision
 from bot.playbook.market.stance import target_shares
 from bot.playbook.policy.numbers import Policy
 from bot.playbook.rotation.progress import ASKS_MIN

@@ -11,10 +11,10 @@ from bot.domain.candles import CandleSeries
 from bot.domain.durations import DAY_MS, HOUR_MS
 from bot.domain.market import CalendarEvent, Funding, Snapshot, Tvl
 from bot.domain.reason import Reason
+from bot.domain.turn.decision import Signal
 from bot.playbook.market import indicators
 from bot.playbook.market.regime import read_regime
 from bot.playbook.market.signals import READERS, exit_signs, read_phases, read_signals
-from bot.playbook.market.view import Signal
 from bot.playbook.orders.timing import overbought
 from bot.playbook.policy.numbers import Policy
 from tests.playbook.builders import START_MS, D, make_sectors

@@ -20,7 +20,7 @@ from bot.domain.order import Intent, OrderType, Purpose
 from bot.domain.order_ids import OrderKind
 from bot.domain.reason import Reason
 from bot.domain.states import OrderState
-from bot.playbook.decide import Decision
+from bot.domain.turn.decision import Decision
 from bot.playbook.market.stance import target_shares
 from bot.playbook.policy.numbers import Policy
 from bot.playbook.positions.exits import with_funding

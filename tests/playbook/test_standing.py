@@ -17,8 +17,8 @@ from bot.domain.money import ZERO
 from bot.domain.order import Fill, Purpose
 from bot.domain.order_ids import OrderKind
 from bot.domain.reason import Reason
+from bot.domain.turn.decision import Decision
 from bot.feeds.cost_basis import cost_basis
-from bot.playbook.decide import Decision
 from bot.playbook.policy.numbers import Policy
 from bot.playbook.positions.funding import average_funding
 from tests.playbook.builders import START_MS, World, make_sectors, neutral_world

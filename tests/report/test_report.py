@@ -15,15 +15,14 @@ import pytest
 from rich.console import Console, RenderableType
 
 from bot.domain.campaign import Condition, Memory, Phase, RegimeMemory, Stance
-from bot.domain.codec import encode
+from bot.domain.codec import decode, encode
 from bot.domain.order import Fill, Intent
 from bot.domain.reason import Note, Reason
 from bot.domain.states import KillLevel, OrderState
+from bot.domain.turn.decision import Decision, Signal
 from bot.execution.executor import Outcome
 from bot.execution.reconcile import Truth
 from bot.journal.reader import JournalReader
-from bot.playbook.decide import Decision
-from bot.playbook.market.view import Signal
 from bot.playbook.policy.numbers import Policy
 from bot.ports import Payment
 from bot.report import console as report
@@ -32,7 +31,7 @@ from bot.report import tables as report_tables
 from bot.report.format import age, amount, money, percent, utc
 from bot.risk import Limits, review
 from bot.runtime.cycle import CycleResult
-from bot.runtime.turn import verdict_mapping
+from bot.runtime.turn import verdict_of
 from tests.risk.worlds import (
     NOW,
     D,
@@ -78,7 +77,6 @@ def decision(**changes: Any) -> Decision:
         phases={"defi": Phase.LEADING, "infra": Phase.LAGGING},
         stance=Stance.INTO_DEFI,
         target={name: D(part) for name, part in TARGET.items()},
-        campaign=None,
         intents=LEGS,
         transfers=(),
         notes=NOTES,
@@ -159,7 +157,7 @@ def standing(**changes: Any) -> report_rows.StatusInputs:
 
 
 def why_row() -> report_rows.Row:
-    return report_rows.why(encode(decision()), number=7, at_ms=NOW - 60_000, missing=["tvl defi: no source"])
+    return report_rows.why(decision(), number=7, at_ms=NOW - 60_000, missing=["tvl defi: no source"])
 
 
 class Ledger:
@@ -250,8 +248,8 @@ def test_mappings_are_plain_json() -> None:
     assert json.loads(json.dumps(everything)) == everything
 
 
-def test_intents_survive_the_journal() -> None:
-    assert report_rows.intents_of(json.loads(json.dumps(encode(decision())))) == LEGS
+def test_a_decision_survives_the_journal() -> None:
+    assert decode(Decision, json.loads(json.dumps(encode(decision())))) == decision()
 
 
 def test_margin_is_shown_for_entries_into_perps_only() -> None:
@@ -260,7 +258,7 @@ def test_margin_is_shown_for_entries_into_perps_only() -> None:
 
 
 def test_a_refusal_is_told_with_its_reason_and_words() -> None:
-    verdicts = [verdict_mapping(v) for v in review((LEGS[3],), context(), Limits())]
+    verdicts = [verdict_of(v) for v in review((LEGS[3],), context(), Limits())]
     (row,) = report_rows.verdict_rows(LEGS, verdicts)
     assert (row["verdict"], row["reason"], row["purpose"]) == ("refused", "order_notional", "tactical")
     assert "more than 10000 quote" in row["words"]
@@ -287,10 +285,8 @@ def test_what_would_change_its_mind_names_the_waiting_reading_the_dissent_and_th
     assert words[0].startswith("euphoria has been read instead of breakout")
     assert words[1].startswith("crowding speaks the other way (-0.35)")
     assert words[2].startswith("tvl is missing")
-    quiet = encode(decision(signals=SIGNALS[:1], notes=(), memory=Memory()))
-    assert report_rows.why(quiet | {"condition": "neutral"}, number=1, at_ms=1)["would_change"] == [
-        report_rows.NO_CHANGE_WORDS
-    ]
+    quiet = decision(signals=SIGNALS[:1], notes=(), memory=Memory(), condition=Condition.NEUTRAL)
+    assert report_rows.why(quiet, number=1, at_ms=1)["would_change"] == [report_rows.NO_CHANGE_WORDS]
 
 
 def test_a_summary_is_not_reconciled_while_an_order_is_in_doubt() -> None:

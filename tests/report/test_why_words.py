@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +11,13 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from bot.cli.main import app
-from bot.domain.campaign import Condition, Memory, RegimeMemory, Stance
-from bot.domain.codec import encode
+from bot.domain.campaign import Condition, Memory, Opening, RegimeMemory, Stance
 from bot.domain.durations import HOUR_MS
+from bot.domain.instrument import Side
+from bot.domain.money import ONE
+from bot.domain.order import ExitPlan, Purpose
+from bot.domain.reason import Note, Reason
+from bot.domain.turn.decision import Decision, Signal
 from bot.playbook.policy.numbers import Policy
 from bot.report.explanation import WhyWords, why_words
 from tests.playbook.builders import START_MS
@@ -31,18 +37,25 @@ UP = {
 }
 
 
-def decision(scores: dict[str, float], **changes: Any) -> dict[str, Any]:
+TARGET = {"defi.spot": "0.50", "defi.futures": "0.05", "infra.spot": "0.40", "cash": "0.05"}
+
+
+def decision(scores: dict[str, float], **changes: Any) -> Decision:
     regime = RegimeMemory(Condition.EUPHORIA, START_MS - HOUR_MS, Condition.EUPHORIA, START_MS - HOUR_MS)
-    base: dict[str, Any] = {
-        "signals": [{"name": name, "score": score, "words": name} for name, score in scores.items()],
-        "notes": [{"reason": "signal_missing", "subject": "calendar", "words": "calendar: empty", "numbers": {}}],
-        "condition": "euphoria",
-        "confidence": "0.685",
-        "stance": "into_defi",
-        "memory": encode(Memory(regime=regime)),
-        "target": {"defi.spot": "0.50", "defi.futures": "0.05", "infra.spot": "0.40", "cash": "0.05"},
-    }
-    return base | changes
+    base = Decision(
+        at_ms=START_MS,
+        signals=tuple(Signal(name, score, score, name, 0) for name, score in scores.items()),
+        condition=Condition.EUPHORIA,
+        confidence=Decimal("0.685"),
+        phases={},
+        stance=Stance.INTO_DEFI,
+        target={name: Decimal(part) for name, part in TARGET.items()},
+        intents=(),
+        transfers=(),
+        notes=(Note(Reason.SIGNAL_MISSING, "calendar: empty", "calendar"),),
+        memory=Memory(regime=regime),
+    )
+    return replace(base, **changes)
 
 
 def told(policy: Policy = POLICY, **changes: Any) -> WhyWords:
@@ -75,7 +88,7 @@ def test_every_other_condition_is_told_with_what_it_lacks() -> None:
 def test_time_that_has_to_pass_is_told() -> None:
     assert any("lives for at least 72 h, until" in line for line in told().turns)
     late = RegimeMemory(Condition.EUPHORIA, START_MS - 100 * HOUR_MS, Condition.DOWNTREND, START_MS - HOUR_MS)
-    words = told(memory=encode(Memory(regime=late))).turns
+    words = told(memory=Memory(regime=late)).turns
     assert words[0].startswith("time: downtrend has been read since")
     assert "if it lasts" in words[0]
     assert not any("lives for at least" in line for line in words)
@@ -86,7 +99,7 @@ def test_exit_signs_say_how_near_they_are_and_what_they_forbid() -> None:
     shown = told(scores=UP | {"crowding": -0.7})
     assert "exit sign “crowding” shows at -0.50 or less: crowding is at -0.70" in shown.turns
     assert shown.rule[3] == "no new tactical long: exit signs (crowding)"
-    ended = told(scores=UP | {"crowding": -0.7, "tvl_growth": -0.6}, stance=Stance.NEUTRAL.value)
+    ended = told(scores=UP | {"crowding": -0.7, "tvl_growth": -0.6}, stance=Stance.NEUTRAL)
     assert ended.rule[1] == "euphoria asks for into_defi, but the stance is neutral: see the exit signs"
 
 
@@ -97,19 +110,29 @@ def test_an_override_is_told_as_the_only_reason() -> None:
 
 
 def test_high_confidence_allows_one_long_while_the_stance_stands() -> None:
-    assert told(confidence="0.90").rule[3].startswith("a tactical long may be opened, one while the stance stands")
-    had = decision(UP, confidence="0.90")
-    had["memory"] |= {"longed": Stance.INTO_DEFI.value}
+    assert (
+        told(confidence=Decimal("0.90"))
+        .rule[3]
+        .startswith("a tactical long may be opened, one while the stance stands")
+    )
+    had = decision(UP, confidence=Decimal("0.90"))
+    had = replace(had, memory=replace(had.memory, longed=Stance.INTO_DEFI))
     (words,) = why_words(had, POLICY, START_MS).rule[3:]
     assert words == "no further tactical long: the stance has had its own"
-    had["memory"]["opening"] = [{"symbol": "UNI/USDT:USDT", "purpose": "tactical", "over_ms": 0}]
+    plan = ExitPlan(ONE, (), ONE, START_MS, ONE)
+    opening = Opening("UNI/USDT:USDT", "defi", Purpose.TACTICAL, Side.BUY, ONE, ONE, ONE, plan, START_MS)
+    had = replace(had, memory=replace(had.memory, opening=(opening,)))
     (words,) = why_words(had, POLICY, START_MS).rule[3:]
     assert words == "the stance takes one tactical long: UNI/USDT:USDT"
 
 
 def test_neutral_asks_for_nothing() -> None:
     calm = told(
-        scores=dict.fromkeys(UP, 0.0), condition="neutral", stance="into_infra", memory=encode(Memory()), confidence="1"
+        scores=dict.fromkeys(UP, 0.0),
+        condition=Condition.NEUTRAL,
+        stance=Stance.INTO_INFRA,
+        memory=Memory(),
+        confidence=ONE,
     )
     assert calm.rule[1] == "neutral asks for nothing: the stance into_infra stands and only drift is rebalanced"
     assert not any(line.startswith("neutral:") for line in calm.turns)

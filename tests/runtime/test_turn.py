@@ -7,9 +7,10 @@ import pytest
 from bot.domain.codec import encode
 from bot.domain.order import Purpose
 from bot.domain.states import KillLevel
+from bot.domain.turn.inputs import TurnBooks
 from bot.runtime import cycle as cycle_module
 from bot.runtime.cycle import Look
-from bot.runtime.turn import Numbers, Proposal, TurnBooks, TurnPlan, inputs_of, judge, propose, record_of, repeat
+from bot.runtime.turn import Numbers, Proposal, TurnPlan, judge, propose, record_of, repeat
 from tests.stage import staged
 
 
@@ -43,7 +44,7 @@ async def test_every_record_of_a_rotation_repeats_its_plan(tmp_path: Path, plans
     seen: set[str] = set()
     for record in records:
         assert record is not None
-        plan, inputs = recorded[record.kind, record.at_ms], inputs_of(record)
+        plan, inputs = recorded[record.kind, record.at_ms], record.inputs
         assert encode(inputs) == encode(plan.inputs), record.number
         again = judge(propose(inputs, numbers), inputs.books, numbers)
         assert (again.decision, again.verdicts, again.breakers) == (plan.decision, plan.verdicts, plan.breakers)

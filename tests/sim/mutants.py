@@ -24,8 +24,9 @@ from bot.ports import OrderRequest, Rejection
 from bot.risk import gate
 from bot.risk.account_checks import check_purpose
 from bot.risk.projection import is_uncertain
+from bot.runtime import turn
 from bot.runtime.kill.switch import KillSwitch
-from bot.runtime.risk_inputs import RiskInputs
+from bot.runtime.risk_inputs import turn_risk
 from tests.sim.faults import Kind
 from tests.sim.world import Seam
 
@@ -117,12 +118,10 @@ def forget_reduce_only(patch: pytest.MonkeyPatch) -> None:
 
 
 def forget_doubt_in_caps(patch: pytest.MonkeyPatch) -> None:
-    original = RiskInputs.context
+    def mutant(risk: Any, snapshot: Any, portfolio: Any, working: Any, memory: Any) -> Any:
+        return turn_risk(risk, snapshot, portfolio, tuple(o for o in working if not is_uncertain(o)), memory)
 
-    def mutant(self: Any, snapshot: Any, portfolio: Any, working: Any, memory: Any) -> Any:
-        return original(self, snapshot, portfolio, tuple(o for o in working if not is_uncertain(o)), memory)
-
-    patch.setattr(RiskInputs, "context", mutant)
+    patch.setattr(turn, "turn_risk", mutant)
 
 
 def take_unknown_for_cancelled(patch: pytest.MonkeyPatch) -> None:

@@ -4,14 +4,17 @@ from dataclasses import replace
 
 import pytest
 
+from bot.domain.turn.inputs import TurnInputs
+from bot.journal.record import CycleRecord
+from bot.playbook.market.signal_cache import SignalCache
 from bot.runtime import cycle
-from bot.runtime.turn import Numbers, Proposal, TurnInputs, propose
+from bot.runtime.turn import Numbers, Proposal, TurnPlan, propose
 from tests.sim.mutants import SLICED, Mutant
 
 
 def decide_by_a_hidden_input(patch: pytest.MonkeyPatch) -> None:
-    def mutant(inputs: TurnInputs, numbers: Numbers) -> Proposal:
-        found = propose(inputs, numbers)
+    def mutant(inputs: TurnInputs, numbers: Numbers, cache: SignalCache) -> Proposal:
+        found = propose(inputs, numbers, cache)
         return replace(found, decision=replace(found.decision, notes=found.decision.notes[1:]))
 
     patch.setattr(cycle, "propose", mutant)
@@ -19,7 +22,12 @@ def decide_by_a_hidden_input(patch: pytest.MonkeyPatch) -> None:
 
 def forget_an_order_in_the_record(patch: pytest.MonkeyPatch) -> None:
     original = cycle.record_of
-    patch.setattr(cycle, "record_of", lambda plan, *rest: replace(original(plan, *rest), working=()))
+
+    def mutant(plan: TurnPlan, number: int, config_digest: str) -> CycleRecord:
+        record = original(plan, number, config_digest)
+        return replace(record, inputs=replace(record.inputs, working=()))
+
+    patch.setattr(cycle, "record_of", mutant)
 
 
 MUTANTS = (

@@ -3,7 +3,7 @@
 from typing import Any
 
 from bot.domain.codec import encode
-from bot.runtime.turn import inputs_of, record_of, repeat
+from bot.runtime.turn import record_of, repeat
 from tests.sim.hooks import Rule
 from tests.sim.world import Life
 
@@ -29,7 +29,7 @@ class RecordsRepeatTheirPlans(Rule):
         if record is None:  # a guard without an event
             return
         self._checked = result.number
-        again = record_of(repeat(inputs_of(record), life.app.cycle.parts.numbers), record.number, record.config_digest)
+        again = record_of(repeat(record.inputs, life.app.cycle.parts.numbers), record.number, record.config_digest)
         differing = [name for name, value in encode(record).items() if encode(again)[name] != value]
         if differing:
             words = f"{kind} {record.number} differs in {', '.join(differing)}"

@@ -92,7 +92,7 @@ class LeanJournal(Journal):
         }
         premiums = {symbol: Premium(found.symbol, found.share, found.at_ms) for symbol, found in seen.premiums.items()}
         lean = replace(seen, candles={}, tvl={}, macro={}, funding=funding, open_interest=interest, premiums=premiums)
-        await super().record_cycle(replace(record, snapshot=lean))
+        await super().record_cycle(replace(record, inputs=replace(record.inputs, snapshot=lean)))
 
     def _connect(self) -> Any:
         db = super()._connect()

@@ -8,9 +8,10 @@ from bot.domain.candles import CandleSeries
 from bot.domain.durations import DAY_MS, MINUTE_MS
 from bot.domain.market import Funding, OpenInterest, Premium
 from bot.domain.perp import settlement_hours
+from bot.domain.turn.decision import Signal
 from bot.playbook.market import indicators
 from bot.playbook.market.signal_cache import SignalCache
-from bot.playbook.market.view import PERCENTILE, RANKED_MIN, YEAR_DAYS, Z_SCORE, MarketView, Signal, ranked
+from bot.playbook.market.view import PERCENTILE, RANKED_MIN, YEAR_DAYS, Z_SCORE, MarketView, ranked
 
 
 def funding_rates(view: MarketView, perps: Sequence[str]) -> list[float]:

@@ -11,8 +11,9 @@ from decimal import Decimal
 
 from bot.domain.durations import DAY_MS
 from bot.domain.market import Macro, Tvl
+from bot.domain.turn.decision import Signal
 from bot.playbook.market import indicators
-from bot.playbook.market.view import RANKED_MIN, Z_SCORE, MarketView, Signal, ranked
+from bot.playbook.market.view import RANKED_MIN, Z_SCORE, MarketView, ranked
 
 TOTAL = "total"
 

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from itertools import accumulate
 
 from bot.domain.durations import DAY_MS, MINUTE_MS
+from bot.domain.turn.decision import Signal
 from bot.playbook.market import indicators
-from bot.playbook.market.view import PERCENTILE, RANKED_MIN, SHARE, YEAR_DAYS, Z_SCORE, MarketView, Signal, ranked
+from bot.playbook.market.view import PERCENTILE, RANKED_MIN, SHARE, YEAR_DAYS, Z_SCORE, MarketView, ranked
 
 
 def relative_strength(view: MarketView) -> Signal | str:

@@ -14,7 +14,7 @@ from bot.domain.campaign import Condition, RegimeMemory
 from bot.domain.durations import HOUR_MS
 from bot.domain.money import ONE, ZERO
 from bot.domain.reason import Note, Reason
-from bot.playbook.market.view import Signal
+from bot.domain.turn.decision import Signal
 from bot.playbook.policy.numbers import Policy
 
 _PLACES = Decimal("0.001")

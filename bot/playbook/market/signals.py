@@ -12,11 +12,12 @@ from dataclasses import dataclass, replace
 from bot.domain.campaign import Phase
 from bot.domain.market import Snapshot
 from bot.domain.reason import Note, Reason
+from bot.domain.turn.decision import Signal
 from bot.playbook.market import derivative_signals, flow_signals, indicators, price_signals
 from bot.playbook.market.derivative_signals import funding_rates
 from bot.playbook.market.flow_signals import tvl_change
 from bot.playbook.market.signal_cache import SignalCache
-from bot.playbook.market.view import MarketView, Reader, Signal, view_of
+from bot.playbook.market.view import MarketView, Reader, view_of
 from bot.playbook.policy.membership import Sectors
 from bot.playbook.policy.numbers import Policy
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from bot.domain.candles import CandleSeries
 from bot.domain.durations import MINUTE_MS
 from bot.domain.market import Snapshot
+from bot.domain.turn.decision import Signal
 from bot.playbook.market.signal_cache import SignalCache
 from bot.playbook.policy.membership import Sectors
 from bot.playbook.policy.numbers import Policy
@@ -17,20 +18,6 @@ from bot.playbook.policy.numbers import Policy
 YEAR_DAYS = 365.0
 RANKED_MIN = 8
 Z_SCORE, PERCENTILE, SHARE = "z", "percentile", "share"
-
-
-@dataclass(frozen=True, slots=True)
-class Signal:
-    """One reading. `rank` is its z-score or percentile where it has one, `rank_is` says which of them; `age_ms` is the
-    age of its newest input."""
-
-    name: str
-    value: float
-    score: float
-    words: str
-    age_ms: int
-    rank: float | None = None
-    rank_is: str = ""
 
 
 @dataclass(frozen=True, slots=True)
