@@ -115,6 +115,12 @@ def m003_events_by_order(db: Database) -> None:
     db.execute("CREATE INDEX payments_seq ON payments (seq)")
 
 
+@migrations()
+def m004_records_nest_inputs(db: Database) -> None:
+    """No table changes. Records of turns have another form from here on (`bot.journal.record`), so an older program
+    must refuse the journal instead of failing at the first record."""
+
+
 def create_tables(db: Database) -> None:
     """The tables alone, without a record of migrations: for a replay in memory."""
     for statement in _statements(_TABLES):
