@@ -72,11 +72,11 @@ def backtest(  # noqa: PLR0913, PLR0917 - one argument per option
             seed=seed,
             may_end=allow_ends,
         )
-        document, words = backtest_command.run(asked, tell=_progress)
+        document, message = backtest_command.run(asked, on_progress=_progress)
         if as_json:
             common.print_json(document)
         else:
-            typer.echo(words)
+            typer.echo(message)
         raise typer.Exit(int(ExitCode.OK if document["reconciled"] else ExitCode.MISMATCH))
 
 
@@ -94,7 +94,7 @@ def check(
             found = data_check.check_folder(folder, max_gap_hours=max_gap_hours)
         except data_check.HistoryProblem as problem:
             raise CommandFailed(str(problem)) from problem
-        common.tell(data_check.words_of(found), found, as_json=as_json)
+        common.print_result(data_check.summary_of(found), found, as_json=as_json)
         raise typer.Exit(int(ExitCode.OK if not found["errors"] else ExitCode.ERROR))
 
 

@@ -98,12 +98,12 @@ def one_line_errors(*, as_json: bool = False) -> Iterator[None]:
         fail(str(error), getattr(error, "code", code), as_json=as_json)
 
 
-def fail(words: str, code: ExitCode, *, as_json: bool = False, document: Mapping[str, Any] | None = None) -> NoReturn:
+def fail(message: str, code: ExitCode, *, as_json: bool = False, document: Mapping[str, Any] | None = None) -> NoReturn:
     """Say it on standard error, for `--json` on standard output as well, and end."""
-    words = Redactor(()).text(words)
-    typer.echo(f"sectorbot: {words}", err=True)
+    message = Redactor(()).text(message)
+    typer.echo(f"sectorbot: {message}", err=True)
     if as_json:
-        print_json({**(document or {}), "error": words, "exit_code": int(code)})
+        print_json({**(document or {}), "error": message, "exit_code": int(code)})
     raise typer.Exit(int(code)) from None
 
 
@@ -119,9 +119,9 @@ def print_json(document: Mapping[str, Any] | list[Any]) -> None:
     typer.echo(json.dumps(document, indent=2, ensure_ascii=False, default=str))
 
 
-def tell(words: str, document: Mapping[str, Any], *, as_json: bool) -> None:
+def print_result(message: str, document: Mapping[str, Any], *, as_json: bool) -> None:
     """One line, or the document of `--json`."""
     if as_json:
         print_json(document)
     else:
-        typer.echo(words)
+        typer.echo(message)

@@ -40,8 +40,8 @@ def check(
         if as_json:
             common.print_json({"usable": True, "problems": [], "warnings": found, "digest": settings.digest})
             return
-        for words in found:
-            typer.echo(f"warning: {words}")
+        for message in found:
+            typer.echo(f"warning: {message}")
         typer.echo(f"usable: environment {settings.environment}, mode {settings.mode}, digest {settings.digest}")
 
 

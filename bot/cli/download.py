@@ -65,20 +65,20 @@ def download(
             history = PublicHistory(adapter, "mainnet", quote=universe.quote, clock=SystemClock())
             try:
                 await history.open()
-                return await data_download.download(wanted, history, tell=_progress)
+                return await data_download.download(wanted, history, on_progress=_progress)
             finally:
                 await history.close()
 
         document = asyncio.run(fetch())
-        common.tell(data_download.words_of(document), document, as_json=as_json)
+        common.print_result(data_download.summary_of(document), document, as_json=as_json)
 
 
 def _ms(moment: datetime) -> int:
     return int(moment.replace(tzinfo=UTC).timestamp() * 1000)
 
 
-def _progress(done: int, count: int, words: str) -> None:
+def _progress(done: int, count: int, message: str) -> None:
     """How far it is, on a terminal only."""
     if sys.stderr.isatty():
-        sys.stderr.write(f"\r\x1b[K{done} of {count}: {words}{chr(10) if done == count else ''}")
+        sys.stderr.write(f"\r\x1b[K{done} of {count}: {message}{chr(10) if done == count else ''}")
         sys.stderr.flush()

@@ -33,8 +33,8 @@ def verify(
         with readings.open_journal(given.files, given.assignments, journal) as view:
             view.reader.verify()
             events, path = view.reader.count_events(), view.reader.path
-        words = f"{path}: {events} events, chain and tables agree"
-        common.tell(words, {"journal": str(path), "events": events, "verified": True}, as_json=as_json)
+        message = f"{path}: {events} events, chain and tables agree"
+        common.print_result(message, {"journal": str(path), "events": events, "verified": True}, as_json=as_json)
 
 
 @app.command()
@@ -55,5 +55,5 @@ def backup(
         with readings.open_journal(given.files, given.assignments, journal) as view:
             path = view.reader.path
         size = back_up(path, destination)
-        words = f"{destination}: {size} bytes, verified; copied from {path}"
-        common.tell(words, {"journal": str(path), "backup": str(destination), "bytes": size}, as_json=as_json)
+        message = f"{destination}: {size} bytes, verified; copied from {path}"
+        common.print_result(message, {"journal": str(path), "backup": str(destination), "bytes": size}, as_json=as_json)

@@ -201,21 +201,25 @@ def halt(
             "running": find_running(directory) is not None,
         }
         if not document["running"]:
-            words = f"no daemon runs on {directory.absolute()}: {flag} asks for {wanted.value}, and only a daemon that "
-            words += "starts there will obey; name the one that runs with --state or --config"
-            common.fail(words, ExitCode.NOT_RUNNING, as_json=as_json, document=document | {"confirmed": False})
+            message = (
+                f"no daemon runs on {directory.absolute()}: {flag} asks for {wanted.value}, and only a daemon that "
+            )
+            message += "starts there will obey; name the one that runs with --state or --config"
+            common.fail(message, ExitCode.NOT_RUNNING, as_json=as_json, document=document | {"confirmed": False})
         deadline = time.monotonic() + CONFIRM_SECONDS
         while time.monotonic() < deadline:
             health = find_running(directory) or {}
             said = health.get("kill", "off")
             if said in set(KillLevel) and KillLevel(said).severity >= wanted.severity:
-                words = f"the daemon (process {health['pid']}) has taken level {said}, asked for by {operator}: "
-                words += f"{reason.strip()}; `sectorbot resume` ends it"
-                common.tell(words, document | {"confirmed": True}, as_json=as_json)
+                message = f"the daemon (process {health['pid']}) has taken level {said}, asked for by {operator}: "
+                message += f"{reason.strip()}; `sectorbot resume` ends it"
+                common.print_result(message, document | {"confirmed": True}, as_json=as_json)
                 return
             time.sleep(POLL_SECONDS)
-        words = f"{flag} asks for {wanted.value}, but the daemon has not confirmed it within {CONFIRM_SECONDS:.0f} s; "
-        common.fail(words + "it sends no forbidden order, yet look at its log", ExitCode.TIMEOUT, as_json=as_json)
+        message = (
+            f"{flag} asks for {wanted.value}, but the daemon has not confirmed it within {CONFIRM_SECONDS:.0f} s; "
+        )
+        common.fail(message + "it sends no forbidden order, yet look at its log", ExitCode.TIMEOUT, as_json=as_json)
 
 
 @app.command()
@@ -253,10 +257,10 @@ def resume(
 
         settings = load_settings(given.files, given.assignments)
 
-        words, code = release(settings, request, answered=answered)
+        message, code = release(settings, request, answered=answered)
         if code is not ExitCode.OK:
-            common.fail(words, code, as_json=as_json)
-        common.tell(words, {"words": words, "exit_code": 0}, as_json=as_json)
+            common.fail(message, code, as_json=as_json)
+        common.print_result(message, {"words": message, "exit_code": 0}, as_json=as_json)
 
 
 @app.command()
@@ -282,5 +286,7 @@ def show_version(as_json: Json = False) -> None:
             packages[name] = version(name)
         except PackageNotFoundError:
             packages[name] = "not installed"
-    words = ", ".join(f"{name} {number}" for name, number in packages.items())
-    common.tell(f"sectorbot {bot.__version__} ({words})", {"sectorbot": bot.__version__, **packages}, as_json=as_json)
+    message = ", ".join(f"{name} {number}" for name, number in packages.items())
+    common.print_result(
+        f"sectorbot {bot.__version__} ({message})", {"sectorbot": bot.__version__, **packages}, as_json=as_json
+    )

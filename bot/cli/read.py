@@ -154,5 +154,5 @@ def replay(
         given = common.given(context, config, assign)
         with readings.open_journal(given.files, given.assignments, journal) as view:
             result = again.replay(view.settings, view.reader, cycle)
-        common.tell(result.words, result.document, as_json=as_json)
+        common.print_result(result.words, result.document, as_json=as_json)
         raise typer.Exit(int(ExitCode.OK if result.is_identical else ExitCode.ERROR))

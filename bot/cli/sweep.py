@@ -108,9 +108,9 @@ def sweep(  # noqa: PLR0913, PLR0917 - one argument per option
         with closing(sweep_store.Results(results, plan.identity())) as kept:
             logs.configure(level="error")
             with closing(_engine(engine, jobs, str(scheduler), timeout)) as runner:
-                sweeping_it = sweeping.Sweep(plan, folds, kept, runner, tell=_progress)
+                sweeping_it = sweeping.Sweep(plan, folds, kept, runner, on_progress=_progress)
                 document = sweeping_it.run(lambda fold: _search(plan, search, fold.number))
-        common.tell(sweeping.words_of(document), document, as_json=as_json)
+        common.print_result(sweeping.summary_of(document), document, as_json=as_json)
 
 
 def _engine(engine: EngineKind, jobs: int, scheduler: str, timeout: float) -> Any:

@@ -161,7 +161,7 @@ class RegimeMemory:
     candidate_since_ms: int = 0
 
 
-_WAGERS: Mapping[Purpose, str] = {
+_DIRECTIONAL_NAMES: Mapping[Purpose, str] = {
     Purpose.TACTICAL: "tactical long",
     Purpose.TACTICAL_SHORT: "speculative short",
     Purpose.SCALP: "scalp",
@@ -190,7 +190,7 @@ class OpenExit:
     @property
     def words(self) -> str:
         """What the position is called."""
-        return _WAGERS[self.purpose]
+        return _DIRECTIONAL_NAMES[self.purpose]
 
     def is_held(self, size: Decimal) -> bool:
         """Whether a position of `size` signed contracts is one of this side."""
@@ -268,7 +268,7 @@ class Memory:
     hedges_stopped: Mapping[str, int] = field(default_factory=dict)
 
     @property
-    def wagers(self) -> Mapping[str, Decimal]:
+    def directional(self) -> Mapping[str, Decimal]:
         """Perps that carry a position outside of a rotation, or are about to, with the margin still meant for it."""
         held = {one.symbol: ZERO for one in self.exits if one.purpose is not Purpose.TACTICAL}
         return held | {one.symbol: one.margin for one in self.opening if not one.over_ms}

@@ -135,12 +135,12 @@ def _reader(kind: Any) -> Callable[[Any], Any]:
     if isinstance(kind, type) and is_dataclass(kind):
         readers = tuple((name, _READERS[hint]) for name, hint in _hints(kind).items())
         return lambda data: kind(
-            **{name: data[name] if read is _same else read(data[name]) for name, read in readers if name in data}
+            **{name: data[name] if read is _unchanged else read(data[name]) for name, read in readers if name in data}
         )
-    return _same
+    return _unchanged
 
 
-def _same(data: Any) -> Any:
+def _unchanged(data: Any) -> Any:
     return data
 
 

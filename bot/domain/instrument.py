@@ -91,7 +91,7 @@ class Instrument:
     def ceil_price(self, price: Decimal) -> Decimal:
         return ceil_to(price, self.price_tick)
 
-    def bound_price(self, price: Decimal, side: Side) -> Decimal:
+    def round_limit_price(self, price: Decimal, side: Side) -> Decimal:
         """Round a worst price so that it never becomes worse: a buy down, a sell up."""
         return self.floor_price(price) if side is Side.BUY else self.ceil_price(price)
 

@@ -30,7 +30,7 @@ class Purpose(StrEnum):
     SCALP = "scalp"
 
     @property
-    def is_wager(self) -> bool:
+    def is_directional(self) -> bool:
         """Whether it adds risk with leverage on purpose, so that it has exits before it is opened (PLAYBOOK §7)."""
         return self in (Purpose.TACTICAL, Purpose.TACTICAL_SHORT, Purpose.SCALP)
 

@@ -22,7 +22,7 @@ from bot.ports import OrderReport, ReportState
 UNKNOWN_EXECUTED, UNKNOWN_RESTS, CONFLICT = "twin_order", "twin_rests", "another_writer"
 ACCEPTED = "twins_accepted"
 COMMAND = "`sectorbot resume --accept-mismatch --reason …`"
-DOUBTFUL = (OrderState.SUBMITTING, OrderState.IN_DOUBT)
+UNKNOWN_OUTCOME_STATES = (OrderState.SUBMITTING, OrderState.IN_DOUBT)
 _SEEN_MAX = 10_000
 
 
@@ -43,9 +43,11 @@ class AnotherWriter:
         if fact is None:
             return ()
         client_id, symbol = str(fact.payload["client_id"]), str(fact.payload["symbol"])
-        words = fact.payload.get("words") or _unknown(client_id, symbol)
-        words = f"{words}; entries and the rotation stop: stop the other bot if there is one, then {COMMAND} decides"
-        return (Note(Reason.ANOTHER_WRITER, words, symbol),)
+        message = fact.payload.get("words") or _unknown(client_id, symbol)
+        message = (
+            f"{message}; entries and the rotation stop: stop the other bot if there is one, then {COMMAND} decides"
+        )
+        return (Note(Reason.ANOTHER_WRITER, message, symbol),)
 
     def unknown_ids(self) -> tuple[str, ...]:
         """Ids with our mark that others have used, accepted or not: they stay used."""
@@ -70,9 +72,9 @@ class AnotherWriter:
         """An order with our mark that the journal does not know."""
         await self._record(UNKNOWN_RESTS if rests else UNKNOWN_EXECUTED, client_id, symbol, venue_id, "")
 
-    async def record_conflict(self, client_id: str, symbol: str, venue_id: str, words: str) -> None:
+    async def record_conflict(self, client_id: str, symbol: str, venue_id: str, message: str) -> None:
         """Evidence that contradicts the journal about an id of ours."""
-        await self._record(CONFLICT, client_id, symbol, venue_id, words)
+        await self._record(CONFLICT, client_id, symbol, venue_id, message)
 
     async def check_report(self, order: Order | None, report: OrderReport) -> bool:
         """Whether a report under an id of this account belongs to another writer; recorded if so.
@@ -85,32 +87,32 @@ class AnotherWriter:
         if order is None:
             await self.record_unknown(client_id, report.symbol, report.venue_id, rests=report.state is ReportState.OPEN)
             return True
-        words = _second_order(order, report)
-        if words:
-            await self.record_conflict(client_id, report.symbol, report.venue_id, words)
-        return bool(words)
+        message = _second_order(order, report)
+        if message:
+            await self.record_conflict(client_id, report.symbol, report.venue_id, message)
+        return bool(message)
 
     async def check_fills(self, fills: Sequence[Fill]) -> None:
         """Look at executions that were just recorded: each must be of the one order that the journal has under its ids,
         and no order executes more than its size."""
         owners: dict[str, Order] = {}
         for fill in fills:
-            order, words = self._owner_of(fill)
+            order, message = self._owner_of(fill)
             if order is None:
                 working = self._journal.reader.load_working()
                 is_maybe_ours = any(one.symbol == fill.symbol and one.venue_id is None for one in working)
                 self.has_stranger = self.has_stranger or not is_maybe_ours
                 continue
             owners[order.client_id] = order
-            if words:
-                await self.record_conflict(order.client_id, fill.symbol, fill.venue_order_id or fill.trade_id, words)
+            if message:
+                await self.record_conflict(order.client_id, fill.symbol, fill.venue_order_id or fill.trade_id, message)
         for order in owners.values():
             if order.filled_size > order.size:
-                words = (
+                message = (
                     f"executions under id {order.client_id} of {order.symbol} add up to {order.filled_size},"
                     f" the order was of {order.size}"
                 )
-                await self.record_conflict(order.client_id, order.symbol, "size", words)
+                await self.record_conflict(order.client_id, order.symbol, "size", message)
 
     async def accept(self, *, by: str, reason: str) -> bool:
         """An operator's word that the account is right; whether there was anything to accept."""
@@ -140,12 +142,12 @@ class AnotherWriter:
     def _facts(self, kind: str) -> tuple[Fact, ...]:
         return self._journal.reader.load_facts(kind, limit=_SEEN_MAX)
 
-    async def _record(self, kind: str, client_id: str, symbol: str, venue_id: str, words: str) -> None:
+    async def _record(self, kind: str, client_id: str, symbol: str, venue_id: str, message: str) -> None:
         """Once per kind, id and order of the venue, whoever saw it first."""
         seen = ((f.payload["client_id"], f.payload.get("venue_id", venue_id)) for f in self._facts(kind))
         if (client_id, venue_id) in seen:
             return
-        payload = {"client_id": client_id, "symbol": symbol, "venue_id": venue_id, "words": words}
+        payload = {"client_id": client_id, "symbol": symbol, "venue_id": venue_id, "words": message}
         await self._journal.record_fact(kind, payload)
 
 
@@ -171,7 +173,12 @@ def _second_order(order: Order, report: OrderReport) -> str:
         return ""
     if order.venue_id is not None and report.venue_id != order.venue_id:
         return f"{name} of {order.symbol} is {report.venue_id} at the venue, ours is {order.venue_id}"
-    if order.state in DOUBTFUL and order.venue_id is None and report.size > 0 and report.size != order.size:
+    if (
+        order.state in UNKNOWN_OUTCOME_STATES
+        and order.venue_id is None
+        and report.size > 0
+        and report.size != order.size
+    ):
         return f"{name} of {order.symbol} is of {report.size}, ours is of {order.size}"
     is_refused = is_refused_for_certain(order.state, order.reason)
     if is_refused and (report.state is ReportState.OPEN or report.filled_size > 0):

@@ -187,8 +187,8 @@ class Executor:
                 if not isinstance(placed, Placed) or not placed.may_retry:
                     break
             else:
-                words = f"{len(client_ids)} orders of {item.intent.symbol} were not taken: it waits for the next cycle"
-                notes.append(Note(Reason.ATTEMPTS_SPENT, words, item.intent.symbol))
+                text = f"{len(client_ids)} orders of {item.intent.symbol} were not taken: it waits for the next cycle"
+                notes.append(Note(Reason.ATTEMPTS_SPENT, text, item.intent.symbol))
             return self._refusable(self._outcome(item, client_ids, notes))
 
     async def _clear_beside_short(self, intent: Intent) -> None:
@@ -233,8 +233,8 @@ class Executor:
             return why
         live = [o for o in self._journal.reader.load_orders_of_intent(intent.id) if o.state.is_live]
         if live:
-            words = f"order {live[0].client_id} of {intent.id} is still {live[0].state}"
-            return Note(Reason.INTENT_IN_FLIGHT, words, intent.symbol)
+            message = f"order {live[0].client_id} of {intent.id} is still {live[0].state}"
+            return Note(Reason.INTENT_IN_FLIGHT, message, intent.symbol)
         if intent.leverage is None or intent.reduce_only:
             return None
         try:
@@ -243,12 +243,12 @@ class Executor:
         except VenueRejected as rejection:
             if rejection.kind is Rejection.NO_CHANGE:
                 return None
-            words = f"{intent.symbol}: leverage {intent.leverage} was rejected ({rejection}), no order was sent"
+            message = f"{intent.symbol}: leverage {intent.leverage} was rejected ({rejection}), no order was sent"
             reason = Reason.LEG_REFUSED if rejection.kind.is_permanent else Reason.ORDER_REJECTED
-            return Note(reason, words, intent.symbol)
+            return Note(reason, message, intent.symbol)
         except Exception as error:  # noqa: BLE001 - whatever is not recognised leaves the leverage unknown
-            words = f"{intent.symbol}: leverage {intent.leverage} is not confirmed ({error!r}), no order was sent"
-            return Note(Reason.VENUE_UNAVAILABLE, words, intent.symbol)
+            message = f"{intent.symbol}: leverage {intent.leverage} is not confirmed ({error!r}), no order was sent"
+            return Note(Reason.VENUE_UNAVAILABLE, message, intent.symbol)
         return None
 
     async def _attempt(self, item: Approved, client_ids: list[str]) -> Placed | Note:
@@ -288,8 +288,8 @@ class Executor:
         is_of_guard = intent.purpose is Purpose.EXIT and intent.campaign == 0
         if is_of_guard and not intent.is_for_unowned and self._journal.reader.has_opened(intent.symbol):
             return None
-        words = f"{intent.symbol}: held back while another writer is suspected"
-        return Note(Reason.ANOTHER_WRITER, words, intent.symbol)
+        message = f"{intent.symbol}: held back while another writer is suspected"
+        return Note(Reason.ANOTHER_WRITER, message, intent.symbol)
 
     async def _place(self, item: Approved, left: Decimal, client_ids: list[str]) -> Placed | Note:
         """Number and send one order. Two intents of one leg may reach for the same number: the slower tries again."""
@@ -426,7 +426,7 @@ class Executor:
             return (Note(Reason.RATE_LIMITED, f"cancel of {known.client_id} not admitted ({error!r})", known.symbol),)
         notes: tuple[Note, ...] = ()
         if known.state in (OrderState.SUBMITTING, OrderState.IN_DOUBT):
-            known, notes = await self._poll_doubt(known)
+            known, notes = await self._query_unknown_outcome(known)
         if known.state in (OrderState.OPEN, OrderState.CANCELING) and is_wanted(known):
             known, more = await self._placement.cancel(known)
             notes += more
@@ -434,7 +434,7 @@ class Executor:
             await self._evidence.collect_fills_of(known)
         return notes
 
-    async def _poll_doubt(self, order: Order) -> tuple[Order, tuple[Note, ...]]:
+    async def _query_unknown_outcome(self, order: Order) -> tuple[Order, tuple[Note, ...]]:
         """Find out whether an order in doubt is there to be cancelled."""
         try:
             report = await self._evidence.fetch_order(order)
@@ -442,8 +442,8 @@ class Executor:
             report = None
         if report is not None:
             return await self._evidence.record_report(order, report)
-        words = f"order {order.client_id} of {order.symbol} is in doubt: it cannot be cancelled before it is found"
-        return order, (Note(Reason.ORDER_IN_DOUBT, words, order.symbol),)
+        message = f"order {order.client_id} of {order.symbol} is in doubt: it cannot be cancelled before it is found"
+        return order, (Note(Reason.ORDER_IN_DOUBT, message, order.symbol),)
 
     def _is_overdue(self, order: Order, now_ms: int) -> bool:
         if order.order_type.is_trigger:
@@ -485,15 +485,15 @@ def _why_wait(intent: Intent, done: Sequence[Outcome]) -> Note | None:
         for outcome in done:
             is_sale = outcome.intent.purpose is Purpose.REDUCE and outcome.intent.sector == intent.sector
             if is_sale and not outcome.is_complete:
-                words = f"{intent.symbol}: the hedge stays until {outcome.intent.symbol} is sold"
-                return Note(Reason.PHASE_WAITS, words, intent.symbol)
+                message = f"{intent.symbol}: the hedge stays until {outcome.intent.symbol} is sold"
+                return Note(Reason.PHASE_WAITS, message, intent.symbol)
         return None
     for outcome in done:
         earlier = outcome.intent
         if outcome.is_settled or earlier.purpose.phase >= intent.purpose.phase:
             continue
-        if earlier.purpose.reduces_leverage and earlier.symbol != intent.symbol and not intent.purpose.is_wager:
+        if earlier.purpose.reduces_leverage and earlier.symbol != intent.symbol and not intent.purpose.is_directional:
             continue  # nothing of another instrument is bought or hedged with what an exit brings
-        words = f"{intent.symbol}: waits, because {earlier.symbol} is in doubt"
-        return Note(Reason.ORDER_IN_DOUBT, words, intent.symbol)
+        message = f"{intent.symbol}: waits, because {earlier.symbol} is in doubt"
+        return Note(Reason.ORDER_IN_DOUBT, message, intent.symbol)
     return None

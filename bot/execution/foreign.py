@@ -65,8 +65,8 @@ class ForeignOrders:
             if is_marked:
                 await self._others.check_report(self._journal.reader.load_order(report.client_id or ""), report)
             else:
-                words = f"order {report.venue_id} of {report.symbol} is not ours: {report.side} {report.size}"
-                notes.extend(await self.report_once(f"{report.symbol} {report.venue_id}", words, report.symbol))
+                message = f"order {report.venue_id} of {report.symbol} is not ours: {report.side} {report.size}"
+                notes.extend(await self.report_once(f"{report.symbol} {report.venue_id}", message, report.symbol))
         return Foreign(tuple(working), tuple(notes), is_halting)
 
     async def explain_fills(self, fills: Sequence[Fill]) -> tuple[Note, ...]:
@@ -85,8 +85,8 @@ class ForeignOrders:
                 report = None if fill.client_id else await self._report_of(fill)
             except Unavailable as error:  # whose it is decides whether entries may go on: it is asked again
                 self.has_unresolved = True
-                words = f"whose execution {fill.trade_id} of {fill.symbol} is could not be read: {error}"
-                notes.append(Note(Reason.VENUE_UNAVAILABLE, words, fill.symbol))
+                message = f"whose execution {fill.trade_id} of {fill.symbol} is could not be read: {error}"
+                notes.append(Note(Reason.VENUE_UNAVAILABLE, message, fill.symbol))
                 continue
             client_id = fill.client_id or (report.client_id if report is not None else None) or ""
             order = self._journal.reader.load_order(client_id)
@@ -102,22 +102,24 @@ class ForeignOrders:
                 await self._others.record_unknown(client_id, fill.symbol, fill.venue_order_id or key, rests=False)
             elif is_perp(fill.symbol) and (mark := _venues_mark(client_id)) is not None:
                 kind, why = _CLOSED_BY_VENUE[mark]
-                words = f"{fill.symbol}: the venue closed {fill.size} at {fill.price} {why}"
-                notes.extend(await self.report_once(key, words, fill.symbol, kind))
+                message = f"{fill.symbol}: the venue closed {fill.size} at {fill.price} {why}"
+                notes.extend(await self.report_once(key, message, fill.symbol, kind))
             else:
-                words = f"order {fill.venue_order_id} of {fill.symbol} is not ours and executed {fill.side} {fill.size}"
-                notes.extend(await self.report_once(key, words, fill.symbol))
+                message = (
+                    f"order {fill.venue_order_id} of {fill.symbol} is not ours and executed {fill.side} {fill.size}"
+                )
+                notes.extend(await self.report_once(key, message, fill.symbol))
         return tuple(notes)
 
     async def report_once(
-        self, key: str, words: str, symbol: str, reason: Reason = Reason.FOREIGN_ORDER
+        self, key: str, message: str, symbol: str, reason: Reason = Reason.FOREIGN_ORDER
     ) -> tuple[Note, ...]:
         """The note the first time `key` is seen by this journal, nothing later."""
         if key in self._reported:
             return ()
         self._reported.add(key)
-        await self._journal.record_fact(FACT, {"key": key, "symbol": symbol, "reason": reason.value, "words": words})
-        return (Note(reason, words, symbol),)
+        await self._journal.record_fact(FACT, {"key": key, "symbol": symbol, "reason": reason.value, "words": message})
+        return (Note(reason, message, symbol),)
 
     async def adopt_resting(self) -> None:
         """Look up every order with our mark that has rested unknown, and take those that still rest into the journal: a

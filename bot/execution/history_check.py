@@ -118,8 +118,8 @@ class HistoryCheck:
                 await self._evidence.collect_fills(symbol, self._since_ms or 0)
         except Unavailable as error:
             waits = "it is asked again" if self.is_done else "entries wait for it"
-            words = f"the order history of {symbol} could not be read, {waits}: {error}"
-            return Note(Reason.VENUE_UNAVAILABLE, words, symbol)
+            message = f"the order history of {symbol} could not be read, {waits}: {error}"
+            return Note(Reason.VENUE_UNAVAILABLE, message, symbol)
         self._read.add(symbol)
         return None
 

@@ -15,7 +15,7 @@ from bot.domain.order import Fill, Order
 from bot.domain.reason import Note, Reason
 from bot.domain.states import ORDER_TABLE, OrderEvent, OrderState, is_late
 from bot.domain.symbol import is_perp
-from bot.execution.another_writer import DOUBTFUL, AnotherWriter
+from bot.execution.another_writer import UNKNOWN_OUTCOME_STATES, AnotherWriter
 from bot.execution.rules import ExecutionRules
 from bot.journal.journal import Journal
 from bot.ports import Listed, OrderReport, ReportState, Unavailable, Venue
@@ -177,7 +177,12 @@ def is_about(order: Order, report: OrderReport) -> bool:
     if not order.order_type.is_trigger:
         if order.venue_id is not None and report.venue_id != order.venue_id:
             return False
-        if order.state in DOUBTFUL and order.venue_id is None and report.size > 0 and report.size != order.size:
+        if (
+            order.state in UNKNOWN_OUTCOME_STATES
+            and order.venue_id is None
+            and report.size > 0
+            and report.size != order.size
+        ):
             return False
     if report.client_id is not None and report.client_id != order.client_id:
         return False
@@ -210,9 +215,9 @@ async def together(work: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
     return [result for result in results if not isinstance(result, BaseException)]
 
 
-def late_note(order: Order, words: str) -> Note:
+def late_note(order: Order, message: str) -> Note:
     """An alert about a fact that came after an order had ended."""
-    return Note(Reason.LATE_FACT, f"order {order.client_id} of {order.symbol}: {words}", order.symbol)
+    return Note(Reason.LATE_FACT, f"order {order.client_id} of {order.symbol}: {message}", order.symbol)
 
 
 def _event_of(order: Order, report: OrderReport) -> OrderEvent | None:

@@ -80,7 +80,7 @@ class Placement:
                 if not task.cancelled() and (error := task.exception()) is not None:
                     raise asyncio.CancelledError from error
             else:
-                await asyncio.shield(self._doubt(client_id, "the bot stopped before the reply came"))
+                await asyncio.shield(self._record_unknown_outcome(client_id, "the bot stopped before the reply came"))
             raise
 
     async def _write_send_write(self, order: Order, intent: Intent, stopping: asyncio.Event) -> Placed:
@@ -95,16 +95,18 @@ class Placement:
                 report = await self._venue.submit_order(_request(order))
         except VenueRejected as rejection:
             if rejection.kind is Rejection.DUPLICATE_ID:
-                return await self._in_doubt(order, f"the venue knows this id already ({rejection})")
+                return await self._settle_unknown_outcome(order, f"the venue knows this id already ({rejection})")
             age_ms = self._venue.now_ms() - order.sent_ms
             if rejection.kind is Rejection.CLOCK and age_ms >= order.receive_window_ms // 2:
-                return await self._in_doubt(order, f"a late copy may have been refused, not the first ({rejection})")
+                return await self._settle_unknown_outcome(
+                    order, f"a late copy may have been refused, not the first ({rejection})"
+                )
             return await self._rejected(order, rejection)
         except asyncio.CancelledError:
-            await self._doubt(order.client_id, "the bot was stopped while sending")
+            await self._record_unknown_outcome(order.client_id, "the bot was stopped while sending")
             raise
         except Exception as error:  # noqa: BLE001 - whatever is not recognised may have happened
-            return await self._in_doubt(order, _words(error))
+            return await self._settle_unknown_outcome(order, _words(error))
         return await self._answered(order, report)
 
     def _why_not_sent(self, order: Order, intent: Intent, stopping: asyncio.Event) -> Note | None:
@@ -115,13 +117,13 @@ class Placement:
             return Note(Reason.KILL_SWITCH, "the kill switch was thrown", order.symbol)
         pause_ms = abs(self._venue.now_ms() - order.sent_ms)
         if pause_ms >= order.receive_window_ms // 2:
-            words = f"{pause_ms} ms passed since its stamp, more than half of {order.receive_window_ms} ms"
-            return Note(Reason.CLOCK_SKEW, words, order.symbol)
+            message = f"{pause_ms} ms passed since its stamp, more than half of {order.receive_window_ms} ms"
+            return Note(Reason.CLOCK_SKEW, message, order.symbol)
         return None
 
     async def _answered(self, order: Order, report: OrderReport) -> Placed:
         if not is_about(order, report):
-            return await self._in_doubt(
+            return await self._settle_unknown_outcome(
                 order, f"the reply is about something else ({report.symbol} {report.venue_id!r})"
             )
         current = self._journal.reader.load_order(order.client_id) or order
@@ -146,13 +148,13 @@ class Placement:
             note = _rejection_note(order, str(rejection))
         return Placed(after, (note,), may_retry=rejection.kind in _RETRIABLE)
 
-    async def _in_doubt(self, order: Order, why: str) -> Placed:
+    async def _settle_unknown_outcome(self, order: Order, why: str) -> Placed:
         """Doubt is written first; then the venue is asked: a found order is proof, a missing one is not."""
-        await self._doubt(order.client_id, why)
+        await self._record_unknown_outcome(order.client_id, why)
         note = Note(Reason.ORDER_IN_DOUBT, f"order {order.client_id} of {order.symbol} may exist: {why}", order.symbol)
-        return await self._look_up(order, (note,))
+        return await self._query_again(order, (note,))
 
-    async def _look_up(self, order: Order, notes: tuple[Note, ...]) -> Placed:
+    async def _query_again(self, order: Order, notes: tuple[Note, ...]) -> Placed:
         for poll in range(self._rules.timing.polls):
             if poll:
                 await self._evidence.pause()
@@ -169,7 +171,7 @@ class Placement:
                 return Placed(after, (*notes, *more, settled))
         return Placed(self._journal.reader.load_order(order.client_id) or order, notes)
 
-    async def _doubt(self, client_id: str, why: str) -> None:
+    async def _record_unknown_outcome(self, client_id: str, why: str) -> None:
         current = self._journal.reader.load_order(client_id)
         if current is not None and current.state in (OrderState.SUBMITTING, OrderState.CANCELING):
             await self._journal.record_order_event(client_id, OrderEvent.LOST, reason=why)
@@ -192,10 +194,10 @@ class Placement:
         except VenueRejected as rejection:
             refusal = rejection
         except asyncio.CancelledError:
-            await self._doubt(client_id, "the bot was stopped while canceling")
+            await self._record_unknown_outcome(client_id, "the bot was stopped while canceling")
             raise
         except Exception as error:  # noqa: BLE001 - whatever is not recognised may have happened
-            await self._doubt(client_id, _words(error))
+            await self._record_unknown_outcome(client_id, _words(error))
         return await self._after_cancel(order, is_confirmed, refusal)
 
     async def _after_cancel(
@@ -214,13 +216,13 @@ class Placement:
                 order, notes = await self._evidence.record_report(order, report)
                 if not order.state.is_live:
                     return order, notes
-        words = f"cancel of order {order.client_id} has no verdict yet: it counts as working"
+        message = f"cancel of order {order.client_id} has no verdict yet: it counts as working"
         if is_confirmed:  # a report from before the cancel may lack executions: only its end says how much there was
-            words = f"cancel of order {order.client_id} is confirmed, what it executed is not: it counts as working"
+            message = f"cancel of order {order.client_id} is confirmed, what it executed is not: it counts as working"
         if refusal is not None and report is not None:
             order = await self._journal.record_order_event(order.client_id, OrderEvent.REJECTED, reason=str(refusal))
-            words = f"cancel of order {order.client_id} was refused ({refusal}) and the order is open"
-        return order, (Note(Reason.ORDER_IN_DOUBT, words, order.symbol),)
+            message = f"cancel of order {order.client_id} was refused ({refusal}) and the order is open"
+        return order, (Note(Reason.ORDER_IN_DOUBT, message, order.symbol),)
 
 
 def _request(order: Order) -> OrderRequest:
@@ -239,8 +241,8 @@ def _request(order: Order) -> OrderRequest:
     )
 
 
-def _rejection_note(order: Order, words: str) -> Note:
-    return Note(Reason.ORDER_REJECTED, f"order {order.client_id} of {order.symbol}: {words}", order.symbol)
+def _rejection_note(order: Order, message: str) -> Note:
+    return Note(Reason.ORDER_REJECTED, f"order {order.client_id} of {order.symbol}: {message}", order.symbol)
 
 
 def _words(error: BaseException) -> str:

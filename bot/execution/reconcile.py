@@ -35,7 +35,7 @@ from bot.execution.ledger import (
 from bot.execution.order_reports import OLDER_MS, OrderReports
 from bot.execution.rules import ExecutionRules
 from bot.execution.unexplained import ADJUSTMENT, net_loss, why_beyond
-from bot.execution.unknown_outcomes import DOUBTFUL, UnknownOutcomes
+from bot.execution.unknown_outcomes import UNKNOWN_OUTCOME_STATES, UnknownOutcomes
 from bot.journal.answers import ORDERS, PAYMENTS
 from bot.journal.journal import Journal
 from bot.ports import Unavailable, Venue
@@ -80,7 +80,7 @@ class Reconciler:
         self._successions = successions
         self._venue, self._journal, self._rules = venue, journal, rules
         self._evidence = OrderReports(venue, journal, rules)
-        self._doubts = UnknownOutcomes(venue, journal, rules, self._evidence)
+        self._unknown_outcomes = UnknownOutcomes(venue, journal, rules, self._evidence)
         self._foreign = ForeignOrders(venue, journal, rules, self._evidence)
         self._history = HistoryCheck(venue, journal, rules, self._evidence)
         self._history.is_done = is_account_new
@@ -134,7 +134,7 @@ class Reconciler:
         asked = sorted({*symbols, *(order.symbol for order in working)})
         self._evidence.take_defects()
         reports = await self._evidence.read(self._venue.fetch_open_orders(asked), "open orders")
-        notes = list(await self._doubts.settle(working, reports))
+        notes = list(await self._unknown_outcomes.settle(working, reports))
         foreign = await self._foreign.review(reports)
         notes.extend(foreign.notes)
         notes.extend(await self._collect_missing_fills())
@@ -146,8 +146,8 @@ class Reconciler:
         notes.extend(await self._review_new_fills())
         notes.extend(self._evidence.others.notes())
         working = self._journal.reader.load_working()
-        notes.extend(await self._lock_old_doubts(working))
-        doubtful = {order.symbol for order in working if order.state in DOUBTFUL}
+        notes.extend(await self._lock_old_unknown_outcomes(working))
+        doubtful = {order.symbol for order in working if order.state in UNKNOWN_OUTCOME_STATES}
         is_known = self._history.is_done and not self._foreign.has_unresolved
         is_ours_alone = is_known and not self._evidence.others.is_suspected()
         unread = unreadable.review(account, self._evidence.take_defects(), symbols)
@@ -217,7 +217,9 @@ class Reconciler:
             size_bps=self._rules.timing.size_tolerance_bps,
             cash_bps=self._rules.timing.cash_tolerance_bps,
         )
-        doubtful = {order.symbol for order in self._journal.reader.load_working() if order.state in DOUBTFUL}
+        doubtful = {
+            order.symbol for order in self._journal.reader.load_working() if order.state in UNKNOWN_OUTCOME_STATES
+        }
         if not doubtful:
             return found
         uncertain = {key for symbol in doubtful for key in _keys_of(symbol)}
@@ -316,16 +318,16 @@ class Reconciler:
             await self._journal.record_fact(ADJUSTMENT, undone)
         for payment in recorded:
             if "liquidation" in payment.kind.lower() or "insurance" in payment.kind.lower():
-                words = f"{payment.symbol}: {payment.kind} of {payment.amount} {payment.asset}"
-                notes.append(Note(Reason.LIQUIDATED, words, payment.symbol or ""))
+                message = f"{payment.symbol}: {payment.kind} of {payment.amount} {payment.asset}"
+                notes.append(Note(Reason.LIQUIDATED, message, payment.symbol or ""))
         return tuple(notes)
 
     async def _adjust_cash(self, cash: Sequence[Difference]) -> list[Note]:
         """Take small differences of cash as they are; what is missing in all is written down with the first of them."""
-        words = "money came in or went out by a way the venue does not list"
+        message = "money came in or went out by a way the venue does not list"
         lost = [net_loss(cash), *[ZERO] * (len(cash) - 1)]
         return [
-            await self._adjust(difference, by="bot", reason=words, lost=part)
+            await self._adjust(difference, by="bot", reason=message, lost=part)
             for difference, part in zip(cash, lost, strict=True)
         ]
 
@@ -334,15 +336,15 @@ class Reconciler:
         if lost:
             payload["lost"] = str(lost)
         await self._journal.record_fact(ADJUSTMENT, payload)
-        words = f"{difference.key}: adjusted by {difference.amount}, {reason}"
-        return Note(Reason.BALANCE_MISMATCH, words, difference.key, difference.numbers)
+        message = f"{difference.key}: adjusted by {difference.amount}, {reason}"
+        return Note(Reason.BALANCE_MISMATCH, message, difference.key, difference.numbers)
 
     async def _lock(self, difference: Difference, symbols: Sequence[str]) -> Note:
-        words = (
+        message = (
             f"{difference.key}: the account has {difference.actual}, the journal explains {difference.expected};"
             f" only reductions until it is explained or accepted{self._awaited(difference)}"
         )
-        note = Note(Reason.POSITION_MISMATCH, words, difference.key, difference.numbers)
+        note = Note(Reason.POSITION_MISMATCH, message, difference.key, difference.numbers)
         reasons = self._journal.reader.load_lock_reasons()
         for symbol in _symbols_of(difference.key, symbols):
             if symbol not in reasons:
@@ -361,22 +363,24 @@ class Reconciler:
 
     async def _unlock(self, mismatched: frozenset[str]) -> None:
         """Lift the locks whose cause is gone. Locks of other reasons are an operator's."""
-        doubtful = {order.symbol for order in self._journal.reader.load_working() if order.state in DOUBTFUL}
+        doubtful = {
+            order.symbol for order in self._journal.reader.load_working() if order.state in UNKNOWN_OUTCOME_STATES
+        }
         for symbol, reason in self._journal.reader.load_lock_reasons().items():
             if reason == Reason.POSITION_MISMATCH and symbol not in mismatched and symbol not in doubtful:
                 await self._journal.record_unlock(symbol, "books and account agree")
             elif reason == Reason.DOUBT_OLD and symbol not in doubtful:
                 await self._journal.record_unlock(symbol, "the doubt is settled")
 
-    async def _lock_old_doubts(self, working: Sequence[Order]) -> tuple[Note, ...]:
+    async def _lock_old_unknown_outcomes(self, working: Sequence[Order]) -> tuple[Note, ...]:
         notes = []
         locked = self._journal.reader.load_locks()
         for order in working:
             age_ms = self._venue.now_ms() - order.sent_ms
-            if order.state not in DOUBTFUL or age_ms <= self._rules.timing.doubt_deadline_ms:
+            if order.state not in UNKNOWN_OUTCOME_STATES or age_ms <= self._rules.timing.doubt_deadline_ms:
                 continue
-            words = f"order {order.client_id} of {order.symbol} is in doubt for {age_ms // 1000} s: {order.reason}"
-            notes.append(Note(Reason.DOUBT_OLD, words, order.symbol))
+            message = f"order {order.client_id} of {order.symbol} is in doubt for {age_ms // 1000} s: {order.reason}"
+            notes.append(Note(Reason.DOUBT_OLD, message, order.symbol))
             if order.symbol not in locked:
                 await self._journal.record_lock(order.symbol, notes[-1])
         return tuple(notes)

@@ -15,14 +15,14 @@ class RefusedEntries:
     def __init__(self) -> None:
         self._known: dict[tuple[str, Side, Purpose], tuple[int, str]] = {}
 
-    def remember(self, intent: Intent, words: str, now_ms: int) -> None:
+    def remember(self, intent: Intent, message: str, now_ms: int) -> None:
         if intent.purpose in _ENTRIES and not intent.reduce_only:
-            self._known[intent.symbol, intent.side, intent.purpose] = (now_ms, words)
+            self._known[intent.symbol, intent.side, intent.purpose] = (now_ms, message)
 
     def find(self, intent: Intent, now_ms: int) -> Note | None:
         """Why the intent is not sent; None where it may be."""
-        at_ms, words = self._known.get((intent.symbol, intent.side, intent.purpose), (now_ms - HOLD_MS, ""))
+        at_ms, message = self._known.get((intent.symbol, intent.side, intent.purpose), (now_ms - HOLD_MS, ""))
         if intent.reduce_only or not 0 <= now_ms - at_ms < HOLD_MS:
             return None
         minutes = (now_ms - at_ms) // 60_000
-        return Note(Reason.LEG_REFUSED, f"{words}, {minutes} min ago: not asked again yet", intent.symbol)
+        return Note(Reason.LEG_REFUSED, f"{message}, {minutes} min ago: not asked again yet", intent.symbol)

@@ -36,13 +36,13 @@ def why_beyond(
     bound = equity * share_max
     if lost + before <= bound:
         return None
-    words = (
+    message = (
         f"{lost} {account.quote} are missing and the venue lists no payment for them; with {before} before within a day"
         f" that is more than {share_max} of the equity {equity:.2f}; entries stop until it is explained, or"
         " `sectorbot resume --accept-mismatch --reason …` accepts it"
     )
     numbers = {"missing": str(lost), "before": str(before), "bound": str(bound)}
-    return Note(Reason.CASH_UNEXPLAINED, words, cash[0].key, numbers)
+    return Note(Reason.CASH_UNEXPLAINED, message, cash[0].key, numbers)
 
 
 def _cash_of(account: Account) -> Decimal:

@@ -10,14 +10,14 @@ from collections.abc import Sequence
 from bot.domain.order import Order
 from bot.domain.reason import Note, Reason
 from bot.domain.states import OrderEvent, OrderState
-from bot.execution.another_writer import DOUBTFUL
+from bot.execution.another_writer import UNKNOWN_OUTCOME_STATES
 from bot.execution.order_reports import OLDER_MS, OrderReports, find_report, has_unnamed, together
 from bot.execution.rules import ExecutionRules
 from bot.journal.journal import Journal
 from bot.journal.schema import NEVER_CAME_TO_BE
 from bot.ports import Answered, NotListed, OrderReport, Unavailable, Venue
 
-__all__ = ["DOUBTFUL", "UNLISTED_SETTLEMENTS", "UnknownOutcomes"]
+__all__ = ["UNKNOWN_OUTCOME_STATES", "UNLISTED_SETTLEMENTS", "UnknownOutcomes"]
 
 UNLISTED_SETTLEMENTS = 3  # on end, in which a symbol is neither answered about nor listed, before its market has ended
 
@@ -38,16 +38,16 @@ class UnknownOutcomes:
         if order.state is OrderState.SUBMITTING:
             reason = "no outcome was recorded before this reconciliation"
             order = await self._journal.record_order_event(order.client_id, OrderEvent.LOST, reason=reason)
-        was_doubtful = order.state in DOUBTFUL
-        after, notes = await self._ask(order, open_reports)
+        was_unknown = order.state in UNKNOWN_OUTCOME_STATES
+        after, notes = await self._resolve(order, open_reports)
         if after.filled_size > 0 and self._evidence.has_fills_missing(after):
             after = await self._evidence.collect_fills_of(after)
-        if was_doubtful and after.state not in DOUBTFUL:
-            words = f"order {after.client_id} of {after.symbol} is {after.state}"
-            notes += (Note(Reason.DOUBT_SETTLED, words, after.symbol),)
+        if was_unknown and after.state not in UNKNOWN_OUTCOME_STATES:
+            message = f"order {after.client_id} of {after.symbol} is {after.state}"
+            notes += (Note(Reason.DOUBT_SETTLED, message, after.symbol),)
         return notes
 
-    async def _ask(self, order: Order, open_reports: Sequence[OrderReport]) -> tuple[Order, tuple[Note, ...]]:
+    async def _resolve(self, order: Order, open_reports: Sequence[OrderReport]) -> tuple[Order, tuple[Note, ...]]:
         report = find_report(order, open_reports)
         unlisted = self._settlements_unlisted.pop(order.client_id, 0)
         for ask in range(self._rules.timing.absence_asks):
@@ -56,7 +56,7 @@ class UnknownOutcomes:
             try:
                 # as it is when the question goes out: an answer may be as old as its question
                 is_quiet = report is None and await self._is_surely_quiet(order)
-                report = report or await self._look(order)
+                report = report or await self._query_order(order)
             except NotListed as error:
                 return await self._unlisted(order, error, unlisted + 1)
             except Unavailable as error:
@@ -99,7 +99,7 @@ class UnknownOutcomes:
         reason = f"over: the venue lists {order.symbol} no more, asked in {settlements} settlements"
         return await self._journal.record_order_event(order.client_id, OrderEvent.EXPIRED, reason=reason), ()
 
-    async def _look(self, order: Order) -> OrderReport | None:
+    async def _query_order(self, order: Order) -> OrderReport | None:
         """Ask on every endpoint: by client id, in the order history, in the list of open orders."""
         report = await self._evidence.fetch_order(order)
         if report is None:
@@ -127,8 +127,8 @@ class UnknownOutcomes:
         try:
             await self._evidence.collect_fills(order.symbol, order.sent_ms - OLDER_MS)
         except Unavailable as error:
-            words = f"fills of {order.symbol} could not be read: {error}"
-            return order, (Note(Reason.VENUE_UNAVAILABLE, words, order.symbol),)
+            message = f"fills of {order.symbol} could not be read: {error}"
+            return order, (Note(Reason.VENUE_UNAVAILABLE, message, order.symbol),)
         order = self._journal.reader.load_order(order.client_id) or order
         asked = f"{self._rules.timing.absence_asks} times, on every endpoint"
         if order.filled_size >= order.size:
@@ -141,8 +141,8 @@ class UnknownOutcomes:
 
 
 def _unanswered(order: Order, error: Unavailable) -> tuple[Order, tuple[Note, ...]]:
-    words = f"order {order.client_id} of {order.symbol} could not be asked about: {error}"
-    return order, (Note(Reason.VENUE_UNAVAILABLE, words, order.symbol),)
+    message = f"order {order.client_id} of {order.symbol} could not be asked about: {error}"
+    return order, (Note(Reason.VENUE_UNAVAILABLE, message, order.symbol),)
 
 
 def _found_in(order: Order, reports: Sequence[OrderReport]) -> OrderReport | None:

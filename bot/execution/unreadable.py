@@ -51,17 +51,17 @@ def review(account: Account, defects: Defects, symbols: Iterable[str]) -> Unread
     notes = []
     is_unbounded = False
     listed = tuple(symbols)
-    for key, words in sorted(account.unreadable.items()):
+    for key, message in sorted(account.unreadable.items()):
         touched = _instruments_of(key, listed)
         locked |= touched
         is_cash = key in (WALLET, "spot:", _ANY_POSITION, f"spot:{account.quote}")
         is_unbounded = is_unbounded or is_cash
         scope = "entries stop" if is_cash else "its instrument may only be reduced"
-        notes.append(Note(Reason.ROW_UNREADABLE, f"{key}: {scope} until it can be read: {words}", key))
-    for symbol, words in dict.fromkeys(defects):
+        notes.append(Note(Reason.ROW_UNREADABLE, f"{key}: {scope} until it can be read: {message}", key))
+    for symbol, message in dict.fromkeys(defects):
         locked |= {symbol} if symbol else set()
         scope = "it may only be reduced until the row can be read: " if symbol else ""
-        notes.append(Note(Reason.ROW_UNREADABLE, f"{symbol or 'the venue'}: {scope}{words}", symbol))
+        notes.append(Note(Reason.ROW_UNREADABLE, f"{symbol or 'the venue'}: {scope}{message}", symbol))
     return Unread(frozenset(locked), tuple(notes), is_unbounded)
 
 

@@ -82,8 +82,8 @@ class CandleCache:
             bad = self._bad[symbol] = {at for at in self._bad.get(symbol, ()) if at >= first_ms} - sound
             if bad:
                 first = datetime.fromtimestamp(min(bad) / 1000, UTC).strftime("%Y-%m-%d %H:%M")
-                words = f"{len(bad)} of its candles cannot be read and are left out, the first opens {first} UTC"
-                found.append(Missing(f"part of candles {symbol}", words))
+                message = f"{len(bad)} of its candles cannot be read and are left out, the first opens {first} UTC"
+                found.append(Missing(f"part of candles {symbol}", message))
         return found
 
     def _note_bad(
@@ -149,8 +149,8 @@ class CandleCache:
             try:
                 part = await _fetch_span(venue, span, wanted, first_ms, lineage.gap_ms)
             except Unavailable as error:
-                words = f"{error}; the history of {symbol} goes on without its former name"
-                self._without[symbol] = Missing(f"candles {span.symbol}", words)
+                message = f"{error}; the history of {symbol} goes on without its former name"
+                self._without[symbol] = Missing(f"candles {span.symbol}", message)
                 continue
             if part is not None and len(part):
                 part = replace(part.scaled(float(1 / span.units)), symbol=symbol)

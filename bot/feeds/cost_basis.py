@@ -39,7 +39,7 @@ def cost_basis(fills: Iterable[tuple[Fill, Decimal]], converted: Sequence[Conver
         if is_perp(fill.symbol):
             continue
         while waiting and waiting[0].at_ms <= fill.at_ms:
-            _carry_over(waiting.pop(0), sizes, values)
+            _apply_conversion(waiting.pop(0), sizes, values)
         base, quote = base_of(fill.symbol), quote_of(fill.symbol)
         size, paid = sizes.get(fill.symbol, ZERO), values.get(fill.symbol, ZERO)
         in_kind = fill.fee if fill.fee_asset == base else ZERO
@@ -51,11 +51,11 @@ def cost_basis(fills: Iterable[tuple[Fill, Decimal]], converted: Sequence[Conver
             sizes[fill.symbol] = left
             values[fill.symbol] = paid * left / size if size > 0 else ZERO
     for found in waiting:
-        _carry_over(found, sizes, values)
+        _apply_conversion(found, sizes, values)
     return {symbol: Cost(symbol, size, values[symbol]) for symbol, size in sizes.items() if size > 0}
 
 
-def _carry_over(found: Converted, sizes: dict[str, Decimal], values: dict[str, Decimal]) -> None:
+def _apply_conversion(found: Converted, sizes: dict[str, Decimal], values: dict[str, Decimal]) -> None:
     size, paid = sizes.pop(found.was, ZERO), values.pop(found.was, ZERO)
     moved = min(size, found.taken)
     if moved <= 0 or found.taken <= 0:

@@ -55,7 +55,7 @@ class DailySeries:
         async with asyncio.TaskGroup() as tasks:
             for name, path in paths.items():
                 if self._is_due(name):
-                    tasks.create_task(self._ask(name, path, gate))
+                    tasks.create_task(self._fetch(name, path, gate))
 
     def known(self, name: str) -> Mapping[int, Decimal]:
         """Value by day's start, ms; empty while none came."""
@@ -79,7 +79,7 @@ class DailySeries:
             return False
         return name not in self._asked_ms or now - self._asked_ms[name] >= rules.refresh_ms
 
-    async def _ask(self, name: str, path: str, gate: asyncio.Semaphore) -> None:
+    async def _fetch(self, name: str, path: str, gate: asyncio.Semaphore) -> None:
         async with gate:
             try:
                 self._known[name] = self._parse(await self._get(path), self.rules.days, self.now_ms())

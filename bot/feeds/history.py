@@ -104,7 +104,7 @@ class PointHistory:
 
     _points: dict[int, Point] = field(default_factory=dict)
     _ordered: list[Point] | None = None
-    _told: tuple[Point, ...] = ()
+    _cached: tuple[Point, ...] = ()
 
     def add(self, key: int, point: Point) -> None:
         """One more point, unless there is one of this key."""
@@ -123,16 +123,16 @@ class PointHistory:
 
     def between(self, oldest_ms: int, end_ms: int) -> tuple[Point, ...]:
         """Points in [oldest, end), oldest first. What has become too old is forgotten."""
-        told: tuple[Point, ...] | None = self._told
+        cached: tuple[Point, ...] | None = self._cached
         if self._ordered is None:
-            self._ordered, told = sorted(self._points.values()), None
+            self._ordered, cached = sorted(self._points.values()), None
         if self._ordered and self._ordered[0][0] < oldest_ms:
             self._points = {key: point for key, point in self._points.items() if point[0] >= oldest_ms}
-            self._ordered, told = sorted(self._points.values()), None
+            self._ordered, cached = sorted(self._points.values()), None
         count = bisect_left(self._ordered, end_ms, key=_time)
-        if told is None or len(told) != count:
-            self._told = told = tuple(self._ordered[:count])
-        return told
+        if cached is None or len(cached) != count:
+            self._cached = cached = tuple(self._ordered[:count])
+        return cached
 
 
 def _premiums(snapshot: Snapshot) -> dict[str, Premium]:

@@ -119,17 +119,17 @@ def read_lines(path: Path) -> tuple[tuple[tuple[int, Decimal], ...], list[Series
         lines = list(enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1))
     except UnicodeDecodeError as error:
         raise SeriesProblem(f"{path}: is not UTF-8; save it as CSV in UTF-8 ({error})") from error
-    told = [(number, line) for number, line in lines if line.strip() and not line.lstrip().startswith("#")]
-    rows = [(number, _cells(path, number, line)) for number, line in told]
+    data_lines = [(number, line) for number, line in lines if line.strip() and not line.lstrip().startswith("#")]
+    rows = [(number, _cells(path, number, line)) for number, line in data_lines]
     columns = _columns(path, *rows[0]) if rows else None
     if columns is None:
-        words = (
+        message = (
             f"the first line must be {','.join(HEADER)}, or observation_date and the series as FRED writes it, "
             "or Timestamp,Date and the series as DefiLlama writes it"
         )
-        is_semicolon = bool(told) and ";" in told[0][1]
+        is_semicolon = bool(data_lines) and ";" in data_lines[0][1]
         raise SeriesProblem(
-            f"{path}:{rows[0][0] if rows else 1}: {words}"
+            f"{path}:{rows[0][0] if rows else 1}: {message}"
             + ("; columns are separated by a comma and decimals by a point" if is_semicolon else "")
         )
     found: dict[int, Decimal] = {}

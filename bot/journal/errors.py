@@ -61,8 +61,8 @@ class DuplicateOrder(Exception):
     `is_id_taken` tells the first case from the second.
     """
 
-    def __init__(self, words: str, *, is_id_taken: bool) -> None:
-        super().__init__(words)
+    def __init__(self, message: str, *, is_id_taken: bool) -> None:
+        super().__init__(message)
         self.is_id_taken = is_id_taken
 
 

@@ -284,7 +284,7 @@ class JournalReader(Answers):
             return 0
         harmless = (NOT_SENT, NEVER_CAME_TO_BE, Rejection.WOULD_TAKE.value)
         sql = "SELECT count(*) FROM orders WHERE sent_ms >= ? AND state = ?" + " AND reason NOT LIKE ?" * len(harmless)
-        values = [since_ms, OrderState.REJECTED.value, *(f"{words}%" for words in harmless)]
+        values = [since_ms, OrderState.REJECTED.value, *(f"{message}%" for message in harmless)]
         return int(self._rows(sql, values)[0][0])
 
     def count_executed(self, since_ms: int) -> Mapping[tuple[str, str], int]:

@@ -23,13 +23,13 @@ from bot.playbook.market.point_in_time import as_of
 from bot.playbook.market.regime import read_regime
 from bot.playbook.market.signal_cache import SignalCache
 from bot.playbook.market.signals import exit_signs, read_market, signs_against_shorts
-from bot.playbook.market.stance import Choice, choose_stance, standing, target_shares
+from bot.playbook.market.stance import Choice, choose_stance, current_stance, target_shares
 from bot.playbook.orders.timing import withdrawn
-from bot.playbook.overlays.directional import book_scalps, end_openings, outlived, plan_speculation
-from bot.playbook.overlays.standing_hedges import plan_standing
+from bot.playbook.overlays.directional import book_scalps, end_openings, no_longer_justified, plan_speculation
+from bot.playbook.overlays.standing_hedges import plan_overlay_hedges
 from bot.playbook.policy.numbers import Policy, Sectors
 from bot.playbook.positions.exits import Guarded, guard_positions, shrink_before_sales
-from bot.playbook.rotation.apply_renames import carry_over
+from bot.playbook.rotation.apply_renames import apply_renames
 from bot.playbook.rotation.campaign import drift, start_campaign
 from bot.playbook.rotation.progress import Step, end_tactical, live_hedges, step_campaign
 
@@ -48,21 +48,21 @@ def decide(
     `cache` changes nothing but the time it takes.
     """
     snapshot = as_of(snapshot)
-    scene = PlanContext(snapshot, portfolio, policy, sectors, working, memory.wagers, memory.hedges_stopped)
-    memory = _settled(memory, scene)
+    context = PlanContext(snapshot, portfolio, policy, sectors, working, memory.directional, memory.hedges_stopped)
+    memory = _settled(memory, context)
     market = read_market(snapshot, policy, sectors, cache)
     signals = market.signals
-    reading = read_regime(signals, memory.regime, policy, snapshot.at_ms, market.unasked)
+    reading = read_regime(signals, memory.regime, policy, snapshot.at_ms, market.unconfigured)
     memory = replace(memory, regime=reading.memory)
     signs = exit_signs(signals, policy)
     choice = choose_stance(reading, signs, memory, policy, snapshot)
     rising = () if policy.regime.override else signs_against_shorts(signals, policy)
-    over = outlived(memory, choice.stance, rising, policy)
-    guarded = _guarded(memory, scene, () if policy.regime.override else signs, over)
-    carried, renamed = carry_over(guarded.memory, scene)
-    memory, more = _steer(carried, choice, scene)
-    step = step_campaign(memory, scene, tactical_allowed=choice.tactical_allowed, ended=guarded.ended)
-    intents, waiting = shrink_before_sales(step.intents, step.memory, scene)
+    over = no_longer_justified(memory, choice.stance, rising, policy)
+    guarded = _guarded(memory, context, () if policy.regime.override else signs, over)
+    carried, renamed = apply_renames(guarded.memory, context)
+    memory, more = _steer(carried, choice, context)
+    step = step_campaign(memory, context, tactical_allowed=choice.tactical_allowed, ended=guarded.ended)
+    intents, waiting = shrink_before_sales(step.intents, step.memory, context)
     step = replace(step, intents=intents, notes=(*step.notes, *waiting))
     shares, share_notes = _shares(step.memory, choice, policy)
     former = former_holdings(portfolio, snapshot, sectors)
@@ -77,11 +77,11 @@ def decide(
         *more,
         *step.notes,
     )
-    stood = plan_standing(step.memory, scene, choice.stance)
-    risked = plan_speculation(step.memory, scene, reading, choice, rising)
+    stood = plan_overlay_hedges(step.memory, context, choice.stance)
+    risked = plan_speculation(step.memory, context, reading, choice, rising)
     step = replace(step, memory=risked.memory, intents=(*step.intents, *stood.intents, *risked.intents))
     notes = (*notes, *stood.notes, *risked.notes)
-    made = _decision(scene, guarded, step, notes, reading.condition, reading.confidence, choice.stance, shares)
+    made = _decision(context, guarded, step, notes, reading.condition, reading.confidence, choice.stance, shares)
     memory = replace(made.memory, hedges={**made.memory.hedges, **stood.hedges})
     return replace(made, signals=signals, phases=market.phases, memory=memory)
 
@@ -95,26 +95,26 @@ def guard(
     working: tuple[Order, ...],
 ) -> Decision:
     """Exits, hedge ≤ spot and liquidation distance only; regime, target and campaign stay as they are."""
-    scene = PlanContext(snapshot, portfolio, policy, sectors, working, memory.wagers, memory.hedges_stopped)
-    memory = _settled(memory, scene)
-    guarded = _guarded(memory, scene)
-    choice = Choice(standing(memory), tactical_allowed=False)
+    context = PlanContext(snapshot, portfolio, policy, sectors, working, memory.directional, memory.hedges_stopped)
+    memory = _settled(memory, context)
+    guarded = _guarded(memory, context)
+    choice = Choice(current_stance(memory), tactical_allowed=False)
     shares, _ = _shares(memory, choice, policy)
     step = Step(end_tactical(guarded.memory, guarded.ended))
-    return _decision(scene, guarded, step, guarded.notes, memory.regime.condition, ZERO, choice.stance, shares)
+    return _decision(context, guarded, step, guarded.notes, memory.regime.condition, ZERO, choice.stance, shares)
 
 
 def _guarded(
-    memory: Memory, scene: PlanContext, signs: Sequence[str] = (), over: Mapping[str, str] | None = None
+    memory: Memory, context: PlanContext, signs: Sequence[str] = (), over: Mapping[str, str] | None = None
 ) -> Guarded:
     """The guard, and what its endings mean for what is being opened and for the scalps' budget."""
-    guarded = guard_positions(memory, scene, signs, over)
-    after = end_openings(book_scalps(memory, guarded.memory, scene), guarded.ended)
+    guarded = guard_positions(memory, context, signs, over)
+    after = end_openings(book_scalps(memory, guarded.memory, context), guarded.ended)
     return replace(guarded, memory=after)
 
 
 def _decision(
-    scene: PlanContext,
+    context: PlanContext,
     guarded: Guarded,
     step: Step,
     notes: Sequence[Note],
@@ -128,9 +128,9 @@ def _decision(
     intents = (*guarded.intents, *(intent for intent in step.intents if intent.symbol not in busy))
     if not intents and not step.transfers:
         notes = (*notes, Note(Reason.NOTHING_TO_DO, "nothing to do now"))
-    memory = replace(step.memory, hedges=live_hedges(step.memory, scene))
+    memory = replace(step.memory, hedges=live_hedges(step.memory, context))
     return Decision(
-        at_ms=scene.at_ms,
+        at_ms=context.at_ms,
         signals=(),
         condition=condition,
         confidence=confidence,
@@ -141,26 +141,26 @@ def _decision(
         transfers=step.transfers,
         notes=tuple(notes),
         memory=memory,
-        cancels=(*guarded.cancels, *withdrawn(scene, memory.campaign)),
+        cancels=(*guarded.cancels, *withdrawn(context, memory.campaign)),
         top_ups=guarded.top_ups,
     )
 
 
-def _settled(memory: Memory, scene: PlanContext) -> Memory:
+def _settled(memory: Memory, context: PlanContext) -> Memory:
     """Memory brought up to what the account shows: transfers, labels, exits of longs that have been filled."""
-    memory = settle_transfer(memory, scene.portfolio.account)
-    if not scene.portfolio.account.is_unified or memory.labels:
-        memory = replace(memory, labels=read_labels(memory, scene.portfolio.account, scene.policy))
-    return replace(memory, exits=_open_exits(memory, scene))
+    memory = settle_transfer(memory, context.portfolio.account)
+    if not context.portfolio.account.is_unified or memory.labels:
+        memory = replace(memory, labels=read_labels(memory, context.portfolio.account, context.policy))
+    return replace(memory, exits=_open_exits(memory, context))
 
 
-def _open_exits(memory: Memory, scene: PlanContext) -> tuple[OpenExit, ...]:
+def _open_exits(memory: Memory, context: PlanContext) -> tuple[OpenExit, ...]:
     """An exit plan for every tactical position that stands, as soon as any of it is filled."""
     exits = {held.symbol: held for held in memory.exits}
     campaign = memory.campaign
     legs = [leg for t in campaign.tranches for leg in t.legs] if campaign is not None else []
     for leg in legs:
-        position = scene.position(leg.symbol)
+        position = context.position(leg.symbol)
         if leg.purpose is not Purpose.TACTICAL or leg.exits is None or position is None or position.size <= 0:
             continue
         known = exits.get(leg.symbol)
@@ -178,7 +178,7 @@ def _open_exits(memory: Memory, scene: PlanContext) -> tuple[OpenExit, ...]:
         elif known is not None and position.size > known.size_entered and not known.targets_hit:
             exits[leg.symbol] = replace(known, size_entered=position.size, entry_price=position.entry_price)
     for opening in memory.opening:
-        position, known = scene.position(opening.symbol), exits.get(opening.symbol)
+        position, known = context.position(opening.symbol), exits.get(opening.symbol)
         if position is None or position.size * opening.side.sign <= 0:
             continue
         if opening.over_ms and opening.symbol in memory.hedges:
@@ -203,12 +203,12 @@ def _open_exits(memory: Memory, scene: PlanContext) -> tuple[OpenExit, ...]:
 def _shares(memory: Memory, choice: Choice, policy: Policy) -> tuple[Mapping[str, Decimal], tuple[Note, ...]]:
     """Target shares of the chosen stance; a stance that stands keeps the tactical long it was entered with."""
     allowed, campaign = choice.tactical_allowed, memory.campaign
-    if campaign is not None and campaign.stance_to is choice.stance and standing(memory) is choice.stance:
+    if campaign is not None and campaign.stance_to is choice.stance and current_stance(memory) is choice.stance:
         allowed = campaign.tactical_allowed
     return target_shares(choice.stance, policy, tactical_allowed=allowed)
 
 
-def _steer(memory: Memory, choice: Choice, scene: PlanContext) -> tuple[Memory, tuple[Note, ...]]:
+def _steer(memory: Memory, choice: Choice, context: PlanContext) -> tuple[Memory, tuple[Note, ...]]:
     """Start, reverse or leave alone the campaign."""
     campaign, notes = memory.campaign, []
     running = campaign is not None and not campaign.is_over
@@ -216,24 +216,26 @@ def _steer(memory: Memory, choice: Choice, scene: PlanContext) -> tuple[Memory, 
         if campaign.stance_to is choice.stance:
             return memory, ()
         campaign = replace(campaign, state=CampaignState.ABORTED)
-        words = f"campaign {campaign.number} towards {campaign.stance_to.value} is given up for {choice.stance.value}"
-        notes.append(Note(Reason.CAMPAIGN_REVERSED, words, str(campaign.number)))
+        message = f"campaign {campaign.number} towards {campaign.stance_to.value} is given up for {choice.stance.value}"
+        notes.append(Note(Reason.CAMPAIGN_REVERSED, message, str(campaign.number)))
         # The book stands nowhere exact; what it is moved to is planned from where it is.
         memory = replace(memory, campaign=campaign, stance=campaign.stance_to)
-    if campaign is not None and any(belongs_to(order, campaign) for order in scene.working if order.state.is_live):
-        words = f"orders of campaign {campaign.number} are still under way: a new one waits for them"
-        return memory, (*notes, Note(Reason.PHASE_WAITS, words, str(campaign.number)))
-    shares, _ = _shares(memory, choice, scene.policy)
+    if campaign is not None and any(belongs_to(order, campaign) for order in context.working if order.state.is_live):
+        message = f"orders of campaign {campaign.number} are still under way: a new one waits for them"
+        return memory, (*notes, Note(Reason.PHASE_WAITS, message, str(campaign.number)))
+    shares, _ = _shares(memory, choice, context.policy)
     if choice.stance is memory.stance:
-        moved = drift(shares, scene)
-        if moved <= scene.policy.allocation.drift_buffer:
-            words = f"the largest drift is {moved:.2%} of the book, within {scene.policy.allocation.drift_buffer:.2%}"
-            return memory, (*notes, Note(Reason.DRIFT_WITHIN_BUFFER, words, choice.stance.value))
-    if scene.portfolio.book <= 0 or scene.portfolio.unpriced:
-        missing = ", ".join(scene.portfolio.unpriced) or "the book is empty"
+        moved = drift(shares, context)
+        if moved <= context.policy.allocation.drift_buffer:
+            message = (
+                f"the largest drift is {moved:.2%} of the book, within {context.policy.allocation.drift_buffer:.2%}"
+            )
+            return memory, (*notes, Note(Reason.DRIFT_WITHIN_BUFFER, message, choice.stance.value))
+    if context.portfolio.book <= 0 or context.portfolio.unpriced:
+        missing = ", ".join(context.portfolio.unpriced) or "the book is empty"
         return memory, (*notes, Note(Reason.PRICE_BAD, f"no new campaign: no sound price of {missing}", missing))
     allowed = choice.tactical_allowed
     if campaign is not None and choice.stance is memory.stance:
         allowed = campaign.tactical_allowed
-    started, more = start_campaign(choice.stance, shares, memory, scene, tactical_allowed=allowed)
+    started, more = start_campaign(choice.stance, shares, memory, context, tactical_allowed=allowed)
     return replace(memory, campaign=started, campaigns=started.number), (*notes, *more)

@@ -32,17 +32,17 @@ class WhyWords:
     turns: list[str]
 
 
-def why_words(decision: Decision, policy: Policy, at_ms: int) -> WhyWords:
+def explain_decision(decision: Decision, policy: Policy, at_ms: int) -> WhyWords:
     """The explanation of a decision that read signals."""
     scores = {signal.name: signal.score for signal in decision.signals}
     missing = {note.subject for note in decision.notes if note.reason is Reason.SIGNAL_MISSING}
-    unasked = [name for name in SIGNAL_NAMES if name not in scores and name not in missing]
+    unconfigured = [name for name in SIGNAL_NAMES if name not in scores and name not in missing]
     condition, regime = decision.condition, decision.memory.regime
-    found = evidence_for(scores, policy, unasked)
+    found = evidence_for(scores, policy, unconfigured)
     return WhyWords(
         [_row(evidence, policy) for evidence in found],
         [*_condition_rule(condition, found, policy), *_target_rule(decision, condition, scores, policy)],
-        _turn_words(condition, scores, policy, unasked, regime, at_ms, found)
+        _change_messages(condition, scores, policy, unconfigured, regime, at_ms, found)
         if policy.regime.override is None
         else [f"only the setting playbook.regime.override = {policy.regime.override.value}: signals are not followed"],
     )
@@ -75,12 +75,12 @@ def _condition_rule(condition: Condition, found: Sequence[ConditionScore], polic
 
 def _target_rule(decision: Decision, condition: Condition, scores: Mapping[str, float], policy: Policy) -> list[str]:
     stance = decision.stance
-    words = [_stance_words(condition, stance, policy)]
+    message = [_stance_words(condition, stance, policy)]
     shown = ", ".join(_share_words(name, value, policy) for name, value in decision.target.items())
-    words.append(f"target of {stance.value}, shares of the book: {shown}")
+    message.append(f"target of {stance.value}, shares of the book: {shown}")
     if stance in (Stance.INTO_DEFI, Stance.INTO_INFRA):
-        words.append(_tactical_words(decision, condition, stance, scores, policy))
-    return words
+        message.append(_tactical_words(decision, condition, stance, scores, policy))
+    return message
 
 
 def _stance_words(condition: Condition, stance: Stance, policy: Policy) -> str:
@@ -146,51 +146,51 @@ def _tactical_words(
 
 def _signs_shown(scores: Mapping[str, float], policy: Policy) -> list[str]:
     bound = -float(policy.exits.sign)
-    return [words for words, names in EXIT_SIGNS.items() if any(scores.get(name, 0.0) <= bound for name in names)]
+    return [message for message, names in EXIT_SIGNS.items() if any(scores.get(name, 0.0) <= bound for name in names)]
 
 
-def _turn_words(
+def _change_messages(
     condition: Condition,
     scores: Mapping[str, float],
     policy: Policy,
-    unasked: Sequence[str],
+    unconfigured: Sequence[str],
     regime: RegimeMemory,
     at_ms: int,
     found: Sequence[ConditionScore],
 ) -> list[str]:
     now = {evidence.condition: evidence.confidence for evidence in found}
-    words = _waiting(condition, regime, policy, at_ms)
+    message = _waiting(condition, regime, policy, at_ms)
     turns = sorted(
-        turns_from(condition, scores, policy, unasked), key=lambda turn: (not turn.is_reached, len(turn.moves))
+        turns_from(condition, scores, policy, unconfigured), key=lambda turn: (not turn.is_reached, len(turn.moves))
     )
     for turn in turns:
         line = _turn_line(turn, condition, now, policy)
-        words += [line] if line else []
+        message += [line] if line else []
     lost = [
         f"{part.signal} is missing: {part.share:.0%} of the evidence for {evidence.condition.value}"
         for evidence in found
         for part in evidence.parts
         if part.score is None
     ]
-    return [*words, *lost, *_sign_words(scores, policy)]
+    return [*message, *lost, *_sign_words(scores, policy)]
 
 
 def _waiting(condition: Condition, regime: RegimeMemory, policy: Policy, at_ms: int) -> list[str]:
-    words, least_hours = [], policy.regime.dwell_hours
+    message, least_hours = [], policy.regime.dwell_hours
     free_ms = regime.since_ms + least_hours * HOUR_MS if regime.since_ms else 0
     if free_ms > at_ms:
-        words.append(
+        message.append(
             f"time: {condition.value} lives for at least {least_hours} h, until {utc(free_ms)}, whatever is read"
         )
     if regime.candidate is not condition:
         due_ms = max(free_ms, regime.candidate_since_ms + policy.regime.confirm_hours * HOUR_MS)
-        words.append(
+        message.append(
             f"time: {regime.candidate.value} has been read since {utc(regime.candidate_since_ms)} and is believed from "
             f"{utc(due_ms)} on, if it lasts"
         )
     elif policy.regime.confirm_hours:
-        words.append(f"time: another reading has to last for {policy.regime.confirm_hours} h before it is believed")
-    return words
+        message.append(f"time: another reading has to last for {policy.regime.confirm_hours} h before it is believed")
+    return message
 
 
 def _turn_line(

@@ -85,7 +85,7 @@ def status(view: JournalView) -> tuple[Document, ExitCode]:
     record = _last_kept(reader)
     portfolio = _portfolio(view, record) if record else None
     number = reader.next_cycle_number() - 1
-    standing = rows.StatusInputs(
+    inputs = rows.StatusInputs(
         mode=str(health.get("mode", settings.mode)),
         environment=str(health.get("environment", settings.environment)),
         venue=settings.venue.id,
@@ -105,14 +105,14 @@ def status(view: JournalView) -> tuple[Document, ExitCode]:
         orders=reader.load_orders(RECENT),
     )
     is_mismatched = health.get("problem") == "mismatch" or bool(locks)
-    row = rows.status(standing) | {"journal": str(reader.path), "pid": health.get("pid")}
+    row = rows.status(inputs) | {"journal": str(reader.path), "pid": health.get("pid")}
     row["held_seconds"] = dict(health.get("held_seconds") or {})
     row["account"] = list(health.get("account") or [])
     row["kill_pending"] = list(health.get("kill_pending") or [])
     row["running"] = _running_words(view)
     if view.health is None and not view.is_named:
         return row, ExitCode.NOT_RUNNING
-    if standing.kill is not KillLevel.OFF:
+    if inputs.kill is not KillLevel.OFF:
         return row, ExitCode.KILLED
     return row, ExitCode.MISMATCH if is_mismatched else ExitCode.OK
 

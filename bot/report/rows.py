@@ -23,7 +23,7 @@ from bot.domain.symbol import base_of, is_perp
 from bot.domain.turn.decision import Decision, Signal, Verdict
 from bot.playbook.policy.numbers import Policy
 from bot.ports import Payment
-from bot.report.explanation import why_words
+from bot.report.explanation import explain_decision
 
 Row = dict[str, Any]
 NO_CHANGE_WORDS = "nothing that was read speaks against it"
@@ -235,32 +235,32 @@ class StatusInputs:
     orders: Sequence[Order] = ()
 
 
-def status(standing: StatusInputs) -> Row:
+def status(inputs: StatusInputs) -> Row:
     """Mode, switch, age of the last cycle, equity and its falls. Shares are fractions of what they fell from."""
-    portfolio = standing.portfolio
+    portfolio = inputs.portfolio
     equity = portfolio.equity if portfolio else None
     return {
-        "mode": standing.mode,
-        "environment": standing.environment,
-        "venue": standing.venue,
-        "kill_switch": standing.kill.value,
-        "kill_reason": standing.kill_reason,
-        "kill_by": standing.kill_by,
-        "kill_since_ms": standing.kill_since_ms,
-        "now_ms": standing.now_ms,
-        "last_cycle": standing.last_cycle,
-        "last_cycle_ms": standing.last_cycle_ms,
-        "last_cycle_age_ms": standing.now_ms - standing.last_cycle_ms if standing.last_cycle_ms else None,
-        "condition": standing.condition,
-        "stance": standing.stance,
+        "mode": inputs.mode,
+        "environment": inputs.environment,
+        "venue": inputs.venue,
+        "kill_switch": inputs.kill.value,
+        "kill_reason": inputs.kill_reason,
+        "kill_by": inputs.kill_by,
+        "kill_since_ms": inputs.kill_since_ms,
+        "now_ms": inputs.now_ms,
+        "last_cycle": inputs.last_cycle,
+        "last_cycle_ms": inputs.last_cycle_ms,
+        "last_cycle_age_ms": inputs.now_ms - inputs.last_cycle_ms if inputs.last_cycle_ms else None,
+        "condition": inputs.condition,
+        "stance": inputs.stance,
         "quote": portfolio.account.quote if portfolio else None,
         "equity_quote": _text(equity),
         "book_quote": _text(portfolio.book if portfolio else None),
         "reserve_quote": _text(portfolio.reserve if portfolio else None),
-        "drawdown": _text(_fall(standing.equity_peak, equity)),
-        "fall_today": _text(_fall(standing.day_start_equity, equity)),
-        "locked": dict(standing.locks),
-        "orders": order_counts(standing.orders),
+        "drawdown": _text(_fall(inputs.equity_peak, equity)),
+        "fall_today": _text(_fall(inputs.day_start_equity, equity)),
+        "locked": dict(inputs.locks),
+        "orders": order_counts(inputs.orders),
     }
 
 
@@ -271,10 +271,10 @@ def why(
     by: of what its confidence is made, which rule led to the target, and the least that would turn it."""
     signals = sorted(decision.signals, key=lambda signal: -abs(signal.score))
     regime = decision.memory.regime
-    told = why_words(decision, policy, at_ms) if policy is not None and signals else None
+    explanation = explain_decision(decision, policy, at_ms) if policy is not None and signals else None
     return {
-        "evidence": told.evidence if told else [],
-        "rule": told.rule if told else [],
+        "evidence": explanation.evidence if explanation else [],
+        "rule": explanation.rule if explanation else [],
         "cycle": number,
         "at_ms": at_ms,
         "condition": decision.condition.value,
@@ -285,7 +285,7 @@ def why(
         "signals": encode(signals),
         "rules": [encode(note) for note in decision.notes if note.reason in _RULES],
         "notes": encode(decision.notes),
-        "would_change": told.turns if told else _would_change(decision, signals),
+        "would_change": explanation.turns if explanation else _would_change(decision, signals),
         "missing": list(missing),
     }
 
@@ -306,22 +306,22 @@ _RULES = frozenset(
 
 def _would_change(decision: Decision, signals: Sequence[Signal]) -> list[str]:
     """What is already on the way to another reading: a candidate that waits, then the signals on the other side."""
-    words = []
+    message = []
     candidate, condition = decision.memory.regime.candidate, decision.condition
     if candidate is not condition:
-        words.append(f"{candidate.value} has been read instead of {condition.value} and waits until it has lasted")
+        message.append(f"{candidate.value} has been read instead of {condition.value} and waits until it has lasted")
     lean = sum(signal.score for signal in signals)
-    words += [
+    message += [
         f"{signal.name} speaks the other way ({signal.score:+.2f}): {signal.words}"
         for signal in signals
         if signal.score * lean < 0
     ]
-    words += [
+    message += [
         f"{note.subject or 'a signal'} is missing and would count again once it is read"
         for note in decision.notes
         if note.reason is Reason.SIGNAL_MISSING
     ]
-    return words or [NO_CHANGE_WORDS]
+    return message or [NO_CHANGE_WORDS]
 
 
 def campaign_row(campaign: Campaign) -> Row:

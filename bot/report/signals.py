@@ -32,10 +32,10 @@ def signals(view: JournalView, number: int | None = None) -> Document:
     missing = [
         {"name": note["subject"], "why": note["words"]} for note in read["notes"] if note["reason"] == "signal_missing"
     ]
-    told = {row["name"] for row in (*rows, *missing)}
-    unasked = [name for name in SIGNAL_NAMES if name not in told] if rows or missing else []
+    names = {row["name"] for row in (*rows, *missing)}
+    unconfigured = [name for name in SIGNAL_NAMES if name not in names] if rows or missing else []
     kept = ("cycle", "at_ms", "condition", "since_ms", "confidence", "phases")
-    return {**{key: read[key] for key in kept}, "signals": rows, "missing": missing, "unasked": unasked}
+    return {**{key: read[key] for key in kept}, "signals": rows, "missing": missing, "unasked": unconfigured}
 
 
 def drawn(document: Document, now_ms: int, width: int) -> RenderableType:

@@ -45,7 +45,7 @@ def intents_table(rows: Rows, quote: str, width: int) -> RenderableType:
         ]
         for number, row in enumerate(rows, start=1)
     ]
-    return _with_words("Intended orders", columns, cells, [row["words"] for row in rows], "why", width)
+    return _with_message("Intended orders", columns, cells, [row["words"] for row in rows], "why", width)
 
 
 def verdicts_table(rows: Rows, width: int) -> RenderableType:
@@ -69,7 +69,7 @@ def verdicts_table(rows: Rows, width: int) -> RenderableType:
         ]
         for row in rows
     ]
-    return _with_words("Risk gate", columns, cells, [row["words"] for row in rows], "in words", width)
+    return _with_message("Risk gate", columns, cells, [row["words"] for row in rows], "in words", width)
 
 
 def sleeves_table(rows: Rows, quote: str) -> RenderableType:
@@ -246,7 +246,7 @@ def outcomes_table(rows: Rows, quote: str, width: int) -> RenderableType:
         ]
         for number, row in enumerate(rows, start=1)
     ]
-    return _with_words("Executed", columns, cells, [row["words"] for row in rows], "notes", width)
+    return _with_message("Executed", columns, cells, [row["words"] for row in rows], "notes", width)
 
 
 def totals_line(counts: Mapping[str, int], fees: Mapping[str, str], funding: Mapping[str, str], quote: str) -> Text:
@@ -267,7 +267,7 @@ def status_lines(row: Mapping[str, Any]) -> Text:
         kill += f", by {row['kill_by']}, {utc(row['kill_since_ms'], row['now_ms'])}"
     held, account = row.get("held_seconds") or {}, row.get("account") or ()
     obstacles = [f"the venue asks for silence on {name}, {seconds} s" for name, seconds in held.items()]
-    obstacles += [f"ENTRIES STOPPED: {words}" for words in account]
+    obstacles += [f"ENTRIES STOPPED: {message}" for message in account]
     if row.get("kill_pending"):
         kill += f"; NOT YET WITHDRAWN: {', '.join(row['kill_pending'])}"
     lines = {
@@ -279,7 +279,7 @@ def status_lines(row: Mapping[str, Any]) -> Text:
         "book": f"{money(row['book_quote'])} {quote} and a reserve of {money(row['reserve_quote'])} {quote}",
         "drawdown": f"{percent(row['drawdown'])} from the peak, {percent(row['fall_today'])} since 00:00 UTC",
         "orders": ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in row["orders"].items()),
-        "locked": ", ".join(f"{symbol}: {words}" for symbol, words in row["locked"].items()) or "nothing",
+        "locked": ", ".join(f"{symbol}: {message}" for symbol, message in row["locked"].items()) or "nothing",
     }
     return _lines(lines | ({"venue": "; ".join(obstacles)} if obstacles else {}))
 
@@ -336,16 +336,16 @@ def _side(row: Mapping[str, Any]) -> str:
     return f"{row['side']} (reduce)" if row["reduce_only"] else str(row["side"])
 
 
-def _with_words(
-    title: str, columns: list[Column], cells: list[list[str]], words: Sequence[str], heading: str, width: int
+def _with_message(
+    title: str, columns: list[Column], cells: list[list[str]], message: Sequence[str], heading: str, width: int
 ) -> RenderableType:
     """Words as a last column where there is room, else as numbered lines below."""
-    if not any(words):
+    if not any(message):
         return TextTable(title, columns, cells)
     if width >= WIDE:
-        rows = [[*row, said or NONE] for row, said in zip(cells, words, strict=True)]
+        rows = [[*row, said or NONE] for row, said in zip(cells, message, strict=True)]
         return TextTable(title, [*columns, Column(heading)], rows)
-    below = [Text(f"{row[0]:>3}  {said}") for row, said in zip(cells, words, strict=True) if said]
+    below = [Text(f"{row[0]:>3}  {said}") for row, said in zip(cells, message, strict=True) if said]
     return Group(TextTable(title, columns, cells), *below, Text())
 
 

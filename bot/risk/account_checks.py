@@ -18,195 +18,195 @@ from bot.risk.case import Effect, OrderReview
 from bot.risk.projection import NOTHING, Exposure, held_hedges, is_uncertain, widest
 
 
-def check_gross(case: OrderReview) -> Note | None:
-    return _capped(case, Reason.GROSS_EXPOSURE, "gross exposure", lambda e: e.gross, case.limits.gross_max)
+def check_gross(review: OrderReview) -> Note | None:
+    return _capped(review, Reason.GROSS_EXPOSURE, "gross exposure", lambda e: e.gross, review.limits.gross_max)
 
 
-def check_net(case: OrderReview) -> Note | None:
-    return _capped(case, Reason.NET_EXPOSURE, "net exposure", lambda e: widest(e.net), case.limits.net_max)
+def check_net(review: OrderReview) -> Note | None:
+    return _capped(review, Reason.NET_EXPOSURE, "net exposure", lambda e: widest(e.net), review.limits.net_max)
 
 
-def check_asset(case: OrderReview) -> Note | None:
-    token = case.instrument.token
+def check_asset(review: OrderReview) -> Note | None:
+    token = review.instrument.token
     return _capped(
-        case,
+        review,
         Reason.ASSET_EXPOSURE,
         f"exposure to {token}",
         lambda e: widest(e.assets.get(token, NOTHING)),
-        case.limits.asset_max,
+        review.limits.asset_max,
     )
 
 
-def check_sector(case: OrderReview) -> Note | None:
+def check_sector(review: OrderReview) -> Note | None:
     """Every sector the intent touches: a token may count in several."""
-    for sector, bounds in case.after.sectors.items():
-        if bounds == case.before.sectors.get(sector, NOTHING):
+    for sector, bounds in review.after.sectors.items():
+        if bounds == review.before.sectors.get(sector, NOTHING):
             continue
         note = _capped(
-            case,
+            review,
             Reason.SECTOR_EXPOSURE,
             f"exposure to the sector {sector}",
             partial(_sector_exposure, sector),
-            case.limits.sector_max,
+            review.limits.sector_max,
         )
         if note:
             return note
     return None
 
 
-def check_account_leverage(case: OrderReview) -> Note | None:
+def check_account_leverage(review: OrderReview) -> Note | None:
     return _capped(
-        case, Reason.ACCOUNT_LEVERAGE, "perp notional", lambda e: e.perp_gross, case.limits.account_leverage_max
+        review, Reason.ACCOUNT_LEVERAGE, "perp notional", lambda e: e.perp_gross, review.limits.account_leverage_max
     )
 
 
-def check_position_leverage(case: OrderReview) -> Note | None:
+def check_position_leverage(review: OrderReview) -> Note | None:
     """An entry says its leverage, and it is within ours and the instrument's."""
-    leverage = case.leverage
-    if leverage is None or not leverage.is_finite() or not case.intent.margin_quote.is_finite():
-        return case.refuse(Reason.POSITION_LEVERAGE, "an entry into a perp must say its leverage and its margin")
-    limit = min(case.limits.position_leverage_max, case.instrument.leverage_max)
+    leverage = review.leverage
+    if leverage is None or not leverage.is_finite() or not review.intent.margin_quote.is_finite():
+        return review.refuse(Reason.POSITION_LEVERAGE, "an entry into a perp must say its leverage and its margin")
+    limit = min(review.limits.position_leverage_max, review.instrument.leverage_max)
     if ZERO < leverage <= limit:
         return None
-    return case.refuse(
+    return review.refuse(
         Reason.POSITION_LEVERAGE, f"leverage {leverage} is not within 0 to {limit}", leverage=leverage, limit=limit
     )
 
 
-def check_margin_use(case: OrderReview) -> Note | None:
-    account = case.context.portfolio.account
-    wallet = case.context.portfolio.equity if account.is_unified else account.perp_equity
+def check_margin_use(review: OrderReview) -> Note | None:
+    account = review.context.portfolio.account
+    wallet = review.context.portfolio.equity if account.is_unified else account.perp_equity
     return _capped(
-        case,
+        review,
         Reason.MARGIN_USE,
         "locked margin",
         lambda e: e.margin,
-        case.limits.margin_use_max,
+        review.limits.margin_use_max,
         lambda _: wallet,
         "perp wallet",
     )
 
 
-def check_futures_budget(case: OrderReview) -> Note | None:
-    book = case.context.portfolio.book
+def check_futures_budget(review: OrderReview) -> Note | None:
+    book = review.context.portfolio.book
     return _capped(
-        case,
+        review,
         Reason.FUTURES_BUDGET,
         "locked margin",
         lambda e: e.margin,
-        case.limits.futures_budget,
+        review.limits.futures_budget,
         lambda _: book,
         "book",
     )
 
 
-def check_liquidation(case: OrderReview) -> Note | None:
+def check_liquidation(review: OrderReview) -> Note | None:
     """Distance of mark to the liquidation price when the order fills at its worst price, isolated margin."""
-    intent, mark = case.intent, case.quote.valuation
-    price = _liquidation_after(case, intent.worst_price)
+    intent, mark = review.intent, review.quote.valuation
+    price = _liquidation_after(review, intent.worst_price)
     if price is None:
         return None
     distance = (mark - price) * intent.side.sign / mark
-    if distance >= case.limits.liquidation_distance_min:
+    if distance >= review.limits.liquidation_distance_min:
         return None
-    return case.refuse(
+    return review.refuse(
         Reason.LIQUIDATION_DISTANCE,
         f"liquidation near {price:.6g} would be {distance:.4f} of mark away; "
-        f"the least is {case.limits.liquidation_distance_min}",
+        f"the least is {review.limits.liquidation_distance_min}",
         distance=distance,
-        limit=case.limits.liquidation_distance_min,
+        limit=review.limits.liquidation_distance_min,
         liquidation=price,
         mark=mark,
     )
 
 
-def check_hedge(case: OrderReview) -> Note | None:
+def check_hedge(review: OrderReview) -> Note | None:
     """All hedges of the sector together against the spot that is left when everything that sells it has sold."""
-    context, sector = case.context, case.intent.sector
+    context, sector = review.context, review.intent.sector
     held = held_hedges(context.snapshot, context.portfolio, context.hedges).get(sector, ZERO)
-    total = held + case.after.hedges.get(sector, ZERO)
-    cover = max(ZERO, case.after.covers.get(sector, ZERO))
-    if total <= case.limits.hedge_share_max * cover:
+    total = held + review.after.hedges.get(sector, ZERO)
+    cover = max(ZERO, review.after.covers.get(sector, ZERO))
+    if total <= review.limits.hedge_share_max * cover:
         return None
-    return case.refuse(
+    return review.refuse(
         Reason.HEDGE_EXCEEDS_SPOT,
-        f"hedges of {total:.2f} for {cover:.2f} of {sector} spot; allowed is {case.limits.hedge_share_max} of it",
+        f"hedges of {total:.2f} for {cover:.2f} of {sector} spot; allowed is {review.limits.hedge_share_max} of it",
         hedges=total,
         spot=cover,
-        limit=case.limits.hedge_share_max,
+        limit=review.limits.hedge_share_max,
     )
 
 
-def check_purpose(case: OrderReview) -> Note | None:
+def check_purpose(review: OrderReview) -> Note | None:
     """A perp has one net position: it hedges or it carries what no rotation opened, never both: a wager's sale
     on a hedge would pass for more of the hedge, a hedge's on a wager's long would only close it."""
-    intent, context = case.intent, case.context
-    size = case.position.size if case.position is not None else ZERO
+    intent, context = review.intent, review.context
+    size = review.position.size if review.position is not None else ZERO
     carried = next((held for held in context.memory.exits if held.symbol == intent.symbol and size), None)
     other = ""
     if carried is not None and carried.purpose not in (intent.purpose, Purpose.TACTICAL):
         other = f"carries a {carried.words}"
-    elif intent.purpose.is_wager and not (intent.purpose is Purpose.TACTICAL and intent.campaign):
+    elif intent.purpose.is_directional and not (intent.purpose is Purpose.TACTICAL and intent.campaign):
         hedging = (o for o in context.working if o.symbol == intent.symbol and o.purpose is Purpose.HEDGE)
         if (intent.symbol in context.hedges and size < 0) or any(order.open_size for order in hedging):
             other = "is a hedge"
         elif size * intent.side.sign < 0 or (carried is not None and carried.purpose is not intent.purpose):
             other = f"is {'long' if size > 0 else 'short'} already"
-    return case.refuse(Reason.PERP_TAKEN, f"it {other}, and an account has one position of it") if other else None
+    return review.refuse(Reason.PERP_TAKEN, f"it {other}, and an account has one position of it") if other else None
 
 
-def check_funding(case: OrderReview) -> Note | None:
+def check_funding(review: OrderReview) -> Note | None:
     """Yearly rate the new position would pay, and the daily bill of all perps. An unknown rate refuses a tactical
     entry; a hedge is not left out for it."""
-    intent, limits = case.intent, case.limits
-    funding = case.context.snapshot.funding.get(intent.symbol)
+    intent, limits = review.intent, review.limits
+    funding = review.context.snapshot.funding.get(intent.symbol)
     if funding is None:
-        is_hedge = case.effect is Effect.HEDGES
-        return None if is_hedge else case.refuse(Reason.FUNDING_BUDGET, "its funding rate is not known")
+        is_hedge = review.effect is Effect.HEDGES
+        return None if is_hedge else review.refuse(Reason.FUNDING_BUDGET, "its funding rate is not known")
     paid_annual = funding.rate * intent.side.sign * HOURS_PER_YEAR / Decimal(funding.interval_hours)
     if paid_annual > limits.funding_rate_max_annual:
-        return case.refuse(
+        return review.refuse(
             Reason.FUNDING_BUDGET,
             f"it would pay {paid_annual:.3f} of its notional a year; allowed is {limits.funding_rate_max_annual}",
             paid_annual=paid_annual,
             limit=limits.funding_rate_max_annual,
         )
     return _capped(
-        case, Reason.FUNDING_BUDGET, "funding paid per day", lambda e: e.funding_cost_day, limits.funding_cost_max_day
+        review, Reason.FUNDING_BUDGET, "funding paid per day", lambda e: e.funding_cost_day, limits.funding_cost_max_day
     )
 
 
-def check_money(case: OrderReview) -> Note | None:
+def check_money(review: OrderReview) -> Note | None:
     """A spot sale has the tokens, a purchase the cash at its worst price, a perp entry the margin."""
-    if case.instrument.is_perp:
-        return None if case.effect is Effect.SHRINKS else _check_margin(case)
-    return _check_tokens(case) if case.intent.side is Side.SELL else _check_cash(case)
+    if review.instrument.is_perp:
+        return None if review.effect is Effect.SHRINKS else _check_margin(review)
+    return _check_tokens(review) if review.intent.side is Side.SELL else _check_cash(review)
 
 
-def check_exits(case: OrderReview) -> Note | None:
+def check_exits(review: OrderReview) -> Note | None:
     """Tactical and leveraged entries carry exits that can work: a stop on the losing side, inside the liquidation
     price, a way to take profit and a deadline that is still ahead (PLAYBOOK §7)."""
-    intent = case.intent
-    is_leveraged = case.instrument.is_perp and (case.leverage or ONE) > ONE
-    if not intent.purpose.is_wager and not is_leveraged:
+    intent = review.intent
+    is_leveraged = review.instrument.is_perp and (review.leverage or ONE) > ONE
+    if not intent.purpose.is_directional and not is_leveraged:
         return None
-    defect = "it has none" if intent.exits is None else _defect_of_exits(case, intent.exits)
-    return case.refuse(Reason.EXITS_MISSING, f"an entry needs exits: {defect}") if defect else None
+    defect = "it has none" if intent.exits is None else _defect_of_exits(review, intent.exits)
+    return review.refuse(Reason.EXITS_MISSING, f"an entry needs exits: {defect}") if defect else None
 
 
-def _defect_of_exits(case: OrderReview, exits: ExitPlan) -> str | None:
-    intent = case.intent
+def _defect_of_exits(review: OrderReview, exits: ExitPlan) -> str | None:
+    intent = review.intent
     numbers = (exits.stop_price, exits.trailing_share, exits.funding_budget_quote, *sum(exits.targets, ()))
     if not all(number.is_finite() for number in numbers):
         return "not all of its numbers are numbers"
     if (intent.reference_price - exits.stop_price) * intent.side.sign <= 0:
         return f"stop {exits.stop_price} is on the winning side of {intent.reference_price}"
-    liquidation = _liquidation_after(case, intent.reference_price) if case.instrument.is_perp else None
+    liquidation = _liquidation_after(review, intent.reference_price) if review.instrument.is_perp else None
     if liquidation is not None and (exits.stop_price - liquidation) * intent.side.sign <= 0:
         return f"stop {exits.stop_price} lies beyond the liquidation price {liquidation:.6g}"
     if not exits.targets and exits.trailing_share <= 0:
         return "no profit target and no trailing part"
-    return "its deadline has passed" if exits.deadline_ms <= case.context.now_ms else None
+    return "its deadline has passed" if exits.deadline_ms <= review.context.now_ms else None
 
 
 def _sector_exposure(sector: str, exposure: Exposure) -> Decimal:
@@ -214,7 +214,7 @@ def _sector_exposure(sector: str, exposure: Exposure) -> Decimal:
 
 
 def _capped(
-    case: OrderReview,
+    review: OrderReview,
     reason: Reason,
     name: str,
     measure: Callable[[Exposure], Decimal],
@@ -222,13 +222,13 @@ def _capped(
     base: Callable[[Exposure], Decimal] = lambda e: e.equity,
     base_name: str = "equity",
 ) -> Note | None:
-    after, whole = measure(case.after), base(case.after)
+    after, whole = measure(review.after), base(review.after)
     if after <= limit * whole:
         return None
-    before = measure(case.before)
-    if before > limit * base(case.before) and after <= before:
+    before = measure(review.before)
+    if before > limit * base(review.before) and after <= before:
         return None
-    return case.refuse(
+    return review.refuse(
         reason,
         f"{name} could reach {after:.2f}, more than {limit} of the {base_name} {whole:.2f}",
         value=after,
@@ -238,11 +238,11 @@ def _capped(
     )
 
 
-def _liquidation_after(case: OrderReview, price: Decimal) -> Decimal | None:
+def _liquidation_after(review: OrderReview, price: Decimal) -> Decimal | None:
     """Liquidation price of the position when the intent fills at `price`. A held position of the other direction is
     taken as gone, which leaves the new one alone with its own margin."""
-    intent, instrument, held = case.intent, case.instrument, case.position
-    leverage = case.leverage or ONE
+    intent, instrument, held = review.intent, review.instrument, review.position
+    leverage = review.leverage or ONE
     size, cost = intent.size, intent.size * price
     margin = instrument.notional(intent.size, price) / leverage
     if held is not None and held.size * intent.side.sign > 0:
@@ -254,52 +254,55 @@ def _liquidation_after(case: OrderReview, price: Decimal) -> Decimal | None:
         size=size * intent.side.sign,
         entry=cost / size,
         margin=margin,
-        maintenance_rate=case.limits.maintenance_rate,
+        maintenance_rate=review.limits.maintenance_rate,
     )
 
 
-def _check_tokens(case: OrderReview) -> Note | None:
-    intent, instrument = case.intent, case.instrument
-    balance = case.context.portfolio.account.balances.get(instrument.base)
+def _check_tokens(review: OrderReview) -> Note | None:
+    intent, instrument = review.intent, review.instrument
+    balance = review.context.portfolio.account.balances.get(instrument.base)
     if balance is None:
-        return case.refuse(Reason.BALANCE_SHORT, f"no {instrument.base} is held", needed=intent.size, free=ZERO)
-    earlier = sum((i.size for i in case.approved if i.symbol == intent.symbol and i.side is Side.SELL), ZERO)
+        return review.refuse(Reason.BALANCE_SHORT, f"no {instrument.base} is held", needed=intent.size, free=ZERO)
+    earlier = sum((i.size for i in review.approved if i.symbol == intent.symbol and i.side is Side.SELL), ZERO)
     working = sum(
-        (o.open_size for o in case.context.working if o.symbol == intent.symbol and o.side is Side.SELL), ZERO
+        (o.open_size for o in review.context.working if o.symbol == intent.symbol and o.side is Side.SELL), ZERO
     )
     free = min(balance.free, balance.total - working) - earlier
     if intent.size <= free:
         return None
-    return case.refuse(
+    return review.refuse(
         Reason.BALANCE_SHORT, f"sells {intent.size} {instrument.base} of {free} free", needed=intent.size, free=free
     )
 
 
-def _check_cash(case: OrderReview) -> Note | None:
+def _check_cash(review: OrderReview) -> Note | None:
     """Sales approved before count with what they are expected to bring: phases run in order, and a sale that fails
     makes the venue reject the purchase, never overspend."""
-    account, needed = case.context.portfolio.account, _cost(case.instrument, case.intent.size, case.intent.worst_price)
-    free = _free_cash(case)
+    account, needed = (
+        review.context.portfolio.account,
+        _cost(review.instrument, review.intent.size, review.intent.worst_price),
+    )
+    free = _free_cash(review)
     if needed <= free:
         return None
-    return case.refuse(
+    return review.refuse(
         Reason.BALANCE_SHORT,
         f"costs up to {needed:.2f} {account.quote} of {free:.2f} available",
         needed=needed,
         free=free,
-        floor=case.limits.cash_floor_quote,
+        floor=review.limits.cash_floor_quote,
     )
 
 
-def _check_margin(case: OrderReview) -> Note | None:
-    context, account = case.context, case.context.portfolio.account
+def _check_margin(review: OrderReview) -> Note | None:
+    context, account = review.context, review.context.portfolio.account
     needed = _margin(
-        case.instrument, case.intent.size, max(case.intent.worst_price, case.quote.valuation), case.leverage
+        review.instrument, review.intent.size, max(review.intent.worst_price, review.quote.valuation), review.leverage
     )
-    free = _free_cash(case) if account.is_unified else account.perp_free - _margin_spoken_for(case)
+    free = _free_cash(review) if account.is_unified else account.perp_free - _margin_reserved(review)
     if needed <= free:
         return None
-    return case.refuse(
+    return review.refuse(
         Reason.MARGIN_SHORT,
         f"needs {needed:.2f} {context.portfolio.account.quote} of {free:.2f} free margin",
         needed=needed,
@@ -307,11 +310,11 @@ def _check_margin(case: OrderReview) -> Note | None:
     )
 
 
-def _free_cash(case: OrderReview) -> Decimal:
-    account, instruments = case.context.portfolio.account, case.context.snapshot.instruments
-    working = sum((_order_cost(case, order) for order in case.context.working), ZERO)
+def _free_cash(review: OrderReview) -> Decimal:
+    account, instruments = review.context.portfolio.account, review.context.snapshot.instruments
+    working = sum((_order_cost(review, order) for order in review.context.working), ZERO)
     spent = ZERO
-    for intent in case.approved:
+    for intent in review.approved:
         instrument = instruments[intent.symbol]
         if instrument.is_perp:
             continue
@@ -320,31 +323,36 @@ def _free_cash(case: OrderReview) -> Decimal:
         else:
             spent -= instrument.notional(intent.size, intent.reference_price) * (ONE - instrument.taker_fee)
     if account.is_unified:
-        spent += _margin_spoken_for(case)
-    return min(account.cash_free, account.cash - working) - spent - case.limits.cash_floor_quote
+        spent += _margin_reserved(review)
+    return min(account.cash_free, account.cash - working) - spent - review.limits.cash_floor_quote
 
 
-def _order_cost(case: OrderReview, order: Order) -> Decimal:
-    instrument = case.context.snapshot.instruments.get(order.symbol)
+def _order_cost(review: OrderReview, order: Order) -> Decimal:
+    instrument = review.context.snapshot.instruments.get(order.symbol)
     if instrument is None or instrument.is_perp or order.side is not Side.BUY:
         return ZERO
-    return _cost(instrument, order.open_size, order.price or case.context.snapshot.price(order.symbol) or ZERO)
+    return _cost(instrument, order.open_size, order.price or review.context.snapshot.price(order.symbol) or ZERO)
 
 
-def _margin_spoken_for(case: OrderReview) -> Decimal:
+def _margin_reserved(review: OrderReview) -> Decimal:
     """Margin that approved entries will lock, and that entries in doubt may have locked."""
-    instruments, positions = case.context.snapshot.instruments, case.context.portfolio.account.positions
+    instruments, positions = review.context.snapshot.instruments, review.context.portfolio.account.positions
     total = ZERO
-    for intent in case.approved:
+    for intent in review.approved:
         instrument = instruments[intent.symbol]
         if instrument.is_perp and not intent.reduce_only:
             total += _margin(instrument, intent.size, max(intent.worst_price, intent.reference_price), intent.leverage)
-    for order in case.context.working:
-        in_doubt = instruments.get(order.symbol)
-        if in_doubt is not None and in_doubt.is_perp and not order.reduce_only and is_uncertain(order):
+    for order in review.context.working:
+        unknown_instrument = instruments.get(order.symbol)
+        if (
+            unknown_instrument is not None
+            and unknown_instrument.is_perp
+            and not order.reduce_only
+            and is_uncertain(order)
+        ):
             held = positions.get(order.symbol)
-            price = order.price or case.context.snapshot.price(order.symbol) or ZERO
-            total += _margin(in_doubt, order.open_size, price, held.leverage if held else None)
+            price = order.price or review.context.snapshot.price(order.symbol) or ZERO
+            total += _margin(unknown_instrument, order.open_size, price, held.leverage if held else None)
     return total
 
 

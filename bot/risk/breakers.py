@@ -34,8 +34,8 @@ def repeated_execution(context: TurnRisk, limits: Limits) -> Note | None:
     count, limit = context.recent_fills, limits.fills_per_minute_max
     if count <= limit:
         return None
-    words = f"{count} fills within a minute; entries stop above {limit}"
-    return _note(Reason.REPEATED_EXECUTION, words, count=count, limit=limit)
+    message = f"{count} fills within a minute; entries stop above {limit}"
+    return _note(Reason.REPEATED_EXECUTION, message, count=count, limit=limit)
 
 
 def reject_rate(context: TurnRisk, limits: Limits) -> Note | None:
@@ -43,8 +43,8 @@ def reject_rate(context: TurnRisk, limits: Limits) -> Note | None:
     count, limit = context.rejections, limits.rejections_max
     if count <= limit:
         return None
-    words = f"{count} orders were rejected within ten minutes; entries stop above {limit}"
-    return _note(Reason.REJECT_RATE, words, count=count, limit=limit)
+    message = f"{count} orders were rejected within ten minutes; entries stop above {limit}"
+    return _note(Reason.REJECT_RATE, message, count=count, limit=limit)
 
 
 def slow_venue(context: TurnRisk, limits: Limits) -> Note | None:
@@ -52,36 +52,38 @@ def slow_venue(context: TurnRisk, limits: Limits) -> Note | None:
     latency_ms, limit_ms = context.latency_ms, limits.latency_max_ms
     if latency_ms <= limit_ms:
         return None
-    words = f"the venue answers within {latency_ms} ms; entries stop above {limit_ms} ms"
-    return _note(Reason.VENUE_SLOW, words, latency_ms=latency_ms, limit_ms=limit_ms)
+    message = f"the venue answers within {latency_ms} ms; entries stop above {limit_ms} ms"
+    return _note(Reason.VENUE_SLOW, message, latency_ms=latency_ms, limit_ms=limit_ms)
 
 
 def lost_readings(context: TurnRisk, limits: Limits) -> Note | None:
     """Too many instruments without a sound price, or the first look after an outage: it only looks."""
     if context.failed_turns > limits.failed_turns_max:
-        words = f"{context.failed_turns} turns in a row came to nothing before this one, which only looks"
-        return _note(Reason.READINGS_LOST, words, count=context.failed_turns, limit=limits.failed_turns_max)
+        message = f"{context.failed_turns} turns in a row came to nothing before this one, which only looks"
+        return _note(Reason.READINGS_LOST, message, count=context.failed_turns, limit=limits.failed_turns_max)
     snapshot = context.snapshot
     active = [symbol for symbol, instrument in snapshot.instruments.items() if instrument.active]
     absent = [symbol for symbol in active if snapshot.price(symbol) is None]
     part = share(Decimal(len(absent)), Decimal(len(active)))
     if part <= limits.missing_max:
         return None
-    words = f"{len(absent)} of {len(active)} instruments have no sound price; entries stop above {limits.missing_max}"
-    return _note(Reason.READINGS_LOST, words, share=part, limit=limits.missing_max)
+    message = f"{len(absent)} of {len(active)} instruments have no sound price; entries stop above {limits.missing_max}"
+    return _note(Reason.READINGS_LOST, message, share=part, limit=limits.missing_max)
 
 
-def old_doubt(context: TurnRisk, limits: Limits) -> Note | None:
+def old_unknown_outcome(context: TurnRisk, limits: Limits) -> Note | None:
     """An order in doubt that nothing settles: the account is not known as well as every cap assumes."""
-    doubts = [order for order in context.working if is_uncertain(order)]
-    if not doubts:
+    unknown = [order for order in context.working if is_uncertain(order)]
+    if not unknown:
         return None
-    oldest = min(doubts, key=lambda order: order.sent_ms)
+    oldest = min(unknown, key=lambda order: order.sent_ms)
     age_ms = context.now_ms - oldest.sent_ms
     if age_ms <= limits.doubt_age_max_ms:
         return None
-    words = f"order {oldest.client_id} of {oldest.symbol} is in doubt for {age_ms // 1000} s; entries wait for its end"
-    return _note(Reason.DOUBT_OLD, words, age_ms=age_ms, limit_ms=limits.doubt_age_max_ms)
+    message = (
+        f"order {oldest.client_id} of {oldest.symbol} is in doubt for {age_ms // 1000} s; entries wait for its end"
+    )
+    return _note(Reason.DOUBT_OLD, message, age_ms=age_ms, limit_ms=limits.doubt_age_max_ms)
 
 
 def account_setting(context: TurnRisk, limits: Limits) -> Note | None:
@@ -95,7 +97,7 @@ def account_setting(context: TurnRisk, limits: Limits) -> Note | None:
 def unguarded_position(context: TurnRisk, limits: Limits) -> Note | None:
     """A perp position, whoever opened it, without a full-size stop inside the liquidation price the venue reports."""
     del limits
-    found = [words for words in context.memory.unguarded.values() if words]
+    found = [message for message in context.memory.unguarded.values() if message]
     return _note(Reason.POSITION_UNGUARDED, "; ".join(found)) if found else None
 
 
@@ -112,8 +114,8 @@ def fees_unknown(context: TurnRisk, limits: Limits) -> Note | None:
     if count <= limit:
         return None
     assets = f" ({', '.join(context.fees_unknown_in)})" if context.fees_unknown_in else ""
-    words = f"{count} fills of the day paid a fee in an asset without a price{assets}; entries stop above {limit}"
-    return _note(Reason.FEES_UNKNOWN, words, count=count, limit=limit)
+    message = f"{count} fills of the day paid a fee in an asset without a price{assets}; entries stop above {limit}"
+    return _note(Reason.FEES_UNKNOWN, message, count=count, limit=limit)
 
 
 BREAKERS: tuple[Breaker, ...] = (
@@ -123,7 +125,7 @@ BREAKERS: tuple[Breaker, ...] = (
     reject_rate,
     slow_venue,
     lost_readings,
-    old_doubt,
+    old_unknown_outcome,
     account_setting,
     fees_unknown,
     unguarded_position,
@@ -147,11 +149,11 @@ def _fallen(reason: Reason, since: str, reference: Decimal, context: TurnRisk, l
     fall = share(reference - equity, reference)
     if fall < limit:
         return None
-    words = f"equity fell {fall:.4f} {since}, from {reference:.2f} to {equity:.2f}; entries stop at {limit}"
+    message = f"equity fell {fall:.4f} {since}, from {reference:.2f} to {equity:.2f}; entries stop at {limit}"
     if unpriced:
-        words += f" ({', '.join(unpriced)} without a price counted as nothing)"
-    return _note(reason, words, fall=fall, reference=reference, equity=equity, limit=limit)
+        message += f" ({', '.join(unpriced)} without a price counted as nothing)"
+    return _note(reason, message, fall=fall, reference=reference, equity=equity, limit=limit)
 
 
-def _note(reason: Reason, words: str, **numbers: Decimal | int) -> Note:
-    return Note(reason, words, "", {name: text(value) for name, value in numbers.items()})
+def _note(reason: Reason, message: str, **numbers: Decimal | int) -> Note:
+    return Note(reason, message, "", {name: text(value) for name, value in numbers.items()})

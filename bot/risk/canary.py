@@ -29,7 +29,7 @@ def shrink(intents: Sequence[Intent], snapshot: Snapshot, limits: Limits) -> tup
 
 
 def _is_cut(intent: Intent) -> bool:
-    return intent.purpose in _ENTERING or intent.purpose.is_wager
+    return intent.purpose in _ENTERING or intent.purpose.is_directional
 
 
 def _shrunk(intent: Intent, instruments: Mapping[str, Instrument], valuation: Decimal | None, limits: Limits) -> Intent:

@@ -123,9 +123,11 @@ class OrderReview:
         """The extremes once this intent may execute as well."""
         return self.projected()
 
-    def refuse(self, reason: Reason, words: str, **numbers: Decimal | int | str) -> Note:
+    def refuse(self, reason: Reason, message: str, **numbers: Decimal | int | str) -> Note:
         """A note about this intent, its numbers as text."""
-        return Note(reason, f"{self.intent.symbol}: {words}", self.intent.id, {k: text(v) for k, v in numbers.items()})
+        return Note(
+            reason, f"{self.intent.symbol}: {message}", self.intent.id, {k: text(v) for k, v in numbers.items()}
+        )
 
 
 def text(value: Decimal | int | str) -> str:

@@ -66,7 +66,7 @@ CHECKS: tuple[Check, ...] = (
     Check(order.check_currency, _ENTRIES),
     Check(order.check_self_cross, _ENTRIES),
     Check(order.check_resting, _PERP_ENTRIES),
-    Check(order.check_doubts, _NOT_SHRINKING),
+    Check(order.check_unknown_outcomes, _NOT_SHRINKING),
     Check(market.check_price_age, _NOT_SHRINKING),
     Check(market.check_balance_age, _NOT_SHRINKING),
     Check(market.check_clock, _ENTRIES),
@@ -80,7 +80,7 @@ CHECKS: tuple[Check, ...] = (
     Check(time.check_reject_rate, _ENTRIES),
     Check(time.check_latency, _ENTRIES),
     Check(time.check_lost_readings, _ENTRIES),
-    Check(time.check_doubt_age, _ENTRIES),
+    Check(time.check_unknown_outcome_age, _ENTRIES),
     Check(time.check_executions, _ENTRIES),
     Check(time.check_order_rate, _ENTRIES),
     Check(time.check_turnover, _ENTRIES),
@@ -118,21 +118,26 @@ def review(intents: Sequence[Intent], context: TurnRisk, limits: Limits) -> tupl
     for intent in intents:
         joined = (*pending, Pending.of_intent(intent))
         projected = Projection(context.snapshot, context.portfolio, joined)
-        case = OrderReview(intent, effect_of(intent), context, limits, tuple(approved), pending, before, projected)
-        note = first_refusal(case)
+        order_review = OrderReview(
+            intent, effect_of(intent), context, limits, tuple(approved), pending, before, projected
+        )
+        note = first_refusal(order_review)
         if note is not None:
             verdicts.append(Refused(intent, note))
             continue
         verdicts.append(Approved(intent, intent.size, intent.worst_price))
         approved.append(intent)
-        if case.effect in _ENTRIES:
-            pending, before = joined, case.after
+        if order_review.effect in _ENTRIES:
+            pending, before = joined, order_review.after
     return tuple(verdicts)
 
 
-def first_refusal(case: OrderReview) -> Note | None:
+def first_refusal(order_review: OrderReview) -> Note | None:
     """The first check that objects, None when all let it pass."""
-    return next((note for check in CHECKS if case.effect in check.concerns and (note := check.judge(case))), None)
+    return next(
+        (note for check in CHECKS if order_review.effect in check.concerns and (note := check.judge(order_review))),
+        None,
+    )
 
 
 def _is_countable_reduction(intent: Intent, context: TurnRisk) -> bool:

@@ -13,45 +13,45 @@ from bot.risk.case import OrderReview
 _URGENT = (Purpose.EXIT, Purpose.FLATTEN)
 
 
-def check_price_age(case: OrderReview) -> Note | None:
+def check_price_age(review: OrderReview) -> Note | None:
     """Quote and book are fresh and not from the future; exits and flattening do not wait for freshness."""
-    if case.intent.purpose in _URGENT:
+    if review.intent.purpose in _URGENT:
         return None
-    readings = [("quote", case.quote.at_ms)]
-    book = case.context.snapshot.books.get(case.intent.symbol)
+    readings = [("quote", review.quote.at_ms)]
+    book = review.context.snapshot.books.get(review.intent.symbol)
     if book is not None:
         readings.append(("book", book.at_ms))
     for name, at_ms in readings:
-        age_ms = case.context.now_ms - at_ms
-        if not -case.limits.clock_skew_max_ms <= age_ms <= case.limits.price_age_max_ms:
-            return case.refuse(
+        age_ms = review.context.now_ms - at_ms
+        if not -review.limits.clock_skew_max_ms <= age_ms <= review.limits.price_age_max_ms:
+            return review.refuse(
                 Reason.PRICE_STALE,
-                f"the {name} is {age_ms} ms old; allowed are {case.limits.price_age_max_ms} ms",
+                f"the {name} is {age_ms} ms old; allowed are {review.limits.price_age_max_ms} ms",
                 age_ms=age_ms,
-                limit_ms=case.limits.price_age_max_ms,
+                limit_ms=review.limits.price_age_max_ms,
             )
     return None
 
 
-def check_balance_age(case: OrderReview) -> Note | None:
-    if case.intent.purpose in _URGENT:
+def check_balance_age(review: OrderReview) -> Note | None:
+    if review.intent.purpose in _URGENT:
         return None
-    age_ms = case.context.now_ms - case.context.portfolio.account.at_ms
-    if -case.limits.clock_skew_max_ms <= age_ms <= case.limits.balance_age_max_ms:
+    age_ms = review.context.now_ms - review.context.portfolio.account.at_ms
+    if -review.limits.clock_skew_max_ms <= age_ms <= review.limits.balance_age_max_ms:
         return None
-    return case.refuse(
+    return review.refuse(
         Reason.BALANCE_STALE,
-        f"the account reading is {age_ms} ms old; allowed are {case.limits.balance_age_max_ms} ms",
+        f"the account reading is {age_ms} ms old; allowed are {review.limits.balance_age_max_ms} ms",
         age_ms=age_ms,
-        limit_ms=case.limits.balance_age_max_ms,
+        limit_ms=review.limits.balance_age_max_ms,
     )
 
 
-def check_clock(case: OrderReview) -> Note | None:
-    skew_ms, limit_ms = case.context.clock_skew_ms, case.limits.clock_skew_max_ms
+def check_clock(review: OrderReview) -> Note | None:
+    skew_ms, limit_ms = review.context.clock_skew_ms, review.limits.clock_skew_max_ms
     if abs(skew_ms) <= limit_ms:
         return None
-    return case.refuse(
+    return review.refuse(
         Reason.CLOCK_SKEW,
         f"our clock is {skew_ms} ms off the venue's; allowed are {limit_ms} ms",
         skew_ms=skew_ms,
@@ -59,14 +59,14 @@ def check_clock(case: OrderReview) -> Note | None:
     )
 
 
-def check_mark_index(case: OrderReview) -> Note | None:
-    quote, limit_bps = case.quote, case.limits.mark_index_apart_max_bps
+def check_mark_index(review: OrderReview) -> Note | None:
+    quote, limit_bps = review.quote, review.limits.mark_index_apart_max_bps
     if quote.mark is None or quote.index is None:
         return None
     apart_bps = abs(quote.mark / quote.index - ONE) / BPS
     if apart_bps <= limit_bps:
         return None
-    return case.refuse(
+    return review.refuse(
         Reason.MARK_INDEX_APART,
         f"mark {quote.mark} and index {quote.index} are {apart_bps:.1f} bps apart",
         mark=quote.mark,
@@ -76,48 +76,48 @@ def check_mark_index(case: OrderReview) -> Note | None:
     )
 
 
-def check_book(case: OrderReview) -> Note | None:
-    book = case.context.snapshot.books.get(case.intent.symbol)
-    if book is not None and book.side_for(case.intent.side):
+def check_book(review: OrderReview) -> Note | None:
+    book = review.context.snapshot.books.get(review.intent.symbol)
+    if book is not None and book.side_for(review.intent.side):
         return None
-    return case.refuse(Reason.BOOK_EMPTY, "no book is known" if book is None else "nobody quotes the other side")
+    return review.refuse(Reason.BOOK_EMPTY, "no book is known" if book is None else "nobody quotes the other side")
 
 
-def check_slippage(case: OrderReview) -> Note | None:
+def check_slippage(review: OrderReview) -> Note | None:
     """Average price of what the book gives inside the worst price, after what the batch takes before, against mid."""
-    book, intent = case.context.snapshot.books[case.intent.symbol], case.intent
-    average = average_price(book, intent.side, intent.size, intent.worst_price, skip=_taken_before(case))
+    book, intent = review.context.snapshot.books[review.intent.symbol], review.intent
+    average = average_price(book, intent.side, intent.size, intent.worst_price, skip=_taken_before(review))
     if average is None and intent.time_in_force.may_rest:
         return None  # it takes nothing from the book now, and later nothing beyond its worst price
     if average is None:
-        return case.refuse(
+        return review.refuse(
             Reason.SLIPPAGE, f"nobody quotes inside its worst price {intent.worst_price}", worst=intent.worst_price
         )
-    mid = _mid(book) or case.quote.mid
+    mid = _mid(book) or review.quote.mid
     slippage_bps = (average / mid - ONE) * intent.side.sign / BPS
-    if slippage_bps <= case.limits.slippage_max_bps:
+    if slippage_bps <= review.limits.slippage_max_bps:
         return None
-    return case.refuse(
+    return review.refuse(
         Reason.SLIPPAGE,
-        f"the book would fill it {slippage_bps:.1f} bps from mid; allowed are {case.limits.slippage_max_bps} bps",
+        f"the book would fill it {slippage_bps:.1f} bps from mid; allowed are {review.limits.slippage_max_bps} bps",
         slippage_bps=slippage_bps,
-        limit_bps=case.limits.slippage_max_bps,
+        limit_bps=review.limits.slippage_max_bps,
         average=average,
         mid=mid,
     )
 
 
-def check_participation(case: OrderReview) -> Note | None:
-    book = case.context.snapshot.books[case.intent.symbol]
-    depth = sum((size for _, size in book.side_for(case.intent.side)), ZERO)
-    part = (case.intent.size + _taken_before(case)) / depth if depth > 0 else Decimal("Infinity")
-    if part <= case.limits.participation_max:
+def check_participation(review: OrderReview) -> Note | None:
+    book = review.context.snapshot.books[review.intent.symbol]
+    depth = sum((size for _, size in book.side_for(review.intent.side)), ZERO)
+    part = (review.intent.size + _taken_before(review)) / depth if depth > 0 else Decimal("Infinity")
+    if part <= review.limits.participation_max:
         return None
-    return case.refuse(
+    return review.refuse(
         Reason.PARTICIPATION,
-        f"takes {part:.3f} of the visible depth; allowed is {case.limits.participation_max}",
+        f"takes {part:.3f} of the visible depth; allowed is {review.limits.participation_max}",
         share=part,
-        limit=case.limits.participation_max,
+        limit=review.limits.participation_max,
         depth=depth,
     )
 
@@ -139,9 +139,9 @@ def _inside(levels: Sequence[tuple[Decimal, Decimal]], side: Side, worst: Decima
     return [(price, size) for price, size in levels if (worst - price) * side.sign >= 0]
 
 
-def _taken_before(case: OrderReview) -> Decimal:
-    intent = case.intent
-    return sum((i.size for i in case.approved if i.symbol == intent.symbol and i.side is intent.side), ZERO)
+def _taken_before(review: OrderReview) -> Decimal:
+    intent = review.intent
+    return sum((i.size for i in review.approved if i.symbol == intent.symbol and i.side is intent.side), ZERO)
 
 
 def _mid(book: Book) -> Decimal | None:

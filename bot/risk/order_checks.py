@@ -14,41 +14,41 @@ from bot.risk.projection import is_uncertain
 _REDUCING = (Effect.SELLS, Effect.SHRINKS)
 
 
-def check_kill_switch(case: OrderReview) -> Note | None:
+def check_kill_switch(review: OrderReview) -> Note | None:
     """`pause` and `reduce-only` let reducing orders through, `cancel` only exits, `flatten` only what flattens."""
-    level = case.context.kill
+    level = review.context.kill
     if level is KillLevel.OFF:
         return None
-    is_let_through = case.effect in _REDUCING
+    is_let_through = review.effect in _REDUCING
     if level.severity >= KillLevel.CANCEL.severity:
-        is_flattening = case.intent.purpose is Purpose.FLATTEN
-        is_let_through &= is_flattening or (level is KillLevel.CANCEL and is_exit(case.intent))
-    return None if is_let_through else case.refuse(Reason.KILL_SWITCH, f"the kill switch is at {level.value}")
+        is_flattening = review.intent.purpose is Purpose.FLATTEN
+        is_let_through &= is_flattening or (level is KillLevel.CANCEL and is_exit(review.intent))
+    return None if is_let_through else review.refuse(Reason.KILL_SWITCH, f"the kill switch is at {level.value}")
 
 
-def check_reconciled(case: OrderReview) -> Note | None:
-    if case.context.is_reconciled:
+def check_reconciled(review: OrderReview) -> Note | None:
+    if review.context.is_reconciled:
         return None
-    return case.refuse(Reason.NOT_RECONCILED, "journal and venue do not agree yet; only reducing orders may pass")
+    return review.refuse(Reason.NOT_RECONCILED, "journal and venue do not agree yet; only reducing orders may pass")
 
 
-def check_lock(case: OrderReview) -> Note | None:
-    if case.intent.symbol not in case.context.locked:
+def check_lock(review: OrderReview) -> Note | None:
+    if review.intent.symbol not in review.context.locked:
         return None
-    return case.refuse(Reason.INSTRUMENT_LOCKED, "the instrument is locked; only reducing orders may pass")
+    return review.refuse(Reason.INSTRUMENT_LOCKED, "the instrument is locked; only reducing orders may pass")
 
 
-def check_doubts(case: OrderReview) -> Note | None:
+def check_unknown_outcomes(review: OrderReview) -> Note | None:
     """An order in doubt blocks its instrument (DESIGN §4.6), a sale only while another sale of it is in doubt.
     A working order that cannot be valued blocks every entry, because no cap can count it."""
-    is_sale = case.effect is Effect.SELLS
-    for order in case.context.working:
-        if order.symbol == case.intent.symbol and is_uncertain(order) and (not is_sale or order.side is Side.SELL):
-            return case.refuse(
+    is_sale = review.effect is Effect.SELLS
+    for order in review.context.working:
+        if order.symbol == review.intent.symbol and is_uncertain(order) and (not is_sale or order.side is Side.SELL):
+            return review.refuse(
                 Reason.INSTRUMENT_LOCKED, f"order {order.client_id} on it is in doubt", order=order.client_id
             )
-        if not is_sale and not _is_valued(case, order):
-            return case.refuse(
+        if not is_sale and not _is_valued(review, order):
+            return review.refuse(
                 Reason.INSTRUMENT_UNKNOWN,
                 f"working order {order.client_id} on {order.symbol} cannot be valued",
                 order=order.client_id,
@@ -56,55 +56,55 @@ def check_doubts(case: OrderReview) -> Note | None:
     return None
 
 
-def check_in_flight(case: OrderReview) -> Note | None:
+def check_in_flight(review: OrderReview) -> Note | None:
     """The same intent is at work already, or stands twice in the batch."""
-    name = case.intent.id
-    is_working = any(order.intent_id == name and order.state.is_live for order in case.context.working)
-    if is_working or any(intent.id == name for intent in case.approved):
-        return case.refuse(Reason.INTENT_IN_FLIGHT, "the same intent is already in flight", intent=name)
+    name = review.intent.id
+    is_working = any(order.intent_id == name and order.state.is_live for order in review.context.working)
+    if is_working or any(intent.id == name for intent in review.approved):
+        return review.refuse(Reason.INTENT_IN_FLIGHT, "the same intent is already in flight", intent=name)
     return None
 
 
-def check_instrument(case: OrderReview) -> Note | None:
-    if case.intent.symbol not in case.context.snapshot.instruments:
-        return case.refuse(Reason.INSTRUMENT_UNKNOWN, "the venue does not list it")
-    if case.instrument.is_former and case.effect is not Effect.SHRINKS:
-        return case.refuse(Reason.INSTRUMENT_INACTIVE, "the venue lists it no more: it may only be closed")
-    if not (case.instrument.active or case.instrument.is_former):
-        return case.refuse(Reason.INSTRUMENT_INACTIVE, "trading in it is halted at the venue")
+def check_instrument(review: OrderReview) -> Note | None:
+    if review.intent.symbol not in review.context.snapshot.instruments:
+        return review.refuse(Reason.INSTRUMENT_UNKNOWN, "the venue does not list it")
+    if review.instrument.is_former and review.effect is not Effect.SHRINKS:
+        return review.refuse(Reason.INSTRUMENT_INACTIVE, "the venue lists it no more: it may only be closed")
+    if not (review.instrument.active or review.instrument.is_former):
+        return review.refuse(Reason.INSTRUMENT_INACTIVE, "trading in it is halted at the venue")
     return None
 
 
-def check_currency(case: OrderReview) -> Note | None:
+def check_currency(review: OrderReview) -> Note | None:
     """Everything is counted in the account's own currency: an entry is bought with it and settles in it."""
-    quote, settle = case.instrument.quote, contract_of(case.intent.symbol)
-    wanted = case.context.portfolio.account.quote
+    quote, settle = review.instrument.quote, contract_of(review.intent.symbol)
+    wanted = review.context.portfolio.account.quote
     if quote == wanted and settle in ("", wanted):
         return None
-    return case.refuse(
+    return review.refuse(
         Reason.CURRENCY_MISMATCH, f"it is paid in {quote} and settles in {settle or quote}; the account counts {wanted}"
     )
 
 
-def check_resting(case: OrderReview) -> Note | None:
+def check_resting(review: OrderReview) -> Note | None:
     """Nothing that adds risk on a perp may rest: it would outlive a bot that dies (docs/decisions/0005)."""
-    intent = case.intent
+    intent = review.intent
     if intent.order_type is OrderType.MARKET or not intent.time_in_force.may_rest:
         return None
-    return case.refuse(
+    return review.refuse(
         Reason.RESTS_UNATTENDED, f"an entry must execute at once or not at all, not as {intent.time_in_force.value}"
     )
 
 
-def check_self_cross(case: OrderReview) -> Note | None:
+def check_self_cross(review: OrderReview) -> Note | None:
     """No order that could trade with one of our own, or with a foreign one on the same account."""
-    intent = case.intent
-    for order in case.context.working:
+    intent = review.intent
+    for order in review.context.working:
         is_opposite = order.symbol == intent.symbol and order.side is not intent.side and order.open_size > 0
         if not is_opposite or order.order_type.is_trigger:
             continue
         if order.price is None or (intent.worst_price - order.price) * intent.side.sign >= 0:
-            return case.refuse(
+            return review.refuse(
                 Reason.SELF_CROSS,
                 f"it could trade with order {order.client_id} of the same account",
                 order=order.client_id,
@@ -112,40 +112,40 @@ def check_self_cross(case: OrderReview) -> Note | None:
     return None
 
 
-def check_price(case: OrderReview) -> Note | None:
+def check_price(review: OrderReview) -> Note | None:
     """A sound quote, a usable bound; for entries into perps mark and index as well."""
-    intent, quote = case.intent, case.context.snapshot.quotes.get(case.intent.symbol)
+    intent, quote = review.intent, review.context.snapshot.quotes.get(review.intent.symbol)
     if quote is None:
-        return case.refuse(Reason.PRICE_BAD, "there is no quote")
+        return review.refuse(Reason.PRICE_BAD, "there is no quote")
     defect = quote.defect()
     if defect:
-        return case.refuse(Reason.PRICE_BAD, defect)
+        return review.refuse(Reason.PRICE_BAD, defect)
     needed = [("worst price", intent.worst_price), ("reference price", intent.reference_price)]
     if intent.order_type.is_trigger:
         needed.append(("trigger price", intent.trigger_price or ZERO))
     for name, price in needed:
         if not price.is_finite() or price <= 0:
-            return case.refuse(Reason.PRICE_BAD, f"{name} is {price}", price=price)
-    if is_perp(intent.symbol) and case.effect is not Effect.SHRINKS and (quote.mark is None or quote.index is None):
-        return case.refuse(Reason.PRICE_BAD, "mark or index is missing")
+            return review.refuse(Reason.PRICE_BAD, f"{name} is {price}", price=price)
+    if is_perp(intent.symbol) and review.effect is not Effect.SHRINKS and (quote.mark is None or quote.index is None):
+        return review.refuse(Reason.PRICE_BAD, "mark or index is missing")
     return None
 
 
-def check_size(case: OrderReview) -> Note | None:
+def check_size(review: OrderReview) -> Note | None:
     """Finite, positive, on the grid, not below the venue's minimums (reduce-only has no minimum value)."""
-    size, instrument = case.intent.size, case.instrument
+    size, instrument = review.intent.size, review.instrument
     if not size.is_finite() or size <= 0:
-        return case.refuse(Reason.SIZE_INVALID, f"size is {size}", size=size)
+        return review.refuse(Reason.SIZE_INVALID, f"size is {size}", size=size)
     if instrument.floor_size(size) != size:
-        return case.refuse(
+        return review.refuse(
             Reason.SIZE_INVALID,
             f"size {size} is not a multiple of {instrument.size_step}",
             size=size,
             step=instrument.size_step,
         )
-    price = min(case.intent.worst_price, case.quote.valuation)
-    if not instrument.is_tradable(size, price, reduce_only=case.intent.reduce_only):
-        return case.refuse(
+    price = min(review.intent.worst_price, review.quote.valuation)
+    if not instrument.is_tradable(size, price, reduce_only=review.intent.reduce_only):
+        return review.refuse(
             Reason.SIZE_INVALID,
             f"size {size} is below the venue's minimums",
             size=size,
@@ -156,30 +156,34 @@ def check_size(case: OrderReview) -> Note | None:
     return None
 
 
-def check_size_max(case: OrderReview) -> Note | None:
-    instrument, size = case.instrument, case.intent.size
+def check_size_max(review: OrderReview) -> Note | None:
+    instrument, size = review.instrument, review.intent.size
     largest = [instrument.size_max]
-    if case.intent.order_type is OrderType.MARKET:
+    if review.intent.order_type is OrderType.MARKET:
         largest.append(instrument.market_size_max)
     for limit in largest:
         if limit is not None and size > limit:
-            return case.refuse(
+            return review.refuse(
                 Reason.SIZE_ABOVE_MAX, f"size {size} is above the venue's largest {limit}", size=size, limit=limit
             )
     return None
 
 
-def check_reduces(case: OrderReview) -> Note | None:
+def check_reduces(review: OrderReview) -> Note | None:
     """A reduce-only order has something to reduce, now or once the orders approved before it have filled."""
-    intent, held = case.intent, case.context.portfolio.held(case.intent.symbol)
+    intent, held = review.intent, review.context.portfolio.held(review.intent.symbol)
     against = max(ZERO, -held * intent.side.sign)
     against += sum(
-        (p.size for p in case.pending if p.symbol == intent.symbol and p.side is not intent.side and not p.reduce_only),
+        (
+            p.size
+            for p in review.pending
+            if p.symbol == intent.symbol and p.side is not intent.side and not p.reduce_only
+        ),
         ZERO,
     )
     if intent.size <= against:
         return None
-    return case.refuse(
+    return review.refuse(
         Reason.SIZE_INVALID,
         f"reduce-only {intent.size}, but only {against} is held against it",
         size=intent.size,
@@ -187,20 +191,20 @@ def check_reduces(case: OrderReview) -> Note | None:
     )
 
 
-def check_collar(case: OrderReview) -> Note | None:
+def check_collar(review: OrderReview) -> Note | None:
     """The worst price is not far beyond mark and index; a resting trigger order is measured from its own trigger."""
-    intent, limits = case.intent, case.limits
-    is_reducing = case.effect in _REDUCING
+    intent, limits = review.intent, review.limits
+    is_reducing = review.effect in _REDUCING
     collar_bps = limits.collar_reducing_bps if is_reducing else limits.collar_bps
-    anchors = [("valuation", case.quote.valuation)]
-    if case.quote.index is not None:
-        anchors.append(("index", case.quote.index))
+    anchors = [("valuation", review.quote.valuation)]
+    if review.quote.index is not None:
+        anchors.append(("index", review.quote.index))
     if intent.order_type.is_trigger and intent.trigger_price is not None:
         anchors = [("trigger", intent.trigger_price)]
     for name, anchor in anchors:
         beyond_bps = (intent.worst_price / anchor - ONE) * intent.side.sign / BPS
         if beyond_bps > collar_bps:
-            return case.refuse(
+            return review.refuse(
                 Reason.PRICE_COLLAR,
                 f"worst price {intent.worst_price} is {_bps(beyond_bps)} bps beyond the {name} {anchor}; "
                 f"allowed are {collar_bps} bps",
@@ -212,18 +216,18 @@ def check_collar(case: OrderReview) -> Note | None:
     return None
 
 
-def check_order_notional(case: OrderReview) -> Note | None:
+def check_order_notional(review: OrderReview) -> Note | None:
     """Value of the whole intent, absolute and as a share of equity."""
-    limits, notional, equity = case.limits, case.notional, case.context.portfolio.equity
+    limits, notional, equity = review.limits, review.notional, review.context.portfolio.equity
     if notional > limits.order_notional_max_quote:
-        return case.refuse(
+        return review.refuse(
             Reason.ORDER_NOTIONAL,
             f"worth {notional:.2f}, more than {limits.order_notional_max_quote} quote",
             notional=notional,
             limit=limits.order_notional_max_quote,
         )
     if notional > limits.order_share_max * equity:
-        return case.refuse(
+        return review.refuse(
             Reason.ORDER_NOTIONAL,
             f"worth {notional:.2f}, more than {limits.order_share_max} of the equity {equity:.2f}",
             notional=notional,
@@ -233,29 +237,29 @@ def check_order_notional(case: OrderReview) -> Note | None:
     return None
 
 
-def check_parent(case: OrderReview) -> Note | None:
+def check_parent(review: OrderReview) -> Note | None:
     """What works and what is wanted together stay within what the leg has left (Σ children ≤ parent)."""
-    intent, campaign = case.intent, case.context.memory.campaign
+    intent, campaign = review.intent, review.context.memory.campaign
     if campaign is None or campaign.number != intent.campaign:
         return None
     tranche = next((t for t in campaign.tranches if t.index == intent.tranche), None)
     leg = next((leg for leg in tranche.legs if leg.index == intent.leg), None) if tranche else None
     if leg is None or leg.symbol != intent.symbol or leg.purpose is not intent.purpose or leg.side is not intent.side:
         return None
-    left = leg.left(case.context.portfolio.held(intent.symbol))
+    left = leg.left(review.context.portfolio.held(intent.symbol))
     children = intent.size + sum(
-        (o.open_size for o in case.context.working if o.symbol == intent.symbol and o.side is intent.side), ZERO
+        (o.open_size for o in review.context.working if o.symbol == intent.symbol and o.side is intent.side), ZERO
     )
-    children += sum((i.size for i in case.approved if i.symbol == intent.symbol and i.side is intent.side), ZERO)
-    if children <= left + case.instrument.size_step:
+    children += sum((i.size for i in review.approved if i.symbol == intent.symbol and i.side is intent.side), ZERO)
+    if children <= left + review.instrument.size_step:
         return None
-    return case.refuse(
+    return review.refuse(
         Reason.PARENT_EXCEEDED, f"orders of {children} for a leg that has {left} left", children=children, left=left
     )
 
 
-def _is_valued(case: OrderReview, order: Order) -> bool:
-    snapshot = case.context.snapshot
+def _is_valued(review: OrderReview, order: Order) -> bool:
+    snapshot = review.context.snapshot
     price = order.price or order.trigger_price or snapshot.price(order.symbol)
     return order.symbol in snapshot.instruments and price is not None
 

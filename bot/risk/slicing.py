@@ -21,15 +21,15 @@ def fit_to_depth(intents: Sequence[Intent], snapshot: Snapshot, limits: Limits) 
     fitted = []
     for intent in intents:
         book, instrument = snapshot.books.get(intent.symbol), snapshot.instruments.get(intent.symbol)
-        is_entry = intent.purpose in _ENTERING or intent.purpose.is_wager
+        is_entry = intent.purpose in _ENTERING or intent.purpose.is_directional
         if is_entry and not intent.reduce_only and book is not None and instrument is not None:
             place = (intent.symbol, intent.side.value)
             depth = sum((size for _, size in book.side_for(intent.side)), ZERO)
             room = instrument.floor_size(max(ZERO, depth * limits.participation_max - taken.get(place, ZERO)))
             price = snapshot.price(intent.symbol) or intent.worst_price
             if room < intent.size and instrument.is_tradable(room, min(price, intent.worst_price)):
-                words = f"at most {limits.participation_max:.0%} of the visible depth"
-                intent = resized(intent, room, words)
+                message = f"at most {limits.participation_max:.0%} of the visible depth"
+                intent = resized(intent, room, message)
             taken[place] = taken.get(place, ZERO) + intent.size
         fitted.append(intent)
     return tuple(fitted)

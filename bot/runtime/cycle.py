@@ -110,7 +110,7 @@ class Parts:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Observation:
     """What a turn has read before it proposes. `before` is the memory as the journal holds it."""
 
     inputs: TurnInputs
@@ -232,11 +232,11 @@ class Cycle:
         async with self._lock:
             kill, started = self._kill_level(), time.monotonic()
             withdrawn = frozenset(order.client_id for order in self.load_withdrawn(kill))
-            look = await self._look(CYCLE, kill, withdrawn)
-            plan = await self._plan(look)
-            return self._result(0, "plan", plan, look.truth, started=started)
+            observation = await self._observe(CYCLE, kill, withdrawn)
+            plan = await self._plan(observation)
+            return self._result(0, "plan", plan, observation.truth, started=started)
 
-    async def _look(self, kind: str, kill: KillLevel, withdrawn: Collection[str] = ()) -> Look:
+    async def _observe(self, kind: str, kill: KillLevel, withdrawn: Collection[str] = ()) -> Observation:
         """Observe and settle: all that a turn reads before it proposes anything."""
         parts = self.parts
         observed, _ = await asyncio.gather(
@@ -255,11 +255,11 @@ class Cycle:
             memory = count_funding(mark_equity(flowed, portfolio, snapshot.at_ms), reader)
             memory = count_stopped(memory, reader, truth.account.positions, snapshot.at_ms)
         inputs = TurnInputs(kind, kill, self.is_canary, snapshot, truth.account, memory, working)
-        return Look(inputs, truth, before)
+        return Observation(inputs, truth, before)
 
-    async def _plan(self, look: Look) -> TurnPlan:
+    async def _plan(self, observation: Observation) -> TurnPlan:
         """Propose, read what the gate needs besides, judge."""
-        parts, inputs, truth = self.parts, look.inputs, look.truth
+        parts, inputs, truth = self.parts, observation.inputs, observation.truth
         reader, day_start_ms, quote = parts.journal.reader, inputs.memory.day_start_ms, inputs.account.quote
         proposal = propose(inputs, parts.numbers, self._signal_cache)
         snapshot = inputs.snapshot
@@ -284,12 +284,12 @@ class Cycle:
         URGENT.set(kind == GUARD or kill is not KillLevel.OFF)
         resting = self._resting_entries()
         await parts.executor.cancel(self.load_withdrawn(kill))
-        look = await self._look(kind, kill)
-        plan, truth = await self._plan(look), look.truth
+        observation = await self._observe(kind, kill)
+        plan, truth = await self._plan(observation), observation.truth
         decision, number = plan.decision, parts.journal.reader.next_cycle_number()
         if kind == CYCLE or is_eventful(decision):
             await parts.journal.record_cycle(record_of(plan, number, parts.config_digest))
-        elif is_worth_keeping(look.before, plan.inputs.memory, decision.memory):
+        elif is_worth_keeping(observation.before, plan.inputs.memory, decision.memory):
             await parts.journal.record_memory(decision.memory)
         await _record_breakers(parts.journal, plan.breakers)
         notes = await self._transfer(decision.transfers, kill, truth)
@@ -341,7 +341,9 @@ class Cycle:
         memory, notes = end_refused(decision.memory, refused)
         if memory != decision.memory:
             await self.parts.journal.record_memory(memory)
-        others = tuple(Note(Reason.LEG_REFUSED, words, name) for name, words in refused.items()) if not notes else ()
+        others = (
+            tuple(Note(Reason.LEG_REFUSED, message, name) for name, message in refused.items()) if not notes else ()
+        )
         return replace(decision, memory=memory), (*notes, *others)
 
     def _resting_entries(self) -> frozenset[str]:
@@ -401,10 +403,10 @@ class Cycle:
             except Exception as error:  # noqa: BLE001 - the next account shows whether it has happened
                 ending, payload = "margin_failed", payload | {"why": str(error) or repr(error)}
             await self.parts.journal.record_fact(ending, payload)
-            words = (
+            message = (
                 f"{symbol}: margin topped up by {amount}" if ending == "margin_done" else f"{symbol}: {payload['why']}"
             )
-            notes.append(Note(Reason.LIQUIDATION_NEAR, words, symbol, {"amount": str(amount)}))
+            notes.append(Note(Reason.LIQUIDATION_NEAR, message, symbol, {"amount": str(amount)}))
         return tuple(notes)
 
 
@@ -430,12 +432,12 @@ def is_worth_keeping(before: Memory, marked: Memory, after: Memory) -> bool:
     every few seconds."""
     has_risen = not before.equity_peak <= after.equity_peak <= before.equity_peak * PEAK_STEP
     is_new_day = (after.day_start_ms, after.day_start_equity) != (before.day_start_ms, before.day_start_equity)
-    has_wagered = (after.opening, after.scalps) != (marked.opening, marked.scalps)
+    directional_changed = (after.opening, after.scalps) != (marked.opening, marked.scalps)
     is_guarded_anew = (after.unguarded, after.stops_asked) != (marked.unguarded, marked.stops_asked)
     is_geared_anew = (after.leverages, after.leverage_wrong) != (marked.leverages, marked.leverage_wrong)
     is_hedged_anew = (after.hedges_since, after.hedges_stopped) != (before.hedges_since, before.hedges_stopped)
     has_changed = is_guarded_anew or is_geared_anew or is_hedged_anew
-    return _have_moved(marked.exits, after.exits) or is_new_day or has_risen or has_wagered or has_changed
+    return _have_moved(marked.exits, after.exits) or is_new_day or has_risen or directional_changed or has_changed
 
 
 def _have_moved(before: Sequence[OpenExit], after: Sequence[OpenExit]) -> bool:

@@ -58,7 +58,7 @@ async def _run(settings: Settings, *, limit: int | None) -> int:
     early.keep_in(settings.state_directory)
     switch.kill.start()  # before the first network call, until the last
     for asked in early.taken():
-        switch.kill.ask(SIGNALS[asked], asked.name)
+        switch.kill.engage(SIGNALS[asked], asked.name)
     try:
         return await _start_and_run(settings, switch, stop, limit)
     finally:
@@ -186,7 +186,7 @@ class Daemon:
                     group.create_task(self._beat(), name="event loop"),
                     group.create_task(_fail_with(failed), name="threads"),
                 )
-                await self._tell_start()  # the switch listens already: it acts before anything is written
+                await self._report_start()  # the switch listens already: it acts before anything is written
                 await self._every(cadence.cycle_seconds, self._cycle, limit=limit)
                 for task in others:
                     task.cancel()
@@ -287,7 +287,7 @@ class Daemon:
             return None
         log_cycle(result)
         self._write_obstacles()
-        self._tell_breakers(result)
+        self._report_breakers(result)
         self._exit_code = ExitCode.OK if result.truth.is_agreed else ExitCode.MISMATCH
         self._health.write(
             cycle=result.number, kill=self._app.kill.level().value, problem="" if result.truth.is_agreed else "mismatch"
@@ -331,7 +331,7 @@ class Daemon:
             self._exit_code = ExitCode.ERROR
             self._stop.set()
 
-    async def _tell_start(self) -> None:
+    async def _report_start(self) -> None:
         """Say what runs, where, with which limits; the journal remembers which code it was."""
         settings, limits = self._settings, self._app.cycle.parts.limits
         for note in settings.notes:
@@ -344,10 +344,12 @@ class Daemon:
                 "projections_rebuilt", difference=found, what="a table was not what its events say; check the disk"
             )
         is_real = settings.environment == "mainnet" and settings.mode == "trade"
-        words = "orders are real" if is_real else "no real money"
-        (_log.critical if is_real else _log.info)("started", **what, limits=limits.model_dump(mode="json"), what=words)
+        message = "orders are real" if is_real else "no real money"
+        (_log.critical if is_real else _log.info)(
+            "started", **what, limits=limits.model_dump(mode="json"), what=message
+        )
 
-    def _tell_breakers(self, result: CycleResult) -> None:
+    def _report_breakers(self, result: CycleResult) -> None:
         """Say once what stops entries. A bot that repeats itself is paused until a person has looked."""
         reasons = tuple(note.reason for note in result.breakers)
         if reasons != self._tripped:
@@ -358,7 +360,7 @@ class Daemon:
             )
         refusals = (verdict.note.reason for verdict in result.verdicts if isinstance(verdict, Refused))
         if Reason.REPEATED_EXECUTION in (*reasons, *refusals):
-            self._app.kill.ask(KillLevel.PAUSE, Reason.REPEATED_EXECUTION.value)
+            self._app.kill.engage(KillLevel.PAUSE, Reason.REPEATED_EXECUTION.value)
 
     def _write_obstacles(self) -> None:
         """What `status` says about the venue's silence and the account's settings."""

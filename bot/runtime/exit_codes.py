@@ -35,6 +35,6 @@ _WORDS = {
 class CommandFailed(Exception):
     """A command cannot do what was asked: one sentence, and the exit code where it is not 1."""
 
-    def __init__(self, words: str, code: ExitCode = ExitCode.ERROR) -> None:
-        super().__init__(words)
+    def __init__(self, message: str, code: ExitCode = ExitCode.ERROR) -> None:
+        super().__init__(message)
         self.code = code

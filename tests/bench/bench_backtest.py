@@ -101,7 +101,7 @@ def backtest(folder: Path, count: int, years: int, decide_hours: int) -> None:
             decide_hours=decide_hours,
         )
         settings = command.settings_of(asked, place).model_copy(update={"universe": rig.universe(count)})
-        record = command.run_record(asked, settings, command.read_history(asked, settings), tell=lambda _: None)
+        record = command.run_record(asked, settings, command.read_history(asked, settings), on_progress=lambda _: None)
         document = document_of(record)
         (place / "page.html").write_text(page_of(record, document))
         (place / "page.csv").write_text(csv_of(record))

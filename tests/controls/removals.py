@@ -71,7 +71,7 @@ REMOVALS: Mapping[int, tuple[Removal, ...]] = {
             'self._event(db, "order_submitting", {"order": encode(order)})',
         ),
     ),
-    13: (Body("bot.runtime.daemon:Daemon._tell_breakers", "return"),),
+    13: (Body("bot.runtime.daemon:Daemon._report_breakers", "return"),),
     14: (
         Body("bot.venues.ccxt.throttle:Gate.admit", "return"),
         Body("bot.venues.ccxt.throttle:Gate.admit", "lane = Lane.BULK", keeps=True),
@@ -114,19 +114,22 @@ REMOVALS: Mapping[int, tuple[Removal, ...]] = {
             keeps=True,
         ),
         Body(
-            "bot.execution.placement:Placement._in_doubt",
+            "bot.execution.placement:Placement._settle_unknown_outcome",
             "await self._venue.submit_order(_request(order))",
             keeps=True,
         ),
     ),
     23: (
-        Body("bot.execution.unknown_outcomes:Doubts._is_quiet", "return True"),
-        Body("bot.execution.unknown_outcomes:Doubts._look", "return await self._evidence.fetch_order(order)"),
-        Body("bot.execution.unknown_outcomes:Doubts._ask", "return await self._absent(order)"),
+        Body("bot.execution.unknown_outcomes:UnknownOutcomes._is_quiet", "return True"),
+        Body(
+            "bot.execution.unknown_outcomes:UnknownOutcomes._query_order",
+            "return await self._evidence.fetch_order(order)",
+        ),
+        Body("bot.execution.unknown_outcomes:UnknownOutcomes._resolve", "return await self._absent(order)"),
     ),
     24: (
-        Body("bot.execution.reconcile:Reconciler._lock_old_doubts", "return ()"),
-        Body("bot.risk.breakers:old_doubt", "return None"),
+        Body("bot.execution.reconcile:Reconciler._lock_old_unknown_outcomes", "return ()"),
+        Body("bot.risk.breakers:old_unknown_outcome", "return None"),
     ),
     25: (
         Body(
@@ -172,7 +175,7 @@ REMOVALS: Mapping[int, tuple[Removal, ...]] = {
         Body("bot.risk.breakers:drawdown", "return None"),
         Body("bot.risk.breakers:reject_rate", "return None"),
         Body("bot.risk.breakers:lost_readings", "return None"),
-        Body("bot.execution.order_reports:Evidence.take_latency_ms", "return 0"),
+        Body("bot.execution.order_reports:OrderReports.take_latency_ms", "return 0"),
     ),
     35: (
         Body("bot.journal.journal:Journal.record_latch", "return"),

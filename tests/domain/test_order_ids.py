@@ -68,7 +68,7 @@ def test_legs_belong_to_their_campaign_alone() -> None:
 
 
 def test_directional_positions_and_stops_have_their_kinds() -> None:
-    assert set(DIRECTIONAL_KINDS) == {purpose for purpose in Purpose if purpose.is_wager}
+    assert set(DIRECTIONAL_KINDS) == {purpose for purpose in Purpose if purpose.is_directional}
     assert {kind.purpose for kind in STOP_KINDS} == {Purpose.EXIT}
 
 

@@ -118,4 +118,4 @@ def test_a_size_for_a_notional_never_costs_more(notional: Decimal, price: Decima
 @given(prices)
 def test_a_worst_price_never_becomes_worse_by_rounding(price: Decimal) -> None:
     odd = price + Decimal("0.003")
-    assert PERP.bound_price(odd, Side.BUY) <= odd <= PERP.bound_price(odd, Side.SELL)
+    assert PERP.round_limit_price(odd, Side.BUY) <= odd <= PERP.round_limit_price(odd, Side.SELL)

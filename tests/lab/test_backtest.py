@@ -68,7 +68,7 @@ def run(settings: Settings, world: World, schedule: Schedule) -> tuple[Record, l
         settings.playbook.signals.market_symbol,
         {"decide_hours": 24, "guard_hours": 1},
     )
-    run_backtest(settings, world, schedule, record, tell=lambda _: None)
+    run_backtest(settings, world, schedule, record, on_progress=lambda _: None)
     reader = JournalReader(settings.journal_path)
     orders = list(reader.load_orders(EVERYTHING))
     reader.close()

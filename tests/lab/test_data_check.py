@@ -7,7 +7,7 @@ import pytest
 pytest.importorskip("pyarrow")
 
 from bot.lab.backtest.history import HistoryProblem
-from bot.lab.data.check import check_folder, words_of
+from bot.lab.data.check import check_folder, summary_of
 from tests.lab.markets import START_MS, H, path_of, rows_of, write_table
 
 ETH, UNI = "ETH/USDT", "UNI/USDT"
@@ -22,7 +22,7 @@ def test_gaps_longer_than_asked_are_named_and_short_ones_are_counted(tmp_path: P
     assert series[ETH]["gaps"] == [{"from": "2024-01-02", "hours": 30}]
     assert series[UNI]["gaps"] == []
     assert found["errors"] == []
-    assert "ETH/USDT 2024-01-01 → 2024-01-05: 32 missing; 2024-01-02 30 h" in words_of(found)
+    assert "ETH/USDT 2024-01-01 → 2024-01-05: 32 missing; 2024-01-02 30 h" in summary_of(found)
 
 
 @pytest.mark.parametrize(

@@ -72,7 +72,7 @@ def quiet(done: int, count: int, words: str) -> None:
 
 
 async def test_a_download_is_what_check_and_backtest_read(history: PublicHistory, tmp_path: Path) -> None:
-    found = await download(wanted(tmp_path), history, tell=quiet)
+    found = await download(wanted(tmp_path), history, on_progress=quiet)
     assert found["rows"]["ohlcv_1h"] == 2 * 24 * 169
     assert found["rows"]["perp_ohlcv_1h"] == 24 * 169
     checked = check_folder(tmp_path)
@@ -97,23 +97,23 @@ async def test_an_interrupted_download_goes_on_and_leaves_nothing_half_written(
             raise Stopped
 
     with pytest.raises(Stopped):
-        await download(wanted(tmp_path), history, tell=stop)
+        await download(wanted(tmp_path), history, on_progress=stop)
     assert not (tmp_path / "ohlcv_1h.parquet").exists()
-    found = await download(wanted(tmp_path), history, tell=quiet)
+    found = await download(wanted(tmp_path), history, on_progress=quiet)
     assert found["fetched"] == found["parts"] - 5
     assert not partial(tmp_path)
-    again = await download(wanted(tmp_path), history, tell=quiet)
+    again = await download(wanted(tmp_path), history, on_progress=quiet)
     assert (again["fetched"], again["rows"]) == (0, found["rows"])
     whole = tmp_path / "whole"
-    await download(wanted(whole), history, tell=quiet)
+    await download(wanted(whole), history, on_progress=quiet)
     for table in ("ohlcv_1h", "perp_ohlcv_1h", "funding_8h"):
         assert pq.read_table(tmp_path / f"{table}.parquet").equals(pq.read_table(whole / f"{table}.parquet"))
 
 
 async def test_a_longer_download_keeps_each_candle_once(history: PublicHistory, tmp_path: Path) -> None:
-    await download(wanted(tmp_path, start_ms=START_MS - 5 * DAY, end_ms=START_MS + DAY), history, tell=quiet)
+    await download(wanted(tmp_path, start_ms=START_MS - 5 * DAY, end_ms=START_MS + DAY), history, on_progress=quiet)
     longer = await download(
-        wanted(tmp_path, start_ms=START_MS - 6 * DAY, end_ms=START_MS + 2 * DAY), history, tell=quiet
+        wanted(tmp_path, start_ms=START_MS - 6 * DAY, end_ms=START_MS + 2 * DAY), history, on_progress=quiet
     )
     assert longer["rows"]["ohlcv_1h"] == 2 * 24 * 8
     assert check_folder(tmp_path)["errors"] == []
@@ -124,9 +124,9 @@ async def test_tables_of_others_are_not_replaced_and_the_future_is_not_asked_for
 ) -> None:
     (tmp_path / "ohlcv_1h.parquet").write_bytes(b"mine")
     with pytest.raises(CommandFailed, match=r"ohlcv_1h\.parquet was not made by a download"):
-        await download(wanted(tmp_path), history, tell=quiet)
+        await download(wanted(tmp_path), history, on_progress=quiet)
     assert (tmp_path / "ohlcv_1h.parquet").read_bytes() == b"mine"
     with pytest.raises(CommandFailed, match="--to 2024-01-12: is not over yet"):
-        await download(wanted(tmp_path, end_ms=START_MS + 11 * DAY), history, tell=quiet)
+        await download(wanted(tmp_path, end_ms=START_MS + 11 * DAY), history, on_progress=quiet)
     with pytest.raises(CommandFailed, match="lists none of NIX/USDT"):
-        await download(DownloadRequest(tmp_path, FIRST_MS, START_MS, ("NIX/USDT",)), history, tell=quiet)
+        await download(DownloadRequest(tmp_path, FIRST_MS, START_MS, ("NIX/USDT",)), history, on_progress=quiet)

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot.lab.backtest.history import HistoryProblem, HistoryWindow, load_history
-from bot.lab.data.check import check_folder, words_of
+from bot.lab.data.check import check_folder, summary_of
 from bot.lab.data.table_shape import NUMBERS, table_problems
 from tests.profiles import examples
 
@@ -78,7 +78,7 @@ def test_the_span_of_every_table_is_named_with_its_holes_and_what_ends_early(tmp
     holed = next(one for one in table["series"] if one != early)
     assert table["series"][early]["to"] == "2022-01-04"
     assert any(gap["from"].startswith("2022-01-0") for gap in table["series"][holed]["gaps"])
-    words = words_of(found)
+    words = summary_of(found)
     assert f"  {early} ends 2022-01-04, the table 2022-01-14" in words
     assert f"  {holed} 2022-01-01 → 2022-01-14" in words
 

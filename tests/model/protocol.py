@@ -18,7 +18,6 @@ from tests.model.state import (
     CANCELED,
     CONFIRMED,
     DEAD,
-    DOUBTFUL,
     DOWN,
     DUPLICATE,
     ENDED,
@@ -34,6 +33,7 @@ from tests.model.state import (
     REFUSED,
     RESTING,
     SENT,
+    UNKNOWN_OUTCOME_STATES,
     UNWRITTEN,
     WAITING,
     WRITTEN,
@@ -235,7 +235,7 @@ class Protocol:
                 continue
             yield from self._ask_by_id(state, d, daemon._replace(on=o, asks=0))
             wants_cancel = self.world.has_cancels or state.is_thrown
-            if wants_cancel and order.cancel == NOWHERE and order.row not in DOUBTFUL:
+            if wants_cancel and order.cancel == NOWHERE and order.row not in UNKNOWN_OUTCOME_STATES:
                 yield from self._cancel(state, d, o)
 
     def _approve(self, state: State, d: int, daemon: Daemon, intent: int) -> Steps:
@@ -255,7 +255,7 @@ class Protocol:
         return order.is_live and (order.row is not OrderState.IN_DOUBT or self.rules.no_send_while_in_doubt)
 
     def _fills_cap(self, order: Order) -> bool:
-        return order.is_live and (order.row not in DOUBTFUL or self.rules.doubt_fills_cap)
+        return order.is_live and (order.row not in UNKNOWN_OUTCOME_STATES or self.rules.doubt_fills_cap)
 
     def _write(self, state: State, d: int, daemon: Daemon) -> Steps:
         """Executor._attempt after the admission, Journal.record_submitting: the commit comes before the POST."""
@@ -340,7 +340,7 @@ class Protocol:
             yield (f"daemon {{d}} hears that order {{o}} is {what}", d, o), after
         yield ("daemon {d} waits no longer for the reply to order {o}", d, o), doubted
 
-    # Doubts: UnknownOutcomes._ask, _look, _is_quiet, _absent; OrderReports.record_report
+    # Doubts: UnknownOutcomes._resolve, _query_order, _is_quiet, _absent; OrderReports.record_report
 
     def _ask_by_id(self, state: State, d: int, daemon: Daemon) -> Steps:
         o, order = daemon.on, state.orders[daemon.on]

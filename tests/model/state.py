@@ -18,7 +18,7 @@ Report = tuple[str, int]
 
 ENDED = frozenset({OrderState.FILLED, OrderState.CANCELED, OrderState.EXPIRED, OrderState.REJECTED})
 DEAD = ENDED - {OrderState.FILLED}
-DOUBTFUL = frozenset({OrderState.SUBMITTING, OrderState.IN_DOUBT})
+UNKNOWN_OUTCOME_STATES = frozenset({OrderState.SUBMITTING, OrderState.IN_DOUBT})
 
 # Where a daemon stands. While it stands in the middle of something it does nothing else: cycle and guard share a lock.
 DOWN, OPENED, IDLE, ADMITTED, WRITTEN, WAITING, UNWRITTEN, CANCEL_WAITING, LOOKING, ASKING_AGAIN = range(10)

@@ -36,7 +36,7 @@ def longing(**changes: object) -> Market:
 
 def ask(world: World, choice: Choice) -> Speculation:
     scene = PlanContext(
-        world.snapshot(), world.portfolio(), world.policy, world.sectors, world.working, world.memory.wagers
+        world.snapshot(), world.portfolio(), world.policy, world.sectors, world.working, world.memory.directional
     )
     reading = Reading(Condition.EUPHORIA, D("0.7"), {}, D(1), RegimeMemory(Condition.EUPHORIA))
     return plan_speculation(world.memory, scene, reading, choice, ())
@@ -75,7 +75,7 @@ def test_what_is_being_opened_is_left_as_it_is_when_it_is_allowed_no_longer() ->
     begun = ask(world, Choice(Stance.INTO_DEFI, tactical_allowed=True))
     world.memory = begun.memory
     ended = ask(world, Choice(Stance.INTO_DEFI, tactical_allowed=False))
-    assert (ended.intents, dict(ended.memory.wagers)) == ((), {})
+    assert (ended.intents, dict(ended.memory.directional)) == ((), {})
 
 
 def test_an_infra_stance_has_one_for_the_upgrade_that_the_calendar_names() -> None:

@@ -254,7 +254,7 @@ def test_a_fill_of_an_order_that_was_believed_never_to_have_been_has_its_exits(m
     (entry,) = world.decide().intents
     world.skip(100 * 60)
     assert world.decide().intents == ()
-    assert dict(world.memory.wagers) == {}, "its perp is free again"
+    assert dict(world.memory.directional) == {}, "its perp is free again"
     world.skip(minutes)
     world.decide()
     world.apply([entry])
@@ -411,7 +411,7 @@ def test_wagers_keep_their_caps_have_exits_inside_liquidation_and_come_to_rest(
     )
     world.closes = dict.fromkeys(("AAVE", "LINK"), OVERBOUGHT_TURN if stance is Stance.DE_RISK else OVERSOLD_TURN)
     made = world.run()
-    entries = [i for d in made for i in d.intents if not i.reduce_only and i.purpose.is_wager]
+    entries = [i for d in made for i in d.intents if not i.reduce_only and i.purpose.is_directional]
     for entry in entries:
         assert entry.exits is not None
         assert entry.exits.targets

@@ -19,7 +19,7 @@ from bot.domain.order import ExitPlan, Purpose
 from bot.domain.reason import Note, Reason
 from bot.domain.turn.decision import Decision, Signal
 from bot.playbook.policy.numbers import Policy
-from bot.report.explanation import WhyWords, why_words
+from bot.report.explanation import WhyWords, explain_decision
 from tests.playbook.builders import START_MS
 
 Invoke = Callable[..., Result]
@@ -59,7 +59,7 @@ def decision(scores: dict[str, float], **changes: Any) -> Decision:
 
 
 def told(policy: Policy = POLICY, **changes: Any) -> WhyWords:
-    return why_words(decision(changes.pop("scores", UP), **changes), policy, START_MS)
+    return explain_decision(decision(changes.pop("scores", UP), **changes), policy, START_MS)
 
 
 def test_the_confidence_is_taken_apart_and_the_rule_leads_to_the_target() -> None:
@@ -117,12 +117,12 @@ def test_high_confidence_allows_one_long_while_the_stance_stands() -> None:
     )
     had = decision(UP, confidence=Decimal("0.90"))
     had = replace(had, memory=replace(had.memory, longed=Stance.INTO_DEFI))
-    (words,) = why_words(had, POLICY, START_MS).rule[3:]
+    (words,) = explain_decision(had, POLICY, START_MS).rule[3:]
     assert words == "no further tactical long: the stance has had its own"
     plan = ExitPlan(ONE, (), ONE, START_MS, ONE)
     opening = Opening("UNI/USDT:USDT", "defi", Purpose.TACTICAL, Side.BUY, ONE, ONE, ONE, plan, START_MS)
     had = replace(had, memory=replace(had.memory, opening=(opening,)))
-    (words,) = why_words(had, POLICY, START_MS).rule[3:]
+    (words,) = explain_decision(had, POLICY, START_MS).rule[3:]
     assert words == "the stance takes one tactical long: UNI/USDT:USDT"
 
 

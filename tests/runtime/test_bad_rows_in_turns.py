@@ -81,7 +81,7 @@ async def test_a_flatten_sells_all_that_can_be_sold_while_one_row_is_bad(stage: 
         before = held(stage)
         assert {symbol for symbol in before if ":" in symbol}
         spoil(stage, name, field)
-        app.kill.ask(KillLevel.FLATTEN, "operator")
+        app.kill.engage(KillLevel.FLATTEN, "operator")
         for _ in range(12):
             stage.results.append(await app.cycle.guard())
             stage.embedded.clock.skip(61_000)

@@ -254,7 +254,7 @@ async def _flatten(directory: Path) -> Flattened:
         hedges = dict(result.decision.memory.hedges)
         assert hedges
         cover, idle = Cover(stage, hedges), 0
-        app.kill.ask(KillLevel.FLATTEN)
+        app.kill.engage(KillLevel.FLATTEN)
         for _ in range(80):
             result = await app.cycle.guard()
             idle = 0 if result.has_acted else idle + 1

@@ -255,7 +255,7 @@ async def test_a_first_small_cycle_and_a_flattening_one_replay_to_the_same_order
     app = await bench.start()
     app.cycle.is_canary = True
     numbers = [(await app.cycle.run()).number]
-    app.kill.ask(KillLevel.FLATTEN)
+    app.kill.engage(KillLevel.FLATTEN)
     numbers.append((await app.cycle.guard()).number)
     for number in numbers:
         assert again.replay(app.settings, app.journal.reader, number).differences == ()

@@ -113,7 +113,7 @@ async def until(condition: object, seconds: float = 5) -> None:
 @pytest.mark.parametrize(("level", "kind"), list(itertools.product(KillLevel, KINDS)), ids=str)
 def test_a_level_stops_what_it_must_and_nothing_else(hands: Hands, level: KillLevel, kind: str) -> None:
     wanted, allowed = KINDS[kind]
-    hands.switch.ask(level)
+    hands.switch.engage(level)
     assert hands.switch.is_stopped(wanted) is (level not in allowed)
 
 
@@ -235,7 +235,7 @@ async def test_what_could_not_be_done_is_tried_again(hands: Hands) -> None:
             raise ConnectionError("the venue does not answer")
 
     task = asyncio.create_task(hands.switch.watch(fail_twice))
-    hands.switch.ask(CANCEL)
+    hands.switch.engage(CANCEL)
     await until(lambda: len(tried) == 3)
     await asyncio.sleep(2 * POLL_SECONDS)
     task.cancel()
@@ -244,13 +244,13 @@ async def test_what_could_not_be_done_is_tried_again(hands: Hands) -> None:
 
 
 async def test_resume_lowers_the_level_once_it_is_latched_and_consumes_the_request(hands: Hands) -> None:
-    hands.switch.ask(CANCEL, "SIGUSR1")
+    hands.switch.engage(CANCEL, "SIGUSR1")
     async with watched(hands) as told:
         await until(lambda: hands.latched is CANCEL)
         hands.asked.record(ResumeRequest("looked at it", by="anna"))
         await until(lambda: hands.switch.level() is OFF)
         await until(lambda: not hands.asked.path.exists())
-        hands.switch.ask(CANCEL)
+        hands.switch.engage(CANCEL)
         await until(lambda: len(told) == 2)
     assert hands.written[1] == (OFF, "anna", "looked at it")
     assert hands.accepted == []
@@ -276,10 +276,10 @@ async def test_a_stop_that_comes_while_resuming_wins(hands: Hands) -> None:
         hands.latched = level
         hands.written.append((level, by, reason))
         if level is OFF:
-            hands.switch.ask(CANCEL, "SIGUSR1")
+            hands.switch.engage(CANCEL, "SIGUSR1")
 
     hands.switch._latch = stop_meanwhile
-    hands.switch.ask(CANCEL)
+    hands.switch.engage(CANCEL)
     async with watched(hands):
         await until(lambda: hands.latched is CANCEL)
         hands.asked.record(ResumeRequest("all quiet"))
@@ -330,7 +330,7 @@ async def test_the_latch_survives_a_restart_in_the_journal(tmp_path: Path) -> No
 
         task = asyncio.create_task(switch.watch(ignore))
         if level is not None:
-            switch.ask(level, "SIGUSR1")
+            switch.engage(level, "SIGUSR1")
             await until(lambda: journal.reader.load_latch().level is level)
         found = switch.level()
         task.cancel()
@@ -360,7 +360,7 @@ async def test_a_resume_ends_a_signal_that_is_not_written_down_yet(tmp_path: Pat
     """The switch wrote the flag of the signal itself, and then took it for a hand that still asks to stop."""
     hands = Hands(tmp_path)
     hands.switch.look()
-    hands.switch.ask(CANCEL, "SIGUSR1")
+    hands.switch.engage(CANCEL, "SIGUSR1")
     await asyncio.sleep(0.02)  # times of files are as coarse as a tick of the kernel
     hands.asked.record(ResumeRequest("a mistake"))
     assert await hands.switch._resume_if_asked()
@@ -375,7 +375,7 @@ async def test_a_signal_after_the_request_to_resume_keeps_the_switch(tmp_path: P
     hands.switch.look()
     hands.asked.record(ResumeRequest("too early"))
     await asyncio.sleep(0.02)
-    hands.switch.ask(CANCEL, "SIGUSR1")
+    hands.switch.engage(CANCEL, "SIGUSR1")
     assert not await hands.switch._resume_if_asked()
     assert hands.switch.level() is CANCEL
     assert hands.flag.load() is CANCEL
@@ -384,7 +384,7 @@ async def test_a_signal_after_the_request_to_resume_keeps_the_switch(tmp_path: P
 async def test_a_resume_does_not_remove_a_flag_that_somebody_else_wrote(tmp_path: Path) -> None:
     hands = Hands(tmp_path)
     hands.switch.look()
-    hands.switch.ask(CANCEL, "SIGUSR1")
+    hands.switch.engage(CANCEL, "SIGUSR1")
     hands.flag.record(FLATTEN, "get out", "anna")
     await asyncio.sleep(0.02)
     hands.asked.record(ResumeRequest("a mistake"))

@@ -94,7 +94,7 @@ async def test_the_switch_acts_while_another_program_has_the_journal_locked(stag
         await stage.rotate(app)
         with another_process(stage.settings.journal_path):
             task, stop = serve(app, stage)
-            app.kill.ask(level, "SIGUSR2")
+            app.kill.engage(level, "SIGUSR2")
             await until(lambda: not stops(stage), 5)
             await until(lambda: app.journal.reader.load_latch().level is level)
             if level is KillLevel.FLATTEN:
@@ -119,7 +119,7 @@ async def test_the_copy_comes_back_while_the_daemon_runs(stage: Stage) -> None:
         lock = Lock(stage.settings.journal_path)
         with capture_logs() as said:
             task, stop = serve(app, stage)
-            app.kill.ask(KillLevel.FLATTEN, "SIGUSR2")
+            app.kill.engage(KillLevel.FLATTEN, "SIGUSR2")
             await until(lambda: app.journal.is_substituted)
             await until(lambda: any(o.purpose is Purpose.FLATTEN for o in app.journal.reader.load_orders(100)))
             lock.release()
@@ -150,7 +150,7 @@ async def test_a_resume_while_the_journal_is_locked_does_not_trade_in_the_copy(s
         await stage.rotate(app)
         lock = Lock(stage.settings.journal_path)
         task, _ = serve(app, stage)
-        app.kill.ask(KillLevel.CANCEL_ALL, "SIGUSR1")
+        app.kill.engage(KillLevel.CANCEL_ALL, "SIGUSR1")
         await until(lambda: app.journal.is_substituted)
         await app.journal.record_latch(KillLevel.OFF, by="anna", reason="a mistake")
         FlagFile(stage.settings.state_directory).remove()
@@ -178,7 +178,7 @@ async def test_a_crash_in_the_copy_loses_nothing_and_sends_nothing_twice(stage: 
     app = await stage.build()
     await stage.rotate(app)
     lock = Lock(stage.settings.journal_path)
-    app.kill.ask(KillLevel.FLATTEN, "SIGUSR2")
+    app.kill.engage(KillLevel.FLATTEN, "SIGUSR2")
     app.kill.look()
     with suppress(JournalError):
         await app.journal.record_fact("note", {})
@@ -290,7 +290,7 @@ async def test_a_journal_too_large_to_copy_is_waited_for(stage: Stage, monkeypat
         await stage.rotate(app)
         lock = Lock(stage.settings.journal_path)
         task, stop = serve(app, stage)
-        app.kill.ask(KillLevel.FLATTEN, "SIGUSR2")
+        app.kill.engage(KillLevel.FLATTEN, "SIGUSR2")
         await until(lambda: not stops(stage), 5)
         assert not app.journal.is_substituted
         lock.release()

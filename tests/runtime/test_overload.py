@@ -41,7 +41,7 @@ async def test_an_overload_that_leaves_entries_in_doubt_does_not_stop_exits(tmp_
             assert result.outcomes
             assert LONG in in_doubt
             held = exchange.position(ACCOUNT, LONG)
-            app.kill.ask(KillLevel.FLATTEN)
+            app.kill.engage(KillLevel.FLATTEN)
             await app.cycle.guard()
             left = exchange.position(ACCOUNT, LONG)
             assert held is not None

@@ -68,7 +68,7 @@ async def test_a_purchase_rests_at_the_bid_follows_it_and_goes_at_once_after_its
 async def test_every_level_of_the_switch_calls_a_resting_purchase_back(stage: Stage, level: KillLevel) -> None:
     async with stage.app() as app:
         await until_one_rests(stage, app)
-        app.kill.ask(level)
+        app.kill.engage(level)
         assert app.cycle.load_withdrawn(level)
         assert await app.cycle.withdraw(level) == ()
         assert resting(stage) == ()
@@ -93,7 +93,7 @@ async def test_a_guard_that_finds_a_purchase_over_has_it_placed_again_without_wa
         assert resting(stage)
         assert not {order.client_id for order in resting(stage)} & set(first)
         stage.embedded.clock.skip(LIFE_MS)
-        app.kill.ask(KillLevel.PAUSE)
+        app.kill.engage(KillLevel.PAUSE)
         await daemon._guard()
         assert resting(stage) == ()
 
@@ -103,7 +103,7 @@ async def test_a_pause_that_is_first_seen_by_a_turn_calls_it_back_and_leaves_sto
         await stage.rotate(app)
         stops = [order for order in stage.embedded.exchange.open_orders(ACCOUNT) if ":" in order.symbol]
         assert stops
-        app.kill.ask(KillLevel.PAUSE)
+        app.kill.engage(KillLevel.PAUSE)
         assert await app.cycle.withdraw(KillLevel.PAUSE) == ()
         await app.cycle.guard()
         assert [o.client_id for o in stage.embedded.exchange.open_orders(ACCOUNT)] == [o.client_id for o in stops]

@@ -261,10 +261,10 @@ async def test_after_the_switch_nothing_is_sent_and_flatten_never_leaves_a_naked
             await app.cycle.run()
         assert exchange.position(ACCOUNT, "ETH/USDT:USDT") is not None, "a hedge stands"
         count = app.journal.reader.count_orders(0)
-        app.kill.ask(KillLevel.CANCEL)
+        app.kill.engage(KillLevel.CANCEL)
         await app.cycle.run()
         assert app.journal.reader.count_orders(0) == count
-        app.kill.ask(KillLevel.FLATTEN)
+        app.kill.engage(KillLevel.FLATTEN)
         exchange.listeners.append(watch)
         for _ in range(200):
             if not (await app.cycle.guard()).has_acted:
@@ -304,7 +304,7 @@ async def test_a_turn_that_hangs_does_not_hold_up_the_cancels_of_the_switch(
         monkeypatch.setattr(cycle, "TURN_GRACE_SECONDS", 0.05)
         turn = asyncio.create_task(app.cycle.run())
         await reached.wait()
-        app.kill.ask(KillLevel.CANCEL_ALL)
+        app.kill.engage(KillLevel.CANCEL_ALL)
         assert app.cycle.load_withdrawn(KillLevel.CANCEL_ALL)
         assert await app.cycle.withdraw(KillLevel.CANCEL_ALL) == ()
         assert exchange.open_orders(ACCOUNT) == ()

@@ -66,7 +66,7 @@ async def test_cancel_leaves_protective_stops_and_lets_exits_go_on(stage: Stage)
         await stage.rotate(app)
         resting = stops(stage)
         assert resting
-        app.kill.ask(KillLevel.CANCEL)
+        app.kill.engage(KillLevel.CANCEL)
         assert await app.cycle.withdraw(KillLevel.CANCEL) == ()
         await app.cycle.guard()
         assert stops(stage) == resting, "no stop is taken away"
@@ -85,7 +85,7 @@ async def test_cancel_all_takes_the_stops_away_and_sends_nothing(stage: Stage) -
     async with stage.app() as app:
         await stage.rotate(app)
         assert stops(stage)
-        app.kill.ask(KillLevel.CANCEL_ALL)
+        app.kill.engage(KillLevel.CANCEL_ALL)
         assert await app.cycle.withdraw(KillLevel.CANCEL_ALL) == ()
         sent = app.journal.reader.count_orders(0)
         await app.cycle.guard()
@@ -186,7 +186,7 @@ async def test_cancels_leave_before_anything_is_written(stage: Stage, monkeypatc
 
         monkeypatch.setattr(app.journal._writer, "run", locked)
         task, stop = serve(app, stage)
-        app.kill.ask(KillLevel.CANCEL_ALL, "SIGUSR1")
+        app.kill.engage(KillLevel.CANCEL_ALL, "SIGUSR1")
         await until(lambda: not stops(stage), 5)
         assert app.journal.reader.load_latch().level is KillLevel.OFF, "it could not be written yet"
         assert FlagFile(stage.settings.state_directory).load() is KillLevel.CANCEL_ALL, "a restart finds it"
@@ -217,7 +217,7 @@ async def test_a_dark_venue_is_asked_again_until_the_cancels_are_through(
         def said() -> str:
             return health.read_text() if health.exists() else ""
 
-        app.kill.ask(KillLevel.CANCEL_ALL)
+        app.kill.engage(KillLevel.CANCEL_ALL)
         await until(lambda: '"kill_pending":["' in said())
         assert stops(stage)
         is_dark = False
@@ -246,7 +246,7 @@ async def test_a_flatten_is_called_off_between_two_orders_and_resume_answers_wit
         flag.remove()
         asked = ResumeFile(directory)
         started = time.monotonic()
-        assert await asyncio.to_thread(asked.ask, ResumeRequest("a mistake"))
+        assert await asyncio.to_thread(asked.request, ResumeRequest("a mistake"))
         assert time.monotonic() - started < 2
         assert app.kill.level() is KillLevel.OFF
         held = {o.client_id for o in app.journal.reader.load_orders(1_000) if o.purpose is Purpose.FLATTEN}
@@ -261,7 +261,7 @@ async def test_a_flatten_is_called_off_between_two_orders_and_resume_answers_wit
 async def test_a_flatten_stops_in_the_middle_of_a_round(stage: Stage) -> None:
     async with stage.app() as app:
         await stage.rotate(app)
-        app.kill.ask(KillLevel.FLATTEN)
+        app.kill.engage(KillLevel.FLATTEN)
         submit, count = app.venue.submit_order, 0
 
         async def release_after_one(request: Any) -> Any:
@@ -337,7 +337,7 @@ def test_a_signal_while_the_venue_is_waited_for_is_latched(tmp_path: Path, numbe
 async def test_a_level_asked_for_before_the_journal_is_open_is_latched_once_it_is(tmp_path: Path) -> None:
     kill = KillSwitch(FlagFile(tmp_path), configured=lambda: KillLevel.OFF)
     kill.start()
-    kill.ask(KillLevel.REDUCE_ONLY, "SIGUSR1")
+    kill.engage(KillLevel.REDUCE_ONLY, "SIGUSR1")
     journal = await Journal.open(tmp_path / "journal.db", account="main", now_ms=lambda: 1)
     kill.attach(
         latched=lambda: journal.reader.load_latch().level,
@@ -391,7 +391,7 @@ async def test_on_a_full_disk_the_switch_acts_in_the_reserve(
         assert app.journal.reserve.prepare()
         Disk(app, monkeypatch)
         task, stop = serve(app, stage)
-        app.kill.ask(level, "SIGUSR1")
+        app.kill.engage(level, "SIGUSR1")
         await until(lambda: not stops(stage), 5)
         await until(lambda: app.journal.reader.load_latch().level is level)
         if level is KillLevel.FLATTEN:
@@ -421,7 +421,7 @@ async def test_a_crash_during_a_flatten_in_the_reserve_sends_nothing_twice(
     await stage.rotate(app)
     app.journal.reserve.prepare()
     Disk(app, monkeypatch)
-    app.kill.ask(KillLevel.FLATTEN, "SIGUSR2")
+    app.kill.engage(KillLevel.FLATTEN, "SIGUSR2")
     app.journal.reserve.release()
     submit, left = app.venue.submit_order, [4]
 
@@ -546,7 +546,7 @@ async def test_what_a_flatten_has_traded_stops_nothing_after_it(stage: Stage) ->
         await stage.rotate(app)
         reader = app.journal.reader
         before = reader.load_turnover(0), reader.count_fills(0), dict(reader.count_executed(0))
-        app.kill.ask(KillLevel.FLATTEN)
+        app.kill.engage(KillLevel.FLATTEN)
         for _ in range(4):
             await app.cycle.guard()
             stage.embedded.clock.skip(61_000)

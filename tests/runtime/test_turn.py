@@ -9,7 +9,7 @@ from bot.domain.order import Purpose
 from bot.domain.states import KillLevel
 from bot.domain.turn.inputs import TurnBooks
 from bot.runtime import cycle as cycle_module
-from bot.runtime.cycle import Look
+from bot.runtime.cycle import Observation
 from bot.runtime.turn import Numbers, Proposal, TurnPlan, judge, propose, record_of, repeat
 from tests.stage import staged
 
@@ -34,7 +34,7 @@ async def test_every_record_of_a_rotation_repeats_its_plan(tmp_path: Path, plans
         await stage.rotate(app)
         await app.cycle.guard()
         for level in (KillLevel.PAUSE, KillLevel.FLATTEN):
-            app.kill.ask(level)
+            app.kill.engage(level)
             await app.cycle.run()
             await app.cycle.guard()
         numbers = app.cycle.parts.numbers
@@ -58,10 +58,10 @@ async def test_every_record_of_a_rotation_repeats_its_plan(tmp_path: Path, plans
 
 
 async def test_inputs_that_lack_the_gates_are_not_judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    looks: list[Look] = []
+    looks: list[Observation] = []
     original = cycle_module.Cycle._plan
 
-    async def plan(self: cycle_module.Cycle, look: Look) -> TurnPlan:
+    async def plan(self: cycle_module.Cycle, look: Observation) -> TurnPlan:
         looks.append(look)
         return await original(self, look)
 

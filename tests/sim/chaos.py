@@ -200,7 +200,7 @@ class Chaos:
         self._checkers.settle_level()
         level = plan.choose(kind, LEVELS)
         if plan.choose(kind, [True, False]):
-            life.app.kill.ask(level, "operator")
+            life.app.kill.engage(level, "operator")
         else:
             (world.directory / "KILL").write_text(f"{level.value}\n", encoding="utf-8")
             life.app.kill.look()

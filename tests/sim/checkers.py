@@ -74,7 +74,7 @@ class Checkers:
             for item in approved:
                 self._current[item.intent.id] = Approval(item.intent, item.size)
                 self._note_leg(item.intent)
-                if item.intent.purpose.is_wager and item.intent.exits is None:
+                if item.intent.purpose.is_directional and item.intent.exits is None:
                     self._world.violate("exits of an entry", f"{item.intent.id} has none")
             return await act(approved)
 

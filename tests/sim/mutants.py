@@ -70,14 +70,14 @@ def send_before_write(patch: pytest.MonkeyPatch) -> None:
 
 
 def resend_in_doubt(patch: pytest.MonkeyPatch) -> None:
-    original = Placement._in_doubt
+    original = Placement._settle_unknown_outcome
 
     async def mutant(self: Any, order: Any, why: str) -> Placed:
         with contextlib.suppress(Exception):
             await self._venue.submit_order(placement_module._request(order))
         return await original(self, order, why)
 
-    patch.setattr(Placement, "_in_doubt", mutant)
+    patch.setattr(Placement, "_settle_unknown_outcome", mutant)
 
 
 def take_doubt_for_rejection(patch: pytest.MonkeyPatch) -> None:
@@ -85,7 +85,7 @@ def take_doubt_for_rejection(patch: pytest.MonkeyPatch) -> None:
         rejected = await self._journal.record_order_event(order.client_id, OrderEvent.REJECTED, reason=why)
         return Placed(rejected, may_retry=True)
 
-    patch.setattr(Placement, "_in_doubt", mutant)
+    patch.setattr(Placement, "_settle_unknown_outcome", mutant)
 
 
 def reuse_the_id(patch: pytest.MonkeyPatch) -> None:
@@ -140,10 +140,10 @@ def take_duplicate_for_rejection(patch: pytest.MonkeyPatch) -> None:
         if "duplicate" in why:
             rejected = await self._journal.record_order_event(order.client_id, OrderEvent.REJECTED, reason=why)
             return Placed(rejected)
-        await self._doubt(order.client_id, why)
-        return await self._look_up(order, ())  # type: ignore[no-any-return]
+        await self._record_unknown_outcome(order.client_id, why)
+        return await self._query_again(order, ())  # type: ignore[no-any-return]
 
-    patch.setattr(Placement, "_in_doubt", mutant)
+    patch.setattr(Placement, "_settle_unknown_outcome", mutant)
 
 
 def skip_the_quiet_period(patch: pytest.MonkeyPatch) -> None:
@@ -157,7 +157,7 @@ def believe_one_endpoint(patch: pytest.MonkeyPatch) -> None:
     async def absent(self: Any, order: Any) -> Any:
         return await self._journal.record_order_event(order.client_id, OrderEvent.NOT_FOUND), ()
 
-    patch.setattr(UnknownOutcomes, "_look", look)
+    patch.setattr(UnknownOutcomes, "_query_order", look)
     patch.setattr(UnknownOutcomes, "_absent", absent)
 
 

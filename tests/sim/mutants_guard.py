@@ -21,7 +21,7 @@ def believe_planned_liquidation(patch: pytest.MonkeyPatch) -> None:
 
 
 def leave_hedges_without_a_stop(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(exits, "standing_shorts", lambda memory, scene: {})
+    patch.setattr(exits, "overlay_shorts", lambda memory, scene: {})
     patch.setattr(exits, "guard_hedges", lambda memory, scene: ((), ()))
 
 

@@ -12,13 +12,13 @@ from tests.sim.world import Seam
 
 
 def pass_when_unanswered(patch: pytest.MonkeyPatch) -> None:
-    ask = AccountChecks._ask
+    ask = AccountChecks._run_check
 
     async def mutant(self: Any, check: Any) -> Any:
         problems, _ = await ask(self, check)
         return problems, ""
 
-    patch.setattr(AccountChecks, "_ask", mutant)
+    patch.setattr(AccountChecks, "_run_check", mutant)
 
 
 def ignore_retry_after(patch: pytest.MonkeyPatch) -> None:

@@ -57,7 +57,7 @@ class SwitchAtTheWorstMoment(Disturbance):
         if life is not self.world.life or life.doom.is_dead:
             return
         self.chaos._checkers.settle_level()
-        life.app.kill.ask(level, "operator")
+        life.app.kill.engage(level, "operator")
         self.chaos._checkers.switch_thrown(level)
         life.watch_switch()
         self.world.note(f"kill switch: {level.value}, for {seconds:.1f} s")

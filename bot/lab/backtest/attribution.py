@@ -17,7 +17,7 @@ from bot.simex.engine.types import Income, IncomeKind, SimTrade
 
 SHORT, LONG = "hedges", "tactical"
 SPECULATIVE, SCALP = "speculative short", "scalp"
-_WAGERS = {OrderKind.TACTICAL_SHORT: SPECULATIVE, OrderKind.SCALP: SCALP}
+_DIRECTIONAL_NAMES = {OrderKind.TACTICAL_SHORT: SPECULATIVE, OrderKind.SCALP: SCALP}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +97,10 @@ def _side(size: Decimal) -> str:
     return SHORT if size < 0 else LONG
 
 
-def _wager(client_id: str) -> str:
+def _directional_name(client_id: str) -> str:
     """The name of the wager that an order opens, empty when it opens none."""
     kind = kind_of_order(client_id)
-    return _WAGERS.get(kind, "") if kind is not None else ""
+    return _DIRECTIONAL_NAMES.get(kind, "") if kind is not None else ""
 
 
 def _pay(parts: dict[str, Contribution], held: Mapping[str, Decimal], named: Mapping[str, str], row: Income) -> None:
@@ -119,7 +119,7 @@ def _trade_perp(
     sides = ((before, closing, closing_fee), (sign, trade.size - closing, trade.fee - closing_fee))
     for number, (side, size, fee) in enumerate(sides):
         if number and size and closing == abs(before):
-            named[trade.symbol] = _wager(trade.client_id)
+            named[trade.symbol] = _directional_name(trade.client_id)
         if size:
             name = named.get(trade.symbol) or _side(side)
             parts[name] = parts.get(name, Contribution()).plus(

@@ -72,10 +72,12 @@ class Chart:
             self._parts.append(
                 f'<text class="tick" x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{_short(value, self.unit)}</text>'
             )
-        for at_ms, words in self._time_ticks():
+        for at_ms, message in self._time_ticks():
             x = self.x(at_ms)
             self._parts.append(f'<line class="grid" x1="{x:.1f}" y1="{TOP}" x2="{x:.1f}" y2="{bottom}"/>')
-            self._parts.append(f'<text class="tick" x="{x:.1f}" y="{bottom + 16}" text-anchor="middle">{words}</text>')
+            self._parts.append(
+                f'<text class="tick" x="{x:.1f}" y="{bottom + 16}" text-anchor="middle">{message}</text>'
+            )
         return self
 
     def line(self, times_ms: Sequence[int], values: Sequence[float], style: str) -> "Chart":
@@ -133,8 +135,8 @@ class Chart:
         for month in range(start.year * 12 + start.month - 1, end.year * 12 + end.month):
             moment = datetime(month // 12, month % 12 + 1, 1, tzinfo=UTC)
             if month % every == 0 and start <= moment <= end:
-                words = str(moment.year) if moment.month == 1 else moment.strftime("%b %y")
-                found.append((int(moment.timestamp() * 1000), words))
+                message = str(moment.year) if moment.month == 1 else moment.strftime("%b %y")
+                found.append((int(moment.timestamp() * 1000), message))
         return found
 
 

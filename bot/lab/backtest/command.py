@@ -10,7 +10,7 @@ from typing import Any
 from bot.atomic_file import write_atomically
 from bot.domain.durations import DAY_MS, HOUR_MS
 from bot.feeds.macro import SeriesFiles
-from bot.lab.backtest.gc_tuning import seldom
+from bot.lab.backtest.gc_tuning import reduced_gc
 from bot.lab.backtest.history import HistoryProblem, HistoryWindow, RecordedHistory, load_history
 from bot.lab.backtest.page import held_words, page_of
 from bot.lab.backtest.record import Record, csv_of, day_of, document_of
@@ -45,7 +45,7 @@ class BacktestRequest:
     may_end: bool = False
 
 
-def run(asked: BacktestRequest, *, tell: Callable[[float], None]) -> tuple[dict[str, Any], str]:
+def run(asked: BacktestRequest, *, on_progress: Callable[[float], None]) -> tuple[dict[str, Any], str]:
     """The JSON document and the words for a person; files are written on the way.
 
     Raises:
@@ -61,14 +61,14 @@ def run(asked: BacktestRequest, *, tell: Callable[[float], None]) -> tuple[dict[
     try:
         settings = settings_of(asked, scratch)
         history = read_history(asked, settings)
-        record = run_record(asked, settings, history, tell=tell)
+        record = run_record(asked, settings, history, on_progress=on_progress)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     document = document_of(record)
     if asked.page is not None:
         write_atomically(asked.page.with_suffix(".csv"), csv_of(record))
         write_atomically(asked.page, page_of(record, document))
-    return document, words_of(document)
+    return document, summary_of(document)
 
 
 def settings_of(asked: BacktestRequest, scratch: Path) -> Settings:
@@ -115,7 +115,7 @@ def ends_inside(listed: Mapping[str, tuple[int, int]], start_ms: int, end_ms: in
 
 
 def run_record(
-    asked: BacktestRequest, settings: Settings, history: RecordedHistory, *, tell: Callable[[float], None]
+    asked: BacktestRequest, settings: Settings, history: RecordedHistory, *, on_progress: Callable[[float], None]
 ) -> Record:
     """Run it, from what has been read."""
     schedule = Schedule(
@@ -148,11 +148,11 @@ def run_record(
         history.tvl.at if settings.tvl.is_on else None,
         macro=(lambda clock: SeriesFiles(files, clock.now_ms)) if files else None,
     )
-    with seldom():
-        return run_backtest(settings, world, schedule, record, tell=tell)
+    with reduced_gc():
+        return run_backtest(settings, world, schedule, record, on_progress=on_progress)
 
 
-def words_of(document: dict[str, Any]) -> str:
+def summary_of(document: dict[str, Any]) -> str:
     """A few lines for a person."""
     lines = [
         f"{document['from']} → {document['to']}, {document['counts']['cycles']} cycles, "

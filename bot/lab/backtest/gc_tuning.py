@@ -8,7 +8,7 @@ OBJECTS_BETWEEN = 50_000
 
 
 @contextmanager
-def seldom() -> Iterator[None]:
+def reduced_gc() -> Iterator[None]:
     """What is there already is left out of every look, and looks are rare, until the end of the block."""
     usual = gc.get_threshold()
     gc.collect()

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from bot.domain.durations import DAY_MS, HOUR_MS
 from bot.domain.market import Tvl
 from bot.domain.symbol import is_perp
-from bot.lab.backtest.symbol_history import Descent, copy_rows, empty_path
+from bot.lab.backtest.symbol_history import SymbolHistory, copy_rows, empty_path
 from bot.lab.data.series_gaps import used_gaps
 from bot.lab.data.table_shape import table_problems
 from bot.playbook.policy.membership import Sectors
@@ -145,7 +145,7 @@ def load_history(
     pa.set_memory_pool(pa.system_memory_pool())  # the others keep for later what a run of hours never needs again
     first_ms, end_ms = window.first_ms, window.end_ms + AFTER_MS
     spots = list(dict.fromkeys((market_symbol, *sectors.spot_symbols)))
-    descent = Descent(sectors)
+    descent = SymbolHistory(sectors)
     found, hours = _spot_paths(folder, descent.with_formers(spots), first_ms, end_ms)
     paths, drawn, cut = descent.joined(spots, found, hours, window.end_ms)
     if not any(window.start_ms < path.end_ms and path.starts[0] < window.end_ms for path in paths.values()):
@@ -393,11 +393,11 @@ def _tvl(folder: Path, start_ms: int, end_ms: int) -> dict[str, list[tuple[int, 
     """Series by part: `all`, `chain:name`, `protocol:slug`; DefiLlama's where the source is told."""
     within = (pc.field("ts") >= start_ms) & (pc.field("ts") < end_ms)
     path = folder / "tvl_daily.parquet"
-    told = ("provider",) if "provider" in columns_of(path) else ()
-    table = _read(path, ("ts", "scope", "name", "tvl_usd", *told), within)
+    provider_column = ("provider",) if "provider" in columns_of(path) else ()
+    table = _read(path, ("ts", "scope", "name", "tvl_usd", *provider_column), within)
     if table is None:
         return {}
-    table = table.filter(pc.field("provider") == "defillama") if told else table
+    table = table.filter(pc.field("provider") == "defillama") if provider_column else table
     found = {}
     for scope, kind in (("total", ""), ("chain", "chain:"), ("protocol", "protocol:")):
         part = table.filter(pc.field("scope") == scope)

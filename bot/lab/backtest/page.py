@@ -38,8 +38,8 @@ def page_of(record: Record, document: Mapping[str, Any]) -> str:
         ("Trading by month", _turnover(record), f"Value executed, {quote}; the initial purchase included."),
     )
     body = "".join(
-        f'<section><h2>{name}</h2><p class="note">{escape(words)}</p>{drawn}</section>'
-        for name, drawn, words in sections
+        f'<section><h2>{name}</h2><p class="note">{escape(message)}</p>{drawn}</section>'
+        for name, drawn, message in sections
     )
     title = f"Back-test {document['from']} → {document['to']}"
     return (
@@ -67,8 +67,8 @@ def _head(document: Mapping[str, Any]) -> str:
 
 def _warning(document: Mapping[str, Any]) -> str:
     """What a reader must know before the first figure."""
-    words = held_words(document)
-    return f'<p class="caveat"><strong>Mind.</strong> {escape(words)}</p>' if words else ""
+    message = held_words(document)
+    return f'<p class="caveat"><strong>Mind.</strong> {escape(message)}</p>' if message else ""
 
 
 def held_words(document: Mapping[str, Any]) -> str:
@@ -348,16 +348,16 @@ def _facts(document: Mapping[str, Any]) -> str:
         for symbol, found in document["tokens"].items()
     ]
     cadence = document["cadence"]
-    words = (
+    message = (
         f"Configuration {document['config_digest']}, seed {document['seed']}, decisions every "
         f"{cadence['decide_hours']} h and guards every {cadence['guard_hours']} h. Tokens without candles: "
         f"{', '.join(document['absent']) or 'none'}."
     )
     if document["cut"]:
-        told = ", ".join(f"{symbol} before {day}" for symbol, day in document["cut"].items())
-        words += f" Left out as another listing's, after a long hole: {told}."
+        cut_symbols = ", ".join(f"{symbol} before {day}" for symbol, day in document["cut"].items())
+        message += f" Left out as another listing's, after a long hole: {cut_symbols}."
     table = _table(("symbol", "candles from", "to", "hours drawn from daily candles"), rows)
-    lines = [words, *gap_lines(document["gaps"], document["to"])]
+    lines = [message, *gap_lines(document["gaps"], document["to"])]
     note = "".join(f'<p class="note">{escape(line)}</p>' for line in lines)
     return f"<section><details><summary>What it ran on</summary>{note}{table}</details></section>"
 

@@ -144,7 +144,7 @@ def _finer(old: Instrument, new: Instrument) -> Instrument:
 
 
 def run_backtest(
-    settings: Settings, world: World, schedule: Schedule, record: Record, *, tell: Callable[[float], None]
+    settings: Settings, world: World, schedule: Schedule, record: Record, *, on_progress: Callable[[float], None]
 ) -> Record:
     """Trade the world from start to end and fill the record in. `tell` is told how far it is, 0 to 1.
 
@@ -152,7 +152,7 @@ def run_backtest(
         JournalError: when the journal fails.
     """
     clock = VirtualClock(schedule.start_ms)
-    return run_virtual(_Run(settings, world, schedule, clock, record, tell).run(), clock)
+    return run_virtual(_Run(settings, world, schedule, clock, record, on_progress).run(), clock)
 
 
 class _Run:
@@ -163,10 +163,10 @@ class _Run:
         schedule: Schedule,
         clock: VirtualClock,
         record: Record,
-        tell: Callable[[float], None],
+        on_progress: Callable[[float], None],
     ) -> None:
         self._settings, self._world, self._schedule, self._clock = settings, world, schedule, clock
-        self._record, self._tell = record, tell
+        self._record, self._on_progress = record, on_progress
         self._held_since_ms: int | None = None
         wanted = wanted_of(settings)
         known = set(world.market.symbols)
@@ -267,7 +267,7 @@ class _Run:
                 due_ms = at_ms + schedule.decide_ms
             if (at_ms - schedule.start_ms) % (24 * HOUR_MS) == 0:
                 watch.keep_day(at_ms, self._benchmarks.step(at_ms))
-                self._tell((at_ms - schedule.start_ms) / max(1, schedule.end_ms - schedule.start_ms))
+                self._on_progress((at_ms - schedule.start_ms) / max(1, schedule.end_ms - schedule.start_ms))
             at_ms += schedule.guard_ms
         await self._wait_until(at_ms - schedule.guard_ms)
 

@@ -14,7 +14,7 @@ Rows = Sequence[tuple[int, float]]
 COLUMNS = ("starts", "opens", "highs", "lows", "closes", "volumes")
 
 
-class Descent:
+class SymbolHistory:
     """What continues what, by the sectors' settings. `continued` are spot symbols that are counted under a newer name
     alone, although they are tokens of the list themselves."""
 

@@ -10,7 +10,7 @@ from bot.lab.backtest.record import day_of
 from bot.lab.data.series_gaps import CANDLES, GAPS_SHOWN, MAX_GAP_HOURS, WIDTHS, series_of
 from bot.lab.data.table_shape import table_problems
 
-__all__ = ["HistoryProblem", "check_folder", "words_of"]
+__all__ = ["HistoryProblem", "check_folder", "summary_of"]
 
 
 def check_folder(folder: Path, *, max_gap_hours: int = MAX_GAP_HOURS) -> dict[str, Any]:
@@ -27,7 +27,7 @@ def check_folder(folder: Path, *, max_gap_hours: int = MAX_GAP_HOURS) -> dict[st
     tables: dict[str, Any] = {}
     errors: list[str] = []
     problems = table_problems(folder)
-    errors += [f"{name}: {words}" for name, sentences in problems.items() for words in sentences]
+    errors += [f"{name}: {message}" for name, sentences in problems.items() for message in sentences]
     present |= {name: folder / f"{name}.parquet" for name in WIDTHS if (folder / f"{name}.parquet").is_file()}
     for name, path in present.items():
         if name in problems:
@@ -37,7 +37,7 @@ def check_folder(folder: Path, *, max_gap_hours: int = MAX_GAP_HOURS) -> dict[st
     return {"directory": str(folder), "tables": tables, "errors": errors}
 
 
-def words_of(found: Mapping[str, Any]) -> str:
+def summary_of(found: Mapping[str, Any]) -> str:
     """For a person: a line per series with gaps, then what is wrong."""
     lines = []
     for name, table in found["tables"].items():
@@ -56,7 +56,7 @@ def words_of(found: Mapping[str, Any]) -> str:
                     f"  {symbol} {series['from']} → {series['to']}: {series['missing']:,} missing; {shown}"
                     + (f" and {more} more" if more > 0 else "")
                 )
-    lines += [f"WRONG {words}" for words in found["errors"]] or ["no row is wrong"]
+    lines += [f"WRONG {message}" for message in found["errors"]] or ["no row is wrong"]
     return "\n".join(lines)
 
 

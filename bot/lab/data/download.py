@@ -59,13 +59,13 @@ class MonthPart:
         return folder / PARTS / self.table / name / f"{self.start_ms}-{self.end_ms}.parquet"
 
 
-class Tell(Protocol):
+class OnProgress(Protocol):
     """Is told how many parts of how many are there, and which one came last."""
 
-    def __call__(self, done: int, count: int, words: str) -> None: ...
+    def __call__(self, done: int, count: int, message: str) -> None: ...
 
 
-async def download(wanted: DownloadRequest, history: PublicHistory, *, tell: Tell) -> dict[str, Any]:
+async def download(wanted: DownloadRequest, history: PublicHistory, *, on_progress: OnProgress) -> dict[str, Any]:
     """Fetch what is missing and write the tables; the document says what was fetched and what the venue lacks.
 
     Raises:
@@ -91,12 +91,12 @@ async def download(wanted: DownloadRequest, history: PublicHistory, *, tell: Tel
         if not file.is_file():
             _write(await _fetch(part, wanted.timeframe, history), file)
             fetched += 1
-        tell(done, len(parts), f"{part.table} {part.symbol} {day_of(part.start_ms)[:7]}")
+        on_progress(done, len(parts), f"{part.table} {part.symbol} {day_of(part.start_ms)[:7]}")
     rows = {table: _assemble(wanted.folder, table) for table in tables}
     return {"directory": str(wanted.folder), "fetched": fetched, "parts": len(parts), "rows": rows, "absent": absent}
 
 
-def words_of(document: dict[str, Any]) -> str:
+def summary_of(document: dict[str, Any]) -> str:
     """A line for a person, and one for what is not there."""
     rows = ", ".join(f"{name} {count:,} rows" for name, count in document["rows"].items())
     kept = document["parts"] - document["fetched"]

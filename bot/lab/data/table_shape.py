@@ -55,8 +55,8 @@ def _problems(path: Path, name: str) -> Iterator[str]:
     try:
         yield from _problems_of_file(path, name)
     except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
-        words = next(iter(str(error).splitlines()), "") or type(error).__name__
-        yield f"cannot be read as a table: {words[:120]}; write it again or fetch it again"
+        message = next(iter(str(error).splitlines()), "") or type(error).__name__
+        yield f"cannot be read as a table: {message[:120]}; write it again or fetch it again"
 
 
 def _problems_of_file(path: Path, name: str) -> Iterator[str]:

@@ -87,9 +87,9 @@ class _Demo:
             await stage.embedded.stop()
         return ExitCode.OK if summary["reconciled"] else ExitCode.MISMATCH
 
-    def _announce(self, settings: Settings, embedded: Embedded, words: str) -> None:
+    def _announce(self, settings: Settings, embedded: Embedded, message: str) -> None:
         say = self._console.print
-        say(f"[bold]sectorbot demo[/] · {words}")
+        say(f"[bold]sectorbot demo[/] · {message}")
         say(
             f"exchange  simex on 127.0.0.1:{embedded.server.https_port} (https) and :{embedded.server.http_port} (http)"
         )
@@ -110,7 +110,7 @@ class _Demo:
                 stage.embedded.clock.skip(MINUTE_MS)
                 continue
             self._cycles += 1
-            self._tell(result)
+            self._print_cycle(result)
             if result.has_acted:
                 continue
             now_ms = app.clock.now_ms()
@@ -131,7 +131,7 @@ class _Demo:
             )
         stage.embedded.clock.skip(waiting_ms)
 
-    def _tell(self, result: CycleResult) -> None:
+    def _print_cycle(self, result: CycleResult) -> None:
         campaign = result.decision.campaign
         is_new = campaign is not None and campaign.number not in self._campaigns
         changed = self._last is None or self._last.decision.condition is not result.decision.condition

@@ -81,12 +81,12 @@ async def prepare(options: Any) -> Stage:
 async def _synthetic(options: Any) -> Stage:
     if options.scenario not in SCENARIOS:
         raise ScenarioError(f"--scenario {options.scenario}: unknown; choose one of {', '.join(SCENARIOS)}")
-    kind, words, changes = SCENARIOS[options.scenario]
+    kind, message, changes = SCENARIOS[options.scenario]
     settings = _settings(options, changes)
     start_ms = _ms(SIM_START)
     embedded = await embed_synthetic(settings, scenario=kind, seed=options.seed, start_ms=start_ms)
     end_ms = start_ms + 14 * 24 * HOUR_MS
-    return Stage(settings, embedded, words, end_ms, 4 * HOUR_MS, tells_skips=True)
+    return Stage(settings, embedded, message, end_ms, 4 * HOUR_MS, tells_skips=True)
 
 
 async def _replay(options: Any) -> Stage:
@@ -113,9 +113,9 @@ async def _replay(options: Any) -> Stage:
     except (MarketFolderError, OSError, ValueError) as error:
         raise ScenarioError(f"--market {options.market}: {error}") from error
     embedded = await embed(settings, market, _ms(options.start))
-    words = f"real candles of {options.market.name}, {options.start:%Y-%m-%d} → {options.end:%Y-%m-%d}"
+    message = f"real candles of {options.market.name}, {options.start:%Y-%m-%d} → {options.end:%Y-%m-%d}"
     end_ms = _ms(options.end)
-    return Stage(settings, embedded, words, end_ms, 24 * HOUR_MS, tells_skips=False)
+    return Stage(settings, embedded, message, end_ms, 24 * HOUR_MS, tells_skips=False)
 
 
 def _settings(options: Any, changes: tuple[str, ...]) -> Settings:

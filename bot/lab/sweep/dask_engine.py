@@ -66,8 +66,8 @@ class Cluster:
                 )
             else:
                 error = future.exception()
-                words = f"{type(error).__name__}: {error}".splitlines()[0]
-                yield TrialResult(futures[future].key, (), words, 0.0)
+                message = f"{type(error).__name__}: {error}".splitlines()[0]
+                yield TrialResult(futures[future].key, (), message, 0.0)
 
     def close(self) -> None:
         """Leave the cluster; what it still runs of ours is dropped."""

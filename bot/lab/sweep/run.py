@@ -106,9 +106,15 @@ class Sweep:
         results: Results,
         engine: Engine,
         *,
-        tell: Callable[[int, int], None],
+        on_progress: Callable[[int, int], None],
     ) -> None:
-        self._plan, self._folds, self._results, self._engine, self._tell = plan, folds, results, engine, tell
+        self._plan, self._folds, self._results, self._engine, self._on_progress = (
+            plan,
+            folds,
+            results,
+            engine,
+            on_progress,
+        )
         self._known: dict[Combination, Settings | str] = {}
         self.ran = 0
 
@@ -165,7 +171,7 @@ class Sweep:
             score = None if outcome.problem else score_of(outcome.equity)
             self._results.keep(trial, assignments_of(combination), outcome, score)
             self.ran += 1
-            self._tell(done, len(todo))
+            self._on_progress(done, len(todo))
 
     def _settings(self, combination: Combination) -> Settings | str:
         """Of a combination, or why it cannot be: values that are fine alone may contradict each other."""
@@ -259,7 +265,7 @@ class Sweep:
         return row
 
 
-def words_of(document: Mapping[str, Any]) -> str:
+def summary_of(document: Mapping[str, Any]) -> str:
     """A line per fold, then what tuning was worth."""
     lines = []
     for row in document["folds"]:

@@ -179,5 +179,5 @@ def _refused(key: str, value: str, reason: str) -> CommandFailed:
     return CommandFailed(f"{key}: the value {value} cannot be tried: {reason}; {advice}", ExitCode.CONFIGURATION)
 
 
-def _wrong(place: str, value: str, words: str) -> CommandFailed:
-    return CommandFailed(f"{place}: {value} {words}", ExitCode.USAGE)
+def _wrong(place: str, value: str, message: str) -> CommandFailed:
+    return CommandFailed(f"{place}: {value} {message}", ExitCode.USAGE)

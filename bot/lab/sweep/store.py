@@ -45,8 +45,8 @@ class Results:
             if connection is not None:
                 connection.close()
             self._lock.release()
-            words = f"--results {path}: is no results file of a sweep ({error}); name another file"
-            raise CommandFailed(words) from error
+            message = f"--results {path}: is no results file of a sweep ({error}); name another file"
+            raise CommandFailed(message) from error
 
     def load(self, key: str) -> tuple[float, ...] | None:
         """Daily equity of a trial that has ended well; None when it has not been run, or has failed."""
@@ -111,8 +111,8 @@ def _locked(path: Path) -> LockFile:
     try:
         lock.acquire()
     except JournalBusy as error:
-        words = f"--results {path}: {error.what}; wait for that sweep to end, or name another file"
-        raise CommandFailed(words) from error
+        message = f"--results {path}: {error.what}; wait for that sweep to end, or name another file"
+        raise CommandFailed(message) from error
     except JournalError as error:
         raise CommandFailed(f"--results {path}: cannot be locked ({error}); name another file") from error
     return lock

@@ -68,11 +68,11 @@ def run_trial(trial: Trial) -> TrialResult:
             may_end=True,
         )
         history = backtest_command.read_history(asked, settings)
-        record = backtest_command.run_record(asked, settings, history, tell=lambda _: None)
+        record = backtest_command.run_record(asked, settings, history, on_progress=lambda _: None)
         problem = "" if record.reconciled else "books and exchange did not agree at the end"
         return TrialResult(trial.key, tuple(record.curve()), problem, time.monotonic() - began)
     except Exception as error:  # noqa: BLE001 - see above; the words are kept and shown
-        words = f"{type(error).__name__}: {error}".splitlines()[0]
-        return TrialResult(trial.key, (), words, time.monotonic() - began)
+        message = f"{type(error).__name__}: {error}".splitlines()[0]
+        return TrialResult(trial.key, (), message, time.monotonic() - began)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)

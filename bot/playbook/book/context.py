@@ -25,7 +25,7 @@ class PlanContext:
     policy: Policy
     sectors: Sectors
     working: tuple[Order, ...]
-    wagers: Mapping[str, Decimal] = field(default_factory=dict)
+    directional: Mapping[str, Decimal] = field(default_factory=dict)
     stopped: Mapping[str, int] = field(default_factory=dict)
 
     @property
@@ -52,7 +52,7 @@ class PlanContext:
         quote, instrument = self.snapshot.quotes.get(symbol), self.instrument(symbol)
         if quote is None or instrument is None:
             return None
-        worst = instrument.bound_price(off_by(quote.mid, side.sign, self.policy.orders.slippage_bps), side)
+        worst = instrument.round_limit_price(with_slippage(quote.mid, side.sign, self.policy.orders.slippage_bps), side)
         return min(worst, quote.valuation)
 
     def held(self, symbol: str) -> Decimal:
@@ -82,6 +82,6 @@ def belongs_to(order: Order, campaign: Campaign) -> bool:
     return is_of_campaign(order.intent_id, campaign.number)
 
 
-def off_by(price: Decimal, sign: int, bps: int) -> Decimal:
+def with_slippage(price: Decimal, sign: int, bps: int) -> Decimal:
     """`price` moved by `bps` in the direction of `sign`."""
     return price * (ONE + sign * BPS * bps)

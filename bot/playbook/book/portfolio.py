@@ -88,11 +88,11 @@ def former_holdings(portfolio: Portfolio, snapshot: Snapshot, sectors: Sectors) 
         if found is None or balance.total <= 0 or is_usable(sectors.spot(asset), snapshot):
             continue
         size = plain(balance.total * found.ratio)
-        words = (
+        message = (
             f"{plain(balance.total)} {asset} are of a token that became {found.becomes}: they count as {size} "
             f"{found.becomes} and are not traded; the exchange converts them, or convert them there yourself"
         )
-        notes.append(Note(Reason.TOKEN_RENAMED, words, asset, {"size": str(balance.total), "becomes": size}))
+        notes.append(Note(Reason.TOKEN_RENAMED, message, asset, {"size": str(balance.total), "becomes": size}))
     return tuple(notes)
 
 

@@ -35,10 +35,10 @@ def crowding(view: MarketView) -> Signal | str:
     )
     age = max(0, *(view.snapshot.at_ms - found.at_ms for found in known))
     value = indicators.mean(rates)
-    words = f"leaders' longs {'pay' if value >= 0 else 'receive'} {abs(value):.1%} a year in funding"
+    message = f"leaders' longs {'pay' if value >= 0 else 'receive'} {abs(value):.1%} a year in funding"
     rank = indicators.percentile(value, past) if len(past) >= RANKED_MIN else None
     score = indicators.clip(-value / float(view.policy.constants.funding_full))
-    return Signal("crowding", value, score, words, age, *ranked(rank, PERCENTILE))
+    return Signal("crowding", value, score, message, age, *ranked(rank, PERCENTILE))
 
 
 def _past_rates(known: Sequence[Funding], cache: SignalCache) -> tuple[float, ...]:
@@ -68,9 +68,9 @@ def open_interest(view: MarketView) -> Signal | str:
     if now is None:
         return f"no leader's open interest has been watched for {days} days"
     rank = indicators.zscore(now, past) if len(past) >= RANKED_MIN else None
-    words = f"leaders' open interest {math.expm1(now):+.1%} in {days} days, prices taken out"
+    message = f"leaders' open interest {math.expm1(now):+.1%} in {days} days, prices taken out"
     score = indicators.clip(-math.expm1(now) / float(view.policy.constants.interest_full))
-    return Signal("open_interest", math.expm1(now), score, words, max(0, age), *ranked(rank, Z_SCORE))
+    return Signal("open_interest", math.expm1(now), score, message, max(0, age), *ranked(rank, Z_SCORE))
 
 
 def _contracts(found: OpenInterest, series: CandleSeries | None, at_ms: int) -> tuple[Sequence[int], Sequence[float]]:
@@ -116,9 +116,9 @@ def basis(view: MarketView) -> Signal | str:
     )
     rank = indicators.percentile(now, past) if len(past) >= RANKED_MIN else None
     value = now * YEAR_DAYS * 3
-    words = f"perps stand {now:+.3%} from spot ({'contango' if value >= 0 else 'backwardation'})"
+    message = f"perps stand {now:+.3%} from spot ({'contango' if value >= 0 else 'backwardation'})"
     score = indicators.clip(-value / float(view.policy.constants.funding_full))
-    return Signal("basis", value, score, words, 0, *ranked(rank, PERCENTILE))
+    return Signal("basis", value, score, message, 0, *ranked(rank, PERCENTILE))
 
 
 def _mean_premiums(watched: Sequence[Premium], cache: SignalCache) -> tuple[float, ...]:

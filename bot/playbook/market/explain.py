@@ -52,19 +52,19 @@ class ConditionChange:
     is_reached: bool
 
 
-def evidence_for(scores: Scores, policy: Policy, unasked: Collection[str] = ()) -> tuple[ConditionScore, ...]:
+def evidence_for(scores: Scores, policy: Policy, unconfigured: Collection[str] = ()) -> tuple[ConditionScore, ...]:
     """Every condition with its parts, the most confident first."""
-    weights = evidence_in_force(policy, unasked)
+    weights = evidence_in_force(policy, unconfigured)
     confidences = confidences_in(scores, weights)
     found = [ConditionScore(c, confidence, _parts(scores, weights.get(c, {}))) for c, confidence in confidences.items()]
     return tuple(sorted(found, key=lambda evidence: -evidence.confidence))
 
 
 def turns_from(
-    current: Condition, scores: Scores, policy: Policy, unasked: Collection[str] = ()
+    current: Condition, scores: Scores, policy: Policy, unconfigured: Collection[str] = ()
 ) -> tuple[ConditionChange, ...]:
     """For every other condition what it would take that it is read; neutral only where another stands."""
-    weights = evidence_in_force(policy, unasked)
+    weights = evidence_in_force(policy, unconfigured)
     others = [condition for condition in Condition if condition is not current]
     return tuple(_turn(other, current, scores, weights, policy) for other in others)
 

@@ -45,13 +45,13 @@ def tvl_total(view: MarketView) -> Signal | str | None:
 
 def _growth_of(view: MarketView, name: str, found: Tvl, value: float, beside: str) -> Signal:
     of = "all there is" if found.name == TOTAL else found.name
-    words = f"TVL of {of} {value:+.1%} in {view.policy.constants.tvl_days} days{beside}"
+    message = f"TVL of {of} {value:+.1%} in {view.policy.constants.tvl_days} days{beside}"
     values, days = found.values_quote, view.policy.constants.tvl_days
     growths = view.cache.latest(f"growth of {found.name}", (), (values, days), lambda: _growths(values, days))
     rank = indicators.zscore(value, growths) if len(growths) >= RANKED_MIN else None
     score = indicators.clip(value / (float(view.policy.constants.tvl_full) or 1.0))
     age = max(0, view.snapshot.at_ms - found.at_ms[-1])
-    return Signal(name, value, score, words, age, *ranked(rank, Z_SCORE))
+    return Signal(name, value, score, message, age, *ranked(rank, Z_SCORE))
 
 
 def _growths(values: tuple[Decimal, ...], days: int) -> Sequence[float]:
@@ -104,9 +104,9 @@ def _macro(view: MarketView, name: str, days: int, full: float, *, is_level: boo
     history = [change for _, change in changes]
     rank = indicators.zscore(value, history) if len(history) >= RANKED_MIN else None
     moved = f"{value:+.1%}" if is_level else f"{value:+.2f}"
-    words = f"{found.title} {_short(found.values[-1])} {found.unit}".rstrip() + f", {moved} in {days} days"
+    message = f"{found.title} {_short(found.values[-1])} {found.unit}".rstrip() + f", {moved} in {days} days"
     age = max(0, view.snapshot.at_ms - found.at_ms[-1])
-    return Signal(name, value, indicators.clip(value / full), words, age, *ranked(rank, Z_SCORE))
+    return Signal(name, value, indicators.clip(value / full), message, age, *ranked(rank, Z_SCORE))
 
 
 def _short(value: Decimal) -> str:
@@ -133,5 +133,5 @@ def calendar(view: MarketView) -> Signal | str:
     if not view.snapshot.events:
         return "the operator's calendar is empty"
     value = math.fsum(float(event.weight) for event in active)
-    words = ", ".join(f"{event.name} ({event.kind})" for event in active) or "nothing on the calendar now"
-    return Signal("calendar", value, indicators.clip(value), words, 0)
+    message = ", ".join(f"{event.name} ({event.kind})" for event in active) or "nothing on the calendar now"
+    return Signal("calendar", value, indicators.clip(value), message, 0)

@@ -26,7 +26,7 @@ def as_of(snapshot: Snapshot) -> Snapshot:
     premiums = _past(snapshot.premiums, at_ms)
     macro = snapshot.macro
     if any(series.at_ms and series.at_ms[-1] > at_ms for series in macro.values()):
-        macro = {name: _told(series, at_ms) for name, series in macro.items()}
+        macro = {name: _as_known_at(series, at_ms) for name, series in macro.items()}
     kept = (candles, tvl, funding, interest, premiums, macro)
     if all(new is old for new, old in zip(kept, _histories(snapshot), strict=True)):
         return snapshot
@@ -66,7 +66,7 @@ def _known(series: Tvl, at_ms: int) -> Tvl:
     return Tvl(series.name, series.at_ms[:count], series.values_quote[:count])
 
 
-def _told(series: Macro, at_ms: int) -> Macro:
+def _as_known_at(series: Macro, at_ms: int) -> Macro:
     count = sum(1 for at in series.at_ms if at <= at_ms)
     return replace(series, at_ms=series.at_ms[:count], values=series.values[:count])
 

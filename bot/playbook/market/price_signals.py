@@ -23,8 +23,8 @@ def relative_strength(view: MarketView) -> Signal | str:
         f"{view.policy.allocation.risk_on} against {view.policy.allocation.risk_off}",
         view.policy.signals.momentum_days,
     )
-    words = f"{pair}: {math.expm1(moves[-1]):+.1%} in {days} days"
-    return Signal("relative_strength", moves[-1], indicators.clip(rank / 1.5), words, view.age_ms, rank, Z_SCORE)
+    message = f"{pair}: {math.expm1(moves[-1]):+.1%} in {days} days"
+    return Signal("relative_strength", moves[-1], indicators.clip(rank / 1.5), message, view.age_ms, rank, Z_SCORE)
 
 
 def ratio_breakout(view: MarketView) -> Signal | str:
@@ -35,8 +35,8 @@ def ratio_breakout(view: MarketView) -> Signal | str:
         return f"the ratio of the sectors has no range of {view.policy.signals.range_days} days"
     score = 1.0 if place > 1 else -1.0 if place < 0 else indicators.clip(place - 0.5)
     where = "above" if place > 1 else "below" if place < 0 else f"at {place:.0%} of"
-    words = f"the ratio of the sectors is {where} its {view.policy.signals.range_days}-day range"
-    return Signal("ratio_breakout", place, score, words, view.age_ms, indicators.clip(place, 0.0, 1.0), PERCENTILE)
+    message = f"the ratio of the sectors is {where} its {view.policy.signals.range_days}-day range"
+    return Signal("ratio_breakout", place, score, message, view.age_ms, indicators.clip(place, 0.0, 1.0), PERCENTILE)
 
 
 def trend(view: MarketView) -> Signal | str:
@@ -48,10 +48,10 @@ def trend(view: MarketView) -> Signal | str:
     closes = view.market[-len(averages) :]
     distances = [close / average - 1.0 for close, average in zip(closes, averages, strict=True) if average > 0]
     distance, rank = distances[-1], indicators.zscore(distances[-1], distances)
-    words = (
+    message = (
         f"{view.policy.signals.market_symbol} is {distance:+.1%} from its {view.policy.signals.trend_days}-day average"
     )
-    return Signal("trend", distance, indicators.clip(distance / 0.10), words, view.age_ms, *ranked(rank, Z_SCORE))
+    return Signal("trend", distance, indicators.clip(distance / 0.10), message, view.age_ms, *ranked(rank, Z_SCORE))
 
 
 def drawdown(view: MarketView) -> Signal | str:
@@ -62,8 +62,10 @@ def drawdown(view: MarketView) -> Signal | str:
     full = float(view.policy.constants.drawdown_full) or 1.0
     falls = [1.0 - close / high for close, high in zip(view.market, accumulate(view.market, max), strict=True) if high]
     rank = indicators.percentile(fall, falls)
-    words = f"{view.policy.signals.market_symbol} is {fall:.1%} below its {view.policy.signals.drawdown_days}-day high"
-    return Signal("drawdown", fall, indicators.clip(-fall / full), words, view.age_ms, *ranked(rank, PERCENTILE))
+    message = (
+        f"{view.policy.signals.market_symbol} is {fall:.1%} below its {view.policy.signals.drawdown_days}-day high"
+    )
+    return Signal("drawdown", fall, indicators.clip(-fall / full), message, view.age_ms, *ranked(rank, PERCENTILE))
 
 
 def breadth(view: MarketView) -> Signal | str:
@@ -80,8 +82,8 @@ def breadth(view: MarketView) -> Signal | str:
         total = len(view.sectors.spot_symbols)
         return f"only {counted} of {total} tokens have a {view.policy.signals.breadth_days}-day average"
     share = above / counted
-    words = f"{above} of {counted} tokens are above their {view.policy.signals.breadth_days}-day average"
-    return Signal("breadth", share, indicators.clip(2 * share - 1), words, view.age_ms, share, SHARE)
+    message = f"{above} of {counted} tokens are above their {view.policy.signals.breadth_days}-day average"
+    return Signal("breadth", share, indicators.clip(2 * share - 1), message, view.age_ms, share, SHARE)
 
 
 def volatility(view: MarketView) -> Signal | str:
@@ -96,8 +98,8 @@ def volatility(view: MarketView) -> Signal | str:
     if len(history) < 8:
         return f"{view.policy.signals.market_symbol} has too few candles to rank its volatility"
     rank = indicators.percentile(history[0], history[1:]) or 0.0
-    words = f"volatility {history[0]:.0%} a year, higher than {rank:.0%} of its history"
-    return Signal("volatility", history[0], indicators.clip(1 - 2 * rank), words, view.age_ms, rank, PERCENTILE)
+    message = f"volatility {history[0]:.0%} a year, higher than {rank:.0%} of its history"
+    return Signal("volatility", history[0], indicators.clip(1 - 2 * rank), message, view.age_ms, rank, PERCENTILE)
 
 
 def volume(view: MarketView) -> Signal | str:
@@ -119,8 +121,8 @@ def volume(view: MarketView) -> Signal | str:
     value = sorted(ratios)[len(ratios) // 2]
     past = _past_volumes(traded, recent, usual)
     rank = indicators.percentile(value, past) if len(past) >= RANKED_MIN else None
-    words = f"{view.policy.allocation.risk_on} trades {value:.0%} of its usual volume"
-    return Signal("volume", value, indicators.clip((value - 1) / 0.5), words, view.age_ms, *ranked(rank, PERCENTILE))
+    message = f"{view.policy.allocation.risk_on} trades {value:.0%} of its usual volume"
+    return Signal("volume", value, indicators.clip((value - 1) / 0.5), message, view.age_ms, *ranked(rank, PERCENTILE))
 
 
 def _past_volumes(traded: Sequence[Sequence[float]], recent: int, usual: int) -> list[float]:
@@ -165,8 +167,8 @@ def liquidity(view: MarketView) -> Signal | str:
     if len(history) < 8:
         return f"{len(history)} periods of {view.policy.constants.volume_days} days are too few to rank liquidity"
     rank = indicators.percentile(history[0], history[1:]) or 0.0
-    words = f"a million of quote moves a token by {history[0] * 1e4:,.1f} bps, more than {rank:.0%} of its history"
-    return Signal("liquidity", history[0], indicators.clip(1 - 2 * rank), words, view.age_ms, rank, PERCENTILE)
+    message = f"a million of quote moves a token by {history[0] * 1e4:,.1f} bps, more than {rank:.0%} of its history"
+    return Signal("liquidity", history[0], indicators.clip(1 - 2 * rank), message, view.age_ms, rank, PERCENTILE)
 
 
 def oldest_fresh_ms(view: MarketView) -> int:

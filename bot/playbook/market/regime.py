@@ -35,23 +35,23 @@ class Reading:
 
 
 def read_regime(
-    signals: Sequence[Signal], memory: RegimeMemory, policy: Policy, at_ms: int, unasked: Collection[str] = ()
+    signals: Sequence[Signal], memory: RegimeMemory, policy: Policy, at_ms: int, unconfigured: Collection[str] = ()
 ) -> Reading:
     """One step of the regime: deterministic in its arguments. `unasked` are signals whose source nobody has set up."""
     if policy.regime.override is not None:
         kept = memory
         if memory.condition is not policy.regime.override:
             kept = RegimeMemory(policy.regime.override, at_ms, policy.regime.override, at_ms)
-        words = f"{policy.regime.override.value} is set by the operator (playbook.regime.override)"
-        note = Note(Reason.CONDITION_HELD, words, policy.regime.override.value)
+        message = f"{policy.regime.override.value} is set by the operator (playbook.regime.override)"
+        note = Note(Reason.CONDITION_HELD, message, policy.regime.override.value)
         return Reading(policy.regime.override, ONE, {}, ONE, kept, (note,))
-    evidence = evidence_in_force(policy, unasked)
+    evidence = evidence_in_force(policy, unconfigured)
     scores = {signal.name: signal.score for signal in signals}
     confidences = confidences_in(scores, evidence)
     coverage = _coverage(signals, evidence)
     if coverage < (needed := policy.constants.coverage_min):
-        words = f"{coverage:.0%} of the evidence, {needed:.0%} needed: {memory.condition.value} holds"
-        held = Note(Reason.CONDITION_HELD, words, memory.condition.value, {"coverage": str(coverage)})
+        message = f"{coverage:.0%} of the evidence, {needed:.0%} needed: {memory.condition.value} holds"
+        held = Note(Reason.CONDITION_HELD, message, memory.condition.value, {"coverage": str(coverage)})
         confidence = confidences.get(memory.condition, ZERO)
         return Reading(memory.condition, confidence, confidences, coverage, memory, (held,))
     wanted = wanted_of(confidences, memory.condition, policy)
@@ -60,12 +60,12 @@ def read_regime(
     return Reading(stepped.condition, confidence, confidences, coverage, stepped, notes)
 
 
-def evidence_in_force(policy: Policy, unasked: Collection[str]) -> Mapping[Condition, Mapping[str, Decimal]]:
+def evidence_in_force(policy: Policy, unconfigured: Collection[str]) -> Mapping[Condition, Mapping[str, Decimal]]:
     """The weights of each condition, without the signals that nobody has set up a source for."""
-    if not unasked:
+    if not unconfigured:
         return policy.regime.evidence
     return {
-        condition: {name: weight for name, weight in weights.items() if name not in unasked}
+        condition: {name: weight for name, weight in weights.items() if name not in unconfigured}
         for condition, weights in policy.regime.evidence.items()
     }
 
@@ -112,11 +112,11 @@ def _step(
     if wanted is not memory.candidate:
         memory = replace(memory, candidate=wanted, candidate_since_ms=at_ms)
     if at_ms - memory.candidate_since_ms < policy.regime.confirm_hours * HOUR_MS:
-        words = f"{wanted.value} must persist for {policy.regime.confirm_hours} h before it is believed"
-        return memory, (Note(Reason.CONDITION_HELD, words, wanted.value, numbers),)
+        message = f"{wanted.value} must persist for {policy.regime.confirm_hours} h before it is believed"
+        return memory, (Note(Reason.CONDITION_HELD, message, wanted.value, numbers),)
     if memory.since_ms and at_ms - memory.since_ms < policy.regime.dwell_hours * HOUR_MS:
-        words = f"{memory.condition.value} lives for at least {policy.regime.dwell_hours} h, {wanted.value} waits"
-        return memory, (Note(Reason.DWELL, words, wanted.value, numbers),)
-    words = f"{memory.condition.value} → {wanted.value}"
+        message = f"{memory.condition.value} lives for at least {policy.regime.dwell_hours} h, {wanted.value} waits"
+        return memory, (Note(Reason.DWELL, message, wanted.value, numbers),)
+    message = f"{memory.condition.value} → {wanted.value}"
     changed = RegimeMemory(wanted, at_ms, wanted, at_ms)
-    return changed, (Note(Reason.CONDITION_CHANGED, words, wanted.value, numbers),)
+    return changed, (Note(Reason.CONDITION_CHANGED, message, wanted.value, numbers),)

@@ -29,7 +29,7 @@ class MarketReading:
     signals: tuple[Signal, ...]
     phases: Mapping[str, Phase]
     notes: tuple[Note, ...]
-    unasked: frozenset[str]
+    unconfigured: frozenset[str]
 
 
 def read_signals(snapshot: Snapshot, policy: Policy, sectors: Sectors) -> tuple[tuple[Signal, ...], tuple[Note, ...]]:
@@ -41,25 +41,25 @@ def read_signals(snapshot: Snapshot, policy: Policy, sectors: Sectors) -> tuple[
 def read_market(snapshot: Snapshot, policy: Policy, sectors: Sectors, cache: SignalCache) -> MarketReading:
     """Signals, phases and notes from one view of the snapshot, which is most of the work."""
     view = view_of(snapshot, policy, sectors, cache)
-    signals, notes, unasked = _read(view)
-    return MarketReading(signals, _phases(view), notes, unasked)
+    signals, notes, unconfigured = _read(view)
+    return MarketReading(signals, _phases(view), notes, unconfigured)
 
 
 def _read(view: MarketView) -> tuple[tuple[Signal, ...], tuple[Note, ...], frozenset[str]]:
-    found, notes, unasked = [], [], []
-    told = _told_by_candles(view)
+    found, notes, unconfigured = [], [], []
+    from_candles = _candle_answers(view)
     for name, reader in READERS.items():
-        answer = told[name] if name in told else reader(view)
+        answer = from_candles[name] if name in from_candles else reader(view)
         if isinstance(answer, Signal):
             found.append(answer)
         elif answer is None:
-            unasked.append(name)
+            unconfigured.append(name)
         else:
             notes.append(Note(Reason.SIGNAL_MISSING, f"{name}: {answer}", name))
-    return tuple(found), tuple(notes), frozenset(unasked)
+    return tuple(found), tuple(notes), frozenset(unconfigured)
 
 
-def _told_by_candles(view: MarketView) -> Mapping[str, Signal | str | None]:
+def _candle_answers(view: MarketView) -> Mapping[str, Signal | str | None]:
     """The answers of `CANDLE_READERS`, which are shown candles and nothing else: kept while these are the same. What
     time it is only tells which of them are fresh, and their age."""
     snapshot, policy = view.snapshot, view.policy
@@ -67,15 +67,15 @@ def _told_by_candles(view: MarketView) -> Mapping[str, Signal | str | None]:
     fresh = tuple(series.end_ms >= oldest for series in candles.values())
     bare = replace(view, snapshot=Snapshot(snapshot.at_ms, {}, {}, candles=candles), age_ms=0)
     seen = (policy, view.sectors, view.ratio, view.market, *candles.values())
-    told = view.cache.latest(
+    from_candles = view.cache.latest(
         "candle signals",
         seen,
         (*candles, view.is_fresh, fresh),
         lambda: {name: reader(bare) for name, reader in CANDLE_READERS.items()},
     )
     if not view.age_ms:
-        return told
-    return {name: replace(a, age_ms=view.age_ms) if isinstance(a, Signal) else a for name, a in told.items()}
+        return from_candles
+    return {name: replace(a, age_ms=view.age_ms) if isinstance(a, Signal) else a for name, a in from_candles.items()}
 
 
 def read_phases(snapshot: Snapshot, policy: Policy, sectors: Sectors) -> Mapping[str, Phase]:
@@ -98,11 +98,11 @@ def _phases(view: MarketView) -> Mapping[str, Phase]:
         return phases
     past, turn = math.log(ratio[-1 - short] / ratio[-1 - long]), math.log(ratio[-1] / ratio[-1 - short])
     for name, sign in ((policy.allocation.risk_on, 1), (policy.allocation.risk_off, -1)):
-        phases[name] = _phase(sign * past, sign * turn, is_spent=_is_spent(name, view))
+        phases[name] = _phase(sign * past, sign * turn, is_exhausted=_is_exhausted(name, view))
     return phases
 
 
-def _is_spent(sector: str, view: MarketView) -> bool:
+def _is_exhausted(sector: str, view: MarketView) -> bool:
     """Whether TVL or funding of a sector turns against it, by the threshold of the exit signs."""
     bound, policy = float(view.policy.exits.sign), view.policy
     growth, rates = tvl_change(view, sector), funding_rates(view, view.sectors.perps_of(sector))
@@ -110,9 +110,9 @@ def _is_spent(sector: str, view: MarketView) -> bool:
     return falls or (bool(rates) and indicators.mean(rates) >= bound * float(policy.constants.funding_full))
 
 
-def _phase(past: float, turn: float, *, is_spent: bool) -> Phase:
+def _phase(past: float, turn: float, *, is_exhausted: bool) -> Phase:
     if past >= 0:
-        return Phase.LEADING if turn >= 0 and not is_spent else Phase.DISTRIBUTING
+        return Phase.LEADING if turn >= 0 and not is_exhausted else Phase.DISTRIBUTING
     return Phase.ACCUMULATING if turn >= 0 else Phase.LAGGING
 
 
@@ -191,4 +191,4 @@ def _showing(
     groups: Mapping[str, Sequence[str]], sign: int, signals: Sequence[Signal], policy: Policy
 ) -> tuple[str, ...]:
     bound, scores = float(policy.exits.sign), {signal.name: signal.score for signal in signals}
-    return tuple(words for words, names in groups.items() if any(sign * scores.get(n, 0.0) >= bound for n in names))
+    return tuple(message for message, names in groups.items() if any(sign * scores.get(n, 0.0) >= bound for n in names))

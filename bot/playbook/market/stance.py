@@ -31,7 +31,7 @@ class Choice:
     notes: tuple[Note, ...] = ()
 
 
-def standing(memory: Memory) -> Stance:
+def current_stance(memory: Memory) -> Stance:
     """The stance the book stands at or is moving to."""
     campaign = memory.campaign
     return campaign.stance_to if campaign is not None and not campaign.is_over else memory.stance
@@ -43,7 +43,7 @@ def choose_stance(reading: Reading, signs: Sequence[str], memory: Memory, policy
     One sign vetoes new tactical longs and, because crowding outranks euphoria, a new rotation out of euphoria; two end
     a stance into the risk-on sector. An operator's override is obeyed as it is.
     """
-    now, overridden = standing(memory), policy.regime.override is not None
+    now, overridden = current_stance(memory), policy.regime.override is not None
     stance = _STANCES.get(reading.condition, now)
     notes: list[Note] = []
     if stance is Stance.INTO_DEFI and signs and not overridden:
@@ -113,9 +113,9 @@ def _keep_spot_share(shares: dict[str, Decimal], policy: Policy) -> tuple[Note, 
         least = share * (spot + futures)
         if spot < least:
             shares[f"{sector}.spot"], shares[f"{sector}.futures"] = least, spot + futures - least
-            words = (
+            message = (
                 f"{sector}: spot would be less than {share:.0%} of its capital; {least - spot:.2%} of "
                 "the book moves from idle margin to spot"
             )
-            notes.append(Note(Reason.TRANSFER_NEEDED, words, sector, {"share": str(least - spot)}))
+            notes.append(Note(Reason.TRANSFER_NEEDED, message, sector, {"share": str(least - spot)}))
     return tuple(notes)

@@ -15,7 +15,7 @@ from bot.domain.money import BPS, ONE, ZERO
 from bot.domain.order import Intent, Purpose
 from bot.domain.perp import opening_cost, whole_leverage
 from bot.domain.reason import Note, Reason
-from bot.playbook.book.context import PlanContext, off_by
+from bot.playbook.book.context import PlanContext, with_slippage
 from bot.playbook.book.transfers import free_margin
 from bot.playbook.orders.factory import IntentTerms, leg_intent, worst_price
 from bot.playbook.orders.timing import (
@@ -40,84 +40,86 @@ class Entry:
     leg: Leg
     intent: Intent | None
     notes: tuple[Note, ...] = ()
-    is_spent: bool = False
+    is_exhausted: bool = False
 
 
-def enter_legs(campaign: Campaign, tranche: Tranche, ready: Sequence[Leg], scene: PlanContext) -> tuple[Entry, ...]:
+def enter_legs(campaign: Campaign, tranche: Tranche, ready: Sequence[Leg], context: PlanContext) -> tuple[Entry, ...]:
     """Intents of the ready legs of one phase. Purchases share the cash, in proportion when it is short."""
-    cash, pledged = spendable(campaign, tranche, scene)
-    wants = {leg.index: _cost(leg, scene) for leg in ready if leg.purpose is Purpose.INCREASE}
+    cash, reserved = spendable(campaign, tranche, context)
+    wants = {leg.index: _cost(leg, context) for leg in ready if leg.purpose is Purpose.INCREASE}
     whole = sum(wants.values(), ZERO)
-    margin = free_margin(scene.portfolio.account)
+    margin = free_margin(context.portfolio.account)
     entries = []
     for leg in ready:
         budget = None
         if leg.index in wants and whole > 0:
             # The venue locks a purchase at its worst price: pledged cash may be locked, it is not meant to be spent.
             part = wants[leg.index] / whole
-            budget = min(cash * part * off_by(ONE, 1, scene.policy.orders.slippage_bps), (cash + pledged) * part)
-        entry = _enter(campaign, tranche, leg, scene, budget=budget, margin=margin)
+            budget = min(
+                cash * part * with_slippage(ONE, 1, context.policy.orders.slippage_bps), (cash + reserved) * part
+            )
+        entry = _enter(campaign, tranche, leg, context, budget=budget, margin=margin)
         if entry.intent is not None and leg.purpose in _OPENING_PERP:
             margin -= entry.intent.margin_quote
         entries.append(entry)
     return tuple(entries)
 
 
-def spendable(campaign: Campaign, tranche: Tranche, scene: PlanContext) -> tuple[Decimal, Decimal]:
+def spendable(campaign: Campaign, tranche: Tranche, context: PlanContext) -> tuple[Decimal, Decimal]:
     """Cash that purchases of this tranche may take, and cash pledged to a later transfer of it. The reserve, less what
     the bridge lent, is neither."""
-    reserve = max(ZERO, scene.policy.allocation.reserve_quote - campaign.owed.get("reserve", ZERO))
+    reserve = max(ZERO, context.policy.allocation.reserve_quote - campaign.owed.get("reserve", ZERO))
     waiting = (t for t in tranche.transfers[tranche.transfers_done :] if t.to_perp and not t.source)
-    pledged = sum((t.amount for t in waiting if t.after is Purpose.INCREASE), ZERO)
-    account = scene.portfolio.account
-    labels = sum(scene.portfolio.labels.values(), ZERO) if account.is_unified else ZERO
+    reserved = sum((t.amount for t in waiting if t.after is Purpose.INCREASE), ZERO)
+    account = context.portfolio.account
+    labels = sum(context.portfolio.labels.values(), ZERO) if account.is_unified else ZERO
     cash = max(ZERO, account.cash_free - reserve - labels)
-    return max(ZERO, cash - pledged), min(cash, pledged)
+    return max(ZERO, cash - reserved), min(cash, reserved)
 
 
-def _cost(leg: Leg, scene: PlanContext) -> Decimal:
-    quote = scene.snapshot.quotes.get(leg.symbol)
-    return leg.left(scene.held(leg.symbol)) * (quote.mid if quote is not None else leg.price)
+def _cost(leg: Leg, context: PlanContext) -> Decimal:
+    quote = context.snapshot.quotes.get(leg.symbol)
+    return leg.left(context.held(leg.symbol)) * (quote.mid if quote is not None else leg.price)
 
 
 def _enter(
-    campaign: Campaign, tranche: Tranche, leg: Leg, scene: PlanContext, *, budget: Decimal | None, margin: Decimal
+    campaign: Campaign, tranche: Tranche, leg: Leg, context: PlanContext, *, budget: Decimal | None, margin: Decimal
 ) -> Entry:
-    instrument, quote = scene.instrument(leg.symbol), scene.snapshot.quotes.get(leg.symbol)
+    instrument, quote = context.instrument(leg.symbol), context.snapshot.quotes.get(leg.symbol)
     if instrument is None:
         note = Note(Reason.INSTRUMENT_INACTIVE, f"{leg.symbol} is not listed or halted: {leg.words} waits", leg.symbol)
         return Entry(leg, None, (note,))
     if quote is None or quote.defect():
         why = quote.defect() if quote is not None else "there is no quote"
         return Entry(leg, None, (Note(Reason.PRICE_BAD, f"{leg.symbol}: {why}: {leg.words} waits", leg.symbol),))
-    waits = _waits(leg, tranche, scene)
+    waits = _waits(leg, tranche, context)
     if waits is not None:
         return Entry(leg, None, (waits,))
-    worst = worst_price(quote.mid, leg.side, scene.policy.orders.slippage_bps, instrument)
-    size, is_short = leg.left(scene.held(leg.symbol)), False
+    worst = worst_price(quote.mid, leg.side, context.policy.orders.slippage_bps, instrument)
+    size, is_short = leg.left(context.held(leg.symbol)), False
     notes: tuple[Note, ...] = ()
     if budget is not None and size * worst > budget:
-        size, worst, notes = _within_cash(leg, size, worst, budget, instrument, quote, scene)
+        size, worst, notes = _within_cash(leg, size, worst, budget, instrument, quote, context)
         is_short = True
     elif leg.purpose in _OPENING_PERP and leg.leverage:
         size, notes = _within_margin(leg, size, worst, margin, instrument)
         if leg.purpose is Purpose.HEDGE:
-            size, more = _within_spot(leg, size, quote, instrument, scene)
+            size, more = _within_spot(leg, size, quote, instrument, context)
             notes += more
         is_short = bool(notes)
-    if is_twap(leg, tranche, scene.policy, scene.at_ms):
+    if is_twap(leg, tranche, context.policy, context.at_ms):
         lowest = min(worst, quote.valuation)
-        size = min(size, slice_size(leg, leg.left(scene.held(leg.symbol)), lowest, instrument, scene.policy))
-    waits_as = None if instrument.is_perp else rests_as(leg, tranche, scene.policy, scene.at_ms)
+        size = min(size, slice_size(leg, leg.left(context.held(leg.symbol)), lowest, instrument, context.policy))
+    waits_as = None if instrument.is_perp else rests_as(leg, tranche, context.policy, context.at_ms)
     if waits_as is not None:
         worst = min(worst, resting_price(waits_as, quote, instrument))
-    size = instrument.floor_size(min(size, largest(max(worst, quote.valuation), instrument, scene)))
+    size = instrument.floor_size(min(size, largest(max(worst, quote.valuation), instrument, context)))
     reduce_only = _is_reducing(leg, instrument)
     if not instrument.is_tradable(size, min(worst, quote.valuation), reduce_only=reduce_only):
-        return Entry(leg, None, notes, is_spent=is_short)
+        return Entry(leg, None, notes, is_exhausted=is_short)
     intent = _intent(campaign, tranche, leg, size, worst, quote, instrument, reduce_only=reduce_only)
     if intent.exits is not None and intent.leverage is not None:
-        exits = entered_at(intent.exits, quote.mid, leg.side, intent.leverage, instrument, scene.policy)
+        exits = entered_at(intent.exits, quote.mid, leg.side, intent.leverage, instrument, context.policy)
         intent = replace(intent, exits=exits)
     return Entry(leg, intent if waits_as is None else replace(intent, time_in_force=waits_as), notes)
 
@@ -126,51 +128,54 @@ def _is_reducing(leg: Leg, instrument: Instrument) -> bool:
     return instrument.is_perp and (leg.purpose in _REDUCING or abs(leg.size_to) < abs(leg.size_from))
 
 
-def _waits(leg: Leg, tranche: Tranche, scene: PlanContext) -> Note | None:
+def _waits(leg: Leg, tranche: Tranche, context: PlanContext) -> Note | None:
     """A purchase waits while its token is overbought or has not pulled back, until the deadline; the slices of a TWAP
     wait for their time; nothing else waits."""
-    if is_twap(leg, tranche, scene.policy, scene.at_ms) and (due_ms := next_slice_ms(leg, scene.policy)) > scene.at_ms:
-        minutes = -(-(due_ms - scene.at_ms) // MINUTE_MS)
+    if (
+        is_twap(leg, tranche, context.policy, context.at_ms)
+        and (due_ms := next_slice_ms(leg, context.policy)) > context.at_ms
+    ):
+        minutes = -(-(due_ms - context.at_ms) // MINUTE_MS)
         return Note(Reason.ENTRY_WAITS, f"{leg.words}: the next slice is due in {minutes} min", leg.symbol)
-    entries = scene.policy.entries
+    entries = context.policy.entries
     deadline = tranche.started_ms + entries.wait_hours * HOUR_MS
-    if leg.purpose is not Purpose.INCREASE or scene.at_ms >= deadline:
+    if leg.purpose is not Purpose.INCREASE or context.at_ms >= deadline:
         return None
-    hours = (deadline - scene.at_ms) // HOUR_MS
-    found = overbought(scene.snapshot.candles.get(leg.symbol), scene.policy) if entries.wait else None
+    hours = (deadline - context.at_ms) // HOUR_MS
+    found = overbought(context.snapshot.candles.get(leg.symbol), context.policy) if entries.wait else None
     if found is not None:
-        words = f"{leg.symbol}: RSI is {found:.0f}, above {entries.rsi_max}: the purchase waits, {hours} h at most"
-        return Note(Reason.ENTRY_WAITS, words, leg.symbol, {"rsi": f"{found:.2f}"})
-    return _waits_for_pullback(leg, hours, scene) if entries.pullback else None
+        message = f"{leg.symbol}: RSI is {found:.0f}, above {entries.rsi_max}: the purchase waits, {hours} h at most"
+        return Note(Reason.ENTRY_WAITS, message, leg.symbol, {"rsi": f"{found:.2f}"})
+    return _waits_for_pullback(leg, hours, context) if entries.pullback else None
 
 
-def _waits_for_pullback(leg: Leg, hours: int, scene: PlanContext) -> Note | None:
+def _waits_for_pullback(leg: Leg, hours: int, context: PlanContext) -> Note | None:
     """Above the zone a purchase waits; in it the pullback is there; below it the swing is over and nothing offers a
     better price. The zone is a threshold only: no price of an order is made from candles."""
-    zone = retracement_zone(scene.snapshot.candles.get(leg.symbol), scene.policy)
-    quote = scene.snapshot.quotes.get(leg.symbol)
+    zone = retracement_zone(context.snapshot.candles.get(leg.symbol), context.policy)
+    quote = context.snapshot.quotes.get(leg.symbol)
     if zone is None or quote is None or float(quote.ask) <= zone[1]:
         return None
-    words = (
+    message = (
         f"{leg.symbol}: {quote.ask} is above {zone[1]:.6g}, where the last swing has given back "
-        f"{scene.policy.entries.pullback_share:.1%}: the purchase waits, {hours} h at most"
+        f"{context.policy.entries.pullback_share:.1%}: the purchase waits, {hours} h at most"
     )
-    return Note(Reason.ENTRY_WAITS, words, leg.symbol, {"limit": f"{zone[1]:.8g}", "deep": f"{zone[0]:.8g}"})
+    return Note(Reason.ENTRY_WAITS, message, leg.symbol, {"limit": f"{zone[1]:.8g}", "deep": f"{zone[0]:.8g}"})
 
 
 def _within_cash(
-    leg: Leg, size: Decimal, worst: Decimal, budget: Decimal, instrument: Instrument, quote: Quote, scene: PlanContext
+    leg: Leg, size: Decimal, worst: Decimal, budget: Decimal, instrument: Instrument, quote: Quote, context: PlanContext
 ) -> tuple[Decimal, Decimal, tuple[Note, ...]]:
     """The last of the cash: rather a tighter price than a smaller size, down to just above the ask."""
-    tight = instrument.ceil_price(quote.ask * (ONE + BPS * scene.policy.constants.cash_slippage_bps))
+    tight = instrument.ceil_price(quote.ask * (ONE + BPS * context.policy.constants.cash_slippage_bps))
     afforded = min(size, budget / min(worst, tight))
     floored = instrument.floor_size(afforded)
     if floored > 0:
         worst = min(worst, max(instrument.floor_price(budget / floored), min(worst, tight)))
-    words = f"{leg.words}: cash for {budget:.2f} of {size * quote.mid:.2f}"
+    message = f"{leg.words}: cash for {budget:.2f} of {size * quote.mid:.2f}"
     # What rounding and the price's own bound take is not a shortage.
-    is_worth_saying = afforded < size * (ONE - 2 * BPS * max(1, scene.policy.constants.cash_slippage_bps))
-    notes = (Note(Reason.CASH_SHORT, words, leg.symbol, {"budget": str(budget)}),) if is_worth_saying else ()
+    is_worth_saying = afforded < size * (ONE - 2 * BPS * max(1, context.policy.constants.cash_slippage_bps))
+    notes = (Note(Reason.CASH_SHORT, message, leg.symbol, {"budget": str(budget)}),) if is_worth_saying else ()
     return afforded, worst, notes
 
 
@@ -184,27 +189,27 @@ def _within_margin(
     if affordable >= size:
         return size, ()
     missing = (size - affordable) * per_unit
-    words = f"{leg.words}: the perp wallet has {margin:.2f} free; move {missing:.2f} there for the rest"
+    message = f"{leg.words}: the perp wallet has {margin:.2f} free; move {missing:.2f} there for the rest"
     reason = Reason.HEDGE_CUT if leg.purpose is Purpose.HEDGE else Reason.TRANSFER_NEEDED
-    return affordable, (Note(reason, words, leg.symbol, {"amount": f"{missing:.2f}"}),)
+    return affordable, (Note(reason, message, leg.symbol, {"amount": f"{missing:.2f}"}),)
 
 
 def _within_spot(
-    leg: Leg, size: Decimal, quote: Quote, instrument: Instrument, scene: PlanContext
+    leg: Leg, size: Decimal, quote: Quote, instrument: Instrument, context: PlanContext
 ) -> tuple[Decimal, tuple[Note, ...]]:
     """No more than the sector's spot that no hedge covers: it may have shrunk since the leg was planned."""
-    room = scene.portfolio.hedge_room(leg.sector, beside_held=True)
+    room = context.portfolio.hedge_room(leg.sector, beside_held=True)
     covered = instrument.size_for(room, max(quote.valuation, quote.mid))
     if size <= covered:
         return size, ()
-    words = f"{leg.words}: {room:.2f} of {leg.sector} spot is left without a hedge, the leg is cut to it"
-    return covered, (Note(Reason.HEDGE_CUT, words, leg.symbol, {"room": f"{room:.2f}"}),)
+    message = f"{leg.words}: {room:.2f} of {leg.sector} spot is left without a hedge, the leg is cut to it"
+    return covered, (Note(Reason.HEDGE_CUT, message, leg.symbol, {"room": f"{room:.2f}"}),)
 
 
-def largest(price: Decimal, instrument: Instrument, scene: PlanContext) -> Decimal:
+def largest(price: Decimal, instrument: Instrument, context: PlanContext) -> Decimal:
     """The largest size of one order; the rest follows."""
     cap = min(
-        scene.policy.sizing.order_notional_max_quote, scene.policy.sizing.order_share_max * scene.portfolio.equity
+        context.policy.sizing.order_notional_max_quote, context.policy.sizing.order_share_max * context.portfolio.equity
     )
     most = cap / (instrument.contract_size * price)
     return min(most, instrument.size_max) if instrument.size_max is not None else most

@@ -12,7 +12,7 @@ from bot.domain.market import Quote
 from bot.domain.money import ZERO
 from bot.domain.order import ExitPlan, Intent, OrderType, Purpose, TimeInForce
 from bot.domain.order_ids import OrderKind, instrument_number, leg_id
-from bot.playbook.book.context import PlanContext, off_by
+from bot.playbook.book.context import PlanContext, with_slippage
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +37,10 @@ def leg_intent(campaign: int, tranche: int, leg: Leg, terms: IntentTerms) -> Int
     return _intent(identity, leg.purpose, leg.sector, leg.symbol, leg.side, terms, leg.words)
 
 
-def kind_intent(kind: OrderKind, sector: str, symbol: str, side: Side, terms: IntentTerms, words: str) -> Intent:
+def kind_intent(kind: OrderKind, sector: str, symbol: str, side: Side, terms: IntentTerms, message: str) -> Intent:
     """The intent of an order outside of a rotation: campaign 0, the kind's number, the instrument's number."""
     identity = (kind.intent_id(symbol), 0, kind.number, instrument_number(symbol))
-    return _intent(identity, kind.purpose, sector, symbol, side, terms, words)
+    return _intent(identity, kind.purpose, sector, symbol, side, terms, message)
 
 
 def _intent(
@@ -50,7 +50,7 @@ def _intent(
     symbol: str,
     side: Side,
     terms: IntentTerms,
-    words: str,
+    message: str,
 ) -> Intent:
     intent_id, campaign, tranche, leg = identity
     return Intent(
@@ -72,25 +72,25 @@ def _intent(
         time_in_force=terms.time_in_force,
         trigger_price=terms.trigger_price,
         exits=terms.exits,
-        words=words,
+        words=message,
     )
 
 
 def worst_price(price: Decimal, side: Side, bps: int, instrument: Instrument) -> Decimal:
     """The limit of an order: `bps` beyond `price`, rounded so that it is never worse."""
-    return instrument.bound_price(off_by(price, side.sign, bps), side)
+    return instrument.round_limit_price(with_slippage(price, side.sign, bps), side)
 
 
-def can_open(symbol: str, scene: PlanContext) -> tuple[Instrument, Quote] | None:
+def can_open(symbol: str, context: PlanContext) -> tuple[Instrument, Quote] | None:
     """Instrument and quote of an order that may open something; None without either."""
-    return _quoted(scene.instrument(symbol), symbol, scene)
+    return _quoted(context.instrument(symbol), symbol, context)
 
 
-def can_close(symbol: str, scene: PlanContext) -> tuple[Instrument, Quote] | None:
+def can_close(symbol: str, context: PlanContext) -> tuple[Instrument, Quote] | None:
     """Instrument and quote of an order that only closes; None without either."""
-    return _quoted(scene.closable(symbol), symbol, scene)
+    return _quoted(context.closable(symbol), symbol, context)
 
 
-def _quoted(instrument: Instrument | None, symbol: str, scene: PlanContext) -> tuple[Instrument, Quote] | None:
-    quote = scene.snapshot.quotes.get(symbol)
+def _quoted(instrument: Instrument | None, symbol: str, context: PlanContext) -> tuple[Instrument, Quote] | None:
+    quote = context.snapshot.quotes.get(symbol)
     return None if instrument is None or quote is None or quote.defect() else (instrument, quote)

@@ -104,5 +104,5 @@ def _worst(instrument: Instrument, side: Side, price: Decimal, slippage: Decimal
 
 def _intent(instrument: Instrument, side: Side, size: Decimal, price: Decimal, worst: Decimal) -> Intent:
     terms = IntentTerms(size, worst, price, reduce_only=instrument.is_perp)
-    words = "flatten: " + ("shrink the hedge to the spot left" if side is Side.BUY else "close the holding")
-    return kind_intent(OrderKind.FLATTEN, "", instrument.symbol, side, terms, words)
+    message = "flatten: " + ("shrink the hedge to the spot left" if side is Side.BUY else "close the holding")
+    return kind_intent(OrderKind.FLATTEN, "", instrument.symbol, side, terms, message)

@@ -12,7 +12,7 @@ from bot.domain.durations import HOUR_MS, MINUTE_MS
 from bot.domain.instrument import Instrument
 from bot.domain.market import Quote
 from bot.domain.order import Purpose, TimeInForce
-from bot.playbook.book.context import PlanContext, belongs_to, off_by
+from bot.playbook.book.context import PlanContext, belongs_to, with_slippage
 from bot.playbook.market import indicators
 from bot.playbook.policy.choices import Style
 from bot.playbook.policy.numbers import Policy
@@ -41,17 +41,17 @@ def resting_price(waits: TimeInForce, quote: Quote, instrument: Instrument) -> D
     return instrument.floor_price(quote.bid if waits is TimeInForce.POST_ONLY else quote.mid)
 
 
-def withdrawn(scene: PlanContext, campaign: Campaign | None) -> tuple[str, ...]:
+def withdrawn(context: PlanContext, campaign: Campaign | None) -> tuple[str, ...]:
     """Client ids of resting purchases that are to come back: the price has left them behind by more than `chase_bps`,
     or the campaign they were for is no longer running."""
     found = []
-    for order in scene.working:
-        quote = scene.snapshot.quotes.get(order.symbol)
+    for order in context.working:
+        quote = context.snapshot.quotes.get(order.symbol)
         is_behind = (
             quote is not None
             and not quote.defect()
             and order.price is not None
-            and quote.bid > off_by(order.price, 1, scene.policy.constants.chase_bps)
+            and quote.bid > with_slippage(order.price, 1, context.policy.constants.chase_bps)
         )
         is_wanted = campaign is not None and not campaign.is_over and belongs_to(order, campaign)
         if order.is_resting_entry and (is_behind or not is_wanted):

@@ -38,7 +38,7 @@ from bot.playbook.policy.choices import GainHedge, NeutralFutures
 from bot.playbook.policy.numbers import Policy
 from bot.playbook.positions.exits import ExitRule, entered_at
 from bot.playbook.positions.hedge_choice import choose_hedges
-from bot.playbook.positions.tactical import DirectionalPosition, Terms, place, tactical_terms
+from bot.playbook.positions.tactical import DirectionalPosition, Terms, size_position, tactical_terms
 
 LATE_MS = HOUR_MS  # executions that are told later than that after their order was given up are an operator's business
 _LONG = "tactical long"
@@ -62,7 +62,7 @@ def direction(stance: Stance, policy: Policy) -> tuple[str, Side] | None:
     }.get(stance)
 
 
-def outlived(memory: Memory, stance: Stance, rising: Sequence[str], policy: Policy) -> Mapping[str, str]:
+def no_longer_justified(memory: Memory, stance: Stance, rising: Sequence[str], policy: Policy) -> Mapping[str, str]:
     """Perps whose wager has lost its ground, and why: the stance has changed, or two signs speak against a short."""
     found = {}
     for held in memory.exits:
@@ -83,7 +83,7 @@ def end_openings(memory: Memory, ended: frozenset[str]) -> Memory:
     return replace(memory, opening=opening)
 
 
-def book_scalps(before: Memory, after: Memory, scene: PlanContext) -> Memory:
+def book_scalps(before: Memory, after: Memory, context: PlanContext) -> Memory:
     """Memory with the losses of the scalps that have ended counted into the day, gains are not set against them.
 
     A scalp that nobody closed was stopped at the venue: it is taken to have ended at its stop, or at the price of now
@@ -93,16 +93,16 @@ def book_scalps(before: Memory, after: Memory, scene: PlanContext) -> Memory:
     lost = ZERO
     for held in before.exits:
         if held.purpose is Purpose.SCALP and held.symbol not in kept and not held.targets_hit:
-            lost += _loss(held, scene)
+            lost += _loss(held, context)
     if lost <= 0:
         return after
-    day = after.scalps.on(_day(scene.at_ms))
+    day = after.scalps.on(_day(context.at_ms))
     return replace(after, scalps=replace(day, loss_quote=day.loss_quote + lost))
 
 
-def _loss(held: OpenExit, scene: PlanContext) -> Decimal:
-    instrument = scene.snapshot.instruments.get(held.symbol)
-    price, sign = scene.price(held.symbol) or held.plan.stop_price, held.side.sign
+def _loss(held: OpenExit, context: PlanContext) -> Decimal:
+    instrument = context.snapshot.instruments.get(held.symbol)
+    price, sign = context.price(held.symbol) or held.plan.stop_price, held.side.sign
     if not held.closing:
         price = min(price, held.plan.stop_price, key=lambda one: one * sign)
     contract, fee = (instrument.contract_size, instrument.taker_fee) if instrument is not None else (ONE, ZERO)
@@ -111,39 +111,39 @@ def _loss(held: OpenExit, scene: PlanContext) -> Decimal:
 
 
 def plan_speculation(
-    memory: Memory, scene: PlanContext, reading: Reading, choice: Choice, rising: Sequence[str]
+    memory: Memory, context: PlanContext, reading: Reading, choice: Choice, rising: Sequence[str]
 ) -> Speculation:
     """Go on with what is being opened and begin what is due. Nothing begins while a tranche of a rotation runs: its
     hedges come first. `rising` are signs against a short; one forbids it."""
-    memory = replace(_settle(memory, scene, choice), longed=_longed(memory, choice.stance, scene.policy))
+    memory = replace(_settle(memory, context, choice), longed=_longed(memory, choice.stance, context.policy))
     notes: list[Note] = []
-    if running_tranche(memory) is None and not scene.portfolio.unpriced:
-        memory, notes = _long(memory, scene, choice)
-        memory, more = _short(memory, replace(scene, wagers=memory.wagers), reading, choice.stance, rising)
+    if running_tranche(memory) is None and not context.portfolio.unpriced:
+        memory, notes = _long(memory, context, choice)
+        memory, more = _short(memory, replace(context, directional=memory.directional), reading, choice.stance, rising)
         notes += more
-        memory, more = _scalp(memory, replace(scene, wagers=memory.wagers), choice.stance)
+        memory, more = _scalp(memory, replace(context, directional=memory.directional), choice.stance)
         notes += more
-    intents = [intent for opening in memory.opening if (intent := _ask(opening, scene)) is not None]
+    intents = [intent for opening in memory.opening if (intent := _intent(opening, context)) is not None]
     return Speculation(memory, tuple(intents), tuple(notes))
 
 
-def _settle(memory: Memory, scene: PlanContext, choice: Choice) -> Memory:
+def _settle(memory: Memory, context: PlanContext, choice: Choice) -> Memory:
     """Openings that are filled, late or groundless are over; one with a live order is kept for its exits, and so is one
     whose order may yet turn out to have executed."""
     kept, filled = [], {held.symbol for held in memory.exits}
     for opening in memory.opening:
         is_over = (
-            scene.at_ms >= opening.until_ms
-            or direction(choice.stance, scene.policy) != (opening.sector, opening.side)
+            context.at_ms >= opening.until_ms
+            or direction(choice.stance, context.policy) != (opening.sector, opening.side)
             or (opening.purpose is Purpose.TACTICAL and not choice.tactical_allowed)
-            or _left(opening, scene) <= 0
+            or _left(opening, context) <= 0
         )
-        if _live_orders(opening, scene):
+        if _live_orders(opening, context):
             kept.append(replace(opening, until_ms=0) if is_over else opening)
         elif not is_over:
             kept.append(opening)
-        elif opening.symbol not in filled and scene.at_ms < (opening.over_ms or scene.at_ms) + LATE_MS:
-            kept.append(replace(opening, until_ms=0, over_ms=opening.over_ms or scene.at_ms))
+        elif opening.symbol not in filled and context.at_ms < (opening.over_ms or context.at_ms) + LATE_MS:
+            kept.append(replace(opening, until_ms=0, over_ms=opening.over_ms or context.at_ms))
     return memory if tuple(kept) == memory.opening else replace(memory, opening=tuple(kept))
 
 
@@ -158,68 +158,68 @@ def _longed(memory: Memory, stance: Stance, policy: Policy) -> Stance:
     return stance if memory.longed is stance or aim[0] in begun else Stance.NEUTRAL
 
 
-def _long(memory: Memory, scene: PlanContext, choice: Choice) -> tuple[Memory, list[Note]]:
-    policy, campaign, aim = scene.policy, memory.campaign, direction(choice.stance, scene.policy)
+def _long(memory: Memory, context: PlanContext, choice: Choice) -> tuple[Memory, list[Note]]:
+    policy, campaign, aim = context.policy, memory.campaign, direction(choice.stance, context.policy)
     stands = memory.stance is choice.stance and (campaign is None or campaign.is_over)
     is_due = stands and choice.tactical_allowed and memory.longed is not choice.stance
     if not is_due or aim is None or aim[1] is not Side.BUY:
         return memory, []
     sector, what = aim[0], _LONG
-    wanted = policy.rotation.shift * policy.rotation.tactical_split * scene.portfolio.book
-    perps, notes = _free_perps(sector, what, memory, scene)
-    terms = tactical_terms(what, Side.BUY, perps, min(wanted, _sleeve_room(sector, memory, scene)), policy)
-    until_ms = scene.at_ms + policy.constants.leg_patience_hours * HOUR_MS
-    opening, more = _open(Purpose.TACTICAL, terms, sector, until_ms, scene)
+    wanted = policy.rotation.shift * policy.rotation.tactical_split * context.portfolio.book
+    perps, notes = _free_perps(sector, what, memory, context)
+    terms = tactical_terms(what, Side.BUY, perps, min(wanted, _sleeve_room(sector, memory, context)), policy)
+    until_ms = context.at_ms + policy.constants.leg_patience_hours * HOUR_MS
+    opening, more = _open(Purpose.TACTICAL, terms, sector, until_ms, context)
     if opening is not None:
         memory = replace(_begin(opening, memory), longed=choice.stance)
     return memory, [*notes, *more]
 
 
 def _short(
-    memory: Memory, scene: PlanContext, reading: Reading, stance: Stance, rising: Sequence[str]
+    memory: Memory, context: PlanContext, reading: Reading, stance: Stance, rising: Sequence[str]
 ) -> tuple[Memory, list[Note]]:
-    policy, since_ms = scene.policy, reading.memory.since_ms
+    policy, since_ms = context.policy, reading.memory.since_ms
     is_due = policy.short.is_on and reading.condition is Condition.DOWNTREND and stance is Stance.DE_RISK
     if not is_due or memory.shorted_ms == since_ms:
         return memory, []
     sector, what = policy.allocation.risk_on, "speculative short"
     if reading.confidence < policy.tactical.confidence:
-        words = f"no {what}: confidence {reading.confidence:.2f} is below {policy.tactical.confidence}"
-        return memory, [Note(Reason.CONFIDENCE_LOW, words, sector)]
+        message = f"no {what}: confidence {reading.confidence:.2f} is below {policy.tactical.confidence}"
+        return memory, [Note(Reason.CONFIDENCE_LOW, message, sector)]
     if rising:
         return memory, [Note(Reason.EXIT_SIGNS, f"no {what}: signs against it: {', '.join(rising)}", sector)]
-    margin = min(policy.short.margin * scene.portfolio.book, _sleeve_room(sector, memory, scene))
-    perps, notes = _free_perps(sector, what, memory, scene)
+    margin = min(policy.short.margin * context.portfolio.book, _sleeve_room(sector, memory, context))
+    perps, notes = _free_perps(sector, what, memory, context)
     terms = tactical_terms(what, Side.SELL, perps, margin, policy)
-    until_ms = scene.at_ms + policy.constants.leg_patience_hours * HOUR_MS
-    opening, more = _open(Purpose.TACTICAL_SHORT, terms, sector, until_ms, scene)
+    until_ms = context.at_ms + policy.constants.leg_patience_hours * HOUR_MS
+    opening, more = _open(Purpose.TACTICAL_SHORT, terms, sector, until_ms, context)
     if opening is not None:
         memory = replace(_begin(opening, memory), shorted_ms=since_ms)
     return memory, [*notes, *more]
 
 
-def _scalp(memory: Memory, scene: PlanContext, stance: Stance) -> tuple[Memory, list[Note]]:
-    policy, aim = scene.policy, direction(stance, scene.policy)
+def _scalp(memory: Memory, context: PlanContext, stance: Stance) -> tuple[Memory, list[Note]]:
+    policy, aim = context.policy, direction(stance, context.policy)
     purposes = {held.purpose for held in memory.exits}
     purposes |= {opening.purpose for opening in memory.opening if not opening.over_ms}
     if not policy.scalp.is_on or aim is None or Purpose.SCALP in purposes:
         return memory, []
     sector, side = aim
-    day = memory.scalps.on(_day(scene.at_ms))
-    perps, notes = _free_perps(sector, "scalp", memory, scene)
-    due = [(symbol, end_ms) for symbol in perps if (end_ms := turned_ms(symbol, side, scene)) is not None]
+    day = memory.scalps.on(_day(context.at_ms))
+    perps, notes = _free_perps(sector, "scalp", memory, context)
+    due = [(symbol, end_ms) for symbol in perps if (end_ms := turned_ms(symbol, side, context)) is not None]
     due = [(symbol, end_ms) for symbol, end_ms in due if end_ms != day.candle_ms]
     if not due:
         return memory, notes if not perps else []
     symbol, end_ms = due[0]
-    margin = min(policy.scalp.margin * scene.portfolio.book, _sleeve_room(sector, memory, scene))
+    margin = min(policy.scalp.margin * context.portfolio.book, _sleeve_room(sector, memory, context))
     risk = margin * policy.scalp.leverage * policy.constants.scalp_stop
-    if day.count >= policy.scalp.per_day or day.loss_quote + risk > policy.scalp.loss_max * scene.portfolio.book:
-        words = (
+    if day.count >= policy.scalp.per_day or day.loss_quote + risk > policy.scalp.loss_max * context.portfolio.book:
+        message = (
             f"no scalp on {symbol} till tomorrow: {day.count} of {policy.scalp.per_day} today, {day.loss_quote:.2f} "
             f"lost, {risk:.2f} at risk, the day's budget is {policy.scalp.loss_max:.2%} of the book"
         )
-        return memory, [Note(Reason.SCALP_BUDGET, words, symbol, {"lost": str(day.loss_quote)})]
+        return memory, [Note(Reason.SCALP_BUDGET, message, symbol, {"lost": str(day.loss_quote)})]
     rule = ExitRule(
         policy.constants.scalp_stop,
         ((policy.constants.scalp_target, ONE),),
@@ -227,23 +227,23 @@ def _scalp(memory: Memory, scene: PlanContext, stance: Stance) -> tuple[Memory, 
         policy.constants.scalp_hours,
     )
     terms = Terms("scalp", side, (symbol,), margin, policy.scalp.leverage, rule)
-    opening, more = _open(Purpose.SCALP, terms, sector, end_ms + policy.candle_ms, scene)
+    opening, more = _open(Purpose.SCALP, terms, sector, end_ms + policy.candle_ms, context)
     if opening is not None:
         day = replace(day, count=day.count + 1, candle_ms=end_ms)
         memory = replace(_begin(opening, memory), scalps=day)
     return memory, list(more)
 
 
-def turned_ms(symbol: str, side: Side, scene: PlanContext) -> int | None:
+def turned_ms(symbol: str, side: Side, context: PlanContext) -> int | None:
     """End of the last candle, UTC ms, when the RSI has come back over it from oversold, for a short from overbought;
     None when it has not, or the candle is older than its own length."""
-    series = scene.snapshot.candles.get(scene.sectors.spot_of(symbol))
-    if series is None or len(series) < 2 or scene.at_ms - series.end_ms >= scene.policy.candle_ms:
+    series = context.snapshot.candles.get(context.sectors.spot_of(symbol))
+    if series is None or len(series) < 2 or context.at_ms - series.end_ms >= context.policy.candle_ms:
         return None
-    before, now = (_rsi(series, count, scene.policy) for count in (len(series) - 1, len(series)))
+    before, now = (_rsi(series, count, context.policy) for count in (len(series) - 1, len(series)))
     if before is None or now is None:
         return None
-    low = float(scene.policy.constants.scalp_rsi)
+    low = float(context.policy.constants.scalp_rsi)
     has_turned = before < low <= now if side is Side.BUY else before > 100 - low >= now
     return series.end_ms if has_turned else None
 
@@ -252,53 +252,55 @@ def _rsi(series: CandleSeries, count: int, policy: Policy) -> float | None:
     return indicators.rsi(series.closes[:count], policy.constants.rsi_period)
 
 
-def _free_perps(sector: str, what: str, memory: Memory, scene: PlanContext) -> tuple[list[str], list[Note]]:
+def _free_perps(sector: str, what: str, memory: Memory, context: PlanContext) -> tuple[list[str], list[Note]]:
     """Perps of the sector that carry nothing and will hedge nothing; the note says why there is none.
 
     A tactical long may stand where a rotation will hedge: its rotation closes it first (PLAYBOOK §5).
     """
-    policy, taken = scene.policy, {*memory.hedges, *(held.symbol for held in memory.exits)}
-    taken |= set(memory.wagers)
+    policy, taken = context.policy, {*memory.hedges, *(held.symbol for held in memory.exits)}
+    taken |= set(memory.directional)
     stands = policy.carry.is_on or policy.gains.hedge is not GainHedge.OFF
     if (
         (policy.hedging.is_on and what != _LONG)
         or stands
         or policy.allocation.neutral_futures is NeutralFutures.DELTA_NEUTRAL
     ):
-        taken |= {part.symbol for name in scene.sectors.sectors for part in choose_hedges(name, scene)[0]}
-    known = scene.sectors.tacticals(sector)
-    free = [symbol for symbol in known if symbol not in taken and not scene.held(symbol) and not scene.live_on(symbol)]
+        taken |= {part.symbol for name in context.sectors.sectors for part in choose_hedges(name, context)[0]}
+    known = context.sectors.tacticals(sector)
+    free = [
+        symbol for symbol in known if symbol not in taken and not context.held(symbol) and not context.live_on(symbol)
+    ]
     if free:
         return free, []
-    words = (
+    message = (
         f"no {what}: every perp of {sector} carries something or is kept for its hedge: {', '.join(known) or 'none'}"
     )
-    return [], [Note(Reason.PERP_TAKEN, words, sector)]
+    return [], [Note(Reason.PERP_TAKEN, message, sector)]
 
 
-def _sleeve_room(sector: str, memory: Memory, scene: PlanContext) -> Decimal:
+def _sleeve_room(sector: str, memory: Memory, context: PlanContext) -> Decimal:
     """Idle margin of the sector's futures sleeve, beside what its hedges keep in hand and what is being opened."""
-    sleeves = scene.portfolio.sectors.get(sector)
+    sleeves = context.portfolio.sectors.get(sector)
     locked = sleeves.margin_locked if sleeves is not None else ZERO
-    room = scene.portfolio.labels.get(sector, ZERO) - locked * (ONE + scene.policy.hedging.margin_keep)
+    room = context.portfolio.labels.get(sector, ZERO) - locked * (ONE + context.policy.hedging.margin_keep)
     coming = sum((opening.margin for opening in memory.opening), ZERO)
-    return max(ZERO, min(room, free_margin(scene.portfolio.account)) - coming)
+    return max(ZERO, min(room, free_margin(context.portfolio.account)) - coming)
 
 
 def _open(
-    purpose: Purpose, terms: Terms, sector: str, until_ms: int, scene: PlanContext
+    purpose: Purpose, terms: Terms, sector: str, until_ms: int, context: PlanContext
 ) -> tuple[Opening | None, tuple[Note, ...]]:
     if terms.symbols and terms.margin_quote <= 0:
-        words = f"no {terms.words}: the futures sleeve of {sector} has no idle margin"
-        return None, (Note(Reason.TRANSFER_NEEDED, words, sector),)
-    wager, notes = place(terms, sector, scene, scene.portfolio.book)
-    if wager is None:
+        message = f"no {terms.words}: the futures sleeve of {sector} has no idle margin"
+        return None, (Note(Reason.TRANSFER_NEEDED, message, sector),)
+    position, notes = size_position(terms, sector, context, context.portfolio.book)
+    if position is None:
         return None, notes
-    opening = _opening(purpose, wager, sector, until_ms)
-    instrument = scene.instrument(wager.symbol)
-    if instrument is None or not instrument.is_tradable(wager.size, wager.price):
-        words = f"{wager.words} is below the minimum of {wager.symbol}"
-        return None, (*notes, Note(Reason.BELOW_MINIMUM, words, wager.symbol))
+    opening = _opening(purpose, position, sector, until_ms)
+    instrument = context.instrument(position.symbol)
+    if instrument is None or not instrument.is_tradable(position.size, position.price):
+        message = f"{position.words} is below the minimum of {position.symbol}"
+        return None, (*notes, Note(Reason.BELOW_MINIMUM, message, position.symbol))
     return opening, notes
 
 
@@ -307,42 +309,42 @@ def _begin(opening: Opening, memory: Memory) -> Memory:
     return replace(memory, opening=(*(o for o in memory.opening if o.symbol != opening.symbol), opening))
 
 
-def _opening(purpose: Purpose, wager: DirectionalPosition, sector: str, until_ms: int) -> Opening:
+def _opening(purpose: Purpose, position: DirectionalPosition, sector: str, until_ms: int) -> Opening:
     return Opening(
-        wager.symbol,
+        position.symbol,
         sector,
         purpose,
-        wager.side,
-        wager.size,
-        wager.margin_quote,
-        wager.leverage,
-        wager.exits,
+        position.side,
+        position.size,
+        position.margin_quote,
+        position.leverage,
+        position.exits,
         until_ms,
-        wager.words,
+        position.words,
     )
 
 
-def _left(opening: Opening, scene: PlanContext) -> Decimal:
+def _left(opening: Opening, context: PlanContext) -> Decimal:
     """Contracts still to open, ZERO when what is left is too small to ask for or the price is beyond the stop."""
-    instrument, price = scene.instrument(opening.symbol), scene.least_price(opening.symbol, opening.side)
+    instrument, price = context.instrument(opening.symbol), context.least_price(opening.symbol, opening.side)
     if instrument is None or price is None:
         return opening.size
     if (price - opening.plan.stop_price) * opening.side.sign <= 0:
         return ZERO
-    left = instrument.floor_size(opening.size - abs(scene.held(opening.symbol)))
+    left = instrument.floor_size(opening.size - abs(context.held(opening.symbol)))
     return left if instrument.is_tradable(left, price) else ZERO
 
 
-def _ask(opening: Opening, scene: PlanContext) -> Intent | None:
-    market, side = can_open(opening.symbol, scene), opening.side
-    if market is None or _live_orders(opening, scene) or not opening.until_ms:
+def _intent(opening: Opening, context: PlanContext) -> Intent | None:
+    market, side = can_open(opening.symbol, context), opening.side
+    if market is None or _live_orders(opening, context) or not opening.until_ms:
         return None
     instrument, quote = market
-    worst = worst_price(quote.mid, side, scene.policy.orders.slippage_bps, instrument)
+    worst = worst_price(quote.mid, side, context.policy.orders.slippage_bps, instrument)
     price, leverage = max(worst, quote.valuation), whole_leverage(opening.leverage)
     per_unit = opening_cost(instrument, price, leverage)
-    margin = free_margin(scene.portfolio.account)
-    size = instrument.floor_size(min(_left(opening, scene), largest(price, instrument, scene), margin / per_unit))
+    margin = free_margin(context.portfolio.account)
+    size = instrument.floor_size(min(_left(opening, context), largest(price, instrument, context), margin / per_unit))
     if not instrument.is_tradable(size, min(worst, quote.valuation)):
         return None
     terms = IntentTerms(
@@ -351,14 +353,14 @@ def _ask(opening: Opening, scene: PlanContext) -> Intent | None:
         quote.mid,
         leverage=leverage,
         margin_quote=instrument.notional(size, price) / leverage,
-        exits=entered_at(opening.plan, quote.mid, side, leverage, instrument, scene.policy),
+        exits=entered_at(opening.plan, quote.mid, side, leverage, instrument, context.policy),
     )
     kind = DIRECTIONAL_KINDS[opening.purpose]
     return kind_intent(kind, opening.sector, opening.symbol, side, terms, opening.words)
 
 
-def _live_orders(opening: Opening, scene: PlanContext) -> tuple[Order, ...]:
-    return scene.live_for(DIRECTIONAL_KINDS[opening.purpose], opening.symbol)
+def _live_orders(opening: Opening, context: PlanContext) -> tuple[Order, ...]:
+    return context.live_for(DIRECTIONAL_KINDS[opening.purpose], opening.symbol)
 
 
 def _day(at_ms: int) -> int:

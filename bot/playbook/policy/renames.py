@@ -45,9 +45,9 @@ def rename_problems(
             )
         days = [former.at for former in formers]
         if any(a >= b for a, b in pairwise(days)):
-            told = ", ".join(f"{former.was} till {former.at}" for former in formers)
+            listing = ", ".join(f"{former.was} till {former.at}" for former in formers)
             found.append(
-                f"{where}: former names stand oldest first, each with a later day than the one before ({told})"
+                f"{where}: former names stand oldest first, each with a later day than the one before ({listing})"
             )
         for former in formers:
             if former.was in claimed:

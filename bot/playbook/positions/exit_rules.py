@@ -86,6 +86,6 @@ EXIT_RULES: tuple[ExitCheck, ...] = (
 def why_it_ends(case: ExitReview) -> Note | None:
     """The first rule that ends the position; None when it stays."""
     for rule in EXIT_RULES:
-        if words := rule.judge(case):
-            return Note(rule.reason, f"{case.held.symbol}: close the {case.held.words}: {words}", case.held.symbol)
+        if message := rule.judge(case):
+            return Note(rule.reason, f"{case.held.symbol}: close the {case.held.words}: {message}", case.held.symbol)
     return None

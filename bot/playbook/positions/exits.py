@@ -20,7 +20,7 @@ from bot.playbook.policy.choices import Unowned
 from bot.playbook.policy.numbers import Policy
 from bot.playbook.positions.exit_rules import ExitReview, trailing_stop, why_it_ends
 from bot.playbook.positions.hedge import Shrink, near_liquidation, over_spot
-from bot.playbook.positions.hedge_stops import guard_hedges, remember_hedges, standing_shorts
+from bot.playbook.positions.hedge_stops import guard_hedges, overlay_shorts, remember_hedges
 from bot.playbook.positions.leverage import judge_leverage
 from bot.playbook.positions.stops import StopWanted, is_stop_of_guard, resting_stop, within
 from bot.playbook.positions.unguarded import exit_of_unowned, missing_stops, nearest_stop, unowned
@@ -110,7 +110,10 @@ def with_funding(memory: Memory, paid: Mapping[str, Decimal]) -> Memory:
 
 
 def guard_positions(
-    memory: Memory, scene: PlanContext, signs: Sequence[str] = (), outlived: Mapping[str, str] | None = None
+    memory: Memory,
+    context: PlanContext,
+    signs: Sequence[str] = (),
+    no_longer_justified: Mapping[str, str] | None = None,
 ) -> Guarded:
     """Watch over every tactical position and every hedge once. `signs` are exit signs; two close the tactical longs.
     `outlived` says of other positions, by perp, why they must end."""
@@ -120,105 +123,105 @@ def guard_positions(
     kept: list[OpenExit] = []
     ended: set[str] = set()
     for held in memory.exits:
-        position = scene.position(held.symbol)
+        position = context.position(held.symbol)
         if position is None or not held.is_held(position.size):
             ended.add(held.symbol)
-            cancels += [order.client_id for order in scene.live_on(held.symbol) if order.order_type.is_trigger]
+            cancels += [order.client_id for order in context.live_on(held.symbol) if order.order_type.is_trigger]
             reason = Reason(held.closing) if held.closing else Reason.EXIT_STOP
             notes.append(Note(reason, f"{held.symbol}: the {held.words} is closed", held.symbol))
             continue
-        stop = nearest_stop(position, scene.policy, held.plan.stop_price)
-        watched, note = _watch(held, position, scene, _signed(held, signs, outlived or {}), stop)
+        stop = nearest_stop(position, context.policy, held.plan.stop_price)
+        watched, note = _watch(held, position, context, _signed(held, signs, no_longer_justified or {}), stop)
         kept.append(watched)
         notes += [note] if note else []
         if watched.closing or watched.targets_hit:
             ended.add(held.symbol)
-        intents += _closing(watched, position, scene)
-        resting, stale = _resting_stop(watched, position, scene)
+        intents += _closing(watched, position, context)
+        resting, stale = _resting_stop(watched, position, context)
         intents += resting
         cancels += stale
-    shrinks = over_spot(memory, scene)
-    urgent, top_ups, more = near_liquidation(memory, scene)
+    shrinks = over_spot(memory, context)
+    urgent, top_ups, more = near_liquidation(memory, context)
     done = {shrink.symbol for shrink in shrinks}
     for shrink in (*shrinks, *(s for s in urgent if s.symbol not in done)):
-        intents += _shrinking(shrink, scene)
+        intents += _shrinking(shrink, context)
         notes.append(Note(shrink.reason, shrink.words, shrink.symbol, {"size": str(shrink.size)}))
     before, memory = memory, replace(memory, exits=tuple(kept))
-    memory, stopped = remember_hedges(memory, scene)
-    stops, outdated = guard_hedges(memory, scene)
+    memory, stopped = remember_hedges(memory, context)
+    stops, outdated = guard_hedges(memory, context)
     intents += stops
-    extra = _guard_unowned(before, memory, intents, scene)
+    extra = _guard_unowned(before, memory, intents, context)
     cancels += [client_id for client_id in (*outdated, *extra.cancels) if client_id not in cancels]
     notes += [*more, *stopped, *extra.notes]
     return Guarded((*intents, *extra.intents), tuple(cancels), top_ups, tuple(notes), extra.memory, frozenset(ended))
 
 
-def _guard_unowned(before: Memory, memory: Memory, asked: Sequence[Intent], scene: PlanContext) -> Guarded:
+def _guard_unowned(before: Memory, memory: Memory, asked: Sequence[Intent], context: PlanContext) -> Guarded:
     """Stops of positions that no plan knows, and what is left without one, in memory."""
     intents: list[Intent] = []
     notes: list[Note] = []
     cancels: list[str] = []
-    policy = scene.policy.exits.unowned_position
-    strangers = {} if policy is Unowned.IGNORE else {position.symbol: position for position in unowned(memory, scene)}
+    policy = context.policy.exits.unowned_position
+    strangers = {} if policy is Unowned.IGNORE else {position.symbol: position for position in unowned(memory, context)}
     for symbol, position in strangers.items():
-        words = f"{symbol}: a position of {position.size} at {position.entry_price} belongs to no plan of the bot"
-        notes.append(Note(Reason.POSITION_UNOWNED, words, symbol, {"size": str(position.size)}))
-        instrument = scene.closable(symbol)
+        message = f"{symbol}: a position of {position.size} at {position.entry_price} belongs to no plan of the bot"
+        notes.append(Note(Reason.POSITION_UNOWNED, message, symbol, {"size": str(position.size)}))
+        instrument = context.closable(symbol)
         if instrument is not None:
-            held = exit_of_unowned(position, instrument, scene.policy)
-            resting, stale = _resting_stop(held, position, scene, f"position of {symbol} that no plan knows")
+            held = exit_of_unowned(position, instrument, context.policy)
+            resting, stale = _resting_stop(held, position, context, f"position of {symbol} that no plan knows")
             intents += resting
             cancels += stale
     stops = frozenset(intent.symbol for intent in (*asked, *intents) if intent.order_type.is_trigger)
-    owned = {held.symbol: held.words for held in memory.exits} | dict.fromkeys(standing_shorts(memory, scene), "hedge")
-    missing, pending = missing_stops(before, owned, strangers, stops, scene)
+    owned = {held.symbol: held.words for held in memory.exits} | dict.fromkeys(overlay_shorts(memory, context), "hedge")
+    missing, pending = missing_stops(before, owned, strangers, stops, context)
     if policy is Unowned.HALT:
         why = "the position belongs to no plan (unowned_position = halt)"
         missing = {**missing, **{symbol: f"{symbol}: {why}" for symbol in strangers}}
-    right, wrong = judge_leverage(memory, scene)
-    notes += [Note(Reason.LEVERAGE_DIFFERS, words, symbol) for symbol, words in wrong.items()]
-    for order in scene.working:  # the position that it protected is gone, whoever closed it
-        if order.state.is_live and is_stop_of_guard(order) and scene.position(order.symbol) is None:
+    right, wrong = judge_leverage(memory, context)
+    notes += [Note(Reason.LEVERAGE_DIFFERS, message, symbol) for symbol, message in wrong.items()]
+    for order in context.working:  # the position that it protected is gone, whoever closed it
+        if order.state.is_live and is_stop_of_guard(order) and context.position(order.symbol) is None:
             cancels.append(order.client_id)
     memory = replace(memory, unguarded=missing, stops_asked=pending, leverages=right, leverage_wrong=wrong)
     return Guarded(tuple(intents), tuple(cancels), {}, tuple(notes), memory, frozenset())
 
 
 def shrink_before_sales(
-    intents: Sequence[Intent], memory: Memory, scene: PlanContext
+    intents: Sequence[Intent], memory: Memory, context: PlanContext
 ) -> tuple[tuple[Intent, ...], tuple[Note, ...]]:
     """Sales that would leave a hedge over more than their spot wait for it to shrink: it was sized when the tranche
     began, and what it covers may have fallen since."""
     sold: dict[str, Decimal] = {}
     for intent in intents:
-        for sector, weight in _selling(intent, scene).items():
+        for sector, weight in _selling(intent, context).items():
             sold[sector] = sold.get(sector, ZERO) + weight * intent.size * intent.reference_price
     shrinks = [
         shrink
-        for shrink in over_spot(memory, scene, sold)
-        if sold.get(shrink.sector) and shrink.size > _HEDGE_SLACK * abs(scene.held(shrink.symbol))
+        for shrink in over_spot(memory, context, sold)
+        if sold.get(shrink.sector) and shrink.size > _HEDGE_SLACK * abs(context.held(shrink.symbol))
     ]
     waits = {shrink.sector for shrink in shrinks}
-    kept = tuple(intent for intent in intents if not waits & _selling(intent, scene).keys())
-    made = tuple(made for shrink in shrinks for made in _shrinking(shrink, scene))
+    kept = tuple(intent for intent in intents if not waits & _selling(intent, context).keys())
+    made = tuple(made for shrink in shrinks for made in _shrinking(shrink, context))
     notes = tuple(Note(s.reason, f"{s.words}; the sale waits", s.symbol, {"size": str(s.size)}) for s in shrinks)
     return (*made, *kept), notes
 
 
-def _selling(intent: Intent, scene: PlanContext) -> Mapping[str, Decimal]:
+def _selling(intent: Intent, context: PlanContext) -> Mapping[str, Decimal]:
     """Membership of the token a rotation sells in this intent; empty for anything else."""
-    return scene.sectors.tokens.get(base_of(intent.symbol), {}) if intent.purpose is Purpose.REDUCE else {}
+    return context.sectors.tokens.get(base_of(intent.symbol), {}) if intent.purpose is Purpose.REDUCE else {}
 
 
-def _signed(held: OpenExit, signs: Sequence[str], outlived: Mapping[str, str]) -> str:
+def _signed(held: OpenExit, signs: Sequence[str], no_longer_justified: Mapping[str, str]) -> str:
     """Why the market, and not its own plan, ends a position; empty when it does not."""
-    if held.purpose is not Purpose.TACTICAL or held.symbol in outlived:
-        return outlived.get(held.symbol, "")
+    if held.purpose is not Purpose.TACTICAL or held.symbol in no_longer_justified:
+        return no_longer_justified.get(held.symbol, "")
     return f"exit signs: {', '.join(signs)}" if len(signs) >= 2 else ""
 
 
 def _watch(
-    held: OpenExit, position: Position, scene: PlanContext, signed: str, stop: Decimal
+    held: OpenExit, position: Position, context: PlanContext, signed: str, stop: Decimal
 ) -> tuple[OpenExit, Note | None]:
     mark, sign = position.mark_price, held.side.sign
     best = mark if (mark - held.best_price) * sign > 0 else held.best_price
@@ -226,29 +229,29 @@ def _watch(
     held = replace(held, best_price=best, targets_hit=max(held.targets_hit, hit))
     if held.closing:
         return held, None
-    note = why_it_ends(ExitReview(held, mark, stop, signed, scene.at_ms, scene.policy))
+    note = why_it_ends(ExitReview(held, mark, stop, signed, context.at_ms, context.policy))
     return (held, None) if note is None else (replace(held, closing=note.reason.value), note)
 
 
-def _closing(held: OpenExit, position: Position, scene: PlanContext) -> list[Intent]:
+def _closing(held: OpenExit, position: Position, context: PlanContext) -> list[Intent]:
     kept = ZERO if held.closing else ONE - sum((part for _, part in held.plan.targets[: held.targets_hit]), ZERO)
     size = abs(position.size) - held.size_entered * kept
     kind = OrderKind.CLOSE if held.closing else OrderKind.TARGET
-    words = f"close ({held.closing})" if held.closing else f"profit target {held.targets_hit}"
-    return _reduce(scene, kind, held.symbol, held.sector, Side.of(-position.size), size, words)
+    message = f"close ({held.closing})" if held.closing else f"profit target {held.targets_hit}"
+    return _reduce(context, kind, held.symbol, held.sector, Side.of(-position.size), size, message)
 
 
-def _shrinking(shrink: Shrink, scene: PlanContext) -> list[Intent]:
+def _shrinking(shrink: Shrink, context: PlanContext) -> list[Intent]:
     kind = OrderKind.LIQUIDATION if shrink.reason is Reason.LIQUIDATION_NEAR else OrderKind.HEDGE_OVER_SPOT
-    return _reduce(scene, kind, shrink.symbol, shrink.sector, Side.BUY, shrink.size, shrink.words)
+    return _reduce(context, kind, shrink.symbol, shrink.sector, Side.BUY, shrink.size, shrink.words)
 
 
 def _reduce(
-    scene: PlanContext, kind: OrderKind, symbol: str, sector: str, side: Side, size: Decimal, words: str
+    context: PlanContext, kind: OrderKind, symbol: str, sector: str, side: Side, size: Decimal, message: str
 ) -> list[Intent]:
     """A reduce-only order now, unless one of the same kind is still under way."""
-    market = can_close(symbol, scene)
-    if market is None or scene.live_for(kind, symbol):
+    market = can_close(symbol, context)
+    if market is None or context.live_for(kind, symbol):
         return []
     instrument, quote = market
     size = instrument.floor_size(size)
@@ -256,18 +259,18 @@ def _reduce(
         size = min(size, instrument.size_max)
     if not instrument.is_tradable(size, quote.valuation, reduce_only=True):
         return []
-    worst = worst_price(quote.mid, side, scene.policy.exits.slippage_bps, instrument)
+    worst = worst_price(quote.mid, side, context.policy.exits.slippage_bps, instrument)
     terms = IntentTerms(size, worst, quote.mid, reduce_only=True)
-    return [kind_intent(kind, sector, symbol, side, terms, words)]
+    return [kind_intent(kind, sector, symbol, side, terms, message)]
 
 
 def _resting_stop(
-    held: OpenExit, position: Position, scene: PlanContext, name: str = ""
+    held: OpenExit, position: Position, context: PlanContext, name: str = ""
 ) -> tuple[list[Intent], list[str]]:
     """The stop of a position with an exit plan: near the stop of now, or nearer to the entry."""
     price, sign = held.plan.stop_price, held.side.sign
     if held.targets_hit >= len(held.plan.targets):
         price = max(price, trailing_stop(held), key=lambda one: one * sign)
-    price = nearest_stop(position, scene.policy, price)
+    price = nearest_stop(position, context.policy, price)
     wanted = StopWanted(held.sector, price, name or held.words, *within(price, sign), is_closing=bool(held.closing))
-    return resting_stop(wanted, position, scene)
+    return resting_stop(wanted, position, context)

@@ -47,7 +47,7 @@ class Shrink:
 def plan_hedges(
     sector: str,
     wanted_quote: Decimal,
-    scene: PlanContext,
+    context: PlanContext,
     *,
     sleeve_margin: Decimal,
     closing: frozenset[str],
@@ -58,14 +58,14 @@ def plan_hedges(
     Together they are worth no more than the spot, nor than `limit_quote`, whatever the betas. `sleeve_margin` is the
     sleeve's margin that is not needed elsewhere; `closing` names longs that are closed first.
     """
-    paused = pause_left(sector, scene)
+    paused = pause_left(sector, context)
     if paused is not None:
         return (), (Note(Reason.HEDGE_PAUSED, paused, sector),)
-    parts, notes = choose_hedges(sector, scene, closing)
+    parts, notes = choose_hedges(sector, context, closing)
     if not parts:
-        words = f"{sector}: none of its hedge perps is listed and priced; {wanted_quote:.2f} stays without a hedge"
-        return (), (*notes, Note(Reason.HEDGE_CUT, words, sector, {"short_by": str(wanted_quote)}))
-    spot = scene.portfolio.hedge_room(sector)
+        message = f"{sector}: none of its hedge perps is listed and priced; {wanted_quote:.2f} stays without a hedge"
+        return (), (*notes, Note(Reason.HEDGE_CUT, message, sector, {"short_by": str(wanted_quote)}))
+    spot = context.portfolio.hedge_room(sector)
     limit = spot if limit_quote is None else max(ZERO, min(spot, limit_quote))
     covered = min(wanted_quote, limit)
     while True:
@@ -73,7 +73,7 @@ def plan_hedges(
         whole = sum(values.values(), ZERO)
         if whole > limit:
             values = {part: value * limit / whole for part, value in values.items()}
-        plans, more = _plans(sector, values, sleeve_margin, scene)
+        plans, more = _plans(sector, values, sleeve_margin, context)
         if len(plans) == len(parts) or len(parts) == 1:
             return plans, (*notes, *more)
         # Thin slices of a basket are below the minimum: rather fewer perps than no hedge.
@@ -81,16 +81,16 @@ def plan_hedges(
 
 
 def _plans(
-    sector: str, values: Mapping[HedgePart, Decimal], sleeve_margin: Decimal, scene: PlanContext
+    sector: str, values: Mapping[HedgePart, Decimal], sleeve_margin: Decimal, context: PlanContext
 ) -> tuple[tuple[HedgePlan, ...], tuple[Note, ...]]:
     whole = sum(values.values(), ZERO)
-    leverages = {part: hedge_leverage(part.symbol, scene) for part in values}
-    own = sum((_locked(part.symbol, leverage, scene) for part, leverage in leverages.items()), ZERO)
-    free = max(ZERO, min(sleeve_margin, free_margin(scene.portfolio.account) + own))
+    leverages = {part: hedge_leverage(part.symbol, context) for part in values}
+    own = sum((_locked(part.symbol, leverage, context) for part, leverage in leverages.items()), ZERO)
+    free = max(ZERO, min(sleeve_margin, free_margin(context.portfolio.account) + own))
     plans, notes = [], []
     for part, value in values.items():
         symbol, leverage = part.symbol, leverages[part]
-        instrument, price = scene.instrument(symbol), scene.price(symbol)
+        instrument, price = context.instrument(symbol), context.price(symbol)
         if instrument is None or price is None:
             continue
         # The fee of opening comes out of the same wallet.
@@ -98,50 +98,50 @@ def _plans(
         size = instrument.size_for(min(value, affordable), price)
         notional = instrument.notional(size, price)
         if affordable < value:
-            words = (
+            message = (
                 f"{sector}: the hedge is {notional:.2f} instead of {value:.2f}, short by {value - notional:.2f}: its "
                 f"futures sleeve has {free:.2f} of free margin at {leverage}x"
             )
-            notes.append(Note(Reason.HEDGE_CUT, words, sector, {"short_by": str(value - notional)}))
+            notes.append(Note(Reason.HEDGE_CUT, message, sector, {"short_by": str(value - notional)}))
         if not instrument.is_tradable(size, price):
-            words = f"{sector}: a hedge of {notional:.2f} is below the minimum of {symbol}"
-            notes.append(Note(Reason.BELOW_MINIMUM, words, symbol))
+            message = f"{sector}: a hedge of {notional:.2f} is below the minimum of {symbol}"
+            notes.append(Note(Reason.BELOW_MINIMUM, message, symbol))
             continue
         wanted = instrument.size_for(value, price)
         plans.append(HedgePlan(symbol, size, price, notional, notional / leverage, leverage, wanted, part.words))
     return tuple(plans), tuple(notes)
 
 
-def hedge_leverage(symbol: str, scene: PlanContext) -> Decimal:
+def hedge_leverage(symbol: str, context: PlanContext) -> Decimal:
     """Leverage of a hedge: the policy's, where the instrument allows it, a whole number."""
-    instrument = scene.instrument(symbol)
+    instrument = context.instrument(symbol)
     most = max(ONE, instrument.leverage_max) if instrument is not None else ONE
-    return whole_leverage(min(scene.policy.hedging.leverage, scene.policy.sizing.position_leverage_max, most))
+    return whole_leverage(min(context.policy.hedging.leverage, context.policy.sizing.position_leverage_max, most))
 
 
-def _locked(symbol: str, leverage: Decimal, scene: PlanContext) -> Decimal:
+def _locked(symbol: str, leverage: Decimal, context: PlanContext) -> Decimal:
     """Margin that a short held already stands on, at the leverage wanted."""
-    instrument, price = scene.instrument(symbol), scene.price(symbol)
+    instrument, price = context.instrument(symbol), context.price(symbol)
     if instrument is None or price is None:
         return ZERO
-    return max(ZERO, -scene.held(symbol)) * instrument.contract_size * price / leverage
+    return max(ZERO, -context.held(symbol)) * instrument.contract_size * price / leverage
 
 
-def over_spot(memory: Memory, scene: PlanContext, sold: Mapping[str, Decimal] | None = None) -> tuple[Shrink, ...]:
+def over_spot(memory: Memory, context: PlanContext, sold: Mapping[str, Decimal] | None = None) -> tuple[Shrink, ...]:
     """Hedges that exceed the spot they cover: spot fell or was sold, so they shrink with it (PLAYBOOK §6).
 
     Spot that has no price at the moment has not gone: a hedge over it is not judged. `sold` is quote value by sector
     that is about to be sold.
     """
-    unpriced = {name for token in scene.portfolio.unpriced for name in scene.sectors.tokens.get(token, {})}
+    unpriced = {name for token in context.portfolio.unpriced for name in context.sectors.tokens.get(token, {})}
     gone = sold or {}
-    room = {name: scene.portfolio.hedge_room(name, sold=gone.get(name, ZERO)) for name in scene.portfolio.sectors}
+    room = {name: context.portfolio.hedge_room(name, sold=gone.get(name, ZERO)) for name in context.portfolio.sectors}
     found = []
     for symbol, sector in sorted(memory.hedges.items()):
-        position, instrument = scene.position(symbol), scene.closable(symbol)
+        position, instrument = context.position(symbol), context.closable(symbol)
         if position is None or instrument is None or position.size >= 0 or sector in unpriced:
             continue
-        notional = -signed_notional(position, scene.snapshot)
+        notional = -signed_notional(position, context.snapshot)
         excess = notional - room.get(sector, ZERO)
         room[sector] = max(ZERO, -excess)
         if excess <= 0 or position.mark_price <= 0:
@@ -151,40 +151,40 @@ def over_spot(memory: Memory, scene: PlanContext, sold: Mapping[str, Decimal] | 
         )
         size = min(-position.size, steps * instrument.size_step)
         covered = f"what a sale leaves of the {sector} spot" if gone.get(sector) else f"the {sector} spot it covers"
-        words = f"{symbol}: the hedge of {notional:.2f} exceeds {covered} by {excess:.2f}"
-        found.append(Shrink(symbol, sector, size, Reason.HEDGE_OVER_SPOT, words))
+        message = f"{symbol}: the hedge of {notional:.2f} exceeds {covered} by {excess:.2f}"
+        found.append(Shrink(symbol, sector, size, Reason.HEDGE_OVER_SPOT, message))
     return tuple(found)
 
 
 def near_liquidation(
-    memory: Memory, scene: PlanContext
+    memory: Memory, context: PlanContext
 ) -> tuple[tuple[Shrink, ...], Mapping[str, Decimal], tuple[Note, ...]]:
     """Hedges whose liquidation is near: margin to add from the idle margin of the sleeve, or the part to close.
 
     Below half of the least distance, or without idle margin, the hedge shrinks by half: it is never liquidated while
     anything can be done (PLAYBOOK §2).
     """
-    least = scene.policy.sizing.liquidation_distance_min
+    least = context.policy.sizing.liquidation_distance_min
     shrinks, top_ups, notes = [], {}, []
     for symbol, sector in sorted(memory.hedges.items()):
-        position, instrument = scene.position(symbol), scene.closable(symbol)
+        position, instrument = context.position(symbol), context.closable(symbol)
         if position is None or instrument is None or position.mark_price <= 0:
             continue
         distance = liquidation_distance(position.mark_price, position.liquidation_price)
         if distance is None or distance >= least:
             continue
-        sleeves = scene.portfolio.sectors.get(sector)
-        idle = min(free_margin(scene.portfolio.account), sleeves.futures - sleeves.margin_locked if sleeves else ZERO)
-        wanted = abs(signed_notional(position, scene.snapshot)) * (least * 3 / 2 - distance)
+        sleeves = context.portfolio.sectors.get(sector)
+        idle = min(free_margin(context.portfolio.account), sleeves.futures - sleeves.margin_locked if sleeves else ZERO)
+        wanted = abs(signed_notional(position, context.snapshot)) * (least * 3 / 2 - distance)
         amount = max(ZERO, min(wanted, idle)).quantize(Decimal("0.01"), rounding="ROUND_FLOOR")
         numbers = {"distance": str(distance), "top_up": str(amount)}
-        words = f"{symbol}: liquidation is {distance:.1%} away, less than {least:.1%}"
+        message = f"{symbol}: liquidation is {distance:.1%} away, less than {least:.1%}"
         if amount > 0:
             top_ups[symbol] = amount
-            words += f"; add {amount} of idle margin"
-        notes.append(Note(Reason.LIQUIDATION_NEAR, words, symbol, numbers))
+            message += f"; add {amount} of idle margin"
+        notes.append(Note(Reason.LIQUIDATION_NEAR, message, symbol, numbers))
         if amount < wanted / 2 or distance < least / 2:
             half = instrument.floor_size(abs(position.size) / 2)
             size = half if half >= instrument.size_min else abs(position.size)
-            shrinks.append(Shrink(symbol, sector, size, Reason.LIQUIDATION_NEAR, words + "; it shrinks by half"))
+            shrinks.append(Shrink(symbol, sector, size, Reason.LIQUIDATION_NEAR, message + "; it shrinks by half"))
     return tuple(shrinks), top_ups, tuple(notes)

@@ -39,42 +39,42 @@ class HedgePart:
 
 
 def choose_hedges(
-    sector: str, scene: PlanContext, closing: frozenset[str] = frozenset()
+    sector: str, context: PlanContext, closing: frozenset[str] = frozenset()
 ) -> tuple[tuple[HedgePart, ...], tuple[Note, ...]]:
     """The perps that hedge a sector by `hedge_with`; none when no perp is listed, priced and free of a long that stays.
 
     A sector without an index perp is hedged with its leader. `closing` names longs that are closed first.
     """
-    policy, notes = scene.policy, []
-    leaders = usable(scene.sectors.hedges(sector), scene, closing)
+    policy, notes = context.policy, []
+    leaders = usable(context.sectors.hedges(sector), context, closing)
     chosen = leaders[:1]
     if policy.hedging.instrument is HedgeWith.BASKET:
         chosen = leaders[: policy.hedging.basket_size]
     elif policy.hedging.instrument is HedgeWith.INDEX:
-        indices = usable(scene.sectors.indices(sector), scene, closing)
+        indices = usable(context.sectors.indices(sector), context, closing)
         chosen = indices[:1] or chosen
         if not indices:
-            words = f"{sector}: no index perp is listed and priced; {chosen[0] if chosen else 'nothing'} stands in"
-            notes.append(Note(Reason.HEDGE_CUT, words, sector))
+            message = f"{sector}: no index perp is listed and priced; {chosen[0] if chosen else 'nothing'} stands in"
+            notes.append(Note(Reason.HEDGE_CUT, message, sector))
     parts = [HedgePart(symbol, ONE / len(chosen)) for symbol in chosen]
     if policy.hedging.by_beta or policy.hedging.instrument is HedgeWith.BASKET:
-        parts, more = _with_betas(sector, parts, scene)
+        parts, more = _with_betas(sector, parts, context)
         notes += more
     return tuple(parts), tuple(notes)
 
 
-def usable(symbols: Sequence[str], scene: PlanContext, closing: frozenset[str]) -> list[str]:
+def usable(symbols: Sequence[str], context: PlanContext, closing: frozenset[str]) -> list[str]:
     """Perps that are listed, priced, and hold neither a long nor a wager that stays."""
-    found = (s for s in symbols if scene.instrument(s) is not None and scene.price(s) is not None)
-    return [s for s in found if s in closing or (scene.held(s) <= 0 and s not in scene.wagers)]
+    found = (s for s in symbols if context.instrument(s) is not None and context.price(s) is not None)
+    return [s for s in found if s in closing or (context.held(s) <= 0 and s not in context.directional)]
 
 
-def estimate_beta(sector: str, symbol: str, scene: PlanContext) -> float | None:
+def estimate_beta(sector: str, symbol: str, context: PlanContext) -> float | None:
     """Slope of the sector's log returns on those of the perp's token over `beta_days`; None of too few candles."""
-    policy, sectors = scene.policy, scene.sectors
-    token = scene.snapshot.candles.get(sectors.spot_of(symbol))
+    policy, sectors = context.policy, context.sectors
+    token = context.snapshot.candles.get(sectors.spot_of(symbol))
     weights = {name: float(sectors.membership(name, sector)) for name in sectors.members(sector)}
-    starts, levels = sector_index(scene.snapshot, sectors, weights)
+    starts, levels = sector_index(context.snapshot, sectors, weights)
     if token is None or not starts:
         return None
     closes = dict(zip(token.starts_ms, token.closes, strict=True))
@@ -86,17 +86,17 @@ def estimate_beta(sector: str, symbol: str, scene: PlanContext) -> float | None:
     return indicators.beta([move for move, _ in moves], [move for _, move in moves])
 
 
-def _with_betas(sector: str, parts: Sequence[HedgePart], scene: PlanContext) -> tuple[list[HedgePart], list[Note]]:
+def _with_betas(sector: str, parts: Sequence[HedgePart], context: PlanContext) -> tuple[list[HedgePart], list[Note]]:
     result, notes = [], []
     for part in parts:
-        found = estimate_beta(sector, part.symbol, scene)
+        found = estimate_beta(sector, part.symbol, context)
         if found is None or not math.isfinite(found):
-            words = f"{part.symbol}: too few candles for its beta to {sector}; the hedge is of equal value"
-            notes.append(Note(Reason.SIGNAL_MISSING, words, part.symbol))
+            message = f"{part.symbol}: too few candles for its beta to {sector}; the hedge is of equal value"
+            notes.append(Note(Reason.SIGNAL_MISSING, message, part.symbol))
             result.append(part)
             continue
         bounded = clamp(
-            Decimal(f"{found:.6f}"), scene.policy.constants.beta_min, scene.policy.constants.beta_max
+            Decimal(f"{found:.6f}"), context.policy.constants.beta_min, context.policy.constants.beta_max
         ).quantize(_HUNDREDTH)
         result.append(HedgePart(part.symbol, part.part, bounded))
     return result, notes

@@ -23,12 +23,12 @@ from bot.playbook.positions.stops import STOP_STEP, StopWanted, is_stop_of_guard
 from bot.playbook.positions.unguarded import nearest_stop
 
 
-def standing_shorts(memory: Memory, scene: PlanContext) -> Mapping[str, Position]:
+def overlay_shorts(memory: Memory, context: PlanContext) -> Mapping[str, Position]:
     """The hedges that are held now, by perp; a perp whose short has exits of its own is none."""
     carried = {held.symbol: held for held in memory.exits}
     found = {}
     for symbol in sorted(memory.hedges):
-        position = scene.position(symbol)
+        position = context.position(symbol)
         if position is None or position.size >= 0:
             continue
         if symbol not in carried or not carried[symbol].is_held(position.size):
@@ -36,15 +36,15 @@ def standing_shorts(memory: Memory, scene: PlanContext) -> Mapping[str, Position
     return found
 
 
-def guard_hedges(memory: Memory, scene: PlanContext) -> tuple[tuple[Intent, ...], tuple[str, ...]]:
+def guard_hedges(memory: Memory, context: PlanContext) -> tuple[tuple[Intent, ...], tuple[str, ...]]:
     """The stops that hedges need now, and the client ids of those that no longer fit."""
     intents: list[Intent] = []
     cancels: list[str] = []
-    for symbol, position in standing_shorts(memory, scene).items():
-        instrument = scene.closable(symbol)
-        wanted = hedge_stop(position, memory.hedges[symbol], instrument, scene.policy) if instrument else None
+    for symbol, position in overlay_shorts(memory, context).items():
+        instrument = context.closable(symbol)
+        wanted = hedge_stop(position, memory.hedges[symbol], instrument, context.policy) if instrument else None
         if wanted is not None:
-            placed, stale = resting_stop(wanted, position, scene)
+            placed, stale = resting_stop(wanted, position, context)
             intents += placed
             cancels += stale
     return tuple(intents), tuple(cancels)
@@ -82,30 +82,30 @@ def _calculated(position: Position, instrument: Instrument, policy: Policy) -> D
     )
 
 
-def remember_hedges(memory: Memory, scene: PlanContext) -> tuple[Memory, tuple[Note, ...]]:
+def remember_hedges(memory: Memory, context: PlanContext) -> tuple[Memory, tuple[Note, ...]]:
     """Memory with the time since which each hedge is watched, until its stop has ended as well; the notes say which a
     stop has closed just now."""
-    stopped = {order.symbol for order in scene.working if order.state.is_live and is_stop_of_guard(order)}
+    stopped = {order.symbol for order in context.working if order.state.is_live and is_stop_of_guard(order)}
     since = {s: at_ms for s, at_ms in memory.hedges_since.items() if s in memory.hedges or s in stopped}
-    for symbol in standing_shorts(memory, scene):
-        since.setdefault(symbol, scene.at_ms)
+    for symbol in overlay_shorts(memory, context):
+        since.setdefault(symbol, context.at_ms)
     notes = []
     for sector, at_ms in sorted(memory.hedges_stopped.items()):
-        if at_ms == scene.at_ms:
-            words = (
+        if at_ms == context.at_ms:
+            message = (
                 f"the stop of a hedge of {sector} has closed it; no hedge of it is opened for "
-                f"{scene.policy.hedging.stop_pause_hours} h"
+                f"{context.policy.hedging.stop_pause_hours} h"
             )
-            notes.append(Note(Reason.HEDGE_STOPPED, words, sector))
+            notes.append(Note(Reason.HEDGE_STOPPED, message, sector))
     return replace(memory, hedges_since=since), tuple(notes)
 
 
-def pause_left(sector: str, scene: PlanContext) -> str | None:
+def pause_left(sector: str, context: PlanContext) -> str | None:
     """Why no hedge of the sector is opened now, because a stop has closed one lately; None when there is no reason."""
-    stopped_ms = scene.stopped.get(sector)
+    stopped_ms = context.stopped.get(sector)
     if stopped_ms is None:
         return None
-    left_ms = stopped_ms + scene.policy.hedging.stop_pause_hours * HOUR_MS - scene.at_ms
+    left_ms = stopped_ms + context.policy.hedging.stop_pause_hours * HOUR_MS - context.at_ms
     if left_ms <= 0:
         return None
     return f"{sector}: a stop closed its hedge; none is opened for another {-(-left_ms // HOUR_MS)} h"

@@ -13,25 +13,27 @@ from bot.playbook.policy.choices import Unowned
 from bot.playbook.positions.hedge import hedge_leverage
 
 
-def judge_leverage(memory: Memory, scene: PlanContext) -> tuple[Mapping[str, Decimal], Mapping[str, str]]:
+def judge_leverage(memory: Memory, context: PlanContext) -> tuple[Mapping[str, Decimal], Mapping[str, str]]:
     """The leverage that every hedge and every position with exits ought to have, by perp; beside it the positions that
     differ, and how. `memory` holds what was found right before."""
     owned = {held.symbol for held in memory.exits} | set(memory.hedges)
     right: dict[str, Decimal] = {}
     wrong: dict[str, str] = {}
-    for symbol in sorted(scene.portfolio.account.positions):
-        position = scene.position(symbol)
+    for symbol in sorted(context.portfolio.account.positions):
+        position = context.position(symbol)
         if position is None:
             continue
         found = []
-        if not position.is_isolated and (symbol in owned or scene.policy.exits.unowned_position is not Unowned.IGNORE):
+        if not position.is_isolated and (
+            symbol in owned or context.policy.exits.unowned_position is not Unowned.IGNORE
+        ):
             found.append("the venue reports cross margin, where a loss takes the whole wallet; only isolated is used")
         if symbol in owned and position.leverage is not None:
-            planned = _planned(symbol, memory, scene)
+            planned = _planned(symbol, memory, context)
             is_right = position.leverage in planned
             if not planned:
-                is_right = position.leverage <= scene.policy.sizing.position_leverage_max
-                most = min(scene.policy.tactical.leverage, scene.policy.sizing.position_leverage_max)
+                is_right = position.leverage <= context.policy.sizing.position_leverage_max
+                most = min(context.policy.tactical.leverage, context.policy.sizing.position_leverage_max)
                 planned = (most.to_integral_value(ROUND_FLOOR),)
             right[symbol] = position.leverage if is_right else planned[0]
             if not is_right:
@@ -43,12 +45,12 @@ def judge_leverage(memory: Memory, scene: PlanContext) -> tuple[Mapping[str, Dec
     return right, wrong
 
 
-def _planned(symbol: str, memory: Memory, scene: PlanContext) -> tuple[Decimal, ...]:
+def _planned(symbol: str, memory: Memory, context: PlanContext) -> tuple[Decimal, ...]:
     """Leverage that the bot may have set: what was right before comes first, then what is being opened."""
     found = [memory.leverages[symbol]] if symbol in memory.leverages else []
     found += [one.leverage for one in memory.opening if one.symbol == symbol]
     legs = [leg for t in memory.campaign.tranches for leg in t.legs] if memory.campaign is not None else []
     found += [leg.leverage for leg in legs if leg.symbol == symbol and leg.leverage is not None]
     if symbol in memory.hedges:
-        found.append(hedge_leverage(symbol, scene))
+        found.append(hedge_leverage(symbol, context))
     return tuple(one.to_integral_value(ROUND_FLOOR) for one in found)  # what venues take

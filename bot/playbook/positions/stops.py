@@ -42,14 +42,14 @@ def is_stop_of_guard(order: Order) -> bool:
     return kind_of_intent(order.intent_id) in STOP_KINDS
 
 
-def resting_stop(wanted: StopWanted, position: Position, scene: PlanContext) -> tuple[list[Intent], list[str]]:
+def resting_stop(wanted: StopWanted, position: Position, context: PlanContext) -> tuple[list[Intent], list[str]]:
     """The stop to send now, if any, and the client ids of those to withdraw."""
-    instrument = scene.closable(position.symbol)
+    instrument = context.closable(position.symbol)
     if instrument is None:
         return [], []
     price = _on_grid(wanted.price, position, instrument)
     size = _largest(instrument.floor_size(abs(position.size)), instrument)
-    live = [order for order in scene.live_on(position.symbol) if order.order_type is OrderType.STOP]
+    live = [order for order in context.live_on(position.symbol) if order.order_type is OrderType.STOP]
     fitting = [order for order in live if _fits(order, wanted, position, size)]
     if fitting:
         if wanted.is_closing:
@@ -57,7 +57,7 @@ def resting_stop(wanted: StopWanted, position: Position, scene: PlanContext) -> 
         resting = [order for order in fitting if order.state is OrderState.OPEN]
         return [], [order.client_id for order in live if resting and order is not resting[-1]]
     sign = Side.of(position.size).sign
-    free = [kind for kind in STOP_KINDS if not scene.live_for(kind, position.symbol)]
+    free = [kind for kind in STOP_KINDS if not context.live_for(kind, position.symbol)]
     are_all_open = all(order.state is OrderState.OPEN for order in live)
     if len(live) >= len(STOP_KINDS) or not free:
         worse = min(live, key=lambda order: (order.open_size >= size, (order.trigger_price or ZERO) * sign))
@@ -66,15 +66,15 @@ def resting_stop(wanted: StopWanted, position: Position, scene: PlanContext) -> 
         return [], []
     if (position.mark_price - price) * sign <= 0:
         return [], []
-    if wanted.is_exact and not _is_priced(position.symbol, scene):
+    if wanted.is_exact and not _is_priced(position.symbol, context):
         return [], []
     stale = [order.client_id for order in live] if wanted.is_exact and are_all_open else []
-    return [_stop(free[0], wanted, price, size, position, instrument, scene)], stale
+    return [_stop(free[0], wanted, price, size, position, instrument, context)], stale
 
 
-def _is_priced(symbol: str, scene: PlanContext) -> bool:
+def _is_priced(symbol: str, context: PlanContext) -> bool:
     """Whether the gate lets a stop pass: one that is not sent must not cost the one that rests."""
-    quote = scene.snapshot.quotes.get(symbol)
+    quote = context.snapshot.quotes.get(symbol)
     return quote is not None and not quote.defect()
 
 
@@ -111,12 +111,12 @@ def _stop(
     size: Decimal,
     position: Position,
     instrument: Instrument,
-    scene: PlanContext,
+    context: PlanContext,
 ) -> Intent:
     side = Side.of(-position.size)
     terms = IntentTerms(
         size,
-        worst_price(price, side, scene.policy.exits.slippage_bps, instrument),
+        worst_price(price, side, context.policy.exits.slippage_bps, instrument),
         price,
         reduce_only=True,
         order_type=OrderType.STOP,

@@ -49,15 +49,15 @@ class DirectionalPosition:
     words: str
 
 
-def tactical_terms(words: str, side: Side, symbols: Sequence[str], margin_quote: Decimal, policy: Policy) -> Terms:
+def tactical_terms(message: str, side: Side, symbols: Sequence[str], margin_quote: Decimal, policy: Policy) -> Terms:
     """The terms of a tactical position: its leverage and its exits are the policy's (PLAYBOOK §§2, 7)."""
-    return Terms(words, side, symbols, margin_quote, policy.tactical.leverage, tactical_rule(policy))
+    return Terms(message, side, symbols, margin_quote, policy.tactical.leverage, tactical_rule(policy))
 
 
 def plan_tactical(
     sector: str,
     margin: Decimal,
-    scene: PlanContext,
+    context: PlanContext,
     book: Decimal,
     hedges: frozenset[str],
     closing: frozenset[str] = NOBODY,
@@ -67,49 +67,49 @@ def plan_tactical(
     The leg is None when no leader can carry it. Cuts of leverage and of margin are noted with their numbers. `closing`
     names positions that are closed before this one is opened.
     """
-    usable = [s for s in scene.sectors.tacticals(sector) if s not in hedges and scene.held(s) >= 0]
-    usable = [s for s in usable if s in closing or s not in scene.wagers]
-    terms = tactical_terms("tactical long", Side.BUY, usable, margin, scene.policy)
-    wager, notes = place(terms, sector, scene, book, closing)
-    if wager is None:
+    usable = [s for s in context.sectors.tacticals(sector) if s not in hedges and context.held(s) >= 0]
+    usable = [s for s in usable if s in closing or s not in context.directional]
+    terms = tactical_terms("tactical long", Side.BUY, usable, margin, context.policy)
+    tactical, notes = size_position(terms, sector, context, book, closing)
+    if tactical is None:
         return None, notes
-    held = ZERO if wager.symbol in closing else scene.held(wager.symbol)
+    held = ZERO if tactical.symbol in closing else context.held(tactical.symbol)
     leg = Leg(
         0,
         Purpose.TACTICAL,
         sector,
-        wager.symbol,
+        tactical.symbol,
         held,
-        held + wager.size,
-        wager.price,
-        wager.notional_quote,
-        wager.margin_quote,
-        wager.leverage,
-        wager.exits,
-        words=wager.words,
+        held + tactical.size,
+        tactical.price,
+        tactical.notional_quote,
+        tactical.margin_quote,
+        tactical.leverage,
+        tactical.exits,
+        words=tactical.words,
     )
     return leg, notes
 
 
-def place(
-    terms: Terms, sector: str, scene: PlanContext, book: Decimal, closing: frozenset[str] = NOBODY
+def size_position(
+    terms: Terms, sector: str, context: PlanContext, book: Decimal, closing: frozenset[str] = NOBODY
 ) -> tuple[DirectionalPosition | None, tuple[Note, ...]]:
     """What the terms come to under the caps on margin, leverage and funding; None when nothing is left of them."""
-    policy, notes, margin = scene.policy, [], terms.margin_quote
-    cap = policy.tactical.margin_max * book - margin_used(scene, closing)
+    policy, notes, margin = context.policy, [], terms.margin_quote
+    cap = policy.tactical.margin_max * book - margin_used(context, closing)
     if margin > cap:
-        words = f"the {terms.words}'s margin is cut from {margin:.2f} to {max(ZERO, cap):.2f}, the cap on all of them"
-        notes.append(Note(Reason.LEVERAGE_CUT, words, sector, {"wanted": str(margin), "allowed": str(cap)}))
+        message = f"the {terms.words}'s margin is cut from {margin:.2f} to {max(ZERO, cap):.2f}, the cap on all of them"
+        notes.append(Note(Reason.LEVERAGE_CUT, message, sector, {"wanted": str(margin), "allowed": str(cap)}))
         margin = max(ZERO, cap)
     if margin <= 0:
         return None, tuple(notes)
     for symbol in terms.symbols:
-        instrument, price = scene.instrument(symbol), scene.price(symbol)
+        instrument, price = context.instrument(symbol), context.price(symbol)
         if instrument is None or price is None:
             continue
         leverage, cuts = _leverage(instrument, margin, terms, policy)
-        affordable, dear = _within_funding(symbol, leverage, terms, scene)
-        notes += dear
+        affordable, refused = _within_funding(symbol, leverage, terms, context)
+        notes += refused
         if affordable < ONE:
             continue
         notes += cuts
@@ -124,21 +124,21 @@ def place(
             leverage=leverage,
             instrument=instrument,
             policy=policy,
-            at_ms=scene.at_ms,
+            at_ms=context.at_ms,
         )
-        words = f"{terms.words} on {symbol}: {notional:.2f} at {leverage}x"
-        wager = DirectionalPosition(
-            symbol, terms.side, size, price, notional, notional / leverage, leverage, exits, words
+        message = f"{terms.words} on {symbol}: {notional:.2f} at {leverage}x"
+        tactical = DirectionalPosition(
+            symbol, terms.side, size, price, notional, notional / leverage, leverage, exits, message
         )
-        return wager, tuple(notes)
+        return tactical, tuple(notes)
     return None, tuple(notes)
 
 
-def margin_used(scene: PlanContext, closing: frozenset[str] = NOBODY) -> Decimal:
+def margin_used(context: PlanContext, closing: frozenset[str] = NOBODY) -> Decimal:
     """Margin under all tactical positions, those that stay: the cap is on all of them together."""
-    positions = scene.portfolio.account.positions
-    used = {symbol: p.margin for symbol, p in positions.items() if p.size > 0 or symbol in scene.wagers}
-    for symbol, margin in scene.wagers.items():
+    positions = context.portfolio.account.positions
+    used = {symbol: p.margin for symbol, p in positions.items() if p.size > 0 or symbol in context.directional}
+    for symbol, margin in context.directional.items():
         used[symbol] = max(margin, used.get(symbol, ZERO))
     return sum((margin for symbol, margin in used.items() if symbol not in closing), ZERO)
 
@@ -149,27 +149,27 @@ def _leverage(instrument: Instrument, margin: Decimal, terms: Terms, policy: Pol
     if allowed >= wanted:
         return wanted, []
     what = "long" if terms.side is Side.BUY else "short"
-    words = (
+    message = (
         f"{instrument.symbol}: leverage is cut from {wanted}x to {allowed}x: the {what} is {margin * allowed:.2f} "
         f"instead of {margin * wanted:.2f}"
     )
     numbers = {"wanted": str(wanted), "allowed": str(allowed)}
-    return allowed, [Note(Reason.LEVERAGE_CUT, words, instrument.symbol, numbers)]
+    return allowed, [Note(Reason.LEVERAGE_CUT, message, instrument.symbol, numbers)]
 
 
-def _within_funding(symbol: str, leverage: Decimal, terms: Terms, scene: PlanContext) -> tuple[Decimal, list[Note]]:
+def _within_funding(symbol: str, leverage: Decimal, terms: Terms, context: PlanContext) -> tuple[Decimal, list[Note]]:
     """The leverage whose expected funding over the planned holding time stays inside the budget (PLAYBOOK §8)."""
-    funding = scene.snapshot.funding.get(symbol)
+    funding = context.snapshot.funding.get(symbol)
     if funding is None:
         return leverage, [Note(Reason.SIGNAL_MISSING, f"{symbol}: no funding rate, its cost is not known", symbol)]
     days = Decimal(terms.rule.hours) / 24
     cost = -funding_per_day(leverage * terms.side.sign, funding.rate, funding.interval_hours) * days
-    if cost <= scene.policy.tactical.funding_budget:
+    if cost <= context.policy.tactical.funding_budget:
         return leverage, []
-    affordable = (leverage * scene.policy.tactical.funding_budget / cost).to_integral_value("ROUND_FLOOR")
+    affordable = (leverage * context.policy.tactical.funding_budget / cost).to_integral_value("ROUND_FLOOR")
     ending = f"leverage is cut to {affordable}x" if affordable >= ONE else "it is left out"
-    words = (
+    message = (
         f"{symbol}: funding would cost {cost:.1%} of the margin in {terms.rule.hours} h, the budget is "
-        f"{scene.policy.tactical.funding_budget:.1%}: {ending}"
+        f"{context.policy.tactical.funding_budget:.1%}: {ending}"
     )
-    return affordable, [Note(Reason.FUNDING_DEAR, words, symbol, {"cost": str(cost), "rate": str(funding.rate)})]
+    return affordable, [Note(Reason.FUNDING_DEAR, message, symbol, {"cost": str(cost), "rate": str(funding.rate)})]

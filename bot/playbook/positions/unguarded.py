@@ -34,11 +34,11 @@ def is_inside(trigger: Decimal, position: Position) -> bool:
     return liquidation is None or liquidation <= 0 or (trigger - liquidation) * sign > 0
 
 
-def covering_stops(position: Position, scene: PlanContext) -> list[Order]:
+def covering_stops(position: Position, context: PlanContext) -> list[Order]:
     """Stops that are known to rest, take the whole position and are reached before its liquidation."""
     return [
         order
-        for order in scene.live_on(position.symbol)
+        for order in context.live_on(position.symbol)
         if order.order_type is OrderType.STOP
         and order.state is OrderState.OPEN
         and order.side is Side.of(-position.size)
@@ -47,12 +47,12 @@ def covering_stops(position: Position, scene: PlanContext) -> list[Order]:
     ]
 
 
-def unowned(memory: Memory, scene: PlanContext) -> tuple[Position, ...]:
+def unowned(memory: Memory, context: PlanContext) -> tuple[Position, ...]:
     """Positions that are neither a hedge, nor one with exits, nor one that is being opened, in order of symbol."""
     owned = {held.symbol: held for held in memory.exits}
     found = []
-    for symbol in sorted(scene.portfolio.account.positions):
-        position = scene.position(symbol)
+    for symbol in sorted(context.portfolio.account.positions):
+        position = context.position(symbol)
         if position is None or (symbol in memory.hedges and position.size < 0):
             continue
         if symbol not in owned or not owned[symbol].is_held(position.size):
@@ -99,7 +99,7 @@ def missing_stops(
     owned: Mapping[str, str],
     strangers: Mapping[str, Position],
     asked: frozenset[str],
-    scene: PlanContext,
+    context: PlanContext,
 ) -> tuple[Mapping[str, str], Mapping[str, Decimal]]:
     """Positions without a covering stop at the venue, by perp, and why; `owned` says what those of the bot are called.
 
@@ -108,15 +108,15 @@ def missing_stops(
     """
     found: dict[str, str] = {}
     pending: dict[str, Decimal] = {}
-    watched = {symbol: scene.position(symbol) for symbol in owned} | dict(strangers)
+    watched = {symbol: context.position(symbol) for symbol in owned} | dict(strangers)
     for symbol, position in sorted(watched.items()):
-        if position is None or covering_stops(position, scene):
+        if position is None or covering_stops(position, context):
             continue
         if symbol in asked and before.stops_asked.get(symbol) != position.size and symbol not in before.unguarded:
             pending[symbol] = position.size
             continue
         what = "position that no plan knows" if symbol in strangers else owned[symbol]
         found[symbol] = f"{symbol}: the {what} of {position.size} has no full-size stop inside its liquidation price"
-        if scene.closable(symbol) is None:
+        if context.closable(symbol) is None:
             found[symbol] += "; its instrument is not read or not traded, so none can be placed: close it by hand"
     return found, pending

@@ -19,16 +19,16 @@ from bot.playbook.policy.membership import Sectors
 _GOES_ON = (Purpose.HEDGE, Purpose.REDUCE, Purpose.INCREASE)
 
 
-def carry_over(memory: Memory, scene: PlanContext) -> tuple[Memory, tuple[Note, ...]]:
+def apply_renames(memory: Memory, context: PlanContext) -> tuple[Memory, tuple[Note, ...]]:
     """The running campaign under the names of now. Legs of names that still trade, or are still held, stay."""
     campaign = memory.campaign
-    former = former_symbols(scene.sectors) if campaign is not None and not campaign.is_over else {}
+    former = former_symbols(context.sectors) if campaign is not None and not campaign.is_over else {}
     if campaign is None or not former:
         return memory, ()
     notes: list[Note] = []
-    tranches = tuple(_carried(campaign, tranche, former, scene, notes) for tranche in campaign.tranches)
+    tranches = tuple(_carried(campaign, tranche, former, context, notes) for tranche in campaign.tranches)
     campaign = replace(campaign, tranches=tranches)
-    campaign, hedges = _reopened(campaign, dict(memory.hedges), former, scene, notes)
+    campaign, hedges = _reopened(campaign, dict(memory.hedges), former, context, notes)
     return replace(memory, campaign=campaign, hedges=hedges), tuple(notes)
 
 
@@ -42,26 +42,30 @@ def former_symbols(sectors: Sectors) -> Mapping[str, tuple[str, Span]]:
     return found
 
 
-def _is_gone(symbol: str, scene: PlanContext) -> bool:
-    return scene.instrument(symbol) is None and scene.held(symbol) == 0 and not scene.live_on(symbol)
+def _is_gone(symbol: str, context: PlanContext) -> bool:
+    return context.instrument(symbol) is None and context.held(symbol) == 0 and not context.live_on(symbol)
 
 
 def _carried(
-    campaign: Campaign, tranche: Tranche, former: Mapping[str, tuple[str, Span]], scene: PlanContext, notes: list[Note]
+    campaign: Campaign,
+    tranche: Tranche,
+    former: Mapping[str, tuple[str, Span]],
+    context: PlanContext,
+    notes: list[Note],
 ) -> Tranche:
     legs: list[Leg] = []
     more: list[Leg] = []
     for leg in tranche.legs:
-        if leg.state.is_over or leg.symbol not in former or not _is_gone(leg.symbol, scene):
+        if leg.state.is_over or leg.symbol not in former or not _is_gone(leg.symbol, context):
             legs.append(leg)
             continue
         symbol, span = former[leg.symbol]
-        goes_on = leg.purpose in _GOES_ON and (tranche.state is TrancheState.WAITING or _is_tradable(symbol, scene))
+        goes_on = leg.purpose in _GOES_ON and (tranche.state is TrancheState.WAITING or _is_tradable(symbol, context))
         if tranche.state is TrancheState.WAITING and goes_on:
             legs.append(_renamed(leg, symbol, span))
             continue
-        words = f"{leg.words}: given up, {leg.symbol} is {symbol} now"
-        notes.append(Note(Reason.TOKEN_RENAMED, words, leg.symbol, {"intent": _id(campaign, tranche, leg)}))
+        message = f"{leg.words}: given up, {leg.symbol} is {symbol} now"
+        notes.append(Note(Reason.TOKEN_RENAMED, message, leg.symbol, {"intent": _id(campaign, tranche, leg)}))
         legs.append(replace(leg, state=LegState.SKIPPED))
         if goes_on:
             more.append(replace(_renamed(leg, symbol, span), state=LegState.READY, asked=None))
@@ -84,15 +88,15 @@ def _renamed(leg: Leg, symbol: str, span: Span) -> Leg:
     )
 
 
-def _is_tradable(symbol: str, scene: PlanContext) -> bool:
-    return scene.instrument(symbol) is not None and scene.price(symbol) is not None
+def _is_tradable(symbol: str, context: PlanContext) -> bool:
+    return context.instrument(symbol) is not None and context.price(symbol) is not None
 
 
 def _reopened(
     campaign: Campaign,
     hedges: dict[str, str],
     former: Mapping[str, tuple[str, Span]],
-    scene: PlanContext,
+    context: PlanContext,
     notes: list[Note],
 ) -> tuple[Campaign, dict[str, str]]:
     """The last tranche that has begun gets a leg for each hedge that went with its contract: it runs once more."""
@@ -105,16 +109,16 @@ def _reopened(
         if leg.purpose is not Purpose.HEDGE or leg.state is not LegState.DONE or leg.symbol not in former:
             continue
         symbol, span = former[leg.symbol]
-        instrument, price = scene.instrument(symbol), scene.price(symbol)
-        if symbol in known or not _is_gone(leg.symbol, scene) or instrument is None or price is None:
+        instrument, price = context.instrument(symbol), context.price(symbol)
+        if symbol in known or not _is_gone(leg.symbol, context) or instrument is None or price is None:
             continue
-        made = _hedge(campaign, _renamed(leg, symbol, span), instrument, scene)
+        made = _hedge(campaign, _renamed(leg, symbol, span), instrument, context)
         if made is not None:
             known.add(symbol)
             hedges[symbol] = leg.sector
             added.append(replace(made, index=len(tranche.legs) + len(added) + 1))
-            words = f"{leg.symbol} ended with its hedge of {leg.sector}; it is opened again on {symbol}"
-            notes.append(Note(Reason.TOKEN_RENAMED, words, symbol, {"size": str(abs(made.size_to))}))
+            message = f"{leg.symbol} ended with its hedge of {leg.sector}; it is opened again on {symbol}"
+            notes.append(Note(Reason.TOKEN_RENAMED, message, symbol, {"size": str(abs(made.size_to))}))
     if not added:
         return campaign, hedges
     again = replace(tranche, state=TrancheState.RUNNING, legs=(*tranche.legs, *added))
@@ -122,16 +126,16 @@ def _reopened(
     return replace(campaign, tranches=tranches), hedges
 
 
-def _hedge(campaign: Campaign, leg: Leg, instrument: Instrument, scene: PlanContext) -> Leg | None:
+def _hedge(campaign: Campaign, leg: Leg, instrument: Instrument, context: PlanContext) -> Leg | None:
     """The hedge in contracts of now: no more than it was, and than the spot that still waits to be sold."""
-    price = scene.price(leg.symbol) or leg.price
+    price = context.price(leg.symbol) or leg.price
     waiting = (
-        part.quote_value * scene.sectors.membership(base_of(part.symbol), part.sector)
+        part.quote_value * context.sectors.membership(base_of(part.symbol), part.sector)
         for tranche in campaign.tranches
         for part in tranche.legs
         if part.purpose is Purpose.REDUCE and part.sector == leg.sector and not part.state.is_over
     )
-    value = min(sum(waiting, ZERO), scene.portfolio.sectors[leg.sector].spot)
+    value = min(sum(waiting, ZERO), context.portfolio.sectors[leg.sector].spot)
     size = min(instrument.floor_size(abs(leg.size_to)), instrument.size_for(max(ZERO, value), price))
     if not instrument.is_tradable(size, price):
         return None

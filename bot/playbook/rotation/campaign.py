@@ -31,51 +31,51 @@ class Sale:
     steps: tuple[Decimal, ...]
 
 
-def sleeve_values(scene: PlanContext) -> Mapping[str, Decimal]:
+def sleeve_values(context: PlanContext) -> Mapping[str, Decimal]:
     """Capital per sleeve and as cash beyond the reserve, quote."""
-    values = {CASH: scene.portfolio.reserve - scene.policy.allocation.reserve_quote}
-    for name, sleeves in scene.portfolio.sectors.items():
+    values = {CASH: context.portfolio.reserve - context.policy.allocation.reserve_quote}
+    for name, sleeves in context.portfolio.sectors.items():
         values[f"{name}.spot"] = sleeves.spot
-        values[f"{name}.futures"] = scene.portfolio.labels.get(name, ZERO)
+        values[f"{name}.futures"] = context.portfolio.labels.get(name, ZERO)
     return values
 
 
-def drift(shares: Mapping[str, Decimal], scene: PlanContext) -> Decimal:
+def drift(shares: Mapping[str, Decimal], context: PlanContext) -> Decimal:
     """The largest distance of a spot sleeve from its share, as a share of the book.
 
     A sector of which nothing can be bought does not count while it is short of its share: it would stay so for ever.
     """
-    values, book = sleeve_values(scene), scene.portfolio.book
+    values, book = sleeve_values(context), context.portfolio.book
     distances = [ZERO]
-    for sector in scene.sectors.sectors:
+    for sector in context.sectors.sectors:
         sleeve = f"{sector}.spot"
         missing = shares.get(sleeve, ZERO) - share(values.get(sleeve, ZERO), book)
-        if missing <= 0 or read_weights(sector, scene.snapshot, scene.sectors)[0]:
+        if missing <= 0 or read_weights(sector, context.snapshot, context.sectors)[0]:
             distances.append(abs(missing))
     return max(distances)
 
 
 def start_campaign(
-    stance: Stance, shares: Mapping[str, Decimal], memory: Memory, scene: PlanContext, *, tactical_allowed: bool
+    stance: Stance, shares: Mapping[str, Decimal], memory: Memory, context: PlanContext, *, tactical_allowed: bool
 ) -> tuple[Campaign, tuple[Note, ...]]:
     """A campaign from where the account stands to `shares`: its baseline, its target and its tranches.
 
     A campaign to the stance the book already stands at is a rebalance: it has no hedge and no tactical long.
     """
-    baseline = sleeve_values(scene)
-    target = {sleeve: part * scene.portfolio.book for sleeve, part in shares.items()}
-    changes = {s: target.get(f"{s}.spot", ZERO) - baseline[f"{s}.spot"] for s in scene.sectors.sectors}
+    baseline = sleeve_values(context)
+    target = {sleeve: part * context.portfolio.book for sleeve, part in shares.items()}
+    changes = {s: target.get(f"{s}.spot", ZERO) - baseline[f"{s}.spot"] for s in context.sectors.sectors}
     sales: list[Sale] = []
     notes: list[Note] = []
     for sector, change in changes.items():
         if change < 0:
-            sale, dropped = _plan_sale(sector, -change, baseline[f"{sector}.spot"], scene)
+            sale, dropped = _plan_sale(sector, -change, baseline[f"{sector}.spot"], context)
             sales.append(sale)
             notes += dropped
     count = max((len(sale.steps) for sale in sales), default=1)
     if (
         not any(sale.sizes for sale in sales)
-        and baseline[CASH] > scene.policy.allocation.drift_buffer * scene.portfolio.book
+        and baseline[CASH] > context.policy.allocation.drift_buffer * context.portfolio.book
     ):
         count = max(count, 2)
     campaign = Campaign(
@@ -85,37 +85,37 @@ def start_campaign(
         source=min(changes, key=lambda s: changes[s]) if sales else CASH,
         destination=max(changes, key=lambda s: changes[s]) if max(changes.values()) > 0 else CASH,
         state=CampaignState.RUNNING,
-        started_ms=scene.at_ms,
-        book=scene.portfolio.book,
-        shift=share(sum((sale.value for sale in sales), ZERO), scene.portfolio.book),
+        started_ms=context.at_ms,
+        book=context.portfolio.book,
+        shift=share(sum((sale.value for sale in sales), ZERO), context.portfolio.book),
         baseline=baseline,
         target=target,
-        tranches=tuple(_outline(number, sales, scene) for number in range(1, count + 1)),
+        tranches=tuple(_outline(number, sales, context) for number in range(1, count + 1)),
         tactical_allowed=tactical_allowed,
     )
-    words = f"campaign {campaign.number}: {memory.stance.value} → {stance.value} in {count} tranches"
-    started = Note(Reason.CAMPAIGN_STARTED, words, str(campaign.number), {"shift": f"{campaign.shift:.6f}"})
+    message = f"campaign {campaign.number}: {memory.stance.value} → {stance.value} in {count} tranches"
+    started = Note(Reason.CAMPAIGN_STARTED, message, str(campaign.number), {"shift": f"{campaign.shift:.6f}"})
     return campaign, (started, *notes)
 
 
-def _plan_sale(sector: str, value: Decimal, baseline: Decimal, scene: PlanContext) -> tuple[Sale, tuple[Note, ...]]:
+def _plan_sale(sector: str, value: Decimal, baseline: Decimal, context: PlanContext) -> tuple[Sale, tuple[Note, ...]]:
     """Divide a sector's sale over its tokens, towards their weights, and over the tranches."""
-    weights, notes = read_weights(sector, scene.snapshot, scene.sectors)
-    parts = {token: _sector_value(token, sector, scene) for token in weights}
+    weights, notes = read_weights(sector, context.snapshot, context.sectors)
+    parts = {token: _sector_value(token, sector, context) for token in weights}
     after = sum(parts.values(), ZERO) - value
     wishes = {token: max(ZERO, parts[token] - weights[token] * max(ZERO, after)) for token in weights}
     values = scaled(wishes, min(value, sum(parts.values(), ZERO)))
     sizes = {}
     for token, part in values.items():
-        price = scene.price(scene.sectors.spot(token))
+        price = context.price(context.sectors.spot(token))
         if price and part > 0:
-            sizes[token] = part / scene.sectors.membership(token, sector) / price
-    return Sale(sector, value, sizes, values, sale_steps(value, baseline, scene)), notes
+            sizes[token] = part / context.sectors.membership(token, sector) / price
+    return Sale(sector, value, sizes, values, sale_steps(value, baseline, context)), notes
 
 
-def _sector_value(token: str, sector: str, scene: PlanContext) -> Decimal:
-    symbol = scene.sectors.spot(token)
-    found = (h.value for h in scene.portfolio.holdings if h.symbol == symbol and h.sector == sector)
+def _sector_value(token: str, sector: str, context: PlanContext) -> Decimal:
+    symbol = context.sectors.spot(token)
+    found = (h.value for h in context.portfolio.holdings if h.symbol == symbol and h.sector == sector)
     return sum(found, ZERO)
 
 
@@ -125,30 +125,30 @@ def scaled(wishes: Mapping[str, Decimal], total: Decimal) -> dict[str, Decimal]:
     return {name: wish * total / whole for name, wish in wishes.items()} if whole > 0 else dict.fromkeys(wishes, ZERO)
 
 
-def sale_steps(value: Decimal, baseline: Decimal, scene: PlanContext) -> tuple[Decimal, ...]:
+def sale_steps(value: Decimal, baseline: Decimal, context: PlanContext) -> tuple[Decimal, ...]:
     """Cumulative quote value sold after each tranche: `sold = min(first_tranche · s, max_sell_fraction · baseline)`,
     then as much as the cap allows until nothing is left."""
-    cap = scene.policy.rotation.max_sell_fraction * baseline
-    sold = min(scene.policy.rotation.first_tranche * value, cap)
+    cap = context.policy.rotation.max_sell_fraction * baseline
+    sold = min(context.policy.rotation.first_tranche * value, cap)
     steps = [sold]
-    while sold < value and cap > 0 and len(steps) < scene.policy.rotation.tranches_max:
+    while sold < value and cap > 0 and len(steps) < context.policy.rotation.tranches_max:
         sold = min(value, sold + cap)
         steps.append(sold)
     return tuple(steps)
 
 
-def _outline(number: int, sales: list[Sale], scene: PlanContext) -> Tranche:
+def _outline(number: int, sales: list[Sale], context: PlanContext) -> Tranche:
     """A tranche that waits, with the sales it will make: sizes are final, the rest is decided when it begins."""
     legs: list[Leg] = []
     for sale in sales:
         before = _done_share(sale, number - 1)
         after = _done_share(sale, number)
         tokens = tuple(sale.sizes)
-        if sale.sector in scene.policy.hedging.whole_from:
-            tokens = volatile_first(tokens, scene.snapshot, scene.sectors, scene.policy)
+        if sale.sector in context.policy.hedging.whole_from:
+            tokens = volatile_first(tokens, context.snapshot, context.sectors, context.policy)
         for token in tokens:
-            symbol = scene.sectors.spot(token)
-            held, price = scene.held(symbol), scene.price(symbol) or ZERO
+            symbol = context.sectors.spot(token)
+            held, price = context.held(symbol), context.price(symbol) or ZERO
             legs.append(
                 Leg(
                     index=len(legs) + 1,
@@ -163,8 +163,8 @@ def _outline(number: int, sales: list[Sale], scene: PlanContext) -> Tranche:
                     words=f"sell {token} for {sale.sector}",
                 )
             )
-    interval = scene.policy.rotation.tranche_interval_minutes * MINUTE_MS
-    return Tranche(number, TrancheState.WAITING, scene.at_ms + (number - 1) * interval, tuple(legs))
+    interval = context.policy.rotation.tranche_interval_minutes * MINUTE_MS
+    return Tranche(number, TrancheState.WAITING, context.at_ms + (number - 1) * interval, tuple(legs))
 
 
 def _done_share(sale: Sale, tranches: int) -> Decimal:

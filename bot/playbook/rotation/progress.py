@@ -40,7 +40,7 @@ class Step:
     notes: tuple[Note, ...] = ()
 
 
-def step_campaign(memory: Memory, scene: PlanContext, *, tactical_allowed: bool, ended: frozenset[str]) -> Step:
+def step_campaign(memory: Memory, context: PlanContext, *, tactical_allowed: bool, ended: frozenset[str]) -> Step:
     """Take the running campaign one step further. `ended` names perps whose tactical long the guard is ending."""
     campaign = memory.campaign
     if campaign is None or campaign.is_over:
@@ -48,44 +48,44 @@ def step_campaign(memory: Memory, scene: PlanContext, *, tactical_allowed: bool,
     notes: tuple[Note, ...] = ()
     current = campaign.current
     if current is not None and current.state is TrancheState.WAITING:
-        if scene.at_ms < current.not_before_ms:
-            minutes = -(-(current.not_before_ms - scene.at_ms) // MINUTE_MS)
-            words = f"campaign {campaign.number}: tranche {current.index} begins in {minutes} min"
-            return Step(memory, notes=(Note(Reason.TRANCHE_WAITS, words, str(campaign.number)),))
+        if context.at_ms < current.not_before_ms:
+            minutes = -(-(current.not_before_ms - context.at_ms) // MINUTE_MS)
+            message = f"campaign {campaign.number}: tranche {current.index} begins in {minutes} min"
+            return Step(memory, notes=(Note(Reason.TRANCHE_WAITS, message, str(campaign.number)),))
         campaign, hedges, notes = start_tranche(
-            campaign, memory, scene, tactical_allowed=tactical_allowed and campaign.tactical_allowed
+            campaign, memory, context, tactical_allowed=tactical_allowed and campaign.tactical_allowed
         )
         memory = replace(memory, campaign=campaign, hedges=hedges)
-    step = _advance(memory, scene, tactical_allowed=tactical_allowed, ended=ended)
+    step = _advance(memory, context, tactical_allowed=tactical_allowed, ended=ended)
     return replace(step, notes=(*notes, *step.notes))
 
 
-def _advance(memory: Memory, scene: PlanContext, *, tactical_allowed: bool, ended: frozenset[str]) -> Step:
+def _advance(memory: Memory, context: PlanContext, *, tactical_allowed: bool, ended: frozenset[str]) -> Step:
     """Walk the phases of the running tranche up to the first that is not finished."""
     notes: list[Note] = []
     for phase in TRANCHE_PHASES:
-        memory, intents, more, is_open = _work_phase(memory, phase, scene, tactical_allowed, ended)
+        memory, intents, more, is_open = _work_phase(memory, phase, context, tactical_allowed, ended)
         notes += more
         if is_open and phase is Purpose.HEDGE:
-            memory, is_late = _wait_for_hedge(memory, scene)
-            if is_late and _has_fresh_doubt(memory, scene):
+            memory, is_late = _wait_for_hedge(memory, context)
+            if is_late and _has_recent_unknown_outcome(memory, context):
                 return Step(_blocked_after(memory, phase), notes=tuple(notes))
             if is_late:
-                memory, sales, more, is_selling = _work_phase(memory, Purpose.REDUCE, scene, tactical_allowed, ended)
-                notes += [*more, *([_late_note(memory, scene)] if is_selling else [])]
+                memory, sales, more, is_selling = _work_phase(memory, Purpose.REDUCE, context, tactical_allowed, ended)
+                notes += [*more, *([_late_note(memory, context)] if is_selling else [])]
                 return Step(_blocked_after(memory, Purpose.REDUCE), (*intents, *sales), (), tuple(notes))
         if is_open:
             return Step(_blocked_after(memory, phase), intents, (), tuple(notes))
-        memory, transfers, more, is_open = _work_transfers(memory, phase, scene)
+        memory, transfers, more, is_open = _work_transfers(memory, phase, context)
         notes += more
         if is_open:
             return Step(_blocked_after(memory, phase), (), transfers, tuple(notes))
-    memory, more = _finish_tranche(memory, scene)
+    memory, more = _finish_tranche(memory, context)
     return Step(memory, notes=(*notes, *more))
 
 
 def _work_phase(
-    memory: Memory, phase: Purpose, scene: PlanContext, tactical_allowed: bool, ended: frozenset[str]
+    memory: Memory, phase: Purpose, context: PlanContext, tactical_allowed: bool, ended: frozenset[str]
 ) -> tuple[Memory, tuple[Intent, ...], tuple[Note, ...], bool]:
     campaign, tranche = memory.campaign, running_tranche(memory)
     if campaign is None or tranche is None:
@@ -94,106 +94,106 @@ def _work_phase(
     notes: list[Note] = []
     for leg in tranche.legs:
         if leg.purpose is phase:
-            legs[leg.index], note = _read_leg(campaign, tranche, leg, scene, tactical_allowed, ended)
+            legs[leg.index], note = _read_leg(campaign, tranche, leg, context, tactical_allowed, ended)
             notes += [note] if note else []
     ready = [leg for leg in legs.values() if leg.purpose is phase and leg.state is LegState.READY]
     intents = []
-    for entry in enter_legs(campaign, tranche, ready, scene):
+    for entry in enter_legs(campaign, tranche, ready, context):
         notes += entry.notes
         if entry.intent is not None:
             intents.append(entry.intent)
-        elif entry.is_spent:
+        elif entry.is_exhausted:
             legs[entry.leg.index] = replace(entry.leg, state=LegState.DONE)
     tranche = replace(tranche, legs=tuple(legs.values()))
     is_open = any(leg.purpose is phase and not leg.state.is_over for leg in tranche.legs)
     return _with_tranche(memory, tranche), tuple(intents), tuple(notes), is_open
 
 
-def _wait_for_hedge(memory: Memory, scene: PlanContext) -> tuple[Memory, bool]:
+def _wait_for_hedge(memory: Memory, context: PlanContext) -> tuple[Memory, bool]:
     """Since when the sales wait for the hedge, and whether that is too long. Time alone does not count: after an outage
     the hedge is asked for again first."""
     tranche = running_tranche(memory)
     if tranche is None:
         return memory, False
     if not tranche.hedge_wait_ms:
-        tranche = replace(tranche, hedge_wait_ms=scene.at_ms, hedge_asks=0)
+        tranche = replace(tranche, hedge_wait_ms=context.at_ms, hedge_asks=0)
     tranche = replace(tranche, hedge_asks=tranche.hedge_asks + 1)
-    waited, bound = scene.at_ms - tranche.hedge_wait_ms, scene.policy.rotation.hedge_wait_minutes * MINUTE_MS
+    waited, bound = context.at_ms - tranche.hedge_wait_ms, context.policy.rotation.hedge_wait_minutes * MINUTE_MS
     return _with_tranche(memory, tranche), waited >= bound and (bound == 0 or tranche.hedge_asks > HEDGE_ASKS)
 
 
-def _has_fresh_doubt(memory: Memory, scene: PlanContext) -> bool:
+def _has_recent_unknown_outcome(memory: Memory, context: PlanContext) -> bool:
     """Whether an order of the hedge was sent so lately that its doubt will be settled by evidence in a moment."""
     campaign, tranche = memory.campaign, running_tranche(memory)
     if campaign is None or tranche is None:
         return False
     hedges = [leg for leg in tranche.legs if leg.purpose is Purpose.HEDGE]
-    live = (o for leg in hedges for o in scene.live_orders(leg_id(campaign.number, tranche.index, leg.index)))
+    live = (o for leg in hedges for o in context.live_orders(leg_id(campaign.number, tranche.index, leg.index)))
     doubtful = (OrderState.SUBMITTING, OrderState.IN_DOUBT)
-    return any(o.state in doubtful and scene.at_ms - o.sent_ms < DOUBT_SETTLES_MS for o in live)
+    return any(o.state in doubtful and context.at_ms - o.sent_ms < DOUBT_SETTLES_MS for o in live)
 
 
-def _late_note(memory: Memory, scene: PlanContext) -> Note:
+def _late_note(memory: Memory, context: PlanContext) -> Note:
     tranche = running_tranche(memory)
     legs = tranche.legs if tranche else ()
     late = ", ".join(leg.symbol for leg in legs if leg.purpose is Purpose.HEDGE and not leg.state.is_over)
-    minutes = (scene.at_ms - tranche.hedge_wait_ms) // MINUTE_MS if tranche else 0
-    words = f"the hedge on {late} could not be had for {minutes} min: the sales go on without it"
-    return Note(Reason.HEDGE_LATE, words, late)
+    minutes = (context.at_ms - tranche.hedge_wait_ms) // MINUTE_MS if tranche else 0
+    message = f"the hedge on {late} could not be had for {minutes} min: the sales go on without it"
+    return Note(Reason.HEDGE_LATE, message, late)
 
 
 def _read_leg(
-    campaign: Campaign, tranche: Tranche, leg: Leg, scene: PlanContext, tactical_allowed: bool, ended: frozenset[str]
+    campaign: Campaign, tranche: Tranche, leg: Leg, context: PlanContext, tactical_allowed: bool, ended: frozenset[str]
 ) -> tuple[Leg, Note | None]:
     if leg.state.is_over:
         return leg, None
-    live = scene.live_orders(leg_id(campaign.number, tranche.index, leg.index))
+    live = context.live_orders(leg_id(campaign.number, tranche.index, leg.index))
     if live:
-        doubts = [order for order in live if order.state is OrderState.IN_DOUBT]
-        words = f"{leg.words}: {len(live)} orders under way" + (f", {len(doubts)} in doubt" if doubts else "")
-        reason = Reason.ORDER_IN_DOUBT if doubts else Reason.PHASE_WAITS
-        return replace(leg, state=LegState.WORKING), Note(reason, words, leg.symbol)
-    deadline = tranche.started_ms + scene.policy.entries.wait_hours * HOUR_MS
-    if scene.instrument(leg.symbol) is None and scene.at_ms >= deadline:
+        unknown = [order for order in live if order.state is OrderState.IN_DOUBT]
+        message = f"{leg.words}: {len(live)} orders under way" + (f", {len(unknown)} in doubt" if unknown else "")
+        reason = Reason.ORDER_IN_DOUBT if unknown else Reason.PHASE_WAITS
+        return replace(leg, state=LegState.WORKING), Note(reason, message, leg.symbol)
+    deadline = tranche.started_ms + context.policy.entries.wait_hours * HOUR_MS
+    if context.instrument(leg.symbol) is None and context.at_ms >= deadline:
         # Halted and delisted look alike; what has not traded for that long must not hold up the others for ever.
-        words = f"{leg.words}: skipped, {leg.symbol} does not trade"
-        return replace(leg, state=LegState.SKIPPED), Note(Reason.INSTRUMENT_INACTIVE, words, leg.symbol)
-    held = scene.held(leg.symbol)
-    why = _why_no_tactical(leg, scene, tactical_allowed, ended) if leg.purpose is Purpose.TACTICAL else None
+        message = f"{leg.words}: skipped, {leg.symbol} does not trade"
+        return replace(leg, state=LegState.SKIPPED), Note(Reason.INSTRUMENT_INACTIVE, message, leg.symbol)
+    held = context.held(leg.symbol)
+    why = _why_no_tactical(leg, context, tactical_allowed, ended) if leg.purpose is Purpose.TACTICAL else None
     if why is not None:
         state = LegState.DONE if abs(held) > abs(leg.size_from) or leg.symbol in ended else LegState.SKIPPED
         return replace(leg, state=state), Note(Reason.EXIT_SIGNS, f"{leg.words}: left as it is, {why}", leg.symbol)
-    if _is_done(leg, held, scene):
+    if _is_done(leg, held, context):
         return replace(leg, state=LegState.DONE), None
-    paused = pause_left(leg.sector, scene) if leg.purpose is Purpose.HEDGE else None
+    paused = pause_left(leg.sector, context) if leg.purpose is Purpose.HEDGE else None
     if paused is not None:
-        words = f"{leg.words}: goes no further, {paused}"
-        return replace(leg, state=LegState.SKIPPED), Note(Reason.HEDGE_PAUSED, words, leg.symbol)
-    asked = leg.asked if leg.asked is not None and leg.asked.held == held else LegAttempts(scene.at_ms, 0, held)
-    hours = scene.policy.entries.wait_hours + scene.policy.constants.leg_patience_hours
+        message = f"{leg.words}: goes no further, {paused}"
+        return replace(leg, state=LegState.SKIPPED), Note(Reason.HEDGE_PAUSED, message, leg.symbol)
+    asked = leg.asked if leg.asked is not None and leg.asked.held == held else LegAttempts(context.at_ms, 0, held)
+    hours = context.policy.entries.wait_hours + context.policy.constants.leg_patience_hours
     # Time alone does not count: a bot that was away for a week has not been refused for a week.
-    if asked.count >= ASKS_MIN and scene.at_ms >= asked.since_ms + hours * HOUR_MS:
-        words = f"{leg.words}: given up, it was refused or did not fill for {hours} h"
-        return replace(leg, state=LegState.SKIPPED), Note(Reason.LEG_GIVEN_UP, words, leg.symbol)
+    if asked.count >= ASKS_MIN and context.at_ms >= asked.since_ms + hours * HOUR_MS:
+        message = f"{leg.words}: given up, it was refused or did not fill for {hours} h"
+        return replace(leg, state=LegState.SKIPPED), Note(Reason.LEG_GIVEN_UP, message, leg.symbol)
     return replace(leg, state=LegState.READY, asked=replace(asked, count=asked.count + 1)), None
 
 
-def _why_no_tactical(leg: Leg, scene: PlanContext, tactical_allowed: bool, ended: frozenset[str]) -> str | None:
+def _why_no_tactical(leg: Leg, context: PlanContext, tactical_allowed: bool, ended: frozenset[str]) -> str | None:
     """Why a tactical leg goes no further; None while it may."""
     if leg.symbol in ended:
         return "an exit has begun"
     if not tactical_allowed:
         return "no longer allowed"
-    price, exits = scene.price(leg.symbol), leg.exits
-    if exits is not None and scene.at_ms >= exits.deadline_ms:
+    price, exits = context.price(leg.symbol), leg.exits
+    if exits is not None and context.at_ms >= exits.deadline_ms:
         return "its time is over"
     if exits is not None and price is not None and (price - exits.stop_price) * leg.side.sign <= 0:
         return "the price is beyond its stop"
     return None
 
 
-def _is_done(leg: Leg, held: Decimal, scene: PlanContext) -> bool:
-    left, instrument = leg.left(held), scene.instrument(leg.symbol)
+def _is_done(leg: Leg, held: Decimal, context: PlanContext) -> bool:
+    left, instrument = leg.left(held), context.instrument(leg.symbol)
     if left <= 0:
         return True
     if instrument is None:
@@ -201,21 +201,21 @@ def _is_done(leg: Leg, held: Decimal, scene: PlanContext) -> bool:
     closes = leg.size_to == 0 and instrument.is_perp
     whole = abs(leg.size_to - leg.size_from)
     # What a fee taken in kind leaves undone is not bought again; more than fees explain is.
-    tolerance = min(scene.policy.constants.leg_tolerance, 2 * instrument.taker_fee)
+    tolerance = min(context.policy.constants.leg_tolerance, 2 * instrument.taker_fee)
     if not closes and left <= tolerance * whole + instrument.size_step and left < whole:
         return True
-    price = scene.least_price(leg.symbol, leg.side) or leg.price
+    price = context.least_price(leg.symbol, leg.side) or leg.price
     reduce_only = instrument.is_perp and leg.purpose in (Purpose.EXIT, Purpose.RELEASE)
     return not instrument.is_tradable(instrument.floor_size(left), price, reduce_only=reduce_only)
 
 
 def _work_transfers(
-    memory: Memory, phase: Purpose, scene: PlanContext
+    memory: Memory, phase: Purpose, context: PlanContext
 ) -> tuple[Memory, tuple[Transfer, ...], tuple[Note, ...], bool]:
     """The next transfer that waits for `phase`: relabel at once, ask for money to move, wait for the evidence."""
     notes: list[Note] = []
     while True:
-        tranche, account = running_tranche(memory), scene.portfolio.account
+        tranche, account = running_tranche(memory), context.portfolio.account
         if tranche is None or tranche.transfers_done >= len(tranche.transfers):
             return memory, (), tuple(notes), False
         transfer = tranche.transfers[tranche.transfers_done]
@@ -224,29 +224,31 @@ def _work_transfers(
         if transfer.source or account.is_unified:
             memory = finish_transfer(memory, transfer)
             continue
-        if not scene.policy.allocation.transfers:
+        if not context.policy.allocation.transfers:
             where = "the spot to the perp wallet" if transfer.to_perp else "the perp to the spot wallet"
-            words = f"the venue has no transfers: move {transfer.amount} {account.quote} from {where}: {transfer.words}"
+            message = (
+                f"the venue has no transfers: move {transfer.amount} {account.quote} from {where}: {transfer.words}"
+            )
             numbers = {"amount": str(transfer.amount)}
-            notes.append(Note(Reason.TRANSFER_NEEDED, words, transfer.sector, numbers))
+            notes.append(Note(Reason.TRANSFER_NEEDED, message, transfer.sector, numbers))
             memory = finish_transfer(memory, transfer, moves_labels=False)
             continue
         if tranche.transfer_level is not None:
-            waited = scene.at_ms - tranche.transfer_sent_ms
-            if waited < scene.policy.constants.transfer_retry_seconds * 1000:
-                words = f"{transfer.words}: asked for {waited // 1000} s ago, the wallets do not show it yet"
-                return memory, (), (*notes, Note(Reason.PHASE_WAITS, words, transfer.sector)), True
+            waited = context.at_ms - tranche.transfer_sent_ms
+            if waited < context.policy.constants.transfer_retry_seconds * 1000:
+                message = f"{transfer.words}: asked for {waited // 1000} s ago, the wallets do not show it yet"
+                return memory, (), (*notes, Note(Reason.PHASE_WAITS, message, transfer.sector)), True
         room = account.cash_free if transfer.to_perp else account.perp_free
         amount = min(transfer.amount, room).quantize(_CENT, rounding="ROUND_FLOOR")
-        if amount < max(scene.policy.constants.transfer_min_quote, _CENT):
-            words = f"{transfer.words}: given up, the wallet has {room:.2f} free"
-            notes.append(Note(Reason.CASH_SHORT, words, transfer.sector, {"amount": str(transfer.amount)}))
+        if amount < max(context.policy.constants.transfer_min_quote, _CENT):
+            message = f"{transfer.words}: given up, the wallet has {room:.2f} free"
+            notes.append(Note(Reason.CASH_SHORT, message, transfer.sector, {"amount": str(transfer.amount)}))
             memory = finish_transfer(memory, transfer, moves_labels=False)
             continue
         asked = replace(transfer, amount=amount)
         transfers = tuple(asked if t is transfer else t for t in tranche.transfers)
         tranche = replace(
-            tranche, transfers=transfers, transfer_level=account.perp_wallet, transfer_sent_ms=scene.at_ms
+            tranche, transfers=transfers, transfer_level=account.perp_wallet, transfer_sent_ms=context.at_ms
         )
         return _with_tranche(memory, tranche), (asked,), tuple(notes), True
 
@@ -271,11 +273,11 @@ def _with_tranche(memory: Memory, tranche: Tranche) -> Memory:
     return replace(memory, campaign=replace(campaign, tranches=tranches))
 
 
-def _finish_tranche(memory: Memory, scene: PlanContext) -> tuple[Memory, tuple[Note, ...]]:
+def _finish_tranche(memory: Memory, context: PlanContext) -> tuple[Memory, tuple[Note, ...]]:
     campaign, tranche = memory.campaign, running_tranche(memory)
     if campaign is None or tranche is None:
         return memory, ()
-    interval = scene.policy.rotation.tranche_interval_minutes * MINUTE_MS
+    interval = context.policy.rotation.tranche_interval_minutes * MINUTE_MS
     tranches = []
     for other in campaign.tranches:
         if other.index == tranche.index:
@@ -288,8 +290,8 @@ def _finish_tranche(memory: Memory, scene: PlanContext) -> tuple[Memory, tuple[N
         return replace(memory, campaign=campaign), ()
     owed = {source: amount for source, amount in campaign.owed.items() if amount >= _CENT}
     campaign = replace(campaign, state=CampaignState.DONE, owed=owed)
-    words = f"campaign {campaign.number}: the book stands at {campaign.stance_to.value}"
-    done = Note(Reason.CAMPAIGN_DONE, words, str(campaign.number), {k: str(v) for k, v in owed.items()})
+    message = f"campaign {campaign.number}: the book stands at {campaign.stance_to.value}"
+    done = Note(Reason.CAMPAIGN_DONE, message, str(campaign.number), {k: str(v) for k, v in owed.items()})
     return replace(memory, campaign=campaign, stance=campaign.stance_to), (done,)
 
 
@@ -323,7 +325,7 @@ def end_refused(memory: Memory, refused: Mapping[str, str]) -> tuple[Memory, tup
     return _with_tranche(memory, replace(tranche, legs=tuple(legs))), tuple(notes)
 
 
-def live_hedges(memory: Memory, scene: PlanContext) -> Mapping[str, str]:
+def live_hedges(memory: Memory, context: PlanContext) -> Mapping[str, str]:
     """Hedges that still stand, or that a leg of the running tranche is still to open."""
     tranche = running_tranche(memory)
     legs = tranche.legs if tranche else ()
@@ -332,6 +334,6 @@ def live_hedges(memory: Memory, scene: PlanContext) -> Mapping[str, str]:
         symbol: sector
         for symbol, sector in memory.hedges.items()
         if symbol in coming
-        or scene.held(symbol) < ZERO
-        or any(not order.order_type.is_trigger for order in scene.live_on(symbol))
+        or context.held(symbol) < ZERO
+        or any(not order.order_type.is_trigger for order in context.live_on(symbol))
     }

@@ -32,8 +32,8 @@ _PLAIN = (HedgeWith.LEADER, False)
 class _Draft:
     """A tranche in the making; lives inside one call of `start_tranche`."""
 
-    def __init__(self, campaign: Campaign, number: int, memory: Memory, scene: PlanContext) -> None:
-        self.campaign, self.number, self.memory, self.scene = campaign, number, memory, scene
+    def __init__(self, campaign: Campaign, number: int, memory: Memory, context: PlanContext) -> None:
+        self.campaign, self.number, self.memory, self.scene = campaign, number, memory, context
         self.legs: list[Leg] = []
         self.transfers: list[Transfer] = []
         self.notes: list[Note] = []
@@ -57,8 +57,8 @@ class _Draft:
         reducing = leg.purpose in (Purpose.EXIT, Purpose.RELEASE)
         floored = instrument.floor_size(size) if instrument is not None else ZERO
         if instrument is None or not instrument.is_tradable(floored, leg.price, reduce_only=reducing):
-            words = f"{leg.words}: {plain(size)} at {plain(leg.price)} is below the minimum of {leg.symbol}"
-            self.notes.append(Note(Reason.BELOW_MINIMUM, words, leg.symbol, {"size": str(size)}))
+            message = f"{leg.words}: {plain(size)} at {plain(leg.price)} is below the minimum of {leg.symbol}"
+            self.notes.append(Note(Reason.BELOW_MINIMUM, message, leg.symbol, {"size": str(size)}))
             leg = replace(leg, state=LegState.SKIPPED)
         self.legs.append(replace(leg, index=len(self.legs) + 1))
 
@@ -70,7 +70,7 @@ class _Draft:
 
 
 def start_tranche(
-    campaign: Campaign, memory: Memory, scene: PlanContext, *, tactical_allowed: bool
+    campaign: Campaign, memory: Memory, context: PlanContext, *, tactical_allowed: bool
 ) -> tuple[Campaign, Mapping[str, str], tuple[Note, ...]]:
     """Begin the campaign's next tranche: its legs aim at sizes fixed here.
 
@@ -79,7 +79,7 @@ def start_tranche(
     outline = campaign.current
     if outline is None:
         raise ValueError(f"campaign {campaign.number} has no tranche left to start")
-    draft = _Draft(campaign, outline.index, memory, scene)
+    draft = _Draft(campaign, outline.index, memory, context)
     sales = _sales(outline, draft)
     if draft.is_rotation and outline.index == 1:
         _exit_legs(draft)
@@ -101,11 +101,11 @@ def start_tranche(
         state=TrancheState.RUNNING,
         legs=tuple(draft.legs),
         transfers=tuple(sorted(draft.transfers, key=lambda t: TRANCHE_PHASES.index(t.after))),
-        started_ms=scene.at_ms,
+        started_ms=context.at_ms,
     )
     tranches = tuple(tranche if t.index == tranche.index else t for t in campaign.tranches)
-    words = f"campaign {campaign.number}, tranche {tranche.index} of {len(tranches)}: {len(draft.legs)} legs"
-    draft.notes.append(Note(Reason.TRANCHE_STARTED, words, f"{campaign.number}.{tranche.index}"))
+    message = f"campaign {campaign.number}, tranche {tranche.index} of {len(tranches)}: {len(draft.legs)} legs"
+    draft.notes.append(Note(Reason.TRANCHE_STARTED, message, f"{campaign.number}.{tranche.index}"))
     return replace(campaign, tranches=tranches, owed=draft.owed), draft.hedges, tuple(draft.notes)
 
 
@@ -113,9 +113,9 @@ def _is_sale(leg: Leg) -> bool:
     return leg.purpose is Purpose.REDUCE
 
 
-def _sector_quote(leg: Leg, scene: PlanContext) -> Decimal:
+def _sector_quote(leg: Leg, context: PlanContext) -> Decimal:
     """The part of a spot leg's value that counts in its sector."""
-    return leg.quote_value * scene.sectors.membership(base_of(leg.symbol), leg.sector)
+    return leg.quote_value * context.sectors.membership(base_of(leg.symbol), leg.sector)
 
 
 def _sales(outline: Tranche, draft: _Draft) -> list[Leg]:
@@ -129,65 +129,67 @@ def _sales(outline: Tranche, draft: _Draft) -> list[Leg]:
     return sales
 
 
-def _sold(sector: str, sales: list[Leg], scene: PlanContext) -> Decimal:
+def _sold(sector: str, sales: list[Leg], context: PlanContext) -> Decimal:
     """Quote value of a sector's spot that these legs sell, at the prices of now."""
-    return sum((_sector_quote(leg, scene) for leg in sales if leg.sector == sector), ZERO)
+    return sum((_sector_quote(leg, context) for leg in sales if leg.sector == sector), ZERO)
 
 
 def _exit_legs(draft: _Draft) -> None:
     """Close tactical positions, and hedges of sectors that have nothing left to sell: before anything is shorted."""
-    scene, memory = draft.scene, draft.memory
-    wagers = {held.symbol: held for held in memory.exits}
+    context, memory = draft.scene, draft.memory
+    directional = {held.symbol: held for held in memory.exits}
     longs = {held.symbol: held.sector for held in memory.exits}
     stale = {
-        s: name for s, name in memory.hedges.items() if draft.unsold(name, 0) == 0 or not scene.policy.hedging.is_on
+        s: name for s, name in memory.hedges.items() if draft.unsold(name, 0) == 0 or not context.policy.hedging.is_on
     }
     for symbol, sector in sorted((longs | stale).items()):
-        position = scene.position(symbol)
+        position = context.position(symbol)
         if position is None:
             continue
-        words = f"close the {wagers[symbol].words if symbol in wagers else 'hedge'} on {symbol}"
-        value = abs(signed_notional(position, scene.snapshot))
-        draft.add(Leg(0, Purpose.EXIT, sector, symbol, position.size, ZERO, position.mark_price, value, words=words))
+        message = f"close the {directional[symbol].words if symbol in directional else 'hedge'} on {symbol}"
+        value = abs(signed_notional(position, context.snapshot))
+        draft.add(Leg(0, Purpose.EXIT, sector, symbol, position.size, ZERO, position.mark_price, value, words=message))
 
 
 def _shrink_legs(draft: _Draft, sales: list[Leg]) -> None:
     """Shrink a standing hedge to the spot that the sales will leave, before they are made: it never exceeds it."""
-    scene = draft.scene
-    room = {name: scene.portfolio.hedge_room(name, sold=_sold(name, sales, scene)) for name in scene.portfolio.sectors}
+    context = draft.scene
+    room = {
+        name: context.portfolio.hedge_room(name, sold=_sold(name, sales, context)) for name in context.portfolio.sectors
+    }
     for symbol, sector in sorted(draft.hedges.items()):
-        instrument, price, held = scene.instrument(symbol), scene.price(symbol), scene.held(symbol)
-        if instrument is None or price is None or held >= 0 or sector not in scene.portfolio.sectors:
+        instrument, price, held = context.instrument(symbol), context.price(symbol), context.held(symbol)
+        if instrument is None or price is None or held >= 0 or sector not in context.portfolio.sectors:
             continue
         size_to = -instrument.size_for(max(ZERO, room[sector]), price)
         room[sector] -= instrument.notional(max(held, size_to), price)
         if size_to > held:
             value = instrument.notional(size_to - held, price)
-            words = f"shrink the hedge of {sector} by {value:.2f} to the spot that its sale leaves"
-            draft.add(Leg(0, Purpose.EXIT, sector, symbol, held, size_to, price, value, words=words))
+            message = f"shrink the hedge of {sector} by {value:.2f} to the spot that its sale leaves"
+            draft.add(Leg(0, Purpose.EXIT, sector, symbol, held, size_to, price, value, words=message))
 
 
 def _hedge_legs(draft: _Draft, sales: list[Leg]) -> None:
     """Not more than the spot that this tranche leaves: a hedge never exceeds what it covers, not in between."""
-    scene, policy = draft.scene, draft.scene.policy
+    context, policy = draft.scene, draft.scene.policy
     closing = frozenset(leg.symbol for leg in draft.legs)
-    for sector in scene.sectors.sectors:
+    for sector in context.sectors.sectors:
         whole, wanted = draft.unsold(sector, 0), draft.unsold(sector, draft.number)
-        left = scene.portfolio.hedge_room(sector, sold=_sold(sector, sales, scene))
+        left = context.portfolio.hedge_room(sector, sold=_sold(sector, sales, context))
         if sector in policy.hedging.whole_from:
             wanted = max(wanted, min(whole, left))
         wanted = min(wanted, left)
         if wanted <= 0:
             continue
         if not policy.hedging.is_on:
-            words = f"{sector}: {wanted:.2f} stays without a hedge (hedge = false)"
-            draft.notes.append(Note(Reason.HEDGE_OFF, words, sector))
+            message = f"{sector}: {wanted:.2f} stays without a hedge (hedge = false)"
+            draft.notes.append(Note(Reason.HEDGE_OFF, message, sector))
             continue
         plans, notes = plan_hedges(
             sector,
             wanted,
-            scene,
-            sleeve_margin=scene.portfolio.labels.get(sector, ZERO),
+            context,
+            sleeve_margin=context.portfolio.labels.get(sector, ZERO),
             closing=closing,
             limit_quote=left,
         )
@@ -197,11 +199,11 @@ def _hedge_legs(draft: _Draft, sales: list[Leg]) -> None:
         for plan in plans:
             draft.hedges[plan.symbol] = sector
             draft.hedge_margin[sector] = draft.hedge_margin.get(sector, ZERO) + plan.margin_quote
-            held = ZERO if plan.symbol in closing else scene.held(plan.symbol)
+            held = ZERO if plan.symbol in closing else context.held(plan.symbol)
             purpose = Purpose.HEDGE if -plan.size < held else Purpose.EXIT
-            words = f"hedge {plan.notional_quote:.2f} of {sector} spot that waits to be sold"
+            message = f"hedge {plan.notional_quote:.2f} of {sector} spot that waits to be sold"
             if plan.words != plan.symbol:
-                words += f", on {plan.words}"
+                message += f", on {plan.words}"
             if held != -plan.size:
                 draft.add(
                     Leg(
@@ -215,7 +217,7 @@ def _hedge_legs(draft: _Draft, sales: list[Leg]) -> None:
                         plan.notional_quote,
                         plan.margin_quote,
                         plan.leverage,
-                        words=words,
+                        words=message,
                     )
                 )
 
@@ -227,19 +229,19 @@ def _replace_hedges(sector: str, chosen: frozenset[str], closing: frozenset[str]
         if covered != sector or position is None or not chosen or symbol in chosen | closing:
             continue
         value = abs(signed_notional(position, draft.scene.snapshot))
-        words = f"close the hedge on {symbol}: {', '.join(sorted(chosen))} stands in for it"
-        draft.add(Leg(0, Purpose.EXIT, sector, symbol, position.size, ZERO, position.mark_price, value, words=words))
+        message = f"close the hedge on {symbol}: {', '.join(sorted(chosen))} stands in for it"
+        draft.add(Leg(0, Purpose.EXIT, sector, symbol, position.size, ZERO, position.mark_price, value, words=message))
 
 
 def _money(draft: _Draft, gross: Decimal) -> tuple[Mapping[str, Decimal], Mapping[str, Decimal], Decimal]:
     """What this tranche spends on spot and adds as margin per sector, and the part of all needs that this meets."""
-    scene, policy, campaign = draft.scene, draft.scene.policy, draft.campaign
-    spot_needs = {s: max(ZERO, _spot_need(s, draft)) for s in scene.sectors.sectors}
-    margin_needs = {s: max(ZERO, _margin_gap(s, draft)) for s in scene.sectors.sectors}
+    context, policy, campaign = draft.scene, draft.scene.policy, draft.campaign
+    spot_needs = {s: max(ZERO, _spot_need(s, draft)) for s in context.sectors.sectors}
+    margin_needs = {s: max(ZERO, _margin_gap(s, draft)) for s in context.sectors.sectors}
     needs = sum(spot_needs.values(), ZERO) + sum(margin_needs.values(), ZERO)
-    cash = scene.portfolio.account.cash_free - policy.allocation.reserve_quote
-    if scene.portfolio.account.is_unified:
-        cash -= sum(scene.portfolio.labels.values(), ZERO)
+    cash = context.portfolio.account.cash_free - policy.allocation.reserve_quote
+    if context.portfolio.account.is_unified:
+        cash -= sum(context.portfolio.labels.values(), ZERO)
     spare = cash - max(ZERO, campaign.target.get(CASH, ZERO))
     if not draft.is_last and cash > 0:
         spare = min(spare, max(ZERO, spare) * policy.rotation.first_tranche)
@@ -247,7 +249,7 @@ def _money(draft: _Draft, gross: Decimal) -> tuple[Mapping[str, Decimal], Mappin
     repay = _repay(draft, gross)
     income = gross + spare + sum(givers.values(), ZERO) - repay
     bridged = _bridge(draft, needs - income) if draft.is_rotation and draft.number == 1 else {}
-    fees = sum((leg.quote_value * _fee(leg, scene) for leg in draft.legs if _is_sale(leg)), ZERO)
+    fees = sum((leg.quote_value * _fee(leg, context) for leg in draft.legs if _is_sale(leg)), ZERO)
     total = max(ZERO, min(needs, income + sum(bridged.values(), ZERO)) - (fees if needs else ZERO))
     part = total / needs if needs else ZERO
     buys = {s: need * part for s, need in spot_needs.items() if need > 0}
@@ -260,18 +262,18 @@ def _money(draft: _Draft, gross: Decimal) -> tuple[Mapping[str, Decimal], Mappin
     return buys, margins, part
 
 
-def _fee(leg: Leg, scene: PlanContext) -> Decimal:
-    instrument = scene.instrument(leg.symbol)
+def _fee(leg: Leg, context: PlanContext) -> Decimal:
+    instrument = context.instrument(leg.symbol)
     return instrument.taker_fee if instrument else ZERO
 
 
 def _spot_need(sector: str, draft: _Draft) -> Decimal:
     """What the campaign still wants to buy for a sector: from the plan, so that prices do not drift into it."""
-    campaign, scene = draft.campaign, draft.scene
+    campaign, context = draft.campaign, draft.scene
     wanted = campaign.target.get(f"{sector}.spot", ZERO) - campaign.baseline.get(f"{sector}.spot", ZERO)
     done = (leg for t in campaign.tranches if t.state is TrancheState.DONE for leg in t.legs)
     bought = (
-        _sector_quote(leg, scene)
+        _sector_quote(leg, context)
         for leg in done
         if leg.purpose is Purpose.INCREASE and leg.sector == sector and leg.state is not LegState.SKIPPED
     )
@@ -323,38 +325,38 @@ def _repay(draft: _Draft, gross: Decimal) -> Decimal:
         draft.owed[source] = owed - amount
         if source != Bridge.RESERVE.value:
             sector = source.rpartition(".")[0]
-            words = f"repay the bridge: {amount} to the futures sleeve of {sector}"
-            draft.transfers.append(Transfer(amount, True, sector, words, after=Purpose.RELEASE))
+            message = f"repay the bridge: {amount} to the futures sleeve of {sector}"
+            draft.transfers.append(Transfer(amount, True, sector, message, after=Purpose.RELEASE))
             repaid += amount
     return repaid
 
 
 def _bridge(draft: _Draft, short: Decimal) -> dict[str, Decimal]:
     """Where the rest of the purchase comes from, by source; a note when it does not reach."""
-    scene, policy = draft.scene, draft.scene.policy
-    unsold = sum((draft.unsold(s, draft.number) for s in scene.sectors.sectors), ZERO)
+    context, policy = draft.scene, draft.scene.policy
+    unsold = sum((draft.unsold(s, draft.number) for s in context.sectors.sectors), ZERO)
     wanted = min(short, unsold)
     if wanted < _CENT:
         return {}
     taken: dict[str, Decimal] = {}
     if policy.rotation.bridge is Bridge.RESERVE:
         lent = draft.owed.get(Bridge.RESERVE.value, ZERO)
-        room = min(scene.portfolio.account.cash_free, policy.allocation.reserve_quote - lent)
+        room = min(context.portfolio.account.cash_free, policy.allocation.reserve_quote - lent)
         taken[Bridge.RESERVE.value] = max(ZERO, min(wanted, room))
     elif policy.rotation.bridge is Bridge.IDLE_MARGIN and (
-        policy.allocation.transfers or scene.portfolio.account.is_unified
+        policy.allocation.transfers or context.portfolio.account.is_unified
     ):
         sector = draft.campaign.source
         keep = draft.hedge_margin.get(sector, ZERO) * (ONE + policy.hedging.margin_keep)
-        room = min(scene.portfolio.labels.get(sector, ZERO) - keep, free_margin(scene.portfolio.account) - keep)
+        room = min(context.portfolio.labels.get(sector, ZERO) - keep, free_margin(context.portfolio.account) - keep)
         taken[f"{sector}.futures"] = max(ZERO, min(wanted, room)).quantize(_CENT, rounding="ROUND_FLOOR")
     taken = {source: amount for source, amount in taken.items() if amount > 0}
     for source, amount in taken.items():
         draft.owed[source] = draft.owed.get(source, ZERO) + amount
     missing = wanted - sum(taken.values(), ZERO)
     if missing >= _CENT and policy.rotation.bridge is not Bridge.NONE:
-        words = f"the bridge ({policy.rotation.bridge.value}) falls short by {missing:.2f}, which later tranches buy"
-        draft.notes.append(Note(Reason.BRIDGE_SHORT, words, draft.campaign.source, {"short_by": str(missing)}))
+        message = f"the bridge ({policy.rotation.bridge.value}) falls short by {missing:.2f}, which later tranches buy"
+        draft.notes.append(Note(Reason.BRIDGE_SHORT, message, draft.campaign.source, {"short_by": str(missing)}))
     return taken
 
 
@@ -367,53 +369,53 @@ def _plan_transfers(draft: _Draft, givers: dict[str, Decimal], margins: Mapping[
             if moved > 0 and giver != taker:
                 rest[taker] -= moved
                 amount -= moved
-                words = f"{moved} of the futures sleeve of {giver} becomes {taker}'s"
-                draft.transfers.append(Transfer(moved, True, taker, words, source=giver, after=Purpose.INCREASE))
+                message = f"{moved} of the futures sleeve of {giver} becomes {taker}'s"
+                draft.transfers.append(Transfer(moved, True, taker, message, source=giver, after=Purpose.INCREASE))
         if amount >= max(draft.scene.policy.constants.transfer_min_quote, _CENT):
-            words = f"{amount} from the futures sleeve of {giver} to the spot wallet"
-            draft.transfers.append(Transfer(amount, False, giver, words, after=Purpose.REDUCE))
+            message = f"{amount} from the futures sleeve of {giver} to the spot wallet"
+            draft.transfers.append(Transfer(amount, False, giver, message, after=Purpose.REDUCE))
     for taker, amount in rest.items():
         if amount >= max(draft.scene.policy.constants.transfer_min_quote, _CENT):
-            words = f"{amount} from the spot wallet to the futures sleeve of {taker}"
-            draft.transfers.append(Transfer(amount, True, taker, words, after=Purpose.INCREASE))
+            message = f"{amount} from the spot wallet to the futures sleeve of {taker}"
+            draft.transfers.append(Transfer(amount, True, taker, message, after=Purpose.INCREASE))
 
 
 def _increase_legs(draft: _Draft, buys: Mapping[str, Decimal]) -> None:
-    scene = draft.scene
+    context = draft.scene
     for sector, budget in buys.items():
         if (
             draft.number > 1
-            and budget <= scene.policy.constants.leg_tolerance * draft.campaign.shift * draft.campaign.book
+            and budget <= context.policy.constants.leg_tolerance * draft.campaign.shift * draft.campaign.book
         ):
             continue  # the change of an earlier tranche, not a purchase
-        weights, notes = read_weights(sector, scene.snapshot, scene.sectors)
+        weights, notes = read_weights(sector, context.snapshot, context.sectors)
         draft.notes += notes
-        spot = {scene.sectors.spot(token): token for token in weights}
+        spot = {context.sectors.spot(token): token for token in weights}
         parts = dict.fromkeys(weights, ZERO)
-        for holding in scene.portfolio.holdings:
+        for holding in context.portfolio.holdings:
             if holding.sector == sector and holding.symbol in spot:
                 parts[spot[holding.symbol]] += holding.value
         after = sum(parts.values(), ZERO) + budget
         wishes = {token: max(ZERO, weight * after - parts[token]) for token, weight in weights.items()}
         values = scaled(wishes, budget)
         order = tuple(weights)
-        if sector == scene.policy.allocation.risk_off:
-            order = liquid_first(order, scene.snapshot, scene.sectors, scene.policy)
+        if sector == context.policy.allocation.risk_off:
+            order = liquid_first(order, context.snapshot, context.sectors, context.policy)
         for token in order:
-            symbol, price = scene.sectors.spot(token), scene.price(scene.sectors.spot(token))
-            instrument = scene.instrument(symbol)
+            symbol, price = context.sectors.spot(token), context.price(context.sectors.spot(token))
+            instrument = context.instrument(symbol)
             if values[token] <= 0 or price is None or instrument is None:
                 continue
             # The budget is money: of a token that counts in two sectors a part goes to the other one.
-            held, size = scene.held(symbol), instrument.size_for(values[token], price)
-            words = f"buy {token} for {sector}"
-            draft.add(Leg(0, Purpose.INCREASE, sector, symbol, held, held + size, price, size * price, words=words))
+            held, size = context.held(symbol), instrument.size_for(values[token], price)
+            message = f"buy {token} for {sector}"
+            draft.add(Leg(0, Purpose.INCREASE, sector, symbol, held, held + size, price, size * price, words=message))
 
 
 def _tactical_leg(draft: _Draft, margins: Mapping[str, Decimal], part: Decimal) -> None:
-    scene, campaign = draft.scene, draft.campaign
+    context, campaign = draft.scene, draft.campaign
     sector = campaign.destination
-    if sector not in scene.sectors.sectors or campaign.stance_to not in (Stance.INTO_DEFI, Stance.INTO_INFRA):
+    if sector not in context.sectors.sectors or campaign.stance_to not in (Stance.INTO_DEFI, Stance.INTO_INFRA):
         return
     earlier = [leg for t in campaign.tranches for leg in t.legs if leg.purpose is Purpose.TACTICAL]
     earlier = [leg for leg in earlier if leg.state is not LegState.SKIPPED]
@@ -421,13 +423,13 @@ def _tactical_leg(draft: _Draft, margins: Mapping[str, Decimal], part: Decimal) 
     running = {held.symbol for held in draft.memory.exits if not held.closing and not held.targets_hit}
     if began - running:
         return
-    whole = scene.policy.rotation.shift * scene.policy.rotation.tactical_split * campaign.book
+    whole = context.policy.rotation.shift * context.policy.rotation.tactical_split * campaign.book
     wanted = whole - sum((leg.margin for leg in earlier), ZERO)
-    if earlier and wanted <= whole * scene.policy.constants.leg_tolerance:
+    if earlier and wanted <= whole * context.policy.constants.leg_tolerance:
         return
     wanted *= part
-    margin = min(wanted, margins.get(sector, ZERO) + scene.portfolio.labels.get(sector, ZERO))
-    leg, notes = plan_tactical(sector, margin, scene, campaign.book, frozenset(draft.hedges), _closed(draft))
+    margin = min(wanted, margins.get(sector, ZERO) + context.portfolio.labels.get(sector, ZERO))
+    leg, notes = plan_tactical(sector, margin, context, campaign.book, frozenset(draft.hedges), _closed(draft))
     draft.notes += notes
     if leg is not None and margin > 0:
         draft.add(leg)
@@ -441,18 +443,18 @@ def _closed(draft: _Draft) -> frozenset[str]:
 def _neutral_longs(draft: _Draft) -> None:
     """`neutral_futures = "small-long"`: each sector's futures capital, once, long on its leader; it has a tactical
     long's exits and is opened again by the next campaign to neutral only."""
-    scene, campaign, closed = draft.scene, draft.campaign, _closed(draft)
-    taken = dict(scene.wagers)
-    if scene.policy.allocation.neutral_futures is not NeutralFutures.SMALL_LONG:
+    context, campaign, closed = draft.scene, draft.campaign, _closed(draft)
+    taken = dict(context.directional)
+    if context.policy.allocation.neutral_futures is not NeutralFutures.SMALL_LONG:
         return
-    for sector in scene.sectors.sectors:
+    for sector in context.sectors.sectors:
         longs = (held for held in draft.memory.exits if held.purpose is Purpose.TACTICAL)
         stands = any(held.sector == sector and held.symbol not in closed for held in longs)
-        leverage = whole_leverage(min(scene.policy.tactical.leverage, scene.policy.sizing.position_leverage_max))
+        leverage = whole_leverage(min(context.policy.tactical.leverage, context.policy.sizing.position_leverage_max))
         margin = campaign.target.get(f"{sector}.futures", ZERO) / leverage
         if stands or margin <= 0:
             continue
-        seen = replace(scene, wagers=taken)
+        seen = replace(context, directional=taken)
         leg, notes = plan_tactical(sector, margin, seen, campaign.book, frozenset(draft.hedges), closed)
         draft.notes += notes
         if leg is not None:
@@ -462,25 +464,29 @@ def _neutral_longs(draft: _Draft) -> None:
 
 def _release_legs(draft: _Draft) -> None:
     """Close the part of each hedge whose spot is sold once this tranche is through."""
-    scene = draft.scene
+    context = draft.scene
     for symbol, sector in sorted(draft.hedges.items()):
         planned = [leg.size_to for leg in draft.legs if leg.symbol == symbol]
-        held = planned[-1] if planned else scene.held(symbol)
-        instrument, price = scene.instrument(symbol), scene.price(symbol)
+        held = planned[-1] if planned else context.held(symbol)
+        instrument, price = context.instrument(symbol), context.price(symbol)
         if held >= 0 or instrument is None or price is None:
             continue
         left, before = draft.unsold(sector, draft.number), draft.unsold(sector, draft.number - 1)
         if not draft.is_rotation:
             continue  # a hedge that stands for itself outlives a rebalance
-        if draft.number == 1 and left > 0 and (scene.policy.hedging.instrument, scene.policy.hedging.by_beta) != _PLAIN:
+        if (
+            draft.number == 1
+            and left > 0
+            and (context.policy.hedging.instrument, context.policy.hedging.by_beta) != _PLAIN
+        ):
             kept = min(ONE, share(left, draft.hedged.get(sector, left)))
             size_to = -min(-held, instrument.floor_size(-held * kept))
         elif draft.number == 1 and left > 0:
             size_to = -min(-held, instrument.size_for(left, price))
         else:
             kept = min(ONE, left / before) if before > 0 else ZERO
-            size_to = -min(-held, instrument.floor_size(-scene.held(symbol) * kept))
+            size_to = -min(-held, instrument.floor_size(-context.held(symbol) * kept))
         if size_to > held:
             value = instrument.notional(size_to - held, price)
-            words = f"release {value:.2f} of the hedge of {sector}: its spot is sold"
-            draft.add(Leg(0, Purpose.RELEASE, sector, symbol, held, size_to, price, value, words=words))
+            message = f"release {value:.2f} of the hedge of {sector}: its spot is sold"
+            draft.add(Leg(0, Purpose.RELEASE, sector, symbol, held, size_to, price, value, words=message))

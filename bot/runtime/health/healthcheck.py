@@ -89,8 +89,8 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--json", action="store_true", help="print JSON")
     given = parser.parse_args(arguments)
     state = given.state or find_state_directory(given.config, given.set)
-    code, words = check(state, time.time_ns() // 1_000_000)
+    code, message = check(state, time.time_ns() // 1_000_000)
     health = {key: value for key, value in (load_health(state) or {}).items() if key != "words"}
-    shown = json.dumps({"exit_code": int(code), "words": words, "health": health}) if given.json else words
+    shown = json.dumps({"exit_code": int(code), "words": message, "health": health}) if given.json else message
     sys.stdout.write(shown + "\n")
     return int(code)

@@ -44,27 +44,27 @@ def release(settings: Settings, request: ResumeRequest, *, answered: KillLevel |
     except JournalBusy:
         return _through_daemon(settings, asked, request, before)
     was = before.level.value if before.level is KillLevel.OFF else f"{before.level.value}: {before.reason}"
-    words = f"the kill switch is off (it was {was})" + REBASED * rebase_peak
+    message = f"the kill switch is off (it was {was})" + REBASED * rebase_peak
     if request.accept_mismatch:
         asked.record(request)
-        words += "; the next daemon will take the account as right where the books differ"
-    return words + _locks(settings), ExitCode.OK
+        message += "; the next daemon will take the account as right where the books differ"
+    return message + _locks(settings), ExitCode.OK
 
 
 def _through_daemon(
     settings: Settings, asked: ResumeFile, request: ResumeRequest, before: Latch
 ) -> tuple[str, ExitCode]:
-    if not asked.ask(request):
-        words = f"the daemon has not answered within {CONFIRM_SECONDS:.0f} s and stays as it is; look at its log"
-        return words, ExitCode.TIMEOUT
+    if not asked.request(request):
+        message = f"the daemon has not answered within {CONFIRM_SECONDS:.0f} s and stays as it is; look at its log"
+        return message, ExitCode.TIMEOUT
     return _answer_of_daemon(settings, request, before.level)
 
 
 def _answer_of_daemon(settings: Settings, request: ResumeRequest, before: KillLevel) -> tuple[str, ExitCode]:
     latch = _latched(settings)
     if latch.level is KillLevel.OFF:
-        words = f"the running daemon has resumed (the switch was at {before.value})" + REBASED * request.rebase_peak
-        return words + _locks(settings), ExitCode.OK
+        message = f"the running daemon has resumed (the switch was at {before.value})" + REBASED * request.rebase_peak
+        return message + _locks(settings), ExitCode.OK
     return f"the daemon stays at {latch.level.value}: {latch.reason}", ExitCode.KILLED
 
 

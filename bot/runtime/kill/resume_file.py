@@ -56,7 +56,7 @@ class ResumeFile:
     def remove(self) -> None:
         self.path.unlink(missing_ok=True)
 
-    def ask(self, request: ResumeRequest) -> bool:
+    def request(self, request: ResumeRequest) -> bool:
         """Write it and wait until the daemon has consumed it, whatever it answered; False when it does not in time.
 
         The file lives no longer than the question, so that it cannot release a switch that was thrown later.
@@ -81,4 +81,4 @@ def ask_running(directory: Path, request: ResumeRequest) -> KillLevel | None:
     if level not in set(KillLevel) - {KillLevel.OFF}:
         return None
     FlagFile(directory).remove()
-    return KillLevel(level) if ResumeFile(directory).ask(request) else None
+    return KillLevel(level) if ResumeFile(directory).request(request) else None

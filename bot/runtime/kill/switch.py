@@ -117,7 +117,7 @@ class KillSwitch:
         reason = self._reason or f"kill switch set to {self._held.value} by {self._source}"
         return self._source, reason
 
-    def ask(self, level: KillLevel, by: str = "signal") -> None:
+    def engage(self, level: KillLevel, by: str = "signal") -> None:
         """Raise the level; a lower one than is held changes nothing. The next look writes it into the flag file."""
         if level is KillLevel.OFF:
             return
@@ -332,11 +332,11 @@ class KillSwitch:
         return "" if self._configured() is KillLevel.OFF else "configuration"
 
     def _take_signal(self, number: int, _: FrameType | None) -> None:
-        self.ask(SIGNALS[signal.Signals(number)], signal.Signals(number).name)
+        self.engage(SIGNALS[signal.Signals(number)], signal.Signals(number).name)
 
     def _watch_files(self) -> None:
         while not self._stop.wait(POLL_SECONDS):
             try:
                 self.look()
             except Exception as error:  # noqa: BLE001 - a switch that cannot be read is a switch that is thrown
-                self.ask(KillLevel.CANCEL, f"a failed watch: {type(error).__name__}: {error}")
+                self.engage(KillLevel.CANCEL, f"a failed watch: {type(error).__name__}: {error}")

@@ -71,7 +71,7 @@ class ConfigWatcher:
         self._files = settings.sources.watched
         self._stamp = read_stamp(self._files)
         self._unsure: Stamp | None = None
-        self._told: Mapping[str, tuple[Any, Any]] = {}
+        self._reported: Mapping[str, tuple[Any, Any]] = {}
         self._salvaged = KillLevel.OFF
 
     def look(self) -> KillLevel:
@@ -101,10 +101,10 @@ class ConfigWatcher:
         self.effective = apply(self.effective, new, changes)
         if changes.apply_now:
             self._alert("config_applied", {"changes": _words(changes.apply_now)})
-        fresh = {key: pair for key, pair in changes.needs_restart.items() if self._told.get(key) != pair}
+        fresh = {key: pair for key, pair in changes.needs_restart.items() if self._reported.get(key) != pair}
         if fresh:
             self._alert("config_needs_restart", {"changes": _words(fresh)})
-        self._told = changes.needs_restart
+        self._reported = changes.needs_restart
 
     def _salvage(self, *, is_sure: bool) -> KillLevel:
         """The kill switch as the files say it, while something in them is wrong.

@@ -46,7 +46,7 @@ class AccountWatch:
 
     @property
     def notes(self) -> tuple[Note, ...]:
-        return tuple(Note(Reason.ACCOUNT_SETTING, words) for words in self.blocking)
+        return tuple(Note(Reason.ACCOUNT_SETTING, message) for message in self.blocking)
 
     def ask_again(self) -> None:
         """A refusal of the venue contradicts what the checks said: the next look asks."""
@@ -83,8 +83,8 @@ class AccountWatch:
             if 0 <= age_ms < 2 * self._every_ms:
                 return ()
             since = f"for {age_ms // 60_000} min"
-        words = f"the account could not be checked {since} ({'; '.join(self._unanswered.values())})"
-        return (AccountProblem(_AGE, words, "see whether the key may read this, and the venue's status page"),)
+        message = f"the account could not be checked {since} ({'; '.join(self._unanswered.values())})"
+        return (AccountProblem(_AGE, message, "see whether the key may read this, and the venue's status page"),)
 
     def _report(self) -> None:
         """A blocking problem is said at every look while it is there; everything else when it changes."""
@@ -94,10 +94,10 @@ class AccountWatch:
         elif said != self._said:
             if self._said and not said:
                 _log.warning("account_setting", found=[], what="account and key are as they must be")
-            for words in self.notices:
-                _log.warning("account_notice", what=words)
-            for words in self._unanswered.values():
-                _log.warning("account_check_unanswered", why=words, what="asked again within a minute")
+            for message in self.notices:
+                _log.warning("account_notice", what=message)
+            for message in self._unanswered.values():
+                _log.warning("account_check_unanswered", why=message, what="asked again within a minute")
         self._said = said
 
 

@@ -45,10 +45,10 @@ class LeverageWatch:
             ending, why, wait_ms = await self._send(symbol, wanted, payload)
             self._next_ms[key] = now_ms + wait_ms
             await self._journal.record_fact(ending, payload | ({"why": why} if why else {}))
-            words = f"{symbol}: leverage {position.leverage} set back to {wanted}"
+            message = f"{symbol}: leverage {position.leverage} set back to {wanted}"
             if why:
-                words = f"{symbol}: leverage {position.leverage} is not set back to {wanted}: {why}"
-            notes.append(Note(Reason.LEVERAGE_DIFFERS, words, symbol, {"leverage": str(wanted)}))
+                message = f"{symbol}: leverage {position.leverage} is not set back to {wanted}: {why}"
+            notes.append(Note(Reason.LEVERAGE_DIFFERS, message, symbol, {"leverage": str(wanted)}))
         return tuple(notes)
 
     async def _send(self, symbol: str, wanted: Decimal, payload: dict[str, str]) -> tuple[str, str, int]:

@@ -38,17 +38,17 @@ def renew_memory(
     """The memory to decide with: changed where an acceptance was journaled after it. Raises JournalError."""
     if not reader.load_facts_after(ACCEPTED, reader.load_memory_seq()):
         return memory
-    scene = PlanContext(snapshot, portfolio, policy, sectors, tuple(working), memory.wagers)
+    context = PlanContext(snapshot, portfolio, policy, sectors, tuple(working), memory.directional)
     campaign = memory.campaign
     if campaign is not None and not campaign.is_over:
         campaign = replace(campaign, state=CampaignState.ABORTED)
-    stance = _stance_of(memory, scene)
+    stance = _stance_of(memory, context)
     held = {one.symbol for one in memory.exits}
     hedges = {
         perp: sector
         for sector in reversed(tuple(sectors.sectors))
         for perp in sectors.hedges(sector)
-        if perp not in held and scene.held(perp) < 0
+        if perp not in held and context.held(perp) < 0
     }
     return replace(
         memory,
@@ -61,18 +61,18 @@ def renew_memory(
     )
 
 
-def _stance_of(memory: Memory, scene: PlanContext) -> Stance:
+def _stance_of(memory: Memory, context: PlanContext) -> Stance:
     """The stance whose shares the holdings are nearest to, where that is within the buffer; else the one remembered, or
     the one that was being moved to."""
     campaign = memory.campaign
     known = memory.stance if campaign is None or campaign.is_over else campaign.stance_to
-    distances = {one: min(_distance(one, allowed, scene) for allowed in (False, True)) for one in Stance}
+    distances = {one: min(_distance(one, allowed, context) for allowed in (False, True)) for one in Stance}
     nearest = min(distances, key=lambda one: (distances[one], one is not known))
-    return nearest if distances[nearest] <= scene.policy.allocation.drift_buffer else known
+    return nearest if distances[nearest] <= context.policy.allocation.drift_buffer else known
 
 
-def _distance(stance: Stance, tactical_allowed: bool, scene: PlanContext) -> Decimal:
-    return drift(target_shares(stance, scene.policy, tactical_allowed=tactical_allowed)[0], scene)
+def _distance(stance: Stance, tactical_allowed: bool, context: PlanContext) -> Decimal:
+    return drift(target_shares(stance, context.policy, tactical_allowed=tactical_allowed)[0], context)
 
 
 def _last_campaign(reader: JournalReader) -> int:

@@ -76,7 +76,7 @@ class AccountChecks:
         environment = self._link.environment
         fitting = [check for check in CHECKS if check.kind is None or check.kind in environment.kinds]
         asked = [check for check in fitting if check.name in environment.checks]
-        results = await asyncio.gather(*(self._ask(check) for check in asked))
+        results = await asyncio.gather(*(self._run_check(check) for check in asked))
         return AccountReview(
             problems=tuple(problem for problems, _ in results for problem in problems),
             unanswered={check.name: why for check, (_, why) in zip(asked, results, strict=True) if why},
@@ -87,7 +87,7 @@ class AccountChecks:
             ),
         )
 
-    async def _ask(self, check: _Check) -> tuple[tuple[AccountProblem, ...], str]:
+    async def _run_check(self, check: _Check) -> tuple[tuple[AccountProblem, ...], str]:
         """The problems that a check found, and why it found no answer."""
         why, call = "", getattr(self._link.exchange, check.method)
         for attempt in range(ATTEMPTS):
@@ -146,15 +146,15 @@ def _judged(check: _Check, answer: object, wanted: _Wanted) -> tuple[AccountProb
 def _flag(answer: Answer, name: str) -> bool:
     """A true-or-false field. Raises _Unreadable when it is neither."""
     value = answer.get(name)
-    words = str(value).strip().lower() if isinstance(value, bool | str) else ""
-    if words not in ("true", "false"):
+    message = str(value).strip().lower() if isinstance(value, bool | str) else ""
+    if message not in ("true", "false"):
         raise _Unreadable(
             f"the answer does not say {name} (fields: {', '.join(sorted(map(str, answer))[:8]) or 'none'})"
         )
-    return words == "true"
+    return message == "true"
 
 
-def _told_false(answer: Answer, name: str) -> bool:
+def _is_false(answer: Answer, name: str) -> bool:
     """Whether an optional field is there and false."""
     return name in answer and not _flag(answer, name)
 
@@ -168,7 +168,7 @@ def _rows(answer: Answer, name: str) -> list[Mapping[str, Any]]:
 
 def _judge_spot(answer: Answer, wanted: _Wanted) -> Iterator[AccountProblem]:
     rows = _rows(answer, "balances")
-    if _told_false(answer, "canTrade"):
+    if _is_false(answer, "canTrade"):
         yield AccountProblem(
             "spot_account",
             f"the spot account of {wanted.account!r} may not trade at {wanted.venue}",
@@ -180,7 +180,7 @@ def _judge_spot(answer: Answer, wanted: _Wanted) -> Iterator[AccountProblem]:
 
 def _judge_futures(answer: Answer, wanted: _Wanted) -> Iterator[AccountProblem]:
     rows = _rows(answer, "assets")
-    if _told_false(answer, "canTrade"):
+    if _is_false(answer, "canTrade"):
         yield AccountProblem(
             "futures_account",
             f"the futures account of {wanted.account!r} may not trade at {wanted.venue}",
@@ -242,7 +242,7 @@ def _judge_assets_mode(answer: Answer, wanted: _Wanted) -> Iterator[AccountProbl
 
 def _judge_key(answer: Answer, wanted: _Wanted) -> Iterator[AccountProblem]:
     key = f"the API key of account {wanted.account!r}"
-    if _told_false(answer, "enableReading"):
+    if _is_false(answer, "enableReading"):
         yield AccountProblem("key_rights", f"{key} may not read", f"enable reading for it at {wanted.venue}")
     if "enableWithdrawals" in answer and _flag(answer, "enableWithdrawals"):
         yield AccountProblem(
@@ -250,11 +250,11 @@ def _judge_key(answer: Answer, wanted: _Wanted) -> Iterator[AccountProblem]:
             f"{key} may withdraw; a trading key must not",
             f"remove the withdrawal permission at {wanted.venue} or make a new key",
         )
-    if wanted.has_perps and _told_false(answer, "enableFutures"):
+    if wanted.has_perps and _is_false(answer, "enableFutures"):
         yield AccountProblem(
             "key_rights", f"{key} has no futures permission", f"enable it at {wanted.venue}", is_blocking=wanted.trades
         )
-    if _told_false(answer, "enableSpotAndMarginTrading"):
+    if _is_false(answer, "enableSpotAndMarginTrading"):
         yield AccountProblem(
             "key_rights",
             f"{key} has no permission for spot trading",
@@ -267,7 +267,7 @@ def _judge_key(answer: Answer, wanted: _Wanted) -> Iterator[AccountProblem]:
             f"{key} belongs to a portfolio-margin account, whose positions and wallets this bot cannot read",
             f"leave portfolio margin at {wanted.venue}, or use an account without it",
         )
-    if _told_false(answer, "ipRestrict"):
+    if _is_false(answer, "ipRestrict"):
         yield AccountProblem(
             "key_rights",
             f"{key} works from any IP address",

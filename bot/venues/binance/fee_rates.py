@@ -66,7 +66,7 @@ class FeeRates(Asking):
         self._due = {symbol: None for symbol in due if symbol not in asked}
         try:
             async with asyncio.timeout(_DEADLINE_S):
-                await self._ask(spot, single)
+                await self._request_rates(spot, single)
         except TimeoutError:
             pass
 
@@ -83,16 +83,16 @@ class FeeRates(Asking):
             for symbol, why in self._failed.items()
         }
 
-    async def _ask(self, spot: list[str], single: list[str]) -> None:
+    async def _request_rates(self, spot: list[str], single: list[str]) -> None:
         gate = asyncio.Semaphore(_AT_ONCE)
 
         async def one(symbol: str) -> None:
             async with gate:
-                await self._take([symbol], self._ask_one(symbol))
+                await self._take([symbol], self._request_one(symbol))
 
         async with asyncio.TaskGroup() as tasks:
             if spot:
-                tasks.create_task(self._take(spot, self._ask_list(spot)))
+                tasks.create_task(self._take(spot, self._request_list(spot)))
             for symbol in single:
                 tasks.create_task(one(symbol))
 
@@ -112,7 +112,7 @@ class FeeRates(Asking):
                 self._own[symbol] = answer
                 self._failed.pop(symbol, None)
 
-    async def _ask_one(self, symbol: str) -> Mapping[str, Rates | str]:
+    async def _request_one(self, symbol: str) -> Mapping[str, Rates | str]:
         method, read = (
             ("fapiPrivateGetCommissionRate", perp_rates)
             if is_perp(symbol)
@@ -121,7 +121,7 @@ class FeeRates(Asking):
         row = await self._get(method, symbol)
         return {symbol: _read(row, read, self._link.venue_symbol(symbol))}
 
-    async def _ask_list(self, symbols: list[str]) -> Mapping[str, Rates | str]:
+    async def _request_list(self, symbols: list[str]) -> Mapping[str, Rates | str]:
         names = {self._link.venue_symbol(symbol): symbol for symbol in symbols}
         found: dict[str, Rates | str] = {}
         for row in rows.rows_of(await self._call("sapiGetAssetTradeFee"), "fee rates"):
@@ -170,4 +170,4 @@ def _read(row: Any, read: Callable[[Mapping[str, Any]], Rates], name: str) -> Ra
             raise ValueError(f"an answer about {row['symbol']!r}")
         return read(row)
     except UNREADABLE as error:
-        return rows.words_of("fee rates", row, error)
+        return rows.message_of("fee rates", row, error)

@@ -123,7 +123,7 @@ class Reads(Asking):
                 if quote.mark is not None:
                     self._marks[symbol] = (at_ms, quote.mark)
             except UNREADABLE as error:
-                notes[symbol] = rows.words_of("quotes", row, error)
+                notes[symbol] = rows.message_of("quotes", row, error)
         return Answered(found, {symbol: why for symbol, why in notes.items() if symbol not in found})
 
     @_readable
@@ -175,7 +175,7 @@ class Reads(Asking):
                 interval = int(hours.get(names[symbol], _DEFAULT_FUNDING_HOURS))
                 found[symbol] = parse.funding(row, symbol, interval_hours=interval, at_ms=at_ms)
             except UNREADABLE as error:
-                notes[symbol] = rows.words_of("funding", row, error)
+                notes[symbol] = rows.message_of("funding", row, error)
         return Answered(found, notes)
 
     @_readable
@@ -233,7 +233,7 @@ class Reads(Asking):
                 try:
                     reports.append(await self._trigger(row, symbol))
                 except (*UNREADABLE, Unavailable) as error:
-                    defects.append((symbol, rows.words_of("orders", row, error)))
+                    defects.append((symbol, rows.message_of("orders", row, error)))
                     reports.append(partial_rows.open_order(row, symbol, defects[-1][1]))
         return Listed(sorted(reports, key=lambda report: report.at_ms), defects)
 

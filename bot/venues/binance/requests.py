@@ -118,8 +118,10 @@ class Writes:
     async def _create(self, request: OrderRequest) -> Mapping[str, Any]:
         exchange, instrument = self._link.exchange, self._link.prepare(request.symbol)
         if instrument.is_former and not (request.reduce_only if instrument.is_perp else request.side is Side.SELL):
-            words = f"the venue does not list {request.symbol}: what is held in it may be closed, nothing may be opened"
-            raise NotSent(words, Rejection.OTHER)
+            message = (
+                f"the venue does not list {request.symbol}: what is held in it may be closed, nothing may be opened"
+            )
+            raise NotSent(message, Rejection.OTHER)
         size, price, trigger = self._digits(request, instrument)
         params = self._params(request, instrument, trigger)
         kind = "limit" if request.order_type is OrderType.LIMIT else "market"

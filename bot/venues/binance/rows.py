@@ -9,7 +9,7 @@ from bot.domain.money import ZERO
 from bot.domain.portfolio import Balance, Position
 from bot.ports import OrderReport, ReportState
 from bot.venues.binance import parse
-from bot.venues.ccxt.rows import UNREADABLE, Row, number_or, rows_of, words_of
+from bot.venues.ccxt.rows import UNREADABLE, Row, message_of, number_or, rows_of
 
 WALLET = "wallet"
 
@@ -23,9 +23,9 @@ def read_orders(
         try:
             found.append(read(row))
         except UNREADABLE as error:
-            words = words_of("orders", row, error)
-            defects.append((symbol, words))
-            found.append(open_order(row, symbol, words))
+            message = message_of("orders", row, error)
+            defects.append((symbol, message))
+            found.append(open_order(row, symbol, message))
     return found
 
 
@@ -62,7 +62,7 @@ def read_balances(account: Row, unreadable: dict[str, str]) -> dict[str, Balance
         try:
             balance = parse.balance(row)
         except UNREADABLE as error:
-            unreadable[f"spot:{_text(row, 'asset')}"] = words_of("balances", row, error)
+            unreadable[f"spot:{_text(row, 'asset')}"] = message_of("balances", row, error)
             continue
         if balance.total:
             found[balance.asset] = balance
@@ -74,7 +74,7 @@ def read_wallet(account: Row, quote: str, unreadable: dict[str, str]) -> tuple[D
     try:
         return parse.perp_wallet(account, quote)
     except UNREADABLE as error:
-        unreadable[WALLET] = words_of("the perp wallet", account, error)
+        unreadable[WALLET] = message_of("the perp wallet", account, error)
         return ZERO, ZERO
 
 
@@ -83,7 +83,7 @@ def read_position(row: Any, symbol: str, leverage: Decimal | None, unreadable: d
     try:
         return parse.position(row, symbol, leverage)
     except UNREADABLE as error:
-        unreadable[f"perp:{symbol}"] = words_of("positions", row, error)
+        unreadable[f"perp:{symbol}"] = message_of("positions", row, error)
     size = number_or(row.get("positionAmt"), ZERO)
     entry, mark = (number_or(row.get(name), ZERO) for name in ("entryPrice", "markPrice"))
     notional = number_or(row.get("notional"), ZERO)
@@ -115,14 +115,14 @@ def place_positions(
     found: dict[str, Position] = {}
     for row in rows:
         if not isinstance(row, Mapping) or not _text(row, "symbol"):
-            unreadable["perp:"] = words_of("positions", row, KeyError("symbol"))
+            unreadable["perp:"] = message_of("positions", row, KeyError("symbol"))
             continue
         symbol = name(row)
         position = read_position(row, symbol, settings.get(row["symbol"]), unreadable)
         if position is None:
             continue
         if symbol in found:
-            unreadable[f"perp:{symbol}"] = words_of("positions", row, ValueError("a second row of one symbol"))
+            unreadable[f"perp:{symbol}"] = message_of("positions", row, ValueError("a second row of one symbol"))
         if symbol not in found or abs(position.size) > abs(found[symbol].size):
             found[symbol] = position
     return found

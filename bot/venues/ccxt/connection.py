@@ -25,7 +25,7 @@ from bot.venues.ccxt.former import bare_market
 from bot.venues.ccxt.instruments_cache import InstrumentsCache
 from bot.venues.ccxt.loader import load_exchange_class
 from bot.venues.ccxt.profile import EnvironmentSpec, MarketRules, Profile, SandboxMode
-from bot.venues.ccxt.rows import UNREADABLE, words_of
+from bot.venues.ccxt.rows import UNREADABLE, message_of
 from bot.venues.ccxt.wire import OnceSession, Wire, build_gates
 
 _CLOCK_SAMPLES = 3
@@ -424,7 +424,7 @@ class Connection:
                     market, venue=self.profile.id, leverage_max=self.profile.leverage_fallback
                 )
             except UNREADABLE as error:
-                self._left_out[symbol] = words_of("instruments", market.get("info", market), error)
+                self._left_out[symbol] = message_of("instruments", market.get("info", market), error)
                 continue
             self.instruments[symbol] = parsed
             self.symbols_by_id[parsed.kind][parsed.venue_symbol] = symbol
@@ -478,7 +478,7 @@ def _each_by_itself(
             return parse_market(row)
         except Exception as error:  # noqa: BLE001 - whatever ccxt trips over, it is this row's
             symbol, venue_symbol = rules.names_in(row if isinstance(row, Mapping) else {})
-            left_out[symbol] = left_out[venue_symbol] = words_of("instruments", row, error)
+            left_out[symbol] = left_out[venue_symbol] = message_of("instruments", row, error)
             return None
 
     return parsed

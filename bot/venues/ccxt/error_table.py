@@ -97,8 +97,8 @@ class ErrorTable:
                 if needle in facts.message:
                     return facts.code, facts.message, kind
         if facts.status in self.statuses:
-            words = facts.code or f"HTTP {facts.status}", facts.message or "no readable answer"
-            return *words, self.statuses[facts.status]
+            message = facts.code or f"HTTP {facts.status}", facts.message or "no readable answer"
+            return *message, self.statuses[facts.status]
         return None
 
     def contradicts_facts(self, code: str, kind: Rejection) -> bool:

@@ -12,8 +12,8 @@ from bot.venues.ccxt.error_table import REFUSING_STATUSES, ErrorTable, HttpFacts
 class NotSent(Exception):
     """Raised by us before a request left."""
 
-    def __init__(self, words: str, kind: Rejection, retry_after: float | None = None) -> None:
-        super().__init__(words)
+    def __init__(self, message: str, kind: Rejection, retry_after: float | None = None) -> None:
+        super().__init__(message)
         self.kind, self.retry_after = kind, retry_after
 
 
@@ -35,13 +35,13 @@ def facts_of(error: BaseException) -> HttpFacts | None:
     return facts if isinstance(facts, HttpFacts) else None
 
 
-def classify_write(error: Exception, table: ErrorTable, *, has_left: bool) -> VenueRejected | OutcomeUnknown:
+def classify_write(error: Exception, table: ErrorTable, *, was_sent: bool) -> VenueRejected | OutcomeUnknown:
     """The port's error for a failed write. `has_left`: an HTTP request was begun."""
     if isinstance(error, VenueRejected | OutcomeUnknown):
         return error
     if isinstance(error, NotSent):
         return VenueRejected("not sent", str(error), error.kind)
-    if not has_left:
+    if not was_sent:
         return VenueRejected("not sent", f"{type(error).__name__}: {error}", Rejection.OTHER)
     facts = facts_of(error)
     if facts is None:
@@ -52,13 +52,13 @@ def classify_write(error: Exception, table: ErrorTable, *, has_left: bool) -> Ve
     return VenueRejected(*found) if found else OutcomeUnknown(describe(error))
 
 
-def classify_read(error: Exception, table: ErrorTable, *, has_left: bool, now_ms: int) -> Unavailable:
+def classify_read(error: Exception, table: ErrorTable, *, was_sent: bool, now_ms: int) -> Unavailable:
     """The port's error for a failed read; `ReadRefused` when repeating is useless."""
     if isinstance(error, Unavailable):
         return error
     if isinstance(error, NotSent):
         return Unavailable(str(error), error.retry_after)
-    if not has_left:
+    if not was_sent:
         return ReadRefused("not sent", f"{type(error).__name__}: {error}", Rejection.OTHER)
     facts = facts_of(error)
     if facts is None:

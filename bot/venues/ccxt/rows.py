@@ -12,7 +12,7 @@ UNREADABLE = (LookupError, TypeError, ValueError, ArithmeticError, AttributeErro
 SHOWN = 120  # characters of a row that a message shows
 
 
-def words_of(what: str, row: Any, error: Exception) -> str:
+def message_of(what: str, row: Any, error: Exception) -> str:
     """One line about a row that could not be read."""
     return f"{what}: a row cannot be read, {type(error).__name__}: {error}; {str(row)[:SHOWN]}"
 
@@ -37,7 +37,7 @@ def read_each(
         try:
             found.append(read(row))
         except UNREADABLE as error:
-            defects.append((symbol, words_of(what, row, error)))
+            defects.append((symbol, message_of(what, row, error)))
     return found
 
 

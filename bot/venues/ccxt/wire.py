@@ -43,14 +43,14 @@ class _Admission:
 
     market: str
     lane: Lane = Lane.BULK
-    is_spent: bool = False
+    is_counted: bool = False
 
 
 @dataclass(slots=True)
 class _Attempt:
     """Whether an HTTP request was begun inside the current call."""
 
-    has_left: bool = False
+    was_sent: bool = False
 
 
 _ADMISSION: contextvars.ContextVar[_Admission | None] = contextvars.ContextVar("admission", default=None)
@@ -105,7 +105,7 @@ class OnceSession:
     def _begin(call: Callable[..., Any], url: Any, options: Mapping[str, Any]) -> Any:
         attempt = _ATTEMPT.get()
         if attempt is not None:
-            attempt.has_left = True
+            attempt.was_sent = True
         return call(url, **options, allow_redirects=False)
 
 
@@ -162,7 +162,7 @@ class Wire:
             with localcontext():  # ccxt changes the rounding and the traps of whoever calls it
                 return await call()
         except Exception as error:  # noqa: BLE001 - whatever it is, it is classified
-            raise classify_write(error, self._table, has_left=attempt.has_left) from None
+            raise classify_write(error, self._table, was_sent=attempt.was_sent) from None
         finally:
             _ATTEMPT.reset(attempt_token)
             _LANE.reset(lane_token)
@@ -181,7 +181,7 @@ class Wire:
             with localcontext():
                 return await call()
         except Exception as error:  # noqa: BLE001 - whatever it is, it is classified
-            raise classify_read(error, self._table, has_left=attempt.has_left, now_ms=self._now_ms()) from None
+            raise classify_read(error, self._table, was_sent=attempt.was_sent, now_ms=self._now_ms()) from None
         finally:
             _ATTEMPT.reset(token)
 
@@ -219,8 +219,8 @@ class Wire:
 
     async def _throttle(self, cost: RequestCost) -> None:
         gate, admission = self.gates[cost.market], _ADMISSION.get()
-        if cost.is_order and admission is not None and not admission.is_spent and admission.market == cost.market:
-            admission.is_spent = True
+        if cost.is_order and admission is not None and not admission.is_counted and admission.market == cost.market:
+            admission.is_counted = True
             is_bulk_held = admission.lane is Lane.BULK and gate.held_s > 0
             if is_bulk_held or gate.held_for(Lane.CRITICAL) > CRITICAL_PACE_S:
                 raise _silence(cost.market, gate.held_s)
@@ -256,8 +256,8 @@ class Wire:
 
 
 def _silence(market: str, seconds: float) -> NotSent:
-    words = f"the venue asks for silence on {market}, {seconds:.0f} s more"
-    return NotSent(words, Rejection.RATE_LIMIT, seconds)
+    message = f"the venue asks for silence on {market}, {seconds:.0f} s more"
+    return NotSent(message, Rejection.RATE_LIMIT, seconds)
 
 
 def build_gates(

@@ -78,7 +78,7 @@ class PaperVenue(EngineAccount):
         else:
             for symbol, instrument in found.items():
                 if symbol not in self._engine.instruments:
-                    await self._look([symbol])
+                    await self._observe([symbol])
                 if symbol in self._market.symbols:
                     self._engine.replace_instrument(instrument)
         return found
@@ -142,7 +142,7 @@ class PaperVenue(EngineAccount):
             engine.replace_instrument(instruments[symbol])
         self._engine = engine
         if held:
-            await self._look(list(held))
+            await self._observe(list(held))
 
     def _show(self, quotes: Iterable[Quote]) -> None:
         for quote in quotes:
@@ -156,7 +156,7 @@ class PaperVenue(EngineAccount):
             self._seen_ms[quote.symbol] = quote.at_ms
             self._market.push(quote, book)
 
-    async def _look(self, symbols: Sequence[str]) -> None:
+    async def _observe(self, symbols: Sequence[str]) -> None:
         """Show the engine the present quotes of these symbols, and the funding of the perps among them."""
         await self.fetch_quotes(symbols)
         perps = [symbol for symbol in symbols if is_perp(symbol)]
@@ -173,7 +173,7 @@ class PaperVenue(EngineAccount):
         held = [position.symbol for position in self._engine.positions(self.account_name)]
         resting = [order.symbol for order in self._engine.open_orders(self.account_name)]
         if held or resting:
-            await self._look(list(dict.fromkeys([*held, *resting])))
+            await self._observe(list(dict.fromkeys([*held, *resting])))
         self._engine.advance(self.now_ms())
         return self._engine
 

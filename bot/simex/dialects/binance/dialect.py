@@ -216,11 +216,11 @@ def _too_much(excess: Excess, moment: RequestTimes, family: str) -> ApiError:
     if family != "perp":
         streams = "Please use WebSocket Streams for live updates to avoid"
     if excess.status == 418:
-        words = "Way too many requests" if family == "perp" else "Way too much request weight used"
-        return ApiError(-1003, f"{words}; IP banned until {until_ms}. {streams} bans.", 418, headers)
+        message = "Way too many requests" if family == "perp" else "Way too much request weight used"
+        return ApiError(-1003, f"{message}; IP banned until {until_ms}. {streams} bans.", 418, headers)
     if family == "perp":
-        words = f"Too many requests; current limit is {window.limit} requests per minute."
+        message = f"Too many requests; current limit is {window.limit} requests per minute."
     else:
         unit = "request weight" if window.kind == "REQUEST_WEIGHT" else "raw requests"
-        words = f"Too much {unit} used; current limit is {window.limit} {unit} per {window.count} {window.interval}."
-    return ApiError(-1003, f"{words} {streams} polling the API.", 429, headers)
+        message = f"Too much {unit} used; current limit is {window.limit} {unit} per {window.count} {window.interval}."
+    return ApiError(-1003, f"{message} {streams} polling the API.", 429, headers)

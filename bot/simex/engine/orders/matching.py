@@ -43,7 +43,7 @@ class Matching:
         )
         state.keep(account, canceled)
         state.emit(EventKind.ORDER_CANCELED, account.name, order.symbol, order=canceled)
-        self._tell_unlocked(account, order)
+        self._emit_unlocked(account, order)
         return canceled
 
     def expire(self, account: AccountState, order: SimOrder, reason: ExpiryReason) -> SimOrder:
@@ -52,7 +52,7 @@ class Matching:
         expired = replace(order, status=status, updated_ms=state.now_ms, expiry_reason=reason)
         state.keep(account, expired)
         state.emit(EventKind.ORDER_EXPIRED, account.name, order.symbol, order=expired, reason=reason.value)
-        self._tell_unlocked(account, order)
+        self._emit_unlocked(account, order)
         return expired
 
     def fill_resting(self, account: AccountState, order: SimOrder) -> None:
@@ -242,7 +242,7 @@ class Matching:
         )
         state.keep(account, order)
         state.emit(EventKind.ORDER_PLACED, account.name, new.symbol, order=order)
-        self._tell_unlocked(account, order)
+        self._emit_unlocked(account, order)
         return order
 
     def _fire_spot(self, account: AccountState, order: SimOrder, new: NewOrder, instrument: Instrument) -> None:
@@ -277,7 +277,7 @@ class Matching:
         bound = self._margin.order_margin(account, order.symbol)
         return needed <= self._margin.available(account) + bound
 
-    def _tell_unlocked(self, account: AccountState, order: SimOrder) -> None:
+    def _emit_unlocked(self, account: AccountState, order: SimOrder) -> None:
         if not self._state.listings[order.symbol].instrument.is_perp:
             self._state.emit(EventKind.SPOT_WALLET, account.name, order.symbol, reason="order")
 
