@@ -3,6 +3,7 @@
 `RecordingSession` keeps the requests as ccxt hands them to the HTTP session.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -21,6 +22,7 @@ from bot.simex.server import Simex
 from bot.simex.signing import ApiKey
 from bot.simex.tls import loopback_session
 from bot.venues.binance.adapter import ADAPTER
+from bot.venues.ccxt.adapter import Adapter
 from bot.venues.ccxt.venue import CcxtVenue, ConnectionRules, Credentials
 from tests.simex.scripted_market import ScriptedMarket
 from tests.venues.binance_server import NOW_MS
@@ -109,7 +111,7 @@ class Bench:
 
 @asynccontextmanager
 async def simex_bench(
-    folder: Path, *, bases: Sequence[str] = ("UNI",), opens: bool = True, **changes: Any
+    folder: Path, *, bases: Sequence[str] = ("UNI",), opens: bool = True, adapter: Adapter = ADAPTER, **changes: Any
 ) -> AsyncIterator[Bench]:
     """A bench with a spot pair and a perp of every base. `changes` are arguments of the venue."""
     points = [(NOW_MS - 3 * DAY_MS, 10.0), (NOW_MS, 10.0)]
@@ -142,7 +144,7 @@ async def simex_bench(
         "rules": ConnectionRules(cache_folder=folder / "cache"),
         **changes,
     }
-    venue = CcxtVenue(ADAPTER, **settings)
+    venue = CcxtVenue(adapter, **settings)
     try:
         if opens:
             await venue.open()
@@ -150,4 +152,5 @@ async def simex_bench(
         yield Bench(venue, simex, exchange, market, clock, sent)
     finally:
         await venue.close()
+        await asyncio.sleep(0.05)  # TLS connections end on both sides before the loop does
         await simex.stop()

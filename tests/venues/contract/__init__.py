@@ -1,0 +1,1 @@
+"""What every venue must do, whatever is behind it."""
