@@ -31,6 +31,7 @@ from bot.runtime.wiring import App, build, is_start_small
 from bot.simex.engine.ledger import DEPOSITS
 from bot.simex.engine.types import NewOrder
 from bot.simex.faults import Fault, FaultRule
+from tests.stage import FEW
 
 QUICK = (
     "execution.timing.poll_interval_ms=20",
@@ -66,7 +67,7 @@ class Bench:
 async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     def settings(*more: str) -> Settings:
         place = ("environment=sim", "mode=trade", "venue.account=demo", f'state_directory="{tmp_path}"')
-        return Sources(files=(GOLDEN,), assignments=(*QUICK, *place, *more)).load()
+        return Sources(files=(GOLDEN,), assignments=(*FEW, *QUICK, *place, *more)).load()
 
     start_ms = int(SIM_START.timestamp() * 1000)
     embedded = await embed_synthetic(settings(), scenario="golden", seed=1, start_ms=start_ms)

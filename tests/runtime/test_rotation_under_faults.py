@@ -28,6 +28,7 @@ from bot.runtime.wiring import App, build
 from bot.simex.engine.types import ExchangeEvent
 from bot.simex.faults import Fault, FaultRule
 from bot.simex.signing import ApiKey
+from tests.stage import FEW
 
 ROUNDS = 40
 SPOT_ORDER, PERP_ORDER = "/api/v3/order", "/fapi/v1/order"
@@ -71,7 +72,7 @@ class World:
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:
-    assignments = (*QUICK, "environment=sim", "mode=trade", "venue.account=demo", f'state_directory="{tmp_path}"')
+    assignments = (*FEW, *QUICK, "environment=sim", "mode=trade", "venue.account=demo", f'state_directory="{tmp_path}"')
     settings = Sources(files=(packaged_config() / "golden.toml",), assignments=assignments).load()
     start_ms = int(SIM_START.timestamp() * 1000)
     embedded = await embed_synthetic(settings, scenario="golden", seed=1, start_ms=start_ms)
@@ -139,7 +140,7 @@ async def test_a_crash_anywhere_leaves_a_rotation_that_the_next_start_finishes(
     dice, crashes = random.Random(seed), 0
     for _ in range(3):
         app = await build(world.settings, embedded=world.embedded)
-        fuse = dice.randrange(5, 120)
+        fuse = dice.randrange(2, 45)
         _arm(app, fuse, monkeypatch)
         try:
             await world.rotate(app)
