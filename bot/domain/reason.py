@@ -118,8 +118,6 @@ class Reason(StrEnum):
     DELISTING_SETTLED = "delisting_settled"
     VENUE_UNAVAILABLE = "venue_unavailable"
     RATE_LIMITED = "rate_limited"
-    JOURNAL_FAILED = "journal_failed"
-    CONFIG_REFUSED = "config_refused"
 
 
 @dataclass(frozen=True, slots=True)

@@ -207,11 +207,6 @@ class JournalReader(Answers):
         )
         return tuple((_fill(row[:-1]), dec(row[-1])) for row in rows)
 
-    def load_last_fill_ms(self, symbol: str) -> int | None:
-        """When the newest recorded fill of a symbol happened."""
-        value = self._rows("SELECT max(at_ms) FROM fills WHERE symbol = ?", [symbol])[0][0]
-        return None if value is None else int(value)
-
     def load_payments(self, since_ms: int = 0) -> tuple[Payment, ...]:
         """Oldest first."""
         return tuple(payment for payment, _ in self._payments("WHERE at_ms >= ? ORDER BY at_ms, seq", [since_ms]))

@@ -172,9 +172,6 @@ def check_executions(past: Past, reader: JournalReader, since_ms: int, limit: in
     for fill in recent:
         fees[fill.fee_asset] = fees.get(fill.fee_asset, Decimal(0)) + fill.fee
     assert reader.load_fees(since_ms) == fees
-    for symbol in SYMBOLS:
-        times = [fill.at_ms for fill in past.fills if fill.symbol == symbol]
-        assert reader.load_last_fill_ms(symbol) == max(times, default=None)
     known = [f for f in past.fills if f.venue_order_id != "foreign" or f.at_ms > since_ms]
     counted = reader.load_fills_after(0, since_ms)
     in_order = [f.trade_id for _, f in sorted(enumerate(known), key=lambda row: (row[1].at_ms, row[0]))]
@@ -222,7 +219,7 @@ async def test_an_empty_journal_answers_with_nothing(tmp_path: Path) -> None:
     assert (reader.load_latch().level, reader.load_latch().reason) == (KillLevel.OFF, "")
     assert (reader.load_locks(), reader.load_lock_reasons(), reader.load_cycle_heads()) == ({}, {}, ())
     assert (reader.next_cycle_number(), reader.count_orders(0), reader.load_turnover(0)) == (1, 0, Decimal(0))
-    assert (reader.load_last_fill_ms("UNI/USDT"), reader.load_order("none")) == (None, None)
+    assert reader.load_order("none") is None
     assert reader.load_last_of_prefix("tsb") is None
     assert [event.kind for event in reader.load_events()] == ["opened"]
     await journal.close()

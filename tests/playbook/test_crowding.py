@@ -13,9 +13,10 @@ from bot.domain.market import Funding, OpenInterest, Premium, Quote, Snapshot, T
 from bot.domain.reason import Reason
 from bot.domain.turn.decision import Signal
 from bot.playbook.market import indicators
-from bot.playbook.market.signals import exit_signs, read_signals
+from bot.playbook.market.signals import exit_signs
 from bot.playbook.policy.numbers import Policy
 from tests.playbook.builders import START_MS, D, make_sectors
+from tests.playbook.reading import read_signals
 
 POLICY = Policy(candle_minutes=1440)
 SECTORS = make_sectors()

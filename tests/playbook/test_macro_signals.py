@@ -12,9 +12,10 @@ from bot.domain.reason import Reason
 from bot.domain.turn.decision import Signal
 from bot.playbook.market.regime import read_regime
 from bot.playbook.market.signal_cache import SignalCache
-from bot.playbook.market.signals import READERS, exit_signs, read_market, read_signals
+from bot.playbook.market.signals import READERS, exit_signs, read_market
 from bot.playbook.policy.numbers import SIGNAL_NAMES, Policy
 from tests.playbook.builders import START_MS, D, make_sectors
+from tests.playbook.reading import read_signals
 
 POLICY, SECTORS = Policy(), make_sectors()
 TODAY = START_MS - START_MS % DAY_MS

@@ -14,9 +14,10 @@ from bot.domain.codec import encode
 from bot.domain.durations import DAY_MS, HOUR_MS
 from bot.domain.market import Funding, Macro, OpenInterest, Premium, Snapshot, Tvl
 from bot.playbook.market.point_in_time import as_of
-from bot.playbook.market.signals import READERS, read_signals
+from bot.playbook.market.signals import READERS
 from bot.playbook.policy.numbers import Policy
 from tests.playbook.builders import START_MS, World, neutral_world
+from tests.playbook.reading import read_signals
 from tests.profiles import examples
 
 D = Decimal

@@ -14,10 +14,11 @@ from bot.domain.reason import Reason
 from bot.domain.turn.decision import Signal
 from bot.playbook.market import indicators
 from bot.playbook.market.regime import read_regime
-from bot.playbook.market.signals import READERS, exit_signs, read_phases, read_signals
+from bot.playbook.market.signals import READERS, exit_signs
 from bot.playbook.orders.timing import overbought
 from bot.playbook.policy.numbers import Policy
 from tests.playbook.builders import START_MS, D, make_sectors
+from tests.playbook.reading import read_phases, read_signals
 
 POLICY = Policy(candle_minutes=1440)
 SECTORS = make_sectors()

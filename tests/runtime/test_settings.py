@@ -8,7 +8,7 @@ import pytest
 
 from bot.domain.states import KillLevel
 from bot.runtime.settings.layers import SettingsProblem, find_state_directory, index_lines, merge, origin, read_value
-from bot.runtime.settings.model import ACKNOWLEDGEMENT, Sources, load_settings, read_layers, redacted
+from bot.runtime.settings.model import ACKNOWLEDGEMENT, Sources, load_settings, redacted
 from bot.runtime.settings.reference import flatten, warnings
 
 pytestmark = pytest.mark.usefixtures("workplace")
@@ -192,7 +192,7 @@ def test_secrets_come_from_files_named_after_their_setting(workplace: Path, monk
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(workplace / "credentials"))
     settings = load_settings()
     assert settings.secret_values() == ("0x1234", "s3cr3t-s3cr3t")
-    shown = repr(settings) + str(redacted(settings)) + str(flatten(settings, read_layers())) + settings.digest
+    shown = repr(settings) + str(redacted(settings)) + str(flatten(settings, Sources().read())) + settings.digest
     assert "s3cr3t" not in shown
     assert "0x1234" not in shown
 
@@ -320,7 +320,7 @@ def test_a_secret_in_a_file_that_others_may_read_is_warned_about(write: Write) -
 
 
 def test_merging_leaves_the_layers_as_they_are() -> None:
-    layers = read_layers((), ("risk.gross_max=1",))
+    layers = Sources((), ("risk.gross_max=1",)).read()
     before = repr(layers)
     merge(layers)["risk"]["gross_max"] = "9"
     assert repr(layers) == before

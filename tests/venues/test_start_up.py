@@ -424,9 +424,8 @@ def test_ccxt_is_the_version_its_internals_were_read_in() -> None:
     assert module.__version__ == CCXT_VERSION
 
 
-def test_profiles_name_a_default_test_environment_and_cover_what_they_use() -> None:
+def test_profiles_have_the_buckets_that_their_order_costs_name() -> None:
     for profile in (load_adapter(name).profile for name in FOLDERS):
-        assert profile.test_environment in profile.environments
         for market in profile.sections.values():
             names = {bucket.name for bucket in profile.buckets[market]}
             assert profile.order_costs.get(market, {}).keys() <= names

@@ -17,7 +17,7 @@ PERP = "UNI/USDT:USDT"
 
 
 def used(venue: CcxtVenue, market: str, bucket: str) -> int:
-    return venue.throttle_loads()[market][bucket][0]
+    return venue._link.wire.gates[market].loads()[bucket][0]
 
 
 @pytest.mark.parametrize(

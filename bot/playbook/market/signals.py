@@ -32,12 +32,6 @@ class MarketReading:
     unconfigured: frozenset[str]
 
 
-def read_signals(snapshot: Snapshot, policy: Policy, sectors: Sectors) -> tuple[tuple[Signal, ...], tuple[Note, ...]]:
-    """Every signal that can be read, and a note for each that cannot."""
-    signals, notes, _ = _read(view_of(snapshot, policy, sectors, SignalCache()))
-    return signals, notes
-
-
 def read_market(snapshot: Snapshot, policy: Policy, sectors: Sectors, cache: SignalCache) -> MarketReading:
     """Signals, phases and notes from one view of the snapshot, which is most of the work."""
     view = view_of(snapshot, policy, sectors, cache)
@@ -78,16 +72,12 @@ def _candle_answers(view: MarketView) -> Mapping[str, Signal | str | None]:
     return {name: replace(a, age_ms=view.age_ms) if isinstance(a, Signal) else a for name, a in from_candles.items()}
 
 
-def read_phases(snapshot: Snapshot, policy: Policy, sectors: Sectors) -> Mapping[str, Phase]:
+def _phases(view: MarketView) -> Mapping[str, Phase]:
     """Where each sector stands in its cycle: who led over the range, and which way relative strength turns now.
 
     An underperformer that turns up accumulates; an outperformer that turns down, loses TVL or is crowded distributes
     (PLAYBOOK §3).
     """
-    return _phases(view_of(snapshot, policy, sectors, SignalCache()))
-
-
-def _phases(view: MarketView) -> Mapping[str, Phase]:
     ratio, policy, sectors = view.ratio, view.policy, view.sectors
     long, short = (
         policy.candles_in(policy.signals.range_days),

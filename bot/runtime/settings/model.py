@@ -262,11 +262,6 @@ class Sources:
         return settings
 
 
-def read_layers(files: Sequence[Path] = (), assignments: Sequence[str] = ()) -> list[Layer]:
-    """See `Sources.read`."""
-    return Sources(tuple(files), tuple(assignments)).read()
-
-
 def load_settings(files: Sequence[Path] = (), assignments: Sequence[str] = ()) -> Settings:
     """See `Sources.load`."""
     return Sources(tuple(files), tuple(assignments)).load()

@@ -64,7 +64,6 @@ BINANCE = Profile(
             checks=_ALL_CHECKS,
         ),
     },
-    test_environment="testnet",
     quotes=("USDT", "USDC", "FDUSD", "BUSD", "TUSD", "USD1", "USDE", "BFUSD", "BTC", "ETH", "BNB", "EUR", "TRY", "JPY"),
     client_id_pattern=r"[A-Za-z0-9_-]{1,36}",
     receive_window_ms=5_000,

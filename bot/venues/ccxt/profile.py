@@ -100,7 +100,6 @@ class Profile:
     id: str
     ccxt_id: str
     environments: Mapping[str, EnvironmentSpec]
-    test_environment: str
     client_id_pattern: str
     receive_window_ms: int
     receive_window_max_ms: int

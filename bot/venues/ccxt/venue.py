@@ -97,10 +97,6 @@ class CcxtVenue:
     def now_ms(self) -> int:
         return self._link.now_ms()
 
-    def throttle_loads(self) -> Mapping[str, Mapping[str, tuple[int, int]]]:
-        """(used, limit) by market and bucket, for metrics."""
-        return {market: gate.loads() for market, gate in self._link.wire.gates.items()}
-
     def held_seconds(self) -> Mapping[str, float]:
         return {market: gate.held_s for market, gate in self._link.wire.gates.items() if gate.held_s}
 
