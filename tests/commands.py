@@ -2,13 +2,15 @@
 
 import contextlib
 import io
+import logging
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+import structlog
 
 from bot.__main__ import main
 
@@ -25,6 +27,22 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@contextlib.contextmanager
+def kept_logging() -> Iterator[None]:
+    """What sets up the log of its process inside, as a command does, leaves it afterwards as it was before."""
+    root = logging.getLogger()
+    handlers, level, hook, shown = list(root.handlers), root.level, sys.excepthook, structlog.get_config()
+    was_configured = structlog.is_configured()
+    try:
+        yield
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
+        logging.captureWarnings(capture=False)
+        sys.excepthook = hook
+        structlog.configure(**shown) if was_configured else structlog.reset_defaults()
+
+
 def environment() -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("SECTORBOT__")}
     return kept | {"PYTHONPATH": str(ROOT), "COLUMNS": "120"}
@@ -35,6 +53,7 @@ def sectorbot(*arguments: str, cwd: Path) -> Done:
     assert "run" not in arguments, "a daemon takes signals and configures the log of its process"
     said, failed, code = io.StringIO(), io.StringIO(), 0
     with (
+        kept_logging(),
         contextlib.chdir(cwd),
         pytest.MonkeyPatch.context() as patches,
         contextlib.redirect_stdout(said),

@@ -10,7 +10,7 @@ import decimal
 import ipaddress
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ import pytest
 
 from tests import profiles
 from tests.base_temp import BaseTemp, has_room
-from tests.commands import ROOT, finished_run, workplace
+from tests.commands import ROOT, finished_run, kept_logging, workplace
 from tests.secret_watch import WATCH, watch_keys
 
 profiles.load()
@@ -109,6 +109,13 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def _own_arithmetic() -> None:
     """Each test begins with the decimal arithmetic of a new process: ccxt changes the rounding of who calls it."""
     decimal.setcontext(decimal.DefaultContext.copy())
+
+
+@pytest.fixture(autouse=True)
+def _own_logging() -> Iterator[None]:
+    """A test that sets up the log of its process leaves none to the tests that the same worker runs after it."""
+    with kept_logging():
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

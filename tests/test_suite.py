@@ -5,8 +5,12 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import structlog
+from structlog.testing import capture_logs
 
+from bot.runtime import logs
 from tests import profiles
+from tests.commands import kept_logging
 from tests.conftest import ROOT
 
 
@@ -61,3 +65,12 @@ def test_only_the_quick_run_tries_fewer_examples(
 ) -> None:
     monkeypatch.setattr(profiles, "PROFILE", profile)
     assert profiles.examples(count) == expected
+
+
+def test_a_command_of_one_test_hides_no_log_line_from_the_next() -> None:
+    """Once a test failed whenever its worker had run a command before: that had left only warnings to be seen."""
+    with kept_logging():
+        logs.configure(level="error")
+    with capture_logs() as lines:
+        structlog.get_logger().info("started")
+    assert [line["event"] for line in lines] == ["started"]

@@ -6,7 +6,7 @@ import logging
 import subprocess
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -23,18 +23,6 @@ from tests.commands import environment
 SECRET = "Zx9/+kQ==s3cr3t-Value'7"
 KEY = "AKIAkeykeykey42"
 Log = Callable[[], str]
-
-
-@pytest.fixture(autouse=True)
-def restored() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level, hook = list(root.handlers), root.level, sys.excepthook
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    logging.captureWarnings(capture=False)
-    sys.excepthook = hook
-    structlog.reset_defaults()
 
 
 @pytest.fixture(params=["console", "json"])
