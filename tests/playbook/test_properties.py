@@ -438,6 +438,29 @@ def test_orders_are_cut_to_the_largest_allowed_and_the_rest_follows() -> None:
     assert abs(world.table()["defi.spot"] - 48_000) <= 5
 
 
+@pytest.mark.parametrize("limit", [0, 100])
+def test_a_limit_that_stops_entries_stops_neither_sales_nor_the_end_of_a_hedge(limit: int) -> None:
+    """The gate refuses the entries by name; what only reduces goes on in slices of half a percent of equity."""
+    world = neutral_world(golden_policy(bridge="reserve", reserve_quote=5000))
+    while not (made := world.decide()).memory.hedges or Purpose.REDUCE not in {i.purpose for i in made.intents}:
+        world.apply(made.intents)
+    usual = {i.symbol: i.size * i.reference_price for i in made.intents if i.purpose is Purpose.REDUCE}
+    world.policy = world.policy.changed({"gate.order_notional_max_quote": D(limit)})
+    sales = {i.symbol: i.size * i.reference_price for i in world.decide().intents if i.purpose is Purpose.REDUCE}
+    least = world.policy.constants.reduce_share_min * world.portfolio().equity
+    assert sales.keys() == usual.keys()
+    for symbol, value in sales.items():
+        assert value == pytest.approx(min(usual[symbol], least), rel=D("0.01"))
+
+
+def test_an_entry_below_the_minimum_of_the_venue_is_left_to_the_gate_to_refuse() -> None:
+    world = neutral_world(golden_policy(bridge="reserve", reserve_quote=5000, order_max_quote=0))
+    entries = [i for i in world.decide().intents if i.purpose is Purpose.HEDGE]
+    assert entries, "an order that the gate refuses by name, not silence"
+    for intent in entries:
+        assert world.instruments()[intent.symbol].is_tradable(intent.size, intent.reference_price)
+
+
 def test_a_transfer_the_wallets_do_not_show_is_asked_for_again_only_after_a_while() -> None:
     world = neutral_world(golden_policy(bridge="reserve", reserve_quote=5000))
     while not (made := world.decide()).transfers:

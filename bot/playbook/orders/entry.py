@@ -113,8 +113,10 @@ def _enter(
     waits_as = None if instrument.is_perp else rests_as(leg, tranche, context.policy, context.at_ms)
     if waits_as is not None:
         worst = min(worst, resting_price(waits_as, quote, instrument))
-    size = instrument.floor_size(min(size, largest(max(worst, quote.valuation), instrument, context)))
     reduce_only = _is_reducing(leg, instrument)
+    is_sale = not instrument.is_perp and leg.side is Side.SELL
+    most = largest(max(worst, quote.valuation), instrument, context, reduces=reduce_only or is_sale)
+    size = instrument.floor_size(min(size, most))
     if not instrument.is_tradable(size, min(worst, quote.valuation), reduce_only=reduce_only):
         return Entry(leg, None, notes, is_exhausted=is_short)
     intent = _intent(campaign, tranche, leg, size, worst, quote, instrument, reduce_only=reduce_only)
@@ -206,12 +208,19 @@ def _within_spot(
     return covered, (Note(Reason.HEDGE_CUT, message, leg.symbol, {"room": f"{room:.2f}"}),)
 
 
-def largest(price: Decimal, instrument: Instrument, context: PlanContext) -> Decimal:
-    """The largest size of one order; the rest follows."""
-    cap = min(
-        context.policy.sizing.order_notional_max_quote, context.policy.sizing.order_share_max * context.portfolio.equity
-    )
-    most = cap / (instrument.contract_size * price)
+def largest(price: Decimal, instrument: Instrument, context: PlanContext, *, reduces: bool = False) -> Decimal:
+    """The largest size of one order; the rest follows.
+
+    The limit is the gate's and holds for entries. It never makes an order smaller than twice the venue's minimum, so
+    that the gate refuses an entry by name instead of none being planned. An order that only `reduces` may always be
+    `reduce_share_min` of equity: a limit that stops entries must not stop it.
+    """
+    limits, equity = context.policy.sizing, context.portfolio.equity
+    cap = min(limits.order_notional_max_quote, limits.order_share_max * equity)
+    if reduces:
+        cap = max(cap, context.policy.constants.reduce_share_min * equity)
+    most = max(cap, 2 * instrument.notional_min) / (instrument.contract_size * price)
+    most = max(most, instrument.size_min)
     return min(most, instrument.size_max) if instrument.size_max is not None else most
 
 

@@ -244,7 +244,7 @@ def _reduce(sector: str, symbol: str, size: Decimal, message: str, context: Plan
     if market is None or context.live_for(OrderKind.REDUCE_HEDGE, symbol):
         return []
     instrument, quote = market
-    size = instrument.floor_size(min(size, largest(quote.valuation, instrument, context)))
+    size = instrument.floor_size(min(size, largest(quote.valuation, instrument, context, reduces=True)))
     if not instrument.is_tradable(size, quote.valuation, reduce_only=True):
         return []
     worst = worst_price(quote.mid, Side.BUY, context.policy.exits.slippage_bps, instrument)

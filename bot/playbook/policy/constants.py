@@ -35,6 +35,9 @@ class PlaybookConstants:
     standing_cover: Annotated[Decimal, Field(gt=0, le=1)] = Decimal("0.95")
     # change of a standing hedge left alone, share of it
     standing_buffer: Annotated[Decimal, Field(gt=0, le=1)] = Decimal("0.10")
+    # least size of an order that only reduces, where more is to be reduced and the limit of entries is lower, share of
+    # equity
+    reduce_share_min: Share = Decimal("0.005")
     # room above the ask of a purchase that takes the last of the cash, bps
     cash_slippage_bps: Annotated[int, Field(ge=0, le=1000)] = 5
     # how far the bid may leave a resting purchase behind before it follows, bps
