@@ -41,6 +41,9 @@ def settings_schema() -> Mapping[str, Any]:
     """The JSON schema of a file of settings, for editors."""
     schema = Settings.model_json_schema()
     del schema["required"]
+    for model in schema["$defs"].values():
+        if "description" in model:
+            model["description"] = model["description"].split("\n", 1)[0]
     for name, below in NO_SETTINGS.items():
         model = Settings.model_fields[name].annotation
         for hidden in below:
