@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from bot.domain.durations import DAY_MS, HOUR_MS
 from bot.domain.market import Snapshot
-from bot.ports import Unavailable, Venue
+from bot.ports import MarketData, Unavailable
 
 FRESH_MS, KNOWN_MS, ABSENT_MS = 600_000, DAY_MS, HOUR_MS
 
@@ -14,7 +14,7 @@ class FeePrices:
     """Asks the venue's market of an asset against the quote, at most every ten minutes. A price counts for a day, which
     is as long as the budget it is used for; an asset without a market is asked for again after an hour."""
 
-    def __init__(self, venue: Venue) -> None:
+    def __init__(self, venue: MarketData) -> None:
         self._venue = venue
         self._prices: dict[str, tuple[int, Decimal]] = {}
         self._asked_ms: dict[str, int] = {}

@@ -9,7 +9,7 @@ import asyncio
 import structlog
 
 from bot.domain.reason import Note, Reason
-from bot.ports import AccountProblem, Venue
+from bot.ports import AccountChecking, AccountProblem
 
 RETRY_MS = 60_000
 LOOK_SECONDS = 10.0
@@ -23,7 +23,7 @@ class AccountWatch:
         every_ms: how long the answers count.
     """
 
-    def __init__(self, venue: Venue, every_ms: int) -> None:
+    def __init__(self, venue: AccountChecking, every_ms: int) -> None:
         self._venue, self._every_ms = venue, every_ms
         self._due_ms: int | None = None
         self._max_age_ms = every_ms

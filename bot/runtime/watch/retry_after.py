@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import structlog
 
-from bot.ports import Venue
+from bot.ports import RateLimited
 
 ALARM_SECONDS = 60.0
 _log = structlog.get_logger("sectorbot.venue")
@@ -13,7 +13,7 @@ _log = structlog.get_logger("sectorbot.venue")
 class HoldWatch:
     """Says once per silence that it has begun, and once that it is over."""
 
-    def __init__(self, venue: Venue) -> None:
+    def __init__(self, venue: RateLimited) -> None:
         self._venue = venue
         self._said: set[str] = set()
 
