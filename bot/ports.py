@@ -1,6 +1,6 @@
 """What the bot needs from the world: a venue, a TVL source, macro series, a clock; and the three ways a venue can fail.
 
-Venue calls follow the house's verbs: `fetch_` reads (retried below this port), `submit_`, `cancel_`, `set_`, `move_`
+Venue calls follow the project's verbs: `fetch_` reads (retried below this port), `submit_`, `cancel_`, `set_`, `move_`
 write exactly one request (never retried by any layer).
 """
 
@@ -229,7 +229,7 @@ class TvlSource(Protocol):
 
 
 class MacroSource(Protocol):
-    """Series from outside the market. `names` are those it has been set up to tell: `stablecoins`, `rates`, `usage`."""
+    """Series from outside the market. `names` are the configured ones: `stablecoins`, `rates`, `usage`."""
 
     @property
     def names(self) -> tuple[str, ...]: ...

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import tidy, tidy_style, tidy_venues
+from tests import tidy, tidy_style, tidy_venues, tidy_words
 from tests.tidy import House
 
 ROOT = Path(__file__).parent.parent
@@ -140,6 +140,10 @@ def test_time_units_are_defined_once(house: House) -> None:
     check(tidy_style.time_units_are_defined_once(house))
 
 
+def test_standard_terms_are_used(house: House) -> None:
+    check(tidy_words.standard_terms_are_used(house))
+
+
 def test_no_function_remembers_below_runtime(house: House) -> None:
     check(tidy_style.no_function_remembers_below_runtime(house))
 
@@ -265,6 +269,9 @@ PLANTED: list[tuple[Rule, Files, str]] = [
         {"bot/execution/x.py": "a = error.code == '-2011'"},
         "bot/execution/x.py:1 names '-2011'",
     ),
+    (tidy_words.standard_terms_are_used, {"bot/feeds/x.py": "def tell_start(): ..."}, "bot/feeds/x.py:1 says 'tell'"),
+    (tidy_words.standard_terms_are_used, {"bot/risk/x.py": "a = 1  # a wager"}, "bot/risk/x.py:1 says 'wager'"),
+    (tidy_words.standard_terms_are_used, {"bot/domain/x.py": '"""A twin."""'}, "bot/domain/x.py:1 says 'twin'"),
     (tidy.imports_stand_at_the_top, {"bot/operate/x.py": "def f():\n    import re"}, "bot/operate/x.py:2"),
     (tidy.nothing_hides_behind_type_checking, {"bot/operate/x.py": "if typing.TYPE_CHECKING:\n    x = 1"}, "x.py:1"),
     (tidy.packages_of_others_stay_with_their_owners, {"bot/operate/x.py": "import ccxt.pro"}, "bot/operate/x.py:1"),
@@ -334,7 +341,7 @@ def build(folder: Path, files: Files) -> House:
 
 def all_rules() -> list[Rule]:
     shape = {"house": House, "return": list[str]}
-    rules = [*vars(tidy).values(), *vars(tidy_style).values(), *vars(tidy_venues).values()]
+    rules = [*vars(tidy).values(), *vars(tidy_style).values(), *vars(tidy_venues).values(), *vars(tidy_words).values()]
     return [rule for rule in rules if getattr(rule, "__annotations__", None) == shape]
 
 

@@ -1,6 +1,6 @@
 """What all commands share: the options that name settings, and one line instead of a traceback.
 
-Errors of the house are told apart by the names of their classes, because importing their modules would cost every
+Errors of sectorbot are recognised by the names of their classes, because importing their modules would cost every
 command the time that only some need.
 """
 

@@ -84,7 +84,7 @@ def demo(
     directory: Annotated[Path | None, typer.Option(metavar="DIR", help="Where the journal goes.")] = None,
     as_json: Json = False,
 ) -> None:
-    """One whole rotation on the embedded exchange, told as it happens. Needs no keys and no network."""
+    """Run one whole rotation on the embedded exchange and print it live. Needs no keys and no network."""
     with common.one_line_errors(as_json=as_json):
         from bot.lab.demo.run import DemoOptions, run_demo
         from bot.runtime import logs
@@ -116,7 +116,7 @@ def run_bot(
     mode: Mode = None,
     as_json: Annotated[bool, typer.Option("--json", help="Log JSON, one event a line.")] = False,
 ) -> None:
-    """Run the bot until it is told to stop."""
+    """Run the bot until it receives a stop signal."""
     with common.one_line_errors(as_json=as_json):
         from bot.runtime.settings.model import load_settings
 

@@ -92,7 +92,7 @@ class Instrument:
         return ceil_to(price, self.price_tick)
 
     def round_limit_price(self, price: Decimal, side: Side) -> Decimal:
-        """Round a worst price so that it never becomes worse: a buy down, a sell up."""
+        """Round a limit price to the tick: a buy down, a sell up."""
         return self.floor_price(price) if side is Side.BUY else self.ceil_price(price)
 
     def nearest_price(self, price: Decimal) -> Decimal:

@@ -157,7 +157,7 @@ class Order:
 
     @property
     def is_resting_entry(self) -> bool:
-        """A live order of ours that adds risk as soon as somebody takes it: it must not outlive the will to enter."""
+        """A live order of ours that adds risk as soon as somebody takes it: it is withdrawn once entries stop."""
         is_entry = not (self.order_type.is_trigger or self.reduce_only or self.intent_id == FOREIGN)
         return self.state.is_live and self.time_in_force.may_rest and is_entry
 

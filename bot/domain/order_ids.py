@@ -1,7 +1,7 @@
 """Identities of orders: the kinds of orders outside of a rotation, intent ids, and the client order id as a function.
 
 An intent id is `campaign.tranche.leg` for a leg of a rotation and `prefix.symbol` for every other order (`OrderKind`).
-The same id comes back with every use; the executor's slice number tells the uses apart. Ids of earlier versions, which
+The same id comes back with every use; the executor's slice number separates the uses. Ids of earlier versions, which
 named a place in a list instead of the symbol, have the same prefixes.
 """
 

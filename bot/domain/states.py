@@ -1,4 +1,4 @@
-"""Every state machine of the house, as tables.
+"""All state machines, as tables.
 
 Orders: an order is SUBMITTING from the moment it is journaled until the venue's verdict is known. Whatever is not
 recognised makes it IN_DOUBT; only evidence from the venue leads out. A fill is a fact, not a transition: it is added

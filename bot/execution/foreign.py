@@ -36,7 +36,7 @@ class Foreign:
 
 
 class ForeignOrders:
-    """Tells our orders from others'. One with our mark that the journal does not know is another writer's: it halts."""
+    """Separates our orders from others'. Our tag on an order that the journal lacks means another writer: it halts."""
 
     def __init__(self, venue: Venue, journal: Journal, rules: ExecutionRules, evidence: OrderReports) -> None:
         self._venue, self._journal, self._rules, self._evidence = venue, journal, rules, evidence
@@ -93,8 +93,8 @@ class ForeignOrders:
             if order is not None and report is not None and await self._others.check_report(order, report):
                 continue
             if order is not None and order.symbol == fill.symbol and order.side is fill.side:
-                # A stop of ours, whose new id after it triggered only its own report tells; or an order that was
-                # believed never to have been: what it executed is told and counted.
+                # A stop of ours, whose new id after the trigger only its own report has; or an order that was
+                # believed never to have been: what it executed is reported and counted.
                 if report is not None and order.state is OrderState.REJECTED and is_about(order, report):
                     notes.extend((await self._evidence.record_report(order, report))[1])
                 continue

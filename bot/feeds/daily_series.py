@@ -50,7 +50,7 @@ class DailySeries:
         self._failed: dict[str, tuple[int, str]] = {}
 
     async def refresh(self, paths: Mapping[str, str]) -> None:
-        """Ask for the named paths that are due. Raises nothing: `known` and `failure` tell what came of it."""
+        """Ask for the named paths that are due. Raises nothing: `known` and `failure` hold the result."""
         gate = asyncio.Semaphore(self.rules.at_once)
         async with asyncio.TaskGroup() as tasks:
             for name, path in paths.items():

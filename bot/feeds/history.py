@@ -1,4 +1,4 @@
-"""What earlier looks have seen of open interest, premiums and funding, because venues only tell the present.
+"""Earlier readings of open interest, premiums and funding, because venues report only the present.
 
 Open interest and premiums are thinned to one reading a step, funding is kept once per settlement: the rate last seen
 before it. The past goes into every snapshot, so that a decision sees it and the journal keeps it; after a restart it is
@@ -99,7 +99,7 @@ class Past:
 
 @dataclass(slots=True)
 class PointHistory:
-    """Points of one symbol by step or settlement. What was told last is told again while it would say the same: most
+    """Points of one symbol by step or settlement. The cached tuple is returned while no point was added: most
     looks add nothing."""
 
     _points: dict[int, Point] = field(default_factory=dict)

@@ -42,7 +42,7 @@ class SeriesFiles:
         self.notes: dict[str, str] = {}
 
     async def fetch_macro(self, name: str) -> Macro:
-        """What the file told up to now; `notes` says which of its lines were left out.
+        """What the file says up to now; `notes` says which of its lines were left out.
 
         Raises:
             Unavailable: it cannot be read, or its newest value is too old.

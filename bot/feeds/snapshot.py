@@ -152,7 +152,7 @@ async def observe(
 
 class Observer:
     """Looks at one venue again and again: keeps candles, instruments, and what it has seen of open interest and funding
-    between looks. `costs` tells what spot was paid for, where somebody keeps the books."""
+    between looks. `costs` is the cost basis of spot, where it is recorded."""
 
     def __init__(
         self,
@@ -359,7 +359,7 @@ async def _tvl(
 
 
 async def _macro(source: MacroSource | None, deadlines: Deadlines) -> tuple[dict[str, Macro], tuple[Missing, ...]]:
-    """What the source has been set up to tell; what it has not is not missing."""
+    """The series the source is configured for; others do not count as missing."""
     if source is None:
         return {}, ()
     found, missing = await gather_each(

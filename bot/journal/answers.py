@@ -16,7 +16,7 @@ PAYMENTS, MEMORY, CYCLES, LOCKS, LATCH = ("payment",), ("memory", "cycle"), ("cy
 
 
 class Answers:
-    """Remembers while the newest events of the kinds that matter stay; nothing where nobody tells them."""
+    """Cache of journal queries, invalidated by event kind; without event numbers nothing is cached."""
 
     def __init__(self) -> None:
         self._newest: Callable[[str], Hashable] | None = None

@@ -1,6 +1,6 @@
 """What can be wrong with a journal, each with its path and what to do about it.
 
-SQLite's result codes are told apart here and nowhere else.
+Only this module interprets SQLite's result codes.
 """
 
 import contextlib
@@ -58,7 +58,7 @@ class SnapshotPruned(JournalError):
 class DuplicateOrder(Exception):
     """The client order id was used before, or another order of the same intent is still live. Nothing was written.
 
-    `is_id_taken` tells the first case from the second.
+    `is_id_taken` distinguishes the first case from the second.
     """
 
     def __init__(self, message: str, *, is_id_taken: bool) -> None:
@@ -67,7 +67,7 @@ class DuplicateOrder(Exception):
 
 
 def classify(error: Exception, path: Path) -> JournalError:
-    """The house's name for an SQLite or operating-system error met while using the journal at `path`."""
+    """The journal error for an SQLite or operating-system error raised while using the journal at `path`."""
     if isinstance(error, JournalError):
         return error
     if isinstance(error, OSError):

@@ -1,4 +1,4 @@
-"""The write-ahead journal: every write of the house, each committed and on disk when it returns (DESIGN §5).
+"""The write-ahead journal: every write is committed and on disk when it returns (DESIGN §5).
 
 One writer thread owns the database. Events are appended, never changed; projections are kept in the same transaction.
 When a write fails, `failed` says so and the journal accepts nothing more: without it no order may be sent.

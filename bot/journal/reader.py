@@ -113,7 +113,7 @@ class JournalReader(Answers):
         """Read through a connection of somebody else, who closes it. For a journal that one thread reads and writes: a
         connection of its own would read every page anew after each commit of the other.
 
-        `newest` tells the newest event of a kind, or of any: answers are remembered while those that matter stay.
+        `newest` gives the newest event of a kind, or of any: answers are cached until a relevant event.
         """
         self._db, self._is_lent, self._newest = db, True, newest
 

@@ -1,4 +1,4 @@
-"""What a person is told: one cycle as it happens, and the summary of a demo.
+"""Console output: one cycle as it happens, and the summary of a demo.
 
 Puts together what `rows` reads and `tables` draws. `sectorbot status`, `positions`, `orders` and `why`
 use those two directly.

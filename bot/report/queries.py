@@ -1,6 +1,6 @@
-"""What the reading commands tell, from a journal: rows for people and for `--json`.
+"""Queries of the reading commands on a journal: rows for people and for `--json`.
 
-Nothing is asked of a venue: prices and account are those of the last cycle, and their age is told. Ages count from now
+Nothing is asked of a venue: prices and account are those of the last cycle, and their age is shown. Ages count from now
 while a daemon runs, else from the journal's last event, so that an old journal reads as it was.
 """
 

@@ -138,8 +138,7 @@ def check_hedge(review: OrderReview) -> Note | None:
 
 
 def check_purpose(review: OrderReview) -> Note | None:
-    """A perp has one net position: it hedges or it carries what no rotation opened, never both: a wager's sale
-    on a hedge would pass for more of the hedge, a hedge's on a wager's long would only close it."""
+    """A perp has one net position, so it is either a hedge or a directional position outside a rotation."""
     intent, context = review.intent, review.context
     size = review.position.size if review.position is not None else ZERO
     carried = next((held for held in context.memory.exits if held.symbol == intent.symbol and size), None)

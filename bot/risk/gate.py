@@ -48,7 +48,7 @@ _ENTRIES = frozenset({Effect.BUYS, Effect.OPENS, Effect.HEDGES})
 _PERP_ENTRIES = frozenset({Effect.OPENS, Effect.HEDGES})
 _RISK = frozenset({Effect.BUYS, Effect.OPENS})  # a hedge lowers risk, so a loss does not forbid it
 
-# In order: the first refusal is the one that is told, and a check may rely on those above it.
+# In order: the first refusal is the one that is reported, and a check may rely on those above it.
 CHECKS: tuple[Check, ...] = (
     Check(order.check_kill_switch, _ALL),
     Check(order.check_in_flight, _ALL),

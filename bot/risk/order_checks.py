@@ -87,7 +87,7 @@ def check_currency(review: OrderReview) -> Note | None:
 
 
 def check_resting(review: OrderReview) -> Note | None:
-    """Nothing that adds risk on a perp may rest: it would outlive a bot that dies (docs/decisions/0005)."""
+    """No order that adds risk on a perp may rest: it would stay after the bot dies (docs/decisions/0005)."""
     intent = review.intent
     if intent.order_type is OrderType.MARKET or not intent.time_in_force.may_rest:
         return None

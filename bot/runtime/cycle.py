@@ -60,7 +60,7 @@ _LASTING = (Reason.NOTHING_TO_DO, Reason.POSITION_UNOWNED, Reason.LEVERAGE_DIFFE
 
 @dataclass(frozen=True, slots=True)
 class CycleResult:
-    """All that happened in one cycle, for those who tell about it. `funding_hours`: over which
+    """The result of one cycle, for logs and reports. `funding_hours`: over which
     funding is averaged; 0: the next rate alone. `policy`: the numbers it was decided with.
     `has_rest_ended`: a resting purchase is over, so that its leg may go on."""
 
@@ -427,7 +427,7 @@ def in_order(value: Ordered) -> Ordered:
 
 
 def is_worth_keeping(before: Memory, marked: Memory, after: Memory) -> bool:
-    """Whether a guard's memory must outlive the process: exits moved, a day began, money came or went, the peak moved.
+    """Whether a guard's memory must be persisted: exits moved, a day began, money came or went, the peak moved.
     Of the peak and of an exit's best price only every tenth of a percent counts, or a rising market would be journaled
     every few seconds."""
     has_risen = not before.equity_peak <= after.equity_peak <= before.equity_peak * PEAK_STEP

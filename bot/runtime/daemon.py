@@ -148,7 +148,7 @@ async def _wait(stop: asyncio.Event, seconds: float) -> bool:
 
 
 class Daemon:
-    """Schedules turns over one App until it is told to stop."""
+    """Schedules turns of one App until it receives a stop signal."""
 
     def __init__(self, app: App, settings: Settings, health: Health, stop: asyncio.Event) -> None:
         self._app, self._settings, self._health, self._stop = app, settings, health, stop
@@ -198,7 +198,7 @@ class Daemon:
         if self._exit_code == ExitCode.OK and limit is not None and self._app.kill.level() is not KillLevel.OFF:
             return ExitCode.KILLED
         if limit is None and self._exit_code in (ExitCode.TIMEOUT, ExitCode.MISMATCH):
-            return ExitCode.OK  # it was told to stop; what its last turn met is in the log
+            return ExitCode.OK  # a stop signal came; errors of its last turn are in the log
         return self._exit_code
 
     def _withdrawing(self) -> KillLevel:

@@ -32,7 +32,7 @@ class ReplayDifference:
 
 @dataclass(frozen=True, slots=True)
 class ReplayResult:
-    """What came of it. `configuration` tells whose numbers were used: journaled, same or different."""
+    """The result. `configuration` names the settings that were used: journaled, same or different."""
 
     number: int
     kind: str

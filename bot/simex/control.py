@@ -19,7 +19,7 @@ from bot.simex.faults import Fault, FaultPlan, FaultRule
 
 
 class Controlled(Protocol):
-    """What a poke may touch."""
+    """What a control request may change."""
 
     exchange: Exchange
     faults: FaultPlan
@@ -33,7 +33,7 @@ class Controlled(Protocol):
 
 
 def respond(simex: Controlled, request: WireRequest) -> WireReply:
-    """Answer a poke; 404 with the list of pokes for anything unknown, 400 with a sentence for a bad one."""
+    """Answer a control request; 404 with the list of requests for an unknown one, 400 with a message for a bad one."""
     act = _POKES.get((request.method, request.path))
     if act is None:
         known = ", ".join(f"{method} {path}" for method, path in _POKES)

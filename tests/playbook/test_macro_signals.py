@@ -74,7 +74,7 @@ def test_a_value_holds_until_the_next_one() -> None:
     ("macro", "words"),
     [
         (series("usage", "1", "2"), "does not reach back 30 days"),
-        (Macro("usage", "it", "", (), ()), "nothing of before"),
+        (Macro("usage", "it", "", (), ()), "no value before"),
     ],
 )
 def test_a_series_that_is_too_short_is_missing(macro: Macro, words: str) -> None:

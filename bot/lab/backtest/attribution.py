@@ -2,7 +2,7 @@
 gained and cost.
 
 Read from the exchange's own trades and statement, not from the bot's books. The parts add up to the change of equity.
-What opened a position names it until it is flat: the client order id of a wager says so.
+What opened a position names it until it is flat: the client order id of a directional position names it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -98,7 +98,7 @@ def _side(size: Decimal) -> str:
 
 
 def _directional_name(client_id: str) -> str:
-    """The name of the wager that an order opens, empty when it opens none."""
+    """The name of the directional position that an order opens, empty when it opens none."""
     kind = kind_of_order(client_id)
     return _DIRECTIONAL_NAMES.get(kind, "") if kind is not None else ""
 

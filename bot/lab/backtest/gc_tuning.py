@@ -1,4 +1,4 @@
-"""How often the interpreter looks for garbage in circles: seldom in a run that makes none and lives on little else."""
+"""Run the cyclic garbage collector less often during a back-test."""
 
 import gc
 from collections.abc import Iterator

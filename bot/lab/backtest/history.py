@@ -145,19 +145,19 @@ def load_history(
     pa.set_memory_pool(pa.system_memory_pool())  # the others keep for later what a run of hours never needs again
     first_ms, end_ms = window.first_ms, window.end_ms + AFTER_MS
     spots = list(dict.fromkeys((market_symbol, *sectors.spot_symbols)))
-    descent = SymbolHistory(sectors)
-    found, hours = _spot_paths(folder, descent.with_formers(spots), first_ms, end_ms)
-    paths, drawn, cut = descent.joined(spots, found, hours, window.end_ms)
+    history = SymbolHistory(sectors)
+    found, hours = _spot_paths(folder, history.with_formers(spots), first_ms, end_ms)
+    paths, drawn, cut = history.joined(spots, found, hours, window.end_ms)
     if not any(window.start_ms < path.end_ms and path.starts[0] < window.end_ms for path in paths.values()):
         raise HistoryProblem(f"{folder}: none of {', '.join(spots)} has a candle in the time asked for")
     perps = list(sectors.perp_symbols)
-    asked = descent.with_formers(perps)
-    funding = descent.rows_of(
+    asked = history.with_formers(perps)
+    funding = history.rows_of(
         perps, _of_one_exchange(folder / "funding_8h.parquet", asked, "funding_rate", first_ms, end_ms)
     )
     hourly = _candles(folder / "perp_ohlcv_1h.parquet", asked, first_ms, end_ms, HOUR_MS)
-    own, _, _ = descent.joined(perps, hourly, {}, window.end_ms)
-    daily = descent.first_days(perps, _first_days(folder / "perp_ohlcv_1d.parquet", asked))
+    own, _, _ = history.joined(perps, hourly, {}, window.end_ms)
+    daily = history.first_days(perps, _first_days(folder / "perp_ohlcv_1d.parquet", asked))
     for perp in perps:
         spot = _spot_of(perp, paths, sectors)
         signs = [
@@ -171,12 +171,12 @@ def load_history(
         ]
         if spot is not None and signs:
             paths[perp] = _perp_path(own.pop(perp, None), spot, min(signs))
-    interest = descent.rows_of(
+    interest = history.rows_of(
         perps, _of_one_exchange(folder / "open_interest.parquet", asked, "oi_usd", first_ms, end_ms)
     )
     market = ReplayMarket(paths, funding=funding, interest=interest)
     listed = {symbol: (path.starts[0], path.end_ms) for symbol, path in paths.items() if not is_perp(symbol)}
-    absent = tuple(symbol for symbol in spots if symbol not in paths and symbol not in descent.continued)
+    absent = tuple(symbol for symbol in spots if symbol not in paths and symbol not in history.continued)
     tvl = RecordedTvl(_tvl(folder, first_ms - TVL_DAYS * DAY_MS, end_ms), tvl_parts)
     gaps = (
         {}
@@ -185,7 +185,7 @@ def load_history(
             folder,
             spots,
             perps,
-            set(descent.with_formers((*spots, *perps))) - {*spots, *perps},
+            set(history.with_formers((*spots, *perps))) - {*spots, *perps},
             {part for own in tvl_parts.values() for part in own},
             (first_ms, window.end_ms),
         )
@@ -390,7 +390,7 @@ def _of_one_exchange(
 
 
 def _tvl(folder: Path, start_ms: int, end_ms: int) -> dict[str, list[tuple[int, float]]]:
-    """Series by part: `all`, `chain:name`, `protocol:slug`; DefiLlama's where the source is told."""
+    """Series by part: `all`, `chain:name`, `protocol:slug`; DefiLlama's where a column names the source."""
     within = (pc.field("ts") >= start_ms) & (pc.field("ts") < end_ms)
     path = folder / "tvl_daily.parquet"
     provider_column = ("provider",) if "provider" in columns_of(path) else ()

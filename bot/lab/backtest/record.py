@@ -87,7 +87,7 @@ class Month:
 
 @dataclass(slots=True)
 class Record:
-    """Everything a report tells."""
+    """Everything a report shows."""
 
     start_ms: int
     end_ms: int

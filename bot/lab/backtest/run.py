@@ -146,7 +146,7 @@ def _finer(old: Instrument, new: Instrument) -> Instrument:
 def run_backtest(
     settings: Settings, world: World, schedule: Schedule, record: Record, *, on_progress: Callable[[float], None]
 ) -> Record:
-    """Trade the world from start to end and fill the record in. `tell` is told how far it is, 0 to 1.
+    """Trade the world from start to end and fill the record in. `on_progress` receives the progress, 0 to 1.
 
     Raises:
         JournalError: when the journal fails.

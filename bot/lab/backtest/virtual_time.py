@@ -7,11 +7,11 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 NS_PER_MS, NS_PER_SECOND = 1_000_000, 1_000_000_000
-RESOLUTION_SECONDS = 1e-6  # coarser than what a float of years can tell apart, or a timer would never be due
+RESOLUTION_SECONDS = 1e-6  # coarser than the resolution of a float of years, or a timer would never be due
 
 
 class VirtualClock:
-    """UTC milliseconds of the simulation. It starts where it is told and moves when the loop has nothing to do."""
+    """UTC milliseconds of the simulation. It starts at a given time and moves when the loop is idle."""
 
     def __init__(self, start_ms: int) -> None:
         self._start_ns = self._ns = start_ms * NS_PER_MS

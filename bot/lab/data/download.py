@@ -60,7 +60,7 @@ class MonthPart:
 
 
 class OnProgress(Protocol):
-    """Is told how many parts of how many are there, and which one came last."""
+    """Receives the number of finished parts, the number of all parts, and the last part."""
 
     def __call__(self, done: int, count: int, message: str) -> None: ...
 

@@ -1,4 +1,4 @@
-"""`sectorbot demo`: one whole rotation on the embedded exchange, told as it happens (README, first command).
+"""`sectorbot demo`: one whole rotation on the embedded exchange, printed live (README, first command).
 
 The same cycle, gate, journal, executor and ccxt venue as the daemon; only the hours between two tranches are skipped,
 because nothing is under way then (docs/decisions/0004).
@@ -125,7 +125,7 @@ class _Demo:
         waiting_ms = max(0, until_ms - now_ms)
         if self._options.speed > 0:
             await asyncio.sleep(waiting_ms / 1000 / self._options.speed)
-        if stage.tells_skips:
+        if stage.reports_skips:
             self._console.print(
                 f"[dim]… nothing to do until {_utc(until_ms)}: {waiting_ms / HOUR_MS:.1f} h skipped[/]\n"
             )
@@ -157,7 +157,7 @@ class _Demo:
 
     async def _stay(self, app: App, embedded: Embedded) -> None:
         say = self._console.print
-        say("\nThe exchange stays up; Ctrl-C ends it. Poke at it:")
+        say("\nThe exchange stays up; Ctrl-C ends it. Try it:")
         say(f"  curl -s http://127.0.0.1:{embedded.server.http_port}/simex/state")
         say(f"  curl -s 'http://127.0.0.1:{embedded.server.http_port}/api/v3/ticker/bookTicker?symbol=ETHUSDT'")
         say(f"  sectorbot orders --journal {app.settings.journal_path}")

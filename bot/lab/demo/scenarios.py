@@ -47,12 +47,12 @@ class Stage:
     words: str
     end_ms: int
     step_ms: int
-    tells_skips: bool
+    reports_skips: bool
 
     def is_over(self, result: CycleResult, now_ms: int) -> bool:
         """A synthetic scenario ends with its rotation; a replay at its end date."""
         campaign = result.decision.campaign
-        if not self.tells_skips:
+        if not self.reports_skips:
             return now_ms >= self.end_ms
         has_rotated = campaign is not None and campaign.state in (CampaignState.DONE, CampaignState.ABORTED)
         return now_ms >= self.end_ms or (has_rotated and not result.decision.intents)
@@ -65,7 +65,7 @@ class Stage:
         campaign, step = result.decision.campaign, now_ms + self.step_ms
         tranche = campaign.current if campaign is not None and not campaign.is_over else None
         if tranche is not None and result.snapshot.at_ms < tranche.not_before_ms:
-            step = tranche.not_before_ms if self.tells_skips else min(step, tranche.not_before_ms)
+            step = tranche.not_before_ms if self.reports_skips else min(step, tranche.not_before_ms)
         return min(step, self.end_ms)
 
 
@@ -86,7 +86,7 @@ async def _synthetic(options: Any) -> Stage:
     start_ms = _ms(SIM_START)
     embedded = await embed_synthetic(settings, scenario=kind, seed=options.seed, start_ms=start_ms)
     end_ms = start_ms + 14 * 24 * HOUR_MS
-    return Stage(settings, embedded, message, end_ms, 4 * HOUR_MS, tells_skips=True)
+    return Stage(settings, embedded, message, end_ms, 4 * HOUR_MS, reports_skips=True)
 
 
 async def _replay(options: Any) -> Stage:
@@ -115,7 +115,7 @@ async def _replay(options: Any) -> Stage:
     embedded = await embed(settings, market, _ms(options.start))
     message = f"real candles of {options.market.name}, {options.start:%Y-%m-%d} → {options.end:%Y-%m-%d}"
     end_ms = _ms(options.end)
-    return Stage(settings, embedded, message, end_ms, 24 * HOUR_MS, tells_skips=False)
+    return Stage(settings, embedded, message, end_ms, 24 * HOUR_MS, reports_skips=False)
 
 
 def _settings(options: Any, changes: tuple[str, ...]) -> Settings:

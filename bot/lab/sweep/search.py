@@ -1,4 +1,4 @@
-"""How a search goes through its space: it is asked for combinations, and told what they were worth."""
+"""The ask-and-tell interface of a search: it proposes combinations and receives their scores."""
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol

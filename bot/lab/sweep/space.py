@@ -50,7 +50,7 @@ class Space:
             yield tuple(zip(self.choices, values, strict=True))
 
     def document(self) -> dict[str, Any]:
-        """What tells this space from another, for the results file."""
+        """What identifies this space in the results file."""
         ranges = {key: [r.low, r.high, r.step, r.is_log] for key, r in self.ranges.items()}
         return {"grid": {key: list(values) for key, values in self.choices.items()}, "range": ranges}
 

@@ -17,8 +17,8 @@ from bot.playbook.policy.numbers import Policy
 
 @dataclass(frozen=True, slots=True)
 class PlanContext:
-    """One instant, seen by the planner. `working` holds our live orders, resting stops included; `wagers` are the perps
-    of `Memory.wagers`, which are neither hedges nor a rotation's; `stopped` is `Memory.hedges_stopped`."""
+    """One instant, seen by the planner. `working` holds our live orders, resting stops included; `directional` is perps
+    of `Memory.directional`, which are neither hedges nor a rotation's; `stopped` is `Memory.hedges_stopped`."""
 
     snapshot: Snapshot
     portfolio: Portfolio

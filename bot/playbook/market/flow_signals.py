@@ -96,7 +96,7 @@ def _macro(view: MarketView, name: str, days: int, full: float, *, is_level: boo
     if found is None:
         return f"no series of {name}" if view.snapshot.has_asked(f"macro {name}") else None
     if not found.values:
-        return f"{found.title} tells nothing of before now"
+        return f"{found.title} has no value before now"
     changes = _changes(found, days * DAY_MS, is_level=is_level)
     if not changes or changes[-1][0] != found.at_ms[-1]:
         return f"{found.title} does not reach back {days} days"

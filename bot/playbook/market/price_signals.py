@@ -172,7 +172,7 @@ def liquidity(view: MarketView) -> Signal | str:
 
 
 def oldest_fresh_ms(view: MarketView) -> int:
-    """Candles that closed before it are too old to tell of now, UTC ms."""
+    """Candles that closed before it are too old for a current signal, UTC ms."""
     return view.snapshot.at_ms - view.policy.constants.signal_age_max_minutes * MINUTE_MS
 
 

@@ -37,7 +37,7 @@ class Reading:
 def read_regime(
     signals: Sequence[Signal], memory: RegimeMemory, policy: Policy, at_ms: int, unconfigured: Collection[str] = ()
 ) -> Reading:
-    """One step of the regime: deterministic in its arguments. `unasked` are signals whose source nobody has set up."""
+    """One step of the regime: deterministic in its arguments. `unconfigured` signals have no configured source."""
     if policy.regime.override is not None:
         kept = memory
         if memory.condition is not policy.regime.override:

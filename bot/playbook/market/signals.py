@@ -24,7 +24,7 @@ from bot.playbook.policy.numbers import Policy
 
 @dataclass(frozen=True, slots=True)
 class MarketReading:
-    """What one look at the market tells. `unasked` are signals whose source nobody has set up."""
+    """Signals and phases of one snapshot. `unconfigured` signals have no configured source."""
 
     signals: tuple[Signal, ...]
     phases: Mapping[str, Phase]
@@ -55,7 +55,7 @@ def _read(view: MarketView) -> tuple[tuple[Signal, ...], tuple[Note, ...], froze
 
 def _candle_answers(view: MarketView) -> Mapping[str, Signal | str | None]:
     """The answers of `CANDLE_READERS`, which are shown candles and nothing else: kept while these are the same. What
-    time it is only tells which of them are fresh, and their age."""
+    time only decides which of them are fresh, and their age."""
     snapshot, policy = view.snapshot, view.policy
     candles, oldest = snapshot.candles, price_signals.oldest_fresh_ms(view)
     fresh = tuple(series.end_ms >= oldest for series in candles.values())

@@ -53,7 +53,7 @@ def enter_legs(campaign: Campaign, tranche: Tranche, ready: Sequence[Leg], conte
     for leg in ready:
         budget = None
         if leg.index in wants and whole > 0:
-            # The venue locks a purchase at its worst price: pledged cash may be locked, it is not meant to be spent.
+            # The venue locks a purchase at its worst price: reserved cash may be locked, but not spent.
             part = wants[leg.index] / whole
             budget = min(
                 cash * part * with_slippage(ONE, 1, context.policy.orders.slippage_bps), (cash + reserved) * part
@@ -66,7 +66,7 @@ def enter_legs(campaign: Campaign, tranche: Tranche, ready: Sequence[Leg], conte
 
 
 def spendable(campaign: Campaign, tranche: Tranche, context: PlanContext) -> tuple[Decimal, Decimal]:
-    """Cash that purchases of this tranche may take, and cash pledged to a later transfer of it. The reserve, less what
+    """Cash that purchases of this tranche may take, and cash reserved for its later transfer. The reserve, less what
     the bridge lent, is neither."""
     reserve = max(ZERO, context.policy.allocation.reserve_quote - campaign.owed.get("reserve", ZERO))
     waiting = (t for t in tranche.transfers[tranche.transfers_done :] if t.to_perp and not t.source)

@@ -6,7 +6,7 @@ long then, once, from the idle margin of the sector's futures sleeve: the shift 
 
 The short belongs to a broad downtrend, where the playbook speaks of it: moving into infrastructure hedges the very
 perps it would be held on. An account has one net position per perp, so a perp that is a hedge, or is about to be one,
-never carries a wager.
+never carries a directional position.
 
 What is opened is written into memory with its exits before it is asked for (`Opening`); what has filled is watched by
 the guard like a rotation's long. A stance has one long and a downtrend one short: what an exit has closed is not opened
@@ -40,7 +40,7 @@ from bot.playbook.positions.exits import ExitRule, entered_at
 from bot.playbook.positions.hedge_choice import choose_hedges
 from bot.playbook.positions.tactical import DirectionalPosition, Terms, size_position, tactical_terms
 
-LATE_MS = HOUR_MS  # executions that are told later than that after their order was given up are an operator's business
+LATE_MS = HOUR_MS  # later executions of an order that was given up need an operator
 _LONG = "tactical long"
 
 
@@ -63,7 +63,7 @@ def direction(stance: Stance, policy: Policy) -> tuple[str, Side] | None:
 
 
 def no_longer_justified(memory: Memory, stance: Stance, rising: Sequence[str], policy: Policy) -> Mapping[str, str]:
-    """Perps whose wager has lost its ground, and why: the stance has changed, or two signs speak against a short."""
+    """Directional positions that must end, by perp: the stance has changed, or two signs speak against a short."""
     found = {}
     for held in memory.exits:
         if held.purpose is Purpose.TACTICAL and held.campaign:
@@ -76,7 +76,7 @@ def no_longer_justified(memory: Memory, stance: Stance, rising: Sequence[str], p
 
 
 def end_openings(memory: Memory, ended: frozenset[str]) -> Memory:
-    """Memory in which nothing more is asked for of a wager whose exit has begun."""
+    """Memory without the openings of positions whose exit has begun."""
     if not any(opening.symbol in ended for opening in memory.opening):
         return memory
     opening = tuple(replace(o, until_ms=0) if o.symbol in ended else o for o in memory.opening)

@@ -116,7 +116,7 @@ def guard_positions(
     no_longer_justified: Mapping[str, str] | None = None,
 ) -> Guarded:
     """Watch over every tactical position and every hedge once. `signs` are exit signs; two close the tactical longs.
-    `outlived` says of other positions, by perp, why they must end."""
+    `no_longer_justified` maps the perp of another position to why it must end."""
     intents: list[Intent] = []
     notes: list[Note] = []
     cancels: list[str] = []

@@ -64,7 +64,7 @@ def choose_hedges(
 
 
 def usable(symbols: Sequence[str], context: PlanContext, closing: frozenset[str]) -> list[str]:
-    """Perps that are listed, priced, and hold neither a long nor a wager that stays."""
+    """Perps that are listed, priced, and hold neither a long nor a directional position that stays."""
     found = (s for s in symbols if context.instrument(s) is not None and context.price(s) is not None)
     return [s for s in found if s in closing or (context.held(s) <= 0 and s not in context.directional)]
 

@@ -33,7 +33,7 @@ class _Draft:
     """A tranche in the making; lives inside one call of `start_tranche`."""
 
     def __init__(self, campaign: Campaign, number: int, memory: Memory, context: PlanContext) -> None:
-        self.campaign, self.number, self.memory, self.scene = campaign, number, memory, context
+        self.campaign, self.number, self.memory, self.context = campaign, number, memory, context
         self.legs: list[Leg] = []
         self.transfers: list[Transfer] = []
         self.notes: list[Note] = []
@@ -52,7 +52,7 @@ class _Draft:
 
     def add(self, leg: Leg) -> None:
         """Number the leg, and leave it out at once when it is below the venue's minimum."""
-        instrument = self.scene.instrument(leg.symbol)
+        instrument = self.context.instrument(leg.symbol)
         size = abs(leg.size_to - leg.size_from)
         reducing = leg.purpose in (Purpose.EXIT, Purpose.RELEASE)
         floored = instrument.floor_size(size) if instrument is not None else ZERO
@@ -66,7 +66,7 @@ class _Draft:
         """Quote value, at the campaign's prices, that a sector still has to sell after a tranche."""
         later = (t for t in self.campaign.tranches if t.index > number)
         legs = (leg for tranche in later for leg in tranche.legs)
-        return sum((_sector_quote(leg, self.scene) for leg in legs if leg.sector == sector and _is_sale(leg)), ZERO)
+        return sum((_sector_quote(leg, self.context) for leg in legs if leg.sector == sector and _is_sale(leg)), ZERO)
 
 
 def start_tranche(
@@ -122,7 +122,7 @@ def _sales(outline: Tranche, draft: _Draft) -> list[Leg]:
     """The outlined sales from what is held now: sizes to reach stay, what came short before is caught up."""
     sales = []
     for leg in outline.legs:
-        held, price = draft.scene.held(leg.symbol), draft.scene.price(leg.symbol) or leg.price
+        held, price = draft.context.held(leg.symbol), draft.context.price(leg.symbol) or leg.price
         if held > leg.size_to:
             value = (held - leg.size_to) * price
             sales.append(replace(leg, size_from=held, price=price, quote_value=value, state=LegState.READY))
@@ -136,7 +136,7 @@ def _sold(sector: str, sales: list[Leg], context: PlanContext) -> Decimal:
 
 def _exit_legs(draft: _Draft) -> None:
     """Close tactical positions, and hedges of sectors that have nothing left to sell: before anything is shorted."""
-    context, memory = draft.scene, draft.memory
+    context, memory = draft.context, draft.memory
     directional = {held.symbol: held for held in memory.exits}
     longs = {held.symbol: held.sector for held in memory.exits}
     stale = {
@@ -153,7 +153,7 @@ def _exit_legs(draft: _Draft) -> None:
 
 def _shrink_legs(draft: _Draft, sales: list[Leg]) -> None:
     """Shrink a standing hedge to the spot that the sales will leave, before they are made: it never exceeds it."""
-    context = draft.scene
+    context = draft.context
     room = {
         name: context.portfolio.hedge_room(name, sold=_sold(name, sales, context)) for name in context.portfolio.sectors
     }
@@ -171,7 +171,7 @@ def _shrink_legs(draft: _Draft, sales: list[Leg]) -> None:
 
 def _hedge_legs(draft: _Draft, sales: list[Leg]) -> None:
     """Not more than the spot that this tranche leaves: a hedge never exceeds what it covers, not in between."""
-    context, policy = draft.scene, draft.scene.policy
+    context, policy = draft.context, draft.context.policy
     closing = frozenset(leg.symbol for leg in draft.legs)
     for sector in context.sectors.sectors:
         whole, wanted = draft.unsold(sector, 0), draft.unsold(sector, draft.number)
@@ -225,17 +225,17 @@ def _hedge_legs(draft: _Draft, sales: list[Leg]) -> None:
 def _replace_hedges(sector: str, chosen: frozenset[str], closing: frozenset[str], draft: _Draft) -> None:
     """Close hedges of the sector on perps that are not chosen any more, before others are opened."""
     for symbol, covered in sorted(draft.memory.hedges.items()):
-        position = draft.scene.position(symbol)
+        position = draft.context.position(symbol)
         if covered != sector or position is None or not chosen or symbol in chosen | closing:
             continue
-        value = abs(signed_notional(position, draft.scene.snapshot))
+        value = abs(signed_notional(position, draft.context.snapshot))
         message = f"close the hedge on {symbol}: {', '.join(sorted(chosen))} stands in for it"
         draft.add(Leg(0, Purpose.EXIT, sector, symbol, position.size, ZERO, position.mark_price, value, words=message))
 
 
 def _money(draft: _Draft, gross: Decimal) -> tuple[Mapping[str, Decimal], Mapping[str, Decimal], Decimal]:
     """What this tranche spends on spot and adds as margin per sector, and the part of all needs that this meets."""
-    context, policy, campaign = draft.scene, draft.scene.policy, draft.campaign
+    context, policy, campaign = draft.context, draft.context.policy, draft.campaign
     spot_needs = {s: max(ZERO, _spot_need(s, draft)) for s in context.sectors.sectors}
     margin_needs = {s: max(ZERO, _margin_gap(s, draft)) for s in context.sectors.sectors}
     needs = sum(spot_needs.values(), ZERO) + sum(margin_needs.values(), ZERO)
@@ -269,7 +269,7 @@ def _fee(leg: Leg, context: PlanContext) -> Decimal:
 
 def _spot_need(sector: str, draft: _Draft) -> Decimal:
     """What the campaign still wants to buy for a sector: from the plan, so that prices do not drift into it."""
-    campaign, context = draft.campaign, draft.scene
+    campaign, context = draft.campaign, draft.context
     wanted = campaign.target.get(f"{sector}.spot", ZERO) - campaign.baseline.get(f"{sector}.spot", ZERO)
     done = (leg for t in campaign.tranches if t.state is TrancheState.DONE for leg in t.legs)
     bought = (
@@ -285,7 +285,7 @@ def _sold_along(sector: str, draft: _Draft) -> Decimal:
     done = [t.legs for t in draft.campaign.tranches if t.state is TrancheState.DONE]
     sales = (leg for legs in (*done, draft.legs) for leg in legs if _is_sale(leg) and leg.sector != sector)
     parts = (
-        leg.quote_value * draft.scene.sectors.membership(base_of(leg.symbol), sector)
+        leg.quote_value * draft.context.sectors.membership(base_of(leg.symbol), sector)
         for leg in sales
         if leg.state is not LegState.SKIPPED
     )
@@ -294,20 +294,21 @@ def _sold_along(sector: str, draft: _Draft) -> Decimal:
 
 def _margin_gap(sector: str, draft: _Draft) -> Decimal:
     owed = draft.owed.get(f"{sector}.futures", ZERO)
-    held = draft.scene.portfolio.labels.get(sector, ZERO)
+    held = draft.context.portfolio.labels.get(sector, ZERO)
     gap = draft.campaign.target.get(f"{sector}.futures", ZERO) - held - owed
-    return gap if abs(gap) >= max(draft.scene.policy.constants.transfer_min_quote, draft.campaign.book / 1000) else ZERO
+    least = max(draft.context.policy.constants.transfer_min_quote, draft.campaign.book / 1000)
+    return gap if abs(gap) >= least else ZERO
 
 
 def _surplus(draft: _Draft) -> dict[str, Decimal]:
     """Margin that the target does not want any more, as far as nothing is locked with it."""
     found = {}
-    for sector, sleeves in draft.scene.portfolio.sectors.items():
+    for sector, sleeves in draft.context.portfolio.sectors.items():
         locked = ZERO if draft.is_rotation and draft.number == 1 else sleeves.margin_locked
         locked = max(locked, draft.hedge_margin.get(sector, ZERO))
-        free = draft.scene.portfolio.labels.get(sector, ZERO) - locked
+        free = draft.context.portfolio.labels.get(sector, ZERO) - locked
         amount = min(-_margin_gap(sector, draft), free).quantize(_CENT, rounding="ROUND_FLOOR")
-        if amount >= max(draft.scene.policy.constants.transfer_min_quote, _CENT):
+        if amount >= max(draft.context.policy.constants.transfer_min_quote, _CENT):
             found[sector] = amount
     return found
 
@@ -333,7 +334,7 @@ def _repay(draft: _Draft, gross: Decimal) -> Decimal:
 
 def _bridge(draft: _Draft, short: Decimal) -> dict[str, Decimal]:
     """Where the rest of the purchase comes from, by source; a note when it does not reach."""
-    context, policy = draft.scene, draft.scene.policy
+    context, policy = draft.context, draft.context.policy
     unsold = sum((draft.unsold(s, draft.number) for s in context.sectors.sectors), ZERO)
     wanted = min(short, unsold)
     if wanted < _CENT:
@@ -371,17 +372,17 @@ def _plan_transfers(draft: _Draft, givers: dict[str, Decimal], margins: Mapping[
                 amount -= moved
                 message = f"{moved} of the futures sleeve of {giver} becomes {taker}'s"
                 draft.transfers.append(Transfer(moved, True, taker, message, source=giver, after=Purpose.INCREASE))
-        if amount >= max(draft.scene.policy.constants.transfer_min_quote, _CENT):
+        if amount >= max(draft.context.policy.constants.transfer_min_quote, _CENT):
             message = f"{amount} from the futures sleeve of {giver} to the spot wallet"
             draft.transfers.append(Transfer(amount, False, giver, message, after=Purpose.REDUCE))
     for taker, amount in rest.items():
-        if amount >= max(draft.scene.policy.constants.transfer_min_quote, _CENT):
+        if amount >= max(draft.context.policy.constants.transfer_min_quote, _CENT):
             message = f"{amount} from the spot wallet to the futures sleeve of {taker}"
             draft.transfers.append(Transfer(amount, True, taker, message, after=Purpose.INCREASE))
 
 
 def _increase_legs(draft: _Draft, buys: Mapping[str, Decimal]) -> None:
-    context = draft.scene
+    context = draft.context
     for sector, budget in buys.items():
         if (
             draft.number > 1
@@ -413,7 +414,7 @@ def _increase_legs(draft: _Draft, buys: Mapping[str, Decimal]) -> None:
 
 
 def _tactical_leg(draft: _Draft, margins: Mapping[str, Decimal], part: Decimal) -> None:
-    context, campaign = draft.scene, draft.campaign
+    context, campaign = draft.context, draft.campaign
     sector = campaign.destination
     if sector not in context.sectors.sectors or campaign.stance_to not in (Stance.INTO_DEFI, Stance.INTO_INFRA):
         return
@@ -443,7 +444,7 @@ def _closed(draft: _Draft) -> frozenset[str]:
 def _neutral_longs(draft: _Draft) -> None:
     """`neutral_futures = "small-long"`: each sector's futures capital, once, long on its leader; it has a tactical
     long's exits and is opened again by the next campaign to neutral only."""
-    context, campaign, closed = draft.scene, draft.campaign, _closed(draft)
+    context, campaign, closed = draft.context, draft.campaign, _closed(draft)
     taken = dict(context.directional)
     if context.policy.allocation.neutral_futures is not NeutralFutures.SMALL_LONG:
         return
@@ -464,7 +465,7 @@ def _neutral_longs(draft: _Draft) -> None:
 
 def _release_legs(draft: _Draft) -> None:
     """Close the part of each hedge whose spot is sold once this tranche is through."""
-    context = draft.scene
+    context = draft.context
     for symbol, sector in sorted(draft.hedges.items()):
         planned = [leg.size_to for leg in draft.legs if leg.symbol == symbol]
         held = planned[-1] if planned else context.held(symbol)

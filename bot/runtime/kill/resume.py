@@ -1,6 +1,6 @@
 """Releasing the kill switch from the command line: through the running daemon, else in the journal itself.
 
-The journal has one writer, and its lock alone tells whether one is at work: a health file may be left over, and its
+The journal has one writer, and only its lock shows whether one runs: a health file may be left over, and its
 process number taken by another program. A daemon that holds it is asked with a file that its kill switch consumes; the
 file lives no longer than the question, so that it cannot release a switch that was thrown later.
 """
@@ -20,7 +20,7 @@ REBASED = "; drawdown is measured from the equity of the next turn on"
 
 
 def release(settings: Settings, request: ResumeRequest, *, answered: KillLevel | None = None) -> tuple[str, ExitCode]:
-    """Put the switch to `off`; what to tell the operator, and the exit code.
+    """Put the switch to `off`; a message for the operator, and the exit code.
 
     `answered`: the level at which a running daemon has been asked already, and has consumed the request.
 

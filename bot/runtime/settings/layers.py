@@ -41,7 +41,7 @@ class SettingsProblem(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One source of settings. `places` maps a key path to where it stands in the source, where that can be told.
+    """One source of settings. `places` maps a key path to its position in the source, where it is known.
 
     `notes` are warnings about names that are accepted in this release only.
     """

@@ -132,12 +132,12 @@ def _with_stricter_limits(layers: list[Layer], index: int, given: Layer) -> list
         value = given.content["playbook"][old.removeprefix("playbook.")]
         if _is_stricter(name, value, in_force.get(name)):
             content[name], places["risk", name] = value, place
-            told = f"{new} = {value} holds"
+            effect = f"{new} = {value} holds"
         else:
-            told = f"{new} = {in_force.get(name)} holds, which is as strict or stricter"
+            effect = f"{new} = {in_force.get(name)} holds, which is as strict or stricter"
         notes.append(
             f"{place} {old}: orders are sized by the gate's own limit {new} now; the stricter of both counts in this "
-            f"release ({told}), the next refuses {old}: set {new}"
+            f"release ({effect}), the next refuses {old}: set {new}"
         )
     layers = [*layers[:index], replace(layers[index], notes=tuple(notes)), *layers[index + 1 :]]
     return [*layers, Layer(given.name, {"risk": content}, places)] if content else layers

@@ -126,7 +126,7 @@ class ConfigWatcher:
 
 
 def read_stamp(files: tuple[Path, ...]) -> Stamp:
-    """What tells that a file was changed or replaced; None for one that is not there."""
+    """Changes when a file is changed or replaced; None for a missing file."""
     return tuple(_stamp_of(file) for file in files)
 
 

@@ -479,5 +479,5 @@ class Exchange:
         self._state.replace_instrument(instrument)
 
     def audit(self) -> Mapping[str, Decimal]:
-        """Sum of all holdings per asset, house included. AssertionError when anything was made or lost."""
+        """Sum of all holdings per asset, the exchange's own included. AssertionError when anything was made or lost."""
         return audit(self._state, self._margin)

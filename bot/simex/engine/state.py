@@ -1,4 +1,4 @@
-"""What the exchange remembers, and the one way a change is told: state first, then history, then listeners."""
+"""State of the exchange, and the one way to publish a change: state first, then history, then listeners."""
 
 import re
 from collections import deque

@@ -121,7 +121,7 @@ class PositionSide(StrEnum):
 
 
 class EventKind(StrEnum):
-    """What listeners are told."""
+    """Events for listeners."""
 
     ORDER_PLACED = "order_placed"
     ORDER_FILLED = "order_filled"

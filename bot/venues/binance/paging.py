@@ -134,7 +134,7 @@ def whole_of(row: Any, key: str) -> int | None:
 
 
 def _row_key(row: Any, key: str) -> str:
-    """What tells a row from the others: its id, or all of it where it has none."""
+    """The key of a row: its id, or all of it where it has none."""
     number = whole_of(row, key)
     return repr(row) if number is None else str(number)
 

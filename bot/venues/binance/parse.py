@@ -123,7 +123,7 @@ def order_report(row: Row, symbol: str, *, contract_size: Decimal, fills: tuple[
     """An order row of /api/v3 or /fapi.
 
     Raises:
-        ValueError: for a status nobody has told us about.
+        ValueError: for an unknown status.
     """
     filled, size = number(row["executedQty"]), number(row["origQty"])
     if not 0 <= filled <= size or (size == 0 and row.get("closePosition") not in (True, "true")):

@@ -22,7 +22,7 @@ _SPOT_CHECKS = frozenset({"spot_account"})
 _FUTURES_CHECKS = frozenset({"futures_account", "position_mode", "assets_mode"})
 _TEST_CHECKS = (
     _SPOT_CHECKS | _FUTURES_CHECKS
-)  # the test environments have no wallet endpoints, which tell a key's rights
+)  # the test environments have no wallet endpoints, which report a key's rights
 _ALL_CHECKS = _TEST_CHECKS | {"key_rights"}
 
 _SPOT_ORDER = {WEIGHT: 1, "orders_10s": 1, "raw": 1}

@@ -333,7 +333,7 @@ class Reads(Asking):
         return positions
 
     async def _leverages(self) -> Mapping[str, Decimal]:
-        """Leverage settings by venue symbol, as far as the venue tells them."""
+        """Leverage settings by venue symbol, as far as the venue reports them."""
         found: dict[str, Decimal] = {}
         with contextlib.suppress(Unavailable):
             for row in rows.rows_of(await self._call("fapiPrivateGetSymbolConfig"), "leverage settings"):

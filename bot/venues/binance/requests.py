@@ -1,4 +1,4 @@
-"""What the venue is told. Every write is one HTTP request, sent once; nothing here is retried by any layer.
+"""Writes to the venue. Every write is one HTTP request, sent once; nothing here is retried by any layer.
 
 The caller has rounded: sizes and prices must lie on the instrument's grid and reach the wire digit by digit. Requests
 are signed with the journaled stamp, because a fresh one, after a pause of the process, would be accepted too late.

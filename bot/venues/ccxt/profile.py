@@ -53,7 +53,7 @@ class MarketRules(Protocol):
 
 
 class SandboxMode(StrEnum):
-    """How ccxt is told to leave production."""
+    """How ccxt is configured for a test environment."""
 
     NONE = "none"
     DEMO = "enable_demo_trading"

@@ -1,7 +1,7 @@
 """One ccxt instance, made safe from outside: ccxt is not patched or subclassed, five hooks are set on the instance.
 
 Every HTTP request passes the gate once, with the venue's weight; the venue's own counts come back in headers; a failed
-answer keeps its status, headers and body; a write is sent once and an error tells whether it left at all.
+answer keeps its status, headers and body; a write is sent once and an error says whether it was sent at all.
 """
 
 import asyncio

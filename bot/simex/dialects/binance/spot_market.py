@@ -293,7 +293,7 @@ def ticker_day(call: Call) -> Any:
 
 
 def day_row(call: Call, instrument: Instrument) -> dict[str, Any]:
-    """The rolling day without bid and ask: futures send none, and clients tell the markets apart by that."""
+    """The rolling day without bid and ask: futures send none, and clients distinguish the markets by it."""
     return call.desk.shown("day", instrument.symbol, lambda: _day_row(call, instrument))
 
 
