@@ -95,7 +95,7 @@ def test_the_default_cap_halves_the_long_and_says_so(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kind, words, _ = scenarios.SCENARIOS["golden"]
-    capped = {"golden": (kind, words, ("risk.position_leverage_max=5", "advanced=false"))}
+    capped = {"golden": (kind, words, ("risk.position_leverage_max=5",))}
     monkeypatch.setattr(scenarios, "SCENARIOS", capped)
     with capture_logs():
         assert run_demo(DemoOptions(as_json=True, directory=tmp_path)) == 0
