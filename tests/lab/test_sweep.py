@@ -216,7 +216,7 @@ def test_optuna_asks_the_same_again_so_that_nothing_is_run_twice(candles: Path, 
     ("arguments", "words", "code"),
     [
         ((), "nothing to vary: give a setting and its values", 2),
-        (("--set-grid", "playbook.shfit=[0.1]"), "unknown key; did you mean 'shift'?", 78),
+        (("--set-grid", "playbook.shfit=[0.1]"), "unknown key; did you mean 'rotation.shift'?", 78),
         (
             ("--set-grid", "playbook.rotation.shift=[0.1, 7]"),
             "playbook.rotation.shift: the value 7 cannot be tried",
