@@ -148,14 +148,15 @@ class ForeignOrders:
     async def _adopt(self, report: OrderReport) -> None:
         """Take a resting order with our mark into the journal, once an operator has said that it is this bot's own: it
         is watched, replaced and withdrawn like any other. A stop of the guard keeps its place, which no second one may
-        take."""
+        take, unless another one has it already."""
         client_id = report.client_id or ""
         seen, kind = _as_order(report), kind_of_order(client_id)
-        is_stop_of_guard = seen.order_type.is_trigger and kind in STOP_KINDS
+        place = kind.intent_id(report.symbol) if kind in STOP_KINDS and seen.order_type.is_trigger else ""
+        is_free = all(order.intent_id != place for order in self._journal.reader.load_working())
         order = replace(
             seen,
             client_id=client_id,
-            intent_id=kind.intent_id(report.symbol) if kind and is_stop_of_guard else f"adopted.{client_id}",
+            intent_id=place if place and is_free else f"adopted.{client_id}",
             venue_id=None,
             purpose=Purpose.EXIT if report.reduce_only else Purpose.INCREASE,
             state=OrderState.SUBMITTING,

@@ -61,7 +61,7 @@ class DuplicateOrder(Exception):
     `is_id_taken` distinguishes the first case from the second.
     """
 
-    def __init__(self, message: str, *, is_id_taken: bool) -> None:
+    def __init__(self, message: str, *, is_id_taken: bool = False) -> None:
         super().__init__(message)
         self.is_id_taken = is_id_taken
 

@@ -73,6 +73,18 @@ async def test_a_stop_that_the_list_lacks_is_taken_in_with_the_acceptance(world:
     assert [(one.client_id, one.intent_id) for one in truth.working] == [(STOP_OF_GUARD, f"x3.{PERP}")]
 
 
+async def test_a_second_stop_of_one_place_is_taken_in_beside_the_first(world: World) -> None:
+    """The journal takes one live order of an intent: the second could not be written (simulation, seed 71)."""
+    first = ClientOrderId(ACCOUNT, 0, 3, instrument_number(PERP), 1, 0, epoch=76).text
+    rest_stop(world, first)
+    rest_stop(world, STOP_OF_GUARD)
+    await world.reconciler.settle(SYMBOLS)
+    await world.reconciler.accept(by="operator", reason="a copy was restored")
+    working = world.journal.reader.load_working()
+    assert {order.client_id for order in working} == {first, STOP_OF_GUARD}
+    assert len({order.intent_id for order in working}) == 2
+
+
 async def test_an_order_of_a_rotation_is_taken_in_without_a_place(world: World) -> None:
     rest_stop(world, LEG)
     await world.reconciler.settle(SYMBOLS)

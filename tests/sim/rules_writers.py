@@ -46,7 +46,7 @@ class NoEntryBesideAnotherWriter(Rule):
 
 
 class OneLiveOrderOfALeg(Rule):
-    """Of one leg one order is live at the exchange, whichever life and journal of the bot has sent it."""
+    """Of one leg one order that the journal knows is live at the exchange, whichever life and journal has sent it."""
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
@@ -61,7 +61,9 @@ class OneLiveOrderOfALeg(Rule):
             return
         for other in self.world.exchange.open_orders(ACCOUNT):
             is_of_leg = other.client_id in self._sent and leg_of(other.client_id) == leg_of(placed.client_id)
-            if is_of_leg and other.client_id != placed.client_id:
+            if not is_of_leg or other.client_id == placed.client_id:
+                continue
+            if self.checkers._reader.load_order(other.client_id) is not None:
                 self.world.violate("one live order of a leg", f"{other.client_id} and {placed.client_id}")
 
 
