@@ -242,3 +242,17 @@ def test_a_stop_in_doubt_is_not_sent_twice() -> None:
     made = world.guard()
     assert stops(made) == []
     assert list(made.memory.unguarded) == [ETH], "and entries wait until it is settled"
+
+
+def test_a_liquidation_beyond_any_price_of_the_venue_leaves_a_stop_that_the_venue_takes() -> None:
+    """Its price filter refused the stop for ever, and entries stayed blocked (simulation, seed 192)."""
+    world = hedged()
+    mark = world.positions[ETH].mark_price
+    report(world, mark * 70_000)
+    made = world.guard()
+    (stop,) = stops(made)
+    assert stop.trigger_price is not None
+    assert mark < stop.trigger_price <= mark * 11
+    follow(world, made)
+    world.positions[ETH] = replace(world.positions[ETH], mark_price=mark * D("1.1"))
+    assert stops(world.guard()) == [], "it is not replaced with every move of the mark"

@@ -22,6 +22,8 @@ from bot.playbook.policy.numbers import Policy
 from bot.playbook.positions.stops import STOP_STEP, StopWanted, is_stop_of_guard, resting_stop
 from bot.playbook.positions.unguarded import nearest_stop
 
+FARTHEST = Decimal(10)  # times the mark
+
 
 def overlay_shorts(memory: Memory, context: PlanContext) -> Mapping[str, Position]:
     """The hedges that are held now, by perp; a perp whose short has exits of its own is none."""
@@ -55,7 +57,8 @@ def hedge_stop(position: Position, sector: str, instrument: Instrument, policy: 
 
     `stop_liquidation_buffer` of the way from the entry to the liquidation stays unused, as with every stop, but never
     so much that the stop comes before the guard's own last step, half of `liquidation_distance_min` from liquidation.
-    Beyond that price it lies midway between mark and liquidation.
+    Beyond that price it lies midway between mark and liquidation. It is never farther than `FARTHEST` times the mark:
+    venues bound the prices of orders, and refuse one beyond for ever.
     """
     liquidation, mark = position.liquidation_price, position.mark_price
     if liquidation is None or liquidation <= 0:
@@ -68,6 +71,8 @@ def hedge_stop(position: Position, sector: str, instrument: Instrument, policy: 
     lowest, highest = price * (ONE - STOP_STEP), price * (ONE + STOP_STEP)
     if mark >= price:
         price, lowest, highest = (mark + liquidation) / 2, ZERO, liquidation
+    if price > mark * FARTHEST:
+        price, lowest, highest = mark * FARTHEST, mark * FARTHEST / 2, mark * FARTHEST * 2
     return StopWanted(sector, price, f"hedge of {sector}", lowest, highest, is_exact=True)
 
 
