@@ -8,30 +8,10 @@ pytest.importorskip("pyarrow")
 
 from bot.lab.backtest.command import BacktestRequest, run
 from bot.runtime.exit_codes import CommandFailed
+from tests.stage import DROPPED
 
 FROM_MS, TO_MS = 1_725_321_600_000, 1_726_963_200_000  # 2024-09-03 → 2024-09-22
-FEW = tuple(
-    f"universe.tokens.{token}=false"
-    for token in (
-        "LDO",
-        "CRV",
-        "COMP",
-        "SUSHI",
-        "SNX",
-        "PENDLE",
-        "DYDX",
-        "CAKE",
-        "LINK",
-        "ADA",
-        "DOT",
-        "NEAR",
-        "ATOM",
-        "FIL",
-        "APT",
-        "INJ",
-        "ARB",
-    )
-)
+FEW = tuple(f"universe.tokens.{token}=false" for token in ("LDO", *DROPPED))
 WHOLE = "universe.sectors.infra.weight_max=0.5"
 
 

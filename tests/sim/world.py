@@ -45,28 +45,11 @@ from tests.sim.market import MARKETS, NEW, OLD, RATIO, START_MS, brackets_of, in
 from tests.sim.replica import Replica
 from tests.sim.venue import FaultyVenue
 from tests.sim.wire import ACCOUNT, Crash, Doom, Wire
+from tests.stage import DROPPED
 
 SHM = Path("/dev/shm")
 BOOK = Decimal(100_000)
 SQLITE_FULL, SQLITE_IOERR = 13, 10
-LEFT_OUT = (
-    "CRV",
-    "COMP",
-    "SUSHI",
-    "SNX",
-    "PENDLE",
-    "DYDX",
-    "CAKE",
-    "LINK",
-    "ADA",
-    "DOT",
-    "NEAR",
-    "ATOM",
-    "FIL",
-    "APT",
-    "INJ",
-    "ARB",
-)
 FIXED = (
     "environment=sim",
     "mode=trade",
@@ -74,7 +57,7 @@ FIXED = (
     "tvl.is_on=false",
     "macro.stablecoins=false",
     "journal.keep_snapshots=2",
-    *(f"universe.tokens.{token}=false" for token in LEFT_OUT),
+    *(f"universe.tokens.{token}=false" for token in DROPPED),
     "universe.sectors.defi.weight_max=0.5",
     "universe.sectors.infra.weight_max=0.5",
     "playbook.signals.candle_minutes=1440",
