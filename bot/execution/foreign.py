@@ -12,7 +12,7 @@ from bot.domain.symbol import is_perp
 from bot.execution.order_reports import OLDER_MS, OrderReports, is_about, late_note
 from bot.execution.rules import ExecutionRules
 from bot.journal.journal import Journal
-from bot.ports import Answered, NotListed, OrderReport, ReportState, Unavailable, Venue
+from bot.ports import NotListed, OrderReport, ReportState, Unavailable, Venue
 
 FACT = "foreign_order"
 # How an order begins by which the venue itself closes a position (Binance USDⓈ-M, "special client order id").
@@ -133,6 +133,8 @@ class ForeignOrders:
             try:
                 report = await self._find(symbol, client_id)
             except NotListed:
+                if await self._evidence.is_listed(symbol):
+                    raise
                 continue  # the market has ended, its orders with it
             if report is not None and report.state is ReportState.OPEN:
                 await self._adopt(report)
@@ -216,10 +218,7 @@ class ForeignOrders:
                 self._venue.fetch_order_history(fill.symbol, fill.at_ms - OLDER_MS), f"order history of {fill.symbol}"
             )
         except NotListed:
-            listed = await self._evidence.read(
-                self._venue.fetch_instruments([fill.symbol]), f"instrument {fill.symbol}"
-            )
-            if fill.symbol in listed or (isinstance(listed, Answered) and fill.symbol in listed.unreadable):
+            if await self._evidence.is_listed(fill.symbol):
                 raise
             return None  # the market has ended: to wait for an answer would hold entries back for ever
         found = next((report for report in history if report.venue_id == fill.venue_order_id), None)

@@ -18,7 +18,7 @@ from bot.domain.symbol import is_perp
 from bot.execution.another_writer import UNKNOWN_OUTCOME_STATES, AnotherWriter
 from bot.execution.rules import ExecutionRules
 from bot.journal.journal import Journal
-from bot.ports import Listed, OrderReport, ReportState, Unavailable, Venue
+from bot.ports import Answered, Listed, OrderReport, ReportState, Unavailable, Venue
 
 T = TypeVar("T")
 OLDER_MS = 60_000
@@ -58,6 +58,15 @@ class OrderReports:
             raise Unavailable(f"no {what} within {self._rules.timing.read_deadline_ms} ms") from None
         finally:
             self._durations_ms.append(round((clock() - started) * 1000))
+
+    async def is_listed(self, symbol: str) -> bool:
+        """Whether the venue's list has the symbol. A row that cannot be read is in the list.
+
+        Raises:
+            Unavailable: the list could not be read.
+        """
+        listed = await self.read(self._venue.fetch_instruments([symbol]), f"instrument {symbol}")
+        return symbol in listed or (isinstance(listed, Answered) and symbol in listed.unreadable)
 
     def take_defects(self) -> tuple[tuple[str, str], ...]:
         """(symbol, words) of the rows since the last call that could not be read, each once."""

@@ -15,7 +15,7 @@ from bot.execution.order_reports import OLDER_MS, OrderReports, find_report, has
 from bot.execution.rules import ExecutionRules
 from bot.journal.journal import Journal
 from bot.journal.schema import NEVER_CAME_TO_BE
-from bot.ports import Answered, NotListed, OrderReport, Unavailable, Venue
+from bot.ports import NotListed, OrderReport, Unavailable, Venue
 
 __all__ = ["UNKNOWN_OUTCOME_STATES", "UNLISTED_SETTLEMENTS", "UnknownOutcomes"]
 
@@ -81,11 +81,7 @@ class UnknownOutcomes:
             try:
                 if not await self._is_surely_quiet(order):
                     return order, ()
-                listed = await self._evidence.read(
-                    self._venue.fetch_instruments([order.symbol]), f"instrument {order.symbol}"
-                )
-                is_unreadable = isinstance(listed, Answered) and order.symbol in listed.unreadable
-                if order.symbol in listed or is_unreadable:
+                if await self._evidence.is_listed(order.symbol):
                     return _unanswered(order, error)
                 await self._evidence.fetch_order(order)
             except NotListed:

@@ -13,7 +13,7 @@ from bot.domain.order import OrderType as Type
 from bot.domain.order import Purpose
 from bot.domain.order_ids import ClientOrderId, instrument_number, leg_of
 from bot.domain.states import OrderState
-from bot.ports import OrderReport, Unavailable
+from bot.ports import NotListed, OrderReport, Unavailable
 from tests.execution.scripted_venue import PERP, ScriptedVenue, VenueOrder
 from tests.execution.worlds import ACCOUNT, SYMBOLS, World, open_world
 
@@ -22,10 +22,12 @@ LEG = ClientOrderId(ACCOUNT, 4, 1, 2, 0, 0, epoch=77).text
 
 
 class ListLacksAnOrder(ScriptedVenue):
-    """A venue whose list of open orders lacks a row, and which answers no question about one order while `is_mute`."""
+    """A venue whose list of open orders lacks a row, and which answers no question about one order while `is_mute`,
+    and refuses its symbol while `is_refusing`."""
 
     hidden = ""
     is_mute = False
+    is_refusing = False
 
     async def fetch_open_orders(self, symbols: Sequence[str]) -> tuple[OrderReport, ...]:
         return tuple(r for r in await super().fetch_open_orders(symbols) if r.client_id != self.hidden)
@@ -33,6 +35,8 @@ class ListLacksAnOrder(ScriptedVenue):
     async def fetch_order(self, symbol: str, client_id: str, *, is_trigger: bool = False) -> OrderReport | None:
         if self.is_mute:
             raise Unavailable("no answer")
+        if self.is_refusing:
+            raise NotListed("-1121 Invalid symbol.")
         return await super().fetch_order(symbol, client_id, is_trigger=is_trigger)
 
 
@@ -99,6 +103,16 @@ async def test_nothing_is_accepted_while_an_order_cannot_be_looked_up(world: Wor
     await world.reconciler.settle(SYMBOLS)
     world.venue.is_mute = True
     with pytest.raises(Unavailable):
+        await world.reconciler.accept(by="operator", reason="a copy was restored")
+    assert not world.journal.reader.load_facts("twins_accepted")
+
+
+async def test_nothing_is_accepted_while_a_listed_symbol_is_refused(world: World) -> None:
+    """One refusal is no proof that the market has ended: the list of instruments still has it."""
+    rest_stop(world, STOP_OF_GUARD)
+    await world.reconciler.settle(SYMBOLS)
+    world.venue.is_refusing = True
+    with pytest.raises(NotListed):
         await world.reconciler.accept(by="operator", reason="a copy was restored")
     assert not world.journal.reader.load_facts("twins_accepted")
 
