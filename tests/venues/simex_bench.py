@@ -15,7 +15,7 @@ import aiohttp
 
 from bot.domain.instrument import Instrument, Kind, Side
 from bot.domain.order import OrderType, TimeInForce
-from bot.ports import OrderRequest
+from bot.ports import OrderRequest, Venue
 from bot.simex.engine.exchange import Exchange
 from bot.simex.faults import FaultPlan
 from bot.simex.server import Simex
@@ -95,18 +95,25 @@ class Bench:
     sent: list[dict[str, Any]]
 
     def request(self, symbol: str, side: Side, size: str, price: str | None, **changes: object) -> OrderRequest:
-        base = OrderRequest(
-            client_id=f"tsbabc{self.clock.now_ms() % 10**9}",
-            symbol=symbol,
-            side=side,
-            size=D(size),
-            order_type=OrderType.LIMIT if price else OrderType.MARKET,
-            time_in_force=TimeInForce.IOC,
-            stamp_ms=self.venue.now_ms(),
-            receive_window_ms=self.venue.receive_window_ms,
-            price=D(price) if price else None,
-        )
-        return replace(base, **changes)  # type: ignore[arg-type]
+        return order_request(self.venue, self.clock, symbol, side, size, price, **changes)
+
+
+def order_request(
+    venue: Venue, clock: HandClock, symbol: str, side: Side, size: str, price: str | None, **changes: object
+) -> OrderRequest:
+    """An order to be taken at once, at a limit or at the market where `price` is None, with an id of its own moment."""
+    base = OrderRequest(
+        client_id=f"tsbabc{clock.now_ms() % 10**9}",
+        symbol=symbol,
+        side=side,
+        size=D(size),
+        order_type=OrderType.LIMIT if price else OrderType.MARKET,
+        time_in_force=TimeInForce.IOC,
+        stamp_ms=venue.now_ms(),
+        receive_window_ms=venue.receive_window_ms,
+        price=D(price) if price else None,
+    )
+    return replace(base, **changes)  # type: ignore[arg-type]
 
 
 @asynccontextmanager

@@ -92,27 +92,6 @@ async def test_a_hedge_with_leverage_stop_and_funding(bench: Bench) -> None:
     assert (report.state, report.filled_size, report.client_id) == (ReportState.FILLED, D(50), "tsbabcstop")
 
 
-async def test_a_resting_order_is_seen_and_cancelled_once(bench: Bench) -> None:
-    venue = bench.venue
-    for symbol in (SPOT, PERP):
-        sent = bench.request(symbol, Side.BUY, "10", "9.5", time_in_force=TimeInForce.GTC)
-        assert (await venue.submit_order(sent)).state is ReportState.OPEN
-        assert [order.client_id for order in await venue.fetch_open_orders([symbol])] == [sent.client_id]
-        with pytest.raises(VenueRejected) as caught:
-            await venue.submit_order(sent)
-        assert caught.value.kind is Rejection.DUPLICATE_ID
-        await venue.cancel_order(symbol, sent.client_id)
-        assert await venue.fetch_open_orders([symbol]) == ()
-        report = await venue.fetch_order(symbol, sent.client_id)
-        assert report is not None
-        assert report.state is ReportState.CANCELED
-        with pytest.raises(VenueRejected) as caught:
-            await venue.cancel_order(symbol, sent.client_id)
-        assert caught.value.kind is Rejection.NOT_FOUND
-        history = await venue.fetch_order_history(symbol, NOW_MS - HOUR_MS)
-        assert sent.client_id in {order.client_id for order in history}
-
-
 async def test_cash_moves_and_the_books_agree(bench: Bench) -> None:
     await bench.venue.move_cash(D("250.5"), to_perp=True)
     account = await bench.venue.fetch_account()

@@ -3,7 +3,6 @@
 import inspect
 import sys
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ from bot.domain.instrument import Kind, Side
 from bot.domain.order import OrderType, TimeInForce
 from bot.ports import Lane, OrderRequest, OutcomeUnknown, Rejection, ReportState, Unavailable, Venue, VenueRejected
 from tests.venues.contract.stands import NO_TRANSFERS, STANDS, Stand
-from tests.venues.simex_bench import HOUR_MS, PERP, SPOT, D
+from tests.venues.simex_bench import HOUR_MS, PERP, SPOT, D, order_request
 
 BOTH = (SPOT, PERP)
 
@@ -25,18 +24,7 @@ async def stand(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 
 def order(stand: Stand, symbol: str, side: Side, size: str, price: str | None, **changes: object) -> OrderRequest:
     stand.clock.value_ms += 1
-    base = OrderRequest(
-        client_id=f"tsbabc{stand.clock.now_ms() % 10**9}",
-        symbol=symbol,
-        side=side,
-        size=D(size),
-        order_type=OrderType.LIMIT if price else OrderType.MARKET,
-        time_in_force=TimeInForce.IOC,
-        stamp_ms=stand.venue.now_ms(),
-        receive_window_ms=stand.venue.receive_window_ms,
-        price=D(price) if price else None,
-    )
-    return replace(base, **changes)  # type: ignore[arg-type]
+    return order_request(stand.venue, stand.clock, symbol, side, size, price, **changes)
 
 
 async def test_a_venue_names_itself_and_keeps_its_time(stand: Stand) -> None:
@@ -98,7 +86,7 @@ async def test_a_resting_order_is_seen_cannot_be_doubled_and_is_cancelled_once(s
     venue = stand.venue
     sent = order(stand, symbol, Side.BUY, "10", "9.5", time_in_force=TimeInForce.GTC)
     await venue.admit(symbol, Lane.BULK)
-    await venue.submit_order(sent)
+    assert (await venue.submit_order(sent)).state is ReportState.OPEN
     (seen,) = await venue.fetch_open_orders(BOTH)
     assert (seen.client_id, seen.state, seen.size, seen.price) == (
         sent.client_id,
