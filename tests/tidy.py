@@ -66,6 +66,7 @@ OWNERS = {
     "distributed": ("bot/lab/sweep/dask_engine.py", "bot/cli/sweep.py"),
     "optuna": ("bot/lab/sweep/optuna_search.py", "bot/cli/sweep.py"),
     "pydantic_settings": ("bot/runtime/settings/*.py",),
+    "msgspec": ("bot/domain/codec.py",),
     "dotenv": ("bot/runtime/settings/dotenv_file.py",),
     "pydantic": (
         "bot/playbook/policy/*.py",

@@ -8,7 +8,6 @@ import re
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
-from typing import ClassVar
 
 from bot.domain.money import ONE, ZERO, ceil_to, floor_to, nearest_to
 
@@ -52,7 +51,6 @@ class Side(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Instrument:
-    WRITTEN_KEPT: ClassVar[int] = 2_048  # see `codec.encode`: they hardly ever change
     venue: str
     symbol: str
     kind: Kind

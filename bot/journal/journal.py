@@ -12,16 +12,13 @@ import zlib
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from hashlib import sha256
-from operator import is_
 from pathlib import Path
 from typing import Any, TypeVar
 
-import orjson
 from sqlite_utils import Database
 
 from bot.domain.campaign import Memory
-from bot.domain.codec import encode
-from bot.domain.market import Snapshot
+from bot.domain.codec import encode, to_json
 from bot.domain.money import ONE
 from bot.domain.order import Fill, Order
 from bot.domain.order_ids import epoch_of
@@ -116,7 +113,6 @@ class Journal:
         self._known_payments: frozenset[tuple[str, str]] = frozenset()
         self._is_pruned = False
         self.rebuilt = ""  # which table was not what its events say when the journal was opened, empty for none
-        self._instruments: tuple[Mapping[str, Any], orjson.Fragment] = {}, orjson.Fragment(b"{}")
         self._lock_file = LockFile(path)
         self.reserve = Reserve(path)
         self._writer = Writer(
@@ -383,7 +379,7 @@ class Journal:
         return seq
 
     def _write_cycle(self, db: Database, record: CycleRecord) -> None:
-        body = self._body_of(record.snapshot)
+        body = to_json(record.snapshot)
         digest = sha256(body).hexdigest()
         self._cycle = record.number
         self._event(db, "cycle", payload_of(record, digest))
@@ -392,17 +388,6 @@ class Journal:
             [digest, record.at_ms, zlib.compress(body, 3)],
         )
         self._prune_snapshots(db)
-
-    def _body_of(self, snapshot: Snapshot) -> bytes:
-        """A snapshot as it is kept. Its instruments are half of it and hardly ever change: the same ones are written
-        once. `encode` gives the same object for the same instrument."""
-        whole = encode(snapshot)
-        instruments = whole["instruments"]
-        known, written = self._instruments
-        if list(known) != list(instruments) or not all(map(is_, known.values(), instruments.values())):
-            written = orjson.Fragment(orjson.dumps(instruments, option=orjson.OPT_SORT_KEYS))
-            self._instruments = instruments, written
-        return orjson.dumps({**whole, "instruments": written}, option=orjson.OPT_SORT_KEYS)
 
     def _prune_snapshots(self, db: Database) -> None:
         """Only the newest cycles keep what they saw: all others are looked through once, then one drops out a cycle."""

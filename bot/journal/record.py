@@ -6,6 +6,7 @@ repeats it only where the turn has changed it. Records of older versions are rea
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from math import isfinite
 from typing import Any
 
 from bot.domain.codec import decode, encode
@@ -46,7 +47,14 @@ class CycleRecord:
 
 
 def payload_of(record: CycleRecord, snapshot_digest: str) -> dict[str, Any]:
-    """The payload of the event `cycle`."""
+    """The payload of the event `cycle`.
+
+    Raises:
+        ValueError: for a signal that is not a number, which JSON has no text for.
+    """
+    for signal in record.decision.signals:
+        if not all(map(isfinite, (signal.value, signal.score, signal.rank or 0))):
+            raise ValueError(f"signal {signal.name} is not a number: {signal.value} {signal.score} {signal.rank}")
     inputs = encode(replace(record.inputs, snapshot=_NOTHING_SEEN))
     decision = encode(record.decision)
     del inputs["snapshot"], inputs["kind"]

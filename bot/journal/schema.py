@@ -14,6 +14,7 @@ from typing import Any
 from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations
 
+from bot.domain.codec import to_json
 from bot.domain.money import ZERO, dec
 from bot.domain.order import Order, OrderType
 from bot.domain.order_ids import read_place
@@ -133,12 +134,9 @@ def unknown_migrations(db: Database) -> list[str]:
     return sorted(m.name for m in migrations.applied(db) if m.name not in known)
 
 
-_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-
-
 def canonical(payload: Any) -> str:
     """JSON text with one spelling per value."""
-    return _CANONICAL.encode(payload)
+    return to_json(payload).decode()
 
 
 def chain_hash(prev_hash: str, seq: int, at_ms: int, kind: str, cycle: int | None, payload: str) -> str:

@@ -1,6 +1,7 @@
 """How turns are written, and read again: by this version and by those before it."""
 
 import json
+import math
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -113,6 +114,15 @@ def test_a_record_of_an_older_version_is_read_into_the_same_types() -> None:
     }
     later = record_in(older | {"gate": risk}, inputs["snapshot"]).inputs
     assert (later.kill, later.is_canary, later.books.risk.turnover_today_quote) == (KillLevel.PAUSE, True, 1)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_signal_that_is_not_a_number_is_refused(value: float) -> None:
+    """JSON has no text for it: the record could be written and never read."""
+    record = record_of(None, None)
+    signal = replace(record.decision.signals[0], value=value)
+    with pytest.raises(ValueError, match="signal trend is not a number"):
+        payload_of(replace(record, decision=replace(record.decision, signals=(signal,))), "digest")
 
 
 async def test_a_memory_whose_campaign_stays_is_read_as_one_that_is_read_first(tmp_path: Path) -> None:
