@@ -149,6 +149,11 @@ class Exchange:
     def day_stats(self, symbol: str) -> DayStats:
         return records.day_of(self._state, symbol)
 
+    def listed_ms(self, symbol: str) -> int:
+        """The symbol's first millisecond."""
+        self._state.listing(symbol)
+        return self._state.market.listed(symbol)[0]
+
     def brackets(self, symbol: str) -> tuple[Bracket, ...]:
         self._state.perp(symbol)
         return self._margin.brackets(symbol)
@@ -225,6 +230,11 @@ class Exchange:
         """Positions with a size, by symbol."""
         held = self._state.account(account)
         return tuple(self._margin.position(held, s) for s in sorted(held.positions) if held.positions[s].size)
+
+    def order_margin(self, account: str, symbol: str) -> Decimal:
+        """Margin that the resting orders of a perp hold."""
+        self._state.perp(symbol)
+        return self._margin.order_margin(self._state.account(account), symbol)
 
     def position(self, account: str, symbol: str) -> SimPosition | None:
         held = self._state.account(account)

@@ -30,7 +30,8 @@ class ReduceOnlyCounting(StrEnum):
 class Rules:
     """Bands are factors of the mark (perps) or the middle (spot); `take_bound` limits perp market orders around the
     mark; a taken book refills within `refill_ms`; `resting_retry_ms` is when the rest of a partly filled resting order
-    is matched again; `is_post_only_refused` and `is_fok_refused` choose between a refusal and an expired order."""
+    is matched again; `trigger_protect` is how far last price and mark may be apart when a protected order fires (share
+    of the mark); `is_post_only_refused` and `is_fok_refused` choose between a refusal and an expired order."""
 
     duplicate_scope: DuplicateScope = DuplicateScope.OPEN
     fee_discount: Decimal = Decimal("0.25")
@@ -47,6 +48,7 @@ class Rules:
     is_post_only_refused: bool = True
     is_perp_fok_refused: bool = True
     liquidation_fee: Decimal = Decimal("0.0125")
+    trigger_protect: Decimal = Decimal("0.05")
     history_limit: int = 10_000
     leverage_default: int = 20
     is_isolated_default: bool = False

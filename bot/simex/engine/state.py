@@ -122,6 +122,7 @@ class State:
         self.listeners: list[Callable[[ExchangeEvent], None]] = []
         self.client_id = re.compile(rules.client_id_pattern)
         self._events = 0
+        self.has_trailing = False
         self._made_ids = 0
         self._incomes = 0
 
@@ -187,6 +188,11 @@ class State:
         listing = self.listings[symbol]
         return on_grid(self.market.at(symbol, self.now_ms).mid, listing.tick, listing.instrument.price_tick)
 
+    def price(self, symbol: str, *, by_mark: bool) -> Decimal:
+        """What a trigger of the symbol waits for: its mark, or its last price."""
+        is_perp = self.listings[symbol].instrument.is_perp
+        return self.mark(symbol) if by_mark and is_perp else self.mid(symbol)
+
     def config(self, account: AccountState, symbol: str) -> SymbolConfig:
         config = account.configs.get(symbol)
         if config is None:
@@ -239,6 +245,7 @@ class State:
             account.ids.setdefault((order.symbol, order.client_id), []).append(order.id)
         stored = orders[order.id] = replace(order, trades=()) if order.trades else order
         if order.status.is_open:
+            self.has_trailing = self.has_trailing or order.callback_rate is not None
             account.open.setdefault(order.symbol, {})[order.id] = stored
         else:
             account.open.get(order.symbol, {}).pop(order.id, None)

@@ -14,6 +14,7 @@ from bot.simex.engine.margin.liquidation import Liquidation
 from bot.simex.engine.margin.requirements import CrossMargin, Margin
 from bot.simex.engine.orders.admission import is_rising
 from bot.simex.engine.orders.matching import Matching
+from bot.simex.engine.orders.trailing import trail, trigger_time
 from bot.simex.engine.settlement import Settlement
 from bot.simex.engine.state import AccountState, State, rate_of
 from bot.simex.engine.types import EventKind, ExpiryReason, ListingStatus, OrderStatus, SimOrder
@@ -52,8 +53,12 @@ class Timeline:
     def _run(self, to_ms: int) -> None:
         state = self._state
         while (due := min(self._dues(to_ms), default=None)) is not None:
+            if state.has_trailing:
+                trail(state, due.at_ms)
             state.now_ms = due.at_ms
             due.act()
+        if state.has_trailing:
+            trail(state, to_ms)
         state.now_ms = to_ms
         for account in state.accounts.values():
             if account.positions:
@@ -100,11 +105,19 @@ class Timeline:
     def _order_dues(self, account: AccountState, symbol: str, to_ms: int) -> Iterator[Due]:
         state = self._state
         for order in account.open[symbol].values():
+            if order.good_till_ms and order.good_till_ms <= to_ms:
+                at_ms = max(order.good_till_ms, state.now_ms)
+                yield Due(at_ms, 0, account.name, symbol, order.id, partial(self._end, account, order))
             start_ms = max(state.now_ms + 1, account.retry_ms.get((symbol, order.id), 0))
             if start_ms > to_ms or order.status is OrderStatus.PENDING_NEW:
                 continue
             if order.status is OrderStatus.UNTRIGGERED:
                 if order.trigger_price is None:
+                    continue
+                if order.callback_rate is not None:
+                    fired_ms = trigger_time(state, order, to_ms)
+                    if fired_ms is not None:
+                        yield Due(fired_ms, 4, account.name, symbol, order.id, partial(self._fire, account, order))
                     continue
                 price, rising = order.trigger_price, is_rising(order.type, order.side)
                 is_perp = state.listings[symbol].instrument.is_perp
@@ -113,11 +126,11 @@ class Timeline:
                 if order.price is None:
                     continue
                 price, rising, kind, act = order.price, order.side is Side.SELL, "last", self._fill
-            at_ms = state.market.crossing(
+            crossed_ms = state.market.crossing(
                 symbol, start_ms, to_ms, float(price), rising=rising, kind="mark" if kind == "mark" else "last"
             )
-            if at_ms is not None:
-                yield Due(at_ms, 4, account.name, symbol, order.id, partial(act, account, order))
+            if crossed_ms is not None:
+                yield Due(crossed_ms, 4, account.name, symbol, order.id, partial(act, account, order))
 
     def _liquidation_dues(self, account: AccountState, to_ms: int) -> Iterator[Due]:
         state = self._state
@@ -142,8 +155,12 @@ class Timeline:
         listing = self._state.listings[symbol]
         return not listing.is_halted and not listing.is_delisted
 
+    def _end(self, account: AccountState, order: SimOrder) -> None:
+        self._matching.expire(account, order, ExpiryReason.GOOD_TILL)
+
     def _fire(self, account: AccountState, order: SimOrder) -> None:
-        self._matching.fire(account, order)
+        # A trailing order's trigger may have moved since the event was found.
+        self._matching.fire(account, account.open[order.symbol].get(order.id, order))
         self._liquidation.check(account)
 
     def _fill(self, account: AccountState, order: SimOrder) -> None:

@@ -95,6 +95,8 @@ class ExpiryReason(StrEnum):
     REFUSED_ON_TRIGGER = "refused_on_trigger"
     MARGIN = "margin"
     SELF_TRADE = "self_trade"
+    GOOD_TILL = "good_till"
+    PRICE_PROTECTED = "price_protected"
 
 
 class IncomeKind(StrEnum):
@@ -142,7 +144,10 @@ class NewOrder:
     """A request. Exactly one of `size`, `quote_size` (spot market orders), `close_position` says how much.
 
     `price` is the limit; a trigger order with a price becomes a limit order when it fires, without one a market order.
-    `client_id` empty: the engine makes one up.
+    `client_id` empty: the engine makes one up. `good_till_ms`: the order expires then, 0 for never. `callback_rate`: a
+    STOP whose trigger follows the best price since it became active at this distance (0.01: one percent), active from
+    `activation_price` on, at once without one. `price_protect`: it does not fire while mark and last price are far
+    apart. `price_match` is kept and shown; the price it stands for has been chosen already.
     """
 
     symbol: str
@@ -159,6 +164,11 @@ class NewOrder:
     trigger_by_mark: bool = True
     position_side: PositionSide = PositionSide.BOTH
     self_trade: SelfTrade = SelfTrade.EXPIRE_MAKER
+    good_till_ms: int = 0
+    price_match: str = "NONE"
+    price_protect: bool = False
+    callback_rate: Decimal | None = None
+    activation_price: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +201,7 @@ class SimOrder:
     A perp trigger order that fires ends as TRIGGERED and `child_id` names the ordinary order it made, which carries the
     same client id and names it in `parent_id`; a spot trigger order goes on under its own id. `trades` are those of the
     call that returned this value (placing), empty elsewhere. `size` is 0 while unknown (close-position, by quote).
+    `trail_price` is the best price since a trailing order became active.
     """
 
     id: int
@@ -221,6 +232,12 @@ class SimOrder:
     position_side: PositionSide = PositionSide.BOTH
     self_trade: SelfTrade = SelfTrade.EXPIRE_MAKER
     forced_by: ForcedBy = ForcedBy.NOBODY
+    good_till_ms: int = 0
+    price_match: str = "NONE"
+    price_protect: bool = False
+    callback_rate: Decimal | None = None
+    activation_price: Decimal | None = None
+    trail_price: Decimal | None = None
     trades: tuple[SimTrade, ...] = ()
 
     @property

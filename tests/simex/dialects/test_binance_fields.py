@@ -24,8 +24,9 @@ RISK = (
 ALGO = (
     "algoId clientAlgoId algoType orderType symbol side positionSide timeInForce quantity algoStatus "
     "triggerPrice price icebergQuantity selfTradePreventionMode workingType priceMatch closePosition "
-    "priceProtect reduceOnly activatePrice callbackRate createTime updateTime triggerTime goodTillDate"
+    "priceProtect reduceOnly createTime updateTime triggerTime goodTillDate"
 )
+LISTED_ALGO = f"{ALGO} actualOrderId actualPrice tpTriggerPrice tpPrice slTriggerPrice slPrice tpOrderType"
 TOTALS = (
     "totalInitialMargin totalMaintMargin totalWalletBalance totalUnrealizedProfit totalMarginBalance "
     "totalPositionInitialMargin totalOpenOrderInitialMargin totalCrossWalletBalance totalCrossUnPnl"
@@ -56,8 +57,10 @@ ASKED: list[tuple[str, str, dict[str, Any], str]] = [
     ("POST", "/fapi/v1/order", MARKET, f"{PERP_ORDER} cumQty"),
     ("GET", "/fapi/v1/order", {**UNI, "orderId": 1}, f"{PERP_ORDER} time"),
     ("GET", "/fapi/v1/allOrders", UNI, f"{PERP_ORDER} time"),
-    ("POST", "/fapi/v1/algoOrder", STOP, ALGO),
-    ("GET", "/fapi/v1/openAlgoOrders", UNI, f"{ALGO} actualOrderId actualPrice"),
+    ("POST", "/fapi/v1/algoOrder", STOP, f"{ALGO} activatePrice callbackRate"),
+    ("GET", "/fapi/v1/openAlgoOrders", UNI, LISTED_ALGO),
+    ("GET", "/fapi/v1/allAlgoOrders", UNI, LISTED_ALGO),
+    ("GET", "/fapi/v1/algoOrder", {"algoId": 2}, LISTED_ALGO),
     ("GET", "/fapi/v2/positionRisk", UNI, f"{RISK} leverage maxNotionalValue marginType isAutoAddMargin"),
     (
         "GET",

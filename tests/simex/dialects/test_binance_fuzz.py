@@ -7,8 +7,7 @@ import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from bot.simex.dialects.binance.spot import SPOT_ROUTES
-from bot.simex.dialects.binance.usdm import USDM_ROUTES
+from bot.simex.dialects.binance.routes import SPOT_ROUTES, USDM_ROUTES
 from tests.profiles import examples
 from tests.simex.dialects.conftest import FUNDING_MS, START_MS, MakeBench
 

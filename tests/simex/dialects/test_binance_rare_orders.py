@@ -57,7 +57,9 @@ def test_an_order_that_is_not_reached_stays(bench: Bench, path: str, history: st
 
 
 def test_an_unknown_prevention_mode_is_refused(bench: Bench) -> None:
-    assert bench.no("POST", FORDER, {**BUY, "selfTradePreventionMode": "SOMETIMES"})[0] == -1130
+    assert bench.no("POST", FORDER, {**BUY, "selfTradePreventionMode": "SOMETIMES"})[0] == -5039
+    assert bench.no("POST", SORDER, {**BUY, "selfTradePreventionMode": "SOMETIMES"})[0] == -1130
+    assert "does not allow" in bench.no("POST", SORDER, {**BUY, "selfTradePreventionMode": "DECREMENT"})[1]
 
 
 def test_a_deleveraged_position_shrinks_without_an_order_of_its_owner(bench: Bench) -> None:

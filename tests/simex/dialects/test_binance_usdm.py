@@ -58,7 +58,7 @@ def test_day_tickers_of_futures_have_no_bid_and_ask(bench: Bench) -> None:
 def test_candles_of_every_price(bench: Bench, path: str, name: str) -> None:
     rows = bench.public(f"/fapi/v1/{path}", **{name: "UNIUSDT"}, interval="1h", limit=2)
     assert [row[0] for row in rows] == [START_MS - 3_600_000, START_MS]
-    assert rows[0][4] == ("0.00000000" if path.startswith("premium") else "10.00000000")
+    assert rows[0][4] == ({"premiumIndexKlines": "0.00000000", "klines": "10.000"}.get(path, "10.00000000"))
     assert (rows[0][7] == "0.00000000") is (path != "klines"), "only what is traded has volume"
 
 

@@ -13,8 +13,8 @@ from bot.domain.instrument import Kind
 from bot.domain.symbol import is_perp
 from bot.simex.dialects.binance.common import ApiError, Call, Desk, Params, Route, Security, table_of
 from bot.simex.dialects.binance.refusals import perp_error, spot_error
-from bot.simex.dialects.binance.spot import SPOT_ROUTES
-from bot.simex.dialects.binance.usdm import USDM_ROUTES
+from bot.simex.dialects.binance.routes import SPOT_ROUTES, USDM_ROUTES
+from bot.simex.dialects.binance.time_unit import factor_of, in_unit
 from bot.simex.dialects.wire import RequestTimes, WireReply, WireRequest
 from bot.simex.engine.exchange import Exchange
 from bot.simex.engine.refusal import Refusal
@@ -84,7 +84,8 @@ class Binance:
         gate = self.desk.ip[route.gate or family]
         try:
             call, weight = self._admit(route, request, family, moment)
-            content = self._act(route, call, family, wall_ms)
+            factor = factor_of(request.headers) if request.path.startswith("/api/") else 1
+            content = in_unit(request.path, self._act(route, call, family, wall_ms), factor)
         except ApiError as error:
             headers = {**gate.headers(address, wall_ms), **error.headers}
             return WireReply(error.status, {"code": error.code, "msg": error.message}, headers)

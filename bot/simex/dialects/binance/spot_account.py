@@ -10,6 +10,7 @@ from bot.domain.money import ZERO, plain
 from bot.domain.portfolio import Balance
 from bot.simex.dialects.binance.common import ApiError, Call, Route, Security, fixed, private, public, venue_symbol
 from bot.simex.dialects.binance.spot_market import rate_limits
+from bot.simex.dialects.binance.spot_orders import discount
 from bot.simex.engine.refusal import Refusal
 
 TRANSFERS = {"MAIN_UMFUTURE": True, "UMFUTURE_MAIN": False}
@@ -57,19 +58,13 @@ def _rates(maker: Decimal, taker: Decimal) -> Mapping[str, str]:
 
 
 def commission(call: Call) -> Mapping[str, Any]:
-    instrument = call.instrument()
-    none, fee_asset = _rates(ZERO, ZERO), call.exchange.fee_asset(call.account)
+    instrument, none = call.instrument(), _rates(ZERO, ZERO)
     return {
         "symbol": venue_symbol(instrument),
         "standardCommission": _rates(*call.fee_rates(instrument)),
         "specialCommission": none,
         "taxCommission": none,
-        "discount": {
-            "enabledForAccount": fee_asset is not None,
-            "enabledForSymbol": fee_asset is not None and fee_asset not in (instrument.base, instrument.quote),
-            "discountAsset": fee_asset or "BNB",
-            "discount": fixed(call.exchange.rules.fee_discount),
-        },
+        "discount": discount(call, instrument),
     }
 
 

@@ -209,7 +209,7 @@ def _grain(value: Decimal) -> Decimal:
 
 def klines(call: Call) -> list[list[Any]]:
     instrument = call.instrument()
-    return kline_rows(candles(call, instrument.symbol, "last", 1000), Decimal(instrument.contract_size))
+    return kline_rows(candles(call, instrument.symbol, "last", 1000), instrument)
 
 
 def candles(call: Call, symbol: str, kind: PriceKind, largest: int) -> CandleSeries:
@@ -223,26 +223,40 @@ def candles(call: Call, symbol: str, kind: PriceKind, largest: int) -> CandleSer
     return call.exchange.candles(symbol, interval_ms, max(1, start_ms), end_ms, limit, kind)
 
 
-def kline_rows(series: CandleSeries, contract_size: Decimal, *, has_volume: bool = True) -> list[list[Any]]:
-    """Twelve-element rows, oldest first. Volumes of prices that nobody trades (mark, index) are 0."""
+def kline_rows(series: CandleSeries, instrument: Instrument) -> list[list[Any]]:
+    """Twelve-element rows, oldest first: prices on the tick, sizes on the step."""
+    tick, step = float(instrument.price_tick), float(instrument.size_step)
+    is_spot, lot = instrument.kind is Kind.SPOT, step * float(instrument.contract_size)
+    price_places = 8 if is_spot else decimals(instrument.price_tick)
+    size_places = 8 if is_spot else decimals(instrument.size_step)
     rows: list[list[Any]] = []
     columns = (series.starts_ms, series.opens, series.highs, series.lows, series.closes, series.volumes_quote)
-    for start_ms, open_, high, low, close, volume_quote in zip(*columns, strict=True):
-        quote = volume_quote if has_volume else 0.0
-        base = quote / close / float(contract_size) if close else 0.0
+    for start_ms, open_, high, low, close, quote in zip(*columns, strict=True):
+        steps = round(quote / close / lot) if close else 0
         rows.append(
             [
                 start_ms,
-                *(from_float(value) for value in (open_, high, low, close, base)),
+                *(f"{max(1, round(value / tick)) * tick:.{price_places}f}" for value in (open_, high, low, close)),
+                f"{steps * step:.{size_places}f}",
                 start_ms + series.timeframe_ms - 1,
                 from_float(quote),
-                int(quote / 500) + 1 if has_volume else 0,
-                from_float(base / 2),
+                int(quote / 500) + 1,
+                f"{steps // 2 * step:.{size_places}f}",
                 from_float(quote / 2),
                 "0",
             ]
         )
     return rows
+
+
+def untraded_rows(series: CandleSeries) -> list[list[Any]]:
+    """The same for prices that nobody trades (mark, index): eight decimals, volumes 0."""
+    columns = (series.starts_ms, series.opens, series.highs, series.lows, series.closes)
+    tail = [from_float(0), 0, from_float(0), from_float(0), "0"]
+    return [
+        [start_ms, *map(from_float, (*prices, 0)), start_ms + series.timeframe_ms - 1, *tail]
+        for start_ms, *prices in zip(*columns, strict=True)
+    ]
 
 
 def average_price(call: Call) -> Mapping[str, Any]:

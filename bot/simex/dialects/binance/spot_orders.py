@@ -21,7 +21,7 @@ from bot.simex.dialects.binance.common import (
     private,
     times,
 )
-from bot.simex.engine.types import NewOrder, OrderStatus, SelfTrade, SimOrder, SimTrade
+from bot.simex.engine.types import ExpiryReason, NewOrder, OrderStatus, SelfTrade, SimOrder, SimTrade
 
 CLIENT_ID_RANGE = "^[a-zA-Z0-9-_]{1,36}$"
 FORGOTTEN_AFTER_MS, ARCHIVED_AFTER_MS = 3 * DAY_MS, 90 * DAY_MS
@@ -36,6 +36,18 @@ TYPES: Mapping[str, tuple[OrderType, bool, bool]] = {
     "STOP_LOSS_LIMIT": (OrderType.STOP, True, True),
     "TAKE_PROFIT": (OrderType.TAKE_PROFIT, False, True),
     "TAKE_PROFIT_LIMIT": (OrderType.TAKE_PROFIT, True, True),
+}
+UNSUPPORTED = {
+    "icebergQty": "Iceberg orders are not supported",
+    "trailingDelta": "Trailing stop orders are not supported",
+    "pegPriceType": "Pegged orders are not supported",
+}
+EXPIRY_REASONS = {
+    ExpiryReason.IOC_REST: "UNFILLED_IOC_QUANTITY_EXPIRED",
+    ExpiryReason.FOK_UNFILLED: "UNFILLED_FOK_ORDER_EXPIRED",
+    ExpiryReason.BOOK_EMPTY: "INSUFFICIENT_LIQUIDITY",
+    ExpiryReason.DELISTED: "EXCHANGE_CANCELED",
+    ExpiryReason.PRICE_BOUND: "EXECUTION_RULE_PRICE_RANGE_EXCEEDED",
 }
 REPLY_KINDS = {name: name for name in ("ACK", "RESULT", "FULL")}
 _KNOWN = frozenset(
@@ -54,6 +66,11 @@ _KNOWN = frozenset(
         "newOrderRespType",
         "selfTradePreventionMode",
         "computeCommissionRates",
+        "icebergQty",
+        "trailingDelta",
+        "pegPriceType",
+        "pegOffsetValue",
+        "pegOffsetType",
     }
 )
 
@@ -85,7 +102,13 @@ def test(call: Call) -> Mapping[str, Any]:
     call.exchange.check(call.account, order)
     if not call.params.flag("computeCommissionRates"):
         return {}
-    return {"standardCommissionForOrder": _rates(call, call.instrument()), "taxCommissionForOrder": {}, "discount": {}}
+    instrument, none = call.instrument(), {"maker": fixed(ZERO), "taker": fixed(ZERO)}
+    return {
+        "standardCommissionForOrder": _rates(call, instrument),
+        "specialCommissionForOrder": none,
+        "taxCommissionForOrder": none,
+        "discount": discount(call, instrument),
+    }
 
 
 def _new_order(call: Call) -> tuple[NewOrder, str]:
@@ -94,11 +117,16 @@ def _new_order(call: Call) -> tuple[NewOrder, str]:
     type_name = params.text("type")
     if type_name not in TYPES:
         raise ApiError(-1116, "Invalid orderType.")
+    for name, message in UNSUPPORTED.items():
+        if name in params:
+            raise ApiError(-2010, f"{message} for this symbol.")
     kind, has_price, has_trigger = TYPES[type_name]
     time_in_force = _time_in_force(params, type_name, has_price)
     quote_size = params.maybe_decimal("quoteOrderQty")
     if quote_size is not None and ("quantity" in params or type_name != "MARKET"):
         raise _unwanted("quoteOrderQty")
+    if type_name == "MARKET" and quote_size is None and "quantity" not in params:
+        raise ApiError(-1102, "Param 'quantity' or 'quoteOrderQty' must be sent, but both were empty/null!")
     client_id = params.maybe_text("newClientOrderId", CLIENT_ID_RANGE)
     order = NewOrder(
         symbol=instrument.symbol,
@@ -124,7 +152,20 @@ def self_trade_of(params: Params) -> SelfTrade:
     if "selfTradePreventionMode" not in params:
         return SelfTrade.EXPIRE_MAKER
     name = "selfTradePreventionMode"
+    if params.text(name) in ("DECREMENT", "TRANSFER"):
+        raise ApiError(-2010, "This symbol does not allow the specified self-trade prevention mode.")
     return params.choice(name, dict(SelfTrade.__members__), -1130, _invalid(name))
+
+
+def discount(call: Call, instrument: Instrument) -> Mapping[str, Any]:
+    """What paying fees in the account's fee asset saves."""
+    asset = call.exchange.fee_asset(call.account)
+    return {
+        "enabledForAccount": asset is not None,
+        "enabledForSymbol": asset is not None and asset not in (instrument.base, instrument.quote),
+        "discountAsset": asset or "BNB",
+        "discount": fixed(call.exchange.rules.fee_discount),
+    }
 
 
 def _time_in_force(params: Params, type_name: str, has_price: bool) -> TimeInForce:
@@ -307,6 +348,9 @@ def _core(order: SimOrder) -> dict[str, Any]:
         "side": order.side.value.upper(),
         "selfTradePreventionMode": order.self_trade.value,
     }
+    reason = EXPIRY_REASONS.get(order.expiry_reason)
+    if reason is not None:
+        core["expiryReason"] = reason
     if order.trigger_price is not None:
         core["stopPrice"] = fixed(order.trigger_price)
     return core

@@ -10,7 +10,7 @@ from typing import Any
 
 from bot.domain.durations import WEEK_MS
 from bot.domain.instrument import Instrument, Kind
-from bot.domain.money import ZERO, plain
+from bot.domain.money import ONE, ZERO, plain
 from bot.domain.symbol import is_perp
 from bot.simex.dialects.binance.common import (
     ApiError,
@@ -26,6 +26,7 @@ from bot.simex.dialects.binance.common import (
 from bot.simex.dialects.binance.refusals import perp_error
 from bot.simex.dialects.binance.spot_account import order_limits
 from bot.simex.dialects.binance.spot_market import size_text
+from bot.simex.dialects.binance.usdm_market import margin_assets
 from bot.simex.engine.refusal import Refusal, RefusalReason
 from bot.simex.engine.types import IncomeKind, PositionSide, SimPosition
 
@@ -33,7 +34,7 @@ _OK = {"code": 200, "msg": "success"}
 
 
 def balance(call: Call) -> list[Mapping[str, Any]]:
-    """A row for the quote asset and for each other asset that lies in the wallet."""
+    """A row for every margin asset and for each other one that lies in the wallet."""
     wallet = call.exchange.wallet(call.account)
     rows: list[Mapping[str, Any]] = [
         {
@@ -55,16 +56,27 @@ def balance(call: Call) -> list[Mapping[str, Any]]:
 
 
 def _other_assets(call: Call) -> list[tuple[str, Decimal]]:
-    """What lies in the wallet beside the quote asset."""
+    """Margin assets and what else lies in the wallet, beside the quote asset."""
     held = call.exchange.perp_assets(call.account)
     quote = call.exchange.wallet(call.account).asset
-    return [(asset, held[asset]) for asset in sorted(held) if asset != quote]
+    return [(asset, held.get(asset, ZERO)) for asset in margin_assets(held) if asset != quote]
 
 
 def account(call: Call) -> Mapping[str, Any]:
-    """v3: only positions that are."""
-    rows = [_account_position(call, position) for position in call.exchange.positions(call.account)]
+    """v3: contracts with a position or open orders."""
+    held = {position.symbol: position for position in call.exchange.positions(call.account)}
+    rows = [
+        _account_position(call, position, call.desk.listed[symbol], side)
+        for symbol in sorted(held.keys() | _ordered(call))
+        for side, position in _by_side(call, held.get(symbol))
+        if position is not None or symbol not in held
+    ]
     return {**_totals(call), "positions": rows}
+
+
+def _ordered(call: Call) -> set[str]:
+    """Contracts with open orders."""
+    return {order.symbol for order in call.exchange.open_orders(call.account) if is_perp(order.symbol)}
 
 
 def account_full(call: Call) -> Mapping[str, Any]:
@@ -149,6 +161,7 @@ def _account_position(
     instrument = call.desk.listed[symbol]
     config = call.exchange.symbol_config(call.account, symbol)
     initial = position.initial_margin if position else ZERO
+    ordered = call.exchange.order_margin(call.account, symbol)
     return {
         "symbol": venue_symbol(instrument),
         "positionSide": (side or (_side_of(call, position) if position else PositionSide.BOTH)).value,
@@ -157,19 +170,28 @@ def _account_position(
         "isolatedMargin": fixed(_isolated_margin(position)),
         "notional": fixed(position.notional if position else ZERO),
         "isolatedWallet": fixed(position.isolated_wallet if position else ZERO),
-        "initialMargin": fixed(initial),
+        "initialMargin": fixed(initial + ordered),
         "maintMargin": fixed(position.maintenance_margin if position else ZERO),
         "positionInitialMargin": fixed(initial),
-        "openOrderInitialMargin": fixed(ZERO),
+        "openOrderInitialMargin": fixed(ordered),
         "leverage": str(config.leverage),
         "isolated": config.is_isolated,
         "entryPrice": fixed(position.entry_price if position else ZERO),
-        "breakEvenPrice": fixed(position.entry_price if position else ZERO),
+        "breakEvenPrice": fixed(break_even(call, position)),
         "maxNotional": plain(notional_max(call, symbol, config.leverage)),
         "bidNotional": "0",
         "askNotional": "0",
         "updateTime": position.updated_ms if position else 0,
     }
+
+
+def break_even(call: Call, position: SimPosition | None) -> Decimal:
+    """Where closing at the taker's rate leaves nothing, the fee of opening paid."""
+    if position is None:
+        return ZERO
+    rate = call.exchange.fee_rates(call.account, position.symbol)[1]
+    paid, owed = (ONE + rate, ONE - rate) if position.size > 0 else (ONE - rate, ONE + rate)
+    return position.entry_price * paid / owed
 
 
 def _isolated_margin(position: SimPosition | None) -> Decimal:
@@ -188,21 +210,21 @@ def position_risk(call: Call) -> list[Mapping[str, Any]]:
     """v3: contracts with a position or open orders; neither leverage nor margin type."""
     chosen = call.maybe_instrument()
     held = {position.symbol: position for position in call.exchange.positions(call.account)}
-    ordered = {order.symbol for order in call.exchange.open_orders(call.account) if is_perp(order.symbol)}
     return [
         {
             **_risk(call, symbol, position, side),
             "marginAsset": call.desk.listed[symbol].quote,
-            "initialMargin": fixed(position.initial_margin if position else ZERO),
+            "initialMargin": fixed((position.initial_margin if position else ZERO) + order_margin),
             "maintMargin": fixed(position.maintenance_margin if position else ZERO),
             "positionInitialMargin": fixed(position.initial_margin if position else ZERO),
-            "openOrderInitialMargin": fixed(ZERO),
+            "openOrderInitialMargin": fixed(order_margin),
             "adl": 1 if position else 0,
             "bidNotional": "0",
             "askNotional": "0",
         }
-        for symbol in sorted(held.keys() | ordered)
+        for symbol in sorted(held.keys() | _ordered(call))
         if chosen is None or chosen.symbol == symbol
+        for order_margin in (call.exchange.order_margin(call.account, symbol),)
         for side, position in _by_side(call, held.get(symbol))
         if position is not None or symbol not in held
     ]
@@ -236,7 +258,7 @@ def _risk(call: Call, symbol: str, position: SimPosition | None, side: PositionS
         "positionSide": side.value,
         "positionAmt": size_text(instrument, position.size if position else ZERO),
         "entryPrice": fixed(position.entry_price if position else ZERO),
-        "breakEvenPrice": fixed(position.entry_price if position else ZERO),
+        "breakEvenPrice": fixed(break_even(call, position)),
         "markPrice": fixed(position.mark if position else quote.mark or quote.mid),
         "unRealizedProfit": fixed(position.unrealised_pnl if position else ZERO),
         "liquidationPrice": fixed((position.liquidation_price if position else None) or ZERO),

@@ -4,20 +4,26 @@ from collections.abc import Mapping
 from typing import Any
 
 from bot.domain.durations import WEEK_MS
-from bot.domain.money import ZERO
+from bot.domain.money import ZERO, plain
 from bot.domain.order import OrderType, TimeInForce
 from bot.simex.dialects.binance.common import EVERYTHING, ApiError, Call, Params, Route, Security, private, times
 from bot.simex.dialects.binance.spot_market import kept_price_text, price_text, size_text
 from bot.simex.dialects.binance.spot_orders import SIDES
 from bot.simex.dialects.binance.usdm_orders import (
-    TIMES_IN_FORCE,
-    WIRE_TIMES_IN_FORCE,
     check_price,
     check_size,
     client_id,
     invalid,
     position_side_of,
     submit,
+)
+from bot.simex.dialects.binance.usdm_terms import (
+    callback_rate_of,
+    good_till_ms,
+    price_match_of,
+    self_trade_of,
+    time_in_force_name,
+    time_in_force_of,
 )
 from bot.simex.engine.types import NewOrder, OrderStatus, SimOrder
 
@@ -27,6 +33,7 @@ TYPES: Mapping[str, tuple[OrderType, bool]] = {
     "STOP_MARKET": (OrderType.STOP, False),
     "TAKE_PROFIT": (OrderType.TAKE_PROFIT, True),
     "TAKE_PROFIT_MARKET": (OrderType.TAKE_PROFIT, False),
+    "TRAILING_STOP_MARKET": (OrderType.STOP, False),
 }
 _WORKING_TYPES = {"CONTRACT_PRICE": False, "MARK_PRICE": True}
 _STATES = {
@@ -41,7 +48,13 @@ _STATES = {
 def place(call: Call) -> Mapping[str, Any]:
     if call.params.text("algoType") != "CONDITIONAL":
         raise ApiError(-1130, invalid("algoType"))
-    return row(call, submit(call, _new_order(call)))
+    order = submit(call, _new_order(call))
+    activation, rate = order.activation_price, order.callback_rate
+    return {
+        **row(call, order),
+        "activatePrice": "" if activation is None else kept_price_text(call.instrument(), activation),
+        "callbackRate": "" if rate is None else plain(rate * 100),
+    }
 
 
 def _new_order(call: Call) -> NewOrder:
@@ -58,11 +71,23 @@ def _new_order(call: Call) -> NewOrder:
         raise ApiError(-1106, "Parameter 'price' sent when not required.")
     time_in_force = TimeInForce.GTC
     if "timeInForce" in params:
-        time_in_force = params.choice("timeInForce", TIMES_IN_FORCE, -1115, "Invalid timeInForce.")
+        time_in_force = time_in_force_of(params)
     by_mark = False
     if "workingType" in params:
         by_mark = params.choice("workingType", _WORKING_TYPES, -1130, invalid("workingType"))
-    check_price(params, instrument, "triggerPrice")
+    is_trailing = params.text("type") == "TRAILING_STOP_MARKET"
+    if is_trailing and closes:
+        raise ApiError(-4136, "Target strategy invalid for orderType TRAILING_STOP_MARKET,closePosition true.")
+    if is_trailing and "triggerPrice" in params:
+        raise ApiError(-1106, "Parameter 'triggerprice' sent when not required.")
+    for name in () if is_trailing else ("activatePrice", "callbackRate"):
+        if name in params:
+            raise ApiError(-1106, f"Parameter '{name.lower()}' sent when not required.")
+    if price_match_of(params, params.text("type")) != "NONE":
+        raise ApiError(-5037, "Invalid price match")  # a conditional order's price is chosen here when it is placed
+    if not is_trailing:
+        check_price(params, instrument, "triggerPrice")
+    has_activation = "activatePrice" in params and check_price(params, instrument, "activatePrice")
     return NewOrder(
         symbol=instrument.symbol,
         side=side,
@@ -70,12 +95,17 @@ def _new_order(call: Call) -> NewOrder:
         time_in_force=time_in_force,
         size=None if closes else params.decimal("quantity") if check_size(params, instrument) else None,
         price=params.decimal("price") if has_price and check_price(params, instrument, "price") else None,
-        trigger_price=params.decimal("triggerPrice"),
+        trigger_price=None if is_trailing else params.decimal("triggerPrice"),
         reduce_only=params.flag("reduceOnly") or closes,
         close_position=closes,
         client_id=client_id(params, "clientAlgoId") or call.desk.make_client_id(call.account),
         trigger_by_mark=by_mark,
         position_side=position_side,
+        self_trade=self_trade_of(params),
+        good_till_ms=good_till_ms(params, call.now_ms),
+        price_protect=params.flag("priceProtect"),
+        callback_rate=callback_rate_of(params) if is_trailing else None,
+        activation_price=params.decimal("activatePrice") if has_activation else None,
     )
 
 
@@ -140,21 +170,27 @@ def all_orders(call: Call) -> list[Mapping[str, Any]]:
     return [row(call, order) for order in (rows[:limit] if is_from else rows[-limit:])]
 
 
+def type_name(order: SimOrder) -> str:
+    """The conditional type on the wire."""
+    if order.callback_rate is not None:
+        return "TRAILING_STOP_MARKET"
+    return ("STOP" if order.type is OrderType.STOP else "TAKE_PROFIT") + ("" if order.price is not None else "_MARKET")
+
+
 def row(call: Call, order: SimOrder) -> Mapping[str, Any]:
     """A conditional order; what it became after its trigger is an order of its own on /order."""
     instrument = call.desk.listed[order.symbol]
-    name = ("STOP" if order.type is OrderType.STOP else "TAKE_PROFIT") + ("" if order.price is not None else "_MARKET")
     child = None if order.child_id is None else call.exchange.order(call.account, order.symbol, order_id=order.child_id)
     average = child.average_price / instrument.contract_size if child else ZERO
     return {
         "algoId": order.id,
         "clientAlgoId": order.client_id,
         "algoType": "CONDITIONAL",
-        "orderType": name,
+        "orderType": type_name(order),
         "symbol": call.name(order.symbol),
         "side": order.side.value.upper(),
         "positionSide": order.position_side.value,
-        "timeInForce": WIRE_TIMES_IN_FORCE[order.time_in_force],
+        "timeInForce": time_in_force_name(order),
         "quantity": size_text(instrument, order.size or ZERO),
         "algoStatus": _STATES[order.status],
         "actualOrderId": "" if child is None else str(child.id),
@@ -162,18 +198,18 @@ def row(call: Call, order: SimOrder) -> Mapping[str, Any]:
         "triggerPrice": kept_price_text(instrument, order.trigger_price or ZERO),
         "price": kept_price_text(instrument, order.price or ZERO),
         "icebergQuantity": None,
-        "selfTradePreventionMode": "EXPIRE_MAKER",
+        **dict.fromkeys(("tpTriggerPrice", "tpPrice", "slTriggerPrice", "slPrice"), price_text(instrument, ZERO)),
+        "tpOrderType": "",
+        "selfTradePreventionMode": order.self_trade.value,
         "workingType": "MARK_PRICE" if order.trigger_by_mark else "CONTRACT_PRICE",
         "priceMatch": "NONE",
         "closePosition": order.close_position,
-        "priceProtect": False,
+        "priceProtect": order.price_protect,
         "reduceOnly": order.reduce_only,
-        "activatePrice": "",
-        "callbackRate": "",
         "createTime": order.created_ms,
         "updateTime": order.updated_ms,
         "triggerTime": order.triggered_ms,
-        "goodTillDate": 0,
+        "goodTillDate": order.good_till_ms,
     }
 
 

@@ -3,12 +3,12 @@
 `fundingInfo` lists only contracts whose interval is not eight hours.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
 from bot.domain.instrument import Instrument, Kind
-from bot.domain.money import ONE, ZERO
+from bot.domain.money import ZERO, floor_to
 from bot.simex.dialects.binance.common import (
     INTERVALS_MS,
     ApiError,
@@ -35,6 +35,7 @@ from bot.simex.dialects.binance.spot_market import (
     server_time,
     sides,
     size_text,
+    untraded_rows,
 )
 
 USDM_ORDER_TYPES = (
@@ -50,6 +51,7 @@ DEPTH_LIMITS = (5, 10, 20, 50, 100, 500, 1000)
 FOREVER_MS = 4_133_404_800_000
 USUAL_INTERVAL_HOURS = 8
 _HUGE = Decimal(9_000_000_000)
+MARGIN_ASSETS = ("BFUSD", "BNB", "BTC", "ETH", "FDUSD", "USDC", "USDT")
 _INTEREST_RATE = Decimal("0.0001")
 _BAND = Decimal("0.0001")
 _RATE = Decimal("0.00000001")
@@ -66,10 +68,15 @@ def exchange_info(call: Call) -> Mapping[str, Any]:
         "exchangeFilters": [],
         "assets": [
             {"asset": asset, "marginAvailable": True, "autoAssetExchange": "0"}
-            for asset in sorted({instrument.quote for instrument in instruments})
+            for asset in margin_assets({instrument.quote for instrument in instruments})
         ],
         "symbols": [_symbol_info(call, instrument) for instrument in instruments],
     }
+
+
+def margin_assets(quotes: Iterable[str]) -> list[str]:
+    """Assets that a futures wallet may hold."""
+    return sorted({*MARGIN_ASSETS, *quotes})
 
 
 def _symbol_info(call: Call, instrument: Instrument) -> Mapping[str, Any]:
@@ -79,7 +86,7 @@ def _symbol_info(call: Call, instrument: Instrument) -> Mapping[str, Any]:
         "pair": name,
         "contractType": "PERPETUAL",
         "deliveryDate": FOREVER_MS,
-        "onboardDate": 0,
+        "onboardDate": call.exchange.listed_ms(instrument.symbol),
         "status": call.exchange.status(instrument.symbol).value,
         "maintMarginPercent": "2.5000",
         "requiredMarginPercent": "5.0000",
@@ -92,13 +99,13 @@ def _symbol_info(call: Call, instrument: Instrument) -> Mapping[str, Any]:
         "quotePrecision": 8,
         "underlyingType": "COIN",
         "underlyingSubType": [],
-        "triggerProtect": "0.0500",
+        "triggerProtect": fixed(call.exchange.rules.trigger_protect, _BAND),
         "liquidationFee": fixed(call.exchange.rules.liquidation_fee, Decimal("0.000001")),
         "marketTakeBound": fixed(call.exchange.rules.take_bound, _BAND),
         "maxMoveOrderLimit": 10000,
         "filters": list(_filters(call, instrument)),
         "orderTypes": list(USDM_ORDER_TYPES),
-        "timeInForce": ["GTC", "IOC", "FOK", "GTX"],
+        "timeInForce": ["GTC", "IOC", "FOK", "GTX", "GTD"],
         "permissionSets": ["GRID", "COPY"],
     }
 
@@ -156,30 +163,30 @@ def depth(call: Call) -> Mapping[str, Any]:
 
 def klines(call: Call) -> list[list[Any]]:
     instrument = call.instrument()
-    return kline_rows(candles(call, instrument.symbol, "last", 1500), instrument.contract_size)
+    return kline_rows(candles(call, instrument.symbol, "last", 1500), instrument)
 
 
 def continuous_klines(call: Call) -> list[list[Any]]:
     if call.params.text("contractType") != "PERPETUAL":
         raise ApiError(-1130, "Data sent for parameter 'contractType' is not valid.")
     instrument = call.desk.instrument(Kind.PERP, call.params.text("pair"))
-    return kline_rows(candles(call, instrument.symbol, "last", 1500), instrument.contract_size)
+    return kline_rows(candles(call, instrument.symbol, "last", 1500), instrument)
 
 
 def mark_klines(call: Call) -> list[list[Any]]:
-    return kline_rows(candles(call, call.instrument().symbol, "mark", 1500), ONE, has_volume=False)
+    return untraded_rows(candles(call, call.instrument().symbol, "mark", 1500))
 
 
 def index_klines(call: Call) -> list[list[Any]]:
     instrument = call.desk.instrument(Kind.PERP, call.params.text("pair"))
-    return kline_rows(candles(call, instrument.symbol, "index", 1500), ONE, has_volume=False)
+    return untraded_rows(candles(call, instrument.symbol, "index", 1500))
 
 
 def premium_klines(call: Call) -> list[list[Any]]:
     """Mark over index minus one, point by point; high and low are those of the open and close."""
     symbol = call.instrument().symbol
     marks, indexes = candles(call, symbol, "mark", 1500), candles(call, symbol, "index", 1500)
-    rows = kline_rows(marks, ONE, has_volume=False)
+    rows = untraded_rows(marks)
     for row, *prices in zip(rows, marks.opens, indexes.opens, marks.closes, indexes.closes, strict=False):
         opened, closed = prices[0] / prices[1] - 1, prices[2] / prices[3] - 1
         row[1:5] = [from_float(value) for value in (opened, max(opened, closed), min(opened, closed), closed)]
@@ -273,7 +280,7 @@ def open_interest(call: Call) -> Mapping[str, Any]:
     instrument = call.instrument()
     quote = call.exchange.quote(instrument.symbol)
     value = call.exchange.open_interest(instrument.symbol).value_quote
-    contracts = value / ((quote.mark or quote.mid) * instrument.contract_size)
+    contracts = floor_to(value / ((quote.mark or quote.mid) * instrument.contract_size), instrument.size_step)
     return {
         "openInterest": size_text(instrument, contracts),
         "symbol": venue_symbol(instrument),
@@ -295,12 +302,13 @@ def open_interest_history(call: Call) -> list[Mapping[str, Any]]:
     rows: list[Mapping[str, Any]] = []
     for at_ms, mark in zip(marks.starts_ms, marks.opens, strict=True):
         value = call.exchange.open_interest(instrument.symbol, at_ms).value_quote
-        contracts = value / (Decimal(repr(mark)) * instrument.contract_size)
+        unit = Decimal(repr(mark)) * instrument.contract_size
+        contracts = floor_to(value / unit, instrument.size_step)
         rows.append(
             {
                 "symbol": venue_symbol(instrument),
                 "sumOpenInterest": fixed(contracts),
-                "sumOpenInterestValue": fixed(value),
+                "sumOpenInterestValue": fixed(contracts * unit),
                 "CMCCirculatingSupply": fixed(ZERO),
                 "timestamp": at_ms,
             }

@@ -24,19 +24,20 @@ from bot.simex.dialects.binance.common import (
 )
 from bot.simex.dialects.binance.refusals import perp_error
 from bot.simex.dialects.binance.spot_market import kept_price_text, price_text, size_text
-from bot.simex.dialects.binance.spot_orders import SIDES, found, is_forgotten, listed, self_trade_of, traded
+from bot.simex.dialects.binance.spot_orders import SIDES, found, is_forgotten, listed, traded
 from bot.simex.dialects.binance.usdm_market import price_precision, size_precision
+from bot.simex.dialects.binance.usdm_terms import (
+    good_till_ms,
+    matched_price,
+    price_match_of,
+    self_trade_of,
+    time_in_force_name,
+    time_in_force_of,
+)
 from bot.simex.engine.refusal import Refusal, RefusalReason
 from bot.simex.engine.types import ForcedBy, NewOrder, PositionSide, SimOrder, SimTrade
 
 CLIENT_ID_RANGE = r"^[\.A-Z\:/a-z0-9_-]{1,36}$"
-TIMES_IN_FORCE = {
-    "GTC": TimeInForce.GTC,
-    "IOC": TimeInForce.IOC,
-    "FOK": TimeInForce.FOK,
-    "GTX": TimeInForce.POST_ONLY,
-}
-WIRE_TIMES_IN_FORCE = {value: name for name, value in TIMES_IN_FORCE.items()}
 _REPLY_KINDS = {name: name for name in ("ACK", "RESULT")}
 _PLAIN_TYPES = {"LIMIT": OrderType.LIMIT, "MARKET": OrderType.MARKET}
 _ALGO_TYPES = frozenset({"STOP", "STOP_MARKET", "TAKE_PROFIT", "TAKE_PROFIT_MARKET", "TRAILING_STOP_MARKET"})
@@ -104,24 +105,31 @@ def _new_order(call: Call) -> NewOrder:
     is_limit = kind is OrderType.LIMIT
     time_in_force = TimeInForce.GTC
     if is_limit:
-        time_in_force = params.choice("timeInForce", TIMES_IN_FORCE, -1115, "Invalid timeInForce.")
+        time_in_force = time_in_force_of(params)
     elif "timeInForce" in params:
         raise ApiError(-1106, "Parameter 'timeInforce' sent when not required.")
     if not is_limit and "price" in params:
         raise ApiError(-1106, "Parameter 'price' sent when not required.")
     if params.flag("closePosition"):
         raise ApiError(-4136, "Target strategy invalid for orderType LIMIT,closePosition true.")
+    match, price = price_match_of(params, type_name), None
+    if match != "NONE":
+        price = matched_price(call, instrument, side, match)
+    elif is_limit and check_price(params, instrument, "price"):
+        price = params.decimal("price")
     return NewOrder(
         symbol=instrument.symbol,
         side=side,
         type=kind,
         time_in_force=time_in_force,
         size=params.decimal("quantity") if check_size(params, instrument) else None,
-        price=params.decimal("price") if is_limit and check_price(params, instrument, "price") else None,
+        price=price,
         reduce_only=params.flag("reduceOnly"),
         client_id=client_id(params, "newClientOrderId") or call.desk.make_client_id(call.account),
         position_side=position_side,
         self_trade=self_trade_of(params),
+        good_till_ms=good_till_ms(params, call.now_ms),
+        price_match=match,
     )
 
 
@@ -268,7 +276,7 @@ def _core(call: Call, order: SimOrder) -> dict[str, Any]:
         "origQty": size_text(instrument, order.size or order.filled_size),
         "executedQty": size_text(instrument, order.filled_size),
         "cumQuote": fixed(order.filled_quote),
-        "timeInForce": WIRE_TIMES_IN_FORCE[order.time_in_force],
+        "timeInForce": time_in_force_name(order),
         "type": name,
         "origType": name,
         "reduceOnly": order.reduce_only,
@@ -278,9 +286,9 @@ def _core(call: Call, order: SimOrder) -> dict[str, Any]:
         "stopPrice": price_text(instrument, ZERO),
         "workingType": "CONTRACT_PRICE",
         "priceProtect": False,
-        "priceMatch": "NONE",
+        "priceMatch": order.price_match,
         "selfTradePreventionMode": order.self_trade.value,
-        "goodTillDate": 0,
+        "goodTillDate": order.good_till_ms,
         "updateTime": order.updated_ms,
     }
 

@@ -9,6 +9,7 @@ from bot.domain.order import OrderType, TimeInForce
 from bot.simex.engine.depth import Depth, Level
 from bot.simex.engine.margin.requirements import Margin, bankruptcy_price
 from bot.simex.engine.orders.filters import check_filters, check_shape
+from bot.simex.engine.orders.trailing import with_first_trigger
 from bot.simex.engine.refusal import Refusal, RefusalReason
 from bot.simex.engine.rules import DuplicateScope, ReduceOnlyCounting
 from bot.simex.engine.state import AccountState, State
@@ -41,6 +42,9 @@ class Admission:
         """The plan of a new order. Raises Refusal."""
         state = self._state
         instrument = state.listing(order.symbol).instrument
+        if order.callback_rate is not None:
+            price = state.price(order.symbol, by_mark=order.trigger_by_mark)
+            order = with_first_trigger(order, instrument, price)
         check_shape(order, instrument)
         is_settling = state.listings[order.symbol].status is ListingStatus.PRE_SETTLE
         if not state.is_open(order.symbol):
@@ -88,9 +92,9 @@ class Admission:
         state = self._state
         if order.trigger_price is None:
             raise Refusal(R.BAD_REQUEST, "a trigger order needs a trigger price")
-        by_mark = order.trigger_by_mark and instrument.is_perp
-        now = state.mark(order.symbol) if by_mark else state.mid(order.symbol)
-        if now >= order.trigger_price if is_rising(order.type, order.side) else now <= order.trigger_price:
+        now = state.price(order.symbol, by_mark=order.trigger_by_mark)
+        has_passed = now >= order.trigger_price if is_rising(order.type, order.side) else now <= order.trigger_price
+        if has_passed and order.activation_price is None:
             raise Refusal(R.TRIGGER_IMMEDIATE, f"{order.trigger_price} has been passed: the price is {now}")
         if not instrument.is_perp:
             price = order.price or order.trigger_price
@@ -214,6 +218,8 @@ def as_active(order: NewOrder, size: Decimal | None) -> NewOrder:
         trigger_price=None,
         close_position=False,
         reduce_only=order.reduce_only or order.close_position,
+        callback_rate=None,
+        activation_price=None,
     )
 
 

@@ -10,6 +10,7 @@ from bot.domain.order import TimeInForce
 from bot.simex.engine.depth import Depth, Level
 from bot.simex.engine.margin.requirements import Margin
 from bot.simex.engine.orders.admission import Admission, AdmittedOrder, as_active
+from bot.simex.engine.orders.trailing import trail_start
 from bot.simex.engine.refusal import Refusal, RefusalReason
 from bot.simex.engine.settlement import Execution, Settlement
 from bot.simex.engine.state import AccountState, State
@@ -91,6 +92,10 @@ class Matching:
         new = as_active(_request(order), abs(held) if order.close_position else order.size)
         if not instrument.is_perp:
             self._fire_spot(account, order, new, instrument)
+            return
+        mark = state.mark(order.symbol)
+        if order.price_protect and abs(mark - state.mid(order.symbol)) > mark * state.rules.trigger_protect:
+            self.expire(account, replace(order, triggered_ms=state.now_ms), ExpiryReason.PRICE_PROTECTED)
             return
         try:
             plan = self._admission.plan_active(account, new, instrument, is_fired=True)
@@ -239,6 +244,12 @@ class Matching:
             self_trade=new.self_trade,
             forced_by=forced_by,
             position_side=new.position_side,
+            good_till_ms=new.good_till_ms,
+            price_match=new.price_match,
+            price_protect=new.price_protect,
+            callback_rate=new.callback_rate,
+            activation_price=new.activation_price,
+            trail_price=trail_start(new, state.price(new.symbol, by_mark=new.trigger_by_mark)),
         )
         state.keep(account, order)
         state.emit(EventKind.ORDER_PLACED, account.name, new.symbol, order=order)
@@ -302,4 +313,7 @@ def _request(order: SimOrder) -> NewOrder:
         client_id=order.client_id,
         trigger_by_mark=order.trigger_by_mark,
         position_side=order.position_side,
+        self_trade=order.self_trade,
+        good_till_ms=order.good_till_ms,
+        price_match=order.price_match,
     )
