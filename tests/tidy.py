@@ -66,6 +66,8 @@ OWNERS = {
     "distributed": ("bot/lab/sweep/dask_engine.py", "bot/cli/sweep.py"),
     "optuna": ("bot/lab/sweep/optuna_search.py", "bot/cli/sweep.py"),
     "pydantic_settings": ("bot/runtime/settings/*.py",),
+    "trustme": ("bot/simex/tls.py",),
+    "jinja2": ("bot/lab/backtest/page.py",),
     "msgspec": ("bot/domain/codec.py",),
     "dotenv": ("bot/runtime/settings/dotenv_file.py",),
     "pydantic": (

@@ -5,7 +5,6 @@ production. Every name resolves to loopback and only the throw-away authority is
 """
 
 import datetime
-import ipaddress
 import os
 import socket
 import ssl
@@ -13,11 +12,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import aiohttp
+import trustme
 from aiohttp.abc import AbstractResolver, ResolveResult
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 LIFETIME = datetime.timedelta(days=30)
 LOOPBACK = "127.0.0.1"
@@ -42,33 +38,13 @@ def make_authority(directory: Path, names: Iterable[str] = VENUE_NAMES) -> tuple
     is readable by its owner only. `directory` is made when it is missing.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    now = datetime.datetime.now(datetime.UTC)
-    authority_key, server_key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-    issuer = _name("simex throw-away authority")
-    authority = (
-        _builder(issuer, issuer, authority_key.public_key(), now)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(_key_usage(signs_certificates=True), critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(authority_key.public_key()), critical=False)
-        .sign(authority_key, hashes.SHA256())
-    )
-    alternatives = [x509.DNSName(name) for name in names] + [x509.IPAddress(ipaddress.ip_address(LOOPBACK))]
-    server = (
-        _builder(_name("simex"), issuer, server_key.public_key(), now)
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(_key_usage(signs_certificates=False), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-        .add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key()), critical=False)
-        .sign(authority_key, hashes.SHA256())
-    )
+    authority = trustme.CA(path_length=0, organization_name="simex", organization_unit_name="throw-away authority")
+    server = authority.issue_cert(*names, LOOPBACK, not_after=datetime.datetime.now(datetime.UTC) + LIFETIME)
     ca_path, server_path = directory / "ca.pem", directory / "server.pem"
-    pem = serialization.Encoding.PEM
-    key_pem = server_key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    ca_path.write_bytes(authority.public_bytes(pem))
+    authority.cert_pem.write_to_path(ca_path)
     server_path.unlink(missing_ok=True)
     with os.fdopen(os.open(server_path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(server.public_bytes(pem) + key_pem)
+        file.write(server.private_key_and_cert_chain_pem.bytes())
     return ca_path, server_path
 
 
@@ -121,35 +97,3 @@ class LoopbackConnector(aiohttp.TCPConnector):
 
     async def _resolve_host(self, host: str, port: int, traces: object = None) -> list[ResolveResult]:
         return await self._loopback.resolve(host, port)
-
-
-def _name(common: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common)])
-
-
-def _builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, now: datetime.datetime
-) -> x509.CertificateBuilder:
-    return (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer)
-        .public_key(key)
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + LIFETIME)
-    )
-
-
-def _key_usage(*, signs_certificates: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=True,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        key_cert_sign=signs_certificates,
-        crl_sign=signs_certificates,
-        encipher_only=False,
-        decipher_only=False,
-    )

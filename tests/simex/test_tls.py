@@ -1,5 +1,6 @@
 """The throw-away authority, and the session that can reach nothing but this machine."""
 
+import datetime
 import ssl
 import stat
 from collections.abc import AsyncIterator
@@ -8,6 +9,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 from aiohttp import web
+from cryptography import x509
 
 from bot.simex.tls import VENUE_NAMES, loopback_session, make_authority, server_context
 
@@ -68,3 +70,11 @@ def test_the_servers_key_is_private_and_the_authoritys_is_nowhere(tmp_path: Path
     assert sorted(path.name for path in tmp_path.iterdir()) == ["ca.pem", "server.pem"]
     assert ssl.create_default_context(cafile=str(ca_path)).get_ca_certs()
     assert "localhost" in VENUE_NAMES
+
+
+def test_the_certificate_of_the_server_ends_within_a_month_and_signs_nothing(tmp_path: Path) -> None:
+    _, server_path = make_authority(tmp_path)
+    certificate = x509.load_pem_x509_certificate(server_path.read_bytes())
+    left = certificate.not_valid_after_utc - datetime.datetime.now(datetime.UTC)
+    assert datetime.timedelta(days=1) < left <= datetime.timedelta(days=31)
+    assert not certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
