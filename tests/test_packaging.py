@@ -93,6 +93,11 @@ def test_the_wheel_holds_every_module(wheel: zipfile.ZipFile) -> None:
     assert modules <= set(wheel.namelist())
 
 
+def test_the_wheel_holds_the_template_of_the_report_page(wheel: zipfile.ZipFile) -> None:
+    parts = {f"bot/lab/backtest/{name}" for name in ("page.html.jinja", "page.css")}
+    assert parts <= set(wheel.namelist())
+
+
 def test_the_wheel_holds_the_settings(wheel: zipfile.ZipFile) -> None:
     settings = {path.relative_to(ROOT).as_posix() for path in (ROOT / "config").rglob("*") if path.is_file()}
     assert settings
