@@ -15,6 +15,7 @@ class Reason(StrEnum):
     SIGNAL_MISSING = "signal_missing"
     CONFIDENCE_LOW = "confidence_low"
     DWELL = "dwell"
+    NEUTRAL_RETURN = "neutral_return"
     CAMPAIGN_STARTED = "campaign_started"
     CAMPAIGN_DONE = "campaign_done"
     CAMPAIGN_REVERSED = "campaign_reversed"

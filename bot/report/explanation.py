@@ -95,7 +95,9 @@ def _stance_words(condition: Condition, stance: Stance, policy: Policy) -> str:
         Condition.DOWNTREND: (Stance.DE_RISK, "reduce both sectors to the de_risk weights"),
     }.get(condition)
     if asks is None:
-        return f"neutral asks for nothing: the stance {stance.value} stands and only drift is rebalanced"
+        message = f"neutral asks for nothing: the stance {stance.value} stands and only drift is rebalanced"
+        hours = policy.regime.neutral_return_hours
+        return message + (f"; {hours} h of it lead back to neutral" if hours and stance is not Stance.NEUTRAL else "")
     if asks[0] is not stance:
         return f"{condition.value} asks for {asks[0].value}, but the stance is {stance.value}: see the exit signs"
     return f"{condition.value} asks for {stance.value}: {asks[1]}"

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from bot.domain.campaign import Condition
 from bot.playbook.market.explain import ConditionChange, evidence_for, turns_from
-from bot.playbook.market.regime import confidences_in, wanted_of
+from bot.playbook.market.regime import confidences_in, coverages_in, wanted_of
 from bot.playbook.policy.numbers import SIGNAL_NAMES, Policy
 
 POLICY = Policy()
@@ -17,7 +17,10 @@ SCORES = st.dictionaries(st.sampled_from(SIGNAL_NAMES), st.floats(-1, 1))
 
 
 def read(scores: dict[str, float], current: Condition) -> Condition:
-    return wanted_of(confidences_in(scores, POLICY.regime.evidence), current, POLICY)
+    covered = [
+        c for c, part in coverages_in(scores, POLICY.regime.evidence).items() if part >= POLICY.constants.coverage_min
+    ]
+    return wanted_of(confidences_in(scores, POLICY.regime.evidence), current, POLICY, covered)
 
 
 def turn(to: Condition, current: Condition, scores: dict[str, float]) -> ConditionChange:

@@ -134,7 +134,8 @@ def test_neutral_asks_for_nothing() -> None:
         memory=Memory(),
         confidence=ONE,
     )
-    assert calm.rule[1] == "neutral asks for nothing: the stance into_infra stands and only drift is rebalanced"
+    asked = "neutral asks for nothing: the stance into_infra stands and only drift is rebalanced"
+    assert calm.rule[1] == f"{asked}; 168 h of it lead back to neutral"
     assert not any(line.startswith("neutral:") for line in calm.turns)
     assert sum("50% needed" in line for line in calm.turns) == 4
 

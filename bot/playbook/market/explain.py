@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from bot.domain.campaign import Condition
 from bot.domain.money import ONE, ZERO
-from bot.playbook.market.regime import confidences_in, evidence_in_force, wanted_of
+from bot.playbook.market.regime import confidences_in, coverages_in, evidence_in_force, wanted_of
 from bot.playbook.policy.numbers import Policy
 
 _STEP = 0.01
@@ -89,8 +89,10 @@ def _turn(
     """Signals are moved one after the other, the one that can do most first, until the goal is read; then those that
     were moved for nothing are put back."""
 
+    covered = [c for c, part in coverages_in(scores, weights).items() if part >= policy.constants.coverage_min]
+
     def is_read(changed: Scores) -> bool:
-        return wanted_of(confidences_in(changed, weights), current, policy) is goal
+        return wanted_of(confidences_in(changed, weights), current, policy, covered) is goal
 
     ends = _ends(goal, current, scores, weights)
 

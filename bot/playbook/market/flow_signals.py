@@ -127,11 +127,12 @@ def _changes(found: Macro, span_ms: int, *, is_level: bool) -> Sequence[tuple[in
     return result
 
 
-def calendar(view: MarketView) -> Signal | str:
-    """Sum of the weights of the operator's events that are on now; upgrades are asked for elsewhere."""
+def calendar(view: MarketView) -> Signal | None:
+    """Sum of the weights of the operator's events that are on now; upgrades are asked for elsewhere. A calendar without
+    any event is not set up (decision 0018)."""
     active = [e for e in view.snapshot.events if e.start_ms <= view.snapshot.at_ms < e.end_ms and e.kind != "upgrade"]
     if not view.snapshot.events:
-        return "the operator's calendar is empty"
+        return None
     value = math.fsum(float(event.weight) for event in active)
     message = ", ".join(f"{event.name} ({event.kind})" for event in active) or "nothing on the calendar now"
     return Signal("calendar", value, indicators.clip(value), message, 0)

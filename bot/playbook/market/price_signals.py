@@ -69,18 +69,20 @@ def drawdown(view: MarketView) -> Signal | str:
 
 
 def breadth(view: MarketView) -> Signal | str:
-    """Share of tokens above their own average."""
-    period = view.policy.candles_in(view.policy.signals.breadth_days)
+    """Share of the listed tokens above their own average."""
+    period, newest = view.policy.candles_in(view.policy.signals.breadth_days), oldest_fresh_ms(view)
     above = counted = 0
-    for symbol in view.sectors.spot_symbols:
+    for symbol in view.listed:
         series = view.snapshot.candles.get(symbol)
-        average = indicators.sma(series.closes, period) if series and view.is_fresh else None
+        is_read = series is not None and view.is_fresh and series.end_ms >= newest
+        average = indicators.sma(series.closes, period) if series is not None and is_read else None
         if series is not None and average is not None:
             counted += 1
             above += series.closes[-1] > average
-    if 2 * counted < len(view.sectors.spot_symbols) or not counted:
-        total = len(view.sectors.spot_symbols)
-        return f"only {counted} of {total} tokens have a {view.policy.signals.breadth_days}-day average"
+    if 2 * counted < len(view.listed) or not counted:
+        return (
+            f"only {counted} of {len(view.listed)} listed tokens have a {view.policy.signals.breadth_days}-day average"
+        )
     share = above / counted
     message = f"{above} of {counted} tokens are above their {view.policy.signals.breadth_days}-day average"
     return Signal("breadth", share, indicators.clip(2 * share - 1), message, view.age_ms, share, SHARE)
@@ -143,18 +145,18 @@ def _past_volumes(traded: Sequence[Sequence[float]], recent: int, usual: int) ->
 
 
 def liquidity(view: MarketView) -> Signal | str:
-    """How far prices travel for the money that is traded (Amihud 2002): the median of all tokens, against its history.
+    """How far prices travel for the money that is traded (Amihud 2002): the median of the listed tokens, against its
+    history.
 
     Score +1 in a market that has never moved less per quote traded, −1 in one that has never moved more.
     """
     window = view.policy.candles_in(view.policy.constants.volume_days)
     newest = oldest_fresh_ms(view)
-    traded = [view.snapshot.candles.get(symbol) for symbol in view.sectors.spot_symbols]
+    traded = [view.snapshot.candles.get(symbol) for symbol in view.listed]
     fresh = [series for series in traded if series is not None and series.end_ms >= newest and len(series) > window]
     if 2 * len(fresh) < len(traded) or not fresh:
-        return (
-            f"only {len(fresh)} of {len(traded)} tokens have {view.policy.constants.volume_days} days of fresh candles"
-        )
+        days = view.policy.constants.volume_days
+        return f"only {len(fresh)} of {len(traded)} listed tokens have {days} days of fresh candles"
     steps = (max(map(len, fresh)) - 1) // window
     history = []
     impacts_of = (

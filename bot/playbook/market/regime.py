@@ -1,13 +1,14 @@
 """Signals → condition: evidence, hysteresis, confirmation, dwell (PLAYBOOK §3).
 
 The confidence of a condition is the weighted part of its evidence that speaks for it; evidence that is missing counts
-in the whole and so lowers it, evidence that nobody has set up a source for does not count at all. A condition begins at
-`enter`, ends below `leave`, must persist before it is believed and lives for a least time after that, so that noise
-does not churn the book. All of that is in `RegimeMemory`.
+in the whole and so lowers it, evidence that nobody has set up a source for does not count at all. Each condition needs
+`coverage_min` of its own evidence, whatever is missing of another's (decision 0018). A condition begins at `enter`,
+ends below `leave`, must persist before it is believed and lives for a least time after that, so that noise does not
+churn the book. All of that is in `RegimeMemory`.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from bot.domain.campaign import Condition, RegimeMemory
@@ -24,7 +25,8 @@ _CAREFUL_FIRST = (Condition.DOWNTREND, Condition.UNCERTAINTY, Condition.BREAKOUT
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A condition with its confidence, the confidence of every condition, the part of the evidence that was there."""
+    """A condition with its confidence, the confidence of every condition, and the part of the evidence that was there:
+    `coverage` of the condition, `coverages` of each. Of `neutral` it is that of the best covered one."""
 
     condition: Condition
     confidence: Decimal
@@ -32,6 +34,13 @@ class Reading:
     coverage: Decimal
     memory: RegimeMemory
     notes: tuple[Note, ...] = ()
+    coverages: Mapping[Condition, Decimal] = field(default_factory=dict)
+
+    def is_covered(self, condition: Condition, policy: Policy) -> bool:
+        """Whether enough evidence is there to read or to rule out a condition. An operator's override needs none."""
+        return (
+            policy.regime.override is not None or self.coverages.get(condition, ZERO) >= policy.constants.coverage_min
+        )
 
 
 def read_regime(
@@ -48,16 +57,34 @@ def read_regime(
     evidence = evidence_in_force(policy, unconfigured)
     scores = {signal.name: signal.score for signal in signals}
     confidences = confidences_in(scores, evidence)
-    coverage = _coverage(signals, evidence)
-    if coverage < (needed := policy.constants.coverage_min):
-        message = f"{coverage:.0%} of the evidence, {needed:.0%} needed: {memory.condition.value} holds"
-        held = Note(Reason.CONDITION_HELD, message, memory.condition.value, {"coverage": str(coverage)})
-        confidence = confidences.get(memory.condition, ZERO)
-        return Reading(memory.condition, confidence, confidences, coverage, memory, (held,))
-    wanted = wanted_of(confidences, memory.condition, policy)
-    stepped, notes = _step(memory, wanted, confidences, policy, at_ms)
+    coverages = coverages_in(scores, evidence)
+    covered = frozenset(c for c, part in coverages.items() if part >= policy.constants.coverage_min)
+    wanted = wanted_of(confidences, memory.condition, policy, covered)
+    thin = _thin(memory.condition, wanted, coverages, covered, policy)
+    stepped, notes = _step(memory, wanted, confidences, policy, at_ms) if covered else (memory, ())
     confidence = confidences.get(stepped.condition, ONE - max(confidences.values(), default=ZERO))
-    return Reading(stepped.condition, confidence, confidences, coverage, stepped, notes)
+    coverage = coverages.get(stepped.condition, max(coverages.values(), default=ZERO))
+    return Reading(stepped.condition, confidence, confidences, coverage, stepped, (*thin, *notes), coverages)
+
+
+def _thin(
+    current: Condition,
+    wanted: Condition,
+    coverages: Mapping[Condition, Decimal],
+    covered: Collection[Condition],
+    policy: Policy,
+) -> tuple[Note, ...]:
+    """A note where the current condition is held because too little of its evidence is there; of neutral, where that
+    is so of some other condition, which then cannot begin."""
+    is_neutral = current is Condition.NEUTRAL
+    thin = [c for c in _CAREFUL_FIRST if c not in covered and (is_neutral or c is current)]
+    if wanted is not current or not thin:
+        return ()
+    parts = ", ".join(f"{coverages[condition]:.0%} of the evidence for {condition.value}" for condition in thin)
+    ending = "it cannot begin" if is_neutral else f"{current.value} holds"
+    message = f"{parts}, {policy.constants.coverage_min:.0%} needed: {ending}"
+    numbers = {condition.value: str(coverages[condition]) for condition in thin}
+    return (Note(Reason.CONDITION_HELD, message, current.value, numbers),)
 
 
 def evidence_in_force(policy: Policy, unconfigured: Collection[str]) -> Mapping[Condition, Mapping[str, Decimal]]:
@@ -85,19 +112,31 @@ def _confidence(scores: Mapping[str, float], weights: Mapping[str, Decimal]) -> 
     return min(ONE, Decimal(repr(speaks / float(total)))).quantize(_PLACES)
 
 
-def _coverage(signals: Sequence[Signal], evidence: Mapping[Condition, Mapping[str, Decimal]]) -> Decimal:
-    present = {signal.name for signal in signals}
-    weights = [(name, abs(weight)) for table in evidence.values() for name, weight in table.items()]
-    total = sum((weight for _, weight in weights), ZERO)
-    return sum((weight for name, weight in weights if name in present), ZERO) / total if total else ZERO
+def coverages_in(
+    present: Collection[str], evidence: Mapping[Condition, Mapping[str, Decimal]]
+) -> Mapping[Condition, Decimal]:
+    """The part of each condition's own evidence that is present, by weight; nothing where it has none."""
+    found = {}
+    for condition in _CAREFUL_FIRST:
+        weights = {name: abs(weight) for name, weight in evidence.get(condition, {}).items()}
+        total = sum(weights.values(), ZERO)
+        there = sum((weight for name, weight in weights.items() if name in present), ZERO)
+        found[condition] = there / total if total else ZERO
+    return found
 
 
-def wanted_of(confidences: Mapping[Condition, Decimal], current: Condition, policy: Policy) -> Condition:
+def wanted_of(
+    confidences: Mapping[Condition, Decimal],
+    current: Condition,
+    policy: Policy,
+    covered: Collection[Condition] = _CAREFUL_FIRST,
+) -> Condition:
     """The condition that is read now, before it has to persist: the strongest that may begin, unless the current one
-    holds and is as strong."""
-    strong = [c for c in _CAREFUL_FIRST if confidences[c] >= policy.regime.enter]
+    holds and is as strong. Only a `covered` one may begin, and only a covered one is ended by its own weakness."""
+    strong = [c for c in _CAREFUL_FIRST if c in covered and confidences[c] >= policy.regime.enter]
     best = max(strong, key=lambda c: confidences[c], default=None)
-    holds = current is not Condition.NEUTRAL and confidences.get(current, ZERO) >= policy.regime.leave
+    is_strong = confidences.get(current, ZERO) >= policy.regime.leave or current not in covered
+    holds = current is not Condition.NEUTRAL and is_strong
     if best is not None and (not holds or confidences[best] > confidences[current]):
         return best
     return current if holds else Condition.NEUTRAL

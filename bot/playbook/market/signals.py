@@ -64,7 +64,7 @@ def _candle_answers(view: MarketView) -> Mapping[str, Signal | str | None]:
     from_candles = view.cache.latest(
         "candle signals",
         seen,
-        (*candles, view.is_fresh, fresh),
+        (*candles, view.is_fresh, fresh, view.listed),
         lambda: {name: reader(bare) for name, reader in CANDLE_READERS.items()},
     )
     if not view.age_ms:

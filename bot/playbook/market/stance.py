@@ -41,20 +41,27 @@ def choose_stance(reading: Reading, signs: Sequence[str], memory: Memory, policy
     """The stance that the condition asks for (PLAYBOOK §3), subject to the rotation's own exit signs (§7).
 
     One sign vetoes new tactical longs and, because crowding outranks euphoria, a new rotation out of euphoria; two end
-    a stance into the risk-on sector. An operator's override is obeyed as it is.
+    a stance into the risk-on sector. A veto leads to neutral, and so does a neutral condition after
+    `neutral_return_hours`; both only where the evidence would show a downtrend (decision 0019). An operator's override
+    is obeyed as it is.
     """
     now, overridden = current_stance(memory), policy.regime.override is not None
     stance = _STANCES.get(reading.condition, now)
+    may_return = now is Stance.NEUTRAL or reading.is_covered(Condition.DOWNTREND, policy)
     notes: list[Note] = []
     if stance is Stance.INTO_DEFI and signs and not overridden:
         is_new = now is not Stance.INTO_DEFI
         if len(signs) >= 2 or (is_new and reading.condition is Condition.EUPHORIA):
-            stance = now if is_new else Stance.NEUTRAL
-            notes.append(Note(Reason.EXIT_SIGNS, f"exit signs against the rotation: {', '.join(signs)}", stance.value))
+            stance = Stance.NEUTRAL if may_return or not is_new else now
+            message = f"exit signs against the rotation: {', '.join(signs)}; the stance is {stance.value}"
+            notes.append(Note(Reason.EXIT_SIGNS, message, stance.value))
     if reading.condition is Condition.NEUTRAL and policy.regime.neutral_return_hours and reading.memory.since_ms:
         waited = snapshot.at_ms - reading.memory.since_ms
-        if waited >= policy.regime.neutral_return_hours * HOUR_MS:
-            stance = Stance.NEUTRAL
+        if now is not Stance.NEUTRAL and waited >= policy.regime.neutral_return_hours * HOUR_MS:
+            stance = Stance.NEUTRAL if may_return else now
+            message = f"neutral is read for {waited // HOUR_MS} h, {policy.regime.neutral_return_hours} needed"
+            message += ": back to the neutral table" if may_return else f"; too little evidence to leave {now.value}"
+            notes.append(Note(Reason.NEUTRAL_RETURN, message, stance.value, {"hours": str(waited // HOUR_MS)}))
     return Choice(stance, _tactical_allowed(stance, reading, signs, policy, snapshot), tuple(notes))
 
 

@@ -23,7 +23,7 @@ Z_SCORE, PERCENTILE, SHARE = "z", "percentile", "share"
 @dataclass(frozen=True, slots=True)
 class MarketView:
     """The snapshot as aligned series: the newest candles that all symbols of a line share. `is_fresh`: they are of now,
-    so that a token's own candles may be read too."""
+    so that a token's own candles may be read too. `listed` are the spot symbols of the list that the venue trades."""
 
     snapshot: Snapshot
     policy: Policy
@@ -33,6 +33,7 @@ class MarketView:
     market: tuple[float, ...]
     age_ms: int
     cache: SignalCache = field(default_factory=SignalCache, compare=False, repr=False)
+    listed: tuple[str, ...] = ()
 
 
 Index = tuple[tuple[int, ...], tuple[float, ...]]
@@ -77,11 +78,19 @@ def view_of(snapshot: Snapshot, policy: Policy, sectors: Sectors, cache: SignalC
     )
     market = snapshot.candles.get(policy.signals.market_symbol)
     newest = max(end_ms, market.end_ms if market else 0)
-    age = max(0, snapshot.at_ms - newest) if newest else 0
+    age, listed = max(0, snapshot.at_ms - newest) if newest else 0, listed_symbols(snapshot, sectors)
     if age > policy.constants.signal_age_max_minutes * MINUTE_MS:
-        return MarketView(snapshot, policy, sectors, False, (), (), age, cache)
+        return MarketView(snapshot, policy, sectors, False, (), (), age, cache, listed)
     closes = market.closes if market else ()
-    return MarketView(snapshot, policy, sectors, bool(sectors.sectors), ratio, closes, age, cache)
+    return MarketView(snapshot, policy, sectors, bool(sectors.sectors), ratio, closes, age, cache, listed)
+
+
+def listed_symbols(snapshot: Snapshot, sectors: Sectors) -> tuple[str, ...]:
+    """Spot symbols of the list that the venue has and trades; all of them where no instrument is known at all."""
+    if not snapshot.instruments:
+        return sectors.spot_symbols
+    found = ((symbol, snapshot.instruments.get(symbol)) for symbol in sectors.spot_symbols)
+    return tuple(symbol for symbol, instrument in found if instrument is not None and instrument.active)
 
 
 def _ratio_of(candles: Mapping[str, CandleSeries], policy: Policy, sectors: Sectors) -> tuple[int, tuple[float, ...]]:

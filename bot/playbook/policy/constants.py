@@ -60,7 +60,7 @@ class PlaybookConstants:
     scalp_stop: Annotated[Decimal, Field(gt=0, le=Decimal("0.1"))] = Decimal("0.01")
     # time stop of a scalp, hours
     scalp_hours: Annotated[int, Field(ge=1, le=72)] = 12
-    # part of the evidence that must be present for a change of condition
+    # part of its own evidence that a condition needs to begin or to end
     coverage_min: Share = Decimal("0.50")
     # drawdown that scores −1, share
     drawdown_full: Share = Decimal("0.25")

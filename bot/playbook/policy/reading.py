@@ -28,7 +28,7 @@ class RegimePolicy(BaseModel):
     dwell_hours: int = Field(default=72, ge=0, le=2160, description="least life of a condition, hours")
     confirm_hours: int = Field(default=4, ge=0, le=336, description="time a new condition must persist, hours")
     neutral_return_hours: int = Field(
-        default=0, ge=0, le=8760, description="neutral condition after which the book returns to neutral; 0: it holds"
+        default=168, ge=0, le=8760, description="neutral condition after which the book returns to neutral; 0: it holds"
     )
 
     @model_validator(mode="after")
