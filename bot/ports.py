@@ -274,10 +274,6 @@ class AccountReads(Protocol):
         """Funding, liquidation clearances, transfers of the perp wallet."""
         ...
 
-    async def fetch_maintenance_rate(self, symbol: str, notional_quote: Decimal) -> Decimal:
-        """Maintenance-margin rate of the bracket that holds the notional."""
-        ...
-
 
 class OrderReads(Protocol):
     """Orders and fills of one account. Reads raise Unavailable."""

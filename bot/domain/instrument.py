@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
+from bot.domain.brackets import Bracket, notional_cap
 from bot.domain.money import ONE, ZERO, ceil_to, floor_to, nearest_to
 
 _MULTIPLIER = re.compile(r"(1000(?:0{1,3})?|1M(?=[A-Z]{4}))[A-Z]")
@@ -70,6 +71,7 @@ class Instrument:
     active: bool = True
     venue_symbol: str = ""
     is_former: bool = False  # the venue lists it no more: what is held in it may be closed, nothing may be opened
+    brackets: tuple[Bracket, ...] = ()  # of a perp, smallest notional first; empty: not known
 
     @property
     def is_perp(self) -> bool:
@@ -99,6 +101,10 @@ class Instrument:
     def notional(self, size: Decimal, price: Decimal) -> Decimal:
         """Absolute quote value of `size` at `price`."""
         return abs(size) * self.contract_size * price
+
+    def notional_max(self, leverage: Decimal) -> Decimal | None:
+        """The largest position that the venue allows at a leverage, quote; None when its brackets are not known."""
+        return notional_cap(self.brackets, leverage) if self.brackets else None
 
     def size_for(self, notional_quote: Decimal, price: Decimal) -> Decimal:
         """The largest size on the grid whose value is not above `notional_quote`.

@@ -7,6 +7,7 @@ isolated one-way case.
 from collections.abc import Sequence
 from decimal import ROUND_FLOOR, Decimal
 
+from bot.domain.brackets import Bracket
 from bot.domain.durations import HOUR_MS, HOURS_PER_YEAR
 from bot.domain.instrument import Instrument, Side
 from bot.domain.money import ONE, ZERO
@@ -56,6 +57,54 @@ def liquidation_price(
     side = ONE if size > 0 else -ONE
     price = _at_maintenance(margin + maintenance_amount, side * base, base, entry, maintenance_rate)
     return price if price > 0 else None
+
+
+def liquidation_in_brackets(
+    instrument: Instrument, brackets: Sequence[Bracket], *, size: Decimal, entry: Decimal, margin: Decimal
+) -> Decimal | None:
+    """The price at which margin plus profit meets maintenance, with the bracket that holds at that price."""
+    found: Decimal | None = None
+    for bracket in brackets:
+        price = liquidation_price(
+            instrument,
+            size=size,
+            entry=entry,
+            margin=margin,
+            maintenance_rate=bracket.maintenance_rate,
+            maintenance_amount=bracket.cum,
+        )
+        if price is None:
+            continue
+        found = price
+        if bracket.notional_floor <= instrument.notional(size, price) <= bracket.notional_cap:
+            return price
+    return found
+
+
+def expected_liquidation(
+    instrument: Instrument, *, size: Decimal, entry: Decimal, margin: Decimal, rate_min: Decimal
+) -> Decimal | None:
+    """Liquidation price of an isolated position that is not open yet: by the instrument's brackets or by the
+    maintenance rate assumed at least, whichever comes first."""
+    found = [
+        liquidation_price(instrument, size=size, entry=entry, margin=margin, maintenance_rate=rate_min),
+        liquidation_in_brackets(instrument, instrument.brackets, size=size, entry=entry, margin=margin),
+    ]
+    prices = [price for price in found if price is not None]
+    if not prices:
+        return None
+    return max(prices) if size > 0 else min(prices)
+
+
+def bracket_room(
+    instrument: Instrument, leverage: Decimal, *, held: Decimal, side: Side, price: Decimal
+) -> Decimal | None:
+    """Contracts that may be added on `side` to the signed position `held` before the venue refuses the leverage; None
+    when the brackets are not known."""
+    cap = instrument.notional_max(leverage)
+    if cap is None:
+        return None
+    return max(ZERO, instrument.size_for(cap, price) - max(ZERO, held * side.sign))
 
 
 def liquidation_move(side: Side, leverage: Decimal, maintenance_rate: Decimal) -> Decimal:

@@ -12,7 +12,7 @@ from bot.domain.durations import HOURS_PER_YEAR
 from bot.domain.instrument import Instrument, Side
 from bot.domain.money import ONE, ZERO
 from bot.domain.order import ExitPlan, Order, Purpose
-from bot.domain.perp import liquidation_price, margin_under
+from bot.domain.perp import expected_liquidation, margin_under
 from bot.domain.reason import Note, Reason
 from bot.risk.case import Effect, OrderReview
 from bot.risk.projection import NOTHING, Exposure, held_hedges, is_uncertain, widest
@@ -61,15 +61,27 @@ def check_account_leverage(review: OrderReview) -> Note | None:
 
 
 def check_position_leverage(review: OrderReview) -> Note | None:
-    """An entry says its leverage, and it is within ours and the instrument's."""
+    """An entry says its leverage, it is within ours and the instrument's, and the venue's bracket of the position that
+    may result allows it."""
     leverage = review.leverage
     if leverage is None or not leverage.is_finite() or not review.intent.margin_quote.is_finite():
         return review.refuse(Reason.POSITION_LEVERAGE, "an entry into a perp must say its leverage and its margin")
     limit = min(review.limits.position_leverage_max, review.instrument.leverage_max)
-    if ZERO < leverage <= limit:
+    if not ZERO < leverage <= limit:
+        return review.refuse(
+            Reason.POSITION_LEVERAGE, f"leverage {leverage} is not within 0 to {limit}", leverage=leverage, limit=limit
+        )
+    lowest, highest = review.after.perps.get(review.intent.symbol, NOTHING)
+    value = highest if review.intent.side is Side.BUY else -lowest
+    most = review.instrument.notional_max(leverage)
+    if most is None or value <= most:
         return None
     return review.refuse(
-        Reason.POSITION_LEVERAGE, f"leverage {leverage} is not within 0 to {limit}", leverage=leverage, limit=limit
+        Reason.POSITION_LEVERAGE,
+        f"the position could be worth {value:.2f}; the venue's brackets allow {most} at leverage {leverage}",
+        value=value,
+        leverage=leverage,
+        limit=most,
     )
 
 
@@ -248,12 +260,12 @@ def _liquidation_after(review: OrderReview, price: Decimal) -> Decimal | None:
         size += abs(held.size)
         cost += abs(held.size) * held.entry_price
         margin += margin_under(instrument, held)
-    return liquidation_price(
+    return expected_liquidation(
         instrument,
         size=size * intent.side.sign,
         entry=cost / size,
         margin=margin,
-        maintenance_rate=review.limits.maintenance_rate,
+        rate_min=review.limits.maintenance_rate,
     )
 
 

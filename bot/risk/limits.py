@@ -95,7 +95,7 @@ class Limits(BaseModel):
         default=_SIZING.maintenance_rate,
         ge=0,
         le=Decimal("0.2"),
-        description="maintenance margin assumed, share of notional",
+        description="maintenance margin assumed at least, share of notional; brackets that ask for more count",
     )
     hedge_share_max: Decimal = Field(
         default=Decimal(1), ge=0, le=1, description="hedge notional, share of the spot value it covers"

@@ -7,9 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.domain.brackets import Bracket, highest_leverage
 from bot.domain.instrument import Instrument, Kind, Side
 from bot.domain.perp import (
     basis_annualised,
+    bracket_room,
+    expected_liquidation,
     funding_per_day,
     liquidation_move,
     liquidation_price,
@@ -50,6 +53,49 @@ def test_at_the_liquidation_price_equity_equals_maintenance(entry: Decimal, size
         return
     equity = margin + unrealised_pnl(PERP, Decimal(size), entry, price)
     assert abs(equity - abs(size) * price * rate) < Decimal("0.0001") * entry
+
+
+BRACKETS = (
+    Bracket(1, 20, Decimal(0), Decimal(1_000), Decimal("0.02"), Decimal(0)),
+    Bracket(2, 5, Decimal(1_000), Decimal(10_000), Decimal("0.10"), Decimal(80)),
+    Bracket(3, 1, Decimal(10_000), Decimal(50_000), Decimal("0.50"), Decimal(4_080)),
+)
+BRACKETED = replace(PERP, brackets=BRACKETS)
+
+
+@pytest.mark.parametrize(("leverage", "most"), [("21", 0), ("20", 1_000), ("6", 1_000), ("5", 10_000), ("1", 50_000)])
+def test_the_largest_position_at_a_leverage_is_the_cap_of_the_highest_bracket_that_allows_it(
+    leverage: str, most: int
+) -> None:
+    assert BRACKETED.notional_max(Decimal(leverage)) == most
+    assert PERP.notional_max(Decimal(leverage)) is None
+    assert highest_leverage(BRACKETS) == 20
+
+
+@pytest.mark.parametrize(
+    ("held", "side", "room"),
+    [("0", Side.BUY, "100"), ("30", Side.BUY, "70"), ("30", Side.SELL, "100"), ("-120", Side.SELL, "0")],
+)
+def test_what_may_be_added_leaves_room_for_what_is_held(held: str, side: Side, room: str) -> None:
+    found = bracket_room(BRACKETED, Decimal(5), held=Decimal(held), side=side, price=Decimal(100))
+    assert found == Decimal(room)
+    assert bracket_room(PERP, Decimal(5), held=Decimal(held), side=side, price=Decimal(100)) is None
+
+
+@given(prices, st.sampled_from([-9, -1, 2, 5]), st.integers(1, 10), st.sampled_from(["0", "0.01", "0.2"]))
+def test_at_the_expected_liquidation_equity_is_at_least_the_brackets_maintenance(
+    entry: Decimal, size: int, leverage: int, least: str
+) -> None:
+    """Against the meaning of brackets: the maintenance of each value is that of the bracket which holds it."""
+    margin = entry * abs(size) / leverage
+    price = expected_liquidation(BRACKETED, size=Decimal(size), entry=entry, margin=margin, rate_min=Decimal(least))
+    if price is None:
+        return
+    value = abs(size) * price
+    held = next((b for b in BRACKETS if value <= b.notional_cap), BRACKETS[-1])
+    needed = max(value * held.maintenance_rate - held.cum, value * Decimal(least))
+    equity = margin + unrealised_pnl(PERP, Decimal(size), entry, price)
+    assert equity >= needed - Decimal("0.0001") * entry
 
 
 def test_a_five_times_short_is_liquidated_near_nineteen_percent() -> None:

@@ -244,9 +244,6 @@ class ScriptedVenue:
     async def fetch_open_interest(self, symbol: str) -> OpenInterest:
         raise NotImplementedError
 
-    async def fetch_maintenance_rate(self, symbol: str, notional_quote: Decimal) -> Decimal:
-        raise NotImplementedError
-
     async def set_leverage(self, symbol: str, leverage: Decimal) -> None:
         self.calls.append(f"set_leverage {symbol} {leverage}")
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from bot.domain.brackets import Bracket
 from bot.domain.campaign import Campaign, Leg, Memory, Stance, Tranche
 from bot.domain.instrument import Side
 from bot.domain.market import Funding, Quote
@@ -37,6 +38,10 @@ from tests.risk.worlds import (
     working,
 )
 
+BRACKETS = (
+    Bracket(1, 20, D(0), D(1_000), D("0.02"), D(0)),
+    Bracket(2, 2, D(1_000), D(50_000), D("0.10"), D(80)),
+)
 WIDE = Limits(
     order_notional_max_quote=D(1_000_000),
     order_share_max=D(1),
@@ -427,6 +432,37 @@ ROWS: dict[str, Row] = {
         tactical(leverage=D(5)),
         tactical(leverage=D(4)),
         *[lambda: with_instrument(UNI_PERP, leverage_max=D(4))] * 2,
+    ),
+    "leverage of the bracket": Row(
+        Reason.POSITION_LEVERAGE,
+        hedge(1_010),
+        hedge(990),
+        *[lambda: with_instrument(ETH_PERP, brackets=BRACKETS)] * 2,
+    ),
+    "leverage of the bracket of what is held already": Row(
+        Reason.POSITION_LEVERAGE,
+        hedge(510),
+        hedge(490),
+        *[
+            lambda: replace(
+                with_instrument(ETH_PERP, brackets=BRACKETS),
+                portfolio=portfolio((position(ETH_PERP, D("-0.25")),)),
+                hedges={ETH_PERP: "infra"},
+            )
+        ]
+        * 2,
+    ),
+    "liquidation by the bracket": Row(
+        Reason.LIQUIDATION_DISTANCE,
+        hedge(900),
+        hedge(900, leverage=D(3)),
+        *[lambda: with_instrument(ETH_PERP, brackets=(replace(BRACKETS[0], maintenance_rate=D("0.19")),))] * 2,
+    ),
+    "stop beyond the liquidation of the bracket": Row(
+        Reason.EXITS_MISSING,
+        tactical(900, exits=exits(D("8.2"))),
+        tactical(900, exits=exits(D("9.2"))),
+        *[lambda: with_instrument(UNI_PERP, brackets=(replace(BRACKETS[0], maintenance_rate=D("0.2")),))] * 2,
     ),
     "no leverage": Row(Reason.POSITION_LEVERAGE, tactical(leverage=None), tactical(leverage=D(2))),
     "leverage of nothing": Row(Reason.POSITION_LEVERAGE, tactical(leverage=D(0)), tactical(leverage=D(1))),

@@ -12,7 +12,7 @@ from bot.domain.states import KillLevel
 from bot.journal.journal import Journal, JournalBusy, JournalError
 from bot.simex.engine.ledger import DEPOSITS
 from bot.simex.engine.refusal import Refusal
-from bot.simex.engine.rules import Rules
+from bot.simex.engine.rules import Rules, make_brackets
 from bot.simex.engine.types import NewOrder
 from tests.sim.checkers import Checkers
 from tests.sim.faults import Kind
@@ -55,7 +55,9 @@ class Chaos:
             now = self._exchange.instruments[symbol]
             # Sizes that were rounded to a coarser grid are still about; prices are off a coarser one by the market.
             self._exchange.replace_instrument(replace(instrument, size_step=now.size_step, size_min=now.size_min))
-        self._exchange.rules.brackets.update(brackets_of(Rules()))  # type: ignore[attr-defined]
+        for symbol, brackets in brackets_of(Rules()).items():
+            if self._exchange.is_listed(symbol):
+                self._exchange.set_brackets(symbol, brackets)
         self._world.hooks.heal()
 
     def _market(self) -> None:
@@ -78,7 +80,10 @@ class Chaos:
         if plan.strikes(Kind.BRACKET_CHANGE):
             symbol = plan.choose(Kind.BRACKET_CHANGE, [s for s in sorted(exchange.instruments) if ":" in s])
             table = brackets_of(Rules())[symbol]
-            exchange.rules.brackets[symbol] = table[plan.count(Kind.BRACKET_CHANGE, 0, 3) :]  # type: ignore[index]
+            kept = table[plan.count(Kind.BRACKET_CHANGE, 0, 3) :]
+            rows = tuple((str(one.notional_cap), one.leverage_max, str(one.maintenance_rate)) for one in kept)
+            if exchange.is_listed(symbol):
+                exchange.set_brackets(symbol, make_brackets(rows, kept[0].leverage_max))
         if plan.strikes(Kind.DELEVERAGING):
             self._deleverage()
         if self._world.renames and not self._is_converted and plan.strikes(Kind.CONVERSION):

@@ -134,6 +134,7 @@ class Kind(StrEnum):
     # the exchange, later
     REMOVED_WHILE_DOWN = "symbol removed wholly between two lives"
     FEES_CHANGED = "fee rates of the account changed"
+    BRACKETS_BY_SIZE = "brackets tightened by size"
 
 
 # How often each strikes when asked, in a seed of ordinary weather.
@@ -248,6 +249,7 @@ RATES_OF_LATER_KINDS: Mapping[Kind, float] = {
     # the exchange, later
     Kind.REMOVED_WHILE_DOWN: 0.03,
     Kind.FEES_CHANGED: 0.02,
+    Kind.BRACKETS_BY_SIZE: 0.02,
 }
 # At the wire one question of the bot is several requests, and a cycle asks about sixty: each fails the less often.
 AT_THE_WIRE: Mapping[Kind, float] = {

@@ -10,10 +10,10 @@ from decimal import Decimal
 from functools import cache
 from random import Random
 
+from bot.domain.brackets import Bracket
 from bot.domain.durations import HOUR_MS
 from bot.domain.instrument import Instrument
 from bot.simex.engine.rules import Rules
-from bot.simex.engine.types import Bracket
 from bot.simex.market.catalogue import default_instruments
 from tests.simex.scripted_market import Points, ScriptedMarket
 

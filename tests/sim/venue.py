@@ -133,9 +133,6 @@ class FaultyVenue:
     async def fetch_open_interest(self, symbol: str) -> OpenInterest:
         return await self._port.ask(lambda: at_once(self._inner.fetch_open_interest(symbol)))
 
-    async def fetch_maintenance_rate(self, symbol: str, notional_quote: Decimal) -> Decimal:
-        return await self._port.ask(lambda: at_once(self._inner.fetch_maintenance_rate(symbol, notional_quote)))
-
     # the account
 
     async def fetch_account(self) -> Account:

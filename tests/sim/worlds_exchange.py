@@ -7,13 +7,13 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qsl
 
+from bot.domain.brackets import Bracket
 from bot.domain.instrument import Kind as MarketKind
 from bot.ports import Unavailable
 from bot.simex.dialects.wire import WireReply, WireRequest
 from bot.simex.engine.refusal import Refusal
 from bot.simex.engine.rules import make_brackets
 from bot.simex.engine.types import (
-    Bracket,
     ExpiryReason,
     ListingStatus,
     OrderStatus,
@@ -51,7 +51,6 @@ SINGLE_READS = (
     "fetch_book",
     "fetch_candles",
     "fetch_open_interest",
-    "fetch_maintenance_rate",
 )
 LIST_READS = ("fetch_quotes", "fetch_funding", "fetch_instruments")
 PROXY_PAGE = "<html><head><title>503</title></head><body><h1>503 Service Unavailable</h1></body></html>"

@@ -1,5 +1,6 @@
 """Facts of the venue have an age: instruments, filters, status, brackets. Prices carry the venue's own time."""
 
+import copy
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
@@ -9,9 +10,10 @@ from typing import Any
 import pytest
 
 from bot.feeds.snapshot import Observer, SnapshotRequest
-from bot.ports import Rejection, Unavailable, VenueRejected
+from bot.ports import Answered, Rejection, Unavailable, VenueRejected
 from bot.venues.binance.errors import BINANCE_ERRORS
 from bot.venues.binance.parse import venue_ms
+from bot.venues.ccxt.brackets import BRACKETS_AGE_MAX_MS
 from bot.venues.ccxt.connection import FACTS_AGE_MAX_MS
 from bot.venues.ccxt.venue import CcxtVenue, ConnectionRules
 from tests.venues.binance_server import NOW_MS, BinanceServer, Canned, perp_symbol, placed, refusal, spot_symbol
@@ -157,19 +159,92 @@ async def test_a_listing_that_returns_is_known_again(venue: CcxtVenue, server: B
     assert venue._link.former == {}
 
 
+BRACKETS = "GET", "/fapi/v1/leverageBracket"
+
+
+def tightened(rows: Any) -> Any:
+    """The same brackets with a highest leverage of 3 and a maintenance rate of 0.15."""
+    changed = copy.deepcopy(rows)
+    for row in changed:
+        for part in row["brackets"]:
+            part["initialLeverage"], part["maintMarginRatio"] = 3, 0.15
+    return changed
+
+
 async def test_leverage_brackets_are_read_with_the_instruments(
     venue: CcxtVenue, server: BinanceServer, clock: HandClock
 ) -> None:
-    for row in server.answers["GET", "/fapi/v1/leverageBracket"]:
-        for part in row["brackets"]:
-            part["initialLeverage"], part["maintMarginRatio"] = 3, 0.15
-    assert await venue.fetch_maintenance_rate(PERP, Decimal(1000)) == Decimal("0.01")
+    first = (await venue.fetch_instruments(SYMBOLS))[PERP]
+    assert [(b.notional_cap, b.leverage_max, b.maintenance_rate, b.cum) for b in first.brackets] == [
+        (5_000, 50, Decimal("0.01"), 0),
+        (100_000, 25, Decimal("0.025"), 75),
+    ]
+    server.answers[BRACKETS] = tightened(server.answers[BRACKETS])
+    assert not venue.are_facts_due()
     clock.value_ms += FACTS_AGE_MAX_MS
-    assert await venue.fetch_maintenance_rate(PERP, Decimal(1000)) == Decimal("0.15")
-    assert (await venue.fetch_instruments(SYMBOLS))[PERP].leverage_max == 3
-    server.answers["GET", "/fapi/v1/leverageBracket"] = Canned(503, "busy")
+    assert venue.are_facts_due()
+    found = (await venue.fetch_instruments(SYMBOLS))[PERP]
+    assert (found.leverage_max, found.brackets[0].maintenance_rate) == (3, Decimal("0.15"))
+
+
+async def test_a_refusal_of_the_leverage_asks_for_the_brackets_at_once(
+    venue: CcxtVenue, server: BinanceServer, clock: HandClock
+) -> None:
+    await venue.fetch_instruments(SYMBOLS)
+    asked = server.count(*BRACKETS)
+    server.answers["POST", "/fapi/v1/marginType"] = {"code": 200, "msg": "success"}
+    server.answers["POST", "/fapi/v1/leverage"] = refusal(-4028, "Leverage 5 is not valid")
+    with pytest.raises(VenueRejected):
+        await venue.set_leverage(PERP, Decimal(5))
+    server.answers[BRACKETS] = tightened(server.answers[BRACKETS])
+    assert (await venue.fetch_instruments((PERP,)))[PERP].leverage_max == 3
+    assert server.count(*BRACKETS) == asked + 1
+
+
+async def test_brackets_without_an_answer_hold_for_an_hour_and_then_count_as_leverage_one(
+    venue: CcxtVenue, server: BinanceServer, clock: HandClock
+) -> None:
+    known = (await venue.fetch_instruments(SYMBOLS))[PERP].brackets
+    answer, server.answers[BRACKETS] = server.answers[BRACKETS], Canned(503, "busy")
+    clock.value_ms += BRACKETS_AGE_MAX_MS - 1
+    assert (await venue.fetch_instruments(SYMBOLS))[PERP].brackets == known
+    clock.value_ms += 1
+    found = await venue.fetch_instruments(SYMBOLS)
+    assert isinstance(found, Answered)
+    assert (found[PERP].leverage_max, found[PERP].brackets) == (1, ())
+    assert "more than 60 minutes ago" in found.notes[PERP]
+    server.answers[BRACKETS] = answer
+    clock.value_ms += 60_000
+    assert (await venue.fetch_instruments((PERP,)))[PERP].brackets == known, "asked for again after a minute"
+
+
+async def test_brackets_that_fail_at_the_start_take_no_instrument_away(
+    make_venue: Callable[..., CcxtVenue], server: BinanceServer
+) -> None:
+    server.answers[BRACKETS] = Canned(503, "busy")
+    venue = make_venue()
+    await venue.open()
+    found = await venue.fetch_instruments(SYMBOLS)
+    assert isinstance(found, Answered)
+    assert set(SYMBOLS) <= found.keys()
+    assert (found[PERP].leverage_max, found.notes[PERP]) == (
+        1,
+        "its leverage brackets are not known; it counts as leverage 1",
+    )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"notionalCap": 0}, {"initialLeverage": 0}, {"maintMarginRatio": 1.5}, {"notionalFloor": -1}, {"cum": None}],
+)
+async def test_brackets_that_make_no_sense_leave_what_was_known(
+    change: dict[str, Any], venue: CcxtVenue, server: BinanceServer, clock: HandClock
+) -> None:
+    known = (await venue.fetch_instruments(SYMBOLS))[PERP].brackets
+    for row in server.answers[BRACKETS]:
+        row["brackets"][0] |= change
     clock.value_ms += FACTS_AGE_MAX_MS
-    assert await venue.fetch_maintenance_rate(PERP, Decimal(1000)) == Decimal("0.15")
+    assert (await venue.fetch_instruments(SYMBOLS))[PERP].brackets == known
 
 
 OLD_MS = NOW_MS - 3_600_000

@@ -152,11 +152,6 @@ async def test_open_interest_is_valued_at_mark(venue: CcxtVenue, server: Binance
     assert (await venue.fetch_open_interest(PERP)).value_quote == Decimal("20010")
 
 
-async def test_the_maintenance_rate_is_that_of_the_bracket_holding_the_notional(venue: CcxtVenue) -> None:
-    for notional, rate in ((0, "0.01"), (4_999, "0.01"), (5_000, "0.025"), (10**9, "0.025")):
-        assert await venue.fetch_maintenance_rate(PERP, Decimal(notional)) == Decimal(rate)
-
-
 def perp_order(**changes: Any) -> dict[str, Any]:
     row = {
         "symbol": "UNIUSDT",

@@ -96,7 +96,7 @@ async def _market_data(bench: Bench, record: Recorder) -> None:
         )
     await record("fetch_candles no such interval", lambda: venue.fetch_candles(SPOT, 1_234, NOW_MS - DAY_MS, 5))
     await record("fetch_open_interest", lambda: venue.fetch_open_interest(PERP))
-    await record("fetch_maintenance_rate", lambda: venue.fetch_maintenance_rate(PERP, D(1_000)))
+    await record("fetch_instruments known", lambda: venue.fetch_instruments([PERP, SPOT]))
 
 
 async def _orders(bench: Bench, record: Recorder) -> None:

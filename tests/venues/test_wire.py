@@ -29,7 +29,6 @@ def used(venue: CcxtVenue, market: str, bucket: str) -> int:
         ("usdm", 2, lambda v: v.fetch_open_orders([PERP])),
         ("usdm", 1, lambda v: v.fetch_order(PERP, "tsbabc1")),
         ("usdm", 30, lambda v: v.fetch_payments(0)),
-        ("usdm", 1, lambda v: v.fetch_maintenance_rate("DOT/USDT:USDT", Decimal(1))),
     ],
 )
 async def test_a_read_costs_the_venues_weight_once(

@@ -13,7 +13,7 @@ from bot.domain.instrument import Instrument, Side
 from bot.domain.market import Quote
 from bot.domain.money import BPS, ONE, ZERO
 from bot.domain.order import Intent, Purpose
-from bot.domain.perp import opening_cost, whole_leverage
+from bot.domain.perp import bracket_room, opening_cost, whole_leverage
 from bot.domain.reason import Note, Reason
 from bot.playbook.book.context import PlanContext, with_slippage
 from bot.playbook.book.transfers import free_margin
@@ -103,6 +103,8 @@ def _enter(
         is_short = True
     elif leg.purpose in _OPENING_PERP and leg.leverage:
         size, notes = _within_margin(leg, size, worst, margin, instrument)
+        size, cut = _within_brackets(leg, size, max(worst, quote.valuation), instrument, context)
+        notes += cut
         if leg.purpose is Purpose.HEDGE:
             size, more = _within_spot(leg, size, quote, instrument, context)
             notes += more
@@ -121,7 +123,7 @@ def _enter(
         return Entry(leg, None, notes, is_exhausted=is_short)
     intent = _intent(campaign, tranche, leg, size, worst, quote, instrument, reduce_only=reduce_only)
     if intent.exits is not None and intent.leverage is not None:
-        exits = entered_at(intent.exits, quote.mid, leg.side, intent.leverage, instrument, context.policy)
+        exits = entered_at(intent.exits, quote.mid, leg.size_to, intent.leverage, instrument, context.policy)
         intent = replace(intent, exits=exits)
     return Entry(leg, intent if waits_as is None else replace(intent, time_in_force=waits_as), notes)
 
@@ -194,6 +196,20 @@ def _within_margin(
     message = f"{leg.words}: the perp wallet has {margin:.2f} free; move {missing:.2f} there for the rest"
     reason = Reason.HEDGE_CUT if leg.purpose is Purpose.HEDGE else Reason.TRANSFER_NEEDED
     return affordable, (Note(reason, message, leg.symbol, {"amount": f"{missing:.2f}"}),)
+
+
+def _within_brackets(
+    leg: Leg, size: Decimal, price: Decimal, instrument: Instrument, context: PlanContext
+) -> tuple[Decimal, tuple[Note, ...]]:
+    """No more than the venue's leverage brackets allow at the leverage of the leg: they may have changed since."""
+    leverage = whole_leverage(leg.leverage or ONE)
+    room = bracket_room(instrument, leverage, held=context.held(leg.symbol), side=leg.side, price=price)
+    if room is None or size <= room:
+        return size, ()
+    cap = instrument.notional_max(leverage)
+    message = f"{leg.words}: the venue's brackets allow a position of {cap} at {leverage}x, the leg is cut to it"
+    reason = Reason.HEDGE_CUT if leg.purpose is Purpose.HEDGE else Reason.LEVERAGE_CUT
+    return room, (Note(reason, message, leg.symbol, {"allowed": str(cap)}),)
 
 
 def _within_spot(

@@ -24,7 +24,7 @@ from bot.domain.instrument import Side
 from bot.domain.money import ONE, ZERO
 from bot.domain.order import Intent, Order, Purpose
 from bot.domain.order_ids import DIRECTIONAL_KINDS
-from bot.domain.perp import opening_cost, whole_leverage
+from bot.domain.perp import bracket_room, opening_cost, whole_leverage
 from bot.domain.reason import Note, Reason
 from bot.domain.states import LegState
 from bot.playbook.book.context import PlanContext
@@ -344,7 +344,9 @@ def _intent(opening: Opening, context: PlanContext) -> Intent | None:
     price, leverage = max(worst, quote.valuation), whole_leverage(opening.leverage)
     per_unit = opening_cost(instrument, price, leverage)
     margin = free_margin(context.portfolio.account)
-    size = instrument.floor_size(min(_left(opening, context), largest(price, instrument, context), margin / per_unit))
+    room = bracket_room(instrument, leverage, held=context.held(opening.symbol), side=side, price=price)
+    most = min(largest(price, instrument, context), margin / per_unit)
+    size = instrument.floor_size(min(_left(opening, context), most if room is None else min(most, room)))
     if not instrument.is_tradable(size, min(worst, quote.valuation)):
         return None
     terms = IntentTerms(
@@ -353,7 +355,7 @@ def _intent(opening: Opening, context: PlanContext) -> Intent | None:
         quote.mid,
         leverage=leverage,
         margin_quote=instrument.notional(size, price) / leverage,
-        exits=entered_at(opening.plan, quote.mid, side, leverage, instrument, context.policy),
+        exits=entered_at(opening.plan, quote.mid, side.sign * opening.size, leverage, instrument, context.policy),
     )
     kind = DIRECTIONAL_KINDS[opening.purpose]
     return kind_intent(kind, opening.sector, opening.symbol, side, terms, opening.words)

@@ -15,7 +15,7 @@ from bot.domain.instrument import Side
 from bot.domain.money import ONE, ZERO, share
 from bot.domain.order import Intent
 from bot.domain.order_ids import OrderKind
-from bot.domain.perp import opening_cost
+from bot.domain.perp import bracket_room, opening_cost
 from bot.domain.portfolio import Holding
 from bot.domain.reason import Note, Reason
 from bot.domain.states import CampaignState
@@ -231,6 +231,8 @@ def _step(
     price = max(worst, quote.valuation)
     per_unit = opening_cost(instrument, price, plan.leverage)
     most = min(instrument.size_for(uncovered, plan.price), largest(price, instrument, context), margin / per_unit)
+    room = bracket_room(instrument, plan.leverage, held=-held, side=Side.SELL, price=price)
+    most = most if room is None else min(most, room)
     size = instrument.floor_size(min(change, most))
     if not instrument.is_tradable(size, min(worst, quote.valuation)):
         return []

@@ -10,7 +10,7 @@ from bot.domain.instrument import Instrument, Side
 from bot.domain.money import ONE, ZERO
 from bot.domain.order import ExitPlan, Intent, Purpose
 from bot.domain.order_ids import OrderKind
-from bot.domain.perp import liquidation_move
+from bot.domain.perp import liquidation_in_brackets, liquidation_move
 from bot.domain.portfolio import Position
 from bot.domain.reason import Note, Reason
 from bot.domain.symbol import base_of
@@ -74,7 +74,8 @@ def plan_exits(
 
     The stop is rounded towards the entry, targets are rounded to where they are reached sooner.
     """
-    sign, room = side.sign, _stop_room(side, leverage, policy)
+    size = side.sign * margin * leverage / (price * instrument.contract_size)
+    sign, room = side.sign, _stop_room(size, price, leverage, instrument, policy)
     nearer, sooner = instrument.ceil_price, instrument.floor_price
     if side is Side.SELL:
         nearer, sooner = sooner, nearer
@@ -87,18 +88,24 @@ def plan_exits(
     )
 
 
-def _stop_room(side: Side, leverage: Decimal, policy: Policy) -> Decimal:
-    """How far from the entry a stop may lie, share of the price: the buffer before the liquidation stays unused."""
+def _stop_room(size: Decimal, price: Decimal, leverage: Decimal, instrument: Instrument, policy: Policy) -> Decimal:
+    """How far from the entry at `price` a stop of the signed `size` may lie, share of the price: the buffer before the
+    liquidation stays unused."""
+    side, margin = Side.of(size), instrument.notional(size, price) / leverage
     to_liquidation = liquidation_move(side, leverage, policy.sizing.maintenance_rate)
+    bracketed = liquidation_in_brackets(instrument, instrument.brackets, size=size, entry=price, margin=margin)
+    if bracketed is not None:
+        to_liquidation = min(to_liquidation, (price - bracketed) * side.sign / price)
     return max(ZERO, to_liquidation) * (ONE - policy.exits.liquidation_buffer)
 
 
 def entered_at(
-    plan: ExitPlan, price: Decimal, side: Side, leverage: Decimal, instrument: Instrument, policy: Policy
+    plan: ExitPlan, price: Decimal, size: Decimal, leverage: Decimal, instrument: Instrument, policy: Policy
 ) -> ExitPlan:
-    """The exits for an entry at `price`: the price has moved since they were planned, and with it the liquidation that
-    the stop has to come before."""
-    inside = price * (ONE - side.sign * _stop_room(side, leverage, policy))
+    """The exits for an entry at `price` into a position of the signed `size`: the price has moved since they were
+    planned, and with it the liquidation that the stop has to come before."""
+    side = Side.of(size)
+    inside = price * (ONE - side.sign * _stop_room(size, price, leverage, instrument, policy))
     inside = instrument.ceil_price(inside) if side is Side.BUY else instrument.floor_price(inside)
     return replace(plan, stop_price=max(plan.stop_price, inside, key=lambda one: one * side.sign))
 

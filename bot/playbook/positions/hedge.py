@@ -95,12 +95,19 @@ def _plans(
             continue
         # The fee of opening comes out of the same wallet.
         affordable = free * share(value, whole) / (ONE / leverage + instrument.taker_fee)
-        size = instrument.size_for(min(value, affordable), price)
+        cap = instrument.notional_max(leverage)
+        size = instrument.size_for(min(value, affordable, value if cap is None else cap), price)
         notional = instrument.notional(size, price)
         if affordable < value:
             message = (
                 f"{sector}: the hedge is {notional:.2f} instead of {value:.2f}, short by {value - notional:.2f}: its "
                 f"futures sleeve has {free:.2f} of free margin at {leverage}x"
+            )
+            notes.append(Note(Reason.HEDGE_CUT, message, sector, {"short_by": str(value - notional)}))
+        elif cap is not None and cap < value:
+            message = (
+                f"{sector}: the hedge is {notional:.2f} instead of {value:.2f}, short by {value - notional:.2f}: the "
+                f"venue's brackets allow {cap} of {symbol} at {leverage}x"
             )
             notes.append(Note(Reason.HEDGE_CUT, message, sector, {"short_by": str(value - notional)}))
         if not instrument.is_tradable(size, price):

@@ -14,7 +14,7 @@ from bot.domain.durations import HOUR_MS
 from bot.domain.instrument import Instrument
 from bot.domain.money import ONE, ZERO
 from bot.domain.order import Intent
-from bot.domain.perp import liquidation_price, margin_under
+from bot.domain.perp import expected_liquidation, margin_under
 from bot.domain.portfolio import Position
 from bot.domain.reason import Note, Reason
 from bot.playbook.book.context import PlanContext
@@ -78,12 +78,12 @@ def hedge_stop(position: Position, sector: str, instrument: Instrument, policy: 
 
 def _calculated(position: Position, instrument: Instrument, policy: Policy) -> Decimal | None:
     """The liquidation price of an isolated short where the venue reports none."""
-    return liquidation_price(
+    return expected_liquidation(
         instrument,
         size=position.size,
         entry=position.entry_price,
         margin=margin_under(instrument, position),
-        maintenance_rate=policy.sizing.maintenance_rate,
+        rate_min=policy.sizing.maintenance_rate,
     )
 
 

@@ -114,7 +114,8 @@ def size_position(
             continue
         notes += cuts
         leverage = min(leverage, affordable)
-        size = instrument.size_for(margin * leverage, price)
+        allowed = instrument.notional_max(leverage)
+        size = instrument.size_for(margin * leverage if allowed is None else min(margin * leverage, allowed), price)
         notional = instrument.notional(size, price)
         exits = plan_exits(
             price,
@@ -146,6 +147,8 @@ def margin_used(context: PlanContext, closing: frozenset[str] = NOBODY) -> Decim
 def _leverage(instrument: Instrument, margin: Decimal, terms: Terms, policy: Policy) -> tuple[Decimal, list[Note]]:
     wanted = terms.leverage
     allowed = whole_leverage(min(wanted, policy.sizing.position_leverage_max, max(ONE, instrument.leverage_max)))
+    while allowed > ONE and not _is_in_brackets(instrument, margin, allowed):
+        allowed -= 1
     if allowed >= wanted:
         return wanted, []
     what = "long" if terms.side is Side.BUY else "short"
@@ -155,6 +158,11 @@ def _leverage(instrument: Instrument, margin: Decimal, terms: Terms, policy: Pol
     )
     numbers = {"wanted": str(wanted), "allowed": str(allowed)}
     return allowed, [Note(Reason.LEVERAGE_CUT, message, instrument.symbol, numbers)]
+
+
+def _is_in_brackets(instrument: Instrument, margin: Decimal, leverage: Decimal) -> bool:
+    cap = instrument.notional_max(leverage)
+    return cap is None or margin * leverage <= cap
 
 
 def _within_funding(symbol: str, leverage: Decimal, terms: Terms, context: PlanContext) -> tuple[Decimal, list[Note]]:

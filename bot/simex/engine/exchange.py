@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from decimal import Decimal
 
+from bot.domain.brackets import Bracket
 from bot.domain.candles import CandleSeries
 from bot.domain.instrument import Instrument
 from bot.domain.market import Book, Funding, OpenInterest, Quote
@@ -29,7 +30,6 @@ from bot.simex.engine.state import AccountState, State, on_grid, rate_of
 from bot.simex.engine.timeline import Timeline
 from bot.simex.engine.types import (
     AccountModes,
-    Bracket,
     DayStats,
     EventKind,
     ExchangeEvent,

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 
+from bot.domain.brackets import Bracket
 from bot.domain.instrument import Instrument
 from bot.domain.money import ZERO
-from bot.simex.engine.types import Bracket
 
 
 class DuplicateScope(StrEnum):
@@ -60,6 +60,8 @@ class Rules:
         own = self.brackets.get(instrument.symbol)
         if own is not None:
             return own
+        if instrument.brackets:
+            return instrument.brackets
         table = MAJOR_BRACKETS if instrument.leverage_max >= 100 else MINOR_BRACKETS
         return make_brackets(table, int(instrument.leverage_max))
 

@@ -324,18 +324,6 @@ class Income:
 
 
 @dataclass(frozen=True, slots=True)
-class Bracket:
-    """Risk limits of a notional range [floor, cap): maintenance = notional · rate − cum."""
-
-    number: int
-    leverage_max: int
-    notional_floor: Decimal
-    notional_cap: Decimal
-    maintenance_rate: Decimal
-    cum: Decimal
-
-
-@dataclass(frozen=True, slots=True)
 class FundingEvent:
     """One settlement. Rate positive: longs paid."""
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
+from bot.domain.brackets import Bracket
 from bot.domain.instrument import Side
 from bot.domain.market import Book, Funding, Quote
 from bot.domain.money import ZERO
@@ -233,19 +234,24 @@ def payment(row: Row, symbol_of: Callable[[str], str]) -> Payment | None:
     )
 
 
-def brackets(row: Row) -> tuple[tuple[Decimal, Decimal, Decimal, int], ...]:
-    """(floor, cap, maintenance rate, highest leverage) of each bracket, smallest notional first."""
-    return tuple(
-        sorted(
-            (
-                number(part["notionalFloor"]),
-                number(part["notionalCap"]),
-                number(part["maintMarginRatio"]),
-                int(part["initialLeverage"]),
-            )
-            for part in row["brackets"]
+def brackets(row: Row) -> tuple[Bracket, ...]:
+    """The leverage brackets of a perp, smallest notional first. Raises ValueError for one that makes no sense."""
+    found = [
+        Bracket(
+            number=int(part["bracket"]),
+            leverage_max=int(part["initialLeverage"]),
+            notional_floor=number(part["notionalFloor"]),
+            notional_cap=number(part["notionalCap"]),
+            maintenance_rate=number(part["maintMarginRatio"]),
+            cum=number(part["cum"]),
         )
-    )
+        for part in row["brackets"]
+    ]
+    for one in found:
+        is_range = 0 <= one.notional_floor < one.notional_cap
+        if not (is_range and one.leverage_max >= 1 and 0 <= one.maintenance_rate < 1):
+            raise ValueError(f"a leverage bracket that makes no sense: {one}")
+    return tuple(sorted(found, key=lambda bracket: bracket.notional_floor))
 
 
 def _name(value: Any) -> str:

@@ -12,6 +12,7 @@ from decimal import Decimal
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
+from bot.domain.brackets import Bracket
 from bot.domain.candles import CandleSeries
 from bot.domain.durations import DAY_MS, HOUR_MS
 from bot.domain.instrument import Kind
@@ -27,7 +28,7 @@ from bot.venues.binance.paging import PAGE, Asking, Rows, by_symbol, payment_key
 from bot.venues.binance.spot_times import SpotTimes
 from bot.venues.ccxt import candles as parse_candles
 from bot.venues.ccxt import rows
-from bot.venues.ccxt.connection import FACTS_AGE_MAX_MS, Connection, leverage_limit
+from bot.venues.ccxt.connection import Connection
 from bot.venues.ccxt.errors import ReadRefused
 from bot.venues.ccxt.rows import UNREADABLE
 
@@ -77,8 +78,6 @@ class Reads(Asking):
 
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
-        self._brackets: dict[str, tuple[tuple[Decimal, Decimal, Decimal, int], ...]] = {}
-        self._brackets_ms = 0
         self._funding_hours: tuple[int, Mapping[str, Any]] = (-2 * HOUR_MS, {})
         self._marks: dict[str, tuple[int, Decimal]] = {}
         self._times = SpotTimes()
@@ -274,30 +273,16 @@ class Reads(Asking):
         return Listed(found, defects)
 
     @_readable
-    async def fetch_maintenance_rate(self, symbol: str, notional_quote: Decimal) -> Decimal:
-        """Maintenance-margin rate of the bracket that holds the notional."""
-        if symbol not in self._brackets or self._link.now_ms() - self._brackets_ms >= FACTS_AGE_MAX_MS:
-            try:
-                await self.load_brackets()
-            except Unavailable:
-                if symbol not in self._brackets:
-                    raise
-        found = self._brackets.get(symbol)
-        if not found:
-            raise ReadRefused("", f"{symbol} has no leverage brackets", Rejection.OTHER)
-        return next((rate for _, cap, rate, _ in found if notional_quote < cap), found[-1][2])
-
-    @_readable
-    async def load_brackets(self) -> Mapping[str, Decimal]:
-        """Fetch all leverage brackets; the highest leverage by loaded symbol. A symbol whose row cannot be read, or
-        that has none any more, keeps what was known of it."""
+    async def load_brackets(self) -> Mapping[str, tuple[Bracket, ...]]:
+        """Fetch the leverage brackets of all loaded perps; those of a symbol whose row cannot be read are missing."""
+        found = {}
         for row in rows.rows_of(await self._call("fapiPrivateGetLeverageBracket"), "leverage brackets"):
             with contextlib.suppress(*UNREADABLE):
                 symbol = self._link.symbols_by_id[Kind.PERP].get(row["symbol"])
-                if symbol is not None:
-                    self._brackets[symbol] = parse.brackets(row)
-        self._brackets_ms = self._link.now_ms()
-        return {symbol: leverage_limit(found) for symbol, found in self._brackets.items() if found}
+                brackets = parse.brackets(row)
+                if symbol is not None and brackets:
+                    found[symbol] = brackets
+        return found
 
     async def _spot_account(self) -> Mapping[str, Any]:
         if Kind.SPOT not in self._link.environment.kinds:

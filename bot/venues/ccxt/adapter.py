@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from importlib import import_module
 from typing import Protocol
 
+from bot.domain.brackets import Bracket
 from bot.domain.instrument import Instrument
 from bot.domain.portfolio import Position
 from bot.ports import AccountReads, AccountReview, OrderReads, Prices, Trading
@@ -19,8 +19,9 @@ CandleRow = tuple[int, str, str, str, str, str, str]  # opens at ms, open, high,
 class VenueReads(Prices, AccountReads, OrderReads, Protocol):
     """Reads of one account."""
 
-    async def load_brackets(self) -> Mapping[str, Decimal]:
-        """Fetch all leverage brackets; the highest leverage by loaded symbol."""
+    async def load_brackets(self) -> Mapping[str, tuple[Bracket, ...]]:
+        """Fetch the leverage brackets of all loaded perps, smallest notional first; those of a symbol whose row cannot
+        be read are missing. Raises Unavailable."""
         ...
 
 

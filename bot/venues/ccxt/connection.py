@@ -482,8 +482,3 @@ def _each_by_itself(
             return None
 
     return parsed
-
-
-def leverage_limit(brackets: Sequence[tuple[Decimal, Decimal, Decimal, int]]) -> Decimal:
-    """The highest leverage any bracket allows."""
-    return Decimal(max(bracket[3] for bracket in brackets))

@@ -1,7 +1,6 @@
 """A venue behind ccxt: the port's methods, put together from the connection, the reads and the writes."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from decimal import Decimal
 
 import aiohttp
@@ -9,7 +8,6 @@ import aiohttp
 from bot.domain.candles import CandleSeries
 from bot.domain.instrument import Instrument
 from bot.domain.market import Book, Funding, OpenInterest, Quote
-from bot.domain.money import ONE
 from bot.domain.order import Fill
 from bot.domain.portfolio import Account
 from bot.ports import (
@@ -23,9 +21,9 @@ from bot.ports import (
     OrderRequest,
     Payment,
     SetupFailed,
-    Unavailable,
 )
 from bot.venues.ccxt.adapter import Adapter
+from bot.venues.ccxt.brackets import LeverageBrackets
 from bot.venues.ccxt.connection import Connection, ConnectionRules, Credentials, Seams
 
 __all__ = ["CcxtVenue", "ConnectionRules", "Credentials", "Seams"]
@@ -65,11 +63,10 @@ class CcxtVenue:
         )
         self._reads, self._writes = adapter.reads(self._link), adapter.writes(self._link)
         self._fees = adapter.fees(self._link)
+        self._brackets = LeverageBrackets(self._link, self._reads.load_brackets)
         self._checks = adapter.checks(self._link, account=account, trades=rules.trades)
         self._review: AccountReview | None = None
         self._reviewed_ms = 0
-        self._leverage_max: Mapping[str, Decimal] = {}
-        self._bracketed: frozenset[str] = frozenset()
         self.id, self.environment, self.account_name = adapter.profile.id, environment, account
         self.has_transfers = self._link.environment.has_transfers
         self.receive_window_ms = self._link.receive_window_ms
@@ -103,37 +100,26 @@ class CcxtVenue:
     async def fetch_instruments(self, symbols: Sequence[str] | None = None) -> Mapping[str, Instrument]:
         loads_before = self._link.loads
         found = await self._link.load_instruments(symbols, is_known_enough=self._fees.are_due())
-        is_unknown = any(i.is_perp and s not in self._bracketed for s, i in found.items())
-        is_fresh = self._link.loads != loads_before and any(i.is_perp for i in self._link.instruments.values())
+        is_fresh = self._link.loads != loads_before
         notes = dict(found.notes)
-        if self._link.has_keys and (is_unknown or is_fresh):
-            await self._load_leverage()
         if self._link.has_keys:
-            await self._fees.refresh(symbols or (), is_fresh=self._link.loads != loads_before)
-            self._link.instruments = {s: self._fees.applied(i) for s, i in self._link.instruments.items()}
+            await self._brackets.refresh(is_fresh=is_fresh)
+            await self._fees.refresh(symbols or (), is_fresh=is_fresh)
+            for symbol, instrument in self._link.instruments.items():
+                self._link.instruments[symbol] = self._brackets.applied(self._fees.applied(instrument))
             notes |= {symbol: why for symbol, why in self._fees.notes().items() if symbol in found}
-        for symbol, instrument in self._link.instruments.items():
-            if instrument.is_perp and self._link.has_keys:
-                leverage = self._leverage_max.get(symbol, ONE)
-                self._link.instruments[symbol] = replace(instrument, leverage_max=leverage)
-                if symbol not in self._leverage_max and symbol in found:
-                    notes[symbol] = "its leverage brackets are not known; it counts as leverage 1"
+            for symbol in found:
+                why = self._brackets.note(self._link.instruments[symbol])
+                if why is not None:
+                    notes[symbol] = why
         return Answered(
             {symbol: self._link.instruments[symbol] for symbol in found}, notes, found.unreadable, found.former
         )
 
     def are_facts_due(self) -> bool:
         """Whether instruments should be asked for again before anything is decided by them."""
-        return self._link.are_facts_due() or self._fees.are_due()
-
-    async def _load_leverage(self) -> None:
-        """Ask for the leverage brackets; what is known of them stands in while they cannot be had."""
-        try:
-            self._leverage_max = await self._reads.load_brackets()
-        except Unavailable:
-            if not self._leverage_max:
-                raise
-        self._bracketed = frozenset(self._link.instruments)
+        are_due = self._link.are_facts_due() or self._fees.are_due()
+        return are_due or (self._link.has_keys and self._brackets.are_due())
 
     async def fetch_clock_skew(self) -> int:
         return await self._link.measure_clock()
@@ -180,9 +166,6 @@ class CcxtVenue:
 
     async def fetch_payments(self, since_ms: int) -> tuple[Payment, ...]:
         return await self._reads.fetch_payments(since_ms)
-
-    async def fetch_maintenance_rate(self, symbol: str, notional_quote: Decimal) -> Decimal:
-        return await self._reads.fetch_maintenance_rate(symbol, notional_quote)
 
     async def admit(self, symbol: str, lane: Lane) -> None:
         await self._writes.admit(symbol, lane)

@@ -186,11 +186,6 @@ class EngineAccount(ABC):
             if row.kind in _PAYMENTS
         )
 
-    async def fetch_maintenance_rate(self, symbol: str, notional_quote: Decimal) -> Decimal:
-        brackets = (await self._knowing(symbol)).brackets(symbol)
-        found = next((b for b in brackets if notional_quote < b.notional_cap), brackets[-1])
-        return found.maintenance_rate
-
     @verdict
     async def submit_order(self, request: OrderRequest) -> OrderReport:
         """Fill against the book as it is now."""

@@ -6,6 +6,7 @@ Nothing here waits, so a whole day of cycles costs no wall time; the engine is a
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from bot.domain.brackets import highest_leverage
 from bot.domain.candles import CandleSeries
 from bot.domain.instrument import Instrument
 from bot.domain.market import Book, Funding, OpenInterest, Quote
@@ -79,14 +80,19 @@ class EngineVenue(EngineAccount):
         )
 
     async def fetch_instruments(self, symbols: Sequence[str] | None = None) -> Mapping[str, Instrument]:
+        """With the account's fee rates and the leverage brackets of perps."""
         engine = self._advanced()
         known = engine.instruments
-        return {
-            symbol: replace(known[symbol], maker_fee=maker, taker_fee=taker)
-            for symbol in (known if symbols is None else symbols)
-            if symbol in known
-            for maker, taker in (engine.fee_rates(self.account_name, symbol),)
-        }
+        found = {}
+        for symbol in known if symbols is None else symbols:
+            if symbol in known:
+                maker, taker = engine.fee_rates(self.account_name, symbol)
+                found[symbol] = replace(known[symbol], maker_fee=maker, taker_fee=taker)
+            if symbol in known and known[symbol].is_perp:
+                brackets = engine.brackets(symbol)
+                leverage = highest_leverage(brackets)
+                found[symbol] = replace(found[symbol], leverage_max=leverage, brackets=brackets)
+        return found
 
     async def fetch_quotes(self, symbols: Sequence[str]) -> Mapping[str, Quote]:
         """Symbols that do not trade are left out."""

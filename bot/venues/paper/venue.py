@@ -198,13 +198,22 @@ class PaperVenue(EngineAccount):
 
 
 def _lenient(instrument: Instrument, position: Position | None) -> Instrument:
-    """Free of fees; and without the filters that a position held already may not fit: they have changed since."""
+    """Free of fees; and without the filters and brackets that a position held already may not fit: they have changed
+    since."""
     free = replace(instrument, maker_fee=ZERO, taker_fee=ZERO)
     if position is None:
         return free
     exponent = position.size.normalize().as_tuple().exponent
     grain = Decimal(1).scaleb(min(0, exponent)) if isinstance(exponent, int) else instrument.size_step
-    return replace(free, size_step=grain, size_min=grain, size_max=None, market_size_max=None, notional_min=ZERO)
+    return replace(
+        free,
+        size_step=grain,
+        size_min=grain,
+        size_max=None,
+        market_size_max=None,
+        notional_min=ZERO,
+        brackets=(),
+    )
 
 
 def _reopen(engine: Exchange, account: str, symbol: str, position: Position) -> None:

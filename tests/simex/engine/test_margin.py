@@ -5,8 +5,10 @@ from itertools import pairwise
 import pytest
 
 from bot.domain import perp
+from bot.domain.brackets import notional_cap
 from bot.domain.order import OrderType
-from bot.simex.engine.margin.requirements import bracket_of, liquidation_price, maintenance_of, notional_cap
+from bot.domain.perp import liquidation_in_brackets
+from bot.simex.engine.margin.requirements import bracket_of, maintenance_of
 from bot.simex.engine.refusal import Refusal, RefusalReason
 from bot.simex.engine.rules import MAJOR_BRACKETS, MINOR_BRACKETS, Rules, make_brackets
 from bot.simex.engine.types import EventKind, ExpiryReason, IncomeKind
@@ -297,7 +299,7 @@ def test_brackets_are_continuous_and_leverage_falls_with_size(table: tuple[tuple
 
 def test_the_published_example_of_a_liquidation_price() -> None:
     brackets = make_brackets((("50000", 125, "0.004"),), 125)
-    price = liquidation_price(instrument(PERP), brackets, D(1), D(10_000), D(1_000))
+    price = liquidation_in_brackets(instrument(PERP), brackets, size=D(1), entry=D(10_000), margin=D(1_000))
     assert price is not None
     assert round(price, 2) == D("9036.14")
 
@@ -306,7 +308,7 @@ def test_the_liquidation_price_uses_the_bracket_that_holds_there() -> None:
     brackets = make_brackets(MINOR_BRACKETS, 50)
     unit = instrument(PERP)
     for size in (D(100), D(1_050), D(9_900), D(20_000), -D(8_000), -D(80_000)):
-        price = liquidation_price(unit, brackets, size, D(10), abs(size))
+        price = liquidation_in_brackets(unit, brackets, size=size, entry=D(10), margin=abs(size))
         assert price is not None
         notional = unit.notional(size, price)
         balance = abs(size) + perp.unrealised_pnl(unit, size, D(10), price)

@@ -63,7 +63,8 @@ async def test_market_data_are_complete_and_never_of_the_future(stand: Stand) ->
         assert candles.end_ms <= venue.now_ms()
     assert quotes[PERP].mark is not None
     assert (await venue.fetch_funding([PERP]))[PERP].interval_hours > 0
-    assert 0 < await venue.fetch_maintenance_rate(PERP, D(1_000)) < 1
+    assert all(0 < bracket.maintenance_rate < 1 for bracket in (await venue.fetch_instruments([PERP]))[PERP].brackets)
+    assert (await venue.fetch_instruments([PERP]))[PERP].brackets
 
 
 async def test_what_cannot_be_read_is_unavailable(stand: Stand) -> None:

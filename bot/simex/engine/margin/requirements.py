@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from bot.domain import perp
+from bot.domain.brackets import Bracket, notional_cap
 from bot.domain.instrument import Instrument, Side
 from bot.domain.money import ZERO
 from bot.simex.engine.refusal import Refusal, RefusalReason
 from bot.simex.engine.state import AccountState, PositionState, State
-from bot.simex.engine.types import Bracket, PerpWallet, SimPosition
+from bot.simex.engine.types import PerpWallet, SimPosition
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,33 +41,6 @@ def maintenance_of(brackets: Sequence[Bracket], notional: Decimal) -> Decimal:
     return notional * bracket.maintenance_rate - bracket.cum
 
 
-def notional_cap(brackets: Sequence[Bracket], leverage: int) -> Decimal:
-    """The largest position allowed at a leverage."""
-    return max((b.notional_cap for b in brackets if b.leverage_max >= leverage), default=ZERO)
-
-
-def liquidation_price(
-    instrument: Instrument, brackets: Sequence[Bracket], size: Decimal, entry: Decimal, margin: Decimal
-) -> Decimal | None:
-    """The price at which margin plus profit meets maintenance, with the bracket that holds at that price."""
-    found: Decimal | None = None
-    for bracket in brackets:
-        price = perp.liquidation_price(
-            instrument,
-            size=size,
-            entry=entry,
-            margin=margin,
-            maintenance_rate=bracket.maintenance_rate,
-            maintenance_amount=bracket.cum,
-        )
-        if price is None:
-            continue
-        found = price
-        if bracket.notional_floor <= instrument.notional(size, price) <= bracket.notional_cap:
-            return price
-    return found
-
-
 def bankruptcy_price(instrument: Instrument, position: PositionState, margin: Decimal) -> Decimal:
     """The price at which a position has lost `margin`; below zero when it cannot."""
     base = position.size * instrument.contract_size
@@ -79,7 +53,7 @@ class Margin:
     def __init__(self, state: State) -> None:
         self._state = state
         self._changed: dict[str, tuple[Bracket, ...]] = {}
-        self._usual: dict[tuple[str, Decimal], tuple[Bracket, ...]] = {}  # by symbol and its largest leverage
+        self._usual: dict[tuple[str, Decimal, tuple[Bracket, ...]], tuple[Bracket, ...]] = {}
 
     def set_brackets(self, symbol: str, brackets: tuple[Bracket, ...]) -> None:
         self._changed[symbol] = brackets
@@ -89,7 +63,7 @@ class Margin:
         if changed is not None:
             return changed
         instrument = self._state.listings[symbol].instrument
-        key = symbol, instrument.leverage_max
+        key = symbol, instrument.leverage_max, instrument.brackets
         if key not in self._usual:
             self._usual[key] = self._state.rules.brackets_for(instrument)
         return self._usual[key]
@@ -211,7 +185,9 @@ class Margin:
                 sums.balance + sums.collateral + others - (sums.maintenance - self.maintenance(symbol, position, mark))
             )
         instrument = state.listings[symbol].instrument
-        return liquidation_price(instrument, self.brackets(symbol), position.size, position.entry, margin)
+        return perp.liquidation_in_brackets(
+            instrument, self.brackets(symbol), size=position.size, entry=position.entry, margin=margin
+        )
 
     def check_order(self, account: AccountState, symbol: str, side: Side, size: Decimal, price: Decimal) -> None:
         """Whether an order that may add to a position can be carried; `price` is what it will be filled at, or its

@@ -3,8 +3,9 @@
 from dataclasses import replace
 from decimal import Decimal
 
+from bot.domain.brackets import notional_cap
 from bot.domain.money import ZERO
-from bot.simex.engine.margin.requirements import Margin, notional_cap
+from bot.simex.engine.margin.requirements import Margin
 from bot.simex.engine.refusal import Refusal, RefusalReason
 from bot.simex.engine.state import AccountState, State
 from bot.simex.engine.types import EventKind, SymbolConfig

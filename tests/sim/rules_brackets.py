@@ -1,0 +1,50 @@
+"""The gate approves no entry at a leverage that the venue's brackets do not allow for the position it leads to."""
+
+from typing import Any
+
+from bot.domain.brackets import Bracket, notional_cap
+from bot.domain.symbol import is_perp
+from bot.risk import Approved
+from tests.sim.hooks import Rule
+from tests.sim.world import Life
+
+KNOWN_SECONDS = 2 * 3_600.0  # an hour is the age limit of brackets; the turns and failed reads around it are the rest
+MOVED = 1.05  # how much the price may have moved since the turn read it
+
+
+class EntriesFitTheBrackets(Rule):
+    """Judged by the exchange's own brackets, once they have stood for longer than the bot may use former ones."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._since: dict[str, tuple[tuple[Bracket, ...], float]] = {}
+
+    def before_turn(self, life: Life, kind: str) -> None:
+        exchange, now = self.world.exchange, self.world.loop.time()
+        for symbol in exchange.instruments:
+            if is_perp(symbol) and exchange.is_listed(symbol):
+                brackets = exchange.brackets(symbol)
+                before = self._since.get(symbol)
+                if before is None or before[0] != brackets:
+                    self._since[symbol] = brackets, now if before is not None else now - KNOWN_SECONDS
+
+    def after_turn(self, life: Life, kind: str, result: Any) -> None:
+        if result is None:
+            return
+        exchange, positions = self.world.exchange, result.portfolio.account.positions
+        for verdict in result.verdicts:
+            intent = verdict.intent
+            if not isinstance(verdict, Approved) or intent.reduce_only or intent.leverage is None:
+                continue
+            brackets, since = self._since.get(intent.symbol, ((), 0.0))
+            if not brackets or self.world.loop.time() - since < KNOWN_SECONDS or not exchange.is_listed(intent.symbol):
+                continue
+            held = positions[intent.symbol].size if intent.symbol in positions else 0
+            size = intent.size + max(0, held * intent.side.sign)
+            value = exchange.instruments[intent.symbol].notional(size, exchange.quote(intent.symbol).valuation)
+            if float(value) > float(notional_cap(brackets, intent.leverage)) * MOVED:
+                words = f"{intent.id}: {value:.2f} at {intent.leverage}x of {intent.symbol}"
+                self.world.violate("an entry fits the brackets of the position it leads to", words)
+
+
+RULES = (EntriesFitTheBrackets,)
