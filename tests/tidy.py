@@ -43,6 +43,7 @@ LAZY = (
     "bot/__main__.py",
     "bot/cli/*.py",
     "bot/runtime/simulator/sim_port.py",
+    "bot/runtime/simulator/serve.py",
     "bot/lab/demo/scenarios.py",
 )
 ONE_TURN = {  # what a turn or a bot is composed of → the only modules that may call it

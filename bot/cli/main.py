@@ -13,6 +13,7 @@ import bot
 from bot.cli import backtest as cli_backtest
 from bot.cli import common
 from bot.cli import config as cli_config
+from bot.cli import exchange as cli_exchange
 from bot.cli import journal as cli_journal
 from bot.cli import read as cli_read
 from bot.cli import sweep as cli_sweep
@@ -37,6 +38,7 @@ app.add_typer(cli_journal.app, name="journal")
 cli_read.add_commands(app)
 cli_backtest.add_commands(app)
 cli_sweep.add_commands(app)
+cli_exchange.add_commands(app)
 
 
 class HaltLevel(StrEnum):

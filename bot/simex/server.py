@@ -9,7 +9,7 @@ import json
 import socket
 import struct
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from pathlib import Path
@@ -19,14 +19,17 @@ from aiohttp import web
 
 from bot.simex import control
 from bot.simex.dialects.binance.dialect import LOOPBACK_HOSTS, Binance
-from bot.simex.dialects.wire import Dialect, RequestTimes, WireReply, WireRequest
+from bot.simex.dialects.wire import Dialect, Guide, RequestTimes, WireReply, WireRequest
 from bot.simex.engine.exchange import Exchange
+from bot.simex.engine.types import ExchangeEvent
 from bot.simex.faults import Fault, FaultPlan
+from bot.simex.market.moved import MovedMarket
 from bot.simex.signing import ApiKey
 from bot.simex.tls import LOOPBACK, make_authority, server_context
 
 __all__ = ["ApiKey", "Simex"]
 LOG_LENGTH = 2000
+CONTROL_IS_OFF = {"error": "this exchange takes no control requests; start it with --control"}
 PROXY_PAGE = "<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>"
 _LARGEST_BODY = 1 << 20
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
@@ -41,6 +44,9 @@ class Simex:
 
     `keys` maps API keys to who they are. Exchange time starts at `exchange.now_ms` and runs at `speed` times `clock`
     (UTC ms; the wall clock by default); rate limits run on `clock` itself. `limits_scale` multiplies every rate limit.
+    `market` is the exchange's own where a control request may move its prices; without `control` nothing under /simex/
+    is answered. `save` is called after what may have changed the exchange, before the reply is sent; `id_salt` keeps
+    made-up client ids apart from those of an earlier run. `unknown` counts requests for endpoints that are not there.
     """
 
     def __init__(
@@ -52,10 +58,15 @@ class Simex:
         clock: Callable[[], int] | None = None,
         faults: FaultPlan | None = None,
         limits_scale: Decimal | float = 1,
+        market: MovedMarket | None = None,
+        control: bool = True,
+        save: Callable[[], None] | None = None,
+        id_salt: str = "",
     ) -> None:
         self.exchange = exchange
         self.keys = keys
         self.speed = Decimal(str(speed))
+        self.market = market
         self.faults = faults if faults is not None else FaultPlan()
         self.https_port = 0
         self.http_port = 0
@@ -63,8 +74,14 @@ class Simex:
         self.request_log: deque[tuple[int, str, str, int]] = deque(maxlen=LOG_LENGTH)
         self._clock = clock or _wall_ms
         self._base_ms, self._wall_base_ms = exchange.now_ms, self._clock()
-        self._dialects: tuple[Dialect, ...] = (Binance(exchange, keys, limits_scale=Decimal(str(limits_scale))),)
+        self._dialects: tuple[Dialect, ...] = (
+            Binance(exchange, keys, limits_scale=Decimal(str(limits_scale)), id_salt=id_salt),
+        )
         self._runner: web.AppRunner | None = None
+        self._has_control, self._save, self._has_changed = control, save, False
+        self.unknown: Counter[str] = Counter()
+        if save is not None:
+            exchange.listeners.append(self._hear)
 
     async def start(self, *, https_port: int = 0, http_port: int = 0, tls_dir: Path) -> None:
         """Listen on loopback; 0 picks free ports. Writes a new authority into `tls_dir`.
@@ -98,6 +115,10 @@ class Simex:
             await self._runner.cleanup()
             self._runner = None
 
+    def guides(self, key: ApiKey) -> tuple[Guide, ...]:
+        """How a client reaches each venue with this key, once it is served."""
+        return tuple(dialect.guide(self.http_port, key) for dialect in self._dialects)
+
     def now_ms(self) -> int:
         """Exchange time, UTC ms."""
         own_ms = self._base_ms + int((self._clock() - self._wall_base_ms) * self.speed)
@@ -118,9 +139,22 @@ class Simex:
         """Answer one request without a socket and without faults."""
         now_ms = self._catch_up()
         dialect = next((d for d in self._dialects if d.serves(request.host, request.path)), None)
-        if dialect is None:
-            return WireReply(404, "<html><body><h2>404 Not found</h2></body></html>")
-        return dialect.respond(request, RequestTimes(now_ms, self._clock()))
+        reply = WireReply(404, "<html><body><h2>404 Not found</h2></body></html>")
+        if dialect is not None:
+            reply = dialect.respond(request, RequestTimes(now_ms, self._clock()))
+        if reply.status in (404, 405) and len(self.unknown) < LOG_LENGTH:
+            self.unknown[f"{request.method} {request.path}"] += 1
+        self._keep(request)
+        return reply
+
+    def _keep(self, request: WireRequest) -> None:
+        """Save what the request has changed, or the time that passed until it; most reads change nothing."""
+        if self._save is not None and (self._has_changed or request.method != "GET"):
+            self._save()
+            self._has_changed = False
+
+    def _hear(self, event: ExchangeEvent) -> None:
+        self._has_changed = True
 
     def _catch_up(self) -> int:
         now_ms = self.now_ms()
@@ -133,7 +167,8 @@ class Simex:
         except (web.RequestPayloadError, ConnectionError):
             return web.Response(status=400)  # it was cut off on its way, and nobody is there to read the answer
         if asked.path.startswith("/simex/") and asked.host in LOOPBACK_HOSTS:
-            reply = control.respond(self, asked)
+            reply = control.respond(self, asked) if self._has_control else WireReply(404, CONTROL_IS_OFF)
+            self._keep(asked)
         else:
             fault = self.faults.draw(asked.method, asked.path, f"{asked.query}&{asked.body}")
             if fault is not None:

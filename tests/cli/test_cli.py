@@ -36,6 +36,7 @@ COMMANDS = (
     "config",
     "journal",
     "healthcheck",
+    "exchange",
     "version",
     "sweep",
     "data",

@@ -27,6 +27,7 @@ from bot.runtime.cycle import CycleResult
 from bot.runtime.exit_codes import ExitCode
 from bot.runtime.settings.model import Settings
 from bot.runtime.simulator.embedded import Embedded
+from bot.runtime.simulator.reach import document_of, lines_of
 from bot.runtime.wiring import App, build
 
 PIPE_COLUMNS = 140
@@ -157,7 +158,10 @@ class _Demo:
 
     async def _stay(self, app: App, embedded: Embedded) -> None:
         say = self._console.print
-        say("\nThe exchange stays up; Ctrl-C ends it. Try it:")
+        say("\nThe exchange stays up.")
+        for line in lines_of(document_of(embedded.server, [embedded.key], has_control=True)):
+            say(line, markup=False, highlight=False, soft_wrap=True)
+        say("\nTry it:")
         say(f"  curl -s http://127.0.0.1:{embedded.server.http_port}/simex/state")
         say(f"  curl -s 'http://127.0.0.1:{embedded.server.http_port}/api/v3/ticker/bookTicker?symbol=ETHUSDT'")
         say(f"  sectorbot orders --journal {app.settings.journal_path}")

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from bot.simex.signing import ApiKey
+
 
 @dataclass(frozen=True, slots=True)
 class WireRequest:
@@ -38,6 +40,17 @@ class RequestTimes:
     wall_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class Guide:
+    """How a client reaches the exchange as one venue: base addresses by kind, the venue's host names, a shell line that
+    signs a request, and a Python program that trades through ccxt."""
+
+    endpoints: Mapping[str, str]
+    hosts: tuple[str, ...]
+    curl: str
+    ccxt: str
+
+
 class Dialect(Protocol):
     """A venue's way to speak to the engine."""
 
@@ -47,4 +60,8 @@ class Dialect(Protocol):
 
     def respond(self, request: WireRequest, moment: RequestTimes) -> WireReply:
         """Answer one request; the engine has been advanced to the moment. Raises nothing for bad requests."""
+        ...
+
+    def guide(self, http_port: int, key: ApiKey) -> Guide:
+        """How to reach the venue on this port with this key."""
         ...

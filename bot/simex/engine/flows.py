@@ -43,6 +43,14 @@ class Flows:
         found = (flow for flow in self._known.values() if flow.account == account and flow.is_deposit is is_deposit)
         return tuple(found)
 
+    def every(self) -> tuple[Flow, ...]:
+        """All of them, oldest first."""
+        return tuple(self._known.values())
+
+    def put(self, flow: Flow) -> None:
+        """A flow as it was stored."""
+        self._known[flow.id] = flow
+
     def begin_deposit(self, account: str, asset: str, amount: Decimal) -> int:
         """A deposit is on its way; the wallet has it when it is done."""
         return self._begin(account, asset, amount, is_deposit=True, fee=ZERO)

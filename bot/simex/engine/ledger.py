@@ -39,6 +39,14 @@ class Ledger:
     def assets(self, holder: str) -> Mapping[str, Decimal]:
         return self._held.get(holder, {})
 
+    def put(self, holder: str, asset: str, amount: Decimal) -> None:
+        """A holding as it was stored, whatever was there."""
+        self._held[holder][asset] = amount
+
+    def holdings(self) -> Mapping[str, Mapping[str, Decimal]]:
+        """What each holder has, the exchange's own holders included."""
+        return {holder: dict(assets) for holder, assets in self._held.items()}
+
     def totals(self) -> dict[str, Decimal]:
         """Sum over all holders per asset; all zero."""
         sums: defaultdict[str, Decimal] = defaultdict(Decimal)

@@ -175,6 +175,24 @@ class State:
         self._funding.change(symbol, self.now_ms, hours)
         self.emit(EventKind.INSTRUMENT, symbol=symbol, reason="funding_interval")
 
+    def counters(self) -> dict[str, int]:
+        """The numbers given out so far: of events, made-up client ids, statement rows."""
+        return {"events": self._events, "made_ids": self._made_ids, "incomes": self._incomes}
+
+    def set_counters(self, counters: Mapping[str, int]) -> None:
+        """Go on after these, so that no number is given out twice."""
+        self._events, self._made_ids = counters["events"], counters["made_ids"]
+        self._incomes = counters["incomes"]
+
+    def funding_changes(self) -> Mapping[str, Sequence[tuple[int, int]]]:
+        """(from when, hours) of the changed intervals, by symbol."""
+        return self._funding.changes
+
+    def set_funding_changes(self, changes: Mapping[str, Sequence[tuple[int, int]]]) -> None:
+        for symbol, rows in changes.items():
+            for from_ms, hours in rows:
+                self._funding.change(symbol, from_ms, hours)
+
     def mark(self, symbol: str) -> Decimal:
         """Mark of a perp on its own finer grid, UTC now."""
         listing = self.listings[symbol]

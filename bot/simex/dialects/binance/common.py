@@ -190,6 +190,7 @@ class Desk:
         self.exchange = exchange
         self.ip, self.orders = ip, orders
         self._made_ids = 0
+        self.id_salt = ""  # another one in each run of an exchange that keeps its orders
         self._listed: Mapping[str, Instrument] | None = None
         self._symbols: dict[tuple[Kind, str], str] = {}
         self._frozen: dict[tuple[str, str], Any] = {}
@@ -232,7 +233,7 @@ class Desk:
     def make_client_id(self, account: str) -> str:
         """22 letters and digits, never the same twice: what the venue makes up when the client names nothing."""
         self._made_ids += 1
-        return hashlib.sha256(f"{account}/{self._made_ids}".encode()).hexdigest()[:22]
+        return hashlib.sha256(f"{self.id_salt}{account}/{self._made_ids}".encode()).hexdigest()[:22]
 
 
 def venue_symbol(instrument: Instrument) -> str:

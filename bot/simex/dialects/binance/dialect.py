@@ -12,10 +12,11 @@ from typing import Any
 from bot.domain.instrument import Kind
 from bot.domain.symbol import is_perp
 from bot.simex.dialects.binance.common import ApiError, Call, Desk, Params, Route, Security, table_of
+from bot.simex.dialects.binance.guide import guide
 from bot.simex.dialects.binance.refusals import perp_error, spot_error
 from bot.simex.dialects.binance.routes import SPOT_ROUTES, USDM_ROUTES
 from bot.simex.dialects.binance.time_unit import factor_of, in_unit
-from bot.simex.dialects.wire import RequestTimes, WireReply, WireRequest
+from bot.simex.dialects.wire import Guide, RequestTimes, WireReply, WireRequest
 from bot.simex.engine.exchange import Exchange
 from bot.simex.engine.refusal import Refusal
 from bot.simex.engine.types import EventKind, ExchangeEvent
@@ -53,7 +54,9 @@ _EARLY = "Timestamp for this request was 1000ms ahead of the server's time."
 class Binance:
     """Spot, the wallet endpoints and USDⓈ-M futures over one engine. `respond` is a function of bytes and time."""
 
-    def __init__(self, exchange: Exchange, keys: Mapping[str, ApiKey], *, limits_scale: Decimal = Decimal(1)) -> None:
+    def __init__(
+        self, exchange: Exchange, keys: Mapping[str, ApiKey], *, limits_scale: Decimal = Decimal(1), id_salt: str = ""
+    ) -> None:
         self._keys = keys
         self.desk = Desk(
             exchange,
@@ -65,6 +68,7 @@ class Binance:
             },
             orders={"spot": OrderGate(SPOT_ORDERS, limits_scale), "perp": OrderGate(PERP_ORDERS, limits_scale)},
         )
+        self.desk.id_salt = id_salt
         self._routes = table_of(SPOT_ROUTES, USDM_ROUTES)
         self._paths = frozenset(path for _, path in self._routes)
         self._wall_ms = 0
@@ -72,6 +76,9 @@ class Binance:
 
     def serves(self, host: str, path: str) -> bool:
         return path.startswith(_PREFIXES) if host in LOOPBACK_HOSTS else host in HOSTS
+
+    def guide(self, http_port: int, key: ApiKey) -> Guide:
+        return guide(http_port, HOSTS, key)
 
     def respond(self, request: WireRequest, moment: RequestTimes) -> WireReply:
         family = _family(request.path)

@@ -1,6 +1,6 @@
 """When funding is settled: as the market says, or from some moment on at another interval."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from bot.domain.durations import HOUR_MS
 from bot.simex.engine.market import FundingTerms, Market
@@ -12,6 +12,11 @@ class FundingSchedule:
     def __init__(self, market: Market) -> None:
         self._market = market
         self._changes: dict[str, list[tuple[int, int]]] = {}
+
+    @property
+    def changes(self) -> Mapping[str, Sequence[tuple[int, int]]]:
+        """(from when, hours) by symbol, oldest first."""
+        return self._changes
 
     def change(self, symbol: str, from_ms: int, hours: int) -> None:
         """Raises ValueError for an interval that does not divide a day."""

@@ -4,7 +4,7 @@ Signed sizes are contracts, money is quote. Formulas: `bot.domain.perp`; order c
 max(|position + buys|, |position − sells|) as Binance's FAQs on order cost and available balance describe them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -54,6 +54,11 @@ class Margin:
         self._state = state
         self._changed: dict[str, tuple[Bracket, ...]] = {}
         self._usual: dict[tuple[str, Decimal, tuple[Bracket, ...]], tuple[Bracket, ...]] = {}
+
+    @property
+    def changed_brackets(self) -> Mapping[str, tuple[Bracket, ...]]:
+        """Brackets other than the rules', by symbol."""
+        return self._changed
 
     def set_brackets(self, symbol: str, brackets: tuple[Bracket, ...]) -> None:
         self._changed[symbol] = brackets

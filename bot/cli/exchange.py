@@ -1,0 +1,92 @@
+"""`sectorbot exchange`: the embedded exchange for clients that are not this bot."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from bot.cli import common
+from bot.cli.common import Json
+from bot.runtime.exit_codes import CommandFailed, ExitCode
+
+
+class ClockKind(StrEnum):
+    """What the exchange's time is."""
+
+    WALL = "wall"
+    OWN = "own"
+
+
+def exchange(  # noqa: PLR0913, PLR0917 - one argument per option
+    http_port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Of plain HTTP; 0 picks one.")] = 0,
+    https_port: Annotated[int, typer.Option(min=0, max=65535, help="Of HTTPS; 0 picks one.")] = 0,
+    clock: Annotated[ClockKind, typer.Option(help="wall: this machine's time. own: from --start at --speed.")] = (
+        ClockKind.WALL
+    ),
+    start: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="First day of the exchange's own time.")
+    ] = None,
+    speed: Annotated[float | None, typer.Option(min=0.001, max=100_000, help="Exchange seconds per second.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the synthetic market.")] = 1,
+    scenario: Annotated[str, typer.Option(help="golden, risk-off, downtrend or quiet.")] = "golden",
+    market: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Real candles instead: a directory of them; needs --start.")
+    ] = None,
+    tokens: Annotated[str | None, typer.Option(metavar="A,B", help="Which tokens trade; default: 33 of them.")] = None,
+    account: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME:ASSET=AMOUNT,perp.ASSET=AMOUNT",
+            help="An account and what it begins with; may be repeated. Default: main with 10,000 USDT in each wallet.",
+        ),
+    ] = None,
+    faults: Annotated[Path | None, typer.Option(metavar="FILE", help="JSON list of faults (docs/exchange.md).")] = None,
+    control: Annotated[
+        bool, typer.Option("--control", help="Answer control requests under /simex/, on loopback.")
+    ] = False,
+    state: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Keep accounts, keys and prices here over a restart.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Serve the embedded exchange on loopback until it is stopped. Needs no keys and no network."""
+    with common.one_line_errors(as_json=as_json):
+        if clock is ClockKind.WALL and start is None and speed is None:
+            start_ms = None
+        elif start is None:
+            raise CommandFailed("--clock own and --speed need --start DATE: the first day", ExitCode.USAGE)
+        else:
+            start_ms = int(start.replace(tzinfo=UTC).timestamp() * 1000)
+        if market is not None and start_ms is None:
+            raise CommandFailed(f"--market {market} needs --start DATE: its candles lie in the past", ExitCode.USAGE)
+
+        from bot.runtime import logs
+        from bot.runtime.simulator.serve import ServeOptions, serve
+
+        logs.configure(level="warning")
+        options = ServeOptions(http_port, https_port, start_ms, speed or 1.0, seed, scenario, market)
+        chosen: dict[str, Any] = {"faults": faults, "control": control, "state": state}
+        if tokens is not None:
+            chosen["tokens"] = tuple(dict.fromkeys(name.strip().upper() for name in tokens.split(",") if name.strip()))
+        if account:
+            chosen["accounts"] = tuple(account)
+        serve(replace(options, **chosen), _print_json if as_json else _print_guide)
+
+
+def _print_json(document: dict[str, Any]) -> None:
+    typer.echo(json.dumps(document))
+
+
+def _print_guide(document: dict[str, Any]) -> None:
+    from bot.runtime.simulator.reach import lines_of
+
+    for line in lines_of(document):
+        typer.echo(line)
+
+
+def add_commands(app: typer.Typer) -> None:
+    app.command("exchange")(exchange)

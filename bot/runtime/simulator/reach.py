@@ -1,0 +1,46 @@
+"""How to reach a served exchange: one document for programs, the same as lines for people."""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from bot.simex.server import Simex
+from bot.simex.signing import ApiKey
+
+
+def document_of(server: Simex, keys: Iterable[ApiKey], *, has_control: bool) -> dict[str, Any]:
+    """Addresses, keys, authority, and how to sign a request; for an exchange that listens."""
+    known = tuple(keys)
+    (guide,) = server.guides(known[0])
+    base = f"http://127.0.0.1:{server.http_port}"
+    return {
+        "now_ms": server.now_ms(),
+        "speed": float(server.speed),
+        "http": base,
+        "https": f"https://127.0.0.1:{server.https_port}",
+        "ca": str(server.ca_path),
+        "hosts": list(guide.hosts),
+        "endpoints": dict(guide.endpoints),
+        "control": f"{base}/simex/" if has_control else None,
+        "accounts": {key.account: {"key": key.key, "secret": key.secret} for key in known},
+        "curl": guide.curl,
+        "ccxt": guide.ccxt,
+    }
+
+
+def lines_of(document: Mapping[str, Any]) -> Iterable[str]:
+    """The document as `sectorbot exchange` prints it."""
+    now = datetime.fromtimestamp(document["now_ms"] / 1000, UTC)
+    yield f"exchange  {now:%Y-%m-%d %H:%M:%S} UTC, speed {document['speed']:g} · Ctrl-C ends it"
+    yield ""
+    for kind, address in document["endpoints"].items():
+        yield f"{kind:<9} {address}"
+    yield f"https     {document['https']} and, where they resolve to 127.0.0.1, {', '.join(document['hosts'])}"
+    yield f"authority {document['ca']}"
+    yield f"control   {document['control'] or 'off; --control switches it on'}"
+    for name, pair in document["accounts"].items():
+        yield f"account   {name}"
+        yield f"  key     {pair['key']}"
+        yield f"  secret  {pair['secret']}"
+    yield from ("", "A signed request:", "", document["curl"], "", "The same through ccxt:", "")
+    yield from document["ccxt"].splitlines()

@@ -1,0 +1,281 @@
+"""`sectorbot exchange`: the embedded exchange on its own, for clients that are not this bot, until it is stopped.
+
+Market, accounts and keys are ready before its clock starts. With a state directory the accounts, their keys, the moved
+prices and the exchange's own time are kept over a restart; rate limits and ordered faults are not.
+"""
+
+import asyncio
+import json
+import secrets
+import signal
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any
+
+from bot.domain.durations import DAY_MS
+from bot.domain.money import ZERO
+from bot.domain.symbol import base_of, is_perp
+from bot.ports import SetupFailed
+from bot.runtime.simulator.embedded import ANCHORS
+from bot.runtime.simulator.reach import document_of
+from bot.simex.control import rule_of
+from bot.simex.engine.exchange import Exchange
+from bot.simex.engine.market import Market
+from bot.simex.engine.snapshot import Key
+from bot.simex.faults import FaultPlan
+from bot.simex.market.catalogue import default_instruments
+from bot.simex.market.moved import MovedMarket
+from bot.simex.market.synthetic import SyntheticMarket
+from bot.simex.server import Simex
+from bot.simex.signing import ApiKey
+from bot.simex.store import Store, StoreError
+
+QUOTE = "USDT"
+DEFAULT_ACCOUNT = "main:USDT=10000,BTC=0.1,ETH=2,perp.USDT=10000"
+LAST_MS = 4_102_444_800_000  # 2100: candles of a directory are read to their end
+HISTORY_MS = 150 * DAY_MS
+
+
+@dataclass(frozen=True, slots=True)
+class ServeOptions:
+    """What the command line asks for. `start_ms` None: the wall clock's time, at speed 1."""
+
+    http_port: int = 0
+    https_port: int = 0
+    start_ms: int | None = None
+    speed: float = 1.0
+    seed: int = 1
+    scenario: str = "golden"
+    market: Path | None = None
+    tokens: tuple[str, ...] = tuple(ANCHORS)
+    accounts: tuple[str, ...] = (DEFAULT_ACCOUNT,)
+    faults: Path | None = None
+    control: bool = False
+    state: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Deposits:
+    """What an account begins with."""
+
+    name: str
+    spot: Mapping[str, Decimal]
+    perp: Mapping[str, Decimal]
+
+
+def parse_account(text: str) -> Deposits:
+    """`NAME:ASSET=AMOUNT,perp.ASSET=AMOUNT`.
+
+    Raises:
+        SetupFailed: naming the part that cannot be read.
+    """
+    name, colon, rest = text.partition(":")
+    wallets: dict[str, dict[str, Decimal]] = {"spot": {}, "perp": {}}
+    for part in filter(None, rest.split(",")):
+        asset, _, amount_text = part.partition("=")
+        wallet, _, own = asset.rpartition(".")
+        try:
+            amount = Decimal(amount_text)
+        except InvalidOperation:
+            amount = Decimal("nan")
+        if (wallet or "spot") not in wallets or not own.isalnum() or not amount.is_finite() or amount <= 0:
+            raise SetupFailed(f"--account {text}: {part!r} is not ASSET=AMOUNT or perp.ASSET=AMOUNT, as in BTC=0.5")
+        wallets[wallet or "spot"][own] = amount
+    if not name.isidentifier() or not colon:
+        raise SetupFailed(f"--account {text}: give NAME:ASSET=AMOUNT,…, as in {DEFAULT_ACCOUNT}")
+    return Deposits(name, wallets["spot"], wallets["perp"])
+
+
+def read_faults(path: Path | None) -> FaultPlan:
+    """The rules of a JSON file: a list of objects as POST /simex/fault takes one.
+
+    Raises:
+        SetupFailed: with the number of the rule and what is wrong with it.
+    """
+    plan = FaultPlan()
+    if path is None:
+        return plan
+    try:
+        asked = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise SetupFailed(f"--faults {path}: {error}") from error
+    if not isinstance(asked, list):
+        raise SetupFailed(f"--faults {path}: the file must be a JSON list of rules")
+    for number, rule in enumerate(asked):
+        try:
+            plan.add(rule_of(rule))
+        except (TypeError, ValueError) as error:
+            raise SetupFailed(f"--faults {path}: rule {number}: {error}") from error
+    return plan
+
+
+class ServedExchange:
+    """The exchange of one command: built, served, saved. A signal sets `ended`, and a state that cannot be kept."""
+
+    def __init__(self, options: ServeOptions) -> None:
+        self._options = options
+        self.ended = asyncio.Event()
+        self.failure = ""
+        faults, self._deposits = read_faults(options.faults), [parse_account(text) for text in options.accounts]
+        self._store = None if options.state is None else Store(options.state / "exchange.db")
+        try:
+            self._build(faults)
+        except BaseException:
+            self.close()
+            raise
+
+    def _build(self, faults: FaultPlan) -> None:
+        options, rows = self._options, self._store.load() if self._store is not None else {}
+        self._about = self._described(rows)
+        start_ms = int(self._about["start_ms"])
+        self.market = MovedMarket(_market(options, start_ms))
+        self.market.restore(rows.get(("moves",), {}))
+        self.exchange = Exchange(instruments=_instruments(self.market, start_ms), market=self.market, start_ms=start_ms)
+        if rows:
+            self.exchange.restore(rows)
+        self.keys = {name: ApiKey(pair[0], pair[1], name) for name, pair in rows.get(("keys",), {}).items()}
+        for deposits in self._deposits:
+            self._open(deposits)
+        for symbol in self.exchange.instruments:  # makes the paths, so that the clock starts on a ready market
+            self.exchange.quote(symbol)
+        if options.start_ms is None:
+            self.exchange.advance(time.time_ns() // 1_000_000)
+        self.server = Simex(
+            self.exchange,
+            keys={key.key: key for key in self.keys.values()},
+            speed=options.speed,
+            faults=faults,
+            market=self.market,
+            control=options.control,
+            save=self.save if self._store is not None else None,
+            id_salt=f"{self.exchange.now_ms}/" if rows else "",
+        )
+        self.save()
+
+    def _described(self, rows: Mapping[Key, Any]) -> Mapping[str, Any]:
+        """The market that the state belongs to. SetupFailed when another one is asked for."""
+        options = self._options
+        asked = {
+            "seed": options.seed,
+            "scenario": options.scenario,
+            "market": "" if options.market is None else str(options.market.absolute()),
+            "tokens": list(options.tokens),
+        }
+        kept = rows.get(("about",))
+        if kept is None:
+            begin_ms = time.time_ns() // 1_000_000 if options.start_ms is None else options.start_ms
+            return {**asked, "start_ms": begin_ms}
+        for name, value in asked.items():
+            if kept[name] != value:
+                raise SetupFailed(
+                    f"--state {options.state}: its accounts belong to {name} {kept[name]!r}, not {value!r}; "
+                    f"give the same, or another directory"
+                )
+        return dict(kept)
+
+    def _open(self, deposits: Deposits) -> None:
+        """A new account with its key; one that is known keeps what it has."""
+        name = deposits.name
+        if name in self.exchange.account_names():
+            return
+        perp = dict(deposits.perp)
+        self.exchange.create_account(name, spot=deposits.spot, perp=perp.pop(QUOTE, ZERO), perp_assets=perp)
+        self.keys[name] = ApiKey(secrets.token_hex(32), secrets.token_hex(32), name)
+
+    def save(self) -> None:
+        """Write what changed; StoreError, after which the exchange must not go on."""
+        if self._store is None:
+            return
+        try:
+            self._store.save(self._rows())
+        except StoreError as error:
+            self.failure = str(error)
+            self.ended.set()
+            raise
+
+    def _rows(self) -> Iterator[tuple[Key, Any]]:
+        yield ("about",), dict(self._about)
+        yield ("keys",), {name: [key.key, key.secret] for name, key in self.keys.items()}
+        yield ("moves",), {symbol: [list(step) for step in steps] for symbol, steps in self.market.steps.items()}
+        yield from self.exchange.rows()
+
+    def close(self) -> None:
+        if self._store is not None:
+            self._store.close()
+
+    def document(self) -> dict[str, Any]:
+        """What a client must know, as `--json` prints it."""
+        return document_of(self.server, self.keys.values(), has_control=self._options.control)
+
+
+def serve(options: ServeOptions, on_ready: Callable[[dict[str, Any]], None]) -> None:
+    """Serve until SIGINT or SIGTERM; `on_ready` gets the document once it listens.
+
+    Raises:
+        SetupFailed: for options, files or a state that cannot be used, and when the state can no longer be kept.
+        OSError: when a port is taken.
+    """
+    asyncio.run(_serve(options, on_ready))
+
+
+async def _serve(options: ServeOptions, on_ready: Callable[[dict[str, Any]], None]) -> None:
+    with _one_line():
+        served = ServedExchange(options)
+        try:
+            with tempfile.TemporaryDirectory(prefix="simex-") as temporary:
+                tls_dir = Path(temporary) if options.state is None else options.state
+                await served.server.start(http_port=options.http_port, https_port=options.https_port, tls_dir=tls_dir)
+                try:
+                    _stop_at_signals(served.ended)
+                    on_ready(served.document())
+                    await served.ended.wait()
+                finally:
+                    await served.server.stop()
+                if served.failure:
+                    raise SetupFailed(served.failure)
+                served.save()
+        finally:
+            served.close()
+
+
+@contextmanager
+def _one_line() -> Iterator[None]:
+    try:
+        yield
+    except (StoreError, ValueError) as error:
+        raise SetupFailed(str(error)) from error
+
+
+def _stop_at_signals(stopped: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopped.set)
+
+
+def _market(options: ServeOptions, start_ms: int) -> Market:
+    if options.market is None:
+        anchors = {token: ANCHORS[token] for token in options.tokens if token in ANCHORS}
+        return SyntheticMarket(options.seed, start_ms, options.tokens, options.scenario, anchor_prices=anchors)
+    try:
+        from bot.simex.market.parquet import MarketFolderError, load_market  # the extra `data`, needed nowhere else
+    except ImportError as error:
+        raise SetupFailed(f"--market needs the package {error.name}: install sectorbot[data]") from error
+    try:
+        return load_market(options.market, options.tokens, start_ms=start_ms - HISTORY_MS, end_ms=LAST_MS)
+    except (MarketFolderError, OSError, ValueError) as error:
+        raise SetupFailed(f"--market {options.market}: {error}") from error
+
+
+def _instruments(market: Market, start_ms: int) -> Mapping[str, Any]:
+    """Every symbol of the market, on grids that fit its price at the start."""
+    prices = {
+        base_of(symbol): market.at(symbol, max(start_ms, market.listed(symbol)[0])).mid
+        for symbol in market.symbols
+        if not is_perp(symbol)
+    }
+    return {s: i for s, i in default_instruments(tuple(prices), prices).items() if s in set(market.symbols)}

@@ -1,0 +1,37 @@
+"""How to reach the embedded exchange as Binance: endpoints, a signed request by curl, and ccxt pointed at it."""
+
+from collections.abc import Iterable
+
+from bot.simex.dialects.wire import Guide
+from bot.simex.signing import ApiKey
+
+_CCXT = """\
+import re, ccxt
+exchange = ccxt.binance({{"apiKey": "{key}", "secret": "{secret}"}})
+urls = exchange.urls["api"].items()
+exchange.urls["api"] = {{name: re.sub("https://[^/]+", "{base}", url) for name, url in urls}}
+exchange.has["fetchCurrencies"] = exchange.options["fetchMargins"] = False
+exchange.load_time_difference()
+print(exchange.fetch_balance()["USDT"])
+print(exchange.fetch_balance({{"type": "swap"}})["USDT"])
+print(exchange.create_order("ETH/USDT", "market", "buy", 0.01)["status"])
+print(exchange.create_order("ETH/USDT:USDT", "limit", "buy", 0.1, 2000)["status"])"""
+
+
+def guide(http_port: int, hosts: Iterable[str], key: ApiKey) -> Guide:
+    """All of it for one key."""
+    base = f"http://127.0.0.1:{http_port}"
+    endpoints = {
+        "spot": f"{base}/api/v3",
+        "wallet": f"{base}/sapi/v1",
+        "perp": f"{base}/fapi/v1",
+    }
+    return Guide(endpoints, tuple(hosts), _curl(base, key), _CCXT.format(key=key.key, secret=key.secret, base=base))
+
+
+def _curl(base: str, key: ApiKey) -> str:
+    return (
+        f'Q="timestamp=$(curl -s {base}/api/v3/time | tr -dc 0-9)"; '
+        f"S=$(printf %s \"$Q\" | openssl dgst -sha256 -hmac {key.secret} | sed 's/.*= //'); "
+        f'curl -s -H "X-MBX-APIKEY: {key.key}" "{base}/api/v3/account?$Q&signature=$S"'
+    )

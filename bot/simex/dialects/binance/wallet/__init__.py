@@ -1,0 +1,1 @@
+"""Binance wallet endpoints (/sapi): deposits, withdrawals, transfers."""

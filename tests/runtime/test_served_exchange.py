@@ -1,0 +1,190 @@
+"""`sectorbot exchange`: what it prints works, it keeps its accounts over a kill, and its control requests act."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.ports import SetupFailed
+from bot.runtime.simulator.reach import lines_of
+from bot.runtime.simulator.serve import parse_account, read_faults
+from bot.simex.signing import sign
+from tests.commands import environment
+
+COMMAND = [sys.executable, "-m", "bot", "exchange", "--json", "--tokens", "BTC,ETH,UNI"]
+
+
+class Running:
+    """One process of the command, with the document that it printed."""
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        self.process = subprocess.Popen(
+            [*COMMAND, *options],
+            cwd=folder,
+            env=environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        if not line:
+            raise AssertionError(self.process.communicate())
+        self.document: dict[str, Any] = json.loads(line)
+
+    def ask(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Any:
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.document["http"] + path, data, headers or {}, method=method)  # noqa: S310
+        try:
+            with urllib.request.urlopen(request, timeout=10) as reply:  # noqa: S310
+                return json.load(reply)
+        except urllib.error.HTTPError as error:
+            return json.load(error)
+
+    def signed(self, method: str, path: str, query: str = "") -> Any:
+        pair = next(iter(self.document["accounts"].values()))
+        query += f"&timestamp={self.ask('GET', '/api/v3/time')['serverTime']}"
+        query = query.lstrip("&")
+        url = f"{path}?{query}&signature={sign(pair['secret'], query)}"
+        return self.ask(method, url, headers={"X-MBX-APIKEY": pair["key"]})
+
+    def stop(self, number: int = signal.SIGINT) -> int:
+        if self.process.poll() is None:
+            os.kill(self.process.pid, number)
+        self.process.communicate(timeout=20)
+        return self.process.returncode
+
+
+@pytest.fixture
+def started(tmp_path: Path) -> Iterator[Running]:
+    running = Running(tmp_path, "--control")
+    yield running
+    assert running.stop() == 0
+
+
+def test_the_printed_ccxt_program_trades(started: Running, tmp_path: Path) -> None:
+    assert len(started.document["ccxt"].splitlines()) <= 10
+    done = subprocess.run(
+        [sys.executable, "-c", started.document["ccxt"]], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-2:] == ["closed", "open"]
+
+
+def test_the_printed_lines_name_everything(started: Running) -> None:
+    text = "\n".join(lines_of(started.document))
+    pair = started.document["accounts"]["main"]
+    for part in (
+        pair["key"],
+        pair["secret"],
+        "/api/v3",
+        "/fapi/v1",
+        "ca.pem",
+        "openssl dgst -sha256",
+        "import re, ccxt",
+    ):
+        assert part in text
+    assert Path(started.document["ca"]).is_file()
+
+
+def test_control_requests_act(started: Running) -> None:
+    ask = started.ask
+    before = float(ask("GET", "/fapi/v1/ticker/price?symbol=UNIUSDT")["price"])
+    assert ask("POST", "/simex/price", {"symbol": "UNI/USDT", "price": "20"})["moved"] == ["UNI/USDT", "UNI/USDT:USDT"]
+    assert float(ask("GET", "/fapi/v1/ticker/price?symbol=UNIUSDT")["price"]) > 1.5 * before
+    order = "symbol=UNIUSDT&side=BUY&type=MARKET&quantity=1"
+    ask("POST", "/simex/halt", {"symbol": "UNI/USDT"})
+    assert started.signed("POST", "/api/v3/order", order)["code"] == -2010
+    ask("POST", "/simex/resume", {"symbol": "UNI/USDT"})
+    assert started.signed("POST", "/api/v3/order", order)["status"] == "FILLED"
+    ask("POST", "/simex/fund", {"account": "main", "asset": "ETH", "amount": "7"})
+    held = {row["asset"]: float(row["free"]) for row in started.signed("GET", "/api/v3/account")["balances"]}
+    assert held["ETH"] == 9
+    now_ms = ask("GET", "/simex/clock")["now_ms"]
+    assert ask("POST", "/simex/advance?ms=3600000")["now_ms"] >= now_ms + 3_600_000
+    ask("POST", "/simex/fault", {"path": "/api/v3/ping", "fault": {"reply_status": 503, "reply_body": "{}"}})
+    assert ask("GET", "/api/v3/ping") == {}
+    ask("POST", "/simex/delist", {"symbol": "BTC/USDT:USDT"})
+    info = ask("GET", "/fapi/v1/exchangeInfo")["symbols"]
+    assert {row["symbol"]: row["status"] for row in info}["BTCUSDT"] == "CLOSE"
+    assert "give a positive number" in ask("POST", "/simex/price", {"symbol": "UNI/USDT", "price": "-1"})["error"]
+
+
+def test_unknown_endpoints_are_counted(started: Running) -> None:
+    for _ in range(2):
+        assert started.ask("GET", "/fapi/v1/nothing")["code"] == -5000
+    assert started.ask("GET", "/simex/unknown") == {"GET /fapi/v1/nothing": 2}
+
+
+def test_without_control_nothing_is_answered_there(tmp_path: Path) -> None:
+    running = Running(tmp_path)
+    try:
+        assert "--control" in running.ask("GET", "/simex/state")["error"]
+    finally:
+        running.stop()
+
+
+def test_accounts_outlive_a_kill(tmp_path: Path) -> None:
+    running = Running(tmp_path, "--state", "kept")
+    order = "symbol=UNIUSDT&side=BUY&type=LIMIT&timeInForce=GTC&quantity=1&price=7&newClientOrderId=mine"
+    placed = running.signed("POST", "/fapi/v1/order", order)
+    running.signed("POST", "/api/v3/order", "symbol=ETHUSDT&side=BUY&type=MARKET&quantity=0.1")
+    balances = running.signed("GET", "/api/v3/account")["balances"]
+    running.stop(signal.SIGKILL)
+    again = Running(tmp_path, "--state", "kept")
+    try:
+        assert again.document["accounts"] == running.document["accounts"]
+        assert again.signed("GET", "/api/v3/account")["balances"] == balances
+        (kept,) = again.signed("GET", "/fapi/v1/openOrders")
+        assert (kept["orderId"], kept["clientOrderId"]) == (placed["orderId"], "mine")
+        assert again.signed("POST", "/fapi/v1/order", order)["code"] == -4116
+    finally:
+        again.stop()
+
+
+def test_a_state_of_another_market_is_refused(tmp_path: Path) -> None:
+    Running(tmp_path, "--state", "kept").stop()
+    done = subprocess.run(
+        [*COMMAND, "--state", "kept", "--seed", "9"],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert "belong to seed 1" in done.stdout + done.stderr
+
+
+def test_an_exchange_with_its_own_clock_starts_at_its_day(tmp_path: Path) -> None:
+    running = Running(tmp_path, "--clock", "own", "--start", "2024-03-01", "--speed", "1000")
+    try:
+        first_ms = running.ask("GET", "/api/v3/time")["serverTime"]
+        assert 1_709_251_200_000 <= first_ms < 1_709_251_200_000 + 3_600_000
+    finally:
+        running.stop()
+
+
+@pytest.mark.parametrize("text", ["main", "main:USDT", "main:USDT=-1", "main:x.USDT=1", "1:USDT=1", "main:USDT=x"])
+def test_an_account_that_cannot_be_read_is_refused(text: str) -> None:
+    with pytest.raises(SetupFailed, match="--account"):
+        parse_account(text)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [("{", "Expecting"), ("{}", "list of rules"), ('[{"fault": {"gone": true}}]', "rule 0: Fault has no gone")],
+)
+def test_faults_that_cannot_be_read_are_refused(tmp_path: Path, content: str, message: str) -> None:
+    path = tmp_path / "faults.json"
+    path.write_text(content)
+    with pytest.raises(SetupFailed, match=message):
+        read_faults(path)
