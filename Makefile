@@ -9,10 +9,12 @@ JOBS := $(or $(JOBS),$(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN))
 PYTEST = env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11
 
-.PHONY: demo test test-all simulate soak controls bench reference lint types lock clean help venv venv-dev
+.PHONY: demo data test test-all simulate soak controls bench reference lint types lock clean help venv venv-dev
 
 demo: venv  ## run one keyless demo on the embedded exchange (makes .venv first)
 	@$(BIN)/sectorbot demo $(ARGS)
+
+data: venv-dev  ## what back-tests, sweeps and --market need besides (pyarrow, distributed, optuna)
 
 test: venv-dev  ## run the tests, in under four minutes on two cores (ARGS="-k word" narrows it, JOBS=2)
 	@echo "running the tests with $(JOBS) workers, without those marked slow"

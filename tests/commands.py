@@ -78,7 +78,7 @@ def sectorbot_process(*arguments: str, cwd: Path, python: Sequence[str] = (sys.e
 
 @pytest.fixture(scope="session")
 def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A working directory in which a sim daemon has run two cycles; `var/journal.db` is its journal."""
+    """A working directory in which a sim daemon has run two cycles; `var/sim-dry-run/journal.db` is its journal."""
     folder = tmp_path_factory.mktemp("finished")
     done = sectorbot_process(
         "run",

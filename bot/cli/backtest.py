@@ -107,7 +107,9 @@ def pyarrow_or_fail() -> None:
     try:
         import pyarrow  # noqa: F401
     except ImportError as error:
-        raise CommandFailed(f"candles need the package {error.name}: install sectorbot[data]") from error
+        raise CommandFailed(
+            f"candles need the package {error.name}: run `make data` in the checkout, or `pip install '.[data]'`"
+        ) from error
 
 
 def _ms(moment: datetime) -> int:

@@ -13,11 +13,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn, Protocol, TypeVar
 
 import typer
 
-from bot.runtime.exit_codes import ExitCode
+from bot.runtime.exit_codes import CommandFailed, ExitCode
 from bot.runtime.redaction import Redactor
 
 Config = Annotated[
@@ -49,6 +49,16 @@ CODES = {
     "CommandFailed": ExitCode.ERROR,
     "OSError": ExitCode.ERROR,
 }
+
+
+class SettingsLike(Protocol):
+    """What commands ask of settings whose module they have not loaded."""
+
+    @property
+    def key_problem(self) -> str: ...
+
+
+Checked = TypeVar("Checked", bound=SettingsLike)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +115,17 @@ def fail(message: str, code: ExitCode, *, as_json: bool = False, document: Mappi
     if as_json:
         print_json({**(document or {}), "error": message, "exit_code": int(code)})
     raise typer.Exit(int(code)) from None
+
+
+def tradeable(settings: Checked) -> Checked:
+    """The settings, when they hold the keys that their mode needs: nobody waits for the network to learn that.
+
+    Raises:
+        CommandFailed: the keys are missing.
+    """
+    if settings.key_problem:
+        raise CommandFailed(settings.key_problem, ExitCode.CONFIGURATION)
+    return settings
 
 
 def operator() -> str:

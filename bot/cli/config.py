@@ -32,6 +32,8 @@ def check(
         given = common.given(context, config, assign, environment, mode)
         try:
             settings = load_settings(given.files, given.assignments)
+            if settings.key_problem:
+                raise SettingsProblem([settings.key_problem])
         except SettingsProblem as error:
             if as_json:
                 common.print_json({"usable": False, "problems": error.problems, "warnings": []})

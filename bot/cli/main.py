@@ -57,6 +57,12 @@ def run() -> int:
     return int(ExitCode.OK)
 
 
+def _end_with_version(is_asked: bool) -> None:
+    if is_asked:
+        show_version()
+        raise typer.Exit(0)
+
+
 @app.callback()
 def root(
     context: typer.Context,
@@ -64,6 +70,10 @@ def root(
     assign: Assign = None,
     environment: Environment = None,
     mode: Mode = None,
+    is_version: Annotated[  # noqa: ARG001 - its callback does it
+        bool,
+        typer.Option("--version", "-V", help="Print the version and end.", is_eager=True, callback=_end_with_version),
+    ] = False,
 ) -> None:
     """Options named here count for every command; those of the command are stronger."""
     context.obj = common.Given().and_also(config, assign, environment, mode)
@@ -124,7 +134,7 @@ def run_bot(
 
         given = common.given(context, config, assign, environment, mode)
         assignments = (*given.assignments, *(("logs.format=json",) if as_json else ()))
-        settings = load_settings(given.files, assignments)
+        settings = common.tradeable(load_settings(given.files, assignments))
         if settings.environment == "mainnet" and settings.mode == "trade":
             typer.secho("  MAINNET: real orders with real money  ", fg="white", bg="red", bold=True, err=True)
 
@@ -149,7 +159,7 @@ def plan(
         from bot.runtime.settings.model import load_settings
 
         given = common.given(context, config, assign, environment, mode)
-        settings = load_settings(given.files, given.assignments)
+        settings = common.tradeable(load_settings(given.files, given.assignments))
         for note in settings.notes:
             typer.echo(f"warning: {note}", err=True)
 
@@ -254,10 +264,14 @@ def resume(
         directory = find_state_directory(given.files, given.assignments)
         answered = ask_running(directory, request)  # a flatten goes on meanwhile: what takes time to load comes later
 
+        from bot.runtime.health.healthcheck import find_running
         from bot.runtime.kill.resume import release
+        from bot.runtime.settings.chosen_journal import choose_journal
         from bot.runtime.settings.model import load_settings
 
         settings = load_settings(given.files, given.assignments)
+        chosen = choose_journal(settings, find_running(settings.state_directory))
+        settings = settings.model_copy(update={"journal": settings.journal.model_copy(update={"path": chosen})})
 
         message, code = release(settings, request, answered=answered)
         if code is not ExitCode.OK:

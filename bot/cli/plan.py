@@ -4,25 +4,21 @@ import asyncio
 import sys
 
 import orjson
-import structlog
 from rich.console import Console
 
-from bot.ports import SetupFailed, Unavailable
 from bot.report import console as report
 from bot.runtime.exit_codes import ExitCode
 from bot.runtime.preview import preview
 from bot.runtime.settings.model import Settings
 
-_log = structlog.get_logger("sectorbot.plan")
-
 
 def print_plan(settings: Settings, *, as_json: bool = False) -> ExitCode:
-    """Observe, decide and review once, and print the result."""
-    try:
-        result = asyncio.run(preview(settings))
-    except (SetupFailed, Unavailable) as error:
-        _log.error("cannot_plan", why=str(error))
-        return ExitCode.CONFIGURATION if isinstance(error, SetupFailed) else ExitCode.TIMEOUT
+    """Observe, decide and review once, and print the result.
+
+    Raises:
+        SetupFailed, Unavailable, JournalError: as `preview`.
+    """
+    result = asyncio.run(preview(settings))
     if as_json:
         sys.stdout.write(orjson.dumps(report.plan_document(result), option=orjson.OPT_INDENT_2).decode() + "\n")
     else:

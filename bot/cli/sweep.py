@@ -136,7 +136,8 @@ def _check_options(search: SearchKind, engine: EngineKind, scheduler: str | None
             import optuna  # noqa: F401
     except ImportError as error:
         option = "--search optuna" if error.name == "optuna" else "--engine dask"
-        raise CommandFailed(f"{option}: needs the package {error.name}: install sectorbot[sweep]") from error
+        remedy = "run `make data` in the checkout, or `pip install '.[sweep]'`"
+        raise CommandFailed(f"{option}: needs the package {error.name}: {remedy}") from error
 
 
 def _search(plan: Any, kind: SearchKind, number: int) -> Any:

@@ -5,13 +5,18 @@ import stat
 from pathlib import Path
 
 
-def set_aside(path: Path) -> None:
-    """Under the lock: a journal must never be renamed under the daemon that writes it."""
+def set_aside(path: Path) -> Path | None:
+    """Rename a journal and say its new name; None where there is none.
+
+    Under the lock: a journal must never be renamed under the daemon that writes it.
+    """
     if path.is_file():
         stamp = f"{path.stat().st_mtime:.0f}"
         for file in (path, *(path.with_name(path.name + end) for end in ("-wal", "-shm", ".substitute"))):
             if file.is_file():
                 file.rename(file.with_name(f"{stamp}-{file.name}"))
+        return path.with_name(f"{stamp}-{path.name}")
+    return None
 
 
 def make_private(path: Path) -> None:

@@ -112,6 +112,7 @@ class Journal:
         self._newest: dict[str, tuple[int, str]] = {}
         self._known_payments: frozenset[tuple[str, str]] = frozenset()
         self._is_pruned = False
+        self.former: Path | None = None  # the journal that a fresh one has taken the place of, under its new name
         self.rebuilt = ""  # which table was not what its events say when the journal was opened, empty for none
         self._lock_file = LockFile(path)
         self.reserve = Reserve(path)
@@ -167,7 +168,7 @@ class Journal:
             raise classify(error, path) from error
         try:
             if fresh:
-                set_aside(path)
+                journal.former = set_aside(path)
             if substituted:
                 journal._recovery.enter_at_start()
             make_private(path)  # under the lock: closing a descriptor of the file drops this process's SQLite locks

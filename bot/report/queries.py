@@ -1,7 +1,7 @@
 """Queries of the reading commands on a journal: rows for people and for `--json`.
 
-Nothing is asked of a venue: prices and account are those of the last cycle, and their age is shown. Ages count from now
-while a daemon runs, else from the journal's last event, so that an old journal reads as it was.
+Nothing is asked of a venue: prices and account are those of the last cycle. Their age is shown, by the clock of this
+machine, whether a daemon runs or not.
 """
 
 import time
@@ -25,6 +25,7 @@ from bot.report import rows
 from bot.report.format import utc
 from bot.runtime.exit_codes import CommandFailed, ExitCode
 from bot.runtime.health.healthcheck import find_late, find_running
+from bot.runtime.settings.chosen_journal import choose_journal
 from bot.runtime.settings.model import Settings, load_settings
 from bot.runtime.settings.snapshot import load_config, numbers_of
 
@@ -57,7 +58,8 @@ def open_journal(files: Sequence[Path], assignments: Sequence[str], path: Path |
         CommandFailed: there is no such journal.
     """
     settings = load_settings(files, assignments)
-    chosen = path or settings.journal_path
+    health = None if path else find_running(settings.state_directory)
+    chosen = path or choose_journal(settings, health)
     if not chosen.is_file():
         remedy = (
             "give an existing one with --journal" if path else "start the bot with `sectorbot run`, or give --journal"
@@ -65,14 +67,9 @@ def open_journal(files: Sequence[Path], assignments: Sequence[str], path: Path |
         raise CommandFailed(
             f"{chosen}: there is no journal; {remedy}", ExitCode.ERROR if path else ExitCode.NOT_RUNNING
         )
-    health = None if path else find_running(settings.state_directory)
     reader = JournalReader(chosen)
     try:
-        now_ms = time.time_ns() // 1_000_000
-        if health is None:
-            last = reader.load_events(limit=1, after_seq=max(0, reader.count_events() - 1))
-            now_ms = last[0].at_ms if last else now_ms
-        yield JournalView(settings, reader, health, path is not None, now_ms)
+        yield JournalView(settings, reader, health, path is not None, time.time_ns() // 1_000_000)
     finally:
         reader.close()
 

@@ -17,7 +17,8 @@ import structlog
 from bot.domain.order import Order
 from bot.domain.reason import Reason
 from bot.domain.states import KillLevel, highest
-from bot.journal.journal import JournalError, JournalLocked
+from bot.journal.journal import JournalBusy, JournalError, JournalLocked
+from bot.journal.lease import LockFile
 from bot.journal.reserve import Reserve
 from bot.ports import ChecksUnanswered, SetupFailed, Unavailable
 from bot.risk import Refused
@@ -31,7 +32,8 @@ from bot.runtime.kill.guarded_start import left_open, level_in_force
 from bot.runtime.kill.switch import SIGNALS
 from bot.runtime.logs import log_cycle
 from bot.runtime.settings.model import Settings
-from bot.runtime.settings.proxy_hint import with_proxy_hint
+from bot.runtime.settings.places import JOURNAL_NAME
+from bot.runtime.settings.proxy_hint import unreachable
 from bot.runtime.watch.retry_after import HoldWatch
 from bot.runtime.wiring import App, SwitchParts, build, listen
 
@@ -67,12 +69,42 @@ async def _run(settings: Settings, *, limit: int | None) -> int:
 
 async def _start_and_run(settings: Settings, switch: SwitchParts, stop: asyncio.Event, limit: int | None) -> int:
     try:
+        with _only_daemon_of(settings):
+            return await _build_and_run(settings, switch, stop, limit)
+    except JournalBusy as error:
+        _log.error("cannot_start", why=str(error), left_open="")
+        return ExitCode.ERROR
+
+
+@contextlib.contextmanager
+def _only_daemon_of(settings: Settings) -> Iterator[None]:
+    """A state directory has one daemon, though each environment and mode has a journal of its own in it.
+
+    Raises:
+        JournalBusy: another process runs on the directory.
+    """
+    directory = settings.state_directory
+    if settings.journal_path.parent.parent != directory:  # the lock of the journal itself does it
+        yield
+        return
+    with contextlib.suppress(OSError):  # the journal meets it as well, and says what is wrong
+        directory.mkdir(parents=True, exist_ok=True)
+    lock = LockFile(directory / JOURNAL_NAME)
+    lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+async def _build_and_run(settings: Settings, switch: SwitchParts, stop: asyncio.Event, limit: int | None) -> int:
+    try:
         app = await _build_patiently(settings, switch, stop, patient=limit is None)
     except (SetupFailed, JournalError) as error:
         _log.error("cannot_start", why=str(error), left_open=left_open(settings))
         return ExitCode.CONFIGURATION if isinstance(error, SetupFailed) else ExitCode.ERROR
     except Unavailable as error:
-        why = with_proxy_hint(str(error), trust_env=settings.venue.trust_env)
+        why = _why_unreachable(settings, error)
         _log.error("venue_unreachable", why=why, left_open=left_open(settings))
         return ExitCode.TIMEOUT
     if app is None:
@@ -80,6 +112,7 @@ async def _start_and_run(settings: Settings, switch: SwitchParts, stop: asyncio.
     if not app.journal.reserve.prepare():
         _log.warning("no_journal_reserve", path=str(app.journal.reserve.path), what="too little room on the disk")
     health = Health(settings.state_directory / "health.json", settings.mode, settings.environment)
+    health.last["journal"] = str(settings.journal_path)
     try:
         return await Daemon(app, settings, health, stop).run(limit)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is logged whole and ends the process
@@ -89,6 +122,11 @@ async def _start_and_run(settings: Settings, switch: SwitchParts, stop: asyncio.
     finally:
         await app.close()
         health.remove()
+
+
+def _why_unreachable(settings: Settings, error: Exception) -> str:
+    venue = settings.venue
+    return unreachable(venue.id, settings.environment, str(error), trust_env=venue.trust_env)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -133,7 +171,7 @@ async def _build_patiently(
             seconds = START_RETRY_SECONDS[min(attempt, len(START_RETRY_SECONDS) - 1)]
             if switch.kill.level() is not KillLevel.OFF:
                 seconds = min(seconds, START_RETRY_KILLED_SECONDS)  # it has something to do there
-            why = with_proxy_hint(str(error), trust_env=settings.venue.trust_env)
+            why = _why_unreachable(settings, error)
             _log.warning("venue_unreachable", why=why, retry_in_seconds=seconds)
             if await _wait(stop, seconds):
                 return None
@@ -339,6 +377,9 @@ class Daemon:
         what = started(settings)
         with contextlib.suppress(JournalError):  # the first turn meets it as well, and ends trading with clear words
             await self._app.journal.record_fact("started", what)
+        if former := self._app.journal.former:
+            why = "the embedded exchange starts empty, so the last run's journal has this name now; a dry-run goes on"
+            _log.warning("journal_set_aside", path=str(former), what=why)
         if found := self._app.journal.rebuilt:
             _log.critical(
                 "projections_rebuilt", difference=found, what="a table was not what its events say; check the disk"

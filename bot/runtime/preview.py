@@ -21,7 +21,7 @@ from bot.runtime.cycle import CycleResult
 from bot.runtime.kill.fixed_level import FixedLevel
 from bot.runtime.kill.flag_file import FlagFile
 from bot.runtime.settings.model import Settings
-from bot.runtime.settings.proxy_hint import with_proxy_hint
+from bot.runtime.settings.proxy_hint import unreachable
 from bot.runtime.settings.watch import ConfigWatcher
 from bot.runtime.simulator.sim_port import SimulatorControl
 from bot.runtime.wiring import SwitchParts, build
@@ -48,7 +48,8 @@ async def preview(settings: Settings, *, embedded: SimulatorControl | None = Non
             finally:
                 await app.close()
     except Unavailable as error:
-        error.args = (with_proxy_hint(str(error), trust_env=settings.venue.trust_env),)
+        venue = settings.venue
+        error.args = (unreachable(venue.id, settings.environment, str(error), trust_env=venue.trust_env),)
         raise
     return replace(result, seconds=time.monotonic() - started)
 

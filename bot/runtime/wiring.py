@@ -25,14 +25,13 @@ from bot.runtime.kill.guarded_start import open_venue
 from bot.runtime.kill.switch import FlagFile, KillSwitch
 from bot.runtime.observer_setup import make_observer
 from bot.runtime.settings.model import Settings
+from bot.runtime.settings.places import WORLD
 from bot.runtime.settings.snapshot import record_config
 from bot.runtime.settings.watch import ConfigWatcher
 from bot.runtime.simulator.sim_port import SimulatorControl, on_paper, start_companion
 from bot.venues.ccxt.adapter import load_adapter
 from bot.venues.ccxt.venue import CcxtVenue, ConnectionRules, Credentials, Seams
 from bot.venues.read_only import read_only
-
-WORLD = "world"
 
 
 class OneSession:
@@ -161,8 +160,9 @@ async def build(
             token=token,
             substituted=substituted,
         )
-        await _claim(journal, settings)
+        _check_world(journal, settings)
         await open_venue(venue, settings, journal.reader, (switch or listen(settings)).kill.level())
+        await _claim(journal, settings)
         tvl, macro = make_tvl(settings, clock, embedded, session), make_macro(settings, clock, embedded, session)
         app = assemble(AppSeams(settings, clock, venue, journal, tvl, macro, switch, session))
         app.owned = embedded if owns_exchange else None
@@ -177,19 +177,28 @@ async def build(
     return app
 
 
-async def _claim(journal: Journal, settings: Settings) -> None:
+def _world_of_run(settings: Settings) -> dict[str, str]:
+    return {"environment": settings.environment, "mode": settings.mode, "venue": settings.venue.id}
+
+
+def _check_world(journal: Journal, settings: Settings) -> None:
     """A journal belongs to one mode of one environment: paper fills must never be taken for real ones."""
-    world = {"environment": settings.environment, "mode": settings.mode, "venue": settings.venue.id}
     known = journal.reader.load_facts(WORLD, 1)
-    if not known:
-        await journal.record_fact(WORLD, world)
-    elif dict(known[-1].payload) != world:
+    if known and dict(known[-1].payload) != _world_of_run(settings):
         was = " ".join(known[-1].payload[name] for name in ("mode", "environment", "venue"))
+        names = f"{settings.environment}-{settings.mode}-{settings.venue.id}"
+        own = settings.state_directory.with_name(f"{settings.state_directory.name}-{names}")
         raise JournalError(
             journal.path,
             f"belongs to {was}, and this run is {settings.mode} {settings.environment} {settings.venue.id}",
-            "give this run its own state_directory, or move the old journal away",
+            f"give this run a state directory of its own: --set state_directory={own}",
         )
+
+
+async def _claim(journal: Journal, settings: Settings) -> None:
+    """Name the journal's world once the venue has answered: a start that came to nothing claims nothing."""
+    if not journal.reader.load_facts(WORLD, 1):
+        await journal.record_fact(WORLD, _world_of_run(settings))
 
 
 def make_venue(settings: Settings, clock: SystemClock | SkippingClock, embedded: SimulatorControl | None) -> Venue:

@@ -173,7 +173,7 @@ def test_a_journal_that_is_none_is_an_error_in_one_line(invoke: Invoke, workplac
 
 def test_the_readers_tell_what_a_run_has_left(invoke: Invoke, finished_run: Path) -> None:
     def read(*arguments: str) -> Any:
-        result = invoke(*arguments, "--journal", str(finished_run / "var" / "journal.db"), "--json")
+        result = invoke(*arguments, "--journal", str(finished_run / "var" / "sim-dry-run" / "journal.db"), "--json")
         assert result.exit_code == ExitCode.OK
         return json.loads(result.stdout)
 
@@ -188,7 +188,7 @@ def test_the_readers_tell_what_a_run_has_left(invoke: Invoke, finished_run: Path
 
 @pytest.mark.parametrize("command", ["status", "positions", "orders", "why"])
 def test_the_readers_print_for_people_without_colour(invoke: Invoke, finished_run: Path, command: str) -> None:
-    result = invoke(command, "--journal", str(finished_run / "var" / "journal.db"))
+    result = invoke(command, "--journal", str(finished_run / "var" / "sim-dry-run" / "journal.db"))
     assert (result.exit_code, result.stderr) == (0, "")
     assert result.stdout
     assert "\x1b" not in result.stdout
@@ -202,7 +202,7 @@ def test_status_without_a_daemon_says_so(finished_run: Path) -> None:
 
 @pytest.mark.parametrize("command", ["why", "replay"])
 def test_a_cycle_nobody_recorded_is_named_with_the_last_one(invoke: Invoke, finished_run: Path, command: str) -> None:
-    result = invoke(command, "99", "--journal", str(finished_run / "var" / "journal.db"))
+    result = invoke(command, "99", "--journal", str(finished_run / "var" / "sim-dry-run" / "journal.db"))
     assert result.exit_code == ExitCode.ERROR
     assert "there is no cycle 99; the last one is 2" in result.stderr
 
@@ -256,7 +256,7 @@ def test_resume_without_a_daemon_releases_the_latch_in_the_journal(tmp_path: Pat
     assert (done.returncode, done.stderr) == (0, "")
     assert "it was pause" in done.stdout
     assert "drawdown is measured from the equity of the next turn on" in " ".join(done.stdout.split())
-    reader = JournalReader(tmp_path / "var" / "journal.db")
+    reader = JournalReader(tmp_path / "var" / "sim-dry-run" / "journal.db")
     latch = reader.load_latch()
     assert [fact.payload["reason"] for fact in reader.load_facts("peak_rebased")] == ["all is well"]
     reader.close()
@@ -304,7 +304,7 @@ def test_halt_is_confirmed_by_the_daemon_and_resume_releases_it(daemon: Path) ->
     assert json.loads(said[-1])["why"] == "a test"
     resumed = sectorbot("resume", "--reason", "it was a test", "--rebase-peak", cwd=daemon)
     assert (resumed.returncode, resumed.stderr) == (0, "")
-    reader = JournalReader(daemon / "var" / "journal.db")
+    reader = JournalReader(daemon / "var" / "sim-dry-run" / "journal.db")
     assert [fact.payload["reason"] for fact in reader.load_facts("peak_rebased")] == ["it was a test"]
     reader.close()
     assert not (daemon / "var" / "KILL").exists()

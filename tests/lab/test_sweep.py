@@ -147,7 +147,7 @@ def test_a_second_sweep_on_one_results_file_is_told_who_works_on_it(candles: Pat
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[str]:
     """A scheduler and a worker, each a process of its own, over TCP on loopback."""
-    pytest.importorskip("distributed", reason="distributed is not installed: install sectorbot[sweep]")
+    pytest.importorskip("distributed", reason="distributed is not installed: run make data")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -201,7 +201,7 @@ def test_a_cluster_over_tcp_comes_to_what_processes_come_to(cluster: str, candle
 
 @pytest.mark.slow
 def test_optuna_asks_the_same_again_so_that_nothing_is_run_twice(candles: Path, tmp_path: Path) -> None:
-    pytest.importorskip("optuna", reason="optuna is not installed: install sectorbot[sweep]")
+    pytest.importorskip("optuna", reason="optuna is not installed: run make data")
     (tmp_path / "space.toml").write_text('[range]\n"playbook.rotation.shift" = {low = 0.1, high = 0.4}\n')
     wanted = (*command(candles, "--space", "space.toml", "--search", "optuna", "--jobs", "1", "--to", "2024-01-07"),)
     first = sectorbot_process(*wanted, "--trials", "2", cwd=tmp_path)
@@ -248,7 +248,7 @@ def test_bad_input_is_one_line_that_names_option_value_and_way_out(
 
 
 def test_a_scheduler_that_is_not_there_ends_with_a_time_out(candles: Path, tmp_path: Path) -> None:
-    pytest.importorskip("distributed", reason="distributed is not installed: install sectorbot[sweep]")
+    pytest.importorskip("distributed", reason="distributed is not installed: run make data")
     with socket.socket() as silent:  # bound and not listening: nobody answers, and nobody else can take it
         silent.bind(("127.0.0.1", 0))
         address = f"tcp://127.0.0.1:{silent.getsockname()[1]}"

@@ -104,7 +104,7 @@ def test_a_cycle_without_signals_is_told_as_such() -> None:
 
 
 def test_the_command_draws_what_a_run_has_left(invoke: Invoke, finished_run: Path) -> None:
-    journal = str(finished_run / "var" / "journal.db")
+    journal = str(finished_run / "var" / "sim-dry-run" / "journal.db")
     shown, told = invoke("signals", "--journal", journal), invoke("signals", "1", "--journal", journal, "--json")
     assert (shown.exit_code, shown.stderr, told.exit_code) == (0, "", 0)
     assert "\x1b" not in shown.stdout
@@ -118,7 +118,7 @@ def test_the_command_draws_what_a_run_has_left(invoke: Invoke, finished_run: Pat
 
 
 def test_its_exit_codes_are_those_of_the_other_readers(invoke: Invoke, finished_run: Path) -> None:
-    absent = invoke("signals", "99", "--journal", str(finished_run / "var" / "journal.db"))
+    absent = invoke("signals", "99", "--journal", str(finished_run / "var" / "sim-dry-run" / "journal.db"))
     assert absent.exit_code == ExitCode.ERROR
     assert "there is no cycle 99; the last one is 2" in absent.stderr
     assert invoke("signals").exit_code == ExitCode.NOT_RUNNING

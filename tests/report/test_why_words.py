@@ -146,7 +146,7 @@ def invoke(workplace: Path) -> Invoke:
 
 
 def test_a_run_is_explained_with_the_funding_of_its_perp_legs(invoke: Invoke, finished_run: Path) -> None:
-    journal = str(finished_run / "var" / "journal.db")
+    journal = str(finished_run / "var" / "sim-dry-run" / "journal.db")
     shown, told = invoke("why", "1", "--journal", journal), invoke("why", "1", "--journal", journal, "--json")
     assert (shown.exit_code, told.exit_code) == (0, 0)
     document = json.loads(told.stdout)

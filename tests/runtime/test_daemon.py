@@ -331,7 +331,7 @@ def test_a_daemon_that_is_told_to_stop_ends_well_within_seconds(daemon: subproce
     assert daemon.returncode == 0, output
     assert "Traceback" not in output
     assert not (tmp_path / "var" / "health.json").exists()
-    reader = JournalReader(tmp_path / "var" / "journal.db")
+    reader = JournalReader(tmp_path / "var" / "sim-trade" / "journal.db")
     try:
         reader.verify()
         assert not [o for o in reader.load_working() if o.state in (OrderState.SUBMITTING, OrderState.IN_DOUBT)]
@@ -342,7 +342,7 @@ def test_a_daemon_that_is_told_to_stop_ends_well_within_seconds(daemon: subproce
 def test_a_second_daemon_ends_at_once_names_the_first_and_leaves_its_journal_where_it_is(
     daemon: subprocess.Popen[str], tmp_path: Path
 ) -> None:
-    journal = tmp_path / "var" / "journal.db"
+    journal = tmp_path / "var" / "sim-trade" / "journal.db"
     inode = journal.stat().st_ino
     second = sectorbot_process("run", "--environment", "sim", "--once", "--set", "mode=trade", cwd=tmp_path)
     said = second.stdout + second.stderr

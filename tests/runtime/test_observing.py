@@ -21,7 +21,7 @@ def test_without_a_journal_it_knows_no_past(workplace: Path) -> None:
 
 
 async def test_the_past_of_the_last_full_cycle_is_recalled(workplace: Path, finished_run: Path) -> None:
-    reader = JournalReader(finished_run / "var" / "journal.db")
+    reader = JournalReader(finished_run / "var" / "sim-dry-run" / "journal.db")
     try:
         record = reader.load_last_cycle()
         assert record is not None

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("workplace")
 
 @pytest.fixture
 def reader(finished_run: Path) -> Iterator[JournalReader]:
-    found = JournalReader(finished_run / "var" / "journal.db")
+    found = JournalReader(finished_run / "var" / "sim-dry-run" / "journal.db")
     yield found
     found.close()
 
@@ -34,7 +34,7 @@ def test_a_cycle_replays_to_the_same_decision_whatever_is_configured_now(reader:
 def copy_journal(finished_run: Path, path: Path) -> sqlite3.Connection:
     """A copy that may be written to; its protection is taken off."""
     copy = sqlite3.connect(path, isolation_level=None)
-    with closing(sqlite3.connect(finished_run / "var" / "journal.db")) as source:
+    with closing(sqlite3.connect(finished_run / "var" / "sim-dry-run" / "journal.db")) as source:
         source.backup(copy)
     for (name,) in copy.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
         copy.execute(f"DROP TRIGGER {name}")

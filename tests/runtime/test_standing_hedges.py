@@ -38,7 +38,7 @@ def hedged(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def read(folder: Path, *arguments: str) -> Any:
-    done = sectorbot(*arguments, "--journal", "var/journal.db", "--json", cwd=folder)
+    done = sectorbot(*arguments, "--journal", "var/sim-trade/journal.db", "--json", cwd=folder)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 

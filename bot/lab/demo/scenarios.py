@@ -100,7 +100,7 @@ async def _replay(options: Any) -> Stage:
         from bot.simex.market.parquet import MarketFolderError, load_market  # the extra `data`, needed nowhere else
     except ImportError as error:
         raise ScenarioError(
-            f"--market needs the package {error.name}: install sectorbot[data], or run make test"
+            f"--market needs the package {error.name}: run `make data` in the checkout, or `pip install '.[data]'`"
         ) from error
     try:
         market = load_market(

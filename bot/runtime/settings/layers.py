@@ -24,6 +24,8 @@ SECRET_NAMES = frozenset({"api_key", "api_secret"})
 _HEAD = re.compile(r"^\s*\[{1,2}\s*([^\]]+?)\s*\]{1,2}")
 _KEY = re.compile(r"""^\s*((?:"[^"]*"|'[^']*'|[A-Za-z0-9_\-]+)(?:\s*\.\s*(?:"[^"]*"|'[^']*'|[A-Za-z0-9_\-]+))*)\s*=""")
 _PART = re.compile(r""""([^"]*)"|'([^']*)'|([A-Za-z0-9_\-]+)""")
+_TOML_PLACE = re.compile(r"\s*\(at line (\d+), column \d+\)")
+_COMMA = re.compile(r"-?\d+,\d+")
 _STATE_LINE = re.compile(r"""^\s*state_directory\s*=\s*["']([^"'\n]+)["']""", re.MULTILINE)
 
 KeyPath = tuple[str, ...]
@@ -77,7 +79,7 @@ def read_toml(path: Path, *, under: str | None = None, name: str | None = None) 
     Raises:
         SettingsProblem: no such file, not readable, not TOML.
     """
-    shown = name or str(path)
+    shown, text = name or str(path), ""
     try:
         text = path.read_text(encoding="utf-8-sig")
         content: Mapping[str, Any] = tomllib.loads(text)
@@ -86,11 +88,35 @@ def read_toml(path: Path, *, under: str | None = None, name: str | None = None) 
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsProblem([f"{shown}: cannot be read: {error}"]) from None
     except tomllib.TOMLDecodeError as error:
-        raise SettingsProblem([f"{shown}: is not valid TOML: {error}"]) from None
+        raise SettingsProblem([_toml_problem(shown, text, str(error))]) from None
     places = {key: f"{shown}:{line}" for key, line in index_lines(text).items()}
     if under is not None:
         content, places = {under: content}, {(under, *key): place for key, place in places.items()}
     return Layer(shown, content, places)
+
+
+def _toml_problem(shown: str, text: str, message: str) -> str:
+    """A mistake of TOML with its place, and how the line is written where it is one of the usual mistakes."""
+    place = _TOML_PLACE.search(message)
+    number = int(place[1]) if place else 0
+    line = text.splitlines()[number - 1].strip() if number else ""
+    what = _TOML_PLACE.sub("", message).strip()
+    return f"{shown}{f':{number}' if number else ''}: is not valid TOML: {what}{_toml_remedy(line)}"
+
+
+def _toml_remedy(line: str) -> str:
+    key, _, value = (part.strip() for part in line.partition("="))
+    value = value.split("#", 1)[0].strip()
+    if ":" in key and not value:
+        name, _, given = (part.strip() for part in key.partition(":"))
+        return f'; TOML writes key = value: {name} = "{given}"'
+    if value.lower() in {"true", "false"}:
+        return f"; TOML writes {value.lower()} in small letters: {key} = {value.lower()}"
+    if _COMMA.fullmatch(value):
+        return f"; a decimal point is written as a point: {key} = {value.replace(',', '.')}"
+    if value and value[0] not in "\"'[{" and any(letter.isalpha() for letter in value):
+        return f'; text needs quotes: {key} = "{value}"'
+    return ""
 
 
 def index_lines(text: str) -> dict[KeyPath, int]:

@@ -32,6 +32,7 @@ from bot.playbook.policy.numbers import Policy, Sectors
 from bot.risk import Limits
 from bot.runtime.settings import layers as settings_layers
 from bot.runtime.settings.layers import DOTENV_FILE, STATE_DIRECTORY, USER_FILE, KeyPath, Layer, SettingsProblem
+from bot.runtime.settings.places import journal_path_of
 from bot.runtime.settings.renamed import RENAMED, with_names_of_today
 from bot.runtime.settings.secret_shape import secret_problems
 from bot.runtime.settings.sections import (
@@ -150,7 +151,21 @@ class Settings(BaseSettings):
 
     @property
     def journal_path(self) -> Path:
-        return self.journal.path or self.state_directory / "journal.db"
+        """The journal of this environment and mode."""
+        if self.journal.path is not None:
+            return self.journal.path
+        is_shared = self.state_directory == STATE_DIRECTORY
+        return journal_path_of(self.state_directory, environment=self.environment, mode=self.mode, is_shared=is_shared)
+
+    @property
+    def key_problem(self) -> str:
+        """What a run lacks to send orders to a venue; empty when it lacks nothing."""
+        if self.mode != "trade" or self.environment == "sim" or self.venue.api_key is not None:
+            return ""
+        return (
+            "mode = trade needs venue.api_key and venue.api_secret: copy config/example.env to .env and fill it in, or "
+            "put them into a secrets directory; a dry-run needs neither"
+        )
 
     @property
     def digest(self) -> str:

@@ -1,9 +1,16 @@
-"""What the environment says of proxies, for the one error of a venue that does not answer."""
+"""What to do about a venue that does not answer: the network, the embedded exchange, the proxies that are set."""
 
 import os
 from collections.abc import Mapping
 
 NAMES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")
+
+
+def unreachable(venue: str, environment: str, message: str, *, trust_env: bool) -> str:
+    """One sentence about a venue that cannot be read: which, why, and what to do."""
+    advice = "check network, DNS and VPN" + ("" if environment == "sim" else ", or try the embedded exchange: -e sim")
+    why = with_proxy_hint(message, trust_env=trust_env)
+    return f"{venue} {environment} cannot be read: {why}; {advice}"
 
 
 def with_proxy_hint(message: str, *, trust_env: bool, environ: Mapping[str, str] = os.environ) -> str:

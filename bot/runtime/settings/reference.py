@@ -53,8 +53,9 @@ with exit code 78 and one line each: place, key, value, reason.
 ## While it runs
 
 The files are looked at every half second. The kill switch and tighter limits of `[risk]` apply at once. A looser limit
-and everything else needs a restart, and the log says so once. A broken file changes nothing and raises an alert, but a
-kill switch that can be read in it is thrown. No file releases the kill switch: only `sectorbot resume --reason …` does.
+and everything else needs a restart, and the log says so once. A broken file changes nothing and is
+logged as critical, but a kill switch that can be read in it is thrown. No file releases the kill switch: only
+`sectorbot resume --reason …` does.
 """
 
 

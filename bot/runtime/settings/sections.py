@@ -74,6 +74,8 @@ class VenueSettings(BaseModel):
     @classmethod
     def _is_known(cls, value: str) -> str:
         if value not in FOLDERS:
+            if value.lower() in FOLDERS:
+                raise ValueError(f"{value!r} is written in small letters: {value.lower()!r}")
             raise ValueError(f"{value!r} is not supported; the exchanges are {', '.join(sorted(FOLDERS))}")
         return value
 
@@ -190,7 +192,11 @@ class JournalSettings(BaseModel):
 
     model_config = FROZEN
 
-    path: Path | None = Field(default=None, description="journal file; unset: journal.db in the state directory")
+    path: Path | None = Field(
+        default=None,
+        description="journal file; unset: journal.db in the state directory, or in var/ENVIRONMENT-MODE where no "
+        "state directory is named",
+    )
     keep_snapshots: int = Field(
         default=200, ge=1, le=100_000, description="cycles that keep what they saw, so that they can be replayed, count"
     )

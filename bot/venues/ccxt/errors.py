@@ -8,6 +8,8 @@ import aiohttp
 from bot.ports import NotListed, OutcomeUnknown, Rejection, Unavailable, VenueRejected
 from bot.venues.ccxt.error_table import REFUSING_STATUSES, ErrorTable, HttpFacts
 
+NO_CONNECTION = "no connection to"
+
 
 class NotSent(Exception):
     """Raised by us before a request left."""
@@ -76,6 +78,8 @@ def classify_read(error: Exception, table: ErrorTable, *, was_sent: bool, now_ms
 def describe(error: BaseException) -> str:
     """One line about an error without URL, query or signature in it."""
     facts = facts_of(error)
+    if isinstance(error.__cause__, aiohttp.ClientConnectorError):
+        return _no_connection(error.__cause__)
     if facts is None:
         cause = f" ({type(error.__cause__).__name__})" if error.__cause__ is not None else ""
         own = f": {error}" if isinstance(error, ValueError | TypeError | KeyError | AttributeError) else ""
@@ -83,3 +87,10 @@ def describe(error: BaseException) -> str:
     path = facts.url.split("?", 1)[0].split("//", 1)[-1]
     said = f"{facts.code} {facts.message}".strip() or repr(facts.body[:80])
     return f"{facts.method} {path} answered HTTP {facts.status}: {said}"
+
+
+def _no_connection(error: aiohttp.ClientConnectorError) -> str:
+    """The host that could not be reached, and why."""
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return f"{NO_CONNECTION} {error.host}: its name is not found"
+    return f"{NO_CONNECTION} {error.host}:{error.port}: {error.strerror or type(error).__name__}"
