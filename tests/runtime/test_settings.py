@@ -77,7 +77,7 @@ def problem_of(*assignments: str, files: tuple[Path, ...] = ()) -> str:
             "[[playbook.exits.targets]]\nmove = 9\npart = 0.1",
             "playbook.exits.targets.0.move = 9: Input should be less than",
         ),
-        ("= 3", "mine.toml: is not valid TOML"),
+        ("= 3", "mine.toml:1: is not valid TOML"),
         ("[venue]\napi_key = 'abcdef'", "venue.api_key and venue.api_secret belong together"),
     ],
 )
