@@ -264,7 +264,8 @@ def _market(options: ServeOptions, start_ms: int) -> Market:
     try:
         from bot.simex.market.parquet import MarketFolderError, load_market  # the extra `data`, needed nowhere else
     except ImportError as error:
-        raise SetupFailed(f"--market needs the package {error.name}: install sectorbot[data]") from error
+        remedy = "run `make data` in the checkout, or `pip install '.[data]'`"
+        raise SetupFailed(f"--market needs the package {error.name}: {remedy}") from error
     try:
         return load_market(options.market, options.tokens, start_ms=start_ms - HISTORY_MS, end_ms=LAST_MS)
     except (MarketFolderError, OSError, ValueError) as error:
