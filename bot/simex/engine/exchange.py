@@ -24,6 +24,7 @@ from bot.simex.engine.margin.requirements import Margin
 from bot.simex.engine.margin.settings import MarginSettings
 from bot.simex.engine.market import Market, PriceKind
 from bot.simex.engine.orders.admission import Admission
+from bot.simex.engine.orders.amend import Amendments
 from bot.simex.engine.orders.matching import Matching
 from bot.simex.engine.refusal import Refusal, RefusalReason
 from bot.simex.engine.rules import Rules
@@ -70,6 +71,7 @@ class Exchange(Interventions):
         self._liquidation = Liquidation(state, self._depth, self._margin, self._settlement, self._matching)
         self._timeline = Timeline(state, self._margin, self._settlement, self._matching, self._liquidation)
         self.flows = Flows(state)
+        self.amendments = Amendments(state, self._admission, self._matching)
         self.listeners = state.listeners
 
     @property

@@ -131,6 +131,7 @@ class EventKind(StrEnum):
     ORDER_EXPIRED = "order_expired"
     ORDER_REJECTED = "order_rejected"
     ORDER_TRIGGERED = "order_triggered"
+    ORDER_AMENDED = "order_amended"
     SPOT_WALLET = "spot_wallet"
     PERP_WALLET = "perp_wallet"
     CONFIG = "config"

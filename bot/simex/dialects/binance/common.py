@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from decimal import ROUND_DOWN, Context, Decimal
 from enum import StrEnum
 from typing import Any, TypeVar
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 from bot.domain.durations import DAY_MS, HOUR_MS
 from bot.domain.instrument import Instrument, Kind
@@ -49,8 +49,16 @@ INTERVALS_MS: Mapping[str, int] = {
 class ApiError(Exception):
     """A refusal in the venue's words."""
 
-    def __init__(self, code: int, message: str, status: int = 400, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        code: int,
+        message: str,
+        status: int = 400,
+        headers: Mapping[str, str] | None = None,
+        data: Mapping[str, Any] | None = None,
+    ) -> None:
         super().__init__(f"{code} {message}")
+        self.data = data
         self.code, self.message, self.status, self.headers = code, message, status, dict(headers or {})
 
 
@@ -81,6 +89,12 @@ class Params:
     @property
     def names(self) -> frozenset[str]:
         return frozenset(self._values)
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> "Params":
+        """Parameters of one part of a request that has several."""
+        texts = {n: str(v).lower() if isinstance(v, bool) else str(v) for n, v in values.items() if v is not None}
+        return cls(urlencode(texts))
 
     def as_dict(self) -> dict[str, str]:
         return dict(self._values)
@@ -190,6 +204,7 @@ class Desk:
         self.exchange = exchange
         self.ip, self.orders = ip, orders
         self._made_ids = 0
+        self.fee_burners: set[str] = set()
         self.id_salt = ""  # another one in each run of an exchange that keeps its orders
         self._listed: Mapping[str, Instrument] | None = None
         self._symbols: dict[tuple[Kind, str], str] = {}

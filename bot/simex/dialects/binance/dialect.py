@@ -95,7 +95,8 @@ class Binance:
             content = in_unit(request.path, self._act(route, call, family, wall_ms), factor)
         except ApiError as error:
             headers = {**gate.headers(address, wall_ms), **error.headers}
-            return WireReply(error.status, {"code": error.code, "msg": error.message}, headers)
+            body: dict[str, Any] = {"code": error.code, "msg": error.message}
+            return WireReply(error.status, body if error.data is None else {**body, "data": error.data}, headers)
         if route.is_free:
             gate.refund(address, weight, wall_ms)
         headers = gate.headers(address, wall_ms)
@@ -119,7 +120,7 @@ class Binance:
             _verify(key, params, request, moment.exchange_ms)
         if key is not None and not _may(key, route, request.host):
             raise _stranger()
-        unread = params.names - route.known - {"timestamp", "recvWindow", "signature"}
+        unread = params.names - route.known - {"timestamp", "recvWindow", "signature", "apiKey"}
         if route.known and unread:
             read, sent = len(params.names) - len(unread), len(params.names)
             raise ApiError(

@@ -89,7 +89,7 @@ class Matching:
         state = self._state
         instrument = state.listings[order.symbol].instrument
         held = account.size_of(order.symbol)
-        new = as_active(_request(order), abs(held) if order.close_position else order.size)
+        new = as_active(request_of(order), abs(held) if order.close_position else order.size)
         if not instrument.is_perp:
             self._fire_spot(account, order, new, instrument)
             return
@@ -174,9 +174,10 @@ class Matching:
         if plan.is_missed:
             is_post = new.time_in_force is TimeInForce.POST_ONLY
             return self.expire(account, order, ExpiryReason.WOULD_TAKE if is_post else ExpiryReason.FOK_UNFILLED)
-        return self._take(account, order, plan)
+        return self.take(account, order, plan)
 
-    def _take(self, account: AccountState, order: SimOrder, plan: AdmittedOrder) -> SimOrder:
+    def take(self, account: AccountState, order: SimOrder, plan: AdmittedOrder) -> SimOrder:
+        """Execute the plan of an order that exists; the answer has its `trades`."""
         order, trades = self._execute(account, order, plan.fills)
         reason = self._rest_reason(account, order, plan)
         if reason is not None and order.is_open:
@@ -272,7 +273,7 @@ class Matching:
             locked = state.lock_of(active)
             budget = state.free(account, instrument.quote) + (locked[1] if locked else ZERO)
         fills = self._depth.walk(new.symbol, new.side, size=new.size, quote=budget, bound=new.price)
-        self._take(account, active, AdmittedOrder(new, tuple(fills)))
+        self.take(account, active, AdmittedOrder(new, tuple(fills)))
 
     def _is_carried(self, account: AccountState, order: SimOrder, size: Decimal, price: Decimal) -> bool:
         """Whether the wallet still pays for a resting perp order that has been reached."""
@@ -298,7 +299,7 @@ def _better(fills: Sequence[Level], other: SimOrder, side: Side) -> tuple[Level,
     return tuple((price, size) for price, size in fills if (price - (other.price or ZERO)) * side.sign < 0)
 
 
-def _request(order: SimOrder) -> NewOrder:
+def request_of(order: SimOrder) -> NewOrder:
     """The request an order came from, as far as firing needs it."""
     return NewOrder(
         symbol=order.symbol,

@@ -1,0 +1,1 @@
+"""Binance market data beside books, candles and day tickers: the tape of trades, windows, ratios."""

@@ -1,0 +1,92 @@
+"""Binance spot's tickers of other windows than the rolling day: `ticker` with windowSize, and `ticker/tradingDay`."""
+
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from bot.domain.durations import DAY_MS, HOUR_MS, MINUTE_MS
+from bot.domain.instrument import Instrument
+from bot.domain.money import ZERO
+from bot.simex.dialects.binance.common import ApiError, Call, Params, Route, fixed, public, venue_symbol
+from bot.simex.dialects.binance.public.trades import EVERY_MS
+from bot.simex.dialects.binance.spot_market import price_text, selected, size_text, symbol_names
+
+_UNITS = {"m": (MINUTE_MS, 59), "h": (HOUR_MS, 23), "d": (DAY_MS, 7)}
+_ZONE = re.compile(r"([+-]?)(\d{1,2})(?::(\d{2}))?")
+_MINI_LEAVES_OUT = ("priceChange", "priceChangePercent", "weightedAvgPrice")
+_MOST_MINUTES = 720
+
+
+def ticker(call: Call) -> Any:
+    """Prices of a rolling window that begins at a full minute."""
+    text = call.params.maybe_text("windowSize") or "1d"
+    unit, most = _UNITS.get(text[-1], (0, 0))
+    if not text[:-1].isdigit() or not 1 <= int(text[:-1]) <= most:
+        raise ApiError(-1130, "Data sent for parameter 'windowSize' is not valid.")
+    start_ms = (call.now_ms - int(text[:-1]) * unit) // MINUTE_MS * MINUTE_MS
+    return _rows(call, start_ms, call.now_ms)
+
+
+def trading_day(call: Call) -> Any:
+    """Prices of the running day of a time zone."""
+    text = call.params.maybe_text("timeZone") or "0"
+    match = _ZONE.fullmatch(text)
+    hours = int(match[2]) if match else 99
+    if match is None or hours > 14:
+        raise ApiError(-1130, "Data sent for parameter 'timeZone' is not valid.")
+    offset_ms = (hours * HOUR_MS + int(match[3] or 0) * MINUTE_MS) * (-1 if match[1] == "-" else 1)
+    start_ms = (call.now_ms + offset_ms) // DAY_MS * DAY_MS - offset_ms
+    return _rows(call, start_ms, start_ms + DAY_MS - 1)
+
+
+def _rows(call: Call, start_ms: int, close_ms: int) -> Any:
+    if "symbol" not in call.params and "symbols" not in call.params:
+        raise ApiError(-1128, "Combination of optional parameters invalid.")
+    is_mini = (call.params.maybe_text("type") or "FULL") == "MINI"
+    rows = [_row(call, instrument, start_ms, close_ms) for instrument in selected(call)]
+    if is_mini:
+        rows = [{name: value for name, value in row.items() if name not in _MINI_LEAVES_OUT} for row in rows]
+    return rows[0] if "symbol" in call.params else rows
+
+
+def _row(call: Call, instrument: Instrument, start_ms: int, close_ms: int) -> Mapping[str, Any]:
+    step_ms = MINUTE_MS if call.now_ms - start_ms <= _MOST_MINUTES * MINUTE_MS else HOUR_MS
+    series = call.exchange.candles(instrument.symbol, step_ms, max(1, start_ms), call.now_ms, 1000)
+    tick = instrument.price_tick
+
+    def on_tick(price: float) -> Decimal:
+        return max(tick, round(Decimal(repr(price)) / tick) * tick)
+
+    quote = call.exchange.quote(instrument.symbol)
+    last = quote.last or quote.mid
+    first = on_tick(series.opens[0]) if series.opens else last
+    value = sum(series.volumes_quote)
+    base = sum(part / close for part, close in zip(series.volumes_quote, series.closes, strict=True) if close)
+    return {
+        "symbol": venue_symbol(instrument),
+        "priceChange": price_text(instrument, last - first),
+        "priceChangePercent": fixed((last - first) / first * 100, Decimal("0.001")),
+        "weightedAvgPrice": price_text(instrument, Decimal(repr(value / base)) if base else last),
+        "openPrice": price_text(instrument, first),
+        "highPrice": price_text(instrument, max((on_tick(p) for p in series.highs), default=last)),
+        "lowPrice": price_text(instrument, min((on_tick(p) for p in series.lows), default=last)),
+        "lastPrice": price_text(instrument, last),
+        "volume": size_text(instrument, Decimal(repr(base)) if base else ZERO),
+        "quoteVolume": fixed(Decimal(repr(value)) if value else ZERO),
+        "openTime": start_ms,
+        "closeTime": close_ms,
+        "firstId": -(-start_ms // EVERY_MS),
+        "lastId": call.now_ms // EVERY_MS,
+        "count": call.now_ms // EVERY_MS + start_ms // -EVERY_MS + 1,
+    }
+
+
+def _weight(params: Params) -> int:
+    return min(200, 4 * len(symbol_names(params) or range(1)))
+
+
+WINDOW_ROUTES: tuple[Route, ...] = (
+    public("/api/v3/ticker", ticker, _weight),
+    public("/api/v3/ticker/tradingDay", trading_day, _weight),
+)

@@ -1,0 +1,1 @@
+"""Binance orders in several and changed orders: batches, amendments, cancel-and-replace, order lists."""

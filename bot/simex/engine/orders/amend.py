@@ -1,0 +1,82 @@
+"""Orders that are changed while they rest. An order keeps its id; with another price it is matched anew."""
+
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from bot.domain.instrument import Side
+from bot.domain.order import OrderType
+from bot.simex.engine.orders.admission import Admission
+from bot.simex.engine.orders.matching import Matching, request_of
+from bot.simex.engine.refusal import Refusal, RefusalReason
+from bot.simex.engine.state import State
+from bot.simex.engine.types import EventKind, OrderStatus, SimOrder
+
+
+@dataclass(frozen=True, slots=True)
+class Amendment:
+    """One change of an order: `id` rises over the exchange, `count` over the order."""
+
+    id: int
+    before: SimOrder
+    after: SimOrder
+    at_ms: int
+    count: int
+
+
+class Amendments:
+    """All changes, oldest first; since the exchange was started."""
+
+    def __init__(self, state: State, admission: Admission, matching: Matching) -> None:
+        self._state, self._admission, self._matching = state, admission, matching
+        self._known: list[Amendment] = []
+
+    def of(self, account: str, symbol: str, order_id: int | None = None) -> tuple[Amendment, ...]:
+        return tuple(
+            a
+            for a in self._known
+            if (a.before.account, a.before.symbol) == (account, symbol) and order_id in (None, a.before.id)
+        )
+
+    def amend(self, account: str, order: SimOrder, *, side: Side, size: Decimal, price: Decimal) -> SimOrder:
+        """Another size and price of a limit order; what is filled already counts. It is canceled where no more than
+        that is wanted.
+
+        Raises:
+            Refusal: UNKNOWN_ORDER for an order that is not open, BAD_REQUEST for one of another side or type, and what
+                placing such an order would be refused for; the order then stays as it was.
+        """
+        held = self._state.account(account)
+        if not order.is_open or order.status is OrderStatus.UNTRIGGERED:
+            raise Refusal(RefusalReason.UNKNOWN_ORDER, f"order {order.id} is not open")
+        if order.type is not OrderType.LIMIT or order.side is not side:
+            raise Refusal(RefusalReason.BAD_REQUEST, "only a limit order is changed, and not its side")
+        if size <= order.filled_size:
+            return self._matching.cancel(held, order)
+        wanted = replace(request_of(order), size=size - order.filled_size, price=price)
+        self._state.keep(held, replace(order, status=OrderStatus.CANCELED))  # its margin is free for the new one
+        try:
+            plan = self._admission.plan(held, wanted)
+        except Refusal:
+            self._state.keep(held, order)
+            raise
+        changed = replace(order, size=size, price=price, updated_ms=self._state.now_ms)
+        self._write(held.name, order, changed)
+        return self._matching.take(held, changed, plan)
+
+    def reduce(self, account: str, order: SimOrder, size: Decimal) -> SimOrder:
+        """A smaller size, at the same place in the book. BAD_REQUEST for a size that is not between filled and old."""
+        if not order.is_open:
+            raise Refusal(RefusalReason.UNKNOWN_ORDER, f"order {order.id} is not open")
+        if not order.filled_size < size < order.size:
+            raise Refusal(RefusalReason.BAD_REQUEST, f"{size} is not between {order.filled_size} and {order.size}")
+        changed = replace(order, size=size, updated_ms=self._state.now_ms)
+        self._write(account, order, changed)
+        self._state.emit(EventKind.SPOT_WALLET, account, order.symbol, reason="order")
+        return changed
+
+    def _write(self, account: str, before: SimOrder, after: SimOrder) -> None:
+        self._state.keep(self._state.account(account), after)
+        number = len(self._known) + 1
+        count = len(self.of(account, before.symbol, before.id)) + 1
+        self._known.append(Amendment(number, before, after, self._state.now_ms, count))
+        self._state.emit(EventKind.ORDER_AMENDED, account, before.symbol, order=after)
