@@ -242,7 +242,8 @@ class Memory:
     venue: entries wait. `stops_asked` is the size of the position whose stop was asked for only just now. `leverages`
     is the leverage that was set of perps with a position; `leverage_wrong` says which the venue reports otherwise.
     `hedges_since` is since when the short of a hedge is watched, by perp, UTC ms; `hedges_stopped` when a resting stop
-    last closed a hedge of a sector.
+    last closed a hedge of a sector. `drawdown_since_ms` is since when a drawdown stops entries (0: it does not),
+    `peak_since_ms` when a cool-down or an operator last let the peak begin anew.
     """
 
     regime: RegimeMemory = RegimeMemory()
@@ -266,6 +267,8 @@ class Memory:
     leverage_wrong: Mapping[str, str] = field(default_factory=dict)
     hedges_since: Mapping[str, int] = field(default_factory=dict)
     hedges_stopped: Mapping[str, int] = field(default_factory=dict)
+    drawdown_since_ms: int = 0
+    peak_since_ms: int = 0
 
     @property
     def directional(self) -> Mapping[str, Decimal]:

@@ -91,6 +91,7 @@ class Reason(StrEnum):
     PARENT_EXCEEDED = "parent_exceeded"
     DAILY_LOSS = "daily_loss"
     DRAWDOWN = "drawdown"
+    DRAWDOWN_OVER = "drawdown_over"
     REJECT_RATE = "reject_rate"
     VENUE_SLOW = "venue_slow"
     READINGS_LOST = "readings_lost"

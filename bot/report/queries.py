@@ -23,6 +23,7 @@ from bot.playbook.policy.numbers import Policy
 from bot.report import funding as report_funding
 from bot.report import rows
 from bot.report.format import utc
+from bot.risk.cooldown import ends_ms
 from bot.runtime.exit_codes import CommandFailed, ExitCode
 from bot.runtime.health.healthcheck import find_late, find_running
 from bot.runtime.settings.chosen_journal import choose_journal
@@ -100,6 +101,9 @@ def status(view: JournalView) -> tuple[Document, ExitCode]:
         stance=record.decision.stance.value if record else "unknown",
         locks=locks,
         orders=reader.load_orders(RECENT),
+        drawdown_since_ms=memory.drawdown_since_ms,
+        drawdown_until_ms=ends_ms(memory, settings.risk),
+        peak_since_ms=memory.peak_since_ms,
     )
     is_mismatched = health.get("problem") == "mismatch" or bool(locks)
     row = rows.status(inputs) | {"journal": str(reader.path), "pid": health.get("pid")}

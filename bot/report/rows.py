@@ -233,6 +233,9 @@ class StatusInputs:
     stance: str
     locks: Mapping[str, str]
     orders: Sequence[Order] = ()
+    drawdown_since_ms: int = 0
+    drawdown_until_ms: int | None = None
+    peak_since_ms: int = 0
 
 
 def status(inputs: StatusInputs) -> Row:
@@ -258,6 +261,9 @@ def status(inputs: StatusInputs) -> Row:
         "book_quote": _text(portfolio.book if portfolio else None),
         "reserve_quote": _text(portfolio.reserve if portfolio else None),
         "drawdown": _text(_fall(inputs.equity_peak, equity)),
+        "drawdown_since_ms": inputs.drawdown_since_ms or None,
+        "drawdown_until_ms": inputs.drawdown_until_ms,
+        "peak_since_ms": inputs.peak_since_ms or None,
         "fall_today": _text(_fall(inputs.day_start_equity, equity)),
         "locked": dict(inputs.locks),
         "orders": order_counts(inputs.orders),

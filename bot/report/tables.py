@@ -270,6 +270,12 @@ def status_lines(row: Mapping[str, Any]) -> Text:
     obstacles += [f"ENTRIES STOPPED: {message}" for message in account]
     if row.get("kill_pending"):
         kill += f"; NOT YET WITHDRAWN: {', '.join(row['kill_pending'])}"
+    fall = f"{percent(row['drawdown'])} from the peak"
+    if row.get("peak_since_ms"):
+        fall += f", which began anew {utc(row['peak_since_ms'], now_ms)}"
+    if row.get("drawdown_since_ms"):
+        since, until = utc(row["drawdown_since_ms"], now_ms), utc(row["drawdown_until_ms"], now_ms)
+        fall += f", ENTRIES STOPPED since {since} until {until}, when the peak begins anew"
     lines = {
         "mode": f"{row['mode']} on {row['venue']}, environment {row['environment']}",
         "kill switch": kill,
@@ -277,7 +283,7 @@ def status_lines(row: Mapping[str, Any]) -> Text:
         "condition": f"{row['condition']}, stance {row['stance']}",
         "equity": f"{money(row['equity_quote'])} {quote}".strip(),
         "book": f"{money(row['book_quote'])} {quote} and a reserve of {money(row['reserve_quote'])} {quote}",
-        "drawdown": f"{percent(row['drawdown'])} from the peak, {percent(row['fall_today'])} since 00:00 UTC",
+        "drawdown": f"{fall}, {percent(row['fall_today'])} since 00:00 UTC",
         "orders": ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in row["orders"].items()),
         "locked": ", ".join(f"{symbol}: {message}" for symbol, message in row["locked"].items()) or "nothing",
     }

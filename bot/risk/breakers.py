@@ -5,12 +5,14 @@ each into a refusal of entries. None of them ever stops what only reduces.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 
 from bot.domain.instrument import Side
 from bot.domain.money import share
 from bot.domain.reason import Note, Reason
 from bot.risk.case import TurnRisk, text
+from bot.risk.cooldown import span_words
 from bot.risk.limits import Limits
 from bot.risk.projection import is_uncertain
 
@@ -25,8 +27,14 @@ def daily_loss(context: TurnRisk, limits: Limits) -> Note | None:
 
 
 def drawdown(context: TurnRisk, limits: Limits) -> Note | None:
-    """Equity against its highest, which the journal keeps over restarts."""
-    return _fallen(Reason.DRAWDOWN, "from its highest", context.memory.equity_peak, context, limits.drawdown_max)
+    """Equity against its highest, which the journal keeps over restarts; a begun stop stays (decision 0020)."""
+    memory = context.memory
+    is_stopped = memory.drawdown_since_ms > 0
+    note = _fallen(
+        Reason.DRAWDOWN, "from its highest", memory.equity_peak, context, limits.drawdown_max, is_stopped=is_stopped
+    )
+    span = span_words(memory, limits)
+    return replace(note, words=f"{note.words}; {span}") if note is not None and span else note
 
 
 def repeated_execution(context: TurnRisk, limits: Limits) -> Note | None:
@@ -143,11 +151,13 @@ def executed_key(symbol: str, side: Side) -> str:
     return f"{symbol} {side.value}"
 
 
-def _fallen(reason: Reason, since: str, reference: Decimal, context: TurnRisk, limit: Decimal) -> Note | None:
+def _fallen(
+    reason: Reason, since: str, reference: Decimal, context: TurnRisk, limit: Decimal, *, is_stopped: bool = False
+) -> Note | None:
     """A holding without a price counts nothing: what cannot be known stops entries as well, and the words say so."""
     equity, unpriced = context.portfolio.equity, context.portfolio.unpriced
     fall = share(reference - equity, reference)
-    if fall < limit:
+    if fall < limit and not is_stopped:
         return None
     message = f"equity fell {fall:.4f} {since}, from {reference:.2f} to {equity:.2f}; entries stop at {limit}"
     if unpriced:

@@ -144,7 +144,13 @@ class Limits(BaseModel):
         default=Decimal("0.05"), gt=0, le=1, description="fall of equity since the UTC day began, share"
     )
     drawdown_max: Decimal = Field(
-        default=Decimal("0.20"), gt=0, le=1, description="fall of equity from its highest, share"
+        default=Decimal("0.35"), gt=0, le=1, description="fall of equity from its highest, share"
+    )
+    drawdown_cooldown_days: Annotated[int, Tighter.HIGHER] = Field(
+        default=14,
+        ge=1,
+        le=36_500,
+        description="count of days a drawdown stops entries, or until equity is at its peak; then the peak begins anew",
     )
 
     # how old or wrong a reading may be

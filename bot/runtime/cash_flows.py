@@ -30,7 +30,7 @@ def count_flows(memory: Memory, reader: JournalReader, snapshot: Snapshot, quote
     """
     since = reader.load_memory_seq()
     if reader.load_facts_after(PEAK_REBASED, since):
-        memory = replace(memory, equity_peak=ZERO)
+        memory = replace(memory, equity_peak=ZERO, peak_since_ms=snapshot.at_ms)
     facts = reader.load_facts_after(ADJUSTMENT, since)
     moved = sum((_value(fact.payload["key"], fact.payload["amount"], snapshot, quote) for fact in facts), ZERO)
     moved += _deposited(reader, since, snapshot, quote)

@@ -35,6 +35,7 @@ from bot.playbook.positions.exits import with_funding
 from bot.playbook.rotation.progress import end_refused
 from bot.ports import URGENT, Unavailable, Venue, VenueRejected
 from bot.risk import Approved, Limits, Refused
+from bot.risk.cooldown import count_drawdown
 from bot.runtime.cash_flows import count_flows
 from bot.runtime.risk_inputs import load_risk_inputs
 from bot.runtime.turn import (
@@ -47,6 +48,7 @@ from bot.runtime.turn import (
     record_of,
 )
 from bot.runtime.watch.account import AccountWatch
+from bot.runtime.watch.drawdown import record_drawdown
 from bot.runtime.watch.leverage import LeverageWatch
 from bot.runtime.watch.restored_rotation import renew_memory
 from bot.runtime.watch.stopped_hedges import count_stopped
@@ -252,7 +254,8 @@ class Cycle:
             portfolio = build_portfolio(truth.account, snapshot, before, numbers.policy, parts.sectors)
             flowed = count_flows(before, reader, snapshot, truth.account.quote)
             flowed = renew_memory(flowed, reader, snapshot, portfolio, numbers.policy, parts.sectors, working)
-            memory = count_funding(mark_equity(flowed, portfolio, snapshot.at_ms), reader)
+            marked = mark_equity(flowed, portfolio, parts.limits, snapshot.at_ms)
+            memory = count_funding(marked, reader)
             memory = count_stopped(memory, reader, truth.account.positions, snapshot.at_ms)
         inputs = TurnInputs(kind, kill, self.is_canary, snapshot, truth.account, memory, working)
         return Observation(inputs, truth, before)
@@ -292,7 +295,8 @@ class Cycle:
         elif is_worth_keeping(observation.before, plan.inputs.memory, decision.memory):
             await parts.journal.record_memory(decision.memory)
         await _record_breakers(parts.journal, plan.breakers)
-        notes = await self._transfer(decision.transfers, kill, truth)
+        notes = await record_drawdown(parts.journal, decision.memory, plan.portfolio.equity, parts.limits)
+        notes += await self._transfer(decision.transfers, kill, truth)
         await self._cancel(decision.cancels)
         if plan.breakers or not truth.is_agreed:  # what stops entries stops those that rest as well
             await parts.executor.cancel([order for order in truth.working if order.is_resting_entry])
@@ -436,8 +440,13 @@ def is_worth_keeping(before: Memory, marked: Memory, after: Memory) -> bool:
     is_guarded_anew = (after.unguarded, after.stops_asked) != (marked.unguarded, marked.stops_asked)
     is_geared_anew = (after.leverages, after.leverage_wrong) != (marked.leverages, marked.leverage_wrong)
     is_hedged_anew = (after.hedges_since, after.hedges_stopped) != (before.hedges_since, before.hedges_stopped)
-    has_changed = is_guarded_anew or is_geared_anew or is_hedged_anew
+    is_stopped_anew = _drawdown_of(after) != _drawdown_of(before)
+    has_changed = is_guarded_anew or is_geared_anew or is_hedged_anew or is_stopped_anew
     return _have_moved(marked.exits, after.exits) or is_new_day or has_risen or directional_changed or has_changed
+
+
+def _drawdown_of(memory: Memory) -> tuple[int, int]:
+    return memory.drawdown_since_ms, memory.peak_since_ms
 
 
 def _have_moved(before: Sequence[OpenExit], after: Sequence[OpenExit]) -> bool:
@@ -455,8 +464,8 @@ def is_eventful(decision: Decision) -> bool:
     return bool(decision.intents or decision.cancels or decision.top_ups or has_seen)
 
 
-def mark_equity(memory: Memory, portfolio: Portfolio, now_ms: int) -> Memory:
-    """Carry the equity peak and the day's opening equity forward; days are UTC.
+def mark_equity(memory: Memory, portfolio: Portfolio, limits: Limits, now_ms: int) -> Memory:
+    """Carry the equity peak, the time in drawdown and the day's opening equity forward; days are UTC.
 
     An account that cannot be priced whole says nothing about equity.
     """
@@ -464,9 +473,9 @@ def mark_equity(memory: Memory, portfolio: Portfolio, now_ms: int) -> Memory:
         return memory
     day_start = now_ms - now_ms % DAY_MS
     is_new_day = memory.day_start_ms != day_start or memory.day_start_equity == ZERO
+    memory = replace(memory, equity_peak=max(memory.equity_peak, portfolio.equity))
     return replace(
-        memory,
-        equity_peak=max(memory.equity_peak, portfolio.equity),
+        count_drawdown(memory, portfolio.equity, limits, now_ms),
         day_start_ms=day_start,
         day_start_equity=portfolio.equity if is_new_day else memory.day_start_equity,
     )

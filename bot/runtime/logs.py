@@ -71,7 +71,15 @@ def _json(event: Any, **_: Any) -> str:
 
 
 LOUD = frozenset(
-    {Reason.LEG_REFUSED, Reason.HEDGE_LATE, Reason.HEDGE_STOPPED, Reason.ANOTHER_WRITER, Reason.CASH_UNEXPLAINED}
+    {
+        Reason.LEG_REFUSED,
+        Reason.HEDGE_LATE,
+        Reason.HEDGE_STOPPED,
+        Reason.ANOTHER_WRITER,
+        Reason.CASH_UNEXPLAINED,
+        Reason.DRAWDOWN,
+        Reason.DRAWDOWN_OVER,
+    }
 )
 
 

@@ -173,6 +173,7 @@ REMOVALS: Mapping[int, tuple[Removal, ...]] = {
         Body("bot.runtime.kill.switch:KillSwitch.look", "self._has_looked = True"),
         Body("bot.risk.breakers:tripped", "return ()"),
         Body("bot.risk.breakers:drawdown", "return None"),
+        Body("bot.risk.cooldown:count_drawdown", "return memory"),
         Body("bot.risk.breakers:reject_rate", "return None"),
         Body("bot.risk.breakers:lost_readings", "return None"),
         Body("bot.execution.order_reports:OrderReports.take_latency_ms", "return 0"),

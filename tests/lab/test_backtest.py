@@ -17,6 +17,7 @@ from bot.domain.order import Order, Purpose
 from bot.journal.journal import JournalReader
 from bot.lab.backtest.attribution import LONG as TACTICAL
 from bot.lab.backtest.attribution import SHORT as HEDGES
+from bot.lab.backtest.command import summary_of
 from bot.lab.backtest.record import Record, document_of
 from bot.lab.backtest.run import PriceGrid, Schedule, World, run_backtest
 from bot.lab.demo import scenarios
@@ -178,6 +179,25 @@ def test_entries_that_a_breaker_holds_back_are_told(tmp_path: Path) -> None:
     shorter = document_of(attended)
     assert attended.counts.rebased == 1
     assert shorter["held_back"]["drawdown"]["days"] < held["days"]
+
+
+def test_a_drawdown_that_cools_down_is_reported_first_with_its_span(tmp_path: Path) -> None:
+    schedule = Schedule(START_MS, START_MS + 12 * DAY)
+    falling: dict[str, Price] = {s: lambda at: 50.0 * 0.97 ** max(0.0, (at - START_MS) / DAY) for s in SYMBOLS}
+    changes = (
+        'risk.drawdown_max="0.10"',
+        "risk.drawdown_cooldown_days=3",
+        'playbook.allocation.de_risk={ "defi.spot" = "0.5" }',
+    )
+    record, _ = run(settings_in(tmp_path, *changes), World(market_of(falling, 12), BOOK), schedule)
+    document = document_of(record)
+    first, *_ = stops = document["drawdown_stops"]
+    assert first["ended_by"] == "peak_anew"
+    assert document["counts"]["rebased"] == sum(1 for stop in stops if stop["ended_by"] == "peak_anew") >= 1
+    assert document["held_days"] >= 3
+    lines = summary_of(document).splitlines()
+    assert lines[0].startswith(f"Breakers stopped entries on {document['held_days']} of 13 days (drawdown on ")
+    assert f"drawdown stopped entries {first['from']} → {first['to']}, ended by peak anew" in lines
 
 
 def test_every_trade_costs_its_fee_and_its_side_of_the_spread(walked: Walked) -> None:

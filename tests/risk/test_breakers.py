@@ -13,7 +13,7 @@ from tests.risk.worlds import NOW, D, buy, context, portfolio, snapshot, working
 
 TROUBLES: dict[Reason, TurnRisk] = {
     Reason.DAILY_LOSS: context(memory=Memory(equity_peak=D(111_000), day_start_equity=D(111_000))),
-    Reason.DRAWDOWN: context(memory=Memory(equity_peak=D(132_000), day_start_equity=D(105_000))),
+    Reason.DRAWDOWN: context(memory=Memory(equity_peak=D(162_000), day_start_equity=D(105_000))),
     Reason.REPEATED_EXECUTION: context(recent_fills=201),
     Reason.REJECT_RATE: context(rejections=11),
     Reason.VENUE_SLOW: context(latency_ms=5_001),

@@ -291,7 +291,7 @@ ROWS: dict[str, Row] = {
         Reason.DAILY_LOSS, buy(), buy(), lambda: fallen("0.0501", peak=False), lambda: fallen("0.0499", peak=False)
     ),
     "drawdown": Row(
-        Reason.DRAWDOWN, buy(), buy(), lambda: fallen("0.2001", peak=True), lambda: fallen("0.1999", peak=True)
+        Reason.DRAWDOWN, buy(), buy(), lambda: fallen("0.3501", peak=True), lambda: fallen("0.3499", peak=True)
     ),
     "repeats": Row(
         Reason.REPEATED_EXECUTION, buy(), buy(), lambda: context(recent_fills=201), lambda: context(recent_fills=200)

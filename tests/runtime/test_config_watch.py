@@ -53,7 +53,7 @@ def test_every_limit_has_a_direction() -> None:
     assert set(TIGHTER) == set(Limits.model_fields)
     upper = {name for name in TIGHTER if "_max" in name or name in ("futures_budget", "hedge_share_max")}
     assert {name for name, way in TIGHTER.items() if way is Tighter.LOWER} >= upper
-    floors = {"liquidation_distance_min", "maintenance_rate", "cash_floor_quote"}
+    floors = {"liquidation_distance_min", "maintenance_rate", "cash_floor_quote", "drawdown_cooldown_days"}
     assert {name for name, way in TIGHTER.items() if way is Tighter.HIGHER} == floors
 
 

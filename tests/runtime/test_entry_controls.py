@@ -10,7 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from bot.domain.campaign import Memory, OpenExit
-from bot.domain.durations import HOUR_MS
+from bot.domain.durations import DAY_MS, HOUR_MS
 from bot.domain.instrument import Side
 from bot.domain.order import ExitPlan, OrderType, Purpose, TimeInForce
 from bot.domain.reason import Reason
@@ -160,6 +160,33 @@ async def test_after_a_long_fall_an_operator_lets_the_peak_begin_anew(bench: Ben
     assert {note.reason for note in again.breakers} == {Reason.DRAWDOWN}, "one word, one time"
     (fact,) = app.journal.reader.load_facts("peak_rebased")
     assert fact.payload == {"by": "operator", "reason": "the fall is understood"}
+
+
+async def test_a_drawdown_cools_down_and_its_beginning_and_end_are_facts(bench: Bench) -> None:
+    app = await bench.start()
+    await app.cycle.guard()
+    await app.journal.record_memory(replace(app.journal.reader.load_memory(), equity_peak=D(200_000)))
+    began = await app.cycle.guard()
+    assert {note.reason for note in began.breakers} == {Reason.DRAWDOWN}
+    assert [note.reason for note in began.notes] == [Reason.DRAWDOWN]
+    memory = app.journal.reader.load_memory()
+    assert memory.drawdown_since_ms == began.snapshot.at_ms
+    assert not (await app.cycle.guard()).notes, "said once"
+    await app.close()
+    app = await bench.start()
+    days = app.cycle.parts.limits.drawdown_cooldown_days
+    long_ago = memory.drawdown_since_ms - days * DAY_MS
+    await app.journal.record_memory(replace(memory, drawdown_since_ms=long_ago))
+    over = await app.cycle.guard()
+    assert over.breakers == ()
+    assert [note.reason for note in over.notes] == [Reason.DRAWDOWN_OVER]
+    kept = app.journal.reader.load_memory()
+    assert (kept.drawdown_since_ms, kept.equity_peak) == (0, over.portfolio.equity)
+    assert kept.peak_since_ms == over.snapshot.at_ms
+    end, start = app.journal.reader.load_facts("drawdown_stop")
+    assert (start.payload["state"], end.payload["state"]) == ("stopped", "peak_anew")
+    assert start.payload["until_ms"] == start.payload["since_ms"] + days * DAY_MS
+    assert not (await app.cycle.guard()).notes
 
 
 def test_a_guard_keeps_a_new_peak_a_new_day_and_moved_exits_and_nothing_else() -> None:

@@ -154,9 +154,11 @@ def run_record(
 
 def summary_of(document: dict[str, Any]) -> str:
     """A few lines for a person."""
+    held = held_words(document)
     lines = [
+        *((held,) if held else ()),
         f"{document['from']} → {document['to']}, {document['counts']['cycles']} cycles, "
-        f"{document['counts']['guards']} guards, {document['counts']['orders']} orders"
+        f"{document['counts']['guards']} guards, {document['counts']['orders']} orders",
     ]
     lines.append(f"{'':10} {'per year':>9} {'90 % interval':>18} {'Sharpe':>7} {'drawdown':>9} {'worst day':>10}")
     for name, found in document["figures"].items():
@@ -177,4 +179,13 @@ def summary_of(document: dict[str, Any]) -> str:
             f"{float(part['funding_quote']):+,.0f})"
         )
     lines += gap_lines(document["gaps"], document["to"])
-    return "\n".join(word for word in (*lines, held_words(document), document["caveat"]) if word)
+    return "\n".join(word for word in (*lines, *stop_lines(document), document["caveat"]) if word)
+
+
+def stop_lines(document: dict[str, Any]) -> list[str]:
+    """When a drawdown stopped entries, a line each."""
+    return [
+        f"drawdown stopped entries {found['from']} → {found['to'] or 'the end'}"
+        + (f", ended by {found['ended_by'].replace('_', ' ')}" if found["ended_by"] else "")
+        for found in document["drawdown_stops"]
+    ]

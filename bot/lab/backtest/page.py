@@ -86,15 +86,19 @@ def _template() -> Template:
 
 
 def held_words(document: Mapping[str, Any]) -> str:
-    """How long breakers stopped entries, when that was long; empty otherwise."""
-    days = document["days"]
-    long = {name: one for name, one in document["held_back"].items() if one["days"] >= HELD_SHARE * days}
-    lifted = "until an operator lifts its limit" if document["counts"]["rebased"] else "with nobody to lift its limit"
-    return " ".join(
-        f"The breaker {name} stopped entries on {one['days']:,} of {days:,} days, between {one['first']} and "
-        f"{one['last']}: much of this is a bot that may only sell, "
-        f"{lifted}."
-        for name, one in long.items()
+    """On how many days breakers stopped entries, when that was more than a tenth of them; empty otherwise."""
+    days, held = document["days"], document["held_days"]
+    if not document["held_back"] or held < HELD_SHARE * days:
+        return ""
+    which = ", ".join(
+        f"{name} on {one['days']:,} between {one['first']} and {one['last']}"
+        for name, one in document["held_back"].items()
+    )
+    rebased = document["counts"]["rebased"]
+    ending = f"the peak began anew {rebased} times" if rebased else "nobody lifted the limit"
+    return (
+        f"Breakers stopped entries on {held:,} of {days:,} days ({which}): much of this is a bot that may only sell; "
+        f"{ending}."
     )
 
 

@@ -12,6 +12,7 @@ from bot.domain.money import ZERO
 from bot.lab.backtest import figures as stats
 from bot.lab.backtest.attribution import Contribution
 from bot.lab.backtest.benchmarks import WORDS, Tally
+from bot.runtime.watch.drawdown import STOPPED
 
 SCHEMA = 1
 
@@ -112,6 +113,7 @@ class Record:
     tallies: Mapping[str, Tally] = field(default_factory=dict)
     traded: dict[str, Month] = field(default_factory=dict)
     reconciled: bool = True
+    stops: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def years(self) -> float:
@@ -171,6 +173,8 @@ def document_of(record: Record) -> dict[str, Any]:
         "counts": asdict(record.counts),
         "days": len(record.moments),
         "held_back": _held_back(record),
+        "held_days": sum(1 for moment in record.moments if moment.held_back),
+        "drawdown_stops": _stops(record),
         "years": {
             year: found | {"condition_changes": _changes_in(record.turns, year)}
             for year, found in returns_by(record, 4).items()
@@ -258,6 +262,17 @@ def _held_back(record: Record) -> dict[str, dict[str, Any]]:
         reason: {"days": len(days), "first": day_of(days[0]), "last": day_of(days[-1])}
         for reason, days in sorted(found.items())
     }
+
+
+def _stops(record: Record) -> list[dict[str, Any]]:
+    """When a drawdown stopped entries: from when, until when (None: still), and what ended it."""
+    found: list[dict[str, Any]] = []
+    for fact in record.stops:
+        if fact["state"] == STOPPED:
+            found.append({"from": day_of(fact["since_ms"]), "to": None, "ended_by": None, "peak_quote": fact["peak"]})
+        elif found:
+            found[-1] |= {"to": day_of(fact["at_ms"]), "ended_by": fact["state"]}
+    return found
 
 
 def _condition_share(record: Record) -> dict[str, float]:

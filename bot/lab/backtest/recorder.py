@@ -15,6 +15,7 @@ from bot.playbook.policy.membership import Sectors
 from bot.report.funding import funding_by_intent, planned_rows
 from bot.risk import Refused
 from bot.runtime.cycle import CycleResult
+from bot.runtime.watch.drawdown import DRAWDOWN_STOP, PEAK_ANEW
 from bot.simex.engine.exchange import Exchange
 from bot.simex.engine.market import Market
 from bot.simex.engine.types import EventKind, ExchangeEvent, IncomeKind
@@ -166,6 +167,9 @@ class BacktestRecorder:
     def finish(self, reader: JournalReader) -> None:
         """Where the money came from, by the exchange's own records; what each leg got in funding, by the journal's."""
         self._value_idle()
+        facts = reversed(reader.load_facts(DRAWDOWN_STOP, limit=EVERYTHING))
+        self._record.stops = [{"at_ms": fact.at_ms, **fact.payload} for fact in facts]
+        self._record.counts.rebased += sum(1 for fact in self._record.stops if fact["state"] == PEAK_ANEW)
         fills, orders = reader.load_fills(EVERYTHING), reader.load_orders(EVERYTHING)
         actual = funding_by_intent(reader.load_payments(), fills, orders)
         for row in self._record.legs:

@@ -1,0 +1,50 @@
+"""Ways to let a drawdown's stop end early, or entries pass it."""
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from bot.domain.campaign import Memory
+from bot.domain.money import share
+from bot.risk import gate
+from bot.risk import time_checks as time
+from bot.risk.limits import Limits
+from bot.runtime import cycle
+from tests.sim.mutants import LARGE, Mutant
+
+NEAR = {"drawdown_max": "0.0003", "drawdown_cooldown_days": "1"}
+
+
+def end_the_stop_within_the_limit(patch: pytest.MonkeyPatch) -> None:
+    def mutant(memory: Memory, equity: Decimal, limits: Limits, now_ms: int) -> Memory:
+        is_fallen = share(memory.equity_peak - equity, memory.equity_peak) >= limits.drawdown_max
+        return replace(memory, drawdown_since_ms=(memory.drawdown_since_ms or now_ms) if is_fallen else 0)
+
+    patch.setattr(cycle, "count_drawdown", mutant)
+
+
+def buy_in_a_drawdown(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(gate, "CHECKS", tuple(one for one in gate.CHECKS if one.judge is not time.check_drawdown))
+
+
+MUTANTS = (
+    Mutant(
+        "end a drawdown's stop within the limit",
+        end_the_stop_within_the_limit,
+        ("a drawdown's stop stays",),
+        (),
+        seeds=8,
+        playbook=LARGE,
+        limits=NEAR,
+    ),
+    Mutant(
+        "buy in a drawdown",
+        buy_in_a_drawdown,
+        ("no purchase while a drawdown stops entries",),
+        (),
+        seeds=8,
+        playbook=LARGE,
+        limits=NEAR,
+    ),
+)

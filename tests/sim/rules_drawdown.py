@@ -1,0 +1,53 @@
+"""A drawdown's stop lets no purchase through, and ends by a new peak, its cool-down or an operator only."""
+
+from typing import Any
+
+from bot.domain.campaign import Memory
+from bot.domain.durations import DAY_MS
+from bot.domain.order import Purpose
+from bot.journal.reader import Fact
+from bot.risk import Approved
+from bot.runtime.cash_flows import PEAK_REBASED
+from tests.sim.hooks import Rule
+from tests.sim.world import Life
+
+
+class DrawdownsStop(Rule):
+    """Judged by what successive turns remember, across lives as well."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._before = Memory()
+        self._is_rebased = False
+
+    def on_journal(self, event: Fact) -> None:
+        self._is_rebased = self._is_rebased or event.kind == PEAK_REBASED
+
+    def journal_replaced(self) -> None:
+        self._before = Memory()
+
+    def after_turn(self, life: Life, kind: str, result: Any) -> None:
+        if result is None:
+            return
+        memory, before = result.decision.memory, self._before
+        if before.drawdown_since_ms and not memory.drawdown_since_ms and not self._is_rebased:
+            self._judge_end(before, memory, result.snapshot.at_ms)
+        if memory.drawdown_since_ms:
+            approved = (one.intent for one in result.verdicts if isinstance(one, Approved))
+            for intent in approved:
+                if intent.purpose is Purpose.INCREASE:
+                    self.world.violate("no purchase while a drawdown stops entries", intent.symbol)
+        self._before, self._is_rebased = memory, False
+
+    def _judge_end(self, before: Memory, memory: Memory, at_ms: int) -> None:
+        days = self.world.settings().risk.drawdown_cooldown_days
+        is_anew = memory.peak_since_ms != before.peak_since_ms
+        if is_anew and at_ms >= before.drawdown_since_ms + days * DAY_MS:
+            return
+        if not is_anew and memory.equity_peak != before.equity_peak:
+            return  # a peak of its own: equity has passed the old one, or money came or went
+        words = f"since {before.drawdown_since_ms}, ended at {at_ms}, peak {memory.equity_peak}"
+        self.world.violate("a drawdown's stop stays until its cool-down is over", words)
+
+
+RULES = (DrawdownsStop,)
