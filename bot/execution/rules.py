@@ -69,7 +69,7 @@ class ExecutionRules(BaseModel):
         description="orders that are not ours: adopt counts them as exposure, ignore only reports, halt stops entries",
     )
     history_hours: int = Field(
-        default=24,
+        default=720,
         ge=1,
         le=2_000,
         description="how far back a journal without a past looks for orders of this bot before the first order, hours",

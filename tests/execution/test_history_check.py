@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.domain.durations import DAY_MS
 from bot.domain.instrument import Side
 from bot.domain.order_ids import ClientOrderId
 from bot.domain.reason import Reason
@@ -116,3 +117,12 @@ async def test_processes_that_end_before_the_lag_leave_the_past_to_the_next(
     assert not (await made.reconciler.settle(SYMBOLS)).is_agreed
     assert made.journal.reader.load_facts(CHECKED, limit=1)[0].payload["is_final"], "it was read twice, by two of them"
     await made.journal.close()
+
+
+async def test_a_journal_without_a_past_finds_orders_of_weeks_ago(world: World, venue: LaggingVenue) -> None:
+    """A stance may stand for weeks without an order, and a second bot may start in one of them."""
+    execute_unknown(venue)
+    venue.advance(25 * DAY_MS)
+    truth = await world.reconciler.settle(SYMBOLS)
+    assert not truth.is_agreed
+    assert Reason.ANOTHER_WRITER in {note.reason for note in truth.notes}

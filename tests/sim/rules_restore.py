@@ -9,7 +9,7 @@ from tests.sim.hooks import Rule
 from tests.sim.rules_writers import is_entry
 from tests.sim.wire import true_order
 
-LOOKED_BACK_MS = 20 * 3_600_000  # less than `history_hours`: a life may not begin at once
+LOOKED_BACK_MS = 700 * 3_600_000  # less than `history_hours`: a life may not begin at once
 NEVER_THERE = (OrderStatus.REJECTED,)
 
 

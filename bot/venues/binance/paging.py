@@ -95,11 +95,21 @@ class Asking:
     async def _windows(
         self, method: str, symbol: str, since_ms: int, *, key: str = "orderId", cursor: str | None = None
     ) -> Rows:
-        """Rows of a time-bounded endpoint: the venue refuses windows longer than a day (spot) or a week (perps)."""
+        """Rows of a time-bounded endpoint: the venue refuses windows longer than a day (spot) or a week (perps).
+
+        Without times the spot endpoints answer with the latest rows, whatever their age: where these reach back far
+        enough, one request takes the place of many windows.
+        """
         span = _WINDOW_MS[Kind.PERP if is_perp(symbol) else Kind.SPOT]
         found: dict[str, Any] = {}
         now = self._link.now_ms()
         start = max(since_ms, now - _HISTORY_MS)
+        if not is_perp(symbol) and now - start >= 2 * span:
+            latest = rows.rows_of(await self._get(method, symbol, limit=PAGE), "a page")
+            times = [time for row in latest if (time := whole_of(row, "time")) is not None]
+            if len(latest) < PAGE or (times and min(times) < start):
+                kept = [row for row in latest if (whole_of(row, "time") or now) >= start]
+                return sorted(kept, key=lambda row: whole_of(row, key) or 0)
         while start <= now:
             end = start + span - 1
             page: Rows = await self._get(method, symbol, startTime=start, endTime=min(end, now + 1_000), limit=PAGE)
