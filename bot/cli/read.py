@@ -47,21 +47,27 @@ def positions(
     journal: JournalPath = None,
     config: Config = None,
     assign: Assign = None,
+    environment: Environment = None,
+    mode: Mode = None,
     as_json: Json = False,
 ) -> None:
-    """Sleeves and open perps as the last cycle left them."""
+    """What is held: sleeves, spot by token, open perps, as the last cycle saw them."""
     with common.one_line_errors(as_json=as_json):
+        from bot.report import holdings as report_holdings
         from bot.report import queries as readings
         from bot.report import tables as report_tables
 
-        given = common.given(context, config, assign)
+        given = common.given(context, config, assign, environment, mode)
         with readings.open_journal(given.files, given.assignments, journal) as view:
             document = readings.positions(view)
         if as_json:
             common.print_json(document)
             return
+        switch = report_tables.switch_line(document)
         readings.show(
+            *([switch] if switch is not None else []),
             report_tables.sleeves_table(document["sleeves"], document["quote"]),
+            report_holdings.holdings_table(document["holdings"], document["quote"]),
             report_tables.positions_table(document["positions"], document["quote"]),
             document["as_of"],
         )
@@ -73,6 +79,8 @@ def orders(
     journal: JournalPath = None,
     config: Config = None,
     assign: Assign = None,
+    environment: Environment = None,
+    mode: Mode = None,
     as_json: Json = False,
 ) -> None:
     """The newest orders, with what became of them."""
@@ -80,7 +88,7 @@ def orders(
         from bot.report import queries as readings
         from bot.report import tables as report_tables
 
-        given = common.given(context, config, assign)
+        given = common.given(context, config, assign, environment, mode)
         with readings.open_journal(given.files, given.assignments, journal) as view:
             rows, now_ms = readings.orders(view, limit), view.now_ms
         if as_json:
@@ -95,6 +103,8 @@ def signals(
     journal: JournalPath = None,
     config: Config = None,
     assign: Assign = None,
+    environment: Environment = None,
+    mode: Mode = None,
     as_json: Json = False,
 ) -> None:
     """Every signal of a cycle, drawn: value, score, rank in its history, age, words; and which are missing."""
@@ -102,7 +112,7 @@ def signals(
         from bot.report import queries as readings
         from bot.report import signals as signals_view
 
-        given = common.given(context, config, assign)
+        given = common.given(context, config, assign, environment, mode)
         with readings.open_journal(given.files, given.assignments, journal) as view:
             document, now_ms = signals_view.signals(view, cycle), view.now_ms
         if as_json:
@@ -117,6 +127,8 @@ def why(
     journal: JournalPath = None,
     config: Config = None,
     assign: Assign = None,
+    environment: Environment = None,
+    mode: Mode = None,
     as_json: Json = False,
 ) -> None:
     """A decision in words: what was read, which rule spoke, what the gate refused, what would change it."""
@@ -125,7 +137,7 @@ def why(
         from bot.report import queries as readings
         from bot.report import tables as report_tables
 
-        given = common.given(context, config, assign)
+        given = common.given(context, config, assign, environment, mode)
         with readings.open_journal(given.files, given.assignments, journal) as view:
             document, now_ms = readings.why(view, cycle), view.now_ms
         if as_json:
@@ -144,6 +156,8 @@ def replay(
     journal: JournalPath = None,
     config: Config = None,
     assign: Assign = None,
+    environment: Environment = None,
+    mode: Mode = None,
     as_json: Json = False,
 ) -> None:
     """Decide a journaled cycle again from what it saw, and compare. Ends with 1 when the decisions differ."""
@@ -151,7 +165,7 @@ def replay(
         from bot.report import queries as readings
         from bot.runtime import replay as again
 
-        given = common.given(context, config, assign)
+        given = common.given(context, config, assign, environment, mode)
         with readings.open_journal(given.files, given.assignments, journal) as view:
             result = again.replay(view.settings, view.reader, cycle)
         common.print_result(result.words, result.document, as_json=as_json)

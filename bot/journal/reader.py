@@ -266,6 +266,11 @@ class JournalReader(Answers):
             return 0
         return int(self._rows("SELECT count(*) FROM orders WHERE sent_ms >= ?", [since_ms])[0][0])
 
+    def count_orders_by_state(self) -> Mapping[OrderState, int]:
+        """How many orders there are in each state."""
+        rows = self._rows("SELECT state, count(*) FROM orders GROUP BY state", [])
+        return {OrderState(state): int(count) for state, count in rows}
+
     def count_fills(self, since_ms: int) -> int:
         """Executions since, without those of a flatten."""
         if self._is_quiet_since("fills", "at_ms", since_ms):

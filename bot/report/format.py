@@ -24,33 +24,46 @@ _UNITS = ((DAY_MS, "d"), (HOUR_MS, "h"), (60_000, "min"), (1_000, "s"))
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of cells: numbers are right aligned and kept whole, words may wrap."""
+    """A column of cells: numbers are right aligned and kept whole, words may wrap.
+
+    `rank`: on a narrow screen columns are left out, the highest rank first; 0 is never left out.
+    """
 
     title: str
     is_number: bool = False
+    rank: int = 0
 
 
 class TextTable:
-    """Text cells under columns; where the screen is too narrow for whole numbers, one block of lines per row."""
+    """Text cells under columns. Where the screen is too narrow for whole numbers, columns are left out by their rank;
+    where that is not enough, each row is a block of lines."""
 
     def __init__(self, title: str, columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> None:
         self.title, self.columns, self.rows = title, tuple(columns), [tuple(row) for row in rows]
         self._widths = [self._least_width(index) for index in range(len(self.columns))]
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        needed = sum(self._widths) + _GAP * (len(self._widths) - 1) + _EDGES
+        kept = self._fitting(options.max_width)
         if not self.rows:
             yield Text(f"{self.title}: none\n")
-        elif needed <= options.max_width:
-            yield self._table()
+        elif kept:
+            yield self._table(kept)
         else:
             yield from self._blocks()
 
-    def _table(self) -> Table:
+    def _fitting(self, width: int) -> list[int]:
+        """The columns that fit, by index; none where not even those without a rank do."""
+        for limit in sorted({column.rank for column in self.columns} | {0}, reverse=True):
+            kept = [index for index, column in enumerate(self.columns) if column.rank <= limit]
+            if sum(self._widths[index] for index in kept) + _GAP * (len(kept) - 1) + _EDGES <= width:
+                return kept
+        return []
+
+    def _table(self, kept: Sequence[int]) -> Table:
         table = Table(
             title=Text(self.title, "bold"), title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False
         )
-        for column, width in zip(self.columns, self._widths, strict=True):
+        for column, width in ((self.columns[index], self._widths[index]) for index in kept):
             table.add_column(
                 Text("\n".join(_title_parts(column))),
                 justify="right" if column.is_number else "left",
@@ -59,7 +72,7 @@ class TextTable:
                 overflow="fold",
             )
         for row in self.rows:
-            table.add_row(*(Text(cell) for cell in row))
+            table.add_row(*(Text(row[index]) for index in kept))
         return table
 
     def _blocks(self) -> Iterator[Text]:

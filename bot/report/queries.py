@@ -4,6 +4,7 @@ Nothing is asked of a venue: prices and account are those of the last cycle. The
 machine, whether a daemon runs or not.
 """
 
+import difflib
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,8 +14,11 @@ from typing import Any
 
 from rich.console import Console, RenderableType
 
+from bot.domain.durations import DAY_MS
 from bot.domain.portfolio import Portfolio
 from bot.domain.states import KillLevel
+from bot.domain.symbol import base_of
+from bot.feeds.cost_basis import cost_basis
 from bot.journal.errors import SnapshotPruned
 from bot.journal.reader import JournalReader
 from bot.journal.record import CycleRecord
@@ -23,6 +27,7 @@ from bot.playbook.policy.numbers import Policy
 from bot.report import funding as report_funding
 from bot.report import rows
 from bot.report.format import utc
+from bot.report.holdings import holding_rows
 from bot.risk.cooldown import ends_ms
 from bot.runtime.exit_codes import CommandFailed, ExitCode
 from bot.runtime.health.healthcheck import find_late, find_running
@@ -100,7 +105,9 @@ def status(view: JournalView) -> tuple[Document, ExitCode]:
         condition=record.decision.condition.value if record else "unknown",
         stance=record.decision.stance.value if record else "unknown",
         locks=locks,
-        orders=reader.load_orders(RECENT),
+        orders=reader.count_orders_by_state(),
+        orders_today=reader.count_orders(view.now_ms - view.now_ms % DAY_MS),
+        unlisted=_unlisted(view, record) if record else (),
         drawdown_since_ms=memory.drawdown_since_ms,
         drawdown_until_ms=ends_ms(memory, settings.risk),
         peak_since_ms=memory.peak_since_ms,
@@ -122,13 +129,17 @@ def positions(view: JournalView) -> Document:
     """Sleeves and perps of the last cycle that kept what it saw."""
     record = _require(_last_kept(view.reader), view)
     portfolio = _portfolio(view, record)
-    memory = view.reader.load_memory()
+    memory, latch = view.reader.load_memory(), view.reader.load_latch()
+    reserve = portfolio.equity - portfolio.book - rows.outside_of(portfolio)
+    costs = cost_basis(view.reader.load_fills_after(0, 0))
     return {
+        "kill_switch": _highest(latch.level, view.settings.kill_switch, (view.health or {}).get("kill")).value,
         "cycle": record.number,
         "at_ms": record.at_ms,
         "as_of": f"as cycle {record.number} saw it, {utc(record.at_ms, view.now_ms)}",
         "quote": portfolio.account.quote,
-        "sleeves": rows.sleeve_rows(portfolio, record.decision.target),
+        "sleeves": rows.with_reserve(rows.sleeve_rows(portfolio, record.decision.target), reserve),
+        "holdings": holding_rows(portfolio, costs),
         "positions": rows.position_rows(record.account, record.snapshot.instruments, memory),
     }
 
@@ -181,6 +192,20 @@ def _portfolio(view: JournalView, record: CycleRecord) -> Portfolio:
     settings = view.settings
     policy, sectors = numbers_of(view.reader, record.config_digest) or (settings.playbook, settings.universe)
     return build_portfolio(record.account, record.snapshot, view.reader.load_memory(), policy, sectors)
+
+
+def _unlisted(view: JournalView, record: CycleRecord) -> list[str]:
+    """A sentence for each token of the configured universe that the venue did not list."""
+    known = record.snapshot.instruments
+    names = {base_of(symbol) for symbol in known}
+    found = []
+    for token in view.settings.universe.tokens:
+        symbol = view.settings.universe.spot(token)
+        if symbol not in known:
+            near = difflib.get_close_matches(token, names, n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            found.append(f"{symbol} is not listed on {view.settings.venue.id}{hint}")
+    return found
 
 
 def _last_kept(reader: JournalReader) -> CycleRecord | None:

@@ -6,7 +6,7 @@ UTC ms. `tables` draws them; `--json` prints them as they are.
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
@@ -111,6 +111,42 @@ def sleeve_rows(portfolio: Portfolio, target: Mapping[str, Decimal]) -> list[Row
     return rows
 
 
+def with_reserve(rows: Sequence[Row], reserve: Decimal) -> list[Row]:
+    """The rows of the sleeves, with the reserve taken out of the cash into a row of its own."""
+    if not reserve:
+        return list(rows)
+    found = []
+    for row in rows:
+        if row["sleeve"] != "cash":
+            found.append(row)
+            continue
+        cash = Decimal(row["value_quote"])
+        held = max(ZERO, min(cash, reserve))
+        aim = None if row["target_quote"] is None else Decimal(row["target_quote"]) - reserve
+        kept = {"value_quote": plain(cash - held), "target_quote": _text(aim), "share": None}
+        kept["left_quote"] = _text(None if aim is None else aim - cash + held)
+        found.append(row | kept)
+        aside = dict.fromkeys(("share", "target_share", "net_exposure_quote"))
+        left = plain(reserve - held)
+        found.append(
+            {
+                "sleeve": "reserve",
+                "value_quote": plain(held),
+                "target_quote": plain(reserve),
+                "left_quote": left,
+                **aside,
+            }
+        )
+    return found
+
+
+def outside_of(portfolio: Portfolio) -> Decimal:
+    """The value of holdings that belong to no sector."""
+    account = portfolio.account
+    cash = account.cash + (account.unrealised_pnl if account.is_unified else account.perp_equity)
+    return portfolio.equity - cash - sum((sleeves.spot for sleeves in portfolio.sectors.values()), ZERO)
+
+
 def position_rows(account: Account, instruments: Mapping[str, Instrument], memory: Memory) -> list[Row]:
     """Open perps. `liquidation_distance` is the fraction that mark may move; `covers` the sector a hedge stands for,
     `role` what the position is called: hedge, tactical long, speculative short, scalp; None of one that is not ours."""
@@ -161,7 +197,12 @@ def order_rows(orders: Iterable[Order]) -> list[Row]:
 
 def order_counts(orders: Iterable[Order]) -> dict[str, int]:
     """How many were sent, and what became of them. A canceled or expired order that filled in part counts as ended."""
-    states = Counter(order.state for order in orders)
+    return counts_by_state(Counter(order.state for order in orders))
+
+
+def counts_by_state(counts: Mapping[OrderState, int]) -> dict[str, int]:
+    """The same from how many orders are in each state."""
+    states = Counter(counts)
     return {
         "sent": states.total(),
         "filled": states[OrderState.FILLED],
@@ -232,7 +273,9 @@ class StatusInputs:
     condition: str
     stance: str
     locks: Mapping[str, str]
-    orders: Sequence[Order] = ()
+    orders: Mapping[OrderState, int] = field(default_factory=dict)
+    orders_today: int = 0
+    unlisted: Sequence[str] = ()
     drawdown_since_ms: int = 0
     drawdown_until_ms: int | None = None
     peak_since_ms: int = 0
@@ -241,7 +284,8 @@ class StatusInputs:
 def status(inputs: StatusInputs) -> Row:
     """Mode, switch, age of the last cycle, equity and its falls. Shares are fractions of what they fell from."""
     portfolio = inputs.portfolio
-    equity = portfolio.equity if portfolio else None
+    unpriced = list(portfolio.unpriced) if portfolio else []
+    equity = portfolio.equity if portfolio and not unpriced else None
     return {
         "mode": inputs.mode,
         "environment": inputs.environment,
@@ -259,14 +303,19 @@ def status(inputs: StatusInputs) -> Row:
         "quote": portfolio.account.quote if portfolio else None,
         "equity_quote": _text(equity),
         "book_quote": _text(portfolio.book if portfolio else None),
-        "reserve_quote": _text(portfolio.reserve if portfolio else None),
+        "reserve_quote": _text(portfolio.equity - portfolio.book - outside_of(portfolio) if portfolio else None),
+        "outside_quote": _text(outside_of(portfolio) if portfolio else None),
+        "cash_quote": _text(portfolio.account.cash if portfolio else None),
+        "unpriced": unpriced,
+        "unlisted": list(inputs.unlisted),
         "drawdown": _text(_fall(inputs.equity_peak, equity)),
         "drawdown_since_ms": inputs.drawdown_since_ms or None,
         "drawdown_until_ms": inputs.drawdown_until_ms,
         "peak_since_ms": inputs.peak_since_ms or None,
         "fall_today": _text(_fall(inputs.day_start_equity, equity)),
         "locked": dict(inputs.locks),
-        "orders": order_counts(inputs.orders),
+        "orders": counts_by_state(inputs.orders),
+        "orders_today": inputs.orders_today,
     }
 
 

@@ -4,6 +4,7 @@ Takes the mappings of `rows`; knows nothing of the journal or of the domain.
 """
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -20,15 +21,15 @@ def intents_table(rows: Rows, quote: str, width: int) -> RenderableType:
     """Intended orders. On a narrow terminal the reasons stand below the table, numbered like its rows."""
     columns = [
         Column("#", True),
-        Column("tranche", True),
-        Column("purpose"),
+        Column("tranche", True, rank=3),
+        Column("purpose", rank=4),
         Column("instrument"),
         Column("side"),
         Column("size", True),
         Column(f"limit {quote}", True),
         Column(f"notional {quote}", True),
-        Column(f"margin {quote}", True),
-        Column("leverage", True),
+        Column(f"margin {quote}", True, rank=2),
+        Column("leverage", True, rank=1),
     ]
     cells = [
         [
@@ -79,9 +80,9 @@ def sleeves_table(rows: Rows, quote: str) -> RenderableType:
         Column(f"capital {quote}", True),
         Column("of book", True),
         Column("target", True),
-        Column(f"target {quote}", True),
+        Column(f"target {quote}", True, rank=1),
         Column(f"to move {quote}", True),
-        Column(f"net exposure {quote}", True),
+        Column(f"net exposure {quote}", True, rank=2),
     ]
     cells = [
         [
@@ -108,13 +109,13 @@ def positions_table(rows: Rows, quote: str) -> RenderableType:
         Column("perp"),
         Column("side"),
         Column("size", True),
-        Column(f"entry {quote}", True),
+        Column(f"entry {quote}", True, rank=1),
         Column(f"mark {quote}", True),
-        Column(f"margin {quote}", True),
-        Column("leverage", True),
+        Column(f"margin {quote}", True, rank=3),
+        Column("leverage", True, rank=2),
         Column("distance", True),
         Column(f"uPnL {quote}", True),
-        Column("role"),
+        Column("role", rank=4),
     ]
     cells = [
         [
@@ -138,14 +139,14 @@ def orders_table(rows: Rows, quote: str, now_ms: int) -> RenderableType:
     """Orders, newest first as given, each with its age."""
     columns = [
         Column("sent"),
-        Column("purpose"),
+        Column("purpose", rank=1),
         Column("instrument"),
         Column("side"),
         Column("size", True),
-        Column("filled", True),
+        Column("filled", True, rank=2),
         Column(f"filled {quote}", True),
         Column("state"),
-        Column("client id"),
+        Column("client id", rank=3),
     ]
     cells = [
         [
@@ -173,8 +174,8 @@ def plan_table(rows: Rows, quote: str) -> RenderableType:
         Column("side"),
         Column("instruments"),
         Column(f"value {quote}", True),
-        Column(f"margin {quote}", True),
-        Column("leverage", True),
+        Column(f"margin {quote}", True, rank=2),
+        Column("leverage", True, rank=1),
     ]
     cells = []
     for number, row in enumerate(rows, start=1):
@@ -223,11 +224,11 @@ def outcomes_table(rows: Rows, quote: str, width: int) -> RenderableType:
     """What became of the approved intents of one cycle."""
     columns = [
         Column("#", True),
-        Column("purpose"),
+        Column("purpose", rank=1),
         Column("instrument"),
         Column("side"),
         Column("filled", True),
-        Column("of", True),
+        Column("of", True, rank=2),
         Column(f"average {quote}", True),
         Column(f"value {quote}", True),
         Column("state"),
@@ -281,13 +282,42 @@ def status_lines(row: Mapping[str, Any]) -> Text:
         "kill switch": kill,
         "last cycle": f"{row['last_cycle']}, {utc(row['last_cycle_ms'], now_ms)}" if row["last_cycle_ms"] else "never",
         "condition": f"{row['condition']}, stance {row['stance']}",
-        "equity": f"{money(row['equity_quote'])} {quote}".strip(),
-        "book": f"{money(row['book_quote'])} {quote} and a reserve of {money(row['reserve_quote'])} {quote}",
+        "equity": _equity(row, quote),
+        "book": _parts(row, quote),
         "drawdown": f"{fall}, {percent(row['fall_today'])} since 00:00 UTC",
-        "orders": ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in row["orders"].items()),
+        "orders": _counts(row),
         "locked": ", ".join(f"{symbol}: {message}" for symbol, message in row["locked"].items()) or "nothing",
     }
+    if row.get("unlisted"):
+        lines["left out"] = "; ".join(row["unlisted"])
     return _lines(lines | ({"venue": "; ".join(obstacles)} if obstacles else {}))
+
+
+def _equity(row: Mapping[str, Any], quote: str) -> str:
+    if row["unpriced"]:
+        return f"not known: no price of {', '.join(row['unpriced'])}"
+    return f"{money(row['equity_quote'])} {quote}".strip()
+
+
+def _parts(row: Mapping[str, Any], quote: str) -> str:
+    """What equity is made of: the book that is shared out, and what is set aside from it."""
+    outside = Decimal(row["outside_quote"] or 0)
+    aside = f"reserve {money(row['reserve_quote'])}" + (f" + outside the sectors {money(outside)}" if outside else "")
+    return f"{money(row['book_quote'])} + {aside} {quote}; free cash {money(row['cash_quote'])} {quote}"
+
+
+def _counts(row: Mapping[str, Any]) -> str:
+    parts = [f"{count} {name.replace('_', ' ')}" for name, count in row["orders"].items()]
+    return ", ".join([f"{parts[0]} ({row['orders_today']} today)", *parts[1:]])
+
+
+def switch_line(row: Mapping[str, Any]) -> Text | None:
+    """What the kill switch means for targets that are shown; None while it is off."""
+    if row["kill_switch"] == "off":
+        return None
+    return Text(
+        f"{row['kill_switch']} is in force: nothing will be bought, and the targets are not worked towards", "bold"
+    )
 
 
 def why_view(row: Mapping[str, Any], now_ms: int) -> RenderableType:

@@ -161,7 +161,8 @@ def _fallen(
         return None
     message = f"equity fell {fall:.4f} {since}, from {reference:.2f} to {equity:.2f}; entries stop at {limit}"
     if unpriced:
-        message += f" ({', '.join(unpriced)} without a price counted as nothing)"
+        message = f"{', '.join(unpriced)} without a price: equity is not known, priced holdings are worth {equity:.2f} "
+        message += f"of the {reference:.2f} {since}; entries stop"
     return _note(reason, message, fall=fall, reference=reference, equity=equity, limit=limit)
 
 

@@ -55,7 +55,7 @@ def test_an_account_that_cannot_be_priced_whole_stops_entries_and_the_words_say_
     world = context(portfolio=replace(portfolio(), equity=D(60_000), unpriced=("UNI",)))
     note = tripped(world, Limits())[0]
     assert note.reason is Reason.DAILY_LOSS
-    assert "UNI without a price counted as nothing" in note.words
+    assert "UNI without a price: equity is not known" in note.words
 
 
 def test_a_halted_instrument_is_no_lost_reading() -> None:

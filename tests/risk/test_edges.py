@@ -165,8 +165,8 @@ def test_a_fall_of_exactly_the_limit_stops_entries() -> None:
 def test_all_tokens_without_a_price_are_named_beside_the_fall() -> None:
     seen = replace(portfolio(), equity=D(60_000), unpriced=("AAVE", "UNI"))
     words = tripped(context(portfolio=seen), Limits())[0].words
-    assert words.startswith("equity fell 0.4286 since the day began")
-    assert words.endswith("(AAVE, UNI without a price counted as nothing)")
+    assert words.startswith("AAVE, UNI without a price: equity is not known, priced holdings are worth 60000.00 of ")
+    assert words.endswith("the 105000.00 since the day began; entries stop")
 
 
 def test_funding_that_is_received_costs_nothing_and_does_not_pay_for_another() -> None:

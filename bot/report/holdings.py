@@ -1,0 +1,90 @@
+"""Spot by token: size, price, value, share of the sector, average cost and unrealised profit."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from rich.console import RenderableType
+
+from bot.domain.market import Cost
+from bot.domain.money import ZERO, plain, share
+from bot.domain.portfolio import Account, Portfolio
+from bot.domain.symbol import base_of
+from bot.report.format import NONE, Column, TextTable, amount, money, percent
+
+Row = dict[str, Any]
+WHOLE = Decimal("0.999")  # of a holding whose purchases are in the journal: dust that came as a fee does not count
+
+
+def holding_rows(portfolio: Portfolio, costs: Mapping[str, Cost]) -> list[Row]:
+    """Every priced token of the sectors; then those without a price, whose value is not known.
+
+    `cost_quote` is the average price per unit that the journal's own fills paid, fees included. It is None where the
+    journal does not know where a part of the holding came from; `unrealised_quote` then is as well.
+    """
+    rows: list[Row] = []
+    for symbol in dict.fromkeys(holding.symbol for holding in portfolio.holdings):
+        parts = [holding for holding in portfolio.holdings if holding.symbol == symbol]
+        size, price, cost = parts[0].size, parts[0].price, costs.get(symbol)
+        is_known = cost is not None and cost.size >= size * WHOLE
+        average = cost.value_quote / cost.size if cost is not None and is_known else None
+        rows.append(
+            {
+                "symbol": symbol,
+                "sectors": [part.sector for part in parts],
+                "size": plain(size),
+                "price": plain(price),
+                "value_quote": plain(size * price),
+                "share_of_sector": plain(_largest_share(portfolio, parts)),
+                "cost_quote": None if average is None else plain(round(average, 8)),
+                "unrealised_quote": None if average is None else plain((price - average) * size),
+            }
+        )
+    rows.sort(key=lambda row: (row["sectors"], -Decimal(row["value_quote"])))
+    return [*rows, *(_unpriced(asset, portfolio.account) for asset in portfolio.unpriced)]
+
+
+def _largest_share(portfolio: Portfolio, parts: Iterable[Any]) -> Decimal:
+    return max((share(part.value, portfolio.sectors[part.sector].spot) for part in parts), default=ZERO)
+
+
+def _unpriced(asset: str, account: Account) -> Row:
+    size = account.balances[asset].total
+    empty = dict.fromkeys(("price", "value_quote", "share_of_sector", "cost_quote", "unrealised_quote"))
+    return {"symbol": asset, "sectors": [], "size": plain(size), **empty}
+
+
+def holdings_table(rows: Sequence[Mapping[str, Any]], quote: str) -> RenderableType:
+    """The holdings, largest first in each sector, and their sum."""
+    columns = [
+        Column("token"),
+        Column("sector", rank=3),
+        Column("size", True),
+        Column(f"price {quote}", True),
+        Column(f"value {quote}", True),
+        Column("of sector", True, rank=2),
+        Column(f"cost {quote}", True, rank=1),
+        Column(f"unrealised {quote}", True),
+    ]
+    cells = [
+        [
+            base_of(row["symbol"]) if row["sectors"] else row["symbol"],
+            ", ".join(row["sectors"]) or NONE,
+            amount(row["size"]),
+            amount(row["price"]) if row["price"] is not None else "no price",
+            money(row["value_quote"]),
+            percent(row["share_of_sector"]),
+            amount(row["cost_quote"]),
+            money(row["unrealised_quote"]),
+        ]
+        for row in rows
+    ]
+    if cells:
+        value, gain = (money(_sum(rows, name)) for name in ("value_quote", "unrealised_quote"))
+        cells.append(["total", "", "", "", value, "", "", gain])
+    return TextTable("Spot holdings", columns, cells)
+
+
+def _sum(rows: Sequence[Mapping[str, Any]], name: str) -> Decimal | None:
+    known = [Decimal(row[name]) for row in rows if row[name] is not None]
+    return sum(known, ZERO) if known else None

@@ -1,0 +1,189 @@
+"""Numbers of `status` and `positions`: all orders counted, parts that add up, no equity without prices, 80 columns."""
+
+import io
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from bot.domain.market import Cost
+from bot.domain.order import OrderType, TimeInForce
+from bot.domain.portfolio import Balance, Holding, Portfolio
+from bot.domain.states import KillLevel, OrderState
+from bot.journal.journal import Journal
+from bot.report import holdings, rows, tables
+from bot.runtime.exit_codes import ExitCode
+from tests.commands import sectorbot
+from tests.report.test_report import held, standing, why_row
+from tests.report.test_report import result as cycle_result
+from tests.risk.worlds import NOW, D, working
+
+
+def shown(row: rows.Row) -> str:
+    return str(tables.status_lines(row))
+
+
+def line(text: str, name: str) -> str:
+    return next(row for row in text.splitlines() if row.startswith(name))
+
+
+async def test_orders_are_counted_beyond_any_list_of_the_newest(tmp_path: Path) -> None:
+    journal = await Journal.open(tmp_path / "journal.db", account="main", now_ms=lambda: NOW, threaded=False)
+    (sample,) = (working(intent, OrderState.SUBMITTING) for intent in cycle_result().decision.intents[:1])
+    for number in range(203):
+        order = replace(sample, client_id=f"tsbabc{number:014d}", intent_id=f"1.1.{number}", sent_ms=NOW)
+        await journal.record_submitting(replace(order, order_type=OrderType.LIMIT, time_in_force=TimeInForce.IOC))
+    counts = journal.reader.count_orders_by_state()
+    await journal.close()
+    assert counts == {OrderState.SUBMITTING: 203}
+    assert rows.counts_by_state(counts)["sent"] == 203
+
+
+def test_status_shows_all_orders_and_those_of_today() -> None:
+    assert line(shown(rows.status(standing())), "orders") == (
+        "orders       429 sent (12 today), 426 filled, 1 ended, 1 rejected, 0 working, 1 in doubt"
+    )
+
+
+@given(cash=st.integers(0, 10**7), reserve=st.integers(0, 10**6), outside=st.integers(0, 10**6))
+def test_book_reserve_and_what_is_outside_add_up_to_equity(cash: int, reserve: int, outside: int) -> None:
+    portfolio = held()
+    balances = {**portfolio.account.balances, "USDT": Balance("USDT", D(cash))}
+    equity = portfolio.equity - portfolio.account.cash + cash + outside - rows.outside_of(portfolio)
+    changed = replace(
+        portfolio,
+        account=replace(portfolio.account, balances=balances),
+        equity=equity,
+        book=max(D(0), equity - reserve - outside),
+    )
+    row = rows.status(standing(portfolio=changed))
+    parts = ("book_quote", "reserve_quote", "outside_quote")
+    assert sum(Decimal(row[name]) for name in parts) == Decimal(row["equity_quote"])
+    assert Decimal(row["outside_quote"]) == outside
+    assert Decimal(row["cash_quote"]) == cash
+
+
+def test_the_reserve_has_a_row_of_its_own_and_the_sum_stays() -> None:
+    target = {"defi.spot": D("0.57"), "cash": D("0.43")}
+    before = rows.sleeve_rows(held(), target)
+    after = rows.with_reserve(before, D(5000))
+    cash, reserve = (next(row for row in after if row["sleeve"] == name) for name in ("cash", "reserve"))
+    assert (reserve["value_quote"], reserve["target_quote"], reserve["left_quote"]) == ("5000", "5000", "0")
+    assert Decimal(cash["target_quote"]) == D("0.43") * held().book
+    for name in ("value_quote", "target_quote", "left_quote"):
+        assert sum(Decimal(row[name] or 0) for row in after) == sum(Decimal(row[name] or 0) for row in before)
+
+
+def test_a_missing_price_is_never_an_equity() -> None:
+    row = rows.status(standing(portfolio=replace(held(), unpriced=("UNI", "AAVE"))))
+    assert (row["equity_quote"], row["drawdown"], row["fall_today"]) == (None, None, None)
+    assert "not known: no price of UNI, AAVE" in shown(row)
+
+
+def test_the_switch_in_force_is_the_first_line_of_positions() -> None:
+    line_of = tables.switch_line({"kill_switch": KillLevel.FLATTEN.value})
+    assert line_of is not None
+    assert str(line_of).startswith("flatten is in force: nothing will be bought")
+    assert tables.switch_line({"kill_switch": KillLevel.OFF.value}) is None
+
+
+def holder() -> Portfolio:
+    """A portfolio of two tokens, of which one is in the journal whole."""
+    return replace(
+        held(),
+        holdings=(
+            Holding("UNI/USDT", "defi", D(1000), D(12), D(12_000)),
+            Holding("AAVE/USDT", "defi", D(60), D(300), D(18_000)),
+        ),
+    )
+
+
+def test_every_holding_has_size_price_value_share_cost_and_gain() -> None:
+    costs = {"UNI/USDT": Cost("UNI/USDT", D(1000), D(10_000)), "AAVE/USDT": Cost("AAVE/USDT", D(1), D(250))}
+    aave, uni = holdings.holding_rows(holder(), costs)
+    assert (uni["size"], uni["price"], uni["value_quote"], uni["share_of_sector"]) == ("1000", "12", "12000", "0.4")
+    assert (uni["cost_quote"], uni["unrealised_quote"]) == ("10", "2000")
+    assert (aave["cost_quote"], aave["unrealised_quote"]) == (None, None), "a part of it came from elsewhere"
+
+
+def test_a_holding_without_a_price_is_shown_and_counts_for_nothing() -> None:
+    portfolio = replace(holder(), unpriced=("UNI",))
+    account = replace(portfolio.account, balances={**portfolio.account.balances, "UNI": Balance("UNI", D(7))})
+    found = holdings.holding_rows(replace(portfolio, account=account), {})
+    assert (found[-1]["symbol"], found[-1]["size"], found[-1]["value_quote"]) == ("UNI", "7", None)
+    assert "no price" in screen(holdings.holdings_table(found, "USDT"), 120)
+
+
+def screen(view: Any, width: int) -> str:
+    out = io.StringIO()
+    Console(file=out, width=width, color_system=None, legacy_windows=False).print(view)
+    return out.getvalue()
+
+
+SLEEVES = {"value_quote": "103048.09", "share": "0.48", "target_share": "0.48", "target_quote": "100000.00"} | {
+    "left_quote": "-48123.45",
+    "net_exposure_quote": "-48123.45",
+}
+ORDER = {
+    "client_id": "tsbabc00000000000000",
+    "sent_ms": NOW - 99_000,
+    "purpose": "increase",
+    "symbol": "1INCH/USDT",
+} | {
+    "side": "sell",
+    "size": "17985.61",
+    "filled_size": "17985.61",
+    "filled_quote": "12345.67",
+    "state": "in_doubt",
+}
+POSITION = {"symbol": "UNI/USDT:USDT", "side": "short", "size": "-1998.4", "unit": "UNI", "entry": "10.00525635"} | {
+    "mark": "10.0002",
+    "margin_quote": "1999.45",
+    "leverage": "10",
+    "liquidation_distance": "0.0922",
+    "unrealised_pnl_quote": "-1210.10",
+    "covers": None,
+    "role": "tactical long",
+}
+TABLES: dict[str, Callable[[], Any]] = {
+    "sleeves": lambda: tables.sleeves_table([{"sleeve": "infra.futures"} | SLEEVES], "USDT"),
+    "orders": lambda: tables.orders_table([ORDER], "USDT", NOW),
+    "positions": lambda: tables.positions_table([POSITION], "USDT"),
+    "holdings": lambda: holdings.holdings_table(holdings.holding_rows(holder(), {}), "USDT"),
+    "why": lambda: tables.why_view(why_row(), NOW),
+}
+
+
+@pytest.mark.parametrize("width", [80, 100, 120])
+@pytest.mark.parametrize("name", TABLES)
+def test_no_table_turns_into_records(name: str, width: int) -> None:
+    text = screen(TABLES[name](), width)
+    assert "─" * 20 in text, text
+    assert max(len(row.rstrip()) for row in text.splitlines()) <= width
+
+
+def test_a_token_that_the_venue_does_not_list_is_named_with_what_may_be_meant(finished_run: Path) -> None:
+    journal = str(finished_run / "var" / "sim-dry-run" / "journal.db")
+    arguments = ("status", "--journal", journal, "--set", "universe.tokens.UNII={ defi = 1 }")
+    done = sectorbot(*arguments, cwd=finished_run)
+    assert done.returncode == ExitCode.OK, done.stderr
+    assert "UNII/USDT is not listed on binance; did you mean UNI?" in done.stdout
+    document = json.loads(sectorbot(*arguments, "--json", cwd=finished_run).stdout)
+    assert [text for text in document["unlisted"] if "UNII" in text]
+
+
+def test_positions_show_the_tokens_of_a_run(finished_run: Path) -> None:
+    done = sectorbot("positions", "-e", "sim", cwd=finished_run)
+    assert done.returncode == ExitCode.OK, done.stderr
+    assert "Spot holdings" in done.stdout
+    document = json.loads(sectorbot("positions", "-e", "sim", "--json", cwd=finished_run).stdout)
+    spot = sum(Decimal(row["value_quote"]) for row in document["holdings"])
+    sleeves = sum(Decimal(row["value_quote"]) for row in document["sleeves"] if row["sleeve"].endswith(".spot"))
+    assert abs(spot - sleeves) < Decimal("0.01")
