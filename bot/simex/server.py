@@ -11,7 +11,9 @@ import struct
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,7 @@ from bot.simex.engine.types import ExchangeEvent
 from bot.simex.faults import Fault, FaultPlan
 from bot.simex.market.moved import MovedMarket
 from bot.simex.signing import ApiKey
+from bot.simex.sockets import serve_socket
 from bot.simex.tls import LOOPBACK, make_authority, server_context
 
 __all__ = ["ApiKey", "Simex"]
@@ -166,6 +169,8 @@ class Simex:
             asked = await _read(request)
         except (web.RequestPayloadError, ConnectionError):
             return web.Response(status=400)  # it was cut off on its way, and nobody is there to read the answer
+        if request.headers.get("Upgrade", "").lower() == "websocket":
+            return await self._answer_socket(request, asked)
         if asked.path.startswith("/simex/") and asked.host in LOOPBACK_HOSTS:
             reply = control.respond(self, asked) if self._has_control else WireReply(404, CONTROL_IS_OFF)
             self._keep(asked)
@@ -176,6 +181,26 @@ class Simex:
             reply = self.respond(asked)
         self._note(asked, reply.status)
         return _response(reply)
+
+    async def _answer_socket(self, request: web.Request, asked: WireRequest) -> web.StreamResponse:
+        fault = self.faults.draw("WS", asked.path, asked.query)
+        if fault is not None and (fault.is_lost or fault.skips_engine):
+            _hang_up(request, abruptly=fault.reset)
+            return web.Response(status=fault.reply_status or 503)
+        for dialect in self._dialects:
+            session = dialect.open_socket(asked, self._moment())
+            if session is not None:
+                self._note(asked, 101)
+                message = replace(asked, method="WS")
+                try:
+                    return await serve_socket(request, session, self._moment, partial(self._keep, message))
+                finally:
+                    dialect.close_socket(session)
+        self.unknown[f"WS {asked.path}"] += 1
+        return web.Response(status=404)
+
+    def _moment(self) -> RequestTimes:
+        return RequestTimes(self._catch_up(), self._clock())
 
     async def _answer_faulty(self, request: web.Request, asked: WireRequest, fault: Fault) -> web.StreamResponse:
         if fault.delay_before_ms:

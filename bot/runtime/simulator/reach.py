@@ -34,7 +34,7 @@ def lines_of(document: Mapping[str, Any]) -> Iterable[str]:
     yield f"exchange  {now:%Y-%m-%d %H:%M:%S} UTC, speed {document['speed']:g} · Ctrl-C ends it"
     yield ""
     for kind, address in document["endpoints"].items():
-        yield f"{kind:<9} {address}"
+        yield f"{kind:<12} {address}"
     yield f"https     {document['https']} and, where they resolve to 127.0.0.1, {', '.join(document['hosts'])}"
     yield f"authority {document['ca']}"
     yield f"control   {document['control'] or 'off; --control switches it on'}"

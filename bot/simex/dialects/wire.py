@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from bot.simex.engine.types import ExchangeEvent
 from bot.simex.signing import ApiKey
 
 
@@ -51,6 +52,25 @@ class Guide:
     ccxt: str
 
 
+class SocketSession(Protocol):
+    """One open WebSocket as a function of messages and time."""
+
+    is_over: bool
+    ping_s: int
+
+    def hear(self, event: ExchangeEvent) -> None:
+        """An event of the exchange. Called inside the change; it must not call back into the engine."""
+        ...
+
+    def receive(self, text: str, moment: RequestTimes) -> list[str]:
+        """The answers to one message."""
+        ...
+
+    def poll(self, moment: RequestTimes) -> list[str]:
+        """What is new since the last call."""
+        ...
+
+
 class Dialect(Protocol):
     """A venue's way to speak to the engine."""
 
@@ -64,4 +84,12 @@ class Dialect(Protocol):
 
     def guide(self, http_port: int, key: ApiKey) -> Guide:
         """How to reach the venue on this port with this key."""
+        ...
+
+    def open_socket(self, request: WireRequest, moment: RequestTimes) -> SocketSession | None:
+        """The session of a request for a WebSocket; None where the venue has none."""
+        ...
+
+    def close_socket(self, session: SocketSession) -> None:
+        """The connection of a session has ended."""
         ...

@@ -16,6 +16,7 @@ from bot.domain.durations import DAY_MS, HOUR_MS
 from bot.domain.instrument import Instrument, Kind
 from bot.domain.money import plain
 from bot.domain.symbol import pair_of
+from bot.simex.dialects.binance.streams.keys import ListenKeys
 from bot.simex.engine.exchange import Exchange
 from bot.simex.limits import IpGate, OrderGate
 from bot.simex.signing import ApiKey
@@ -205,6 +206,7 @@ class Desk:
         self.ip, self.orders = ip, orders
         self._made_ids = 0
         self.fee_burners: set[str] = set()
+        self.listen_keys = ListenKeys()
         self.id_salt = ""  # another one in each run of an exchange that keeps its orders
         self._listed: Mapping[str, Instrument] | None = None
         self._symbols: dict[tuple[Kind, str], str] = {}

@@ -15,8 +15,12 @@ from bot.simex.dialects.binance.common import ApiError, Call, Desk, Params, Rout
 from bot.simex.dialects.binance.guide import guide
 from bot.simex.dialects.binance.refusals import perp_error, spot_error
 from bot.simex.dialects.binance.routes import SPOT_ROUTES, USDM_ROUTES
+from bot.simex.dialects.binance.streams.api import HOSTS as API_HOSTS
+from bot.simex.dialects.binance.streams.api import PATHS, ApiSession
+from bot.simex.dialects.binance.streams.sessions import HOSTS as STREAM_HOSTS
+from bot.simex.dialects.binance.streams.sessions import open_session
 from bot.simex.dialects.binance.time_unit import factor_of, in_unit
-from bot.simex.dialects.wire import Guide, RequestTimes, WireReply, WireRequest
+from bot.simex.dialects.wire import Guide, RequestTimes, SocketSession, WireReply, WireRequest
 from bot.simex.engine.exchange import Exchange
 from bot.simex.engine.refusal import Refusal
 from bot.simex.engine.types import EventKind, ExchangeEvent
@@ -72,10 +76,29 @@ class Binance:
         self._routes = table_of(SPOT_ROUTES, USDM_ROUTES)
         self._paths = frozenset(path for _, path in self._routes)
         self._wall_ms = 0
+        self._sessions: list[SocketSession] = []
         exchange.listeners.append(self._hear)
 
     def serves(self, host: str, path: str) -> bool:
         return path.startswith(_PREFIXES) if host in LOOPBACK_HOSTS else host in HOSTS
+
+    def open_socket(self, request: WireRequest, moment: RequestTimes) -> SocketSession | None:
+        """Market streams, user data, or the WebSocket API, by host and path."""
+        session: SocketSession | None = None
+        kind = API_HOSTS.get(request.host) or (PATHS.get(request.path) if request.host in LOOPBACK_HOSTS else None)
+        if kind is not None and PATHS.get(request.path) is kind:
+            session = ApiSession(self.desk, kind, self.respond, self._account_of, request, moment.exchange_ms)
+        elif request.host in LOOPBACK_HOSTS or request.host in STREAM_HOSTS:
+            session = open_session(self.desk, request, moment)
+        if session is not None:
+            self._sessions.append(session)
+        return session
+
+    def close_socket(self, session: SocketSession) -> None:
+        self._sessions.remove(session)
+
+    def _account_of(self, key: str) -> str:
+        return self._keys[key].account
 
     def guide(self, http_port: int, key: ApiKey) -> Guide:
         return guide(http_port, HOSTS, key)
@@ -163,6 +186,8 @@ class Binance:
 
     def _hear(self, event: ExchangeEvent) -> None:
         """The first fill of a spot order gives its count back, a resting order's several."""
+        for session in self._sessions:
+            session.hear(event)
         order, trade = event.order, event.trade
         if event.kind is not EventKind.ORDER_FILLED or order is None or trade is None or is_perp(event.symbol):
             return

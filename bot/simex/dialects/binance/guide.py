@@ -25,6 +25,10 @@ def guide(http_port: int, hosts: Iterable[str], key: ApiKey) -> Guide:
         "spot": f"{base}/api/v3",
         "wallet": f"{base}/sapi/v1",
         "perp": f"{base}/fapi/v1",
+        "spot streams": f"ws://{base[7:]}/ws",
+        "perp streams": f"ws://{base[7:]}/fapi/ws",
+        "spot ws api": f"ws://{base[7:]}/ws-api/v3",
+        "perp ws api": f"ws://{base[7:]}/ws-fapi/v1",
     }
     return Guide(endpoints, tuple(hosts), _curl(base, key), _CCXT.format(key=key.key, secret=key.secret, base=base))
 

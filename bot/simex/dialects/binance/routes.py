@@ -6,6 +6,7 @@ from bot.simex.dialects.binance.public.windows import WINDOW_ROUTES
 from bot.simex.dialects.binance.spot_account import SPOT_ACCOUNT_ROUTES
 from bot.simex.dialects.binance.spot_market import SPOT_MARKET_ROUTES
 from bot.simex.dialects.binance.spot_orders import SPOT_ORDER_ROUTES
+from bot.simex.dialects.binance.streams.key_routes import SPOT_KEY_ROUTES, USDM_KEY_ROUTES
 from bot.simex.dialects.binance.trade.spot_changes import SPOT_CHANGE_ROUTES
 from bot.simex.dialects.binance.trade.usdm_batch import USDM_BATCH_ROUTES
 from bot.simex.dialects.binance.usdm_account import USDM_ACCOUNT_ROUTES
@@ -20,6 +21,7 @@ SPOT_ROUTES = (
     *SPOT_MARKET_ROUTES,
     *TRADE_ROUTES_SPOT,
     *WINDOW_ROUTES,
+    *SPOT_KEY_ROUTES,
     *SPOT_ORDER_ROUTES,
     *SPOT_CHANGE_ROUTES,
     *SPOT_ACCOUNT_ROUTES,
@@ -29,6 +31,7 @@ SPOT_ROUTES = (
 USDM_ROUTES = (
     *USDM_MARKET_ROUTES,
     *TRADE_ROUTES_USDM,
+    *USDM_KEY_ROUTES,
     *FUTURES_DATA_ROUTES,
     *USDM_ORDER_ROUTES,
     *USDM_BATCH_ROUTES,

@@ -1,0 +1,1 @@
+"""Binance's WebSockets: market streams, user data, the WebSocket API. Sessions are functions of messages and time."""

@@ -1,0 +1,294 @@
+"""What a Binance market stream sends: each subscription answers what is new since it was asked the last time."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from decimal import Decimal
+from typing import Any
+
+from bot.domain.instrument import Instrument, Kind
+from bot.simex.dialects.binance.common import INTERVALS_MS, ApiError, Call, Params, fixed
+from bot.simex.dialects.binance.public.trades import agg_row, tape, trade_row
+from bot.simex.dialects.binance.spot_market import (
+    average_price,
+    book_row,
+    day_row,
+    kline_rows,
+    sides,
+)
+from bot.simex.dialects.binance.usdm_market import premium_index
+
+Payloads = Iterator[Any]
+Emit = Callable[[Call, int], Payloads]
+_DEPTH = re.compile(r"depth(5|10|20)?(?:@(100|250|500|1000)ms)?")
+_MOST_TRADES = 500
+_BOOK_LEVELS = 1000
+_PERP_INTERVALS = frozenset(INTERVALS_MS) - {"1s"}
+
+
+class MarketStream:
+    """One subscription of a socket: `due` says whether it may speak again, `payloads` what it has to say."""
+
+    def __init__(self, name: str, kind: Kind, emit: Emit, period_ms: int, start_ms: int) -> None:
+        self.name, self.kind = name, kind
+        self._emit, self._period_ms = emit, period_ms
+        self._last_ms = start_ms
+
+    def payloads(self, call: Call) -> list[Any]:
+        """What is new since the last call, empty while the stream's period has not passed."""
+        if call.now_ms - self._last_ms < self._period_ms:
+            return []
+        found = list(self._emit(call, self._last_ms))
+        self._last_ms = call.now_ms
+        return found
+
+
+def open_stream(name: str, kind: Kind, call: Call) -> MarketStream | None:
+    """The stream of this name, None for a name that the market does not have."""
+    emit_period = _of_all(name, kind) if name.startswith("!") else _of_symbol(name, kind, call)
+    if emit_period is None:
+        return None
+    emit, period_ms = emit_period
+    return MarketStream(name, kind, emit, period_ms, call.now_ms - period_ms if period_ms else call.now_ms)
+
+
+def _of_symbol(name: str, kind: Kind, call: Call) -> tuple[Emit, int] | None:
+    symbol, _, what = name.partition("@")
+    contract = symbol.removesuffix("_perpetual")
+    try:
+        instrument = call.desk.instrument(kind, contract.upper())
+    except ApiError:
+        return None
+    is_perp = kind is Kind.PERP
+    plain: dict[str, tuple[Emit, int]] = {
+        "aggTrade": (_trades(instrument, is_aggregate=True), 0),
+        "trade": (_trades(instrument, is_aggregate=False), 0),
+        "miniTicker": (_single(lambda c: _mini(c, instrument)), 1000),
+        "ticker": (_single(lambda c: _ticker(c, instrument)), 1000),
+        "bookTicker": (_changed(lambda c: _book_ticker(c, instrument)), 0),
+    }
+    if is_perp:
+        plain["markPrice"] = (_single(lambda c: _mark(c, instrument)), 3000)
+        plain["markPrice@1s"] = (_single(lambda c: _mark(c, instrument)), 1000)
+        plain["forceOrder"] = (_nothing, 1000)  # liquidations come from the session's events
+    else:
+        plain["avgPrice"] = (_single(lambda c: _average(c, instrument)), 1000)
+    if what in plain:
+        return plain[what]
+    head, _, interval = what.partition("_")
+    if head in ("kline", "continuousKline") and (interval in _PERP_INTERVALS if is_perp else interval in INTERVALS_MS):
+        is_continuous = head == "continuousKline"
+        if is_continuous is (contract != symbol) and (is_perp or not is_continuous):
+            return _klines(instrument, interval, is_continuous=is_continuous), 250 if is_perp else 1000
+    match = _DEPTH.fullmatch(what)
+    if match is None:
+        return None
+    period_ms = int(match[2] or (250 if is_perp else 1000))
+    return (_partial(instrument, int(match[1])) if match[1] else _Difference(instrument)), period_ms
+
+
+def _of_all(name: str, kind: Kind) -> tuple[Emit, int] | None:
+    is_perp = kind is Kind.PERP
+    table: dict[str, tuple[Emit, int]] = {
+        "!miniTicker@arr": (_every(_mini), 1000),
+        "!ticker@arr": (_every(_ticker), 1000),
+    }
+    if is_perp:
+        table["!markPrice@arr"] = (_every(_mark), 3000)
+        table["!markPrice@arr@1s"] = (_every(_mark), 1000)
+        table["!bookTicker"] = (_each(_book_ticker), 5000)
+        table["!forceOrder@arr"] = (_nothing, 1000)
+        table["!contractInfo"] = (_nothing, 1000)
+    return table.get(name)
+
+
+def _nothing(call: Call, last_ms: int) -> Payloads:
+    yield from ()
+
+
+def _single(make: Callable[[Call], Any]) -> Emit:
+    def emit(call: Call, last_ms: int) -> Payloads:
+        yield make(call)
+
+    return emit
+
+
+def _every(make: Callable[[Call, Instrument], Any]) -> Emit:
+    def emit(call: Call, last_ms: int) -> Payloads:
+        yield [make(call, instrument) for instrument in call.desk.instruments(call.kind)]
+
+    return emit
+
+
+def _each(make: Callable[[Call, Instrument], Any]) -> Emit:
+    def emit(call: Call, last_ms: int) -> Payloads:
+        for instrument in call.desk.instruments(call.kind):
+            yield make(call, instrument)
+
+    return emit
+
+
+def _changed(make: Callable[[Call], dict[str, Any]]) -> Emit:
+    """Only what differs from the last one in more than its stamps."""
+    seen: list[dict[str, Any]] = [{}]
+
+    def emit(call: Call, last_ms: int) -> Payloads:
+        payload = make(call)
+        core = {name: value for name, value in payload.items() if name not in ("E", "T", "u")}
+        if core != seen[0]:
+            seen[0] = core
+            yield payload
+
+    return emit
+
+
+def _name(call: Call, instrument: Instrument) -> str:
+    return call.name(instrument.symbol)
+
+
+def _trades(instrument: Instrument, *, is_aggregate: bool) -> Emit:
+    def emit(call: Call, last_ms: int) -> Payloads:
+        head = {"e": "aggTrade" if is_aggregate else "trade", "E": call.now_ms, "s": _name(call, instrument)}
+        for trade in tape(call, instrument, last_ms + 1, call.now_ms, _MOST_TRADES):
+            if is_aggregate:
+                yield {**head, **agg_row(instrument, trade)}
+                continue
+            row = trade_row(instrument, trade)
+            own = {"M": True} if instrument.kind is Kind.SPOT else {"X": "MARKET"}
+            shown = {"t": row["id"], "p": row["price"], "q": row["qty"], "T": row["time"]}
+            yield {**head, **shown, "m": row["isBuyerMaker"], **own}
+
+    return emit
+
+
+def _klines(instrument: Instrument, interval: str, *, is_continuous: bool) -> Emit:
+    length_ms = INTERVALS_MS[interval]
+
+    def emit(call: Call, last_ms: int) -> Payloads:
+        first_ms = max(1, min(last_ms, call.now_ms) // length_ms * length_ms)
+        series = call.exchange.candles(instrument.symbol, length_ms, first_ms, call.now_ms, 100)
+        name = _name(call, instrument)
+        for row in kline_rows(series, instrument):
+            head: dict[str, Any] = {"e": "kline", "E": call.now_ms, "s": name}
+            own: dict[str, Any] = {"s": name}
+            if is_continuous:
+                head, own = {"e": "continuous_kline", "E": call.now_ms, "ps": name, "ct": "PERPETUAL"}, {}
+            fields = {"t": row[0], "T": row[6], **own, "i": interval, "f": row[0] // 1000, "L": row[6] // 1000}
+            prices = {"o": row[1], "c": row[4], "h": row[2], "l": row[3], "v": row[5], "n": row[8]}
+            rest = {"x": row[6] < call.now_ms, "q": row[7], "V": row[9], "Q": row[10], "B": "0"}
+            yield {**head, "k": {**fields, **prices, **rest}}
+
+    return emit
+
+
+def _mini(call: Call, instrument: Instrument) -> dict[str, Any]:
+    row = day_row(call, instrument)
+    return {
+        "e": "24hrMiniTicker",
+        "E": call.now_ms,
+        "s": row["symbol"],
+        "c": row["lastPrice"],
+        "o": row["openPrice"],
+        "h": row["highPrice"],
+        "l": row["lowPrice"],
+        "v": row["volume"],
+        "q": row["quoteVolume"],
+    }
+
+
+def _ticker(call: Call, instrument: Instrument) -> dict[str, Any]:
+    row = day_row(call, instrument)
+    quotes: dict[str, Any] = {}
+    if call.kind is Kind.SPOT:
+        book = book_row(call, instrument)
+        quotes = {"x": row["openPrice"], "b": book["bidPrice"], "B": book["bidQty"], "a": book["askPrice"]}
+        quotes["A"] = book["askQty"]
+    return {
+        **_mini(call, instrument),
+        "e": "24hrTicker",
+        "p": row["priceChange"],
+        "P": row["priceChangePercent"],
+        "w": row["weightedAvgPrice"],
+        "Q": row["lastQty"],
+        **quotes,
+        "O": row["openTime"],
+        "C": row["closeTime"],
+        "F": row["firstId"],
+        "L": row["lastId"],
+        "n": row["count"],
+    }
+
+
+def _book_ticker(call: Call, instrument: Instrument) -> dict[str, Any]:
+    row = book_row(call, instrument)
+    head = {"e": "bookTicker", "E": call.now_ms, "T": call.now_ms} if call.kind is Kind.PERP else {}
+    best = {"b": row["bidPrice"], "B": row["bidQty"], "a": row["askPrice"], "A": row["askQty"]}
+    return {**head, "u": call.now_ms, "s": row["symbol"], **best}
+
+
+def _average(call: Call, instrument: Instrument) -> Mapping[str, Any]:
+    row = average_price(_of(call, instrument))
+    name = _name(call, instrument)
+    return {"e": "avgPrice", "E": call.now_ms, "s": name, "i": "5m", "w": row["price"], "T": call.now_ms}
+
+
+def _mark(call: Call, instrument: Instrument) -> Mapping[str, Any]:
+    row = premium_index(_of(call, instrument))
+    return {
+        "e": "markPriceUpdate",
+        "E": call.now_ms,
+        "s": row["symbol"],
+        "p": row["markPrice"],
+        "ap": row["markPrice"],
+        "i": row["indexPrice"],
+        "P": row["estimatedSettlePrice"],
+        "r": row["lastFundingRate"],
+        "T": row["nextFundingTime"],
+    }
+
+
+def _of(call: Call, instrument: Instrument) -> Call:
+    return Call(call.desk, Params.of({"symbol": _name(call, instrument)}), call.now_ms, call.kind)
+
+
+def _partial(instrument: Instrument, levels: int) -> Emit:
+    def make(call: Call) -> dict[str, Any]:
+        book = call.exchange.book(instrument.symbol, levels)
+        both = sides(instrument, book.bids, book.asks)
+        if call.kind is Kind.SPOT:
+            return {"lastUpdateId": call.now_ms, **both}
+        stamps = {"U": call.now_ms, "u": call.now_ms, "pu": call.now_ms - 1}
+        head = {"e": "depthUpdate", "E": call.now_ms, "T": call.now_ms, "s": _name(call, instrument)}
+        return {**head, **stamps, "b": both["bids"], "a": both["asks"]}
+
+    return _single(make)
+
+
+class _Difference:
+    """Levels that changed since the last message; a size of 0 takes one away. Update ids are exchange time."""
+
+    def __init__(self, instrument: Instrument) -> None:
+        self._instrument = instrument
+        self._known: dict[str, dict[str, str]] | None = None
+        self._last_id = 0
+
+    def __call__(self, call: Call, last_ms: int) -> Payloads:
+        book = call.exchange.book(self._instrument.symbol, _BOOK_LEVELS)
+        both: dict[str, list[list[str]]] = sides(self._instrument, book.bids, book.asks)
+        now: dict[str, dict[str, str]] = {side: {row[0]: row[1] for row in levels} for side, levels in both.items()}
+        before, self._known = self._known, now
+        first_id, self._last_id = self._last_id + 1, call.now_ms
+        if before is None or first_id > self._last_id:
+            return
+        changed = {side: list(_changes(before[side], now[side])) for side in ("bids", "asks")}
+        own = {"T": call.now_ms, "pu": first_id - 1} if call.kind is Kind.PERP else {}
+        head = {"e": "depthUpdate", "E": call.now_ms, "s": _name(call, self._instrument)}
+        yield {**head, "U": first_id, "u": self._last_id, **own, "b": changed["bids"], "a": changed["asks"]}
+
+
+def _changes(before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[list[str]]:
+    for price, size in now.items():
+        if before.get(price) != size:
+            yield [price, size]
+    for price, size in before.items():
+        if price not in now:
+            yield [price, fixed(Decimal(0), Decimal(1).scaleb(-len(size.partition(".")[2])))]

@@ -1,0 +1,167 @@
+"""One open WebSocket of market streams and user data: its subscriptions, its commands, its limits.
+
+Paths: `/ws`, `/ws/<stream>/<stream>`, `/stream?streams=a/b`; futures also under `/public`, `/market` and `/private`. On
+loopback, where one port has both markets, futures are reached by `/fapi/ws` and `/fapi/stream` or by what is asked for.
+"""
+
+import json
+import re
+from collections import deque
+from collections.abc import Mapping
+from typing import Any
+
+from bot.domain.instrument import Kind
+from bot.simex.dialects.binance.common import Call, Desk, Params
+from bot.simex.dialects.binance.streams.market import MarketStream, open_stream
+from bot.simex.dialects.binance.streams.user import forced_order, of_account, payloads
+from bot.simex.dialects.wire import RequestTimes, WireRequest
+from bot.simex.engine.types import ExchangeEvent
+
+HOSTS: Mapping[str, Kind] = {
+    **dict.fromkeys(("stream.binance.com", "data-stream.binance.vision", "demo-stream.binance.com"), Kind.SPOT),
+    "stream.testnet.binance.vision": Kind.SPOT,
+    **dict.fromkeys(("fstream.binance.com", "fstream.binancefuture.com", "demo-fstream.binance.com"), Kind.PERP),
+    "stream.binancefuture.com": Kind.PERP,
+}
+_PATH = re.compile(r"(?:/(fapi|futures|spot|public|market|private))?/(ws|stream)(?:/(.*))?")
+_PERP_ONLY = re.compile(r"@markPrice|@forceOrder|^!contractInfo|_perpetual@|^!forceOrder")
+_STREAMS_MOST = {Kind.SPOT: 1024, Kind.PERP: 1024}
+_MESSAGES_A_SECOND = {Kind.SPOT: 5, Kind.PERP: 10}
+PING_S = {Kind.SPOT: 20, Kind.PERP: 180}
+_FORCED = "!forceOrder@arr"
+
+
+def open_session(desk: Desk, request: WireRequest, moment: RequestTimes) -> "StreamSession | None":
+    """The session of a request for streams, None for a path that has none."""
+    match = _PATH.fullmatch(request.path)
+    if match is None:
+        return None
+    query = dict(part.partition("=")[::2] for part in request.query.split("&"))
+    listed = match[3] or query.get("streams", "") or query.get("listenKey", "")
+    names = [name.replace("%40", "@").replace("%21", "!") for name in listed.split("/") if name]
+    kind = HOSTS.get(request.host)
+    if kind is None:
+        kind = _kind_of(match[1] or "", names, desk, moment.exchange_ms)
+    session = StreamSession(desk, kind, is_combined=match[2] == "stream")
+    desk.begin()
+    for name in names:
+        session.subscribe(name, moment.exchange_ms)
+    return session
+
+
+def _kind_of(prefix: str, names: list[str], desk: Desk, now_ms: int) -> Kind:
+    if prefix:
+        return Kind.SPOT if prefix == "spot" else Kind.PERP
+    for name in names:
+        held = desk.listen_keys.find(name, now_ms)
+        if held is not None:
+            return held.kind
+    return Kind.PERP if any(_PERP_ONLY.search(name) for name in names) else Kind.SPOT
+
+
+class StreamSession:
+    """A function of messages and time: `receive` answers commands, `poll` says what is new."""
+
+    def __init__(self, desk: Desk, kind: Kind, *, is_combined: bool) -> None:
+        self._desk, self._kind = desk, kind
+        self._is_combined = is_combined
+        self._streams: dict[str, MarketStream | None] = {}
+        self._listening: dict[str, str] = {}
+        self._events: deque[ExchangeEvent] = deque()
+        self._stamps: deque[int] = deque()
+        self.is_over = False
+        self.ping_s = PING_S[kind]
+
+    def hear(self, event: ExchangeEvent) -> None:
+        """An event of the exchange; it is worded by the next `poll`."""
+        if event.account in self._listening.values() or self._streams:
+            self._events.append(event)
+
+    def subscribe(self, name: str, now_ms: int) -> None:
+        """A name that nothing is behind is taken all the same, and stays silent, as on the venue."""
+        held = self._desk.listen_keys.find(name, now_ms)
+        if held is not None and held.kind is self._kind:
+            self._listening[name] = held.account
+            return
+        call = Call(self._desk, Params(""), now_ms, self._kind)
+        self._streams[name] = open_stream(name, self._kind, call)
+
+    def receive(self, text: str, moment: RequestTimes) -> list[str]:
+        """Answer one command."""
+        self._stamps.append(moment.wall_ms)
+        while self._stamps[0] <= moment.wall_ms - 1000:
+            self._stamps.popleft()
+        if len(self._stamps) > _MESSAGES_A_SECOND[self._kind]:
+            self.is_over = True
+            return []
+        try:
+            asked = json.loads(text)
+        except ValueError:
+            return [_failed(None, 3, "Invalid JSON: expected value at line 1 column 1")]
+        if not isinstance(asked, dict):
+            return [_failed(None, 2, "Invalid request: request must be an object")]
+        number = asked.get("id")
+        if number is not None and not isinstance(number, int | str):
+            return [_failed(None, 2, "Invalid request: request ID must be an unsigned integer")]
+        self._desk.begin()
+        return [self._command(asked.get("method"), asked.get("params"), number, moment.exchange_ms)]
+
+    def _command(self, method: Any, params: Any, number: Any, now_ms: int) -> str:
+        if method == "LIST_SUBSCRIPTIONS":
+            return json.dumps({"result": [*self._streams, *self._listening], "id": number})
+        if method == "GET_PROPERTY" and params == ["combined"]:
+            return json.dumps({"result": self._is_combined, "id": number})
+        if method == "SET_PROPERTY":
+            if not isinstance(params, list) or len(params) != 2 or not isinstance(params[1], bool):
+                return _failed(number, 1, "Invalid value type: expected Boolean")
+            self._is_combined = params[1]
+            return json.dumps({"result": None, "id": number})
+        if method not in ("SUBSCRIBE", "UNSUBSCRIBE"):
+            return _failed(number, 2, f"Invalid request: unknown variant `{method}`")
+        if not isinstance(params, list) or not all(isinstance(name, str) for name in params):
+            return _failed(number, 2, "Invalid request: params must be an array of stream names")
+        if method == "UNSUBSCRIBE":
+            for name in params:
+                self._streams.pop(name, None)
+                self._listening.pop(name, None)
+        elif len({*self._streams, *self._listening, *params}) > _STREAMS_MOST[self._kind]:
+            return _failed(number, 2, "Invalid request: too many subscriptions")
+        else:
+            for name in params:
+                if name not in self._streams:
+                    self.subscribe(name, now_ms)
+        return json.dumps({"result": None, "id": number})
+
+    def poll(self, moment: RequestTimes) -> list[str]:
+        """What is new, oldest first: private events, then market data."""
+        self._desk.begin()
+        call, said = Call(self._desk, Params(""), moment.exchange_ms, self._kind), []
+        while self._events:
+            event = self._events.popleft()
+            own = of_account(call, event.account)
+            said += [
+                self._worded(n, p)
+                for n, a in self._listening.items()
+                if a == event.account
+                for p in payloads(own, event, self._kind)
+            ]
+            forced = forced_order(call, event) if self._kind is Kind.PERP else None
+            if forced is not None:
+                names = (_FORCED, f"{forced['o']['s'].lower()}@forceOrder")
+                said += [self._worded(name, forced) for name in names if name in self._streams]
+        for name in [n for n in self._listening if self._desk.listen_keys.find(n, moment.exchange_ms) is None]:
+            del self._listening[name]
+            ended = {"e": "listenKeyExpired", "E": moment.exchange_ms, "listenKey": name}
+            said.append(self._worded(name, ended))
+        for name, stream in self._streams.items():
+            if stream is not None:
+                said += [self._worded(name, payload) for payload in stream.payloads(call)]
+        return said
+
+    def _worded(self, name: str, payload: Any) -> str:
+        content = {"stream": name, "data": payload} if self._is_combined else payload
+        return json.dumps(content, separators=(",", ":"))
+
+
+def _failed(number: Any, code: int, message: str) -> str:
+    return json.dumps({"error": {"code": code, "msg": message}, "id": number})
