@@ -16,6 +16,7 @@ from typing import Any
 from bot.domain.order import Fill, Order
 from bot.domain.order_ids import is_ours
 from bot.domain.states import KillLevel, OrderState
+from bot.execution.another_writer import ACCEPTED, UNKNOWN_RESTS
 from bot.journal.journal import JournalReader
 from bot.ports import Payment
 
@@ -24,6 +25,17 @@ PROFIT_ROUNDING = Decimal("0.00000002")  # per fill: the exchange rounds entry p
 _CAMPAIGNS = """
 SELECT DISTINCT json_extract(payload, '$.decision.memory.campaign') AS campaign FROM event
 WHERE kind = 'cycle' AND campaign IS NOT NULL
+"""
+_UNKNOWN_BEFORE = """
+WITH sent AS (
+    SELECT min(seq) AS seq FROM event
+    WHERE kind = 'order_submitting' AND json_extract(payload, '$.order.client_id') = :client_id
+), accepted AS (
+    SELECT coalesce(max(event.seq), 0) AS seq FROM event, sent
+    WHERE event.kind = :accepted AND event.seq < sent.seq
+)
+SELECT json_extract(payload, '$.client_id') FROM event, sent, accepted
+WHERE kind = :unknown AND event.seq > accepted.seq AND event.seq < sent.seq
 """
 LEG_ROOM = Decimal("1.005")  # fees taken in the bought token make a leg buy that much more
 ENDED = {
@@ -73,8 +85,29 @@ def compare(dump: Mapping[str, Any], journal: Path, account: str, lost: Sequence
                 verdict.mismatches.append(f"journal has a fact {kind}: {dict(fact.payload)}")
     finally:
         reader.close()
-    verdict.mismatches += dump["violations"]
+    _check_doubles(verdict, dump["doubles"], (*lost, journal))
     return verdict
+
+
+def _check_doubles(verdict: Verdict, doubles: Sequence[Mapping[str, Any]], journals: Sequence[Path]) -> None:
+    """No leg has two live orders, but for a stop beside an order that its journal has lost and nobody has accepted yet:
+    it is not counted on, so that the position is not without a stop meanwhile."""
+    for double in doubles:
+        unknown = {client_id for journal in journals for client_id in _unknown_before(journal, double["second"])}
+        known = [client_id for client_id in double["live"] if client_id not in unknown]
+        verdict.check(not known, f"two live orders of leg {double['leg']}: {double['second']} came after {known}")
+
+
+def _unknown_before(journal: Path, client_id: str) -> frozenset[str]:
+    """The resting orders that a journal did not know, and nobody had accepted, when it sent the order."""
+    connection = sqlite3.connect(f"file:{journal}?mode=ro", uri=True)
+    try:
+        rows = connection.execute(
+            _UNKNOWN_BEFORE, {"client_id": client_id, "unknown": UNKNOWN_RESTS, "accepted": ACCEPTED}
+        ).fetchall()
+    finally:
+        connection.close()
+    return frozenset(unknown for (unknown,) in rows)
 
 
 def _compare_orders(

@@ -12,7 +12,6 @@ import json
 import secrets
 import sys
 import time
-from collections import Counter
 from collections.abc import AsyncIterator
 from decimal import Decimal
 from pathlib import Path
@@ -37,10 +36,13 @@ EVERYTHING = 10**9
 
 
 class Watch:
-    """What must never be at the exchange, looked at with every change: two live orders of one leg."""
+    """What must never be at the exchange, looked at with every change: two live orders of one leg.
+
+    Each entry names the leg, the ids that were live and the one that came second.
+    """
 
     def __init__(self, exchange: Exchange) -> None:
-        self.violations: list[str] = []
+        self.doubles: list[dict[str, Any]] = []
         self._live: dict[tuple[str, int], str] = {}
         exchange.listeners.append(self._hear)
 
@@ -52,11 +54,11 @@ class Watch:
         if not order.is_open:
             self._live.pop(key, None)
             return
-        self._live[key] = order.client_id
-        legs = Counter(map(leg_of, self._live.values()))
         leg = leg_of(order.client_id)
-        if legs[leg] > 1 and event.kind is EventKind.ORDER_PLACED:
-            self.violations.append(f"two live orders of leg {leg}: {order.client_id} came second")
+        before = [other for at, other in self._live.items() if at != key and leg_of(other) == leg]
+        self._live[key] = order.client_id
+        if before and event.kind is EventKind.ORDER_PLACED:
+            self.doubles.append({"leg": leg, "live": before, "second": order.client_id})
 
 
 _ORDER_EVENTS = (
@@ -142,7 +144,7 @@ def dump_of(exchange: Exchange, begin: dict[str, Any], watch: Watch) -> dict[str
         "trades": [encode(t) for s in symbols for t in exchange.trades(ACCOUNT, s, limit=EVERYTHING)],
         "income": [encode(row) for row in exchange.income(ACCOUNT, limit=EVERYTHING)],
         "marks": {p.symbol: str(p.mark) for p in exchange.positions(ACCOUNT)},
-        "violations": watch.violations,
+        "doubles": watch.doubles,
         "deposited": {asset: str(amount) for asset, amount in exchange.audit().items()},
     }
 
