@@ -105,6 +105,22 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         in_memory.release(keeps=config.stash.get(HAS_FAILED, False))
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Of a table marked `sweep`, all cases but `keep` of them, spread over the table, are slow."""
+    tables: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        if item.get_closest_marker("sweep"):
+            tables.setdefault(item.nodeid.partition("[")[0], []).append(item)
+    for cases in tables.values():
+        mark = cases[0].get_closest_marker("sweep")
+        assert mark is not None
+        kept = {index * len(cases) // mark.kwargs["keep"] for index in range(mark.kwargs["keep"])}
+        for index, case in enumerate(cases):
+            if index not in kept:
+                case.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(autouse=True)
 def _own_arithmetic() -> None:
     """Each test begins with the decimal arithmetic of a new process: ccxt changes the rounding of who calls it."""

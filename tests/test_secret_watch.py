@@ -107,6 +107,7 @@ def test_a_key_in_what_a_worker_printed_or_wrote_fails_the_session_by_name(tmp_p
     assert "bot.log" in outcome.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["print(SECRET)", '(tmp_path / "bot.log").write_text(SECRET)'])
 def test_a_key_of_one_worker_is_found_in_what_another_one_left(tmp_path: Path, how: str) -> None:
     outcome = run_pytest(tmp_path, ONE_MAKES_ANOTHER_LEAKS.replace("LEAK", how), *WORKERS)
@@ -125,6 +126,7 @@ def test_a_key_is_found_anywhere_in_a_run_of_its_own_characters(watch: SecretWat
         assert watch.found_in(run.encode() + b"0") is (token in run)
 
 
+@pytest.mark.slow
 def test_workers_that_leave_nothing_pass(tmp_path: Path) -> None:
     outcome = run_pytest(tmp_path, "def test_one():\n    pass\ndef test_other():\n    pass\n", *WORKERS)
     assert outcome.returncode == pytest.ExitCode.OK, outcome.stdout

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 from bot.runtime import logs
 from tests import profiles
 from tests.commands import kept_logging
-from tests.conftest import ROOT
+from tests.conftest import ROOT, pytest_collection_modifyitems
 
 
 def recipe(target: str) -> str:
@@ -46,9 +46,32 @@ def test_the_gate_runs_everything_and_the_readme_names_both() -> None:
     assert "`make test-all`" in readme
 
 
-def test_the_mark_is_registered() -> None:
+def test_the_marks_are_registered() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    assert [line.partition(":")[0] for line in project["tool"]["pytest"]["ini_options"]["markers"]] == ["slow"]
+    marks = [line.partition(":")[0] for line in project["tool"]["pytest"]["ini_options"]["markers"]]
+    assert marks == ["slow", "sweep(keep)"]
+
+
+class Case:
+    """A collected case of a table, as far as the hook asks for it."""
+
+    def __init__(self, name: str, *marks: pytest.MarkDecorator) -> None:
+        self.nodeid, self.marks = f"test_a.py::{name}", {mark.name: mark.mark for mark in marks}
+
+    def get_closest_marker(self, name: str) -> pytest.Mark | None:
+        return self.marks.get(name)
+
+    def add_marker(self, mark: pytest.MarkDecorator) -> None:
+        self.marks[mark.name] = mark.mark
+
+
+@pytest.mark.parametrize(("keep", "kept"), [(1, [0]), (2, [0, 3]), (3, [0, 2, 4]), (7, [0, 1, 2, 3, 4, 5, 6])])
+def test_the_quick_run_keeps_cases_spread_over_a_sweep_and_leaves_no_other_test_out(keep: int, kept: list[int]) -> None:
+    table = [Case(f"test_table[{number}]", pytest.mark.sweep(keep=keep)) for number in range(7)]
+    others = [Case(f"test_other[{number}]") for number in range(3)]
+    pytest_collection_modifyitems([*others, *table])  # type: ignore[list-item]
+    assert [number for number, case in enumerate(table) if "slow" not in case.marks] == kept
+    assert not any(case.marks for case in others)
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "tests" / "soak").glob("test_*.py")), ids=lambda path: path.stem)

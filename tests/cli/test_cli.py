@@ -171,6 +171,7 @@ def test_a_journal_that_is_none_is_an_error_in_one_line(invoke: Invoke, workplac
 # Reading what a run has left
 
 
+@pytest.mark.slow
 def test_the_readers_tell_what_a_run_has_left(invoke: Invoke, finished_run: Path) -> None:
     def read(*arguments: str) -> Any:
         result = invoke(*arguments, "--journal", str(finished_run / "var" / "sim-dry-run" / "journal.db"), "--json")
@@ -248,6 +249,7 @@ def test_resume_is_refused_while_the_configuration_says_halt(invoke: Invoke) -> 
     assert (Path("var") / "KILL").exists()
 
 
+@pytest.mark.slow
 def test_resume_without_a_daemon_releases_the_latch_in_the_journal(tmp_path: Path) -> None:
     halted = sectorbot("halt", "--reason", "before the start", "--level", "pause", cwd=tmp_path)
     assert halted.returncode == ExitCode.NOT_RUNNING, "written for the daemon that starts next, and said so"
@@ -376,6 +378,7 @@ def loaded(finished_run: Path) -> dict[str, Any]:
     return {name: rest for name, *rest in rows}
 
 
+@pytest.mark.sweep(keep=2)
 @pytest.mark.parametrize("arguments", QUICK, ids=" ".join)
 def test_a_command_loads_neither_ccxt_nor_a_network(loaded: dict[str, Any], arguments: list[str]) -> None:
     code, heavy, has_bot = loaded[" ".join(arguments)]

@@ -73,6 +73,7 @@ async def life(world: World, item: Any) -> None:
     await world.reconciler.settle(SYMBOLS)
 
 
+@pytest.mark.sweep(keep=2)
 @pytest.mark.parametrize("script", SCRIPTS)
 async def test_after_a_crash_at_any_point_the_journal_tells_the_venues_truth(tmp_path: Path, script: str) -> None:
     word, time_in_force = SCRIPTS[script]
@@ -140,6 +141,7 @@ CHASES = {
 }
 
 
+@pytest.mark.sweep(keep=1)
 @pytest.mark.parametrize("script", CHASES)
 async def test_a_crash_anywhere_in_a_chase_never_leaves_two_orders_or_more_than_was_meant(
     tmp_path: Path, script: str

@@ -123,6 +123,7 @@ async def test_an_untouched_journal_is_taken_as_it_is(tmp_path: Path) -> None:
     assert tables(path) == before
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("compared")
 async def test_a_flipped_bit_is_mended_or_stops_the_start_and_is_never_believed(tmp_path: Path) -> None:
     path = tmp_path / "j.db"
@@ -269,6 +270,7 @@ async def test_cycles_keep_their_numbers(tmp_path: Path, monkeypatch: pytest.Mon
     await journal.close()
 
 
+@pytest.mark.slow
 def test_the_work_of_a_proof_does_not_grow_with_the_events(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In steps of sqlite: a question that walks over all events of a kind takes more of them in a larger journal."""
     past = bench_open.past

@@ -97,6 +97,7 @@ def walked(tmp_path_factory: pytest.TempPathFactory) -> Walked:
     return Walked(record, orders, settings_in(folder).journal_path)
 
 
+@pytest.mark.slow
 def test_the_same_market_and_settings_give_the_same_run_to_the_last_digit(walked: Walked, tmp_path: Path) -> None:
     again, orders = walk(tmp_path, prices_of(SEED))
     assert json.dumps(document_of(walked.record), default=str) == json.dumps(document_of(again), default=str)
@@ -228,6 +229,7 @@ def test_a_token_is_bought_only_after_it_has_been_listed(tmp_path: Path) -> None
     assert min(bought) >= listed_ms
 
 
+@pytest.mark.slow
 def test_the_golden_scenario_gives_the_orders_that_the_demo_gives(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -290,6 +292,7 @@ def test_a_grid_follows_a_price_down_and_never_becomes_coarser() -> None:
     assert last.size_step <= first.size_step
 
 
+@pytest.mark.slow
 def test_gains_are_hedged_at_what_spot_has_cost(tmp_path: Path) -> None:
     """The run's own purchases are the cost basis: without it the setting changed nothing, silently."""
     days = 12

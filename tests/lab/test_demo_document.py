@@ -20,6 +20,7 @@ def document(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 def test_every_key_of_the_document_is_explained(document: dict[str, Any]) -> None:
     page = PAGE.read_text(encoding="utf-8")
     rows = [document, document["orders"], *document["legs"], *document["sleeves"].values(), *document["executed"]]

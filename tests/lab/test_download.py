@@ -71,6 +71,7 @@ def quiet(done: int, count: int, words: str) -> None:
     del done, count, words
 
 
+@pytest.mark.slow
 async def test_a_download_is_what_check_and_backtest_read(history: PublicHistory, tmp_path: Path) -> None:
     found = await download(wanted(tmp_path), history, on_progress=quiet)
     assert found["rows"]["ohlcv_1h"] == 2 * 24 * 169

@@ -73,6 +73,7 @@ def test_both_golden_cases_come_out_of_the_demo(
     assert Path(document["journal"]).is_file()
 
 
+@pytest.mark.slow
 def test_a_tranche_is_not_skipped_over_when_the_venues_clock_is_a_little_behind(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -91,6 +92,7 @@ def test_a_tranche_is_not_skipped_over_when_the_venues_clock_is_a_little_behind(
     assert due_ms < document["at_ms"] < due_ms + 10 * 60_000, "the last tranche is begun when it is due"
 
 
+@pytest.mark.slow
 def test_the_default_cap_halves_the_long_and_says_so(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -107,6 +109,7 @@ def test_the_default_cap_halves_the_long_and_says_so(
     assert "leverage_cut" in captured.err
 
 
+@pytest.mark.slow
 def test_risk_off_hedges_the_whole_shift_before_it_sells(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     document = run(capsys, tmp_path, scenario="risk-off")
     campaign = document["campaigns"][0]
@@ -117,6 +120,7 @@ def test_risk_off_hedges_the_whole_shift_before_it_sells(tmp_path: Path, capsys:
     assert all(position["side"] != "short" for position in document["positions"]), "hedges end with what they covered"
 
 
+@pytest.mark.slow
 def test_a_downtrend_reduces_both_sectors(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     document = run(capsys, tmp_path, scenario="downtrend")
     assert document["stance"] == "de_risk"
@@ -126,6 +130,7 @@ def test_a_downtrend_reduces_both_sectors(tmp_path: Path, capsys: pytest.Capture
     assert document["reconciled"] is True
 
 
+@pytest.mark.slow
 def test_recorded_candles_are_replayed_and_the_books_agree(
     shared: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -15,6 +15,7 @@ FEW = tuple(f"universe.tokens.{token}=false" for token in ("LDO", *DROPPED))
 WHOLE = "universe.sectors.infra.weight_max=0.5"
 
 
+@pytest.mark.slow
 def test_matic_becomes_pol_without_a_hole_in_the_book(shared: Path) -> None:
     folder = shared / "data"
     rename = 'universe.renames.POL=[{ was = "MATIC", at = 2024-09-13 }]'

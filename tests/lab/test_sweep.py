@@ -126,6 +126,7 @@ def test_a_killed_sweep_goes_on_where_it_was_and_leaves_no_process_behind(candle
     assert "results.db: holds another search, whose seed is 1 and not 2; name another file" in other.stderr
 
 
+@pytest.mark.slow
 def test_a_second_sweep_on_one_results_file_is_told_who_works_on_it(candles: Path, tmp_path: Path) -> None:
     wanted = command(candles, *GRID, "--jobs", "1")
     process = subprocess.Popen(
@@ -247,6 +248,7 @@ def test_bad_input_is_one_line_that_names_option_value_and_way_out(
     assert json.loads(done.stdout)["exit_code"] == code
 
 
+@pytest.mark.slow
 def test_a_scheduler_that_is_not_there_ends_with_a_time_out(candles: Path, tmp_path: Path) -> None:
     pytest.importorskip("distributed", reason="distributed is not installed: run make data")
     with socket.socket() as silent:  # bound and not listening: nobody answers, and nobody else can take it

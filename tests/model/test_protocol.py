@@ -29,6 +29,7 @@ def tell(seen: Exploration) -> str:
     return text
 
 
+@pytest.mark.sweep(keep=2)
 @pytest.mark.parametrize("world", WORLDS, ids=lambda world: world.name)
 def test_with_all_rules_nothing_goes_wrong_and_everything_settles(world: World) -> None:
     seen = explore(Protocol(Rules(), world))

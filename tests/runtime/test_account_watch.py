@@ -34,6 +34,7 @@ async def test_a_wrong_setting_refuses_the_start_and_says_what_to_change(tmp_pat
         assert stage.writes() == 0
 
 
+@pytest.mark.sweep(keep=1)
 @pytest.mark.parametrize("path", FOUND)
 async def test_a_setting_changed_by_hand_stops_entries_within_an_hour_and_not_exits(tmp_path: Path, path: str) -> None:
     content, remedy = FOUND[path]

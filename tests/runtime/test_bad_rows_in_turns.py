@@ -73,6 +73,7 @@ def held(stage: Stage) -> set[str]:
     }
 
 
+@pytest.mark.sweep(keep=1)
 @pytest.mark.parametrize(("name", "field"), CASES)
 async def test_a_flatten_sells_all_that_can_be_sold_while_one_row_is_bad(stage: Stage, name: str, field: str) -> None:
     async with stage.app() as app:
@@ -91,6 +92,7 @@ async def test_a_flatten_sells_all_that_can_be_sold_while_one_row_is_bad(stage: 
             assert Reason.ROW_UNREADABLE in {note.reason for turn in stage.results for note in notes_of(turn)}
 
 
+@pytest.mark.sweep(keep=1)
 @pytest.mark.parametrize(("name", "field"), CASES)
 async def test_a_stop_that_is_gone_is_placed_again_while_another_row_is_bad(
     stage: Stage, name: str, field: str

@@ -31,6 +31,7 @@ async def embedded(directory: Path) -> tuple[Stage, Embedded]:
     return Stage(settings, found), found
 
 
+@pytest.mark.slow
 async def test_a_golden_rotation_hedges_and_goes_long_on_perps_by_the_thousand(tmp_path: Path) -> None:
     stage, world = await embedded(tmp_path)
     try:

@@ -83,6 +83,7 @@ async def look_anew(stage: Stage, app: App) -> CycleResult:
     return await stage.turn(app)
 
 
+@pytest.mark.slow
 async def test_a_rename_between_two_tranches_costs_nothing_and_the_rotation_goes_on(tmp_path: Path) -> None:
     async with renaming(tmp_path) as (stage, app):
         exchange = stage.embedded.exchange

@@ -131,6 +131,7 @@ def serve(app: App, stage: Stage) -> tuple["asyncio.Task[int]", asyncio.Event]:
     return asyncio.create_task(Daemon(app, stage.settings, health, stop).run(None)), stop
 
 
+@pytest.mark.slow
 async def test_the_flag_file_cancels_and_latches_until_somebody_resumes(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -339,6 +340,7 @@ def test_a_daemon_that_is_told_to_stop_ends_well_within_seconds(daemon: subproce
         reader.close()
 
 
+@pytest.mark.slow
 def test_a_second_daemon_ends_at_once_names_the_first_and_leaves_its_journal_where_it_is(
     daemon: subprocess.Popen[str], tmp_path: Path
 ) -> None:

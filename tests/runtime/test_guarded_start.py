@@ -46,6 +46,7 @@ async def rotated(stage: Stage) -> None:
     stage.embedded.clock.skip(QUIET_MS)
 
 
+@pytest.mark.sweep(keep=1)
 @pytest.mark.parametrize("wrong", WRONG)
 async def test_a_refused_start_flattens_when_that_level_is_in_force(tmp_path: Path, wrong: str) -> None:
     async with staged(tmp_path) as stage:
@@ -67,6 +68,7 @@ async def test_a_refused_start_flattens_when_that_level_is_in_force(tmp_path: Pa
         assert any(line["event"] == "started_without_entries" for line in said)
 
 
+@pytest.mark.sweep(keep=1)
 @pytest.mark.parametrize("wrong", WRONG)
 async def test_a_refused_start_with_positions_keeps_their_exits_and_opens_nothing(tmp_path: Path, wrong: str) -> None:
     async with staged(tmp_path) as stage:

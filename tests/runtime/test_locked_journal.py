@@ -172,6 +172,7 @@ async def end(app: App) -> None:
     await app.journal.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_locked_again", [False, True])
 async def test_a_crash_in_the_copy_loses_nothing_and_sends_nothing_twice(stage: Stage, is_locked_again: bool) -> None:
     exchange = stage.embedded.exchange

@@ -4,6 +4,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, cast
 
+import pytest
+
 from bot.domain.market import OpenInterest
 from bot.journal.reader import JournalReader
 from bot.ports import Venue
@@ -20,6 +22,7 @@ def test_without_a_journal_it_knows_no_past(workplace: Path) -> None:
     assert observer.costs() == {}
 
 
+@pytest.mark.slow
 async def test_the_past_of_the_last_full_cycle_is_recalled(workplace: Path, finished_run: Path) -> None:
     reader = JournalReader(finished_run / "var" / "sim-dry-run" / "journal.db")
     try:

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from bot.domain.states import KillLevel, OrderState
 from bot.runtime.simulator.embedded import ACCOUNT
 from bot.simex.dialects.wire import WireReply, WireRequest
@@ -17,6 +19,7 @@ OVERLOADED = WireReply(
 LONG = "UNI/USDT:USDT"
 
 
+@pytest.mark.slow
 async def test_an_overload_that_leaves_entries_in_doubt_does_not_stop_exits(tmp_path: Path) -> None:
     refused: list[str] = []
 

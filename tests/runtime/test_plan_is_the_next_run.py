@@ -214,6 +214,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> Seen:
     return Seen(monkeypatch)
 
 
+@pytest.mark.sweep(keep=2)
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.reason.value} {case.prepare.__name__}")
 async def test_a_plan_meets_each_limit_as_the_next_run_does(tmp_path: Path, seen: Seen, case: Case) -> None:
     async with staged(tmp_path) as stage:
@@ -225,6 +226,7 @@ async def test_a_plan_meets_each_limit_as_the_next_run_does(tmp_path: Path, seen
         assert case.reason in (breakers if case.is_breaker else refused | breakers), (breakers, refused)
 
 
+@pytest.mark.sweep(keep=2)
 @pytest.mark.parametrize("level", [level for level in KillLevel if level is not KillLevel.OFF])
 @pytest.mark.parametrize("hand", ["configuration", "flag file", "journal"])
 async def test_a_plan_obeys_the_kill_switch_at_every_level(

@@ -21,6 +21,7 @@ REFUSALS = [
 ]
 
 
+@pytest.mark.sweep(keep=1)
 @pytest.mark.parametrize(("path", "code", "words"), REFUSALS)
 async def test_a_hedge_refused_for_good_is_asked_once_and_the_rotation_goes_on(
     tmp_path: Path, path: str, code: int, words: str

@@ -64,6 +64,7 @@ async def test_a_purchase_rests_at_the_bid_follows_it_and_goes_at_once_after_its
         assert {o.intent_id for o in bought} <= set(bounds)
 
 
+@pytest.mark.sweep(keep=1)
 @pytest.mark.parametrize("level", [KillLevel.PAUSE, KillLevel.REDUCE_ONLY, KillLevel.CANCEL, KillLevel.CANCEL_ALL])
 async def test_every_level_of_the_switch_calls_a_resting_purchase_back(stage: Stage, level: KillLevel) -> None:
     async with stage.app() as app:

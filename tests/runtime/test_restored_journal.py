@@ -86,6 +86,7 @@ def _turnover(orders: list[SimOrder]) -> Decimal:
     return sum((order.filled_quote for order in orders if ":" not in order.symbol), Decimal(0))
 
 
+@pytest.mark.sweep(keep=1)
 @pytest.mark.parametrize(
     "moment",
     [

@@ -97,6 +97,7 @@ async def finish(world: World, app: App) -> None:
     app.journal.reader.verify()
 
 
+@pytest.mark.sweep(keep=2)
 @pytest.mark.parametrize(
     "fault",
     [
@@ -133,6 +134,7 @@ class Crash(Exception):
     """The process ends here, as far as the bot can tell."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 6))])
 async def test_a_crash_anywhere_leaves_a_rotation_that_the_next_start_finishes(
     world: World, seed: int, monkeypatch: pytest.MonkeyPatch

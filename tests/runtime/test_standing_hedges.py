@@ -43,6 +43,7 @@ def read(folder: Path, *arguments: str) -> Any:
     return json.loads(done.stdout)
 
 
+@pytest.mark.slow
 def test_the_hedges_are_filled_and_cover_no_more_than_their_sectors(hedged: Path) -> None:
     found = read(hedged, "orders")
     orders = [order for order in found if order["purpose"] != "exit"]

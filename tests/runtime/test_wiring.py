@@ -18,6 +18,7 @@ def settings(directory: Path, mode: str) -> Settings:
     return Sources(files=(packaged_config() / "golden.toml",), assignments=assignments).load()
 
 
+@pytest.mark.slow
 async def test_a_dry_run_goes_on_with_its_paper_account_after_a_restart(tmp_path: Path) -> None:
     """Nothing is bought or sold anew. Resting orders do not outlive the paper account's process, so stops are sent
     again, once the absence of the former ones is believed: in the first cycle of a slow machine, in a later one here.
@@ -52,6 +53,7 @@ async def test_a_journal_of_another_mode_is_refused_before_anything_is_sent(tmp_
         await build(real)
 
 
+@pytest.mark.slow
 async def test_a_second_simulation_does_not_take_the_journal_from_under_the_first(tmp_path: Path) -> None:
     app = await build(settings(tmp_path, "trade"))
     try:
@@ -76,6 +78,7 @@ async def test_closing_a_bot_leaves_an_exchange_it_was_handed_running(tmp_path: 
         await embedded.stop()
 
 
+@pytest.mark.slow
 def test_an_exchange_that_starts_empty_gets_a_journal_of_its_own(tmp_path: Path) -> None:
     async def number_the_first_cycle() -> int:
         app = await build(settings(tmp_path, "trade"))

@@ -23,6 +23,7 @@ def test_every_rule_holds_through_a_seeds_faults(seed: int) -> None:
     assert [sentence for sentence in report.violations if not known_reason(sentence)] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, pytest.param(5, marks=pytest.mark.slow)])
 def test_a_token_that_is_converted_on_the_way_is_explained_by_the_books_alone(seed: int) -> None:
     report = simulate(seed, only=(Kind.CONVERSION,), lives=1, renames=True, heaviness=8)
@@ -38,6 +39,7 @@ def test_every_rule_holds_through_faults_and_a_conversion() -> None:
     assert [sentence for sentence in report.violations if not known_reason(sentence)] == []
 
 
+@pytest.mark.slow
 def test_without_faults_a_rotation_ends_and_the_books_agree() -> None:
     report = simulate(1, only=(), lives=1)
     assert report.violations == ()

@@ -10,6 +10,8 @@ from tests.execution.scripted_venue import START_MS
 from tests.execution.worlds import make_order
 from tests.soak import books
 
+pytestmark = pytest.mark.slow
+
 UNKNOWN = "tsb000002001010000000"
 STEPS = {"unknown": UNKNOWN_RESTS, "accepted": ACCEPTED}
 

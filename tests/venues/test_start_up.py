@@ -180,6 +180,7 @@ NO_ANSWERS = {
 }
 
 
+@pytest.mark.sweep(keep=8)
 @pytest.mark.parametrize("shape", NO_ANSWERS)
 @pytest.mark.parametrize("route", CHECKS)
 async def test_a_check_without_a_proper_answer_is_asked_again_and_then_refused(
