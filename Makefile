@@ -36,8 +36,9 @@ controls: venv-dev  ## take each control of docs/controls.md out in turn and see
 bench: venv-dev  ## the figures of docs/performance.md; takes half an hour
 	@for bench in start plan cycle orders idle; do $(BIN)/python tests/bench/bench_$$bench.py || exit 1; done
 
-reference: venv-dev  ## write config/default.toml, config/schema.json and docs/configuration.md from the models
+reference: venv-dev  ## write config/default.toml, config/schema.json, docs/configuration.md and docs/endpoints.md from the code
 	@$(BIN)/python -m tests.runtime.settings_files
+	@$(BIN)/python -m tests.simex.endpoints_page
 
 lint: venv-dev  ## check style and formatting with ruff
 	@$(BIN)/ruff check .

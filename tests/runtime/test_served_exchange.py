@@ -79,6 +79,58 @@ def test_the_printed_ccxt_program_trades(started: Running, tmp_path: Path) -> No
     assert done.stdout.splitlines()[-2:] == ["closed", "open"]
 
 
+CCXT_READS = """
+import re, sys, ccxt
+key, secret, base = sys.argv[1:]
+exchange = ccxt.binance({"apiKey": key, "secret": secret})
+urls = exchange.urls["api"].items()
+exchange.urls["api"] = {name: re.sub("https://[^/]+", base, url) for name, url in urls}
+exchange.options["fetchMargins"] = False
+exchange.load_time_difference()
+exchange.load_markets()
+for symbol in ("ETH/USDT", "ETH/USDT:USDT"):
+    order = exchange.create_order(symbol, "limit", "buy", 0.1, 2000)
+    for name in (
+        "fetch_ticker", "fetch_order_book", "fetch_trades", "fetch_ohlcv", "fetch_my_trades", "fetch_orders",
+        "fetch_open_orders", "fetch_closed_orders", "fetch_canceled_orders", "fetch_trading_fee", "fetch_bids_asks",
+    ):
+        getattr(exchange, name)([symbol] if name == "fetch_bids_asks" else symbol)
+    assert exchange.fetch_order(order["id"], symbol)["status"] == "open"
+    changed = exchange.edit_order(order["id"], symbol, "limit", "buy", 0.2, 2001)
+    assert exchange.cancel_order(changed["id"], symbol)["status"] == "canceled"
+swap = "ETH/USDT:USDT"
+for name in (
+    "fetch_funding_rate", "fetch_funding_rate_history", "fetch_open_interest", "fetch_open_interest_history",
+    "fetch_mark_price", "fetch_mark_ohlcv", "fetch_index_ohlcv", "fetch_premium_index_ohlcv", "fetch_leverage",
+    "fetch_margin_mode", "fetch_position_mode", "fetch_market_leverage_tiers", "fetch_funding_history",
+    "fetch_long_short_ratio_history", "fetch_margin_adjustment_history", "fetch_my_liquidations",
+):
+    if exchange.has.get("".join(part.capitalize() if i else part for i, part in enumerate(name.split("_")))) is True:
+        getattr(exchange, name)(swap, *(["5m"] if name == "fetch_long_short_ratio_history" else []))
+for name in (
+    "fetch_time", "fetch_status", "fetch_currencies", "fetch_balance", "fetch_tickers", "fetch_last_prices",
+    "fetch_deposits", "fetch_withdrawals", "fetch_trading_fees", "fetch_positions", "fetch_positions_risk",
+    "fetch_leverage_tiers", "fetch_funding_rates", "fetch_funding_intervals", "fetch_mark_prices", "fetch_leverages",
+):
+    getattr(exchange, name)()
+exchange.create_orders([
+    {"symbol": swap, "type": "limit", "side": "buy", "amount": 0.1, "price": price} for price in (2000, 2100)
+])
+exchange.cancel_all_orders(swap)
+print("read all")
+"""
+
+
+def test_ccxt_reads_and_trades_everything_it_unifies(started: Running, tmp_path: Path) -> None:
+    pair = started.document["accounts"]["main"]
+    arguments = (pair["key"], pair["secret"], started.document["http"])
+    done = subprocess.run(
+        [sys.executable, "-c", CCXT_READS, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "read all\n", done.stderr[-2000:]
+    assert started.ask("GET", "/simex/unknown") == {}
+
+
 def test_the_printed_lines_name_everything(started: Running) -> None:
     text = "\n".join(lines_of(started.document))
     pair = started.document["accounts"]["main"]
