@@ -215,7 +215,7 @@ class Executor:
         stops = [o for o in self._journal.reader.load_working() if _is_stop_beside(o, refused)]
         await self.cancel(stops)
         after = self._orders([stop.client_id for stop in stops])
-        return bool(after) and not any(stop.state.is_live for stop in after)
+        return bool(after) and all(not o.state.is_live or self._placement.is_withdrawn(o.client_id) for o in after)
 
     def _refusable(self, outcome: Outcome) -> Outcome:
         """The same, its refusal remembered where it is one that does not pass."""

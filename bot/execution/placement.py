@@ -46,6 +46,7 @@ class Placement:
         self._venue, self._journal, self._rules, self._evidence = venue, journal, rules, evidence
         self._is_stopped = is_stopped
         self._under_way: set[asyncio.Task[Any]] = set()
+        self._withdrawn: set[str] = set()
 
     async def place(self, order: Order, intent: Intent) -> Placed:
         """Write the order down, send it once, write the outcome down.
@@ -60,6 +61,11 @@ class Placement:
     async def cancel(self, order: Order) -> tuple[Order, tuple[Note, ...]]:
         """Cancel a live order; what it is afterwards. A cancel without a verdict leaves it CANCELING (DESIGN §4.8)."""
         return await self._protect(self._write_cancel_write(order), order.client_id, asyncio.Event())
+
+    def is_withdrawn(self, client_id: str) -> bool:
+        """Whether the venue has confirmed the cancel of an order whose last report is still older than that: it counts
+        as working, because what it executed is not known, but nothing of it rests any more."""
+        return client_id in self._withdrawn
 
     async def drain(self) -> None:
         """Wait for what a cancelled caller left behind."""
@@ -217,12 +223,18 @@ class Placement:
                 if not order.state.is_live:
                     return order, notes
         message = f"cancel of order {order.client_id} has no verdict yet: it counts as working"
+        self._withdrawn = {client_id for client_id in self._withdrawn if self._is_live(client_id)}
         if is_confirmed:  # a report from before the cancel may lack executions: only its end says how much there was
             message = f"cancel of order {order.client_id} is confirmed, what it executed is not: it counts as working"
+            self._withdrawn.add(order.client_id)
         if refusal is not None and report is not None:
             order = await self._journal.record_order_event(order.client_id, OrderEvent.REJECTED, reason=str(refusal))
             message = f"cancel of order {order.client_id} was refused ({refusal}) and the order is open"
         return order, (Note(Reason.ORDER_IN_DOUBT, message, order.symbol),)
+
+    def _is_live(self, client_id: str) -> bool:
+        order = self._journal.reader.load_order(client_id)
+        return order is not None and order.state.is_live
 
 
 def _request(order: Order) -> OrderRequest:

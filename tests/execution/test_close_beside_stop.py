@@ -76,6 +76,26 @@ async def test_a_stop_that_was_not_the_cause_is_not_withdrawn_again(world: World
     assert [order.order_type for order in world.journal.reader.load_working()] == [OrderType.STOP]
 
 
+async def test_a_close_is_sent_again_when_the_cancel_is_confirmed_and_the_report_still_older(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Simulator seed 814: every turn placed the stop, was refused the close beside it and took the stop away; while the
+    reports lagged the close was never sent, and the position had no stop."""
+    await with_a_stop(world)
+    fetch = world.venue.fetch_order
+    old = await fetch(PERP, world.venue.posts[0].client_id, is_trigger=True)
+
+    async def lagging(symbol: str, client_id: str, *, is_trigger: bool = False) -> Any:
+        return old if old is not None and client_id == old.client_id else await fetch(symbol, client_id)
+
+    monkeypatch.setattr(world.venue, "fetch_order", lagging)
+    world.venue.submits.append("reject:reduce_only")
+    (closed,) = await world.executor.act([close()])
+    assert closed.state is OrderState.FILLED
+    (stopped,) = world.journal.reader.load_working()
+    assert stopped.state is OrderState.CANCELING, "what the stop executed is not known yet: it counts"
+
+
 async def test_a_close_is_not_sent_again_while_the_cancel_of_its_stop_has_no_verdict(world: World) -> None:
     await with_a_stop(world)
     world.venue.submits.append("reject:reduce_only")
