@@ -84,6 +84,11 @@ def classify(error: Exception, path: Path) -> JournalError:
     return JournalError(path, f"failed: {error!r}", "check the disk and restart: acknowledged records are kept")
 
 
+def is_busy(error: sqlite3.Error) -> bool:
+    """Whether another connection holds the lock that was asked for."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in (_BUSY, _LOCKED)
+
+
 def holders_of(path: Path) -> list[str]:
     """The other processes of this machine that have a file open, where it may be asked: `process 42 (sqlite3)`."""
     found, own = [], os.getpid()

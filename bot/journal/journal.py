@@ -217,6 +217,11 @@ class Journal:
         """
         return await self._recovery.return_if_unlocked()
 
+    def hurry_while(self, is_hurried: Callable[[], bool]) -> None:
+        """While it is true, a write waits only a moment for another program's lock before it fails and `recover` may go
+        on in a copy. It is asked in the writer's thread."""
+        self._writer.is_hurried = is_hurried
+
     def silent_seconds(self) -> float:
         """How long ago the writer finished its last turn; it makes one every few seconds, with or without work."""
         return self._writer.silent_seconds()

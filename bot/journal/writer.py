@@ -8,6 +8,7 @@ that lost one record must not go on as if it had it.
 import asyncio
 import contextlib
 import queue
+import sqlite3
 import threading
 import time
 from collections.abc import Callable
@@ -18,11 +19,14 @@ from typing import Any, TypeVar
 
 from sqlite_utils import Database
 
-from bot.journal.errors import JournalError, classify, is_fatal
+from bot.journal.errors import JournalError, classify, is_busy, is_fatal
 
 T = TypeVar("T")
 BATCH_MAX = 500
 HEARTBEAT_SECONDS = 15.0
+POLL_SECONDS = 0.1  # of one attempt to take another program's write lock
+HURRIED_SECONDS = 0.3
+"""How long a write waits for another program's lock while the kill switch is in force."""
 
 
 @dataclass(slots=True)
@@ -65,6 +69,8 @@ class Writer:
         self.failed: JournalError | None = None
         self.is_closed = False
         self.turned = time.monotonic()
+        self._busy_seconds = 0.0
+        self.is_hurried: Callable[[], bool] = lambda: False
 
     def silent_seconds(self) -> float:
         """Since the thread's last turn; without a thread there is nothing to be late."""
@@ -123,7 +129,7 @@ class Writer:
             job.answer.set_exception(error)
             return
         self._close()
-        self._db, self.failed = new, None
+        self._db, self.failed = self._adopted(new), None
         job.answer.set_result(None)
 
     async def stop(self) -> None:
@@ -140,9 +146,28 @@ class Writer:
 
     def _open(self) -> Database:
         try:
-            return self._connect()
+            return self._adopted(self._connect())
         except Exception as error:
             raise classify(error, self._path) from error
+
+    def _adopted(self, db: Database) -> Database:
+        """The connection; its wait for another program's lock is divided into attempts, so that it can be cut short."""
+        self._busy_seconds = db.execute("PRAGMA busy_timeout").fetchone()[0] / 1000
+        db.execute(f"PRAGMA busy_timeout = {int(min(self._busy_seconds, POLL_SECONDS) * 1000)}")
+        return db
+
+    def _begin(self, db: Database) -> None:
+        """Begin a transaction that writes, as soon as no other program does."""
+        begun = time.monotonic()
+        while True:
+            try:
+                db.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                longest = min(self._busy_seconds, HURRIED_SECONDS) if self.is_hurried() else self._busy_seconds
+                if not is_busy(error) or time.monotonic() - begun >= longest:
+                    raise
+            else:
+                return
 
     def _close(self) -> None:
         if self._db is not None:
@@ -211,7 +236,7 @@ class Writer:
         if len(batch) == 1:
             return [self._transact_alone(db, batch[0])]
         answers: list[tuple[Any, Exception | None]] = []
-        db.execute("BEGIN IMMEDIATE")
+        self._begin(db)
         for job in batch:
             mark = self._mark()
             try:
@@ -229,7 +254,7 @@ class Writer:
     def _transact_alone(self, db: Database, job: _Job) -> tuple[Any, Exception | None]:
         """The same for work without neighbours: the transaction is undone with it, no savepoint is needed."""
         mark = self._mark()
-        db.execute("BEGIN IMMEDIATE")
+        self._begin(db)
         try:
             answer = job.work(db)
         except Exception as error:

@@ -292,6 +292,7 @@ def assemble(seams: AppSeams) -> App:
         accept=lambda request: cycle.accept(by=request.by, reason=request.reason),
         rebase=lambda request: record_rebased(journal, request),
     )
+    journal.hurry_while(kill.is_in_force)
     executor = Executor(venue, journal, settings.execution, account=settings.venue.account, is_stopped=kill.is_stopped)
     wanted = wanted_of(settings)
     wanted = replace(wanted, lineages={}) if seams.are_candles_joined else wanted

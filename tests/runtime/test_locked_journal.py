@@ -113,6 +113,33 @@ async def test_the_switch_acts_while_another_program_has_the_journal_locked(stag
         await stage.check_books(app)
 
 
+@pytest.mark.parametrize("waits", [False, True])
+async def test_a_flatten_begins_at_once_though_the_lock_would_be_waited_for(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, waits: bool
+) -> None:
+    """The wait for another program's lock is ten seconds; with a level in force it is a moment, also for a write that
+    has been waiting since before."""
+    monkeypatch.setattr("bot.journal.journal.BUSY_SECONDS", 10.0)
+    monkeypatch.setattr(journal_recovery, "BUSY_SECONDS", 10.0)
+    async with stage.app() as app:
+        await stage.rotate(app)
+        with another_process(stage.settings.journal_path):
+            task, stop = serve(app, stage)
+            writing = asyncio.create_task(app.journal.record_fact("waits", {})) if waits else None
+            await asyncio.sleep(0.5)
+            begun = time.monotonic()
+            app.kill.engage(KillLevel.FLATTEN, "SIGUSR2")
+            await until(lambda: any(o.purpose is Purpose.FLATTEN for o in app.journal.reader.load_orders(100)), 30)
+            seconds = time.monotonic() - begun
+            await until(lambda: not stage.embedded.exchange.positions(ACCOUNT), 60)
+            if writing is not None:
+                with suppress(JournalError):
+                    await writing
+        stop.set()
+        assert await asyncio.wait_for(task, 30) == 0
+    assert seconds < 5, f"the first order of the flatten was written after {seconds:.1f} s"
+
+
 async def test_the_copy_comes_back_while_the_daemon_runs(stage: Stage) -> None:
     async with stage.app() as app:
         await stage.rotate(app)

@@ -112,6 +112,10 @@ class KillSwitch:
             self.look()
         return self._held
 
+    def is_in_force(self) -> bool:
+        """Whether a level was in force at the last look; reads nothing, so any thread may ask."""
+        return self._held is not KillLevel.OFF
+
     def source(self) -> tuple[str, str]:
         """Who asked for the level in force, and why."""
         reason = self._reason or f"kill switch set to {self._held.value} by {self._source}"
