@@ -8,6 +8,7 @@ from rich.console import Console
 
 from bot.report import console as report
 from bot.runtime.exit_codes import ExitCode
+from bot.runtime.log_lines.turns import unlisted
 from bot.runtime.preview import preview
 from bot.runtime.settings.model import Settings
 
@@ -22,5 +23,8 @@ def print_plan(settings: Settings, *, as_json: bool = False) -> ExitCode:
     if as_json:
         sys.stdout.write(orjson.dumps(report.plan_document(result), option=orjson.OPT_INDENT_2).decode() + "\n")
     else:
-        report.print_plan(Console(highlight=False), result)
+        console = Console(highlight=False)
+        report.print_plan(console, result)
+        for text in unlisted(settings.universe, result.snapshot.instruments, settings.venue.id):
+            console.print(text, markup=False)
     return ExitCode.OK

@@ -4,7 +4,6 @@ Nothing is asked of a venue: prices and account are those of the last cycle. The
 machine, whether a daemon runs or not.
 """
 
-import difflib
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,7 +16,6 @@ from rich.console import Console, RenderableType
 from bot.domain.durations import DAY_MS
 from bot.domain.portfolio import Portfolio
 from bot.domain.states import KillLevel
-from bot.domain.symbol import base_of
 from bot.feeds.cost_basis import cost_basis
 from bot.journal.errors import SnapshotPruned
 from bot.journal.reader import JournalReader
@@ -31,6 +29,7 @@ from bot.report.holdings import holding_rows
 from bot.risk.cooldown import ends_ms
 from bot.runtime.exit_codes import CommandFailed, ExitCode
 from bot.runtime.health.healthcheck import find_late, find_running
+from bot.runtime.log_lines.turns import unlisted
 from bot.runtime.settings.chosen_journal import choose_journal
 from bot.runtime.settings.model import Settings, load_settings
 from bot.runtime.settings.snapshot import load_config, numbers_of
@@ -107,7 +106,7 @@ def status(view: JournalView) -> tuple[Document, ExitCode]:
         locks=locks,
         orders=reader.count_orders_by_state(),
         orders_today=reader.count_orders(view.now_ms - view.now_ms % DAY_MS),
-        unlisted=_unlisted(view, record) if record else (),
+        unlisted=unlisted(settings.universe, record.snapshot.instruments, settings.venue.id) if record else (),
         drawdown_since_ms=memory.drawdown_since_ms,
         drawdown_until_ms=ends_ms(memory, settings.risk),
         peak_since_ms=memory.peak_since_ms,
@@ -160,10 +159,22 @@ def why(view: JournalView, number: int | None) -> Document:
     policy, _ = numbers_of(reader, record.config_digest) or (view.settings.playbook, None)
     reading = rows.why(record.decision, number=record.number, at_ms=record.at_ms, missing=missing, policy=policy)
     return reading | {
+        "kill": _kill_words(record, reader),
         "quote": view.quote,
         "funding": _funding(record, reader, policy),
         "verdicts": rows.verdict_rows(record.decision.intents, record.verdicts),
     }
+
+
+def _kill_words(record: CycleRecord, reader: JournalReader) -> str:
+    """The level of the kill switch that a turn obeyed, who asked for it and why; empty while it was off."""
+    level = record.inputs.kill
+    if level is KillLevel.OFF:
+        return ""
+    facts = reader.load_facts("latch", RECENT)
+    named = next((f.payload for f in facts if f.at_ms <= record.at_ms and f.payload["level"] == level.value), None)
+    named = named or next((f.payload for f in facts if f.payload["level"] == level.value), None)
+    return f"{level.value}, by {named['by']}: {named['reason']}" if named else level.value
 
 
 def _funding(record: CycleRecord, reader: JournalReader, policy: Policy) -> list[rows.Row]:
@@ -192,20 +203,6 @@ def _portfolio(view: JournalView, record: CycleRecord) -> Portfolio:
     settings = view.settings
     policy, sectors = numbers_of(view.reader, record.config_digest) or (settings.playbook, settings.universe)
     return build_portfolio(record.account, record.snapshot, view.reader.load_memory(), policy, sectors)
-
-
-def _unlisted(view: JournalView, record: CycleRecord) -> list[str]:
-    """A sentence for each token of the configured universe that the venue did not list."""
-    known = record.snapshot.instruments
-    names = {base_of(symbol) for symbol in known}
-    found = []
-    for token in view.settings.universe.tokens:
-        symbol = view.settings.universe.spot(token)
-        if symbol not in known:
-            near = difflib.get_close_matches(token, names, n=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            found.append(f"{symbol} is not listed on {view.settings.venue.id}{hint}")
-    return found
 
 
 def _last_kept(reader: JournalReader) -> CycleRecord | None:

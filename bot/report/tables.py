@@ -326,7 +326,8 @@ def why_view(row: Mapping[str, Any], now_ms: int) -> RenderableType:
     head = _lines(
         {
             "cycle": f"{row['cycle']}, {utc(row['at_ms'], now_ms)}",
-            "condition": f"{row['condition']} since {utc(row['since_ms'], now_ms)}",
+            **({"kill switch": row["kill"]} if row.get("kill") else {}),
+            "condition": row["condition"] + (f" since {utc(row['since_ms'], row['at_ms'])}" if row["since_ms"] else ""),
             "confidence": percent(row["confidence"]),
             "stance": row["stance"],
             "phases": phases,
@@ -344,6 +345,8 @@ def why_view(row: Mapping[str, Any], now_ms: int) -> RenderableType:
     if row["evidence"]:
         parts.append(_evidence_grid(row["evidence"]))
     rules = [*row["rule"], *(note["words"] for note in row["rules"])]
+    if row.get("kill"):
+        rules.insert(0, f"the kill switch: {row['kill']}; `sectorbot resume --reason …` ends it")
     parts.append(_bullets("Rules that spoke", rules))
     parts.append(_bullets("What would change its mind", row["would_change"]))
     rest = [f"{note['reason']}: {note['words']}" for note in row["notes"] if note not in row["rules"]]

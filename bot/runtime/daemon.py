@@ -30,6 +30,7 @@ from bot.runtime.kill import early_signals as early
 from bot.runtime.kill.actions import SwitchActions
 from bot.runtime.kill.guarded_start import left_open, level_in_force
 from bot.runtime.kill.switch import SIGNALS
+from bot.runtime.log_lines.run import RunLog, load_working, log_end, start_text
 from bot.runtime.logs import log_cycle
 from bot.runtime.settings.model import Settings
 from bot.runtime.settings.places import JOURNAL_NAME
@@ -52,10 +53,10 @@ def run_daemon(settings: Settings, *, once: bool = False, cycles: int | None = N
 
 
 async def _run(settings: Settings, *, limit: int | None) -> int:
-    stop = asyncio.Event()
+    stop = StopEvent()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, stop.set_by, number.name)
     switch = listen(settings)
     early.keep_in(settings.state_directory)
     switch.kill.start()  # before the first network call, until the last
@@ -65,6 +66,16 @@ async def _run(settings: Settings, *, limit: int | None) -> int:
         return await _start_and_run(settings, switch, stop, limit)
     finally:
         switch.kill.stop()
+
+
+class StopEvent(asyncio.Event):
+    """Set once the process is to end; `by` names the signal that asked for it."""
+
+    by = ""
+
+    def set_by(self, name: str) -> None:
+        self.by = name
+        self.set()
 
 
 async def _start_and_run(settings: Settings, switch: SwitchParts, stop: asyncio.Event, limit: int | None) -> int:
@@ -120,8 +131,10 @@ async def _build_and_run(settings: Settings, switch: SwitchParts, stop: asyncio.
             _log.critical("task_failed", why=f"{type(cause).__name__}: {cause}", exc_info=cause)
         return ExitCode.ERROR
     finally:
+        working = load_working(app.journal.reader)
         await app.close()
         health.remove()
+        log_end(settings, getattr(stop, "by", ""), health.last.get("cycle"), working)
 
 
 def _why_unreachable(settings: Settings, error: Exception) -> str:
@@ -191,6 +204,7 @@ class Daemon:
     def __init__(self, app: App, settings: Settings, health: Health, stop: asyncio.Event) -> None:
         self._app, self._settings, self._health, self._stop = app, settings, health, stop
         self._exit_code = ExitCode.OK
+        self._run_log = RunLog(app.journal.reader, settings)
         self._tripped: tuple[Reason, ...] = ()
         self._failure, self._is_substituted = "", False
         self._holds = HoldWatch(app.venue)
@@ -323,7 +337,8 @@ class Daemon:
         except JournalError as error:
             await self._on_journal_failure(error)
             return None
-        log_cycle(result)
+        self._run_log.write(result)
+        log_cycle(result, self._app.kill.source() if result.kill is not KillLevel.OFF else ("", ""))
         self._write_obstacles()
         self._report_breakers(result)
         self._exit_code = ExitCode.OK if result.truth.is_agreed else ExitCode.MISMATCH
@@ -386,8 +401,9 @@ class Daemon:
             )
         is_real = settings.environment == "mainnet" and settings.mode == "trade"
         message = "orders are real" if is_real else "no real money"
+        text = start_text(settings, what["version"], message)
         (_log.critical if is_real else _log.info)(
-            "started", **what, limits=limits.model_dump(mode="json"), what=message
+            "started", **what, limits=limits.model_dump(mode="json"), what=message, text=text
         )
 
     def _report_breakers(self, result: CycleResult) -> None:

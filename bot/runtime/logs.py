@@ -5,6 +5,7 @@ exceptions that nobody catches writes through it, too. No renderer prints local 
 """
 
 import logging
+import os
 import sys
 from collections.abc import Iterable
 from types import TracebackType
@@ -18,7 +19,10 @@ from structlog.typing import Processor
 from bot.domain.reason import Reason
 from bot.risk import Refused
 from bot.runtime.cycle import CycleResult
+from bot.runtime.log_lines.person import PersonRenderer
+from bot.runtime.log_lines.turns import is_news, notes_of_turn, turn_text
 from bot.runtime.redaction import Redactor
+from bot.runtime.turn import CYCLE
 
 
 def configure(
@@ -37,7 +41,7 @@ def configure(
         tail: list[Processor] = [
             structlog.processors.format_exc_info,
             redactor,
-            structlog.dev.ConsoleRenderer(colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback),
+            PersonRenderer(is_coloured=stream.isatty() and "NO_COLOR" not in os.environ),
         ]
     else:
         transformer = structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False))
@@ -83,25 +87,32 @@ LOUD = frozenset(
 )
 
 
-def log_cycle(result: CycleResult) -> None:
-    """The canonical line of one turn: what was read, wanted, allowed, done, and what it is all worth."""
+def log_cycle(result: CycleResult, kill_source: tuple[str, str] = ("", "")) -> None:
+    """The canonical line of one turn: what was read, wanted, allowed, done, and what it is all worth.
+
+    A guard without news is written at level `debug` only. `kill_source`: who asked for the level in force, and why.
+    """
     for note in (*result.decision.notes, *result.truth.notes, *result.notes):
         if note.reason in LOUD:
             structlog.get_logger("sectorbot.cycle").critical(note.reason.value, why=note.words, subject=note.subject)
     refused = [verdict for verdict in result.verdicts if isinstance(verdict, Refused)]
     decision, campaign = result.decision, result.decision.campaign
-    structlog.get_logger("sectorbot.cycle").info(
+    log = structlog.get_logger("sectorbot.cycle")
+    read = {"confidence": str(decision.confidence)} if result.kind == CYCLE else {}
+    (log.info if is_news(result) else log.debug)(
         result.kind,
+        text=turn_text(result, kill_source),
         number=result.number,
         condition=decision.condition.value,
-        confidence=str(decision.confidence),
+        **read,
         stance=decision.stance.value,
         campaign=None if campaign is None else f"{campaign.number} {campaign.state.value}",
         intents=len(decision.intents),
         refused=len(refused),
         refusals=sorted({verdict.note.reason.value for verdict in refused}),
         orders=sum(len(outcome.client_ids) for outcome in result.outcomes),
-        equity_quote=str(round(result.portfolio.equity, 2)),
+        equity_quote=None if result.portfolio.unpriced else str(round(result.portfolio.equity, 2)),
+        unpriced=list(result.portfolio.unpriced),
         book_quote=str(round(result.portfolio.book, 2)),
         working=len(result.truth.working),
         is_agreed=result.truth.is_agreed,
@@ -109,5 +120,5 @@ def log_cycle(result: CycleResult) -> None:
         kill=result.kill.value,
         missing=len(result.snapshot.missing),
         seconds=round(result.seconds, 3),
-        notes=[f"{note.reason.value}: {note.words}" for note in (*decision.notes, *result.truth.notes, *result.notes)],
+        notes=notes_of_turn(result),
     )

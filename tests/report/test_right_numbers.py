@@ -174,7 +174,7 @@ def test_a_token_that_the_venue_does_not_list_is_named_with_what_may_be_meant(fi
     arguments = ("status", "--journal", journal, "--set", "universe.tokens.UNII={ defi = 1 }")
     done = sectorbot(*arguments, cwd=finished_run)
     assert done.returncode == ExitCode.OK, done.stderr
-    assert "UNII/USDT is not listed on binance; did you mean UNI?" in done.stdout
+    assert "UNII/USDT is not listed on binance: left out; did you mean UNI?" in done.stdout
     document = json.loads(sectorbot(*arguments, "--json", cwd=finished_run).stdout)
     assert [text for text in document["unlisted"] if "UNII" in text]
 
