@@ -80,7 +80,7 @@ def root(
 
 
 @app.command()
-def demo(
+def demo(  # noqa: PLR0913, PLR0917 - one argument per option
     scenario: Annotated[str, typer.Option(help="golden, golden-idle-margin, risk-off or downtrend.")] = "golden",
     market: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Real candles instead: a directory of them.")
@@ -91,6 +91,7 @@ def demo(
     end: Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Last day of --market.")] = None,
     speed: Annotated[float, typer.Option(min=0, help="Virtual seconds per second of waiting; 0 skips waiting.")] = 0.0,
     seed: Annotated[int, typer.Option(help="Seed of the synthetic market.")] = 1,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="All tables of every cycle.")] = False,
     keep: Annotated[bool, typer.Option("--keep", help="Leave the exchange running until Ctrl-C.")] = False,
     max_seconds: Annotated[float, typer.Option(min=1, help="End after that many seconds of wall time.")] = 55.0,
     directory: Annotated[Path | None, typer.Option(metavar="DIR", help="Where the journal goes.")] = None,
@@ -98,6 +99,7 @@ def demo(
 ) -> None:
     """Run one whole rotation on the embedded exchange and print it live. Needs no keys and no network."""
     with common.one_line_errors(as_json=as_json):
+        typer.echo("starting the embedded exchange and the bot; the demo takes a quarter of a minute …", err=True)
         from bot.lab.demo.run import DemoOptions, run_demo
         from bot.runtime import logs
 
@@ -111,6 +113,7 @@ def demo(
             seed=seed,
             as_json=as_json,
             keep=keep,
+            verbose=verbose,
             max_seconds=max_seconds,
             directory=directory,
         )

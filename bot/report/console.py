@@ -14,7 +14,7 @@ from rich.text import Text
 from bot.domain.campaign import Campaign, Tranche
 from bot.domain.codec import encode
 from bot.domain.instrument import Instrument
-from bot.domain.money import ZERO, plain, share
+from bot.domain.money import ONE, ZERO, plain, share
 from bot.domain.order import Order
 from bot.domain.states import TrancheState
 from bot.execution.executor import Outcome
@@ -159,11 +159,26 @@ def demo_summary(
         "executed": rows.leg_rows(orders),
         "orders": counts,
         "fees": rows.fees(fills),
+        "fees_quote": plain(round(_in_quote(rows.fees(fills), last), 2)),
+        "resting": [
+            f"stop of {order.symbol} at {plain(order.trigger_price)}"
+            for order in reader.load_working()
+            if order.trigger_price is not None
+        ],
         "funding_quote": rows.funding(reader.load_payments()),
         "funding_legs": funding.held_rows(campaigns, reader, orders, fills, policy.constants.funding_average_hours),
         "positions": rows.position_rows(truth.account, last.snapshot.instruments, memory),
         "notes": [encode(note) for note in truth.notes],
     }
+
+
+def _in_quote(fees: Mapping[str, str], last: CycleResult) -> Decimal:
+    """Fees of all assets at the prices of the last cycle; an asset without a price counts nothing."""
+    quote, total = last.portfolio.account.quote, ZERO
+    for asset, fee in fees.items():
+        price = ONE if asset == quote else last.snapshot.price(f"{asset}/{quote}")
+        total += Decimal(fee) * (price or ZERO)
+    return total
 
 
 def _campaign_line(campaign: Mapping[str, Any], quote: str) -> str:

@@ -170,6 +170,9 @@ class Ledger:
     def load_fills(self, limit: int = 100) -> tuple[Fill, ...]:
         return fills()
 
+    def load_working(self) -> tuple[Any, ...]:
+        return ()
+
     def load_payments(self, since_ms: int = 0) -> tuple[Payment, ...]:
         return payments()
 

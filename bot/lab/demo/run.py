@@ -15,6 +15,7 @@ from typing import Any
 
 import orjson
 from rich.console import Console
+from rich.text import Text
 
 from bot.domain.campaign import Campaign
 from bot.domain.durations import HOUR_MS, MINUTE_MS
@@ -23,6 +24,7 @@ from bot.journal.journal import JournalError
 from bot.lab.demo import scenarios
 from bot.ports import SetupFailed, Unavailable
 from bot.report import console as report
+from bot.report import demo_words
 from bot.runtime.cycle import CycleResult
 from bot.runtime.exit_codes import ExitCode
 from bot.runtime.settings.model import Settings
@@ -36,7 +38,7 @@ PIPE_COLUMNS = 140
 @dataclass(frozen=True, slots=True)
 class DemoOptions:
     """What the command line asks for. `start` and `end` are dates of `market`; `speed` is virtual seconds per second of
-    waiting, 0 for none; `max_seconds` ends the run on the wall clock."""
+    waiting, 0 for none; `verbose` prints all tables; `max_seconds` ends the run on the wall clock."""
 
     scenario: str = "golden"
     market: Path | None = None
@@ -46,6 +48,7 @@ class DemoOptions:
     seed: int = 1
     as_json: bool = False
     keep: bool = False
+    verbose: bool = False
     max_seconds: float = 55.0
     directory: Path | None = None
 
@@ -67,6 +70,7 @@ class _Demo:
         self._options, self._console = options, console
         self._started = time.monotonic()
         self._campaigns: dict[int, Campaign] = {}
+        self._first: CycleResult | None = None
         self._last: CycleResult | None = None
         self._cycles = 0
 
@@ -80,7 +84,7 @@ class _Demo:
             if self._options.as_json:
                 sys.stdout.write(orjson.dumps(summary, option=orjson.OPT_INDENT_2).decode() + "\n")
             else:
-                report.print_summary(self._console, summary)
+                self._print_summary(summary, stage.words)
             if self._options.keep:
                 await self._stay(app, stage.embedded)
         finally:
@@ -88,9 +92,22 @@ class _Demo:
             await stage.embedded.stop()
         return ExitCode.OK if summary["reconciled"] else ExitCode.MISMATCH
 
+    def _print_summary(self, summary: Mapping[str, Any], scenario: str) -> None:
+        if self._options.verbose:
+            report.print_summary(self._console, summary)
+        if self._first is None:
+            return
+        lines = demo_words.summary_lines(summary, self._first, scenario)
+        journal = str(summary["journal"])
+        kept = None if self._options.directory else str(Path(journal).parent)
+        for line in ("", *lines, "", *demo_words.next_lines(journal, kept)):
+            self._console.print(Text(line))
+
     def _announce(self, settings: Settings, embedded: Embedded, message: str) -> None:
         say = self._console.print
         say(f"[bold]sectorbot demo[/] · {message}")
+        if not self._options.verbose:
+            return
         say(
             f"exchange  simex on 127.0.0.1:{embedded.server.https_port} (https) and :{embedded.server.http_port} (http)"
         )
@@ -126,7 +143,7 @@ class _Demo:
         waiting_ms = max(0, until_ms - now_ms)
         if self._options.speed > 0:
             await asyncio.sleep(waiting_ms / 1000 / self._options.speed)
-        if stage.reports_skips:
+        if stage.reports_skips and self._options.verbose:
             self._console.print(
                 f"[dim]… nothing to do until {_utc(until_ms)}: {waiting_ms / HOUR_MS:.1f} h skipped[/]\n"
             )
@@ -138,8 +155,11 @@ class _Demo:
         changed = self._last is None or self._last.decision.condition is not result.decision.condition
         if campaign is not None:
             self._campaigns[campaign.number] = campaign
-        report.print_cycle(self._console, result, with_diagnosis=changed or is_new, before=self._last)
-        self._last = result
+        if self._options.verbose:
+            report.print_cycle(self._console, result, with_diagnosis=changed or is_new, before=self._last)
+        else:
+            self._console.print(Text(demo_words.cycle_line(result)))
+        self._first, self._last = self._first or result, result
 
     async def _summary(self, app: App) -> Mapping[str, Any]:
         """The JSON document of `demo --json`, schema in docs/demo-json.md."""

@@ -1,0 +1,124 @@
+"""A demo in words: one line a cycle, and a closing summary of what happened, what it cost and what to do next."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from bot.domain.money import ZERO
+from bot.domain.symbol import base_of, is_perp
+from bot.report.format import amount, money, percent, times, utc
+from bot.runtime.cycle import CycleResult
+from bot.runtime.log_lines.turns import deed_of
+
+_DONE = {
+    ("hedge", "sell"): "hedged by selling perps",
+    ("reduce", "sell"): "sold",
+    ("increase", "buy"): "bought",
+    ("tactical", "buy"): "opened a leveraged long",
+    ("tactical", "sell"): "opened a leveraged short",
+    ("release", "buy"): "closed the hedge",
+    ("exit", "sell"): "closed a long",
+    ("exit", "buy"): "closed a short",
+}
+_NAMED_MAX = 4
+
+
+def cycle_line(result: CycleResult) -> str:
+    """Time on the exchange, condition, equity, and what was done."""
+    portfolio = result.portfolio
+    equity = f"{money(portfolio.equity)} {portfolio.account.quote}"
+    head = f"{utc(result.snapshot.at_ms)[5:16]}  {result.kind} {result.number}  {result.decision.condition.value}"
+    return f"{head}  {equity}  {_executed_in(result) or deed_of(result)}"
+
+
+def _executed_in(result: CycleResult) -> str:
+    """What a cycle executed, by purpose; empty where it executed nothing."""
+    values: dict[tuple[str, str], list[Decimal]] = {}
+    for outcome in result.outcomes:
+        if outcome.filled_size > 0:
+            values.setdefault((outcome.intent.purpose.value, outcome.intent.side.value), []).append(
+                outcome.filled_quote
+            )
+    return "; ".join(
+        f"{_DONE.get(key, ' '.join(key))}, {money(sum(found, ZERO))} ({len(found)} instrument{'s' * (len(found) > 1)})"
+        for key, found in values.items()
+    )
+
+
+def summary_lines(summary: Mapping[str, Any], begun: CycleResult, said: str) -> list[str]:
+    """The closing summary.
+
+    Args:
+        summary: the document of the demo.
+        begun: the first cycle, for where the account started.
+        said: what the scenario shows.
+    """
+    quote = summary["quote"]
+    start, end = begun.portfolio.equity, Decimal(summary["equity_quote"])
+    agreed = "agree" if summary["reconciled"] else "do NOT agree"
+    return [
+        f"What happened: {said}",
+        f"  read       {summary['condition']}, so the book stands at {summary['stance'].replace('_', ' ')}",
+        *(f"  {line}" for line in _deeds(summary["executed"], quote)),
+        *(f"  open       {line}" for line in _open(summary["positions"], quote)),
+        *(f"  resting    {line}" for line in summary["resting"]),
+        f"  sectors    {_sectors(summary['sleeves'])}",
+        f"  orders     {_orders(summary['orders'])}",
+        f"What it cost  equity {money(start)} → {money(end)} {quote} ({end - start:+,.2f})",
+        f"  fees       {_fees(summary, quote)}",
+        f"  funding    {_signed(sum(map(Decimal, summary['funding_quote'].values()), ZERO))} {quote} (+ received)",
+        f"journal and exchange {agreed}",
+    ]
+
+
+def next_lines(journal: str, directory: str | None) -> list[str]:
+    """Three commands to go on with, and where the files are."""
+    lines = [
+        "Next",
+        f"  sectorbot positions --journal {journal}",
+        f"  sectorbot why --journal {journal}",
+        "  sectorbot run -e sim",
+    ]
+    return [*lines, f"kept in {directory}; delete with: rm -r {directory}"] if directory else lines
+
+
+def _deeds(executed: Sequence[Mapping[str, Any]], quote: str) -> Iterator[str]:
+    """What was executed, by purpose and side, in the order in which it began."""
+    groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for row in executed:
+        if Decimal(row["filled_size"]) > 0:
+            groups.setdefault((row["purpose"], row["side"]), []).append(row)
+    for (purpose, side), rows in groups.items():
+        value = sum((Decimal(row["filled_quote"]) for row in rows), ZERO)
+        names = [row["symbol"] if is_perp(row["symbol"]) else base_of(row["symbol"]) for row in rows]
+        more = f" and {len(names) - _NAMED_MAX} more" if len(names) > _NAMED_MAX else ""
+        what = _DONE.get((purpose, side), f"{purpose}: {side}")
+        yield f"{purpose.ljust(10)} {what}, {money(value)} {quote}: {', '.join(names[:_NAMED_MAX])}{more}"
+
+
+def _open(positions: Sequence[Mapping[str, Any]], quote: str) -> Iterator[str]:
+    for row in positions:
+        far = f", liquidation {percent(row['liquidation_distance'])} away" if row["liquidation_distance"] else ""
+        gain = f"{_signed(Decimal(row['unrealised_pnl_quote']))} {quote}"
+        yield f"{row['side']} {amount(row['size'])} {row['symbol']} at {times(row['leverage'])}, {gain}{far}"
+
+
+def _sectors(sleeves: Mapping[str, Mapping[str, Any]]) -> str:
+    spot = {name.partition(".")[0]: row for name, row in sleeves.items() if name.endswith(".spot")}
+    parts = [f"{name} {percent(row['share'])} (target {percent(row['target_share'])})" for name, row in spot.items()]
+    return f"{'; '.join(parts)} of the book in spot"
+
+
+def _orders(counts: Mapping[str, int]) -> str:
+    shown = {name: count for name, count in counts.items() if count or name in {"sent", "filled", "rejected"}}
+    return ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in shown.items())
+
+
+def _fees(summary: Mapping[str, Any], quote: str) -> str:
+    """All fees in quote money, and which part was paid in tokens."""
+    total, direct = Decimal(summary["fees_quote"]), Decimal(summary["fees"].get(quote, "0"))
+    return f"{money(total)} {quote} ({money(direct)} in {quote}, {money(total - direct)} in tokens)"
+
+
+def _signed(value: Decimal) -> str:
+    return f"{value:+,.2f}"

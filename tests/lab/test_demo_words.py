@@ -1,0 +1,68 @@
+"""The demo as a newcomer reads it: a first line at once, a line a cycle, a short summary in words, what to do next."""
+
+import subprocess
+import sys
+import time
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from tests.commands import environment
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[str], float]:
+    """Standard output of the demo, and after how many seconds its first line came on standard error."""
+    folder = tmp_path_factory.mktemp("demo")
+    started = time.monotonic()
+    command = [sys.executable, "-m", "bot", "demo"]
+    with subprocess.Popen(
+        command, cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline().startswith("starting the embedded exchange")
+        first = time.monotonic() - started
+        out, failed = process.communicate(timeout=120)
+    assert process.returncode == 0, failed
+    return out.splitlines(), first
+
+
+def test_the_first_line_does_not_wait_for_the_exchange(shown: tuple[list[str], float]) -> None:
+    assert shown[1] < 5, "well under a second on a machine that is not busy"
+
+
+def test_a_cycle_is_one_line_and_the_whole_fits_on_a_screen(shown: tuple[list[str], float]) -> None:
+    lines = shown[0]
+    cycles = [line for line in lines if "  cycle " in line]
+    assert [line.split("cycle ")[1].split()[0] for line in cycles] == [str(n) for n in range(1, len(cycles) + 1)]
+    begin = next(number for number, line in enumerate(lines) if line.startswith("What happened"))
+    end = next(number for number, line in enumerate(lines) if line.startswith("Next"))
+    assert end - begin <= 17
+    assert len(lines) <= 45
+
+
+def test_the_summary_says_in_words_what_happened_and_what_it_cost(shown: tuple[list[str], float]) -> None:
+    text = "\n".join(shown[0])
+    for words in (
+        "hedged by selling perps",
+        "sold, 20,0",
+        "bought, 17,9",
+        "opened a leveraged long",
+        "closed the hedge",
+        "stop of UNI/USDT:USDT at 9.2",
+        "journal and exchange agree",
+        "What it cost  equity 104,997.00 → 105,0",
+    ):
+        assert words in text, text
+    fees = next(line for line in shown[0] if line.strip().startswith("fees"))
+    whole, direct, tokens = (Decimal(word.strip("(")) for word in fees.split() if word.strip("(")[0].isdigit())
+    assert whole == direct + tokens > 0
+
+
+def test_the_next_commands_name_the_journal_that_is_kept(shown: tuple[list[str], float]) -> None:
+    after = shown[0][shown[0].index("Next") :]
+    assert sum(line.startswith("  sectorbot ") for line in after) == 3
+    journal = Path(next(line for line in after if "positions" in line).split()[-1])
+    assert journal.is_file()
+    assert after[-1] == f"kept in {journal.parent}; delete with: rm -r {journal.parent}"
