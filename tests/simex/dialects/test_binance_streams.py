@@ -86,6 +86,22 @@ def test_a_market_stream_speaks_at_once_and_again(bench: Bench, prefix: str, nam
     assert {part["stream"] for part in combined} == {name}
 
 
+@pytest.mark.parametrize(
+    ("host", "path", "event"),
+    [
+        ("stream.binance.com", "/ws/uniusdt@ticker", {"x", "b"}),
+        ("fstream.binance.com", "/ws/uniusdt@ticker", set()),
+        ("fstream.binance.com", "/market/ws/uniusdt@ticker", set()),
+        ("127.0.0.1", "/public/ws/uniusdt@ticker", set()),
+    ],
+)
+def test_the_host_and_the_path_name_the_market(bench: Bench, host: str, path: str, event: set[str]) -> None:
+    (news,) = Socket(bench, path, host).news(1)
+    assert news.keys() & {"x", "b"} == event
+    (dialect,) = bench.simex._dialects
+    assert host == "127.0.0.1" or host in dialect.guide(1, KEYS["mainkey"]).hosts
+
+
 def test_trades_of_the_stream_are_those_of_the_tape(bench: Bench) -> None:
     socket = Socket(bench, "/ws/uniusdt@aggTrade/uniusdt@trade")
     assert socket.news() == []

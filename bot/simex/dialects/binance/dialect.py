@@ -101,7 +101,7 @@ class Binance:
         return self._keys[key].account
 
     def guide(self, http_port: int, key: ApiKey) -> Guide:
-        return guide(http_port, HOSTS, key)
+        return guide(http_port, (*HOSTS, *STREAM_HOSTS, *API_HOSTS), key)
 
     def respond(self, request: WireRequest, moment: RequestTimes) -> WireReply:
         family = _family(request.path)

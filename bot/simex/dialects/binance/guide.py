@@ -30,7 +30,12 @@ def guide(http_port: int, hosts: Iterable[str], key: ApiKey) -> Guide:
         "spot ws api": f"ws://{base[7:]}/ws-api/v3",
         "perp ws api": f"ws://{base[7:]}/ws-fapi/v1",
     }
-    return Guide(endpoints, tuple(hosts), _curl(base, key), _CCXT.format(key=key.key, secret=key.secret, base=base))
+    return Guide(
+        endpoints,
+        tuple(dict.fromkeys(hosts)),
+        _curl(base, key),
+        _CCXT.format(key=key.key, secret=key.secret, base=base),
+    )
 
 
 def _curl(base: str, key: ApiKey) -> str:
