@@ -13,7 +13,7 @@ from bot.playbook.policy.numbers import Policy
 from bot.runtime.settings.layers import SettingsProblem
 from bot.runtime.settings.model import Settings, load_settings, redacted
 from bot.runtime.settings.reference import flatten, warnings
-from bot.runtime.settings.renamed import ADVANCED, CONSTANTS, RENAMED, STRICTER_IS_HIGHER
+from bot.runtime.settings.renamed import ADVANCED, CONSTANTS, RENAMED
 
 pytestmark = pytest.mark.usefixtures("workplace")
 D = Decimal
@@ -55,6 +55,7 @@ OTHERS: Mapping[str, Any] = {  # another valid value than the default where that
     "playbook.order_max_quote": "9000",
 }
 SAME_STANCE = {"playbook.risk_on": ("playbook.risk_off=defi",), "playbook.risk_off": ("playbook.risk_on=infra",)}
+HIGHER_IS_STRICTER = {"liquidation_distance_min", "maintenance_rate"}
 
 
 def at(settings: Settings, dotted: str) -> Any:
@@ -73,7 +74,7 @@ def other_value(old: str) -> Any:
         return not default
     if isinstance(default, int):
         return default + 1
-    factor = D("1.1") if RENAMED[old].rpartition(".")[2] in STRICTER_IS_HIGHER else D("0.9")
+    factor = D("1.1") if RENAMED[old].rpartition(".")[2] in HIGHER_IS_STRICTER else D("0.9")
     return str(default * factor) if default else "3"
 
 

@@ -10,10 +10,10 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from bot.playbook.policy.former_names import FORMER_NAMES, WITHOUT_SUCCESSOR, is_former
+from bot.risk.limits import TIGHTER, Tighter
 from bot.runtime.settings.layers import KeyPath, Layer, SettingsProblem, merge
 
 ADVANCED = "advanced"
-STRICTER_IS_HIGHER = frozenset({"liquidation_distance_min", "maintenance_rate"})
 _EXECUTION = (
     "backoff_ms",
     "orders_per_instrument",
@@ -149,7 +149,7 @@ def _is_stricter(name: str, value: Any, in_force: Any) -> bool:
         given, known = Decimal(str(value)), Decimal(str(in_force))
     except InvalidOperation:
         return True
-    return given > known if name in STRICTER_IS_HIGHER else given < known
+    return given > known if TIGHTER[name] is Tighter.HIGHER else given < known
 
 
 def _has(content: Mapping[str, Any], path: KeyPath) -> bool:
