@@ -145,8 +145,17 @@ def test_the_image_runs_unprivileged_and_stops_on_a_signal() -> None:
     assert read("Dockerfile").count("--require-hashes") == 2
 
 
-def test_the_compose_file_follows_its_specification() -> None:
-    run(tool("check-jsonschema"), "--builtin-schema", "vendor.compose-spec", "deploy/compose.yaml")
+@pytest.mark.parametrize("name", ["compose.yaml", "compose.trade.yaml"])
+def test_the_compose_file_follows_its_specification(name: str) -> None:
+    run(tool("check-jsonschema"), "--builtin-schema", "vendor.compose-spec", f"deploy/{name}")
+
+
+def test_a_dry_run_in_a_container_needs_no_secret_and_trade_adds_both() -> None:
+    assert "venue__api" not in read("deploy/compose.yaml")
+    trade = read("deploy/compose.trade.yaml")
+    assert "[run, --environment, testnet, --mode, trade]" in trade
+    for name in ("venue__api_key", "venue__api_secret"):
+        assert trade.count(name) == 3
 
 
 def test_the_compose_file_hardens_its_services_and_keeps_secrets_in_files() -> None:

@@ -172,3 +172,12 @@ def test_a_simulation_that_starts_anew_says_where_the_journal_of_the_last_one_is
     assert done.returncode == 0
     (line,) = [line for line in done.stderr.splitlines() if "journal_set_aside" in line]
     assert f"var/sim-trade/{former.name}" in line
+
+
+def test_a_page_of_a_back_test_has_the_name_of_what_it_is(workplace: Path) -> None:
+    options = ("--data", ".", "--from", "2022-01-01", "--to", "2022-02-01", "--out", "report.pdf")
+    done = sectorbot("backtest", *options, cwd=workplace)
+    assert (done.returncode, done.stderr) == (
+        ExitCode.USAGE,
+        "sectorbot: --out report.pdf: the page is HTML; name it report.html\n",
+    )

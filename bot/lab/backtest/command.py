@@ -54,6 +54,8 @@ def run(asked: BacktestRequest, *, on_progress: Callable[[float], None]) -> tupl
     """
     if asked.end_ms <= asked.start_ms:
         raise CommandFailed(f"--to {day_of(asked.end_ms)} is not after --from {day_of(asked.start_ms)}", ExitCode.USAGE)
+    if asked.page is not None and asked.page.suffix not in {".html", ".htm"}:
+        raise CommandFailed(f"--out {asked.page}: the page is HTML; name it {asked.page.stem}.html", ExitCode.USAGE)
     for file in (asked.page, asked.journal):
         if file is not None and not file.parent.is_dir():
             raise CommandFailed(f"{file}: there is no directory {file.parent}")
