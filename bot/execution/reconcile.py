@@ -50,7 +50,8 @@ class Truth:
 
     `is_agreed` is False while books and account differ without an explanation, or a foreign order halts the bot.
     `locked` names instruments that may only be reduced: journaled locks, and those with an order in doubt.
-    `latency_ms` is the median time of the venue's answers meanwhile.
+    `latency_ms` is the median time of the venue's answers meanwhile. `unseen` are client ids in `working` that the
+    venue's list of open orders lacks: they count in every cap, and protect nothing.
     """
 
     account: Account
@@ -59,6 +60,7 @@ class Truth:
     locked: frozenset[str]
     notes: tuple[Note, ...] = ()
     latency_ms: int = 0
+    unseen: frozenset[str] = frozenset()
 
 
 class Reconciler:
@@ -133,6 +135,7 @@ class Reconciler:
         working = self._journal.reader.load_working()
         asked = sorted({*symbols, *(order.symbol for order in working)})
         self._evidence.take_defects()
+        asked_ms = self._venue.now_ms()
         reports = await self._evidence.read(self._venue.fetch_open_orders(asked), "open orders")
         notes = list(await self._unknown_outcomes.settle(working, reports))
         foreign = await self._foreign.review(reports)
@@ -159,6 +162,7 @@ class Reconciler:
             locked=frozenset(self._journal.reader.load_locks()) | doubtful | unread.locked,
             notes=tuple(notes),
             latency_ms=self._evidence.take_latency_ms(),
+            unseen=self._unknown_outcomes.unseen(working, reports, asked_ms),
         )
 
     async def _agree(

@@ -15,7 +15,7 @@ from bot.execution.order_reports import OLDER_MS, OrderReports, find_report, has
 from bot.execution.rules import ExecutionRules
 from bot.journal.journal import Journal
 from bot.journal.schema import NEVER_CAME_TO_BE
-from bot.ports import NotListed, OrderReport, Unavailable, Venue
+from bot.ports import NotListed, OrderReport, ReportState, Unavailable, Venue
 
 __all__ = ["UNKNOWN_OUTCOME_STATES", "UNLISTED_SETTLEMENTS", "UnknownOutcomes"]
 
@@ -33,6 +33,22 @@ class UnknownOutcomes:
         """Bring every order as far as the evidence goes. `open_reports` is what rests at the venue now."""
         settled = await together([self._settle_one(order, open_reports) for order in orders])
         return tuple(note for notes in settled for note in notes)
+
+    def unseen(self, orders: Sequence[Order], open_reports: Sequence[OrderReport], asked_ms: int) -> frozenset[str]:
+        """Client ids of live orders that the list of open orders lacks though it should have them.
+
+        They count in every cap, and protect nothing: what shows them, if anything does, may be older than their end.
+
+        Args:
+            orders: the orders after this settlement.
+            open_reports: the list.
+            asked_ms: when the list was asked for, by the venue's clock.
+        """
+        return frozenset(
+            order.client_id
+            for order in orders
+            if order.state.is_live and self._is_quiet(order, asked_ms) and find_report(order, open_reports) is None
+        )
 
     async def _settle_one(self, order: Order, open_reports: Sequence[OrderReport]) -> tuple[Note, ...]:
         if order.state is OrderState.SUBMITTING:
@@ -56,7 +72,7 @@ class UnknownOutcomes:
             try:
                 # as it is when the question goes out: an answer may be as old as its question
                 is_quiet = report is None and await self._is_surely_quiet(order)
-                report = report or await self._query_order(order)
+                report = report or await self._query_order(order, is_quiet)
             except NotListed as error:
                 return await self._unlisted(order, error, unlisted + 1)
             except Unavailable as error:
@@ -95,28 +111,41 @@ class UnknownOutcomes:
         reason = f"over: the venue lists {order.symbol} no more, asked in {settlements} settlements"
         return await self._journal.record_order_event(order.client_id, OrderEvent.EXPIRED, reason=reason), ()
 
-    async def _query_order(self, order: Order) -> OrderReport | None:
+    async def _query_order(self, order: Order, is_quiet: bool) -> OrderReport | None:
         """Ask on every endpoint: by client id, in the order history, in the list of open orders."""
         report = await self._evidence.fetch_order(order)
         if report is None:
-            reading = self._venue.fetch_order_history(order.symbol, order.sent_ms - OLDER_MS)
-            report = _found_in(order, await self._evidence.read(reading, f"order history of {order.symbol}"))
-        if report is None:
-            opened = self._venue.fetch_open_orders([order.symbol])
-            report = _found_in(order, await self._evidence.read(opened, f"open orders of {order.symbol}"))
-        return report
+            return await self._find_in_history(order) or await self._find_in_list(order)
+        return await self._newer_of(order, report) if is_quiet and report.state is ReportState.OPEN else report
+
+    async def _newer_of(self, order: Order, report: OrderReport) -> OrderReport:
+        """What the order history says of the end of an order that is reported as open while the list of open orders
+        lacks it: one of the two endpoints is behind, and an order that is over stays over."""
+        try:
+            found = await self._find_in_history(order)
+        except Unavailable:
+            return report
+        return report if found is None or found.state is ReportState.OPEN else found
+
+    async def _find_in_history(self, order: Order) -> OrderReport | None:
+        reading = self._venue.fetch_order_history(order.symbol, order.sent_ms - OLDER_MS)
+        return _found_in(order, await self._evidence.read(reading, f"order history of {order.symbol}"))
+
+    async def _find_in_list(self, order: Order) -> OrderReport | None:
+        opened = self._venue.fetch_open_orders([order.symbol])
+        return _found_in(order, await self._evidence.read(opened, f"open orders of {order.symbol}"))
 
     async def _is_surely_quiet(self, order: Order) -> bool:
         """The same by a clock that was just measured: ours may have been put forward since the order was stamped."""
-        if not self._is_quiet(order):
+        if not self._is_quiet(order, self._venue.now_ms()):
             return False
         await self._evidence.read(self._venue.fetch_clock_skew(), "clock of the venue")
-        return self._is_quiet(order)
+        return self._is_quiet(order, self._venue.now_ms())
 
-    def _is_quiet(self, order: Order) -> bool:
+    def _is_quiet(self, order: Order, at_ms: int) -> bool:
         """Whether the venue can no longer accept the request, and would show the order if it had."""
         window_ms = max(order.receive_window_ms - self._venue.receive_window_ms, 0)
-        return self._venue.now_ms() - order.sent_ms >= self._venue.quiet_period_ms + window_ms
+        return at_ms - order.sent_ms >= self._venue.quiet_period_ms + window_ms
 
     async def _absent(self, order: Order) -> tuple[Order, tuple[Note, ...]]:
         """Unanimous absence: a doubtful order never came to be, an acknowledged one is over and was forgotten."""

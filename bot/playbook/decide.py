@@ -42,13 +42,16 @@ def decide(
     sectors: Sectors,
     working: tuple[Order, ...],
     cache: SignalCache,
+    unseen: tuple[str, ...] = (),
 ) -> Decision:
     """A full cycle: read the market, choose the stance, keep the exits, take the campaign one step further.
 
-    `cache` changes nothing but the time it takes.
+    `cache` changes nothing but the time it takes. `unseen`: see `PlanContext`.
     """
     snapshot = as_of(snapshot)
-    context = PlanContext(snapshot, portfolio, policy, sectors, working, memory.directional, memory.hedges_stopped)
+    context = PlanContext(
+        snapshot, portfolio, policy, sectors, working, memory.directional, memory.hedges_stopped, unseen
+    )
     memory = _settled(memory, context)
     market = read_market(snapshot, policy, sectors, cache)
     signals = market.signals
@@ -93,9 +96,12 @@ def guard(
     policy: Policy,
     sectors: Sectors,
     working: tuple[Order, ...],
+    unseen: tuple[str, ...] = (),
 ) -> Decision:
     """Exits, hedge ≤ spot and liquidation distance only; regime, target and campaign stay as they are."""
-    context = PlanContext(snapshot, portfolio, policy, sectors, working, memory.directional, memory.hedges_stopped)
+    context = PlanContext(
+        snapshot, portfolio, policy, sectors, working, memory.directional, memory.hedges_stopped, unseen
+    )
     memory = _settled(memory, context)
     guarded = _guarded(memory, context)
     choice = Choice(current_stance(memory), tactical_allowed=False)

@@ -257,7 +257,8 @@ class Cycle:
             marked = mark_equity(flowed, portfolio, parts.limits, snapshot.at_ms)
             memory = count_funding(marked, reader)
             memory = count_stopped(memory, reader, truth.account.positions, snapshot.at_ms)
-        inputs = TurnInputs(kind, kill, self.is_canary, snapshot, truth.account, memory, working)
+        unseen = tuple(sorted(truth.unseen))
+        inputs = TurnInputs(kind, kill, self.is_canary, snapshot, truth.account, memory, working, unseen=unseen)
         return Observation(inputs, truth, before)
 
     async def _plan(self, observation: Observation) -> TurnPlan:

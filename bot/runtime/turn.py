@@ -75,9 +75,10 @@ def propose(inputs: TurnInputs, numbers: Numbers, cache: SignalCache | None = No
     with house_arithmetic():
         portfolio = build_portfolio(inputs.account, snapshot, memory, policy, sectors)
         if inputs.kind == CYCLE:
-            decision = decide(snapshot, portfolio, memory, policy, sectors, inputs.working, cache or SignalCache())
+            signals = cache or SignalCache()
+            decision = decide(snapshot, portfolio, memory, policy, sectors, inputs.working, signals, inputs.unseen)
         else:
-            decision = guard(snapshot, portfolio, memory, policy, sectors, inputs.working)
+            decision = guard(snapshot, portfolio, memory, policy, sectors, inputs.working, inputs.unseen)
         if inputs.kill is KillLevel.FLATTEN:
             intents = flatten(
                 snapshot,

@@ -1,5 +1,6 @@
 """The guard's subject is every position that the venue reports, not what memory expects."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 
@@ -71,6 +72,25 @@ def test_a_stop_that_does_not_come_to_rest_stops_entries_from_the_next_guard_on_
     assert list(made.memory.unguarded) == [UNI]
     rest(world)
     assert world.guard().memory.unguarded == {}
+
+
+@pytest.mark.parametrize("make", [world_with_a_stranger, world_with_a_long], ids=["position of others", "long"])
+def test_a_stop_that_the_list_of_open_orders_lacks_protects_nothing_and_is_not_sent_twice(
+    make: Callable[[], World],
+) -> None:
+    """Seed 500629: its cancel was not written down, and the order endpoint was minutes behind."""
+    world = make()
+    rest(world)
+    assert world.guard().memory.unguarded == {}
+    stops = {order.symbol: order.client_id for order in world.working if order.order_type.is_trigger}
+    ids = tuple(stops.values())
+    made = guard(world.snapshot(), world.portfolio(), world.memory, world.policy, world.sectors, world.working, ids)
+    assert UNI in stops
+    assert set(made.memory.unguarded) == set(stops)
+    assert all(stops[symbol] in message for symbol, message in made.memory.unguarded.items())
+    assert made.intents == (), "it may rest after all"
+    seen = guard(world.snapshot(), world.portfolio(), made.memory, world.policy, world.sectors, world.working, ())
+    assert seen.memory.unguarded == {}
 
 
 def test_a_position_of_an_instrument_that_is_not_read_stops_entries_at_once() -> None:

@@ -51,7 +51,7 @@ class TurnInputs:
 
     `memory` is that of the turn before with what the journal has counted since: deposits, equity, funding. `is_canary`:
     no entry has been carried out since the start. `risk` is None before the order books are read, and in records of
-    older versions.
+    older versions. `unseen`: client ids in `working` that the venue's list of open orders lacks.
     """
 
     kind: str
@@ -62,6 +62,7 @@ class TurnInputs:
     memory: Memory
     working: tuple[Order, ...]
     risk: RiskInputs | None = None
+    unseen: tuple[str, ...] = ()
 
     @property
     def books(self) -> TurnBooks:

@@ -18,7 +18,8 @@ from bot.playbook.policy.numbers import Policy
 @dataclass(frozen=True, slots=True)
 class PlanContext:
     """One instant, seen by the planner. `working` holds our live orders, resting stops included; `directional` is perps
-    of `Memory.directional`, which are neither hedges nor a rotation's; `stopped` is `Memory.hedges_stopped`."""
+    of `Memory.directional`, which are neither hedges nor a rotation's; `stopped` is `Memory.hedges_stopped`; `unseen`
+    is client ids in `working` that the venue's list of open orders lacks."""
 
     snapshot: Snapshot
     portfolio: Portfolio
@@ -27,6 +28,7 @@ class PlanContext:
     working: tuple[Order, ...]
     directional: Mapping[str, Decimal] = field(default_factory=dict)
     stopped: Mapping[str, int] = field(default_factory=dict)
+    unseen: tuple[str, ...] = ()
 
     @property
     def at_ms(self) -> int:

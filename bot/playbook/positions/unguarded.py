@@ -35,11 +35,15 @@ def is_inside(trigger: Decimal, position: Position) -> bool:
 
 
 def covering_stops(position: Position, context: PlanContext) -> list[Order]:
-    """Stops that are known to rest, take the whole position and are reached before its liquidation."""
+    """Stops that are known to rest, take the whole position and are reached before its liquidation.
+
+    Known is what the venue's list of open orders has: that nobody has said the end of a stop does not make it rest.
+    """
     return [
         order
         for order in context.live_on(position.symbol)
         if order.order_type is OrderType.STOP
+        and order.client_id not in context.unseen
         and order.state is OrderState.OPEN
         and order.side is Side.of(-position.size)
         and order.open_size >= abs(position.size)
@@ -117,6 +121,9 @@ def missing_stops(
             continue
         what = "position that no plan knows" if symbol in strangers else owned[symbol]
         found[symbol] = f"{symbol}: the {what} of {position.size} has no full-size stop inside its liquidation price"
+        absent = [order.client_id for order in context.live_on(symbol) if order.client_id in context.unseen]
+        if absent:
+            found[symbol] += f"; not in the venue's list of open orders: {', '.join(absent)}"
         if context.closable(symbol) is None:
             found[symbol] += "; its instrument is not read or not traded, so none can be placed: close it by hand"
     return found, pending

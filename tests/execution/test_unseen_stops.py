@@ -1,0 +1,141 @@
+"""A stop rests only while the venue's list of open orders has it: one endpoint alone may be minutes behind."""
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.domain.instrument import Side
+from bot.domain.order import OrderType, Purpose, TimeInForce
+from bot.domain.states import OrderState
+from bot.ports import OrderReport, ReportState, Unavailable
+from bot.risk import Approved
+from tests.execution.scripted_venue import PERP, ScriptedVenue
+from tests.execution.worlds import SYMBOLS, World, approve, open_world
+
+ORDER, LIST, HISTORY = "order", "open orders", "order history"
+
+
+@dataclass
+class LaggingVenue(ScriptedVenue):
+    """The endpoints in `behind` say what was so when `remember` was called; those in `failing` do not answer."""
+
+    behind: set[str] = field(default_factory=set)
+    failing: set[str] = field(default_factory=set)
+    former: dict[str, Any] = field(default_factory=dict)
+
+    async def remember(self, client_id: str) -> None:
+        self.former = {
+            ORDER: await super().fetch_order(PERP, client_id),
+            LIST: await super().fetch_open_orders(SYMBOLS),
+            HISTORY: await super().fetch_order_history(PERP, 0),
+        }
+
+    async def fetch_order(self, symbol: str, client_id: str, *, is_trigger: bool = False) -> OrderReport | None:
+        now = await super().fetch_order(symbol, client_id, is_trigger=is_trigger)
+        found: OrderReport | None = self._answer(ORDER, now)
+        return found
+
+    async def fetch_open_orders(self, symbols: Any) -> tuple[OrderReport, ...]:
+        found: tuple[OrderReport, ...] = self._answer(LIST, await super().fetch_open_orders(symbols))
+        return found
+
+    async def fetch_order_history(self, symbol: str, since_ms: int) -> tuple[OrderReport, ...]:
+        found: tuple[OrderReport, ...] = self._answer(HISTORY, await super().fetch_order_history(symbol, since_ms))
+        return found
+
+    def _answer(self, endpoint: str, now: Any) -> Any:
+        if endpoint in self.failing:
+            raise Unavailable("no route to the exchange")
+        return self.former[endpoint] if endpoint in self.behind else now
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> Any:
+    opened = await open_world(tmp_path / "j.db", LaggingVenue(), threaded=True)
+    yield opened
+    await opened.journal.close()
+
+
+def stop() -> Approved:
+    return approve(
+        Purpose.EXIT,
+        id=f"x3.{PERP}",
+        campaign=0,
+        tranche=3,
+        leg=1,
+        symbol=PERP,
+        side=Side.SELL,
+        reduce_only=True,
+        order_type=OrderType.STOP,
+        trigger_price=Decimal(8),
+        time_in_force=TimeInForce.GTC,
+    )
+
+
+async def with_a_stop_that_was_taken_away(world: World) -> str:
+    """The venue has cancelled it, and its reply to that was not heard."""
+    venue: Any = world.venue
+    venue.submits.append("rest")
+    (rested,) = await world.executor.act([stop()])
+    venue.advance(60_000)
+    (client_id,) = rested.client_ids
+    await venue.remember(client_id)
+    venue.orders[0].state = ReportState.CANCELED
+    return str(client_id)
+
+
+async def test_the_order_history_says_the_end_that_the_order_endpoint_does_not_show_yet(world: World) -> None:
+    venue: Any = world.venue
+    client_id = await with_a_stop_that_was_taken_away(world)
+    venue.behind = {ORDER}
+    truth = await world.reconciler.settle(SYMBOLS)
+    assert truth.working == ()
+    order = world.journal.reader.load_order(client_id)
+    assert order is not None
+    assert order.state is OrderState.CANCELED
+
+
+@pytest.mark.parametrize(
+    ("behind", "failing"),
+    [({ORDER}, {HISTORY}), ({ORDER, HISTORY}, set()), (set(), {ORDER}), ({HISTORY}, {ORDER, HISTORY})],
+    ids=["history fails", "history behind as well", "order endpoint fails", "both fail"],
+)
+async def test_a_stop_that_only_an_older_answer_or_none_keeps_open_is_unseen(
+    world: World, behind: set[str], failing: set[str]
+) -> None:
+    venue: Any = world.venue
+    client_id = await with_a_stop_that_was_taken_away(world)
+    venue.behind, venue.failing = behind, failing
+    truth = await world.reconciler.settle(SYMBOLS)
+    assert [order.client_id for order in truth.working] == [client_id], "it counts in every cap"
+    assert truth.unseen == {client_id}
+
+
+@pytest.mark.parametrize("endpoints", [(ORDER,), (HISTORY,), (ORDER, HISTORY)], ids=" and ".join)
+async def test_a_stop_that_the_list_has_is_seen_whatever_else_fails(world: World, endpoints: tuple[str, ...]) -> None:
+    venue: Any = world.venue
+    venue.submits.append("rest")
+    await world.executor.act([stop()])
+    venue.advance(60_000)
+    venue.failing = set(endpoints)
+    truth = await world.reconciler.settle(SYMBOLS)
+    assert (len(truth.working), truth.unseen) == (1, frozenset())
+
+
+async def test_a_list_may_lack_a_stop_within_the_quiet_period_and_not_after_it(world: World) -> None:
+    venue: Any = world.venue
+    await venue.remember("none")
+    venue.submits.append("rest")
+    (rested,) = await world.executor.act([stop()])
+    venue.behind = {LIST}
+    venue.advance(venue.quiet_period_ms - 1)
+    truth = await world.reconciler.settle(SYMBOLS)
+    assert (len(truth.working), truth.unseen) == (1, frozenset())
+    venue.advance(1)
+    truth = await world.reconciler.settle(SYMBOLS)
+    assert (len(truth.working), truth.unseen) == (1, set(rested.client_ids))
+    venue.behind = set()
+    assert (await world.reconciler.settle(SYMBOLS)).unseen == frozenset()
