@@ -11,7 +11,7 @@ from bot.runtime.exit_codes import ExitCode
 
 def add_commands(app: typer.Typer) -> None:
     """Put them under the root command."""
-    for command in (status, positions, orders, signals, why, replay):
+    for command in (status, positions, orders, history, signals, why, replay):
         app.command()(command)
 
 
@@ -95,6 +95,31 @@ def orders(
             common.print_json(rows)
         else:
             readings.show(report_tables.orders_table(rows, view.quote, now_ms))
+
+
+def history(
+    context: typer.Context,
+    since: Annotated[str, typer.Option(metavar="12h|3d|DATE", help="From when: a span, or a date (UTC).")] = "12h",
+    journal: JournalPath = None,
+    config: Config = None,
+    assign: Assign = None,
+    environment: Environment = None,
+    mode: Mode = None,
+    as_json: Json = False,
+) -> None:
+    """What happened: starts, conditions, orders, switch, breakers."""
+    with common.one_line_errors(as_json=as_json):
+        from bot.report import history as report_history
+        from bot.report import queries as readings
+
+        given = common.given(context, config, assign, environment, mode)
+        with readings.open_journal(given.files, given.assignments, journal) as view:
+            since_ms = report_history.since_ms(since, view.now_ms)
+            document = report_history.history(view.reader, since_ms, view.now_ms)
+        if as_json:
+            common.print_json(document)
+        else:
+            readings.show(report_history.history_lines(document["events"]), document["summary"])
 
 
 def signals(

@@ -266,6 +266,27 @@ class JournalReader(Answers):
             return 0
         return int(self._rows("SELECT count(*) FROM orders WHERE sent_ms >= ?", [since_ms])[0][0])
 
+    def load_facts_since(self, kinds: Sequence[str], since_ms: int) -> tuple[Fact, ...]:
+        """Events of these kinds since, oldest first."""
+        marks = ", ".join("?" * len(kinds))
+        sql = f"SELECT seq, at_ms, kind, payload FROM event WHERE kind IN ({marks}) AND at_ms >= ? ORDER BY seq"
+        rows = self._rows(sql, [*kinds, since_ms])
+        return tuple(Fact(row[0], row[1], row[2], json.loads(row[3])) for row in rows)
+
+    def load_conditions_since(self, since_ms: int) -> tuple[tuple[int, int, str], ...]:
+        """Time, number and condition of every recorded turn since, oldest first; before them the last one earlier."""
+        columns = "SELECT cycles.at_ms, number, json_extract(payload, '$.decision.condition') FROM cycles"
+        source = f"{columns} JOIN event ON event.seq = cycles.seq"
+        before = self._rows(f"{source} WHERE cycles.at_ms < ? ORDER BY number DESC LIMIT 1", [since_ms])
+        rows = self._rows(f"{source} WHERE cycles.at_ms >= ? ORDER BY number", [since_ms])
+        return tuple((row[0], row[1], row[2]) for row in (*before, *rows))
+
+    def load_executions_since(self, since_ms: int) -> tuple[tuple[int, str, str, Decimal], ...]:
+        """Time, purpose, side and quote value of every execution of our orders since, oldest first."""
+        sql = "SELECT fills.at_ms, purpose, fills.side, quote FROM fills JOIN orders USING (client_id)"
+        rows = self._rows(f"{sql} WHERE fills.at_ms >= ? ORDER BY fills.at_ms, fills.seq", [since_ms])
+        return tuple((row[0], row[1], row[2], dec(row[3])) for row in rows)
+
     def count_orders_by_state(self) -> Mapping[OrderState, int]:
         """How many orders there are in each state."""
         rows = self._rows("SELECT state, count(*) FROM orders GROUP BY state", [])

@@ -27,6 +27,7 @@ COMMANDS = (
     "status",
     "positions",
     "orders",
+    "history",
     "why",
     "signals",
     "replay",
