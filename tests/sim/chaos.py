@@ -55,9 +55,8 @@ class Chaos:
             now = self._exchange.instruments[symbol]
             # Sizes that were rounded to a coarser grid are still about; prices are off a coarser one by the market.
             self._exchange.replace_instrument(replace(instrument, size_step=now.size_step, size_min=now.size_min))
-        for symbol, brackets in brackets_of(Rules()).items():
-            if self._exchange.is_listed(symbol):
-                self._exchange.set_brackets(symbol, brackets)
+            if ":" in symbol:
+                self._exchange.reset_brackets(symbol)
         self._world.hooks.heal()
 
     def _market(self) -> None:

@@ -1,4 +1,7 @@
-"""The gate approves no entry at a leverage that the venue's brackets do not allow for the position it leads to."""
+"""The gate approves no entry at a leverage that the venue's brackets do not allow for the position it leads to.
+
+Of the exchange itself: at rest no position stands that its margin does not carry, so none that nobody can close.
+"""
 
 from typing import Any
 
@@ -6,6 +9,7 @@ from bot.domain.brackets import Bracket, notional_cap
 from bot.domain.symbol import is_perp
 from bot.risk import Approved
 from tests.sim.hooks import Rule
+from tests.sim.wire import ACCOUNT
 from tests.sim.world import Life
 
 KNOWN_SECONDS = 2 * 3_600.0  # an hour is the age limit of brackets; the turns and failed reads around it are the rest
@@ -47,4 +51,17 @@ class EntriesFitTheBrackets(Rule):
                 self.world.violate("an entry fits the brackets of the position it leads to", words)
 
 
-RULES = (EntriesFitTheBrackets,)
+class PositionsAreCarried(Rule):
+    """A close takes no price beyond the bankruptcy of an isolated position, so what the exchange fails to liquidate
+    there is held for ever."""
+
+    def at_end(self, life: Life, truth: Any) -> None:
+        exchange = self.world.exchange
+        for held in exchange.positions(ACCOUNT):
+            left = held.isolated_wallet + held.unrealised_pnl
+            if held.is_isolated and exchange.is_open(held.symbol) and not 0 <= held.maintenance_margin <= left:
+                words = f"{held.symbol} {held.size}: {left:.2f} left, {held.maintenance_margin:.2f} needed"
+                self.world.violate("the exchange liquidates what its margin does not carry", words)
+
+
+RULES = (EntriesFitTheBrackets, PositionsAreCarried)

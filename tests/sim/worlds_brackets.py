@@ -1,8 +1,5 @@
 """The venue allows less leverage for larger positions: its brackets are tightened, in steps, and put back."""
 
-from typing import Any
-
-from bot.domain.brackets import Bracket
 from bot.simex.engine.rules import make_brackets
 from tests.sim.faults import Kind
 from tests.sim.hooks import Disturbance
@@ -14,10 +11,6 @@ CAPS = (800, 2_500, 6_000)  # quote; what 5x is allowed up to
 class BracketsBySize(Disturbance):
     """A perp allows high leverage for a small position, twice for a larger one, none beyond."""
 
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
-        self._before: dict[str, tuple[Bracket, ...]] = {}
-
     async def act(self) -> None:
         if not self.plan.strikes(Kind.BRACKETS_BY_SIZE):
             return
@@ -27,14 +20,8 @@ class BracketsBySize(Disturbance):
         if not self.exchange.is_listed(symbol):
             return
         table = ((str(cap), LEVERAGE_MAX, "0.02"), (str(2 * cap), 2, "0.10"), ("30000000", 1, "0.5"))
-        self._before.setdefault(symbol, self.exchange.brackets(symbol))
         self.exchange.set_brackets(symbol, make_brackets(table, LEVERAGE_MAX))
         self.world.note(f"{symbol} allows more than 2x up to {cap} only")
-
-    def heal(self) -> None:
-        for symbol, brackets in self._before.items():
-            if self.exchange.is_listed(symbol):
-                self.exchange.set_brackets(symbol, brackets)
 
 
 WORLDS = (BracketsBySize,)

@@ -7,7 +7,6 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qsl
 
-from bot.domain.brackets import Bracket
 from bot.domain.instrument import Kind as MarketKind
 from bot.ports import Unavailable
 from bot.simex.dialects.wire import WireReply, WireRequest
@@ -218,10 +217,6 @@ class OneSymbolFails(Disturbance):
 class BracketsBelowPosition(Disturbance):
     """The brackets of a perp with a position allow less leverage than it has."""
 
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
-        self._before: dict[str, tuple[Bracket, ...]] = {}
-
     async def act(self) -> None:
         held = self.exchange.positions(ACCOUNT)
         if not held or not self.plan.strikes(Kind.BRACKET_BELOW_POSITION):
@@ -229,14 +224,8 @@ class BracketsBelowPosition(Disturbance):
         symbol = self.plan.choose(Kind.BRACKET_BELOW_POSITION, held).symbol
         if not self.exchange.is_listed(symbol):
             return
-        self._before.setdefault(symbol, self.exchange.brackets(symbol))
         self.exchange.set_brackets(symbol, make_brackets(BRACKETS, LOW_LEVERAGE))
         self.world.note(f"{symbol} allows {LOW_LEVERAGE}x at most")
-
-    def heal(self) -> None:
-        for symbol, brackets in self._before.items():
-            if self.exchange.is_listed(symbol):
-                self.exchange.set_brackets(symbol, brackets)
 
 
 class ModesByHand(Disturbance):

@@ -10,6 +10,7 @@ from bot.simex.engine import records
 from bot.simex.engine.margin.liquidation import Liquidation
 from bot.simex.engine.margin.requirements import Margin
 from bot.simex.engine.refusal import Refusal, RefusalReason
+from bot.simex.engine.rules import check_brackets
 from bot.simex.engine.settlement import Settlement
 from bot.simex.engine.state import State
 from bot.simex.engine.timeline import Timeline
@@ -96,9 +97,20 @@ class Interventions:
         return changed
 
     def set_brackets(self, symbol: str, brackets: tuple[Bracket, ...]) -> None:
-        """Other risk brackets from now on. Positions keep their leverage; orders and settings beyond are refused."""
+        """Other risk brackets from now on. Positions keep their leverage; orders and settings beyond are refused.
+
+        Raises:
+            ValueError: for brackets that no exchange has: with a gap, or with maintenance that jumps between two.
+        """
         self._state.perp(symbol)
+        check_brackets(brackets)
         self._margin.set_brackets(symbol, brackets)
+        self._state.emit(EventKind.INSTRUMENT, symbol=symbol, reason="brackets")
+
+    def reset_brackets(self, symbol: str) -> None:
+        """The usual risk brackets again."""
+        self._state.perp(symbol)
+        self._margin.reset_brackets(symbol)
         self._state.emit(EventKind.INSTRUMENT, symbol=symbol, reason="brackets")
 
     def set_funding_interval(self, symbol: str, hours: int) -> None:

@@ -1,6 +1,6 @@
 """The exchange's own constants: fees' discounts, bands, brackets, refill of the book. One frozen value per exchange."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
@@ -55,6 +55,10 @@ class Rules:
     reduce_only_counting: ReduceOnlyCounting = ReduceOnlyCounting.ALL
     brackets: Mapping[str, tuple[Bracket, ...]] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        for brackets in self.brackets.values():
+            check_brackets(brackets)
+
     def brackets_for(self, instrument: Instrument) -> tuple[Bracket, ...]:
         """The risk brackets of a perp, smallest notional first."""
         own = self.brackets.get(instrument.symbol)
@@ -93,6 +97,22 @@ MINOR_BRACKETS = (
     ("18000000", 2, "0.25"),
     ("30000000", 1, "0.5"),
 )
+
+
+def check_brackets(brackets: Sequence[Bracket]) -> None:
+    """Whether a table is one: from zero on without a gap, maintenance continuous and never below zero.
+
+    Raises:
+        ValueError: naming the first bracket that does not fit the one before it.
+    """
+    floor, cum, rate = ZERO, ZERO, None
+    for one in brackets:
+        expected = cum if rate is None else cum + floor * (one.maintenance_rate - rate)
+        if one.notional_floor != floor or one.cum != expected or one.notional_cap <= floor:
+            raise ValueError(f"bracket {one.number} does not go on from {floor} with an amount of {expected}: {one}")
+        floor, cum, rate = one.notional_cap, one.cum, one.maintenance_rate
+    if not brackets:
+        raise ValueError("a perp has at least one bracket")
 
 
 def make_brackets(table: tuple[tuple[str, int, str], ...], leverage_max: int) -> tuple[Bracket, ...]:

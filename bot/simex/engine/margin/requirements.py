@@ -63,6 +63,9 @@ class Margin:
     def set_brackets(self, symbol: str, brackets: tuple[Bracket, ...]) -> None:
         self._changed[symbol] = brackets
 
+    def reset_brackets(self, symbol: str) -> None:
+        self._changed.pop(symbol, None)
+
     def brackets(self, symbol: str) -> tuple[Bracket, ...]:
         changed = self._changed.get(symbol)
         if changed is not None:
