@@ -2,6 +2,7 @@
 
 import io
 import json
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
@@ -14,11 +15,11 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from bot.domain.market import Cost
-from bot.domain.order import OrderType, TimeInForce
+from bot.domain.order import Fill, OrderType, Purpose, TimeInForce
 from bot.domain.portfolio import Balance, Holding, Portfolio
 from bot.domain.states import KillLevel, OrderState
 from bot.journal.journal import Journal
-from bot.report import holdings, rows, tables
+from bot.report import holdings, queries, rows, tables
 from bot.runtime.exit_codes import ExitCode
 from tests.commands import sectorbot
 from tests.report.test_report import held, standing, why_row
@@ -187,3 +188,28 @@ def test_positions_show_the_tokens_of_a_run(finished_run: Path) -> None:
     spot = sum(Decimal(row["value_quote"]) for row in document["holdings"])
     sleeves = sum(Decimal(row["value_quote"]) for row in document["sleeves"] if row["sleeve"].endswith(".spot"))
     assert abs(spot - sleeves) < Decimal("0.01")
+
+
+def test_ages_count_on_after_the_daemon_has_ended(finished_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def age_ms() -> int:
+        done = sectorbot("status", "-e", "sim", "--json", cwd=finished_run)
+        assert done.returncode == ExitCode.NOT_RUNNING
+        return int(json.loads(done.stdout)["last_cycle_age_ms"])
+
+    before, now = age_ms(), time.time_ns
+    monkeypatch.setattr(queries.time, "time_ns", lambda: now() + 300 * 10**9)
+    assert 300_000 <= age_ms() - before < 360_000
+
+
+async def test_what_a_flatten_executes_trips_no_limit_of_executions(tmp_path: Path) -> None:
+    journal = await Journal.open(tmp_path / "journal.db", account="main", now_ms=lambda: NOW, threaded=False)
+    (sample,) = (working(intent, OrderState.SUBMITTING) for intent in cycle_result().decision.intents[:1])
+    for number, purpose in enumerate((Purpose.FLATTEN, Purpose.REDUCE)):
+        name = f"tsbabc{number:014d}"
+        order = replace(sample, client_id=name, intent_id=f"1.1.{number}", sent_ms=NOW, purpose=purpose)
+        await journal.record_submitting(order)
+        fill = Fill("sim", name, order.symbol, name, name, order.side, D(2000), D(1), D(2), "USDT", False, NOW)
+        await journal.record_fills([fill])
+    counted = journal.reader.count_fills(0), journal.reader.load_turnover(0)
+    await journal.close()
+    assert counted == (1, 2000)
