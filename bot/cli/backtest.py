@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from bot.cli import common
-from bot.cli.common import Assign, Config, Json
+from bot.cli.common import SETTINGS, Given, command
 from bot.runtime.exit_codes import CommandFailed, ExitCode
 
 Folder = Annotated[Path, typer.Option("--data", metavar="DIR", help="Directory of candles; see docs/backtest.md.")]
@@ -22,13 +22,12 @@ def add_commands(app: typer.Typer) -> None:
     app.add_typer(data, name="data")
 
 
+@command(*SETTINGS)
 def backtest(  # noqa: PLR0913, PLR0917 - one argument per option
-    context: typer.Context,
+    given: Given,
     folder: Folder,
     start: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="First day.")],
     end: Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="Last day; its night is not traded.")],
-    config: Config = None,
-    assign: Assign = None,
     out: Annotated[
         Path | None,
         typer.Option(metavar="FILE.html", help="Write the report page here, and daily equity beside it as .csv."),
@@ -46,56 +45,53 @@ def backtest(  # noqa: PLR0913, PLR0917 - one argument per option
     allow_ends: Annotated[
         bool, typer.Option("--allow-ends", help="Candles that end before --to are delistings, no partial download.")
     ] = False,
-    as_json: Json = False,
 ) -> None:
     """The whole bot over recorded candles, against three benchmarks with the same costs."""
-    with common.one_line_errors(as_json=as_json):
-        from bot.runtime import logs
+    from bot.runtime import logs
 
-        logs.configure(level="error")
-        pyarrow_or_fail()
-        from bot.lab.backtest import command as backtest_command
+    logs.configure(level="error")
+    pyarrow_or_fail()
+    from bot.lab.backtest import command as backtest_command
 
-        given = common.given(context, config, assign)
-        asked = backtest_command.BacktestRequest(
-            folder=folder,
-            start_ms=_ms(start),
-            end_ms=_ms(end),
-            files=given.files,
-            assignments=given.assignments,
-            page=out,
-            journal=journal,
-            decide_hours=decide_hours,
-            guard_hours=guard_hours,
-            every_guard=every_guard,
-            rebase_days=rebase_days,
-            seed=seed,
-            may_end=allow_ends,
-        )
-        document, message = backtest_command.run(asked, on_progress=_progress)
-        if as_json:
-            common.print_json(document)
-        else:
-            typer.echo(message)
-        raise typer.Exit(int(ExitCode.OK if document["reconciled"] else ExitCode.MISMATCH))
+    asked = backtest_command.BacktestRequest(
+        folder=folder,
+        start_ms=_ms(start),
+        end_ms=_ms(end),
+        files=given.files,
+        assignments=given.assignments,
+        page=out,
+        journal=journal,
+        decide_hours=decide_hours,
+        guard_hours=guard_hours,
+        every_guard=every_guard,
+        rebase_days=rebase_days,
+        seed=seed,
+        may_end=allow_ends,
+    )
+    document, message = backtest_command.run(asked, on_progress=_progress)
+    if given.as_json:
+        common.print_json(document)
+    else:
+        typer.echo(message)
+    raise typer.Exit(int(ExitCode.OK if document["reconciled"] else ExitCode.MISMATCH))
 
 
+@command()
 def check(
+    given: Given,
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Directory of candles.")],
     max_gap_hours: Annotated[int, typer.Option(min=1, help="Holes up to this long are no finding.")] = 12,
-    as_json: Json = False,
 ) -> None:
     """What a directory of candles holds and lacks: gaps, bad rows, doubles. Ends with 1 when a row is wrong."""
-    with common.one_line_errors(as_json=as_json):
-        pyarrow_or_fail()
-        from bot.lab.data import check as data_check
+    pyarrow_or_fail()
+    from bot.lab.data import check as data_check
 
-        try:
-            found = data_check.check_folder(folder, max_gap_hours=max_gap_hours)
-        except data_check.HistoryProblem as problem:
-            raise CommandFailed(str(problem)) from problem
-        common.print_result(data_check.summary_of(found), found, as_json=as_json)
-        raise typer.Exit(int(ExitCode.OK if not found["errors"] else ExitCode.ERROR))
+    try:
+        found = data_check.check_folder(folder, max_gap_hours=max_gap_hours)
+    except data_check.HistoryProblem as problem:
+        raise CommandFailed(str(problem)) from problem
+    common.print_result(data_check.summary_of(found), found, as_json=given.as_json)
+    raise typer.Exit(int(ExitCode.OK if not found["errors"] else ExitCode.ERROR))
 
 
 def pyarrow_or_fail() -> None:

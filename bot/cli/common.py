@@ -1,17 +1,19 @@
-"""What all commands share: the options that name settings, and one line instead of a traceback.
+"""What all commands share: the options that name settings, each declared once, and one line instead of a traceback.
 
 Errors of sectorbot are recognised by the names of their classes, because importing their modules would cost every
 command the time that only some need.
 """
 
 import getpass
+import inspect
 import json
 import os
 import socket
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, Protocol, TypeVar
 
@@ -61,31 +63,69 @@ class SettingsLike(Protocol):
 Checked = TypeVar("Checked", bound=SettingsLike)
 
 
+SETTINGS = ("config", "assign")
+RUN = (*SETTINGS, "environment", "mode")
+_SHARED: Mapping[str, tuple[Any, Any]] = {
+    "journal": (JournalPath, None),
+    "state": (State, None),
+    "config": (Config, None),
+    "assign": (Assign, None),
+    "environment": (Environment, None),
+    "mode": (Mode, None),
+    "as_json": (Json, False),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Given:
-    """The settings a command line names."""
+    """The shared options of a command line: settings, journal, state directory, and whether to print JSON."""
 
     files: tuple[Path, ...] = ()
     assignments: tuple[str, ...] = field(default=())
+    journal: Path | None = None
+    state: Path | None = None
+    as_json: bool = False
 
-    def and_also(
-        self, files: list[Path] | None, assign: list[str] | None, environment: str | None, mode: str | None
-    ) -> "Given":
+    def and_also(self, options: Mapping[str, Any]) -> "Given":
         """More of them, each stronger than what was there."""
-        named = [f"{key}={value}" for key, value in (("environment", environment), ("mode", mode)) if value is not None]
-        return Given((*self.files, *(files or ())), (*self.assignments, *(assign or ()), *named))
+        named = [f"{key}={options[key]}" for key in ("environment", "mode") if options.get(key) is not None]
+        return Given(
+            (*self.files, *(options.get("config") or ())),
+            (*self.assignments, *(options.get("assign") or ()), *named),
+            options.get("journal"),
+            options.get("state"),
+            bool(options.get("as_json")),
+        )
 
 
-def given(
-    context: typer.Context,
-    files: list[Path] | None = None,
-    assign: list[str] | None = None,
-    environment: str | None = None,
-    mode: str | None = None,
-) -> Given:
-    """What was given before the command, and after it."""
-    before = context.obj if isinstance(context.obj, Given) else Given()
-    return before.and_also(files, assign, environment, mode)
+def command(*shared: str, json_help: str = "") -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Declare a command with the shared options of these names and `--json`.
+
+    The function gets them as `given`, its first argument, on top of those that stand before the command; its other
+    arguments are options of its own. It runs inside `one_line_errors`.
+    """
+
+    def declare(function: Callable[..., None]) -> Callable[..., None]:
+        @wraps(function)
+        def run(context: typer.Context, **values: Any) -> None:
+            before = context.obj if isinstance(context.obj, Given) else Given()
+            given = before.and_also({name: values.pop(name) for name in (*shared, "as_json")})
+            with one_line_errors(as_json=given.as_json):
+                function(given, **values)
+
+        own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
+        parameters = [inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)]
+        parameters += [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in own]
+        for name in (*shared, "as_json"):
+            kind, default = _SHARED[name]
+            if name == "as_json" and json_help:
+                kind = Annotated[bool, typer.Option("--json", help=json_help)]
+            parameters.append(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=kind, default=default))
+        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        run.__annotations__ = {one.name: one.annotation for one in parameters}
+        return run
+
+    return declare
 
 
 @contextmanager

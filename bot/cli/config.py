@@ -3,7 +3,8 @@
 import typer
 
 from bot.cli import common
-from bot.cli.common import Assign, Config, Environment, Json, Mode
+from bot.cli.common import RUN, Given, command
+from bot.runtime.exit_codes import ExitCode
 
 app = typer.Typer(
     help="The settings: check them, show them, print their schema.",
@@ -15,72 +16,57 @@ app = typer.Typer(
 
 
 @app.command()
-def check(
-    context: typer.Context,
-    config: Config = None,
-    assign: Assign = None,
-    environment: Environment = None,
-    mode: Mode = None,
-    as_json: Json = False,
-) -> None:
+@command(*RUN)
+def check(given: Given) -> None:
     """Every problem as place key = value: reason. Ends with 78 when there is one."""
-    with common.one_line_errors():
-        from bot.runtime.settings.layers import SettingsProblem
-        from bot.runtime.settings.model import load_settings
-        from bot.runtime.settings.reference import warnings
+    from bot.runtime.settings.layers import SettingsProblem
+    from bot.runtime.settings.model import load_settings
+    from bot.runtime.settings.reference import warnings
 
-        given = common.given(context, config, assign, environment, mode)
-        try:
-            settings = load_settings(given.files, given.assignments)
-            if settings.key_problem:
-                raise SettingsProblem([settings.key_problem])
-        except SettingsProblem as error:
-            if as_json:
-                common.print_json({"usable": False, "problems": error.problems, "warnings": []})
-            raise
-        found = warnings(settings)
-        if as_json:
-            common.print_json({"usable": True, "problems": [], "warnings": found, "digest": settings.digest})
-            return
-        for message in found:
-            typer.echo(f"warning: {message}")
-        typer.echo(f"usable: environment {settings.environment}, mode {settings.mode}, digest {settings.digest}")
+    try:
+        settings = load_settings(given.files, given.assignments)
+        if settings.key_problem:
+            raise SettingsProblem([settings.key_problem])
+    except SettingsProblem as error:
+        unusable = {"usable": False, "problems": error.problems, "warnings": []}
+        common.fail(str(error), ExitCode.CONFIGURATION, as_json=given.as_json, document=unusable)
+    found = warnings(settings)
+    if given.as_json:
+        common.print_json({"usable": True, "problems": [], "warnings": found, "digest": settings.digest})
+        return
+    for message in found:
+        typer.echo(f"warning: {message}")
+    typer.echo(f"usable: environment {settings.environment}, mode {settings.mode}, digest {settings.digest}")
 
 
 @app.command()
+@command(*RUN)
 def show(
-    context: typer.Context,
+    given: Given,
     with_origin: bool = typer.Option(False, "--origin", help="Name the source of every value."),
-    config: Config = None,
-    assign: Assign = None,
-    environment: Environment = None,
-    mode: Mode = None,
-    as_json: Json = False,
 ) -> None:
     """Every setting in force; secrets as stars."""
-    with common.one_line_errors(as_json=as_json):
-        from bot.runtime.settings.model import Sources, redacted, validate
-        from bot.runtime.settings.reference import flatten
+    from bot.runtime.settings.model import Sources, redacted, validate
+    from bot.runtime.settings.reference import flatten
 
-        given = common.given(context, config, assign, environment, mode)
-        layers = Sources(given.files, given.assignments).read()
-        settings = validate(layers)
-        if as_json and not with_origin:
-            common.print_json(redacted(settings))
-            return
-        rows = flatten(settings, layers)
-        if as_json:
-            common.print_json({key: {"value": value, "origin": place} for key, value, place in rows})
-            return
-        widest = max(len(f"{key} = {value}") for key, value, _ in rows if len(f"{key} = {value}") <= 60)
-        for key, value, place in rows:
-            typer.echo(f"{key} = {value}".ljust(widest) + f"  {place}" if with_origin else f"{key} = {value}")
+    layers = Sources(given.files, given.assignments).read()
+    settings = validate(layers)
+    if given.as_json and not with_origin:
+        common.print_json(redacted(settings))
+        return
+    rows = flatten(settings, layers)
+    if given.as_json:
+        common.print_json({key: {"value": value, "origin": place} for key, value, place in rows})
+        return
+    widest = max(len(f"{key} = {value}") for key, value, _ in rows if len(f"{key} = {value}") <= 60)
+    for key, value, place in rows:
+        typer.echo(f"{key} = {value}".ljust(widest) + f"  {place}" if with_origin else f"{key} = {value}")
 
 
 @app.command()
-def schema(as_json: Json = False) -> None:  # noqa: ARG001 - it is JSON either way
+@command()
+def schema(given: Given) -> None:  # noqa: ARG001 - it is JSON either way
     """The JSON schema of the settings, for editors."""
-    with common.one_line_errors():
-        from bot.runtime.settings.default_file import settings_schema
+    from bot.runtime.settings.default_file import settings_schema
 
-        common.print_json(settings_schema())
+    common.print_json(settings_schema())

@@ -11,7 +11,7 @@ import typer
 
 from bot.cli import common
 from bot.cli.backtest import pyarrow_or_fail
-from bot.cli.common import Assign, Config, Json
+from bot.cli.common import SETTINGS, Given, command
 from bot.runtime.exit_codes import CommandFailed, ExitCode
 
 
@@ -22,8 +22,9 @@ class Timeframe(StrEnum):
     DAY = "1d"
 
 
+@command(*SETTINGS)
 def download(
-    context: typer.Context,
+    given: Given,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Directory to fill; an interrupted download goes on.")],
     start: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="First day.")],
     end: Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="The day after the last one.")],
@@ -31,46 +32,41 @@ def download(
         str | None, typer.Option(metavar="A/USDT,B/USDT:USDT", help="Default: all that the settings name.")
     ] = None,
     timeframe: Annotated[Timeframe, typer.Option(help="Width of a candle.")] = Timeframe.HOUR,
-    config: Config = None,
-    assign: Assign = None,
-    as_json: Json = False,
 ) -> None:
     """Fetch candles and funding of the venue's real market, without a key."""
-    with common.one_line_errors(as_json=as_json):
-        if end <= start:
-            raise CommandFailed(f"--to {end:%Y-%m-%d}: is not after --from {start:%Y-%m-%d}", ExitCode.USAGE)
-        pyarrow_or_fail()
-        from bot.lab.data import download as data_download
-        from bot.runtime import logs
-        from bot.runtime.clock import SystemClock
-        from bot.runtime.settings.model import load_settings
-        from bot.venues.ccxt.adapter import load_adapter
-        from bot.venues.ccxt.history import PublicHistory
+    if end <= start:
+        raise CommandFailed(f"--to {end:%Y-%m-%d}: is not after --from {start:%Y-%m-%d}", ExitCode.USAGE)
+    pyarrow_or_fail()
+    from bot.lab.data import download as data_download
+    from bot.runtime import logs
+    from bot.runtime.clock import SystemClock
+    from bot.runtime.settings.model import load_settings
+    from bot.venues.ccxt.adapter import load_adapter
+    from bot.venues.ccxt.history import PublicHistory
 
-        logs.configure(level="error")
-        given = common.given(context, config, assign)
-        settings = load_settings(given.files, given.assignments)
-        universe = settings.universe
-        named = (
-            settings.playbook.signals.market_symbol,
-            *universe.spot_symbols,
-            *universe.perp_symbols,
-            *universe.former_symbols,
-        )
-        chosen = [symbol.strip() for symbol in symbols.split(",") if symbol.strip()] if symbols else named
-        wanted = data_download.DownloadRequest(out, _ms(start), _ms(end), tuple(dict.fromkeys(chosen)), timeframe.value)
-        adapter = load_adapter(settings.venue.id)
+    logs.configure(level="error")
+    settings = load_settings(given.files, given.assignments)
+    universe = settings.universe
+    named = (
+        settings.playbook.signals.market_symbol,
+        *universe.spot_symbols,
+        *universe.perp_symbols,
+        *universe.former_symbols,
+    )
+    chosen = [symbol.strip() for symbol in symbols.split(",") if symbol.strip()] if symbols else named
+    wanted = data_download.DownloadRequest(out, _ms(start), _ms(end), tuple(dict.fromkeys(chosen)), timeframe.value)
+    adapter = load_adapter(settings.venue.id)
 
-        async def fetch() -> dict[str, object]:
-            history = PublicHistory(adapter, "mainnet", quote=universe.quote, clock=SystemClock())
-            try:
-                await history.open()
-                return await data_download.download(wanted, history, on_progress=_progress)
-            finally:
-                await history.close()
+    async def fetch() -> dict[str, object]:
+        history = PublicHistory(adapter, "mainnet", quote=universe.quote, clock=SystemClock())
+        try:
+            await history.open()
+            return await data_download.download(wanted, history, on_progress=_progress)
+        finally:
+            await history.close()
 
-        document = asyncio.run(fetch())
-        common.print_result(data_download.summary_of(document), document, as_json=as_json)
+    document = asyncio.run(fetch())
+    common.print_result(data_download.summary_of(document), document, as_json=given.as_json)
 
 
 def _ms(moment: datetime) -> int:

@@ -9,8 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from bot.cli import common
-from bot.cli.common import Json
+from bot.cli.common import Given, command
 from bot.runtime.exit_codes import CommandFailed, ExitCode
 
 
@@ -21,7 +20,9 @@ class ClockKind(StrEnum):
     OWN = "own"
 
 
+@command()
 def exchange(  # noqa: PLR0913, PLR0917 - one argument per option
+    given: Given,
     http_port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Of plain HTTP; 0 picks one.")] = 0,
     https_port: Annotated[int, typer.Option(min=0, max=65535, help="Of HTTPS; 0 picks one.")] = 0,
     clock: Annotated[ClockKind, typer.Option(help="wall: this machine's time. own: from --start at --speed.")] = (
@@ -51,30 +52,28 @@ def exchange(  # noqa: PLR0913, PLR0917 - one argument per option
     state: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Keep accounts, keys and prices here over a restart.")
     ] = None,
-    as_json: Json = False,
 ) -> None:
     """Serve the embedded exchange on loopback until it is stopped. Needs no keys and no network."""
-    with common.one_line_errors(as_json=as_json):
-        if clock is ClockKind.WALL and start is None and speed is None:
-            start_ms = None
-        elif start is None:
-            raise CommandFailed("--clock own and --speed need --start DATE: the first day", ExitCode.USAGE)
-        else:
-            start_ms = int(start.replace(tzinfo=UTC).timestamp() * 1000)
-        if market is not None and start_ms is None:
-            raise CommandFailed(f"--market {market} needs --start DATE: its candles lie in the past", ExitCode.USAGE)
+    if clock is ClockKind.WALL and start is None and speed is None:
+        start_ms = None
+    elif start is None:
+        raise CommandFailed("--clock own and --speed need --start DATE: the first day", ExitCode.USAGE)
+    else:
+        start_ms = int(start.replace(tzinfo=UTC).timestamp() * 1000)
+    if market is not None and start_ms is None:
+        raise CommandFailed(f"--market {market} needs --start DATE: its candles lie in the past", ExitCode.USAGE)
 
-        from bot.runtime import logs
-        from bot.runtime.simulator.serve import ServeOptions, serve
+    from bot.runtime import logs
+    from bot.runtime.simulator.serve import ServeOptions, serve
 
-        logs.configure(level="warning")
-        options = ServeOptions(http_port, https_port, start_ms, speed or 1.0, seed, scenario, market)
-        chosen: dict[str, Any] = {"faults": faults, "control": control, "state": state}
-        if tokens is not None:
-            chosen["tokens"] = tuple(dict.fromkeys(name.strip().upper() for name in tokens.split(",") if name.strip()))
-        if account:
-            chosen["accounts"] = tuple(account)
-        serve(replace(options, **chosen), _print_json if as_json else _print_guide)
+    logs.configure(level="warning")
+    options = ServeOptions(http_port, https_port, start_ms, speed or 1.0, seed, scenario, market)
+    chosen: dict[str, Any] = {"faults": faults, "control": control, "state": state}
+    if tokens is not None:
+        chosen["tokens"] = tuple(dict.fromkeys(name.strip().upper() for name in tokens.split(",") if name.strip()))
+    if account:
+        chosen["accounts"] = tuple(account)
+    serve(replace(options, **chosen), _print_json if given.as_json else _print_guide)
 
 
 def _print_json(document: dict[str, Any]) -> None:

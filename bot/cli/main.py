@@ -17,7 +17,7 @@ from bot.cli import exchange as cli_exchange
 from bot.cli import journal as cli_journal
 from bot.cli import read as cli_read
 from bot.cli import sweep as cli_sweep
-from bot.cli.common import Assign, Config, Environment, Json, Mode, State
+from bot.cli.common import RUN, SETTINGS, Assign, Config, Environment, Given, Mode, command
 from bot.runtime.exit_codes import CommandFailed, ExitCode
 
 CONFIRM_SECONDS = 3.0
@@ -76,11 +76,13 @@ def root(
     ] = False,
 ) -> None:
     """Options named here count for every command; those of the command are stronger."""
-    context.obj = common.Given().and_also(config, assign, environment, mode)
+    context.obj = Given().and_also({"config": config, "assign": assign, "environment": environment, "mode": mode})
 
 
 @app.command()
+@command()
 def demo(  # noqa: PLR0913, PLR0917 - one argument per option
+    given: Given,
     scenario: Annotated[str, typer.Option(help="golden, golden-idle-margin, risk-off or downtrend.")] = "golden",
     market: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Real candles instead: a directory of them.")
@@ -95,87 +97,72 @@ def demo(  # noqa: PLR0913, PLR0917 - one argument per option
     keep: Annotated[bool, typer.Option("--keep", help="Leave the exchange running until Ctrl-C.")] = False,
     max_seconds: Annotated[float, typer.Option(min=1, help="End after that many seconds of wall time.")] = 55.0,
     directory: Annotated[Path | None, typer.Option(metavar="DIR", help="Where the journal goes.")] = None,
-    as_json: Json = False,
 ) -> None:
     """Run one whole rotation on the embedded exchange and print it live. Needs no keys and no network."""
-    with common.one_line_errors(as_json=as_json):
-        typer.echo("starting the embedded exchange and the bot; the demo takes a quarter of a minute …", err=True)
-        from bot.lab.demo.run import DemoOptions, run_demo
-        from bot.runtime import logs
+    typer.echo("starting the embedded exchange and the bot; the demo takes a quarter of a minute …", err=True)
+    from bot.lab.demo.run import DemoOptions, run_demo
+    from bot.runtime import logs
 
-        logs.configure(level="warning")
-        options = DemoOptions(
-            scenario=scenario,
-            market=market,
-            start=start and start.replace(tzinfo=UTC),
-            end=end and end.replace(tzinfo=UTC),
-            speed=speed,
-            seed=seed,
-            as_json=as_json,
-            keep=keep,
-            verbose=verbose,
-            max_seconds=max_seconds,
-            directory=directory,
-        )
-        raise typer.Exit(run_demo(options))
+    logs.configure(level="warning")
+    options = DemoOptions(
+        scenario=scenario,
+        market=market,
+        start=start and start.replace(tzinfo=UTC),
+        end=end and end.replace(tzinfo=UTC),
+        speed=speed,
+        seed=seed,
+        as_json=given.as_json,
+        keep=keep,
+        verbose=verbose,
+        max_seconds=max_seconds,
+        directory=directory,
+    )
+    raise typer.Exit(run_demo(options))
 
 
 @app.command("run")
+@command(*RUN, json_help="Log JSON, one event a line.")
 def run_bot(
-    context: typer.Context,
+    given: Given,
     once: Annotated[bool, typer.Option("--once", help="One cycle, then end.")] = False,
     cycles: Annotated[int | None, typer.Option(min=1, metavar="N", help="End after N cycles.")] = None,
-    config: Config = None,
-    assign: Assign = None,
-    environment: Environment = None,
-    mode: Mode = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Log JSON, one event a line.")] = False,
 ) -> None:
     """Run the bot until it receives a stop signal."""
-    with common.one_line_errors(as_json=as_json):
-        from bot.runtime.settings.model import load_settings
+    from bot.runtime.settings.model import load_settings
 
-        given = common.given(context, config, assign, environment, mode)
-        assignments = (*given.assignments, *(("logs.format=json",) if as_json else ()))
-        settings = common.tradeable(load_settings(given.files, assignments))
-        if settings.environment == "mainnet" and settings.mode == "trade":
-            typer.secho("  MAINNET: real orders with real money  ", fg="white", bg="red", bold=True, err=True)
+    assignments = (*given.assignments, *(("logs.format=json",) if given.as_json else ()))
+    settings = common.tradeable(load_settings(given.files, assignments))
+    if settings.environment == "mainnet" and settings.mode == "trade":
+        typer.secho("  MAINNET: real orders with real money  ", fg="white", bg="red", bold=True, err=True)
 
-        from bot.runtime import logs
-        from bot.runtime.daemon import run_daemon
+    from bot.runtime import logs
+    from bot.runtime.daemon import run_daemon
 
-        logs.configure(style=settings.logs.format, level=settings.logs.level, secrets=settings.secret_values())
-        raise typer.Exit(run_daemon(settings, once=once, cycles=cycles))
+    logs.configure(style=settings.logs.format, level=settings.logs.level, secrets=settings.secret_values())
+    raise typer.Exit(run_daemon(settings, once=once, cycles=cycles))
 
 
 @app.command()
-def plan(
-    context: typer.Context,
-    config: Config = None,
-    assign: Assign = None,
-    environment: Environment = None,
-    mode: Mode = None,
-    as_json: Json = False,
-) -> None:
+@command(*RUN)
+def plan(given: Given) -> None:
     """What the bot would do now: reads the venue, prints intended orders and the gate's answers, changes nothing."""
-    with common.one_line_errors(as_json=as_json):
-        from bot.runtime.settings.model import load_settings
+    from bot.runtime.settings.model import load_settings
 
-        given = common.given(context, config, assign, environment, mode)
-        settings = common.tradeable(load_settings(given.files, given.assignments))
-        for note in settings.notes:
-            typer.echo(f"warning: {note}", err=True)
+    settings = common.tradeable(load_settings(given.files, given.assignments))
+    for note in settings.notes:
+        typer.echo(f"warning: {note}", err=True)
 
-        from bot.cli.plan import print_plan
-        from bot.runtime import logs
+    from bot.cli.plan import print_plan
+    from bot.runtime import logs
 
-        logs.configure(style=settings.logs.format, level="warning", secrets=settings.secret_values())
-        raise typer.Exit(print_plan(settings, as_json=as_json))
+    logs.configure(style=settings.logs.format, level="warning", secrets=settings.secret_values())
+    raise typer.Exit(print_plan(settings, as_json=given.as_json))
 
 
 @app.command()
+@command("state", *SETTINGS)
 def halt(
-    context: typer.Context,
+    given: Given,
     reason: Annotated[str, typer.Option(help="Why; it is written down.")],
     level: Annotated[
         HaltLevel,
@@ -186,60 +173,51 @@ def halt(
         ),
     ] = HaltLevel.CANCEL,
     by: Annotated[str, typer.Option(help="Who asks; default: the user of this machine.")] = "",
-    config: Config = None,
-    assign: Assign = None,
-    state: State = None,
-    as_json: Json = False,
 ) -> None:
     """Throw the kill switch. Works while the bot hangs and while the configuration is broken."""
-    with common.one_line_errors(as_json=as_json):
-        from bot.runtime.health.healthcheck import find_running
-        from bot.runtime.settings.layers import find_state_directory
+    from bot.runtime.health.healthcheck import find_running
+    from bot.runtime.settings.layers import find_state_directory
 
-        given = common.given(context, config, assign)
-        directory = state or find_state_directory(given.files, given.assignments)
-        flag = directory / "KILL"
-        if not reason.strip():
-            raise CommandFailed("--reason: say why, it is written down", ExitCode.USAGE)
+    directory = given.state or find_state_directory(given.files, given.assignments)
+    flag = directory / "KILL"
+    if not reason.strip():
+        raise CommandFailed("--reason: say why, it is written down", ExitCode.USAGE)
 
-        from bot.domain.states import KillLevel
-        from bot.runtime.kill.flag_file import FlagFile
+    from bot.domain.states import KillLevel
+    from bot.runtime.kill.flag_file import FlagFile
 
-        operator = by.strip() or common.operator()
-        wanted = FlagFile(directory).record(KillLevel(level.value), reason.strip(), operator)
-        document = {
-            "level": wanted.value,
-            "reason": reason.strip(),
-            "by": operator,
-            "at": datetime.now(UTC).isoformat(),
-            "flag": str(flag),
-            "running": find_running(directory) is not None,
-        }
-        if not document["running"]:
-            message = (
-                f"no daemon runs on {directory.absolute()}: {flag} asks for {wanted.value}, and only a daemon that "
-            )
-            message += "starts there will obey; name the one that runs with --state or --config"
-            common.fail(message, ExitCode.NOT_RUNNING, as_json=as_json, document=document | {"confirmed": False})
-        deadline = time.monotonic() + CONFIRM_SECONDS
-        while time.monotonic() < deadline:
-            health = find_running(directory) or {}
-            said = health.get("kill", "off")
-            if said in set(KillLevel) and KillLevel(said).severity >= wanted.severity:
-                message = f"the daemon (process {health['pid']}) has taken level {said}, asked for by {operator}: "
-                message += f"{reason.strip()}; `sectorbot resume` ends it"
-                common.print_result(message, document | {"confirmed": True}, as_json=as_json)
-                return
-            time.sleep(POLL_SECONDS)
-        message = (
-            f"{flag} asks for {wanted.value}, but the daemon has not confirmed it within {CONFIRM_SECONDS:.0f} s; "
-        )
-        common.fail(message + "it sends no forbidden order, yet look at its log", ExitCode.TIMEOUT, as_json=as_json)
+    operator = by.strip() or common.operator()
+    wanted = FlagFile(directory).record(KillLevel(level.value), reason.strip(), operator)
+    document = {
+        "level": wanted.value,
+        "reason": reason.strip(),
+        "by": operator,
+        "at": datetime.now(UTC).isoformat(),
+        "flag": str(flag),
+        "running": find_running(directory) is not None,
+    }
+    if not document["running"]:
+        message = f"no daemon runs on {directory.absolute()}: {flag} asks for {wanted.value}, and only a daemon that "
+        message += "starts there will obey; name the one that runs with --state or --config"
+        common.fail(message, ExitCode.NOT_RUNNING, as_json=given.as_json, document=document | {"confirmed": False})
+    deadline = time.monotonic() + CONFIRM_SECONDS
+    while time.monotonic() < deadline:
+        health = find_running(directory) or {}
+        said = health.get("kill", "off")
+        if said in set(KillLevel) and KillLevel(said).severity >= wanted.severity:
+            message = f"the daemon (process {health['pid']}) has taken level {said}, asked for by {operator}: "
+            message += f"{reason.strip()}; `sectorbot resume` ends it"
+            common.print_result(message, document | {"confirmed": True}, as_json=given.as_json)
+            return
+        time.sleep(POLL_SECONDS)
+    message = f"{flag} asks for {wanted.value}, but the daemon has not confirmed it within {CONFIRM_SECONDS:.0f} s; "
+    common.fail(message + "it sends no forbidden order, yet look at its log", ExitCode.TIMEOUT, as_json=given.as_json)
 
 
 @app.command()
+@command(*SETTINGS)
 def resume(
-    context: typer.Context,
+    given: Given,
     reason: Annotated[str, typer.Option(help="Why it is safe to go on; it is written down.")],
     accept_mismatch: Annotated[
         bool,
@@ -249,55 +227,48 @@ def resume(
         bool,
         typer.Option("--rebase-peak", help="Measure the drawdown from the equity of now, not from its highest."),
     ] = False,
-    config: Config = None,
-    assign: Assign = None,
-    as_json: Json = False,
 ) -> None:
     """Release the kill switch. The only way down, whoever or whatever had thrown it."""
-    with common.one_line_errors(as_json=as_json):
-        from bot.runtime.kill.resume_file import ResumeRequest, ask_running
-        from bot.runtime.settings.layers import find_state_directory
+    from bot.runtime.kill.resume_file import ResumeRequest, ask_running
+    from bot.runtime.settings.layers import find_state_directory
 
-        if not reason.strip():
-            raise CommandFailed("--reason: say why it is safe, it is written down", ExitCode.USAGE)
-        given = common.given(context, config, assign)
-        request = ResumeRequest(
-            reason.strip(), by=common.operator(), accept_mismatch=accept_mismatch, rebase_peak=rebase_peak
-        )
-        directory = find_state_directory(given.files, given.assignments)
-        answered = ask_running(directory, request)  # a flatten goes on meanwhile: what takes time to load comes later
+    if not reason.strip():
+        raise CommandFailed("--reason: say why it is safe, it is written down", ExitCode.USAGE)
+    request = ResumeRequest(
+        reason.strip(), by=common.operator(), accept_mismatch=accept_mismatch, rebase_peak=rebase_peak
+    )
+    directory = find_state_directory(given.files, given.assignments)
+    answered = ask_running(directory, request)  # a flatten goes on meanwhile: what takes time to load comes later
 
-        from bot.runtime.health.healthcheck import find_running
-        from bot.runtime.kill.resume import release
-        from bot.runtime.settings.chosen_journal import choose_journal
-        from bot.runtime.settings.model import load_settings
+    from bot.runtime.health.healthcheck import find_running
+    from bot.runtime.kill.resume import release
+    from bot.runtime.settings.chosen_journal import choose_journal
+    from bot.runtime.settings.model import load_settings
 
-        settings = load_settings(given.files, given.assignments)
-        chosen = choose_journal(settings, find_running(settings.state_directory))
-        settings = settings.model_copy(update={"journal": settings.journal.model_copy(update={"path": chosen})})
+    settings = load_settings(given.files, given.assignments)
+    chosen = choose_journal(settings, find_running(settings.state_directory))
+    settings = settings.model_copy(update={"journal": settings.journal.model_copy(update={"path": chosen})})
 
-        message, code = release(settings, request, answered=answered)
-        if code is not ExitCode.OK:
-            common.fail(message, code, as_json=as_json)
-        common.print_result(message, {"words": message, "exit_code": 0}, as_json=as_json)
+    message, code = release(settings, request, answered=answered)
+    if code is not ExitCode.OK:
+        common.fail(message, code, as_json=given.as_json)
+    common.print_result(message, {"words": message, "exit_code": 0}, as_json=given.as_json)
 
 
 @app.command()
-def healthcheck(
-    context: typer.Context, config: Config = None, assign: Assign = None, state: State = None, as_json: Json = False
-) -> None:
+@command("state", *SETTINGS)
+def healthcheck(given: Given) -> None:
     """Whether the daemon is alive: 0 healthy, 1 stale, 3 not running."""
-    with common.one_line_errors(as_json=as_json):
-        from bot.runtime.health import healthcheck as health
+    from bot.runtime.health.healthcheck import print_health
+    from bot.runtime.settings.layers import find_state_directory
 
-        given = common.given(context, config, assign)
-        options = [f"--config={file}" for file in given.files] + [f"--set={item}" for item in given.assignments]
-        named = [f"--state={state}"] if state else []
-        raise typer.Exit(health.main([*options, *named, *(["--json"] if as_json else [])]))
+    state = given.state or find_state_directory(given.files, given.assignments)
+    raise typer.Exit(print_health(state, as_json=given.as_json))
 
 
 @app.command("version")
-def show_version(as_json: Json = False) -> None:
+@command()
+def show_version(given: Given) -> None:
     """The version of this program and of the packages it stands on."""
     packages = {}
     for name in ("ccxt", "pydantic", "sqlite-utils"):
@@ -307,5 +278,5 @@ def show_version(as_json: Json = False) -> None:
             packages[name] = "not installed"
     message = ", ".join(f"{name} {number}" for name, number in packages.items())
     common.print_result(
-        f"sectorbot {bot.__version__} ({message})", {"sectorbot": bot.__version__, **packages}, as_json=as_json
+        f"sectorbot {bot.__version__} ({message})", {"sectorbot": bot.__version__, **packages}, as_json=given.as_json
     )

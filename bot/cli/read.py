@@ -5,193 +5,140 @@ from typing import Annotated
 import typer
 
 from bot.cli import common
-from bot.cli.common import Assign, Config, Environment, JournalPath, Json, Mode
+from bot.cli.common import RUN, Given, command
 from bot.runtime.exit_codes import ExitCode
 
 
 def add_commands(app: typer.Typer) -> None:
     """Put them under the root command."""
-    for command in (status, positions, orders, history, signals, why, replay):
-        app.command()(command)
+    for verb in (status, positions, orders, history, signals, why, replay):
+        app.command()(verb)
 
 
-def status(
-    context: typer.Context,
-    journal: JournalPath = None,
-    config: Config = None,
-    assign: Assign = None,
-    environment: Environment = None,
-    mode: Mode = None,
-    as_json: Json = False,
-) -> None:
+@command("journal", *RUN)
+def status(given: Given) -> None:
     """Mode, kill switch, last cycle, equity, orders, locks.
 
     Ends with 3 when no daemon runs, 10 when the kill switch is engaged, 11 when journal and exchange do not agree.
     """
-    with common.one_line_errors(as_json=as_json):
-        from bot.report import queries as readings
-        from bot.report import tables as report_tables
+    from bot.report import queries as readings
+    from bot.report import tables as report_tables
 
-        given = common.given(context, config, assign, environment, mode)
-        with readings.open_journal(given.files, given.assignments, journal) as view:
-            row, code = readings.status(view)
-        if as_json:
-            common.print_json(row | {"exit_code": int(code)})
-        else:
-            readings.show(report_tables.status_lines(row), row["running"])
-        raise typer.Exit(int(code))
+    with readings.open_journal(given.files, given.assignments, given.journal) as view:
+        row, code = readings.status(view)
+    if given.as_json:
+        common.print_json(row | {"exit_code": int(code)})
+    else:
+        readings.show(report_tables.status_lines(row), row["running"])
+    raise typer.Exit(int(code))
 
 
-def positions(
-    context: typer.Context,
-    journal: JournalPath = None,
-    config: Config = None,
-    assign: Assign = None,
-    environment: Environment = None,
-    mode: Mode = None,
-    as_json: Json = False,
-) -> None:
+@command("journal", *RUN)
+def positions(given: Given) -> None:
     """What is held: sleeves, spot by token, open perps, as the last cycle saw them."""
-    with common.one_line_errors(as_json=as_json):
-        from bot.report import holdings as report_holdings
-        from bot.report import queries as readings
-        from bot.report import tables as report_tables
+    from bot.report import holdings as report_holdings
+    from bot.report import queries as readings
+    from bot.report import tables as report_tables
 
-        given = common.given(context, config, assign, environment, mode)
-        with readings.open_journal(given.files, given.assignments, journal) as view:
-            document = readings.positions(view)
-        if as_json:
-            common.print_json(document)
-            return
-        switch = report_tables.switch_line(document)
-        readings.show(
-            *([switch] if switch is not None else []),
-            report_tables.sleeves_table(document["sleeves"], document["quote"]),
-            report_holdings.holdings_table(document["holdings"], document["quote"]),
-            report_tables.positions_table(document["positions"], document["quote"]),
-            document["as_of"],
-        )
+    with readings.open_journal(given.files, given.assignments, given.journal) as view:
+        document = readings.positions(view)
+    if given.as_json:
+        common.print_json(document)
+        return
+    switch = report_tables.switch_line(document)
+    readings.show(
+        *([switch] if switch is not None else []),
+        report_tables.sleeves_table(document["sleeves"], document["quote"]),
+        report_holdings.holdings_table(document["holdings"], document["quote"]),
+        report_tables.positions_table(document["positions"], document["quote"]),
+        document["as_of"],
+    )
 
 
+@command("journal", *RUN)
 def orders(
-    context: typer.Context,
+    given: Given,
     limit: Annotated[int, typer.Option(min=1, metavar="N", help="How many of the newest.")] = 50,
-    journal: JournalPath = None,
-    config: Config = None,
-    assign: Assign = None,
-    environment: Environment = None,
-    mode: Mode = None,
-    as_json: Json = False,
 ) -> None:
     """The newest orders, with what became of them."""
-    with common.one_line_errors(as_json=as_json):
-        from bot.report import queries as readings
-        from bot.report import tables as report_tables
+    from bot.report import queries as readings
+    from bot.report import tables as report_tables
 
-        given = common.given(context, config, assign, environment, mode)
-        with readings.open_journal(given.files, given.assignments, journal) as view:
-            rows, now_ms = readings.orders(view, limit), view.now_ms
-        if as_json:
-            common.print_json(rows)
-        else:
-            readings.show(report_tables.orders_table(rows, view.quote, now_ms))
+    with readings.open_journal(given.files, given.assignments, given.journal) as view:
+        rows, now_ms = readings.orders(view, limit), view.now_ms
+    if given.as_json:
+        common.print_json(rows)
+    else:
+        readings.show(report_tables.orders_table(rows, view.quote, now_ms))
 
 
+@command("journal", *RUN)
 def history(
-    context: typer.Context,
+    given: Given,
     since: Annotated[str, typer.Option(metavar="12h|3d|DATE", help="From when: a span, or a date (UTC).")] = "12h",
-    journal: JournalPath = None,
-    config: Config = None,
-    assign: Assign = None,
-    environment: Environment = None,
-    mode: Mode = None,
-    as_json: Json = False,
 ) -> None:
     """What happened: starts, conditions, orders, switch, breakers."""
-    with common.one_line_errors(as_json=as_json):
-        from bot.report import history as report_history
-        from bot.report import queries as readings
+    from bot.report import history as report_history
+    from bot.report import queries as readings
 
-        given = common.given(context, config, assign, environment, mode)
-        with readings.open_journal(given.files, given.assignments, journal) as view:
-            since_ms = report_history.since_ms(since, view.now_ms)
-            document = report_history.history(view.reader, since_ms, view.now_ms)
-        if as_json:
-            common.print_json(document)
-        else:
-            readings.show(report_history.history_lines(document["events"]), document["summary"])
+    with readings.open_journal(given.files, given.assignments, given.journal) as view:
+        since_ms = report_history.since_ms(since, view.now_ms)
+        document = report_history.history(view.reader, since_ms, view.now_ms)
+    if given.as_json:
+        common.print_json(document)
+    else:
+        readings.show(report_history.history_lines(document["events"]), document["summary"])
 
 
+@command("journal", *RUN)
 def signals(
-    context: typer.Context,
+    given: Given,
     cycle: Annotated[int | None, typer.Argument(min=1, metavar="[CYCLE]", help="Default: the last full cycle.")] = None,
-    journal: JournalPath = None,
-    config: Config = None,
-    assign: Assign = None,
-    environment: Environment = None,
-    mode: Mode = None,
-    as_json: Json = False,
 ) -> None:
     """Every signal of a cycle, drawn: value, score, rank in its history, age, words; and which are missing."""
-    with common.one_line_errors(as_json=as_json):
-        from bot.report import queries as readings
-        from bot.report import signals as signals_view
+    from bot.report import queries as readings
+    from bot.report import signals as signals_view
 
-        given = common.given(context, config, assign, environment, mode)
-        with readings.open_journal(given.files, given.assignments, journal) as view:
-            document, now_ms = signals_view.signals(view, cycle), view.now_ms
-        if as_json:
-            common.print_json(document)
-        else:
-            readings.show(signals_view.drawn(document, now_ms, readings.width()))
+    with readings.open_journal(given.files, given.assignments, given.journal) as view:
+        document, now_ms = signals_view.signals(view, cycle), view.now_ms
+    if given.as_json:
+        common.print_json(document)
+    else:
+        readings.show(signals_view.drawn(document, now_ms, readings.width()))
 
 
+@command("journal", *RUN)
 def why(
-    context: typer.Context,
+    given: Given,
     cycle: Annotated[int | None, typer.Argument(min=1, metavar="[CYCLE]", help="Default: the last full cycle.")] = None,
-    journal: JournalPath = None,
-    config: Config = None,
-    assign: Assign = None,
-    environment: Environment = None,
-    mode: Mode = None,
-    as_json: Json = False,
 ) -> None:
     """A decision in words: what was read, which rule spoke, what the gate refused, what would change it."""
-    with common.one_line_errors(as_json=as_json):
-        from bot.report import funding as report_funding
-        from bot.report import queries as readings
-        from bot.report import tables as report_tables
+    from bot.report import funding as report_funding
+    from bot.report import queries as readings
+    from bot.report import tables as report_tables
 
-        given = common.given(context, config, assign, environment, mode)
-        with readings.open_journal(given.files, given.assignments, journal) as view:
-            document, now_ms = readings.why(view, cycle), view.now_ms
-        if as_json:
-            common.print_json(document)
-            return
-        readings.show(
-            report_tables.why_view(document, now_ms),
-            *([report_funding.funding_table(document["funding"], document["quote"])] if document["funding"] else []),
-            report_tables.verdicts_table(document["verdicts"], readings.width()),
-        )
+    with readings.open_journal(given.files, given.assignments, given.journal) as view:
+        document, now_ms = readings.why(view, cycle), view.now_ms
+    if given.as_json:
+        common.print_json(document)
+        return
+    readings.show(
+        report_tables.why_view(document, now_ms),
+        *([report_funding.funding_table(document["funding"], document["quote"])] if document["funding"] else []),
+        report_tables.verdicts_table(document["verdicts"], readings.width()),
+    )
 
 
+@command("journal", *RUN)
 def replay(
-    context: typer.Context,
+    given: Given,
     cycle: Annotated[int, typer.Argument(min=1, metavar="CYCLE", help="Number of the cycle.")],
-    journal: JournalPath = None,
-    config: Config = None,
-    assign: Assign = None,
-    environment: Environment = None,
-    mode: Mode = None,
-    as_json: Json = False,
 ) -> None:
     """Decide a journaled cycle again from what it saw, and compare. Ends with 1 when the decisions differ."""
-    with common.one_line_errors(as_json=as_json):
-        from bot.report import queries as readings
-        from bot.runtime import replay as again
+    from bot.report import queries as readings
+    from bot.runtime import replay as again
 
-        given = common.given(context, config, assign, environment, mode)
-        with readings.open_journal(given.files, given.assignments, journal) as view:
-            result = again.replay(view.settings, view.reader, cycle)
-        common.print_result(result.words, result.document, as_json=as_json)
-        raise typer.Exit(int(ExitCode.OK if result.is_identical else ExitCode.ERROR))
+    with readings.open_journal(given.files, given.assignments, given.journal) as view:
+        result = again.replay(view.settings, view.reader, cycle)
+    common.print_result(result.words, result.document, as_json=given.as_json)
+    raise typer.Exit(int(ExitCode.OK if result.is_identical else ExitCode.ERROR))

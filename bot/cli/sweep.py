@@ -13,7 +13,7 @@ import typer
 from bot.cli import common
 from bot.cli import download as cli_download
 from bot.cli.backtest import Folder, data, pyarrow_or_fail
-from bot.cli.common import Assign, Config, Json
+from bot.cli.common import SETTINGS, Given, command
 from bot.runtime.exit_codes import CommandFailed, ExitCode
 
 
@@ -45,8 +45,9 @@ def add_commands(app: typer.Typer) -> None:
     data.command("download")(cli_download.download)
 
 
+@command(*SETTINGS)
 def sweep(  # noqa: PLR0913, PLR0917 - one argument per option
-    context: typer.Context,
+    given: Given,
     folder: Folder,
     start: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="First day.")],
     end: Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="Last day; its night is not traded.")],
@@ -67,50 +68,45 @@ def sweep(  # noqa: PLR0913, PLR0917 - one argument per option
     engine: Annotated[EngineKind, typer.Option(help="This machine, or a Dask cluster.")] = EngineKind.PROCESSES,
     scheduler: Annotated[str | None, typer.Option(metavar="ADDRESS", help="Of Dask: tcp://HOST:PORT.")] = None,
     timeout: Annotated[float, typer.Option(min=0.1, help="Seconds to wait for scheduler and first worker.")] = 10.0,
-    config: Config = None,
-    assign: Assign = None,
     decide_hours: Annotated[int, typer.Option(min=1, max=168, help="Hours between decisions.")] = 24,
     guard_hours: Annotated[int, typer.Option(min=1, max=24, help="Hours between looks at exits and hedges.")] = 1,
     seed: Annotated[int, typer.Option(help="Seed of optuna and of the resampled histories.")] = 1,
-    as_json: Json = False,
 ) -> None:
     """Search settings: train windows choose, later windows judge, and the defaults stand beside them."""
-    with common.one_line_errors(as_json=as_json):
-        _check_options(search, engine, scheduler)
-        pyarrow_or_fail()
-        from bot.lab.sweep import run as sweeping
-        from bot.lab.sweep import space as sweep_space
-        from bot.lab.sweep import store as sweep_store
-        from bot.runtime import logs
+    _check_options(search, engine, scheduler)
+    pyarrow_or_fail()
+    from bot.lab.sweep import run as sweeping
+    from bot.lab.sweep import space as sweep_space
+    from bot.lab.sweep import store as sweep_store
+    from bot.runtime import logs
 
-        given = common.given(context, config, assign)
-        plan = sweeping.SweepPlan(
-            folder=folder,
-            start_ms=_ms(start),
-            end_ms=_ms(end),
-            space=sweep_space.read_space(grid or [], space),
-            search=search.value,
-            trials=trials,
-            objective=objective.value,
-            train_days=0 if whole else train_days,
-            test_days=0 if whole else test_days,
-            files=given.files,
-            assignments=given.assignments,
-            decide_hours=decide_hours,
-            guard_hours=guard_hours,
-            seed=seed,
-        )
-        plan.load()
-        sweep_space.check_space(plan.space, plan.load)
-        if plan.space.ranges and search is SearchKind.GRID:
-            raise CommandFailed("--space: has a range, which no grid exhausts; add --search optuna", ExitCode.USAGE)
-        folds = sweeping.folds_for(plan)
-        with closing(sweep_store.Results(results, plan.identity())) as kept:
-            logs.configure(level="error")
-            with closing(_engine(engine, jobs, str(scheduler), timeout)) as runner:
-                sweeping_it = sweeping.Sweep(plan, folds, kept, runner, on_progress=_progress)
-                document = sweeping_it.run(lambda fold: _search(plan, search, fold.number))
-        common.print_result(sweeping.summary_of(document), document, as_json=as_json)
+    plan = sweeping.SweepPlan(
+        folder=folder,
+        start_ms=_ms(start),
+        end_ms=_ms(end),
+        space=sweep_space.read_space(grid or [], space),
+        search=search.value,
+        trials=trials,
+        objective=objective.value,
+        train_days=0 if whole else train_days,
+        test_days=0 if whole else test_days,
+        files=given.files,
+        assignments=given.assignments,
+        decide_hours=decide_hours,
+        guard_hours=guard_hours,
+        seed=seed,
+    )
+    plan.load()
+    sweep_space.check_space(plan.space, plan.load)
+    if plan.space.ranges and search is SearchKind.GRID:
+        raise CommandFailed("--space: has a range, which no grid exhausts; add --search optuna", ExitCode.USAGE)
+    folds = sweeping.folds_for(plan)
+    with closing(sweep_store.Results(results, plan.identity())) as kept:
+        logs.configure(level="error")
+        with closing(_engine(engine, jobs, str(scheduler), timeout)) as runner:
+            sweeping_it = sweeping.Sweep(plan, folds, kept, runner, on_progress=_progress)
+            document = sweeping_it.run(lambda fold: _search(plan, search, fold.number))
+    common.print_result(sweeping.summary_of(document), document, as_json=given.as_json)
 
 
 def _engine(engine: EngineKind, jobs: int, scheduler: str, timeout: float) -> Any:

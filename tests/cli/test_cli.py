@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+import bot
 from bot.cli.main import app
 from bot.domain.states import KillLevel
 from bot.journal.journal import JournalReader
@@ -386,3 +387,27 @@ def test_a_command_loads_neither_ccxt_nor_a_network(loaded: dict[str, Any], argu
     assert code in (ExitCode.OK, ExitCode.NOT_RUNNING)
     assert heavy == []
     assert has_bot
+
+
+def test_an_option_that_commands_share_is_declared_once() -> None:
+    sources = "".join(
+        path.read_text(encoding="utf-8") for path in Path(bot.__file__).parent.joinpath("cli").glob("*.py")
+    )
+    for option in ("--config", "--set", "--environment", "--mode", "--journal", "--state"):
+        assert sources.count(f'"{option}"') == 1, option
+
+
+def test_an_option_before_the_command_gives_way_to_the_same_one_after_it(tmp_path: Path) -> None:
+    for name, seconds in (("before", 11), ("after", 12)):
+        (tmp_path / f"{name}.toml").write_text(f"[cadence]\nguard_seconds = {seconds}\n")
+    files = [str(tmp_path / f"{name}.toml") for name in ("before", "after")]
+    shown = CliRunner().invoke(app, ["-c", files[0], "-e", "sim", "config", "show", "-c", files[1], "-e", "testnet"])
+    assert "cadence.guard_seconds = 12.0" in shown.stdout, shown.output
+    assert 'environment = "testnet"' in shown.stdout
+
+
+def test_settings_that_cannot_be_used_are_one_json_document() -> None:
+    done = CliRunner().invoke(app, ["config", "check", "--set", "cadence.guard_seconds=0", "--json"])
+    document = json.loads(done.stdout)
+    assert (done.exit_code, document["usable"], document["exit_code"]) == (78, False, 78)
+    assert len(document["problems"]) == 1

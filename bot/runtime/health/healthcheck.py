@@ -89,8 +89,13 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--json", action="store_true", help="print JSON")
     given = parser.parse_args(arguments)
     state = given.state or find_state_directory(given.config, given.set)
+    return print_health(state, as_json=given.json)
+
+
+def print_health(state: Path, *, as_json: bool) -> int:
+    """Print one line, or JSON, about the daemon of a state directory; the exit code."""
     code, message = check(state, time.time_ns() // 1_000_000)
     health = {key: value for key, value in (load_health(state) or {}).items() if key != "words"}
-    shown = json.dumps({"exit_code": int(code), "words": message, "health": health}) if given.json else message
+    shown = json.dumps({"exit_code": int(code), "words": message, "health": health}) if as_json else message
     sys.stdout.write(shown + "\n")
     return int(code)
