@@ -100,7 +100,7 @@ def test_the_default_cap_halves_the_long_and_says_so(
     capped = {"golden": (kind, words, ("risk.position_leverage_max=5",))}
     monkeypatch.setattr(scenarios, "SCENARIOS", capped)
     with capture_logs():
-        assert run_demo(DemoOptions(as_json=True, directory=tmp_path)) == 0
+        assert run_demo(DemoOptions(as_json=True, directory=tmp_path, verbose=True)) == 0
     captured = capsys.readouterr()
     side, value, margin = legs(json.loads(captured.out), 1)["tactical"]
     assert side == "buy"
