@@ -1,10 +1,7 @@
 """Ways to break the guard: what its rule must be able to see."""
 
-from typing import Any
-
 import pytest
 
-from bot.execution.unknown_outcomes import UnknownOutcomes
 from bot.playbook.positions import exits, stops, unguarded
 from tests.sim.faults import Kind
 from tests.sim.mutants import LARGE, SLICED, Mutant
@@ -30,14 +27,6 @@ def leave_hedges_without_a_stop(patch: pytest.MonkeyPatch) -> None:
 
 def do_not_judge_leverage(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(exits, "judge_leverage", lambda memory, scene: ({}, {}))
-
-
-def believe_one_endpoint(patch: pytest.MonkeyPatch) -> None:
-    async def first_answer(self: Any, order: Any, report: Any) -> Any:
-        return report
-
-    patch.setattr(UnknownOutcomes, "_newer_of", first_answer)
-    patch.setattr(UnknownOutcomes, "unseen", lambda self, orders, reports, asked_ms: frozenset())
 
 
 MUTANTS = (
