@@ -1,8 +1,9 @@
 """Before the first order of a process: does the account know orders with our mark that the journal does not?
 
 They mean that the journal is a restored copy or begun anew, or that another bot trades on the account. The order
-history of every instrument is read from the journal's last event on, or over `history_hours` where the journal has no
-past. An instrument that cannot be read blocks entries and is asked about again; the others are not read twice.
+history of every instrument, spot and perp of each token that is traded, is read from the journal's last event on, or
+over `history_hours` where the journal has no past. An instrument that cannot be read blocks entries and is asked about
+again; the others are not read twice.
 
 A venue's history lags by minutes, so what was read before the first order is read once more `LAG_MS` later, some
 instruments at a turn; from then on the last hours are read every hour. A process that ends before that leaves the same
@@ -15,6 +16,7 @@ from collections.abc import Iterable, Sequence
 from bot.domain.durations import HOUR_MS
 from bot.domain.portfolio import Account
 from bot.domain.reason import Note, Reason
+from bot.domain.symbol import base_of, quote_of
 from bot.execution.order_reports import OrderReports, together
 from bot.execution.rules import ExecutionRules
 from bot.journal.journal import Journal
@@ -97,16 +99,25 @@ class HistoryCheck:
         await self._journal.record_fact(CHECKED, payload)
 
     async def _listed(self, symbols: Iterable[str], account: Account) -> tuple[Sequence[str], bool]:
-        """The listed instruments in which an order of ours may stand, and whether they are not known now."""
+        """The listed instruments in which an order of ours may stand, and whether they are not known now.
+
+        A token that is traded in one kind of instrument may have orders in the other: the guard places a stop on any
+        perp that is held, and a journal that was lost knows nothing of it. An instrument whose row cannot be read is
+        asked about all the same.
+        """
         quote = account.quote
         wanted = {*symbols, *account.positions}
-        wanted |= {f"{asset}/{quote}" for asset, held in account.balances.items() if held.total and asset != quote}
         wanted |= {order.symbol for order in self._journal.reader.load_orders(1_000)}
+        bases = {base_of(symbol) for symbol in wanted if quote_of(symbol) == quote}
+        wanted |= {f"{asset}/{quote}" for asset, held in account.balances.items() if held.total and asset != quote}
+        of_tokens = {symbol for base in bases for symbol in (f"{base}/{quote}", f"{base}/{quote}:{quote}")}
         try:
             listed = await self._evidence.read(self._venue.fetch_instruments(), "instruments")
+            missing = sorted(wanted - listed.keys())
+            unread = [symbol for symbol in missing if await self._evidence.is_listed(symbol)]
         except Unavailable:
             return (), True
-        return sorted(wanted & listed.keys()), False
+        return sorted(((wanted | of_tokens) & listed.keys()) | set(unread)), False
 
     async def _check(self, symbol: str, gate: asyncio.Semaphore) -> Note | None:
         try:

@@ -1,18 +1,19 @@
 """The account's past is read again: a venue's history lags by minutes after a restore or a start."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from bot.domain.durations import DAY_MS
-from bot.domain.instrument import Side
+from bot.domain.instrument import Instrument, Side
 from bot.domain.order_ids import ClientOrderId
 from bot.domain.reason import Reason
 from bot.execution.history_check import AT_ONCE, CHECKED, EVERY_MS, LAG_MS, RETRY_MS
-from bot.ports import OrderReport, Unavailable
-from tests.execution.scripted_venue import SPOT, ScriptedVenue
+from bot.ports import Answered, OrderReport, ReportState, Unavailable
+from tests.execution.scripted_venue import PERP, SPOT, ScriptedVenue
 from tests.execution.worlds import ACCOUNT, SYMBOLS, World, open_world
 
 
@@ -126,3 +127,31 @@ async def test_a_journal_without_a_past_finds_orders_of_weeks_ago(world: World, 
     truth = await world.reconciler.settle(SYMBOLS)
     assert not truth.is_agreed
     assert Reason.ANOTHER_WRITER in {note.reason for note in truth.notes}
+
+
+async def test_an_order_on_a_perp_of_a_traded_token_is_noticed_where_only_spot_is_traded(
+    world: World, venue: LaggingVenue
+) -> None:
+    """The guard had placed a stop on a perp that somebody held; the position is closed, the journal an older copy."""
+    client_id = ClientOrderId(ACCOUNT, 1, 1, 1, 0, 0).text
+    venue.rest_foreign(client_id)
+    order = venue.orders.pop()
+    request = replace(order.request, symbol=PERP, side=Side.BUY, reduce_only=True)
+    venue.orders.append(replace(order, request=request, state=ReportState.CANCELED))
+    truth = await world.reconciler.settle([SPOT])
+    assert not truth.is_agreed
+    assert Reason.ANOTHER_WRITER in {note.reason for note in truth.notes}
+
+
+async def test_an_instrument_whose_row_cannot_be_read_is_asked_about_as_well(
+    world: World, venue: LaggingVenue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = venue.fetch_instruments
+
+    async def without_spot(symbols: Sequence[str] | None = None) -> Mapping[str, Instrument]:
+        found = {symbol: one for symbol, one in (await listed(symbols)).items() if symbol != SPOT}
+        return Answered(found, {}, {SPOT})
+
+    monkeypatch.setattr(venue, "fetch_instruments", without_spot)
+    execute_unknown(venue)
+    assert not (await world.reconciler.settle([SPOT])).is_agreed

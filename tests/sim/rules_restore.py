@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from bot.execution.another_writer import ACCEPTED
+from bot.execution.another_writer import ACCEPTED, UNKNOWN_EXECUTED, UNKNOWN_RESTS
+from bot.journal.reader import JournalReader
 from bot.ports import OrderRequest
 from bot.simex.engine.types import OrderStatus
 from tests.sim.hooks import Rule
@@ -15,7 +16,8 @@ NEVER_THERE = (OrderStatus.REJECTED,)
 
 class NoEntryOnAnOlderJournal(Rule):
     """While the exchange has orders of ours that the journal has lost, and nobody has accepted that, only exits are
-    sent. What is further back than `history_hours` shows by holdings alone, where the journal is lost altogether."""
+    sent. A copy that was taken after an operator accepted an order as unknown has not lost that order. What is further
+    back than `history_hours` shows by holdings alone, where the journal is lost altogether."""
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
@@ -26,7 +28,8 @@ class NoEntryOnAnOlderJournal(Rule):
         world, checkers = self.world, self.checkers
         self._is_open, self._lost = True, ""
         since_ms = 0 if world.journal_path.exists() else world.now_ms() - LOOKED_BACK_MS
-        for name in sorted(checkers.forgotten):
+        known = accepted_ids(checkers._reader) if world.journal_path.exists() else frozenset()
+        for name in sorted(checkers.forgotten - known):
             request = checkers._posted[name]
             order = true_order(world.exchange, request.symbol, name)
             if order is not None and order.status not in NEVER_THERE and request.stamp_ms > since_ms:
@@ -42,6 +45,13 @@ class NoEntryOnAnOlderJournal(Rule):
             return
         words = f"{request.client_id} {request.symbol}, and the journal does not know {self._lost}"
         self.world.violate("no entry on an older journal", words)
+
+
+def accepted_ids(reader: JournalReader) -> frozenset[str]:
+    """Ids of orders that a journal names as unknown to it, and that an operator has accepted by that journal."""
+    signed = [fact.seq for fact in reader.load_facts(ACCEPTED, 100) if fact.payload["by"] != "bot"]
+    found = [fact for kind in (UNKNOWN_EXECUTED, UNKNOWN_RESTS) for fact in reader.load_facts(kind, 1_000)]
+    return frozenset(fact.payload["client_id"] for fact in found if fact.seq < max(signed, default=0))
 
 
 RULES = (NoEntryOnAnOlderJournal,)
