@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from bot.domain.money import ZERO
+from bot.domain.reason import Reason
 from bot.domain.symbol import base_of, is_perp
 from bot.report.format import amount, money, percent, times, utc
 from bot.runtime.cycle import CycleResult
@@ -20,6 +21,7 @@ _DONE = {
     ("exit", "sell"): "closed a long",
     ("exit", "buy"): "closed a short",
 }
+_CUTS = frozenset({Reason.HEDGE_CUT, Reason.LEVERAGE_CUT})
 _NAMED_MAX = 4
 
 
@@ -29,6 +31,13 @@ def cycle_line(result: CycleResult) -> str:
     equity = f"{money(portfolio.equity)} {portfolio.account.quote}"
     head = f"{utc(result.snapshot.at_ms)[5:16]}  {result.kind} {result.number}  {result.decision.condition.value}"
     return f"{head}  {equity}  {_executed_in(result) or deed_of(result)}"
+
+
+def cut_lines(result: CycleResult, before: CycleResult | None) -> list[str]:
+    """What a limit made smaller than asked for, as far as the cycle `before` did not say it."""
+    said = () if before is None else before.decision.notes
+    notes = [note for note in result.decision.notes if note.reason in _CUTS and note not in said]
+    return [f"             {note.reason.value}: {note.words}" for note in notes]
 
 
 def _executed_in(result: CycleResult) -> str:

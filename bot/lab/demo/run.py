@@ -158,7 +158,8 @@ class _Demo:
         if self._options.verbose:
             report.print_cycle(self._console, result, with_diagnosis=changed or is_new, before=self._last)
         else:
-            self._console.print(Text(demo_words.cycle_line(result)))
+            for line in (demo_words.cycle_line(result), *demo_words.cut_lines(result, self._last)):
+                self._console.print(Text(line))
         self._first, self._last = self._first or result, result
 
     async def _summary(self, app: App) -> Mapping[str, Any]:
