@@ -13,6 +13,7 @@ import bot
 from bot.cli import backtest as cli_backtest
 from bot.cli import common
 from bot.cli import config as cli_config
+from bot.cli import cost as cli_cost
 from bot.cli import exchange as cli_exchange
 from bot.cli import journal as cli_journal
 from bot.cli import read as cli_read
@@ -34,6 +35,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(cli_config.app, name="config")
+app.add_typer(cli_cost.app, name="cost")
 app.add_typer(cli_journal.app, name="journal")
 cli_read.add_commands(app)
 cli_backtest.add_commands(app)
@@ -83,7 +85,9 @@ def root(
 @command()
 def demo(  # noqa: PLR0913, PLR0917 - one argument per option
     given: Given,
-    scenario: Annotated[str, typer.Option(help="golden, golden-idle-margin, risk-off or downtrend.")] = "golden",
+    scenario: Annotated[
+        str, typer.Option(help="golden, golden-idle-margin, risk-off, downtrend or doubled.")
+    ] = "golden",
     market: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Real candles instead: a directory of them.")
     ] = None,

@@ -1,12 +1,13 @@
 """What spot was paid for, from journaled fills, by average cost: the base of unrealised gains (PLAYBOOK §6).
 
-Tokens that came without a fill (a deposit, a holding from before the journal) have no cost and are left out: a gain on
-them is not known.
+Tokens that came without a fill (a deposit, a holding from before the journal) have the cost that `[cost_basis]` or an
+imported file says; without one they are left out, because a gain on them is not known.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from types import MappingProxyType
 
 from bot.domain.instrument import Side
 from bot.domain.market import Cost
@@ -26,14 +27,19 @@ class Converted:
     given: Decimal
 
 
-def cost_basis(fills: Iterable[tuple[Fill, Decimal]], converted: Sequence[Converted] = ()) -> dict[str, Cost]:
+def cost_basis(
+    fills: Iterable[tuple[Fill, Decimal]],
+    converted: Sequence[Converted] = (),
+    opening: Mapping[str, Cost] = MappingProxyType({}),
+) -> dict[str, Cost]:
     """Cost of what is left of every spot symbol. `fills` carry their quote value and come in order of execution.
 
     A purchase costs its value and its fee, in quote or in kind; a sale takes its part of the cost along. More sold than
-    was bought leaves nothing. A conversion carries the cost over to what the tokens became.
+    was bought leaves nothing. `opening` is what was held before the first fill, as far as somebody said what it cost.
+    A conversion carries the cost over to what the tokens became.
     """
-    sizes: dict[str, Decimal] = {}
-    values: dict[str, Decimal] = {}
+    sizes = {symbol: cost.size for symbol, cost in opening.items()}
+    values = {symbol: cost.value_quote for symbol, cost in opening.items()}
     waiting = sorted(converted, key=lambda found: found.at_ms)
     for fill, value in fills:
         if is_perp(fill.symbol):

@@ -19,8 +19,9 @@ WHOLE = Decimal("0.999")  # of a holding whose purchases are in the journal: dus
 def holding_rows(portfolio: Portfolio, costs: Mapping[str, Cost]) -> list[Row]:
     """Every priced token of the sectors; then those without a price, whose value is not known.
 
-    `cost_quote` is the average price per unit that the journal's own fills paid, fees included. It is None where the
-    journal does not know where a part of the holding came from; `unrealised_quote` then is as well.
+    `cost_quote` is the average price per unit that the journal's own fills paid, fees included, and older holdings by
+    `[cost_basis]` or an imported file. It is None where nobody says where a part of the holding came from;
+    `unrealised_quote` then is as well.
     """
     rows: list[Row] = []
     for symbol in dict.fromkeys(holding.symbol for holding in portfolio.holdings):

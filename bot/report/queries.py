@@ -16,7 +16,6 @@ from rich.console import Console, RenderableType
 from bot.domain.durations import DAY_MS
 from bot.domain.portfolio import Portfolio
 from bot.domain.states import KillLevel
-from bot.feeds.cost_basis import cost_basis
 from bot.journal.errors import SnapshotPruned
 from bot.journal.reader import JournalReader
 from bot.journal.record import CycleRecord
@@ -30,6 +29,7 @@ from bot.risk.cooldown import ends_ms
 from bot.runtime.exit_codes import CommandFailed, ExitCode
 from bot.runtime.health.healthcheck import find_late, find_running
 from bot.runtime.log_lines.turns import unlisted
+from bot.runtime.observer_setup import spot_costs
 from bot.runtime.settings.chosen_journal import choose_journal
 from bot.runtime.settings.model import Settings, load_settings
 from bot.runtime.settings.snapshot import load_config, numbers_of
@@ -130,7 +130,7 @@ def positions(view: JournalView) -> Document:
     portfolio = _portfolio(view, record)
     memory, latch = view.reader.load_memory(), view.reader.load_latch()
     reserve = portfolio.equity - portfolio.book - rows.outside_of(portfolio)
-    costs = cost_basis(view.reader.load_fills_after(0, 0))
+    costs = spot_costs(view.settings, view.reader)
     return {
         "kill_switch": _highest(latch.level, view.settings.kill_switch, (view.health or {}).get("kill")).value,
         "cycle": record.number,

@@ -1,7 +1,9 @@
 """The observer of a run: it goes on from the past that the journal knows, and learns from it what spot has cost."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 
+from bot.domain.market import Cost
 from bot.execution.reconcile import CONVERSION
 from bot.feeds.cost_basis import Converted, cost_basis
 from bot.feeds.snapshot import Observer, SnapshotRequest
@@ -9,6 +11,8 @@ from bot.journal.errors import SnapshotPruned
 from bot.journal.reader import JournalReader
 from bot.playbook.policy.choices import GainHedge
 from bot.ports import MacroSource, TvlSource, Venue
+from bot.runtime.cost_import import given_costs
+from bot.runtime.settings.cost_basis import opening_costs
 from bot.runtime.settings.model import Settings
 
 LOOKED_AT = 200
@@ -39,10 +43,17 @@ def make_observer(
             tvl=tvl,
             macro=macro,
             events=events,
-            costs=lambda: cost_basis(reader.load_fills_after(0, 0), conversions(reader, settings.universe.quote)),
+            costs=lambda: spot_costs(settings, reader),
         )
     recall_past(observer, reader)
     return observer
+
+
+def spot_costs(settings: Settings, reader: JournalReader) -> Mapping[str, Cost]:
+    """What the spot held now was paid for: what was said of older holdings, and every fill since."""
+    quote = settings.universe.quote
+    opening = opening_costs(given_costs(settings, reader), quote)
+    return cost_basis(reader.load_fills_after(0, 0), conversions(reader, quote), opening)
 
 
 def conversions(reader: JournalReader, quote: str) -> tuple[Converted, ...]:

@@ -36,6 +36,7 @@ COMMANDS = (
     "halt",
     "resume",
     "config",
+    "cost",
     "journal",
     "healthcheck",
     "exchange",
@@ -65,7 +66,7 @@ def test_help_names_every_command(invoke: Invoke) -> None:
 def test_every_command_has_help_and_json(invoke: Invoke, command: list[str]) -> None:
     result = invoke(*command, "--help")
     assert result.exit_code == ExitCode.OK
-    assert command in (["config"], ["data"], ["journal"]) or "--json" in result.output
+    assert command in (["config"], ["cost"], ["data"], ["journal"]) or "--json" in result.output
 
 
 @pytest.mark.parametrize(

@@ -201,6 +201,24 @@ def test_a_drawdown_that_cools_down_is_reported_first_with_its_span(tmp_path: Pa
     assert f"drawdown stopped entries {first['from']} → {first['to']}, ended by peak anew" in lines
 
 
+def test_a_gain_on_spot_that_the_bot_bought_is_hedged_in_a_back_test(tmp_path: Path) -> None:
+    """Costs were not handed to the observer: a book that rose sevenfold had no gain hedge for 222 days."""
+    schedule = Schedule(START_MS, START_MS + 14 * DAY)
+    rising: dict[str, Price] = {s: lambda at: 50.0 * 1.08 ** max(0.0, (at - START_MS) / DAY) for s in SYMBOLS}
+    changes = (
+        'playbook.gains.hedge="full"',
+        'playbook.regime.override="neutral"',
+        'playbook.allocation.drift_buffer="0.5"',
+    )
+    record, orders = run(settings_in(tmp_path, *changes), World(market_of(rising, 14), BOOK), schedule)
+    hedges = [order for order in orders if order.purpose is Purpose.HEDGE and order.filled_size > 0]
+    assert hedges
+    doubled_ms = START_MS + 9 * DAY  # 1.08 ** 9 is 2.0
+    assert all(order.sent_ms >= doubled_ms for order in hedges)
+    assert record.moments[-1].shorts > 0
+    assert record.reconciled
+
+
 def test_every_trade_costs_its_fee_and_its_side_of_the_spread(walked: Walked) -> None:
     costs = document_of(walked.record)["costs"]
     traded, fees = Decimal(costs["traded_quote"]), Decimal(costs["fees_quote"])

@@ -127,6 +127,9 @@ def test_a_downtrend_reduces_both_sectors(tmp_path: Path, capsys: pytest.Capture
     sleeves = {name: Decimal(row["share"]) for name, row in document["sleeves"].items()}
     assert abs(sleeves["defi.spot"] - Decimal("0.15")) < Decimal("0.02")
     assert abs(sleeves["infra.spot"] - Decimal("0.35")) < Decimal("0.02")
+    # As the title says: hedges while something waits to be sold, and none on what is kept.
+    assert "hedges cover what waits to be sold and end with its sale" in scenarios.SCENARIOS["downtrend"][1]
+    assert document["positions"] == []
     assert document["reconciled"] is True
 
 
@@ -171,3 +174,13 @@ def test_a_scenario_that_cannot_be_shown_says_why_in_one_line(
 ) -> None:
     assert run_demo(DemoOptions(**changes)) == 1
     assert words in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_doubled_holding_is_hedged_without_a_sale(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The article's case: what has doubled since it was bought, before the bot ever ran."""
+    document = run(capsys, tmp_path, scenario="doubled")
+    (hedge,) = document["positions"]
+    assert (hedge["side"], hedge["role"], hedge["covers"]) == ("short", "hedge", "defi")
+    spot = Decimal(document["sleeves"]["defi.spot"]["value_quote"])
+    assert Decimal("0.75") * spot < Decimal(hedge["notional_quote"]) <= spot
+    assert document["reconciled"] is True

@@ -11,10 +11,12 @@ from bot.domain.durations import HOUR_MS
 from bot.domain.states import CampaignState
 from bot.runtime.cycle import CycleResult
 from bot.runtime.settings.model import Settings, load_settings, packaged_config
-from bot.runtime.simulator.embedded import Embedded, embed, embed_synthetic, tokens_of
+from bot.runtime.simulator.embedded import ANCHORS, Embedded, embed, embed_synthetic, tokens_of
 
 SIM_START = datetime(2026, 1, 5, 8, tzinfo=UTC)
 HISTORY = timedelta(days=150)
+DEFI_HELD = ("UNI", "AAVE", "LDO", "CRV", "COMP", "SUSHI", "SNX", "PENDLE", "DYDX", "CAKE")
+DOUBLED = {token: ANCHORS[token] for token in DEFI_HELD}
 SCENARIOS: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
     "golden": ("golden", "the golden case: a DeFi rotation, the purchase bridged by the cash reserve", ()),
     "golden-idle-margin": (
@@ -30,7 +32,21 @@ SCENARIOS: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
             'end = 2026-01-25T00:00:00Z, weight = "-1" }]',
         ),
     ),
-    "downtrend": ("downtrend", "everything falls: both sectors are reduced, hedges stay on the rest", ()),
+    "downtrend": (
+        "downtrend",
+        "everything falls: both sectors are reduced; hedges cover what waits to be sold and end with its sale",
+        (),
+    ),
+    "doubled": (
+        "downtrend",
+        "a DeFi holding has doubled since it was bought: its gain is hedged without a sale, and the fall is offset",
+        (
+            'playbook.gains.hedge="full"',
+            'playbook.regime.override="neutral"',
+            "playbook.hedging.margin_keep=0",
+            *(f'cost_basis.{token}={{ size = 1000000000, price = "{price / 2}" }}' for token, price in DOUBLED.items()),
+        ),
+    ),
 }
 
 
@@ -85,7 +101,8 @@ async def _synthetic(options: Any) -> Stage:
     settings = _settings(options, changes)
     start_ms = _ms(SIM_START)
     embedded = await embed_synthetic(settings, scenario=kind, seed=options.seed, start_ms=start_ms)
-    end_ms = start_ms + 14 * 24 * HOUR_MS
+    days = 3 if options.scenario == "doubled" else 14  # no rotation ends that one
+    end_ms = start_ms + days * 24 * HOUR_MS
     return Stage(settings, embedded, message, end_ms, 4 * HOUR_MS, reports_skips=True)
 
 

@@ -31,6 +31,7 @@ from bot.execution.rules import ExecutionRules
 from bot.playbook.policy.numbers import Policy, Sectors
 from bot.risk import Limits
 from bot.runtime.settings import layers as settings_layers
+from bot.runtime.settings.cost_basis import CostBasis
 from bot.runtime.settings.layers import DOTENV_FILE, STATE_DIRECTORY, USER_FILE, KeyPath, Layer, SettingsProblem
 from bot.runtime.settings.places import journal_path_of
 from bot.runtime.settings.renamed import RENAMED, with_names_of_today
@@ -101,6 +102,9 @@ class Settings(BaseSettings):
     macro: MacroSettings = MacroSettings()
     calendar: tuple[CalendarEntry, ...] = Field(
         default=(), description="events you know of, each { name, kind, start, end, weight }"
+    )
+    cost_basis: Mapping[str, CostBasis] = Field(
+        default={}, description="what holdings older than the bot were paid for, by token: { size, price }"
     )
     universe: Sectors = Field(description="sectors and tokens, from config/sectors.toml")
     _notes: tuple[str, ...] = PrivateAttr(default=())
