@@ -8,6 +8,9 @@ again; the others are not read twice.
 A venue's history lags by minutes, so what was read before the first order is read once more `LAG_MS` later, some
 instruments at a turn; from then on the last hours are read every hour. A process that ends before that leaves the same
 past to the next one.
+
+A process that did not run for longer than `PAUSE_MS` (it was stopped, the machine slept, the venue was dark) may have
+missed as much as one that was down: it reads what it has missed before its next order.
 """
 
 import asyncio
@@ -23,11 +26,12 @@ from bot.journal.journal import Journal
 from bot.journal.reader import Fact
 from bot.ports import OrderReport, ReportState, Unavailable, Venue
 
-CHECKED = "history_checked"
+CHECKED, MISSED = "history_checked", "history_missed"
 MARGIN_MS = HOUR_MS  # the journal's clock is the machine's, and the venue's endpoints lag
 LAG_MS = 600_000
 EVERY_MS = HOUR_MS
 RETRY_MS = 60_000
+PAUSE_MS = LAG_MS
 AT_ONCE = 8
 _FACTS_MAX = 100
 
@@ -45,10 +49,15 @@ class HistoryCheck:
         self._asked_ms: int | None = None  # when it was read last, None while nothing was
         self._wait_ms = LAG_MS
         self._left: list[str] = []
+        self._ran_ms: int | None = None  # when it was run last, by the venue's clock
         self.is_done = False
 
     async def run(self, symbols: Iterable[str], account: Account) -> tuple[Note, ...]:
         """Read what has not been read yet; notes say what could not be."""
+        now_ms = self._venue.now_ms()
+        before_ms, self._ran_ms = self._ran_ms, now_ms
+        if self.is_done and before_ms is not None and now_ms - before_ms > PAUSE_MS:
+            await self._begin_again(now_ms)
         if self.is_done:
             return await self._run_again(symbols, account)
         if self._since_ms is None:
@@ -93,6 +102,17 @@ class HistoryCheck:
                 self._is_final = True
                 await self._record()
         return tuple(note for note in notes if note is not None)
+
+    async def _begin_again(self, now_ms: int) -> None:
+        """Nobody has watched for a while: what is due is read before the next order, as at a start."""
+        if self._asked_ms is None:
+            return  # an account that began with this process
+        if self._is_final and not self._left:
+            self._since_ms = self._asked_ms - MARGIN_MS
+        self.is_done = self._is_final = False
+        self._began_ms, self._left = now_ms, []
+        self._read.clear()
+        await self._journal.record_fact(MISSED, {"since_ms": self._since_ms, "at_ms": now_ms})
 
     async def _record(self) -> None:
         payload = {"since_ms": self._since_ms, "at_ms": self._began_ms, "is_final": self._is_final}
@@ -152,7 +172,10 @@ def last_event_ms(journal: Journal) -> int | None:
     if not opened:
         return checked.at_ms
     before = reader.load_events(limit=1, after_seq=opened[0].seq - 2)
-    return before[0].at_ms if before else None
+    if not before:
+        return None
+    missed = [int(fact.payload["since_ms"]) for fact in reader.load_facts_after(MISSED, checked.seq)]
+    return min([before[0].at_ms, *missed])
 
 
 def has_waited(journal: Journal, now_ms: int) -> bool:

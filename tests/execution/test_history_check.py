@@ -11,7 +11,7 @@ from bot.domain.durations import DAY_MS
 from bot.domain.instrument import Instrument, Side
 from bot.domain.order_ids import ClientOrderId
 from bot.domain.reason import Reason
-from bot.execution.history_check import AT_ONCE, CHECKED, EVERY_MS, LAG_MS, RETRY_MS
+from bot.execution.history_check import AT_ONCE, CHECKED, EVERY_MS, LAG_MS, PAUSE_MS, RETRY_MS
 from bot.ports import Answered, OrderReport, ReportState, Unavailable
 from tests.execution.scripted_venue import PERP, SPOT, ScriptedVenue
 from tests.execution.worlds import ACCOUNT, SYMBOLS, World, open_world
@@ -78,8 +78,13 @@ async def test_it_is_read_after_the_lag_and_then_every_hour_and_not_more(world: 
         (1, True),
         (0, False),
     ):
-        venue.advance(wait_ms)
         venue.calls.clear()
+        left_ms = wait_ms
+        while left_ms > PAUSE_MS:  # a bot that runs
+            venue.advance(PAUSE_MS)
+            left_ms -= PAUSE_MS
+            await world.reconciler.settle(SYMBOLS)
+        venue.advance(left_ms)
         await world.reconciler.settle(SYMBOLS)
         assert (asked(venue) > 0) is is_read, wait_ms
         assert asked(venue) <= max(AT_ONCE, len(SYMBOLS))
@@ -155,3 +160,48 @@ async def test_an_instrument_whose_row_cannot_be_read_is_asked_about_as_well(
     monkeypatch.setattr(venue, "fetch_instruments", without_spot)
     execute_unknown(venue)
     assert not (await world.reconciler.settle([SPOT])).is_agreed
+
+
+async def settle_for(world: World, venue: LaggingVenue, duration_ms: int) -> None:
+    """Let a bot run without a pause."""
+    for _ in range(duration_ms // PAUSE_MS + 1):
+        await world.reconciler.settle(SYMBOLS)
+        venue.advance(PAUSE_MS)
+    await world.reconciler.settle(SYMBOLS)
+
+
+async def test_what_a_process_missed_while_it_did_not_run_is_read_before_its_next_order(
+    world: World, venue: LaggingVenue
+) -> None:
+    """An order under our mark whose position was closed again: no holding shows it, and no hour is over."""
+    await settle_for(world, venue, LAG_MS)
+    venue.advance(PAUSE_MS + 1)
+    execute_unknown(venue)
+    truth = await world.reconciler.settle(SYMBOLS)
+    assert not truth.is_agreed
+    assert Reason.ANOTHER_WRITER in {note.reason for note in truth.notes}
+
+
+async def test_after_a_pause_entries_wait_while_the_history_cannot_be_read(world: World, venue: LaggingVenue) -> None:
+    await settle_for(world, venue, LAG_MS)
+    venue.advance(PAUSE_MS + 1)
+    venue.broken = True
+    assert not (await world.reconciler.settle(SYMBOLS)).is_agreed
+    venue.broken = False
+    assert (await world.reconciler.settle(SYMBOLS)).is_agreed
+
+
+async def test_what_was_missed_and_not_read_is_left_to_the_next_process(tmp_path: Path, venue: LaggingVenue) -> None:
+    """Five hours without a turn, and a process that ends before it could read them."""
+    made = await open_world(tmp_path / "paused.db", venue)
+    await settle_for(made, venue, LAG_MS)
+    venue.advance(EVERY_MS)
+    execute_unknown(venue)
+    venue.advance(4 * EVERY_MS)
+    venue.broken = True
+    assert not (await made.reconciler.settle(SYMBOLS)).is_agreed
+    await made.journal.close()
+    venue.broken = False
+    made = await open_world(tmp_path / "paused.db", venue)
+    assert not (await made.reconciler.settle(SYMBOLS)).is_agreed
+    await made.journal.close()

@@ -1,6 +1,7 @@
 """Other writers and vanishing cash: what is known of them stops entries, and no large loss passes for a withdrawal."""
 
 import sqlite3
+from collections.abc import Set
 from contextlib import closing
 from decimal import Decimal
 from typing import Any
@@ -10,6 +11,7 @@ from bot.domain.money import ZERO
 from bot.domain.order import FOREIGN, Purpose
 from bot.domain.order_ids import leg_of
 from bot.execution.another_writer import ACCEPTED, CONFLICT, UNKNOWN_EXECUTED, UNKNOWN_RESTS
+from bot.execution.history_check import PAUSE_MS
 from bot.journal.reader import Fact
 from bot.ports import OrderRequest
 from bot.simex.engine.types import EventKind, ExchangeEvent
@@ -87,26 +89,50 @@ class NoLossPassesForAWithdrawal(Rule):
 
 class ExecutionsUnderKnownIdsAreNoticed(Rule):
     """A turn in which the books agree has written down what others executed under ids that the journal knows, and at
-    the end nothing of that is overlooked."""
+    the end nothing of that is overlooked.
+
+    What others have undone since shows by no holding. It must be known after a pause, as after a start; a bot that runs
+    reads it within the hour."""
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self._began = 0.0
+        self._undone: set[str] = set()
+        self._watched: float | None = None  # when a turn of this process ended with a result
+
+    def at_start_of_life(self, life: Any) -> None:
+        self._watched = None
+
+    def on_event(self, event: ExchangeEvent) -> None:
+        trade = event.trade
+        if trade is None or trade.client_id in self.checkers._posted:
+            return
+        for name in self._used():
+            ours = self.checkers._posted[name]
+            if ours.symbol == trade.symbol and ours.side is not trade.side:
+                self._undone.add(name)
 
     def before_turn(self, life: Any, kind: str) -> None:
         self._began = self.world.loop.time()
 
     def after_turn(self, life: Any, kind: str, result: Any) -> None:
-        if result is not None and result.truth.is_agreed and not result.truth.locked:
-            self._judge("the books agree")
+        if result is None:
+            return
+        has_paused = self._watched is None or self._began - self._watched > (PAUSE_MS + CLOCK_MS) / 1000
+        self._watched = self.world.loop.time()
+        if result.truth.is_agreed and not result.truth.locked:
+            self._judge("the books agree", frozenset() if has_paused else self._undone)
 
     def at_end(self, life: Any, truth: Any) -> None:
         self._began = self.world.loop.time()
-        self._judge("all is over")
+        self._judge("all is over", frozenset())
 
-    def _judge(self, when: str) -> None:
-        used = next(one for one in self.world.hooks.disturbances if isinstance(one, IdUsedAgain)).used
-        due = [name for name, at in used.items() if self._began > at + LAG_SECONDS]
+    def _used(self) -> dict[str, float]:
+        return next(one for one in self.world.hooks.disturbances if isinstance(one, IdUsedAgain)).used
+
+    def _judge(self, when: str, hidden: Set[str]) -> None:
+        used = self._used()
+        due = [name for name, at in used.items() if self._began > at + LAG_SECONDS and name not in hidden]
         if not due:
             return
         reader, kinds = self.checkers._reader, (UNKNOWN_EXECUTED, UNKNOWN_RESTS, CONFLICT)
