@@ -47,7 +47,7 @@ class UnknownOutcomes:
         return frozenset(
             order.client_id
             for order in orders
-            if order.state.is_live and self._is_quiet(order, asked_ms) and find_report(order, open_reports) is None
+            if order.state.is_live and self._is_quiet_at(order, asked_ms) and find_report(order, open_reports) is None
         )
 
     async def _settle_one(self, order: Order, open_reports: Sequence[OrderReport]) -> tuple[Note, ...]:
@@ -72,7 +72,9 @@ class UnknownOutcomes:
             try:
                 # as it is when the question goes out: an answer may be as old as its question
                 is_quiet = report is None and await self._is_surely_quiet(order)
-                report = report or await self._query_order(order, is_quiet)
+                report = report or await self._query_order(order)
+                if is_quiet and report is not None and report.state is ReportState.OPEN:
+                    report = await self._newer_of(order, report)
             except NotListed as error:
                 return await self._unlisted(order, error, unlisted + 1)
             except Unavailable as error:
@@ -111,12 +113,10 @@ class UnknownOutcomes:
         reason = f"over: the venue lists {order.symbol} no more, asked in {settlements} settlements"
         return await self._journal.record_order_event(order.client_id, OrderEvent.EXPIRED, reason=reason), ()
 
-    async def _query_order(self, order: Order, is_quiet: bool) -> OrderReport | None:
+    async def _query_order(self, order: Order) -> OrderReport | None:
         """Ask on every endpoint: by client id, in the order history, in the list of open orders."""
         report = await self._evidence.fetch_order(order)
-        if report is None:
-            return await self._find_in_history(order) or await self._find_in_list(order)
-        return await self._newer_of(order, report) if is_quiet and report.state is ReportState.OPEN else report
+        return report or await self._find_in_history(order) or await self._find_in_list(order)
 
     async def _newer_of(self, order: Order, report: OrderReport) -> OrderReport:
         """What the order history says of the end of an order that is reported as open while the list of open orders
@@ -137,12 +137,15 @@ class UnknownOutcomes:
 
     async def _is_surely_quiet(self, order: Order) -> bool:
         """The same by a clock that was just measured: ours may have been put forward since the order was stamped."""
-        if not self._is_quiet(order, self._venue.now_ms()):
+        if not self._is_quiet(order):
             return False
         await self._evidence.read(self._venue.fetch_clock_skew(), "clock of the venue")
-        return self._is_quiet(order, self._venue.now_ms())
+        return self._is_quiet(order)
 
-    def _is_quiet(self, order: Order, at_ms: int) -> bool:
+    def _is_quiet(self, order: Order) -> bool:
+        return self._is_quiet_at(order, self._venue.now_ms())
+
+    def _is_quiet_at(self, order: Order, at_ms: int) -> bool:
         """Whether the venue can no longer accept the request, and would show the order if it had."""
         window_ms = max(order.receive_window_ms - self._venue.receive_window_ms, 0)
         return at_ms - order.sent_ms >= self._venue.quiet_period_ms + window_ms
