@@ -30,7 +30,7 @@ from bot.playbook.overlays.standing_hedges import plan_overlay_hedges
 from bot.playbook.policy.numbers import Policy, Sectors
 from bot.playbook.positions.exits import Guarded, guard_positions, shrink_before_sales
 from bot.playbook.rotation.apply_renames import apply_renames
-from bot.playbook.rotation.campaign import drift, start_campaign
+from bot.playbook.rotation.campaign import drift, start_campaign, without_purchases
 from bot.playbook.rotation.progress import Step, end_tactical, live_hedges, step_campaign
 
 
@@ -231,6 +231,8 @@ def _steer(memory: Memory, choice: Choice, context: PlanContext) -> tuple[Memory
         return memory, (*notes, Note(Reason.PHASE_WAITS, message, str(campaign.number)))
     shares, _ = _shares(memory, choice, context.policy)
     if choice.stance is memory.stance:
+        if choice.stance is Stance.DE_RISK and memory.regime.condition is Condition.DOWNTREND:
+            shares = without_purchases(shares, context)  # a fall makes spot too small a share, and is not bought
         moved = drift(shares, context)
         if moved <= context.policy.allocation.drift_buffer:
             message = (

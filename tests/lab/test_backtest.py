@@ -240,8 +240,12 @@ def test_a_token_is_bought_only_after_it_has_been_listed(tmp_path: Path) -> None
     listed_ms = START_MS + 5 * DAY
     late = path_of(wandering(77, 5.0), listed_ms, 24 * 40, 5e6)
     market = market_of(prices_of(2), more={"COMP/USDT": late})
-    schedule = Schedule(START_MS, START_MS + 8 * DAY)
-    _, orders = run(settings_in(tmp_path, 'playbook.allocation.drift_buffer="0.01"'), World(market, BOOK), schedule)
+    schedule = Schedule(START_MS, START_MS + 14 * DAY)
+    _, orders = run(
+        settings_in(tmp_path, 'playbook.allocation.drift_buffer="0.01"', 'playbook.regime.override="neutral"'),
+        World(market, BOOK),
+        schedule,
+    )
     bought = [order.sent_ms for order in orders if order.symbol == "COMP/USDT"]
     assert bought
     assert min(bought) >= listed_ms

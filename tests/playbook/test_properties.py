@@ -263,6 +263,20 @@ def test_drift_beyond_the_buffer_is_rebalanced_without_a_hedge() -> None:
     assert abs(portfolio.sectors["infra"].spot / portfolio.book - D("0.55")) < D("0.05")
 
 
+def test_drift_is_not_bought_in_a_downtrend_and_sold_all_the_same() -> None:
+    """2020-03-13: a book at its de_risk weights bought infrastructure because it had fallen by half."""
+    world = neutral_world(golden_policy(condition_override="downtrend"))
+    finish(world)
+    for token in ("ETH", "SOL"):
+        world.prices[token] /= 2
+    made = finish(world)
+    assert not any(i.purpose is Purpose.INCREASE for d in made for i in d.intents)
+    for token in ("ETH", "SOL"):
+        world.prices[token] *= 4
+    made = finish(world)
+    assert {i.purpose for d in made for i in d.intents} == {Purpose.REDUCE}
+
+
 def test_a_sector_of_which_nothing_is_listed_is_not_rebalanced_towards_again_and_again() -> None:
     world = neutral_world(golden_policy(condition_override=None))
     for token in ("UNI", "AAVE"):

@@ -55,6 +55,16 @@ def drift(shares: Mapping[str, Decimal], context: PlanContext) -> Decimal:
     return max(distances)
 
 
+def without_purchases(shares: Mapping[str, Decimal], context: PlanContext) -> Mapping[str, Decimal]:
+    """The shares with no spot sleeve above what it holds now; what that leaves stays cash."""
+    values, book = sleeve_values(context), context.portfolio.book
+    capped = {
+        sleeve: min(part, share(values.get(sleeve, ZERO), book)) if sleeve.endswith(".spot") else part
+        for sleeve, part in shares.items()
+    }
+    return capped | {CASH: capped.get(CASH, ZERO) + sum(shares.values(), ZERO) - sum(capped.values(), ZERO)}
+
+
 def start_campaign(
     stance: Stance, shares: Mapping[str, Decimal], memory: Memory, context: PlanContext, *, tactical_allowed: bool
 ) -> tuple[Campaign, tuple[Note, ...]]:
