@@ -2,8 +2,8 @@
 
 They mean that the journal is a restored copy or begun anew, or that another bot trades on the account. The order
 history of every instrument, spot and perp of each token that is traded, is read from the journal's last event on, or
-over `history_hours` where the journal has no past. An instrument that cannot be read blocks entries and is asked about
-again; the others are not read twice.
+over `history_hours` (a week on perps) where the journal has no past. An instrument that cannot be read blocks entries
+and is asked about again; the others are not read twice.
 
 A venue's history lags by minutes, so what was read before the first order is read once more `LAG_MS` later, some
 instruments at a turn; from then on the last hours are read every hour. A process that ends before that leaves the same
@@ -16,10 +16,10 @@ missed as much as one that was down: it reads what it has missed before its next
 import asyncio
 from collections.abc import Iterable, Sequence
 
-from bot.domain.durations import HOUR_MS
+from bot.domain.durations import DAY_MS, HOUR_MS
 from bot.domain.portfolio import Account
 from bot.domain.reason import Note, Reason
-from bot.domain.symbol import base_of, quote_of
+from bot.domain.symbol import base_of, is_perp, quote_of
 from bot.execution.order_reports import OrderReports, together
 from bot.execution.rules import ExecutionRules
 from bot.journal.journal import Journal
@@ -32,6 +32,7 @@ LAG_MS = 600_000
 EVERY_MS = HOUR_MS
 RETRY_MS = 60_000
 PAUSE_MS = LAG_MS
+PERP_PAST_MS = 7 * DAY_MS - HOUR_MS  # one request of each kind; what traded perps has traded spot as well
 AT_ONCE = 8
 _FACTS_MAX = 100
 
@@ -45,6 +46,7 @@ class HistoryCheck:
         self._read: set[str] = set()
         self._since_ms: int | None = None
         self._began_ms = 0
+        self._has_past = False
         self._is_final = False  # read once more after the venue's lag
         self._asked_ms: int | None = None  # when it was read last, None while nothing was
         self._wait_ms = LAG_MS
@@ -64,6 +66,7 @@ class HistoryCheck:
             self._began_ms = self._venue.now_ms()
             self._since_ms = self._began_ms - self._rules.history_hours * HOUR_MS
             last_ms = last_event_ms(self._journal)
+            self._has_past = last_ms is not None
             if last_ms is not None:
                 self._since_ms = min(last_ms, self._began_ms) - MARGIN_MS
         asked, unlisted = await self._listed(symbols, account)
@@ -140,13 +143,16 @@ class HistoryCheck:
         return sorted(((wanted | of_tokens) & listed.keys()) | set(unread)), False
 
     async def _check(self, symbol: str, gate: asyncio.Semaphore) -> Note | None:
+        since_ms = self._since_ms or 0
+        if is_perp(symbol) and not self._has_past:
+            since_ms = max(since_ms, self._began_ms - PERP_PAST_MS)
         try:
             async with gate:
-                reading = self._venue.fetch_order_history(symbol, self._since_ms or 0)
+                reading = self._venue.fetch_order_history(symbol, since_ms)
                 reports = await self._evidence.read(reading, f"order history of {symbol}")
             unknown = [report for report in reports if await self._is_unknown(report)]
             if any(report.filled_size > 0 for report in unknown):
-                await self._evidence.collect_fills(symbol, self._since_ms or 0)
+                await self._evidence.collect_fills(symbol, since_ms)
         except Unavailable as error:
             waits = "it is asked again" if self.is_done else "entries wait for it"
             message = f"the order history of {symbol} could not be read, {waits}: {error}"

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from bot.domain.symbol import is_perp
 from bot.execution.another_writer import ACCEPTED, UNKNOWN_EXECUTED, UNKNOWN_RESTS
 from bot.journal.reader import JournalReader
 from bot.ports import OrderRequest
@@ -10,7 +11,8 @@ from tests.sim.hooks import Rule
 from tests.sim.rules_writers import is_entry
 from tests.sim.wire import true_order
 
-LOOKED_BACK_MS = 700 * 3_600_000  # less than `history_hours`: a life may not begin at once
+LOOKED_BACK_MS, PERPS_LOOKED_BACK_MS = 700 * 3_600_000, 160 * 3_600_000
+"""Less than `history_hours` and than the week of perps: a life may not begin at once."""
 NEVER_THERE = (OrderStatus.REJECTED,)
 
 
@@ -27,11 +29,13 @@ class NoEntryOnAnOlderJournal(Rule):
     def journal_replaced(self) -> None:
         world, checkers = self.world, self.checkers
         self._is_open, self._lost = True, ""
-        since_ms = 0 if world.journal_path.exists() else world.now_ms() - LOOKED_BACK_MS
-        known = accepted_ids(checkers._reader) if world.journal_path.exists() else frozenset()
+        is_copy, now_ms = world.journal_path.exists(), world.now_ms()
+        known = accepted_ids(checkers._reader) if is_copy else frozenset()
         for name in sorted(checkers.forgotten - known):
             request = checkers._posted[name]
             order = true_order(world.exchange, request.symbol, name)
+            reach_ms = PERPS_LOOKED_BACK_MS if is_perp(request.symbol) else LOOKED_BACK_MS
+            since_ms = 0 if is_copy else now_ms - reach_ms
             if order is not None and order.status not in NEVER_THERE and request.stamp_ms > since_ms:
                 self._lost = name
         self._seq = checkers._seen_seq
