@@ -50,6 +50,10 @@ class Books:
         assert (seq, foreign_after_ms) == (0, 0)
         return ()
 
+    def load_facts(self, kind: str, limit: int) -> tuple[Any, ...]:
+        assert (kind, limit) == ("cost_imported", 1)
+        return ()
+
     def load_facts_after(self, kind: str, seq: int) -> tuple[Any, ...]:
         assert (kind, seq) == ("conversion", 0)
         return ()

@@ -27,4 +27,5 @@ async def test_a_daemon_told_to_stop_after_an_entry_still_places_its_stop(run: S
     process.send_signal(signal.SIGTERM)
     assert await process.wait() == 0
     verdict = compare(await run.dump(), run.journal, ACCOUNT)
-    assert [words for words in verdict.mismatches if "stop" in words] == []
+    # A stop that a larger one has replaced is withdrawn a turn later, which may be the next start's.
+    assert [words for words in verdict.mismatches if "with a stop of" in words] == []
