@@ -1,17 +1,16 @@
 """A venue that lets no reduce-only order stand beside another (-4118): a position's own stop never keeps it open."""
 
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bot.domain.instrument import Side
-from bot.domain.order import OrderType, Purpose, TimeInForce
+from bot.domain.order import OrderType, Purpose
 from bot.domain.states import OrderState
 from bot.risk import Approved
 from tests.execution.scripted_venue import PERP, ScriptedVenue
-from tests.execution.worlds import World, approve, open_world
+from tests.execution.worlds import World, approve, approve_stop, open_world
 
 
 @pytest.fixture
@@ -19,22 +18,6 @@ async def world(tmp_path: Path) -> Any:
     opened = await open_world(tmp_path / "j.db", ScriptedVenue(), threaded=True)
     yield opened
     await opened.journal.close()
-
-
-def stop() -> Approved:
-    return approve(
-        Purpose.EXIT,
-        id=f"x3.{PERP}",
-        campaign=0,
-        tranche=3,
-        leg=1,
-        symbol=PERP,
-        side=Side.SELL,
-        reduce_only=True,
-        order_type=OrderType.STOP,
-        trigger_price=Decimal(8),
-        time_in_force=TimeInForce.GTC,
-    )
 
 
 def close() -> Approved:
@@ -45,7 +28,7 @@ def close() -> Approved:
 
 async def with_a_stop(world: World) -> None:
     world.venue.submits.append("rest")
-    (rested,) = await world.executor.act([stop()])
+    (rested,) = await world.executor.act([approve_stop()])
     assert rested.state is OrderState.OPEN
 
 

@@ -1,19 +1,15 @@
 """A stop rests only while the venue's list of open orders has it: one endpoint alone may be minutes behind."""
 
 from dataclasses import dataclass, field
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bot.domain.instrument import Side
-from bot.domain.order import OrderType, Purpose, TimeInForce
 from bot.domain.states import OrderState
 from bot.ports import OrderReport, ReportState, Unavailable
-from bot.risk import Approved
 from tests.execution.scripted_venue import PERP, ScriptedVenue
-from tests.execution.worlds import SYMBOLS, World, approve, open_world
+from tests.execution.worlds import SYMBOLS, World, approve_stop, open_world
 
 ORDER, LIST, HISTORY = "order", "open orders", "order history"
 
@@ -59,27 +55,11 @@ async def world(tmp_path: Path) -> Any:
     await opened.journal.close()
 
 
-def stop() -> Approved:
-    return approve(
-        Purpose.EXIT,
-        id=f"x3.{PERP}",
-        campaign=0,
-        tranche=3,
-        leg=1,
-        symbol=PERP,
-        side=Side.SELL,
-        reduce_only=True,
-        order_type=OrderType.STOP,
-        trigger_price=Decimal(8),
-        time_in_force=TimeInForce.GTC,
-    )
-
-
 async def with_a_stop_that_was_taken_away(world: World) -> str:
     """The venue has cancelled it, and its reply to that was not heard."""
     venue: Any = world.venue
     venue.submits.append("rest")
-    (rested,) = await world.executor.act([stop()])
+    (rested,) = await world.executor.act([approve_stop()])
     venue.advance(60_000)
     (client_id,) = rested.client_ids
     await venue.remember(client_id)
@@ -118,7 +98,7 @@ async def test_a_stop_that_only_an_older_answer_or_none_keeps_open_is_unseen(
 async def test_a_stop_that_the_list_has_is_seen_whatever_else_fails(world: World, endpoints: tuple[str, ...]) -> None:
     venue: Any = world.venue
     venue.submits.append("rest")
-    await world.executor.act([stop()])
+    await world.executor.act([approve_stop()])
     venue.advance(60_000)
     venue.failing = set(endpoints)
     truth = await world.reconciler.settle(SYMBOLS)
@@ -129,7 +109,7 @@ async def test_a_list_may_lack_a_stop_within_the_quiet_period_and_not_after_it(w
     venue: Any = world.venue
     await venue.remember("none")
     venue.submits.append("rest")
-    (rested,) = await world.executor.act([stop()])
+    (rested,) = await world.executor.act([approve_stop()])
     venue.behind = {LIST}
     venue.advance(venue.quiet_period_ms - 1)
     truth = await world.reconciler.settle(SYMBOLS)

@@ -15,7 +15,7 @@ from bot.execution.reconcile import Reconciler
 from bot.execution.rules import ExecutionRules, ExecutionTiming
 from bot.journal.journal import Journal
 from bot.risk import Approved
-from tests.execution.scripted_venue import SPOT, START_MS, ScriptedVenue
+from tests.execution.scripted_venue import PERP, SPOT, START_MS, ScriptedVenue
 
 ACCOUNT = "main"
 TOKEN = "the same ids in every run"
@@ -65,6 +65,23 @@ def approve(purpose: Purpose = Purpose.INCREASE, **changes: Any) -> Approved:
     )
     intent = replace(intent, **changes)
     return Approved(intent, intent.size, intent.worst_price)
+
+
+def approve_stop() -> Approved:
+    """An approved stop that ends a long of 4 UNI on the perp at 8."""
+    return approve(
+        Purpose.EXIT,
+        id=f"x3.{PERP}",
+        campaign=0,
+        tranche=3,
+        leg=1,
+        symbol=PERP,
+        side=Side.SELL,
+        reduce_only=True,
+        order_type=OrderType.STOP,
+        trigger_price=Decimal(8),
+        time_in_force=TimeInForce.GTC,
+    )
 
 
 def make_order(number: int = 0, **changes: Any) -> Order:
