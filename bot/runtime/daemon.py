@@ -7,6 +7,7 @@ All tasks run in one group: an exception that nobody expects ends all of them an
 
 import asyncio
 import contextlib
+import os
 import signal
 import threading
 import time
@@ -32,6 +33,8 @@ from bot.runtime.kill.guarded_start import left_open, level_in_force
 from bot.runtime.kill.switch import SIGNALS
 from bot.runtime.log_lines.run import RunLog, load_working, log_end, start_text
 from bot.runtime.logs import log_cycle
+from bot.runtime.services.run_end import STARTED, has_crashed, record_stopped
+from bot.runtime.services.service import MakeService, RunningBot, Services
 from bot.runtime.settings.model import Settings
 from bot.runtime.settings.places import JOURNAL_NAME
 from bot.runtime.settings.proxy_hint import unreachable
@@ -47,12 +50,14 @@ LOCKED_SECONDS, LOCKED_RETRY_SECONDS = 60, 1.0
 _log = structlog.get_logger("sectorbot.daemon")
 
 
-def run_daemon(settings: Settings, *, once: bool = False, cycles: int | None = None) -> int:
+def run_daemon(
+    settings: Settings, *, once: bool = False, cycles: int | None = None, services: Sequence[MakeService] = ()
+) -> int:
     """Run until a signal, or for a number of cycles. Returns an exit code (see `docs/configuration.md`)."""
-    return asyncio.run(_run(settings, limit=1 if once else cycles))
+    return asyncio.run(_run(settings, limit=1 if once else cycles, makers=services))
 
 
-async def _run(settings: Settings, *, limit: int | None) -> int:
+async def _run(settings: Settings, *, limit: int | None, makers: Sequence[MakeService] = ()) -> int:
     stop = StopEvent()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -63,7 +68,7 @@ async def _run(settings: Settings, *, limit: int | None) -> int:
     for asked in early.taken():
         switch.kill.engage(SIGNALS[asked], asked.name)
     try:
-        return await _start_and_run(settings, switch, stop, limit)
+        return await _start_and_run(settings, switch, stop, limit, makers)
     finally:
         switch.kill.stop()
 
@@ -78,10 +83,12 @@ class StopEvent(asyncio.Event):
         self.set()
 
 
-async def _start_and_run(settings: Settings, switch: SwitchParts, stop: asyncio.Event, limit: int | None) -> int:
+async def _start_and_run(
+    settings: Settings, switch: SwitchParts, stop: asyncio.Event, limit: int | None, makers: Sequence[MakeService]
+) -> int:
     try:
         with _only_daemon_of(settings):
-            return await _build_and_run(settings, switch, stop, limit)
+            return await _build_and_run(settings, switch, stop, limit, makers)
     except JournalBusy as error:
         _log.error("cannot_start", why=str(error), left_open="")
         return ExitCode.ERROR
@@ -108,7 +115,9 @@ def _only_daemon_of(settings: Settings) -> Iterator[None]:
         lock.release()
 
 
-async def _build_and_run(settings: Settings, switch: SwitchParts, stop: asyncio.Event, limit: int | None) -> int:
+async def _build_and_run(
+    settings: Settings, switch: SwitchParts, stop: asyncio.Event, limit: int | None, makers: Sequence[MakeService]
+) -> int:
     try:
         app = await _build_patiently(settings, switch, stop, patient=limit is None)
     except (SetupFailed, JournalError) as error:
@@ -124,17 +133,20 @@ async def _build_and_run(settings: Settings, switch: SwitchParts, stop: asyncio.
         _log.warning("no_journal_reserve", path=str(app.journal.reserve.path), what="too little room on the disk")
     health = Health(settings.state_directory / "health.json", settings.mode, settings.environment)
     health.last["journal"] = str(settings.journal_path)
+    services = Services(RunningBot(app, settings, health), makers)
     try:
-        return await Daemon(app, settings, health, stop).run(limit)
+        return await Daemon(app, settings, health, stop, services).run(limit)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is logged whole and ends the process
         for cause in _causes(error):
             _log.critical("task_failed", why=f"{type(cause).__name__}: {cause}", exc_info=cause)
         return ExitCode.ERROR
     finally:
-        working = load_working(app.journal.reader)
+        working, by, last_turn = load_working(app.journal.reader), getattr(stop, "by", ""), health.last.get("cycle")
+        await record_stopped(app.journal, by, last_turn)
+        await services.close()
         await app.close()
         health.remove()
-        log_end(settings, getattr(stop, "by", ""), health.last.get("cycle"), working)
+        log_end(settings, by, last_turn, working)
 
 
 def _why_unreachable(settings: Settings, error: Exception) -> str:
@@ -201,8 +213,11 @@ async def _wait(stop: asyncio.Event, seconds: float) -> bool:
 class Daemon:
     """Schedules turns of one App until it receives a stop signal."""
 
-    def __init__(self, app: App, settings: Settings, health: Health, stop: asyncio.Event) -> None:
+    def __init__(
+        self, app: App, settings: Settings, health: Health, stop: asyncio.Event, services: Services | None = None
+    ) -> None:
         self._app, self._settings, self._health, self._stop = app, settings, health, stop
+        self._services = services or Services(RunningBot(app, settings, health), ())
         self._exit_code = ExitCode.OK
         self._run_log = RunLog(app.journal.reader, settings)
         self._tripped: tuple[Reason, ...] = ()
@@ -232,13 +247,14 @@ class Daemon:
         previous, threading.excepthook = threading.excepthook, _hand_over(failed)
         try:
             async with asyncio.TaskGroup() as group:
-                others = (
+                others: tuple[asyncio.Task[None], ...] = (
                     group.create_task(self._app.kill.watch(self._on_kill, self._on_resume), name="switch"),
                     group.create_task(self._every(cadence.guard_seconds, self._guard, delay=True), name="guard"),
                     group.create_task(self._beat(), name="event loop"),
                     group.create_task(_fail_with(failed), name="threads"),
                 )
                 await self._report_start()  # the switch listens already: it acts before anything is written
+                others += (group.create_task(self._services.run(), name="services"),)
                 await self._every(cadence.cycle_seconds, self._cycle, limit=limit)
                 for task in others:
                     task.cancel()
@@ -341,6 +357,7 @@ class Daemon:
         log_cycle(result, self._app.kill.source() if result.kill is not KillLevel.OFF else ("", ""))
         self._write_obstacles()
         self._report_breakers(result)
+        self._services.on_turn(result)
         self._exit_code = ExitCode.OK if result.truth.is_agreed else ExitCode.MISMATCH
         self._health.write(
             cycle=result.number, kill=self._app.kill.level().value, problem="" if result.truth.is_agreed else "mismatch"
@@ -389,9 +406,10 @@ class Daemon:
         settings, limits = self._settings, self._app.cycle.parts.limits
         for note in settings.notes:
             _log.warning("setting_renamed", what=note)
-        what = started(settings)
+        what: dict[str, object] = {**started(settings), "pid": os.getpid(), "after_crash": False}
         with contextlib.suppress(JournalError):  # the first turn meets it as well, and ends trading with clear words
-            await self._app.journal.record_fact("started", what)
+            what["after_crash"] = has_crashed(self._app.journal.reader)
+            await self._app.journal.record_fact(STARTED, what)
         if former := self._app.journal.former:
             why = "the embedded exchange starts empty, so the last run's journal has this name now; a dry-run goes on"
             _log.warning("journal_set_aside", path=str(former), what=why)
@@ -401,7 +419,7 @@ class Daemon:
             )
         is_real = settings.environment == "mainnet" and settings.mode == "trade"
         message = "orders are real" if is_real else "no real money"
-        text = start_text(settings, what["version"], message)
+        text = start_text(settings, str(what["version"]), message)
         (_log.critical if is_real else _log.info)(
             "started", **what, limits=limits.model_dump(mode="json"), what=message, text=text
         )

@@ -1,0 +1,1 @@
+"""Services of a running bot: tasks beside its turns."""
