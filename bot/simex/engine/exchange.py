@@ -25,6 +25,7 @@ from bot.simex.engine.margin.settings import MarginSettings
 from bot.simex.engine.market import Market, PriceKind
 from bot.simex.engine.orders.admission import Admission
 from bot.simex.engine.orders.amend import Amendments
+from bot.simex.engine.orders.lists import Lists
 from bot.simex.engine.orders.matching import Matching
 from bot.simex.engine.refusal import Refusal, RefusalReason
 from bot.simex.engine.rules import Rules
@@ -69,7 +70,8 @@ class Exchange(Interventions):
         self._admission = Admission(state, self._depth, self._margin)
         self._matching = Matching(state, self._depth, self._margin, self._settlement, self._admission)
         self._liquidation = Liquidation(state, self._depth, self._margin, self._settlement, self._matching)
-        self._timeline = Timeline(state, self._margin, self._settlement, self._matching, self._liquidation)
+        self.lists = Lists(state, self._admission, self._matching)
+        self._timeline = Timeline(state, self._margin, self._settlement, self._matching, self._liquidation, self.lists)
         self.flows = Flows(state)
         self.amendments = Amendments(state, self._admission, self._matching)
         self.listeners = state.listeners
@@ -301,6 +303,7 @@ class Exchange(Interventions):
         """Take an order; the answer has its `trades`. Raises Refusal, which changes nothing."""
         held = self._state.account(account)
         placed = self._matching.place(held, order)
+        self.lists.follow()
         if self._state.listings[order.symbol].instrument.is_perp:
             self._liquidation.check(held)
         return placed
@@ -325,13 +328,17 @@ class Exchange(Interventions):
         found = records.find_order(held, symbol, order_id, client_id, is_trigger)
         if found is None or not found.is_open or (client_id is not None and found.client_id != client_id):
             raise Refusal(RefusalReason.UNKNOWN_ORDER, f"no open order {order_id or client_id} of {symbol}")
-        return self._matching.cancel(held, found, cancel_client_id or "")
+        canceled = self._matching.cancel(held, found, cancel_client_id or "")
+        self.lists.follow()
+        return canceled
 
     def cancel_all(self, account: str, symbol: str, *, is_trigger: bool | None = None) -> tuple[SimOrder, ...]:
         held = self._state.account(account)
         self._state.listing(symbol)
         found = self.open_orders(account, symbol, is_trigger=is_trigger)
-        return tuple(self._matching.cancel(held, order) for order in found)
+        canceled = tuple(self._matching.cancel(held, order) for order in found)
+        self.lists.follow()
+        return canceled
 
     def order(
         self,

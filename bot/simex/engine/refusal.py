@@ -49,6 +49,7 @@ class RefusalReason(StrEnum):
     MULTI_ASSETS_ORDERS = "multi_assets_orders"
     ISOLATED_UNDER_MULTI_ASSETS = "isolated_under_multi_assets"
     TRADING_DISABLED = "trading_disabled"
+    LIST_PRICES = "list_prices"
 
 
 class Refusal(Exception):

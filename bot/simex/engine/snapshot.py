@@ -14,7 +14,7 @@ from bot.domain.instrument import Instrument, Side
 from bot.simex.engine.flows import Flow, Flows
 from bot.simex.engine.margin.requirements import Margin
 from bot.simex.engine.state import AccountState, Listing, PositionState, State
-from bot.simex.engine.types import Income, ListingStatus, SimOrder, SimTrade, SymbolConfig
+from bot.simex.engine.types import Income, ListingStatus, OrderList, SimOrder, SimTrade, SymbolConfig
 
 Key = tuple[str, ...]
 _SWITCHES = ("is_halted", "is_delisted", "is_removed", "is_unlisted", "are_prices_frozen")
@@ -41,6 +41,8 @@ def rows_of(state: State, margin: Margin, flows: Flows) -> Iterator[tuple[Key, A
                 yield ("trade", account.name, symbol, str(trade.id)), trade
         for income in account.income:
             yield ("income", account.name, str(income.id)), income
+        for one in account.lists.values():
+            yield ("list", account.name, str(one.id)), one
 
 
 def restore(state: State, margin: Margin, flows: Flows, rows: Mapping[Key, Any]) -> None:
@@ -78,6 +80,8 @@ def _restore(state: State, margin: Margin, flows: Flows, rows: Mapping[Key, Any]
         state.accounts[key[1]].trades.setdefault(key[2], []).append(decode(SimTrade, row))
     for key, row in _by_number(rows, "income"):
         state.accounts[key[1]].income.append(decode(Income, row))
+    for key, row in _by_number(rows, "list"):
+        state.accounts[key[1]].keep_list(decode(OrderList, row))
     for account in state.accounts.values():  # the last, because keeping an ended order drops its wait
         account.retry_ms = {(s, int(number)): at for s, number, at in rows["account", account.name]["retry_ms"]}
 

@@ -19,6 +19,8 @@ from bot.simex.engine.types import (
     Income,
     IncomeKind,
     ListingStatus,
+    OrderList,
+    OrderStatus,
     SimOrder,
     SimTrade,
     SymbolConfig,
@@ -87,6 +89,8 @@ class AccountState:
     countdowns: dict[str, int] = field(default_factory=dict)
     retry_ms: dict[tuple[str, int], int] = field(default_factory=dict)
     fee_rates: dict[str, tuple[Decimal, Decimal]] = field(default_factory=dict)
+    lists: dict[int, OrderList] = field(default_factory=dict)
+    open_lists: dict[int, None] = field(default_factory=dict)
     is_hedge_mode: bool = False
     is_multi_assets: bool = False
     can_trade: bool = True
@@ -103,6 +107,14 @@ class AccountState:
 
     def open_of(self, symbol: str) -> tuple[SimOrder, ...]:
         return tuple(self.open.get(symbol, {}).values())
+
+    def keep_list(self, one: OrderList) -> None:
+        """Replace an order list's value."""
+        self.lists[one.id] = one
+        if one.is_done:
+            self.open_lists.pop(one.id, None)
+        else:
+            self.open_lists[one.id] = None
 
     def size_of(self, symbol: str) -> Decimal:
         position = self.positions.get(symbol)
@@ -125,6 +137,7 @@ class State:
         self.has_trailing = False
         self._made_ids = 0
         self._incomes = 0
+        self._lists = 0
 
     def account(self, name: str) -> AccountState:
         try:
@@ -177,12 +190,17 @@ class State:
 
     def counters(self) -> dict[str, int]:
         """The numbers given out so far: of events, made-up client ids, statement rows."""
-        return {"events": self._events, "made_ids": self._made_ids, "incomes": self._incomes}
+        return {
+            "events": self._events,
+            "made_ids": self._made_ids,
+            "incomes": self._incomes,
+            "lists": self._lists,
+        }
 
     def set_counters(self, counters: Mapping[str, int]) -> None:
         """Go on after these, so that no number is given out twice."""
         self._events, self._made_ids = counters["events"], counters["made_ids"]
-        self._incomes = counters["incomes"]
+        self._incomes, self._lists = counters["incomes"], counters.get("lists", 0)
 
     def funding_changes(self) -> Mapping[str, Sequence[tuple[int, int]]]:
         """(from when, hours) of the changed intervals, by symbol."""
@@ -235,6 +253,10 @@ class State:
         self._made_ids += 1
         return f"sx{self._made_ids:020d}"
 
+    def make_list_id(self) -> int:
+        self._lists += 1
+        return self._lists
+
     def make_tran_id(self) -> int:
         self._incomes += 1
         return self._incomes
@@ -279,9 +301,12 @@ class State:
         trade: SimTrade | None = None,
         reason: str = "",
         amount: Decimal = ZERO,
+        order_list: OrderList | None = None,
     ) -> None:
         self._events += 1
-        event = ExchangeEvent(self._events, kind, self.now_ms, account, symbol, order, trade, reason, amount)
+        event = ExchangeEvent(
+            self._events, kind, self.now_ms, account, symbol, order, trade, reason, amount, order_list
+        )
         self.history.append(event)
         for listener in self.listeners:
             listener(event)
@@ -296,6 +321,8 @@ class State:
         """(asset, amount) of the spot wallet that an order holds."""
         instrument = self.listings[order.symbol].instrument
         if instrument.is_perp or not order.status.is_open:
+            return None
+        if order.is_lock_shared or order.status is OrderStatus.PENDING_NEW:
             return None
         if order.side is Side.SELL:
             return instrument.base, order.open_size

@@ -13,6 +13,7 @@ from bot.domain.instrument import Side
 from bot.simex.engine.margin.liquidation import Liquidation
 from bot.simex.engine.margin.requirements import CrossMargin, Margin
 from bot.simex.engine.orders.admission import is_rising
+from bot.simex.engine.orders.lists import Lists
 from bot.simex.engine.orders.matching import Matching
 from bot.simex.engine.orders.trailing import trail, trigger_time
 from bot.simex.engine.settlement import Settlement
@@ -36,10 +37,16 @@ class Due:
 
 class Timeline:
     def __init__(
-        self, state: State, margin: Margin, settlement: Settlement, matching: Matching, liquidation: Liquidation
+        self,
+        state: State,
+        margin: Margin,
+        settlement: Settlement,
+        matching: Matching,
+        liquidation: Liquidation,
+        lists: Lists,
     ) -> None:
         self._state, self._margin, self._settlement = state, margin, settlement
-        self._matching, self._liquidation = matching, liquidation
+        self._matching, self._liquidation, self._lists = matching, liquidation, lists
 
     def advance(self, to_ms: int) -> None:
         """In stretches, so that searches stay short, and what carries cross positions is looked at every hour."""
@@ -57,6 +64,7 @@ class Timeline:
                 trail(state, due.at_ms)
             state.now_ms = due.at_ms
             due.act()
+            self._lists.follow()
         if state.has_trailing:
             trail(state, to_ms)
         state.now_ms = to_ms

@@ -97,6 +97,7 @@ class ExpiryReason(StrEnum):
     SELF_TRADE = "self_trade"
     GOOD_TILL = "good_till"
     PRICE_PROTECTED = "price_protected"
+    ORDER_LIST = "order_list"
 
 
 class IncomeKind(StrEnum):
@@ -107,6 +108,13 @@ class IncomeKind(StrEnum):
     FUNDING_FEE = "FUNDING_FEE"
     COMMISSION = "COMMISSION"
     INSURANCE_CLEAR = "INSURANCE_CLEAR"
+
+
+class Contingency(StrEnum):
+    """How the orders of a list depend on each other: one cancels, or one triggers, the other."""
+
+    OCO = "OCO"
+    OTO = "OTO"
 
 
 class PositionSide(StrEnum):
@@ -132,6 +140,7 @@ class EventKind(StrEnum):
     ORDER_REJECTED = "order_rejected"
     ORDER_TRIGGERED = "order_triggered"
     ORDER_AMENDED = "order_amended"
+    ORDER_LIST = "order_list"
     SPOT_WALLET = "spot_wallet"
     PERP_WALLET = "perp_wallet"
     CONFIG = "config"
@@ -148,7 +157,8 @@ class NewOrder:
     `client_id` empty: the engine makes one up. `good_till_ms`: the order expires then, 0 for never. `callback_rate`: a
     STOP whose trigger follows the best price since it became active at this distance (0.01: one percent), active from
     `activation_price` on, at once without one. `price_protect`: it does not fire while mark and last price are far
-    apart. `price_match` is kept and shown; the price it stands for has been chosen already.
+    apart. `price_match` is kept and shown; the price it stands for has been chosen already. `list_id` names the order
+    list, -1 for none; with `is_lock_shared` the other order of the pair holds the money for both.
     """
 
     symbol: str
@@ -170,6 +180,8 @@ class NewOrder:
     price_protect: bool = False
     callback_rate: Decimal | None = None
     activation_price: Decimal | None = None
+    list_id: int = -1
+    is_lock_shared: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +252,8 @@ class SimOrder:
     activation_price: Decimal | None = None
     trail_price: Decimal | None = None
     trades: tuple[SimTrade, ...] = ()
+    list_id: int = -1
+    is_lock_shared: bool = False
 
     @property
     def is_open(self) -> bool:
@@ -254,6 +268,22 @@ class SimOrder:
     def average_price(self) -> Decimal:
         """Average fill price per unit of size, 0 without fills."""
         return self.filled_quote / self.filled_size if self.filled_size else ZERO
+
+
+@dataclass(frozen=True, slots=True)
+class OrderList:
+    """Orders that end or begin one another. `order_ids`: the order that begins the others first (OTO), of a pair the
+    stop before the other one."""
+
+    id: int
+    account: str
+    symbol: str
+    client_id: str
+    contingency: Contingency
+    order_ids: tuple[int, ...]
+    created_ms: int
+    updated_ms: int
+    is_done: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -363,3 +393,4 @@ class ExchangeEvent:
     trade: SimTrade | None = None
     reason: str = ""
     amount: Decimal = ZERO
+    order_list: OrderList | None = None

@@ -133,13 +133,6 @@ def test_a_smaller_order_keeps_its_place(bench: Bench) -> None:
     bench.exchange.audit()
 
 
-@pytest.mark.parametrize("path", ["order/oco", "orderList/oco", "orderList/oto", "orderList/otoco"])
-def test_order_lists_are_refused_as_the_symbol_says(bench: Bench, path: str) -> None:
-    assert bench.public("/api/v3/exchangeInfo", **UNI)["symbols"][0]["ocoAllowed"] is False
-    assert bench.no("POST", f"/api/v3/{path}", LIMIT)[0] == -2010
-    assert bench.ok("GET", "/api/v3/openOrderList") == []
-
-
 @pytest.mark.parametrize(
     "path", ["globalLongShortAccountRatio", "topLongShortAccountRatio", "topLongShortPositionRatio"]
 )

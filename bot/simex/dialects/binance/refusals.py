@@ -42,6 +42,7 @@ SPOT_REFUSALS: Mapping[RefusalReason, tuple[int, str]] = {
     _R.UNKNOWN_ORDER: (-2011, "Unknown order sent."),
     _R.ACCOUNT_UNKNOWN: (-2015, "Invalid API-key, IP, or permissions for action."),
     _R.TRADING_DISABLED: (-2010, "This action is disabled on this account."),
+    _R.LIST_PRICES: (-2010, "The relationship of the prices for the orders is not correct."),
 }
 
 PERP_REFUSALS: Mapping[RefusalReason, tuple[int, str]] = {

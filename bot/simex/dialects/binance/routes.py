@@ -7,6 +7,8 @@ from bot.simex.dialects.binance.spot_account import SPOT_ACCOUNT_ROUTES
 from bot.simex.dialects.binance.spot_market import SPOT_MARKET_ROUTES
 from bot.simex.dialects.binance.spot_orders import SPOT_ORDER_ROUTES
 from bot.simex.dialects.binance.streams.key_routes import SPOT_KEY_ROUTES, USDM_KEY_ROUTES
+from bot.simex.dialects.binance.trade.order_lists import ORDER_LIST_ROUTES
+from bot.simex.dialects.binance.trade.spot_cancels import SPOT_CANCEL_ROUTES
 from bot.simex.dialects.binance.trade.spot_changes import SPOT_CHANGE_ROUTES
 from bot.simex.dialects.binance.trade.usdm_batch import USDM_BATCH_ROUTES
 from bot.simex.dialects.binance.usdm_account import USDM_ACCOUNT_ROUTES
@@ -23,7 +25,9 @@ SPOT_ROUTES = (
     *WINDOW_ROUTES,
     *SPOT_KEY_ROUTES,
     *SPOT_ORDER_ROUTES,
+    *SPOT_CANCEL_ROUTES,
     *SPOT_CHANGE_ROUTES,
+    *ORDER_LIST_ROUTES,
     *SPOT_ACCOUNT_ROUTES,
     *CAPITAL_ROUTES,
     *WALLET_ROUTES,

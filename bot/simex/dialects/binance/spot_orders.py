@@ -1,4 +1,4 @@
-"""Binance spot orders: place, test, cancel, query, list, and the trades they made."""
+"""Binance spot orders: place, test, query, list, and the trades they made."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -49,6 +49,7 @@ EXPIRY_REASONS = {
     ExpiryReason.DELISTED: "EXCHANGE_CANCELED",
     ExpiryReason.PRICE_BOUND: "EXECUTION_RULE_PRICE_RANGE_EXCEEDED",
 }
+_WAITING = (OrderStatus.UNTRIGGERED, OrderStatus.PENDING_NEW)
 REPLY_KINDS = {name: name for name in ("ACK", "RESULT", "FULL")}
 _KNOWN = frozenset(
     {
@@ -76,29 +77,33 @@ _KNOWN = frozenset(
 
 
 def place(call: Call) -> Mapping[str, Any]:
-    order, type_name = _new_order(call)
+    order, type_name = new_order(call)
     default = "FULL" if type_name in ("MARKET", "LIMIT") else "ACK"
     kind = default
     if "newOrderRespType" in call.params:
         kind = call.params.choice("newOrderRespType", REPLY_KINDS, -1130, _invalid("newOrderRespType"))
-    placed = call.exchange.place(call.account, order)
+    return report(call, call.exchange.place(call.account, order), kind)
+
+
+def report(call: Call, placed: SimOrder, kind: str) -> Mapping[str, Any]:
+    """A new order as the answer to its placing shows it: as ACK, RESULT or FULL."""
     row: dict[str, Any] = {
         "symbol": call.name(placed.symbol),
         "orderId": placed.id,
-        "orderListId": -1,
+        "orderListId": placed.list_id,
         "clientOrderId": placed.client_id,
         "transactTime": placed.created_ms,
     }
     if kind == "ACK":
         return row
-    row |= {**_core(placed), "workingTime": placed.created_ms}
+    row |= {**_core(placed), "workingTime": _working_ms(placed)}
     if kind == "FULL":
         row["fills"] = [_fill(trade) for trade in placed.trades]
     return row
 
 
 def test(call: Call) -> Mapping[str, Any]:
-    order, _ = _new_order(call)
+    order, _ = new_order(call)
     call.exchange.check(call.account, order)
     if not call.params.flag("computeCommissionRates"):
         return {}
@@ -111,7 +116,8 @@ def test(call: Call) -> Mapping[str, Any]:
     }
 
 
-def _new_order(call: Call) -> tuple[NewOrder, str]:
+def new_order(call: Call) -> tuple[NewOrder, str]:
+    """The order that the parameters describe, and its type on the wire."""
     params, instrument = call.params, call.instrument()
     side = params.choice("side", SIDES, -1117, "Invalid side.")
     type_name = params.text("type")
@@ -197,33 +203,17 @@ def _rates(call: Call, instrument: Instrument) -> Mapping[str, str]:
     return {"maker": fixed(maker), "taker": fixed(taker)}
 
 
-def cancel(call: Call) -> Mapping[str, Any]:
-    instrument = call.instrument()
-    order = found(call, instrument, ApiError(-2011, "Unknown order sent."))
-    return _cancel(call, order, call.params.maybe_text("newClientOrderId", CLIENT_ID_RANGE))
-
-
-def _cancel(call: Call, order: SimOrder, cancel_id: str | None) -> Mapping[str, Any]:
-    # The reply names the cancel request, not the order: bots that key on `clientOrderId` lose it here.
-    cancel_id = cancel_id or call.desk.make_client_id(call.account)
-    ended = call.exchange.cancel(call.account, order.symbol, order_id=order.id, cancel_client_id=cancel_id)
+def canceled_report(call: Call, ended: SimOrder, client_id: str, cancel_id: str) -> Mapping[str, Any]:
+    """An order as the answer to its cancel shows it."""
     return {
         "symbol": call.name(ended.symbol),
-        "origClientOrderId": order.client_id,
+        "origClientOrderId": client_id,
         "orderId": ended.id,
-        "orderListId": -1,
+        "orderListId": ended.list_id,
         "clientOrderId": cancel_id,
         "transactTime": call.now_ms,
         **_core(ended),
     }
-
-
-def cancel_all(call: Call) -> list[Mapping[str, Any]]:
-    instrument = call.instrument()
-    orders = call.exchange.open_orders(call.account, instrument.symbol)
-    if not orders:
-        raise ApiError(-2011, "Unknown order sent.")
-    return [_cancel(call, order, None) for order in orders]
 
 
 def query(call: Call) -> Mapping[str, Any]:
@@ -257,7 +247,7 @@ def my_trades(call: Call) -> list[Mapping[str, Any]]:
             "symbol": call.name(trade.symbol),
             "id": trade.id,
             "orderId": trade.order_id,
-            "orderListId": -1,
+            "orderListId": _list_id_of(call, trade),
             "price": fixed(trade.price),
             "qty": fixed(trade.size),
             "quoteQty": fixed(trade.quote),
@@ -323,16 +313,26 @@ def row(call: Call, order: SimOrder) -> Mapping[str, Any]:
     return {
         "symbol": call.name(order.symbol),
         "orderId": order.id,
-        "orderListId": -1,
+        "orderListId": order.list_id,
         "clientOrderId": order.client_id,
         **_core(order),
         "stopPrice": fixed(order.trigger_price or ZERO),
         "icebergQty": fixed(ZERO),
         "time": order.created_ms,
         "updateTime": order.updated_ms,
-        "isWorking": order.status is not OrderStatus.UNTRIGGERED,
-        "workingTime": -1 if order.status is OrderStatus.UNTRIGGERED else order.created_ms,
+        "isWorking": order.status not in _WAITING,
+        "workingTime": _working_ms(order),
     }
+
+
+def _working_ms(order: SimOrder) -> int:
+    """Since when the order is in the book, -1 for one that has not been there."""
+    return -1 if order.status in _WAITING else order.triggered_ms or order.created_ms
+
+
+def _list_id_of(call: Call, trade: SimTrade) -> int:
+    order = call.exchange.order(call.account, trade.symbol, order_id=trade.order_id)
+    return order.list_id if order is not None else -1
 
 
 def _core(order: SimOrder) -> dict[str, Any]:
@@ -395,8 +395,6 @@ def _write(method: str, path: str, act: Any, *, orders: int = 0, known: frozense
 SPOT_ORDER_ROUTES: tuple[Route, ...] = (
     _write("POST", "/api/v3/order", place, orders=1, known=_KNOWN),
     Route("POST", "/api/v3/order/test", test, Security.SIGNED, _test_weight, permission="spot", known=_KNOWN),
-    _write("DELETE", "/api/v3/order", cancel),
-    _write("DELETE", "/api/v3/openOrders", cancel_all),
     private("GET", "/api/v3/order", query, 4),
     private("GET", "/api/v3/openOrders", open_orders, lambda params: 6 if "symbol" in params else 80),
     private("GET", "/api/v3/allOrders", all_orders, 20),

@@ -24,7 +24,7 @@ def self_trade_of(params: Params) -> SelfTrade:
     """The mode that the order asks for; the venue's default is that resting orders expire."""
     name = params.maybe_text("selfTradePreventionMode")
     if name is not None and name not in SelfTrade.__members__:
-        raise ApiError(-5039, "Invalid self trade prevention mode.")
+        raise ApiError(-5039, "Invalid self trade prevention mode")
     return SelfTrade.EXPIRE_MAKER if name is None else SelfTrade[name]
 
 

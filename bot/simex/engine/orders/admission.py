@@ -38,8 +38,8 @@ class Admission:
     def __init__(self, state: State, depth: Depth, margin: Margin) -> None:
         self._state, self._depth, self._margin = state, depth, margin
 
-    def plan(self, account: AccountState, order: NewOrder) -> AdmittedOrder:
-        """The plan of a new order. Raises Refusal."""
+    def plan(self, account: AccountState, order: NewOrder, *, is_known: bool = False) -> AdmittedOrder:
+        """The plan of a new order, or of one that has waited under its own name (`is_known`). Raises Refusal."""
         state = self._state
         instrument = state.listing(order.symbol).instrument
         if order.callback_rate is not None:
@@ -55,14 +55,23 @@ class Admission:
             raise Refusal(R.TRADING_DISABLED, f"{account.name} may not trade")
         if instrument.is_perp:
             order = self._on_its_side(account, order)
-        self._check_id(account, order)
-        if len(account.open.get(order.symbol, {})) >= state.rules.orders_max:
+        if not is_known:
+            self._check_id(account, order)
+        if not is_known and len(account.open.get(order.symbol, {})) >= state.rules.orders_max:
             raise Refusal(R.MAX_ORDERS, f"{state.rules.orders_max} orders of {order.symbol} are open")
         reference = state.mark(order.symbol) if instrument.is_perp else state.mid(order.symbol)
         check_filters(order, instrument, state.rules, reference)
         if order.type.is_trigger:
             return self._plan_trigger(account, order, instrument)
         return self.plan_active(account, order, instrument)
+
+    def check_form(self, account: AccountState, order: NewOrder) -> None:
+        """The checks that do not depend on price and money, for an order that another one will begin. Raises
+        Refusal."""
+        instrument = self._state.listing(order.symbol).instrument
+        check_shape(order, instrument)
+        self._check_id(account, order)
+        check_filters(order, instrument, self._state.rules, self._state.mid(order.symbol))
 
     def plan_active(
         self, account: AccountState, order: NewOrder, instrument: Instrument, *, is_fired: bool = False

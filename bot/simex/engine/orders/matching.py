@@ -35,7 +35,34 @@ class Matching:
 
     def place(self, account: AccountState, new: NewOrder) -> SimOrder:
         """Raises Refusal."""
-        return self._enter(account, self._without_self_trade(account, self._admission.plan(account, new)))
+        return self._enter(account, self.plan(account, new))
+
+    def plan(self, account: AccountState, new: NewOrder) -> AdmittedOrder:
+        """The plan of a new order; resting orders of its own account that it would meet have ended. Raises Refusal."""
+        return self._without_self_trade(account, self._admission.plan(account, new))
+
+    def reject(self, account: AccountState, order: SimOrder) -> SimOrder:
+        """An order that waited for another one is not taken."""
+        state = self._state
+        rejected = replace(order, status=OrderStatus.REJECTED, updated_ms=state.now_ms)
+        state.keep(account, rejected)
+        state.emit(EventKind.ORDER_REJECTED, account.name, order.symbol, order=rejected)
+        return rejected
+
+    def begin(self, account: AccountState, order: SimOrder, plan: AdmittedOrder) -> SimOrder:
+        """An order that waited for another one is in the book, or waits for its own trigger, from now on."""
+        state = self._state
+        begun = replace(
+            order,
+            status=OrderStatus.UNTRIGGERED if plan.is_trigger else OrderStatus.NEW,
+            updated_ms=state.now_ms,
+            triggered_ms=0 if plan.is_trigger else state.now_ms,
+            is_lock_shared=plan.order.is_lock_shared,
+        )
+        state.keep(account, begun)
+        state.emit(EventKind.ORDER_PLACED, account.name, order.symbol, order=begun)
+        self._emit_unlocked(account, begun)
+        return begun
 
     def cancel(self, account: AccountState, order: SimOrder, cancel_client_id: str = "") -> SimOrder:
         state = self._state
@@ -78,8 +105,9 @@ class Matching:
         if not self._is_carried(account, order, part, order.price):
             self.expire(account, order, ExpiryReason.MARGIN)
             return
+        price, order = order.price, self._alone(account, order)
         self._depth.take(order.symbol, order.side, part)
-        order, _ = self._settlement.fill(account, order, Execution(order.price, part, is_maker=True))
+        order, _ = self._settlement.fill(account, order, Execution(price, part, is_maker=True))
         if order.is_open and order.reduce_only and not account.size_of(order.symbol):
             self.expire(account, order, ExpiryReason.REDUCE_ONLY)
         self.sweep(account, order.symbol)
@@ -163,16 +191,31 @@ class Matching:
         return order
 
     def _enter(self, account: AccountState, plan: AdmittedOrder, parent_id: int | None = None) -> SimOrder:
+        return self.act(account, self.create(account, plan, parent_id=parent_id), plan)
+
+    def create(
+        self,
+        account: AccountState,
+        plan: AdmittedOrder,
+        *,
+        parent_id: int | None = None,
+        status: OrderStatus | None = None,
+    ) -> SimOrder:
+        """The order of a plan, which has not acted yet; `status` for one that waits for another order."""
         new = plan.order
         if new.quote_size is not None:
             # What the money buys is known once the book has been walked; from here on it is an order by size.
             new = replace(new, size=sum((size for _, size in plan.fills), ZERO))
-        status = OrderStatus.UNTRIGGERED if plan.is_trigger else OrderStatus.NEW
-        order = self._create(account, new, status, parent_id=parent_id)
+        if status is None:
+            status = OrderStatus.UNTRIGGERED if plan.is_trigger else OrderStatus.NEW
+        return self._create(account, new, status, parent_id=parent_id)
+
+    def act(self, account: AccountState, order: SimOrder, plan: AdmittedOrder) -> SimOrder:
+        """What the plan of an order that exists says: wait, end, or take and rest."""
         if plan.is_trigger:
             return order
         if plan.is_missed:
-            is_post = new.time_in_force is TimeInForce.POST_ONLY
+            is_post = order.time_in_force is TimeInForce.POST_ONLY
             return self.expire(account, order, ExpiryReason.WOULD_TAKE if is_post else ExpiryReason.FOK_UNFILLED)
         return self.take(account, order, plan)
 
@@ -251,6 +294,8 @@ class Matching:
             callback_rate=new.callback_rate,
             activation_price=new.activation_price,
             trail_price=trail_start(new, state.price(new.symbol, by_mark=new.trigger_by_mark)),
+            list_id=new.list_id,
+            is_lock_shared=new.is_lock_shared,
         )
         state.keep(account, order)
         state.emit(EventKind.ORDER_PLACED, account.name, new.symbol, order=order)
@@ -260,6 +305,7 @@ class Matching:
     def _fire_spot(self, account: AccountState, order: SimOrder, new: NewOrder, instrument: Instrument) -> None:
         """A spot trigger order goes on under its own id; what it locked pays for it."""
         state = self._state
+        order = self._alone(account, order)
         active = replace(
             order,
             status=OrderStatus.NEW,
@@ -274,6 +320,19 @@ class Matching:
             budget = state.free(account, instrument.quote) + (locked[1] if locked else ZERO)
         fills = self._depth.walk(new.symbol, new.side, size=new.size, quote=budget, bound=new.price)
         self.take(account, active, AdmittedOrder(new, tuple(fills)))
+
+    def _alone(self, account: AccountState, order: SimOrder) -> SimOrder:
+        """The order once the other one of its pair has ended, which it does before this one fills or fires."""
+        if order.list_id < 0:
+            return order
+        for other in account.open_of(order.symbol):
+            if other.list_id == order.list_id and other.id != order.id and other.status is not OrderStatus.PENDING_NEW:
+                self.expire(account, other, ExpiryReason.ORDER_LIST)
+        if not order.is_lock_shared:
+            return order
+        alone = replace(order, is_lock_shared=False)
+        self._state.keep(account, alone)
+        return alone
 
     def _is_carried(self, account: AccountState, order: SimOrder, size: Decimal, price: Decimal) -> bool:
         """Whether the wallet still pays for a resting perp order that has been reached."""
@@ -317,4 +376,5 @@ def request_of(order: SimOrder) -> NewOrder:
         self_trade=order.self_trade,
         good_till_ms=order.good_till_ms,
         price_match=order.price_match,
+        list_id=order.list_id,
     )

@@ -10,10 +10,11 @@ from bot.domain.symbol import is_perp
 from bot.simex.dialects.binance.common import Call, fixed
 from bot.simex.dialects.binance.spot_market import kept_price_text, price_text, size_text
 from bot.simex.dialects.binance.spot_orders import row as spot_row
+from bot.simex.dialects.binance.trade.spot_cancels import list_row
 from bot.simex.dialects.binance.usdm_account import break_even
 from bot.simex.dialects.binance.usdm_algo import row as algo_row
 from bot.simex.dialects.binance.usdm_orders import row as perp_row
-from bot.simex.engine.types import EventKind, ExchangeEvent, ExpiryReason, PositionSide, SimOrder
+from bot.simex.engine.types import EventKind, ExchangeEvent, ExpiryReason, OrderList, PositionSide, SimOrder
 from bot.simex.signing import ApiKey
 
 _EXECUTIONS = {
@@ -50,6 +51,8 @@ def payloads(call: Call, event: ExchangeEvent, kind: Kind) -> Iterator[Mapping[s
             yield _algo(call, event, order)
         elif event.kind in _EXECUTIONS:
             yield _perp_order(call, event, order)
+    elif kind is Kind.SPOT and event.order_list is not None:
+        yield _order_list(call, event, event.order_list)
     elif kind is Kind.SPOT and event.kind is EventKind.SPOT_WALLET:
         yield from _spot_wallet(call, event)
     elif kind is Kind.PERP and event.kind is EventKind.PERP_WALLET:
@@ -82,7 +85,7 @@ def _spot_order(call: Call, event: ExchangeEvent, order: SimOrder) -> Iterator[M
         "p": row["price"],
         "P": row["stopPrice"],
         "F": fixed(ZERO),
-        "g": -1,
+        "g": order.list_id,
         "C": order.client_id if is_canceled else "",
         "x": name,
         "X": row["status"],
@@ -105,6 +108,23 @@ def _spot_order(call: Call, event: ExchangeEvent, order: SimOrder) -> Iterator[M
         "Q": row["origQuoteOrderQty"],
         "W": row["workingTime"],
         "V": row["selfTradePreventionMode"],
+    }
+
+
+def _order_list(call: Call, event: ExchangeEvent, one: OrderList) -> Mapping[str, Any]:
+    row = list_row(call, one)
+    return {
+        "e": "listStatus",
+        "E": call.now_ms,
+        "s": row["symbol"],
+        "g": one.id,
+        "c": row["contingencyType"],
+        "l": row["listStatusType"],
+        "L": row["listOrderStatus"],
+        "r": "NONE",
+        "C": one.client_id,
+        "T": event.at_ms,
+        "O": [{"s": part["symbol"], "i": part["orderId"], "c": part["clientOrderId"]} for part in row["orders"]],
     }
 
 

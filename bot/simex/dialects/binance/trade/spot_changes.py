@@ -1,4 +1,4 @@
-"""Binance spot: cancel-and-replace, orders made smaller at their place in the book, lists that stay empty here."""
+"""Binance spot: cancel-and-replace, orders made smaller at their place in the book, reads that stay empty here."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -7,8 +7,8 @@ from typing import Any
 from bot.domain.money import ZERO
 from bot.simex.dialects.binance.common import ApiError, Call, Params, Route, Security, fixed, private, times
 from bot.simex.dialects.binance.refusals import spot_error
-from bot.simex.dialects.binance.spot_account import no_rows
-from bot.simex.dialects.binance.spot_orders import CLIENT_ID_RANGE, cancel, found, place, row
+from bot.simex.dialects.binance.spot_orders import CLIENT_ID_RANGE, found, place, row
+from bot.simex.dialects.binance.trade.spot_cancels import cancel
 from bot.simex.engine.refusal import Refusal, RefusalReason
 
 _MODES = {"STOP_ON_FAILURE": True, "ALLOW_FAILURE": False}
@@ -119,16 +119,6 @@ def amendments(call: Call) -> list[Mapping[str, Any]]:
     return rows[:limit]
 
 
-def no_lists(call: Call) -> Any:
-    """No symbol here takes order lists, as `exchangeInfo` says."""
-    call.instrument()
-    raise ApiError(-2010, "OCO orders are not supported for this symbol.")
-
-
-def no_list(call: Call) -> Any:
-    raise ApiError(-2018, "Order list does not exist.")
-
-
 def own_filters(call: Call) -> Mapping[str, Any]:
     call.instrument()
     return {"exchangeFilters": [], "symbolFilters": [], "assetFilters": []}
@@ -148,14 +138,6 @@ SPOT_CHANGE_ROUTES: tuple[Route, ...] = (
     _write("POST", "/api/v3/order/cancelReplace", cancel_replace, orders=1),
     Route("PUT", "/api/v3/order/amend/keepPriority", keep_priority, Security.SIGNED, 4, permission="spot"),
     private("GET", "/api/v3/order/amendments", amendments, 4),
-    *(
-        _write("POST", path, no_lists, orders=2)
-        for path in ("/api/v3/order/oco", *(f"/api/v3/orderList/{kind}" for kind in ("oco", "oto", "otoco", "opo")))
-    ),
-    _write("DELETE", "/api/v3/orderList", no_list),
-    private("GET", "/api/v3/orderList", no_list, 4),
-    private("GET", "/api/v3/allOrderList", no_rows, 20),
-    private("GET", "/api/v3/openOrderList", no_rows, 6),
     private("GET", "/api/v3/myPreventedMatches", nothing_prevented, 20),
     private("GET", "/api/v3/myAllocations", nothing_prevented, 20),
     private("GET", "/api/v3/myFilters", own_filters, 40),
