@@ -35,9 +35,10 @@ def check_end(world: World, life: Life, truth: Truth, forgotten: Collection[str]
         world.violate("the journal replays to its projections", repr(error))
 
 
-def close_by_hand(world: World, symbols: Iterable[str]) -> None:
+def close_by_hand(world: World, symbols: Iterable[str]) -> bool:
     """The operator closes others' positions that the bot pages about and cannot put right: no stop can be placed, or
-    they are on cross margin, which the venue changes for nobody while a position is open."""
+    they are on cross margin, which the venue changes for nobody while a position is open. True when he closes one."""
+    has_closed = False
     for held in world.exchange.positions(ACCOUNT):
         is_theirs = held.symbol.split("/", 1)[0] in world.is_strange
         if held.symbol not in symbols or not is_theirs or not world.exchange.is_open(held.symbol):
@@ -51,7 +52,9 @@ def close_by_hand(world: World, symbols: Iterable[str]) -> None:
             order = NewOrder(held.symbol, side, OrderType.MARKET, abs(held.size), reduce_only=True)
             world.exchange.place(ACCOUNT, order)
             world.note(f"the operator closes {held.size} {held.symbol}")
+            has_closed = True
         world.exchange.replace_instrument(now)
+    return has_closed
 
 
 def _check_truth(world: World, truth: Truth) -> None:

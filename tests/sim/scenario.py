@@ -234,7 +234,8 @@ async def _finish(world: World, life: Life) -> str:
             await asyncio.sleep(900)
         if number and number % (CYCLES_TO_FINISH // 4) == 0 and result is not None:
             memory = result.decision.memory
-            close_by_hand(world, {*memory.unguarded, *memory.leverage_wrong})
+            if close_by_hand(world, {*memory.unguarded, *memory.leverage_wrong}):
+                has_looked = False  # what he closes himself is one more difference that he has to accept
         has_waited = number >= CYCLES_TO_FINISH // 4 and not has_looked
         if has_waited and result is not None and not result.truth.is_agreed:
             has_looked = True
