@@ -68,6 +68,7 @@ OWNERS = {
     "optuna": ("bot/lab/sweep/optuna_search.py", "bot/cli/sweep.py"),
     "pydantic_settings": ("bot/runtime/settings/*.py",),
     "trustme": ("bot/simex/tls.py",),
+    "cryptography": ("bot/simex/public_keys.py",),
     "jinja2": ("bot/lab/backtest/page.py",),
     "msgspec": ("bot/domain/codec.py",),
     "dotenv": ("bot/runtime/settings/dotenv_file.py",),

@@ -45,6 +45,13 @@ def exchange(  # noqa: PLR0913, PLR0917 - one argument per option
             help="An account and what it begins with; may be repeated. Default: main with 10,000 USDT in each wallet.",
         ),
     ] = None,
+    public_key: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME:FILE",
+            help="Ed25519 or RSA public key (PEM) of an account that signs with the private one; may be repeated.",
+        ),
+    ] = None,
     faults: Annotated[Path | None, typer.Option(metavar="FILE", help="JSON list of faults (docs/exchange.md).")] = None,
     control: Annotated[
         bool, typer.Option("--control", help="Answer control requests under /simex/, on loopback.")
@@ -73,6 +80,8 @@ def exchange(  # noqa: PLR0913, PLR0917 - one argument per option
         chosen["tokens"] = tuple(dict.fromkeys(name.strip().upper() for name in tokens.split(",") if name.strip()))
     if account:
         chosen["accounts"] = tuple(account)
+    if public_key:
+        chosen["public_keys"] = tuple(public_key)
     serve(replace(options, **chosen), _print_json if given.as_json else _print_guide)
 
 

@@ -1,4 +1,4 @@
-"""Keys of the embedded exchange, HMAC over the bytes as received, and the receive-window rule.
+"""Keys of the embedded exchange, signatures over the bytes as received, and the receive-window rule.
 
 Source: binance-spot-api-docs rest-api.md, "SIGNED endpoint security" and "Timing security"; USDⓈ-M is identical.
 """
@@ -8,6 +8,8 @@ import hmac
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
+
+from bot.simex.public_keys import PublicKey
 
 RECEIVE_WINDOW_MS = Decimal(5000)
 RECEIVE_WINDOW_MAX_MS = Decimal(60000)
@@ -20,7 +22,7 @@ class ApiKey:
     """An API key of an account. `permissions`: of `spot`, `perp`, `withdraw`, `margin`, `portfolio`.
 
     Empty `hosts`: accepted on every host; otherwise the environments (`production`, `demo`, `testnet`) or host names it
-    is for. Plain loopback accepts all.
+    is for. Plain loopback accepts all. With `public` the client signs with its private key, and `secret` is empty.
     """
 
     key: str
@@ -28,6 +30,13 @@ class ApiKey:
     account: str
     permissions: frozenset[str] = frozenset({"spot", "perp"})
     hosts: frozenset[str] = frozenset()
+    public: PublicKey | None = None
+
+    def has_signed(self, payload: str, signature: str) -> bool:
+        """Whether `signature` is this key's over `payload`."""
+        if self.public is not None:
+            return self.public.is_signer_of(payload, signature)
+        return is_signed_by(self.secret, payload, signature)
 
 
 class TimingDefect(StrEnum):

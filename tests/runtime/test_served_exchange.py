@@ -1,5 +1,6 @@
 """`sectorbot exchange`: what it prints works, it keeps its accounts over a kill, and its control requests act."""
 
+import base64
 import json
 import os
 import signal
@@ -10,12 +11,15 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from bot.ports import SetupFailed
 from bot.runtime.simulator.reach import lines_of
-from bot.runtime.simulator.serve import parse_account, read_faults
+from bot.runtime.simulator.serve import parse_account, read_faults, read_keys
 from bot.simex.signing import sign
 from tests.commands import environment
 
@@ -200,6 +204,34 @@ def test_accounts_outlive_a_kill(tmp_path: Path) -> None:
         assert again.signed("POST", "/fapi/v1/order", order)["code"] == -4116
     finally:
         again.stop()
+
+
+def test_a_client_signs_with_its_own_key_pair(tmp_path: Path) -> None:
+    private = Ed25519PrivateKey.generate()
+    pem = private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    (tmp_path / "public.pem").write_bytes(pem)
+    names = []
+    for _ in range(2):  # the key of the kept state is the same one
+        running = Running(tmp_path, "--state", "kept", "--public-key", "main:public.pem")
+        try:
+            (own,) = running.document["public_keys"]
+            assert (own["account"], own["kind"]) == ("main", "Ed25519")
+            query = f"timestamp={running.ask('GET', '/api/v3/time')['serverTime']}"
+            signature = quote(base64.b64encode(private.sign(query.encode())).decode(), safe="")
+            headers = {"X-MBX-APIKEY": own["key"]}
+            account = running.ask("GET", f"/api/v3/account?{query}&signature={signature}", headers=headers)
+            assert account["canTrade"] is True
+            assert f"  key     {own['key']}" in lines_of(running.document)
+            names.append(own["key"])
+        finally:
+            running.stop()
+    assert names[0] == names[1]
+
+
+@pytest.mark.parametrize("text", ["main", "main:absent.pem", "1:public.pem"])
+def test_a_public_key_that_cannot_be_read_is_refused(text: str) -> None:
+    with pytest.raises(SetupFailed, match=f"--public-key {text}"):
+        read_keys([text])
 
 
 def test_a_state_of_another_market_is_refused(tmp_path: Path) -> None:

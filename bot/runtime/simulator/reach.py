@@ -8,8 +8,11 @@ from bot.simex.server import Simex
 from bot.simex.signing import ApiKey
 
 
-def document_of(server: Simex, keys: Iterable[ApiKey], *, has_control: bool) -> dict[str, Any]:
-    """Addresses, keys, authority, and how to sign a request; for an exchange that listens."""
+def document_of(
+    server: Simex, keys: Iterable[ApiKey], signing_keys: Iterable[ApiKey] = (), *, has_control: bool
+) -> dict[str, Any]:
+    """Addresses, keys, authority, and how to sign a request; for an exchange that listens. `signing_keys` are those of
+    clients that sign with a private key of their own."""
     known = tuple(keys)
     (guide,) = server.guides(known[0])
     base = f"http://127.0.0.1:{server.http_port}"
@@ -23,6 +26,11 @@ def document_of(server: Simex, keys: Iterable[ApiKey], *, has_control: bool) -> 
         "endpoints": dict(guide.endpoints),
         "control": f"{base}/simex/" if has_control else None,
         "accounts": {key.account: {"key": key.key, "secret": key.secret} for key in known},
+        "public_keys": [
+            {"account": key.account, "kind": key.public.kind.value, "key": key.key}
+            for key in signing_keys
+            if key.public
+        ],
         "curl": guide.curl,
         "ccxt": guide.ccxt,
     }
@@ -42,5 +50,8 @@ def lines_of(document: Mapping[str, Any]) -> Iterable[str]:
         yield f"account   {name}"
         yield f"  key     {pair['key']}"
         yield f"  secret  {pair['secret']}"
+    for own in document["public_keys"]:
+        yield f"account   {own['account']}, signing with its {own['kind']} key"
+        yield f"  key     {own['key']}"
     yield from ("", "A signed request:", "", document["curl"], "", "The same through ccxt:", "")
     yield from document["ccxt"].splitlines()

@@ -10,7 +10,7 @@ import secrets
 import signal
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -31,6 +31,7 @@ from bot.simex.faults import FaultPlan
 from bot.simex.market.catalogue import default_instruments
 from bot.simex.market.moved import MovedMarket
 from bot.simex.market.synthetic import SyntheticMarket
+from bot.simex.public_keys import PublicKey, read_public_key
 from bot.simex.server import Simex
 from bot.simex.signing import ApiKey
 from bot.simex.store import Store, StoreError
@@ -54,6 +55,7 @@ class ServeOptions:
     market: Path | None = None
     tokens: tuple[str, ...] = tuple(ANCHORS)
     accounts: tuple[str, ...] = (DEFAULT_ACCOUNT,)
+    public_keys: tuple[str, ...] = ()
     faults: Path | None = None
     control: bool = False
     state: Path | None = None
@@ -91,6 +93,24 @@ def parse_account(text: str) -> Deposits:
     return Deposits(name, wallets["spot"], wallets["perp"])
 
 
+def read_keys(texts: Iterable[str]) -> tuple[tuple[str, PublicKey], ...]:
+    """(account, key) of each `NAME:FILE`.
+
+    Raises:
+        SetupFailed: naming the option and what is wrong with it.
+    """
+    found = []
+    for text in texts:
+        name, colon, file = text.partition(":")
+        if not colon or not name.isidentifier():
+            raise SetupFailed(f"--public-key {text}: give NAME:FILE, as in main:public.pem")
+        try:
+            found.append((name, read_public_key(Path(file).read_text(encoding="utf-8"))))
+        except (OSError, ValueError) as error:
+            raise SetupFailed(f"--public-key {text}: {error}") from error
+    return tuple(found)
+
+
 def read_faults(path: Path | None) -> FaultPlan:
     """The rules of a JSON file: a list of objects as POST /simex/fault takes one.
 
@@ -122,6 +142,7 @@ class ServedExchange:
         self.ended = asyncio.Event()
         self.failure = ""
         faults, self._deposits = read_faults(options.faults), [parse_account(text) for text in options.accounts]
+        self._given_keys = read_keys(options.public_keys)
         self._store = None if options.state is None else Store(options.state / "exchange.db")
         try:
             self._build(faults)
@@ -139,15 +160,20 @@ class ServedExchange:
         if rows:
             self.exchange.restore(rows)
         self.keys = {name: ApiKey(pair[0], pair[1], name) for name, pair in rows.get(("keys",), {}).items()}
+        self.signing_keys = {pem: _signing_key(name, key, pem) for key, name, pem in rows.get(("public_keys",), [])}
         for deposits in self._deposits:
             self._open(deposits)
+        for name, public in self._given_keys:
+            if name not in self.keys:
+                raise SetupFailed(f"--public-key {name}: no account has this name; --account {name}:… opens one")
+            self.signing_keys.setdefault(public.pem, _signing_key(name, secrets.token_hex(32), public.pem))
         for symbol in self.exchange.instruments:  # makes the paths, so that the clock starts on a ready market
             self.exchange.quote(symbol)
         if options.start_ms is None:
             self.exchange.advance(time.time_ns() // 1_000_000)
         self.server = Simex(
             self.exchange,
-            keys={key.key: key for key in self.keys.values()},
+            keys={key.key: key for key in (*self.keys.values(), *self.signing_keys.values())},
             speed=options.speed,
             faults=faults,
             market=self.market,
@@ -201,6 +227,7 @@ class ServedExchange:
     def _rows(self) -> Iterator[tuple[Key, Any]]:
         yield ("about",), dict(self._about)
         yield ("keys",), {name: [key.key, key.secret] for name, key in self.keys.items()}
+        yield ("public_keys",), [[key.key, key.account, pem] for pem, key in self.signing_keys.items()]
         yield ("moves",), {symbol: [list(step) for step in steps] for symbol, steps in self.market.steps.items()}
         yield from self.exchange.rows()
 
@@ -210,7 +237,9 @@ class ServedExchange:
 
     def document(self) -> dict[str, Any]:
         """What a client must know, as `--json` prints it."""
-        return document_of(self.server, self.keys.values(), has_control=self._options.control)
+        return document_of(
+            self.server, self.keys.values(), self.signing_keys.values(), has_control=self._options.control
+        )
 
 
 def serve(options: ServeOptions, on_ready: Callable[[dict[str, Any]], None]) -> None:
@@ -255,6 +284,10 @@ def _stop_at_signals(stopped: asyncio.Event) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopped.set)
+
+
+def _signing_key(account: str, key: str, pem: str) -> ApiKey:
+    return ApiKey(key, "", account, public=read_public_key(pem))
 
 
 def _market(options: ServeOptions, start_ms: int) -> Market:

@@ -13,7 +13,10 @@ from bot.simex.signing import ApiKey
 
 @dataclass(frozen=True, slots=True)
 class WireRequest:
-    """One request. `query` and `body` are the bytes as received (as text), `headers` have lower-case names."""
+    """One request. `query` and `body` are the bytes as received (as text), `headers` have lower-case names.
+
+    `session_key`: the API key that its connection has logged on with; the request need not name and sign by it again.
+    """
 
     method: str
     path: str
@@ -22,6 +25,7 @@ class WireRequest:
     headers: Mapping[str, str] = field(default_factory=dict)
     host: str = "127.0.0.1"
     address: str = "127.0.0.1"
+    session_key: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -176,7 +176,7 @@ def make_bench() -> MakeBench:
         exchange = Exchange(instruments=make_instruments(), market=market, start_ms=START_MS, rules=rules)
         exchange.create_account("main", spot={"USDT": D(10000), "UNI": D(100)}, perp=D(5000))
         exchange.create_account("other", spot={"USDT": D(10)})
-        return Bench(market, exchange, Simex(exchange, keys=KEYS, **{"clock": clock, **kwargs}), clock)
+        return Bench(market, exchange, Simex(exchange, **{"keys": KEYS, "clock": clock, **kwargs}), clock)
 
     return make
 

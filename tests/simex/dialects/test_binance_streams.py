@@ -282,7 +282,11 @@ def test_messages_that_mean_nothing_are_refused(bench: Bench) -> None:
     assert socket.say("{")["error"]["code"] == -1135
     assert socket.say({"id": 1, "method": "dance"})["error"]["code"] == -1020
     assert socket.say({"id": 1})["error"]["code"] == -1102
-    assert socket.say({"id": 1, "method": "session.logon", "params": {}})["error"]["code"] == -4056
+    logon = {"id": 1, "method": "session.logon", "params": signed(bench)}
+    assert socket.say(logon)["error"] == {"code": -4056, "msg": "HMAC_SHA256 API key is not supported."}
+    perp = Socket(bench, "/ws-fapi/v1")
+    refused = {"code": -5000, "msg": "Method userDataStream.subscribe.signature is invalid"}
+    assert perp.say({"id": 1, "method": "userDataStream.subscribe.signature", "params": {}})["error"] == refused
     assert socket.say({"id": 1, "method": "time"})["result"] == {"serverTime": bench.clock.now_ms}
 
 

@@ -30,7 +30,6 @@ from bot.simex.signing import (
     RECEIVE_WINDOW_MS,
     ApiKey,
     TimingDefect,
-    is_signed_by,
     signed_payload,
     timing_defect,
 )
@@ -87,7 +86,7 @@ class Binance:
         session: SocketSession | None = None
         kind = API_HOSTS.get(request.host) or (PATHS.get(request.path) if request.host in LOOPBACK_HOSTS else None)
         if kind is not None and PATHS.get(request.path) is kind:
-            session = ApiSession(self.desk, kind, self.respond, self._account_of, request, moment.exchange_ms)
+            session = ApiSession(self.desk, kind, self.respond, self._keys, request, moment.exchange_ms)
         elif request.host in LOOPBACK_HOSTS or request.host in STREAM_HOSTS:
             session = open_session(self.desk, request, moment)
         if session is not None:
@@ -96,9 +95,6 @@ class Binance:
 
     def close_socket(self, session: SocketSession) -> None:
         self._sessions.remove(session)
-
-    def _account_of(self, key: str) -> str:
-        return self._keys[key].account
 
     def guide(self, http_port: int, key: ApiKey) -> Guide:
         return guide(http_port, (*HOSTS, *STREAM_HOSTS, *API_HOSTS), key)
@@ -153,7 +149,7 @@ class Binance:
         return Call(self.desk, params, moment.exchange_ms, kind, key, moment.wall_ms), weight
 
     def _caller(self, request: WireRequest) -> ApiKey:
-        text = request.headers.get("x-mbx-apikey", "")
+        text = request.headers.get("x-mbx-apikey", request.session_key)
         if not _KEY_FORMAT.fullmatch(text):
             raise ApiError(-2014, "API-key format invalid.", 401)
         key = self._keys.get(text)
@@ -217,7 +213,8 @@ def _is_served(request: WireRequest) -> bool:
 
 
 def _verify(key: ApiKey, params: Params, request: WireRequest, now_ms: int) -> None:
-    stamp, signature = params.integer("timestamp"), params.text("signature")
+    stamp, is_logged_on = params.integer("timestamp"), bool(request.session_key) and "signature" not in params
+    signature = "" if is_logged_on else params.text("signature")
     window_ms = params.maybe_decimal("recvWindow")
     if window_ms is None:
         window_ms = RECEIVE_WINDOW_MS
@@ -227,7 +224,7 @@ def _verify(key: ApiKey, params: Params, request: WireRequest, now_ms: int) -> N
     if defect is not None:
         raise ApiError(-1021, _EARLY if defect is TimingDefect.EARLY else _LATE)
     body = "" if request.method == "GET" else request.body
-    if not is_signed_by(key.secret, signed_payload(request.query, body), signature):
+    if not is_logged_on and not key.has_signed(signed_payload(request.query, body), signature):
         raise ApiError(-1022, "Signature for this request is not valid.")
 
 

@@ -4,12 +4,15 @@ import json
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import quote
 
 from bot.domain.instrument import Kind
 from bot.simex.dialects.binance.common import Call, Desk, Params
 from bot.simex.dialects.binance.streams.user import of_account, payloads
 from bot.simex.dialects.wire import RequestTimes, WireReply, WireRequest
 from bot.simex.engine.types import ExchangeEvent
+from bot.simex.public_keys import PublicKeyKind
+from bot.simex.signing import ApiKey
 
 Respond = Callable[[WireRequest, RequestTimes], WireReply]
 PATHS = {"/ws-api/v3": Kind.SPOT, "/ws-fapi/v1": Kind.PERP}
@@ -86,7 +89,21 @@ _PERP = {
     "v2/account.balance": ("GET", "v3/balance"),
 }
 _SUBSCRIBE = "userDataStream.subscribe.signature"
-_OWN = frozenset({"session.logon", "session.status", "session.logout", "userDataStream.unsubscribe", _SUBSCRIBE})
+_SUBSCRIBE_LOGGED_ON = "userDataStream.subscribe"
+_OWN = frozenset(
+    {
+        "session.logon",
+        "session.status",
+        "session.logout",
+        "session.subscriptions",
+        "userDataStream.unsubscribe",
+        _SUBSCRIBE,
+        _SUBSCRIBE_LOGGED_ON,
+    }
+)
+_SPOT_ONLY = frozenset({_SUBSCRIBE, _SUBSCRIBE_LOGGED_ON, "session.subscriptions", "userDataStream.unsubscribe"})
+# what a logon with this kind of key is refused with; that of RSA is worded as the venue words the other one
+_NO_LOGON = "{} API key is not supported."
 
 
 def target_of(kind: Kind, method: str) -> tuple[str, str] | None:
@@ -98,21 +115,23 @@ def target_of(kind: Kind, method: str) -> tuple[str, str] | None:
 
 
 class ApiSession:
-    """One connection. `respond` is the dialect's own; `accounts` says whose a key is."""
+    """One connection. `respond` is the dialect's own; `keys` are all API keys. Who has logged on need not name and sign
+    by the key again."""
 
     def __init__(
         self,
         desk: Desk,
         kind: Kind,
         respond: Respond,
-        accounts: Callable[[str], str],
+        keys: Mapping[str, ApiKey],
         request: WireRequest,
         now_ms: int,
     ) -> None:
-        self._desk, self._kind, self._respond, self._accounts = desk, kind, respond, accounts
+        self._desk, self._kind, self._respond, self._keys = desk, kind, respond, keys
         self._request, self._since_ms = request, now_ms
         self._listening: dict[int, str] = {}
         self._made = 0
+        self._key, self._logged_on_ms = "", 0
         self._events: deque[ExchangeEvent] = deque()
         self.is_over = False
         self.ping_s = 20 if kind is Kind.SPOT else 180
@@ -150,9 +169,11 @@ class ApiSession:
             return [
                 _failed(number, 400, -1102, "Mandatory parameter 'method' was not sent, was empty/null, or malformed.")
             ]
-        if method in _OWN:
+        if method in _OWN and not (self._kind is Kind.PERP and method in _SPOT_ONLY):
             return [self._session(method, params, number, moment)]
         target = target_of(self._kind, method)
+        if target is None and self._kind is Kind.PERP:
+            return [_failed(number, 400, -5000, f"Method {method} is invalid")]
         if target is None:
             return [_failed(number, 400, -1020, "This operation is not supported.")]
         reply = self._ask(target, params, moment)
@@ -164,36 +185,69 @@ class ApiSession:
         signature = texts.pop("signature", None)
         query = "&".join(f"{name}={texts[name]}" for name in sorted(texts))
         if signature is not None:
-            query += f"&signature={signature}"
+            query += f"&signature={quote(signature, safe='')}"
         headers = {"x-mbx-apikey": texts["apiKey"]} if "apiKey" in texts else {}
         own = self._request
-        return self._respond(WireRequest(*target, query, "", headers, "127.0.0.1", own.address), moment)
+        session_key = "" if headers else self._key
+        return self._respond(WireRequest(*target, query, "", headers, "127.0.0.1", own.address, session_key), moment)
 
     def _session(self, method: str, params: Mapping[str, Any], number: Any, moment: RequestTimes) -> str:
         if method == "session.logon":
-            return _failed(number, 400, -4056, "HMAC_SHA256 API key is not supported.")
-        if method == "userDataStream.unsubscribe":
-            chosen = params.get("subscriptionId")
-            for known in [n for n in self._listening if chosen in (None, n)]:
-                del self._listening[known]
-            return json.dumps({"id": number, "status": 200, "result": {}})
+            return self._logon(params, number, moment)
+        if method == "session.logout":
+            self._key, self._logged_on_ms = "", 0
+        elif method == "userDataStream.unsubscribe":
+            return self._unsubscribe(params.get("subscriptionId"), number)
+        elif method in (_SUBSCRIBE, _SUBSCRIBE_LOGGED_ON):
+            return self._subscribe(method, params, number, moment)
+        elif method == "session.subscriptions":
+            return _done(number, [{"subscriptionId": known} for known in self._listening])
+        return _done(number, self._status(moment))
+
+    def _logon(self, params: Mapping[str, Any], number: Any, moment: RequestTimes) -> str:
+        """Only an Ed25519 key can be logged on with."""
+        reply = self._ask(("GET", self._limit_path()), params, moment)
+        if reply.status != 200:
+            return self._worded(number, reply, shows_limits=True)
+        key = self._keys[str(params.get("apiKey", self._key))]
+        if key.public is None or key.public.kind is not PublicKeyKind.ED25519:
+            kind = "HMAC_SHA256" if key.public is None else key.public.kind.value
+            return _failed(number, 400, -4056, _NO_LOGON.format(kind))
+        self._key, self._logged_on_ms = key.key, moment.exchange_ms
+        return _done(number, self._status(moment))
+
+    def _subscribe(self, method: str, params: Mapping[str, Any], number: Any, moment: RequestTimes) -> str:
+        name = str(params.get("apiKey", "")) if method == _SUBSCRIBE else self._key
         if method == _SUBSCRIBE:
-            path = "/api/v3/rateLimit/order" if self._kind is Kind.SPOT else "/fapi/v1/rateLimit/order"
-            reply = self._ask(("GET", path), params, moment)
+            reply = self._ask(("GET", self._limit_path()), params, moment)
             if reply.status != 200:
                 return self._worded(number, reply, shows_limits=True)
-            self._listening[self._made] = self._accounts(str(params["apiKey"]))
-            self._made += 1
-            return json.dumps({"id": number, "status": 200, "result": {"subscriptionId": self._made - 1}})
-        status = {
-            "apiKey": None,
-            "authorizedSince": None,
+        elif not self._key:
+            return _failed(number, 400, -2015, "Invalid API-key, IP, or permissions for action.")
+        account = self._keys[name or self._key].account
+        if account in self._listening.values():
+            return _failed(number, 400, -2035, "User Data Stream subscription already active.")
+        self._listening[self._made] = account
+        self._made += 1
+        return _done(number, {"subscriptionId": self._made - 1})
+
+    def _unsubscribe(self, chosen: Any, number: Any) -> str:
+        for known in [n for n in self._listening if chosen in (None, n, str(n))]:
+            del self._listening[known]
+        return _done(number, {})
+
+    def _status(self, moment: RequestTimes) -> Mapping[str, Any]:
+        return {
+            "apiKey": self._key or None,
+            "authorizedSince": self._logged_on_ms or None,
             "connectedSince": self._since_ms,
             "returnRateLimits": True,
             "serverTime": moment.exchange_ms,
             "userDataStream": bool(self._listening),
         }
-        return json.dumps({"id": number, "status": 200, "result": status})
+
+    def _limit_path(self) -> str:
+        return "/api/v3/rateLimit/order" if self._kind is Kind.SPOT else "/fapi/v1/rateLimit/order"
 
     def _worded(self, number: Any, reply: WireReply, *, shows_limits: bool) -> str:
         body: dict[str, Any] = {"id": number, "status": reply.status}
@@ -223,6 +277,10 @@ def _text(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return json.dumps(value, separators=(",", ":")) if isinstance(value, list | dict) else str(value)
+
+
+def _done(number: Any, result: Any) -> str:
+    return json.dumps({"id": number, "status": 200, "result": result})
 
 
 def _failed(number: Any, status: int, code: int, message: str) -> str:
