@@ -19,6 +19,7 @@ app = typer.Typer(
 @command(*RUN)
 def check(given: Given) -> None:
     """Every problem as place key = value: reason. Ends with 78 when there is one."""
+    from bot.runtime.settings.capital import capital_lines_of
     from bot.runtime.settings.layers import SettingsProblem
     from bot.runtime.settings.model import load_settings
     from bot.runtime.settings.reference import warnings
@@ -30,12 +31,15 @@ def check(given: Given) -> None:
     except SettingsProblem as error:
         unusable = {"usable": False, "problems": error.problems, "warnings": []}
         common.fail(str(error), ExitCode.CONFIGURATION, as_json=given.as_json, document=unusable)
-    found = warnings(settings)
+    found, capital = warnings(settings), capital_lines_of(settings)
     if given.as_json:
-        common.print_json({"usable": True, "problems": [], "warnings": found, "digest": settings.digest})
+        usable = {"usable": True, "problems": [], "warnings": found, "capital": capital, "digest": settings.digest}
+        common.print_json(usable)
         return
     for message in found:
         typer.echo(f"warning: {message}")
+    for message in capital:
+        typer.echo(f"capital: {message}")
     typer.echo(f"usable: environment {settings.environment}, mode {settings.mode}, digest {settings.digest}")
 
 

@@ -6,7 +6,9 @@ import sys
 import orjson
 from rich.console import Console
 
+from bot.playbook.book.minimum_capital import capital_lines, capital_needs
 from bot.report import console as report
+from bot.runtime.cycle import CycleResult
 from bot.runtime.exit_codes import ExitCode
 from bot.runtime.log_lines.turns import unlisted
 from bot.runtime.preview import preview
@@ -20,11 +22,20 @@ def print_plan(settings: Settings, *, as_json: bool = False) -> ExitCode:
         SetupFailed, Unavailable, JournalError: as `preview`.
     """
     result = asyncio.run(preview(settings))
+    capital = _capital(settings, result)
     if as_json:
-        sys.stdout.write(orjson.dumps(report.plan_document(result), option=orjson.OPT_INDENT_2).decode() + "\n")
+        document = report.plan_document(result, capital)
+        sys.stdout.write(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode() + "\n")
     else:
         console = Console(highlight=False)
-        report.print_plan(console, result)
+        report.print_plan(console, result, capital)
         for text in unlisted(settings.universe, result.snapshot.instruments, settings.venue.id):
             console.print(text, markup=False)
     return ExitCode.OK
+
+
+def _capital(settings: Settings, result: CycleResult) -> list[str]:
+    """What the book is too small for, by the minimums that the exchange reports."""
+    minimums = {symbol: instrument.notional_min for symbol, instrument in result.snapshot.instruments.items()}
+    needs = capital_needs(result.policy or settings.playbook, settings.universe, minimums)
+    return capital_lines(needs, result.portfolio.book, settings.universe.quote)

@@ -32,6 +32,7 @@ class Reason(StrEnum):
     CASH_SHORT = "cash_short"
     TRANSFER_NEEDED = "transfer_needed"
     BELOW_MINIMUM = "below_minimum"
+    BOOK_SMALL = "book_small"
     FUNDING_DEAR = "funding_dear"
     ENTRY_WAITS = "entry_waits"
     LEG_GIVEN_UP = "leg_given_up"

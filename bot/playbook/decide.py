@@ -32,6 +32,7 @@ from bot.playbook.positions.exits import Guarded, guard_positions, shrink_before
 from bot.playbook.rotation.apply_renames import apply_renames
 from bot.playbook.rotation.campaign import drift, start_campaign, without_purchases
 from bot.playbook.rotation.progress import Step, end_tactical, live_hedges, step_campaign
+from bot.playbook.rotation.purchases import can_trade
 
 
 def decide(
@@ -246,4 +247,7 @@ def _steer(memory: Memory, choice: Choice, context: PlanContext) -> tuple[Memory
     if campaign is not None and choice.stance is memory.stance:
         allowed = campaign.tactical_allowed
     started, more = start_campaign(choice.stance, shares, memory, context, tactical_allowed=allowed)
+    if not can_trade(started, memory, context):
+        message = f"no campaign to {choice.stance.value}: nothing of it reaches the venue's minimums"
+        return memory, (*notes, Note(Reason.BELOW_MINIMUM, message, choice.stance.value))
     return replace(memory, campaign=started, campaigns=started.number), (*notes, *more)

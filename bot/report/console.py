@@ -80,17 +80,20 @@ def notes_of(result: CycleResult, *, with_decision: bool = True) -> list[str]:
     return [f"{note.reason.value}: {note.words}" for note in notes]
 
 
-def print_plan(console: Console, result: CycleResult) -> None:
-    """What the next cycle would do: diagnosis, plan, intended orders, verdicts; none of it done."""
+def print_plan(console: Console, result: CycleResult, capital: Sequence[str] = ()) -> None:
+    """What the next cycle would do: diagnosis, plan, intended orders, verdicts; none of it done. `capital`: what the
+    book is too small for."""
     print_cycle(console, result, with_diagnosis=True)
     if not result.decision.intents:
         console.print(Text("no orders are intended now"))
     for breaker in result.breakers:
         console.print(Text(f"entries stop: {breaker.words}"))
+    for message in capital:
+        console.print(Text(f"capital: {message}"))
     console.print(Text("nothing was sent and nothing was written"))
 
 
-def plan_document(result: CycleResult) -> dict[str, Any]:
+def plan_document(result: CycleResult, capital: Sequence[str] = ()) -> dict[str, Any]:
     """`plan --json`: the reading, the plan and the verdicts, JSON-able."""
     decision = result.decision
     verdicts = [verdict_of(verdict) for verdict in result.verdicts]
@@ -105,6 +108,7 @@ def plan_document(result: CycleResult) -> dict[str, Any]:
         "sleeves": rows.sleeve_rows(result.portfolio, decision.target),
         "missing": [f"{missing.what}: {missing.why}" for missing in result.snapshot.missing],
         "notes": notes_of(result),
+        "capital": list(capital),
     }
 
 

@@ -62,13 +62,13 @@ def test_one_signal_that_is_enough_is_named_with_the_score_it_needs() -> None:
 
 
 def test_a_condition_without_its_signals_is_out_of_reach_and_says_how_far() -> None:
-    scores = {"relative_strength": 0.0, "volatility": 0.0}
+    scores = {"relative_strength": 0.0, "volatility": 0.0, "ratio_breakout": 0.0}
     found = turn(Condition.UNCERTAINTY, Condition.NEUTRAL, scores)
-    assert found.is_reached, "0.30 and 0.20 of 1.00 are just enough"
+    assert found.is_reached, "0.30, 0.20 and 0.15 of 1.30 are just enough"
     del scores["volatility"]
     found = turn(Condition.UNCERTAINTY, Condition.NEUTRAL, scores)
     assert not found.is_reached
-    assert found.confidence == Decimal("0.300")
+    assert found.confidence == Decimal("0.346"), "0.45 of 1.30"
 
 
 def test_what_stands_ends_when_its_own_signals_fade() -> None:

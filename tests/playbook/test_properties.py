@@ -168,7 +168,7 @@ def test_an_account_of_nothing_but_cash_is_brought_to_neutral_in_tranches() -> N
 
 
 def test_too_small_an_account_skips_its_legs_and_says_so() -> None:
-    world = neutral_world(golden_policy(), book=D(40))
+    world = neutral_world(golden_policy(), book=D(30))
     made = world.run()
     assert world.memory.campaign is not None
     legs = world.memory.campaign.tranches[0].legs

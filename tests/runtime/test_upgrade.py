@@ -24,8 +24,8 @@ RECORDED = Path(__file__).parent / "upgrade"
 EVENTS = "SELECT seq, at_ms, kind, cycle, payload, prev_hash, hash FROM event ORDER BY seq"
 TURNS = {5: "cycle", 6: "guard", 7: "cycle"}  # those whose snapshots are kept
 # That version has no stops that rest for hedges, so this one orders one more, where that one had nothing to do; and
-# the words of notes name settings as they are called now.
-CHANGED = re.compile(r"intents|verdicts|notes(\.\d+\.words)?")
+# the words of notes name settings as they are called now. It has fewer signals (decision 0021).
+CHANGED = re.compile(r"intents|signals|verdicts|notes(\.\d+\.words)?")
 
 
 @pytest.fixture

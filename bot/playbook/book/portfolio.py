@@ -8,6 +8,7 @@ from bot.domain.market import Snapshot
 from bot.domain.money import ONE, ZERO, plain
 from bot.domain.portfolio import Account, Holding, Portfolio, Position, Sleeves
 from bot.domain.reason import Note, Reason
+from bot.playbook.book.minimum_capital import tokens_held
 from bot.playbook.book.transfers import read_labels
 from bot.playbook.market.indicators import mean
 from bot.playbook.policy.membership import Sectors, Weighting
@@ -128,8 +129,19 @@ def is_usable(symbol: str, snapshot: Snapshot) -> bool:
     return instrument is not None and instrument.active and snapshot.price(symbol) is not None
 
 
-def read_weights(name: str, snapshot: Snapshot, sectors: Sectors) -> tuple[Mapping[str, Decimal], tuple[Note, ...]]:
-    """Weight of each usable token inside a sector (they add up to 1), and a note for each one that dropped out."""
+def most_tokens(name: str, snapshot: Snapshot, sectors: Sectors, policy: Policy, book: Decimal) -> int:
+    """How many tokens of a sector a book of this size can hold: the least rebalance, divided among them, is above the
+    largest of their minimums with a fifth to spare (decision 0022)."""
+    symbols = (sectors.spot(token) for token in sectors.members(name))
+    minimums = {symbol: snapshot.instruments[symbol].notional_min for symbol in symbols if is_usable(symbol, snapshot)}
+    return tokens_held(name, policy, sectors, minimums, book)
+
+
+def read_weights(
+    name: str, snapshot: Snapshot, sectors: Sectors, most: int | None = None
+) -> tuple[Mapping[str, Decimal], tuple[Note, ...]]:
+    """Weight of each usable token inside a sector (they add up to 1), and a note for each one that dropped out. Of more
+    than `most` tokens the most traded ones are held."""
     members = sectors.members(name)
     usable = tuple(token for token in members if is_usable(sectors.spot(token), snapshot))
     notes = tuple(
@@ -144,11 +156,19 @@ def read_weights(name: str, snapshot: Snapshot, sectors: Sectors) -> tuple[Mappi
     if not usable:
         return {}, notes
     sector = sectors.sectors[name]
-    if sector.weighting is Weighting.GIVEN:
+    if most is not None and most < len(usable):
+        ranks = _by_rank(usable, snapshot, sectors)
+        chosen = sorted(usable, key=lambda token: -ranks[token])[:most]
+        message = (
+            f"{name}: a book of this size holds {most} of {len(usable)} tokens, the most traded: {', '.join(chosen)}"
+        )
+        notes = (*notes, Note(Reason.BOOK_SMALL, message, name, {"most": str(most)}))
+        usable = tuple(token for token in usable if token in chosen)
+    if sector.weighting is Weighting.GIVEN and any(token in sector.weights for token in usable):
         return _to_one({token: sector.weights.get(token, ZERO) for token in usable}), notes
     raw = {token: sectors.membership(token, name) for token in usable}
     if sector.weighting is Weighting.LIQUIDITY:
-        raw = _by_rank(usable, snapshot, sectors)
+        raw = {token: rank * raw[token] for token, rank in _by_rank(usable, snapshot, sectors).items()}
     return _capped(_to_one(raw), sector.weight_max), notes
 
 

@@ -27,6 +27,26 @@ def relative_strength(view: MarketView) -> Signal | str:
     return Signal("relative_strength", moves[-1], indicators.clip(rank / 1.5), message, view.age_ms, rank, Z_SCORE)
 
 
+def resilience(view: MarketView) -> Signal | str:
+    """Momentum of the risk-off sector against the market: log change, z-score against its own history. Positive while
+    the sector holds up (decision 0021)."""
+    window = view.policy.candles_in(view.policy.signals.momentum_days)
+    held = view.strength
+    if len(held) < 2 * window + 2:
+        return (
+            f"{view.policy.allocation.risk_off} against the market has {len(held)} candles, {2 * window + 2} are needed"
+        )
+    moves = [math.log(after / before) for before, after in zip(held, held[window:], strict=False)]
+    spread = math.sqrt(indicators.mean([move * move for move in moves]))
+    rank = moves[-1] / spread if spread > 0 else 0.0
+    pair, days = (
+        f"{view.policy.allocation.risk_off} against {view.policy.signals.market_symbol}",
+        view.policy.signals.momentum_days,
+    )
+    message = f"{pair}: {math.expm1(moves[-1]):+.1%} in {days} days"
+    return Signal("resilience", moves[-1], indicators.clip(rank / 1.5), message, view.age_ms, rank, Z_SCORE)
+
+
 def ratio_breakout(view: MarketView) -> Signal | str:
     """Place of the sectors' ratio in the range before it: below 0 and above 1 it has broken out."""
     window = view.policy.candles_in(view.policy.signals.range_days)

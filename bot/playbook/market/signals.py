@@ -1,7 +1,8 @@
 """What the market says: each signal a pure function of a snapshot, with its value, its score and the reason in words
 (PLAYBOOK §3).
 
-A score is in [-1, 1]: positive speaks for risk and for the risk-on sector. A missing input gives no signal and a note;
+A score is in [-1, 1]: positive speaks for risk and for the risk-on sector, of `resilience` and `usage` for the risk-off
+sector. A missing input gives no signal and a note;
 an input that nobody has set up gives neither and is no part of the evidence.
 """
 
@@ -132,6 +133,7 @@ def liquid_first(tokens: Sequence[str], snapshot: Snapshot, sectors: Sectors, po
 CANDLE_READERS: Mapping[str, Reader] = {
     "relative_strength": price_signals.relative_strength,
     "ratio_breakout": price_signals.ratio_breakout,
+    "resilience": price_signals.resilience,
     "trend": price_signals.trend,
     "drawdown": price_signals.drawdown,
     "breadth": price_signals.breadth,

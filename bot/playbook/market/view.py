@@ -23,7 +23,8 @@ Z_SCORE, PERCENTILE, SHARE = "z", "percentile", "share"
 @dataclass(frozen=True, slots=True)
 class MarketView:
     """The snapshot as aligned series: the newest candles that all symbols of a line share. `is_fresh`: they are of now,
-    so that a token's own candles may be read too. `listed` are the spot symbols of the list that the venue trades."""
+    so that a token's own candles may be read too. `listed` are the spot symbols of the list that the venue trades,
+    `strength` is the risk-off sector's index over the market."""
 
     snapshot: Snapshot
     policy: Policy
@@ -34,6 +35,7 @@ class MarketView:
     age_ms: int
     cache: SignalCache = field(default_factory=SignalCache, compare=False, repr=False)
     listed: tuple[str, ...] = ()
+    strength: tuple[float, ...] = ()
 
 
 Index = tuple[tuple[int, ...], tuple[float, ...]]
@@ -73,7 +75,7 @@ def _aligned(series: Sequence[CandleSeries]) -> tuple[tuple[int, ...], Sequence[
 def view_of(snapshot: Snapshot, policy: Policy, sectors: Sectors, cache: SignalCache) -> MarketView:
     """The view of a snapshot. Rounds of a rotation and hours within a candle look at the same candles again."""
     seen = (policy, sectors, *snapshot.candles.values())
-    end_ms, ratio = cache.latest(
+    end_ms, ratio, strength = cache.latest(
         "ratio", seen, tuple(snapshot.candles), lambda: _ratio_of(snapshot.candles, policy, sectors)
     )
     market = snapshot.candles.get(policy.signals.market_symbol)
@@ -82,7 +84,7 @@ def view_of(snapshot: Snapshot, policy: Policy, sectors: Sectors, cache: SignalC
     if age > policy.constants.signal_age_max_minutes * MINUTE_MS:
         return MarketView(snapshot, policy, sectors, False, (), (), age, cache, listed)
     closes = market.closes if market else ()
-    return MarketView(snapshot, policy, sectors, bool(sectors.sectors), ratio, closes, age, cache, listed)
+    return MarketView(snapshot, policy, sectors, bool(sectors.sectors), ratio, closes, age, cache, listed, strength)
 
 
 def listed_symbols(snapshot: Snapshot, sectors: Sectors) -> tuple[str, ...]:
@@ -93,14 +95,22 @@ def listed_symbols(snapshot: Snapshot, sectors: Sectors) -> tuple[str, ...]:
     return tuple(symbol for symbol, instrument in found if instrument is not None and instrument.active)
 
 
-def _ratio_of(candles: Mapping[str, CandleSeries], policy: Policy, sectors: Sectors) -> tuple[int, tuple[float, ...]]:
-    """When the newest candle that both sectors share has closed (0: there is none), and the ratio of their indexes."""
+def _ratio_of(
+    candles: Mapping[str, CandleSeries], policy: Policy, sectors: Sectors
+) -> tuple[int, tuple[float, ...], tuple[float, ...]]:
+    """When the newest candle that both sectors share has closed (0: there is none), the ratio of their indexes, and
+    that of the risk-off sector's to the market where both have the newest candle."""
     snapshot = Snapshot(0, {}, {}, candles=candles)
     shared, on, off = _shared(
         *(_index_of(snapshot, sectors, name) for name in (policy.allocation.risk_on, policy.allocation.risk_off))
     )
     ratio = tuple(level / other for level, other in zip(on, off, strict=True) if other > 0)
-    return (shared[-1] + policy.candle_ms if shared else 0), ratio
+    market = candles.get(policy.signals.market_symbol)
+    line = (market.starts_ms, market.closes) if market is not None else ((), ())
+    times, held, against = _shared(_index_of(snapshot, sectors, policy.allocation.risk_off), line)
+    is_newest = bool(shared and times) and times[-1] == shared[-1]
+    strength = tuple(level / other for level, other in zip(held, against, strict=True) if other > 0)
+    return (shared[-1] + policy.candle_ms if shared else 0), ratio, strength if is_newest else ()
 
 
 def _index_of(snapshot: Snapshot, sectors: Sectors, name: str) -> Index:

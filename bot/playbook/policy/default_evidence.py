@@ -21,10 +21,14 @@ DEFAULT_EVIDENCE: Mapping[Condition, Mapping[str, Decimal]] = {
         trend="0.15",
         breadth="0.15",
         stablecoins="0.10",
-        usage="0.10",
     ),
     Condition.UNCERTAINTY: _evidence(
-        calendar="-0.35", relative_strength="-0.30", ratio_breakout="-0.15", volatility="-0.20"
+        calendar="-0.35",
+        relative_strength="-0.30",
+        ratio_breakout="-0.15",
+        volatility="-0.20",
+        resilience="0.20",
+        usage="0.10",
     ),
     Condition.DOWNTREND: _evidence(
         trend="-0.35", drawdown="-0.25", breadth="-0.25", volatility="-0.15", stablecoins="-0.10", rates="-0.10"
@@ -35,6 +39,7 @@ DEFAULT_EVIDENCE: Mapping[Condition, Mapping[str, Decimal]] = {
 SIGNAL_NAMES = (
     "relative_strength",
     "ratio_breakout",
+    "resilience",
     "trend",
     "drawdown",
     "breadth",

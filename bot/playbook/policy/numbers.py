@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel, Field, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
+from bot.domain.campaign import Condition
 from bot.domain.durations import DAY_MS, MINUTE_MS
 from bot.domain.order import SizingLimits
 from bot.playbook.policy.allocation import AllocationPolicy
@@ -121,4 +122,11 @@ class Policy(BaseModel):
 
     def warnings(self) -> tuple[str, ...]:
         """What is allowed and still worth a word to the operator."""
-        return tuple(self.allocation.warnings())
+        selling = [
+            f"regime.evidence.{condition.value}.{name} is above 0: it would sell {self.allocation.risk_off}, whose "
+            f"driver it is; move it to regime.evidence.{Condition.UNCERTAINTY.value}"
+            for condition in (Condition.EUPHORIA, Condition.BREAKOUT)
+            for name in ("usage", "resilience")
+            if self.regime.evidence.get(condition, {}).get(name, 0) > 0
+        ]
+        return (*self.allocation.warnings(), *selling)

@@ -34,6 +34,9 @@ class RotationPolicy(BaseModel):
     bridge: Bridge = Field(
         default=Bridge.NONE, description="what pays for purchases before their sale: none, reserve or idle-margin"
     )
+    breakout_by_beta: bool = Field(
+        default=True, description="whether purchases of the risk-on sector in a breakout are weighted by beta"
+    )
     hedge_wait_minutes: int = Field(
         default=10,
         ge=0,

@@ -15,7 +15,7 @@ from bot.domain.order import Purpose
 from bot.domain.reason import Note, Reason
 from bot.domain.states import CampaignState, LegState, TrancheState
 from bot.playbook.book.context import PlanContext
-from bot.playbook.book.portfolio import read_weights
+from bot.playbook.book.portfolio import is_usable, most_tokens, read_weights
 from bot.playbook.market.signals import volatile_first
 from bot.playbook.market.stance import CASH
 
@@ -110,7 +110,10 @@ def start_campaign(
 
 def _plan_sale(sector: str, value: Decimal, baseline: Decimal, context: PlanContext) -> tuple[Sale, tuple[Note, ...]]:
     """Divide a sector's sale over its tokens, towards their weights, and over the tranches."""
-    weights, notes = read_weights(sector, context.snapshot, context.sectors)
+    most = most_tokens(sector, context.snapshot, context.sectors, context.policy, context.portfolio.book)
+    weights, notes = read_weights(sector, context.snapshot, context.sectors, most)
+    others = (t for t in context.sectors.members(sector) if is_usable(context.sectors.spot(t), context.snapshot))
+    weights = {**dict.fromkeys(others, ZERO), **weights}  # what is not to be held is sold first
     parts = {token: _sector_value(token, sector, context) for token in weights}
     after = sum(parts.values(), ZERO) - value
     wishes = {token: max(ZERO, parts[token] - weights[token] * max(ZERO, after)) for token in weights}

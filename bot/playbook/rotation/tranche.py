@@ -16,14 +16,13 @@ from bot.domain.reason import Note, Reason
 from bot.domain.states import LegState, TrancheState
 from bot.domain.symbol import base_of
 from bot.playbook.book.context import PlanContext
-from bot.playbook.book.portfolio import read_weights, signed_notional
+from bot.playbook.book.portfolio import signed_notional
 from bot.playbook.book.transfers import free_margin
-from bot.playbook.market.signals import liquid_first
 from bot.playbook.market.stance import CASH
 from bot.playbook.policy.choices import HedgeWith, NeutralFutures
 from bot.playbook.positions.hedge import plan_hedges
 from bot.playbook.positions.tactical import plan_tactical
-from bot.playbook.rotation.campaign import scaled
+from bot.playbook.rotation.purchases import divide_purchase
 
 _CENT = Decimal("0.01")
 _PLAIN = (HedgeWith.LEADER, False)
@@ -389,26 +388,15 @@ def _increase_legs(draft: _Draft, buys: Mapping[str, Decimal]) -> None:
             and budget <= context.policy.constants.leg_tolerance * draft.campaign.shift * draft.campaign.book
         ):
             continue  # the change of an earlier tranche, not a purchase
-        weights, notes = read_weights(sector, context.snapshot, context.sectors)
+        values, notes = divide_purchase(sector, budget, draft.campaign, draft.memory.regime.condition, context)
         draft.notes += notes
-        spot = {context.sectors.spot(token): token for token in weights}
-        parts = dict.fromkeys(weights, ZERO)
-        for holding in context.portfolio.holdings:
-            if holding.sector == sector and holding.symbol in spot:
-                parts[spot[holding.symbol]] += holding.value
-        after = sum(parts.values(), ZERO) + budget
-        wishes = {token: max(ZERO, weight * after - parts[token]) for token, weight in weights.items()}
-        values = scaled(wishes, budget)
-        order = tuple(weights)
-        if sector == context.policy.allocation.risk_off:
-            order = liquid_first(order, context.snapshot, context.sectors, context.policy)
-        for token in order:
+        for token, value in values.items():
             symbol, price = context.sectors.spot(token), context.price(context.sectors.spot(token))
             instrument = context.instrument(symbol)
-            if values[token] <= 0 or price is None or instrument is None:
+            if value <= 0 or price is None or instrument is None:
                 continue
             # The budget is money: of a token that counts in two sectors a part goes to the other one.
-            held, size = context.held(symbol), instrument.size_for(values[token], price)
+            held, size = context.held(symbol), instrument.size_for(value, price)
             message = f"buy {token} for {sector}"
             draft.add(Leg(0, Purpose.INCREASE, sector, symbol, held, held + size, price, size * price, words=message))
 

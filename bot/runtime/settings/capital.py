@@ -1,0 +1,25 @@
+"""The book that the settings need at their exchange, as far as it is known without asking it."""
+
+from bot.domain.symbol import base_of
+from bot.playbook.book.minimum_capital import CapitalNeed, capital_lines, capital_needs
+from bot.runtime.settings.model import Settings
+from bot.venues.registry import LEAST_ORDERS
+
+
+def known_needs(settings: Settings) -> tuple[CapitalNeed, ...]:
+    """By the least orders that are known of the exchange; nothing for one of which none are."""
+    least = LEAST_ORDERS.get(settings.venue.id)
+    if least is None:
+        return ()
+    sectors = settings.universe
+    minimums = dict.fromkeys(sectors.spot_symbols, least.spot)
+    minimums |= {symbol: least.perps.get(base_of(symbol), least.perp) for symbol in sectors.perp_symbols}
+    return capital_needs(settings.playbook.sized_by(settings.risk.sizing), sectors, minimums)
+
+
+def capital_lines_of(settings: Settings) -> list[str]:
+    """What a dry-run's own book cannot trade; else from which book on everything trades."""
+    needs = known_needs(settings)
+    is_paper = settings.mode == "dry-run" and settings.venue.api_key is None
+    short = capital_lines(needs, settings.paper.book_quote, settings.universe.quote) if is_paper else []
+    return short or capital_lines(needs, None, settings.universe.quote)
