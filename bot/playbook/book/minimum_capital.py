@@ -28,7 +28,7 @@ def capital_needs(policy: Policy, sectors: Sectors, minimums: Mapping[str, Decim
         known = [minimums[s] for s in map(sectors.spot, sectors.members(name)) if minimums.get(s, ZERO) > 0]
         if known:
             least = MINIMUM_SPARE * max(known) / policy.allocation.drift_buffer
-            remedy = "the most traded are held until then; raise playbook.allocation.drift_buffer for more of them"
+            remedy = "the most traded are held until then; raise playbook.allocation.drift_buffer for more"
             found += [
                 CapitalNeed(f"one token of {name}", _up(least), "raise playbook.allocation.drift_buffer"),
                 CapitalNeed(f"all {len(known)} tokens of {name}", _up(least * len(known)), remedy),
