@@ -46,7 +46,7 @@ def test_the_summary_says_in_words_what_happened_and_what_it_cost(shown: tuple[l
     text = "\n".join(shown[0])
     for words in (
         "hedged by selling perps",
-        "sold, 20,0",
+        "sold, 19,99",
         "bought, 17,9",
         "opened a leveraged long",
         "closed the hedge",
