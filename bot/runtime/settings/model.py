@@ -46,6 +46,7 @@ from bot.runtime.settings.sections import (
     TvlSettings,
     VenueSettings,
 )
+from bot.venues.registry import problem_of
 
 ACKNOWLEDGEMENT = "I accept that real orders will be placed"
 LEVERAGE_ADVISED = Decimal(5)
@@ -136,6 +137,11 @@ class Settings(BaseSettings):
             )
         if (self.venue.api_key is None) != (self.venue.api_secret is None):
             raise ValueError("venue.api_key and venue.api_secret belong together; give both or neither")
+        unoffered = problem_of(
+            self.venue.id, environment=self.environment, mode=self.mode, spot_testnet=self.venue.spot_testnet
+        )
+        if unoffered:
+            raise ValueError(unoffered)
         if not self.advanced:
             for problem in _advanced_values(self):
                 raise ValueError(problem)

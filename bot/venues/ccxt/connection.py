@@ -6,6 +6,7 @@ loopback, so ccxt's error mapping stays as in production and no request can leak
 
 import asyncio
 import contextlib
+import contextvars
 import ssl
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
@@ -35,6 +36,7 @@ FACTS_AGE_MAX_MS = 900_000
 ENDED_MS = HOUR_MS
 CONTRADICTED_READ_MS = 60_000
 """A symbol refused by reads again and again does not make the whole list be asked for more often than this."""
+_STAMP: contextvars.ContextVar[int | None] = contextvars.ContextVar("stamp", default=None)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -142,6 +144,20 @@ class Connection:
         """Venue time, UTC ms."""
         return self._clock.now_ms() + self.clock_skew_ms
 
+    @contextlib.contextmanager
+    def stamped(self, stamp_ms: int) -> Iterator[None]:
+        """Requests of this task are signed with that time while the block runs: a stamp that was journaled, where the
+        venue takes it from ccxt's clock and from no parameter."""
+        token = _STAMP.set(stamp_ms)
+        try:
+            yield
+        finally:
+            _STAMP.reset(token)
+
+    def _signing_ms(self) -> int:
+        stamp_ms = _STAMP.get()
+        return self.now_ms() if stamp_ms is None else stamp_ms
+
     async def open(self) -> None:
         """Build the instance, check every URL, connect and measure the clock.
 
@@ -152,7 +168,7 @@ class Connection:
         verify_hosts(exchange, self.environment, self.profile.id)
         self._session = self._make_session(exchange)
         exchange.session = OnceSession(self._session)
-        exchange.milliseconds = self.now_ms
+        exchange.milliseconds = self._signing_ms
         seams, spread_ms = self.rules.seams, self.rules.latency_spread_ms
         gates = build_gates(self.profile, spread_ms=spread_ms, clock=seams.monotonic, sleep=seams.sleep)
         self._wire = Wire(

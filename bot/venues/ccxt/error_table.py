@@ -15,6 +15,7 @@ from bot.ports import Rejection
 
 LONGEST_BAN_S = 3 * 86_400.0
 REFUSING_STATUSES = frozenset(range(400, 500)) - {408, 409}
+HOLDING_STATUSES: Mapping[int, float] = {429: 30.0, 418: 180.0}
 _FACT_KINDS = frozenset({Rejection.FILTER, Rejection.LEVERAGE, Rejection.MARKET_CLOSED})
 
 
@@ -70,6 +71,10 @@ class ErrorTable:
         statuses: HTTP statuses that mean "not executed" whatever the body says.
         refusing_statuses: HTTP statuses with which a listed code means "not executed".
         holding_codes: codes that ask for silence, whatever their status.
+        holding_statuses: HTTP statuses that ask for silence, and for how many seconds where the answer does not say.
+        ban_statuses: those of them that shut out the address, so that not even a critical request is answered.
+        code_hold_s: how long a code of `holding_codes` asks for silence where the answer does not say.
+        reset_header: the header, in small letters, that says when a limit is free again, UTC ms; empty: there is none.
         unknown_symbol_codes: codes that say that the venue does not list the symbol.
         fact_codes: codes that contradict what is known of an instrument.
         ban_end: finds the end of a ban, UTC ms, in a body.
@@ -80,6 +85,10 @@ class ErrorTable:
     statuses: Mapping[int, Rejection] = field(default_factory=dict)
     refusing_statuses: frozenset[int] = REFUSING_STATUSES
     holding_codes: frozenset[str] = frozenset()
+    holding_statuses: Mapping[int, float] = field(default_factory=lambda: HOLDING_STATUSES)
+    ban_statuses: frozenset[int] = frozenset({418})
+    code_hold_s: float = 30.0
+    reset_header: str = ""
     unknown_symbol_codes: frozenset[str] = frozenset()
     fact_codes: frozenset[str] = frozenset()
     ban_end: re.Pattern[str] | None = None
@@ -88,7 +97,21 @@ class ErrorTable:
         """The answer, with code and message of its body."""
         code, message = self.read(body)
         found = self.ban_end.search(body) if self.ban_end is not None else None
-        return HttpFacts(status, headers, body, url, method, code, message, int(found.group(1)) if found else None)
+        ends_ms = int(found.group(1)) if found else None
+        if self.reset_header and code in self.holding_codes:
+            reset = next((value for name, value in headers.items() if name.lower() == self.reset_header), "")
+            ends_ms = int(reset) if reset.isdigit() else ends_ms
+        return HttpFacts(status, headers, body, url, method, code, message, ends_ms)
+
+    def hold_of(self, facts: HttpFacts, now_ms: int) -> tuple[float, bool] | None:
+        """(seconds, whether it is a ban) for which an answer asks for silence; None where it asks for none."""
+        asked = facts.retry_after(now_ms)
+        if facts.status in self.holding_statuses:
+            seconds = self.holding_statuses[facts.status] if asked is None else asked
+            return seconds, facts.status in self.ban_statuses
+        if facts.status in self.refusing_statuses and facts.code in self.holding_codes:
+            return (self.code_hold_s if asked is None else asked), False
+        return None
 
     def find(self, facts: HttpFacts) -> tuple[str, str, Rejection] | None:
         """(code, message, meaning) of a recognised refusal, else None."""

@@ -62,12 +62,30 @@ class SandboxMode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class BucketSpec:
-    """One limit of the venue: `limit` units per `period_ms`; `header` is where it reports what it has counted."""
+    """One limit of the venue: `limit` units per `period_ms`.
+
+    `header` is where it reports what it has counted; with a `limit_header` it reports what is left of the limit that
+    stands there. A limit of single endpoints names their `paths`: the headers of other answers are not about it.
+    """
 
     name: str
     limit: int
     period_ms: int
     header: str | None = None
+    limit_header: str | None = None
+    paths: frozenset[str] = frozenset()
+
+    def used_in(self, path: str, headers: Mapping[str, str]) -> int | None:
+        """Units that an answer to a request for `path` says are used; None where it does not say."""
+        if self.paths and not path.endswith(tuple(self.paths)):
+            return None
+        counted = headers.get(self.header or "", "")
+        if not counted.isdigit():
+            return None
+        if self.limit_header is None:
+            return int(counted)
+        limit = headers.get(self.limit_header, "")
+        return max(0, int(limit) - int(counted)) if limit.isdigit() else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,8 +25,6 @@ T = TypeVar("T")
 PATIENCE_S = 30.0
 """The longest a read waits for the venue's permission; a longer silence is reported instead of slept through."""
 
-DEFAULT_HOLD_S: Mapping[int, float] = {429: 30.0, 418: 180.0}
-
 
 @dataclass(frozen=True, slots=True)
 class RequestCost:
@@ -234,25 +232,23 @@ class Wire:
         def on_rest_response(
             code: int, reason: str, url: str, method: str, headers: Mapping[str, str], *rest: Any
         ) -> Any:
-            market = next((name for part, name in self._profile.path_markets if part in url.split("?", 1)[0]), None)
+            path = url.split("?", 1)[0]
+            market = next((name for part, name in self._profile.path_markets if part in path), None)
             if market is not None:
-                self._adopt(market, {name.lower(): value for name, value in headers.items()})
+                self._adopt(market, path, {name.lower(): value for name, value in headers.items()})
                 facts = self._table.facts(code, headers, str(rest[0]) if rest else "", url, method)
-                if code in DEFAULT_HOLD_S or (
-                    code in self._table.refusing_statuses and facts.code in self._table.holding_codes
-                ):
-                    asked = facts.retry_after(self._now_ms())
-                    seconds = asked if asked is not None else DEFAULT_HOLD_S.get(code, 30.0)
-                    self.gates[market].hold(seconds, is_ban=code == 418)
+                hold = self._table.hold_of(facts, self._now_ms())
+                if hold is not None:
+                    self.gates[market].hold(hold[0], is_ban=hold[1])
             return original(code, reason, url, method, headers, *rest)
 
         return on_rest_response
 
-    def _adopt(self, market: str, headers: Mapping[str, str]) -> None:
+    def _adopt(self, market: str, path: str, headers: Mapping[str, str]) -> None:
         for spec in self._profile.buckets[market]:
-            counted = headers.get(spec.header or "", "")
-            if counted.isdigit():
-                self.gates[market].sync(spec.name, int(counted))
+            used = spec.used_in(path, headers)
+            if used is not None:
+                self.gates[market].sync(spec.name, used)
 
 
 def _silence(market: str, seconds: float) -> NotSent:

@@ -1,0 +1,107 @@
+"""Each environment of Bybit reaches its own host and no other, whatever ccxt's switches do."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from ccxt.async_support import bybit
+
+from bot.ports import SetupFailed
+from bot.runtime.settings.layers import SettingsProblem
+from bot.runtime.settings.model import load_settings
+from bot.venues.bybit.adapter import ADAPTER
+from bot.venues.ccxt.venue import ConnectionRules, Seams
+from tests.venues.bybit.canned import CannedSession, no_wait, usual, venue_on
+
+HOSTS = {
+    "sim": "api.bybit.com",
+    "mainnet": "api.bybit.com",
+    "testnet": "api-testnet.bybit.com",
+    "demo": "api-demo.bybit.com",
+}
+
+
+@pytest.mark.parametrize("environment", list(HOSTS))
+async def test_every_request_goes_to_the_environments_own_host(environment: str) -> None:
+    session = CannedSession(usual())
+    venue = venue_on(session, environment=environment)
+    await venue.open()
+    await venue.fetch_instruments(["BTC/USDT", "BTC/USDT:USDT"])
+    await venue.fetch_account()
+    await venue.close()
+    assert {sent.url.split("/")[2] for sent in session.sent} == {HOSTS[environment]}
+    is_asked = bool(session.of("/v5/user/query-api"))
+    assert is_asked is (environment != "demo")  # demo trading has no such question
+
+
+@pytest.mark.parametrize(("environment", "switch"), [("testnet", "set_sandbox_mode"), ("demo", "enable_demo_trading")])
+@pytest.mark.parametrize("fault", ["does nothing", "raises", "moves one"])
+async def test_a_switch_that_leaves_production_urls_is_refused_before_a_request(
+    environment: str, switch: str, fault: str
+) -> None:
+    def broken(self: Any, enable: bool) -> None:
+        del enable
+        if fault == "raises":
+            raise TypeError("no such mode")
+        if fault == "moves one":
+            self.urls["api"] = {**self.urls["api"], "public": f"https://{HOSTS[environment]}"}
+
+    class Broken(bybit):  # type: ignore[misc]
+        pass
+
+    setattr(Broken, switch, broken)
+    session = CannedSession(usual())
+    rules = ConnectionRules(seams=Seams(sleep=no_wait, exchange_class=Broken))
+    with pytest.raises(SetupFailed):
+        await venue_on(session, environment=environment, rules=rules).open()
+    assert session.sent == []
+
+
+async def test_another_hostname_is_refused() -> None:
+    class Elsewhere(bybit):  # type: ignore[misc]
+        def describe(self) -> Any:
+            return self.deep_extend(super().describe(), {"hostname": "bybit.example"})
+
+    session = CannedSession(usual())
+    rules = ConnectionRules(seams=Seams(sleep=no_wait, exchange_class=Elsewhere))
+    with pytest.raises(SetupFailed, match=r"bybit\.example"):
+        await venue_on(session, environment="mainnet", rules=rules).open()
+    assert session.sent == []
+
+
+async def test_sim_needs_a_session_that_leads_to_the_embedded_exchange() -> None:
+    with pytest.raises(SetupFailed, match="session"):
+        await venue_on(CannedSession(), session_factory=None).open()
+
+
+async def test_the_first_private_call_asks_for_nothing_else() -> None:
+    session = CannedSession(usual())
+    environment = replace(ADAPTER.profile.environments["sim"], checks=frozenset())
+    adapter = replace(ADAPTER, profile=replace(ADAPTER.profile, environments={"sim": environment}))
+    venue = venue_on(session, adapter=adapter)
+    await venue.open()
+    session.sent.clear()
+    await venue.fetch_account()
+    await venue.close()
+    assert sorted({sent.path for sent in session.sent}) == [
+        "/v5/account/info",
+        "/v5/account/wallet-balance",
+        "/v5/position/list",
+    ]
+
+
+UNOFFERED = [
+    (("venue.id=bybit", "mode=trade"), 'trade" at bybit is not offered yet'),
+    (("venue.id=bybit", "environment=sim"), "not offered at bybit yet"),
+    (("venue.id=bybit", "venue.spot_testnet=true"), "no test network for spot alone"),
+]
+
+
+@pytest.mark.parametrize(("assignments", "words"), UNOFFERED)
+def test_what_is_not_offered_is_refused_when_the_settings_are_read(assignments: tuple[str, ...], words: str) -> None:
+    with pytest.raises(SettingsProblem, match=words):
+        load_settings((), assignments)
+
+
+def test_a_dry_run_at_bybit_is_offered() -> None:
+    assert load_settings((), ("venue.id=bybit",)).venue.id == "bybit"
