@@ -19,6 +19,7 @@ app = typer.Typer(
 @command(*RUN)
 def check(given: Given) -> None:
     """Every problem as place key = value: reason. Ends with 78 when there is one."""
+    from bot.cli.services import service_lines, service_problems
     from bot.runtime.settings.capital import capital_lines_of
     from bot.runtime.settings.layers import SettingsProblem
     from bot.runtime.settings.model import load_settings
@@ -28,18 +29,22 @@ def check(given: Given) -> None:
         settings = load_settings(given.files, given.assignments)
         if settings.key_problem:
             raise SettingsProblem([settings.key_problem])
+        if problems := service_problems(settings):
+            raise SettingsProblem(problems)
     except SettingsProblem as error:
         unusable = {"usable": False, "problems": error.problems, "warnings": []}
         common.fail(str(error), ExitCode.CONFIGURATION, as_json=given.as_json, document=unusable)
     found, capital = warnings(settings), capital_lines_of(settings)
     if given.as_json:
         usable = {"usable": True, "problems": [], "warnings": found, "capital": capital, "digest": settings.digest}
-        common.print_json(usable)
+        common.print_json(usable | {"services": service_lines(settings)})
         return
     for message in found:
         typer.echo(f"warning: {message}")
     for message in capital:
         typer.echo(f"capital: {message}")
+    for line in service_lines(settings):
+        typer.echo(line)
     typer.echo(f"usable: environment {settings.environment}, mode {settings.mode}, digest {settings.digest}")
 
 

@@ -16,6 +16,7 @@ from bot.cli import config as cli_config
 from bot.cli import cost as cli_cost
 from bot.cli import exchange as cli_exchange
 from bot.cli import journal as cli_journal
+from bot.cli import notify as cli_notify
 from bot.cli import read as cli_read
 from bot.cli import sweep as cli_sweep
 from bot.cli.common import RUN, SETTINGS, Assign, Config, Environment, Given, Mode, command
@@ -37,6 +38,7 @@ app = typer.Typer(
 app.add_typer(cli_config.app, name="config")
 app.add_typer(cli_cost.app, name="cost")
 app.add_typer(cli_journal.app, name="journal")
+app.add_typer(cli_notify.app, name="notify")
 cli_read.add_commands(app)
 cli_backtest.add_commands(app)
 cli_sweep.add_commands(app)
@@ -139,11 +141,15 @@ def run_bot(
     if settings.environment == "mainnet" and settings.mode == "trade":
         typer.secho("  MAINNET: real orders with real money  ", fg="white", bg="red", bold=True, err=True)
 
+    from bot.cli.services import service_problems, services_of
     from bot.runtime import logs
     from bot.runtime.daemon import run_daemon
+    from bot.runtime.settings.layers import SettingsProblem
 
     logs.configure(style=settings.logs.format, level=settings.logs.level, secrets=settings.secret_values())
-    raise typer.Exit(run_daemon(settings, once=once, cycles=cycles))
+    if problems := service_problems(settings):
+        raise SettingsProblem(problems)
+    raise typer.Exit(run_daemon(settings, once=once, cycles=cycles, services=services_of(settings)))
 
 
 @app.command()

@@ -343,11 +343,11 @@ class JournalReader(Answers):
         )
         return tuple(Fact(row[0], row[1], row[2], json.loads(row[3])) for row in rows)
 
-    def load_events(self, limit: int = 100, after_seq: int = 0) -> tuple[Fact, ...]:
-        """Events of every kind, oldest first."""
-        rows = self._rows(
-            "SELECT seq, at_ms, kind, payload FROM event WHERE seq > ? ORDER BY seq LIMIT ?", [after_seq, limit]
-        )
+    def load_events(self, limit: int = 100, after_seq: int = 0, kinds: Sequence[str] = ()) -> tuple[Fact, ...]:
+        """Events of these kinds, or of every kind, oldest first."""
+        chosen = f" AND kind IN ({', '.join('?' * len(kinds))})" if kinds else ""
+        sql = f"SELECT seq, at_ms, kind, payload FROM event WHERE seq > ?{chosen} ORDER BY seq LIMIT ?"
+        rows = self._rows(sql, [after_seq, *kinds, limit])
         return tuple(Fact(row[0], row[1], row[2], json.loads(row[3])) for row in rows)
 
     @remembered(ANY_KIND)

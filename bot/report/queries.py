@@ -25,6 +25,7 @@ from bot.report import funding as report_funding
 from bot.report import rows
 from bot.report.format import utc
 from bot.report.holdings import holding_rows
+from bot.report.notices import dead_notices
 from bot.risk.cooldown import ends_ms
 from bot.runtime.exit_codes import CommandFailed, ExitCode
 from bot.runtime.health.healthcheck import find_late, find_running
@@ -116,6 +117,7 @@ def status(view: JournalView) -> tuple[Document, ExitCode]:
     row["held_seconds"] = dict(health.get("held_seconds") or {})
     row["account"] = list(health.get("account") or [])
     row["kill_pending"] = list(health.get("kill_pending") or [])
+    row["notices_dead"] = dead_notices(reader, view.now_ms)
     row["running"] = _running_words(view)
     if view.health is None and not view.is_named:
         return row, ExitCode.NOT_RUNNING

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from bot.domain.symbol import base_of
 from bot.report.format import NONE, Column, TextTable, age, amount, money, percent, times, utc
+from bot.report.notices import dead_words
 
 Rows = Sequence[Mapping[str, Any]]
 WIDE = 130
@@ -290,6 +291,8 @@ def status_lines(row: Mapping[str, Any]) -> Text:
     }
     if row.get("unlisted"):
         lines["left out"] = "; ".join(row["unlisted"])
+    if row.get("notices_dead"):
+        lines["notices"] = "; ".join(dead_words(dead, now_ms) for dead in row["notices_dead"])
     return _lines(lines | ({"venue": "; ".join(obstacles)} if obstacles else {}))
 
 

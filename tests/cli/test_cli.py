@@ -38,6 +38,7 @@ COMMANDS = (
     "config",
     "cost",
     "journal",
+    "notify",
     "healthcheck",
     "exchange",
     "version",
@@ -66,7 +67,7 @@ def test_help_names_every_command(invoke: Invoke) -> None:
 def test_every_command_has_help_and_json(invoke: Invoke, command: list[str]) -> None:
     result = invoke(*command, "--help")
     assert result.exit_code == ExitCode.OK
-    assert command in (["config"], ["cost"], ["data"], ["journal"]) or "--json" in result.output
+    assert command in (["config"], ["cost"], ["data"], ["journal"], ["notify"]) or "--json" in result.output
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ UNSET = {
     "secrets_directory",
     "venue.api_key",
     "venue.api_secret",
+    "notify.urls",
     "playbook.regime.override",
     "journal.path",
     "macro.rates_file",

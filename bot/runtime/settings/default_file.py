@@ -111,6 +111,8 @@ def _toml(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, BaseModel):
         return _toml({name: getattr(value, name) for name in type(value).model_fields})
+    if isinstance(value, Mapping) and not value:
+        return "{}"
     if isinstance(value, Mapping):
         return "{ " + ", ".join(f"{dotted((str(name),))} = {_toml(inner)}" for name, inner in value.items()) + " }"
     if isinstance(value, Sequence) and not isinstance(value, str):

@@ -20,7 +20,10 @@ ENV_PREFIX = "SECTORBOT__"
 USER_FILE = Path("sectorbot.toml")
 DOTENV_FILE = Path(".env")
 STATE_DIRECTORY = Path("var")
-SECRET_NAMES = frozenset({"api_key", "api_secret"})
+SECRET_PATHS = frozenset({("venue", "api_key"), ("venue", "api_secret"), ("notify", "urls"), ("telegram", "token")})
+SECRET_NAMES = frozenset(path[-1] for path in SECRET_PATHS)
+SECRET_SECTIONS = frozenset(section for section, _ in SECRET_PATHS)
+SECRET_FILES = tuple(sorted(f"{section}__" for section in SECRET_SECTIONS))
 _HEAD = re.compile(r"^\s*\[{1,2}\s*([^\]]+?)\s*\]{1,2}")
 _KEY = re.compile(r"""^\s*((?:"[^"]*"|'[^']*'|[A-Za-z0-9_\-]+)(?:\s*\.\s*(?:"[^"]*"|'[^']*'|[A-Za-z0-9_\-]+))*)\s*=""")
 _PART = re.compile(r""""([^"]*)"|'([^']*)'|([A-Za-z0-9_\-]+)""")
@@ -194,7 +197,7 @@ def read_secrets(directories: Sequence[Path], *, required: Path | None = None) -
     for directory in (required,) if required is not None else directories:
         try:
             files = sorted(directory.iterdir()) if directory.is_dir() else []
-            for file in (file for file in files if file.name.startswith("venue__") and file.is_file()):
+            for file in (file for file in files if file.name.startswith(SECRET_FILES) and file.is_file()):
                 path = tuple(file.name.lower().split("__"))
                 _put(content, path, file.read_text(encoding="utf-8").strip(), str(file))
                 places[path] = str(file)

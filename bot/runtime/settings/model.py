@@ -32,7 +32,17 @@ from bot.playbook.policy.numbers import Policy, Sectors
 from bot.risk import Limits
 from bot.runtime.settings import layers as settings_layers
 from bot.runtime.settings.cost_basis import CostBasis
-from bot.runtime.settings.layers import DOTENV_FILE, STATE_DIRECTORY, USER_FILE, KeyPath, Layer, SettingsProblem
+from bot.runtime.settings.layers import (
+    DOTENV_FILE,
+    SECRET_PATHS,
+    SECRET_SECTIONS,
+    STATE_DIRECTORY,
+    USER_FILE,
+    KeyPath,
+    Layer,
+    SettingsProblem,
+)
+from bot.runtime.settings.operate.notify import NotifySettings
 from bot.runtime.settings.places import journal_path_of
 from bot.runtime.settings.renamed import RENAMED, with_names_of_today
 from bot.runtime.settings.secret_shape import secret_problems
@@ -56,6 +66,7 @@ NO_SETTINGS: Mapping[str, set[str]] = {
     "execution": {"timing"},
     "venue": {"timing"},
     "cadence": {"timing"},
+    "notify": {"timing"},
 }
 
 
@@ -99,6 +110,7 @@ class Settings(BaseSettings):
     execution: ExecutionRules = ExecutionRules()
     journal: JournalSettings = JournalSettings()
     logs: Logs = Logs()
+    notify: NotifySettings = NotifySettings()
     tvl: TvlSettings = TvlSettings()
     macro: MacroSettings = MacroSettings()
     calendar: tuple[CalendarEntry, ...] = Field(
@@ -199,7 +211,8 @@ class Settings(BaseSettings):
     def secret_values(self) -> tuple[str, ...]:
         """What must never be printed."""
         found = (self.venue.api_key, self.venue.api_secret)
-        return tuple(secret.get_secret_value() for secret in found if secret is not None)
+        keys = tuple(secret.get_secret_value() for secret in found if secret is not None)
+        return (*keys, *self.notify.secret_parts)
 
 
 def _advanced_values(settings: Settings) -> Iterator[str]:
@@ -355,13 +368,14 @@ def _sentence(item: Mapping[str, Any], layers: Sequence[Layer]) -> str:
     elif not is_ours and (description := field_at(path)[1]):
         reason = f"{reason} ({description})"
     is_shown = not is_ours and not isinstance(item["input"], Mapping | BaseModel)
-    is_foreign = item["type"] == "extra_forbidden" and path[:1] == ("venue",)  # a key by a name of another program
+    is_foreign = item["type"] == "extra_forbidden" and path[0] in SECRET_SECTIONS  # a secret by another name
     shown = f" = {'********' if is_foreign else _shown(path, layer, item['input'])}" if is_shown else ""
     return f"{place} {'.'.join(path)}{shown}: {reason}" if path else f"{place}: {reason}"
 
 
 def _shown(path: KeyPath, layer: Layer | None, value: Any) -> str:
-    is_secret = path[:1] == ("venue",) and any(word in path[-1].lower() for word in ("key", "secret", "pass", "token"))
+    is_named = path[:1] == ("venue",) and any(word in path[-1].lower() for word in ("key", "secret", "pass", "token"))
+    is_secret = is_named or path in SECRET_PATHS
     return "********" if is_secret or (layer is not None and layer.is_secret) else repr(value)
 
 

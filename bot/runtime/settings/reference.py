@@ -15,7 +15,7 @@ from pydantic.fields import FieldInfo
 
 from bot.runtime.exit_codes import ExitCode
 from bot.runtime.settings import layers as settings_layers
-from bot.runtime.settings.layers import SECRET_NAMES, KeyPath, Layer
+from bot.runtime.settings.layers import SECRET_PATHS, KeyPath, Layer
 from bot.runtime.settings.model import NO_SETTINGS, Settings, redacted
 
 _BARE = re.compile(r"[A-Za-z0-9_\-]+")
@@ -39,7 +39,7 @@ Sources, weakest first; a stronger one wins key by key:
 2. your files: `--config FILE`, which may be repeated, else `sectorbot.toml` in the working directory;
 3. `.env` in the working directory, then environment variables, both as `SECTORBOT__SECTION__KEY=value`;
 4. a secrets directory: `secrets_directory`, else `$CREDENTIALS_DIRECTORY`, `/run/secrets` or `./secrets`, with files
-   named `venue__api_key` and `venue__api_secret`;
+   named `venue__api_key`, `venue__api_secret`, `notify__urls`;
 5. `--set SECTION.KEY=VALUE`, `--environment`, `--mode`. Secrets are refused here: anyone may read a command line.
 
 Tables merge key by key and lists are replaced whole. In tables with free names (sleeves, tokens, sectors, evidence)
@@ -75,7 +75,7 @@ def warnings(settings: Settings) -> list[str]:
         found.append(f"playbook.tactical.leverage = {wanted} will be cut to risk.position_leverage_max = {most}")
     for file in settings.sources.files:
         layer = settings_layers.read_toml(file)
-        if any(layer.says(("venue", name)) for name in SECRET_NAMES) and file.stat().st_mode & 0o077:
+        if any(layer.says(path) for path in SECRET_PATHS) and file.stat().st_mode & 0o077:
             found.append(f"{file}: holds a secret and others may read it; use a secrets file, or chmod 600")
     if settings.environment == "mainnet" and settings.mode == "trade":
         found.append("mainnet and trade: orders are real")

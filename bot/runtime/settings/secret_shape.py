@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bot.runtime.settings.layers import SECRET_NAMES, Layer
+from bot.runtime.settings.layers import SECRET_PATHS, Layer
 
 _PLACEHOLDER = re.compile(
     r"(?:your|my|insert|enter|put|paste|replace|change)[-_]?(?:me|this|it|here|own|api|key|secret|exchange|the|binance)"
@@ -19,7 +19,7 @@ def secret_problems(layers: Sequence[Layer]) -> list[str]:
     problems = []
     for layer in layers:
         venue = layer.content.get("venue")
-        for name in sorted(SECRET_NAMES):
+        for name in sorted(name for section, name in SECRET_PATHS if section == "venue"):
             value: Any = venue.get(name) if isinstance(venue, Mapping) else None
             if isinstance(value, str) and (problem := problem_of(value)):
                 problems.append(

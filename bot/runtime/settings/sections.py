@@ -16,6 +16,13 @@ from bot.venues.registry import FOLDERS
 
 FROZEN = ConfigDict(frozen=True, extra="forbid")
 
+
+class Section(BaseModel):
+    """A section of the settings: frozen, and without unknown names."""
+
+    model_config = FROZEN
+
+
 TVL_PARTS: Mapping[str, tuple[str, ...]] = {
     "total": ("all",),
     "defi": ("all",),

@@ -1,0 +1,35 @@
+"""Which services a run has, by its settings. What is off is not imported."""
+
+from typing import Any
+
+
+def services_of(settings: Any) -> list[Any]:
+    """A maker for each service that the settings turn on."""
+    makers: list[Any] = []
+    if settings.notify.destinations:
+        from bot.operate.notify.service import make_notifier
+
+        makers.append(make_notifier)
+    return makers
+
+
+def service_problems(settings: Any) -> list[str]:
+    """What only the packages of the services know to be wrong; each with the name of its setting."""
+    problems: list[str] = []
+    if settings.notify.destinations:
+        from bot.operate.notify.service import make_senders
+
+        try:
+            make_senders(settings)
+        except ValueError as error:
+            problems.append(f"notify.urls: {error}")
+    return problems
+
+
+def service_lines(settings: Any) -> list[str]:
+    """What is turned on, for `config check`."""
+    notify = settings.notify
+    names = ", ".join(notify.destinations)
+    quiet = f", quiet {notify.quiet_hours} {notify.time_zone}" if notify.quiet_hours else ""
+    report = f", daily report {notify.report_at} {notify.time_zone}" if notify.report_at else ""
+    return [f"notices: to {names}{quiet}{report}" if names else "notices: off, notify.urls is not set"]

@@ -1,0 +1,1 @@
+"""Sections of the settings for whoever operates the bot."""
