@@ -68,10 +68,11 @@ def _audit_position(state: State, account: AccountState, symbol: str) -> None:
         size += sign * trade.size
         cash -= sign * trade.size * contract * trade.price
         realised += trade.realised_pnl
-    position = account.positions[symbol]
-    _agree(f"{account.name} size of {symbol}", position.size, size, ZERO)
+    held = [position for _, position in account.sides_of(symbol)]
+    _agree(f"{account.name} size of {symbol}", sum((p.size for p in held), ZERO), size, ZERO)
     allowed = CENT * (len(account.trades[symbol]) + 1)
-    _agree(f"{account.name} profit of {symbol}", realised, cash + size * contract * position.entry, allowed)
+    paid = sum((position.size * contract * position.entry for position in held), ZERO)
+    _agree(f"{account.name} profit of {symbol}", realised, cash + paid, allowed)
 
 
 def _agree(what: str, found: Decimal, expected: Decimal, allowed: Decimal) -> None:

@@ -43,6 +43,7 @@ from bot.simex.engine.types import (
     ListingStatus,
     NewOrder,
     PerpWallet,
+    PositionSide,
     SimOrder,
     SimPosition,
     SimTrade,
@@ -235,19 +236,19 @@ class Exchange(Interventions):
         return self._margin.wallet(self._state.account(account))
 
     def positions(self, account: str) -> tuple[SimPosition, ...]:
-        """Positions with a size, by symbol."""
+        """Positions with a size, by symbol and side."""
         held = self._state.account(account)
-        return tuple(self._margin.position(held, s) for s in sorted(held.positions) if held.positions[s].size)
+        return tuple(self._margin.position(held, key) for key in sorted(held.positions) if held.positions[key].size)
 
-    def order_margin(self, account: str, symbol: str) -> Decimal:
-        """Margin that the resting orders of a perp hold."""
+    def order_margin(self, account: str, symbol: str, side: PositionSide | None = None) -> Decimal:
+        """Margin that the resting orders of a perp hold; with `side` those of one side of hedge mode."""
         self._state.perp(symbol)
-        return self._margin.order_margin(self._state.account(account), symbol)
+        return self._margin.order_margin(self._state.account(account), symbol, side=side)
 
-    def position(self, account: str, symbol: str) -> SimPosition | None:
+    def position(self, account: str, symbol: str, side: PositionSide = PositionSide.BOTH) -> SimPosition | None:
         held = self._state.account(account)
         self._state.perp(symbol)
-        return self._margin.position(held, symbol) if held.size_of(symbol) else None
+        return self._margin.position(held, (symbol, side)) if held.size_of(symbol, side) else None
 
     def symbol_config(self, account: str, symbol: str) -> SymbolConfig:
         self._state.perp(symbol)
@@ -277,9 +278,10 @@ class Exchange(Interventions):
 
     def put_into_modes(self, account: str, modes: AccountModes) -> None:
         """The account is in these modes from now on, whatever it holds: for tests and simulations, which a venue would
-        ask to close everything first."""
+        ask to close everything first. ValueError to leave hedge mode with both sides of one symbol."""
         held = self._state.account(account)
-        held.is_hedge_mode, held.is_multi_assets = modes.is_hedge_mode, modes.is_multi_assets
+        self._settings.put_into_position_mode(held, hedge=modes.is_hedge_mode)
+        held.is_multi_assets = modes.is_multi_assets
         held.can_trade, held.can_withdraw, held.can_deposit = modes.can_trade, modes.can_withdraw, modes.can_deposit
 
     def perp_assets(self, account: str) -> Mapping[str, Decimal]:
@@ -291,9 +293,10 @@ class Exchange(Interventions):
         """Value in quote of the perp wallet's other assets that count as margin."""
         return self._margin.collateral(self._state.account(account))
 
-    def move_margin(self, account: str, symbol: str, amount: Decimal) -> None:
-        """Add (positive) or take isolated margin. POSITION_MISSING (none, or cross), MARGIN_INSUFFICIENT."""
-        self._settings.move_margin(account, symbol, amount)
+    def move_margin(self, account: str, symbol: str, amount: Decimal, side: PositionSide = PositionSide.BOTH) -> None:
+        """Add (positive) or take isolated margin. POSITION_SIDE, POSITION_MISSING (none, or cross),
+        MARGIN_INSUFFICIENT."""
+        self._settings.move_margin(account, symbol, amount, side)
 
     def transfer(self, account: str, amount: Decimal, *, to_perp: bool) -> int:
         """Quote money between the wallets; the transfer's id. INSUFFICIENT_BALANCE, BAD_REQUEST."""

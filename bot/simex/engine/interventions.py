@@ -14,7 +14,7 @@ from bot.simex.engine.rules import check_brackets
 from bot.simex.engine.settlement import Settlement
 from bot.simex.engine.state import State
 from bot.simex.engine.timeline import Timeline
-from bot.simex.engine.types import EventKind, ListingStatus, OrderStatus, SimOrder
+from bot.simex.engine.types import EventKind, ListingStatus, OrderStatus, PositionSide, SimOrder
 
 
 class Interventions:
@@ -77,13 +77,13 @@ class Interventions:
         """Whether the list of instruments leaves it out."""
         return self._state.listing(symbol).is_unlisted
 
-    def deleverage(self, account: str, symbol: str, size: Decimal) -> SimOrder:
+    def deleverage(self, account: str, symbol: str, size: Decimal, side: PositionSide = PositionSide.BOTH) -> SimOrder:
         """Close so much of a position at mark, as auto-deleveraging does. POSITION_MISSING."""
         held = self._state.account(account)
         self._state.perp(symbol)
-        if not ZERO < size <= abs(held.size_of(symbol)):
+        if not ZERO < size <= abs(held.size_of(symbol, side)):
             raise Refusal(RefusalReason.POSITION_MISSING, f"{symbol} has no {size} to close")
-        return self._liquidation.deleverage(held, symbol, size)
+        return self._liquidation.deleverage(held, (symbol, side), size)
 
     def put_order_into(self, account: str, symbol: str, order_id: int, status: OrderStatus) -> SimOrder:
         """An open order has another open status from now on: PENDING_NEW (it waits for another order and is not

@@ -9,7 +9,7 @@ from bot.simex.engine.ledger import CONVERSIONS, DEPOSITS, FEES, FUNDING, INSURA
 from bot.simex.engine.margin.requirements import Margin
 from bot.simex.engine.refusal import Refusal, RefusalReason
 from bot.simex.engine.state import CENT, AccountState, PositionState, State
-from bot.simex.engine.types import EventKind, IncomeKind, OrderStatus, SimOrder, SimTrade
+from bot.simex.engine.types import EventKind, IncomeKind, OrderStatus, PositionSide, SimOrder, SimTrade
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,23 +50,21 @@ class Settlement:
         state.keep(account, order)
         state.emit(EventKind.ORDER_FILLED, account.name, order.symbol, order=order, trade=trade)
         wallet = EventKind.PERP_WALLET if listing.instrument.is_perp else EventKind.SPOT_WALLET
-        state.emit(wallet, account.name, order.symbol, reason="order")
+        state.emit(wallet, account.name, order.symbol, reason="order", side=order.position_side)
         return order, trade
 
     def pay_funding(self, symbol: str, rate: Decimal) -> None:
         """Settle funding of a symbol for every position: size · mark · rate, longs pay when the rate is positive."""
         state = self._state
         listing, mark = state.listings[symbol], state.mark(symbol)
-        for account in state.accounts.values():
-            position = account.positions.get(symbol)
-            if position is None or not position.size:
-                continue
+        held = [(a, side, position) for a in state.accounts.values() for side, position in a.sides_of(symbol)]
+        for account, side, position in held:
             amount = cents(-position.size * listing.instrument.contract_size * mark * rate)
             state.ledger.move(account.quote, FUNDING, account.perp, amount)
             if state.config(account, symbol).is_isolated:
                 position.isolated_wallet += amount
             state.write_income(account, IncomeKind.FUNDING_FEE, amount, symbol)
-            state.emit(EventKind.PERP_WALLET, account.name, symbol, reason="funding", amount=amount)
+            state.emit(EventKind.PERP_WALLET, account.name, symbol, reason="funding", amount=amount, side=side)
 
     def deposit(self, account: AccountState, asset: str, amount: Decimal, *, to_perp: bool) -> None:
         state = self._state
@@ -102,13 +100,15 @@ class Settlement:
             ledger.move(becomes, CONVERSIONS, account.spot, (held * ratio).quantize(CENT, rounding=ROUND_DOWN))
             self._state.emit(EventKind.SPOT_WALLET, account.name, reason="converted", amount=-held)
 
-    def clear(self, account: AccountState, symbol: str, amount: Decimal) -> None:
+    def clear(
+        self, account: AccountState, symbol: str, amount: Decimal, side: PositionSide = PositionSide.BOTH
+    ) -> None:
         """Money between the insurance fund and a perp wallet; negative: the account pays."""
         if amount:
             state = self._state
             state.ledger.move(account.quote, INSURANCE, account.perp, amount)
             state.write_income(account, IncomeKind.INSURANCE_CLEAR, amount, symbol)
-            state.emit(EventKind.PERP_WALLET, account.name, symbol, reason="insurance_clear", amount=amount)
+            state.emit(EventKind.PERP_WALLET, account.name, symbol, reason="insurance_clear", amount=amount, side=side)
 
     def _spot(
         self, account: AccountState, order: SimOrder, execution: Execution, instrument: Instrument, number: int
@@ -158,7 +158,7 @@ class Settlement:
         self, account: AccountState, order: SimOrder, execution: Execution, instrument: Instrument, number: int
     ) -> SimTrade:
         state, symbol = self._state, order.symbol
-        position = account.positions.setdefault(symbol, PositionState())
+        position = account.positions.setdefault((symbol, order.position_side), PositionState())
         config = state.config(account, symbol)
         quote = instrument.notional(execution.size, execution.price)
         closing = min(execution.size, abs(position.size)) if position.size * order.side.sign < 0 else ZERO

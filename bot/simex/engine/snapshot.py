@@ -13,12 +13,13 @@ from bot.domain.codec import decode, encode
 from bot.domain.instrument import Instrument, Side
 from bot.simex.engine.flows import Flow, Flows
 from bot.simex.engine.margin.requirements import Margin
-from bot.simex.engine.state import AccountState, Listing, PositionState, State
-from bot.simex.engine.types import Income, ListingStatus, OrderList, SimOrder, SimTrade, SymbolConfig
+from bot.simex.engine.state import AccountState, Listing, PositionKey, PositionState, State
+from bot.simex.engine.types import Income, ListingStatus, OrderList, PositionSide, SimOrder, SimTrade, SymbolConfig
 
 Key = tuple[str, ...]
 _SWITCHES = ("is_halted", "is_delisted", "is_removed", "is_unlisted", "are_prices_frozen")
 _COUNTERS = ("last_order_id", "last_trade_id")
+_SIDE = "|"  # between a position's symbol and its side
 _MODES = ("is_hedge_mode", "is_multi_assets", "can_trade", "can_withdraw", "can_deposit")
 
 
@@ -112,7 +113,7 @@ def _account_row(account: AccountState) -> dict[str, Any]:
     return {
         "quote": account.quote,
         "fee_asset": account.fee_asset,
-        "positions": encode(account.positions),
+        "positions": {f"{symbol}{_SIDE}{side}": encode(held) for (symbol, side), held in account.positions.items()},
         "configs": encode(account.configs),
         "countdowns": dict(account.countdowns),
         "retry_ms": [[symbol, number, at] for (symbol, number), at in account.retry_ms.items()],
@@ -123,13 +124,20 @@ def _account_row(account: AccountState) -> dict[str, Any]:
 
 def _read_account(name: str, row: Mapping[str, Any]) -> AccountState:
     account = AccountState(name, row["quote"], row["fee_asset"])
-    account.positions = {symbol: decode(PositionState, held) for symbol, held in row["positions"].items()}
+    positions = {name: decode(PositionState, held) for name, held in row["positions"].items()}
+    account.positions = {_read_key(name, held, row["is_hedge_mode"]): held for name, held in positions.items()}
     account.configs = {symbol: decode(SymbolConfig, config) for symbol, config in row["configs"].items()}
     account.countdowns = dict(row["countdowns"])
     account.fee_rates = {symbol: _pair(rates) for symbol, rates in row["fee_rates"].items()}
     for mode in _MODES:
         setattr(account, mode, row[mode])
     return account
+
+
+def _read_key(name: str, held: PositionState, is_hedge_mode: bool) -> PositionKey:
+    """Which position a row is of; rows written before hedge mode had two sides name the symbol alone."""
+    symbol, _, side = name.partition(_SIDE)
+    return symbol, PositionSide(side) if side else PositionSide.of(held.size, is_hedge_mode=is_hedge_mode)
 
 
 def _pair(rates: Sequence[str]) -> tuple[Decimal, Decimal]:

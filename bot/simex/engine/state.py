@@ -21,6 +21,7 @@ from bot.simex.engine.types import (
     ListingStatus,
     OrderList,
     OrderStatus,
+    PositionSide,
     SimOrder,
     SimTrade,
     SymbolConfig,
@@ -28,6 +29,9 @@ from bot.simex.engine.types import (
 
 CENT = Decimal("0.00000001")
 MARK_PARTS = 100
+
+# A symbol and the side whose position it is: BOTH in one-way mode, LONG and SHORT in hedge mode.
+PositionKey = tuple[str, PositionSide]
 
 
 _OPEN_STATUSES = (ListingStatus.TRADING, ListingStatus.PRE_SETTLE)
@@ -79,7 +83,7 @@ class AccountState:
     quote: str
     fee_asset: str | None
     locked: dict[str, Decimal] = field(default_factory=dict)
-    positions: dict[str, PositionState] = field(default_factory=dict)
+    positions: dict[PositionKey, PositionState] = field(default_factory=dict)
     configs: dict[str, SymbolConfig] = field(default_factory=dict)
     open: dict[str, dict[int, SimOrder]] = field(default_factory=dict)
     orders: dict[str, dict[int, SimOrder]] = field(default_factory=dict)
@@ -116,9 +120,15 @@ class AccountState:
         else:
             self.open_lists[one.id] = None
 
-    def size_of(self, symbol: str) -> Decimal:
-        position = self.positions.get(symbol)
+    def size_of(self, symbol: str, side: PositionSide = PositionSide.BOTH) -> Decimal:
+        """Signed size of one position."""
+        position = self.positions.get((symbol, side))
         return position.size if position is not None else ZERO
+
+    def sides_of(self, symbol: str) -> tuple[tuple[PositionSide, PositionState], ...]:
+        """The positions of a symbol that have a size: one, or in hedge mode up to two."""
+        found = ((side, self.positions.get((symbol, side))) for side in PositionSide)
+        return tuple((side, position) for side, position in found if position is not None and position.size)
 
 
 class State:
@@ -302,10 +312,11 @@ class State:
         reason: str = "",
         amount: Decimal = ZERO,
         order_list: OrderList | None = None,
+        side: PositionSide = PositionSide.BOTH,
     ) -> None:
         self._events += 1
         event = ExchangeEvent(
-            self._events, kind, self.now_ms, account, symbol, order, trade, reason, amount, order_list
+            self._events, kind, self.now_ms, account, symbol, order, trade, reason, amount, order_list, side
         )
         self.history.append(event)
         for listener in self.listeners:

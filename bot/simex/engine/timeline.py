@@ -17,8 +17,8 @@ from bot.simex.engine.orders.lists import Lists
 from bot.simex.engine.orders.matching import Matching
 from bot.simex.engine.orders.trailing import trail, trigger_time
 from bot.simex.engine.settlement import Settlement
-from bot.simex.engine.state import AccountState, State, rate_of
-from bot.simex.engine.types import EventKind, ExpiryReason, ListingStatus, OrderStatus, SimOrder
+from bot.simex.engine.state import AccountState, PositionKey, State, rate_of
+from bot.simex.engine.types import EventKind, ExpiryReason, ListingStatus, OrderStatus, PositionSide, SimOrder
 
 RECHECK_MS = 1_000
 
@@ -98,7 +98,7 @@ class Timeline:
                     in_use[symbol] = None
                     if self._is_moving(symbol):
                         yield from self._order_dues(account, symbol, to_ms)
-            held.update((symbol, None) for symbol, position in account.positions.items() if position.size)
+            held.update((symbol, None) for (symbol, _), position in account.positions.items() if position.size)
             yield from self._liquidation_dues(account, to_ms)
         for symbol in dict.fromkeys((*in_use, *held)):
             _, end_ms = state.market.listed(symbol)
@@ -143,7 +143,8 @@ class Timeline:
     def _liquidation_dues(self, account: AccountState, to_ms: int) -> Iterator[Due]:
         state = self._state
         cross: CrossMargin | None = None
-        for symbol, position in account.positions.items():
+        for key, position in account.positions.items():
+            symbol, side = key
             if not position.size or not self._is_moving(symbol):
                 continue
             start_ms = max(state.now_ms + 1, position.check_after_ms)
@@ -151,13 +152,14 @@ class Timeline:
                 continue
             if cross is None and not state.config(account, symbol).is_isolated:
                 cross = self._margin.cross(account)
-            price = self._margin.liquidation(account, symbol, cross)
+            price = self._margin.liquidation(account, key, cross)
             if price is None:
                 continue
-            at_ms = state.market.crossing(symbol, start_ms, to_ms, float(price), rising=position.size < 0, kind="mark")
+            rising = self._margin.is_liquidated_above(account, key, price)
+            at_ms = state.market.crossing(symbol, start_ms, to_ms, float(price), rising=rising, kind="mark")
             if at_ms is not None:
-                act = partial(self._liquidate, account, symbol)
-                yield Due(at_ms, 3, account.name, symbol, 0, act)
+                act = partial(self._liquidate, account, key)
+                yield Due(at_ms, 3, account.name, symbol, int(side is PositionSide.SHORT), act)
 
     def _is_moving(self, symbol: str) -> bool:
         listing = self._state.listings[symbol]
@@ -181,8 +183,8 @@ class Timeline:
             if account.positions:
                 self._liquidation.check(account)
 
-    def _liquidate(self, account: AccountState, symbol: str) -> None:
-        position = account.positions[symbol]
+    def _liquidate(self, account: AccountState, key: PositionKey) -> None:
+        position = account.positions[key]
         # The grid of the mark may keep the price a hair on the safe side; then it is looked at again a little later.
         position.check_after_ms = self._state.now_ms + RECHECK_MS
         self._liquidation.check(account)

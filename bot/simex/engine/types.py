@@ -129,6 +129,11 @@ class PositionSide(StrEnum):
         """The side of a position of a signed size."""
         return cls.BOTH if not is_hedge_mode else cls.SHORT if size < 0 else cls.LONG
 
+    @classmethod
+    def closed_by(cls, side: Side) -> "PositionSide":
+        """The side of hedge mode that an order of this side can only reduce."""
+        return cls.LONG if side is Side.SELL else cls.SHORT
+
 
 class EventKind(StrEnum):
     """Events for listeners."""
@@ -320,6 +325,7 @@ class SimPosition:
     liquidation_price: Decimal | None
     is_isolated: bool
     updated_ms: int
+    side: PositionSide = PositionSide.BOTH
 
 
 @dataclass(frozen=True, slots=True)
@@ -382,7 +388,10 @@ class DayStats:
 
 @dataclass(frozen=True, slots=True)
 class ExchangeEvent:
-    """One change, numbered without gaps. `reason` says what moved a wallet: order, funding, transfer, margin, …"""
+    """One change, numbered without gaps. `reason` says what moved a wallet: order, funding, transfer, margin, …
+
+    `side` says which position of `symbol` it is about.
+    """
 
     number: int
     kind: EventKind
@@ -394,3 +403,4 @@ class ExchangeEvent:
     reason: str = ""
     amount: Decimal = ZERO
     order_list: OrderList | None = None
+    side: PositionSide = PositionSide.BOTH

@@ -4,7 +4,7 @@ Three spellings of one thing are the venue's: `isolated`/`cross` in positionRisk
 and requests, a boolean in account. In hedge mode a symbol has a LONG and a SHORT row where one-way mode has BOTH.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -27,6 +27,7 @@ from bot.simex.dialects.binance.refusals import perp_error
 from bot.simex.dialects.binance.spot_account import order_limits
 from bot.simex.dialects.binance.spot_market import size_text
 from bot.simex.dialects.binance.usdm_market import margin_assets
+from bot.simex.dialects.binance.usdm_terms import position_side_of
 from bot.simex.engine.refusal import Refusal, RefusalReason
 from bot.simex.engine.types import IncomeKind, PositionSide, SimPosition
 
@@ -64,12 +65,11 @@ def _other_assets(call: Call) -> list[tuple[str, Decimal]]:
 
 def account(call: Call) -> Mapping[str, Any]:
     """v3: contracts with a position or open orders."""
-    held = {position.symbol: position for position in call.exchange.positions(call.account)}
+    held = _held(call)
     rows = [
         _account_position(call, position, call.desk.listed[symbol], side)
-        for symbol in sorted(held.keys() | _ordered(call))
-        for side, position in _by_side(call, held.get(symbol))
-        if position is not None or symbol not in held
+        for symbol in sorted({name for name, _ in held} | _ordered(call))
+        for side, position in _in_use(held, _sides(call), symbol)
     ]
     return {**_totals(call), "positions": rows}
 
@@ -81,25 +81,31 @@ def _ordered(call: Call) -> set[str]:
 
 def account_full(call: Call) -> Mapping[str, Any]:
     """v2: a position for every contract, flat or not, and what the account may do."""
-    held = {position.symbol: position for position in call.exchange.positions(call.account)}
+    held = _held(call)
     rows = [
-        _account_position(call, position, instrument, side)
+        _account_position(call, held.get((instrument.symbol, side)), instrument, side)
         for instrument in call.desk.instruments(Kind.PERP)
-        for side, position in _by_side(call, held.get(instrument.symbol))
+        for side in _sides(call)
     ]
     return {**_rights(call), "feeBurn": False, **_totals(call), "positions": rows}
 
 
-def _by_side(call: Call, position: SimPosition | None) -> list[tuple[PositionSide, SimPosition | None]]:
-    """The rows of a symbol: BOTH, or in hedge mode LONG and SHORT, of which one may have the position."""
-    if not call.exchange.modes(call.account).is_hedge_mode:
-        return [(PositionSide.BOTH, position)]
-    sides = (PositionSide.LONG, PositionSide.SHORT)
-    return [(side, position if position and side is _side_of(call, position) else None) for side in sides]
+def _held(call: Call) -> dict[tuple[str, PositionSide], SimPosition]:
+    return {(position.symbol, position.side): position for position in call.exchange.positions(call.account)}
 
 
-def _side_of(call: Call, position: SimPosition) -> PositionSide:
-    return PositionSide.of(position.size, is_hedge_mode=call.exchange.modes(call.account).is_hedge_mode)
+def _sides(call: Call) -> tuple[PositionSide, ...]:
+    """Which rows a symbol has: BOTH, or in hedge mode LONG and SHORT."""
+    is_hedge_mode = call.exchange.modes(call.account).is_hedge_mode
+    return (PositionSide.LONG, PositionSide.SHORT) if is_hedge_mode else (PositionSide.BOTH,)
+
+
+def _in_use(
+    held: Mapping[tuple[str, PositionSide], SimPosition], sides: Sequence[PositionSide], symbol: str
+) -> list[tuple[PositionSide, SimPosition | None]]:
+    """The rows of a symbol with a position; every row, flat, where there are only orders."""
+    found = [(side, held[symbol, side]) for side in sides if (symbol, side) in held]
+    return [*found] or [(side, None) for side in sides]
 
 
 def _rights(call: Call) -> dict[str, Any]:
@@ -155,16 +161,15 @@ def _totals(call: Call) -> dict[str, Any]:
 
 
 def _account_position(
-    call: Call, position: SimPosition | None, flat: Instrument | None = None, side: PositionSide | None = None
+    call: Call, position: SimPosition | None, instrument: Instrument, side: PositionSide
 ) -> Mapping[str, Any]:
-    symbol = position.symbol if position else flat.symbol if flat else ""
-    instrument = call.desk.listed[symbol]
+    symbol = instrument.symbol
     config = call.exchange.symbol_config(call.account, symbol)
     initial = position.initial_margin if position else ZERO
-    ordered = call.exchange.order_margin(call.account, symbol)
+    ordered = call.exchange.order_margin(call.account, symbol, side)
     return {
         "symbol": venue_symbol(instrument),
-        "positionSide": (side or (_side_of(call, position) if position else PositionSide.BOTH)).value,
+        "positionSide": side.value,
         "positionAmt": size_text(instrument, position.size if position else ZERO),
         "unrealizedProfit": fixed(position.unrealised_pnl if position else ZERO),
         "isolatedMargin": fixed(_isolated_margin(position)),
@@ -208,8 +213,7 @@ def notional_max(call: Call, symbol: str, leverage: int) -> Decimal:
 
 def position_risk(call: Call) -> list[Mapping[str, Any]]:
     """v3: contracts with a position or open orders; neither leverage nor margin type."""
-    chosen = call.maybe_instrument()
-    held = {position.symbol: position for position in call.exchange.positions(call.account)}
+    chosen, held = call.maybe_instrument(), _held(call)
     return [
         {
             **_risk(call, symbol, position, side),
@@ -222,30 +226,28 @@ def position_risk(call: Call) -> list[Mapping[str, Any]]:
             "bidNotional": "0",
             "askNotional": "0",
         }
-        for symbol in sorted(held.keys() | _ordered(call))
+        for symbol in sorted({name for name, _ in held} | _ordered(call))
         if chosen is None or chosen.symbol == symbol
-        for order_margin in (call.exchange.order_margin(call.account, symbol),)
-        for side, position in _by_side(call, held.get(symbol))
-        if position is not None or symbol not in held
+        for side, position in _in_use(held, _sides(call), symbol)
+        for order_margin in (call.exchange.order_margin(call.account, symbol, side),)
     ]
 
 
 def position_risk_full(call: Call) -> list[Mapping[str, Any]]:
     """v2: every contract, with leverage and margin type."""
-    chosen = call.maybe_instrument()
-    held = {position.symbol: position for position in call.exchange.positions(call.account)}
+    chosen, held = call.maybe_instrument(), _held(call)
     rows: list[Mapping[str, Any]] = []
     for instrument in (chosen,) if chosen else call.desk.instruments(Kind.PERP):
         config = call.exchange.symbol_config(call.account, instrument.symbol)
         rows += [
             {
-                **_risk(call, instrument.symbol, position, side),
+                **_risk(call, instrument.symbol, held.get((instrument.symbol, side)), side),
                 "leverage": str(config.leverage),
                 "maxNotionalValue": plain(notional_max(call, instrument.symbol, config.leverage)),
                 "marginType": "isolated" if config.is_isolated else "cross",
                 "isAutoAddMargin": "false",
             }
-            for side, position in _by_side(call, held.get(instrument.symbol))
+            for side in _sides(call)
         ]
     return rows
 
@@ -341,14 +343,16 @@ def set_multi_assets(call: Call) -> Mapping[str, Any]:
 
 
 def move_margin(call: Call) -> Mapping[str, Any]:
-    """Type 1 adds isolated margin, type 2 takes it."""
+    """Type 1 adds isolated margin, type 2 takes it; in hedge mode the side must be named."""
     instrument, amount, kind = call.instrument(), call.params.decimal("amount"), call.params.text("type")
     if kind not in ("1", "2"):
         raise ApiError(-1130, "Data sent for parameter 'type' is not valid.")
     if amount <= 0:
         raise ApiError(-4055, "Amount must be positive.")
     try:
-        call.exchange.move_margin(call.account, instrument.symbol, amount if kind == "1" else -amount)
+        call.exchange.move_margin(
+            call.account, instrument.symbol, amount if kind == "1" else -amount, position_side_of(call.params)
+        )
     except Refusal as refusal:
         if refusal.reason is RefusalReason.MARGIN_INSUFFICIENT and kind == "1":
             raise ApiError(-4050, "Cross balance insufficient.") from refusal
@@ -415,10 +419,11 @@ def commission_rate(call: Call) -> Mapping[str, Any]:
 
 
 def adl_quantile(call: Call) -> list[Mapping[str, Any]]:
+    names = ("LONG", "SHORT", "HEDGE" if call.exchange.modes(call.account).is_hedge_mode else "BOTH")
     return [
-        {"symbol": call.name(position.symbol), "adlQuantile": {"LONG": 1, "SHORT": 1, "BOTH": 1}}
-        for position in call.exchange.positions(call.account)
-        if call.maybe_instrument() in (None, call.desk.listed[position.symbol])
+        {"symbol": call.name(symbol), "adlQuantile": dict.fromkeys(names, 1)}
+        for symbol in sorted({position.symbol for position in call.exchange.positions(call.account)})
+        if call.maybe_instrument() in (None, call.desk.listed[symbol])
     ]
 
 

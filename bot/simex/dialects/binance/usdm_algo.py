@@ -14,12 +14,12 @@ from bot.simex.dialects.binance.usdm_orders import (
     check_size,
     client_id,
     invalid,
-    position_side_of,
     submit,
 )
 from bot.simex.dialects.binance.usdm_terms import (
     callback_rate_of,
     good_till_ms,
+    position_side_of,
     price_match_of,
     self_trade_of,
     time_in_force_name,

@@ -29,6 +29,7 @@ from bot.simex.dialects.binance.usdm_market import price_precision, size_precisi
 from bot.simex.dialects.binance.usdm_terms import (
     good_till_ms,
     matched_price,
+    position_side_of,
     price_match_of,
     self_trade_of,
     time_in_force_name,
@@ -131,21 +132,6 @@ def _new_order(call: Call) -> NewOrder:
         good_till_ms=good_till_ms(params, call.now_ms),
         price_match=match,
     )
-
-
-def position_side_of(params: Params) -> PositionSide:
-    """BOTH when none is sent. Whether the account has such a side is the engine's to say.
-
-    Raises:
-        ApiError: -4060 for a word that is no side, -1106 for reduce-only where the side says it.
-    """
-    text = params.maybe_text("positionSide") or "BOTH"
-    if text not in PositionSide.__members__:
-        raise ApiError(-4060, "Invalid position side.")
-    side = PositionSide[text]
-    if side is not PositionSide.BOTH and "reduceOnly" in params:
-        raise ApiError(-1106, "Parameter 'reduceonly' sent when not required.")
-    return side
 
 
 def check_size(params: Params, instrument: Instrument) -> bool:

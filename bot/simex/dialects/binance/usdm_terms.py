@@ -5,7 +5,7 @@ from decimal import Decimal
 from bot.domain.instrument import Instrument, Side
 from bot.domain.order import TimeInForce
 from bot.simex.dialects.binance.common import ApiError, Call, Params
-from bot.simex.engine.types import SelfTrade, SimOrder
+from bot.simex.engine.types import PositionSide, SelfTrade, SimOrder
 
 TIMES_IN_FORCE = {
     "GTC": TimeInForce.GTC,
@@ -18,6 +18,21 @@ _WIRE_TIMES_IN_FORCE = {value: name for name, value in reversed(TIMES_IN_FORCE.i
 _LEAST_MS, _LAST_MS = 600_000, 253_402_300_799_000
 _MATCHES = {f"{side}{depth}" for side in ("OPPONENT", "QUEUE") for depth in ("", "_5", "_10", "_20")}
 CALLBACK_RATES = (Decimal("0.1"), Decimal(10))
+
+
+def position_side_of(params: Params) -> PositionSide:
+    """BOTH when none is sent. Whether the account has such a side is the engine's to say.
+
+    Raises:
+        ApiError: -4060 for a word that is no side, -1106 for reduce-only where the side says it.
+    """
+    text = params.maybe_text("positionSide") or "BOTH"
+    if text not in PositionSide.__members__:
+        raise ApiError(-4060, "Invalid position side.")
+    side = PositionSide[text]
+    if side is not PositionSide.BOTH and "reduceOnly" in params:
+        raise ApiError(-1106, "Parameter 'reduceonly' sent when not required.")
+    return side
 
 
 def self_trade_of(params: Params) -> SelfTrade:

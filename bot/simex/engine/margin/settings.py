@@ -8,7 +8,7 @@ from bot.domain.money import ZERO
 from bot.simex.engine.margin.requirements import Margin
 from bot.simex.engine.refusal import Refusal, RefusalReason
 from bot.simex.engine.state import AccountState, State
-from bot.simex.engine.types import EventKind, SymbolConfig
+from bot.simex.engine.types import EventKind, PositionSide, SymbolConfig
 
 R = RefusalReason
 
@@ -24,10 +24,11 @@ class MarginSettings:
         brackets = self._margin.brackets(symbol)
         if not 1 <= leverage <= brackets[0].leverage_max:
             raise Refusal(R.LEVERAGE_INVALID, f"leverage {leverage} is outside 1..{brackets[0].leverage_max}")
-        size = held.size_of(symbol)
-        if config.is_isolated and size and leverage < config.leverage:
+        sizes = [position.size for _, position in held.sides_of(symbol)]
+        if config.is_isolated and sizes and leverage < config.leverage:
             raise Refusal(R.LEVERAGE_REDUCTION, f"{symbol} has an isolated position at {config.leverage}x")
-        notional = listing.instrument.notional(size, state.mark(symbol)) if size else ZERO
+        mark = state.mark(symbol) if sizes else ZERO
+        notional = max((listing.instrument.notional(size, mark) for size in sizes), default=ZERO)
         if notional > notional_cap(brackets, leverage):
             raise Refusal(R.LEVERAGE_BRACKET, f"notional {notional} is too large for {leverage}x")
         held.configs[symbol] = replace(config, leverage=leverage)
@@ -48,7 +49,7 @@ class MarginSettings:
             raise Refusal(R.ISOLATED_UNDER_MULTI_ASSETS, "the account is in multi-assets mode")
         if held.open.get(symbol):
             raise Refusal(R.OPEN_ORDERS_EXIST, f"{symbol} has open orders")
-        if held.size_of(symbol):
+        if held.sides_of(symbol):
             raise Refusal(R.POSITION_EXISTS, f"{symbol} has a position")
         held.configs[symbol] = replace(config, is_isolated=isolated)
         state.emit(EventKind.CONFIG, account, symbol, reason="margin_type")
@@ -64,6 +65,29 @@ class MarginSettings:
             raise Refusal(R.POSITION_MODE_POSITION, "there are positions")
         held.is_hedge_mode = hedge
         state.emit(EventKind.CONFIG, account, reason="position_mode")
+
+    def put_into_position_mode(self, held: AccountState, *, hedge: bool) -> None:
+        """Change the mode with all that is held, which no venue does: positions and orders get their new sides.
+
+        Raises:
+            ValueError: to leave hedge mode with both sides of one symbol.
+        """
+        if held.is_hedge_mode is hedge:
+            return
+        before = [(symbol, position) for (symbol, _), position in held.positions.items() if position.size]
+        if not hedge and len({symbol for symbol, _ in before}) < len(before):
+            raise ValueError("both sides of one symbol are held")
+        held.is_hedge_mode = hedge
+        held.positions = {
+            (symbol, PositionSide.of(position.size, is_hedge_mode=hedge)): position for symbol, position in before
+        }
+        for orders in tuple(held.open.values()):
+            for order in tuple(orders.values()):
+                if self._state.listings[order.symbol].instrument.is_perp:
+                    reducing = PositionSide.closed_by(order.side)
+                    opening = PositionSide.SHORT if reducing is PositionSide.LONG else PositionSide.LONG
+                    side = PositionSide.BOTH if not hedge else reducing if order.reduce_only else opening
+                    self._state.keep(held, replace(order, position_side=side))
 
     def set_multi_assets(self, account: str, *, on: bool) -> None:
         state = self._state
@@ -84,11 +108,13 @@ class MarginSettings:
     def _has_perp_orders(self, account: AccountState) -> bool:
         return any(orders for symbol, orders in account.open.items() if self._state.listings[symbol].instrument.is_perp)
 
-    def move_margin(self, account: str, symbol: str, amount: Decimal) -> None:
+    def move_margin(self, account: str, symbol: str, amount: Decimal, side: PositionSide = PositionSide.BOTH) -> None:
         state = self._state
         held, listing = state.account(account), state.perp(symbol)
         config = state.config(held, symbol)
-        position = held.positions.get(symbol)
+        if held.is_hedge_mode is (side is PositionSide.BOTH):
+            raise Refusal(R.POSITION_SIDE, f"{side} is no side of this account's position mode")
+        position = held.positions.get((symbol, side))
         if position is None or not position.size or not config.is_isolated:
             raise Refusal(R.POSITION_MISSING, f"{symbol} has no isolated position")
         if not amount.is_finite() or not amount:
@@ -104,4 +130,4 @@ class MarginSettings:
             raise Refusal(R.MARGIN_INSUFFICIENT, f"{amount} is more than {room}")
         position.isolated_wallet += amount
         position.check_after_ms = 0
-        state.emit(EventKind.PERP_WALLET, account, symbol, reason="margin", amount=amount)
+        state.emit(EventKind.PERP_WALLET, account, symbol, reason="margin", amount=amount, side=side)

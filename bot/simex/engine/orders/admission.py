@@ -46,6 +46,8 @@ class Admission:
             price = state.price(order.symbol, by_mark=order.trigger_by_mark)
             order = with_first_trigger(order, instrument, price)
         check_shape(order, instrument)
+        if instrument.is_perp:
+            order = self._on_its_side(account, order)
         is_settling = state.listings[order.symbol].status is ListingStatus.PRE_SETTLE
         if not state.is_open(order.symbol):
             raise Refusal(R.SYMBOL_CLOSED if order.reduce_only else R.MARKET_CLOSED, f"{order.symbol} takes no orders")
@@ -53,8 +55,6 @@ class Admission:
             raise Refusal(R.MARKET_CLOSED, f"{order.symbol} takes only orders that reduce")
         if not account.can_trade:
             raise Refusal(R.TRADING_DISABLED, f"{account.name} may not trade")
-        if instrument.is_perp:
-            order = self._on_its_side(account, order)
         if not is_known:
             self._check_id(account, order)
         if not is_known and len(account.open.get(order.symbol, {})) >= state.rules.orders_max:
@@ -126,23 +126,24 @@ class Admission:
     def _on_its_side(self, account: AccountState, order: NewOrder) -> NewOrder:
         """The order with the position that it may change. In hedge mode a side's closing order only ever reduces it.
 
-        Raises Refusal(POSITION_SIDE) for a side that the account's position mode does not have.
+        Raises Refusal: POSITION_SIDE for a side that the account's position mode does not have, BAD_REQUEST for
+        reduce-only in hedge mode and for a close-position order that would open.
         """
         if account.is_hedge_mode is (order.position_side is PositionSide.BOTH):
             raise Refusal(R.POSITION_SIDE, f"{order.position_side} is no side of this account's position mode")
         if order.position_side is PositionSide.BOTH:
             return order
-        if order.reduce_only:
+        if order.reduce_only and not order.close_position:
             raise Refusal(R.BAD_REQUEST, "reduce-only is for one-way mode: in hedge mode the side says it")
-        is_opening = (order.side is Side.BUY) is (order.position_side is PositionSide.LONG)
-        held = account.size_of(order.symbol)
-        if is_opening and held * order.side.sign < 0:
-            raise Refusal(R.BAD_REQUEST, "both sides of one symbol at once are not emulated")
-        return order if is_opening else replace(order, reduce_only=True)
+        if order.position_side is PositionSide.closed_by(order.side):
+            return replace(order, reduce_only=True)
+        if order.close_position:
+            raise Refusal(R.BAD_REQUEST, f"a {order.side} cannot close the {order.position_side} position")
+        return order
 
     def _reducible(self, account: AccountState, order: NewOrder, *, is_fired: bool) -> Decimal:
         """What a reduce-only order may take. Raises Refusal(REDUCE_ONLY) when there is nothing to reduce."""
-        held = account.size_of(order.symbol)
+        held = account.size_of(order.symbol, order.position_side)
         if held * order.side.sign >= 0:
             raise Refusal(R.REDUCE_ONLY, f"position {held} is not reduced by a {order.side}")
         if not is_fired:
@@ -178,7 +179,7 @@ class Admission:
         if order.price is None:
             band = state.rules.take_bound if is_buy else -state.rules.take_bound
             bounds.append(state.mark(order.symbol) * (1 + band))
-        position = account.positions.get(order.symbol)
+        position = account.positions.get((order.symbol, order.position_side))
         if position is not None and position.size * order.side.sign < 0 and position.isolated_wallet:
             bounds.append(bankruptcy_price(instrument, position, position.isolated_wallet))
         return min(bounds) if is_buy else max(bounds)
@@ -201,7 +202,7 @@ class Admission:
         price = max(order.price, average) if order.price is not None else average
         if order.price is not None and order.side is Side.BUY:
             price = order.price
-        self._margin.check_order(account, order.symbol, order.side, size or ZERO, price)
+        self._margin.check_order(account, order, size or ZERO, price)
 
     def _check_spot(
         self, account: AccountState, instrument: Instrument, side: Side, size: Decimal, value: Decimal

@@ -9,7 +9,7 @@ from bot.simex.engine.orders.admission import Admission
 from bot.simex.engine.orders.matching import Matching, request_of
 from bot.simex.engine.refusal import Refusal, RefusalReason
 from bot.simex.engine.state import State
-from bot.simex.engine.types import EventKind, OrderStatus, SimOrder
+from bot.simex.engine.types import EventKind, OrderStatus, PositionSide, SimOrder
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,8 @@ class Amendments:
             raise Refusal(RefusalReason.BAD_REQUEST, "only a limit order is changed, and not its side")
         if size <= order.filled_size:
             return self._matching.cancel(held, order)
-        wanted = replace(request_of(order), size=size - order.filled_size, price=price)
+        is_reducing = order.reduce_only and order.position_side is PositionSide.BOTH  # in hedge mode its side says it
+        wanted = replace(request_of(order), size=size - order.filled_size, price=price, reduce_only=is_reducing)
         self._state.keep(held, replace(order, status=OrderStatus.CANCELED))  # its margin is free for the new one
         try:
             plan = self._admission.plan(held, wanted)

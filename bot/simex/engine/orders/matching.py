@@ -90,7 +90,7 @@ class Matching:
             return
         size = order.open_size
         if order.reduce_only:
-            held = account.size_of(order.symbol)
+            held = account.size_of(order.symbol, order.position_side)
             size = min(size, abs(held)) if held * order.side.sign < 0 else ZERO
             if not size:
                 self.expire(account, order, ExpiryReason.REDUCE_ONLY)
@@ -99,7 +99,7 @@ class Matching:
         account.retry_ms[order.symbol, order.id] = state.now_ms + state.rules.resting_retry_ms
         if part <= 0:
             return
-        if self._margin.is_beyond_bankruptcy(account, order.symbol, order.side, order.price):
+        if self._margin.is_beyond_bankruptcy(account, order, order.price):
             self.expire(account, order, ExpiryReason.PRICE_BOUND)
             return
         if not self._is_carried(account, order, part, order.price):
@@ -108,7 +108,7 @@ class Matching:
         price, order = order.price, self._alone(account, order)
         self._depth.take(order.symbol, order.side, part)
         order, _ = self._settlement.fill(account, order, Execution(price, part, is_maker=True))
-        if order.is_open and order.reduce_only and not account.size_of(order.symbol):
+        if order.is_open and order.reduce_only and not account.size_of(order.symbol, order.position_side):
             self.expire(account, order, ExpiryReason.REDUCE_ONLY)
         self.sweep(account, order.symbol)
 
@@ -116,7 +116,7 @@ class Matching:
         """A trigger price has been reached."""
         state = self._state
         instrument = state.listings[order.symbol].instrument
-        held = account.size_of(order.symbol)
+        held = account.size_of(order.symbol, order.position_side)
         new = as_active(request_of(order), abs(held) if order.close_position else order.size)
         if not instrument.is_perp:
             self._fire_spot(account, order, new, instrument)
@@ -149,9 +149,11 @@ class Matching:
 
     def sweep(self, account: AccountState, symbol: str) -> None:
         """Without a position, orders that could only reduce it end."""
-        if account.size_of(symbol) or not self._state.listings[symbol].instrument.is_perp:
+        if not self._state.listings[symbol].instrument.is_perp:
             return
         for order in account.open_of(symbol):
+            if account.size_of(symbol, order.position_side):
+                continue
             if order.close_position or (order.reduce_only and order.trigger_price is None):
                 self.expire(account, order, ExpiryReason.REDUCE_ONLY)
 
@@ -245,7 +247,7 @@ class Matching:
             return None
         if plan.is_prevented:
             return ExpiryReason.SELF_TRADE
-        if order.reduce_only and not account.size_of(order.symbol):
+        if order.reduce_only and not account.size_of(order.symbol, order.position_side):
             return ExpiryReason.REDUCE_ONLY
         if order.price is None:
             return ExpiryReason.PRICE_BOUND if plan.is_bounded else ExpiryReason.BOOK_EMPTY
@@ -338,7 +340,7 @@ class Matching:
         """Whether the wallet still pays for a resting perp order that has been reached."""
         state = self._state
         instrument = state.listings[order.symbol].instrument
-        held = account.size_of(order.symbol)
+        held = account.size_of(order.symbol, order.position_side)
         adding = size if held * order.side.sign >= 0 else size - abs(held)
         if not instrument.is_perp or adding <= 0:
             return True

@@ -14,7 +14,7 @@ from bot.simex.dialects.binance.trade.spot_cancels import list_row
 from bot.simex.dialects.binance.usdm_account import break_even
 from bot.simex.dialects.binance.usdm_algo import row as algo_row
 from bot.simex.dialects.binance.usdm_orders import row as perp_row
-from bot.simex.engine.types import EventKind, ExchangeEvent, ExpiryReason, OrderList, PositionSide, SimOrder
+from bot.simex.engine.types import EventKind, ExchangeEvent, ExpiryReason, OrderList, SimOrder
 from bot.simex.signing import ApiKey
 
 _EXECUTIONS = {
@@ -231,11 +231,10 @@ def _perp_wallet(call: Call, event: ExchangeEvent) -> Mapping[str, Any]:
 
 
 def _position(call: Call, event: ExchangeEvent) -> Mapping[str, Any]:
-    position = call.exchange.position(event.account, event.symbol)
+    position = call.exchange.position(event.account, event.symbol, event.side)
     instrument = call.desk.listed[event.symbol]
     config = call.exchange.symbol_config(event.account, event.symbol)
     size = position.size if position else ZERO
-    is_hedge_mode = call.exchange.modes(event.account).is_hedge_mode
     return {
         "s": call.name(event.symbol),
         "pa": size_text(instrument, size),
@@ -245,7 +244,7 @@ def _position(call: Call, event: ExchangeEvent) -> Mapping[str, Any]:
         "up": fixed(position.unrealised_pnl if position else ZERO),
         "mt": "isolated" if config.is_isolated else "cross",
         "iw": fixed(position.isolated_wallet if position else ZERO),
-        "ps": PositionSide.of(size, is_hedge_mode=is_hedge_mode).value,
+        "ps": event.side.value,
     }
 
 
@@ -260,7 +259,7 @@ def _config(call: Call, event: ExchangeEvent) -> Iterator[Mapping[str, Any]]:
 def _margin_call(call: Call, event: ExchangeEvent) -> Mapping[str, Any]:
     wallet = call.exchange.wallet(event.account)
     row = _position(call, event)
-    position = call.exchange.position(event.account, event.symbol)
+    position = call.exchange.position(event.account, event.symbol, event.side)
     shown = {
         **{name: row[name] for name in ("s", "ps", "pa", "iw", "up")},
         "mt": row["mt"].upper().replace("CROSS", "CROSSED"),
