@@ -67,12 +67,16 @@ async def test_leverage_is_asked_for_only_where_the_position_does_not_tell_it(
     assert (await venue.fetch_account()).positions[PERP].leverage == 7
 
 
-async def test_a_hedge_mode_position_makes_the_account_unreadable_instead_of_wrong(
-    venue: CcxtVenue, server: BinanceServer
-) -> None:
-    server.answers["GET", "/fapi/v3/positionRisk"] = [position_row(positionSide="LONG")]
-    with pytest.raises(Unavailable, match="one-way"):
-        await venue.fetch_account()
+async def test_a_position_in_hedge_mode_is_read_and_named(venue: CcxtVenue, server: BinanceServer) -> None:
+    rows = [position_row(positionSide="SHORT"), position_row(positionSide="LONG", positionAmt="70", notional="700")]
+    for order in (rows, rows[::-1]):
+        server.answers["GET", "/fapi/v3/positionRisk"] = order
+        account = await venue.fetch_account()
+        assert account.positions[PERP].size == Decimal(70), "of two sides the larger one comes first"
+        assert "UNIUSDT is held in hedge mode" in account.unreadable[f"perp:{PERP}"]
+        assert "set the account to one-way mode" in account.unreadable[f"perp:{PERP}"]
+    server.answers["GET", "/fapi/v3/positionRisk"] = [position_row()]
+    assert (await venue.fetch_account()).unreadable == {}
 
 
 async def test_a_delisted_symbol_does_not_take_the_other_quotes_with_it(

@@ -303,18 +303,13 @@ class Reads(Asking):
         return [row for row in found if partial_rows.is_held(row)]
 
     async def _positions(self, found: Rows, unreadable: dict[str, str]) -> Mapping[str, Position]:
-        for row in found:
-            if partial_rows.side_of(row) != "BOTH":
-                raise ReadRefused(
-                    "", f"{row.get('symbol')} is held in hedge mode; set the account to one-way mode", Rejection.OTHER
-                )
-
         def name(row: Mapping[str, Any]) -> str:
             return self._link.symbol_of(row["symbol"], Kind.PERP, str(row.get("marginAsset") or ""))
 
         positions = partial_rows.place_positions(found, name, {}, unreadable)
         if any(position.leverage is None for position in positions.values()):
             positions = partial_rows.place_positions(found, name, await self._leverages(), unreadable)
+        self._link.position_sides = partial_rows.read_sides(found, name, positions, unreadable)
         return positions
 
     async def _leverages(self) -> Mapping[str, Decimal]:

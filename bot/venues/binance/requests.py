@@ -109,8 +109,13 @@ class Writes:
         """Add (positive) or take (negative) isolated margin of a position."""
         if amount == 0:
             return
+        side = self._link.position_sides.get(symbol)
         answer = await self._post(
-            "fapiPrivatePostPositionMargin", symbol, amount=plain(abs(amount)), type=1 if amount > 0 else 2
+            "fapiPrivatePostPositionMargin",
+            symbol,
+            amount=plain(abs(amount)),
+            type=1 if amount > 0 else 2,
+            **({} if side is None else {"positionSide": side}),
         )
         if str(answer.get("code")) != "200":
             raise OutcomeUnknown(f"{symbol}: moving margin was answered without a confirmation")
@@ -164,7 +169,10 @@ class Writes:
         if request.reduce_only:
             if not instrument.is_perp:
                 raise NotSent(f"{request.symbol} is spot: it has no reduce-only orders", Rejection.REDUCE_ONLY)
-            params["reduceOnly"] = "true"
+            if self._link.position_sides:  # in hedge mode the side says it, and the flag is refused
+                params["positionSide"] = "LONG" if request.side is Side.SELL else "SHORT"
+            else:
+                params["reduceOnly"] = "true"
         if request.order_type is OrderType.LIMIT:
             if request.time_in_force is TimeInForce.POST_ONLY:
                 params["postOnly"] = True

@@ -99,7 +99,7 @@ def read_position(row: Any, symbol: str, leverage: Decimal | None, unreadable: d
 
 
 def side_of(row: Any) -> str:
-    """Whether a position row is of one-way mode (`BOTH`), as far as it says."""
+    """The side of a position row: BOTH in one-way mode, LONG or SHORT in hedge mode."""
     return str(row.get("positionSide", "BOTH")) if isinstance(row, Mapping) else "BOTH"
 
 
@@ -125,6 +125,29 @@ def place_positions(
             unreadable[f"perp:{symbol}"] = message_of("positions", row, ValueError("a second row of one symbol"))
         if symbol not in found or abs(position.size) > abs(found[symbol].size):
             found[symbol] = position
+    return found
+
+
+def read_sides(
+    rows: Iterable[Any], name: Callable[[Row], str], positions: Mapping[str, Position], unreadable: dict[str, str]
+) -> dict[str, str]:
+    """The side, LONG or SHORT, of each position that is held in hedge mode, by symbol; `unreadable` gets its symbol.
+
+    Of a symbol with both sides it is the side that `positions` has; the other one comes up once that one is closed.
+    """
+    found = {}
+    for row in rows:
+        side = side_of(row)
+        if side == "BOTH" or not _text(row, "symbol"):
+            continue
+        symbol = name(row)
+        held = positions.get(symbol)
+        if held is not None and (held.size > 0) is (side == "LONG"):
+            found[symbol] = side
+        unreadable[f"perp:{symbol}"] = (
+            f"{row['symbol']} is held in hedge mode, which has a position for each side; the bot closes one after the "
+            "other and opens nothing: close what is left by hand and set the account to one-way mode"
+        )
     return found
 
 

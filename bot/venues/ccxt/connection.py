@@ -110,6 +110,7 @@ class Connection:
             )
         self.clock_skew_ms = 0
         self.instruments: dict[str, Instrument] = {}
+        self.position_sides: Mapping[str, str] = {}  # of positions in hedge mode, as they were last read
         self.former: dict[str, Instrument] = {}
         self._markets: dict[str, Any] = {}
         self._ended: dict[str, int] = {}

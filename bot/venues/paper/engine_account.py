@@ -13,7 +13,7 @@ from bot.domain.symbol import is_perp
 from bot.ports import NotListed, OrderReport, OrderRequest, Payment, Rejection, ReportState, VenueRejected
 from bot.simex.engine.exchange import Exchange
 from bot.simex.engine.refusal import Refusal, RefusalReason
-from bot.simex.engine.types import IncomeKind, NewOrder, OrderStatus, SimOrder, SimTrade
+from bot.simex.engine.types import IncomeKind, NewOrder, OrderStatus, PositionSide, SimOrder, SimTrade
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -137,6 +137,8 @@ class EngineAccount(ABC):
         """The account at present prices."""
         engine = await self._current()
         wallet = engine.wallet(self.account_name)
+        every = engine.positions(self.account_name)
+        every = tuple(sorted(every, key=lambda held: (held.symbol, abs(held.size))))  # of two sides the larger counts
         positions = {
             held.symbol: Position(
                 symbol=held.symbol,
@@ -149,10 +151,15 @@ class EngineAccount(ABC):
                 liquidation_price=held.liquidation_price,
                 is_isolated=held.is_isolated,
             )
-            for held in engine.positions(self.account_name)
+            for held in every
         }
         balances = {name: held for name, held in engine.balances(self.account_name).items() if held.total}
-        return Account(engine.now_ms, self._quote, balances, wallet.balance, wallet.available, positions)
+        sided = {
+            f"perp:{held.symbol}": f"{held.symbol} is held in hedge mode; set the account to one-way mode"
+            for held in every
+            if held.side is not PositionSide.BOTH
+        }
+        return Account(engine.now_ms, self._quote, balances, wallet.balance, wallet.available, positions, sided)
 
     async def fetch_order(self, symbol: str, client_id: str, *, is_trigger: bool = False) -> OrderReport | None:
         engine = await self._knowing(symbol)
@@ -192,6 +199,7 @@ class EngineAccount(ABC):
         engine = await self._at_market(request.symbol)
         if self.now_ms() > request.stamp_ms + request.receive_window_ms:
             raise VenueRejected("stamp", "the stamp is older than the receive window", Rejection.CLOCK)
+        is_sided = request.reduce_only and engine.modes(self.account_name).is_hedge_mode
         order = engine.place(
             self.account_name,
             NewOrder(
@@ -202,8 +210,9 @@ class EngineAccount(ABC):
                 price=request.price,
                 time_in_force=request.time_in_force,
                 trigger_price=request.trigger_price,
-                reduce_only=request.reduce_only,
+                reduce_only=request.reduce_only and not is_sided,
                 client_id=request.client_id,
+                position_side=PositionSide.closed_by(request.side) if is_sided else PositionSide.BOTH,
             ),
         )
         return replace(self._report(engine, order), fills=tuple(self._fill(trade) for trade in order.trades))
