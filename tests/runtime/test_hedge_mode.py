@@ -89,6 +89,6 @@ async def test_flatten_closes_both_sides(tmp_path: Path) -> None:
 async def test_a_start_is_refused_where_nothing_is_to_be_looked_after(tmp_path: Path) -> None:
     async with staged(tmp_path) as stage:
         stage.embedded.exchange.set_position_mode(ACCOUNT, hedge=True)
-        with pytest.raises(AccountRefused, match="is in hedge mode.*switch it to one-way mode"):
+        with pytest.raises(AccountRefused, match=r"is in hedge mode.*switch it to one-way mode"):
             await stage.build()
         assert stage.writes() == 0

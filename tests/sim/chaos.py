@@ -108,7 +108,7 @@ class Chaos:
         if not size or not self._exchange.is_listed(position.symbol) or not self._exchange.is_open(position.symbol):
             return
         self._strange(position.symbol)
-        self._exchange.deleverage(ACCOUNT, position.symbol, size)
+        self._exchange.deleverage(ACCOUNT, position.symbol, size, position.side)
         self._world.note(f"{position.symbol} is deleveraged by {size}")
 
     def _strangers(self) -> None:

@@ -439,7 +439,7 @@ class Checkers:
 
     def _perp_gross(self) -> Decimal:
         account = self._exchange._state.account(ACCOUNT)
-        return sum((abs(p.size) * self._price(symbol) for symbol, p in account.positions.items() if p.size), ZERO)
+        return sum((abs(p.size) * self._price(symbol) for (symbol, _), p in account.positions.items() if p.size), ZERO)
 
     def _equity(self) -> Decimal:
         wallet, cash = self._exchange.wallet(ACCOUNT), self._exchange.balances(ACCOUNT).get("USDT")

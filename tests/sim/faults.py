@@ -135,6 +135,7 @@ class Kind(StrEnum):
     REMOVED_WHILE_DOWN = "symbol removed wholly between two lives"
     FEES_CHANGED = "fee rates of the account changed"
     BRACKETS_BY_SIZE = "brackets tightened by size"
+    HEDGE_MODE_HELD = "hedge mode with both sides held"
 
 
 # How often each strikes when asked, in a seed of ordinary weather.
@@ -250,6 +251,7 @@ RATES_OF_LATER_KINDS: Mapping[Kind, float] = {
     Kind.REMOVED_WHILE_DOWN: 0.03,
     Kind.FEES_CHANGED: 0.02,
     Kind.BRACKETS_BY_SIZE: 0.02,
+    Kind.HEDGE_MODE_HELD: 0.005,
 }
 # At the wire one question of the bot is several requests, and a cycle asks about sixty: each fails the less often.
 AT_THE_WIRE: Mapping[Kind, float] = {

@@ -44,7 +44,9 @@ class PositionsAreGuarded(Rule):
             self._seen = {}
             return
         reported = result.portfolio.account.positions
-        current = {held.symbol: held for held in self.world.exchange.positions(ACCOUNT)}
+        # Of both sides of a symbol in hedge mode the larger one is what the bot sees, and guards first.
+        largest = sorted(self.world.exchange.positions(ACCOUNT), key=lambda held: (held.symbol, abs(held.size)))
+        current = {held.symbol: held for held in largest}
         seen = {}
         for symbol, held in current.items():
             if symbol not in reported or reported[symbol].size != held.size:

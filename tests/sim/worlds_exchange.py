@@ -275,7 +275,10 @@ class ModesByHand(Disturbance):
     def _end_modes(self) -> None:
         """The account trades in one-way mode with one asset again."""
         modes = self.exchange.modes(ACCOUNT)
-        self.exchange.put_into_modes(ACCOUNT, replace(modes, is_hedge_mode=False, is_multi_assets=False))
+        symbols = [held.symbol for held in self.exchange.positions(ACCOUNT)]
+        has_both = len(set(symbols)) < len(symbols)  # another disturbance holds them, and ends its own mode
+        hedge = modes.is_hedge_mode and has_both
+        self.exchange.put_into_modes(ACCOUNT, replace(modes, is_hedge_mode=hedge, is_multi_assets=False))
 
 
 class FundingInterval(Disturbance):

@@ -46,7 +46,8 @@ class PositionsByHand(Disturbance):
         self._move(held, _PARTS[-1])
 
     def _move(self, held: Any, part: Decimal) -> None:
-        self.exchange.move_margin(ACCOUNT, held.symbol, (held.isolated_wallet * -part).quantize(Decimal("0.01")))
+        amount = (held.isolated_wallet * -part).quantize(Decimal("0.01"))
+        self.exchange.move_margin(ACCOUNT, held.symbol, amount, held.side)
 
     def _change(self, kind: Kind, change: Any) -> None:
         positions = sorted(self.exchange.positions(ACCOUNT), key=lambda held: held.symbol)

@@ -159,7 +159,9 @@ class EngineAccount(ABC):
             for held in every
             if held.side is not PositionSide.BOTH
         }
-        return Account(engine.now_ms, self._quote, balances, wallet.balance, wallet.available, positions, sided)
+        return Account(
+            engine.now_ms, self._quote, balances, wallet.balance, wallet.available, positions, unreadable=sided
+        )
 
     async def fetch_order(self, symbol: str, client_id: str, *, is_trigger: bool = False) -> OrderReport | None:
         engine = await self._knowing(symbol)
