@@ -43,7 +43,7 @@ MUTANTS = (
         "name a side to open",
         name_a_side_to_open,
         ("no side is opened in hedge mode",),
-        (Kind.HEDGE_MODE_HELD,),
+        (Kind.MODE_BY_HAND, Kind.HEDGE_MODE_HELD),
         seeds=12,
         heaviness=16,
         playbook=SLICED,
