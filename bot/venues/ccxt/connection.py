@@ -31,8 +31,7 @@ from bot.venues.ccxt.wire import OnceSession, Wire, build_gates
 
 _CLOCK_SAMPLES = 3
 _TIMEOUT_MIN_MS = 15_000
-FACTS_AGE_MAX_MS = 900_000
-"""How long instruments, filters, fees and leverage brackets hold."""
+FACTS_AGE_MAX_MS = 900_000  # how long instruments, filters, fees and leverage brackets hold
 ENDED_MS = HOUR_MS
 CONTRADICTED_READ_MS = 60_000
 """A symbol refused by reads again and again does not make the whole list be asked for more often than this."""
