@@ -69,6 +69,7 @@ OWNERS = {
     "pydantic_settings": ("bot/runtime/settings/*.py",),
     "trustme": ("bot/simex/tls.py",),
     "cryptography": ("bot/simex/public_keys.py",),
+    "telegram": ("bot/operate/telegram/service.py",),
     "apprise": ("bot/operate/notify/sender.py",),
     "jinja2": ("bot/lab/backtest/page.py",),
     "msgspec": ("bot/domain/codec.py",),

@@ -1,6 +1,5 @@
 """The command line. Every command loads what it needs when it is called, so that `--help` and `status` are quick."""
 
-import time
 from datetime import UTC, datetime
 from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, version
@@ -22,8 +21,6 @@ from bot.cli import sweep as cli_sweep
 from bot.cli.common import RUN, SETTINGS, Assign, Config, Environment, Given, Mode, command
 from bot.runtime.exit_codes import CommandFailed, ExitCode
 
-CONFIRM_SECONDS = 3.0
-POLL_SECONDS = 0.1
 EPILOG = "Exit codes: " + "; ".join(f"{code.value} {code.words}" for code in ExitCode) + "."
 app = typer.Typer(
     name="sectorbot",
@@ -185,7 +182,6 @@ def halt(
     by: Annotated[str, typer.Option(help="Who asks; default: the user of this machine.")] = "",
 ) -> None:
     """Throw the kill switch. Works while the bot hangs and while the configuration is broken."""
-    from bot.runtime.health.healthcheck import find_running
     from bot.runtime.settings.layers import find_state_directory
 
     directory = given.state or find_state_directory(given.files, given.assignments)
@@ -194,32 +190,32 @@ def halt(
         raise CommandFailed("--reason: say why, it is written down", ExitCode.USAGE)
 
     from bot.domain.states import KillLevel
-    from bot.runtime.kill.flag_file import FlagFile
+    from bot.runtime.kill.halt import CONFIRM_SECONDS
+    from bot.runtime.kill.halt import halt as ask_to_halt
 
     operator = by.strip() or common.operator()
-    wanted = FlagFile(directory).record(KillLevel(level.value), reason.strip(), operator)
+    at = datetime.now(UTC).isoformat()
+    answered = ask_to_halt(directory, KillLevel(level.value), reason.strip(), operator)
+    wanted = answered.asked
     document = {
         "level": wanted.value,
         "reason": reason.strip(),
         "by": operator,
-        "at": datetime.now(UTC).isoformat(),
+        "at": at,
         "flag": str(flag),
-        "running": find_running(directory) is not None,
+        "running": bool(answered.pid),
     }
-    if not document["running"]:
+    if answered.taken is not None:
+        message = (
+            f"the daemon (process {answered.pid}) has taken level {answered.taken.value}, asked for by {operator}: "
+        )
+        message += f"{reason.strip()}; `sectorbot resume` ends it"
+        common.print_result(message, document | {"confirmed": True}, as_json=given.as_json)
+        return
+    if not answered.pid:
         message = f"no daemon runs on {directory.absolute()}: {flag} asks for {wanted.value}, and only a daemon that "
         message += "starts there will obey; name the one that runs with --state or --config"
         common.fail(message, ExitCode.NOT_RUNNING, as_json=given.as_json, document=document | {"confirmed": False})
-    deadline = time.monotonic() + CONFIRM_SECONDS
-    while time.monotonic() < deadline:
-        health = find_running(directory) or {}
-        said = health.get("kill", "off")
-        if said in set(KillLevel) and KillLevel(said).severity >= wanted.severity:
-            message = f"the daemon (process {health['pid']}) has taken level {said}, asked for by {operator}: "
-            message += f"{reason.strip()}; `sectorbot resume` ends it"
-            common.print_result(message, document | {"confirmed": True}, as_json=given.as_json)
-            return
-        time.sleep(POLL_SECONDS)
     message = f"{flag} asks for {wanted.value}, but the daemon has not confirmed it within {CONFIRM_SECONDS:.0f} s; "
     common.fail(message + "it sends no forbidden order, yet look at its log", ExitCode.TIMEOUT, as_json=given.as_json)
 

@@ -10,6 +10,10 @@ def services_of(settings: Any) -> list[Any]:
         from bot.operate.notify.service import make_notifier
 
         makers.append(make_notifier)
+    if settings.telegram.token is not None:
+        from bot.operate.telegram.service import make_telegram
+
+        makers.append(make_telegram)
     return makers
 
 
@@ -32,4 +36,7 @@ def service_lines(settings: Any) -> list[str]:
     names = ", ".join(notify.destinations)
     quiet = f", quiet {notify.quiet_hours} {notify.time_zone}" if notify.quiet_hours else ""
     report = f", daily report {notify.report_at} {notify.time_zone}" if notify.report_at else ""
-    return [f"notices: to {names}{quiet}{report}" if names else "notices: off, notify.urls is not set"]
+    users = len(settings.telegram.users)
+    remote = f"on, for {users} user{'s' * (users != 1)}" if settings.telegram.token is not None else "off"
+    to = f"to {names}{quiet}{report}" if names else "off, notify.urls is not set"
+    return [f"notices: {to}", f"telegram: {remote}"]

@@ -21,6 +21,7 @@ UNSET = {
     "venue.api_key",
     "venue.api_secret",
     "notify.urls",
+    "telegram.token",
     "playbook.regime.override",
     "journal.path",
     "macro.rates_file",

@@ -43,6 +43,7 @@ from bot.runtime.settings.layers import (
     SettingsProblem,
 )
 from bot.runtime.settings.operate.notify import NotifySettings
+from bot.runtime.settings.operate.telegram import TelegramSettings
 from bot.runtime.settings.places import journal_path_of
 from bot.runtime.settings.renamed import RENAMED, with_names_of_today
 from bot.runtime.settings.secret_shape import secret_problems
@@ -67,6 +68,7 @@ NO_SETTINGS: Mapping[str, set[str]] = {
     "venue": {"timing"},
     "cadence": {"timing"},
     "notify": {"timing"},
+    "telegram": {"timing"},
 }
 
 
@@ -111,6 +113,7 @@ class Settings(BaseSettings):
     journal: JournalSettings = JournalSettings()
     logs: Logs = Logs()
     notify: NotifySettings = NotifySettings()
+    telegram: TelegramSettings = TelegramSettings()
     tvl: TvlSettings = TvlSettings()
     macro: MacroSettings = MacroSettings()
     calendar: tuple[CalendarEntry, ...] = Field(
@@ -212,7 +215,7 @@ class Settings(BaseSettings):
         """What must never be printed."""
         found = (self.venue.api_key, self.venue.api_secret)
         keys = tuple(secret.get_secret_value() for secret in found if secret is not None)
-        return (*keys, *self.notify.secret_parts)
+        return (*keys, *self.notify.secret_parts, *self.telegram.secret_parts)
 
 
 def _advanced_values(settings: Settings) -> Iterator[str]:

@@ -39,7 +39,7 @@ Sources, weakest first; a stronger one wins key by key:
 2. your files: `--config FILE`, which may be repeated, else `sectorbot.toml` in the working directory;
 3. `.env` in the working directory, then environment variables, both as `SECTORBOT__SECTION__KEY=value`;
 4. a secrets directory: `secrets_directory`, else `$CREDENTIALS_DIRECTORY`, `/run/secrets` or `./secrets`, with files
-   named `venue__api_key`, `venue__api_secret`, `notify__urls`;
+   named `venue__api_key`, `venue__api_secret`, `notify__urls`, `telegram__token`;
 5. `--set SECTION.KEY=VALUE`, `--environment`, `--mode`. Secrets are refused here: anyone may read a command line.
 
 Tables merge key by key and lists are replaced whole. In tables with free names (sleeves, tokens, sectors, evidence)

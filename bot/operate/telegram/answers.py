@@ -1,0 +1,115 @@
+"""The texts that answer a reading command, for the width of a phone."""
+
+import time
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any
+
+from bot.domain.durations import HOUR_MS
+from bot.journal.reader import JournalReader
+from bot.report import queries
+from bot.report.format import money, percent, utc
+from bot.report.history import history
+from bot.report.queries import JournalView
+from bot.report.tables import status_lines
+from bot.runtime.exit_codes import CommandFailed
+from bot.runtime.health.healthcheck import find_running
+from bot.runtime.settings.model import Settings
+
+HISTORY_HOURS, HISTORY_LINES = 12, 20
+HELP = """/status  mode, switch, equity, orders
+/positions  what is held
+/pnl  what was earned
+/why  the last decision
+/history  the last 12 hours
+/pause REASON  no new risk
+/resume REASON  release the switch
+/flatten REASON  sell everything
+The last three ask for a code."""
+
+
+def answer(command: str, settings: Settings, reader: JournalReader) -> str:
+    """The answer to a reading command; help for one that is unknown."""
+    make = _ANSWERS.get(command)
+    if make is None:
+        return HELP
+    view = JournalView(settings, reader, find_running(settings.state_directory), False, time.time_ns() // 1_000_000)
+    try:
+        return make(view)
+    except CommandFailed as error:
+        return str(error)
+
+
+def _status(view: JournalView) -> str:
+    row, _ = queries.status(view)
+    return f"{status_lines(row).plain.rstrip()}\n{row['running']}"
+
+
+def _positions(view: JournalView) -> str:
+    document = queries.positions(view)
+    lines = [
+        f"{row['sleeve']}: {money(row['value_quote'])}"
+        + (f" of {money(row['target_quote'])}" if row.get("target_quote") else "")
+        for row in document["sleeves"]
+    ]
+    lines += ["", *(_holding(row) for row in document["holdings"])]
+    lines += ["", *(_perp(row) for row in document["positions"])]
+    return "\n".join([*lines, "", document["as_of"]])
+
+
+def _holding(row: Mapping[str, Any]) -> str:
+    value = "no price" if row["value_quote"] is None else money(row["value_quote"])
+    gain = "" if row["unrealised_quote"] is None else f" ({_signed(row['unrealised_quote'])})"
+    return f"{row['symbol']}: {row['size']} = {value}{gain}"
+
+
+def _perp(row: Mapping[str, Any]) -> str:
+    far = "" if row["liquidation_distance"] is None else f", liquidation {percent(row['liquidation_distance'])} away"
+    return f"{row['symbol']}: {row['side']} {row['size']} ({_signed(row['unrealised_pnl_quote'])}){far}"
+
+
+def _pnl(view: JournalView) -> str:
+    row, _ = queries.status(view)
+    fees = ", ".join(f"{total:f} {asset}" for asset, total in view.reader.load_fees().items()) or "none"
+    return "\n".join(
+        [
+            f"equity: {money(row['equity_quote'])} {row['quote'] or ''}".rstrip(),
+            f"fall since 00:00 UTC: {percent(row['fall_today'])}",
+            f"fall from the peak: {percent(row['drawdown'])}",
+            f"fees since the start: {fees}",
+        ]
+    )
+
+
+def _why(view: JournalView) -> str:
+    row = queries.why(view, None)
+    rules = [*row["rule"], *(note["words"] for note in row["rules"])]
+    lines = [
+        f"cycle {row['cycle']}, {utc(row['at_ms'], view.now_ms)}",
+        f"condition {row['condition']}, confidence {percent(row['confidence'])}, stance {row['stance']}",
+        *([f"kill switch: {row['kill']}"] if row["kill"] else []),
+        *(f"· {rule}" for rule in rules),
+        "what would change it:",
+        *(f"· {change}" for change in row["would_change"]),
+    ]
+    return "\n".join(lines)
+
+
+def _history(view: JournalView) -> str:
+    document = history(view.reader, view.now_ms - HISTORY_HOURS * HOUR_MS, view.now_ms)
+    events = [f"{utc(row['at_ms'])} {row['text']}" for row in document["events"][-HISTORY_LINES:]]
+    return "\n".join([document["summary"], *events])
+
+
+def _signed(value: str) -> str:
+    return f"+{money(value)}" if Decimal(value) > 0 else money(value)
+
+
+_ANSWERS: Mapping[str, Callable[[JournalView], str]] = {
+    "status": _status,
+    "positions": _positions,
+    "pnl": _pnl,
+    "why": _why,
+    "history": _history,
+}
+READING = tuple(_ANSWERS)
