@@ -71,7 +71,8 @@ OWNERS = {
     "cryptography": ("bot/simex/public_keys.py",),
     "telegram": ("bot/operate/telegram/service.py",),
     "apprise": ("bot/operate/notify/sender.py",),
-    "jinja2": ("bot/lab/backtest/page.py",),
+    "jinja2": ("bot/lab/backtest/page.py", "bot/operate/dashboard/render.py"),
+    "argon2": ("bot/operate/dashboard/passwords.py",),
     "msgspec": ("bot/domain/codec.py",),
     "dotenv": ("bot/runtime/settings/dotenv_file.py",),
     "pydantic": (

@@ -13,6 +13,7 @@ from bot.cli import backtest as cli_backtest
 from bot.cli import common
 from bot.cli import config as cli_config
 from bot.cli import cost as cli_cost
+from bot.cli import dashboard as cli_dashboard
 from bot.cli import exchange as cli_exchange
 from bot.cli import journal as cli_journal
 from bot.cli import notify as cli_notify
@@ -40,6 +41,7 @@ cli_read.add_commands(app)
 cli_backtest.add_commands(app)
 cli_sweep.add_commands(app)
 cli_exchange.add_commands(app)
+cli_dashboard.add_commands(app)
 
 
 class HaltLevel(StrEnum):
@@ -146,7 +148,9 @@ def run_bot(
     logs.configure(style=settings.logs.format, level=settings.logs.level, secrets=settings.secret_values())
     if problems := service_problems(settings):
         raise SettingsProblem(problems)
-    raise typer.Exit(run_daemon(settings, once=once, cycles=cycles, services=services_of(settings)))
+    with cli_dashboard.beside_run(settings, given, has_end=once or cycles is not None):
+        code = run_daemon(settings, once=once, cycles=cycles, services=services_of(settings))
+    raise typer.Exit(code)
 
 
 @app.command()

@@ -242,6 +242,13 @@ class JournalReader(Answers):
         number = self.next_cycle_number() - 1
         return self.load_cycle(number) if number > 0 else None
 
+    def load_decided(self, number: int, path: str) -> Any:
+        """One value of what a cycle decided, by its JSON path (`memory.campaign`), without what the cycle saw: it is
+        there for longer than snapshots are kept. None where there is none."""
+        sql = "SELECT json_quote(json_extract(payload, ?)) FROM cycles JOIN event ON event.seq = cycles.seq"
+        rows = self._rows(f"{sql} WHERE number = ?", [f"$.decision.{path}", number])
+        return json.loads(rows[0][0]) if rows else None
+
     def load_cycle_heads(self, limit: int = 50) -> tuple[CycleHead, ...]:
         rows = self._rows("SELECT number, kind, at_ms, config_digest FROM cycles ORDER BY number DESC LIMIT ?", [limit])
         return tuple(CycleHead(*row) for row in rows)
@@ -250,6 +257,14 @@ class JournalReader(Answers):
         """The newest cycle of this kind that looked at that moment."""
         value = self._rows("SELECT max(number) FROM cycles WHERE kind = ? AND at_ms = ?", [kind, at_ms])[0][0]
         return None if value is None else int(value)
+
+    def load_first_cycle(self, since_ms: int, until_ms: int) -> tuple[int, int] | None:
+        """Number and time of the first full cycle between two moments; None where there is none."""
+        sql = (
+            "SELECT number, at_ms FROM cycles WHERE kind = 'cycle' AND at_ms >= ? AND at_ms < ? ORDER BY at_ms LIMIT 1"
+        )
+        rows = self._rows(sql, [since_ms, until_ms])
+        return (int(rows[0][0]), int(rows[0][1])) if rows else None
 
     @remembered(*CYCLES)
     def next_cycle_number(self) -> int:

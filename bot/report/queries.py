@@ -7,7 +7,7 @@ machine, whether a daemon runs or not.
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from bot.journal.errors import SnapshotPruned
 from bot.journal.reader import JournalReader
 from bot.journal.record import CycleRecord
 from bot.playbook.book.portfolio import build_portfolio
-from bot.playbook.policy.numbers import Policy
+from bot.playbook.policy.numbers import Policy, Sectors
 from bot.report import funding as report_funding
 from bot.report import rows
 from bot.report.format import utc
@@ -42,13 +42,17 @@ Document = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class JournalView:
-    """A journal that is being read. `health` is what a running daemon said last; None when none runs."""
+    """A journal that is being read. `health` is what a running daemon said last; None when none runs.
+
+    `numbers` keeps the settings of each digest, because it takes long to read them.
+    """
 
     settings: Settings
     reader: JournalReader
     health: Mapping[str, Any] | None
     is_named: bool
     now_ms: int
+    numbers: dict[str, tuple[Policy, Sectors] | None] = field(default_factory=dict)  # by digest
 
     @property
     def quote(self) -> str:
@@ -85,8 +89,8 @@ def status(view: JournalView) -> tuple[Document, ExitCode]:
     reader, settings = view.reader, view.settings
     health = view.health or load_config(reader) or {}
     latch, memory, locks = reader.load_latch(), reader.load_memory(), reader.load_locks()
-    record = _last_kept(reader)
-    portfolio = _portfolio(view, record) if record else None
+    record = last_kept(reader)
+    portfolio = portfolio_of(view, record) if record else None
     number = reader.next_cycle_number() - 1
     inputs = rows.StatusInputs(
         mode=str(health.get("mode", settings.mode)),
@@ -128,8 +132,8 @@ def status(view: JournalView) -> tuple[Document, ExitCode]:
 
 def positions(view: JournalView) -> Document:
     """Sleeves and perps of the last cycle that kept what it saw."""
-    record = _require(_last_kept(view.reader), view)
-    portfolio = _portfolio(view, record)
+    record = _require(last_kept(view.reader), view)
+    portfolio = portfolio_of(view, record)
     memory, latch = view.reader.load_memory(), view.reader.load_latch()
     reserve = portfolio.equity - portfolio.book - rows.outside_of(portfolio)
     costs = spot_costs(view.settings, view.reader)
@@ -158,7 +162,7 @@ def why(view: JournalView, number: int | None) -> Document:
         number = next((head.number for head in heads if head.kind == "cycle"), heads[0].number if heads else None)
     record = _require(reader.load_cycle(number) if number else None, view, number)
     missing = [f"{missing.what}: {missing.why}" for missing in record.snapshot.missing]
-    policy, _ = numbers_of(reader, record.config_digest) or (view.settings.playbook, None)
+    policy, _ = _numbers(view, record) or (view.settings.playbook, None)
     reading = rows.why(record.decision, number=record.number, at_ms=record.at_ms, missing=missing, policy=policy)
     return reading | {
         "kill": _kill_words(record, reader),
@@ -201,13 +205,22 @@ def width() -> int:
     return console.width if console.is_terminal else max(100, console.width)
 
 
-def _portfolio(view: JournalView, record: CycleRecord) -> Portfolio:
+def portfolio_of(view: JournalView, record: CycleRecord) -> Portfolio:
+    """The account of a turn by sectors, with the numbers it was decided with."""
     settings = view.settings
-    policy, sectors = numbers_of(view.reader, record.config_digest) or (settings.playbook, settings.universe)
+    policy, sectors = _numbers(view, record) or (settings.playbook, settings.universe)
     return build_portfolio(record.account, record.snapshot, view.reader.load_memory(), policy, sectors)
 
 
-def _last_kept(reader: JournalReader) -> CycleRecord | None:
+def _numbers(view: JournalView, record: CycleRecord) -> tuple[Policy, Sectors] | None:
+    digest = record.config_digest
+    if digest not in view.numbers:
+        view.numbers[digest] = numbers_of(view.reader, digest)
+    return view.numbers[digest]
+
+
+def last_kept(reader: JournalReader) -> CycleRecord | None:
+    """The last turn with what it saw; None before the first, or where that is not kept."""
     try:
         return reader.load_last_cycle()
     except SnapshotPruned:

@@ -29,6 +29,7 @@ COMMANDS = (
     "positions",
     "orders",
     "history",
+    "dashboard",
     "why",
     "signals",
     "replay",

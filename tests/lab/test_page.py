@@ -9,9 +9,9 @@ import pytest
 
 from bot.lab.backtest.attribution import Contribution
 from bot.lab.backtest.benchmarks import NAMES, Tally
-from bot.lab.backtest.charts import Chart, stacked
 from bot.lab.backtest.page import page_of
 from bot.lab.backtest.record import DailyRow, Record, Rotation, StanceChange, csv_of, document_of
+from bot.report.charts import Chart, stacked
 
 START_MS, DAY = 1_704_067_200_000, 86_400_000
 VOID = {"meta", "br", "line", "rect", "polyline", "polygon", "i"}

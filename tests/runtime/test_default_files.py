@@ -26,6 +26,7 @@ UNSET = {
     "journal.path",
     "macro.rates_file",
     "macro.usage_file",
+    "dashboard.enabled",
 }
 
 

@@ -16,9 +16,9 @@ from markupsafe import Markup
 from bot.domain.durations import DAY_MS
 from bot.lab.backtest import figures as stats
 from bot.lab.backtest.benchmarks import BTC, HOLD, MONTHLY, WORDS
-from bot.lab.backtest.charts import Band, Chart, stacked
 from bot.lab.backtest.record import Record, day_of
 from bot.lab.data.series_gaps import gap_lines
+from bot.report.charts import Band, Chart, stacked
 
 MONTH_MS = 30 * DAY_MS
 OURS = "sectorbot"

@@ -50,6 +50,7 @@ from bot.runtime.settings.secret_shape import secret_problems
 from bot.runtime.settings.sections import (
     Cadence,
     CalendarEntry,
+    DashboardSettings,
     JournalSettings,
     Logs,
     MacroSettings,
@@ -114,6 +115,7 @@ class Settings(BaseSettings):
     logs: Logs = Logs()
     notify: NotifySettings = NotifySettings()
     telegram: TelegramSettings = TelegramSettings()
+    dashboard: DashboardSettings = DashboardSettings()
     tvl: TvlSettings = TvlSettings()
     macro: MacroSettings = MacroSettings()
     calendar: tuple[CalendarEntry, ...] = Field(

@@ -79,6 +79,11 @@ def warnings(settings: Settings) -> list[str]:
             found.append(f"{file}: holds a secret and others may read it; use a secrets file, or chmod 600")
     if settings.environment == "mainnet" and settings.mode == "trade":
         found.append("mainnet and trade: orders are real")
+    if not settings.dashboard.is_local:
+        found.append(
+            f"dashboard.host = {settings.dashboard.host}: other machines reach the dashboard, over HTTP without "
+            "encryption; whoever has a password of an operator can flatten the book: put a proxy with TLS before it"
+        )
     return found
 
 

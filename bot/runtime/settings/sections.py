@@ -1,5 +1,7 @@
-"""The sections of the settings that belong to running the bot: venue, cadence, paper account, series, journal, logs."""
+"""The sections of the settings that belong to running the bot: venue, cadence, paper account, series, journal, logs,
+dashboard."""
 
+import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -218,3 +220,55 @@ class Logs(BaseModel):
         default="auto", description="auto: console on a terminal, else JSON"
     )
     level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="least level printed")
+
+
+class DashboardAccount(BaseModel):
+    """Who may use the dashboard and its API."""
+
+    model_config = FROZEN
+
+    role: Literal["viewer", "operator"] = Field(
+        default="viewer", description="viewer reads; operator may also pause, cancel, flatten and resume"
+    )
+    password_hash: SecretStr | None = Field(default=None, description="argon2 hash of the password for the pages")
+    token_hash: SecretStr | None = Field(default=None, description="SHA-256 of the token for /api/v1, hexadecimal")
+
+
+class DashboardSettings(BaseModel):
+    """The web page of the bot (docs/dashboard.md)."""
+
+    model_config = FROZEN
+
+    enabled: bool | None = Field(
+        default=None, description="whether a run serves it; unset: in environment sim, in a run without end"
+    )
+    host: str = Field(
+        default="127.0.0.1", min_length=1, description="address it listens on; one beyond this machine needs an account"
+    )
+    port: int = Field(
+        default=8420, ge=0, le=65_535, description="its port; if taken, one of the next nine; 0 takes any that is free"
+    )
+    names: tuple[str, ...] = Field(
+        default=(), description="host names, besides localhost, by which browsers may ask for it"
+    )
+    accounts: Mapping[str, DashboardAccount] = Field(
+        default={},
+        description="who may log in, by name: { role, password_hash, token_hash } of `dashboard --account`",
+    )
+
+    @model_validator(mode="after")
+    def _needs_a_password_beyond_this_machine(self) -> "DashboardSettings":
+        if not self.is_local and not any(account.password_hash for account in self.accounts.values()):
+            raise ValueError(
+                f"host = {self.host} lets other machines ask for the dashboard, so it needs an account with a "
+                "password: make one with `sectorbot dashboard --account NAME`, or set host = 127.0.0.1"
+            )
+        return self
+
+    @property
+    def is_local(self) -> bool:
+        """Whether only programs of this machine reach it."""
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"

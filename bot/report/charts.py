@@ -8,13 +8,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from html import escape
+from itertools import pairwise
 
-from bot.domain.durations import DAY_MS
+from bot.domain.durations import DAY_MS, HOUR_MS, MINUTE_MS
 
 WIDTH, LEFT, RIGHT, TOP, BOTTOM = 960, 64, 14, 10, 24
 POINTS_MAX = 900
 MONTHS_PER_TICK = (1, 2, 3, 6, 12, 24)
 TICKS_MAX, TICKS_LEAST = 12, 3
+HOURS_SHOWN, CLOCK_TICKS = 60, 8
+CLOCK_STEPS_MS = tuple(minutes * MINUTE_MS for minutes in (1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720))
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,17 +69,19 @@ class Chart:
     def grid(self) -> "Chart":
         """Lines and words of both axes."""
         bottom = self.height - BOTTOM
-        for value in self._value_ticks():
+        ticks = self._value_ticks()
+        digits = _percent_digits(ticks) if self.unit == "%" else 0
+        for value in ticks:
             y = self.y(value)
             self._parts.append(f'<line class="grid" x1="{LEFT}" y1="{y:.1f}" x2="{WIDTH - RIGHT}" y2="{y:.1f}"/>')
-            self._parts.append(
-                f'<text class="tick" x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{_short(value, self.unit)}</text>'
-            )
+            text = _short(value, self.unit, digits)
+            self._parts.append(f'<text class="tick" x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{text}</text>')
         for at_ms, message in self._time_ticks():
             x = self.x(at_ms)
             self._parts.append(f'<line class="grid" x1="{x:.1f}" y1="{TOP}" x2="{x:.1f}" y2="{bottom}"/>')
+            anchor = "end" if x > WIDTH - 2 * RIGHT else "middle"
             self._parts.append(
-                f'<text class="tick" x="{x:.1f}" y="{bottom + 16}" text-anchor="middle">{message}</text>'
+                f'<text class="tick" x="{x:.1f}" y="{bottom + 16}" text-anchor="{anchor}">{message}</text>'
             )
         return self
 
@@ -121,9 +126,20 @@ class Chart:
         count = int((self.high - first) / step + 1e-9)
         return [round(first + index * step, 10) + 0.0 for index in range(count + 1)]
 
+    def _hour_ticks(self) -> list[tuple[int, str]]:
+        """Of a span of hours or minutes, on whole steps of the clock."""
+        span = max(1, self.end_ms - self.start_ms)
+        step = next((one for one in CLOCK_STEPS_MS if span / one <= CLOCK_TICKS), CLOCK_STEPS_MS[-1])
+        first = -(-self.start_ms // step) * step
+        return [
+            (at, datetime.fromtimestamp(at / 1000, UTC).strftime("%H:%M")) for at in range(first, self.end_ms + 1, step)
+        ]
+
     def _time_ticks(self) -> list[tuple[int, str]]:
         start, end = (datetime.fromtimestamp(at / 1000, UTC) for at in (self.start_ms, self.end_ms))
         months = (end.year - start.year) * 12 + end.month - start.month
+        if self.end_ms - self.start_ms < HOURS_SHOWN * HOUR_MS:
+            return self._hour_ticks()
         if months < 3:
             step = max(1, round((self.end_ms - self.start_ms) / DAY_MS / 8)) * DAY_MS
             return [
@@ -183,9 +199,15 @@ def _nice(step: float) -> float:
     return next(power * digit for digit in (1, 2, 2.5, 5, 10) if power * digit >= step * 0.999)
 
 
-def _short(value: float, unit: str) -> str:
+def _percent_digits(ticks: Sequence[float]) -> int:
+    """How many digits it takes to see that two ticks differ."""
+    least = min((abs(later - tick) for tick, later in pairwise(ticks)), default=1.0)
+    return max(0, min(4, math.ceil(-math.log10(least) - 1e-9) - 2)) if least > 0 else 0
+
+
+def _short(value: float, unit: str, digits: int = 0) -> str:
     if unit == "%":
-        return f"{value:.0%}".replace("-", "−")
+        return f"{value:.{digits}%}".replace("-", "−")
     for size, letter in ((1e9, "bn"), (1e6, "m"), (1e3, "k")):
         if abs(value) >= size:
             return f"{value / size:g}{letter}".replace("-", "−")
