@@ -25,7 +25,7 @@ ALLOWED = {  # where a venue is chosen, or its hosts are led to the embedded exc
     "bot/runtime/redaction.py": {"x-mbx"},  # the header of the key is hidden in every log
     "bot/runtime/settings/sections.py": {"binance"},
     "bot/runtime/settings/secret_shape.py": {"binance"},
-    "bot/simex/server.py": {"binance"},
+    "bot/simex/server.py": {"binance", "bybit"},
     "bot/simex/tls.py": {"binance", "bybit"},
     "bot/simex/limits.py": {"sapi", "x-mbx"},
     "bot/simex/market/catalogue.py": {"binance"},

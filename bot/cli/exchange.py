@@ -53,6 +53,10 @@ def exchange(  # noqa: PLR0913, PLR0917 - one argument per option
         ),
     ] = None,
     faults: Annotated[Path | None, typer.Option(metavar="FILE", help="JSON list of faults (docs/exchange.md).")] = None,
+    venue: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ID", help="Whose wire it speaks, by venue.id; may be repeated."),
+    ] = None,
     control: Annotated[
         bool, typer.Option("--control", help="Answer control requests under /simex/, on loopback.")
     ] = False,
@@ -80,6 +84,8 @@ def exchange(  # noqa: PLR0913, PLR0917 - one argument per option
         chosen["tokens"] = tuple(dict.fromkeys(name.strip().upper() for name in tokens.split(",") if name.strip()))
     if account:
         chosen["accounts"] = tuple(account)
+    if venue:
+        chosen["venues"] = tuple(dict.fromkeys(venue))
     if public_key:
         chosen["public_keys"] = tuple(public_key)
     serve(replace(options, **chosen), _print_json if given.as_json else _print_guide)

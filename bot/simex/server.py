@@ -10,7 +10,7 @@ import socket
 import struct
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from functools import partial
@@ -21,6 +21,7 @@ from aiohttp import web
 
 from bot.simex import control
 from bot.simex.dialects.binance.dialect import LOOPBACK_HOSTS, Binance
+from bot.simex.dialects.bybit.dialect import Bybit
 from bot.simex.dialects.wire import Dialect, Guide, RequestTimes, WireReply, WireRequest
 from bot.simex.engine.exchange import Exchange
 from bot.simex.engine.types import ExchangeEvent
@@ -32,10 +33,21 @@ from bot.simex.tls import LOOPBACK, make_authority, server_context
 
 __all__ = ["ApiKey", "Simex"]
 LOG_LENGTH = 2000
+FULL_DIALECTS = ("binance",)
+"""Those whose state an exchange keeps over a restart."""
 CONTROL_IS_OFF = {"error": "this exchange takes no control requests; start it with --control"}
 PROXY_PAGE = "<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>"
 _LARGEST_BODY = 1 << 20
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+
+
+def _dialect(name: str, exchange: Exchange, keys: Mapping[str, ApiKey], scale: Decimal, id_salt: str) -> Dialect:
+    """The dialect of a venue. Raises ValueError for a venue that has none."""
+    if name == "binance":
+        return Binance(exchange, keys, limits_scale=scale, id_salt=id_salt)
+    if name == "bybit":
+        return Bybit(exchange, keys, limits_scale=scale)
+    raise ValueError(f"the embedded exchange does not speak as {name!r}; it speaks as binance and bybit")
 
 
 def _wall_ms() -> int:
@@ -77,14 +89,18 @@ class Simex:
         self.request_log: deque[tuple[int, str, str, int]] = deque(maxlen=LOG_LENGTH)
         self._clock = clock or _wall_ms
         self._base_ms, self._wall_base_ms = exchange.now_ms, self._clock()
-        self._dialects: tuple[Dialect, ...] = (
-            Binance(exchange, keys, limits_scale=Decimal(str(limits_scale)), id_salt=id_salt),
-        )
+        self._scale, self._id_salt = Decimal(str(limits_scale)), id_salt
+        self._dialects: tuple[Dialect, ...] = ()
+        self.speak_as(FULL_DIALECTS)
         self._runner: web.AppRunner | None = None
         self._has_control, self._save, self._has_changed = control, save, False
         self.unknown: Counter[str] = Counter()
         if save is not None:
             exchange.listeners.append(self._hear)
+
+    def speak_as(self, venues: Sequence[str]) -> None:
+        """Answer as these venues from now on, all over the one exchange. ValueError for one without a dialect."""
+        self._dialects = tuple(_dialect(name, self.exchange, self.keys, self._scale, self._id_salt) for name in venues)
 
     async def start(self, *, https_port: int = 0, http_port: int = 0, tls_dir: Path) -> None:
         """Listen on loopback; 0 picks free ports. Writes a new authority into `tls_dir`.

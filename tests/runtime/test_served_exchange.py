@@ -272,3 +272,28 @@ def test_faults_that_cannot_be_read_are_refused(tmp_path: Path, content: str, me
     path.write_text(content)
     with pytest.raises(SetupFailed, match=message):
         read_faults(path)
+
+
+def test_it_speaks_as_two_venues_and_the_printed_programs_of_both_trade(tmp_path: Path) -> None:
+    running = Running(tmp_path, "--venue", "binance", "--venue", "bybit")
+    programs = running.document["ccxt"]
+    assert [programs.count(name) for name in ("ccxt.binance(", "ccxt.bybit(")] == [1, 1]
+    done = subprocess.run([sys.executable, "-c", programs], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 7
+    assert {"spot and perp", "spot", "perp"} <= set(running.document["endpoints"])
+    assert running.stop() == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [(("--venue", "kraken"), "does not speak as 'kraken'"), (("--venue", "bybit", "--state", "kept"), "leave one of")],
+)
+def test_a_venue_that_cannot_be_spoken_or_kept_is_refused(
+    tmp_path: Path, options: tuple[str, ...], message: str
+) -> None:
+    done = subprocess.run(
+        [*COMMAND, *options], cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False
+    )
+    assert done.returncode != 0
+    assert message in done.stdout + done.stderr

@@ -120,7 +120,8 @@ def order_request(
 async def simex_bench(
     folder: Path, *, bases: Sequence[str] = ("UNI",), opens: bool = True, adapter: Adapter = ADAPTER, **changes: Any
 ) -> AsyncIterator[Bench]:
-    """A bench with a spot pair and a perp of every base. `changes` are arguments of the venue."""
+    """A bench with a spot pair and a perp of every base, in the dialect of the adapter's venue. `changes` are arguments
+    of the venue."""
     points = [(NOW_MS - 3 * DAY_MS, 10.0), (NOW_MS, 10.0)]
     spots, perps = [f"{base}/USDT" for base in bases], [f"{base}/USDT:USDT" for base in bases]
     market = ScriptedMarket(
@@ -136,6 +137,7 @@ async def simex_bench(
     clock = HandClock()
     key = ApiKey("simulated-key", "simulated-secret", "main")
     simex = Simex(exchange, keys={key.key: key}, clock=clock.now_ms, faults=FaultPlan())
+    simex.speak_as((adapter.profile.id,))
     await simex.start(tls_dir=folder)
     sent: list[dict[str, Any]] = []
 

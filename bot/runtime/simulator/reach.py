@@ -14,7 +14,7 @@ def document_of(
     """Addresses, keys, authority, and how to sign a request; for an exchange that listens. `signing_keys` are those of
     clients that sign with a private key of their own."""
     known = tuple(keys)
-    (guide,) = server.guides(known[0])
+    guides = server.guides(known[0])
     base = f"http://127.0.0.1:{server.http_port}"
     return {
         "now_ms": server.now_ms(),
@@ -22,8 +22,8 @@ def document_of(
         "http": base,
         "https": f"https://127.0.0.1:{server.https_port}",
         "ca": str(server.ca_path),
-        "hosts": list(guide.hosts),
-        "endpoints": dict(guide.endpoints),
+        "hosts": [host for guide in guides for host in guide.hosts],
+        "endpoints": {name: address for guide in guides for name, address in guide.endpoints.items()},
         "control": f"{base}/simex/" if has_control else None,
         "accounts": {key.account: {"key": key.key, "secret": key.secret} for key in known},
         "public_keys": [
@@ -31,8 +31,8 @@ def document_of(
             for key in signing_keys
             if key.public
         ],
-        "curl": guide.curl,
-        "ccxt": guide.ccxt,
+        "curl": "\n".join(guide.curl for guide in guides),
+        "ccxt": "\n\n".join(guide.ccxt for guide in guides),
     }
 
 

@@ -32,7 +32,7 @@ from bot.simex.market.catalogue import default_instruments
 from bot.simex.market.moved import MovedMarket
 from bot.simex.market.synthetic import SyntheticMarket
 from bot.simex.public_keys import PublicKey, read_public_key
-from bot.simex.server import Simex
+from bot.simex.server import FULL_DIALECTS, Simex
 from bot.simex.signing import ApiKey
 from bot.simex.store import Store, StoreError
 
@@ -59,6 +59,7 @@ class ServeOptions:
     faults: Path | None = None
     control: bool = False
     state: Path | None = None
+    venues: tuple[str, ...] = FULL_DIALECTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +182,22 @@ class ServedExchange:
             save=self.save if self._store is not None else None,
             id_salt=f"{self.exchange.now_ms}/" if rows else "",
         )
+        self._speak()
         self.save()
+
+    def _speak(self) -> None:
+        """Answer as the venues that are asked for. SetupFailed for one that is not known, or not kept."""
+        options = self._options
+        try:
+            self.server.speak_as(options.venues)
+        except ValueError as error:
+            raise SetupFailed(f"--venue: {error}") from error
+        unkept = [name for name in options.venues if name not in FULL_DIALECTS]
+        if options.state is not None and unkept:
+            raise SetupFailed(
+                f"--state {options.state}: used ids of {unkept[0]} would not be kept over a restart; leave one of "
+                f"--state and --venue {unkept[0]} out"
+            )
 
     def _described(self, rows: Mapping[Key, Any]) -> Mapping[str, Any]:
         """The market that the state belongs to. SetupFailed when another one is asked for."""

@@ -10,6 +10,7 @@ from bot.ports import Venue
 from bot.simex.engine.exchange import Exchange
 from bot.simex.faults import Fault, FaultRule
 from bot.venues.binance.adapter import ADAPTER
+from bot.venues.bybit.adapter import ADAPTER as BYBIT
 from bot.venues.paper.engine_venue import EngineVenue
 from bot.venues.paper.venue import PaperVenue
 from tests.simex.scripted_market import ScriptedMarket
@@ -21,8 +22,9 @@ from tests.venues.simex_bench import PERP, SPOT, Bench, simex_bench
 class Stand:
     """An open venue that knows SPOT and PERP, and the exchange behind it.
 
-    `lose_answer` drops the answer to the next order, `limit` answers the next book with a ban; None where the venue
-    has no network. `sent` are the requests that left.
+    `is_asynchronous`: an order is acknowledged before it is matched, so what only the matching refuses is no refusal of
+    the request. `lose_answer` drops the answer to the next order, `limit` answers the next book with a ban; None where
+    the venue has no network. `sent` are the requests that left.
     """
 
     venue: Venue
@@ -32,6 +34,7 @@ class Stand:
     sent: list[Any] = field(default_factory=list)
     lose_answer: Callable[[], None] | None = None
     limit: Callable[[], None] | None = None
+    is_asynchronous: bool = False
 
 
 OpenStand = Callable[[Path], AbstractAsyncContextManager[Stand]]
@@ -64,6 +67,21 @@ async def binance_without_transfers(folder: Path) -> AsyncIterator[Stand]:
 
 
 @asynccontextmanager
+async def bybit(folder: Path) -> AsyncIterator[Stand]:
+    async with simex_bench(folder, adapter=BYBIT, bases=("UNI", "BTC")) as bench:
+        yield Stand(
+            bench.venue,
+            bench.exchange,
+            bench.market,
+            bench.clock,
+            bench.sent,
+            _fail_next(bench, Fault(after_engine_drop=True), "POST", "/v5/order/create"),
+            _fail_next(bench, Fault(reply_status=403), "GET", "/v5/market/orderbook"),
+            is_asynchronous=True,
+        )
+
+
+@asynccontextmanager
 async def engine(folder: Path) -> AsyncIterator[Stand]:
     async with simex_bench(folder, opens=False) as bench:
         venue = EngineVenue(bench.exchange, bench.clock, account="main")
@@ -84,7 +102,8 @@ async def paper(folder: Path) -> AsyncIterator[Stand]:
 
 STANDS: Mapping[str, OpenStand] = {
     "binance": binance,
+    "bybit": bybit,
     "engine": engine,
     "paper": paper,
 }
-NO_TRANSFERS: Mapping[str, OpenStand] = {"binance": binance_without_transfers}
+NO_TRANSFERS: Mapping[str, OpenStand] = {"binance": binance_without_transfers, "bybit": bybit}

@@ -1,0 +1,1 @@
+"""Bybit v5, unified account, as a dialect of the embedded exchange."""
