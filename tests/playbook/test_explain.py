@@ -17,10 +17,8 @@ SCORES = st.dictionaries(st.sampled_from(SIGNAL_NAMES), st.floats(-1, 1))
 
 
 def read(scores: dict[str, float], current: Condition) -> Condition:
-    covered = [
-        c for c, part in coverages_in(scores, POLICY.regime.evidence).items() if part >= POLICY.constants.coverage_min
-    ]
-    return wanted_of(confidences_in(scores, POLICY.regime.evidence), current, POLICY, covered)
+    evidence = POLICY.regime.evidence
+    return wanted_of(confidences_in(scores, evidence), coverages_in(scores, evidence), current, POLICY)
 
 
 def turn(to: Condition, current: Condition, scores: dict[str, float]) -> ConditionChange:

@@ -89,10 +89,10 @@ def _turn(
     """Signals are moved one after the other, the one that can do most first, until the goal is read; then those that
     were moved for nothing are put back."""
 
-    covered = [c for c, part in coverages_in(scores, weights).items() if part >= policy.constants.coverage_min]
+    coverages = coverages_in(scores, weights)
 
     def is_read(changed: Scores) -> bool:
-        return wanted_of(confidences_in(changed, weights), current, policy, covered) is goal
+        return wanted_of(confidences_in(changed, weights), coverages, current, policy) is goal
 
     ends = _ends(goal, current, scores, weights)
 

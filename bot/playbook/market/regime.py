@@ -3,8 +3,9 @@
 The confidence of a condition is the weighted part of its evidence that speaks for it; evidence that is missing counts
 in the whole and so lowers it, evidence that nobody has set up a source for does not count at all. Each condition needs
 `coverage_min` of its own evidence, whatever is missing of another's (decision 0018). A condition begins at `enter`,
-ends below `leave`, must persist before it is believed and lives for a least time after that, so that noise does not
-churn the book. All of that is in `RegimeMemory`.
+ends below `leave` of the evidence that is present, must persist before it is believed and lives for a least time after
+that, so that noise does not churn the book; a less careful one must lead one that still holds by the band between both
+(decision 0025). All of that is in `RegimeMemory`.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -58,8 +59,8 @@ def read_regime(
     scores = {signal.name: signal.score for signal in signals}
     confidences = confidences_in(scores, evidence)
     coverages = coverages_in(scores, evidence)
-    covered = frozenset(c for c, part in coverages.items() if part >= policy.constants.coverage_min)
-    wanted = wanted_of(confidences, memory.condition, policy, covered)
+    covered = covered_of(coverages, policy)
+    wanted = wanted_of(confidences, coverages, memory.condition, policy)
     thin = _thin(memory.condition, wanted, coverages, covered, policy)
     stepped, notes = _step(memory, wanted, confidences, policy, at_ms) if covered else (memory, ())
     confidence = confidences.get(stepped.condition, ONE - max(confidences.values(), default=ZERO))
@@ -127,19 +128,45 @@ def coverages_in(
 
 def wanted_of(
     confidences: Mapping[Condition, Decimal],
+    coverages: Mapping[Condition, Decimal],
     current: Condition,
     policy: Policy,
-    covered: Collection[Condition] = _CAREFUL_FIRST,
 ) -> Condition:
-    """The condition that is read now, before it has to persist: the strongest that may begin, unless the current one
-    holds and is as strong. Only a `covered` one may begin, and only a covered one is ended by its own weakness."""
+    """The condition that is read now, before it has to persist.
+
+    Only a covered one may begin, and only a covered one is ended by its own weakness. The strongest that may begin
+    replaces one that still holds when it is stronger; a less careful one when it leads by the band between `enter` and
+    `leave`, which keeps two of equal strength from taking turns.
+    """
+    covered = covered_of(coverages, policy)
     strong = [c for c in _CAREFUL_FIRST if c in covered and confidences[c] >= policy.regime.enter]
     best = max(strong, key=lambda c: confidences[c], default=None)
-    is_strong = confidences.get(current, ZERO) >= policy.regime.leave or current not in covered
-    holds = current is not Condition.NEUTRAL and is_strong
-    if best is not None and (not holds or confidences[best] > confidences[current]):
-        return best
-    return current if holds else Condition.NEUTRAL
+    now = _held(current, confidences, coverages, policy)
+    if current is Condition.NEUTRAL or (now < policy.regime.leave and current in covered):
+        return best or Condition.NEUTRAL
+    if best is None or best is current:
+        return current
+    is_careful = _CAREFUL_FIRST.index(best) < _CAREFUL_FIRST.index(current)
+    band = ZERO if is_careful else policy.regime.enter - policy.regime.leave
+    lead = confidences[best] - now
+    return best if lead > 0 and lead >= band else current
+
+
+def covered_of(coverages: Mapping[Condition, Decimal], policy: Policy) -> frozenset[Condition]:
+    """The conditions of which enough evidence is present to begin or to end."""
+    return frozenset(c for c, part in coverages.items() if part >= policy.constants.coverage_min)
+
+
+def _held(
+    current: Condition,
+    confidences: Mapping[Condition, Decimal],
+    coverages: Mapping[Condition, Decimal],
+    policy: Policy,
+) -> Decimal:
+    """The confidence of the condition in force by the evidence that is present, if that is enough: what is missing ends
+    nothing."""
+    confidence, coverage = confidences.get(current, ZERO), coverages.get(current, ZERO)
+    return min(ONE, confidence / coverage) if coverage >= policy.constants.coverage_min else confidence
 
 
 def _step(

@@ -62,7 +62,24 @@ def choose_stance(reading: Reading, signs: Sequence[str], memory: Memory, policy
             message = f"neutral is read for {waited // HOUR_MS} h, {policy.regime.neutral_return_hours} needed"
             message += ": back to the neutral table" if may_return else f"; too little evidence to leave {now.value}"
             notes.append(Note(Reason.NEUTRAL_RETURN, message, stance.value, {"hours": str(waited // HOUR_MS)}))
+    if not overridden and (wait := _wait_ms(stance, reading, memory, policy, snapshot.at_ms)) > 0:
+        message = f"{stance.value} was left under the same {reading.condition.value}; {wait / HOUR_MS:.0f} h to go"
+        notes.append(Note(Reason.DWELL, message, stance.value, {"stance": now.value}))
+        stance = now
     return Choice(stance, _tactical_allowed(stance, reading, signs, policy, snapshot), tuple(notes))
+
+
+def _wait_ms(stance: Stance, reading: Reading, memory: Memory, policy: Policy, at_ms: int) -> int:
+    """How long until a stance that exit signs ended may be stood at again while the condition has not changed, ms.
+
+    Signs have no memory: without this a sign at its threshold would end and begin a rotation by the hour.
+    """
+    last = memory.campaign
+    if last is None or stance is not Stance.INTO_DEFI or last.stance_from is not stance or last.stance_to is stance:
+        return 0
+    if last.stance_to is not current_stance(memory) or reading.memory.since_ms > last.started_ms:
+        return 0
+    return last.started_ms + policy.regime.dwell_hours * HOUR_MS - at_ms
 
 
 def _tactical_allowed(
