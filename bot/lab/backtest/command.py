@@ -2,20 +2,23 @@
 
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bot.atomic_file import write_atomically
 from bot.domain.durations import DAY_MS, HOUR_MS
-from bot.feeds.macro import SeriesFiles
+from bot.feeds.macro import JoinedMacro, SeriesFiles
 from bot.lab.backtest.gc_tuning import reduced_gc
 from bot.lab.backtest.history import HistoryProblem, HistoryWindow, RecordedHistory, load_history
 from bot.lab.backtest.page import held_words, page_of
 from bot.lab.backtest.record import Record, csv_of, day_of, document_of
 from bot.lab.backtest.run import Schedule, World, run_backtest
+from bot.lab.backtest.virtual_time import VirtualClock
+from bot.lab.data.recorded_supply import RecordedSupply
 from bot.lab.data.series_gaps import gap_lines
+from bot.ports import MacroSource
 from bot.runtime.exit_codes import CommandFailed, ExitCode
 from bot.runtime.settings.model import Settings, load_settings
 
@@ -143,15 +146,28 @@ def run_record(
         cut=history.cut,
         gaps=history.gaps,
     )
-    files = settings.macro.files
     world = World(
         history.market,
         settings.paper.book_quote,
         history.tvl.at if settings.tvl.is_on else None,
-        macro=(lambda clock: SeriesFiles(files, clock.now_ms)) if files else None,
+        macro=macro_of(settings, history.supply),
     )
     with reduced_gc():
         return run_backtest(settings, world, schedule, record, on_progress=on_progress)
+
+
+def macro_of(settings: Settings, supply: Sequence[tuple[int, float]]) -> Callable[[VirtualClock], MacroSource] | None:
+    """Series of the operator's files, and the recorded supply of stablecoins where the directory has it."""
+    files = settings.macro.files
+    has_supply = bool(supply) and settings.macro.stablecoins
+    if not files and not has_supply:
+        return None
+
+    def source(clock: VirtualClock) -> MacroSource:
+        own = SeriesFiles(files, clock.now_ms)
+        return JoinedMacro([own, RecordedSupply(supply, clock.now_ms)] if has_supply else [own])
+
+    return source
 
 
 def summary_of(document: dict[str, Any]) -> str:

@@ -33,6 +33,7 @@ HOURS = 24
 LEG_HOURS = 8
 ROWS_AT_ONCE = 20_000
 TVL_DAYS, AGE_DAYS = 400, 4
+SUPPLY = "stablecoin_supply"  # the scope whose values are no value locked
 AFTER_MS = 2 * DAY_MS  # candles beyond the end, so that nothing ends because the reading did
 
 
@@ -57,7 +58,8 @@ class HistoryWindow:
 class RecordedHistory:
     """A market and what is known beside prices. `listed` maps a spot symbol to its first and last moment, `drawn` to
     the number of its hours that were drawn from daily candles; `absent` names tokens without any candle, `cut` those
-    whose candles before a time are another listing's; `gaps` has by table and series what it lacks in the window."""
+    whose candles before a time are another listing's; `gaps` has by table and series what it lacks in the window.
+    `supply` is that of stablecoins, by day's start, ms."""
 
     market: ReplayMarket
     tvl: "RecordedTvl"
@@ -66,6 +68,7 @@ class RecordedHistory:
     absent: tuple[str, ...]
     cut: Mapping[str, int] = field(default_factory=dict)
     gaps: Mapping[str, Any] = field(default_factory=dict)
+    supply: Sequence[tuple[int, float]] = ()
 
 
 class RecordedTvl:
@@ -177,7 +180,8 @@ def load_history(
     market = ReplayMarket(paths, funding=funding, interest=interest)
     listed = {symbol: (path.starts[0], path.end_ms) for symbol, path in paths.items() if not is_perp(symbol)}
     absent = tuple(symbol for symbol in spots if symbol not in paths and symbol not in history.continued)
-    tvl = RecordedTvl(_tvl(folder, first_ms - TVL_DAYS * DAY_MS, end_ms), tvl_parts)
+    locked, supply = _tvl(folder, first_ms - TVL_DAYS * DAY_MS, end_ms)
+    tvl = RecordedTvl(locked, tvl_parts)
     gaps = (
         {}
         if is_checked
@@ -190,7 +194,7 @@ def load_history(
             (first_ms, window.end_ms),
         )
     )
-    return RecordedHistory(market, tvl, listed, drawn, absent, cut, gaps)
+    return RecordedHistory(market, tvl, listed, drawn, absent, cut, gaps, supply)
 
 
 def _spot_of(perp: str, paths: Mapping[str, CandlePath], sectors: Sectors) -> CandlePath | None:
@@ -389,14 +393,17 @@ def _of_one_exchange(
     return found
 
 
-def _tvl(folder: Path, start_ms: int, end_ms: int) -> dict[str, list[tuple[int, float]]]:
-    """Series by part: `all`, `chain:name`, `protocol:slug`; DefiLlama's where a column names the source."""
+def _tvl(
+    folder: Path, start_ms: int, end_ms: int
+) -> tuple[dict[str, list[tuple[int, float]]], list[tuple[int, float]]]:
+    """Series by part: `all`, `chain:name`, `protocol:slug`; and that of the supply of stablecoins. DefiLlama's where a
+    column names the source."""
     within = (pc.field("ts") >= start_ms) & (pc.field("ts") < end_ms)
     path = folder / "tvl_daily.parquet"
     provider_column = ("provider",) if "provider" in columns_of(path) else ()
     table = _read(path, ("ts", "scope", "name", "tvl_usd", *provider_column), within)
     if table is None:
-        return {}
+        return {}, []
     table = table.filter(pc.field("provider") == "defillama") if provider_column else table
     found = {}
     for scope, kind in (("total", ""), ("chain", "chain:"), ("protocol", "protocol:")):
@@ -404,4 +411,4 @@ def _tvl(folder: Path, start_ms: int, end_ms: int) -> dict[str, list[tuple[int, 
         for name in sorted(set(part["name"].to_pylist())):
             rows = _zipped(part.filter(pc.field("name") == name), "tvl_usd")
             found["all" if scope == "total" else f"{kind}{name}".lower()] = rows
-    return found
+    return found, _zipped(table.filter(pc.field("scope") == SUPPLY), "tvl_usd")

@@ -68,6 +68,13 @@ class ExitPolicy(BaseModel):
     model_config = FROZEN
 
     stop: Decimal = Field(default=Decimal("0.08"), gt=0, le=Decimal("0.5"), description="stop below entry, share")
+    stop_deviations: Decimal = Field(
+        default=Decimal(0),
+        ge=0,
+        le=5,
+        description="stop as a multiple of the token's own daily volatility, within half and twice of `stop`; targets "
+        "and trailing stop keep their proportion to it. 0: the same distances for every token",
+    )
     targets: tuple[ProfitTarget, ...] = Field(
         default=(
             ProfitTarget(move=Decimal("0.08"), part=Decimal("0.4")),

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from bot.domain.campaign import Memory, OpenExit
-from bot.domain.durations import HOUR_MS
+from bot.domain.durations import DAY_MS, HOUR_MS
 from bot.domain.instrument import Instrument, Side
-from bot.domain.money import ONE, ZERO
+from bot.domain.money import ONE, ZERO, clamp
 from bot.domain.order import ExitPlan, Intent, Purpose
 from bot.domain.order_ids import OrderKind
 from bot.domain.perp import liquidation_in_brackets, liquidation_move
@@ -15,6 +15,7 @@ from bot.domain.portfolio import Position
 from bot.domain.reason import Note, Reason
 from bot.domain.symbol import base_of
 from bot.playbook.book.context import PlanContext
+from bot.playbook.market import indicators
 from bot.playbook.orders.factory import IntentTerms, can_close, kind_intent, worst_price
 from bot.playbook.policy.choices import Unowned
 from bot.playbook.policy.numbers import Policy
@@ -27,6 +28,8 @@ from bot.playbook.positions.unguarded import exit_of_unowned, missing_stops, nea
 
 # A hedge that a sale leaves larger by less than this share of itself shrinks after the sale.
 _HEDGE_SLACK = Decimal("0.01")
+# Distances that follow a volatility stay within these multiples of the set ones, and a target above zero for a short.
+_NEAREST, _FARTHEST, _MOVE_MAX = Decimal("0.5"), Decimal(2), Decimal("0.95")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,26 @@ def tactical_rule(policy: Policy) -> ExitRule:
     """Exits of a tactical position (PLAYBOOK §7); a short's are a long's, mirrored."""
     targets = tuple((rung.move, rung.part) for rung in policy.exits.targets)
     return ExitRule(policy.exits.stop, targets, policy.exits.trailing, policy.tactical.hours)
+
+
+def rule_of(rule: ExitRule, symbol: str, context: PlanContext) -> ExitRule:
+    """The rule for one perp: with `exits.stop_deviations` its distances follow the token's own volatility.
+
+    Volatility is the deviation of daily moves over `volatility_days`, from closed candles of its spot. A token without
+    enough of them keeps the distances that are set.
+    """
+    policy = context.policy
+    series = context.snapshot.candles.get(context.sectors.spot_of(symbol))
+    if not policy.exits.stop_deviations or series is None:
+        return rule
+    count = policy.candles_in(policy.constants.volatility_days) + 1
+    daily = indicators.realised_volatility(series.closes[-count:], DAY_MS / policy.candle_ms)
+    if len(series) < count or not daily:
+        return rule
+    wanted = policy.exits.stop_deviations * Decimal(f"{daily:.6f}")
+    factor = clamp(wanted / policy.exits.stop, _NEAREST, _FARTHEST)
+    targets = tuple((min(move * factor, max(move, _MOVE_MAX)), part) for move, part in rule.targets)
+    return replace(rule, stop=rule.stop * factor, targets=targets, trailing=min(_MOVE_MAX, rule.trailing * factor))
 
 
 def plan_exits(

@@ -16,7 +16,7 @@ from bot.domain.perp import funding_per_day, whole_leverage
 from bot.domain.reason import Note, Reason
 from bot.playbook.book.context import PlanContext
 from bot.playbook.policy.numbers import Policy
-from bot.playbook.positions.exits import ExitRule, plan_exits, tactical_rule
+from bot.playbook.positions.exits import ExitRule, plan_exits, rule_of, tactical_rule
 
 NOBODY: frozenset[str] = frozenset()
 
@@ -32,6 +32,7 @@ class Terms:
     margin_quote: Decimal
     leverage: Decimal
     rule: ExitRule
+    is_scaled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class DirectionalPosition:
 
 def tactical_terms(message: str, side: Side, symbols: Sequence[str], margin_quote: Decimal, policy: Policy) -> Terms:
     """The terms of a tactical position: its leverage and its exits are the policy's (PLAYBOOK §§2, 7)."""
-    return Terms(message, side, symbols, margin_quote, policy.tactical.leverage, tactical_rule(policy))
+    return Terms(message, side, symbols, margin_quote, policy.tactical.leverage, tactical_rule(policy), is_scaled=True)
 
 
 def plan_tactical(
@@ -120,7 +121,7 @@ def size_position(
         exits = plan_exits(
             price,
             side=terms.side,
-            rule=terms.rule,
+            rule=rule_of(terms.rule, symbol, context) if terms.is_scaled else terms.rule,
             margin=notional / leverage,
             leverage=leverage,
             instrument=instrument,
