@@ -181,7 +181,6 @@ def load_history(
     listed = {symbol: (path.starts[0], path.end_ms) for symbol, path in paths.items() if not is_perp(symbol)}
     absent = tuple(symbol for symbol in spots if symbol not in paths and symbol not in history.continued)
     locked, supply = _tvl(folder, first_ms - TVL_DAYS * DAY_MS, end_ms)
-    tvl = RecordedTvl(locked, tvl_parts)
     gaps = (
         {}
         if is_checked
@@ -194,7 +193,7 @@ def load_history(
             (first_ms, window.end_ms),
         )
     )
-    return RecordedHistory(market, tvl, listed, drawn, absent, cut, gaps, supply)
+    return RecordedHistory(market, RecordedTvl(locked, tvl_parts), listed, drawn, absent, cut, gaps, supply)
 
 
 def _spot_of(perp: str, paths: Mapping[str, CandlePath], sectors: Sectors) -> CandlePath | None:
