@@ -11,7 +11,7 @@ from bot.runtime.exit_codes import ExitCode
 
 def add_commands(app: typer.Typer) -> None:
     """Put them under the root command."""
-    for verb in (status, positions, orders, history, signals, why, replay):
+    for verb in (status, positions, pnl, orders, history, signals, why, replay):
         app.command()(verb)
 
 
@@ -39,6 +39,7 @@ def positions(given: Given) -> None:
     from bot.report import holdings as report_holdings
     from bot.report import queries as readings
     from bot.report import tables as report_tables
+    from bot.report.profit.views import profit_line
 
     with readings.open_journal(given.files, given.assignments, given.journal) as view:
         document = readings.positions(view)
@@ -51,8 +52,33 @@ def positions(given: Given) -> None:
         report_tables.sleeves_table(document["sleeves"], document["quote"]),
         report_holdings.holdings_table(document["holdings"], document["quote"]),
         report_tables.positions_table(document["positions"], document["quote"]),
+        f"profit: {profit_line(document['profit'], document['quote'])}",
         document["as_of"],
     )
+
+
+@command("journal", *RUN)
+def pnl(
+    given: Given,
+    since: Annotated[
+        str | None, typer.Option(metavar="12h|3d|DATE", help="One more period: a span, or a date (UTC).")
+    ] = None,
+) -> None:
+    """Profit and loss: price, funding, fees; by sleeve, campaign and token.
+
+    Since the start, today, 7 and 30 days. What was deposited or withdrawn is no profit and is named.
+    """
+    from bot.report import history as report_history
+    from bot.report import queries as readings
+    from bot.report.profit import views
+
+    with readings.open_journal(given.files, given.assignments, given.journal) as view:
+        since_ms = None if since is None else report_history.since_ms(since, view.now_ms)
+        document, now_ms = readings.profit(view, since_ms), view.now_ms
+    if given.as_json:
+        common.print_json(document)
+    else:
+        readings.show(*views.profit_parts(document, now_ms))
 
 
 @command("journal", *RUN)

@@ -207,6 +207,19 @@ class JournalReader(Answers):
         )
         return tuple((_fill(row[:-1]), dec(row[-1])) for row in rows)
 
+    def load_booked_fills(self) -> tuple[tuple[int, Fill, Decimal, tuple[str, str, int] | None], ...]:
+        """Every fill with its event, its quote value, and purpose, intent and campaign of its order, None where it is
+        of an order that the journal does not know; in the order of their recording."""
+        columns = ", ".join(f"fills.{name}" for name in _FILL_FIELDS)
+        rows = self._rows(
+            f"SELECT {columns}, fills.quote, fills.seq, purpose, intent_id, campaign FROM fills"
+            " LEFT JOIN orders ON orders.client_id = fills.client_id ORDER BY fills.seq"
+        )
+        return tuple(
+            (row[-4], _fill(row[:-5]), dec(row[-5]), None if row[-3] is None else (row[-3], row[-2], row[-1] or 0))
+            for row in rows
+        )
+
     def load_payments(self, since_ms: int = 0) -> tuple[Payment, ...]:
         """Oldest first."""
         return tuple(payment for payment, _ in self._payments("WHERE at_ms >= ? ORDER BY at_ms, seq", [since_ms]))
@@ -237,6 +250,11 @@ class JournalReader(Answers):
             "SELECT event.payload FROM cycles JOIN event ON event.seq = cycles.seq WHERE number = ?", [number]
         )
         return self._record(json.loads(rows[0][0])) if rows else None
+
+    def load_cycle_seq(self, number: int) -> int | None:
+        """The event of a cycle."""
+        rows = self._rows("SELECT seq FROM cycles WHERE number = ?", [number])
+        return int(rows[0][0]) if rows else None
 
     def load_last_cycle(self) -> CycleRecord | None:
         number = self.next_cycle_number() - 1
@@ -357,6 +375,21 @@ class JournalReader(Answers):
             "SELECT seq, at_ms, kind, payload FROM event WHERE kind = ? AND seq > ? ORDER BY seq", [kind, seq]
         )
         return tuple(Fact(row[0], row[1], row[2], json.loads(row[3])) for row in rows)
+
+    def load_facts_by_step(self, kind: str, step_ms: int, since_ms: int = 0) -> tuple[Fact, ...]:
+        """The first event of a kind in each step of time since, oldest first."""
+        rows = self._rows(
+            "SELECT seq, at_ms, kind, payload FROM event WHERE seq IN (SELECT min(seq) FROM event"
+            " WHERE kind = ? AND at_ms >= ? GROUP BY at_ms / ?) ORDER BY seq",
+            [kind, since_ms, step_ms],
+        )
+        return tuple(Fact(row[0], row[1], row[2], json.loads(row[3])) for row in rows)
+
+    def load_last_fact_before(self, kind: str, at_ms: int) -> Fact | None:
+        """The newest event of a kind up to a moment."""
+        sql = "SELECT seq, at_ms, kind, payload FROM event WHERE kind = ? AND at_ms <= ? ORDER BY seq DESC LIMIT 1"
+        rows = self._rows(sql, [kind, at_ms])
+        return Fact(rows[0][0], rows[0][1], rows[0][2], json.loads(rows[0][3])) if rows else None
 
     def load_events(self, limit: int = 100, after_seq: int = 0, kinds: Sequence[str] = ()) -> tuple[Fact, ...]:
         """Events of these kinds, or of every kind, oldest first."""

@@ -26,6 +26,8 @@ from bot.report import rows
 from bot.report.format import utc
 from bot.report.holdings import holding_rows
 from bot.report.notices import dead_notices
+from bot.report.profit.periods import Profit, load_profit, valuation_of
+from bot.report.profit.views import profit_document
 from bot.risk.cooldown import ends_ms
 from bot.runtime.exit_codes import CommandFailed, ExitCode
 from bot.runtime.health.healthcheck import find_late, find_running
@@ -118,6 +120,7 @@ def status(view: JournalView) -> tuple[Document, ExitCode]:
     )
     is_mismatched = health.get("problem") == "mismatch" or bool(locks)
     row = rows.status(inputs) | {"journal": str(reader.path), "pid": health.get("pid")}
+    row["profit"] = profit_document(_profit(view, record))["periods"]
     row["held_seconds"] = dict(health.get("held_seconds") or {})
     row["account"] = list(health.get("account") or [])
     row["kill_pending"] = list(health.get("kill_pending") or [])
@@ -146,7 +149,23 @@ def positions(view: JournalView) -> Document:
         "sleeves": rows.with_reserve(rows.sleeve_rows(portfolio, record.decision.target), reserve),
         "holdings": holding_rows(portfolio, costs),
         "positions": rows.position_rows(record.account, record.snapshot.instruments, memory),
+        "profit": profit_document(_profit(view, record))["periods"],
     }
+
+
+def profit(view: JournalView, since_ms: int | None = None) -> Document:
+    """Profit and loss of every period, and of one since a moment."""
+    return profit_document(_profit(view, last_kept(view.reader), since_ms))
+
+
+def _profit(view: JournalView, record: CycleRecord | None, since_ms: int | None = None) -> Profit:
+    """Up to the last cycle that kept what it saw, with the sectors that it was decided with."""
+    sectors = view.settings.universe
+    if record is not None:
+        found = numbers_of(view.reader, record.config_digest)
+        sectors = found[1] if found else sectors
+    last = (record.number, valuation_of(record, sectors)) if record is not None else None
+    return load_profit(view.reader, sectors, view.now_ms, last=last, since_ms=since_ms)
 
 
 def orders(view: JournalView, limit: int) -> list[Document]:

@@ -13,6 +13,7 @@ from rich.text import Text
 from bot.domain.symbol import base_of
 from bot.report.format import NONE, Column, TextTable, age, amount, money, percent, times, utc
 from bot.report.notices import dead_words
+from bot.report.profit.views import profit_line
 
 Rows = Sequence[Mapping[str, Any]]
 WIDE = 130
@@ -286,6 +287,7 @@ def status_lines(row: Mapping[str, Any]) -> Text:
         "equity": _equity(row, quote),
         "book": _parts(row, quote),
         "drawdown": f"{fall}, {percent(row['fall_today'])} since 00:00 UTC",
+        "profit": profit_line(row.get("profit") or {}, quote),
         "orders": _counts(row),
         "locked": ", ".join(f"{symbol}: {message}" for symbol, message in row["locked"].items()) or "nothing",
     }

@@ -52,6 +52,7 @@ from bot.runtime.watch.drawdown import record_drawdown
 from bot.runtime.watch.leverage import LeverageWatch
 from bot.runtime.watch.restored_rotation import renew_memory
 from bot.runtime.watch.stopped_hedges import count_stopped
+from bot.runtime.watch.valuation import record_valuation
 
 FUNDING, ACCOUNT, BREAKERS = "funding", "account", "breakers"
 Ordered = TypeVar("Ordered", Snapshot, Account)
@@ -295,6 +296,7 @@ class Cycle:
             await parts.journal.record_cycle(record_of(plan, number, parts.config_digest))
         elif is_worth_keeping(observation.before, plan.inputs.memory, decision.memory):
             await parts.journal.record_memory(decision.memory)
+        await record_valuation(parts.journal, plan, truth, parts.sectors)
         await _record_breakers(parts.journal, plan.breakers)
         notes = await record_drawdown(parts.journal, decision.memory, plan.portfolio.equity, parts.limits)
         notes += await self._transfer(decision.transfers, kill, truth)

@@ -8,10 +8,13 @@ from typing import Any
 import pytest
 
 from bot.domain.durations import DAY_MS, HOUR_MS
+from bot.domain.money import ZERO
 from bot.journal.reader import JournalReader
 from bot.report.history import since_ms
 from bot.runtime.exit_codes import CommandFailed, ExitCode
 from tests.commands import sectorbot, sectorbot_process
+
+ALL = 1_000_000
 
 
 @pytest.fixture(scope="module")
@@ -33,8 +36,8 @@ def document(traded: Path) -> Any:
 
 def test_every_execution_is_in_the_history(traded: Path, document: Any) -> None:
     reader = JournalReader(traded / "var" / "sim-dry-run" / "journal.db")
-    fills = [pair for pair in reader.load_fills_after(0, 0) if reader.load_order(pair[0].client_id or "")]
-    reader.close()  # the paper account's own entry of a position that it goes on with is no order of ours
+    fills = reader.load_fills_after(0, 0)
+    reader.close()
     rows = [row for row in document["events"] if row["kind"] == "orders"]
     assert sum(Decimal(row["quote"]) for row in rows) == sum(quote for _, quote in fills) > 0
     assert sum(row["count"] for row in rows) == len(fills)
@@ -53,6 +56,31 @@ def test_the_paragraph_says_what_was_traded_and_what_holds_it(traded: Path) -> N
     assert "it sold " in shown
     assert "fees " in shown
     assert "kill switch pause, by configuration" in shown.partition("Since ")[2]
+
+
+def test_profit_is_the_change_of_equity_over_restarts(traded: Path) -> None:
+    reader = JournalReader(traded / "var" / "sim-dry-run" / "journal.db")
+    fees = sum((fill.fee * (1 if fill.fee_asset == "USDT" else fill.price) for fill in reader.load_fills(ALL)), ZERO)
+    assert all(reader.load_order(fill.client_id or "") for fill in reader.load_fills(ALL))
+    reader.close()
+    period = json.loads(sectorbot("pnl", "--since", "1h", "--json", cwd=traded).stdout)["periods"]["start"]
+    status = json.loads(sectorbot("status", "--json", cwd=traded).stdout)
+    assert Decimal(period["fees_quote"]) == fees > 0
+    assert (period["unexplained_quote"], period["flows_quote"]) == ("0", {})
+    change = Decimal(status["equity_quote"]) - Decimal(period["equity_begin_quote"])
+    assert abs(Decimal(period["net_quote"]) - change) < Decimal("0.01")
+    for name in ("by_sleeve", "by_token", "by_campaign"):
+        assert sum(Decimal(row["net_quote"]) for row in period[name].values()) == Decimal(period["net_quote"])
+
+
+def test_pnl_shows_the_parts_and_where_they_came_from(traded: Path) -> None:
+    shown = sectorbot("pnl", cwd=traded).stdout
+    assert "Profit and loss, USDT" in shown
+    assert "By campaign, USDT" in shown
+    assert "0.00 unexplained" in shown
+    line = next(row for row in sectorbot("status", cwd=traded).stdout.splitlines() if row.startswith("profit "))
+    assert "today -" in line
+    assert f"profit: {line.removeprefix('profit').strip()[:20]}" in sectorbot("positions", cwd=traded).stdout
 
 
 def test_nothing_before_the_span_is_shown(traded: Path) -> None:

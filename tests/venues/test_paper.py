@@ -169,6 +169,10 @@ async def test_a_restart_takes_up_positions_at_their_entry_and_margin(make_paper
     assert after.positions == before.positions
     assert (after.perp_wallet, after.perp_free) == (before.perp_wallet, before.perp_free)
     assert after.balances == before.balances
+    assert await again.fetch_fills(PERP, 0) == ()  # the engine's own entry of it is no execution of the account
+    assert await again.fetch_order_history(PERP, 0) == ()
+    await again.submit_order(now(market(PERP, side=Side.BUY, size=D(10), client_id="tsbless")))
+    assert [one.client_id for one in await again.fetch_fills(PERP, 0)] == ["tsbless"]
 
 
 @pytest.mark.parametrize("size", ["-40.0004", "0.003", "-90000"])

@@ -60,7 +60,7 @@ def _read_balances(
         if asset == account.quote or balance.total <= 0:
             continue
         symbol = sectors.spot(asset)
-        price, token = _valued(asset, snapshot, sectors)
+        price, token = asset_price(asset, snapshot, sectors)
         if price is None:
             unpriced.append(asset)
             continue
@@ -71,7 +71,7 @@ def _read_balances(
     return tuple(holdings), tuple(unpriced), outside
 
 
-def _valued(asset: str, snapshot: Snapshot, sectors: Sectors) -> tuple[Decimal | None, str]:
+def asset_price(asset: str, snapshot: Snapshot, sectors: Sectors) -> tuple[Decimal | None, str]:
     """The price of an asset and the token it counts as: what it has become, once it does not trade itself."""
     symbol, found = sectors.spot(asset), sectors.succession_of(asset)
     if found is not None and not is_usable(symbol, snapshot):

@@ -12,10 +12,10 @@ from bot.domain.candles import CandleSeries
 from bot.domain.instrument import Instrument, Side
 from bot.domain.market import Book, Funding, OpenInterest, Quote
 from bot.domain.money import ZERO
-from bot.domain.order import OrderType
+from bot.domain.order import Fill, OrderType
 from bot.domain.portfolio import Account, Position
 from bot.domain.symbol import is_perp
-from bot.ports import AccountReview, Lane, Rejection, SetupFailed, Unavailable, Venue, VenueRejected
+from bot.ports import AccountReview, Lane, OrderReport, Rejection, SetupFailed, Unavailable, Venue, VenueRejected
 from bot.simex.engine.exchange import Exchange
 from bot.simex.engine.refusal import Refusal
 from bot.simex.engine.types import NewOrder
@@ -38,6 +38,7 @@ class PaperVenue(EngineAccount):
         self._data, self._initial = data, initial
         self._market = PushedMarket()
         self._seen_ms: dict[str, int] = {}
+        self._carried: set[str] = set()  # ids of the engine's orders that stand for positions held before the start
         self._engine: Exchange | None = None
         super().__init__(name=account, venue=data.id, session="")
         self.environment = data.environment
@@ -137,7 +138,8 @@ class PaperVenue(EngineAccount):
         spot = {name: balance.total for name, balance in initial.balances.items()}
         engine.create_account(self.account_name, spot=spot, perp=initial.perp_wallet, quote=initial.quote)
         for symbol, position in held.items():
-            _reopen(engine, self.account_name, symbol, position)
+            order_id = _reopen(engine, self.account_name, symbol, position)
+            self._carried.add(self._id(symbol, order_id))
         for symbol in known:
             engine.replace_instrument(instruments[symbol])
         self._engine = engine
@@ -162,6 +164,15 @@ class PaperVenue(EngineAccount):
         perps = [symbol for symbol in symbols if is_perp(symbol)]
         if perps:
             await self.fetch_funding(perps)
+
+    async def fetch_order_history(self, symbol: str, since_ms: int) -> tuple[OrderReport, ...]:
+        history = await super().fetch_order_history(symbol, since_ms)
+        return tuple(report for report in history if report.venue_id not in self._carried)
+
+    async def fetch_fills(self, symbol: str, since_ms: int) -> tuple[Fill, ...]:
+        """Executions of this account; a position that it began with is none, the engine's own entry of it left out."""
+        fills = await super().fetch_fills(symbol, since_ms)
+        return tuple(fill for fill in fills if fill.venue_order_id not in self._carried)
 
     async def admit(self, symbol: str, lane: Lane) -> None:
         """Paper orders cost the venue nothing."""
@@ -216,13 +227,15 @@ def _lenient(instrument: Instrument, position: Position | None) -> Instrument:
     )
 
 
-def _reopen(engine: Exchange, account: str, symbol: str, position: Position) -> None:
-    """Bring a position into the engine at its own entry price and margin."""
+def _reopen(engine: Exchange, account: str, symbol: str, position: Position) -> int:
+    """Bring a position into the engine at its own entry price and margin; the engine's order that did it."""
     if position.is_isolated:
         isolate(engine, account, symbol, position.leverage or Decimal(1))
     side = Side.of(position.size)
     try:
-        engine.place(account, NewOrder(symbol=symbol, side=side, type=OrderType.MARKET, size=abs(position.size)))
+        order = engine.place(
+            account, NewOrder(symbol=symbol, side=side, type=OrderType.MARKET, size=abs(position.size))
+        )
     except Refusal as refusal:
         raise SetupFailed(
             f"the paper account cannot take over the position of {position.size} {symbol} ({refusal}); give it "
@@ -232,3 +245,4 @@ def _reopen(engine: Exchange, account: str, symbol: str, position: Position) -> 
     missing = position.margin - made.isolated_wallet if made is not None else ZERO
     if position.is_isolated and missing:
         engine.move_margin(account, symbol, missing)
+    return order.id

@@ -1,0 +1,1 @@
+"""Profit and loss from the journal: by period, sleeve, campaign and token; equity over time; export."""

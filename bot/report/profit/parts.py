@@ -1,0 +1,133 @@
+"""What profit and loss is made of."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from bot.domain.money import ZERO
+
+
+class Source(NamedTuple):
+    """Where a profit belongs: sleeve, campaign (0: none) and token."""
+
+    sleeve: str
+    campaign: int
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProfitParts:
+    """Profit and loss in quote. `fees` are a cost (positive; a rebate is negative), `funding` is + when received.
+    `other` is what the venue booked besides: clearance of a liquidation, rebates, cash missing without a record."""
+
+    realised: Decimal = ZERO
+    unrealised: Decimal = ZERO
+    funding: Decimal = ZERO
+    fees: Decimal = ZERO
+    other: Decimal = ZERO
+
+    @property
+    def price(self) -> Decimal:
+        """What prices did, realised or not. The slippage of orders is in it."""
+        return self.realised + self.unrealised
+
+    @property
+    def net(self) -> Decimal:
+        return self.price + self.funding - self.fees + self.other
+
+    def __add__(self, more: "ProfitParts") -> "ProfitParts":
+        return ProfitParts(*(getattr(self, one.name) + getattr(more, one.name) for one in fields(self)))
+
+    def __sub__(self, less: "ProfitParts") -> "ProfitParts":
+        return ProfitParts(*(getattr(self, one.name) - getattr(less, one.name) for one in fields(self)))
+
+
+def sum_parts(parts: Iterable[ProfitParts]) -> ProfitParts:
+    """The sum of parts."""
+    return sum(parts, ProfitParts())
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """All profit from the beginning of the books up to a moment, by source, and the money that came in (+) or went out
+    (−) without being profit, by its name."""
+
+    at_ms: int
+    equity: Decimal
+    parts: Mapping[Source, ProfitParts]
+    flows: Mapping[str, Decimal]
+    unpriced_fees: Mapping[str, Decimal] = field(default_factory=dict)
+
+    def since(self, before: "Standing", name: str) -> "Period":
+        """The period between two standings."""
+        sources = dict.fromkeys((*before.parts, *self.parts))
+        changed = {one: self.parts.get(one, ProfitParts()) - before.parts.get(one, ProfitParts()) for one in sources}
+        return Period(
+            name=name,
+            begin_ms=before.at_ms,
+            end_ms=self.at_ms,
+            equity_begin=before.equity,
+            equity_end=self.equity,
+            parts={source: parts for source, parts in changed.items() if parts != ProfitParts()},
+            flows=_changes(self.flows, before.flows),
+            unpriced_fees=_changes(self.unpriced_fees, before.unpriced_fees),
+        )
+
+
+def _changes(now: Mapping[str, Decimal], before: Mapping[str, Decimal]) -> dict[str, Decimal]:
+    changed = {name: now.get(name, ZERO) - before.get(name, ZERO) for name in dict.fromkeys((*before, *now))}
+    return {name: amount for name, amount in changed.items() if amount}
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """Profit and loss between two valuations of the account.
+
+    `equity_end − equity_begin = total.net + the sum of flows + unexplained`. `flows` are deposits, withdrawals and
+    other money that is no profit. `unexplained` is what no fill, payment or adjustment of the journal accounts
+    for: rounding, or a record that the venue has not listed yet. `unpriced_fees` were paid in an asset without a known
+    price and are not in `fees`.
+    """
+
+    name: str
+    begin_ms: int
+    end_ms: int
+    equity_begin: Decimal
+    equity_end: Decimal
+    parts: Mapping[Source, ProfitParts] = field(default_factory=dict)
+    flows: Mapping[str, Decimal] = field(default_factory=dict)
+    unpriced_fees: Mapping[str, Decimal] = field(default_factory=dict)
+
+    @property
+    def total(self) -> ProfitParts:
+        return sum_parts(self.parts.values())
+
+    @property
+    def change(self) -> Decimal:
+        """How much equity has changed, flows included."""
+        return self.equity_end - self.equity_begin
+
+    @property
+    def unexplained(self) -> Decimal:
+        return self.change - self.total.net - sum(self.flows.values(), ZERO)
+
+    @property
+    def by_sleeve(self) -> Mapping[str, ProfitParts]:
+        return self._grouped("sleeve")
+
+    @property
+    def by_token(self) -> Mapping[str, ProfitParts]:
+        return self._grouped("token")
+
+    @property
+    def by_campaign(self) -> Mapping[int, ProfitParts]:
+        """By the campaign whose orders made it; 0 is what belongs to none, such as the unrealised profit of spot."""
+        return self._grouped("campaign")
+
+    def _grouped(self, name: str) -> dict[Any, ProfitParts]:
+        groups: dict[Any, ProfitParts] = {}
+        for source, parts in self.parts.items():
+            key = getattr(source, name)
+            groups[key] = groups.get(key, ProfitParts()) + parts
+        return dict(sorted(groups.items()))

@@ -1,0 +1,255 @@
+"""Profit and loss of the usual periods, and equity over time, read from a journal.
+
+    profit = load_profit(reader, sectors, now_ms, last=valuation_of(record, sectors))
+    profit.today.total.net, profit.periods["7 d"].by_sleeve["hedge"].funding
+
+Both begin with the first valuation that the journal holds: a journal of a version before valuations has none until its
+first cycle under this one.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from bot.domain.codec import decode
+from bot.domain.durations import DAY_MS, MINUTE_MS
+from bot.domain.money import ZERO, house_arithmetic, share
+from bot.domain.order import Purpose
+from bot.domain.turn.valuation import VALUATION, Valuation
+from bot.execution.ledger import Baseline
+from bot.execution.reconcile import BASELINE, CONVERSION
+from bot.execution.unexplained import ADJUSTMENT
+from bot.journal.reader import Fact, JournalReader
+from bot.journal.record import CycleRecord
+from bot.playbook.book.valuation import value_account
+from bot.playbook.policy.membership import Sectors
+from bot.report.profit.ledger import OrderOf, ProfitLedger
+from bot.report.profit.parts import Period, Standing
+
+START, TODAY = "start", "today"
+SPANS = {"7 d": 7 * DAY_MS, "30 d": 30 * DAY_MS}
+_GAP_MS = 30 * MINUTE_MS  # a valuation as old as this still stands for the moment at which a period begins
+_LAST = 1 << 62
+
+
+@dataclass(frozen=True, slots=True)
+class Profit:
+    """Periods by name: `start` (of the books), `today` (UTC), `7 d`, `30 d`, and `since` where one was asked for. Empty
+    while the journal holds no valuation."""
+
+    quote: str
+    periods: Mapping[str, Period] = field(default_factory=dict)
+
+    @property
+    def today(self) -> Period | None:
+        return self.periods.get(TODAY)
+
+    @property
+    def start(self) -> Period | None:
+        return self.periods.get(START)
+
+
+@dataclass(frozen=True, slots=True)
+class EquityPoint:
+    """Equity at a moment, its fall from the highest before (a share), and the condition that was read then."""
+
+    at_ms: int
+    equity: Decimal
+    drawdown: Decimal
+    condition: str
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """Funding received (+) or paid (−) and fees paid (+), quote, of one step of time."""
+
+    at_ms: int
+    funding: Decimal = ZERO
+    fees: Decimal = ZERO
+
+
+@dataclass(frozen=True, slots=True)
+class _Event:
+    at_ms: int
+    seq: int
+    kind: str
+    value: Any
+
+
+def valuation_of(record: CycleRecord, sectors: Sectors) -> Valuation:
+    """The account as a recorded cycle saw it."""
+    with house_arithmetic():
+        return value_account(record.account, record.snapshot, sectors, record.decision.condition.value)
+
+
+def load_profit(
+    reader: JournalReader,
+    sectors: Sectors,
+    now_ms: int,
+    *,
+    last: tuple[int, Valuation] | None = None,
+    since_ms: int | None = None,
+) -> Profit:
+    """Profit and loss of every period that the journal can state.
+
+    Args:
+        last: number and valuation of the last recorded cycle, where they are known: periods end there instead of with
+            the last journaled valuation, which may be a quarter of an hour older.
+        since_ms: also a period `since` that moment.
+
+    Raises:
+        JournalError: the journal cannot be read.
+    """
+    days = [(fact.seq, decode(Valuation, fact.payload)) for fact in reader.load_facts_by_step(VALUATION, DAY_MS)]
+    if not days:
+        return Profit(sectors.quote)
+    begins = {START: days[0], **_begins(reader, now_ms, since_ms)}
+    end = _end(reader, last)
+    marks = {seq: value for seq, value in (*days, *begins.values(), end) if seq <= end[0]}
+    with house_arithmetic():
+        standings = standings_at(reader, sectors, sorted(marks.items()))
+        periods = {
+            name: standings[end[0]].since(standings[seq], name) for name, (seq, _) in begins.items() if seq in standings
+        }
+    return Profit(days[0][1].quote, periods)
+
+
+def _begins(reader: JournalReader, now_ms: int, since_ms: int | None) -> dict[str, tuple[int, Valuation]]:
+    """Where each period begins: at the last valuation before its moment unless that is long before, else the first one
+    after it."""
+    moments = {TODAY: now_ms - now_ms % DAY_MS} | {name: now_ms - span for name, span in SPANS.items()}
+    if since_ms is not None:
+        moments["since"] = since_ms
+    found = {}
+    for name, moment in moments.items():
+        before = reader.load_last_fact_before(VALUATION, moment)
+        if before is not None and moment - before.at_ms <= _GAP_MS:
+            found[name] = _valuation(before)
+            continue
+        after = reader.load_facts_by_step(VALUATION, _LAST, moment)
+        if after:
+            found[name] = _valuation(after[0])
+    return found
+
+
+def _end(reader: JournalReader, last: tuple[int, Valuation] | None) -> tuple[int, Valuation]:
+    newest = _valuation(reader.load_facts(VALUATION, limit=1)[0])
+    if last is None:
+        return newest
+    seq = reader.load_cycle_seq(last[0])
+    return newest if seq is None or seq <= newest[0] else (seq, last[1])
+
+
+def _valuation(fact: Fact) -> tuple[int, Valuation]:
+    return fact.seq, decode(Valuation, fact.payload)
+
+
+def standings_at(reader: JournalReader, sectors: Sectors, marks: list[tuple[int, Valuation]]) -> dict[int, Standing]:
+    """The standing at each valuation, by its event. Fills count before a valuation that was journaled after them,
+    payments before one that is younger than they are: the venue may list a payment hours later."""
+    first_seq, first = marks[0]
+    ledger = ProfitLedger(first, {asset: sectors.main(asset) or "" for asset in sectors.tokens})
+    booked = [event for event in _booked(reader) if event.seq > first_seq]
+    paid = [
+        _Event(payment.at_ms, seq, "payment", payment)
+        for payment, seq in reader.load_payments_after(0)
+        if payment.at_ms > first.at_ms
+    ]
+    standings = {first_seq: ledger.stand(first)}
+    next_booked = next_paid = 0
+    for seq, valuation in marks[1:]:
+        batch = []
+        while next_booked < len(booked) and booked[next_booked].seq < seq:
+            batch.append(booked[next_booked])
+            next_booked += 1
+        while next_paid < len(paid) and paid[next_paid].at_ms <= valuation.at_ms:
+            batch.append(paid[next_paid])
+            next_paid += 1
+        for event in sorted(batch, key=lambda event: (event.at_ms, event.seq)):
+            _apply(ledger, event)
+        standings[seq] = ledger.stand(valuation)
+    return standings
+
+
+def _apply(ledger: ProfitLedger, event: _Event) -> None:
+    if event.kind == "fill":
+        ledger.add_fill(*event.value)
+    elif event.kind == "payment":
+        ledger.add_payment(event.value)
+    elif event.kind == ADJUSTMENT:
+        ledger.add_adjustment(event.value)
+    elif event.kind == CONVERSION:
+        ledger.add_conversion(event.value)
+    elif event.kind == BASELINE:
+        ledger.restart(event.value.amounts, event.value.entries)
+
+
+def _booked(reader: JournalReader) -> list[_Event]:
+    """Fills, adjustments, conversions and new beginnings, in the order of their events. As in the books, a fill of an
+    order that the journal does not know counts only if it is younger than the last beginning."""
+    events = [
+        _Event(fact.at_ms, fact.seq, kind, fact.payload)
+        for kind in (ADJUSTMENT, CONVERSION)
+        for fact in reader.load_facts_after(kind, 0)
+    ]
+    origins = list(_origins(reader))
+    events += [_Event(event.at_ms, event.seq, BASELINE, event.value) for event in origins[1:]]
+    for seq, fill, value, meant in reader.load_booked_fills():
+        origin_ms = next((event.value.origin_ms for event in reversed(origins) if event.seq < seq), 0)
+        if meant is None and fill.at_ms <= origin_ms:
+            continue
+        order = None if meant is None else OrderOf(Purpose(meant[0]), meant[2])
+        events.append(_Event(fill.at_ms, seq, "fill", (fill, value, order)))
+    return sorted(events, key=lambda event: event.seq)
+
+
+def _origins(reader: JournalReader) -> Iterable[_Event]:
+    """The baselines with which books began, without those of each day that only roll on."""
+    origin_ms = None
+    for fact in reader.load_facts_after(BASELINE, 0):
+        baseline = decode(Baseline, fact.payload)
+        if baseline.origin_ms != origin_ms:
+            origin_ms = baseline.origin_ms
+            yield _Event(baseline.agreed_ms, fact.seq, BASELINE, baseline)
+
+
+def equity_series(reader: JournalReader, begin_ms: int, now_ms: int, points: int = 400) -> tuple[EquityPoint, ...]:
+    """Equity since a moment in about `points` steps, oldest first. Drawdown counts from the highest point shown.
+
+    Raises:
+        JournalError: the journal cannot be read.
+    """
+    step_ms = max(1, (now_ms - begin_ms) // points)
+    found, peak = [], ZERO
+    for fact in reader.load_facts_by_step(VALUATION, step_ms, begin_ms):
+        equity = Decimal(fact.payload["equity"])
+        peak = max(peak, equity)
+        found.append(EquityPoint(fact.at_ms, equity, share(peak - equity, peak), fact.payload["condition"]))
+    return tuple(found)
+
+
+def cost_series(reader: JournalReader, quote: str, begin_ms: int, now_ms: int, points: int = 60) -> tuple[Costs, ...]:
+    """Funding and fees in quote by step of time, oldest first; steps without any are left out. Fees in tokens count at
+    the price of their fill; those in another asset are left out.
+
+    Raises:
+        JournalError: the journal cannot be read.
+    """
+    step_ms = max(1, (now_ms - begin_ms) // points)
+    steps: dict[int, tuple[Decimal, Decimal]] = {}
+
+    def add(at_ms: int, funding: Decimal, fees: Decimal) -> None:
+        step = at_ms - (at_ms - begin_ms) % step_ms
+        before = steps.get(step, (ZERO, ZERO))
+        steps[step] = (before[0] + funding, before[1] + fees)
+
+    for payment in reader.load_payments(begin_ms):
+        if payment.kind == "funding" and payment.asset == quote:
+            add(payment.at_ms, payment.amount, ZERO)
+    for fill in reader.load_fills(_LAST, begin_ms):
+        if fill.fee_asset == quote:
+            add(fill.at_ms, ZERO, fill.fee)
+        elif fill.symbol.startswith(f"{fill.fee_asset}/"):
+            add(fill.at_ms, ZERO, fill.fee * fill.price)
+    return tuple(Costs(at_ms, *amounts) for at_ms, amounts in sorted(steps.items()))

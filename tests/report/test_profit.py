@@ -1,0 +1,270 @@
+"""Profit and loss: its parts by source, sums that are the change of equity, and periods read from a journal."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.domain.codec import encode
+from bot.domain.durations import DAY_MS, HOUR_MS
+from bot.domain.instrument import Side
+from bot.domain.money import ZERO, house_arithmetic
+from bot.domain.order import Fill, Purpose
+from bot.domain.turn.valuation import VALUATION, PerpValue, SpotValue, Valuation
+from bot.journal.journal import Journal
+from bot.ports import Payment
+from bot.report.profit.ledger import ADJUSTED, PAID_OUTSIDE, OrderOf, ProfitLedger
+from bot.report.profit.parts import Period, ProfitParts, Source
+from bot.report.profit.periods import cost_series, equity_series, load_profit
+from bot.report.profit.views import period_row, profit_document, profit_line, profit_parts
+from bot.runtime.settings.model import load_settings
+
+D = Decimal
+PERP = "UNI/USDT:USDT"
+SECTORS = load_settings([], []).universe
+
+
+def fill(symbol: str, side: Side, size: str, price: str, fee: str = "0", asset: str = "USDT", **more: Any) -> Fill:
+    made = Fill("x", "1", symbol, "c", "v", side, D(price), D(size), D(fee), asset, False, 1)
+    return replace(made, **more)
+
+
+@dataclass
+class Truth:
+    """An account beside the ledger: it moves by the venue's rules, in the plainest arithmetic."""
+
+    cash: Decimal = Decimal(10_000)
+    wallet: Decimal = Decimal(5_000)
+    tokens: dict[str, Decimal] = field(default_factory=lambda: {"UNI": D(100), "SOL": D(10), "BNB": D(5)})
+    prices: dict[str, Decimal] = field(default_factory=lambda: {"UNI": D(8), "SOL": D(100), "BNB": D(500)})
+    size: Decimal = Decimal(-20)
+    entry: Decimal = Decimal("8.5")
+
+    def valuation(self, at_ms: int = 0) -> Valuation:
+        spot = {name: SpotValue(size, self.prices[name]) for name, size in self.tokens.items() if size}
+        unrealised = self.size * (self.prices["UNI"] - self.entry)
+        perps = {PERP: PerpValue(self.size, self.entry, self.prices["UNI"], unrealised)} if self.size else {}
+        worth = sum((value.size * value.price for value in spot.values()), ZERO)
+        equity = self.cash + self.wallet + worth + unrealised
+        return Valuation(at_ms, "USDT", equity, self.cash, self.wallet, spot, perps, "neutral")
+
+    def book(self, one: Fill) -> None:
+        signed = one.size * one.side.sign
+        if one.symbol == PERP:
+            closed = min(abs(self.size), one.size) if self.size * signed < 0 else ZERO
+            self.wallet += closed * (one.price - self.entry) * (1 if self.size > 0 else -1) - one.fee
+            rest = one.size - closed
+            kept = abs(self.size) - closed
+            self.entry = (self.entry * kept + one.price * rest) / (kept + rest) if rest else self.entry
+            self.size += signed
+            return
+        self.tokens[one.symbol.partition("/")[0]] += signed
+        self.cash -= signed * one.price
+        if one.fee_asset == "USDT":
+            self.cash -= one.fee
+        else:
+            self.tokens[one.fee_asset] -= one.fee
+
+
+def run(seed: int) -> tuple[Period, Mapping[str, Decimal]]:
+    """A random life of an account; its period, and what the venue paid and took."""
+    chance, truth = Random(seed), Truth()
+    ledger = ProfitLedger(truth.valuation(), {"UNI": "defi", "SOL": "infra"})
+    before = ledger.stand(truth.valuation())
+    booked = {"funding": ZERO, "deposit": ZERO, "lost": ZERO}
+    for number in range(chance.randrange(1, 60)):
+        for name in truth.prices:
+            truth.prices[name] *= D(chance.randrange(900, 1100)) / 1000
+        what = chance.random()
+        if what < 0.6:
+            token = chance.choice(["UNI", "SOL"])
+            is_perp = chance.random() < 0.4
+            side = chance.choice(list(Side))
+            most = 40 if is_perp else int(truth.tokens[token] / 2) if side is Side.SELL else 20
+            if most < 1:
+                continue
+            size, price = D(chance.randrange(1, most + 1)), truth.prices["UNI" if is_perp else token]
+            asset = "USDT" if is_perp else chance.choice(["USDT", token, "BNB"])
+            fee = size * price / 1000 / (truth.prices.get(asset, D(1)) if asset != token else price)
+            made = fill(PERP if is_perp else f"{token}/USDT", side, str(size), str(price), str(round(fee, 8)), asset)
+            purpose = chance.choice([Purpose.HEDGE, Purpose.TACTICAL, Purpose.SCALP]) if is_perp else Purpose.REDUCE
+            truth.book(made)
+            ledger.add_fill(made, made.size * made.price, OrderOf(purpose, chance.randrange(3)))
+        elif what < 0.8:
+            amount = D(chance.randrange(-500, 500)) / 100
+            truth.wallet += amount
+            booked["funding"] += amount
+            ledger.add_payment(Payment(str(number), "funding", "USDT", amount, PERP, number))
+        elif what < 0.9:
+            amount = D(chance.randrange(-900, 900))
+            truth.cash += amount
+            booked["deposit"] += amount
+            ledger.add_payment(Payment(str(number), "deposit", "USDT", amount, None, number))
+        else:
+            amount = D(chance.randrange(1, 100))
+            truth.cash -= amount
+            booked["lost"] += amount
+            ledger.add_adjustment({"key": "spot:USDT", "amount": str(-amount), "lost": str(amount)})
+        if chance.random() < 0.2:
+            ledger.stand(truth.valuation())
+    return ledger.stand(truth.valuation(1)).since(before, "start"), booked
+
+
+@given(st.integers(0, 1 << 40))
+def test_every_part_adds_up_to_the_change_of_equity(seed: int) -> None:
+    with house_arithmetic():
+        period, booked = run(seed)
+    assert abs(period.unexplained) < D("0.01")
+    assert period.total.funding == booked["funding"]
+    assert period.total.other == -booked["lost"]
+    assert period.flows.get("deposit", ZERO) == booked["deposit"]
+    for groups in (period.by_sleeve, period.by_token, period.by_campaign):
+        assert abs(sum((parts.net for parts in groups.values()), ZERO) - period.total.net) < D("0.00000001")
+
+
+def test_a_perp_belongs_to_the_order_that_opened_it_until_it_is_flat() -> None:
+    truth = replace(Truth(), size=ZERO)
+    ledger = ProfitLedger(truth.valuation(), {})
+    hedge, tactical = OrderOf(Purpose.HEDGE, 3), OrderOf(Purpose.TACTICAL, 4)
+    ledger.add_fill(fill(PERP, Side.SELL, "10", "8", "0.1"), D(80), hedge)
+    ledger.add_payment(Payment("1", "funding", "USDT", D("0.5"), PERP, 2))
+    ledger.add_fill(fill(PERP, Side.BUY, "30", "7", "0.3"), D(210), tactical)  # closes 10, opens 20
+    ledger.add_payment(Payment("2", "funding", "USDT", D("-0.2"), PERP, 3))
+    after = replace(truth, size=D(20), entry=D(7), wallet=truth.wallet + 10 - D("0.4") + D("0.3"))
+    period = ledger.stand(after.valuation()).since(ProfitLedger(truth.valuation()).stand(truth.valuation()), "start")
+    assert period.parts[Source("hedge", 3, "UNI")] == ProfitParts(realised=D(10), funding=D("0.5"), fees=D("0.2"))
+    assert period.parts[Source("tactical", 4, "UNI")] == ProfitParts(unrealised=D(20), funding=D("-0.2"), fees=D("0.2"))
+    assert period.unexplained == 0
+
+
+def test_a_fee_in_kind_counts_at_the_price_of_its_fill_and_once() -> None:
+    truth = Truth()
+    ledger = ProfitLedger(truth.valuation(), {"UNI": "defi"})
+    begin = ledger.stand(truth.valuation())
+    bought = fill("UNI/USDT", Side.BUY, "50", "8", "0.05", "UNI")
+    truth.book(bought)
+    ledger.add_fill(bought, D(400), OrderOf(Purpose.INCREASE, 7))
+    period = ledger.stand(truth.valuation()).since(begin, "start")
+    assert period.parts == {Source("defi.spot", 7, "UNI"): ProfitParts(fees=D("0.4"))}
+    assert (period.change, period.unexplained) == (D("-0.4"), D(0))
+
+
+def test_a_fee_from_assets_outside_of_equity_is_a_cost_that_equity_does_not_show() -> None:
+    truth = Truth()
+    ledger = ProfitLedger(truth.valuation(), {})
+    begin = ledger.stand(truth.valuation())
+    ledger.add_fill(fill(PERP, Side.SELL, "5", "8", "0.0001", "BNB"), D(40), OrderOf(Purpose.HEDGE, 0))
+    ledger.add_fill(fill("SOL/USDT", Side.BUY, "1", "100", "0.2", "XYZ"), D(100), None)
+    truth.book(fill(PERP, Side.SELL, "5", "8"))
+    truth.book(fill("SOL/USDT", Side.BUY, "1", "100"))
+    period = ledger.stand(truth.valuation()).since(begin, "start")
+    assert (period.total.fees, dict(period.flows)) == (D("0.05"), {PAID_OUTSIDE: D("0.05")})
+    assert (period.change, period.unexplained, period.unpriced_fees) == (D(0), D(0), {"XYZ": D("0.2")})
+
+
+def test_what_comes_in_is_no_profit_and_is_named() -> None:
+    truth = Truth()
+    ledger = ProfitLedger(truth.valuation(), {})
+    begin = ledger.stand(truth.valuation())
+    ledger.add_payment(Payment("1", "withdrawal", "SOL", D(-2), None, 1))
+    ledger.add_payment(Payment("2", "transfer", "USDT", D(700), None, 1))  # between the account's own wallets
+    ledger.add_adjustment({"key": "spot:USDT", "amount": "25"})
+    truth.tokens["SOL"] -= 2
+    truth.cash += 25 - 700
+    truth.wallet += 700
+    period = ledger.stand(truth.valuation()).since(begin, "start")
+    assert dict(period.flows) == {"withdrawal": D(-200), ADJUSTED: D(25)}
+    assert (period.total, period.unexplained) == (ProfitParts(), D(0))
+
+
+def test_a_conversion_takes_the_cost_along() -> None:
+    truth = Truth()
+    ledger = ProfitLedger(truth.valuation(), {})
+    begin = ledger.stand(truth.valuation())
+    ledger.add_conversion({"was": "UNI", "becomes": "NEW", "taken": "100", "given": "1000"})
+    truth.tokens |= {"UNI": ZERO, "NEW": D(1000)}
+    truth.prices["NEW"] = D("0.9")
+    period = ledger.stand(truth.valuation()).since(begin, "start")
+    assert (period.by_token["NEW"], period.unexplained) == (ProfitParts(unrealised=D(100)), D(0))
+
+
+async def journaled(folder: Path, days: int) -> Journal:
+    """A journal with a valuation every six hours whose equity rises by one each time."""
+    clock = [0]
+    journal = await Journal.open(folder / "j.db", account="main", now_ms=lambda: clock[0], threaded=False)
+    for number in range(days * 4):
+        clock[0] = number * 6 * HOUR_MS
+        value = Valuation(clock[0], "USDT", D(1000 + number), D(1000 + number), condition="neutral")
+        await journal.record_fact(VALUATION, encode(value))
+    return journal
+
+
+async def test_periods_begin_at_their_moments_and_end_with_the_last_valuation(tmp_path: Path) -> None:
+    journal = await journaled(tmp_path, 40)
+    now_ms = 39 * DAY_MS + 19 * HOUR_MS
+    profit = load_profit(journal.reader, SECTORS, now_ms, since_ms=now_ms - 2 * HOUR_MS)
+    begins = {name: period.begin_ms for name, period in profit.periods.items()}
+    assert begins == {
+        "start": 0,
+        "today": 39 * DAY_MS,
+        "7 d": 32 * DAY_MS + 24 * HOUR_MS,  # the valuation before that moment is an hour old: too old to stand for it
+        "30 d": 9 * DAY_MS + 24 * HOUR_MS,
+        "since": 39 * DAY_MS + 18 * HOUR_MS,
+    }
+    assert {period.end_ms for period in profit.periods.values()} == {39 * DAY_MS + 18 * HOUR_MS}
+    assert profit.periods["today"].unexplained == 3
+    series = equity_series(journal.reader, 0, now_ms, points=40)
+    assert len(series) == 40
+    assert (series[0].equity, series[-1].equity, series[0].condition) == (D(1000), D(1156), "neutral")
+    await journal.close()
+
+
+async def test_a_restarted_papers_position_is_counted_once(tmp_path: Path) -> None:
+    """Older versions journaled the engine's own entry of a position that a restart takes over as a fill."""
+    journal = await journaled(tmp_path, 1)
+    held = {"amounts": {}, "entries": {}, "origin_ms": DAY_MS, "agreed_ms": DAY_MS, "upto_seq": 1, "watched": []}
+    await journal.record_fact("baseline", held | {"origin_ms": 1, "agreed_ms": 1})
+    await journal.record_fact("baseline", held | {"amounts": {"spot:USDT": "1003"}})
+    await journal.record_fills([fill(PERP, Side.SELL, "10", "8", "0", client_id="sx01", at_ms=DAY_MS - 1)])
+    value = Valuation(DAY_MS + 1, "USDT", D(1003), D(1003))
+    await journal.record_fact(VALUATION, encode(value))
+    period = load_profit(journal.reader, SECTORS, 2 * DAY_MS).periods["start"]
+    assert period.by_sleeve == {}
+    assert sum(period.flows.values()) == 3
+    assert period.unexplained == 0
+    await journal.close()
+
+
+async def test_funding_and_fees_are_given_by_step_of_time(tmp_path: Path) -> None:
+    journal = await journaled(tmp_path, 1)
+    await journal.record_payments([Payment("1", "funding", "USDT", D("1.5"), PERP, 8 * HOUR_MS)])
+    await journal.record_fills([fill("UNI/USDT", Side.BUY, "10", "8", "0.01", "UNI", at_ms=9 * HOUR_MS)])
+    series = cost_series(journal.reader, "USDT", 0, DAY_MS, points=24)
+    assert [(one.at_ms, one.funding, one.fees) for one in series] == [
+        (8 * HOUR_MS, D("1.5"), 0),
+        (9 * HOUR_MS, 0, D("0.08")),
+    ]
+    await journal.close()
+
+
+async def test_an_empty_journal_says_so_and_nothing_else(tmp_path: Path) -> None:
+    journal = await Journal.open(tmp_path / "j.db", account="main", now_ms=lambda: 0, threaded=False)
+    document = profit_document(load_profit(journal.reader, SECTORS, DAY_MS))
+    await journal.close()
+    assert json.dumps(document["periods"]) == "{}"
+    assert "the next full cycle" in profit_line(document["periods"], "USDT")
+    assert "holds no valuation" in str(profit_parts(document, DAY_MS)[0])
+
+
+def test_a_bot_of_yesterday_shows_no_week() -> None:
+    parts = {Source("hedge", 0, "UNI"): ProfitParts(realised=D(10))}
+    month = Period("start", 0, 40 * DAY_MS, D(100), D(110), parts)
+    rows = {"start": period_row(month), "7 d": period_row(replace(month, begin_ms=33 * DAY_MS))}
+    assert profit_line(rows, "USDT") == "7 d +10.00 (10.00 %), since start +10.00 (10.00 %) USDT"
+    assert profit_line(rows | {"7 d": rows["start"]}, "USDT") == "since start +10.00 (10.00 %) USDT"

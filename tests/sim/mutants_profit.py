@@ -1,0 +1,38 @@
+"""Ways to state a profit that is not the exchange's."""
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from bot.domain.order import Fill
+from bot.ports import Payment
+from bot.report.profit.ledger import OrderOf, ProfitLedger
+from tests.sim.mutants import LARGE, Mutant
+
+RULE = ("profit adds up",)
+
+
+def leave_out_funding(patch: pytest.MonkeyPatch) -> None:
+    real = ProfitLedger.add_payment
+
+    def mutant(ledger: ProfitLedger, payment: Payment) -> None:
+        real(ledger, replace(payment, amount=payment.amount / 2) if payment.kind == "funding" else payment)
+
+    patch.setattr(ProfitLedger, "add_payment", mutant)
+
+
+def book_fees_in_kind_as_size_alone(patch: pytest.MonkeyPatch) -> None:
+    real = ProfitLedger.add_fill
+
+    def mutant(ledger: ProfitLedger, fill: Fill, value: Decimal, order: OrderOf | None) -> None:
+        is_in_kind = fill.symbol.startswith(f"{fill.fee_asset}/")
+        real(ledger, replace(fill, fee=Decimal(0)) if is_in_kind else fill, value, order)
+
+    patch.setattr(ProfitLedger, "add_fill", mutant)
+
+
+MUTANTS = (
+    Mutant("leave out half of the funding", leave_out_funding, RULE, (), seeds=8, playbook=LARGE, ends=True),
+    Mutant("book no fee in kind", book_fees_in_kind_as_size_alone, RULE, (), playbook=LARGE, ends=True),
+)
