@@ -64,6 +64,7 @@ _REJECTIONS: Mapping[RefusalReason, Rejection] = {
     _R.MULTI_ASSETS_ORDERS: _K.OTHER,
     _R.ISOLATED_UNDER_MULTI_ASSETS: _K.OTHER,
     _R.TRADING_DISABLED: _K.AUTHENTICATION,
+    _R.LIST_PRICES: _K.FILTER,
 }
 _STATES = {
     OrderStatus.NEW: ReportState.OPEN,
