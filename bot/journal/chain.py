@@ -1,12 +1,16 @@
-"""The hash chain of a journal: each event carries the hash of the one before it and its own."""
+"""The checks of a journal: each event carries the hash of the one before it and its own, and the projections and the
+snapshots are what the events say."""
 
+import sqlite3
+import zlib
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from sqlite_utils import Database
 
 from bot.journal.errors import corrupt
-from bot.journal.schema import GENESIS, chain_hash
+from bot.journal.schema import GENESIS, PROJECTIONS, chain_hash, migrations, replay
 
 
 def check_chain(db: Database, path: Path, last: int | None = None) -> None:
@@ -43,3 +47,37 @@ def check_event(row: tuple[Any, ...], path: Path) -> None:
     seq, at_ms, kind, cycle, payload, prev_hash, own = row
     if own != chain_hash(prev_hash, seq, at_ms, kind, cycle, payload):
         raise corrupt(path, f"event {seq} breaks the hash chain")
+
+
+def check_projections(db: Database, path: Path) -> None:
+    """Check that every projection is the replay of the events.
+
+    Raises:
+        JournalCorrupt: naming the first table that is not.
+    """
+    fresh = Database(sqlite3.connect(":memory:", isolation_level=None))
+    try:
+        migrations.apply(fresh)
+        fresh.execute("BEGIN")
+        replay(fresh, db.execute("SELECT seq, at_ms, kind, payload FROM event ORDER BY seq"))
+        for table in PROJECTIONS:
+            kept = db.execute(f"SELECT * FROM {table} ORDER BY 1, 2, 3").fetchall()
+            if kept != fresh.execute(f"SELECT * FROM {table} ORDER BY 1, 2, 3").fetchall():
+                raise corrupt(path, f"table {table} is not what its events add up to")
+    finally:
+        fresh.close()
+
+
+def check_snapshots(db: Database, path: Path) -> None:
+    """Check every kept snapshot by its digest.
+
+    Raises:
+        JournalCorrupt: naming the first that does not match.
+    """
+    for digest, body in db.execute("SELECT digest, body FROM snapshots"):
+        try:
+            found = sha256(zlib.decompress(body)).hexdigest()
+        except zlib.error:
+            found = ""
+        if found != digest:
+            raise corrupt(path, f"snapshot {digest[:12]} does not match its digest")

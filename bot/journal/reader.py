@@ -7,7 +7,6 @@ import zlib
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +28,7 @@ from bot.journal.answers import (
     Answers,
     remembered,
 )
-from bot.journal.chain import check_chain
+from bot.journal.chain import check_chain, check_projections, check_snapshots
 from bot.journal.errors import SnapshotPruned, classify, corrupt
 from bot.journal.record import CycleRecord, record_in
 from bot.journal.schema import (
@@ -37,9 +36,6 @@ from bot.journal.schema import (
     NEVER_CAME_TO_BE,
     NOT_SENT,
     ORDER_FIELDS,
-    PROJECTIONS,
-    migrations,
-    replay,
 )
 from bot.ports import Payment, Rejection
 
@@ -416,35 +412,12 @@ class JournalReader(Answers):
                 self._connection().execute("BEGIN")
                 try:
                     check_chain(self._connection(), self.path)
-                    self._check_projections()
-                    self._check_snapshots()
+                    check_projections(self._connection(), self.path)
+                    check_snapshots(self._connection(), self.path)
                 finally:
                     self._connection().execute("ROLLBACK")
             except sqlite3.Error as error:
                 raise classify(error, self.path) from error
-
-    def _check_projections(self) -> None:
-        db = self._connection()
-        fresh = Database(sqlite3.connect(":memory:", isolation_level=None))
-        try:
-            migrations.apply(fresh)
-            fresh.execute("BEGIN")
-            replay(fresh, db.execute("SELECT seq, at_ms, kind, payload FROM event ORDER BY seq"))
-            for table in PROJECTIONS:
-                kept = db.execute(f"SELECT * FROM {table} ORDER BY 1, 2, 3").fetchall()
-                if kept != fresh.execute(f"SELECT * FROM {table} ORDER BY 1, 2, 3").fetchall():
-                    raise corrupt(self.path, f"table {table} is not what its events add up to")
-        finally:
-            fresh.close()
-
-    def _check_snapshots(self) -> None:
-        for digest, body in self._connection().execute("SELECT digest, body FROM snapshots"):
-            try:
-                found = sha256(zlib.decompress(body)).hexdigest()
-            except zlib.error:
-                found = ""
-            if found != digest:
-                raise corrupt(self.path, f"snapshot {digest[:12]} does not match its digest")
 
     def _record(self, payload: dict[str, Any]) -> CycleRecord:
         rows = self._rows("SELECT body FROM snapshots WHERE digest = ?", [payload["snapshot"]])
