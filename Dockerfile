@@ -13,18 +13,29 @@ RUN python3 -m venv /opt/build \
 COPY pyproject.toml README.md LICENSE ./
 COPY bot ./bot
 COPY config ./config
+COPY deploy/make-sbom ./deploy/make-sbom
+ARG VERSION=unversioned
+RUN python3 deploy/make-sbom requirements.lock "$VERSION" > /src/sbom.cdx.json
 # The final root is read-only, so every module is compiled here or never.
 RUN /opt/build/bin/python -m pip wheel --no-deps --no-build-isolation --wheel-dir /dist . \
  && /opt/venv/bin/python -m pip install --no-deps --no-index /dist/*.whl \
  && /opt/venv/bin/python -m compileall -q -j 0 /opt/venv/lib
 
 FROM ${PYTHON_IMAGE}
+ARG VERSION=unversioned
+ARG REVISION=unknown
 LABEL org.opencontainers.image.title="sectorbot" \
+      org.opencontainers.image.description="Rotates spot and hedged perpetuals between two token sectors" \
+      org.opencontainers.image.version="$VERSION" \
+      org.opencontainers.image.revision="$REVISION" \
+      org.opencontainers.image.documentation="README.md" \
       org.opencontainers.image.licenses="MIT"
 RUN groupadd --gid 10001 sectorbot \
  && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /var/lib/sectorbot --shell /usr/sbin/nologin sectorbot \
  && install -d -o 10001 -g 10001 -m 0700 /var/lib/sectorbot
 COPY --from=builder /opt/venv /opt/venv
+# Every package in here with the hashes it was installed by, for scanners (CycloneDX).
+COPY --from=builder /src/sbom.cdx.json /usr/share/sectorbot/sbom.cdx.json
 # Settings come from SECTORBOT__SECTION__KEY variables over the packaged defaults, and secrets from files in
 # /run/secrets: a variable is visible to everyone who may inspect the container, a file is not.
 ENV PATH=/opt/venv/bin:$PATH \

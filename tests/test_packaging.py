@@ -145,26 +145,8 @@ def test_the_image_runs_unprivileged_and_stops_on_a_signal() -> None:
     assert read("Dockerfile").count("--require-hashes") == 2
 
 
-@pytest.mark.parametrize("name", ["compose.yaml", "compose.trade.yaml"])
-def test_the_compose_file_follows_its_specification(name: str) -> None:
-    run(tool("check-jsonschema"), "--builtin-schema", "vendor.compose-spec", f"deploy/{name}")
-
-
-def test_a_dry_run_in_a_container_needs_no_secret_and_trade_adds_both() -> None:
-    assert "venue__api" not in read("deploy/compose.yaml")
-    trade = read("deploy/compose.trade.yaml")
-    assert "[run, --environment, testnet, --mode, trade]" in trade
-    for name in ("venue__api_key", "venue__api_secret"):
-        assert trade.count(name) == 3
-
-
-def test_the_compose_file_hardens_its_services_and_keeps_secrets_in_files() -> None:
-    compose = read("deploy/compose.yaml")
-    for line in ("read_only: true", "cap_drop: [ALL]", "no-new-privileges:true", "restart: unless-stopped"):
-        assert line in compose
-    services = compose.partition("\nservices:\n")[2].partition("\nvolumes:\n")[0]
-    assert services.count("<<: *hardened") == len(re.findall(r"^  \w+:$", services, re.MULTILINE)) == 2
-    assert re.findall(r"(?i)(?:key|secret|password|token)\w*: *\S", services) == []
+def test_the_compose_file_follows_its_specification() -> None:
+    run(tool("check-jsonschema"), "--builtin-schema", "vendor.compose-spec", "deploy/compose.yaml")
 
 
 @pytest.mark.parametrize("script", [".ci/run", ".ci/venv", "deploy/verify-image"])

@@ -70,6 +70,7 @@ OWNERS = {
     "trustme": ("bot/simex/tls.py",),
     "cryptography": ("bot/simex/public_keys.py",),
     "telegram": ("bot/operate/telegram/service.py",),
+    "prometheus_client": ("bot/operate/metrics/*.py",),
     "apprise": ("bot/operate/notify/sender.py",),
     "jinja2": ("bot/lab/backtest/page.py", "bot/operate/dashboard/render.py"),
     "argon2": ("bot/operate/dashboard/passwords.py",),

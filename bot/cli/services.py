@@ -14,6 +14,10 @@ def services_of(settings: Any) -> list[Any]:
         from bot.operate.telegram.service import make_telegram
 
         makers.append(make_telegram)
+    if settings.metrics.is_on:
+        from bot.operate.metrics.service import make_metrics
+
+        makers.append(make_metrics)
     return makers
 
 
@@ -39,4 +43,5 @@ def service_lines(settings: Any) -> list[str]:
     users = len(settings.telegram.users)
     remote = f"on, for {users} user{'s' * (users != 1)}" if settings.telegram.token is not None else "off"
     to = f"to {names}{quiet}{report}" if names else "off, notify.urls is not set"
-    return [f"notices: {to}", f"telegram: {remote}"]
+    places = [str(place) for place in (settings.metrics.listen, settings.metrics.file) if place]
+    return [f"notices: {to}", f"telegram: {remote}", f"metrics: {', '.join(places) or 'off'}"]

@@ -22,6 +22,7 @@ UNSET = {
     "venue.api_secret",
     "notify.urls",
     "telegram.token",
+    "metrics.file",
     "playbook.regime.override",
     "journal.path",
     "macro.rates_file",

@@ -59,6 +59,12 @@ class Health:
         if part is not None:
             part.seen = time.monotonic()
 
+    def silent_seconds(self) -> Mapping[str, float]:
+        """How long ago each part gave its last sign of life."""
+        now = time.monotonic()
+        with self._lock:
+            return {name: part.silent_seconds(now) for name, part in self.parts.items()}
+
     def late(self) -> Mapping[str, float]:
         """The parts that are silent for too long, and for how many seconds."""
         now = time.monotonic()

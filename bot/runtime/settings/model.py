@@ -42,6 +42,7 @@ from bot.runtime.settings.layers import (
     Layer,
     SettingsProblem,
 )
+from bot.runtime.settings.operate.metrics import MetricsSettings
 from bot.runtime.settings.operate.notify import NotifySettings
 from bot.runtime.settings.operate.telegram import TelegramSettings
 from bot.runtime.settings.places import journal_path_of
@@ -113,6 +114,7 @@ class Settings(BaseSettings):
     execution: ExecutionRules = ExecutionRules()
     journal: JournalSettings = JournalSettings()
     logs: Logs = Logs()
+    metrics: MetricsSettings = MetricsSettings()
     notify: NotifySettings = NotifySettings()
     telegram: TelegramSettings = TelegramSettings()
     dashboard: DashboardSettings = DashboardSettings()

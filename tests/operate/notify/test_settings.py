@@ -73,7 +73,7 @@ def test_commands_name_the_destination_and_never_its_url(
     assert result.exit_code == 0, result.output
     assert PASSWORD not in result.output
     if arguments[1] == "check":
-        assert "notices: to json-1, daily report 07:00 UTC\ntelegram: off\n" in result.output
+        assert "notices: to json-1, daily report 07:00 UTC\ntelegram: off\nmetrics: off\n" in result.output
 
 
 @pytest.mark.parametrize("command", [["config", "check"], ["run", "-e", "sim", "--once"], ["notify", "test"]])
