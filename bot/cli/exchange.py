@@ -57,6 +57,12 @@ def exchange(  # noqa: PLR0913, PLR0917 - one argument per option
         list[str] | None,
         typer.Option(metavar="ID", help="Whose wire it speaks, by venue.id; may be repeated."),
     ] = None,
+    latency: Annotated[int, typer.Option(metavar="MS", min=0, help="What a request's way takes, there and back.")] = 0,
+    jitter: Annotated[int, typer.Option(metavar="MS", min=0, help="Up to so much more, drawn for each request.")] = 0,
+    depth: Annotated[
+        float,
+        typer.Option(min=0.0001, max=1000, help="How deep books are; below 1 more orders are filled in parts."),
+    ] = 1.0,
     control: Annotated[
         bool, typer.Option("--control", help="Answer control requests under /simex/, on loopback.")
     ] = False,
@@ -80,6 +86,7 @@ def exchange(  # noqa: PLR0913, PLR0917 - one argument per option
     logs.configure(level="warning")
     options = ServeOptions(http_port, https_port, start_ms, speed or 1.0, seed, scenario, market)
     chosen: dict[str, Any] = {"faults": faults, "control": control, "state": state}
+    chosen |= {"latency_ms": latency, "jitter_ms": jitter, "depth": depth}
     if tokens is not None:
         chosen["tokens"] = tuple(dict.fromkeys(name.strip().upper() for name in tokens.split(",") if name.strip()))
     if account:

@@ -11,10 +11,11 @@ import struct
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
+from random import Random
 from typing import Any
 
 from aiohttp import web
@@ -48,6 +49,21 @@ def _dialect(name: str, exchange: Exchange, keys: Mapping[str, ApiKey], scale: D
     if name == "bybit":
         return Bybit(exchange, keys, limits_scale=scale)
     raise ValueError(f"the embedded exchange does not speak as {name!r}; it speaks as binance and bybit")
+
+
+@dataclass(frozen=True, slots=True)
+class Delay:
+    """How long requests are on their way: `base_ms`, and up to `jitter_ms` more; drawn anew for each from `seed`."""
+
+    base_ms: int = 0
+    jitter_ms: int = 0
+    seed: int = 0
+
+    def draw_s(self, random: Random) -> float:
+        return (self.base_ms + random.random() * self.jitter_ms) / 1000
+
+
+NO_DELAY = Delay()
 
 
 def _wall_ms() -> int:
@@ -93,6 +109,7 @@ class Simex:
         self._dialects: tuple[Dialect, ...] = ()
         self.speak_as(FULL_DIALECTS)
         self._runner: web.AppRunner | None = None
+        self._delay, self._delays = NO_DELAY, Random(0)
         self._has_control, self._save, self._has_changed = control, save, False
         self.unknown: Counter[str] = Counter()
         if save is not None:
@@ -127,6 +144,10 @@ class Simex:
             await self.stop()
             raise
         self.https_port, self.http_port = (listening.getsockname()[1] for listening in sockets)
+
+    def set_delay(self, delay: Delay) -> None:
+        """What the way of each request takes from now on."""
+        self._delay, self._delays = delay, Random(delay.seed)
 
     async def stop(self) -> None:
         """Close the ports and every connection. The exchange stays as it is."""
@@ -194,9 +215,19 @@ class Simex:
             fault = self.faults.draw(asked.method, asked.path, f"{asked.query}&{asked.body}")
             if fault is not None:
                 return await self._answer_faulty(request, asked, fault)
-            reply = self.respond(asked)
+            reply = await self._answer_after_delay(asked)
         self._note(asked, reply.status)
         return _response(reply)
+
+    async def _answer_after_delay(self, asked: WireRequest) -> WireReply:
+        """The answer, with half of the delay before the exchange acts and half after."""
+        half_s = self._delay.draw_s(self._delays) / 2
+        if not half_s:
+            return self.respond(asked)
+        await asyncio.sleep(half_s)
+        reply = self.respond(asked)
+        await asyncio.sleep(half_s)
+        return reply
 
     async def _answer_socket(self, request: web.Request, asked: WireRequest) -> web.StreamResponse:
         fault = self.faults.draw("WS", asked.path, asked.query)

@@ -2,15 +2,17 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import aiohttp
 import pytest
 
 from bot.simex.faults import Fault, FaultPlan, FaultRule
-from bot.simex.server import Simex
+from bot.simex.server import Delay, Simex
 from bot.simex.signing import sign
 from bot.simex.tls import loopback_session
 from tests.simex.dialects.conftest import KEYS, START_MS, Bench, MakeBench, make_bench
@@ -209,3 +211,14 @@ async def test_starting_twice_is_refused_and_stopping_twice_is_fine(make_bench: 
         await simex.start(tls_dir=tmp_path)
     await simex.stop()
     await simex.stop()
+
+
+async def test_a_request_takes_the_delay_and_a_part_of_the_jitter(served: Served) -> None:
+    served.simex.set_delay(Delay(base_ms=60, jitter_ms=40, seed=3))
+    begun = time.monotonic()
+    for _ in range(3):
+        assert (await served.ask("GET", ORDER, symbol="UNIUSDT", orderId="9"))[0] == 400
+    assert time.monotonic() - begun >= 0.18
+    draws = [Delay(60, 40, 3).draw_s(Random(3)) for _ in range(2)]
+    assert draws[0] == draws[1]
+    assert all(0.06 <= Delay(60, 40).draw_s(Random(n)) <= 0.1 for n in range(50))

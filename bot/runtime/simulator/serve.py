@@ -26,13 +26,14 @@ from bot.runtime.simulator.reach import document_of
 from bot.simex.control import rule_of
 from bot.simex.engine.exchange import Exchange
 from bot.simex.engine.market import Market
+from bot.simex.engine.rules import Rules
 from bot.simex.engine.snapshot import Key
 from bot.simex.faults import FaultPlan
-from bot.simex.market.catalogue import default_instruments
+from bot.simex.market.catalogue import default_instruments, recorded_bands
 from bot.simex.market.moved import MovedMarket
 from bot.simex.market.synthetic import SyntheticMarket
 from bot.simex.public_keys import PublicKey, read_public_key
-from bot.simex.server import FULL_DIALECTS, Simex
+from bot.simex.server import FULL_DIALECTS, Delay, Simex
 from bot.simex.signing import ApiKey
 from bot.simex.store import Store, StoreError
 
@@ -60,6 +61,9 @@ class ServeOptions:
     control: bool = False
     state: Path | None = None
     venues: tuple[str, ...] = FULL_DIALECTS
+    latency_ms: int = 0
+    jitter_ms: int = 0
+    depth: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +161,9 @@ class ServedExchange:
         start_ms = int(self._about["start_ms"])
         self.market = MovedMarket(_market(options, start_ms))
         self.market.restore(rows.get(("moves",), {}))
-        self.exchange = Exchange(instruments=_instruments(self.market, start_ms), market=self.market, start_ms=start_ms)
+        instruments = _instruments(self.market, start_ms)
+        rules = Rules(bands=recorded_bands(instruments), depth_scale=options.depth)
+        self.exchange = Exchange(instruments=instruments, market=self.market, start_ms=start_ms, rules=rules)
         if rows:
             self.exchange.restore(rows)
         self.keys = {name: ApiKey(pair[0], pair[1], name) for name, pair in rows.get(("keys",), {}).items()}
@@ -183,6 +189,7 @@ class ServedExchange:
             id_salt=f"{self.exchange.now_ms}/" if rows else "",
         )
         self._speak()
+        self.server.set_delay(Delay(options.latency_ms, options.jitter_ms, options.seed))
         self.save()
 
     def _speak(self) -> None:

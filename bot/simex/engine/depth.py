@@ -65,7 +65,7 @@ class Depth:
         if real is not None:
             rows = iter(real[1] if side is Side.BUY else real[0])
         else:
-            rows = _ladder(state.market.at(symbol, state.now_ms), listing, side)
+            rows = _ladder(state.market.at(symbol, state.now_ms), listing, side, state.rules.depth_scale)
         for price, size in rows:
             if taken >= size:
                 taken -= size
@@ -124,13 +124,13 @@ class Depth:
         return min(size, (share / step).to_integral_value(rounding=ROUND_CEILING) * step) if step else share
 
 
-def _ladder(point: PricePoint, listing: Listing, side: Side) -> Iterator[Level]:
+def _ladder(point: PricePoint, listing: Listing, side: Side, scale: float) -> Iterator[Level]:
     """Levels five hundredths of a percent apart, each a little larger than the one before."""
     instrument = listing.instrument
     tick = listing.tick
     middle, half = _ticks(point, listing)
     gap = max(1, round(point.mid / 100 / LEVELS_PER_PERCENT / tick))
-    base_value, sign = point.depth_quote / _WEIGHT, 1 if side is Side.BUY else -1
+    base_value, sign = point.depth_quote * scale / _WEIGHT, 1 if side is Side.BUY else -1
     price_tick, step, contract_size = instrument.price_tick, instrument.size_step, float(instrument.contract_size)
     step_size = float(step)
     for index in range(LEVELS):

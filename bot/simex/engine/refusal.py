@@ -50,6 +50,8 @@ class RefusalReason(StrEnum):
     ISOLATED_UNDER_MULTI_ASSETS = "isolated_under_multi_assets"
     TRADING_DISABLED = "trading_disabled"
     LIST_PRICES = "list_prices"
+    MAX_TRIGGERS = "max_triggers"
+    MAX_LISTS = "max_lists"
 
 
 class Refusal(Exception):

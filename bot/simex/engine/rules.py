@@ -31,7 +31,9 @@ class Rules:
     """Bands are factors of the mark (perps) or the middle (spot); `take_bound` limits perp market orders around the
     mark; a taken book refills within `refill_ms`; `resting_retry_ms` is when the rest of a partly filled resting order
     is matched again; `trigger_protect` is how far last price and mark may be apart when a protected order fires (share
-    of the mark); `is_post_only_refused` and `is_fok_refused` choose between a refusal and an expired order."""
+    of the mark); `bands` by symbol replace the three for perps; `depth_scale` multiplies what books offer; `spot_…_max`
+    hold for each symbol; `is_post_only_refused` and `is_fok_refused` choose between a refusal and an
+    expired order."""
 
     duplicate_scope: DuplicateScope = DuplicateScope.OPEN
     fee_discount: Decimal = Decimal("0.25")
@@ -41,7 +43,13 @@ class Rules:
     perp_band_up: Decimal = Decimal("1.15")
     perp_band_down: Decimal = Decimal("0.85")
     take_bound: Decimal = Decimal("0.10")
+    bands: Mapping[str, Decimal] = field(default_factory=dict)
+    depth_scale: float = 1.0
     orders_max: int = 200
+    spot_triggers_max: int = 5
+    spot_lists_max: int = 20
+    spot_amends_max: int = 10
+    spot_notional_max: Decimal = Decimal(9_000_000)
     client_id_pattern: str = r"[.A-Za-z0-9:/_-]{1,36}"
     refill_ms: int = 60_000
     resting_retry_ms: int = 60_000
@@ -58,6 +66,19 @@ class Rules:
     def __post_init__(self) -> None:
         for brackets in self.brackets.values():
             check_brackets(brackets)
+
+    def perp_band(self, symbol: str) -> tuple[Decimal, Decimal]:
+        """(highest, lowest) limit price of a perp as factors of the mark."""
+        band = self.bands.get(symbol)
+        return (self.perp_band_up, self.perp_band_down) if band is None else (1 + band, 1 - band)
+
+    def take_bound_of(self, symbol: str) -> Decimal:
+        """How far from the mark a market order of a perp takes."""
+        return self.bands.get(symbol, self.take_bound)
+
+    def trigger_protect_of(self, symbol: str) -> Decimal:
+        """How far apart last price and mark of a perp may be when a protected order fires."""
+        return self.bands.get(symbol, self.trigger_protect)
 
     def brackets_for(self, instrument: Instrument) -> tuple[Bracket, ...]:
         """The risk brackets of a perp, smallest notional first."""

@@ -7,8 +7,12 @@ from math import floor, log10
 
 from bot.domain.instrument import Instrument, Kind, multiplier_of, token_of
 from bot.domain.money import ONE
+from bot.domain.symbol import base_of, is_perp
+from bot.simex.market.listings import PERP_NOTIONAL_MIN, SPOT_NOTIONAL_MIN, ListedTerms, perp_terms, spot_terms
+from bot.simex.market.tiers import brackets_of
 
 _SATOSHI = Decimal("0.00000001")
+NEAR = 5.0  # how many times a price may differ from the catalogue's
 DEFI, INFRA, OTHER = "defi", "infra", "other"
 
 
@@ -91,7 +95,8 @@ def default_instruments(
 ) -> Mapping[str, Instrument]:
     """Spot `X/USDT` and perp `X/USDT:USDT` for each token (all known ones by default).
 
-    `prices` by token decide ticks and steps where they differ much from the catalogue's.
+    Terms are the recorded ones. Where a price is more than a few times as high or low as the catalogue's, recorded
+    grids and sizes would not fit it, and they are made from the price.
     """
     made: dict[str, Instrument] = {}
     for token in dict.fromkeys(tokens if tokens is not None else TOKENS):
@@ -102,20 +107,29 @@ def default_instruments(
     return made
 
 
+def recorded_bands(symbols: Iterable[str]) -> Mapping[str, Decimal]:
+    """How far from the mark prices of perps may be, for those where it is recorded."""
+    terms = {symbol: perp_terms(token_of(base_of(symbol))) for symbol in symbols if is_perp(symbol)}
+    return {symbol: found.band for symbol, found in terms.items() if found is not None}
+
+
 def _spot(token: str, price: float) -> Instrument:
+    recorded = spot_terms(token)
     step = min(ONE, _power(-floor(log10(price)) - 1))
+    made = _made(Decimal("0.01"), step, price, SPOT_NOTIONAL_MIN if recorded is None else recorded.notional_min)
+    terms = recorded if recorded is not None and _is_near(token, price) else made
     return Instrument(
         venue="binance",
         symbol=spot_symbol(token),
         kind=Kind.SPOT,
         base=token,
         quote="USDT",
-        price_tick=_tick(Decimal("0.01"), price),
-        size_step=step,
-        size_min=step,
-        notional_min=Decimal(5),
-        size_max=max(Decimal(9_000_000), Decimal(round(4e6 / price))),
-        market_size_max=Decimal(round(2e6 / price) + 1),
+        price_tick=terms.tick,
+        size_step=terms.step,
+        size_min=terms.step,
+        notional_min=terms.notional_min,
+        size_max=terms.size_max,
+        market_size_max=terms.market_size_max,
         multiplier=multiplier_of(token),
         maker_fee=Decimal("0.001"),
         taker_fee=Decimal("0.001"),
@@ -124,24 +138,43 @@ def _spot(token: str, price: float) -> Instrument:
 
 
 def _perp(token: str, price: float, traits: TokenTraits) -> Instrument:
+    recorded, brackets = perp_terms(token), brackets_of(token)
     step = min(ONE, _power(-floor(log10(price))))
+    made = _made(Decimal("0.1"), step, price, PERP_NOTIONAL_MIN if recorded is None else recorded.notional_min)
+    terms = recorded if recorded is not None and _is_near(token, price) else made
     return Instrument(
         venue="binance",
         symbol=perp_symbol(token),
         kind=Kind.PERP,
         base=token,
         quote="USDT",
-        price_tick=_tick(Decimal("0.1"), price),
-        size_step=step,
-        size_min=step,
-        notional_min=Decimal(5),
-        size_max=max(Decimal(9_000_000), Decimal(round(4e6 / price))),
-        market_size_max=Decimal(round(2e6 / price) + 1),
+        price_tick=terms.tick,
+        size_step=terms.step,
+        size_min=terms.step,
+        notional_min=terms.notional_min,
+        size_max=terms.size_max,
+        market_size_max=terms.market_size_max,
         multiplier=multiplier_of(token),
         maker_fee=Decimal("0.0002"),
         taker_fee=Decimal("0.0005"),
-        leverage_max=Decimal(traits.leverage_max),
+        leverage_max=Decimal(brackets[0].leverage_max if brackets else traits.leverage_max),
         venue_symbol=f"{token}USDT",
+        brackets=brackets,
+    )
+
+
+def _is_near(token: str, price: float) -> bool:
+    known = TOKENS.get(token)
+    return known is not None and known.price / NEAR <= price <= known.price * NEAR
+
+
+def _made(coarsest: Decimal, step: Decimal, price: float, notional_min: Decimal) -> ListedTerms:
+    return ListedTerms(
+        tick=_tick(coarsest, price),
+        step=step,
+        size_max=max(Decimal(9_000_000), Decimal(round(4e6 / price))),
+        market_size_max=Decimal(round(2e6 / price) + 1),
+        notional_min=notional_min,
     )
 
 

@@ -13,10 +13,12 @@ from random import Random
 
 from bot.domain.candles import CandleSeries
 from bot.domain.durations import DAY_MS, HOUR_MS
+from bot.domain.instrument import token_of
 from bot.domain.market import Macro, Tvl
 from bot.domain.symbol import is_perp
 from bot.simex.engine.market import FundingTerms, PriceKind, PricePoint
 from bot.simex.market.base import PathMarket, Track
+from bot.simex.market.books import shape_of
 from bot.simex.market.catalogue import DEFI, INFRA, OTHER, TokenTraits, perp_symbol, spot_symbol, traits_of
 from bot.simex.market.path import CandlePath
 from bot.simex.market.scenarios import SCENARIOS, level
@@ -135,13 +137,14 @@ class SyntheticMarket(PathMarket):
         if found is None:
             token = self._token(self._names[symbol])
             path = token.perp if is_perp(symbol) else token.spot
+            shape = shape_of(token_of(self._names[symbol]), token.traits.volume, is_perp=is_perp(symbol))
             found = self._tracks[symbol] = Track(
                 last=path,
                 mark=path,
                 index=token.spot,
                 start_ms=self._first_ms,
-                spread=0.0002 if token.traits.volume > 3e8 else 0.0004,
-                depth_quote=token.traits.volume * 0.008,
+                spread=shape.spread,
+                depth_quote=shape.depth_quote,
                 interval_hours=INTERVAL_HOURS,
                 is_perp=is_perp(symbol),
             )

@@ -439,3 +439,27 @@ def test_ids_rise_per_symbol_and_reads_page_both_ways() -> None:
     assert [t.id for t in venue.trades("a", SPOT, from_id=4)] == [4, 5]
     assert [o.id for o in venue.orders("a", SPOT, start_ms=3 * MINUTE)] == [4, 5]
     assert [t.id for t in venue.trades("a", SPOT, order_id=3)] == [3]
+
+
+def test_a_thin_book_fills_in_parts() -> None:
+    for scale, fills in ((1.0, 1), (0.0001, 5)):
+        venue = exchange(((0, 10.0), (HOUR, 8.0)), rules=Rules(depth_scale=scale))
+        venue.place("a", limit(SPOT, BUY, "400", "9"))
+        venue.advance(10 * HOUR)
+        assert min(len(venue.trades("a", SPOT)), 5) == fills
+        venue.audit()
+
+
+def test_bands_and_bounds_are_those_of_the_symbol() -> None:
+    venue = exchange(rules=Rules(bands={PERP: D("0.02")}))
+    assert refused(venue, limit(PERP, BUY, "10", "10.3")) is RefusalReason.PERCENT_PRICE_HIGH
+    assert refused(venue, limit(PERP, SELL, "10", "9.7")) is RefusalReason.PERCENT_PRICE_LOW
+    venue.place("a", limit(PERP, BUY, "10", "10.1"))
+
+
+def test_limits_of_spot_symbols_are_kept() -> None:
+    venue = exchange(rules=Rules(spot_notional_max=D(1000)))
+    assert refused(venue, limit(SPOT, BUY, "120", "9")) is RefusalReason.MIN_NOTIONAL
+    for number in range(5):
+        venue.place("a", trigger(OrderType.STOP, SPOT, SELL, "1", f"{9 - number}"))
+    assert refused(venue, trigger(OrderType.STOP, SPOT, SELL, "1", "9.5")) is RefusalReason.MAX_TRIGGERS

@@ -6,10 +6,19 @@ from decimal import Decimal
 import pytest
 
 from bot.simex.engine.exchange import Exchange
-from bot.simex.market.catalogue import TOKENS, default_instruments, perp_symbol, spot_symbol, traits_of
+from bot.simex.engine.rules import check_brackets
+from bot.simex.market.catalogue import (
+    TOKENS,
+    default_instruments,
+    perp_symbol,
+    recorded_bands,
+    spot_symbol,
+    traits_of,
+)
 from bot.simex.market.scenarios import SCENARIOS
 from bot.simex.market.synthetic import DEFAULT_TOKENS, SyntheticMarket
 
+D = Decimal
 START = 1_767_225_600_000
 HOUR, DAY = 3_600_000, 86_400_000
 ANCHORS = {"UNI": Decimal(10), "AAVE": Decimal(100), "ETH": Decimal(2_500), "CRV": Decimal("0.5")}
@@ -129,6 +138,28 @@ def test_funding_is_settled_every_eight_hours_at_the_rate_its_premiums_give() ->
     assert market.open_interest("UNI/USDT:USDT", START)
 
 
+def test_symbols_are_listed_with_the_recorded_terms() -> None:
+    """Values of the venue's own lists."""
+    made = default_instruments()
+    btc, spot, eth = made["BTC/USDT:USDT"], made["BTC/USDT"], made["ETH/USDT:USDT"]
+    assert (btc.size_step, btc.notional_min, btc.price_tick) == (D("0.001"), 100, D("0.1"))
+    assert (btc.size_max, btc.market_size_max, btc.leverage_max) == (1000, 120, 150)
+    assert (spot.size_step, spot.notional_min, spot.size_max) == (D("0.00001"), 5, 9000)
+    assert (eth.notional_min, eth.market_size_max) == (20, 2000)
+    assert made["UNI/USDT:USDT"].size_step == 1
+    far = default_instruments(["BTC"], {"BTC": 40.0})["BTC/USDT:USDT"]
+    assert (far.notional_min, far.size_step) == (100, D("0.1")), "a grid that fits the price"
+    assert recorded_bands(made)["BTC/USDT:USDT"] == D("0.05")
+
+
+@pytest.mark.parametrize(("token", "least", "most"), [("BTC", 5e6, 5e7), ("SOL", 1e6, 2e7), ("SUSHI", 2e5, 2e6)])
+def test_books_are_as_deep_as_recorded(token: str, least: float, most: float) -> None:
+    market = SyntheticMarket(1, START, (token,))
+    spot, perp = (market.at(symbol(token), START) for symbol in (spot_symbol, perp_symbol))
+    assert least < spot.depth_quote < perp.depth_quote < most
+    assert spot.spread == perp.spread < 0.0006
+
+
 def test_an_unknown_scenario_names_the_known_ones() -> None:
     with pytest.raises(ValueError, match="golden"):
         SyntheticMarket(1, START, scenario="boom")
@@ -140,10 +171,14 @@ def test_instruments_of_every_known_token_are_fine_enough() -> None:
     assert set(DEFAULT_TOKENS) <= set(TOKENS)
     for symbol, unit in made.items():
         price = Decimal(str(traits_of(unit.base).price))
-        assert unit.price_tick / price <= Decimal("0.0002"), symbol
-        assert unit.size_min * price < 100, symbol
+        assert unit.price_tick / price <= Decimal("0.002"), symbol
+        assert unit.size_min * price <= 100, symbol
         assert unit.market_size_max is not None
-        assert unit.market_size_max * price > 100_000, symbol
+        assert unit.size_max is not None
+        assert unit.size_min % unit.size_step == 0
+        if unit.is_perp:
+            assert unit.leverage_max == unit.brackets[0].leverage_max
+            check_brackets(unit.brackets)
     assert made["UNI/USDT"].venue_symbol == made["UNI/USDT:USDT"].venue_symbol == "UNIUSDT"
     cheap = default_instruments(["NEW"], prices={"NEW": Decimal("0.00002")})["NEW/USDT"]
     assert cheap.price_tick == Decimal("0.00000001"), "as fine as venues write prices, no finer"

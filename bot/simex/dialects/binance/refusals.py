@@ -31,6 +31,8 @@ SPOT_REFUSALS: Mapping[RefusalReason, tuple[int, str]] = {
     _R.MARKET_LOT_SIZE: _filter("MARKET_LOT_SIZE"),
     _R.MIN_NOTIONAL: _filter("NOTIONAL"),
     _R.MAX_ORDERS: _filter("MAX_NUM_ORDERS"),
+    _R.MAX_TRIGGERS: _filter("MAX_NUM_ALGO_ORDERS"),
+    _R.MAX_LISTS: _filter("MAX_NUM_ORDER_LISTS"),
     _R.INSUFFICIENT_BALANCE: (-2010, "Account has insufficient balance for requested action."),
     _R.DUPLICATE_CLIENT_ID: (-2010, "Duplicate order sent."),
     _R.BAD_CLIENT_ID: (

@@ -85,6 +85,9 @@ def one_or_all(call: Call, rows: list[Mapping[str, Any]]) -> Any:
     return rows[0] if "symbol" in call.params else rows
 
 
+_ICEBERG_PARTS, _TRAILING = 100, {"min": 10, "max": 2000}  # of orders that no symbol here takes
+
+
 def exchange_info(call: Call) -> Mapping[str, Any]:
     ip, orders = call.desk.ip["spot"], call.desk.orders["spot"]
     shown = [i for i in selected(call) if not call.desk.exchange.is_unlisted(i.symbol)]
@@ -155,14 +158,20 @@ def _filters(call: Call, instrument: Instrument) -> Iterable[Mapping[str, Any]]:
         "filterType": "NOTIONAL",
         "minNotional": fixed(instrument.notional_min),
         "applyMinToMarket": True,
-        "maxNotional": fixed(_HUGE),
+        "maxNotional": fixed(rules.spot_notional_max),
         "applyMaxToMarket": False,
         "avgPriceMins": 0,
     }
     up, down = fixed(rules.spot_band_up, _BAND), fixed(rules.spot_band_down, _BAND)
     bands = {"bidMultiplierUp": up, "bidMultiplierDown": down, "askMultiplierUp": up, "askMultiplierDown": down}
     yield {"filterType": "PERCENT_PRICE_BY_SIDE", **bands, "avgPriceMins": 0}
+    deltas = {f"{end}Trailing{side}Delta": value for end, value in _TRAILING.items() for side in ("Above", "Below")}
+    yield {"filterType": "TRAILING_DELTA", **deltas}
+    yield {"filterType": "ICEBERG_PARTS", "limit": _ICEBERG_PARTS}
     yield {"filterType": "MAX_NUM_ORDERS", "maxNumOrders": rules.orders_max}
+    yield {"filterType": "MAX_NUM_ORDER_LISTS", "maxNumOrderLists": rules.spot_lists_max}
+    yield {"filterType": "MAX_NUM_ALGO_ORDERS", "maxNumAlgoOrders": rules.spot_triggers_max}
+    yield {"filterType": "MAX_NUM_ORDER_AMENDS", "maxNumOrderAmends": rules.spot_amends_max}
 
 
 def depth(call: Call) -> Mapping[str, Any]:

@@ -99,9 +99,9 @@ def _symbol_info(call: Call, instrument: Instrument) -> Mapping[str, Any]:
         "quotePrecision": 8,
         "underlyingType": "COIN",
         "underlyingSubType": [],
-        "triggerProtect": fixed(call.exchange.rules.trigger_protect, _BAND),
+        "triggerProtect": fixed(call.exchange.rules.trigger_protect_of(instrument.symbol), _BAND),
         "liquidationFee": fixed(call.exchange.rules.liquidation_fee, Decimal("0.000001")),
-        "marketTakeBound": fixed(call.exchange.rules.take_bound, _BAND),
+        "marketTakeBound": fixed(call.exchange.rules.take_bound_of(instrument.symbol), _BAND),
         "maxMoveOrderLimit": 10000,
         "filters": list(_filters(call, instrument)),
         "orderTypes": list(USDM_ORDER_TYPES),
@@ -126,6 +126,7 @@ def _filters(call: Call, instrument: Instrument) -> tuple[Mapping[str, Any], ...
         "stepSize": size_text(instrument, instrument.size_step),
     }
     rules = call.exchange.rules
+    up, down = rules.perp_band(instrument.symbol)
     return (
         {
             "filterType": "PRICE_FILTER",
@@ -143,10 +144,11 @@ def _filters(call: Call, instrument: Instrument) -> tuple[Mapping[str, Any], ...
         {"filterType": "MIN_NOTIONAL", "notional": fixed(instrument.notional_min)},
         {
             "filterType": "PERCENT_PRICE",
-            "multiplierUp": fixed(rules.perp_band_up, _BAND),
-            "multiplierDown": fixed(rules.perp_band_down, _BAND),
+            "multiplierUp": fixed(up, _BAND),
+            "multiplierDown": fixed(down, _BAND),
             "multiplierDecimal": "4",
         },
+        {"filterType": "POSITION_RISK_CONTROL", "positionControlSide": "NONE"},
     )
 
 

@@ -59,6 +59,8 @@ class Admission:
             self._check_id(account, order)
         if not is_known and len(account.open.get(order.symbol, {})) >= state.rules.orders_max:
             raise Refusal(R.MAX_ORDERS, f"{state.rules.orders_max} orders of {order.symbol} are open")
+        if order.type.is_trigger and not instrument.is_perp:
+            self._check_triggers(account, order, is_known=is_known)
         reference = state.mark(order.symbol) if instrument.is_perp else state.mid(order.symbol)
         check_filters(order, instrument, state.rules, reference)
         if order.type.is_trigger:
@@ -123,6 +125,14 @@ class Admission:
         if is_used:
             raise Refusal(R.DUPLICATE_CLIENT_ID, f"client id {order.client_id} is in use")
 
+    def _check_triggers(self, account: AccountState, order: NewOrder, *, is_known: bool) -> None:
+        """Whether another spot trigger order may wait. An order of a list counts from when it is placed."""
+        if is_known:
+            return
+        waiting = sum(other.type.is_trigger for other in account.open_of(order.symbol))
+        if waiting >= self._state.rules.spot_triggers_max:
+            raise Refusal(R.MAX_TRIGGERS, f"{waiting} trigger orders of {order.symbol} are open")
+
     def _on_its_side(self, account: AccountState, order: NewOrder) -> NewOrder:
         """The order with the position that it may change. In hedge mode a side's closing order only ever reduces it.
 
@@ -177,7 +187,8 @@ class Admission:
         state, is_buy = self._state, order.side is Side.BUY
         bounds = [order.price] if order.price is not None else []
         if order.price is None:
-            band = state.rules.take_bound if is_buy else -state.rules.take_bound
+            bound = state.rules.take_bound_of(order.symbol)
+            band = bound if is_buy else -bound
             bounds.append(state.mark(order.symbol) * (1 + band))
         position = account.positions.get((order.symbol, order.position_side))
         if position is not None and position.size * order.side.sign < 0 and position.isolated_wallet:

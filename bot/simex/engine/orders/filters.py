@@ -40,6 +40,8 @@ def check_filters(order: NewOrder, instrument: Instrument, rules: Rules, referen
     if order.size is not None:
         _check_size(order, order.size, instrument)
         _check_notional(order, order.size, instrument, reference)
+        if order.price is not None and not instrument.is_perp and order.size * order.price > rules.spot_notional_max:
+            raise Refusal(R.MIN_NOTIONAL, f"value {order.size * order.price} is above {rules.spot_notional_max}")
     if order.quote_size is not None:
         if order.quote_size <= 0 or order.quote_size < instrument.notional_min:
             raise Refusal(R.MIN_NOTIONAL, f"value {order.quote_size} is below {instrument.notional_min}")
@@ -55,9 +57,7 @@ def _check_price(price: Decimal, instrument: Instrument, rules: Rules) -> None:
 
 
 def _check_band(price: Decimal, side: Side, instrument: Instrument, rules: Rules, reference: Decimal) -> None:
-    up, down = (
-        (rules.perp_band_up, rules.perp_band_down) if instrument.is_perp else (rules.spot_band_up, rules.spot_band_down)
-    )
+    up, down = rules.perp_band(instrument.symbol) if instrument.is_perp else (rules.spot_band_up, rules.spot_band_down)
     # Perps bound only the side on which a price would be reckless; spot bounds both.
     if price > reference * up and (side is Side.BUY or not instrument.is_perp):
         raise Refusal(R.PERCENT_PRICE_HIGH, f"{instrument.nearest_price(reference * up)}")

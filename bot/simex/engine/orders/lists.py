@@ -178,6 +178,10 @@ class Lists:
         if len(account.open.get(orders[0].symbol, {})) + len(orders) > limit:
             raise Refusal(RefusalReason.MAX_ORDERS, f"{limit} orders of {orders[0].symbol} may be open")
 
+        most = self._state.rules.spot_lists_max
+        if sum(account.lists[n].symbol == orders[0].symbol for n in account.open_lists) >= most:
+            raise Refusal(RefusalReason.MAX_LISTS, f"{most} order lists of {orders[0].symbol} are open")
+
     def _check_pair(self, stop: NewOrder, profit: NewOrder) -> None:
         """That the price is between the two."""
         self._check_order_of_prices(stop, profit)

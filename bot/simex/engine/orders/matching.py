@@ -122,7 +122,9 @@ class Matching:
             self._fire_spot(account, order, new, instrument)
             return
         mark = state.mark(order.symbol)
-        if order.price_protect and abs(mark - state.mid(order.symbol)) > mark * state.rules.trigger_protect:
+        if order.price_protect and abs(mark - state.mid(order.symbol)) > mark * state.rules.trigger_protect_of(
+            order.symbol
+        ):
             self.expire(account, replace(order, triggered_ms=state.now_ms), ExpiryReason.PRICE_PROTECTED)
             return
         try:

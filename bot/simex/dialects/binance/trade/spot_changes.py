@@ -71,6 +71,9 @@ def keep_priority(call: Call) -> Mapping[str, Any]:
         raise ApiError(-1013, "Filter failure: LOT_SIZE")
     if instrument.notional(size, order.price or ZERO) < instrument.notional_min:
         raise ApiError(-1013, "Filter failure: NOTIONAL")
+    known = call.exchange.amendments.of(call.account, order.symbol, order.id)
+    if len(known) >= call.exchange.rules.spot_amends_max:
+        raise ApiError(-2038, "Filter failure: MAX_NUM_ORDER_AMENDS")
     try:
         changed = call.exchange.amendments.reduce(call.account, order, size)
     except Refusal as refusal:
