@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 from random import Random
 
 HISTORY_LIMIT = 1_000
+PUSH = "PUSH"
 WAITS_S = {429: 1, 418: 120}
 
 
@@ -19,7 +20,11 @@ class Fault:
     the engine act; wait `delay_after_ms`; then lose the reply (`after_engine_drop` closes without a byte, `reset` sends
     RST) or replace it. With `reply_status` the reply is that status and `reply_body`; 429 and 418 come with the header
     Retry-After (`retry_after_s`, or 1 and 120 seconds); `skips_engine` sends it without acting. `truncate` keeps so
-    many bytes of the body, `html` sends a proxy's page, `empty` sends no body."""
+    many bytes of the body, `html` sends a proxy's page, `empty` sends no body.
+
+    Of messages on an open socket (rules of the method PUSH): `before_engine_drop` closes the connection, `reset` breaks
+    it, `after_engine_drop` loses the message, `delay_after_ms` holds it and what follows, `duplicate` sends it twice,
+    `reorder` sends it after the next one, and with `half_open` the connection stays and nothing comes any more."""
 
     before_engine_drop: bool = False
     after_engine_drop: bool = False
@@ -32,6 +37,9 @@ class Fault:
     html: bool = False
     empty: bool = False
     reset: bool = False
+    duplicate: bool = False
+    reorder: bool = False
+    half_open: bool = False
     retry_after_s: int = 0
 
     @property
@@ -122,8 +130,20 @@ class FaultPlan:
             self.hits.append(FaultHit(number, method, path, fault))
         return fault
 
-    def _by_rule(self, method: str, path: str, content: str) -> Fault | None:
+    def draw_push(self, path: str, content: str) -> Fault | None:
+        """The fault of a message that is about to be sent on an open socket of this path, or None. Only rules of the
+        method PUSH are for messages; they are not counted as requests."""
+        if not self._is_armed or all(rule.method != PUSH for rule in self._rules):
+            return None
+        fault = self._by_rule(PUSH, path, content, is_push=True)
+        if fault is not None:
+            self.hits.append(FaultHit(self._requests, PUSH, path, fault))
+        return fault
+
+    def _by_rule(self, method: str, path: str, content: str, *, is_push: bool = False) -> Fault | None:
         for index, rule in enumerate(self._rules):
+            if (rule.method == PUSH) is not is_push:
+                continue
             if not rule.matches(method, path, content):
                 continue
             match = self._matched[index]

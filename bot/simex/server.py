@@ -240,7 +240,8 @@ class Simex:
                 self._note(asked, 101)
                 message = replace(asked, method="WS")
                 try:
-                    return await serve_socket(request, session, self._moment, partial(self._keep, message))
+                    draw = partial(self.faults.draw_push, asked.path)
+                    return await serve_socket(request, session, self._moment, partial(self._keep, message), draw)
                 finally:
                     dialect.close_socket(session)
         self.unknown[f"WS {asked.path}"] += 1

@@ -52,7 +52,7 @@ def test_the_summary_says_in_words_what_happened_and_what_it_cost(shown: tuple[l
         "closed the hedge",
         "stop of UNI/USDT:USDT at 9.2",
         "journal and exchange agree",
-        "What it cost  equity 104,997.00 → 105,0",
+        "What it cost  equity 104,997.49 → 105,0",
     ):
         assert words in text, text
     fees = next(line for line in shown[0] if line.strip().startswith("fees"))

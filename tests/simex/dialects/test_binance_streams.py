@@ -92,7 +92,7 @@ def test_a_market_stream_speaks_at_once_and_again(bench: Bench, prefix: str, nam
         ("stream.binance.com", "/ws/uniusdt@ticker", {"x", "b"}),
         ("fstream.binance.com", "/ws/uniusdt@ticker", set()),
         ("fstream.binance.com", "/market/ws/uniusdt@ticker", set()),
-        ("127.0.0.1", "/public/ws/uniusdt@ticker", set()),
+        ("127.0.0.1", "/market/ws/uniusdt@ticker", set()),
     ],
 )
 def test_the_host_and_the_path_name_the_market(bench: Bench, host: str, path: str, event: set[str]) -> None:
@@ -100,6 +100,20 @@ def test_the_host_and_the_path_name_the_market(bench: Bench, host: str, path: st
     assert news.keys() & {"x", "b"} == event
     (dialect,) = bench.simex._dialects
     assert host == "127.0.0.1" or host in dialect.guide(1, KEYS["mainkey"]).hosts
+
+
+@pytest.mark.parametrize(
+    ("part", "spoken"),
+    [("public", {"uniusdt@bookTicker"}), ("market", {"uniusdt@ticker"}), ("private", set()), ("fapi", None)],
+)
+def test_a_path_of_futures_has_its_own_streams_only(bench: Bench, part: str, spoken: set[str] | None) -> None:
+    names = {"uniusdt@bookTicker", "uniusdt@ticker"}
+    key = listen(bench, "/fapi/v1/listenKey")
+    socket = Socket(bench, f"/{part}/stream?streams={'/'.join(sorted(names))}/{key}")
+    assert {row["stream"] for row in socket.news(5001)} == (names if spoken is None else spoken)
+    bench.ok("POST", FORDER, LIMIT)
+    heard = {row["data"]["e"] for row in socket.news() if row["stream"] == key}
+    assert heard == ({"ORDER_TRADE_UPDATE"} if part in ("private", "fapi") else set())
 
 
 def test_trades_of_the_stream_are_those_of_the_tape(bench: Bench) -> None:

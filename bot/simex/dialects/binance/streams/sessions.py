@@ -1,6 +1,7 @@
 """One open WebSocket of market streams and user data: its subscriptions, its commands, its limits.
 
-Paths: `/ws`, `/ws/<stream>/<stream>`, `/stream?streams=a/b`; futures also under `/public`, `/market` and `/private`. On
+Paths: `/ws`, `/ws/<stream>/<stream>`, `/stream?streams=a/b`; futures also under `/public` (the book), `/market` (other
+public streams) and `/private`; a stream of another one is taken and stays silent. On
 loopback, where one port has both markets, futures are reached by `/fapi/ws` and `/fapi/stream` or by what is asked for.
 """
 
@@ -8,6 +9,7 @@ import json
 import re
 from collections import deque
 from collections.abc import Mapping
+from enum import Enum
 from typing import Any
 
 from bot.domain.instrument import Kind
@@ -29,6 +31,23 @@ _STREAMS_MOST = {Kind.SPOT: 1024, Kind.PERP: 1024}
 _MESSAGES_A_SECOND = {Kind.SPOT: 5, Kind.PERP: 10}
 PING_S = {Kind.SPOT: 20, Kind.PERP: 180}
 _FORCED = "!forceOrder@arr"
+_BOOK_STREAM = re.compile(r"@bookTicker|^!bookTicker|@depth|@rpiDepth")
+
+
+class _Part(Enum):
+    """Which streams a path of futures has: those of the book, the other public ones, private events."""
+
+    ANY = 0
+    PUBLIC = 1
+    MARKET = 2
+    PRIVATE = 3
+
+
+_PARTS = {"public": _Part.PUBLIC, "market": _Part.MARKET, "private": _Part.PRIVATE}
+
+
+def _part_of(name: str) -> _Part:
+    return _Part.PUBLIC if _BOOK_STREAM.search(name) else _Part.MARKET
 
 
 def open_session(desk: Desk, request: WireRequest, moment: RequestTimes) -> "StreamSession | None":
@@ -42,7 +61,7 @@ def open_session(desk: Desk, request: WireRequest, moment: RequestTimes) -> "Str
     kind = HOSTS.get(request.host)
     if kind is None:
         kind = _kind_of(match[1] or "", names, desk, moment.exchange_ms)
-    session = StreamSession(desk, kind, is_combined=match[2] == "stream")
+    session = StreamSession(desk, kind, is_combined=match[2] == "stream", part=_PARTS.get(match[1] or "", _Part.ANY))
     desk.begin()
     for name in names:
         session.subscribe(name, moment.exchange_ms)
@@ -60,10 +79,11 @@ def _kind_of(prefix: str, names: list[str], desk: Desk, now_ms: int) -> Kind:
 
 
 class StreamSession:
-    """A function of messages and time: `receive` answers commands, `poll` says what is new."""
+    """A function of messages and time: `receive` answers commands, `poll` says what is new. Streams that the `part` of
+    the futures' paths does not have stay silent."""
 
-    def __init__(self, desk: Desk, kind: Kind, *, is_combined: bool) -> None:
-        self._desk, self._kind = desk, kind
+    def __init__(self, desk: Desk, kind: Kind, *, is_combined: bool, part: "_Part") -> None:
+        self._desk, self._kind, self._part = desk, kind, part
         self._is_combined = is_combined
         self._streams: dict[str, MarketStream | None] = {}
         self._listening: dict[str, str] = {}
@@ -80,11 +100,12 @@ class StreamSession:
     def subscribe(self, name: str, now_ms: int) -> None:
         """A name that nothing is behind is taken all the same, and stays silent, as on the venue."""
         held = self._desk.listen_keys.find(name, now_ms)
-        if held is not None and held.kind is self._kind:
+        if held is not None and held.kind is self._kind and self._part in (_Part.ANY, _Part.PRIVATE):
             self._listening[name] = held.account
             return
         call = Call(self._desk, Params(""), now_ms, self._kind)
-        self._streams[name] = open_stream(name, self._kind, call)
+        is_here = self._part is _Part.ANY or self._part is _part_of(name)
+        self._streams[name] = open_stream(name, self._kind, call) if is_here else None
 
     def receive(self, text: str, moment: RequestTimes) -> list[str]:
         """Answer one command."""

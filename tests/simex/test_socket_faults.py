@@ -1,0 +1,110 @@
+"""Faults of messages on open sockets: lost, doubled, swapped, held, and connections that end or fall silent."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from bot.simex.faults import Fault, FaultPlan, FaultRule
+from tests.simex.dialects.conftest import Bench, MakeBench, make_bench
+
+__all__ = ["make_bench"]
+
+
+@pytest.fixture
+async def bench(make_bench: MakeBench, tmp_path: Path) -> AsyncIterator[Bench]:
+    made = make_bench()
+    await made.simex.start(tls_dir=tmp_path)
+    yield made
+    await made.simex.stop()
+
+
+async def ask(socket: aiohttp.ClientWebSocketResponse, *numbers: int) -> None:
+    for number in numbers:
+        await socket.send_json({"id": number, "method": "ping"})
+
+
+async def answers(socket: aiohttp.ClientWebSocketResponse, count: int) -> list[int]:
+    return [(await socket.receive_json(timeout=5))["id"] for _ in range(count)]
+
+
+def push(needle: str, **fault: Any) -> FaultRule:
+    return FaultRule(Fault(**fault), method="PUSH", path="/ws-api/*", needle=needle)
+
+
+@pytest.mark.parametrize(
+    ("fault", "heard"),
+    [
+        ({"after_engine_drop": True}, [1, 3]),
+        ({"duplicate": True}, [1, 2, 2, 3]),
+        ({"reorder": True}, [1, 3, 2]),
+        ({"delay_after_ms": 150}, [1, 2, 3]),
+    ],
+    ids=["lost", "doubled", "swapped", "held"],
+)
+async def test_a_message_goes_wrong_once(bench: Bench, fault: dict[str, Any], heard: list[int]) -> None:
+    bench.simex.faults.add(push('"id":2', **fault))
+    url = f"http://127.0.0.1:{bench.simex.http_port}/ws-api/v3"
+    async with aiohttp.ClientSession() as session, session.ws_connect(url) as socket:
+        begun = asyncio.get_running_loop().time()
+        await ask(socket, 1, 2, 3)
+        assert await answers(socket, len(heard)) == heard
+        if "delay_after_ms" in fault:
+            assert asyncio.get_running_loop().time() - begun >= 0.15
+        await ask(socket, 2)
+        assert await answers(socket, 1) == [2], "the rule was for one message"
+
+
+@pytest.mark.parametrize("fault", [{"before_engine_drop": True}, {"reset": True}], ids=["closed", "reset"])
+async def test_a_connection_ends_in_the_middle(bench: Bench, fault: dict[str, Any]) -> None:
+    bench.simex.faults.add(push('"id":2', **fault))
+    async with aiohttp.ClientSession() as session:
+        async with session.ws_connect(f"http://127.0.0.1:{bench.simex.http_port}/ws-api/v3") as socket:
+            await ask(socket, 1, 2)
+            assert await answers(socket, 1) == [1]
+            ended = await socket.receive(timeout=5)
+            assert ended.type in (aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR)
+        async with session.ws_connect(f"http://127.0.0.1:{bench.simex.http_port}/ws-api/v3") as again:
+            await ask(again, 2)
+            assert await answers(again, 1) == [2]
+
+
+async def test_a_half_open_connection_stays_and_says_nothing(bench: Bench) -> None:
+    bench.simex.faults.add(push('"id":2', half_open=True))
+    async with (
+        aiohttp.ClientSession() as session,
+        session.ws_connect(f"http://127.0.0.1:{bench.simex.http_port}/ws-api/v3", autoping=False) as socket,
+    ):
+        await socket.ping(b"a")
+        assert (await socket.receive(timeout=5)).type is aiohttp.WSMsgType.PONG
+        await ask(socket, 2, 3)
+        await socket.ping(b"b")
+        with pytest.raises(asyncio.TimeoutError):
+            await socket.receive(timeout=0.3)
+        assert not socket.closed
+
+
+async def test_a_control_request_orders_the_fault_of_a_message(bench: Bench) -> None:
+    rule = {"method": "PUSH", "path": "/ws-api/*", "times": 1, "fault": {"duplicate": True}}
+    async with aiohttp.ClientSession() as session:
+        base = f"http://127.0.0.1:{bench.simex.http_port}"
+        async with session.post(f"{base}/simex/fault", data=json.dumps(rule)) as reply:
+            assert reply.status == 200
+        async with session.get(f"{base}/api/v3/time") as reply:
+            assert reply.status == 200
+        async with session.ws_connect(f"{base}/ws-api/v3") as socket:
+            await ask(socket, 1)
+            assert await answers(socket, 2) == [1, 1]
+
+
+def test_rules_for_messages_and_for_requests_do_not_meet() -> None:
+    plan = FaultPlan([FaultRule(Fault(empty=True)), FaultRule(Fault(duplicate=True), method="PUSH", times=None)])
+    assert plan.draw_push("/ws", "x") == Fault(duplicate=True)
+    assert plan.draw("GET", "/ws") == Fault(empty=True)
+    assert plan.draw("PUSH", "/ws") is None
+    plan.disarm()
+    assert plan.draw_push("/ws", "x") is None
