@@ -63,6 +63,9 @@ def exchange(  # noqa: PLR0913, PLR0917 - one argument per option
         float,
         typer.Option(min=0.0001, max=1000, help="How deep books are; below 1 more orders are filled in parts."),
     ] = 1.0,
+    limits: Annotated[
+        float, typer.Option(metavar="FACTOR", min=0.001, help="What every rate limit is multiplied by.")
+    ] = 1.0,
     control: Annotated[
         bool, typer.Option("--control", help="Answer control requests under /simex/, on loopback.")
     ] = False,
@@ -86,7 +89,7 @@ def exchange(  # noqa: PLR0913, PLR0917 - one argument per option
     logs.configure(level="warning")
     options = ServeOptions(http_port, https_port, start_ms, speed or 1.0, seed, scenario, market)
     chosen: dict[str, Any] = {"faults": faults, "control": control, "state": state}
-    chosen |= {"latency_ms": latency, "jitter_ms": jitter, "depth": depth}
+    chosen |= {"latency_ms": latency, "jitter_ms": jitter, "depth": depth, "limits_scale": limits}
     if tokens is not None:
         chosen["tokens"] = tuple(dict.fromkeys(name.strip().upper() for name in tokens.split(",") if name.strip()))
     if account:

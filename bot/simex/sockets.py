@@ -6,6 +6,7 @@ import socket as sockets
 import struct
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
@@ -18,19 +19,34 @@ _LARGEST_MESSAGE = 1 << 20
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
+@dataclass(frozen=True, slots=True)
+class SocketTimes:
+    """What catches the exchange up and says the time: for a message, and for a poll of many sockets."""
+
+    of_message: Callable[[], RequestTimes]
+    of_poll: Callable[[], RequestTimes]
+
+
 async def serve_socket(
     request: web.Request,
     session: SocketSession,
-    moment: Callable[[], RequestTimes],
+    times: SocketTimes,
     on_message: Callable[[], None],
     draw: Callable[[str], Fault | None],
 ) -> web.WebSocketResponse:
-    """Speak for one session until either side ends it. `moment` catches the exchange up and says the time;
-    `on_message` is called after each message that was answered, `draw` names the fault of one that is to be sent."""
+    """Speak for one session until either side ends it.
+
+    Args:
+        request: the request for a WebSocket.
+        session: what it says and hears.
+        times: the moments of messages and polls.
+        on_message: called after each message that was answered.
+        draw: names the fault of a message that is about to be sent.
+    """
     socket = web.WebSocketResponse(max_msg_size=_LARGEST_MESSAGE, autoping=False)
     await socket.prepare(request)
     lock, out = asyncio.Lock(), Outgoing(request, socket, draw)
-    speaking = asyncio.create_task(_speak(out, session, moment, lock))
+    speaking = asyncio.create_task(_speak(out, session, times.of_poll, lock))
     try:
         async for message in socket:
             if message.type is WSMsgType.PING and not out.is_silent:
@@ -38,7 +54,7 @@ async def serve_socket(
             if message.type is not WSMsgType.TEXT or out.is_silent:
                 continue
             async with lock:
-                answers = session.receive(message.data, moment())
+                answers = session.receive(message.data, times.of_message())
                 on_message()
                 for text in answers:
                     await out.send(text)

@@ -64,6 +64,7 @@ class ServeOptions:
     latency_ms: int = 0
     jitter_ms: int = 0
     depth: float = 1.0
+    limits_scale: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +183,7 @@ class ServedExchange:
             self.exchange,
             keys={key.key: key for key in (*self.keys.values(), *self.signing_keys.values())},
             speed=options.speed,
+            limits_scale=options.limits_scale,
             faults=faults,
             market=self.market,
             control=options.control,

@@ -96,6 +96,11 @@ class Exchange(Interventions):
         }
 
     @property
+    def event_count(self) -> int:
+        """How many events there have been; it rises with every change but that of time."""
+        return self._state.counters()["events"]
+
+    @property
     def history(self) -> tuple[ExchangeEvent, ...]:
         """The newest events, oldest first (`rules.history_limit` are kept)."""
         return tuple(self._state.history)

@@ -211,6 +211,8 @@ class Desk:
         self._listed: Mapping[str, Instrument] | None = None
         self._symbols: dict[tuple[Kind, str], str] = {}
         self._frozen: dict[tuple[str, str], Any] = {}
+        self._made: dict[tuple[Any, ...], Any] = {}
+        self._polled = (0, 0)
 
     def shown(self, what: str, symbol: str, make: Callable[[], E]) -> E:
         """What is shown of a symbol's prices: made anew, or the first since they are frozen."""
@@ -223,6 +225,20 @@ class Desk:
     def begin(self) -> None:
         """A new request: what is listed may have changed since the last one."""
         self._listed = None
+
+    def begin_poll(self, now_ms: int) -> None:
+        """Sockets are asked for news: what was made for one is kept for the others until time or exchange move on."""
+        state = (now_ms, self.exchange.event_count)
+        if state != self._polled:
+            self._polled, self._listed = state, None
+            self._made.clear()
+
+    def once(self, key: tuple[Any, ...], make: Callable[[], E]) -> E:
+        """What is the same for all sockets in one poll: made for the first that needs it. Nobody may change it."""
+        if key not in self._made:
+            self._made[key] = make()
+        found: E = self._made[key]
+        return found
 
     @property
     def listed(self) -> Mapping[str, Instrument]:

@@ -3,7 +3,8 @@
 import re
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
-from typing import Any
+from functools import wraps
+from typing import Any, TypeVar
 
 from bot.domain.instrument import Instrument, Kind
 from bot.simex.dialects.binance.common import INTERVALS_MS, ApiError, Call, Params, fixed
@@ -19,6 +20,7 @@ from bot.simex.dialects.binance.usdm_market import premium_index
 
 Payloads = Iterator[Any]
 Emit = Callable[[Call, int], Payloads]
+M = TypeVar("M")
 _DEPTH = re.compile(r"depth(5|10|20)?(?:@(100|250|500|1000)ms)?")
 _MOST_TRADES = 500
 _BOOK_LEVELS = 1000
@@ -101,6 +103,16 @@ def _of_all(name: str, kind: Kind) -> tuple[Emit, int] | None:
     return table.get(name)
 
 
+def _same_for_all(make: Callable[[Call, Instrument], M]) -> Callable[[Call, Instrument], M]:
+    """Made once for all sockets of a poll."""
+
+    @wraps(make)
+    def kept(call: Call, instrument: Instrument) -> M:
+        return call.desk.once((make.__name__, call.kind, instrument.symbol), lambda: make(call, instrument))
+
+    return kept
+
+
 def _nothing(call: Call, last_ms: int) -> Payloads:
     yield from ()
 
@@ -180,6 +192,7 @@ def _klines(instrument: Instrument, interval: str, *, is_continuous: bool) -> Em
     return emit
 
 
+@_same_for_all
 def _mini(call: Call, instrument: Instrument) -> dict[str, Any]:
     row = day_row(call, instrument)
     return {
@@ -195,6 +208,7 @@ def _mini(call: Call, instrument: Instrument) -> dict[str, Any]:
     }
 
 
+@_same_for_all
 def _ticker(call: Call, instrument: Instrument) -> dict[str, Any]:
     row = day_row(call, instrument)
     quotes: dict[str, Any] = {}
@@ -218,6 +232,7 @@ def _ticker(call: Call, instrument: Instrument) -> dict[str, Any]:
     }
 
 
+@_same_for_all
 def _book_ticker(call: Call, instrument: Instrument) -> dict[str, Any]:
     row = book_row(call, instrument)
     head = {"e": "bookTicker", "E": call.now_ms, "T": call.now_ms} if call.kind is Kind.PERP else {}
@@ -225,12 +240,14 @@ def _book_ticker(call: Call, instrument: Instrument) -> dict[str, Any]:
     return {**head, "u": call.now_ms, "s": row["symbol"], **best}
 
 
+@_same_for_all
 def _average(call: Call, instrument: Instrument) -> Mapping[str, Any]:
     row = average_price(_of(call, instrument))
     name = _name(call, instrument)
     return {"e": "avgPrice", "E": call.now_ms, "s": name, "i": "5m", "w": row["price"], "T": call.now_ms}
 
 
+@_same_for_all
 def _mark(call: Call, instrument: Instrument) -> Mapping[str, Any]:
     row = premium_index(_of(call, instrument))
     return {
@@ -250,10 +267,17 @@ def _of(call: Call, instrument: Instrument) -> Call:
     return Call(call.desk, Params.of({"symbol": _name(call, instrument)}), call.now_ms, call.kind)
 
 
+def _book(call: Call, instrument: Instrument, levels: int) -> dict[str, Any]:
+    def made() -> dict[str, Any]:
+        book = call.exchange.book(instrument.symbol, levels)
+        return sides(instrument, book.bids, book.asks)
+
+    return call.desk.once(("book", instrument.symbol, levels), made)
+
+
 def _partial(instrument: Instrument, levels: int) -> Emit:
     def make(call: Call) -> dict[str, Any]:
-        book = call.exchange.book(instrument.symbol, levels)
-        both = sides(instrument, book.bids, book.asks)
+        both = _book(call, instrument, levels)
         if call.kind is Kind.SPOT:
             return {"lastUpdateId": call.now_ms, **both}
         stamps = {"U": call.now_ms, "u": call.now_ms, "pu": call.now_ms - 1}
@@ -272,8 +296,7 @@ class _Difference:
         self._last_id = 0
 
     def __call__(self, call: Call, last_ms: int) -> Payloads:
-        book = call.exchange.book(self._instrument.symbol, _BOOK_LEVELS)
-        both: dict[str, list[list[str]]] = sides(self._instrument, book.bids, book.asks)
+        both: dict[str, list[list[str]]] = _book(call, self._instrument, _BOOK_LEVELS)
         now: dict[str, dict[str, str]] = {side: {row[0]: row[1] for row in levels} for side, levels in both.items()}
         before, self._known = self._known, now
         first_id, self._last_id = self._last_id + 1, call.now_ms

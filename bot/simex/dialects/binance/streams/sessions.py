@@ -155,7 +155,7 @@ class StreamSession:
 
     def poll(self, moment: RequestTimes) -> list[str]:
         """What is new, oldest first: private events, then market data."""
-        self._desk.begin()
+        self._desk.begin_poll(moment.exchange_ms)
         call, said = Call(self._desk, Params(""), moment.exchange_ms, self._kind), []
         while self._events:
             event = self._events.popleft()
@@ -176,12 +176,17 @@ class StreamSession:
             said.append(self._worded(name, ended))
         for name, stream in self._streams.items():
             if stream is not None:
-                said += [self._worded(name, payload) for payload in stream.payloads(call)]
+                said += [self._shared(name, payload) for payload in stream.payloads(call)]
         return said
 
     def _worded(self, name: str, payload: Any) -> str:
         content = {"stream": name, "data": payload} if self._is_combined else payload
         return json.dumps(content, separators=(",", ":"))
+
+    def _shared(self, name: str, payload: Any) -> str:
+        """The text of market data, which other sockets get as well."""
+        key = ("text", self._is_combined, name, id(payload))
+        return self._desk.once(key, lambda: (payload, self._worded(name, payload)))[1]
 
 
 def _failed(number: Any, code: int, message: str) -> str:
