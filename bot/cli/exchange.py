@@ -20,6 +20,31 @@ class ClockKind(StrEnum):
     OWN = "own"
 
 
+LatencyOption = Annotated[int, typer.Option(metavar="MS", min=0, help="What a request's way takes, there and back.")]
+JitterOption = Annotated[int, typer.Option(metavar="MS", min=0, help="Up to so much more, drawn for each request.")]
+DepthOption = Annotated[
+    float,
+    typer.Option(min=0.0001, max=1000, help="How deep books are; below 1 more orders are filled in parts."),
+]
+LimitsOption = Annotated[
+    float, typer.Option(metavar="FACTOR", min=0.001, help="What every rate limit is multiplied by.")
+]
+PublicKeyOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME:FILE",
+        help="Ed25519 or RSA public key (PEM) of an account that signs with the private one; may be repeated.",
+    ),
+]
+AccountOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME:ASSET=AMOUNT,perp.ASSET=AMOUNT",
+        help="An account and what it begins with; may be repeated. Default: main with 10,000 USDT in each wallet.",
+    ),
+]
+
+
 @command()
 def exchange(  # noqa: PLR0913, PLR0917 - one argument per option
     given: Given,
@@ -38,34 +63,17 @@ def exchange(  # noqa: PLR0913, PLR0917 - one argument per option
         Path | None, typer.Option(metavar="DIR", help="Real candles instead: a directory of them; needs --start.")
     ] = None,
     tokens: Annotated[str | None, typer.Option(metavar="A,B", help="Which tokens trade; default: 33 of them.")] = None,
-    account: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME:ASSET=AMOUNT,perp.ASSET=AMOUNT",
-            help="An account and what it begins with; may be repeated. Default: main with 10,000 USDT in each wallet.",
-        ),
-    ] = None,
-    public_key: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME:FILE",
-            help="Ed25519 or RSA public key (PEM) of an account that signs with the private one; may be repeated.",
-        ),
-    ] = None,
+    account: AccountOption = None,
+    public_key: PublicKeyOption = None,
     faults: Annotated[Path | None, typer.Option(metavar="FILE", help="JSON list of faults (docs/exchange.md).")] = None,
     venue: Annotated[
         list[str] | None,
         typer.Option(metavar="ID", help="Whose wire it speaks, by venue.id; may be repeated."),
     ] = None,
-    latency: Annotated[int, typer.Option(metavar="MS", min=0, help="What a request's way takes, there and back.")] = 0,
-    jitter: Annotated[int, typer.Option(metavar="MS", min=0, help="Up to so much more, drawn for each request.")] = 0,
-    depth: Annotated[
-        float,
-        typer.Option(min=0.0001, max=1000, help="How deep books are; below 1 more orders are filled in parts."),
-    ] = 1.0,
-    limits: Annotated[
-        float, typer.Option(metavar="FACTOR", min=0.001, help="What every rate limit is multiplied by.")
-    ] = 1.0,
+    latency: LatencyOption = 0,
+    jitter: JitterOption = 0,
+    depth: DepthOption = 1.0,
+    limits: LimitsOption = 1.0,
     control: Annotated[
         bool, typer.Option("--control", help="Answer control requests under /simex/, on loopback.")
     ] = False,
@@ -74,14 +82,7 @@ def exchange(  # noqa: PLR0913, PLR0917 - one argument per option
     ] = None,
 ) -> None:
     """Serve the embedded exchange on loopback until it is stopped. Needs no keys and no network."""
-    if clock is ClockKind.WALL and start is None and speed is None:
-        start_ms = None
-    elif start is None:
-        raise CommandFailed("--clock own and --speed need --start DATE: the first day", ExitCode.USAGE)
-    else:
-        start_ms = int(start.replace(tzinfo=UTC).timestamp() * 1000)
-    if market is not None and start_ms is None:
-        raise CommandFailed(f"--market {market} needs --start DATE: its candles lie in the past", ExitCode.USAGE)
+    start_ms = _start_ms(clock, start, speed, market)
 
     from bot.runtime import logs
     from bot.runtime.simulator.serve import ServeOptions, serve
@@ -99,6 +100,19 @@ def exchange(  # noqa: PLR0913, PLR0917 - one argument per option
     if public_key:
         chosen["public_keys"] = tuple(public_key)
     serve(replace(options, **chosen), _print_json if given.as_json else _print_guide)
+
+
+def _start_ms(clock: ClockKind, start: datetime | None, speed: float | None, market: Path | None) -> int | None:
+    """Where the exchange's own time begins, None for the wall clock. Raises CommandFailed."""
+    if clock is ClockKind.WALL and start is None and speed is None:
+        start_ms = None
+    elif start is None:
+        raise CommandFailed("--clock own and --speed need --start DATE: the first day", ExitCode.USAGE)
+    else:
+        start_ms = int(start.replace(tzinfo=UTC).timestamp() * 1000)
+    if market is not None and start_ms is None:
+        raise CommandFailed(f"--market {market} needs --start DATE: its candles lie in the past", ExitCode.USAGE)
+    return start_ms
 
 
 def _print_json(document: dict[str, Any]) -> None:
