@@ -109,6 +109,7 @@ class Reason(StrEnum):
     DOUBT_SETTLED = "doubt_settled"
     DOUBT_OLD = "doubt_old"
     ATTEMPTS_SPENT = "attempts_spent"
+    EXIT_UNFILLED = "exit_unfilled"
     LATE_FACT = "late_fact"
     FOREIGN_ORDER = "foreign_order"
     ANOTHER_WRITER = "another_writer"

@@ -9,6 +9,7 @@ from bot.domain.order_ids import STOP_KINDS, is_ours, kind_of_order
 from bot.domain.reason import Note, Reason
 from bot.domain.states import OrderEvent, OrderState
 from bot.domain.symbol import is_perp
+from bot.execution.another_writer import what_contradicts
 from bot.execution.order_reports import OLDER_MS, OrderReports, is_about, late_note
 from bot.execution.rules import ExecutionRules
 from bot.journal.journal import Journal
@@ -76,7 +77,7 @@ class ForeignOrders:
         for fill in fills:
             owner = self._owner(fill)
             if owner is not None:
-                notes.extend(await self._revive_filled(owner))
+                notes.extend(await self._revive_filled(owner, fill))
                 continue
             key = f"{fill.symbol} {fill.venue_order_id or fill.trade_id}"
             if key in self._reported:
@@ -182,9 +183,13 @@ class ForeignOrders:
             order = reader.load_order_by_venue_id(fill.symbol, fill.venue_order_id)
         return order
 
-    async def _revive_filled(self, order: Order) -> tuple[Note, ...]:
-        """An order that was believed never to have been, and has executions: the belief was wrong."""
-        if order.state is not OrderState.REJECTED:
+    async def _revive_filled(self, order: Order, fill: Fill) -> tuple[Note, ...]:
+        """An order that was believed never to have been, and has executions: the belief was wrong.
+
+        Executions that contradict the order, or add up to more than its size, are another writer's: it stays rejected.
+        """
+        is_anothers = order.filled_size > order.size or what_contradicts(order, fill)
+        if order.state is not OrderState.REJECTED or is_anothers:
             return ()
         event = OrderEvent.FILLED if order.filled_size >= order.size else OrderEvent.SEEN_OPEN
         await self._journal.record_order_event(order.client_id, event, reason="it has executions")

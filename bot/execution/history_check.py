@@ -1,9 +1,9 @@
 """Before the first order of a process: does the account know orders with our mark that the journal does not?
 
 They mean that the journal is a restored copy or begun anew, or that another bot trades on the account. The order
-history of every instrument, spot and perp of each token that is traded, is read from the journal's last event on, or
-over `history_hours` (a week on perps) where the journal has no past. An instrument that cannot be read blocks entries
-and is asked about again; the others are not read twice.
+history of every instrument, spot and perp of each token that is traded, held or has an order with our mark, is read
+from the journal's last event on, or over `history_hours` (a week on perps) where the journal has no past. An instrument
+that cannot be read blocks entries and is asked about again; the others are not read twice.
 
 A venue's history lags by minutes, so what was read before the first order is read once more `LAG_MS` later, some
 instruments at a turn; from then on the last hours are read every hour. A process that ends before that leaves the same
@@ -17,6 +17,7 @@ import asyncio
 from collections.abc import Iterable, Sequence
 
 from bot.domain.durations import DAY_MS, HOUR_MS
+from bot.domain.order_ids import is_ours
 from bot.domain.portfolio import Account
 from bot.domain.reason import Note, Reason
 from bot.domain.symbol import base_of, is_perp, quote_of
@@ -125,8 +126,8 @@ class HistoryCheck:
         """The listed instruments in which an order of ours may stand, and whether they are not known now.
 
         A token that is traded in one kind of instrument may have orders in the other: the guard places a stop on any
-        perp that is held, and a journal that was lost knows nothing of it. An instrument whose row cannot be read is
-        asked about all the same.
+        perp that is held, and a journal that was lost knows nothing of it: so do positions, and orders with our mark
+        that rest anywhere. An instrument whose row cannot be read is asked about all the same.
         """
         quote = account.quote
         wanted = {*symbols, *account.positions}
@@ -136,6 +137,8 @@ class HistoryCheck:
         of_tokens = {symbol for base in bases for symbol in (f"{base}/{quote}", f"{base}/{quote}:{quote}")}
         try:
             listed = await self._evidence.read(self._venue.fetch_instruments(), "instruments")
+            resting = await self._evidence.read(self._venue.fetch_open_orders(sorted(listed)), "all open orders")
+            wanted |= {order.symbol for order in resting if is_ours(order.client_id, self._journal.account)}
             missing = sorted(wanted - listed.keys())
             unread = [symbol for symbol in missing if await self._evidence.is_listed(symbol)]
         except Unavailable:

@@ -52,6 +52,7 @@ from bot.runtime.watch.drawdown import record_drawdown
 from bot.runtime.watch.leverage import LeverageWatch
 from bot.runtime.watch.restored_rotation import renew_memory
 from bot.runtime.watch.stopped_hedges import count_stopped
+from bot.runtime.watch.unfilled_exits import note_unfilled_exits
 from bot.runtime.watch.valuation import record_valuation
 
 FUNDING, ACCOUNT, BREAKERS = "funding", "account", "breakers"
@@ -307,7 +308,7 @@ class Cycle:
         notes += await self._leverage_watch.set_right(decision.memory, truth.account)
         outcomes = await parts.executor.act(plan.approved)
         decision, ended = await self._end_refused(decision, outcomes)
-        notes += ended
+        notes += (*ended, *note_unfilled_exits(outcomes, parts.journal.reader, parts.venue.now_ms()))
         plan = replace(plan, decision=decision)
         if outcomes or notes:
             truth = await parts.reconciler.settle(tuple(plan.inputs.snapshot.instruments))

@@ -81,6 +81,7 @@ LOUD = frozenset(
         Reason.HEDGE_STOPPED,
         Reason.ANOTHER_WRITER,
         Reason.CASH_UNEXPLAINED,
+        Reason.EXIT_UNFILLED,
         Reason.DRAWDOWN,
         Reason.DRAWDOWN_OVER,
     }

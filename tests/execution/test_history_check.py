@@ -11,6 +11,7 @@ from bot.domain.durations import DAY_MS
 from bot.domain.instrument import Instrument, Side
 from bot.domain.order_ids import ClientOrderId
 from bot.domain.reason import Reason
+from bot.execution.another_writer import AnotherWriter
 from bot.execution.history_check import AT_ONCE, CHECKED, EVERY_MS, LAG_MS, PAUSE_MS, RETRY_MS
 from bot.ports import Answered, OrderReport, ReportState, Unavailable
 from tests.execution.scripted_venue import PERP, SPOT, ScriptedVenue
@@ -146,6 +147,28 @@ async def test_an_order_on_a_perp_of_a_traded_token_is_noticed_where_only_spot_i
     truth = await world.reconciler.settle([SPOT])
     assert not truth.is_agreed
     assert Reason.ANOTHER_WRITER in {note.reason for note in truth.notes}
+
+
+async def test_an_order_of_ours_that_rests_in_an_unknown_instrument_is_asked_about(
+    world: World, venue: LaggingVenue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither configured nor held nor journaled: a stop that a lost journal has left on a perp outside the universe."""
+    other, listed = "DOGE/USDT:USDT", venue.fetch_instruments
+    stop_id, executed_id = (ClientOrderId(ACCOUNT, 1, 1, 1, number, 0).text for number in (0, 1))
+    for client_id, state in ((stop_id, ReportState.OPEN), (executed_id, ReportState.CANCELED)):
+        venue.rest_foreign(client_id)
+        order = venue.orders.pop()
+        request = replace(order.request, symbol=other, side=Side.BUY, reduce_only=True)
+        venue.orders.append(replace(order, request=request, state=state))
+
+    async def with_other(symbols: Sequence[str] | None = None) -> Mapping[str, Instrument]:
+        found = dict(await listed(symbols))
+        return found if symbols is not None else {**found, other: replace(found[PERP], symbol=other)}
+
+    monkeypatch.setattr(venue, "fetch_instruments", with_other)
+    truth = await world.reconciler.settle([SPOT])
+    assert not truth.is_agreed
+    assert set(AnotherWriter(world.journal).unknown_ids()) == {stop_id, executed_id}
 
 
 async def test_an_instrument_whose_row_cannot_be_read_is_asked_about_as_well(
