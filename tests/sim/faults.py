@@ -136,6 +136,8 @@ class Kind(StrEnum):
     FEES_CHANGED = "fee rates of the account changed"
     BRACKETS_BY_SIZE = "brackets tightened by size"
     HEDGE_MODE_HELD = "hedge mode with both sides held"
+    LONG_DARK = "venue dark for a quarter of an hour and longer"
+    STOP_WITHDRAWN = "stop withdrawn by hand"
 
 
 # How often each strikes when asked, in a seed of ordinary weather.
@@ -252,6 +254,8 @@ RATES_OF_LATER_KINDS: Mapping[Kind, float] = {
     Kind.FEES_CHANGED: 0.02,
     Kind.BRACKETS_BY_SIZE: 0.02,
     Kind.HEDGE_MODE_HELD: 0.005,
+    Kind.LONG_DARK: 0.004,
+    Kind.STOP_WITHDRAWN: 0.02,
 }
 # At the wire one question of the bot is several requests, and a cycle asks about sixty: each fails the less often.
 AT_THE_WIRE: Mapping[Kind, float] = {

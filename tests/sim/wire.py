@@ -40,14 +40,16 @@ WINDOW_MS = 5_000
 AHEAD_MAX_MS = 1_000  # a stamp further in the future is refused
 QUIET_MS = WINDOW_MS + AHEAD_MAX_MS + LAG_MAX_MS
 NEVER_SECONDS = 3_600.0
+BLIND_MAX_MS = 300_000
 REJECTIONS = tuple(kind for kind in Rejection if kind is not Rejection.DUPLICATE_ID)
-ODD_ERRORS: tuple[Exception, ...] = (
-    ValueError("not JSON"),
-    KeyError("orderId"),
-    TypeError("NoneType"),
-    ConnectionResetError("reset by peer"),
-    Unavailable("the gateway answers for the exchange"),
-    RuntimeError("session is closed"),
+# Made anew for each failure: an exception that is raised keeps the frames it passed, and with them the whole world.
+ODD_ERRORS: tuple[Callable[[], Exception], ...] = (
+    lambda: ValueError("not JSON"),
+    lambda: KeyError("orderId"),
+    lambda: TypeError("NoneType"),
+    lambda: ConnectionResetError("reset by peer"),
+    lambda: Unavailable("the gateway answers for the exchange"),
+    lambda: RuntimeError("session is closed"),
 )
 
 
@@ -95,6 +97,8 @@ class Wire:
     note: Callable[[str], None]
     sent: list[OrderRequest] = field(default_factory=list)
     under_way: list[OrderRequest] = field(default_factory=list)
+    blind: Kind | None = None  # the endpoint that is far behind in this life
+    withdrawn: dict[str, float] = field(default_factory=dict)  # when somebody withdrew a stop by hand, by symbol
     held_until: float = 0.0  # when the throttle at the port lets its last request go, in the time of the loop
     on_submit: list[Callable[[OrderRequest], None]] = field(default_factory=list)
     on_cancel: list[Callable[[str], None]] = field(default_factory=list)
@@ -198,7 +202,8 @@ class Port:
             self._blind = self._plan.choose(
                 Kind.BLIND, (Kind.LAG_ORDER, Kind.LAG_ORDER, Kind.LAG_OPEN, Kind.LAG_HISTORY)
             )
-        self._blind_ms = self._plan.count(Kind.BLIND, LAG_MAX_MS, 300_000)
+        self._blind_ms = self._plan.count(Kind.BLIND, LAG_MAX_MS, BLIND_MAX_MS)
+        wire.blind = self._blind
 
     async def ask(self, answer: Callable[[], T]) -> T:
         """A question: it may fail, take long or never come back. Raises Unavailable."""
@@ -245,7 +250,8 @@ class Port:
         if plan.strikes(Kind.ODD_ERROR):
             if plan.choose(Kind.ODD_ERROR, [True, False]):
                 wire.perform(what, act)
-            raise plan.choose(Kind.ODD_ERROR, ODD_ERRORS)
+            make = plan.choose(Kind.ODD_ERROR, ODD_ERRORS)
+            raise make()
         answer = wire.perform(what, act)
         if again() and plan.strikes(Kind.REQUEST_TWICE):
             wire.perform(f"{what} again", act)  # is refused, and that refusal is what the sender hears

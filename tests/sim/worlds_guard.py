@@ -5,6 +5,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from bot.domain.order import OrderType
 from bot.simex.engine.exchange import Exchange
 from bot.simex.engine.refusal import Refusal
 from tests.sim.faults import Kind
@@ -33,6 +34,16 @@ class PositionsByHand(Disturbance):
             self._change(Kind.LEVERAGE_BY_HAND, lambda held: self.exchange.set_leverage(ACCOUNT, held.symbol, 20))
         if self.plan.strikes(Kind.MARGIN_TAKEN):
             self._change(Kind.MARGIN_TAKEN, self._take)
+        if self.plan.strikes(Kind.STOP_WITHDRAWN):
+            self._withdraw_stop()
+
+    def _withdraw_stop(self) -> None:
+        stops = [o for o in self.exchange.open_orders(ACCOUNT, is_trigger=True) if o.type is OrderType.STOP]
+        if stops:
+            stop = self.plan.choose(Kind.STOP_WITHDRAWN, stops)
+            self.exchange.cancel(ACCOUNT, stop.symbol, order_id=stop.id)
+            self.world.wire.withdrawn[stop.symbol] = self.world.loop.time()
+            self.world.note(f"the stop {stop.client_id} of {stop.symbol} is withdrawn by hand")
 
     def _take(self, held: Any) -> None:
         """As much as the highest leverage sets free: liquidation comes nearer than any planned stop."""

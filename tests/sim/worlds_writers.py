@@ -3,8 +3,10 @@
 from decimal import Decimal
 from typing import Any
 
+from bot.domain.instrument import Side
 from bot.domain.money import ZERO
 from bot.domain.order import OrderType
+from bot.domain.symbol import is_perp
 from bot.journal.schema import NEVER_CAME_TO_BE
 from bot.ports import OrderRequest
 from bot.simex.engine.ledger import DEPOSITS
@@ -42,11 +44,14 @@ class IdUsedAgain(Disturbance):
         self.used: dict[str, float] = {}
 
     async def act(self) -> None:
-        plan, kind, checkers = self.plan, Kind.ID_USED_AGAIN, self.chaos._checkers
-        if not plan.strikes(kind):
-            return
+        if self.plan.strikes(Kind.ID_USED_AGAIN):
+            self.use(Kind.ID_USED_AGAIN)
+
+    def use(self, kind: Kind, *, is_undone: bool = False) -> None:
+        """Execute under an id that is over; `is_undone`: a perp's, and the same size is traded back at once."""
+        plan, checkers = self.plan, self.chaos._checkers
         known = [r for r in self.world.wire.sent if r not in self.world.wire.under_way and self._is_over(r)]
-        known = [r for r in known if r.client_id not in checkers.forgotten]
+        known = [r for r in known if r.client_id not in checkers.forgotten and (not is_undone or is_perp(r.symbol))]
         if not known:
             return
         ours = plan.choose(kind, known[-10:])
@@ -69,6 +74,9 @@ class IdUsedAgain(Disturbance):
         self.world.used_again.add((ours.symbol, placed.id))
         if placed.filled_size:
             self.used[ours.client_id] = self.world.loop.time()
+        if placed.filled_size and is_undone:
+            back = Side.SELL if ours.side is Side.BUY else Side.BUY
+            self.exchange.place(ACCOUNT, NewOrder(ours.symbol, back, OrderType.MARKET, placed.filled_size))
 
     def _is_over(self, request: OrderRequest) -> bool:
         """Its end is written for certain, and nothing of it may still arrive. Of an order that was given up as never
