@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import wraps
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, Protocol, TypeVar
 
@@ -186,3 +187,18 @@ def print_result(message: str, document: Mapping[str, Any], *, as_json: bool) ->
         print_json(document)
     else:
         typer.echo(message)
+
+
+def require_extra(package: str, extra: str, otherwise: str) -> None:
+    """Check that an optional package is installed.
+
+    Args:
+        extra: the extra of this project that holds it.
+        otherwise: what can be done without it.
+
+    Raises:
+        CommandFailed: it is not.
+    """
+    if find_spec(package) is None:
+        remedy = f"run `make data` in the checkout, or `pip install '.[{extra}]'`; {otherwise}"
+        raise CommandFailed(f"this needs the package {package}: {remedy}")

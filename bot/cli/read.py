@@ -103,13 +103,13 @@ def history(
     given: Given,
     since: Annotated[str, typer.Option(metavar="12h|3d|DATE", help="From when: a span, or a date (UTC).")] = "12h",
 ) -> None:
-    """What happened: starts, conditions, orders, switch, breakers."""
+    """What happened: starts, rotations, orders, switch, profit."""
     from bot.report import history as report_history
     from bot.report import queries as readings
 
     with readings.open_journal(given.files, given.assignments, given.journal) as view:
         since_ms = report_history.since_ms(since, view.now_ms)
-        document = report_history.history(view.reader, since_ms, view.now_ms)
+        document = readings.past(view, since_ms)
     if given.as_json:
         common.print_json(document)
     else:

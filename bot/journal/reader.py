@@ -310,6 +310,16 @@ class JournalReader(Answers):
         rows = self._rows(f"{source} WHERE cycles.at_ms >= ? ORDER BY number", [since_ms])
         return tuple((row[0], row[1], row[2]) for row in (*before, *rows))
 
+    def load_rotations_since(self, since_ms: int) -> tuple[tuple[int, Any], ...]:
+        """Time, and number, state and tranches of the rotation after every recorded turn since, oldest first; before
+        them the last one earlier."""
+        names = ("number", "state", "tranches")
+        paths = ", ".join(f"'$.decision.memory.campaign.{name}'" for name in names)
+        source = f"SELECT cycles.at_ms, json_extract(payload, {paths}) FROM cycles JOIN event ON event.seq = cycles.seq"
+        before = self._rows(f"{source} WHERE cycles.at_ms < ? ORDER BY cycles.number DESC LIMIT 1", [since_ms])
+        rows = self._rows(f"{source} WHERE cycles.at_ms >= ? ORDER BY cycles.number", [since_ms])
+        return tuple((row[0], json.loads(row[1])) for row in (*before, *rows))
+
     def load_executions_since(self, since_ms: int) -> tuple[tuple[int, str, str, Decimal], ...]:
         """Time, purpose, side and quote value of every execution of our orders since, oldest first."""
         sql = "SELECT fills.at_ms, purpose, fills.side, quote FROM fills JOIN orders USING (client_id)"

@@ -1,5 +1,6 @@
 """What happened since a moment: starts, conditions, executions, switch, breakers, locks; and one paragraph of it."""
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -10,18 +11,21 @@ from rich.text import Text
 
 from bot.domain.durations import DAY_MS, HOUR_MS, MINUTE_MS
 from bot.domain.money import ZERO, plain
+from bot.domain.states import TrancheState
 from bot.journal.reader import JournalReader
 from bot.report.format import amount, money, utc
 from bot.runtime.exit_codes import CommandFailed, ExitCode
+from bot.runtime.settings.snapshot import KEPT_MAX
 
 Row = dict[str, Any]
 _SPAN = re.compile(r"(\d{1,6})\s*(min|h|d)")
 _UNITS = {"min": MINUTE_MS, "h": HOUR_MS, "d": DAY_MS}
-KINDS = ("started", "latch", "breakers", "lock", "unlock")
-CONDITION, ORDERS = "condition", "orders"
+CONFIG, NAMED_MAX = "config", 5
+KINDS = ("started", "stopped", "latch", "breakers", "lock", "unlock", "peak_rebased")
+CONDITION, ORDERS, ROTATION = "condition", "orders", "rotation"
 
 
-def since_ms(text: str, now_ms: int) -> int:
+def since_ms(text: str, now_ms: int, option: str = "--since") -> int:
     """A span before now (`90min`, `12h`, `3d`) or a date and time in UTC, as UTC ms.
 
     Raises:
@@ -32,16 +36,17 @@ def since_ms(text: str, now_ms: int) -> int:
     try:
         moment = datetime.fromisoformat(text.strip())
     except ValueError:
-        message = f"--since {text}: give a span such as 90min, 12h or 3d, or a date such as 2026-01-31"
+        message = f"{option} {text}: give a span such as 90min, 12h or 3d, or a date such as 2026-01-31"
         raise CommandFailed(message, ExitCode.USAGE) from None
     return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
-def history(reader: JournalReader, begin_ms: int, now_ms: int) -> Row:
-    """The document of `history --json`."""
+def history(reader: JournalReader, begin_ms: int, now_ms: int, earned: str = "") -> Row:
+    """The document of `history --json`. `earned` is the profit of the span in words (`views.earned_words`), for the
+    paragraph under `summary`."""
     rows = history_rows(reader, begin_ms)
     turns = sum(at_ms >= begin_ms for at_ms, _, _ in reader.load_conditions_since(begin_ms))
-    summary = paragraph(rows, turns, reader.load_fees(begin_ms), begin_ms, now_ms)
+    summary = paragraph(rows, turns, reader.load_fees(begin_ms), begin_ms, now_ms, earned)
     return {"since_ms": begin_ms, "now_ms": now_ms, "turns": turns, "events": rows, "summary": summary}
 
 
@@ -49,6 +54,8 @@ def history_rows(reader: JournalReader, since_ms: int) -> list[Row]:
     """Events since a moment, oldest first: `at_ms`, `kind`, `text`, and for executed orders `quote` and `count`."""
     rows = [_fact_row(fact.kind, fact.at_ms, fact.payload) for fact in reader.load_facts_since(KINDS, since_ms)]
     rows += _conditions(reader.load_conditions_since(since_ms))
+    rows += _rotations(reader.load_rotations_since(since_ms), since_ms)
+    rows += _changed_settings(reader, since_ms)
     rows += _executed(reader, since_ms)
     return sorted(rows, key=lambda row: row["at_ms"])
 
@@ -56,6 +63,8 @@ def history_rows(reader: JournalReader, since_ms: int) -> list[Row]:
 def _fact_row(kind: str, at_ms: int, payload: Mapping[str, Any]) -> Row:
     texts = {
         "started": lambda: f"{payload['mode']} on {payload['venue']} {payload['environment']} started",
+        "stopped": lambda: f"stopped after turn {payload['cycle']}" + f" by {payload['by']}" * bool(payload["by"]),
+        "peak_rebased": lambda: f"peak of equity begins anew, by {payload['by']}: {payload['reason']}",
         "latch": lambda: f"kill switch {payload['level']}, by {payload['by']}: {payload['reason']}",
         "breakers": lambda: f"entries stop: {'; '.join(payload['words'])}" if payload["reasons"] else "entries go on",
         "lock": lambda: f"{payload['symbol']} locked: {payload['note']['words']}",
@@ -70,6 +79,42 @@ def _conditions(cycles: Iterable[tuple[int, int, str]]) -> Iterator[Row]:
         if before is not None and condition != before:
             yield {"at_ms": at_ms, "kind": CONDITION, "text": f"cycle {number}: {before} → {condition}"}
         before = condition
+
+
+def _changed_settings(reader: JournalReader, since_ms: int) -> Iterator[Row]:
+    """The settings of playbook, sectors and limits that differ from the ones before."""
+    before: dict[str, Any] | None = None
+    for fact in reversed(reader.load_facts(CONFIG, limit=KEPT_MAX)):
+        now = {f"{table}.{name}": value for table, name, value in _settings_in(fact.payload)}
+        if before is not None and fact.at_ms >= since_ms:
+            names = [name for name in dict.fromkeys((*before, *now)) if before.get(name) != now.get(name)]
+            more = f" and {len(names) - NAMED_MAX} more" if len(names) > NAMED_MAX else ""
+            if names:
+                text = f"configuration changed: {', '.join(names[:NAMED_MAX])}{more}"
+                yield {"at_ms": fact.at_ms, "kind": CONFIG, "text": text}
+        before = now
+
+
+def _settings_in(payload: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
+    for table in ("playbook", "universe", "risk"):
+        for name, value in json.loads(payload.get(table) or "{}").items():
+            if isinstance(value, dict) and table == "playbook":
+                yield from ((f"{table}.{name}", key, inner) for key, inner in value.items())
+            else:
+                yield table, name, value
+
+
+def _rotations(turns: Iterable[tuple[int, Any]], since_ms: int) -> Iterator[Row]:
+    """Beginnings and ends of rotations and of their tranches."""
+    known: dict[str, str] = {}
+    for at_ms, (number, state, tranches) in turns:
+        now = {} if number is None else {f"rotation {number}": str(state)}
+        for tranche in tranches or ():
+            now[f"rotation {number}, tranche {tranche['index']}"] = tranche["state"]
+        for name, is_now in now.items():
+            if at_ms >= since_ms and known.get(name) != is_now and is_now != TrancheState.WAITING:
+                yield {"at_ms": at_ms, "kind": ROTATION, "text": f"{name}: {is_now}"}
+        known = now
 
 
 def _executed(reader: JournalReader, since_ms: int) -> Iterator[Row]:
@@ -88,8 +133,10 @@ def _executed(reader: JournalReader, since_ms: int) -> Iterator[Row]:
         yield row | {"quote": plain(value), "count": len(quotes)}
 
 
-def paragraph(rows: Sequence[Row], cycles: int, fees: Mapping[str, Decimal], since_ms: int, now_ms: int) -> str:
-    """The same in a few sentences, for the morning."""
+def paragraph(
+    rows: Sequence[Row], cycles: int, fees: Mapping[str, Decimal], since_ms: int, now_ms: int, earned: str = ""
+) -> str:
+    """The same in a few sentences, for the morning; `earned` says what the profit was."""
     by_side: dict[str, Decimal] = {}
     for row in rows:
         if row["kind"] == ORDERS:
@@ -105,6 +152,7 @@ def paragraph(rows: Sequence[Row], cycles: int, fees: Mapping[str, Decimal], sin
         if changes
         else "the condition did not change",
         halted[-1] if halted else "no switch, breaker or lock",
+        *([earned] if earned else []),
     ]
     return "; ".join(parts) + "."
 

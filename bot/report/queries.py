@@ -24,10 +24,12 @@ from bot.playbook.policy.numbers import Policy, Sectors
 from bot.report import funding as report_funding
 from bot.report import rows
 from bot.report.format import utc
+from bot.report.history import history
 from bot.report.holdings import holding_rows
 from bot.report.notices import dead_notices
-from bot.report.profit.periods import Profit, load_profit, valuation_of
-from bot.report.profit.views import profit_document
+from bot.report.profit.export import ExportTable, export_table
+from bot.report.profit.periods import Marked, Profit, load_profit, valuation_of
+from bot.report.profit.views import earned_words, profit_document
 from bot.risk.cooldown import ends_ms
 from bot.runtime.exit_codes import CommandFailed, ExitCode
 from bot.runtime.health.healthcheck import find_late, find_running
@@ -158,14 +160,30 @@ def profit(view: JournalView, since_ms: int | None = None) -> Document:
     return profit_document(_profit(view, last_kept(view.reader), since_ms))
 
 
+def past(view: JournalView, begin_ms: int) -> Document:
+    """What happened since a moment, what was earned included, and one paragraph of it."""
+    earned = earned_words(_profit(view, last_kept(view.reader), begin_ms), "since")
+    return history(view.reader, begin_ms, view.now_ms, earned)
+
+
 def _profit(view: JournalView, record: CycleRecord | None, since_ms: int | None = None) -> Profit:
     """Up to the last cycle that kept what it saw, with the sectors that it was decided with."""
     sectors = view.settings.universe
     if record is not None:
         found = numbers_of(view.reader, record.config_digest)
         sectors = found[1] if found else sectors
-    last = (record.number, valuation_of(record, sectors)) if record is not None else None
-    return load_profit(view.reader, sectors, view.now_ms, last=last, since_ms=since_ms)
+    return load_profit(view.reader, sectors, view.now_ms, last=_valued(record, sectors), since_ms=since_ms)
+
+
+def _valued(record: CycleRecord | None, sectors: Sectors) -> Marked | None:
+    return None if record is None else (record.number, valuation_of(record, sectors))
+
+
+def exported(view: JournalView, table: str, since_ms: int, until_ms: int) -> ExportTable:
+    """A table of the journal for other programs, of a span."""
+    sectors = view.settings.universe
+    last = _valued(last_kept(view.reader), sectors)
+    return export_table(table, view.reader, sectors, since_ms, until_ms, last)
 
 
 def orders(view: JournalView, limit: int) -> list[Document]:

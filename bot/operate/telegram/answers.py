@@ -9,7 +9,7 @@ from bot.domain.durations import HOUR_MS
 from bot.journal.reader import JournalReader
 from bot.report import queries
 from bot.report.format import money, percent, utc
-from bot.report.history import history
+from bot.report.profit.views import profit_line
 from bot.report.queries import JournalView
 from bot.report.tables import status_lines
 from bot.runtime.exit_codes import CommandFailed
@@ -70,13 +70,13 @@ def _perp(row: Mapping[str, Any]) -> str:
 
 def _pnl(view: JournalView) -> str:
     row, _ = queries.status(view)
-    fees = ", ".join(f"{total:f} {asset}" for asset, total in view.reader.load_fees().items()) or "none"
+    quote = row["quote"] or ""
     return "\n".join(
         [
-            f"equity: {money(row['equity_quote'])} {row['quote'] or ''}".rstrip(),
+            f"equity: {money(row['equity_quote'])} {quote}".rstrip(),
             f"fall since 00:00 UTC: {percent(row['fall_today'])}",
             f"fall from the peak: {percent(row['drawdown'])}",
-            f"fees since the start: {fees}",
+            f"profit: {profit_line(row['profit'], quote)}",
         ]
     )
 
@@ -96,7 +96,7 @@ def _why(view: JournalView) -> str:
 
 
 def _history(view: JournalView) -> str:
-    document = history(view.reader, view.now_ms - HISTORY_HOURS * HOUR_MS, view.now_ms)
+    document = queries.past(view, view.now_ms - HISTORY_HOURS * HOUR_MS)
     events = [f"{utc(row['at_ms'])} {row['text']}" for row in document["events"][-HISTORY_LINES:]]
     return "\n".join([document["summary"], *events])
 

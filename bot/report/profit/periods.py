@@ -10,6 +10,7 @@ first cycle under this one.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 from bot.domain.codec import decode
@@ -31,6 +32,10 @@ START, TODAY = "start", "today"
 SPANS = {"7 d": 7 * DAY_MS, "30 d": 30 * DAY_MS}
 _GAP_MS = 30 * MINUTE_MS  # a valuation as old as this still stands for the moment at which a period begins
 _LAST = 1 << 62
+
+
+Marked = tuple[int, Valuation]
+"""A number (of a cycle, or of an event) and the valuation of that moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +93,7 @@ def load_profit(
     sectors: Sectors,
     now_ms: int,
     *,
-    last: tuple[int, Valuation] | None = None,
+    last: Marked | None = None,
     since_ms: int | None = None,
 ) -> Profit:
     """Profit and loss of every period that the journal can state.
@@ -101,7 +106,7 @@ def load_profit(
     Raises:
         JournalError: the journal cannot be read.
     """
-    days = [(fact.seq, decode(Valuation, fact.payload)) for fact in reader.load_facts_by_step(VALUATION, DAY_MS)]
+    days = [_valuation(fact) for fact in reader.load_facts_by_step(VALUATION, DAY_MS)]
     if not days:
         return Profit(sectors.quote)
     begins = {START: days[0], **_begins(reader, now_ms, since_ms)}
@@ -113,6 +118,28 @@ def load_profit(
             name: standings[end[0]].since(standings[seq], name) for name, (seq, _) in begins.items() if seq in standings
         }
     return Profit(days[0][1].quote, periods)
+
+
+def load_daily(
+    reader: JournalReader, sectors: Sectors, since_ms: int, until_ms: int, *, last: Marked | None = None
+) -> tuple[Period, ...]:
+    """Profit and loss from each day's first valuation (UTC) to the next day's, of days that begin since a moment and
+    before another; the last one up to `last` (as for `load_profit`) or the newest valuation.
+
+    Raises:
+        JournalError: the journal cannot be read.
+    """
+    days = [_valuation(fact) for fact in reader.load_facts_by_step(VALUATION, DAY_MS)]
+    if not days:
+        return ()
+    marks = sorted(dict([*days, _end(reader, last)]).items())
+    with house_arithmetic():
+        standings = standings_at(reader, sectors, marks)
+        return tuple(
+            standings[end].since(standings[begin], "day")
+            for (begin, first), (end, _) in pairwise(marks)
+            if since_ms <= first.at_ms < until_ms
+        )
 
 
 def _begins(reader: JournalReader, now_ms: int, since_ms: int | None) -> dict[str, tuple[int, Valuation]]:
@@ -133,7 +160,7 @@ def _begins(reader: JournalReader, now_ms: int, since_ms: int | None) -> dict[st
     return found
 
 
-def _end(reader: JournalReader, last: tuple[int, Valuation] | None) -> tuple[int, Valuation]:
+def _end(reader: JournalReader, last: Marked | None) -> tuple[int, Valuation]:
     newest = _valuation(reader.load_facts(VALUATION, limit=1)[0])
     if last is None:
         return newest

@@ -69,6 +69,17 @@ def profit_line(periods: Mapping[str, Mapping[str, Any]], quote: str) -> str:
     return ", ".join(f"{NAMES[name]} {_earned(periods[name])}" for name in shown) + f" {quote}"
 
 
+def earned_words(profit: Profit, name: str) -> str:
+    """The profit of a period for a sentence; empty where it is not known."""
+    period = profit.periods.get(name)
+    if period is None:
+        return ""
+    total = period.total
+    parts = f"prices {signed(total.price)}, funding {signed(total.funding)}, fees {signed(-total.fees)}"
+    share_of = percent(share(total.net, period.equity_begin))
+    return f"profit {signed(total.net)} {profit.quote} ({share_of}): {parts}; equity {money(period.equity_end)}"
+
+
 def _says_more(name: str, periods: Mapping[str, Mapping[str, Any]]) -> bool:
     """Whether a span is shorter than the whole time: a bot of yesterday has no 30 days to show."""
     is_span = name not in ("start", "today", "since")
