@@ -216,7 +216,7 @@ def make_venue(settings: Settings, clock: SystemClock | SkippingClock, embedded:
         )
     real = CcxtVenue(
         load_adapter(settings.venue.id),
-        environment="spot-testnet" if settings.venue.spot_testnet else settings.environment,
+        environment=_environment_of(settings),
         account=settings.venue.account,
         credentials=credentials,
         quote=settings.universe.quote,
@@ -237,6 +237,13 @@ def make_venue(settings: Settings, clock: SystemClock | SkippingClock, embedded:
     if initial is None and credentials is None:
         initial = _paper_account(settings, clock.now_ms())
     return on_paper(real, account=settings.venue.account, initial=initial)
+
+
+def _environment_of(settings: Settings) -> str:
+    """The venue's own name of the environment."""
+    if settings.venue.spot_testnet:
+        return "spot-testnet"
+    return "demo" if settings.venue.demo else settings.environment
 
 
 def _remembered_account(settings: Settings) -> Account | None:

@@ -15,6 +15,10 @@ SPOT_TESTNETS = frozenset({"binance"})
 """Venues with a test network for spot alone."""
 
 
+DEMOS = frozenset({"bybit"})
+"""Venues with demo trading beside a test network."""
+
+
 @dataclass(frozen=True, slots=True)
 class LeastOrders:
     """Least value of an order, quote: on spot, of a perp, and of the perps, by base, that have another."""
@@ -31,7 +35,7 @@ LEAST_ORDERS: Mapping[str, LeastOrders] = {
 """For advice before the first connection; what the venue itself reports decides afterwards."""
 
 
-def problem_of(venue_id: str, *, environment: str, mode: str, spot_testnet: bool) -> str:
+def problem_of(venue_id: str, *, environment: str, mode: str, spot_testnet: bool, demo: bool) -> str:
     """Why the venue cannot be used like that and what to set instead; empty when it can."""
     others = ", ".join(sorted(FOLDERS.keys() - WATCHED_ONLY))
     if venue_id in WATCHED_ONLY and mode == "trade":
@@ -43,4 +47,8 @@ def problem_of(venue_id: str, *, environment: str, mode: str, spot_testnet: bool
         )
     if spot_testnet and venue_id not in SPOT_TESTNETS:
         return f"venue.spot_testnet: {venue_id} has no test network for spot alone; leave it out"
+    if demo and venue_id not in DEMOS:
+        return f"venue.demo: {venue_id} has no demo trading beside its test network; leave it out"
+    if demo and environment != "testnet":
+        return f'venue.demo: demo trading is a test environment; use environment = "testnet", not {environment!r}'
     return ""

@@ -157,7 +157,11 @@ class Settings(BaseSettings):
         if (self.venue.api_key is None) != (self.venue.api_secret is None):
             raise ValueError("venue.api_key and venue.api_secret belong together; give both or neither")
         unoffered = problem_of(
-            self.venue.id, environment=self.environment, mode=self.mode, spot_testnet=self.venue.spot_testnet
+            self.venue.id,
+            environment=self.environment,
+            mode=self.mode,
+            spot_testnet=self.venue.spot_testnet,
+            demo=self.venue.demo,
         )
         if unoffered:
             raise ValueError(unoffered)

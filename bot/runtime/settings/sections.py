@@ -66,6 +66,10 @@ class VenueSettings(BaseModel):
     spot_testnet: bool = Field(
         default=False, description="whether to use the spot-only test network instead of demo trading"
     )
+    demo: bool = Field(
+        default=False,
+        description="whether testnet is the venue's demo trading, at the prices of its real market; where it has both",
+    )
     api_key: SecretStr | None = Field(
         default=None, description="key; a secret: give it in a secrets file or as SECTORBOT__VENUE__API_KEY"
     )

@@ -136,7 +136,11 @@ class PaperVenue(EngineAccount):
         engine = Exchange(instruments=known, market=self._market, start_ms=self.now_ms() - 1)
         self._session = f"paper-{engine.now_ms}"
         spot = {name: balance.total for name, balance in initial.balances.items()}
-        engine.create_account(self.account_name, spot=spot, perp=initial.perp_wallet, quote=initial.quote)
+        perp = initial.perp_wallet
+        if initial.is_unified:  # here two wallets: what positions hold lies in the one for perps
+            perp = min(spot.get(initial.quote, ZERO), sum((_margin_of(p, free[s]) for s, p in held.items()), ZERO))
+            spot[initial.quote] = spot.get(initial.quote, ZERO) - perp
+        engine.create_account(self.account_name, spot=spot, perp=perp, quote=initial.quote)
         for symbol, position in held.items():
             order_id = _reopen(engine, self.account_name, symbol, position)
             self._carried.add(self._id(symbol, order_id))
@@ -225,6 +229,12 @@ def _lenient(instrument: Instrument, position: Position | None) -> Instrument:
         notional_min=ZERO,
         brackets=(),
     )
+
+
+def _margin_of(position: Position, instrument: Instrument) -> Decimal:
+    """What a position holds of its wallet, and at least what opening it takes."""
+    notional = instrument.notional(position.size, position.entry_price)
+    return max(position.margin, notional / (position.leverage or Decimal(1)))
 
 
 def _reopen(engine: Exchange, account: str, symbol: str, position: Position) -> int:

@@ -7,10 +7,13 @@ import pytest
 from ccxt.async_support import bybit
 
 from bot.ports import SetupFailed
+from bot.runtime.clock import SystemClock
 from bot.runtime.settings.layers import SettingsProblem
 from bot.runtime.settings.model import load_settings
+from bot.runtime.wiring import make_venue
 from bot.venues.bybit.adapter import ADAPTER
 from bot.venues.ccxt.venue import ConnectionRules, Seams
+from bot.venues.paper.venue import PaperVenue
 from tests.venues.bybit.canned import CannedSession, no_wait, usual, venue_on
 
 HOSTS = {
@@ -94,6 +97,8 @@ UNOFFERED = [
     (("venue.id=bybit", "mode=trade"), 'trade" at bybit is not offered yet'),
     (("venue.id=bybit", "environment=sim"), "not offered at bybit yet"),
     (("venue.id=bybit", "venue.spot_testnet=true"), "no test network for spot alone"),
+    (("venue.demo=true",), "no demo trading beside its test network"),
+    (("venue.id=bybit", "venue.demo=true", "environment=mainnet"), "demo trading is a test environment"),
 ]
 
 
@@ -103,5 +108,14 @@ def test_what_is_not_offered_is_refused_when_the_settings_are_read(assignments: 
         load_settings((), assignments)
 
 
-def test_a_dry_run_at_bybit_is_offered() -> None:
-    assert load_settings((), ("venue.id=bybit",)).venue.id == "bybit"
+@pytest.mark.parametrize(
+    ("assignments", "environment"),
+    [((), "testnet"), (("venue.demo=true",), "demo"), (("environment=mainnet",), "mainnet")],
+)
+def test_a_dry_run_at_bybit_is_offered_in_each_of_its_environments(
+    assignments: tuple[str, ...], environment: str
+) -> None:
+    settings = load_settings((), ("venue.id=bybit", *assignments))
+    venue = make_venue(settings, SystemClock(), None)
+    assert isinstance(venue, PaperVenue)
+    assert (venue.id, venue.environment) == ("bybit", environment)
