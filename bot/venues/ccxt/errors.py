@@ -71,7 +71,9 @@ def classify_read(error: Exception, table: ErrorTable, *, was_sent: bool, now_ms
     if found is None:
         return Unavailable(describe(error), facts.retry_after(now_ms))
     if found[2] is Rejection.RATE_LIMIT:
-        return Unavailable(describe(error), facts.retry_after(now_ms))
+        asked, hold = facts.retry_after(now_ms), table.hold_of(facts, now_ms)
+        is_ban = hold is not None and hold[1]  # another try would end in silence and hide the reason
+        return Unavailable(describe(error), hold[0] if hold is not None and is_ban else asked)
     return (SymbolUnknown if found[0] in table.unknown_symbol_codes else ReadRefused)(*found)
 
 

@@ -16,6 +16,7 @@ async def test_a_copy_of_a_unified_account_holds_its_money_once_and_its_position
         await bench.venue.set_leverage(PERP, D(4))
         await bench.venue.submit_order(bench.request(PERP, Side.SELL, "80", None))
         real = await bench.venue.fetch_account()
+        await bench.venue.close()  # the paper account opens it for itself
         paper = PaperVenue(bench.venue, account="main")
         await paper.open()
         await paper.fetch_instruments([SPOT, PERP])

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from ccxt.async_support import bybit
 
-from bot.ports import SetupFailed
+from bot.ports import SetupFailed, Unavailable
 from bot.runtime.clock import SystemClock
 from bot.runtime.settings.layers import SettingsProblem
 from bot.runtime.settings.model import load_settings
@@ -14,7 +14,7 @@ from bot.runtime.wiring import make_venue
 from bot.venues.bybit.adapter import ADAPTER
 from bot.venues.ccxt.venue import ConnectionRules, Seams
 from bot.venues.paper.venue import PaperVenue
-from tests.venues.bybit.canned import CannedSession, no_wait, usual, venue_on
+from tests.venues.bybit.canned import CannedSession, Reply, no_wait, usual, venue_on
 
 HOSTS = {
     "sim": "api.bybit.com",
@@ -119,3 +119,10 @@ def test_a_dry_run_at_bybit_is_offered_in_each_of_its_environments(
     venue = make_venue(settings, SystemClock(), None)
     assert isinstance(venue, PaperVenue)
     assert (venue.id, venue.environment) == ("bybit", environment)
+
+
+async def test_a_start_from_an_address_that_is_shut_out_says_why_and_what_to_do() -> None:
+    session = CannedSession({"GET /v5/market/time": Reply("<html>403 Forbidden</html>", 403)})
+    with pytest.raises(Unavailable, match=r"free again after ten minutes.*country is not served"):
+        await venue_on(session).open()
+    assert len(session.sent) == 1
