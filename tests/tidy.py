@@ -73,7 +73,7 @@ OWNERS = {
     "prometheus_client": ("bot/operate/metrics/*.py",),
     "apprise": ("bot/operate/notify/sender.py",),
     "jinja2": ("bot/lab/backtest/page.py", "bot/operate/dashboard/render.py"),
-    "argon2": ("bot/operate/dashboard/passwords.py",),
+    "argon2": ("bot/operate/dashboard/access/passwords.py",),
     "msgspec": ("bot/domain/codec.py",),
     "dotenv": ("bot/runtime/settings/dotenv_file.py",),
     "pydantic": (

@@ -6,6 +6,7 @@ import re
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Protocol
 
 import typer
@@ -27,6 +28,9 @@ class RoleName(StrEnum):
 def dashboard(
     given: Given,
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="Same as --set dashboard.port=…")] = None,
+    bots: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Several bots: a file that names them (docs/dashboard.md).")
+    ] = None,
     account: Annotated[
         str, typer.Option(metavar="NAME", help="Ask for a password and print the account's lines for the settings.")
     ] = "",
@@ -41,6 +45,7 @@ def dashboard(
         return
     import asyncio
 
+    from bot.operate.dashboard.bots_file import read_bots
     from bot.operate.dashboard.server import serve
     from bot.operate.dashboard.source import make_source
     from bot.runtime import logs
@@ -65,13 +70,15 @@ def dashboard(
         else:
             typer.echo(f"dashboard at {address}; Ctrl-C ends it")
 
-    source = make_source(settings, given.journal)
-    asyncio.run(serve([source], settings.dashboard, announce, parent))
+    if bots is not None and (given.journal or given.state):
+        raise CommandFailed("--bots names the bots: leave --journal and --state out", ExitCode.USAGE)
+    sources, remotes = read_bots(bots) if bots is not None else ([make_source(settings, given.journal)], [])
+    asyncio.run(serve(sources, settings.dashboard, announce, parent, remotes))
 
 
 def _print_account(name: str, role: RoleName) -> None:
     """The settings of an account: hashes only. The token is shown once."""
-    from bot.operate.dashboard.passwords import PASSWORD_MIN, hash_password, hash_token, new_token
+    from bot.operate.dashboard.access.passwords import PASSWORD_MIN, hash_password, hash_token, new_token
 
     if not re.fullmatch(r"[A-Za-z0-9_\-]{1,40}", name):
         raise CommandFailed(f"--account {name}: use letters, digits, - and _", ExitCode.USAGE)

@@ -132,7 +132,7 @@ async def _build_and_run(
     if not app.journal.reserve.prepare():
         _log.warning("no_journal_reserve", path=str(app.journal.reserve.path), what="too little room on the disk")
     health = Health(settings.state_directory / "health.json", settings.mode, settings.environment)
-    health.last["journal"] = str(settings.journal_path)
+    health.last["journal"] = str(settings.journal_path.absolute())
     services = Services(RunningBot(app, settings, health), makers)
     try:
         return await Daemon(app, settings, health, stop, services).run(limit)

@@ -1,6 +1,7 @@
 """What all pages share: the bots, who asks, documents that are made once for each change, and the frame of a page."""
 
 import asyncio
+import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,8 +9,10 @@ from typing import Any, TypeVar
 
 from aiohttp import web
 
-from bot.operate.dashboard.access import Access, Visitor, new_key
-from bot.operate.dashboard.past import EquityCache
+from bot.operate.dashboard.access.visitors import Access, Visitor, new_key
+from bot.operate.dashboard.actions import Answer
+from bot.operate.dashboard.bots_file import RemoteBot
+from bot.operate.dashboard.documents.past import EquityCache
 from bot.operate.dashboard.render import make_environment, render
 from bot.operate.dashboard.source import BotSource
 from bot.report.queries import JournalView
@@ -17,6 +20,7 @@ from bot.report.queries import JournalView
 T = TypeVar("T")
 COOKIE = "sectorbot_session"
 FRESH_SECONDS, KEPT_MAX = 5.0, 64
+ANSWERS_MAX, SPENT_MAX = 100, 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +40,20 @@ PAGES = (
     PageLink("history", "History", "/history"),
     PageLink("configuration", "Configuration", "/configuration"),
     PageLink("log", "Log", "/log"),
+    PageLink("control", "Control", "/control"),
 )
 
 
 class Frontend:
-    """The state of one dashboard. One bot has its pages at `/`, each of several below `/bots/NAME`."""
+    """The state of one dashboard. One bot has its pages at `/`, each of several below `/bots/NAME`.
 
-    def __init__(self, sources: Sequence[BotSource], access: Access) -> None:
+    `remotes` are bots of which another dashboard is asked; `answers` what became of the last actions.
+    """
+
+    def __init__(self, sources: Sequence[BotSource], access: Access, remotes: Sequence[RemoteBot] = ()) -> None:
+        self.remotes: Mapping[str, RemoteBot] = {remote.name: remote for remote in remotes}
+        self.answers: dict[str, Answer] = {}
+        self._spent: dict[str, None] = {}
         self.sources: Mapping[str, BotSource] = {source.name: source for source in sources}
         self.access = access
         self.environment = make_environment()
@@ -53,7 +64,7 @@ class Frontend:
     @property
     def is_single(self) -> bool:
         """Whether there is one bot only."""
-        return len(self.sources) == 1
+        return len(self.sources) == 1 and not self.remotes
 
     def source_of(self, request: web.Request) -> BotSource:
         """The bot that a request is about."""
@@ -132,13 +143,32 @@ class Frontend:
             set_cookie(request, response, key)
         return response
 
+    def keep_answer(self, answer: Answer) -> str:
+        """Remember an answer for the page that shows it; its key."""
+        key = new_key()
+        self.answers[key] = answer
+        while len(self.answers) > ANSWERS_MAX:
+            del self.answers[next(iter(self.answers))]
+        return key
+
+    def spend(self, mark: str) -> bool:
+        """Whether a confirmation is used for the first time."""
+        is_new = mark not in self._spent
+        self._spent[mark] = None
+        while len(self._spent) > SPENT_MAX:
+            del self._spent[next(iter(self._spent))]
+        return is_new
+
     def pages(self) -> Sequence[PageLink]:
         """The pages that this dashboard has."""
         return PAGES
 
-    def message(self, title: str, text: str, status: int, link: str = "/", link_text: str = "Back") -> web.Response:
-        """A page of one sentence."""
-        values = {"title": title, "site": "sectorbot", "text": text, "link": link, "link_text": link_text}
+    def message(self, request: web.Request, title: str, text: str, status: int) -> web.Response:
+        """A page of one sentence; for the API the sentence as JSON."""
+        if request.path.startswith("/api/"):
+            error = json.dumps({"error": text or title, "status": status}, ensure_ascii=False)
+            return web.Response(text=error, content_type="application/json", status=status)
+        values = {"title": title, "site": "sectorbot", "text": text, "link": "/", "link_text": "Back"}
         shown = render(self.environment, "message", values)
         return web.Response(text=shown, content_type="text/html", status=status)
 

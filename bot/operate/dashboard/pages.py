@@ -5,7 +5,7 @@ from typing import Any
 
 from aiohttp import web
 
-from bot.operate.dashboard import now, past, records
+from bot.operate.dashboard.documents import now, past, records
 from bot.operate.dashboard.frontend import FRONTEND, Frontend
 from bot.operate.dashboard.source import BotSource
 from bot.report import queries

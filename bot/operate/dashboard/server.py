@@ -10,11 +10,16 @@ from collections.abc import Callable, Sequence
 import structlog
 from aiohttp import web
 
-from bot.operate.dashboard.access import Access
+from bot.operate.dashboard.access.guards import add_headers, make_guards
+from bot.operate.dashboard.access.login import log_in, log_out, show_login
+from bot.operate.dashboard.access.visitors import Access
+from bot.operate.dashboard.api.endpoints import API, add_api
+from bot.operate.dashboard.api.openapi import show_openapi
+from bot.operate.dashboard.bots_file import RemoteBot
+from bot.operate.dashboard.control import ask, confirm, show_control
 from bot.operate.dashboard.frontend import FRONTEND, Frontend
-from bot.operate.dashboard.guards import add_headers, make_guards
 from bot.operate.dashboard.live import ENDING, STREAMS, show_live
-from bot.operate.dashboard.login import log_in, log_out, show_login
+from bot.operate.dashboard.overview import list_bots, show_bots
 from bot.operate.dashboard.pages import add_pages
 from bot.operate.dashboard.render import STATIC
 from bot.operate.dashboard.source import BotSource
@@ -26,19 +31,29 @@ PARENT_SECONDS = 1.0
 _log = structlog.get_logger("sectorbot.dashboard")
 
 
-def make_app(sources: Sequence[BotSource], settings: DashboardSettings) -> web.Application:
-    """The application over some bots."""
-    is_play = settings.is_local and all(source.settings.environment == "sim" for source in sources)
+def make_app(
+    sources: Sequence[BotSource], settings: DashboardSettings, remotes: Sequence[RemoteBot] = ()
+) -> web.Application:
+    """The application over some bots, and over the dashboards of others."""
+    is_play = settings.is_local and not remotes and all(source.settings.environment == "sim" for source in sources)
     app = web.Application(middlewares=make_guards(settings.names), client_max_size=65_536)
-    frontend = Frontend(sources, Access(settings.accounts, is_play=is_play))
+    frontend = Frontend(sources, Access(settings.accounts, is_play=is_play), remotes)
     app[FRONTEND], app[ENDING], app[STREAMS] = frontend, asyncio.Event(), set()
     app.router.add_static("/static", STATIC)
     app.router.add_get("/login", show_login)
     app.router.add_post("/login", log_in)
     app.router.add_post("/logout", log_out)
     prefix = "" if frontend.is_single else "/bots/{bot}"
+    if not frontend.is_single:
+        app.router.add_get("/", show_bots)
     app.router.add_get(f"{prefix}/live", show_live)
     add_pages(app, prefix)
+    app.router.add_get(f"{prefix}/control", show_control)
+    app.router.add_post(f"{prefix}/control", ask)
+    app.router.add_post(f"{prefix}/control/confirm", confirm)
+    app.router.add_get(f"{API}/openapi.json", show_openapi)
+    app.router.add_get(f"{API}/bots", list_bots)
+    add_api(app, prefix)
     app.on_response_prepare.append(add_headers)
     app.on_shutdown.append(_end_streams)
     return app
@@ -84,6 +99,7 @@ async def serve(
     settings: DashboardSettings,
     announce: Callable[[str], None],
     parent: int | None = None,
+    remotes: Sequence[RemoteBot] = (),
 ) -> None:
     """Serve until a signal.
 
@@ -94,7 +110,7 @@ async def serve(
     ended, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
-    runner, address = await start(make_app(sources, settings), settings)
+    runner, address = await start(make_app(sources, settings, remotes), settings)
     try:
         announce(address)
         while not ended.is_set() and (parent is None or os.getppid() == parent):

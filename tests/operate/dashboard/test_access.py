@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from aiohttp.test_utils import TestClient
 
-from bot.operate.dashboard.access import LOGINS_PER_MINUTE, Access
-from bot.operate.dashboard.passwords import hash_password, hash_token, is_password, is_token, new_token
+from bot.operate.dashboard.access.passwords import hash_password, hash_token, is_password, is_token, new_token
+from bot.operate.dashboard.access.visitors import LOGINS_PER_MINUTE, Access
 from bot.operate.dashboard.source import BotSource
 from bot.runtime.settings.layers import SettingsProblem
 from bot.runtime.settings.reference import warnings
@@ -85,7 +85,7 @@ def test_a_session_ends_and_dies_with_its_account(monkeypatch: pytest.MonkeyPatc
     visitor = access.visitor_of(key)
     assert visitor is not None
     assert visitor.is_operator
-    monkeypatch.setattr("bot.operate.dashboard.access.time.time", lambda: 1e12)
+    monkeypatch.setattr("bot.operate.dashboard.access.visitors.time.time", lambda: 1e12)
     assert access.visitor_of(key) is None
 
 

@@ -138,4 +138,7 @@ document.querySelectorAll("figure.chart").forEach(watchChart);
 document.addEventListener("visibilitychange", () => { if (!document.hidden && isWaiting) refresh().catch(() => {}); });
 document.addEventListener("focusout", () => setTimeout(() => { if (isWaiting) refresh().catch(() => {}); }, 200));
 if (document.body.dataset.live) follow(document.body.dataset.live);
+if (document.body.dataset.refresh) {
+  setInterval(() => refresh().then(() => say("on", "live"), () => say("off", "not reached")), Number(document.body.dataset.refresh) * 1000);
+}
 setInterval(tick, 1000);

@@ -9,7 +9,7 @@ from bot.domain.campaign import Campaign, Memory
 from bot.domain.money import ZERO, plain, share
 from bot.domain.order import Order
 from bot.domain.reason import Reason
-from bot.domain.states import TrancheState
+from bot.domain.states import KillLevel, TrancheState, highest
 from bot.journal.record import CycleRecord
 from bot.report import queries
 from bot.report.queries import JournalView
@@ -59,6 +59,26 @@ def health_document(view: JournalView) -> Document:
         "parts": rows,
         "problem": str(health.get("problem") or ""),
     }
+
+
+def control_document(view: JournalView) -> Document:
+    """What somebody who acts should know first: the switch, whether anybody listens, what rests and what is held."""
+    latch, working = view.reader.load_latch(), view.reader.load_working()
+    said = str((view.health or {}).get("kill", "off"))
+    level = highest(latch.level, KillLevel(said) if said in set(KillLevel) else KillLevel.OFF)
+    record = queries.last_kept(view.reader)
+    shown = {
+        "kill_switch": level.value,
+        "kill_reason": latch.reason if latch.level is level else "",
+        "kill_by": latch.by if latch.level is level else "",
+        "is_running": view.health is not None,
+        "is_named": view.is_named,
+        "pid": (view.health or {}).get("pid"),
+        "working": len(working),
+        "stops": sum(order.trigger_price is not None for order in working),
+        "positions": len(record.account.positions) if record is not None else 0,
+    }
+    return {"d": shown, "now_ms": view.now_ms}
 
 
 def waiting_rows(view: JournalView, record: CycleRecord) -> list[Document]:

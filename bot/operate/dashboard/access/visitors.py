@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from bot.operate.dashboard.passwords import is_password, is_token
+from bot.operate.dashboard.access.passwords import is_password, is_token
 from bot.runtime.settings.sections import DashboardAccount
 
 Role = Literal["viewer", "operator"]

@@ -5,7 +5,7 @@ import asyncio
 import structlog
 from aiohttp import web
 
-from bot.operate.dashboard.access import new_key
+from bot.operate.dashboard.access.visitors import new_key
 from bot.operate.dashboard.frontend import COOKIE, FRONTEND, set_cookie
 from bot.operate.dashboard.render import render
 

@@ -12,6 +12,7 @@ from aiohttp.typedefs import Handler, Middleware
 from bot.journal.errors import JournalError
 from bot.operate.dashboard.frontend import FRONTEND
 from bot.runtime.exit_codes import CommandFailed, ExitCode
+from bot.runtime.settings.layers import SettingsProblem
 
 POLICY = "; ".join(
     (
@@ -29,7 +30,7 @@ HEADERS = {
     "Content-Security-Policy": POLICY,
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",  # with no-referrer a browser says of its own forms that they come from nowhere
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
@@ -65,18 +66,25 @@ def make_guards(names: Collection[str]) -> list[Middleware]:
         except web.HTTPException as error:
             if error.status < 400:
                 raise
-            return request.app[FRONTEND].message(error.reason, error.text or "", error.status)
+            answer = request.app[FRONTEND].message(request, error.reason, _sentence(error), error.status)
+            if "WWW-Authenticate" in error.headers:
+                answer.headers["WWW-Authenticate"] = error.headers["WWW-Authenticate"]
+            return answer
         except CommandFailed as error:
             is_absent = error.code is ExitCode.NOT_RUNNING
             title = "Not there yet" if is_absent else "Not found"
-            return request.app[FRONTEND].message(title, str(error), 503 if is_absent else 404)
-        except JournalError as error:
-            return request.app[FRONTEND].message("The journal cannot be read", str(error), 503)
+            return request.app[FRONTEND].message(request, title, str(error), 503 if is_absent else 404)
         except ConnectionError:
             raise
+        except (SettingsProblem, OSError) as error:
+            return request.app[FRONTEND].message(request, "It could not be done", str(error), 500)
+        except JournalError as error:
+            return request.app[FRONTEND].message(request, "The journal cannot be read", str(error), 503)
         except Exception as error:  # noqa: BLE001 - a page that fails is a page, not the end of the server
             _log.error("page_failed", path=request.path, why=f"{type(error).__name__}: {error}", exc_info=error)
-            return request.app[FRONTEND].message("This page failed", f"{type(error).__name__}; the log says where", 500)
+            return request.app[FRONTEND].message(
+                request, "This page failed", f"{type(error).__name__}; the log says where", 500
+            )
 
     @web.middleware
     async def check_origin(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -93,6 +101,12 @@ def make_guards(names: Collection[str]) -> list[Middleware]:
         return await handler(request)
 
     return [answer_errors, check_origin]
+
+
+def _sentence(error: web.HTTPException) -> str:
+    """What was said about it; aiohttp's own text only repeats the status."""
+    text = error.text or ""
+    return "" if text == f"{error.status}: {error.reason}" else text
 
 
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
