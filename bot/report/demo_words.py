@@ -23,6 +23,7 @@ _DONE = {
 }
 _CUTS = frozenset({Reason.HEDGE_CUT, Reason.LEVERAGE_CUT})
 _NAMED_MAX = 4
+DASHBOARD = "http://127.0.0.1:8420/"  # where it is served unless that port is taken; it says so itself
 
 
 def cycle_line(result: CycleResult) -> str:
@@ -81,12 +82,13 @@ def summary_lines(summary: Mapping[str, Any], begun: CycleResult, said: str) -> 
 
 
 def next_lines(journal: str, directory: str | None) -> list[str]:
-    """Three commands to go on with, and where the files are."""
+    """Three commands to go on with, the page that shows the same, and where the files are."""
     lines = [
         "Next",
         f"  sectorbot positions --journal {journal}",
         f"  sectorbot why --journal {journal}",
         "  sectorbot run -e sim",
+        f"In a browser: sectorbot dashboard --journal {journal}, then {DASHBOARD}",
     ]
     return [*lines, f"kept in {directory}; delete with: rm -r {directory}"] if directory else lines
 

@@ -108,13 +108,13 @@ def funding_table(rows: Sequence[Mapping[str, Any]], quote: str) -> RenderableTy
         Column("perp"),
         Column("side"),
         Column("notional", True),
-        Column("a year", True),
-        Column("mean of", True),
-        Column("per day", True),
-        Column("for", True),
+        Column("a year", True, rank=1),
+        Column("mean of", True, rank=5),
+        Column("per day", True, rank=2),
+        Column("for", True, rank=4),
         Column("expected", True),
         *([Column("actual", True)] if is_over else []),
-        Column("basis a year", True),
+        Column("basis a year", True, rank=3),
     ]
     cells = []
     for row in rows:

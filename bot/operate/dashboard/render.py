@@ -80,6 +80,8 @@ def make_environment() -> Environment:
         "utc": utc,
         "clock": _clock,
         "tone": _tone,
+        "minus": lambda value: -Decimal(str(value)),
+        "total": lambda values: sum(map(Decimal, values), Decimal(0)),
         "token": base_of,
         "words": lambda text: str(text).replace("_", " "),
         "span": lambda span_ms: age(span_ms).removesuffix(" ago"),

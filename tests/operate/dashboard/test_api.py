@@ -28,6 +28,7 @@ async def test_every_read_answers_and_is_what_the_command_says(source_of: MakeSo
         expected = {
             "/status": queries.status(view)[0],
             "/positions": queries.positions(view),
+            "/pnl": queries.profit(view),
             "/why": queries.why(view, None),
             "/signals": signals.signals(view),
         }

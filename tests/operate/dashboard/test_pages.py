@@ -48,6 +48,10 @@ async def test_now_shows_what_status_and_positions_say(source_of: MakeSource) ->
         text = await (await client.get("/")).text()
     assert money(status["equity_quote"]) in text
     assert "The bot does not run." in text
+    assert status["profit"], "the rotation has valued the account"
+    for period in status["profit"].values():
+        assert money(period["net_quote"]) in text
+        assert money(period["fees_quote"]) in text
     for row in holds["sleeves"]:
         assert money(row["value_quote"]) in text
     for row in holds["holdings"]:

@@ -94,6 +94,11 @@ ENDPOINTS = (
         lambda view, _: queries.status(view)[0],
     ),
     ApiRead(
+        "/pnl",
+        "Profit and loss by period, sleeve, campaign and token, as `sectorbot pnl --json`",
+        lambda view, _: queries.profit(view),
+    ),
+    ApiRead(
         "/positions",
         "Sleeves, holdings and perps, as `sectorbot positions --json`",
         lambda view, _: queries.positions(view),
