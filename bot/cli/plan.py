@@ -6,6 +6,7 @@ import sys
 import orjson
 from rich.console import Console
 
+from bot.playbook.book.exposure import exposure_lines, exposure_row, read_exposure
 from bot.playbook.book.minimum_capital import capital_lines, capital_needs
 from bot.report import console as report
 from bot.runtime.cycle import CycleResult
@@ -23,12 +24,14 @@ def print_plan(settings: Settings, *, as_json: bool = False) -> ExitCode:
     """
     result = asyncio.run(preview(settings))
     capital = _capital(settings, result)
+    risk_on = settings.playbook.allocation.risk_on
+    exposure = read_exposure(result.portfolio, result.snapshot, settings.universe, risk_on)
     if as_json:
-        document = report.plan_document(result, capital)
+        document = report.plan_document(result, capital, exposure_row(exposure))
         sys.stdout.write(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode() + "\n")
     else:
         console = Console(highlight=False)
-        report.print_plan(console, result, capital)
+        report.print_plan(console, result, capital, exposure_lines(exposure, settings.universe.quote))
         for text in unlisted(settings.universe, result.snapshot.instruments, settings.venue.id):
             console.print(text, markup=False)
     return ExitCode.OK

@@ -80,20 +80,26 @@ def notes_of(result: CycleResult, *, with_decision: bool = True) -> list[str]:
     return [f"{note.reason.value}: {note.words}" for note in notes]
 
 
-def print_plan(console: Console, result: CycleResult, capital: Sequence[str] = ()) -> None:
+def print_plan(
+    console: Console, result: CycleResult, capital: Sequence[str] = (), exposure: Sequence[str] = ()
+) -> None:
     """What the next cycle would do: diagnosis, plan, intended orders, verdicts; none of it done. `capital`: what the
-    book is too small for."""
+    book is too small for; `exposure`: what it risks as it is."""
     print_cycle(console, result, with_diagnosis=True)
     if not result.decision.intents:
         console.print(Text("no orders are intended now"))
     for breaker in result.breakers:
         console.print(Text(f"entries stop: {breaker.words}"))
+    for message in exposure:
+        console.print(Text(f"risk: {message}"))
     for message in capital:
         console.print(Text(f"capital: {message}"))
     console.print(Text("nothing was sent and nothing was written"))
 
 
-def plan_document(result: CycleResult, capital: Sequence[str] = ()) -> dict[str, Any]:
+def plan_document(
+    result: CycleResult, capital: Sequence[str] = (), exposure: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """`plan --json`: the reading, the plan and the verdicts, JSON-able."""
     decision = result.decision
     verdicts = [verdict_of(verdict) for verdict in result.verdicts]
@@ -109,6 +115,7 @@ def plan_document(result: CycleResult, capital: Sequence[str] = ()) -> dict[str,
         "missing": [f"{missing.what}: {missing.why}" for missing in result.snapshot.missing],
         "notes": notes_of(result),
         "capital": list(capital),
+        "exposure": exposure,
     }
 
 
