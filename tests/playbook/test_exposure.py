@@ -12,7 +12,7 @@ from bot.domain.candles import CandleSeries
 from bot.domain.durations import DAY_MS
 from bot.domain.market import Snapshot
 from bot.domain.portfolio import Portfolio, Position
-from bot.playbook.book.exposure import Exposure, exposure_lines, exposure_row, read_exposure
+from bot.playbook.book.exposure import BookRisk, exposure_lines, exposure_row, read_exposure
 from bot.playbook.policy.numbers import Policy
 from tests.playbook.builders import START_MS, D, World, neutral_world
 from tests.profiles import examples
@@ -50,7 +50,7 @@ def seen(slope: float = 1.0) -> Snapshot:
     return replace(base, candles=candles)
 
 
-def exposure_of(portfolio: Portfolio, snapshot: Snapshot) -> Exposure:
+def exposure_of(portfolio: Portfolio, snapshot: Snapshot) -> BookRisk:
     return read_exposure(portfolio, snapshot, world().sectors, "defi")
 
 

@@ -35,7 +35,7 @@ class Stress:
 
 
 @dataclass(frozen=True, slots=True)
-class Exposure:
+class BookRisk:
     """Volatility of the book, share a year, and its beta to each of `BETA_TO`; None and absent without enough candles.
     `covered` is the part of gross exposure whose candles were there."""
 
@@ -45,7 +45,7 @@ class Exposure:
     stresses: tuple[Stress, ...]
 
 
-def read_exposure(portfolio: Portfolio, snapshot: Snapshot, sectors: Sectors, risk_on: str) -> Exposure:
+def read_exposure(portfolio: Portfolio, snapshot: Snapshot, sectors: Sectors, risk_on: str) -> BookRisk:
     """The risk of what is held now.
 
     Args:
@@ -71,10 +71,10 @@ def read_exposure(portfolio: Portfolio, snapshot: Snapshot, sectors: Sectors, ri
         _stress(f"{risk_on} −50 %", {risk_on: _SECTOR_FALL}, ZERO, portfolio, snapshot, sectors),
         _stress("perps alone +25 %", {}, _WICK, portfolio, snapshot, sectors),
     )
-    return Exposure(volatility, betas, covered, stresses)
+    return BookRisk(volatility, betas, covered, stresses)
 
 
-def exposure_lines(exposure: Exposure, quote: str) -> list[str]:
+def exposure_lines(exposure: BookRisk, quote: str) -> list[str]:
     """Sentences for a person."""
     parts = []
     if exposure.volatility is not None:
@@ -89,7 +89,7 @@ def exposure_lines(exposure: Exposure, quote: str) -> list[str]:
     return lines
 
 
-def exposure_row(exposure: Exposure) -> dict[str, object]:
+def exposure_row(exposure: BookRisk) -> dict[str, object]:
     """The same as a document, amounts as text."""
     return {
         "volatility": exposure.volatility,
