@@ -104,7 +104,13 @@ def test_the_host_and_the_path_name_the_market(bench: Bench, host: str, path: st
 
 @pytest.mark.parametrize(
     ("part", "spoken"),
-    [("public", {"uniusdt@bookTicker"}), ("market", {"uniusdt@ticker"}), ("private", set()), ("fapi", None)],
+    [
+        ("public", {"uniusdt@bookTicker"}),
+        ("fapi/public", {"uniusdt@bookTicker"}),
+        ("market", {"uniusdt@ticker"}),
+        ("private", set()),
+        ("fapi", None),
+    ],
 )
 def test_a_path_of_futures_has_its_own_streams_only(bench: Bench, part: str, spoken: set[str] | None) -> None:
     names = {"uniusdt@bookTicker", "uniusdt@ticker"}
@@ -277,6 +283,14 @@ def test_orders_are_placed_and_canceled_by_message(bench: Bench, path: str, root
     assert bench.ok("GET", f"{root}/openOrders") == []
     forged = socket.say({"id": 5, "method": "order.place", "params": {**signed(bench, **LIMIT), "quantity": "21"}})
     assert forged["error"]["code"] == -1022
+
+
+@pytest.mark.parametrize("path", ["/ws-api/v3", "/ws-fapi/v1"])
+def test_a_signature_covers_the_wish_for_no_rate_limits(bench: Bench, path: str) -> None:
+    """As ccxt signs: every parameter that is sent."""
+    params = signed(bench, **MARKET, returnRateLimits="false") | {"returnRateLimits": False}
+    reply = Socket(bench, path).say({"id": 1, "method": "order.place", "params": params})
+    assert (reply["status"], "rateLimits" in reply) == (200, False)
 
 
 def test_user_data_comes_by_a_signed_subscription(bench: Bench) -> None:

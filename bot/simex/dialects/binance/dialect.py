@@ -139,7 +139,7 @@ class Binance:
             _verify(key, params, request, moment.exchange_ms)
         if key is not None and not _may(key, route, request.host):
             raise _stranger()
-        unread = params.names - route.known - {"timestamp", "recvWindow", "signature", "apiKey"}
+        unread = params.names - route.known - {"timestamp", "recvWindow", "signature", "apiKey", "returnRateLimits"}
         if route.known and unread:
             read, sent = len(params.names) - len(unread), len(params.names)
             raise ApiError(

@@ -181,7 +181,7 @@ class ApiSession:
 
     def _ask(self, target: tuple[str, str], params: Mapping[str, Any], moment: RequestTimes) -> WireReply:
         """The endpoint's answer; a signature covers the parameters in the order of their names."""
-        texts = {name: _text(value) for name, value in params.items() if name != "returnRateLimits"}
+        texts = {name: _text(value) for name, value in params.items()}
         signature = texts.pop("signature", None)
         query = "&".join(f"{name}={texts[name]}" for name in sorted(texts))
         if signature is not None:

@@ -25,13 +25,13 @@ HOSTS: Mapping[str, Kind] = {
     **dict.fromkeys(("fstream.binance.com", "fstream.binancefuture.com", "demo-fstream.binance.com"), Kind.PERP),
     "stream.binancefuture.com": Kind.PERP,
 }
-_PATH = re.compile(r"(?:/(fapi|futures|spot|public|market|private))?/(ws|stream)(?:/(.*))?")
+_PATH = re.compile(r"(?:/fapi(?=/[pm]))?(?:/(fapi|futures|spot|public|market|private))?/(ws|stream)(?:/(.*))?")
 _PERP_ONLY = re.compile(r"@markPrice|@forceOrder|^!contractInfo|_perpetual@|^!forceOrder")
 _STREAMS_MOST = {Kind.SPOT: 1024, Kind.PERP: 1024}
 _MESSAGES_A_SECOND = {Kind.SPOT: 5, Kind.PERP: 10}
 PING_S = {Kind.SPOT: 20, Kind.PERP: 180}
 _FORCED = "!forceOrder@arr"
-_BOOK_STREAM = re.compile(r"@bookTicker|^!bookTicker|@depth|@rpiDepth")
+_BOOK_STREAM = re.compile(r"@bookTicker|^!bookTicker|@depth|@rpiDepth|@trade$")
 
 
 class _Part(Enum):
