@@ -173,12 +173,8 @@ def _second_order(order: Order, report: OrderReport) -> str:
         return ""
     if order.venue_id is not None and report.venue_id != order.venue_id:
         return f"{name} of {order.symbol} is {report.venue_id} at the venue, ours is {order.venue_id}"
-    if (
-        order.state in UNKNOWN_OUTCOME_STATES
-        and order.venue_id is None
-        and report.size > 0
-        and report.size != order.size
-    ):
+    is_unknown = order.state in UNKNOWN_OUTCOME_STATES or order.state is OrderState.REJECTED
+    if is_unknown and order.venue_id is None and report.size > 0 and report.size != order.size:
         return f"{name} of {order.symbol} is of {report.size}, ours is of {order.size}"
     is_refused = is_refused_for_certain(order.state, order.reason)
     if is_refused and (report.state is ReportState.OPEN or report.filled_size > 0):
