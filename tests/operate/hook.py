@@ -18,6 +18,7 @@ class Hook:
     def __init__(self) -> None:
         self.received: list[dict[str, Any]] = []
         self.statuses: list[int] = []
+        self.asked = 0
         self.status: int | None = 200
         self.release = threading.Event()
         self.port = 0
@@ -34,6 +35,7 @@ class Hook:
         return "\n".join(f"{message['title']}\n{message['message']}" for message in self.received)
 
     def take(self, message: dict[str, Any]) -> int:
+        self.asked += 1
         status = self.status
         if status is None:
             self.release.wait(30)

@@ -43,6 +43,7 @@ class MetricSet:
         self.peak = self._gauge("equity_peak_quote", "Peak that the drawdown is measured from")
         self.drawdown = self._gauge("drawdown_ratio", "Fall of equity from its peak, 0 to 1")
         self.profit_today = self._gauge("profit_today_quote", "Equity less equity at 00:00 UTC; deposits count")
+        self.profit = self._gauge("profit_quote", "Profit of a period without deposits, by its parts", "period", "part")
         self.fees_today = self._gauge("fees_today", "Fees paid since 00:00 UTC", "asset")
         self.funding_today = self._gauge("funding_today_quote", "Funding received less paid since 00:00 UTC")
         self.turnover_today = self._gauge("turnover_today_quote", "Value executed since 00:00 UTC")

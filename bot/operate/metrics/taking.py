@@ -14,7 +14,10 @@ from bot.domain.states import OrderState
 from bot.journal.reader import JournalReader
 from bot.operate.metrics.figures import MetricSet, only
 from bot.operate.metrics.limits_used import JournalCounts, limits_used
+from bot.playbook.policy.numbers import Sectors
 from bot.report.notices import dead_notices
+from bot.report.profit.periods import load_profit
+from bot.report.profit.views import parts_row
 from bot.risk import Limits, Refused
 from bot.runtime.build_info import started
 from bot.runtime.cycle import CycleResult
@@ -104,6 +107,18 @@ def _take_journal(figures: MetricSet, reader: JournalReader, result: CycleResult
         drawdown=drawdown,
         latency_ms=result.truth.latency_ms if result is not None else 0,
     )
+
+
+def take_profit(figures: MetricSet, reader: JournalReader, sectors: Sectors, now_ms: int) -> None:
+    """Profit of every period, up to the last valuation of the journal. It reads much: once for each valuation.
+
+    Raises:
+        JournalError: the journal cannot be read.
+    """
+    for name, period in load_profit(reader, sectors, now_ms).periods.items():
+        row = parts_row(period.total)
+        for part in ("net", "realised", "unrealised", "funding", "fees", "other"):
+            figures.profit.labels(name.replace(" ", ""), part).set(float(row[f"{part}_quote"]))
 
 
 def _take_account(figures: MetricSet, result: CycleResult) -> None:

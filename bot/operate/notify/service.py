@@ -151,7 +151,9 @@ class Notifier:
         has_locks = bool(problem) and bool(await asyncio.to_thread(reader.load_locks))
         self._unwritten += observed.look(problem, has_locks=has_locks, now_ms=now_ms)
         if observed.is_report_due(now_ms):
-            self._unwritten.append(observed.report(await asyncio.to_thread(daily_report, reader, now_ms), now_ms))
+            sectors = self._bot.settings.universe
+            text = await asyncio.to_thread(daily_report, reader, sectors, now_ms)
+            self._unwritten.append(observed.report(text, now_ms))
         with contextlib.suppress(JournalError):  # the daemon meets it as well; the next look tries again
             while self._unwritten:
                 await self._bot.app.journal.record_fact(NOTICE, self._unwritten[0])

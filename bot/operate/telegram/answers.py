@@ -9,7 +9,7 @@ from bot.domain.durations import HOUR_MS
 from bot.journal.reader import JournalReader
 from bot.report import queries
 from bot.report.format import money, percent, utc
-from bot.report.profit.views import profit_line
+from bot.report.profit.views import NAMES, NOTHING, signed
 from bot.report.queries import JournalView
 from bot.report.tables import status_lines
 from bot.runtime.exit_codes import CommandFailed
@@ -59,26 +59,27 @@ def _positions(view: JournalView) -> str:
 
 def _holding(row: Mapping[str, Any]) -> str:
     value = "no price" if row["value_quote"] is None else money(row["value_quote"])
-    gain = "" if row["unrealised_quote"] is None else f" ({_signed(row['unrealised_quote'])})"
+    gain = "" if row["unrealised_quote"] is None else f" ({signed(row['unrealised_quote'])})"
     return f"{row['symbol']}: {row['size']} = {value}{gain}"
 
 
 def _perp(row: Mapping[str, Any]) -> str:
     far = "" if row["liquidation_distance"] is None else f", liquidation {percent(row['liquidation_distance'])} away"
-    return f"{row['symbol']}: {row['side']} {row['size']} ({_signed(row['unrealised_pnl_quote'])}){far}"
+    return f"{row['symbol']}: {row['side']} {row['size']} ({signed(row['unrealised_pnl_quote'])}){far}"
 
 
 def _pnl(view: JournalView) -> str:
-    row, _ = queries.status(view)
-    quote = row["quote"] or ""
-    return "\n".join(
-        [
-            f"equity: {money(row['equity_quote'])} {quote}".rstrip(),
-            f"fall since 00:00 UTC: {percent(row['fall_today'])}",
-            f"fall from the peak: {percent(row['drawdown'])}",
-            f"profit: {profit_line(row['profit'], quote)}",
-        ]
-    )
+    document = queries.profit(view)
+    if not document["periods"]:
+        return NOTHING
+    lines = [
+        f"{NAMES[name]}: {signed(row['net_quote'])} ({percent(row['return'])})\n"
+        f"  prices {signed(Decimal(row['realised_quote']) + Decimal(row['unrealised_quote']))}, "
+        f"funding {signed(row['funding_quote'])}, fees {signed(-Decimal(row['fees_quote']))}"
+        for name, row in document["periods"].items()
+    ]
+    equity = document["periods"]["start"]["equity_end_quote"]
+    return "\n".join([f"equity {money(equity)} {document['quote']}", *lines])
 
 
 def _why(view: JournalView) -> str:
@@ -99,10 +100,6 @@ def _history(view: JournalView) -> str:
     document = queries.past(view, view.now_ms - HISTORY_HOURS * HOUR_MS)
     events = [f"{utc(row['at_ms'])} {row['text']}" for row in document["events"][-HISTORY_LINES:]]
     return "\n".join([document["summary"], *events])
-
-
-def _signed(value: str) -> str:
-    return f"+{money(value)}" if Decimal(value) > 0 else money(value)
 
 
 _ANSWERS: Mapping[str, Callable[[JournalView], str]] = {

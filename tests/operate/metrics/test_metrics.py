@@ -18,7 +18,8 @@ from bot.journal.reader import JournalReader
 from bot.operate.metrics import service as service_module
 from bot.operate.metrics.figures import MetricSet, only
 from bot.operate.metrics.service import make_metrics
-from bot.operate.metrics.taking import take_rest, take_turn
+from bot.operate.metrics.taking import take_profit, take_rest, take_turn
+from bot.report.profit.periods import load_profit
 from bot.risk import Limits
 from bot.runtime.cycle import CycleResult
 from bot.runtime.health.health_file import Health
@@ -139,6 +140,32 @@ async def test_a_port_that_is_taken_is_an_error_of_the_service_alone(stage: Stag
             service = make_metrics(RunningBot(app, settings, Health(tmp_path / "h.json", "trade", "sim")))
             with pytest.raises(OSError, match="in use"):
                 await service.run()
+
+
+async def test_profit_is_that_of_the_report_and_taken_once_for_each_valuation(
+    stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken_at: list[int] = []
+
+    def counted(*arguments: Any) -> None:
+        taken_at.append(1)
+        take_profit(*arguments)
+
+    monkeypatch.setattr(service_module, "take_profit", counted)
+    async with stage.app() as app:
+        await stage.turn(app)
+        service = make_metrics(RunningBot(app, stage.settings, Health(tmp_path / "h.json", "trade", "sim")))
+        reader = JournalReader(app.journal.path)
+        try:
+            for _ in range(3):
+                service._refresh(reader)
+            profit = load_profit(reader, stage.settings.universe, app.clock.now_ms())
+        finally:
+            reader.close()
+    assert taken_at == [1]
+    assert profit.start is not None
+    found = values(service.figures)
+    assert found['sectorbot_profit_quote{part="net",period="start"}'] == pytest.approx(float(profit.start.total.net))
 
 
 async def test_without_a_price_equity_is_not_a_number_instead_of_the_last_one(stage: Stage, tmp_path: Path) -> None:

@@ -210,7 +210,7 @@ async def test_turns_go_on_while_the_service_of_notices_hangs(
             return await build(*arguments, embedded=stage.embedded, **options)
 
         async def stop_after_turns() -> None:
-            await until(lambda: hook.statuses or watch.turns_at, 20)
+            await until(lambda: hook.asked, 20)
             hung = len(watch.turns_at)
             await until(lambda: len(watch.turns_at) >= hung + 6, 20)
             watch.stop.set_by("SIGTERM")
@@ -221,10 +221,10 @@ async def test_turns_go_on_while_the_service_of_notices_hangs(
             group.create_task(stop_after_turns())
             makers = (make_notifier, lambda _: watch)
             await _build_and_run(settings, listen(settings), watch.stop, None, makers)
-    assert hook.received == [], "it has hung all the time"
+    assert (hook.asked, hook.received) == (1, []), "one sending has hung all the time"
     assert len(watch.turns_at) >= 6
     gaps = [after - before for before, after in zip(watch.turns_at, watch.turns_at[1:], strict=False)]
-    assert max(gaps) < 5, f"the longest pause between two turns: {max(gaps):.2f} s"
+    assert max(gaps) < 20, f"the longest pause between two turns: {max(gaps):.2f} s"
 
 
 class _Watch:

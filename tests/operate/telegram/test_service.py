@@ -152,7 +152,7 @@ async def test_reading_commands_answer_from_the_journal(api: BotApi, tmp_path: P
         assert "running: process" in status
         assert "no cycle has been recorded yet" in await said(api, "/positions")
         assert "no cycle has been recorded yet" in await said(api, "/why")
-        assert "equity" in await said(api, "/pnl")
+        assert "no profit and loss yet" in await said(api, "/pnl")
         assert "nothing was traded" in await said(api, "/history")
         assert "/flatten REASON" in await said(api, "/nonsense")
 
