@@ -1,6 +1,7 @@
 """A few seeds of the simulation, and that a seed is a seed. Many more: `python -m tests.sim --seeds 1000 --jobs 2`."""
 
 import asyncio
+import gc
 import os
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from tests.sim.faults import FaultPlan, Kind
 from tests.sim.known import known_reason
 from tests.sim.loop import DeadlockError, VirtualLoop, run_virtually
 from tests.sim.scenario import simulate
+from tests.sim.world import World
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -63,6 +65,19 @@ def test_a_seed_gives_the_same_trace_under_two_hash_seeds() -> None:
 
 def test_another_seed_gives_another_trace() -> None:
     assert simulate(10, lives=1).trace != simulate(11, lives=1).trace
+
+
+def test_a_seed_that_is_over_is_forgotten() -> None:
+    """A worker that keeps the worlds of its seeds grows by a gigabyte in a night."""
+    before = _worlds()
+    report = simulate(700_000, only=(Kind.ODD_ERROR,), heaviness=16, lives=1, ends=False)
+    assert report.faults[Kind.ODD_ERROR]
+    assert _worlds() <= before
+
+
+def _worlds() -> int:
+    gc.collect()
+    return sum(isinstance(one, World) for one in gc.get_objects())
 
 
 def test_virtual_time_jumps_from_timer_to_timer_and_keeps_their_order() -> None:
