@@ -221,7 +221,8 @@ async def test_turns_go_on_while_the_service_of_notices_hangs(
             group.create_task(stop_after_turns())
             makers = (make_notifier, lambda _: watch)
             await _build_and_run(settings, listen(settings), watch.stop, None, makers)
-    assert (hook.asked, hook.received) == (1, []), "one sending has hung all the time"
+    assert hook.asked >= 1
+    assert hook.received == [], "a sending has hung all the time"
     assert len(watch.turns_at) >= 6
     gaps = [after - before for before, after in zip(watch.turns_at, watch.turns_at[1:], strict=False)]
     assert max(gaps) < 20, f"the longest pause between two turns: {max(gaps):.2f} s"
