@@ -26,6 +26,7 @@ COMMANDS = (
     "run",
     "plan",
     "status",
+    "pnl",
     "positions",
     "orders",
     "history",
