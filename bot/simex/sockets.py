@@ -44,7 +44,10 @@ async def serve_socket(
         draw: names the fault of a message that is about to be sent.
     """
     socket = web.WebSocketResponse(max_msg_size=_LARGEST_MESSAGE, autoping=False)
-    await socket.prepare(request)
+    try:
+        await socket.prepare(request)
+    except ConnectionError:
+        return socket  # it was gone before it was open
     lock, out = asyncio.Lock(), Outgoing(request, socket, draw)
     speaking = asyncio.create_task(_speak(out, session, times.of_poll, lock))
     try:
