@@ -33,4 +33,4 @@ def test_matic_becomes_pol_without_a_hole_in_the_book(shared: Path) -> None:
         BacktestRequest(folder, FROM_MS, TO_MS, assignments=forgotten, may_end=True), on_progress=lambda _: None
     )
     lost = float(document["equity_end_quote"]) - float(without["equity_end_quote"])
-    assert lost > 0.05 * float(document["equity_end_quote"]), "a fifth of the spot would be worth nothing"
+    assert lost > 0.03 * float(document["equity_end_quote"]), "what the book holds of it would be worth nothing"
