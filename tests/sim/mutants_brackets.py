@@ -19,6 +19,7 @@ MUTANTS = (
         (Kind.BRACKETS_BY_SIZE,),
         seeds=12,
         heaviness=16,
-        playbook=LARGE,
+        playbook={**LARGE, "playbook.regime.override": "downtrend"},  # hedges, time and again
+        lives=8,
     ),
 )

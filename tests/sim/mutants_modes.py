@@ -46,6 +46,6 @@ MUTANTS = (
         (Kind.MODE_BY_HAND, Kind.HEDGE_MODE_HELD),
         seeds=12,
         heaviness=16,
-        playbook=SLICED,
+        playbook={**SLICED, "playbook.regime.override": "downtrend"},  # it hedges first
     ),
 )

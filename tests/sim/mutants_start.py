@@ -33,7 +33,7 @@ MUTANTS = (
         (Kind.CHECK_UNANSWERED,),
         seeds=6,
         heaviness=4,
-        playbook=SLICED,
+        playbook={**SLICED, "playbook.regime.override": "downtrend"},
         lives=4,
         seam=Seam.WIRE,
     ),

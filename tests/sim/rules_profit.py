@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 from bot.domain.codec import decode
-from bot.domain.money import ZERO, house_arithmetic
+from bot.domain.money import BPS, ZERO, house_arithmetic
 from bot.domain.symbol import base_of
 from bot.domain.turn.valuation import VALUATION, PerpValue, SpotValue, Valuation
 from bot.execution.reconcile import Truth
@@ -44,7 +44,7 @@ def true_valuation(world: World) -> Valuation:
 class ProfitAddsUp(Rule):
     """The journal's profit is the exchange's own to the cent, whatever was killed, restarted and recorded late: prices
     and fees by its trades, funding by its statement. What came in or went out without being profit is named: nothing
-    stays unexplained unless cash has vanished.
+    stays unexplained beyond the tolerance of cash, unless cash has vanished.
 
     Worlds in which the exchange has removed a symbol are left out: nothing says what a token without a market is worth.
     """
@@ -92,8 +92,14 @@ class ProfitAddsUp(Rule):
         if not came_in and abs(true - ours) > CENT:
             self.world.violate("profit adds up", f"it is {true}, the journal says {ours}: {period.total}")
         has_vanished = self.world.plan.counts[Kind.CASH_VANISHES]
-        if not has_vanished and abs(period.unexplained) > CENT:
+        if not has_vanished and abs(period.unexplained) > CENT + self._unbooked_max(trades, first, now):
             self.world.violate("profit adds up", f"{period.unexplained} of it is unexplained, flows {period.flows}")
+
+    def _unbooked_max(self, trades: list[SimTrade], first: Valuation, now: Valuation) -> Decimal:
+        """The difference of cash that the bot takes for agreed: what comes or goes below it is booked nowhere."""
+        held = [abs(amount) for one in (first, now) for amount in (one.cash, one.wallet)]
+        moved = sum((trade.quote for trade in trades), ZERO)
+        return max(*held, moved) * self.world.settings().execution.timing.cash_tolerance_bps * BPS
 
 
 def _by_trades(trades: list[SimTrade], first: Valuation) -> tuple[dict[str, Decimal], Decimal]:
