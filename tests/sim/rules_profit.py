@@ -47,12 +47,13 @@ class ProfitAddsUp(Rule):
     stays unexplained beyond the tolerance of cash, unless cash has vanished.
 
     Worlds in which the exchange has removed a symbol are left out: nothing says what a token without a market is worth.
+    So are those whose owner held both sides of a perp: the journal knows the net one, the exchange each side.
     """
 
     def at_end(self, life: Life, truth: Truth) -> None:
         reader, exchange = life.app.journal.reader, self.world.exchange
         facts = reader.load_facts_by_step(VALUATION, 1 << 62)
-        if not facts or not truth.is_agreed:
+        if not facts or not truth.is_agreed or self.world.plan.counts[Kind.HEDGE_MODE_HELD]:
             return
         first, now = decode(Valuation, facts[0].payload), true_valuation(self.world)
         fills = {(fill.symbol, int(fill.trade_id.rpartition(":")[2])) for fill in reader.load_fills(ALL)}
