@@ -55,6 +55,11 @@ def test_the_summary_says_in_words_what_happened_and_what_it_cost(shown: tuple[l
         "What it cost  equity 104,997.",
     ):
         assert words in text, text
+    shown_by_cycle = [line.split("  ")[3].split()[0] for line in shown[0] if "  cycle " in line]
+    cost = next(line for line in shown[0] if line.startswith("What it cost"))
+    begin, end = (word.replace(",", "") for word in (cost.split()[4], cost.split()[6]))
+    assert [begin, end] == [shown_by_cycle[0].replace(",", ""), shown_by_cycle[-1].replace(",", "")]
+    assert f"({Decimal(end) - Decimal(begin):+,.2f})" in cost
     fees = next(line for line in shown[0] if line.strip().startswith("fees"))
     whole, direct, tokens = (Decimal(word.strip("(")) for word in fees.split() if word.strip("(")[0].isdigit())
     assert whole == direct + tokens > 0
