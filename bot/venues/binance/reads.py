@@ -7,10 +7,9 @@ from candles and hide which endpoint an order came from.
 import asyncio
 import contextlib
 import functools
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
-from functools import wraps
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
 from bot.domain.brackets import Bracket
 from bot.domain.candles import CandleSeries
@@ -30,10 +29,7 @@ from bot.venues.ccxt import candles as parse_candles
 from bot.venues.ccxt import rows
 from bot.venues.ccxt.connection import Connection
 from bot.venues.ccxt.errors import ReadRefused
-from bot.venues.ccxt.rows import UNREADABLE
-
-P = ParamSpec("P")
-T = TypeVar("T")
+from bot.venues.ccxt.rows import UNREADABLE, readable
 
 _INTERVALS = {
     60_000: "1m",
@@ -60,19 +56,6 @@ _DAYS_DEADLINE_S = 2.0  # without it prices are had all the same
 _DAYS_AT_ONCE = 20  # more symbols in one request for the ticker of 24 hours weigh twenty times as much
 
 
-def _readable(method: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
-    """An answer that does not have the shape we know is an unavailable venue, not a crash."""
-
-    @wraps(method)
-    async def wrapped(*args: P.args, **kwargs: P.kwargs) -> T:
-        try:
-            return await method(*args, **kwargs)
-        except UNREADABLE as error:
-            raise Unavailable(f"{method.__name__}: unreadable answer, {type(error).__name__}: {error}") from error
-
-    return wrapped
-
-
 class Reads(Asking):
     """Reads of one account. Everything raises Unavailable."""
 
@@ -83,7 +66,7 @@ class Reads(Asking):
         self._times = SpotTimes()
         self._flows = FlowReads(connection)
 
-    @_readable
+    @readable
     async def fetch_account(self) -> Account:
         """Both wallets and all positions, read side by side."""
         at_ms = self._link.now_ms()
@@ -103,7 +86,7 @@ class Reads(Asking):
             unreadable=unreadable,
         )
 
-    @_readable
+    @readable
     async def fetch_quotes(self, symbols: Sequence[str]) -> Mapping[str, Quote]:
         """Best prices; symbols the venue does not answer for, or not readably, are missing, with the reason."""
         at_ms = self._link.now_ms()
@@ -125,7 +108,7 @@ class Reads(Asking):
                 notes[symbol] = rows.message_of("quotes", row, error)
         return Answered(found, {symbol: why for symbol, why in notes.items() if symbol not in found})
 
-    @_readable
+    @readable
     async def fetch_book(self, symbol: str, levels: int) -> Book:
         """Order book with at least `levels` levels where the venue has them, cut to `levels`."""
         at_ms, perp = self._link.now_ms(), is_perp(symbol)
@@ -134,7 +117,7 @@ class Reads(Asking):
         whole = parse.book(row, symbol, at_ms=at_ms if perp else self._times.of_depth(symbol, row, at_ms))
         return Book(symbol, whole.bids[:levels], whole.asks[:levels], whole.at_ms)
 
-    @_readable
+    @readable
     async def fetch_candles(self, symbol: str, timeframe_ms: int, since_ms: int, limit: int) -> CandleSeries:
         """Closed candles opening at or after `since_ms`, at most `limit`."""
         interval = _INTERVALS.get(timeframe_ms)
@@ -159,7 +142,7 @@ class Reads(Asking):
             quote_volume_column=QUOTE_VOLUME,
         )
 
-    @_readable
+    @readable
     async def fetch_funding(self, symbols: Sequence[str]) -> Mapping[str, Funding]:
         """Expected funding of perps. Intervals are asked once an hour, and at once where the time of the next
         settlement does not fit what is known."""
@@ -177,7 +160,7 @@ class Reads(Asking):
                 notes[symbol] = rows.message_of("funding", row, error)
         return Answered(found, notes)
 
-    @_readable
+    @readable
     async def fetch_open_interest(self, symbol: str) -> OpenInterest:
         """Open interest in quote value at mark, which may be a minute old."""
         row, mark = await asyncio.gather(self._get("fapiPublicGetOpenInterest", symbol), self._mark(symbol))
@@ -186,7 +169,7 @@ class Reads(Asking):
             symbol, size * self._link.contract_size(symbol) * mark, int(row.get("time") or self._link.now_ms())
         )
 
-    @_readable
+    @readable
     async def fetch_order(self, symbol: str, client_id: str, *, is_trigger: bool = False) -> OrderReport | None:
         """The order, or None when the venue does not know the id. A triggered order is reported as what it became."""
         perp = is_perp(symbol)
@@ -201,7 +184,7 @@ class Reads(Asking):
                 return None
             raise
 
-    @_readable
+    @readable
     async def fetch_open_orders(self, symbols: Sequence[str]) -> tuple[OrderReport, ...]:
         """Resting orders of the symbols, conditional ones included."""
         spot, perps = _divide(symbols)
@@ -220,7 +203,7 @@ class Reads(Asking):
             reports += partial_rows.read_orders([row], read, symbol, defects)
         return Listed(reports, defects)
 
-    @_readable
+    @readable
     async def fetch_order_history(self, symbol: str, since_ms: int) -> tuple[OrderReport, ...]:
         """Orders in any state since then, oldest first; asked window by window, as the venue bounds them."""
         perp = is_perp(symbol)
@@ -236,7 +219,7 @@ class Reads(Asking):
                     reports.append(partial_rows.open_order(row, symbol, defects[-1][1]))
         return Listed(sorted(reports, key=lambda report: report.at_ms), defects)
 
-    @_readable
+    @readable
     async def fetch_fills(self, symbol: str, since_ms: int) -> tuple[Fill, ...]:
         """Our trades since then, oldest first."""
         perp = is_perp(symbol)
@@ -246,7 +229,7 @@ class Reads(Asking):
         read = functools.partial(parse.fill, venue=self._link.profile.id, symbol=symbol)
         return Listed(rows.read_each("executions", found, read, symbol, defects), defects)
 
-    @_readable
+    @readable
     async def fetch_payments(self, since_ms: int) -> tuple[Payment, ...]:
         """Money that moved without a trade of ours, oldest first: of the perp wallet, and deposits and withdrawals of
         the spot wallet where the environment has a list of them."""
@@ -272,7 +255,7 @@ class Reads(Asking):
         found = [payment for payment in rows.read_each("payments", seen.values(), read, "", defects) if payment]
         return Listed(found, defects)
 
-    @_readable
+    @readable
     async def load_brackets(self) -> Mapping[str, tuple[Bracket, ...]]:
         """Fetch the leverage brackets of all loaded perps; those of a symbol whose row cannot be read are missing."""
         found = {}

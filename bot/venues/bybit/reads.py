@@ -1,10 +1,10 @@
 """What Bybit is asked: market data and account truth, as rows of its own endpoints through ccxt's implicit methods."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from functools import partial, wraps
-from typing import Any, ParamSpec, TypeVar
+from functools import partial
+from typing import Any
 
 from bot.domain.brackets import Bracket
 from bot.domain.candles import CandleSeries
@@ -23,10 +23,7 @@ from bot.venues.ccxt import candles as parse_candles
 from bot.venues.ccxt import rows
 from bot.venues.ccxt.connection import Connection
 from bot.venues.ccxt.errors import ReadRefused
-from bot.venues.ccxt.rows import UNREADABLE
-
-P = ParamSpec("P")
-T = TypeVar("T")
+from bot.venues.ccxt.rows import UNREADABLE, readable
 
 ISOLATED = "ISOLATED_MARGIN"
 _QUOTE_VOLUME = 6  # its column in a row of candles
@@ -37,26 +34,13 @@ _SETTLED_IN = ("USDT", "USDC")
 _BOOKS = {SPOT: 200, LINEAR: 500}
 
 
-def _readable(method: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
-    """An answer that does not have the shape we know is an unavailable venue, not a crash."""
-
-    @wraps(method)
-    async def wrapped(*args: P.args, **kwargs: P.kwargs) -> T:
-        try:
-            return await method(*args, **kwargs)
-        except UNREADABLE as error:
-            raise Unavailable(f"{method.__name__}: unreadable answer, {type(error).__name__}: {error}") from error
-
-    return wrapped
-
-
 class BybitReads(BybitAsking):
     """Reads of one account. Everything raises Unavailable."""
 
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
 
-    @_readable
+    @readable
     async def fetch_account(self) -> Account:
         """The one wallet and all positions, read side by side."""
         at_ms = self._link.now_ms()
@@ -78,7 +62,7 @@ class BybitReads(BybitAsking):
             unreadable=unreadable,
         )
 
-    @_readable
+    @readable
     async def fetch_quotes(self, symbols: Sequence[str]) -> Mapping[str, Quote]:
         """Best prices; symbols the venue does not answer for, or not readably, are missing, with the reason."""
         found: dict[str, Quote] = {}
@@ -90,7 +74,7 @@ class BybitReads(BybitAsking):
                 notes[symbol] = rows.message_of("quotes", row, error)
         return Answered(found, notes)
 
-    @_readable
+    @readable
     async def fetch_book(self, symbol: str, levels: int) -> Book:
         """Order book with at least `levels` levels where the venue has them, cut to `levels`."""
         category = category_of(symbol)
@@ -102,7 +86,7 @@ class BybitReads(BybitAsking):
         )
         return parse.book(result, symbol, at_ms=self._link.now_ms(), levels=levels)
 
-    @_readable
+    @readable
     async def fetch_candles(self, symbol: str, timeframe_ms: int, since_ms: int, limit: int) -> CandleSeries:
         """Closed candles opening at or after `since_ms`, at most `limit`."""
         interval = INTERVALS.get(timeframe_ms)
@@ -131,7 +115,7 @@ class BybitReads(BybitAsking):
             quote_volume_column=_QUOTE_VOLUME,
         )
 
-    @_readable
+    @readable
     async def fetch_funding(self, symbols: Sequence[str]) -> Mapping[str, Funding]:
         """Expected funding of perps, and how often they settle."""
         found: dict[str, Funding] = {}
@@ -143,13 +127,13 @@ class BybitReads(BybitAsking):
                 notes[symbol] = rows.message_of("funding", row, error)
         return Answered(found, notes)
 
-    @_readable
+    @readable
     async def fetch_open_interest(self, symbol: str) -> OpenInterest:
         """Open interest in quote value."""
         row, at_ms = (await self._tickers([symbol]))[symbol]
         return OpenInterest(symbol, parse.open_interest(row), at_ms)
 
-    @_readable
+    @readable
     async def fetch_order(self, symbol: str, client_id: str, *, is_trigger: bool = False) -> OrderReport | None:
         """The order, or None when the venue does not know the id: neither among the open ones, nor among those closed
         last, nor in the history. Conditional orders share ids and lists with plain ones."""
@@ -165,7 +149,7 @@ class BybitReads(BybitAsking):
                     return parse.order_report(row, symbol)
         return None
 
-    @_readable
+    @readable
     async def fetch_open_orders(self, symbols: Sequence[str]) -> tuple[OrderReport, ...]:
         """Resting orders of the symbols, conditional ones included."""
         spot, perps = _divide(symbols)
@@ -187,7 +171,7 @@ class BybitReads(BybitAsking):
                     reports += parse.read_orders([row], names[name], defects)
         return Listed(reports, defects)
 
-    @_readable
+    @readable
     async def fetch_order_history(self, symbol: str, since_ms: int) -> tuple[OrderReport, ...]:
         """Orders in any state since then, oldest first: those of the history and those that are open or closed last,
         which it may not have yet."""
@@ -203,7 +187,7 @@ class BybitReads(BybitAsking):
         since = [report for report in reports if report.defect or report.at_ms >= since_ms]
         return Listed(sorted(since, key=lambda report: report.at_ms), defects)
 
-    @_readable
+    @readable
     async def fetch_fills(self, symbol: str, since_ms: int) -> tuple[Fill, ...]:
         """Our trades since then, oldest first, those that the venue forced included."""
         found = await self._windows(
@@ -222,7 +206,7 @@ class BybitReads(BybitAsking):
         unique = {fill.trade_id: fill for fill in fills if fill is not None}
         return Listed(sorted(unique.values(), key=lambda fill: fill.at_ms), defects)
 
-    @_readable
+    @readable
     async def fetch_payments(self, since_ms: int) -> tuple[Payment, ...]:
         """Money that moved without a trade of ours, oldest first, by the account's own log."""
         found = await self._windows(
@@ -233,7 +217,7 @@ class BybitReads(BybitAsking):
         unique = {p.id: p for p in rows.read_each("payments", found, read, "", defects) if p is not None}
         return Listed(sorted(unique.values(), key=lambda payment: payment.at_ms), defects)
 
-    @_readable
+    @readable
     async def load_brackets(self) -> Mapping[str, tuple[Bracket, ...]]:
         """Fetch the risk limits of all loaded perps; those of a symbol whose rows cannot be read are missing."""
         names = dict(self._link.symbols_by_id[Kind.PERP])

@@ -1,11 +1,14 @@
 """Reading lists row by row: a row that cannot be read is kept and named, and costs no other row anything."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from decimal import Decimal
-from typing import Any, TypeVar
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
 from bot.domain.money import dec
+from bot.ports import Unavailable
 
+P = ParamSpec("P")
 T = TypeVar("T")
 Row = Mapping[str, Any]
 UNREADABLE = (LookupError, TypeError, ValueError, ArithmeticError, AttributeError)
@@ -60,3 +63,16 @@ def number_or(value: Any, fallback: Decimal) -> Decimal:
         return number(value)
     except UNREADABLE:
         return fallback
+
+
+def readable(method: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
+    """An answer that does not have the shape we know is an unavailable venue, not a crash."""
+
+    @wraps(method)
+    async def wrapped(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return await method(*args, **kwargs)
+        except UNREADABLE as error:
+            raise Unavailable(f"{method.__name__}: unreadable answer, {type(error).__name__}: {error}") from error
+
+    return wrapped
