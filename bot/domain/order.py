@@ -101,17 +101,10 @@ class ExitPlan:
 
 
 @dataclass(frozen=True, slots=True)
-class Intent:
-    """A bounded wish. `size` is positive, in the instrument's unit; `worst_price` is a limit never passed."""
+class IntentTerms:
+    """How much, at which prices and how. `size` is positive, in the instrument's unit; `worst_price` is a limit never
+    passed. `leverage`, `margin_quote` and `exits` are those of an order that opens."""
 
-    id: str
-    campaign: int
-    tranche: int
-    leg: int
-    purpose: Purpose
-    sector: str
-    symbol: str
-    side: Side
     size: Decimal
     worst_price: Decimal
     reference_price: Decimal
@@ -122,6 +115,20 @@ class Intent:
     time_in_force: TimeInForce = TimeInForce.IOC
     trigger_price: Decimal | None = None
     exits: ExitPlan | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intent(IntentTerms):
+    """The terms of an order, with its identity, its subject and why it is wanted."""
+
+    id: str
+    campaign: int
+    tranche: int
+    leg: int
+    purpose: Purpose
+    sector: str
+    symbol: str
+    side: Side
     words: str = ""
 
     @property

@@ -4,7 +4,7 @@ Kept apart from the checks so that each of them is a function of one argument.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
@@ -15,50 +15,28 @@ from bot.domain.money import ZERO, plain
 from bot.domain.order import Intent, Order, Purpose
 from bot.domain.portfolio import Portfolio, Position
 from bot.domain.reason import Note, Reason
-from bot.domain.states import KillLevel
 from bot.domain.symbol import is_perp
+from bot.domain.turn.inputs import RiskInputs
 from bot.risk.limits import Limits
 from bot.risk.projection import Exposure, Pending
 
 _SHOWN = Decimal("0.0001")
 
 
-@dataclass(frozen=True, slots=True)
-class TurnRisk:
-    """Everything the gate may know. Times in UTC ms of the venue's clock, values in quote.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnRisk(RiskInputs):
+    """Everything the gate may know: the inputs that are journaled for it, and the market, the account and the memory of
+    the decision."""
 
-    `orders_last_minute` and `recent_fills` count the last minute, `orders_today` and `fees_today_quote` the UTC day,
-    `rejections` the venue's verdicts of the last ten minutes;
-    `executed_lately` counts the orders that executed within an hour by instrument and direction (`executed_key`).
-    `hedges` maps a perp to the sector it covers. `latency_ms` is the median time of the venue's answers of this turn,
-    `failed_turns` how many turns in a row came to nothing before it. `is_canary`: no entry has been carried out since
-    the start. `account_problems` are settings of the account with which nothing may be opened; `fees_unknown` counts
-    the fills of the UTC day that paid a fee in an asset without a price, `fees_unknown_in` names those assets.
-    """
-
-    now_ms: int
     snapshot: Snapshot
     portfolio: Portfolio
     working: tuple[Order, ...]
     memory: Memory
-    kill: KillLevel
-    is_reconciled: bool
-    locked: frozenset[str]
-    clock_skew_ms: int
-    turnover_today_quote: Decimal
-    orders_last_minute: int
-    recent_fills: int
-    hedges: Mapping[str, str]
-    orders_today: int = 0
-    fees_today_quote: Decimal = ZERO
-    rejections: int = 0
-    latency_ms: int = 0
-    failed_turns: int = 0
-    executed_lately: Mapping[str, int] = field(default_factory=dict)
-    is_canary: bool = False
-    account_problems: tuple[str, ...] = ()
-    fees_unknown: int = 0
-    fees_unknown_in: tuple[str, ...] = ()
+
+    @property
+    def hedges(self) -> Mapping[str, str]:
+        """The sector that the hedge in a perp covers, by perp."""
+        return self.memory.hedges
 
 
 class Effect(StrEnum):

@@ -1,7 +1,7 @@
 """Inputs of the risk gate that come neither from the market nor from the account: read once a turn and journaled."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from decimal import Decimal
 
 from bot.domain.campaign import Memory
@@ -26,31 +26,8 @@ def turn_risk(
     risk: RiskInputs, snapshot: Snapshot, portfolio: Portfolio, working: tuple[Order, ...], memory: Memory
 ) -> TurnRisk:
     """All that the gate may know. `memory` is that of the decision."""
-    return TurnRisk(
-        now_ms=risk.now_ms,
-        snapshot=snapshot,
-        portfolio=portfolio,
-        working=working,
-        memory=memory,
-        kill=risk.kill,
-        is_reconciled=risk.is_reconciled,
-        locked=frozenset(risk.locked),
-        clock_skew_ms=risk.clock_skew_ms,
-        turnover_today_quote=risk.turnover_today_quote,
-        orders_last_minute=risk.orders_last_minute,
-        recent_fills=risk.recent_fills,
-        hedges=memory.hedges,
-        orders_today=risk.orders_today,
-        fees_today_quote=risk.fees_today_quote,
-        rejections=risk.rejections,
-        latency_ms=risk.latency_ms,
-        failed_turns=risk.failed_turns,
-        executed_lately=risk.executed_lately,
-        is_canary=risk.is_canary,
-        account_problems=risk.account_problems,
-        fees_unknown=risk.fees_unknown,
-        fees_unknown_in=risk.fees_unknown_in,
-    )
+    inputs = {field.name: getattr(risk, field.name) for field in fields(risk)}
+    return TurnRisk(snapshot=snapshot, portfolio=portfolio, working=working, memory=memory, **inputs)
 
 
 def load_risk_inputs(

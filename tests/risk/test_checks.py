@@ -26,6 +26,7 @@ from tests.risk.worlds import (
     context,
     exits,
     hedge,
+    hedging,
     instrument,
     portfolio,
     position,
@@ -156,7 +157,7 @@ ROWS: dict[str, Row] = {
         *[lambda: context(kill=KillLevel.FLATTEN)] * 2,
     ),
     "not reconciled": Row(Reason.NOT_RECONCILED, buy(), sell(), *[lambda: context(is_reconciled=False)] * 2),
-    "locked": Row(Reason.INSTRUMENT_LOCKED, buy(), buy(symbol=ETH), *[lambda: context(locked=frozenset({UNI}))] * 2),
+    "locked": Row(Reason.INSTRUMENT_LOCKED, buy(), buy(symbol=ETH), *[lambda: context(locked=(UNI,))] * 2),
     "in doubt": Row(
         Reason.INSTRUMENT_LOCKED,
         buy(),
@@ -447,7 +448,7 @@ ROWS: dict[str, Row] = {
             lambda: replace(
                 with_instrument(ETH_PERP, brackets=BRACKETS),
                 portfolio=portfolio((position(ETH_PERP, D("-0.25")),)),
-                hedges={ETH_PERP: "infra"},
+                memory=hedging({ETH_PERP: "infra"}),
             )
         ]
         * 2,
@@ -499,7 +500,7 @@ ROWS: dict[str, Row] = {
             worst_price=D("100.2"),
             exits=exits(D(95)),
         ),
-        *[lambda: context(portfolio=portfolio((position(UNI_PERP, D(-50)),)), hedges={UNI_PERP: "defi"})] * 2,
+        *[lambda: context(portfolio=portfolio((position(UNI_PERP, D(-50)),)), memory=hedging({UNI_PERP: "defi"}))] * 2,
     ),
     "hedge": Row(
         Reason.HEDGE_EXCEEDS_SPOT,
@@ -514,7 +515,7 @@ ROWS: dict[str, Row] = {
         *[
             lambda: context(
                 portfolio=portfolio((position(ETH_PERP, D(-1)),), sizes={"ETH": D(5), "SOL": D(0)}),
-                hedges={ETH_PERP: "infra"},
+                memory=hedging({ETH_PERP: "infra"}),
             )
         ]
         * 2,
@@ -604,7 +605,7 @@ ENTRY_TROUBLE: dict[str, Callable[[TurnRisk], TurnRisk]] = {
     "pause": lambda c: replace(c, kill=KillLevel.PAUSE),
     "reduce-only": lambda c: replace(c, kill=KillLevel.REDUCE_ONLY),
     "unreconciled": lambda c: replace(c, is_reconciled=False),
-    "locked": lambda c: replace(c, locked=frozenset({ETH_PERP, UNI_PERP, ETH})),
+    "locked": lambda c: replace(c, locked=(ETH, ETH_PERP, UNI_PERP)),
     "skewed": lambda c: replace(c, clock_skew_ms=20_000),
     "busy": lambda c: replace(c, orders_last_minute=10_000, recent_fills=10_000),
     "turned over": lambda c: replace(c, turnover_today_quote=D(10) ** 9),

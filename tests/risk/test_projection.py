@@ -21,6 +21,7 @@ from tests.risk.worlds import (
     context,
     exits,
     hedge,
+    hedging,
     instrument,
     portfolio,
     position,
@@ -127,7 +128,7 @@ def verdicts_of(batch: tuple[Intent, ...], world: TurnRisk) -> list[Intent]:
 def test_no_cap_breaks_whichever_part_of_the_approved_fills(batch: list[Intent], pick: st.DataObject) -> None:
     wanted = numbered(batch)
     start = portfolio(HELD)
-    world = context(snapshot=SNAPSHOT, portfolio=start, hedges=HEDGES)
+    world = context(snapshot=SNAPSHOT, portfolio=start, memory=hedging(HEDGES))
     approved = verdicts_of(wanted, world)
     reduced = project(SNAPSHOT, start, [Pending.of_intent(i) for i in reductions_of(wanted)])
     assume(all(value <= cap(name) * reduced.equity for name, value in measures(reduced).items()))
@@ -176,7 +177,7 @@ def test_the_gate_answers_whatever_numbers_it_is_given(wish: Intent, changes: li
     strange = replace(wish, id="strange")
     for name, value in changes:
         strange = replace(strange, **({"exits": exits(value)} if name == "stop" else {name: value}))  # type: ignore[arg-type]
-    world = context(snapshot=SNAPSHOT, portfolio=portfolio(HELD), hedges=HEDGES)
+    world = context(snapshot=SNAPSHOT, portfolio=portfolio(HELD), memory=hedging(HEDGES))
     assert len(review((strange, wish, strange), world, LIMITS)) == 3
 
 

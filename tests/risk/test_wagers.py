@@ -12,7 +12,7 @@ from bot.domain.order import ExitPlan, Intent, Purpose
 from bot.domain.reason import Reason
 from bot.risk import Refused, TurnRisk, review
 from tests.risk.test_checks import WIDE
-from tests.risk.worlds import NOW, D, context, hedge, intent, portfolio, position, working
+from tests.risk.worlds import NOW, D, context, hedge, hedging, intent, portfolio, position, working
 
 
 def verdict(wish: Intent, world: TurnRisk) -> Reason | None:
@@ -45,7 +45,7 @@ def test_a_speculative_short_takes_no_room_from_the_hedges_of_its_sector() -> No
         memory=carrying(Purpose.TACTICAL_SHORT, Side.SELL, "AAVE/USDT:USDT"),
     )
     assert verdict(hedge(1000, "UNI/USDT:USDT"), beside) is None
-    as_hedge = replace(beside, hedges={"AAVE/USDT:USDT": "defi"}, memory=Memory())
+    as_hedge = replace(beside, memory=Memory(hedges={"AAVE/USDT:USDT": "defi"}))
     assert verdict(hedge(2000, "UNI/USDT:USDT"), as_hedge) is Reason.HEDGE_EXCEEDS_SPOT
 
 
@@ -64,7 +64,9 @@ def test_a_wager_without_leverage_needs_exits_as_well(purpose: Purpose) -> None:
 
 
 def test_a_perp_that_hedges_carries_no_wager() -> None:
-    world = context(portfolio=portfolio((position("UNI/USDT:USDT", D(-50)),)), hedges={"UNI/USDT:USDT": "defi"})
+    world = context(
+        portfolio=portfolio((position("UNI/USDT:USDT", D(-50)),)), memory=hedging({"UNI/USDT:USDT": "defi"})
+    )
     assert verdict(short(), world) is Reason.PERP_TAKEN
     coming = context(working=(working(hedge(500, "UNI/USDT:USDT")),))
     assert verdict(short(), coming) is Reason.PERP_TAKEN

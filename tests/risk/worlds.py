@@ -1,5 +1,6 @@
 """A small account that passes the gate: two sectors of spot, a perp on each leader, 105,000 of equity."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -116,21 +117,25 @@ def position(symbol: str, size: Decimal, leverage: Decimal = FIVE) -> Position:
     return Position(symbol, size, price, price, D(0), abs(size) * price / leverage, leverage)
 
 
+def hedging(hedges: Mapping[str, str]) -> Memory:
+    """The memory of a bot whose hedges these are: the sector they cover, by perp."""
+    return Memory(equity_peak=D(105_000), day_start_ms=NOW, day_start_equity=D(105_000), hedges=hedges)
+
+
 def context(**changes: Any) -> TurnRisk:
     base = TurnRisk(
         now_ms=NOW,
         snapshot=snapshot(),
         portfolio=portfolio(),
         working=(),
-        memory=Memory(equity_peak=D(105_000), day_start_ms=NOW, day_start_equity=D(105_000)),
+        memory=hedging({}),
         kill=KillLevel.OFF,
         is_reconciled=True,
-        locked=frozenset(),
+        locked=(),
         clock_skew_ms=10,
         turnover_today_quote=D(0),
         orders_last_minute=0,
         recent_fills=0,
-        hedges={},
     )
     return replace(base, **changes)
 

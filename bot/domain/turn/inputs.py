@@ -14,8 +14,17 @@ from bot.domain.states import KillLevel
 
 @dataclass(frozen=True, slots=True)
 class RiskInputs:
-    """Inputs of the risk gate that come neither from the market nor from the account; `bot.risk.case.TurnRisk` says
-    what each of them is."""
+    """Inputs of the risk gate that come neither from the market nor from the account. Times in UTC ms of the venue's
+    clock, values in quote.
+
+    `orders_last_minute` and `recent_fills` count the last minute, `orders_today` and `fees_today_quote` the UTC day,
+    `rejections` the venue's verdicts of the last ten minutes;
+    `executed_lately` counts the orders that executed within an hour by instrument and direction (`executed_key`).
+    `latency_ms` is the median time of the venue's answers of this turn, `failed_turns` how many turns in a row came to
+    nothing before it. `is_canary`: no entry has been carried out since the start. `account_problems` are settings of
+    the account with which nothing may be opened; `fees_unknown` counts the fills of the UTC day that paid a fee in an
+    asset without a price, `fees_unknown_in` names those assets.
+    """
 
     now_ms: int
     kill: KillLevel

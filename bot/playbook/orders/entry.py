@@ -12,12 +12,12 @@ from bot.domain.durations import HOUR_MS, MINUTE_MS
 from bot.domain.instrument import Instrument, Side
 from bot.domain.market import Quote
 from bot.domain.money import BPS, ONE, ZERO
-from bot.domain.order import Intent, Purpose
+from bot.domain.order import Intent, IntentTerms, Purpose
 from bot.domain.perp import bracket_room, opening_cost, whole_leverage
 from bot.domain.reason import Note, Reason
 from bot.playbook.book.context import PlanContext, with_slippage
 from bot.playbook.book.transfers import free_margin
-from bot.playbook.orders.factory import IntentTerms, leg_intent, worst_price
+from bot.playbook.orders.factory import leg_intent, worst_price
 from bot.playbook.orders.timing import (
     is_twap,
     next_slice_ms,

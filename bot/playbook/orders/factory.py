@@ -3,32 +3,15 @@
 Identity, numbers and purpose come from `bot.domain.order_ids`; the caller says what it wants, how much and how far.
 """
 
-from dataclasses import dataclass
+from dataclasses import fields
 from decimal import Decimal
 
 from bot.domain.campaign import Leg
 from bot.domain.instrument import Instrument, Side
 from bot.domain.market import Quote
-from bot.domain.money import ZERO
-from bot.domain.order import ExitPlan, Intent, OrderType, Purpose, TimeInForce
+from bot.domain.order import Intent, IntentTerms, Purpose
 from bot.domain.order_ids import OrderKind, instrument_number, leg_id
 from bot.playbook.book.context import PlanContext, with_slippage
-
-
-@dataclass(frozen=True, slots=True)
-class IntentTerms:
-    """How much, at which prices and how. `leverage`, `margin_quote` and `exits` are those of an order that opens."""
-
-    size: Decimal
-    worst_price: Decimal
-    reference_price: Decimal
-    reduce_only: bool = False
-    leverage: Decimal | None = None
-    margin_quote: Decimal = ZERO
-    order_type: OrderType = OrderType.LIMIT
-    time_in_force: TimeInForce = TimeInForce.IOC
-    trigger_price: Decimal | None = None
-    exits: ExitPlan | None = None
 
 
 def leg_intent(campaign: int, tranche: int, leg: Leg, terms: IntentTerms) -> Intent:
@@ -62,17 +45,8 @@ def _intent(
         sector=sector,
         symbol=symbol,
         side=side,
-        size=terms.size,
-        worst_price=terms.worst_price,
-        reference_price=terms.reference_price,
-        reduce_only=terms.reduce_only,
-        leverage=terms.leverage,
-        margin_quote=terms.margin_quote,
-        order_type=terms.order_type,
-        time_in_force=terms.time_in_force,
-        trigger_price=terms.trigger_price,
-        exits=terms.exits,
         words=message,
+        **{field.name: getattr(terms, field.name) for field in fields(terms)},
     )
 
 

@@ -10,10 +10,10 @@ from decimal import Decimal
 from bot.domain.instrument import Instrument, Side
 from bot.domain.market import Snapshot
 from bot.domain.money import ONE, ZERO
-from bot.domain.order import Intent
+from bot.domain.order import Intent, IntentTerms
 from bot.domain.order_ids import OrderKind
 from bot.domain.portfolio import Portfolio
-from bot.playbook.orders.factory import IntentTerms, kind_intent
+from bot.playbook.orders.factory import kind_intent
 
 # Prices move between two rounds: a hedge that was shrunk to the last cent would have to be shrunk again first.
 HEADROOM = Decimal("0.01")

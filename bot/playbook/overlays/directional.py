@@ -22,7 +22,7 @@ from bot.domain.candles import CandleSeries
 from bot.domain.durations import DAY_MS, HOUR_MS
 from bot.domain.instrument import Side
 from bot.domain.money import ONE, ZERO
-from bot.domain.order import Intent, Order, Purpose
+from bot.domain.order import Intent, IntentTerms, Order, Purpose
 from bot.domain.order_ids import DIRECTIONAL_KINDS
 from bot.domain.perp import bracket_room, opening_cost, whole_leverage
 from bot.domain.reason import Note, Reason
@@ -33,7 +33,7 @@ from bot.playbook.market import indicators
 from bot.playbook.market.regime import Reading
 from bot.playbook.market.stance import Choice
 from bot.playbook.orders.entry import largest
-from bot.playbook.orders.factory import IntentTerms, can_open, kind_intent, worst_price
+from bot.playbook.orders.factory import can_open, kind_intent, worst_price
 from bot.playbook.policy.choices import GainHedge, NeutralFutures
 from bot.playbook.policy.numbers import Policy
 from bot.playbook.positions.exits import ExitRule, entered_at

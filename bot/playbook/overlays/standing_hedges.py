@@ -13,7 +13,7 @@ from decimal import Decimal
 from bot.domain.campaign import Memory, Stance
 from bot.domain.instrument import Side
 from bot.domain.money import ONE, ZERO, share
-from bot.domain.order import Intent
+from bot.domain.order import Intent, IntentTerms
 from bot.domain.order_ids import OrderKind
 from bot.domain.perp import bracket_room, opening_cost
 from bot.domain.portfolio import Holding
@@ -23,7 +23,7 @@ from bot.playbook.book.context import PlanContext
 from bot.playbook.book.portfolio import signed_notional
 from bot.playbook.book.transfers import free_margin
 from bot.playbook.orders.entry import largest
-from bot.playbook.orders.factory import IntentTerms, can_close, can_open, kind_intent, worst_price
+from bot.playbook.orders.factory import can_close, can_open, kind_intent, worst_price
 from bot.playbook.policy.choices import GainHedge, NeutralFutures
 from bot.playbook.positions.funding import average_funding
 from bot.playbook.positions.hedge import HedgePlan, plan_hedges

@@ -8,7 +8,7 @@ from bot.domain.campaign import Memory, OpenExit
 from bot.domain.durations import DAY_MS, HOUR_MS
 from bot.domain.instrument import Instrument, Side
 from bot.domain.money import ONE, ZERO, clamp
-from bot.domain.order import ExitPlan, Intent, Purpose
+from bot.domain.order import ExitPlan, Intent, IntentTerms, Purpose
 from bot.domain.order_ids import OrderKind
 from bot.domain.perp import liquidation_in_brackets, liquidation_move
 from bot.domain.portfolio import Position
@@ -16,7 +16,7 @@ from bot.domain.reason import Note, Reason
 from bot.domain.symbol import base_of
 from bot.playbook.book.context import PlanContext
 from bot.playbook.market import indicators
-from bot.playbook.orders.factory import IntentTerms, can_close, kind_intent, worst_price
+from bot.playbook.orders.factory import can_close, kind_intent, worst_price
 from bot.playbook.policy.choices import Unowned
 from bot.playbook.policy.numbers import Policy
 from bot.playbook.positions.exit_rules import ExitReview, trailing_stop, why_it_ends

@@ -10,12 +10,12 @@ from decimal import Decimal
 
 from bot.domain.instrument import Instrument, Side
 from bot.domain.money import ONE, ZERO
-from bot.domain.order import Intent, Order, OrderType, TimeInForce
+from bot.domain.order import Intent, IntentTerms, Order, OrderType, TimeInForce
 from bot.domain.order_ids import STOP_KINDS, OrderKind, kind_of_intent
 from bot.domain.portfolio import Position
 from bot.domain.states import OrderState
 from bot.playbook.book.context import PlanContext
-from bot.playbook.orders.factory import IntentTerms, kind_intent, worst_price
+from bot.playbook.orders.factory import kind_intent, worst_price
 from bot.playbook.positions.unguarded import is_inside
 
 # A resting stop is replaced when the price wanted has moved by more than this share of itself.
