@@ -4,9 +4,8 @@ import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 
-from bot.journal.journal import Journal
 from bot.journal.reader import JournalReader
-from bot.runtime.clock import SystemClock
+from bot.runtime.settings.chosen_journal import open_to_write
 from bot.runtime.settings.cost_basis import CostBasis, read_cost_file
 from bot.runtime.settings.model import Settings
 
@@ -26,17 +25,9 @@ def import_costs(settings: Settings, path: Path) -> Mapping[str, CostBasis]:
 
 
 async def _write(settings: Settings, found: Mapping[str, CostBasis], name: str) -> None:
-    journal = await Journal.open(
-        settings.journal_path,
-        account=settings.venue.account,
-        now_ms=SystemClock().now_ms,
-        keep_snapshots=settings.journal.keep_snapshots,
-    )
-    try:
-        costs = {token: {"size": str(one.size), "price": str(one.price)} for token, one in found.items()}
+    costs = {token: {"size": str(one.size), "price": str(one.price)} for token, one in found.items()}
+    async with open_to_write(settings) as journal:
         await journal.record_fact(COST_IMPORTED, {"file": name, "costs": costs})
-    finally:
-        await journal.close()
 
 
 def given_costs(settings: Settings, reader: JournalReader) -> Mapping[str, CostBasis]:

@@ -8,12 +8,12 @@ file lives no longer than the question, so that it cannot release a switch that 
 import asyncio
 
 from bot.domain.states import KillLevel
-from bot.journal.journal import Journal, JournalBusy, JournalReader, Latch
+from bot.journal.journal import JournalBusy, JournalReader, Latch
 from bot.runtime.cash_flows import record_rebased
-from bot.runtime.clock import SystemClock
 from bot.runtime.exit_codes import ExitCode
 from bot.runtime.kill.flag_file import FlagFile
 from bot.runtime.kill.resume_file import CONFIRM_SECONDS, ResumeFile, ResumeRequest
+from bot.runtime.settings.chosen_journal import open_to_write
 from bot.runtime.settings.model import Settings
 
 REBASED = "; drawdown is measured from the equity of the next turn on"
@@ -69,18 +69,10 @@ def _answer_of_daemon(settings: Settings, request: ResumeRequest, before: KillLe
 
 
 async def _write(settings: Settings, request: ResumeRequest) -> None:
-    journal = await Journal.open(
-        settings.journal_path,
-        account=settings.venue.account,
-        now_ms=SystemClock().now_ms,
-        keep_snapshots=settings.journal.keep_snapshots,
-    )
-    try:
+    async with open_to_write(settings) as journal:
         if request.rebase_peak:
             await record_rebased(journal, request)
         await journal.record_latch(KillLevel.OFF, by=request.by, reason=request.reason)
-    finally:
-        await journal.close()
 
 
 def _latched(settings: Settings) -> Latch:

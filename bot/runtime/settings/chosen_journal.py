@@ -1,9 +1,12 @@
-"""Which journal a reading command means, where nobody names one."""
+"""The journal of a command: which one it reads where nobody names one, and the configured one open for writing."""
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from bot.journal.journal import Journal
+from bot.runtime.clock import SystemClock
 from bot.runtime.settings import layers as settings_layers
 from bot.runtime.settings.model import Settings
 from bot.runtime.settings.places import journals_in
@@ -27,6 +30,26 @@ def choose_journal(settings: Settings, running: Mapping[str, Any] | None) -> Pat
         return configured
     newest = journals_in(settings.state_directory)
     return newest[0] if newest else configured
+
+
+@contextlib.asynccontextmanager
+async def open_to_write(settings: Settings) -> AsyncIterator[Journal]:
+    """The configured journal, held by this command until it has written.
+
+    Raises:
+        JournalBusy: a running bot holds it.
+        JournalError: it cannot be opened.
+    """
+    journal = await Journal.open(
+        settings.journal_path,
+        account=settings.venue.account,
+        now_ms=SystemClock().now_ms,
+        keep_snapshots=settings.journal.keep_snapshots,
+    )
+    try:
+        yield journal
+    finally:
+        await journal.close()
 
 
 def _names_world(settings: Settings) -> bool:
