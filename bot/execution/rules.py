@@ -57,11 +57,13 @@ class ExecutionRules(BaseModel):
     receive_window_ms: int = Field(
         default=5_000, ge=1_000, le=60_000, description="how long after its stamp a venue may still accept an order, ms"
     )
-    max_attempts: int = Field(
+    max_attempts: SkipJsonSchema[int] = Field(
         default=3, ge=1, le=20, description="orders sent for one intent in one cycle, first one included"
     )
-    orders_at_once: int = Field(default=8, ge=1, le=100, description="orders under way at once in all instruments")
-    order_deadline_ms: int = Field(
+    orders_at_once: SkipJsonSchema[int] = Field(
+        default=8, ge=1, le=100, description="orders under way at once in all instruments"
+    )
+    order_deadline_ms: SkipJsonSchema[int] = Field(
         default=240_000, ge=1_000, description="age at which a resting order that is no trigger order is cancelled, ms"
     )
     foreign_order_policy: Literal["adopt", "ignore", "halt"] = Field(

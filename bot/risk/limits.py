@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.json_schema import SkipJsonSchema
 
 from bot.domain.durations import DAY_MS
 from bot.domain.order import SizingLimits
@@ -44,10 +45,10 @@ class Limits(BaseModel):
     collar_bps: Annotated[int, Tighter.LOWER] = Field(
         default=200, ge=1, le=2_000, description="how far a worst price may be beyond mark and index, bps"
     )
-    collar_reducing_bps: Annotated[int, Tighter.LOWER] = Field(
+    collar_reducing_bps: SkipJsonSchema[Annotated[int, Tighter.LOWER]] = Field(
         default=1_000, ge=1, le=5_000, description="the same for orders that only reduce, bps"
     )
-    mark_index_apart_max_bps: int = Field(
+    mark_index_apart_max_bps: SkipJsonSchema[int] = Field(
         default=100, ge=1, le=2_000, description="how far mark and index of a perp may be apart, bps"
     )
     slippage_max_bps: int = Field(
@@ -123,7 +124,7 @@ class Limits(BaseModel):
     fees_max_day: Decimal = Field(
         default=Decimal("0.005"), ge=0, le=1, description="fees per UTC day beyond which entries stop, share of equity"
     )
-    fees_unknown_max: int = Field(
+    fees_unknown_max: SkipJsonSchema[int] = Field(
         default=10,
         ge=0,
         le=10_000,
@@ -131,13 +132,13 @@ class Limits(BaseModel):
     )
     orders_per_day_max: int = Field(default=1_000, ge=1, le=100_000, description="orders sent per UTC day, count")
     orders_per_minute_max: int = Field(default=60, ge=1, le=1_000, description="orders sent per minute, count")
-    fills_per_minute_max: int = Field(
+    fills_per_minute_max: SkipJsonSchema[int] = Field(
         default=200, ge=1, le=10_000, description="fills per minute beyond which entries stop, count"
     )
-    executions_per_hour_max: int = Field(
+    executions_per_hour_max: SkipJsonSchema[int] = Field(
         default=40, ge=1, le=10_000, description="orders of one instrument and direction executed per hour, count"
     )
-    rejections_max: int = Field(
+    rejections_max: SkipJsonSchema[int] = Field(
         default=10, ge=0, le=1_000, description="orders rejected within ten minutes beyond which entries stop, count"
     )
     daily_loss_max: Decimal = Field(
@@ -154,21 +155,25 @@ class Limits(BaseModel):
     )
 
     # how old or wrong a reading may be
-    price_age_max_ms: int = Field(default=15_000, ge=100, le=600_000, description="age of a quote or book, ms")
-    balance_age_max_ms: int = Field(default=30_000, ge=100, le=600_000, description="age of the account reading, ms")
-    clock_skew_max_ms: int = Field(
+    price_age_max_ms: SkipJsonSchema[int] = Field(
+        default=15_000, ge=100, le=600_000, description="age of a quote or book, ms"
+    )
+    balance_age_max_ms: SkipJsonSchema[int] = Field(
+        default=30_000, ge=100, le=600_000, description="age of the account reading, ms"
+    )
+    clock_skew_max_ms: SkipJsonSchema[int] = Field(
         default=1_000, ge=10, le=30_000, description="venue clock against ours, either way, ms"
     )
-    latency_max_ms: int = Field(
+    latency_max_ms: SkipJsonSchema[int] = Field(
         default=5_000, ge=100, le=60_000, description="median time of the venue's answers beyond which entries stop, ms"
     )
-    missing_max: Decimal = Field(
+    missing_max: SkipJsonSchema[Decimal] = Field(
         default=Decimal("0.34"), ge=0, le=1, description="instruments without a sound price, share of the tradable ones"
     )
-    failed_turns_max: int = Field(
+    failed_turns_max: SkipJsonSchema[int] = Field(
         default=2, ge=0, le=1_000, description="turns lost in a row after which the next one only looks, count"
     )
-    doubt_age_max_ms: int = Field(
+    doubt_age_max_ms: SkipJsonSchema[int] = Field(
         default=300_000, ge=1_000, le=DAY_MS, description="age of an order in doubt beyond which entries stop, ms"
     )
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from bot.domain.states import KillLevel
 from bot.playbook.policy.numbers import Sectors
 from bot.runtime.settings.layers import SECRET_NAMES, index_lines
-from bot.runtime.settings.model import NO_SETTINGS, Settings, field_at, load_settings, redacted
+from bot.runtime.settings.model import Settings, field_at, is_constant, load_settings, redacted
 
 CONFIG = Path(__file__).parents[2] / "config"
 DEFAULT = (CONFIG / "default.toml").read_text()
@@ -37,7 +37,7 @@ def keys(model: type[BaseModel] = Settings, above: str = "") -> Iterator[tuple[s
             continue
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             yield from keys(field.annotation, f"{above}{name}.")
-        elif name not in NO_SETTINGS.get(above.rstrip("."), ()):
+        elif not is_constant(field):
             yield above + name, field
 
 

@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 from pydantic import BaseModel, Field, model_validator
+from pydantic.json_schema import SkipJsonSchema
 
 from bot.playbook.policy.choices import FROZEN, GainHedge, HedgeWith, Share
 
@@ -21,17 +22,17 @@ class HedgingPolicy(BaseModel):
         default=HedgeWith.LEADER,
         description="what hedges a sector: leader (first of its hedge list), index (its index perp) or basket",
     )
-    basket_size: int = Field(default=3, ge=2, le=10, description="most perps of a basket, count")
+    basket_size: SkipJsonSchema[int] = Field(default=3, ge=2, le=10, description="most perps of a basket, count")
     by_beta: bool = Field(
         default=False, description="whether leader and index are sized by their beta; a basket always is"
     )
-    stop_pause_hours: int = Field(
+    stop_pause_hours: SkipJsonSchema[int] = Field(
         default=24,
         ge=1,
         le=720,
         description="no hedge of a sector is opened after the stop of one has closed it, hours",
     )
-    margin_keep: Decimal = Field(
+    margin_keep: SkipJsonSchema[Decimal] = Field(
         default=Decimal(1),
         ge=0,
         le=5,

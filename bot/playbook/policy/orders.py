@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 from pydantic import BaseModel, Field, model_validator
+from pydantic.json_schema import SkipJsonSchema
 
 from bot.playbook.policy.choices import FROZEN, Style
 
@@ -54,10 +55,12 @@ class EntryPolicy(BaseModel):
 
     wait: bool = Field(default=True, description="whether overbought tokens are bought later")
     wait_hours: int = Field(default=24, ge=0, le=720, description="longest wait for a better entry, hours")
-    rsi_max: Decimal = Field(default=Decimal(70), ge=50, le=100, description="RSI above which a purchase waits, 0–100")
+    rsi_max: SkipJsonSchema[Decimal] = Field(
+        default=Decimal(70), ge=50, le=100, description="RSI above which a purchase waits, 0–100"
+    )
     pullback: bool = Field(
         default=False, description="whether purchases wait for a pullback of the token's last rising swing"
     )
-    pullback_share: Decimal = Field(
+    pullback_share: SkipJsonSchema[Decimal] = Field(
         default=Decimal("0.382"), gt=0, lt=1, description="part of the swing given back that is waited for, share"
     )

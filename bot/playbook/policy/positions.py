@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 from pydantic import BaseModel, Field, model_validator
+from pydantic.json_schema import SkipJsonSchema
 
 from bot.playbook.policy.choices import FROZEN, Share, Unowned
 from bot.playbook.policy.targets import ProfitTarget
@@ -52,9 +53,9 @@ class ScalpPolicy(BaseModel):
     margin: Decimal = Field(
         default=Decimal("0.01"), gt=0, le=Decimal("0.02"), description="margin of a scalp, share of the book"
     )
-    leverage: Decimal = Field(default=Decimal(3), ge=1, le=10, description="leverage of a scalp")
-    per_day: int = Field(default=2, ge=1, le=24, description="most scalps begun in a UTC day, count")
-    loss_max: Decimal = Field(
+    leverage: SkipJsonSchema[Decimal] = Field(default=Decimal(3), ge=1, le=10, description="leverage of a scalp")
+    per_day: SkipJsonSchema[int] = Field(default=2, ge=1, le=24, description="most scalps begun in a UTC day, count")
+    loss_max: SkipJsonSchema[Decimal] = Field(
         default=Decimal("0.002"),
         gt=0,
         le=Decimal("0.02"),
@@ -85,16 +86,18 @@ class ExitPolicy(BaseModel):
     trailing: Decimal = Field(
         default=Decimal("0.06"), gt=0, le=Decimal("0.5"), description="fall from the best price that ends the rest"
     )
-    sign: Share = Field(
+    sign: SkipJsonSchema[Share] = Field(
         default=Decimal("0.5"), description="score below its negative makes a signal an exit sign, 0 to 1"
     )
-    liquidation_buffer: Decimal = Field(
+    liquidation_buffer: SkipJsonSchema[Decimal] = Field(
         default=Decimal("0.15"),
         ge=0,
         lt=1,
         description="part of the way to liquidation that the stop leaves unused, share",
     )
-    slippage_bps: int = Field(default=150, ge=1, le=2000, description="worst price of an exit off reference, bps")
+    slippage_bps: SkipJsonSchema[int] = Field(
+        default=150, ge=1, le=2000, description="worst price of an exit off reference, bps"
+    )
     unowned_position: Unowned = Field(
         default=Unowned.GUARD, description="perp positions that no plan knows: guard (a stop), halt entries, or ignore"
     )

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from pydantic import BaseModel, Field, model_validator
+from pydantic.json_schema import SkipJsonSchema
 
 from bot.domain.campaign import Condition
 from bot.playbook.policy.choices import FROZEN, Share
@@ -62,19 +63,27 @@ class SignalPolicy(BaseModel):
     )
     candle_minutes: int = Field(default=240, ge=1, le=1440, description="timeframe of the signals, minutes")
     history_days: int = Field(default=120, ge=5, le=365, description="history that z-scores compare with, days")
-    momentum_days: int = Field(default=14, ge=1, le=90, description="window of relative strength, days")
-    range_days: int = Field(default=30, ge=2, le=120, description="range the ratio must break, days")
-    trend_days: int = Field(default=50, ge=2, le=200, description="moving average of the market, days")
-    drawdown_days: int = Field(default=90, ge=2, le=200, description="window of the market's high, days")
-    breadth_days: int = Field(default=20, ge=1, le=100, description="moving average of each token, days")
-    rates_days: int = Field(default=90, ge=1, le=1095, description="window of the change of interest rates, days")
+    momentum_days: SkipJsonSchema[int] = Field(default=14, ge=1, le=90, description="window of relative strength, days")
+    range_days: SkipJsonSchema[int] = Field(default=30, ge=2, le=120, description="range the ratio must break, days")
+    trend_days: SkipJsonSchema[int] = Field(default=50, ge=2, le=200, description="moving average of the market, days")
+    drawdown_days: SkipJsonSchema[int] = Field(
+        default=90, ge=2, le=200, description="window of the market's high, days"
+    )
+    breadth_days: SkipJsonSchema[int] = Field(
+        default=20, ge=1, le=100, description="moving average of each token, days"
+    )
+    rates_days: SkipJsonSchema[int] = Field(
+        default=90, ge=1, le=1095, description="window of the change of interest rates, days"
+    )
     rates_full: Decimal = Field(
         default=Decimal("1.00"),
         gt=0,
         le=1000,
         description="rise of interest rates that scores −1, in the unit of their file",
     )
-    usage_days: int = Field(default=30, ge=1, le=365, description="window of the growth of network usage, days")
+    usage_days: SkipJsonSchema[int] = Field(
+        default=30, ge=1, le=365, description="window of the growth of network usage, days"
+    )
     usage_full: Decimal = Field(
         default=Decimal("0.25"), gt=0, le=10, description="growth of network usage that scores 1, share"
     )

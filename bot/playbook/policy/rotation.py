@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 from pydantic import BaseModel, Field
+from pydantic.json_schema import SkipJsonSchema
 
 from bot.domain.campaign import Bridge
 from bot.playbook.policy.choices import FROZEN
@@ -37,7 +38,7 @@ class RotationPolicy(BaseModel):
     breakout_by_beta: bool = Field(
         default=True, description="whether purchases of the risk-on sector in a breakout are weighted by beta"
     )
-    hedge_wait_minutes: int = Field(
+    hedge_wait_minutes: SkipJsonSchema[int] = Field(
         default=10,
         ge=0,
         le=240,

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from bot.runtime.settings.model import NO_SETTINGS, Settings
+from bot.runtime.settings.model import Settings
 from bot.runtime.settings.reference import bounds_of, dotted, first_line, is_table, settings_of
 
 WIDTH = 120
@@ -41,13 +41,12 @@ def settings_schema() -> Mapping[str, Any]:
     """The JSON schema of a file of settings, for editors."""
     schema = Settings.model_json_schema()
     del schema["required"]
-    for model in schema["$defs"].values():
+    for model in (schema, *schema["$defs"].values()):
         if "description" in model:
             model["description"] = model["description"].split("\n", 1)[0]
-    for name, below in NO_SETTINGS.items():
-        model = Settings.model_fields[name].annotation
-        for hidden in below:
-            schema["$defs"][getattr(model, "__name__", name)]["properties"].pop(hidden, None)
+        for field in model.get("properties", {}).values():
+            if "$ref" in field:  # a table: its keys have their own defaults
+                field.pop("default", None)
     return schema
 
 

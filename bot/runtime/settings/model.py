@@ -24,6 +24,8 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic.fields import FieldInfo
+from pydantic.json_schema import SkipJsonSchema
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from bot.domain.states import KillLevel
@@ -64,14 +66,6 @@ from bot.venues.registry import problem_of
 ACKNOWLEDGEMENT = "I accept that real orders will be placed"
 LEVERAGE_ADVISED = Decimal(5)
 SELL_FRACTION_ADVISED = Decimal("0.20")
-NO_SETTINGS: Mapping[str, set[str]] = {
-    "playbook": {"constants", "gate"},
-    "execution": {"timing"},
-    "venue": {"timing"},
-    "cadence": {"timing"},
-    "notify": {"timing"},
-    "telegram": {"timing"},
-}
 
 
 class Settings(BaseSettings):
@@ -247,9 +241,35 @@ def _sectors_named(policy: Policy) -> dict[str, str]:
     return named | {f"playbook.hedging.whole_from.{name}": name for name in policy.hedging.whole_from}
 
 
-def redacted(settings: Settings) -> dict[str, Any]:
-    """JSON-able settings; secrets are shown as stars."""
-    return settings.model_dump(mode="json", exclude=NO_SETTINGS)
+def redacted(settings: Settings, *, with_constants: bool = False) -> dict[str, Any]:
+    """JSON-able settings; secrets are shown as stars. Constants are left out unless they are asked for."""
+    return settings.model_dump(mode="json", exclude=None if with_constants else _hidden(Settings))
+
+
+def is_constant(field: FieldInfo) -> bool:
+    """Whether a field is no setting but a constant, which tests and older journals may replace: it is marked with
+    `SkipJsonSchema`."""
+    return any(isinstance(mark, SkipJsonSchema) for mark in field.metadata)  # type: ignore[misc] # an alias to mypy
+
+
+def constants_in(model: type[BaseModel], above: KeyPath = ()) -> Iterator[KeyPath]:
+    """The key paths of a model that are constants."""
+    for name, field in model.model_fields.items():
+        if is_constant(field):
+            yield (*above, name)
+        elif isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from constants_in(field.annotation, (*above, name))
+
+
+def _hidden(model: type[BaseModel]) -> dict[str, Any]:
+    """The constants as `model_dump` leaves them out."""
+    hidden: dict[str, Any] = {}
+    for *tables, name in constants_in(model):
+        inner = hidden
+        for table in tables:
+            inner = inner.setdefault(table, {})
+        inner[name] = True
+    return hidden
 
 
 def packaged_config() -> Path:
@@ -296,7 +316,7 @@ class Sources:
             raise SettingsProblem(problems)
         shipped = [layer.name for layer in layers[:2]]
         shipped += [str(file) for file in self.files if file.resolve().parent == defaults]
-        return with_names_of_today(found, shipped=shipped)
+        return with_names_of_today(found, shipped=shipped, constants=tuple(constants_in(Settings)))
 
     def load(self) -> Settings:
         """The settings they give.
@@ -394,7 +414,7 @@ def _known_names(path: KeyPath) -> list[str]:
     kind = field_at(path)[0] if path else Settings
     if not isinstance(kind, type) or not issubclass(kind, BaseModel):
         return []
-    return sorted(set(kind.model_fields) - set(NO_SETTINGS.get(path[0], ()) if len(path) == 1 else ()))
+    return sorted(name for name, field in kind.model_fields.items() if not is_constant(field))
 
 
 def _names_within(path: KeyPath) -> dict[str, str]:

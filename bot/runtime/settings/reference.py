@@ -16,7 +16,7 @@ from pydantic.fields import FieldInfo
 from bot.runtime.exit_codes import ExitCode
 from bot.runtime.settings import layers as settings_layers
 from bot.runtime.settings.layers import SECRET_PATHS, KeyPath, Layer
-from bot.runtime.settings.model import NO_SETTINGS, Settings, redacted
+from bot.runtime.settings.model import Settings, is_constant, redacted
 
 _BARE = re.compile(r"[A-Za-z0-9_\-]+")
 _BOUNDS = (("ge", "≥"), ("gt", ">"), ("le", "≤"), ("lt", "<"), ("min_length", "at least"), ("max_length", "at most"))
@@ -101,8 +101,7 @@ def configuration_page() -> str:
 
 def settings_of(model: type[BaseModel]) -> dict[str, FieldInfo]:
     """The fields of a model that are settings: not the constants that only tests replace."""
-    hidden = {name for names in NO_SETTINGS.values() for name in names}
-    return {name: field for name, field in model.model_fields.items() if name not in hidden}
+    return {name: field for name, field in model.model_fields.items() if not is_constant(field)}
 
 
 def is_table(field: FieldInfo) -> bool:

@@ -43,11 +43,18 @@ RENAMED: Mapping[str, str] = {
     },
     **{f"cadence.{name}": f"cadence.timing.{name}" for name in ("rounds_max", "book_levels")},
 }
-CONSTANTS = ("playbook.constants.", "execution.timing.", "venue.timing.", "cadence.timing.")
+_NO_SETTING = "is no setting any more; this release still uses the value, the next refuses it: remove it"
 
 
-def with_names_of_today(given: Sequence[Layer], *, shipped: Collection[str] = ()) -> list[Layer]:
-    """All layers, weakest first, with former names replaced. `shipped` names the layers that come with the bot.
+def with_names_of_today(
+    given: Sequence[Layer], *, shipped: Collection[str] = (), constants: Collection[KeyPath] = ()
+) -> list[Layer]:
+    """All layers, weakest first, with former names replaced and a warning for every constant that is still given.
+
+    Args:
+        given: the layers, weakest first.
+        shipped: names of the layers that come with the bot.
+        constants: key paths that are no settings any more; a value is used in this release.
 
     Raises:
         SettingsProblem: an operator gives a setting by its former name and by its name of today.
@@ -56,10 +63,18 @@ def with_names_of_today(given: Sequence[Layer], *, shipped: Collection[str] = ()
     problems = [sentence for layer in own for sentence in _conflicts(layer, own)]
     if problems:
         raise SettingsProblem(problems)
-    layers = [_renamed(layer) for layer in given]
+    layers = [_renamed(layer, constants) for layer in given]
     for index in range(len(given) - 1, -1, -1):
         layers = _with_stricter_limits(layers, index, given[index])
-    return layers
+    return [layer if layer.name in shipped else _with_notes_on(layer, constants) for layer in layers]
+
+
+def _with_notes_on(layer: Layer, constants: Collection[KeyPath]) -> Layer:
+    """The layer with a warning for each constant that it gives under its name of today."""
+    noted = " ".join(layer.notes)
+    found = [path for path in constants if layer.says(path) and f"{layer.place(path)} " not in noted]
+    notes = [f"{layer.place(path)} {'.'.join(path)}: {_NO_SETTING}" for path in found]
+    return replace(layer, notes=(*layer.notes, *notes)) if notes else layer
 
 
 def names_given(layer: Layer) -> list[tuple[str, str]]:
@@ -88,7 +103,7 @@ def _conflicts(layer: Layer, given: Sequence[Layer]) -> list[str]:
     return found
 
 
-def _renamed(layer: Layer) -> Layer:
+def _renamed(layer: Layer, constants: Collection[KeyPath]) -> Layer:
     """The layer with its former names replaced; those that became limits of the gate are taken out."""
     names = names_given(layer)
     if not names:
@@ -109,13 +124,16 @@ def _renamed(layer: Layer) -> Layer:
         _put(content, _path(new), value)
         places |= {(*_path(new), *path[2:]): place for path, place in moved.items()}
         places.setdefault(_path(new), place)
-        notes.append(f"{place} {old}: {_advice(old, new)}")
+        notes.append(f"{place} {old}: {_NO_SETTING if _is_constant(new, constants) else _advice(old, new)}")
     return replace(layer, content=content, places=places, notes=tuple(notes))
 
 
+def _is_constant(name: str, constants: Collection[KeyPath]) -> bool:
+    path = _path(name)
+    return any(path[: len(constant)] == constant for constant in constants)
+
+
 def _advice(old: str, new: str) -> str:
-    if new.startswith(CONSTANTS):
-        return "is no setting any more; this release still uses the value, the next refuses it: remove it"
     return f"is called {new} now; this release accepts both, the next refuses {old}: rename it"
 
 

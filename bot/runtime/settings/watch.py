@@ -39,7 +39,7 @@ def diff(old: Settings, new: Settings) -> Changes:
     later: dict[str, tuple[Any, Any]] = {}
     if old.kill_switch is not new.kill_switch:
         now["kill_switch"] = (old.kill_switch.value, new.kill_switch.value)
-    before, after = dict(_leaves(redacted(old), ())), dict(_leaves(redacted(new), ()))
+    before, after = (dict(_leaves(redacted(one, with_constants=True), ())) for one in (old, new))
     for path in sorted({*before, *after}):
         pair = (before.get(path), after.get(path))
         if _is_same(*pair) or path == ("kill_switch",):
