@@ -121,6 +121,16 @@ class Portfolio:
     unpriced: tuple[str, ...] = ()
     labels: Mapping[str, Decimal] = field(default_factory=dict)
 
+    @property
+    def kept_for_margin(self) -> Decimal:
+        """Free cash of a unified wallet that belongs to the futures sleeves: their capital without what positions have
+        locked of it, which is not free. Zero where perps have a wallet of their own."""
+        if not self.account.is_unified:
+            return ZERO
+        quote = self.account.quote
+        locked = sum((p.margin for p in self.account.positions.values() if p.settles_in in ("", quote)), ZERO)
+        return max(ZERO, sum(self.labels.values(), ZERO) - locked)
+
     def held(self, symbol: str) -> Decimal:
         """Size held now: base units of a spot symbol (its total), signed contracts of a perp."""
         position = self.account.positions.get(symbol)

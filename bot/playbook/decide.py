@@ -156,8 +156,9 @@ def _decision(
 def _settled(memory: Memory, context: PlanContext) -> Memory:
     """Memory brought up to what the account shows: transfers, labels, exits of longs that have been filled."""
     memory = settle_transfer(memory, context.portfolio.account)
-    if not context.portfolio.account.is_unified or memory.labels:
-        memory = replace(memory, labels=read_labels(memory, context.portfolio.account, context.policy))
+    is_first = context.portfolio.account.is_unified and not memory.labels
+    labels = context.portfolio.labels if is_first else read_labels(memory, context.portfolio.account, context.policy)
+    memory = replace(memory, labels=labels)
     return replace(memory, exits=_open_exits(memory, context))
 
 

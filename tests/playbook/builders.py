@@ -127,10 +127,13 @@ class World:
         """The account at the prices of now."""
         positions = {s: self._marked(p) for s, p in self.positions.items() if p.size != 0}
         locked = sum((p.margin for p in positions.values()), ZERO)
+        balances = {asset: Balance(asset, size) for asset, size in self.spot.items()}
+        if self.is_unified:
+            balances["USDT"] = Balance("USDT", self.spot["USDT"] - locked, locked)
         return Account(
             self.at_ms,
             "USDT",
-            {asset: Balance(asset, size) for asset, size in self.spot.items()},
+            balances,
             ZERO if self.is_unified else self.perp_wallet,
             ZERO if self.is_unified else self.perp_wallet - locked,
             positions,

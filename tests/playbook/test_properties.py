@@ -508,3 +508,33 @@ def test_an_overbought_token_is_bought_later() -> None:
     assert Reason.ENTRY_WAITS in {note.reason for note in waiting.notes}
     world.skip(world.policy.entries.wait_hours * 60)
     assert {i.symbol for i in world.decide().intents} == {"AAVE/USDT", "UNI/USDT"}
+
+
+def test_a_unified_wallet_without_labels_begins_with_the_neutral_futures_sleeves() -> None:
+    """The first cycle of a bot has no memory: its hedge needs the capital of the sleeve all the same."""
+    world = neutral_world(golden_policy(bridge="reserve", reserve_quote=5000), is_unified=True)
+    labels = world.memory.labels
+    world.memory = Memory()
+    assert world.portfolio().labels == labels
+    assert world.decide().memory.labels == labels
+    finish(world)
+    assert abs(world.table()["defi.futures"] - 7_000) <= 1
+
+
+def test_the_first_futures_sleeves_of_a_unified_wallet_leave_its_reserve_alone() -> None:
+    world = neutral_world(golden_policy(bridge="reserve", reserve_quote=5000), is_unified=True)
+    world.memory = Memory()
+    world.spot["USDT"] = D(8_000)
+    assert sum(world.portfolio().labels.values()) == 3_000
+
+
+def test_margin_that_a_position_has_locked_is_not_kept_a_second_time_in_a_unified_wallet() -> None:
+    """Cash that is free excludes it already: purchases lacked as much as the hedges had locked."""
+    split, unified = (
+        neutral_world(golden_policy(bridge="reserve", reserve_quote=5000), is_unified=is_unified)
+        for is_unified in (False, True)
+    )
+    for world in (split, unified):
+        world.run()
+        assert any(position.size for position in world.positions.values())
+    assert abs(unified.table()["defi.spot"] - split.table()["defi.spot"]) <= 1

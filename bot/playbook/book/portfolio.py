@@ -9,7 +9,7 @@ from bot.domain.money import ONE, ZERO, plain
 from bot.domain.portfolio import Account, Holding, Portfolio, Position, Sleeves
 from bot.domain.reason import Note, Reason
 from bot.playbook.book.minimum_capital import tokens_held
-from bot.playbook.book.transfers import read_labels
+from bot.playbook.book.transfers import first_labels, read_labels
 from bot.playbook.market.indicators import mean
 from bot.playbook.policy.membership import Sectors, Weighting
 from bot.playbook.policy.numbers import Policy
@@ -26,25 +26,27 @@ def build_portfolio(
     what belongs to no sector, so that money lent to a bridge does not change the base of the shares.
     """
     holdings, unpriced, outside = _read_balances(account, snapshot, sectors)
-    labels = read_labels(memory, account, policy)
     spot = {name: sum((h.value for h in holdings if h.sector == name), ZERO) for name in sectors.sectors}
     positions: dict[str, list[Position]] = {name: [] for name in sectors.sectors}
     for symbol, position in sorted(account.positions.items()):
         owner = perp_sector(symbol, memory, sectors)
         if owner in positions:
             positions[owner].append(position)
-    sleeves = {
-        name: _sleeves(spot[name], labels.get(name, ZERO), positions[name], snapshot) for name in sectors.sectors
-    }
     equity = account.cash + account.perp_equity + outside + sum(spot.values(), ZERO)
     if account.is_unified:
         equity = account.cash + account.unrealised_pnl
         equity += outside + sum(spot.values(), ZERO)
+    book = max(ZERO, equity - policy.allocation.reserve_quote - outside)
+    is_first = account.is_unified and not memory.labels
+    labels = first_labels(account.cash, book, policy) if is_first else read_labels(memory, account, policy)
+    sleeves = {
+        name: _sleeves(spot[name], labels.get(name, ZERO), positions[name], snapshot) for name in sectors.sectors
+    }
     return Portfolio(
         account=account,
         equity=equity,
         reserve=account.cash - (sum(labels.values(), ZERO) if account.is_unified else ZERO),
-        book=max(ZERO, equity - policy.allocation.reserve_quote - outside),
+        book=book,
         sectors=sleeves,
         holdings=holdings,
         unpriced=unpriced,

@@ -71,6 +71,14 @@ def read_labels(memory: Memory, account: Account, policy: Policy) -> Mapping[str
     return _spread(known, pot, _futures_weights(policy))
 
 
+def first_labels(cash: Decimal, book: Decimal, policy: Policy) -> Mapping[str, Decimal]:
+    """The futures sleeves of a unified wallet that has no labels yet: their neutral shares of the book, as far as its
+    cash beyond the reserve goes."""
+    weights = _futures_weights(policy)
+    pot = min(sum(weights.values(), ZERO) * book, max(ZERO, cash - policy.allocation.reserve_quote))
+    return _spread({}, pot, weights)
+
+
 def _futures_weights(policy: Policy) -> dict[str, Decimal]:
     return {
         name: policy.allocation.neutral.get(f"{name}.futures", ZERO) for name in sectors_of(policy.allocation.neutral)

@@ -71,9 +71,7 @@ def spendable(campaign: Campaign, tranche: Tranche, context: PlanContext) -> tup
     reserve = max(ZERO, context.policy.allocation.reserve_quote - campaign.owed.get("reserve", ZERO))
     waiting = (t for t in tranche.transfers[tranche.transfers_done :] if t.to_perp and not t.source)
     reserved = sum((t.amount for t in waiting if t.after is Purpose.INCREASE), ZERO)
-    account = context.portfolio.account
-    labels = sum(context.portfolio.labels.values(), ZERO) if account.is_unified else ZERO
-    cash = max(ZERO, account.cash_free - reserve - labels)
+    cash = max(ZERO, context.portfolio.account.cash_free - reserve - context.portfolio.kept_for_margin)
     return max(ZERO, cash - reserved), min(cash, reserved)
 
 

@@ -130,9 +130,8 @@ def can_trade(campaign: Campaign, memory: Memory, context: PlanContext) -> bool:
         context.portfolio.account.cash_free
         - context.policy.allocation.reserve_quote
         - campaign.target.get("cash", ZERO)
+        - context.portfolio.kept_for_margin
     )
-    if context.portfolio.account.is_unified:
-        money -= sum(context.portfolio.labels.values(), ZERO)
     for sector, label in context.portfolio.labels.items():
         money += max(ZERO, label - campaign.target.get(f"{sector}.futures", ZERO))
     for sector in context.sectors.sectors:

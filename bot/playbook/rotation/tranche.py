@@ -238,9 +238,7 @@ def _money(draft: _Draft, gross: Decimal) -> tuple[Mapping[str, Decimal], Mappin
     spot_needs = {s: max(ZERO, _spot_need(s, draft)) for s in context.sectors.sectors}
     margin_needs = {s: max(ZERO, _margin_gap(s, draft)) for s in context.sectors.sectors}
     needs = sum(spot_needs.values(), ZERO) + sum(margin_needs.values(), ZERO)
-    cash = context.portfolio.account.cash_free - policy.allocation.reserve_quote
-    if context.portfolio.account.is_unified:
-        cash -= sum(context.portfolio.labels.values(), ZERO)
+    cash = context.portfolio.account.cash_free - policy.allocation.reserve_quote - context.portfolio.kept_for_margin
     spare = cash - max(ZERO, campaign.target.get(CASH, ZERO))
     if not draft.is_last and cash > 0:
         spare = min(spare, max(ZERO, spare) * policy.rotation.first_tranche)
