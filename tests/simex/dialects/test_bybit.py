@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 import pytest
 
 from bot.domain.durations import DAY_MS
+from bot.simex.dialects.bybit.common import VISIBLE_AFTER_MS
 from bot.simex.dialects.bybit.limits import ADDRESS_LIMIT, BAN_MS
 from bot.simex.dialects.wire import WireReply, WireRequest
 from bot.simex.engine.types import AccountModes
@@ -80,10 +81,11 @@ class Hand:
         return {**usual, "price": "9.5", "timeInForce": "GTC", "orderLinkId": f"link{self.links}", **changes}
 
     def create(self, category: str = "linear", **changes: Any) -> str:
-        """Our id of an order that was acknowledged."""
+        """Our id of an order that was acknowledged and is booked."""
         order = {name: value for name, value in self.order(category, **changes).items() if value is not None}
         placed = self.ok("POST", "/v5/order/create", order)
         assert placed["orderLinkId"] == order["orderLinkId"]
+        self.bench.clock.now_ms += VISIBLE_AFTER_MS
         return str(order["orderLinkId"])
 
     def rows(self, path: str, **params: Any) -> list[dict[str, Any]]:
@@ -252,6 +254,20 @@ def test_a_stop_that_fires_keeps_its_ids_and_its_executions_carry_them(hand: Han
     assert hand.rows("/v5/order/realtime", category="linear", settleCoin="USDT") == []
 
 
+@pytest.mark.parametrize("changes", [{}, {"price": "11"}, {"price": "11", "timeInForce": "PostOnly"}])
+def test_an_acknowledged_order_is_unknown_until_it_is_booked(changes: dict[str, Any], hand: Hand) -> None:
+    """A query right after the acknowledgement proves nothing: the id exists, and nobody knows it yet."""
+    order = hand.order(**changes)
+    hand.ok("POST", "/v5/order/create", order)
+    asked = {"category": "linear", "symbol": "UNIUSDT", "orderLinkId": order["orderLinkId"]}
+    paths = ("/v5/order/realtime", "/v5/order/history", "/v5/execution/list")
+    assert [hand.rows(path, **asked) for path in paths] == [[], [], []]
+    assert hand.no("POST", "/v5/order/cancel", asked) == 110001
+    assert hand.no("POST", "/v5/order/create", order) == 110072
+    hand.bench.clock.now_ms += VISIBLE_AFTER_MS
+    assert hand.row(str(order["orderLinkId"]))["orderStatus"] in ("New", "Filled", "Cancelled")
+
+
 def test_pages_lead_to_each_row_once(hand: Hand) -> None:
     links = [hand.create(price=f"9.{n:02d}") for n in range(1, 8)]
     found, cursor = [], ""
@@ -390,5 +406,6 @@ def test_one_account_is_reached_in_both_dialects(make_hand: Callable[..., Hand])
     (position,) = [row for row in hand.bench.ok("GET", "/fapi/v3/positionRisk") if float(row["positionAmt"])]
     assert D(position["positionAmt"]) == 10
     hand.bench.ok("POST", "/api/v3/order", {"symbol": "UNIUSDT", "side": "SELL", "type": "MARKET", "quantity": "5"})
+    hand.bench.clock.now_ms += VISIBLE_AFTER_MS
     assert len(hand.rows("/v5/execution/list", category="spot", symbol="UNIUSDT")) == 2
     hand.bench.exchange.audit()

@@ -36,6 +36,10 @@ class Stand:
     limit: Callable[[], None] | None = None
     is_asynchronous: bool = False
 
+    def book(self) -> None:
+        """Let a moment pass: an order that was acknowledged is known to queries and cancels afterwards."""
+        self.clock.value_ms += 1_000
+
 
 OpenStand = Callable[[Path], AbstractAsyncContextManager[Stand]]
 

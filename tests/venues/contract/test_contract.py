@@ -88,6 +88,7 @@ async def test_a_resting_order_is_seen_cannot_be_doubled_and_is_cancelled_once(s
     sent = order(stand, symbol, Side.BUY, "10", "9.5", time_in_force=TimeInForce.GTC)
     await venue.admit(symbol, Lane.BULK)
     assert (await venue.submit_order(sent)).state is ReportState.OPEN
+    stand.book()
     (seen,) = await venue.fetch_open_orders(BOTH)
     assert (seen.client_id, seen.state, seen.size, seen.price) == (
         sent.client_id,
@@ -116,6 +117,7 @@ async def test_a_purchase_is_reported_and_its_fills_can_be_read(symbol: str, sta
     venue = stand.venue
     sent = order(stand, symbol, Side.BUY, "12", "10.5")
     await venue.submit_order(sent)
+    stand.book()
     report = await venue.fetch_order(symbol, sent.client_id)
     assert report is not None
     assert (report.state, report.filled_size) == (ReportState.FILLED, D(12))
@@ -144,6 +146,7 @@ async def test_refusals_are_recognised_and_change_nothing(
     sent = order(stand, symbol, side, size, price, **changes)
     if stand.is_asynchronous and (symbol, kind) == (PERP, Rejection.WOULD_TAKE):
         assert (await stand.venue.submit_order(sent)).state is ReportState.OPEN
+        stand.book()
         ended = await stand.venue.fetch_order(symbol, sent.client_id)
         assert ended is not None
         assert (ended.state, ended.filled_size) == (ReportState.EXPIRED, 0)
@@ -177,6 +180,7 @@ async def test_a_short_with_leverage_margin_and_stop(stand: Stand) -> None:
         stand, PERP, Side.BUY, "50", None, order_type=OrderType.STOP, trigger_price=D("10.6"), reduce_only=True
     )
     await venue.submit_order(stop)
+    stand.book()
     (seen,) = await venue.fetch_open_orders([PERP])
     assert (seen.client_id, seen.is_trigger, seen.trigger_price) == (stop.client_id, True, D("10.6"))
     plain = await venue.fetch_order(PERP, stop.client_id)
@@ -227,6 +231,7 @@ async def test_a_lost_answer_is_unknown_and_the_order_is_sent_once(tmp_path: Pat
             with pytest.raises(OutcomeUnknown):
                 await stand.venue.submit_order(sent)
             assert len(stand.sent) == 1
+            stand.book()
             report = await stand.venue.fetch_order(SPOT, sent.client_id)
             assert report is not None
             assert report.state is ReportState.FILLED

@@ -24,6 +24,7 @@ KINDS = {SPOT: Kind.SPOT, LINEAR: Kind.PERP}
 ISOLATED, CROSS, PORTFOLIO = "ISOLATED_MARGIN", "REGULAR_MARGIN", "PORTFOLIO_MARGIN"
 WINDOW_MAX_MS = 7 * DAY_MS
 EVERYTHING = 1_000_000_000
+VISIBLE_AFTER_MS = 100
 _CURSOR = re.compile(r"page%3A(\d{1,9})|page:(\d{1,9})")
 _R = RefusalReason
 
@@ -155,13 +156,15 @@ class BybitParams:
 class BybitDesk:
     """What all endpoints share. `refused_later` are orders that were acknowledged and then ended without ever resting,
     by account and client id; `margin_modes` the accounts that are not in isolated margin; `own_moves` the transfers
-    that make one wallet of the engine's two; orders that ended before `forgotten_ms` are in the history alone."""
+    that make one wallet of the engine's two; orders that ended before `forgotten_ms` are in the history alone. A new
+    order is known to no query and to no cancel for `visible_after_ms`: the venue acknowledges first and books then."""
 
     exchange: Exchange
     refused_later: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     margin_modes: dict[str, str] = field(default_factory=dict)
     own_moves: set[int] = field(default_factory=set)
     forgotten_ms: int = 0
+    visible_after_ms: int = VISIBLE_AFTER_MS
 
     def instrument(self, category: str, name: str) -> Instrument:
         """The instrument with this venue name. Raises BybitRefusal where there is none."""

@@ -210,17 +210,23 @@ def _find(call: BybitCall, symbol: str) -> SimOrder | None:
     wanted, link_id = call.params.maybe_text("orderId"), call.params.maybe_text("orderLinkId")
     if not wanted and not link_id:
         raise invalid("orderId")
-    for order in _latest(call, symbol):
+    for order in _visible(call, symbol):
         if order_id(symbol, own_number(order)) == wanted or (not wanted and order.client_id == link_id):
             return order
     return None
 
 
-def _latest(call: BybitCall, symbol: str) -> Iterator[SimOrder]:
-    """Orders of a symbol, newest first; one that has fired is what it has become."""
-    for order in reversed(call.exchange.orders(call.account, symbol, limit=EVERYTHING)):
-        if order.status is not OrderStatus.TRIGGERED:
+def _visible(call: BybitCall, symbol: str) -> Iterator[SimOrder]:
+    """Orders of a symbol that queries and cancels know, newest first; one that has fired is what it has become."""
+    known = call.exchange.orders(call.account, symbol, limit=EVERYTHING)
+    hidden = {order.id for order in known if not _is_visible(call, order.created_ms)}
+    for order in reversed(known):
+        if order.status is not OrderStatus.TRIGGERED and own_number(order) not in hidden:
             yield order
+
+
+def _is_visible(call: BybitCall, created_ms: int) -> bool:
+    return call.now_ms - created_ms >= call.desk.visible_after_ms
 
 
 def realtime(call: BybitCall) -> dict[str, Any]:
@@ -261,11 +267,12 @@ def _rows(call: BybitCall, category: str) -> list[dict[str, Any]]:
     wanted, link_id = call.params.maybe_text("orderId"), call.params.maybe_text("orderLinkId")
     name = call.params.maybe_text("symbol")
     known = [call.desk.instrument(category, name)] if name else call.desk.instruments(category)
-    rows = [_row(call, order) for one in known for order in _latest(call, one.symbol)]
+    rows = [_row(call, order) for one in known for order in _visible(call, one.symbol)]
     names = {call.desk.name(one.symbol) for one in known}
     if category == LINEAR:
         later = call.desk.refused_later.items()
-        rows += [row for (account, _), row in later if account == call.account and row["symbol"] in names]
+        mine = [row for (account, _), row in later if account == call.account and row["symbol"] in names]
+        rows += [row for row in mine if _is_visible(call, int(row["createdTime"]))]
     found = [
         row
         for row in rows
@@ -366,7 +373,12 @@ def _executions_of(call: BybitCall, instrument: Instrument, start_ms: int, end_m
     symbol = instrument.symbol
     orders = {order.id: order for order in call.exchange.orders(call.account, symbol, limit=EVERYTHING)}
     trades = call.exchange.trades(call.account, symbol, start_ms, end_ms, limit=EVERYTHING)
-    rows = [_execution(call, trade, orders.get(trade.order_id)) for trade in trades]
+    seen = {order.id for order in _visible(call, symbol)}
+    rows = [
+        _execution(call, trade, orders.get(trade.order_id))
+        for trade in trades
+        if trade.order_id in seen or trade.order_id not in orders
+    ]
     if not instrument.is_perp:
         return rows
     paid = call.exchange.income(call.account, start_ms, IncomeKind.FUNDING_FEE, EVERYTHING, symbol, end_ms)
