@@ -22,7 +22,7 @@ BPS = Decimal("0.0001")
 _HOUSE = Context(prec=28, rounding=ROUND_HALF_EVEN, traps=[DivisionByZero, InvalidOperation, Overflow])
 
 
-def house_arithmetic() -> AbstractContextManager[Context]:
+def decimal_context() -> AbstractContextManager[Context]:
     """A copy of the rules that decisions are made under, for the code inside; nothing in there may wait, or
     others would share it.
 

@@ -16,7 +16,7 @@ from bot.domain.campaign import Memory, OpenExit, Transfer
 from bot.domain.codec import encode
 from bot.domain.durations import DAY_MS, HOUR_MS
 from bot.domain.market import Snapshot
-from bot.domain.money import ZERO, house_arithmetic
+from bot.domain.money import ZERO, decimal_context
 from bot.domain.order import Order
 from bot.domain.portfolio import Account, Portfolio
 from bot.domain.reason import Note, Reason
@@ -252,7 +252,7 @@ class Cycle:
         truth = replace(truth, account=in_order(truth.account), working=working)
         snapshot = in_order(await parts.observer.with_held(snapshot, truth.account))
         reader, before, numbers = parts.journal.reader, parts.journal.reader.load_memory(), parts.numbers
-        with house_arithmetic():
+        with decimal_context():
             portfolio = build_portfolio(truth.account, snapshot, before, numbers.policy, parts.sectors)
             flowed = count_flows(before, reader, snapshot, truth.account.quote)
             flowed = renew_memory(flowed, reader, snapshot, portfolio, numbers.policy, parts.sectors, working)

@@ -7,7 +7,7 @@ these two functions and no others. The journal keeps `TurnInputs` as it is, so `
 
 from dataclasses import dataclass, replace
 
-from bot.domain.money import house_arithmetic
+from bot.domain.money import decimal_context
 from bot.domain.portfolio import Portfolio
 from bot.domain.reason import Note
 from bot.domain.states import KillLevel
@@ -72,7 +72,7 @@ def propose(inputs: TurnInputs, numbers: Numbers, cache: SignalCache | None = No
     kill switch asks for one; small first orders after a start. `cache` saves a bot that decides again and again time.
     """
     policy, sectors, memory, snapshot = numbers.policy, numbers.sectors, inputs.memory, inputs.snapshot
-    with house_arithmetic():
+    with decimal_context():
         portfolio = build_portfolio(inputs.account, snapshot, memory, policy, sectors)
         if inputs.kind == CYCLE:
             signals = cache or SignalCache()
@@ -96,7 +96,7 @@ def propose(inputs: TurnInputs, numbers: Numbers, cache: SignalCache | None = No
 def judge(proposal: Proposal, books: TurnBooks, numbers: Numbers) -> TurnPlan:
     """What is allowed of it: intents cut to the depth of their books, and the gate's verdict on each."""
     inputs, limits = replace(proposal.inputs, snapshot=books.snapshot, risk=books.risk), numbers.limits
-    with house_arithmetic():
+    with decimal_context():
         intents = fit_to_depth(proposal.decision.intents, books.snapshot, limits)
         decision = replace(proposal.decision, intents=intents)
         context = turn_risk(books.risk, books.snapshot, proposal.portfolio, inputs.working, decision.memory)

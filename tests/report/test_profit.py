@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from bot.domain.codec import encode
 from bot.domain.durations import DAY_MS, HOUR_MS
 from bot.domain.instrument import Side
-from bot.domain.money import ZERO, house_arithmetic
+from bot.domain.money import ZERO, decimal_context
 from bot.domain.order import Fill, Purpose
 from bot.domain.turn.valuation import VALUATION, PerpValue, SpotValue, Valuation
 from bot.journal.journal import Journal
@@ -118,7 +118,7 @@ def run(seed: int) -> tuple[Period, Mapping[str, Decimal]]:
 
 @given(st.integers(0, 1 << 40))
 def test_every_part_adds_up_to_the_change_of_equity(seed: int) -> None:
-    with house_arithmetic():
+    with decimal_context():
         period, booked = run(seed)
     assert abs(period.unexplained) < D("0.01")
     assert period.total.funding == booked["funding"]

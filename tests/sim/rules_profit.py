@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 from bot.domain.codec import decode
-from bot.domain.money import BPS, ZERO, house_arithmetic
+from bot.domain.money import BPS, ZERO, decimal_context
 from bot.domain.symbol import base_of
 from bot.domain.turn.valuation import VALUATION, PerpValue, SpotValue, Valuation
 from bot.execution.reconcile import Truth
@@ -69,7 +69,7 @@ class ProfitAddsUp(Rule):
         if any((trade.symbol, trade.id) not in fills for trade in trades):
             return  # of others, or by the exchange itself: accepted by the operator, not recorded
         end_seq = reader.count_events() + 1
-        with house_arithmetic():
+        with decimal_context():
             marks = [(facts[0].seq, first), (end_seq, now)]
             standings = standings_at(reader, life.app.cycle.parts.sectors, marks)
             period = standings[end_seq].since(standings[facts[0].seq], "start")

@@ -15,7 +15,7 @@ from typing import Any
 
 from bot.domain.codec import decode
 from bot.domain.durations import DAY_MS, MINUTE_MS
-from bot.domain.money import ZERO, house_arithmetic, share
+from bot.domain.money import ZERO, decimal_context, share
 from bot.domain.order import Purpose
 from bot.domain.turn.valuation import VALUATION, Valuation
 from bot.execution.ledger import Baseline
@@ -84,7 +84,7 @@ class _Event:
 
 def valuation_of(record: CycleRecord, sectors: Sectors) -> Valuation:
     """The account as a recorded cycle saw it."""
-    with house_arithmetic():
+    with decimal_context():
         return value_account(record.account, record.snapshot, sectors, record.decision.condition.value)
 
 
@@ -112,7 +112,7 @@ def load_profit(
     begins = {START: days[0], **_begins(reader, now_ms, since_ms)}
     end = _end(reader, last)
     marks = {seq: value for seq, value in (*days, *begins.values(), end) if seq <= end[0]}
-    with house_arithmetic():
+    with decimal_context():
         standings = standings_at(reader, sectors, sorted(marks.items()))
         periods = {
             name: standings[end[0]].since(standings[seq], name) for name, (seq, _) in begins.items() if seq in standings
@@ -133,7 +133,7 @@ def load_daily(
     if not days:
         return ()
     marks = sorted(dict([*days, _end(reader, last)]).items())
-    with house_arithmetic():
+    with decimal_context():
         standings = standings_at(reader, sectors, marks)
         return tuple(
             standings[end].since(standings[begin], "day")
