@@ -62,7 +62,7 @@ class Outcome:
         return self.filled_size >= self.size
 
 
-Wanted = Callable[[Order], bool]
+CancelCheck = Callable[[Order], bool]
 
 
 def _always(order: Order) -> bool:
@@ -124,24 +124,24 @@ class Executor:
             done.update(zip(ready, results, strict=True))
         return tuple(done[index] for index in range(len(approved)))
 
-    async def cancel(self, orders: Sequence[Order], is_wanted: Wanted = _always) -> tuple[Note, ...]:
+    async def cancel(self, orders: Sequence[Order], should_cancel: CancelCheck = _always) -> tuple[Note, ...]:
         """Cancel orders of ours; those of others are left alone. Notes say what has no verdict yet.
 
-        `is_wanted` is asked about each order after its last wait, as in `send_cancels` and `settle_cancels`.
+        `should_cancel` is asked about each order after its last wait, as in `send_cancels` and `settle_cancels`.
         """
-        notes = await together([self._cancel_one(order, is_wanted) for order in orders])
+        notes = await together([self._cancel_one(order, should_cancel) for order in orders])
         return tuple(note for group in notes for note in group)
 
-    async def send_cancels(self, orders: Sequence[Order], is_wanted: Wanted = _always) -> None:
+    async def send_cancels(self, orders: Sequence[Order], should_cancel: CancelCheck = _always) -> None:
         """Ask the venue to cancel, and write nothing: for the kill switch, which acts before it writes.
 
         A cancel does no harm twice. What it did is read afterwards, as evidence, by `settle_cancels` or any turn.
         """
-        await together([self._send_cancel(order, is_wanted) for order in orders])
+        await together([self._send_cancel(order, should_cancel) for order in orders])
 
-    async def settle_cancels(self, orders: Sequence[Order], is_wanted: Wanted = _always) -> tuple[Note, ...]:
+    async def settle_cancels(self, orders: Sequence[Order], should_cancel: CancelCheck = _always) -> tuple[Note, ...]:
         """Write down what `send_cancels` has done, and cancel the ordinary way what is still there."""
-        notes = await together([self._settle_cancel(order, is_wanted) for order in orders])
+        notes = await together([self._settle_cancel(order, should_cancel) for order in orders])
         return tuple(note for group in notes for note in group)
 
     async def cancel_overdue(self) -> tuple[Note, ...]:
@@ -374,11 +374,11 @@ class Executor:
                 break
         return order, notes
 
-    async def _send_cancel(self, order: Order, is_wanted: Wanted) -> None:
+    async def _send_cancel(self, order: Order, should_cancel: CancelCheck) -> None:
         with contextlib.suppress(Exception):  # refused, unreachable or unknown: the evidence says what became of it
             async with self.write_deadline():
                 await self._venue.admit(order.symbol, Lane.CRITICAL)
-                if is_wanted(order) and not self._is_over(order):
+                if should_cancel(order) and not self._is_over(order):
                     self._cancels_sent.add(order.client_id)
                     try:
                         await self._venue.cancel_order(
@@ -396,7 +396,7 @@ class Executor:
             return False
         return known is not None and not known.state.is_live
 
-    async def _settle_cancel(self, order: Order, is_wanted: Wanted) -> tuple[Note, ...]:
+    async def _settle_cancel(self, order: Order, should_cancel: CancelCheck) -> tuple[Note, ...]:
         known = self._journal.reader.load_order(order.client_id)
         if known is None or not known.state.is_live:
             return ()
@@ -413,9 +413,9 @@ class Executor:
         self._cancels_sent.discard(order.client_id)
         if was_sent and known.state is OrderState.OPEN:  # a report may be older than the cancel: it proves no life
             known = await self._journal.record_order_event(known.client_id, OrderEvent.CANCEL_SENT)
-        return notes + await self._cancel_one(known, is_wanted)
+        return notes + await self._cancel_one(known, should_cancel)
 
-    async def _cancel_one(self, order: Order, is_wanted: Wanted) -> tuple[Note, ...]:
+    async def _cancel_one(self, order: Order, should_cancel: CancelCheck) -> tuple[Note, ...]:
         known = self._journal.reader.load_order(order.client_id)
         if known is None or not known.state.is_live:
             return ()
@@ -427,7 +427,7 @@ class Executor:
         notes: tuple[Note, ...] = ()
         if known.state in (OrderState.SUBMITTING, OrderState.IN_DOUBT):
             known, notes = await self._query_unknown_outcome(known)
-        if known.state in (OrderState.OPEN, OrderState.CANCELING) and is_wanted(known):
+        if known.state in (OrderState.OPEN, OrderState.CANCELING) and should_cancel(known):
             known, more = await self._placement.cancel(known)
             notes += more
         if known.filled_size > 0:

@@ -178,17 +178,17 @@ class Cycle:
         URGENT.set(True)
         is_by_switch = self._kill_level().severity >= level.severity
 
-        def is_wanted(order: Order) -> bool:
+        def should_cancel(order: Order) -> bool:
             return not is_by_switch or order.is_withdrawn_at(self._kill_level())
 
         chosen = self.load_withdrawn(level)
         if chosen or level.severity >= KillLevel.CANCEL.severity:
-            await asyncio.gather(executor.send_cancels(chosen, is_wanted), self._end_turn())
+            await asyncio.gather(executor.send_cancels(chosen, should_cancel), self._end_turn())
             async with self._lock:
                 left, ids = self.load_withdrawn(level), {order.client_id for order in chosen}
-                await executor.settle_cancels([o for o in left if o.client_id in ids], is_wanted)
+                await executor.settle_cancels([o for o in left if o.client_id in ids], should_cancel)
                 left = self.load_withdrawn(level)
-                await executor.cancel([o for o in left if o.client_id not in ids], is_wanted)
+                await executor.cancel([o for o in left if o.client_id not in ids], should_cancel)
         return self.load_withdrawn(level)
 
     def load_withdrawn(self, level: KillLevel) -> tuple[Order, ...]:

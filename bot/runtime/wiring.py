@@ -301,7 +301,7 @@ def assemble(seams: AppSeams) -> App:
     )
     journal.hurry_while(kill.is_in_force)
     executor = Executor(venue, journal, settings.execution, account=settings.venue.account, is_stopped=kill.is_stopped)
-    wanted = wanted_of(settings)
+    wanted = snapshot_request(settings)
     wanted = replace(wanted, lineages={}) if seams.are_candles_joined else wanted
     observer = make_observer(venue, wanted, settings, tvl=seams.tvl, macro=seams.macro, reader=journal.reader)
     parts = Parts(
@@ -348,7 +348,7 @@ def policy_for(settings: Settings, venue: Venue) -> Policy:
     return settings.playbook.changed({"allocation.transfers": venue.has_transfers and wanted})
 
 
-def wanted_of(settings: Settings) -> SnapshotRequest:
+def snapshot_request(settings: Settings) -> SnapshotRequest:
     """Everything a cycle looks at: the universe's spot and perps, and what stands for the whole market."""
     policy, universe = settings.playbook, settings.universe
     spot = tuple(dict.fromkeys((policy.signals.market_symbol, *universe.spot_symbols)))

@@ -26,7 +26,7 @@ class Unreadable(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class RequiredSetup:
     """What a judge goes by besides the answer."""
 
     venue: str
@@ -36,7 +36,7 @@ class Wanted:
     has_perps: bool
 
 
-Judge = Callable[[Answer, Wanted], Iterator[AccountProblem]]
+Judge = Callable[[Answer, RequiredSetup], Iterator[AccountProblem]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class AccountReviewer:
 
     def __init__(self, connection: Connection, *, checks: Sequence[AccountCheck], account: str, trades: bool) -> None:
         self._link, self._known = connection, checks
-        self._wanted = Wanted(
+        self._wanted = RequiredSetup(
             connection.profile.id, account, connection.quote, trades, Kind.PERP in connection.environment.kinds
         )
 
@@ -122,7 +122,7 @@ async def _call(call: Callable[[Any], Awaitable[Any]], params: Mapping[str, str]
     return await call(dict(params))
 
 
-def _judged(check: AccountCheck, answer: object, wanted: Wanted) -> tuple[AccountProblem, ...]:
+def _judged(check: AccountCheck, answer: object, wanted: RequiredSetup) -> tuple[AccountProblem, ...]:
     """Problems found in an answer, also in one that lacks a field which is judged later."""
     if not isinstance(answer, Mapping):
         raise Unreadable(f"the answer is {type(answer).__name__}, not an object")

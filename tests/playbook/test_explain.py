@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from bot.domain.campaign import Condition
 from bot.playbook.market.explain import ConditionChange, evidence_for, turns_from
-from bot.playbook.market.regime import confidences_in, coverages_in, wanted_of
+from bot.playbook.market.regime import candidate_of, confidences_in, coverages_in
 from bot.playbook.policy.numbers import SIGNAL_NAMES, Policy
 
 POLICY = Policy()
@@ -18,7 +18,7 @@ SCORES = st.dictionaries(st.sampled_from(SIGNAL_NAMES), st.floats(-1, 1))
 
 def read(scores: dict[str, float], current: Condition) -> Condition:
     evidence = POLICY.regime.evidence
-    return wanted_of(confidences_in(scores, evidence), coverages_in(scores, evidence), current, POLICY)
+    return candidate_of(confidences_in(scores, evidence), coverages_in(scores, evidence), current, POLICY)
 
 
 def turn(to: Condition, current: Condition, scores: dict[str, float]) -> ConditionChange:

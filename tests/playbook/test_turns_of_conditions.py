@@ -11,7 +11,7 @@ from bot.domain.durations import HOUR_MS
 from bot.domain.market import Snapshot
 from bot.domain.reason import Reason
 from bot.domain.states import CampaignState
-from bot.playbook.market.regime import Reading, read_regime, wanted_of
+from bot.playbook.market.regime import Reading, candidate_of, read_regime
 from bot.playbook.market.stance import Choice, choose_stance, current_stance
 from bot.playbook.market.view import Signal
 from bot.playbook.policy.numbers import Policy
@@ -27,7 +27,7 @@ UNSET = ("calendar", "rates", "usage")
 
 def wanted(current: Condition, **confidences: str) -> Condition:
     found = dict.fromkeys(POLICY.regime.evidence, D(0)) | {Condition(name): D(v) for name, v in confidences.items()}
-    return wanted_of(found, FULL, current, POLICY)
+    return candidate_of(found, FULL, current, POLICY)
 
 
 def test_a_rise_within_a_downtrend_needs_a_lead() -> None:
@@ -50,7 +50,7 @@ def test_two_conditions_never_alternate_on_noise_smaller_than_the_band(noise: D)
             sign = 1 if step % 2 else -1
             confidences = dict.fromkeys(POLICY.regime.evidence, D(0))
             confidences |= {Condition.DOWNTREND: level - sign * noise, Condition.EUPHORIA: level + sign * noise}
-            found = wanted_of(confidences, FULL, current, POLICY)
+            found = candidate_of(confidences, FULL, current, POLICY)
             changes += found is not current
             current = found
         assert changes <= 1

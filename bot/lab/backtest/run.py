@@ -32,7 +32,7 @@ from bot.runtime.kill.switch import ResumeRequest
 from bot.runtime.settings.model import Settings
 from bot.runtime.settings.snapshot import record_config
 from bot.runtime.settings.watch import ConfigWatcher
-from bot.runtime.wiring import App, AppSeams, SwitchParts, assemble, wanted_of
+from bot.runtime.wiring import App, AppSeams, SwitchParts, assemble, snapshot_request
 from bot.simex.engine.exchange import Exchange
 from bot.simex.engine.market import Market
 from bot.simex.market.catalogue import default_instruments
@@ -168,7 +168,7 @@ class _Run:
         self._settings, self._world, self._schedule, self._clock = settings, world, schedule, clock
         self._record, self._on_progress = record, on_progress
         self._held_since_ms: int | None = None
-        wanted = wanted_of(settings)
+        wanted = snapshot_request(settings)
         known = set(world.market.symbols)
         self._grid = PriceGrid(world.market, tuple(s for s in wanted.symbols if s in known), schedule.start_ms)
         self._exchange = Exchange(instruments=self._grid.instruments, market=world.market, start_ms=schedule.start_ms)

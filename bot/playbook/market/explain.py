@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from bot.domain.campaign import Condition
 from bot.domain.money import ONE, ZERO
-from bot.playbook.market.regime import confidences_in, coverages_in, evidence_in_force, wanted_of
+from bot.playbook.market.regime import candidate_of, confidences_in, coverages_in, evidence_in_force
 from bot.playbook.policy.numbers import Policy
 
 _STEP = 0.01
@@ -92,7 +92,7 @@ def _turn(
     coverages = coverages_in(scores, weights)
 
     def is_read(changed: Scores) -> bool:
-        return wanted_of(confidences_in(changed, weights), coverages, current, policy) is goal
+        return candidate_of(confidences_in(changed, weights), coverages, current, policy) is goal
 
     ends = _ends(goal, current, scores, weights)
 

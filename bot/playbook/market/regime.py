@@ -60,7 +60,7 @@ def read_regime(
     confidences = confidences_in(scores, evidence)
     coverages = coverages_in(scores, evidence)
     covered = covered_of(coverages, policy)
-    wanted = wanted_of(confidences, coverages, memory.condition, policy)
+    wanted = candidate_of(confidences, coverages, memory.condition, policy)
     thin = _thin(memory.condition, wanted, coverages, covered, policy)
     stepped, notes = _step(memory, wanted, confidences, policy, at_ms) if covered else (memory, ())
     confidence = confidences.get(stepped.condition, ONE - max(confidences.values(), default=ZERO))
@@ -126,7 +126,7 @@ def coverages_in(
     return found
 
 
-def wanted_of(
+def candidate_of(
     confidences: Mapping[Condition, Decimal],
     coverages: Mapping[Condition, Decimal],
     current: Condition,

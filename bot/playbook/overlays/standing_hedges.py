@@ -216,7 +216,7 @@ def _step(
 ) -> list[Intent]:
     """One order towards the planned size, when it is far enough from what is held. A short that stands needs no new
     margin: for want of margin it does not grow, and it does not shrink, which would only realise its loss."""
-    change = plan.size - held if plan.size > held else min(ZERO, plan.size_wanted - held)
+    change = plan.size - held if plan.size > held else min(ZERO, plan.target_size - held)
     if held > 0 and abs(change) <= context.policy.constants.standing_buffer * plan.size:
         return []
     message = f"hedge {plan.notional_quote:.2f} of {sector} on {plan.words}: {target.words}"

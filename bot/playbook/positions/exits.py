@@ -23,7 +23,7 @@ from bot.playbook.positions.exit_rules import ExitReview, trailing_stop, why_it_
 from bot.playbook.positions.hedge import Shrink, near_liquidation, over_spot
 from bot.playbook.positions.hedge_stops import guard_hedges, overlay_shorts, remember_hedges
 from bot.playbook.positions.leverage import judge_leverage
-from bot.playbook.positions.stops import StopWanted, is_stop_of_guard, resting_stop, within
+from bot.playbook.positions.stops import RequiredStop, is_stop_of_guard, resting_stop, within
 from bot.playbook.positions.unguarded import exit_of_unowned, missing_stops, nearest_stop, unowned
 
 # A hedge that a sale leaves larger by less than this share of itself shrinks after the sale.
@@ -302,5 +302,5 @@ def _resting_stop(
     if held.targets_hit >= len(held.plan.targets):
         price = max(price, trailing_stop(held), key=lambda one: one * sign)
     price = nearest_stop(position, context.policy, price)
-    wanted = StopWanted(held.sector, price, name or held.words, *within(price, sign), is_closing=bool(held.closing))
+    wanted = RequiredStop(held.sector, price, name or held.words, *within(price, sign), is_closing=bool(held.closing))
     return resting_stop(wanted, position, context)

@@ -20,7 +20,7 @@ from bot.playbook.positions.hedge_stops import pause_left
 
 @dataclass(frozen=True, slots=True)
 class HedgePlan:
-    """A short to stand at: positive contracts of `symbol`, their value and margin at `price`; `size_wanted` is what it
+    """A short to stand at: positive contracts of `symbol`, their value and margin at `price`; `target_size` is what it
     would be if margin were no matter. `words` name the perp, with its part and beta where it has them."""
 
     symbol: str
@@ -29,7 +29,7 @@ class HedgePlan:
     notional_quote: Decimal
     margin_quote: Decimal
     leverage: Decimal
-    size_wanted: Decimal
+    target_size: Decimal
     words: str
 
 

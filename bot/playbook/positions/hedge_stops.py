@@ -19,7 +19,7 @@ from bot.domain.portfolio import Position
 from bot.domain.reason import Note, Reason
 from bot.playbook.book.context import PlanContext
 from bot.playbook.policy.numbers import Policy
-from bot.playbook.positions.stops import STOP_STEP, StopWanted, is_stop_of_guard, resting_stop
+from bot.playbook.positions.stops import STOP_STEP, RequiredStop, is_stop_of_guard, resting_stop
 from bot.playbook.positions.unguarded import nearest_stop
 
 FARTHEST = Decimal(10)  # times the mark
@@ -52,7 +52,7 @@ def guard_hedges(memory: Memory, context: PlanContext) -> tuple[tuple[Intent, ..
     return tuple(intents), tuple(cancels)
 
 
-def hedge_stop(position: Position, sector: str, instrument: Instrument, policy: Policy) -> StopWanted | None:
+def hedge_stop(position: Position, sector: str, instrument: Instrument, policy: Policy) -> RequiredStop | None:
     """The stop of a short held as a hedge; None when the mark is at its liquidation already.
 
     `stop_liquidation_buffer` of the way from the entry to the liquidation stays unused, as with every stop, but never
@@ -73,7 +73,7 @@ def hedge_stop(position: Position, sector: str, instrument: Instrument, policy: 
         price, lowest, highest = (mark + liquidation) / 2, ZERO, liquidation
     if price > mark * FARTHEST:
         price, lowest, highest = mark * FARTHEST, mark * FARTHEST / 2, mark * FARTHEST * 2
-    return StopWanted(sector, price, f"hedge of {sector}", lowest, highest, is_exact=True)
+    return RequiredStop(sector, price, f"hedge of {sector}", lowest, highest, is_exact=True)
 
 
 def _calculated(position: Position, instrument: Instrument, policy: Policy) -> Decimal | None:

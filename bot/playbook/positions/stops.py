@@ -23,7 +23,7 @@ STOP_STEP = Decimal("0.005")
 
 
 @dataclass(frozen=True, slots=True)
-class StopWanted:
+class RequiredStop:
     """The stop that a position needs. A resting one fits from `lowest` to `highest`; with `is_exact` it is replaced
     when it is larger than the position as well, and withdrawn in the turn that sends its successor, so that the two are
     never more than the position. While the position `is_closing`, one that fits is left alone."""
@@ -42,7 +42,7 @@ def is_stop_of_guard(order: Order) -> bool:
     return kind_of_intent(order.intent_id) in STOP_KINDS
 
 
-def resting_stop(wanted: StopWanted, position: Position, context: PlanContext) -> tuple[list[Intent], list[str]]:
+def resting_stop(wanted: RequiredStop, position: Position, context: PlanContext) -> tuple[list[Intent], list[str]]:
     """The stop to send now, if any, and the client ids of those to withdraw."""
     instrument = context.closable(position.symbol)
     if instrument is None:
@@ -78,7 +78,7 @@ def _is_priced(symbol: str, context: PlanContext) -> bool:
     return quote is not None and not quote.defect()
 
 
-def _fits(order: Order, wanted: StopWanted, position: Position, size: Decimal) -> bool:
+def _fits(order: Order, wanted: RequiredStop, position: Position, size: Decimal) -> bool:
     trigger = order.trigger_price or ZERO
     is_sized = order.open_size == size if wanted.is_exact else order.open_size >= size
     return (
@@ -106,7 +106,7 @@ def _largest(size: Decimal, instrument: Instrument) -> Decimal:
 
 def _stop(
     kind: OrderKind,
-    wanted: StopWanted,
+    wanted: RequiredStop,
     price: Decimal,
     size: Decimal,
     position: Position,

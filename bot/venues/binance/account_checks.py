@@ -6,7 +6,7 @@ from typing import Any
 
 from bot.domain.instrument import Kind
 from bot.ports import AccountProblem
-from bot.venues.account_review import AccountCheck, AccountReviewer, Answer, Wanted, flag, is_false, rows_in
+from bot.venues.account_review import AccountCheck, AccountReviewer, Answer, RequiredSetup, flag, is_false, rows_in
 from bot.venues.ccxt.connection import Connection
 
 QUOTE_ASSETS = frozenset(
@@ -15,7 +15,7 @@ QUOTE_ASSETS = frozenset(
 """Assets that venues quote prices in, and their credits that count as margin."""
 
 
-def _judge_spot(answer: Answer, wanted: Wanted) -> Iterator[AccountProblem]:
+def _judge_spot(answer: Answer, wanted: RequiredSetup) -> Iterator[AccountProblem]:
     rows = rows_in(answer, "balances")
     if is_false(answer, "canTrade"):
         yield AccountProblem(
@@ -27,7 +27,7 @@ def _judge_spot(answer: Answer, wanted: Wanted) -> Iterator[AccountProblem]:
     yield from _other_quotes(rows, ("free", "locked"), "spot", wanted)
 
 
-def _judge_futures(answer: Answer, wanted: Wanted) -> Iterator[AccountProblem]:
+def _judge_futures(answer: Answer, wanted: RequiredSetup) -> Iterator[AccountProblem]:
     rows = rows_in(answer, "assets")
     if is_false(answer, "canTrade"):
         yield AccountProblem(
@@ -40,7 +40,7 @@ def _judge_futures(answer: Answer, wanted: Wanted) -> Iterator[AccountProblem]:
 
 
 def _other_quotes(
-    rows: Sequence[Mapping[str, Any]], names: Sequence[str], wallet: str, wanted: Wanted
+    rows: Sequence[Mapping[str, Any]], names: Sequence[str], wallet: str, wanted: RequiredSetup
 ) -> Iterator[AccountProblem]:
     """Balances in another quote currency: named, never taken for ours. They count nothing in equity."""
     held = {str(row.get("asset")): [_number(row.get(name)) for name in names] for row in rows}
@@ -70,7 +70,7 @@ def _sum_words(parts: Sequence[Decimal]) -> str:
     return f"{total.normalize():f}" if total.is_finite() else "an unreadable amount of"
 
 
-def _judge_position_mode(answer: Answer, wanted: Wanted) -> Iterator[AccountProblem]:
+def _judge_position_mode(answer: Answer, wanted: RequiredSetup) -> Iterator[AccountProblem]:
     if flag(answer, "dualSidePosition"):
         yield AccountProblem(
             "position_mode",
@@ -79,7 +79,7 @@ def _judge_position_mode(answer: Answer, wanted: Wanted) -> Iterator[AccountProb
         )
 
 
-def _judge_assets_mode(answer: Answer, wanted: Wanted) -> Iterator[AccountProblem]:
+def _judge_assets_mode(answer: Answer, wanted: RequiredSetup) -> Iterator[AccountProblem]:
     if flag(answer, "multiAssetsMargin"):
         yield AccountProblem(
             "assets_mode",
@@ -89,7 +89,7 @@ def _judge_assets_mode(answer: Answer, wanted: Wanted) -> Iterator[AccountProble
         )
 
 
-def _judge_key(answer: Answer, wanted: Wanted) -> Iterator[AccountProblem]:
+def _judge_key(answer: Answer, wanted: RequiredSetup) -> Iterator[AccountProblem]:
     key = f"the API key of account {wanted.account!r}"
     if is_false(answer, "enableReading"):
         yield AccountProblem("key_rights", f"{key} may not read", f"enable reading for it at {wanted.venue}")

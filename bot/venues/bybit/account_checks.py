@@ -5,7 +5,7 @@ from typing import Any
 
 from bot.domain.instrument import Kind
 from bot.ports import AccountProblem
-from bot.venues.account_review import AccountCheck, AccountReviewer, Answer, Unreadable, Wanted, rows_in
+from bot.venues.account_review import AccountCheck, AccountReviewer, Answer, RequiredSetup, Unreadable, rows_in
 from bot.venues.bybit.parse import ONE_WAY
 from bot.venues.bybit.reads import ISOLATED
 from bot.venues.ccxt.connection import Connection
@@ -23,7 +23,7 @@ def _result(answer: Answer) -> Mapping[str, Any]:
     return result
 
 
-def _judge_wallet(answer: Answer, wanted: Wanted) -> Iterator[AccountProblem]:
+def _judge_wallet(answer: Answer, wanted: RequiredSetup) -> Iterator[AccountProblem]:
     for wallet in rows_in(_result(answer), "list"):
         for coin in rows_in(wallet, "coin"):
             try:
@@ -38,7 +38,7 @@ def _judge_wallet(answer: Answer, wanted: Wanted) -> Iterator[AccountProblem]:
                 )
 
 
-def _judge_margin_mode(answer: Answer, wanted: Wanted) -> Iterator[AccountProblem]:
+def _judge_margin_mode(answer: Answer, wanted: RequiredSetup) -> Iterator[AccountProblem]:
     result = _result(answer)
     status, mode = result.get("unifiedMarginStatus"), result.get("marginMode")
     if not isinstance(status, int) or isinstance(status, bool) or not isinstance(mode, str):
@@ -59,7 +59,7 @@ def _judge_margin_mode(answer: Answer, wanted: Wanted) -> Iterator[AccountProble
         )
 
 
-def _judge_position_mode(answer: Answer, wanted: Wanted) -> Iterator[AccountProblem]:
+def _judge_position_mode(answer: Answer, wanted: RequiredSetup) -> Iterator[AccountProblem]:
     found = rows_in(_result(answer), "list")
     if not found or any("positionIdx" not in row for row in found):
         raise Unreadable("the answer does not say positionIdx")
@@ -71,7 +71,7 @@ def _judge_position_mode(answer: Answer, wanted: Wanted) -> Iterator[AccountProb
         )
 
 
-def _judge_key(answer: Answer, wanted: Wanted) -> Iterator[AccountProblem]:
+def _judge_key(answer: Answer, wanted: RequiredSetup) -> Iterator[AccountProblem]:
     result = _result(answer)
     key, rights = f"the API key of account {wanted.account!r}", result.get("permissions")
     if not isinstance(rights, Mapping) or "readOnly" not in result:
