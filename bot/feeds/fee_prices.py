@@ -19,7 +19,7 @@ class FeePrices:
         self._prices: dict[str, tuple[int, Decimal]] = {}
         self._asked_ms: dict[str, int] = {}
 
-    async def look(self, assets: Iterable[str], snapshot: Snapshot, quote: str) -> Mapping[str, Decimal]:
+    async def fetch_missing(self, assets: Iterable[str], snapshot: Snapshot, quote: str) -> Mapping[str, Decimal]:
         """Prices in quote by asset; an asset without any is missing."""
         found: dict[str, Decimal] = {}
         for asset in assets:

@@ -244,7 +244,7 @@ class Cycle:
         """Observe and settle: all that a turn reads before it proposes anything."""
         parts = self.parts
         observed, _ = await asyncio.gather(
-            parts.observer.observe(with_history=kind == CYCLE), self.account_watch.look()
+            parts.observer.observe(with_history=kind == CYCLE), self.account_watch.poll()
         )
         snapshot = in_order(observed)
         truth = await parts.reconciler.settle(tuple(snapshot.instruments))
@@ -281,7 +281,7 @@ class Cycle:
             failed_turns=self._failed_turns,
             is_canary=inputs.is_canary,
             account_problems=self.account_watch.blocking,
-            fee_prices=await self._fee_prices.look(reader.load_fees(day_start_ms), snapshot, quote),
+            fee_prices=await self._fee_prices.fetch_missing(reader.load_fees(day_start_ms), snapshot, quote),
         )
         return judge(proposal, TurnBooks(snapshot, risk), parts.numbers)
 

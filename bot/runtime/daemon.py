@@ -386,7 +386,7 @@ class Daemon:
         """Trading ends with the journal. Only a kill switch that has something to do goes on, as soon as the journal
         takes records again."""
         with contextlib.suppress(JournalError):
-            self._app.kill.look()  # a flag that was raised since the last look has the last word
+            self._app.kill.poll()  # a flag that was raised since the last look has the last word
         is_acting = self._app.kill.level() is not KillLevel.OFF
         is_recovered = is_acting and await self._app.journal.recover()
         if self._failure != str(error):  # cycle and guard meet the same one
@@ -439,7 +439,7 @@ class Daemon:
 
     def _write_obstacles(self) -> None:
         """What `status` says about the venue's silence and the account's settings."""
-        self._health.write(held_seconds=self._holds.look(), account=list(self._app.cycle.account_watch.blocking))
+        self._health.write(held_seconds=self._holds.poll(), account=list(self._app.cycle.account_watch.blocking))
 
     async def _check_clock_if_due(self) -> None:
         """Measure the venue's clock again now and then: ours may drift, and every stamp rests on it."""

@@ -99,7 +99,7 @@ class SwitchParts:
 def listen(settings: Settings) -> SwitchParts:
     """A kill switch without a journal yet: it obeys files, configuration and signals from its `start` on."""
     watcher = ConfigWatcher(settings)
-    return SwitchParts(KillSwitch(FlagFile(settings.state_directory), configured=watcher.look), watcher)
+    return SwitchParts(KillSwitch(FlagFile(settings.state_directory), configured=watcher.poll), watcher)
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,7 +107,7 @@ async def live(loop: VirtualLoop, directory: Path, days: int, guard_seconds: int
     )
     app = assemble(AppSeams(settings, clock, venue, journal))
     switch: Any = app.kill
-    switch.start, switch.stop = switch.look, lambda: None  # its own thread would look at real time
+    switch.start, switch.stop = switch.poll, lambda: None  # its own thread would look at real time
     stop = asyncio.Event()
     running = asyncio.create_task(
         Daemon(app, settings, Health(directory / "health.json", "trade", "sim"), stop).run(None)

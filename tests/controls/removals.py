@@ -170,7 +170,7 @@ REMOVALS: Mapping[int, tuple[Removal, ...]] = {
         Body("bot.domain.states:KillLevel.severity", "return 0"),
     ),
     34: (
-        Body("bot.runtime.kill.switch:KillSwitch.look", "self._has_looked = True"),
+        Body("bot.runtime.kill.switch:KillSwitch.poll", "self._has_polled = True"),
         Body("bot.risk.breakers:tripped", "return ()"),
         Body("bot.risk.breakers:drawdown", "return None"),
         Body("bot.risk.cooldown:count_drawdown", "return memory"),
@@ -183,7 +183,7 @@ REMOVALS: Mapping[int, tuple[Removal, ...]] = {
         Body("bot.runtime.kill.resume_file:ResumeFile.load", 'return ResumeRequest("none", "nobody")'),
     ),
     36: (
-        Body("bot.runtime.kill.switch:KillSwitch.start", "self.look()"),
+        Body("bot.runtime.kill.switch:KillSwitch.start", "self.poll()"),
         Body("bot.execution.executor:Executor.send_cancels", "return"),
     ),
     37: (Body("bot.playbook.orders.flatten:_uncovered", "return []"),),

@@ -143,7 +143,7 @@ async def test_a_level_asked_for_by_signal_survives_the_process(tmp_path: Path) 
     first = make()
     first.level()
     first.engage(KillLevel.CANCEL, "SIGUSR1")
-    first.look()  # the watching thread has looked once more, the loop hung, the process was killed
+    first.poll()  # the watching thread has looked once more, the loop hung, the process was killed
     assert make().level() is KillLevel.CANCEL
     await journal.close()
 

@@ -89,7 +89,7 @@ async def looks(venue: Reviewed, watch: AccountWatch, minutes: int) -> list[bool
     """Whether entries are stopped, minute by minute."""
     found = []
     for _ in range(minutes):
-        await watch.look()
+        await watch.poll()
         found.append(bool(watch.blocking))
         venue.advance(60_000)
     return found
@@ -119,9 +119,9 @@ async def test_a_problem_stands_while_its_check_gets_no_answer_and_ends_with_a_g
 async def test_a_clock_set_back_does_not_put_the_checks_off() -> None:
     venue = Reviewed(GOOD)
     watch = AccountWatch(venue, HOUR_MS)
-    await watch.look()
+    await watch.poll()
     venue.advance(-86_400_000)
-    await watch.look()
+    await watch.poll()
     assert venue.asked == 2
 
 

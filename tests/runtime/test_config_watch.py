@@ -33,7 +33,7 @@ class Bench:
         new = self.file.with_suffix(".new")
         new.write_text(text)
         new.replace(self.file)
-        return self.watcher.look()
+        return self.watcher.poll()
 
     @property
     def events(self) -> list[str]:
@@ -77,7 +77,7 @@ def test_what_is_applied_at_once_is_never_looser_in_any_limit(data: st.DataObjec
 
 def test_a_file_that_does_not_change_is_not_read_again(bench: Bench) -> None:
     before = bench.watcher.effective
-    assert bench.watcher.look() is KillLevel.OFF
+    assert bench.watcher.poll() is KillLevel.OFF
     assert bench.watcher.effective is before
     assert bench.alerts == []
 
@@ -120,8 +120,8 @@ def test_a_broken_file_keeps_what_was_in_force_and_alerts_once(bench: Bench, tex
     before = bench.watcher.effective
     bench.save(text)
     assert bench.alerts == []  # perhaps half-written: it is believed at the second look
-    bench.watcher.look()
-    bench.watcher.look()
+    bench.watcher.poll()
+    bench.watcher.poll()
     assert bench.watcher.effective is before
     assert bench.events == ["config_refused"]
     assert "mine.toml" in bench.alerts[0][1]["why"]
@@ -137,7 +137,7 @@ def test_a_file_caught_half_written_raises_no_alert(bench: Bench) -> None:
 def test_a_file_that_vanishes_keeps_what_was_in_force(bench: Bench) -> None:
     bench.save('kill_switch = "pause"\n' + FIRST)
     bench.file.unlink()
-    assert [bench.watcher.look(), bench.watcher.look()] == [KillLevel.PAUSE] * 2
+    assert [bench.watcher.poll(), bench.watcher.poll()] == [KillLevel.PAUSE] * 2
     assert bench.events == ["config_applied", "config_refused"]
 
 
@@ -152,8 +152,8 @@ def test_the_kill_switch_is_read_at_once(bench: Bench) -> None:
 @pytest.mark.parametrize("rest", ["[risk]\ncolour = 1\n", "[risk\n"])
 def test_a_kill_switch_in_a_broken_file_is_thrown_all_the_same(bench: Bench, line: str, rest: str) -> None:
     assert bench.save(f"{line}\n{rest}") is KillLevel.FLATTEN
-    bench.watcher.look()
-    assert bench.watcher.look() is KillLevel.FLATTEN
+    bench.watcher.poll()
+    assert bench.watcher.poll() is KillLevel.FLATTEN
 
 
 @pytest.mark.parametrize("rest", ["[risk]\ncolour = 1\n", "[risk\n", "kill_switch = maybe\n"])
@@ -169,17 +169,17 @@ def test_a_change_within_one_tick_of_the_clock_is_seen_by_size_or_inode(bench: B
     new.write_text(FIRST.replace("1.5", "1.2"))
     os.utime(new, ns=(before.st_atime_ns, before.st_mtime_ns))
     new.replace(bench.file)
-    bench.watcher.look()
+    bench.watcher.poll()
     assert bench.watcher.effective.risk.gross_max == Decimal("1.2")
 
 
 def test_a_file_that_appears_counts(workplace: Path) -> None:
     watcher = ConfigWatcher(load_settings(), alert=lambda *_: None)
     (workplace / "sectorbot.toml").write_text("kill_switch = true")
-    assert watcher.look() is KillLevel.CANCEL
+    assert watcher.poll() is KillLevel.CANCEL
     (workplace / "sectorbot.toml").write_text("")
     (workplace / ".env").write_text("SECTORBOT__KILL_SWITCH=flatten")
-    assert watcher.look() is KillLevel.FLATTEN
+    assert watcher.poll() is KillLevel.FLATTEN
 
 
 def wait(condition: Callable[[], bool], seconds: float) -> bool:
@@ -193,7 +193,7 @@ def test_the_running_bot_takes_a_change_within_two_seconds(bench: Bench) -> None
     async def latch(*_: object) -> None: ...
 
     switch = KillSwitch(
-        FlagFile(bench.file.parent), configured=bench.watcher.look, latched=lambda: KillLevel.OFF, latch=latch
+        FlagFile(bench.file.parent), configured=bench.watcher.poll, latched=lambda: KillLevel.OFF, latch=latch
     )
     switch.start()
     try:

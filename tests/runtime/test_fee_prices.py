@@ -48,7 +48,7 @@ class Asking:
 
     async def price(self, asset: str = "BNB", after_ms: int = 0, **seen: str) -> Decimal | None:
         self.market.clock_ms += after_ms
-        return (await self._prices.look([asset], snapshot(**seen), "USDT")).get(asset)
+        return (await self._prices.fetch_missing([asset], snapshot(**seen), "USDT")).get(asset)
 
 
 async def test_a_price_comes_from_the_venues_own_market() -> None:

@@ -124,7 +124,7 @@ def test_the_highest_of_all_hands_is_in_force_and_none_can_lower_it(
     hands.latched, hands.configured = first, second
     assert hands.switch.level() is max(first, second, key=lambda level: level.severity)
     hands.latched = hands.configured = OFF
-    hands.switch.look()
+    hands.switch.poll()
     assert hands.switch.level() is max(first, second, key=lambda level: level.severity)
 
 
@@ -161,7 +161,7 @@ def test_removing_the_flag_does_not_lower_the_level(hands: Hands) -> None:
     hands.flag.record(PAUSE, "x")
     assert hands.switch.level() is PAUSE
     hands.flag.remove()
-    hands.switch.look()
+    hands.switch.poll()
     assert hands.switch.level() is PAUSE
 
 
@@ -345,34 +345,34 @@ async def test_the_latch_survives_a_restart_in_the_journal(tmp_path: Path) -> No
 def test_a_flatten_whose_flag_was_removed_waits_for_a_resume_and_goes_on_without_one(hands: Hands) -> None:
     wanted = KINDS["flatten spot"][0]
     hands.flag.record(FLATTEN, "by mistake")
-    hands.switch.look()
+    hands.switch.poll()
     assert not hands.switch.is_stopped(wanted)
     hands.flag.remove()
-    hands.switch.look()
+    hands.switch.poll()
     assert hands.switch.level() is FLATTEN
     assert hands.switch.is_stopped(wanted)
     for _ in range(round(LET_GO_SECONDS / POLL_SECONDS)):
-        hands.switch.look()
+        hands.switch.poll()
     assert not hands.switch.is_stopped(wanted), "the latch still asks for it"
 
 
 async def test_a_resume_ends_a_signal_that_is_not_written_down_yet(tmp_path: Path) -> None:
     """The switch wrote the flag of the signal itself, and then took it for a hand that still asks to stop."""
     hands = Hands(tmp_path)
-    hands.switch.look()
+    hands.switch.poll()
     hands.switch.engage(CANCEL, "SIGUSR1")
     await asyncio.sleep(0.02)  # times of files are as coarse as a tick of the kernel
     hands.asked.record(ResumeRequest("a mistake"))
     assert await hands.switch._resume_if_asked()
     assert hands.switch.level() is OFF
     assert hands.flag.load() is OFF
-    hands.switch.look()
+    hands.switch.poll()
     assert hands.switch.level() is OFF
 
 
 async def test_a_signal_after_the_request_to_resume_keeps_the_switch(tmp_path: Path) -> None:
     hands = Hands(tmp_path)
-    hands.switch.look()
+    hands.switch.poll()
     hands.asked.record(ResumeRequest("too early"))
     await asyncio.sleep(0.02)
     hands.switch.engage(CANCEL, "SIGUSR1")
@@ -383,7 +383,7 @@ async def test_a_signal_after_the_request_to_resume_keeps_the_switch(tmp_path: P
 
 async def test_a_resume_does_not_remove_a_flag_that_somebody_else_wrote(tmp_path: Path) -> None:
     hands = Hands(tmp_path)
-    hands.switch.look()
+    hands.switch.poll()
     hands.switch.engage(CANCEL, "SIGUSR1")
     hands.flag.record(FLATTEN, "get out", "anna")
     await asyncio.sleep(0.02)

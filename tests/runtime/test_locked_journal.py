@@ -207,7 +207,7 @@ async def test_a_crash_in_the_copy_loses_nothing_and_sends_nothing_twice(stage: 
     await stage.rotate(app)
     lock = Lock(stage.settings.journal_path)
     app.kill.engage(KillLevel.FLATTEN, "SIGUSR2")
-    app.kill.look()
+    app.kill.poll()
     with suppress(JournalError):
         await app.journal.record_fact("note", {})
     assert await app.journal.recover()

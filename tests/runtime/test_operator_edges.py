@@ -97,8 +97,8 @@ def test_a_kill_switch_is_obeyed_in_a_file_that_is_refused(text: str, level: Kil
     alerts: list[str] = []
     watcher = ConfigWatcher(load_settings(), alert=lambda event, _: alerts.append(event))
     file.write_text(text + "\n")
-    watcher.look()
-    assert watcher.look() is level
+    watcher.poll()
+    assert watcher.poll() is level
     assert alerts == ["config_refused"]
     assert watcher.effective.kill_switch is KillLevel.OFF
 
@@ -108,9 +108,9 @@ def test_half_a_word_is_not_taken_for_an_order_to_stop() -> None:
     file.write_text('kill_switch = "off"\n')
     watcher = ConfigWatcher(load_settings())
     file.write_text('kill_switch = "re')
-    assert watcher.look() is KillLevel.OFF
+    assert watcher.poll() is KillLevel.OFF
     file.write_text('kill_switch = "reduce-only"\n')
-    assert watcher.look() is KillLevel.REDUCE_ONLY
+    assert watcher.poll() is KillLevel.REDUCE_ONLY
 
 
 def test_every_limit_has_a_direction_in_which_it_is_tighter() -> None:

@@ -438,13 +438,13 @@ async def test_a_crash_during_a_flatten_in_the_reserve_sends_nothing_twice(
         for _ in range(6):
             await app.cycle.guard()
     assert left[0] <= 0, "it died in the middle"
-    app.kill.look()  # the switch's thread has written the flag by now
+    app.kill.poll()  # the switch's thread has written the flag by now
     await app.venue.close()
     await app.session.close()
     await app.journal.close()
     stage.embedded.clock.skip(QUIET_MS)
     async with stage.app() as app:
-        app.kill.look()
+        app.kill.poll()
         assert app.kill.level() is KillLevel.FLATTEN, "found by the restart"
         for _ in range(40):
             await app.cycle.guard()

@@ -207,7 +207,7 @@ class Chaos:
             life.app.kill.engage(level, "operator")
         else:
             (world.directory / "KILL").write_text(f"{level.value}\n", encoding="utf-8")
-            life.app.kill.look()
+            life.app.kill.poll()
         world.note(f"kill switch: {level.value}")
         self._checkers.switch_thrown(level)
         life.watch_switch()

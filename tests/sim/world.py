@@ -148,7 +148,7 @@ class Life:
     async def turn(self, kind: str) -> CycleResult:
         """Raises what the daemon would meet: Unavailable, JournalError; anything else is a bug."""
         app = self.app
-        app.kill.look()
+        app.kill.poll()
         await app.take_tighter_limits()
         now_ms = app.clock.now_ms()
         if abs(now_ms - self.clock_checked_ms) > 300_000:
@@ -185,7 +185,7 @@ class Life:
     def watch_switch(self) -> None:
         """The switch's own task, with its thread left out: whoever throws the switch makes it look."""
         switch: Any = self.app.kill
-        switch.start, switch.stop = switch.look, lambda: None
+        switch.start, switch.stop = switch.poll, lambda: None
         if not self.is_watched:
             self.watch = asyncio.get_running_loop().create_task(switch.watch(self.on_kill, self.on_resume))
             self.tasks.add(self.watch)

@@ -46,7 +46,7 @@ class BacktestRecorder:
     def count_abandoned(self) -> None:
         self._record.counts.abandoned += 1
 
-    def look(self, result: CycleResult) -> None:
+    def record_turn(self, result: CycleResult) -> None:
         """One turn, cycle or guard."""
         counts = self._record.counts
         self._value_idle()

@@ -285,7 +285,7 @@ class _Run:
             except Unavailable:
                 watch.count_abandoned()
                 break
-            watch.look(result)
+            watch.record_turn(result)
             if not result.has_acted:
                 break
             is_moving = True
@@ -307,7 +307,7 @@ class _Run:
         except Unavailable:
             watch.count_abandoned()
             return None
-        watch.look(result)
+        watch.record_turn(result)
         return result
 
 

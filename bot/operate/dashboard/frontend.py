@@ -94,11 +94,11 @@ class Frontend:
         if known is not None and known[0] == stamp and now - known[1] < FRESH_SECONDS:
             return known[2]  # type: ignore[no-any-return]
 
-        def look() -> T:
+        def read() -> T:
             with source.view() as view:
                 return make(view)
 
-        found = await asyncio.to_thread(look)
+        found = await asyncio.to_thread(read)
         if len(self._kept) >= KEPT_MAX:
             self._kept.clear()
         self._kept[place] = (stamp, now, found)

@@ -30,7 +30,7 @@ class Observed:
     _since_ms: int = 0
     _is_reported: bool = False
 
-    def look(self, problem: str, *, has_locks: bool, now_ms: int) -> Iterator[Payload]:
+    def update(self, problem: str, *, has_locks: bool, now_ms: int) -> Iterator[Payload]:
         """The payloads of new facts. `problem`: what the last turn came to nothing for, or `mismatch`; empty for
         neither."""
         if _kind(problem) != _kind(self._problem):

@@ -149,7 +149,7 @@ class Notifier:
             return
         problem = str(self._bot.health.last.get("problem") or "")
         has_locks = bool(problem) and bool(await asyncio.to_thread(reader.load_locks))
-        self._unwritten += observed.look(problem, has_locks=has_locks, now_ms=now_ms)
+        self._unwritten += observed.update(problem, has_locks=has_locks, now_ms=now_ms)
         if observed.is_report_due(now_ms):
             sectors = self._bot.settings.universe
             text = await asyncio.to_thread(daily_report, reader, sectors, now_ms)

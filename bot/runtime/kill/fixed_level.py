@@ -13,8 +13,8 @@ class FixedLevel(KillSwitch):
     def __init__(self, level: KillLevel) -> None:
         super().__init__(FlagFile(Path()), configured=lambda: level)
 
-    def look(self) -> None:
-        """See `KillSwitch.look`."""
+    def poll(self) -> None:
+        """See `KillSwitch.poll`."""
         self._raise(self._latched(), "journal")
         self._raise(self._configured(), "configuration")
-        self._has_looked = True
+        self._has_polled = True

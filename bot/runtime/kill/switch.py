@@ -84,7 +84,7 @@ class KillSwitch:
         self._own_flag: KillLevel | None = None
         self._flag_seen = KillLevel.OFF
         self._looks_to_wait = 0
-        self._has_looked = False
+        self._has_polled = False
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._replaced: dict[signal.Signals, Any] = {}
@@ -100,7 +100,7 @@ class KillSwitch:
     ) -> None:
         """Join a journal: from now on a level is latched there, and what is latched there is in force."""
         self._latched, self._latch, self._accept, self._rebase = latched, latch, accept, rebase
-        self._has_looked = False
+        self._has_polled = False
 
     def level(self) -> KillLevel:
         """The level in force now.
@@ -108,8 +108,8 @@ class KillSwitch:
         Raises:
             JournalError: on the first call, when the latch cannot be read.
         """
-        if not self._has_looked:
-            self.look()
+        if not self._has_polled:
+            self.poll()
         return self._held
 
     def is_in_force(self) -> bool:
@@ -154,11 +154,11 @@ class KillSwitch:
             return not is_exit(intent)
         return not is_reducing(intent) and (level is KillLevel.REDUCE_ONLY or intent.purpose is not Purpose.HEDGE)
 
-    def look(self) -> None:
+    def poll(self) -> None:
         """Read the files once; a level once seen stays until `resume`."""
         with self._looking:
             self._write_down()
-            if not self._has_looked:
+            if not self._has_polled:
                 self._raise(self._latched(), "journal")
             asked = self._flag.load()
             self._note_flag(asked)
@@ -166,7 +166,7 @@ class KillSwitch:
                 reason, by = self._flag.load_words()
                 self._raise(asked, by or "flag file", reason if by else "")
             self._raise(self._configured(), "configuration")
-            self._has_looked = True
+            self._has_polled = True
             self._flag.prepare()
         self.beat("config watch")
         self.beat("switch watch")
@@ -204,7 +204,7 @@ class KillSwitch:
         """Begin to watch in a thread, which lives whatever the event loop does, and take the signals."""
         if self._thread is not None:
             return
-        self.look()
+        self.poll()
         if threading.current_thread() is threading.main_thread():
             self._replaced = {number: signal.signal(number, self._take_signal) for number in SIGNALS}
         self._stop.clear()
@@ -302,7 +302,7 @@ class KillSwitch:
         request = self._resume.load()
         if request is None:
             return False
-        self.look()  # every earlier look has ended now: none can bring a removed flag back
+        self.poll()  # every earlier look has ended now: none can bring a removed flag back
         self._remove_own_flag(before=self._resume.written_at())
         raises = self._raises
         if holder := self._holder():
@@ -341,6 +341,6 @@ class KillSwitch:
     def _watch_files(self) -> None:
         while not self._stop.wait(POLL_SECONDS):
             try:
-                self.look()
+                self.poll()
             except Exception as error:  # noqa: BLE001 - a switch that cannot be read is a switch that is thrown
                 self.engage(KillLevel.CANCEL, f"a failed watch: {type(error).__name__}: {error}")

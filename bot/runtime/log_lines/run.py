@@ -34,7 +34,7 @@ class RunLog:
                 _log.warning("token_left_out", text=text)
 
     def _write_executions(self) -> None:
-        for executed in self._executions.look():
+        for executed in self._executions.poll():
             order = executed.order
             _log.info(
                 "executed",

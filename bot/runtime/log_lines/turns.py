@@ -122,7 +122,7 @@ class ExecutionLog:
     def __post_init__(self) -> None:
         self._seen = self.reader.count_events()
 
-    def look(self) -> Sequence[Executed]:
+    def poll(self) -> Sequence[Executed]:
         """The orders of ours that have executed since the last look, in the order in which they did."""
         newest = self.reader.count_events()
         if newest == self._seen:

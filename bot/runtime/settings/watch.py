@@ -74,7 +74,7 @@ class ConfigWatcher:
         self._reported: Mapping[str, tuple[Any, Any]] = {}
         self._salvaged = KillLevel.OFF
 
-    def look(self) -> KillLevel:
+    def poll(self) -> KillLevel:
         """Take in what has changed since the last look; the level that the configuration asks for."""
         stamp = read_stamp(self._files)
         if stamp != self._stamp:

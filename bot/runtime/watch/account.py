@@ -52,7 +52,7 @@ class AccountWatch:
         """A refusal of the venue contradicts what the checks said: the next look asks."""
         self._due_ms, self._max_age_ms = None, 0
 
-    async def look(self) -> None:
+    async def poll(self) -> None:
         """Ask when it is due. Never longer than `LOOK_SECONDS`, and a failure is no reason to lose a turn."""
         now_ms = self._venue.now_ms()
         if self._due_ms is not None and 0 < self._due_ms - now_ms <= self._every_ms:

@@ -17,7 +17,7 @@ class HoldWatch:
         self._venue = venue
         self._said: set[str] = set()
 
-    def look(self) -> Mapping[str, int]:
+    def poll(self) -> Mapping[str, int]:
         """Seconds that are left, by part of the venue; what is free is missing."""
         held = {market: round(seconds) for market, seconds in self._venue.held_seconds().items()}
         for market, seconds in held.items():

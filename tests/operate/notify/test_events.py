@@ -110,7 +110,7 @@ def test_a_venue_that_stays_dark_is_reported_once_and_so_is_its_return() -> None
         (90_000, "reset"),
         (95_000, ""),
     ]:
-        said += [(at_ms, p["event"], p["text"]) for p in watch.look(problem, has_locks=False, now_ms=at_ms)]
+        said += [(at_ms, p["event"], p["text"]) for p in watch.update(problem, has_locks=False, now_ms=at_ms)]
     assert [(at_ms, event) for at_ms, event, _ in said] == [(61_000, "venue_dark"), (95_000, "venue_dark")]
     assert "not answered for 60 s" in said[0][2]
     assert said[1][2] == "binance answers again"
@@ -118,14 +118,17 @@ def test_a_venue_that_stays_dark_is_reported_once_and_so_is_its_return() -> None
 
 def test_a_short_outage_is_no_notice() -> None:
     watch = observed()
-    assert [*watch.look("timeout", has_locks=False, now_ms=1), *watch.look("", has_locks=False, now_ms=30_000)] == []
+    assert [
+        *watch.update("timeout", has_locks=False, now_ms=1),
+        *watch.update("", has_locks=False, now_ms=30_000),
+    ] == []
 
 
 @pytest.mark.parametrize("has_locks", [True, False])
 def test_a_lasting_mismatch_is_reported_unless_a_lock_has_said_so(has_locks: bool) -> None:
     watch = observed()
-    said = [p for at in (0, 61_000, 99_000) for p in watch.look("mismatch", has_locks=has_locks, now_ms=at)]
-    said += watch.look("", has_locks=False, now_ms=120_000)
+    said = [p for at in (0, 61_000, 99_000) for p in watch.update("mismatch", has_locks=has_locks, now_ms=at)]
+    said += watch.update("", has_locks=False, now_ms=120_000)
     assert [p["event"] for p in said] == ([] if has_locks else ["mismatch", "mismatch"])
 
 
