@@ -28,7 +28,7 @@ QUIET_MS = 15_000
 SPOT_ORDER, PERP_ORDER = "/api/v3/order", "/fapi/v1/order"
 QUICK = (
     "execution.timing.poll_interval_ms=20",
-    "execution.timing.absence_interval_ms=20",
+    "execution.timing.not_found_interval_ms=20",
     "execution.timing.post_deadline_ms=2000",
     "execution.timing.backoff_ms=20",
 )

@@ -32,9 +32,9 @@ class ExecutionTiming:
     # wait between two such questions, ms
     poll_interval_ms: Annotated[int, Field(ge=0, le=60_000)] = 250
     # unanimous 'unknown order' answers that are believed
-    absence_asks: Annotated[int, Field(ge=2, le=10)] = 2
+    not_found_confirmations: Annotated[int, Field(ge=2, le=10)] = 2
     # wait between two such questions, ms
-    absence_interval_ms: Annotated[int, Field(ge=0, le=60_000)] = 500
+    not_found_interval_ms: Annotated[int, Field(ge=0, le=60_000)] = 500
     # age at which an order in doubt locks its instrument and alerts, ms
     doubt_deadline_ms: Annotated[int, Field(ge=1_000)] = 120_000
     # times books and account are compared before they disagree

@@ -66,9 +66,9 @@ class UnknownOutcomes:
     async def _resolve(self, order: Order, open_reports: Sequence[OrderReport]) -> tuple[Order, tuple[Note, ...]]:
         report = find_report(order, open_reports)
         unlisted = self._settlements_unlisted.pop(order.client_id, 0)
-        for ask in range(self._rules.timing.absence_asks):
+        for ask in range(self._rules.timing.not_found_confirmations):
             if ask:
-                await asyncio.sleep(self._rules.timing.absence_interval_ms / 1000)
+                await asyncio.sleep(self._rules.timing.not_found_interval_ms / 1000)
             try:
                 # as it is when the question goes out: an answer may be as old as its question
                 is_quiet = report is None and await self._is_surely_quiet(order)
@@ -83,7 +83,7 @@ class UnknownOutcomes:
                 return await self._evidence.record_report(order, report)
             if not is_quiet:
                 return order, ()
-            order = await self._journal.record_absence(order.client_id)
+            order = await self._journal.record_not_found(order.client_id)
         return await self._absent(order)
 
     async def _unlisted(self, order: Order, error: Unavailable, settlements: int) -> tuple[Order, tuple[Note, ...]]:
@@ -93,9 +93,9 @@ class UnknownOutcomes:
 
         What it executed at the last moment cannot be read any more; the account's balances show it.
         """
-        for ask in range(self._rules.timing.absence_asks):
+        for ask in range(self._rules.timing.not_found_confirmations):
             if ask:
-                await asyncio.sleep(self._rules.timing.absence_interval_ms / 1000)
+                await asyncio.sleep(self._rules.timing.not_found_interval_ms / 1000)
             try:
                 if not await self._is_surely_quiet(order):
                     return order, ()
@@ -158,7 +158,7 @@ class UnknownOutcomes:
             message = f"fills of {order.symbol} could not be read: {error}"
             return order, (Note(Reason.VENUE_UNAVAILABLE, message, order.symbol),)
         order = self._journal.reader.load_order(order.client_id) or order
-        asked = f"{self._rules.timing.absence_asks} times, on every endpoint"
+        asked = f"{self._rules.timing.not_found_confirmations} times, on every endpoint"
         if order.filled_size >= order.size:
             event, reason = OrderEvent.FILLED, "its fills add up to its size"
         elif order.state is OrderState.IN_DOUBT and order.filled_size == 0:

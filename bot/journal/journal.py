@@ -262,9 +262,9 @@ class Journal:
             lambda db: self._write_order_event(db, client_id, event, venue_id, reason, amounts)
         )
 
-    async def record_absence(self, client_id: str) -> Order:
+    async def record_not_found(self, client_id: str) -> Order:
         """The venue said on every endpoint that it does not know the order; the order with its count raised."""
-        return await self._writer.run(lambda db: self._write_absence(db, client_id))
+        return await self._writer.run(lambda db: self._write_not_found(db, client_id))
 
     async def record_fills(
         self, fills: Sequence[Fill], *, contract_sizes: Mapping[str, Decimal] | None = None
@@ -443,7 +443,7 @@ class Journal:
         self._event(db, "order_event", payload)
         return _load(db, client_id)
 
-    def _write_absence(self, db: Database, client_id: str) -> Order:
+    def _write_not_found(self, db: Database, client_id: str) -> Order:
         count = _load(db, client_id).not_found_count + 1
         self._event(db, "order_absent", {"client_id": client_id, "count": count})
         return _load(db, client_id)

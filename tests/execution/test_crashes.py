@@ -14,7 +14,14 @@ from bot.ports import ReportState
 from tests.execution.scripted_venue import ScriptedVenue
 from tests.execution.worlds import SYMBOLS, World, approve, open_world
 
-WRITES = ("record_submitting", "record_order_event", "record_fills", "record_absence", "record_fact", "record_payments")
+WRITES = (
+    "record_submitting",
+    "record_order_event",
+    "record_fills",
+    "record_not_found",
+    "record_fact",
+    "record_payments",
+)
 CALLS = ("admit", "submit_order", "cancel_order", "fetch_order", "fetch_fills", "fetch_open_orders", "fetch_account")
 
 

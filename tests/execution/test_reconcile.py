@@ -51,7 +51,7 @@ async def test_absence_is_not_believed_before_the_quiet_period(world: World) -> 
     assert truth.locked == frozenset()
     settled = world.journal.reader.load_orders()[0]
     assert (settled.state, reasons(truth)) == (OrderState.REJECTED, {Reason.DOUBT_SETTLED})
-    assert len(world.journal.reader.load_facts("order_absent")) == FAST.timing.absence_asks
+    assert len(world.journal.reader.load_facts("order_absent")) == FAST.timing.not_found_confirmations
 
 
 async def test_absence_is_asked_on_every_endpoint_twice(world: World) -> None:

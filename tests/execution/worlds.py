@@ -22,7 +22,7 @@ TOKEN = "the same ids in every run"
 SYMBOLS = (SPOT, "UNI/USDT:USDT")
 FAST = ExecutionRules(
     timing=ExecutionTiming(
-        backoff_ms=0, poll_interval_ms=0, polls=2, absence_interval_ms=0, mismatch_interval_ms=0, cancel_grace_ms=20
+        backoff_ms=0, poll_interval_ms=0, polls=2, not_found_interval_ms=0, mismatch_interval_ms=0, cancel_grace_ms=20
     )
 )
 

@@ -92,7 +92,7 @@ async def full_journal(path: Path) -> Journal:
     await journal.record_submitting(make_order(0))
     await journal.record_order_event(make_order(0).client_id, OrderEvent.ACKED, venue_id="v1")
     await journal.record_submitting(make_order(1))
-    await journal.record_absence(make_order(1).client_id)
+    await journal.record_not_found(make_order(1).client_id)
     await journal.record_fills([make_fill(1, "v1"), make_fill(2, "v1"), make_fill(3, None)])
     await journal.record_payments([Payment("p1", "funding", "USDT", Decimal("-0.10"), SPOT, START_MS)])
     await journal.record_memory(Memory(stance=Stance.INTO_DEFI, equity_peak=Decimal("105000.10")))

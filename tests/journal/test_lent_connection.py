@@ -59,7 +59,7 @@ async def test_what_is_remembered_between_two_events_is_what_a_fresh_reader_find
         lambda: journal.record_order_event(second.client_id, OrderEvent.REJECTED, reason="because"),
         lambda: journal.record_unlock("UNI/USDT", "settled"),
         lambda: journal.record_fact("note", {"number": 1}),
-        lambda: journal.record_absence(second.client_id),
+        lambda: journal.record_not_found(second.client_id),
         lambda: journal.record_latch(KillLevel.PAUSE, by="me", reason="because"),
     ]
     for write in writes:

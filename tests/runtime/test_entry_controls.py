@@ -35,7 +35,7 @@ from tests.stage import FEW
 
 QUICK = (
     "execution.timing.poll_interval_ms=20",
-    "execution.timing.absence_interval_ms=20",
+    "execution.timing.not_found_interval_ms=20",
     "execution.timing.post_deadline_ms=2000",
 )
 GOLDEN = packaged_config() / "golden.toml"

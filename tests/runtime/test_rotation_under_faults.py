@@ -34,7 +34,7 @@ ROUNDS = 40
 SPOT_ORDER, PERP_ORDER = "/api/v3/order", "/fapi/v1/order"
 QUICK = (
     "execution.timing.poll_interval_ms=20",
-    "execution.timing.absence_interval_ms=20",
+    "execution.timing.not_found_interval_ms=20",
     "execution.timing.post_deadline_ms=2000",
     # The exchange is this very process: on a busy machine its answers and prices are late, which is not what is tested.
     "execution.timing.read_deadline_ms=120000",

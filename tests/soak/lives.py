@@ -21,7 +21,7 @@ JOURNAL_METHODS = (
     "record_fact",
     "record_memory",
     "record_payments",
-    "record_absence",
+    "record_not_found",
 )
 VENUE_METHODS = ("submit_order", "cancel_order", "set_leverage", "move_cash", "fetch_order", "fetch_fills", "admit")
 

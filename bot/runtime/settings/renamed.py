@@ -23,8 +23,6 @@ _EXECUTION = (
     "cancel_grace_ms",
     "polls",
     "poll_interval_ms",
-    "absence_asks",
-    "absence_interval_ms",
     "doubt_deadline_ms",
     "mismatch_rounds",
     "mismatch_interval_ms",
@@ -37,6 +35,8 @@ RENAMED: Mapping[str, str] = {
     **{f"playbook.{old}": f"risk.{new[5:]}" for old, new in FORMER_NAMES.items() if new.startswith("gate.")},
     **{f"playbook.{old}": ADVANCED for old in WITHOUT_SUCCESSOR},
     **{f"execution.{name}": f"execution.timing.{name}" for name in _EXECUTION},
+    "execution.absence_asks": "execution.timing.not_found_confirmations",
+    "execution.absence_interval_ms": "execution.timing.not_found_interval_ms",
     **{
         f"venue.{name}": f"venue.timing.{name}"
         for name in ("latency_spread_ms", "clock_check_seconds", "account_check_seconds")
