@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from bot.cli import common
-from bot.cli.common import SETTINGS, Given, command
+from bot.cli.common import SETTINGS, SharedOptions, command
 from bot.runtime.exit_codes import CommandFailed, ExitCode
 
 Folder = Annotated[Path, typer.Option("--data", metavar="DIR", help="Directory of candles; see docs/backtest.md.")]
@@ -24,7 +24,7 @@ def add_commands(app: typer.Typer) -> None:
 
 @command(*SETTINGS)
 def backtest(  # noqa: PLR0913, PLR0917 - one argument per option
-    given: Given,
+    given: SharedOptions,
     folder: Folder,
     start: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="First day.")],
     end: Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="Last day; its night is not traded.")],
@@ -78,7 +78,7 @@ def backtest(  # noqa: PLR0913, PLR0917 - one argument per option
 
 @command()
 def check(
-    given: Given,
+    given: SharedOptions,
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Directory of candles.")],
     max_gap_hours: Annotated[int, typer.Option(min=1, help="Holes up to this long are no finding.")] = 12,
 ) -> None:

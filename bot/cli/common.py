@@ -78,7 +78,7 @@ _SHARED: Mapping[str, tuple[Any, Any]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class SharedOptions:
     """The shared options of a command line: settings, journal, state directory, and whether to print JSON."""
 
     files: tuple[Path, ...] = ()
@@ -87,10 +87,10 @@ class Given:
     state: Path | None = None
     as_json: bool = False
 
-    def and_also(self, options: Mapping[str, Any]) -> "Given":
+    def and_also(self, options: Mapping[str, Any]) -> "SharedOptions":
         """More of them, each stronger than what was there."""
         named = [f"{key}={options[key]}" for key in ("environment", "mode") if options.get(key) is not None]
-        return Given(
+        return SharedOptions(
             (*self.files, *(options.get("config") or ())),
             (*self.assignments, *(options.get("assign") or ()), *named),
             options.get("journal"),
@@ -109,7 +109,7 @@ def command(*shared: str, json_help: str = "") -> Callable[[Callable[..., None]]
     def declare(function: Callable[..., None]) -> Callable[..., None]:
         @wraps(function)
         def run(context: typer.Context, **values: Any) -> None:
-            before = context.obj if isinstance(context.obj, Given) else Given()
+            before = context.obj if isinstance(context.obj, SharedOptions) else SharedOptions()
             given = before.and_also({name: values.pop(name) for name in (*shared, "as_json")})
             with one_line_errors(as_json=given.as_json):
                 function(given, **values)

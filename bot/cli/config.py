@@ -3,7 +3,7 @@
 import typer
 
 from bot.cli import common
-from bot.cli.common import RUN, Given, command
+from bot.cli.common import RUN, SharedOptions, command
 from bot.runtime.exit_codes import ExitCode
 
 app = typer.Typer(
@@ -17,7 +17,7 @@ app = typer.Typer(
 
 @app.command()
 @command(*RUN)
-def check(given: Given) -> None:
+def check(given: SharedOptions) -> None:
     """Every problem as place key = value: reason. Ends with 78 when there is one."""
     from bot.cli.services import service_lines, service_problems
     from bot.runtime.settings.capital import capital_lines_of
@@ -51,7 +51,7 @@ def check(given: Given) -> None:
 @app.command()
 @command(*RUN)
 def show(
-    given: Given,
+    given: SharedOptions,
     with_origin: bool = typer.Option(False, "--origin", help="Name the source of every value."),
 ) -> None:
     """Every setting in force; secrets as stars."""
@@ -74,7 +74,7 @@ def show(
 
 @app.command()
 @command()
-def schema(given: Given) -> None:  # noqa: ARG001 - it is JSON either way
+def schema(given: SharedOptions) -> None:  # noqa: ARG001 - it is JSON either way
     """The JSON schema of the settings, for editors."""
     from bot.runtime.settings.default_file import settings_schema
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from bot.cli import common
-from bot.cli.common import RUN, Given, command
+from bot.cli.common import RUN, SharedOptions, command
 from bot.runtime.exit_codes import CommandFailed, ExitCode
 
 app = typer.Typer(
@@ -26,7 +26,7 @@ def _cost() -> None:
 @app.command("import")
 @command(*RUN)
 def import_file(
-    given: Given,
+    given: SharedOptions,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV: token,size,price and one line a purchase.")],
 ) -> None:
     """Write the costs of a file into the journal; they replace what was imported before. The bot must not run."""

@@ -11,7 +11,7 @@ from typing import Annotated, Protocol
 
 import typer
 
-from bot.cli.common import RUN, Given, command
+from bot.cli.common import RUN, SharedOptions, command
 from bot.runtime.exit_codes import CommandFailed, ExitCode
 
 NICENESS = 10  # the turns of the bot come first
@@ -26,7 +26,7 @@ class RoleName(StrEnum):
 
 @command("journal", "state", *RUN, json_help="Print the address as JSON, and log JSON.")
 def dashboard(
-    given: Given,
+    given: SharedOptions,
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="Same as --set dashboard.port=…")] = None,
     bots: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Several bots: a file that names them (docs/dashboard.md).")
@@ -108,7 +108,7 @@ class _PageSettings(Protocol):
     def enabled(self) -> bool | None: ...
 
 
-def beside_run(settings: _RunSettings, given: Given, *, has_end: bool) -> AbstractContextManager[object]:
+def beside_run(settings: _RunSettings, given: SharedOptions, *, has_end: bool) -> AbstractContextManager[object]:
     """The dashboard of a run, where it has one: as the settings say, else in a simulation without end."""
     is_on = settings.dashboard.enabled
     if is_on is None:

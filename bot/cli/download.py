@@ -11,7 +11,7 @@ import typer
 
 from bot.cli import common
 from bot.cli.backtest import pyarrow_or_fail
-from bot.cli.common import SETTINGS, Given, command
+from bot.cli.common import SETTINGS, SharedOptions, command
 from bot.runtime.exit_codes import CommandFailed, ExitCode
 
 
@@ -24,7 +24,7 @@ class Timeframe(StrEnum):
 
 @command(*SETTINGS)
 def download(
-    given: Given,
+    given: SharedOptions,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Directory to fill; an interrupted download goes on.")],
     start: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="First day.")],
     end: Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="The day after the last one.")],

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from bot.cli.common import Given, command
+from bot.cli.common import SharedOptions, command
 from bot.runtime.exit_codes import CommandFailed, ExitCode
 
 
@@ -47,7 +47,7 @@ AccountOption = Annotated[
 
 @command()
 def exchange(  # noqa: PLR0913, PLR0917 - one argument per option
-    given: Given,
+    given: SharedOptions,
     http_port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Of plain HTTP; 0 picks one.")] = 0,
     https_port: Annotated[int, typer.Option(min=0, max=65535, help="Of HTTPS; 0 picks one.")] = 0,
     clock: Annotated[ClockKind, typer.Option(help="wall: this machine's time. own: from --start at --speed.")] = (

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from bot.cli import common
-from bot.cli.common import SETTINGS, Given, command
+from bot.cli.common import SETTINGS, SharedOptions, command
 
 app = typer.Typer(
     help="The journal: check every event of it, copy it while the daemon runs, export tables.",
@@ -28,7 +28,7 @@ class ExportedTable(StrEnum):
 
 @app.command()
 @command("journal", *SETTINGS)
-def verify(given: Given) -> None:
+def verify(given: SharedOptions) -> None:
     """Check file, hash chain, snapshots, and that the tables are the replay of the events. Ends with 1 if not."""
     from bot.report import queries as readings
 
@@ -42,7 +42,7 @@ def verify(given: Given) -> None:
 @app.command()
 @command("journal", *SETTINGS)
 def backup(
-    given: Given,
+    given: SharedOptions,
     destination: Annotated[Path, typer.Argument(metavar="FILE", help="The copy; it must not exist yet.")],
 ) -> None:
     """Copy one moment of the journal to FILE and verify the copy. The daemon may go on writing meanwhile."""
@@ -61,7 +61,7 @@ def backup(
 @app.command()
 @command("journal", *SETTINGS)
 def export(
-    given: Given,
+    given: SharedOptions,
     table: Annotated[ExportedTable, typer.Argument(help="fills, payments, or profit by day.", show_default=False)],
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Ends in .csv or .parquet.")],
     since: Annotated[str, typer.Option(metavar="30d|DATE", help="From when: a span, or a date (UTC).")] = "1970-01-01",

@@ -19,7 +19,7 @@ from bot.cli import journal as cli_journal
 from bot.cli import notify as cli_notify
 from bot.cli import read as cli_read
 from bot.cli import sweep as cli_sweep
-from bot.cli.common import RUN, SETTINGS, Assign, Config, Environment, Given, Mode, command
+from bot.cli.common import RUN, SETTINGS, Assign, Config, Environment, Mode, SharedOptions, command
 from bot.runtime.exit_codes import CommandFailed, ExitCode
 
 EPILOG = "Exit codes: " + "; ".join(f"{code.value} {code.words}" for code in ExitCode) + "."
@@ -79,13 +79,15 @@ def root(
     ] = False,
 ) -> None:
     """Options named here count for every command; those of the command are stronger."""
-    context.obj = Given().and_also({"config": config, "assign": assign, "environment": environment, "mode": mode})
+    context.obj = SharedOptions().and_also(
+        {"config": config, "assign": assign, "environment": environment, "mode": mode}
+    )
 
 
 @app.command()
 @command()
 def demo(  # noqa: PLR0913, PLR0917 - one argument per option
-    given: Given,
+    given: SharedOptions,
     scenario: Annotated[
         str, typer.Option(help="golden, golden-idle-margin, risk-off, downtrend or doubled.")
     ] = "golden",
@@ -128,7 +130,7 @@ def demo(  # noqa: PLR0913, PLR0917 - one argument per option
 @app.command("run")
 @command(*RUN, json_help="Log JSON, one event a line.")
 def run_bot(
-    given: Given,
+    given: SharedOptions,
     once: Annotated[bool, typer.Option("--once", help="One cycle, then end.")] = False,
     cycles: Annotated[int | None, typer.Option(min=1, metavar="N", help="End after N cycles.")] = None,
 ) -> None:
@@ -155,7 +157,7 @@ def run_bot(
 
 @app.command()
 @command(*RUN)
-def plan(given: Given) -> None:
+def plan(given: SharedOptions) -> None:
     """What the bot would do now: reads the venue, prints intended orders and the gate's answers, changes nothing."""
     from bot.runtime.settings.model import load_settings
 
@@ -173,7 +175,7 @@ def plan(given: Given) -> None:
 @app.command()
 @command("state", *SETTINGS)
 def halt(
-    given: Given,
+    given: SharedOptions,
     reason: Annotated[str, typer.Option(help="Why; it is written down.")],
     level: Annotated[
         HaltLevel,
@@ -227,7 +229,7 @@ def halt(
 @app.command()
 @command(*SETTINGS)
 def resume(
-    given: Given,
+    given: SharedOptions,
     reason: Annotated[str, typer.Option(help="Why it is safe to go on; it is written down.")],
     accept_mismatch: Annotated[
         bool,
@@ -267,7 +269,7 @@ def resume(
 
 @app.command()
 @command("state", *SETTINGS)
-def healthcheck(given: Given) -> None:
+def healthcheck(given: SharedOptions) -> None:
     """Whether the daemon is alive: 0 healthy, 1 stale, 3 not running."""
     from bot.runtime.health.healthcheck import print_health
     from bot.runtime.settings.layers import find_state_directory
@@ -278,7 +280,7 @@ def healthcheck(given: Given) -> None:
 
 @app.command("version")
 @command()
-def show_version(given: Given) -> None:
+def show_version(given: SharedOptions) -> None:
     """The version of this program and of the packages it stands on."""
     packages = {}
     for name in ("ccxt", "pydantic", "sqlite-utils"):

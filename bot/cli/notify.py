@@ -3,7 +3,7 @@
 import typer
 
 from bot.cli import common
-from bot.cli.common import RUN, Given, command
+from bot.cli.common import RUN, SharedOptions, command
 from bot.runtime.exit_codes import CommandFailed, ExitCode
 
 app = typer.Typer(
@@ -22,7 +22,7 @@ def group() -> None:
 
 @app.command()
 @command(*RUN)
-def test(given: Given) -> None:
+def test(given: SharedOptions) -> None:
     """Send a test notice to every destination. Ends with 1 when one of them has not taken it."""
     import asyncio
 

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from bot.cli import common
-from bot.cli.common import RUN, Given, command
+from bot.cli.common import RUN, SharedOptions, command
 from bot.runtime.exit_codes import ExitCode
 
 
@@ -16,7 +16,7 @@ def add_commands(app: typer.Typer) -> None:
 
 
 @command("journal", *RUN)
-def status(given: Given) -> None:
+def status(given: SharedOptions) -> None:
     """Mode, kill switch, last cycle, equity, orders, locks.
 
     Ends with 3 when no daemon runs, 10 when the kill switch is engaged, 11 when journal and exchange do not agree.
@@ -34,7 +34,7 @@ def status(given: Given) -> None:
 
 
 @command("journal", *RUN)
-def positions(given: Given) -> None:
+def positions(given: SharedOptions) -> None:
     """What is held: sleeves, spot by token, open perps, as the last cycle saw them."""
     from bot.report import holdings as report_holdings
     from bot.report import queries as readings
@@ -59,7 +59,7 @@ def positions(given: Given) -> None:
 
 @command("journal", *RUN)
 def pnl(
-    given: Given,
+    given: SharedOptions,
     since: Annotated[
         str | None, typer.Option(metavar="12h|3d|DATE", help="One more period: a span, or a date (UTC).")
     ] = None,
@@ -83,7 +83,7 @@ def pnl(
 
 @command("journal", *RUN)
 def orders(
-    given: Given,
+    given: SharedOptions,
     limit: Annotated[int, typer.Option(min=1, metavar="N", help="How many of the newest.")] = 50,
 ) -> None:
     """The newest orders, with what became of them."""
@@ -100,7 +100,7 @@ def orders(
 
 @command("journal", *RUN)
 def history(
-    given: Given,
+    given: SharedOptions,
     since: Annotated[str, typer.Option(metavar="12h|3d|DATE", help="From when: a span, or a date (UTC).")] = "12h",
 ) -> None:
     """What happened: starts, rotations, orders, switch, profit."""
@@ -118,7 +118,7 @@ def history(
 
 @command("journal", *RUN)
 def signals(
-    given: Given,
+    given: SharedOptions,
     cycle: Annotated[int | None, typer.Argument(min=1, metavar="[CYCLE]", help="Default: the last full cycle.")] = None,
 ) -> None:
     """Every signal of a cycle, drawn: value, score, rank in its history, age, words; and which are missing."""
@@ -135,7 +135,7 @@ def signals(
 
 @command("journal", *RUN)
 def why(
-    given: Given,
+    given: SharedOptions,
     cycle: Annotated[int | None, typer.Argument(min=1, metavar="[CYCLE]", help="Default: the last full cycle.")] = None,
 ) -> None:
     """A decision in words: what was read, which rule spoke, what the gate refused, what would change it."""
@@ -157,7 +157,7 @@ def why(
 
 @command("journal", *RUN)
 def replay(
-    given: Given,
+    given: SharedOptions,
     cycle: Annotated[int, typer.Argument(min=1, metavar="CYCLE", help="Number of the cycle.")],
 ) -> None:
     """Decide a journaled cycle again from what it saw, and compare. Ends with 1 when the decisions differ."""

@@ -13,7 +13,7 @@ import typer
 from bot.cli import common
 from bot.cli import download as cli_download
 from bot.cli.backtest import Folder, data, pyarrow_or_fail
-from bot.cli.common import SETTINGS, Given, command
+from bot.cli.common import SETTINGS, SharedOptions, command
 from bot.runtime.exit_codes import CommandFailed, ExitCode
 
 
@@ -47,7 +47,7 @@ def add_commands(app: typer.Typer) -> None:
 
 @command(*SETTINGS)
 def sweep(  # noqa: PLR0913, PLR0917 - one argument per option
-    given: Given,
+    given: SharedOptions,
     folder: Folder,
     start: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="First day.")],
     end: Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="Last day; its night is not traded.")],

@@ -112,7 +112,7 @@ class Placement:
             await self._record_unknown_outcome(order.client_id, "the bot was stopped while sending")
             raise
         except Exception as error:  # noqa: BLE001 - whatever is not recognised may have happened
-            return await self._settle_unknown_outcome(order, _words(error))
+            return await self._settle_unknown_outcome(order, _text(error))
         return await self._answered(order, report)
 
     def _why_not_sent(self, order: Order, intent: Intent, stopping: asyncio.Event) -> Note | None:
@@ -203,7 +203,7 @@ class Placement:
             await self._record_unknown_outcome(client_id, "the bot was stopped while canceling")
             raise
         except Exception as error:  # noqa: BLE001 - whatever is not recognised may have happened
-            await self._record_unknown_outcome(client_id, _words(error))
+            await self._record_unknown_outcome(client_id, _text(error))
         return await self._after_cancel(order, is_confirmed, refusal)
 
     async def _after_cancel(
@@ -257,5 +257,5 @@ def _rejection_note(order: Order, message: str) -> Note:
     return Note(Reason.ORDER_REJECTED, f"order {order.client_id} of {order.symbol}: {message}", order.symbol)
 
 
-def _words(error: BaseException) -> str:
+def _text(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

@@ -43,7 +43,7 @@ class LockFile:
             os.close(descriptor)
             if not isinstance(error, BlockingIOError | PermissionError):
                 raise classify(error, self.path) from error
-            raise JournalBusy(self._journal, f"is in use by {_holder_words(holder)}", _REMEDY) from None
+            raise JournalBusy(self._journal, f"is in use by {_holder_text(holder)}", _REMEDY) from None
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, json.dumps({"pid": os.getpid(), "host": socket.gethostname()}).encode(), 0)
         self._descriptor = descriptor
@@ -107,7 +107,7 @@ def _own_name() -> tuple[int, str]:
     return os.getpid(), socket.gethostname()
 
 
-def _holder_words(text: str) -> str:
+def _holder_text(text: str) -> str:
     try:
         holder = json.loads(text)
         return f"process {holder['pid']} on host {holder['host']}"

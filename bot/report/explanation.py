@@ -24,7 +24,7 @@ _CASH = "cash"
 
 
 @dataclass(frozen=True, slots=True)
-class WhyWords:
+class Explanation:
     """`evidence` a row per condition, `rule` the sentences from condition to target, `turns` what would change it."""
 
     evidence: list[Row]
@@ -32,14 +32,14 @@ class WhyWords:
     turns: list[str]
 
 
-def explain_decision(decision: Decision, policy: Policy, at_ms: int) -> WhyWords:
+def explain_decision(decision: Decision, policy: Policy, at_ms: int) -> Explanation:
     """The explanation of a decision that read signals."""
     scores = {signal.name: signal.score for signal in decision.signals}
     missing = {note.subject for note in decision.notes if note.reason is Reason.SIGNAL_MISSING}
     unconfigured = [name for name in SIGNAL_NAMES if name not in scores and name not in missing]
     condition, regime = decision.condition, decision.memory.regime
     found = evidence_for(scores, policy, unconfigured)
-    return WhyWords(
+    return Explanation(
         [_row(evidence, policy) for evidence in found],
         [*_condition_rule(condition, found, policy), *_target_rule(decision, condition, scores, policy)],
         _change_messages(condition, scores, policy, unconfigured, regime, at_ms, found)
@@ -75,15 +75,15 @@ def _condition_rule(condition: Condition, found: Sequence[ConditionScore], polic
 
 def _target_rule(decision: Decision, condition: Condition, scores: Mapping[str, float], policy: Policy) -> list[str]:
     stance = decision.stance
-    message = [_stance_words(condition, stance, policy)]
-    shown = ", ".join(_share_words(name, value, policy) for name, value in decision.target.items())
+    message = [_stance_text(condition, stance, policy)]
+    shown = ", ".join(_share_text(name, value, policy) for name, value in decision.target.items())
     message.append(f"target of {stance.value}, shares of the book: {shown}")
     if stance in (Stance.INTO_DEFI, Stance.INTO_INFRA):
-        message.append(_tactical_words(decision, condition, stance, scores, policy))
+        message.append(_tactical_text(decision, condition, stance, scores, policy))
     return message
 
 
-def _stance_words(condition: Condition, stance: Stance, policy: Policy) -> str:
+def _stance_text(condition: Condition, stance: Stance, policy: Policy) -> str:
     on, off = policy.allocation.risk_on, policy.allocation.risk_off
     asks = {
         Condition.EUPHORIA: (Stance.INTO_DEFI, f"shift {policy.rotation.shift:.0%} of the book from {off} into {on}"),
@@ -103,7 +103,7 @@ def _stance_words(condition: Condition, stance: Stance, policy: Policy) -> str:
     return f"{condition.value} asks for {stance.value}: {asks[1]}"
 
 
-def _share_words(name: str, value: Decimal, policy: Policy) -> str:
+def _share_text(name: str, value: Decimal, policy: Policy) -> str:
     usual = policy.allocation.neutral.get(name)
     if name == _CASH:
         usual = 1 - sum(policy.allocation.neutral.values(), ZERO)
@@ -123,7 +123,7 @@ def _is_over(one: Opening | OpenExit) -> bool:
     return isinstance(one, Opening) and bool(one.over_ms)
 
 
-def _tactical_words(
+def _tactical_text(
     decision: Decision, condition: Condition, stance: Stance, scores: Mapping[str, float], policy: Policy
 ) -> str:
     if not policy.tactical.is_on:
@@ -174,7 +174,7 @@ def _change_messages(
         for part in evidence.parts
         if part.score is None
     ]
-    return [*message, *lost, *_sign_words(scores, policy)]
+    return [*message, *lost, *_sign_text(scores, policy)]
 
 
 def _waiting(condition: Condition, regime: RegimeMemory, policy: Policy, at_ms: int) -> list[str]:
@@ -217,7 +217,7 @@ def _turn_line(
     return f"{name}: {needed}; read with {moves}" if moves else f"{name}: {needed}, which is so"
 
 
-def _sign_words(scores: Mapping[str, float], policy: Policy) -> list[str]:
+def _sign_text(scores: Mapping[str, float], policy: Policy) -> list[str]:
     """The signals that come nearest to each exit sign; one sign vetoes tactical longs, two end the rotation."""
     lines, bound = [], -float(policy.exits.sign)
     for sign, names in EXIT_SIGNS.items():

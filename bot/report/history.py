@@ -42,7 +42,7 @@ def since_ms(text: str, now_ms: int, option: str = "--since") -> int:
 
 
 def history(reader: JournalReader, begin_ms: int, now_ms: int, earned: str = "") -> Row:
-    """The document of `history --json`. `earned` is the profit of the span in words (`views.earned_words`), for the
+    """The document of `history --json`. `earned` is the profit of the span in words (`views.earned_text`), for the
     paragraph under `summary`."""
     rows = history_rows(reader, begin_ms)
     turns = sum(at_ms >= begin_ms for at_ms, _, _ in reader.load_conditions_since(begin_ms))

@@ -13,7 +13,7 @@ RECENT = 200
 Row = Mapping[str, Any]
 
 
-def dead_notices(reader: JournalReader, now_ms: int) -> list[Row]:
+def undelivered_notices(reader: JournalReader, now_ms: int) -> list[Row]:
     """Per destination what was given up within a week: `to`, `count`, `events`, `at_ms` and `why` of the newest."""
     found: dict[str, dict[str, Any]] = {}
     for fact in reader.load_facts(DEAD, RECENT):  # newest first
@@ -28,7 +28,7 @@ def dead_notices(reader: JournalReader, now_ms: int) -> list[Row]:
     return list(found.values())
 
 
-def dead_words(row: Row, now_ms: int) -> str:
+def undelivered_text(row: Row, now_ms: int) -> str:
     """One of them in a sentence."""
     events = ", ".join(row["events"])
     return f"{row['count']} to {row['to']} not delivered ({events}), last {utc(row['at_ms'], now_ms)}: {row['why']}"

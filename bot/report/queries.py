@@ -26,10 +26,10 @@ from bot.report import rows
 from bot.report.format import utc
 from bot.report.history import history
 from bot.report.holdings import holding_rows
-from bot.report.notices import dead_notices
+from bot.report.notices import undelivered_notices
 from bot.report.profit.export import ExportTable, export_table
 from bot.report.profit.periods import Marked, Profit, load_profit, valuation_of
-from bot.report.profit.views import earned_words, profit_document
+from bot.report.profit.views import earned_text, profit_document
 from bot.risk.cooldown import ends_ms
 from bot.runtime.exit_codes import CommandFailed, ExitCode
 from bot.runtime.health.healthcheck import find_late, find_running
@@ -126,8 +126,8 @@ def status(view: JournalView) -> tuple[Document, ExitCode]:
     row["held_seconds"] = dict(health.get("held_seconds") or {})
     row["account"] = list(health.get("account") or [])
     row["kill_pending"] = list(health.get("kill_pending") or [])
-    row["notices_dead"] = dead_notices(reader, view.now_ms)
-    row["running"] = _running_words(view)
+    row["notices_dead"] = undelivered_notices(reader, view.now_ms)
+    row["running"] = _running_text(view)
     if view.health is None and not view.is_named:
         return row, ExitCode.NOT_RUNNING
     if inputs.kill is not KillLevel.OFF:
@@ -162,7 +162,7 @@ def profit(view: JournalView, since_ms: int | None = None) -> Document:
 
 def past(view: JournalView, begin_ms: int) -> Document:
     """What happened since a moment, what was earned included, and one paragraph of it."""
-    earned = earned_words(_profit(view, last_kept(view.reader), begin_ms), "since")
+    earned = earned_text(_profit(view, last_kept(view.reader), begin_ms), "since")
     return history(view.reader, begin_ms, view.now_ms, earned)
 
 
@@ -202,14 +202,14 @@ def why(view: JournalView, number: int | None) -> Document:
     policy, _ = _numbers(view, record) or (view.settings.playbook, None)
     reading = rows.why(record.decision, number=record.number, at_ms=record.at_ms, missing=missing, policy=policy)
     return reading | {
-        "kill": _kill_words(record, reader),
+        "kill": _kill_text(record, reader),
         "quote": view.quote,
         "funding": _funding(record, reader, policy),
         "verdicts": rows.verdict_rows(record.decision.intents, record.verdicts),
     }
 
 
-def _kill_words(record: CycleRecord, reader: JournalReader) -> str:
+def _kill_text(record: CycleRecord, reader: JournalReader) -> str:
     """The level of the kill switch that a turn obeyed, who asked for it and why; empty while it was off."""
     level = record.inputs.kill
     if level is KillLevel.OFF:
@@ -278,7 +278,7 @@ def _highest(*levels: object) -> KillLevel:
     return max(known, key=lambda level: level.severity, default=KillLevel.OFF)
 
 
-def _running_words(view: JournalView) -> str:
+def _running_text(view: JournalView) -> str:
     if view.health is not None:
         late = find_late(view.health, time.time_ns() // 1_000_000)
         named = ", ".join(f"{name} (silent for {seconds} s)" for name, seconds in late.items())

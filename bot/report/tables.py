@@ -12,7 +12,7 @@ from rich.text import Text
 
 from bot.domain.symbol import base_of
 from bot.report.format import NONE, Column, TextTable, age, amount, money, percent, times, utc
-from bot.report.notices import dead_words
+from bot.report.notices import undelivered_text
 from bot.report.profit.views import profit_line
 
 Rows = Sequence[Mapping[str, Any]]
@@ -294,7 +294,7 @@ def status_lines(row: Mapping[str, Any]) -> Text:
     if row.get("unlisted"):
         lines["left out"] = "; ".join(row["unlisted"])
     if row.get("notices_dead"):
-        lines["notices"] = "; ".join(dead_words(dead, now_ms) for dead in row["notices_dead"])
+        lines["notices"] = "; ".join(undelivered_text(dead, now_ms) for dead in row["notices_dead"])
     return _lines(lines | ({"venue": "; ".join(obstacles)} if obstacles else {}))
 
 

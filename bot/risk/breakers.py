@@ -12,7 +12,7 @@ from bot.domain.instrument import Side
 from bot.domain.money import share
 from bot.domain.reason import Note, Reason
 from bot.risk.case import TurnRisk, text
-from bot.risk.cooldown import span_words
+from bot.risk.cooldown import span_text
 from bot.risk.limits import Limits
 from bot.risk.projection import is_uncertain
 
@@ -33,7 +33,7 @@ def drawdown(context: TurnRisk, limits: Limits) -> Note | None:
     note = _fallen(
         Reason.DRAWDOWN, "from its highest", memory.equity_peak, context, limits.drawdown_max, is_stopped=is_stopped
     )
-    span = span_words(memory, limits)
+    span = span_text(memory, limits)
     return replace(note, words=f"{note.words}; {span}") if note is not None and span else note
 
 

@@ -43,7 +43,7 @@ def ends_ms(memory: Memory, limits: Limits) -> int | None:
     return memory.drawdown_since_ms + limits.drawdown_cooldown_days * DAY_MS
 
 
-def span_words(memory: Memory, limits: Limits) -> str:
+def span_text(memory: Memory, limits: Limits) -> str:
     """Since when entries are stopped, and what ends it; empty when they are not."""
     until_ms = ends_ms(memory, limits)
     if until_ms is None:

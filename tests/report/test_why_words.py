@@ -19,7 +19,7 @@ from bot.domain.order import ExitPlan, Purpose
 from bot.domain.reason import Note, Reason
 from bot.domain.turn.decision import Decision, Signal
 from bot.playbook.policy.numbers import Policy
-from bot.report.explanation import WhyWords, explain_decision
+from bot.report.explanation import Explanation, explain_decision
 from tests.playbook.builders import START_MS
 
 Invoke = Callable[..., Result]
@@ -58,7 +58,7 @@ def decision(scores: dict[str, float], **changes: Any) -> Decision:
     return replace(base, **changes)
 
 
-def told(policy: Policy = POLICY, **changes: Any) -> WhyWords:
+def told(policy: Policy = POLICY, **changes: Any) -> Explanation:
     return explain_decision(decision(changes.pop("scores", UP), **changes), policy, START_MS)
 
 

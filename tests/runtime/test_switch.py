@@ -538,7 +538,7 @@ def test_a_flag_is_written_on_a_full_disk_in_place_of_the_spare(
         with full_disk(small_disk):
             assert flag.record(KillLevel.FLATTEN, "fire", "anna") is KillLevel.FLATTEN
     assert flag.load() is KillLevel.FLATTEN
-    assert flag.load_words() == ("fire", "anna")
+    assert flag.load_message() == ("fire", "anna")
 
 
 async def test_what_a_flatten_has_traded_stops_nothing_after_it(stage: Stage) -> None:

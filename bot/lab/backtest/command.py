@@ -12,7 +12,7 @@ from bot.domain.durations import DAY_MS, HOUR_MS
 from bot.feeds.macro import JoinedMacro, SeriesFiles
 from bot.lab.backtest.gc_tuning import reduced_gc
 from bot.lab.backtest.history import HistoryProblem, HistoryWindow, RecordedHistory, load_history
-from bot.lab.backtest.page import held_words, page_of
+from bot.lab.backtest.page import held_text, page_of
 from bot.lab.backtest.record import Record, csv_of, day_of, document_of
 from bot.lab.backtest.run import Schedule, World, run_backtest
 from bot.lab.backtest.virtual_time import VirtualClock
@@ -172,7 +172,7 @@ def macro_of(settings: Settings, supply: Sequence[tuple[int, float]]) -> Callabl
 
 def summary_of(document: dict[str, Any]) -> str:
     """A few lines for a person."""
-    held = held_words(document)
+    held = held_text(document)
     lines = [
         *((held,) if held else ()),
         f"{document['from']} → {document['to']}, {document['counts']['cycles']} cycles, "

@@ -52,7 +52,7 @@ def page_of(record: Record, document: Mapping[str, Any]) -> str:
         document=document,
         ours=OURS,
         benchmarks=list(WORDS),
-        held=held_words(document),
+        held=held_text(document),
         charts=[
             {"name": name, "svg": Markup(svg), "legend": legend, "note": note}  # noqa: S704 - charts escape their words
             for name, (svg, legend), note in charts
@@ -85,7 +85,7 @@ def _template() -> Template:
     return environment.get_template("page.html.jinja")
 
 
-def held_words(document: Mapping[str, Any]) -> str:
+def held_text(document: Mapping[str, Any]) -> str:
     """On how many days breakers stopped entries, when that was more than a tenth of them; empty otherwise."""
     days, held = document["days"], document["held_days"]
     if not document["held_back"] or held < HELD_SHARE * days:

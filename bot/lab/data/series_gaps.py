@@ -127,13 +127,13 @@ def gap_lines(found: Mapping[str, Any], end: str) -> list[str]:
     lines = []
     for table, series in found.items():
         ordered = sorted(series.items(), key=lambda item: -sum(gap["hours"] for gap in item[1]["gaps"]))
-        shown = "; ".join(_words(name, one, end) for name, one in ordered[:SERIES_SHOWN])
+        shown = "; ".join(_text(name, one, end) for name, one in ordered[:SERIES_SHOWN])
         more = f"; and {len(ordered) - SERIES_SHOWN} more series" if len(ordered) > SERIES_SHOWN else ""
         lines.append(f"{table} is incomplete: {shown}{more}")
     return lines
 
 
-def _words(name: str, one: Mapping[str, Any], end: str) -> str:
+def _text(name: str, one: Mapping[str, Any], end: str) -> str:
     gaps = ", ".join(f"{gap['from']} {gap['hours']} h" for gap in one["gaps"][:GAPS_SHOWN])
     more = len(one["gaps"]) - GAPS_SHOWN
     parts = [f"gaps {gaps}{f' and {more} more' if more > 0 else ''}"] if gaps else []

@@ -24,7 +24,7 @@ from bot.journal.journal import JournalError
 from bot.lab.demo import scenarios
 from bot.ports import SetupFailed, Unavailable
 from bot.report import console as report
-from bot.report import demo_words
+from bot.report import demo_text
 from bot.runtime.cycle import CycleResult
 from bot.runtime.exit_codes import ExitCode
 from bot.runtime.settings.model import Settings
@@ -97,10 +97,10 @@ class _Demo:
             report.print_summary(self._console, summary)
         if self._first is None:
             return
-        lines = demo_words.summary_lines(summary, self._first, scenario)
+        lines = demo_text.summary_lines(summary, self._first, scenario)
         journal = str(summary["journal"])
         kept = None if self._options.directory else str(Path(journal).parent)
-        for line in ("", *lines, "", *demo_words.next_lines(journal, kept)):
+        for line in ("", *lines, "", *demo_text.next_lines(journal, kept)):
             self._console.print(Text(line))
 
     def _announce(self, settings: Settings, embedded: Embedded, message: str) -> None:
@@ -158,7 +158,7 @@ class _Demo:
         if self._options.verbose:
             report.print_cycle(self._console, result, with_diagnosis=changed or is_new, before=self._last)
         else:
-            for line in (demo_words.cycle_line(result), *demo_words.cut_lines(result, self._last)):
+            for line in (demo_text.cycle_line(result), *demo_text.cut_lines(result, self._last)):
                 self._console.print(Text(line))
         self._first, self._last = self._first or result, result
 

@@ -93,7 +93,7 @@ class MetricSet:
         self.late = self._gauge("part_late", "1 while a part is silent for longer than it may be", "part")
         self.lag = self._histogram("event_loop_lag_seconds", "Delay of the event loop", LAG_BUCKETS)
         self.problem = self._gauge("problem", "1 while the last turn came to nothing or the books differ")
-        self.dead_notices = self._gauge("notices_dead", "Notices given up within a week", "to")
+        self.undelivered_notices = self._gauge("notices_dead", "Notices given up within a week", "to")
         self.strangers = self._gauge("telegram_strangers", "Messages of senders who are not allowed")
         self.refreshed_at = self._gauge("refreshed_timestamp_seconds", "When these figures were last taken")
 

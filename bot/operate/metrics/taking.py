@@ -15,7 +15,7 @@ from bot.journal.reader import JournalReader
 from bot.operate.metrics.figures import MetricSet, only
 from bot.operate.metrics.limits_used import JournalCounts, limits_used
 from bot.playbook.policy.numbers import Sectors
-from bot.report.notices import dead_notices
+from bot.report.notices import undelivered_notices
 from bot.report.profit.periods import load_profit
 from bot.report.profit.views import parts_row
 from bot.risk import Limits, Refused
@@ -63,8 +63,8 @@ def take_rest(
     """
     counts = _take_journal(figures, reader, result, now_ms)
     _take_health(figures, health)
-    for row in dead_notices(reader, now_ms):
-        figures.dead_notices.labels(row["to"]).set(row["count"])
+    for row in undelivered_notices(reader, now_ms):
+        figures.undelivered_notices.labels(row["to"]).set(row["count"])
     if result is not None:
         _take_account(figures, result)
         working = tuple(order for order in result.truth.working if order.state.is_live)

@@ -69,7 +69,7 @@ def profit_line(periods: Mapping[str, Mapping[str, Any]], quote: str) -> str:
     return ", ".join(f"{NAMES[name]} {_earned(periods[name])}" for name in shown) + f" {quote}"
 
 
-def earned_words(profit: Profit, name: str) -> str:
+def earned_text(profit: Profit, name: str) -> str:
     """The profit of a period for a sentence; empty where it is not known."""
     period = profit.periods.get(name)
     if period is None:

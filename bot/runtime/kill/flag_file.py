@@ -33,7 +33,7 @@ class FlagFile:
             return KillLevel.CANCEL
         return KillLevel(word) if word in set(KillLevel) - {KillLevel.OFF} else KillLevel.CANCEL
 
-    def load_words(self) -> tuple[str, str]:
+    def load_message(self) -> tuple[str, str]:
         """Why, and who asks: the second and the third line; empty where the file does not say."""
         try:
             lines = self.path.read_text(encoding="utf-8").split("\n")

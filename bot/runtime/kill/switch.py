@@ -163,7 +163,7 @@ class KillSwitch:
             asked = self._flag.load()
             self._note_flag(asked)
             if asked is not KillLevel.OFF:
-                reason, by = self._flag.load_words()
+                reason, by = self._flag.load_message()
                 self._raise(asked, by or "flag file", reason if by else "")
             self._raise(self._configured(), "configuration")
             self._has_polled = True

@@ -100,10 +100,10 @@ class ConfigWatcher:
         changes = diff(self.effective, new)
         self.effective = apply(self.effective, new, changes)
         if changes.apply_now:
-            self._alert("config_applied", {"changes": _words(changes.apply_now)})
+            self._alert("config_applied", {"changes": _as_text(changes.apply_now)})
         fresh = {key: pair for key, pair in changes.needs_restart.items() if self._reported.get(key) != pair}
         if fresh:
-            self._alert("config_needs_restart", {"changes": _words(fresh)})
+            self._alert("config_needs_restart", {"changes": _as_text(fresh)})
         self._reported = changes.needs_restart
 
     def _salvage(self, *, is_sure: bool) -> KillLevel:
@@ -166,7 +166,7 @@ def _leaves(value: Any, path: KeyPath) -> list[tuple[KeyPath, Any]]:
     return [leaf for name, inner in value.items() for leaf in _leaves(inner, (*path, str(name)))]
 
 
-def _words(changes: Mapping[str, tuple[Any, Any]]) -> dict[str, str]:
+def _as_text(changes: Mapping[str, tuple[Any, Any]]) -> dict[str, str]:
     return {key: f"{before} → {after}" for key, (before, after) in changes.items()}
 
 

@@ -9,7 +9,7 @@ from bot.domain.campaign import Memory
 from bot.domain.reason import Note, Reason
 from bot.journal.journal import Journal
 from bot.risk import Limits
-from bot.risk.cooldown import ends_ms, span_words
+from bot.risk.cooldown import ends_ms, span_text
 from bot.runtime.cash_flows import PEAK_REBASED
 
 DRAWDOWN_STOP = "drawdown_stop"
@@ -24,7 +24,7 @@ async def record_drawdown(journal: Journal, memory: Memory, equity: Decimal, lim
         return ()
     if memory.drawdown_since_ms:
         state, message = STOPPED, f"equity fell to {equity:.2f} from {memory.equity_peak:.2f}: entries are "
-        message += span_words(memory, limits)
+        message += span_text(memory, limits)
     elif memory.peak_since_ms == known["peak_since_ms"]:
         state, message = RECOVERED, f"equity is back at its peak, {equity:.2f}: entries go on"
     else:

@@ -47,7 +47,7 @@ def _other_quotes(
     known = {asset: amounts for asset, amounts in held.items() if wallet == "futures" or asset in QUOTE_ASSETS}
     others = {asset: amounts for asset, amounts in known.items() if asset != wanted.quote and any(amounts)}
     if others:
-        amounts = ", ".join(f"{_sum_words(parts)} {asset}" for asset, parts in sorted(others.items()))
+        amounts = ", ".join(f"{_sum_text(parts)} {asset}" for asset, parts in sorted(others.items()))
         yield AccountProblem(
             f"{wallet}_account",
             f"the {wallet} wallet of {wanted.account!r} also holds {amounts}, which is not {wanted.quote}: it is not "
@@ -65,7 +65,7 @@ def _number(value: object) -> Decimal:
         return Decimal("NaN")
 
 
-def _sum_words(parts: Sequence[Decimal]) -> str:
+def _sum_text(parts: Sequence[Decimal]) -> str:
     total = sum(parts, Decimal(0))
     return f"{total.normalize():f}" if total.is_finite() else "an unreadable amount of"
 

@@ -99,7 +99,7 @@ BYBIT_ERRORS = ErrorTable(
         "170218": (("", _R.WOULD_TAKE),),
     },
     statuses={403: _R.RATE_LIMIT},
-    status_words={
+    status_text={
         403: "this address is shut out: it asked too much (then it is free again after ten minutes without a request), "
         "or its country is not served (then run the bot elsewhere)",
         401: "the request was not accepted as signed: check key and secret, and that they are of this environment",

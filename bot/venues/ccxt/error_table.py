@@ -69,7 +69,7 @@ class ErrorTable:
             a status of success, where the venue refuses so.
         codes: the venue's code to (needle in the message, meaning) rows, first match wins, "" matches all.
         statuses: HTTP statuses that mean "not executed" whatever the body says.
-        status_words: what an HTTP status says where the body has no code and message of its own.
+        status_text: what an HTTP status says where the body has no code and message of its own.
         refusing_statuses: HTTP statuses with which a listed code means "not executed".
         holding_codes: codes that ask for silence, whatever their status.
         holding_statuses: HTTP statuses that ask for silence, and for how many seconds where the answer does not say.
@@ -84,7 +84,7 @@ class ErrorTable:
     read: Callable[[str], tuple[str, str]]
     codes: Mapping[str, tuple[tuple[str, Rejection], ...]]
     statuses: Mapping[int, Rejection] = field(default_factory=dict)
-    status_words: Mapping[int, str] = field(default_factory=dict)
+    status_text: Mapping[int, str] = field(default_factory=dict)
     refusing_statuses: frozenset[int] = REFUSING_STATUSES
     holding_codes: frozenset[str] = frozenset()
     holding_statuses: Mapping[int, float] = field(default_factory=lambda: HOLDING_STATUSES)
@@ -98,7 +98,7 @@ class ErrorTable:
     def facts(self, status: int, headers: Mapping[str, str], body: str, url: str, method: str) -> HttpFacts:
         """The answer, with code and message of its body."""
         code, message = self.read(body)
-        message = message or self.status_words.get(status, "")
+        message = message or self.status_text.get(status, "")
         found = self.ban_end.search(body) if self.ban_end is not None else None
         ends_ms = int(found.group(1)) if found else None
         if self.reset_header and code in self.holding_codes:

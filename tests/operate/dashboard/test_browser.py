@@ -172,7 +172,7 @@ def test_the_switch_is_thrown_with_a_reason_and_a_confirmation_by_keyboard_alone
         page.keyboard.press("Enter")
         expect(page.get_by_text("Done.")).to_be_visible()
     assert FlagFile(state).load() is KillLevel.FLATTEN
-    assert FlagFile(state).load_words() == ("the roof is on fire", "local (dashboard)")
+    assert FlagFile(state).load_message() == ("the roof is on fire", "local (dashboard)")
 
 
 def test_a_wrong_password_is_said_and_the_right_one_opens_the_page(

@@ -81,7 +81,7 @@ async def test_a_level_is_asked_for_confirmed_and_taken(level: str, source_of: M
             assert status == 200
             assert "Done." in page
             assert switch.level().value == level
-    assert FlagFile(state).load_words() == ("going to bed", "anna (dashboard)")
+    assert FlagFile(state).load_message() == ("going to bed", "anna (dashboard)")
 
 
 async def test_flatten_is_typed(source_of: MakeSource, state: Path) -> None:
@@ -191,7 +191,7 @@ async def test_the_api_acts_with_a_token(source_of: MakeSource, state: Path) -> 
             document = await answer.json()
             assert (answer.status, document["is_done"], document["level"]) == (200, True, "reduce-only")
             assert switch.level() is KillLevel.REDUCE_ONLY
-    assert FlagFile(state).load_words() == ("by a script", "anna (API)")
+    assert FlagFile(state).load_message() == ("by a script", "anna (API)")
 
 
 async def test_actions_are_rate_limited(source_of: MakeSource, monkeypatch: pytest.MonkeyPatch, state: Path) -> None:

@@ -23,7 +23,7 @@ from bot.journal.reader import JournalReader
 from bot.operate.notify import service as service_module
 from bot.operate.notify.sender import Sender
 from bot.operate.notify.service import Notifier, make_notifier, make_senders
-from bot.report.notices import DEAD, SENT, dead_notices, dead_words
+from bot.report.notices import DEAD, SENT, undelivered_notices, undelivered_text
 from bot.runtime import daemon as daemon_module
 from bot.runtime.cycle import CycleResult
 from bot.runtime.daemon import StopEvent, _build_and_run
@@ -134,13 +134,13 @@ async def test_a_service_that_is_down_is_tried_again_and_then_the_notice_is_a_de
     with capture_logs() as logs:
         async with notifying(settings, tmp_path) as (_, bot):
             await until(lambda: bot.app.journal.reader.load_facts(DEAD))
-            (row,) = dead_notices(bot.app.journal.reader, time.time_ns() // 1_000_000)
+            (row,) = undelivered_notices(bot.app.journal.reader, time.time_ns() // 1_000_000)
             hook.status = 200
             await bot.app.journal.record_latch(KillLevel.OFF, by="bob", reason="later")
             await until(lambda: "by bob: later" in hook.text)
     assert len(hook.statuses) > 2
     assert (row["to"], row["count"], row["events"], row["why"]) == ("json-1", 1, ["start"], "the service answered 503")
-    assert "1 to json-1 not delivered (start), last" in dead_words(row, row["at_ms"])
+    assert "1 to json-1 not delivered (start), last" in undelivered_text(row, row["at_ms"])
     assert "started: trade" not in hook.text, "what is given up is not sent later"
     assert {line["event"] for line in logs} == {"notice_not_sent", "notices_given_up"}
     assert PASSWORD not in str(logs)
