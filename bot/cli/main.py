@@ -241,7 +241,7 @@ def resume(
     ] = False,
 ) -> None:
     """Release the kill switch. The only way down, whoever or whatever had thrown it."""
-    from bot.runtime.kill.resume_file import ResumeRequest, ask_running
+    from bot.runtime.kill.resume_file import ResumeRequest, request_from_daemon
     from bot.runtime.settings.layers import find_state_directory
 
     if not reason.strip():
@@ -250,7 +250,9 @@ def resume(
         reason.strip(), by=common.operator(), accept_mismatch=accept_mismatch, rebase_peak=rebase_peak
     )
     directory = find_state_directory(given.files, given.assignments)
-    answered = ask_running(directory, request)  # a flatten goes on meanwhile: what takes time to load comes later
+    answered = request_from_daemon(
+        directory, request
+    )  # a flatten goes on meanwhile: what takes time to load comes later
 
     from bot.runtime.health.healthcheck import find_running
     from bot.runtime.kill.resume import release

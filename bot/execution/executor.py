@@ -221,7 +221,7 @@ class Executor:
         """The same, its refusal remembered where it is one that does not pass."""
         now_ms = self._venue.now_ms()
         if outcome.refused_for_good and self._refused.find(outcome.intent, now_ms) is None:
-            self._refused.remember(outcome.intent, outcome.refused_for_good, now_ms)
+            self._refused.record(outcome.intent, outcome.refused_for_good, now_ms)
         return outcome
 
     async def _prepare(self, item: Approved) -> Note | None:

@@ -15,7 +15,7 @@ class RefusedEntries:
     def __init__(self) -> None:
         self._known: dict[tuple[str, Side, Purpose], tuple[int, str]] = {}
 
-    def remember(self, intent: Intent, message: str, now_ms: int) -> None:
+    def record(self, intent: Intent, message: str, now_ms: int) -> None:
         if intent.purpose in _ENTRIES and not intent.reduce_only:
             self._known[intent.symbol, intent.side, intent.purpose] = (now_ms, message)
 

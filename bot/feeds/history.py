@@ -47,7 +47,7 @@ class Past:
             snapshot = replace(snapshot, premiums=_premiums(snapshot))
         if not snapshot.premiums and not snapshot.open_interest and not snapshot.funding:
             return snapshot
-        self._learn(snapshot)
+        self._update(snapshot)
         oldest = snapshot.at_ms - self.rules.span_ms
         interest = {
             symbol: OpenInterest(
@@ -74,9 +74,9 @@ class Past:
 
     def recall(self, snapshot: Snapshot) -> None:
         """Take over the past that a journaled snapshot holds. What is known already stays."""
-        self._learn(snapshot)
+        self._update(snapshot)
 
-    def _learn(self, snapshot: Snapshot) -> None:
+    def _update(self, snapshot: Snapshot) -> None:
         step = self.rules.step_ms
         for symbol, interest in snapshot.open_interest.items():
             watched = self._interest.setdefault(symbol, PointHistory())

@@ -138,13 +138,13 @@ async def observe(
     return Snapshot(
         at_ms=now_ms,
         instruments=instruments.result()[0],
-        quotes=_sound("quote", *quotes.result(), quote_defect, missing, clean=_without_bad_extras),
+        quotes=_valid("quote", *quotes.result(), quote_defect, missing, clean=_without_bad_extras),
         candles=series.result()[0],
-        books=_sound("book", *books.result(), book_defect, missing),
-        funding=_sound("funding", *funding.result(), funding_defect, missing),
-        open_interest=_sound("open interest", *interest.result(), interest_defect, missing),
-        tvl=_sound("tvl", *locked.result(), tvl_defect, missing),
-        macro=_sound("macro", *outside.result(), macro_defect, missing),
+        books=_valid("book", *books.result(), book_defect, missing),
+        funding=_valid("funding", *funding.result(), funding_defect, missing),
+        open_interest=_valid("open interest", *interest.result(), interest_defect, missing),
+        tvl=_valid("tvl", *locked.result(), tvl_defect, missing),
+        macro=_valid("macro", *outside.result(), macro_defect, missing),
         events=events,
         missing=tuple(missing),
     )
@@ -249,7 +249,7 @@ class Observer:
             quotes, absent = await gather_all(
                 "quote", asked, self.venue.fetch_quotes, deadline_ms=self.deadlines.quotes_ms
             )
-            sound = _sound("quote", quotes, absent, quote_defect, missing, clean=_without_bad_extras)
+            sound = _valid("quote", quotes, absent, quote_defect, missing, clean=_without_bad_extras)
             snapshot = replace(snapshot, quotes={**snapshot.quotes, **sound})
         kept = {s: i for s, i in known.items() if s in self._outside or s not in before}
         self._known = tuple(kept) or self._known
@@ -269,7 +269,7 @@ class Observer:
             at_once=self.deadlines.at_once,
         )
         missing = list(snapshot.missing)
-        found = _sound("book", books, absent, book_defect, missing)
+        found = _valid("book", books, absent, book_defect, missing)
         return replace(snapshot, books={**snapshot.books, **found}, missing=tuple(missing))
 
 
@@ -320,7 +320,7 @@ def _without_bad_extras(quote: Quote) -> Quote:
     return quote
 
 
-def _sound(
+def _valid(
     what: str,
     found: Mapping[str, Reading],
     absent: tuple[Missing, ...],

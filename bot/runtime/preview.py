@@ -41,7 +41,7 @@ async def preview(settings: Settings, *, embedded: SimulatorControl | None = Non
     started = time.monotonic()
     try:
         with _on_a_copy(settings) as copied:
-            switch = SwitchParts(FixedLevel(_asked_level(settings)), ConfigWatcher(copied))
+            switch = SwitchParts(FixedLevel(_configured_level(settings)), ConfigWatcher(copied))
             app = await build(copied, embedded=embedded, switch=switch, reads_only=True)
             try:
                 result = await app.cycle.plan()
@@ -54,7 +54,7 @@ async def preview(settings: Settings, *, embedded: SimulatorControl | None = Non
     return replace(result, seconds=time.monotonic() - started)
 
 
-def _asked_level(settings: Settings) -> KillLevel:
+def _configured_level(settings: Settings) -> KillLevel:
     """What the flag file and the configuration ask for; what the journal has latched is read from it."""
     return highest(FlagFile(settings.state_directory).load(), settings.kill_switch)
 

@@ -28,7 +28,7 @@ from bot.runtime.settings.model import Settings
 from bot.runtime.settings.places import WORLD
 from bot.runtime.settings.snapshot import record_config
 from bot.runtime.settings.watch import ConfigWatcher
-from bot.runtime.simulator.sim_port import SimulatorControl, on_paper, start_companion
+from bot.runtime.simulator.sim_port import SimulatorControl, on_paper, start_embedded_exchange
 from bot.venues.ccxt.adapter import load_adapter
 from bot.venues.ccxt.venue import CcxtVenue, ConnectionRules, Credentials, Seams
 from bot.venues.read_only import read_only
@@ -143,7 +143,7 @@ async def build(
     """
     owns_exchange = settings.environment == "sim" and embedded is None
     if owns_exchange:
-        embedded = await start_companion(settings)
+        embedded = await start_embedded_exchange(settings)
     clock: SystemClock | SkippingClock = embedded.clock if embedded else SystemClock()
     venue = make_venue(settings, clock, embedded)
     venue = read_only(venue) if reads_only else venue

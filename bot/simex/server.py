@@ -108,7 +108,7 @@ class Simex:
         self._base_ms, self._wall_base_ms = exchange.now_ms, self._clock()
         self._scale, self._id_salt = Decimal(str(limits_scale)), id_salt
         self._dialects: tuple[Dialect, ...] = ()
-        self.speak_as(FULL_DIALECTS)
+        self.serve_dialects(FULL_DIALECTS)
         self._runner: web.AppRunner | None = None
         self._polled = RequestTimes(0, 0)
         self._delay, self._delays = NO_DELAY, Random(0)
@@ -117,7 +117,7 @@ class Simex:
         if save is not None:
             exchange.listeners.append(self._hear)
 
-    def speak_as(self, venues: Sequence[str]) -> None:
+    def serve_dialects(self, venues: Sequence[str]) -> None:
         """Answer as these venues from now on, all over the one exchange. ValueError for one without a dialect."""
         self._dialects = tuple(_dialect(name, self.exchange, self.keys, self._scale, self._id_salt) for name in venues)
 

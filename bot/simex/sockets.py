@@ -49,7 +49,7 @@ async def serve_socket(
     except ConnectionError:
         return socket  # it was gone before it was open
     lock, out = asyncio.Lock(), Outgoing(request, socket, draw)
-    speaking = asyncio.create_task(_speak(out, session, times.of_poll, lock))
+    speaking = asyncio.create_task(_send_outgoing(out, session, times.of_poll, lock))
     try:
         async for message in socket:
             if message.type is WSMsgType.PING and not out.is_silent:
@@ -117,7 +117,9 @@ class Outgoing:
         transport.abort()
 
 
-async def _speak(out: Outgoing, session: SocketSession, moment: Callable[[], RequestTimes], lock: asyncio.Lock) -> None:
+async def _send_outgoing(
+    out: Outgoing, session: SocketSession, moment: Callable[[], RequestTimes], lock: asyncio.Lock
+) -> None:
     socket = out.socket
     begun = pinged = time.monotonic()
     with contextlib.suppress(ConnectionError):

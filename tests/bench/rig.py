@@ -95,7 +95,7 @@ def attach(world: dict[str, Any]) -> Attached:
 
     rules = wiring.ConnectionRules
     folder = Path(world["cache"])
-    wiring.start_companion = given  # type: ignore[assignment]
+    wiring.start_embedded_exchange = given  # type: ignore[assignment]
     wiring.ConnectionRules = lambda **fields: rules(**{**fields, "cache_folder": folder})  # type: ignore[misc,assignment]
     return attached
 

@@ -363,7 +363,7 @@ async def test_a_resume_ends_a_signal_that_is_not_written_down_yet(tmp_path: Pat
     hands.switch.engage(CANCEL, "SIGUSR1")
     await asyncio.sleep(0.02)  # times of files are as coarse as a tick of the kernel
     hands.asked.record(ResumeRequest("a mistake"))
-    assert await hands.switch._resume_if_asked()
+    assert await hands.switch._resume_if_requested()
     assert hands.switch.level() is OFF
     assert hands.flag.load() is OFF
     hands.switch.poll()
@@ -376,7 +376,7 @@ async def test_a_signal_after_the_request_to_resume_keeps_the_switch(tmp_path: P
     hands.asked.record(ResumeRequest("too early"))
     await asyncio.sleep(0.02)
     hands.switch.engage(CANCEL, "SIGUSR1")
-    assert not await hands.switch._resume_if_asked()
+    assert not await hands.switch._resume_if_requested()
     assert hands.switch.level() is CANCEL
     assert hands.flag.load() is CANCEL
 
@@ -388,5 +388,5 @@ async def test_a_resume_does_not_remove_a_flag_that_somebody_else_wrote(tmp_path
     hands.flag.record(FLATTEN, "get out", "anna")
     await asyncio.sleep(0.02)
     hands.asked.record(ResumeRequest("a mistake"))
-    assert not await hands.switch._resume_if_asked()
+    assert not await hands.switch._resume_if_requested()
     assert hands.flag.load() is FLATTEN

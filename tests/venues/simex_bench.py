@@ -137,7 +137,7 @@ async def simex_bench(
     clock = HandClock()
     key = ApiKey("simulated-key", "simulated-secret", "main")
     simex = Simex(exchange, keys={key.key: key}, clock=clock.now_ms, faults=FaultPlan())
-    simex.speak_as((adapter.profile.id,))
+    simex.serve_dialects((adapter.profile.id,))
     await simex.start(tls_dir=folder)
     sent: list[dict[str, Any]] = []
 

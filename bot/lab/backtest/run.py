@@ -109,7 +109,7 @@ class PriceGrid:
         self._market, self._prices, self._refitted = market, dict[str, float](), dict[str, None]()
         for symbol in symbols:
             self._prices[symbol] = market.at(symbol, max(start_ms, market.listed(symbol)[0])).mid
-        self.instruments = {symbol: self._made(symbol, price) for symbol, price in self._prices.items()}
+        self.instruments = {symbol: self._instrument_at(symbol, price) for symbol, price in self._prices.items()}
 
     def refit(self, exchange: Exchange) -> None:
         """Bring the exchange's instruments up to the present prices."""
@@ -119,7 +119,7 @@ class PriceGrid:
             price = self._market.at(symbol, exchange.now_ms).mid
             if max(price / fitted, fitted / price) >= REFIT:
                 self._prices[symbol] = price
-                self.instruments[symbol] = _finer(self.instruments[symbol], self._made(symbol, price))
+                self.instruments[symbol] = _finer(self.instruments[symbol], self._instrument_at(symbol, price))
                 self._refitted[symbol] = None
         listed = exchange.instruments if self._refitted else {}
         for symbol in self._refitted:
@@ -127,7 +127,7 @@ class PriceGrid:
             if (known.price_tick, known.size_step) != (wanted.price_tick, wanted.size_step):
                 exchange.replace_instrument(wanted)
 
-    def _made(self, symbol: str, price: float) -> Instrument:
+    def _instrument_at(self, symbol: str, price: float) -> Instrument:
         token = base_of(symbol)
         return default_instruments((token,), {token: price})[symbol]
 

@@ -11,7 +11,7 @@ from bot.runtime.exit_codes import ExitCode
 from bot.runtime.health.healthcheck import find_running
 from bot.runtime.kill.halt import CONFIRM_SECONDS, halt
 from bot.runtime.kill.resume import release
-from bot.runtime.kill.resume_file import ResumeRequest, ask_running
+from bot.runtime.kill.resume_file import ResumeRequest, request_from_daemon
 from bot.runtime.settings.chosen_journal import choose_journal
 
 REASON_MAX = 200
@@ -109,7 +109,7 @@ def _halt(source: BotSource, level: KillLevel, reason: str, by: str) -> Answer:
 
 def _resume(source: BotSource, request: Request, by: str) -> Answer:
     asked = ResumeRequest(request.reason, by, request.accept_mismatch, request.rebase_peak)
-    answered = ask_running(source.directory, asked)
+    answered = request_from_daemon(source.directory, asked)
     settings = source.settings.sources.load()  # as they are now: a switch in the configuration still holds
     chosen = choose_journal(settings, find_running(source.directory))
     settings = settings.model_copy(update={"journal": settings.journal.model_copy(update={"path": chosen})})

@@ -9,11 +9,11 @@ from bot.domain.states import KillLevel
 from bot.journal.errors import JournalError
 from bot.journal.reader import JournalReader
 from bot.operate.telegram.answers import HELP, READING, answer
-from bot.operate.telegram.confirmations import CODE_DIGITS, LIFE_SECONDS, Asked, Confirmations
+from bot.operate.telegram.confirmations import CODE_DIGITS, LIFE_SECONDS, Confirmations, PendingCommand
 from bot.runtime.exit_codes import CommandFailed
 from bot.runtime.kill.halt import halt
 from bot.runtime.kill.resume import release
-from bot.runtime.kill.resume_file import ResumeRequest, ask_running
+from bot.runtime.kill.resume_file import ResumeRequest, request_from_daemon
 from bot.runtime.settings.model import Settings
 
 LEVELS = {"pause": KillLevel.PAUSE, "flatten": KillLevel.FLATTEN}
@@ -67,7 +67,7 @@ class Commander:
         by = f"telegram {user} ({name})"
         return self._resume(asked, by) if asked.command == "resume" else self._halt(asked, by)
 
-    def _halt(self, asked: Asked, by: str) -> Reply:
+    def _halt(self, asked: PendingCommand, by: str) -> Reply:
         answered = halt(self._settings.state_directory, LEVELS[asked.command], asked.reason, by)
         if answered.taken is None:
             text = f"asked for {answered.asked.value}, but the bot has not confirmed it in time: look at its log"
@@ -75,9 +75,9 @@ class Commander:
             text = f"the bot has taken level {answered.taken.value}: {asked.reason}"
         return Reply(text, f"{asked.command}: {answered.asked.value} asked")
 
-    def _resume(self, asked: Asked, by: str) -> Reply:
+    def _resume(self, asked: PendingCommand, by: str) -> Reply:
         request = ResumeRequest(asked.reason, by)
-        answered = ask_running(self._settings.state_directory, request)
+        answered = request_from_daemon(self._settings.state_directory, request)
         if answered is None:
             return Reply("the kill switch is off, or the bot has not answered: see /status", "resume: no answer")
         text, _ = release(self._settings, request, answered=answered)

@@ -10,7 +10,7 @@ LIFE_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class PendingCommand:
     """A command that waits for its code."""
 
     command: str
@@ -31,15 +31,15 @@ class Confirmations:
     ) -> None:
         self._monotonic, self._life_seconds = monotonic, life_seconds
         self._new_code = new_code or (lambda: f"{secrets.randbelow(10**CODE_DIGITS):0{CODE_DIGITS}d}")
-        self._asked: dict[int, Asked] = {}
+        self._asked: dict[int, PendingCommand] = {}
 
-    def ask(self, user: int, command: str, reason: str) -> Asked:
+    def ask(self, user: int, command: str, reason: str) -> PendingCommand:
         """Note a command; its code is to be sent back."""
-        asked = Asked(command, reason, self._new_code(), self._monotonic() + self._life_seconds)
+        asked = PendingCommand(command, reason, self._new_code(), self._monotonic() + self._life_seconds)
         self._asked[user] = asked
         return asked
 
-    def take(self, user: int, code: str) -> Asked | str:
+    def take(self, user: int, code: str) -> PendingCommand | str:
         """The command that this code confirms, else why it confirms none. Whatever the code is, nothing waits any more:
         guessing needs a new command for each guess."""
         asked = self._asked.pop(user, None)

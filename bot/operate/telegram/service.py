@@ -148,7 +148,7 @@ class TelegramService:
         if message is None or user is None:
             return
         if user.id not in self._settings.users or message.chat.type != "private" or message.forward_origin:
-            self._count_stranger(user.id)
+            self._count_unknown_user(user.id)
             return
         command, rest = read_command(message.text or "")
         name = user.username or user.first_name
@@ -173,7 +173,7 @@ class TelegramService:
             for reader in readers:
                 reader.close()
 
-    def _count_stranger(self, user: int) -> None:
+    def _count_unknown_user(self, user: int) -> None:
         strangers = self._strangers
         strangers.count += 1
         if user not in strangers.ids and len(strangers.ids) < STRANGERS_NAMED:

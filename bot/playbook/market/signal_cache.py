@@ -77,7 +77,7 @@ class SignalCache:
         key = (name, series.symbol, series.timeframe_ms, window)
         before, values = self._windows.pop(key, (None, array("d")))
         if before is not series:
-            gone = _gone(before, series) if before is not None else None
+            gone = _dropped_count(before, series) if before is not None else None
             values = array("d") if gone is None else values[gone:]
             values.extend([nan] * (len(series) - len(values)))
         if len(self._windows) >= KEPT_MAX:
@@ -104,7 +104,7 @@ def _are_same(before: tuple[object, ...], now: tuple[object, ...]) -> bool:
     return len(before) == len(now) and all(map(is_, before, now))
 
 
-def _gone(before: CandleSeries, series: CandleSeries) -> int | None:
+def _dropped_count(before: CandleSeries, series: CandleSeries) -> int | None:
     """How many candles have left at the old end, None when the series does not continue the one before."""
     gone = bisect_left(before.starts_ms, series.starts_ms[0]) if len(series) else len(before)
     shared = len(before) - gone

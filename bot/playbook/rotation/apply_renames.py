@@ -42,7 +42,7 @@ def former_symbols(sectors: Sectors) -> Mapping[str, tuple[str, Span]]:
     return found
 
 
-def _is_gone(symbol: str, context: PlanContext) -> bool:
+def _is_delisted(symbol: str, context: PlanContext) -> bool:
     return context.instrument(symbol) is None and context.held(symbol) == 0 and not context.live_on(symbol)
 
 
@@ -56,7 +56,7 @@ def _carried(
     legs: list[Leg] = []
     more: list[Leg] = []
     for leg in tranche.legs:
-        if leg.state.is_over or leg.symbol not in former or not _is_gone(leg.symbol, context):
+        if leg.state.is_over or leg.symbol not in former or not _is_delisted(leg.symbol, context):
             legs.append(leg)
             continue
         symbol, span = former[leg.symbol]
@@ -110,7 +110,7 @@ def _reopened(
             continue
         symbol, span = former[leg.symbol]
         instrument, price = context.instrument(symbol), context.price(symbol)
-        if symbol in known or not _is_gone(leg.symbol, context) or instrument is None or price is None:
+        if symbol in known or not _is_delisted(leg.symbol, context) or instrument is None or price is None:
             continue
         made = _hedge(campaign, _renamed(leg, symbol, span), instrument, context)
         if made is not None:

@@ -71,7 +71,7 @@ class ResumeFile:
             self.remove()
 
 
-def ask_running(directory: Path, request: ResumeRequest) -> KillLevel | None:
+def request_from_daemon(directory: Path, request: ResumeRequest) -> KillLevel | None:
     """Ask a daemon that runs; the level it was at when it consumed the request, None when there is none or no answer.
 
     The flag file goes first: an operator who resumes has taken the hand off the switch.

@@ -242,7 +242,7 @@ class KillSwitch:
                 while True:
                     woken.clear()
                     try:
-                        if await self._resume_if_asked():
+                        if await self._resume_if_requested():
                             acted = KillLevel.OFF
                             if on_resume is not None:
                                 await on_resume()
@@ -294,7 +294,7 @@ class KillSwitch:
                 self._own_flag = None
         return level
 
-    async def _resume_if_asked(self) -> bool:
+    async def _resume_if_requested(self) -> bool:
         """Serve a resume request unless a hand still holds the switch; whether it was served.
 
         The file goes last: whoever wrote it takes its end for the end of the whole procedure.

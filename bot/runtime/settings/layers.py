@@ -64,7 +64,7 @@ class Layer:
                 return self.places[path[:length]]
         return next((place for key, place in self.places.items() if key[: len(path)] == path), self.name)
 
-    def says(self, path: KeyPath) -> bool:
+    def has(self, path: KeyPath) -> bool:
         """Whether this layer gives a value at `path` or above it."""
         node: Any = self.content
         for part in path:
@@ -254,7 +254,7 @@ def match_case(layer: Layer, base: Mapping[str, Any]) -> Layer:
 
 def origin(layers: Sequence[Layer], path: KeyPath) -> Layer | None:
     """The strongest layer that says `path`."""
-    return next((layer for layer in reversed(layers) if layer.says(path)), None)
+    return next((layer for layer in reversed(layers) if layer.has(path)), None)
 
 
 def find_state_directory(files: Sequence[Path] = (), assignments: Sequence[str] = ()) -> Path:

@@ -75,7 +75,7 @@ def warnings(settings: Settings) -> list[str]:
         found.append(f"playbook.tactical.leverage = {wanted} will be cut to risk.position_leverage_max = {most}")
     for file in settings.sources.files:
         layer = settings_layers.read_toml(file)
-        if any(layer.says(path) for path in SECRET_PATHS) and file.stat().st_mode & 0o077:
+        if any(layer.has(path) for path in SECRET_PATHS) and file.stat().st_mode & 0o077:
             found.append(f"{file}: holds a secret and others may read it; use a secrets file, or chmod 600")
     if settings.environment == "mainnet" and settings.mode == "trade":
         found.append("mainnet and trade: orders are real")

@@ -72,7 +72,7 @@ def with_names_of_today(
 def _with_notes_on(layer: Layer, constants: Collection[KeyPath]) -> Layer:
     """The layer with a warning for each constant that it gives under its name of today."""
     noted = " ".join(layer.notes)
-    found = [path for path in constants if layer.says(path) and f"{layer.place(path)} " not in noted]
+    found = [path for path in constants if layer.has(path) and f"{layer.place(path)} " not in noted]
     notes = [f"{layer.place(path)} {'.'.join(path)}: {_NO_SETTING}" for path in found]
     return replace(layer, notes=(*layer.notes, *notes)) if notes else layer
 

@@ -190,15 +190,15 @@ class ServedExchange:
             save=self.save if self._store is not None else None,
             id_salt=f"{self.exchange.now_ms}/" if rows else "",
         )
-        self._speak()
+        self._choose_dialects()
         self.server.set_delay(Delay(options.latency_ms, options.jitter_ms, options.seed))
         self.save()
 
-    def _speak(self) -> None:
+    def _choose_dialects(self) -> None:
         """Answer as the venues that are asked for. SetupFailed for one that is not known, or not kept."""
         options = self._options
         try:
-            self.server.speak_as(options.venues)
+            self.server.serve_dialects(options.venues)
         except ValueError as error:
             raise SetupFailed(f"--venue: {error}") from error
         unkept = [name for name in options.venues if name not in FULL_DIALECTS]

@@ -40,7 +40,7 @@ class SimulatorControl(Protocol):
     async def stop(self) -> None: ...
 
 
-async def start_companion(settings: Settings) -> SimulatorControl | None:
+async def start_embedded_exchange(settings: Settings) -> SimulatorControl | None:
     """The embedded exchange in environment `sim`, None elsewhere."""
     if settings.environment != "sim":
         return None

@@ -116,7 +116,7 @@ def recorded_bands(symbols: Iterable[str]) -> Mapping[str, Decimal]:
 def _spot(token: str, price: float) -> Instrument:
     recorded = spot_terms(token)
     step = min(ONE, _power(-floor(log10(price)) - 1))
-    made = _made(Decimal("0.01"), step, price, SPOT_NOTIONAL_MIN if recorded is None else recorded.notional_min)
+    made = _terms_of(Decimal("0.01"), step, price, SPOT_NOTIONAL_MIN if recorded is None else recorded.notional_min)
     terms = recorded if recorded is not None and _is_near(token, price) else made
     return Instrument(
         venue="binance",
@@ -140,7 +140,7 @@ def _spot(token: str, price: float) -> Instrument:
 def _perp(token: str, price: float, traits: TokenTraits) -> Instrument:
     recorded, brackets = perp_terms(token), brackets_of(token)
     step = min(ONE, _power(-floor(log10(price))))
-    made = _made(Decimal("0.1"), step, price, PERP_NOTIONAL_MIN if recorded is None else recorded.notional_min)
+    made = _terms_of(Decimal("0.1"), step, price, PERP_NOTIONAL_MIN if recorded is None else recorded.notional_min)
     terms = recorded if recorded is not None and _is_near(token, price) else made
     return Instrument(
         venue="binance",
@@ -168,7 +168,7 @@ def _is_near(token: str, price: float) -> bool:
     return known is not None and known.price / NEAR <= price <= known.price * NEAR
 
 
-def _made(coarsest: Decimal, step: Decimal, price: float, notional_min: Decimal) -> ListedTerms:
+def _terms_of(coarsest: Decimal, step: Decimal, price: float, notional_min: Decimal) -> ListedTerms:
     return ListedTerms(
         tick=_tick(coarsest, price),
         step=step,

@@ -97,7 +97,7 @@ def test_a_template_of_the_operator_is_used_and_a_long_text_is_cut() -> None:
 
 
 def observed(**changes: Any) -> Observed:
-    return Observed(NotifySettings(timing=NotifyTiming(dark_seconds=60), **changes), "binance", 0)
+    return Observed(NotifySettings(timing=NotifyTiming(unreachable_seconds=60), **changes), "binance", 0)
 
 
 def test_a_venue_that_stays_dark_is_reported_once_and_so_is_its_return() -> None:

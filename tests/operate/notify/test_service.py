@@ -184,7 +184,7 @@ def test_a_url_that_apprise_does_not_know_is_named_by_its_place_alone(tmp_path: 
 
 
 async def test_a_venue_that_is_dark_is_written_down_and_sent(hook: Hook, tmp_path: Path) -> None:
-    settings = settings_for(hook.url, tmp_path, replace(QUICK, dark_seconds=0.1))
+    settings = settings_for(hook.url, tmp_path, replace(QUICK, unreachable_seconds=0.1))
     async with notifying(settings, tmp_path) as (_, bot):
         bot.health.last["problem"] = "GET /account: timeout"
         await until(lambda: "binance has not answered" in hook.text)

@@ -105,7 +105,7 @@ class Hand:
 def make_hand(make_bench: MakeBench) -> Callable[..., Hand]:
     def make(*venues: str, **kwargs: Any) -> Hand:
         bench = make_bench(**kwargs)
-        bench.simex.speak_as(venues or ("bybit",))
+        bench.simex.serve_dialects(venues or ("bybit",))
         return Hand(bench)
 
     return make

@@ -36,7 +36,7 @@ class NotifyTiming:
     # a second notice about the same subject within this time is left out, seconds
     repeat_seconds: Annotated[float, Field(ge=0)] = 3_600.0
     # how long the venue does not answer before it is reported, seconds
-    dark_seconds: Annotated[float, Field(ge=0)] = 180.0
+    unreachable_seconds: Annotated[float, Field(ge=0)] = 180.0
 
 
 class NotifySettings(Section):

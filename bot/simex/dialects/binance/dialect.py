@@ -138,7 +138,7 @@ class Binance:
         if key is not None and route.security is Security.SIGNED:
             _verify(key, params, request, moment.exchange_ms)
         if key is not None and not _may(key, route, request.host):
-            raise _stranger()
+            raise _unknown_path()
         unread = params.names - route.known - {"timestamp", "recvWindow", "signature", "apiKey", "returnRateLimits"}
         if route.known and unread:
             read, sent = len(params.names) - len(unread), len(params.names)
@@ -154,7 +154,7 @@ class Binance:
             raise ApiError(-2014, "API-key format invalid.", 401)
         key = self._keys.get(text)
         if key is None:
-            raise _stranger()
+            raise _unknown_path()
         return key
 
     def _act(self, route: Route, call: Call, family: str, wall_ms: int) -> Any:
@@ -236,7 +236,7 @@ def _may(key: ApiKey, route: Route, host: str) -> bool:
     return host in key.hosts or HOSTS[host][0] in key.hosts
 
 
-def _stranger() -> ApiError:
+def _unknown_path() -> ApiError:
     return ApiError(-2015, "Invalid API-key, IP, or permissions for action.", 401)
 
 

@@ -217,7 +217,7 @@ def canceled_report(call: Call, ended: SimOrder, client_id: str, cancel_id: str)
 
 
 def query(call: Call) -> Mapping[str, Any]:
-    return row(call, found(call, call.instrument(), ApiError(-2013, "Order does not exist.")))
+    return row(call, find_order(call, call.instrument(), ApiError(-2013, "Order does not exist.")))
 
 
 def open_orders(call: Call) -> list[Mapping[str, Any]]:
@@ -272,7 +272,7 @@ def traded(call: Call, longest_ms: int) -> tuple[SimTrade, ...]:
     return call.exchange.trades(call.account, instrument.symbol, start_ms, end_ms, order_id, limit, first_id)
 
 
-def found(call: Call, instrument: Instrument, absent: ApiError) -> SimOrder:
+def find_order(call: Call, instrument: Instrument, absent: ApiError) -> SimOrder:
     """The order that `orderId` or `origClientOrderId` names, the newest where a client id was used again. Conditional
     orders of futures are not among them.
 

@@ -110,7 +110,7 @@ def _new_order(call: Call) -> NewOrder:
 
 
 def cancel(call: Call) -> Mapping[str, Any]:
-    order = _found(call, ApiError(-2011, "Unknown order sent."))
+    order = _find_order(call, ApiError(-2011, "Unknown order sent."))
     if order.status is not OrderStatus.UNTRIGGERED:
         raise ApiError(-2011, "Unknown order sent.")
     call.exchange.cancel(call.account, order.symbol, order_id=order.id, is_trigger=True)
@@ -123,10 +123,10 @@ def cancel_all(call: Call) -> Mapping[str, Any]:
 
 
 def query(call: Call) -> Mapping[str, Any]:
-    return row(call, _found(call, ApiError(-2013, "Order does not exist.")))
+    return row(call, _find_order(call, ApiError(-2013, "Order does not exist.")))
 
 
-def _found(call: Call, absent: ApiError) -> SimOrder:
+def _find_order(call: Call, absent: ApiError) -> SimOrder:
     """The conditional order named by `algoId` or `clientAlgoId`; neither call takes a symbol."""
     algo_id, own_id = call.params.maybe_integer("algoId"), call.params.maybe_text("clientAlgoId")
     if algo_id is None and own_id is None:

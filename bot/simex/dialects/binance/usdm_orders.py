@@ -24,7 +24,7 @@ from bot.simex.dialects.binance.common import (
 )
 from bot.simex.dialects.binance.refusals import perp_error
 from bot.simex.dialects.binance.spot_market import kept_price_text, price_text, size_text
-from bot.simex.dialects.binance.spot_orders import SIDES, found, is_forgotten, listed, traded
+from bot.simex.dialects.binance.spot_orders import SIDES, find_order, is_forgotten, listed, traded
 from bot.simex.dialects.binance.usdm_market import price_precision, size_precision
 from bot.simex.dialects.binance.usdm_terms import (
     good_till_ms,
@@ -171,7 +171,7 @@ def invalid(name: str) -> str:
 
 
 def cancel(call: Call) -> Mapping[str, Any]:
-    order = found(call, call.instrument(), ApiError(-2011, "Unknown order sent."))
+    order = find_order(call, call.instrument(), ApiError(-2011, "Unknown order sent."))
     ended = call.exchange.cancel(call.account, order.symbol, order_id=order.id)
     return {**_core(call, ended), "cumQty": size_text(call.instrument(), ended.filled_size)}
 
@@ -190,13 +190,13 @@ def countdown(call: Call) -> Mapping[str, Any]:
 
 
 def query(call: Call) -> Mapping[str, Any]:
-    order = found(call, call.instrument(), ApiError(-2013, "Order does not exist."))
+    order = find_order(call, call.instrument(), ApiError(-2013, "Order does not exist."))
     return row(call, order)
 
 
 def query_open(call: Call) -> Mapping[str, Any]:
     absent = ApiError(-2013, "Order does not exist.")
-    order = found(call, call.instrument(), absent)
+    order = find_order(call, call.instrument(), absent)
     if not order.is_open:
         raise absent
     return row(call, order)

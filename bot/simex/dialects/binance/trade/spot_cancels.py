@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bot.simex.dialects.binance.common import ApiError, Call, Params, Route, Security
-from bot.simex.dialects.binance.spot_orders import CLIENT_ID_RANGE, canceled_report, found
+from bot.simex.dialects.binance.spot_orders import CLIENT_ID_RANGE, canceled_report, find_order
 from bot.simex.engine.types import OrderList, OrderStatus, SimOrder
 
 _RESTRICTIONS = {"ONLY_NEW": OrderStatus.NEW, "ONLY_PARTIALLY_FILLED": OrderStatus.PARTIALLY_FILLED}
@@ -12,7 +12,7 @@ _RESTRICTIONS = {"ONLY_NEW": OrderStatus.NEW, "ONLY_PARTIALLY_FILLED": OrderStat
 
 def cancel(call: Call) -> Mapping[str, Any]:
     instrument = call.instrument()
-    order = found(call, instrument, ApiError(-2011, "Unknown order sent."))
+    order = find_order(call, instrument, ApiError(-2011, "Unknown order sent."))
     _check_restrictions(call.params, order)
     return _canceled(call, order, call.params.maybe_text("newClientOrderId", CLIENT_ID_RANGE))
 

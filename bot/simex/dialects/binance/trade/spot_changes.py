@@ -7,7 +7,7 @@ from typing import Any
 from bot.domain.money import ZERO
 from bot.simex.dialects.binance.common import ApiError, Call, Params, Route, Security, fixed, private, times
 from bot.simex.dialects.binance.refusals import spot_error
-from bot.simex.dialects.binance.spot_orders import CLIENT_ID_RANGE, found, place, row
+from bot.simex.dialects.binance.spot_orders import CLIENT_ID_RANGE, find_order, place, row
 from bot.simex.dialects.binance.trade.spot_cancels import cancel
 from bot.simex.engine.refusal import Refusal, RefusalReason
 
@@ -64,7 +64,7 @@ def _tried(act: Callable[[Call], Mapping[str, Any]], call: Call) -> tuple[bool, 
 def keep_priority(call: Call) -> Mapping[str, Any]:
     """A smaller quantity at the same place in the book; the order has a new client id afterwards where one is sent."""
     instrument = call.instrument()
-    order = found(call, instrument, ApiError(-2013, "Order does not exist."))
+    order = find_order(call, instrument, ApiError(-2013, "Order does not exist."))
     size = call.params.decimal("newQty")
     call.params.maybe_text("newClientOrderId", CLIENT_ID_RANGE)
     if (instrument.size_step and size % instrument.size_step) or size < instrument.size_min:

@@ -10,7 +10,7 @@ from bot.domain.money import ZERO
 from bot.simex.dialects.binance.common import ApiError, Call, Params, Route, Security, private, times
 from bot.simex.dialects.binance.refusals import perp_error
 from bot.simex.dialects.binance.spot_market import kept_price_text, size_text
-from bot.simex.dialects.binance.spot_orders import SIDES, found
+from bot.simex.dialects.binance.spot_orders import SIDES, find_order
 from bot.simex.dialects.binance.usdm_orders import cancel, check_price, check_size, place, row
 from bot.simex.dialects.binance.usdm_terms import matched_price, price_match_of
 from bot.simex.engine.refusal import Refusal, RefusalReason
@@ -25,7 +25,7 @@ def modify(call: Call) -> Mapping[str, Any]:
     """Another size and price; both must be sent, and the order keeps its id."""
     instrument, params = call.instrument(), call.params
     side = params.choice("side", SIDES, -1117, "Invalid side.")
-    order = found(call, instrument, ApiError(-2013, "Order does not exist."))
+    order = find_order(call, instrument, ApiError(-2013, "Order does not exist."))
     check_size(params, instrument)
     match = price_match_of(params, "LIMIT")
     if match != "NONE":
