@@ -9,7 +9,7 @@ JOBS := $(or $(JOBS),$(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN))
 PYTEST = env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11
 
-.PHONY: demo data test test-all simulate soak controls bench reference lint types lock clean help venv venv-dev
+.PHONY: demo data test test-all simulate soak controls bench reference docs lint types lock clean help venv venv-dev
 
 demo: venv  ## run one keyless demo on the embedded exchange (makes .venv first)
 	@$(BIN)/sectorbot demo $(ARGS)
@@ -40,6 +40,9 @@ reference: venv-dev  ## write config/default.toml, config/schema.json, docs/conf
 	@$(BIN)/python -m tests.runtime.settings_files
 	@$(BIN)/python -m tests.simex.endpoints_page
 
+docs: venv-dev  ## build the site of docs/ into site/, strictly and without a network
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 lint: venv-dev  ## check style and formatting with ruff
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -55,7 +58,7 @@ lock:  ## pin all dependencies anew, with hashes (needs the registry; UPGRADE=1 
 	@rm -rf .venv-lock
 
 clean:  ## remove .venv, caches and build results (journals and settings stay)
-	@rm -rf .venv .venv-lock dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf .venv .venv-lock dist build site .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find bot tests -type d -name __pycache__ -prune -exec rm -rf {} +
 
 help:  ## say what each target does

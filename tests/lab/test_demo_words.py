@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.commands import environment
+from tests.site.pages import blocks
+from tests.site.write import QUICK_START, masked
 
 
 @pytest.fixture(scope="module")
@@ -72,3 +74,8 @@ def test_the_next_commands_name_the_journal_that_is_kept(shown: tuple[list[str],
     assert journal.is_file()
     assert f"sectorbot dashboard --journal {journal}, then http://127.0.0.1:8420/" in after[-2]
     assert after[-1] == f"kept in {journal.parent}; delete with: rm -r {journal.parent}"
+
+
+def test_the_quick_start_shows_this_demo(shown: tuple[list[str], float]) -> None:
+    (page,) = [block.text for block in blocks(QUICK_START) if block.name == "demo"]
+    assert masked("\n".join(shown[0])) == masked(page), "run: python -m tests.site.write"

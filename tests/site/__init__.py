@@ -1,0 +1,1 @@
+"""The site of `docs/`: its build, its commands, its printed output and its pictures."""
