@@ -29,7 +29,8 @@ from tests.site.write import QUICK_START, bot_outputs, masked
 ELSEWHERE: tuple[tuple[str, str, str], ...] = (
     (r"make (demo|test-all|lint|types|docs)", ".ci/run", "make {1}"),
     (r"make (simulate|soak) .*", ".ci/run", "make {1}"),
-    (r"make (test|data)", "tests/test_suite.py", "{1}"),
+    (r"make (test)", "tests/test_suite.py", "{1}"),
+    (r"make data", "tests/cli/test_places.py", "data: venv-dev"),
     (r"cd .*", ".ci/run", "git clone"),
     (r"git clone .*", ".ci/run", "git clone"),
     (r"(\.venv/bin/)?python -m tests\.model --traces", "tests/model", "traces"),
