@@ -51,7 +51,7 @@ class Truth:
     `is_agreed` is False while books and account differ without an explanation, or a foreign order halts the bot.
     `locked` names instruments that may only be reduced: journaled locks, and those with an order in doubt.
     `latency_ms` is the median time of the venue's answers meanwhile. `unseen` are client ids in `working` that the
-    venue's list of open orders lacks: they count in every cap, and protect nothing.
+    venue does not show to rest (`UnknownOutcomes.unseen`): they count in every cap, and protect nothing.
     """
 
     account: Account

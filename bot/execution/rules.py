@@ -37,6 +37,8 @@ class ExecutionTiming:
     not_found_interval_ms: Annotated[int, Field(ge=0, le=60_000)] = 500
     # age at which an order in doubt locks its instrument and alerts, ms
     doubt_deadline_ms: Annotated[int, Field(ge=1_000)] = 120_000
+    # a resting stop that the list of open orders shows is asked about by itself at least this often, ms
+    stop_proof_ms: Annotated[int, Field(ge=0)] = 30_000
     # times books and account are compared before they disagree
     mismatch_rounds: Annotated[int, Field(ge=1, le=20)] = 3
     # wait between two comparisons, ms

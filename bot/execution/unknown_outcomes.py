@@ -22,12 +22,54 @@ __all__ = ["UNKNOWN_OUTCOME_STATES", "UNLISTED_SETTLEMENTS", "UnknownOutcomes"]
 UNLISTED_SETTLEMENTS = 3  # on end, in which a symbol is neither answered about nor listed, before its market has ended
 
 
+class StopProofs:
+    """When a resting trigger order was last seen by anything but the list of open orders.
+
+    A list may be minutes behind, and then it goes on showing a stop that somebody has withdrawn. So the order's own
+    endpoint is asked as well, once every `stop_proof_ms`: two requests per stop and minute. Times are the venue's, by
+    client id, and kept in memory: a process begins by asking about every stop.
+    """
+
+    def __init__(self, interval_ms: int) -> None:
+        self._interval_ms = interval_ms
+        self._proved_ms: dict[str, int] = {}
+        self._asked_ms: dict[str, int] = {}  # the first of the questions since the last proof
+
+    def ask_if_due(self, order: Order, now_ms: int) -> bool:
+        """Whether the order's own endpoint has to be asked now; remembers that it is asked."""
+        if not (order.order_type.is_trigger and order.state.is_live):
+            return False
+        proved_ms = self._proved_ms.get(order.client_id)
+        if proved_ms is not None and 0 <= now_ms - proved_ms < self._interval_ms:
+            return False
+        self._asked_ms.setdefault(order.client_id, now_ms)
+        return True
+
+    def prove(self, order: Order, asked_ms: int) -> None:
+        """The order rested when it was asked about by itself at `asked_ms`."""
+        self._proved_ms[order.client_id] = asked_ms
+        self._asked_ms.pop(order.client_id, None)
+
+    def unproved(self, orders: Sequence[Order], now_ms: int) -> frozenset[str]:
+        """Client ids of trigger orders whose own endpoint was asked in vain, and whose last proof is twice as old as a
+        proof may be. A process that has none yet counts from its first question.
+
+        Forgets what is not among `orders`.
+        """
+        live = {order.client_id for order in orders if order.state.is_live}
+        self._proved_ms = {key: at_ms for key, at_ms in self._proved_ms.items() if key in live}
+        self._asked_ms = {key: at_ms for key, at_ms in self._asked_ms.items() if key in live}
+        since = {key: self._proved_ms.get(key, at_ms) for key, at_ms in self._asked_ms.items()}
+        return frozenset(key for key, at_ms in since.items() if abs(now_ms - at_ms) >= 2 * self._interval_ms)
+
+
 class UnknownOutcomes:
     """Settles orders against the venue. Raises JournalError; an unreachable venue leaves orders as they are."""
 
     def __init__(self, venue: Venue, journal: Journal, rules: ExecutionRules, evidence: OrderReports) -> None:
         self._venue, self._journal, self._rules, self._evidence = venue, journal, rules, evidence
         self._settlements_unlisted: dict[str, int] = {}  # by client id, on end
+        self._proofs = StopProofs(rules.timing.stop_proof_ms)
 
     async def settle(self, orders: Sequence[Order], open_reports: Sequence[OrderReport]) -> tuple[Note, ...]:
         """Bring every order as far as the evidence goes. `open_reports` is what rests at the venue now."""
@@ -35,7 +77,8 @@ class UnknownOutcomes:
         return tuple(note for notes in settled for note in notes)
 
     def unseen(self, orders: Sequence[Order], open_reports: Sequence[OrderReport], asked_ms: int) -> frozenset[str]:
-        """Client ids of live orders that the list of open orders lacks though it should have them.
+        """Client ids of live orders that the list of open orders lacks though it should have them, and of stops that
+        the list alone shows: their own endpoint has not shown them for twice `stop_proof_ms`.
 
         They count in every cap, and protect nothing: what shows them, if anything does, may be older than their end.
 
@@ -44,11 +87,12 @@ class UnknownOutcomes:
             open_reports: the list.
             asked_ms: when the list was asked for, by the venue's clock.
         """
-        return frozenset(
+        unlisted = frozenset(
             order.client_id
             for order in orders
             if order.state.is_live and self._is_quiet_at(order, asked_ms) and find_report(order, open_reports) is None
         )
+        return unlisted | self._proofs.unproved(orders, self._venue.now_ms())
 
     async def _settle_one(self, order: Order, open_reports: Sequence[OrderReport]) -> tuple[Note, ...]:
         if order.state is OrderState.SUBMITTING:
@@ -65,6 +109,8 @@ class UnknownOutcomes:
 
     async def _resolve(self, order: Order, open_reports: Sequence[OrderReport]) -> tuple[Order, tuple[Note, ...]]:
         report = find_report(order, open_reports)
+        if report is not None and report.state is ReportState.OPEN:
+            report = await self._proved(order, report)
         unlisted = self._settlements_unlisted.pop(order.client_id, 0)
         for ask in range(self._rules.timing.not_found_confirmations):
             if ask:
@@ -126,6 +172,26 @@ class UnknownOutcomes:
         except Unavailable:
             return report
         return report if found is None or found.state is ReportState.OPEN else found
+
+    async def _proved(self, order: Order, listed: OrderReport) -> OrderReport:
+        """What is newer: the row of the list of open orders, or what the order's own endpoint says of it.
+
+        An order that is over stays over, so whoever says so is right. That the endpoint does not answer, or does not
+        know the order, proves nothing.
+        """
+        asked_ms = self._venue.now_ms()
+        if not self._proofs.ask_if_due(order, asked_ms):
+            return listed
+        try:
+            report = await self._evidence.fetch_order(order) or await self._find_in_history(order)
+        except Unavailable:
+            return listed
+        if report is None or report.defect:
+            return listed
+        if report.state is ReportState.OPEN:
+            self._proofs.prove(order, asked_ms)
+            return listed
+        return report
 
     async def _find_in_history(self, order: Order) -> OrderReport | None:
         reading = self._venue.fetch_order_history(order.symbol, order.sent_ms - OLDER_MS)

@@ -1,4 +1,4 @@
-"""A stop rests only while the venue's list of open orders has it: one endpoint alone may be minutes behind."""
+"""A stop rests while the list of open orders has it and its own endpoint shows it: either may be minutes behind."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from bot.domain.states import OrderState
+from bot.execution.reconcile import Reconciler
 from bot.ports import OrderReport, ReportState, Unavailable
 from tests.execution.scripted_venue import PERP, ScriptedVenue
-from tests.execution.worlds import SYMBOLS, World, approve_stop, open_world
+from tests.execution.worlds import FAST, SYMBOLS, World, approve_stop, open_world
 
 ORDER, LIST, HISTORY = "order", "open orders", "order history"
 
@@ -119,3 +120,80 @@ async def test_a_list_may_lack_a_stop_within_the_quiet_period_and_not_after_it(w
     assert (len(truth.working), truth.unseen) == (1, set(rested.client_ids))
     venue.behind = set()
     assert (await world.reconciler.settle(SYMBOLS)).unseen == frozenset()
+
+
+def questions(world: World) -> int:
+    return world.venue.calls.count("fetch_order")
+
+
+@pytest.mark.parametrize("behind", [{LIST}, {LIST, HISTORY}], ids=["list", "list and history"])
+async def test_a_stop_that_only_an_older_list_shows_is_over_when_it_is_asked_about(
+    world: World, behind: set[str]
+) -> None:
+    venue: Any = world.venue
+    client_id = await with_a_stop_that_was_taken_away(world)
+    venue.behind = behind
+    assert (await world.reconciler.settle(SYMBOLS)).working == (), "a process begins by asking about every stop"
+    order = world.journal.reader.load_order(client_id)
+    assert order is not None
+    assert order.state is OrderState.CANCELED
+
+
+async def test_a_stop_is_asked_about_by_itself_every_half_minute(world: World) -> None:
+    venue: Any = world.venue
+    client_id = await with_a_stop_that_was_taken_away(world)
+    venue.orders[0].state = ReportState.OPEN
+    await world.reconciler.settle(SYMBOLS)
+    venue.orders[0].state = ReportState.CANCELED
+    venue.behind = {LIST}
+    asked = questions(world)
+    for _ in range(3):
+        venue.advance(9_999)
+        truth = await world.reconciler.settle(SYMBOLS)
+        assert [order.client_id for order in truth.working] == [client_id]
+    assert questions(world) == asked, "a proof holds for half a minute"
+    venue.advance(10)
+    assert (await world.reconciler.settle(SYMBOLS)).working == ()
+
+
+async def test_an_order_that_its_endpoint_does_not_know_is_looked_up_in_the_history(world: World) -> None:
+    venue: Any = world.venue
+    await with_a_stop_that_was_taken_away(world)
+    venue.behind = {LIST, ORDER}
+    venue.former[ORDER] = None
+    assert (await world.reconciler.settle(SYMBOLS)).working == ()
+
+
+@pytest.mark.parametrize("restarts", [False, True], ids=["proved before", "never proved"])
+async def test_a_stop_whose_own_endpoint_stays_silent_protects_nothing_after_a_minute(
+    world: World, restarts: bool
+) -> None:
+    venue: Any = world.venue
+    client_id = await with_a_stop_that_was_taken_away(world)
+    venue.orders[0].state = ReportState.OPEN
+    await world.reconciler.settle(SYMBOLS)
+    venue.failing = {ORDER}
+    if restarts:
+        world.reconciler = Reconciler(world.venue, world.journal, FAST)
+        await world.reconciler.settle(SYMBOLS)
+    venue.advance(59_999)
+    truth = await world.reconciler.settle(SYMBOLS)
+    assert (len(truth.working), truth.unseen) == (1, frozenset())
+    venue.advance(1)
+    truth = await world.reconciler.settle(SYMBOLS)
+    assert (len(truth.working), truth.unseen) == (1, {client_id})
+    venue.failing = set()
+    truth = await world.reconciler.settle(SYMBOLS)
+    assert (len(truth.working), truth.unseen) == (1, frozenset())
+
+
+async def test_a_clock_that_is_set_back_does_not_keep_a_proof_for_longer(world: World) -> None:
+    venue: Any = world.venue
+    await with_a_stop_that_was_taken_away(world)
+    venue.orders[0].state = ReportState.OPEN
+    venue.advance(3_600_000)
+    await world.reconciler.settle(SYMBOLS)
+    venue.orders[0].state = ReportState.CANCELED
+    venue.behind = {LIST}
+    venue.advance(-3_000_000)
+    assert (await world.reconciler.settle(SYMBOLS)).working == ()

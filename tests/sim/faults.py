@@ -138,6 +138,7 @@ class Kind(StrEnum):
     HEDGE_MODE_HELD = "hedge mode with both sides held"
     LONG_DARK = "venue dark for a quarter of an hour and longer"
     STOP_WITHDRAWN = "stop withdrawn by hand"
+    LIST_STALE = "list of open orders stands still"
 
 
 # How often each strikes when asked, in a seed of ordinary weather.
@@ -256,6 +257,7 @@ RATES_OF_LATER_KINDS: Mapping[Kind, float] = {
     Kind.HEDGE_MODE_HELD: 0.005,
     Kind.LONG_DARK: 0.004,
     Kind.STOP_WITHDRAWN: 0.02,
+    Kind.LIST_STALE: 0.02,
 }
 # At the wire one question of the bot is several requests, and a cycle asks about sixty: each fails the less often.
 AT_THE_WIRE: Mapping[Kind, float] = {

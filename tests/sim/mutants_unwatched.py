@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from bot.execution.history_check import HistoryCheck
-from bot.execution.unknown_outcomes import UnknownOutcomes
+from bot.execution.unknown_outcomes import StopProofs, UnknownOutcomes
 from tests.sim.faults import Kind
 from tests.sim.mutants import SLICED, Mutant
 
@@ -27,6 +27,11 @@ def count_on_a_stop_that_the_list_lacks(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(UnknownOutcomes, "unseen", lambda self, orders, open_reports, asked_ms: frozenset())
 
 
+def count_on_the_list_alone(patch: pytest.MonkeyPatch) -> None:
+    """What the list of open orders has rests, however old the list is."""
+    patch.setattr(StopProofs, "ask_if_due", lambda self, order, now_ms: False)
+
+
 MUTANTS = (
     Mutant(
         "miss what came in a pause",
@@ -44,6 +49,16 @@ MUTANTS = (
         ("every position is stopped",),
         (Kind.STOP_WITHDRAWN, Kind.BLIND),
         seeds=8,
+        heaviness=24,
+        playbook=SLICED,
+        lives=4,
+    ),
+    Mutant(
+        "count on the list alone",
+        count_on_the_list_alone,
+        ("every position is stopped",),
+        (Kind.LIST_STALE,),
+        seeds=4,
         heaviness=24,
         playbook=SLICED,
         lives=4,

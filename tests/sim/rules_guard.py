@@ -10,12 +10,16 @@ from bot.domain.instrument import Side
 from bot.domain.order import OrderType
 from bot.domain.reason import Reason
 from bot.domain.states import KillLevel
+from bot.execution.rules import ExecutionTiming
 from tests.sim.faults import Kind
 from tests.sim.hooks import Rule
-from tests.sim.wire import ACCOUNT, BLIND_MAX_MS
+from tests.sim.wire import ACCOUNT
 from tests.sim.world import Life
 
 TURNS = 3  # successful turns in a row that saw the same position: one asks, one finds, one is for a lag
+PROOF_SECONDS = (
+    2 * ExecutionTiming().stop_proof_ms / 1000 + 60
+)  # a proof holds, is asked again in vain, and a slow turn
 
 
 class PositionsAreGuarded(Rule):
@@ -25,9 +29,11 @@ class PositionsAreGuarded(Rule):
         super().__init__(*arguments)
         self._seen: dict[str, tuple[Any, int]] = {}
         self._turn, self._withdrawn, self._cancels = 0, dict[str, int](), set[str]()
+        self._born = 0.0
 
     def at_start_of_life(self, life: Life) -> None:
         self._seen, self._withdrawn, self._cancels = {}, {}, set()
+        self._born = self.world.loop.time()
 
     def on_cancel(self, client_id: str) -> None:
         """A switch at this level takes the stops away on purpose: turns before it say nothing of those after it. So
@@ -69,11 +75,13 @@ class PositionsAreGuarded(Rule):
                 self.world.violate("every position is stopped inside its liquidation or entries stop", words)
 
     def _shows(self, symbol: str) -> bool:
-        """Not of a stop that was withdrawn by hand while the list of open orders itself is minutes behind: that list is
-        the one thing that says of a stop that it rests."""
+        """While the list of open orders is minutes behind, a stop that was withdrawn by hand is noticed when its own
+        endpoint is asked next. Until then, and not a moment longer, nothing shows it."""
         wire = self.world.wire
-        seconds = self.world.loop.time() - wire.withdrawn.get(symbol, -BLIND_MAX_MS)
-        return wire.blind is not Kind.LAG_OPEN or seconds > 2 * BLIND_MAX_MS / 1000
+        is_behind = wire.blind is Kind.LAG_OPEN or wire.list_stale_since is not None
+        if not is_behind or symbol not in wire.withdrawn:
+            return True
+        return self.world.loop.time() - max(wire.withdrawn[symbol], self._born) > PROOF_SECONDS
 
     def _is_covered(self, symbol: str, size: Decimal, liquidation: Decimal | None) -> bool:
         sign = 1 if size > 0 else -1

@@ -60,7 +60,7 @@ class TurnInputs:
 
     `memory` is that of the turn before with what the journal has counted since: deposits, equity, funding. `is_canary`:
     no entry has been carried out since the start. `risk` is None before the order books are read, and in records of
-    older versions. `unseen`: client ids in `working` that the venue's list of open orders lacks.
+    older versions. `unseen`: client ids in `working` that the venue does not show to rest.
     """
 
     kind: str

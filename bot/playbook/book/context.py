@@ -19,7 +19,7 @@ from bot.playbook.policy.numbers import Policy
 class PlanContext:
     """One instant, seen by the planner. `working` holds our live orders, resting stops included; `directional` is perps
     of `Memory.directional`, which are neither hedges nor a rotation's; `stopped` is `Memory.hedges_stopped`; `unseen`
-    is client ids in `working` that the venue's list of open orders lacks."""
+    is client ids in `working` that the venue does not show to rest."""
 
     snapshot: Snapshot
     portfolio: Portfolio

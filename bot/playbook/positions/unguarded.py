@@ -37,7 +37,8 @@ def is_inside(trigger: Decimal, position: Position) -> bool:
 def covering_stops(position: Position, context: PlanContext) -> list[Order]:
     """Stops that are known to rest, take the whole position and are reached before its liquidation.
 
-    Known is what the venue's list of open orders has: that nobody has said the end of a stop does not make it rest.
+    Known is what the venue's list of open orders has and the order's own endpoint has shown lately: that nobody has
+    said the end of a stop does not make it rest.
     """
     return [
         order
@@ -123,7 +124,7 @@ def missing_stops(
         found[symbol] = f"{symbol}: the {what} of {position.size} has no full-size stop inside its liquidation price"
         absent = [order.client_id for order in context.live_on(symbol) if order.client_id in context.unseen]
         if absent:
-            found[symbol] += f"; not in the venue's list of open orders: {', '.join(absent)}"
+            found[symbol] += f"; not shown by the venue to rest: {', '.join(absent)}"
         if context.closable(symbol) is None:
             found[symbol] += "; its instrument is not read or not traded, so none can be placed: close it by hand"
     return found, pending
