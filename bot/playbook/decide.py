@@ -51,7 +51,15 @@ def decide(
     """
     snapshot = as_of(snapshot)
     context = PlanContext(
-        snapshot, portfolio, policy, sectors, working, memory.directional, memory.hedges_stopped, unseen
+        snapshot,
+        portfolio,
+        policy,
+        sectors,
+        working,
+        memory.directional,
+        memory.hedges_stopped,
+        unseen,
+        memory.hedges,
     )
     memory = _settled(memory, context)
     market = read_market(snapshot, policy, sectors, cache)
@@ -101,7 +109,15 @@ def guard(
 ) -> Decision:
     """Exits, hedge ≤ spot and liquidation distance only; regime, target and campaign stay as they are."""
     context = PlanContext(
-        snapshot, portfolio, policy, sectors, working, memory.directional, memory.hedges_stopped, unseen
+        snapshot,
+        portfolio,
+        policy,
+        sectors,
+        working,
+        memory.directional,
+        memory.hedges_stopped,
+        unseen,
+        memory.hedges,
     )
     memory = _settled(memory, context)
     guarded = _guarded(memory, context)

@@ -84,7 +84,7 @@ REMOVALS: Mapping[int, tuple[Removal, ...]] = {
         ),
     ),
     17: (
-        Body("bot.playbook.rotation.tranche:_Draft.add", "self.legs.append(replace(leg, index=len(self.legs) + 1))"),
+        Body("bot.playbook.rotation.draft:Draft.add", "self.legs.append(replace(leg, index=len(self.legs) + 1))"),
         Body("bot.playbook.positions.hedge:_plans", "sleeve_margin = Decimal(10) ** 9", keeps=True),
     ),
     18: (Body("bot.execution.executor:Executor._new_order", "size = size * 2", keeps=True),),

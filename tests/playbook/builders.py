@@ -62,6 +62,7 @@ def golden_policy(**changes: object) -> Policy:
         "tranche_interval_minutes": 60,
         "condition_override": "breakout",
         "cash_slippage_bps": 0,
+        "hedge_with": "leader",
     }
     return Policy.model_validate(base | changes)
 

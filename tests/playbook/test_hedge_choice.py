@@ -1,8 +1,10 @@
 """What a sector is hedged with: leader, index perp, basket, and the beta each is sized by (PLAYBOOK §5)."""
 
 import math
+import statistics
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from itertools import pairwise
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,12 +16,15 @@ from bot.domain.durations import HOUR_MS
 from bot.domain.market import Snapshot
 from bot.domain.money import ZERO
 from bot.domain.order import Purpose
+from bot.domain.portfolio import Position
 from bot.domain.reason import Reason
 from bot.domain.turn.decision import Decision
 from bot.playbook.book.context import PlanContext
 from bot.playbook.policy.choices import HedgeWith
 from bot.playbook.policy.membership import Sectors
-from bot.playbook.positions.hedge_choice import choose_hedges, estimate_beta
+from bot.playbook.positions.hedge import common_level
+from bot.playbook.positions.hedge_beta import estimate_beta
+from bot.playbook.positions.hedge_choice import choose_hedges
 from tests.playbook.builders import World, golden_policy, make_sectors, neutral_world
 from tests.profiles import examples
 
@@ -68,23 +73,25 @@ def hedges(made: Decision) -> dict[str, Decimal]:
 
 def test_a_beta_is_the_slope_of_the_sector_on_the_token() -> None:
     found = world()
-    # Half ETH and half SOL, rebased at the start: near the mean of 1 and 2 on ETH, half of that on SOL.
-    on_eth, on_sol = (estimate_beta("infra", symbol, scene(found)) for symbol in (ETH, SOL))
+    # Half ETH and half SOL by value: near the mean of 1 and 2 on ETH, half of that on SOL.
+    on_eth, on_sol = (estimate_beta("infra", (symbol,), scene(found)) for symbol in (ETH, SOL))
     assert on_eth == pytest.approx(1.5, abs=0.05)
     assert on_sol == pytest.approx(0.75, abs=0.03)
 
 
 def test_a_beta_equals_the_covariance_over_the_variance() -> None:
     found = world(own=0.7)
+    found.spot |= {"ETH": D("16.5"), "SOL": D(110)}  # 41,250 and 13,750 of what is held
     snapshot = found.snapshot()
     eth, sol = (snapshot.candles[f"{token}/USDT"].closes for token in ("ETH", "SOL"))
-    index = [0.5 * e / eth[0] + 0.5 * s / sol[0] for e, s in zip(eth, sol, strict=True)][-181:]
+    eth, sol = eth[-181:], sol[-181:]
     pairs = [
-        (math.log(index[k] / index[k - 1]), math.log(eth[-181:][k] / eth[-181:][k - 1])) for k in range(1, len(index))
+        (0.75 * (eth[k] / eth[k - 1] - 1) + 0.25 * (sol[k] / sol[k - 1] - 1), eth[k] / eth[k - 1] - 1)
+        for k in range(1, len(eth))
     ]
     mean_y, mean_x = (sum(pair[place] for pair in pairs) / len(pairs) for place in (0, 1))
     expected = sum((y - mean_y) * (x - mean_x) for y, x in pairs) / sum((x - mean_x) ** 2 for _, x in pairs)
-    assert estimate_beta("infra", ETH, scene(found)) == pytest.approx(expected, abs=1e-9)
+    assert estimate_beta("infra", (ETH,), scene(found)) == pytest.approx(expected, abs=1e-9)
 
 
 def test_a_beta_is_bounded_shown_and_cut_to_hundredths() -> None:
@@ -227,3 +234,119 @@ def test_hedges_of_any_kind_stay_within_spot_and_margin_and_end_with_the_rotatio
     assert found.memory.campaign is not None
     assert found.memory.campaign.is_over
     assert found.memory.hedges == {}
+
+
+def basket_world(**changes: object) -> Beta:
+    """Both sectors hedged by baskets that want ETH: DeFi's has it third, infra's first."""
+    sectors = make_sectors(
+        sectors={
+            "defi": {"hedge": ["UNI", "AAVE", "ETH"], "tactical": ["UNI", "AAVE"], "weight_max": 1},
+            "infra": {"hedge": ["ETH", "SOL"], "tactical": ["ETH"], "weight_max": 1},
+        }
+    )
+    return world(sectors, own=0.4, **{"hedge_with": "basket", "basket_size": 3} | changes)
+
+
+def test_a_basket_has_one_beta_the_slope_of_what_is_held_on_its_equal_parts() -> None:
+    found = basket_world()
+    snapshot = found.snapshot()
+    closes = {token: snapshot.candles[f"{token}/USDT"].closes[-181:] for token in ("UNI", "AAVE", "ETH")}
+    moves = {token: [after / before - 1 for before, after in pairwise(line)] for token, line in closes.items()}
+    held = [(uni + aave) / 2 for uni, aave in zip(moves["UNI"], moves["AAVE"], strict=True)]
+    basket = [sum(line) / 3 for line in zip(*moves.values(), strict=True)]
+    slope = statistics.covariance(held, basket) / statistics.variance(basket)
+    parts, _ = choose_hedges("defi", scene(found))
+    assert [part.symbol for part in parts] == ["UNI/USDT:USDT", "AAVE/USDT:USDT", ETH]
+    assert {part.part for part in parts} == {D(1) / 3}
+    assert {part.beta for part in parts} == {D(f"{slope:.6f}").quantize(D("0.01"))}
+
+
+def test_a_basket_that_becomes_smaller_is_measured_anew() -> None:
+    found = basket_world()
+    pair, _ = choose_hedges("defi", scene(found), most=2)
+    assert [part.symbol for part in pair] == ["UNI/USDT:USDT", "AAVE/USDT:USDT"]
+    assert {part.beta for part in pair} == {D("1.00")}  # what is held is this very pair
+
+
+def test_a_perp_that_hedges_one_sector_hedges_no_other() -> None:
+    found = basket_world(condition_override="downtrend")
+    made = found.turn()
+    shorts = [(i.symbol, i.sector) for i in made.intents if i.purpose is Purpose.HEDGE]
+    assert sorted(shorts) == [
+        ("AAVE/USDT:USDT", "defi"),
+        (ETH, "defi"),
+        (SOL, "infra"),
+        ("UNI/USDT:USDT", "defi"),
+    ]
+    assert made.memory.hedges[ETH] == "defi"
+
+
+def test_a_perp_of_a_basket_without_candles_is_left_out() -> None:
+    found = basket_world()
+    del found.multiples["AAVE"]
+    parts, notes = choose_hedges("defi", scene(found))
+    assert [part.symbol for part in parts] == ["UNI/USDT:USDT", ETH]
+    assert not notes
+
+
+@settings(max_examples=examples(25), deadline=None)
+@given(levels=st.lists(st.floats(0.01, 100), min_size=1, max_size=60))
+def test_candles_that_have_not_closed_change_no_hedge(levels: list[float]) -> None:
+    """No look-ahead: whatever comes after the time of the snapshot."""
+    plain, later = basket_world(), basket_world()
+    seen = later.snapshot()
+    candles = {}
+    for symbol, series in seen.candles.items():
+        starts = tuple(series.end_ms + step * STEP for step in range(len(levels)))
+        columns = [column + tuple(levels) for column in (series.opens, series.highs, series.lows, series.closes)]
+        volumes = series.volumes_quote + (1e6,) * len(levels)
+        candles[symbol] = CandleSeries(symbol, STEP, series.starts_ms + starts, *columns, volumes)
+    later.snapshot = lambda: replace(seen, candles=candles)  # type: ignore[method-assign]
+    assert hedges(plain.decide()) == hedges(later.decide()) != {}
+
+
+@given(
+    notionals=st.lists(st.decimals("0.01", "1000000", places=2), min_size=1, max_size=5),
+    room=st.decimals("0", "2000000", places=2),
+)
+def test_the_level_of_a_basket_cuts_the_largest_and_no_more_than_needed(
+    notionals: list[Decimal], room: Decimal
+) -> None:
+    level = common_level(notionals, room)
+    after = sum((min(notional, level) for notional in notionals), ZERO)
+    assert after <= room + D("0.0001") or sum(notionals) <= room
+    assert after >= min(room, sum(notionals, ZERO)) - D("0.0001")
+
+
+def test_a_basket_over_its_spot_is_levelled_by_its_largest_part() -> None:
+    found = basket_world(condition_override=None, neutral_futures="delta-neutral", drift_buffer="0.5")
+    found.run()
+    before = {s: -p.size * p.mark_price for s, p in found.positions.items() if found.memory.hedges[s] == "defi"}
+    assert len(before) == 3
+    found.prices["AAVE"] *= D("1.4")
+    found.spot |= {"UNI": ZERO, "AAVE": (sum(before.values()) + D("0.4") * before["AAVE/USDT:USDT"] - 500) / D(280)}
+    made = found.guard()
+    assert [i.symbol for i in made.intents if i.purpose is Purpose.RELEASE or i.reduce_only] == ["AAVE/USDT:USDT"]
+
+
+def test_the_hedge_of_what_is_fled_from_stands_on_idle_margin_of_the_other_sleeve() -> None:
+    """DeFi's own sleeve has a fifth of the margin; infrastructure's is idle."""
+    found = basket_world(condition_override="uncertainty")
+    found.memory = replace(found.memory, labels={"defi": D(1_000), "infra": D(14_000)})
+    made = found.turn()
+    assert not [note for note in made.notes if note.reason is Reason.HEDGE_CUT]
+    assert sum(hedges(made).values(), ZERO) == pytest.approx(D(20_000), rel=D("0.3"))
+    labels = found.memory.labels
+    locked = sum((i.margin_quote for i in made.intents if i.purpose is Purpose.HEDGE), ZERO)
+    assert locked <= labels["defi"] < locked + 1
+    assert labels["defi"] + labels["infra"] == D(15_000)
+
+
+def test_a_sleeve_lends_no_margin_that_its_own_shorts_need() -> None:
+    found = basket_world(condition_override="uncertainty")
+    found.memory = replace(found.memory, labels={"defi": D(1_000), "infra": D(14_000)}, hedges={SOL: "infra"})
+    found.positions[SOL] = Position(SOL, D(-240), D(125), D(125), ZERO, D(6_000), D(5), None, True)
+    made = found.turn()
+    (cut,) = {note.words.partition(":")[0] for note in made.notes if note.reason is Reason.HEDGE_CUT}
+    assert cut == "defi"
+    assert found.memory.labels["infra"] >= 12_000 - 1

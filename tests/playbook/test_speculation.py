@@ -30,7 +30,7 @@ from tests.profiles import examples
 D = Decimal
 UNI, AAVE, ETH, SOL = (f"{token}/USDT:USDT" for token in ("UNI", "AAVE", "ETH", "SOL"))
 QUIET = settings(max_examples=examples(30), deadline=None, suppress_health_check=list(HealthCheck))
-CALM = {"order_share_max": 1, "order_max_quote": 10_000_000, "drift_buffer": "0.5"}
+CALM = {"order_share_max": 1, "order_max_quote": 10_000_000, "drift_buffer": "0.5", "hedge_with": "leader"}
 CONDITIONS = {
     Stance.INTO_DEFI: Condition.BREAKOUT,
     Stance.INTO_INFRA: Condition.UNCERTAINTY,

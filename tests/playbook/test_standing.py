@@ -26,7 +26,13 @@ from tests.profiles import examples
 
 D = Decimal
 ETH, UNI = "ETH/USDT:USDT", "UNI/USDT:USDT"
-CALM = {"order_share_max": 1, "order_max_quote": 10_000_000, "neutral_return_hours": 0, "drift_buffer": "0.5"}
+CALM = {
+    "order_share_max": 1,
+    "order_max_quote": 10_000_000,
+    "neutral_return_hours": 0,
+    "drift_buffer": "0.5",
+    "hedge_with": "leader",
+}
 
 
 @dataclass

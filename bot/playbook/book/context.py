@@ -19,7 +19,7 @@ from bot.playbook.policy.numbers import Policy
 class PlanContext:
     """One instant, seen by the planner. `working` holds our live orders, resting stops included; `directional` is perps
     of `Memory.directional`, which are neither hedges nor a rotation's; `stopped` is `Memory.hedges_stopped`; `unseen`
-    is client ids in `working` that the venue does not show to rest."""
+    is client ids in `working` that the venue does not show to rest; `hedges` is perps that hedge, by sector."""
 
     snapshot: Snapshot
     portfolio: Portfolio
@@ -29,6 +29,7 @@ class PlanContext:
     directional: Mapping[str, Decimal] = field(default_factory=dict)
     stopped: Mapping[str, int] = field(default_factory=dict)
     unseen: tuple[str, ...] = ()
+    hedges: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def at_ms(self) -> int:

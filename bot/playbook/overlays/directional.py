@@ -265,7 +265,8 @@ def _free_perps(sector: str, what: str, memory: Memory, context: PlanContext) ->
         or stands
         or policy.allocation.neutral_futures is NeutralFutures.DELTA_NEUTRAL
     ):
-        taken |= {part.symbol for name in context.sectors.sectors for part in choose_hedges(name, context)[0]}
+        # A basket is kept its first perp, and does without the others while they carry something.
+        taken |= {part.symbol for name in context.sectors.sectors for part in choose_hedges(name, context)[0][:1]}
     known = context.sectors.tacticals(sector)
     free = [
         symbol for symbol in known if symbol not in taken and not context.held(symbol) and not context.live_on(symbol)

@@ -7,7 +7,7 @@ as it finds them. Every wish has two thresholds, so that nothing opens and close
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from bot.domain.campaign import Memory, Stance
@@ -74,6 +74,7 @@ def plan_overlay_hedges(memory: Memory, context: PlanContext, stance: Stance) ->
             step = _step(sector, plan, held.get(plan.symbol, ZERO), target, room, context)
             intents += step
             hedges[plan.symbol] = sector
+            context = replace(context, hedges={**context.hedges, plan.symbol: sector})
             room, free = (left - sum((intent.margin_quote for intent in step), ZERO) for left in (room, free))
         for symbol in sorted(set(held) - chosen) if is_over or chosen else ():
             ending = target.words if is_over else f"{', '.join(sorted(chosen))} stands in for it"

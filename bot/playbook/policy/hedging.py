@@ -19,8 +19,9 @@ class HedgingPolicy(BaseModel):
         default=("defi",), description="sectors whose whole shift is hedged before the first sale (scenario B)"
     )
     instrument: HedgeWith = Field(
-        default=HedgeWith.LEADER,
-        description="what hedges a sector: leader (first of its hedge list), index (its index perp) or basket",
+        default=HedgeWith.BASKET,
+        description="what hedges a sector: basket (the first of its hedge list, in equal parts, by one beta), leader "
+        "(the first) or index (its index perp)",
     )
     basket_size: SkipJsonSchema[int] = Field(default=3, ge=2, le=10, description="most perps of a basket, count")
     by_beta: bool = Field(

@@ -3,13 +3,15 @@
 A hedge never exceeds the spot it covers and never takes more margin than its sector's futures sleeve has.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 
 from bot.domain.campaign import Memory
+from bot.domain.instrument import Instrument
 from bot.domain.money import ONE, ZERO, share
 from bot.domain.perp import liquidation_distance, whole_leverage
+from bot.domain.portfolio import Position
 from bot.domain.reason import Note, Reason
 from bot.playbook.book.context import PlanContext
 from bot.playbook.book.portfolio import signed_notional
@@ -77,7 +79,7 @@ def plan_hedges(
         if len(plans) == len(parts) or len(parts) == 1:
             return plans, (*notes, *more)
         # Thin slices of a basket are below the minimum: rather fewer perps than no hedge.
-        parts = tuple(replace(part, part=ONE / (len(parts) - 1)) for part in parts[:-1])
+        parts, notes = choose_hedges(sector, context, closing, most=len(parts) - 1)
 
 
 def _plans(
@@ -143,24 +145,43 @@ def over_spot(memory: Memory, context: PlanContext, sold: Mapping[str, Decimal] 
     unpriced = {name for token in context.portfolio.unpriced for name in context.sectors.tokens.get(token, {})}
     gone = sold or {}
     room = {name: context.portfolio.hedge_room(name, sold=gone.get(name, ZERO)) for name in context.portfolio.sectors}
-    found = []
+    shorts: dict[str, list[tuple[Decimal, str, Position, Instrument]]] = {}
     for symbol, sector in sorted(memory.hedges.items()):
         position, instrument = context.position(symbol), context.closable(symbol)
         if position is None or instrument is None or position.size >= 0 or sector in unpriced:
             continue
         notional = -signed_notional(position, context.snapshot)
-        excess = notional - room.get(sector, ZERO)
-        room[sector] = max(ZERO, -excess)
-        if excess <= 0 or position.mark_price <= 0:
-            continue
-        steps = (excess / (instrument.contract_size * position.mark_price * instrument.size_step)).to_integral_value(
-            rounding="ROUND_CEILING"
-        )
-        size = min(-position.size, steps * instrument.size_step)
-        covered = f"what a sale leaves of the {sector} spot" if gone.get(sector) else f"the {sector} spot it covers"
-        message = f"{symbol}: the hedge of {notional:.2f} exceeds {covered} by {excess:.2f}"
-        found.append(Shrink(symbol, sector, size, Reason.HEDGE_OVER_SPOT, message))
-    return tuple(found)
+        shorts.setdefault(sector, []).append((notional, symbol, position, instrument))
+    found = []
+    for sector, held in shorts.items():
+        level = common_level([notional for notional, *_ in held], room.get(sector, ZERO))
+        found += [_shrink(sector, short, level, is_sale=bool(gone.get(sector))) for short in held if short[0] > level]
+    return tuple(shrink for shrink in found if shrink is not None)
+
+
+def common_level(notionals: Sequence[Decimal], room: Decimal) -> Decimal:
+    """The value to which the largest shorts of a basket come down, so that all of them together fit into `room`: its
+    parts stay near each other, and where one is a little too large only that one is traded."""
+    left, rest = room, sorted(notionals)
+    while rest and rest[0] * len(rest) <= left:
+        left -= rest.pop(0)
+    return left / len(rest) if rest else max(notionals, default=ZERO)
+
+
+def _shrink(
+    sector: str, short: tuple[Decimal, str, Position, Instrument], level: Decimal, *, is_sale: bool
+) -> Shrink | None:
+    notional, symbol, position, instrument = short
+    if position.mark_price <= 0:
+        return None
+    excess = notional - level
+    steps = (excess / (instrument.contract_size * position.mark_price * instrument.size_step)).to_integral_value(
+        rounding="ROUND_CEILING"
+    )
+    size = min(-position.size, steps * instrument.size_step)
+    covered = f"what a sale leaves of the {sector} spot" if is_sale else f"the {sector} spot it covers"
+    message = f"{symbol}: the hedge of {notional:.2f} exceeds {covered} by {excess:.2f}"
+    return Shrink(symbol, sector, size, Reason.HEDGE_OVER_SPOT, message)
 
 
 def near_liquidation(

@@ -9,7 +9,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from bot.domain.campaign import Bridge, Campaign, Leg, Memory, Stance, Tranche, Transfer
-from bot.domain.money import ONE, ZERO, plain, share
+from bot.domain.money import ONE, ZERO
 from bot.domain.order import TRANCHE_PHASES, Purpose
 from bot.domain.perp import whole_leverage
 from bot.domain.reason import Note, Reason
@@ -19,53 +19,13 @@ from bot.playbook.book.context import PlanContext
 from bot.playbook.book.portfolio import signed_notional
 from bot.playbook.book.transfers import free_margin
 from bot.playbook.market.stance import CASH
-from bot.playbook.policy.choices import HedgeWith, NeutralFutures
-from bot.playbook.positions.hedge import plan_hedges
+from bot.playbook.policy.choices import NeutralFutures
 from bot.playbook.positions.tactical import plan_tactical
+from bot.playbook.rotation.draft import Draft, is_sale, sector_quote
+from bot.playbook.rotation.hedge_legs import hedge_legs, release_legs, shrink_legs
 from bot.playbook.rotation.purchases import divide_purchase
 
 _CENT = Decimal("0.01")
-_PLAIN = (HedgeWith.LEADER, False)
-
-
-class _Draft:
-    """A tranche in the making; lives inside one call of `start_tranche`."""
-
-    def __init__(self, campaign: Campaign, number: int, memory: Memory, context: PlanContext) -> None:
-        self.campaign, self.number, self.memory, self.context = campaign, number, memory, context
-        self.legs: list[Leg] = []
-        self.transfers: list[Transfer] = []
-        self.notes: list[Note] = []
-        self.hedges = dict(memory.hedges)
-        self.owed = dict(campaign.owed)
-        self.hedge_margin: dict[str, Decimal] = {}
-        self.hedged: dict[str, Decimal] = {}
-
-    @property
-    def is_rotation(self) -> bool:
-        return self.campaign.stance_from is not self.campaign.stance_to
-
-    @property
-    def is_last(self) -> bool:
-        return self.number == self.campaign.tranches[-1].index
-
-    def add(self, leg: Leg) -> None:
-        """Number the leg, and leave it out at once when it is below the venue's minimum."""
-        instrument = self.context.instrument(leg.symbol)
-        size = abs(leg.size_to - leg.size_from)
-        reducing = leg.purpose in (Purpose.EXIT, Purpose.RELEASE)
-        floored = instrument.floor_size(size) if instrument is not None else ZERO
-        if instrument is None or not instrument.is_tradable(floored, leg.price, reduce_only=reducing):
-            message = f"{leg.words}: {plain(size)} at {plain(leg.price)} is below the minimum of {leg.symbol}"
-            self.notes.append(Note(Reason.BELOW_MINIMUM, message, leg.symbol, {"size": str(size)}))
-            leg = replace(leg, state=LegState.SKIPPED)
-        self.legs.append(replace(leg, index=len(self.legs) + 1))
-
-    def unsold(self, sector: str, number: int) -> Decimal:
-        """Quote value, at the campaign's prices, that a sector still has to sell after a tranche."""
-        later = (t for t in self.campaign.tranches if t.index > number)
-        legs = (leg for tranche in later for leg in tranche.legs)
-        return sum((_sector_quote(leg, self.context) for leg in legs if leg.sector == sector and _is_sale(leg)), ZERO)
 
 
 def start_tranche(
@@ -78,23 +38,23 @@ def start_tranche(
     outline = campaign.current
     if outline is None:
         raise ValueError(f"campaign {campaign.number} has no tranche left to start")
-    draft = _Draft(campaign, outline.index, memory, context)
+    draft = Draft(campaign, outline.index, memory, context)
     sales = _sales(outline, draft)
     if draft.is_rotation and outline.index == 1:
         _exit_legs(draft)
-        _hedge_legs(draft, sales)
+        hedge_legs(draft, sales)
     else:
-        _shrink_legs(draft, sales)
+        shrink_legs(draft, sales)
     for leg in sales:
         draft.add(leg)
-    gross = sum((leg.quote_value for leg in draft.legs if _is_sale(leg) and leg.state is not LegState.SKIPPED), ZERO)
+    gross = sum((leg.quote_value for leg in draft.legs if is_sale(leg) and leg.state is not LegState.SKIPPED), ZERO)
     buys, margins, part = _money(draft, gross)
     _increase_legs(draft, buys)
     if tactical_allowed and draft.is_rotation:
         _tactical_leg(draft, margins, part)
     if tactical_allowed and draft.is_last and campaign.stance_to is Stance.NEUTRAL:
         _neutral_longs(draft)
-    _release_legs(draft)
+    release_legs(draft)
     tranche = replace(
         outline,
         state=TrancheState.RUNNING,
@@ -108,16 +68,7 @@ def start_tranche(
     return replace(campaign, tranches=tranches, owed=draft.owed), draft.hedges, tuple(draft.notes)
 
 
-def _is_sale(leg: Leg) -> bool:
-    return leg.purpose is Purpose.REDUCE
-
-
-def _sector_quote(leg: Leg, context: PlanContext) -> Decimal:
-    """The part of a spot leg's value that counts in its sector."""
-    return leg.quote_value * context.sectors.membership(base_of(leg.symbol), leg.sector)
-
-
-def _sales(outline: Tranche, draft: _Draft) -> list[Leg]:
+def _sales(outline: Tranche, draft: Draft) -> list[Leg]:
     """The outlined sales from what is held now: sizes to reach stay, what came short before is caught up."""
     sales = []
     for leg in outline.legs:
@@ -128,12 +79,7 @@ def _sales(outline: Tranche, draft: _Draft) -> list[Leg]:
     return sales
 
 
-def _sold(sector: str, sales: list[Leg], context: PlanContext) -> Decimal:
-    """Quote value of a sector's spot that these legs sell, at the prices of now."""
-    return sum((_sector_quote(leg, context) for leg in sales if leg.sector == sector), ZERO)
-
-
-def _exit_legs(draft: _Draft) -> None:
+def _exit_legs(draft: Draft) -> None:
     """Close tactical positions, and hedges of sectors that have nothing left to sell: before anything is shorted."""
     context, memory = draft.context, draft.memory
     directional = {held.symbol: held for held in memory.exits}
@@ -150,89 +96,7 @@ def _exit_legs(draft: _Draft) -> None:
         draft.add(Leg(0, Purpose.EXIT, sector, symbol, position.size, ZERO, position.mark_price, value, words=message))
 
 
-def _shrink_legs(draft: _Draft, sales: list[Leg]) -> None:
-    """Shrink a standing hedge to the spot that the sales will leave, before they are made: it never exceeds it."""
-    context = draft.context
-    room = {
-        name: context.portfolio.hedge_room(name, sold=_sold(name, sales, context)) for name in context.portfolio.sectors
-    }
-    for symbol, sector in sorted(draft.hedges.items()):
-        instrument, price, held = context.instrument(symbol), context.price(symbol), context.held(symbol)
-        if instrument is None or price is None or held >= 0 or sector not in context.portfolio.sectors:
-            continue
-        size_to = -instrument.size_for(max(ZERO, room[sector]), price)
-        room[sector] -= instrument.notional(max(held, size_to), price)
-        if size_to > held:
-            value = instrument.notional(size_to - held, price)
-            message = f"shrink the hedge of {sector} by {value:.2f} to the spot that its sale leaves"
-            draft.add(Leg(0, Purpose.EXIT, sector, symbol, held, size_to, price, value, words=message))
-
-
-def _hedge_legs(draft: _Draft, sales: list[Leg]) -> None:
-    """Not more than the spot that this tranche leaves: a hedge never exceeds what it covers, not in between."""
-    context, policy = draft.context, draft.context.policy
-    closing = frozenset(leg.symbol for leg in draft.legs)
-    for sector in context.sectors.sectors:
-        whole, wanted = draft.unsold(sector, 0), draft.unsold(sector, draft.number)
-        left = context.portfolio.hedge_room(sector, sold=_sold(sector, sales, context))
-        if sector in policy.hedging.whole_from:
-            wanted = max(wanted, min(whole, left))
-        wanted = min(wanted, left)
-        if wanted <= 0:
-            continue
-        if not policy.hedging.is_on:
-            message = f"{sector}: {wanted:.2f} stays without a hedge (hedge = false)"
-            draft.notes.append(Note(Reason.HEDGE_OFF, message, sector))
-            continue
-        plans, notes = plan_hedges(
-            sector,
-            wanted,
-            context,
-            sleeve_margin=context.portfolio.labels.get(sector, ZERO),
-            closing=closing,
-            limit_quote=left,
-        )
-        draft.notes += notes
-        draft.hedged[sector] = wanted
-        _replace_hedges(sector, frozenset(plan.symbol for plan in plans), closing, draft)
-        for plan in plans:
-            draft.hedges[plan.symbol] = sector
-            draft.hedge_margin[sector] = draft.hedge_margin.get(sector, ZERO) + plan.margin_quote
-            held = ZERO if plan.symbol in closing else context.held(plan.symbol)
-            purpose = Purpose.HEDGE if -plan.size < held else Purpose.EXIT
-            message = f"hedge {plan.notional_quote:.2f} of {sector} spot that waits to be sold"
-            if plan.words != plan.symbol:
-                message += f", on {plan.words}"
-            if held != -plan.size:
-                draft.add(
-                    Leg(
-                        0,
-                        purpose,
-                        sector,
-                        plan.symbol,
-                        held,
-                        -plan.size,
-                        plan.price,
-                        plan.notional_quote,
-                        plan.margin_quote,
-                        plan.leverage,
-                        words=message,
-                    )
-                )
-
-
-def _replace_hedges(sector: str, chosen: frozenset[str], closing: frozenset[str], draft: _Draft) -> None:
-    """Close hedges of the sector on perps that are not chosen any more, before others are opened."""
-    for symbol, covered in sorted(draft.memory.hedges.items()):
-        position = draft.context.position(symbol)
-        if covered != sector or position is None or not chosen or symbol in chosen | closing:
-            continue
-        value = abs(signed_notional(position, draft.context.snapshot))
-        message = f"close the hedge on {symbol}: {', '.join(sorted(chosen))} stands in for it"
-        draft.add(Leg(0, Purpose.EXIT, sector, symbol, position.size, ZERO, position.mark_price, value, words=message))
-
-
-def _money(draft: _Draft, gross: Decimal) -> tuple[Mapping[str, Decimal], Mapping[str, Decimal], Decimal]:
+def _money(draft: Draft, gross: Decimal) -> tuple[Mapping[str, Decimal], Mapping[str, Decimal], Decimal]:
     """What this tranche spends on spot and adds as margin per sector, and the part of all needs that this meets."""
     context, policy, campaign = draft.context, draft.context.policy, draft.campaign
     spot_needs = {s: max(ZERO, _spot_need(s, draft)) for s in context.sectors.sectors}
@@ -246,7 +110,7 @@ def _money(draft: _Draft, gross: Decimal) -> tuple[Mapping[str, Decimal], Mappin
     repay = _repay(draft, gross)
     income = gross + spare + sum(givers.values(), ZERO) - repay
     bridged = _bridge(draft, needs - income) if draft.is_rotation and draft.number == 1 else {}
-    fees = sum((leg.quote_value * _fee(leg, context) for leg in draft.legs if _is_sale(leg)), ZERO)
+    fees = sum((leg.quote_value * _fee(leg, context) for leg in draft.legs if is_sale(leg)), ZERO)
     total = max(ZERO, min(needs, income + sum(bridged.values(), ZERO)) - (fees if needs else ZERO))
     part = total / needs if needs else ZERO
     buys = {s: need * part for s, need in spot_needs.items() if need > 0}
@@ -264,23 +128,23 @@ def _fee(leg: Leg, context: PlanContext) -> Decimal:
     return instrument.taker_fee if instrument else ZERO
 
 
-def _spot_need(sector: str, draft: _Draft) -> Decimal:
+def _spot_need(sector: str, draft: Draft) -> Decimal:
     """What the campaign still wants to buy for a sector: from the plan, so that prices do not drift into it."""
     campaign, context = draft.campaign, draft.context
     wanted = campaign.target.get(f"{sector}.spot", ZERO) - campaign.baseline.get(f"{sector}.spot", ZERO)
     done = (leg for t in campaign.tranches if t.state is TrancheState.DONE for leg in t.legs)
     bought = (
-        _sector_quote(leg, context)
+        sector_quote(leg, context)
         for leg in done
         if leg.purpose is Purpose.INCREASE and leg.sector == sector and leg.state is not LegState.SKIPPED
     )
     return wanted + _sold_along(sector, draft) - sum(bought, ZERO) if wanted > 0 else ZERO
 
 
-def _sold_along(sector: str, draft: _Draft) -> Decimal:
+def _sold_along(sector: str, draft: Draft) -> Decimal:
     """What a sector lost, up to this tranche, by sales for another one of tokens that count in both."""
     done = [t.legs for t in draft.campaign.tranches if t.state is TrancheState.DONE]
-    sales = (leg for legs in (*done, draft.legs) for leg in legs if _is_sale(leg) and leg.sector != sector)
+    sales = (leg for legs in (*done, draft.legs) for leg in legs if is_sale(leg) and leg.sector != sector)
     parts = (
         leg.quote_value * draft.context.sectors.membership(base_of(leg.symbol), sector)
         for leg in sales
@@ -289,28 +153,28 @@ def _sold_along(sector: str, draft: _Draft) -> Decimal:
     return sum(parts, ZERO)
 
 
-def _margin_gap(sector: str, draft: _Draft) -> Decimal:
+def _margin_gap(sector: str, draft: Draft) -> Decimal:
     owed = draft.owed.get(f"{sector}.futures", ZERO)
-    held = draft.context.portfolio.labels.get(sector, ZERO)
+    held = draft.labels.get(sector, ZERO)
     gap = draft.campaign.target.get(f"{sector}.futures", ZERO) - held - owed
     least = max(draft.context.policy.constants.transfer_min_quote, draft.campaign.book / 1000)
     return gap if abs(gap) >= least else ZERO
 
 
-def _surplus(draft: _Draft) -> dict[str, Decimal]:
+def _surplus(draft: Draft) -> dict[str, Decimal]:
     """Margin that the target does not want any more, as far as nothing is locked with it."""
     found = {}
     for sector, sleeves in draft.context.portfolio.sectors.items():
         locked = ZERO if draft.is_rotation and draft.number == 1 else sleeves.margin_locked
         locked = max(locked, draft.hedge_margin.get(sector, ZERO))
-        free = draft.context.portfolio.labels.get(sector, ZERO) - locked
+        free = draft.labels.get(sector, ZERO) - locked
         amount = min(-_margin_gap(sector, draft), free).quantize(_CENT, rounding="ROUND_FLOOR")
         if amount >= max(draft.context.policy.constants.transfer_min_quote, _CENT):
             found[sector] = amount
     return found
 
 
-def _repay(draft: _Draft, gross: Decimal) -> Decimal:
+def _repay(draft: Draft, gross: Decimal) -> Decimal:
     """Pay back what the bridge lent to earlier tranches. The reserve is repaid by not being spent."""
     if draft.number == 1:
         return ZERO
@@ -329,7 +193,7 @@ def _repay(draft: _Draft, gross: Decimal) -> Decimal:
     return repaid
 
 
-def _bridge(draft: _Draft, short: Decimal) -> dict[str, Decimal]:
+def _bridge(draft: Draft, short: Decimal) -> dict[str, Decimal]:
     """Where the rest of the purchase comes from, by source; a note when it does not reach."""
     context, policy = draft.context, draft.context.policy
     unsold = sum((draft.unsold(s, draft.number) for s in context.sectors.sectors), ZERO)
@@ -346,7 +210,7 @@ def _bridge(draft: _Draft, short: Decimal) -> dict[str, Decimal]:
     ):
         sector = draft.campaign.source
         keep = draft.hedge_margin.get(sector, ZERO) * (ONE + policy.hedging.margin_keep)
-        room = min(context.portfolio.labels.get(sector, ZERO) - keep, free_margin(context.portfolio.account) - keep)
+        room = min(draft.labels.get(sector, ZERO) - keep, free_margin(context.portfolio.account) - keep)
         taken[f"{sector}.futures"] = max(ZERO, min(wanted, room)).quantize(_CENT, rounding="ROUND_FLOOR")
     taken = {source: amount for source, amount in taken.items() if amount > 0}
     for source, amount in taken.items():
@@ -358,7 +222,7 @@ def _bridge(draft: _Draft, short: Decimal) -> dict[str, Decimal]:
     return taken
 
 
-def _plan_transfers(draft: _Draft, givers: dict[str, Decimal], margins: Mapping[str, Decimal]) -> None:
+def _plan_transfers(draft: Draft, givers: dict[str, Decimal], margins: Mapping[str, Decimal]) -> None:
     """Margin that one sector gives and another needs is relabelled; the rest moves between the wallets."""
     rest = dict(margins)
     for giver, amount in givers.items():
@@ -378,7 +242,7 @@ def _plan_transfers(draft: _Draft, givers: dict[str, Decimal], margins: Mapping[
             draft.transfers.append(Transfer(amount, True, taker, message, after=Purpose.INCREASE))
 
 
-def _increase_legs(draft: _Draft, buys: Mapping[str, Decimal]) -> None:
+def _increase_legs(draft: Draft, buys: Mapping[str, Decimal]) -> None:
     context = draft.context
     for sector, budget in buys.items():
         if (
@@ -399,7 +263,7 @@ def _increase_legs(draft: _Draft, buys: Mapping[str, Decimal]) -> None:
             draft.add(Leg(0, Purpose.INCREASE, sector, symbol, held, held + size, price, size * price, words=message))
 
 
-def _tactical_leg(draft: _Draft, margins: Mapping[str, Decimal], part: Decimal) -> None:
+def _tactical_leg(draft: Draft, margins: Mapping[str, Decimal], part: Decimal) -> None:
     context, campaign = draft.context, draft.campaign
     sector = campaign.destination
     if sector not in context.sectors.sectors or campaign.stance_to not in (Stance.INTO_DEFI, Stance.INTO_INFRA):
@@ -415,19 +279,19 @@ def _tactical_leg(draft: _Draft, margins: Mapping[str, Decimal], part: Decimal) 
     if earlier and wanted <= whole * context.policy.constants.leg_tolerance:
         return
     wanted *= part
-    margin = min(wanted, margins.get(sector, ZERO) + context.portfolio.labels.get(sector, ZERO))
+    margin = min(wanted, margins.get(sector, ZERO) + draft.labels.get(sector, ZERO))
     leg, notes = plan_tactical(sector, margin, context, campaign.book, frozenset(draft.hedges), _closed(draft))
     draft.notes += notes
     if leg is not None and margin > 0:
         draft.add(leg)
 
 
-def _closed(draft: _Draft) -> frozenset[str]:
+def _closed(draft: Draft) -> frozenset[str]:
     """Perps whose whole position an earlier phase of this tranche closes."""
     return frozenset(leg.symbol for leg in draft.legs if leg.purpose is Purpose.EXIT and leg.size_to == 0)
 
 
-def _neutral_longs(draft: _Draft) -> None:
+def _neutral_longs(draft: Draft) -> None:
     """`neutral_futures = "small-long"`: each sector's futures capital, once, long on its leader; it has a tactical
     long's exits and is opened again by the next campaign to neutral only."""
     context, campaign, closed = draft.context, draft.campaign, _closed(draft)
@@ -447,33 +311,3 @@ def _neutral_longs(draft: _Draft) -> None:
         if leg is not None:
             draft.add(replace(leg, words=f"{leg.words}, small long of the neutral stance"))
             taken[leg.symbol] = leg.margin  # the next sector's long shares the cap with this one
-
-
-def _release_legs(draft: _Draft) -> None:
-    """Close the part of each hedge whose spot is sold once this tranche is through."""
-    context = draft.context
-    for symbol, sector in sorted(draft.hedges.items()):
-        planned = [leg.size_to for leg in draft.legs if leg.symbol == symbol]
-        held = planned[-1] if planned else context.held(symbol)
-        instrument, price = context.instrument(symbol), context.price(symbol)
-        if held >= 0 or instrument is None or price is None:
-            continue
-        left, before = draft.unsold(sector, draft.number), draft.unsold(sector, draft.number - 1)
-        if not draft.is_rotation:
-            continue  # a hedge that stands for itself outlives a rebalance
-        if (
-            draft.number == 1
-            and left > 0
-            and (context.policy.hedging.instrument, context.policy.hedging.by_beta) != _PLAIN
-        ):
-            kept = min(ONE, share(left, draft.hedged.get(sector, left)))
-            size_to = -min(-held, instrument.floor_size(-held * kept))
-        elif draft.number == 1 and left > 0:
-            size_to = -min(-held, instrument.size_for(left, price))
-        else:
-            kept = min(ONE, left / before) if before > 0 else ZERO
-            size_to = -min(-held, instrument.floor_size(-context.held(symbol) * kept))
-        if size_to > held:
-            value = instrument.notional(size_to - held, price)
-            message = f"release {value:.2f} of the hedge of {sector}: its spot is sold"
-            draft.add(Leg(0, Purpose.RELEASE, sector, symbol, held, size_to, price, value, words=message))
