@@ -203,16 +203,16 @@ class JournalReader(Answers):
         )
         return tuple((_fill(row[:-1]), dec(row[-1])) for row in rows)
 
-    def load_booked_fills(self) -> tuple[tuple[int, Fill, Decimal, tuple[str, str, int] | None], ...]:
-        """Every fill with its event, its quote value, and purpose, intent and campaign of its order, None where it is
-        of an order that the journal does not know; in the order of their recording."""
+    def load_booked_fills(self) -> tuple[tuple[int, Fill, Decimal, tuple[str, str, int, str] | None], ...]:
+        """Every fill with its event, its quote value, and purpose, intent, campaign and sector of its order, None where
+        it is of an order that the journal does not know; in the order of their recording."""
         columns = ", ".join(f"fills.{name}" for name in _FILL_FIELDS)
         rows = self._rows(
-            f"SELECT {columns}, fills.quote, fills.seq, purpose, intent_id, campaign FROM fills"
+            f"SELECT {columns}, fills.quote, fills.seq, purpose, intent_id, campaign, sector FROM fills"
             " LEFT JOIN orders ON orders.client_id = fills.client_id ORDER BY fills.seq"
         )
         return tuple(
-            (row[-4], _fill(row[:-5]), dec(row[-5]), None if row[-3] is None else (row[-3], row[-2], row[-1] or 0))
+            (row[-5], _fill(row[:-6]), dec(row[-6]), None if row[-4] is None else (*row[-4:-2], row[-2] or 0, row[-1]))
             for row in rows
         )
 

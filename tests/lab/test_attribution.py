@@ -11,7 +11,7 @@ from bot.domain.instrument import Side
 from bot.domain.money import ZERO
 from bot.domain.order import Purpose
 from bot.domain.order_ids import DIRECTIONAL_KINDS, ClientOrderId, read_place
-from bot.lab.backtest.attribution import LONG, SCALP, SHORT, SPECULATIVE, Ending, attribute
+from bot.lab.backtest.attribution import LONG, SCALP, SHORT, SPECULATIVE, Ending, attribute, covered
 from bot.simex.engine.types import Income, IncomeKind, SimTrade
 
 D = Decimal
@@ -97,3 +97,15 @@ def test_only_ids_of_ours_name_a_place() -> None:
     assert read_place(ClientOrderId("main", 35, 9, 1, 1, 1).text) == (35, 9)
     assert read_place("") is None
     assert read_place("tsb" + "!" * 17) is None
+
+
+def test_a_hedge_is_of_the_sector_that_its_order_names_and_stands_with_its_spot() -> None:
+    trades = [trade(1, PERP, -10, 100, "1"), trade(2, PERP, 10, 90, "1"), trade(3, SPOT, 10, 100, "0")]
+    trades[0] = replace(trades[0], client_id="opened")
+    ending = Ending({SPOT: D(10)}, {SPOT: D(85)})
+    mids = [t.price for t in trades]
+    parts = attribute(trades, mids, [], ending, {SPOT: "defi"}, "USDT", {"opened": "defi"})
+    assert parts[f"{SHORT} of defi"].net_quote == 98
+    assert SHORT not in parts
+    assert covered(parts)["defi"].net_quote == 98 - 150
+    assert covered({"spot defi": parts["spot defi"]}) == {}

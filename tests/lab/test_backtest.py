@@ -140,7 +140,11 @@ def test_the_report_counts_what_the_journal_has(walked: Walked) -> None:
     assert abs(Decimal(document["costs"]["traded_quote"]) - traded) < CENT
     assert sum(part.trades for part in parts) == len(fills)
     assert document["counts"]["orders"] == len(walked.orders)
-    assert {HEDGES, TACTICAL} <= set(walked.record.parts), "a run without perps proves nothing of them"
+    assert {f"{HEDGES} of infra", TACTICAL} <= set(walked.record.parts), "a run without perps proves nothing of them"
+    assert HEDGES not in walked.record.parts, "every hedge names the sector that it covers"
+    for name, part in document["covered"].items():
+        nets = [document["contributions"][key]["net_quote"] for key in (f"{HEDGES} of {name}", f"spot {name}")]
+        assert Decimal(part["net_quote"]) == sum(map(Decimal, nets))
     assert any(p.kind == "funding" for p in paid)
     assert sum((p.funding_quote for p in parts), ZERO) == sum((p.amount for p in paid if p.kind == "funding"), ZERO)
     assert walked.record.reconciled

@@ -298,9 +298,8 @@ def test_candles_that_have_not_closed_change_no_hedge(levels: list[float]) -> No
     candles = {}
     for symbol, series in seen.candles.items():
         starts = tuple(series.end_ms + step * STEP for step in range(len(levels)))
-        columns = [column + tuple(levels) for column in (series.opens, series.highs, series.lows, series.closes)]
-        volumes = series.volumes_quote + (1e6,) * len(levels)
-        candles[symbol] = CandleSeries(symbol, STEP, series.starts_ms + starts, *columns, volumes)
+        column, volumes = series.closes + tuple(levels), series.volumes_quote + (1e6,) * len(levels)
+        candles[symbol] = CandleSeries(symbol, STEP, series.starts_ms + starts, column, column, column, column, volumes)
     later.snapshot = lambda: replace(seen, candles=candles)  # type: ignore[method-assign]
     assert hedges(plain.decide()) == hedges(later.decide()) != {}
 

@@ -143,6 +143,23 @@ def test_a_perp_belongs_to_the_order_that_opened_it_until_it_is_flat() -> None:
     assert period.unexplained == 0
 
 
+def test_a_hedge_is_shown_with_the_spot_that_it_covered() -> None:
+    truth = replace(Truth(), size=ZERO)
+    ledger = ProfitLedger(truth.valuation(), {"UNI": "defi"})
+    begin = ledger.stand(truth.valuation())
+    ledger.add_fill(fill(PERP, Side.SELL, "10", "8", "0.1"), D(80), OrderOf(Purpose.HEDGE, 3, "defi"))
+    ledger.add_fill(fill(PERP, Side.BUY, "10", "7", "0.1"), D(70), OrderOf(Purpose.RELEASE, 3, "defi"))
+    after = replace(truth, wallet=truth.wallet + 10 - D("0.2"))
+    period = ledger.stand(after.valuation()).since(begin, "start")
+    assert period.by_sleeve["defi.hedge"].net == D("9.8")
+    period = replace(period, parts={**period.parts, Source("defi.spot", 0, "UNI"): ProfitParts(unrealised=D(-30))})
+    assert period.covered["defi"].net == D("-20.2")
+    row = period_row(period)
+    assert row["covered"]["defi"]["net_quote"] == "-20.2"
+    shown = str(profit_parts({"quote": "USDT", "periods": {"start": row}}, DAY_MS)[-1])
+    assert "defi: hedges +9.80, the spot they covered -30.00, together -20.20 USDT" in shown
+
+
 def test_a_fee_in_kind_counts_at_the_price_of_its_fill_and_once() -> None:
     truth = Truth()
     ledger = ProfitLedger(truth.valuation(), {"UNI": "defi"})

@@ -26,7 +26,7 @@ OTHERS: Mapping[str, Any] = {  # another valid value than the default where that
     "playbook.neutral_futures": "small-long",
     "playbook.bridge": "reserve",
     "playbook.hedge_whole_from": ["infra"],
-    "playbook.hedge_with": "basket",
+    "playbook.hedge_with": "leader",
     "playbook.gain_hedge": "gain",
     "playbook.unowned_position": "halt",
     "playbook.targets": [{"move": "0.2", "part": "0.5"}],

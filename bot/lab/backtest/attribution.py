@@ -2,12 +2,14 @@
 gained and cost.
 
 Read from the exchange's own trades and statement, not from the bot's books. The parts add up to the change of equity.
-What opened a position names it until it is flat: the client order id of a directional position names it.
+What opened a position names it until it is flat: the client order id of a directional position names it, the sector of
+a hedge's order the hedge, so that it stands beside the spot that it covers.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 from bot.domain.instrument import Side
 from bot.domain.money import ZERO
@@ -36,9 +38,13 @@ class Contribution:
     def net_quote(self) -> Decimal:
         return self.price_quote - self.fees_quote + self.funding_quote
 
+    def amounts(self) -> dict[str, Any]:
+        """The fields by name."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
     def plus(self, **amounts: Decimal | int) -> "Contribution":
         """With amounts added, named like the fields."""
-        found = {name: getattr(self, name) for name in self.__slots__}
+        found = self.amounts()
         for name, amount in amounts.items():
             found[name] += amount
         return Contribution(**found)
@@ -59,13 +65,15 @@ def attribute(
     ending: Ending,
     sector_of: Mapping[str, str],
     quote: str,
+    covers: Mapping[str, str] | None = None,
 ) -> dict[str, Contribution]:
-    """Parts by `spot SECTOR`, `hedges`, `tactical`, `speculative short` and `scalp`.
+    """Parts by `spot SECTOR`, `hedges of SECTOR`, `tactical`, `speculative short` and `scalp`.
 
     Args:
         trades: every execution of the account, in time order; `mids` the middle of the market at each.
         incomes: the perp wallet's statement; only funding and clearances are read.
         sector_of: sector by spot symbol.
+        covers: the sector that a hedge covers, by the client id of the order that opened it; without it `hedges`.
     """
     parts: dict[str, Contribution] = {}
     held: dict[str, Decimal] = {}
@@ -80,7 +88,7 @@ def attribute(
             _pay(parts, held, named, paid[row])
             row += 1
         if is_perp(trade.symbol):
-            _trade_perp(parts, held, named, trade, mid)
+            _trade_perp(parts, held, named, trade, mid, covers or {})
         else:
             _trade_spot(parts, held, trade, mid, f"spot {sector_of.get(trade.symbol, 'other')}", quote)
     for late in paid[row:]:
@@ -91,6 +99,13 @@ def attribute(
         if size:
             parts[name] = parts.get(name, Contribution()).plus(price_quote=size * price)
     return parts
+
+
+def covered(parts: Mapping[str, Contribution]) -> dict[str, Contribution]:
+    """Spot with its hedges, by each sector that had one: a hedge is judged with what it covered."""
+    prefix = f"{SHORT} of "
+    sectors = sorted(name.removeprefix(prefix) for name in parts if name.startswith(prefix))
+    return {name: parts[prefix + name].plus(**parts.get(f"spot {name}", Contribution()).amounts()) for name in sectors}
 
 
 def _side(size: Decimal) -> str:
@@ -109,7 +124,12 @@ def _pay(parts: dict[str, Contribution], held: Mapping[str, Decimal], named: Map
 
 
 def _trade_perp(
-    parts: dict[str, Contribution], held: dict[str, Decimal], named: dict[str, str], trade: SimTrade, mid: Decimal
+    parts: dict[str, Contribution],
+    held: dict[str, Decimal],
+    named: dict[str, str],
+    trade: SimTrade,
+    mid: Decimal,
+    covers: Mapping[str, str],
 ) -> None:
     """A trade through zero closes one side and opens the other."""
     sign = Decimal(trade.side.sign)
@@ -119,7 +139,8 @@ def _trade_perp(
     sides = ((before, closing, closing_fee), (sign, trade.size - closing, trade.fee - closing_fee))
     for number, (side, size, fee) in enumerate(sides):
         if number and size and closing == abs(before):
-            named[trade.symbol] = _directional_name(trade.client_id)
+            sector = covers.get(trade.client_id)
+            named[trade.symbol] = f"{SHORT} of {sector}" if sector else _directional_name(trade.client_id)
         if size:
             name = named.get(trade.symbol) or _side(side)
             parts[name] = parts.get(name, Contribution()).plus(

@@ -193,9 +193,13 @@ def summary_of(document: dict[str, Any]) -> str:
     )
     for name, part in document["contributions"].items():
         lines.append(
-            f"{name:12} {float(part['net_quote']):>+14,.0f} {document['quote']} (funding "
+            f"{name:15} {float(part['net_quote']):>+14,.0f} {document['quote']} (funding "
             f"{float(part['funding_quote']):+,.0f})"
         )
+    lines += [
+        f"{name} with its hedges: {float(part['net_quote']):+,.0f} {document['quote']}"
+        for name, part in document["covered"].items()
+    ]
     lines += gap_lines(document["gaps"], document["to"])
     return "\n".join(word for word in (*lines, *stop_lines(document), document["caveat"]) if word)
 

@@ -10,7 +10,7 @@ from typing import Any
 from bot.domain.durations import DAY_MS, YEAR_MS
 from bot.domain.money import ZERO
 from bot.lab.backtest import figures as stats
-from bot.lab.backtest.attribution import Contribution
+from bot.lab.backtest.attribution import Contribution, covered
 from bot.lab.backtest.benchmarks import WORDS, Tally
 from bot.runtime.watch.drawdown import STOPPED
 
@@ -163,6 +163,7 @@ def document_of(record: Record) -> dict[str, Any]:
             "turnover_per_year": float(traded) / mean_equity / record.years if record.years and mean_equity else 0.0,
         },
         "contributions": {name: _part(part) for name, part in sorted(record.parts.items())},
+        "covered": {name: _part(part) for name, part in covered(record.parts).items()},
         "funding_legs": record.legs,
         "within_a_day": _worst(record),
         "condition_changes": _changes(record.turns),

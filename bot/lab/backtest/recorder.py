@@ -6,6 +6,7 @@ from decimal import Decimal
 from bot.domain.campaign import Campaign
 from bot.domain.durations import HOUR_MS
 from bot.domain.money import ZERO, plain
+from bot.domain.order import Purpose
 from bot.domain.states import OrderState
 from bot.journal.reader import JournalReader
 from bot.lab.backtest.attribution import Ending, attribute
@@ -184,7 +185,8 @@ class BacktestRecorder:
         sector_of = {self._sectors.spot(token): self._sectors.main(token) or "other" for token in self._sectors.tokens}
         incomes = exchange.income(account, limit=EVERYTHING)
         ending = Ending(sizes, prices)
-        self._record.parts = attribute(trades, mids, incomes, ending, sector_of, self._sectors.quote)
+        covers = {order.client_id: order.sector for order in orders if order.purpose is Purpose.HEDGE}
+        self._record.parts = attribute(trades, mids, incomes, ending, sector_of, self._sectors.quote, covers)
         self._record.tallies = self._benchmarks.tallies
         for trade in trades:
             month = self._record.traded.setdefault(day_of(trade.at_ms)[:7], Month())

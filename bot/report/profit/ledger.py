@@ -36,10 +36,11 @@ PERP_SLEEVES = {
 
 @dataclass(frozen=True, slots=True)
 class OrderOf:
-    """The order that a fill is of: its purpose and campaign (0: none)."""
+    """The order that a fill is of: its purpose, campaign (0: none) and sector (empty: not known)."""
 
     purpose: Purpose
     campaign: int
+    sector: str = ""
 
 
 @dataclass(slots=True)
@@ -183,6 +184,8 @@ class ProfitLedger:
             sleeve = PERP_SLEEVES[Purpose.HEDGE if size < 0 else Purpose.TACTICAL]
         else:
             sleeve = PERP_SLEEVES.get(order.purpose, OTHER)
+            # A hedge stands beside the spot that it covers.
+            sleeve = f"{order.sector}.{sleeve}" if order.sector and order.purpose is Purpose.HEDGE else sleeve
         source = Source(sleeve, order.campaign if order else 0, base_of(symbol))
         self._perps[symbol] = _Perp(size, entry, source)
         self._last_source[symbol] = source

@@ -117,6 +117,13 @@ class Period:
         return self._grouped("sleeve")
 
     @property
+    def covered(self) -> Mapping[str, ProfitParts]:
+        """Spot and hedges together, by each sector that had a hedge: what the hedge was for."""
+        sleeves = self.by_sleeve
+        sectors = sorted(name.removesuffix(".hedge") for name in sleeves if name.endswith(".hedge"))
+        return {name: sleeves.get(f"{name}.spot", ProfitParts()) + sleeves[f"{name}.hedge"] for name in sectors}
+
+    @property
     def by_token(self) -> Mapping[str, ProfitParts]:
         return self._grouped("token")
 

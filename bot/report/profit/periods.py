@@ -1,7 +1,7 @@
 """Profit and loss of the usual periods, and equity over time, read from a journal.
 
     profit = load_profit(reader, sectors, now_ms, last=valuation_of(record, sectors))
-    profit.today.total.net, profit.periods["7 d"].by_sleeve["hedge"].funding
+    profit.today.total.net, profit.periods["7 d"].by_sleeve["defi.hedge"].funding
 
 Both begin with the first valuation that the journal holds: a journal of a version before valuations has none until its
 first cycle under this one.
@@ -226,7 +226,7 @@ def _booked(reader: JournalReader) -> list[_Event]:
         origin_ms = next((event.value.origin_ms for event in reversed(origins) if event.seq < seq), 0)
         if meant is None and fill.at_ms <= origin_ms:
             continue
-        order = None if meant is None else OrderOf(Purpose(meant[0]), meant[2])
+        order = None if meant is None else OrderOf(Purpose(meant[0]), meant[2], meant[3])
         events.append(_Event(fill.at_ms, seq, "fill", (fill, value, order)))
     return sorted(events, key=lambda event: event.seq)
 

@@ -40,6 +40,7 @@ def period_row(period: Period) -> Row:
         "unexplained_quote": plain(period.unexplained),
         "unpriced_fees": {asset: plain(fee) for asset, fee in period.unpriced_fees.items()},
         "by_sleeve": _rows(period.by_sleeve),
+        "covered": _rows(period.covered),
         "by_campaign": _rows(period.by_campaign),
         "by_token": _rows(period.by_token),
     }
@@ -176,4 +177,12 @@ def _remarks(row: Mapping[str, Any], quote: str) -> list[str]:
         f"{flows}, {signed(row['unexplained_quote'])} unexplained"
     ]
     unpriced = ", ".join(f"{fee} {asset}" for asset, fee in row["unpriced_fees"].items())
+    lines += [_covered_line(name, row, quote) for name in row["covered"]]
     return [*lines, f"not in it, because nothing has their price: fees of {unpriced}"] if unpriced else lines
+
+
+def _covered_line(name: str, row: Mapping[str, Any], quote: str) -> str:
+    """A hedge is judged with the spot that it covered: its loss is the other's gain."""
+    spot, hedge = (row["by_sleeve"].get(f"{name}.{part}", {}).get("net_quote", ZERO) for part in ("spot", "hedge"))
+    both = signed(row["covered"][name]["net_quote"])
+    return f"{name}: hedges {signed(hedge)}, the spot they covered {signed(spot)}, together {both} {quote}"
