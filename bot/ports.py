@@ -239,16 +239,20 @@ class MacroSource(Protocol):
         ...
 
 
-class Prices(Protocol):
+class CandleSource(Protocol):
+    """Candles of markets that are listed. Reads raise Unavailable."""
+
+    async def fetch_candles(self, symbol: str, timeframe_ms: int, since_ms: int, limit: int) -> CandleSeries:
+        """Closed candles only."""
+        ...
+
+
+class Prices(CandleSource, Protocol):
     """Prices and rates of markets that are listed. Reads raise Unavailable."""
 
     async def fetch_quotes(self, symbols: Sequence[str]) -> Mapping[str, Quote]: ...
 
     async def fetch_book(self, symbol: str, levels: int) -> Book: ...
-
-    async def fetch_candles(self, symbol: str, timeframe_ms: int, since_ms: int, limit: int) -> CandleSeries:
-        """Closed candles only."""
-        ...
 
     async def fetch_funding(self, symbols: Sequence[str]) -> Mapping[str, Funding]: ...
 

@@ -140,7 +140,21 @@ class Missing:
 
 
 @dataclass(frozen=True, slots=True)
+class SignalMarket:
+    """The market that signals are read from, where it is not the one that is traded: its prices of spot, its funding
+    and its premiums. Candles and open interest of the snapshot are its own then."""
+
+    name: str
+    at_ms: int
+    prices: Mapping[str, Decimal] = field(default_factory=dict)
+    funding: Mapping[str, Funding] = field(default_factory=dict)
+    premiums: Mapping[str, Premium] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
+    """`signal_market` is None where signals are read from the market that is traded."""
+
     at_ms: int
     instruments: Mapping[str, Instrument]
     quotes: Mapping[str, Quote]
@@ -154,6 +168,7 @@ class Snapshot:
     costs: Mapping[str, Cost] = field(default_factory=dict)
     premiums: Mapping[str, Premium] = field(default_factory=dict)
     macro: Mapping[str, Macro] = field(default_factory=dict)
+    signal_market: SignalMarket | None = None
 
     def has_asked(self, what: str) -> bool:
         """Whether something that is not here was asked for and did not come."""

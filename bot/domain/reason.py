@@ -13,6 +13,7 @@ class Reason(StrEnum):
     CONDITION_CHANGED = "condition_changed"
     CONDITION_HELD = "condition_held"
     SIGNAL_MISSING = "signal_missing"
+    SIGNALS_ELSEWHERE = "signals_elsewhere"
     CONFIDENCE_LOW = "confidence_low"
     DWELL = "dwell"
     NEUTRAL_RETURN = "neutral_return"

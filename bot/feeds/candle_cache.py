@@ -14,7 +14,7 @@ from bot.domain.candles import CandleSeries
 from bot.domain.market import Missing
 from bot.domain.symbol import PLAIN, Lineage, Span, without_older
 from bot.feeds.concurrent_fetch import gather_each
-from bot.ports import MarketData, Unavailable
+from bot.ports import CandleSource, Unavailable
 
 PAGE = 500
 LATE_CANDLES = 2
@@ -44,7 +44,7 @@ class CandleCache:
         return len(self._series)
 
     async def refresh(
-        self, venue: MarketData, wanted: CandleHistory, now_ms: int, *, deadline_ms: int, at_once: int
+        self, venue: CandleSource, wanted: CandleHistory, now_ms: int, *, deadline_ms: int, at_once: int
     ) -> tuple[dict[str, CandleSeries], tuple[Missing, ...]]:
         """The wanted series as of now, and what is missing. Symbols no longer wanted are forgotten.
 
@@ -116,7 +116,7 @@ class CandleCache:
         known = self._series.get((symbol, wanted.timeframe_ms))
         return known.end_ms if known is not None else 0
 
-    async def _extended(self, venue: MarketData, symbol: str, wanted: CandleHistory, closed_ms: int) -> CandleSeries:
+    async def _extended(self, venue: CandleSource, symbol: str, wanted: CandleHistory, closed_ms: int) -> CandleSeries:
         """What is known plus what has closed since. History that starts later than its page is asked for once more
         from where it goes on, until nothing new comes."""
         first_ms = closed_ms - wanted.count * wanted.timeframe_ms
@@ -142,7 +142,7 @@ class CandleCache:
         return (series or _nothing(symbol, wanted.timeframe_ms)).tail(wanted.count)
 
     async def _inherited(
-        self, venue: MarketData, symbol: str, wanted: CandleHistory, first_ms: int
+        self, venue: CandleSource, symbol: str, wanted: CandleHistory, first_ms: int
     ) -> CandleSeries | None:
         """Candles of the former names, in units of today, oldest first; None where there are none."""
         lineage, series = wanted.lineages[symbol], None
@@ -161,7 +161,7 @@ class CandleCache:
 
 
 async def _fetch_span(
-    venue: MarketData, span: Span, wanted: CandleHistory, first_ms: int, gap_ms: int
+    venue: CandleSource, span: Span, wanted: CandleHistory, first_ms: int, gap_ms: int
 ) -> CandleSeries | None:
     since_ms, closed_ms = max(first_ms, span.start_ms), span.end_ms - span.end_ms % wanted.timeframe_ms
     series: CandleSeries | None = None

@@ -12,13 +12,26 @@ from typing import TypeVar
 
 from bot.domain.durations import HOUR_MS
 from bot.domain.instrument import Instrument
-from bot.domain.market import Book, CalendarEvent, Cost, Funding, Macro, Missing, OpenInterest, Quote, Snapshot, Tvl
+from bot.domain.market import (
+    Book,
+    CalendarEvent,
+    Cost,
+    Funding,
+    Macro,
+    Missing,
+    OpenInterest,
+    Quote,
+    SignalMarket,
+    Snapshot,
+    Tvl,
+)
 from bot.domain.portfolio import Account
 from bot.domain.symbol import Lineage
 from bot.feeds.candle_cache import CandleCache, CandleHistory
 from bot.feeds.concurrent_fetch import gather_all, gather_each
 from bot.feeds.former_grid import with_former
 from bot.feeds.history import Past
+from bot.feeds.signal_feed import SignalFeed
 from bot.ports import MacroSource, TvlSource, Venue
 
 Reading = TypeVar("Reading")
@@ -91,15 +104,16 @@ async def observe(
     candles: CandleCache | None = None,
     tvl: TvlSource | None = None,
     macro: MacroSource | None = None,
-    events: tuple[CalendarEvent, ...] = (),
     known: Collection[str] | None = None,
+    signals: SignalFeed | None = None,
 ) -> Snapshot:
     """Ask every source at once, about the `known` symbols where those are given. `previous` lends its instruments when
-    it has any; `candles` holds history.
+    it has any; `candles` holds history; `signals` is asked for candles and open interest in place of the venue.
 
     Never raises for a source that fails: the snapshot says what is missing and why.
     """
     asked = wanted if known is None else wanted.only(known)
+    read_from = venue if signals is None else signals
     history = CandleHistory(asked.candles, asked.timeframe_ms, asked.candle_count, asked.lineages)
     async with asyncio.TaskGroup() as group:
         instruments = group.create_task(_instruments(venue, wanted, previous, deadlines))
@@ -117,7 +131,7 @@ async def observe(
         )
         series = group.create_task(
             (CandleCache() if candles is None else candles).refresh(
-                venue, history, now_ms, deadline_ms=deadlines.candles_ms, at_once=deadlines.at_once
+                read_from, history, now_ms, deadline_ms=deadlines.candles_ms, at_once=deadlines.at_once
             )
         )
         funding = group.create_task(
@@ -127,14 +141,15 @@ async def observe(
             gather_each(
                 "open interest",
                 asked.open_interest,
-                venue.fetch_open_interest,
+                read_from.fetch_open_interest,
                 deadline_ms=deadlines.open_interest_ms,
                 at_once=deadlines.at_once,
             )
         )
         locked = group.create_task(_tvl(tvl, asked, deadlines))
         outside = group.create_task(_macro(macro, deadlines))
-    missing = [*instruments.result()[1], *series.result()[1]]
+        elsewhere = group.create_task(_signal_market(signals, asked, deadlines))
+    missing = [*instruments.result()[1], *series.result()[1], *elsewhere.result()[1]]
     return Snapshot(
         at_ms=now_ms,
         instruments=instruments.result()[0],
@@ -145,14 +160,15 @@ async def observe(
         open_interest=_valid("open interest", *interest.result(), interest_defect, missing),
         tvl=_valid("tvl", *locked.result(), tvl_defect, missing),
         macro=_valid("macro", *outside.result(), macro_defect, missing),
-        events=events,
         missing=tuple(missing),
+        signal_market=elsewhere.result()[0],
     )
 
 
 class Observer:
     """Looks at one venue again and again: keeps candles, instruments, and what it has seen of open interest and funding
-    between looks. `costs` is the cost basis of spot, where it is recorded."""
+    between looks. `costs` is the cost basis of spot, where it is recorded; `signals` the market that signals are read
+    from, where it is another one."""
 
     def __init__(
         self,
@@ -164,9 +180,10 @@ class Observer:
         deadlines: Deadlines | None = None,
         events: tuple[CalendarEvent, ...] = (),
         costs: Callable[[], Mapping[str, Cost]] = dict,
+        signals: SignalFeed | None = None,
     ) -> None:
         self.venue, self.wanted, self.events, self.costs = venue, wanted, events, costs
-        self.tvl, self.macro = tvl, macro
+        self.tvl, self.macro, self.signals = tvl, macro, signals
         self.deadlines = deadlines or Deadlines()
         self._candles = CandleCache()
         self._past = Past()
@@ -185,6 +202,8 @@ class Observer:
         """Go on from what a journaled snapshot knew of the past, so that a restart does not forget it. The grids of its
         instruments serve where the venue lists one no more."""
         self._past.recall(snapshot)
+        if self.signals is not None:
+            self.signals.recall(snapshot)
         self._recalled = snapshot.instruments
 
     async def observe(self, *, with_history: bool = True) -> Snapshot:
@@ -211,8 +230,8 @@ class Observer:
             candles=self._candles if with_history else None,
             tvl=self.tvl,
             macro=self.macro if with_history else None,
-            events=self.events,
             known=self.symbols if self._known else None,
+            signals=self.signals if with_history else None,
         )
         if is_old and self._previous is not None and not snapshot.instruments:
             snapshot = replace(snapshot, instruments=self._previous.instruments)
@@ -220,6 +239,7 @@ class Observer:
             self._instruments_ms = now_ms
         self._known = tuple(snapshot.instruments) or self._known
         snapshot = self._past.joined(replace(snapshot, missing=(*snapshot.missing, *notes)))
+        snapshot = replace(snapshot, events=self.events)
         if with_history:
             snapshot = replace(snapshot, costs=self.costs())
         self._previous = snapshot
@@ -367,3 +387,11 @@ async def _macro(source: MacroSource | None, deadlines: Deadlines) -> tuple[dict
     )
     notes: Mapping[str, str] = getattr(source, "notes", {})
     return found, (*missing, *(Missing(f"part of macro {name}", notes[name]) for name in found if name in notes))
+
+
+async def _signal_market(
+    signals: SignalFeed | None, asked: SnapshotRequest, deadlines: Deadlines
+) -> tuple[SignalMarket | None, tuple[Missing, ...]]:
+    if signals is None:
+        return None, ()
+    return await signals.look(asked.spot, asked.funding, deadline_ms=deadlines.candles_ms)

@@ -6,6 +6,7 @@ from decimal import Decimal
 from bot.domain.market import Cost
 from bot.execution.reconcile import CONVERSION
 from bot.feeds.cost_basis import Converted, cost_basis
+from bot.feeds.signal_feed import SignalFeed
 from bot.feeds.snapshot import Observer, SnapshotRequest
 from bot.journal.errors import SnapshotPruned
 from bot.journal.reader import JournalReader
@@ -26,6 +27,7 @@ def make_observer(
     tvl: TvlSource | None,
     reader: JournalReader | None,
     macro: MacroSource | None = None,
+    signals: SignalFeed | None = None,
 ) -> Observer:
     """An observer with the operator's calendar. Without a journal it begins with no past and no costs.
 
@@ -33,9 +35,9 @@ def make_observer(
     """
     events = tuple(entry.event for entry in settings.calendar)
     if reader is None:
-        return Observer(venue, wanted, tvl=tvl, macro=macro, events=events)
+        return Observer(venue, wanted, tvl=tvl, macro=macro, events=events, signals=signals)
     if settings.playbook.gains.hedge is GainHedge.OFF:
-        observer = Observer(venue, wanted, tvl=tvl, macro=macro, events=events)
+        observer = Observer(venue, wanted, tvl=tvl, macro=macro, events=events, signals=signals)
     else:
         observer = Observer(
             venue,
@@ -44,6 +46,7 @@ def make_observer(
             macro=macro,
             events=events,
             costs=lambda: spot_costs(settings, reader),
+            signals=signals,
         )
     recall_past(observer, reader)
     return observer

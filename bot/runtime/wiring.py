@@ -12,6 +12,7 @@ from bot.domain.states import KillLevel
 from bot.execution.executor import Executor
 from bot.execution.reconcile import Reconciler
 from bot.feeds.macro import JoinedMacro, SeriesFiles
+from bot.feeds.signal_feed import SignalFeed
 from bot.feeds.snapshot import SnapshotRequest
 from bot.feeds.stablecoins import DefiLlamaStablecoins
 from bot.feeds.tvl import DefiLlamaTvl
@@ -65,6 +66,7 @@ class App:
     watcher: ConfigWatcher
     session: OneSession
     owned: SimulatorControl | None = None
+    signals: SignalFeed | None = None
 
     async def take_tighter_limits(self) -> None:
         """Before a turn: go by the limits as the configuration files have tightened them meanwhile.
@@ -82,6 +84,8 @@ class App:
     async def close(self) -> None:
         await self.cycle.parts.executor.close()
         await self.venue.close()
+        if self.signals is not None:
+            await self.signals.close()
         await self.session.close()
         await self.journal.close()
         if self.owned is not None:
@@ -119,6 +123,7 @@ class AppSeams:
     switch: SwitchParts | None = None
     session: OneSession = field(default_factory=OneSession)
     are_candles_joined: bool = False
+    signals: SignalFeed | None = None
 
 
 async def build(
@@ -164,7 +169,19 @@ async def build(
         await open_venue(venue, settings, journal.reader, (switch or listen(settings)).kill.level())
         await _claim(journal, settings)
         tvl, macro = make_tvl(settings, clock, embedded, session), make_macro(settings, clock, embedded, session)
-        app = assemble(AppSeams(settings, clock, venue, journal, tvl, macro, switch, session))
+        app = assemble(
+            AppSeams(
+                settings,
+                clock,
+                venue,
+                journal,
+                tvl,
+                macro,
+                switch,
+                session,
+                signals=make_signal_feed(settings, clock),
+            )
+        )
         app.owned = embedded if owns_exchange else None
         await record_config(journal, settings, app.cycle.parts.policy)
     except BaseException:
@@ -239,6 +256,31 @@ def make_venue(settings: Settings, clock: SystemClock | SkippingClock, embedded:
     return on_paper(real, account=settings.venue.account, initial=initial)
 
 
+def make_signal_feed(settings: Settings, clock: SystemClock | SkippingClock) -> SignalFeed | None:
+    """The real market of the venue, read without keys and never written to, where signals are to come from there."""
+    if settings.venue.signals_from == "venue":
+        return None
+
+    def make() -> Venue:
+        found = CcxtVenue(
+            load_adapter(settings.venue.id),
+            environment=settings.venue.signals_from,
+            account=settings.venue.account,
+            credentials=None,
+            quote=settings.universe.quote,
+            clock=clock,
+            rules=ConnectionRules(
+                trust_env=settings.venue.trust_env,
+                latency_spread_ms=settings.venue.timing.latency_spread_ms,
+                trades=False,
+                cache_folder=settings.state_directory / "cache",
+            ),
+        )
+        return read_only(found)
+
+    return SignalFeed(settings.venue.signals_from, snapshot_request(settings).symbols, make, clock.now_ms)
+
+
 def _environment_of(settings: Settings) -> str:
     """The venue's own name of the environment."""
     if settings.venue.spot_testnet:
@@ -303,7 +345,9 @@ def assemble(seams: AppSeams) -> App:
     executor = Executor(venue, journal, settings.execution, account=settings.venue.account, is_stopped=kill.is_stopped)
     wanted = snapshot_request(settings)
     wanted = replace(wanted, lineages={}) if seams.are_candles_joined else wanted
-    observer = make_observer(venue, wanted, settings, tvl=seams.tvl, macro=seams.macro, reader=journal.reader)
+    observer = make_observer(
+        venue, wanted, settings, tvl=seams.tvl, macro=seams.macro, reader=journal.reader, signals=seams.signals
+    )
     parts = Parts(
         venue=venue,
         journal=journal,
@@ -324,7 +368,7 @@ def assemble(seams: AppSeams) -> App:
         account_check_ms=settings.venue.timing.account_check_seconds * 1000,
     )
     cycle = Cycle(parts, kill_level=kill.level)
-    return App(settings, seams.clock, venue, journal, cycle, kill, watcher, seams.session)
+    return App(settings, seams.clock, venue, journal, cycle, kill, watcher, seams.session, signals=seams.signals)
 
 
 async def _record_latch(journal: Journal, level: KillLevel, by: str, reason: str) -> None:

@@ -27,7 +27,12 @@ def as_of(snapshot: Snapshot) -> Snapshot:
     macro = snapshot.macro
     if any(series.at_ms and series.at_ms[-1] > at_ms for series in macro.values()):
         macro = {name: _as_known_at(series, at_ms) for name, series in macro.items()}
-    kept = (candles, tvl, funding, interest, premiums, macro)
+    market = snapshot.signal_market
+    if market is not None:
+        paid, apart = _past(market.funding, at_ms), _past(market.premiums, at_ms)
+        if paid is not market.funding or apart is not market.premiums:
+            market = replace(market, funding=paid, premiums=apart)
+    kept = (candles, tvl, funding, interest, premiums, macro, market)
     if all(new is old for new, old in zip(kept, _histories(snapshot), strict=True)):
         return snapshot
     return replace(
@@ -38,11 +43,27 @@ def as_of(snapshot: Snapshot) -> Snapshot:
         open_interest=interest,
         premiums=premiums,
         macro=macro,
+        signal_market=market,
     )
 
 
+def as_signals_see(snapshot: Snapshot) -> Snapshot:
+    """The snapshot with funding and premiums of the market that signals are read from, where that is another one. What
+    a position costs is always read from the market that it is held in."""
+    market = snapshot.signal_market
+    return snapshot if market is None else replace(snapshot, funding=market.funding, premiums=market.premiums)
+
+
 def _histories(snapshot: Snapshot) -> Sequence[object]:
-    return snapshot.candles, snapshot.tvl, snapshot.funding, snapshot.open_interest, snapshot.premiums, snapshot.macro
+    return (
+        snapshot.candles,
+        snapshot.tvl,
+        snapshot.funding,
+        snapshot.open_interest,
+        snapshot.premiums,
+        snapshot.macro,
+        snapshot.signal_market,
+    )
 
 
 def _closed(series: CandleSeries, at_ms: int) -> CandleSeries:

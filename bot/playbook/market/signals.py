@@ -17,6 +17,8 @@ from bot.domain.turn.decision import Signal
 from bot.playbook.market import derivative_signals, flow_signals, indicators, price_signals
 from bot.playbook.market.derivative_signals import funding_rates
 from bot.playbook.market.flow_signals import tvl_change
+from bot.playbook.market.other_market import describe_difference
+from bot.playbook.market.point_in_time import as_signals_see
 from bot.playbook.market.signal_cache import SignalCache
 from bot.playbook.market.view import MarketView, Reader, view_of
 from bot.playbook.policy.membership import Sectors
@@ -35,9 +37,10 @@ class MarketReading:
 
 def read_market(snapshot: Snapshot, policy: Policy, sectors: Sectors, cache: SignalCache) -> MarketReading:
     """Signals, phases and notes from one view of the snapshot, which is most of the work."""
-    view = view_of(snapshot, policy, sectors, cache)
+    view = view_of(as_signals_see(snapshot), policy, sectors, cache)
     signals, notes, unconfigured = _read(view)
-    return MarketReading(signals, _phases(view), notes, unconfigured)
+    apart = describe_difference(snapshot)
+    return MarketReading(signals, _phases(view), (*notes, *([apart] if apart else [])), unconfigured)
 
 
 def _read(view: MarketView) -> tuple[tuple[Signal, ...], tuple[Note, ...], frozenset[str]]:

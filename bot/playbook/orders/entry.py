@@ -155,11 +155,13 @@ def _waits_for_pullback(leg: Leg, hours: int, context: PlanContext) -> Note | No
     """Above the zone a purchase waits; in it the pullback is there; below it the swing is over and nothing offers a
     better price. The zone is a threshold only: no price of an order is made from candles."""
     zone = retracement_zone(context.snapshot.candles.get(leg.symbol), context.policy)
-    quote = context.snapshot.quotes.get(leg.symbol)
-    if zone is None or quote is None or float(quote.ask) <= zone[1]:
+    quote, elsewhere = context.snapshot.quotes.get(leg.symbol), context.snapshot.signal_market
+    # The swing is that of the market which signals are read from, so its price is the one to compare.
+    price = elsewhere.prices.get(leg.symbol) if elsewhere is not None else quote.ask if quote is not None else None
+    if zone is None or price is None or float(price) <= zone[1]:
         return None
     message = (
-        f"{leg.symbol}: {quote.ask} is above {zone[1]:.6g}, where the last swing has given back "
+        f"{leg.symbol}: {price} is above {zone[1]:.6g}, where the last swing has given back "
         f"{context.policy.entries.pullback_share:.1%}: the purchase waits, {hours} h at most"
     )
     return Note(Reason.ENTRY_WAITS, message, leg.symbol, {"limit": f"{zone[1]:.8g}", "deep": f"{zone[0]:.8g}"})

@@ -159,6 +159,11 @@ class Settings(BaseSettings):
         )
         if unoffered:
             raise ValueError(unoffered)
+        if self.venue.signals_from == "mainnet" and self.environment != "testnet":
+            raise ValueError(
+                'venue.signals_from = "mainnet" is for a test network, whose prices are not the market\'s: use "venue" '
+                f"with environment = {self.environment!r}"
+            )
         if not self.advanced:
             for problem in _advanced_values(self):
                 raise ValueError(problem)

@@ -70,6 +70,11 @@ class VenueSettings(BaseModel):
         default=False,
         description="whether testnet is the venue's demo trading, at the prices of its real market; where it has both",
     )
+    signals_from: Literal["venue", "mainnet"] = Field(
+        default="venue",
+        description="market that signals are read from: venue (the one that is traded) or, on a test network, mainnet "
+        "(public data of the venue's real market)",
+    )
     api_key: SecretStr | None = Field(
         default=None, description="key; a secret: give it in a secrets file or as SECTORBOT__VENUE__API_KEY"
     )
