@@ -101,13 +101,14 @@ def demo(  # noqa: PLR0913, PLR0917 - one argument per option
     speed: Annotated[float, typer.Option(min=0, help="Virtual seconds per second of waiting; 0 skips waiting.")] = 0.0,
     seed: Annotated[int, typer.Option(help="Seed of the synthetic market.")] = 1,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="All tables of every cycle.")] = False,
-    keep: Annotated[bool, typer.Option("--keep", help="Leave the exchange running until Ctrl-C.")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave exchange and dashboard running until Ctrl-C.")] = False,
     max_seconds: Annotated[float, typer.Option(min=1, help="End after that many seconds of wall time.")] = 55.0,
     directory: Annotated[Path | None, typer.Option(metavar="DIR", help="Where the journal goes.")] = None,
 ) -> None:
     """Run one whole rotation on the embedded exchange and print it live. Needs no keys and no network."""
     typer.echo("starting the embedded exchange and the bot; the demo takes a quarter of a minute …", err=True)
     from bot.lab.demo.run import DemoOptions, run_demo
+    from bot.operate.dashboard.beside import dashboard_beside
     from bot.runtime import logs
 
     logs.configure(level="warning")
@@ -124,7 +125,7 @@ def demo(  # noqa: PLR0913, PLR0917 - one argument per option
         max_seconds=max_seconds,
         directory=directory,
     )
-    raise typer.Exit(run_demo(options))
+    raise typer.Exit(run_demo(options, dashboard_beside))
 
 
 @app.command("run")

@@ -5,12 +5,27 @@ from decimal import Decimal
 from typing import Any
 
 from bot.domain.money import ZERO
+from bot.domain.order import Purpose
 from bot.domain.reason import Reason
 from bot.domain.symbol import base_of, is_perp
 from bot.report.format import amount, money, percent, times, utc
 from bot.runtime.cycle import CycleResult
 from bot.runtime.log_lines.turns import deed_of
 
+_STANCES = {
+    "neutral": "holds the neutral shares",
+    "into_defi": "moves money into DeFi",
+    "into_infra": "moves money into infrastructure",
+    "de_risk": "sells a part of both sectors",
+}
+_NAMES = {  # of a purpose, as the summary begins its line
+    "hedge": "hedge",
+    "reduce": "sales",
+    "increase": "purchases",
+    "tactical": "leverage",
+    "release": "hedge",
+    "exit": "exits",
+}
 _DONE = {
     ("hedge", "sell"): "hedged by selling perps",
     ("reduce", "sell"): "sold",
@@ -21,9 +36,17 @@ _DONE = {
     ("exit", "sell"): "closed a long",
     ("exit", "buy"): "closed a short",
 }
+_SUMMED = {  # the same for those who read the summary only
+    ("hedge", "sell"): "sold perps short against tokens that are sold later",
+    ("reduce", "sell"): "sold tokens",
+    ("increase", "buy"): "bought tokens",
+    ("tactical", "buy"): "opened a long with borrowed money",
+    ("tactical", "sell"): "opened a short with borrowed money",
+}
+_STATES = {"ended": "canceled or expired", "working": "still at the exchange"}
 _CUTS = frozenset({Reason.HEDGE_CUT, Reason.LEVERAGE_CUT})
 _NAMED_MAX = 4
-DASHBOARD = "http://127.0.0.1:8420/"  # where it is served unless that port is taken; it says so itself
+DASHBOARD = "http://127.0.0.1:8420/"  # where `sectorbot dashboard` serves unless that port is taken
 
 
 def cycle_line(result: CycleResult) -> str:
@@ -49,6 +72,9 @@ def _executed_in(result: CycleResult) -> str:
             values.setdefault((outcome.intent.purpose.value, outcome.intent.side.value), []).append(
                 outcome.filled_quote
             )
+    stops = sum(outcome.intent.purpose is Purpose.EXIT and bool(outcome.client_ids) for outcome in result.outcomes)
+    if not values and stops and stops == len(result.outcomes):
+        return f"placed {stops} protective stop{'s' * (stops > 1)} at the exchange"
     return "; ".join(
         f"{_DONE.get(key, ' '.join(key))}, {money(sum(found, ZERO))} ({len(found)} instrument{'s' * (len(found) > 1)})"
         for key, found in values.items()
@@ -68,27 +94,33 @@ def summary_lines(summary: Mapping[str, Any], begun: CycleResult, said: str) -> 
     agreed = "agree" if summary["reconciled"] else "do NOT agree"
     return [
         f"What happened: {said}",
-        f"  read       {summary['condition']}, so the book stands at {summary['stance'].replace('_', ' ')}",
+        f"  market     read as {summary['condition']}, so the bot {_STANCES[summary['stance']]}",
         *(f"  {line}" for line in _deeds(summary["executed"], quote)),
-        *(f"  open       {line}" for line in _open(summary["positions"], quote)),
+        *(f"  still open {line}" for line in _open(summary["positions"], quote)),
         *(f"  resting    {line}" for line in summary["resting"]),
         f"  sectors    {_sectors(summary['sleeves'])}",
         f"  orders     {_orders(summary['orders'])}",
-        f"What it cost  equity {money(start)} → {money(end)} {quote} ({end - start:+,.2f})",
+        f"What it cost  equity {money(start)} → {money(end)} {quote} ({end - start:+,.2f}), moves of prices included",
         f"  fees       {_fees(summary, quote)}",
         f"  funding    {_signed(sum(map(Decimal, summary['funding_quote'].values()), ZERO))} {quote} (+ received)",
         f"journal and exchange {agreed}",
     ]
 
 
-def next_lines(journal: str, directory: str | None) -> list[str]:
-    """Three commands to go on with, the page that shows the same, and where the files are."""
+def next_lines(journal: str, directory: str | None, address: str = "") -> list[str]:
+    """Three commands to go on with, the page that shows the same, and where the files are.
+
+    Args:
+        address: of a dashboard that stays; else the command that serves one is named.
+    """
     lines = [
         "Next",
         f"  sectorbot positions --journal {journal}",
         f"  sectorbot why --journal {journal}",
         "  sectorbot run -e sim",
-        f"In a browser: sectorbot dashboard --journal {journal}, then {DASHBOARD}",
+        f"In a browser: {address}"
+        if address
+        else f"In a browser: sectorbot dashboard --journal {journal}, then {DASHBOARD}",
     ]
     return [*lines, f"kept in {directory}; delete with: rm -r {directory}"] if directory else lines
 
@@ -103,8 +135,10 @@ def _deeds(executed: Sequence[Mapping[str, Any]], quote: str) -> Iterator[str]:
         value = sum((Decimal(row["filled_quote"]) for row in rows), ZERO)
         names = [row["symbol"] if is_perp(row["symbol"]) else base_of(row["symbol"]) for row in rows]
         more = f" and {len(names) - _NAMED_MAX} more" if len(names) > _NAMED_MAX else ""
-        what = _DONE.get((purpose, side), f"{purpose}: {side}")
-        yield f"{purpose.ljust(10)} {what}, {money(value)} {quote}: {', '.join(names[:_NAMED_MAX])}{more}"
+        key = (purpose, side)
+        what = _SUMMED.get(key) or _DONE.get(key, f"{purpose}: {side}")
+        head = _NAMES.get(purpose, purpose).ljust(10)
+        yield f"{head} {what}, {money(value)} {quote}: {', '.join(names[:_NAMED_MAX])}{more}"
 
 
 def _open(positions: Sequence[Mapping[str, Any]], quote: str) -> Iterator[str]:
@@ -122,7 +156,7 @@ def _sectors(sleeves: Mapping[str, Mapping[str, Any]]) -> str:
 
 def _orders(counts: Mapping[str, int]) -> str:
     shown = {name: count for name, count in counts.items() if count or name in {"sent", "filled", "rejected"}}
-    return ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in shown.items())
+    return ", ".join(f"{count} {_STATES.get(name, name.replace('_', ' '))}" for name, count in shown.items())
 
 
 def _fees(summary: Mapping[str, Any], quote: str) -> str:

@@ -1,8 +1,11 @@
 """The demo as a newcomer reads it: a first line at once, a line a cycle, a short summary in words, what to do next."""
 
+import signal
+import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from decimal import Decimal
 from pathlib import Path
 
@@ -30,6 +33,46 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[str], float]:
     return out.splitlines(), first
 
 
+FIRST = """
+import os, sys, typer
+def echo(*_, **__):
+    heavy = ("ccxt", "aiohttp", "sqlite_utils", "bot.lab", "bot.operate", "bot.simex", "bot.runtime.wiring")
+    print([name for name in heavy if name in sys.modules], flush=True)
+    os._exit(0)
+typer.echo = echo
+sys.argv = ["sectorbot", "demo"]
+from bot.__main__ import main
+main()
+"""
+
+
+def test_the_first_line_comes_before_anything_heavy_is_loaded(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", FIRST]
+    done = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_dashboard_is_served_while_the_demo_runs_and_ends_with_it(shown: tuple[list[str], float]) -> None:
+    (line,) = [line for line in shown[0] if line.startswith("dashboard ")]
+    port = int(line.split()[1].rstrip("/").rpartition(":")[2])
+    assert line.endswith("(until the demo ends; --keep leaves it running)")
+    with socket.socket() as asked:
+        assert asked.connect_ex(("127.0.0.1", port)) != 0
+
+
+@pytest.mark.slow
+def test_a_demo_that_is_kept_goes_on_serving_until_it_is_interrupted(tmp_path: Path) -> None:
+    command = [sys.executable, "-u", "-m", "bot", "demo", "--keep", "--directory", str(tmp_path)]
+    with subprocess.Popen(command, cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        address = next(line.split()[-1] for line in process.stdout if line.startswith("In a browser: http"))
+        assert next(line for line in process.stdout if line.startswith("Try it"))
+        with urllib.request.urlopen(address, timeout=10) as answer:  # noqa: S310 - of the demo
+            assert b"Sleeves" in answer.read()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0
+
+
 def test_the_first_line_does_not_wait_for_the_exchange(shown: tuple[list[str], float]) -> None:
     assert shown[1] < 5, "well under a second on a machine that is not busy"
 
@@ -48,9 +91,10 @@ def test_the_summary_says_in_words_what_happened_and_what_it_cost(shown: tuple[l
     text = "\n".join(shown[0])
     for words in (
         "hedged by selling perps",
-        "sold, 19,99",
-        "bought, 17,9",
+        "sold tokens, 19,99",
+        "bought tokens, 17,9",
         "opened a leveraged long",
+        "placed 1 protective stop at the exchange",
         "closed the hedge",
         "stop of UNI/USDT:USDT at 9.2",
         "journal and exchange agree",

@@ -7,7 +7,8 @@ because nothing is under way then (docs/decisions/0004).
 import asyncio
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,12 +28,14 @@ from bot.report import console as report
 from bot.report import demo_text
 from bot.runtime.cycle import CycleResult
 from bot.runtime.exit_codes import ExitCode
-from bot.runtime.settings.model import Settings
+from bot.runtime.settings.model import Settings, packaged_config
 from bot.runtime.simulator.embedded import Embedded
 from bot.runtime.simulator.reach import document_of, lines_of
 from bot.runtime.wiring import App, build
 
 PIPE_COLUMNS = 140
+ServePage = Callable[[Sequence[str], Callable[[str], None]], AbstractContextManager[object]]
+"""Serves the dashboard for as long as a block lasts: its arguments, and who gets the address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,21 +56,22 @@ class DemoOptions:
     directory: Path | None = None
 
 
-def run_demo(options: DemoOptions) -> int:
+def run_demo(options: DemoOptions, serve_page: ServePage) -> int:
     """Run the demo and return its exit code: 0 when the journal and the exchange agree."""
     console = Console(stderr=options.as_json, highlight=False)
     if not console.is_terminal:
         console.width = max(console.width, PIPE_COLUMNS)
     try:
-        return asyncio.run(_Demo(options, console).run())
+        return asyncio.run(_Demo(options, console, serve_page).run())
     except (SetupFailed, Unavailable, JournalError, scenarios.ScenarioError) as error:
         console.print(f"[bold red]demo stopped[/]: {error}")
         return ExitCode.TIMEOUT if isinstance(error, Unavailable) else ExitCode.ERROR
 
 
 class _Demo:
-    def __init__(self, options: DemoOptions, console: Console) -> None:
-        self._options, self._console = options, console
+    def __init__(self, options: DemoOptions, console: Console, serve_page: ServePage) -> None:
+        self._options, self._console, self._serve_page = options, console, serve_page
+        self._address = ""
         self._started = time.monotonic()
         self._campaigns: dict[int, Campaign] = {}
         self._first: CycleResult | None = None
@@ -78,7 +82,10 @@ class _Demo:
         stage = await scenarios.prepare(self._options)
         self._announce(stage.settings, stage.embedded, stage.words)
         app = await build(stage.settings, embedded=stage.embedded, token=NEW_EXCHANGE)
+        page = ExitStack()
         try:
+            if not self._options.as_json or self._options.keep:
+                page.enter_context(self._serve_page(_page_arguments(stage.settings), self._say_address))
             await self._rotate(app, stage)
             summary = await self._summary(app)
             if self._options.as_json:
@@ -88,6 +95,7 @@ class _Demo:
             if self._options.keep:
                 await self._stay(app, stage.embedded)
         finally:
+            page.close()
             await app.close()
             await stage.embedded.stop()
         return ExitCode.OK if summary["reconciled"] else ExitCode.MISMATCH
@@ -100,8 +108,14 @@ class _Demo:
         lines = demo_text.summary_lines(summary, self._first, scenario)
         journal = str(summary["journal"])
         kept = None if self._options.directory else str(Path(journal).parent)
-        for line in ("", *lines, "", *demo_text.next_lines(journal, kept)):
+        address = self._address if self._options.keep else ""
+        for line in ("", *lines, "", *demo_text.next_lines(journal, kept, address)):
             self._console.print(Text(line))
+
+    def _say_address(self, address: str) -> None:
+        self._address = address
+        until = "until Ctrl-C" if self._options.keep else "until the demo ends; --keep leaves it running"
+        self._console.print(Text(f"dashboard    {address} ({until})"))
 
     def _announce(self, settings: Settings, embedded: Embedded, message: str) -> None:
         say = self._console.print
@@ -190,6 +204,12 @@ class _Demo:
             await asyncio.Event().wait()
         except asyncio.CancelledError:
             say("exchange stopped")
+
+
+def _page_arguments(settings: Settings) -> list[str]:
+    """The dashboard of this demo alone, whatever the settings of this directory say, on a port that is free."""
+    golden, journal = str(packaged_config() / "golden.toml"), str(settings.journal_path)
+    return ["--config", golden, "--environment", "sim", "--journal", journal, "--port", "0"]
 
 
 def _utc(at_ms: int) -> str:

@@ -18,15 +18,19 @@ HISTORY = timedelta(days=150)
 DEFI_HELD = ("UNI", "AAVE", "LDO", "CRV", "COMP", "SUSHI", "SNX", "PENDLE", "DYDX", "CAKE")
 DOUBLED = {token: ANCHORS[token] for token in DEFI_HELD}
 SCENARIOS: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
-    "golden": ("golden", "the golden case: a DeFi rotation, the purchase bridged by the cash reserve", ()),
+    "golden": (
+        "golden",
+        "DeFi breaks out: money moves there from infrastructure; the cash reserve pays first, sales repay it",
+        (),
+    ),
     "golden-idle-margin": (
         "golden",
-        "the golden case without a reserve: the purchase bridged by idle margin",
+        "the same without a cash reserve: margin that lies idle pays first, sales repay it",
         ('playbook.rotation.bridge="idle-margin"', "playbook.allocation.reserve_quote=0"),
     ),
     "risk-off": (
         "risk-off",
-        "DeFi weakens while infrastructure holds, and a regulator has spoken: a rotation into infrastructure",
+        "DeFi weakens, infrastructure holds, and a regulator has spoken: money moves into infrastructure",
         (
             'calendar=[{ name = "hearing on DeFi front ends", kind = "regulatory", start = 2026-01-03T00:00:00Z, '
             'end = 2026-01-25T00:00:00Z, weight = "-1" }]',
