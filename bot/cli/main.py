@@ -104,6 +104,7 @@ def demo(  # noqa: PLR0913, PLR0917 - one argument per option
     keep: Annotated[bool, typer.Option("--keep", help="Leave exchange and dashboard running until Ctrl-C.")] = False,
     max_seconds: Annotated[float, typer.Option(min=1, help="End after that many seconds of wall time.")] = 55.0,
     directory: Annotated[Path | None, typer.Option(metavar="DIR", help="Where the journal goes.")] = None,
+    venue: Annotated[str | None, typer.Option(metavar="ID", help="Whose wire is spoken, by venue.id.")] = None,
 ) -> None:
     """Run one whole rotation on the embedded exchange and print it live. Needs no keys and no network."""
     typer.echo("starting the embedded exchange and the bot; the demo takes a quarter of a minute …", err=True)
@@ -124,6 +125,7 @@ def demo(  # noqa: PLR0913, PLR0917 - one argument per option
         verbose=verbose,
         max_seconds=max_seconds,
         directory=directory,
+        venue=venue,
     )
     raise typer.Exit(run_demo(options, dashboard_beside))
 

@@ -10,7 +10,7 @@ import socket
 import struct
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
@@ -25,6 +25,7 @@ from bot.simex.dialects.binance.dialect import LOOPBACK_HOSTS, Binance
 from bot.simex.dialects.bybit.dialect import Bybit
 from bot.simex.dialects.wire import Dialect, Guide, RequestTimes, WireReply, WireRequest
 from bot.simex.engine.exchange import Exchange
+from bot.simex.engine.snapshot import Key
 from bot.simex.engine.types import ExchangeEvent
 from bot.simex.faults import Fault, FaultPlan
 from bot.simex.market.moved import MovedMarket
@@ -34,8 +35,8 @@ from bot.simex.tls import LOOPBACK, make_authority, server_context
 
 __all__ = ["ApiKey", "Simex"]
 LOG_LENGTH = 2000
-FULL_DIALECTS = ("binance",)
-"""Those whose state an exchange keeps over a restart."""
+FIRST_DIALECTS = ("binance",)
+"""What an exchange speaks unless it is asked for another."""
 POLL_MS = int(POLL_S * 1000) // 2
 CONTROL_IS_OFF = {"error": "this exchange takes no control requests; start it with --control"}
 PROXY_PAGE = "<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>"
@@ -108,7 +109,7 @@ class Simex:
         self._base_ms, self._wall_base_ms = exchange.now_ms, self._clock()
         self._scale, self._id_salt = Decimal(str(limits_scale)), id_salt
         self._dialects: tuple[Dialect, ...] = ()
-        self.serve_dialects(FULL_DIALECTS)
+        self.serve_dialects(FIRST_DIALECTS)
         self._runner: web.AppRunner | None = None
         self._polled = RequestTimes(0, 0)
         self._delay, self._delays = NO_DELAY, Random(0)
@@ -120,6 +121,16 @@ class Simex:
     def serve_dialects(self, venues: Sequence[str]) -> None:
         """Answer as these venues from now on, all over the one exchange. ValueError for one without a dialect."""
         self._dialects = tuple(_dialect(name, self.exchange, self.keys, self._scale, self._id_salt) for name in venues)
+
+    def dialect_rows(self) -> Iterator[tuple[Key, Any]]:
+        """What the dialects know beside the engine."""
+        for dialect in self._dialects:
+            yield from dialect.rows()
+
+    def restore_dialects(self, rows: Mapping[Key, Any]) -> None:
+        """Take back what `dialect_rows` gave."""
+        for dialect in self._dialects:
+            dialect.restore(rows)
 
     async def start(self, *, https_port: int = 0, http_port: int = 0, tls_dir: Path) -> None:
         """Listen on loopback; 0 picks free ports. Writes a new authority into `tls_dir`.

@@ -1,54 +1,39 @@
-"""The venues that the bot knows, the folder of each, what is offered there and what is known without asking."""
+"""The venues that the bot knows, the folder of each, and what is refused because a venue cannot do it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from decimal import Decimal
+from importlib import import_module
+
+from bot.domain.instrument import Kind
+from bot.venues.abilities import Abilities, OrderForm
 
 FOLDERS: Mapping[str, str] = {"binance": "bot.venues.binance", "bybit": "bot.venues.bybit"}
-"""Venue id, as the settings name it, to the folder whose `adapter` module holds an `ADAPTER`."""
+"""Venue id, as the settings name it, to the folder that states its `ABILITIES` and whose `adapter` module holds an
+`ADAPTER`."""
+
+Needs = Mapping[tuple[Kind, OrderForm], str]
+"""Orders that settings ask for, and the setting that does."""
 
 
-WATCHED_ONLY = frozenset({"bybit"})
-"""Venues at which a dry-run is offered and trading is not: the simulator has not tried the bot on them."""
+def abilities_of(venue_id: str) -> Abilities:
+    """What a venue can do. The modules of its folder are not loaded for it.
 
-SPOT_TESTNETS = frozenset({"binance"})
-"""Venues with a test network for spot alone."""
-
-
-DEMOS = frozenset({"bybit"})
-"""Venues with demo trading beside a test network."""
-
-
-@dataclass(frozen=True, slots=True)
-class LeastOrders:
-    """Least value of an order, quote: on spot, of a perp, and of the perps, by base, that have another."""
-
-    spot: Decimal
-    perp: Decimal
-    perps: Mapping[str, Decimal] = field(default_factory=dict)
+    Raises:
+        KeyError: the id is not in `FOLDERS`.
+    """
+    found: Abilities = import_module(FOLDERS[venue_id]).ABILITIES
+    return found
 
 
-LEAST_ORDERS: Mapping[str, LeastOrders] = {
-    "binance": LeastOrders(Decimal(5), Decimal(5), {"BTC": Decimal(100), "ETH": Decimal(20)}),
-    "bybit": LeastOrders(Decimal(5), Decimal(5)),
-}
-"""For advice before the first connection; what the venue itself reports decides afterwards."""
-
-
-def problem_of(venue_id: str, *, environment: str, mode: str, spot_testnet: bool, demo: bool) -> str:
+def problem_of(venue_id: str, *, environment: str, spot_testnet: bool, demo: bool, needs: Needs) -> str:
     """Why the venue cannot be used like that and what to set instead; empty when it can."""
-    others = ", ".join(sorted(FOLDERS.keys() - WATCHED_ONLY))
-    if venue_id in WATCHED_ONLY and mode == "trade":
-        return f'mode = "trade" at {venue_id} is not offered yet: use mode = "dry-run", or venue.id = {others}'
-    if venue_id in WATCHED_ONLY and environment == "sim":
-        return (
-            f'environment = "sim" is not offered at {venue_id} yet: use "testnet" or "mainnet" with mode = "dry-run", '
-            f"or venue.id = {others}"
-        )
-    if spot_testnet and venue_id not in SPOT_TESTNETS:
+    abilities = abilities_of(venue_id)
+    if spot_testnet and not abilities.has_spot_testnet:
         return f"venue.spot_testnet: {venue_id} has no test network for spot alone; leave it out"
-    if demo and venue_id not in DEMOS:
+    if demo and not abilities.has_demo:
         return f"venue.demo: {venue_id} has no demo trading beside its test network; leave it out"
     if demo and environment != "testnet":
         return f'venue.demo: demo trading is a test environment; use environment = "testnet", not {environment!r}'
+    for (kind, form), setting in needs.items():
+        if not abilities.takes(kind, form):
+            return f"{setting} needs {form} on {kind.value}, and {venue_id} has none"
     return ""

@@ -17,6 +17,7 @@ from tests.model.protocol import (
 from tests.model.rules import Rules, World
 
 WIRE = World("wire", crashes=1, duplicates=1, may_expire=True, may_garble=True, remembers_ids=True)
+LATER = replace(WIRE, name="acknowledged first", acknowledges_first=True)
 CRASHES = World("crashes", crashes=2, may_expire=True, may_garble=True)
 DOUBTS = World("doubts", crashes=1, glitches=1, clock_steps=1, may_expire=True)
 CANCELS = World("cancels", size=2, orders_per_intent=1, crashes=1, has_cancels=True)
@@ -24,7 +25,7 @@ RETRIES = World("retries", crashes=0, has_cancels=True, may_refuse=True)
 SWITCH = World("switch", has_switch=True, crashes=1, may_expire=True)
 DAEMONS = World("daemons", daemons=2, pauses=1, crashes=0, may_refuse=True)
 CAP = World("cap", intents=2, cap=1, orders_per_intent=1, crashes=1, may_refuse=True)
-WORLDS = (WIRE, CRASHES, DOUBTS, CANCELS, RETRIES, SWITCH, DAEMONS, CAP)
+WORLDS = (WIRE, LATER, CRASHES, DOUBTS, CANCELS, RETRIES, SWITCH, DAEMONS, CAP)
 DEEP_WORLDS = (
     replace(WIRE, name="wire, deep", crashes=2, glitches=1),
     replace(DOUBTS, name="doubts, deep", crashes=2, has_cancels=True),
@@ -64,6 +65,7 @@ CASES = (
     Case("one_id_per_post", RETRIES, DEAD_CAME_ALIVE, "executor.Executor._next_id, journal.Journal._write_submitting"),
     Case("signed_with_journaled_stamp", WIRE, DEAD_CAME_ALIVE, "placement._request"),
     Case("unknown_reply_is_doubt", WIRE, DEAD_CAME_ALIVE, "placement.Placement._write_send_write"),
+    Case("acknowledged_is_not_executed", LATER, FILL_INVENTED, "bybit.requests._accepted, executor.Executor._follow"),
     Case("duplicate_id_is_doubt", WIRE, DEAD_CAME_ALIVE, "placement.Placement._write_send_write"),
     Case("late_refusal_is_doubt", WIRE, DEAD_CAME_ALIVE, "placement.Placement._rejected"),
     Case("no_send_while_in_doubt", WIRE, TWO_ORDERS_LIVE, "journal.Journal._write_submitting, Executor._prepare"),

@@ -98,7 +98,8 @@ class Outside:
             if kind == CANCELED and not self.world.may_expire:
                 continue
             taken = order._replace(venue=kind, done=done, past=order.past + order.done)
-            reply = order.reply if order.reply is not None else (kind, done)
+            answer = (RESTING, 0) if self.world.acknowledges_first else (kind, done)
+            reply = order.reply if order.reply is not None else answer
             yield f"order {{o}} comes to the venue: {kind}", taken._replace(reply=reply)
 
     def _has_listener(self, state: State, o: int) -> bool:

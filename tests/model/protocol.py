@@ -332,7 +332,8 @@ class Protocol:
         if reply is not None:
             what = reply[0]
             if what in (RESTING, FILLED, CANCELED):
-                after = self._record_report(idle, o, reply)
+                is_taken = self.rules.acknowledged_is_not_executed
+                after = self._record_report(idle, o, reply if is_taken else (FILLED, idle.orders[o].size))
             elif what in self._doubtful_replies or not is_open_question:
                 after = doubted
             else:

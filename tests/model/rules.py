@@ -16,6 +16,7 @@ class Rules:
     one_id_per_post: bool = True  # else a new attempt carries the id of the first
     signed_with_journaled_stamp: bool = True  # else a request is signed at the moment it leaves
     unknown_reply_is_doubt: bool = True  # else a garbled reply or a proxy's error is a rejection
+    acknowledged_is_not_executed: bool = True  # else an acknowledged order counts as filled
     duplicate_id_is_doubt: bool = True  # else "duplicate id" is a rejection
     late_refusal_is_doubt: bool = True  # else "outside the receive window" is a rejection, whichever copy it is about
     no_send_while_in_doubt: bool = True  # else an order in doubt does not hold its intent back
@@ -64,5 +65,6 @@ class World:
     pauses: int = 0
     minds_eviction: bool = True  # whether a daemon at work that loses its journal is a violation
     remembers_ids: bool = False  # a venue that refuses every id it ever took, not only those of open orders
+    acknowledges_first: bool = False  # a venue that answers before it matches: every accepted order is said to be open
     honours_window: bool = True
     is_lag_bounded: bool = True  # on one of the two endpoints, it is not known which

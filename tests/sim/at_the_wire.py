@@ -18,6 +18,8 @@ from bot.ports import Clock, OrderReport, OrderRequest, Rejection, VenueRejected
 from bot.runtime.settings.model import Settings
 from bot.venues.ccxt.adapter import load_adapter
 from bot.venues.ccxt.venue import CcxtVenue, ConnectionRules, Credentials, Seams
+from tests.sim.bybit_gateway import BybitGateway
+from tests.sim.bybit_replica import BybitReplica
 from tests.sim.gateway import Gateway
 from tests.sim.loop import VirtualLoop
 from tests.sim.memory import MemoryConnector
@@ -40,7 +42,8 @@ class WireVenue(CcxtVenue):
         loop: VirtualLoop,
     ) -> None:
         self._shared, self._doom = wire, doom
-        self._gateway = Gateway(wire, replica, Port(wire, doom), codes)
+        gateway = BybitGateway if isinstance(replica, BybitReplica) else Gateway
+        self._gateway = gateway(wire, replica, Port(wire, doom), codes, wire.broken)
         super().__init__(
             load_adapter(settings.venue.id),
             environment="sim",

@@ -19,7 +19,7 @@ from bot.journal.reader import Fact
 from bot.ports import OrderRequest
 from bot.simex.engine.types import EventKind, ExchangeEvent, SimOrder, SimTrade
 from tests.sim.faults import Kind
-from tests.sim.wire import ACCOUNT, QUIET_MS, true_order
+from tests.sim.wire import ACCOUNT, QUIET_MS, engine_number, true_order
 from tests.sim.world import Life, Seam, World
 
 SLACK = Decimal("1.05")  # prices move between the gate and the wire
@@ -408,7 +408,7 @@ class Checkers:
 
     def _read_fill(self, payload: Any) -> None:
         key = (payload["symbol"], payload["trade_id"])
-        trade = self._trades.get((payload["symbol"], int(payload["trade_id"].rsplit(":", 1)[1])))
+        trade = self._trades.get((payload["symbol"], engine_number(payload["trade_id"])))
         if key in self._journaled:
             self._world.violate("a fill counts once", f"{key}")
         self._journaled.add(key)

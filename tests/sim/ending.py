@@ -14,7 +14,7 @@ from bot.execution.another_writer import AnotherWriter
 from bot.execution.reconcile import Truth
 from bot.simex.engine.refusal import Refusal
 from bot.simex.engine.types import NewOrder
-from tests.sim.wire import ACCOUNT, true_order
+from tests.sim.wire import ACCOUNT, engine_number, true_order
 from tests.sim.world import Life, World
 
 
@@ -100,7 +100,7 @@ def _check_orders(world: World, life: Life, forgotten: Collection[str]) -> None:
 
 def _check_fills(world: World, life: Life, forgotten: Collection[str]) -> None:
     fills = life.app.journal.reader.load_fills(1_000_000)
-    written = {(fill.symbol, int(fill.trade_id.rpartition(":")[2])) for fill in fills}
+    written = {(fill.symbol, engine_number(fill.trade_id)) for fill in fills}
     for symbol in world.exchange.instruments:
         for trade in world.exchange.trades(ACCOUNT, symbol, limit=1_000_000):
             is_anothers = (symbol, trade.order_id) in world.used_again

@@ -9,7 +9,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import parse_qsl
 
 import aiohttp
@@ -19,7 +19,7 @@ from bot.simex.dialects.wire import WireReply, WireRequest
 from bot.venues.binance.errors import BINANCE_ERRORS
 from tests.sim.faults import FaultPlan, Kind
 from tests.sim.memory import Answer, MemoryTransport
-from tests.sim.replica import ACCOUNT_PATHS, Replica
+from tests.sim.replica import Replica
 from tests.sim.spoiled import spoiled_market
 from tests.sim.wire import Port, Wire
 
@@ -33,6 +33,7 @@ CODES = tuple(
     if kind not in (Rejection.DUPLICATE_ID, Rejection.NO_CHANGE)
 )
 REFUSING_STATUSES = (403, 429, 451)
+TIMEOUT = '{"code":-1007,"msg":"Timeout waiting for response from backend server."}'
 UNKNOWN_BODIES = (
     '{"code":-1000,"msg":"An unknown error occurred while processing the request."}',
     '{"code":-1006,"msg":"An unexpected response was received from the message bus. Execution status unknown."}',
@@ -78,6 +79,10 @@ class Gateway:
     replica: Replica
     port: Port
     codes: Counter[str]
+    TIMEOUT: ClassVar[str] = TIMEOUT
+    UNKNOWN_BODIES: ClassVar[tuple[str, ...]] = UNKNOWN_BODIES
+    UNKNOWN_CODES: ClassVar[tuple[int, ...]] = UNKNOWN_CODES
+    broken: list[BaseException] = field(default_factory=list)
     _tasks: set["asyncio.Task[None]"] = field(default_factory=set)
 
     @property
@@ -96,7 +101,13 @@ class Gateway:
         work = self._ask(request, transport) if request.method == "GET" else self._write(request, transport)
         task = asyncio.get_running_loop().create_task(work, name="sim network")
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        """A network that breaks is a fault of the simulation, not of the bot."""
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.broken.append(error)
 
     # questions
 
@@ -121,17 +132,15 @@ class Gateway:
     def _answer_of(self, request: WireRequest) -> WireReply:
         plan = self._plan
         if plan.strikes(Kind.READ_LIMITED):
-            status = plan.choose(Kind.READ_LIMITED, (429, 429, 429, 418))
-            seconds = plan.count(Kind.READ_LIMITED, 1, 5)
-            words = {"code": -1003, "msg": "Too many requests; current limit is 6000."}
-            return WireReply(status, words, {"Retry-After": str(seconds)})
+            is_ban = plan.choose(Kind.READ_LIMITED, (False, False, False, True))
+            return self._limited(plan.count(Kind.READ_LIMITED, 1, 5), is_ban=is_ban)
         if plan.strikes(Kind.READ_REFUSED):
             return self._refusal(Kind.READ_REFUSED, request)
-        kind = Kind.LAG_ACCOUNT if request.path in ACCOUNT_PATHS else LAGS.get(request.path)
+        kind = Kind.LAG_ACCOUNT if self.replica.account_part(request) else self._lag_of(request)
         lag_ms = self.port.lag_ms(kind) if kind is not None else 0
         reply = self.replica.look(request, lag_ms) if lag_ms else self.replica.act(request)
         if reply.status == 200:
-            reply = spoiled_market(plan, request.path, reply)
+            reply = self._spoiled(request, reply)
         for spoil in self.wire.spoilers:
             reply = spoil(request, reply)
         return reply
@@ -139,7 +148,7 @@ class Gateway:
     # writes
 
     async def _write(self, request: WireRequest, transport: MemoryTransport) -> None:
-        plan, what = self._plan, _named(request)
+        plan, what = self._plan, self._named(request)
         if plan.strikes(Kind.SLOW_WIRE):
             await asyncio.sleep(plan.between(Kind.SLOW_WIRE, 0.1, 7))
         await asyncio.sleep(UPLINK_SECONDS)
@@ -168,9 +177,9 @@ class Gateway:
     def _is_stopped(self, request: WireRequest, what: str, transport: MemoryTransport) -> bool:
         """Whether a request does not reach the exchange now."""
         plan, note = self._plan, self.wire.note
-        params = _params(request)
-        if request.method == "DELETE" and "clientAlgoId" in params and plan.strikes(Kind.CANCEL_RACE):
-            self._fire(params["clientAlgoId"])
+        stop = self._stop_cancelled(request)
+        if stop and plan.strikes(Kind.CANCEL_RACE):
+            self._fire(stop)
         for kind in (Kind.RESET_BEFORE, Kind.REQUEST_LOST, Kind.REQUEST_LATE):
             if not plan.strikes(kind):
                 continue
@@ -181,15 +190,14 @@ class Gateway:
                 )
             self._break(kind, transport)
             return True
-        if request.method == "DELETE" and plan.strikes(Kind.CANCEL_BLIND):
-            reply = WireReply(400, {"code": -2011, "msg": "Unknown order sent."})
+        if self._is_cancel(request) and plan.strikes(Kind.CANCEL_BLIND):
+            reply = self._unknown_order(request)
         elif plan.strikes(Kind.REJECTED):
             reply = self._refusal(Kind.REJECTED, request)
         elif plan.strikes(Kind.STATUS_REFUSED):
             reply = WireReply(plan.choose(Kind.STATUS_REFUSED, REFUSING_STATUSES), HTML, {"Retry-After": "2"})
         elif plan.strikes(Kind.STATUS_418):
-            until_ms = self.wire.now_ms() + plan.count(Kind.STATUS_418, 1_000, 60_000)
-            reply = WireReply(418, {"code": -1003, "msg": f"Way too many requests; IP banned until {until_ms}."})
+            reply = self._banned(plan.count(Kind.STATUS_418, 1_000, 60_000))
         else:
             return False
         note(f"{what}: said to be refused, {reply.status} {_text(reply.content)[:80]}")
@@ -199,25 +207,62 @@ class Gateway:
     def _perform(self, request: WireRequest, what: str) -> WireReply:
         """The exchange takes it, at this instant."""
         reply = self.replica.act(request)
-        said = "done" if reply.status == 200 else _text(reply.content)[:120]
+        said = "done" if self._is_done(reply) else _text(reply.content)[:120]
         self.wire.note(f"{what} {_without_signature(request.query + request.body)}: {reply.status} {said}")
         return reply
 
     def _can_repeat(self, request: WireRequest) -> bool:
-        if request.method == "DELETE":
+        if self._is_cancel(request):
             return True
-        sent = self._sent(request)
+        sent = self._sent(self._client_id(request))
         return sent is not None and self.wire.can_repeat(sent)
 
-    def _sent(self, request: WireRequest) -> OrderRequest | None:
-        params = _params(request)
-        name = params.get("newClientOrderId") or params.get("clientAlgoId")
-        return next((one for one in reversed(self.wire.sent) if one.client_id == name), None)
+    def _sent(self, client_id: str) -> OrderRequest | None:
+        return next((one for one in reversed(self.wire.sent) if one.client_id == client_id), None)
 
     def _fire(self, client_id: str) -> None:
-        sent = next((one for one in reversed(self.wire.sent) if one.client_id == client_id), None)
+        sent = self._sent(client_id)
         if sent is not None:
             self.wire.fire(sent.symbol, client_id)
+
+    # what is the venue's own
+
+    def _is_cancel(self, request: WireRequest) -> bool:
+        return request.method == "DELETE"
+
+    def _client_id(self, request: WireRequest) -> str:
+        """The id of a new order, empty for any other request."""
+        params = _params(request)
+        return params.get("newClientOrderId") or params.get("clientAlgoId") or ""
+
+    def _stop_cancelled(self, request: WireRequest) -> str:
+        """The id of the conditional order that a request cancels, empty where it cancels none."""
+        return _params(request).get("clientAlgoId", "") if self._is_cancel(request) else ""
+
+    def _lag_of(self, request: WireRequest) -> Kind | None:
+        return LAGS.get(request.path)
+
+    def _spoiled(self, request: WireRequest, reply: WireReply) -> WireReply:
+        return spoiled_market(self._plan, request.path, reply)
+
+    def _named(self, request: WireRequest) -> str:
+        params = _params(request)
+        names = (params.get(name) for name in ("newClientOrderId", "origClientOrderId", "clientAlgoId", "symbol"))
+        return f"{request.method} {request.path} {next((name for name in names if name), '')}"
+
+    def _is_done(self, reply: WireReply) -> bool:
+        return reply.status == 200
+
+    def _limited(self, seconds: int, *, is_ban: bool) -> WireReply:
+        words = {"code": -1003, "msg": "Too many requests; current limit is 6000."}
+        return WireReply(418 if is_ban else 429, words, {"Retry-After": str(seconds)})
+
+    def _banned(self, milliseconds: int) -> WireReply:
+        until_ms = self.wire.now_ms() + milliseconds
+        return WireReply(418, {"code": -1003, "msg": f"Way too many requests; IP banned until {until_ms}."})
+
+    def _unknown_order(self, request: WireRequest) -> WireReply:
+        return WireReply(400, {"code": -2011, "msg": "Unknown order sent."})
 
     # what comes back
 
@@ -249,12 +294,15 @@ class Gateway:
         if kind in (Kind.REPLY_EMPTY, Kind.REPLY_BARE):
             return replace(whole, status=200, body="" if kind is Kind.REPLY_EMPTY else "{}")
         if kind is Kind.STATUS_408:
-            words = '{"code":-1007,"msg":"Timeout waiting for response from backend server."}'
-            return Answer(plan.choose(kind, (408, 408, 409)), plan.choose(kind, (words, HTML, "")))
+            return Answer(plan.choose(kind, (408, 408, 409)), plan.choose(kind, (self.TIMEOUT, HTML, "")))
         if kind is Kind.STATUS_5XX:
-            return Answer(plan.choose(kind, (500, 502, 503, 504, 520)), plan.choose(kind, UNKNOWN_BODIES))
-        code = plan.choose(kind, UNKNOWN_CODES)
-        return Answer(plan.choose(kind, (200, 400)), json.dumps({"code": code, "msg": "By a fault."}))
+            return Answer(plan.choose(kind, (500, 502, 503, 504, 520)), plan.choose(kind, self.UNKNOWN_BODIES))
+        code = plan.choose(kind, self.UNKNOWN_CODES)
+        return Answer(plan.choose(kind, (200, 400)), json.dumps(self._coded(code)))
+
+    def _coded(self, code: int) -> dict[str, Any]:
+        """An answer with a code that no table knows."""
+        return {"code": code, "msg": "By a fault."}
 
     def _odd(self, request: WireRequest, reply: WireReply) -> Answer:
         """The answer to a new order, at times about another one, from before it was matched, or said twice."""
@@ -276,12 +324,6 @@ class Gateway:
 
 def _params(request: WireRequest) -> Mapping[str, str]:
     return dict(parse_qsl(f"{request.query}&{request.body}"))
-
-
-def _named(request: WireRequest) -> str:
-    params = _params(request)
-    names = (params.get(name) for name in ("newClientOrderId", "origClientOrderId", "clientAlgoId", "symbol"))
-    return f"{request.method} {request.path} {next((name for name in names if name), '')}"
 
 
 def _without_signature(query: str) -> str:

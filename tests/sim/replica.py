@@ -10,7 +10,6 @@ from typing import Any
 
 from bot.domain.instrument import Kind
 from bot.simex.dialects.binance.common import Call, Params
-from bot.simex.dialects.binance.dialect import Binance
 from bot.simex.dialects.wire import WireReply, WireRequest
 from bot.simex.engine.records import is_perp_trigger
 from bot.simex.engine.types import Income, SimOrder, SimTrade
@@ -74,12 +73,12 @@ class _View:
         ]
         return tuple(within[-limit:] if start_ms is None else within[:limit])
 
-    def trades(self, *asked: Any) -> tuple[SimTrade, ...]:
-        found = self._exchange.trades(*asked)
+    def trades(self, *asked: Any, **named: Any) -> tuple[SimTrade, ...]:
+        found = self._exchange.trades(*asked, **named)
         return found if self.as_of_ms is None else tuple(trade for trade in found if trade.at_ms <= self.as_of_ms)
 
-    def income(self, *asked: Any) -> tuple[Income, ...]:
-        found = self._exchange.income(*asked)
+    def income(self, *asked: Any, **named: Any) -> tuple[Income, ...]:
+        found = self._exchange.income(*asked, **named)
         return found if self.as_of_ms is None else tuple(row for row in found if row.at_ms <= self.as_of_ms)
 
     def _past(self, symbol: str) -> list[SimOrder]:
@@ -93,10 +92,10 @@ class Replica:
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
         self._simex = Simex(wire.exchange, keys={KEY.key: KEY}, clock=wire.now_ms)
-        dialect = self._simex._dialects[0]
-        assert isinstance(dialect, Binance)
-        self._dialect, self._view = dialect, _View(wire)
-        dialect.desk.exchange = self._view  # type: ignore[assignment]
+        self._simex.serve_dialects((wire.inner.id,))
+        self._dialect: Any = self._simex._dialects[0]
+        self._view = _View(wire)
+        self._dialect.desk.exchange = self._view
         self._accounts: list[tuple[int, Mapping[str, Any]]] = []
 
     def act(self, request: WireRequest) -> WireReply:
@@ -111,13 +110,18 @@ class Replica:
         """A question, answered by a replica that is so far behind."""
         self._wire.exchange.advance(self._wire.now_ms())
         as_of_ms = self._wire.now_ms() - lag_ms
-        if request.path in ACCOUNT_PATHS:
+        part = self.account_part(request)
+        if part:
             reply = self._simex.respond(request)
             past = next((contents for until_ms, contents in self._accounts if until_ms > as_of_ms), None)
             is_answered = past is not None and reply.status == 200
-            return WireReply(200, past[request.path], reply.headers) if past is not None and is_answered else reply
+            return WireReply(200, past[part], reply.headers) if past is not None and is_answered else reply
         with self._as_of(as_of_ms):
             return self._simex.respond(request)
+
+    def account_part(self, request: WireRequest) -> str:
+        """Which part of the account a question is about, empty for none."""
+        return request.path if request.path in ACCOUNT_PATHS else ""
 
     @contextlib.contextmanager
     def _as_of(self, at_ms: int) -> Iterator[None]:

@@ -13,7 +13,7 @@ from bot.report.profit.periods import standings_at
 from bot.simex.engine.types import IncomeKind, SimTrade
 from tests.sim.faults import Kind
 from tests.sim.hooks import Rule
-from tests.sim.wire import ACCOUNT
+from tests.sim.wire import ACCOUNT, engine_number
 from tests.sim.world import Life, World
 
 CENT = Decimal("0.01")
@@ -56,7 +56,7 @@ class ProfitAddsUp(Rule):
         if not facts or not truth.is_agreed or self.world.plan.counts[Kind.HEDGE_MODE_HELD]:
             return
         first, now = decode(Valuation, facts[0].payload), true_valuation(self.world)
-        fills = {(fill.symbol, int(fill.trade_id.rpartition(":")[2])) for fill in reader.load_fills(ALL)}
+        fills = {(fill.symbol, engine_number(fill.trade_id)) for fill in reader.load_fills(ALL)}
         symbols = {symbol for symbol, _ in fills} | {f"{asset}/USDT" for asset in first.spot} | set(first.perps)
         if not symbols <= set(exchange.instruments):
             return

@@ -24,7 +24,7 @@ class NothingIsOpenedUnchecked(Rule):
     def _judge(self, what: str) -> None:
         if self.world.seam is not Seam.WIRE:
             return
-        missing = set(CHECKED) - _find(self, ChecksUnanswered).answered
+        missing = set(CHECKED[self.world.venue]) - _find(self, ChecksUnanswered).answered
         if missing:
             self.world.violate("nothing is opened before the checks pass", f"{what}, without {sorted(missing)}")
 

@@ -20,7 +20,7 @@ from tests.sim.ending import check_end, close_by_hand
 from tests.sim.faults import Kind
 from tests.sim.loop import VirtualLoop, run_virtually
 from tests.sim.wire import Crash
-from tests.sim.world import CONDITIONS, Life, Seam, World
+from tests.sim.world import BINANCE, CONDITIONS, Life, Seam, World
 
 LIVES, TURNS = 6, 24
 CYCLES_TO_FINISH = 40  # that change nothing, each a quarter of an hour after the last
@@ -65,12 +65,14 @@ def simulate(
     is_enough: Callable[[World], bool] = lambda world: False,
     seam: Seam = Seam.PORT,
     renames: bool = False,
+    venue: str = BINANCE,
 ) -> Report:
     """Run one seed.
 
     `limits` of the gate make it a seed of tight limits, `playbook` replaces choices of the seed; without `ends` the
     faultless last life is left out. `is_enough` is asked after every turn; True ends the run there.
-    With `renames` the exchange turns one of the tokens into another, once, at some moment.
+    With `renames` the exchange turns one of the tokens into another, once, at some moment. `venue` is where the bot
+    trades; `world.venue_of` draws one for a seed.
     """
 
     async def run(loop: VirtualLoop) -> Report:
@@ -88,6 +90,7 @@ def simulate(
             tell=tell,
             seam=seam,
             renames=renames,
+            venue=venue,
         )
         checkers = Checkers(world)
         chaos = Chaos(world, checkers)
@@ -95,6 +98,8 @@ def simulate(
         try:
             if await _live(world, checkers, chaos, lives, is_enough) and ends:
                 await _settle_down(world, checkers, chaos)
+            for error in world.wire.broken:
+                raise RuntimeError("the simulated network broke") from error
             return _report(world)
         finally:
             world.hooks.close()

@@ -16,7 +16,7 @@ from tests.sim.loop import VirtualLoop, run_virtually
 from tests.sim.memory import Answer, MemoryConnector, MemoryTransport
 from tests.sim.mutants import MUTANTS, Mutant
 from tests.sim.scenario import simulate
-from tests.sim.world import Seam
+from tests.sim.world import BINANCE, BYBIT, Seam
 
 ROOT = Path(__file__).parent.parent.parent
 # Within two seeds each; the others need the port's speed.
@@ -40,6 +40,21 @@ def test_every_rule_holds_through_a_seeds_faults_at_the_wire(seed: int) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("seed", [4, 7])
+def test_every_rule_holds_through_a_seeds_faults_at_the_wire_of_bybit(seed: int) -> None:
+    report = simulate(seed, lives=2, seam=Seam.WIRE, venue=BYBIT)
+    assert report.faults.total() > 10
+    assert report.codes
+    assert [sentence for sentence in report.violations if not known_reason(sentence)] == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ("resend in doubt", "skip the quiet period"))
+def test_a_mutant_is_found_at_the_wire_of_bybit(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    find_at_the_wire(name, monkeypatch, venue=BYBIT)
+
+
+@pytest.mark.slow
 def test_a_seed_gives_the_same_trace_under_two_hash_seeds_at_the_wire() -> None:
     command = [sys.executable, "-m", "tests.sim", "--seam", "wire", "--seed", "2", "--lives", "1"]
     running = [
@@ -56,6 +71,10 @@ def test_a_seed_gives_the_same_trace_under_two_hash_seeds_at_the_wire() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FOUND_AT_THE_WIRE)
 def test_a_mutant_is_found_at_the_wire(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    find_at_the_wire(name, monkeypatch, venue=BINANCE)
+
+
+def find_at_the_wire(name: str, monkeypatch: pytest.MonkeyPatch, *, venue: str) -> None:
     mutant: Mutant = next(one for one in MUTANTS if one.name == name)
     mutant.apply(monkeypatch)
     found: list[str] = []
@@ -69,6 +88,7 @@ def test_a_mutant_is_found_at_the_wire(name: str, monkeypatch: pytest.MonkeyPatc
             playbook=mutant.playbook,
             ends=mutant.ends,
             seam=Seam.WIRE,
+            venue=venue,
             is_enough=lambda world: any(sentence.startswith(mutant.rules) for sentence in world.violations),
         )
         found += report.violations

@@ -41,16 +41,15 @@ from tests.sim.wire import (
 class FaultyVenue:
     """One bot's connection. `clock` is the machine's own, which may be wrong; the exchange's is the truth."""
 
-    id = "binance"
     environment = "sim"
     account_name = ACCOUNT
-    has_transfers = True
     receive_window_ms = WINDOW_MS
     quiet_period_ms = QUIET_MS
 
     def __init__(self, wire: Wire, clock: Clock, doom: Doom) -> None:
         self._wire, self._clock, self._doom = wire, clock, doom
         self._inner, self._plan, self._port = wire.inner, wire.plan, Port(wire, doom)
+        self.id, self.has_transfers = wire.inner.id, wire.inner.has_transfers
         self._skew_ms = 0
 
     @property

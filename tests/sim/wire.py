@@ -40,6 +40,7 @@ WINDOW_MS = 5_000
 AHEAD_MAX_MS = 1_000  # a stamp further in the future is refused
 QUIET_MS = WINDOW_MS + AHEAD_MAX_MS + LAG_MAX_MS
 NEVER_SECONDS = 3_600.0
+LONG_NUMBER, SHORT_NUMBER = 19, 7  # digits of a spot trade's id at Bybit, and of the engine's number in it
 BLIND_MAX_MS = 300_000
 REJECTIONS = tuple(kind for kind in Rejection if kind is not Rejection.DUPLICATE_ID)
 # Made anew for each failure: an exception that is raised keeps the frames it passed, and with them the whole world.
@@ -107,6 +108,7 @@ class Wire:
     spoilers: list[Spoiler] = field(default_factory=list)  # at the wire, of the replies to reads
     versions: dict[str, dict[int, list[SimOrder]]] = field(default_factory=lambda: defaultdict(dict))
     accounts: list[tuple[int, Account]] = field(default_factory=list)
+    broken: list[BaseException] = field(default_factory=list)  # errors of the simulated network itself
 
     def __post_init__(self) -> None:
         self.exchange.listeners.append(self._remember)
@@ -286,6 +288,16 @@ class Port:
 def true_order(exchange: Exchange, symbol: str, client_id: str, *, is_trigger: bool | None = None) -> SimOrder | None:
     """The order, also of a symbol that the exchange tells nobody of any more."""
     return find_order(exchange._state.account(ACCOUNT), symbol, None, client_id, is_trigger)
+
+
+def engine_number(trade_id: str) -> int:
+    """The engine's number of a trade: at the port it stands behind the last colon, at the wire it is what the dialect
+    makes of it."""
+    own = trade_id.rpartition(":")[2]
+    if "-" in own:
+        return int(own.rpartition("-")[2], 16)
+    is_long = len(own) == LONG_NUMBER and own.startswith("21")
+    return int(own[-SHORT_NUMBER:] if is_long else own)
 
 
 def at_once(work: Coroutine[Any, Any, T]) -> T:

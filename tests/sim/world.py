@@ -38,11 +38,13 @@ from bot.simex.engine.exchange import Exchange
 from bot.simex.engine.rules import DuplicateScope, Rules
 from bot.venues.paper.engine_venue import EngineVenue
 from tests.sim.at_the_wire import WireVenue
+from tests.sim.bybit_replica import BybitReplica
 from tests.sim.faults import AT_THE_WIRE, FaultPlan, Kind
 from tests.sim.hooks import Hooks
 from tests.sim.loop import VirtualLoop
 from tests.sim.market import MARKETS, NEW, OLD, RATIO, START_MS, brackets_of, instruments, market_of
 from tests.sim.replica import Replica
+from tests.sim.unified import UnifiedEngine
 from tests.sim.venue import FaultyVenue
 from tests.sim.wire import ACCOUNT, Crash, Doom, Wire
 from tests.stage import DROPPED
@@ -113,6 +115,15 @@ EARLY = {
 }
 STANDING = 0.25  # part of the seeds in which a stance that is reached stands for hours, and wagers are made
 STEPS_AT_THE_WIRE = 10  # of the loop, where the port has one
+
+
+BINANCE, BYBIT = "binance", "bybit"
+PART_OF_BYBIT = 1 / 3  # of the seeds
+
+
+def venue_of(seed: int) -> str:
+    """The venue that a seed trades at: drawn apart, so that all else of a seed is as it was."""
+    return BYBIT if Random(f"{seed}/venue").random() < PART_OF_BYBIT else BINANCE
 
 
 class Seam(StrEnum):
@@ -227,8 +238,9 @@ class World:
         tell: Callable[[str], None] | None = None,
         seam: Seam = Seam.PORT,
         renames: bool = False,
+        venue: str = BINANCE,
     ) -> None:
-        self.renames = renames
+        self.renames, self.venue = renames, venue
         self.seed, self.loop, self._tell, self.seam = seed, loop, tell, seam
         self.chance = chance = Random(f"{seed}/world")
         rates = AT_THE_WIRE if seam is Seam.WIRE else {}
@@ -247,6 +259,7 @@ class World:
         self.is_strange: set[str] = set()  # tokens whose holdings others have moved
         self.used_again: set[tuple[str, int]] = set()  # orders of others under ids of ours, by symbol and venue's id
         scope = chance.choice(list(DuplicateScope))
+        scope = DuplicateScope.NEVER if venue == BYBIT else scope
         self.exchange = Exchange(
             instruments=instruments(renames=renames),
             market=market_of(chance.randrange(MARKETS)),
@@ -270,11 +283,13 @@ class World:
         self.start = neutral_holdings(self.exchange, self.exchange.instruments, at, settings.universe, BOOK)
         perp = sum((s for n, s in at.allocation.neutral.items() if n.endswith(".futures")), ZERO) * BOOK
         self.exchange.create_account(ACCOUNT, spot=self.start, perp=perp)
-        inner = EngineVenue(self.exchange, _Truth(self), account=ACCOUNT)
+        make_inner = UnifiedEngine if venue == BYBIT else EngineVenue
+        inner = make_inner(self.exchange, _Truth(self), account=ACCOUNT)
         self.wire = Wire(self.exchange, self.plan, inner, self.now_ms, self.note)
         self.life: Life | None = None
         self.codes: Counter[str] = Counter()
-        self._replica = Replica(self.wire) if seam is Seam.WIRE else None
+        replica = BybitReplica if venue == BYBIT else Replica
+        self.replica = replica(self.wire) if seam is Seam.WIRE else None
 
     @property
     def journal_path(self) -> Path:
@@ -367,7 +382,7 @@ class World:
 
     def settings(self) -> Settings:
         files = (packaged_config() / "golden.toml", self.user_file)
-        fixed = (*FIXED, *(RENAME if self.renames else ()), *(WAGERS if self.stands else ()))
+        fixed = (*FIXED, f"venue.id={self.venue}", *(RENAME if self.renames else ()), *(WAGERS if self.stands else ()))
         return Sources(files=files, assignments=(*fixed, f'state_directory="{self.directory}"')).load()
 
     # lives
@@ -405,10 +420,10 @@ class World:
         return self.life
 
     def _connect(self, settings: Settings, doom: Doom) -> FaultyVenue | WireVenue:
-        if self._replica is None:
+        if self.replica is None:
             return FaultyVenue(self.wire, self.clock, doom)
         return WireVenue(
-            self.wire, self._replica, self.codes, settings=settings, clock=self.clock, doom=doom, loop=self.loop
+            self.wire, self.replica, self.codes, settings=settings, clock=self.clock, doom=doom, loop=self.loop
         )
 
     def _draw_doom(self) -> Doom:
@@ -418,7 +433,7 @@ class World:
         if plan.strikes(Kind.CRASH_COMMIT):
             doom.at_commit = plan.count(Kind.CRASH_COMMIT, 1, 200)
         if plan.strikes(Kind.CRASH_STEP):
-            doom.at_step = plan.count(Kind.CRASH_STEP, 1, 3_000) * (STEPS_AT_THE_WIRE if self._replica else 1)
+            doom.at_step = plan.count(Kind.CRASH_STEP, 1, 3_000) * (STEPS_AT_THE_WIRE if self.replica else 1)
         return doom
 
     def _spoil(self, journal: Journal, doom: Doom) -> None:

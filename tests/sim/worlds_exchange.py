@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 
 from bot.domain.instrument import Kind as MarketKind
 from bot.ports import Unavailable
+from bot.simex.dialects.bybit.common import CROSS, ISOLATED
 from bot.simex.dialects.wire import WireReply, WireRequest
 from bot.simex.engine.refusal import Refusal
 from bot.simex.engine.rules import make_brackets
@@ -206,12 +207,19 @@ class OneSymbolFails(Disturbance):
             return reply
         is_perp = ":" in self._blind
         blind = self._blind.partition(":")[0].replace("/", "")
-        if named == blind and request.path.startswith("/api/") is not is_perp:
+        if named == blind and is_about_perps(request) is is_perp:
             return WireReply(503, PROXY_PAGE)
         return reply
 
     def heal(self) -> None:
         self._blind, self._lists_fail = None, False
+
+
+def is_about_perps(request: WireRequest) -> bool:
+    """Whether a question is about perps: Bybit's says so, Binance has a host of its own for them."""
+    if request.path.startswith("/v5/"):
+        return dict(parse_qsl(request.query)).get("category") == "linear"
+    return not request.path.startswith("/api/")
 
 
 class BracketsBelowPosition(Disturbance):
@@ -258,8 +266,12 @@ class ModesByHand(Disturbance):
         engine, modes = self.exchange, self.exchange.modes(ACCOUNT)
         if what in ("hedge", "one-way"):
             engine.set_position_mode(ACCOUNT, hedge=what == "hedge")
+        elif what == "assets" and self.world.venue == "bybit":
+            self.world.note("there is one asset mode")
         elif what == "assets":
             engine.set_multi_assets(ACCOUNT, on=not modes.is_multi_assets)
+        elif what == "margin" and self.world.venue == "bybit":
+            self._change_account_margin()
         elif what == "margin":
             isolated = engine.symbol_config(ACCOUNT, symbol).is_isolated
             engine.set_margin_type(ACCOUNT, symbol, isolated=not isolated)
@@ -268,8 +280,17 @@ class ModesByHand(Disturbance):
             self._leverage_before.setdefault(symbol, now)
             engine.set_leverage(ACCOUNT, symbol, now + self.plan.count(Kind.MODE_BY_HAND, 1, 5))
 
+    def _change_account_margin(self) -> None:
+        """Margin is the account's: it cannot be changed while there are positions or orders."""
+        if self.world.replica is None or self.exchange.positions(ACCOUNT) or self.exchange.open_orders(ACCOUNT):
+            return
+        modes = self.world.replica._dialect.desk.margin_modes
+        modes[ACCOUNT] = ISOLATED if modes.get(ACCOUNT, ISOLATED) == CROSS else CROSS
+
     def heal(self) -> None:
         self._end_modes()
+        if self.world.replica is not None and self.world.venue == "bybit":
+            self.world.replica._dialect.desk.margin_modes.clear()
         put_leverage_back(self.exchange, self._leverage_before)
 
     def _end_modes(self) -> None:

@@ -9,10 +9,11 @@ from bot.domain.instrument import Kind as MarketKind
 from bot.ports import Answered, Listed, NotListed
 from bot.simex.dialects.wire import WireReply, WireRequest
 from bot.venues.binance.rows import open_order
+from tests.sim.bybit_gateway import envelope
 from tests.sim.faults import Kind
 from tests.sim.hooks import Disturbance
 from tests.sim.wire import ACCOUNT
-from tests.sim.worlds_exchange import SINGLE_READS
+from tests.sim.worlds_exchange import SINGLE_READS, is_about_perps
 
 WORDS = "a row cannot be read: by a fault"
 NUMBERS: tuple[Any, ...] = (None, "", "x", "NaN", "Infinity", [], ...)  # `...`: the field is missing
@@ -54,6 +55,21 @@ LISTS: Mapping[str, Rows] = {
     ),
     "funding": Rows(("/fapi/v1/premiumIndex",), {"lastFundingRate": NUMBERS, "nextFundingTime": (None, "x", [], ...)}),
 }
+_BYBIT_ORDERS = {"qty": NUMBERS, "cumExecQty": NUMBERS, "orderStatus": NAMES, "side": NAMES}
+BYBIT_LISTS: Mapping[str, Rows] = {
+    "positions": Rows(
+        ("/v5/position/list",), dict.fromkeys(("size", "avgPrice", "markPrice", "unrealisedPnl"), NUMBERS), "list"
+    ),
+    "balances": Rows(("/v5/account/wallet-balance",), {"walletBalance": NUMBERS, "locked": NUMBERS}, "coin"),
+    "open orders": Rows(("/v5/order/realtime",), _BYBIT_ORDERS, "list"),
+    "order history": Rows(("/v5/order/history",), _BYBIT_ORDERS, "list"),
+    "executions": Rows(
+        ("/v5/execution/list",), {**dict.fromkeys(("execPrice", "execQty"), NUMBERS), "execType": NAMES}, "list"
+    ),
+    "payments": Rows(("/v5/account/transaction-log",), {"change": NUMBERS, "currency": (None, 5, "", ...)}, "list"),
+    "instruments": Rows(("/v5/market/instruments-info",), {"lotSizeFilter": (None, [], "x", ...)}, "list"),
+    "funding": Rows(("/v5/market/tickers",), {"fundingRate": NUMBERS, "nextFundingTime": (None, "x", [], ...)}, "list"),
+}
 # At the port: the question that is answered with the list.
 QUESTIONS = {
     "positions": "fetch_account",
@@ -86,7 +102,7 @@ class Bad:
 
     def is_about(self, row: Any) -> bool:
         if self.name == "balances":
-            return bool(row.get("asset") == self.asset)
+            return bool(row.get("asset", row.get("coin")) == self.asset)
         return bool(row.get("symbol") == self.venue_name)
 
 
@@ -99,6 +115,7 @@ class OneBadRow(Disturbance):
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self._bad: Bad | None = None
+        self._lists = BYBIT_LISTS if self.world.venue == "bybit" else LISTS
         setattr(self.world, "bad_rows", [])  # noqa: B010 - read by the rules
 
     async def act(self) -> None:
@@ -107,8 +124,8 @@ class OneBadRow(Disturbance):
         plan, kind = self.plan, Kind.BAD_ROW
         name = plan.choose(kind, list(LISTS))
         symbol = plan.choose(kind, self._symbols(name))
-        field = plan.choose(kind, list(LISTS[name].bad))
-        self._bad = Bad(name, symbol, field, plan.choose(kind, list(LISTS[name].bad[field])))
+        field = plan.choose(kind, list(self._lists[name].bad))
+        self._bad = Bad(name, symbol, field, plan.choose(kind, list(self._lists[name].bad[field])))
         self.world.note(f"a row of {name} about {symbol} cannot be read: {field} is {self._bad.value!r}")
         self.world.loop.call_later(plan.between(kind, 60, 1_800), self.heal)
 
@@ -139,8 +156,10 @@ class OneBadRow(Disturbance):
 
     def spoil(self, request: WireRequest, reply: WireReply) -> WireReply:
         bad = self._bad
-        if bad is None or reply.status != 200 or request.path not in LISTS[bad.name].paths:
+        if bad is None or reply.status != 200 or request.path not in self._lists[bad.name].paths:
             return reply
+        if self.world.venue == "bybit":
+            return self._spoil_envelope(bad, request, reply)
         is_perp = not request.path.startswith("/api/")
         if bad.name != "balances" and (":" in bad.symbol) is not is_perp:
             return reply
@@ -156,6 +175,27 @@ class OneBadRow(Disturbance):
         changed = [*rows[:index], cells, *rows[index + 1 :]] if isinstance(whole, list) else cells
         self._serve(bad)
         return replace(reply, content={**reply.content, envelope: changed} if envelope else changed)
+
+    def _spoil_envelope(self, bad: Bad, request: WireRequest, reply: WireReply) -> WireReply:
+        """The same in an answer whose rows stand in its result; those of a coin in the wallet's."""
+        content = reply.content
+        if not isinstance(content, dict) or not isinstance(content.get("result"), dict):
+            return reply
+        if bad.name not in ("balances", "payments") and (":" in bad.symbol) is not is_about_perps(request):
+            return reply
+        result = content["result"]
+        holder = result["list"][0] if bad.name == "balances" else result
+        rows = holder.get(self._lists[bad.name].envelope, [])
+        index = next((i for i, row in enumerate(rows) if bad.is_about(row) and bad.field in row), None)
+        if index is None:
+            return reply
+        cells = {name: cell for name, cell in rows[index].items() if name != bad.field}
+        if bad.value is not ...:
+            cells[bad.field] = bad.value
+        changed = {**holder, self._lists[bad.name].envelope: [*rows[:index], cells, *rows[index + 1 :]]}
+        self._serve(bad)
+        result = {**result, "list": [changed]} if bad.name == "balances" else changed
+        return replace(reply, content={**content, "result": result})
 
     # at the port
 
@@ -245,8 +285,13 @@ class SymbolRefused(Disturbance):
             return reply
         kind = MarketKind.PERP if ":" in self._refused else MarketKind.SPOT
         named = dict(parse_qsl(request.query)).get("symbol")
-        is_of_kind = request.path.startswith("/fapi/" if kind is MarketKind.PERP else "/api/")
+        is_of_kind = is_about_perps(request) is (kind is MarketKind.PERP) and not request.path.startswith("/sapi/")
         if is_of_kind and named == self._refused.partition(":")[0].replace("/", ""):
+            if self.world.venue == "bybit":
+                code, words = (
+                    (10001, "params error: symbol invalid") if ":" in self._refused else (170121, "Invalid symbol.")
+                )
+                return WireReply(200, envelope(code, words))
             return WireReply(400, {"code": -1121, "msg": "Invalid symbol."})
         return reply
 

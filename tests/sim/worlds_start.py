@@ -5,6 +5,8 @@ from typing import Any
 
 from bot.simex.dialects.wire import WireReply, WireRequest
 from bot.venues.binance.profiles import BINANCE
+from bot.venues.bybit.profiles import BYBIT
+from tests.sim.bybit_gateway import envelope
 from tests.sim.faults import Kind
 from tests.sim.gateway import HTML
 from tests.sim.hooks import Disturbance
@@ -12,28 +14,51 @@ from tests.sim.memory import Answer, MemoryTransport
 from tests.sim.world import Seam
 
 PATHS = {
-    "spot_account": "/api/v3/account",
-    "futures_account": "/fapi/v3/account",
-    "position_mode": "/fapi/v1/positionSide/dual",
-    "assets_mode": "/fapi/v1/multiAssetsMargin",
-    "key_rights": "/sapi/v1/account/apiRestrictions",
+    "binance": {
+        "spot_account": "/api/v3/account",
+        "futures_account": "/fapi/v3/account",
+        "position_mode": "/fapi/v1/positionSide/dual",
+        "assets_mode": "/fapi/v1/multiAssetsMargin",
+        "key_rights": "/sapi/v1/account/apiRestrictions",
+    },
+    "bybit": {
+        "wallet": "/v5/account/wallet-balance",
+        "margin_mode": "/v5/account/info",
+        "position_mode": "/v5/position/list",
+        "key_rights": "/v5/user/query-api",
+    },
 }
-CHECKED = tuple(PATHS[name] for name in sorted(BINANCE.environments["sim"].checks))
+PROFILES = {"binance": BINANCE, "bybit": BYBIT}
+CHECKED = {
+    venue: tuple(PATHS[venue][name] for name in sorted(profile.environments["sim"].checks))
+    for venue, profile in PROFILES.items()
+}
 LIMITED = {"code": -1003, "msg": "Too many requests; current limit is 6000."}
-SHAPES = (
-    WireReply(500, {"code": -1000, "msg": "An unknown error occurred while processing the request."}),
-    WireReply(502, HTML),
-    WireReply(503, ""),
-    WireReply(200, HTML),
-    WireReply(200, ""),
-    WireReply(200, {}),
-    WireReply(200, []),
-    WireReply(200, {"code": 200, "msg": "success"}),
-    WireReply(403, HTML),
-    WireReply(429, LIMITED, {"Retry-After": "2"}),
-    WireReply(429, LIMITED, {"Retry-After": "90"}),
-)
-MARKETS = tuple(part for part, _ in BINANCE.path_markets)
+VISITS = envelope(10006, "Too many visits!")
+_PAGES = (WireReply(502, HTML), WireReply(503, ""), WireReply(200, HTML), WireReply(200, ""))
+SHAPES = {
+    "binance": (
+        WireReply(500, {"code": -1000, "msg": "An unknown error occurred while processing the request."}),
+        *_PAGES,
+        WireReply(200, {}),
+        WireReply(200, []),
+        WireReply(200, {"code": 200, "msg": "success"}),
+        WireReply(403, HTML),
+        WireReply(429, LIMITED, {"Retry-After": "2"}),
+        WireReply(429, LIMITED, {"Retry-After": "90"}),
+    ),
+    "bybit": (
+        WireReply(200, envelope(10016, "Server error.")),
+        *_PAGES,
+        WireReply(200, {}),
+        WireReply(200, []),
+        WireReply(200, {**envelope(0, "OK"), "result": {}}),
+        WireReply(401, HTML),
+        WireReply(200, VISITS),
+        WireReply(403, "403, access too frequent", {"Retry-After": "90"}),
+    ),
+}
+MARKETS = {venue: tuple(part for part, _ in profile.path_markets) for venue, profile in PROFILES.items()}
 IN_FLIGHT_SECONDS = 1.0
 
 
@@ -50,14 +75,17 @@ class ChecksUnanswered(Disturbance):
         plan, kind = self.plan, Kind.CHECK_UNANSWERED
         self.answered, self._path = set(), ""
         if self.world.seam is Seam.WIRE and plan.strikes(kind):
-            self._path, self._left = plan.choose(kind, CHECKED), plan.choose(kind, [1, 2, 5, 1_000_000])
+            self._path, self._left = (
+                plan.choose(kind, CHECKED[self.world.venue]),
+                plan.choose(kind, [1, 2, 5, 1_000_000]),
+            )
             self.world.note(f"{self._path} is not answered properly {self._left} times")
 
     def spoil(self, request: WireRequest, reply: WireReply) -> WireReply:
         if request.path == self._path and self._left > 0:
             self._left -= 1
-            return self.plan.choose(Kind.CHECK_UNANSWERED, SHAPES)
-        if request.path in CHECKED and reply.status == 200:
+            return self.plan.choose(Kind.CHECK_UNANSWERED, SHAPES[self.world.venue])
+        if request.path in CHECKED[self.world.venue] and _is_answer(reply):
             self.answered.add(request.path)
         return reply
 
@@ -82,7 +110,7 @@ class SilenceAsked(Disturbance):
         take = venue._gateway.take
 
         def taken(request: WireRequest, transport: MemoryTransport) -> None:
-            market = next((part for part in MARKETS if request.path.startswith(part)), "")
+            market = next((part for part in MARKETS[self.world.venue] if request.path.startswith(part)), "")
             if not self._is_banned(request, market):
                 take(request, transport)
                 return
@@ -107,11 +135,18 @@ class SilenceAsked(Disturbance):
         now = self.world.loop.time()
         seconds = max(1, math.ceil(self._until.get(market, now) - now))
         self._answered.setdefault(market, now)
+        if self.world.venue == "bybit":
+            transport.answer(Answer(403, "403, access too frequent", headers=(("Retry-After", str(seconds)),)))
+            return
         body = '{"code":-1003,"msg":"Way too many requests; IP banned."}'
         transport.answer(Answer(418, body, headers=(("Retry-After", str(seconds)),)))
 
     def heal(self) -> None:
         self._until = {}
+
+
+def _is_answer(reply: WireReply) -> bool:
+    return reply.status == 200 and (not isinstance(reply.content, dict) or reply.content.get("retCode", 0) == 0)
 
 
 WORLDS = (ChecksUnanswered, SilenceAsked)

@@ -41,7 +41,8 @@ ServePage = Callable[[Sequence[str], Callable[[str], None]], AbstractContextMana
 @dataclass(frozen=True, slots=True)
 class DemoOptions:
     """What the command line asks for. `start` and `end` are dates of `market`; `speed` is virtual seconds per second of
-    waiting, 0 for none; `verbose` prints all tables; `max_seconds` ends the run on the wall clock."""
+    waiting, 0 for none; `verbose` prints all tables; `max_seconds` ends the run on the wall clock; `venue` is the venue
+    whose wire is spoken, None for the default one."""
 
     scenario: str = "golden"
     market: Path | None = None
@@ -54,6 +55,7 @@ class DemoOptions:
     verbose: bool = False
     max_seconds: float = 55.0
     directory: Path | None = None
+    venue: str | None = None
 
 
 def run_demo(options: DemoOptions, serve_page: ServePage) -> int:

@@ -3,14 +3,12 @@
 from bot.domain.symbol import base_of
 from bot.playbook.book.minimum_capital import CapitalNeed, capital_lines, capital_needs
 from bot.runtime.settings.model import Settings
-from bot.venues.registry import LEAST_ORDERS
+from bot.venues.registry import abilities_of
 
 
 def known_needs(settings: Settings) -> tuple[CapitalNeed, ...]:
-    """By the least orders that are known of the exchange; nothing for one of which none are."""
-    least = LEAST_ORDERS.get(settings.venue.id)
-    if least is None:
-        return ()
+    """By the least orders that are known of the exchange."""
+    least = abilities_of(settings.venue.id).least_orders
     sectors = settings.universe
     minimums = dict.fromkeys(sectors.spot_symbols, least.spot)
     minimums |= {symbol: least.perps.get(base_of(symbol), least.perp) for symbol in sectors.perp_symbols}

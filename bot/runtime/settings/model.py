@@ -28,8 +28,10 @@ from pydantic.fields import FieldInfo
 from pydantic.json_schema import SkipJsonSchema
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from bot.domain.instrument import Kind
 from bot.domain.states import KillLevel
 from bot.execution.rules import ExecutionRules
+from bot.playbook.policy.choices import Style
 from bot.playbook.policy.numbers import Policy, Sectors
 from bot.risk import Limits
 from bot.runtime.settings import layers as settings_layers
@@ -61,7 +63,8 @@ from bot.runtime.settings.sections import (
     TvlSettings,
     VenueSettings,
 )
-from bot.venues.registry import problem_of
+from bot.venues.abilities import OrderForm
+from bot.venues.registry import Needs, problem_of
 
 ACKNOWLEDGEMENT = "I accept that real orders will be placed"
 LEVERAGE_ADVISED = Decimal(5)
@@ -153,9 +156,9 @@ class Settings(BaseSettings):
         unoffered = problem_of(
             self.venue.id,
             environment=self.environment,
-            mode=self.mode,
             spot_testnet=self.venue.spot_testnet,
             demo=self.venue.demo,
+            needs=_order_needs(self.playbook.orders.increase_style),
         )
         if unoffered:
             raise ValueError(unoffered)
@@ -223,6 +226,18 @@ class Settings(BaseSettings):
         found = (self.venue.api_key, self.venue.api_secret)
         keys = tuple(secret.get_secret_value() for secret in found if secret is not None)
         return (*keys, *self.notify.secret_parts, *self.telegram.secret_parts)
+
+
+def _order_needs(style: Style) -> Needs:
+    """The orders that the playbook sends: purchases and exits at once, purchases that rest where the style asks for it,
+    stops of what is held with leverage."""
+    always = "the playbook"
+    needs = {(Kind.SPOT, OrderForm.AT_ONCE): always, (Kind.PERP, OrderForm.AT_ONCE): always}
+    needs |= {(Kind.PERP, OrderForm.STOP_BY_MARK): "the stop of a leveraged position"}
+    rests = {Style.LIMIT: OrderForm.RESTING, Style.POST_ONLY: OrderForm.POST_ONLY}.get(style)
+    if rests is not None:
+        needs[Kind.SPOT, rests] = f'playbook.orders.increase_style = "{style.value}"'
+    return needs
 
 
 def _advanced_values(settings: Settings) -> Iterator[str]:

@@ -161,6 +161,7 @@ async def embed(settings: Settings, market: KnownMarket, start_ms: int) -> Embed
     clock = SkippingClock(start_ms)
     key = ApiKey(secrets.token_hex(32), secrets.token_hex(32), ACCOUNT)
     server = Simex(exchange, keys={key.key: key}, clock=clock.now_ms)
+    server.serve_dialects((settings.venue.id,))
     directory = Path(tempfile.mkdtemp(prefix="simex-"))
     await server.start(tls_dir=directory)
     return Embedded(exchange, server, clock, key, directory, MarketTvl(market, clock), MarketMacro(market, clock))

@@ -33,7 +33,7 @@ from bot.simex.market.catalogue import default_instruments, recorded_bands
 from bot.simex.market.moved import MovedMarket
 from bot.simex.market.synthetic import SyntheticMarket
 from bot.simex.public_keys import PublicKey, read_public_key
-from bot.simex.server import FULL_DIALECTS, Delay, Simex
+from bot.simex.server import FIRST_DIALECTS, Delay, Simex
 from bot.simex.signing import ApiKey
 from bot.simex.store import Store, StoreError
 
@@ -60,7 +60,7 @@ class ServeOptions:
     faults: Path | None = None
     control: bool = False
     state: Path | None = None
-    venues: tuple[str, ...] = FULL_DIALECTS
+    venues: tuple[str, ...] = FIRST_DIALECTS
     latency_ms: int = 0
     jitter_ms: int = 0
     depth: float = 1.0
@@ -191,22 +191,16 @@ class ServedExchange:
             id_salt=f"{self.exchange.now_ms}/" if rows else "",
         )
         self._choose_dialects()
+        self.server.restore_dialects(rows)
         self.server.set_delay(Delay(options.latency_ms, options.jitter_ms, options.seed))
         self.save()
 
     def _choose_dialects(self) -> None:
-        """Answer as the venues that are asked for. SetupFailed for one that is not known, or not kept."""
-        options = self._options
+        """Answer as the venues that are asked for. SetupFailed for one that is not known."""
         try:
-            self.server.serve_dialects(options.venues)
+            self.server.serve_dialects(self._options.venues)
         except ValueError as error:
             raise SetupFailed(f"--venue: {error}") from error
-        unkept = [name for name in options.venues if name not in FULL_DIALECTS]
-        if options.state is not None and unkept:
-            raise SetupFailed(
-                f"--state {options.state}: used ids of {unkept[0]} would not be kept over a restart; leave one of "
-                f"--state and --venue {unkept[0]} out"
-            )
 
     def _described(self, rows: Mapping[Key, Any]) -> Mapping[str, Any]:
         """The market that the state belongs to. SetupFailed when another one is asked for."""
@@ -254,6 +248,7 @@ class ServedExchange:
         yield ("keys",), {name: [key.key, key.secret] for name, key in self.keys.items()}
         yield ("public_keys",), [[key.key, key.account, pem] for pem, key in self.signing_keys.items()]
         yield ("moves",), {symbol: [list(step) for step in steps] for symbol, steps in self.market.steps.items()}
+        yield from self.server.dialect_rows()
         yield from self.exchange.rows()
 
     def close(self) -> None:

@@ -3,10 +3,11 @@
 The server feeds these from sockets and tests feed them by hand; nothing here knows of either.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from bot.simex.engine.snapshot import Key
 from bot.simex.engine.types import ExchangeEvent
 from bot.simex.signing import ApiKey
 
@@ -96,4 +97,12 @@ class Dialect(Protocol):
 
     def close_socket(self, session: SocketSession) -> None:
         """The connection of a session has ended."""
+        ...
+
+    def rows(self) -> Iterable[tuple[Key, Any]]:
+        """What the dialect knows beside the engine and has to keep over a restart."""
+        ...
+
+    def restore(self, rows: Mapping[Key, Any]) -> None:
+        """Take back what `rows` gave; other rows are not looked at."""
         ...

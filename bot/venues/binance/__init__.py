@@ -1,1 +1,12 @@
 """What is special about Binance."""
+
+from decimal import Decimal
+
+from bot.domain.instrument import Kind
+from bot.venues.abilities import Abilities, LeastOrders, OrderForm
+
+ABILITIES = Abilities(
+    orders={Kind.SPOT: frozenset(OrderForm) - {OrderForm.STOP_BY_MARK}, Kind.PERP: frozenset(OrderForm)},
+    least_orders=LeastOrders(Decimal(5), Decimal(5), {"BTC": Decimal(100), "ETH": Decimal(20)}),
+    has_spot_testnet=True,
+)

@@ -1,1 +1,15 @@
 """Bybit v5, unified account: spot and linear perps."""
+
+from decimal import Decimal
+
+from bot.domain.instrument import Kind
+from bot.venues.abilities import Abilities, LeastOrders, OrderForm
+
+ABILITIES = Abilities(
+    orders={Kind.SPOT: frozenset(OrderForm) - {OrderForm.STOP_BY_MARK}, Kind.PERP: frozenset(OrderForm)},
+    least_orders=LeastOrders(Decimal(5), Decimal(5)),
+    is_unified=True,
+    acknowledges_first=True,
+    ids_last_for_ever=True,
+    has_demo=True,
+)

@@ -181,7 +181,8 @@ class BybitReads(BybitAsking):
             self._list("privateGetV5OrderRealtime", "orders", openOnly=1, **asked),
             self._list("privateGetV5OrderRealtime", "orders", **asked),
         )
-        unique = {_id_of(row): row for row in (*kept, *latest, *resting)}
+        # an order that one of them shows as ended is over, whatever an older answer says: the later row of an id counts
+        unique = {_id_of(row): row for row in (*resting, *latest, *kept)}
         defects: list[tuple[str, str]] = []
         reports = parse.read_orders(unique.values(), symbol, defects)
         since = [report for report in reports if report.defect or report.at_ms >= since_ms]

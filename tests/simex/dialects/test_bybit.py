@@ -294,6 +294,22 @@ def test_after_a_restart_only_the_history_knows_what_has_ended(hand: Hand) -> No
     assert hand.row(rests)["orderStatus"] == "New"
 
 
+def test_what_the_engine_does_not_know_is_kept_over_a_restart(make_hand: Callable[..., Hand]) -> None:
+    """Ids of orders that never rested, the margin mode, and that moves between the engine's wallets are nobody's."""
+    hand = make_hand()
+    log = hand.rows("/v5/account/transaction-log", accountType="UNIFIED")
+    hand.ok("POST", "/v5/account/set-margin-mode", {"setMarginMode": "REGULAR_MARGIN"})
+    refused = hand.create(price="11", timeInForce="PostOnly")
+    assert hand.rows("/v5/account/transaction-log", accountType="UNIFIED") == log
+    kept = {key: json.loads(json.dumps(value)) for key, value in hand.bench.simex.dialect_rows()}
+    hand.bench.simex.serve_dialects(("bybit",))
+    assert hand.ok("GET", "/v5/account/info")["marginMode"] == "ISOLATED_MARGIN"
+    hand.bench.simex.restore_dialects(kept)
+    assert hand.ok("GET", "/v5/account/info")["marginMode"] == "REGULAR_MARGIN"
+    assert hand.rows("/v5/account/transaction-log", accountType="UNIFIED") == log
+    assert hand.no("POST", "/v5/order/create", hand.order(orderLinkId=refused)) == 110072
+
+
 def test_the_history_spans_seven_days_and_forgets_in_a_day_what_never_traded(hand: Hand) -> None:
     ended = hand.create()
     asked = {"category": "linear", "symbol": "UNIUSDT", "orderLinkId": ended}

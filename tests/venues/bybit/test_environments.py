@@ -94,8 +94,6 @@ async def test_the_first_private_call_asks_for_nothing_else() -> None:
 
 
 UNOFFERED = [
-    (("venue.id=bybit", "mode=trade"), 'trade" at bybit is not offered yet'),
-    (("venue.id=bybit", "environment=sim"), "not offered at bybit yet"),
     (("venue.id=bybit", "venue.spot_testnet=true"), "no test network for spot alone"),
     (("venue.demo=true",), "no demo trading beside its test network"),
     (("venue.id=bybit", "venue.demo=true", "environment=mainnet"), "demo trading is a test environment"),

@@ -13,6 +13,7 @@ from bot.venues.binance.adapter import ADAPTER
 from bot.venues.bybit.adapter import ADAPTER as BYBIT
 from bot.venues.paper.engine_venue import EngineVenue
 from bot.venues.paper.venue import PaperVenue
+from bot.venues.registry import abilities_of
 from tests.simex.scripted_market import ScriptedMarket
 from tests.venues.conftest import HandClock
 from tests.venues.simex_bench import PERP, SPOT, Bench, simex_bench
@@ -81,7 +82,7 @@ async def bybit(folder: Path) -> AsyncIterator[Stand]:
             bench.sent,
             _fail_next(bench, Fault(after_engine_drop=True), "POST", "/v5/order/create"),
             _fail_next(bench, Fault(reply_status=403), "GET", "/v5/market/orderbook"),
-            is_asynchronous=True,
+            is_asynchronous=abilities_of("bybit").acknowledges_first,
         )
 
 

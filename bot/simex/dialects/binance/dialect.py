@@ -5,7 +5,7 @@ route. So a refused request costs what the venue says it costs and never reaches
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -23,6 +23,7 @@ from bot.simex.dialects.binance.time_unit import factor_of, in_unit
 from bot.simex.dialects.wire import Guide, RequestTimes, SocketSession, WireReply, WireRequest
 from bot.simex.engine.exchange import Exchange
 from bot.simex.engine.refusal import Refusal
+from bot.simex.engine.snapshot import Key
 from bot.simex.engine.types import EventKind, ExchangeEvent
 from bot.simex.limits import FUNDING_IP, PERP_IP, PERP_ORDERS, SAPI_IP, SPOT_IP, SPOT_ORDERS, Excess, IpGate, OrderGate
 from bot.simex.signing import (
@@ -95,6 +96,13 @@ class Binance:
 
     def close_socket(self, session: SocketSession) -> None:
         self._sessions.remove(session)
+
+    def rows(self) -> Iterable[tuple[Key, Any]]:
+        """The engine has it all."""
+        return ()
+
+    def restore(self, rows: Mapping[Key, Any]) -> None:
+        """The engine has it all."""
 
     def guide(self, http_port: int, key: ApiKey) -> Guide:
         return guide(http_port, (*HOSTS, *STREAM_HOSTS, *API_HOSTS), key)

@@ -2,7 +2,7 @@
 what is no request of the venue's and an address that asks too much."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qsl
@@ -24,6 +24,7 @@ from bot.simex.dialects.bybit.orders import ORDER_ENDPOINTS
 from bot.simex.dialects.wire import Guide, RequestTimes, SocketSession, WireReply, WireRequest
 from bot.simex.engine.exchange import Exchange
 from bot.simex.engine.refusal import Refusal
+from bot.simex.engine.snapshot import Key
 from bot.simex.signing import ApiKey, is_signed_by
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -34,6 +35,7 @@ HOSTS: Mapping[str, str] = {
 }
 NOT_IN_DEMO = frozenset({"/v5/user/query-api"})
 WINDOW_MS, LEAD_MS = 5_000, 1_000
+_MOVES_A_ROW = 500
 _SIGNING = ("x-bapi-timestamp", "x-bapi-api-key", "x-bapi-sign")
 
 
@@ -51,6 +53,27 @@ class Bybit:
 
     def guide(self, http_port: int, key: ApiKey) -> Guide:
         return guide(http_port, HOSTS, key)
+
+    def rows(self) -> Iterable[tuple[Key, Any]]:
+        """Orders that never rested, whose ids are used up, margin modes, and the moves between the engine's wallets."""
+        desk = self.desk
+        yield ("bybit", "modes"), dict(desk.margin_modes)
+        for (account, name), row in desk.refused_later.items():
+            yield ("bybit", "refused", account, name), row
+        moves = sorted(desk.own_moves)
+        for start in range(0, len(moves), _MOVES_A_ROW):
+            yield ("bybit", "moves", str(start)), moves[start : start + _MOVES_A_ROW]
+
+    def restore(self, rows: Mapping[Key, Any]) -> None:
+        desk = self.desk
+        for key, value in rows.items():
+            if key == ("bybit", "modes"):
+                desk.margin_modes.update(value)
+            elif key[:2] == ("bybit", "refused"):
+                desk.refused_later[key[2], key[3]] = value
+            elif key[:2] == ("bybit", "moves"):
+                desk.own_moves.update(value)
+        self.forget_closed()
 
     def open_socket(self, request: WireRequest, moment: RequestTimes) -> SocketSession | None:
         """There are no streams yet."""

@@ -1,0 +1,52 @@
+"""What a venue can do, as values that each venue's folder states: known without a connection, without loading it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+
+from bot.domain.instrument import Kind
+
+
+class OrderForm(StrEnum):
+    """A kind of order, in the words of a message."""
+
+    AT_ONCE = "limit orders that execute at once or end"
+    RESTING = "limit orders that rest"
+    POST_ONLY = "post-only orders"
+    STOP_BY_MARK = "stops by the mark price"
+
+
+@dataclass(frozen=True, slots=True)
+class LeastOrders:
+    """Least value of an order, quote: on spot, of a perp, and of the perps, by base, that have another. For advice
+    before the first connection; what the venue itself reports decides afterwards."""
+
+    spot: Decimal
+    perp: Decimal
+    perps: Mapping[str, Decimal] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Abilities:
+    """What a venue can do, as far as anything is decided by it.
+
+    Args:
+        orders: the forms of orders it takes, by kind of market; a kind that is missing is not traded.
+        is_unified: one wallet pays for spot and perps, and nothing is moved between them.
+        acknowledges_first: an order is answered before it is matched and before any query knows it.
+        ids_last_for_ever: a client id is never free again; otherwise it is once its order has ended.
+        has_spot_testnet: there is a test network for spot alone.
+        has_demo: there is demo trading beside a test network.
+    """
+
+    orders: Mapping[Kind, frozenset[OrderForm]]
+    least_orders: LeastOrders
+    is_unified: bool = False
+    acknowledges_first: bool = False
+    ids_last_for_ever: bool = False
+    has_spot_testnet: bool = False
+    has_demo: bool = False
+
+    def takes(self, kind: Kind, form: OrderForm) -> bool:
+        return form in self.orders.get(kind, frozenset())

@@ -1,0 +1,24 @@
+"""The demo at every venue: a whole rotation through its wire, after which journal and exchange agree."""
+
+from pathlib import Path
+
+import pytest
+
+from bot.domain.order import Purpose
+from bot.journal.journal import JournalReader
+from bot.lab.demo.run import DemoOptions, run_demo
+from bot.venues.registry import FOLDERS
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("venue", sorted(FOLDERS))
+def test_a_rotation_is_hedged_sold_bought_and_wagered_at_each_venue(
+    venue: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_demo(DemoOptions(as_json=True, directory=tmp_path, venue=venue, max_seconds=300)) == 0
+    capsys.readouterr()
+    reader = JournalReader(tmp_path / "journal.db")
+    filled = [order for order in reader.load_orders(1_000) if order.filled_size > 0]
+    reader.close()
+    purposes = {order.purpose for order in filled}
+    assert {Purpose.HEDGE, Purpose.REDUCE, Purpose.INCREASE, Purpose.TACTICAL, Purpose.RELEASE} <= purposes
