@@ -93,9 +93,9 @@ class Replica:
         self._wire = wire
         self._simex = Simex(wire.exchange, keys={KEY.key: KEY}, clock=wire.now_ms)
         self._simex.serve_dialects((wire.inner.id,))
-        self._dialect: Any = self._simex._dialects[0]
-        self._view = _View(wire)
-        self._dialect.desk.exchange = self._view
+        dialect: Any = self._simex._dialects[0]
+        self._dialect, self._view = dialect, _View(wire)
+        dialect.desk.exchange = self._view
         self._accounts: list[tuple[int, Mapping[str, Any]]] = []
 
     def act(self, request: WireRequest) -> WireReply:

@@ -49,7 +49,7 @@ def test_every_rule_holds_through_a_seeds_faults_at_the_wire_of_bybit(seed: int)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ("resend in doubt", "skip the quiet period"))
+@pytest.mark.parametrize("name", ["resend in doubt", "skip the quiet period"])
 def test_a_mutant_is_found_at_the_wire_of_bybit(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     find_at_the_wire(name, monkeypatch, venue=BYBIT)
 

@@ -2,12 +2,14 @@
 
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from bot.domain.instrument import Kind
+from bot.domain.instrument import Kind, Side
 from bot.domain.order import OrderType, TimeInForce
 from bot.playbook.policy.choices import Style
 from bot.ports import VenueRejected
@@ -17,9 +19,9 @@ from bot.venues import registry
 from bot.venues.abilities import Abilities, OrderForm
 from bot.venues.registry import FOLDERS, abilities_of
 from tests.venues.contract.stands import STANDS
-from tests.venues.simex_bench import PERP, SPOT, D, Side, order_request
+from tests.venues.simex_bench import PERP, SPOT, D, order_request
 
-FORMS = {
+FORMS: Mapping[OrderForm, Mapping[str, Any]] = {
     OrderForm.AT_ONCE: {"time_in_force": TimeInForce.IOC},
     OrderForm.RESTING: {"time_in_force": TimeInForce.GTC},
     OrderForm.POST_ONLY: {"time_in_force": TimeInForce.POST_ONLY},
