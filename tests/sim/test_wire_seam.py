@@ -40,10 +40,11 @@ def test_every_rule_holds_through_a_seeds_faults_at_the_wire(seed: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [4, 7])
+@pytest.mark.parametrize("seed", [3, 6])
 def test_every_rule_holds_through_a_seeds_faults_at_the_wire_of_bybit(seed: int) -> None:
     report = simulate(seed, lives=2, seam=Seam.WIRE, venue=BYBIT)
     assert report.faults.total() > 10
+    assert report.orders > 5
     assert report.codes
     assert [sentence for sentence in report.violations if not known_reason(sentence)] == []
 
