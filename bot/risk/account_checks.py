@@ -14,7 +14,7 @@ from bot.domain.money import ONE, ZERO
 from bot.domain.order import ExitPlan, Order, Purpose
 from bot.domain.perp import expected_liquidation, margin_under
 from bot.domain.reason import Note, Reason
-from bot.risk.case import Effect, OrderReview
+from bot.risk.case import ENTRIES, NOT_SHRINKING, PERP_ENTRIES, RISK, Check, Effect, OrderReview
 from bot.risk.projection import NOTHING, Exposure, held_hedges, is_uncertain, widest
 
 
@@ -375,3 +375,22 @@ def _cost(instrument: Instrument, size: Decimal, price: Decimal) -> Decimal:
 def _margin(instrument: Instrument, size: Decimal, price: Decimal, leverage: Decimal | None) -> Decimal:
     notional = instrument.notional(size, price)
     return notional / (leverage or ONE) + notional * instrument.taker_fee
+
+
+# In order; see `bot.risk.gate.CHECKS`.
+CHECKS: tuple[Check, ...] = (
+    Check(check_position_leverage, PERP_ENTRIES),
+    Check(check_exits, RISK),
+    Check(check_purpose, PERP_ENTRIES),
+    Check(check_hedge, frozenset({Effect.HEDGES})),
+    Check(check_gross, ENTRIES),
+    Check(check_net, ENTRIES),
+    Check(check_asset, ENTRIES),
+    Check(check_sector, ENTRIES),
+    Check(check_account_leverage, PERP_ENTRIES),
+    Check(check_liquidation, PERP_ENTRIES),
+    Check(check_margin_use, PERP_ENTRIES),
+    Check(check_futures_budget, PERP_ENTRIES),
+    Check(check_funding, PERP_ENTRIES),
+    Check(check_money, NOT_SHRINKING),
+)

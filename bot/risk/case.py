@@ -108,6 +108,21 @@ class OrderReview:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A judge and the effects it concerns."""
+
+    judge: Callable[[OrderReview], Note | None]
+    concerns: frozenset[Effect]
+
+
+ALL = frozenset(Effect)
+NOT_SHRINKING = ALL - {Effect.SHRINKS}
+ENTRIES = frozenset({Effect.BUYS, Effect.OPENS, Effect.HEDGES})
+PERP_ENTRIES = frozenset({Effect.OPENS, Effect.HEDGES})
+RISK = frozenset({Effect.BUYS, Effect.OPENS})  # a hedge lowers risk, so a loss does not forbid it
+
+
 def text(value: Decimal | int | str) -> str:
     """A number as a reader wants it: no exponent, at most four decimals unless it is smaller than that."""
     if not isinstance(value, Decimal):

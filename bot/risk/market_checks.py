@@ -8,7 +8,7 @@ from bot.domain.market import Book
 from bot.domain.money import BPS, ONE, ZERO
 from bot.domain.order import Purpose
 from bot.domain.reason import Note, Reason
-from bot.risk.case import OrderReview
+from bot.risk.case import ENTRIES, NOT_SHRINKING, PERP_ENTRIES, Check, OrderReview
 
 _URGENT = (Purpose.EXIT, Purpose.FLATTEN)
 
@@ -146,3 +146,15 @@ def _taken_before(review: OrderReview) -> Decimal:
 
 def _mid(book: Book) -> Decimal | None:
     return (book.bids[0][0] + book.asks[0][0]) / 2 if book.bids and book.asks else None
+
+
+# In order; see `bot.risk.gate.CHECKS`.
+CHECKS: tuple[Check, ...] = (
+    Check(check_price_age, NOT_SHRINKING),
+    Check(check_balance_age, NOT_SHRINKING),
+    Check(check_clock, ENTRIES),
+    Check(check_mark_index, PERP_ENTRIES),
+    Check(check_book, ENTRIES),
+    Check(check_slippage, ENTRIES),
+    Check(check_participation, ENTRIES),
+)

@@ -8,7 +8,7 @@ from bot.domain.order import Order, OrderType, Purpose, is_exit
 from bot.domain.reason import Note, Reason
 from bot.domain.states import KillLevel
 from bot.domain.symbol import contract_of, is_perp
-from bot.risk.case import Effect, OrderReview
+from bot.risk.case import ALL, ENTRIES, Check, Effect, OrderReview
 from bot.risk.projection import is_uncertain
 
 _REDUCING = (Effect.SELLS, Effect.SHRINKS)
@@ -266,3 +266,18 @@ def _is_valued(review: OrderReview, order: Order) -> bool:
 
 def _bps(value: Decimal) -> str:
     return f"{value:.1f}"
+
+
+# In order; see `bot.risk.gate.CHECKS`.
+CHECKS: tuple[Check, ...] = (
+    Check(check_kill_switch, ALL),
+    Check(check_in_flight, ALL),
+    Check(check_instrument, ALL),
+    Check(check_price, ALL),
+    Check(check_size, ALL),
+    Check(check_size_max, ALL),
+    Check(check_reduces, frozenset({Effect.SHRINKS})),
+    Check(check_collar, ALL),
+    Check(check_reconciled, ENTRIES),
+    Check(check_lock, ENTRIES),
+)

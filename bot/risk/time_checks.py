@@ -7,7 +7,7 @@ from bot.domain.reason import Note, Reason
 from bot.risk import breakers
 from bot.risk.breakers import Breaker, executed_key
 from bot.risk.canary import canary_value
-from bot.risk.case import OrderReview
+from bot.risk.case import ENTRIES, RISK, Check, OrderReview
 
 
 def check_turnover(review: OrderReview) -> Note | None:
@@ -144,3 +144,21 @@ def check_unknown_fees(review: OrderReview) -> Note | None:
 def _broken(review: OrderReview, breaker: Breaker) -> Note | None:
     note = breaker(review.context, review.limits)
     return note and replace(note, words=f"{review.intent.symbol}: {note.words}", subject=review.intent.id)
+
+
+# In order; see `bot.risk.gate.CHECKS`.
+CHECKS: tuple[Check, ...] = (
+    Check(check_daily_loss, RISK),
+    Check(check_drawdown, RISK),
+    Check(check_repeats, ENTRIES),
+    Check(check_reject_rate, ENTRIES),
+    Check(check_latency, ENTRIES),
+    Check(check_lost_readings, ENTRIES),
+    Check(check_unknown_outcome_age, ENTRIES),
+    Check(check_executions, ENTRIES),
+    Check(check_order_rate, ENTRIES),
+    Check(check_turnover, ENTRIES),
+    Check(check_order_budget, ENTRIES),
+    Check(check_fees, ENTRIES),
+    Check(check_unknown_fees, ENTRIES),
+)

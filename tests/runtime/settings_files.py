@@ -1,13 +1,20 @@
-"""The files that are made from the models of the settings. `python -m tests.runtime.settings_files` writes them."""
+"""The files that are made from the code: settings, and the playbook's tables of signals.
+
+`python -m tests.runtime.settings_files` writes them.
+"""
 
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from bot.playbook.market import derivative_signals, flow_signals, price_signals
+from bot.playbook.policy.default_evidence import DEFAULT_EVIDENCE
 from bot.runtime.settings.default_file import default_file, schema_file
 from bot.runtime.settings.reference import configuration_page
 
 ROOT = Path(__file__).parents[2]
+GROUPS = {"prices": price_signals.READERS, "perps": derivative_signals.READERS, "outside": flow_signals.READERS}
+BEGIN, END = "<!-- made by `make reference` -->\n", "<!-- end -->\n"
 
 
 def made_files() -> Mapping[str, str]:
@@ -16,7 +23,28 @@ def made_files() -> Mapping[str, str]:
         "config/default.toml": default_file(),
         "config/schema.json": schema_file(),
         "docs/configuration.md": configuration_page(),
+        "docs/playbook.md": playbook_page(),
     }
+
+
+def playbook_page() -> str:
+    """The page with its tables of signals made anew."""
+    before, _, rest = (ROOT / "docs" / "playbook.md").read_text(encoding="utf-8").partition(BEGIN)
+    signals = [f"| {group} | {', '.join(f'`{name}`' for name in readers)} |" for group, readers in GROUPS.items()]
+    weights = [
+        f"| {condition.value} | {', '.join(f'{name} {weight}' for name, weight in evidence.items())} |"
+        for condition, evidence in DEFAULT_EVIDENCE.items()
+    ]
+    lines = [
+        "| group | signals |",
+        "|---|---|",
+        *signals,
+        "",
+        "| condition | weights (negative: a negative score speaks for the condition) |",
+        "|---|---|",
+        *(row.replace("-", "−") for row in weights),
+    ]
+    return before + BEGIN + "\n".join(lines) + "\n" + END + rest.partition(END)[2]
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import bisect
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from bot.domain.candles import CandleSeries
 from bot.domain.durations import DAY_MS, MINUTE_MS
@@ -11,7 +11,7 @@ from bot.domain.perp import settlement_hours
 from bot.domain.turn.decision import Signal
 from bot.playbook.market import indicators
 from bot.playbook.market.signal_cache import SignalCache
-from bot.playbook.market.view import PERCENTILE, RANKED_MIN, YEAR_DAYS, Z_SCORE, MarketView, ranked
+from bot.playbook.market.view import PERCENTILE, RANKED_MIN, YEAR_DAYS, Z_SCORE, MarketView, Reader, ranked
 
 
 def funding_rates(view: MarketView, perps: Sequence[str]) -> list[float]:
@@ -129,3 +129,10 @@ def _mean_premiums(watched: Sequence[Premium], cache: SignalCache) -> tuple[floa
         for (at_ms, _), share in zip(premium.earlier, shares, strict=True):
             looks.setdefault(at_ms, []).append(share)
     return tuple(indicators.mean(of_look) for _, of_look in sorted(looks.items()))
+
+
+READERS: Mapping[str, Reader] = {
+    "crowding": crowding,
+    "open_interest": open_interest,
+    "basis": basis,
+}

@@ -6,14 +6,14 @@ reason why the signal is missing.
 
 import bisect
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from bot.domain.durations import DAY_MS
 from bot.domain.market import Macro, Tvl
 from bot.domain.turn.decision import Signal
 from bot.playbook.market import indicators
-from bot.playbook.market.view import RANKED_MIN, Z_SCORE, MarketView, ranked
+from bot.playbook.market.view import RANKED_MIN, Z_SCORE, MarketView, Reader, ranked
 
 TOTAL = "total"
 
@@ -136,3 +136,13 @@ def calendar(view: MarketView) -> Signal | None:
     value = math.fsum(float(event.weight) for event in active)
     message = ", ".join(f"{event.name} ({event.kind})" for event in active) or "nothing on the calendar now"
     return Signal("calendar", value, indicators.clip(value), message, 0)
+
+
+READERS: Mapping[str, Reader] = {
+    "tvl_growth": tvl_growth,
+    "tvl_total": tvl_total,
+    "stablecoins": stablecoins,
+    "rates": rates,
+    "usage": usage,
+    "calendar": calendar,
+}

@@ -2,13 +2,13 @@
 
 import math
 import operator
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import accumulate
 
 from bot.domain.durations import DAY_MS, MINUTE_MS
 from bot.domain.turn.decision import Signal
 from bot.playbook.market import indicators
-from bot.playbook.market.view import PERCENTILE, RANKED_MIN, SHARE, YEAR_DAYS, Z_SCORE, MarketView, ranked
+from bot.playbook.market.view import PERCENTILE, RANKED_MIN, SHARE, YEAR_DAYS, Z_SCORE, MarketView, Reader, ranked
 
 
 def relative_strength(view: MarketView) -> Signal | str:
@@ -214,3 +214,16 @@ def _impact(closes: Sequence[float], volumes: Sequence[float]) -> float | None:
         return None
     path: float = sum(map(abs, map(operator.sub, closes[1:], closes)))
     return path / closes[-1] / traded * 1e6
+
+
+READERS: Mapping[str, Reader] = {
+    "relative_strength": relative_strength,
+    "ratio_breakout": ratio_breakout,
+    "resilience": resilience,
+    "trend": trend,
+    "drawdown": drawdown,
+    "breadth": breadth,
+    "volatility": volatility,
+    "volume": volume,
+    "liquidity": liquidity,
+}

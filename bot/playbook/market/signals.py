@@ -58,8 +58,8 @@ def _read(view: MarketView) -> tuple[tuple[Signal, ...], tuple[Note, ...], froze
 
 
 def _candle_answers(view: MarketView) -> Mapping[str, Signal | str | None]:
-    """The answers of `CANDLE_READERS`, which are shown candles and nothing else: kept while these are the same. What
-    time only decides which of them are fresh, and their age."""
+    """The answers of `price_signals.READERS`, which are shown candles and nothing else: kept while these are the same.
+    What time only decides which of them are fresh, and their age."""
     snapshot, policy = view.snapshot, view.policy
     candles, oldest = snapshot.candles, price_signals.oldest_fresh_ms(view)
     fresh = tuple(series.end_ms >= oldest for series in candles.values())
@@ -69,7 +69,7 @@ def _candle_answers(view: MarketView) -> Mapping[str, Signal | str | None]:
         "candle signals",
         seen,
         (*candles, view.is_fresh, fresh, view.listed),
-        lambda: {name: reader(bare) for name, reader in CANDLE_READERS.items()},
+        lambda: {name: reader(bare) for name, reader in price_signals.READERS.items()},
     )
     if not view.age_ms:
         return from_candles
@@ -133,28 +133,10 @@ def liquid_first(tokens: Sequence[str], snapshot: Snapshot, sectors: Sectors, po
     return tuple(sorted(tokens, key=lambda token: -volume(token)))
 
 
-CANDLE_READERS: Mapping[str, Reader] = {
-    "relative_strength": price_signals.relative_strength,
-    "ratio_breakout": price_signals.ratio_breakout,
-    "resilience": price_signals.resilience,
-    "trend": price_signals.trend,
-    "drawdown": price_signals.drawdown,
-    "breadth": price_signals.breadth,
-    "volatility": price_signals.volatility,
-    "volume": price_signals.volume,
-    "liquidity": price_signals.liquidity,
-}
 READERS: Mapping[str, Reader] = {
-    **CANDLE_READERS,
-    "crowding": derivative_signals.crowding,
-    "open_interest": derivative_signals.open_interest,
-    "basis": derivative_signals.basis,
-    "tvl_growth": flow_signals.tvl_growth,
-    "tvl_total": flow_signals.tvl_total,
-    "stablecoins": flow_signals.stablecoins,
-    "rates": flow_signals.rates,
-    "usage": flow_signals.usage,
-    "calendar": flow_signals.calendar,
+    **price_signals.READERS,
+    **derivative_signals.READERS,
+    **flow_signals.READERS,
 }
 
 
