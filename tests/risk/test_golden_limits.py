@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from bot.domain.reason import Reason
 from bot.risk import Approved, Limits, Refused, review
+from bot.runtime.settings.reference import settings_of
 from tests.risk.worlds import D, buy, context, exits, hedge, portfolio, sell, tactical
 
 CONFIG = Path(__file__).parents[2] / "config"
@@ -64,7 +65,7 @@ def test_the_tactical_leg_cut_to_the_default_leverage_passes_the_default_limits(
 
 def test_the_printed_section_says_every_limit_with_its_default() -> None:
     section = defaults()
-    assert list(section) == list(Limits.model_fields)
+    assert list(section) == list(settings_of(Limits))
     assert Limits(**section) == Limits()
 
 
