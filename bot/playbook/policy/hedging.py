@@ -33,7 +33,7 @@ class HedgingPolicy(BaseModel):
         le=720,
         description="no hedge of a sector is opened after the stop of one has closed it, hours",
     )
-    margin_keep: SkipJsonSchema[Decimal] = Field(
+    margin_keep: Decimal = Field(
         default=Decimal(1),
         ge=0,
         le=5,
