@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from bot.journal.parts import PartDamaged, read_part
 from bot.simex.signing import ApiKey
 from bot.venues.ccxt.connection import Credentials
 
@@ -92,6 +93,9 @@ def _cells(file: Path) -> Iterator[bytes]:
         with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as db:
             tables = [row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
             for table in tables:
+                if table == "parts":
+                    yield from _parts(db)
+                    continue
                 for row in db.execute(f'SELECT * FROM "{table}"'):  # noqa: S608 - the name is the schema's own
                     for cell in row:
                         if isinstance(cell, bytes):
@@ -101,6 +105,15 @@ def _cells(file: Path) -> Iterator[bytes]:
                                 continue
     except sqlite3.Error:
         return  # damaged on purpose by the test that left it; its bytes have been searched
+
+
+def _parts(db: sqlite3.Connection) -> Iterator[bytes]:
+    """The texts that a journal keeps in parts: most are differences to another one."""
+    for (digest,) in db.execute("SELECT digest FROM parts").fetchall():
+        try:
+            yield read_part(lambda sql, values: db.execute(sql, values).fetchall(), digest.hex())
+        except PartDamaged:
+            continue
 
 
 WATCH = SecretWatch()

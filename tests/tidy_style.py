@@ -14,8 +14,8 @@ SYMBOL_NAME = re.compile(r"symbol|\b(perp|spot|pair)\b|^[a-z]$")
 FILE_MODE = re.compile(r"[rb+t]*[wxa][rb+t]*|r[bt]*\+[bt]*")
 FILE_WRITERS = {
     "bot/atomic_file.py": "the owner",
-    "bot/journal/files.py": "renames a journal under its lock",
-    "bot/journal/reserve.py": "holds space, no content",
+    "bot/journal/disk/files.py": "renames a journal under its lock",
+    "bot/journal/disk/reserve.py": "holds space, no content",
     "bot/lab/data/download.py": "pyarrow writes into a stream; atomic_file gives it its name",
     "bot/simex/tls.py": "certificates in a temporary folder; simex imports only domain",
 }

@@ -14,8 +14,8 @@ from bot.domain.order import Fill, Order
 from bot.domain.order_ids import is_ours
 from bot.domain.reason import Note, Reason
 from bot.domain.states import OrderState
+from bot.journal.facts import Fact
 from bot.journal.journal import Journal
-from bot.journal.reader import Fact
 from bot.journal.schema import is_refused_for_certain
 from bot.ports import OrderReport, ReportState
 

@@ -23,8 +23,8 @@ from bot.domain.reason import Note, Reason
 from bot.domain.symbol import base_of, is_perp, quote_of
 from bot.execution.order_reports import OrderReports, together
 from bot.execution.rules import ExecutionRules
+from bot.journal.facts import Fact
 from bot.journal.journal import Journal
-from bot.journal.reader import Fact
 from bot.ports import OrderReport, ReportState, Unavailable, Venue
 
 CHECKED, MISSED = "history_checked", "history_missed"

@@ -1,5 +1,5 @@
-"""The checks of a journal: each event carries the hash of the one before it and its own, and the projections and the
-snapshots are what the events say."""
+"""The checks of a journal: each event carries the hash of the one before it and its own, its parts are what their
+digests say, and the projections and the snapshots are what the events say."""
 
 import sqlite3
 import zlib
@@ -10,11 +10,13 @@ from typing import Any
 from sqlite_utils import Database
 
 from bot.journal.errors import corrupt
+from bot.journal.parts import PartDamaged, asking, check_parts
 from bot.journal.schema import GENESIS, PROJECTIONS, chain_hash, migrations, replay
+from bot.journal.turns import check_payload, check_seen
 
 
 def check_chain(db: Database, path: Path, last: int | None = None) -> None:
-    """Check the hash chain, of the newest `last` events or of all.
+    """Check the hash chain and the parts it covers, of the newest `last` events or of all.
 
     Raises:
         JournalCorrupt: naming the first event that does not fit.
@@ -35,6 +37,7 @@ def check_chain(db: Database, path: Path, last: int | None = None) -> None:
         if row[5] != prev:
             raise corrupt(path, f"event {row[0]} breaks the hash chain")
         check_event(row, path)
+        check_parts_of(db, row, path)
         prev, expected = row[6], row[0] + 1
 
 
@@ -49,6 +52,19 @@ def check_event(row: tuple[Any, ...], path: Path) -> None:
         raise corrupt(path, f"event {seq} breaks the hash chain")
 
 
+def check_parts_of(db: Database, row: tuple[Any, ...], path: Path) -> None:
+    """Check the parts of one event by their digests.
+
+    Raises:
+        JournalCorrupt: one is missing, or not what was written.
+    """
+    if row[2] == "cycle":
+        try:
+            check_payload(asking(db), row[4])
+        except PartDamaged as error:
+            raise corrupt(path, f"event {row[0]}: {error}") from error
+
+
 def check_projections(db: Database, path: Path) -> None:
     """Check that every projection is the replay of the events.
 
@@ -59,7 +75,7 @@ def check_projections(db: Database, path: Path) -> None:
     try:
         migrations.apply(fresh)
         fresh.execute("BEGIN")
-        replay(fresh, db.execute("SELECT seq, at_ms, kind, payload FROM event ORDER BY seq"))
+        replay(fresh, db.execute("SELECT seq, at_ms, kind, payload FROM event ORDER BY seq"), asking(db))
         for table in PROJECTIONS:
             kept = db.execute(f"SELECT * FROM {table} ORDER BY 1, 2, 3").fetchall()
             if kept != fresh.execute(f"SELECT * FROM {table} ORDER BY 1, 2, 3").fetchall():
@@ -69,12 +85,19 @@ def check_projections(db: Database, path: Path) -> None:
 
 
 def check_snapshots(db: Database, path: Path) -> None:
-    """Check every kept snapshot by its digest.
+    """Check every part and every kept snapshot by its digest.
 
     Raises:
         JournalCorrupt: naming the first that does not match.
     """
-    for digest, body in db.execute("SELECT digest, body FROM snapshots"):
+    try:
+        if db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'parts'").fetchone():  # else nobody has migrated it yet
+            check_parts(asking(db))
+        for (digest,) in db.execute("SELECT digest FROM snapshots WHERE length(body) = 0"):
+            check_seen(asking(db), digest)
+    except PartDamaged as error:
+        raise corrupt(path, str(error)) from error
+    for digest, body in db.execute("SELECT digest, body FROM snapshots WHERE length(body) > 0"):
         try:
             found = sha256(zlib.decompress(body)).hexdigest()
         except zlib.error:

@@ -8,17 +8,15 @@ import contextlib
 import os
 import secrets
 import sqlite3
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlite_utils import Database
 
 from bot.domain.campaign import Memory
-from bot.domain.codec import encode, to_json
+from bot.domain.codec import encode
 from bot.domain.money import ONE
 from bot.domain.order import Fill, Order
 from bot.domain.order_ids import epoch_of
@@ -26,6 +24,9 @@ from bot.domain.reason import Note
 from bot.domain.states import ORDER_TABLE, KillLevel, OrderEvent, OrderState, advance, is_late
 from bot.journal.answers import ANY_KIND
 from bot.journal.chain import check_chain
+from bot.journal.disk.files import make_private, set_aside
+from bot.journal.disk.lease import LockFile, release_lease, renew_lease, take_lease
+from bot.journal.disk.reserve import Reserve
 from bot.journal.errors import (
     DuplicateOrder,
     JournalBusy,
@@ -39,13 +40,11 @@ from bot.journal.errors import (
     classify,
     newer,
 )
-from bot.journal.files import make_private, set_aside
-from bot.journal.lease import LockFile, release_lease, renew_lease, take_lease
+from bot.journal.facts import Fact
 from bot.journal.proof import CHECKPOINT, CHECKPOINT_EVERY, REBUILT, check_file, live_orders, prove
-from bot.journal.reader import CycleHead, Fact, JournalReader, Latch, order_of
-from bot.journal.record import CycleRecord, payload_of
+from bot.journal.reader import CycleHead, JournalReader, Latch, order_of
+from bot.journal.record import CycleRecord
 from bot.journal.recovery import Recovery, open_file
-from bot.journal.reserve import Reserve
 from bot.journal.schema import (
     GENESIS,
     LIVE_STATES,
@@ -58,6 +57,7 @@ from bot.journal.schema import (
     rebuild,
     unknown_migrations,
 )
+from bot.journal.turns import TurnStore
 from bot.journal.writer import Writer
 from bot.ports import Payment
 
@@ -106,12 +106,11 @@ class Journal:
         self.account = account
         self.reader = JournalReader(path)
         self._now_ms = now_ms
-        self._keep_snapshots = keep_snapshots
+        self._turns = TurnStore(keep_snapshots)
         self._head: tuple[int, str] = (0, GENESIS)
         self._cycle: int | None = None
         self._newest: dict[str, tuple[int, str]] = {}
         self._known_payments: frozenset[tuple[str, str]] = frozenset()
-        self._is_pruned = False
         self.former: Path | None = None  # the journal that a fresh one has taken the place of, under its new name
         self.rebuilt = ""  # which table was not what its events say when the journal was opened, empty for none
         self._lock_file = LockFile(path)
@@ -144,7 +143,7 @@ class Journal:
         """Open or create the journal of one account: lock, migrations, checks, lease.
 
         Args:
-            keep_snapshots: how many of the newest cycles keep what they saw.
+            keep_snapshots: how many of the newest turns keep what they saw; the first cycle of each day keeps it.
             threaded: False writes on the caller's thread, for loops that run on virtual time.
             fresh: begin a new journal; one that is there is renamed, once nobody else has it.
             token: what the epoch of this opening is made of; random where none is given.
@@ -369,9 +368,10 @@ class Journal:
         """Number and hash of the newest event of a kind that this process wrote, or of any."""
         return self._head if kind == ANY_KIND else self._newest.get(kind)
 
-    def _event(self, db: Database, kind: str, payload: Any) -> int:
+    def _event(self, db: Database, kind: str, payload: Any, stored: Any = None) -> int:
+        """Append an event. `stored` is its payload in the file where that is another one: with parts beside it."""
         prev_seq, prev_hash = self._head
-        seq, at_ms, text = prev_seq + 1, self._now_ms(), canonical(payload)
+        seq, at_ms, text = prev_seq + 1, self._now_ms(), canonical(payload if stored is None else stored)
         own = chain_hash(prev_hash, seq, at_ms, kind, self._cycle, text)
         try:
             db.execute(
@@ -385,25 +385,10 @@ class Journal:
         return seq
 
     def _write_cycle(self, db: Database, record: CycleRecord) -> None:
-        body = to_json(record.snapshot)
-        digest = sha256(body).hexdigest()
+        stored, payload = self._turns.store(db, record)
         self._cycle = record.number
-        self._event(db, "cycle", payload_of(record, digest))
-        db.execute(
-            "INSERT OR IGNORE INTO snapshots (digest, at_ms, body) VALUES (?, ?, ?)",
-            [digest, record.at_ms, zlib.compress(body, 3)],
-        )
-        self._prune_snapshots(db)
-
-    def _prune_snapshots(self, db: Database) -> None:
-        """Only the newest cycles keep what they saw: all others are looked through once, then one drops out a cycle."""
-        newest = "SELECT snapshot FROM cycles ORDER BY number DESC LIMIT ?"
-        which, limits = "", [self._keep_snapshots]
-        if self._is_pruned:
-            which = f"digest = ({newest} OFFSET ?) AND "
-            limits = [1, self._keep_snapshots, self._keep_snapshots]
-        db.execute(f"DELETE FROM snapshots WHERE {which}digest NOT IN ({newest})", limits)
-        self._is_pruned = True
+        self._event(db, "cycle", payload, stored)
+        self._turns.prune(db, record.number)
 
     def _write_submitting(self, db: Database, order: Order) -> None:
         if db.execute("SELECT 1 FROM orders WHERE client_id = ?", [order.client_id]).fetchone():

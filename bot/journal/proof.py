@@ -19,6 +19,7 @@ from sqlite_utils import Database
 
 from bot.journal.chain import check_chain, check_event
 from bot.journal.errors import JournalCorrupt, corrupt
+from bot.journal.parts import asking
 from bot.journal.schema import (
     EVENTS_OF_ORDER,
     LIVE_STATES,
@@ -227,8 +228,8 @@ def _chosen_numbers(db: Database) -> set[int]:
     for question in (
         "SELECT max(seq) FROM event WHERE kind = 'latch'",
         "SELECT max(seq) FROM event WHERE kind = 'memory'",
-        "SELECT seq FROM event WHERE kind = 'cycle' AND json_extract(payload, '$.decision.memory') IS NOT NULL"
-        " ORDER BY seq DESC LIMIT 1",
+        "SELECT seq FROM event WHERE kind = 'cycle' AND coalesce(json_extract(payload, '$.body'),"
+        " json_extract(payload, '$.decision.memory')) IS NOT NULL ORDER BY seq DESC LIMIT 1",
     ):
         chosen |= _numbers(db, question, [])
     names = json.dumps(sorted(_orders_to_prove(db, fills)))
@@ -271,7 +272,8 @@ def _difference(db: Database, is_whole: bool, chosen: list[Row]) -> str:
         create_tables(fresh)
         fresh.execute("BEGIN")
         try:
-            replay(fresh, ((seq, at_ms, kind, payload) for seq, at_ms, kind, _, payload, _, _ in chosen))
+            rows = ((seq, at_ms, kind, payload) for seq, at_ms, kind, _, payload, _, _ in chosen)
+            replay(fresh, rows, asking(db))
         except (TypeError, ValueError, KeyError, sqlite3.Error) as error:
             return f"the events of an order are not found together ({error})"
         compare = _whole_difference if is_whole else _part_difference

@@ -2,15 +2,11 @@
 
 import json
 import sqlite3
-import threading
 import zlib
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
-
-from sqlite_utils import Database
 
 from bot.domain.campaign import Memory
 from bot.domain.codec import decode
@@ -18,18 +14,18 @@ from bot.domain.money import ZERO, dec
 from bot.domain.order import FOREIGN, Fill, Order
 from bot.domain.states import KillLevel, OrderState
 from bot.journal.answers import (
-    ANY_KIND,
     CYCLES,
     LATCH,
     LOCKS,
     MEMORY,
     ORDERS,
     PAYMENTS,
-    Answers,
     remembered,
 )
 from bot.journal.chain import check_chain, check_projections, check_snapshots
 from bot.journal.errors import SnapshotPruned, classify, corrupt
+from bot.journal.facts import FactReader
+from bot.journal.parts import PartDamaged
 from bot.journal.record import CycleRecord, record_in
 from bot.journal.schema import (
     LIVE_STATES,
@@ -37,6 +33,7 @@ from bot.journal.schema import (
     NOT_SENT,
     ORDER_FIELDS,
 )
+from bot.journal.turns import read_seen
 from bot.ports import Payment, Rejection
 
 _ORDER_COLUMNS = ", ".join(ORDER_FIELDS)
@@ -77,54 +74,16 @@ class Latch:
     at_ms: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
-    """An event as it was written."""
-
-    seq: int
-    at_ms: int
-    kind: str
-    payload: Mapping[str, Any]
-
-
 _NOT_FLATTENED = (
     "NOT EXISTS (SELECT 1 FROM orders WHERE orders.client_id = fills.client_id AND orders.purpose = 'flatten')"
 )
 
 
-class JournalReader(Answers):
+class JournalReader(FactReader):
     """Read-only view of a journal file. May be used from any thread. Every method raises JournalError.
 
     Amounts are Decimals, times UTC ms. Lists of orders, fills and facts are newest first unless said otherwise.
     """
-
-    def __init__(self, path: Path) -> None:
-        super().__init__()
-        self.path = path
-        self._lock = threading.Lock()
-        self._db: Database | None = None
-        self._is_lent = False
-
-    def read_through(self, db: Database, newest: Callable[[str], Hashable] | None = None) -> None:
-        """Read through a connection of somebody else, who closes it. For a journal that one thread reads and writes: a
-        connection of its own would read every page anew after each commit of the other.
-
-        `newest` gives the newest event of a kind, or of any: answers are cached until a relevant event.
-        """
-        self._db, self._is_lent, self._newest = db, True, newest
-
-    def follow(self, path: Path) -> None:
-        """Read another file from now on: the copy of a locked journal, or the journal again."""
-        with self._lock:
-            if self._db is not None and not self._is_lent:
-                self._db.close()
-            self._db, self._is_lent, self._newest, self.path = None, False, None, path
-
-    def close(self) -> None:
-        with self._lock:
-            if self._db is not None and not self._is_lent:
-                self._db.close()
-            self._db, self._is_lent, self._newest = None, False, None
 
     @remembered(*MEMORY)
     def load_memory(self) -> Memory:
@@ -242,10 +201,8 @@ class JournalReader(Answers):
 
     def load_cycle(self, number: int) -> CycleRecord | None:
         """Raises SnapshotPruned when the cycle is known but what it saw is gone."""
-        rows = self._rows(
-            "SELECT event.payload FROM cycles JOIN event ON event.seq = cycles.seq WHERE number = ?", [number]
-        )
-        return self._record(json.loads(rows[0][0])) if rows else None
+        payload = self._payload_of_turn(number)
+        return None if payload is None else self._record(payload)
 
     def load_cycle_seq(self, number: int) -> int | None:
         """The event of a cycle."""
@@ -259,9 +216,10 @@ class JournalReader(Answers):
     def load_decided(self, number: int, path: str) -> Any:
         """One value of what a cycle decided, by its JSON path (`memory.campaign`), without what the cycle saw: it is
         there for longer than snapshots are kept. None where there is none."""
-        sql = "SELECT json_quote(json_extract(payload, ?)) FROM cycles JOIN event ON event.seq = cycles.seq"
-        rows = self._rows(f"{sql} WHERE number = ?", [f"$.decision.{path}", number])
-        return json.loads(rows[0][0]) if rows else None
+        value = (self._payload_of_turn(number) or {}).get("decision")
+        for name in path.split("."):
+            value = value.get(name) if isinstance(value, Mapping) else None
+        return value
 
     def load_cycle_heads(self, limit: int = 50) -> tuple[CycleHead, ...]:
         rows = self._rows("SELECT number, kind, at_ms, config_digest FROM cycles ORDER BY number DESC LIMIT ?", [limit])
@@ -295,17 +253,10 @@ class JournalReader(Answers):
             return 0
         return int(self._rows("SELECT count(*) FROM orders WHERE sent_ms >= ?", [since_ms])[0][0])
 
-    def load_facts_since(self, kinds: Sequence[str], since_ms: int) -> tuple[Fact, ...]:
-        """Events of these kinds since, oldest first."""
-        marks = ", ".join("?" * len(kinds))
-        sql = f"SELECT seq, at_ms, kind, payload FROM event WHERE kind IN ({marks}) AND at_ms >= ? ORDER BY seq"
-        rows = self._rows(sql, [*kinds, since_ms])
-        return tuple(Fact(row[0], row[1], row[2], json.loads(row[3])) for row in rows)
-
     def load_conditions_since(self, since_ms: int) -> tuple[tuple[int, int, str], ...]:
         """Time, number and condition of every recorded turn since, oldest first; before them the last one earlier."""
-        columns = "SELECT cycles.at_ms, number, json_extract(payload, '$.decision.condition') FROM cycles"
-        source = f"{columns} JOIN event ON event.seq = cycles.seq"
+        condition = "coalesce(json_extract(payload, '$.condition'), json_extract(payload, '$.decision.condition'))"
+        source = f"SELECT cycles.at_ms, number, {condition} FROM cycles JOIN event ON event.seq = cycles.seq"
         before = self._rows(f"{source} WHERE cycles.at_ms < ? ORDER BY number DESC LIMIT 1", [since_ms])
         rows = self._rows(f"{source} WHERE cycles.at_ms >= ? ORDER BY number", [since_ms])
         return tuple((row[0], row[1], row[2]) for row in (*before, *rows))
@@ -313,12 +264,17 @@ class JournalReader(Answers):
     def load_rotations_since(self, since_ms: int) -> tuple[tuple[int, Any], ...]:
         """Time, and number, state and tranches of the rotation after every recorded turn since, oldest first; before
         them the last one earlier."""
-        names = ("number", "state", "tranches")
-        paths = ", ".join(f"'$.decision.memory.campaign.{name}'" for name in names)
-        source = f"SELECT cycles.at_ms, json_extract(payload, {paths}) FROM cycles JOIN event ON event.seq = cycles.seq"
+        inline = "json_extract(payload, '$.decision.memory.campaign')"
+        columns = f"cycles.at_ms, json_extract(payload, '$.campaign'), {inline}"
+        source = f"SELECT {columns} FROM cycles JOIN event ON event.seq = cycles.seq"
         before = self._rows(f"{source} WHERE cycles.at_ms < ? ORDER BY cycles.number DESC LIMIT 1", [since_ms])
         rows = self._rows(f"{source} WHERE cycles.at_ms >= ? ORDER BY cycles.number", [since_ms])
-        return tuple((row[0], json.loads(row[1])) for row in (*before, *rows))
+        states: dict[Any, Any] = {}
+        for _, part, text in (*before, *rows):
+            if (part, text) not in states:
+                content = json.loads(text or (self._part(part) if part else "{}"))
+                states[part, text] = [content.get(name) for name in ("number", "state", "tranches")]
+        return tuple((at_ms, states[part, text]) for at_ms, part, text in (*before, *rows))
 
     def load_executions_since(self, since_ms: int) -> tuple[tuple[int, str, str, Decimal], ...]:
         """Time, purpose, side and quote value of every execution of our orders since, oldest first."""
@@ -366,48 +322,6 @@ class JournalReader(Answers):
             fees[asset] = fees.get(asset, ZERO) + dec(fee)
         return fees
 
-    @remembered()
-    def load_facts(self, kind: str, limit: int = 100) -> tuple[Fact, ...]:
-        """Events of one kind, newest first."""
-        rows = self._rows(
-            "SELECT seq, at_ms, kind, payload FROM event WHERE kind = ? ORDER BY seq DESC LIMIT ?", [kind, limit]
-        )
-        return tuple(Fact(row[0], row[1], row[2], json.loads(row[3])) for row in rows)
-
-    @remembered()
-    def load_facts_after(self, kind: str, seq: int) -> tuple[Fact, ...]:
-        """Events of one kind after event `seq`, oldest first."""
-        rows = self._rows(
-            "SELECT seq, at_ms, kind, payload FROM event WHERE kind = ? AND seq > ? ORDER BY seq", [kind, seq]
-        )
-        return tuple(Fact(row[0], row[1], row[2], json.loads(row[3])) for row in rows)
-
-    def load_facts_by_step(self, kind: str, step_ms: int, since_ms: int = 0) -> tuple[Fact, ...]:
-        """The first event of a kind in each step of time since, oldest first."""
-        rows = self._rows(
-            "SELECT seq, at_ms, kind, payload FROM event WHERE seq IN (SELECT min(seq) FROM event"
-            " WHERE kind = ? AND at_ms >= ? GROUP BY at_ms / ?) ORDER BY seq",
-            [kind, since_ms, step_ms],
-        )
-        return tuple(Fact(row[0], row[1], row[2], json.loads(row[3])) for row in rows)
-
-    def load_last_fact_before(self, kind: str, at_ms: int) -> Fact | None:
-        """The newest event of a kind up to a moment."""
-        sql = "SELECT seq, at_ms, kind, payload FROM event WHERE kind = ? AND at_ms <= ? ORDER BY seq DESC LIMIT 1"
-        rows = self._rows(sql, [kind, at_ms])
-        return Fact(rows[0][0], rows[0][1], rows[0][2], json.loads(rows[0][3])) if rows else None
-
-    def load_events(self, limit: int = 100, after_seq: int = 0, kinds: Sequence[str] = ()) -> tuple[Fact, ...]:
-        """Events of these kinds, or of every kind, oldest first."""
-        chosen = f" AND kind IN ({', '.join('?' * len(kinds))})" if kinds else ""
-        sql = f"SELECT seq, at_ms, kind, payload FROM event WHERE seq > ?{chosen} ORDER BY seq LIMIT ?"
-        rows = self._rows(sql, [after_seq, *kinds, limit])
-        return tuple(Fact(row[0], row[1], row[2], json.loads(row[3])) for row in rows)
-
-    @remembered(ANY_KIND)
-    def count_events(self) -> int:
-        return int(self._rows("SELECT coalesce(max(seq), 0) FROM event")[0][0])
-
     def verify(self) -> None:
         """Check the file, the whole hash chain, every kept snapshot, and that the projections are the replay of events.
 
@@ -435,9 +349,14 @@ class JournalReader(Answers):
             raise SnapshotPruned(
                 self.path,
                 f"no longer keeps what cycle {payload['number']} saw",
-                "raise the number of snapshots kept to replay older cycles in future",
+                "raise the number of snapshots kept to replay older cycles in future; the first of each day is kept",
             )
-        return record_in(payload, json.loads(zlib.decompress(rows[0][0])))
+        try:
+            body = rows[0][0]
+            seen = json.loads(zlib.decompress(body)) if body else read_seen(self._rows, payload["snapshot"])
+        except PartDamaged as error:
+            raise corrupt(self.path, str(error)) from error
+        return record_in(payload, seen)
 
     def _is_quiet_since(self, table: str, column: str, since_ms: int) -> bool:
         """Whether a table is known to have no row of that time or later; a window of minutes moves with every look."""
@@ -466,20 +385,6 @@ class JournalReader(Answers):
     def _payments(self, clause: str, parameters: Sequence[Any]) -> tuple[tuple[Payment, int], ...]:
         rows = self._rows(f"SELECT id, kind, asset, amount, symbol, at_ms, seq FROM payments {clause}", parameters)
         return tuple((Payment(row[0], row[1], row[2], dec(row[3]), row[4], row[5]), row[6]) for row in rows)
-
-    def _rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
-        with self._lock:
-            try:
-                return self._connection().execute(sql, list(parameters)).fetchall()
-            except sqlite3.Error as error:
-                raise classify(error, self.path) from error
-
-    def _connection(self) -> Database:
-        if self._db is None:
-            uri = self.path.absolute().as_uri() + "?mode=ro"
-            connection = sqlite3.connect(uri, uri=True, check_same_thread=False, isolation_level=None, timeout=10)
-            self._db = Database(connection)
-        return self._db
 
 
 def order_of(row: tuple[Any, ...]) -> Order:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from sqlite_utils import Database
 
+from bot.journal.disk.reserve import Reserve
 from bot.journal.errors import JournalBusy, JournalError, JournalFull, JournalLocked, classify, corrupt
 from bot.journal.reader import JournalReader
-from bot.journal.reserve import Reserve
 from bot.journal.schema import GENESIS
 from bot.journal.substitute import QUICK_SECONDS, Substitute
 from bot.journal.writer import Writer

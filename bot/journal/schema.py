@@ -1,8 +1,9 @@
 """Tables of the journal, and how events become projections.
 
-`event` is the only truth; every other table is a function of it and is thrown away and rebuilt by `rebuild`. Live
-writes and the rebuild share `project`, so that the two cannot drift apart. `snapshots` and `lease` are storage of
-their own: a snapshot is found by its digest and may be pruned, a lease is about processes.
+`event` is the only truth, with the `parts` that its payloads name by their digests; every other table is a function of
+them and is thrown away and rebuilt by `rebuild`. Live writes and the rebuild share `project`, so that the two cannot
+drift apart. `snapshots` and `lease` are storage of their own: a snapshot is found by its digest and may be pruned, a
+lease is about processes.
 """
 
 import hashlib
@@ -19,6 +20,8 @@ from bot.domain.money import ZERO, dec
 from bot.domain.order import Order, OrderType
 from bot.domain.order_ids import read_place
 from bot.domain.states import OrderState
+from bot.journal.parts import Ask, asking
+from bot.journal.turns import whole_payload
 
 GENESIS = "0" * 64
 PROJECTIONS = ("orders", "fills", "payments", "cycles", "memory", "latch", "locks")
@@ -122,9 +125,34 @@ def m004_records_nest_inputs(db: Database) -> None:
     must refuse the journal instead of failing at the first record."""
 
 
+_PARTS = """
+CREATE TABLE parts (
+    id INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE, place TEXT, base INTEGER, kept_until INTEGER NOT NULL,
+    body BLOB NOT NULL
+) STRICT;
+CREATE INDEX parts_place ON parts (place, id) WHERE place IS NOT NULL;
+CREATE INDEX parts_kept ON parts (kept_until) WHERE kept_until < 4611686018427387904;
+CREATE TRIGGER part_is_never_changed BEFORE UPDATE ON parts
+WHEN NEW.kept_until < OLD.kept_until OR (NEW.id, NEW.digest, NEW.body) IS NOT (OLD.id, OLD.digest, OLD.body)
+    OR (NEW.place, NEW.base) IS NOT (OLD.place, OLD.base)
+BEGIN SELECT RAISE(ABORT, 'parts are append-only'); END;
+CREATE TRIGGER part_of_an_event_is_never_deleted BEFORE DELETE ON parts WHEN OLD.kept_until = 4611686018427387904
+BEGIN SELECT RAISE(ABORT, 'parts of events are append-only'); END;
+ALTER TABLE snapshots ADD COLUMN kept_until INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX snapshots_kept ON snapshots (kept_until, at_ms);
+"""
+
+
+@migrations()
+def m005_parts(db: Database) -> None:
+    """Turns are stored in parts (`bot.journal.turns`); those of before stay as they are."""
+    for statement in _statements(_PARTS):
+        db.execute(statement)
+
+
 def create_tables(db: Database) -> None:
     """The tables alone, without a record of migrations: for a replay in memory."""
-    for statement in _statements(_TABLES):
+    for statement in (*_statements(_TABLES), *_statements(_PARTS)):
         db.execute(statement)
 
 
@@ -156,16 +184,31 @@ def rebuild(db: Database) -> None:
     """Empty the projections and replay every event into them. The caller holds a transaction."""
     for table in PROJECTIONS:
         db.execute(f"DELETE FROM {table}")
-    replay(db, db.execute("SELECT seq, at_ms, kind, payload FROM event ORDER BY seq"))
+    replay(db, db.execute("SELECT seq, at_ms, kind, payload FROM event ORDER BY seq"), asking(db))
 
 
-def replay(db: Database, events: Any) -> None:
+def replay(db: Database, events: Any, ask: Ask) -> None:
     """Project (seq, at_ms, kind, payload text) rows, in order. No projector reads the executed amounts of an order, so
-    these are added up once, at the end."""
+    these are added up once, at the end; of turns that are stored in parts only the last one's memory is read.
+
+    Args:
+        ask: reads the parts.
+
+    Raises:
+        PartDamaged: the memory cannot be read.
+    """
     changed: dict[str, None] = {}
-    for seq, at_ms, kind, payload in events:
-        if kind in _PROJECTORS and (name := _PROJECTORS[kind](db, seq, at_ms, json.loads(payload))) is not None:
+    last: tuple[int, int, str, Any] | None = None
+    for seq, at_ms, kind, text in events:
+        if kind not in _PROJECTORS:
+            continue
+        payload = json.loads(text)
+        if kind in ("cycle", "memory"):
+            last = (seq, at_ms, kind, payload)
+        if (name := _PROJECTORS[kind](db, seq, at_ms, payload)) is not None:
             changed[name] = None
+    if last is not None and "body" in last[3] and last[2] == "cycle":
+        _project_memory(db, last[0], last[1], whole_payload(ask, last[3])["decision"]["memory"])
     for name in changed:
         _refresh_filled(db, name)
 
@@ -290,8 +333,9 @@ def _project_cycle(db: Database, seq: int, at_ms: int, payload: Mapping[str, Any
         "INSERT INTO cycles (number, kind, at_ms, snapshot, config_digest, seq) VALUES (?, ?, ?, ?, ?, ?)",
         [payload["number"], payload["kind"], payload["at_ms"], payload["snapshot"], payload["config_digest"], seq],
     )
-    if payload["decision"].get("memory") is not None:
-        _project_memory(db, seq, at_ms, payload["decision"]["memory"])
+    memory = payload.get("decision", {}).get("memory")  # a stored head has none: `replay` reads the last one's
+    if memory is not None:
+        _project_memory(db, seq, at_ms, memory)
 
 
 def _project_memory(db: Database, seq: int, at_ms: int, payload: Mapping[str, Any]) -> None:

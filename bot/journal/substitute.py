@@ -17,9 +17,11 @@ from typing import Any
 from sqlite_utils import Database
 
 from bot.atomic_file import publish
-from bot.journal.chain import check_event
+from bot.journal.chain import check_event, check_parts_of
 from bot.journal.errors import JournalError, JournalLocked
+from bot.journal.parts import asking, copy_parts
 from bot.journal.schema import GENESIS, project
+from bot.journal.turns import whole_payload
 
 SIZE_MAX = 512 * 1024 * 1024  # larger ones take longer to copy than most locks last
 ROOM_FACTOR = 1.2
@@ -88,12 +90,13 @@ class Substitute:
                     f"holds events that do not follow those of {self.journal}",
                     "one of the two was replaced: look at both, then move the one away that is not of this account",
                 )
+            copy_parts(db, source)
             for row in rows:
                 self._take(db, head, row)
                 head = row[6]
-            for digest, at_ms, body in source.execute("SELECT digest, at_ms, body FROM snapshots"):
-                row = [digest, at_ms, body]
-                db.execute("INSERT OR IGNORE INTO snapshots (digest, at_ms, body) VALUES (?, ?, ?)", row)
+            columns = "digest, at_ms, body, kept_until"
+            for snapshot in source.execute(f"SELECT {columns} FROM snapshots"):
+                db.execute(f"INSERT OR IGNORE INTO snapshots ({columns}) VALUES (?, ?, ?, ?)", list(snapshot))
             db.execute("COMMIT")
         except BaseException:
             db.rollback()
@@ -109,7 +112,8 @@ class Substitute:
                 "keep both files, and restore a copy after a look",
             )
         db.execute(f"INSERT INTO event ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)", list(row))
-        project(db, row[0], row[1], row[2], json.loads(row[4]))
+        check_parts_of(db, row, self.path)
+        project(db, row[0], row[1], row[2], whole_payload(asking(db), json.loads(row[4])))
 
     def _has(self, db: Database, source: sqlite3.Connection, seq: int) -> bool:
         question = "SELECT hash FROM event WHERE seq = ?"

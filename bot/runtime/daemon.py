@@ -18,9 +18,9 @@ import structlog
 from bot.domain.order import Order
 from bot.domain.reason import Reason
 from bot.domain.states import KillLevel, highest
+from bot.journal.disk.lease import LockFile
+from bot.journal.disk.reserve import Reserve
 from bot.journal.journal import JournalBusy, JournalError, JournalLocked
-from bot.journal.lease import LockFile
-from bot.journal.reserve import Reserve
 from bot.ports import ChecksUnanswered, SetupFailed, Unavailable
 from bot.risk import Refused
 from bot.runtime.build_info import started

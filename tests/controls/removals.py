@@ -155,7 +155,7 @@ REMOVALS: Mapping[int, tuple[Removal, ...]] = {
     ),
     30: (Body("bot.execution.reconcile:Reconciler.accept", "await self._unlock(frozenset())\nreturn ()"),),
     31: (
-        Body("bot.journal.lease:LockFile.acquire", "return"),
+        Body("bot.journal.disk.lease:LockFile.acquire", "return"),
         Body("bot.execution.foreign:ForeignOrders.review", "return Foreign((), (), False)"),
     ),
     32: (

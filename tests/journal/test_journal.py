@@ -26,6 +26,7 @@ from bot.domain.turn.decision import Decision, Verdict
 from bot.domain.turn.inputs import TurnInputs
 from bot.journal import errors as journal_errors
 from bot.journal import journal as journal_module
+from bot.journal.disk.lease import LEASE_MS
 from bot.journal.journal import (
     CycleRecord,
     DuplicateOrder,
@@ -39,7 +40,6 @@ from bot.journal.journal import (
     JournalReadOnly,
     SnapshotPruned,
 )
-from bot.journal.lease import LEASE_MS
 from bot.ports import Payment
 from tests.execution.fills import make_fill
 from tests.execution.scripted_venue import SPOT, START_MS, ScriptedVenue
@@ -178,14 +178,15 @@ async def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     alone.close()
 
 
-async def test_only_the_newest_snapshots_are_kept_and_the_events_stay(tmp_path: Path) -> None:
+async def test_the_newest_snapshots_and_the_first_of_the_day_are_kept_and_the_events_stay(tmp_path: Path) -> None:
     journal = await opened(tmp_path / "j.db", threaded=False, keep_snapshots=2)
-    for number in (1, 2, 3):
+    for number in (1, 2, 3, 4):
         await journal.record_cycle(await cycle_record(number))
-    with pytest.raises(SnapshotPruned, match="cycle 1"):
-        journal.reader.load_cycle(1)
-    assert journal.reader.load_cycle(2) == await cycle_record(2)
-    assert [head.number for head in journal.reader.load_cycle_heads()] == [3, 2, 1]
+    with pytest.raises(SnapshotPruned, match="cycle 2"):
+        journal.reader.load_cycle(2)
+    assert journal.reader.load_cycle(1) == await cycle_record(1)
+    assert journal.reader.load_cycle(3) == await cycle_record(3)
+    assert [head.number for head in journal.reader.load_cycle_heads()] == [4, 3, 2, 1]
     journal.reader.verify()
     await journal.close()
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bot.journal.reader import JournalReader
+from bot.journal.turns import whole_payload
 from bot.runtime.replay import ReplayDifference, compare, replay
 from bot.runtime.settings.model import load_settings
 from tests.commands import sectorbot
@@ -64,7 +65,7 @@ def test_the_command_ends_with_1_when_a_decision_differs(finished_run: Path, wor
     path = workplace / "changed.db"
     with closing(copy_journal(finished_run, path)) as db:
         seq, payload = db.execute("SELECT seq, payload FROM event WHERE kind = 'cycle' ORDER BY seq").fetchone()
-        changed = json.loads(payload)
+        changed = whole_payload(lambda sql, values: db.execute(sql, values).fetchall(), json.loads(payload))
         changed["decision"]["stance"] = "into_defi"
         db.execute("UPDATE event SET payload = ? WHERE seq = ?", [json.dumps(changed), seq])
     done = sectorbot("replay", "1", "--journal", str(path), "--json", cwd=workplace)

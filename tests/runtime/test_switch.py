@@ -17,7 +17,7 @@ import pytest
 
 from bot.domain.order import Order, Purpose
 from bot.domain.states import KillLevel, OrderState
-from bot.journal import reserve as journal_reserve
+from bot.journal.disk import reserve as journal_reserve
 from bot.journal.journal import Journal, JournalFull
 from bot.ports import Rejection, Unavailable, VenueRejected
 from bot.runtime.daemon import Daemon

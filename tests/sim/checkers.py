@@ -14,8 +14,8 @@ from bot.domain.instrument import Side
 from bot.domain.money import ZERO
 from bot.domain.order import Intent, Order, Purpose
 from bot.domain.states import ORDER_TABLE, KillLevel, OrderEvent, OrderState
+from bot.journal.facts import Fact
 from bot.journal.journal import JournalReader
-from bot.journal.reader import Fact
 from bot.ports import OrderRequest
 from bot.simex.engine.types import EventKind, ExchangeEvent, SimOrder, SimTrade
 from tests.sim.faults import Kind

@@ -30,7 +30,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import tests.sim
-from bot.journal.reader import Fact
+from bot.journal.facts import Fact
 from bot.ports import OrderRequest
 from bot.simex.dialects.wire import WireReply, WireRequest
 from bot.simex.engine.types import ExchangeEvent

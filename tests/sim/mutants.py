@@ -17,8 +17,8 @@ from bot.execution.order_reports import OrderReports
 from bot.execution.placement import Placed, Placement
 from bot.execution.reconcile import Reconciler
 from bot.execution.unknown_outcomes import UnknownOutcomes
+from bot.journal.disk.lease import LockFile
 from bot.journal.journal import Journal
-from bot.journal.lease import LockFile
 from bot.playbook.overlays import directional as speculation
 from bot.ports import OrderRequest, Rejection
 from bot.risk import gate

@@ -5,7 +5,7 @@ from typing import Any
 from bot.domain.campaign import Memory
 from bot.domain.durations import DAY_MS
 from bot.domain.order import Purpose
-from bot.journal.reader import Fact
+from bot.journal.facts import Fact
 from bot.risk import Approved
 from bot.runtime.cash_flows import PEAK_REBASED
 from tests.sim.hooks import Rule

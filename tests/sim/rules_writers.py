@@ -12,7 +12,7 @@ from bot.domain.order import FOREIGN, Purpose
 from bot.domain.order_ids import leg_of
 from bot.execution.another_writer import ACCEPTED, CONFLICT, UNKNOWN_EXECUTED, UNKNOWN_RESTS
 from bot.execution.history_check import PAUSE_MS
-from bot.journal.reader import Fact
+from bot.journal.facts import Fact
 from bot.ports import OrderRequest
 from bot.simex.engine.types import EventKind, ExchangeEvent
 from tests.sim.hooks import Rule

@@ -4,7 +4,6 @@
 difference. It shares no code with the bot's own reconciliation.
 """
 
-import json
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,10 +21,6 @@ from bot.ports import Payment
 
 ZERO = Decimal(0)
 PROFIT_ROUNDING = Decimal("0.00000002")  # per fill: the exchange rounds entry prices and profits
-_CAMPAIGNS = """
-SELECT DISTINCT json_extract(payload, '$.decision.memory.campaign') AS campaign FROM event
-WHERE kind = 'cycle' AND campaign IS NOT NULL
-"""
 _UNKNOWN_BEFORE = """
 WITH sent AS (
     SELECT min(seq) AS seq FROM event
@@ -273,9 +268,12 @@ def _check_legs(verdict: Verdict, journal: Path, fills: Sequence[Fill], orders: 
 
 def _campaigns(journal: Path) -> Iterable[Mapping[str, Any]]:
     """Every campaign as every recorded cycle had it."""
-    connection = sqlite3.connect(f"file:{journal}?mode=ro", uri=True)
+    reader, seen = JournalReader(journal), None
     try:
-        for (text,) in connection.execute(_CAMPAIGNS):
-            yield json.loads(text)
+        for head in reader.load_cycle_heads(limit=1_000_000):
+            campaign = reader.load_decided(head.number, "memory.campaign")
+            if campaign is not None and campaign != seen:
+                yield campaign
+            seen = campaign
     finally:
-        connection.close()
+        reader.close()

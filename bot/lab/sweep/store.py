@@ -11,8 +11,8 @@ from typing import Any
 
 from sqlite_utils import Database
 
+from bot.journal.disk.lease import LockFile
 from bot.journal.errors import JournalBusy, JournalError
-from bot.journal.lease import LockFile
 from bot.lab.sweep.score import Score
 from bot.lab.sweep.trial import Trial, TrialResult
 from bot.runtime.exit_codes import CommandFailed

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from bot.domain.reason import Reason
-from bot.journal.reader import Fact
+from bot.journal.facts import Fact
 from bot.runtime.services.notice import Notice, NoticeEvent
 
 NOTICE = "notice"  # what no other event of the journal shows: a dark venue, a mismatch of cash, the daily report

@@ -13,8 +13,9 @@ from typing import Any
 
 import structlog
 
+from bot.journal.facts import Fact
 from bot.journal.journal import JournalError
-from bot.journal.reader import Fact, JournalReader
+from bot.journal.reader import JournalReader
 from bot.operate.notify.events import KINDS, NOTICE, notices_of
 from bot.operate.notify.message import compose
 from bot.operate.notify.observed import Observed, Payload

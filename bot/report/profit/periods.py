@@ -21,7 +21,8 @@ from bot.domain.turn.valuation import VALUATION, Valuation
 from bot.execution.ledger import Baseline
 from bot.execution.reconcile import BASELINE, CONVERSION
 from bot.execution.unexplained import ADJUSTMENT
-from bot.journal.reader import Fact, JournalReader
+from bot.journal.facts import Fact
+from bot.journal.reader import JournalReader
 from bot.journal.record import CycleRecord
 from bot.playbook.book.valuation import value_account
 from bot.playbook.policy.membership import Sectors

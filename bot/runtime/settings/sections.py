@@ -216,7 +216,11 @@ class JournalSettings(BaseModel):
         "state directory is named",
     )
     keep_snapshots: int = Field(
-        default=200, ge=1, le=100_000, description="cycles that keep what they saw, so that they can be replayed, count"
+        default=200,
+        ge=1,
+        le=100_000,
+        description="newest cycles that keep what they saw, so that they can be replayed, count; the first of each day "
+        "does so for ever",
     )
 
 

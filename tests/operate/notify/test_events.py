@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from bot.journal.reader import Fact
+from bot.journal.facts import Fact
 from bot.operate.notify.events import KINDS, notices_of
 from bot.operate.notify.message import LINE_MAX, compose
 from bot.operate.notify.observed import Observed

@@ -9,7 +9,8 @@ from bot.domain.codec import decode
 from bot.domain.money import ZERO, plain
 from bot.domain.order import Fill, Order
 from bot.domain.order_ids import leg_id
-from bot.journal.reader import Fact, JournalReader
+from bot.journal.facts import Fact
+from bot.journal.reader import JournalReader
 from bot.report import rows
 from bot.report.queries import JournalView
 from bot.runtime.exit_codes import CommandFailed
