@@ -15,12 +15,14 @@ from bot.domain.order import Purpose
 
 _DIGITS = string.digits + string.ascii_lowercase
 ID_PREFIX = "tsb"
-_ID_WIDTHS = {"epoch": 2, "campaign": 3, "tranche": 2, "leg": 2, "slice": 3, "attempt": 2}
+_ID_WIDTHS = {"epoch": 6, "campaign": 3, "tranche": 2, "leg": 2, "slice": 3, "attempt": 2}
 _TAG_END = len(ID_PREFIX) + 3
-_EPOCH_END = _TAG_END + _ID_WIDTHS["epoch"]
-_CAMPAIGN_END = _EPOCH_END + _ID_WIDTHS["campaign"]
-_TRANCHE_END = _CAMPAIGN_END + _ID_WIDTHS["tranche"]
-EPOCHS = 36 * 36
+_LENGTH = _TAG_END + sum(_ID_WIDTHS.values())
+# How many characters the epoch has in an id of this length: ids of earlier versions are four characters shorter.
+_EPOCH_WIDTHS: Mapping[int, int] = {_LENGTH: _ID_WIDTHS["epoch"], 20: 2}
+_EPOCHS: int = 36 ** _ID_WIDTHS["epoch"]
+_USE_WIDTH = _ID_WIDTHS["slice"] + _ID_WIDTHS["attempt"]
+LAST_ATTEMPT: int = 36 ** _ID_WIDTHS["attempt"] - 1
 # The token of every run whose exchange begins with it: no id can have been used there, and the same run gives the same.
 NEW_EXCHANGE = "an exchange that begins with this run"
 # Orders that belong to no campaign name their instrument: this digit in place of a campaign's first one, then the
@@ -93,9 +95,9 @@ class ClientOrderId:
     """The parts a client order id is made of; `text` is what the venue sees.
 
     `epoch` differs from one opening of a journal to the next: a restored copy, a journal begun anew and a second bot
-    number their campaigns alike and still never make the same id. 0: an id of a version without epochs, whose campaign
-    was written five digits wide and never needed more than three. In campaign 0, which is no rotation, `leg` is the
-    number of an instrument (`instrument_number`).
+    number their campaigns alike and still never make the same id: two openings share an epoch once in two thousand
+    million times. 0: an id of a version without epochs, whose campaign was written five digits wide and never needed
+    more than three. In campaign 0, which is no rotation, `leg` is the number of an instrument (`instrument_number`).
     """
 
     account: str
@@ -108,7 +110,7 @@ class ClientOrderId:
 
     @property
     def text(self) -> str:
-        """Deterministic, 20 characters of [a-z0-9], starting with a letter: valid at every supported venue.
+        """Deterministic, 24 characters of [a-z0-9], starting with a letter: valid at every supported venue.
 
         Raises:
             ValueError: when a part does not fit its width.
@@ -122,6 +124,15 @@ class ClientOrderId:
             number = _base36(self.leg, _INSTRUMENT_WIDTH)
             parts["campaign"], parts["leg"] = _INSTRUMENT_MARK + number[:2], number[2:]
         return ID_PREFIX + account_tag(self.account) + "".join(parts[name] for name in _ID_WIDTHS)
+
+    @property
+    def prefix(self) -> str:
+        """What the ids of every slice and attempt begin with.
+
+        Raises:
+            ValueError: when a part does not fit its width.
+        """
+        return self.text[:-_USE_WIDTH]
 
 
 def instrument_number(symbol: str) -> int:
@@ -138,27 +149,46 @@ def account_tag(account: str) -> str:
 
 def is_ours(client_id: str | None, account: str) -> bool:
     """Whether an order at the venue was sent by this account's bot."""
-    return client_id is not None and client_id.startswith(ID_PREFIX + account_tag(account)) and len(client_id) == 20
+    return (
+        client_id is not None
+        and client_id.startswith(ID_PREFIX + account_tag(account))
+        and (len(client_id) in _EPOCH_WIDTHS)
+    )
 
 
 def epoch_of(token: str) -> int:
     """The epoch of ids that a random text stands for; never 0."""
-    return 1 + int.from_bytes(hashlib.sha256(token.encode()).digest()[:8], "big") % (EPOCHS - 1)
+    return 1 + int.from_bytes(hashlib.sha256(token.encode()).digest()[:8], "big") % (_EPOCHS - 1)
 
 
 def leg_of(client_id: str) -> str:
-    """What all ids of one leg have in common: everything but the epoch, the slice and the attempt."""
-    return client_id[:_TAG_END] + client_id[_EPOCH_END : 20 - _ID_WIDTHS["slice"] - _ID_WIDTHS["attempt"]]
+    """What all ids of one leg have in common, in this version and in earlier ones: everything but the epoch, the slice
+    and the attempt. Any text that is no such id comes back as it is."""
+    epoch_width = _EPOCH_WIDTHS.get(len(client_id))
+    if epoch_width is None:
+        return client_id
+    return client_id[:_TAG_END] + client_id[_TAG_END + epoch_width : -_USE_WIDTH]
+
+
+def slice_and_attempt(client_id: str) -> tuple[int, int]:
+    """The numbers that a client order id of ours ends with."""
+    use = client_id[-_USE_WIDTH:]
+    return int(use[: _ID_WIDTHS["slice"]], 36), int(use[_ID_WIDTHS["slice"] :], 36)
 
 
 def read_place(client_id: str) -> tuple[int, int] | None:
     """Campaign and tranche that a client order id of ours names, of any account; None for any other text. Ids that name
     an instrument belong to campaign 0, as ids of earlier versions do that have 0 in the campaign's place."""
-    numbers = client_id[_EPOCH_END:_CAMPAIGN_END], client_id[_CAMPAIGN_END:_TRANCHE_END]
-    if not client_id.startswith(ID_PREFIX) or len(client_id) != 20 or not all(set(n) <= set(_DIGITS) for n in numbers):
+    epoch_width = _EPOCH_WIDTHS.get(len(client_id))
+    if epoch_width is None or not client_id.startswith(ID_PREFIX):
         return None
-    campaign = 0 if numbers[0].startswith(_INSTRUMENT_MARK) else int(numbers[0], 36)
-    return campaign, int(numbers[1], 36)
+    campaign_start = _TAG_END + epoch_width
+    tranche_start = campaign_start + _ID_WIDTHS["campaign"]
+    campaign = client_id[campaign_start:tranche_start]
+    tranche = client_id[tranche_start : tranche_start + _ID_WIDTHS["tranche"]]
+    if not set(campaign + tranche) <= set(_DIGITS):
+        return None
+    return 0 if campaign.startswith(_INSTRUMENT_MARK) else int(campaign, 36), int(tranche, 36)
 
 
 def _base36(number: int, width: int) -> str:

@@ -15,7 +15,7 @@ from decimal import Decimal
 from bot.domain.instrument import Side
 from bot.domain.money import ZERO
 from bot.domain.order import FOREIGN, Intent, Order, OrderType, Purpose
-from bot.domain.order_ids import ClientOrderId
+from bot.domain.order_ids import LAST_ATTEMPT, ClientOrderId, slice_and_attempt
 from bot.domain.reason import Note, Reason
 from bot.domain.states import OrderEvent, OrderState
 from bot.execution.order_reports import OrderReports, together
@@ -27,9 +27,6 @@ from bot.journal.journal import DuplicateOrder, Journal, JournalError
 from bot.ports import Lane, Rejection, Unavailable, Venue, VenueRejected
 from bot.risk import Approved
 
-_PREFIX_LENGTH = 15
-_SLICE_WIDTH = 3
-_LAST_ATTEMPT = 36**2 - 1
 _UNCLEARED_MS = 900_000
 _INDEPENDENT = (Purpose.EXIT, Purpose.FLATTEN)
 
@@ -331,19 +328,15 @@ class Executor:
     def _next_id(self, intent: Intent) -> str:
         """A new attempt of the slice while its orders never came to be, else the next slice: never a used id."""
         first = ClientOrderId(self._account, intent.campaign, intent.tranche, intent.leg, 0, 0, self._journal.epoch)
-        last = self._journal.reader.load_last_of_prefix(first.text[:_PREFIX_LENGTH])
-        lost = max(
-            (used for used in self._evidence.others.unknown_ids() if used.startswith(first.text[:_PREFIX_LENGTH])),
-            default="",
-        )
+        last = self._journal.reader.load_last_of_prefix(first.prefix)
+        unknown_ids = self._evidence.others.unknown_ids()
+        lost = max((used for used in unknown_ids if used.startswith(first.prefix)), default="")
         if lost and (last is None or last.client_id < lost):  # an older copy of the journal has forgotten this one
-            number = int(lost[_PREFIX_LENGTH : _PREFIX_LENGTH + _SLICE_WIDTH], 36)
-            return replace(first, slice=number + 1, attempt=0).text
+            return replace(first, slice=slice_and_attempt(lost)[0] + 1, attempt=0).text
         if last is None:
             return first.text
-        number = int(last.client_id[_PREFIX_LENGTH : _PREFIX_LENGTH + _SLICE_WIDTH], 36)
-        attempt = int(last.client_id[_PREFIX_LENGTH + _SLICE_WIDTH :], 36)
-        if last.state is OrderState.REJECTED and attempt < _LAST_ATTEMPT:
+        number, attempt = slice_and_attempt(last.client_id)
+        if last.state is OrderState.REJECTED and attempt < LAST_ATTEMPT:
             return replace(first, slice=number, attempt=attempt + 1).text
         return replace(first, slice=number + 1, attempt=0).text
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from bot.domain.campaign import Memory
 from bot.domain.instrument import Side
 from bot.domain.order import Fill, Order
-from bot.domain.order_ids import ClientOrderId
+from bot.domain.order_ids import ClientOrderId, read_place
 from bot.domain.reason import Note, Reason
 from bot.domain.states import KillLevel, OrderEvent, OrderState
 from bot.journal.journal import Journal
@@ -134,7 +134,7 @@ def check(past: Past, reader: JournalReader, since_ms: int, limit: int) -> None:
     assert reader.count_executed(since_ms) == done
     assert [o.client_id for o in reader.load_orders(limit)] == ids[::-1][:limit]
     for campaign in (1, 2):
-        own = [name for name in ids if int(name[6:11], 36) == campaign]
+        own = [name for name in ids if (read_place(name) or (0, 0))[0] == campaign]
         assert [o.client_id for o in reader.load_orders(limit, campaign)] == own[::-1][:limit]
     for intent in ("a", "b"):
         own = [order.client_id for order, _ in past.orders if order.intent_id == intent]
@@ -155,7 +155,7 @@ def check(past: Past, reader: JournalReader, since_ms: int, limit: int) -> None:
         assert found == kept
         elsewhere = SYMBOLS[1 - SYMBOLS.index(order.symbol)]
         assert reader.load_order_by_venue_id(elsewhere, f"v{number}") is None
-        prefix = order.client_id[:15]
+        prefix = order.client_id[:-5]
         last = reader.load_last_of_prefix(prefix)
         assert last is not None
         assert last.client_id == max(name for name in ids if name.startswith(prefix))
@@ -269,11 +269,11 @@ async def test_a_prefix_ends_where_the_next_one_begins(tmp_path: Path) -> None:
     for slice_number, attempt in ((0, 0), (0, 1), (35, 35), (36, 0)):
         client_id = ClientOrderId(ACCOUNT, 1, 1, 1, slice_number, attempt).text
         await journal.record_submitting(make_order(client_id=client_id, intent_id=client_id))
-        last = journal.reader.load_last_of_prefix(client_id[:15])
+        last = journal.reader.load_last_of_prefix(client_id[:-5])
         assert last is not None
         assert last.client_id == client_id
     other = ClientOrderId(ACCOUNT, 1, 1, 2, 0, 0).text
-    assert journal.reader.load_last_of_prefix(other[:15]) is None
+    assert journal.reader.load_last_of_prefix(other[:-5]) is None
     await journal.close()
 
 

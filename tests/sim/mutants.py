@@ -92,7 +92,7 @@ def reuse_the_id(patch: pytest.MonkeyPatch) -> None:
     original = placement_module._request
 
     def mutant(order: Any) -> OrderRequest:
-        return replace(original(order), client_id=order.client_id[:15] + "00000")
+        return replace(original(order), client_id=order.client_id[:-5] + "00000")
 
     patch.setattr(placement_module, "_request", mutant)
 

@@ -19,16 +19,18 @@ NEVER_THERE = (OrderStatus.REJECTED,)
 class NoEntryOnAnOlderJournal(Rule):
     """While the exchange has orders of ours that the journal has lost, and nobody has accepted that, only exits are
     sent. A copy that was taken after an operator accepted an order as unknown has not lost that order. What is further
-    back than `history_hours` shows by holdings alone, where the journal is lost altogether."""
+    back than `history_hours` shows by holdings alone, where the journal is lost altogether. An order that executed
+    nothing shows nowhere once the exchange has removed its symbol."""
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self._is_open = False
-        self._lost, self._seq = "", 0
+        self._lost: list[OrderRequest] = []
+        self._seq = 0
 
     def journal_replaced(self) -> None:
         world, checkers = self.world, self.checkers
-        self._is_open, self._lost = True, ""
+        self._is_open, self._lost = True, []
         is_copy, now_ms = world.journal_path.exists(), world.now_ms()
         known = accepted_ids(checkers._reader) if is_copy else frozenset()
         for name in sorted(checkers.forgotten - known):
@@ -36,19 +38,30 @@ class NoEntryOnAnOlderJournal(Rule):
             order = true_order(world.exchange, request.symbol, name)
             reach_ms = PERPS_LOOKED_BACK_MS if is_perp(request.symbol) else LOOKED_BACK_MS
             since_ms = 0 if is_copy else now_ms - reach_ms
-            if order is not None and order.status not in NEVER_THERE and request.stamp_ms > since_ms:
-                self._lost = name
+            if order is None or order.status in NEVER_THERE or request.stamp_ms <= since_ms:
+                continue
+            self._lost.append(request)
         self._seq = checkers._seen_seq
 
     def on_submit(self, request: OrderRequest) -> None:
         if not self._is_open or not self._lost or not is_entry(request):
             return
+        lost = [one.client_id for one in self._lost if self._shows(one)]
+        if not lost:
+            return
         accepted = self.checkers._reader.load_facts(ACCEPTED, 100)
         if any(fact.seq > self._seq and fact.payload["by"] != "bot" for fact in accepted):
             self._is_open = False
             return
-        words = f"{request.client_id} {request.symbol}, and the journal does not know {self._lost}"
+        words = f"{request.client_id} {request.symbol}, and the journal does not know {lost[-1]}"
         self.world.violate("no entry on an older journal", words)
+
+    def _shows(self, request: OrderRequest) -> bool:
+        exchange = self.world.exchange
+        if exchange.is_listed(request.symbol):
+            return True
+        order = true_order(exchange, request.symbol, request.client_id)
+        return order is not None and order.filled_size > 0
 
 
 def accepted_ids(reader: JournalReader) -> frozenset[str]:
