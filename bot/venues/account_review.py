@@ -5,8 +5,8 @@ is `unanswered`, never passed. What an environment cannot be asked is named in `
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bot.domain.instrument import Kind
@@ -74,7 +74,7 @@ class AccountReviewer:
         asked = [check for check in fitting if check.name in environment.checks]
         results = await asyncio.gather(*(self._run_check(check) for check in asked))
         return AccountReview(
-            problems=tuple(problem for problems, _ in results for problem in problems),
+            problems=_said_once(problem for problems, _ in results for problem in problems),
             unanswered={check.name: why for check, (_, why) in zip(asked, results, strict=True) if why},
             skipped=tuple(
                 f"{environment.name} of {self._link.profile.id} cannot be asked for {check.what}: look it up yourself"
@@ -93,7 +93,8 @@ class AccountReviewer:
                 answer = await self._link.read(lambda: _call(call, check.params))
                 return _judged(check, answer, self._wanted), ""
             except ReadRefused as error:
-                if error.kind is Rejection.AUTHENTICATION:
+                is_about_key = error.code in self._link.profile.errors.key_advice
+                if is_about_key or error.kind is Rejection.AUTHENTICATION:
                     return (self._refused_key(check, error),), ""
                 why = str(error)
             except Unavailable as error:
@@ -106,6 +107,15 @@ class AccountReviewer:
 
     def _refused_key(self, check: AccountCheck, error: ReadRefused) -> AccountProblem:
         keys = self._link.environment.keys_from
+        remedy = self._link.profile.errors.key_advice.get(error.code)
+        if remedy is not None:
+            return AccountProblem(
+                check.name,
+                f"{self._wanted.venue} refuses the API key of account {self._wanted.account!r} "
+                f"({error.code} {error.message.rstrip('.')})",
+                remedy.format(source=f" ({keys})" if keys else ""),
+                is_key_refused=bool(check.wallet),
+            )
         advice = f"; keys of this environment come from {keys}" if keys else ""
         what = f"for its {check.wallet} wallet" if check.wallet else f"when asked for {check.what}"
         permission = f"the {check.wallet} permission" if check.wallet else "its permissions"
@@ -116,6 +126,16 @@ class AccountReviewer:
             f"check key, secret, allowed IP addresses and {permission}{advice}",
             is_key_refused=bool(check.wallet),
         )
+
+
+def _said_once(problems: Iterable[AccountProblem]) -> tuple[AccountProblem, ...]:
+    """The problems, one that several checks have found only once."""
+    found: dict[tuple[str, str], AccountProblem] = {}
+    for problem in problems:
+        known = found.get((problem.words, problem.remedy), problem)
+        is_key_refused = problem.is_key_refused or known.is_key_refused
+        found[problem.words, problem.remedy] = replace(known, is_key_refused=is_key_refused)
+    return tuple(found.values())
 
 
 async def _call(call: Callable[[Any], Awaitable[Any]], params: Mapping[str, str]) -> Any:

@@ -41,6 +41,15 @@ def read_error(body: str) -> tuple[str, str]:
     return ("", "") if code in ("", SUCCESS) else (code, str(parsed.get("retMsg", "")))
 
 
+KEY_ADVICE = {
+    "10003": "use a key of this environment{source}; the test network, demo trading and the real market have their own",
+    "10004": "the secret does not belong to the key: copy both again, without spaces",
+    "10005": "give the key the rights to read and to trade spot and contracts{source}",
+    "10010": "add the address of this machine to the key's allowed IP addresses{source}",
+    "10024": "the venue does not serve this account or its region: see its messages to you, or use another venue",
+    "10028": "it is a classic account: upgrade it to a unified trading account, or use another one",
+    "33004": "the key has expired: make a new one{source}",
+}
 BYBIT_ERRORS = ErrorTable(
     read=read_error,
     refusing_statuses=REFUSING_STATUSES | {200},
@@ -50,6 +59,7 @@ BYBIT_ERRORS = ErrorTable(
     code_hold_s=1.0,
     reset_header="x-bapi-limit-reset-timestamp",
     unknown_symbol_codes=frozenset({"170121"}),
+    key_advice=KEY_ADVICE,
     codes={
         # request as a whole
         "10001": (
@@ -83,6 +93,7 @@ BYBIT_ERRORS = ErrorTable(
         "110094": _FILTER,
         "110121": _FILTER,
         "30228": _CLOSED,
+        "33004": _NO_ACCESS,
         # spot
         "170033": _FUNDS,
         "170121": (("", _R.OTHER),),

@@ -77,6 +77,8 @@ class ErrorTable:
         code_hold_s: how long a code of `holding_codes` asks for silence where the answer does not say.
         reset_header: the header, in small letters, that says when a limit is free again, UTC ms; empty: there is none.
         unknown_symbol_codes: codes that say that the venue does not list the symbol.
+        key_advice: what to do about a key, or an account, that the venue refuses with this code, whatever it is asked;
+            `{source}` is where keys of the environment come from.
         fact_codes: codes that contradict what is known of an instrument.
         ban_end: finds the end of a ban, UTC ms, in a body.
     """
@@ -92,6 +94,7 @@ class ErrorTable:
     code_hold_s: float = 30.0
     reset_header: str = ""
     unknown_symbol_codes: frozenset[str] = frozenset()
+    key_advice: Mapping[str, str] = field(default_factory=dict)
     fact_codes: frozenset[str] = frozenset()
     ban_end: re.Pattern[str] | None = None
 

@@ -384,7 +384,7 @@ CHECKS = [
         "one-way mode",
     ),
     ("GET /v5/position/list?symbol=BTCUSDT", listed(), "could not be checked"),
-    ("GET /v5/user/query-api", refusal(10003, "API key is invalid."), "check key"),
+    ("GET /v5/user/query-api", refusal(10003, "API key is invalid."), "use a key of this environment"),
     (
         "GET /v5/user/query-api",
         success({"readOnly": 0, "permissions": {"Wallet": ["Withdraw"], "Spot": ["x"], "Derivatives": ["x"]}}),
