@@ -1,4 +1,4 @@
-"""`sectorbot backtest` and `sectorbot data check`: the proof on recorded candles, and what those candles lack."""
+"""`sectorbot backtest`, `report compare`, `data check`: the proof on recorded candles, and what those candles lack."""
 
 import sys
 from datetime import UTC, datetime
@@ -13,6 +13,7 @@ from bot.runtime.exit_codes import CommandFailed, ExitCode
 
 Folder = Annotated[Path, typer.Option("--data", metavar="DIR", help="Directory of candles; see docs/backtest.md.")]
 data = typer.Typer(help="Recorded candles.", no_args_is_help=True, rich_markup_mode=None)
+report = typer.Typer(help="Reports of back-tests.", no_args_is_help=True, rich_markup_mode=None)
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -20,6 +21,9 @@ def add_commands(app: typer.Typer) -> None:
     app.command()(backtest)
     data.command("check")(check)
     app.add_typer(data, name="data")
+    report.command("compare")(compare)
+    report.callback()(_report)
+    app.add_typer(report, name="report")
 
 
 @command(*SETTINGS)
@@ -30,7 +34,10 @@ def backtest(  # noqa: PLR0913, PLR0917 - one argument per option
     end: Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="Last day; its night is not traded.")],
     out: Annotated[
         Path | None,
-        typer.Option(metavar="FILE.html", help="Write the report page here, and daily equity beside it as .csv."),
+        typer.Option(
+            metavar="FILE.html",
+            help="Write the report page here; beside it daily equity as .csv, the document as .json.",
+        ),
     ] = None,
     journal: Annotated[Path | None, typer.Option(metavar="FILE", help="Keep the journal; `why` reads it.")] = None,
     decide_hours: Annotated[int, typer.Option(min=1, max=168, help="Hours between decisions.")] = 24,
@@ -92,6 +99,23 @@ def check(
         raise CommandFailed(str(problem)) from problem
     common.print_result(data_check.summary_of(found), found, as_json=given.as_json)
     raise typer.Exit(int(ExitCode.OK if not found["errors"] else ExitCode.ERROR))
+
+
+def _report() -> None:
+    """Reports of back-tests: two of them side by side."""
+
+
+@command()
+def compare(
+    given: SharedOptions,
+    first: Annotated[Path, typer.Argument(metavar="A", help="A report page, or its document (.json).")],
+    second: Annotated[Path, typer.Argument(metavar="B", help="The other one.")],
+) -> None:
+    """Two back-tests side by side: figures, result by source and token, and what differs in their set-up."""
+    from bot.lab.tear_sheet.compare import compare_documents, lines_of, read_document
+
+    found = compare_documents(read_document(first), read_document(second))
+    common.print_result("\n".join(lines_of(found)), found, as_json=given.as_json)
 
 
 def pyarrow_or_fail() -> None:

@@ -16,6 +16,8 @@ WIDTH, LEFT, RIGHT, TOP, BOTTOM = 960, 64, 14, 10, 24
 POINTS_MAX = 900
 MONTHS_PER_TICK = (1, 2, 3, 6, 12, 24)
 TICKS_MAX, TICKS_LEAST = 12, 3
+NARROW = 400
+SLICES_MAX = 120
 HOURS_SHOWN, CLOCK_TICKS = 60, 8
 CLOCK_STEPS_MS = tuple(minutes * MINUTE_MS for minutes in (1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720))
 
@@ -41,11 +43,12 @@ class Chart:
     height: int = 220
     is_log: bool = False
     unit: str = ""
+    width: int = WIDTH
     _parts: list[str] = field(default_factory=list)
 
     def x(self, at_ms: float) -> float:
         span = max(1, self.end_ms - self.start_ms)
-        return LEFT + (at_ms - self.start_ms) / span * (WIDTH - LEFT - RIGHT)
+        return LEFT + (at_ms - self.start_ms) / span * (self.width - LEFT - RIGHT)
 
     def y(self, value: float) -> float:
         low, high, value = self._scaled(self.low), self._scaled(self.high), self._scaled(value)
@@ -73,13 +76,13 @@ class Chart:
         digits = _percent_digits(ticks) if self.unit == "%" else 0
         for value in ticks:
             y = self.y(value)
-            self._parts.append(f'<line class="grid" x1="{LEFT}" y1="{y:.1f}" x2="{WIDTH - RIGHT}" y2="{y:.1f}"/>')
+            self._parts.append(f'<line class="grid" x1="{LEFT}" y1="{y:.1f}" x2="{self.width - RIGHT}" y2="{y:.1f}"/>')
             text = _short(value, self.unit, digits)
             self._parts.append(f'<text class="tick" x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{text}</text>')
         for at_ms, message in self._time_ticks():
             x = self.x(at_ms)
             self._parts.append(f'<line class="grid" x1="{x:.1f}" y1="{TOP}" x2="{x:.1f}" y2="{bottom}"/>')
-            anchor = "end" if x > WIDTH - 2 * RIGHT else "middle"
+            anchor = "end" if x > self.width - 2 * RIGHT else "middle"
             self._parts.append(
                 f'<text class="tick" x="{x:.1f}" y="{bottom + 16}" text-anchor="{anchor}">{message}</text>'
             )
@@ -111,10 +114,28 @@ class Chart:
             )
         return self
 
+    def slices(self, rows: Sequence[tuple[int, str]]) -> "Chart":
+        """What is shown under the pointer: moments with their words. Of many, some that are evenly spread.
+
+        A narrow drawing has none: it is for phones, which have no pointer.
+        """
+        if not rows or self.width < WIDTH:
+            return self
+        step = math.ceil(len(rows) / SLICES_MAX)
+        kept = list(rows[::step])
+        edges = [self.start_ms, *((a[0] + b[0]) // 2 for a, b in pairwise(kept)), self.end_ms]
+        for (_, text), (begin_ms, end_ms) in zip(kept, pairwise(edges), strict=True):
+            left, right = self.x(begin_ms), self.x(end_ms)
+            self._parts.append(
+                f'<rect class="slice" x="{left:.1f}" y="{TOP}" width="{max(0.5, right - left):.1f}" '
+                f'height="{self.height - TOP - BOTTOM}"><title>{escape(text)}</title></rect>'
+            )
+        return self
+
     def svg(self, title: str) -> str:
         """The drawing; `title` is read out to those who cannot see it."""
         return (
-            f'<svg viewBox="0 0 {WIDTH} {self.height}" role="img" aria-label="{escape(title)}">'
+            f'<svg viewBox="0 0 {self.width} {self.height}" role="img" aria-label="{escape(title)}">'
             f"{''.join(self._parts)}</svg>"
         )
 
@@ -141,12 +162,14 @@ class Chart:
         if self.end_ms - self.start_ms < HOURS_SHOWN * HOUR_MS:
             return self._hour_ticks()
         if months < 3:
-            step = max(1, round((self.end_ms - self.start_ms) / DAY_MS / 8)) * DAY_MS
+            step = max(1, round((self.end_ms - self.start_ms) / DAY_MS / (8 * self.width / WIDTH))) * DAY_MS
             return [
                 (at, datetime.fromtimestamp(at / 1000, UTC).strftime("%d %b"))
                 for at in range(self.start_ms, self.end_ms + 1, step)
             ]
-        every = next((step for step in MONTHS_PER_TICK if months / step <= TICKS_MAX), MONTHS_PER_TICK[-1])
+        every = next(
+            (step for step in MONTHS_PER_TICK if months / step <= TICKS_MAX * self.width / WIDTH), MONTHS_PER_TICK[-1]
+        )
         found = []
         for month in range(start.year * 12 + start.month - 1, end.year * 12 + end.month):
             moment = datetime(month // 12, month % 12 + 1, 1, tzinfo=UTC)

@@ -34,6 +34,7 @@ COMMANDS = (
     "why",
     "signals",
     "replay",
+    "report",
     "backtest",
     "halt",
     "resume",
@@ -69,7 +70,7 @@ def test_help_names_every_command(invoke: Invoke) -> None:
 def test_every_command_has_help_and_json(invoke: Invoke, command: list[str]) -> None:
     result = invoke(*command, "--help")
     assert result.exit_code == ExitCode.OK
-    assert command in (["config"], ["cost"], ["data"], ["journal"], ["notify"]) or "--json" in result.output
+    assert command in (["config"], ["cost"], ["data"], ["journal"], ["notify"], ["report"]) or "--json" in result.output
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,13 @@ a hedge's order the hedge, so that it stands beside the spot that it covers.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import reduce
 from typing import Any
 
 from bot.domain.instrument import Side
 from bot.domain.money import ZERO
 from bot.domain.order_ids import OrderKind, kind_of_order
-from bot.domain.symbol import is_perp
+from bot.domain.symbol import base_of, is_perp
 from bot.simex.engine.types import Income, IncomeKind, SimTrade
 
 SHORT, LONG = "hedges", "tactical"
@@ -106,6 +107,25 @@ def covered(parts: Mapping[str, Contribution]) -> dict[str, Contribution]:
     prefix = f"{SHORT} of "
     sectors = sorted(name.removeprefix(prefix) for name in parts if name.startswith(prefix))
     return {name: parts[prefix + name].plus(**parts.get(f"spot {name}", Contribution()).amounts()) for name in sectors}
+
+
+def attribute_tokens(
+    trades: Sequence[SimTrade], mids: Sequence[Decimal], incomes: Iterable[Income], ending: Ending, quote: str
+) -> dict[str, Contribution]:
+    """The same by token, spot and perp together; the tokens add up to what the parts add up to."""
+    rows: dict[str, list[tuple[SimTrade, Decimal]]] = {}
+    for trade, mid in zip(trades, mids, strict=True):
+        rows.setdefault(base_of(trade.symbol), []).append((trade, mid))
+    paid: dict[str, list[Income]] = {}
+    for row in incomes:
+        paid.setdefault(base_of(row.symbol), []).append(row)
+    found = {}
+    for token in sorted({*rows, *paid}):
+        own = rows.get(token, [])
+        parts = attribute([t for t, _ in own], [mid for _, mid in own], paid.get(token, []), ending, {}, quote)
+        if parts:
+            found[token] = reduce(lambda whole, part: whole.plus(**part.amounts()), parts.values(), Contribution())
+    return found
 
 
 def _side(size: Decimal) -> str:

@@ -1,5 +1,6 @@
 """One back-test as it is asked for on the command line: read, run, write the report."""
 
+import json
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -72,6 +73,7 @@ def run(asked: BacktestRequest, *, on_progress: Callable[[float], None]) -> tupl
     document = document_of(record)
     if asked.page is not None:
         write_atomically(asked.page.with_suffix(".csv"), csv_of(record))
+        write_atomically(asked.page.with_suffix(".json"), json.dumps(document, indent=1, ensure_ascii=False) + "\n")
         write_atomically(asked.page, page_of(record, document))
     return document, summary_of(document)
 
@@ -180,6 +182,11 @@ def summary_of(document: dict[str, Any]) -> str:
     ]
     lines.append(f"{'':10} {'per year':>9} {'90 % interval':>18} {'Sharpe':>7} {'drawdown':>9} {'worst day':>10}")
     for name, found in document["figures"].items():
+        if found["per_year"] is None:
+            lines.append(
+                f"{name:10} {found['total']:>+9.1%} in all; {document['days']} days are too short for a year's figures"
+            )
+            continue
         span = f"{found['per_year_interval']['low']:+.0%} … {found['per_year_interval']['high']:+.0%}"
         lines.append(
             f"{name:10} {found['per_year']:>+9.1%} {span:>18} {found['sharpe']:>7.2f} "

@@ -12,6 +12,9 @@ from typing import Any
 
 DAYS_PER_YEAR = 365.0
 BLOCK_DAYS = 20
+SHORT_DAYS = 3 * BLOCK_DAYS  # fewer days say nothing about a year, and blocks of them are all the same
+YEARLY = ("per_year", "volatility_year", "sharpe", "per_year_interval", "sharpe_interval", "drawdown_interval")
+YEARLY_EXCESS = ("excess_log_growth_year", "excess_interval", "share_of_resamples_above")
 SAMPLES = 2_000
 NO_VARIANCE = 1e-16  # of a daily return: what rounding leaves of a steady curve
 CAVEAT = (

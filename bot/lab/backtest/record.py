@@ -109,6 +109,7 @@ class Record:
     rotations: dict[int, Rotation] = field(default_factory=dict)
     counts: Counts = field(default_factory=Counts)
     parts: Mapping[str, Contribution] = field(default_factory=dict)
+    by_token: Mapping[str, Contribution] = field(default_factory=dict)
     legs: list[dict[str, Any]] = field(default_factory=list)
     tallies: Mapping[str, Tally] = field(default_factory=dict)
     traded: dict[str, Month] = field(default_factory=dict)
@@ -154,7 +155,7 @@ def document_of(record: Record) -> dict[str, Any]:
         "gaps": {table: dict(series) for table, series in record.gaps.items()},
         "reconciled": record.reconciled,
         "equity_end_quote": str(record.moments[-1].equity),
-        "figures": {name: found.document for name, found in figures.items()},
+        "figures": {name: found.document | _unknown(record) for name, found in figures.items()},
         "benchmarks": {name: _benchmark(record, name, curves) for name in WORDS},
         "costs": {
             "traded_quote": str(traded),
@@ -164,6 +165,7 @@ def document_of(record: Record) -> dict[str, Any]:
         },
         "contributions": {name: _part(part) for name, part in sorted(record.parts.items())},
         "covered": {name: _part(part) for name, part in covered(record.parts).items()},
+        "by_token": {name: _part(part) for name, part in sorted(record.by_token.items())},
         "funding_legs": record.legs,
         "within_a_day": _worst(record),
         "condition_changes": _changes(record.turns),
@@ -184,6 +186,11 @@ def document_of(record: Record) -> dict[str, Any]:
         "traded": {month: _part(found) for month, found in sorted(record.traded.items())},
         "caveat": stats.CAVEAT,
     }
+
+
+def _unknown(record: Record) -> dict[str, None]:
+    """What days that are too few for blocks say nothing about: nothing a year, and no interval."""
+    return {} if len(record.moments) > stats.SHORT_DAYS else dict.fromkeys(stats.YEARLY)
 
 
 def csv_of(record: Record) -> str:
@@ -231,7 +238,7 @@ def _benchmark(record: Record, name: str, curves: Mapping[str, list[float]]) -> 
         "excess_log_growth_year": gap,
         "excess_interval": asdict(interval),
         "share_of_resamples_above": above,
-    }
+    } | ({} if len(record.moments) > stats.SHORT_DAYS else dict.fromkeys(stats.YEARLY_EXCESS))
 
 
 def _part(part: Contribution | Month) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from bot.domain.money import ZERO, plain
 from bot.domain.order import Purpose
 from bot.domain.states import OrderState
 from bot.journal.reader import JournalReader
-from bot.lab.backtest.attribution import Ending, attribute
+from bot.lab.backtest.attribution import Ending, attribute, attribute_tokens
 from bot.lab.backtest.benchmarks import Benchmarks
 from bot.lab.backtest.record import DailyRow, Month, Record, Rotation, StanceChange, day_of
 from bot.playbook.policy.membership import Sectors
@@ -187,6 +187,7 @@ class BacktestRecorder:
         ending = Ending(sizes, prices)
         covers = {order.client_id: order.sector for order in orders if order.purpose is Purpose.HEDGE}
         self._record.parts = attribute(trades, mids, incomes, ending, sector_of, self._sectors.quote, covers)
+        self._record.by_token = attribute_tokens(trades, mids, incomes, ending, self._sectors.quote)
         self._record.tallies = self._benchmarks.tallies
         for trade in trades:
             month = self._record.traded.setdefault(day_of(trade.at_ms)[:7], Month())

@@ -1,0 +1,1 @@
+"""What a report shows beyond the figures of a whole curve, and two reports side by side."""
