@@ -109,6 +109,7 @@ class Simex:
         self._base_ms, self._wall_base_ms = exchange.now_ms, self._clock()
         self._scale, self._id_salt = Decimal(str(limits_scale)), id_salt
         self._dialects: tuple[Dialect, ...] = ()
+        self._hosts: frozenset[str] = frozenset()
         self.serve_dialects(FIRST_DIALECTS)
         self._runner: web.AppRunner | None = None
         self._polled = RequestTimes(0, 0)
@@ -121,6 +122,7 @@ class Simex:
     def serve_dialects(self, venues: Sequence[str]) -> None:
         """Answer as these venues from now on, all over the one exchange. ValueError for one without a dialect."""
         self._dialects = tuple(_dialect(name, self.exchange, self.keys, self._scale, self._id_salt) for name in venues)
+        self._hosts = frozenset(host for dialect in self._dialects for host in dialect.hosts)
 
     def dialect_rows(self) -> Iterator[tuple[Key, Any]]:
         """What the dialects know beside the engine."""
@@ -216,7 +218,7 @@ class Simex:
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         try:
-            asked = await _read(request)
+            asked = _at_named_host(await _read(request), self._hosts)
         except (web.RequestPayloadError, ConnectionError):
             return web.Response(status=400)  # it was cut off on its way, and nobody is there to read the answer
         if request.headers.get("Upgrade", "").lower() == "websocket":
@@ -298,6 +300,18 @@ async def _read(request: web.Request) -> WireRequest:
     headers = {name.lower(): value for name, value in request.headers.items()}
     host = request.host.rpartition(":")[0] if request.host.rpartition(":")[2].isdigit() else request.host
     return WireRequest(request.method, path, query, body, headers, host.lower(), request.remote or LOOPBACK)
+
+
+def _at_named_host(asked: WireRequest, hosts: frozenset[str]) -> WireRequest:
+    """The request that `/api.binance.com/api/v3/time` on loopback stands for: the same at the host that its path names.
+
+    So a client that knows markets by their addresses keeps whole addresses, with this server before them.
+    """
+    name, slash, path = asked.path[1:].partition("/")
+    host = name.partition(":")[0].lower()
+    if asked.host not in LOOPBACK_HOSTS or host not in hosts:
+        return asked
+    return replace(asked, host=host, path=slash + path)
 
 
 def _response(reply: WireReply) -> web.Response:

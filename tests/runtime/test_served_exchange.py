@@ -88,7 +88,7 @@ import re, sys, ccxt
 key, secret, base = sys.argv[1:]
 exchange = ccxt.binance({"apiKey": key, "secret": secret})
 urls = exchange.urls["api"].items()
-exchange.urls["api"] = {name: re.sub("https://[^/]+", base, url) for name, url in urls}
+exchange.urls["api"] = {name: re.sub("https://[^/]+", base, url) for name, url in urls}  # without the venue's host
 exchange.options["fetchMargins"] = False
 exchange.load_time_difference()
 exchange.load_markets()

@@ -77,6 +77,24 @@ async def test_both_ports_answer_and_every_request_is_logged(served: Served) -> 
     assert [(method, path, code) for _, method, path, code in simex.request_log][-1] == ("POST", ORDER, status)
 
 
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/api.binance.com/api/v3/time", 200),
+        ("/api.binance.com:443/api/v3/time", 200),
+        ("/API.Binance.com/sapi/v1/system/status", 200),
+        ("/fapi.binance.com/fapi/v1/time", 200),
+        ("/fapi.binance.com/api/v3/time", 404),
+        ("/api.bybit.com/api/v3/time", 404),
+        ("/api.binance.com/simex/clock", 404),
+        ("/api.binance.com", 404),
+    ],
+)
+async def test_a_path_may_begin_with_the_host_that_it_is_for(served: Served, path: str, status: int) -> None:
+    async with served.session.get(f"http://127.0.0.1:{served.simex.http_port}{path}") as reply:
+        assert reply.status == status
+
+
 async def test_an_order_over_plain_http_is_an_order(served: Served) -> None:
     status, reply = await served.buy("over-http")
     assert (status, reply["status"], reply["clientOrderId"]) == (200, "FILLED", "over-http")

@@ -3,7 +3,7 @@
 The server feeds these from sockets and tests feed them by hand; nothing here knows of either.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -78,6 +78,11 @@ class SocketSession(Protocol):
 
 class Dialect(Protocol):
     """A venue's way to speak to the engine."""
+
+    @property
+    def hosts(self) -> Collection[str]:
+        """The venue's host names, those of WebSockets included."""
+        ...
 
     def serves(self, host: str, path: str) -> bool:
         """Whether this host name and path belong to the venue."""

@@ -5,7 +5,7 @@ route. So a refused request costs what the venue says it costs and never reaches
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -79,6 +79,10 @@ class Binance:
         self._sessions: list[SocketSession] = []
         exchange.listeners.append(self._hear)
 
+    @property
+    def hosts(self) -> Collection[str]:
+        return tuple(dict.fromkeys((*HOSTS, *STREAM_HOSTS, *API_HOSTS)))
+
     def serves(self, host: str, path: str) -> bool:
         return path.startswith(_PREFIXES) if host in LOOPBACK_HOSTS else host in HOSTS
 
@@ -105,7 +109,7 @@ class Binance:
         """The engine has it all."""
 
     def guide(self, http_port: int, key: ApiKey) -> Guide:
-        return guide(http_port, (*HOSTS, *STREAM_HOSTS, *API_HOSTS), key)
+        return guide(http_port, self.hosts, key)
 
     def respond(self, request: WireRequest, moment: RequestTimes) -> WireReply:
         family = _family(request.path)

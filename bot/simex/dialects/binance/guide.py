@@ -6,10 +6,10 @@ from bot.simex.dialects.wire import Guide
 from bot.simex.signing import ApiKey
 
 _CCXT = """\
-import re, ccxt
+import json, ccxt
 exchange = ccxt.binance({{"apiKey": "{key}", "secret": "{secret}"}})
-urls = exchange.urls["api"].items()
-exchange.urls["api"] = {{name: re.sub("https://[^/]+", "{base}", url) for name, url in urls}}
+urls = json.dumps(exchange.urls["api"]).replace("https://", "http://{address}/").replace("wss://", "ws://{address}/")
+exchange.urls["api"] = json.loads(urls)
 exchange.has["fetchCurrencies"] = exchange.options["fetchMargins"] = False
 exchange.load_time_difference()
 print(exchange.fetch_balance()["USDT"])
@@ -20,21 +20,22 @@ print(exchange.create_order("ETH/USDT:USDT", "limit", "buy", 0.1, 2000)["status"
 
 def guide(http_port: int, hosts: Iterable[str], key: ApiKey) -> Guide:
     """All of it for one key."""
-    base = f"http://127.0.0.1:{http_port}"
+    address = f"127.0.0.1:{http_port}"
+    base = f"http://{address}"
     endpoints = {
         "spot": f"{base}/api/v3",
         "wallet": f"{base}/sapi/v1",
         "perp": f"{base}/fapi/v1",
-        "spot streams": f"ws://{base[7:]}/ws",
-        "perp streams": f"ws://{base[7:]}/fapi/ws",
-        "spot ws api": f"ws://{base[7:]}/ws-api/v3",
-        "perp ws api": f"ws://{base[7:]}/ws-fapi/v1",
+        "spot streams": f"ws://{address}/stream.binance.com/ws",
+        "perp streams": f"ws://{address}/fstream.binance.com/ws",
+        "spot ws api": f"ws://{address}/ws-api/v3",
+        "perp ws api": f"ws://{address}/ws-fapi/v1",
     }
     return Guide(
         endpoints,
         tuple(dict.fromkeys(hosts)),
         _curl(base, key),
-        _CCXT.format(key=key.key, secret=key.secret, base=base),
+        _CCXT.format(key=key.key, secret=key.secret, address=address),
     )
 
 

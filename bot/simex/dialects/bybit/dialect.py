@@ -2,7 +2,7 @@
 what is no request of the venue's and an address that asks too much."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qsl
@@ -47,6 +47,10 @@ class Bybit:
         self.desk = BybitDesk(exchange)
         self._limits = BybitLimits(limits_scale)
         self._endpoints = table_of(MARKET_ENDPOINTS, ORDER_ENDPOINTS, ACCOUNT_ENDPOINTS)
+
+    @property
+    def hosts(self) -> Collection[str]:
+        return HOSTS
 
     def serves(self, host: str, path: str) -> bool:
         return path.startswith("/v5/") if host in LOOPBACK_HOSTS else host in HOSTS

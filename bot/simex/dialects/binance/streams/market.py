@@ -85,7 +85,7 @@ def _of_symbol(name: str, kind: Kind, call: Call) -> tuple[Emit, int] | None:
     if match is None:
         return None
     period_ms = int(match[2] or (250 if is_perp else 1000))
-    return (_partial(instrument, int(match[1])) if match[1] else _Difference(instrument)), period_ms
+    return (_partial(instrument, int(match[1])) if match[1] else _Difference(call, instrument)), period_ms
 
 
 def _of_all(name: str, kind: Kind) -> tuple[Emit, int] | None:
@@ -288,19 +288,25 @@ def _partial(instrument: Instrument, levels: int) -> Emit:
 
 
 class _Difference:
-    """Levels that changed since the last message; a size of 0 takes one away. Update ids are exchange time."""
+    """Levels that changed since the last message; a size of 0 takes one away. Update ids are exchange time.
 
-    def __init__(self, instrument: Instrument) -> None:
+    The first message begins at the moment of the subscription, so that a snapshot that is asked for after it fits.
+    """
+
+    def __init__(self, call: Call, instrument: Instrument) -> None:
         self._instrument = instrument
-        self._known: dict[str, dict[str, str]] | None = None
-        self._last_id = 0
+        self._known = self._sizes(call)
+        self._last_id = call.now_ms
+
+    def _sizes(self, call: Call) -> dict[str, dict[str, str]]:
+        both: dict[str, list[list[str]]] = _book(call, self._instrument, _BOOK_LEVELS)
+        return {side: {row[0]: row[1] for row in levels} for side, levels in both.items()}
 
     def __call__(self, call: Call, last_ms: int) -> Payloads:
-        both: dict[str, list[list[str]]] = _book(call, self._instrument, _BOOK_LEVELS)
-        now: dict[str, dict[str, str]] = {side: {row[0]: row[1] for row in levels} for side, levels in both.items()}
+        now = self._sizes(call)
         before, self._known = self._known, now
         first_id, self._last_id = self._last_id + 1, call.now_ms
-        if before is None or first_id > self._last_id:
+        if first_id > self._last_id:
             return
         changed = {side: list(_changes(before[side], now[side])) for side in ("bids", "asks")}
         own = {"T": call.now_ms, "pu": first_id - 1} if call.kind is Kind.PERP else {}
