@@ -30,14 +30,13 @@ from bot.simex.engine.types import ExchangeEvent
 from bot.simex.faults import Fault, FaultPlan
 from bot.simex.market.moved import MovedMarket
 from bot.simex.signing import ApiKey
-from bot.simex.sockets import POLL_S, SocketTimes, serve_socket
+from bot.simex.sockets import Pulse, serve_socket
 from bot.simex.tls import LOOPBACK, make_authority, server_context
 
 __all__ = ["ApiKey", "Simex"]
 LOG_LENGTH = 2000
 FIRST_DIALECTS = ("binance",)
 """What an exchange speaks unless it is asked for another."""
-POLL_MS = int(POLL_S * 1000) // 2
 CONTROL_IS_OFF = {"error": "this exchange takes no control requests; start it with --control"}
 PROXY_PAGE = "<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>"
 _LARGEST_BODY = 1 << 20
@@ -112,7 +111,7 @@ class Simex:
         self._hosts: frozenset[str] = frozenset()
         self.serve_dialects(FIRST_DIALECTS)
         self._runner: web.AppRunner | None = None
-        self._polled = RequestTimes(0, 0)
+        self._pulse = Pulse(self._moment)
         self._delay, self._delays = NO_DELAY, Random(0)
         self._has_control, self._save, self._has_changed = control, save, False
         self.unknown: Counter[str] = Counter()
@@ -256,8 +255,9 @@ class Simex:
                 message = replace(asked, method="WS")
                 try:
                     draw = partial(self.faults.draw_push, asked.path)
-                    times = SocketTimes(self._moment, self._poll_moment)
-                    return await serve_socket(request, session, times, partial(self._keep, message), draw)
+                    return await serve_socket(
+                        request, session, self._moment, self._pulse, partial(self._keep, message), draw
+                    )
                 finally:
                     dialect.close_socket(session)
         self.unknown[f"WS {asked.path}"] += 1
@@ -265,13 +265,6 @@ class Simex:
 
     def _moment(self) -> RequestTimes:
         return RequestTimes(self._catch_up(), self._clock())
-
-    def _poll_moment(self) -> RequestTimes:
-        """The moment of a poll: the same for all sockets of a while in which nobody else has moved the exchange."""
-        known = self._polled
-        if known.exchange_ms != self.exchange.now_ms or self._clock() - known.wall_ms >= POLL_MS:
-            self._polled = self._moment()
-        return self._polled
 
     async def _answer_faulty(self, request: web.Request, asked: WireRequest, fault: Fault) -> web.StreamResponse:
         if fault.delay_before_ms:

@@ -98,7 +98,7 @@ class Exchange(Interventions):
     @property
     def event_count(self) -> int:
         """How many events there have been; it rises with every change but that of time."""
-        return self._state.counters()["events"]
+        return self._state.event_count
 
     @property
     def history(self) -> tuple[ExchangeEvent, ...]:

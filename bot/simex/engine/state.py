@@ -198,6 +198,10 @@ class State:
         self._funding.change(symbol, self.now_ms, hours)
         self.emit(EventKind.INSTRUMENT, symbol=symbol, reason="funding_interval")
 
+    @property
+    def event_count(self) -> int:
+        return self._events
+
     def counters(self) -> dict[str, int]:
         """The numbers given out so far: of events, made-up client ids, statement rows."""
         return {

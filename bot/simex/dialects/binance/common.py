@@ -17,6 +17,7 @@ from bot.domain.instrument import Instrument, Kind
 from bot.domain.money import plain
 from bot.domain.symbol import pair_of
 from bot.simex.dialects.binance.streams.keys import ListenKeys
+from bot.simex.dialects.wire import SocketSession
 from bot.simex.engine.exchange import Exchange
 from bot.simex.limits import IpGate, OrderGate
 from bot.simex.signing import ApiKey
@@ -207,6 +208,7 @@ class Desk:
         self._made_ids = 0
         self.fee_burners: set[str] = set()
         self.listen_keys = ListenKeys()
+        self.hearers: dict[SocketSession, None] = {}  # open WebSockets that private events are for
         self.id_salt = ""  # another one in each run of an exchange that keeps its orders
         self._listed: Mapping[str, Instrument] | None = None
         self._symbols: dict[tuple[Kind, str], str] = {}

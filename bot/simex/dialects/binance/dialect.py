@@ -76,7 +76,6 @@ class Binance:
         self._routes = table_of(SPOT_ROUTES, USDM_ROUTES)
         self._paths = frozenset(path for _, path in self._routes)
         self._wall_ms = 0
-        self._sessions: list[SocketSession] = []
         exchange.listeners.append(self._hear)
 
     @property
@@ -94,12 +93,10 @@ class Binance:
             session = ApiSession(self.desk, kind, self.respond, self._keys, request, moment.exchange_ms)
         elif request.host in LOOPBACK_HOSTS or request.host in STREAM_HOSTS:
             session = open_session(self.desk, request, moment)
-        if session is not None:
-            self._sessions.append(session)
         return session
 
     def close_socket(self, session: SocketSession) -> None:
-        self._sessions.remove(session)
+        self.desk.hearers.pop(session, None)
 
     def rows(self) -> Iterable[tuple[Key, Any]]:
         """The engine has it all."""
@@ -194,7 +191,7 @@ class Binance:
 
     def _hear(self, event: ExchangeEvent) -> None:
         """The first fill of a spot order gives its count back, a resting order's several."""
-        for session in self._sessions:
+        for session in self.desk.hearers:
             session.hear(event)
         order, trade = event.order, event.trade
         if event.kind is not EventKind.ORDER_FILLED or order is None or trade is None or is_perp(event.symbol):

@@ -228,6 +228,7 @@ class ApiSession:
         if account in self._listening.values():
             return _failed(number, 400, -2035, "User Data Stream subscription already active.")
         self._listening[self._made] = account
+        self._desk.hearers[self] = None
         self._made += 1
         return _done(number, {"subscriptionId": self._made - 1})
 

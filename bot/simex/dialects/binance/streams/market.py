@@ -28,45 +28,62 @@ _PERP_INTERVALS = frozenset(INTERVALS_MS) - {"1s"}
 
 
 class MarketStream:
-    """One subscription of a socket: `due` says whether it may speak again, `payloads` what it has to say."""
+    """One subscription of a socket. It speaks at once, and then at the multiples of its period, which are the same for
+    all sockets: so what they hear is made once."""
 
-    def __init__(self, name: str, kind: Kind, emit: Emit, period_ms: int, start_ms: int) -> None:
+    def __init__(self, name: str, kind: Kind, emit: Emit, period_ms: int, start_ms: int, symbol: str) -> None:
         self.name, self.kind = name, kind
-        self._emit, self._period_ms = emit, period_ms
+        self._emit, self._period_ms, self._symbol = emit, period_ms, symbol
         self._last_ms = start_ms
 
     def payloads(self, call: Call) -> list[Any]:
-        """What is new since the last call, empty while the stream's period has not passed."""
-        if call.now_ms - self._last_ms < self._period_ms:
+        """What is new since the last call, empty until the stream's period is over."""
+        now_ms, last_ms, period_ms = call.now_ms, self._last_ms, self._period_ms
+        if period_ms and now_ms // period_ms == last_ms // period_ms:
             return []
-        found = list(self._emit(call, self._last_ms))
-        self._last_ms = call.now_ms
-        return found
+        if self._symbol and not call.exchange.is_listed(self._symbol):
+            return []
+        self._last_ms = now_ms
+        if isinstance(self._emit, _Stateful):
+            return list(self._emit(call, last_ms))
+        return call.desk.once(("stream", self.kind, self.name, last_ms), lambda: list(self._emit(call, last_ms)))
+
+
+class _Stateful:
+    """A stream whose messages depend on what this socket has heard before."""
+
+    def __call__(self, call: Call, last_ms: int) -> "Payloads":
+        raise NotImplementedError
 
 
 def open_stream(name: str, kind: Kind, call: Call) -> MarketStream | None:
     """The stream of this name, None for a name that the market does not have."""
-    emit_period = _of_all(name, kind) if name.startswith("!") else _of_symbol(name, kind, call)
+    symbol = ""
+    if name.startswith("!"):
+        emit_period = _of_all(name, kind)
+    else:
+        contract = name.partition("@")[0].removesuffix("_perpetual")
+        try:
+            instrument = call.desk.instrument(kind, contract.upper())
+        except ApiError:
+            return None
+        emit_period, symbol = _of_symbol(name, instrument, call), instrument.symbol
     if emit_period is None:
         return None
     emit, period_ms = emit_period
-    return MarketStream(name, kind, emit, period_ms, call.now_ms - period_ms if period_ms else call.now_ms)
+    return MarketStream(name, kind, emit, period_ms, call.now_ms - period_ms, symbol)
 
 
-def _of_symbol(name: str, kind: Kind, call: Call) -> tuple[Emit, int] | None:
+def _of_symbol(name: str, instrument: Instrument, call: Call) -> tuple[Emit, int] | None:
     symbol, _, what = name.partition("@")
-    contract = symbol.removesuffix("_perpetual")
-    try:
-        instrument = call.desk.instrument(kind, contract.upper())
-    except ApiError:
-        return None
+    contract, kind = symbol.removesuffix("_perpetual"), instrument.kind
     is_perp = kind is Kind.PERP
     plain: dict[str, tuple[Emit, int]] = {
         "aggTrade": (_trades(instrument, is_aggregate=True), 0),
         "trade": (_trades(instrument, is_aggregate=False), 0),
         "miniTicker": (_single(lambda c: _mini(c, instrument)), 1000),
         "ticker": (_single(lambda c: _ticker(c, instrument)), 1000),
-        "bookTicker": (_changed(lambda c: _book_ticker(c, instrument)), 0),
+        "bookTicker": (_Changed(instrument), 0),
     }
     if is_perp:
         plain["markPrice"] = (_single(lambda c: _mark(c, instrument)), 3000)
@@ -139,18 +156,19 @@ def _each(make: Callable[[Call, Instrument], Any]) -> Emit:
     return emit
 
 
-def _changed(make: Callable[[Call], dict[str, Any]]) -> Emit:
-    """Only what differs from the last one in more than its stamps."""
-    seen: list[dict[str, Any]] = [{}]
+class _Changed(_Stateful):
+    """Best prices where they differ from those that were sent last."""
 
-    def emit(call: Call, last_ms: int) -> Payloads:
-        payload = make(call)
-        core = {name: value for name, value in payload.items() if name not in ("E", "T", "u")}
-        if core != seen[0]:
-            seen[0] = core
+    def __init__(self, instrument: Instrument) -> None:
+        self._instrument = instrument
+        self._seen: tuple[str, ...] = ()
+
+    def __call__(self, call: Call, last_ms: int) -> Payloads:
+        payload = _book_ticker(call, self._instrument)
+        best = (payload["b"], payload["B"], payload["a"], payload["A"])
+        if best != self._seen:
+            self._seen = best
             yield payload
-
-    return emit
 
 
 def _name(call: Call, instrument: Instrument) -> str:
@@ -287,7 +305,7 @@ def _partial(instrument: Instrument, levels: int) -> Emit:
     return _single(make)
 
 
-class _Difference:
+class _Difference(_Stateful):
     """Levels that changed since the last message; a size of 0 takes one away. Update ids are exchange time.
 
     The first message begins at the moment of the subscription, so that a snapshot that is asked for after it fits.
@@ -299,8 +317,11 @@ class _Difference:
         self._last_id = call.now_ms
 
     def _sizes(self, call: Call) -> dict[str, dict[str, str]]:
-        both: dict[str, list[list[str]]] = _book(call, self._instrument, _BOOK_LEVELS)
-        return {side: {row[0]: row[1] for row in levels} for side, levels in both.items()}
+        def made() -> dict[str, dict[str, str]]:
+            both: dict[str, list[list[str]]] = _book(call, self._instrument, _BOOK_LEVELS)
+            return {side: {row[0]: row[1] for row in levels} for side, levels in both.items()}
+
+        return call.desk.once(("sizes", self._instrument.symbol), made)
 
     def __call__(self, call: Call, last_ms: int) -> Payloads:
         now = self._sizes(call)

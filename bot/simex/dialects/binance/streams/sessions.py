@@ -17,7 +17,7 @@ from bot.simex.dialects.binance.common import Call, Desk, Params
 from bot.simex.dialects.binance.streams.market import MarketStream, open_stream
 from bot.simex.dialects.binance.streams.user import forced_order, of_account, payloads
 from bot.simex.dialects.wire import RequestTimes, WireRequest
-from bot.simex.engine.types import ExchangeEvent
+from bot.simex.engine.types import EventKind, ExchangeEvent
 
 HOSTS: Mapping[str, Kind] = {
     **dict.fromkeys(("stream.binance.com", "data-stream.binance.vision", "demo-stream.binance.com"), Kind.SPOT),
@@ -31,6 +31,7 @@ _STREAMS_MOST = {Kind.SPOT: 1024, Kind.PERP: 1024}
 _MESSAGES_A_SECOND = {Kind.SPOT: 5, Kind.PERP: 10}
 PING_S = {Kind.SPOT: 20, Kind.PERP: 180}
 _FORCED = "!forceOrder@arr"
+_FORCED_ENDINGS = (_FORCED, "@forceOrder")
 _BOOK_STREAM = re.compile(r"@bookTicker|^!bookTicker|@depth|@rpiDepth|@trade$")
 
 
@@ -94,11 +95,16 @@ class StreamSession:
 
     def hear(self, event: ExchangeEvent) -> None:
         """An event of the exchange; it is worded by the next `poll`."""
-        if event.account in self._listening.values() or self._streams:
+        if event.account in self._listening.values() or event.kind is EventKind.LIQUIDATION:
             self._events.append(event)
 
     def subscribe(self, name: str, now_ms: int) -> None:
         """A name that nothing is behind is taken all the same, and stays silent, as on the venue."""
+        self._take(name, now_ms)
+        if name in self._listening or name.endswith(_FORCED_ENDINGS):
+            self._desk.hearers[self] = None
+
+    def _take(self, name: str, now_ms: int) -> None:
         held = self._desk.listen_keys.find(name, now_ms)
         if held is not None and held.kind is self._kind and self._part in (_Part.ANY, _Part.PRIVATE):
             self._listening[name] = held.account
@@ -155,8 +161,10 @@ class StreamSession:
 
     def poll(self, moment: RequestTimes) -> list[str]:
         """What is new, oldest first: private events, then market data."""
-        self._desk.begin_poll(moment.exchange_ms)
-        call, said = Call(self._desk, Params(""), moment.exchange_ms, self._kind), []
+        desk, kind = self._desk, self._kind
+        desk.begin_poll(moment.exchange_ms)
+        call = desk.once(("call", kind), lambda: Call(desk, Params(""), moment.exchange_ms, kind))
+        said: list[str] = []
         while self._events:
             event = self._events.popleft()
             own = of_account(call, event.account)
