@@ -22,6 +22,7 @@ from aiohttp import web
 
 from bot.simex import control
 from bot.simex.dialects.binance.dialect import LOOPBACK_HOSTS, Binance
+from bot.simex.dialects.binance.public.prepared import PreparedObject
 from bot.simex.dialects.bybit.dialect import Bybit
 from bot.simex.dialects.wire import Dialect, Guide, RequestTimes, WireReply, WireRequest
 from bot.simex.engine.exchange import Exchange
@@ -313,6 +314,8 @@ def _response(reply: WireReply) -> web.Response:
 
 
 def _text_of(content: Any) -> tuple[str, str]:
+    if isinstance(content, PreparedObject):
+        return content.text, "application/json"
     if isinstance(content, str):
         is_json = content.lstrip()[:1] in ("{", "[")
         return content, "application/json" if is_json else "text/html"

@@ -1,7 +1,7 @@
 """WebSockets of the embedded exchange on the wire: messages in, answers and news out, pings, the end after a day.
 
-One task asks every session for its news, so that what many sockets hear is made once; each socket has a queue of its own,
-and one that does not keep up is cut off, as the venue does.
+One task asks every session for its news, so that what many sockets hear is made once; each socket has a queue of its
+own, and one that does not keep up is cut off, as the venue does.
 """
 
 import asyncio
@@ -26,11 +26,14 @@ _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
 class _Signal(Enum):
-    """What a queue holds beside messages."""
+    """What a queue holds beside messages, and beside the bytes of pongs."""
 
     PING = "ping"
     END_OF_DAY = "end of day"
     TOO_MANY = "too many requests"
+
+
+Item = str | bytes | _Signal
 
 
 class Outgoing:
@@ -44,13 +47,13 @@ class Outgoing:
         draw: Callable[[str], Fault | None],
     ) -> None:
         self._request, self.socket, self.session, self._draw = request, socket, session, draw
-        self._waiting: deque[str | _Signal] = deque()
+        self._waiting: deque[Item] = deque()
         self._has_news = asyncio.Event()
         self._held: str | None = None
         self._begun_s = self._pinged_s = time.monotonic()
         self.is_silent = False
 
-    def put(self, texts: Iterable[str | _Signal]) -> None:
+    def put(self, texts: Iterable[Item]) -> None:
         """Queue messages; a connection with too many of them is cut off."""
         if self.is_silent:
             return
@@ -79,9 +82,11 @@ class Outgoing:
                 while self._waiting:
                     await self._emit(self._waiting.popleft(), moment)
 
-    async def _emit(self, item: str | _Signal, moment: Callable[[], RequestTimes]) -> None:
+    async def _emit(self, item: Item, moment: Callable[[], RequestTimes]) -> None:
         if isinstance(item, str):
             await self._send_or_fail(item)
+        elif isinstance(item, bytes) and not self.is_silent:
+            await self.socket.pong(item)
         elif item is _Signal.PING and not self.is_silent:
             await self.socket.ping(str(moment().exchange_ms).encode())
         elif item is _Signal.END_OF_DAY:
@@ -181,8 +186,8 @@ async def serve_socket(
     pulse.join(out)
     try:
         async for message in socket:
-            if message.type is WSMsgType.PING and not out.is_silent:
-                await socket.pong(message.data)
+            if message.type is WSMsgType.PING:
+                out.put((bytes(message.data),))
             if message.type is not WSMsgType.TEXT or out.is_silent:
                 continue
             answers = session.receive(message.data, moment())

@@ -48,6 +48,7 @@ class Store:
             rows = {tuple(json.loads(key)): json.loads(value) for key, value in self._db.execute("SELECT * FROM part")}
         except (sqlite3.DatabaseError, ValueError) as error:
             raise StoreError(f"{self.path}: {error}; move it away to begin with new accounts") from error
+        self._written = dict.fromkeys(rows)
         form = rows.get(("form",), FORM)
         if form != FORM:
             raise StoreError(f"{self.path} is of form {form}, this program reads {FORM}; move it away to begin anew")
@@ -55,18 +56,22 @@ class Store:
 
     def save(self, rows: Iterable[tuple[Key, Any]]) -> None:
         """Write what changed since the last call, in one transaction that outlives a power failure."""
-        changed = []
+        changed, gone = [], dict.fromkeys(self._written)
         for key, value in (*rows, (("form",), FORM)):
+            gone.pop(key, None)
             before = self._written.get(key)
             if before is value or (isinstance(value, dict | list | str) and before == value):
                 continue
             self._written[key] = value
             changed.append((json.dumps(key), json.dumps(encode(value), separators=(",", ":"))))
-        if not changed:
+        if not changed and not gone:
             return
+        for key in gone:
+            del self._written[key]
         try:
             self._db.execute("BEGIN IMMEDIATE")
             self._db.executemany("INSERT OR REPLACE INTO part VALUES (?, ?)", changed)
+            self._db.executemany("DELETE FROM part WHERE key = ?", [(json.dumps(key),) for key in gone])
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
             raise StoreError(f"{self.path}: {error}; the exchange stops, because it would forget") from error

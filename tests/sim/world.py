@@ -36,6 +36,7 @@ from bot.runtime.simulator.embedded import neutral_holdings
 from bot.runtime.wiring import App, AppSeams, assemble
 from bot.simex.engine.exchange import Exchange
 from bot.simex.engine.rules import DuplicateScope, Rules
+from bot.simex.market.catalogue import recorded_liquidation_fees
 from bot.venues.paper.engine_venue import EngineVenue
 from tests.sim.at_the_wire import WireVenue
 from tests.sim.bybit_replica import BybitReplica
@@ -264,7 +265,11 @@ class World:
             instruments=instruments(renames=renames),
             market=market_of(chance.randrange(MARKETS)),
             start_ms=START_MS,
-            rules=Rules(duplicate_scope=scope, brackets=brackets_of(Rules())),
+            rules=Rules(
+                duplicate_scope=scope,
+                brackets=brackets_of(Rules()),
+                liquidation_fees=recorded_liquidation_fees(instruments(renames=renames)),
+            ),
         )
         for symbol in set(self.exchange.instruments) - set(instruments()):
             self.exchange.halt(symbol)  # until the exchange converts

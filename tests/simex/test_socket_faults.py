@@ -5,10 +5,13 @@ import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import AsyncMock, MagicMock
 
 import aiohttp
 import pytest
 
+from bot.simex import sockets
+from bot.simex.dialects.wire import RequestTimes
 from bot.simex.faults import Fault, FaultPlan, FaultRule
 from tests.simex.dialects.conftest import Bench, MakeBench, make_bench
 
@@ -108,3 +111,50 @@ def test_rules_for_messages_and_for_requests_do_not_meet() -> None:
     assert plan.draw("PUSH", "/ws") is None
     plan.disarm()
     assert plan.draw_push("/ws", "x") is None
+
+
+class _Talkative:
+    """A session that always has something to say."""
+
+    is_over, ping_s = False, 3600
+
+    def hear(self, event: Any) -> None:
+        """Nothing is heard."""
+
+    def receive(self, text: str, moment: Any) -> list[str]:
+        return [text]
+
+    def poll(self, moment: Any) -> list[str]:
+        return ["news"] * 10
+
+
+async def test_a_connection_that_does_not_keep_up_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sockets, "WAITING_MOST", 25)
+    transport, stuck = MagicMock(), MagicMock(closed=False, send_str=AsyncMock(side_effect=asyncio.Event().wait))
+    out = sockets.Outgoing(MagicMock(transport=transport), stuck, _Talkative(), lambda text: None)
+    writing = asyncio.create_task(out.write(lambda: RequestTimes(0, 0)))
+    for number in range(3):
+        assert not transport.abort.called, f"after {number} polls"
+        out.poll(RequestTimes(0, 0), 0.0)
+        await asyncio.sleep(0)
+    assert transport.abort.called
+    assert len(out._waiting) == 0, "nothing is kept for it"
+    writing.cancel()
+
+
+async def test_one_task_asks_for_the_news_of_all_sockets(bench: Bench) -> None:
+    url = f"http://127.0.0.1:{bench.simex.http_port}/ws/uniusdt@miniTicker"
+    async with aiohttp.ClientSession() as session:
+        opened = [await session.ws_connect(url) for _ in range(10)]
+        for socket in opened:
+            assert (await socket.receive_json(timeout=5))["s"] == "UNIUSDT"
+        bench.clock.now_ms += 1000
+        assert len({(await socket.receive_str(timeout=5)) for socket in opened}) == 1
+        assert sum("Pulse" in repr(task.get_coro()) for task in asyncio.all_tasks()) == 1
+        for socket in opened:
+            await socket.close()
+    for _ in range(100):
+        if bench.simex._pulse._beating is None:
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError("it beats on without sockets")

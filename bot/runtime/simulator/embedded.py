@@ -21,8 +21,9 @@ from bot.runtime.clock import SkippingClock, SystemClock
 from bot.runtime.settings.model import Settings
 from bot.simex.engine.exchange import Exchange
 from bot.simex.engine.market import Market
+from bot.simex.engine.rules import Rules
 from bot.simex.market.aliased import KnownMarket, by_thousands
-from bot.simex.market.catalogue import default_instruments
+from bot.simex.market.catalogue import default_instruments, recorded_liquidation_fees
 from bot.simex.market.synthetic import SyntheticMarket
 from bot.simex.server import Simex
 from bot.simex.signing import ApiKey
@@ -152,7 +153,8 @@ async def embed(settings: Settings, market: KnownMarket, start_ms: int) -> Embed
     """
     policy, sectors, book_quote = settings.playbook, settings.universe, settings.paper.book_quote
     instruments = _instruments(market, tokens_of(settings), sectors.perp_symbols, start_ms)
-    exchange = Exchange(instruments=instruments, market=market, start_ms=start_ms)
+    rules = Rules(liquidation_fees=recorded_liquidation_fees(instruments))
+    exchange = Exchange(instruments=instruments, market=market, start_ms=start_ms, rules=rules)
     futures = sum(
         (book_quote * policy.allocation.neutral.get(f"{name}.futures", ZERO) for name in sectors.sectors), ZERO
     )

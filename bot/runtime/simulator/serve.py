@@ -29,7 +29,7 @@ from bot.simex.engine.market import Market
 from bot.simex.engine.rules import Rules
 from bot.simex.engine.snapshot import Key
 from bot.simex.faults import FaultPlan
-from bot.simex.market.catalogue import default_instruments, recorded_bands
+from bot.simex.market.catalogue import default_instruments, recorded_bands, recorded_liquidation_fees
 from bot.simex.market.moved import MovedMarket
 from bot.simex.market.synthetic import SyntheticMarket
 from bot.simex.public_keys import PublicKey, read_public_key
@@ -41,6 +41,7 @@ QUOTE = "USDT"
 DEFAULT_ACCOUNT = "main:USDT=10000,BTC=0.1,ETH=2,perp.USDT=10000"
 LAST_MS = 4_102_444_800_000  # 2100: candles of a directory are read to their end
 HISTORY_MS = 150 * DAY_MS
+RECORDS_MAX = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +164,12 @@ class ServedExchange:
         self.market = MovedMarket(_market(options, start_ms))
         self.market.restore(rows.get(("moves",), {}))
         instruments = _instruments(self.market, start_ms)
-        rules = Rules(bands=recorded_bands(instruments), depth_scale=options.depth)
+        rules = Rules(
+            bands=recorded_bands(instruments),
+            liquidation_fees=recorded_liquidation_fees(instruments),
+            depth_scale=options.depth,
+            records_max=RECORDS_MAX,
+        )
         self.exchange = Exchange(instruments=instruments, market=self.market, start_ms=start_ms, rules=rules)
         if rows:
             self.exchange.restore(rows)

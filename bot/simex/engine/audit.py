@@ -10,7 +10,9 @@ from bot.domain.instrument import Side
 from bot.domain.money import ZERO
 from bot.simex.engine.margin.requirements import Margin
 from bot.simex.engine.state import CENT, AccountState, State
-from bot.simex.engine.types import IncomeKind
+from bot.simex.engine.types import ForcedBy, IncomeKind
+
+_LIQUIDATIONS = (ForcedBy.LIQUIDATION, ForcedBy.INSURANCE)
 
 
 def audit(state: State, margin: Margin) -> Mapping[str, Decimal]:
@@ -23,7 +25,10 @@ def audit(state: State, margin: Margin) -> Mapping[str, Decimal]:
         _agree(f"all holders of {asset}", total, ZERO, ZERO)
     for account in state.accounts.values():
         _audit_locks(state, account)
+        if account.has_forgotten:
+            continue  # the rest is summed up from what has been forgotten
         _audit_statement(state, account)
+        _audit_liquidations(state, account)
         for symbol in account.trades:
             if state.listings[symbol].instrument.is_perp:
                 _audit_position(state, account, symbol)
@@ -58,6 +63,20 @@ def _audit_statement(state: State, account: AccountState) -> None:
     realised = sum((row.amount for row in account.income if row.kind is IncomeKind.REALIZED_PNL), ZERO)
     by_trades = sum((trade.realised_pnl for trades in account.trades.values() for trade in trades), ZERO)
     _agree(f"{account.name} realised profit", realised, by_trades, ZERO)
+
+
+def _audit_liquidations(state: State, account: AccountState) -> None:
+    """A liquidation costs at most the symbol's fee of what it has closed."""
+    paid: dict[str, Decimal] = {}
+    for row in account.income:
+        if row.kind is IncomeKind.INSURANCE_CLEAR and row.symbol and row.amount < 0:
+            paid[row.symbol] = paid.get(row.symbol, ZERO) - row.amount
+    for symbol, amount in paid.items():
+        forced = (o for o in account.orders.get(symbol, {}).values() if o.forced_by in _LIQUIDATIONS)
+        closed = [order.filled_quote for order in forced]
+        most = sum(closed, ZERO) * state.rules.liquidation_fee_of(symbol) + CENT * len(closed)
+        if amount > most:
+            raise AssertionError(f"{account.name} paid liquidation fees of {symbol}: {amount}, at most {most}")
 
 
 def _audit_position(state: State, account: AccountState, symbol: str) -> None:

@@ -95,6 +95,14 @@ class Exchange(Interventions):
             if not listing.is_removed
         }
 
+    def listing_state(self) -> tuple[object, ...]:
+        """All that `instruments`, `status` and `is_unlisted` say, to tell whether any of it has changed."""
+        return tuple(
+            (listing.instrument, self.status(symbol), listing.is_unlisted)
+            for symbol, listing in self._state.listings.items()
+            if not listing.is_removed
+        )
+
     @property
     def event_count(self) -> int:
         """How many events there have been; it rises with every change but that of time."""

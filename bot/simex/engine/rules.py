@@ -31,8 +31,10 @@ class Rules:
     """Bands are factors of the mark (perps) or the middle (spot); `take_bound` limits perp market orders around the
     mark; a taken book refills within `refill_ms`; `resting_retry_ms` is when the rest of a partly filled resting order
     is matched again; `trigger_protect` is how far last price and mark may be apart when a protected order fires (share
-    of the mark); `bands` by symbol replace the three for perps; `depth_scale` multiplies what books offer; `spot_…_max`
-    hold for each symbol; `is_post_only_refused` and `is_fok_refused` choose between a refusal and an
+    of the mark); a liquidation costs `liquidation_fee` of what it closes, or what `liquidation_fees` say of the symbol;
+    `records_max` is how many ended orders of an account and symbol are kept, and about as many trades and statement
+    rows, 0 for all; `bands` by symbol replace the three for perps; `depth_scale` multiplies what books offer;
+    `spot_…_max` hold for each symbol; `is_post_only_refused` and `is_fok_refused` choose between a refusal and an
     expired order."""
 
     duplicate_scope: DuplicateScope = DuplicateScope.OPEN
@@ -56,8 +58,10 @@ class Rules:
     is_post_only_refused: bool = True
     is_perp_fok_refused: bool = True
     liquidation_fee: Decimal = Decimal("0.0125")
+    liquidation_fees: Mapping[str, Decimal] = field(default_factory=dict)
     trigger_protect: Decimal = Decimal("0.05")
     history_limit: int = 10_000
+    records_max: int = 0
     leverage_default: int = 20
     is_isolated_default: bool = False
     reduce_only_counting: ReduceOnlyCounting = ReduceOnlyCounting.ALL
@@ -79,6 +83,10 @@ class Rules:
     def trigger_protect_of(self, symbol: str) -> Decimal:
         """How far apart last price and mark of a perp may be when a protected order fires."""
         return self.bands.get(symbol, self.trigger_protect)
+
+    def liquidation_fee_of(self, symbol: str) -> Decimal:
+        """What a liquidation of a perp costs, as a share of the value that it closes."""
+        return self.liquidation_fees.get(symbol, self.liquidation_fee)
 
     def brackets_for(self, instrument: Instrument) -> tuple[Bracket, ...]:
         """The risk brackets of a perp, smallest notional first."""

@@ -38,7 +38,9 @@ class Settlement:
         listing.last_trade_id += 1
         settle = self._perp if listing.instrument.is_perp else self._spot
         trade = settle(account, order, execution, listing.instrument, listing.last_trade_id)
-        account.trades.setdefault(order.symbol, []).append(trade)
+        trades = account.trades.setdefault(order.symbol, [])
+        trades.append(trade)
+        state.cut(account, trades)
         filled = order.filled_size + trade.size
         order = replace(
             order,

@@ -20,6 +20,7 @@ Key = tuple[str, ...]
 _SWITCHES = ("is_halted", "is_delisted", "is_removed", "is_unlisted", "are_prices_frozen")
 _COUNTERS = ("last_order_id", "last_trade_id")
 _SIDE = "|"  # between a position's symbol and its side
+_FORGOTTEN = "has_forgotten"
 _MODES = ("is_hedge_mode", "is_multi_assets", "can_trade", "can_withdraw", "can_deposit")
 
 
@@ -118,6 +119,7 @@ def _account_row(account: AccountState) -> dict[str, Any]:
         "countdowns": dict(account.countdowns),
         "retry_ms": [[symbol, number, at] for (symbol, number), at in account.retry_ms.items()],
         "fee_rates": encode(account.fee_rates),
+        _FORGOTTEN: account.has_forgotten,
         **{name: getattr(account, name) for name in _MODES},
     }
 
@@ -131,6 +133,7 @@ def _read_account(name: str, row: Mapping[str, Any]) -> AccountState:
     account.fee_rates = {symbol: _pair(rates) for symbol, rates in row["fee_rates"].items()}
     for mode in _MODES:
         setattr(account, mode, row[mode])
+    account.has_forgotten = row.get(_FORGOTTEN, False)
     return account
 
 

@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from typing import Any
 
 from bot.domain.instrument import Instrument, Side
 from bot.domain.money import ONE, ZERO
@@ -12,7 +13,7 @@ from bot.simex.engine.ledger import Ledger, perp_of, spot_of
 from bot.simex.engine.margin.funding import FundingSchedule
 from bot.simex.engine.market import FundingTerms, Market
 from bot.simex.engine.refusal import Refusal, RefusalReason
-from bot.simex.engine.rules import Rules
+from bot.simex.engine.rules import DuplicateScope, Rules
 from bot.simex.engine.types import (
     EventKind,
     ExchangeEvent,
@@ -77,7 +78,8 @@ class PositionState:
 
 @dataclass(slots=True)
 class AccountState:
-    """Orders are kept by symbol and id, the open ones once more apart; `ids` are client ids, oldest use first."""
+    """Orders are kept by symbol and id, the open ones once more apart; `ids` are client ids, oldest use first; `ended`
+    are the ids of ended orders, the oldest first, where only so many are kept."""
 
     name: str
     quote: str
@@ -95,6 +97,8 @@ class AccountState:
     fee_rates: dict[str, tuple[Decimal, Decimal]] = field(default_factory=dict)
     lists: dict[int, OrderList] = field(default_factory=dict)
     open_lists: dict[int, None] = field(default_factory=dict)
+    ended: dict[str, deque[int]] = field(default_factory=dict)
+    has_forgotten: bool = False
     is_hedge_mode: bool = False
     is_multi_assets: bool = False
     can_trade: bool = True
@@ -287,6 +291,7 @@ class State:
         """One row of the statement, at now; its id."""
         number = self.make_tran_id()
         account.income.append(Income(number, kind, asset or account.quote, amount, symbol, self.now_ms, trade_id))
+        self.cut(account, account.income)
         return number
 
     def keep(self, account: AccountState, order: SimOrder) -> None:
@@ -304,6 +309,30 @@ class State:
         else:
             account.open.get(order.symbol, {}).pop(order.id, None)
             account.retry_ms.pop((order.symbol, order.id), None)
+            if self.rules.records_max and (before is None or before.is_open):
+                self._forget_orders(account, order)
+
+    def cut(self, account: AccountState, rows: list[Any]) -> None:
+        """Forget the oldest rows of an account's trades or statement, where there are twice as many as are kept."""
+        most = self.rules.records_max
+        if most and len(rows) >= 2 * most:
+            del rows[:-most]
+            account.has_forgotten = True
+
+    def _forget_orders(self, account: AccountState, ended: SimOrder) -> None:
+        """Forget the oldest ended orders beyond the limit. Those of order lists stay: their lists name them."""
+        if ended.list_id >= 0:
+            return
+        numbers = account.ended.setdefault(ended.symbol, deque())
+        numbers.append(ended.id)
+        while len(numbers) > self.rules.records_max:
+            old = account.orders[ended.symbol].pop(numbers.popleft())
+            account.has_forgotten = True
+            if self.rules.duplicate_scope is DuplicateScope.OPEN:
+                uses = account.ids[old.symbol, old.client_id]
+                uses.remove(old.id)
+                if not uses:
+                    del account.ids[old.symbol, old.client_id]
 
     def emit(
         self,

@@ -113,6 +113,12 @@ def recorded_bands(symbols: Iterable[str]) -> Mapping[str, Decimal]:
     return {symbol: found.band for symbol, found in terms.items() if found is not None}
 
 
+def recorded_liquidation_fees(symbols: Iterable[str]) -> Mapping[str, Decimal]:
+    """What a liquidation costs of the value that it closes, for the perps of which it is recorded."""
+    terms = {symbol: perp_terms(token_of(base_of(symbol))) for symbol in symbols if is_perp(symbol)}
+    return {symbol: found.liquidation_fee for symbol, found in terms.items() if found is not None}
+
+
 def _spot(token: str, price: float) -> Instrument:
     recorded = spot_terms(token)
     step = min(ONE, _power(-floor(log10(price)) - 1))

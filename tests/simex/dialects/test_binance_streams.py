@@ -348,10 +348,10 @@ async def test_a_socket_answers_pings_and_sends_news(bench: Bench, port: int) ->
                 await socket.receive(timeout=5)
             assert socket.close_code == aiohttp.WSCloseCode.POLICY_VIOLATION
         for _ in range(100):
-            if not bench.simex._dialects[0]._sessions:
+            if not bench.simex._dialects[0].desk.hearers:
                 break
             await asyncio.sleep(0.02)
-        assert bench.simex._dialects[0]._sessions == []
+        assert bench.simex._dialects[0].desk.hearers == {}
         with pytest.raises(aiohttp.WSServerHandshakeError):
             await session.ws_connect(f"ws://127.0.0.1:{port}/elsewhere")
     assert bench.simex.unknown == {"WS /elsewhere": 1}

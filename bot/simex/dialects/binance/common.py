@@ -16,6 +16,7 @@ from bot.domain.durations import DAY_MS, HOUR_MS
 from bot.domain.instrument import Instrument, Kind
 from bot.domain.money import plain
 from bot.domain.symbol import pair_of
+from bot.simex.dialects.binance.public.prepared import PreparedLists, PreparedObject
 from bot.simex.dialects.binance.streams.keys import ListenKeys
 from bot.simex.dialects.wire import SocketSession
 from bot.simex.engine.exchange import Exchange
@@ -97,6 +98,12 @@ class Params:
         """Parameters of one part of a request that has several."""
         texts = {n: str(v).lower() if isinstance(v, bool) else str(v) for n, v in values.items() if v is not None}
         return cls(urlencode(texts))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Params) and self._values == other._values
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self._values.items()))
 
     def as_dict(self) -> dict[str, str]:
         return dict(self._values)
@@ -208,6 +215,7 @@ class Desk:
         self._made_ids = 0
         self.fee_burners: set[str] = set()
         self.listen_keys = ListenKeys()
+        self._prepared = PreparedLists()
         self.hearers: dict[SocketSession, None] = {}  # open WebSockets that private events are for
         self.id_salt = ""  # another one in each run of an exchange that keeps its orders
         self._listed: Mapping[str, Instrument] | None = None
@@ -241,6 +249,10 @@ class Desk:
             self._made[key] = make()
         found: E = self._made[key]
         return found
+
+    def prepared(self, call: "Call", params: "Params", make: Callable[[], Mapping[str, Any]]) -> PreparedObject:
+        """A list of instruments, made once for each state of the listings and each set of parameters."""
+        return self._prepared.answer(self.exchange.listing_state(), (call.kind, params), call.now_ms, make)
 
     @property
     def listed(self) -> Mapping[str, Instrument]:

@@ -89,6 +89,10 @@ _ICEBERG_PARTS, _TRAILING = 100, {"min": 10, "max": 2000}  # of orders that no s
 
 
 def exchange_info(call: Call) -> Mapping[str, Any]:
+    return call.desk.prepared(call, call.params, lambda: _exchange_info(call))
+
+
+def _exchange_info(call: Call) -> Mapping[str, Any]:
     ip, orders = call.desk.ip["spot"], call.desk.orders["spot"]
     shown = [i for i in selected(call) if not call.desk.exchange.is_unlisted(i.symbol)]
     return {

@@ -58,6 +58,11 @@ _RATE = Decimal("0.00000001")
 
 
 def exchange_info(call: Call) -> Mapping[str, Any]:
+    """Parameters are not read, as on the venue."""
+    return call.desk.prepared(call, Params(""), lambda: _exchange_info(call))
+
+
+def _exchange_info(call: Call) -> Mapping[str, Any]:
     ip, orders = call.desk.ip["perp"], call.desk.orders["perp"]
     instruments = [i for i in call.desk.instruments(Kind.PERP) if not call.desk.exchange.is_unlisted(i.symbol)]
     return {
@@ -100,7 +105,7 @@ def _symbol_info(call: Call, instrument: Instrument) -> Mapping[str, Any]:
         "underlyingType": "COIN",
         "underlyingSubType": [],
         "triggerProtect": fixed(call.exchange.rules.trigger_protect_of(instrument.symbol), _BAND),
-        "liquidationFee": fixed(call.exchange.rules.liquidation_fee, Decimal("0.000001")),
+        "liquidationFee": fixed(call.exchange.rules.liquidation_fee_of(instrument.symbol), Decimal("0.000001")),
         "marketTakeBound": fixed(call.exchange.rules.take_bound_of(instrument.symbol), _BAND),
         "maxMoveOrderLimit": 10000,
         "filters": list(_filters(call, instrument)),

@@ -64,7 +64,7 @@ def good_till_ms(params: Params, now_ms: int) -> int:
         raise ApiError(
             -5040,
             "The goodTillDate timestamp must be greater than the current time plus 600 seconds and smaller than "
-            f"{_LAST_MS}.",
+            f"{_LAST_MS} (UTC 9999-12-31 23:59:59)",
         )
     return date_ms // 1000 * 1000
 
@@ -106,9 +106,9 @@ def callback_rate_of(params: Params) -> Decimal:
     """The distance of a trailing order as a share; the wire has it in percent.
 
     Raises:
-        ApiError: -1102 without one, -2007 outside 0.1 to 10 percent or finer than a hundredth.
+        ApiError: -1102 without one, -2007 outside 0.1 to 10 percent or finer than a tenth.
     """
     percent = params.decimal("callbackRate")
-    if not CALLBACK_RATES[0] <= percent <= CALLBACK_RATES[1] or percent % Decimal("0.01"):
+    if not CALLBACK_RATES[0] <= percent <= CALLBACK_RATES[1] or percent % Decimal("0.1"):
         raise ApiError(-2007, "Invalid callBack rate")
     return percent / 100

@@ -127,8 +127,8 @@ class Liquidation:
 
     def _charge(self, account: AccountState, key: PositionKey, order: SimOrder, left: Decimal) -> None:
         """The liquidation fee, as far as something is left."""
-        fee = cents(min(order.filled_quote * self._state.rules.liquidation_fee, max(ZERO, left)))
         symbol, side = key
+        fee = cents(min(order.filled_quote * self._state.rules.liquidation_fee_of(symbol), max(ZERO, left)))
         self._settlement.clear(account, symbol, -fee, side)
 
     def _order(self, key: PositionKey, position: PositionState, price: Decimal, prefix: str) -> NewOrder:
