@@ -96,7 +96,7 @@ class Exchange(Interventions):
         }
 
     def listing_state(self) -> tuple[object, ...]:
-        """All that `instruments`, `status` and `is_unlisted` say, to tell whether any of it has changed."""
+        """All that `instruments`, `status` and `is_unlisted` say, to see whether any of it has changed."""
         return tuple(
             (listing.instrument, self.status(symbol), listing.is_unlisted)
             for symbol, listing in self._state.listings.items()
