@@ -2,6 +2,7 @@
 
 import sys
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -52,6 +53,9 @@ def backtest(  # noqa: PLR0913, PLR0917 - one argument per option
     allow_ends: Annotated[
         bool, typer.Option("--allow-ends", help="Candles that end before --to are delistings, no partial download.")
     ] = False,
+    ablate: Annotated[
+        bool, typer.Option("--ablate", help="Run again without each leg of the playbook and say what it adds: slow.")
+    ] = False,
 ) -> None:
     """The whole bot over recorded candles, against three benchmarks with the same costs."""
     from bot.runtime import logs
@@ -75,7 +79,12 @@ def backtest(  # noqa: PLR0913, PLR0917 - one argument per option
         seed=seed,
         may_end=allow_ends,
     )
-    document, message = backtest_command.run(asked, on_progress=_progress)
+    from bot.lab.sweep import ablation
+
+    compare = partial(ablation.ablate, on_progress=_progress) if ablate else None
+    document, message = backtest_command.run(asked, on_progress=_progress, compare=compare)
+    if ablate:
+        message += "\n" + ablation.ablation_text(document["ablation"])
     if given.as_json:
         common.print_json(document)
     else:

@@ -49,8 +49,16 @@ class BacktestRequest:
     may_end: bool = False
 
 
-def run(asked: BacktestRequest, *, on_progress: Callable[[float], None]) -> tuple[dict[str, Any], str]:
-    """The JSON document and the words for a person; files are written on the way.
+Comparison = Callable[[BacktestRequest, Settings, RecordedHistory, Record], dict[str, Any]]
+
+
+def run(
+    asked: BacktestRequest, *, on_progress: Callable[[float], None], compare: Comparison | None = None
+) -> tuple[dict[str, Any], str]:
+    """The JSON document and the text for a person; files are written on the way.
+
+    Args:
+        compare: runs the same history otherwise; what it returns is the document's `ablation`.
 
     Raises:
         CommandFailed: the time asked for, the directory or a file to be written cannot be used.
@@ -68,9 +76,10 @@ def run(asked: BacktestRequest, *, on_progress: Callable[[float], None]) -> tupl
         settings = settings_of(asked, scratch)
         history = read_history(asked, settings)
         record = run_record(asked, settings, history, on_progress=on_progress)
+        compared = compare(asked, settings, history, record) if compare is not None else None
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    document = document_of(record)
+    document = document_of(record) | ({"ablation": compared} if compared is not None else {})
     if asked.page is not None:
         write_atomically(asked.page.with_suffix(".csv"), csv_of(record))
         write_atomically(asked.page.with_suffix(".json"), json.dumps(document, indent=1, ensure_ascii=False) + "\n")
