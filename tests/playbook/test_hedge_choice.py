@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from bot.domain.campaign import Condition
 from bot.domain.candles import CandleSeries
 from bot.domain.durations import HOUR_MS
-from bot.domain.market import Snapshot
+from bot.domain.market import Funding, Snapshot
 from bot.domain.money import ZERO
 from bot.domain.order import Purpose
 from bot.domain.portfolio import Position
@@ -349,3 +349,46 @@ def test_a_sleeve_lends_no_margin_that_its_own_shorts_need() -> None:
     (cut,) = {note.words.partition(":")[0] for note in made.notes if note.reason is Reason.HEDGE_CUT}
     assert cut == "defi"
     assert found.memory.labels["infra"] >= 12_000 - 1
+
+
+DEAR = D("-0.0005")  # at each of three settlements a day: 55 % a year
+
+
+def funded(rates: dict[str, Decimal], **changes: object) -> Beta:
+    """A basket world in which these rates have been paid at every settlement of the last week."""
+    found = basket_world(condition_override="uncertainty", **changes)
+    plain = found.snapshot
+
+    def snapshot() -> Snapshot:
+        at_ms = found.at_ms - found.at_ms % (8 * HOUR_MS)
+        times = range(at_ms - 20 * 8 * HOUR_MS, at_ms + 1, 8 * HOUR_MS)
+        paid = {
+            symbol: Funding(symbol, rate, 8, at_ms + 8 * HOUR_MS, found.at_ms, tuple((at, rate) for at in times))
+            for symbol, rate in rates.items()
+        }
+        return replace(plain(), funding=paid)
+
+    found.snapshot = snapshot  # type: ignore[method-assign]
+    return found
+
+
+def test_a_rotation_leaves_out_a_perp_at_which_shorts_pay_too_much() -> None:
+    made = funded({"UNI/USDT:USDT": DEAR, "AAVE/USDT:USDT": D("0.0001")}).turn()
+    assert hedges(made).keys() == {"AAVE/USDT:USDT", ETH}
+    (note,) = [n for n in made.notes if n.reason is Reason.FUNDING_DEAR and n.subject == "UNI/USDT:USDT"]
+    assert "pay 54.8% a year on average" in note.words
+    assert "it hedges nothing while another does" in note.words
+
+
+def test_a_rotation_hedges_at_any_price_where_every_perp_is_expensive() -> None:
+    every = dict.fromkeys(("UNI/USDT:USDT", "AAVE/USDT:USDT", ETH), DEAR)
+    made = funded(every).turn()
+    assert hedges(made).keys() == every.keys()
+    said = [n.words for n in made.notes if n.reason is Reason.FUNDING_DEAR]
+    assert len(said) == 3
+    assert all("hedges all the same" in words for words in said)
+
+
+def test_what_shorts_earn_or_what_is_not_known_leaves_no_perp_out() -> None:
+    made = funded({"UNI/USDT:USDT": -DEAR, "AAVE/USDT:USDT": D("-0.0002")}).turn()
+    assert hedges(made).keys() == {"UNI/USDT:USDT", "AAVE/USDT:USDT", ETH}

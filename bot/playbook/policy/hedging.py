@@ -43,7 +43,8 @@ class HedgingPolicy(BaseModel):
         default=Decimal("0.30"),
         gt=0,
         le=10,
-        description="average funding paid at which a standing hedge ends, share per year; it may begin below half",
+        description="average funding paid at which a standing hedge ends and a rotation takes another perp, share per "
+        "year; a standing one may begin below half",
     )
 
 

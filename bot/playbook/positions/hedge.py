@@ -54,16 +54,18 @@ def plan_hedges(
     sleeve_margin: Decimal,
     closing: frozenset[str],
     limit_quote: Decimal | None = None,
+    spares_expensive: bool = False,
 ) -> tuple[tuple[HedgePlan, ...], tuple[Note, ...]]:
     """The shorts that cover `wanted_quote` of a sector's spot, by `hedge_with` and beta.
 
     Together they are worth no more than the spot, nor than `limit_quote`, whatever the betas. `sleeve_margin` is the
-    sleeve's margin that is not needed elsewhere; `closing` names longs that are closed first.
+    sleeve's margin that is not needed elsewhere; `closing` names longs that are closed first; `spares_expensive`: see
+    `choose_hedges`.
     """
     paused = pause_left(sector, context)
     if paused is not None:
         return (), (Note(Reason.HEDGE_PAUSED, paused, sector),)
-    parts, notes = choose_hedges(sector, context, closing)
+    parts, notes = choose_hedges(sector, context, closing, spares_expensive=spares_expensive)
     if not parts:
         message = f"{sector}: none of its hedge perps is listed and priced; {wanted_quote:.2f} stays without a hedge"
         return (), (*notes, Note(Reason.HEDGE_CUT, message, sector, {"short_by": str(wanted_quote)}))
@@ -79,7 +81,7 @@ def plan_hedges(
         if len(plans) == len(parts) or len(parts) == 1:
             return plans, (*notes, *more)
         # Thin slices of a basket are below the minimum: rather fewer perps than no hedge.
-        parts, notes = choose_hedges(sector, context, closing, most=len(parts) - 1)
+        parts, notes = choose_hedges(sector, context, closing, most=len(parts) - 1, spares_expensive=spares_expensive)
 
 
 def _plans(

@@ -12,6 +12,7 @@ from bot.domain.money import ONE
 from bot.domain.reason import Note, Reason
 from bot.playbook.book.context import PlanContext
 from bot.playbook.policy.choices import HedgeWith
+from bot.playbook.positions.funding import average_funding
 from bot.playbook.positions.hedge_beta import bounded_beta, has_candles
 
 
@@ -33,7 +34,12 @@ class HedgePart:
 
 
 def choose_hedges(
-    sector: str, context: PlanContext, closing: frozenset[str] = frozenset(), most: int | None = None
+    sector: str,
+    context: PlanContext,
+    closing: frozenset[str] = frozenset(),
+    most: int | None = None,
+    *,
+    spares_expensive: bool = False,
 ) -> tuple[tuple[HedgePart, ...], tuple[Note, ...]]:
     """The perps that hedge a sector by `hedging.instrument`.
 
@@ -42,12 +48,14 @@ def choose_hedges(
         context: the instant.
         closing: longs and hedges that are closed first.
         most: perps of a basket at most, where less than `basket_size`.
+        spares_expensive: whether a perp at which shorts pay too much is left out while another one is usable.
 
     Returns:
         The parts, none when no perp is usable, and notes. A sector without an index perp is hedged with its leader.
     """
-    policy, notes = context.policy, []
+    policy = context.policy
     leaders = usable(context.sectors.hedges(sector), sector, context, closing)
+    leaders, notes = without_expensive(sector, leaders, context) if spares_expensive else (leaders, [])
     chosen = leaders[:1]
     if policy.hedging.instrument is HedgeWith.BASKET:
         known = [symbol for symbol in leaders if has_candles(symbol, context)] or leaders
@@ -68,6 +76,24 @@ def choose_hedges(
         else:
             parts = tuple(replace(part, beta=beta) for part in parts)
     return parts, tuple(notes)
+
+
+def without_expensive(sector: str, perps: list[str], context: PlanContext) -> tuple[list[str], list[Note]]:
+    """The perps at which shorts do not pay more than `hedging.funding_max` on average, all of them where all do: the
+    hedge of a rotation is worth its funding, and is over with its sale. What is not known is no reason."""
+    limit, hours = context.policy.hedging.funding_max, context.policy.constants.funding_average_hours
+    notes, kept = [], []
+    for perp in perps:
+        funding = context.snapshot.funding.get(perp)
+        earned = average_funding(funding, context.at_ms, hours) if funding is not None else None
+        if earned is None or -earned <= limit:
+            kept.append(perp)
+            continue
+        about = f"{sector}: shorts of {perp} pay {-earned:.1%} a year on average, more than {limit:.1%}"
+        notes.append(Note(Reason.FUNDING_DEAR, about, perp, {"paid": f"{-earned:.4f}"}))
+    if kept:
+        return kept, [replace(note, words=f"{note.words}: it hedges nothing while another does") for note in notes]
+    return perps, [replace(note, words=f"{note.words}: it hedges all the same, no other is cheaper") for note in notes]
 
 
 def usable(symbols: Sequence[str], sector: str, context: PlanContext, closing: frozenset[str]) -> list[str]:

@@ -70,6 +70,7 @@ def hedge_legs(draft: Draft, sales: list[Leg]) -> None:
             sleeve_margin=draft.labels.get(sector, ZERO) + _spare_margin(sector, draft),
             closing=closing,
             limit_quote=left,
+            spares_expensive=True,
         )
         draft.notes += notes
         draft.hedged[sector] = wanted
