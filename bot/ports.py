@@ -343,6 +343,10 @@ class RateLimited(Protocol):
         """How long the venue still asks for silence, by rate-limited part of it; what is free is missing."""
         ...
 
+    def requests_used(self) -> Mapping[str, float]:
+        """Share of the request budget that is used, 0 to 1, by part: of several limits the one that is used most."""
+        ...
+
 
 class Venue(MarketData, AccountReads, OrderReads, Trading, AccountChecking, RateLimited, Protocol):
     """One account at one exchange, spot and perps: all roles of it. Users take the roles that they need."""

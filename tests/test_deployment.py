@@ -183,3 +183,11 @@ def test_the_image_carries_labels_and_its_bill_of_materials() -> None:
         assert f"org.opencontainers.image.{label}=" in final
     assert "/usr/share/sectorbot/sbom.cdx.json" in final
     assert "make-sbom requirements.lock" in image
+
+
+def test_the_image_is_started_over_the_journal_of_an_older_version() -> None:
+    script = read("deploy/verify-image")
+    named = re.findall(r"\$project/(tests/runtime/upgrade/[\w.]+)", script)
+    assert len(named) == 2
+    assert all((ROOT / name).is_file() for name in named)
+    assert script.index("== build") < script.index("== upgrade")

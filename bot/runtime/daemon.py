@@ -439,7 +439,8 @@ class Daemon:
 
     def _write_obstacles(self) -> None:
         """What `status` says about the venue's silence and the account's settings."""
-        self._health.write(held_seconds=self._holds.poll(), account=list(self._app.cycle.account_watch.blocking))
+        account = list(self._app.cycle.account_watch.blocking)
+        self._health.write(held_seconds=self._holds.poll(), requests_used=self._holds.used(), account=account)
 
     async def _check_clock_if_due(self) -> None:
         """Measure the venue's clock again now and then: ours may drift, and every stamp rests on it."""

@@ -1,8 +1,8 @@
 """What an open dashboard costs: CPU of its process while a page is open, and the length of turns with and without it.
 
-A simulated bot with a cycle every ten seconds (the default is 300) runs for SECONDS (first argument, 60) without and
-with a dashboard. In the second
-run a client does what an open page does: it follows the live channel and asks for the page again at each change.
+One simulated bot runs for SECONDS (first argument, 120) with its dashboard. In every other stretch of ten seconds a
+client does what an open page does: it follows the live channel and asks for the page again at each change. The turns of
+both kinds of stretch are compared, so that what else the machine does weighs on both alike.
 """
 
 import json
@@ -13,12 +13,15 @@ import tempfile
 import threading
 import time
 import urllib.request
+from datetime import datetime
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 ROOT = Path(__file__).parents[2]
 TICKS = os.sysconf("SC_CLK_TCK")
-START_SECONDS = 20.0
+START_SECONDS, STRETCH_SECONDS, SETTLE_SECONDS = 20.0, 10.0, 1.0
+SETTINGS = ("logs.level=debug", "cadence.cycle_seconds=1", "dashboard.enabled=true", "dashboard.port=0")
 
 
 def cpu_seconds(pid: int) -> float:
@@ -38,64 +41,83 @@ def child_of(pid: int) -> int:
     raise SystemExit("the dashboard does not run")
 
 
-def follow(address: str, refreshed: list[float]) -> None:
-    """An open page: at each change it is asked for again."""
-    try:
-        with urllib.request.urlopen(f"{address}live", timeout=600) as stream:  # noqa: S310 - our own server
-            for line in stream:
+class OpenPage:
+    """A page that is open until it is closed: at each change it is asked for again."""
+
+    def __init__(self, address: str) -> None:
+        self.refreshed, self._address, self._stream = 0, address, urllib.request.urlopen(f"{address}live", timeout=600)  # noqa: S310
+        self._thread = threading.Thread(target=self._follow, daemon=True)
+        self._thread.start()
+
+    def _follow(self) -> None:
+        try:
+            for line in self._stream:
                 if line.startswith(b"event: change"):
-                    with urllib.request.urlopen(address, timeout=60) as page:  # noqa: S310
+                    with urllib.request.urlopen(self._address, timeout=60) as page:  # noqa: S310 - our own server
                         page.read()
-                    refreshed.append(time.monotonic())
-    except OSError:
-        return
+                    self.refreshed += 1
+        except (OSError, ValueError, AttributeError):
+            return  # it has been closed
+
+    def close(self) -> None:
+        self._stream.fp.raw._sock.shutdown(2)
+        self._thread.join(5)
+        self._stream.close()
 
 
-def run(seconds: float, *, is_on: bool) -> dict[str, float]:
+def events_in(log: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
+
+
+def turns_in(events: list[dict[str, Any]], stretches: list[tuple[float, float]]) -> list[float]:
+    """Seconds of the cycles that ended in one of these stretches, without its first second."""
+    found = []
+    for event in events:
+        if event.get("event") == "cycle" and "seconds" in event:
+            at = datetime.fromisoformat(event["at"]).timestamp()
+            if any(begin + SETTLE_SECONDS <= at < end for begin, end in stretches):
+                found.append(float(event["seconds"]))
+    return found
+
+
+def measure(seconds: float) -> None:
+    command = [sys.executable, "-m", "bot", "run", "-e", "sim", "--json"]
+    command += [part for setting in SETTINGS for part in ("--set", setting)]
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "log"
-        command = [sys.executable, "-m", "bot", "run", "-e", "sim", "--json", "--set", "logs.level=debug"]
-        command += [
-            "--set",
-            "cadence.cycle_seconds=10",
-            "--set",
-            f"dashboard.enabled={str(is_on).lower()}",
-            "--set",
-            "dashboard.port=0",
-        ]
         env = os.environ | {"PYTHONPATH": str(ROOT)}
         with log.open("w") as out, subprocess.Popen(command, cwd=folder, env=env, stdout=out, stderr=out) as bot:
-            found: dict[str, float] = {}
+            stretches: dict[bool, list[tuple[float, float]]] = {True: [], False: []}
+            cpu, refreshed = 0.0, 0
             try:
                 time.sleep(START_SECONDS)
-                if is_on:
-                    events = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
-                    address = next(event["url"] for event in events if event.get("event") == "dashboard")
-                    refreshed: list[float] = []
-                    threading.Thread(target=follow, args=(address, refreshed), daemon=True).start()
-                    child = child_of(bot.pid)
-                    time.sleep(10)  # what the first look costs is paid once
-                    before, count, begun = cpu_seconds(child), len(refreshed), time.monotonic()
-                    time.sleep(seconds)
-                    found["core"] = (cpu_seconds(child) - before) / (time.monotonic() - begun)
-                    found["refreshed"] = len(refreshed) - count
-                else:
-                    time.sleep(seconds + 10)
+                address = next(event["url"] for event in events_in(log) if event.get("event") == "dashboard")
+                child, is_open = child_of(bot.pid), True
+                first = OpenPage(address)  # what the first look costs is paid once
+                time.sleep(3)
+                first.close()
+                until = time.monotonic() + seconds
+                while time.monotonic() < until:
+                    begun, before = time.time(), cpu_seconds(child)
+                    page = OpenPage(address) if is_open else None
+                    time.sleep(STRETCH_SECONDS)
+                    if page is not None:
+                        cpu, refreshed = cpu + cpu_seconds(child) - before, refreshed + page.refreshed
+                        page.close()
+                    stretches[is_open].append((begun, time.time()))
+                    is_open = not is_open
             finally:
                 bot.terminate()
                 bot.wait(30)
-        events = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
-        turns = [event["seconds"] for event in events if event.get("event") == "cycle" and "seconds" in event]
-        return found | {"turns": len(turns), "turn_seconds": median(turns[1:])}
-
-
-def main() -> None:
-    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 60.0
-    without, beside = run(seconds, is_on=False), run(seconds, is_on=True)
-    print(f"dashboard process with one open page: {beside['core']:.2%} of a core, {beside['refreshed']:.0f} refreshes")
-    alone, together = without["turn_seconds"], beside["turn_seconds"]
-    print(f"median cycle: {alone * 1e3:.0f} ms alone, {together * 1e3:.0f} ms beside it, ratio {together / alone:.2f}")
+        events = events_in(log)
+    beside, alone = turns_in(events, stretches[True]), turns_in(events, stretches[False])
+    share = cpu / (STRETCH_SECONDS * len(stretches[True]))
+    print(f"dashboard process, a page open, a cycle a second: {share:.2%} of a core, {refreshed} refreshes")
+    print(
+        f"median cycle: {median(alone) * 1e3:.0f} ms with no page open ({len(alone)} cycles), "
+        f"{median(beside) * 1e3:.0f} ms with one ({len(beside)}), ratio {median(beside) / median(alone):.2f}"
+    )
 
 
 if __name__ == "__main__":
-    main()
+    measure(float(sys.argv[1]) if len(sys.argv) > 1 else 120.0)

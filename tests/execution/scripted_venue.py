@@ -141,6 +141,9 @@ class ScriptedVenue:
     def held_seconds(self) -> dict[str, float]:
         return {}
 
+    def requests_used(self) -> dict[str, float]:
+        return {}
+
     async def fetch_account_review(self, max_age_ms: int) -> AccountReview:
         del max_age_ms
         return AccountReview()

@@ -72,6 +72,9 @@ class FaultyVenue:
     def held_seconds(self) -> Mapping[str, float]:
         return {}
 
+    def requests_used(self) -> Mapping[str, float]:
+        return {}
+
     async def fetch_account_review(self, max_age_ms: int) -> AccountReview:
         return await self._port.ask(lambda: at_once(self._inner.fetch_account_review(max_age_ms)))
 

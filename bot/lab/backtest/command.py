@@ -202,11 +202,15 @@ def summary_of(document: dict[str, Any]) -> str:
             f"{found['drawdown_max']:>9.1%} {found['worst_day']:>10.1%}"
         )
     costs = document["costs"]
-    lines.append(
-        f"turnover {costs['turnover_per_year']:.1f}× a year, fees {float(costs['fees_quote']):,.0f} and slippage "
-        f"{float(costs['slippage_quote']):,.0f} {document['quote']}, "
-        f"{document['condition_changes_per_year']:.1f} changes of condition a year"
-    )
+    if document["figures"]["sectorbot"]["per_year"] is None:
+        costs_text = f"fees {float(costs['fees_quote']):,.0f} and slippage {float(costs['slippage_quote']):,.0f}"
+        lines.append(f"{costs_text} {document['quote']}, {document['condition_changes']} changes of condition")
+    else:
+        lines.append(
+            f"turnover {costs['turnover_per_year']:.1f}× a year, fees {float(costs['fees_quote']):,.0f} and slippage "
+            f"{float(costs['slippage_quote']):,.0f} {document['quote']}, "
+            f"{document['condition_changes_per_year']:.1f} changes of condition a year"
+        )
     for name, part in document["contributions"].items():
         lines.append(
             f"{name:15} {float(part['net_quote']):>+14,.0f} {document['quote']} (funding "

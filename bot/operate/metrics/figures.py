@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 PREFIX = "sectorbot"
 TURN_BUCKETS = (0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 120, 300)
 LATENCY_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5)
+ORDER_BUCKETS = (0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60)
 LAG_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5)
 
 
@@ -84,6 +85,10 @@ class MetricSet:
         self.account_age = self._gauge("account_age_seconds", "Age of the account reading")
         self.latency = self._histogram("venue_latency_seconds", "Median answer of the venue in a turn", LATENCY_BUCKETS)
         self.skew = self._gauge("clock_skew_seconds", "Clock of the venue less ours")
+        self.order_seconds = self._histogram(
+            "order_seconds", "From an order's record in the journal to the venue's answer", ORDER_BUCKETS, "market"
+        )
+        self.requests_used = self._gauge("requests_used_ratio", "Share of the venue's request budget in use", "part")
         self.held = self._gauge("throttle_held_seconds", "How long the venue asks for silence", "part")
 
     def _add_process(self) -> None:

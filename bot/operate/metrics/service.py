@@ -10,6 +10,7 @@ from prometheus_client import start_http_server, write_to_textfile
 from bot.domain.turn.valuation import VALUATION
 from bot.journal.reader import JournalReader
 from bot.operate.metrics.figures import MetricSet
+from bot.operate.metrics.order_times import OrderTimes
 from bot.operate.metrics.taking import name_build, take_profit, take_rest, take_turn
 from bot.runtime.cycle import CycleResult
 from bot.runtime.services.service import RunningBot
@@ -31,6 +32,7 @@ class MetricsService:
         self._bot, self._settings = bot, bot.settings.metrics
         self.figures = MetricSet()
         self._last: CycleResult | None = None
+        self._order_times: OrderTimes | None = None
         self._valued_seq = 0
         name_build(self.figures, bot.settings)
 
@@ -71,6 +73,9 @@ class MetricsService:
     def _refresh(self, reader: JournalReader) -> None:
         limits, now_ms = self._bot.app.cycle.parts.limits, self._bot.app.clock.now_ms()
         take_rest(self.figures, reader, self._bot.health, limits=limits, result=self._last, now_ms=now_ms)
+        if self._order_times is None:
+            self._order_times = OrderTimes(reader.count_events())
+        self._order_times.take(self.figures, reader)
         valued = reader.load_facts(VALUATION, 1)
         if valued and valued[0].seq != self._valued_seq:
             self._valued_seq = valued[0].seq

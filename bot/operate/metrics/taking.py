@@ -161,6 +161,8 @@ def _take_health(figures: MetricSet, health: Health) -> None:
     only(figures.late, {name: float(name in late) for name in health.parts})
     held: Any = last.get("held_seconds") or {}
     only(figures.held, {str(part): float(seconds) for part, seconds in held.items()})
+    used: Any = last.get("requests_used") or {}
+    only(figures.requests_used, {str(part): float(share) for part, share in used.items()})
     figures.problem.set(bool(last.get("problem")))
     telegram: Any = last.get("telegram") or {}
     figures.strangers.set(int(telegram.get("strangers", 0)))

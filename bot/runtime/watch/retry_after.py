@@ -17,6 +17,10 @@ class HoldWatch:
         self._venue = venue
         self._said: set[str] = set()
 
+    def used(self) -> Mapping[str, float]:
+        """Share of the request budget that is used, by part of the venue."""
+        return {market: round(share, 3) for market, share in self._venue.requests_used().items()}
+
     def poll(self) -> Mapping[str, int]:
         """Seconds that are left, by part of the venue; what is free is missing."""
         held = {market: round(seconds) for market, seconds in self._venue.held_seconds().items()}

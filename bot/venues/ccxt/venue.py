@@ -97,6 +97,12 @@ class CcxtVenue:
     def held_seconds(self) -> Mapping[str, float]:
         return {market: gate.held_s for market, gate in self._link.wire.gates.items() if gate.held_s}
 
+    def requests_used(self) -> Mapping[str, float]:
+        return {
+            market: max((used / limit for used, limit in gate.loads().values()), default=0.0)
+            for market, gate in self._link.wire.gates.items()
+        }
+
     async def fetch_instruments(self, symbols: Sequence[str] | None = None) -> Mapping[str, Instrument]:
         loads_before = self._link.loads
         found = await self._link.load_instruments(symbols, is_known_enough=self._fees.are_due())

@@ -62,6 +62,9 @@ class EngineVenue(EngineAccount):
     def held_seconds(self) -> Mapping[str, float]:
         return {}
 
+    def requests_used(self) -> Mapping[str, float]:
+        return {}
+
     async def fetch_account_review(self, max_age_ms: int) -> AccountReview:
         """The engine's modes and rights, as a venue's checks would find them."""
         del max_age_ms

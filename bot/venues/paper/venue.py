@@ -90,6 +90,9 @@ class PaperVenue(EngineAccount):
     def held_seconds(self) -> Mapping[str, float]:
         return self._data.held_seconds()
 
+    def requests_used(self) -> Mapping[str, float]:
+        return self._data.requests_used()
+
     async def fetch_account_review(self, max_age_ms: int) -> AccountReview:
         return await self._data.fetch_account_review(max_age_ms)
 

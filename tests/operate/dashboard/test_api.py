@@ -5,13 +5,15 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from bot.operate.dashboard.api.endpoints import API, ENDPOINTS
 from bot.operate.dashboard.api.openapi import document
+from bot.operate.dashboard.api.schema import ANSWERS
 from bot.operate.dashboard.server import make_app
 from bot.operate.dashboard.source import BotSource, make_source
 from bot.report import queries, signals
-from tests.operate.dashboard.conftest import dashboard, settings_of
+from tests.operate.dashboard.conftest import dashboard, pretend_daemon, settings_of
 from tests.operate.dashboard.test_control import API_ACCOUNT, BEARER
 
 MakeSource = Callable[..., BotSource]
@@ -105,3 +107,51 @@ async def test_the_description_is_served_without_a_token(source_of: MakeSource) 
     assert found["info"]["title"] == "sectorbot"
     assert [one["name"] for one in bots] == ["sectorbot"]
     assert bots[0]["equity_quote"] is not None
+
+
+def checked(path: str, answer: Any) -> list[str]:
+    """What in an answer differs from the schema that the description gives for it."""
+    described = document(is_single=True)
+    schema = described["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+    validator = Draft202012Validator({**schema, "components": described["components"]})
+    return [f"{path} {list(error.absolute_path)}: {error.message[:200]}" for error in validator.iter_errors(answer)]
+
+
+async def answers_of(source: BotSource) -> dict[str, Any]:
+    """What every read answers, by path."""
+    with source.view() as view:
+        orders = [order.client_id for order in view.reader.load_orders(1)]
+    found = {}
+    async with dashboard(source) as client:
+        for path in ["/bots", *(endpoint.path for endpoint in ENDPOINTS)]:
+            asked = path.replace("{client_id}", orders[0] if orders else "none").replace("{cycle}", "1")
+            answer = await client.get(f"{API}{asked}{'?since=all' if path == '/history' else ''}")
+            assert answer.status == 200, (path, await answer.text())
+            found[path] = await answer.json()
+    return found
+
+
+@pytest.mark.parametrize("is_running", [True, False])
+async def test_every_answer_follows_its_schema(is_running: bool, source_of: MakeSource, state: Any) -> None:
+    if is_running:
+        pretend_daemon(state, kill="pause", problem="mismatch")
+    answers = await answers_of(source_of())
+    assert set(answers) == set(ANSWERS)
+    assert [line for path, answer in answers.items() for line in checked(path, answer)] == []
+
+
+@pytest.mark.parametrize(
+    ("path", "change"),
+    [
+        ("/status", {"mode": 3}),
+        ("/status", {"colour": "red"}),
+        ("/pnl", {"periods": {"x": {}}}),
+        ("/log", {"events": [{}]}),
+    ],
+)
+async def test_an_answer_that_differs_from_its_schema_is_found(
+    path: str, change: dict[str, Any], source_of: MakeSource
+) -> None:
+    answers = await answers_of(source_of())
+    assert checked(path, answers[path] | change)
+    assert checked(path, dict(list(answers[path].items())[1:])), "a field is missing"

@@ -14,9 +14,11 @@ import pytest
 
 from bot.domain.money import ZERO
 from bot.domain.states import OrderState
+from bot.journal.facts import Fact
 from bot.journal.reader import JournalReader
 from bot.operate.metrics import service as service_module
 from bot.operate.metrics.figures import MetricSet, only
+from bot.operate.metrics.order_times import OrderTimes
 from bot.operate.metrics.service import make_metrics
 from bot.operate.metrics.taking import take_profit, take_rest, take_turn
 from bot.report.profit.periods import load_profit
@@ -26,6 +28,7 @@ from bot.runtime.health.health_file import Health
 from bot.runtime.services.service import RunningBot
 from bot.runtime.settings.model import SettingsProblem, load_settings
 from bot.runtime.settings.operate.metrics import MetricsSettings
+from bot.runtime.watch.retry_after import HoldWatch
 from bot.runtime.wiring import App
 from tests.stage import Stage, staged
 
@@ -199,3 +202,74 @@ def test_metrics_are_off_unless_an_address_or_a_file_is_named(workplace: Path) -
     assert not load_settings().metrics.is_on
     found: Any = load_settings(assignments=('metrics.listen="[::1]:9464"',)).metrics
     assert (found.is_on, found.address) == (True, ("::1", 9464))
+
+
+async def test_orders_are_timed_from_their_record_to_the_first_answer(stage: Stage) -> None:
+    async with stage.app() as app:
+        figures, reader = MetricSet(), JournalReader(app.journal.path)
+        times = OrderTimes(after_seq=0)
+        try:
+            for _ in range(6):
+                result = await stage.turn(app)
+                if result.outcomes:
+                    break
+                stage.embedded.clock.skip(4 * 3_600_000)
+            times.take(figures, reader)
+            first = values(figures)
+            times.take(figures, reader)
+            assert values(figures) == first, "an order is counted once"
+            events = reader.load_events(1_000)
+        finally:
+            reader.close()
+    sent = {e.payload["order"]["client_id"]: e.at_ms for e in events if e.kind == "order_submitting"}
+    answers = [e for e in events if e.kind == "order_event" and e.payload["before"] == "submitting"]
+    counts = {name: value for name, value in first.items() if name.startswith("sectorbot_order_seconds_count")}
+    assert sum(counts.values()) == len(answers) > 0
+    waited = sum(event.at_ms - sent[event.payload["client_id"]] for event in answers) / 1000
+    total = sum(value for name, value in first.items() if name.startswith("sectorbot_order_seconds_sum"))
+    assert total == pytest.approx(waited)
+    exemplars = [
+        s.exemplar for m in figures.registry.collect() for s in m.samples if s.name == "sectorbot_order_seconds_bucket"
+    ]
+    assert {"cycle": str(result.number)} in [exemplar.labels for exemplar in exemplars if exemplar]
+
+
+def answered(*steps: tuple[str, dict[str, Any]]) -> dict[str, float]:
+    """Figures after events a second apart."""
+
+    class Reader:
+        def load_events(self, limit: int, after: int, kinds: object) -> tuple[Any, ...]:
+            rows = [Fact(seq, seq * 1000, kind, payload) for seq, (kind, payload) in enumerate(steps, 1)]
+            return tuple(row for row in rows if row.seq > after)
+
+    figures, reader = MetricSet(), Reader()
+    OrderTimes(0).take(figures, reader)  # type: ignore[arg-type]
+    return values(figures)
+
+
+def test_an_order_whose_answer_was_lost_counts_until_the_venue_has_answered() -> None:
+    order = {"order": {"client_id": "a", "symbol": "UNI/USDT:USDT"}}
+    found = answered(
+        ("cycle", {"number": 7}),
+        ("order_submitting", order),
+        ("order_event", {"client_id": "a", "event": "lost", "before": "submitting"}),
+        ("order_event", {"client_id": "a", "event": "seen_open", "before": "in_doubt"}),
+        ("order_event", {"client_id": "a", "event": "filled", "before": "open"}),
+    )
+    assert found['sectorbot_order_seconds_sum{market="perp"}'] == 2
+    assert found['sectorbot_order_seconds_count{market="perp"}'] == 1
+
+
+async def test_the_request_budget_that_is_used_is_that_of_the_fullest_limit(stage: Stage, tmp_path: Path) -> None:
+    async with stage.app() as app:
+        await stage.turn(app)
+        gates = app.venue._link.wire.gates  # type: ignore[attr-defined]
+        used = HoldWatch(app.venue).used()
+        assert set(used) == set(gates)
+        for market, gate in gates.items():
+            assert used[market] == pytest.approx(max(used / limit for used, limit in gate.loads().values()), abs=0.02)
+        assert max(used.values()) > 0
+        health = Health(tmp_path / "health.json", "trade", "sim")
+        health.last["requests_used"] = used
+        found = taken(app, await stage.turn(app), health)
+    assert found[f'sectorbot_requests_used_ratio{{part="{next(iter(used))}"}}'] == next(iter(used.values()))

@@ -7,6 +7,7 @@ from aiohttp import web
 import bot
 from bot.operate.dashboard.actions import LEVELS
 from bot.operate.dashboard.api.endpoints import API, ENDPOINTS, ApiRead, json_response
+from bot.operate.dashboard.api.schema import ANSWERS, schema_of, schemas
 from bot.operate.dashboard.frontend import FRONTEND
 
 REFUSALS = {
@@ -23,7 +24,7 @@ def document(*, is_single: bool) -> dict[str, Any]:
     """The description of every path, for one bot or for several."""
     prefix = "" if is_single else "/bots/{bot}"
     paths: dict[str, Any] = {
-        "/bots": {"get": _operation("list_bots", "The bots of this dashboard", {"type": "array", "items": _ANY})}
+        "/bots": {"get": _operation("list_bots", "The bots of this dashboard", schema_of(ANSWERS["/bots"]))}
     }
     for endpoint in ENDPOINTS:
         paths[f"{prefix}{endpoint.path}"] = {"get": _reading(endpoint, prefix)}
@@ -48,7 +49,7 @@ def document(*, is_single: bool) -> dict[str, Any]:
         "paths": paths,
         "components": {
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
-            "schemas": {"Error": _ERROR, "Answer": _ANSWER},
+            "schemas": {**schemas(), "Error": _ERROR, "Answer": _ANSWER},
         },
     }
 
@@ -59,7 +60,7 @@ async def show_openapi(request: web.Request) -> web.Response:
 
 
 def _reading(endpoint: ApiRead, prefix: str) -> dict[str, Any]:
-    schema: dict[str, Any] = {"type": "array", "items": _ANY} if endpoint.is_list else _ANY
+    schema = schema_of(ANSWERS[endpoint.path])
     parameters = _path_parameters(prefix + endpoint.path)
     parameters += [
         {
@@ -94,7 +95,6 @@ def _content(schema: dict[str, Any]) -> dict[str, Any]:
     return {"application/json": {"schema": schema}}
 
 
-_ANY: dict[str, Any] = {"type": "object"}
 _ERROR_REF: dict[str, Any] = {"$ref": "#/components/schemas/Error"}
 _ANSWER_REF: dict[str, Any] = {"$ref": "#/components/schemas/Answer"}
 _ERROR: dict[str, Any] = {
