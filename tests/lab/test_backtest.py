@@ -3,7 +3,6 @@
 import json
 import math
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
@@ -278,7 +277,7 @@ def test_the_golden_scenario_gives_the_orders_that_the_demo_gives(
     sources = (lambda clock: MarketTvl(market, clock)), endow, (lambda clock: MarketMacro(market, clock))
     world = World(market, book, *sources)  # type: ignore[arg-type]
     record, mine = run(settings, world, Schedule(start_ms, start_ms + DAY, decide_ms=4 * H))
-    assert run_demo(DemoOptions(as_json=True, directory=tmp_path / "demo"), lambda *_: nullcontext()) == 0
+    assert run_demo(DemoOptions(as_json=True, directory=tmp_path / "demo")) == 0
     capsys.readouterr()
     reader = JournalReader(tmp_path / "demo" / "journal.db")
     theirs = list(reader.load_orders(EVERYTHING))

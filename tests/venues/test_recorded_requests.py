@@ -23,7 +23,7 @@ from tests.venues.simex_bench import DAY_MS, HOUR_MS, PERP, SPOT, Bench, D, Reco
 GOLDEN = Path(__file__).parent / "golden" / "requests.json"
 BASES = ("UNI", "AAVE", "MKR", "CRV", "LDO", "COMP", "SNX", "DYDX", "SUSHI", "YFI", "ENS", "GMX", "PENDLE", "LRC")
 SPOTS, PERPS = [f"{base}/USDT" for base in BASES], [f"{base}/USDT:USDT" for base in BASES]
-NOT_SENT = {"now_ms", "held_seconds", "clock_skew_ms"}
+NOT_SENT = {"now_ms", "held_seconds", "requests_used", "clock_skew_ms"}
 """Members of the port that ask nothing."""
 
 

@@ -8,7 +8,7 @@ import asyncio
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -58,7 +58,11 @@ class DemoOptions:
     venue: str | None = None
 
 
-def run_demo(options: DemoOptions, serve_page: ServePage) -> int:
+def _no_page(_arguments: Sequence[str], _announce: Callable[[str], None]) -> AbstractContextManager[object]:
+    return nullcontext()
+
+
+def run_demo(options: DemoOptions, serve_page: ServePage = _no_page) -> int:
     """Run the demo and return its exit code: 0 when the journal and the exchange agree."""
     console = Console(stderr=options.as_json, highlight=False)
     if not console.is_terminal:
