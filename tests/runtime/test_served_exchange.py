@@ -145,7 +145,7 @@ def test_the_printed_lines_name_everything(started: Running) -> None:
         "/fapi/v1",
         "ca.pem",
         "openssl dgst -sha256",
-        "import re, ccxt",
+        "import json, ccxt",
     ):
         assert part in text
     assert Path(started.document["ca"]).is_file()
