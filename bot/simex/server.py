@@ -44,10 +44,12 @@ _LARGEST_BODY = 1 << 20
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
-def _dialect(name: str, exchange: Exchange, keys: Mapping[str, ApiKey], scale: Decimal, id_salt: str) -> Dialect:
+def _dialect(
+    name: str, exchange: Exchange, keys: Mapping[str, ApiKey], scale: Decimal, id_salt: str, unknown: Counter[str]
+) -> Dialect:
     """The dialect of a venue. Raises ValueError for a venue that has none."""
     if name == "binance":
-        return Binance(exchange, keys, limits_scale=scale, id_salt=id_salt)
+        return Binance(exchange, keys, limits_scale=scale, id_salt=id_salt, unknown=unknown)
     if name == "bybit":
         return Bybit(exchange, keys, limits_scale=scale)
     raise ValueError(f"the embedded exchange does not speak as {name!r}; it speaks as binance and bybit")
@@ -108,6 +110,7 @@ class Simex:
         self._clock = clock or _wall_ms
         self._base_ms, self._wall_base_ms = exchange.now_ms, self._clock()
         self._scale, self._id_salt = Decimal(str(limits_scale)), id_salt
+        self.unknown: Counter[str] = Counter()
         self._dialects: tuple[Dialect, ...] = ()
         self._hosts: frozenset[str] = frozenset()
         self.serve_dialects(FIRST_DIALECTS)
@@ -115,13 +118,14 @@ class Simex:
         self._pulse = Pulse(self._moment)
         self._delay, self._delays = NO_DELAY, Random(0)
         self._has_control, self._save, self._has_changed = control, save, False
-        self.unknown: Counter[str] = Counter()
         if save is not None:
             exchange.listeners.append(self._hear)
 
     def serve_dialects(self, venues: Sequence[str]) -> None:
         """Answer as these venues from now on, all over the one exchange. ValueError for one without a dialect."""
-        self._dialects = tuple(_dialect(name, self.exchange, self.keys, self._scale, self._id_salt) for name in venues)
+        self._dialects = tuple(
+            _dialect(name, self.exchange, self.keys, self._scale, self._id_salt, self.unknown) for name in venues
+        )
         self._hosts = frozenset(host for dialect in self._dialects for host in dialect.hosts)
 
     def dialect_rows(self) -> Iterator[tuple[Key, Any]]:

@@ -355,3 +355,11 @@ async def test_a_socket_answers_pings_and_sends_news(bench: Bench, port: int) ->
         with pytest.raises(aiohttp.WSServerHandshakeError):
             await session.ws_connect(f"ws://127.0.0.1:{port}/elsewhere")
     assert bench.simex.unknown == {"WS /elsewhere": 1}
+
+
+@pytest.mark.parametrize("path", ["/ws-api/v3", "/ws-fapi/v1"])
+def test_methods_that_are_not_there_are_counted(bench: Bench, path: str) -> None:
+    socket = Socket(bench, path)
+    for method in ("klines.of.tomorrow", "klines.of.tomorrow", "order.place"):
+        assert socket.say({"id": 1, "method": method})["status"] == 400 or method == "order.place"
+    assert bench.simex.unknown == {f"WS {path} klines.of.tomorrow": 2}

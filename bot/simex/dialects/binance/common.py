@@ -5,6 +5,7 @@ Source: rest-api.md, errors.md of binance-spot-api-docs and the USDⓈ-M general
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import ROUND_DOWN, Context, Decimal
@@ -217,6 +218,7 @@ class Desk:
         self.listen_keys = ListenKeys()
         self._prepared = PreparedLists()
         self.hearers: dict[SocketSession, None] = {}  # open WebSockets that private events are for
+        self.unknown: Counter[str] = Counter()  # methods of the WebSocket API that are not there
         self.id_salt = ""  # another one in each run of an exchange that keeps its orders
         self._listed: Mapping[str, Instrument] | None = None
         self._symbols: dict[tuple[Kind, str], str] = {}

@@ -5,6 +5,7 @@ route. So a refused request costs what the venue says it costs and never reaches
 """
 
 import re
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from decimal import Decimal
 from typing import Any
@@ -59,7 +60,13 @@ class Binance:
     """Spot, the wallet endpoints and USDⓈ-M futures over one engine. `respond` is a function of bytes and time."""
 
     def __init__(
-        self, exchange: Exchange, keys: Mapping[str, ApiKey], *, limits_scale: Decimal = Decimal(1), id_salt: str = ""
+        self,
+        exchange: Exchange,
+        keys: Mapping[str, ApiKey],
+        *,
+        limits_scale: Decimal = Decimal(1),
+        id_salt: str = "",
+        unknown: Counter[str] | None = None,
     ) -> None:
         self._keys = keys
         self.desk = Desk(
@@ -73,6 +80,7 @@ class Binance:
             orders={"spot": OrderGate(SPOT_ORDERS, limits_scale), "perp": OrderGate(PERP_ORDERS, limits_scale)},
         )
         self.desk.id_salt = id_salt
+        self.desk.unknown = Counter() if unknown is None else unknown
         self._routes = table_of(SPOT_ROUTES, USDM_ROUTES)
         self._paths = frozenset(path for _, path in self._routes)
         self._wall_ms = 0
