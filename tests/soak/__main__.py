@@ -9,6 +9,8 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
+from bot.simex.server import FIRST_DIALECTS
+from bot.venues.registry import FOLDERS
 from tests.soak.driver import soak
 from tests.soak.intrusions import Intrusion
 
@@ -18,6 +20,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=2.0, help="wall time before the settling life")
     parser.add_argument("--seed", type=int, default=1, help="draws faults, kills and market")
     parser.add_argument("--scenario", default="golden", help="golden, quiet, risk-off or downtrend")
+    parser.add_argument("--venue", choices=sorted(FOLDERS), default=FIRST_DIALECTS[0], help="default: %(default)s")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="keep journal, logs and dump here")
     kinds = [kind.name.lower() for kind in Intrusion]
     parser.add_argument(
@@ -42,6 +45,7 @@ async def _run(options: argparse.Namespace, directory: Path) -> int:
         seed=options.seed,
         scenario=options.scenario,
         allowed=frozenset(Intrusion[name.upper()] for name in options.allowed),
+        venue=options.venue,
     )
     tally, plan = run.tally, run.plan
     print(f"soak              {(time.monotonic() - began) / 60:.1f} minutes, seed {options.seed}, {options.scenario}")
@@ -61,7 +65,7 @@ async def _run(options: argparse.Namespace, directory: Path) -> int:
         print(f"  - {words}")
     print(
         f"again             python -m tests.soak --minutes {options.minutes:g} --seed {options.seed}"
-        f" --scenario {options.scenario} --with {' '.join(options.allowed)}".rstrip()
+        f" --scenario {options.scenario} --venue {options.venue} --with {' '.join(options.allowed)}".rstrip()
     )
     return 1 if tally.problems or verdict.mismatches else 0
 

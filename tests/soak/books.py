@@ -18,6 +18,7 @@ from bot.domain.states import KillLevel, OrderState
 from bot.execution.another_writer import ACCEPTED, UNKNOWN_RESTS
 from bot.journal.journal import JournalReader
 from bot.ports import Payment
+from tests.sim.wire import engine_number
 
 ZERO = Decimal(0)
 PROFIT_ROUNDING = Decimal("0.00000002")  # per fill: the exchange rounds entry prices and profits
@@ -185,7 +186,7 @@ def _compare_fills(
 
 def _number(fill: Fill) -> int:
     """The exchange's number of a trade; ids of the journal may have the symbol before it."""
-    return int(fill.trade_id.rpartition(":")[2])
+    return engine_number(fill.trade_id)
 
 
 def _compare_holdings(
@@ -207,6 +208,9 @@ def _compare_holdings(
     actual = {f"spot:{asset}": Decimal(value) for asset, value in dump["end"]["spot"].items()}
     actual |= {f"perp:{symbol}": Decimal(value) for symbol, value in dump["end"]["positions"].items()}
     actual["wallet"] = Decimal(dump["end"]["wallet"])
+    if dump.get("is_unified"):  # the exchange's two wallets are the account's one
+        for books in (expected, actual):
+            books["wallet"] += books.pop("spot:USDT", ZERO)
     for key in sorted({*expected, *actual}):
         room = PROFIT_ROUNDING * (len(fills) + 1) if key == "wallet" else ZERO
         want, have = expected[key], actual.get(key, ZERO)

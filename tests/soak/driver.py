@@ -20,6 +20,7 @@ from bot.domain.states import OrderState
 from bot.journal.journal import JournalError, JournalReader
 from bot.runtime.exit_codes import ExitCode
 from bot.runtime.kill.switch import ResumeFile, ResumeRequest
+from bot.simex.server import FIRST_DIALECTS
 from tests.conftest import ROOT
 from tests.soak.books import Verdict, compare
 from tests.soak.clock import SharedClock
@@ -66,12 +67,14 @@ class Soak:
         plan: Plan | None = None,
         assignments: tuple[str, ...] = (),
         allowed: frozenset[Intrusion] = frozenset(),
+        venue: str = FIRST_DIALECTS[0],
     ) -> None:
+        self._venue = venue
         self._allowed, self.backups = allowed, Backups(directory / "backups")
         self._disk = contextlib.ExitStack()
         self.directory, self.tally = directory, Tally(seed)
         self.plan = plan or Plan(seed)
-        self._scenario, self._assignments = scenario, assignments
+        self._scenario, self._assignments = scenario, (f"venue.id={venue}", *assignments)
         self._condition = 0
         self._campaign = 0
         self._logs: dict[str, IO[bytes]] = {}
@@ -93,6 +96,8 @@ class Soak:
             self._scenario,
             "--directory",
             str(self.directory),
+            "--venue",
+            self._venue,
             cwd=ROOT,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
@@ -428,9 +433,10 @@ async def soak(
     scenario: str = "golden",
     finishes: bool = True,
     allowed: frozenset[Intrusion] = frozenset(),
+    venue: str = FIRST_DIALECTS[0],
 ) -> tuple[Soak, Verdict, float]:
     """Lives until the time is over, then the comparison; the third is virtual hours."""
-    async with Soak(directory, seed=seed, scenario=scenario, allowed=allowed) as run:
+    async with Soak(directory, seed=seed, scenario=scenario, allowed=allowed, venue=venue) as run:
         began_ms, deadline = run.clock.now_ms(), time.monotonic() + seconds
         while time.monotonic() < deadline:
             await run.live(draw_life(seed, run.tally.lives))

@@ -27,7 +27,8 @@ from bot.simex.engine.exchange import Exchange
 from bot.simex.engine.types import EventKind, ExchangeEvent
 from bot.simex.market.catalogue import default_instruments
 from bot.simex.market.synthetic import SyntheticMarket
-from bot.simex.server import ApiKey, Simex
+from bot.simex.server import FIRST_DIALECTS, ApiKey, Simex
+from bot.venues.registry import FOLDERS, abilities_of
 from tests.soak.clock import SharedClock
 from tests.stage import FEW
 
@@ -151,13 +152,14 @@ def dump_of(exchange: Exchange, begin: dict[str, Any], watch: Watch) -> dict[str
 
 async def serve(options: argparse.Namespace) -> None:
     directory: Path = options.directory
-    settings = soak_settings(directory)
+    settings = soak_settings(directory, f"venue.id={options.venue}")
     start_ms = int(SIM_START.timestamp() * 1000)
     exchange = open_exchange(settings, options.seed, options.scenario, start_ms)
     watch, begin = Watch(exchange), holdings_of(exchange)
     clock = SharedClock(directory / "clock", start_ms=start_ms, base_ns=time.monotonic_ns(), speed=options.speed)
     key = ApiKey(secrets.token_hex(32), secrets.token_hex(32), ACCOUNT)
     server = Simex(exchange, keys={key.key: key}, clock=clock.now_ms, limits_scale=Decimal(10))
+    server.serve_dialects((options.venue,))
     await server.start(tls_dir=directory / "tls")
     hello = {
         "https_port": server.https_port,
@@ -172,7 +174,8 @@ async def serve(options: argparse.Namespace) -> None:
     try:
         async for line in _lines():
             server.advance(0)
-            _dump(Path(line), dump_of(exchange, begin, watch))
+            is_unified = abilities_of(options.venue).is_unified
+            _dump(Path(line), {**dump_of(exchange, begin, watch), "is_unified": is_unified})
             print(line, flush=True)
     finally:
         await server.stop()
@@ -195,6 +198,7 @@ def main() -> None:
     parser.add_argument("--speed", type=int, default=10)
     parser.add_argument("--scenario", default="golden")
     parser.add_argument("--directory", type=Path, required=True)
+    parser.add_argument("--venue", choices=sorted(FOLDERS), default=FIRST_DIALECTS[0])
     asyncio.run(serve(parser.parse_args()))
 
 
