@@ -7,6 +7,7 @@ import pytest
 from bot.domain.order import Purpose
 from bot.journal.journal import JournalReader
 from bot.lab.demo.run import DemoOptions, run_demo
+from bot.report.demo_text import next_lines
 from bot.venues.registry import FOLDERS
 
 
@@ -22,3 +23,10 @@ def test_a_rotation_is_hedged_sold_bought_and_wagered_at_each_venue(
     reader.close()
     purposes = {order.purpose for order in filled}
     assert {Purpose.HEDGE, Purpose.REDUCE, Purpose.INCREASE, Purpose.TACTICAL, Purpose.RELEASE} <= purposes
+
+
+@pytest.mark.parametrize(
+    ("venue", "line"), [(None, "sectorbot run -e sim"), ("x", "sectorbot run -e sim --set venue.id=x")]
+)
+def test_the_next_command_trades_at_the_venue_of_the_demo(venue: str | None, line: str) -> None:
+    assert f"  {line}" in next_lines("journal.db", None, venue=venue)

@@ -115,7 +115,7 @@ class _Demo:
         journal = str(summary["journal"])
         kept = None if self._options.directory else str(Path(journal).parent)
         address = self._address if self._options.keep else ""
-        for line in ("", *lines, "", *demo_text.next_lines(journal, kept, address)):
+        for line in ("", *lines, "", *demo_text.next_lines(journal, kept, address, self._options.venue)):
             self._console.print(Text(line))
 
     def _say_address(self, address: str) -> None:
