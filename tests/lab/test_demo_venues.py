@@ -1,5 +1,6 @@
 """The demo at every venue: a whole rotation through its wire, after which journal and exchange agree."""
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,8 @@ from bot.venues.registry import FOLDERS
 def test_a_rotation_is_hedged_sold_bought_and_wagered_at_each_venue(
     venue: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run_demo(DemoOptions(as_json=True, directory=tmp_path, venue=venue, max_seconds=300)) == 0
+    options = DemoOptions(as_json=True, directory=tmp_path, venue=venue, max_seconds=300)
+    assert run_demo(options, lambda *_: nullcontext()) == 0
     capsys.readouterr()
     reader = JournalReader(tmp_path / "journal.db")
     filled = [order for order in reader.load_orders(1_000) if order.filled_size > 0]

@@ -6,6 +6,7 @@ The tolerance is the playbook's: less than one lot and the fees per leg.
 import json
 from collections import defaultdict
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,13 @@ from bot.lab.demo.run import DemoOptions, run_demo
 FEE = Decimal("0.001")
 
 
+def no_page(*_: object) -> AbstractContextManager[None]:
+    return nullcontext()
+
+
 def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, **changes: Any) -> Mapping[str, Any]:
     with capture_logs():  # the command sends them to the error output
-        assert run_demo(DemoOptions(as_json=True, directory=tmp_path, **{"max_seconds": 300} | changes)) == 0
+        assert run_demo(DemoOptions(as_json=True, directory=tmp_path, **{"max_seconds": 300} | changes), no_page) == 0
     return json.loads(capsys.readouterr().out)  # type: ignore[no-any-return]
 
 
@@ -100,7 +105,7 @@ def test_the_default_cap_halves_the_long_and_says_so(
     capped = {"golden": (kind, words, ("risk.position_leverage_max=5",))}
     monkeypatch.setattr(scenarios, "SCENARIOS", capped)
     with capture_logs():
-        assert run_demo(DemoOptions(as_json=True, directory=tmp_path)) == 0
+        assert run_demo(DemoOptions(as_json=True, directory=tmp_path), no_page) == 0
     captured = capsys.readouterr()
     side, value, margin = legs(json.loads(captured.out), 1)["tactical"]
     assert side == "buy"
@@ -172,7 +177,7 @@ def test_recorded_candles_are_replayed_and_the_books_agree(
 def test_a_scenario_that_cannot_be_shown_says_why_in_one_line(
     changes: dict[str, Any], words: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run_demo(DemoOptions(**changes)) == 1
+    assert run_demo(DemoOptions(**changes), no_page) == 1
     assert words in " ".join(capsys.readouterr().out.split())
 
 
