@@ -21,7 +21,7 @@ from bot.journal.journal import Journal
 from bot.ports import Payment
 from bot.report.profit.ledger import ADJUSTED, PAID_OUTSIDE, OrderOf, ProfitLedger
 from bot.report.profit.parts import Period, ProfitParts, Source
-from bot.report.profit.periods import cost_series, equity_series, load_profit
+from bot.report.profit.periods import load_profit
 from bot.report.profit.views import period_row, profit_document, profit_line, profit_parts
 from bot.runtime.settings.model import load_settings
 
@@ -236,9 +236,6 @@ async def test_periods_begin_at_their_moments_and_end_with_the_last_valuation(tm
     }
     assert {period.end_ms for period in profit.periods.values()} == {39 * DAY_MS + 18 * HOUR_MS}
     assert profit.periods["today"].unexplained == 3
-    series = equity_series(journal.reader, 0, now_ms, points=40)
-    assert len(series) == 40
-    assert (series[0].equity, series[-1].equity, series[0].condition) == (D(1000), D(1156), "neutral")
     await journal.close()
 
 
@@ -255,18 +252,6 @@ async def test_a_restarted_papers_position_is_counted_once(tmp_path: Path) -> No
     assert period.by_sleeve == {}
     assert sum(period.flows.values()) == 3
     assert period.unexplained == 0
-    await journal.close()
-
-
-async def test_funding_and_fees_are_given_by_step_of_time(tmp_path: Path) -> None:
-    journal = await journaled(tmp_path, 1)
-    await journal.record_payments([Payment("1", "funding", "USDT", D("1.5"), PERP, 8 * HOUR_MS)])
-    await journal.record_fills([fill("UNI/USDT", Side.BUY, "10", "8", "0.01", "UNI", at_ms=9 * HOUR_MS)])
-    series = cost_series(journal.reader, "USDT", 0, DAY_MS, points=24)
-    assert [(one.at_ms, one.funding, one.fees) for one in series] == [
-        (8 * HOUR_MS, D("1.5"), 0),
-        (9 * HOUR_MS, 0, D("0.08")),
-    ]
     await journal.close()
 
 

@@ -1,12 +1,36 @@
 """A market that does what it is told: points in time joined by lines. For tests and small demonstrations."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from bot.domain.symbol import is_perp, pair_of
 from bot.simex.market.base import PathMarket, Track, spot_behind
-from bot.simex.market.path import Path, PointPath, ScaledPath
+from bot.simex.market.path import Columns, Path, PointPath
 
 Points = Sequence[tuple[int, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class ScaledPath:
+    """A path seen in another unit, as it grows."""
+
+    path: Path
+    factor: float
+
+    def price(self, ms: int) -> float:
+        return self.path.price(ms) * self.factor
+
+    def extremes(self, start_ms: int, end_ms: int) -> tuple[float, float]:
+        low, high = self.path.extremes(start_ms, end_ms)
+        return low * self.factor, high * self.factor
+
+    def crossing(self, start_ms: int, end_ms: int, price: float, *, rising: bool) -> int | None:
+        return self.path.crossing(start_ms, end_ms, price / self.factor, rising=rising)
+
+    def columns(self, timeframe_ms: int, start_ms: int, end_ms: int, limit: int, now_ms: int) -> Columns:
+        starts, *prices, volumes = self.path.columns(timeframe_ms, start_ms, end_ms, limit, now_ms)
+        opens, highs, lows, closes = ([price * self.factor for price in column] for column in prices)
+        return starts, opens, highs, lows, closes, volumes
 
 
 class ScriptedMarket(PathMarket):

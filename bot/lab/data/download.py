@@ -15,14 +15,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bot.atomic_file import publish
-from bot.domain.durations import DAY_MS, HOUR_MS
 from bot.domain.symbol import is_perp
 from bot.lab.backtest.record import day_of
 from bot.runtime.exit_codes import CommandFailed, ExitCode
 from bot.venues.ccxt.history import PublicHistory
 
 PARTS = ".parts"
-FRAMES_MS = {"1h": HOUR_MS, "1d": DAY_MS}
 CANDLES = pa.schema(
     [
         ("ts", pa.int64()),

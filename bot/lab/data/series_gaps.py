@@ -19,13 +19,6 @@ from bot.lab.data.table_shape import OPTIONAL, TEXTS
 
 CANDLES = {"ohlcv_1h": HOUR_MS, "perp_ohlcv_1h": HOUR_MS, "ohlcv_1d": DAY_MS, "perp_ohlcv_1d": DAY_MS}
 WIDTHS = {**CANDLES, "funding_8h": 8 * HOUR_MS, "tvl_daily": DAY_MS, "open_interest": DAY_MS}
-KEYS = (
-    "symbol",
-    "scope",
-    "name",
-    "exchange",
-    "provider",
-)  # columns that distinguish one series of a table from another
 SPOT = ("ohlcv_1h", "ohlcv_1d")
 MAX_GAP_HOURS = 12
 BY_EXCHANGE = ("funding_8h", "open_interest")  # read of one exchange per symbol

@@ -19,7 +19,6 @@ from bot.runtime.exit_codes import CommandFailed
 from bot.runtime.settings.layers import SettingsProblem
 
 REMOTE_SECONDS = 5.0
-ANSWER_MAX = 1_000_000
 _SHOWN = (
     "mode",
     "environment",

@@ -9,13 +9,12 @@ first cycle under this one.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
 from bot.domain.codec import decode
 from bot.domain.durations import DAY_MS, MINUTE_MS
-from bot.domain.money import ZERO, decimal_context, share
+from bot.domain.money import decimal_context
 from bot.domain.order import Purpose
 from bot.domain.turn.valuation import VALUATION, Valuation
 from bot.execution.ledger import Baseline
@@ -54,25 +53,6 @@ class Profit:
     @property
     def start(self) -> Period | None:
         return self.periods.get(START)
-
-
-@dataclass(frozen=True, slots=True)
-class EquityPoint:
-    """Equity at a moment, its fall from the highest before (a share), and the condition that was read then."""
-
-    at_ms: int
-    equity: Decimal
-    drawdown: Decimal
-    condition: str
-
-
-@dataclass(frozen=True, slots=True)
-class Costs:
-    """Funding received (+) or paid (−) and fees paid (+), quote, of one step of time."""
-
-    at_ms: int
-    funding: Decimal = ZERO
-    fees: Decimal = ZERO
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,44 +220,3 @@ def _origins(reader: JournalReader) -> Iterable[_Event]:
         if baseline.origin_ms != origin_ms:
             origin_ms = baseline.origin_ms
             yield _Event(baseline.agreed_ms, fact.seq, BASELINE, baseline)
-
-
-def equity_series(reader: JournalReader, begin_ms: int, now_ms: int, points: int = 400) -> tuple[EquityPoint, ...]:
-    """Equity since a moment in about `points` steps, oldest first. Drawdown counts from the highest point shown.
-
-    Raises:
-        JournalError: the journal cannot be read.
-    """
-    step_ms = max(1, (now_ms - begin_ms) // points)
-    found, peak = [], ZERO
-    for fact in reader.load_facts_by_step(VALUATION, step_ms, begin_ms):
-        equity = Decimal(fact.payload["equity"])
-        peak = max(peak, equity)
-        found.append(EquityPoint(fact.at_ms, equity, share(peak - equity, peak), fact.payload["condition"]))
-    return tuple(found)
-
-
-def cost_series(reader: JournalReader, quote: str, begin_ms: int, now_ms: int, points: int = 60) -> tuple[Costs, ...]:
-    """Funding and fees in quote by step of time, oldest first; steps without any are left out. Fees in tokens count at
-    the price of their fill; those in another asset are left out.
-
-    Raises:
-        JournalError: the journal cannot be read.
-    """
-    step_ms = max(1, (now_ms - begin_ms) // points)
-    steps: dict[int, tuple[Decimal, Decimal]] = {}
-
-    def add(at_ms: int, funding: Decimal, fees: Decimal) -> None:
-        step = at_ms - (at_ms - begin_ms) % step_ms
-        before = steps.get(step, (ZERO, ZERO))
-        steps[step] = (before[0] + funding, before[1] + fees)
-
-    for payment in reader.load_payments(begin_ms):
-        if payment.kind == "funding" and payment.asset == quote:
-            add(payment.at_ms, payment.amount, ZERO)
-    for fill in reader.load_fills(_LAST, begin_ms):
-        if fill.fee_asset == quote:
-            add(fill.at_ms, ZERO, fill.fee)
-        elif fill.symbol.startswith(f"{fill.fee_asset}/"):
-            add(fill.at_ms, ZERO, fill.fee * fill.price)
-    return tuple(Costs(at_ms, *amounts) for at_ms, amounts in sorted(steps.items()))

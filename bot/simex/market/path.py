@@ -199,29 +199,6 @@ def rescaled(path: CandlePath, factor: float) -> CandlePath:
     return CandlePath(path.timeframe_ms, path.starts, opens, highs, lows, closes, path.volumes)
 
 
-@dataclass(frozen=True, slots=True)
-class ScaledPath:
-    """A path seen in another unit, as it grows."""
-
-    path: Path
-    factor: float
-
-    def price(self, ms: int) -> float:
-        return self.path.price(ms) * self.factor
-
-    def extremes(self, start_ms: int, end_ms: int) -> tuple[float, float]:
-        low, high = self.path.extremes(start_ms, end_ms)
-        return low * self.factor, high * self.factor
-
-    def crossing(self, start_ms: int, end_ms: int, price: float, *, rising: bool) -> int | None:
-        return self.path.crossing(start_ms, end_ms, price / self.factor, rising=rising)
-
-    def columns(self, timeframe_ms: int, start_ms: int, end_ms: int, limit: int, now_ms: int) -> Columns:
-        starts, *prices, volumes = self.path.columns(timeframe_ms, start_ms, end_ms, limit, now_ms)
-        opens, highs, lows, closes = ([price * self.factor for price in column] for column in prices)
-        return starts, opens, highs, lows, closes, volumes
-
-
 @dataclass(slots=True)
 class PointPath:
     """Points joined by lines. `volume_per_hour` is quote volume, the same at all times. Points at one time: a jump."""

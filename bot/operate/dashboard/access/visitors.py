@@ -80,11 +80,6 @@ class Access:
         """Whether there is any account."""
         return bool(self._accounts)
 
-    @property
-    def can_act(self) -> bool:
-        """Whether anybody may act at all."""
-        return self._is_play or any(account.role == "operator" for account in self._accounts.values())
-
     def may_try_login(self, address: str) -> bool:
         """Whether another password from this address is looked at now."""
         return self._all_logins.take("") and self._logins.take(address)

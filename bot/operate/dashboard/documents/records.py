@@ -208,9 +208,6 @@ def _short(payload: Mapping[str, Any]) -> str:
     return text if len(text) <= 240 else f"{text[:239]}…"
 
 
-_DEFAULTS = ("config/default.toml", "config/sectors.toml", "default")
-
-
 def configuration_document(view: JournalView) -> Document:
     """Every setting with its origin, secrets as stars; of a journal that was named, the numbers it was decided with."""
     if view.is_named:
