@@ -2,7 +2,7 @@
 
 A removal replaces the body of a function by a permissive one (`Body`), takes a check out of the table that runs it
 (`Unlisted`), gives a constant another value (`Constant`), or changes a line of text (`Text`). Checks of the gate need
-no entry here: each `check_*` that a row names is made to pass everything, and is taken out of `gate.CHECKS`.
+no entry here: each `check_*` that a row names is made to pass everything, and is taken out of the table that lists it.
 
 A control that moves to another function needs its entry moved along; `test_removals.py` says which.
 """
@@ -187,7 +187,7 @@ REMOVALS: Mapping[int, tuple[Removal, ...]] = {
         Body("bot.execution.executor:Executor.send_cancels", "return"),
     ),
     37: (Body("bot.playbook.orders.flatten:_uncovered", "return []"),),
-    39: (Constant("bot.risk.gate:_ENTRIES", "_ALL"),),
+    39: (Constant("bot.risk.case:ENTRIES", "ALL"),),
     40: (
         Body("bot.runtime.settings.snapshot:record_config", "return"),
         Body("bot.runtime.settings.watch:_is_tighter", "return True"),
