@@ -56,9 +56,9 @@ class Listed(tuple[AnswerT, ...]):  # noqa: SLOT001 - a tuple cannot have slots 
     defects: tuple[tuple[str, str], ...]
 
     def __new__(cls, rows: Iterable[AnswerT], defects: Iterable[tuple[str, str]] = ()) -> "Listed[AnswerT]":
-        made = super().__new__(cls, tuple(rows))
-        made.defects = tuple(defects)
-        return made
+        created = super().__new__(cls, tuple(rows))
+        created.defects = tuple(defects)
+        return created
 
 
 class OutcomeUnknown(Exception):

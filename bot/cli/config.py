@@ -34,12 +34,12 @@ def check(given: SharedOptions) -> None:
     except SettingsProblem as error:
         unusable = {"usable": False, "problems": error.problems, "warnings": []}
         common.fail(str(error), ExitCode.CONFIGURATION, as_json=given.as_json, document=unusable)
-    found, capital = warnings(settings), capital_lines_of(settings)
+    result, capital = warnings(settings), capital_lines_of(settings)
     if given.as_json:
-        usable = {"usable": True, "problems": [], "warnings": found, "capital": capital, "digest": settings.digest}
+        usable = {"usable": True, "problems": [], "warnings": result, "capital": capital, "digest": settings.digest}
         common.print_json(usable | {"services": service_lines(settings)})
         return
-    for message in found:
+    for message in result:
         typer.echo(f"warning: {message}")
     for message in capital:
         typer.echo(f"capital: {message}")

@@ -51,9 +51,9 @@ def dashboard(
     from bot.runtime import logs
     from bot.runtime.settings.model import load_settings
 
-    asked = [f"dashboard.port={port}"] if port is not None else []
-    asked += [f"state_directory={given.state}"] if given.state else []
-    given = replace(given, assignments=(*given.assignments, *asked))
+    requested = [f"dashboard.port={port}"] if port is not None else []
+    requested += [f"state_directory={given.state}"] if given.state else []
+    given = replace(given, assignments=(*given.assignments, *requested))
     settings = load_settings(given.files, given.assignments)
     style = "json" if given.as_json else settings.logs.format
     logs.configure(style=style, level=settings.logs.level, secrets=settings.secret_values())

@@ -54,14 +54,14 @@ def download(
         *universe.former_symbols,
     )
     chosen = [symbol.strip() for symbol in symbols.split(",") if symbol.strip()] if symbols else named
-    wanted = data_download.DownloadRequest(out, _ms(start), _ms(end), tuple(dict.fromkeys(chosen)), timeframe.value)
+    required = data_download.DownloadRequest(out, _ms(start), _ms(end), tuple(dict.fromkeys(chosen)), timeframe.value)
     adapter = load_adapter(settings.venue.id)
 
     async def fetch() -> dict[str, object]:
         history = PublicHistory(adapter, "mainnet", quote=universe.quote, clock=SystemClock())
         try:
             await history.open()
-            return await data_download.download(wanted, history, on_progress=_progress)
+            return await data_download.download(required, history, on_progress=_progress)
         finally:
             await history.close()
 

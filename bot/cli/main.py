@@ -205,9 +205,9 @@ def halt(
     operator = by.strip() or common.operator()
     at = datetime.now(UTC).isoformat()
     answered = ask_to_halt(directory, KillLevel(level.value), reason.strip(), operator)
-    wanted = answered.asked
+    required = answered.asked
     document = {
-        "level": wanted.value,
+        "level": required.value,
         "reason": reason.strip(),
         "by": operator,
         "at": at,
@@ -222,10 +222,10 @@ def halt(
         common.print_result(message, document | {"confirmed": True}, as_json=given.as_json)
         return
     if not answered.pid:
-        message = f"no daemon runs on {directory.absolute()}: {flag} asks for {wanted.value}, and only a daemon that "
+        message = f"no daemon runs on {directory.absolute()}: {flag} asks for {required.value}, and only a daemon that "
         message += "starts there will obey; name the one that runs with --state or --config"
         common.fail(message, ExitCode.NOT_RUNNING, as_json=given.as_json, document=document | {"confirmed": False})
-    message = f"{flag} asks for {wanted.value}, but the daemon has not confirmed it within {CONFIRM_SECONDS:.0f} s; "
+    message = f"{flag} asks for {required.value}, but the daemon has not confirmed it within {CONFIRM_SECONDS:.0f} s; "
     common.fail(message + "it sends no forbidden order, yet look at its log", ExitCode.TIMEOUT, as_json=given.as_json)
 
 

@@ -19,16 +19,16 @@ _MILLION = "1M"
 def multiplier_of(base: str) -> Decimal:
     """Tokens per base unit, read off a base as Binance writes it: 1000 of `1000PEPE`, a million of `1MBABYDOGE`; 1 of
     every other one (`1INCH`)."""
-    found = _MULTIPLIER.match(base)
-    if found is None:
+    result = _MULTIPLIER.match(base)
+    if result is None:
         return ONE
-    return Decimal(1_000_000) if found.group(1) == _MILLION else Decimal(found.group(1))
+    return Decimal(1_000_000) if result.group(1) == _MILLION else Decimal(result.group(1))
 
 
 def token_of(base: str) -> str:
     """The token behind a base: PEPE for 1000PEPE."""
-    found = _MULTIPLIER.match(base)
-    return base if found is None else base[found.end(1) :]
+    result = _MULTIPLIER.match(base)
+    return base if result is None else base[result.end(1) :]
 
 
 class Kind(StrEnum):

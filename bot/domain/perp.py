@@ -63,7 +63,7 @@ def liquidation_in_brackets(
     instrument: Instrument, brackets: Sequence[Bracket], *, size: Decimal, entry: Decimal, margin: Decimal
 ) -> Decimal | None:
     """The price at which margin plus profit meets maintenance, with the bracket that holds at that price."""
-    found: Decimal | None = None
+    result: Decimal | None = None
     for bracket in brackets:
         price = liquidation_price(
             instrument,
@@ -75,10 +75,10 @@ def liquidation_in_brackets(
         )
         if price is None:
             continue
-        found = price
+        result = price
         if bracket.notional_floor <= instrument.notional(size, price) <= bracket.notional_cap:
             return price
-    return found
+    return result
 
 
 def expected_liquidation(
@@ -86,11 +86,11 @@ def expected_liquidation(
 ) -> Decimal | None:
     """Liquidation price of an isolated position that is not open yet: by the instrument's brackets or by the
     maintenance rate assumed at least, whichever comes first."""
-    found = [
+    result = [
         liquidation_price(instrument, size=size, entry=entry, margin=margin, maintenance_rate=rate_min),
         liquidation_in_brackets(instrument, instrument.brackets, size=size, entry=entry, margin=margin),
     ]
-    prices = [price for price in found if price is not None]
+    prices = [price for price in result if price is not None]
     if not prices:
         return None
     return max(prices) if size > 0 else min(prices)

@@ -82,11 +82,11 @@ class Lineage:
 
     def spans(self, symbol: str) -> tuple[Span, ...]:
         """Where the candles of `symbol` come from, oldest first, its own last."""
-        found, start_ms = [], self.since_ms
+        result, start_ms = [], self.since_ms
         for place, former in enumerate(self.formers):
-            found.append(Span(former.symbol, start_ms, former.until_ms, self._units_from(place)))
+            result.append(Span(former.symbol, start_ms, former.until_ms, self._units_from(place)))
             start_ms = former.until_ms
-        return (*found, Span(symbol, self.own_ms, 0, ONE))
+        return (*result, Span(symbol, self.own_ms, 0, ONE))
 
     def _units_from(self, place: int) -> Decimal:
         units = ONE

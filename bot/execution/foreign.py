@@ -226,10 +226,10 @@ class ForeignOrders:
             if await self._evidence.is_listed(fill.symbol):
                 raise
             return None  # the market has ended: to wait for an answer would hold entries back for ever
-        found = next((report for report in history if report.venue_id == fill.venue_order_id), None)
-        if found is None and self._venue.now_ms() - fill.at_ms < self._venue.quiet_period_ms:
+        result = next((report for report in history if report.venue_id == fill.venue_order_id), None)
+        if result is None and self._venue.now_ms() - fill.at_ms < self._venue.quiet_period_ms:
             raise Unavailable(f"order {fill.venue_order_id} is not in the order history yet")
-        return found
+        return result
 
 
 def _as_order(report: OrderReport) -> Order:

@@ -24,7 +24,7 @@ def replaced_adjustments(
     """Adjustments that take back those which the payments explain, to the last digit, each once."""
     facts = [fact for fact in reader.load_facts(ADJUSTMENT, _FACTS_MAX) if fact.seq > after_seq]
     taken = {fact.payload["replaces"] for fact in facts if "replaces" in fact.payload}
-    found = []
+    result = []
     for payment in recorded:
         key = f"spot:{payment.asset}"
         for fact in facts if payment.kind in FLOWS else ():
@@ -43,6 +43,6 @@ def replaced_adjustments(
                 "replaces": fact.seq,
                 "reason": f"the venue lists it now as {payment.id}",
             }
-            found.append(undone | ({"lost": str(ZERO - lost)} if lost else {}))
+            result.append(undone | ({"lost": str(ZERO - lost)} if lost else {}))
             break
-    return tuple(found)
+    return tuple(result)

@@ -99,11 +99,11 @@ def conversion_moves(payload: Mapping[str, Any]) -> tuple[dict[str, str], ...]:
 
 def holdings(account: Account) -> dict[str, Decimal]:
     """The holdings of an account by key; zero ones are left out."""
-    found = {f"spot:{asset}": balance.total for asset, balance in account.balances.items()}
-    found |= {f"perp:{symbol}": position.size for symbol, position in account.positions.items()}
+    result = {f"spot:{asset}": balance.total for asset, balance in account.balances.items()}
+    result |= {f"perp:{symbol}": position.size for symbol, position in account.positions.items()}
     if not account.is_unified:
-        found[WALLET] = account.perp_wallet
-    return {key: amount for key, amount in found.items() if amount != 0}
+        result[WALLET] = account.perp_wallet
+    return {key: amount for key, amount in result.items() if amount != 0}
 
 
 def expected_books(
@@ -148,7 +148,7 @@ def conversions_in(
     Rounding apart, and down to the last digit an exchange writes, it must fit; anything else stays unexplained.
     """
     spots = {d.key.removeprefix("spot:"): d for d in found if d.key.startswith("spot:")}
-    made = []
+    created = []
     for rule in successions:
         old, new = spots.get(rule.was), spots.get(rule.becomes)
         if old is None or new is None:
@@ -157,8 +157,8 @@ def conversions_in(
         given = new.actual if rule.was == rule.becomes else new.amount
         due = taken * rule.ratio
         if taken > 0 and abs(given - due) <= max(due * size_bps * BPS, _LAST_DIGIT * max(ONE, rule.ratio)):
-            made.append(Conversion(rule.was, rule.becomes, taken, given))
-    return tuple(made)
+            created.append(Conversion(rule.was, rule.becomes, taken, given))
+    return tuple(created)
 
 
 def differences(
@@ -176,7 +176,7 @@ def differences(
     by `cash_bps` of what is held or moved.
     """
     cash_keys = (f"spot:{quote}", WALLET)
-    found = []
+    result = []
     for key in sorted({*books.amounts, *actual}):
         is_cash = key in cash_keys
         if not is_cash and key.startswith("spot:") and key.removeprefix("spot:") not in watched:
@@ -188,8 +188,8 @@ def differences(
         else:
             tolerance = scale * size_bps * BPS
         if abs(want - have) > tolerance:
-            found.append(Difference(key, want, have))
-    return tuple(found)
+            result.append(Difference(key, want, have))
+    return tuple(result)
 
 
 def _add_spot_fill(books: Books, fill: Fill, value: Decimal) -> None:

@@ -70,15 +70,15 @@ class OrderReports:
 
     def take_defects(self) -> tuple[tuple[str, str], ...]:
         """(symbol, words) of the rows since the last call that could not be read, each once."""
-        found = tuple(dict.fromkeys(self._defects))
+        result = tuple(dict.fromkeys(self._defects))
         self._defects.clear()
-        return found
+        return result
 
     def take_latency_ms(self) -> int:
         """Median time, ms, of the reads since the last call, failed ones included; 0 when there were none."""
-        found = median_low(self._durations_ms) if self._durations_ms else 0
+        result = median_low(self._durations_ms) if self._durations_ms else 0
         self._durations_ms.clear()
-        return found
+        return result
 
     async def fetch_order(self, order: Order) -> OrderReport | None:
         """What the venue says of an order by its client id; None when it knows no such order, or only an older one.
@@ -164,9 +164,9 @@ class OrderReports:
         if not is_perp(symbol):
             return {}
         if symbol not in self._contract_sizes:
-            found = await self.read(self._venue.fetch_instruments([symbol]), f"instrument {symbol}")
+            result = await self.read(self._venue.fetch_instruments([symbol]), f"instrument {symbol}")
             # What is no longer listed is a linear perp of the venue, and those have a contract size of 1.
-            self._contract_sizes[symbol] = found[symbol].contract_size if symbol in found else ONE
+            self._contract_sizes[symbol] = result[symbol].contract_size if symbol in result else ONE
         return {symbol: self._contract_sizes[symbol]}
 
 

@@ -133,17 +133,17 @@ class Reconciler:
 
     async def _settle(self, symbols: Sequence[str]) -> Truth:
         working = self._journal.reader.load_working()
-        asked = sorted({*symbols, *(order.symbol for order in working)})
+        requested = sorted({*symbols, *(order.symbol for order in working)})
         self._evidence.take_defects()
         asked_ms = self._venue.now_ms()
-        reports = await self._evidence.read(self._venue.fetch_open_orders(asked), "open orders")
+        reports = await self._evidence.read(self._venue.fetch_open_orders(requested), "open orders")
         notes = list(await self._unknown_outcomes.settle(working, reports))
         foreign = await self._foreign.review(reports)
         notes.extend(foreign.notes)
         notes.extend(await self._collect_missing_fills())
         notes.extend(await self._collect_payments_if_due())
         account = await self._evidence.read(self._venue.fetch_account(), "account")
-        notes.extend(await self._history.run(asked, account))
+        notes.extend(await self._history.run(requested, account))
         account, mismatched, more = await self._agree(account, symbols)
         notes.extend(more)
         notes.extend(await self._review_new_fills())
@@ -176,18 +176,18 @@ class Reconciler:
             self._needs_baseline = False
         await self._watch(account, symbols)
         notes: list[Note] = []
-        found = await self._compare(account)
+        result = await self._compare(account)
         for round_number in range(self._rules.timing.mismatch_rounds):
-            if not found:
+            if not result:
                 break
             if round_number:
                 await asyncio.sleep(self._rules.timing.mismatch_interval_ms / 1000)
-            notes.extend(await self._explain(found, symbols))
+            notes.extend(await self._explain(result, symbols))
             account = self._believed(await self._evidence.read(self._venue.fetch_account(), "account"))
-            found, converted = await self._convert(await self._compare(account), account)
+            result, converted = await self._convert(await self._compare(account), account)
             notes.extend(converted)
-        cash = tuple(difference for difference in found if _is_cash(difference, account))
-        mismatched = tuple(difference for difference in found if difference not in cash)
+        cash = tuple(difference for difference in result if _is_cash(difference, account))
+        mismatched = tuple(difference for difference in result if difference not in cash)
         notes.extend([await self._lock(difference, symbols) for difference in mismatched])
         if cash and not mismatched:
             share_max, now_ms = self._rules.unexplained_max, self._venue.now_ms()
@@ -197,7 +197,7 @@ class Reconciler:
             else:
                 notes.extend(await self._adjust_cash(cash))
         await self._unlock(frozenset(s for d in mismatched for s in _symbols_of(d.key, symbols)))
-        if not found:
+        if not result:
             await self._roll_baseline(account)
         return account, mismatched, tuple(notes)
 
@@ -213,7 +213,7 @@ class Reconciler:
         baseline = self._baseline()
         if baseline is None:
             return ()
-        found = differences(
+        result = differences(
             self._books(baseline, account)[0],
             holdings(account),
             watched=self._watched(baseline),
@@ -225,26 +225,26 @@ class Reconciler:
             order.symbol for order in self._journal.reader.load_working() if order.state in UNKNOWN_OUTCOME_STATES
         }
         if not doubtful:
-            return found
+            return result
         uncertain = {key for symbol in doubtful for key in _keys_of(symbol)}
-        return tuple(d for d in found if d.key not in uncertain and not _is_cash(d, account))
+        return tuple(d for d in result if d.key not in uncertain and not _is_cash(d, account))
 
     async def _convert(
         self, found: tuple[Difference, ...], account: Account
     ) -> tuple[tuple[Difference, ...], tuple[Note, ...]]:
         """Take for what they are the differences that an exchange makes by turning one asset into another."""
-        made = conversions_in(found, self._successions, self._rules.timing.size_tolerance_bps)
-        for conversion in made:
+        created = conversions_in(found, self._successions, self._rules.timing.size_tolerance_bps)
+        for conversion in created:
             await self._journal.record_fact(CONVERSION, conversion.payload)
-        notes = tuple(Note(Reason.TOKEN_RENAMED, c.payload["reason"], c.becomes, c.payload) for c in made)
-        return await self._compare(account) if made else found, notes
+        notes = tuple(Note(Reason.TOKEN_RENAMED, c.payload["reason"], c.becomes, c.payload) for c in created)
+        return await self._compare(account) if created else found, notes
 
     def _books(self, baseline: Baseline, account: Account) -> tuple[Books, int]:
         reader, seq = self._journal.reader, baseline.upto_seq
         upto = reader.count_events()
         state = reader.state(*ORDERS, *PAYMENTS, ADJUSTMENT, CONVERSION, BASELINE)
-        asked = (state, seq, account.quote, account.is_unified)
-        if state is not None and self._known_books is not None and self._known_books[0] == asked:
+        requested = (state, seq, account.quote, account.is_unified)
+        if state is not None and self._known_books is not None and self._known_books[0] == requested:
             return self._known_books[1], upto
         books = expected_books(
             baseline,
@@ -257,7 +257,7 @@ class Reconciler:
             quote=account.quote,
             is_unified=account.is_unified,
         )
-        self._known_books = asked, books
+        self._known_books = requested, books
         return books, upto
 
     async def _explain(self, found: Iterable[Difference], symbols: Sequence[str]) -> tuple[Note, ...]:

@@ -168,10 +168,10 @@ class UnknownOutcomes:
         """What the order history says of the end of an order that is reported as open while the list of open orders
         lacks it: one of the two endpoints is behind, and an order that is over stays over."""
         try:
-            found = await self._find_in_history(order)
+            result = await self._find_in_history(order)
         except Unavailable:
             return report
-        return report if found is None or found.state is ReportState.OPEN else found
+        return report if result is None or result.state is ReportState.OPEN else result
 
     async def _proved(self, order: Order, listed: OrderReport) -> OrderReport:
         """What is newer: the row of the list of open orders, or what the order's own endpoint says of it.
@@ -224,13 +224,13 @@ class UnknownOutcomes:
             message = f"fills of {order.symbol} could not be read: {error}"
             return order, (Note(Reason.VENUE_UNAVAILABLE, message, order.symbol),)
         order = self._journal.reader.load_order(order.client_id) or order
-        asked = f"{self._rules.timing.not_found_confirmations} times, on every endpoint"
+        requested = f"{self._rules.timing.not_found_confirmations} times, on every endpoint"
         if order.filled_size >= order.size:
             event, reason = OrderEvent.FILLED, "its fills add up to its size"
         elif order.state is OrderState.IN_DOUBT and order.filled_size == 0:
-            event, reason = OrderEvent.NOT_FOUND, f"{NEVER_CAME_TO_BE}: the venue does not know it, asked {asked}"
+            event, reason = OrderEvent.NOT_FOUND, f"{NEVER_CAME_TO_BE}: the venue does not know it, asked {requested}"
         else:
-            event, reason = OrderEvent.EXPIRED, f"over: the venue no longer knows it, asked {asked}"
+            event, reason = OrderEvent.EXPIRED, f"over: the venue no longer knows it, asked {requested}"
         return await self._journal.record_order_event(order.client_id, event, reason=reason), ()
 
 

@@ -75,7 +75,7 @@ class CandleCache:
 
     def _left_out(self, wanted: CandleHistory, closed_ms: int) -> list[Missing]:
         """What is said of the candles in the wanted span that came and could not be used."""
-        first_ms, found = closed_ms - wanted.count * wanted.timeframe_ms, []
+        first_ms, result = closed_ms - wanted.count * wanted.timeframe_ms, []
         for symbol in wanted.symbols:
             known = self._series.get((symbol, wanted.timeframe_ms))
             sound = set(known.starts_ms) if known is not None and self._bad.get(symbol) else set()
@@ -83,8 +83,8 @@ class CandleCache:
             if bad:
                 first = datetime.fromtimestamp(min(bad) / 1000, UTC).strftime("%Y-%m-%d %H:%M")
                 message = f"{len(bad)} of its candles cannot be read and are left out, the first opens {first} UTC"
-                found.append(Missing(f"part of candles {symbol}", message))
-        return found
+                result.append(Missing(f"part of candles {symbol}", message))
+        return result
 
     def _note_bad(
         self, symbol: str, page: CandleSeries, grown: CandleSeries | None, since_ms: int, end_ms: int

@@ -20,14 +20,14 @@ async def gather_each(
     """`fetch` for each name, at most `at_once` at a time, all within `deadline_ms`. Answers keep the order of names."""
     if not names:
         return {}, ()
-    found: dict[str, T] = {}
+    result: dict[str, T] = {}
     failed: dict[str, str] = {}
     waiting = iter(names)
 
     async def ask_on() -> None:
         for name in waiting:  # all of them take from one line, each the next as soon as it has an answer
             try:
-                found[name] = await fetch(name)
+                result[name] = await fetch(name)
             except (Unavailable, TimeoutError) as error:
                 failed[name] = str(error) or "no answer in time"
 
@@ -40,8 +40,8 @@ async def gather_each(
     except ExceptionGroup as group:
         raise group.exceptions[0] from group
     late = f"no answer within {deadline_ms} ms"
-    missing = tuple(Missing(f"{what} {name}", failed.get(name, late)) for name in names if name not in found)
-    return {name: found[name] for name in names if name in found}, missing
+    missing = tuple(Missing(f"{what} {name}", failed.get(name, late)) for name in names if name not in result)
+    return {name: result[name] for name in names if name in result}, missing
 
 
 async def gather_all(
@@ -60,6 +60,6 @@ async def gather_all(
         answer, why, notes = {}, str(error), {}
     except TimeoutError:
         answer, why, notes = {}, f"no answer within {deadline_ms} ms", {}
-    found = {name: answer[name] for name in names if name in answer}
-    missing = [Missing(f"{what} {name}", notes.get(name, why)) for name in names if name not in found]
-    return found, (*missing, *(Missing(f"part of {what} {name}", notes[name]) for name in found if name in notes))
+    result = {name: answer[name] for name in names if name in answer}
+    missing = [Missing(f"{what} {name}", notes.get(name, why)) for name in names if name not in result]
+    return result, (*missing, *(Missing(f"part of {what} {name}", notes[name]) for name in result if name in notes))

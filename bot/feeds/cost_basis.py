@@ -40,7 +40,7 @@ def cost_basis(
     """
     sizes = {symbol: cost.size for symbol, cost in opening.items()}
     values = {symbol: cost.value_quote for symbol, cost in opening.items()}
-    waiting = sorted(converted, key=lambda found: found.at_ms)
+    waiting = sorted(converted, key=lambda result: result.at_ms)
     for fill, value in fills:
         if is_perp(fill.symbol):
             continue
@@ -56,8 +56,8 @@ def cost_basis(
             left = max(ZERO, size - fill.size - in_kind)
             sizes[fill.symbol] = left
             values[fill.symbol] = paid * left / size if size > 0 else ZERO
-    for found in waiting:
-        _apply_conversion(found, sizes, values)
+    for result in waiting:
+        _apply_conversion(result, sizes, values)
     return {symbol: Cost(symbol, size, values[symbol]) for symbol, size in sizes.items() if size > 0}
 
 

@@ -137,14 +137,14 @@ def read_days(
         else:
             readings.append((at_ms, value))
     readings.sort(key=lambda reading: reading[0])
-    found = {at_ms - at_ms % DAY_MS: value for at_ms, value in readings}
-    for day in _passing_zeros(found):
+    result = {at_ms - at_ms % DAY_MS: value for at_ms, value in readings}
+    for day in _passing_zeros(result):
         problems.append(f"the value of day {day} is 0 between others")
-        del found[day]
-    if not found:
+        del result[day]
+    if not result:
         raise ValueError(f"{what}: no row can be read" + (f"; {problems[0]}" if problems else ""))
     said = f"{len(problems)} of its rows left out: {problems[0]}" if problems else None
-    return Days({day: found[day] for day in sorted(found)[-days:]}, said)
+    return Days({day: result[day] for day in sorted(result)[-days:]}, said)
 
 
 def _passing_zeros(found: Mapping[int, Decimal]) -> list[int]:

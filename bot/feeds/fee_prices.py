@@ -21,15 +21,15 @@ class FeePrices:
 
     async def fetch_missing(self, assets: Iterable[str], snapshot: Snapshot, quote: str) -> Mapping[str, Decimal]:
         """Prices in quote by asset; an asset without any is missing."""
-        found: dict[str, Decimal] = {}
+        result: dict[str, Decimal] = {}
         for asset in assets:
             symbol = f"{asset}/{quote}"
             price = Decimal(1) if asset == quote else snapshot.price(symbol)
             if price is None:
                 price = await self._price(asset, symbol)
             if price is not None:
-                found[asset] = price
-        return found
+                result[asset] = price
+        return result
 
     async def _price(self, asset: str, symbol: str) -> Decimal | None:
         now_ms = self._venue.now_ms()

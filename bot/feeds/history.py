@@ -51,24 +51,26 @@ class Past:
         oldest = snapshot.at_ms - self.rules.span_ms
         interest = {
             symbol: OpenInterest(
-                found.symbol, found.value_quote, found.at_ms, self._interest[symbol].between(oldest, found.at_ms)
+                result.symbol, result.value_quote, result.at_ms, self._interest[symbol].between(oldest, result.at_ms)
             )
-            for symbol, found in snapshot.open_interest.items()
+            for symbol, result in snapshot.open_interest.items()
         }
         funding = {
             symbol: Funding(
-                found.symbol,
-                found.rate,
-                found.interval_hours,
-                found.next_ms,
-                found.at_ms,
-                self._funding[symbol].between(oldest, found.next_ms),
+                result.symbol,
+                result.rate,
+                result.interval_hours,
+                result.next_ms,
+                result.at_ms,
+                self._funding[symbol].between(oldest, result.next_ms),
             )
-            for symbol, found in snapshot.funding.items()
+            for symbol, result in snapshot.funding.items()
         }
         premiums = {
-            symbol: Premium(found.symbol, found.share, found.at_ms, self._premiums[symbol].between(oldest, found.at_ms))
-            for symbol, found in snapshot.premiums.items()
+            symbol: Premium(
+                result.symbol, result.share, result.at_ms, self._premiums[symbol].between(oldest, result.at_ms)
+            )
+            for symbol, result in snapshot.premiums.items()
         }
         return replace(snapshot, open_interest=interest, funding=funding, premiums=premiums)
 
@@ -136,8 +138,8 @@ class PointHistory:
 
 
 def _premiums(snapshot: Snapshot) -> dict[str, Premium]:
-    found = {symbol: _premium(quote) for symbol, quote in snapshot.quotes.items() if quote.mark is not None}
-    return {symbol: Premium(symbol, share, snapshot.at_ms) for symbol, share in found.items() if share is not None}
+    result = {symbol: _premium(quote) for symbol, quote in snapshot.quotes.items() if quote.mark is not None}
+    return {symbol: Premium(symbol, share, snapshot.at_ms) for symbol, share in result.items() if share is not None}
 
 
 def _premium(quote: Quote) -> Decimal | None:

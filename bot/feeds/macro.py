@@ -132,7 +132,7 @@ def read_lines(path: Path) -> tuple[tuple[tuple[int, Decimal], ...], list[Series
             f"{path}:{rows[0][0] if rows else 1}: {message}"
             + ("; columns are separated by a comma and decimals by a point" if is_semicolon else "")
         )
-    found: dict[int, Decimal] = {}
+    result: dict[int, Decimal] = {}
     latest_ms = 0
     problems: list[SeriesProblem] = []
     for number, cells in rows[1:]:
@@ -143,12 +143,12 @@ def read_lines(path: Path) -> tuple[tuple[tuple[int, Decimal], ...], list[Series
         except (ValueError, ArithmeticError) as error:
             problems.append(SeriesProblem(f"{path}:{number}: {error}"))
             continue
-        if found and row.order_ms <= latest_ms:
+        if result and row.order_ms <= latest_ms:
             problems.append(SeriesProblem(f"{path}:{number}: {cells[0]} is not after the date before it"))
-        found[row.from_ms], latest_ms = row.value, row.order_ms
-    if not found:
+        result[row.from_ms], latest_ms = row.value, row.order_ms
+    if not result:
         raise problems[0] if problems else SeriesProblem(f"{path}: there is no value in it")
-    return tuple(sorted(found.items())), problems
+    return tuple(sorted(result.items())), problems
 
 
 def _columns(path: Path, number: int, header: Sequence[str]) -> Columns | None:

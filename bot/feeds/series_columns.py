@@ -84,11 +84,11 @@ def columns_of(header: Sequence[str]) -> Columns | None:
 
 def _value_place(header: Sequence[str], others: Sequence[int]) -> int:
     locked = [place for place in others if _is_locked(header[place])]
-    found = others if len(others) == 1 else locked
-    if len(found) != 1:
+    result = others if len(others) == 1 else locked
+    if len(result) != 1:
         names = ", ".join(header[place] for place in others)
         raise ValueError(f"has the series {names}; keep Timestamp, Date and one of them")
-    return found[0]
+    return result[0]
 
 
 def _is_locked(name: str) -> bool:

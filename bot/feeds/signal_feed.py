@@ -39,9 +39,9 @@ class SignalFeed:
 
     def recall(self, snapshot: Snapshot) -> None:
         """Go on from what a journaled snapshot knew of the past of this market."""
-        found = snapshot.signal_market
-        if found is not None and found.name == self.name:
-            self._past.recall(Snapshot(found.at_ms, {}, {}, funding=found.funding, premiums=found.premiums))
+        result = snapshot.signal_market
+        if result is not None and result.name == self.name:
+            self._past.recall(Snapshot(result.at_ms, {}, {}, funding=result.funding, premiums=result.premiums))
 
     def now_ms(self) -> int:
         return self._now_ms() if self._venue is None else self._venue.now_ms()
@@ -74,7 +74,7 @@ class SignalFeed:
             gather_all(f"{self.name} funding", perps, funding_of, deadline_ms=deadline_ms),
         )
         sound = {symbol: quote for symbol, quote in quotes.items() if not quote.defect()}
-        paid = {symbol: found for symbol, found in funding.items() if _is_valid(found)}
+        paid = {symbol: result for symbol, result in funding.items() if _is_valid(result)}
         # Premiums are read off the quotes of a look that has candles; which ones does not matter here.
         seen = Snapshot(self.now_ms(), {}, sound, candles={"": EMPTY}, funding=paid)
         seen = self._past.joined(seen)

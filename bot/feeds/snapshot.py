@@ -112,19 +112,19 @@ async def observe(
 
     Never raises for a source that fails: the snapshot says what is missing and why.
     """
-    asked = wanted if known is None else wanted.only(known)
+    requested = wanted if known is None else wanted.only(known)
     read_from = venue if signals is None else signals
-    history = CandleHistory(asked.candles, asked.timeframe_ms, asked.candle_count, asked.lineages)
+    history = CandleHistory(requested.candles, requested.timeframe_ms, requested.candle_count, requested.lineages)
     async with asyncio.TaskGroup() as group:
         instruments = group.create_task(_instruments(venue, wanted, previous, deadlines))
         quotes = group.create_task(
-            gather_all("quote", asked.symbols, venue.fetch_quotes, deadline_ms=deadlines.quotes_ms)
+            gather_all("quote", requested.symbols, venue.fetch_quotes, deadline_ms=deadlines.quotes_ms)
         )
         books = group.create_task(
             gather_each(
                 "book",
-                asked.books,
-                lambda symbol: venue.fetch_book(symbol, asked.book_levels),
+                requested.books,
+                lambda symbol: venue.fetch_book(symbol, requested.book_levels),
                 deadline_ms=deadlines.books_ms,
                 at_once=deadlines.at_once,
             )
@@ -135,20 +135,20 @@ async def observe(
             )
         )
         funding = group.create_task(
-            gather_all("funding", asked.funding, venue.fetch_funding, deadline_ms=deadlines.funding_ms)
+            gather_all("funding", requested.funding, venue.fetch_funding, deadline_ms=deadlines.funding_ms)
         )
         interest = group.create_task(
             gather_each(
                 "open interest",
-                asked.open_interest,
+                requested.open_interest,
                 read_from.fetch_open_interest,
                 deadline_ms=deadlines.open_interest_ms,
                 at_once=deadlines.at_once,
             )
         )
-        locked = group.create_task(_tvl(tvl, asked, deadlines))
+        locked = group.create_task(_tvl(tvl, requested, deadlines))
         outside = group.create_task(_macro(macro, deadlines))
-        elsewhere = group.create_task(_signal_market(signals, asked, deadlines))
+        elsewhere = group.create_task(_signal_market(signals, requested, deadlines))
     missing = [*instruments.result()[1], *series.result()[1], *elsewhere.result()[1]]
     return Snapshot(
         at_ms=now_ms,
@@ -211,19 +211,19 @@ class Observer:
         now_ms = self.venue.now_ms()
         are_due: Callable[[], bool] = getattr(self.venue, "are_facts_due", lambda: False)
         is_old = now_ms - self._instruments_ms > self.deadlines.instruments_age_max_ms or are_due()
-        wanted = replace(self.wanted, perps=tuple(dict.fromkeys((*self.wanted.perps, *self._outside))))
-        wanted = wanted if with_history else wanted.without_history()
+        required = replace(self.wanted, perps=tuple(dict.fromkeys((*self.wanted.perps, *self._outside))))
+        required = required if with_history else required.without_history()
         lent = None if is_old else self._previous
         notes: tuple[Missing, ...] = ()
         if self._previous is None:
             # A venue knows its instruments only once they are loaded, and every other question needs them.
-            known, absent = await _instruments(self.venue, wanted, None, self.deadlines)
+            known, absent = await _instruments(self.venue, required, None, self.deadlines)
             lent = Snapshot(now_ms, known, {})
             notes = tuple(one for one in absent if one.what.startswith("part of "))
             self._known = tuple(known)
         snapshot = await observe(
             self.venue,
-            wanted,
+            required,
             lent,
             now_ms,
             self.deadlines,
@@ -261,13 +261,13 @@ class Observer:
                 former.update(getattr(answer, "former", {}))
                 return answer
 
-            found, absent = await gather_all("instrument", new, ask, deadline_ms=self.deadlines.instruments_ms)
-            known.update(found)
+            result, absent = await gather_all("instrument", new, ask, deadline_ms=self.deadlines.instruments_ms)
+            known.update(result)
             missing += [one for one in absent if one not in missing]
-        asked = [s for s in self._outside if (s in known or s in former) and s not in snapshot.quotes]
-        if asked:
+        requested = [s for s in self._outside if (s in known or s in former) and s not in snapshot.quotes]
+        if requested:
             quotes, absent = await gather_all(
-                "quote", asked, self.venue.fetch_quotes, deadline_ms=self.deadlines.quotes_ms
+                "quote", requested, self.venue.fetch_quotes, deadline_ms=self.deadlines.quotes_ms
             )
             sound = _valid("quote", quotes, absent, quote_defect, missing, clean=_without_bad_extras)
             snapshot = replace(snapshot, quotes={**snapshot.quotes, **sound})
@@ -289,8 +289,8 @@ class Observer:
             at_once=self.deadlines.at_once,
         )
         missing = list(snapshot.missing)
-        found = _valid("book", books, absent, book_defect, missing)
-        return replace(snapshot, books={**snapshot.books, **found}, missing=tuple(missing))
+        result = _valid("book", books, absent, book_defect, missing)
+        return replace(snapshot, books={**snapshot.books, **result}, missing=tuple(missing))
 
 
 def quote_defect(quote: Quote) -> str | None:
@@ -382,11 +382,11 @@ async def _macro(source: MacroSource | None, deadlines: Deadlines) -> tuple[dict
     """The series the source is configured for; others do not count as missing."""
     if source is None:
         return {}, ()
-    found, missing = await gather_each(
+    result, missing = await gather_each(
         "macro", source.names, source.fetch_macro, deadline_ms=deadlines.macro_ms, at_once=deadlines.at_once
     )
     notes: Mapping[str, str] = getattr(source, "notes", {})
-    return found, (*missing, *(Missing(f"part of macro {name}", notes[name]) for name in found if name in notes))
+    return result, (*missing, *(Missing(f"part of macro {name}", notes[name]) for name in result if name in notes))
 
 
 async def _signal_market(

@@ -45,11 +45,11 @@ class DefiLlamaTvl:
         Raises:
             Unavailable: when none of the names has one.
         """
-        wanted = list(dict.fromkeys(part for name in names for part in self._parts.get(name, ())))
-        await self._days.refresh({part: self._paths[part] for part in wanted})
+        required = list(dict.fromkeys(part for name in names for part in self._parts.get(name, ())))
+        await self._days.refresh({part: self._paths[part] for part in required})
         result = {name: series for name in names if (series := self._series(name)) is not None}
         if names and not result:
-            raise Unavailable(f"TVL of {', '.join(names)}: {self._why(wanted)}")
+            raise Unavailable(f"TVL of {', '.join(names)}: {self._why(required)}")
         notes = {name: note for name in names if (note := self._note(name, is_known=name in result))}
         return Answered(result, notes)
 

@@ -91,16 +91,16 @@ def is_busy(error: sqlite3.Error) -> bool:
 
 def holders_of(path: Path) -> list[str]:
     """The other processes of this machine that have a file open, where it may be asked: `process 42 (sqlite3)`."""
-    found, own = [], os.getpid()
+    result, own = [], os.getpid()
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            wanted = path.stat()
+            required = path.stat()
             for link in (process / "fd").iterdir():
                 seen = link.stat()
-                if (seen.st_dev, seen.st_ino) == (wanted.st_dev, wanted.st_ino) and int(process.name) != own:
-                    found.append(f"process {process.name} ({(process / 'comm').read_text().strip()})")
+                if (seen.st_dev, seen.st_ino) == (required.st_dev, required.st_ino) and int(process.name) != own:
+                    result.append(f"process {process.name} ({(process / 'comm').read_text().strip()})")
                     break
-    return found
+    return result
 
 
 def corrupt(path: Path, what: str) -> JournalCorrupt:

@@ -93,9 +93,9 @@ def decide(
     risked = plan_speculation(step.memory, context, reading, choice, rising)
     step = replace(step, memory=risked.memory, intents=(*step.intents, *stood.intents, *risked.intents))
     notes = (*notes, *stood.notes, *risked.notes)
-    made = _decision(context, guarded, step, notes, reading.condition, reading.confidence, choice.stance, shares)
-    memory = replace(made.memory, hedges={**made.memory.hedges, **stood.hedges})
-    return replace(made, signals=signals, phases=market.phases, memory=memory)
+    created = _decision(context, guarded, step, notes, reading.condition, reading.confidence, choice.stance, shares)
+    memory = replace(created.memory, hedges={**created.memory.hedges, **stood.hedges})
+    return replace(created, signals=signals, phases=market.phases, memory=memory)
 
 
 def guard(

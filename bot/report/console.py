@@ -127,8 +127,8 @@ def _planned_funding(result: CycleResult, tranche: Tranche | None) -> list[rows.
 
 
 def _funding_expected(result: CycleResult, tranche: Tranche, quote: str) -> list[RenderableType]:
-    found = _planned_funding(result, tranche)
-    return [funding.funding_table(found, quote)] if found else []
+    results = _planned_funding(result, tranche)
+    return [funding.funding_table(results, quote)] if results else []
 
 
 def _tranche_begun(result: CycleResult, before: CycleResult | None) -> Tranche | None:

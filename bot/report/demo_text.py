@@ -76,8 +76,8 @@ def _executed_in(result: CycleResult) -> str:
     if not values and stops and stops == len(result.outcomes):
         return f"placed {stops} protective stop{'s' * (stops > 1)} at the exchange"
     return "; ".join(
-        f"{_DONE.get(key, ' '.join(key))}, {money(sum(found, ZERO))} ({len(found)} instrument{'s' * (len(found) > 1)})"
-        for key, found in values.items()
+        f"{_DONE.get(key, ' '.join(key))}, {money(sum(parts, ZERO))} ({len(parts)} instrument{'s' * (len(parts) > 1)})"
+        for key, parts in values.items()
     )
 
 

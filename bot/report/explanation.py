@@ -38,11 +38,11 @@ def explain_decision(decision: Decision, policy: Policy, at_ms: int) -> Explanat
     missing = {note.subject for note in decision.notes if note.reason is Reason.SIGNAL_MISSING}
     unconfigured = [name for name in SIGNAL_NAMES if name not in scores and name not in missing]
     condition, regime = decision.condition, decision.memory.regime
-    found = evidence_for(scores, policy, unconfigured)
+    result = evidence_for(scores, policy, unconfigured)
     return Explanation(
-        [_row(evidence, policy) for evidence in found],
-        [*_condition_rule(condition, found, policy), *_target_rule(decision, condition, scores, policy)],
-        _change_messages(condition, scores, policy, unconfigured, regime, at_ms, found)
+        [_row(evidence, policy) for evidence in result],
+        [*_condition_rule(condition, result, policy), *_target_rule(decision, condition, scores, policy)],
+        _change_messages(condition, scores, policy, unconfigured, regime, at_ms, result)
         if policy.regime.override is None
         else [f"only the setting playbook.regime.override = {policy.regime.override.value}: signals are not followed"],
     )
@@ -114,8 +114,8 @@ def _longs(memory: Memory) -> list[str]:
     """Perps that carry a tactical long: those that are being opened, or else those with exits."""
     opened: Sequence[Opening | OpenExit]
     for opened in (memory.opening, memory.exits):
-        if found := [one.symbol for one in opened if one.purpose is Purpose.TACTICAL and not _is_over(one)]:
-            return found
+        if result := [one.symbol for one in opened if one.purpose is Purpose.TACTICAL and not _is_over(one)]:
+            return result
     return []
 
 
@@ -135,8 +135,8 @@ def _tactical_text(
         return f"a tactical long towards {policy.allocation.risk_off} only while the calendar names an upgrade"
     confidence, memory = decision.confidence, decision.memory
     if condition is Condition.BREAKOUT or confidence >= policy.tactical.confidence:
-        if found := _longs(memory):
-            return f"the stance takes one tactical long: {', '.join(found)}"
+        if result := _longs(memory):
+            return f"the stance takes one tactical long: {', '.join(result)}"
         if memory.longed is stance:
             return "no further tactical long: the stance has had its own"
         return "a tactical long may be opened, one while the stance stands: breakout, or confidence is high enough"

@@ -118,20 +118,20 @@ def funding_table(rows: Sequence[Mapping[str, Any]], quote: str) -> RenderableTy
     ]
     cells = []
     for row in rows:
-        found: Mapping[str, Any] = row["expected"] or {}
+        result: Mapping[str, Any] = row["expected"] or {}
         cells.append(
             [
                 f"{row['id']} {row['purpose']}",
                 row["symbol"],
                 row["side"],
                 money(row["notional_quote"]),
-                percent(found.get("yield_annual")),
-                f"{found['rates']} in {found['covered_hours']} h" if found else NONE,
-                money(found.get("day_quote")),
-                f"{found['hours']} h" if found else NONE,
-                money(found.get("quote")),
+                percent(result.get("yield_annual")),
+                f"{result['rates']} in {result['covered_hours']} h" if result else NONE,
+                money(result.get("day_quote")),
+                f"{result['hours']} h" if result else NONE,
+                money(result.get("quote")),
                 *([money(row.get("actual_quote"))] if is_over else []),
-                percent(found.get("basis_annual")),
+                percent(result.get("basis_annual")),
             ]
         )
     return TextTable(f"Funding, {quote} (+ received, − paid)", columns, cells)

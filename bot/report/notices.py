@@ -15,17 +15,17 @@ Row = Mapping[str, Any]
 
 def undelivered_notices(reader: JournalReader, now_ms: int) -> list[Row]:
     """Per destination what was given up within a week: `to`, `count`, `events`, `at_ms` and `why` of the newest."""
-    found: dict[str, dict[str, Any]] = {}
+    result: dict[str, dict[str, Any]] = {}
     for fact in reader.load_facts(DEAD, RECENT):  # newest first
         if now_ms - fact.at_ms > SHOWN_MS:
             break
         payload = fact.payload
-        row = found.setdefault(
+        row = result.setdefault(
             payload["to"], {"to": payload["to"], "count": 0, "events": [], "at_ms": fact.at_ms, "why": payload["why"]}
         )
         row["count"] += len(payload["ids"])
         row["events"] += [event for event in payload["events"] if event not in row["events"]]
-    return list(found.values())
+    return list(result.values())
 
 
 def undelivered_text(row: Row, now_ms: int) -> str:

@@ -170,8 +170,8 @@ def _profit(view: JournalView, record: CycleRecord | None, since_ms: int | None 
     """Up to the last cycle that kept what it saw, with the sectors that it was decided with."""
     sectors = view.settings.universe
     if record is not None:
-        found = numbers_of(view.reader, record.config_digest)
-        sectors = found[1] if found else sectors
+        result = numbers_of(view.reader, record.config_digest)
+        sectors = result[1] if result else sectors
     return load_profit(view.reader, sectors, view.now_ms, last=_valued(record, sectors), since_ms=since_ms)
 
 

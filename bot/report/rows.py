@@ -95,14 +95,14 @@ def sleeve_rows(portfolio: Portfolio, target: Mapping[str, Decimal]) -> list[Row
     reserve = max(ZERO, portfolio.equity - portfolio.book)
     rows = []
     for name in [*actual, *(name for name in target if name not in actual)]:
-        value, wanted = actual.get(name, ZERO), target.get(name)
-        aim = None if wanted is None else wanted * portfolio.book + (reserve if name == "cash" else ZERO)
+        value, required = actual.get(name, ZERO), target.get(name)
+        aim = None if required is None else required * portfolio.book + (reserve if name == "cash" else ZERO)
         rows.append(
             {
                 "sleeve": name,
                 "value_quote": plain(value),
                 "share": _text(share(value, portfolio.book)),
-                "target_share": _text(wanted),
+                "target_share": _text(required),
                 "target_quote": _text(aim),
                 "left_quote": _text(None if aim is None else aim - value),
                 "net_exposure_quote": _text(_net_exposure(portfolio, name)),
@@ -115,20 +115,20 @@ def with_reserve(rows: Sequence[Row], reserve: Decimal) -> list[Row]:
     """The rows of the sleeves, with the reserve taken out of the cash into a row of its own."""
     if not reserve:
         return list(rows)
-    found = []
+    result = []
     for row in rows:
         if row["sleeve"] != "cash":
-            found.append(row)
+            result.append(row)
             continue
         cash = Decimal(row["value_quote"])
         held = max(ZERO, min(cash, reserve))
         aim = None if row["target_quote"] is None else Decimal(row["target_quote"]) - reserve
         kept = {"value_quote": plain(cash - held), "target_quote": _text(aim), "share": None}
         kept["left_quote"] = _text(None if aim is None else aim - cash + held)
-        found.append(row | kept)
+        result.append(row | kept)
         aside = dict.fromkeys(("share", "target_share", "net_exposure_quote"))
         left = plain(reserve - held)
-        found.append(
+        result.append(
             {
                 "sleeve": "reserve",
                 "value_quote": plain(held),
@@ -137,7 +137,7 @@ def with_reserve(rows: Sequence[Row], reserve: Decimal) -> list[Row]:
                 **aside,
             }
         )
-    return found
+    return result
 
 
 def outside_of(portfolio: Portfolio) -> Decimal:

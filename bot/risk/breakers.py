@@ -105,15 +105,15 @@ def account_setting(context: TurnRisk, limits: Limits) -> Note | None:
 def unguarded_position(context: TurnRisk, limits: Limits) -> Note | None:
     """A perp position, whoever opened it, without a full-size stop inside the liquidation price the venue reports."""
     del limits
-    found = [message for message in context.memory.unguarded.values() if message]
-    return _note(Reason.POSITION_UNGUARDED, "; ".join(found)) if found else None
+    result = [message for message in context.memory.unguarded.values() if message]
+    return _note(Reason.POSITION_UNGUARDED, "; ".join(result)) if result else None
 
 
 def leverage_differs(context: TurnRisk, limits: Limits) -> Note | None:
     """A position at another leverage than was set, or on cross margin, as the venue reports it."""
     del limits
-    found = tuple(context.memory.leverage_wrong.values())
-    return _note(Reason.LEVERAGE_DIFFERS, "; ".join(found)) if found else None
+    result = tuple(context.memory.leverage_wrong.values())
+    return _note(Reason.LEVERAGE_DIFFERS, "; ".join(result)) if result else None
 
 
 def fees_unknown(context: TurnRisk, limits: Limits) -> Note | None:

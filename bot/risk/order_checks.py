@@ -78,11 +78,12 @@ def check_instrument(review: OrderReview) -> Note | None:
 def check_currency(review: OrderReview) -> Note | None:
     """Everything is counted in the account's own currency: an entry is bought with it and settles in it."""
     quote, settle = review.instrument.quote, contract_of(review.intent.symbol)
-    wanted = review.context.portfolio.account.quote
-    if quote == wanted and settle in ("", wanted):
+    required = review.context.portfolio.account.quote
+    if quote == required and settle in ("", required):
         return None
     return review.refuse(
-        Reason.CURRENCY_MISMATCH, f"it is paid in {quote} and settles in {settle or quote}; the account counts {wanted}"
+        Reason.CURRENCY_MISMATCH,
+        f"it is paid in {quote} and settles in {settle or quote}; the account counts {required}",
     )
 
 

@@ -19,9 +19,9 @@ def import_costs(settings: Settings, path: Path) -> Mapping[str, CostBasis]:
         CostFileError: the file cannot be used; nothing is written.
         JournalError: the journal cannot be written, for instance because the bot runs.
     """
-    found = read_cost_file(path, settings.universe.tokens)
-    asyncio.run(_write(settings, found, path.name))
-    return found
+    result = read_cost_file(path, settings.universe.tokens)
+    asyncio.run(_write(settings, result, path.name))
+    return result
 
 
 async def _write(settings: Settings, found: Mapping[str, CostBasis], name: str) -> None:

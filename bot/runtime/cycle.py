@@ -429,8 +429,8 @@ async def _record_breakers(journal: Journal, notes: Sequence[Note]) -> None:
 def in_order(value: Ordered) -> Ordered:
     """The same with its mappings sorted by key, as the journal keeps them: sums depend, in their last digit, on the
     order in which they are added up, and a replay must come to the very same."""
-    found = {field.name: getattr(value, field.name) for field in fields(value)}
-    ordered: dict[str, Any] = {n: dict(sorted(m.items())) for n, m in found.items() if isinstance(m, Mapping)}
+    result = {field.name: getattr(value, field.name) for field in fields(value)}
+    ordered: dict[str, Any] = {n: dict(sorted(m.items())) for n, m in result.items() if isinstance(m, Mapping)}
     return replace(value, **ordered)
 
 

@@ -65,12 +65,12 @@ def conversions(reader: JournalReader, quote: str) -> tuple[Converted, ...]:
     return tuple(
         Converted(
             at_ms,
-            f"{found['was']}/{quote}",
-            f"{found['becomes']}/{quote}",
-            Decimal(found["taken"]),
-            Decimal(found["given"]),
+            f"{result['was']}/{quote}",
+            f"{result['becomes']}/{quote}",
+            Decimal(result["taken"]),
+            Decimal(result["given"]),
         )
-        for at_ms, found in facts
+        for at_ms, result in facts
     )
 
 

@@ -54,12 +54,12 @@ class ReplayResult:
             )
         if self.is_identical:
             return "".join([*reversed(lines), "the decision is identical"])
-        found = "".join(
+        result = "".join(
             f"\n  {d.key}: journaled {_brief(d.journaled)}, now {_brief(d.replayed)}"
             for d in self.differences[:SHOWN_MAX]
         )
         more = f"\n  and {len(self.differences) - SHOWN_MAX} more" if len(self.differences) > SHOWN_MAX else ""
-        return "".join([*reversed(lines), f"the decision differs in {len(self.differences)} places:{found}{more}"])
+        return "".join([*reversed(lines), f"the decision differs in {len(self.differences)} places:{result}{more}"])
 
     @property
     def document(self) -> Mapping[str, Any]:
@@ -118,7 +118,7 @@ def compare(journaled: Any, replayed: Any, key: str = "") -> list[ReplayDifferen
         pairs = [(str(index), old, new) for index, (old, new) in enumerate(zip(journaled, replayed, strict=True))]
     else:
         return [] if journaled == replayed else [ReplayDifference(key, journaled, replayed)]
-    return [found for name, old, new in pairs for found in compare(old, new, f"{key}.{name}" if key else name)]
+    return [result for name, old, new in pairs for result in compare(old, new, f"{key}.{name}" if key else name)]
 
 
 def _numbers_of(record: CycleRecord, reader: JournalReader, settings: Settings) -> tuple[Numbers, str]:

@@ -262,7 +262,7 @@ def make_signal_feed(settings: Settings, clock: SystemClock | SkippingClock) -> 
         return None
 
     def make() -> Venue:
-        found = CcxtVenue(
+        result = CcxtVenue(
             load_adapter(settings.venue.id),
             environment=settings.venue.signals_from,
             account=settings.venue.account,
@@ -276,7 +276,7 @@ def make_signal_feed(settings: Settings, clock: SystemClock | SkippingClock) -> 
                 cache_folder=settings.state_directory / "cache",
             ),
         )
-        return read_only(found)
+        return read_only(result)
 
     return SignalFeed(settings.venue.signals_from, snapshot_request(settings).symbols, make, clock.now_ms)
 
@@ -343,10 +343,10 @@ def assemble(seams: AppSeams) -> App:
     )
     journal.hurry_while(kill.is_in_force)
     executor = Executor(venue, journal, settings.execution, account=settings.venue.account, is_stopped=kill.is_stopped)
-    wanted = snapshot_request(settings)
-    wanted = replace(wanted, lineages={}) if seams.are_candles_joined else wanted
+    required = snapshot_request(settings)
+    required = replace(required, lineages={}) if seams.are_candles_joined else required
     observer = make_observer(
-        venue, wanted, settings, tvl=seams.tvl, macro=seams.macro, reader=journal.reader, signals=seams.signals
+        venue, required, settings, tvl=seams.tvl, macro=seams.macro, reader=journal.reader, signals=seams.signals
     )
     parts = Parts(
         venue=venue,
@@ -388,8 +388,8 @@ def is_start_small(settings: Settings) -> bool:
 
 def policy_for(settings: Settings, venue: Venue) -> Policy:
     """The playbook, without transfers where the venue has none."""
-    wanted = settings.playbook.allocation.transfers
-    return settings.playbook.changed({"allocation.transfers": venue.has_transfers and wanted})
+    required = settings.playbook.allocation.transfers
+    return settings.playbook.changed({"allocation.transfers": venue.has_transfers and required})
 
 
 def snapshot_request(settings: Settings) -> SnapshotRequest:

@@ -106,8 +106,8 @@ def rule_of(asked: Any) -> FaultRule:
 
 def _price(simex: Controlled, request: WireRequest) -> Mapping[str, Any]:
     """The step is one millisecond from now, so that what has been shown stays as it was."""
-    asked = _body(request, ("symbol", "price"))
-    symbol, price = _text(asked, "symbol"), _amount(asked, "price")
+    requested = _body(request, ("symbol", "price"))
+    symbol, price = _text(requested, "symbol"), _amount(requested, "price")
     if simex.market is None:
         raise ValueError("the prices of this exchange cannot be moved")
     exchange = simex.exchange
@@ -131,16 +131,16 @@ def _resume(simex: Controlled, request: WireRequest) -> Mapping[str, Any]:
 
 
 def _delist(simex: Controlled, request: WireRequest) -> Mapping[str, Any]:
-    asked = _body(request, ("symbol", "price"))
-    symbol = _text(asked, "symbol")
-    simex.exchange.delist(symbol, _amount(asked, "price") if "price" in asked else None)
+    requested = _body(request, ("symbol", "price"))
+    symbol = _text(requested, "symbol")
+    simex.exchange.delist(symbol, _amount(requested, "price") if "price" in requested else None)
     return {"delisted": symbol}
 
 
 def _fund(simex: Controlled, request: WireRequest) -> Mapping[str, Any]:
-    asked = _body(request, ("account", "asset", "amount", "wallet"))
-    account, asset, amount = _text(asked, "account"), _text(asked, "asset"), _amount(asked, "amount")
-    wallet = asked.get("wallet", "spot")
+    requested = _body(request, ("account", "asset", "amount", "wallet"))
+    account, asset, amount = _text(requested, "account"), _text(requested, "asset"), _amount(requested, "amount")
+    wallet = requested.get("wallet", "spot")
     if wallet not in ("spot", "perp"):
         raise ValueError(f"wallet={wallet!r}: give spot or perp")
     simex.exchange.deposit(account, asset, amount, to_perp=wallet == "perp")
@@ -148,13 +148,13 @@ def _fund(simex: Controlled, request: WireRequest) -> Mapping[str, Any]:
 
 
 def _body(request: WireRequest, names: tuple[str, ...]) -> Mapping[str, Any]:
-    asked = json.loads(request.body or "{}")
-    if not isinstance(asked, dict):
+    requested = json.loads(request.body or "{}")
+    if not isinstance(requested, dict):
         raise TypeError("the body must be a JSON object")
-    unknown = sorted(asked.keys() - set(names))
+    unknown = sorted(requested.keys() - set(names))
     if unknown:
         raise ValueError(f"{request.path} has no {', '.join(unknown)}; it has {', '.join(names)}")
-    return asked
+    return requested
 
 
 def _text(asked: Mapping[str, Any], name: str) -> str:

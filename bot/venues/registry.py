@@ -20,8 +20,8 @@ def abilities_of(venue_id: str) -> Abilities:
     Raises:
         KeyError: the id is not in `FOLDERS`.
     """
-    found: Abilities = import_module(FOLDERS[venue_id]).ABILITIES
-    return found
+    result: Abilities = import_module(FOLDERS[venue_id]).ABILITIES
+    return result
 
 
 def problem_of(venue_id: str, *, environment: str, spot_testnet: bool, demo: bool, needs: Needs) -> str:

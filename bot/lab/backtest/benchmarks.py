@@ -61,7 +61,7 @@ class Benchmarks:
         refit: Callable[[Exchange], None] = lambda _: None,
     ) -> None:
         self._policy, self._sectors, self._refit, self._book_quote = policy, sectors, refit, book_quote
-        spot = {symbol: found for symbol, found in instruments.items() if not found.is_perp}
+        spot = {symbol: result for symbol, result in instruments.items() if not result.is_perp}
         self.exchanges = {name: Exchange(instruments=spot, market=market, start_ms=start_ms) for name in NAMES}
         for name, exchange in self.exchanges.items():
             exchange.create_account(name, spot={sectors.quote: book_quote}, quote=sectors.quote)
@@ -108,17 +108,17 @@ class Benchmarks:
     def _rebalance(self) -> None:
         """Sales first, so that purchases have the cash."""
         exchange, equity = self.exchanges[MONTHLY], self.equity(MONTHLY)
-        wanted: dict[str, Decimal] = {}
+        required: dict[str, Decimal] = {}
         for sector in self._sectors.sectors:
             for symbol, weight in self._weights(MONTHLY, sector).items():
-                wanted[symbol] = self._share(sector) * equity * weight
+                required[symbol] = self._share(sector) * equity * weight
         held = exchange.balances(MONTHLY)
         moves = []
         for symbol in sorted(self._symbols):
             if exchange.is_open(symbol):
                 balance = held.get(base_of(symbol))
                 value = balance.total * exchange.quote(symbol).mid if balance else ZERO
-                moves.append((wanted.get(symbol, ZERO) - value, symbol))
+                moves.append((required.get(symbol, ZERO) - value, symbol))
         for change, symbol in sorted(moves):
             if change < 0:
                 self._trade(MONTHLY, symbol, Side.SELL, -change / exchange.quote(symbol).bid)
@@ -132,7 +132,7 @@ class Benchmarks:
         """Weight of each listed token of a sector, by symbol."""
         exchange = self.exchanges[name]
         instruments = exchange.instruments
-        quotes = {symbol: exchange.quote(symbol) for symbol, found in instruments.items() if found.active}
+        quotes = {symbol: exchange.quote(symbol) for symbol, result in instruments.items() if result.active}
         weights, _ = read_weights(sector, Snapshot(exchange.now_ms, instruments, quotes), self._sectors)
         return {self._sectors.spot(token): weight for token, weight in weights.items()}
 

@@ -94,14 +94,14 @@ class RecordedTvl:
     async def fetch_tvl(self, names: Sequence[str]) -> Mapping[str, Tvl]:
         """What was known at this time of the clock; names without a recent value are left out."""
         now_ms: int = self._clock.now_ms()
-        found = {}
+        result = {}
         for name in names:
             rows = self._rows.get(name, ())
             low = bisect_left(rows, now_ms - TVL_DAYS * DAY_MS, key=lambda row: row[0])
             known = rows[low : bisect_right(rows, now_ms - DAY_MS, key=lambda row: row[0])]
             if known and known[-1][0] > now_ms - AGE_DAYS * DAY_MS:
-                found[name] = Tvl(name, tuple(at for at, _ in known), tuple(value for _, value in known))
-        return found
+                result[name] = Tvl(name, tuple(at for at, _ in known), tuple(value for _, value in known))
+        return result
 
 
 def _added_up(rows: Sequence[Sequence[tuple[int, float]]]) -> tuple[tuple[int, Decimal], ...]:
@@ -117,9 +117,9 @@ def refuse_wrong(folder: Path) -> None:
     Raises:
         HistoryProblem: a table is wrong; the first problem in full, and how many more there are.
     """
-    if found := table_problems(folder):
-        first = next(f"{name}.parquet: {problems[0]}" for name, problems in found.items())
-        count = sum(map(len, found.values()))
+    if result := table_problems(folder):
+        first = next(f"{name}.parquet: {problems[0]}" for name, problems in result.items())
+        count = sum(map(len, result.values()))
         more = f" (and {count - 1} more; see `sectorbot data check {folder}`)" if count > 1 else ""
         raise HistoryProblem(f"{folder}: {first}{more}")
 
@@ -149,18 +149,18 @@ def load_history(
     first_ms, end_ms = window.first_ms, window.end_ms + AFTER_MS
     spots = list(dict.fromkeys((market_symbol, *sectors.spot_symbols)))
     history = SymbolHistory(sectors)
-    found, hours = _spot_paths(folder, history.with_formers(spots), first_ms, end_ms)
-    paths, drawn, cut = history.joined(spots, found, hours, window.end_ms)
+    result, hours = _spot_paths(folder, history.with_formers(spots), first_ms, end_ms)
+    paths, drawn, cut = history.joined(spots, result, hours, window.end_ms)
     if not any(window.start_ms < path.end_ms and path.starts[0] < window.end_ms for path in paths.values()):
         raise HistoryProblem(f"{folder}: none of {', '.join(spots)} has a candle in the time asked for")
     perps = list(sectors.perp_symbols)
-    asked = history.with_formers(perps)
+    requested = history.with_formers(perps)
     funding = history.rows_of(
-        perps, _of_one_exchange(folder / "funding_8h.parquet", asked, "funding_rate", first_ms, end_ms)
+        perps, _of_one_exchange(folder / "funding_8h.parquet", requested, "funding_rate", first_ms, end_ms)
     )
-    hourly = _candles(folder / "perp_ohlcv_1h.parquet", asked, first_ms, end_ms, HOUR_MS)
+    hourly = _candles(folder / "perp_ohlcv_1h.parquet", requested, first_ms, end_ms, HOUR_MS)
     own, _, _ = history.joined(perps, hourly, {}, window.end_ms)
-    daily = history.first_days(perps, _first_days(folder / "perp_ohlcv_1d.parquet", asked))
+    daily = history.first_days(perps, _first_days(folder / "perp_ohlcv_1d.parquet", requested))
     for perp in perps:
         spot = _spot_of(perp, paths, sectors)
         signs = [
@@ -175,7 +175,7 @@ def load_history(
         if spot is not None and signs:
             paths[perp] = _perp_path(own.pop(perp, None), spot, min(signs))
     interest = history.rows_of(
-        perps, _of_one_exchange(folder / "open_interest.parquet", asked, "oi_usd", first_ms, end_ms)
+        perps, _of_one_exchange(folder / "open_interest.parquet", requested, "oi_usd", first_ms, end_ms)
     )
     market = ReplayMarket(paths, funding=funding, interest=interest)
     listed = {symbol: (path.starts[0], path.end_ms) for symbol, path in paths.items() if not is_perp(symbol)}
@@ -222,17 +222,17 @@ def _filled(hours: CandlePath, days: CandlePath) -> tuple[CandlePath, int]:
     lacking = [index for index, at in enumerate(days.starts) if at // DAY_MS not in having]
     if not lacking:
         return hours, 0
-    made, row, count = empty_path(), 0, len(hours.starts)
+    created, row, count = empty_path(), 0, len(hours.starts)
     for index in lacking:
         day_ms = days.starts[index]
         upto = row
         while upto < count and hours.starts[upto] < day_ms:
             upto += 1
-        copy_rows(hours, made, row, upto)
+        copy_rows(hours, created, row, upto)
         row = upto
-        _draw(days, index, made)
-    copy_rows(hours, made, row, count)
-    return made, len(lacking) * HOURS
+        _draw(days, index, created)
+    copy_rows(hours, created, row, count)
+    return created, len(lacking) * HOURS
 
 
 def _draw(days: CandlePath, index: int, made: CandlePath) -> None:
@@ -260,7 +260,7 @@ def _perp_path(own: CandlePath | None, spot: CandlePath, start_ms: int) -> Candl
     if own is not None and own.starts == spot.starts[first:]:
         return own
     rows = dict(zip(own.starts, range(len(own.starts)), strict=True)) if own is not None else {}
-    made = empty_path()
+    created = empty_path()
     row, count = first, len(spot.starts)
     while row < count:
         # One stretch after the other: candles of its own that follow each other, or spot candles without any.
@@ -268,10 +268,10 @@ def _perp_path(own: CandlePath | None, spot: CandlePath, start_ms: int) -> Candl
         while row < count and rows.get(spot.starts[row]) == (None if mine is None else mine + row - low):
             row += 1
         if own is not None and mine is not None:
-            copy_rows(own, made, mine, mine + row - low)
+            copy_rows(own, created, mine, mine + row - low)
         else:
-            copy_rows(spot, made, low, row)
-    return made
+            copy_rows(spot, created, low, row)
+    return created
 
 
 def _read(path: Path, columns: Sequence[str], condition: Any) -> Any:
@@ -314,22 +314,22 @@ def _candles(
     volume = "quote_volume" if "quote_volume" in known else "volume"
     columns = ["ts", "symbol", *PRICES, volume]
     _require(path, columns, known)
-    found: dict[str, CandlePath] = {}
-    wanted = pa.array(list(symbols))
+    result: dict[str, CandlePath] = {}
+    required = pa.array(list(symbols))
     table = pq.ParquetFile(path, pre_buffer=False) if known else None
     for piece in table.iter_batches(ROWS_AT_ONCE, columns=columns, use_threads=False) if table is not None else ():
         # By masks: a filter by expression runs on threads, each of which keeps memory of its own.
         within = pc.and_(pc.greater_equal(piece["ts"], start_ms), pc.less(piece["ts"], end_ms))
-        known_ones = pc.is_in(piece["symbol"].cast(pa.string()), value_set=wanted)
+        known_ones = pc.is_in(piece["symbol"].cast(pa.string()), value_set=required)
         rows = piece.filter(pc.and_(within, known_ones))
         for symbol in rows["symbol"].unique().to_pylist():
             own = rows.filter(pc.equal(rows["symbol"], symbol))
             amounts = own[volume] if volume != "volume" else pc.multiply(own["volume"], own["close"])
-            made = found.setdefault(symbol, empty_path(timeframe_ms))
-            _take(own["ts"].cast(pa.int64()), made.starts)
+            created = result.setdefault(symbol, empty_path(timeframe_ms))
+            _take(own["ts"].cast(pa.int64()), created.starts)
             for column, values in zip((*PRICES, volume), (*(own[name] for name in PRICES), amounts), strict=True):
-                _take(values.cast(pa.float64()), getattr(made, "volumes" if column == volume else f"{column}s"))
-    return {symbol: _ordered(path, symbol, found[symbol]) for symbol in symbols if symbol in found}
+                _take(values.cast(pa.float64()), getattr(created, "volumes" if column == volume else f"{column}s"))
+    return {symbol: _ordered(path, symbol, result[symbol]) for symbol in symbols if symbol in result}
 
 
 def _ordered(path: Path, symbol: str, made: CandlePath) -> CandlePath:
@@ -380,7 +380,7 @@ def _of_one_exchange(
     if "exchange" not in columns_of(path):
         return _pairs(path, symbols, column, start_ms, end_ms)
     table = _read(path, ("ts", "symbol", column, "exchange"), _between(symbols, start_ms, end_ms))
-    found = {}
+    result = {}
     for symbol in symbols:
         part = table.filter(pc.field("symbol") == symbol)
         sources = [
@@ -388,8 +388,8 @@ def _of_one_exchange(
             for name in sorted(part["exchange"].unique().to_pylist())
         ]
         if any(sources):
-            found[symbol] = max(sources, key=len)
-    return found
+            result[symbol] = max(sources, key=len)
+    return result
 
 
 def _tvl(
@@ -404,10 +404,10 @@ def _tvl(
     if table is None:
         return {}, []
     table = table.filter(pc.field("provider") == "defillama") if provider_column else table
-    found = {}
+    result = {}
     for scope, kind in (("total", ""), ("chain", "chain:"), ("protocol", "protocol:")):
         part = table.filter(pc.field("scope") == scope)
         for name in sorted(set(part["name"].to_pylist())):
             rows = _zipped(part.filter(pc.field("name") == name), "tvl_usd")
-            found["all" if scope == "total" else f"{kind}{name}".lower()] = rows
-    return found, _zipped(table.filter(pc.field("scope") == SUPPLY), "tvl_usd")
+            result["all" if scope == "total" else f"{kind}{name}".lower()] = rows
+    return result, _zipped(table.filter(pc.field("scope") == SUPPLY), "tvl_usd")

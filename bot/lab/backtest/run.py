@@ -83,14 +83,16 @@ class LeanJournal(Journal):
         """See `Journal.record_cycle`."""
         seen = record.snapshot
         funding = {
-            symbol: Funding(found.symbol, found.rate, found.interval_hours, found.next_ms, found.at_ms)
-            for symbol, found in seen.funding.items()
+            symbol: Funding(result.symbol, result.rate, result.interval_hours, result.next_ms, result.at_ms)
+            for symbol, result in seen.funding.items()
         }
         interest = {
-            symbol: OpenInterest(found.symbol, found.value_quote, found.at_ms)
-            for symbol, found in seen.open_interest.items()
+            symbol: OpenInterest(result.symbol, result.value_quote, result.at_ms)
+            for symbol, result in seen.open_interest.items()
         }
-        premiums = {symbol: Premium(found.symbol, found.share, found.at_ms) for symbol, found in seen.premiums.items()}
+        premiums = {
+            symbol: Premium(result.symbol, result.share, result.at_ms) for symbol, result in seen.premiums.items()
+        }
         lean = replace(seen, candles={}, tvl={}, macro={}, funding=funding, open_interest=interest, premiums=premiums)
         await super().record_cycle(replace(record, inputs=replace(record.inputs, snapshot=lean)))
 
@@ -123,9 +125,9 @@ class PriceGrid:
                 self._refitted[symbol] = None
         listed = exchange.instruments if self._refitted else {}
         for symbol in self._refitted:
-            known, wanted = listed[symbol], self.instruments[symbol]
-            if (known.price_tick, known.size_step) != (wanted.price_tick, wanted.size_step):
-                exchange.replace_instrument(wanted)
+            known, required = listed[symbol], self.instruments[symbol]
+            if (known.price_tick, known.size_step) != (required.price_tick, required.size_step):
+                exchange.replace_instrument(required)
 
     def _instrument_at(self, symbol: str, price: float) -> Instrument:
         token = base_of(symbol)
@@ -168,9 +170,9 @@ class _Run:
         self._settings, self._world, self._schedule, self._clock = settings, world, schedule, clock
         self._record, self._on_progress = record, on_progress
         self._held_since_ms: int | None = None
-        wanted = snapshot_request(settings)
+        required = snapshot_request(settings)
         known = set(world.market.symbols)
-        self._grid = PriceGrid(world.market, tuple(s for s in wanted.symbols if s in known), schedule.start_ms)
+        self._grid = PriceGrid(world.market, tuple(s for s in required.symbols if s in known), schedule.start_ms)
         self._exchange = Exchange(instruments=self._grid.instruments, market=world.market, start_ms=schedule.start_ms)
         self._account = settings.venue.account
         if world.endow is not None:

@@ -20,7 +20,7 @@ class SymbolHistory:
 
     def __init__(self, sectors: Sectors) -> None:
         self._lineages = sectors.lineages
-        formers = {former.symbol: own for own, found in self._lineages.items() for former in found.formers}
+        formers = {former.symbol: own for own, result in self._lineages.items() for former in result.formers}
         self.continued = frozenset(
             symbol for symbol, own in formers.items() if symbol != own and not self._of(symbol).since_ms
         )
@@ -52,24 +52,24 @@ class SymbolHistory:
 
     def _joined(self, symbol: str, found: Mapping[str, CandlePath], end_ms: int) -> tuple[CandlePath | None, int]:
         lineage = self._of(symbol)
-        made = found.get(symbol)
+        created = found.get(symbol)
         if lineage.formers or lineage.since_ms:
             spans = lineage.spans(symbol)
-            made = empty_path(next((found[s.symbol].timeframe_ms for s in spans if s.symbol in found), HOUR_MS))
+            created = empty_path(next((found[s.symbol].timeframe_ms for s in spans if s.symbol in found), HOUR_MS))
             for span in spans:
-                _add(made, span, found.get(span.symbol))
-        if made is None or not made.starts or not lineage.gap_ms:
-            return made, 0
-        holes = _holes(made, lineage, end_ms)
+                _add(created, span, found.get(span.symbol))
+        if created is None or not created.starts or not lineage.gap_ms:
+            return created, 0
+        holes = _holes(created, lineage, end_ms)
         if not holes:
-            return made, 0
-        kept = empty_path(made.timeframe_ms)
-        copy_rows(made, kept, holes[-1], len(made.starts))
+            return created, 0
+        kept = empty_path(created.timeframe_ms)
+        copy_rows(created, kept, holes[-1], len(created.starts))
         return kept, kept.starts[0]
 
     def rows_of(self, symbols: Sequence[str], found: Mapping[str, Rows]) -> dict[str, Rows]:
         """Readings in quote or in shares, which a rename does not change."""
-        made: dict[str, Rows] = {}
+        created: dict[str, Rows] = {}
         for symbol in symbols:
             lineage = self._of(symbol)
             rows = found.get(symbol, ())
@@ -81,17 +81,17 @@ class SymbolHistory:
                     if _is_in(span, at)
                 ]
             if rows:
-                made[symbol] = rows
-        return made
+                created[symbol] = rows
+        return created
 
     def first_days(self, symbols: Sequence[str], found: Mapping[str, int]) -> dict[str, int]:
         """The first day of each symbol or of what it continues, never before its ticker was its own."""
-        made = {}
+        created = {}
         for symbol in symbols:
             days = [max(found[s.symbol], s.start_ms) for s in self._of(symbol).spans(symbol) if s.symbol in found]
             if days:
-                made[symbol] = min(days)
-        return made
+                created[symbol] = min(days)
+        return created
 
 
 def _is_in(span: Span, at_ms: int) -> bool:

@@ -32,8 +32,8 @@ def check_folder(folder: Path, *, max_gap_hours: int = MAX_GAP_HOURS) -> dict[st
     for name, path in present.items():
         if name in problems:
             continue
-        found = series_of(path, WIDTHS[name], max(max_gap_hours * HOUR_MS, WIDTHS[name]))
-        tables[name] = _document(found)
+        result = series_of(path, WIDTHS[name], max(max_gap_hours * HOUR_MS, WIDTHS[name]))
+        tables[name] = _document(result)
     return {"directory": str(folder), "tables": tables, "errors": errors}
 
 

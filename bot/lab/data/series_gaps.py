@@ -45,10 +45,10 @@ def series_of(path: Path, width_ms: int, gap_ms: int, keep: Callable[[Any], Any]
     times = table["ts"].cast(pa.int64())
     ordered = pa.table({"series": named.indices, "ts": times}).sort_by([("series", "ascending"), ("ts", "ascending")])
     names = named.dictionary.to_pylist()
-    found: dict[str, Any] = {}
+    result: dict[str, Any] = {}
     spans = ordered.group_by("series", use_threads=False).aggregate([("ts", "min"), ("ts", "max"), ("ts", "count")])
     for row in sorted(spans.to_pylist(), key=lambda row: str(names[row["series"]])):
-        found[names[row["series"]]] = {
+        result[names[row["series"]]] = {
             "rows": row["ts_count"],
             "first_ms": row["ts_min"],
             "last_ms": row["ts_max"],
@@ -59,11 +59,11 @@ def series_of(path: Path, width_ms: int, gap_ms: int, keep: Callable[[Any], Any]
     steps = pc.subtract(after["ts"], before["ts"])
     within = pc.and_(pc.equal(before["series"], after["series"]), pc.greater(steps, width_ms))
     for row in pa.table({"series": before["series"], "ts": before["ts"], "step": steps}).filter(within).to_pylist():
-        one, step = found[names[row["series"]]], row["step"]
+        one, step = result[names[row["series"]]], row["step"]
         one["missing"] += step // width_ms - 1
         if step - width_ms > gap_ms:
             one["gaps"].append({"from_ms": row["ts"] + width_ms, "hours": (step - width_ms) // HOUR_MS})
-    return found
+    return result
 
 
 def used_gaps(
@@ -81,7 +81,7 @@ def used_gaps(
     a perp that has candles but nothing in another table that is there, is one.
     """
     start_ms, end_ms = span
-    found: dict[str, Any] = {}
+    result: dict[str, Any] = {}
     seen: set[str] = set()  # perps with a row in a table read before: candles come first
     for table, width_ms in WIDTHS.items():
         path = folder / f"{table}.parquet"
@@ -98,8 +98,8 @@ def used_gaps(
         own |= dict.fromkeys(_without_row(table, series, seen & {*perps}, parts), NO_ROW)
         seen |= {name.split(" ")[0] for name in series if table not in SPOT}
         if own := {name: one for name, one in own.items() if one["gaps"] or one["ends_early"]}:
-            found[table] = own
-    return found
+            result[table] = own
+    return result
 
 
 def _without_row(table: str, series: Mapping[str, Any], perps: Collection[str], parts: Collection[str]) -> list[str]:
@@ -148,21 +148,21 @@ def _finding(one: Mapping[str, Any], width_ms: int, start_ms: int, end_ms: int, 
 
 
 def _of_symbols(symbols: Collection[str], end_ms: int) -> Callable[[Any], Any]:
-    wanted = pa.array(list(dict.fromkeys(symbols)), pa.large_string())
+    required = pa.array(list(dict.fromkeys(symbols)), pa.large_string())
 
     def keep(table: Any) -> Any:
-        return pc.and_(pc.less(table["ts"], end_ms), pc.is_in(table["symbol"].cast(pa.large_string()), wanted))
+        return pc.and_(pc.less(table["ts"], end_ms), pc.is_in(table["symbol"].cast(pa.large_string()), required))
 
     return keep
 
 
 def _of_parts(parts: Collection[str], end_ms: int) -> Callable[[Any], Any]:
     """The rows that `RecordedTvl` adds up: `all` is the table's total, and only one provider is read."""
-    wanted = {part.lower() for part in parts}
+    required = {part.lower() for part in parts}
 
     def keep(table: Any) -> Any:
         pairs = zip(table["scope"].to_pylist(), table["name"].to_pylist(), strict=True)
-        used = pa.array([_part_of(scope, name) in wanted for scope, name in pairs])
+        used = pa.array([_part_of(scope, name) in required for scope, name in pairs])
         mask = pc.and_(pc.less(table["ts"], end_ms), used)
         return pc.and_(mask, pc.equal(table["provider"], PROVIDER)) if "provider" in table.column_names else mask
 

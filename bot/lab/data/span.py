@@ -24,9 +24,9 @@ def span_of(folder: Path) -> tuple[int, int]:
     for name, width_ms in TABLES.items():
         path = folder / f"{name}.parquet"
         if "ts" in columns_of(path):
-            found = pc.min_max(pq.read_table(path, columns=["ts"])["ts"].cast("int64")).as_py()
-            if found["min"] is not None:
-                ends.append((found["min"], found["max"] + width_ms))
+            result = pc.min_max(pq.read_table(path, columns=["ts"])["ts"].cast("int64")).as_py()
+            if result["min"] is not None:
+                ends.append((result["min"], result["max"] + width_ms))
     if not ends:
         raise HistoryProblem(f"{folder}: there is no spot candle, neither in ohlcv_1h.parquet nor in ohlcv_1d.parquet")
     return min(first for first, _ in ends), max(last for _, last in ends)

@@ -128,8 +128,8 @@ def _bad_rates(table: Any) -> Iterator[Problem]:
     do = "write the share paid at a settlement, 0.0001 for 0.01 %"
     why = f"rows with a funding_rate beyond {RATE_MAX} of the position"
     yield from _rows(table, pc.and_(pc.greater(sizes, RATE_MAX), pc.is_finite(sizes)), why, do, "funding_rate")
-    found = pa.table({"symbol": table["symbol"], "size": sizes}).group_by("symbol", use_threads=False)
-    for row in found.aggregate([("size", "approximate_median"), ("size", "count")]).to_pylist():
+    result = pa.table({"symbol": table["symbol"], "size": sizes}).group_by("symbol", use_threads=False)
+    for row in result.aggregate([("size", "approximate_median"), ("size", "count")]).to_pylist():
         median = row["size_approximate_median"]
         if median is not None and row["size_count"] >= ROWS_FOR_MEDIAN and median > RATE_MEDIAN_MAX:
             why = "half of the funding rates are larger than any venue's: they look like percent"

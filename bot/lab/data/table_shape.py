@@ -39,12 +39,12 @@ _UNITS = {"seconds": 1_000, "microseconds": 0.001, "nanoseconds": 0.000_001}
 
 def table_problems(folder: Path) -> dict[str, list[str]]:
     """By table, a sentence for everything that is wrong with it; tables that are not there are left out."""
-    found = {}
+    result = {}
     for name in NUMBERS:
         path = folder / f"{name}.parquet"
         if os.path.lexists(path) and (problems := list(_problems(path, name))):
-            found[name] = problems
-    return found
+            result[name] = problems
+    return result
 
 
 def _problems(path: Path, name: str) -> Iterator[str]:
@@ -63,11 +63,11 @@ def _problems_of_file(path: Path, name: str) -> Iterator[str]:
     file = pq.ParquetFile(path)
     schema = file.schema_arrow
     texts = TEXTS[name]
-    wanted = ("ts", *texts, *NUMBERS[name])
-    if missing := [column for column in wanted if column not in schema.names]:
+    required = ("ts", *texts, *NUMBERS[name])
+    if missing := [column for column in required if column not in schema.names]:
         yield f"has no column {', '.join(map(repr, missing))}"
         return
-    if twice := [column for column in (*wanted, *OPTIONAL[name]) if schema.names.count(column) > 1]:
+    if twice := [column for column in (*required, *OPTIONAL[name]) if schema.names.count(column) > 1]:
         yield f"has the column {twice[0]!r} more than once; keep one"
         return
     if file.metadata.num_rows == 0:

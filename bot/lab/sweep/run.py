@@ -136,11 +136,11 @@ class Sweep:
         searches = {fold: make_search(fold) for fold in self._folds}
         tables: dict[Fold, dict[Combination, float | None]] = {fold: {} for fold in self._folds}
         while True:
-            asked = {fold: search.ask() for fold, search in searches.items()}
-            if not any(asked.values()):
+            requested = {fold: search.ask() for fold, search in searches.items()}
+            if not any(requested.values()):
                 return tables
-            self._run_all([(own, fold.train) for fold, many in asked.items() for own in many])
-            for fold, many in asked.items():
+            self._run_all([(own, fold.train) for fold, many in requested.items() for own in many])
+            for fold, many in requested.items():
                 scores = {own: self._score(own, fold.train) for own in many}
                 searches[fold].tell(scores)
                 tables[fold].update(scores)
@@ -278,8 +278,8 @@ def summary_of(document: Mapping[str, Any]) -> str:
             )
         failed = f", {row['failed']} failed" if row["failed"] else ""
         lines.append(f"{line} ({row['tried']} tried{failed})")
-    found = document.get("out_of_sample")
-    if found is None:
+    result = document.get("out_of_sample")
+    if result is None:
         plain = document["whole"]["defaults"]
         lines.append(
             f"the defaults have {document['objective']} {plain[document['objective']]:.2f}"
@@ -288,15 +288,15 @@ def summary_of(document: Mapping[str, Any]) -> str:
         )
         lines.append("Chosen and judged by the same days: this says nothing about any other.")
     else:
-        lines.append(f"out of sample {found['from']} → {found['to']}:")
+        lines.append(f"out of sample {result['from']} → {result['to']}:")
         lines += [
-            f"  {name:9} {found[name]['growth']:+.1%} log growth a year, Sharpe {found[name]['sharpe']:.2f}, "
-            f"drawdown {found[name]['drawdown_max']:.1%}"
+            f"  {name:9} {result[name]['growth']:+.1%} log growth a year, Sharpe {result[name]['sharpe']:.2f}, "
+            f"drawdown {result[name]['drawdown_max']:.1%}"
             for name in ("tuned", "defaults")
         ]
-        span = found["excess_interval"]
+        span = result["excess_interval"]
         lines.append(
-            f"  tuning was worth {found['excess_log_growth_year']:+.1%} a year (90 %: {span['low']:+.1%} … "
+            f"  tuning was worth {result['excess_log_growth_year']:+.1%} a year (90 %: {span['low']:+.1%} … "
             f"{span['high']:+.1%})"
         )
     return "\n".join([*lines, f"{document['ran']} trials run, all are in {document['results']}", document["caveat"]])

@@ -43,8 +43,8 @@ def score_of(equity: Sequence[float]) -> Score:
 
 def joined(curves: Iterable[Sequence[float]]) -> list[float]:
     """One curve from 1.0 through windows that follow each other, each of which began with an account of its own."""
-    made = [1.0]
+    created = [1.0]
     for curve in curves:
         for change in returns_of(curve):
-            made.append(made[-1] * (1 + change))
-    return made
+            created.append(created[-1] * (1 + change))
+    return created

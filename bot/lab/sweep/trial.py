@@ -58,7 +58,7 @@ def run_trial(trial: Trial) -> TrialResult:
     try:
         journal = trial.settings.journal.model_copy(update={"path": None})
         settings = trial.settings.model_copy(update={"state_directory": scratch, "journal": journal})
-        asked = backtest_command.BacktestRequest(
+        requested = backtest_command.BacktestRequest(
             folder=trial.folder,
             start_ms=trial.start_ms,
             end_ms=trial.end_ms,
@@ -67,8 +67,8 @@ def run_trial(trial: Trial) -> TrialResult:
             is_checked=True,
             may_end=True,
         )
-        history = backtest_command.read_history(asked, settings)
-        record = backtest_command.run_record(asked, settings, history, on_progress=lambda _: None)
+        history = backtest_command.read_history(requested, settings)
+        record = backtest_command.run_record(requested, settings, history, on_progress=lambda _: None)
         problem = "" if record.reconciled else "books and exchange did not agree at the end"
         return TrialResult(trial.key, tuple(record.curve()), problem, time.monotonic() - began)
     except Exception as error:  # noqa: BLE001 - see above; the words are kept and shown

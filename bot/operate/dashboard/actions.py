@@ -108,10 +108,10 @@ def _halt(source: BotSource, level: KillLevel, reason: str, by: str) -> Answer:
 
 
 def _resume(source: BotSource, request: Request, by: str) -> Answer:
-    asked = ResumeRequest(request.reason, by, request.accept_mismatch, request.rebase_peak)
-    answered = request_from_daemon(source.directory, asked)
+    requested = ResumeRequest(request.reason, by, request.accept_mismatch, request.rebase_peak)
+    answered = request_from_daemon(source.directory, requested)
     settings = source.settings.sources.load()  # as they are now: a switch in the configuration still holds
     chosen = choose_journal(settings, find_running(source.directory))
     settings = settings.model_copy(update={"journal": settings.journal.model_copy(update={"path": chosen})})
-    text, code = release(settings, asked, answered=answered)
+    text, code = release(settings, requested, answered=answered)
     return Answer(code is ExitCode.OK, text, KillLevel.OFF.value if code is ExitCode.OK else "")

@@ -32,35 +32,35 @@ async def show_control(request: web.Request) -> web.Response:
 async def ask(request: web.Request) -> web.Response:
     """Say what a request would do."""
     frontend, source, visitor, form = await _operator(request)
-    wanted = actions.Request(
+    required = actions.Request(
         str(form.get("what", ""))[:20],
         actions.clean_reason(str(form.get("reason", ""))),
         accept_mismatch="accept_mismatch" in form,
         rebase_peak="rebase_peak" in form,
     )
     values = await _values(frontend, source)
-    if wanted.problem:
-        shown = values | {"problem": wanted.problem, "answer": None, "may_act": True, "wanted": wanted}
+    if required.problem:
+        shown = values | {"problem": required.problem, "answer": None, "may_act": True, "wanted": required}
         response = frontend.page(request, source, "control", shown)
         response.set_status(400)
         return response
-    withdrawn, sent = actions.withdraws(wanted.what)
-    seal = _seal(frontend, source, visitor, wanted)
-    shown = values | {"wanted": wanted, "seal": seal, "withdrawn": withdrawn, "sent": sent, "problem": ""}
+    withdrawn, sent = actions.withdraws(required.what)
+    seal = _seal(frontend, source, visitor, required)
+    shown = values | {"wanted": required, "seal": seal, "withdrawn": withdrawn, "sent": sent, "problem": ""}
     return frontend.page(request, source, "control", shown | {"template": "confirm"}, is_live=False)
 
 
 async def confirm(request: web.Request) -> web.Response:
     """Carry out what was confirmed."""
     frontend, source, visitor, form = await _operator(request)
-    wanted = _opened(frontend, source, visitor, str(form.get("seal", "")))
-    if wanted is None:
+    required = _opened(frontend, source, visitor, str(form.get("seal", "")))
+    if required is None:
         raise web.HTTPConflict(text="this confirmation is older than two minutes or not for you: ask again")
-    if wanted.needs_word and str(form.get("word", "")).strip().lower() != wanted.what:
-        raise web.HTTPBadRequest(text=f"nothing was done: type {wanted.what} to confirm it")
+    if required.needs_word and str(form.get("word", "")).strip().lower() != required.what:
+        raise web.HTTPBadRequest(text=f"nothing was done: type {required.what} to confirm it")
     if not frontend.access.actions.take(visitor.name):
         raise web.HTTPTooManyRequests(text="too many actions within a minute; the command line has no such limit")
-    answer = await asyncio.to_thread(actions.carry_out, source, wanted, visitor.name, "dashboard")
+    answer = await asyncio.to_thread(actions.carry_out, source, required, visitor.name, "dashboard")
     key = frontend.keep_answer(answer)
     raise web.HTTPSeeOther(f"{frontend.root_of(source)}/control?answer={key}")
 

@@ -98,11 +98,11 @@ class Frontend:
             with source.view() as view:
                 return make(view)
 
-        found = await asyncio.to_thread(read)
+        result = await asyncio.to_thread(read)
         if len(self._kept) >= KEPT_MAX:
             self._kept.clear()
-        self._kept[place] = (stamp, now, found)
-        return found
+        self._kept[place] = (stamp, now, result)
+        return result
 
     def visitor(self, request: web.Request) -> Visitor:
         """Who asks.

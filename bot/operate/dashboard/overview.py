@@ -85,8 +85,8 @@ async def _remote_card(remote: RemoteBot) -> Mapping[str, Any]:
         ):
             if answer.status != 200:
                 return head | card_of({}) | {"problem": f"{remote.url} answers with {answer.status} {answer.reason}"}
-            found = await answer.json()
-            status = found["status"] | {"is_running": found["health"]["is_running"]}
+            result = await answer.json()
+            status = result["status"] | {"is_running": result["health"]["is_running"]}
             return head | card_of(status)
     except (OSError, aiohttp.ClientError, TimeoutError, ValueError, KeyError, TypeError, SettingsProblem) as error:
         return head | card_of({}) | {"problem": f"{remote.url} is not reached: {type(error).__name__}"}

@@ -54,8 +54,8 @@ class BotSource:
 
     def world(self) -> tuple[str, str]:
         """Mode and environment: of the daemon that runs, of the journal that was named, or as configured."""
-        found = world_of(self._named) if self._named is not None else find_running(self.directory)
-        chosen = found or {}
+        result = world_of(self._named) if self._named is not None else find_running(self.directory)
+        chosen = result or {}
         return str(chosen.get("mode", self.settings.mode)), str(chosen.get("environment", self.settings.environment))
 
     @contextmanager
@@ -104,10 +104,10 @@ class BotSource:
 
     def _open(self, path: Path) -> JournalReader:
         try:
-            found = path.stat()
+            result = path.stat()
         except OSError:
             raise CommandFailed(f"{path}: there is no journal yet", ExitCode.NOT_RUNNING) from None
-        identity = (str(path), found.st_dev, found.st_ino)
+        identity = (str(path), result.st_dev, result.st_ino)
         if self._reader is None or identity != self._identity:
             if self._reader is not None:
                 self._reader.close()

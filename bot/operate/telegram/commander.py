@@ -56,16 +56,16 @@ class Commander:
     def _ask(self, user: int, command: str, reason: str) -> Reply:
         if not reason:
             return Reply(f"say why, it is written down: /{command} REASON", "no reason")
-        asked = self._confirmations.ask(user, command, reason)
-        text = f"{command}: {MEANS[command]}.\nWithin {LIFE_SECONDS:g} s send\n/confirm {asked.code}"
+        requested = self._confirmations.ask(user, command, reason)
+        text = f"{command}: {MEANS[command]}.\nWithin {LIFE_SECONDS:g} s send\n/confirm {requested.code}"
         return Reply(text, "asked for a code")
 
     def _confirm(self, user: int, name: str, code: str) -> Reply:
-        asked = self._confirmations.take(user, code)
-        if isinstance(asked, str):
-            return Reply(asked, f"refused: {asked}")
+        requested = self._confirmations.take(user, code)
+        if isinstance(requested, str):
+            return Reply(requested, f"refused: {requested}")
         by = f"telegram {user} ({name})"
-        return self._resume(asked, by) if asked.command == "resume" else self._halt(asked, by)
+        return self._resume(requested, by) if requested.command == "resume" else self._halt(requested, by)
 
     def _halt(self, asked: PendingCommand, by: str) -> Reply:
         answered = halt(self._settings.state_directory, LEVELS[asked.command], asked.reason, by)

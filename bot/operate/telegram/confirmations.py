@@ -35,18 +35,18 @@ class Confirmations:
 
     def ask(self, user: int, command: str, reason: str) -> PendingCommand:
         """Note a command; its code is to be sent back."""
-        asked = PendingCommand(command, reason, self._new_code(), self._monotonic() + self._life_seconds)
-        self._asked[user] = asked
-        return asked
+        requested = PendingCommand(command, reason, self._new_code(), self._monotonic() + self._life_seconds)
+        self._asked[user] = requested
+        return requested
 
     def take(self, user: int, code: str) -> PendingCommand | str:
         """The command that this code confirms, else why it confirms none. Whatever the code is, nothing waits any more:
         guessing needs a new command for each guess."""
-        asked = self._asked.pop(user, None)
-        if asked is None:
+        requested = self._asked.pop(user, None)
+        if requested is None:
             return "nothing waits for a code; send the command again"
-        if self._monotonic() > asked.until:
+        if self._monotonic() > requested.until:
             return f"the code has expired after {self._life_seconds:g} s; nothing was done, send the command again"
-        if not hmac.compare_digest(asked.code.encode(), code.encode()):
+        if not hmac.compare_digest(requested.code.encode(), code.encode()):
             return "that is not the code; nothing was done, send the command again"
-        return asked
+        return requested

@@ -102,13 +102,13 @@ class TelegramService:
         return int(facts[0].payload["update_id"]) + 1 if facts else 0
 
     async def _poll(self, bot: Bot) -> tuple[Update, ...]:
-        found = await bot.get_updates(
+        result = await bot.get_updates(
             offset=self._offset,
             timeout=timedelta(seconds=self._settings.timing.poll_seconds),
             allowed_updates=["message"],
         )
         self._say("")
-        return found
+        return result
 
     async def _patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
         """The answer, however long Telegram does not give one. Only the kind of a failure is logged: its text may

@@ -37,13 +37,13 @@ class PlanContext:
 
     def instrument(self, symbol: str) -> Instrument | None:
         """The instrument, None when it is not listed or not active."""
-        found = self.snapshot.instruments.get(symbol)
-        return found if found is not None and found.active else None
+        result = self.snapshot.instruments.get(symbol)
+        return result if result is not None and result.active else None
 
     def closable(self, symbol: str) -> Instrument | None:
         """The instrument, where what is held in it may be closed: an active one, or one that is listed no more."""
-        found = self.snapshot.instruments.get(symbol)
-        return found if found is not None and (found.active or found.is_former) else None
+        result = self.snapshot.instruments.get(symbol)
+        return result if result is not None and (result.active or result.is_former) else None
 
     def price(self, symbol: str) -> Decimal | None:
         """Valuation price, None without a sound quote."""
@@ -64,8 +64,8 @@ class PlanContext:
 
     def position(self, symbol: str) -> Position | None:
         """The perp position, None when flat."""
-        found = self.portfolio.account.positions.get(symbol)
-        return found if found is not None and found.size != 0 else None
+        result = self.portfolio.account.positions.get(symbol)
+        return result if result is not None and result.size != 0 else None
 
     def live_orders(self, intent_id: str) -> tuple[Order, ...]:
         """Live orders of one intent."""

@@ -53,7 +53,7 @@ def read_exposure(portfolio: Portfolio, snapshot: Snapshot, sectors: Sectors, ri
     """
     net = _net_values(portfolio, snapshot, sectors)
     moves = {symbol: _daily_moves(symbol, snapshot) for symbol in net}
-    known = {symbol: found for symbol, found in moves.items() if len(found) >= _DAYS_MIN}
+    known = {symbol: result for symbol, result in moves.items() if len(result) >= _DAYS_MIN}
     gross = sum((abs(value) for value in net.values()), ZERO)
     covered = share(sum((abs(net[symbol]) for symbol in known), ZERO), gross) if gross else ONE
     line = _book_moves(net, known, portfolio.equity)
@@ -138,7 +138,7 @@ def _book_moves(
     """What the book of now would have moved on each day that all of its known symbols have, share of equity."""
     if not moves or equity <= 0:
         return {}
-    days = set.intersection(*(set(found) for found in moves.values()))
+    days = set.intersection(*(set(result) for result in moves.values()))
     weights = {symbol: float(share(net[symbol], equity)) for symbol in moves}
     return {day: math.fsum(weight * moves[symbol][day] for symbol, weight in weights.items()) for day in sorted(days)}
 

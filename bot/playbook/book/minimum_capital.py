@@ -23,13 +23,13 @@ class CapitalNeed:
 def capital_needs(policy: Policy, sectors: Sectors, minimums: Mapping[str, Decimal]) -> tuple[CapitalNeed, ...]:
     """The needs of every sector's tokens, of the smallest hedge and of the tactical long, by the least order value
     of each symbol; symbols without one are left out."""
-    found: list[CapitalNeed] = []
+    result: list[CapitalNeed] = []
     for name in sectors.sectors:
         known = [minimums[s] for s in map(sectors.spot, sectors.members(name)) if minimums.get(s, ZERO) > 0]
         if known:
             least = MINIMUM_SPARE * max(known) / policy.allocation.drift_buffer
             remedy = "the most traded are held until then; raise playbook.allocation.drift_buffer for more"
-            found += [
+            result += [
                 CapitalNeed(f"one token of {name}", _up(least), "raise playbook.allocation.drift_buffer"),
                 CapitalNeed(f"all {len(known)} tokens of {name}", _up(least * len(known)), remedy),
             ]
@@ -42,7 +42,7 @@ def capital_needs(policy: Policy, sectors: Sectors, minimums: Mapping[str, Decim
                 "raise playbook.rotation.shift, put a perp with a smaller minimum first, or set "
                 "playbook.hedging.is_on = false"
             )
-            found.append(CapitalNeed(f"a hedge of {name}", _up(MINIMUM_SPARE * perps[0] / hedged), remedy))
+            result.append(CapitalNeed(f"a hedge of {name}", _up(MINIMUM_SPARE * perps[0] / hedged), remedy))
     perps = [minimums[s] for s in sectors.tacticals(policy.allocation.risk_on) if minimums.get(s, ZERO) > 0]
     long = (
         policy.rotation.shift
@@ -51,8 +51,8 @@ def capital_needs(policy: Policy, sectors: Sectors, minimums: Mapping[str, Decim
     )
     if policy.tactical.is_on and perps and long > 0:
         remedy = "raise playbook.rotation.shift, or set playbook.tactical.is_on = false"
-        found.append(CapitalNeed("a tactical long", _up(MINIMUM_SPARE * perps[0] / long), remedy))
-    return tuple(found)
+        result.append(CapitalNeed("a tactical long", _up(MINIMUM_SPARE * perps[0] / long), remedy))
+    return tuple(result)
 
 
 def tokens_held(name: str, policy: Policy, sectors: Sectors, minimums: Mapping[str, Decimal], book: Decimal) -> int:

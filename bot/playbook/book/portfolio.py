@@ -75,11 +75,11 @@ def _read_balances(
 
 def asset_price(asset: str, snapshot: Snapshot, sectors: Sectors) -> tuple[Decimal | None, str]:
     """The price of an asset and the token it counts as: what it has become, once it does not trade itself."""
-    symbol, found = sectors.spot(asset), sectors.succession_of(asset)
-    if found is not None and not is_usable(symbol, snapshot):
-        successor = snapshot.price(sectors.spot(found.becomes))
+    symbol, result = sectors.spot(asset), sectors.succession_of(asset)
+    if result is not None and not is_usable(symbol, snapshot):
+        successor = snapshot.price(sectors.spot(result.becomes))
         if successor is not None:
-            return successor * found.ratio, found.becomes
+            return successor * result.ratio, result.becomes
     return snapshot.price(symbol), asset
 
 
@@ -87,13 +87,13 @@ def former_holdings(portfolio: Portfolio, snapshot: Snapshot, sectors: Sectors) 
     """A note for each holding under a former name: it counts as what it has become, and is never traded as that."""
     notes = []
     for asset, balance in sorted(portfolio.account.balances.items()):
-        found = sectors.succession_of(asset)
-        if found is None or balance.total <= 0 or is_usable(sectors.spot(asset), snapshot):
+        result = sectors.succession_of(asset)
+        if result is None or balance.total <= 0 or is_usable(sectors.spot(asset), snapshot):
             continue
-        size = plain(balance.total * found.ratio)
+        size = plain(balance.total * result.ratio)
         message = (
-            f"{plain(balance.total)} {asset} are of a token that became {found.becomes}: they count as {size} "
-            f"{found.becomes} and are not traded; the exchange converts them, or convert them there yourself"
+            f"{plain(balance.total)} {asset} are of a token that became {result.becomes}: they count as {size} "
+            f"{result.becomes} and are not traded; the exchange converts them, or convert them there yourself"
         )
         notes.append(Note(Reason.TOKEN_RENAMED, message, asset, {"size": str(balance.total), "becomes": size}))
     return tuple(notes)

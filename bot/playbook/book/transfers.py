@@ -26,8 +26,8 @@ def settle_transfer(memory: Memory, account: Account) -> Memory:
         return memory
     transfer = tranche.transfers[tranche.transfers_done]
     change = account.perp_wallet - tranche.transfer_level
-    wanted = transfer.amount if transfer.to_perp else -transfer.amount
-    if abs(change - wanted) >= abs(change):
+    required = transfer.amount if transfer.to_perp else -transfer.amount
+    if abs(change - required) >= abs(change):
         return memory
     return finish_transfer(memory, transfer)
 

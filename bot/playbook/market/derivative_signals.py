@@ -16,8 +16,8 @@ from bot.playbook.market.view import PERCENTILE, RANKED_MIN, YEAR_DAYS, Z_SCORE,
 
 def funding_rates(view: MarketView, perps: Sequence[str]) -> list[float]:
     """What longs of these perps pay, as shares per year; unknown ones are left out."""
-    found = (view.snapshot.funding.get(symbol) for symbol in perps)
-    return [float(f.rate) * 24 / f.interval_hours * YEAR_DAYS for f in found if f is not None and f.interval_hours > 0]
+    result = (view.snapshot.funding.get(symbol) for symbol in perps)
+    return [float(f.rate) * 24 / f.interval_hours * YEAR_DAYS for f in result if f is not None and f.interval_hours > 0]
 
 
 def crowding(view: MarketView) -> Signal | str:
@@ -26,14 +26,14 @@ def crowding(view: MarketView) -> Signal | str:
     if not rates:
         return "no funding rate of any leader"
     known = [view.snapshot.funding[symbol] for symbol in view.sectors.perp_symbols if symbol in view.snapshot.funding]
-    known = [found for found in known if found.interval_hours > 0]
+    known = [result for result in known if result.interval_hours > 0]
     past = view.cache.latest(
         "past rates",
-        tuple(found.earlier for found in known),
-        tuple((found.symbol, found.interval_hours) for found in known),
+        tuple(result.earlier for result in known),
+        tuple((result.symbol, result.interval_hours) for result in known),
         lambda: _past_rates(known, view.cache),
     )
-    age = max(0, *(view.snapshot.at_ms - found.at_ms for found in known))
+    age = max(0, *(view.snapshot.at_ms - result.at_ms for result in known))
     value = indicators.mean(rates)
     message = f"leaders' longs {'pay' if value >= 0 else 'receive'} {abs(value):.1%} a year in funding"
     rank = indicators.percentile(value, past) if len(past) >= RANKED_MIN else None
@@ -43,12 +43,12 @@ def crowding(view: MarketView) -> Signal | str:
 
 def _past_rates(known: Sequence[Funding], cache: SignalCache) -> tuple[float, ...]:
     """What longs paid at the settlements that were watched, each over the time it covers, shares per year."""
-    found = []
+    result = []
     for funding in known:
         rates = cache.floats("rates", funding.symbol, funding.earlier)
         hours = settlement_hours([at_ms for at_ms, _ in funding.earlier], 0, funding.interval_hours)
-        found += [rate * 24 / covered * YEAR_DAYS for rate, covered in zip(rates, hours, strict=True)]
-    return tuple(found)
+        result += [rate * 24 / covered * YEAR_DAYS for rate, covered in zip(rates, hours, strict=True)]
+    return tuple(result)
 
 
 def open_interest(view: MarketView) -> Signal | str:
@@ -58,10 +58,10 @@ def open_interest(view: MarketView) -> Signal | str:
     oldest = at_ms - view.policy.constants.signal_age_max_minutes * MINUTE_MS
     lines, age = [], 0
     for symbol in view.sectors.perp_symbols:
-        found = view.snapshot.open_interest.get(symbol)
-        if found is not None and found.at_ms >= oldest:
-            lines.append(_contracts(found, view.snapshot.candles.get(view.sectors.spot_of(symbol)), at_ms))
-            age = max(age, at_ms - found.at_ms)
+        result = view.snapshot.open_interest.get(symbol)
+        if result is not None and result.at_ms >= oldest:
+            lines.append(_contracts(result, view.snapshot.candles.get(view.sectors.spot_of(symbol)), at_ms))
+            age = max(age, at_ms - result.at_ms)
     times = sorted({at for line_times, _ in lines for at in line_times} | {at_ms})
     past = [growth for at in times[::-3] if (growth := _mean_growth(lines, at, days * DAY_MS)) is not None]
     now = _mean_growth(lines, at_ms, days * DAY_MS)

@@ -56,8 +56,10 @@ def evidence_for(scores: Scores, policy: Policy, unconfigured: Collection[str] =
     """Every condition with its parts, the most confident first."""
     weights = evidence_in_force(policy, unconfigured)
     confidences = confidences_in(scores, weights)
-    found = [ConditionScore(c, confidence, _parts(scores, weights.get(c, {}))) for c, confidence in confidences.items()]
-    return tuple(sorted(found, key=lambda evidence: -evidence.confidence))
+    result = [
+        ConditionScore(c, confidence, _parts(scores, weights.get(c, {}))) for c, confidence in confidences.items()
+    ]
+    return tuple(sorted(result, key=lambda evidence: -evidence.confidence))
 
 
 def turns_from(

@@ -21,26 +21,26 @@ TOTAL = "total"
 def tvl_growth(view: MarketView) -> Signal | str:
     """Growth of the risk-on sector's value locked, share; 1 at `tvl_full`."""
     name = view.policy.allocation.risk_on
-    found = view.snapshot.tvl.get(name)
-    if found is None or len(found.at_ms) < 2:
+    result = view.snapshot.tvl.get(name)
+    if result is None or len(result.at_ms) < 2:
         return f"no TVL of {name}"
     value = tvl_change(view, name)
     if value is None:
         return f"TVL of {name} does not reach back {view.policy.constants.tvl_days} days"
     others = {other: tvl_change(view, other) for other in sorted(view.snapshot.tvl) if other not in (name, TOTAL)}
     beside = ", ".join(f"{other} {change:+.1%}" for other, change in others.items() if change is not None)
-    return _growth_of(view, "tvl_growth", found, value, f" ({beside})" if beside else "")
+    return _growth_of(view, "tvl_growth", result, value, f" ({beside})" if beside else "")
 
 
 def tvl_total(view: MarketView) -> Signal | str | None:
     """Growth of all value locked there is, share; 1 at `tvl_full`. Not asked for unless `tvl.parts` has a total."""
-    found = view.snapshot.tvl.get(TOTAL)
-    if found is None:
+    result = view.snapshot.tvl.get(TOTAL)
+    if result is None:
         return "no total TVL" if view.snapshot.has_asked(f"tvl {TOTAL}") else None
     value = tvl_change(view, TOTAL)
     if value is None:
         return f"the total TVL does not reach back {view.policy.constants.tvl_days} days"
-    return _growth_of(view, "tvl_total", found, value, "")
+    return _growth_of(view, "tvl_total", result, value, "")
 
 
 def _growth_of(view: MarketView, name: str, found: Tvl, value: float, beside: str) -> Signal:
@@ -62,14 +62,14 @@ def _growths(values: tuple[Decimal, ...], days: int) -> Sequence[float]:
 
 def tvl_change(view: MarketView, name: str) -> float | None:
     """Growth of a TVL over `tvl_days`; None when it is not known for so long."""
-    found = view.snapshot.tvl.get(name)
-    if found is None or len(found.at_ms) < 2:
+    result = view.snapshot.tvl.get(name)
+    if result is None or len(result.at_ms) < 2:
         return None
-    since = found.at_ms[-1] - view.policy.constants.tvl_days * DAY_MS
-    start = next((v for at, v in zip(found.at_ms, found.values_quote, strict=True) if at >= since), None)
-    if start is None or start <= 0 or found.at_ms[0] > since + DAY_MS:
+    since = result.at_ms[-1] - view.policy.constants.tvl_days * DAY_MS
+    start = next((v for at, v in zip(result.at_ms, result.values_quote, strict=True) if at >= since), None)
+    if start is None or start <= 0 or result.at_ms[0] > since + DAY_MS:
         return None
-    return float(found.values_quote[-1] / start) - 1.0
+    return float(result.values_quote[-1] / start) - 1.0
 
 
 def stablecoins(view: MarketView) -> Signal | str | None:
@@ -92,20 +92,20 @@ def rates(view: MarketView) -> Signal | str | None:
 
 def _macro(view: MarketView, name: str, days: int, full: float, *, is_level: bool) -> Signal | str | None:
     """A series' change over days: of a level its growth, of a rate its difference. A value holds until the next."""
-    found = view.snapshot.macro.get(name)
-    if found is None:
+    result = view.snapshot.macro.get(name)
+    if result is None:
         return f"no series of {name}" if view.snapshot.has_asked(f"macro {name}") else None
-    if not found.values:
-        return f"{found.title} has no value before now"
-    changes = _changes(found, days * DAY_MS, is_level=is_level)
-    if not changes or changes[-1][0] != found.at_ms[-1]:
-        return f"{found.title} does not reach back {days} days"
+    if not result.values:
+        return f"{result.title} has no value before now"
+    changes = _changes(result, days * DAY_MS, is_level=is_level)
+    if not changes or changes[-1][0] != result.at_ms[-1]:
+        return f"{result.title} does not reach back {days} days"
     value = changes[-1][1]
     history = [change for _, change in changes]
     rank = indicators.zscore(value, history) if len(history) >= RANKED_MIN else None
     moved = f"{value:+.1%}" if is_level else f"{value:+.2f}"
-    message = f"{found.title} {_short(found.values[-1])} {found.unit}".rstrip() + f", {moved} in {days} days"
-    age = max(0, view.snapshot.at_ms - found.at_ms[-1])
+    message = f"{result.title} {_short(result.values[-1])} {result.unit}".rstrip() + f", {moved} in {days} days"
+    age = max(0, view.snapshot.at_ms - result.at_ms[-1])
     return Signal(name, value, indicators.clip(value / full), message, age, *ranked(rank, Z_SCORE))
 
 

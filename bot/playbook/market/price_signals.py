@@ -115,8 +115,8 @@ def volatility(view: MarketView) -> Signal | str:
     series, history = view.snapshot.candles.get(view.policy.signals.market_symbol), []
     if series is not None and view.market:
         ends = range(len(series), window + 1, -max(1, window // 8))
-        found = view.cache.windows("volatility", series, window, ends, _deviation)
-        history = [value * per_year for value in found if value is not None]
+        result = view.cache.windows("volatility", series, window, ends, _deviation)
+        history = [value * per_year for value in result if value is not None]
     if len(history) < 8:
         return f"{view.policy.signals.market_symbol} has too few candles to rank its volatility"
     rank = indicators.percentile(history[0], history[1:]) or 0.0
@@ -183,7 +183,7 @@ def liquidity(view: MarketView) -> Signal | str:
         view.cache.windows("impact", series, window, _ends(len(series), window, steps), _impact) for series in fresh
     )
     for of_step in zip(*impacts_of, strict=True):
-        impacts = [found for found in of_step if found is not None]
+        impacts = [result for result in of_step if result is not None]
         if 2 * len(impacts) >= len(fresh):
             history.append(sorted(impacts)[len(impacts) // 2])
     if len(history) < 8:

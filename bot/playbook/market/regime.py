@@ -60,9 +60,9 @@ def read_regime(
     confidences = confidences_in(scores, evidence)
     coverages = coverages_in(scores, evidence)
     covered = covered_of(coverages, policy)
-    wanted = candidate_of(confidences, coverages, memory.condition, policy)
-    thin = _thin(memory.condition, wanted, coverages, covered, policy)
-    stepped, notes = _step(memory, wanted, confidences, policy, at_ms) if covered else (memory, ())
+    required = candidate_of(confidences, coverages, memory.condition, policy)
+    thin = _thin(memory.condition, required, coverages, covered, policy)
+    stepped, notes = _step(memory, required, confidences, policy, at_ms) if covered else (memory, ())
     confidence = confidences.get(stepped.condition, ONE - max(confidences.values(), default=ZERO))
     coverage = coverages.get(stepped.condition, max(coverages.values(), default=ZERO))
     return Reading(stepped.condition, confidence, confidences, coverage, stepped, (*thin, *notes), coverages)
@@ -117,13 +117,13 @@ def coverages_in(
     present: Collection[str], evidence: Mapping[Condition, Mapping[str, Decimal]]
 ) -> Mapping[Condition, Decimal]:
     """The part of each condition's own evidence that is present, by weight; nothing where it has none."""
-    found = {}
+    result = {}
     for condition in _CAREFUL_FIRST:
         weights = {name: abs(weight) for name, weight in evidence.get(condition, {}).items()}
         total = sum(weights.values(), ZERO)
         there = sum((weight for name, weight in weights.items() if name in present), ZERO)
-        found[condition] = there / total if total else ZERO
-    return found
+        result[condition] = there / total if total else ZERO
+    return result
 
 
 def candidate_of(

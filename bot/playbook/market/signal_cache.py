@@ -59,18 +59,18 @@ class SignalCache:
         number of at least 0, or None.
         """
         values = self._window_values(name, series, window)
-        found: list[float | None] = []
+        results: list[float | None] = []
         for end in ends:
             if end <= window:
-                found.append(None)
+                results.append(None)
                 continue
             value = values[end - 1]
             if isnan(value):  # not known yet
                 start = end - window
                 result = work(series.closes[start - 1 : end], series.volumes_quote[start:end])
                 value = values[end - 1] = NOTHING if result is None else result
-            found.append(None if value == NOTHING else value)
-        return found
+            results.append(None if value == NOTHING else value)
+        return results
 
     def _window_values(self, name: str, series: CandleSeries, window: int) -> "array[float]":
         """What is known, by the place of a window's last candle."""

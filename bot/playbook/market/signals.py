@@ -44,17 +44,17 @@ def read_market(snapshot: Snapshot, policy: Policy, sectors: Sectors, cache: Sig
 
 
 def _read(view: MarketView) -> tuple[tuple[Signal, ...], tuple[Note, ...], frozenset[str]]:
-    found, notes, unconfigured = [], [], []
+    result, notes, unconfigured = [], [], []
     from_candles = _candle_answers(view)
     for name, reader in READERS.items():
         answer = from_candles[name] if name in from_candles else reader(view)
         if isinstance(answer, Signal):
-            found.append(answer)
+            result.append(answer)
         elif answer is None:
             unconfigured.append(name)
         else:
             notes.append(Note(Reason.SIGNAL_MISSING, f"{name}: {answer}", name))
-    return tuple(found), tuple(notes), frozenset(unconfigured)
+    return tuple(result), tuple(notes), frozenset(unconfigured)
 
 
 def _candle_answers(view: MarketView) -> Mapping[str, Signal | str | None]:
@@ -116,8 +116,8 @@ def volatile_first(tokens: Sequence[str], snapshot: Snapshot, sectors: Sectors, 
 
     def volatility(token: str) -> float:
         series = snapshot.candles.get(sectors.spot(token))
-        found = indicators.realised_volatility(series.closes[-count:], 1.0) if series else None
-        return -1.0 if found is None else found
+        result = indicators.realised_volatility(series.closes[-count:], 1.0) if series else None
+        return -1.0 if result is None else result
 
     return tuple(sorted(tokens, key=lambda token: -volatility(token)))
 

@@ -49,8 +49,8 @@ def sector_index(snapshot: Snapshot, sectors: Sectors, weights: Mapping[str, flo
     """
     symbols = {token: sectors.spot(token) for token in weights}
     series = {token: snapshot.candles[symbol] for token, symbol in symbols.items() if symbol in snapshot.candles}
-    longest = max((len(found) for found in series.values()), default=0)
-    series = {token: found for token, found in series.items() if len(found) > 0 and 2 * len(found) >= longest}
+    longest = max((len(result) for result in series.values()), default=0)
+    series = {token: result for token, result in series.items() if len(result) > 0 and 2 * len(result) >= longest}
     if not series:
         return (), ()
     shared, columns = _aligned(tuple(series.values()))
@@ -65,9 +65,9 @@ def sector_index(snapshot: Snapshot, sectors: Sectors, weights: Mapping[str, flo
 def _aligned(series: Sequence[CandleSeries]) -> tuple[tuple[int, ...], Sequence[tuple[float, ...]]]:
     """Candle times that all series share, and the closes of each at them."""
     starts = series[0].starts_ms
-    if all(found.starts_ms == starts for found in series):
-        return starts, [found.closes for found in series]
-    closes = [dict(zip(found.starts_ms, found.closes, strict=True)) for found in series]
+    if all(result.starts_ms == starts for result in series):
+        return starts, [result.closes for result in series]
+    closes = [dict(zip(result.starts_ms, result.closes, strict=True)) for result in series]
     shared = tuple(sorted(set.intersection(*map(set, closes))))
     return shared, [tuple(column[at] for at in shared) for column in closes]
 
@@ -91,8 +91,8 @@ def listed_symbols(snapshot: Snapshot, sectors: Sectors) -> tuple[str, ...]:
     """Spot symbols of the list that the venue has and trades; all of them where no instrument is known at all."""
     if not snapshot.instruments:
         return sectors.spot_symbols
-    found = ((symbol, snapshot.instruments.get(symbol)) for symbol in sectors.spot_symbols)
-    return tuple(symbol for symbol, instrument in found if instrument is not None and instrument.active)
+    result = ((symbol, snapshot.instruments.get(symbol)) for symbol in sectors.spot_symbols)
+    return tuple(symbol for symbol, instrument in result if instrument is not None and instrument.active)
 
 
 def _ratio_of(

@@ -144,10 +144,10 @@ def _waits(leg: Leg, tranche: Tranche, context: PlanContext) -> Note | None:
     if leg.purpose is not Purpose.INCREASE or context.at_ms >= deadline:
         return None
     hours = (deadline - context.at_ms) // HOUR_MS
-    found = overbought(context.snapshot.candles.get(leg.symbol), context.policy) if entries.wait else None
-    if found is not None:
-        message = f"{leg.symbol}: RSI is {found:.0f}, above {entries.rsi_max}: the purchase waits, {hours} h at most"
-        return Note(Reason.ENTRY_WAITS, message, leg.symbol, {"rsi": f"{found:.2f}"})
+    result = overbought(context.snapshot.candles.get(leg.symbol), context.policy) if entries.wait else None
+    if result is not None:
+        message = f"{leg.symbol}: RSI is {result:.0f}, above {entries.rsi_max}: the purchase waits, {hours} h at most"
+        return Note(Reason.ENTRY_WAITS, message, leg.symbol, {"rsi": f"{result:.2f}"})
     return _waits_for_pullback(leg, hours, context) if entries.pullback else None
 
 

@@ -46,15 +46,15 @@ def _slices(snapshot: Snapshot, portfolio: Portfolio, slice_share: Decimal, slip
         least = _worst(instrument, Side.SELL, price, slippage)
         largest = size if instrument.size_max is None else min(size, instrument.size_max)
         for part in (size * slice_share, largest, size / 2):
-            wanted = instrument.floor_size(min(part, largest))
-            rest = instrument.floor_size(size - wanted)
-            if instrument.is_tradable(wanted, least) and (rest <= 0 or instrument.is_tradable(rest, least)):
-                sales[symbol] = wanted
+            required = instrument.floor_size(min(part, largest))
+            rest = instrument.floor_size(size - required)
+            if instrument.is_tradable(required, least) and (rest <= 0 or instrument.is_tradable(rest, least)):
+                sales[symbol] = required
                 break
         else:  # dust stays behind whatever is sold: as little of it as can be
-            wanted = instrument.floor_size(largest)
-            if instrument.is_tradable(wanted, least):
-                sales[symbol] = wanted
+            required = instrument.floor_size(largest)
+            if instrument.is_tradable(required, least):
+                sales[symbol] = required
     return sales
 
 

@@ -44,7 +44,7 @@ def resting_price(waits: TimeInForce, quote: Quote, instrument: Instrument) -> D
 def withdrawn(context: PlanContext, campaign: Campaign | None) -> tuple[str, ...]:
     """Client ids of resting purchases that are to come back: the price has left them behind by more than `chase_bps`,
     or the campaign they were for is no longer running."""
-    found = []
+    result = []
     for order in context.working:
         quote = context.snapshot.quotes.get(order.symbol)
         is_behind = (
@@ -55,18 +55,18 @@ def withdrawn(context: PlanContext, campaign: Campaign | None) -> tuple[str, ...
         )
         is_wanted = campaign is not None and not campaign.is_over and belongs_to(order, campaign)
         if order.is_resting_entry and (is_behind or not is_wanted):
-            found.append(order.client_id)
-    return tuple(found)
+            result.append(order.client_id)
+    return tuple(result)
 
 
 def next_slice_ms(leg: Leg, policy: Policy) -> int:
     """When the next slice of a TWAP is due, UTC ms: the first at once, another one step after the holding last changed.
 
     Nothing but the leg is remembered, so a restart neither repeats nor forgets a slice."""
-    asked = leg.asked
-    if asked is None or asked.held == leg.size_from:
+    requested = leg.asked
+    if requested is None or requested.held == leg.size_from:
         return 0
-    return asked.since_ms + policy.orders.twap_minutes * MINUTE_MS // policy.orders.twap_slices
+    return requested.since_ms + policy.orders.twap_minutes * MINUTE_MS // policy.orders.twap_slices
 
 
 def slice_size(leg: Leg, left: Decimal, price: Decimal, instrument: Instrument, policy: Policy) -> Decimal:
@@ -79,8 +79,8 @@ def slice_size(leg: Leg, left: Decimal, price: Decimal, instrument: Instrument, 
 
 def overbought(series: CandleSeries | None, policy: Policy) -> float | None:
     """The RSI when it is high enough to delay a purchase (PLAYBOOK §9), None otherwise."""
-    found = indicators.rsi(series.closes, policy.constants.rsi_period) if series is not None else None
-    return found if found is not None and found > float(policy.entries.rsi_max) else None
+    result = indicators.rsi(series.closes, policy.constants.rsi_period) if series is not None else None
+    return result if result is not None and result > float(policy.entries.rsi_max) else None
 
 
 def retracement_zone(series: CandleSeries | None, policy: Policy) -> tuple[float, float] | None:

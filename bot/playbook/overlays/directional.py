@@ -64,15 +64,15 @@ def direction(stance: Stance, policy: Policy) -> tuple[str, Side] | None:
 
 def no_longer_justified(memory: Memory, stance: Stance, rising: Sequence[str], policy: Policy) -> Mapping[str, str]:
     """Directional positions that must end, by perp: the stance has changed, or two signs speak against a short."""
-    found = {}
+    result = {}
     for held in memory.exits:
         if held.purpose is Purpose.TACTICAL and held.campaign:
             continue  # the next rotation closes what a rotation has opened
         if direction(stance, policy) != (held.sector, held.side):
-            found[held.symbol] = f"the stance is {stance.value}"
+            result[held.symbol] = f"the stance is {stance.value}"
         elif held.purpose is Purpose.TACTICAL_SHORT and len(rising) >= 2:
-            found[held.symbol] = f"signs against it: {', '.join(rising)}"
-    return found
+            result[held.symbol] = f"signs against it: {', '.join(rising)}"
+    return result
 
 
 def end_openings(memory: Memory, ended: frozenset[str]) -> Memory:
@@ -165,9 +165,9 @@ def _long(memory: Memory, context: PlanContext, choice: Choice) -> tuple[Memory,
     if not is_due or aim is None or aim[1] is not Side.BUY:
         return memory, []
     sector, what = aim[0], _LONG
-    wanted = policy.rotation.shift * policy.rotation.tactical_split * context.portfolio.book
+    required = policy.rotation.shift * policy.rotation.tactical_split * context.portfolio.book
     perps, notes = _free_perps(sector, what, memory, context)
-    terms = tactical_terms(what, Side.BUY, perps, min(wanted, _sleeve_room(sector, memory, context)), policy)
+    terms = tactical_terms(what, Side.BUY, perps, min(required, _sleeve_room(sector, memory, context)), policy)
     until_ms = context.at_ms + policy.constants.leg_patience_hours * HOUR_MS
     opening, more = _open(Purpose.TACTICAL, terms, sector, until_ms, context)
     if opening is not None:

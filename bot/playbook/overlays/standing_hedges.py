@@ -88,22 +88,22 @@ def read_target(
     sector: str, context: PlanContext, stance: Stance, *, is_held: bool
 ) -> tuple[OverlayTarget, tuple[Note, ...]]:
     """The largest of what the features ask for in a sector, never more than `standing_cover` of its spot."""
-    policy, found, notes = context.policy, [], []
+    policy, result, notes = context.policy, [], []
     if policy.allocation.neutral_futures is NeutralFutures.DELTA_NEUTRAL:
-        found.append(_delta_neutral(sector, context, stance))
+        result.append(_delta_neutral(sector, context, stance))
     if policy.gains.hedge is not GainHedge.OFF:
         target, note = _gain(sector, context, is_held=is_held)
-        found.append(target)
+        result.append(target)
         notes += [note] if note else []
     if policy.carry.is_on:
         target, note = _carry(sector, context, stance, is_held=is_held)
-        found.append(target)
+        result.append(target)
         notes += [note] if note else []
-    if not found:
+    if not result:
         return OverlayTarget(ZERO, "nothing asks for it any more"), ()
-    best = max(found, key=lambda target: target.notional_quote)
+    best = max(result, key=lambda target: target.notional_quote)
     if best.notional_quote <= 0:
-        return OverlayTarget(ZERO, "; ".join(target.words for target in found)), tuple(notes)
+        return OverlayTarget(ZERO, "; ".join(target.words for target in result)), tuple(notes)
     refused = _too_expensive(sector, context, is_held=is_held)
     if refused is not None:
         notes.append(Note(Reason.FUNDING_DEAR, f"{sector}: no standing hedge: {refused}", sector))
@@ -122,7 +122,7 @@ def _gain(sector: str, context: PlanContext, *, is_held: bool) -> tuple[OverlayT
     """Begins at `gain_trigger` and ends below `gain_end`. Spot without a journaled cost has no gain that is known."""
     policy = context.policy
     holdings = [holding for holding in context.portfolio.holdings if holding.sector == sector]
-    costed = [found for holding in holdings if (found := _known(holding, context)) is not None]
+    costed = [result for holding in holdings if (result := _known(holding, context)) is not None]
     if not costed:
         message = f"{sector}: no spot of it has a journaled cost, so its gain is not known"
         return OverlayTarget(ZERO, message), Note(Reason.SIGNAL_MISSING, message, sector) if holdings else None
@@ -132,8 +132,8 @@ def _gain(sector: str, context: PlanContext, *, is_held: bool) -> tuple[OverlayT
     if gain < threshold or value <= cost:
         return OverlayTarget(ZERO, f"the gain of {sector} is {gain:.0%}, below {threshold:.0%}"), None
     whole = policy.gains.hedge is GainHedge.FULL
-    wanted = context.portfolio.sectors[sector].spot if whole else value - cost
-    return OverlayTarget(wanted, f"{sector} has gained {gain:.0%} ({value - cost:.2f}) on what was paid"), None
+    required = context.portfolio.sectors[sector].spot if whole else value - cost
+    return OverlayTarget(required, f"{sector} has gained {gain:.0%} ({value - cost:.2f}) on what was paid"), None
 
 
 def _known(holding: Holding, context: PlanContext) -> tuple[Decimal, Decimal] | None:
@@ -181,10 +181,10 @@ def _average(sector: str, context: PlanContext) -> tuple[Decimal | None, str]:
     for part in parts:
         funding = context.snapshot.funding.get(part.symbol)
         hours = context.policy.constants.funding_average_hours
-        found = average_funding(funding, context.at_ms, hours) if funding is not None else None
-        if found is None:
+        result = average_funding(funding, context.at_ms, hours) if funding is not None else None
+        if result is None:
             return None, part.symbol
-        total += part.part * found
+        total += part.part * result
     return (total, parts[0].symbol) if parts else (None, "")
 
 

@@ -45,12 +45,12 @@ class AllocationPolicy(BaseModel):
         return self
 
     def _problems(self) -> list[str]:
-        found = []
+        result = []
         for name, target in self.named_targets.items():
-            found += problems_of_target(name, target)
+            result += problems_of_target(name, target)
         if self.risk_on == self.risk_off:
-            found.append(f"risk_on and risk_off are both {self.risk_on!r}: a rotation needs two sectors")
-        return found
+            result.append(f"risk_on and risk_off are both {self.risk_on!r}: a rotation needs two sectors")
+        return result
 
     @property
     def named_targets(self) -> Mapping[str, Mapping[str, Decimal]]:
@@ -59,13 +59,13 @@ class AllocationPolicy(BaseModel):
 
     def warnings(self) -> list[str]:
         """What is allowed and still worth a word to the operator."""
-        found = []
+        result = []
         for name, target in self.named_targets.items():
             for sector in sectors_of(target):
                 spot, futures = target.get(f"{sector}.spot", Decimal(0)), target.get(f"{sector}.futures", Decimal(0))
                 if spot + futures > 0 and spot < self.spot_share_min * (spot + futures):
-                    found.append(
+                    result.append(
                         f"{name}: spot is less than {self.spot_share_min:%} of the capital of {sector}; idle margin "
                         "will be moved to spot to keep it"
                     )
-        return found
+        return result

@@ -137,7 +137,7 @@ _TABLES = frozenset(path.partition(".")[0] for path in FORMER_NAMES.values())
 def in_tables(content: Mapping[str, Any]) -> dict[str, Any]:
     """Numbers by their former names, put into their tables. What has a name of today stays where it is."""
     former = [name for name, value in content.items() if is_former(name, value)]
-    found = {
+    result = {
         name: dict(value) if isinstance(value, Mapping) else value
         for name, value in content.items()
         if name not in former
@@ -145,8 +145,8 @@ def in_tables(content: Mapping[str, Any]) -> dict[str, Any]:
     for name in former:
         if name in FORMER_NAMES:
             table, _, key = FORMER_NAMES[name].partition(".")
-            found.setdefault(table, {})[key] = content[name]
-    return found
+            result.setdefault(table, {})[key] = content[name]
+    return result
 
 
 def is_former(name: str, value: Any) -> bool:

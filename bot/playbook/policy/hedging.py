@@ -70,10 +70,10 @@ class GainPolicy(BaseModel):
         return self
 
     def _problems(self) -> list[str]:
-        found = []
+        result = []
         if self.end >= self.trigger:
-            found.append(f"end = {self.end} must be below trigger = {self.trigger}")
-        return found
+            result.append(f"end = {self.end} must be below trigger = {self.trigger}")
+        return result
 
 
 class CarryPolicy(BaseModel):
@@ -100,7 +100,7 @@ class CarryPolicy(BaseModel):
         return self
 
     def _problems(self) -> list[str]:
-        found = []
+        result = []
         if self.end >= self.enter:
-            found.append(f"end = {self.end} must be below enter = {self.enter}")
-        return found
+            result.append(f"end = {self.end} must be below enter = {self.enter}")
+        return result

@@ -88,48 +88,48 @@ class Sectors(BaseModel):
         return self
 
     def _token_problems(self) -> list[str]:
-        found = []
+        result = []
         known = ", ".join(self.sectors)
         for token, weights in self.tokens.items():
-            found += [
+            result += [
                 f"tokens.{token}: there is no sector {name!r}; the sectors are {known}"
                 for name in weights
                 if name not in self.sectors
             ]
             total = sum(weights.values(), ZERO)
             if total > ONE:
-                found.append(f"tokens.{token}: its sector weights add up to {total}; lower them to 1 or less")
+                result.append(f"tokens.{token}: its sector weights add up to {total}; lower them to 1 or less")
             if not weights:
-                found.append(f"tokens.{token}: it belongs to no sector; give it a weight or remove it")
-        return found
+                result.append(f"tokens.{token}: it belongs to no sector; give it a weight or remove it")
+        return result
 
     def _sector_problems(self) -> list[str]:
-        found = []
+        result = []
         for name, sector in self.sectors.items():
             where = f"sectors.{name}"
             members = self.members(name)
             if not name.isidentifier():
-                found.append(f"{where}: a sector's name is made of letters, digits and underscores")
+                result.append(f"{where}: a sector's name is made of letters, digits and underscores")
             if not members:
-                found.append(f"{where}: no token has its largest weight here; add one under [tokens]")
+                result.append(f"{where}: no token has its largest weight here; add one under [tokens]")
             if sector.weighting is Weighting.GIVEN:
                 total = sum(sector.weights.values(), ZERO)
                 if total != ONE:
-                    found.append(f"{where}.weights: given weights add up to {total}; they must add up to 1")
-                found += [
+                    result.append(f"{where}.weights: given weights add up to {total}; they must add up to 1")
+                result += [
                     f"{where}.weights: {token} is not traded for this sector; its members are {', '.join(members)}"
                     for token in sector.weights
                     if token not in members
                 ]
             elif sector.weights:
-                found.append(f'{where}.weights: only used with weighting = "given"; remove them or change weighting')
-            found += [
+                result.append(f'{where}.weights: only used with weighting = "given"; remove them or change weighting')
+            result += [
                 f"{where}.{kind}: {token} is not a token of the list; add it under [tokens] or [perps]"
                 for kind, leaders in (("hedge", sector.hedge), ("index", sector.index), ("tactical", sector.tactical))
                 for token in leaders
                 if token not in self.tokens and token not in self.perps
             ]
-        return found
+        return result
 
     def problems_with(self, names: Mapping[str, str]) -> tuple[str, ...]:
         """What is wrong with sector names used elsewhere. `names` maps where → sector name."""
@@ -175,37 +175,37 @@ class Sectors(BaseModel):
     def lineages(self) -> Mapping[str, Lineage]:
         """What every spot symbol of the list, and the perps of renamed tokens, continue and where they begin."""
         gap_ms = self.listing_gap_days * DAY_MS
-        found = {}
+        result = {}
         for token in self.tokens:
             formers = self.renames.get(token, ())
             since_ms = day_ms(self.listed[token]) if token in self.listed else 0
             spots = tuple(FormerSymbol(self.spot(f.was), f.at_ms, f.ratio) for f in formers)
-            found[self.spot(token)] = Lineage(spots, since_ms, gap_ms)
+            result[self.spot(token)] = Lineage(spots, since_ms, gap_ms)
             if formers or since_ms:
-                found[self.perp(token)] = Lineage(self._former_perps(token), since_ms)
-        return found
+                result[self.perp(token)] = Lineage(self._former_perps(token), since_ms)
+        return result
 
     @property
     def former_symbols(self) -> tuple[str, ...]:
         """Spot symbols of former names, and their perps where the token's perp is used."""
         used = {*self.spot_symbols, *self.perp_symbols}
-        return tuple(f.symbol for symbol, found in self.lineages.items() if symbol in used for f in found.formers)
+        return tuple(f.symbol for symbol, result in self.lineages.items() if symbol in used for f in result.formers)
 
     @property
     def successions(self) -> tuple[SymbolSuccession, ...]:
         """Balances that an exchange turns into others. A ticker that another asset bears now is none of them."""
-        found = []
+        result = []
         for token, formers in self.renames.items():
             units = ONE
             for former in reversed(formers):
                 units *= former.ratio
                 if former.was not in self.listed:
-                    found.append(SymbolSuccession(former.was, token, units))
-        return tuple(found)
+                    result.append(SymbolSuccession(former.was, token, units))
+        return tuple(result)
 
     def succession_of(self, asset: str) -> SymbolSuccession | None:
         """What an asset has become; None for one that goes by its own name."""
-        return next((found for found in self.successions if found.was == asset != found.becomes), None)
+        return next((result for result in self.successions if result.was == asset != result.becomes), None)
 
     def _former_perps(self, token: str) -> tuple[FormerSymbol, ...]:
         """The perps of a token's former names; a contract of the one may be more tokens than one of the other."""

@@ -39,13 +39,13 @@ class OrderPolicy(BaseModel):
         return self
 
     def _problems(self) -> list[str]:
-        found = []
+        result = []
         if self.reduce_style not in (Style.MARKET, Style.TWAP):
-            found.append(
+            result.append(
                 f"reduce_style = {self.reduce_style.value}: sales and the hedges behind them never wait for a price;"
                 " use market or twap"
             )
-        return found
+        return result
 
 
 class EntryPolicy(BaseModel):

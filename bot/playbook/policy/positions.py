@@ -109,10 +109,10 @@ class ExitPolicy(BaseModel):
         return self
 
     def _problems(self) -> list[str]:
-        found = []
+        result = []
         if sum(rung.part for rung in self.targets) > 1:
-            found.append("targets: the parts add up to more than 1, there is not that much to close")
+            result.append("targets: the parts add up to more than 1, there is not that much to close")
         moves = [rung.move for rung in self.targets]
         if moves != sorted(moves):
-            found.append("targets: moves must rise from rung to rung")
-        return found
+            result.append("targets: moves must rise from rung to rung")
+        return result

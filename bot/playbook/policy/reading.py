@@ -39,16 +39,16 @@ class RegimePolicy(BaseModel):
         return self
 
     def _problems(self) -> list[str]:
-        found = []
+        result = []
         if self.leave >= self.enter:
-            found.append(f"leave = {self.leave} must be below enter = {self.enter}, or conditions would flicker")
+            result.append(f"leave = {self.leave} must be below enter = {self.enter}, or conditions would flicker")
         for condition, weights in self.evidence.items():
-            found += [
+            result += [
                 f"evidence.{condition}: there is no signal {name!r}; the signals are {', '.join(SIGNAL_NAMES)}"
                 for name in weights
                 if name not in SIGNAL_NAMES
             ]
-        return found
+        return result
 
 
 class SignalPolicy(BaseModel):

@@ -29,12 +29,12 @@ def sectors_of(target: Mapping[str, Decimal]) -> tuple[str, ...]:
 
 def problems_of_target(name: str, target: Mapping[str, Decimal]) -> list[str]:
     """What is wrong with a target, a sentence each."""
-    found = [
+    result = [
         f"{name}: {sleeve!r} is not a sleeve; write SECTOR.spot or SECTOR.futures"
         for sleeve in target
         if sleeve.rpartition(".")[2] not in SLEEVE_KINDS or not sleeve.rpartition(".")[0]
     ]
     total = sum(target.values(), Decimal(0))
     if total > 1:
-        found.append(f"{name}: the shares add up to {total}, more than the book: lower them to 1 or less")
-    return found
+        result.append(f"{name}: the shares add up to {total}, more than the book: lower them to 1 or less")
+    return result

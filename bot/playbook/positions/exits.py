@@ -76,8 +76,8 @@ def rule_of(rule: ExitRule, symbol: str, context: PlanContext) -> ExitRule:
     daily = indicators.realised_volatility(series.closes[-count:], DAY_MS / policy.candle_ms)
     if len(series) < count or not daily:
         return rule
-    wanted = policy.exits.stop_deviations * Decimal(f"{daily:.6f}")
-    factor = clamp(wanted / policy.exits.stop, _NEAREST, _FARTHEST)
+    required = policy.exits.stop_deviations * Decimal(f"{daily:.6f}")
+    factor = clamp(required / policy.exits.stop, _NEAREST, _FARTHEST)
     targets = tuple((min(move * factor, max(move, _MOVE_MAX)), part) for move, part in rule.targets)
     return replace(rule, stop=rule.stop * factor, targets=targets, trailing=min(_MOVE_MAX, rule.trailing * factor))
 
@@ -233,9 +233,9 @@ def shrink_before_sales(
     ]
     waits = {shrink.sector for shrink in shrinks}
     kept = tuple(intent for intent in intents if not waits & _selling(intent, context).keys())
-    made = tuple(made for shrink in shrinks for made in _shrinking(shrink, context))
+    created = tuple(created for shrink in shrinks for created in _shrinking(shrink, context))
     notes = tuple(Note(s.reason, f"{s.words}; the sale waits", s.symbol, {"size": str(s.size)}) for s in shrinks)
-    return (*made, *kept), notes
+    return (*created, *kept), notes
 
 
 def _selling(intent: Intent, context: PlanContext) -> Mapping[str, Decimal]:
@@ -302,5 +302,5 @@ def _resting_stop(
     if held.targets_hit >= len(held.plan.targets):
         price = max(price, trailing_stop(held), key=lambda one: one * sign)
     price = nearest_stop(position, context.policy, price)
-    wanted = RequiredStop(held.sector, price, name or held.words, *within(price, sign), is_closing=bool(held.closing))
-    return resting_stop(wanted, position, context)
+    required = RequiredStop(held.sector, price, name or held.words, *within(price, sign), is_closing=bool(held.closing))
+    return resting_stop(required, position, context)

@@ -97,8 +97,8 @@ def settled_rates(funding: Funding, since_ms: int) -> list[tuple[Decimal, int]]:
 
 def _rates(funding: Funding, at_ms: int, hours: int) -> tuple[list[Decimal], int]:
     """The rates of the settlements in the last `hours` and of the next one, and the hours they cover."""
-    found = [*settled_rates(funding, at_ms - hours * HOUR_MS), (funding.rate, funding.interval_hours)]
-    return [rate for rate, _ in found], sum(covered for _, covered in found)
+    result = [*settled_rates(funding, at_ms - hours * HOUR_MS), (funding.rate, funding.interval_hours)]
+    return [rate for rate, _ in result], sum(covered for _, covered in result)
 
 
 def _annual(rates: list[Decimal], covered_hours: int) -> Decimal:

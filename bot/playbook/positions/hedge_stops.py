@@ -28,14 +28,14 @@ FARTHEST = Decimal(10)  # times the mark
 def overlay_shorts(memory: Memory, context: PlanContext) -> Mapping[str, Position]:
     """The hedges that are held now, by perp; a perp whose short has exits of its own is none."""
     carried = {held.symbol: held for held in memory.exits}
-    found = {}
+    result = {}
     for symbol in sorted(memory.hedges):
         position = context.position(symbol)
         if position is None or position.size >= 0:
             continue
         if symbol not in carried or not carried[symbol].is_held(position.size):
-            found[symbol] = position
-    return found
+            result[symbol] = position
+    return result
 
 
 def guard_hedges(memory: Memory, context: PlanContext) -> tuple[tuple[Intent, ...], tuple[str, ...]]:
@@ -44,9 +44,9 @@ def guard_hedges(memory: Memory, context: PlanContext) -> tuple[tuple[Intent, ..
     cancels: list[str] = []
     for symbol, position in overlay_shorts(memory, context).items():
         instrument = context.closable(symbol)
-        wanted = hedge_stop(position, memory.hedges[symbol], instrument, context.policy) if instrument else None
-        if wanted is not None:
-            placed, stale = resting_stop(wanted, position, context)
+        required = hedge_stop(position, memory.hedges[symbol], instrument, context.policy) if instrument else None
+        if required is not None:
+            placed, stale = resting_stop(required, position, context)
             intents += placed
             cancels += stale
     return tuple(intents), tuple(cancels)

@@ -23,11 +23,11 @@ def judge_leverage(memory: Memory, context: PlanContext) -> tuple[Mapping[str, D
         position = context.position(symbol)
         if position is None:
             continue
-        found = []
+        result = []
         if not position.is_isolated and (
             symbol in owned or context.policy.exits.unowned_position is not Unowned.IGNORE
         ):
-            found.append("the venue reports cross margin, where a loss takes the whole wallet; only isolated is used")
+            result.append("the venue reports cross margin, where a loss takes the whole wallet; only isolated is used")
         if symbol in owned and position.leverage is not None:
             planned = _planned(symbol, memory, context)
             is_right = position.leverage in planned
@@ -37,20 +37,20 @@ def judge_leverage(memory: Memory, context: PlanContext) -> tuple[Mapping[str, D
                 planned = (most.to_integral_value(ROUND_FLOOR),)
             right[symbol] = position.leverage if is_right else planned[0]
             if not is_right:
-                found.append(f"the venue reports leverage {position.leverage}, {planned[0]} was set")
+                result.append(f"the venue reports leverage {position.leverage}, {planned[0]} was set")
         elif symbol in memory.leverages:
             right[symbol] = memory.leverages[symbol]
-        if found:
-            wrong[symbol] = f"{symbol}: {'; '.join(found)}"
+        if result:
+            wrong[symbol] = f"{symbol}: {'; '.join(result)}"
     return right, wrong
 
 
 def _planned(symbol: str, memory: Memory, context: PlanContext) -> tuple[Decimal, ...]:
     """Leverage that the bot may have set: what was right before comes first, then what is being opened."""
-    found = [memory.leverages[symbol]] if symbol in memory.leverages else []
-    found += [one.leverage for one in memory.opening if one.symbol == symbol]
+    result = [memory.leverages[symbol]] if symbol in memory.leverages else []
+    result += [one.leverage for one in memory.opening if one.symbol == symbol]
     legs = [leg for t in memory.campaign.tranches for leg in t.legs] if memory.campaign is not None else []
-    found += [leg.leverage for leg in legs if leg.symbol == symbol and leg.leverage is not None]
+    result += [leg.leverage for leg in legs if leg.symbol == symbol and leg.leverage is not None]
     if symbol in memory.hedges:
-        found.append(hedge_leverage(symbol, context))
-    return tuple(one.to_integral_value(ROUND_FLOOR) for one in found)  # what venues take
+        result.append(hedge_leverage(symbol, context))
+    return tuple(one.to_integral_value(ROUND_FLOOR) for one in result)  # what venues take

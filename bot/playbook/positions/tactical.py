@@ -146,18 +146,18 @@ def margin_used(context: PlanContext, closing: frozenset[str] = NOBODY) -> Decim
 
 
 def _leverage(instrument: Instrument, margin: Decimal, terms: Terms, policy: Policy) -> tuple[Decimal, list[Note]]:
-    wanted = terms.leverage
-    allowed = whole_leverage(min(wanted, policy.sizing.position_leverage_max, max(ONE, instrument.leverage_max)))
+    required = terms.leverage
+    allowed = whole_leverage(min(required, policy.sizing.position_leverage_max, max(ONE, instrument.leverage_max)))
     while allowed > ONE and not _is_in_brackets(instrument, margin, allowed):
         allowed -= 1
-    if allowed >= wanted:
-        return wanted, []
+    if allowed >= required:
+        return required, []
     what = "long" if terms.side is Side.BUY else "short"
     message = (
-        f"{instrument.symbol}: leverage is cut from {wanted}x to {allowed}x: the {what} is {margin * allowed:.2f} "
-        f"instead of {margin * wanted:.2f}"
+        f"{instrument.symbol}: leverage is cut from {required}x to {allowed}x: the {what} is {margin * allowed:.2f} "
+        f"instead of {margin * required:.2f}"
     )
-    numbers = {"wanted": str(wanted), "allowed": str(allowed)}
+    numbers = {"wanted": str(required), "allowed": str(allowed)}
     return allowed, [Note(Reason.LEVERAGE_CUT, message, instrument.symbol, numbers)]
 
 

@@ -55,14 +55,14 @@ def covering_stops(position: Position, context: PlanContext) -> list[Order]:
 def unowned(memory: Memory, context: PlanContext) -> tuple[Position, ...]:
     """Positions that are neither a hedge, nor one with exits, nor one that is being opened, in order of symbol."""
     owned = {held.symbol: held for held in memory.exits}
-    found = []
+    result = []
     for symbol in sorted(context.portfolio.account.positions):
         position = context.position(symbol)
         if position is None or (symbol in memory.hedges and position.size < 0):
             continue
         if symbol not in owned or not owned[symbol].is_held(position.size):
-            found.append(position)
-    return tuple(found)
+            result.append(position)
+    return tuple(result)
 
 
 def exit_of_unowned(position: Position, instrument: Instrument, policy: Policy) -> OpenExit:
@@ -111,7 +111,7 @@ def missing_stops(
     Beside them those whose stop is asked for in this turn (`asked`) for a size it was not asked for in the turn before:
     they get one turn.
     """
-    found: dict[str, str] = {}
+    result: dict[str, str] = {}
     pending: dict[str, Decimal] = {}
     watched = {symbol: context.position(symbol) for symbol in owned} | dict(strangers)
     for symbol, position in sorted(watched.items()):
@@ -121,10 +121,10 @@ def missing_stops(
             pending[symbol] = position.size
             continue
         what = "position that no plan knows" if symbol in strangers else owned[symbol]
-        found[symbol] = f"{symbol}: the {what} of {position.size} has no full-size stop inside its liquidation price"
+        result[symbol] = f"{symbol}: the {what} of {position.size} has no full-size stop inside its liquidation price"
         absent = [order.client_id for order in context.live_on(symbol) if order.client_id in context.unseen]
         if absent:
-            found[symbol] += f"; not shown by the venue to rest: {', '.join(absent)}"
+            result[symbol] += f"; not shown by the venue to rest: {', '.join(absent)}"
         if context.closable(symbol) is None:
-            found[symbol] += "; its instrument is not read or not traded, so none can be placed: close it by hand"
-    return found, pending
+            result[symbol] += "; its instrument is not read or not traded, so none can be placed: close it by hand"
+    return result, pending

@@ -34,12 +34,12 @@ def apply_renames(memory: Memory, context: PlanContext) -> tuple[Memory, tuple[N
 
 def former_symbols(sectors: Sectors) -> Mapping[str, tuple[str, Span]]:
     """What continues each former symbol, spot and perp. A ticker that another asset bears now is none of them."""
-    found = {}
+    result = {}
     for symbol, lineage in sectors.lineages.items() if sectors.renames else ():
         for span in lineage.spans(symbol)[:-1]:
             if span.symbol != symbol and base_of(span.symbol) not in sectors.listed:
-                found[span.symbol] = symbol, span
-    return found
+                result[span.symbol] = symbol, span
+    return result
 
 
 def _is_delisted(symbol: str, context: PlanContext) -> bool:
@@ -112,13 +112,13 @@ def _reopened(
         instrument, price = context.instrument(symbol), context.price(symbol)
         if symbol in known or not _is_delisted(leg.symbol, context) or instrument is None or price is None:
             continue
-        made = _hedge(campaign, _renamed(leg, symbol, span), instrument, context)
-        if made is not None:
+        created = _hedge(campaign, _renamed(leg, symbol, span), instrument, context)
+        if created is not None:
             known.add(symbol)
             hedges[symbol] = leg.sector
-            added.append(replace(made, index=len(tranche.legs) + len(added) + 1))
+            added.append(replace(created, index=len(tranche.legs) + len(added) + 1))
             message = f"{leg.symbol} ended with its hedge of {leg.sector}; it is opened again on {symbol}"
-            notes.append(Note(Reason.TOKEN_RENAMED, message, symbol, {"size": str(abs(made.size_to))}))
+            notes.append(Note(Reason.TOKEN_RENAMED, message, symbol, {"size": str(abs(created.size_to))}))
     if not added:
         return campaign, hedges
     again = replace(tranche, state=TrancheState.RUNNING, legs=(*tranche.legs, *added))

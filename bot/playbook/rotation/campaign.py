@@ -128,8 +128,8 @@ def _plan_sale(sector: str, value: Decimal, baseline: Decimal, context: PlanCont
 
 def _sector_value(token: str, sector: str, context: PlanContext) -> Decimal:
     symbol = context.sectors.spot(token)
-    found = (h.value for h in context.portfolio.holdings if h.symbol == symbol and h.sector == sector)
-    return sum(found, ZERO)
+    result = (h.value for h in context.portfolio.holdings if h.symbol == symbol and h.sector == sector)
+    return sum(result, ZERO)
 
 
 def scaled(wishes: Mapping[str, Decimal], total: Decimal) -> dict[str, Decimal]:

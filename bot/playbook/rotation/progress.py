@@ -169,13 +169,13 @@ def _read_leg(
     if paused is not None:
         message = f"{leg.words}: goes no further, {paused}"
         return replace(leg, state=LegState.SKIPPED), Note(Reason.HEDGE_PAUSED, message, leg.symbol)
-    asked = leg.asked if leg.asked is not None and leg.asked.held == held else LegAttempts(context.at_ms, 0, held)
+    requested = leg.asked if leg.asked is not None and leg.asked.held == held else LegAttempts(context.at_ms, 0, held)
     hours = context.policy.entries.wait_hours + context.policy.constants.leg_patience_hours
     # Time alone does not count: a bot that was away for a week has not been refused for a week.
-    if asked.count >= ASKS_MIN and context.at_ms >= asked.since_ms + hours * HOUR_MS:
+    if requested.count >= ASKS_MIN and context.at_ms >= requested.since_ms + hours * HOUR_MS:
         message = f"{leg.words}: given up, it was refused or did not fill for {hours} h"
         return replace(leg, state=LegState.SKIPPED), Note(Reason.LEG_GIVEN_UP, message, leg.symbol)
-    return replace(leg, state=LegState.READY, asked=replace(asked, count=asked.count + 1)), None
+    return replace(leg, state=LegState.READY, asked=replace(requested, count=requested.count + 1)), None
 
 
 def _why_no_tactical(leg: Leg, context: PlanContext, tactical_allowed: bool, ended: frozenset[str]) -> str | None:
@@ -245,12 +245,12 @@ def _work_transfers(
             notes.append(Note(Reason.CASH_SHORT, message, transfer.sector, {"amount": str(transfer.amount)}))
             memory = finish_transfer(memory, transfer, moves_labels=False)
             continue
-        asked = replace(transfer, amount=amount)
-        transfers = tuple(asked if t is transfer else t for t in tranche.transfers)
+        requested = replace(transfer, amount=amount)
+        transfers = tuple(requested if t is transfer else t for t in tranche.transfers)
         tranche = replace(
             tranche, transfers=transfers, transfer_level=account.perp_wallet, transfer_sent_ms=context.at_ms
         )
-        return _with_tranche(memory, tranche), (asked,), tuple(notes), True
+        return _with_tranche(memory, tranche), (requested,), tuple(notes), True
 
 
 def _blocked_after(memory: Memory, phase: Purpose) -> Memory:

@@ -71,7 +71,7 @@ def divide_purchase(
 
 def _within(weights: Mapping[str, Decimal], room: Mapping[str, Decimal], budget: Decimal) -> dict[str, Decimal]:
     """The budget by weight, none above its room, what does not fit spread over the rest."""
-    found = dict.fromkeys(weights, ZERO)
+    result = dict.fromkeys(weights, ZERO)
     left, open_tokens = budget, {token for token in weights if room[token] > 0}
     for _ in weights:
         whole = sum((weights[token] for token in weights if token in open_tokens), ZERO)
@@ -79,17 +79,17 @@ def _within(weights: Mapping[str, Decimal], room: Mapping[str, Decimal], budget:
             break
         shares = {token: left * weights[token] / whole for token in weights if token in open_tokens}
         for token, wish in shares.items():
-            taken = min(wish, room[token] - found[token])
-            found[token] += taken
+            taken = min(wish, room[token] - result[token])
+            result[token] += taken
             left -= taken
             if taken < wish:
                 open_tokens.discard(token)
-    return found
+    return result
 
 
 def betas(tokens: Iterable[str], context: PlanContext) -> Mapping[str, Decimal]:
     """Beta of each token to the market over `beta_days`, bounded; a token without one is left out."""
-    policy, found = context.policy, {}
+    policy, result = context.policy, {}
     market = context.snapshot.candles.get(policy.signals.market_symbol)
     for token in tokens:
         series = context.snapshot.candles.get(context.sectors.spot(token))
@@ -99,8 +99,8 @@ def betas(tokens: Iterable[str], context: PlanContext) -> Mapping[str, Decimal]:
             else _slope(series, market, policy.candles_in(policy.constants.beta_days))
         )
         if slope is not None and math.isfinite(slope):
-            found[token] = clamp(Decimal(f"{slope:.6f}"), policy.constants.beta_min, policy.constants.beta_max)
-    return found
+            result[token] = clamp(Decimal(f"{slope:.6f}"), policy.constants.beta_min, policy.constants.beta_max)
+    return result
 
 
 def _slope(series: CandleSeries, market: CandleSeries, count: int) -> float | None:

@@ -131,14 +131,14 @@ def _fee(leg: Leg, context: PlanContext) -> Decimal:
 def _spot_need(sector: str, draft: Draft) -> Decimal:
     """What the campaign still wants to buy for a sector: from the plan, so that prices do not drift into it."""
     campaign, context = draft.campaign, draft.context
-    wanted = campaign.target.get(f"{sector}.spot", ZERO) - campaign.baseline.get(f"{sector}.spot", ZERO)
+    required = campaign.target.get(f"{sector}.spot", ZERO) - campaign.baseline.get(f"{sector}.spot", ZERO)
     done = (leg for t in campaign.tranches if t.state is TrancheState.DONE for leg in t.legs)
     bought = (
         sector_quote(leg, context)
         for leg in done
         if leg.purpose is Purpose.INCREASE and leg.sector == sector and leg.state is not LegState.SKIPPED
     )
-    return wanted + _sold_along(sector, draft) - sum(bought, ZERO) if wanted > 0 else ZERO
+    return required + _sold_along(sector, draft) - sum(bought, ZERO) if required > 0 else ZERO
 
 
 def _sold_along(sector: str, draft: Draft) -> Decimal:
@@ -163,15 +163,15 @@ def _margin_gap(sector: str, draft: Draft) -> Decimal:
 
 def _surplus(draft: Draft) -> dict[str, Decimal]:
     """Margin that the target does not want any more, as far as nothing is locked with it."""
-    found = {}
+    result = {}
     for sector, sleeves in draft.context.portfolio.sectors.items():
         locked = ZERO if draft.is_rotation and draft.number == 1 else sleeves.margin_locked
         locked = max(locked, draft.hedge_margin.get(sector, ZERO))
         free = draft.labels.get(sector, ZERO) - locked
         amount = min(-_margin_gap(sector, draft), free).quantize(_CENT, rounding="ROUND_FLOOR")
         if amount >= max(draft.context.policy.constants.transfer_min_quote, _CENT):
-            found[sector] = amount
-    return found
+            result[sector] = amount
+    return result
 
 
 def _repay(draft: Draft, gross: Decimal) -> Decimal:
@@ -197,25 +197,25 @@ def _bridge(draft: Draft, short: Decimal) -> dict[str, Decimal]:
     """Where the rest of the purchase comes from, by source; a note when it does not reach."""
     context, policy = draft.context, draft.context.policy
     unsold = sum((draft.unsold(s, draft.number) for s in context.sectors.sectors), ZERO)
-    wanted = min(short, unsold)
-    if wanted < _CENT:
+    required = min(short, unsold)
+    if required < _CENT:
         return {}
     taken: dict[str, Decimal] = {}
     if policy.rotation.bridge is Bridge.RESERVE:
         lent = draft.owed.get(Bridge.RESERVE.value, ZERO)
         room = min(context.portfolio.account.cash_free, policy.allocation.reserve_quote - lent)
-        taken[Bridge.RESERVE.value] = max(ZERO, min(wanted, room))
+        taken[Bridge.RESERVE.value] = max(ZERO, min(required, room))
     elif policy.rotation.bridge is Bridge.IDLE_MARGIN and (
         policy.allocation.transfers or context.portfolio.account.is_unified
     ):
         sector = draft.campaign.source
         keep = draft.hedge_margin.get(sector, ZERO) * (ONE + policy.hedging.margin_keep)
         room = min(draft.labels.get(sector, ZERO) - keep, free_margin(context.portfolio.account) - keep)
-        taken[f"{sector}.futures"] = max(ZERO, min(wanted, room)).quantize(_CENT, rounding="ROUND_FLOOR")
+        taken[f"{sector}.futures"] = max(ZERO, min(required, room)).quantize(_CENT, rounding="ROUND_FLOOR")
     taken = {source: amount for source, amount in taken.items() if amount > 0}
     for source, amount in taken.items():
         draft.owed[source] = draft.owed.get(source, ZERO) + amount
-    missing = wanted - sum(taken.values(), ZERO)
+    missing = required - sum(taken.values(), ZERO)
     if missing >= _CENT and policy.rotation.bridge is not Bridge.NONE:
         message = f"the bridge ({policy.rotation.bridge.value}) falls short by {missing:.2f}, which later tranches buy"
         draft.notes.append(Note(Reason.BRIDGE_SHORT, message, draft.campaign.source, {"short_by": str(missing)}))
@@ -275,11 +275,11 @@ def _tactical_leg(draft: Draft, margins: Mapping[str, Decimal], part: Decimal) -
     if began - running:
         return
     whole = context.policy.rotation.shift * context.policy.rotation.tactical_split * campaign.book
-    wanted = whole - sum((leg.margin for leg in earlier), ZERO)
-    if earlier and wanted <= whole * context.policy.constants.leg_tolerance:
+    required = whole - sum((leg.margin for leg in earlier), ZERO)
+    if earlier and required <= whole * context.policy.constants.leg_tolerance:
         return
-    wanted *= part
-    margin = min(wanted, margins.get(sector, ZERO) + draft.labels.get(sector, ZERO))
+    required *= part
+    margin = min(required, margins.get(sector, ZERO) + draft.labels.get(sector, ZERO))
     leg, notes = plan_tactical(sector, margin, context, campaign.book, frozenset(draft.hedges), _closed(draft))
     draft.notes += notes
     if leg is not None and margin > 0:

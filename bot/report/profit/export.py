@@ -37,7 +37,7 @@ def fills_table(reader: JournalReader, since_ms: int, until_ms: int) -> ExportTa
         "purpose",
     )
     columns = (*columns, "campaign", "client_id", "venue_order_id", "trade_id", "venue")
-    found = [row for row in reader.load_booked_fills() if since_ms <= row[1].at_ms < until_ms]
+    result = [row for row in reader.load_booked_fills() if since_ms <= row[1].at_ms < until_ms]
     rows = (
         (
             iso(fill.at_ms),
@@ -56,7 +56,7 @@ def fills_table(reader: JournalReader, since_ms: int, until_ms: int) -> ExportTa
             fill.trade_id,
             fill.venue,
         )
-        for _, fill, value, order in sorted(found, key=lambda row: (row[1].at_ms, row[0]))
+        for _, fill, value, order in sorted(result, key=lambda row: (row[1].at_ms, row[0]))
     )
     return ExportTable(columns, tuple(rows))
 

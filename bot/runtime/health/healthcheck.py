@@ -23,8 +23,8 @@ STALE_AFTER_MS = 900_000
 def load_health(state: Path) -> Mapping[str, Any] | None:
     """What the daemon said last; None when there is no such file or it says nothing usable."""
     try:
-        found = json.loads((state / HEALTH_NAME).read_text(encoding="utf-8"))
-        return {**found, "pid": int(found["pid"]), "at_ms": int(found["at_ms"])}
+        result = json.loads((state / HEALTH_NAME).read_text(encoding="utf-8"))
+        return {**result, "pid": int(result["pid"]), "at_ms": int(result["at_ms"])}
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

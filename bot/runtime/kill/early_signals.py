@@ -31,9 +31,9 @@ def keep_in(directory: Path) -> None:
 
 def taken() -> tuple[signal.Signals, ...]:
     """The signals that came before anybody asked; each is given once."""
-    found = tuple(_asked)
+    result = tuple(_asked)
     _asked.clear()
-    return found
+    return result
 
 
 def _take(number: int, _: FrameType | None) -> None:

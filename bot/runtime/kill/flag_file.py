@@ -48,15 +48,15 @@ class FlagFile:
         Raises:
             OSError: when it cannot be written, not even in place of the spare file.
         """
-        asked = highest(level, self.load())
-        text = f"{asked.value}\n{' '.join(reason.split())}\n" + (f"{by}\n" if by else "")
+        requested = highest(level, self.load())
+        text = f"{requested.value}\n{' '.join(reason.split())}\n" + (f"{by}\n" if by else "")
         try:
             write_atomically(self.path, text)
         except OSError as error:
             if error.errno not in _NO_SPACE or not self._spare.is_file():
                 raise
             self._use_spare(text)
-        return asked
+        return requested
 
     def prepare(self) -> None:
         """Keep a spare file with blocks of its own. Without room for one, or a directory, there is none."""

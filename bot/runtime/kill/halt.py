@@ -28,12 +28,12 @@ def halt(directory: Path, level: KillLevel, reason: str, by: str) -> Halted:
     Raises:
         OSError: the flag file cannot be written.
     """
-    asked = FlagFile(directory).record(level, reason, by)
+    requested = FlagFile(directory).record(level, reason, by)
     deadline, health = time.monotonic() + CONFIRM_SECONDS, find_running(directory)
     while health is not None and time.monotonic() < deadline:
         said = health.get("kill", "off")
-        if said in set(KillLevel) and KillLevel(said).severity >= asked.severity:
-            return Halted(asked, KillLevel(said), int(health["pid"]))
+        if said in set(KillLevel) and KillLevel(said).severity >= requested.severity:
+            return Halted(requested, KillLevel(said), int(health["pid"]))
         time.sleep(POLL_SECONDS)
         health = find_running(directory)
-    return Halted(asked, None, int(health["pid"]) if health else 0)
+    return Halted(requested, None, int(health["pid"]) if health else 0)

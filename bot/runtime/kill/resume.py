@@ -34,7 +34,7 @@ def release(settings: Settings, request: ResumeRequest, *, answered: KillLevel |
     if answered is not None:
         return _answer_of_daemon(settings, request, answered)
     before, rebase_peak = _latched(settings), request.rebase_peak
-    flag, asked = FlagFile(settings.state_directory), ResumeFile(settings.state_directory)
+    flag, requested = FlagFile(settings.state_directory), ResumeFile(settings.state_directory)
     had_flag = flag.load() is not KillLevel.OFF
     flag.remove()
     if not settings.journal_path.is_file():
@@ -42,11 +42,11 @@ def release(settings: Settings, request: ResumeRequest, *, answered: KillLevel |
     try:
         asyncio.run(_write(settings, request))
     except JournalBusy:
-        return _through_daemon(settings, asked, request, before)
+        return _through_daemon(settings, requested, request, before)
     was = before.level.value if before.level is KillLevel.OFF else f"{before.level.value}: {before.reason}"
     message = f"the kill switch is off (it was {was})" + REBASED * rebase_peak
     if request.accept_mismatch:
-        asked.record(request)
+        requested.record(request)
         message += "; the next daemon will take the account as right where the books differ"
     return message + _locks(settings), ExitCode.OK
 

@@ -35,11 +35,11 @@ class ResumeFile:
     def load(self) -> ResumeRequest | None:
         """The request; None when there is none, or one that gives no reason."""
         try:
-            found = json.loads(self.path.read_text(encoding="utf-8"))
-            reason, by, accepts = str(found["reason"]).strip(), str(found["by"]).strip(), found["accept_mismatch"]
+            result = json.loads(self.path.read_text(encoding="utf-8"))
+            reason, by, accepts = str(result["reason"]).strip(), str(result["by"]).strip(), result["accept_mismatch"]
         except (OSError, ValueError, KeyError, TypeError):
             return None
-        rebases = found.get("rebase_peak") is True
+        rebases = result.get("rebase_peak") is True
         return ResumeRequest(reason, by, accepts is True, rebases) if reason and by else None
 
     def record(self, request: ResumeRequest) -> None:

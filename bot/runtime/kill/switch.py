@@ -160,11 +160,11 @@ class KillSwitch:
             self._write_down()
             if not self._has_polled:
                 self._raise(self._latched(), "journal")
-            asked = self._flag.load()
-            self._note_flag(asked)
-            if asked is not KillLevel.OFF:
+            requested = self._flag.load()
+            self._note_flag(requested)
+            if requested is not KillLevel.OFF:
                 reason, by = self._flag.load_message()
-                self._raise(asked, by or "flag file", reason if by else "")
+                self._raise(requested, by or "flag file", reason if by else "")
             self._raise(self._configured(), "configuration")
             self._has_polled = True
             self._flag.prepare()
@@ -187,14 +187,14 @@ class KillSwitch:
     def _write_down(self) -> None:
         """What was asked for in memory, as a flag: a process that ends before the journal has it must not lose it."""
         with self._lock:
-            asked, self._unwritten = self._unwritten, None
-        if asked is not None:
+            requested, self._unwritten = self._unwritten, None
+        if requested is not None:
             try:
-                if asked[0].severity > self._flag.load().severity:
-                    self._own_flag = self._flag.record(asked[0], f"asked for by {asked[1]}")
+                if requested[0].severity > self._flag.load().severity:
+                    self._own_flag = self._flag.record(requested[0], f"asked for by {requested[1]}")
             except OSError as error:
-                _log.error("kill_flag_not_written", why=str(error), kill=asked[0].value)
-                self._write_later(asked)
+                _log.error("kill_flag_not_written", why=str(error), kill=requested[0].value)
+                self._write_later(requested)
 
     def _write_later(self, asked: tuple[KillLevel, str]) -> None:
         with self._lock:  # unless more was asked for meanwhile

@@ -68,15 +68,15 @@ def notes_of_turn(result: CycleResult) -> list[str]:
 
 def unlisted(sectors: Sectors, instruments: Mapping[str, Instrument], venue: str) -> list[str]:
     """A sentence for each token of the universe that the venue does not list, with what may be meant."""
-    names, found = {base_of(symbol) for symbol in instruments}, []
+    names, result = {base_of(symbol) for symbol in instruments}, []
     for token in sectors.tokens:
         symbol = sectors.spot(token)
         if symbol not in instruments:
             near = difflib.get_close_matches(token, names, n=1)
-            found.append(
+            result.append(
                 f"{symbol} is not listed on {venue}: left out" + (f"; did you mean {near[0]}?" if near else "")
             )
-    return found
+    return result
 
 
 def is_news(result: CycleResult) -> bool:
@@ -131,12 +131,12 @@ class ExecutionLog:
         return self._by_order(fills)
 
     def _by_order(self, fills: Iterable[tuple[Fill, Decimal]]) -> Sequence[Executed]:
-        found: dict[str, list[tuple[Fill, Decimal]]] = {}
+        result: dict[str, list[tuple[Fill, Decimal]]] = {}
         for fill, quote in fills:
             if fill.client_id is not None:
-                found.setdefault(fill.client_id, []).append((fill, quote))
+                result.setdefault(fill.client_id, []).append((fill, quote))
         executed = []
-        for client_id, parts in found.items():
+        for client_id, parts in result.items():
             order = self.reader.load_order(client_id)
             if order is not None:
                 size, value = sum((f.size for f, _ in parts), ZERO), sum((q for _, q in parts), ZERO)

@@ -27,7 +27,7 @@ def parse(path: Path, data: bytes, *, secret_names: Collection[str]) -> tuple[li
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         return [], [f"{path}:{line}: is not UTF-8; save the file as UTF-8"]
-    found: list[Assigned] = []
+    result: list[Assigned] = []
     problems: list[str] = []
     lines: dict[str, int] = {}
     for binding in parse_stream(StringIO(text.replace("\r\n", "\n").replace("\r", "\n"), newline="")):
@@ -37,8 +37,8 @@ def parse(path: Path, data: bytes, *, secret_names: Collection[str]) -> tuple[li
             problems.append(f"{path}:{number}: {problem}")
         elif binding.key is not None:
             lines[binding.key.upper()] = number
-            found.append((binding.key, _value(binding), f"{path}:{number}"))
-    return found, problems
+            result.append((binding.key, _value(binding), f"{path}:{number}"))
+    return result, problems
 
 
 def _line(binding: Binding) -> int:

@@ -152,10 +152,10 @@ def read_dotenv(path: Path = DOTENV_FILE, *, leaves_out_bad_lines: bool = False)
         return Layer(str(path), {})
     except OSError as error:
         raise SettingsProblem([f"{path}: cannot be read: {error}"]) from None
-    found, problems = dotenv_file.parse(path, data, secret_names=SECRET_NAMES)
+    result, problems = dotenv_file.parse(path, data, secret_names=SECRET_NAMES)
     if problems and not leaves_out_bad_lines:
         raise SettingsProblem(problems)
-    return _read_variables(str(path), found)
+    return _read_variables(str(path), result)
 
 
 def read_environment(names: Mapping[str, str] | None = None, *, known: Collection[str] = ()) -> Layer:
@@ -274,8 +274,8 @@ def find_state_directory(files: Sequence[Path] = (), assignments: Sequence[str] 
             layers.append(read())
         except SettingsProblem:
             continue
-    found = merge(layers).get("state_directory")
-    return Path(found) if isinstance(found, str) else STATE_DIRECTORY
+    result = merge(layers).get("state_directory")
+    return Path(result) if isinstance(result, str) else STATE_DIRECTORY
 
 
 def _salvage_toml(file: Path) -> Layer:
@@ -318,9 +318,9 @@ def _cased(path: KeyPath, base: Any) -> KeyPath:
 
 
 def _recased(content: Mapping[str, Any], base: Any) -> dict[str, Any]:
-    found = {}
+    result = {}
     for key, value in content.items():
         (name,) = _cased((key,), base)
         inner = base.get(name) if isinstance(base, Mapping) else None
-        found[name] = _recased(value, inner) if isinstance(value, Mapping) else value
-    return found
+        result[name] = _recased(value, inner) if isinstance(value, Mapping) else value
+    return result

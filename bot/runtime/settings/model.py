@@ -223,8 +223,8 @@ class Settings(BaseSettings):
 
     def secret_values(self) -> tuple[str, ...]:
         """What must never be printed."""
-        found = (self.venue.api_key, self.venue.api_secret)
-        keys = tuple(secret.get_secret_value() for secret in found if secret is not None)
+        result = (self.venue.api_key, self.venue.api_secret)
+        keys = tuple(secret.get_secret_value() for secret in result if secret is not None)
         return (*keys, *self.notify.secret_parts, *self.telegram.secret_parts)
 
 
@@ -328,15 +328,15 @@ class Sources:
         variables = (settings_layers.read_dotenv(), settings_layers.read_environment(known=list(Settings.model_fields)))
         layers.extend(settings_layers.match_case(layer, base) for layer in variables)
         assigned = settings_layers.read_assignments(self.assignments)
-        asked = settings_layers.merge([*layers, assigned]).get("secrets_directory")
+        requested = settings_layers.merge([*layers, assigned]).get("secrets_directory")
         usual = [Path(d) for d in (os.environ.get("CREDENTIALS_DIRECTORY"), "/run/secrets", "secrets") if d]
-        required = Path(asked) if isinstance(asked, str) and asked else None
-        found = [*layers, settings_layers.read_secrets(usual, required=required), assigned]
-        if problems := secret_problems(found):
+        required = Path(requested) if isinstance(requested, str) and requested else None
+        result = [*layers, settings_layers.read_secrets(usual, required=required), assigned]
+        if problems := secret_problems(result):
             raise SettingsProblem(problems)
         shipped = [layer.name for layer in layers[:2]]
         shipped += [str(file) for file in self.files if file.resolve().parent == defaults]
-        return with_names_of_today(found, shipped=shipped, constants=tuple(constants_in(Settings)))
+        return with_names_of_today(result, shipped=shipped, constants=tuple(constants_in(Settings)))
 
     def load(self) -> Settings:
         """The settings they give.
@@ -439,11 +439,11 @@ def _known_names(path: KeyPath) -> list[str]:
 
 def _names_within(path: KeyPath) -> dict[str, str]:
     """What may be meant by a key of a table: a key of a table in it, also by its former name."""
-    found: dict[str, str] = {}
+    result: dict[str, str] = {}
     for table in _known_names(path) if path else ():
-        found |= {name: f"{table}.{name}" for name in _known_names((*path, table))}
+        result |= {name: f"{table}.{name}" for name in _known_names((*path, table))}
     for old, new in RENAMED.items():
         section, _, name = old.partition(".")
         if (section,) == path:
-            found[name] = new.removeprefix(f"{section}.")
-    return found
+            result[name] = new.removeprefix(f"{section}.")
+    return result

@@ -45,8 +45,8 @@ def world_of(journal: Path) -> Mapping[str, str] | None:
 
 def journals_in(directory: Path) -> Sequence[Path]:
     """Every journal of a state directory, the one that was written last first."""
-    found = [path for path in (directory / JOURNAL_NAME, *directory.glob(f"*-*/{JOURNAL_NAME}")) if path.is_file()]
-    return sorted(found, key=lambda journal: _ask(journal, _LAST_AT, []) or 0, reverse=True)
+    result = [path for path in (directory / JOURNAL_NAME, *directory.glob(f"*-*/{JOURNAL_NAME}")) if path.is_file()]
+    return sorted(result, key=lambda journal: _ask(journal, _LAST_AT, []) or 0, reverse=True)
 
 
 def _ask(journal: Path, query: str, values: Sequence[str]) -> Any:

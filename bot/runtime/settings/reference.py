@@ -69,22 +69,22 @@ def flatten(settings: Settings, layers: Sequence[Layer]) -> list[tuple[str, str,
 
 def warnings(settings: Settings) -> list[str]:
     """What is allowed and worth a word to the operator."""
-    found = [*settings.notes, *settings.playbook.warnings()]
-    wanted, most = settings.playbook.tactical.leverage, settings.risk.position_leverage_max
-    if wanted > most:
-        found.append(f"playbook.tactical.leverage = {wanted} will be cut to risk.position_leverage_max = {most}")
+    result = [*settings.notes, *settings.playbook.warnings()]
+    required, most = settings.playbook.tactical.leverage, settings.risk.position_leverage_max
+    if required > most:
+        result.append(f"playbook.tactical.leverage = {required} will be cut to risk.position_leverage_max = {most}")
     for file in settings.sources.files:
         layer = settings_layers.read_toml(file)
         if any(layer.has(path) for path in SECRET_PATHS) and file.stat().st_mode & 0o077:
-            found.append(f"{file}: holds a secret and others may read it; use a secrets file, or chmod 600")
+            result.append(f"{file}: holds a secret and others may read it; use a secrets file, or chmod 600")
     if settings.environment == "mainnet" and settings.mode == "trade":
-        found.append("mainnet and trade: orders are real")
+        result.append("mainnet and trade: orders are real")
     if not settings.dashboard.is_local:
-        found.append(
+        result.append(
             f"dashboard.host = {settings.dashboard.host}: other machines reach the dashboard, over HTTP without "
             "encryption; whoever has a password of an operator can flatten the book: put a proxy with TLS before it"
         )
-    return found
+    return result
 
 
 def configuration_page() -> str:
@@ -116,8 +116,8 @@ def first_line(model: type[BaseModel]) -> str:
 
 def bounds_of(field: FieldInfo) -> list[str]:
     """The range of a field, or of the entries of a table or list, such as "≥ 0"."""
-    found = [f"{sign} {plain}" for sign, plain in _bounds(field.metadata)]
-    return found or [f"{sign} {plain}" for sign, plain in _bounds(list(_metadata_within(field.annotation)))]
+    result = [f"{sign} {plain}" for sign, plain in _bounds(field.metadata)]
+    return result or [f"{sign} {plain}" for sign, plain in _bounds(list(_metadata_within(field.annotation)))]
 
 
 def dotted(path: KeyPath) -> str:

@@ -72,35 +72,35 @@ def with_names_of_today(
 def _with_notes_on(layer: Layer, constants: Collection[KeyPath]) -> Layer:
     """The layer with a warning for each constant that it gives under its name of today."""
     noted = " ".join(layer.notes)
-    found = [path for path in constants if layer.has(path) and f"{layer.place(path)} " not in noted]
-    notes = [f"{layer.place(path)} {'.'.join(path)}: {_NO_SETTING}" for path in found]
+    result = [path for path in constants if layer.has(path) and f"{layer.place(path)} " not in noted]
+    notes = [f"{layer.place(path)} {'.'.join(path)}: {_NO_SETTING}" for path in result]
     return replace(layer, notes=(*layer.notes, *notes)) if notes else layer
 
 
 def names_given(layer: Layer) -> list[tuple[str, str]]:
     """The former names in a layer, each with its name of today."""
-    found = []
+    result = []
     for old, new in RENAMED.items():
         section, _, name = old.partition(".")
         inside = layer.content.get(section)
         if not isinstance(inside, Mapping) or name not in inside:
             continue
         if section != "playbook" or is_former(name, inside[name]):
-            found.append((old, new))
-    return found
+            result.append((old, new))
+    return result
 
 
 def _conflicts(layer: Layer, given: Sequence[Layer]) -> list[str]:
-    found = []
+    result = []
     for old, new in names_given(layer):
         path = _path(new)
         other = next((other for other in given if _has(other.content, path)), None)
         if other is not None and not new.startswith("risk."):
-            found.append(
+            result.append(
                 f"{layer.place(_path(old))} {old}: is called {new} now, and {other.place(path)} gives that as well; "
                 f"remove {old}"
             )
-    return found
+    return result
 
 
 def _renamed(layer: Layer, constants: Collection[KeyPath]) -> Layer:

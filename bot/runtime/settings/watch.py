@@ -111,14 +111,14 @@ class ConfigWatcher:
 
         As in the flag file, a word that nobody knows means `cancel`, unless it may still be half-written.
         """
-        found: Any = None
+        result: Any = None
         for file in self._files:
             try:
-                found = settings_layers.read_toml(file).content.get("kill_switch", found)
+                result = settings_layers.read_toml(file).content.get("kill_switch", result)
             except SettingsProblem:
                 match = _KILL_LINE.search(_text(file))
-                found = match[1] if match else found
-        said = str(found).lower()
+                result = match[1] if match else result
+        said = str(result).lower()
         word = {"true": "cancel", "false": "off", "none": "off"}.get(said, said)
         if word in set(KillLevel):
             return KillLevel(word)
@@ -132,10 +132,10 @@ def read_stamp(files: tuple[Path, ...]) -> Stamp:
 
 def _stamp_of(file: Path) -> tuple[int, int, int] | None:
     try:
-        found = file.stat()
+        result = file.stat()
     except OSError:
         return None
-    return found.st_mtime_ns, found.st_size, found.st_ino
+    return result.st_mtime_ns, result.st_size, result.st_ino
 
 
 def _text(file: Path) -> str:

@@ -103,13 +103,13 @@ class MarketTvl:
 
     async def fetch_tvl(self, names: Sequence[str]) -> Mapping[str, Tvl]:
         """Names the market has no records of are left out."""
-        now_ms, found = self._clock.now_ms(), {}
+        now_ms, result = self._clock.now_ms(), {}
         for name in names:
             try:
-                found[name] = self._market.tvl(name, now_ms - TVL_DAYS * DAY_MS, now_ms)
+                result[name] = self._market.tvl(name, now_ms - TVL_DAYS * DAY_MS, now_ms)
             except KeyError:
                 continue
-        return found
+        return result
 
 
 class MarketMacro:
@@ -122,10 +122,10 @@ class MarketMacro:
     async def fetch_macro(self, name: str) -> Macro:
         """The series of the last days. Raises Unavailable."""
         now_ms = self._clock.now_ms()
-        found = self._market.macro(name, now_ms - TVL_DAYS * DAY_MS, now_ms)
-        if not found.values:
+        result = self._market.macro(name, now_ms - TVL_DAYS * DAY_MS, now_ms)
+        if not result.values:
             raise Unavailable(f"the market has no {name} of before now")
-        return found
+        return result
 
 
 def tokens_of(settings: Settings) -> tuple[str, ...]:

@@ -106,16 +106,16 @@ def read_keys(texts: Iterable[str]) -> tuple[tuple[str, PublicKey], ...]:
     Raises:
         SetupFailed: naming the option and what is wrong with it.
     """
-    found = []
+    result = []
     for text in texts:
         name, colon, file = text.partition(":")
         if not colon or not name.isidentifier():
             raise SetupFailed(f"--public-key {text}: give NAME:FILE, as in main:public.pem")
         try:
-            found.append((name, read_public_key(Path(file).read_text(encoding="utf-8"))))
+            result.append((name, read_public_key(Path(file).read_text(encoding="utf-8"))))
         except (OSError, ValueError) as error:
             raise SetupFailed(f"--public-key {text}: {error}") from error
-    return tuple(found)
+    return tuple(result)
 
 
 def read_faults(path: Path | None) -> FaultPlan:
@@ -128,12 +128,12 @@ def read_faults(path: Path | None) -> FaultPlan:
     if path is None:
         return plan
     try:
-        asked = json.loads(path.read_text(encoding="utf-8"))
+        requested = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise SetupFailed(f"--faults {path}: {error}") from error
-    if not isinstance(asked, list):
+    if not isinstance(requested, list):
         raise SetupFailed(f"--faults {path}: the file must be a JSON list of rules")
-    for number, rule in enumerate(asked):
+    for number, rule in enumerate(requested):
         try:
             plan.add(rule_of(rule))
         except (TypeError, ValueError) as error:
@@ -211,7 +211,7 @@ class ServedExchange:
     def _described(self, rows: Mapping[Key, Any]) -> Mapping[str, Any]:
         """The market that the state belongs to. SetupFailed when another one is asked for."""
         options = self._options
-        asked = {
+        requested = {
             "seed": options.seed,
             "scenario": options.scenario,
             "market": "" if options.market is None else str(options.market.absolute()),
@@ -220,8 +220,8 @@ class ServedExchange:
         kept = rows.get(("about",))
         if kept is None:
             begin_ms = time.time_ns() // 1_000_000 if options.start_ms is None else options.start_ms
-            return {**asked, "start_ms": begin_ms}
-        for name, value in asked.items():
+            return {**requested, "start_ms": begin_ms}
+        for name, value in requested.items():
             if kept[name] != value:
                 raise SetupFailed(
                     f"--state {options.state}: its accounts belong to {name} {kept[name]!r}, not {value!r}; "

@@ -41,8 +41,8 @@ class AccountWatch:
     @property
     def notices(self) -> tuple[str, ...]:
         """What a person should know and what does not stop anything."""
-        found = tuple(f"{problem.words}: {problem.remedy}" for problem in self._problems if not problem.is_blocking)
-        return (*found, *self._skipped)
+        result = tuple(f"{problem.words}: {problem.remedy}" for problem in self._problems if not problem.is_blocking)
+        return (*result, *self._skipped)
 
     @property
     def notes(self) -> tuple[Note, ...]:

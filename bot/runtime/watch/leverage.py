@@ -33,22 +33,22 @@ class LeverageWatch:
         """
         notes = []
         for symbol in sorted(memory.leverage_wrong):
-            position, wanted = account.positions.get(symbol), memory.leverages.get(symbol)
-            if position is None or position.leverage is None or wanted is None or position.leverage == wanted:
+            position, required = account.positions.get(symbol), memory.leverages.get(symbol)
+            if position is None or position.leverage is None or required is None or position.leverage == required:
                 continue
             if self._kill_level().severity > KillLevel.REDUCE_ONLY.severity:
                 break
             now_ms, key = self._venue.now_ms(), (symbol, position.leverage)
             if now_ms < self._next_ms.get(key, 0):
                 continue
-            payload = {"symbol": symbol, "leverage": str(wanted), "reported": str(position.leverage)}
-            ending, why, wait_ms = await self._send(symbol, wanted, payload)
+            payload = {"symbol": symbol, "leverage": str(required), "reported": str(position.leverage)}
+            ending, why, wait_ms = await self._send(symbol, required, payload)
             self._next_ms[key] = now_ms + wait_ms
             await self._journal.record_fact(ending, payload | ({"why": why} if why else {}))
-            message = f"{symbol}: leverage {position.leverage} set back to {wanted}"
+            message = f"{symbol}: leverage {position.leverage} set back to {required}"
             if why:
-                message = f"{symbol}: leverage {position.leverage} is not set back to {wanted}: {why}"
-            notes.append(Note(Reason.LEVERAGE_DIFFERS, message, symbol, {"leverage": str(wanted)}))
+                message = f"{symbol}: leverage {position.leverage} is not set back to {required}: {why}"
+            notes.append(Note(Reason.LEVERAGE_DIFFERS, message, symbol, {"leverage": str(required)}))
         return tuple(notes)
 
     async def _send(self, symbol: str, wanted: Decimal, payload: dict[str, str]) -> tuple[str, str, int]:

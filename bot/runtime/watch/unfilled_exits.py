@@ -35,9 +35,9 @@ def note_unfilled_exits(outcomes: Sequence[Outcome], reader: JournalReader, now_
 
 def _unfilled(orders: Sequence[Order], now_ms: int) -> list[Order]:
     """The newest orders on end that are over without an execution, newest first."""
-    found: list[Order] = []
+    result: list[Order] = []
     for order in reversed(orders):
         if order.state.is_live or order.filled_size > 0 or not 0 <= now_ms - order.sent_ms < DAY_MS:
             break
-        found.append(order)
-    return found
+        result.append(order)
+    return result

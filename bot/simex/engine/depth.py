@@ -28,12 +28,12 @@ class Depth:
     def book(self, symbol: str, levels: int) -> Book:
         sides: dict[Side, tuple[Level, ...]] = {}
         for side in Side:
-            found: list[Level] = []
+            result: list[Level] = []
             for level in self.levels(symbol, side):
-                if len(found) == levels:
+                if len(result) == levels:
                     break
-                found.append(level)
-            sides[side] = tuple(found)
+                result.append(level)
+            sides[side] = tuple(result)
         return Book(symbol, bids=sides[Side.SELL], asks=sides[Side.BUY], at_ms=self._state.now_ms)
 
     def touch(self, symbol: str) -> Level:

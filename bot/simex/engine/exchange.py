@@ -341,18 +341,18 @@ class Exchange(Interventions):
         """UNKNOWN_ORDER when it is not open."""
         held = self._state.account(account)
         self._state.listing(symbol)
-        found = records.find_order(held, symbol, order_id, client_id, is_trigger)
-        if found is None or not found.is_open or (client_id is not None and found.client_id != client_id):
+        result = records.find_order(held, symbol, order_id, client_id, is_trigger)
+        if result is None or not result.is_open or (client_id is not None and result.client_id != client_id):
             raise Refusal(RefusalReason.UNKNOWN_ORDER, f"no open order {order_id or client_id} of {symbol}")
-        canceled = self._matching.cancel(held, found, cancel_client_id or "")
+        canceled = self._matching.cancel(held, result, cancel_client_id or "")
         self.lists.follow()
         return canceled
 
     def cancel_all(self, account: str, symbol: str, *, is_trigger: bool | None = None) -> tuple[SimOrder, ...]:
         held = self._state.account(account)
         self._state.listing(symbol)
-        found = self.open_orders(account, symbol, is_trigger=is_trigger)
-        canceled = tuple(self._matching.cancel(held, order) for order in found)
+        result = self.open_orders(account, symbol, is_trigger=is_trigger)
+        canceled = tuple(self._matching.cancel(held, order) for order in result)
         self.lists.follow()
         return canceled
 

@@ -40,8 +40,8 @@ class Flows:
 
     def of(self, account: str, *, is_deposit: bool) -> tuple[Flow, ...]:
         """Those of an account, oldest first."""
-        found = (flow for flow in self._known.values() if flow.account == account and flow.is_deposit is is_deposit)
-        return tuple(found)
+        result = (flow for flow in self._known.values() if flow.account == account and flow.is_deposit is is_deposit)
+        return tuple(result)
 
     def every(self) -> tuple[Flow, ...]:
         """All of them, oldest first."""

@@ -89,10 +89,10 @@ class Interventions:
         """An open order has another open status from now on: PENDING_NEW (it waits for another order and is not
         filled), PENDING_CANCEL (its cancel is on its way) or NEW. UNKNOWN_ORDER when it is not open."""
         held = self._state.account(account)
-        found = records.find_order(held, symbol, order_id, None, None)
-        if found is None or not found.is_open or not status.is_open:
+        result = records.find_order(held, symbol, order_id, None, None)
+        if result is None or not result.is_open or not status.is_open:
             raise Refusal(RefusalReason.UNKNOWN_ORDER, f"no open order {order_id} of {symbol}")
-        changed = replace(found, status=status, updated_ms=self._state.now_ms)
+        changed = replace(result, status=status, updated_ms=self._state.now_ms)
         self._state.keep(held, changed)
         return changed
 

@@ -17,8 +17,8 @@ T = TypeVar("T")
 def orders_of(
     account: AccountState, symbol: str, start_ms: int | None, end_ms: int | None, limit: int
 ) -> tuple[SimOrder, ...]:
-    found = tuple(account.orders.get(symbol, {}).values())
-    return _cut(_within(found, start_ms, end_ms, lambda order: order.created_ms), limit, is_newest=start_ms is None)
+    result = tuple(account.orders.get(symbol, {}).values())
+    return _cut(_within(result, start_ms, end_ms, lambda order: order.created_ms), limit, is_newest=start_ms is None)
 
 
 def trades_of(
@@ -30,12 +30,12 @@ def trades_of(
     limit: int,
     from_id: int | None,
 ) -> tuple[SimTrade, ...]:
-    found = _within(account.trades.get(symbol, ()), start_ms, end_ms, lambda trade: trade.at_ms)
+    result = _within(account.trades.get(symbol, ()), start_ms, end_ms, lambda trade: trade.at_ms)
     if order_id is not None:
-        found = [trade for trade in found if trade.order_id == order_id]
+        result = [trade for trade in result if trade.order_id == order_id]
     if from_id is not None:
-        found = found[bisect_left(found, from_id, key=lambda trade: trade.id) :]
-    return _cut(found, limit, is_newest=start_ms is None and from_id is None)
+        result = result[bisect_left(result, from_id, key=lambda trade: trade.id) :]
+    return _cut(result, limit, is_newest=start_ms is None and from_id is None)
 
 
 def income_of(
@@ -46,10 +46,10 @@ def income_of(
     symbol: str | None,
     limit: int,
 ) -> tuple[Income, ...]:
-    found = _within(account.income, start_ms, end_ms, lambda row: row.at_ms)
+    result = _within(account.income, start_ms, end_ms, lambda row: row.at_ms)
     if kind is not None or symbol is not None:
-        found = [r for r in found if (kind is None or r.kind is kind) and (symbol is None or r.symbol == symbol)]
-    return _cut(found, limit, is_newest=start_ms is None)
+        result = [r for r in result if (kind is None or r.kind is kind) and (symbol is None or r.symbol == symbol)]
+    return _cut(result, limit, is_newest=start_ms is None)
 
 
 def find_order(
@@ -72,7 +72,7 @@ def is_perp_trigger(order: SimOrder) -> bool:
 
 def funding_of(state: State, symbol: str, start_ms: int, end_ms: int, limit: int) -> tuple[FundingEvent, ...]:
     listing = state.perp(symbol)
-    found = _cut(state.funding_events(symbol, start_ms - 1, min(end_ms, state.now_ms)), limit, is_newest=start_ms <= 0)
+    result = _cut(state.funding_events(symbol, start_ms - 1, min(end_ms, state.now_ms)), limit, is_newest=start_ms <= 0)
     return tuple(
         FundingEvent(
             symbol,
@@ -80,7 +80,7 @@ def funding_of(state: State, symbol: str, start_ms: int, end_ms: int, limit: int
             at_ms,
             on_grid(state.market.at(symbol, at_ms).mark, listing.mark_tick, listing.mark_quantum),
         )
-        for at_ms, rate in found
+        for at_ms, rate in result
     )
 
 

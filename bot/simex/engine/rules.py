@@ -146,11 +146,11 @@ def check_brackets(brackets: Sequence[Bracket]) -> None:
 
 def make_brackets(table: tuple[tuple[str, int, str], ...], leverage_max: int) -> tuple[Bracket, ...]:
     """Brackets whose `cum` makes maintenance continuous; leverage above `leverage_max` is cut to it."""
-    made: list[Bracket] = []
+    created: list[Bracket] = []
     floor, cum, rate_before = ZERO, ZERO, ZERO
     for number, (cap, leverage, rate_text) in enumerate(table, start=1):
         rate = Decimal(rate_text)
-        cum = floor * (rate - rate_before) + cum if made else ZERO
-        made.append(Bracket(number, min(leverage, max(1, leverage_max)), floor, Decimal(cap), rate, cum))
+        cum = floor * (rate - rate_before) + cum if created else ZERO
+        created.append(Bracket(number, min(leverage, max(1, leverage_max)), floor, Decimal(cap), rate, cum))
         floor, rate_before = Decimal(cap), rate
-    return tuple(made)
+    return tuple(created)

@@ -89,8 +89,8 @@ def _restore(state: State, margin: Margin, flows: Flows, rows: Mapping[Key, Any]
 
 
 def _by_number(rows: Mapping[Key, Any], kind: str) -> list[tuple[Key, Any]]:
-    found = [(key, row) for key, row in rows.items() if key[0] == kind]
-    return sorted(found, key=lambda pair: int(pair[0][-1]))
+    result = [(key, row) for key, row in rows.items() if key[0] == kind]
+    return sorted(result, key=lambda pair: int(pair[0][-1]))
 
 
 def _listing_row(listing: Listing) -> dict[str, Any]:

@@ -131,8 +131,8 @@ class AccountState:
 
     def sides_of(self, symbol: str) -> tuple[tuple[PositionSide, PositionState], ...]:
         """The positions of a symbol that have a size: one, or in hedge mode up to two."""
-        found = ((side, self.positions.get((symbol, side))) for side in PositionSide)
-        return tuple((side, position) for side, position in found if position is not None and position.size)
+        result = ((side, self.positions.get((symbol, side))) for side in PositionSide)
+        return tuple((side, position) for side, position in result if position is not None and position.size)
 
 
 class State:

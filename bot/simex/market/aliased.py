@@ -68,8 +68,8 @@ class Aliased:
         self, symbol: str, timeframe_ms: int, start_ms: int, end_ms: int, limit: int, kind: PriceKind, now_ms: int
     ) -> CandleSeries:
         inner, factor = self._of(symbol)
-        found = self._market.candles(inner, timeframe_ms, start_ms, end_ms, limit, kind, now_ms)
-        return found if factor == 1 else replace(found.scaled(factor), symbol=symbol)
+        result = self._market.candles(inner, timeframe_ms, start_ms, end_ms, limit, kind, now_ms)
+        return result if factor == 1 else replace(result.scaled(factor), symbol=symbol)
 
     def funding(self, symbol: str, ms: int) -> FundingTerms | None:
         return self._market.funding(self._of(symbol)[0], ms)

@@ -98,19 +98,19 @@ def default_instruments(
     Terms are the recorded ones. Where a price is more than a few times as high or low as the catalogue's, recorded
     grids and sizes would not fit it, and they are made from the price.
     """
-    made: dict[str, Instrument] = {}
+    created: dict[str, Instrument] = {}
     for token in dict.fromkeys(tokens if tokens is not None else TOKENS):
         traits = traits_of(token)
         price = float((prices or {}).get(token, traits.price))
         for instrument in (_spot(token, price), _perp(token, price, traits)):
-            made[instrument.symbol] = instrument
-    return made
+            created[instrument.symbol] = instrument
+    return created
 
 
 def recorded_bands(symbols: Iterable[str]) -> Mapping[str, Decimal]:
     """How far from the mark prices of perps may be, for those where it is recorded."""
     terms = {symbol: perp_terms(token_of(base_of(symbol))) for symbol in symbols if is_perp(symbol)}
-    return {symbol: found.band for symbol, found in terms.items() if found is not None}
+    return {symbol: result.band for symbol, result in terms.items() if result is not None}
 
 
 def recorded_liquidation_fees(symbols: Iterable[str]) -> Mapping[str, Decimal]:
@@ -122,8 +122,8 @@ def recorded_liquidation_fees(symbols: Iterable[str]) -> Mapping[str, Decimal]:
 def _spot(token: str, price: float) -> Instrument:
     recorded = spot_terms(token)
     step = min(ONE, _power(-floor(log10(price)) - 1))
-    made = _terms_of(Decimal("0.01"), step, price, SPOT_NOTIONAL_MIN if recorded is None else recorded.notional_min)
-    terms = recorded if recorded is not None and _is_near(token, price) else made
+    created = _terms_of(Decimal("0.01"), step, price, SPOT_NOTIONAL_MIN if recorded is None else recorded.notional_min)
+    terms = recorded if recorded is not None and _is_near(token, price) else created
     return Instrument(
         venue="binance",
         symbol=spot_symbol(token),
@@ -146,8 +146,8 @@ def _spot(token: str, price: float) -> Instrument:
 def _perp(token: str, price: float, traits: TokenTraits) -> Instrument:
     recorded, brackets = perp_terms(token), brackets_of(token)
     step = min(ONE, _power(-floor(log10(price))))
-    made = _terms_of(Decimal("0.1"), step, price, PERP_NOTIONAL_MIN if recorded is None else recorded.notional_min)
-    terms = recorded if recorded is not None and _is_near(token, price) else made
+    created = _terms_of(Decimal("0.1"), step, price, PERP_NOTIONAL_MIN if recorded is None else recorded.notional_min)
+    terms = recorded if recorded is not None and _is_near(token, price) else created
     return Instrument(
         venue="binance",
         symbol=perp_symbol(token),

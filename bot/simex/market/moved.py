@@ -77,15 +77,17 @@ class MovedMarket:
     def candles(
         self, symbol: str, timeframe_ms: int, start_ms: int, end_ms: int, limit: int, kind: PriceKind, now_ms: int
     ) -> CandleSeries:
-        found = self._market.candles(symbol, timeframe_ms, start_ms, end_ms, limit, kind, now_ms)
+        result = self._market.candles(symbol, timeframe_ms, start_ms, end_ms, limit, kind, now_ms)
         if symbol not in self._steps:
-            return found
+            return result
         rows = [
             self._moved(symbol, start, min(start + timeframe_ms - 1, now_ms), prices, kind)
-            for start, *prices in zip(found.starts_ms, found.opens, found.highs, found.lows, found.closes, strict=True)
+            for start, *prices in zip(
+                result.starts_ms, result.opens, result.highs, result.lows, result.closes, strict=True
+            )
         ]
         opens, highs, lows, closes = zip(*rows, strict=True) if rows else ((), (), (), ())
-        return replace(found, opens=opens, highs=highs, lows=lows, closes=closes)
+        return replace(result, opens=opens, highs=highs, lows=lows, closes=closes)
 
     def _moved(
         self, symbol: str, start_ms: int, last_ms: int, prices: Sequence[float], kind: PriceKind

@@ -76,10 +76,10 @@ def _read(path: Path, symbols: Sequence[str] | None, columns: Sequence[str], sta
     """Rows in [start, end) sorted by time, or None when the file is not there."""
     if not path.is_file():
         return None
-    wanted = (pc.field("ts") >= start_ms) & (pc.field("ts") < end_ms)
+    required = (pc.field("ts") >= start_ms) & (pc.field("ts") < end_ms)
     if symbols is not None:
-        wanted &= pc.field("symbol").isin(pa.array(symbols))
-    return pq.read_table(path, columns=list(columns), filters=wanted).sort_by("ts")
+        required &= pc.field("symbol").isin(pa.array(symbols))
+    return pq.read_table(path, columns=list(columns), filters=required).sort_by("ts")
 
 
 def _by_symbol(table: Any, symbols: Sequence[str]) -> dict[str, Any]:
@@ -91,12 +91,12 @@ def _candles(path: Path, symbols: Sequence[str], start_ms: int, end_ms: int) -> 
     table = _read(path, symbols, ("ts", "symbol", *CANDLE_COLUMNS), start_ms, end_ms)
     if table is None:
         return {}
-    found = {}
+    result = {}
     for symbol, part in _by_symbol(table, symbols).items():
         opens, highs, lows, closes, volumes = (part[name].to_pylist() for name in CANDLE_COLUMNS)
         quote = [volume * close for volume, close in zip(volumes, closes, strict=True)]
-        found[symbol] = CandlePath(HOUR_MS, part["ts"].to_pylist(), opens, highs, lows, closes, quote)
-    return found
+        result[symbol] = CandlePath(HOUR_MS, part["ts"].to_pylist(), opens, highs, lows, closes, quote)
+    return result
 
 
 def _pairs(

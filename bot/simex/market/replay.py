@@ -67,9 +67,9 @@ class ReplayMarket(PathMarket):
         known = self._points.get(symbol)
         if known is not None and known[0] == ms:
             return known[1]
-        found = self._point(symbol, ms)
-        self._points[symbol] = ms, found
-        return found
+        result = self._point(symbol, ms)
+        self._points[symbol] = ms, result
+        return result
 
     def _point(self, symbol: str, ms: int) -> PricePoint:
         track = self._tracks[symbol]
@@ -127,15 +127,15 @@ def longest_stretch(path: CandlePath, hole_ms: int) -> CandlePath:
 def filled_from(path: CandlePath, spot: CandlePath, start_ms: int, end_ms: int) -> CandlePath:
     """A perp's candles in [start, end], with the spot candle wherever the perp has none."""
     own = dict(zip(path.starts, range(len(path.starts)), strict=True))
-    made = CandlePath(path.timeframe_ms)
+    created = CandlePath(path.timeframe_ms)
     for index, at in enumerate(spot.starts):
         if not start_ms <= at <= end_ms:
             continue
         source, row = (path, own[at]) if at in own else (spot, index)
-        made.starts.append(at)
-        made.opens.append(source.opens[row])
-        made.highs.append(source.highs[row])
-        made.lows.append(source.lows[row])
-        made.closes.append(source.closes[row])
-        made.volumes.append(source.volumes[row])
-    return made
+        created.starts.append(at)
+        created.opens.append(source.opens[row])
+        created.highs.append(source.highs[row])
+        created.lows.append(source.lows[row])
+        created.closes.append(source.closes[row])
+        created.volumes.append(source.volumes[row])
+    return created

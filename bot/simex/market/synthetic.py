@@ -61,9 +61,9 @@ class Walk:
 
     def at(self, index: int) -> float:
         keep = 1 - 1 / RETURN_HOURS
-        while (made := len(self.values)) <= index:
-            before = self.values[-1] if made else 0.0
-            self.values.append(before * keep + self.random.gauss(0.0, self.step) * self.lively(made))
+        while (created := len(self.values)) <= index:
+            before = self.values[-1] if created else 0.0
+            self.values.append(before * keep + self.random.gauss(0.0, self.step) * self.lively(created))
         return self.values[index]
 
 
@@ -133,12 +133,12 @@ class SyntheticMarket(PathMarket):
         return tuple(self._names)
 
     def track(self, symbol: str) -> Track:
-        found = self._tracks.get(symbol)
-        if found is None:
+        result = self._tracks.get(symbol)
+        if result is None:
             token = self._token(self._names[symbol])
             path = token.perp if is_perp(symbol) else token.spot
             shape = shape_of(token_of(self._names[symbol]), token.traits.volume, is_perp=is_perp(symbol))
-            found = self._tracks[symbol] = Track(
+            result = self._tracks[symbol] = Track(
                 last=path,
                 mark=path,
                 index=token.spot,
@@ -148,7 +148,7 @@ class SyntheticMarket(PathMarket):
                 interval_hours=INTERVAL_HOURS,
                 is_perp=is_perp(symbol),
             )
-        return found
+        return result
 
     def at(self, symbol: str, ms: int) -> PricePoint:
         self._grow(symbol, ms)
@@ -273,20 +273,20 @@ class SyntheticMarket(PathMarket):
             before = after
 
     def _hour(self, index: int) -> Hour:
-        while (made := len(self._hours)) <= index:
-            hours = (self._first_ms + made * HOUR_MS - self.start_ms) / HOUR_MS
+        while (created := len(self._hours)) <= index:
+            hours = (self._first_ms + created * HOUR_MS - self.start_ms) / HOUR_MS
             scenario, factors = self._scenario, self._factors
             self._hours.append(
                 Hour(
-                    market=level(scenario.market, hours) + factors["market"].at(made),
+                    market=level(scenario.market, hours) + factors["market"].at(created),
                     sectors={
-                        DEFI: level(scenario.defi, hours) + factors[DEFI].at(made),
-                        INFRA: level(scenario.infra, hours) + factors[INFRA].at(made),
+                        DEFI: level(scenario.defi, hours) + factors[DEFI].at(created),
+                        INFRA: level(scenario.infra, hours) + factors[INFRA].at(created),
                         OTHER: 0.0,
                     },
                     premium=level(scenario.premium, hours),
                     crowd=level(scenario.volume, hours),
-                    calm=self._calm(made),
+                    calm=self._calm(created),
                 )
             )
         return self._hours[index]

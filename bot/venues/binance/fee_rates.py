@@ -60,10 +60,10 @@ class FeeRates(Asking):
         if not spot and not single:
             self._due = {}
             return
-        asked = dict.fromkeys((*spot, *single), "no answer in time")
-        self._failed |= asked
-        self._asked_ms |= dict.fromkeys(asked, now_ms)
-        self._due = {symbol: None for symbol in due if symbol not in asked}
+        requested = dict.fromkeys((*spot, *single), "no answer in time")
+        self._failed |= requested
+        self._asked_ms |= dict.fromkeys(requested, now_ms)
+        self._due = {symbol: None for symbol in due if symbol not in requested}
         try:
             async with asyncio.timeout(_DEADLINE_S):
                 await self._request_rates(spot, single)
@@ -99,13 +99,13 @@ class FeeRates(Asking):
     async def _take(self, symbols: list[str], asking: Awaitable[Mapping[str, Rates | str]]) -> None:
         """Keep what the venue answers about the symbols: their rates, or why there are none."""
         try:
-            found = await asking
+            result = await asking
         except Unavailable as error:
-            found = dict.fromkeys(symbols, str(error))
+            result = dict.fromkeys(symbols, str(error))
         except UNREADABLE as error:
-            found = dict.fromkeys(symbols, f"unreadable answer, {type(error).__name__}: {error}")
+            result = dict.fromkeys(symbols, f"unreadable answer, {type(error).__name__}: {error}")
         for symbol in symbols:
-            answer = found.get(symbol, "the venue's list has no row of it")
+            answer = result.get(symbol, "the venue's list has no row of it")
             if isinstance(answer, str):
                 self._failed[symbol] = answer
             else:
@@ -123,12 +123,12 @@ class FeeRates(Asking):
 
     async def _request_list(self, symbols: list[str]) -> Mapping[str, Rates | str]:
         names = {self._link.venue_symbol(symbol): symbol for symbol in symbols}
-        found: dict[str, Rates | str] = {}
+        result: dict[str, Rates | str] = {}
         for row in rows.rows_of(await self._call("sapiGetAssetTradeFee"), "fee rates"):
             name = row.get("symbol") if isinstance(row, Mapping) else None
             if isinstance(name, str) and name in names:
-                found[names[name]] = _read(row, listed_rates, name)
-        return found
+                result[names[name]] = _read(row, listed_rates, name)
+        return result
 
 
 def listed_rates(row: Mapping[str, Any]) -> Rates:

@@ -38,8 +38,8 @@ class FlowReads(Asking):
                 self._list("deposits", "sapiGetCapitalDepositHisrec", flows.deposit, since_ms),
                 self._list("withdrawals", "sapiGetCapitalWithdrawHistory", flows.withdrawal, since_ms),
             )
-            found = Listed((p for part in parts for p in part), (d for part in parts for d in part.defects))
-            known = self._known = (now_ms, since_ms, found)
+            result = Listed((p for part in parts for p in part), (d for part in parts for d in part.defects))
+            known = self._known = (now_ms, since_ms, result)
         return Listed(flows.since(known[2], since_ms), known[2].defects)
 
     async def _list(

@@ -47,10 +47,10 @@ def since(payments: Iterable[Payment], since_ms: int) -> Iterator[Payment]:
 
 
 def _id(row: Row) -> str:
-    found = row.get("id") or row.get("txId")
-    if not isinstance(found, str | int) or not str(found).strip():
+    result = row.get("id") or row.get("txId")
+    if not isinstance(result, str | int) or not str(result).strip():
         raise ValueError("the row has no id")
-    return str(found)
+    return str(result)
 
 
 def _time_of(cell: Any) -> int:

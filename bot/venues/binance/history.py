@@ -32,6 +32,6 @@ class BinanceHistory:
 
     async def _get(self, name: str, symbol: str, **parameters: Any) -> list[Any]:
         call = getattr(self._link.exchange, name)
-        wanted = {"symbol": self._link.instrument(symbol).venue_symbol, **parameters}
-        found = await self._link.read(lambda: call(wanted))
-        return list(found)
+        required = {"symbol": self._link.instrument(symbol).venue_symbol, **parameters}
+        result = await self._link.read(lambda: call(required))
+        return list(result)

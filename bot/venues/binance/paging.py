@@ -44,23 +44,25 @@ class Asking:
         answers, failed = await self._each(method, names)
         if not failed:
             return Answered({names[name]: row for name, row in answers.items()}, {})
-        found, notes = {names[name]: row for name, row in answers.items()}, {}
+        result, notes = {names[name]: row for name, row in answers.items()}, {}
         try:
             whole = by_symbol(await self._call(method), {name: names[name] for name in failed})
         except (*UNREADABLE, Unavailable):
             if not answers:
                 raise
             whole = Answered({}, {})
-        found |= whole
-        notes = {names[name]: str(error) for name, error in failed.items() if names[name] not in found}
-        return Answered(found, notes)
+        result |= whole
+        notes = {names[name]: str(error) for name, error in failed.items() if names[name] not in result}
+        return Answered(result, notes)
 
     async def _each(self, method: str, names: Iterable[str]) -> tuple[dict[str, Any], dict[str, Unavailable]]:
         """The answer about each venue symbol by itself, and why there is none about the others."""
-        wanted = list(names)
-        asked = await asyncio.gather(*(self._call(method, symbol=name) for name in wanted), return_exceptions=True)
+        required = list(names)
+        requested = await asyncio.gather(
+            *(self._call(method, symbol=name) for name in required), return_exceptions=True
+        )
         answers, failed = {}, {}
-        for name, answer in zip(wanted, asked, strict=True):
+        for name, answer in zip(required, requested, strict=True):
             if isinstance(answer, Unavailable):
                 failed[name] = answer
             elif isinstance(answer, BaseException):
@@ -80,17 +82,17 @@ class Asking:
             if all(isinstance(row, Mapping) and isinstance(row.get("symbol"), str) for row in whole):
                 return Listed((names[row["symbol"]], row) for row in whole if row["symbol"] in names)
         answers, failed = await self._each(method, names)
-        found = [(names[name], row) for name, page in answers.items() for row in rows.rows_of(page, "open orders")]
+        result = [(names[name], row) for name, page in answers.items() for row in rows.rows_of(page, "open orders")]
         if not failed:
-            return Listed(found)
+            return Listed(result)
         try:
             whole = rows.rows_of(await self._call(method), "open orders")
         except (TypeError, Unavailable):
             if not answers:
                 raise next(iter(failed.values())) from None
-            return Listed(found, ((names[name], f"open orders: {error}") for name, error in failed.items()))
-        found += [(names[r["symbol"]], r) for r in whole if isinstance(r, Mapping) and r.get("symbol") in failed]
-        return Listed(found)
+            return Listed(result, ((names[name], f"open orders: {error}") for name, error in failed.items()))
+        result += [(names[r["symbol"]], r) for r in whole if isinstance(r, Mapping) and r.get("symbol") in failed]
+        return Listed(result)
 
     async def _windows(
         self, method: str, symbol: str, since_ms: int, *, key: str = "orderId", cursor: str | None = None
@@ -101,7 +103,7 @@ class Asking:
         enough, one request takes the place of many windows.
         """
         span = _WINDOW_MS[Kind.PERP if is_perp(symbol) else Kind.SPOT]
-        found: dict[str, Any] = {}
+        result: dict[str, Any] = {}
         now = self._link.now_ms()
         start = max(since_ms, now - _HISTORY_MS)
         if not is_perp(symbol) and now - start >= 2 * span:
@@ -113,21 +115,21 @@ class Asking:
         while start <= now:
             end = start + span - 1
             page: Rows = await self._get(method, symbol, startTime=start, endTime=min(end, now + 1_000), limit=PAGE)
-            found |= {_row_key(row, key): row for row in rows.rows_of(page, "a page")}
+            result |= {_row_key(row, key): row for row in rows.rows_of(page, "a page")}
             while len(page) == PAGE:
                 ids = [number for row in page if (number := whole_of(row, key)) is not None]
                 if not ids:
                     raise Unavailable(f"{method}: no row of a page has a readable {key}")
                 page = await self._get(method, symbol, limit=PAGE, **{cursor or key: max(ids) + 1})
-                found |= {_row_key(row, key): row for row in rows.rows_of(page, "a page")}
+                result |= {_row_key(row, key): row for row in rows.rows_of(page, "a page")}
             start = end + 1
-        return sorted(found.values(), key=lambda row: whole_of(row, key) or 0)
+        return sorted(result.values(), key=lambda row: whole_of(row, key) or 0)
 
 
 def by_symbol(answer: Any, names: Mapping[str, str]) -> Answered[Any]:
     """Rows by our symbol, of those among `names`; rows of other symbols or of none are nobody's."""
-    found = rows.rows_of(answer, "a list")
-    return Answered({names[row["symbol"]]: row for row in found if _symbol_in(row) in names}, {})
+    result = rows.rows_of(answer, "a list")
+    return Answered({names[row["symbol"]]: row for row in result if _symbol_in(row) in names}, {})
 
 
 def _symbol_in(row: Any) -> str:

@@ -45,10 +45,10 @@ def balance(row: Row) -> Balance:
     Raises:
         ValueError: for a negative amount, which a spot wallet cannot hold.
     """
-    found = Balance(_name(row["asset"]), number(row["free"]), number(row["locked"]))
-    if found.free < 0 or found.used < 0:
-        raise ValueError(f"{found.asset} is {found.free} free and {found.used} locked")
-    return found
+    result = Balance(_name(row["asset"]), number(row["free"]), number(row["locked"]))
+    if result.free < 0 or result.used < 0:
+        raise ValueError(f"{result.asset} is {result.free} free and {result.used} locked")
+    return result
 
 
 def perp_wallet(account: Row, quote: str) -> tuple[Decimal, Decimal]:
@@ -236,7 +236,7 @@ def payment(row: Row, symbol_of: Callable[[str], str]) -> Payment | None:
 
 def brackets(row: Row) -> tuple[Bracket, ...]:
     """The leverage brackets of a perp, smallest notional first. Raises ValueError for one that makes no sense."""
-    found = [
+    result = [
         Bracket(
             number=int(part["bracket"]),
             leverage_max=int(part["initialLeverage"]),
@@ -247,11 +247,11 @@ def brackets(row: Row) -> tuple[Bracket, ...]:
         )
         for part in row["brackets"]
     ]
-    for one in found:
+    for one in result:
         is_range = 0 <= one.notional_floor < one.notional_cap
         if not (is_range and one.leverage_max >= 1 and 0 <= one.maintenance_rate < 1):
             raise ValueError(f"a leverage bracket that makes no sense: {one}")
-    return tuple(sorted(found, key=lambda bracket: bracket.notional_floor))
+    return tuple(sorted(result, key=lambda bracket: bracket.notional_floor))
 
 
 def _name(value: Any) -> str:

@@ -94,19 +94,19 @@ class Reads(Asking):
         books, days, perp_books, premiums = await asyncio.gather(
             self._spot_books(spot), self._spot_days(spot), self._perp_books(perps), self._premiums(perps)
         )
-        found, notes = {}, books.notes | perp_books.notes | premiums.notes
+        result, notes = {}, books.notes | perp_books.notes | premiums.notes
         for symbol in (*spot, *perps):
             row, premium = (perp_books if is_perp(symbol) else books).get(symbol), premiums.get(symbol)
             if row is None or (is_perp(symbol) and premium is None):
                 continue
             try:
                 row_ms = at_ms if is_perp(symbol) else self._times.of_best(symbol, row, days.get(symbol), at_ms)
-                quote = found[symbol] = parse.quote(row, symbol, at_ms=row_ms, premium=premium)
+                quote = result[symbol] = parse.quote(row, symbol, at_ms=row_ms, premium=premium)
                 if quote.mark is not None:
                     self._marks[symbol] = (at_ms, quote.mark)
             except UNREADABLE as error:
                 notes[symbol] = rows.message_of("quotes", row, error)
-        return Answered(found, {symbol: why for symbol, why in notes.items() if symbol not in found})
+        return Answered(result, {symbol: why for symbol, why in notes.items() if symbol not in result})
 
     @readable
     async def fetch_book(self, symbol: str, levels: int) -> Book:
@@ -124,18 +124,18 @@ class Reads(Asking):
         if interval is None:
             raise Unavailable(f"no candles of {timeframe_ms} ms; there are {sorted(_INTERVALS)}")
         method = "fapiPublicGetKlines" if is_perp(symbol) else "publicGetKlines"
-        found: list[Any] = []
+        result: list[Any] = []
         start = since_ms
-        while len(found) < limit and start + timeframe_ms <= self._link.now_ms():
-            count = min(PAGE, limit - len(found))
+        while len(result) < limit and start + timeframe_ms <= self._link.now_ms():
+            count = min(PAGE, limit - len(result))
             page = await self._get(method, symbol, interval=interval, startTime=start, limit=count)
-            found.extend(rows.rows_of(page, "candles"))
+            result.extend(rows.rows_of(page, "candles"))
             latest_ms = max((at for at in map(parse_candles.start_of, page) if at is not None), default=start)
             if len(page) < count or latest_ms < start:
                 break
             start = latest_ms + timeframe_ms
         return parse_candles.candles(
-            found,
+            result,
             symbol=symbol,
             timeframe_ms=timeframe_ms,
             now_ms=self._link.now_ms(),
@@ -151,14 +151,14 @@ class Reads(Asking):
         names = {symbol: self._link.venue_symbol(symbol) for symbol in premiums}
         if any(not _fits(row, hours.get(names[symbol])) for symbol, row in premiums.items()):
             hours = await self._intervals(age_max_ms=_INTERVALS_RETRY_MS)
-        found, notes = {}, dict(premiums.notes)
+        result, notes = {}, dict(premiums.notes)
         for symbol, row in premiums.items():
             try:
                 interval = int(hours.get(names[symbol], _DEFAULT_FUNDING_HOURS))
-                found[symbol] = parse.funding(row, symbol, interval_hours=interval, at_ms=at_ms)
+                result[symbol] = parse.funding(row, symbol, interval_hours=interval, at_ms=at_ms)
             except UNREADABLE as error:
                 notes[symbol] = rows.message_of("funding", row, error)
-        return Answered(found, notes)
+        return Answered(result, notes)
 
     @readable
     async def fetch_open_interest(self, symbol: str) -> OpenInterest:
@@ -207,9 +207,9 @@ class Reads(Asking):
     async def fetch_order_history(self, symbol: str, since_ms: int) -> tuple[OrderReport, ...]:
         """Orders in any state since then, oldest first; asked window by window, as the venue bounds them."""
         perp = is_perp(symbol)
-        found = await self._windows("fapiPrivateGetAllOrders" if perp else "privateGetAllOrders", symbol, since_ms)
+        result = await self._windows("fapiPrivateGetAllOrders" if perp else "privateGetAllOrders", symbol, since_ms)
         defects: list[tuple[str, str]] = []
-        reports = partial_rows.read_orders(found, lambda row: self._report(row, symbol), symbol, defects)
+        reports = partial_rows.read_orders(result, lambda row: self._report(row, symbol), symbol, defects)
         if perp:
             for row in await self._windows("fapiPrivateGetAllAlgoOrders", symbol, since_ms, key="algoId"):
                 try:
@@ -224,10 +224,10 @@ class Reads(Asking):
         """Our trades since then, oldest first."""
         perp = is_perp(symbol)
         method = "fapiPrivateGetUserTrades" if perp else "privateGetMyTrades"
-        found = await self._windows(method, symbol, since_ms, key="id", cursor="fromId")
+        result = await self._windows(method, symbol, since_ms, key="id", cursor="fromId")
         defects: list[tuple[str, str]] = []
         read = functools.partial(parse.fill, venue=self._link.profile.id, symbol=symbol)
-        return Listed(rows.read_each("executions", found, read, symbol, defects), defects)
+        return Listed(rows.read_each("executions", result, read, symbol, defects), defects)
 
     @readable
     async def fetch_payments(self, since_ms: int) -> tuple[Payment, ...]:
@@ -252,20 +252,20 @@ class Reads(Asking):
             start = max(times)
         defects: list[tuple[str, str]] = []
         read = functools.partial(parse.payment, symbol_of=lambda name: self._link.symbol_of(name, Kind.PERP))
-        found = [payment for payment in rows.read_each("payments", seen.values(), read, "", defects) if payment]
-        return Listed(found, defects)
+        result = [payment for payment in rows.read_each("payments", seen.values(), read, "", defects) if payment]
+        return Listed(result, defects)
 
     @readable
     async def load_brackets(self) -> Mapping[str, tuple[Bracket, ...]]:
         """Fetch the leverage brackets of all loaded perps; those of a symbol whose row cannot be read are missing."""
-        found = {}
+        result = {}
         for row in rows.rows_of(await self._call("fapiPrivateGetLeverageBracket"), "leverage brackets"):
             with contextlib.suppress(*UNREADABLE):
                 symbol = self._link.symbols_by_id[Kind.PERP].get(row["symbol"])
                 brackets = parse.brackets(row)
                 if symbol is not None and brackets:
-                    found[symbol] = brackets
-        return found
+                    result[symbol] = brackets
+        return result
 
     async def _spot_account(self) -> Mapping[str, Any]:
         if Kind.SPOT not in self._link.environment.kinds:
@@ -282,8 +282,8 @@ class Reads(Asking):
     async def _position_rows(self) -> Rows:
         if Kind.PERP not in self._link.environment.kinds:
             return []
-        found = rows.rows_of(await self._call("fapiPrivateV3GetPositionRisk"), "positions")
-        return [row for row in found if partial_rows.is_held(row)]
+        result = rows.rows_of(await self._call("fapiPrivateV3GetPositionRisk"), "positions")
+        return [row for row in result if partial_rows.is_held(row)]
 
     async def _positions(self, found: Rows, unreadable: dict[str, str]) -> Mapping[str, Position]:
         def name(row: Mapping[str, Any]) -> str:
@@ -297,20 +297,20 @@ class Reads(Asking):
 
     async def _leverages(self) -> Mapping[str, Decimal]:
         """Leverage settings by venue symbol, as far as the venue reports them."""
-        found: dict[str, Decimal] = {}
+        result: dict[str, Decimal] = {}
         with contextlib.suppress(Unavailable):
             for row in rows.rows_of(await self._call("fapiPrivateGetSymbolConfig"), "leverage settings"):
                 with contextlib.suppress(*UNREADABLE):
-                    found[row["symbol"]] = rows.number(str(row["leverage"]))
-        return found
+                    result[row["symbol"]] = rows.number(str(row["leverage"]))
+        return result
 
     async def _spot_books(self, symbols: Sequence[str]) -> Answered[Any]:
         names = {self._link.venue_symbol(symbol): symbol for symbol in symbols}
         if not names:
             return Answered({}, {})
-        wanted = "[" + ",".join(f'"{name}"' for name in names) + "]"
+        required = "[" + ",".join(f'"{name}"' for name in names) + "]"
         try:
-            return by_symbol(await self._call("publicGetTickerBookTicker", symbols=wanted), names)
+            return by_symbol(await self._call("publicGetTickerBookTicker", symbols=required), names)
         except ReadRefused:
             # One delisted symbol makes the venue refuse the whole list; all of them cost the same.
             return by_symbol(await self._call("publicGetTickerBookTicker"), names)
@@ -319,14 +319,14 @@ class Reads(Asking):
         """Rows of the ticker of 24 hours, which have a time; what cannot be had of it is missing."""
         names = {self._link.venue_symbol(symbol): symbol for symbol in symbols}
         parts = [list(names)[at : at + _DAYS_AT_ONCE] for at in range(0, len(names), _DAYS_AT_ONCE)]
-        asked = await asyncio.gather(*(self._spot_day(part, names) for part in parts))
-        return Answered({symbol: row for answer in asked for symbol, row in answer.items()}, {})
+        requested = await asyncio.gather(*(self._spot_day(part, names) for part in parts))
+        return Answered({symbol: row for answer in requested for symbol, row in answer.items()}, {})
 
     async def _spot_day(self, part: Sequence[str], names: Mapping[str, str]) -> Answered[Any]:
-        wanted = "[" + ",".join(f'"{name}"' for name in part) + "]"
+        required = "[" + ",".join(f'"{name}"' for name in part) + "]"
         try:
             async with asyncio.timeout(_DAYS_DEADLINE_S):
-                return by_symbol(await self._call("publicGetTicker24hr", symbols=wanted), names)
+                return by_symbol(await self._call("publicGetTicker24hr", symbols=required), names)
         except (*UNREADABLE, Unavailable, TimeoutError):
             return Answered({}, {})
 

@@ -18,15 +18,15 @@ def read_orders(
     rows: Iterable[Any], read: Callable[[Any], OrderReport], symbol: str, defects: list[tuple[str, str]]
 ) -> list[OrderReport]:
     """Order reports; a row that cannot be read counts as an open order at the size it names."""
-    found = []
+    result = []
     for row in rows:
         try:
-            found.append(read(row))
+            result.append(read(row))
         except UNREADABLE as error:
             message = message_of("orders", row, error)
             defects.append((symbol, message))
-            found.append(open_order(row, symbol, message))
-    return found
+            result.append(open_order(row, symbol, message))
+    return result
 
 
 def open_order(row: Any, symbol: str, defect: str) -> OrderReport:
@@ -57,7 +57,7 @@ _CLIENT_IDS = ("origClientOrderId", "clientOrderId", "clientAlgoId")
 
 def read_balances(account: Row, unreadable: dict[str, str]) -> dict[str, Balance]:
     """Spot balances that are not zero; `unreadable` gets those that cannot be read, by holding."""
-    found = {}
+    result = {}
     for row in rows_of(account["balances"], "balances"):
         try:
             balance = parse.balance(row)
@@ -65,8 +65,8 @@ def read_balances(account: Row, unreadable: dict[str, str]) -> dict[str, Balance
             unreadable[f"spot:{_text(row, 'asset')}"] = message_of("balances", row, error)
             continue
         if balance.total:
-            found[balance.asset] = balance
-    return found
+            result[balance.asset] = balance
+    return result
 
 
 def read_wallet(account: Row, quote: str, unreadable: dict[str, str]) -> tuple[Decimal, Decimal]:
@@ -112,7 +112,7 @@ def place_positions(
     rows: Iterable[Any], name: Callable[[Row], str], settings: Mapping[str, Decimal], unreadable: dict[str, str]
 ) -> dict[str, Position]:
     """Positions by symbol. Of two rows of one symbol the larger counts and the symbol is unreadable."""
-    found: dict[str, Position] = {}
+    result: dict[str, Position] = {}
     for row in rows:
         if not isinstance(row, Mapping) or not _text(row, "symbol"):
             unreadable["perp:"] = message_of("positions", row, KeyError("symbol"))
@@ -121,11 +121,11 @@ def place_positions(
         position = read_position(row, symbol, settings.get(row["symbol"]), unreadable)
         if position is None:
             continue
-        if symbol in found:
+        if symbol in result:
             unreadable[f"perp:{symbol}"] = message_of("positions", row, ValueError("a second row of one symbol"))
-        if symbol not in found or abs(position.size) > abs(found[symbol].size):
-            found[symbol] = position
-    return found
+        if symbol not in result or abs(position.size) > abs(result[symbol].size):
+            result[symbol] = position
+    return result
 
 
 def read_sides(
@@ -135,7 +135,7 @@ def read_sides(
 
     Of a symbol with both sides it is the side that `positions` has; the other one comes up once that one is closed.
     """
-    found = {}
+    result = {}
     for row in rows:
         side = side_of(row)
         if side == "BOTH" or not _text(row, "symbol"):
@@ -143,12 +143,12 @@ def read_sides(
         symbol = name(row)
         held = positions.get(symbol)
         if held is not None and (held.size > 0) is (side == "LONG"):
-            found[symbol] = side
+            result[symbol] = side
         unreadable[f"perp:{symbol}"] = (
             f"{row['symbol']} is held in hedge mode, which has a position for each side; the bot closes one after the "
             "other and opens nothing: close what is left by hand and set the account to one-way mode"
         )
-    return found
+    return result
 
 
 def _text(row: Any, name: str) -> str:

@@ -35,7 +35,7 @@ class LeverageBrackets:
 
     def are_due(self) -> bool:
         """Whether the brackets should be asked for again: perps are new, or the last answer is old."""
-        perps = {symbol for symbol, found in self._link.instruments.items() if found.is_perp}
+        perps = {symbol for symbol, result in self._link.instruments.items() if result.is_perp}
         if not perps:
             return False
         return not perps <= self._asked or self._age(self._answered_ms) >= FACTS_AGE_MAX_MS
@@ -43,17 +43,17 @@ class LeverageBrackets:
     async def refresh(self, *, is_fresh: bool) -> None:
         """Ask for what is due; `is_fresh`: the instruments were just read from the venue. Failures are tried again
         after a minute."""
-        has_perps = any(found.is_perp for found in self._link.instruments.values())
+        has_perps = any(result.is_perp for result in self._link.instruments.values())
         is_due = (has_perps and is_fresh) or (self.are_due() and self._age(self._tried_ms) >= _RETRY_MS)
         if not is_due:
             return
         self._tried_ms = self._link.now_ms()
         try:
-            found = await self._load()
+            result = await self._load()
         except Unavailable:
             return
         self._answered_ms = self._link.now_ms()
-        self._known |= {symbol: (self._answered_ms, brackets) for symbol, brackets in found.items()}
+        self._known |= {symbol: (self._answered_ms, brackets) for symbol, brackets in result.items()}
         self._asked = frozenset(self._link.instruments)
 
     def applied(self, instrument: Instrument) -> Instrument:

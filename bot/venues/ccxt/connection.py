@@ -239,27 +239,27 @@ class Connection:
         cache file answers the first question of a process and no other: the next one asks the venue.
         """
         self._asked |= dict.fromkeys(symbols or ())
-        wanted = None if symbols is None else tuple(dict.fromkeys([*self.instruments, *self._asked]))
+        required = None if symbols is None else tuple(dict.fromkeys([*self.instruments, *self._asked]))
         is_about_all = not is_known_enough and (symbols is None or self._asked.keys() <= set(symbols))
-        if is_about_all or self._is_due(wanted):
-            cached = self._cache_load(wanted) if self._loaded_ms is None else None
+        if is_about_all or self._is_due(required):
+            cached = self._cache_load(required) if self._loaded_ms is None else None
             markets = await self.read(self._fetch_markets) if cached is None else cached
-            markets = {name: market for name, market in markets.items() if wanted is None or name in wanted}
+            markets = {name: market for name, market in markets.items() if required is None or name in required}
             if self.instruments and not markets:
                 raise Unavailable(
                     f"{self.profile.id} lists none of the {len(self.instruments)} instruments known of it"
                 )
             if cached is None:
-                self._cache_save(markets, wanted)
+                self._cache_save(markets, required)
                 self._is_contradicted = False
             self._adopt_markets(markets)
             self._loaded_ms = self.now_ms() if cached is None else 0
-            self._has_all = wanted is None
+            self._has_all = required is None
             self.loads += 1
-        found = {name: value for name, value in self.instruments.items() if symbols is None or name in symbols}
-        absent = {name: self._why_absent(name) for name in symbols or () if name not in found}
+        result = {name: value for name, value in self.instruments.items() if symbols is None or name in symbols}
+        absent = {name: self._why_absent(name) for name in symbols or () if name not in result}
         former = {name: self.known(name) for name in absent if not self._has_ended(name)}
-        return Answered(found, absent, {name for name in absent if self._may_be_unreadable(name)}, former)
+        return Answered(result, absent, {name for name in absent if self._may_be_unreadable(name)}, former)
 
     def are_facts_due(self) -> bool:
         """Whether the next question asks the venue: what is known is old, from the file, or was contradicted."""
@@ -295,9 +295,9 @@ class Connection:
     def known(self, symbol: str) -> Instrument:
         """A listed instrument, else the one that was listed, else one made of the symbol's names: the venue may still
         take cancels, questions and closing orders in it."""
-        found = self.instruments.get(symbol) or self.former.get(symbol)
-        if found is not None:
-            return found
+        result = self.instruments.get(symbol) or self.former.get(symbol)
+        if result is not None:
+            return result
         parsed = self.profile.markets.instrument(self._former_market(symbol), venue=self.profile.id)
         return replace(parsed, active=False, is_former=True)
 
@@ -403,9 +403,9 @@ class Connection:
         exchange.parse_market = _each_by_itself(
             type(exchange).parse_market.__get__(exchange), self.profile.markets, left_out
         )
-        found = await exchange.fetch_markets()
+        result = await exchange.fetch_markets()
         self._left_out = left_out
-        return {market["symbol"]: dict(market) for market in found if market and self._is_ours(market)}
+        return {market["symbol"]: dict(market) for market in result if market and self._is_ours(market)}
 
     def _is_ours(self, market: Mapping[str, Any]) -> bool:
         if market.get("quote") != self.quote:

@@ -50,8 +50,8 @@ def classify_write(error: Exception, table: ErrorTable, *, was_sent: bool) -> Ve
         if isinstance(error.__cause__, aiohttp.ClientConnectorError):
             return VenueRejected("not sent", "no connection to the venue", Rejection.OTHER)
         return OutcomeUnknown(describe(error))
-    found = table.find(facts)
-    return VenueRejected(*found) if found else OutcomeUnknown(describe(error))
+    result = table.find(facts)
+    return VenueRejected(*result) if result else OutcomeUnknown(describe(error))
 
 
 def classify_read(error: Exception, table: ErrorTable, *, was_sent: bool, now_ms: int) -> Unavailable:
@@ -65,16 +65,16 @@ def classify_read(error: Exception, table: ErrorTable, *, was_sent: bool, now_ms
     facts = facts_of(error)
     if facts is None:
         return Unavailable(describe(error))
-    found = table.find(facts)
-    if found is None and facts.status in REFUSING_STATUSES and not facts.code:
+    result = table.find(facts)
+    if result is None and facts.status in REFUSING_STATUSES and not facts.code:
         return ReadRefused(f"HTTP {facts.status}", describe(error), Rejection.OTHER)
-    if found is None:
+    if result is None:
         return Unavailable(describe(error), facts.retry_after(now_ms))
-    if found[2] is Rejection.RATE_LIMIT:
-        asked, hold = facts.retry_after(now_ms), table.hold_of(facts, now_ms)
+    if result[2] is Rejection.RATE_LIMIT:
+        requested, hold = facts.retry_after(now_ms), table.hold_of(facts, now_ms)
         is_ban = hold is not None and hold[1]  # another try would end in silence and hide the reason
-        return Unavailable(describe(error), hold[0] if hold is not None and is_ban else asked)
-    return (SymbolUnknown if found[0] in table.unknown_symbol_codes else ReadRefused)(*found)
+        return Unavailable(describe(error), hold[0] if hold is not None and is_ban else requested)
+    return (SymbolUnknown if result[0] in table.unknown_symbol_codes else ReadRefused)(*result)
 
 
 def describe(error: BaseException) -> str:

@@ -47,9 +47,9 @@ class InstrumentsCache:
 
     def load_former(self, symbol: str) -> Mapping[str, Any] | None:
         """What was last known of a market, whatever its age; None where nothing readable is."""
-        found = self._stored().get(symbol)
-        is_whole = isinstance(found, Mapping) and isinstance(found.get("info"), Mapping) and found.get("id")
-        return found if is_whole else None
+        result = self._stored().get(symbol)
+        is_whole = isinstance(result, Mapping) and isinstance(result.get("info"), Mapping) and result.get("id")
+        return result if is_whole else None
 
     def _stored(self) -> Mapping[str, Any]:
         """Every market in the file, listed when it was written or before."""

@@ -43,14 +43,14 @@ def load_exchange_class(ccxt_id: str, *, lean: bool = True) -> type[Any]:
                 del sys.modules[name]
     try:
         package = importlib.import_module("ccxt.async_support")
-        found = getattr(package, ccxt_id)
+        result = getattr(package, ccxt_id)
     except ModuleNotFoundError as error:
         if error.name is not None and error.name.startswith("ccxt.async_support."):
             raise SetupFailed(f"ccxt has no exchange {ccxt_id!r}; check the venue's id") from error
         raise SetupFailed("ccxt is not installed; install the project's locked requirements") from error
     except AttributeError as error:
         raise SetupFailed(f"ccxt has no exchange {ccxt_id!r}; check the venue's id") from error
-    return found  # type: ignore[no-any-return]
+    return result  # type: ignore[no-any-return]
 
 
 def _plant_packages() -> None:
@@ -59,14 +59,14 @@ def _plant_packages() -> None:
         raise ModuleNotFoundError("ccxt", name="ccxt")
     roots = list(spec.submodule_search_locations)
     source = (Path(roots[0]) / "__init__.py").read_text(encoding="utf-8")
-    found = re.search(r"__version__ = '([^']+)'", source)
+    result = re.search(r"__version__ = '([^']+)'", source)
     planted = {}
     for name, folder in _PACKAGES.items():
         module = types.ModuleType(name)
         module.__path__ = [str(Path(root) / folder) if folder else root for root in roots]
         module.__spec__ = importlib.machinery.ModuleSpec(name, None, is_package=True)
         module.__package__ = name
-        vars(module)["__version__"] = found.group(1) if found else CCXT_VERSION
+        vars(module)["__version__"] = result.group(1) if result else CCXT_VERSION
         vars(module)["__getattr__"] = _lazily(name)
         planted[name] = sys.modules[name] = module
     vars(planted["ccxt"])["async_support"] = planted["ccxt.async_support"]
@@ -124,7 +124,7 @@ def _lazily(package: str) -> Any:
 
 def _class_of(package: str, ccxt_id: str) -> type[Any]:
     module = importlib.import_module(f"{package}.{ccxt_id}")
-    found: type[Any] = getattr(module, ccxt_id)
+    result: type[Any] = getattr(module, ccxt_id)
     # The import put the submodule under this name; ccxt's own packages have the class there, and pro subclasses it.
-    setattr(sys.modules[package], ccxt_id, found)
-    return found
+    setattr(sys.modules[package], ccxt_id, result)
+    return result

@@ -35,13 +35,13 @@ def read_each(
     what: str, rows: Iterable[Any], read: Callable[[Any], T], symbol: str, defects: list[tuple[str, str]]
 ) -> list[T]:
     """What each row reads as; the rows that cannot be read are added to `defects` under `symbol`."""
-    found = []
+    result = []
     for row in rows:
         try:
-            found.append(read(row))
+            result.append(read(row))
         except UNREADABLE as error:
             defects.append((symbol, message_of(what, row, error)))
-    return found
+    return result
 
 
 def number(value: Any) -> Decimal:

@@ -105,21 +105,21 @@ class CcxtVenue:
 
     async def fetch_instruments(self, symbols: Sequence[str] | None = None) -> Mapping[str, Instrument]:
         loads_before = self._link.loads
-        found = await self._link.load_instruments(symbols, is_known_enough=self._fees.are_due())
+        result = await self._link.load_instruments(symbols, is_known_enough=self._fees.are_due())
         is_fresh = self._link.loads != loads_before
-        notes = dict(found.notes)
+        notes = dict(result.notes)
         if self._link.has_keys:
             await self._brackets.refresh(is_fresh=is_fresh)
             await self._fees.refresh(symbols or (), is_fresh=is_fresh)
             for symbol, instrument in self._link.instruments.items():
                 self._link.instruments[symbol] = self._brackets.applied(self._fees.applied(instrument))
-            notes |= {symbol: why for symbol, why in self._fees.notes().items() if symbol in found}
-            for symbol in found:
+            notes |= {symbol: why for symbol, why in self._fees.notes().items() if symbol in result}
+            for symbol in result:
                 why = self._brackets.note(self._link.instruments[symbol])
                 if why is not None:
                     notes[symbol] = why
         return Answered(
-            {symbol: self._link.instruments[symbol] for symbol in found}, notes, found.unreadable, found.former
+            {symbol: self._link.instruments[symbol] for symbol in result}, notes, result.unreadable, result.former
         )
 
     def are_facts_due(self) -> bool:

@@ -185,8 +185,8 @@ class Wire:
 
     def _pause(self, state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome is not None else None
-        asked = error.retry_after if isinstance(error, Unavailable) else None
-        return asked if asked is not None else self._backoff(state)
+        requested = error.retry_after if isinstance(error, Unavailable) else None
+        return requested if requested is not None else self._backoff(state)
 
     def _install(self) -> None:
         exchange = self.exchange

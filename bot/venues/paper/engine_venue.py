@@ -69,7 +69,7 @@ class EngineVenue(EngineAccount):
         """The engine's modes and rights, as a venue's checks would find them."""
         del max_age_ms
         modes = self._advanced().modes(self.account_name)
-        found = {
+        result = {
             "position_mode": ("hedge mode", "one-way mode", modes.is_hedge_mode),
             "assets_mode": ("multi-assets mode", "single-asset mode", modes.is_multi_assets),
             "futures_account": ("no state to trade", "a state to trade", not modes.can_trade),
@@ -77,7 +77,7 @@ class EngineVenue(EngineAccount):
         return AccountReview(
             tuple(
                 AccountProblem(check, f"the account of {self.id} is in {wrong}", f"switch it to {right}")
-                for check, (wrong, right, is_found) in found.items()
+                for check, (wrong, right, is_found) in result.items()
                 if is_found
             )
         )
@@ -86,16 +86,16 @@ class EngineVenue(EngineAccount):
         """With the account's fee rates and the leverage brackets of perps."""
         engine = self._advanced()
         known = engine.instruments
-        found = {}
+        result = {}
         for symbol in known if symbols is None else symbols:
             if symbol in known:
                 maker, taker = engine.fee_rates(self.account_name, symbol)
-                found[symbol] = replace(known[symbol], maker_fee=maker, taker_fee=taker)
+                result[symbol] = replace(known[symbol], maker_fee=maker, taker_fee=taker)
             if symbol in known and known[symbol].is_perp:
                 brackets = engine.brackets(symbol)
                 leverage = highest_leverage(brackets)
-                found[symbol] = replace(found[symbol], leverage_max=leverage, brackets=brackets)
-        return found
+                result[symbol] = replace(result[symbol], leverage_max=leverage, brackets=brackets)
+        return result
 
     async def fetch_quotes(self, symbols: Sequence[str]) -> Mapping[str, Quote]:
         """Symbols that do not trade are left out."""
@@ -112,10 +112,10 @@ class EngineVenue(EngineAccount):
         """Closed candles opening at or after `since_ms`, at most `limit`."""
         engine = self._advanced()
         try:
-            found = engine.candles(symbol, timeframe_ms, max(1, since_ms), engine.now_ms - timeframe_ms, limit)
+            result = engine.candles(symbol, timeframe_ms, max(1, since_ms), engine.now_ms - timeframe_ms, limit)
         except Refusal as refusal:
             raise Unavailable(str(refusal)) from refusal
-        return found
+        return result
 
     async def fetch_funding(self, symbols: Sequence[str]) -> Mapping[str, Funding]:
         engine = self._advanced()

@@ -73,16 +73,16 @@ class PaperVenue(EngineAccount):
         return are_due()
 
     async def fetch_instruments(self, symbols: Sequence[str] | None = None) -> Mapping[str, Instrument]:
-        found = await self._data.fetch_instruments(symbols)
+        result = await self._data.fetch_instruments(symbols)
         if self._engine is None:
-            await self._start(found)
+            await self._start(result)
         else:
-            for symbol, instrument in found.items():
+            for symbol, instrument in result.items():
                 if symbol not in self._engine.instruments:
                     await self._observe([symbol])
                 if symbol in self._market.symbols:
                     self._engine.replace_instrument(instrument)
-        return found
+        return result
 
     async def fetch_clock_skew(self) -> int:
         return await self._data.fetch_clock_skew()
@@ -108,10 +108,10 @@ class PaperVenue(EngineAccount):
         return await self._data.fetch_candles(symbol, timeframe_ms, since_ms, limit)
 
     async def fetch_funding(self, symbols: Sequence[str]) -> Mapping[str, Funding]:
-        found = await self._data.fetch_funding(symbols)
-        for funding in found.values():
+        result = await self._data.fetch_funding(symbols)
+        for funding in result.values():
             self._market.push_funding(funding)
-        return found
+        return result
 
     async def fetch_open_interest(self, symbol: str) -> OpenInterest:
         return await self._data.fetch_open_interest(symbol)
@@ -134,7 +134,7 @@ class PaperVenue(EngineAccount):
             self._push(Quote(symbol, price, price, ms, mark=price, index=price), Book(symbol, side, side, ms))
         quotes = await self._data.fetch_quotes([symbol for symbol in instruments if symbol not in held])
         self._show(quotes.values())
-        free = {symbol: _lenient(found, held.get(symbol)) for symbol, found in instruments.items()}
+        free = {symbol: _lenient(result, held.get(symbol)) for symbol, result in instruments.items()}
         known = {symbol: instrument for symbol, instrument in free.items() if self._market.has([symbol])}
         engine = Exchange(instruments=known, market=self._market, start_ms=self.now_ms() - 1)
         self._session = f"paper-{engine.now_ms}"
@@ -254,8 +254,8 @@ def _reopen(engine: Exchange, account: str, symbol: str, position: Position) -> 
             f"the paper account cannot take over the position of {position.size} {symbol} ({refusal}); give it "
             "starting balances of its own in the settings"
         ) from refusal
-    made = engine.position(account, symbol)
-    missing = position.margin - made.isolated_wallet if made is not None else ZERO
+    created = engine.position(account, symbol)
+    missing = position.margin - created.isolated_wallet if created is not None else ZERO
     if position.is_isolated and missing:
         engine.move_margin(account, symbol, missing)
     return order.id

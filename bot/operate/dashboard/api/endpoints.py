@@ -66,8 +66,8 @@ class ApiRead:
 
 
 def _orders(view: JournalView, query: Query) -> list[Any]:
-    found: list[Any] = records.orders_document(view, query.texts["state"], query.texts["text"])["orders"]
-    return found[: min(query.numbers["limit"] or LIMIT_DEFAULT, LIMIT_MAX)]
+    result: list[Any] = records.orders_document(view, query.texts["state"], query.texts["text"])["orders"]
+    return result[: min(query.numbers["limit"] or LIMIT_DEFAULT, LIMIT_MAX)]
 
 
 def _history(view: JournalView, query: Query) -> Any:
@@ -200,9 +200,9 @@ def visitor_of(request: web.Request) -> Visitor:
         if not access.may_try_login(request.remote or ""):
             raise web.HTTPTooManyRequests(text="too many wrong tokens; wait a minute")
     elif not access.needs_login:
-        found = access.visitor_of("")
-        if found is not None:
-            return found
+        result = access.visitor_of("")
+        if result is not None:
+            return result
     raise web.HTTPUnauthorized(
         text="give the token of an account: Authorization: Bearer …", headers={"WWW-Authenticate": "Bearer"}
     )
@@ -240,12 +240,12 @@ async def _act(request: web.Request, made: Callable[[dict[str, Any]], actions.Re
         body = None
     if not isinstance(body, dict):
         raise web.HTTPBadRequest(text="the body is no JSON object")
-    wanted = made(body)
-    if wanted.problem:
-        raise web.HTTPBadRequest(text=wanted.problem)
+    required = made(body)
+    if required.problem:
+        raise web.HTTPBadRequest(text=required.problem)
     if not frontend.access.actions.take(visitor.name):
         raise web.HTTPTooManyRequests(text="too many actions within a minute")
-    answer = await asyncio.to_thread(actions.carry_out, source, wanted, visitor.name, "API")
+    answer = await asyncio.to_thread(actions.carry_out, source, required, visitor.name, "API")
     document = {"is_done": answer.is_done, "text": answer.text, "level": answer.level}
     return json_response(document, 200 if answer.is_done else 202)
 

@@ -73,16 +73,16 @@ def history_document(view: JournalView, since: str, cache: EquityCache) -> Docum
 
 def first_at(view: JournalView) -> int:
     """The time of the first cycle; now where there is none."""
-    found = view.reader.load_first_cycle(0, view.now_ms + DAY_MS)
-    return found[1] if found else view.now_ms
+    result = view.reader.load_first_cycle(0, view.now_ms + DAY_MS)
+    return result[1] if result else view.now_ms
 
 
 def _conditions(view: JournalView, begin_ms: int) -> Sequence[tuple[int, int, str]]:
     """Time, turn and condition: of every turn, or of one a day where the span is long."""
     if view.now_ms - begin_ms <= DETAIL_DAYS * DAY_MS:
         return view.reader.load_conditions_since(begin_ms)
-    found = list(_day_turns(view.reader, begin_ms, view.now_ms))
-    return [(at, number, str(view.reader.load_decided(number, "condition"))) for number, at in found]
+    result = list(_day_turns(view.reader, begin_ms, view.now_ms))
+    return [(at, number, str(view.reader.load_decided(number, "condition"))) for number, at in result]
 
 
 def equity_points(view: JournalView, begin_ms: int, cache: EquityCache) -> list[tuple[int, Decimal]]:
@@ -96,9 +96,9 @@ def equity_points(view: JournalView, begin_ms: int, cache: EquityCache) -> list[
     kept = min(last, view.settings.journal.keep_snapshots)
     step = max(1, kept // SAMPLES_MAX)
     for number in sorted({*range(last, max(0, last - kept), -step)}):
-        found = cache.of(view, number)
-        if found is not None and found[1] is not None and found[0] >= begin_ms:
-            points[found[0]] = found[1]
+        result = cache.of(view, number)
+        if result is not None and result[1] is not None and result[0] >= begin_ms:
+            points[result[0]] = result[1]
     return sorted(points.items())
 
 
@@ -106,9 +106,9 @@ def _day_turns(reader: JournalReader, begin_ms: int, now_ms: int) -> Iterator[tu
     """Number and time of the first cycle of each day."""
     first_day = max(begin_ms, now_ms - DAYS_MAX * DAY_MS) // DAY_MS * DAY_MS
     for day_ms in range(first_day, now_ms + 1, DAY_MS):
-        found = reader.load_first_cycle(day_ms, day_ms + DAY_MS)
-        if found is not None:
-            yield found
+        result = reader.load_first_cycle(day_ms, day_ms + DAY_MS)
+        if result is not None:
+            yield result
 
 
 def _bands(conditions: Sequence[tuple[int, int, str]], begin_ms: int, now_ms: int) -> list[Band]:

@@ -114,10 +114,10 @@ class NotifySettings(Section):
     @property
     def destinations(self) -> Mapping[str, str]:
         """Every URL, by a name that holds no secret: its scheme and its place, such as `json-1`."""
-        found = {}
+        result = {}
         for number, url in enumerate(_split(self.urls), start=1):
-            found[f"{url.partition(':')[0].lower()}-{number}"] = url
-        return found
+            result[f"{url.partition(':')[0].lower()}-{number}"] = url
+        return result
 
     @property
     def secret_parts(self) -> tuple[str, ...]:

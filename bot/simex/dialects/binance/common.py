@@ -231,8 +231,8 @@ class Desk:
         if not self.exchange.are_prices_frozen(symbol):
             self._frozen.pop((what, symbol), None)
             return make()
-        found: E = self._frozen.setdefault((what, symbol), make())
-        return found
+        result: E = self._frozen.setdefault((what, symbol), make())
+        return result
 
     def begin(self) -> None:
         """A new request: what is listed may have changed since the last one."""
@@ -249,8 +249,8 @@ class Desk:
         """What is the same for all sockets in one poll: made for the first that needs it. Nobody may change it."""
         if key not in self._made:
             self._made[key] = make()
-        found: E = self._made[key]
-        return found
+        result: E = self._made[key]
+        return result
 
     def prepared(self, call: "Call", params: "Params", make: Callable[[], Mapping[str, Any]]) -> PreparedObject:
         """A list of instruments, made once for each state of the listings and each set of parameters."""

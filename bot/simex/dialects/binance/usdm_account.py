@@ -104,8 +104,8 @@ def _in_use(
     held: Mapping[tuple[str, PositionSide], SimPosition], sides: Sequence[PositionSide], symbol: str
 ) -> list[tuple[PositionSide, SimPosition | None]]:
     """The rows of a symbol with a position; every row, flat, where there are only orders."""
-    found = [(side, held[symbol, side]) for side in sides if (symbol, side) in held]
-    return [*found] or [(side, None) for side in sides]
+    result = [(side, held[symbol, side]) for side in sides if (symbol, side) in held]
+    return [*result] or [(side, None) for side in sides]
 
 
 def _rights(call: Call) -> dict[str, Any]:
@@ -330,9 +330,9 @@ def get_multi_assets(call: Call) -> Mapping[str, Any]:
 
 def set_multi_assets(call: Call) -> Mapping[str, Any]:
     call.params.text("multiAssetsMargin")
-    wanted = call.params.flag("multiAssetsMargin")
+    required = call.params.flag("multiAssetsMargin")
     try:
-        call.exchange.set_multi_assets(call.account, on=wanted)
+        call.exchange.set_multi_assets(call.account, on=required)
     except Refusal as refusal:
         if refusal.reason is RefusalReason.MARGIN_INSUFFICIENT:
             raise ApiError(

@@ -39,15 +39,15 @@ class FundingSchedule:
         if not changed:
             return self._market.funding_events(symbol, start_ms, end_ms)
         first_ms = changed[0][0]
-        found = list(self._market.funding_events(symbol, start_ms, min(end_ms, first_ms)))
+        result = list(self._market.funding_events(symbol, start_ms, min(end_ms, first_ms)))
         for number, (from_ms, hours) in enumerate(changed):
             until_ms = changed[number + 1][0] if number + 1 < len(changed) else end_ms
             length_ms = hours * HOUR_MS
             at_ms = max(start_ms, from_ms) // length_ms * length_ms + length_ms
             while at_ms <= min(until_ms, end_ms):
-                found.append((at_ms, self._rate(symbol, at_ms, hours)))
+                result.append((at_ms, self._rate(symbol, at_ms, hours)))
                 at_ms += length_ms
-        return found
+        return result
 
     def _rate(self, symbol: str, ms: int, hours: int) -> float:
         """The market's own rate, for as many hours."""

@@ -57,7 +57,7 @@ def liquidation_of_both(
 ) -> Decimal | None:
     """The price next to the mark at which margin and both profits meet both maintenances, each side by the bracket that
     it is in then; None when there is none."""
-    found: list[Decimal] = []
+    result: list[Decimal] = []
     bases = [position.size * instrument.contract_size for position in positions]
     paid = sum((base * position.entry for base, position in zip(bases, positions, strict=True)), ZERO)
     for chosen in itertools.product(brackets, repeat=len(positions)):
@@ -69,8 +69,8 @@ def liquidation_of_both(
         if price > 0 and all(
             b.notional_floor <= value <= b.notional_cap for b, value in zip(chosen, values, strict=True)
         ):
-            found.append(price)
-    return min(found, key=lambda price: abs(price - mark), default=None)
+            result.append(price)
+    return min(result, key=lambda price: abs(price - mark), default=None)
 
 
 class Margin:

@@ -53,10 +53,10 @@ class Amendments:
         if size <= order.filled_size:
             return self._matching.cancel(held, order)
         is_reducing = order.reduce_only and order.position_side is PositionSide.BOTH  # in hedge mode its side says it
-        wanted = replace(request_of(order), size=size - order.filled_size, price=price, reduce_only=is_reducing)
+        required = replace(request_of(order), size=size - order.filled_size, price=price, reduce_only=is_reducing)
         self._state.keep(held, replace(order, status=OrderStatus.CANCELED))  # its margin is free for the new one
         try:
-            plan = self._admission.plan(held, wanted)
+            plan = self._admission.plan(held, required)
         except Refusal:
             self._state.keep(held, order)
             raise

@@ -36,9 +36,9 @@ class Lists:
         self._check_names(held, legs, client_id)
         self._check_pair(stop, profit)
         plans = self._shared(held, [self._admission.plan(held, leg) for leg in legs])
-        made = self._open(held, stop.symbol, Contingency.OCO, client_id)
-        orders = [self._matching.create(held, self._named(plan, made.id)) for plan in plans]
-        return self._fill_in(held, made, orders)
+        created = self._open(held, stop.symbol, Contingency.OCO, client_id)
+        orders = [self._matching.create(held, self._named(plan, created.id)) for plan in plans]
+        return self._fill_in(held, created, orders)
 
     def place_oto(
         self, account: str, working: NewOrder, pending: Sequence[NewOrder], client_id: str
@@ -58,14 +58,16 @@ class Lists:
         for order in pending:
             self._admission.check_form(held, order)
         plan = self._matching.plan(held, working)
-        made = self._open(held, working.symbol, Contingency.OTO, client_id)
-        first = self._matching.create(held, self._named(plan, made.id))
+        created = self._open(held, working.symbol, Contingency.OTO, client_id)
+        first = self._matching.create(held, self._named(plan, created.id))
         others = [
-            self._matching.create(held, AdmittedOrder(replace(order, list_id=made.id)), status=OrderStatus.PENDING_NEW)
+            self._matching.create(
+                held, AdmittedOrder(replace(order, list_id=created.id)), status=OrderStatus.PENDING_NEW
+            )
             for order in pending
         ]
-        made = self._fill_in(held, made, [first, *others])
-        return made, (self._matching.act(held, first, plan), *others)
+        created = self._fill_in(held, created, [first, *others])
+        return created, (self._matching.act(held, first, plan), *others)
 
     def cancel(self, account: str, list_id: int, cancel_client_id: str = "") -> tuple[SimOrder, ...]:
         """Cancel the open orders of a list; all its orders as they are then. UNKNOWN_ORDER for one that is over."""

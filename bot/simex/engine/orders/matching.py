@@ -164,13 +164,13 @@ class Matching:
         new = plan.order
         if new.self_trade is SelfTrade.NONE or plan.is_trigger or plan.is_missed:
             return plan
-        wanted = new.size if new.size is not None else sum((size for _, size in plan.fills), ZERO)
+        required = new.size if new.size is not None else sum((size for _, size in plan.fills), ZERO)
         met = []
         for other in account.open_of(new.symbol):
             if other.side is new.side or other.price is None or other.status is OrderStatus.UNTRIGGERED:
                 continue
             is_reached = new.price is None or (new.price - other.price) * new.side.sign >= 0
-            if is_reached and sum((size for _, size in _better(plan.fills, other, new.side)), ZERO) < wanted:
+            if is_reached and sum((size for _, size in _better(plan.fills, other, new.side)), ZERO) < required:
                 met.append(other)
         if not met:
             return plan

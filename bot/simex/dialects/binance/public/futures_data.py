@@ -129,10 +129,10 @@ def asset_index(call: Call) -> Any:
         )
     if chosen is None:
         return rows
-    found = [row for row in rows if row["symbol"] == chosen]
-    if not found:
+    result = [row for row in rows if row["symbol"] == chosen]
+    if not result:
         raise ApiError(-1121, "Invalid symbol.")
-    return found[0]
+    return result[0]
 
 
 def no_indexes(call: Call) -> list[Any]:

@@ -71,13 +71,13 @@ def agg_trades(call: Call) -> list[Mapping[str, Any]]:
     if first is not None:
         if start_ms is not None or "endTime" in call.params:
             raise ApiError(-1128, "Combination of optional parameters invalid.")
-        found = list(tape(call, instrument, _ms_of(first), call.now_ms, limit))
+        result = list(tape(call, instrument, _ms_of(first), call.now_ms, limit))
     elif start_ms is not None:
-        found = list(tape(call, instrument, start_ms, end_ms, limit))
+        result = list(tape(call, instrument, start_ms, end_ms, limit))
     else:
         last_ms = min(end_ms, call.now_ms)
-        found = list(tape(call, instrument, last_ms - limit * EVERY_MS + 1, last_ms, limit))
-    return [agg_row(instrument, trade) for trade in found]
+        result = list(tape(call, instrument, last_ms - limit * EVERY_MS + 1, last_ms, limit))
+    return [agg_row(instrument, trade) for trade in result]
 
 
 def _ms_of(number: int) -> int:

@@ -111,8 +111,8 @@ def target_of(kind: Kind, method: str) -> tuple[str, str] | None:
     """(HTTP method, path) of the endpoint behind a method, None for an unknown one."""
     if method in _KEYS:
         return _KEYS[method][0], "/api/v3/userDataStream" if kind is Kind.SPOT else "/fapi/v1/listenKey"
-    found = (_SPOT if kind is Kind.SPOT else _PERP).get(method)
-    return None if found is None else (found[0], ("/api/v3/" if kind is Kind.SPOT else "/fapi/") + found[1])
+    result = (_SPOT if kind is Kind.SPOT else _PERP).get(method)
+    return None if result is None else (result[0], ("/api/v3/" if kind is Kind.SPOT else "/fapi/") + result[1])
 
 
 class ApiSession:
@@ -159,13 +159,13 @@ class ApiSession:
     def receive(self, text: str, moment: RequestTimes) -> list[str]:
         """Answer one request."""
         try:
-            asked = json.loads(text, parse_float=str)
+            requested = json.loads(text, parse_float=str)
         except ValueError:
-            asked = None
-        params = asked.get("params") or {} if isinstance(asked, dict) else None
-        if not isinstance(asked, dict) or not isinstance(params, dict):
+            requested = None
+        params = requested.get("params") or {} if isinstance(requested, dict) else None
+        if not isinstance(requested, dict) or not isinstance(params, dict):
             return [_failed(None, 400, -1135, "Invalid JSON Request")]
-        number, method = asked.get("id"), asked.get("method")
+        number, method = requested.get("id"), requested.get("method")
         if not isinstance(method, str):
             return [
                 _failed(number, 400, -1102, "Mandatory parameter 'method' was not sent, was empty/null, or malformed.")

@@ -122,16 +122,16 @@ class StreamSession:
             self.is_over = True
             return []
         try:
-            asked = json.loads(text)
+            requested = json.loads(text)
         except ValueError:
             return [_failed(None, 3, "Invalid JSON: expected value at line 1 column 1")]
-        if not isinstance(asked, dict):
+        if not isinstance(requested, dict):
             return [_failed(None, 2, "Invalid request: request must be an object")]
-        number = asked.get("id")
+        number = requested.get("id")
         if number is not None and not isinstance(number, int | str):
             return [_failed(None, 2, "Invalid request: request ID must be an unsigned integer")]
         self._desk.begin()
-        return [self._command(asked.get("method"), asked.get("params"), number, moment.exchange_ms)]
+        return [self._command(requested.get("method"), requested.get("params"), number, moment.exchange_ms)]
 
     def _command(self, method: Any, params: Any, number: Any, now_ms: int) -> str:
         if method == "LIST_SUBSCRIPTIONS":

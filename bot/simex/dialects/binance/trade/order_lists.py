@@ -126,14 +126,14 @@ def all_lists(call: Call) -> list[Mapping[str, Any]]:
 
 def _placed_pair(call: Call, stop: NewOrder, profit: NewOrder) -> Mapping[str, Any]:
     kind, client_id = _reply_kind(call), _list_client_id(call)
-    made = call.exchange.lists.place_oco(call.account, stop, profit, client_id)
-    return _shown(call, made, call.exchange.lists.orders(made), kind)
+    created = call.exchange.lists.place_oco(call.account, stop, profit, client_id)
+    return _shown(call, created, call.exchange.lists.orders(created), kind)
 
 
 def _placed_oto(call: Call, working: NewOrder, pending: tuple[NewOrder, ...]) -> Mapping[str, Any]:
     kind, client_id = _reply_kind(call), _list_client_id(call)
-    made, placed = call.exchange.lists.place_oto(call.account, working, pending, client_id)
-    answer = _shown(call, made, placed, kind)
+    created, placed = call.exchange.lists.place_oto(call.account, working, pending, client_id)
+    answer = _shown(call, created, placed, kind)
     call.exchange.lists.follow()
     return answer
 

@@ -89,9 +89,9 @@ def _check_restrictions(params: Params, order: SimOrder) -> None:
     if "cancelRestrictions" not in params:
         return
     message = "cancelRestrictions has to be either ONLY_NEW or ONLY_PARTIALLY_FILLED."
-    wanted = params.choice("cancelRestrictions", _RESTRICTIONS, -1145, message)
+    required = params.choice("cancelRestrictions", _RESTRICTIONS, -1145, message)
     status = OrderStatus.NEW if order.status is OrderStatus.UNTRIGGERED else order.status
-    if status is not wanted:
+    if status is not required:
         raise ApiError(-2011, "Order was not canceled due to cancel restrictions.")
 
 

@@ -61,8 +61,10 @@ def _shown(call: Call, *, is_deposit: bool) -> list[Flow]:
     start_ms, end_ms = times(call.params, call.now_ms, _LONGEST_MS)
     first_ms = call.now_ms - _LONGEST_MS if start_ms is None else start_ms
     limit, coin = call.params.limit(1000, 1000), call.params.maybe_text("coin")
-    found = [f for f in call.exchange.flows.of(call.account, is_deposit=is_deposit) if first_ms <= f.begun_ms <= end_ms]
-    return [flow for flow in reversed(found) if coin in (None, flow.asset)][:limit]
+    result = [
+        f for f in call.exchange.flows.of(call.account, is_deposit=is_deposit) if first_ms <= f.begun_ms <= end_ms
+    ]
+    return [flow for flow in reversed(result) if coin in (None, flow.asset)][:limit]
 
 
 def _text(at_ms: int) -> str:
