@@ -116,8 +116,8 @@ async def test_an_order_in_doubt_blocks_its_intent_until_it_is_settled(world: Wo
 async def test_the_next_slice_follows_what_came_to_be(world: World) -> None:
     first = await act(world, "partial")
     second = await act(world, size=Decimal(2))
-    assert first.client_ids[0][:15] == second.client_ids[0][:15]
-    assert (first.client_ids[0][15:], second.client_ids[0][15:]) == ("00000", "00100")
+    assert first.client_ids[0][:-5] == second.client_ids[0][:-5]
+    assert (first.client_ids[0][-5:], second.client_ids[0][-5:]) == ("00000", "00100")
 
 
 async def test_two_intents_of_one_leg_get_different_ids(world: World) -> None:
@@ -194,7 +194,7 @@ async def test_phases_run_in_order_whatever_the_order_given(world: World) -> Non
     items = [approve(purpose, id=purpose.value, leg=leg) for leg, purpose in enumerate(purposes)]
     outcomes = await world.executor.act(items)
     assert [outcome.intent.purpose for outcome in outcomes] == purposes
-    legs = [int(post.client_id[13:15], 36) for post in world.venue.posts]
+    legs = [int(post.client_id[-7:-5], 36) for post in world.venue.posts]
     order = [purposes[leg] for leg in legs]
     assert order[:2] == [Purpose.HEDGE, Purpose.REDUCE]
     assert set(order[2:4]) == {Purpose.RELEASE, Purpose.INCREASE}, "a hedge is released after the sale of its sector"
@@ -207,7 +207,7 @@ async def test_exits_and_releases_go_before_hedges_and_entries_and_wait_for_no_d
     items = [approve(p, id=p.value, leg=leg) for leg, p in enumerate(purposes)]
     world.venue.submits.extend(["lost_request", "lost_request"])
     await world.executor.act(items)
-    legs = [int(post.client_id[13:15], 36) for post in world.venue.posts]
+    legs = [int(post.client_id[-7:-5], 36) for post in world.venue.posts]
     assert [purposes[leg] for leg in legs] == [Purpose.EXIT, Purpose.RELEASE], "the same instrument is in doubt"
 
 
