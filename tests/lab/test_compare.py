@@ -49,8 +49,9 @@ def test_a_person_is_told_what_cannot_be_compared(two: tuple[Path, Path], workpl
 def test_a_run_that_is_too_short_has_no_yearly_figure(tmp_path: Path, workplace: Path) -> None:
     pages = [str(written(tmp_path, name, record_of(days))) for name, days in (("a", 20), ("b", 70))]
     shown = sectorbot("report", "compare", *pages, cwd=workplace).stdout
-    (line,) = [line for line in shown.splitlines() if line.startswith("return a year")]
-    assert line.count("too short") == 2
+    for name in ("return a year", "turnover a year", "changes of condition a year"):
+        (line,) = [line for line in shown.splitlines() if line.startswith(name)]
+        assert line.count("too short") == 2, "of the short run, and of the difference"
 
 
 @pytest.mark.parametrize(

@@ -87,6 +87,11 @@ def _figure(name: str) -> Callable[[Mapping[str, Any]], float | None]:
     return read
 
 
+def _yearly(read: Callable[[Mapping[str, Any]], float]) -> Callable[[Mapping[str, Any]], float | None]:
+    """A figure a year, which a run without yearly figures has not."""
+    return lambda document: None if document["figures"][OURS]["per_year"] is None else read(document)
+
+
 def _by_name(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, dict[str, float]]:
     rows = {}
     for name in sorted({*first, *second}):
@@ -111,11 +116,11 @@ _FIGURES: tuple[tuple[str, str, Callable[[Mapping[str, Any]], float | None]], ..
     ("Sharpe", "number", _figure("sharpe")),
     ("deepest drawdown", "share", _figure("drawdown_max")),
     ("worst day", "share", _figure("worst_day")),
-    ("turnover a year", "number", lambda d: float(d["costs"]["turnover_per_year"])),
+    ("turnover a year", "number", _yearly(lambda d: float(d["costs"]["turnover_per_year"]))),
     ("fees", "quote", lambda d: float(d["costs"]["fees_quote"])),
     ("spread and depth", "quote", lambda d: float(d["costs"]["slippage_quote"])),
     ("orders", "count", lambda d: float(d["counts"]["orders"])),
     ("rotations that traded", "count", lambda d: float(sum(one["orders"] > 0 for one in d["campaigns"]))),
-    ("changes of condition a year", "number", lambda d: float(d["condition_changes_per_year"])),
+    ("changes of condition a year", "number", _yearly(lambda d: float(d["condition_changes_per_year"]))),
     ("days without entries", "count", lambda d: float(d["held_days"])),
 )
