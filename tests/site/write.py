@@ -29,6 +29,7 @@ def masked(text: str) -> list[str]:
     """Lines without figures, folders, persons and padding: what two runs of a command have in common."""
     text = re.sub(r"/\S*sectorbot-demo-\S+?(?=/|\s|$)", "DIR", text)
     text = re.sub(r"(process|by) \S+", r"\1 X", text)
+    text = re.sub(r"(kill switch +off) \(.*\)", r"\1", text)  # an earlier resume may have left its reason
     text = re.sub(r"[+−-]?\d[\d,.:-]*", "0", text)
     text = re.sub(r"\b[A-Z]{2,}(, [A-Z]{2,})+", "TOKENS", text)
     text = re.sub(r"[ ─]{2,}", "  ", text)
