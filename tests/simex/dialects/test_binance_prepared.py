@@ -86,3 +86,11 @@ def test_many_sets_of_parameters_do_not_pile_up(make_bench: MakeBench) -> None:
 def test_microseconds_are_those_of_the_time_too(bench: Bench) -> None:
     reply = bench.simex.respond(WireRequest("GET", PATHS[SPOT], headers={"x-mbx-time-unit": "MICROSECOND"}))
     assert json.loads(_text_of(reply.content)[0])["serverTime"] == bench.clock.now_ms * 1000
+
+
+@pytest.mark.parametrize(
+    "path", ["exchangeInfo", "depth", "trades", "aggTrades", "klines", "ticker/24hr", "ticker/price"]
+)
+def test_market_data_of_the_first_version_is_that_of_the_third(bench: Bench, path: str) -> None:
+    asked = {"symbol": "UNIUSDT", **({"interval": "1m"} if path == "klines" else {})}
+    assert bench.public(f"/api/v1/{path}", **asked) == bench.public(f"/api/v3/{path}", **asked)

@@ -1,5 +1,7 @@
 """Every endpoint that is served, in two tables: spot with the wallet endpoints, and USDⓈ-M futures."""
 
+from dataclasses import replace
+
 from bot.simex.dialects.binance.public.futures_data import FUTURES_DATA_ROUTES
 from bot.simex.dialects.binance.public.trades import TRADE_ROUTES_SPOT, TRADE_ROUTES_USDM
 from bot.simex.dialects.binance.public.windows import WINDOW_ROUTES
@@ -19,8 +21,22 @@ from bot.simex.dialects.binance.wallet.capital import CAPITAL_ROUTES
 from bot.simex.dialects.binance.wallet.futures_reads import FUTURES_READ_ROUTES
 from bot.simex.dialects.binance.wallet.history import WALLET_ROUTES
 
+_FIRST_VERSION = frozenset(
+    f"/api/v3/{name}"
+    for name in (
+        *("exchangeInfo", "depth", "trades", "historicalTrades", "aggTrades", "klines"),
+        *("ticker/24hr", "ticker/price", "ticker/bookTicker"),
+    )
+)
+# market data of the first version, which older clients still ask for
+V1_ROUTES = tuple(
+    replace(route, path=route.path.replace("/v3/", "/v1/"))
+    for route in (*SPOT_MARKET_ROUTES, *TRADE_ROUTES_SPOT)
+    if route.path in _FIRST_VERSION
+)
 SPOT_ROUTES = (
     *SPOT_MARKET_ROUTES,
+    *V1_ROUTES,
     *TRADE_ROUTES_SPOT,
     *WINDOW_ROUTES,
     *SPOT_KEY_ROUTES,
