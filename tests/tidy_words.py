@@ -9,8 +9,10 @@ from tests.tidy import House
 
 # The word and what to write instead. Stored names (journal fields, reasons, settings) are strings or fields and stay.
 COINED_WORDS = {
+    "companion": "embedded exchange",
     "dear": "expensive",
     "descent": "symbol_history",
+    "house": "project, bot",
     "outlived": "no_longer_justified",
     "pledged": "reserved",
     "poke": "control request",
