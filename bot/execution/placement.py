@@ -90,7 +90,7 @@ class Placement:
             raise
 
     async def _write_send_write(self, order: Order, intent: Intent, stopping: asyncio.Event) -> Placed:
-        await self._journal.record_submitting(order)
+        await self._journal.record_submitting(order, order.trigger_price or intent.reference_price)
         if (why := self._why_not_sent(order, intent, stopping)) is not None:
             unsent = await self._journal.record_order_event(
                 order.client_id, OrderEvent.REJECTED, reason=f"{NOT_SENT}: {why.words}"

@@ -229,8 +229,8 @@ class Journal:
         """What a cycle saw and decided, in one transaction; its decision's memory becomes the current one."""
         await self._writer.run(lambda db: self._write_cycle(db, record))
 
-    async def record_submitting(self, order: Order) -> None:
-        """The order as it is about to be sent.
+    async def record_submitting(self, order: Order, decided: Decimal | None = None) -> None:
+        """The order as it is about to be sent, and the price at which it was decided, None where there is none.
 
         Raises:
             DuplicateOrder: the id was used before, or another order of the intent is live. Nothing was written.
@@ -238,7 +238,7 @@ class Journal:
         """
         if order.state is not OrderState.SUBMITTING:
             raise ValueError(f"order {order.client_id} is {order.state}, not {OrderState.SUBMITTING}")
-        await self._writer.run(lambda db: self._write_submitting(db, order))
+        await self._writer.run(lambda db: self._write_submitting(db, order, decided))
 
     async def record_order_event(
         self,
@@ -390,7 +390,7 @@ class Journal:
         self._event(db, "cycle", payload, stored)
         self._turns.prune(db, record.number)
 
-    def _write_submitting(self, db: Database, order: Order) -> None:
+    def _write_submitting(self, db: Database, order: Order, decided: Decimal | None) -> None:
         if db.execute("SELECT 1 FROM orders WHERE client_id = ?", [order.client_id]).fetchone():
             raise DuplicateOrder(f"client order id {order.client_id} was used before", is_id_taken=True)
         marks = ", ".join("?" * len(LIVE_STATES))
@@ -400,7 +400,8 @@ class Journal:
         ).fetchone()
         if live:
             raise DuplicateOrder(f"order {live[0]} of intent {order.intent_id} is still {live[1]}", is_id_taken=False)
-        self._event(db, "order_submitting", {"order": encode(order)})
+        price = {} if decided is None else {"decided": str(decided)}
+        self._event(db, "order_submitting", {"order": encode(order), **price})
 
     def _write_order_event(
         self,

@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from bot.domain.campaign import Memory
 from bot.domain.codec import decode
@@ -77,6 +77,17 @@ class Latch:
 _NOT_FLATTENED = (
     "NOT EXISTS (SELECT 1 FROM orders WHERE orders.client_id = fills.client_id AND orders.purpose = 'flatten')"
 )
+
+
+class BookedOrder(NamedTuple):
+    """What profit asks about the order of a fill. Campaign 0: none. `decided` is the price at which it was decided, of
+    a stop the price at which it triggers; None in journals of before."""
+
+    purpose: str
+    intent: str
+    campaign: int
+    sector: str
+    decided: Decimal | None
 
 
 class JournalReader(FactReader):
@@ -162,17 +173,18 @@ class JournalReader(FactReader):
         )
         return tuple((_fill(row[:-1]), dec(row[-1])) for row in rows)
 
-    def load_booked_fills(self) -> tuple[tuple[int, Fill, Decimal, tuple[str, str, int, str] | None], ...]:
-        """Every fill with its event, its quote value, and purpose, intent, campaign and sector of its order, None where
-        it is of an order that the journal does not know; in the order of their recording."""
+    def load_booked_fills(self) -> tuple[tuple[int, Fill, Decimal, BookedOrder | None], ...]:
+        """Every fill with its event, its quote value, and what profit asks about its order, None where it is of an
+        order that the journal does not know; in the order of their recording."""
         columns = ", ".join(f"fills.{name}" for name in _FILL_FIELDS)
         rows = self._rows(
-            f"SELECT {columns}, fills.quote, fills.seq, purpose, intent_id, campaign, sector FROM fills"
-            " LEFT JOIN orders ON orders.client_id = fills.client_id ORDER BY fills.seq"
+            f"SELECT {columns}, fills.quote, fills.seq, purpose, intent_id, orders.campaign, sector,"
+            " json_extract(payload, '$.decided') FROM fills LEFT JOIN orders ON orders.client_id = fills.client_id"
+            " LEFT JOIN event ON event.seq = orders.seq ORDER BY fills.seq"
         )
+        count = len(_FILL_FIELDS)
         return tuple(
-            (row[-5], _fill(row[:-6]), dec(row[-6]), None if row[-4] is None else (*row[-4:-2], row[-2] or 0, row[-1]))
-            for row in rows
+            (row[count + 1], _fill(row[:count]), dec(row[count]), _booked_order(row[count + 2 :])) for row in rows
         )
 
     def load_payments(self, since_ms: int = 0) -> tuple[Payment, ...]:
@@ -391,6 +403,13 @@ def order_of(row: tuple[Any, ...]) -> Order:
     """The order in a row of ORDER_FIELDS."""
     values = dict(zip(ORDER_FIELDS, row, strict=True))
     return decode(Order, {**values, "reduce_only": bool(values["reduce_only"])})
+
+
+def _booked_order(row: tuple[Any, ...]) -> BookedOrder | None:
+    purpose, intent, campaign, sector, decided = row
+    if purpose is None:
+        return None
+    return BookedOrder(purpose, intent, campaign or 0, sector, None if decided is None else dec(decided))
 
 
 def _fill(row: tuple[Any, ...]) -> Fill:

@@ -16,6 +16,7 @@ from bot.domain.states import KillLevel, OrderEvent, OrderState
 from bot.execution.executor import Outcome
 from bot.journal.journal import JournalReadOnly
 from bot.ports import Lane, OrderReport, OrderRequest, ReportState
+from bot.report.profit.export import fills_table
 from tests.execution.scripted_venue import PERP, SPOT, START_MS, ScriptedVenue
 from tests.execution.worlds import ACCOUNT, FAST, SYMBOLS, World, approve, open_world
 
@@ -35,6 +36,21 @@ async def act(world: World, *words: str, **changes: Any) -> Outcome:
 
 def reasons(outcome: Outcome) -> list[Reason]:
     return [note.reason for note in outcome.notes]
+
+
+async def test_the_price_at_which_an_order_was_decided_is_journaled_with_it(world: World) -> None:
+    """From the decision to each execution: what slippage is measured against."""
+    price = Decimal("9.9")
+    await act(world, reference_price=price)
+    booked = world.journal.reader.load_booked_fills()
+    assert booked
+    assert all(order is not None and order.decided == price for _, _, _, order in booked)
+    table = fills_table(world.journal.reader, 0, 1 << 62)
+    row = dict(zip(table.columns, table.rows[0], strict=True))
+    slippage = sum(Decimal(one[-1] or "nan") for one in table.rows)
+    paid = sum(value - fill.size * price for _, fill, value, _ in booked)
+    assert (row["decided_price"], slippage) == ("9.9", paid)
+    assert paid > 0
 
 
 async def test_a_filled_order_is_journaled_with_its_fills_and_fees(world: World) -> None:
@@ -150,8 +166,8 @@ async def test_the_kill_switch_stops_an_order_between_paper_and_wire(tmp_path: P
 async def test_an_order_whose_stamp_grew_old_on_paper_is_not_sent(world: World) -> None:
     record, slow = world.journal.record_submitting, [2_600, 2_400]
 
-    async def slow_record(order: Any) -> None:
-        await record(order)
+    async def slow_record(order: Any, decided: Any) -> None:
+        await record(order, decided)
         world.venue.advance(slow.pop(0))
 
     world.journal.record_submitting = slow_record  # type: ignore[method-assign]

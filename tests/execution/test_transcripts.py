@@ -235,8 +235,8 @@ class Conversation:
         """The process stands still after the order was written and before it is sent."""
         record = self.world.journal.record_submitting
 
-        async def held_up(order: object) -> None:
-            await record(order)  # type: ignore[arg-type]
+        async def held_up(order: object, decided: object) -> None:
+            await record(order, decided)  # type: ignore[arg-type]
             self.world.venue.clock_ms += int(milliseconds)
 
         self.world.journal.record_submitting = held_up  # type: ignore[method-assign]

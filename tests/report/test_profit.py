@@ -21,8 +21,8 @@ from bot.journal.journal import Journal
 from bot.ports import Payment
 from bot.report.profit.ledger import ADJUSTED, PAID_OUTSIDE, OrderOf, ProfitLedger
 from bot.report.profit.parts import Period, ProfitParts, Source
-from bot.report.profit.periods import load_profit
-from bot.report.profit.views import period_row, profit_document, profit_line, profit_parts
+from bot.report.profit.periods import Profit, load_profit
+from bot.report.profit.views import earned_text, period_row, profit_document, profit_line, profit_parts
 from bot.runtime.settings.model import load_settings
 
 D = Decimal
@@ -158,6 +158,36 @@ def test_a_hedge_is_shown_with_the_spot_that_it_covered() -> None:
     assert row["covered"]["defi"]["net_quote"] == "-20.2"
     shown = str(profit_parts({"quote": "USDT", "periods": {"start": row}}, DAY_MS)[-1])
     assert "defi: hedges +9.80, the spot they covered -30.00, together -20.20 USDT" in shown
+
+
+def test_slippage_is_the_share_of_prices_that_orders_have_lost_to_the_price_they_were_decided_at() -> None:
+    """By campaign and sleeve, for both sides, and for both halves of a fill through zero; profit stays what it is."""
+    truth = Truth()
+    ledger = ProfitLedger(truth.valuation(), {"UNI": "defi"})
+    begin = ledger.stand(truth.valuation())
+    made = [
+        (fill("UNI/USDT", Side.BUY, "10", "8"), OrderOf(Purpose.INCREASE, 7, "defi", D("7.9"))),  # 1.0 worse
+        (fill("UNI/USDT", Side.SELL, "10", "8"), OrderOf(Purpose.REDUCE, 8, "defi", D("7.8"))),  # 2.0 better
+        (fill("UNI/USDT", Side.SELL, "1", "8"), OrderOf(Purpose.REDUCE, 8, "defi")),  # of a journal of before
+        (fill(PERP, Side.SELL, "10", "8"), OrderOf(Purpose.HEDGE, 7, "defi", D("8.1"))),  # 1.0 worse
+        (fill(PERP, Side.BUY, "40", "8"), OrderOf(Purpose.TACTICAL, 9, "", D("7.9"))),  # 4.0 worse, 30 of it close
+    ]
+    for one, order in made:
+        truth.book(one)
+        ledger.add_fill(one, one.size * one.price, order)
+    period = ledger.stand(truth.valuation()).since(begin, "start")
+    assert {number: parts.slippage for number, parts in period.by_campaign.items() if parts.slippage} == {
+        0: 1 + 3,  # the short that the books began with
+        7: 1,
+        8: -2,
+        9: 1,
+    }
+    assert period.by_sleeve["hedge"].slippage == 4
+    assert (period.total.slippage, round(period.total.net, 12), round(period.unexplained, 12)) == (4, 0, 0)
+    row = period_row(period)
+    assert (row["slippage_quote"], row["by_campaign"]["9"]["slippage_quote"]) == ("4", "1")
+    text = earned_text(Profit("USDT", {"start": period}), "start")
+    assert "prices 0.00 (-4.00 of it slippage)" in text
 
 
 def test_a_fee_in_kind_counts_at_the_price_of_its_fill_and_once() -> None:

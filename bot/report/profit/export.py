@@ -9,8 +9,10 @@ from decimal import Decimal
 from typing import Any
 
 from bot.domain.money import plain
+from bot.domain.order import Fill
 from bot.journal.reader import JournalReader
 from bot.playbook.policy.membership import Sectors
+from bot.report.profit.ledger import slippage_of
 from bot.report.profit.periods import Marked, load_daily
 
 
@@ -37,6 +39,7 @@ def fills_table(reader: JournalReader, since_ms: int, until_ms: int) -> ExportTa
         "purpose",
     )
     columns = (*columns, "campaign", "client_id", "venue_order_id", "trade_id", "venue")
+    columns = (*columns, "decided_price", "slippage_quote")  # at the end: who reads by position goes on
     result = [row for row in reader.load_booked_fills() if since_ms <= row[1].at_ms < until_ms]
     rows = (
         (
@@ -49,16 +52,23 @@ def fills_table(reader: JournalReader, since_ms: int, until_ms: int) -> ExportTa
             plain(fill.fee),
             fill.fee_asset,
             str(fill.is_maker).lower(),
-            order[0] if order else None,
-            str(order[2]) if order and order[2] else None,
+            order.purpose if order else None,
+            str(order.campaign) if order and order.campaign else None,
             fill.client_id,
             fill.venue_order_id,
             fill.trade_id,
             fill.venue,
+            *_slippage(fill, value, order.decided if order else None),
         )
         for _, fill, value, order in sorted(result, key=lambda row: (row[1].at_ms, row[0]))
     )
     return ExportTable(columns, tuple(rows))
+
+
+def _slippage(fill: Fill, value: Decimal, decided: Decimal | None) -> tuple[str | None, str | None]:
+    if decided is None:
+        return None, None
+    return plain(decided), plain(slippage_of(fill, value, decided))
 
 
 def payments_table(reader: JournalReader, since_ms: int, until_ms: int) -> ExportTable:
@@ -86,17 +96,30 @@ def profit_table(
         "funding_quote",
     )
     columns = (*columns, "fees_quote", "other_quote", "net_quote", "flows_quote", "unexplained_quote", "equity_quote")
+    columns = (*columns, "slippage_quote")  # a share of what prices did, at the end for who reads by position
     rows: list[tuple[str | None, ...]] = []
     for day in load_daily(reader, sectors, since_ms, until_ms, last=last):
         times = iso(day.begin_ms), iso(day.end_ms)
         for source, parts in sorted(day.parts.items()):
             campaign = str(source.campaign) if source.campaign else None
             amounts = parts.realised, parts.unrealised, parts.funding, parts.fees, parts.other, parts.net
-            rows.append((*times, source.sleeve, campaign, source.token, *map(plain, amounts), None, None, None))
+            rows.append(
+                (
+                    *times,
+                    source.sleeve,
+                    campaign,
+                    source.token,
+                    *map(plain, amounts),
+                    None,
+                    None,
+                    None,
+                    plain(parts.slippage),
+                )
+            )
         total = day.total
         amounts = total.realised, total.unrealised, total.funding, total.fees, total.other, total.net
         flows = sum(day.flows.values(), Decimal(0))
-        ends = (plain(flows), plain(day.unexplained), plain(day.equity_end))
+        ends = (plain(flows), plain(day.unexplained), plain(day.equity_end), plain(total.slippage))
         rows.append((*times, None, None, None, *map(plain, amounts), *ends))
     return ExportTable(columns, tuple(rows))
 

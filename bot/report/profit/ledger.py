@@ -36,11 +36,20 @@ PERP_SLEEVES = {
 
 @dataclass(frozen=True, slots=True)
 class OrderOf:
-    """The order that a fill is of: its purpose, campaign (0: none) and sector (empty: not known)."""
+    """The order that a fill is of: its purpose, campaign (0: none), sector (empty: not known) and the price at which it
+    was decided (None: not known)."""
 
     purpose: Purpose
     campaign: int
     sector: str = ""
+    decided: Decimal | None = None
+
+
+def slippage_of(fill: Fill, value: Decimal, decided: Decimal | None) -> Decimal:
+    """What an execution of this quote value cost more (+) or less (−) than at the price at which it was decided."""
+    if decided is None:
+        return ZERO
+    return (value - decided * value / fill.price) * fill.side.sign
 
 
 @dataclass(slots=True)
@@ -86,10 +95,11 @@ class ProfitLedger:
 
     def add_fill(self, fill: Fill, value: Decimal, order: OrderOf | None) -> None:
         """An execution with its quote value, and the order that it is of; None where the journal does not know it."""
+        slippage = ZERO if order is None else slippage_of(fill, value, order.decided)
         if is_perp(fill.symbol):
-            self._add_perp_fill(fill, value, order)
+            self._add_perp_fill(fill, value, order, slippage)
         else:
-            self._add_spot_fill(fill, value, order)
+            self._add_spot_fill(fill, value, order, slippage)
 
     def add_payment(self, payment: Payment) -> None:
         """A deposit, a withdrawal, funding, or what else the venue books without an order."""
@@ -190,8 +200,8 @@ class ProfitLedger:
         self._perps[symbol] = _Perp(size, entry, source)
         self._last_source[symbol] = source
 
-    def _add_perp_fill(self, fill: Fill, value: Decimal, order: OrderOf | None) -> None:
-        """A fill through zero closes one position and opens another; each bears its part of the fee."""
+    def _add_perp_fill(self, fill: Fill, value: Decimal, order: OrderOf | None, slippage: Decimal) -> None:
+        """A fill through zero closes one position and opens another; each bears its part of fee and slippage."""
         signed = fill.size * fill.side.sign
         held = self._perps.get(fill.symbol)
         closing = min(abs(held.size), fill.size) if held is not None and held.size * signed < 0 else ZERO
@@ -200,7 +210,8 @@ class ProfitLedger:
             contract_size = value / (fill.price * fill.size)
             gain = (fill.price - held.entry) * closing * contract_size * (1 if held.size > 0 else -1)
             self._cash += gain
-            self._add(held.source, ProfitParts(realised=gain, fees=fee * closing / fill.size))
+            part = closing / fill.size
+            self._add(held.source, ProfitParts(realised=gain, fees=fee * part, slippage=slippage * part))
             held.size += closing * fill.side.sign
             if not held.size:
                 del self._perps[fill.symbol]
@@ -213,9 +224,10 @@ class ProfitLedger:
         else:
             held.entry = (held.entry * abs(held.size) + fill.price * opening) / (abs(held.size) + opening)
             held.size += opening * fill.side.sign
-        self._add(self._perps[fill.symbol].source, ProfitParts(fees=fee * opening / fill.size))
+        part = opening / fill.size
+        self._add(self._perps[fill.symbol].source, ProfitParts(fees=fee * part, slippage=slippage * part))
 
-    def _add_spot_fill(self, fill: Fill, value: Decimal, order: OrderOf | None) -> None:
+    def _add_spot_fill(self, fill: Fill, value: Decimal, order: OrderOf | None, slippage: Decimal) -> None:
         """A fee in the token itself counts at the price of the fill."""
         base = base_of(fill.symbol)
         campaign = order.campaign if order else 0
@@ -230,7 +242,7 @@ class ProfitLedger:
             sold = min(fill.size + in_kind, max(ZERO, held.size))  # more than the books hold: that part has no cost
             gain = sold * fill.price - held.take(sold) if sold > 0 else ZERO
         fee = in_kind * fill.price if in_kind else self._pay_fee(fill, is_counted=True)
-        self._add(self._spot_source(base, campaign), ProfitParts(realised=gain, fees=fee))
+        self._add(self._spot_source(base, campaign), ProfitParts(realised=gain, fees=fee, slippage=slippage))
 
     def _pay_fee(self, fill: Fill, *, is_counted: bool) -> Decimal:
         """Take a fee from what it was paid in; its value in quote. `is_counted`: that is a part of equity."""

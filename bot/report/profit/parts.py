@@ -19,17 +19,20 @@ class Source(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class ProfitParts:
     """Profit and loss in quote. `fees` are a cost (positive; a rebate is negative), `funding` is + when received.
-    `other` is what the venue booked besides: clearance of a liquidation, rebates, cash missing without a record."""
+    `other` is what the venue booked besides: clearance of a liquidation, rebates, cash missing without a record.
+    `slippage` is what orders cost because they were executed at worse prices than those they were decided at (negative:
+    better ones); it is a share of `price` and not counted again."""
 
     realised: Decimal = ZERO
     unrealised: Decimal = ZERO
     funding: Decimal = ZERO
     fees: Decimal = ZERO
     other: Decimal = ZERO
+    slippage: Decimal = ZERO
 
     @property
     def price(self) -> Decimal:
-        """What prices did, realised or not. The slippage of orders is in it."""
+        """What prices did, realised or not. Slippage is in it."""
         return self.realised + self.unrealised
 
     @property

@@ -207,7 +207,7 @@ def _booked(reader: JournalReader) -> list[_Event]:
         origin_ms = next((event.value.origin_ms for event in reversed(origins) if event.seq < seq), 0)
         if meant is None and fill.at_ms <= origin_ms:
             continue
-        order = None if meant is None else OrderOf(Purpose(meant[0]), meant[2], meant[3])
+        order = None if meant is None else OrderOf(Purpose(meant.purpose), meant.campaign, meant.sector, meant.decided)
         events.append(_Event(fill.at_ms, seq, "fill", (fill, value, order)))
     return sorted(events, key=lambda event: event.seq)
 

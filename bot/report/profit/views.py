@@ -59,6 +59,7 @@ def parts_row(parts: ProfitParts) -> Row:
         "funding_quote": plain(parts.funding),
         "fees_quote": plain(parts.fees),
         "other_quote": plain(parts.other),
+        "slippage_quote": plain(parts.slippage),
     }
 
 
@@ -76,7 +77,8 @@ def earned_text(profit: Profit, name: str) -> str:
     if period is None:
         return ""
     total = period.total
-    parts = f"prices {signed(total.price)}, funding {signed(total.funding)}, fees {signed(-total.fees)}"
+    slippage = f" ({signed(-total.slippage)} of it slippage)" if total.slippage else ""
+    parts = f"prices {signed(total.price)}{slippage}, funding {signed(total.funding)}, fees {signed(-total.fees)}"
     share_of = percent(share(total.net, period.equity_begin))
     return f"profit {signed(total.net)} {profit.quote} ({share_of}): {parts}; equity {money(period.equity_end)}"
 
@@ -108,6 +110,7 @@ def periods_table(rows: Iterable[Mapping[str, Any]], quote: str) -> RenderableTy
         Column("fees", True),
         Column("other", True, rank=3),
         Column("profit", True),
+        Column("slippage", True, rank=5),
         Column("return", True, rank=4),
         Column("in or out", True, rank=2),
         Column("equity", True),
@@ -117,13 +120,14 @@ def periods_table(rows: Iterable[Mapping[str, Any]], quote: str) -> RenderableTy
             NAMES.get(row["name"], row["name"]),
             utc(row["begin_ms"])[:16],
             *_amounts(row),
+            signed(-Decimal(row["slippage_quote"])),
             percent(row["return"]),
             signed(sum(map(Decimal, row["flows_quote"].values()), ZERO)),
             money(row["equity_end_quote"]),
         ]
         for row in rows
     ]
-    return TextTable(f"Profit and loss, {quote} (realised and unrealised: by prices)", columns, cells)
+    return TextTable(f"Profit and loss, {quote} (realised, unrealised: by prices, slippage included)", columns, cells)
 
 
 def groups_table(title: str, groups: Mapping[str, Mapping[str, Any]], quote: str) -> RenderableType:
@@ -136,11 +140,12 @@ def groups_table(title: str, groups: Mapping[str, Mapping[str, Any]], quote: str
         Column("fees", True),
         Column("other", True, rank=1),
         Column("profit", True),
+        Column("slippage", True, rank=2),
     ]
-    cells = [[name, *_amounts(row)] for name, row in groups.items()]
+    cells = [[name, *_amounts(row), signed(-Decimal(row["slippage_quote"]))] for name, row in groups.items()]
     if len(cells) > 1:
-        total = {key: sum((Decimal(row[key]) for row in groups.values()), ZERO) for key in _KEYS}
-        cells.append(["total", *_amounts(total)])
+        total = {key: sum((Decimal(row[key]) for row in groups.values()), ZERO) for key in (*_KEYS, "slippage_quote")}
+        cells.append(["total", *_amounts(total), signed(-total["slippage_quote"])])
     return TextTable(f"By {title}, {quote}", columns, cells)
 
 
