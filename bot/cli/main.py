@@ -62,7 +62,7 @@ def run() -> int:
 
 def _end_with_version(is_asked: bool) -> None:
     if is_asked:
-        show_version()
+        _print_version(as_json=False)
         raise typer.Exit(0)
 
 
@@ -287,6 +287,10 @@ def healthcheck(given: SharedOptions) -> None:
 @command()
 def show_version(given: SharedOptions) -> None:
     """The version of this program and of the packages it stands on."""
+    _print_version(as_json=given.as_json)
+
+
+def _print_version(*, as_json: bool) -> None:
     packages = {}
     for name in ("ccxt", "pydantic", "sqlite-utils"):
         try:
@@ -295,5 +299,5 @@ def show_version(given: SharedOptions) -> None:
             packages[name] = "not installed"
     message = ", ".join(f"{name} {number}" for name, number in packages.items())
     common.print_result(
-        f"sectorbot {bot.__version__} ({message})", {"sectorbot": bot.__version__, **packages}, as_json=given.as_json
+        f"sectorbot {bot.__version__} ({message})", {"sectorbot": bot.__version__, **packages}, as_json=as_json
     )

@@ -153,6 +153,8 @@ def test_config_schema_knows_the_settings(invoke: Invoke) -> None:
 def test_version_is_told(invoke: Invoke) -> None:
     assert invoke("version").output.startswith("sectorbot 0.")
     assert json.loads(invoke("version", "--json").stdout)["ccxt"]
+    for option in ("--version", "-V"):
+        assert invoke(option).output == invoke("version").output
 
 
 @pytest.mark.parametrize(
