@@ -94,9 +94,11 @@ def _earned(row: Mapping[str, Any]) -> str:
 
 
 def signed(value: str | Decimal) -> str:
-    """An amount with its sign, also where that is a plus."""
+    """An amount with its sign, also where that is a plus; what rounds to nothing has none."""
     text = money(value)
-    return text if Decimal(value) <= 0 or text == "0.00" else f"+{text}"
+    if text.removeprefix("-") == "0.00":
+        return "0.00"
+    return text if Decimal(value) <= 0 else f"+{text}"
 
 
 def periods_table(rows: Iterable[Mapping[str, Any]], quote: str) -> RenderableType:
