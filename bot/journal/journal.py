@@ -208,13 +208,17 @@ class Journal:
         """After a failure that kept nothing: accept records again if that is possible; see `Recovery`."""
         return await self._recovery.recover()
 
-    async def return_if_unlocked(self) -> bool:
+    async def return_if_unlocked(self, *, may_stay: bool) -> bool:
         """Back from the copy of a locked journal, if it can be written again; whether the journal itself is in use.
 
+        Args:
+            may_stay: a level of the kill switch is in force, which may go on in the copy.
+
         Raises:
+            JournalLocked: the journal still is locked, and nothing may go on in the copy.
             JournalError: the copy and the journal do not belong together.
         """
-        return await self._recovery.return_if_unlocked()
+        return await self._recovery.return_if_unlocked(may_stay=may_stay)
 
     def hurry_while(self, is_hurried: Callable[[], bool]) -> None:
         """While it is true, a write waits only a moment for another program's lock before it fails and `recover` may go

@@ -57,7 +57,7 @@ class Recovery:
             return True
         if writer.is_closed or not (is_full or isinstance(failed, JournalBusy)):
             return False
-        if isinstance(failed, JournalLocked) and writer.is_threaded and await self._go_on_in_substitute():
+        if isinstance(failed, JournalLocked) and await self._go_on_in_substitute():
             return True
         if is_full:
             self._reserve.release()
@@ -68,10 +68,14 @@ class Recovery:
             return False
         return True
 
-    async def return_if_unlocked(self) -> bool:
+    async def return_if_unlocked(self, *, may_stay: bool) -> bool:
         """Back from the copy, if the journal can be written again; whether the journal itself is in use.
 
+        Args:
+            may_stay: a level of the kill switch is in force, which may go on in the copy.
+
         Raises:
+            JournalLocked: the journal still is locked, and nothing may go on in the copy.
             JournalError: the copy and the journal do not belong together.
         """
         if not self.is_substituted:
@@ -79,6 +83,8 @@ class Recovery:
         try:
             await self._writer.reopen(self._open_again)
         except JournalLocked:
+            if not may_stay:
+                raise
             return False
         except (OSError, sqlite3.Error) as error:
             raise classify(error, self._journal) from error

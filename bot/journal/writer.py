@@ -106,17 +106,17 @@ class Writer:
         self._queue.put(job)
         return await asyncio.wrap_future(job.answer)
 
-    @property
-    def is_threaded(self) -> bool:
-        return self._thread is not None
-
     async def reopen(self, connect: Callable[[], Database]) -> None:
-        """Go on with another connection, made in the writer's thread; the one before stays where that fails.
+        """Go on with another connection, made where it will be used; the one before stays where that fails.
 
         Raises:
             JournalError, OSError, sqlite3.Error: what `connect` met.
         """
         job = _Job(_nothing, Future(), connect)
+        if self._thread is None:
+            self._reopen(job, connect)
+            job.answer.result()
+            return
         self._queue.put(job)
         await asyncio.wrap_future(job.answer)
 

@@ -376,11 +376,10 @@ class Daemon:
         if not self._is_substituted:
             what = "the switch goes on in a copy, whose events come back into the journal once it is free"
             _log.critical("journal_substituted", path=str(journal.path), what=what)
-        self._is_substituted = not await journal.return_if_unlocked()
+        may_stay = self._app.kill.level() is not KillLevel.OFF
+        self._is_substituted = not await journal.return_if_unlocked(may_stay=may_stay)
         if not self._is_substituted:
             _log.warning("journal_returned", what="it is free again, and has every event of its copy")
-        elif self._app.kill.level() is KillLevel.OFF:
-            raise JournalLocked(journal.path, "is still locked by another program", "close whatever is writing to it")
 
     async def _on_journal_failure(self, error: JournalError) -> None:
         """Trading ends with the journal. Only a kill switch that has something to do goes on, as soon as the journal

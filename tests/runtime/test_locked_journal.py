@@ -240,9 +240,9 @@ async def test_a_crash_in_the_copy_loses_nothing_and_sends_nothing_twice(stage: 
             stage.embedded.clock.skip(61_000)
         assert exchange.positions(ACCOUNT) == ()
         if is_locked_again:
-            assert not await app.journal.return_if_unlocked()
+            assert not await app.journal.return_if_unlocked(may_stay=True)
             lock.release()
-            assert await app.journal.return_if_unlocked()
+            assert await app.journal.return_if_unlocked(may_stay=False)
         sent, known = sent_and_known(stage, app)
         assert sent <= known
         await stage.check_books(app)

@@ -42,7 +42,7 @@ class Checkers:
 
     def __init__(self, world: World) -> None:
         self._world, self._exchange, self._wire = world, world.exchange, world.wire
-        self._reader = JournalReader(world.journal_path)
+        self._own_reader = JournalReader(world.journal_path)
         self._seen_seq = 0
         self._states: dict[str, OrderState] = {}
         self._trades: dict[tuple[str, int], SimTrade] = {}
@@ -80,6 +80,13 @@ class Checkers:
 
         executor.act = spied
         self.level = life.app.kill.level()
+
+    @property
+    def _reader(self) -> JournalReader:
+        """Of the file that the bot writes: the journal, or the copy of a locked one."""
+        if self._own_reader.path != (path := self._world.file_in_use()):
+            self._own_reader.follow(path)
+        return self._own_reader
 
     def _note_leg(self, intent: Intent) -> None:
         """How much the leg of a rotation was meant to move when it was first worked on."""
@@ -376,8 +383,8 @@ class Checkers:
     def journal_replaced(self) -> None:
         """The file is another one now: it is read anew, while what was sent and executed stays known, and so does how
         much of a leg was moved."""
-        self._reader.close()
-        self._reader = JournalReader(self._world.journal_path)
+        self._own_reader.close()
+        self._own_reader = JournalReader(self._world.journal_path)
         self._seen_seq = 0
         self._states.clear()
         self._journaled.clear()
@@ -457,7 +464,7 @@ class Checkers:
         return approval is not None and approval.intent.purpose is Purpose.FLATTEN
 
     def close(self) -> None:
-        self._reader.close()
+        self._own_reader.close()
 
 
 def written_as(order: Order) -> tuple[Any, ...]:

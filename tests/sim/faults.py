@@ -139,6 +139,8 @@ class Kind(StrEnum):
     LONG_DARK = "venue dark for a quarter of an hour and longer"
     STOP_WITHDRAWN = "stop withdrawn by hand"
     LIST_STALE = "list of open orders stands still"
+    # the journal, later
+    JOURNAL_LOCKED_LONG = "journal locked for minutes while a level is in force"
 
 
 # How often each strikes when asked, in a seed of ordinary weather.
@@ -258,6 +260,7 @@ RATES_OF_LATER_KINDS: Mapping[Kind, float] = {
     Kind.LONG_DARK: 0.004,
     Kind.STOP_WITHDRAWN: 0.02,
     Kind.LIST_STALE: 0.02,
+    Kind.JOURNAL_LOCKED_LONG: 0.01,
 }
 # At the wire one question of the bot is several requests, and a cycle asks about sixty: each fails the less often.
 AT_THE_WIRE: Mapping[Kind, float] = {

@@ -42,7 +42,7 @@ class NoEntryBesideAnotherWriter(Rule):
             self.world.violate("no exit of what another writer may hold", request.client_id)
 
     def _has_opened(self, symbol: str) -> bool:
-        with closing(sqlite3.connect(self.world.journal_path)) as database:
+        with closing(sqlite3.connect(self.world.file_in_use())) as database:
             query = "SELECT filled_size FROM orders WHERE symbol = ? AND reduce_only = 0 AND intent_id <> ?"
             return any(Decimal(filled) > 0 for (filled,) in database.execute(query, (symbol, FOREIGN)))
 

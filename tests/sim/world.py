@@ -24,11 +24,14 @@ from bot.domain.campaign import Stance
 from bot.domain.money import ZERO
 from bot.domain.states import KillLevel
 from bot.feeds.macro import JoinedMacro
+from bot.journal.errors import JournalLocked
 from bot.journal.journal import Journal, JournalError
 from bot.playbook.market.stance import CASH, target_shares
 from bot.ports import SetupFailed, Unavailable
 from bot.runtime.cycle import CycleResult
 from bot.runtime.kill.actions import SwitchActions
+from bot.runtime.kill.flag_file import FlagFile
+from bot.runtime.kill.guarded_start import level_in_force
 from bot.runtime.kill.switch import ResumeFile, ResumeRequest
 from bot.runtime.settings.model import Settings, Sources, packaged_config
 from bot.runtime.settings.snapshot import record_config
@@ -52,7 +55,7 @@ from tests.stage import DROPPED
 
 SHM = Path("/dev/shm")
 BOOK = Decimal(100_000)
-SQLITE_FULL, SQLITE_IOERR = 13, 10
+SQLITE_FULL, SQLITE_IOERR, SQLITE_BUSY = 13, 10, 5
 FIXED = (
     "environment=sim",
     "mode=trade",
@@ -161,6 +164,7 @@ class Life:
         """Raises what the daemon would meet: Unavailable, JournalError; anything else is a bug."""
         app = self.app
         app.kill.poll()
+        await app.journal.return_if_unlocked(may_stay=app.kill.level() is not KillLevel.OFF)
         await app.take_tighter_limits()
         now_ms = app.clock.now_ms()
         if abs(now_ms - self.clock_checked_ms) > 300_000:
@@ -254,6 +258,8 @@ class World:
         self.notes: list[str] = []
         self.is_idle = False  # nothing is left to rotate: the operator changes his mind
         self.turns = self.lives = self.cycles_to_finish = 0
+        self.journal_locked_until = 0.0  # by another program, in the time of the loop
+        self._last_file = self.journal_path
         self._trace = hashlib.sha256()
         self.hooks = Hooks()
         self.is_tight = chance.random() < 0.3 or bool(limits)
@@ -303,6 +309,19 @@ class World:
     @property
     def trace(self) -> str:
         return self._trace.hexdigest()
+
+    def is_journal_locked(self) -> bool:
+        return self.loop.time() < self.journal_locked_until
+
+    def file_in_use(self) -> Path:
+        """Where the events go: the journal, or its copy. Between two lives, where the last one has written."""
+        if self.life is not None:
+            self._last_file = self.life.app.journal._recovery.path
+        return self._last_file
+
+    def forget_copy(self) -> None:
+        """The journal has been replaced while no process ran, and a copy beside it removed."""
+        self._last_file = self.journal_path
 
     def now_ms(self) -> int:
         """True time: the exchange's."""
@@ -407,6 +426,7 @@ class World:
             keep_snapshots=settings.journal.keep_snapshots,
             threaded=False,
             token=f"{self.seed}/{self.lives}",
+            substituted=self._must_be_substituted(settings),
         )
         self._spoil(journal, doom)
         venue = self._connect(settings, doom)
@@ -423,6 +443,18 @@ class World:
         self.life = Life(app, doom, venue, clock_checked_ms=self.clock.now_ms())
         await record_config(journal, settings, app.cycle.parts.policy)
         return self.life
+
+    def _must_be_substituted(self, settings: Settings) -> bool:
+        """As the daemon's start: a locked journal is waited for, unless a level is in force that can act in a copy.
+
+        Raises:
+            JournalLocked: nothing can be done before it is free.
+        """
+        if not self.is_journal_locked():
+            return False
+        if level_in_force(settings, FlagFile(self.directory).load()) is KillLevel.OFF:
+            raise JournalLocked(self.journal_path, "is locked by another program", "close whatever is writing to it")
+        return True
 
     def _connect(self, settings: Settings, doom: Doom) -> FaultyVenue | WireVenue:
         if self.replica is None:
@@ -448,6 +480,8 @@ class World:
 
         def transact(db: Any, batch: Any) -> Any:
             doom.commit()
+            if self.is_journal_locked() and not journal.is_substituted:
+                raise _storage_error("database is locked", SQLITE_BUSY)
             if self.plan.strikes(Kind.JOURNAL_FULL):
                 raise _storage_error("database or disk is full", SQLITE_FULL)
             is_broken = self.plan.strikes(Kind.JOURNAL_BROKEN)
@@ -460,6 +494,15 @@ class World:
             return answers
 
         writer._transact = transact
+        recovery: Any = journal._recovery
+        open_again = recovery._open_again
+
+        def opened_again() -> Any:
+            if self.is_journal_locked():
+                raise JournalLocked(self.journal_path, "is locked by another program", "close whatever is writing")
+            return open_again()
+
+        recovery._open_again = opened_again
 
     async def run_turn(self, life: Life, kind: str, *, cancel_after: float | None = None) -> CycleResult | None:
         """One turn; None when it came to nothing. The caller looks whether the life is over."""

@@ -49,8 +49,9 @@ class JournalIsOlder(Disturbance):
 
     async def _put_in_place(self, kind: Kind, copy: Path | None) -> None:
         world, path = self.world, self.world.journal_path
-        for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
-            (path.parent / name).unlink(missing_ok=True)
+        for end in ("", "-wal", "-shm", ".substitute", ".substitute-wal", ".substitute-shm"):
+            path.with_name(path.name + end).unlink(missing_ok=True)
+        world.forget_copy()
         if copy is not None:
             shutil.copy(copy, path)
         world.note(f"{kind.value}: {copy.name if copy else 'nothing'}")

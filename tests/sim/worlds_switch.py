@@ -12,7 +12,7 @@ from tests.sim.hooks import Disturbance
 from tests.sim.wire import ACCOUNT
 from tests.sim.world import Life
 
-FULL, BUSY = 13, 5
+FULL = 13
 
 
 class SwitchAtTheWorstMoment(Disturbance):
@@ -79,7 +79,7 @@ class SwitchAtTheWorstMoment(Disturbance):
     def _lock_journal(self, life: Life) -> None:
         """Another program holds it for a while."""
         end = self.world.loop.time() + self.plan.between(Kind.SWITCH_JOURNAL_LOCKED, 1, 30)
-        self._refuse(life.app.journal, "database is locked", BUSY, lambda: self.world.loop.time() < end)
+        self.world.journal_locked_until = max(end, self.world.journal_locked_until)
 
     def _refuse(self, journal: Any, words: str, code: int, is_refused: Any) -> None:
         writer = journal._writer
