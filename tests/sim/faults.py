@@ -141,6 +141,8 @@ class Kind(StrEnum):
     LIST_STALE = "list of open orders stands still"
     # the journal, later
     JOURNAL_LOCKED_LONG = "journal locked for minutes while a level is in force"
+    # start, later
+    START_REFUSED = "account in a mode that refuses the start"
 
 
 # How often each strikes when asked, in a seed of ordinary weather.
@@ -261,6 +263,7 @@ RATES_OF_LATER_KINDS: Mapping[Kind, float] = {
     Kind.STOP_WITHDRAWN: 0.02,
     Kind.LIST_STALE: 0.02,
     Kind.JOURNAL_LOCKED_LONG: 0.01,
+    Kind.START_REFUSED: 0.1,
 }
 # At the wire one question of the bot is several requests, and a cycle asks about sixty: each fails the less often.
 AT_THE_WIRE: Mapping[Kind, float] = {

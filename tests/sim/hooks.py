@@ -53,6 +53,9 @@ class Rule:
     def at_start_of_life(self, life: "Life") -> None:
         """A new process has been assembled; it has done nothing yet."""
 
+    def on_refused_start(self) -> None:
+        """A process has ended at its start, because the account was refused."""
+
     def on_submit(self, request: OrderRequest) -> None:
         """The bot is about to send an order. `on_submit`, `on_cancel` and `on_write` come after the checkers' own."""
 
@@ -154,6 +157,10 @@ class Hooks:
     def at_start_of_life(self, life: "Life") -> None:
         for rule in self.rules:
             rule.at_start_of_life(life)
+
+    def on_refused_start(self) -> None:
+        for rule in self.rules:
+            rule.on_refused_start()
 
     def before_turn(self, life: "Life", kind: str) -> None:
         for one in (*self.disturbances, *self.rules):

@@ -11,6 +11,7 @@ from bot.domain.market import Book, Funding, OpenInterest, Quote
 from bot.domain.order import Fill
 from bot.domain.portfolio import Account
 from bot.ports import (
+    AccountRefused,
     AccountReview,
     Clock,
     Lane,
@@ -58,6 +59,9 @@ class FaultyVenue:
 
     async def open(self) -> None:
         self._skew_ms = self._measure()
+        blocking = [one for one in at_once(self._inner.fetch_account_review(0)).problems if one.is_blocking]
+        if blocking:
+            raise AccountRefused("; ".join(one.words for one in blocking))
 
     async def close(self) -> None:
         """Nothing is held open."""

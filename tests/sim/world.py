@@ -27,11 +27,11 @@ from bot.feeds.macro import JoinedMacro
 from bot.journal.errors import JournalLocked
 from bot.journal.journal import Journal, JournalError
 from bot.playbook.market.stance import CASH, target_shares
-from bot.ports import SetupFailed, Unavailable
+from bot.ports import AccountRefused, SetupFailed, Unavailable
 from bot.runtime.cycle import CycleResult
 from bot.runtime.kill.actions import SwitchActions
 from bot.runtime.kill.flag_file import FlagFile
-from bot.runtime.kill.guarded_start import level_in_force
+from bot.runtime.kill.guarded_start import level_in_force, open_venue
 from bot.runtime.kill.switch import ResumeFile, ResumeRequest
 from bot.runtime.settings.model import Settings, Sources, packaged_config
 from bot.runtime.settings.snapshot import record_config
@@ -432,10 +432,12 @@ class World:
         venue = self._connect(settings, doom)
         self.hooks.on_connect(venue)
         try:
-            await venue.open()
+            await open_venue(venue, settings, journal.reader, FlagFile(self.directory).load())
         except BaseException as error:
             let_go(journal)
             await venue.close()
+            if isinstance(error, AccountRefused):
+                self.hooks.on_refused_start()
             if isinstance(error, SetupFailed):  # an operator reads it and synchronises the machine's clock
                 self.clock_error_ms = self.plan.count(Kind.CLOCK_SKEW, -SKEW_AT_START_MS, SKEW_AT_START_MS)
             raise
