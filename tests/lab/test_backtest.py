@@ -231,6 +231,42 @@ def test_every_trade_costs_its_fee_and_its_side_of_the_spread(walked: Walked) ->
     assert Decimal(costs["slippage_quote"]) > 0
 
 
+def hours_without_a_stop(journal: Path) -> list[str]:
+    """Perp positions that have no stop of their size five minutes after a full hour, from the journal's events."""
+    reader = JournalReader(journal)
+    events = reader.load_events(EVERYTHING, 0, ("order_submitting", "order_event", "fill"))
+    reader.close()
+    held, stops, found = dict[str, Decimal](), dict[str, Mapping[str, str]](), list[str]()
+    due_ms = START_MS + 5 * 60_000
+    for event in events:
+        while event.at_ms > due_ms:
+            for symbol, size in held.items():
+                if (
+                    all(stop["symbol"] != symbol or Decimal(stop["size"]) < abs(size) for stop in stops.values())
+                    and size
+                ):
+                    found.append(f"{symbol} {size} at {due_ms}")
+            due_ms += H
+        what = event.payload
+        if event.kind == "order_submitting" and what["order"]["order_type"] == "stop":
+            stops[what["order"]["client_id"]] = what["order"]
+        elif event.kind == "order_event" and what["state"] not in ("submitting", "open", "canceling"):
+            stops.pop(what["client_id"], None)
+        elif event.kind == "fill" and ":" in what["symbol"]:
+            signed = Decimal(what["size"]) * (1 if what["side"] == "buy" else -1)
+            held[what["symbol"]] = held.get(what["symbol"], ZERO) + signed
+    return found
+
+
+def test_no_position_waits_an_hour_for_its_stop(tmp_path: Path) -> None:
+    """A turn that withdraws a stop beside its trade leaves the new one to the next guard, which the daemon does seconds
+    later: eight days of a run of six years ended with `position_unguarded`."""
+    settings = settings_in(tmp_path, 'risk.order_notional_max_quote="800"')
+    _, orders = run(settings, World(market_of(prices_of(SEED), 2), BOOK), Schedule(START_MS, START_MS + 2 * DAY))
+    assert any(":" in order.symbol and order.filled_size > 0 for order in orders)
+    assert hours_without_a_stop(settings.journal_path) == []
+
+
 def test_guards_that_have_nothing_to_guard_change_no_order(tmp_path: Path) -> None:
     lazy, orders = walk(tmp_path / "lazy", prices_of(SEED), days=8)
     eager, others = walk(tmp_path / "eager", prices_of(SEED), days=8, is_lazy=False)

@@ -29,7 +29,7 @@ class PositionsAreGuarded(Rule):
         super().__init__(*arguments)
         self._seen: dict[str, tuple[Any, int]] = {}
         self._turn, self._withdrawn, self._cancels = 0, dict[str, int](), set[str]()
-        self._born = 0.0
+        self._born = self._judged = 0.0
 
     def at_start_of_life(self, life: Life) -> None:
         self._seen, self._withdrawn, self._cancels = {}, {}, set()
@@ -65,9 +65,10 @@ class PositionsAreGuarded(Rule):
                 continue
             # A position that was closed and opened again is another one, however alike.
             state = (held.size, reported[symbol].liquidation_price, held.updated_ms)
-            before = self._seen.get(symbol)
+            # Nor do turns before somebody withdrew its stop say anything of those after it.
+            before = None if self.world.wire.withdrawn.get(symbol, -1.0) > self._judged else self._seen.get(symbol)
             seen[symbol] = (state, before[1] + 1 if before is not None and before[0] == state else 1)
-        self._seen = seen
+        self._seen, self._judged = seen, self.world.loop.time()
         is_stopped = any(note.reason is Reason.POSITION_UNGUARDED for note in result.breakers)
         for symbol, (state, turns) in seen.items():
             if turns >= TURNS and not is_stopped and not self._is_covered(symbol, *state[:2]) and self._shows(symbol):

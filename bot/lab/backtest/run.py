@@ -38,6 +38,7 @@ from bot.simex.engine.market import Market
 from bot.simex.market.catalogue import default_instruments
 from bot.venues.paper.engine_venue import EngineVenue
 
+GUARDS_AT_ONCE = 4  # after one turn
 REFIT = 4  # a price that has moved so far has a finer grid
 
 
@@ -264,6 +265,7 @@ class _Run:
             elif not schedule.is_lazy or last is None or _is_exposed(last):
                 await self._wait_until(at_ms)
                 last = await self._guard(cycle, watch) or last
+            last = await self._finish_stops(cycle, watch, last)
             watch.keep_hour(at_ms)
             if is_due:
                 due_ms = at_ms + schedule.decide_ms
@@ -303,6 +305,18 @@ class _Run:
             self._held_since_ms = None
             self._record.counts.rebased += 1
 
+    async def _finish_stops(
+        self, cycle: Cycle, watch: BacktestRecorder, last: CycleResult | None
+    ) -> CycleResult | None:
+        """Guards as close to each other as the daemon's while a turn has left a stop to the next one, as one does that
+        has just traded: an hour without a full-size stop is the schedule's, never the bot's."""
+        for _ in range(GUARDS_AT_ONCE):
+            if last is None or not _leaves_stops(last):
+                break
+            await asyncio.sleep(self._settings.cadence.guard_seconds)
+            last = await self._guard(cycle, watch) or last
+        return last
+
     async def _guard(self, cycle: Cycle, watch: BacktestRecorder) -> CycleResult | None:
         try:
             result = await cycle.guard()
@@ -326,6 +340,11 @@ def _is_exposed(last: CycleResult) -> bool:
     """Whether a guard could have anything to do: leverage, a resting order, an exit plan, what was done just now."""
     memory = last.decision.memory
     return bool(last.truth.account.positions or last.truth.working or memory.exits or memory.hedges or last.outcomes)
+
+
+def _leaves_stops(last: CycleResult) -> bool:
+    """Whether positions may be without their stop: one is missing, one was withdrawn, or an order was sent."""
+    return bool(last.decision.memory.unguarded or last.decision.cancels or last.outcomes)
 
 
 def _is_busy(last: CycleResult | None, now_ms: int, *, is_moving: bool) -> bool:
