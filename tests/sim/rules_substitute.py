@@ -12,12 +12,12 @@ from tests.sim.world import Life
 
 
 class CopiesComeBack(Rule):
-    """Judged at every order, after every turn that began on a free journal, and when a new process has begun."""
+    """Judged at every order, after every turn that began in a copy beside a free journal, and when a new process has begun."""
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self._head: Fact | None = None  # the newest event of the copy in which the last process ended
-        self._is_free = False
+        self._due: float | None = None  # the end of the last lock, where a turn began in the copy after it
 
     def on_submit(self, request: OrderRequest) -> None:
         life = self.world.life
@@ -27,11 +27,12 @@ class CopiesComeBack(Rule):
             self.world.violate("nothing is opened from a copy of the journal", request.client_id)
 
     def before_turn(self, life: Life, kind: str) -> None:
-        self._is_free = not self.world.is_journal_locked()
+        is_due = life.app.journal.is_substituted and not self.world.is_journal_locked()
+        self._due = self.world.journal_locked_until if is_due else None
 
     def after_turn(self, life: Life, kind: str, result: Any) -> None:
-        journal = life.app.journal
-        if result is not None and self._is_free and journal.is_substituted and not self.world.is_journal_locked():
+        is_due = self._due is not None and self._due == self.world.journal_locked_until
+        if result is not None and is_due and life.app.journal.is_substituted:
             self.world.violate("a copy goes back into its journal", f"after a {kind} on a journal that is free")
 
     def at_end_of_life(self, life: Life, *, is_clean: bool) -> None:
