@@ -3,7 +3,8 @@
 from typing import Any
 
 from bot.domain.states import KillLevel
-from bot.journal.reader import Fact, JournalReader
+from bot.journal.facts import Fact
+from bot.journal.reader import JournalReader
 from bot.journal.substitute import Substitute
 from bot.ports import OrderRequest
 from tests.sim.hooks import Rule
@@ -12,7 +13,7 @@ from tests.sim.world import Life
 
 
 class CopiesComeBack(Rule):
-    """Judged at every order, after every turn that began in a copy beside a free journal, and when a new process has begun."""
+    """Judged at every order, after a turn that began in a copy beside a free journal, and when a process has begun."""
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)

@@ -231,6 +231,8 @@ class Life:
 class World:
     """Everything of one seed. `violations` are sentences; `trace` is a digest of all that happened, in order."""
 
+    journal_locked_until = 0.0  # by another program, in the time of the loop
+
     def __init__(
         self,
         seed: int,
@@ -258,7 +260,6 @@ class World:
         self.notes: list[str] = []
         self.is_idle = False  # nothing is left to rotate: the operator changes his mind
         self.turns = self.lives = self.cycles_to_finish = 0
-        self.journal_locked_until = 0.0  # by another program, in the time of the loop
         self._last_file = self.journal_path
         self._trace = hashlib.sha256()
         self.hooks = Hooks()
