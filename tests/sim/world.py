@@ -360,6 +360,7 @@ class World:
             "playbook.orders.increase_style": Random(f"{self.seed}/style").choice(
                 ["market", "market", "twap", "limit", "post-only"]
             ),
+            "playbook.hedging.instrument": Random(f"{self.seed}/hedge").choice(["leader", "basket"]),
             **(
                 {
                     "playbook.tactical.is_on": "false",
