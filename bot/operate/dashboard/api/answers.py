@@ -23,6 +23,7 @@ class ProfitRow(TypedDict):
     funding_quote: str
     fees_quote: str
     other_quote: str
+    slippage_quote: str
 
 
 class PeriodAnswer(ProfitRow, _Return):
