@@ -61,16 +61,20 @@ def test_the_dashboard_is_served_while_the_demo_runs_and_ends_with_it(shown: tup
 
 
 @pytest.mark.slow
-def test_a_demo_that_is_kept_goes_on_serving_until_it_is_interrupted(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+def test_a_demo_that_is_kept_goes_on_serving_until_a_signal(tmp_path: Path, number: signal.Signals) -> None:
     command = [sys.executable, "-u", "-m", "bot", "demo", "--keep", "--directory", str(tmp_path)]
     with subprocess.Popen(command, cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        address = next(line.split()[-1] for line in process.stdout if line.startswith("In a browser: http"))
-        assert next(line for line in process.stdout if line.startswith("Try it"))
-        with urllib.request.urlopen(address, timeout=10) as answer:  # noqa: S310 - of the demo
-            assert b"Sleeves" in answer.read()
-        process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 0
+        try:
+            assert process.stdout is not None
+            address = next(line.split()[-1] for line in process.stdout if line.startswith("In a browser: http"))
+            assert next(line for line in process.stdout if line.startswith("Try it"))
+            with urllib.request.urlopen(address, timeout=10) as answer:  # noqa: S310 - of the demo
+                assert b"Sleeves" in answer.read()
+            process.send_signal(number)
+            assert process.wait(30) == 0
+        finally:
+            process.kill()
 
 
 def test_the_first_line_does_not_wait_for_the_exchange(shown: tuple[list[str], float]) -> None:

@@ -31,6 +31,7 @@ from bot.runtime.exit_codes import ExitCode
 from bot.runtime.settings.model import Settings, packaged_config
 from bot.runtime.simulator.embedded import Embedded
 from bot.runtime.simulator.reach import document_of, lines_of
+from bot.runtime.simulator.serve import stop_at_signals
 from bot.runtime.wiring import App, build
 
 PIPE_COLUMNS = 140
@@ -198,7 +199,8 @@ class _Demo:
         }
 
     async def _stay(self, app: App, embedded: Embedded) -> None:
-        say = self._console.print
+        say, stopped = self._console.print, asyncio.Event()
+        stop_at_signals(stopped)
         say("\nThe exchange stays up.")
         for line in lines_of(document_of(embedded.server, [embedded.key], has_control=True)):
             say(line, markup=False, highlight=False, soft_wrap=True)
@@ -206,10 +208,8 @@ class _Demo:
         say(f"  curl -s http://127.0.0.1:{embedded.server.http_port}/simex/state")
         say(f"  curl -s 'http://127.0.0.1:{embedded.server.http_port}/api/v3/ticker/bookTicker?symbol=ETHUSDT'")
         say(f"  sectorbot orders --journal {app.settings.journal_path}")
-        try:
-            await asyncio.Event().wait()
-        except asyncio.CancelledError:
-            say("exchange stopped")
+        await stopped.wait()
+        say("exchange stopped")
 
 
 def _page_arguments(settings: Settings) -> list[str]:

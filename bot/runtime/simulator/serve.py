@@ -286,7 +286,7 @@ async def _serve(options: ServeOptions, on_ready: Callable[[dict[str, Any]], Non
                 tls_dir = Path(temporary) if options.state is None else options.state
                 await served.server.start(http_port=options.http_port, https_port=options.https_port, tls_dir=tls_dir)
                 try:
-                    _stop_at_signals(served.ended)
+                    stop_at_signals(served.ended)
                     on_ready(served.document())
                     await served.ended.wait()
                 finally:
@@ -306,7 +306,8 @@ def _one_line() -> Iterator[None]:
         raise SetupFailed(str(error)) from error
 
 
-def _stop_at_signals(stopped: asyncio.Event) -> None:
+def stop_at_signals(stopped: asyncio.Event) -> None:
+    """Set the event at Ctrl-C and at SIGTERM, also where the parent process ignores them."""
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopped.set)
