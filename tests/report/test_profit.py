@@ -285,6 +285,17 @@ async def test_a_restarted_papers_position_is_counted_once(tmp_path: Path) -> No
     await journal.close()
 
 
+async def test_an_execution_of_before_the_first_valuation_is_no_part_of_a_period(tmp_path: Path) -> None:
+    """Found by the simulator (heavy seed 730552): its fee was counted although the first valuation had paid it."""
+    journal = await Journal.open(tmp_path / "j.db", account="main", now_ms=lambda: DAY_MS, threaded=False)
+    await journal.record_fact(VALUATION, encode(Valuation(HOUR_MS, "USDT", D(1003), D(1003))))
+    await journal.record_fills([fill(PERP, Side.BUY, "1", "100", "0.05", client_id="theirs", at_ms=HOUR_MS)])
+    await journal.record_fact(VALUATION, encode(Valuation(DAY_MS, "USDT", D(1003), D(1003))))
+    period = load_profit(journal.reader, SECTORS, 2 * DAY_MS).periods["start"]
+    assert period.total == ProfitParts()
+    await journal.close()
+
+
 async def test_an_empty_journal_says_so_and_nothing_else(tmp_path: Path) -> None:
     journal = await Journal.open(tmp_path / "j.db", account="main", now_ms=lambda: 0, threaded=False)
     document = profit_document(load_profit(journal.reader, SECTORS, DAY_MS))
