@@ -12,6 +12,7 @@ import resource
 import signal
 import sys
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -86,14 +87,14 @@ def spoil_disk(disk: Mapping[str, Any]) -> None:
         return
     original, left = Journal._write_submitting, [int(disk["nth"])]
 
-    def write(journal: Journal, db: Database, order: Order) -> None:
+    def write(journal: Journal, db: Database, order: Order, decided: Decimal | None) -> None:
         left[0] -= 1
         if left[0] == 0 and disk["kind"] == "full":
             pages = db.execute("PRAGMA page_count").fetchone()[0]
             db.execute(f"PRAGMA max_page_count = {pages + disk['pages']}")
         elif left[0] == 0:
             db.execute("PRAGMA query_only = ON")
-        original(journal, db, order)
+        original(journal, db, order, decided)
 
     setattr(Journal, "_write_submitting", write)  # noqa: B010
 

@@ -256,6 +256,19 @@ async def test_a_venue_that_asks_for_silence_is_left_alone(tmp_path: Path) -> No
     assert tried
 
 
+async def test_the_used_share_of_a_request_budget_lies_between_nothing_and_the_whole(tmp_path: Path) -> None:
+    tried = 0
+    for name, opens in STANDS.items():
+        async with opens(tmp_path / name) as stand:
+            await stand.venue.fetch_book(SPOT, 5)
+            used = stand.venue.requests_used()
+            assert all(0 <= share <= 1 for share in used.values()), name
+            if used:
+                tried += 1
+                assert max(used.values()) > 0, name
+    assert tried
+
+
 def test_the_contract_calls_the_whole_port() -> None:
     members = {name for name, _ in inspect.getmembers(Venue, callable) if not name.startswith("_")}
     source = inspect.getsource(sys.modules[__name__]) + inspect.getsource(sys.modules[Stand.__module__])
