@@ -13,6 +13,7 @@ import orjson
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
+from bot.atomic_file import write_atomically
 from bot.operate.dashboard.server import make_app
 from bot.operate.dashboard.source import BotSource, make_source
 from bot.runtime.settings.model import Settings
@@ -56,7 +57,7 @@ def pretend_daemon(state: Path, **fields: Any) -> None:
         "parts": parts,
         "kill": "off",
     }
-    (state / "health.json").write_bytes(orjson.dumps(content | fields))
+    write_atomically(state / "health.json", orjson.dumps(content | fields), is_durable=False)
 
 
 @asynccontextmanager
