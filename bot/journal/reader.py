@@ -199,7 +199,11 @@ class JournalReader(FactReader):
     @remembered(*LATCH)
     def load_latch(self) -> Latch:
         rows = self._rows("SELECT level, by, reason, at_ms FROM latch")
-        return Latch(KillLevel(rows[0][0]), *rows[0][1:]) if rows else Latch()
+        if not rows:
+            return Latch()
+        if rows[0][0] not in set(KillLevel):
+            raise corrupt(self.path, f"its latched level is {rows[0][0]!r}")
+        return Latch(KillLevel(rows[0][0]), *rows[0][1:])
 
     @remembered(*LOCKS)
     def load_locks(self) -> Mapping[str, str]:
@@ -357,16 +361,19 @@ class JournalReader(FactReader):
 
     def _record(self, payload: dict[str, Any]) -> CycleRecord:
         rows = self._rows("SELECT body FROM snapshots WHERE digest = ?", [payload["snapshot"]])
+        pruned = SnapshotPruned(
+            self.path,
+            f"no longer keeps what cycle {payload['number']} saw",
+            "raise the number of snapshots kept to replay older cycles in future; the first of each day is kept",
+        )
         if not rows:
-            raise SnapshotPruned(
-                self.path,
-                f"no longer keeps what cycle {payload['number']} saw",
-                "raise the number of snapshots kept to replay older cycles in future; the first of each day is kept",
-            )
+            raise pruned
         try:
             body = rows[0][0]
             seen = json.loads(zlib.decompress(body)) if body else read_seen(self._rows, payload["snapshot"])
         except PartDamaged as error:
+            if not self._rows("SELECT 1 FROM snapshots WHERE digest = ?", [payload["snapshot"]]):
+                raise pruned from error  # by the bot, between the two questions
             raise corrupt(self.path, str(error)) from error
         return record_in(payload, seen)
 

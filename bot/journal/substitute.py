@@ -20,7 +20,7 @@ from bot.atomic_file import publish
 from bot.journal.chain import check_event, check_parts_of
 from bot.journal.errors import JournalError, JournalLocked
 from bot.journal.parts import asking, copy_parts
-from bot.journal.schema import GENESIS, project
+from bot.journal.schema import GENESIS, migrations, project
 from bot.journal.turns import whole_payload
 
 SIZE_MAX = 512 * 1024 * 1024  # larger ones take longer to copy than most locks last
@@ -58,7 +58,8 @@ class Substitute:
         return True
 
     def return_into(self, db: Database) -> int:
-        """Append what the journal `db` lacks of the copy, and remove the copy; how many events that were.
+        """Append what the journal `db` lacks of the copy, and remove the copy; how many events that were. Either file
+        may be of an earlier version.
 
         Raises:
             JournalLocked: the journal still is.
@@ -66,6 +67,12 @@ class Substitute:
         """
         if not self.exists():
             return 0
+        with closing(sqlite3.connect(self.path, timeout=QUICK_SECONDS, isolation_level=None)) as copy:
+            migrations.apply(Database(copy))
+        try:
+            migrations.apply(db)
+        except sqlite3.OperationalError as error:
+            raise JournalLocked.by_holders(self.journal, error) from error
         with closing(_read_only(self.path)) as source:
             count = self._append(db, source)
         self._clear()

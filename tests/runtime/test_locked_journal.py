@@ -1,6 +1,7 @@
 """A journal that another program has locked: the switch goes on in a copy of it, and the copy comes back into it."""
 
 import asyncio
+import lzma
 import sqlite3
 import subprocess
 import sys
@@ -24,6 +25,7 @@ from bot.journal.substitute import Substitute
 from bot.runtime import daemon
 from bot.runtime.exit_codes import ExitCode
 from bot.runtime.kill.flag_file import FlagFile
+from bot.runtime.kill.guarded_start import level_in_force
 from bot.runtime.wiring import App, build, listen
 from tests.runtime.test_switch import ACCOUNT, serve, stops, until
 from tests.stage import QUIET_MS, Stage, staged
@@ -348,6 +350,47 @@ async def test_a_copy_that_the_journal_has_whole_is_removed(tmp_path: Path) -> N
     assert journal.rebuilt == ""
     journal.reader.verify()
     await journal.close()
+
+
+NEWER_MS = 4_000_000_000_000
+
+
+@pytest.fixture
+def older(tmp_path: Path) -> Path:
+    """A journal of an earlier version."""
+    path = tmp_path / "journal.db"
+    path.write_bytes(lzma.decompress((Path(__file__).parent / "upgrade" / "journal.db.xz").read_bytes()))
+    return path
+
+
+async def opened_older(path: Path, **options: Any) -> Journal:
+    return await Journal.open(path, account="main", now_ms=lambda: NEWER_MS, **options)
+
+
+async def test_a_copy_of_an_earlier_version_comes_back_after_an_upgrade(older: Path) -> None:
+    assert Substitute(older).make()
+    journal = await opened_older(older)
+    assert not Substitute(older).exists()
+    journal.reader.verify()
+    await journal.close()
+
+
+async def test_a_journal_of_an_earlier_version_is_upgraded_on_the_way_back_to_it(older: Path) -> None:
+    journal = await opened_older(older, substituted=True)
+    assert await journal.return_if_unlocked(may_stay=True)
+    journal.reader.verify()
+    await journal.close()
+
+
+def test_a_latched_level_that_cannot_be_read_counts_as_cancel(older: Path, stage: Stage) -> None:
+    """Found by the simulator (heavy seed 750261): a flipped bit of the level ended the start with a traceback."""
+    settings = stage.settings
+    assert settings.journal_path == older
+    with closing(sqlite3.connect(older)) as db:
+        db.execute("INSERT OR REPLACE INTO latch (id, level, by, reason, at_ms) VALUES (1, 'cancdl', '', '', 1)")
+        db.commit()
+    assert level_in_force(settings, KillLevel.OFF) is KillLevel.CANCEL
+    assert level_in_force(settings, KillLevel.FLATTEN) is KillLevel.FLATTEN
 
 
 async def test_a_copy_of_another_journal_is_refused_with_both_names(tmp_path: Path) -> None:

@@ -155,8 +155,8 @@ def _valuation(fact: Fact) -> tuple[int, Valuation]:
 
 def standings_at(reader: JournalReader, sectors: Sectors, marks: list[tuple[int, Valuation]]) -> dict[int, Standing]:
     """The standing at each valuation, by its event. Fills count before a valuation that was journaled after them,
-    payments before one that is younger than they are: the venue may list a payment hours later. What executed before the
-    first valuation is in it, whenever it was journaled."""
+    payments before one that is younger than they are: the venue may list a payment hours later. What executed before
+    the first valuation is in it, whenever it was journaled."""
     first_seq, first = marks[0]
     ledger = ProfitLedger(first, {asset: sectors.main(asset) or "" for asset in sectors.tokens})
     booked = [

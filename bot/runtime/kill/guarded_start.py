@@ -10,7 +10,7 @@ import structlog
 from bot.domain.codec import decode
 from bot.domain.portfolio import Account, Position
 from bot.domain.states import KillLevel, highest
-from bot.journal.journal import JournalError, JournalReader
+from bot.journal.journal import JournalCorrupt, JournalError, JournalReader
 from bot.journal.substitute import Substitute
 from bot.ports import AccountRefused, ChecksUnanswered, Venue
 from bot.runtime.settings.model import Settings
@@ -43,7 +43,8 @@ async def open_venue(venue: Venue, settings: Settings, reader: JournalReader, as
 
 
 def level_in_force(settings: Settings, asked: KillLevel) -> KillLevel:
-    """The level that was asked for, or the one that a journal which cannot be opened has latched."""
+    """The level that was asked for, or the one that a journal which cannot be opened has latched: `cancel` where that
+    cannot be made out, as with an unreadable flag file."""
     copy = Substitute(settings.journal_path)
     path = copy.path if copy.exists() else settings.journal_path
     if not path.is_file():
@@ -51,6 +52,8 @@ def level_in_force(settings: Settings, asked: KillLevel) -> KillLevel:
     reader = JournalReader(path)
     try:
         return highest(asked, reader.load_latch().level)
+    except JournalCorrupt:
+        return highest(asked, KillLevel.CANCEL)
     except JournalError:
         return asked
     finally:
