@@ -51,16 +51,20 @@ class StopProofs:
         self._asked_ms.pop(order.client_id, None)
 
     def unproved(self, orders: Sequence[Order], now_ms: int) -> frozenset[str]:
-        """Client ids of trigger orders whose own endpoint was asked in vain, and whose last proof is twice as old as a
-        proof may be. A process that has none yet counts from its first question.
+        """Client ids of trigger orders whose own endpoint has been asked in vain for as long as a proof holds, and
+        whose last proof is twice as old. A process that has none yet counts from its first question.
 
         Forgets what is not among `orders`.
         """
         live = {order.client_id for order in orders if order.state.is_live}
         self._proved_ms = {key: at_ms for key, at_ms in self._proved_ms.items() if key in live}
         self._asked_ms = {key: at_ms for key, at_ms in self._asked_ms.items() if key in live}
-        since = {key: self._proved_ms.get(key, at_ms) for key, at_ms in self._asked_ms.items()}
-        return frozenset(key for key, at_ms in since.items() if abs(now_ms - at_ms) >= 2 * self._interval_ms)
+        return frozenset(
+            key
+            for key, asked_ms in self._asked_ms.items()
+            if abs(now_ms - asked_ms) >= self._interval_ms
+            and abs(now_ms - self._proved_ms.get(key, asked_ms)) >= 2 * self._interval_ms
+        )
 
 
 class UnknownOutcomes:

@@ -176,15 +176,28 @@ async def test_a_stop_whose_own_endpoint_stays_silent_protects_nothing_after_a_m
     if restarts:
         world.reconciler = Reconciler(world.venue, world.journal, FAST)
         await world.reconciler.settle(SYMBOLS)
-    venue.advance(59_999)
-    truth = await world.reconciler.settle(SYMBOLS)
-    assert (len(truth.working), truth.unseen) == (1, frozenset())
+    for pause_ms in (30_000, 29_999):
+        venue.advance(pause_ms)
+        truth = await world.reconciler.settle(SYMBOLS)
+        assert (len(truth.working), truth.unseen) == (1, frozenset())
     venue.advance(1)
     truth = await world.reconciler.settle(SYMBOLS)
     assert (len(truth.working), truth.unseen) == (1, {client_id})
     venue.failing = set()
     truth = await world.reconciler.settle(SYMBOLS)
     assert (len(truth.working), truth.unseen) == (1, frozenset())
+
+
+async def test_one_question_in_vain_after_a_long_pause_says_nothing_of_a_stop(world: World) -> None:
+    venue: Any = world.venue
+    client_id = await with_a_stop_that_was_taken_away(world)
+    venue.orders[0].state = ReportState.OPEN
+    await world.reconciler.settle(SYMBOLS)
+    venue.failing = {ORDER}
+    venue.advance(3_600_000)
+    assert (await world.reconciler.settle(SYMBOLS)).unseen == frozenset()
+    venue.advance(30_000)
+    assert (await world.reconciler.settle(SYMBOLS)).unseen == {client_id}
 
 
 async def test_a_clock_that_is_set_back_does_not_keep_a_proof_for_longer(world: World) -> None:
