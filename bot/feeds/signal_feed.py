@@ -96,10 +96,15 @@ class SignalFeed:
             try:
                 await venue.open()
                 known = frozenset(await venue.fetch_instruments(self._symbols))
-            except (Unavailable, SetupFailed) as error:
-                self._failure, self._failed_ms = f"{self.name} cannot be read: {error}", self._now_ms()
+            except BaseException as error:  # also a deadline, which cancels this
+                self._failure, self._failed_ms = (
+                    f"{self.name} cannot be read: {str(error) or 'too slow'}",
+                    self._now_ms(),
+                )
                 await venue.close()
-                raise Unavailable(self._failure) from error
+                if isinstance(error, Unavailable | SetupFailed):
+                    raise Unavailable(self._failure) from error
+                raise
             self._venue, self._known, self._failure = venue, known, ""
             return venue
 

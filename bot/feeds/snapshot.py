@@ -200,8 +200,10 @@ class Observer:
 
     def recall(self, snapshot: Snapshot) -> None:
         """Go on from what a journaled snapshot knew of the past, so that a restart does not forget it. The grids of its
-        instruments serve where the venue lists one no more."""
-        self._past.recall(snapshot)
+        instruments serve where the venue lists one no more. Open interest of another market than today's is not."""
+        name_then = snapshot.signal_market.name if snapshot.signal_market is not None else ""
+        is_same_market = name_then == (self.signals.name if self.signals is not None else "")
+        self._past.recall(snapshot if is_same_market else replace(snapshot, open_interest={}))
         if self.signals is not None:
             self.signals.recall(snapshot)
         self._recalled = snapshot.instruments

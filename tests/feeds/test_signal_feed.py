@@ -1,15 +1,17 @@
 """Signals from another market than the one that is traded: what comes from where, and what happens without it."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, cast
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.codec import decode, encode
-from bot.domain.market import Funding, Premium, Quote, SignalMarket, Snapshot
+from bot.domain.market import Funding, OpenInterest, Premium, Quote, SignalMarket, Snapshot
 from bot.domain.reason import Reason
 from bot.feeds.signal_feed import RETRY_MS, SignalFeed
 from bot.feeds.snapshot import Observer, SnapshotRequest
@@ -95,6 +97,31 @@ async def test_out_of_reach_nothing_of_it_is_taken_from_the_market_that_is_trade
     real.fails.clear()
     assert (await eye.observe()).candles.keys() == {SPOT}
     assert real.opened == 2
+
+
+async def test_a_slow_start_of_the_other_market_is_closed_and_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = Real()
+
+    async def hang() -> None:
+        await asyncio.sleep(3_600)
+
+    monkeypatch.setattr(real, "open", hang)
+    feed = SignalFeed("mainnet", REQUEST.symbols, lambda: cast(Venue, real), lambda: NOW)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.01):
+            await feed.fetch_open_interest(PERP)
+    assert real.closed == 1
+    with pytest.raises(Unavailable, match="too slow"):
+        await feed.fetch_open_interest(PERP)
+
+
+async def test_open_interest_of_one_market_is_not_continued_with_that_of_another() -> None:
+    market, real = Market(), Real()
+    seen = await observer(market, real).observe()
+    assert seen.open_interest
+    later = Observer(venue(market), REQUEST, deadlines=QUICK)
+    later.recall(replace(seen, at_ms=NOW - 2 * HOUR, open_interest={PERP: OpenInterest(PERP, D(7), NOW - HOUR)}))
+    assert all(point[1] != 7 for one in (await later.observe()).open_interest.values() for point in one.earlier)
 
 
 async def test_what_the_other_market_does_not_list_spoils_nothing_else() -> None:
