@@ -23,10 +23,13 @@ STANDING_LONG = {
 
 
 def write_before_acting(patch: pytest.MonkeyPatch) -> None:
+    """Into the journal itself: a copy of a locked one takes the record a moment later."""
     original = SwitchActions.on_rise
 
     async def mutant(self: Any, level: KillLevel) -> None:
-        await self._cycle.parts.journal.record_fact("note", {"words": f"the switch is at {level.value}"})
+        journal = self._cycle.parts.journal
+        await journal.return_if_unlocked(may_stay=False)
+        await journal.record_fact("note", {"words": f"the switch is at {level.value}"})
         await original(self, level)
 
     patch.setattr(SwitchActions, "on_rise", mutant)
