@@ -34,10 +34,11 @@ MUTANTS = (
         "take a wrong setting for passed",
         take_a_wrong_setting_for_passed,
         ("nothing is opened with a wrong setting",),
-        (Kind.MODE_BY_HAND,),
+        (Kind.MODE_BY_HAND, Kind.START_REFUSED),  # by hand alone it is rare: stops that rest forbid the change
         seeds=12,
-        heaviness=16,
-        playbook=SLICED,
+        heaviness=6,
+        playbook={**SLICED, "playbook.regime.override": "downtrend"},  # it hedges first, and then sells and buys
+        lives=6,
     ),
     Mutant(
         "ask for ever",

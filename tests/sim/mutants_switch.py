@@ -96,8 +96,8 @@ MUTANTS = (
         "refuse exits at cancel",
         refuse_exits_at_cancel,
         ("exits go on at cancel",),
-        (Kind.CANCEL_OVER_STOPS,),
-        seeds=24,
+        (Kind.CANCEL_OVER_STOPS, Kind.STOP_WITHDRAWN),  # a stop withdrawn by hand is an exit that is due at once
+        seeds=12,
         heaviness=16,
         playbook=STANDING_LONG,
     ),
