@@ -50,7 +50,7 @@ MUTANTS = (
         (Kind.STOP_WITHDRAWN, Kind.BLIND),
         seeds=8,
         heaviness=24,
-        playbook=SLICED,
+        playbook={**SLICED, "playbook.hedging.instrument": "leader"},  # one stop, which guards the whole hedge
         lives=4,
     ),
     Mutant(
