@@ -6,11 +6,15 @@ from decimal import Decimal
 import pytest
 
 from bot.domain.instrument import Side
+from bot.domain.money import ZERO
 from bot.domain.order import Intent, Order, OrderType, Purpose
+from bot.domain.portfolio import Position
 from bot.domain.reason import Reason
 from bot.domain.states import LegState, OrderState
 from bot.domain.turn.decision import Decision
+from bot.playbook.book.context import PlanContext
 from bot.playbook.positions.exits import with_funding
+from bot.playbook.positions.hedge import near_liquidation
 from tests.playbook.builders import World, golden_policy, neutral_world, one_token_each, resting
 
 D = Decimal
@@ -222,6 +226,24 @@ def test_a_hedge_near_liquidation_is_topped_up_from_idle_margin_or_shrunk(label:
     assert Reason.LIQUIDATION_NEAR in reasons(made)
     assert bool([i for i in acts(made) if i.symbol == ETH]) is shrinks
     assert (ETH in made.top_ups) is not shrinks
+
+
+@pytest.mark.parametrize(("idle", "topped_up", "halved"), [(300, 1, 2), (600, 2, 1), (5_000, 3, 0), (0, 0, 3)])
+def test_idle_margin_is_given_to_one_hedge_of_a_basket_only(idle: int, topped_up: int, halved: int) -> None:
+    """Every perp of it was given the same 300, 900 in all, so that none shrank."""
+    world = neutral_world(golden_policy())
+    perps = {f"{token}/USDT:USDT": world.prices[token] for token in ("AAVE", "ETH", "UNI")}
+    for symbol, price in perps.items():
+        size = D(4_000) / price
+        world.positions[symbol] = Position(symbol, -size, price, price, ZERO, D(800), D(5), price * D("1.09"))
+    label = D(2_400 + idle)
+    world.memory = replace(world.memory, hedges=dict.fromkeys(perps, "defi"), labels={"defi": label, "infra": D(9_000)})
+    world.perp_wallet = label + 9_000
+    context = PlanContext(world.snapshot(), world.portfolio(), world.policy, world.sectors, ())
+    shrinks, top_ups, _ = near_liquidation(world.memory, context)
+    assert sum(top_ups.values(), ZERO) <= idle
+    assert (len(top_ups), len(shrinks)) == (topped_up, halved)
+    assert {*top_ups, *(shrink.symbol for shrink in shrinks)} == perps.keys()
 
 
 def test_guard_intents_never_share_numbers_with_a_leg() -> None:

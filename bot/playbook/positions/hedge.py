@@ -192,10 +192,13 @@ def near_liquidation(
     """Hedges whose liquidation is near: margin to add from the idle margin of the sleeve, or the part to close.
 
     Below half of the least distance, or without idle margin, the hedge shrinks by half: it is never liquidated while
-    anything can be done (PLAYBOOK §2).
+    anything can be done (PLAYBOOK §2). Idle margin is given once: each addition lowers what
+    the hedges after it can get.
     """
     least = context.policy.sizing.liquidation_distance_min
     shrinks, top_ups, notes = [], {}, []
+    free = free_margin(context.portfolio.account)
+    idle = {name: found.futures - found.margin_locked for name, found in context.portfolio.sectors.items()}
     for symbol, sector in sorted(memory.hedges.items()):
         position, instrument = context.position(symbol), context.closable(symbol)
         if position is None or instrument is None or position.mark_price <= 0:
@@ -203,14 +206,14 @@ def near_liquidation(
         distance = liquidation_distance(position.mark_price, position.liquidation_price)
         if distance is None or distance >= least:
             continue
-        sleeves = context.portfolio.sectors.get(sector)
-        idle = min(free_margin(context.portfolio.account), sleeves.futures - sleeves.margin_locked if sleeves else ZERO)
         wanted = abs(signed_notional(position, context.snapshot)) * (least * 3 / 2 - distance)
-        amount = max(ZERO, min(wanted, idle)).quantize(Decimal("0.01"), rounding="ROUND_FLOOR")
+        amount = max(ZERO, min(wanted, free, idle.get(sector, ZERO))).quantize(Decimal("0.01"), rounding="ROUND_FLOOR")
         numbers = {"distance": str(distance), "top_up": str(amount)}
         message = f"{symbol}: liquidation is {distance:.1%} away, less than {least:.1%}"
         if amount > 0:
             top_ups[symbol] = amount
+            free -= amount
+            idle[sector] -= amount
             message += f"; add {amount} of idle margin"
         notes.append(Note(Reason.LIQUIDATION_NEAR, message, symbol, numbers))
         if amount < wanted / 2 or distance < least / 2:
