@@ -90,7 +90,9 @@ def decide(
         *step.notes,
     )
     stood = plan_overlay_hedges(step.memory, context, choice.stance)
-    risked = plan_speculation(step.memory, context, reading, choice, rising)
+    # A perp that becomes a hedge in this turn is taken: one net position serves one purpose.
+    hedged = replace(step.memory, hedges={**step.memory.hedges, **stood.hedges})
+    risked = plan_speculation(hedged, context, reading, choice, rising)
     step = replace(step, memory=risked.memory, intents=(*step.intents, *stood.intents, *risked.intents))
     notes = (*notes, *stood.notes, *risked.notes)
     created = _decision(context, guarded, step, notes, reading.condition, reading.confidence, choice.stance, shares)

@@ -14,7 +14,7 @@ from bot.domain.candles import CandleSeries
 from bot.domain.codec import decode, encode
 from bot.domain.durations import DAY_MS, HOUR_MS
 from bot.domain.instrument import Side
-from bot.domain.market import Snapshot
+from bot.domain.market import Cost, Snapshot
 from bot.domain.money import ZERO
 from bot.domain.order import Intent, OrderType, Purpose
 from bot.domain.order_ids import OrderKind
@@ -98,6 +98,27 @@ def reasons(made: Decision) -> set[Reason]:
 
 
 # The speculative short
+
+
+@pytest.mark.parametrize("choice", ["leader", "basket"])
+def test_no_short_opens_on_a_perp_that_becomes_a_standing_hedge_in_the_same_turn(choice: str) -> None:
+    """Of a basket only the first perp was kept for the hedge: both opened on the second one, and ended each other."""
+    world = standing_at(Stance.DE_RISK, speculative_short=True, gain_hedge="full", hedge_with=choice)
+    plain = world.snapshot
+    world.snapshot = lambda: replace(  # type: ignore[method-assign]
+        plain(),
+        costs={
+            f"{t}/USDT": Cost(f"{t}/USDT", world.spot[t], world.spot[t] * world.prices[t] / 3) for t in ("UNI", "AAVE")
+        },
+    )
+    opened = [intent for intent in world.turn().intents if not intent.reduce_only]
+    hedged = {intent.symbol for intent in opened if intent.purpose is Purpose.HEDGE}
+    shorted = {intent.symbol for intent in opened if intent.purpose is Purpose.TACTICAL_SHORT}
+    assert hedged == ({UNI, AAVE} if choice == "basket" else {UNI})
+    assert shorted == (set() if choice == "basket" else {AAVE})
+    for _ in range(3):
+        made = world.turn()
+        assert [i for i in acts(made) if i.reduce_only] == [], "neither ends the other"
 
 
 def test_both_are_off_unless_they_are_asked_for() -> None:
