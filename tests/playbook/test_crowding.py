@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from bot.domain.candles import CandleSeries
 from bot.domain.durations import DAY_MS, HOUR_MS
-from bot.domain.market import Funding, OpenInterest, Premium, Quote, Snapshot, Tvl
+from bot.domain.market import Funding, OpenInterest, Premium, Quote, SignalMarket, Snapshot, Tvl
 from bot.domain.reason import Reason
 from bot.domain.turn.decision import Signal
 from bot.playbook.market import indicators
@@ -189,6 +189,18 @@ def test_basis_without_enough_of_a_watched_past_has_no_rank() -> None:
     found = signal("basis", replace(market(), quotes=marked("0.0001"), premiums=seen))
     assert found is not None
     assert (found.rank, found.rank_is) == (None, "")
+
+
+def test_basis_is_of_the_market_that_signals_are_read_from() -> None:
+    """A test network's quotes stood 2 % from spot, and were ranked among the main network's premiums."""
+    calm = [f"0.000{n}" for n in range(10)]
+    seen = {perp: replace(premium(perp, calm), share=D("0.00035"), at_ms=START_MS - 60_000) for perp in PERPS[:2]}
+    traded = replace(market(), quotes=marked("0.02"))
+    found = signal("basis", replace(traded, signal_market=SignalMarket("mainnet", START_MS, premiums=seen)))
+    assert found is not None
+    assert found.value == pytest.approx(0.00035 * 365 * 3)
+    assert (found.rank, found.rank_is, found.age_ms) == (pytest.approx(0.4), "percentile", 60_000)
+    assert signal("basis", replace(traded, signal_market=SignalMarket("mainnet", START_MS))) is None
 
 
 def test_volume_is_ranked_in_its_own_history() -> None:

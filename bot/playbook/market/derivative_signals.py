@@ -98,12 +98,9 @@ def _mean_growth(lines: Sequence[tuple[Sequence[int], Sequence[float]]], at_ms: 
 
 def basis(view: MarketView) -> Signal | str:
     """Premium of the leaders' perps over spot as three fundings a day would earn it, share per year; ranked among the
-    means of the looks before."""
-    premiums, perps = [], view.sectors.perp_symbols
-    for symbol in perps:
-        quote = view.snapshot.quotes.get(symbol)
-        if quote is not None and quote.mark is not None and quote.index is not None and not quote.defect():
-            premiums.append(float(quote.mark / quote.index) - 1.0)
+    means of the earlier readings, which are of the same market."""
+    perps = view.sectors.perp_symbols
+    premiums, age = _premiums_now(view, perps)
     if not premiums:
         return "no leader has a mark and an index"
     now = indicators.mean(premiums)
@@ -118,7 +115,23 @@ def basis(view: MarketView) -> Signal | str:
     value = now * YEAR_DAYS * 3
     message = f"perps stand {now:+.3%} from spot ({'contango' if value >= 0 else 'backwardation'})"
     score = indicators.clip(-value / float(view.policy.constants.funding_full))
-    return Signal("basis", value, score, message, 0, *ranked(rank, PERCENTILE))
+    return Signal("basis", value, score, message, age, *ranked(rank, PERCENTILE))
+
+
+def _premiums_now(view: MarketView, perps: Sequence[str]) -> tuple[list[float], int]:
+    """Premiums of these perps in the market that signals are read from, and the age of the oldest one, ms. Quotes are
+    of the market that is traded."""
+    elsewhere = view.snapshot.signal_market
+    if elsewhere is not None:
+        known = [elsewhere.premiums[symbol] for symbol in perps if symbol in elsewhere.premiums]
+        age = max((view.snapshot.at_ms - premium.at_ms for premium in known), default=0)
+        return [float(premium.share) for premium in known], max(0, age)
+    quotes = [view.snapshot.quotes[symbol] for symbol in perps if symbol in view.snapshot.quotes]
+    return [
+        float(quote.mark / quote.index) - 1.0
+        for quote in quotes
+        if quote.mark is not None and quote.index is not None and not quote.defect()
+    ], 0
 
 
 def _mean_premiums(watched: Sequence[Premium], cache: SignalCache) -> tuple[float, ...]:
