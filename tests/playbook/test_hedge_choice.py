@@ -10,12 +10,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bot.domain.campaign import Condition
+from bot.domain.campaign import Condition, OpenExit
 from bot.domain.candles import CandleSeries
 from bot.domain.durations import HOUR_MS
 from bot.domain.market import Funding, Snapshot
 from bot.domain.money import ZERO
-from bot.domain.order import Purpose
+from bot.domain.order import ExitPlan, Purpose
 from bot.domain.portfolio import Position
 from bot.domain.reason import Reason
 from bot.domain.turn.decision import Decision
@@ -279,6 +279,32 @@ def test_a_perp_that_hedges_one_sector_hedges_no_other() -> None:
         ("UNI/USDT:USDT", "defi"),
     ]
     assert made.memory.hedges[ETH] == "defi"
+
+
+@pytest.mark.parametrize("choice", ["leader", "basket"])
+def test_a_long_that_is_closed_first_makes_room_for_the_hedge_of_one_sector_only(choice: str) -> None:
+    """The perp counted as free for every sector: each opened its hedge on it, and one net position stood for both."""
+    defi = ["UNI", "AAVE", "ETH"] if choice == "basket" else ["ETH", "UNI"]
+    sectors = make_sectors(
+        sectors={
+            "defi": {"hedge": defi, "tactical": ["UNI", "AAVE"], "weight_max": 1},
+            "infra": {"hedge": ["ETH", "SOL"], "tactical": ["ETH"], "weight_max": 1},
+        }
+    )
+    found = world(sectors, own=0.4, hedge_with=choice, condition_override="downtrend")
+    price, size = found.prices["ETH"], D(2)
+    found.positions[ETH] = Position(ETH, size, price, price, ZERO, size * price / 5, D(5))
+    plan = ExitPlan(price * D("0.9"), ((price * D("1.08"), D("0.3")),), D("0.05"), found.at_ms + 10**9, D(1000))
+    found.memory = replace(found.memory, exits=(OpenExit(ETH, "infra", size, price, plan, price, campaign=1),))
+    found.turn()
+    assert found.memory.campaign is not None
+    legs = found.memory.campaign.tranches[0].legs
+    shorts = [leg.symbol for leg in legs if leg.purpose is Purpose.HEDGE]
+    assert len(shorts) == len(set(shorts))
+    assert {leg.sector for leg in legs if leg.purpose is Purpose.HEDGE} == {"defi", "infra"}
+    assert found.memory.hedges[ETH] == "defi"
+    (hedge,) = [leg for leg in legs if leg.symbol == ETH and leg.purpose is Purpose.HEDGE]
+    assert (hedge.sector, hedge.size_from) == ("defi", ZERO), "the long is closed by then"
 
 
 def test_a_perp_of_a_basket_without_candles_is_left_out() -> None:

@@ -48,9 +48,13 @@ def _short_value(symbol: str, context: PlanContext) -> Decimal:
 
 
 def hedge_legs(draft: Draft, sales: list[Leg]) -> None:
-    """Not more than the spot that this tranche leaves: a hedge never exceeds what it covers, not in between."""
+    """Not more than the spot that this tranche leaves: a hedge never exceeds what it covers, not in between.
+
+    A perp has one net position, so what a sector has taken here is closed to the sectors after it.
+    """
     context, policy = draft.context, draft.context.policy
     closing = frozenset(leg.symbol for leg in draft.legs)
+    taken: set[str] = set()
     for sector in context.sectors.sectors:
         whole, wanted = draft.unsold(sector, 0), draft.unsold(sector, draft.number)
         left = context.portfolio.hedge_room(sector, sold=sold_value(sector, sales, context))
@@ -68,7 +72,7 @@ def hedge_legs(draft: Draft, sales: list[Leg]) -> None:
             wanted,
             replace(context, hedges=draft.hedges),
             sleeve_margin=draft.labels.get(sector, ZERO) + _spare_margin(sector, draft),
-            closing=closing,
+            closing=closing - taken,
             limit_quote=left,
             spares_expensive=True,
         )
@@ -76,6 +80,7 @@ def hedge_legs(draft: Draft, sales: list[Leg]) -> None:
         draft.hedged[sector] = wanted
         _lend_margin(sector, plans, draft)
         _replace_hedges(sector, frozenset(plan.symbol for plan in plans), closing, draft)
+        taken |= {plan.symbol for plan in plans}
         for plan in plans:
             draft.hedges[plan.symbol] = sector
             draft.hedge_margin[sector] = draft.hedge_margin.get(sector, ZERO) + plan.margin_quote
