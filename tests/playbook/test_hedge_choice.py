@@ -307,6 +307,39 @@ def test_a_long_that_is_closed_first_makes_room_for_the_hedge_of_one_sector_only
     assert (hedge.sector, hedge.size_from) == ("defi", ZERO), "the long is closed by then"
 
 
+def test_a_basket_that_margin_has_cut_is_released_down_to_the_spot_that_is_left_only() -> None:
+    """It was released by the part that is sold as if it were whole: 8,500 fell to 5,082 over 12,497 unsold."""
+    found = basket_world(condition_override="uncertainty")
+    found.memory = replace(found.memory, labels={"defi": D(1_500), "infra": D(200)})
+    found.perp_wallet = D(1_700)
+    made = found.turn()
+    assert [note for note in made.notes if note.reason is Reason.HEDGE_CUT]
+    assert found.memory.campaign is not None
+    first, *later = found.memory.campaign.tranches
+    unsold = sum((leg.quote_value for t in later for leg in t.legs if leg.purpose is Purpose.REDUCE), ZERO)
+    opened = sum((leg.quote_value for leg in first.legs if leg.purpose is Purpose.HEDGE), ZERO)
+    released = sum((leg.quote_value for leg in first.legs if leg.purpose is Purpose.RELEASE), ZERO)
+    assert D(5_000) < opened < unsold
+    assert released == 0
+
+
+@settings(max_examples=examples(15), deadline=None)
+@given(margin=st.integers(500, 6_000))
+def test_a_release_leaves_what_is_unsold_covered_as_far_as_margin_allowed(margin: int) -> None:
+    found = basket_world(condition_override="uncertainty")
+    found.memory = replace(found.memory, labels={"defi": D(margin), "infra": D(200)})
+    found.perp_wallet = D(margin + 200)
+    found.turn()
+    assert found.memory.campaign is not None
+    first, *later = found.memory.campaign.tranches
+    unsold = sum((leg.quote_value for t in later for leg in t.legs if leg.purpose is Purpose.REDUCE), ZERO)
+    opened = sum((leg.quote_value for leg in first.legs if leg.purpose is Purpose.HEDGE), ZERO)
+    released = sum((leg.quote_value for leg in first.legs if leg.purpose is Purpose.RELEASE), ZERO)
+    beta = choose_hedges("defi", scene(basket_world()))[0][0].beta
+    wanted = unsold * min(D(1), beta)
+    assert opened - released == pytest.approx(min(opened, wanted), rel=D("0.02"))
+
+
 def test_a_perp_of_a_basket_without_candles_is_left_out() -> None:
     found = basket_world()
     del found.multiples["AAVE"]

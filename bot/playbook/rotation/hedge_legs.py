@@ -83,6 +83,7 @@ def hedge_legs(draft: Draft, sales: list[Leg]) -> None:
         taken |= {plan.symbol for plan in plans}
         for plan in plans:
             draft.hedges[plan.symbol] = sector
+            draft.hedge_sizes[plan.symbol] = plan.target_size
             draft.hedge_margin[sector] = draft.hedge_margin.get(sector, ZERO) + plan.margin_quote
             held = ZERO if plan.symbol in closing else context.held(plan.symbol)
             purpose = Purpose.HEDGE if -plan.size < held else Purpose.EXIT
@@ -169,7 +170,8 @@ def release_legs(draft: Draft) -> None:
             and (context.policy.hedging.instrument, context.policy.hedging.by_beta) != _PLAIN
         ):
             kept = min(ONE, share(left, draft.hedged.get(sector, left)))
-            size_to = -min(-held, instrument.floor_size(-held * kept))
+            # What margin has cut is below its target already: a release goes down to the target of what is left.
+            size_to = -min(-held, instrument.floor_size(draft.hedge_sizes.get(symbol, -held) * kept))
         elif draft.number == 1 and left > 0:
             size_to = -min(-held, instrument.size_for(left, price))
         else:
