@@ -25,7 +25,13 @@ from bot.playbook.market.signal_cache import SignalCache
 from bot.playbook.market.signals import exit_signs, read_market, signs_against_shorts
 from bot.playbook.market.stance import Choice, choose_stance, current_stance, target_shares
 from bot.playbook.orders.timing import withdrawn
-from bot.playbook.overlays.directional import book_scalps, end_openings, no_longer_justified, plan_speculation
+from bot.playbook.overlays.directional import (
+    after_hedges,
+    book_scalps,
+    end_openings,
+    no_longer_justified,
+    plan_speculation,
+)
 from bot.playbook.overlays.standing_hedges import plan_overlay_hedges
 from bot.playbook.policy.numbers import Policy, Sectors
 from bot.playbook.positions.exits import Guarded, guard_positions, shrink_before_sales
@@ -92,7 +98,7 @@ def decide(
     stood = plan_overlay_hedges(step.memory, context, choice.stance)
     # A perp that becomes a hedge in this turn is taken: one net position serves one purpose.
     hedged = replace(step.memory, hedges={**step.memory.hedges, **stood.hedges})
-    risked = plan_speculation(hedged, context, reading, choice, rising)
+    risked = plan_speculation(hedged, after_hedges(stood.intents, context), reading, choice, rising)
     step = replace(step, memory=risked.memory, intents=(*step.intents, *stood.intents, *risked.intents))
     notes = (*notes, *stood.notes, *risked.notes)
     created = _decision(context, guarded, step, notes, reading.condition, reading.confidence, choice.stance, shares)

@@ -100,10 +100,9 @@ def reasons(made: Decision) -> set[Reason]:
 # The speculative short
 
 
-@pytest.mark.parametrize("choice", ["leader", "basket"])
-def test_no_short_opens_on_a_perp_that_becomes_a_standing_hedge_in_the_same_turn(choice: str) -> None:
-    """Of a basket only the first perp was kept for the hedge: both opened on the second one, and ended each other."""
-    world = standing_at(Stance.DE_RISK, speculative_short=True, gain_hedge="full", hedge_with=choice)
+def with_gains(**changes: Any) -> Market:
+    """A downtrend in which a standing hedge of what has gained and the short are due in one turn."""
+    world = standing_at(Stance.DE_RISK, speculative_short=True, gain_hedge="full", **changes)
     plain = world.snapshot
     world.snapshot = lambda: replace(  # type: ignore[method-assign]
         plain(),
@@ -111,6 +110,29 @@ def test_no_short_opens_on_a_perp_that_becomes_a_standing_hedge_in_the_same_turn
             f"{t}/USDT": Cost(f"{t}/USDT", world.spot[t], world.spot[t] * world.prices[t] / 3) for t in ("UNI", "AAVE")
         },
     )
+    return world
+
+
+@pytest.mark.parametrize("is_unified", [False, True])
+@pytest.mark.parametrize("label", [600, 1_000, 3_000, 6_000])
+def test_a_short_takes_no_margin_that_a_standing_hedge_takes_in_the_same_turn(label: int, is_unified: bool) -> None:
+    """Both were sized by the sleeve as it was before the turn: 500 and 1,000 of a sleeve of 1,000."""
+    world = with_gains()
+    world.memory = replace(world.memory, labels={"defi": D(label), "infra": D(9_000)})
+    world.perp_wallet = ZERO if is_unified else D(label + 9_000)
+    world.spot["USDT"] += label + 9_000 if is_unified else 0
+    world.is_unified = is_unified
+    opened = [intent for intent in world.turn().intents if not intent.reduce_only]
+    assert Purpose.HEDGE in {intent.purpose for intent in opened}
+    assert sum((intent.margin_quote for intent in opened), ZERO) <= label
+
+
+@pytest.mark.parametrize("choice", ["leader", "basket"])
+def test_no_short_opens_on_a_perp_that_becomes_a_standing_hedge_in_the_same_turn(choice: str) -> None:
+    """Of a basket only the first perp was kept for the hedge: both opened on the second one, and ended each other."""
+    world = with_gains(hedge_with=choice)
+    world.memory = replace(world.memory, labels={"defi": D(8_000), "infra": D(9_000)})
+    world.perp_wallet = D(17_000)
     opened = [intent for intent in world.turn().intents if not intent.reduce_only]
     hedged = {intent.symbol for intent in opened if intent.purpose is Purpose.HEDGE}
     shorted = {intent.symbol for intent in opened if intent.purpose is Purpose.TACTICAL_SHORT}

@@ -110,6 +110,26 @@ def _loss(held: OpenExit, context: PlanContext) -> Decimal:
     return max(ZERO, moved * held.size_entered * contract + held.funding_paid)
 
 
+def after_hedges(intents: Sequence[Intent], context: PlanContext) -> PlanContext:
+    """The context without the margin of hedges that this turn opens, and without what their sleeves keep to top them
+    up: the same margin is not given to a directional position too."""
+    needed = [(intent.sector, intent.margin_quote) for intent in intents if intent.margin_quote > 0]
+    if not needed:
+        return context
+    portfolio, keep = context.portfolio, ONE + context.policy.hedging.margin_keep
+    account, labels = portfolio.account, dict(portfolio.labels)
+    for sector, margin in needed:
+        labels[sector] = labels.get(sector, ZERO) - margin * keep
+    total = sum((margin for _, margin in needed), ZERO)
+    cash = account.balances.get(account.quote)
+    if not account.is_unified:
+        account = replace(account, perp_free=account.perp_free - total)
+    elif cash is not None:
+        locked = replace(cash, free=cash.free - total, used=cash.used + total)
+        account = replace(account, balances={**account.balances, account.quote: locked})
+    return replace(context, portfolio=replace(portfolio, account=account, labels=labels))
+
+
 def plan_speculation(
     memory: Memory, context: PlanContext, reading: Reading, choice: Choice, rising: Sequence[str]
 ) -> Speculation:
