@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import aiohttp
 
 from bot.domain.codec import decode
 from bot.domain.money import ZERO
 from bot.domain.portfolio import Account, Balance
-from bot.domain.states import KillLevel
+from bot.domain.states import KillLevel, highest
 from bot.execution.executor import Executor
 from bot.execution.reconcile import Reconciler
 from bot.feeds.macro import JoinedMacro, SeriesFiles
@@ -367,8 +368,14 @@ def assemble(seams: AppSeams) -> App:
         starts_small=is_start_small(settings),
         account_check_ms=settings.venue.timing.account_check_seconds * 1000,
     )
-    cycle = Cycle(parts, kill_level=kill.level)
+    cycle = Cycle(parts, kill_level=partial(_level_of_turns, kill, journal))
     return App(settings, seams.clock, venue, journal, cycle, kill, watcher, seams.session, signals=seams.signals)
+
+
+def _level_of_turns(kill: KillSwitch, journal: Journal) -> KillLevel:
+    """What a turn obeys: nothing is opened in the copy of a locked journal, also when the level whose work goes on
+    there was lifted a moment ago."""
+    return highest(kill.level(), KillLevel.REDUCE_ONLY) if journal.is_substituted else kill.level()
 
 
 async def _record_latch(journal: Journal, level: KillLevel, by: str, reason: str) -> None:

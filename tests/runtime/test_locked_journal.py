@@ -17,11 +17,13 @@ from structlog.testing import capture_logs
 
 from bot.domain.durations import HOUR_MS
 from bot.domain.order import Purpose
+from bot.domain.reason import Reason
 from bot.domain.states import KillLevel
 from bot.journal import recovery as journal_recovery
 from bot.journal import substitute as journal_substitute
 from bot.journal.journal import Journal, JournalError, JournalLocked
 from bot.journal.substitute import Substitute
+from bot.risk.gate import Refused
 from bot.runtime import daemon
 from bot.runtime.exit_codes import ExitCode
 from bot.runtime.kill.flag_file import FlagFile
@@ -189,6 +191,25 @@ async def test_a_resume_while_the_journal_is_locked_does_not_trade_in_the_copy(s
         lock.release()
     async with stage.app() as app:
         assert app.kill.level() is KillLevel.OFF, "the copy had the newest word"
+
+
+async def test_a_turn_whose_level_was_just_lifted_opens_nothing_in_the_copy(stage: Stage) -> None:
+    """Found by the simulator (heavy seed 760056): the level went while the turn before it tried the journal."""
+    async with stage.app() as app:
+        lock = Lock(stage.settings.journal_path)
+        app.kill.engage(KillLevel.CANCEL, "SIGUSR1")
+        app.kill.poll()
+        with suppress(JournalError):
+            await app.journal.record_fact("note", {})
+        assert await app.journal.recover()
+        assert app.journal.is_substituted
+        app.kill._held = KillLevel.OFF
+        result = await app.cycle.run()
+        assert {verdict.note.reason for verdict in result.verdicts if isinstance(verdict, Refused)} == {
+            Reason.KILL_SWITCH
+        }
+        assert stage.writes() == 0
+        lock.release()
 
 
 class Crash(BaseException):
