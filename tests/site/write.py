@@ -26,7 +26,8 @@ WIDTH, HEIGHT, QUALITY = 1400, 800, 60
 
 
 def masked(text: str) -> list[str]:
-    """Lines without figures, folders, persons and padding: what two runs of a command have in common."""
+    """Lines without figures, folders, persons and padding: what two runs of a command have in common. How many cycles
+    find nothing to do, and when the dashboard is ready, depends on the machine."""
     text = re.sub(r"/\S*sectorbot-demo-\S+?(?=/|\s|$)", "DIR", text)
     text = re.sub(r"(process|by) \S+", r"\1 X", text)
     text = re.sub(r"(kill switch +off) \(.*\)", r"\1", text)  # an earlier resume may have left its reason
@@ -34,7 +35,7 @@ def masked(text: str) -> list[str]:
     text = re.sub(r"\b[A-Z]{2,}(, [A-Z]{2,})+", "TOKENS", text)
     text = re.sub(r"[ ─]{2,}", "  ", text)
     lines = [line.strip() for line in text.splitlines()]
-    return [line for line in lines if line and not line.startswith("dashboard")]  # it comes when it is ready
+    return [line for line in lines if line and not line.startswith("dashboard") and not line.endswith("nothing to do")]
 
 
 def demo_output(folder: Path) -> str:
