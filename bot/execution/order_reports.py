@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from bot.domain.money import ONE, ZERO
 from bot.domain.order import Fill, Order
 from bot.domain.reason import Note, Reason
-from bot.domain.states import ORDER_TABLE, OrderEvent, OrderState, is_late
+from bot.domain.states import ORDER_TABLE, IllegalTransition, OrderEvent, OrderState, is_late
 from bot.domain.symbol import is_perp
 from bot.execution.another_writer import UNKNOWN_OUTCOME_STATES, AnotherWriter
 from bot.execution.rules import ExecutionRules
@@ -97,11 +97,21 @@ class OrderReports:
     async def record_report(self, order: Order, report: OrderReport) -> tuple[Order, tuple[Note, ...]]:
         """Write a report down as the event it is in the order's present state; the order after it, and alerts.
 
-        A report that adds nothing, or that is older than what is known, is not written.
+        A report that adds nothing, or that is older than what is known, is not written. The cancel of a turn that was
+        stopped may settle the order while `order` is in hand: then the report is judged by what it has written.
         """
         if report.fills:
             sizes = await self._contract_size_of(order.symbol)
             await self.others.check_fills(await self._journal.record_fills(report.fills, contract_sizes=sizes))
+        try:
+            return await self._record_event_of(order, report)
+        except IllegalTransition:
+            present = self._journal.reader.load_order(order.client_id)
+            if present is None or present.state is order.state:
+                raise
+            return await self._record_event_of(present, report)
+
+    async def _record_event_of(self, order: Order, report: OrderReport) -> tuple[Order, tuple[Note, ...]]:
         event = _event_of(order, report)
         if event is None:
             return order, ()

@@ -227,7 +227,7 @@ class Placement:
         if is_confirmed:  # a report from before the cancel may lack executions: only its end says how much there was
             message = f"cancel of order {order.client_id} is confirmed, what it executed is not: it counts as working"
             self._withdrawn.add(order.client_id)
-        if refusal is not None and report is not None:
+        if refusal is not None and report is not None and self._is_live(order.client_id):
             order = await self._journal.record_order_event(order.client_id, OrderEvent.REJECTED, reason=str(refusal))
             message = f"cancel of order {order.client_id} was refused ({refusal}) and the order is open"
         return order, (Note(Reason.ORDER_IN_DOUBT, message, order.symbol),)

@@ -362,6 +362,26 @@ async def test_a_cancel_of_an_order_that_ends_while_it_waits_is_not_sent(
     assert after.state is OrderState.EXPIRED
 
 
+async def test_a_cancel_that_another_settlement_overtakes_takes_its_outcome(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Found by the simulation (heavy seed 760248): the cancel of a stopped turn settled the order between the answer
+    about it and its record, and the turn after it ended with an IllegalTransition."""
+    await act(world, "rest", time_in_force=TimeInForce.GTC)
+    (order,) = world.journal.reader.load_working()
+    answer = world.venue.fetch_order
+
+    async def fetch_order(symbol: str, client_id: str, **options: Any) -> Any:
+        report = await answer(symbol, client_id, **options)
+        await world.journal.record_order_event(client_id, OrderEvent.CANCELED)
+        return report
+
+    monkeypatch.setattr(world.venue, "fetch_order", fetch_order)
+    await world.executor.cancel([order])
+    (after,) = world.journal.reader.load_orders()
+    assert after.state is OrderState.CANCELED
+
+
 @pytest.mark.parametrize("way", ["send_cancels", "settle_cancels", "cancel"])
 async def test_a_cancel_of_the_switch_that_waited_during_a_resume_is_not_sent(
     world: World, monkeypatch: pytest.MonkeyPatch, way: str
