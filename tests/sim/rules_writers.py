@@ -92,7 +92,7 @@ class ExecutionsUnderKnownIdsAreNoticed(Rule):
     the end nothing of that is overlooked.
 
     What others have undone since shows by no holding. It must be known after a pause, as after a start; a bot that runs
-    reads it within the hour."""
+    reads it within the hour. Of a symbol that the exchange has removed nothing can be asked any more."""
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
@@ -132,7 +132,12 @@ class ExecutionsUnderKnownIdsAreNoticed(Rule):
 
     def _judge(self, when: str, hidden: Set[str]) -> None:
         used = self._used()
-        due = [name for name, at in used.items() if self._began > at + LAG_SECONDS and name not in hidden]
+        is_listed, posted = self.world.exchange.is_listed, self.checkers._posted
+        due = [
+            name
+            for name, at in used.items()
+            if self._began > at + LAG_SECONDS and name not in hidden and is_listed(posted[name].symbol)
+        ]
         if not due:
             return
         reader, kinds = self.checkers._reader, (UNKNOWN_EXECUTED, UNKNOWN_RESTS, CONFLICT)
