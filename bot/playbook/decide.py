@@ -56,17 +56,7 @@ def decide(
     `cache` changes nothing but the time it takes. `unseen`: see `PlanContext`.
     """
     snapshot = as_of(snapshot)
-    context = PlanContext(
-        snapshot,
-        portfolio,
-        policy,
-        sectors,
-        working,
-        memory.directional,
-        memory.hedges_stopped,
-        unseen,
-        memory.hedges,
-    )
+    context = _context(snapshot, portfolio, memory, policy, sectors, working, unseen)
     memory = _settled(memory, context)
     market = read_market(snapshot, policy, sectors, cache)
     signals = market.signals
@@ -116,23 +106,26 @@ def guard(
     unseen: tuple[str, ...] = (),
 ) -> Decision:
     """Exits, hedge ≤ spot and liquidation distance only; regime, target and campaign stay as they are."""
-    context = PlanContext(
-        snapshot,
-        portfolio,
-        policy,
-        sectors,
-        working,
-        memory.directional,
-        memory.hedges_stopped,
-        unseen,
-        memory.hedges,
-    )
+    context = _context(snapshot, portfolio, memory, policy, sectors, working, unseen)
     memory = _settled(memory, context)
     guarded = _guarded(memory, context)
     choice = Choice(current_stance(memory), tactical_allowed=False)
     shares, _ = _shares(memory, choice, policy)
     step = Step(end_tactical(guarded.memory, guarded.ended))
     return _decision(context, guarded, step, guarded.notes, memory.regime.condition, ZERO, choice.stance, shares)
+
+
+def _context(
+    snapshot: Snapshot,
+    portfolio: Portfolio,
+    memory: Memory,
+    policy: Policy,
+    sectors: Sectors,
+    working: tuple[Order, ...],
+    unseen: tuple[str, ...],
+) -> PlanContext:
+    directional, stopped, hedges = memory.directional, memory.hedges_stopped, memory.hedges
+    return PlanContext(snapshot, portfolio, policy, sectors, working, directional, stopped, unseen, hedges)
 
 
 def _guarded(
