@@ -56,7 +56,7 @@ class SignalFeed:
         self._check_listed(symbol)
         return await venue.fetch_open_interest(symbol)
 
-    async def look(
+    async def fetch_market(
         self, spot: Sequence[str], perps: Sequence[str], *, deadline_ms: int
     ) -> tuple[SignalMarket, tuple[Missing, ...]]:
         """Prices, funding and premiums now, with the past of this market."""

@@ -396,4 +396,4 @@ async def _signal_market(
 ) -> tuple[SignalMarket | None, tuple[Missing, ...]]:
     if signals is None:
         return None, ()
-    return await signals.look(asked.spot, asked.funding, deadline_ms=deadlines.candles_ms)
+    return await signals.fetch_market(asked.spot, asked.funding, deadline_ms=deadlines.candles_ms)
