@@ -8,6 +8,7 @@ approval, no hedge without its spot. After every turn: what the journal has adde
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 from bot.domain.instrument import Side
@@ -43,6 +44,7 @@ class Checkers:
     def __init__(self, world: World) -> None:
         self._world, self._exchange, self._wire = world, world.exchange, world.wire
         self._own_reader = JournalReader(world.journal_path)
+        self._file: tuple[Path, int] | None = None  # that it reads
         self._seen_seq = 0
         self._states: dict[str, OrderState] = {}
         self._trades: dict[tuple[str, int], SimTrade] = {}
@@ -84,8 +86,10 @@ class Checkers:
     @property
     def _reader(self) -> JournalReader:
         """Of the file that the bot writes: the journal, or the copy of a locked one."""
-        if self._own_reader.path != (path := self._world.file_in_use()):
+        path = self._world.file_in_use()
+        if self._file != (file := (path, path.stat().st_ino)):  # a copy may have gone and another come, at one path
             self._own_reader.follow(path)
+            self._file = file
         return self._own_reader
 
     def _note_leg(self, intent: Intent) -> None:
