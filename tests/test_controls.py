@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "controls.md"
-COUNT = 50
+COUNT = 51
 REASON_LENGTH = 40
 
 
@@ -95,7 +95,7 @@ def names_of(file: Path) -> frozenset[str]:
     return frozenset(found)
 
 
-def test_all_fifty_controls_are_listed_once() -> None:
+def test_all_controls_are_listed_once() -> None:
     assert [row.number for row in ROWS] == list(range(1, COUNT + 1))
 
 
@@ -104,9 +104,7 @@ def test_a_control_has_a_test_that_exists_or_a_reason(row: Row) -> None:
     assert list(problems(row)) == []
 
 
-GOOD = Row(
-    1, "a cap", ("bot.risk.gate:review",), ("tests/test_controls.py::test_all_fifty_controls_are_listed_once",), ""
-)
+GOOD = Row(1, "a cap", ("bot.risk.gate:review",), ("tests/test_controls.py::test_all_controls_are_listed_once",), "")
 WHY = "it cannot be done here, and this says in enough words why"
 
 

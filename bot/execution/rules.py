@@ -39,6 +39,8 @@ class ExecutionTiming:
     doubt_deadline_ms: Annotated[int, Field(ge=1_000)] = 120_000
     # a resting stop that the list of open orders shows is asked about by itself at least this often, ms
     stop_proof_ms: Annotated[int, Field(ge=0)] = 30_000
+    # longest time for which a settlement waits for the answers about such stops, ms: that of `risk.latency_max_ms`
+    stop_proof_deadline_ms: Annotated[int, Field(ge=1)] = 5_000
     # times books and account are compared before they disagree
     mismatch_rounds: Annotated[int, Field(ge=1, le=20)] = 3
     # wait between two comparisons, ms

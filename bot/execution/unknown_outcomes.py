@@ -180,15 +180,16 @@ class UnknownOutcomes:
     async def _proved(self, order: Order, listed: OrderReport) -> OrderReport:
         """What is newer: the row of the list of open orders, or what the order's own endpoint says of it.
 
-        An order that is over stays over, so whoever says so is right. That the endpoint does not answer, or does not
-        know the order, proves nothing.
+        An order that is over stays over, so whoever says so is right. That the endpoint does not answer within
+        `stop_proof_deadline_ms`, or does not know the order, proves nothing.
         """
         asked_ms = self._venue.now_ms()
         if not self._proofs.ask_if_due(order, asked_ms):
             return listed
         try:
-            report = await self._evidence.fetch_order(order) or await self._find_in_history(order)
-        except Unavailable:
+            async with asyncio.timeout(self._rules.timing.stop_proof_deadline_ms / 1000):
+                report = await self._evidence.fetch_order(order) or await self._find_in_history(order)
+        except (Unavailable, TimeoutError):
             return listed
         if report is None or report.defect:
             return listed

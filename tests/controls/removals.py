@@ -221,4 +221,13 @@ REMOVALS: Mapping[int, tuple[Removal, ...]] = {
     48: (Text("bot/feeds/candle_cache.py", r"if key in keep\b", "if key"),),
     49: (Text("docs/controls.md", r"(?m)^\| 31 \|.*\n", ""),),
     50: (Text("docs/reasons.md", r"(?m)^\| `order_in_doubt` \|.*\n", ""),),
+    51: (
+        Body("bot.execution.unknown_outcomes:StopProofs.ask_if_due", "return False"),
+        Body("bot.execution.unknown_outcomes:StopProofs.unproved", "return frozenset()"),
+        Text(
+            "bot/execution/unknown_outcomes.py",
+            r"asyncio\.timeout\(self\._rules\.timing\.stop_proof.*\)",
+            "asyncio.timeout(None)",
+        ),
+    ),
 }

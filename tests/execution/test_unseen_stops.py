@@ -1,6 +1,7 @@
 """A stop rests while the list of open orders has it and its own endpoint shows it: either may be minutes behind."""
 
-from dataclasses import dataclass, field
+import asyncio
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,9 @@ import pytest
 
 from bot.domain.states import OrderState
 from bot.execution.reconcile import Reconciler
+from bot.execution.rules import ExecutionTiming
 from bot.ports import OrderReport, ReportState, Unavailable
+from bot.risk.limits import Limits
 from tests.execution.scripted_venue import PERP, ScriptedVenue
 from tests.execution.worlds import FAST, SYMBOLS, World, approve_stop, open_world
 
@@ -17,10 +20,12 @@ ORDER, LIST, HISTORY = "order", "open orders", "order history"
 
 @dataclass
 class LaggingVenue(ScriptedVenue):
-    """The endpoints in `behind` say what was so when `remember` was called; those in `failing` do not answer."""
+    """The endpoints in `behind` say what was so when `remember` was called; those in `failing` refuse, those in
+    `hanging` do not answer."""
 
     behind: set[str] = field(default_factory=set)
     failing: set[str] = field(default_factory=set)
+    hanging: set[str] = field(default_factory=set)
     former: dict[str, Any] = field(default_factory=dict)
 
     async def remember(self, client_id: str) -> None:
@@ -31,6 +36,7 @@ class LaggingVenue(ScriptedVenue):
         }
 
     async def fetch_order(self, symbol: str, client_id: str, *, is_trigger: bool = False) -> OrderReport | None:
+        await self._hang(ORDER)
         now = await super().fetch_order(symbol, client_id, is_trigger=is_trigger)
         found: OrderReport | None = self._answer(ORDER, now)
         return found
@@ -40,8 +46,13 @@ class LaggingVenue(ScriptedVenue):
         return found
 
     async def fetch_order_history(self, symbol: str, since_ms: int) -> tuple[OrderReport, ...]:
+        await self._hang(HISTORY)
         found: tuple[OrderReport, ...] = self._answer(HISTORY, await super().fetch_order_history(symbol, since_ms))
         return found
+
+    async def _hang(self, endpoint: str) -> None:
+        if endpoint in self.hanging:
+            await asyncio.Event().wait()
 
     def _answer(self, endpoint: str, now: Any) -> Any:
         if endpoint in self.failing:
@@ -210,3 +221,28 @@ async def test_a_clock_that_is_set_back_does_not_keep_a_proof_for_longer(world: 
     venue.behind = {LIST}
     venue.advance(-3_000_000)
     assert (await world.reconciler.settle(SYMBOLS)).working == ()
+
+
+@pytest.mark.parametrize("hanging", [{ORDER}, {HISTORY}, {ORDER, HISTORY}], ids=" and ".join)
+async def test_a_stops_own_endpoint_that_hangs_holds_no_settlement_up(world: World, hanging: set[str]) -> None:
+    """Each settlement goes on after the deadline of the question; the stop counts as unseen after a minute."""
+    venue: Any = world.venue
+    client_id = await with_a_stop_that_was_taken_away(world)
+    venue.orders[0].state = ReportState.OPEN
+    rules = FAST.model_copy(update={"timing": replace(FAST.timing, stop_proof_deadline_ms=50)})
+    world.reconciler = Reconciler(world.venue, world.journal, rules)
+    await world.reconciler.settle(SYMBOLS)
+    venue.behind, venue.hanging = {ORDER}, hanging
+    venue.former[ORDER] = None  # the history is asked as well
+    unseen = []
+    for _ in range(2):
+        venue.advance(30_000)
+        async with asyncio.timeout(5):
+            truth = await world.reconciler.settle(SYMBOLS)
+        assert [order.client_id for order in truth.working] == [client_id]
+        unseen.append(truth.unseen)
+    assert unseen == [frozenset(), {client_id}]
+
+
+def test_a_settlement_waits_for_a_stops_endpoint_no_longer_than_for_a_venue_that_is_slow() -> None:
+    assert ExecutionTiming().stop_proof_deadline_ms <= Limits().latency_max_ms
