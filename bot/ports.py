@@ -14,6 +14,7 @@ from typing import Protocol, TypeVar
 from bot.domain.candles import CandleSeries
 from bot.domain.instrument import Instrument, Side
 from bot.domain.market import Book, Funding, Macro, OpenInterest, Quote, Tvl
+from bot.domain.money import ZERO
 from bot.domain.order import Fill, OrderType, TimeInForce
 from bot.domain.portfolio import Account
 
@@ -173,6 +174,25 @@ class OrderReport:
     fills: tuple[Fill, ...] = ()
     trigger_price: Decimal | None = None
     defect: str = ""
+
+
+def acknowledged(request: OrderRequest, venue_id: str, at_ms: int) -> OrderReport:
+    """The report of an order that the venue took, and of which nothing more is known."""
+    return OrderReport(
+        symbol=request.symbol,
+        client_id=request.client_id,
+        venue_id=venue_id,
+        state=ReportState.OPEN,
+        side=request.side,
+        size=request.size,
+        filled_size=ZERO,
+        filled_quote=ZERO,
+        price=request.price,
+        reduce_only=request.reduce_only,
+        is_trigger=request.order_type.is_trigger,
+        at_ms=at_ms,
+        trigger_price=request.trigger_price,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,7 +65,7 @@ CASES = (
     Case("one_id_per_post", RETRIES, DEAD_CAME_ALIVE, "executor.Executor._next_id, journal.Journal._write_submitting"),
     Case("signed_with_journaled_stamp", WIRE, DEAD_CAME_ALIVE, "placement._request"),
     Case("unknown_reply_is_doubt", WIRE, DEAD_CAME_ALIVE, "placement.Placement._write_send_write"),
-    Case("acknowledged_is_not_executed", LATER, FILL_INVENTED, "bybit.requests._accepted, executor.Executor._follow"),
+    Case("acknowledged_is_not_executed", LATER, FILL_INVENTED, "ports.acknowledged, executor.Executor._follow"),
     Case("duplicate_id_is_doubt", WIRE, DEAD_CAME_ALIVE, "placement.Placement._write_send_write"),
     Case("late_refusal_is_doubt", WIRE, DEAD_CAME_ALIVE, "placement.Placement._rejected"),
     Case("no_send_while_in_doubt", WIRE, TWO_ORDERS_LIVE, "journal.Journal._write_submitting, Executor._prepare"),

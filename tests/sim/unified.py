@@ -11,7 +11,16 @@ from typing import Any
 from bot.domain.money import ZERO
 from bot.domain.order import Fill
 from bot.domain.portfolio import Account, Balance
-from bot.ports import Clock, OrderReport, OrderRequest, Payment, Rejection, ReportState, VenueRejected
+from bot.ports import (
+    Clock,
+    OrderReport,
+    OrderRequest,
+    Payment,
+    Rejection,
+    ReportState,
+    VenueRejected,
+    acknowledged,
+)
 from bot.simex.dialects.bybit.common import VISIBLE_AFTER_MS, BybitDesk
 from bot.simex.engine.exchange import Exchange
 from bot.venues.paper.engine_venue import EngineVenue
@@ -74,11 +83,11 @@ class UnifiedEngine(EngineVenue):
         except VenueRejected as rejected:
             if not is_perp or rejected.kind is not Rejection.WOULD_TAKE:
                 raise
-            report = _acknowledged(request, f"later:{len(self._ended)}", exchange.now_ms)
+            report = acknowledged(request, f"later:{len(self._ended)}", exchange.now_ms)
             self._ended[request.client_id] = replace(report, state=ReportState.EXPIRED)
         finally:
             self._desk.gather(self.account_name)
-        return _acknowledged(request, report.venue_id, report.at_ms)
+        return acknowledged(request, report.venue_id, report.at_ms)
 
     async def cancel_order(self, symbol: str, client_id: str, *, is_trigger: bool = False) -> None:
         if client_id in self._hidden(await self._at_market(symbol), symbol):
@@ -116,21 +125,3 @@ class UnifiedEngine(EngineVenue):
             for order in exchange.orders(self.account_name, symbol, limit=1_000_000)
             if order.parent_id is None and exchange.now_ms - order.created_ms < VISIBLE_AFTER_MS
         }
-
-
-def _acknowledged(request: OrderRequest, venue_id: str, at_ms: int) -> OrderReport:
-    return OrderReport(
-        symbol=request.symbol,
-        client_id=request.client_id,
-        venue_id=venue_id,
-        state=ReportState.OPEN,
-        side=request.side,
-        size=request.size,
-        filled_size=ZERO,
-        filled_quote=ZERO,
-        price=request.price,
-        reduce_only=request.reduce_only,
-        is_trigger=request.order_type.is_trigger,
-        at_ms=at_ms,
-        trigger_price=request.trigger_price,
-    )

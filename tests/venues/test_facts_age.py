@@ -13,7 +13,7 @@ from bot.feeds.snapshot import Observer, SnapshotRequest
 from bot.ports import Answered, Rejection, Unavailable, VenueRejected
 from bot.venues.binance.errors import BINANCE_ERRORS
 from bot.venues.binance.parse import venue_ms
-from bot.venues.ccxt.brackets import BRACKETS_AGE_MAX_MS
+from bot.venues.ccxt.account.brackets import BRACKETS_AGE_MAX_MS
 from bot.venues.ccxt.connection import FACTS_AGE_MAX_MS
 from bot.venues.ccxt.venue import CcxtVenue, ConnectionRules
 from tests.venues.binance_server import NOW_MS, BinanceServer, Canned, perp_symbol, placed, refusal, spot_symbol

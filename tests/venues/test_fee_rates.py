@@ -157,7 +157,7 @@ async def test_a_venue_that_does_not_answer_starts_with_the_listed_rates_and_say
 async def test_a_venue_that_stays_silent_delays_a_start_by_the_deadline_only(
     make_venue: Callable[..., CcxtVenue], server: BinanceServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fee_rates, "_DEADLINE_S", 0.2)
+    monkeypatch.setattr(fee_rates, "DEADLINE_S", 0.2)
     server.silent = {LIST}
     opened = make_venue()
     await opened.open()

@@ -10,7 +10,7 @@ import pytest
 from bot.domain.instrument import Side
 from bot.domain.order import OrderType, TimeInForce
 from bot.ports import OrderRequest, OutcomeUnknown, Rejection, ReportState, VenueRejected
-from bot.venues.binance.requests import LEVERAGE_KNOWN_MS
+from bot.venues.ccxt.account.writes import LEVERAGE_KNOWN_MS
 from bot.venues.ccxt.venue import CcxtVenue
 from tests.venues.binance_server import NOW_MS, BinanceServer, placed, refusal
 from tests.venues.conftest import HandClock

@@ -1,4 +1,4 @@
-"""The account's own fee rates. ccxt lists the rates of an ordinary account; the venue charges the account's.
+"""The account's own fee rates at Binance.
 
 Spot rates come in one list from the wallet's endpoint, or symbol by symbol where the environment has none. Rates of
 perps come symbol by symbol and weigh 20 each, so a look asks for `PER_LOOK` symbols at most and the next goes on. A
@@ -7,36 +7,30 @@ discount for fees in another asset (BNB) is left out: it ends when that asset is
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import replace
-from decimal import Decimal
 from typing import Any
 
-from bot.domain.instrument import Instrument
 from bot.domain.money import ZERO
 from bot.domain.symbol import is_perp
 from bot.ports import Unavailable
 from bot.venues.binance.paging import Asking
 from bot.venues.ccxt import rows
+from bot.venues.ccxt.account.fees import DEADLINE_S, NO_ANSWER, NO_ROW, OwnRates, Rates, checked_rates
 from bot.venues.ccxt.connection import CONTRADICTED_READ_MS, Connection
 from bot.venues.ccxt.rows import UNREADABLE
 
 PER_LOOK = 30
-RATE_MAX = Decimal("0.05")
-_DEADLINE_S = 5.0  # the listed rates serve without an answer
 _AT_ONCE = 8
 _PARTS = ("standardCommission", "specialCommission", "taxCommission")
-Rates = tuple[Decimal, Decimal]
 
 
-class FeeRates(Asking):
+class FeeRates(Asking, OwnRates):
     """(maker, taker) rates of one account by symbol, as far as the venue answers."""
 
     def __init__(self, connection: Connection) -> None:
-        super().__init__(connection)
-        self._own: dict[str, Rates] = {}
+        Asking.__init__(self, connection)
+        OwnRates.__init__(self)
         self._asked_ms: dict[str, int] = {}
         self._due: dict[str, None] = {}
-        self._failed: dict[str, str] = {}
 
     def are_due(self) -> bool:
         """Whether the last look left symbols to the next one."""
@@ -60,28 +54,15 @@ class FeeRates(Asking):
         if not spot and not single:
             self._due = {}
             return
-        requested = dict.fromkeys((*spot, *single), "no answer in time")
+        requested = dict.fromkeys((*spot, *single), NO_ANSWER)
         self._failed |= requested
         self._asked_ms |= dict.fromkeys(requested, now_ms)
         self._due = {symbol: None for symbol in due if symbol not in requested}
         try:
-            async with asyncio.timeout(_DEADLINE_S):
+            async with asyncio.timeout(DEADLINE_S):
                 await self._request_rates(spot, single)
         except TimeoutError:
             pass
-
-    def applied(self, instrument: Instrument) -> Instrument:
-        """The instrument with the account's own rates, or as it is where they are not known."""
-        own = self._own.get(instrument.symbol)
-        return instrument if own is None else replace(instrument, maker_fee=own[0], taker_fee=own[1])
-
-    def notes(self) -> Mapping[str, str]:
-        """Which rates serve, and why, for the symbols whose own rates could not be read."""
-        return {
-            symbol: f"its fee rates could not be read ({why}); "
-            + ("those read before serve" if symbol in self._own else "the listed rates of the venue serve")
-            for symbol, why in self._failed.items()
-        }
 
     async def _request_rates(self, spot: list[str], single: list[str]) -> None:
         gate = asyncio.Semaphore(_AT_ONCE)
@@ -105,12 +86,7 @@ class FeeRates(Asking):
         except UNREADABLE as error:
             result = dict.fromkeys(symbols, f"unreadable answer, {type(error).__name__}: {error}")
         for symbol in symbols:
-            answer = result.get(symbol, "the venue's list has no row of it")
-            if isinstance(answer, str):
-                self._failed[symbol] = answer
-            else:
-                self._own[symbol] = answer
-                self._failed.pop(symbol, None)
+            self._keep(symbol, result.get(symbol, NO_ROW))
 
     async def _request_one(self, symbol: str) -> Mapping[str, Rates | str]:
         method, read = (
@@ -133,12 +109,12 @@ class FeeRates(Asking):
 
 def listed_rates(row: Mapping[str, Any]) -> Rates:
     """A row of the wallet's list of spot fees."""
-    return _checked(rows.number(row["makerCommission"]), rows.number(row["takerCommission"]))
+    return checked_rates(rows.number(row["makerCommission"]), rows.number(row["takerCommission"]))
 
 
 def perp_rates(row: Mapping[str, Any]) -> Rates:
     """The answer about one perp."""
-    return _checked(rows.number(row["makerCommissionRate"]), rows.number(row["takerCommissionRate"]))
+    return checked_rates(rows.number(row["makerCommissionRate"]), rows.number(row["takerCommissionRate"]))
 
 
 def spot_rates(row: Mapping[str, Any]) -> Rates:
@@ -150,18 +126,7 @@ def spot_rates(row: Mapping[str, Any]) -> Rates:
         is_whole = name == _PARTS[0]
         maker += side + rows.number(part["maker"] if is_whole else part.get("maker") or "0")
         taker += side + rows.number(part["taker"] if is_whole else part.get("taker") or "0")
-    return _checked(maker, taker)
-
-
-def _checked(maker: Decimal, taker: Decimal) -> Rates:
-    """A maker may be paid; a taker is not. A rate above `RATE_MAX` is no rate.
-
-    Raises:
-        ValueError: for anything else.
-    """
-    if not (-RATE_MAX <= maker <= RATE_MAX and ZERO <= taker <= RATE_MAX):
-        raise ValueError(f"fee rates of {maker} and {taker}")
-    return maker, taker
+    return checked_rates(maker, taker)
 
 
 def _read(row: Any, read: Callable[[Mapping[str, Any]], Rates], name: str) -> Rates | str:

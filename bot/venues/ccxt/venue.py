@@ -22,8 +22,8 @@ from bot.ports import (
     Payment,
     SetupFailed,
 )
+from bot.venues.ccxt.account.brackets import LeverageBrackets
 from bot.venues.ccxt.adapter import Adapter
-from bot.venues.ccxt.brackets import LeverageBrackets
 from bot.venues.ccxt.connection import Connection, ConnectionRules, Credentials, Seams
 
 __all__ = ["CcxtVenue", "ConnectionRules", "Credentials", "Seams"]
