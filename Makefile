@@ -33,8 +33,8 @@ soak: venv-dev  ## the real daemon on real sockets, killed and disturbed (MINUTE
 controls: venv-dev  ## take each control of docs/controls.md out in turn and see its tests fail; takes ten minutes
 	@$(BIN)/python -m tests.controls --jobs 2 $(ARGS)
 
-bench: venv-dev  ## the figures of docs/performance.md; takes half an hour
-	@for bench in start plan cycle orders idle; do $(BIN)/python tests/bench/bench_$$bench.py || exit 1; done
+bench: venv-dev  ## run every bench and write docs/performance.md, in 20 minutes (ARGS="plan orders" runs some)
+	@$(BIN)/python -m tests.bench $(ARGS)
 
 reference: venv-dev  ## write config/default.toml, config/schema.json, docs/configuration.md and docs/endpoints.md from the code
 	@$(BIN)/python -m tests.runtime.settings_files

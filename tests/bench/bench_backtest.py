@@ -47,9 +47,9 @@ class Figure:
     rss: float
 
 
-def write_world(folder: Path, count: int, years: int) -> None:
+def write_world(folder: Path, count: int, years: float) -> None:
     """Hourly candles of `count` instruments, in phases so that conditions change; funding three times a day."""
-    hours = (WARMUP_DAYS + years * YEAR_DAYS + 2) * 24
+    hours = (WARMUP_DAYS + round(years * YEAR_DAYS) + 2) * 24
     first_ms = START_MS - WARMUP_DAYS * DAY
     tides = random.Random(1)
     drift = [tides.gauss(0, 0.0006) for _ in range(hours // (24 * 45) + 1)]  # a market that turns every 45 days
@@ -82,7 +82,7 @@ def write_world(folder: Path, count: int, years: int) -> None:
     pq.write_table(pa.concat_tables(rates), folder / "funding_8h.parquet")
 
 
-def backtest(folder: Path, count: int, years: int, decide_hours: int) -> None:
+def backtest(folder: Path, count: int, years: float, decide_hours: int) -> None:
     """What `sectorbot backtest --out --journal` does, for a universe of `count` instruments."""
     from bot.lab.backtest import command
     from bot.lab.backtest.page import page_of
@@ -95,7 +95,7 @@ def backtest(folder: Path, count: int, years: int, decide_hours: int) -> None:
         asked = command.BacktestRequest(
             folder,
             START_MS,
-            START_MS + years * YEAR_DAYS * DAY,
+            START_MS + round(years * YEAR_DAYS) * DAY,
             journal=place / "journal.db",
             assignments=("playbook.signals.market_symbol=T000/USDT", "risk.drawdown_max=1"),
             decide_hours=decide_hours,
@@ -109,12 +109,12 @@ def backtest(folder: Path, count: int, years: int, decide_hours: int) -> None:
     print(json.dumps(document["counts"]))
 
 
-def loop(folder: Path, count: int, years: int, _decide_hours: int) -> None:
+def loop(folder: Path, count: int, years: float, _decide_hours: int) -> None:
     """The baseline."""
     from bot.lab.backtest.history import HistoryWindow, load_history
 
     sectors = rig.universe(count)
-    window = HistoryWindow(START_MS, START_MS + years * YEAR_DAYS * DAY, WARMUP_DAYS * DAY)
+    window = HistoryWindow(START_MS, START_MS + round(years * YEAR_DAYS) * DAY, WARMUP_DAYS * DAY)
     history = load_history(folder, sectors, window, market_symbol="T000/USDT", tvl_parts={})
     tracks = [history.market.track(symbol).last for symbol in history.market.symbols]
     closes = [path.closes for path in tracks]  # type: ignore[attr-defined]
@@ -133,7 +133,7 @@ def loop(folder: Path, count: int, years: int, _decide_hours: int) -> None:
     print(json.dumps({"orders": orders, "equity": round(equity)}))
 
 
-def run_once(folder: Path, name: str, count: int, years: int, decide_hours: int) -> tuple[Figure, dict[str, int]]:
+def run_once(folder: Path, name: str, count: int, years: float, decide_hours: int) -> tuple[Figure, dict[str, int]]:
     """One measured process, and what it printed."""
     arguments = [sys.executable, __file__, "measured", name, str(folder), str(count), str(years), str(decide_hours)]
     started = time.perf_counter()
@@ -148,7 +148,7 @@ def run_once(folder: Path, name: str, count: int, years: int, decide_hours: int)
     return Figure(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024), json.loads(printed)
 
 
-def measure(count: int, years: int, runs: int, decide_hours: int) -> Figure:
+def measure(count: int, years: float, runs: int, decide_hours: int) -> Figure:
     """Both of them, in turns; prints a line each and returns the median of ours."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
@@ -159,8 +159,8 @@ def measure(count: int, years: int, runs: int, decide_hours: int) -> Figure:
             for name, own in rows.items():
                 figure, words[name] = run_once(folder, name, count, years, decide_hours)
                 own.append(figure)
-    bars = count * years * YEAR_DAYS * 24
-    print(f"{count} instruments × {years} years hourly ({bars:,} bars), decisions every {decide_hours} h")
+    bars = count * round(years * YEAR_DAYS) * 24
+    print(f"{count} instruments × {years:g} years hourly ({bars:,} bars), decisions every {decide_hours} h")
     middle = {
         name: Figure(*(statistics.median(column) for column in zip(*map(_tuple, own), strict=True)))
         for name, own in rows.items()
@@ -178,11 +178,11 @@ def _tuple(figure: Figure) -> tuple[float, float, float]:
     return figure.wall, figure.cpu, figure.rss
 
 
-def slopes(unit: str, rows: list[tuple[int, Figure]]) -> None:
+def slopes(unit: str, rows: list[tuple[float, Figure]]) -> None:
     """How CPU and memory grow from one size to the next."""
     for (few, one), (many, other) in pairwise(rows):
         print(
-            f"slope {few} to {many} {unit}s: {(other.cpu - one.cpu) / (many - few):.2f} CPU s and "
+            f"slope {few:g} to {many:g} {unit}s: {(other.cpu - one.cpu) / (many - few):.2f} CPU s and "
             f"{(other.rss - one.rss) / (many - few):.2f} MiB per {unit}"
         )
 
@@ -193,18 +193,19 @@ def main() -> None:
         if name in peers.installed():
             print(json.dumps(peers.installed()[name](Path(folder))))
         else:
-            {OURS: backtest, BASELINE: loop}[name](Path(folder), *(int(number) for number in numbers))
+            count, years, hours = numbers
+            {OURS: backtest, BASELINE: loop}[name](Path(folder), int(count), float(years), int(hours))
         return
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", nargs="?", type=int, default=3)
     parser.add_argument("--counts", default="", help="numbers of instruments, over --span years")
-    parser.add_argument("--span", type=int, default=YEARS, help="years of --counts and of a run without lists")
+    parser.add_argument("--span", type=float, default=YEARS, help="years of --counts and of a run without lists")
     parser.add_argument("--years", default="", help="years, at 20 instruments")
     parser.add_argument("--hourly", action="store_true", help="decide every hour")
     given = parser.parse_args()
     decide_hours = 1 if given.hourly else 24
     counts = [int(word) for word in given.counts.split(",") if word]
-    years = [int(word) for word in given.years.split(",") if word]
+    years = [float(word) for word in given.years.split(",") if word]
     if not counts and not years:
         measure(COUNT, given.span, given.runs, decide_hours)
     slopes("instrument", [(count, measure(count, given.span, given.runs, decide_hours)) for count in counts])

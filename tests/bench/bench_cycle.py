@@ -19,8 +19,10 @@ def main() -> None:
     counts = [int(word) for word in sys.argv[2:]] or [10, 40, 160, 640]
     rows = []
     for count in counts:
-        with rig.exchange_of(count) as (world, _):
+        with rig.exchange_of(count) as (world, refused):
             found = rig.measured("cycles", str(world), cycles)
+            if any(refused()):
+                raise SystemExit(f"{count} instruments: the exchange refused (limits, others) {refused()} requests")
         rows.append((count, found["cpu"], found["rss"]))
     base = statistics.median(rows[0][1])
     print(f"{cycles} cycles each; CPU milliseconds of a cycle, median (range), × that of {counts[0]} instruments; MiB")

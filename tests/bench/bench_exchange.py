@@ -23,6 +23,7 @@ from typing import Any
 
 import aiohttp
 
+sys.path.insert(0, str(Path(__file__).parent.parent.parent))
 from bot.simex.signing import sign
 
 AT_ONCE, REQUESTS = 16, 3000
@@ -83,7 +84,7 @@ def memory_of(pid: int) -> float:
     return pages * resource.getpagesize() / 2**20
 
 
-async def rate(pid: int, ask: Callable[[int], Awaitable[Any]], count: int = REQUESTS) -> Rate:
+async def rate(pid: int, ask: Callable[[int], Awaitable[Any]], count: int) -> Rate:
     """The rate of `count` requests, so many at once."""
     numbers = iter(range(count))
 
@@ -91,7 +92,7 @@ async def rate(pid: int, ask: Callable[[int], Awaitable[Any]], count: int = REQU
         for number in numbers:
             await ask(number)
 
-    for number in range(50):
+    for number in range(min(50, count)):
         await ask(-1 - number)
     begun, used = time.monotonic(), cpu_of(pid)
     await asyncio.gather(*(client() for _ in range(AT_ONCE)))
@@ -118,7 +119,7 @@ class Client:
             return reply.status, await reply.json()
 
 
-async def compare(session: aiohttp.ClientSession) -> dict[str, Rate]:
+async def compare(session: aiohttp.ClientSession, count: int) -> dict[str, Rate]:
     """Rates of the bare handler and of kinds of requests."""
     rates: dict[str, Rate] = {}
     async with serving([sys.executable, "-c", BARE]) as (bare, pid):
@@ -127,27 +128,33 @@ async def compare(session: aiohttp.ClientSession) -> dict[str, Rate]:
             async with session.get(bare["http"] + "/x") as reply:
                 await reply.read()
 
-        rates["bare aiohttp"] = await rate(pid, bare_get)
+        rates["bare aiohttp"] = await rate(pid, bare_get, count)
     async with serving([*EXCHANGE, "--limits", "1000000"]) as (document, pid):
         client = Client(session, document)
         limit = "symbol=UNIUSDT&side=BUY&type=LIMIT&timeInForce=GTC&quantity=1&price=6"
         market = "symbol=UNIUSDT&side=BUY&type=MARKET&quantity=1"
-        rates["GET time"] = await rate(pid, lambda n: client.get("/api/v3/time"))
-        rates["GET ticker/price"] = await rate(pid, lambda n: client.get("/api/v3/ticker/price?symbol=UNIUSDT"))
-        rates["GET depth"] = await rate(pid, lambda n: client.get("/api/v3/depth?symbol=UNIUSDT&limit=20"))
-        rates["GET exchangeInfo"] = await rate(pid, lambda n: client.get("/api/v3/exchangeInfo"), 400)
-        rates["GET fapi exchangeInfo"] = await rate(pid, lambda n: client.get("/fapi/v1/exchangeInfo"), 400)
+        rates["GET time"] = await rate(pid, lambda n: client.get("/api/v3/time"), count)
+        rates["GET ticker/price"] = await rate(pid, lambda n: client.get("/api/v3/ticker/price?symbol=UNIUSDT"), count)
+        rates["GET depth"] = await rate(pid, lambda n: client.get("/api/v3/depth?symbol=UNIUSDT&limit=20"), count)
+        rates["GET exchangeInfo"] = await rate(pid, lambda n: client.get("/api/v3/exchangeInfo"), min(count, 400))
+        rates["GET fapi exchangeInfo"] = await rate(pid, lambda n: client.get("/fapi/v1/exchangeInfo"), min(count, 400))
         rates["GET account"] = await rate(
-            pid, lambda n: client.signed("GET", "/api/v3/account", "omitZeroBalances=true")
+            pid, lambda n: client.signed("GET", "/api/v3/account", "omitZeroBalances=true"), count
         )
-        rates["POST order, market"] = await rate(pid, lambda n: client.signed("POST", "/api/v3/order", market), 1000)
+
+        async def place_market(number: int) -> None:
+            await client.signed("POST", "/api/v3/order", market)
+
+        rates["POST order, market"] = await rate(
+            pid, lambda n: client.signed("POST", "/api/v3/order", market), min(count, 1000)
+        )
 
         async def in_and_out(number: int) -> None:
             own = f"&newClientOrderId=b{number + 1000}"
             await client.signed("POST", "/api/v3/order", limit + own)
             await client.signed("DELETE", "/api/v3/order", f"symbol=UNIUSDT&origClientOrderId=b{number + 1000}")
 
-        rates["POST and DELETE order"] = await rate(pid, in_and_out, 1000)
+        rates["POST and DELETE order"] = await rate(pid, in_and_out, min(count, 1000))
     return rates
 
 
@@ -207,11 +214,11 @@ async def load(session: aiohttp.ClientSession, sockets: int, orders: int, second
     }
 
 
-async def main(sockets: int, orders: int, seconds: int) -> None:
+async def main(sockets: int, orders: int, seconds: int, requests: int) -> None:
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(connector=connector) as session:
         if not sockets:
-            for name, found in (await compare(session)).items():
+            for name, found in (await compare(session, requests)).items():
                 print(f"{name:<24} {found.per_second:8.0f} a second  {found.cpu_ms:7.3f} ms CPU each", flush=True)
             return
         print(json.dumps(await load(session, sockets, orders, seconds)))
@@ -222,5 +229,6 @@ if __name__ == "__main__":
     parser.add_argument("--sockets", type=int, default=0, help="0: compare requests only")
     parser.add_argument("--orders", type=int, default=200)
     parser.add_argument("--seconds", type=int, default=60)
+    parser.add_argument("--requests", type=int, default=REQUESTS, help="of each kind that is compared")
     given = parser.parse_args()
-    asyncio.run(main(given.sockets, given.orders, given.seconds))
+    asyncio.run(main(given.sockets, given.orders, given.seconds, given.requests))

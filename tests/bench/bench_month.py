@@ -31,6 +31,7 @@ from bot.runtime.wiring import AppSeams, assemble
 from bot.simex.engine.exchange import Exchange
 from bot.simex.engine.rules import Rules
 from bot.venues.paper.engine_venue import EngineVenue
+from tests.bench import rig
 from tests.sim.loop import VirtualLoop, run_virtually
 from tests.sim.market import PRICES, START_MS, instruments
 from tests.sim.wire import ACCOUNT
@@ -115,7 +116,7 @@ async def live(loop: VirtualLoop, directory: Path, days: int, guard_seconds: int
     rows: list[Any] = []
     try:
         for day in range(1, days + 1):
-            await asyncio.sleep(DAY_SECONDS)
+            await asyncio.sleep(DAY_SECONDS * rig.PACE)
             if running.done():
                 raise SystemExit(f"the daemon has ended on day {day}: {running.result()}")
             turns = sum(entry["event"] in ("cycle", "guard") for entry in logs)

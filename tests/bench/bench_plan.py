@@ -13,7 +13,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent.parent))
 from tests.bench import rig
 
 BASELINE = "import ccxt.async_support"
-PAUSE_SECONDS = 15  # a plan asks as much as a start: four of them stay within the exchange's weight of a minute
+# A plan asks as much as a start: four of them stay within the exchange's weight of a minute.
+PAUSE_SECONDS = 15 * rig.PACE
 
 
 def run_once(command: list[str]) -> tuple[float, float]:

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 BASELINE = "import ccxt.async_support"
+ROOT = Path(__file__).parent.parent.parent
 COMMANDS = {
     BASELINE: ["-c", BASELINE],
     "sectorbot --help": ["-m", "bot", "--help"],
@@ -24,7 +25,7 @@ COMMANDS = {
 
 def run_once(arguments: list[str], directory: str) -> tuple[float, float]:
     """Wall seconds and peak MiB of one process."""
-    environment = os.environ | {"PYTHONPATH": str(Path.cwd())}
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
     started = time.perf_counter()
     process = subprocess.Popen(
         [sys.executable, *arguments],

@@ -1,4 +1,4 @@
-"""From the flag file to the first request of the kill switch: `python tests/bench/bench_switch.py [REPEATS]`.
+"""From the flag file to the first request of the kill switch: `tests/bench/bench_switch.py [REPEATS] [LEVEL ...]`.
 
 Every level in every situation: idle, in the middle of a rotation, with a turn that hangs, with a venue that is dark
 (the first attempt counts), and on a full disk. A purchase rests at the exchange, so that every level has something to
@@ -12,10 +12,11 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).parent.parent.parent))
 import structlog
 
 from bot.domain.states import KillLevel
@@ -25,6 +26,7 @@ from bot.runtime.kill.flag_file import FlagFile
 from bot.runtime.kill.resume_file import ResumeFile, ResumeRequest
 from bot.runtime.simulator.embedded import ACCOUNT
 from bot.runtime.wiring import App
+from tests.bench import rig
 from tests.stage import Stage, staged
 
 LEVELS = tuple(KillLevel)[1:]
@@ -94,7 +96,7 @@ async def measure(level: KillLevel, situation: str) -> float:
             app.journal.reserve.prepare()
             health = Health(stage.settings.state_directory / "health.json", "trade", "sim")
             daemon = asyncio.create_task(Daemon(app, stage.settings, health, stop).run(None))
-            await asyncio.sleep(2.0)  # its first cycle is over
+            await asyncio.sleep(2.0 * rig.PACE)  # its first cycle is over
             turn = await spoil(probe, stage, situation)
             probe.first, started = 0.0, time.perf_counter()
             FlagFile(stage.settings.state_directory).record(level, "a measurement")
@@ -138,10 +140,10 @@ async def until_one_rests(stage: Stage, app: App) -> None:
     raise TimeoutError("nothing rests")
 
 
-async def main(repeats: int) -> None:
+async def main(repeats: int, levels: Sequence[KillLevel]) -> None:
     print(f"| level | {' | '.join(SITUATIONS)} |")
     print("|---" * (len(SITUATIONS) + 1) + "|")
-    for level in LEVELS:
+    for level in levels:
         cells = []
         for situation in SITUATIONS:
             times = []
@@ -154,4 +156,5 @@ async def main(repeats: int) -> None:
 
 if __name__ == "__main__":
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
-    asyncio.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else 5))
+    chosen = tuple(map(KillLevel, sys.argv[2:])) or LEVELS
+    asyncio.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else 5, chosen))

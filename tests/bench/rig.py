@@ -32,6 +32,7 @@ from bot.runtime.settings.model import Settings, Sources
 
 ACCOUNT = "bench"
 DAYS = 135
+PACE = float(os.environ.get("BENCH_PACE", "1"))  # × every wait; the test that starts each bench makes them short
 HERE = Path(__file__)
 ROOT = HERE.parent.parent.parent
 
@@ -101,16 +102,19 @@ def attach(world: dict[str, Any]) -> Attached:
 
 
 def drawn(market: Any, timeframe_ms: int, until_ms: int) -> Any:
-    """The market with its candles made once, as a venue has them: their making is not to be measured."""
+    """The market with its candles made once, as a venue has them: their making is not to be measured. Perps have an
+    open interest, or every cycle would measure how a refused question is answered."""
     from bot.simex.market.base import PathMarket
     from bot.simex.market.path import CandlePath
 
-    tracks = {}
+    tracks, eight_hours = {}, 8 * 3_600_000
     for symbol in market.symbols:
         track = market.track(symbol)
         columns = track.last.columns(timeframe_ms, track.start_ms, until_ms, (DAYS + 2) * 24, until_ms)
         path = CandlePath(timeframe_ms, *columns)
-        tracks[symbol] = replace(track, last=path, mark=path, index=path)
+        times = range(track.start_ms, until_ms, eight_hours) if track.is_perp else ()
+        interest = tuple((at_ms, 1e7 + at_ms // eight_hours % 7 * 1e5) for at_ms in times)
+        tracks[symbol] = replace(track, last=path, mark=path, index=path, interest=interest)
     return PathMarket(tracks)
 
 
@@ -151,15 +155,18 @@ async def serve(count: int, cash: int) -> None:
         await server.start(tls_dir=Path(directory) / "tls")
         hello = {"https_port": server.https_port, "ca": str(server.ca_path), "key": key.key, "secret": key.secret}
         print(json.dumps(hello), flush=True)
-        while line := await asyncio.to_thread(sys.stdin.readline):
-            refused = sum(status in (418, 429) for _, _, _, status in server.request_log)
-            print(json.dumps({"asked": line.strip(), "refused": refused}), flush=True)
+        while await asyncio.to_thread(sys.stdin.readline):
+            statuses = [status for _, _, _, status in server.request_log]
+            limited = sum(status in (418, 429) for status in statuses)
+            failed = sum(status >= 400 for status in statuses) - limited
+            print(json.dumps({"limited": limited, "failed": failed}), flush=True)
         await server.stop()
 
 
 @contextmanager
 def exchange_of(count: int, cash: int = 0) -> Iterator[tuple[Path, Any]]:
-    """A running exchange: the file that says where it is, and a question to it (how many requests it refused)."""
+    """A running exchange: the file that says where it is, and a question to it (how many requests it refused for its
+    limits, and how many for another reason)."""
     with tempfile.TemporaryDirectory() as directory:
         process = subprocess.Popen(
             [sys.executable, str(HERE), "exchange", str(count), str(cash)],
@@ -176,10 +183,11 @@ def exchange_of(count: int, cash: int = 0) -> Iterator[tuple[Path, Any]]:
             hello = json.loads(stdout.readline())
             world.write_text(json.dumps(hello | {"cache": directory, "count": count, "state": f"{directory}/state"}))
 
-            def refused() -> int:
+            def refused() -> tuple[int, int]:
                 stdin.write("refused\n")
                 stdin.flush()
-                return int(json.loads(stdout.readline())["refused"])
+                counts = json.loads(stdout.readline())
+                return int(counts["limited"]), int(counts["failed"])
 
             yield world, refused
         finally:

@@ -39,18 +39,23 @@ def _resident() -> float:
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 2**20
 
 
+async def _pause(seconds: float) -> None:
+    """A wait that the test of the benches makes short."""
+    await asyncio.sleep(seconds * rig.PACE)
+
+
 def idle(world: World, minutes: str) -> None:
     """The daemon at its default cadence; CPU of all but the first minute, and memory at the end."""
     rig.attach(world)
     marks: list[float] = []
 
     async def watch() -> None:
-        await asyncio.sleep(60)
+        await _pause(60)
         marks.append(time.process_time())
-        await asyncio.sleep(60 * float(minutes) - 60)
+        await _pause(60 * float(minutes) - 60)
         marks.append(time.process_time())
-        rss = _resident()
-        print(json.dumps({"cpu_per_minute": (marks[1] - marks[0]) / (float(minutes) - 1), "rss": rss}), flush=True)
+        per_minute = (marks[1] - marks[0]) / (float(minutes) - 1) / rig.PACE
+        print(json.dumps({"cpu_per_minute": per_minute, "rss": _resident()}), flush=True)
 
     async def both() -> None:
         app = await build(_settings(world))
@@ -70,10 +75,10 @@ def cycles(world: World, count: str) -> None:
 
     async def work(app: App) -> list[float]:
         await app.cycle.run()
-        await asyncio.sleep(61)  # the venue's weights of the minute that fetched the history
+        await _pause(61)  # the venue's weights of the minute that fetched the history
         found = []
         for _ in range(int(count)):
-            await asyncio.sleep(15)
+            await _pause(15)
             started = time.process_time()
             await app.cycle.run()
             found.append(time.process_time() - started)
@@ -85,8 +90,10 @@ def cycles(world: World, count: str) -> None:
     print(json.dumps({"cpu": found, "rss": rss, "rss_before": rss_before}))
 
 
-def orders(world: World) -> None:
-    """Orders through the executor and through bare ccxt, at the same exchange, in turns."""
+def orders(world: World, rounds: str) -> None:
+    """Orders through the executor and through bare ccxt, at the same exchange, in turns: perps `rounds` times, single
+    orders four times as often."""
+    perp_rounds = int(rounds)
 
     async def work(app: App) -> Mapping[str, Any]:
         result = await app.cycle.run()
@@ -98,31 +105,32 @@ def orders(world: World) -> None:
         try:
             await _act(app, _first(perps, 40), 1)  # leverage is set, connections are open
             await _bare_orders(bare, _first(spot, 5), 1)
-            await asyncio.sleep(11)
+            await _pause(11)
             found: dict[str, Any] = {"perp_40": [], "perp_40_bare": [], "spot_100": [], "spot_100_bare": []}
-            for _ in range(3):
+            for _ in range(perp_rounds):
                 found["perp_40"].append(await _timed(lambda: _act(app, _first(perps, 40), 1)))
-                await asyncio.sleep(11)
+                await _pause(11)
                 found["perp_40_bare"].append(await _timed(lambda: _bare_orders(bare, _first(perps, 40), 1)))
-                await asyncio.sleep(11)
-            for _ in range(2):
+                await _pause(11)
+            for _ in range(min(2, perp_rounds - 1)):
                 found["spot_100"].append(await _timed(lambda: _act(app, _first(spot, 20), 5)))
-                await asyncio.sleep(11)
+                await _pause(11)
                 found["spot_100_bare"].append(await _timed(lambda: _bare_orders(bare, _first(spot, 20), 5)))
-                await asyncio.sleep(11)
+                await _pause(11)
             found["perp_40_default_limiter"] = await _timed(lambda: _bare_orders(limited, _first(perps, 40), 1))
-            await asyncio.sleep(11)
-            found["spot_150"] = await _timed(lambda: _act(app, _first(spot, 15), 10))
-            await asyncio.sleep(11)
+            await _pause(11)
+            if found["spot_100"]:
+                found["spot_150"] = await _timed(lambda: _act(app, _first(spot, 15), 10))
+                await _pause(11)
             idle = {
                 "after_idle": lambda: _act(app, _first(spot, 1), 1),
                 "after_idle_bare": lambda: _bare_orders(bare, _first(spot, 1), 1),
                 "after_idle_default_limiter": lambda: _bare_orders(limited, _first(spot, 1), 1),
             }
             found |= {name: [] for name in idle}
-            for _ in range(12):
+            for _ in range(4 * perp_rounds):
                 for name, call in idle.items():
-                    await asyncio.sleep(3)
+                    await _pause(3)
                     found[name].append(await _timed(call))
             found["journal_write"] = await _journal_writes(app)
             return found
