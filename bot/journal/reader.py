@@ -122,6 +122,12 @@ class JournalReader(FactReader):
             return self._orders("ORDER BY seq DESC LIMIT ?", [limit])
         return self._orders("WHERE campaign = ? ORDER BY seq DESC LIMIT ?", [campaign, limit])
 
+    @remembered(*ORDERS)
+    def load_ordered_symbols(self, limit: int) -> frozenset[str]:
+        """The symbols of the newest orders, at most `limit` of these."""
+        newest = "SELECT symbol FROM orders ORDER BY seq DESC LIMIT ?"
+        return frozenset(row[0] for row in self._rows(f"SELECT DISTINCT symbol FROM ({newest})", [limit]))
+
     def load_orders_of_intent(self, intent_id: str) -> tuple[Order, ...]:
         """Every order of one intent, oldest first."""
         return self._orders("WHERE intent_id = ? ORDER BY seq", [intent_id])

@@ -133,6 +133,7 @@ def check(past: Past, reader: JournalReader, since_ms: int, limit: int) -> None:
     done = Counter((order.symbol, order.side.value) for n, order, _ in late if executed(past, n) > 0)
     assert reader.count_executed(since_ms) == done
     assert [o.client_id for o in reader.load_orders(limit)] == ids[::-1][:limit]
+    assert reader.load_ordered_symbols(limit) == {o.symbol for o in reader.load_orders(limit)}
     for campaign in (1, 2):
         own = [name for name in ids if (read_place(name) or (0, 0))[0] == campaign]
         assert [o.client_id for o in reader.load_orders(limit, campaign)] == own[::-1][:limit]

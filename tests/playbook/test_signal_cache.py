@@ -1,7 +1,9 @@
 """What is kept of a series that grows is what a series seen for the first time gives."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
+from functools import partial
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -82,6 +84,47 @@ def test_points_of_any_history_are_what_a_new_cache_finds(
     for low, high in cuts:
         for told in (tuple(past[low:high]), tuple(other[:high]), tuple(past[low : high + 3])):
             assert list(kept.floats("rates", "A", told)) == [float(value) for _, value in told]
+
+
+def with_neighbours(known: Sequence[tuple[int, Decimal]], start: int, end: int) -> list[float]:
+    """Something that depends on a point, on the one before it and on the one after it."""
+    return [
+        float(known[at][1])
+        + (1000 * known[at - 1][0] if at else 0)
+        + (7 * known[at + 1][0] if at + 1 < len(known) else 0)
+        for at in range(start, end)
+    ]
+
+
+@given(points, st.lists(st.tuples(st.integers(0, 20), st.integers(0, 20)), min_size=1, max_size=6), points)
+def test_what_depends_on_neighbours_is_what_a_new_cache_finds(
+    past: list[tuple[int, Decimal]], cuts: list[tuple[int, int]], other: list[tuple[int, Decimal]]
+) -> None:
+    kept, past = SignalCache(), sorted(past)
+    for low, high in cuts:
+        for known in (tuple(past[low:high]), tuple(other[:high]), tuple(past[low : high + 3]), tuple(past[low + 1 :])):
+            for number in (8, 8, low):
+                work = partial(shifted, number)
+                assert list(kept.beside("rates", "A", known, number, work)) == work(known, 0, len(known))
+
+
+def shifted(number: int, known: Sequence[tuple[int, Decimal]], start: int, end: int) -> list[float]:
+    return [number + value for value in with_neighbours(known, start, end)]
+
+
+def test_of_a_history_that_grows_only_the_ends_are_worked_out_anew() -> None:
+    kept, asked = SignalCache(), []
+
+    def noted(known: Sequence[tuple[int, Decimal]], start: int, end: int) -> list[float]:
+        asked.append((start, end))
+        return with_neighbours(known, start, end)
+
+    rows = [(at, Decimal(at)) for at in range(40)]
+    for low, high in ((0, 30), (0, 31), (2, 32)):
+        assert list(kept.beside("rates", "A", rows[low:high], 8, noted)) == with_neighbours(
+            rows[low:high], 0, high - low
+        )
+    assert asked == [(0, 30), (29, 31), (0, 1), (28, 30)]
 
 
 def test_a_result_is_kept_for_the_same_objects_and_equal_values_alone() -> None:

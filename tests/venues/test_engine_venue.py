@@ -1,5 +1,6 @@
 """The engine as a venue: what a back-test sees is what the exchange would have answered, and nothing of the future."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -88,3 +89,17 @@ async def test_an_order_stamped_too_long_ago_is_refused_as_the_venue_would() -> 
     with pytest.raises(VenueRejected) as caught:
         await venue.submit_order(buy(at_ms=START_MS))
     assert caught.value.kind is Rejection.CLOCK
+
+
+async def test_an_instrument_is_the_same_object_until_something_of_it_changes() -> None:
+    venue, exchange, _ = make()
+    first = await venue.fetch_instruments()
+    again = await venue.fetch_instruments([SPOT, PERP])
+    assert again[SPOT] is first[SPOT]
+    assert again[PERP] is first[PERP]
+    exchange.set_fee_rates("main", PERP, maker=D("0.0003"), taker=D("0.0007"))
+    exchange.replace_instrument(replace(exchange.instruments[SPOT], price_tick=D("0.5")))
+    changed = await venue.fetch_instruments()
+    assert (changed[PERP].maker_fee, changed[PERP].taker_fee) == (D("0.0003"), D("0.0007"))
+    assert changed[PERP].brackets == first[PERP].brackets
+    assert changed[SPOT].price_tick == D("0.5")

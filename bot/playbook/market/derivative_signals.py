@@ -3,6 +3,8 @@
 import bisect
 import math
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from functools import partial
 
 from bot.domain.candles import CandleSeries
 from bot.domain.durations import DAY_MS, MINUTE_MS
@@ -43,12 +45,19 @@ def crowding(view: MarketView) -> Signal | str:
 
 def _past_rates(known: Sequence[Funding], cache: SignalCache) -> tuple[float, ...]:
     """What longs paid at the settlements that were watched, each over the time it covers, shares per year."""
-    result = []
+    result: list[float] = []
     for funding in known:
-        rates = cache.floats("rates", funding.symbol, funding.earlier)
-        hours = settlement_hours([at_ms for at_ms, _ in funding.earlier], 0, funding.interval_hours)
-        result += [rate * 24 / covered * YEAR_DAYS for rate, covered in zip(rates, hours, strict=True)]
+        interval = funding.interval_hours
+        result += cache.beside("rates", funding.symbol, funding.earlier, interval, partial(_rates, interval))
     return tuple(result)
+
+
+def _rates(interval_hours: int, settlements: Sequence[tuple[int, Decimal]], start: int, end: int) -> list[float]:
+    """What longs paid at the settlements from `start` up to `end`, of which those next to them say the hours."""
+    first = max(0, start - 1)
+    hours = settlement_hours([at_ms for at_ms, _ in settlements[first : end + 1]], start - first, interval_hours)
+    rates = (float(rate) for _, rate in settlements[start:end])
+    return [rate * 24 / covered * YEAR_DAYS for rate, covered in zip(rates, hours, strict=False)]
 
 
 def open_interest(view: MarketView) -> Signal | str:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable, Sequence
 from decimal import Decimal
 from itertools import islice
 from math import isnan, nan
-from operator import is_
+from operator import is_, itemgetter
 from typing import TypeVar, cast
 
 from bot.domain.candles import CandleSeries
@@ -29,6 +29,7 @@ class SignalCache:
         self._newest: dict[str, tuple[tuple[object, ...], Hashable, object]] = {}
         self._windows: dict[tuple[str, str, int, int], tuple[CandleSeries, array[float]]] = {}
         self._points: dict[tuple[str, str], tuple[Sequence[Point], list[float]]] = {}
+        self._pairs: dict[tuple[str, str], tuple[Sequence[Point], Hashable, list[float]]] = {}
 
     def latest(self, name: str, objects: tuple[object, ...], values: Hashable, work: Callable[[], T]) -> T:
         """The result of `work()`, again while the inputs are those of the call before.
@@ -89,15 +90,51 @@ class SignalCache:
         """The values of a symbol's history, in the order of its points."""
         before, values = self._points.pop((name, symbol), ((), []))
         if before is not points:
-            gone = next((at for at, point in enumerate(before) if point == points[0]), 0) if points else 0
-            shared = len(before) - gone
-            is_same = shared <= len(points) and tuple(before[gone:]) == tuple(islice(points, shared))
-            values = values[gone:] if is_same else []
+            gone = _gone_points(before, points)
+            values = [] if gone is None else values[gone:]
             values += [float(value) for _, value in islice(points, len(values), None)]
         if len(self._points) >= KEPT_MAX:
             del self._points[next(iter(self._points))]
         self._points[name, symbol] = points, values
         return values
+
+    def beside(
+        self,
+        name: str,
+        symbol: str,
+        points: Sequence[Point],
+        values: Hashable,
+        work: Callable[[Sequence[Point], int, int], list[float]],
+    ) -> Sequence[float]:
+        """Results of a function of each point of a symbol's history and of the points beside it.
+
+        Args:
+            values: what else the function depends on, compared by value.
+            work: `work(points, start, end)` gives the results of the points from place `start` up to `end`.
+        """
+        before, of_before, results = self._pairs.pop((name, symbol), ((), None, []))
+        if before is not points or of_before != values:
+            gone = _gone_points(before, points) if of_before == values else None
+            shared = 0 if gone is None else len(before) - gone
+            if gone is None or shared < 2:
+                results = work(points, 0, len(points))
+            else:  # at both ends a point has other neighbours than before
+                first = results[:1] if not gone else work(points, 0, 1)
+                results = [*first, *results[gone + 1 : len(before) - 1], *work(points, shared - 1, len(points))]
+        if len(self._pairs) >= KEPT_MAX:
+            del self._pairs[next(iter(self._pairs))]
+        self._pairs[name, symbol] = points, values, results
+        return results
+
+
+def _gone_points(before: Sequence[Point], points: Sequence[Point]) -> int | None:
+    """How many points have left at the old end, None when the history does not continue the one before."""
+    if not points:
+        return None
+    gone = bisect_left(before, points[0][0], key=itemgetter(0))
+    shared = len(before) - gone
+    is_same = shared <= len(points) and tuple(before[gone:]) == tuple(islice(points, shared))
+    return gone if is_same else None
 
 
 def _are_same(before: tuple[object, ...], now: tuple[object, ...]) -> bool:

@@ -101,13 +101,14 @@ def _ratio_of(
     """When the newest candle that both sectors share has closed (0: there is none), the ratio of their indexes, and
     that of the risk-off sector's to the market where both have the newest candle."""
     snapshot = Snapshot(0, {}, {}, candles=candles)
-    shared, on, off = _shared(
-        *(_index_of(snapshot, sectors, name) for name in (policy.allocation.risk_on, policy.allocation.risk_off))
+    risk_on, risk_off = (
+        _index_of(snapshot, sectors, name) for name in (policy.allocation.risk_on, policy.allocation.risk_off)
     )
+    shared, on, off = _shared(risk_on, risk_off)
     ratio = tuple(level / other for level, other in zip(on, off, strict=True) if other > 0)
     market = candles.get(policy.signals.market_symbol)
     line = (market.starts_ms, market.closes) if market is not None else ((), ())
-    times, held, against = _shared(_index_of(snapshot, sectors, policy.allocation.risk_off), line)
+    times, held, against = _shared(risk_off, line)
     is_newest = bool(shared and times) and times[-1] == shared[-1]
     strength = tuple(level / other for level, other in zip(held, against, strict=True) if other > 0)
     return (shared[-1] + policy.candle_ms if shared else 0), ratio, strength if is_newest else ()

@@ -5,6 +5,7 @@ Nothing here waits, so a whole day of cycles costs no wall time; the engine is a
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from operator import is_
 
 from bot.domain.brackets import highest_leverage
 from bot.domain.candles import CandleSeries
@@ -35,6 +36,7 @@ class EngineVenue(EngineAccount):
     ) -> None:
         super().__init__(name=account, venue=venue, session="engine")
         self._exchange, self._clock, self._quote_asset = exchange, clock, quote
+        self._described: dict[str, tuple[tuple[object, ...], Instrument]] = {}
         self.environment = "sim"
         self.has_transfers = True
         self.receive_window_ms, self.quiet_period_ms = RECEIVE_WINDOW_MS, QUIET_PERIOD_MS
@@ -86,15 +88,25 @@ class EngineVenue(EngineAccount):
         """With the account's fee rates and the leverage brackets of perps."""
         engine = self._advanced()
         known = engine.instruments
-        result = {}
-        for symbol in known if symbols is None else symbols:
-            if symbol in known:
-                maker, taker = engine.fee_rates(self.account_name, symbol)
-                result[symbol] = replace(known[symbol], maker_fee=maker, taker_fee=taker)
-            if symbol in known and known[symbol].is_perp:
-                brackets = engine.brackets(symbol)
-                leverage = highest_leverage(brackets)
-                result[symbol] = replace(result[symbol], leverage_max=leverage, brackets=brackets)
+        return {
+            symbol: self._instrument(engine, known[symbol])
+            for symbol in (known if symbols is None else symbols)
+            if symbol in known
+        }
+
+    def _instrument(self, engine: Exchange, listed: Instrument) -> Instrument:
+        """The same object while nothing of it has changed."""
+        symbol = listed.symbol
+        maker, taker = engine.fee_rates(self.account_name, symbol)
+        brackets = engine.brackets(symbol) if listed.is_perp else ()
+        made_of = (listed, maker, taker, brackets)
+        known = self._described.get(symbol)
+        if known is not None and all(map(is_, known[0], made_of)):
+            return known[1]
+        result = replace(listed, maker_fee=maker, taker_fee=taker)
+        if listed.is_perp:
+            result = replace(result, leverage_max=highest_leverage(brackets), brackets=brackets)
+        self._described[symbol] = made_of, result
         return result
 
     async def fetch_quotes(self, symbols: Sequence[str]) -> Mapping[str, Quote]:
