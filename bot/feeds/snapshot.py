@@ -19,7 +19,6 @@ from bot.domain.market import (
     Funding,
     Macro,
     Missing,
-    OpenInterest,
     Quote,
     SignalMarket,
     Snapshot,
@@ -31,6 +30,7 @@ from bot.feeds.candle_cache import CandleCache, CandleHistory
 from bot.feeds.concurrent_fetch import gather_all, gather_each
 from bot.feeds.former_grid import with_former
 from bot.feeds.history import Past
+from bot.feeds.open_interest import INTEREST_EVERY_MS, InterestCache, interest_defect
 from bot.feeds.signal_feed import SignalFeed
 from bot.ports import MacroSource, TvlSource, Venue
 
@@ -52,6 +52,7 @@ class SnapshotRequest:
     books: tuple[str, ...] = ()
     book_levels: int = 50
     lineages: Mapping[str, Lineage] = field(default_factory=dict)
+    open_interest_every_ms: int = INTEREST_EVERY_MS
 
     @property
     def symbols(self) -> tuple[str, ...]:
@@ -94,6 +95,14 @@ class Deadlines:
     instruments_age_max_ms: int = 900_000
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What is kept between looks, because it changes little or slowly."""
+
+    candles: CandleCache = field(default_factory=CandleCache)
+    interest: InterestCache = field(default_factory=InterestCache)
+
+
 async def observe(
     venue: Venue,
     wanted: SnapshotRequest,
@@ -101,19 +110,19 @@ async def observe(
     now_ms: int,
     deadlines: Deadlines,
     *,
-    candles: CandleCache | None = None,
+    kept: Kept | None = None,
     tvl: TvlSource | None = None,
     macro: MacroSource | None = None,
     known: Collection[str] | None = None,
     signals: SignalFeed | None = None,
 ) -> Snapshot:
     """Ask every source at once, about the `known` symbols where those are given. `previous` lends its instruments when
-    it has any; `candles` holds history; `signals` is asked for candles and open interest in place of the venue.
+    it has any; `kept` holds what need not be asked again; `signals` stands for the venue where signals read the market.
 
     Never raises for a source that fails: the snapshot says what is missing and why.
     """
     requested = wanted if known is None else wanted.only(known)
-    read_from = venue if signals is None else signals
+    read_from, kept = venue if signals is None else signals, kept or Kept()
     history = CandleHistory(requested.candles, requested.timeframe_ms, requested.candle_count, requested.lineages)
     async with asyncio.TaskGroup() as group:
         instruments = group.create_task(_instruments(venue, wanted, previous, deadlines))
@@ -130,18 +139,19 @@ async def observe(
             )
         )
         series = group.create_task(
-            (CandleCache() if candles is None else candles).refresh(
+            kept.candles.refresh(
                 read_from, history, now_ms, deadline_ms=deadlines.candles_ms, at_once=deadlines.at_once
             )
         )
         funding = group.create_task(
             gather_all("funding", requested.funding, venue.fetch_funding, deadline_ms=deadlines.funding_ms)
         )
-        interest = group.create_task(
-            gather_each(
-                "open interest",
-                requested.open_interest,
+        interests = group.create_task(
+            kept.interest.refresh(
                 read_from.fetch_open_interest,
+                requested.open_interest,
+                now_ms,
+                every_ms=wanted.open_interest_every_ms,
                 deadline_ms=deadlines.open_interest_ms,
                 at_once=deadlines.at_once,
             )
@@ -157,7 +167,7 @@ async def observe(
         candles=series.result()[0],
         books=_valid("book", *books.result(), book_defect, missing),
         funding=_valid("funding", *funding.result(), funding_defect, missing),
-        open_interest=_valid("open interest", *interest.result(), interest_defect, missing),
+        open_interest=_valid("open interest", *interests.result(), interest_defect, missing),
         tvl=_valid("tvl", *locked.result(), tvl_defect, missing),
         macro=_valid("macro", *outside.result(), macro_defect, missing),
         missing=tuple(missing),
@@ -185,7 +195,7 @@ class Observer:
         self.venue, self.wanted, self.events, self.costs = venue, wanted, events, costs
         self.tvl, self.macro, self.signals = tvl, macro, signals
         self.deadlines = deadlines or Deadlines()
-        self._candles = CandleCache()
+        self._kept = Kept()
         self._past = Past()
         self._previous: Snapshot | None = None
         self._instruments_ms = 0
@@ -229,7 +239,7 @@ class Observer:
             lent,
             now_ms,
             self.deadlines,
-            candles=self._candles if with_history else None,
+            kept=self._kept if with_history else None,
             tvl=self.tvl,
             macro=self.macro if with_history else None,
             known=self.symbols if self._known else None,
@@ -315,11 +325,6 @@ def funding_defect(funding: Funding) -> str | None:
     if not funding.rate.is_finite() or abs(funding.rate) >= 1:
         return f"rate is {funding.rate}"
     return f"interval is {funding.interval_hours} hours" if funding.interval_hours <= 0 else None
-
-
-def interest_defect(interest: OpenInterest) -> str | None:
-    is_sound = interest.value_quote.is_finite() and interest.value_quote >= 0
-    return None if is_sound else f"value is {interest.value_quote}"
 
 
 def tvl_defect(tvl: Tvl) -> str | None:

@@ -7,12 +7,14 @@ from functools import partial
 import aiohttp
 
 from bot.domain.codec import decode
+from bot.domain.durations import MINUTE_MS
 from bot.domain.money import ZERO
 from bot.domain.portfolio import Account, Balance
 from bot.domain.states import KillLevel, highest
 from bot.execution.executor import Executor
 from bot.execution.reconcile import Reconciler
 from bot.feeds.macro import JoinedMacro, SeriesFiles
+from bot.feeds.open_interest import INTEREST_EVERY_MS
 from bot.feeds.signal_feed import SignalFeed
 from bot.feeds.snapshot import SnapshotRequest
 from bot.feeds.stablecoins import DefiLlamaStablecoins
@@ -415,4 +417,5 @@ def snapshot_request(settings: Settings) -> SnapshotRequest:
         tvl=(*universe.sectors, *(("total",) if "total" in settings.tvl.parts else ())),
         book_levels=settings.cadence.timing.book_levels,
         lineages=universe.lineages,
+        open_interest_every_ms=min(INTEREST_EVERY_MS, policy.constants.signal_age_max_minutes * MINUTE_MS // 2),
     )

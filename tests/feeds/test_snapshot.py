@@ -15,8 +15,11 @@ from bot.domain.candles import CandleSeries
 from bot.domain.instrument import Instrument, Kind
 from bot.domain.market import Book, Funding, OpenInterest, Quote, Tvl
 from bot.feeds.candle_cache import PAGE, CandleCache, CandleHistory, merge
-from bot.feeds.snapshot import Deadlines, Observer, SnapshotRequest, observe
+from bot.feeds.open_interest import InterestCache
+from bot.feeds.snapshot import Deadlines, Kept, Observer, SnapshotRequest, observe
 from bot.ports import Unavailable, Venue
+from bot.runtime.settings.model import Sources
+from bot.runtime.wiring import snapshot_request
 from tests.feeds.static_sources import StaticTvl
 
 D = Decimal
@@ -210,13 +213,13 @@ async def test_no_more_requests_of_a_kind_are_open_than_allowed() -> None:
 
 async def test_history_is_fetched_once_and_then_only_extended() -> None:
     market, cache = Market(), CandleCache()
-    first = await look(market, candles=cache)
+    first = await look(market, kept=Kept(candles=cache))
     assert len(first.candles[SPOT]) == 10
     assert first.candles[SPOT].end_ms == NOW - NOW % HOUR
-    await look(market, candles=cache)
+    await look(market, kept=Kept(candles=cache))
     assert market.asked.count(f"candles {SPOT}") == 1
     market.now += 2 * HOUR
-    later = await look(market, candles=cache)
+    later = await look(market, kept=Kept(candles=cache))
     assert market.asked.count(f"candles {SPOT}") == 2
     assert len(later.candles[SPOT]) == 10
     assert later.candles[SPOT].starts_ms[:8] == first.candles[SPOT].starts_ms[2:]
@@ -226,7 +229,7 @@ async def test_history_is_fetched_once_and_then_only_extended() -> None:
 async def test_long_histories_come_in_pages() -> None:
     market, cache = Market(), CandleCache()
     wanted = replace(WANTED, candle_count=2 * PAGE + 7)
-    snapshot = await look(market, wanted, candles=cache)
+    snapshot = await look(market, wanted, kept=Kept(candles=cache))
     assert len(snapshot.candles[SPOT]) == 2 * PAGE + 7
     starts = snapshot.candles[SPOT].starts_ms
     assert all(b - a == HOUR for a, b in pairwise(starts))
@@ -242,21 +245,21 @@ async def test_a_young_token_has_the_history_it_has() -> None:
 
 async def test_known_history_bridges_a_short_outage_and_not_a_long_one() -> None:
     market, cache = Market(), CandleCache()
-    await look(market, candles=cache)
+    await look(market, kept=Kept(candles=cache))
     market.fails.add(f"candles {SPOT}")
     market.now += 2 * HOUR
-    short = await look(market, candles=cache)
+    short = await look(market, kept=Kept(candles=cache))
     assert len(short.candles[SPOT]) == 10
     assert f"candles {SPOT}" in named(short)
     market.now += HOUR
-    assert (await look(market, candles=cache)).candles == {}
+    assert (await look(market, kept=Kept(candles=cache))).candles == {}
 
 
 async def test_symbols_that_are_no_longer_wanted_are_forgotten() -> None:
     market, cache = Market(), CandleCache()
-    await look(market, replace(WANTED, candles=(SPOT, PERP)), candles=cache)
+    await look(market, replace(WANTED, candles=(SPOT, PERP)), kept=Kept(candles=cache))
     assert len(cache) == 2
-    await look(market, candles=cache)
+    await look(market, kept=Kept(candles=cache))
     assert len(cache) == 1
 
 
@@ -354,3 +357,43 @@ async def test_a_guard_looks_without_history() -> None:
     assert snapshot.candles == snapshot.open_interest == snapshot.tvl == {}
     assert snapshot.missing == ()
     assert set(snapshot.quotes) == set(snapshot.books) == {SPOT, PERP}
+
+
+async def test_open_interest_is_asked_again_once_it_is_half_an_hour_old() -> None:
+    market = Market()
+    wanted = replace(WANTED, open_interest=(PERP, "AAVE/USDT:USDT"), perps=(PERP, "AAVE/USDT:USDT"))
+    observer = Observer(venue(market), wanted, deadlines=QUICK)
+
+    async def asked_at(minutes: float) -> tuple[int, list[int]]:
+        market.now, before = NOW + round(minutes * 60_000), market.asked.count("interest")
+        market.answers["interest"] = OpenInterest(PERP, D(1000), market.now)
+        seen = await observer.observe()
+        readings = [(reading.at_ms - NOW) // 60_000 for reading in seen.open_interest.values()]
+        return market.asked.count("interest") - before, readings
+
+    assert await asked_at(0) == (2, [0, 0])
+    await observer.observe(with_history=False)
+    assert await asked_at(5) == (0, [0, 0])
+    assert await asked_at(29) == (0, [0, 0])
+    assert await asked_at(30) == (2, [30, 30])
+    assert await asked_at(31) == (0, [30, 30])
+    assert await asked_at(20) == (2, [20, 20]), "a clock that was set back makes no reading last longer"
+
+
+async def test_open_interest_that_failed_or_cannot_be_used_is_asked_again_at_once() -> None:
+    market, cache = Market(answers={"interest": OpenInterest(PERP, D("NaN"), NOW)}), InterestCache()
+    assert "open interest UNI/USDT:USDT" in named(await look(market, kept=Kept(interest=cache)))
+    market.fails.add("interest")
+    assert "open interest UNI/USDT:USDT" in named(await look(market, kept=Kept(interest=cache)))
+    market.fails.clear()
+    market.answers.clear()
+    for _ in range(2):
+        seen = await look(market, kept=Kept(interest=cache))
+        assert seen.open_interest[PERP].value_quote == 1000
+    assert market.asked.count("interest") == 3
+
+
+def test_a_reading_never_becomes_too_old_for_the_signal() -> None:
+    assert snapshot_request(Sources().load()).open_interest_every_ms == 30 * 60_000
+    few = Sources(assignments=("playbook.constants.signal_age_max_minutes=20",)).load()
+    assert snapshot_request(few).open_interest_every_ms == 10 * 60_000

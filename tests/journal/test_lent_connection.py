@@ -90,6 +90,8 @@ def _all_answers(reader: JournalReader) -> list[Any]:
         reader.load_memory(),
         reader.load_memory_seq(),
         reader.load_working(),
+        sorted(reader.load_ordered_symbols(1)),
+        sorted(reader.load_ordered_symbols(1_000)),
         reader.load_locks(),
         reader.load_lock_reasons(),
         reader.next_cycle_number(),
