@@ -49,7 +49,7 @@ CPU_FIGURES = (
 WALL_FIGURES = (
     Run("start", "5", "1"),
     Run("plan", "5 40", "1 4"),
-    Run("orders", "3", "1"),
+    Run("orders", "3 40", "1 4"),
     Run("restart", "5 0 100 10000", "1 0 10"),
     Run("open", "3 1000 100000", "1 100"),
     Run("switch", "1", "1 pause"),

@@ -1,7 +1,7 @@
 """Orders through the whole path (gate's approval to settled, journal on disk, throttle) against bare ccxt at the same
 exchange in the same run, and against the exchange's own limits.
 
-python tests/bench/bench_orders.py [ROUNDS]
+python tests/bench/bench_orders.py [ROUNDS] [PERPS]
 
 With one round there are no spot orders but the single ones: they would wait for the exchange's windows of 10 seconds.
 """
@@ -18,17 +18,19 @@ SPOT_LIMIT_SECONDS = 10.0  # 100 orders in 10 seconds: the 101st waits for the n
 
 def main() -> None:
     rounds = sys.argv[1] if len(sys.argv) > 1 else "5"
-    with rig.exchange_of(80, cash=50_000) as (world, refused):
-        found = rig.measured("orders", str(world), rounds)
+    count = sys.argv[2] if len(sys.argv) > 2 else "40"
+    with rig.exchange_of(2 * int(count), cash=50_000) as (world, refused):
+        found = rig.measured("orders", str(world), rounds, count)
         limited, failed = refused()
     if not found["spot_100"]:
         del found["spot_100"], found["spot_100_bare"]
     median = {name: statistics.median(value) if isinstance(value, list) else value for name, value in found.items()}
+    print(f"perps: {count} at once")
     for name, baseline in (
-        ("perp_40", "perp_40_bare"),
+        ("perps", "perps_bare"),
         ("spot_100", "spot_100_bare"),
         ("after_idle", "after_idle_bare"),
-        ("perp_40_default_limiter", "perp_40_bare"),
+        ("perps_default_limiter", "perps_bare"),
         ("after_idle_default_limiter", "after_idle_bare"),
     ):
         if name not in found:
@@ -38,9 +40,9 @@ def main() -> None:
             f"{name:28} {rig.spread(values)} s, {median[name] / median[baseline]:.2f} × {baseline} "
             f"({median[baseline]:.3f} s)"
         )
-    for name, count in (("perp_40", 40), ("perp_40_bare", 40), ("spot_100", 100), ("spot_100_bare", 100)):
+    for name, placed in (("perps", int(count)), ("perps_bare", int(count)), ("spot_100", 100), ("spot_100_bare", 100)):
         if name in median:
-            print(f"{name:28} {count / median[name]:.0f} orders a second")
+            print(f"{name:28} {placed / median[name]:.0f} orders a second")
     if "spot_150" in found:
         ratio = found["spot_150"] / SPOT_LIMIT_SECONDS
         print(f"150 spot orders, limit of 100 in 10 s: {found['spot_150']:.2f} s, {ratio:.2f} × the limit")

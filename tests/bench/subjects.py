@@ -90,10 +90,10 @@ def cycles(world: World, count: str) -> None:
     print(json.dumps({"cpu": found, "rss": rss, "rss_before": rss_before}))
 
 
-def orders(world: World, rounds: str) -> None:
-    """Orders through the executor and through bare ccxt, at the same exchange, in turns: perps `rounds` times, single
-    orders four times as often."""
-    perp_rounds = int(rounds)
+def orders(world: World, rounds: str, count: str) -> None:
+    """Orders through the executor and through bare ccxt, at the same exchange, in turns: `count` perps `rounds` times,
+    single orders four times as often."""
+    perp_rounds, at_once = int(rounds), int(count)
 
     async def work(app: App) -> Mapping[str, Any]:
         result = await app.cycle.run()
@@ -103,21 +103,21 @@ def orders(world: World, rounds: str) -> None:
         perps = {s: bound for s, bound in bounds.items() if ":" in s}
         bare, limited = await _bare(world, limited=False), await _bare(world, limited=True)
         try:
-            await _act(app, _first(perps, 40), 1)  # leverage is set, connections are open
+            await _act(app, _first(perps, at_once), 1)  # leverage is set, connections are open
             await _bare_orders(bare, _first(spot, 5), 1)
             await _pause(11)
-            found: dict[str, Any] = {"perp_40": [], "perp_40_bare": [], "spot_100": [], "spot_100_bare": []}
+            found: dict[str, Any] = {"perps": [], "perps_bare": [], "spot_100": [], "spot_100_bare": []}
             for _ in range(perp_rounds):
-                found["perp_40"].append(await _timed(lambda: _act(app, _first(perps, 40), 1)))
+                found["perps"].append(await _timed(lambda: _act(app, _first(perps, at_once), 1)))
                 await _pause(11)
-                found["perp_40_bare"].append(await _timed(lambda: _bare_orders(bare, _first(perps, 40), 1)))
+                found["perps_bare"].append(await _timed(lambda: _bare_orders(bare, _first(perps, at_once), 1)))
                 await _pause(11)
             for _ in range(min(2, perp_rounds - 1)):
                 found["spot_100"].append(await _timed(lambda: _act(app, _first(spot, 20), 5)))
                 await _pause(11)
                 found["spot_100_bare"].append(await _timed(lambda: _bare_orders(bare, _first(spot, 20), 5)))
                 await _pause(11)
-            found["perp_40_default_limiter"] = await _timed(lambda: _bare_orders(limited, _first(perps, 40), 1))
+            found["perps_default_limiter"] = await _timed(lambda: _bare_orders(limited, _first(perps, at_once), 1))
             await _pause(11)
             if found["spot_100"]:
                 found["spot_150"] = await _timed(lambda: _act(app, _first(spot, 15), 10))
@@ -203,6 +203,7 @@ async def _bare(world: World, *, limited: bool) -> Any:
     exchange.options["fetchCurrencies"] = False
     exchange.options["fetchMarkets"] = {"types": ["spot", "linear"]}
     exchange.options["defaultType"] = "spot"
+    exchange.options["adjustForTimeDifference"] = True  # the exchange has a clock of its own
     await exchange.load_markets()
     return exchange
 
