@@ -10,6 +10,13 @@ from decimal import Decimal
 from bot.domain.money import ZERO
 from bot.domain.symbol import base_of, is_perp, settle_of
 
+# The shocks that a book is judged by, as shares of a price (docs/playbook.md, "What a book risks").
+FALL = Decimal("0.30")  # every token, spot and perp
+SECTOR_FALL = Decimal("0.50")  # the tokens of one sector
+WICK = Decimal("0.25")  # perps alone, up or down, spot stays
+QUOTE_FALL = Decimal("0.10")  # the quote currency against everything else
+DARK_FALL = Decimal("0.20")  # every token, at a venue that pays no gain of a short meanwhile
+
 
 @dataclass(frozen=True, slots=True)
 class Balance:

@@ -77,6 +77,7 @@ class Reason(StrEnum):
     NET_EXPOSURE = "net_exposure"
     ASSET_EXPOSURE = "asset_exposure"
     SECTOR_EXPOSURE = "sector_exposure"
+    STRESS_LOSS = "stress_loss"
     ACCOUNT_LEVERAGE = "account_leverage"
     POSITION_LEVERAGE = "position_leverage"
     MARGIN_USE = "margin_use"

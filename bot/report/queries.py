@@ -14,11 +14,13 @@ from typing import Any
 from rich.console import Console, RenderableType
 
 from bot.domain.durations import DAY_MS
+from bot.domain.money import plain
 from bot.domain.portfolio import Portfolio
 from bot.domain.states import KillLevel
 from bot.journal.errors import SnapshotPruned
 from bot.journal.reader import JournalReader
 from bot.journal.record import CycleRecord
+from bot.playbook.book.exposure import exposure_lines, exposure_row, read_exposure
 from bot.playbook.book.portfolio import build_portfolio
 from bot.playbook.policy.numbers import Policy, Sectors
 from bot.report import funding as report_funding
@@ -122,6 +124,7 @@ def status(view: JournalView) -> tuple[Document, ExitCode]:
     )
     is_mismatched = health.get("problem") == "mismatch" or bool(locks)
     row = rows.status(inputs) | {"journal": str(reader.path), "pid": health.get("pid")}
+    row["exposure"] = _exposure(view, record, portfolio)
     row["profit"] = profit_document(_profit(view, record))["periods"]
     row["held_seconds"] = dict(health.get("held_seconds") or {})
     row["account"] = list(health.get("account") or [])
@@ -133,6 +136,19 @@ def status(view: JournalView) -> tuple[Document, ExitCode]:
     if inputs.kill is not KillLevel.OFF:
         return row, ExitCode.KILLED
     return row, ExitCode.MISMATCH if is_mismatched else ExitCode.OK
+
+
+def _exposure(view: JournalView, record: CycleRecord | None, portfolio: Portfolio | None) -> Document | None:
+    """What the book risks, from what the last cycle saw, with the limit on it."""
+    if record is None or portfolio is None:
+        return None
+    policy, sectors = _numbers(view, record) or (view.settings.playbook, view.settings.universe)
+    found = read_exposure(portfolio, record.snapshot, sectors, policy.allocation.risk_on)
+    limit = plain(view.settings.risk.stress_loss_max)
+    return exposure_row(found) | {
+        "limit": limit,
+        "words": exposure_lines(found, sectors.quote),
+    }
 
 
 def positions(view: JournalView) -> Document:

@@ -287,6 +287,7 @@ def status_lines(row: Mapping[str, Any]) -> Text:
         "equity": _equity(row, quote),
         "book": _parts(row, quote),
         "drawdown": f"{fall}, {percent(row['fall_today'])} since 00:00 UTC",
+        **({"risk": _risk_text(row["exposure"])} if row.get("exposure") else {}),
         "profit": profit_line(row.get("profit") or {}, quote),
         "orders": _counts(row),
         "locked": ", ".join(f"{symbol}: {message}" for symbol, message in row["locked"].items()) or "nothing",
@@ -296,6 +297,13 @@ def status_lines(row: Mapping[str, Any]) -> Text:
     if row.get("notices_dead"):
         lines["notices"] = "; ".join(undelivered_text(dead, now_ms) for dead in row["notices_dead"])
     return _lines(lines | ({"venue": "; ".join(obstacles)} if obstacles else {}))
+
+
+def _risk_text(exposure: Mapping[str, Any]) -> str:
+    """Volatility and betas, and the shock that costs most against its limit; `plan` has the whole table."""
+    first, worst = exposure["words"][0], min(exposure["stresses"], key=lambda stress: Decimal(stress["change"]))
+    loss = max(Decimal(0), -Decimal(worst["change"]))
+    return f"{first}; worst shock {worst['name']}: {loss:.1%} of equity, limit {Decimal(exposure['limit']):.0%}"
 
 
 def _equity(row: Mapping[str, Any], quote: str) -> str:

@@ -16,6 +16,7 @@ from bot.domain.perp import expected_liquidation, margin_under
 from bot.domain.reason import Note, Reason
 from bot.risk.case import ENTRIES, NOT_SHRINKING, PERP_ENTRIES, RISK, Check, Effect, OrderReview
 from bot.risk.projection import NOTHING, Exposure, held_hedges, is_uncertain, widest
+from bot.risk.stress import SectorWeights, stress_losses
 
 
 def check_gross(review: OrderReview) -> Note | None:
@@ -51,6 +52,19 @@ def check_sector(review: OrderReview) -> Note | None:
         )
         if note:
             return note
+    return None
+
+
+def check_stress(review: OrderReview) -> Note | None:
+    """Every stated shock, should all that is pending execute against it: none may cost too much, unless the order does
+    not raise what it costs."""
+    tokens, limit = review.context.tokens, review.limits.stress_loss_max
+    after = stress_losses(review.after, tokens)
+    for shock in after:
+        if after[shock] > limit * review.after.equity:
+            measure = partial(_stress_loss, shock, tokens)
+            if note := _capped(review, Reason.STRESS_LOSS, f"the loss when {shock}", measure, limit):
+                return note
     return None
 
 
@@ -220,6 +234,10 @@ def _defect_of_exits(review: OrderReview, exits: ExitPlan) -> str | None:
     return "its deadline has passed" if exits.deadline_ms <= review.context.now_ms else None
 
 
+def _stress_loss(shock: str, tokens: SectorWeights, exposure: Exposure) -> Decimal:
+    return stress_losses(exposure, tokens)[shock]
+
+
 def _sector_exposure(sector: str, exposure: Exposure) -> Decimal:
     return widest(exposure.sectors.get(sector, NOTHING))
 
@@ -387,6 +405,7 @@ CHECKS: tuple[Check, ...] = (
     Check(check_net, ENTRIES),
     Check(check_asset, ENTRIES),
     Check(check_sector, ENTRIES),
+    Check(check_stress, RISK),
     Check(check_account_leverage, PERP_ENTRIES),
     Check(check_liquidation, PERP_ENTRIES),
     Check(check_margin_use, PERP_ENTRIES),

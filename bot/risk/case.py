@@ -4,7 +4,7 @@ Kept apart from the checks so that each of them is a function of one argument.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 
@@ -26,12 +26,13 @@ _SHOWN = Decimal("0.0001")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnRisk(RiskInputs):
     """Everything the gate may know: the inputs that are journaled for it, and the market, the account and the memory of
-    the decision."""
+    the decision. `tokens`: what of each token counts in which sector, by its settings."""
 
     snapshot: Snapshot
     portfolio: Portfolio
     working: tuple[Order, ...]
     memory: Memory
+    tokens: Mapping[str, Mapping[str, Decimal]] = field(default_factory=dict)
 
     @property
     def hedges(self) -> Mapping[str, str]:

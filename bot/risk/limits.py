@@ -71,6 +71,12 @@ class Limits(BaseModel):
     sector_max: Decimal = Field(
         default=Decimal("0.90"), ge=0, le=5, description="net exposure to one sector, share of equity"
     )
+    stress_loss_max: Decimal = Field(
+        default=Decimal("0.45"),
+        gt=0,
+        le=10,
+        description="loss under the worst shock of the stress table, share of equity",
+    )
     account_leverage_max: Decimal = Field(
         default=Decimal("1.00"), ge=0, le=10, description="absolute perp notional, multiple of equity"
     )

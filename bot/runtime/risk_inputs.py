@@ -23,11 +23,16 @@ REJECTIONS_MS, EXECUTIONS_MS = 10 * MINUTE_MS, 60 * MINUTE_MS
 
 
 def turn_risk(
-    risk: RiskInputs, snapshot: Snapshot, portfolio: Portfolio, working: tuple[Order, ...], memory: Memory
+    risk: RiskInputs,
+    snapshot: Snapshot,
+    portfolio: Portfolio,
+    working: tuple[Order, ...],
+    memory: Memory,
+    tokens: Mapping[str, Mapping[str, Decimal]],
 ) -> TurnRisk:
-    """All that the gate may know. `memory` is that of the decision."""
+    """All that the gate may know. `memory` is that of the decision, `tokens` the sectors' weights of each token."""
     inputs = {field.name: getattr(risk, field.name) for field in fields(risk)}
-    return TurnRisk(snapshot=snapshot, portfolio=portfolio, working=working, memory=memory, **inputs)
+    return TurnRisk(snapshot=snapshot, portfolio=portfolio, working=working, memory=memory, tokens=tokens, **inputs)
 
 
 def load_risk_inputs(

@@ -99,7 +99,8 @@ def judge(proposal: Proposal, books: TurnBooks, numbers: Numbers) -> TurnPlan:
     with decimal_context():
         intents = fit_to_depth(proposal.decision.intents, books.snapshot, limits)
         decision = replace(proposal.decision, intents=intents)
-        context = turn_risk(books.risk, books.snapshot, proposal.portfolio, inputs.working, decision.memory)
+        tokens = numbers.sectors.tokens
+        context = turn_risk(books.risk, books.snapshot, proposal.portfolio, inputs.working, decision.memory, tokens)
         verdicts, breakers = review(intents, context, limits), tripped(context, limits)
     return TurnPlan(inputs, proposal.portfolio, decision, tuple(verdicts), tuple(breakers))
 

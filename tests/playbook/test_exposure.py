@@ -62,6 +62,9 @@ def test_shocks_by_hand() -> None:
         "everything −30 %": pytest.approx(D(74_500)),
         "defi −50 %": pytest.approx(D(85_000)),
         "perps alone +25 %": pytest.approx(D(100_000)),
+        "perps alone −25 %": pytest.approx(D(100_000)),
+        "USDT −10 %": pytest.approx(D(98_500)),  # the 15,000 that are no tokens
+        "venue dark, everything −20 %": pytest.approx(D(83_000)),
     }
 
 
@@ -75,6 +78,24 @@ def test_a_short_offsets_a_fall_and_a_wick_liquidates_it_at_its_margin() -> None
     assert wick.equity_quote == pytest.approx(D(99_000)), "no more than the margin of 1,000"
     far = with_short(world().portfolio(), "-4", liquidation="4000")
     assert exposure_of(far, seen()).stresses[2].equity_quote == pytest.approx(D(97_500))
+
+
+def test_a_dark_venue_pays_nothing_for_a_short_and_a_quote_that_falls_costs_one() -> None:
+    portfolio = with_short(world().portfolio(), "-4", liquidation="9000")
+    found = {stress.name: stress for stress in exposure_of(portfolio, seen()).stresses}
+    assert found["venue dark, everything −20 %"].equity_quote == pytest.approx(D(83_000)), "as without the short"
+    assert found["USDT −10 %"].equity_quote == pytest.approx(D(97_500)), "0.9 x (100,000 + (85,000 − 10,000) / 9)"
+    wallet = portfolio.account.perp_equity
+    assert found["everything −30 %"].collateral_quote == pytest.approx(wallet + 3_000)
+    assert exposure_of(portfolio, seen()).worst.name == "everything −30 %"
+
+
+def test_a_perp_of_no_sector_falls_with_everything() -> None:
+    sectors = world().sectors
+    bare = sectors.model_copy(update={"tokens": {t: w for t, w in sectors.tokens.items() if t != "ETH"}})
+    portfolio = with_short(world().portfolio(), "-4", liquidation=None)
+    found = {stress.name: stress for stress in read_exposure(portfolio, seen(), bare, "defi").stresses}
+    assert found["everything −30 %"].equity_quote == pytest.approx(D(77_500))
 
 
 @pytest.mark.parametrize("slope", [0.5, 1.0, 2.0])

@@ -50,6 +50,7 @@ WIDE = Limits(
     net_max=D(10),
     asset_max=D(5),
     sector_max=D(5),
+    stress_loss_max=D(10),
     account_leverage_max=D(10),
     position_leverage_max=D(10),
     margin_use_max=D(1),
@@ -524,6 +525,7 @@ ROWS: dict[str, Row] = {
     "net": Row(Reason.NET_EXPOSURE, buy(4_700), buy(4_500), limits=wide(net_max=D("0.853"))),
     "asset": Row(Reason.ASSET_EXPOSURE, buy(1_100), buy(1_000), limits=wide(asset_max=D("0.153"))),
     "sector": Row(Reason.SECTOR_EXPOSURE, buy(1_600), buy(1_450), limits=wide(sector_max=D("0.300"))),
+    "stress loss": Row(Reason.STRESS_LOSS, buy(4_700), buy(4_500), limits=wide(stress_loss_max=D("0.2559"))),
     "account leverage": Row(
         Reason.ACCOUNT_LEVERAGE, hedge(10_600), hedge(10_400), limits=wide(account_leverage_max=D("0.1"))
     ),

@@ -13,6 +13,7 @@ from bot.domain.portfolio import Portfolio
 from bot.domain.states import OrderState
 from bot.risk import Approved, Limits, TurnRisk, review
 from bot.risk.projection import Exposure, Pending, held_hedges, project, widest
+from bot.risk.stress import stress_losses
 from tests.profiles import examples
 from tests.risk.worlds import (
     SPOT,
@@ -40,6 +41,7 @@ LIMITS = Limits(
     net_max=D("0.83"),
     asset_max=D("0.285"),
     sector_max=D("0.53"),
+    stress_loss_max=D("0.255"),
     account_leverage_max=D("0.20"),
     margin_use_max=D("0.40"),
     futures_budget=D("0.06"),
@@ -101,6 +103,7 @@ def measures(exposure: Exposure) -> dict[str, Decimal]:
         "perp": exposure.perp_gross,
         **{f"asset {name}": widest(bounds) for name, bounds in exposure.assets.items()},
         **{f"sector {name}": widest(bounds) for name, bounds in exposure.sectors.items()},
+        **{f"stress {name}": loss for name, loss in stress_losses(exposure, context().tokens).items()},
     }
 
 
@@ -111,6 +114,7 @@ def cap(name: str) -> Decimal:
         "perp": LIMITS.account_leverage_max,
         "asset": LIMITS.asset_max,
         "sector": LIMITS.sector_max,
+        "stress": LIMITS.stress_loss_max,
     }
     return caps[name.split(" ", 1)[0]]
 

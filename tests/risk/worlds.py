@@ -136,6 +136,7 @@ def context(**changes: Any) -> TurnRisk:
         turnover_today_quote=D(0),
         orders_last_minute=0,
         recent_fills=0,
+        tokens={token: {sector: D(1)} for token, (sector, _) in SPOT.items()},
     )
     return replace(base, **changes)
 

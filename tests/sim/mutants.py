@@ -118,8 +118,8 @@ def forget_reduce_only(patch: pytest.MonkeyPatch) -> None:
 
 
 def forget_doubt_in_caps(patch: pytest.MonkeyPatch) -> None:
-    def mutant(risk: Any, snapshot: Any, portfolio: Any, working: Any, memory: Any) -> Any:
-        return turn_risk(risk, snapshot, portfolio, tuple(o for o in working if not is_uncertain(o)), memory)
+    def mutant(risk: Any, snapshot: Any, portfolio: Any, working: Any, *rest: Any) -> Any:
+        return turn_risk(risk, snapshot, portfolio, tuple(o for o in working if not is_uncertain(o)), *rest)
 
     patch.setattr(turn, "turn_risk", mutant)
 

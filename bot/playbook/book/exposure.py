@@ -12,7 +12,7 @@ from itertools import pairwise
 from bot.domain.durations import DAY_MS
 from bot.domain.market import Snapshot
 from bot.domain.money import ONE, ZERO, plain, share
-from bot.domain.portfolio import Portfolio, Position
+from bot.domain.portfolio import DARK_FALL, FALL, QUOTE_FALL, SECTOR_FALL, WICK, Portfolio, Position
 from bot.domain.symbol import base_of
 from bot.playbook.book.portfolio import signed_notional
 from bot.playbook.market import indicators
@@ -21,17 +21,41 @@ from bot.playbook.policy.membership import Sectors
 BETA_TO = ("BTC", "ETH")
 _DAYS, _DAYS_MIN = 60, 20
 _YEAR = math.sqrt(365)
-_FALL, _SECTOR_FALL, _WICK = Decimal("-0.30"), Decimal("-0.50"), Decimal("0.25")
+
+
+@dataclass(frozen=True, slots=True)
+class Shock:
+    """A move of prices as shares: of every token, or of those of one sector; of perps alone; of the quote currency.
+    `pays_shorts`: whether the venue pays what shorts gain."""
+
+    name: str
+    tokens: Decimal = ZERO
+    sector: str = ""
+    perps: Decimal = ZERO
+    quote: Decimal = ZERO
+    pays_shorts: bool = True
+
+    def part_of(self, sector: str) -> Decimal:
+        """How much of the move the tokens of a sector make."""
+        return ONE if self.sector in {"", sector} else ZERO
 
 
 @dataclass(frozen=True, slots=True)
 class Stress:
-    """One shock: equity after it, and the perps whose reported liquidation price it reaches."""
+    """One shock: equity after it, the collateral of perps that is left (their wallet with unrealised profit), and the
+    perps whose reported liquidation price it reaches. After a fall of the quote currency amounts are in units of
+    before."""
 
     name: str
     equity_quote: Decimal
     change: Decimal
     liquidated: tuple[str, ...]
+    collateral_quote: Decimal = ZERO
+
+    @property
+    def loss(self) -> Decimal:
+        """Share of equity that is lost, zero where something is gained."""
+        return max(ZERO, -self.change)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +67,12 @@ class BookRisk:
     betas: Mapping[str, float]
     covered: Decimal
     stresses: tuple[Stress, ...]
+    has_perps: bool = False
+
+    @property
+    def worst(self) -> Stress:
+        """The shock that costs most."""
+        return min(self.stresses, key=lambda stress: stress.change)
 
 
 def read_exposure(portfolio: Portfolio, snapshot: Snapshot, sectors: Sectors, risk_on: str) -> BookRisk:
@@ -65,13 +95,9 @@ def read_exposure(portfolio: Portfolio, snapshot: Snapshot, sectors: Sectors, ri
         if slope is not None and len(shared) >= _DAYS_MIN:
             betas[token] = slope
     volatility = indicators.deviation(list(line.values())) * _YEAR if len(line) >= _DAYS_MIN else None
-    everything = dict.fromkeys((*sectors.sectors, ""), _FALL)
-    stresses = (
-        _stress("everything −30 %", everything, _FALL, portfolio, snapshot, sectors),
-        _stress(f"{risk_on} −50 %", {risk_on: _SECTOR_FALL}, ZERO, portfolio, snapshot, sectors),
-        _stress("perps alone +25 %", {}, _WICK, portfolio, snapshot, sectors),
-    )
-    return BookRisk(volatility, betas, covered, stresses)
+    shocks = _shocks(portfolio.account.quote, risk_on)
+    stresses = tuple(_stress(shock, portfolio, snapshot, sectors) for shock in shocks)
+    return BookRisk(volatility, betas, covered, stresses, bool(portfolio.account.positions))
 
 
 def exposure_lines(exposure: BookRisk, quote: str) -> list[str]:
@@ -85,7 +111,8 @@ def exposure_lines(exposure: BookRisk, quote: str) -> list[str]:
     lines = [", ".join(parts) or "volatility and beta are not known: too few candles"]
     for stress in exposure.stresses:
         ending = f"; liquidated: {', '.join(stress.liquidated)}" if stress.liquidated else ""
-        lines.append(f"{stress.name}: equity {stress.equity_quote:,.2f} {quote} ({stress.change:+.1%}){ending}")
+        margin = f", of it {stress.collateral_quote:,.2f} as margin of perps" if exposure.has_perps else ""
+        lines.append(f"{stress.name}: equity {stress.equity_quote:,.2f} {quote} ({stress.change:+.1%}){margin}{ending}")
     return lines
 
 
@@ -101,6 +128,7 @@ def exposure_row(exposure: BookRisk) -> dict[str, object]:
                 "equity_quote": plain(stress.equity_quote),
                 "change": plain(stress.change),
                 "liquidated": list(stress.liquidated),
+                "collateral_quote": plain(stress.collateral_quote),
             }
             for stress in exposure.stresses
         ],
@@ -143,27 +171,42 @@ def _book_moves(
     return {day: math.fsum(weight * moves[symbol][day] for symbol, weight in weights.items()) for day in sorted(days)}
 
 
-def _stress(
-    name: str,
-    spot: Mapping[str, Decimal],
-    perp: Decimal,
-    portfolio: Portfolio,
-    snapshot: Snapshot,
-    sectors: Sectors,
-) -> Stress:
-    """Equity after a shock: spot by its sector, a perp by its token's sectors where the shock is one sector's."""
-    change = sum((holding.value * spot.get(holding.sector, ZERO) for holding in portfolio.holdings), ZERO)
-    liquidated = []
-    for symbol, position in sorted(portfolio.account.positions.items()):
+def _shocks(quote: str, risk_on: str) -> tuple[Shock, ...]:
+    rise = ONE / (ONE - QUOTE_FALL) - ONE  # of every price in a currency that falls
+    return (
+        Shock(f"everything −{_percent(FALL)}", -FALL),
+        Shock(f"{risk_on} −{_percent(SECTOR_FALL)}", -SECTOR_FALL, sector=risk_on),
+        Shock(f"perps alone +{_percent(WICK)}", perps=WICK),
+        Shock(f"perps alone −{_percent(WICK)}", perps=-WICK),
+        Shock(f"{quote} −{_percent(QUOTE_FALL)}", rise, quote=-QUOTE_FALL),
+        Shock(f"venue dark, everything −{_percent(DARK_FALL)}", -DARK_FALL, pays_shorts=False),
+    )
+
+
+def _percent(value: Decimal) -> str:
+    return f"{value * 100:.0f} %"
+
+
+def _stress(shock: Shock, portfolio: Portfolio, snapshot: Snapshot, sectors: Sectors) -> Stress:
+    """Equity after a shock: spot by its sector, a perp by its token's sectors. Nothing is sold, closed or topped up."""
+    change = sum((holding.value * shock.tokens * shock.part_of(holding.sector) for holding in portfolio.holdings), ZERO)
+    account, liquidated, gained = portfolio.account, [], ZERO
+    for symbol, position in sorted(account.positions.items()):
         token = base_of(sectors.spot_of(position.symbol))
-        moved = perp or sum((sectors.membership(token, sector) * shock for sector, shock in spot.items()), ZERO)
+        part = sectors.membership(token, shock.sector) if shock.sector else ONE
+        moved = shock.perps or shock.tokens * part
         profit = signed_notional(position, snapshot) * moved
         if _is_liquidated(position, moved):
             liquidated.append(symbol)
             profit = -(position.margin + position.unrealised_pnl) if position.is_isolated else profit
-        change += profit
-    equity = portfolio.equity + change
-    return Stress(name, equity, share(change, portfolio.equity) if portfolio.equity else ZERO, tuple(liquidated))
+        elif position.size < 0 < profit and not shock.pays_shorts:
+            profit = ZERO
+        gained += profit
+    unit = ONE + shock.quote
+    equity = (portfolio.equity + change + gained) * unit
+    wallet = account.cash + account.unrealised_pnl if account.is_unified else account.perp_equity
+    fall = share(equity - portfolio.equity, portfolio.equity) if portfolio.equity else ZERO
+    return Stress(shock.name, equity, fall, tuple(liquidated), (wallet + gained) * unit)
 
 
 def _is_liquidated(position: Position, moved: Decimal) -> bool:
