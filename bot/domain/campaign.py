@@ -124,7 +124,9 @@ class Tranche:
 @dataclass(frozen=True, slots=True)
 class Campaign:
     """One rotation. `baseline` is the quote value per sleeve (`defi.spot`, `infra.futures`, …) when it began,
-    `target` the value per sleeve it aims at, `owed` what the bridge still has to be repaid, by source."""
+    `target` the value per sleeve it aims at, `owed` what the bridge still has to be repaid, by source. `hedge_sizes` is
+    what its hedges would be, in contracts by perp, if margin were no matter, and `hedged` the spot that they cover,
+    quote by sector."""
 
     number: int
     stance_from: Stance
@@ -140,6 +142,8 @@ class Campaign:
     tranches: tuple[Tranche, ...] = ()
     owed: Mapping[str, Decimal] = field(default_factory=dict)
     tactical_allowed: bool = False
+    hedge_sizes: Mapping[str, Decimal] = field(default_factory=dict)
+    hedged: Mapping[str, Decimal] = field(default_factory=dict)
 
     @property
     def is_over(self) -> bool:

@@ -1,7 +1,7 @@
 """What a book would lose under the stated shocks, over every subset of what is pending (PLAYBOOK §11).
 
-The same shocks as the table of `plan` and `status` (`bot.playbook.book.exposure`). Here nothing is limited by the margin
-of a position and no stop counts, so a loss is never understated. Pure arithmetic, no limits.
+The same shocks as the table of `plan` and `status` (`bot.playbook.book.exposure`). Here no margin of
+a position limits its loss and no stop counts, so a loss is never understated. Pure arithmetic, no limits.
 """
 
 from collections.abc import Mapping

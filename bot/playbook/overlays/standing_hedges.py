@@ -62,6 +62,8 @@ def plan_overlay_hedges(memory: Memory, context: PlanContext, stance: Stance) ->
         held = {s: -context.held(s) for s, name in memory.hedges.items() if name == sector and context.held(s) < 0}
         if sector in unpriced:
             continue  # spot that has no price at the moment has not gone
+        if any(context.price(symbol) is None for symbol in held):
+            continue  # nor has a part of the hedge: the others do not stand in for it
         target, why = read_target(sector, context, stance, is_held=bool(held))
         notes += why
         locked, usable = _margins(sector, held, context)

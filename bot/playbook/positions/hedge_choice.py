@@ -58,7 +58,8 @@ def choose_hedges(
     leaders, notes = without_expensive(sector, leaders, context) if spares_expensive else (leaders, [])
     chosen = leaders[:1]
     if policy.hedging.instrument is HedgeWith.BASKET:
-        known = [symbol for symbol in leaders if has_candles(symbol, context)] or leaders
+        # Candles that are missing for a turn do not close what hedges already.
+        known = [s for s in leaders if has_candles(s, context) or _hedges_now(s, sector, context)] or leaders
         chosen = known[: min(policy.hedging.basket_size, most or policy.hedging.basket_size)]
     elif policy.hedging.instrument is HedgeWith.INDEX:
         indices = usable(context.sectors.indices(sector), sector, context, closing)
@@ -68,7 +69,7 @@ def choose_hedges(
             notes.append(Note(Reason.HEDGE_CUT, message, sector))
     parts = tuple(HedgePart(symbol, ONE / len(chosen)) for symbol in chosen)
     if parts and (policy.hedging.by_beta or policy.hedging.instrument is HedgeWith.BASKET):
-        beta = bounded_beta(sector, chosen, context)
+        beta = bounded_beta(sector, [s for s in chosen if has_candles(s, context)] or chosen, context)
         if beta is None:
             named = ", ".join(chosen)
             message = f"{named}: too few candles for its beta to {sector}; the hedge is of equal value"
@@ -101,6 +102,10 @@ def usable(symbols: Sequence[str], sector: str, context: PlanContext, closing: f
     position that stays."""
     found = (s for s in symbols if context.instrument(s) is not None and context.price(s) is not None)
     return [s for s in found if s in closing or _is_free(s, sector, context)]
+
+
+def _hedges_now(symbol: str, sector: str, context: PlanContext) -> bool:
+    return context.hedges.get(symbol) == sector and context.held(symbol) < 0
 
 
 def _is_free(symbol: str, sector: str, context: PlanContext) -> bool:

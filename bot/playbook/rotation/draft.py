@@ -14,8 +14,7 @@ from bot.playbook.book.context import PlanContext
 
 class Draft:
     """A tranche in the making; lives inside one call of `start_tranche`. `labels` is the perp wallet by sector, once
-    margin has been lent between sleeves for a hedge. `hedge_sizes` is what hedges opened by this tranche would be, in
-    contracts, if margin were no matter."""
+    margin has been lent between sleeves for a hedge. `hedge_sizes` and `hedged`: see `Campaign`."""
 
     def __init__(self, campaign: Campaign, number: int, memory: Memory, context: PlanContext) -> None:
         self.campaign, self.number, self.memory, self.context = campaign, number, memory, context
@@ -25,8 +24,8 @@ class Draft:
         self.hedges = dict(memory.hedges)
         self.owed = dict(campaign.owed)
         self.hedge_margin: dict[str, Decimal] = {}
-        self.hedged: dict[str, Decimal] = {}
-        self.hedge_sizes: dict[str, Decimal] = {}
+        self.hedged = dict(campaign.hedged)
+        self.hedge_sizes = dict(campaign.hedge_sizes)
         self.labels = dict(context.portfolio.labels)
 
     @property

@@ -164,11 +164,9 @@ def release_legs(draft: Draft) -> None:
         left, before = draft.unsold(sector, draft.number), draft.unsold(sector, draft.number - 1)
         if not draft.is_rotation:
             continue  # a hedge that stands for itself outlives a rebalance
-        if (
-            draft.number == 1
-            and left > 0
-            and (context.policy.hedging.instrument, context.policy.hedging.by_beta) != _PLAIN
-        ):
+        is_plain = (context.policy.hedging.instrument, context.policy.hedging.by_beta) == _PLAIN
+        is_planned = symbol in draft.hedge_sizes and draft.hedged.get(sector, ZERO) > 0
+        if left > 0 and ((draft.number == 1 and not is_plain) or (draft.number > 1 and is_planned)):
             kept = min(ONE, share(left, draft.hedged.get(sector, left)))
             # What margin has cut is below its target already: a release goes down to the target of what is left.
             size_to = -min(-held, instrument.floor_size(draft.hedge_sizes.get(symbol, -held) * kept))

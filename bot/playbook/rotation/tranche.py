@@ -65,7 +65,8 @@ def start_tranche(
     tranches = tuple(tranche if t.index == tranche.index else t for t in campaign.tranches)
     message = f"campaign {campaign.number}, tranche {tranche.index} of {len(tranches)}: {len(draft.legs)} legs"
     draft.notes.append(Note(Reason.TRANCHE_STARTED, message, f"{campaign.number}.{tranche.index}"))
-    return replace(campaign, tranches=tranches, owed=draft.owed), draft.hedges, tuple(draft.notes)
+    begun = replace(campaign, tranches=tranches, owed=draft.owed, hedge_sizes=draft.hedge_sizes, hedged=draft.hedged)
+    return begun, draft.hedges, tuple(draft.notes)
 
 
 def _sales(outline: Tranche, draft: Draft) -> list[Leg]:

@@ -44,12 +44,9 @@ def renew_memory(
         campaign = replace(campaign, state=CampaignState.ABORTED)
     stance = _stance_of(memory, context)
     held = {one.symbol for one in memory.exits}
-    hedges = {
-        perp: sector
-        for sector in reversed(tuple(sectors.sectors))
-        for perp in sectors.hedges(sector)
-        if perp not in held and context.held(perp) < 0
-    }
+    perps = dict.fromkeys(perp for sector in sectors.sectors for perp in sectors.hedges(sector))
+    shorts = [perp for perp in perps if perp not in held and context.held(perp) < 0]
+    hedges = {perp: covered_sector(perp, shorts, sectors) for perp in shorts}
     return replace(
         memory,
         campaign=campaign,
@@ -59,6 +56,22 @@ def renew_memory(
         opening=(),
         hedges={**hedges, **memory.hedges},
     )
+
+
+def covered_sector(perp: str, shorts: Sequence[str], sectors: Sectors) -> str:
+    """The sector that a short covers, from the shorts beside it.
+
+    A perp that hedges several sectors is part of the basket that also has shorts of its own. Where several have, it is
+    of the first of them, which takes it in a rotation of both; where none has, it is its token's own sector's.
+
+    Args:
+        shorts: all perps that hedge and are held short.
+    """
+    users = {one: [name for name in sectors.sectors if one in sectors.hedges(name)] for one in (perp, *shorts)}
+    owners = users[perp]
+    beside = [name for name in owners if any(users[short] == [name] for short in shorts)]
+    own = sectors.sector_of(perp)
+    return beside[0] if beside else own if own in owners else owners[0]
 
 
 def _stance_of(memory: Memory, context: PlanContext) -> Stance:
