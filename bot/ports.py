@@ -368,6 +368,14 @@ class RateLimited(Protocol):
         ...
 
 
+class ForcedClose(StrEnum):
+    """Why the venue itself closed a position."""
+
+    LIQUIDATION = "liquidation"
+    DELEVERAGING = "deleveraging"
+    SETTLEMENT = "settlement"
+
+
 class Venue(MarketData, AccountReads, OrderReads, Trading, AccountChecking, RateLimited, Protocol):
     """One account at one exchange, spot and perps: all roles of it. Users take the roles that they need."""
 
@@ -377,6 +385,8 @@ class Venue(MarketData, AccountReads, OrderReads, Trading, AccountChecking, Rate
     has_transfers: bool
     receive_window_ms: int
     quiet_period_ms: int
+    forced_ids: Mapping[str, ForcedClose]
+    """How the client id of an order begins, in lower case, by which the venue itself closes a position."""
 
     @property
     def clock_skew_ms(self) -> int: ...

@@ -15,7 +15,7 @@ VENUE_HOMES = (
     "bot/simex/dialects/bybit/*",
 )
 VENUE_WORDS = re.compile(
-    r"binance|bybit|orderlinkid|retcode|x-bapi|\b[fds]api|usd\u24c8|usdm|x-mbx|umfuture|algoid|algoorder|clientalgoid|origclientorderid"
+    r"binance|bybit|autoclose|orderlinkid|retcode|x-bapi|\b[fds]api|usd\u24c8|usdm|x-mbx|umfuture|algoid|algoorder|clientalgoid|origclientorderid"
     r"|(?:public|private|sapi)(?:v\d)?(?:get|post|put|delete)[a-z]|(?<![\w.])-[1-5]\d{3}(?!\d)",
     re.IGNORECASE,
 )
@@ -28,6 +28,7 @@ ALLOWED = {  # where a venue is chosen, or its hosts are led to the embedded exc
     "bot/simex/server.py": {"binance", "bybit"},
     "bot/simex/tls.py": {"binance", "bybit"},
     "bot/simex/limits.py": {"sapi", "x-mbx"},
+    "bot/simex/engine/margin/liquidation.py": {"autoclose"},  # the ids of the engine's own orders
     "bot/simex/market/catalogue.py": {"binance"},
 }
 

@@ -13,17 +13,16 @@ from bot.execution.another_writer import what_contradicts
 from bot.execution.order_reports import OLDER_MS, OrderReports, is_about, late_note
 from bot.execution.rules import ExecutionRules
 from bot.journal.journal import Journal
-from bot.ports import NotListed, OrderReport, ReportState, Unavailable, Venue
+from bot.ports import ForcedClose, NotListed, OrderReport, ReportState, Unavailable, Venue
 
 FACT = "foreign_order"
-# How an order begins by which the venue itself closes a position (Binance USDⓈ-M, "special client order id").
 _CLOSED_BY_VENUE = {
-    "settlement_autoclose": (Reason.DELISTING_SETTLED, "because the contract ends"),
-    "adl_autoclose": (
+    ForcedClose.SETTLEMENT: (Reason.DELISTING_SETTLED, "because the contract ends"),
+    ForcedClose.DELEVERAGING: (
         Reason.DELEVERAGED,
         "by deleveraging: the other side was liquidated, and nobody else took it",
     ),
-    "autoclose": (Reason.LIQUIDATED, "by liquidation"),
+    ForcedClose.LIQUIDATION: (Reason.LIQUIDATED, "by liquidation"),
 }
 
 
@@ -101,8 +100,8 @@ class ForeignOrders:
                 continue
             if is_ours(client_id, self._journal.account):
                 await self._others.record_unknown(client_id, fill.symbol, fill.venue_order_id or key, rests=False)
-            elif is_perp(fill.symbol) and (mark := _venues_mark(client_id)) is not None:
-                kind, why = _CLOSED_BY_VENUE[mark]
+            elif is_perp(fill.symbol) and (cause := self._forced_by(client_id)) is not None:
+                kind, why = _CLOSED_BY_VENUE[cause]
                 message = f"{fill.symbol}: the venue closed {fill.size} at {fill.price} {why}"
                 notes.extend(await self.report_once(key, message, fill.symbol, kind))
             else:
@@ -168,6 +167,11 @@ class ForeignOrders:
         )
         await self._journal.record_submitting(order)
         await self._evidence.record_report(order, report)
+
+    def _forced_by(self, client_id: str) -> ForcedClose | None:
+        """Why the venue closed the position, None for an order that it did not make."""
+        forced = self._venue.forced_ids.items()
+        return next((cause for begin, cause in forced if client_id.lower().startswith(begin)), None)
 
     def _known(self, report: OrderReport) -> Order | None:
         reader = self._journal.reader
@@ -253,7 +257,3 @@ def _as_order(report: OrderReport) -> Order:
         filled_quote=report.filled_quote,
         trigger_price=report.trigger_price,
     )
-
-
-def _venues_mark(client_id: str) -> str | None:
-    return next((mark for mark in _CLOSED_BY_VENUE if client_id.lower().startswith(mark)), None)

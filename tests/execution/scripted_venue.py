@@ -18,6 +18,7 @@ from bot.domain.order import Fill, OrderType, TimeInForce
 from bot.domain.portfolio import Account, Balance, Position
 from bot.ports import (
     AccountReview,
+    ForcedClose,
     Lane,
     OrderReport,
     OrderRequest,
@@ -28,6 +29,7 @@ from bot.ports import (
     Unavailable,
     VenueRejected,
 )
+from bot.venues.paper.engine_account import FORCED_IDS
 
 START_MS = 1_800_000_000_000
 SPOT, PERP = "UNI/USDT", "UNI/USDT:USDT"
@@ -64,6 +66,7 @@ class ScriptedVenue:
     receive_window_ms: int = 5_000
     quiet_period_ms: int = 8_000
     clock_skew_ms: int = 0
+    forced_ids: Mapping[str, ForcedClose] = field(default_factory=lambda: FORCED_IDS)
     orders: list[VenueOrder] = field(default_factory=list)
     fills: list[Fill] = field(default_factory=list)
     payments: list[Payment] = field(default_factory=list)

@@ -50,7 +50,11 @@ class FaultyVenue:
     def __init__(self, wire: Wire, clock: Clock, doom: Doom) -> None:
         self._wire, self._clock, self._doom = wire, clock, doom
         self._inner, self._plan, self._port = wire.inner, wire.plan, Port(wire, doom)
-        self.id, self.has_transfers = wire.inner.id, wire.inner.has_transfers
+        self.id, self.has_transfers, self.forced_ids = (
+            wire.inner.id,
+            wire.inner.has_transfers,
+            wire.inner.forced_ids,
+        )
         self._skew_ms = 0
 
     @property

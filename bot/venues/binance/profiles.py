@@ -6,6 +6,7 @@ Sources: Binance spot and USDⓈ-M documentation (2026-07), ccxt 4.5.90.
 from decimal import Decimal
 
 from bot.domain.instrument import Kind
+from bot.ports import ForcedClose
 from bot.venues.binance.errors import BINANCE_ERRORS
 from bot.venues.binance.markets import SPOT, USDM, BinanceMarkets
 from bot.venues.ccxt.profile import WEIGHT, BucketSpec, EnvironmentSpec, Profile, SandboxMode
@@ -65,6 +66,11 @@ BINANCE = Profile(
         ),
     },
     quotes=("USDT", "USDC", "FDUSD", "BUSD", "TUSD", "USD1", "USDE", "BFUSD", "BTC", "ETH", "BNB", "EUR", "TRY", "JPY"),
+    forced_ids={  # USDⓈ-M, "special client order id"
+        "settlement_autoclose": ForcedClose.SETTLEMENT,
+        "adl_autoclose": ForcedClose.DELEVERAGING,
+        "autoclose": ForcedClose.LIQUIDATION,
+    },
     client_id_pattern=r"[A-Za-z0-9_-]{1,36}",
     receive_window_ms=5_000,
     receive_window_max_ms=60_000,

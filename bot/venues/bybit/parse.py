@@ -30,6 +30,7 @@ _STATES = {
 }
 _OURS_TO_CANCEL = frozenset({"", "UNKNOWN", "CancelByUser"})
 _NO_REASON = frozenset({"", "EC_NoError", "EC_PerCancelRequest"})
+_FORCED = ("CreateByLiq", "CreateByTakeOver", "CreateByAdl", "CreateBySettle")
 _TRADES = frozenset({"Trade", "AdlTrade", "BustTrade", "Settle", "Delivery"})
 _NO_TRADES = frozenset({"Funding", "UNKNOWN"})
 _OWN_TRADING = frozenset({"TRADE", "LIQUIDATION", "ADL", "DELIVERY"})
@@ -138,7 +139,7 @@ def order_report(row: Row, symbol: str) -> OrderReport:
         raise ValueError(f"{filled} of {size} is executed")
     return OrderReport(
         symbol=symbol,
-        client_id=str(row.get("orderLinkId") or "") or None,
+        client_id=_client_id(row),
         venue_id=_name(row["orderId"]),
         state=_state(row, filled),
         side=_side(row),
@@ -151,6 +152,12 @@ def order_report(row: Row, symbol: str) -> OrderReport:
         at_ms=int(row.get("updatedTime") or row.get("createdTime") or 0),
         trigger_price=positive(row.get("triggerPrice")),
     )
+
+
+def _client_id(row: Row) -> str | None:
+    """The client id of an order; one that the venue itself made to close a position has the name of its kind."""
+    given, kind = str(row.get("orderLinkId") or ""), str(row.get("createType") or "")
+    return given or (kind if kind.startswith(_FORCED) else None)
 
 
 def is_trigger(row: Row) -> bool:

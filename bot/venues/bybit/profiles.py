@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from bot.domain.durations import SECOND_MS
 from bot.domain.instrument import Kind
+from bot.ports import ForcedClose
 from bot.venues.bybit.errors import BYBIT_ERRORS
 from bot.venues.bybit.markets import V5, BybitMarkets
 from bot.venues.ccxt.profile import WEIGHT, BucketSpec, EnvironmentSpec, Profile, SandboxMode
@@ -54,6 +55,12 @@ BYBIT = Profile(
         ),
     },
     quotes=("USDT", "USDC", "USDE", "USD1", "BTC", "ETH", "EUR", "BRL", "TRY"),
+    forced_ids={  # such an order has no client id: `parse.py` gives it the name of its kind
+        "createbysettle": ForcedClose.SETTLEMENT,
+        "createbyadl": ForcedClose.DELEVERAGING,
+        "createbyliq": ForcedClose.LIQUIDATION,
+        "createbytakeover": ForcedClose.LIQUIDATION,
+    },
     client_id_pattern=r"[A-Za-z0-9_-]{1,36}",
     receive_window_ms=5_000,
     receive_window_max_ms=60_000,

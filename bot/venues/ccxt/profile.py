@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from bot.domain.instrument import Instrument, Kind
 from bot.domain.money import ONE
+from bot.ports import ForcedClose
 from bot.venues.ccxt.error_table import ErrorTable
 
 WEIGHT = "weight"
@@ -113,6 +114,7 @@ class Profile:
     `sections` maps ccxt's API sections to our markets, `weight_scale` ccxt's cost to the venue's weight, and `weights`
     (method, section, path) corrects the costs ccxt has wrong. `visibility_lag_ms` is how long after the end of the
     receive window an accepted order may stay invisible to queries. `market_types` are ccxt's words for what to list.
+    `forced_ids`: how the client id of an order begins, in lower case, by which the venue itself closes a position.
     """
 
     id: str
@@ -132,6 +134,7 @@ class Profile:
     market_types: Mapping[Kind, str]
     errors: ErrorTable
     markets: MarketRules
+    forced_ids: Mapping[str, ForcedClose]
     quotes: tuple[str, ...] = ()
     leverage_fallback: Decimal = Decimal(20)
     options: Mapping[str, object] = field(default_factory=dict)

@@ -69,7 +69,7 @@ class CcxtVenue:
         self._reviewed_ms = 0
         self.id, self.environment, self.account_name = adapter.profile.id, environment, account
         self.has_transfers = self._link.environment.has_transfers
-        self.receive_window_ms = self._link.receive_window_ms
+        self.receive_window_ms, self.forced_ids = self._link.receive_window_ms, adapter.profile.forced_ids
         self.quiet_period_ms = adapter.profile.quiet_period_ms(self.receive_window_ms)
 
     @property

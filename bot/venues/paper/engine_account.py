@@ -10,14 +10,20 @@ from typing import Any, ParamSpec, TypeVar
 from bot.domain.order import Fill
 from bot.domain.portfolio import Account, Position
 from bot.domain.symbol import is_perp
-from bot.ports import NotListed, OrderReport, OrderRequest, Payment, Rejection, ReportState, VenueRejected
+from bot.ports import ForcedClose, NotListed, OrderReport, OrderRequest, Payment, Rejection, ReportState, VenueRejected
 from bot.simex.engine.exchange import Exchange
+from bot.simex.engine.margin.liquidation import DELEVERAGED_ID, LIQUIDATED_ID, SETTLED_ID
 from bot.simex.engine.refusal import Refusal, RefusalReason
 from bot.simex.engine.types import IncomeKind, NewOrder, OrderStatus, PositionSide, SimOrder, SimTrade
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
+FORCED_IDS: Mapping[str, ForcedClose] = {
+    SETTLED_ID: ForcedClose.SETTLEMENT,
+    DELEVERAGED_ID: ForcedClose.DELEVERAGING,
+    LIQUIDATED_ID: ForcedClose.LIQUIDATION,
+}
 _ALL = 1_000_000
 _R, _K = RefusalReason, Rejection
 _REJECTIONS: Mapping[RefusalReason, Rejection] = {
@@ -113,6 +119,7 @@ class EngineAccount(ABC):
 
     def __init__(self, *, name: str, venue: str, session: str) -> None:
         self.account_name, self.id, self._session = name, venue, session
+        self.forced_ids = FORCED_IDS
 
     @abstractmethod
     def now_ms(self) -> int: ...

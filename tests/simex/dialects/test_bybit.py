@@ -425,3 +425,17 @@ def test_one_account_is_reached_in_both_dialects(make_hand: Callable[..., Hand])
     hand.bench.clock.now_ms += VISIBLE_AFTER_MS
     assert len(hand.rows("/v5/execution/list", category="spot", symbol="UNIUSDT")) == 2
     hand.bench.exchange.audit()
+
+
+def test_a_liquidation_has_no_client_id_and_says_what_made_it(hand: Hand) -> None:
+    hand.ok("POST", "/v5/position/set-leverage", _leverage("50"))
+    hand.create(qty="50", **MARKET)
+    for symbol in ("UNI/USDT", "UNI/USDT:USDT"):
+        hand.bench.move(symbol, 8.0)
+    hand.rows("/v5/position/list", category="linear", symbol="UNIUSDT")
+    hand.bench.clock.now_ms += VISIBLE_AFTER_MS
+    newest = hand.rows("/v5/order/history", category="linear", symbol="UNIUSDT")[0]
+    assert (newest["side"], newest["orderLinkId"]) == ("Sell", "")
+    assert newest["createType"].startswith(("CreateByLiq", "CreateByTakeOver"))
+    execution = hand.rows("/v5/execution/list", category="linear", symbol="UNIUSDT")[0]
+    assert (execution["execType"], execution["orderLinkId"]) == ("BustTrade", "")

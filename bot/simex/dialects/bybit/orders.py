@@ -64,6 +64,14 @@ _FORCED = {
     ForcedBy.SETTLEMENT: "Settle",
 }
 
+_CREATED = {
+    ForcedBy.NOBODY: "CreateByUser",
+    ForcedBy.LIQUIDATION: "CreateByLiq",
+    ForcedBy.INSURANCE: "CreateByTakeOver_PassThrough",
+    ForcedBy.DELEVERAGING: "CreateByAdl_PassThrough",
+    ForcedBy.SETTLEMENT: "CreateBySettle",
+}
+
 
 def create(call: BybitCall) -> dict[str, Any]:
     category, instrument = call.params.category(), call.instrument()
@@ -290,7 +298,7 @@ def _row(call: BybitCall, order: SimOrder) -> dict[str, Any]:
     is_market = order.price is None
     return {
         "orderId": order_id(order.symbol, own_number(order)),
-        "orderLinkId": "" if order.client_id.startswith("sx") else order.client_id,
+        "orderLinkId": "" if _is_venues(order) else order.client_id,
         "symbol": call.desk.name(order.symbol),
         "price": text(order.price) if order.price is not None else "0",
         "qty": text(order.quote_size if order.quote_size is not None else order.size),
@@ -298,7 +306,7 @@ def _row(call: BybitCall, order: SimOrder) -> dict[str, Any]:
         "isLeverage": "" if perp else "0",
         "positionIdx": 0,
         "orderStatus": _status(order, perp=perp),
-        "createType": "CreateByUser" if order.forced_by is ForcedBy.NOBODY else "CreateByLiq",
+        "createType": _CREATED[order.forced_by],
         "cancelType": "CancelByUser" if order.status is OrderStatus.CANCELED else _cancel_type(order),
         "rejectReason": _reject_reason(order),
         "avgPrice": text(order.average_price) if order.filled_size else "",
@@ -403,13 +411,18 @@ def _funding(call: BybitCall, income: Income) -> dict[str, Any]:
     }
 
 
+def _is_venues(order: SimOrder) -> bool:
+    """Whether the account gave the order no client id: it left it out, or the venue made the order."""
+    return order.client_id.startswith("sx") or order.forced_by is not ForcedBy.NOBODY
+
+
 def _execution(call: BybitCall, trade: SimTrade, order: SimOrder | None) -> dict[str, Any]:
     number = trade.order_id if order is None else own_number(order)
     forced = ForcedBy.NOBODY if order is None else order.forced_by
     return {
         "symbol": call.desk.name(trade.symbol),
         "orderId": order_id(trade.symbol, number),
-        "orderLinkId": "" if trade.client_id.startswith("sx") else trade.client_id,
+        "orderLinkId": "" if trade.client_id.startswith("sx") or forced is not ForcedBy.NOBODY else trade.client_id,
         "side": trade.side.value.capitalize(),
         "orderPrice": "0" if order is None else text(order.price) or "0",
         "orderQty": "0" if order is None else text(order.size),

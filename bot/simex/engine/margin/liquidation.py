@@ -18,6 +18,9 @@ from bot.simex.engine.settlement import Execution, Settlement, cents
 from bot.simex.engine.state import AccountState, PositionKey, PositionState, State
 from bot.simex.engine.types import EventKind, ExpiryReason, ForcedBy, NewOrder, PositionSide, SimOrder
 
+SETTLED_ID, DELEVERAGED_ID, LIQUIDATED_ID = "settlement_autoclose", "adl_autoclose", "autoclose"
+"""How the client ids of forced orders begin."""
+
 
 class Liquidation:
     def __init__(self, state: State, depth: Depth, margin: Margin, settlement: Settlement, matching: Matching) -> None:
@@ -47,7 +50,7 @@ class Liquidation:
             if self._state.config(account, symbol).is_isolated:
                 price = _inside(price, bankruptcy_price(instrument, position, position.isolated_wallet), position.size)
             execution = Execution(price, abs(position.size), is_maker=False, is_free=True)
-            order = self._order((symbol, side), position, price, "settlement_autoclose-")
+            order = self._order((symbol, side), position, price, f"{SETTLED_ID}-")
             self._matching.enter_forced(account, order, [execution], ForcedBy.SETTLEMENT)
 
     def deleverage(self, account: AccountState, key: PositionKey, size: Decimal) -> SimOrder:
@@ -58,7 +61,7 @@ class Liquidation:
                 self._matching.expire(account, order, ExpiryReason.LIQUIDATION)
         tick = state.listings[symbol].instrument.price_tick
         price = max(tick, state.mark(symbol))
-        new = self._order(key, position, price, "adl_autoclose-")
+        new = self._order(key, position, price, f"{DELEVERAGED_ID}-")
         executions = [Execution(price, size, is_maker=False, is_free=True)]
         return self._matching.enter_forced(account, replace(new, size=size), executions, ForcedBy.DELEVERAGING)
 
@@ -120,7 +123,7 @@ class Liquidation:
         if rest:
             fills.append(Execution(price, rest, is_maker=False, by_fund=True))
         forced_by = ForcedBy.INSURANCE if rest else ForcedBy.LIQUIDATION
-        new = self._order(key, position, price, "autoclose-")
+        new = self._order(key, position, price, f"{LIQUIDATED_ID}-")
         order = self._matching.enter_forced(account, new, fills, forced_by)
         self._state.emit(EventKind.LIQUIDATION, account.name, symbol, order=order)
         return order
