@@ -16,7 +16,7 @@ from bot.domain.reason import Reason
 from bot.domain.turn.decision import Decision
 from bot.playbook.market.explain import ConditionChange, ConditionScore, evidence_for, turns_from
 from bot.playbook.market.signals import EXIT_SIGNS
-from bot.playbook.policy.numbers import SIGNAL_NAMES, Policy
+from bot.playbook.policy.numbers import Policy
 from bot.report.format import utc
 
 Row = dict[str, Any]
@@ -36,7 +36,7 @@ def explain_decision(decision: Decision, policy: Policy, at_ms: int) -> Explanat
     """The explanation of a decision that read signals."""
     scores = {signal.name: signal.score for signal in decision.signals}
     missing = {note.subject for note in decision.notes if note.reason is Reason.SIGNAL_MISSING}
-    unconfigured = [name for name in SIGNAL_NAMES if name not in scores and name not in missing]
+    unconfigured = [name for name in policy.signal_names if name not in scores and name not in missing]
     condition, regime = decision.condition, decision.memory.regime
     result = evidence_for(scores, policy, unconfigured)
     return Explanation(

@@ -16,6 +16,7 @@ from rich.console import Console, RenderableType
 from bot.domain.durations import DAY_MS
 from bot.domain.money import plain
 from bot.domain.portfolio import Portfolio
+from bot.domain.reason import Reason
 from bot.domain.states import KillLevel
 from bot.journal.errors import SnapshotPruned
 from bot.journal.reader import JournalReader
@@ -215,14 +216,22 @@ def why(view: JournalView, number: int | None) -> Document:
         number = next((head.number for head in heads if head.kind == "cycle"), heads[0].number if heads else None)
     record = _require(reader.load_cycle(number) if number else None, view, number)
     missing = [f"{missing.what}: {missing.why}" for missing in record.snapshot.missing]
-    policy, _ = _numbers(view, record) or (view.settings.playbook, None)
+    policy, _ = _numbers(view, record) or (view.settings.policy, None)
     reading = rows.why(record.decision, number=record.number, at_ms=record.at_ms, missing=missing, policy=policy)
     return reading | {
         "kill": _kill_text(record, reader),
+        "unasked": _unasked(record, policy),
         "quote": view.quote,
         "funding": _funding(record, reader, policy),
         "verdicts": rows.verdict_rows(record.decision.intents, record.verdicts),
     }
+
+
+def _unasked(record: CycleRecord, policy: Policy) -> list[str]:
+    """The signals without a source; none where none was read."""
+    missing = {note.subject for note in record.decision.notes if note.reason is Reason.SIGNAL_MISSING}
+    known = missing | {signal.name for signal in record.decision.signals}
+    return [name for name in policy.signal_names if name not in known] if known else []
 
 
 def _kill_text(record: CycleRecord, reader: JournalReader) -> str:
@@ -261,7 +270,7 @@ def width() -> int:
 def portfolio_of(view: JournalView, record: CycleRecord) -> Portfolio:
     """The account of a turn by sectors, with the numbers it was decided with."""
     settings = view.settings
-    policy, sectors = _numbers(view, record) or (settings.playbook, settings.universe)
+    policy, sectors = _numbers(view, record) or (settings.policy, settings.universe)
     return build_portfolio(record.account, record.snapshot, view.reader.load_memory(), policy, sectors)
 
 

@@ -11,7 +11,6 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from bot.playbook.policy.numbers import SIGNAL_NAMES
 from bot.report import queries as readings
 from bot.report.format import NONE, Column, TextTable, age, percent, utc
 from bot.report.queries import Document, JournalView
@@ -32,10 +31,8 @@ def signals(view: JournalView, number: int | None = None) -> Document:
     missing = [
         {"name": note["subject"], "why": note["words"]} for note in read["notes"] if note["reason"] == "signal_missing"
     ]
-    names = {row["name"] for row in (*rows, *missing)}
-    unconfigured = [name for name in SIGNAL_NAMES if name not in names] if rows or missing else []
     kept = ("cycle", "at_ms", "condition", "since_ms", "confidence", "phases")
-    return {**{key: read[key] for key in kept}, "signals": rows, "missing": missing, "unasked": unconfigured}
+    return {**{key: read[key] for key in kept}, "signals": rows, "missing": missing, "unasked": read["unasked"]}
 
 
 def drawn(document: Document, now_ms: int, width: int) -> RenderableType:

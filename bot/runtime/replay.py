@@ -127,7 +127,7 @@ def _numbers_of(record: CycleRecord, reader: JournalReader, settings: Settings) 
     if journaled is not None:
         return Numbers(*journaled, limits), "journaled"
     is_same = settings.digest == record.config_digest
-    return Numbers(settings.playbook, settings.universe, limits), "same" if is_same else "different"
+    return Numbers(settings.policy, settings.universe, limits), "same" if is_same else "different"
 
 
 def _brief(value: Any) -> str:

@@ -15,6 +15,7 @@ from bot.execution.executor import Executor
 from bot.execution.reconcile import Reconciler
 from bot.feeds.macro import JoinedMacro, SeriesFiles
 from bot.feeds.open_interest import INTEREST_EVERY_MS
+from bot.feeds.series.source import AddressReader, ConfiguredSeries
 from bot.feeds.signal_feed import SignalFeed
 from bot.feeds.snapshot import SnapshotRequest
 from bot.feeds.stablecoins import DefiLlamaStablecoins
@@ -324,8 +325,13 @@ def make_tvl(
 
 
 def make_macro(settings: Settings, clock: Clock, embedded: SimulatorControl | None, session: OneSession) -> MacroSource:
-    """Where the series from outside the market come from: the operator's files everywhere, stablecoins as TVL."""
-    sources: list[MacroSource] = [SeriesFiles(settings.macro.files, clock.now_ms)]
+    """Where the series from outside the market come from: the operator's files everywhere, stablecoins as TVL; no
+    address in `sim`, which needs no network."""
+    series = {name: one.spec(name) for name, one in settings.series.items()}
+    sources: list[MacroSource] = [
+        SeriesFiles(settings.macro.files, clock.now_ms),
+        ConfiguredSeries(series, clock.now_ms, None if embedded is not None else AddressReader(session)),
+    ]
     if embedded is not None:
         sources.append(embedded.macro)
     elif settings.macro.stablecoins:
@@ -398,7 +404,7 @@ def is_start_small(settings: Settings) -> bool:
 def policy_for(settings: Settings, venue: Venue) -> Policy:
     """The playbook, without transfers where the venue has none."""
     required = settings.playbook.allocation.transfers
-    return settings.playbook.changed({"allocation.transfers": venue.has_transfers and required})
+    return settings.policy.changed({"allocation.transfers": venue.has_transfers and required})
 
 
 def snapshot_request(settings: Settings) -> SnapshotRequest:

@@ -60,9 +60,9 @@ async def test_a_directory_with_the_scope_gives_the_series_and_the_setting_switc
     window = HistoryWindow(START_MS, START_MS + 5 * DAY, 2 * DAY)
     history = load_history(tmp_path, SECTORS, window, market_symbol="BTC/USDT", tvl_parts={"defi": ("all",)})
     assert history.supply == [(START_MS, 2e9)]
-    make = macro_of(load_settings((), ()), history.supply)
+    make = macro_of(load_settings((), ()), history.supply, tmp_path)
     assert make is not None
     found = await make(VirtualClock(START_MS + DAY)).fetch_macro("stablecoins")
     assert (found.at_ms, found.values) == ((START_MS,), (2_000_000_000,))
-    assert macro_of(load_settings((), ("macro.stablecoins=false",)), history.supply) is None
-    assert macro_of(load_settings((), ()), ()) is None
+    assert macro_of(load_settings((), ("macro.stablecoins=false",)), history.supply, tmp_path) is None
+    assert macro_of(load_settings((), ()), (), tmp_path) is None

@@ -39,9 +39,15 @@ POLICY = Policy.model_validate(
         "trend_days": 20,
         "drawdown_days": 60,
         "history_days": 60,
+        "series": {
+            "launches": {"sector": "infra", "measure": "sum", "full": "1e11"},
+            "flows": {"sector": "market", "measure": "difference", "full": "1e9"},
+            "developers": {"sector": "infra"},
+        },
     }
 )
 FIRST_MS = START_MS - START_MS % DAY_MS
+MACROS = ("stablecoins", "rates", "usage", *POLICY.series)
 
 
 @dataclass
@@ -57,7 +63,7 @@ class History:
         names = [
             *TOKENS,
             *(f"tvl {n}" for n in ("defi", "infra", "total")),
-            *(f"macro {n}" for n in ("stablecoins", "rates", "usage")),
+            *(f"macro {n}" for n in MACROS),
             *(f"{k} {p}" for k in ("oi", "rate", "premium") for p in PERPS),
         ]
         for name in names:
@@ -82,7 +88,7 @@ class History:
             name: Macro(
                 name, name, "", ends, tuple(D(round(1e9 * math.exp(v))) for v in self.slow[f"macro {name}"][:days])
             )
-            for name in ("stablecoins", "rates", "usage")
+            for name in MACROS
         }
         today = (base.at_ms - FIRST_MS) // DAY_MS - 1
         interest, funding, premiums = {}, {}, {}
@@ -152,7 +158,7 @@ def test_every_signal_is_read_in_these_histories() -> None:
     world = Lived(book.sectors, POLICY, spot=book.spot, perp_wallet=book.perp_wallet, history=History(1, 1))
     world.at_ms = FIRST_MS + FORK * DAY_MS
     seen = {signal.name for signal in read_signals(as_of(world.snapshot()), POLICY, world.sectors)[0]}
-    assert seen == set(READERS) - {"calendar"}
+    assert seen == {*READERS, *POLICY.series} - {"calendar"}
 
 
 def test_what_has_a_history_is_ranked_in_it() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from bot.atomic_file import write_atomically
 from bot.domain.durations import DAY_MS, HOUR_MS
 from bot.feeds.macro import JoinedMacro, SeriesFiles
+from bot.feeds.series.source import ConfiguredSeries, SeriesSpec
 from bot.lab.backtest.gc_tuning import reduced_gc
 from bot.lab.backtest.history import HistoryProblem, HistoryWindow, RecordedHistory, load_history
 from bot.lab.backtest.page import held_text, page_of
@@ -84,7 +85,7 @@ def run(
         write_atomically(asked.page.with_suffix(".csv"), csv_of(record))
         write_atomically(asked.page.with_suffix(".json"), json.dumps(document, indent=1, ensure_ascii=False) + "\n")
         write_atomically(asked.page, page_of(record, document))
-    return document, summary_of(document)
+    return document, "\n".join([*series_lines(settings, asked.folder), summary_of(document)])
 
 
 def settings_of(asked: BacktestRequest, scratch: Path) -> Settings:
@@ -161,24 +162,49 @@ def run_record(
         history.market,
         settings.paper.book_quote,
         history.tvl.at if settings.tvl.is_on else None,
-        macro=macro_of(settings, history.supply),
+        macro=macro_of(settings, history.supply, asked.folder),
     )
     with reduced_gc():
         return run_backtest(settings, world, schedule, record, on_progress=on_progress)
 
 
-def macro_of(settings: Settings, supply: Sequence[tuple[int, float]]) -> Callable[[VirtualClock], MacroSource] | None:
+def macro_of(
+    settings: Settings, supply: Sequence[tuple[int, float]], folder: Path
+) -> Callable[[VirtualClock], MacroSource] | None:
     """Series of the operator's files, and the recorded supply of stablecoins where the directory has it."""
-    files = settings.macro.files
+    files, series = settings.macro.files, recorded_series(settings, folder)
     has_supply = bool(supply) and settings.macro.stablecoins
-    if not files and not has_supply:
+    if not files and not has_supply and not series:
         return None
 
     def source(clock: VirtualClock) -> MacroSource:
-        own = SeriesFiles(files, clock.now_ms)
-        return JoinedMacro([own, RecordedSupply(supply, clock.now_ms)] if has_supply else [own])
+        own: list[MacroSource] = [SeriesFiles(files, clock.now_ms), ConfiguredSeries(series, clock.now_ms)]
+        return JoinedMacro([*own, RecordedSupply(supply, clock.now_ms)] if has_supply else own)
 
     return source
+
+
+def recorded_series(settings: Settings, folder: Path) -> Mapping[str, SeriesSpec]:
+    """The configured series as files: that of the directory, `series/NAME.csv` or `.json`, before the configured one.
+    Those of addresses without such a file are left out."""
+    result = {}
+    for name, one in settings.series.items():
+        own = [file for end in ("csv", "json") if (file := folder / "series" / f"{name}.{end}").is_file()]
+        spec = one.spec(name, str(own[0]) if own else None)
+        if not spec.is_address:
+            result[name] = spec
+    return result
+
+
+def series_lines(settings: Settings, folder: Path) -> list[str]:
+    """What a back-test does not know: a line for each series whose values are at an address."""
+    known = recorded_series(settings, folder)
+    return [
+        f"series.{name} is no part of the evidence here: its source is an address; save its history as "
+        f"{folder / 'series' / name}.csv (or .json)"
+        for name in settings.series
+        if name not in known
+    ]
 
 
 def summary_of(document: dict[str, Any]) -> str:

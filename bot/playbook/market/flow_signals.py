@@ -97,26 +97,27 @@ def _macro(view: MarketView, name: str, days: int, full: float, *, is_level: boo
         return f"no series of {name}" if view.snapshot.has_asked(f"macro {name}") else None
     if not result.values:
         return f"{result.title} has no value before now"
-    changes = _changes(result, days * DAY_MS, is_level=is_level)
+    changes = changes_of(result, days * DAY_MS, is_level=is_level)
     if not changes or changes[-1][0] != result.at_ms[-1]:
         return f"{result.title} does not reach back {days} days"
     value = changes[-1][1]
     history = [change for _, change in changes]
     rank = indicators.zscore(value, history) if len(history) >= RANKED_MIN else None
     moved = f"{value:+.1%}" if is_level else f"{value:+.2f}"
-    message = f"{result.title} {_short(result.values[-1])} {result.unit}".rstrip() + f", {moved} in {days} days"
+    message = f"{result.title} {short_number(result.values[-1])} {result.unit}".rstrip() + f", {moved} in {days} days"
     age = max(0, view.snapshot.at_ms - result.at_ms[-1])
     return Signal(name, value, indicators.clip(value / full), message, age, *ranked(rank, Z_SCORE))
 
 
-def _short(value: Decimal) -> str:
+def short_number(value: Decimal) -> str:
+    """A number for people: billions and millions by letters, at most four decimals."""
     for size, letters in ((Decimal(10) ** 9, "bn"), (Decimal(10) ** 6, "m")):
         if abs(value) >= size:
             return f"{value / size:,.1f} {letters}"
     return f"{value:,.4f}".rstrip("0").rstrip(".")
 
 
-def _changes(found: Macro, span_ms: int, *, is_level: bool) -> Sequence[tuple[int, float]]:
+def changes_of(found: Macro, span_ms: int, *, is_level: bool) -> Sequence[tuple[int, float]]:
     """Change up to each value that has one a span before it, with its time; a level that was not positive has none."""
     result = []
     for at_ms, value in zip(found.at_ms, found.values, strict=True):

@@ -90,11 +90,12 @@ def _thin(
 
 def evidence_in_force(policy: Policy, unconfigured: Collection[str]) -> Mapping[Condition, Mapping[str, Decimal]]:
     """The weights of each condition, without the signals that nobody has set up a source for."""
+    evidence = policy.evidence
     if not unconfigured:
-        return policy.regime.evidence
+        return evidence
     return {
         condition: {name: weight for name, weight in weights.items() if name not in unconfigured}
-        for condition, weights in policy.regime.evidence.items()
+        for condition, weights in evidence.items()
     }
 
 

@@ -19,6 +19,7 @@ from bot.playbook.market.derivative_signals import funding_rates
 from bot.playbook.market.flow_signals import tvl_change
 from bot.playbook.market.other_market import describe_difference
 from bot.playbook.market.point_in_time import as_signals_see
+from bot.playbook.market.series_signals import series_signal
 from bot.playbook.market.signal_cache import SignalCache
 from bot.playbook.market.view import MarketView, Reader, view_of
 from bot.playbook.policy.membership import Sectors
@@ -46,8 +47,9 @@ def read_market(snapshot: Snapshot, policy: Policy, sectors: Sectors, cache: Sig
 def _read(view: MarketView) -> tuple[tuple[Signal, ...], tuple[Note, ...], frozenset[str]]:
     result, notes, unconfigured = [], [], []
     from_candles = _candle_answers(view)
-    for name, reader in READERS.items():
-        answer = from_candles[name] if name in from_candles else reader(view)
+    answers = {name: from_candles[name] if name in from_candles else reader(view) for name, reader in READERS.items()}
+    answers |= {name: series_signal(view, name, rule) for name, rule in view.policy.series.items()}
+    for name, answer in answers.items():
         if isinstance(answer, Signal):
             result.append(answer)
         elif answer is None:

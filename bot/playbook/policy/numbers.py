@@ -5,6 +5,7 @@ Decimal; so are thresholds, which `signals` and `regime` turn into floats for th
 """
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from pydantic import BaseModel, Field, model_validator
@@ -24,6 +25,7 @@ from bot.playbook.policy.orders import EntryPolicy, OrderPolicy
 from bot.playbook.policy.positions import ExitPolicy, ScalpPolicy, ShortPolicy, TacticalPolicy
 from bot.playbook.policy.reading import RegimePolicy, SignalPolicy
 from bot.playbook.policy.rotation import RotationPolicy
+from bot.playbook.policy.series import SeriesRule
 from bot.playbook.policy.targets import ProfitTarget, sectors_of
 
 __all__ = ["SIGNAL_NAMES", "Policy", "ProfitTarget", "Sector", "Sectors", "Weighting", "sectors_of"]
@@ -33,7 +35,8 @@ class Policy(BaseModel):
     """What the playbook does with its numbers. Frozen; unknown names are errors.
 
     `constants` are no settings. `gate` holds the limits of the gate that orders are sized by: a turn fills it in (see
-    `sized_by`); journals of older versions, where the playbook had numbers of its own for them, give those.
+    `sized_by`); journals of older versions, where the playbook had numbers of its own for them, give those. `series`
+    are the rules of the configured series, by name: the table `[series]` of the settings gives them.
 
     Raises:
         ValueError: (pydantic) for a number out of its range, or a set of numbers that contradict each other.
@@ -56,6 +59,7 @@ class Policy(BaseModel):
     signals: SignalPolicy = SignalPolicy()
     constants: SkipJsonSchema[PlaybookConstants] = Field(default=PlaybookConstants(), repr=False)
     gate: SkipJsonSchema[SizingLimits | None] = Field(default=None, repr=False)
+    series: SkipJsonSchema[Mapping[str, SeriesRule]] = Field(default={}, repr=False)
 
     @model_validator(mode="before")
     @classmethod
@@ -94,6 +98,22 @@ class Policy(BaseModel):
             table, _, key = name.rpartition(".")
             (content[table] if table else content)[key] = value
         return Policy.model_validate(content)
+
+    @property
+    def signal_names(self) -> tuple[str, ...]:
+        """Every signal there may be, those of configured series last."""
+        return (*SIGNAL_NAMES, *self.series)
+
+    @property
+    def evidence(self) -> Mapping[Condition, Mapping[str, Decimal]]:
+        """The weight of each signal per condition, with those of configured series."""
+        if not self.series:
+            return self.regime.evidence
+        result = {condition: dict(weights) for condition, weights in self.regime.evidence.items()}
+        for name, rule in self.series.items():
+            for condition, weight in rule.weights(self.allocation.risk_on).items():
+                result.setdefault(condition, {})[name] = weight
+        return result
 
     @property
     def candle_ms(self) -> int:

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import orjson
 from pydantic import (
@@ -63,12 +63,14 @@ from bot.runtime.settings.sections import (
     TvlSettings,
     VenueSettings,
 )
+from bot.runtime.settings.series.model import SeriesSettings, series_problems
 from bot.venues.abilities import OrderForm
 from bot.venues.registry import Needs, problem_of
 
 ACKNOWLEDGEMENT = "I accept that real orders will be placed"
 LEVERAGE_ADVISED = Decimal(5)
 SELL_FRACTION_ADVISED = Decimal("0.20")
+SeriesName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
 
 
 class Settings(BaseSettings):
@@ -123,6 +125,10 @@ class Settings(BaseSettings):
     cost_basis: Mapping[str, CostBasis] = Field(
         default={}, description="what holdings older than the bot were paid for, by token: { size, price }"
     )
+    series: Mapping[SeriesName, SeriesSettings] = Field(
+        default={},
+        description="drivers of your own, by name: files or addresses of CSV or JSON (docs/your-own-signal.md)",
+    )
     universe: Sectors = Field(description="sectors and tokens, from config/sectors.toml")
     _notes: tuple[str, ...] = PrivateAttr(default=())
     _sources: "Sources" = PrivateAttr(default_factory=lambda: Sources())  # noqa: PLW0108 - defined below
@@ -172,7 +178,17 @@ class Settings(BaseSettings):
                 raise ValueError(problem)
         for problem in self.universe.problems_with(_sectors_named(self.playbook)):
             raise ValueError(problem)
+        sides = self.playbook.allocation
+        for problem in series_problems(self.series, sides.risk_on, sides.risk_off):
+            raise ValueError(problem)
         return self
+
+    @property
+    def policy(self) -> Policy:
+        """The playbook with the rules of the configured series."""
+        if not self.series:
+            return self.playbook
+        return self.playbook.model_copy(update={"series": {name: one.rule for name, one in self.series.items()}})
 
     @property
     def sources(self) -> "Sources":
@@ -217,6 +233,7 @@ class Settings(BaseSettings):
             "tvl",
             "macro",
             "calendar",
+            "series",
         }
         content = self.model_dump(mode="json", include=deciding)
         return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]

@@ -17,6 +17,7 @@ from bot.runtime.exit_codes import ExitCode
 from bot.runtime.settings import layers as settings_layers
 from bot.runtime.settings.layers import SECRET_PATHS, KeyPath, Layer
 from bot.runtime.settings.model import Settings, is_constant, redacted
+from bot.runtime.settings.series.model import series_warnings
 
 _BARE = re.compile(r"[A-Za-z0-9_\-]+")
 _BOUNDS = (("ge", "≥"), ("gt", ">"), ("le", "≤"), ("lt", "<"), ("min_length", "at least"), ("max_length", "at most"))
@@ -69,7 +70,7 @@ def flatten(settings: Settings, layers: Sequence[Layer]) -> list[tuple[str, str,
 
 def warnings(settings: Settings) -> list[str]:
     """What is allowed and worth a word to the operator."""
-    result = [*settings.notes, *settings.playbook.warnings()]
+    result = [*settings.notes, *settings.playbook.warnings(), *series_warnings(settings.series)]
     required, most = settings.playbook.tactical.leverage, settings.risk.position_leverage_max
     if required > most:
         result.append(f"playbook.tactical.leverage = {required} will be cut to risk.position_leverage_max = {most}")
@@ -91,6 +92,11 @@ def configuration_page() -> str:
     """`docs/configuration.md`."""
     parts = [INTRODUCTION, "## Settings\n", "The top of the file, outside of any section.\n"]
     parts.append(_table({name: field for name, field in Settings.model_fields.items() if not is_table(field)}))
+    for name, field in Settings.model_fields.items():
+        if is_table(field):
+            continue
+        for inner in _models_in(field.annotation):
+            parts += [f"Each entry of `{name}`:\n", _table(inner.model_fields)]
     for name, field in Settings.model_fields.items():
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             parts += list(_section((name,), field.annotation))

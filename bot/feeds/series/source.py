@@ -1,0 +1,200 @@
+"""A series from a file or an address: read when it is due, kept while it is fresh. Nothing it holds can end a turn.
+
+An address is asked for without following redirects, up to a size and a time; what fails is asked again after a pause.
+The last rows that could be read count until the newest of them is too old.
+"""
+
+from bisect import bisect_right
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import urlsplit, urlunsplit
+
+import aiohttp
+
+from bot.domain.durations import DAY_MS, HOUR_MS
+from bot.domain.market import Macro
+from bot.feeds.series.rows import SeriesColumns, SeriesRows, SeriesTextError, read_rows
+from bot.ports import Unavailable
+
+TEXT_BYTES_MAX = 16 * 1024 * 1024
+TIMEOUT_SECONDS = 10.0  # below the deadline of a turn's series, so that a slow address gets its pause
+REFRESH_MS = HOUR_MS
+KEPT_MAX = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesSpec:
+    """A configured series: where it stands, how it is read, what it is called, and when it is too old, ms. `delay_ms`
+    is how long after its time a value is published."""
+
+    source: str
+    columns: SeriesColumns
+    title: str
+    unit: str
+    age_max_ms: int
+    retry_ms: int
+    delay_ms: int = 0
+
+    @property
+    def is_address(self) -> bool:
+        """Whether it is read over the network."""
+        return "://" in self.source
+
+    @property
+    def place(self) -> str:
+        """The source as messages name it: an address without its query, which may hold a key."""
+        return _without_query(self.source) if self.is_address else self.source
+
+
+class TextReader(Protocol):
+    """Gives the text of a source."""
+
+    async def __call__(self, source: str) -> str:
+        """Raises SeriesTextError, OSError, aiohttp.ClientError or TimeoutError."""
+        ...
+
+
+class ConfiguredSeries:
+    """The operator's series by name. A `MacroSource`."""
+
+    def __init__(
+        self,
+        series: Mapping[str, SeriesSpec],
+        now_ms: Callable[[], int],
+        fetch: TextReader | None = None,
+    ) -> None:
+        """`fetch` reads addresses; without one they are not asked for, and so are no part of the evidence."""
+        self._series = {name: spec for name, spec in series.items() if fetch is not None or not spec.is_address}
+        self.names = tuple(self._series)
+        self.notes: dict[str, str] = {}
+        self._now_ms, self._fetch = now_ms, fetch
+        self._known: dict[str, SeriesRows] = {}
+        self._stamps: dict[str, tuple[int, int]] = {}
+        self._due_ms: dict[str, int] = {}
+        self._failed: dict[str, str] = {}
+
+    async def fetch_macro(self, name: str) -> Macro:
+        """What was published up to now; `notes` says what was left out of it.
+
+        Raises:
+            Unavailable: nothing can be read, or the newest value is too old; one sentence with place, key and remedy.
+        """
+        spec, now_ms = self._series[name], self._now_ms()
+        await self._refresh(name, spec, now_ms)
+        known, failure = self._known.get(name), self._failed.get(name)
+        if known is None:
+            raise Unavailable(failure or f"series.{name}: {spec.place}: has not been read yet")
+        upto = bisect_right(known.rows, now_ms - spec.delay_ms, key=lambda row: row[0])
+        if not upto:
+            where = f"series.{name}: {spec.place}"
+            raise Unavailable(f"{where}: every value lies in the future; correct its times, or its unit of time")
+        rows = known.rows[max(0, upto - KEPT_MAX) : upto]
+        age_ms = now_ms - rows[-1][0] - spec.delay_ms
+        if age_ms > spec.age_max_ms:
+            raise Unavailable(
+                f"series.{name}: {spec.place}: the newest value is {age_ms // DAY_MS} days old, age_max_days = "
+                f"{spec.age_max_ms // DAY_MS}; update it, or raise series.{name}.age_max_days"
+                + (f" (the last attempt: {failure})" if failure else "")
+            )
+        said = [text for text in (failure and f"former values are used: {failure}", known.left_out) if text]
+        self.notes.pop(name, None)
+        if said:
+            self.notes[name] = "; ".join(said)
+        times, values = zip(*rows, strict=True)
+        return Macro(name, spec.title, spec.unit, tuple(at + spec.delay_ms for at in times), values)
+
+    async def _refresh(self, name: str, spec: SeriesSpec, now_ms: int) -> None:
+        """Read what is due; `_known` and `_failed` hold the result."""
+        try:
+            if spec.is_address:
+                if now_ms < self._due_ms.get(name, 0) or self._fetch is None:
+                    return
+                # Also when the turn's deadline cancels the answer: the next turn must not wait for it again.
+                self._due_ms[name] = now_ms + spec.retry_ms
+                text = await self._fetch(spec.source)
+            else:
+                stamp = file_stamp(Path(spec.source))
+                if self._stamps.get(name) == stamp:
+                    return
+                text = read_file(Path(spec.source))
+                self._stamps[name] = stamp
+            self._known[name] = read_rows(text, spec.columns)
+        except (OSError, ValueError, aiohttp.ClientError, TimeoutError) as error:
+            self._failed[name] = f"series.{name}: {spec.place}: {reason_of(error)}"
+        else:
+            self._failed.pop(name, None)
+            self._due_ms[name] = now_ms + REFRESH_MS
+
+
+def reason_of(error: Exception) -> str:
+    """Why a text could not be had, with what to do."""
+    if isinstance(error, SeriesTextError):
+        return str(error)
+    if isinstance(error, TimeoutError):
+        return f"no complete answer within {TIMEOUT_SECONDS:.0f} s; it is asked again later"
+    if isinstance(error, aiohttp.ClientError):
+        return f"cannot be reached ({type(error).__name__}); it is asked again later"
+    return f"cannot be read ({getattr(error, 'strerror', None) or error}); check path and rights"
+
+
+def file_stamp(path: Path) -> tuple[int, int]:
+    """What changes when a file does.
+
+    Raises:
+        OSError: there is no such file.
+        SeriesTextError: it is no file, or larger than a series may be.
+    """
+    status = path.stat()
+    if not path.is_file():
+        raise SeriesTextError("is no file; give the path of a file of CSV or JSON")
+    if status.st_size > TEXT_BYTES_MAX:
+        raise SeriesTextError(f"has {status.st_size} bytes, more than {TEXT_BYTES_MAX}; cut it")
+    return status.st_mtime_ns, status.st_size
+
+
+def read_file(path: Path) -> str:
+    """The text of a file. Raises OSError, or SeriesTextError where it is no text."""
+    return decoded(path.read_bytes())
+
+
+def decoded(body: bytes) -> str:
+    """The text of an answer or a file.
+
+    Raises:
+        SeriesTextError: it is not UTF-8.
+    """
+    try:
+        return body.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise SeriesTextError(f"is not UTF-8 (byte {error.start}); save it as UTF-8") from error
+
+
+class AddressReader:
+    """Reads the text of addresses. The session is given and not closed here."""
+
+    def __init__(
+        self, session: Callable[[], aiohttp.ClientSession], *, timeout_seconds: float = TIMEOUT_SECONDS
+    ) -> None:
+        self._session, self._timeout = session, aiohttp.ClientTimeout(total=timeout_seconds)
+
+    async def __call__(self, source: str) -> str:
+        """The text at an address. Raises as `TextReader`."""
+        async with self._session().get(source, timeout=self._timeout, allow_redirects=False) as response:
+            if 300 <= response.status < 400:
+                target = _without_query(response.headers.get("Location", ""))
+                raise SeriesTextError(f"redirects to {target}; give that address if you trust it")
+            if response.status != 200:
+                raise SeriesTextError(f"answers with status {response.status}; check the address")
+            body = bytearray()
+            async for chunk in response.content.iter_chunked(65_536):
+                body += chunk
+                if len(body) > TEXT_BYTES_MAX:
+                    raise SeriesTextError(f"is longer than {TEXT_BYTES_MAX} bytes; ask for less of it")
+        return decoded(bytes(body))
+
+
+def _without_query(address: str) -> str:
+    parts = urlsplit(address)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", "")) or "nowhere"

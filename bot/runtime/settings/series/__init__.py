@@ -1,0 +1,1 @@
+"""The table `[series]`: the operator's own drivers as evidence."""
