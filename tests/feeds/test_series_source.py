@@ -14,9 +14,11 @@ from aiohttp import web
 
 from bot.domain.durations import DAY_MS, HOUR_MS
 from bot.feeds.macro import JoinedMacro
+from bot.feeds.series import address as series_address
 from bot.feeds.series import source as series_source
+from bot.feeds.series.address import AddressReader
 from bot.feeds.series.rows import SeriesColumns
-from bot.feeds.series.source import AddressReader, ConfiguredSeries, SeriesSpec
+from bot.feeds.series.source import ConfiguredSeries, SeriesSpec
 from bot.feeds.snapshot import Observer
 from bot.ports import Unavailable
 from tests.feeds.test_snapshot import QUICK, WANTED, Market, venue
@@ -126,7 +128,7 @@ async def test_what_an_address_answers_wrongly_is_one_reason(site: Site, name: s
 
 
 async def test_a_huge_answer_ends_at_the_limit(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(series_source, "TEXT_BYTES_MAX", 100_000)
+    monkeypatch.setattr(series_address, "TEXT_BYTES_MAX", 100_000)
     for body, headers in (
         (b"9" * 5_000_000, {}),
         (gzip.compress(b"9" * 50_000_000), {"Content-Encoding": "gzip"}),

@@ -11,15 +11,12 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit, urlunsplit
 
-import aiohttp
-
 from bot.domain.durations import DAY_MS, HOUR_MS
 from bot.domain.market import Macro
 from bot.feeds.series.rows import SeriesColumns, SeriesRows, SeriesTextError, read_rows
 from bot.ports import Unavailable
 
 TEXT_BYTES_MAX = 16 * 1024 * 1024
-TIMEOUT_SECONDS = 10.0  # below the deadline of a turn's series, so that a slow address gets its pause
 REFRESH_MS = HOUR_MS
 KEPT_MAX = 2_000
 
@@ -45,14 +42,14 @@ class SeriesSpec:
     @property
     def place(self) -> str:
         """The source as messages name it: an address without its query, which may hold a key."""
-        return _without_query(self.source) if self.is_address else self.source
+        return without_query(self.source) if self.is_address else self.source
 
 
 class TextReader(Protocol):
     """Gives the text of a source."""
 
     async def __call__(self, source: str) -> str:
-        """Raises SeriesTextError, OSError, aiohttp.ClientError or TimeoutError."""
+        """Raises SeriesTextError."""
         ...
 
 
@@ -121,7 +118,7 @@ class ConfiguredSeries:
                 text = read_file(Path(spec.source))
                 self._stamps[name] = stamp
             self._known[name] = read_rows(text, spec.columns)
-        except (OSError, ValueError, aiohttp.ClientError, TimeoutError) as error:
+        except (OSError, ValueError) as error:
             self._failed[name] = f"series.{name}: {spec.place}: {reason_of(error)}"
         else:
             self._failed.pop(name, None)
@@ -132,10 +129,6 @@ def reason_of(error: Exception) -> str:
     """Why a text could not be had, with what to do."""
     if isinstance(error, SeriesTextError):
         return str(error)
-    if isinstance(error, TimeoutError):
-        return f"no complete answer within {TIMEOUT_SECONDS:.0f} s; it is asked again later"
-    if isinstance(error, aiohttp.ClientError):
-        return f"cannot be reached ({type(error).__name__}); it is asked again later"
     return f"cannot be read ({getattr(error, 'strerror', None) or error}); check path and rights"
 
 
@@ -171,30 +164,7 @@ def decoded(body: bytes) -> str:
         raise SeriesTextError(f"is not UTF-8 (byte {error.start}); save it as UTF-8") from error
 
 
-class AddressReader:
-    """Reads the text of addresses. The session is given and not closed here."""
-
-    def __init__(
-        self, session: Callable[[], aiohttp.ClientSession], *, timeout_seconds: float = TIMEOUT_SECONDS
-    ) -> None:
-        self._session, self._timeout = session, aiohttp.ClientTimeout(total=timeout_seconds)
-
-    async def __call__(self, source: str) -> str:
-        """The text at an address. Raises as `TextReader`."""
-        async with self._session().get(source, timeout=self._timeout, allow_redirects=False) as response:
-            if 300 <= response.status < 400:
-                target = _without_query(response.headers.get("Location", ""))
-                raise SeriesTextError(f"redirects to {target}; give that address if you trust it")
-            if response.status != 200:
-                raise SeriesTextError(f"answers with status {response.status}; check the address")
-            body = bytearray()
-            async for chunk in response.content.iter_chunked(65_536):
-                body += chunk
-                if len(body) > TEXT_BYTES_MAX:
-                    raise SeriesTextError(f"is longer than {TEXT_BYTES_MAX} bytes; ask for less of it")
-        return decoded(bytes(body))
-
-
-def _without_query(address: str) -> str:
+def without_query(address: str) -> str:
+    """An address as messages name it: its query may hold a key."""
     parts = urlsplit(address)
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", "")) or "nowhere"
