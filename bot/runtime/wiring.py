@@ -15,7 +15,6 @@ from bot.execution.executor import Executor
 from bot.execution.reconcile import Reconciler
 from bot.feeds.macro import JoinedMacro, SeriesFiles
 from bot.feeds.open_interest import INTEREST_EVERY_MS
-from bot.feeds.series.source import AddressReader, ConfiguredSeries
 from bot.feeds.series.address import AddressReader
 from bot.feeds.series.source import ConfiguredSeries
 from bot.feeds.signal_feed import SignalFeed
