@@ -19,7 +19,15 @@ from bot.domain.order import Fill, Purpose
 from bot.domain.turn.valuation import VALUATION, PerpValue, SpotValue, Valuation
 from bot.journal.journal import Journal
 from bot.ports import Payment
-from bot.report.profit.ledger import ADJUSTED, PAID_OUTSIDE, OrderOf, ProfitLedger
+from bot.report.profit.ledger import (
+    ADJUSTED,
+    MOVED_OUTSIDE,
+    PAID_OUTSIDE,
+    RESTARTED,
+    WITHOUT_PRICE,
+    OrderOf,
+    ProfitLedger,
+)
 from bot.report.profit.parts import Period, ProfitParts, Source
 from bot.report.profit.periods import Profit, load_profit
 from bot.report.profit.views import earned_text, period_row, profit_document, profit_line, profit_parts
@@ -239,6 +247,93 @@ def test_a_conversion_takes_the_cost_along() -> None:
     truth.prices["NEW"] = D("0.9")
     period = ledger.stand(truth.valuation()).since(begin, "start")
     assert (period.by_token["NEW"], period.unexplained) == (ProfitParts(unrealised=D(100)), D(0))
+
+
+def test_a_deposit_of_a_token_that_was_never_held_is_no_profit() -> None:
+    """It has no price in the books when it comes in; it counts at the first one that is known."""
+    truth = Truth()
+    ledger = ProfitLedger(truth.valuation(), {"NEW": "defi", "ODD": "defi"})
+    begin = ledger.stand(truth.valuation())
+    ledger.add_payment(Payment("1", "deposit", "NEW", D(10), None, 1))
+    ledger.add_adjustment({"key": "spot:ODD", "amount": "4"})
+    ledger.add_fill(fill("ODD/USDT", Side.SELL, "1", "20"), D(20), OrderOf(Purpose.REDUCE, 1))
+    truth.tokens |= {"NEW": D(10), "ODD": D(3)}
+    truth.prices |= {"NEW": D(5), "ODD": D(21)}
+    truth.cash += 20
+    period = ledger.stand(truth.valuation()).since(begin, "start")
+    assert dict(period.flows) == {"deposit": D(50), ADJUSTED: D(80)}
+    assert (period.total, period.unexplained) == (ProfitParts(unrealised=D(3)), D(0))
+
+
+def test_tokens_outside_the_sectors_that_move_without_a_record_are_named() -> None:
+    truth = Truth()
+    ledger = ProfitLedger(truth.valuation(), {"UNI": "defi", "SOL": "infra"})
+    begin = ledger.stand(truth.valuation())
+    truth.tokens |= {"BNB": D(3), "XYZ": D(7)}
+    truth.prices |= {"BNB": D(510), "XYZ": D(2)}
+    truth.tokens["UNI"] += 1  # one of a sector is compared at every settlement: until then it is unexplained
+    period = ledger.stand(truth.valuation()).since(begin, "start")
+    assert dict(period.flows) == {MOVED_OUTSIDE: D(-2 * 510 + 7 * 2)}
+    assert (period.total, period.unexplained) == (ProfitParts(unrealised=D(50)), D(8))
+
+
+def test_a_token_whose_market_has_ended_is_no_loss_until_somebody_says_so() -> None:
+    """Equity is without it; its profit stays as it was at its last price, and goes on when it has one again."""
+    truth = Truth()
+    ledger = ProfitLedger(truth.valuation(), {"UNI": "defi", "SOL": "infra"})
+    begin = ledger.stand(truth.valuation())
+    truth.prices["SOL"] = D(110)
+    ledger.stand(truth.valuation())
+    gone = replace(truth.valuation(), equity=truth.valuation().equity - 1_100, unpriced={"SOL": D(10)})
+    gone = replace(gone, spot={name: value for name, value in gone.spot.items() if name != "SOL"})
+    period = ledger.stand(gone).since(begin, "start")
+    assert dict(period.flows) == {WITHOUT_PRICE: D(-1_100)}
+    assert (period.total, period.unexplained) == (ProfitParts(unrealised=D(100)), D(0))
+    truth.prices["SOL"] = D(90)
+    period = ledger.stand(truth.valuation()).since(begin, "start")
+    assert (dict(period.flows), period.total) == ({}, ProfitParts(unrealised=D(-100)))
+    assert period.unexplained == 0
+
+
+def test_a_token_without_a_price_when_the_books_begin_is_no_profit_when_it_gets_one() -> None:
+    truth = Truth()
+    whole = truth.valuation()
+    spot = {name: value for name, value in whole.spot.items() if name != "SOL"}
+    first = replace(whole, equity=whole.equity - 1_000, spot=spot, unpriced={"SOL": D(10)})
+    ledger = ProfitLedger(first, {"UNI": "defi", "SOL": "infra"})
+    begin = ledger.stand(first)
+    period = ledger.stand(whole).since(begin, "start")
+    assert (dict(period.flows), period.total, period.unexplained) == ({WITHOUT_PRICE: D(1_000)}, ProfitParts(), D(0))
+
+
+def test_both_sides_of_a_perp_add_up_where_the_venue_keeps_an_entry_for_each() -> None:
+    """Found by the simulator (seed 900007): the books net both sides, and the venue's entry is that of the side that is
+    left."""
+    truth = replace(Truth(), size=ZERO)
+    ledger = ProfitLedger(truth.valuation(), {"UNI": "defi"})
+    begin = ledger.stand(truth.valuation())
+    for side, size, price in ((Side.BUY, "15", "8"), (Side.SELL, "7", "7.9"), (Side.BUY, "7", "8.2")):
+        ledger.add_fill(fill(PERP, side, size, price), D(size) * D(price), None)
+    truth.size, truth.entry, truth.prices["UNI"] = D(15), D(8), D(9)  # the short of seven is closed at a loss
+    truth.wallet += 7 * (D("7.9") - D("8.2"))
+    period = ledger.stand(truth.valuation()).since(begin, "start")
+    assert (period.by_sleeve["tactical"].net, period.unexplained) == (D("12.9"), D(0))
+
+
+def test_a_position_that_a_restarted_paper_account_has_forgotten_keeps_what_it_had_earned() -> None:
+    truth = Truth()
+    ledger = ProfitLedger(truth.valuation(), {"UNI": "defi", "SOL": "infra"})
+    begin = ledger.stand(truth.valuation())
+    truth.prices["UNI"] = D(7)
+    ledger.stand(truth.valuation())
+    ledger.restart({"spot:USDT": D(9_000), "wallet": D(1_000), "spot:UNI": D(100)}, {})
+    truth.cash, truth.wallet, truth.size = D(9_000), D(1_000), ZERO
+    truth.tokens = {"UNI": D(100)}
+    period = ledger.stand(truth.valuation()).since(begin, "start")
+    assert period.by_sleeve["hedge"].net == 20, "twenty short from 8 to 7"
+    assert period.by_sleeve["defi.spot"].net == -100
+    assert period.unexplained == 0
+    assert sum(period.flows.values()) == period.flows[RESTARTED] == -5_000 - 10 * 100 - 5 * 500 - 30
 
 
 async def journaled(folder: Path, days: int) -> Journal:

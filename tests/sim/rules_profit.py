@@ -1,5 +1,7 @@
 """Profit and loss of the journal against the exchange's own statement and trades, at the end of a world."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 
 from bot.domain.codec import decode
@@ -11,7 +13,6 @@ from bot.report.profit.ledger import OTHER
 from bot.report.profit.parts import Period, ProfitParts, Source
 from bot.report.profit.periods import standings_at
 from bot.simex.engine.types import IncomeKind, SimTrade
-from tests.sim.faults import Kind
 from tests.sim.hooks import Rule
 from tests.sim.wire import ACCOUNT, engine_number
 from tests.sim.world import Life, World
@@ -25,10 +26,11 @@ def true_valuation(world: World) -> Valuation:
     """The account at the exchange's own balances, positions and prices."""
     exchange, balances = world.exchange, world.exchange.balances(ACCOUNT)
     wallet = exchange.wallet(ACCOUNT)
+    held_assets = {asset: held.total for asset, held in balances.items() if asset != "USDT" and held.total}
     spot = {
-        asset: SpotValue(held.total, exchange.quote(f"{asset}/USDT").mid)
-        for asset, held in balances.items()
-        if asset != "USDT" and held.total and f"{asset}/USDT" in exchange.instruments
+        asset: SpotValue(size, exchange.quote(f"{asset}/USDT").mid)
+        for asset, size in held_assets.items()
+        if f"{asset}/USDT" in exchange.instruments
     }
     perps = {
         held.symbol: PerpValue(held.size, held.entry_price, held.mark, held.unrealised_pnl)
@@ -38,73 +40,106 @@ def true_valuation(world: World) -> Valuation:
     cash = balances["USDT"].total if "USDT" in balances else ZERO
     worth = sum((value.size * value.price for value in spot.values()), ZERO)
     equity = cash + wallet.balance + wallet.unrealised_pnl + worth
-    return Valuation(exchange.now_ms, "USDT", equity, cash, wallet.balance, spot, perps)
+    unpriced = {asset: size for asset, size in held_assets.items() if asset not in spot}
+    return Valuation(exchange.now_ms, "USDT", equity, cash, wallet.balance, spot, perps, unpriced=unpriced)
+
+
+@dataclass(frozen=True)
+class _Account:
+    """What the rule compares: the exchange's trades since the first valuation, and that valuation and the last one.
+    `prices` are all at which the journal has ever seen a token."""
+
+    trades: list[SimTrade]
+    first: Valuation
+    now: Valuation
+    prices: Mapping[str, list[Decimal]]
 
 
 class ProfitAddsUp(Rule):
-    """The journal's profit is the exchange's own to the cent, whatever was killed, restarted and recorded late: prices
-    and fees by its trades, funding by its statement. What came in or went out without being profit is named: nothing
-    stays unexplained beyond the tolerance of cash, unless cash has vanished or tokens came in.
+    """The journal's profit is the exchange's own, whatever was killed, restarted and recorded late.
 
-    Worlds in which the exchange has removed a symbol are left out: nothing says what a token without a market is worth.
-    So are those whose owner held both sides of a perp: the journal knows the net one, the exchange each side.
+    In every world: what came in or went out without being profit is named, so that nothing stays unexplained beyond the
+    tolerance of cash, and funding is that of the exchange's statement, less the settlements that the bot has not asked
+    for yet. Where the journal has every trade, and every symbol of it is still listed, profit is that of the trades and
+    the statement to the cent; a token that came in counts at a price at which the journal has seen it.
     """
 
     def at_end(self, life: Life, truth: Truth) -> None:
         reader, exchange = life.app.journal.reader, self.world.exchange
         facts = reader.load_facts_by_step(VALUATION, 1 << 62)
-        if not facts or not truth.is_agreed or self.world.plan.counts[Kind.HEDGE_MODE_HELD]:
+        if not facts or not truth.is_agreed:
             return
         first, now = decode(Valuation, facts[0].payload), true_valuation(self.world)
-        fills = {(fill.symbol, engine_number(fill.trade_id)) for fill in reader.load_fills(ALL)}
+        recorded = reader.load_fills(ALL)
+        fills = {(fill.symbol, engine_number(fill.trade_id)) for fill in recorded}
         symbols = {symbol for symbol, _ in fills} | {f"{asset}/USDT" for asset in first.spot} | set(first.perps)
-        if not symbols <= set(exchange.instruments):
-            return
         trades = [
             trade
             for symbol in exchange.instruments
             for trade in exchange.trades(ACCOUNT, symbol, limit=ALL)
             if trade.at_ms > first.at_ms
         ]
-        if any((trade.symbol, trade.id) not in fills for trade in trades):
-            return  # of others, or by the exchange itself: accepted by the operator, not recorded
         end_seq = reader.count_events() + 1
         with decimal_context():
             marks = [(facts[0].seq, first), (end_seq, now)]
             standings = standings_at(reader, life.app.cycle.parts.sectors, marks)
             period = standings[end_seq].since(standings[facts[0].seq], "start")
-        self._judge(period, trades, first, now)
+        prices: dict[str, list[Decimal]] = {asset: [value.price] for asset, value in now.spot.items()}
+        for fact in reader.load_facts(VALUATION, ALL):
+            for asset, value in decode(Valuation, fact.payload).spot.items():
+                prices.setdefault(asset, []).append(value.price)
+        for fill in recorded:
+            prices.setdefault(base_of(fill.symbol), []).append(fill.price)
+        account = _Account(trades, first, now, prices)
+        unread = self._judge_funding(period, account)
+        # Trades of others, or of the exchange itself, that an operator accepted are in no statement of the journal's.
+        if symbols <= set(exchange.instruments) and all((trade.symbol, trade.id) in fills for trade in trades):
+            self._judge_net(period, account, unread)
+        unexplained = period.unexplained - unread
+        if abs(unexplained) > CENT + self._unbooked_max(account):
+            self.world.violate("profit adds up", f"{unexplained} of it is unexplained, flows {period.flows}")
 
-    def _judge(self, period: Period, trades: list[SimTrade], first: Valuation, now: Valuation) -> None:
+    def _judge_funding(self, period: Period, account: _Account) -> Decimal:
+        """What the newest settlements paid that the journal lacks: the bot has not asked for them yet."""
+        first, now = account.first, account.now
         rows = self.world.exchange.income(ACCOUNT, start_ms=first.at_ms + 1, limit=ALL)
         asked_every_ms = self.world.settings().execution.timing.payments_interval_ms
-        if any(row.kind is IncomeKind.FUNDING_FEE and now.at_ms - row.at_ms <= asked_every_ms for row in rows):
-            return  # the world ends before the bot has asked for this settlement
-        paid = sum((row.amount for row in rows if row.kind is IncomeKind.FUNDING_FEE), ZERO)
-        if abs(paid - period.total.funding) > CENT:
-            self.world.violate("profit adds up", f"funding is {paid}, the journal says {period.total.funding}")
-        cleared = sum((row.amount for row in rows if row.kind is IncomeKind.INSURANCE_CLEAR), ZERO)
-        sizes, earned = _by_trades(trades, first)
-        came_in = any(
-            abs(sizes.get(asset, ZERO) - value.size) > value.size * CENT * CENT for asset, value in now.spot.items()
-        )
-        came_in |= any(size > 0 and asset not in now.spot for asset, size in sizes.items())
-        true = earned + paid + cleared + _unrealised(now) - _unrealised(first)
-        true += sum((size * now.spot[asset].price for asset, size in sizes.items() if asset in now.spot), ZERO)
-        true -= sum((value.size * value.price for value in first.spot.values()), ZERO)
-        ours = period.total.net - period.parts.get(LOST, ProfitParts()).other
-        if not came_in and abs(true - ours) > CENT:
-            self.world.violate("profit adds up", f"it is {true}, the journal says {ours}: {period.total}")
-        has_vanished = self.world.plan.counts[Kind.CASH_VANISHES]
-        # Tokens outside the sectors that come in are booked nowhere, so what they are worth stays unexplained.
-        bound = CENT + self._unbooked_max(trades, first, now)
-        if not has_vanished and not came_in and abs(period.unexplained) > bound:
-            self.world.violate("profit adds up", f"{period.unexplained} of it is unexplained, flows {period.flows}")
+        settled = sorted((row.at_ms, row.amount) for row in rows if row.kind is IncomeKind.FUNDING_FEE)
+        unread, ours = ZERO, period.total.funding
+        missing = sum((amount for _, amount in settled), ZERO) - ours
+        for at_ms, amount in reversed(settled):
+            if abs(missing - unread) <= CENT or now.at_ms - at_ms > asked_every_ms:
+                break
+            unread += amount
+        if abs(missing - unread) > CENT:
+            self.world.violate("profit adds up", f"funding is {missing + ours}, the journal says {ours}")
+        return unread
 
-    def _unbooked_max(self, trades: list[SimTrade], first: Valuation, now: Valuation) -> Decimal:
+    def _judge_net(self, period: Period, account: _Account, unread: Decimal) -> None:
+        first, now = account.first, account.now
+        rows = self.world.exchange.income(ACCOUNT, start_ms=first.at_ms + 1, limit=ALL)
+        booked = (IncomeKind.FUNDING_FEE, IncomeKind.INSURANCE_CLEAR)
+        sizes, true = _by_trades(account.trades, first)
+        true += sum((row.amount for row in rows if row.kind in booked), ZERO) - unread
+        true += _unrealised(now) - _unrealised(first)
+        true -= sum((value.size * value.price for value in first.spot.values()), ZERO)
+        true += sum((value.size * value.price for value in now.spot.values()), ZERO)
+        low = high = true - (period.total.net - period.parts.get(LOST, ProfitParts()).other)
+        for asset in {**sizes, **now.spot}:
+            held = now.spot[asset].size if asset in now.spot else ZERO
+            came_in = held - sizes.get(asset, ZERO)
+            if abs(came_in) > held * CENT * CENT:
+                worth = [came_in * price for price in account.prices.get(asset, [ZERO])]
+                low, high = low - max(worth), high - min(worth)
+            elif asset in now.spot:
+                low, high = low - came_in * now.spot[asset].price, high - came_in * now.spot[asset].price
+        if low > CENT or high < -CENT:
+            self.world.violate("profit adds up", f"it is {low} to {high} more than the journal says: {period.total}")
+
+    def _unbooked_max(self, account: _Account) -> Decimal:
         """The difference of cash that the bot takes for agreed: what comes or goes below it is booked nowhere."""
-        held = [abs(amount) for one in (first, now) for amount in (one.cash, one.wallet)]
-        moved = sum((trade.quote for trade in trades), ZERO)
+        held = [abs(amount) for one in (account.first, account.now) for amount in (one.cash, one.wallet)]
+        moved = sum((trade.quote for trade in account.trades), ZERO)
         return max(*held, moved) * self.world.settings().execution.timing.cash_tolerance_bps * BPS
 
 

@@ -30,7 +30,8 @@ class PerpValue:
 @dataclass(frozen=True, slots=True)
 class Valuation:
     """Equity and what it is made of: `cash` (spot wallet, quote), `wallet` (perp wallet without unrealised profit, 0 in
-    a unified account), spot by asset, perps by symbol. Assets without a price are left out of all of it."""
+    a unified account), spot by asset, perps by symbol. Assets without a price are left out of all of it; `unpriced` has
+    the sizes of those that belong to a sector (none in journals of earlier versions)."""
 
     at_ms: int
     quote: str
@@ -41,3 +42,4 @@ class Valuation:
     perps: Mapping[str, PerpValue] = field(default_factory=dict)
     condition: str = ""
     is_unified: bool = False
+    unpriced: Mapping[str, Decimal] = field(default_factory=dict)

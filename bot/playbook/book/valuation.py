@@ -11,11 +11,13 @@ from bot.playbook.policy.membership import Sectors
 def value_account(account: Account, snapshot: Snapshot, sectors: Sectors, condition: str = "") -> Valuation:
     """Every holding with its price. Equity is what `build_portfolio` makes of the same account and snapshot: assets
     without a price count nothing there, and perps that settle in another currency neither."""
-    spot = {}
+    spot, unpriced = {}, {}
     for asset, balance in account.balances.items():
         price = None if asset == account.quote else asset_price(asset, snapshot, sectors)[0]
         if price is not None and balance.total > 0:
             spot[asset] = SpotValue(balance.total, price)
+        elif balance.total > 0 and asset in sectors.tokens:
+            unpriced[asset] = balance.total
     perps = {
         symbol: PerpValue(held.size, held.entry_price, held.mark_price, held.unrealised_pnl)
         for symbol, held in account.positions.items()
@@ -33,4 +35,5 @@ def value_account(account: Account, snapshot: Snapshot, sectors: Sectors, condit
         perps=perps,
         condition=condition,
         is_unified=account.is_unified,
+        unpriced=unpriced,
     )

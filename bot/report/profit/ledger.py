@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from bot.domain.instrument import Side
-from bot.domain.money import ZERO
+from bot.domain.money import ONE, ZERO
 from bot.domain.order import Fill, Purpose
 from bot.domain.symbol import base_of, is_perp, quote_of
 from bot.domain.turn.valuation import Valuation
@@ -20,11 +20,13 @@ from bot.ports import FLOWS, Payment
 from bot.report.profit.parts import ProfitParts, Source, Standing
 
 OUTSIDE, OTHER, FUNDING = "outside the sectors", "other", "funding"
-ADJUSTED, RESTARTED, TRANSFER, PAID_OUTSIDE = (
+ADJUSTED, RESTARTED, TRANSFER, PAID_OUTSIDE, MOVED_OUTSIDE, WITHOUT_PRICE = (
     "booked without a record of the venue",
     "paper account begun anew",
     "transfer",
     "fees paid from assets outside of equity",
+    "tokens outside the sectors, without a record",
+    "holdings whose market has ended",
 )
 PERP_SLEEVES = {
     Purpose.HEDGE: "hedge",
@@ -69,6 +71,7 @@ class _Perp:
     size: Decimal
     entry: Decimal
     source: Source
+    contract_size: Decimal = ONE
 
 
 @dataclass(slots=True)
@@ -88,10 +91,13 @@ class ProfitLedger:
     _flows: dict[str, Decimal] = field(default_factory=dict)
     _unpriced: dict[str, Decimal] = field(default_factory=dict)
     _cash: Decimal = ZERO
+    _unvalued: dict[str, list[tuple[Decimal, str]]] = field(default_factory=dict)  # what came in before it had a price
+    _unrealised: dict[str, Decimal] = field(default_factory=dict)  # of perps, at the last valuation
 
     def __post_init__(self) -> None:
         self._prices = {asset: value.price for asset, value in self.begin.spot.items()}
         self._match(self.begin)
+        self._flows.clear()  # what was held is where the books begin
 
     def add_fill(self, fill: Fill, value: Decimal, order: OrderOf | None) -> None:
         """An execution with its quote value, and the order that it is of; None where the journal does not know it."""
@@ -133,6 +139,11 @@ class ProfitLedger:
             self._spot[was] = held
         into = self._spot.setdefault(becomes, _Spot())
         into.size, into.cost = into.size + Decimal(payload["given"]), into.cost + part
+        for size, name in self._unvalued.pop(was, ()):
+            ratio = Decimal(payload["given"]) / Decimal(payload["taken"])
+            self._unvalued.setdefault(becomes, []).append((size * ratio, name))
+        if becomes in self._prices:
+            self._set_price(becomes, self._prices[becomes])
 
     def restart(self, amounts: Mapping[str, Decimal], entries: Mapping[str, Decimal]) -> None:
         """The account begins anew with these holdings (keys of `bot.execution.ledger`): a paper account that was
@@ -147,12 +158,22 @@ class ProfitLedger:
                 missing = spot.get(asset, ZERO) - self._spot.get(asset, _Spot()).size
                 self._receive(f"spot:{asset}", missing, RESTARTED)
         for symbol in dict.fromkeys((*self._perps, *entries)):
-            self._set_perp(symbol, amounts.get(f"perp:{symbol}", ZERO), entries.get(symbol, ZERO))
+            held, size, entry = self._perps.get(symbol), amounts.get(f"perp:{symbol}", ZERO), entries.get(symbol, ZERO)
+            if held is not None and (held.size, held.entry) != (size, entry):
+                # What the position had earned by the last valuation stays; the new account does not have it.
+                earned = self._unrealised.pop(symbol, ZERO)
+                self._add(held.source, ProfitParts(realised=earned))
+                self._flow(RESTARTED, -earned)
+            self._set_perp(symbol, size, entry)
 
     def stand(self, at: Valuation) -> Standing:
-        """The profit up to a valuation. Sizes that differ from the books' are taken as the account has them; the value
-        of the difference stays unexplained."""
-        self._prices |= {asset: value.price for asset, value in at.spot.items()}
+        """The profit up to a valuation. Sizes that differ from the books' are taken as the account has them.
+
+        The value of the difference stays unexplained; that of tokens outside the sectors, whose moves are not compared,
+        is a flow. So is what a token was worth that has no price any more: at its last price, until it has one again.
+        """
+        for asset, value in at.spot.items():
+            self._set_price(asset, priced.price)
         self._match(at)
         parts = dict(self._parts)
         for asset, held in self._spot.items():
@@ -162,21 +183,32 @@ class ProfitLedger:
         for symbol, value in at.perps.items():
             source = self._perps[symbol].source
             parts[source] = parts.get(source, ProfitParts()) + ProfitParts(unrealised=value.unrealised)
-        return Standing(at.at_ms, at.equity, parts, dict(self._flows), dict(self._unpriced))
+        self._unrealised = {symbol: value.unrealised for symbol, value in at.perps.items()}
+        flows, lost = dict(self._flows), sum((self._value(asset, size) for asset, size in at.unpriced.items()), ZERO)
+        if lost:
+            flows[WITHOUT_PRICE] = flows.get(WITHOUT_PRICE, ZERO) - lost
+        return Standing(at.at_ms, at.equity, parts, flows, dict(self._unpriced))
 
     def _match(self, at: Valuation) -> None:
         """Take the holdings as the account has them."""
         self._cash = at.cash + at.wallet
-        for asset in dict.fromkeys((*self._spot, *at.spot)):
-            value = at.spot.get(asset)
+        sizes = {**at.unpriced, **{asset: value.size for asset, value in at.spot.items()}}
+        for asset in dict.fromkeys((*self._spot, *sizes)):
             held = self._spot.setdefault(asset, _Spot())
-            price = value.price if value is not None else self._prices.get(asset, ZERO)
-            missing = (value.size if value is not None else ZERO) - held.size
-            held.size, held.cost = held.size + missing, held.cost + missing * price
+            missing = sizes.get(asset, ZERO) - held.size
+            self._take_in(asset, missing, WITHOUT_PRICE)
+            if missing and asset not in self.sector_of:
+                self._flow(MOVED_OUTSIDE, self._value(asset, missing))
             if not held.size and not held.cost:
                 del self._spot[asset]
         for symbol in dict.fromkeys((*self._perps, *at.perps)):
-            position = at.perps.get(symbol)
+            position, held_perp = at.perps.get(symbol), self._perps.get(symbol)
+            if position and held_perp and position.size == held_perp.size:
+                # The venue averages its entry otherwise, as it does for each side of a perp in hedge mode: what the
+                # position has not earned any more it has earned before.
+                gain = (position.entry - held_perp.entry) * held_perp.size * held_perp.contract_size
+                if gain:
+                    self._add(held_perp.source, ProfitParts(realised=gain))
             self._set_perp(symbol, position.size if position else ZERO, position.entry if position else ZERO)
 
     def _set_perp(self, symbol: str, size: Decimal, entry: Decimal) -> None:
@@ -206,8 +238,8 @@ class ProfitLedger:
         held = self._perps.get(fill.symbol)
         closing = min(abs(held.size), fill.size) if held is not None and held.size * signed < 0 else ZERO
         fee = self._pay_fee(fill, is_counted=self.begin.is_unified or fill.fee_asset == self.begin.quote)
+        contract_size = value / (fill.price * fill.size)
         if held is not None and closing:
-            contract_size = value / (fill.price * fill.size)
             gain = (fill.price - held.entry) * closing * contract_size * (1 if held.size > 0 else -1)
             self._cash += gain
             part = closing / fill.size
@@ -225,12 +257,15 @@ class ProfitLedger:
             held.entry = (held.entry * abs(held.size) + fill.price * opening) / (abs(held.size) + opening)
             held.size += opening * fill.side.sign
         part = opening / fill.size
+        self._perps[fill.symbol].contract_size = contract_size
         self._add(self._perps[fill.symbol].source, ProfitParts(fees=fee * part, slippage=slippage * part))
 
     def _add_spot_fill(self, fill: Fill, value: Decimal, order: OrderOf | None, slippage: Decimal) -> None:
         """A fee in the token itself counts at the price of the fill."""
         base = base_of(fill.symbol)
         campaign = order.campaign if order else 0
+        if quote_of(fill.symbol) == self.begin.quote and base not in self._prices:
+            self._set_price(base, fill.price)
         held = self._spot.setdefault(base, _Spot())
         in_kind = fill.fee if fill.fee_asset == base else ZERO
         if quote_of(fill.symbol) == self.begin.quote:
@@ -268,10 +303,24 @@ class ProfitLedger:
             self._cash += amount
             self._flow(name, amount)
         elif key.startswith("spot:") and amount:
-            value = amount * self._prices.get(asset, ZERO)
-            held = self._spot.setdefault(asset, _Spot())
-            held.size, held.cost = held.size + amount, held.cost + value
-            self._flow(name, value)
+            self._take_in(asset, amount, name)
+            self._flow(name, self._value(asset, amount))
+
+    def _take_in(self, asset: str, size: Decimal, name: str) -> None:
+        """Units that come in or go out at the price of now; where there is none yet, at the first one that is known."""
+        held = self._spot.setdefault(asset, _Spot())
+        held.size, held.cost = held.size + size, held.cost + self._value(asset, size)
+        if size and asset not in self._prices:
+            self._unvalued.setdefault(asset, []).append((size, name))
+
+    def _set_price(self, asset: str, price: Decimal) -> None:
+        self._prices[asset] = price
+        for size, name in self._unvalued.pop(asset, ()):
+            self._spot.setdefault(asset, _Spot()).cost += size * price
+            self._flow(name, size * price)
+
+    def _value(self, asset: str, size: Decimal) -> Decimal:
+        return size * self._prices.get(asset, ZERO)
 
     def _flow(self, name: str, amount: Decimal) -> None:
         self._flows[name] = self._flows.get(name, ZERO) + amount

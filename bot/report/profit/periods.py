@@ -156,7 +156,8 @@ def _valuation(fact: Fact) -> tuple[int, Valuation]:
 def standings_at(reader: JournalReader, sectors: Sectors, marks: list[tuple[int, Valuation]]) -> dict[int, Standing]:
     """The standing at each valuation, by its event. Fills count before a valuation that was journaled after them,
     payments before one that is younger than they are: the venue may list a payment hours later. What executed before
-    the first valuation is in it, whenever it was journaled."""
+    the first valuation is in it, whenever it was journaled. The last valuation before a paper account began anew is a
+    mark as well, because the new one knows nothing of it."""
     first_seq, first = marks[0]
     ledger = ProfitLedger(first, {asset: sectors.main(asset) or "" for asset in sectors.tokens})
     booked = [
@@ -171,7 +172,10 @@ def standings_at(reader: JournalReader, sectors: Sectors, marks: list[tuple[int,
     ]
     standings = {first_seq: ledger.stand(first)}
     next_booked = next_paid = 0
-    for seq, valuation in marks[1:]:
+    restarts = [event for event in booked if event.kind == BASELINE]
+    last = [reader.load_last_fact_before(VALUATION, event.at_ms) for event in restarts]
+    more = dict(_valuation(fact) for fact in last if fact is not None and first_seq < fact.seq <= marks[-1][0])
+    for seq, valuation in sorted((more | dict(marks[1:])).items()):
         batch = []
         while next_booked < len(booked) and booked[next_booked].seq < seq:
             batch.append(booked[next_booked])

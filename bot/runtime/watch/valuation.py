@@ -2,9 +2,9 @@
 
 Profit, loss and charts are read from it when the snapshots of that time are gone."""
 
-from bot.domain.codec import encode
+from bot.domain.codec import decode, encode
 from bot.domain.durations import DAY_MS, MINUTE_MS
-from bot.domain.turn.valuation import VALUATION
+from bot.domain.turn.valuation import VALUATION, Valuation
 from bot.execution.reconcile import Truth
 from bot.journal.journal import Journal
 from bot.playbook.book.valuation import value_account
@@ -17,8 +17,9 @@ VALUATION_EVERY_MS = 15 * MINUTE_MS
 async def record_valuation(journal: Journal, plan: TurnPlan, truth: Truth, sectors: Sectors) -> None:
     """Journal what the account was worth, unless the last time is less than a quarter of an hour ago.
 
-    Nothing is written while journal and account differ, nor while a holding that counted before has no price: either
-    would read as a gain or a loss.
+    Nothing is written while journal and account differ: that would read as a gain or a loss. A holding that counted
+    before and has no price holds it back for a day at most; after that its market has ended, and valuations name it as
+    unpriced. So they do from the first one on where the venue does not list it.
 
     Raises:
         JournalError: the journal failed.
@@ -27,12 +28,18 @@ async def record_valuation(journal: Journal, plan: TurnPlan, truth: Truth, secto
     if inputs.kind != CYCLE or not truth.is_agreed or account.unreadable:
         return
     last = journal.reader.load_facts(VALUATION, limit=1)
-    before = last[0].payload if last else {"at_ms": None, "spot": {}}
-    if before["at_ms"] is not None:
-        is_same_day = account.at_ms // DAY_MS == before["at_ms"] // DAY_MS
-        if is_same_day and account.at_ms - before["at_ms"] < VALUATION_EVERY_MS:
-            return
-    if any(asset in before["spot"] or asset in sectors.tokens for asset in plan.portfolio.unpriced):
+    before = decode(Valuation, last[0].payload) if last else None
+    age_ms = account.at_ms - before.at_ms if before is not None else 0
+    if before is not None and account.at_ms // DAY_MS == before.at_ms // DAY_MS and age_ms < VALUATION_EVERY_MS:
+        return
+    if age_ms < DAY_MS and any(_is_awaited(asset, before, plan, sectors) for asset in plan.portfolio.unpriced):
         return
     value = value_account(account, inputs.snapshot, sectors, plan.decision.condition.value)
     await journal.record_fact(VALUATION, encode(value))
+
+
+def _is_awaited(asset: str, before: Valuation | None, plan: TurnPlan, sectors: Sectors) -> bool:
+    """Whether a holding without a price is expected to have one again."""
+    if before is None:
+        return asset in sectors.tokens and sectors.spot(asset) in plan.inputs.snapshot.instruments
+    return asset in before.spot or (asset in sectors.tokens and asset not in before.unpriced)

@@ -1,0 +1,50 @@
+"""Valuations are journaled while every holding has a price, and go on when the market of one has ended."""
+
+from decimal import Decimal
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from bot.domain.codec import decode
+from bot.domain.durations import DAY_MS, HOUR_MS
+from bot.domain.market import Quote, Snapshot
+from bot.domain.portfolio import Account, Balance
+from bot.domain.turn.valuation import VALUATION, Valuation
+from bot.journal.journal import Journal
+from bot.runtime.settings.model import load_settings
+from bot.runtime.turn import CYCLE
+from bot.runtime.watch.valuation import record_valuation
+
+SECTORS = load_settings([], []).universe
+D = Decimal
+
+
+async def value(journal: Journal, at_ms: int, priced: set[str]) -> Valuation:
+    """The newest valuation after a cycle at which these tokens had a price."""
+    quotes = {f"{asset}/USDT": Quote(f"{asset}/USDT", D(10), D(10), at_ms) for asset in priced}
+    balances = {name: Balance(name, D(size)) for name, size in (("USDT", 1_000), ("UNI", 5), ("AAVE", 2))}
+    account = Account(at_ms, "USDT", balances, D(0), D(0), {})
+    held = set(balances) - {"USDT"}
+    plan: Any = SimpleNamespace(
+        inputs=SimpleNamespace(kind=CYCLE, snapshot=Snapshot(at_ms, {}, quotes)),
+        portfolio=SimpleNamespace(unpriced=tuple(sorted(held - priced))),
+        decision=SimpleNamespace(condition=SimpleNamespace(value="neutral")),
+    )
+    await record_valuation(journal, plan, SimpleNamespace(account=account, is_agreed=True), SECTORS)  # type: ignore[arg-type]
+    (newest,) = journal.reader.load_facts(VALUATION, limit=1)
+    return decode(Valuation, newest.payload)
+
+
+async def test_a_token_whose_market_has_ended_holds_valuations_back_for_a_day_only(tmp_path: Path) -> None:
+    journal = await Journal.open(tmp_path / "j.db", account="main", now_ms=lambda: 0, threaded=False)
+    both = {"UNI", "AAVE"}
+    assert (await value(journal, 0, both)).equity == 1_070
+    assert (await value(journal, HOUR_MS, {"UNI"})).at_ms == 0, "a price that is missing is no loss"
+    assert (await value(journal, DAY_MS - 1, {"UNI"})).at_ms == 0
+    ended = await value(journal, DAY_MS, {"UNI"})
+    assert (ended.at_ms, ended.equity, ended.unpriced) == (DAY_MS, 1_050, {"AAVE": 2})
+    again = await value(journal, DAY_MS + HOUR_MS, {"UNI"})
+    assert (again.at_ms, again.unpriced) == (DAY_MS + HOUR_MS, {"AAVE": 2}), "it does not wait for another day"
+    back = await value(journal, DAY_MS + 2 * HOUR_MS, both)
+    assert (back.equity, back.unpriced) == (1_070, {})
+    await journal.close()
