@@ -172,7 +172,7 @@ class ProfitLedger:
         The value of the difference stays unexplained; that of tokens outside the sectors, whose moves are not compared,
         is a flow. So is what a token was worth that has no price any more: at its last price, until it has one again.
         """
-        for asset, value in at.spot.items():
+        for asset, priced in at.spot.items():
             self._set_price(asset, priced.price)
         self._match(at)
         parts = dict(self._parts)
