@@ -145,7 +145,7 @@ def run_bot(
     if settings.environment == "mainnet" and settings.mode == "trade":
         typer.secho("  MAINNET: real orders with real money  ", fg="white", bg="red", bold=True, err=True)
 
-    from bot.cli.services import service_problems, services_of
+    from bot.cli.services import service_problems, services_of, start_report_of
     from bot.runtime import logs
     from bot.runtime.daemon import run_daemon
     from bot.runtime.settings.layers import SettingsProblem
@@ -154,7 +154,9 @@ def run_bot(
     if problems := service_problems(settings):
         raise SettingsProblem(problems)
     with cli_dashboard.beside_run(settings, given, has_end=once or cycles is not None):
-        code = run_daemon(settings, once=once, cycles=cycles, services=services_of(settings))
+        code = run_daemon(
+            settings, once=once, cycles=cycles, services=services_of(settings), report_start=start_report_of(settings)
+        )
     raise typer.Exit(code)
 
 

@@ -21,6 +21,15 @@ def services_of(settings: Any) -> list[Any]:
     return makers
 
 
+def start_report_of(settings: Any) -> Any:
+    """How a start that does not come about is reported; None where no destination is set."""
+    if not settings.notify.destinations:
+        return None
+    from bot.operate.notify.service import report_failed_start
+
+    return report_failed_start
+
+
 def service_problems(settings: Any) -> list[str]:
     """What only the packages of the services know to be wrong; each with the name of its setting."""
     problems: list[str] = []

@@ -33,8 +33,9 @@ from bot.runtime.kill.guarded_start import left_open, level_in_force
 from bot.runtime.kill.switch import SIGNALS
 from bot.runtime.log_lines.run import RunLog, load_working, log_end, start_text
 from bot.runtime.logs import log_cycle
-from bot.runtime.services.run_end import STARTED, has_crashed, record_stopped
+from bot.runtime.services.run_end import STARTED, StopEvent, causes_of, has_crashed, record_stopped, stopped_within
 from bot.runtime.services.service import MakeService, RunningBot, Services
+from bot.runtime.services.start_report import ReportStart, StartReport
 from bot.runtime.settings.model import Settings
 from bot.runtime.settings.places import JOURNAL_NAME
 from bot.runtime.settings.proxy_hint import unreachable
@@ -51,13 +52,21 @@ _log = structlog.get_logger("sectorbot.daemon")
 
 
 def run_daemon(
-    settings: Settings, *, once: bool = False, cycles: int | None = None, services: Sequence[MakeService] = ()
+    settings: Settings,
+    *,
+    once: bool = False,
+    cycles: int | None = None,
+    services: Sequence[MakeService] = (),
+    report_start: ReportStart | None = None,
 ) -> int:
     """Run until a signal, or for a number of cycles. Returns an exit code (see `docs/configuration.md`)."""
-    return asyncio.run(_run(settings, limit=1 if once else cycles, makers=services))
+    report = StartReport(settings, report_start)
+    return asyncio.run(_run(settings, limit=1 if once else cycles, makers=services, report=report))
 
 
-async def _run(settings: Settings, *, limit: int | None, makers: Sequence[MakeService] = ()) -> int:
+async def _run(
+    settings: Settings, *, limit: int | None, makers: Sequence[MakeService] = (), report: StartReport | None = None
+) -> int:
     stop = StopEvent()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -68,27 +77,22 @@ async def _run(settings: Settings, *, limit: int | None, makers: Sequence[MakeSe
     for asked in early.taken():
         switch.kill.engage(SIGNALS[asked], asked.name)
     try:
-        return await _start_and_run(settings, switch, stop, limit, makers)
+        return await _start_and_run(settings, switch, stop, limit, makers, report)
     finally:
         switch.kill.stop()
 
 
-class StopEvent(asyncio.Event):
-    """Set once the process is to end; `by` names the signal that asked for it."""
-
-    by = ""
-
-    def set_by(self, name: str) -> None:
-        self.by = name
-        self.set()
-
-
 async def _start_and_run(
-    settings: Settings, switch: SwitchParts, stop: asyncio.Event, limit: int | None, makers: Sequence[MakeService]
+    settings: Settings,
+    switch: SwitchParts,
+    stop: asyncio.Event,
+    limit: int | None,
+    makers: Sequence[MakeService],
+    report: StartReport | None = None,
 ) -> int:
     try:
         with _only_daemon_of(settings):
-            return await _build_and_run(settings, switch, stop, limit, makers)
+            return await _build_and_run(settings, switch, stop, limit, makers, report)
     except JournalBusy as error:
         _log.error("cannot_start", why=str(error), left_open="")
         return ExitCode.ERROR
@@ -116,16 +120,26 @@ def _only_daemon_of(settings: Settings) -> Iterator[None]:
 
 
 async def _build_and_run(
-    settings: Settings, switch: SwitchParts, stop: asyncio.Event, limit: int | None, makers: Sequence[MakeService]
+    settings: Settings,
+    switch: SwitchParts,
+    stop: asyncio.Event,
+    limit: int | None,
+    makers: Sequence[MakeService],
+    report: StartReport | None = None,
 ) -> int:
+    report = report or StartReport(settings, None)
     try:
-        app = await _build_patiently(settings, switch, stop, patient=limit is None)
+        app = await _build_patiently(settings, switch, stop, report, patient=limit is None)
     except (SetupFailed, JournalError) as error:
         _log.error("cannot_start", why=str(error), left_open=left_open(settings))
-        return ExitCode.CONFIGURATION if isinstance(error, SetupFailed) else ExitCode.ERROR
+        if not isinstance(error, SetupFailed):
+            return ExitCode.ERROR
+        await report.given_up(str(error))
+        return ExitCode.CONFIGURATION
     except Unavailable as error:
         why = _why_unreachable(settings, error)
         _log.error("venue_unreachable", why=why, left_open=left_open(settings))
+        await report.given_up(why)
         return ExitCode.TIMEOUT
     if app is None:
         return ExitCode.OK
@@ -137,7 +151,7 @@ async def _build_and_run(
     try:
         return await Daemon(app, settings, health, stop, services).run(limit)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is logged whole and ends the process
-        for cause in _causes(error):
+        for cause in causes_of(error):
             _log.critical("task_failed", why=f"{type(cause).__name__}: {cause}", exc_info=cause)
         return ExitCode.ERROR
     finally:
@@ -154,17 +168,8 @@ def _why_unreachable(settings: Settings, error: Exception) -> str:
     return unreachable(venue.id, settings.environment, str(error), trust_env=venue.trust_env)
 
 
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The exceptions in a group, one by one."""
-    if isinstance(error, BaseExceptionGroup):
-        for inner in error.exceptions:
-            yield from _causes(inner)
-    else:
-        yield error
-
-
 async def _build_patiently(
-    settings: Settings, switch: SwitchParts, stop: asyncio.Event, *, patient: bool
+    settings: Settings, switch: SwitchParts, stop: asyncio.Event, report: StartReport | None = None, *, patient: bool
 ) -> App | None:
     substituted, locked_until = False, time.monotonic() + LOCKED_SECONDS
     for attempt in range(1_000_000):
@@ -181,7 +186,7 @@ async def _build_patiently(
                 what = "tried again until it is free" + ("" if is_acting else f", for {LOCKED_SECONDS} s at most")
             if is_first or substituted:
                 _log.critical("journal_locked", why=str(error), what=what)
-            if await _wait(stop, LOCKED_RETRY_SECONDS):
+            if await stopped_within(stop, LOCKED_RETRY_SECONDS):
                 return None
         except JournalError as error:
             reserve = Reserve(settings.journal_path)
@@ -198,16 +203,11 @@ async def _build_patiently(
                 seconds = min(seconds, START_RETRY_KILLED_SECONDS)  # it has something to do there
             why = _why_unreachable(settings, error)
             _log.warning("venue_unreachable", why=why, retry_in_seconds=seconds)
-            if await _wait(stop, seconds):
+            if report is not None and switch.kill.level() is KillLevel.OFF:
+                await report.failing(why)
+            if await stopped_within(stop, seconds):
                 return None
     return None
-
-
-async def _wait(stop: asyncio.Event, seconds: float) -> bool:
-    """Wait; whether the process was asked to end meanwhile."""
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(stop.wait(), seconds)
-    return stop.is_set()
 
 
 class Daemon:
@@ -452,7 +452,7 @@ class Daemon:
             _log.debug("clock_checked", skew_ms=skew_ms)
 
     async def _pause(self, seconds: float) -> bool:
-        return await _wait(self._stop, seconds)
+        return await stopped_within(self._stop, seconds)
 
     async def _on_kill(self, level: KillLevel) -> None:
         """The switch moved: working orders that may not live are cancelled at once, outside the schedule."""

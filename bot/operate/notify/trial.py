@@ -3,8 +3,9 @@
 import asyncio
 from collections.abc import Mapping
 
+from bot.operate.notify.delivery import name_of
 from bot.operate.notify.message import INFO, Message
-from bot.operate.notify.service import make_senders, name_of
+from bot.operate.notify.service import make_senders
 from bot.runtime.settings.model import Settings
 
 

@@ -22,12 +22,14 @@ class NoticeEvent(StrEnum):
     CAMPAIGN = "campaign"
     CONDITION = "condition"
     REPORT = "report"
+    START_FAILED = "start_failed"
 
 
 # Sent in quiet hours as well, and without waiting for others to join it.
 URGENT = frozenset(
     {
         NoticeEvent.CRASH,
+        NoticeEvent.START_FAILED,
         NoticeEvent.SWITCH,
         NoticeEvent.BREAKER,
         NoticeEvent.MISMATCH,
@@ -53,6 +55,7 @@ TEMPLATES: Mapping[NoticeEvent, str] = {
     NoticeEvent.CAMPAIGN: "{text}",
     NoticeEvent.CONDITION: "market condition: {text}",
     NoticeEvent.REPORT: "{text}",
+    NoticeEvent.START_FAILED: "not started: {text}",
 }
 COMMON_FIELDS = frozenset({"bot", "text", "event", "time", "subject"})
 FIELDS: Mapping[NoticeEvent, frozenset[str]] = {

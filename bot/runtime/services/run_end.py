@@ -1,6 +1,8 @@
-"""The end of a run in the journal, by which the next start recognises a crash."""
+"""How a run ends: what asks for it, and its end in the journal, by which the next start recognises a crash."""
 
+import asyncio
 import contextlib
+from collections.abc import Iterator
 
 from bot.journal.journal import Journal, JournalError
 from bot.journal.reader import JournalReader
@@ -24,3 +26,29 @@ async def record_stopped(journal: Journal, by: str, last_turn: object) -> None:
     """Write down that this run ends as it should; a journal that refuses it shows a crash at the next start."""
     with contextlib.suppress(JournalError):
         await journal.record_fact(STOPPED, {"by": by, "cycle": last_turn})
+
+
+class StopEvent(asyncio.Event):
+    """Set once the process is to end; `by` names the signal that asked for it."""
+
+    by = ""
+
+    def set_by(self, name: str) -> None:
+        self.by = name
+        self.set()
+
+
+async def stopped_within(stop: asyncio.Event, seconds: float) -> bool:
+    """Wait; whether the process was asked to end meanwhile."""
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), seconds)
+    return stop.is_set()
+
+
+def causes_of(error: BaseException) -> Iterator[BaseException]:
+    """The exceptions in a group, one by one."""
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from causes_of(inner)
+    else:
+        yield error

@@ -18,9 +18,11 @@ from pydantic import SecretStr
 from structlog.testing import capture_logs
 
 from bot.domain.states import KillLevel
+from bot.journal.facts import Fact
 from bot.journal.journal import Journal
 from bot.journal.reader import JournalReader
-from bot.operate.notify import service as service_module
+from bot.operate.notify.events import notices_of
+from bot.operate.notify.message import compose
 from bot.operate.notify.sender import Sender
 from bot.operate.notify.service import Notifier, make_notifier, make_senders
 from bot.report.notices import DEAD, SENT, undelivered_notices, undelivered_text
@@ -161,7 +163,7 @@ async def test_two_destinations_do_not_wait_for_each_other(hook: Hook, tmp_path:
 async def test_a_hanging_sending_ends_after_its_time_and_no_second_one_begins_beside_it(hook: Hook) -> None:
     hook.status = None
     (sender,) = [Sender("json-1", hook.url, timeout_seconds=0.1)]
-    message = service_module.compose(service_module.notices_of(_fact()), NotifySettings(), "bot")
+    message = compose(notices_of(_fact()), NotifySettings(), "bot")
     assert await sender.send(message) == "no answer within 0.1 s"
     assert await sender.send(message) == "the sending before this one still hangs"
     hook.release.set()
@@ -174,7 +176,7 @@ async def test_a_service_that_cannot_be_reached_is_named_without_its_url() -> No
     with serving() as gone:
         url = gone.url
     sender = Sender("json-1", url, timeout_seconds=5)
-    message = service_module.compose(service_module.notices_of(_fact()), NotifySettings(), "bot")
+    message = compose(notices_of(_fact()), NotifySettings(), "bot")
     assert await sender.send(message) == "the service cannot be reached"
 
 
@@ -193,7 +195,7 @@ async def test_a_venue_that_is_dark_is_written_down_and_sent(hook: Hook, tmp_pat
 
 
 def _fact() -> Any:
-    return service_module.Fact(1, 1, "started", STARTED)
+    return Fact(1, 1, "started", STARTED)
 
 
 async def test_turns_go_on_while_the_service_of_notices_hangs(

@@ -1,0 +1,120 @@
+"""A start that never reaches its venue is reported: once, without being lost, and without holding the start up."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.journal.journal import Journal
+from bot.journal.reader import JournalReader
+from bot.operate.notify.events import NOTICE
+from bot.operate.notify.service import report_failed_start
+from bot.ports import SetupFailed, Unavailable
+from bot.report.notices import SENT
+from bot.runtime import daemon as daemon_module
+from bot.runtime.daemon import StopEvent, _build_and_run
+from bot.runtime.exit_codes import ExitCode
+from bot.runtime.services import start_report
+from bot.runtime.services.start_report import StartReport
+from bot.runtime.settings.model import Settings
+from bot.runtime.wiring import listen
+from tests.operate.hook import Hook, serving
+from tests.operate.notify.test_service import QUICK, STARTED, notifying, replace, settings_for, until
+
+
+@pytest.fixture
+def hook() -> Iterator[Hook]:
+    with serving() as made:
+        yield made
+
+
+def facts_of(settings: Settings, kind: str) -> int:
+    reader = JournalReader(settings.journal_path)
+    try:
+        return len(reader.load_facts(kind))
+    finally:
+        reader.close()
+
+
+async def test_a_venue_that_is_never_reached_is_reported_once_while_the_start_goes_on(
+    hook: Hook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = settings_for(hook.url, tmp_path, replace(QUICK, unreachable_seconds=0.05))
+    stop, attempts = StopEvent(), 0
+
+    async def unreachable(*_: Any, **__: Any) -> None:
+        nonlocal attempts
+        attempts += 1
+        if attempts == 8:
+            stop.set_by("SIGTERM")
+        raise Unavailable("Cannot connect to host api.binance.com")
+
+    monkeypatch.setattr(daemon_module, "build", unreachable)
+    monkeypatch.setattr(daemon_module, "START_RETRY_SECONDS", (0.03,))
+    monkeypatch.setattr(start_report, "AGAIN_SECONDS", 0.0)
+    report = StartReport(settings, report_failed_start)
+    assert await _build_and_run(settings, listen(settings), stop, None, (), report) is ExitCode.OK
+    (message,) = hook.received
+    assert "not started: tried for" in message["message"]
+    assert "Cannot connect to host" in message["message"]
+    assert (facts_of(settings, NOTICE), facts_of(settings, SENT)) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [(SetupFailed("the key may withdraw"), ExitCode.CONFIGURATION), (Unavailable("dark"), ExitCode.TIMEOUT)],
+    ids=["refused", "unreachable"],
+)
+async def test_a_start_that_is_given_up_says_so_and_a_restart_within_the_hour_does_not_repeat_it(
+    hook: Hook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, code: ExitCode
+) -> None:
+    settings = settings_for(hook.url, tmp_path)
+
+    async def failing(*_: Any, **__: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(daemon_module, "build", failing)
+    for _ in range(2):
+        report = StartReport(settings, report_failed_start)
+        assert await _build_and_run(settings, listen(settings), StopEvent(), 1, (), report) is code
+    (message,) = hook.received
+    assert f"not started: given up: {error}" in message["message"] or str(error) in message["message"]
+
+
+async def test_what_could_not_be_sent_of_a_failed_start_is_sent_by_the_next_run(hook: Hook, tmp_path: Path) -> None:
+    """To a destination that is new as well, and without what earlier runs had to say."""
+    settings, hook.status = settings_for(hook.url, tmp_path), 503
+    journal = await Journal.open(settings.journal_path, account="main", now_ms=lambda: 1)
+    await journal.record_fact("started", STARTED | {"mode": "earlier"})
+    await journal.close()
+    assert await report_failed_start(settings, "given up: dark") is False
+    assert hook.received == []
+    hook.status = 200
+    async with notifying(settings, tmp_path):
+        await until(lambda: "started: trade" in hook.text)
+    assert "not started: given up: dark" in hook.text
+    assert "started: earlier" not in hook.text
+
+
+async def test_a_service_of_notices_that_hangs_holds_a_start_up_for_seconds_at_most(
+    hook: Hook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hook.status = None
+    settings = settings_for(hook.url, tmp_path, replace(QUICK, unreachable_seconds=0, send_seconds=60))
+    monkeypatch.setattr(start_report, "SEND_SECONDS", 0.2)
+    async with asyncio.timeout(5):
+        await StartReport(settings, report_failed_start).failing("dark")
+    hook.release.set()
+    journal = await Journal.open(settings.journal_path, account="main", now_ms=lambda: 1)
+    await journal.close()
+    assert (facts_of(settings, NOTICE), facts_of(settings, SENT)) == (1, 0)
+
+
+async def test_a_journal_that_is_in_use_keeps_no_start_from_being_tried_again(hook: Hook, tmp_path: Path) -> None:
+    settings = settings_for(hook.url, tmp_path, replace(QUICK, unreachable_seconds=0))
+    journal = await Journal.open(settings.journal_path, account="main", now_ms=lambda: 1)
+    await StartReport(settings, report_failed_start).failing("dark")
+    await journal.close()
+    assert hook.received == []
