@@ -36,7 +36,7 @@ controls: venv-dev  ## take each control of docs/controls.md out in turn and see
 bench: venv-dev  ## run every bench and write docs/performance.md, in 20 minutes (ARGS="plan orders" runs some)
 	@$(BIN)/python -m tests.bench $(ARGS)
 
-reference: venv-dev  ## write config/default.toml, config/schema.json, docs/configuration.md and docs/endpoints.md from the code
+reference: venv-dev  ## write config/default.toml, config/schema.json and the pages of settings, reasons and endpoints from the code
 	@$(BIN)/python -m tests.runtime.settings_files
 	@$(BIN)/python -m tests.simex.endpoints_page
 

@@ -177,7 +177,7 @@ CLEAN: Files = {
     "bot/__main__.py": "def main():\n    from bot.runtime import wiring\n    return wiring\n",
     "bot/ports.py": "from typing import Protocol\nclass Venue(Protocol):\n    async def fetch(self) -> int: ...\n",
     "bot/domain/money.py": "@dataclass(frozen=True, slots=True)\nclass A:\n    b: tuple[int, ...]\n",
-    "bot/domain/reason.py": 'class Reason:\n    CASH_SHORT = "cash_short"\n',
+    "bot/domain/reason.py": 'class Reason:\n    X = "x"\n    """There is no cash. To do: Wait."""\n',
     "bot/domain/candles.py": "def parse(x):\n    return float(x)\n",
     "bot/playbook/policy/numbers.py": "import pydantic\nfrom bot.domain import money\n",
     "bot/risk/__init__.py": "from bot.domain.money import A\n",
@@ -324,15 +324,18 @@ PLANTED: list[tuple[Rule, Files, str]] = [
     (tidy.folders_are_small, {f"bot/operate/x{n}.py": "x = 1" for n in range(16)}, "bot/operate/:1 holds 16"),
     (tidy.functions_are_short, {"bot/operate/x.py": "def f():\n" + "    x = 1\n" * 70}, "bot/operate/x.py:1"),
     (tidy.every_module_says_what_it_is, {"bot/operate/x.py": "x = 1"}, "bot/operate/x.py:1"),
-    (tidy.every_reason_is_explained, {"docs/reasons.md": "| `cash_short` | |\n"}, "bot/domain/reason.py:"),
+    (
+        tidy.every_reason_is_explained,
+        {"bot/domain/reason.py": 'class Reason:\n    X = "x"\n    """There is no cash."""\n'},
+        "bot/domain/reason.py:",
+    ),
 ]
 
 
 def build(folder: Path, files: Files) -> House:
     """A house of the clean files with some added or replaced."""
-    page = {"docs/reasons.md": "| `cash_short` | there is not enough cash |\n"}
     clean = {name: f'"""Clean."""\n{text}' if text else "" for name, text in CLEAN.items()}
-    for name, text in {**page, **clean, **files}.items():
+    for name, text in {**clean, **files}.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)

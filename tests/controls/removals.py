@@ -220,7 +220,7 @@ REMOVALS: Mapping[int, tuple[Removal, ...]] = {
     47: (SEND_FIRST,),
     48: (Text("bot/feeds/candle_cache.py", r"if key in keep\b", "if key"),),
     49: (Text("docs/controls.md", r"(?m)^\| 31 \|.*\n", ""),),
-    50: (Text("docs/reasons.md", r"(?m)^\| `order_in_doubt` \|.*\n", ""),),
+    50: (Text("bot/domain/reason.py", r'(?s)(ORDER_IN_DOUBT = "order_in_doubt"\n)    """.*?"""\n', r"\1"),),
     51: (
         Body("bot.execution.unknown_outcomes:StopProofs.ask_if_due", "return False"),
         Body("bot.execution.unknown_outcomes:StopProofs.unproved", "return frozenset()"),

@@ -1,4 +1,4 @@
-"""The files that are made from the code: settings, and the playbook's tables of signals.
+"""The files that are made from the code: settings, reasons, and the playbook's tables of signals.
 
 `python -m tests.runtime.settings_files` writes them.
 """
@@ -11,6 +11,7 @@ from bot.playbook.market import derivative_signals, flow_signals, price_signals
 from bot.playbook.policy.default_evidence import DEFAULT_EVIDENCE
 from bot.runtime.settings.default_file import default_file, schema_file
 from bot.runtime.settings.reference import configuration_page
+from tests.domain.reasons_page import reasons_page
 
 ROOT = Path(__file__).parents[2]
 GROUPS = {"prices": price_signals.READERS, "perps": derivative_signals.READERS, "outside": flow_signals.READERS}
@@ -24,6 +25,7 @@ def made_files() -> Mapping[str, str]:
         "config/schema.json": schema_file(),
         "docs/configuration.md": configuration_page(),
         "docs/playbook.md": playbook_page(),
+        "docs/reasons.md": reasons_page(),
     }
 
 
