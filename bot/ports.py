@@ -4,7 +4,7 @@ Venue calls follow the project's verbs: `fetch_` reads (retried below this port)
 write exactly one request (never retried by any layer).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -374,6 +374,52 @@ class ForcedClose(StrEnum):
     LIQUIDATION = "liquidation"
     DELEVERAGING = "deleveraging"
     SETTLEMENT = "settlement"
+
+
+@dataclass(frozen=True, slots=True)
+class StreamNews:
+    """What a stream has said: a price of `symbol`, or, without a symbol, that something happened in the account.
+
+    It is a reason to ask the venue sooner and never an answer: nothing is decided, settled or journaled by it. `price`
+    is what `Quote.valuation` is compared with: mark of a perp, last price of spot. `at_ms` is venue time.
+    """
+
+    at_ms: int
+    symbol: str = ""
+    price: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StreamState:
+    """How a stream is doing. `is_fresh`: it is connected, what it was asked for was confirmed, and it is not silent for
+    longer than it may be. `silent_seconds`: since its last sign of life. `problem`: why it is not, or was not."""
+
+    is_fresh: bool
+    silent_seconds: float
+    connections: int = 0
+    messages: int = 0
+    problem: str = ""
+
+
+class Stream(Protocol):
+    """One connection on which a venue speaks by itself."""
+
+    name: str
+
+    def state(self) -> StreamState: ...
+
+    async def run(self, hear: Callable[[StreamNews], None]) -> None:
+        """Connect, and connect again, until cancelled. `hear` returns at once."""
+        ...
+
+
+class Streaming(Protocol):
+    """A venue that has streams."""
+
+    def streams(self, symbols: Collection[str]) -> Sequence[Stream]:
+        """Streams of the prices of these symbols, of those that are listed, and of the account. They open nothing until
+        they run, and the venue must be open by then."""
+        ...
 
 
 class Venue(MarketData, AccountReads, OrderReads, Trading, AccountChecking, RateLimited, Protocol):

@@ -128,6 +128,7 @@ def status(view: JournalView) -> tuple[Document, ExitCode]:
     row["exposure"] = _exposure(view, record, portfolio)
     row["profit"] = profit_document(_profit(view, record))["periods"]
     row["held_seconds"] = dict(health.get("held_seconds") or {})
+    row["streams"] = dict(health.get("streams") or {})
     row["account"] = list(health.get("account") or [])
     row["kill_pending"] = list(health.get("kill_pending") or [])
     row["notices_dead"] = undelivered_notices(reader, view.now_ms)

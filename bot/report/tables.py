@@ -296,6 +296,8 @@ def status_lines(row: Mapping[str, Any]) -> Text:
         lines["left out"] = "; ".join(row["unlisted"])
     if row.get("notices_dead"):
         lines["notices"] = "; ".join(undelivered_text(dead, now_ms) for dead in row["notices_dead"])
+    if row.get("streams"):
+        lines["streams"] = "; ".join(stream_text(name, stream) for name, stream in row["streams"].items())
     return _lines(lines | ({"venue": "; ".join(obstacles)} if obstacles else {}))
 
 
@@ -304,6 +306,14 @@ def _risk_text(exposure: Mapping[str, Any]) -> str:
     first, worst = exposure["words"][0], min(exposure["stresses"], key=lambda stress: Decimal(stress["change"]))
     loss = max(Decimal(0), -Decimal(worst["change"]))
     return f"{first}; worst shock {worst['name']}: {loss:.1%} of equity, limit {Decimal(exposure['limit']):.0%}"
+
+
+def stream_text(name: str, stream: Mapping[str, Any]) -> str:
+    """One stream of the health file in words."""
+    age = f"{stream['silent_seconds']:.0f} s"
+    if stream["is_fresh"]:
+        return f"{name} {age} ago"
+    return f"{name} LATE, silent for {age}" + (f" ({stream['problem']})" if stream["problem"] else "")
 
 
 def _equity(row: Mapping[str, Any], quote: str) -> str:

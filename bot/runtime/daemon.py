@@ -36,9 +36,11 @@ from bot.runtime.logs import log_cycle
 from bot.runtime.services.run_end import STARTED, StopEvent, causes_of, has_crashed, record_stopped, stopped_within
 from bot.runtime.services.service import MakeService, RunningBot, Services
 from bot.runtime.services.start_report import ReportStart, StartReport
+from bot.runtime.services.thread_failures import fail_with, hand_over
 from bot.runtime.settings.model import Settings
 from bot.runtime.settings.places import JOURNAL_NAME
 from bot.runtime.settings.proxy_hint import unreachable
+from bot.runtime.streams.pace import GuardPace
 from bot.runtime.watch.retry_after import HoldWatch
 from bot.runtime.wiring import App, SwitchParts, build, listen
 
@@ -225,6 +227,7 @@ class Daemon:
         self._holds = HoldWatch(app.venue)
         self._clock_checked_ms = app.clock.now_ms()
         self._pending: tuple[str, ...] = ()
+        self._pace = GuardPace(settings.cadence.guard_seconds, app.streams, venue_ms=app.venue.now_ms)
         self._actions = SwitchActions(
             app.cycle,
             level=app.kill.level,
@@ -240,22 +243,22 @@ class Daemon:
         Raises:
             ExceptionGroup: of what no task expected; all of them have ended.
         """
-        cadence = self._settings.cadence
         self._expect_parts(limit)
         self._health.write(kill=self._app.kill.level().value)
         failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        previous, threading.excepthook = threading.excepthook, _hand_over(failed)
+        previous, threading.excepthook = threading.excepthook, hand_over(failed)
         try:
             async with asyncio.TaskGroup() as group:
                 others: tuple[asyncio.Task[None], ...] = (
                     group.create_task(self._app.kill.watch(self._on_kill, self._on_resume), name="switch"),
-                    group.create_task(self._every(cadence.guard_seconds, self._guard, delay=True), name="guard"),
+                    group.create_task(self._guards(), name="guard"),
+                    group.create_task(self._pace.run(), name="streams"),
                     group.create_task(self._beat(), name="event loop"),
-                    group.create_task(_fail_with(failed), name="threads"),
+                    group.create_task(fail_with(failed), name="threads"),
                 )
                 await self._report_start()  # the switch listens already: it acts before anything is written
                 others += (group.create_task(self._services.run(), name="services"),)
-                await self._every(cadence.cycle_seconds, self._cycle, limit=limit)
+                await self._cycles(limit)
                 for task in others:
                     task.cancel()
         finally:
@@ -279,9 +282,8 @@ class Daemon:
         it acts, and a guard waits for the cycle."""
         cadence, health, kill = self._settings.cadence, self._health, self._app.kill
         turn_seconds = 2 * self._settings.execution.timing.settle_deadline_ms / 1000
-        guard_seconds = 3 * cadence.guard_seconds + turn_seconds
-        health.last["stale_after_ms"] = int(guard_seconds * 1000)
-        health.expect("guard", guard_seconds)
+        health.last["stale_after_ms"] = int((3 * cadence.guard_seconds + turn_seconds) * 1000)
+        health.expect("guard", 3 * self._pace.longest_s + turn_seconds)
         if limit is None:
             health.expect("cycle", cadence.cycle_seconds * 2 + cadence.timing.rounds_max * turn_seconds)
         health.expect("event loop", LOOP_LATE_SECONDS)
@@ -298,28 +300,25 @@ class Daemon:
     async def _beat(self) -> None:
         while True:
             self._health.beat("event loop")
+            self._health.last["streams"] = self._pace.report()
             await asyncio.sleep(LOOP_BEAT_SECONDS)
 
-    async def _every(
-        self,
-        seconds: float,
-        turn: Callable[[], Awaitable[None]],
-        *,
-        limit: int | None = None,
-        delay: bool = False,
-    ) -> None:
-        done, name = 0, "guard" if delay else "cycle"
-        if delay and await self._pause(seconds):
-            return
+    async def _cycles(self, limit: int | None) -> None:
+        seconds, done = self._settings.cadence.cycle_seconds, 0
         while not self._stop.is_set():
             started = time.monotonic()
-            await turn()
-            self._health.beat(name)
+            await self._cycle()
+            self._health.beat("cycle")
             done += 1
             if (limit is not None and done >= limit) or self._stop.is_set():
                 return
-            if await self._pause(max(0.0, seconds - (time.monotonic() - started))):
+            if await stopped_within(self._stop, max(0.0, seconds - (time.monotonic() - started))):
                 return
+
+    async def _guards(self) -> None:
+        while not await self._pace.wait(self._stop):
+            await self._guard()
+            self._health.beat("guard")
 
     async def _cycle(self) -> None:
         """One cycle, and the next at once while a rotation makes progress: its phases need not wait for the clock."""
@@ -340,6 +339,8 @@ class Daemon:
     async def _turn(self, turn: Callable[[], Awaitable[CycleResult]]) -> CycleResult | None:
         """One turn, logged; None when it came to nothing."""
         self._write_obstacles()
+        result: CycleResult | None = None
+        self._pace.begin()
         try:
             await self._return_to_journal()
             await self._app.take_tighter_limits()
@@ -353,6 +354,8 @@ class Daemon:
         except JournalError as error:
             await self._on_journal_failure(error)
             return None
+        finally:
+            self._pace.end(result)
         self._run_log.write(result)
         log_cycle(result, self._app.kill.source() if result.kill is not KillLevel.OFF else ("", ""))
         self._write_obstacles()
@@ -451,9 +454,6 @@ class Daemon:
             skew_ms = await self._app.venue.fetch_clock_skew()
             _log.debug("clock_checked", skew_ms=skew_ms)
 
-    async def _pause(self, seconds: float) -> bool:
-        return await stopped_within(self._stop, seconds)
-
     async def _on_kill(self, level: KillLevel) -> None:
         """The switch moved: working orders that may not live are cancelled at once, outside the schedule."""
         by, why = self._app.kill.source()
@@ -472,23 +472,3 @@ class Daemon:
     async def _on_resume(self) -> None:
         self._pending = ()
         self._health.write(kill=KillLevel.OFF.value, kill_pending=[])
-
-
-def _hand_over(failed: "asyncio.Future[None]") -> Callable[[threading.ExceptHookArgs], None]:
-    """A hook for threads: what ends one of them ends the daemon."""
-    loop = asyncio.get_running_loop()
-
-    def hook(arguments: threading.ExceptHookArgs) -> None:
-        error = arguments.exc_value or RuntimeError("a thread ended")
-
-        def fail() -> None:
-            if not failed.done():
-                failed.set_exception(error)
-
-        loop.call_soon_threadsafe(fail)
-
-    return hook
-
-
-async def _fail_with(failed: "asyncio.Future[None]") -> None:
-    await failed

@@ -1,6 +1,6 @@
 """The composition root: the only place that names concrete classes, modes and environments (DESIGN §3)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -23,7 +23,7 @@ from bot.feeds.stablecoins import DefiLlamaStablecoins
 from bot.feeds.tvl import DefiLlamaTvl
 from bot.journal.journal import Journal, JournalError, JournalReader
 from bot.playbook.policy.numbers import Policy
-from bot.ports import Clock, MacroSource, TvlSource, Venue
+from bot.ports import Clock, MacroSource, Stream, TvlSource, Venue
 from bot.runtime.cash_flows import record_rebased
 from bot.runtime.clock import SkippingClock, SystemClock
 from bot.runtime.cycle import ACCOUNT, Cycle, Parts
@@ -72,6 +72,7 @@ class App:
     session: OneSession
     owned: SimulatorControl | None = None
     signals: SignalFeed | None = None
+    streams: Sequence[Stream] = ()
 
     async def take_tighter_limits(self) -> None:
         """Before a turn: go by the limits as the configuration files have tightened them meanwhile.
@@ -188,6 +189,7 @@ async def build(
             )
         )
         app.owned = embedded if owns_exchange else None
+        app.streams = make_streams(settings, venue)
         await record_config(journal, settings, app.cycle.parts.policy)
     except BaseException:
         await venue.close()
@@ -259,6 +261,13 @@ def make_venue(settings: Settings, clock: SystemClock | SkippingClock, embedded:
     if initial is None and credentials is None:
         initial = _paper_account(settings, clock.now_ms())
     return on_paper(real, account=settings.venue.account, initial=initial)
+
+
+def make_streams(settings: Settings, venue: Venue) -> Sequence[Stream]:
+    """The venue's streams, where they are on. A dry-run has none: its orders meet the prices that it polls."""
+    if not settings.venue.streams or settings.mode != "trade" or not isinstance(venue, CcxtVenue):
+        return ()
+    return venue.streams(snapshot_request(settings).symbols)
 
 
 def make_signal_feed(settings: Settings, clock: SystemClock | SkippingClock) -> SignalFeed | None:

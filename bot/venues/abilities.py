@@ -38,6 +38,7 @@ class Abilities:
         ids_last_for_ever: a client id is never free again; otherwise it is once its order has ended.
         has_spot_testnet: there is a test network for spot alone.
         has_demo: there is demo trading beside a test network.
+        has_streams: its streams are understood.
     """
 
     orders: Mapping[Kind, frozenset[OrderForm]]
@@ -47,6 +48,7 @@ class Abilities:
     ids_last_for_ever: bool = False
     has_spot_testnet: bool = False
     has_demo: bool = False
+    has_streams: bool = False
 
     def takes(self, kind: Kind, form: OrderForm) -> bool:
         return form in self.orders.get(kind, frozenset())

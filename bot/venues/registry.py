@@ -24,7 +24,9 @@ def abilities_of(venue_id: str) -> Abilities:
     return result
 
 
-def problem_of(venue_id: str, *, environment: str, spot_testnet: bool, demo: bool, needs: Needs) -> str:
+def problem_of(
+    venue_id: str, *, environment: str, spot_testnet: bool, demo: bool, needs: Needs, streams: bool = False
+) -> str:
     """Why the venue cannot be used like that and what to set instead; empty when it can."""
     abilities = abilities_of(venue_id)
     if spot_testnet and not abilities.has_spot_testnet:
@@ -33,6 +35,8 @@ def problem_of(venue_id: str, *, environment: str, spot_testnet: bool, demo: boo
         return f"venue.demo: {venue_id} has no demo trading beside its test network; leave it out"
     if demo and environment != "testnet":
         return f'venue.demo: demo trading is a test environment; use environment = "testnet", not {environment!r}'
+    if streams and not abilities.has_streams:
+        return f"venue.streams: the streams of {venue_id} are not understood; leave it out"
     for (kind, form), setting in needs.items():
         if not abilities.takes(kind, form):
             return f"{setting} needs {form} on {kind.value}, and {venue_id} has none"

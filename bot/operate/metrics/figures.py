@@ -90,6 +90,8 @@ class MetricSet:
         )
         self.requests_used = self._gauge("requests_used_ratio", "Share of the venue's request budget in use", "part")
         self.held = self._gauge("throttle_held_seconds", "How long the venue asks for silence", "part")
+        self.stream_silent = self._gauge("stream_silent_seconds", "Time since a stream's last sign of life", "stream")
+        self.stream_late = self._gauge("stream_late", "1 while a stream is not fresh and guards poll for it", "stream")
 
     def _add_process(self) -> None:
         self.events = self._gauge("journal_events", "Events of the journal")

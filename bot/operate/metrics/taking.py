@@ -163,6 +163,9 @@ def _take_health(figures: MetricSet, health: Health) -> None:
     only(figures.held, {str(part): float(seconds) for part, seconds in held.items()})
     used: Any = last.get("requests_used") or {}
     only(figures.requests_used, {str(part): float(share) for part, share in used.items()})
+    streams: Any = last.get("streams") or {}
+    only(figures.stream_silent, {str(name): float(row["silent_seconds"]) for name, row in streams.items()})
+    only(figures.stream_late, {str(name): float(not row["is_fresh"]) for name, row in streams.items()})
     figures.problem.set(bool(last.get("problem")))
     telegram: Any = last.get("telegram") or {}
     figures.strangers.set(int(telegram.get("strangers", 0)))

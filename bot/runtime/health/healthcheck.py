@@ -60,7 +60,18 @@ def check(state: Path, now_ms: int) -> tuple[ExitCode, str]:
     if late:
         named = ", ".join(f"{name} (silent for {seconds} s)" for name, seconds in late.items())
         return ExitCode.ERROR, f"late: {named}; process {health['pid']} runs, see its log"
-    return ExitCode.OK, f"healthy: process {health['pid']}, last sign of life {max(0, age_ms) // 1000} s ago"
+    message = f"healthy: process {health['pid']}, last sign of life {max(0, age_ms) // 1000} s ago"
+    silent = find_late_streams(health)
+    if silent:
+        message += f"; streams that are late, for which it polls: {', '.join(silent)}"
+    return ExitCode.OK, message
+
+
+def find_late_streams(health: Mapping[str, Any]) -> tuple[str, ...]:
+    """Names of the streams that are not fresh. The bot polls as without them, so they are no reason to restart it."""
+    streams = health.get("streams")
+    rows = streams.items() if isinstance(streams, Mapping) else ()
+    return tuple(str(name) for name, row in rows if isinstance(row, Mapping) and not row.get("is_fresh"))
 
 
 def find_late(health: Mapping[str, Any], now_ms: int) -> dict[str, int]:

@@ -165,6 +165,7 @@ class Settings(BaseSettings):
             spot_testnet=self.venue.spot_testnet,
             demo=self.venue.demo,
             needs=_order_needs(self.playbook.orders.increase_style),
+            streams=self.venue.streams,
         )
         if unoffered:
             raise ValueError(unoffered)

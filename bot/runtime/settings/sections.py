@@ -75,6 +75,11 @@ class VenueSettings(BaseModel):
         description="market that signals are read from: venue (the one that is traded) or, on a test network, mainnet "
         "(public data of the venue's real market)",
     )
+    streams: bool = Field(
+        default=False,
+        description="whether the venue's WebSocket streams make the guard look sooner, and less often while nothing "
+        "happens; nothing is decided by them. trade mode only",
+    )
     api_key: SecretStr | None = Field(
         default=None, description="key; a secret: give it in a secrets file or as SECTORBOT__VENUE__API_KEY"
     )

@@ -9,4 +9,5 @@ ABILITIES = Abilities(
     orders={Kind.SPOT: frozenset(OrderForm) - {OrderForm.STOP_BY_MARK}, Kind.PERP: frozenset(OrderForm)},
     least_orders=LeastOrders(Decimal(5), Decimal(5), {"BTC": Decimal(100), "ETH": Decimal(20)}),
     has_spot_testnet=True,
+    has_streams=True,
 )

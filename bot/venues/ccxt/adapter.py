@@ -1,6 +1,6 @@
 """What a folder of a venue supplies so that the common code can trade there."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Protocol
@@ -12,6 +12,7 @@ from bot.ports import AccountReads, AccountReview, OrderReads, Prices, Trading
 from bot.venues.ccxt.connection import Connection
 from bot.venues.ccxt.profile import Profile
 from bot.venues.registry import FOLDERS
+from bot.venues.streams.channel import Channel
 
 CandleRow = tuple[int, str, str, str, str, str, str]  # opens at ms, open, high, low, close, volume in base, in quote
 
@@ -101,3 +102,14 @@ def load_adapter(venue_id: str) -> Adapter:
     """
     adapter: Adapter = import_module(f"{FOLDERS[venue_id]}.adapter").ADAPTER
     return adapter
+
+
+def load_channels(venue_id: str) -> Callable[[Connection, Collection[str]], Sequence[Channel]]:
+    """What makes a venue's streams of some symbols and of the account; nothing of it is imported before.
+
+    Raises:
+        KeyError: the id is not in `registry.FOLDERS`.
+    """
+    result: Callable[[Connection, Collection[str]], Sequence[Channel]]
+    result = import_module(f"{FOLDERS[venue_id]}.streams.channels").channels
+    return result

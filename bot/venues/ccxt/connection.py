@@ -123,7 +123,7 @@ class Connection:
         self.loads = 0  # how often the instruments were taken over, from the venue or the file
         self.symbols_by_id: dict[Kind, dict[str, str]] = {kind: {} for kind in Kind}
         self._credentials, self._session_factory, self._clock = credentials, session_factory, clock
-        self._session: aiohttp.ClientSession | None = None
+        self.session: aiohttp.ClientSession | None = None
         self._wire: Wire | None = None
 
     @property
@@ -166,8 +166,8 @@ class Connection:
         """
         exchange = self._build()
         verify_hosts(exchange, self.environment, self.profile.id)
-        self._session = self._make_session(exchange)
-        exchange.session = OnceSession(self._session)
+        self.session = self._make_session(exchange)
+        exchange.session = OnceSession(self.session)
         exchange.milliseconds = self._signing_ms
         seams, spread_ms = self.rules.seams, self.rules.latency_spread_ms
         gates = build_gates(self.profile, spread_ms=spread_ms, clock=seams.monotonic, sleep=seams.sleep)
@@ -192,7 +192,7 @@ class Connection:
     async def close(self) -> None:
         """Release the session. Safe to call twice, and after a failed open."""
         wire, self._wire = self._wire, None
-        session, self._session = self._session, None
+        session, self.session = self.session, None
         if wire is not None:
             wire.exchange.session = None
             wire.exchange.closed_by_user = True

@@ -1,6 +1,6 @@
 """A venue behind ccxt: the port's methods, put together from the connection, the reads and the writes."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from decimal import Decimal
 
 import aiohttp
@@ -21,16 +21,19 @@ from bot.ports import (
     OrderRequest,
     Payment,
     SetupFailed,
+    Stream,
+    Unavailable,
 )
 from bot.venues.ccxt.account.brackets import LeverageBrackets
-from bot.venues.ccxt.adapter import Adapter
+from bot.venues.ccxt.adapter import Adapter, load_channels
 from bot.venues.ccxt.connection import Connection, ConnectionRules, Credentials, Seams
+from bot.venues.streams.client import StreamClient
 
 __all__ = ["CcxtVenue", "ConnectionRules", "Credentials", "Seams"]
 
 
 class CcxtVenue:
-    """One account at one exchange through unmodified ccxt; implements `bot.ports.Venue`.
+    """One account at one exchange through unmodified ccxt; implements `bot.ports.Venue` and `bot.ports.Streaming`.
 
     Args:
         adapter: the venue.
@@ -190,6 +193,15 @@ class CcxtVenue:
 
     async def move_margin(self, symbol: str, amount: Decimal) -> None:
         await self._writes.move_margin(symbol, amount)
+
+    def streams(self, symbols: Collection[str]) -> Sequence[Stream]:
+        make = load_channels(self.id)
+        return tuple(StreamClient(channel, self._session) for channel in make(self._link, symbols))
+
+    def _session(self) -> aiohttp.ClientSession:
+        if self._link.session is None:
+            raise Unavailable(f"{self.id} is closed")
+        return self._link.session
 
     async def _check_account(self) -> None:
         """Refuse an account or key that is not as it must be, and one that could not be checked."""

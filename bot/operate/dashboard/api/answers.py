@@ -62,6 +62,16 @@ class UndeliveredNotices(TypedDict):
     count: int
 
 
+class StreamRow(TypedDict):
+    """How a stream of the venue is doing."""
+
+    is_fresh: bool
+    silent_seconds: float
+    connections: int
+    messages: int
+    problem: str
+
+
 class StatusAnswer(TypedDict):
     """As `sectorbot status --json`."""
 
@@ -98,6 +108,7 @@ class StatusAnswer(TypedDict):
     pid: AtMs
     profit: dict[str, PeriodAnswer]
     held_seconds: dict[str, float]
+    streams: dict[str, StreamRow]
     account: list[str]
     kill_pending: list[str]
     notices_dead: list[UndeliveredNotices]

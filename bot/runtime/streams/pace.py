@@ -1,0 +1,203 @@
+"""When the next guard is due: on its period, at once when a stream gives a reason, later while nothing can be missed.
+
+A stream never decides: it ends a wait, and the guard that follows reads the venue as any other. However often a stream
+speaks, guards come no more often than on their period, but for a few at once; and whatever it does or leaves out, one
+comes within `CALM_PERIODS` periods.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+import structlog
+
+from bot.domain.states import KillLevel, OrderState
+from bot.domain.symbol import is_perp
+from bot.playbook.positions.wake_levels import PriceRange, wake_levels
+from bot.ports import Stream, StreamNews, StreamState
+from bot.runtime.cycle import CycleResult
+
+CALM_PERIODS = 10
+"""With fresh streams and nothing under way, so many of a guard's periods pass between two looks at the venue."""
+ALERT_S = 60.0
+"""How long the period stays what it is after news: the venue's answers may lag behind its streams."""
+PRICE_AGE_MAX_MS = 10_000
+WAKES_MAX = 5
+"""Guards that streams may have at once; each period gives one back."""
+DIFFERENCE_MAX = 0.02
+DISTRUST_S = 600.0
+"""A price that the venue contradicts, or one that we were not told of, keeps the period for so long."""
+CHECK_S = 1.0
+SHORTEST_S = 0.001
+RESTART_S = 30.0
+_log = structlog.get_logger("sectorbot.streams")
+
+
+class GuardPace:
+    """Times the guards of one run.
+
+    Args:
+        period_s: from one guard to the next without streams.
+        streams: none where they are off.
+        venue_ms: the venue's time.
+        now: seconds that never go back.
+    """
+
+    def __init__(
+        self,
+        period_s: float,
+        streams: Sequence[Stream] = (),
+        *,
+        venue_ms: Callable[[], int],
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._period_s, self._streams, self._venue_ms, self._now = period_s, tuple(streams), venue_ms, now
+        self._bands: Mapping[str, PriceRange] = {}
+        self._prices: dict[str, StreamNews] = {}
+        self._news = asyncio.Event()
+        self._is_calm = False
+        self._guarded_s = self._looked_s = self._alert_until_s = self._wakes_s = now()
+        self._wakes = float(WAKES_MAX)
+        self.woken = 0
+
+    @property
+    def longest_s(self) -> float:
+        """The longest time between two guards."""
+        return self._period_s * (CALM_PERIODS if self._streams else 1)
+
+    async def run(self) -> None:
+        """Every stream until cancelled, each again after a failure."""
+        async with asyncio.TaskGroup() as group:
+            for stream in self._streams:
+                group.create_task(self._keep_running(stream), name=f"stream {stream.name}")
+
+    def hear(self, news: StreamNews) -> None:
+        """Take note of what a stream says; returns at once. Prices that are older than one that is known are dropped,
+        so their order and number do not matter."""
+        if news.price is None:
+            self._wake()
+            return
+        known = self._prices.get(news.symbol)
+        if known is not None and news.at_ms <= known.at_ms:
+            return
+        self._prices[news.symbol] = news
+        band = self._bands.get(news.symbol)
+        if band is not None and self._is_current(news) and not band.holds(news.price):
+            self._wake()
+
+    def begin(self) -> None:
+        """A turn begins, and its reads come after whatever was heard."""
+        self._news.clear()
+
+    def end(self, result: CycleResult | None) -> None:
+        """A turn has ended; None when it came to nothing. Its answers, and nothing that a stream has said, make the
+        bands of prices until the next."""
+        self._looked_s = self._now()
+        self._is_calm = result is not None and is_calm(result)
+        if result is None or not self._streams or result.policy is None:
+            return
+        account = result.truth.account
+        self._bands = wake_levels(result.decision.memory, account, result.snapshot, result.policy)
+        self._prices = {symbol: news for symbol, news in self._prices.items() if symbol in self._bands}
+        self._compare(result)
+
+    async def wait(self, stop: asyncio.Event) -> bool:
+        """Until the next guard is due; whether the process was asked to end meanwhile."""
+        stopping = asyncio.ensure_future(stop.wait())
+        try:
+            while not stop.is_set() and (seconds := self._seconds_left()) > SHORTEST_S:
+                is_heard = self._news.is_set()  # and there is no wake to spend: only time helps
+                hearing = asyncio.ensure_future(asyncio.sleep(seconds) if is_heard else self._news.wait())
+                try:
+                    await asyncio.wait({stopping, hearing}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    hearing.cancel()
+        finally:
+            stopping.cancel()
+        self._guarded_s = self._now()
+        return stop.is_set()
+
+    def report(self) -> Mapping[str, Mapping[str, object]]:
+        """How each stream is doing, by name, as the health file has it."""
+        return {stream.name: _row(stream.state()) for stream in self._streams}
+
+    def _seconds_left(self) -> float:
+        """Until the next guard, or until this has to be asked again. A wake that makes one due is spent."""
+        now_s = self._now()
+        left_s = self._guarded_s + self._period_s - now_s
+        if self._news.is_set():
+            missing = 1 - self._wakes_at(now_s)
+            if missing > 0:
+                return min(left_s, max(2 * SHORTEST_S, missing * self._period_s))
+            self._wakes -= 1
+            self.woken += 1
+            return 0.0
+        if self._may_rest(now_s):
+            resting_s = max(self._guarded_s, self._looked_s) + self.longest_s - now_s
+            return min(resting_s, CHECK_S)
+        return left_s
+
+    def _wakes_at(self, now_s: float) -> float:
+        self._wakes = min(WAKES_MAX, self._wakes + (now_s - self._wakes_s) / self._period_s)
+        self._wakes_s = now_s
+        return self._wakes
+
+    def _may_rest(self, now_s: float) -> bool:
+        """Whether the guard may wait for longer than its period: nothing is under way, every stream is fresh, and the
+        mark of every perp that is held is known and of now. Spot that does not trade says nothing."""
+        if not self._streams or not self._is_calm or now_s < self._alert_until_s:
+            return False
+        if not all(stream.state().is_fresh for stream in self._streams):
+            return False
+        prices = (self._prices.get(symbol) for symbol in self._bands if is_perp(symbol))
+        return all(news is not None and self._is_current(news) for news in prices)
+
+    def _is_current(self, news: StreamNews) -> bool:
+        return abs(self._venue_ms() - news.at_ms) <= PRICE_AGE_MAX_MS
+
+    def _wake(self) -> None:
+        self._alert_until_s = max(self._alert_until_s, self._now() + ALERT_S)
+        self._news.set()
+
+    def _compare(self, result: CycleResult) -> None:
+        """Trust no stream for a while that says something else than the venue has answered."""
+        marks = {symbol: quote.valuation for symbol, quote in result.snapshot.quotes.items()}
+        for symbol, news in self._prices.items():
+            if news.price is None or symbol not in marks or not self._is_current(news):
+                continue
+            if abs(news.price / marks[symbol] - 1) > DIFFERENCE_MAX:
+                self._alert_until_s = self._now() + DISTRUST_S
+                what = f"{symbol}: the stream says {news.price}, the venue {marks[symbol]}; guards keep their period"
+                _log.warning("stream_contradicted", what=what, seconds=DISTRUST_S)
+                return
+
+    async def _keep_running(self, stream: Stream) -> None:
+        while True:
+            try:
+                await stream.run(self.hear)
+            except Exception as error:  # noqa: BLE001 - a stream never ends the bot, which polls without it
+                why = f"{type(error).__name__}: {error}"
+                _log.error("stream_failed", stream=stream.name, why=why, what="guards keep their period without it")
+            await asyncio.sleep(RESTART_S)
+
+
+def _row(state: StreamState) -> Mapping[str, object]:
+    return {
+        "is_fresh": state.is_fresh,
+        "silent_seconds": round(state.silent_seconds, 1),
+        "connections": state.connections,
+        "messages": state.messages,
+        "problem": state.problem,
+    }
+
+
+def is_calm(result: CycleResult) -> bool:
+    """Whether nothing is under way that a guard has to look after: only stops rest, books agree, no rotation runs."""
+    memory, campaign = result.decision.memory, result.decision.campaign
+    has_watched = memory.unguarded or memory.stops_asked or memory.leverage_wrong or memory.opening
+    resting = all(order.state is OrderState.OPEN and order.order_type.is_trigger for order in result.truth.working)
+    is_over = campaign is None or campaign.is_over
+    truth = result.truth
+    is_settled = truth.is_agreed and not truth.unseen and not truth.locked and result.kill is KillLevel.OFF
+    has_done = result.outcomes or result.notes or result.breakers
+    return bool(is_settled and resting and is_over and not has_watched and not has_done)

@@ -1,0 +1,1 @@
+"""Streams: what every venue shares of them."""
