@@ -1,6 +1,6 @@
 """The composition root: the only place that names concrete classes, modes and environments (DESIGN §3)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -141,7 +141,8 @@ async def build(
     substituted: bool = False,
     reads_only: bool = False,
 ) -> App:
-    """Open journal and venue, settle nothing yet. In environment `sim` the exchange is started here unless given.
+    """Open journal and venue, settle nothing yet. In environment `sim` the exchange is started here, or the one
+    that settings name is looked up, unless one is given.
 
     A `switch` that listens already is joined to the journal. `token` replaces the random one that client order ids
     carry: only for an exchange and a journal that begin with this process (see `NEW_EXCHANGE`). `substituted`
@@ -167,13 +168,14 @@ async def build(
             now_ms=clock.now_ms,
             keep_snapshots=settings.journal.keep_snapshots,
             # An exchange that starts empty numbers its orders anew: an old journal would take new orders for its own.
-            fresh=owns_exchange and settings.mode == "trade",
+            fresh=owns_exchange and settings.venue.exchange is None and settings.mode == "trade",
             token=token,
             substituted=substituted,
         )
-        _check_world(journal, settings)
+        world = _world_of_run(settings, embedded)
+        _check_world(journal, settings, world)
         await open_venue(venue, settings, journal.reader, (switch or listen(settings)).kill.level())
-        await _claim(journal, settings)
+        await _claim(journal, world)
         tvl, macro = make_tvl(settings, clock, embedded, session), make_macro(settings, clock, embedded, session)
         app = assemble(
             AppSeams(
@@ -201,28 +203,35 @@ async def build(
     return app
 
 
-def _world_of_run(settings: Settings) -> dict[str, str]:
-    return {"environment": settings.environment, "mode": settings.mode, "venue": settings.venue.id}
+def _world_of_run(settings: Settings, embedded: SimulatorControl | None) -> dict[str, str]:
+    world = {"environment": settings.environment, "mode": settings.mode, "venue": settings.venue.id}
+    return world | ({"exchange": embedded.identity} if embedded is not None and embedded.identity else {})
 
 
-def _check_world(journal: Journal, settings: Settings) -> None:
-    """A journal belongs to one mode of one environment: paper fills must never be taken for real ones."""
+def _check_world(journal: Journal, settings: Settings, world: Mapping[str, str]) -> None:
+    """A journal belongs to one mode of one environment, and to one exchange where several are possible: fills of
+    another must never be taken for its own."""
     known = journal.reader.load_facts(WORLD, 1)
-    if known and dict(known[-1].payload) != _world_of_run(settings):
-        was = " ".join(known[-1].payload[name] for name in ("mode", "environment", "venue"))
+    if known and dict(known[-1].payload) != world:
+        was = _shown_world(known[-1].payload)
         names = f"{settings.environment}-{settings.mode}-{settings.venue.id}"
         own = settings.state_directory.with_name(f"{settings.state_directory.name}-{names}")
         raise JournalError(
             journal.path,
-            f"belongs to {was}, and this run is {settings.mode} {settings.environment} {settings.venue.id}",
+            f"belongs to {was}, and this run is {_shown_world(world)}",
             f"give this run a state directory of its own: --set state_directory={own}",
         )
 
 
-async def _claim(journal: Journal, settings: Settings) -> None:
+def _shown_world(world: Mapping[str, str]) -> str:
+    exchange = f", exchange {world['exchange']}" if "exchange" in world else ""
+    return " ".join(world[name] for name in ("mode", "environment", "venue")) + exchange
+
+
+async def _claim(journal: Journal, world: Mapping[str, str]) -> None:
     """Name the journal's world once the venue has answered: a start that came to nothing claims nothing."""
     if not journal.reader.load_facts(WORLD, 1):
-        await journal.record_fact(WORLD, _world_of_run(settings))
+        await journal.record_fact(WORLD, dict(world))
 
 
 def make_venue(settings: Settings, clock: SystemClock | SkippingClock, embedded: SimulatorControl | None) -> Venue:

@@ -56,6 +56,11 @@ def respond(simex: Controlled, request: WireRequest) -> WireReply:
         return WireReply(400, {"error": str(error)})
 
 
+def is_clock(request: WireRequest) -> bool:
+    """Whether only the time is asked for, which is answered also where control requests are switched off."""
+    return (request.method, request.path) == ("GET", "/simex/clock")
+
+
 def _clock(simex: Controlled, request: WireRequest) -> Mapping[str, Any]:
     return {"now_ms": simex.now_ms(), "speed": float(simex.speed)}
 

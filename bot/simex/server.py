@@ -80,8 +80,9 @@ class Simex:
     `keys` maps API keys to who they are. Exchange time starts at `exchange.now_ms` and runs at `speed` times `clock`
     (UTC ms; the wall clock by default); rate limits run on `clock` itself. `limits_scale` multiplies every rate limit.
     `market` is the exchange's own where a control request may move its prices; without `control` nothing under /simex/
-    is answered. `save` is called after what may have changed the exchange, before the reply is sent; `id_salt` keeps
-    made-up client ids apart from those of an earlier run. `unknown` counts requests for endpoints that are not there.
+    is answered but the clock. `save` is called after what may have changed the exchange, before the reply is sent;
+    `id_salt` keeps made-up client ids apart from those of an earlier run. `unknown` counts requests for endpoints that
+    are not there.
     """
 
     def __init__(
@@ -228,7 +229,8 @@ class Simex:
         if request.headers.get("Upgrade", "").lower() == "websocket":
             return await self._answer_socket(request, asked)
         if asked.path.startswith("/simex/") and asked.host in LOOPBACK_HOSTS:
-            reply = control.respond(self, asked) if self._has_control else WireReply(404, CONTROL_IS_OFF)
+            is_taken = self._has_control or control.is_clock(asked)
+            reply = control.respond(self, asked) if is_taken else WireReply(404, CONTROL_IS_OFF)
             self._keep(asked)
         else:
             fault = self.faults.draw(asked.method, asked.path, f"{asked.query}&{asked.body}")

@@ -35,7 +35,7 @@ from bot.runtime.settings.watch import ConfigWatcher
 from bot.runtime.wiring import App, AppSeams, SwitchParts, assemble, snapshot_request
 from bot.simex.engine.exchange import Exchange
 from bot.simex.engine.market import Market
-from bot.simex.market.catalogue import default_instruments
+from bot.simex.market.catalogue import default_instruments, recorded_rules
 from bot.venues.paper.engine_venue import EngineVenue
 
 GUARDS_AT_ONCE = 4  # after one turn
@@ -174,7 +174,12 @@ class _Run:
         required = snapshot_request(settings)
         known = set(world.market.symbols)
         self._grid = PriceGrid(world.market, tuple(s for s in required.symbols if s in known), schedule.start_ms)
-        self._exchange = Exchange(instruments=self._grid.instruments, market=world.market, start_ms=schedule.start_ms)
+        self._exchange = Exchange(
+            instruments=self._grid.instruments,
+            market=world.market,
+            start_ms=schedule.start_ms,
+            rules=recorded_rules(known),
+        )
         self._account = settings.venue.account
         if world.endow is not None:
             world.endow(self._exchange)

@@ -174,6 +174,8 @@ class Settings(BaseSettings):
                 'venue.signals_from = "mainnet" is for a test network, whose prices are not the market\'s: use "venue" '
                 f"with environment = {self.environment!r}"
             )
+        for problem in _exchange_problems(self):
+            raise ValueError(problem)
         if not self.advanced:
             for problem in _advanced_values(self):
                 raise ValueError(problem)
@@ -207,7 +209,9 @@ class Settings(BaseSettings):
         if self.journal.path is not None:
             return self.journal.path
         is_shared = self.state_directory == STATE_DIRECTORY
-        return journal_path_of(self.state_directory, environment=self.environment, mode=self.mode, is_shared=is_shared)
+        # An exchange that goes on keeps its journal: those of `sim` begin anew with each run.
+        environment = self.environment if self.venue.exchange is None else "exchange"
+        return journal_path_of(self.state_directory, environment=environment, mode=self.mode, is_shared=is_shared)
 
     @property
     def key_problem(self) -> str:
@@ -256,6 +260,22 @@ def _order_needs(style: Style) -> Needs:
     if rests is not None:
         needs[Kind.SPOT, rests] = f'playbook.orders.increase_style = "{style.value}"'
     return needs
+
+
+def _exchange_problems(settings: Settings) -> Iterator[str]:
+    """What keeps a run from trading at a running `sectorbot exchange`."""
+    place, environment = settings.venue.exchange, settings.environment
+    if place is None:
+        return
+    if environment != "sim":
+        yield f'venue.exchange is for environment = "sim", and this is {environment}: take it out, or use -e sim'
+    if settings.venue.api_key is not None:
+        yield (
+            "venue.exchange brings its own key: take venue.api_key and venue.api_secret out; a key of a real venue is "
+            "never sent to a simulator"
+        )
+    if ":/" in str(place):
+        yield f"venue.exchange = {str(place)!r}: give the state directory of `sectorbot exchange`, not an address"
 
 
 def _advanced_values(settings: Settings) -> Iterator[str]:

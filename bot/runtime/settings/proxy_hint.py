@@ -8,7 +8,9 @@ NAMES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")
 
 def unreachable(venue: str, environment: str, message: str, *, trust_env: bool) -> str:
     """One sentence about a venue that cannot be read: which, why, and what to do."""
-    advice = "check network, DNS and VPN" + ("" if environment == "sim" else ", or try the embedded exchange: -e sim")
+    advice = "check network, DNS and VPN, or try the embedded exchange: -e sim"
+    if environment == "sim":
+        advice = "check that the exchange runs on this machine"
     why = with_proxy_hint(message, trust_env=trust_env)
     return f"{venue} {environment} cannot be read: {why}; {advice}"
 

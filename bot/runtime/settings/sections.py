@@ -91,6 +91,12 @@ class VenueSettings(BaseModel):
         default=True, description="whether to use the proxies that HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY name"
     )
 
+    exchange: Path | None = Field(
+        default=None,
+        description="state directory of a running `sectorbot exchange`: sim trades there instead of at an exchange of "
+        "its own, with the key that is kept there",
+    )
+
     timing: SkipJsonSchema[VenueTiming] = Field(default=VenueTiming(), repr=False)
 
     @field_validator("id")

@@ -21,9 +21,8 @@ from bot.runtime.clock import SkippingClock, SystemClock
 from bot.runtime.settings.model import Settings
 from bot.simex.engine.exchange import Exchange
 from bot.simex.engine.market import Market
-from bot.simex.engine.rules import Rules
 from bot.simex.market.aliased import KnownMarket, by_thousands
-from bot.simex.market.catalogue import default_instruments, recorded_liquidation_fees
+from bot.simex.market.catalogue import default_instruments, recorded_rules
 from bot.simex.market.synthetic import SyntheticMarket
 from bot.simex.server import Simex
 from bot.simex.signing import ApiKey
@@ -85,6 +84,7 @@ class Embedded:
     directory: Path
     tvl: TvlSource
     macro: MacroSource
+    identity: str = ""  # it is new with each start, and so are the journals that go with it
 
     def session(self) -> aiohttp.ClientSession:
         """A session that resolves every host to this exchange and trusts only its authority."""
@@ -134,13 +134,16 @@ def tokens_of(settings: Settings) -> tuple[str, ...]:
     return tuple(dict.fromkeys((market, *settings.universe.tokens)))
 
 
+def anchored_market(seed: int, start_ms: int, tokens: Sequence[str], scenario: str) -> KnownMarket:
+    """A synthetic market that begins with round prices."""
+    anchors = {token: ANCHORS[token] for token in tokens if token in ANCHORS}
+    return SyntheticMarket(seed=seed, start_ms=start_ms, tokens=tokens, scenario=scenario, anchor_prices=anchors)
+
+
 async def embed_synthetic(settings: Settings, *, scenario: str, seed: int, start_ms: int | None = None) -> Embedded:
     """An exchange on a seeded synthetic market that begins at `start_ms` (default: now) with round prices."""
-    start_ms, tokens = start_ms or SystemClock().now_ms(), tokens_of(settings)
-    anchors = {token: ANCHORS[token] for token in tokens if token in ANCHORS}
-    market: KnownMarket = SyntheticMarket(
-        seed=seed, start_ms=start_ms, tokens=tokens, scenario=scenario, anchor_prices=anchors
-    )
+    start_ms = start_ms or SystemClock().now_ms()
+    market = anchored_market(seed, start_ms, tokens_of(settings), scenario)
     scaled = [perp for perp in settings.universe.perp_symbols if settings.universe.scale_of(perp) != 1]
     return await embed(settings, by_thousands(market, scaled), start_ms)
 
@@ -153,7 +156,7 @@ async def embed(settings: Settings, market: KnownMarket, start_ms: int) -> Embed
     """
     policy, sectors, book_quote = settings.playbook, settings.universe, settings.paper.book_quote
     instruments = _instruments(market, tokens_of(settings), sectors.perp_symbols, start_ms)
-    rules = Rules(liquidation_fees=recorded_liquidation_fees(instruments))
+    rules = recorded_rules(instruments)
     exchange = Exchange(instruments=instruments, market=market, start_ms=start_ms, rules=rules)
     futures = sum(
         (book_quote * policy.allocation.neutral.get(f"{name}.futures", ZERO) for name in sectors.sectors), ZERO

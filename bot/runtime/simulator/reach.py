@@ -7,6 +7,9 @@ from typing import Any
 from bot.simex.server import Simex
 from bot.simex.signing import ApiKey
 
+DOCUMENT_NAME = "exchange.json"
+"""The document in the exchange's state directory."""
+
 
 def document_of(
     server: Simex, keys: Iterable[ApiKey], signing_keys: Iterable[ApiKey] = (), *, has_control: bool
@@ -21,7 +24,7 @@ def document_of(
         "speed": float(server.speed),
         "http": base,
         "https": f"https://127.0.0.1:{server.https_port}",
-        "ca": str(server.ca_path),
+        "ca": str(server.ca_path.absolute()),
         "hosts": [host for guide in guides for host in guide.hosts],
         "endpoints": {name: address for guide in guides for name, address in guide.endpoints.items()},
         "control": f"{base}/simex/" if has_control else None,

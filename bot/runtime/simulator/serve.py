@@ -6,32 +6,32 @@ prices and the exchange's own time are kept over a restart; rate limits and orde
 
 import asyncio
 import json
+import os
 import secrets
 import signal
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
+from bot.atomic_file import publish
 from bot.domain.durations import DAY_MS
 from bot.domain.money import ZERO
 from bot.domain.symbol import base_of, is_perp
 from bot.ports import SetupFailed
-from bot.runtime.simulator.embedded import ANCHORS
-from bot.runtime.simulator.reach import document_of
+from bot.runtime.simulator.embedded import ANCHORS, anchored_market
+from bot.runtime.simulator.reach import DOCUMENT_NAME, document_of
 from bot.simex.control import rule_of
 from bot.simex.engine.exchange import Exchange
 from bot.simex.engine.market import Market
-from bot.simex.engine.rules import Rules
 from bot.simex.engine.snapshot import Key
 from bot.simex.faults import FaultPlan
-from bot.simex.market.catalogue import default_instruments, recorded_bands, recorded_liquidation_fees
+from bot.simex.market.catalogue import default_instruments, recorded_bands, recorded_rules
 from bot.simex.market.moved import MovedMarket
-from bot.simex.market.synthetic import SyntheticMarket
 from bot.simex.public_keys import PublicKey, read_public_key
 from bot.simex.server import FIRST_DIALECTS, Delay, Simex
 from bot.simex.signing import ApiKey
@@ -164,9 +164,9 @@ class ServedExchange:
         self.market = MovedMarket(_market(options, start_ms))
         self.market.restore(rows.get(("moves",), {}))
         instruments = _instruments(self.market, start_ms)
-        rules = Rules(
+        rules = replace(
+            recorded_rules(instruments),
             bands=recorded_bands(instruments),
-            liquidation_fees=recorded_liquidation_fees(instruments),
             depth_scale=options.depth,
             records_max=RECORDS_MAX,
         )
@@ -220,14 +220,14 @@ class ServedExchange:
         kept = rows.get(("about",))
         if kept is None:
             begin_ms = time.time_ns() // 1_000_000 if options.start_ms is None else options.start_ms
-            return {**requested, "start_ms": begin_ms}
+            return {**requested, "start_ms": begin_ms, "id": secrets.token_hex(8)}
         for name, value in requested.items():
             if kept[name] != value:
                 raise SetupFailed(
                     f"--state {options.state}: its accounts belong to {name} {kept[name]!r}, not {value!r}; "
                     f"give the same, or another directory"
                 )
-        return dict(kept)
+        return {"id": secrets.token_hex(8), **kept}  # states of before have no name
 
     def _open(self, deposits: Deposits) -> None:
         """A new account with its key; one that is known keeps what it has."""
@@ -263,9 +263,11 @@ class ServedExchange:
 
     def document(self) -> dict[str, Any]:
         """What a client must know, as `--json` prints it."""
-        return document_of(
+        reach = document_of(
             self.server, self.keys.values(), self.signing_keys.values(), has_control=self._options.control
         )
+        market = {name: self._about[name] for name in ("seed", "scenario", "market", "tokens", "start_ms")}
+        return reach | {"id": self._about["id"], "venues": list(self._options.venues), "market": market}
 
 
 def serve(options: ServeOptions, on_ready: Callable[[dict[str, Any]], None]) -> None:
@@ -280,22 +282,44 @@ def serve(options: ServeOptions, on_ready: Callable[[dict[str, Any]], None]) -> 
 
 async def _serve(options: ServeOptions, on_ready: Callable[[dict[str, Any]], None]) -> None:
     with _one_line():
-        served = ServedExchange(options)
-        try:
-            with tempfile.TemporaryDirectory(prefix="simex-") as temporary:
-                tls_dir = Path(temporary) if options.state is None else options.state
-                await served.server.start(http_port=options.http_port, https_port=options.https_port, tls_dir=tls_dir)
-                try:
-                    stop_at_signals(served.ended)
-                    on_ready(served.document())
-                    await served.ended.wait()
-                finally:
-                    await served.server.stop()
-                if served.failure:
-                    raise SetupFailed(served.failure)
-                served.save()
-        finally:
-            served.close()
+        async with serving(options) as served:
+            stop_at_signals(served.ended)
+            on_ready(served.document())
+            await served.ended.wait()
+
+
+@asynccontextmanager
+async def serving(options: ServeOptions) -> AsyncIterator[ServedExchange]:
+    """The exchange while it listens; what the bot reads to trade there is written when it has a state.
+
+    Raises:
+        SetupFailed, StoreError, ValueError, OSError: see `serve`.
+    """
+    served = ServedExchange(options)
+    try:
+        with tempfile.TemporaryDirectory(prefix="simex-") as temporary:
+            tls_dir = Path(temporary) if options.state is None else options.state
+            await served.server.start(http_port=options.http_port, https_port=options.https_port, tls_dir=tls_dir)
+            try:
+                if options.state is not None:
+                    _write_document(options.state / DOCUMENT_NAME, served.document())
+                yield served
+            finally:
+                await served.server.stop()
+            if served.failure:
+                raise SetupFailed(served.failure)
+            served.save()
+    finally:
+        served.close()
+
+
+def _write_document(path: Path, document: Mapping[str, Any]) -> None:
+    """What the bot reads to trade here: it holds keys, so only its owner may."""
+    written = path.with_suffix(".new")
+    written.unlink(missing_ok=True)
+    with os.fdopen(os.open(written, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        json.dump(document, file)
+    publish(written, path)
 
 
 @contextmanager
@@ -319,8 +343,7 @@ def _signing_key(account: str, key: str, pem: str) -> ApiKey:
 
 def _market(options: ServeOptions, start_ms: int) -> Market:
     if options.market is None:
-        anchors = {token: ANCHORS[token] for token in options.tokens if token in ANCHORS}
-        return SyntheticMarket(options.seed, start_ms, options.tokens, options.scenario, anchor_prices=anchors)
+        return anchored_market(options.seed, start_ms, options.tokens, options.scenario)
     try:
         from bot.simex.market.parquet import MarketFolderError, load_market  # the extra `data`, needed nowhere else
     except ImportError as error:

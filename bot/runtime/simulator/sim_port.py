@@ -21,13 +21,19 @@ class KeyPair(Protocol):
 
 
 class SimulatorControl(Protocol):
-    """What wiring needs of such an exchange: its time, a key, a way to it, its TVL and its macro series."""
+    """What wiring needs of such an exchange: its time, a key, a way to it, its TVL and its macro series.
+
+    `identity` names an exchange that outlives the run; it is empty for one that begins and ends with it.
+    """
 
     @property
     def clock(self) -> SkippingClock: ...
 
     @property
     def key(self) -> KeyPair: ...
+
+    @property
+    def identity(self) -> str: ...
 
     @property
     def tvl(self) -> TvlSource | None: ...
@@ -41,9 +47,18 @@ class SimulatorControl(Protocol):
 
 
 async def start_embedded_exchange(settings: Settings) -> SimulatorControl | None:
-    """The embedded exchange in environment `sim`, None elsewhere."""
+    """The embedded exchange in environment `sim`, or the one that settings name; None elsewhere.
+
+    Raises:
+        SetupFailed: the one that settings name cannot be used.
+        Unavailable: it does not answer.
+    """
     if settings.environment != "sim":
         return None
+    if settings.venue.exchange is not None:
+        from bot.runtime.simulator.attached import attach
+
+        return await attach(settings, settings.venue.exchange)
     from bot.runtime.simulator.embedded import embed_synthetic  # 0.3 s of imports that no other environment needs
 
     return await embed_synthetic(settings, scenario="golden", seed=1)

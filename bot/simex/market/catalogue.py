@@ -8,6 +8,7 @@ from math import floor, log10
 from bot.domain.instrument import Instrument, Kind, multiplier_of, token_of
 from bot.domain.money import ONE
 from bot.domain.symbol import base_of, is_perp
+from bot.simex.engine.rules import Rules
 from bot.simex.market.listings import PERP_NOTIONAL_MIN, SPOT_NOTIONAL_MIN, ListedTerms, perp_terms, spot_terms
 from bot.simex.market.tiers import brackets_of
 
@@ -117,6 +118,12 @@ def recorded_liquidation_fees(symbols: Iterable[str]) -> Mapping[str, Decimal]:
     """What a liquidation costs of the value that it closes, for the perps of which it is recorded."""
     terms = {symbol: perp_terms(token_of(base_of(symbol))) for symbol in symbols if is_perp(symbol)}
     return {symbol: found.liquidation_fee for symbol, found in terms.items() if found is not None}
+
+
+def recorded_rules(symbols: Iterable[str]) -> Rules:
+    """The exchange's rules with the liquidation fee of each of these perps: the same in paper trading, a back-test and
+    the embedded exchange."""
+    return Rules(liquidation_fees=recorded_liquidation_fees(symbols))
 
 
 def _spot(token: str, price: float) -> Instrument:

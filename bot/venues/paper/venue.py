@@ -19,6 +19,7 @@ from bot.ports import AccountReview, Lane, OrderReport, Rejection, SetupFailed, 
 from bot.simex.engine.exchange import Exchange
 from bot.simex.engine.refusal import Refusal
 from bot.simex.engine.types import NewOrder
+from bot.simex.market.catalogue import recorded_rules
 from bot.simex.market.pushed import PushedMarket
 from bot.venues.paper.engine_account import EngineAccount, isolate
 
@@ -136,7 +137,8 @@ class PaperVenue(EngineAccount):
         self._show(quotes.values())
         free = {symbol: _lenient(result, held.get(symbol)) for symbol, result in instruments.items()}
         known = {symbol: instrument for symbol, instrument in free.items() if self._market.has([symbol])}
-        engine = Exchange(instruments=known, market=self._market, start_ms=self.now_ms() - 1)
+        rules = recorded_rules(instruments)
+        engine = Exchange(instruments=known, market=self._market, start_ms=self.now_ms() - 1, rules=rules)
         self._session = f"paper-{engine.now_ms}"
         spot = {name: balance.total for name, balance in initial.balances.items()}
         perp = initial.perp_wallet

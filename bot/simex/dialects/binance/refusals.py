@@ -51,6 +51,8 @@ PERP_REFUSALS: Mapping[RefusalReason, tuple[int, str]] = {
     _R.UNKNOWN_SYMBOL: (-1121, "Invalid symbol."),
     _R.MARKET_CLOSED: (-4140, "Invalid symbol status for opening position."),
     _R.SYMBOL_CLOSED: (-4141, "Symbol is closed."),
+    # Binance documents that a close-position order of hedge mode must not open (BUY with LONG, SELL with SHORT), and no
+    # code for it; users report this one.
     _R.BAD_REQUEST: (-1128, "Combination of optional parameters invalid."),
     _R.PRECISION: (-1111, "Precision is over the maximum defined for this asset."),
     _R.PRICE_FILTER: (-4002, "Price greater than max price."),
