@@ -20,6 +20,7 @@ UNSET = {
     "secrets_directory",
     "venue.api_key",
     "venue.api_secret",
+    "venue.exchange",
     "notify.urls",
     "telegram.token",
     "metrics.file",

@@ -41,7 +41,7 @@ def test_paper_back_test_and_both_ways_to_the_embedded_exchange_go_by_the_record
 
 @pytest.mark.parametrize(
     ("symbol", "fee"),
-    [("BTC/USDT:USDT", "0.0125"), ("1000PEPE/USDT:USDT", "0.015"), ("UNI/USDT:USDT", "0.015")],
+    [("BTC/USDT:USDT", "0.0125"), ("ATOM/USDT:USDT", "0.015"), ("UNI/USDT:USDT", "0.015")],
 )
 def test_the_fee_is_that_of_the_symbol(symbol: str, fee: str) -> None:
     assert recorded_rules([symbol, "BTC/USDT"]).liquidation_fee_of(symbol) == Decimal(fee)
