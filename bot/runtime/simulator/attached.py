@@ -98,12 +98,13 @@ def read_reach(place: Path, venue: str) -> Reach:
     try:
         document = json.loads(file.read_text(encoding="utf-8"))
         address, port = urlsplit(document["https"]), urlsplit(document["https"]).port
-        venues, (name, pair) = document["venues"], next(iter(document["accounts"].items()), ("", {}))
+        venues, accounts = document["venues"], list(document["accounts"].items())
+        name, pair = accounts[0]
         identity, authority, market = document["id"], Path(document["ca"]), dict(document["market"])
         key = ApiKey(pair["key"], pair["secret"], name)
     except FileNotFoundError:
         raise SetupFailed(f"venue.exchange = {str(place)!r}: no exchange has been started there; {REMEDY}") from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise SetupFailed(
             f"venue.exchange = {str(place)!r}: {file} is not what an exchange writes ({error!r}); {REMEDY}"
         ) from error
