@@ -85,13 +85,17 @@ def pnl(
 def orders(
     given: SharedOptions,
     limit: Annotated[int, typer.Option(min=1, metavar="N", help="How many of the newest.")] = 50,
+    since: Annotated[str | None, typer.Option(metavar="12h|3d|DATE", help="Only those since then (UTC).")] = None,
+    symbol: Annotated[str, typer.Option(metavar="TOKEN", help="Only those of a token, or of UNI/USDT.")] = "",
 ) -> None:
-    """The newest orders, with what became of them."""
+    """The newest orders, with what became of them: average price and fees."""
+    from bot.report import history as report_history
     from bot.report import queries as readings
     from bot.report import tables as report_tables
 
     with readings.open_journal(given.files, given.assignments, given.journal) as view:
-        rows, now_ms = readings.orders(view, limit), view.now_ms
+        now_ms = view.now_ms
+        rows = readings.orders(view, limit, report_history.since_ms(since, now_ms) if since else 0, symbol)
     if given.as_json:
         common.print_json(rows)
     else:

@@ -1,8 +1,10 @@
 """How a report writes numbers and times, and tables that never cut a number.
 
-Every number column is as wide as its longest cell and right aligned; what is words may wrap. Nothing depends on colour.
+Every number column is as wide as its longest cell and right aligned; what is words may wrap. Nothing depends on colour:
+it repeats what the text says, and is left out in pipes and with NO_COLOR.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,6 +22,22 @@ NONE = "–"
 _GAP, _EDGES, _WORDS_WIDTH = 3, 2, 13
 _CENT, _BASIS_POINT = Decimal("0.01"), Decimal("0.01")
 _UNITS = ((DAY_MS, "d"), (HOUR_MS, "h"), (60_000, "min"), (1_000, "s"))
+
+
+_COLOURS = (  # of what must not be overlooked; later ones win
+    (re.compile(r"(?<![\w.,])[+]\d[\d,]*\.\d{2}(?!\d)"), "green"),
+    (re.compile(r"(?<![\w.,])[-−]\d[\d,]*\.\d{2}(?!\d)"), "red"),
+    (re.compile(r"\b(refused|rejected|in doubt|pause|reduce-only)\b"), "yellow"),
+    (re.compile(r"\b(NOT RUNNING|ENTRIES STOPPED|NOT YET WITHDRAWN|cancel-all|flatten)\b"), "bold red"),
+)
+
+
+def coloured(text: str, style: str = "") -> Text:
+    """Text with losses, refusals and the kill switch in colour."""
+    result = Text(text, style)
+    for pattern, colour in _COLOURS:
+        result.highlight_regex(pattern, colour)
+    return result
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +90,7 @@ class TextTable:
                 overflow="fold",
             )
         for row in self.rows:
-            table.add_row(*(Text(row[index]) for index in kept))
+            table.add_row(*(coloured(row[index]) for index in kept))
         return table
 
     def _blocks(self) -> Iterator[Text]:
@@ -125,8 +143,14 @@ def utc(at_ms: int, now_ms: int | None = None) -> str:
     """A time in UTC, with its age when `now_ms` is given."""
     if not at_ms:
         return "never"
-    moment = datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-    return moment if now_ms is None else f"{moment} ({age(now_ms - at_ms)})"
+    text = datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    return text if now_ms is None else f"{text} ({age(now_ms - at_ms)})"
+
+
+def moment(at_ms: int, now_ms: int) -> str:
+    """The time of day of today, with its date before that; UTC."""
+    at, now = (datetime.fromtimestamp(each / 1000, UTC) for each in (at_ms, now_ms))
+    return at.strftime("%H:%M:%S" if at.date() == now.date() else "%Y-%m-%d %H:%M")
 
 
 def age(span_ms: int) -> str:

@@ -13,7 +13,7 @@ from bot.domain.durations import DAY_MS, HOUR_MS, MINUTE_MS
 from bot.domain.money import ZERO, plain
 from bot.domain.states import TrancheState
 from bot.journal.reader import JournalReader
-from bot.report.format import amount, money, utc
+from bot.report.format import amount, coloured, money, utc
 from bot.runtime.exit_codes import CommandFailed, ExitCode
 from bot.runtime.settings.snapshot import KEPT_MAX
 
@@ -159,4 +159,4 @@ def paragraph(
 
 def history_lines(rows: Sequence[Row]) -> Text:
     """One line an event."""
-    return Text("\n".join(f"{utc(row['at_ms'])}  {row['text']}" for row in rows) or "nothing happened")
+    return coloured("\n".join(f"{utc(row['at_ms'])}  {row['text']}" for row in rows) or "nothing happened")

@@ -8,16 +8,19 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console, RenderableType
 
-from bot.domain.durations import DAY_MS
-from bot.domain.money import plain
+from bot.domain.durations import DAY_MS, MINUTE_MS
+from bot.domain.money import ZERO, plain
+from bot.domain.order import Fill
 from bot.domain.portfolio import Portfolio
 from bot.domain.reason import Reason
 from bot.domain.states import KillLevel
+from bot.domain.symbol import base_of
 from bot.journal.errors import SnapshotPruned
 from bot.journal.reader import JournalReader
 from bot.journal.record import CycleRecord
@@ -26,7 +29,7 @@ from bot.playbook.book.portfolio import build_portfolio
 from bot.playbook.policy.numbers import Policy, Sectors
 from bot.report import funding as report_funding
 from bot.report import rows
-from bot.report.format import utc
+from bot.report.format import coloured, utc
 from bot.report.history import history
 from bot.report.holdings import holding_rows
 from bot.report.notices import undelivered_notices
@@ -44,6 +47,7 @@ from bot.runtime.settings.snapshot import load_config, numbers_of
 
 RECENT = 200
 ALL = 100_000
+_CLOCKS_MS = 10 * MINUTE_MS  # an order has the machine's time, its executions the venue's
 Document = dict[str, Any]
 
 
@@ -204,9 +208,27 @@ def exported(view: JournalView, table: str, since_ms: int, until_ms: int) -> Exp
     return export_table(table, view.reader, sectors, since_ms, until_ms, last)
 
 
-def orders(view: JournalView, limit: int) -> list[Document]:
-    """The newest orders."""
-    return rows.order_rows(view.reader.load_orders(limit))
+def orders(view: JournalView, limit: int, since_ms: int = 0, symbol: str = "") -> list[Document]:
+    """The newest orders, of those since a moment and of a token or an instrument where one is named; each with average
+    price and fees."""
+    known, named = view.reader.load_orders(ALL if since_ms or symbol else limit), symbol.upper()
+    recent = [order for order in known if order.sent_ms >= since_ms]
+    chosen = [order for order in recent if not named or named in (order.symbol, base_of(order.symbol))][:limit]
+    fills: dict[str, list[Fill]] = {}
+    for fill in view.reader.load_fills(ALL, min((order.sent_ms for order in chosen), default=0) - _CLOCKS_MS):
+        fills.setdefault(fill.client_id or "", []).append(fill)
+    return [row | _execution_of(fills.get(row["client_id"], [])) for row in rows.order_rows(chosen)]
+
+
+def _execution_of(fills: list[Fill]) -> Document:
+    """Average price, and fees by asset."""
+    fees: dict[str, Decimal] = {}
+    for fill in fills:
+        fees[fill.fee_asset] = fees.get(fill.fee_asset, ZERO) + fill.fee
+    size = sum((fill.size for fill in fills), ZERO)
+    worth = sum((fill.price * fill.size for fill in fills), ZERO)
+    average = plain(round(worth / size, 8)) if size else ""
+    return {"average": average or None, "fees": {asset: plain(fee) for asset, fee in fees.items() if fee}}
 
 
 def why(view: JournalView, number: int | None) -> Document:
@@ -260,7 +282,7 @@ def show(*parts: RenderableType) -> None:
     """Print for a person. Width is the terminal's, or 100 where there is none."""
     console = Console(width=width(), highlight=False, markup=False)
     for part in parts:
-        console.print(part)
+        console.print(coloured(part) if isinstance(part, str) else part)
 
 
 def width() -> int:

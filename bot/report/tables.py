@@ -11,7 +11,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from bot.domain.symbol import base_of
-from bot.report.format import NONE, Column, TextTable, age, amount, money, percent, times, utc
+from bot.report.format import NONE, Column, TextTable, age, amount, coloured, moment, money, percent, times, utc
 from bot.report.notices import undelivered_text
 from bot.report.profit.views import profit_line
 
@@ -138,27 +138,31 @@ def positions_table(rows: Rows, quote: str) -> RenderableType:
 
 
 def orders_table(rows: Rows, quote: str, now_ms: int) -> RenderableType:
-    """Orders, newest first as given, each with its age."""
+    """Orders, newest first as given, each with the time at which it was sent."""
     columns = [
-        Column("sent"),
+        Column("sent UTC"),
         Column("purpose", rank=1),
         Column("instrument"),
         Column("side"),
         Column("size", True),
         Column("filled", True, rank=2),
         Column(f"filled {quote}", True),
+        Column(f"average {quote}", True, rank=4),
+        Column("fee", rank=5),
         Column("state"),
-        Column("client id", rank=3),
+        Column("client id", True, rank=3),
     ]
     cells = [
         [
-            age(now_ms - row["sent_ms"]),
+            moment(row["sent_ms"], now_ms),
             row["purpose"],
             row["symbol"],
             row["side"],
             amount(row["size"]),
             amount(row["filled_size"]),
             money(row["filled_quote"]),
+            amount(row.get("average")),
+            ", ".join(f"{amount(fee)} {asset}" for asset, fee in row.get("fees", {}).items()) or NONE,
             row["state"].replace("_", " "),
             row["client_id"],
         ]
@@ -338,7 +342,7 @@ def switch_line(row: Mapping[str, Any]) -> Text | None:
     """What the kill switch means for targets that are shown; None while it is off."""
     if row["kill_switch"] == "off":
         return None
-    return Text(
+    return coloured(
         f"{row['kill_switch']} is in force: nothing will be bought, and the targets are not worked towards", "bold"
     )
 
@@ -420,4 +424,4 @@ def _bullets(title: str, lines: Sequence[str]) -> Text:
 
 def _lines(values: Mapping[str, str]) -> Text:
     widest = max(len(name) for name in values)
-    return Text("\n".join(f"{name.ljust(widest)}  {value}" for name, value in values.items()))
+    return coloured("\n".join(f"{name.ljust(widest)}  {value}" for name, value in values.items()))

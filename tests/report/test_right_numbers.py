@@ -5,8 +5,10 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -22,7 +24,7 @@ from bot.journal.journal import Journal
 from bot.report import holdings, queries, rows, tables
 from bot.runtime.exit_codes import ExitCode
 from tests.commands import sectorbot
-from tests.report.test_report import held, standing, why_row
+from tests.report.test_report import held, orders, standing, why_row
 from tests.report.test_report import result as cycle_result
 from tests.risk.worlds import NOW, D, working
 
@@ -213,3 +215,36 @@ async def test_what_a_flatten_executes_trips_no_limit_of_executions(tmp_path: Pa
     counted = journal.reader.count_fills(0), journal.reader.load_turnover(0)
     await journal.close()
     assert counted == (1, 2000)
+
+
+def test_orders_are_listed_with_time_price_and_fee_and_by_token_and_time() -> None:
+    every = orders()
+    spot = next(order for order in every if order.symbol == "UNI/USDT")
+    made = Fill("x", "1", spot.symbol, spot.client_id, "v", spot.side, D("2.5"), D(600), D("0.6"), "UNI", False, NOW)
+    fills = (made, replace(made, trade_id="2", price=D("3.25"), size=D(300), fee=D("0.3")))
+    reader = SimpleNamespace(load_orders=lambda limit: every[:limit], load_fills=lambda limit, since_ms: fills)
+    view: Any = SimpleNamespace(reader=reader)
+    found = {row["client_id"]: row for row in queries.orders(view, 50)}
+    assert list(found) == [order.client_id for order in every]
+    row = found[spot.client_id]
+    assert (row["average"], row["fees"]) == ("2.75", {"UNI": "0.9"})
+    assert found[every[0].client_id]["average"] is None
+    assert [row["symbol"] for row in queries.orders(view, 50, symbol="uni")] == ["UNI/USDT", "UNI/USDT:USDT"]
+    assert [row["symbol"] for row in queries.orders(view, 50, symbol="UNI/USDT")] == ["UNI/USDT"]
+    assert len(queries.orders(view, 1, symbol="uni")) == 1
+    assert queries.orders(view, 50, since_ms=max(order.sent_ms for order in every) + 1) == []
+    text = screen(tables.orders_table([row], "USDT", NOW), 160)
+    assert "2.75" in text
+    assert "0.9 UNI" in text
+    assert datetime.fromtimestamp(spot.sent_ms / 1000, UTC).strftime("%H:%M:%S") in text
+    assert spot.client_id in text
+    assert "2023-11-14" in screen(tables.orders_table([row], "USDT", NOW + 86_400_000), 160), "of another day"
+
+
+def test_orders_of_a_token_and_since_a_moment_are_asked_for_by_options(finished_run: Path) -> None:
+    journal = str(finished_run / "var" / "sim-dry-run" / "journal.db")
+    for options, code in (
+        (("--since", "1h", "--symbol", "UNI"), ExitCode.OK),
+        (("--since", "yesterday"), ExitCode.USAGE),
+    ):
+        assert sectorbot("orders", "--journal", journal, *options, cwd=finished_run).returncode == code

@@ -8,7 +8,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from bot.domain.money import ZERO, plain, share
-from bot.report.format import Column, TextTable, money, percent, utc
+from bot.report.format import Column, TextTable, coloured, money, percent, utc
 from bot.report.profit.parts import Period, ProfitParts
 from bot.report.profit.periods import Profit
 
@@ -172,7 +172,7 @@ def profit_parts(document: Mapping[str, Any], now_ms: int) -> Sequence[Renderabl
         groups_table("sleeve", chosen["by_sleeve"], quote),
         groups_table("campaign", campaigns, quote),
         groups_table("token", chosen["by_token"], quote),
-        Text("\n".join(_remarks(chosen, quote))),
+        coloured("\n".join(_remarks(chosen, quote))),
     ]
 
 
