@@ -5,9 +5,10 @@ has received is a fact of the journal as well.
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+import contextlib
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 
@@ -27,6 +28,8 @@ from bot.runtime.settings.operate.notify import NotifySettings
 
 READ_MAX = 500
 RECENT = 500
+KNOWN = "notice_destination"  # the kind of the fact that a destination is there, and from which event on
+T = TypeVar("T")
 _log = structlog.get_logger("sectorbot.notify")
 
 
@@ -40,6 +43,7 @@ class _Loaded:
     """What the journal knows when the service starts."""
 
     outboxes: dict[str, Outbox]
+    new: tuple[str, ...]
     reported_ms: int
 
 
@@ -59,7 +63,7 @@ class Delivery:
             JournalError: it could not be written down.
         """
         reader, now_ms = self._journal.reader, self._now_ms()
-        self._outboxes = self._load(reader, is_started=False).outboxes
+        await self._open(reader, is_started=False)
         last = next((fact for fact in reader.load_facts(NOTICE, RECENT) if _event_of(fact) == event), None)
         if last is None or now_ms - last.at_ms >= self._settings.timing.repeat_seconds * 1000:
             await self._journal.record_fact(NOTICE, {"event": event.value, "text": text, "since_ms": now_ms})
@@ -68,26 +72,43 @@ class Delivery:
         waiting = [notice for outbox in self._outboxes.values() for notice in outbox.pending.values()]
         return all(notice.event is not event for notice in waiting)
 
-    def _load(self, reader: JournalReader, *, is_started: bool = True) -> _Loaded:
-        """The outboxes as the journal leaves them. A destination that is new gets what happens from this start on, and
-        what was written of starts before it that came to nothing."""
-        starts = list(reader.load_facts(STARTED, 2))
-        started = starts.pop(0) if starts and is_started else None
-        at = started.seq if started is not None else reader.count_events() + 1
-        notices = reader.load_facts(NOTICE, RECENT)
-        before = starts[0].seq if starts else 0
-        failed = [fact.seq for fact in notices if _event_of(fact) == NoticeEvent.START_FAILED and fact.seq > before]
-        low = min([at, *failed]) - 1
+    async def _open(self, reader: JournalReader, *, is_started: bool = True) -> int:
+        """Take up the outboxes as the journal leaves them, and write down which destinations are new: where a run is
+        killed before it has sent anything to one, the next run sends it.
+
+        Returns:
+            When the last daily report was written, ms.
+        """
+        loaded = await self._in_thread(self._load, reader, is_started)
+        self._outboxes = loaded.outboxes
+        if not self._journal.is_substituted:
+            with contextlib.suppress(JournalError):
+                for name in loaded.new:
+                    await self._journal.record_fact(KNOWN, {"to": name, "low": self._outboxes[name].low})
+        return loaded.reported_ms
+
+    def _load(self, reader: JournalReader, is_started: bool) -> _Loaded:
+        """A destination that is new gets what happens from this start on."""
+        starts = reader.load_facts(STARTED, 1) if is_started else ()
+        low = starts[0].seq - 1 if starts else reader.count_events()
         facts = sorted((*reader.load_facts(SENT, RECENT), *reader.load_facts(DEAD, RECENT)), key=lambda fact: fact.seq)
-        outboxes = {sender.name: _outbox_of(sender.name, self._settings, facts, low) for sender in self._senders}
-        reports = [fact.at_ms for fact in notices if _event_of(fact) == NoticeEvent.REPORT]
-        return _Loaded(outboxes, reports[0] if reports else started.at_ms if started is not None else 0)
+        known = {
+            str(fact.payload["to"]): int(fact.payload["low"]) for fact in reversed(reader.load_facts(KNOWN, RECENT))
+        }
+        names = [sender.name for sender in self._senders]
+        outboxes = {name: _outbox_of(name, self._settings, facts, known.get(name, low)) for name in names}
+        new = [name for name in names if name not in known and all(fact.payload["to"] != name for fact in facts)]
+        reports = [fact.at_ms for fact in reader.load_facts(NOTICE, RECENT) if _event_of(fact) == NoticeEvent.REPORT]
+        return _Loaded(outboxes, tuple(new), reports[0] if reports else starts[0].at_ms if starts else 0)
+
+    async def _in_thread(self, call: Callable[..., T], *arguments: Any) -> T:
+        return await asyncio.to_thread(call, *arguments)
 
     async def _collect(self, reader: JournalReader) -> None:
         """Read new events until there are none."""
         while True:
             after = min(outbox.read_upto for outbox in self._outboxes.values())
-            facts, newest = await asyncio.to_thread(_read, reader, after)
+            facts, newest = await self._in_thread(_read, reader, after)
             notices = [notice for fact in facts for notice in notices_of(fact)]
             is_whole = len(facts) < READ_MAX
             upto = newest if is_whole else facts[-1].seq

@@ -74,7 +74,7 @@ class Notifier(Delivery):
         """Collect and send until cancelled."""
         reader = JournalReader(self._bot.app.journal.path)
         try:
-            await self._open(reader)
+            self._observed = Observed(self._settings, self._bot.settings.venue.id, await self._open(reader))
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._collect_for_ever(reader))
                 for sender in self._senders:
@@ -97,11 +97,6 @@ class Notifier(Delivery):
             await asyncio.gather(*(self._send_due(sender, is_last=True) for sender in self._senders))
         finally:
             await asyncio.to_thread(reader.close)
-
-    async def _open(self, reader: JournalReader) -> None:
-        loaded = await asyncio.to_thread(self._load, reader)
-        self._outboxes = loaded.outboxes
-        self._observed = Observed(self._settings, self._bot.settings.venue.id, loaded.reported_ms)
 
     async def _collect_for_ever(self, reader: JournalReader) -> None:
         while True:

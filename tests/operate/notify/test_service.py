@@ -107,6 +107,20 @@ async def test_what_a_killed_run_could_not_send_is_sent_by_the_next(hook: Hook, 
     assert "started: trade" in hook.text
 
 
+async def test_a_run_killed_before_its_first_message_loses_nothing_though_the_next_start_is_journaled(
+    hook: Hook, tmp_path: Path
+) -> None:
+    """A destination that had received nothing yet counted as new, and got what the last start had to say."""
+    settings, hook.status = settings_for(hook.url, tmp_path), 500
+    async with notifying(settings, tmp_path) as (_, bot):
+        await bot.app.journal.record_latch(KillLevel.CANCEL, by="ann", reason="margin")
+        await until(lambda: len(hook.statuses) >= 2)
+    hook.status = 200
+    async with notifying(settings, tmp_path):
+        await until(lambda: hook.text.count("started: trade") == 2)
+    assert "by ann: margin" in hook.text
+
+
 async def test_a_run_killed_between_sending_and_recording_repeats_it_with_the_same_id(
     hook: Hook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
