@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
-from bot.domain.campaign import Condition, Memory, OpenExit, Stance
+from bot.domain.campaign import Campaign, Condition, Memory, OpenExit, Stance
 from bot.domain.market import Snapshot
-from bot.domain.money import ZERO
+from bot.domain.money import ZERO, share
 from bot.domain.order import Order, Purpose
 from bot.domain.portfolio import Portfolio
 from bot.domain.reason import Note, Reason
@@ -68,11 +68,11 @@ def decide(
     over = no_longer_justified(memory, choice.stance, rising, policy)
     guarded = _guarded(memory, context, () if policy.regime.override else signs, over)
     carried, renamed = apply_renames(guarded.memory, context)
-    memory, more = _steer(carried, choice, context)
+    memory, more = _steer(carried, choice, context, market.trends)
     step = step_campaign(memory, context, tactical_allowed=choice.tactical_allowed, ended=guarded.ended)
     intents, waiting = shrink_before_sales(step.intents, step.memory, context)
     step = replace(step, intents=intents, notes=(*step.notes, *waiting))
-    shares, share_notes = _shares(step.memory, choice, policy)
+    shares, share_notes = _shares(step.memory, choice, policy, market.trends)
     former = former_holdings(portfolio, snapshot, sectors)
     notes = (
         *market.notes,
@@ -110,7 +110,9 @@ def guard(
     memory = _settled(memory, context)
     guarded = _guarded(memory, context)
     choice = Choice(current_stance(memory), tactical_allowed=False)
-    shares, _ = _shares(memory, choice, policy)
+    shares, _ = _shares(memory, choice, policy, {})
+    if policy.trend.is_on and choice.stance is Stance.DE_RISK and memory.campaign is not None:
+        shares = _campaign_shares(memory.campaign) or shares  # trends are read in a cycle only
     step = Step(end_tactical(guarded.memory, guarded.ended))
     return _decision(context, guarded, step, guarded.notes, memory.regime.condition, ZERO, choice.stance, shares)
 
@@ -225,15 +227,24 @@ def _open_exits(memory: Memory, context: PlanContext) -> tuple[OpenExit, ...]:
     return tuple(exits.values())
 
 
-def _shares(memory: Memory, choice: Choice, policy: Policy) -> tuple[Mapping[str, Decimal], tuple[Note, ...]]:
+def _campaign_shares(campaign: Campaign) -> Mapping[str, Decimal]:
+    """The target of the last campaign as shares of its book; nothing where it has none."""
+    return {name: share(value, campaign.book) for name, value in campaign.target.items()} if campaign.book else {}
+
+
+def _shares(
+    memory: Memory, choice: Choice, policy: Policy, trends: Mapping[str, float]
+) -> tuple[Mapping[str, Decimal], tuple[Note, ...]]:
     """Target shares of the chosen stance; a stance that stands keeps the tactical long it was entered with."""
     allowed, campaign = choice.tactical_allowed, memory.campaign
     if campaign is not None and campaign.stance_to is choice.stance and current_stance(memory) is choice.stance:
         allowed = campaign.tactical_allowed
-    return target_shares(choice.stance, policy, tactical_allowed=allowed)
+    return target_shares(choice.stance, policy, tactical_allowed=allowed, trends=trends)
 
 
-def _steer(memory: Memory, choice: Choice, context: PlanContext) -> tuple[Memory, tuple[Note, ...]]:
+def _steer(
+    memory: Memory, choice: Choice, context: PlanContext, trends: Mapping[str, float]
+) -> tuple[Memory, tuple[Note, ...]]:
     """Start, reverse or leave alone the campaign."""
     campaign, notes = memory.campaign, []
     running = campaign is not None and not campaign.is_over
@@ -248,7 +259,7 @@ def _steer(memory: Memory, choice: Choice, context: PlanContext) -> tuple[Memory
     if campaign is not None and any(belongs_to(order, campaign) for order in context.working if order.state.is_live):
         message = f"orders of campaign {campaign.number} are still under way: a new one waits for them"
         return memory, (*notes, Note(Reason.PHASE_WAITS, message, str(campaign.number)))
-    shares, _ = _shares(memory, choice, context.policy)
+    shares, _ = _shares(memory, choice, context.policy, trends)
     if choice.stance is memory.stance:
         if choice.stance is Stance.DE_RISK and memory.regime.condition is Condition.DOWNTREND:
             shares = without_purchases(shares, context)  # a fall makes spot too small a share, and is not bought

@@ -89,14 +89,14 @@ def test_a_level_that_was_nothing_has_no_growth() -> None:
 
 def test_what_is_not_set_up_is_neither_read_nor_missing() -> None:
     read = read_market(EMPTY, POLICY, SECTORS, SignalCache())
-    assert read.unconfigured == ADDED | {"tvl_total", "calendar"}
+    assert read.unconfigured == ADDED | {"tvl_total", "calendar", "sector_trend"}
     assert {note.subject for note in read.notes} == set(READERS) - read.unconfigured
 
 
 def test_what_is_set_up_and_does_not_answer_is_missing() -> None:
     absent = tuple(Missing(what, "no answer") for what in ("macro rates", "tvl total"))
     read = read_market(seen(missing=absent), POLICY, SECTORS, SignalCache())
-    assert read.unconfigured == {"stablecoins", "usage", "calendar"}
+    assert read.unconfigured == {"stablecoins", "usage", "calendar", "sector_trend"}
     assert {"rates", "tvl_total"} <= {note.subject for note in read.notes if note.reason is Reason.SIGNAL_MISSING}
 
 

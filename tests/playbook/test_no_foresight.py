@@ -45,7 +45,7 @@ POLICY = Policy.model_validate(
             "developers": {"sector": "infra"},
         },
     }
-)
+).changed({"trend.is_on": True})
 FIRST_MS = START_MS - START_MS % DAY_MS
 MACROS = ("stablecoins", "rates", "usage", *POLICY.series)
 

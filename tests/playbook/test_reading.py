@@ -23,7 +23,7 @@ from tests.playbook.reading import read_phases, read_signals
 POLICY = Policy(candle_minutes=1440)
 SECTORS = make_sectors()
 COUNT = 200
-OPTIONAL = {"tvl_total", "stablecoins", "rates", "usage", "calendar"}
+OPTIONAL = {"sector_trend", "tvl_total", "stablecoins", "rates", "usage", "calendar"}
 
 
 def series(symbol: str, drift: float, *, count: int = COUNT, late: float = 0.0) -> CandleSeries:

@@ -112,7 +112,7 @@ def test_the_command_draws_what_a_run_has_left(invoke: Invoke, finished_run: Pat
     assert document["cycle"] == 1
     found = {row["name"] for row in document["signals"]} | {row["name"] for row in document["missing"]}
     assert found | set(document["unasked"]) == set(READERS)
-    assert document["unasked"] == ["rates", "usage", "calendar"]
+    assert document["unasked"] == ["rates", "usage", "calendar", "sector_trend"]
     assert all(row["rank"] is None or row["rank_is"] in ("z", "percentile", "share") for row in document["signals"])
     assert all(re.search(rf"\b{name}\b", shown.stdout) for name in READERS)
 

@@ -14,7 +14,7 @@ from bot.domain.campaign import Phase
 from bot.domain.market import Snapshot
 from bot.domain.reason import Note, Reason
 from bot.domain.turn.decision import Signal
-from bot.playbook.market import derivative_signals, flow_signals, indicators, price_signals
+from bot.playbook.market import derivative_signals, flow_signals, indicators, price_signals, sector_trend
 from bot.playbook.market.derivative_signals import funding_rates
 from bot.playbook.market.flow_signals import tvl_change
 from bot.playbook.market.other_market import describe_difference
@@ -28,12 +28,14 @@ from bot.playbook.policy.numbers import Policy
 
 @dataclass(frozen=True, slots=True)
 class MarketReading:
-    """Signals and phases of one snapshot. `unconfigured` signals have no configured source."""
+    """Signals and phases of one snapshot. `unconfigured` signals have no configured source; `trends` is the strength of
+    each sector's own trend, 0 to 1, where it is read."""
 
     signals: tuple[Signal, ...]
     phases: Mapping[str, Phase]
     notes: tuple[Note, ...]
     unconfigured: frozenset[str]
+    trends: Mapping[str, float]
 
 
 def read_market(snapshot: Snapshot, policy: Policy, sectors: Sectors, cache: SignalCache) -> MarketReading:
@@ -41,7 +43,8 @@ def read_market(snapshot: Snapshot, policy: Policy, sectors: Sectors, cache: Sig
     view = view_of(as_signals_see(snapshot), policy, sectors, cache)
     signals, notes, unconfigured = _read(view)
     apart = describe_difference(snapshot)
-    return MarketReading(signals, _phases(view), (*notes, *([apart] if apart else [])), unconfigured)
+    trends = sector_trend.sector_trends(view)
+    return MarketReading(signals, _phases(view), (*notes, *([apart] if apart else [])), unconfigured, trends)
 
 
 def _read(view: MarketView) -> tuple[tuple[Signal, ...], tuple[Note, ...], frozenset[str]]:
@@ -139,6 +142,7 @@ READERS: Mapping[str, Reader] = {
     **price_signals.READERS,
     **derivative_signals.READERS,
     **flow_signals.READERS,
+    **sector_trend.READERS,
 }
 
 

@@ -99,9 +99,10 @@ def _tactical_allowed(
 
 
 def target_shares(
-    stance: Stance, policy: Policy, *, tactical_allowed: bool
+    stance: Stance, policy: Policy, *, tactical_allowed: bool, trends: Mapping[str, float] | None = None
 ) -> tuple[Mapping[str, Decimal], tuple[Note, ...]]:
-    """Share of the book per sleeve and as cash; they add up to 1.
+    """Share of the book per sleeve and as cash; they add up to 1. `trends`: the strength of each sector's own trend,
+    which scales what `de_risk` keeps of its spot.
 
     A shift takes `shift` from the source's spot, all of it when that is less; with a tactical long `1 − tactical_split`
     of it goes to the destination's spot and the rest to its futures sleeve (PLAYBOOK §2).
@@ -111,7 +112,7 @@ def target_shares(
         for sector in sectors_of(policy.allocation.neutral)
         for name in (f"{sector}.spot", f"{sector}.futures")
     }
-    shares |= policy.allocation.de_risk if stance is Stance.DE_RISK else policy.allocation.neutral
+    shares |= _de_risk(policy, trends or {}) if stance is Stance.DE_RISK else policy.allocation.neutral
     if stance in (Stance.INTO_DEFI, Stance.INTO_INFRA):
         source, destination = policy.allocation.risk_off, policy.allocation.risk_on
         if stance is Stance.INTO_INFRA:
@@ -126,6 +127,16 @@ def target_shares(
             shares[sleeve] = shares.get(sleeve, ZERO) + change
     notes = _keep_spot_share(shares, policy)
     return shares | {CASH: ONE - sum(shares.values(), ZERO)}, notes
+
+
+def _de_risk(policy: Policy, trends: Mapping[str, float]) -> Mapping[str, Decimal]:
+    """The de-risk table, its spot between the kept core and the neutral share where the sector's trend is known."""
+    allocation, core = policy.allocation, policy.trend.core
+    scaled = {}
+    for sector, strength in trends.items():
+        kept = core + (ONE - core) * Decimal(f"{strength:.4f}")
+        scaled[f"{sector}.spot"] = allocation.neutral.get(f"{sector}.spot", ZERO) * kept
+    return {**allocation.de_risk, **scaled}
 
 
 def _keep_spot_share(shares: dict[str, Decimal], policy: Policy) -> tuple[Note, ...]:

@@ -21,6 +21,8 @@ class PlaybookConstants:
     transfer_min_quote: Annotated[Decimal, Field(ge=0)] = Decimal(1)
     # after the wait for an entry: until a leg that is refused is given up, hours
     leg_patience_hours: Annotated[int, Field(ge=1, le=720)] = 24
+    # history that the sectors' own trends are read over, days: twice the longest look-back
+    trend_history_days: Annotated[int, Field(ge=2, le=365)] = 180
     # window of a beta, days
     beta_days: Annotated[int, Field(ge=5, le=120)] = 30
     # least beta used, multiple

@@ -55,4 +55,5 @@ SIGNAL_NAMES = (
     "rates",
     "usage",
     "calendar",
+    "sector_trend",
 )

@@ -23,7 +23,7 @@ from bot.playbook.policy.hedging import CarryPolicy, GainPolicy, HedgingPolicy
 from bot.playbook.policy.membership import Sector, Sectors, Weighting
 from bot.playbook.policy.orders import EntryPolicy, OrderPolicy
 from bot.playbook.policy.positions import ExitPolicy, ScalpPolicy, ShortPolicy, TacticalPolicy
-from bot.playbook.policy.reading import RegimePolicy, SignalPolicy
+from bot.playbook.policy.reading import RegimePolicy, SignalPolicy, TrendPolicy
 from bot.playbook.policy.rotation import RotationPolicy
 from bot.playbook.policy.series import SeriesRule
 from bot.playbook.policy.targets import ProfitTarget, sectors_of
@@ -57,6 +57,7 @@ class Policy(BaseModel):
     entries: EntryPolicy = EntryPolicy()
     regime: RegimePolicy = RegimePolicy()
     signals: SignalPolicy = SignalPolicy()
+    trend: TrendPolicy = TrendPolicy()
     constants: SkipJsonSchema[PlaybookConstants] = Field(default=PlaybookConstants(), repr=False)
     gate: SkipJsonSchema[SizingLimits | None] = Field(default=None, repr=False)
     series: SkipJsonSchema[Mapping[str, SeriesRule]] = Field(default={}, repr=False)
@@ -106,10 +107,14 @@ class Policy(BaseModel):
 
     @property
     def evidence(self) -> Mapping[Condition, Mapping[str, Decimal]]:
-        """The weight of each signal per condition, with those of configured series."""
-        if not self.series:
+        """The weight of each signal per condition, with those of configured series; while the sectors' own trends are
+        read they speak for a downtrend with the weight of the market's, unless they are given one."""
+        if not self.series and not self.trend.is_on:
             return self.regime.evidence
         result = {condition: dict(weights) for condition, weights in self.regime.evidence.items()}
+        falling = result.get(Condition.DOWNTREND, {})
+        if self.trend.is_on and "trend" in falling:
+            falling.setdefault("sector_trend", falling["trend"])
         for name, rule in self.series.items():
             for condition, weight in rule.weights(self.allocation.risk_on).items():
                 result.setdefault(condition, {})[name] = weight
@@ -133,6 +138,7 @@ class Policy(BaseModel):
             constants.volatility_days * 3,
             constants.swing_days,
             constants.beta_days + 1,
+            constants.trend_history_days if self.trend.is_on else 0,
         )
         return days * DAY_MS // self.candle_ms + 2
 

@@ -87,3 +87,19 @@ class SignalPolicy(BaseModel):
     usage_full: Decimal = Field(
         default=Decimal("0.25"), gt=0, le=10, description="growth of network usage that scores 1, share"
     )
+
+
+class TrendPolicy(BaseModel):
+    """Evidence for a downtrend from the sectors' own trends, and the de-risk target scaled by them."""
+
+    model_config = FROZEN
+
+    is_on: bool = Field(
+        default=False,
+        description="read each sector's own trend beside the market's: as evidence for a downtrend, and as the scale "
+        "of the de-risk target between core and the neutral share, in place of allocation.de_risk's spot shares",
+    )
+    core: Share = Field(
+        default=Decimal("0.25"),
+        description="part of a sector's neutral spot that is kept while none of its trends is up, share",
+    )
