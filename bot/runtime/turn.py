@@ -15,6 +15,7 @@ from bot.domain.turn.decision import Decision, Verdict
 from bot.domain.turn.inputs import TurnBooks, TurnInputs
 from bot.journal.record import CycleRecord
 from bot.playbook.book.portfolio import build_portfolio
+from bot.playbook.book.universe import sectors_at
 from bot.playbook.decide import decide, guard
 from bot.playbook.market.signal_cache import SignalCache
 from bot.playbook.orders.flatten import flatten
@@ -73,9 +74,10 @@ def propose(inputs: TurnInputs, numbers: Numbers, cache: SignalCache | None = No
     """
     policy, sectors, memory, snapshot = numbers.policy, numbers.sectors, inputs.memory, inputs.snapshot
     with decimal_context():
+        signals = cache or SignalCache()
+        sectors = sectors_at(sectors, snapshot, signals)
         portfolio = build_portfolio(inputs.account, snapshot, memory, policy, sectors)
         if inputs.kind == CYCLE:
-            signals = cache or SignalCache()
             decision = decide(snapshot, portfolio, memory, policy, sectors, inputs.working, signals, inputs.unseen)
         else:
             decision = guard(snapshot, portfolio, memory, policy, sectors, inputs.working, inputs.unseen)

@@ -90,8 +90,9 @@ def view_of(snapshot: Snapshot, policy: Policy, sectors: Sectors, cache: SignalC
 def listed_symbols(snapshot: Snapshot, sectors: Sectors) -> tuple[str, ...]:
     """Spot symbols of the list that the venue has and trades; all of them where no instrument is known at all."""
     if not snapshot.instruments:
-        return sectors.spot_symbols
-    result = ((symbol, snapshot.instruments.get(symbol)) for symbol in sectors.spot_symbols)
+        return tuple(sectors.spot(token) for token in sectors.tokens if token not in sectors.paused)
+    members = (sectors.spot(token) for token in sectors.tokens if token not in sectors.paused)
+    result = ((symbol, snapshot.instruments.get(symbol)) for symbol in members)
     return tuple(symbol for symbol, instrument in result if instrument is not None and instrument.active)
 
 

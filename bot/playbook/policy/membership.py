@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic.json_schema import SkipJsonSchema
 
 from bot.domain.durations import DAY_MS
 from bot.domain.instrument import multiplier_of
@@ -26,6 +27,13 @@ class Weighting(StrEnum):
     EQUAL = "equal"
     LIQUIDITY = "liquidity"
     GIVEN = "given"
+
+
+class Selection(StrEnum):
+    """Which tokens of the list are members of their sector: all of them, or the most traded ones of each month."""
+
+    LIST = "list"
+    LIQUID = "liquid"
 
 
 class Sector(BaseModel):
@@ -49,7 +57,7 @@ class Sector(BaseModel):
 
 
 class Sectors(BaseModel):
-    """Sectors and tokens. Frozen; unknown names are errors.
+    """Sectors and tokens. Frozen; unknown names are errors. `paused` is no setting: a turn fills it in.
 
     Raises:
         ValueError: (pydantic) when a token names an unknown sector, weights do not add up, or a leader is unknown.
@@ -73,6 +81,15 @@ class Sectors(BaseModel):
     listed: Mapping[str, date] = Field(
         default={}, description="first day, UTC, of the asset that bears the ticker now, by token: before, another did"
     )
+    selection: Selection = Field(
+        default=Selection.LIST,
+        description="which tokens are members: list (all of them) or liquid (the per_sector most traded of each month)",
+    )
+    per_sector: int = Field(default=12, ge=1, le=100, description="members of a sector under liquid, count")
+    since: Mapping[str, date] = Field(
+        default={}, description="first day, UTC, on which a token may be a member under liquid, by token"
+    )
+    paused: SkipJsonSchema[frozenset[str]] = Field(default=frozenset(), exclude=True, repr=False)
     listing_gap_days: int = Field(
         default=14,
         ge=0,
@@ -101,6 +118,11 @@ class Sectors(BaseModel):
                 result.append(f"tokens.{token}: its sector weights add up to {total}; lower them to 1 or less")
             if not weights:
                 result.append(f"tokens.{token}: it belongs to no sector; give it a weight or remove it")
+        result += [
+            f"since.{token}: it is none of the list; add it under [tokens]"
+            for token in self.since
+            if token not in self.tokens
+        ]
         return result
 
     def _sector_problems(self) -> list[str]:
@@ -145,9 +167,13 @@ class Sectors(BaseModel):
         weights = self.tokens.get(token)
         return max(weights, key=lambda name: weights[name]) if weights else None
 
-    def members(self, sector: str) -> tuple[str, ...]:
-        """Tokens traded on behalf of a sector, in the file's order."""
+    def candidates(self, sector: str) -> tuple[str, ...]:
+        """Tokens of the list traded on behalf of a sector, in the file's order."""
         return tuple(token for token in self.tokens if self.main(token) == sector)
+
+    def members(self, sector: str) -> tuple[str, ...]:
+        """Those of its tokens that a sector holds and is measured by now; `paused` ones count as held and are sold."""
+        return tuple(token for token in self.candidates(sector) if token not in self.paused)
 
     def membership(self, token: str, sector: str) -> Decimal:
         """Part of a token's value that counts in a sector."""

@@ -112,7 +112,7 @@ def _plan_sale(sector: str, value: Decimal, baseline: Decimal, context: PlanCont
     """Divide a sector's sale over its tokens, towards their weights, and over the tranches."""
     most = most_tokens(sector, context.snapshot, context.sectors, context.policy, context.portfolio.book)
     weights, notes = read_weights(sector, context.snapshot, context.sectors, most)
-    others = (t for t in context.sectors.members(sector) if is_usable(context.sectors.spot(t), context.snapshot))
+    others = (t for t in context.sectors.candidates(sector) if is_usable(context.sectors.spot(t), context.snapshot))
     weights = {**dict.fromkeys(others, ZERO), **weights}  # what is not to be held is sold first
     parts = {token: _sector_value(token, sector, context) for token in weights}
     after = sum(parts.values(), ZERO) - value

@@ -1,0 +1,130 @@
+"""The point-in-time universe: its members of a month, what leaves and what joins, and no look-ahead."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bot.domain.candles import CandleSeries
+from bot.domain.durations import DAY_MS
+from bot.domain.market import Snapshot
+from bot.domain.order import Purpose
+from bot.playbook.book.portfolio import read_weights
+from bot.playbook.book.universe import month_start_ms, sectors_at
+from bot.playbook.market.signal_cache import SignalCache
+from bot.playbook.market.view import listed_symbols
+from bot.playbook.policy.membership import Sectors
+from bot.runtime.settings.model import load_settings, packaged_config
+from tests.playbook.builders import START_MS, golden_policy, make_sectors, neutral_world
+from tests.profiles import examples
+
+D = Decimal
+MONTH = month_start_ms(START_MS)
+TOKENS = ("UNI", "AAVE", "ETH", "SOL")
+
+
+def liquid(per_sector: int = 1, **changes: object) -> Sectors:
+    return make_sectors(selection="liquid", per_sector=per_sector, **changes)
+
+
+def series_of(token: str, volumes: dict[int, float]) -> CandleSeries:
+    """A candle for each day, by its distance from the beginning of the month, with what was traded in it."""
+    days = sorted(volumes)
+    line = (1.0,) * len(days)
+    starts = tuple(MONTH + day * DAY_MS for day in days)
+    return CandleSeries(f"{token}/USDT", DAY_MS, starts, line, line, line, line, tuple(volumes[day] for day in days))
+
+
+def seen(volumes: dict[str, dict[int, float]], at_ms: int = MONTH + 14 * DAY_MS) -> Snapshot:
+    return Snapshot(at_ms, {}, {}, candles={f"{t}/USDT": series_of(t, v) for t, v in volumes.items()})
+
+
+def steady(amount: float, first: int = -40, last: int = 14) -> dict[int, float]:
+    return dict.fromkeys(range(first, last), amount)
+
+
+def members(sectors: Sectors, snapshot: Snapshot) -> dict[str, tuple[str, ...]]:
+    found = sectors_at(sectors, snapshot, SignalCache())
+    return {name: found.members(name) for name in found.sectors}
+
+
+TRADED = {"UNI": steady(1.0), "AAVE": steady(2.0), "ETH": steady(5.0), "SOL": steady(4.0)}
+
+
+def test_the_most_traded_of_the_thirty_days_before_the_month_are_members() -> None:
+    assert members(liquid(1), seen(TRADED)) == {"defi": ("AAVE",), "infra": ("ETH",)}
+    assert members(liquid(2), seen(TRADED)) == {"defi": ("UNI", "AAVE"), "infra": ("ETH", "SOL")}
+    late = TRADED | {"UNI": steady(1.0) | dict.fromkeys(range(14), 1_000.0)}
+    assert members(liquid(1), seen(late))["defi"] == ("AAVE",), "what the month itself trades counts for the next"
+    early = TRADED | {"UNI": steady(1.0) | dict.fromkeys(range(-40, -30), 1_000.0)}
+    assert members(liquid(1), seen(early))["defi"] == ("AAVE",), "thirty days, no more"
+
+
+def test_a_fixed_list_is_left_as_it_is() -> None:
+    fixed = make_sectors()
+    assert sectors_at(fixed, seen(TRADED), SignalCache()) is fixed
+    assert sectors_at(liquid(), Snapshot(START_MS, {}, {}), SignalCache()).paused == frozenset()
+
+
+def test_a_new_listing_is_none_before_it_has_traded_for_twenty_days_and_its_category_is_known() -> None:
+    young = TRADED | {"UNI": steady(9.0, first=-19)}
+    assert members(liquid(1), seen(young))["defi"] == ("AAVE",)
+    young["UNI"][-20] = 9.0
+    assert members(liquid(1), seen(young))["defi"] == ("UNI",)
+    known = datetime.fromtimestamp(MONTH / 1000 + 86_400, UTC).date()
+    assert members(liquid(1, since={"UNI": known}), seen(young))["defi"] == ("AAVE",)
+
+
+def test_a_delisted_token_is_a_member_until_the_month_after_its_last_days() -> None:
+    gone = TRADED | {"AAVE": steady(2.0, last=-5)}
+    assert members(liquid(1), seen(gone))["defi"] == ("AAVE",), "25 of the 30 days"
+    assert members(liquid(1), seen(TRADED | {"AAVE": steady(2.0, last=-11)}))["defi"] == ("UNI",)
+
+
+def test_what_has_left_counts_and_is_sold_first_and_nothing_of_it_is_bought() -> None:
+    world = neutral_world(golden_policy(condition_override="uncertainty", entry_wait=False), sectors=make_sectors())
+    found = world.sectors.model_copy(update={"paused": frozenset({"UNI"})})
+    weights, _ = read_weights("defi", world.snapshot(), found)
+    assert set(weights) == {"AAVE"}
+    assert "UNI/USDT" not in listed_symbols(world.snapshot(), found)
+    world.sectors = found
+    assert world.portfolio().sectors["defi"].spot == pytest.approx(D(30_000)), "it is still of its sector"
+    made = world.run()
+    trades = [i for d in made for i in d.intents if i.sector == "defi" and not i.symbol.endswith(":USDT")]
+    sold = {s: sum(i.size * i.reference_price for i in trades if i.symbol == s) for s in ("UNI/USDT", "AAVE/USDT")}
+    assert {i.purpose for i in trades} == {Purpose.REDUCE}
+    # 20,000 are to be sold: all 15,000 of UNI, whose weight is nothing, and 5,000 of AAVE, in every tranche.
+    assert sold["UNI/USDT"] == pytest.approx(3 * sold["AAVE/USDT"], rel=D("0.2"))
+    campaign = world.memory.campaign
+    assert campaign is not None
+    last = campaign.tranches[-1].legs
+    assert min(leg.size_to for leg in last if leg.symbol == "UNI/USDT") == 0
+
+
+def test_the_same_month_gives_the_same_object_so_that_signals_are_kept() -> None:
+    sectors, cache = liquid(), SignalCache()
+    first = sectors_at(sectors, seen(TRADED), cache)
+    assert sectors_at(sectors, seen(TRADED, MONTH + 20 * DAY_MS), cache) is first
+    assert "paused" not in first.model_dump(), "it is no setting"
+
+
+amounts = st.lists(st.floats(0, 1e9), min_size=14, max_size=14)
+
+
+@settings(max_examples=examples(50), deadline=None)
+@given(st.fixed_dictionaries(dict.fromkeys(TOKENS, amounts)), st.integers(1, 28))
+def test_nothing_of_the_month_changes_its_members(future: dict[str, list[float]], day: int) -> None:
+    """No look-ahead: whatever is traded from the first day of the month on, and whenever in it is asked."""
+    bent = {token: TRADED[token] | dict(enumerate(future[token])) for token in TOKENS}
+    at_ms = MONTH + day * DAY_MS
+    assert members(liquid(1), seen(bent, at_ms)) == members(liquid(1), seen(TRADED, MONTH))
+
+
+def test_the_shipped_table_is_usable_and_has_delisted_tokens() -> None:
+    settings_read = load_settings((packaged_config() / "liquid.toml",), ())
+    universe = settings_read.universe
+    assert (universe.selection.value, universe.per_sector) == ("liquid", 12)
+    assert {"SRM", "AAVE", "LUNC"} <= set(universe.tokens)
+    assert all(len(universe.candidates(name)) > 80 for name in universe.sectors)
