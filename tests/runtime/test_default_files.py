@@ -92,6 +92,7 @@ def test_no_half_of_a_file_is_left_behind() -> None:
         "default.toml",
         "example.env",
         "golden.toml",
+        "liquid.toml",
         "schema.json",
         "sectors.toml",
     ]
