@@ -121,9 +121,11 @@ def compare(
     second: Annotated[Path, typer.Argument(metavar="B", help="The other one.")],
 ) -> None:
     """Two back-tests side by side: figures, result by source and token, and what differs in their set-up."""
-    from bot.lab.tear_sheet.compare import compare_documents, lines_of, read_document
+    from bot.lab.tear_sheet.compare import compare_curves, compare_documents, lines_of, read_document
 
-    found = compare_documents(read_document(first), read_document(second))
+    document = read_document(first)
+    found = compare_documents(document, read_document(second))
+    found["paired"] = compare_curves(first, second, seed=document["seed"])
     common.print_result("\n".join(lines_of(found)), found, as_json=given.as_json)
 
 

@@ -128,6 +128,21 @@ def test_profit_and_costs_by_source_add_up_to_the_change_of_equity(walked: Walke
     assert abs(gained - (record.moments[-1].equity - record.book_quote)) < Decimal("0.01")
 
 
+def test_what_the_stances_earned_adds_up_to_the_change_of_equity(walked: Walked) -> None:
+    record, document = walked.record, document_of(walked.record)
+    net = sum((found.net for found in record.by_stance.values()), ZERO)
+    assert abs(net - (record.moments[-1].equity - record.book_quote)) < Decimal("0.01")
+    parts = record.parts.values()
+    whole = document["whole"]
+    assert abs(Decimal(whole["fees_quote"]) + sum((part.fees_quote for part in parts), ZERO)) < CENT
+    assert abs(Decimal(whole["funding_quote"]) - sum((part.funding_quote for part in parts), ZERO)) < CENT
+    assert sum(found["days"] for found in document["by_stance"].values()) == len(record.moments) - 1
+    assert set(document["by_stance"]) == {turn.stance for turn in record.turns}
+    assert document["hedges"]["days"] > 0
+    assert document["market"] == {"beta": None, "alpha_year": None}, "22 days are too few"
+    assert "by stance" in summary_of(document)
+
+
 def test_the_report_counts_what_the_journal_has(walked: Walked) -> None:
     document = document_of(walked.record)
     reader = JournalReader(walked.journal)

@@ -40,6 +40,31 @@ def test_figures_and_tokens_have_both_values_and_their_difference(two: tuple[Pat
     assert set(found["set_up_differs"]) == {"to"}
 
 
+def curve(page: Path, daily: list[float]) -> None:
+    level, rows = 100.0, ["date,equity,hold"]
+    for day, move in enumerate((0.0, *daily)):
+        level *= 1 + move
+        rows.append(f"day {day},{level:.6f},1")
+    page.with_suffix(".csv").write_text("\n".join(rows) + "\n")
+
+
+def test_curves_of_the_same_days_are_compared_in_pairs(two: tuple[Path, Path], workplace: Path) -> None:
+    """B moves half as much as A and loses half as much of it: shallower in every history."""
+    moves = [0.03 if day % 7 < 4 else -0.03 for day in range(200)]
+    curve(two[0], moves)
+    curve(two[1], [move / 2 for move in moves])
+    done = sectorbot("report", "compare", *map(str, two), "--json", cwd=workplace)
+    paired = json.loads(done.stdout)["paired"]
+    assert paired["drawdown_shallower"] == 1.0
+    assert 0 < paired["drawdown_interval"]["low"] < paired["drawdown_interval"]["high"]
+    assert paired["growth_year"] < 0
+    assert paired["growth_interval"]["low"] < paired["growth_year"] < paired["growth_interval"]["high"]
+    shown = sectorbot("report", "compare", *map(str, two), cwd=workplace).stdout
+    assert "deepest drawdown shallower in 100.0% of them" in shown
+    curve(two[1], moves[:150])
+    assert json.loads(sectorbot("report", "compare", *map(str, two), "--json", cwd=workplace).stdout)["paired"] is None
+
+
 def test_a_person_is_told_what_cannot_be_compared(two: tuple[Path, Path], workplace: Path) -> None:
     shown = sectorbot("report", "compare", *map(str, two), cwd=workplace).stdout
     assert "to differs: 2024-03-10 and 2024-03-30; the figures cannot be compared as they stand" in shown

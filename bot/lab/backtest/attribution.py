@@ -76,30 +76,59 @@ def attribute(
         sector_of: sector by spot symbol.
         covers: the sector that a hedge covers, by the client id of the order that opened it; without it `hedges`.
     """
-    parts: dict[str, Contribution] = {}
-    held: dict[str, Decimal] = {}
-    named: dict[str, str] = {}
-    paid = sorted(
-        (row for row in incomes if row.kind in (IncomeKind.FUNDING_FEE, IncomeKind.INSURANCE_CLEAR)),
-        key=lambda row: (row.at_ms, row.id),
-    )
-    row = 0
+    ledger = PartLedger(incomes, sector_of, quote, covers or {})
     for trade, mid in zip(trades, mids, strict=True):
-        while row < len(paid) and paid[row].at_ms <= trade.at_ms:
-            _pay(parts, held, named, paid[row])
-            row += 1
+        ledger.add(trade, mid)
+    ledger.pay_until(None)
+    return ledger.marked(ending.prices)
+
+
+class PartLedger:
+    """The parts as trades and payments come in, in the order of time."""
+
+    def __init__(
+        self, incomes: Iterable[Income], sector_of: Mapping[str, str], quote: str, covers: Mapping[str, str]
+    ) -> None:
+        self._parts: dict[str, Contribution] = {}
+        self.held: dict[str, Decimal] = {}
+        self._named: dict[str, str] = {}
+        self._sector_of, self._quote, self._covers = sector_of, quote, covers
+        paid = (row for row in incomes if row.kind in (IncomeKind.FUNDING_FEE, IncomeKind.INSURANCE_CLEAR))
+        self._paid = sorted(paid, key=lambda row: (row.at_ms, row.id))
+        self._row = 0
+
+    def pay_until(self, at_ms: int | None) -> None:
+        """Take in the payments up to a moment, all of them without one."""
+        while self._row < len(self._paid) and (at_ms is None or self._paid[self._row].at_ms <= at_ms):
+            _pay(self._parts, self.held, self._named, self._paid[self._row])
+            self._row += 1
+
+    def add(self, trade: SimTrade, mid: Decimal) -> None:
+        """Take in the next trade, and the payments before it."""
+        self.pay_until(trade.at_ms)
         if is_perp(trade.symbol):
-            _trade_perp(parts, held, named, trade, mid, covers or {})
+            _trade_perp(self._parts, self.held, self._named, trade, mid, self._covers)
         else:
-            _trade_spot(parts, held, trade, mid, f"spot {sector_of.get(trade.symbol, 'other')}", quote)
-    for late in paid[row:]:
-        _pay(parts, held, named, late)
-    for symbol, size in held.items():
-        price = ending.prices.get(symbol, ZERO)
-        name = named.get(symbol) or _side(size) if is_perp(symbol) else f"spot {sector_of.get(symbol, 'other')}"
-        if size:
-            parts[name] = parts.get(name, Contribution()).plus(price_quote=size * price)
-    return parts
+            _trade_spot(self._parts, self.held, trade, mid, self._spot(trade.symbol), self._quote)
+
+    def marked(self, prices: Mapping[str, Decimal]) -> dict[str, Contribution]:
+        """The parts with what is held at these prices; what has none counts nothing."""
+        parts = dict(self._parts)
+        for symbol, size in self.held.items():
+            if size:
+                name = self.name_of(symbol)
+                value = size * prices.get(symbol, ZERO)
+                parts[name] = parts.get(name, Contribution()).plus(price_quote=value)
+        return parts
+
+    def name_of(self, symbol: str) -> str:
+        """The part that what is held of a symbol belongs to."""
+        if not is_perp(symbol):
+            return self._spot(symbol)
+        return self._named.get(symbol) or _side(self.held.get(symbol, ZERO))
+
+    def _spot(self, symbol: str) -> str:
+        return f"spot {self._sector_of.get(symbol, 'other')}"
 
 
 def covered(parts: Mapping[str, Contribution]) -> dict[str, Contribution]:

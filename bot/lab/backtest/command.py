@@ -246,8 +246,26 @@ def summary_of(document: dict[str, Any]) -> str:
         f"{name} with its hedges: {float(part['net_quote']):+,.0f} {document['quote']}"
         for name, part in document["covered"].items()
     ]
+    lines += stance_lines(document)
     lines += gap_lines(document["gaps"], document["to"])
     return "\n".join(word for word in (*lines, *stop_lines(document), document["caveat"]) if word)
+
+
+def stance_lines(document: dict[str, Any]) -> list[str]:
+    """What each stance earned and by what, a line each; beta and alpha; what hedges removed."""
+    names = ("neutral", "timing", "selection", "hedges", "longs", "funding", "fees", "slippage", "net")
+    lines = [f"{'by stance':10} {'days':>5} " + " ".join(f"{name:>11}" for name in names)]
+    for stance, found in (*document["by_stance"].items(), ("all", document["whole"])):
+        cells = " ".join(f"{float(found[f'{name}_quote']):>+11,.0f}" for name in names)
+        lines.append(f"{stance:10} {found['days']:>5} {cells}")
+    market, hedges = document["market"], document["hedges"]
+    if market["beta"] is not None:
+        lines.append(f"beta to the market {market['beta']:.2f}, alpha {market['alpha_year']:+.1%} a year")
+    if hedges["variance_removed"] is not None:
+        removed = f"hedges removed {hedges['variance_removed']:.0%} of the variance of the spot that they covered"
+        lines.append(f"{removed}, on {hedges['days']} days")
+    lines.append(f"{document['whipsaws']} stances were left and taken up again within ten days")
+    return lines
 
 
 def stop_lines(document: dict[str, Any]) -> list[str]:

@@ -103,6 +103,17 @@ def excess(equity: Sequence[float], other: Sequence[float], *, seed: int) -> tup
     return math.fsum(gaps) / len(gaps) * DAYS_PER_YEAR, _interval(means), above
 
 
+def shallower(equity: Sequence[float], other: Sequence[float], *, seed: int) -> tuple[float, Interval]:
+    """The share of resampled histories in which the deepest drawdown is shallower than the other's, and by how much,
+    positive where it is. Days are drawn in pairs."""
+    mine, others = (_Stretches(returns_of(curve), BLOCK_DAYS) for curve in (equity, other))
+    gaps = [
+        mine.summary(starts, mine.block)[2] - others.summary(starts, others.block)[2]
+        for starts in _drawn(mine.count, mine.block, seed)
+    ]
+    return sum(gap > 0 for gap in gaps) / len(gaps), _interval(gaps)
+
+
 def resampled(
     values: Sequence[float], *, seed: int, samples: int = SAMPLES, block: int = BLOCK_DAYS
 ) -> Iterator[list[float]]:

@@ -75,6 +75,7 @@ def page_of(record: Record, document: Mapping[str, Any]) -> str:
         falls=fall_rows(record),
         spread=spread_rows(record),
         tokens=token_rows(document),
+        stances=[*document["by_stance"].items(), ("all", document["whole"])],
         campaigns=campaigns,
         blank=blank,
         **_lists(document),

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import reduce
 from itertools import pairwise
 from typing import Any
 
@@ -11,10 +12,12 @@ from bot.domain.durations import DAY_MS, YEAR_MS
 from bot.domain.money import ZERO
 from bot.lab.backtest import figures as stats
 from bot.lab.backtest.attribution import Contribution, covered
-from bot.lab.backtest.benchmarks import WORDS, Tally
+from bot.lab.backtest.benchmarks import BTC, WORDS, Tally
+from bot.lab.tear_sheet.by_stance import StanceResult, count_whipsaws, market_line, variance_removed
 from bot.runtime.watch.drawdown import STOPPED
 
 SCHEMA = 1
+WHIPSAW_DAYS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +113,8 @@ class Record:
     counts: Counts = field(default_factory=Counts)
     parts: Mapping[str, Contribution] = field(default_factory=dict)
     by_token: Mapping[str, Contribution] = field(default_factory=dict)
+    by_stance: Mapping[str, StanceResult] = field(default_factory=dict)
+    hedged: Sequence[tuple[Decimal, Decimal]] = ()
     legs: list[dict[str, Any]] = field(default_factory=list)
     tallies: Mapping[str, Tally] = field(default_factory=dict)
     traded: dict[str, Month] = field(default_factory=dict)
@@ -165,6 +170,11 @@ def document_of(record: Record) -> dict[str, Any]:
         },
         "contributions": {name: _part(part) for name, part in sorted(record.parts.items())},
         "covered": {name: _part(part) for name, part in covered(record.parts).items()},
+        "by_stance": {name: _stance(found) for name, found in sorted(record.by_stance.items())},
+        "whole": _stance(reduce(StanceResult.plus, record.by_stance.values(), StanceResult())),
+        "hedges": {"days": len(record.hedged), "variance_removed": variance_removed(record.hedged)},
+        "market": _market(record),
+        "whipsaws": count_whipsaws([(turn.at_ms, turn.stance) for turn in record.turns], WHIPSAW_DAYS * DAY_MS),
         "by_token": {name: _part(part) for name, part in sorted(record.by_token.items())},
         "funding_legs": record.legs,
         "within_a_day": _worst(record),
@@ -186,6 +196,22 @@ def document_of(record: Record) -> dict[str, Any]:
         "traded": {month: _part(found) for month, found in sorted(record.traded.items())},
         "caveat": stats.CAVEAT,
     }
+
+
+def _stance(found: StanceResult) -> dict[str, Any]:
+    amounts = asdict(found)
+    return (
+        {"days": amounts.pop("days")}
+        | {f"{n}_quote": str(v) for n, v in amounts.items()}
+        | {"net_quote": str(found.net)}
+    )
+
+
+def _market(record: Record) -> dict[str, float | None]:
+    """Beta to the market's benchmark and alpha a year over it; a short run has none."""
+    line = market_line(stats.returns_of(record.curve()), stats.returns_of(record.curve(BTC)))
+    is_short = len(record.moments) <= stats.SHORT_DAYS
+    return {"beta": None, "alpha_year": None} if line is None or is_short else {"beta": line[0], "alpha_year": line[1]}
 
 
 def _unknown(record: Record) -> dict[str, None]:

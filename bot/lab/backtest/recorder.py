@@ -1,5 +1,6 @@
 """Notes what a run does: from the results of its turns and from the exchange, never from the bot's own memory."""
 
+from bisect import bisect_right
 from collections.abc import Mapping
 from decimal import Decimal
 
@@ -9,9 +10,10 @@ from bot.domain.money import ZERO, plain
 from bot.domain.order import Purpose
 from bot.domain.states import OrderState
 from bot.journal.reader import JournalReader
-from bot.lab.backtest.attribution import Ending, attribute, attribute_tokens
+from bot.lab.backtest.attribution import Ending, PartLedger, attribute, attribute_tokens
 from bot.lab.backtest.benchmarks import Benchmarks
 from bot.lab.backtest.record import DailyRow, Month, Record, Rotation, StanceChange, day_of
+from bot.lab.tear_sheet.by_stance import RunDays, by_stance
 from bot.playbook.policy.membership import Sectors
 from bot.report.funding import funding_by_intent, planned_rows
 from bot.risk import Refused
@@ -28,11 +30,19 @@ class BacktestRecorder:
     """Looks at every turn; `finish` when the run is over."""
 
     def __init__(
-        self, record: Record, exchange: Exchange, market: Market, benchmarks: Benchmarks, account: str, sectors: Sectors
+        self,
+        record: Record,
+        exchange: Exchange,
+        market: Market,
+        benchmarks: Benchmarks,
+        account: str,
+        sectors: Sectors,
+        neutral: Mapping[str, Decimal],
     ) -> None:
+        """`neutral` is the spot share of each sector in the neutral table."""
         self._record, self._exchange, self._market, self._benchmarks = record, exchange, market, benchmarks
         self._idle: list[int] = []
-        self._account, self._sectors = account, sectors
+        self._account, self._sectors, self._neutral = account, sectors, neutral
         self._last: CycleResult | None = None
         self._known = frozenset(exchange.instruments)
         self._funding = ZERO
@@ -188,12 +198,33 @@ class BacktestRecorder:
         covers = {order.client_id: order.sector for order in orders if order.purpose is Purpose.HEDGE}
         self._record.parts = attribute(trades, mids, incomes, ending, sector_of, self._sectors.quote, covers)
         self._record.by_token = attribute_tokens(trades, mids, incomes, ending, self._sectors.quote)
+        ledger = PartLedger(incomes, sector_of, self._sectors.quote, covers)
+        days = self._days(prices)
+        self._record.by_stance, self._record.hedged = by_stance(days, zip(trades, mids, strict=True), ledger)
         self._record.tallies = self._benchmarks.tallies
         for trade in trades:
             month = self._record.traded.setdefault(day_of(trade.at_ms)[:7], Month())
             month.traded_quote += trade.quote
             month.fees_quote += trade.fee if trade.fee_asset == self._sectors.quote else trade.fee * trade.price
             month.executions += 1
+
+    def _days(self, ending: Mapping[str, Decimal]) -> RunDays:
+        """The days as moments were kept; the last prices are those of the ending."""
+        record, sectors, market = self._record, self._sectors, self._market
+        times, begun = record.times_ms, [turn.at_ms for turn in record.turns]
+        listed = {symbol: market.listed(symbol) for symbol in self._exchange.instruments}
+
+        def prices_at(at_ms: int) -> Mapping[str, Decimal]:
+            if at_ms == times[-1]:
+                return ending
+            trading = (
+                symbol for symbol, (first, last) in listed.items() if first <= at_ms and (last is None or at_ms < last)
+            )
+            return {symbol: Decimal(str(market.at(symbol, at_ms).mid)) for symbol in trading}
+
+        stances = [record.turns[max(0, bisect_right(begun, at) - 1)].stance if begun else "" for at in times]
+        symbols = {name: tuple(map(sectors.spot, sectors.candidates(name))) for name in sectors.sectors}
+        return RunDays(times, [moment.equity for moment in record.moments], stances, prices_at, symbols, self._neutral)
 
 
 def _end(rotation: Rotation, state: str, at_ms: int, equity: Decimal) -> None:

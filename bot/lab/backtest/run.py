@@ -224,6 +224,7 @@ class _Run:
                 self._benchmarks,
                 self._account,
                 self._settings.universe,
+                self._settings.playbook.allocation.neutral_spot,
             )
             await self._walk(cycle, watch)
             truth = await cycle.settle()

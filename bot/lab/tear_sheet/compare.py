@@ -1,10 +1,13 @@
 """Two back-tests side by side, from the documents that `backtest --json` and `--out` write."""
 
+import csv
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from bot.lab.backtest.figures import SHORT_DAYS, excess, shallower
 from bot.lab.backtest.record import SCHEMA
 from bot.runtime.exit_codes import CommandFailed
 
@@ -53,6 +56,36 @@ def compare_documents(first: Mapping[str, Any], second: Mapping[str, Any]) -> di
     }
 
 
+def compare_curves(first: Path, second: Path, *, seed: int) -> dict[str, Any] | None:
+    """B against A by pairs of resampled days, from the daily equity that `--out` writes beside each page.
+
+    Returns:
+        The difference of log growth a year and of the deepest drawdown, each with its interval and the share of the
+        resamples in which B's is better; None where a curve is missing or too short, or the days are not the same.
+    """
+    curves = [_curve(page.with_suffix(".csv")) for page in (first, second)]
+    if not curves[0] or list(curves[0]) != list(curves[1]) or len(curves[0]) <= SHORT_DAYS:
+        return None
+    a, b = (list(curve.values()) for curve in curves)
+    growth, interval, above = excess(b, a, seed=seed)
+    share, deeper = shallower(b, a, seed=seed)
+    return {
+        "growth_year": growth,
+        "growth_interval": asdict(interval),
+        "growth_above": above,
+        "drawdown_interval": asdict(deeper),
+        "drawdown_shallower": share,
+    }
+
+
+def _curve(file: Path) -> dict[str, float]:
+    """Daily equity by date, nothing where there is no such file."""
+    if not file.is_file():
+        return {}
+    with file.open(encoding="utf-8", newline="") as rows:
+        return {row["date"]: float(row["equity"]) for row in csv.DictReader(rows)}
+
+
 def lines_of(found: Mapping[str, Any]) -> list[str]:
     """The comparison as a person reads it."""
     lines = [f"A  {found['a']}", f"B  {found['b']}"]
@@ -62,6 +95,15 @@ def lines_of(found: Mapping[str, Any]) -> list[str]:
     for row in found["figures"]:
         cells = " ".join(f"{_text(row[key], row['unit'], signed=key == 'difference'):>14}" for key in _CELLS)
         lines.append(f"{row['figure']:28} {cells}")
+    if paired := found.get("paired"):
+        growth, fall = paired["growth_interval"], paired["drawdown_interval"]
+        lines += [
+            "",
+            f"B against A, by pairs of resampled days: log growth {paired['growth_year']:+.2f} a year "
+            f"(90 %: {growth['low']:+.2f} … {growth['high']:+.2f}), higher in {paired['growth_above']:.1%} of them;",
+            f"deepest drawdown shallower in {paired['drawdown_shallower']:.1%} of them, by {fall['low']:+.1%} … "
+            f"{fall['high']:+.1%}",
+        ]
     for title, part in (("result by source", "sources_quote"), ("result by token", "tokens_quote")):
         if found[part]:
             lines += ["", title]

@@ -57,6 +57,11 @@ class AllocationPolicy(BaseModel):
         """The targets by the name of their key."""
         return {"neutral": self.neutral, "de_risk": self.de_risk}
 
+    @property
+    def neutral_spot(self) -> Mapping[str, Decimal]:
+        """The neutral spot share of each sector."""
+        return {sector: self.neutral.get(f"{sector}.spot", Decimal(0)) for sector in sectors_of(self.neutral)}
+
     def warnings(self) -> list[str]:
         """What is allowed and still worth a word to the operator."""
         result = []
