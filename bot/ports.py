@@ -448,3 +448,9 @@ class Venue(MarketData, AccountReads, OrderReads, Trading, AccountChecking, Rate
     async def fetch_clock_skew(self) -> int:
         """Venue clock minus ours, ms; also used for later stamps."""
         ...
+
+
+def answers_at_once(source: object) -> bool:
+    """Whether a source answers without waiting, as the embedded engine in the same process does. Tasks and deadlines
+    for its answers would take longer than the answers."""
+    return bool(getattr(source, "answers_at_once", False))

@@ -25,7 +25,7 @@ from bot.execution.order_reports import OrderReports, together
 from bot.execution.rules import ExecutionRules
 from bot.journal.facts import Fact
 from bot.journal.journal import Journal
-from bot.ports import OrderReport, ReportState, Unavailable, Venue
+from bot.ports import OrderReport, ReportState, Unavailable, Venue, answers_at_once
 
 CHECKED, MISSED = "history_checked", "history_missed"
 MARGIN_MS = HOUR_MS  # the journal's clock is the machine's, and the venue's endpoints lag
@@ -71,8 +71,7 @@ class HistoryCheck:
             if last_ms is not None:
                 self._since_ms = min(last_ms, self._began_ms) - MARGIN_MS
         asked, unlisted = await self._listed(symbols, account)
-        gate = asyncio.Semaphore(AT_ONCE)
-        notes = await together([self._check(symbol, gate) for symbol in asked if symbol not in self._read])
+        notes = await self._check_each([symbol for symbol in asked if symbol not in self._read])
         failed = tuple(note for note in notes if note is not None)
         if not failed and not unlisted:
             self.is_done, self._asked_ms = True, self._began_ms
@@ -94,8 +93,7 @@ class HistoryCheck:
                 self._since_ms = self._asked_ms - MARGIN_MS
             self._began_ms, self._left = now_ms, list(asked)
         part = self._left[:AT_ONCE]
-        gate = asyncio.Semaphore(AT_ONCE)
-        notes = await together([self._check(symbol, gate) for symbol in part])
+        notes = await self._check_each(part)
         failed = [symbol for symbol, note in zip(part, notes, strict=True) if note is not None]
         self._left = [*self._left[AT_ONCE:], *failed]
         if failed:
@@ -144,6 +142,12 @@ class HistoryCheck:
         except Unavailable:
             return (), True
         return sorted(((wanted | of_tokens) & listed.keys()) | set(unread)), False
+
+    async def _check_each(self, symbols: Sequence[str]) -> list[Note | None]:
+        gate = asyncio.Semaphore(AT_ONCE)
+        if answers_at_once(self._venue):
+            return [await self._check(symbol, gate) for symbol in symbols]
+        return await together([self._check(symbol, gate) for symbol in symbols])
 
     async def _check(self, symbol: str, gate: asyncio.Semaphore) -> Note | None:
         since_ms = self._since_ms or 0

@@ -18,7 +18,7 @@ from bot.domain.symbol import is_perp
 from bot.execution.another_writer import UNKNOWN_OUTCOME_STATES, AnotherWriter
 from bot.execution.rules import ExecutionRules
 from bot.journal.journal import Journal
-from bot.ports import Answered, Listed, OrderReport, ReportState, Unavailable, Venue
+from bot.ports import Answered, Listed, OrderReport, ReportState, Unavailable, Venue, answers_at_once
 
 T = TypeVar("T")
 OLDER_MS = 60_000
@@ -35,6 +35,7 @@ class OrderReports:
 
     def __init__(self, venue: Venue, journal: Journal, rules: ExecutionRules) -> None:
         self._venue, self._journal, self._rules = venue, journal, rules
+        self._is_immediate = answers_at_once(venue)
         self.others = AnotherWriter(journal)
         self._contract_sizes: dict[str, Decimal] = {}
         self._durations_ms: deque[int] = deque(maxlen=100)
@@ -46,18 +47,23 @@ class OrderReports:
         Raises:
             Unavailable: also when it took longer than `read_deadline_ms`.
         """
+        if self._is_immediate:
+            self._durations_ms.append(0)
+            return self._noted(await reading)
         clock = asyncio.get_running_loop().time
         started = clock()
         try:
             async with asyncio.timeout(self._rules.timing.read_deadline_ms / 1000):
-                result = await reading
-                if isinstance(result, Listed):
-                    self._defects.extend(result.defects)
-                return result
+                return self._noted(await reading)
         except TimeoutError:
             raise Unavailable(f"no {what} within {self._rules.timing.read_deadline_ms} ms") from None
         finally:
             self._durations_ms.append(round((clock() - started) * 1000))
+
+    def _noted(self, result: T) -> T:
+        if isinstance(result, Listed):
+            self._defects.extend(result.defects)
+        return result
 
     async def is_listed(self, symbol: str) -> bool:
         """Whether the venue's list has the symbol. A row that cannot be read is in the list.

@@ -90,6 +90,8 @@ class CandleCache:
         self, symbol: str, page: CandleSeries, grown: CandleSeries | None, since_ms: int, end_ms: int
     ) -> None:
         """Remember which closed candles of a page are not in the series that it was joined to."""
+        if grown is not None and not page.unread and grown.starts_ms[-len(page) :] == page.starts_ms:
+            return  # all of it, as nearly always
         kept = set() if grown is None else set(grown.starts_ms)
         last_ms = end_ms - page.timeframe_ms
         unsound = {at for at in page.starts_ms if since_ms <= at <= last_ms and at not in kept}

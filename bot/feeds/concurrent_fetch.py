@@ -4,8 +4,8 @@ Only `Unavailable` and the deadline make something missing: any other exception 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from typing import Any, TypeVar
 
 from bot.domain.market import Missing
 from bot.ports import Answered, Unavailable
@@ -17,7 +17,8 @@ Answers = tuple[dict[str, T], tuple[Missing, ...]]
 async def gather_each(
     what: str, names: Sequence[str], fetch: Callable[[str], Awaitable[T]], *, deadline_ms: int, at_once: int
 ) -> Answers[T]:
-    """`fetch` for each name, at most `at_once` at a time, all within `deadline_ms`. Answers keep the order of names."""
+    """`fetch` for each name, at most `at_once` at a time (one at a time without a task), all within `deadline_ms`.
+    Answers keep the order of names."""
     if not names:
         return {}, ()
     result: dict[str, T] = {}
@@ -32,9 +33,13 @@ async def gather_each(
                 failed[name] = str(error) or "no answer in time"
 
     try:
-        async with asyncio.timeout(deadline_ms / 1000), asyncio.TaskGroup() as tasks:
-            for _ in range(min(at_once, len(names))):
-                tasks.create_task(ask_on())
+        async with asyncio.timeout(deadline_ms / 1000):
+            if at_once == 1:
+                await ask_on()
+            else:
+                async with asyncio.TaskGroup() as tasks:
+                    for _ in range(min(at_once, len(names))):
+                        tasks.create_task(ask_on())
     except TimeoutError:
         pass
     except ExceptionGroup as group:
@@ -42,6 +47,23 @@ async def gather_each(
     late = f"no answer within {deadline_ms} ms"
     missing = tuple(Missing(f"{what} {name}", failed.get(name, late)) for name in names if name not in result)
     return {name: result[name] for name in names if name in result}, missing
+
+
+async def results_of(work: Sequence[Coroutine[Any, Any, Any]], *, in_turn: bool) -> list[Any]:
+    """All results, of work that waits at the same time or, `in_turn`, of work that never waits.
+
+    Raises:
+        BaseExceptionGroup: what the work raised, where it is done at the same time; the rest of it has ended.
+    """
+    if not in_turn:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one) for one in work]
+        return [task.result() for task in tasks]
+    try:
+        return [await one for one in work]
+    finally:
+        for one in work:
+            one.close()
 
 
 async def gather_all(

@@ -4,7 +4,6 @@ A price that cannot be trusted is worse than none, so NaN, zero, negative and cr
 nothing below has to think of them (DESIGN §3, §9).
 """
 
-import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -27,12 +26,12 @@ from bot.domain.market import (
 from bot.domain.portfolio import Account
 from bot.domain.symbol import Lineage
 from bot.feeds.candle_cache import CandleCache, CandleHistory
-from bot.feeds.concurrent_fetch import gather_all, gather_each
+from bot.feeds.concurrent_fetch import Answers, gather_all, gather_each, results_of
 from bot.feeds.former_grid import with_former
 from bot.feeds.history import Past
 from bot.feeds.open_interest import INTEREST_EVERY_MS, InterestCache, interest_defect
 from bot.feeds.signal_feed import SignalFeed
-from bot.ports import MacroSource, TvlSource, Venue
+from bot.ports import MacroSource, TvlSource, Venue, answers_at_once
 
 Reading = TypeVar("Reading")
 
@@ -124,54 +123,48 @@ async def observe(
     requested = wanted if known is None else wanted.only(known)
     read_from, kept = venue if signals is None else signals, kept or Kept()
     history = CandleHistory(requested.candles, requested.timeframe_ms, requested.candle_count, requested.lineages)
-    async with asyncio.TaskGroup() as group:
-        instruments = group.create_task(_instruments(venue, wanted, previous, deadlines))
-        quotes = group.create_task(
-            gather_all("quote", requested.symbols, venue.fetch_quotes, deadline_ms=deadlines.quotes_ms)
-        )
-        books = group.create_task(
+    in_turn = answers_at_once(venue) and answers_at_once(read_from)
+    at_once = 1 if in_turn else deadlines.at_once
+    instruments, quotes, books, series, funding, interests, locked, outside, elsewhere = await results_of(
+        [
+            _instruments(venue, wanted, previous, deadlines),
+            gather_all("quote", requested.symbols, venue.fetch_quotes, deadline_ms=deadlines.quotes_ms),
             gather_each(
                 "book",
                 requested.books,
                 lambda symbol: venue.fetch_book(symbol, requested.book_levels),
                 deadline_ms=deadlines.books_ms,
-                at_once=deadlines.at_once,
-            )
-        )
-        series = group.create_task(
-            kept.candles.refresh(
-                read_from, history, now_ms, deadline_ms=deadlines.candles_ms, at_once=deadlines.at_once
-            )
-        )
-        funding = group.create_task(
-            gather_all("funding", requested.funding, venue.fetch_funding, deadline_ms=deadlines.funding_ms)
-        )
-        interests = group.create_task(
+                at_once=at_once,
+            ),
+            kept.candles.refresh(read_from, history, now_ms, deadline_ms=deadlines.candles_ms, at_once=at_once),
+            gather_all("funding", requested.funding, venue.fetch_funding, deadline_ms=deadlines.funding_ms),
             kept.interest.refresh(
                 read_from.fetch_open_interest,
                 requested.open_interest,
                 now_ms,
                 every_ms=wanted.open_interest_every_ms,
                 deadline_ms=deadlines.open_interest_ms,
-                at_once=deadlines.at_once,
-            )
-        )
-        locked = group.create_task(_tvl(tvl, requested, deadlines))
-        outside = group.create_task(_macro(macro, deadlines))
-        elsewhere = group.create_task(_signal_market(signals, requested, deadlines))
-    missing = [*instruments.result()[1], *series.result()[1], *elsewhere.result()[1]]
+                at_once=at_once,
+            ),
+            _tvl(tvl, requested, deadlines),
+            _macro(macro, deadlines),
+            _signal_market(signals, requested, deadlines),
+        ],
+        in_turn=in_turn,
+    )
+    missing: list[Missing] = [*instruments[1], *series[1], *elsewhere[1]]
     return Snapshot(
         at_ms=now_ms,
-        instruments=instruments.result()[0],
-        quotes=_valid("quote", *quotes.result(), quote_defect, missing, clean=_without_bad_extras),
-        candles=series.result()[0],
-        books=_valid("book", *books.result(), book_defect, missing),
-        funding=_valid("funding", *funding.result(), funding_defect, missing),
-        open_interest=_valid("open interest", *interests.result(), interest_defect, missing),
-        tvl=_valid("tvl", *locked.result(), tvl_defect, missing),
-        macro=_valid("macro", *outside.result(), macro_defect, missing),
+        instruments=instruments[0],
+        quotes=_valid("quote", quotes, quote_defect, missing, clean=_without_bad_extras),
+        candles=series[0],
+        books=_valid("book", books, book_defect, missing),
+        funding=_valid("funding", funding, funding_defect, missing),
+        open_interest=_valid("open interest", interests, interest_defect, missing),
+        tvl=_valid("tvl", locked, tvl_defect, missing),
+        macro=_valid("macro", outside, macro_defect, missing),
         missing=tuple(missing),
-        signal_market=elsewhere.result()[0],
+        signal_market=elsewhere[0],
     )
 
 
@@ -281,7 +274,7 @@ class Observer:
             quotes, absent = await gather_all(
                 "quote", requested, self.venue.fetch_quotes, deadline_ms=self.deadlines.quotes_ms
             )
-            sound = _valid("quote", quotes, absent, quote_defect, missing, clean=_without_bad_extras)
+            sound = _valid("quote", (quotes, absent), quote_defect, missing, clean=_without_bad_extras)
             snapshot = replace(snapshot, quotes={**snapshot.quotes, **sound})
         kept = {s: i for s, i in known.items() if s in self._outside or s not in before}
         self._known = tuple(kept) or self._known
@@ -301,7 +294,7 @@ class Observer:
             at_once=self.deadlines.at_once,
         )
         missing = list(snapshot.missing)
-        result = _valid("book", books, absent, book_defect, missing)
+        result = _valid("book", (books, absent), book_defect, missing)
         return replace(snapshot, books={**snapshot.books, **result}, missing=tuple(missing))
 
 
@@ -349,16 +342,15 @@ def _without_bad_extras(quote: Quote) -> Quote:
 
 def _valid(
     what: str,
-    found: Mapping[str, Reading],
-    absent: tuple[Missing, ...],
+    answers: Answers[Reading],
     defect: Callable[[Reading], str | None],
     missing: list[Missing],
     *,
     clean: Callable[[Reading], Reading] = lambda reading: reading,
 ) -> dict[str, Reading]:
-    missing.extend(absent)
+    missing.extend(answers[1])
     result = {}
-    for name, reading in found.items():
+    for name, reading in answers[0].items():
         why = defect(reading)
         if why:
             missing.append(Missing(f"{what} {name}", why))

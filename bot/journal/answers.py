@@ -33,7 +33,11 @@ class Answers:
         any_event, known = self._newest(ANY_KIND), self._answers.get(key)
         if known is not None and known[0] is any_event:
             return known[2]  # type: ignore[no-any-return]
-        state = self.state(*kinds)
+        return self._renewed(key, kinds, any_event, load)
+
+    def _renewed(self, key: Hashable, kinds: tuple[str, ...], any_event: Hashable, load: Callable[[], T]) -> T:
+        """The answer after an event, which may be of another kind."""
+        state, known = self.state(*kinds), self._answers.get(key)
         answer: T = known[2] if known is not None and known[1] == state else load()
         if len(self._answers) >= ANSWERS_MAX:  # moments in the questions move on, and nobody asks them again
             self._answers.clear()
@@ -50,10 +54,17 @@ def remembered(*kinds: str) -> Callable[[Method[A, P, T]], Method[A, P, T]]:
     kinds the first argument is the kind."""
 
     def made(load: Method[A, P, T]) -> Method[A, P, T]:
+        name = load.__name__
+
         @wraps(load)
         def recalled(self: A, /, *args: P.args, **kwargs: P.kwargs) -> T:
-            key = (load.__name__, args, *kwargs.items())
-            return self._recalled(key, kinds or (str(args[0]),), lambda: load(self, *args, **kwargs))
+            if self._newest is None:
+                return load(self, *args, **kwargs)
+            key = (name, args, *kwargs.items())
+            any_event, known = self._newest(ANY_KIND), self._answers.get(key)
+            if known is not None and known[0] is any_event:  # asked since the last event: most questions are
+                return known[2]  # type: ignore[no-any-return]
+            return self._renewed(key, kinds or (str(args[0]),), any_event, lambda: load(self, *args, **kwargs))
 
         return recalled
 

@@ -15,6 +15,7 @@ from bot.domain.candles import CandleSeries
 from bot.domain.instrument import Instrument, Kind
 from bot.domain.market import Book, Funding, OpenInterest, Quote, Tvl
 from bot.feeds.candle_cache import PAGE, CandleCache, CandleHistory, merge
+from bot.feeds.concurrent_fetch import gather_each, results_of
 from bot.feeds.open_interest import InterestCache
 from bot.feeds.snapshot import Deadlines, Kept, Observer, SnapshotRequest, observe
 from bot.ports import Unavailable, Venue
@@ -397,3 +398,38 @@ def test_a_reading_never_becomes_too_old_for_the_signal() -> None:
     assert snapshot_request(Sources().load()).open_interest_every_ms == 30 * 60_000
     few = Sources(assignments=("playbook.constants.signal_age_max_minutes=20",)).load()
     assert snapshot_request(few).open_interest_every_ms == 10 * 60_000
+
+
+async def test_one_at_a_time_is_asked_without_a_task_and_names_what_fails() -> None:
+    asked: list[tuple[str, bool]] = []
+    own = asyncio.current_task()
+
+    async def fetch(name: str) -> int:
+        asked.append((name, asyncio.current_task() is own))
+        if name == "b":
+            raise Unavailable("b is down")
+        await asyncio.sleep(60 if name == "c" else 0)
+        return len(asked)
+
+    found, missing = await gather_each("thing", ("a", "b", "c", "d"), fetch, deadline_ms=50, at_once=1)
+    assert asked == [("a", True), ("b", True), ("c", True)]
+    assert found == {"a": 1}
+    assert {m.what: m.why for m in missing} == {
+        "thing b": "b is down",
+        "thing c": "no answer within 50 ms",
+        "thing d": "no answer within 50 ms",
+    }
+
+
+async def test_work_in_turn_leaves_nothing_behind_when_a_part_fails() -> None:
+    async def part(number: int) -> int:
+        if number == 2:
+            raise ZeroDivisionError
+        return number
+
+    assert await results_of([part(1), part(3)], in_turn=True) == await results_of([part(1), part(3)], in_turn=False)
+    for in_turn, error in ((True, ZeroDivisionError), (False, ExceptionGroup)):
+        work = [part(1), part(2), part(3)]
+        with pytest.raises(error):
+            await results_of(work, in_turn=in_turn)
+        assert all(one.cr_frame is None for one in work)

@@ -1,4 +1,5 @@
-"""A back-test keeps what has not changed from turn to turn. One that keeps nothing gives the same, to the last row."""
+"""A back-test keeps what has not changed from turn to turn, and asks its venue without tasks and deadlines. One that
+keeps nothing and asks as the daemon does gives the same, to the last row."""
 
 import json
 import shutil
@@ -76,6 +77,7 @@ def test_a_run_that_keeps_no_answers_is_the_same_to_the_last_row(
         return describe(self, engine, listed)
 
     monkeypatch.setattr(FactReader, "read_through", reads_again)
+    monkeypatch.setattr(EngineVenue, "answers_at_once", False)
     monkeypatch.setattr(EngineVenue, "_instrument", described_again)
     slow = all_of(tmp_path / "run", seed, 7)
     assert all(asked.values()), "a slow path that nobody takes proves nothing"

@@ -28,6 +28,7 @@ class SignalCache:
     def __init__(self) -> None:
         self._newest: dict[str, tuple[tuple[object, ...], Hashable, object]] = {}
         self._windows: dict[tuple[str, str, int, int], tuple[CandleSeries, array[float]]] = {}
+        self._steps: dict[str, tuple[CandleSeries, CandleSeries, int | None]] = {}
         self._points: dict[tuple[str, str], tuple[Sequence[Point], list[float]]] = {}
         self._pairs: dict[tuple[str, str], tuple[Sequence[Point], Hashable, list[float]]] = {}
 
@@ -78,13 +79,24 @@ class SignalCache:
         key = (name, series.symbol, series.timeframe_ms, window)
         before, values = self._windows.pop(key, (None, array("d")))
         if before is not series:
-            gone = _dropped_count(before, series) if before is not None else None
+            gone = self._dropped_count(before, series) if before is not None else None
             values = array("d") if gone is None else values[gone:]
             values.extend([nan] * (len(series) - len(values)))
         if len(self._windows) >= KEPT_MAX:
             del self._windows[next(iter(self._windows))]
         self._windows[key] = series, values
         return values
+
+    def _dropped_count(self, before: CandleSeries, series: CandleSeries) -> int | None:
+        """See below; several windows of a symbol ask the same."""
+        known = self._steps.get(series.symbol)
+        if known is not None and known[0] is before and known[1] is series:
+            return known[2]
+        gone = _dropped_count(before, series)
+        if len(self._steps) >= KEPT_MAX:
+            self._steps.clear()
+        self._steps[series.symbol] = before, series, gone
+        return gone
 
     def floats(self, name: str, symbol: str, points: Sequence[Point]) -> Sequence[float]:
         """The values of a symbol's history, in the order of its points."""

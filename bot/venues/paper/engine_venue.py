@@ -31,6 +31,8 @@ class EngineVenue(EngineAccount):
         venue: the id fills carry.
     """
 
+    answers_at_once = True
+
     def __init__(
         self, exchange: Exchange, clock: Clock, *, account: str, quote: str = "USDT", venue: str = "binance"
     ) -> None:
