@@ -10,6 +10,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from bot.domain.instrument import Kind
 from bot.ports import ChecksUnanswered, SetupFailed, Unavailable
@@ -403,6 +405,36 @@ def test_requests_is_loaded_when_a_synchronous_exchange_wants_a_session_and_then
         "print(base.Timeout is requests.exceptions.Timeout, base.Exchange({}).userAgent.partition('/')[0])\n"
     )
     assert out.split() == ["False", "False", "True", "True", "True", "python-requests"]
+
+
+KEY_PAIRS = """
+import sys, hashlib
+from bot.venues.ccxt.loader import load_exchange_class
+load_exchange_class('binance', lean={lean})({{}})
+print('cryptography' in sys.modules)
+import importlib
+Exchange = importlib.import_module('ccxt.base.exchange').Exchange
+pem = sys.stdin.read()
+print(Exchange.eddsa(b'text', bytes(range(32))))
+print(Exchange.rsa('text', pem), len(Exchange.rsa('text', pem, padding_mode='pss')))
+print(Exchange.jwt({{'a': 1}}, pem.encode(), 'sha256', True))
+for curve in ('p256', 'p384'):
+    print(Exchange.ecdsa('00' * 32, '11' * 32, curve, None))
+"""
+
+
+def test_what_signs_with_key_pairs_is_loaded_at_the_first_signature_and_signs_the_same() -> None:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    lean, whole = (
+        subprocess.run(
+            [sys.executable, "-c", KEY_PAIRS.format(lean=lean)], input=pem, capture_output=True, text=True, check=True
+        ).stdout.split("\n", 1)
+        for lean in (True, False)
+    )
+    assert (lean[0], whole[0]) == ("False", "True")
+    assert lean[1] == whole[1]
+    assert lean[1].count("\n") > 4
 
 
 def test_an_import_that_cannot_be_lean_falls_back_to_the_ordinary_one() -> None:

@@ -2,8 +2,9 @@
 
 The lean way plants package stand-ins that skip ccxt's `__init__` files (a third of the time, half of the memory). They
 answer any exchange name lazily, so other code that imports ccxt later finds what it expects. `requests`, which only
-ccxt's synchronous classes use, is loaded when the first of them wants a session. It leans on ccxt's layout: anything
-unexpected removes the stand-ins and falls back to the ordinary import.
+ccxt's synchronous classes use, is loaded when the first of them wants a session, and `cryptography` when something is
+signed with a key pair. It leans on ccxt's layout: anything unexpected removes the stand-ins and falls back to the
+ordinary import.
 """
 
 import contextlib
@@ -24,6 +25,13 @@ _REQUESTS = {
     "requests": ("Session",),
     "requests.utils": ("default_user_agent",),
     "requests.exceptions": ("HTTPError", "Timeout", "TooManyRedirects", "RequestException", "ConnectionError"),
+}
+_KEY_PAIRS = {
+    "cryptography.hazmat": ("backends",),
+    "cryptography.hazmat.primitives": ("hashes",),
+    "cryptography.hazmat.primitives.asymmetric": ("ec", "padding", "ed25519"),
+    "cryptography.hazmat.primitives.asymmetric.utils": ("decode_dss_signature", "Prehashed"),
+    "cryptography.hazmat.primitives.serialization": ("Encoding", "PublicFormat", "load_pem_private_key"),
 }
 _PACKAGES = {"ccxt": "", "ccxt.async_support": "async_support", "ccxt.pro": "pro"}
 
@@ -71,7 +79,7 @@ def _plant_packages() -> None:
         planted[name] = sys.modules[name] = module
     vars(planted["ccxt"])["async_support"] = planted["ccxt.async_support"]
     vars(planted["ccxt"])["pro"] = planted["ccxt.pro"]
-    with _requests_later():
+    with _requests_later(), _key_pairs_later():
         exchange = importlib.import_module("ccxt.base.exchange")
     for name, value in vars(importlib.import_module("ccxt.base.errors")).items():
         if isinstance(value, type) and issubclass(value, Exception):
@@ -95,6 +103,55 @@ def _requests_later() -> Iterator[None]:
     try:
         yield
     finally:
+        for name in stands_in:
+            sys.modules.pop(name, None)
+
+
+class _Later:
+    """A name of a module that is imported when the name is called. Until the import of ccxt is over, names of the name
+    are such names too; then they are the real ones."""
+
+    is_settled = False
+
+    def __init__(self, module: str, path: tuple[str, ...]) -> None:
+        self._module, self._path = module, path
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        if _Later.is_settled:
+            return getattr(self.real(), name)
+        return _Later(self._module, (*self._path, name))
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        return self.real()(*arguments, **options)
+
+    def real(self) -> Any:
+        """What the name stands for."""
+        place = importlib.import_module(self._module)
+        for name in self._path:
+            place = (
+                getattr(place, name) if hasattr(place, name) else importlib.import_module(f"{place.__name__}.{name}")
+            )
+        return place
+
+
+@contextlib.contextmanager
+def _key_pairs_later() -> Iterator[None]:
+    """While `ccxt.base.exchange` is imported, `cryptography` is the few names that it takes from there."""
+    if "cryptography" in sys.modules:
+        yield
+        return
+    parents = {name.rpartition(".")[0] for name in _KEY_PAIRS} | {"cryptography"}
+    stands_in = {name: types.ModuleType(name) for name in sorted(parents | _KEY_PAIRS.keys())}
+    for name, attributes in _KEY_PAIRS.items():
+        vars(stands_in[name]).update({word: _Later(name, (word,)) for word in attributes})
+    sys.modules.update(stands_in)
+    _Later.is_settled = False
+    try:
+        yield
+    finally:
+        _Later.is_settled = True
         for name in stands_in:
             sys.modules.pop(name, None)
 
