@@ -8,7 +8,7 @@ one writer.
 import asyncio
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -107,10 +107,11 @@ class Parts:
     config_digest: str
     starts_small: bool = False
     account_check_ms: int = HOUR_MS
+    numbers: Numbers = field(init=False)
 
-    @property
-    def numbers(self) -> Numbers:
-        return Numbers(self.policy, self.sectors, self.limits)
+    def __post_init__(self) -> None:
+        # Once, not in every turn: signals that are kept ask whether they were made with this very policy.
+        object.__setattr__(self, "numbers", Numbers(self.policy, self.sectors, self.limits))
 
 
 @dataclass(frozen=True, slots=True)
@@ -429,7 +430,7 @@ async def _record_breakers(journal: Journal, notes: Sequence[Note]) -> None:
 def in_order(value: Ordered) -> Ordered:
     """The same with its mappings sorted by key, as the journal keeps them: sums depend, in their last digit, on the
     order in which they are added up, and a replay must come to the very same."""
-    result = {field.name: getattr(value, field.name) for field in fields(value)}
+    result = {one.name: getattr(value, one.name) for one in fields(value)}
     ordered: dict[str, Any] = {n: dict(sorted(m.items())) for n, m in result.items() if isinstance(m, Mapping)}
     return replace(value, **ordered)
 

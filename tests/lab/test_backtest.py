@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import pytest
 
@@ -76,7 +77,7 @@ def run(settings: Settings, world: World, schedule: Schedule) -> tuple[Record, l
     return record, sorted(orders, key=lambda order: (order.sent_ms, order.client_id))
 
 
-def walk(folder: Path, prices: Mapping[str, Price], days: int = DAYS, **options: bool) -> tuple[Record, list[Order]]:
+def walk(folder: Path, prices: Mapping[str, Price], days: int = DAYS, **options: Any) -> tuple[Record, list[Order]]:
     schedule = Schedule(START_MS, START_MS + days * DAY, **options)
     return run(settings_in(folder), World(market_of(prices, days), BOOK), schedule)
 

@@ -17,9 +17,11 @@ from bot.domain.candles import CandleSeries
 from bot.journal.facts import FactReader
 from bot.lab.backtest.page import page_of
 from bot.lab.backtest.record import Record, csv_of, document_of
+from bot.playbook.market import view
 from bot.playbook.market.signal_cache import Point, SignalCache
 from bot.runtime import cycle
 from bot.venues.paper.engine_venue import EngineVenue
+from tests.lab.markets import H
 from tests.lab.test_backtest import SEED, prices_of, settings_in, walk
 
 T = TypeVar("T")
@@ -83,3 +85,19 @@ def test_a_run_that_keeps_no_answers_is_the_same_to_the_last_row(
     assert all(asked.values()), "a slow path that nobody takes proves nothing"
     for name, value in kept.items():
         assert slow[name] == value, name
+
+
+def test_signals_are_worked_out_once_a_candle_and_not_once_a_decision(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[int] = []
+    ratio_of = view._ratio_of
+
+    def counted(candles: Any, *rest: Any) -> Any:
+        made.append(max(series.end_ms for series in candles.values()))
+        return ratio_of(candles, *rest)
+
+    monkeypatch.setattr(view, "_ratio_of", counted)
+    record, _ = walk(tmp_path, prices_of(SEED), 2, decide_ms=H)
+    assert record.counts.cycles > 40
+    assert len(made) == len(set(made)) < 20
