@@ -37,6 +37,7 @@ from bot.playbook.policy.numbers import Policy, Sectors
 from bot.playbook.positions.exits import Guarded, guard_positions, shrink_before_sales
 from bot.playbook.rotation.apply_renames import apply_renames
 from bot.playbook.rotation.campaign import drift, start_campaign, without_purchases
+from bot.playbook.rotation.pace import tightened
 from bot.playbook.rotation.progress import Step, end_tactical, live_hedges, step_campaign
 from bot.playbook.rotation.purchases import can_trade
 
@@ -59,7 +60,8 @@ def decide(
     context = _context(snapshot, portfolio, memory, policy, sectors, working, unseen)
     memory = _settled(memory, context)
     market = read_market(snapshot, policy, sectors, cache)
-    signals = market.signals
+    signals, context = market.signals, replace(context, phases=market.phases)
+    memory, nearer = tightened(memory, context)
     reading = read_regime(signals, memory.regime, policy, snapshot.at_ms, market.unconfigured)
     memory = replace(memory, regime=reading.memory)
     signs = exit_signs(signals, policy)
@@ -81,6 +83,7 @@ def decide(
         *share_notes,
         *former,
         *renamed,
+        *nearer,
         *guarded.notes,
         *more,
         *step.notes,

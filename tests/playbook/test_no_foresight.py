@@ -43,6 +43,7 @@ POLICY = Policy.model_validate(
             "launches": {"sector": "infra", "measure": "sum", "full": "1e11"},
             "flows": {"sector": "market", "measure": "difference", "full": "1e9"},
             "developers": {"sector": "infra"},
+            "fees": {"sector": "defi", "measure": "flow-growth"},
         },
     }
 ).changed({"trend.is_on": True})

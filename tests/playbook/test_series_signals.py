@@ -49,6 +49,7 @@ def signal(seen: Snapshot, of: Policy) -> Signal:
         ({"full": "0.5", "window_days": 2}, ("100", "50", "20"), -0.8, -1.0),
         ({"measure": "difference", "full": 2, "window_days": 2}, ("-1", "4", "0"), 1.0, 0.5),
         ({"measure": "sum", "full": 10, "window_days": 2}, ("90", "3", "-1"), 2.0, 0.2),
+        ({"measure": "flow-growth", "full": 1, "window_days": 2}, ("90", "3", "1", "4", "2"), 0.5, 0.5),
     ],
 )
 def test_a_measure_over_its_full_scale_is_the_score(
@@ -70,6 +71,8 @@ def test_what_has_a_history_is_ranked_in_it() -> None:
     [
         ({"window_days": 30}, ("1", "2")),
         ({"window_days": 30, "measure": "sum"}, ("1", "2")),
+        ({"window_days": 2, "measure": "flow-growth"}, ("1", "2", "3", "4")),
+        ({"window_days": 1, "measure": "flow-growth"}, ("1", "0", "0", "4")),
         ({"window_days": 1}, ("0", "5")),
     ],
 )

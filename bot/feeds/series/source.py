@@ -5,8 +5,9 @@ The last rows that could be read count until the newest of them is too old.
 """
 
 from bisect import bisect_right
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit, urlunsplit
@@ -24,7 +25,7 @@ KEPT_MAX = 2_000
 @dataclass(frozen=True, slots=True)
 class SeriesSpec:
     """A configured series: where it stands, how it is read, what it is called, and when it is too old, ms. `delay_ms`
-    is how long after its time a value is published."""
+    is how long after its time a value is published; the values of several `addresses` are added up by time."""
 
     source: str
     columns: SeriesColumns
@@ -33,16 +34,17 @@ class SeriesSpec:
     age_max_ms: int
     retry_ms: int
     delay_ms: int = 0
+    addresses: tuple[str, ...] = ()
 
     @property
     def is_address(self) -> bool:
         """Whether it is read over the network."""
-        return "://" in self.source
+        return bool(self.addresses) or "://" in self.source
 
     @property
     def place(self) -> str:
         """The source as messages name it: an address without its query, which may hold a key."""
-        return without_query(self.source) if self.is_address else self.source
+        return without_query(self.source) if "://" in self.source else self.source
 
 
 class TextReader(Protocol):
@@ -110,19 +112,45 @@ class ConfiguredSeries:
                     return
                 # Also when the turn's deadline cancels the answer: the next turn must not wait for it again.
                 self._due_ms[name] = now_ms + spec.retry_ms
-                text = await self._fetch(spec.source)
+                addresses = spec.addresses or (spec.source,)
+                self._known[name] = added_up([await _read_address(one, spec, self._fetch) for one in addresses])
             else:
                 stamp = file_stamp(Path(spec.source))
                 if self._stamps.get(name) == stamp:
                     return
                 text = read_file(Path(spec.source))
                 self._stamps[name] = stamp
-            self._known[name] = read_rows(text, spec.columns)
+                self._known[name] = read_rows(text, spec.columns)
         except (OSError, ValueError) as error:
             self._failed[name] = f"series.{name}: {spec.place}: {reason_of(error)}"
         else:
             self._failed.pop(name, None)
             self._due_ms[name] = now_ms + REFRESH_MS
+
+
+async def _read_address(address: str, spec: SeriesSpec, fetch: TextReader) -> SeriesRows:
+    """The rows of one address; its errors name it where the series has several. Raises SeriesTextError."""
+    try:
+        return read_rows(await fetch(address), spec.columns)
+    except SeriesTextError as error:
+        raise SeriesTextError(f"{without_query(address)}: {error}" if spec.addresses else str(error)) from error
+
+
+def added_up(parts: Sequence[SeriesRows]) -> SeriesRows:
+    """The sums at the times that all parts have: half a sum is no sum.
+
+    Raises:
+        SeriesTextError: they share no time.
+    """
+    if len(parts) == 1:
+        return parts[0]
+    columns = [dict(part.rows) for part in parts]
+    shared = sorted(set.intersection(*(set(column) for column in columns)))
+    if not shared:
+        raise SeriesTextError("its parts have no time in common; leave one out")
+    said = "; ".join(part.left_out for part in parts if part.left_out)
+    rows = tuple((at_ms, sum((column[at_ms] for column in columns), Decimal(0))) for at_ms in shared)
+    return SeriesRows(rows, said or None)
 
 
 def reason_of(error: Exception) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from bot.domain.campaign import Campaign
+from bot.domain.campaign import Campaign, Phase
 from bot.domain.instrument import Instrument, Side
 from bot.domain.market import Snapshot
 from bot.domain.money import BPS, ONE
@@ -19,7 +19,8 @@ from bot.playbook.policy.numbers import Policy
 class PlanContext:
     """One instant, seen by the planner. `working` holds our live orders, resting stops included; `directional` is perps
     of `Memory.directional`, which are neither hedges nor a rotation's; `stopped` is `Memory.hedges_stopped`; `unseen`
-    is client ids in `working` that the venue does not show to rest; `hedges` is perps that hedge, by sector."""
+    is client ids in `working` that the venue does not show to rest; `hedges` is perps that hedge, by sector; `phases`
+    are those of the sectors, where the market was read."""
 
     snapshot: Snapshot
     portfolio: Portfolio
@@ -30,6 +31,7 @@ class PlanContext:
     stopped: Mapping[str, int] = field(default_factory=dict)
     unseen: tuple[str, ...] = ()
     hedges: Mapping[str, str] = field(default_factory=dict)
+    phases: Mapping[str, Phase] = field(default_factory=dict)
 
     @property
     def at_ms(self) -> int:

@@ -8,14 +8,17 @@ import bisect
 import math
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from typing import TypeVar
 
 from bot.domain.durations import DAY_MS
 from bot.domain.market import Macro, Tvl
 from bot.domain.turn.decision import Signal
 from bot.playbook.market import indicators
+from bot.playbook.market.tvl_price import AdjustedTvl, without_price
 from bot.playbook.market.view import RANKED_MIN, Z_SCORE, MarketView, Reader, ranked
 
 TOTAL = "total"
+Number = TypeVar("Number", Decimal, float)
 
 
 def tvl_growth(view: MarketView) -> Signal | str:
@@ -26,7 +29,7 @@ def tvl_growth(view: MarketView) -> Signal | str:
         return f"no TVL of {name}"
     value = tvl_change(view, name)
     if value is None:
-        return f"TVL of {name} does not reach back {view.policy.constants.tvl_days} days"
+        return f"TVL of {name} does not reach back {_span(view)}"
     others = {other: tvl_change(view, other) for other in sorted(view.snapshot.tvl) if other not in (name, TOTAL)}
     beside = ", ".join(f"{other} {change:+.1%}" for other, change in others.items() if change is not None)
     return _growth_of(view, "tvl_growth", result, value, f" ({beside})" if beside else "")
@@ -39,37 +42,62 @@ def tvl_total(view: MarketView) -> Signal | str | None:
         return "no total TVL" if view.snapshot.has_asked(f"tvl {TOTAL}") else None
     value = tvl_change(view, TOTAL)
     if value is None:
-        return f"the total TVL does not reach back {view.policy.constants.tvl_days} days"
+        return f"the total TVL does not reach back {_span(view)}"
     return _growth_of(view, "tvl_total", result, value, "")
 
 
 def _growth_of(view: MarketView, name: str, found: Tvl, value: float, beside: str) -> Signal:
     of = "all there is" if found.name == TOTAL else found.name
-    message = f"TVL of {of} {value:+.1%} in {view.policy.constants.tvl_days} days{beside}"
-    values, days = found.values_quote, view.policy.constants.tvl_days
-    growths = view.cache.latest(f"growth of {found.name}", (), (values, days), lambda: _growths(values, days))
+    days = view.policy.constants.tvl_days
+    message = f"TVL of {of} {value:+.1%} in {days} days{beside}"
+    adjusted = _adjusted(view, found) if view.policy.signals.tvl_without_price else None
+    if adjusted is not None:
+        whole = _change(found.at_ms, found.values_quote, days)
+        message += f", without its price part (beta {adjusted.beta:.2f} to {view.policy.signals.market_symbol}"
+        message += f"; {whole:+.1%} with it)" if whole is not None else ")"
+        growths = _growths(adjusted.levels, days)
+    else:
+        values = found.values_quote
+        growths = view.cache.latest(f"growth of {found.name}", (), (values, days), lambda: _growths(values, days))
     rank = indicators.zscore(value, growths) if len(growths) >= RANKED_MIN else None
     score = indicators.clip(value / (float(view.policy.constants.tvl_full) or 1.0))
     age = max(0, view.snapshot.at_ms - found.at_ms[-1])
     return Signal(name, value, score, message, age, *ranked(rank, Z_SCORE))
 
 
-def _growths(values: tuple[Decimal, ...], days: int) -> Sequence[float]:
+def _span(view: MarketView) -> str:
+    days = f"{view.policy.constants.tvl_days} days"
+    return days + (", or the market's candles do not" if view.policy.signals.tvl_without_price else "")
+
+
+def _adjusted(view: MarketView, found: Tvl) -> AdjustedTvl | None:
+    return without_price(found, view.snapshot.candles.get(view.policy.signals.market_symbol))
+
+
+def _growths(values: Sequence[Number], days: int) -> Sequence[float]:
     """Growth up to every day."""
     pairs = zip(values, values[days:], strict=False)
     return [float(after / before) - 1.0 for before, after in pairs if before > 0]
 
 
 def tvl_change(view: MarketView, name: str) -> float | None:
-    """Growth of a TVL over `tvl_days`; None when it is not known for so long."""
-    result = view.snapshot.tvl.get(name)
+    """Growth of a TVL over `tvl_days`; None when it is not known for so long, or its price part is to be taken out and
+    is not known."""
+    result, days = view.snapshot.tvl.get(name), view.policy.constants.tvl_days
     if result is None or len(result.at_ms) < 2:
         return None
-    since = result.at_ms[-1] - view.policy.constants.tvl_days * DAY_MS
-    start = next((v for at, v in zip(result.at_ms, result.values_quote, strict=True) if at >= since), None)
-    if start is None or start <= 0 or result.at_ms[0] > since + DAY_MS:
+    if not view.policy.signals.tvl_without_price:
+        return _change(result.at_ms, result.values_quote, days)
+    adjusted = _adjusted(view, result)
+    return _change(adjusted.at_ms, adjusted.levels, days) if adjusted is not None else None
+
+
+def _change(at_ms: Sequence[int], values: Sequence[Number], days: int) -> float | None:
+    since = at_ms[-1] - days * DAY_MS
+    start = next((v for at, v in zip(at_ms, values, strict=True) if at >= since), None)
+    if start is None or start <= 0 or at_ms[0] > since + DAY_MS:
         return None
-    return float(result.values_quote[-1] / start) - 1.0
+    return float(values[-1] / start) - 1.0
 
 
 def stablecoins(view: MarketView) -> Signal | str | None:

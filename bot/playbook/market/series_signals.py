@@ -36,8 +36,9 @@ def series_signal(view: MarketView, name: str, rule: SeriesRule) -> Signal | str
         return f"{series.title} has no value before now"
     history = _history(series, rule)
     if not history or history[-1][0] != series.at_ms[-1]:
-        reason = " from a value above 0" if rule.measure is Measure.GROWTH else ""
-        return f"{series.title} does not reach back {rule.window_days} days{reason}"
+        is_growth = rule.measure in (Measure.GROWTH, Measure.FLOW_GROWTH)
+        days = rule.window_days * (2 if rule.measure is Measure.FLOW_GROWTH else 1)
+        return f"{series.title} does not reach back {days} days{' from a value above 0' if is_growth else ''}"
     value, values = history[-1][1], [change for _, change in history]
     rank = indicators.zscore(value, values) if len(values) >= RANKED_MIN else None
     score = indicators.clip(rule.sign * value / float(rule.full))
@@ -48,14 +49,18 @@ def series_signal(view: MarketView, name: str, rule: SeriesRule) -> Signal | str
 def _history(series: Macro, rule: SeriesRule) -> Sequence[tuple[int, float]]:
     """The measure up to each value that has a whole window before it, with its time."""
     span_ms = rule.window_days * DAY_MS
-    if rule.measure is not Measure.SUM:
+    if rule.measure in (Measure.GROWTH, Measure.DIFFERENCE):
         return changes_of(series, span_ms, is_level=rule.measure is Measure.GROWTH)
-    totals = [ZERO, *accumulate(series.values)]
-    result = []
+    totals, result = [ZERO, *accumulate(series.values)], []
     for place, at_ms in enumerate(series.at_ms):
         first = bisect.bisect_right(series.at_ms, at_ms - span_ms)
-        if first:
-            result.append((at_ms, float(totals[place + 1] - totals[first])))
+        total = totals[place + 1] - totals[first]
+        if rule.measure is Measure.SUM and first:
+            result.append((at_ms, float(total)))
+        before = bisect.bisect_right(series.at_ms, at_ms - 2 * span_ms)
+        earlier = totals[first] - totals[before]
+        if rule.measure is Measure.FLOW_GROWTH and before and earlier > 0:
+            result.append((at_ms, float(total / earlier) - 1.0))
     return result
 
 
@@ -63,6 +68,8 @@ def _message(series: Macro, rule: SeriesRule, value: float) -> str:
     unit = f" {series.unit}" if series.unit else ""
     if rule.measure is Measure.SUM:
         moved = f"{short_number(Decimal(repr(value)))}{unit} in {rule.window_days} days"
+    elif rule.measure is Measure.FLOW_GROWTH:
+        moved = f"{value:+.1%} in {rule.window_days} days against the {rule.window_days} before"
     else:
         newest = f"{short_number(series.values[-1])}{unit}"
         change = f"{value:+.1%}" if rule.measure is Measure.GROWTH else f"{value:+.2f}"

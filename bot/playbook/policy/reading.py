@@ -72,6 +72,10 @@ class SignalPolicy(BaseModel):
     breadth_days: SkipJsonSchema[int] = Field(
         default=20, ge=1, le=100, description="moving average of each token, days"
     )
+    tvl_without_price: bool = Field(
+        default=False,
+        description="whether growth of value locked is read without its price part: by its beta to the market",
+    )
     rates_days: SkipJsonSchema[int] = Field(
         default=90, ge=1, le=1095, description="window of the change of interest rates, days"
     )

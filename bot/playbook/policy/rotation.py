@@ -38,6 +38,16 @@ class RotationPolicy(BaseModel):
     breakout_by_beta: bool = Field(
         default=True, description="whether purchases of the risk-on sector in a breakout are weighted by beta"
     )
+    by_phase: bool = Field(
+        default=False,
+        description="whether the destination's phase sets the pace: accumulating, a larger first tranche; "
+        "distributing, a smaller one, longer intervals, nearer stops of its longs",
+    )
+    by_funding: bool = Field(
+        default=False,
+        description="whether tranches follow faster while hedges and longs pay funding, slower while they earn it; "
+        "within half and 1.5 times of the interval",
+    )
     hedge_wait_minutes: SkipJsonSchema[int] = Field(
         default=10,
         ge=0,

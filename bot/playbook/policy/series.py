@@ -15,11 +15,12 @@ MARKET = "market"
 
 class Measure(StrEnum):
     """How the values of a series become one figure: growth of a level (share), difference of a rate (in its unit), sum
-    of flows or counts (in their unit)."""
+    of flows or counts (in their unit), growth of such a sum against that of the window before (share)."""
 
     GROWTH = "growth"
     DIFFERENCE = "difference"
     SUM = "sum"
+    FLOW_GROWTH = "flow-growth"
 
 
 class SeriesRule(BaseModel):
@@ -33,14 +34,15 @@ class SeriesRule(BaseModel):
     sign: Literal[1, -1] = Field(default=1, description="1: a rise speaks for the sector; -1: a fall does")
     measure: Measure = Field(
         default=Measure.GROWTH,
-        description="growth (share, of a level above 0), difference (in its unit, of a rate) or sum (of flows, counts)",
+        description="growth (share, of a level above 0), difference (of a rate, in its unit), sum (of flows, counts) "
+        "or flow-growth (share, of that sum against the window before)",
     )
     window_days: int = Field(default=30, ge=1, le=365, description="window of that measure, days")
     full: Decimal = Field(
         default=Decimal("0.20"),
         gt=0,
         le=Decimal("1e15"),
-        description="measure at which the score is 1: share for growth, else in its unit",
+        description="measure at which the score is 1: share for growths, else in its unit",
     )
     weight: Decimal = Field(
         default=Decimal("0.10"),

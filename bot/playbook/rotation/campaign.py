@@ -18,6 +18,7 @@ from bot.playbook.book.context import PlanContext
 from bot.playbook.book.portfolio import is_usable, most_tokens, read_weights
 from bot.playbook.market.signals import volatile_first
 from bot.playbook.market.stance import CASH
+from bot.playbook.rotation.pace import first_part
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +76,16 @@ def start_campaign(
     baseline = sleeve_values(context)
     target = {sleeve: part * context.portfolio.book for sleeve, part in shares.items()}
     changes = {s: target.get(f"{s}.spot", ZERO) - baseline[f"{s}.spot"] for s in context.sectors.sectors}
+    destination = max(changes, key=lambda s: changes[s]) if max(changes.values()) > 0 else CASH
+    first, paced = first_part(destination, context)
     sales: list[Sale] = []
     notes: list[Note] = []
     for sector, change in changes.items():
         if change < 0:
-            sale, dropped = _plan_sale(sector, -change, baseline[f"{sector}.spot"], context)
+            sale, dropped = _plan_sale(sector, -change, baseline[f"{sector}.spot"], first, context)
             sales.append(sale)
             notes += dropped
+    notes += paced if sales else ()
     count = max((len(sale.steps) for sale in sales), default=1)
     if (
         not any(sale.sizes for sale in sales)
@@ -93,7 +97,7 @@ def start_campaign(
         stance_from=memory.stance,
         stance_to=stance,
         source=min(changes, key=lambda s: changes[s]) if sales else CASH,
-        destination=max(changes, key=lambda s: changes[s]) if max(changes.values()) > 0 else CASH,
+        destination=destination,
         state=CampaignState.RUNNING,
         started_ms=context.at_ms,
         book=context.portfolio.book,
@@ -108,7 +112,9 @@ def start_campaign(
     return campaign, (started, *notes)
 
 
-def _plan_sale(sector: str, value: Decimal, baseline: Decimal, context: PlanContext) -> tuple[Sale, tuple[Note, ...]]:
+def _plan_sale(
+    sector: str, value: Decimal, baseline: Decimal, first: Decimal, context: PlanContext
+) -> tuple[Sale, tuple[Note, ...]]:
     """Divide a sector's sale over its tokens, towards their weights, and over the tranches."""
     most = most_tokens(sector, context.snapshot, context.sectors, context.policy, context.portfolio.book)
     weights, notes = read_weights(sector, context.snapshot, context.sectors, most)
@@ -123,7 +129,7 @@ def _plan_sale(sector: str, value: Decimal, baseline: Decimal, context: PlanCont
         price = context.price(context.sectors.spot(token))
         if price and part > 0:
             sizes[token] = part / context.sectors.membership(token, sector) / price
-    return Sale(sector, value, sizes, values, sale_steps(value, baseline, context)), notes
+    return Sale(sector, value, sizes, values, sale_steps(value, baseline, first, context)), notes
 
 
 def _sector_value(token: str, sector: str, context: PlanContext) -> Decimal:
@@ -138,11 +144,11 @@ def scaled(wishes: Mapping[str, Decimal], total: Decimal) -> dict[str, Decimal]:
     return {name: wish * total / whole for name, wish in wishes.items()} if whole > 0 else dict.fromkeys(wishes, ZERO)
 
 
-def sale_steps(value: Decimal, baseline: Decimal, context: PlanContext) -> tuple[Decimal, ...]:
-    """Cumulative quote value sold after each tranche: `sold = min(first_tranche · s, max_sell_fraction · baseline)`,
-    then as much as the cap allows until nothing is left."""
+def sale_steps(value: Decimal, baseline: Decimal, first: Decimal, context: PlanContext) -> tuple[Decimal, ...]:
+    """Cumulative quote value sold after each tranche: `sold = min(first · s, max_sell_fraction · baseline)`, then as
+    much as the cap allows until nothing is left."""
     cap = context.policy.rotation.max_sell_fraction * baseline
-    sold = min(context.policy.rotation.first_tranche * value, cap)
+    sold = min(first * value, cap)
     steps = [sold]
     while sold < value and cap > 0 and len(steps) < context.policy.rotation.tranches_max:
         sold = min(value, sold + cap)

@@ -23,6 +23,7 @@ from bot.playbook.book.context import PlanContext
 from bot.playbook.book.transfers import finish_transfer, running_tranche
 from bot.playbook.orders.entry import enter_legs
 from bot.playbook.positions.hedge_stops import pause_left
+from bot.playbook.rotation.pace import pace_of
 from bot.playbook.rotation.tranche import start_tranche
 
 ASKS_MIN, HEDGE_ASKS = 12, 2
@@ -48,9 +49,10 @@ def step_campaign(memory: Memory, context: PlanContext, *, tactical_allowed: boo
     notes: tuple[Note, ...] = ()
     current = campaign.current
     if current is not None and current.state is TrancheState.WAITING:
-        if context.at_ms < current.not_before_ms:
-            minutes = -(-(current.not_before_ms - context.at_ms) // MINUTE_MS)
-            message = f"campaign {campaign.number}: tranche {current.index} begins in {minutes} min"
+        due_ms, why = _due_ms(campaign, current, memory, context)
+        if context.at_ms < due_ms:
+            minutes = -(-(due_ms - context.at_ms) // MINUTE_MS)
+            message = f"campaign {campaign.number}: tranche {current.index} begins in {minutes} min{why}"
             return Step(memory, notes=(Note(Reason.TRANCHE_WAITS, message, str(campaign.number)),))
         campaign, hedges, notes = start_tranche(
             campaign, memory, context, tactical_allowed=tactical_allowed and campaign.tactical_allowed
@@ -58,6 +60,16 @@ def step_campaign(memory: Memory, context: PlanContext, *, tactical_allowed: boo
         memory = replace(memory, campaign=campaign, hedges=hedges)
     step = _advance(memory, context, tactical_allowed=tactical_allowed, ended=ended)
     return replace(step, notes=(*notes, *step.notes))
+
+
+def _due_ms(campaign: Campaign, waiting: Tranche, memory: Memory, context: PlanContext) -> tuple[int, str]:
+    """When a tranche that waits begins, and why not after the interval that is set. The pace is judged anew each turn:
+    funding and phases change while a rotation lasts."""
+    before = next((t for t in campaign.tranches if t.index == waiting.index - 1), None)
+    if before is None:
+        return waiting.not_before_ms, ""
+    pace = pace_of(campaign, memory, context)
+    return (before.started_ms + pace.interval_ms, f"; {pace.words}") if pace.words else (waiting.not_before_ms, "")
 
 
 def _advance(memory: Memory, context: PlanContext, *, tactical_allowed: bool, ended: frozenset[str]) -> Step:

@@ -4,9 +4,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from bot.domain.durations import DAY_MS, MINUTE_MS
+from bot.feeds.series.defillama import CHART, PREFIX, SOURCES, addresses_of
 from bot.feeds.series.rows import SeriesColumns, SeriesTextError, read_rows
 from bot.feeds.series.source import SeriesSpec, file_stamp, read_file, reason_of
 from bot.playbook.policy.default_evidence import SIGNAL_NAMES
@@ -16,7 +17,13 @@ from bot.playbook.policy.series import MARKET, SeriesRule
 class SeriesSettings(SeriesRule):
     """A series of your own as evidence: a file or an address of CSV or JSON."""
 
-    source: str = Field(min_length=1, description="file or http(s) address of CSV or JSON")
+    source: str = Field(
+        min_length=1,
+        description="file or http(s) address of CSV or JSON; or defillama:fees, defillama:volumes (daily, USD, no key)",
+    )
+    parts: tuple[str, ...] = Field(
+        default=(), description="what of DefiLlama is added up: protocol:SLUG, chain:NAME or all; none is all"
+    )
     column: str = Field(
         default="value", min_length=1, description="column of the value; in JSON its key or place in a row"
     )
@@ -33,6 +40,8 @@ class SeriesSettings(SeriesRule):
     @field_validator("source")
     @classmethod
     def _is_file_or_address(cls, value: str) -> str:
+        if value.startswith(PREFIX):
+            addresses_of(value, ())
         if "://" not in value:
             return value
         parts = urlsplit(value)
@@ -44,6 +53,14 @@ class SeriesSettings(SeriesRule):
             raise ValueError("an address with a password would stand in the journal; fetch it into a file instead")
         return value
 
+    @model_validator(mode="after")
+    def _has_parts_of_its_source(self) -> "SeriesSettings":
+        if self.source.startswith(PREFIX):
+            addresses_of(self.source, self.parts)
+        elif self.parts:
+            raise ValueError(f"parts belong to {' and '.join(SOURCES)}; take them out, or change source")
+        return self
+
     @property
     def rule(self) -> SeriesRule:
         """The part that decides."""
@@ -51,9 +68,11 @@ class SeriesSettings(SeriesRule):
 
     def spec(self, name: str, source: str | None = None) -> SeriesSpec:
         """How it is read; from another source where one is given."""
+        is_llama = source is None and self.source.startswith(PREFIX)
         return SeriesSpec(
             source=source or self.source,
-            columns=SeriesColumns(self.time, self.column, self.rows),
+            columns=CHART if is_llama else SeriesColumns(self.time, self.column, self.rows),
+            addresses=addresses_of(self.source, self.parts) if is_llama else (),
             title=self.title or name.replace("_", " "),
             unit=self.unit,
             age_max_ms=self.age_max_days * DAY_MS,
