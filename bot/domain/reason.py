@@ -45,8 +45,8 @@ class Reason(StrEnum):
     TRANCHE_WAITS = "tranche_waits"
     """The next step is not due yet. To do: Nothing; `playbook.rotation.tranche_interval_minutes` sets the pause."""
     PACE = "pace"
-    """The phase of a sector made the first tranche larger or smaller, or moved the stop of a long nearer. To do: Nothing;
-    `playbook.rotation.by_phase` switches it off."""
+    """The phase of a sector made the first tranche larger or smaller, or moved the stop of a long nearer. To do:
+    Nothing; `playbook.rotation.by_phase` switches it off."""
     NOTHING_TO_DO = "nothing_to_do"
     """What is held is what is wanted. To do: Nothing."""
     DRIFT_WITHIN_BUFFER = "drift_within_buffer"
