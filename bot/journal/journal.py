@@ -23,7 +23,6 @@ from bot.domain.order_ids import epoch_of
 from bot.domain.reason import Note
 from bot.domain.states import ORDER_TABLE, KillLevel, OrderEvent, OrderState, advance, is_late
 from bot.journal.answers import ANY_KIND
-from bot.journal.chain import check_chain
 from bot.journal.disk.files import make_private, set_aside
 from bot.journal.disk.lease import LockFile, release_lease, renew_lease, take_lease
 from bot.journal.disk.reserve import Reserve
@@ -41,7 +40,7 @@ from bot.journal.errors import (
     newer,
 )
 from bot.journal.facts import Fact
-from bot.journal.proof import CHECKPOINT, CHECKPOINT_EVERY, REBUILT, check_file, live_orders, prove
+from bot.journal.proof import CHECKPOINT, CHECKPOINT_EVERY, REBUILT, live_orders
 from bot.journal.reader import CycleHead, JournalReader, Latch, order_of
 from bot.journal.record import CycleRecord
 from bot.journal.recovery import Recovery, open_file
@@ -52,7 +51,6 @@ from bot.journal.schema import (
     RESERVED_KINDS,
     canonical,
     chain_hash,
-    migrations,
     project,
     rebuild,
     unknown_migrations,
@@ -80,8 +78,6 @@ __all__ = [
 ]
 
 T = TypeVar("T")
-CHECKED_AT_OPEN = 1_000
-WHOLE_CHECK_MAX_BYTES = 32 * 1024 * 1024
 BUSY_SECONDS = 10.0
 
 
@@ -112,7 +108,7 @@ class Journal:
         self._newest: dict[str, tuple[int, str]] = {}
         self._known_payments: frozenset[tuple[str, str]] = frozenset()
         self.former: Path | None = None  # the journal that a fresh one has taken the place of, under its new name
-        self.rebuilt = ""  # which table was not what its events say when the journal was opened, empty for none
+        self.rebuilt = ""  # which table was not what its events say when the file was opened last, empty for none
         self._lock_file = LockFile(path)
         self.reserve = Reserve(path)
         self._writer = Writer(
@@ -323,34 +319,35 @@ class Journal:
     def _connect(self) -> Database:
         db = open_file(self._recovery.path, BUSY_SECONDS)
         try:
-            # Every page of a journal of years would take longer to read than a restart may; `verify` reads them all.
-            is_small = self.path.stat().st_size <= WHOLE_CHECK_MAX_BYTES
             if unknown := unknown_migrations(db):
                 raise newer(self.path, unknown)
-            findings = [check_file(db, self.path)] if is_small else []
-            db.enable_wal()
-            migrations.apply(db)
-            self._recovery.return_at_start(db)
-            check_chain(db, self.path, CHECKED_AT_OPEN)
-            findings.append(prove(db, self.path, reads_all=is_small))
+            self.rebuilt = self._recovery.prove_at_start(db)
             self._head = tuple(
                 db.execute("SELECT seq, hash FROM event ORDER BY seq DESC LIMIT 1").fetchone() or (0, GENESIS)
             )
             self._cycle = db.execute("SELECT max(number) FROM cycles").fetchone()[0]
             db.execute("BEGIN IMMEDIATE")
-            self._claim(db)
+            take_lease(db, self.path, account=self.account, now_ms=self._now_ms())
             self._event(db, "opened", {"account": self.account, "pid": os.getpid(), "token": self.token})
-            self.rebuilt = "; ".join(filter(None, findings))
-            if self.rebuilt:
-                self._event(db, REBUILT, {"difference": self.rebuilt})
+            self._record_rebuilt(db, self.rebuilt)
             db.execute("COMMIT")
         except BaseException:
             db.close()
             raise
         return db
 
-    def _claim(self, db: Database) -> None:
+    def _claim(self, db: Database, rebuilt: str) -> None:
+        """Go on in the journal after a copy of it."""
         take_lease(db, self.path, account=self.account, now_ms=self._now_ms())
+        if rebuilt:
+            db.execute("BEGIN IMMEDIATE")
+            self._record_rebuilt(db, rebuilt)
+            db.execute("COMMIT")
+            self.rebuilt = rebuilt
+
+    def _record_rebuilt(self, db: Database, difference: str) -> None:
+        if difference:
+            self._event(db, REBUILT, {"difference": difference})
 
     def _finish_batch(self, db: Database) -> None:
         renew_lease(db, self._now_ms())

@@ -89,9 +89,10 @@ def rebuild_proven(db: Database, path: Path, finding: str) -> None:
 
     Raises:
         JournalCorrupt: when the chain is broken, or the file too damaged to be written.
+        sqlite3.OperationalError: when another program has it locked.
     """
+    db.execute("BEGIN IMMEDIATE")
     try:
-        db.execute("BEGIN IMMEDIATE")
         check_chain(db, path)
         rebuild(db)
         db.execute("REINDEX")

@@ -10,13 +10,17 @@ from pathlib import Path
 
 from sqlite_utils import Database
 
+from bot.journal.chain import check_chain
 from bot.journal.disk.reserve import Reserve
 from bot.journal.errors import JournalBusy, JournalError, JournalFull, JournalLocked, classify, corrupt
+from bot.journal.proof import check_file, prove
 from bot.journal.reader import JournalReader
-from bot.journal.schema import GENESIS
+from bot.journal.schema import GENESIS, migrations
 from bot.journal.substitute import QUICK_SECONDS, Substitute
 from bot.journal.writer import Writer
 
+CHECKED_AT_OPEN = 1_000  # newest events whose hash chain is followed
+WHOLE_CHECK_MAX_BYTES = 32 * 1024 * 1024
 FEW_PAGES = 100
 BUSY_SECONDS = 10.0
 
@@ -26,7 +30,7 @@ class Recovery:
 
     Args:
         head: the last event that this process has written: number and hash.
-        claim: writes this process into the lease.
+        claim: writes this process into the lease, and which table had to be rebuilt, empty for none.
     """
 
     def __init__(
@@ -37,7 +41,7 @@ class Recovery:
         reserve: Reserve,
         *,
         head: Callable[[], tuple[int, str]],
-        claim: Callable[[Database], None],
+        claim: Callable[[Database, str], None],
     ) -> None:
         self._journal, self._reader, self._writer, self._reserve = path, reader, writer, reserve
         self._head, self._claim = head, claim
@@ -95,10 +99,29 @@ class Recovery:
         if self._substitute.make():
             self._use(self._substitute.path)
 
-    def return_at_start(self, db: Database) -> None:
-        """What an earlier process wrote into a copy comes into the journal `db` first."""
+    def prove_at_start(self, db: Database) -> str:
+        """Take in what an earlier process wrote into a copy, then compare what the start relies on with its events.
+
+        Returns:
+            Which table had to be rebuilt, empty for none.
+
+        Raises:
+            JournalCorrupt: an event is not what was written.
+            JournalLocked, JournalError: as `Substitute.return_into`.
+        """
+        # Every page of a journal of years would take longer to read than a restart may; `verify` reads them all.
+        is_small = self.path.stat().st_size <= WHOLE_CHECK_MAX_BYTES
+        findings = [check_file(db, self.path)] if is_small else []
+        db.enable_wal()
+        migrations.apply(db)
         if not self.is_substituted:
             self._substitute.return_into(db)
+        return "; ".join(filter(None, [*findings, self._prove(db, self.path, is_small)]))
+
+    @staticmethod
+    def _prove(db: Database, path: Path, is_small: bool) -> str:
+        check_chain(db, path, CHECKED_AT_OPEN)
+        return prove(db, path, reads_all=is_small)
 
     async def _go_on_in_substitute(self) -> bool:
         if self.is_substituted:  # the copy itself is locked
@@ -128,8 +151,13 @@ class Recovery:
         try:
             self._substitute.return_into(db)
             self._check_head(db)
-            self._claim(db)
+            # The start proved the copy alone: the journal's own tables have not been compared with its events yet.
+            is_small = self._journal.stat().st_size <= WHOLE_CHECK_MAX_BYTES
+            self._claim(db, self._prove(db, self._journal, is_small))
             db.execute(f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}")
+        except sqlite3.OperationalError as error:  # somebody else was faster
+            db.close()
+            raise JournalLocked.by_holders(self._journal, error) from error
         except BaseException:
             db.close()
             raise

@@ -25,7 +25,7 @@ from bot.domain.states import ORDER_TABLE, IllegalTransition, KillLevel, OrderEv
 from bot.domain.turn.decision import Decision, Verdict
 from bot.domain.turn.inputs import TurnInputs
 from bot.journal import errors as journal_errors
-from bot.journal import journal as journal_module
+from bot.journal import recovery as recovery_module
 from bot.journal.disk.lease import LEASE_MS
 from bot.journal.journal import (
     CycleRecord,
@@ -406,7 +406,7 @@ async def test_a_journal_of_years_opens_without_reading_every_page_and_verify_st
     path.write_bytes(content[:place] + b"\xff" * 2_000 + content[place + 2_000 :])
     with pytest.raises(JournalCorrupt):
         await opened(path)
-    monkeypatch.setattr(journal_module, "WHOLE_CHECK_MAX_BYTES", 0)
+    monkeypatch.setattr(recovery_module, "WHOLE_CHECK_MAX_BYTES", 0)
     journal = await opened(path)
     with pytest.raises(JournalCorrupt):
         journal.reader.verify()

@@ -15,6 +15,7 @@ from bot.domain.states import KillLevel, OrderEvent
 from bot.journal import chain as journal_chain
 from bot.journal import journal as journal_module
 from bot.journal import proof as journal_proof
+from bot.journal import recovery as recovery_module
 from bot.journal.journal import Journal, JournalCorrupt, JournalError
 from bot.journal.schema import PROJECTIONS
 from tests.bench import bench_open
@@ -89,7 +90,7 @@ def compared(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
     """Small journals are compared as a whole, large ones in what a start relies on."""
     if request.param == "part":
         monkeypatch.setattr(journal_proof, "WHOLE_MAX", 0)
-        monkeypatch.setattr(journal_module, "WHOLE_CHECK_MAX_BYTES", 0)
+        monkeypatch.setattr(recovery_module, "WHOLE_CHECK_MAX_BYTES", 0)
 
 
 @pytest.mark.parametrize("statement", CHANGES.values(), ids=CHANGES)
@@ -147,7 +148,7 @@ async def test_a_flipped_bit_is_mended_or_stops_the_start_and_is_never_believed(
 async def long_journal(path: Path, monkeypatch: pytest.MonkeyPatch, rounds: int = 60) -> Journal:
     """An old stop that still rests, a lock, and then so many later orders that the newest ones do not reach it."""
     monkeypatch.setattr(journal_proof, "WHOLE_MAX", 20)
-    monkeypatch.setattr(journal_module, "WHOLE_CHECK_MAX_BYTES", 0)
+    monkeypatch.setattr(recovery_module, "WHOLE_CHECK_MAX_BYTES", 0)
     monkeypatch.setattr(journal_proof, "NEWEST", dict.fromkeys(journal_proof.NEWEST, 5))
     monkeypatch.setattr(journal_proof, "SINCE_BASELINE_MAX", 10)
     monkeypatch.setattr(journal_proof, "FACTS_MAX", 5)
@@ -243,7 +244,7 @@ async def test_a_journal_of_the_version_before_is_migrated_once_and_proven(tmp_p
 async def test_a_start_reads_as_much_whatever_lies_before_the_newest_events(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(journal_module, "CHECKED_AT_OPEN", 50)
+    monkeypatch.setattr(recovery_module, "CHECKED_AT_OPEN", 50)
     read: list[int] = []
     for rounds in (100, 1_000):
         path = tmp_path / f"{rounds}.db"

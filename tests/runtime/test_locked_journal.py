@@ -448,6 +448,29 @@ async def test_a_flipped_event_of_the_copy_is_found(tmp_path: Path) -> None:
         await opened(path)
 
 
+async def test_tables_of_the_journal_are_compared_with_its_events_before_a_copy_comes_back(tmp_path: Path) -> None:
+    """The start proves the copy. A bit that has flipped in a table of the journal itself was read after the return."""
+    path = tmp_path / "journal.db"
+    journal = await opened(path)
+    await journal.record_latch(KillLevel.REDUCE_ONLY, by="ops", reason="test")
+    await journal.close()
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("UPDATE latch SET level = 'reduce-onmy'")
+    lock = Lock(path)
+    journal = await opened(path, substituted=True)
+    assert journal.rebuilt
+    assert journal.reader.load_latch().level is KillLevel.REDUCE_ONLY
+    lock.release()
+    assert await journal.return_if_unlocked(may_stay=True)
+    assert journal.reader.load_latch().level is KillLevel.REDUCE_ONLY
+    await journal.record_fact("note", {"n": 1})
+    assert [fact.payload["difference"] for fact in journal.reader.load_facts("projections_rebuilt")] == [
+        journal.rebuilt
+    ] * 2
+    journal.reader.verify()
+    await journal.close()
+
+
 async def test_a_lock_without_a_level_is_what_it_was(tmp_path: Path) -> None:
     path = tmp_path / "journal.db"
     journal = await opened(path)
