@@ -143,6 +143,12 @@ class Kind(StrEnum):
     JOURNAL_LOCKED_LONG = "journal locked for minutes while a level is in force"
     # start, later
     START_REFUSED = "account in a mode that refuses the start"
+    # lists, later
+    ORDER_STALE = "orders' own endpoint stands still"
+    # notices
+    NOTICES_FAIL = "service of notices hangs, refuses, or does not say that it took a message"
+    # the journal, later still
+    PART_FLIPPED = "bit flipped in a part of a record between two lives"
 
 
 # How often each strikes when asked, in a seed of ordinary weather.
@@ -264,6 +270,9 @@ RATES_OF_LATER_KINDS: Mapping[Kind, float] = {
     Kind.LIST_STALE: 0.02,
     Kind.JOURNAL_LOCKED_LONG: 0.01,
     Kind.START_REFUSED: 0.1,
+    Kind.ORDER_STALE: 0.02,
+    Kind.NOTICES_FAIL: 0.2,
+    Kind.PART_FLIPPED: 0.3,
 }
 # At the wire one question of the bot is several requests, and a cycle asks about sixty: each fails the less often.
 AT_THE_WIRE: Mapping[Kind, float] = {
@@ -293,6 +302,7 @@ PER_LIFE = frozenset(
         Kind.CLOCK_SKEW,
         Kind.BLIND,
         Kind.PROJECTION_FLIPPED,
+        Kind.PART_FLIPPED,
         Kind.CHECK_UNANSWERED,
     }
 )

@@ -235,11 +235,12 @@ MUTANTS = (
         "forget doubt in caps",
         forget_doubt_in_caps,
         ("cap on",),
-        (Kind.REQUEST_LATE,),
+        (Kind.REQUEST_LATE, Kind.REPLY_LOST),
         seeds=12,
         heaviness=8,
         limits={"turnover_max": "0.30"},
         playbook=SLICED,
+        lives=4,
     ),
     Mutant(
         "take 'not found' for cancelled",

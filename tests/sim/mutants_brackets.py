@@ -19,11 +19,7 @@ MUTANTS = (
         (Kind.BRACKETS_BY_SIZE,),
         seeds=12,
         heaviness=16,
-        playbook={
-            **LARGE,
-            "playbook.regime.override": "downtrend",  # hedges, time and again
-            "playbook.hedging.instrument": "leader",  # in one perp: the parts of a basket stay below the caps
-        },
+        playbook={**LARGE, "playbook.regime.override": "downtrend"},  # hedges, time and again
         lives=8,
     ),
 )

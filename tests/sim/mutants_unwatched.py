@@ -47,10 +47,10 @@ MUTANTS = (
         "count on a stop that the list lacks",
         count_on_a_stop_that_the_list_lacks,
         ("every position is stopped",),
-        (Kind.STOP_WITHDRAWN, Kind.BLIND),
-        seeds=8,
+        (Kind.ORDER_STALE,),
+        seeds=4,
         heaviness=24,
-        playbook={**SLICED, "playbook.hedging.instrument": "leader"},  # one stop, which guards the whole hedge
+        playbook=SLICED,
         lives=4,
     ),
     Mutant(

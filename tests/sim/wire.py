@@ -100,6 +100,7 @@ class Wire:
     under_way: list[OrderRequest] = field(default_factory=list)
     blind: Kind | None = None  # the endpoint that is far behind in this life
     list_stale_since: int | None = None  # the exchange's time at which its list of open orders stands still
+    order_stale_since: int | None = None  # the same of what answers about one order
     withdrawn: dict[str, float] = field(default_factory=dict)  # when somebody withdrew a stop by hand, by symbol
     held_until: float = 0.0  # when the throttle at the port lets its last request go, in the time of the loop
     on_submit: list[Callable[[OrderRequest], None]] = field(default_factory=list)
@@ -276,8 +277,9 @@ class Port:
     def lag_ms(self, kind: Kind) -> int:
         """How far behind the replica is that answers; 0 for the exchange itself. One endpoint of a life may be far
         behind, never two: that is why more than one is asked."""
-        since_ms = self._wire.list_stale_since
-        if kind is Kind.LAG_OPEN and since_ms is not None:
+        stale = {Kind.LAG_OPEN: self._wire.list_stale_since, Kind.LAG_ORDER: self._wire.order_stale_since}
+        since_ms = stale.get(kind)
+        if since_ms is not None:
             return self._wire.now_ms() - since_ms
         if kind is self._blind:
             self._plan.counts[Kind.BLIND] += int(self._plan.is_armed)

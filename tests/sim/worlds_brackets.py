@@ -1,25 +1,35 @@
 """The venue allows less leverage for larger positions: its brackets are tightened, in steps, and put back."""
 
+from typing import Any
+
 from bot.simex.engine.rules import make_brackets
 from tests.sim.faults import Kind
 from tests.sim.hooks import Disturbance
 
 LEVERAGE_MAX = 20
-CAPS = (800, 2_500, 6_000)  # quote; what 5x is allowed up to
+CAPS = (200, 800, 2_500)  # quote; what 5x is allowed up to
 
 
 class BracketsBySize(Disturbance):
-    """A perp allows high leverage for a small position, twice for a larger one, none beyond."""
+    """A perp allows high leverage for a small position, twice for a larger one, none beyond. Each is tightened once, so
+    that its brackets stand for longer than the bot may go by former ones."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._tight: set[str] = set()
 
     async def act(self) -> None:
         if not self.plan.strikes(Kind.BRACKETS_BY_SIZE):
             return
-        perps = [symbol for symbol in sorted(self.exchange.instruments) if ":" in symbol]
+        perps = [symbol for symbol in sorted(self.exchange.instruments) if ":" in symbol and symbol not in self._tight]
+        if not perps:
+            return
         symbol = self.plan.choose(Kind.BRACKETS_BY_SIZE, perps)
         cap = self.plan.choose(Kind.BRACKETS_BY_SIZE, list(CAPS))
         if not self.exchange.is_listed(symbol):
             return
         table = ((str(cap), LEVERAGE_MAX, "0.02"), (str(2 * cap), 2, "0.10"), ("30000000", 1, "0.5"))
+        self._tight.add(symbol)
         self.exchange.set_brackets(symbol, make_brackets(table, LEVERAGE_MAX))
         self.world.note(f"{symbol} allows more than 2x up to {cap} only")
 
