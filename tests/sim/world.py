@@ -435,6 +435,7 @@ class World:
         self.hooks.on_connect(venue)
         try:
             await open_venue(venue, settings, journal.reader, FlagFile(self.directory).load())
+            app = assemble(AppSeams(settings, self.clock, venue, journal, macro=JoinedMacro(())))
         except BaseException as error:
             let_go(journal)
             await venue.close()
@@ -443,7 +444,6 @@ class World:
             if isinstance(error, SetupFailed):  # an operator reads it and synchronises the machine's clock
                 self.clock_error_ms = self.plan.count(Kind.CLOCK_SKEW, -SKEW_AT_START_MS, SKEW_AT_START_MS)
             raise
-        app = assemble(AppSeams(settings, self.clock, venue, journal, macro=JoinedMacro(())))
         self.life = Life(app, doom, venue, clock_checked_ms=self.clock.now_ms())
         await record_config(journal, settings, app.cycle.parts.policy)
         return self.life
