@@ -272,7 +272,7 @@ RATES_OF_LATER_KINDS: Mapping[Kind, float] = {
     Kind.START_REFUSED: 0.1,
     Kind.ORDER_STALE: 0.02,
     Kind.NOTICES_FAIL: 0.2,
-    Kind.PART_FLIPPED: 0.3,
+    Kind.PART_FLIPPED: 0.2,
 }
 # At the wire one question of the bot is several requests, and a cycle asks about sixty: each fails the less often.
 AT_THE_WIRE: Mapping[Kind, float] = {

@@ -19,8 +19,8 @@ MUTANTS = (
         do_not_check_the_parts,
         ("a damaged part is named",),
         (Kind.PART_FLIPPED,),
-        heaviness=4,
+        seeds=8,
         playbook=SLICED,
-        lives=8,
+        lives=12,
     ),
 )
