@@ -124,9 +124,15 @@ def command(*shared: str, json_help: str = "") -> Callable[[Callable[..., None]]
             parameters.append(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=kind, default=default))
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         run.__annotations__ = {one.name: one.annotation for one in parameters}
+        run.is_command = True  # type: ignore[attr-defined]
         return run
 
     return declare
+
+
+def commands_of(module: str) -> list[Callable[..., None]]:
+    """The functions of a module that `command` has declared, in the order of the module."""
+    return [one for one in vars(sys.modules[module]).values() if getattr(one, "is_command", False)]
 
 
 @contextmanager

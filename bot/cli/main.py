@@ -2,23 +2,17 @@
 
 from datetime import UTC, datetime
 from enum import StrEnum
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from pkgutil import iter_modules
 from typing import Annotated
 
 import typer
 
 import bot
-from bot.cli import backtest as cli_backtest
+import bot.cli
 from bot.cli import common
-from bot.cli import config as cli_config
-from bot.cli import cost as cli_cost
-from bot.cli import dashboard as cli_dashboard
-from bot.cli import exchange as cli_exchange
-from bot.cli import journal as cli_journal
-from bot.cli import notify as cli_notify
-from bot.cli import read as cli_read
-from bot.cli import sweep as cli_sweep
 from bot.cli.common import RUN, SETTINGS, Assign, Config, Environment, Mode, SharedOptions, command
 from bot.runtime.exit_codes import CommandFailed, ExitCode
 
@@ -33,15 +27,24 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.add_typer(cli_config.app, name="config")
-app.add_typer(cli_cost.app, name="cost")
-app.add_typer(cli_journal.app, name="journal")
-app.add_typer(cli_notify.app, name="notify")
-cli_read.add_commands(app)
-cli_backtest.add_commands(app)
-cli_sweep.add_commands(app)
-cli_exchange.add_commands(app)
-cli_dashboard.add_commands(app)
+FIRST = ("config", "cost", "journal", "notify", "read", "backtest", "sweep", "exchange", "dashboard")
+"""The order of `--help`; command modules that are not named here come last."""
+HELPERS = ("common", "main", "plan", "services")
+"""Modules without commands of their own: what they import is loaded when a command needs it."""
+
+
+def _add_commands() -> None:
+    """Add the commands of every module of this folder: what its `add_commands` adds, or its `app` as a group."""
+    names = {found.name for found in iter_modules(bot.cli.__path__)} - set(HELPERS)
+    for name in sorted(names, key=lambda name: (FIRST.index(name) if name in FIRST else len(FIRST), name)):
+        module = import_module(f"bot.cli.{name}")
+        if hasattr(module, "add_commands"):
+            module.add_commands(app)
+        elif hasattr(module, "app"):
+            app.add_typer(module.app, name=name)
+
+
+_add_commands()
 
 
 class HaltLevel(StrEnum):
@@ -153,7 +156,9 @@ def run_bot(
     logs.configure(style=settings.logs.format, level=settings.logs.level, secrets=settings.secret_values())
     if problems := service_problems(settings):
         raise SettingsProblem(problems)
-    with cli_dashboard.beside_run(settings, given, has_end=once or cycles is not None):
+    from bot.cli.dashboard import beside_run
+
+    with beside_run(settings, given, has_end=once or cycles is not None):
         code = run_daemon(
             settings, once=once, cycles=cycles, services=services_of(settings), report_start=start_report_of(settings)
         )

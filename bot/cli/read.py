@@ -5,13 +5,13 @@ from typing import Annotated
 import typer
 
 from bot.cli import common
-from bot.cli.common import RUN, SharedOptions, command
+from bot.cli.common import RUN, SharedOptions, command, commands_of
 from bot.runtime.exit_codes import ExitCode
 
 
 def add_commands(app: typer.Typer) -> None:
-    """Put them under the root command."""
-    for verb in (status, positions, pnl, orders, history, signals, why, replay):
+    """Put every command of this module under the root command, in the order of the module."""
+    for verb in commands_of(__name__):
         app.command()(verb)
 
 
@@ -40,6 +40,8 @@ def positions(given: SharedOptions) -> None:
     from bot.report import queries as readings
     from bot.report import tables as report_tables
     from bot.report.profit.views import profit_line
+    from bot.report.views import positions as positions_view
+    from bot.report.views import sleeves as sleeves_view
 
     with readings.open_journal(given.files, given.assignments, given.journal) as view:
         document = readings.positions(view)
@@ -49,9 +51,9 @@ def positions(given: SharedOptions) -> None:
     switch = report_tables.switch_line(document)
     readings.show(
         *([switch] if switch is not None else []),
-        report_tables.sleeves_table(document["sleeves"], document["quote"]),
+        sleeves_view.sleeves_table(document["sleeves"], document["quote"]),
         report_holdings.holdings_table(document["holdings"], document["quote"]),
-        report_tables.positions_table(document["positions"], document["quote"]),
+        positions_view.positions_table(document["positions"], document["quote"]),
         f"profit: {profit_line(document['profit'], document['quote'])}",
         document["as_of"],
     )
@@ -91,7 +93,7 @@ def orders(
     """The newest orders, with what became of them: average price and fees."""
     from bot.report import history as report_history
     from bot.report import queries as readings
-    from bot.report import tables as report_tables
+    from bot.report.views import orders as orders_view
 
     with readings.open_journal(given.files, given.assignments, given.journal) as view:
         now_ms = view.now_ms
@@ -99,7 +101,7 @@ def orders(
     if given.as_json:
         common.print_json(rows)
     else:
-        readings.show(report_tables.orders_table(rows, view.quote, now_ms))
+        readings.show(orders_view.orders_table(rows, view.quote, now_ms))
 
 
 @command("journal", *RUN)
@@ -146,6 +148,7 @@ def why(
     from bot.report import funding as report_funding
     from bot.report import queries as readings
     from bot.report import tables as report_tables
+    from bot.report.views import intents as intents_view
 
     with readings.open_journal(given.files, given.assignments, given.journal) as view:
         document, now_ms = readings.why(view, cycle), view.now_ms
@@ -155,7 +158,7 @@ def why(
     readings.show(
         report_tables.why_view(document, now_ms),
         *([report_funding.funding_table(document["funding"], document["quote"])] if document["funding"] else []),
-        report_tables.verdicts_table(document["verdicts"], readings.width()),
+        intents_view.verdicts_table(document["verdicts"], readings.width()),
     )
 
 

@@ -23,6 +23,12 @@ from bot.journal.reader import JournalReader
 from bot.playbook.policy.numbers import Policy
 from bot.report import funding, rows, tables
 from bot.report.format import money, percent, utc
+from bot.report.views import campaigns as campaigns_view
+from bot.report.views import intents as intents_view
+from bot.report.views import orders as orders_view
+from bot.report.views import positions as positions_view
+from bot.report.views import sleeves as sleeves_view
+from bot.report.views.parts import Row
 from bot.runtime.cycle import CycleResult
 from bot.runtime.turn import verdict_of
 
@@ -53,21 +59,21 @@ def cycle_view(
         )
         parts += [
             tables.why_view(reading, result.snapshot.at_ms),
-            tables.sleeves_table(rows.sleeve_rows(result.portfolio, decision.target), quote),
+            sleeves_view.sleeves_table(sleeves_view.sleeve_rows(result.portfolio, decision.target), quote),
         ]
     if begun := _tranche_begun(result, before):
-        parts.append(tables.plan_table(rows.plan_rows(begun), quote))
+        parts.append(campaigns_view.plan_table(campaigns_view.plan_rows(begun), quote))
         parts += _funding_expected(result, begun, quote)
     if decision.intents:
-        parts.append(tables.intents_table(rows.intent_rows(decision.intents, instruments), quote, width))
-        verdicts = rows.verdict_rows(decision.intents, [verdict_of(verdict) for verdict in result.verdicts])
+        parts.append(intents_view.intents_table(intents_view.intent_rows(decision.intents, instruments), quote, width))
+        verdicts = intents_view.verdict_rows(decision.intents, [verdict_of(verdict) for verdict in result.verdicts])
         refused = [row for row in verdicts if row["verdict"] == "refused"]
         approved = len(verdicts) - len(refused)
         parts.append(Text(f"risk gate: {approved} approved, {len(refused)} refused"))
         if refused:
-            parts.append(tables.verdicts_table(refused, width))
+            parts.append(intents_view.verdicts_table(refused, width))
     if result.outcomes:
-        parts.append(tables.outcomes_table([_outcome(o, instruments) for o in result.outcomes], quote, width))
+        parts.append(intents_view.outcomes_table([_outcome(o, instruments) for o in result.outcomes], quote, width))
     said = set(notes_of(before)) if before is not None else set()
     notes = [note for note in notes_of(result, with_decision=not with_diagnosis) if note not in said]
     parts += [Text(f"  · {note}") for note in notes]
@@ -105,13 +111,13 @@ def plan_document(
     verdicts = [verdict_of(verdict) for verdict in result.verdicts]
     return {
         "reading": rows.why(decision, number=result.number, at_ms=result.snapshot.at_ms, policy=result.policy),
-        "campaign": rows.campaign_row(decision.campaign) if decision.campaign else None,
+        "campaign": campaigns_view.campaign_row(decision.campaign) if decision.campaign else None,
         "funding": _planned_funding(result, _running(result)),
-        "intents": rows.intent_rows(decision.intents, result.snapshot.instruments),
-        "verdicts": rows.verdict_rows(decision.intents, verdicts),
+        "intents": intents_view.intent_rows(decision.intents, result.snapshot.instruments),
+        "verdicts": intents_view.verdict_rows(decision.intents, verdicts),
         "kill": result.kill.value,
         "breakers": [{"reason": note.reason.value, "words": note.words} for note in result.breakers],
-        "sleeves": rows.sleeve_rows(result.portfolio, decision.target),
+        "sleeves": sleeves_view.sleeve_rows(result.portfolio, decision.target),
         "missing": [f"{missing.what}: {missing.why}" for missing in result.snapshot.missing],
         "notes": notes_of(result),
         "capital": list(capital),
@@ -119,7 +125,7 @@ def plan_document(
     }
 
 
-def _planned_funding(result: CycleResult, tranche: Tranche | None) -> list[rows.Row]:
+def _planned_funding(result: CycleResult, tranche: Tranche | None) -> list[Row]:
     campaign = result.decision.campaign
     if campaign is None or tranche is None:
         return []
@@ -148,7 +154,7 @@ def demo_summary(
 ) -> dict[str, Any]:
     """What a demo came to, JSON-able. `reconciled` is true when journal and venue agree and nothing is in doubt."""
     orders: tuple[Order, ...] = reader.load_orders(ORDERS_MAX)
-    counts = rows.order_counts(orders)
+    counts = orders_view.order_counts(orders)
     fills = reader.load_fills(FILLS_MAX)
     portfolio, memory = last.portfolio, last.decision.memory
     return {
@@ -161,24 +167,24 @@ def demo_summary(
         "reserve_wanted_quote": plain(policy.allocation.reserve_quote),
         "condition": last.decision.condition.value,
         "stance": last.decision.stance.value,
-        "campaigns": [rows.campaign_row(campaign) for campaign in campaigns],
-        "legs": [row for campaign in campaigns for row in rows.demo_legs(campaign)],
+        "campaigns": [campaigns_view.campaign_row(campaign) for campaign in campaigns],
+        "legs": [row for campaign in campaigns for row in campaigns_view.demo_legs(campaign)],
         "sleeves": {
             row["sleeve"]: {"target": row["target_quote"], "actual": row["value_quote"]} | row
-            for row in rows.sleeve_rows(portfolio, last.decision.target)
+            for row in sleeves_view.sleeve_rows(portfolio, last.decision.target)
         },
-        "executed": rows.leg_rows(orders),
+        "executed": orders_view.leg_rows(orders),
         "orders": counts,
-        "fees": rows.fees(fills),
-        "fees_quote": plain(round(_in_quote(rows.fees(fills), last), 2)),
+        "fees": orders_view.fees(fills),
+        "fees_quote": plain(round(_in_quote(orders_view.fees(fills), last), 2)),
         "resting": [
             f"stop of {order.symbol} at {plain(order.trigger_price)}"
             for order in reader.load_working()
             if order.trigger_price is not None
         ],
-        "funding_quote": rows.funding(reader.load_payments()),
+        "funding_quote": orders_view.funding(reader.load_payments()),
         "funding_legs": funding.held_rows(campaigns, reader, orders, fills, policy.constants.funding_average_hours),
-        "positions": rows.position_rows(truth.account, last.snapshot.instruments, memory),
+        "positions": positions_view.position_rows(truth.account, last.snapshot.instruments, memory),
         "notes": [encode(note) for note in truth.notes],
     }
 
@@ -211,12 +217,12 @@ def print_summary(console: Console, summary: Mapping[str, Any]) -> None:
     console.print(Text(f"After {utc(summary['at_ms'])}", "bold"))
     for campaign in summary["campaigns"]:
         console.print(Text(_campaign_line(campaign, quote)))
-    console.print(tables.legs_table(summary["executed"], quote))
-    console.print(tables.sleeves_table(list(summary["sleeves"].values()), quote))
-    console.print(tables.positions_table(summary["positions"], quote))
+    console.print(orders_view.legs_table(summary["executed"], quote))
+    console.print(sleeves_view.sleeves_table(list(summary["sleeves"].values()), quote))
+    console.print(positions_view.positions_table(summary["positions"], quote))
     if summary["funding_legs"]:
         console.print(funding.funding_table(summary["funding_legs"], quote))
-    console.print(tables.totals_line(summary["orders"], summary["fees"], summary["funding_quote"], quote))
+    console.print(orders_view.totals_line(summary["orders"], summary["fees"], summary["funding_quote"], quote))
     console.print(Text(f"equity: {money(summary['equity_quote'])} {quote}"))
     if summary["reconciled"]:
         console.print(Text("journal and exchange agree"))

@@ -23,7 +23,7 @@ from bot.journal.reader import JournalReader
 from bot.playbook.positions.funding import ExpectedFunding, expected_funding, opens_perp
 from bot.ports import Payment
 from bot.report.format import NONE, Column, TextTable, money, percent
-from bot.report.rows import Row
+from bot.report.views.parts import Row
 
 
 def planned_rows(tranche: Tranche, campaign: Campaign, snapshot: Snapshot, hours: int) -> list[Row]:

@@ -36,6 +36,11 @@ from bot.report.notices import undelivered_notices
 from bot.report.profit.export import ExportTable, export_table
 from bot.report.profit.periods import Marked, Profit, load_profit, valuation_of
 from bot.report.profit.views import earned_text, profit_document
+from bot.report.views import intents as intents_view
+from bot.report.views import orders as orders_view
+from bot.report.views import positions as positions_view
+from bot.report.views import sleeves as sleeves_view
+from bot.report.views.parts import Row
 from bot.risk.cooldown import ends_ms
 from bot.runtime.exit_codes import CommandFailed, ExitCode
 from bot.runtime.health.healthcheck import find_late, find_running
@@ -162,7 +167,7 @@ def positions(view: JournalView) -> Document:
     record = _require(last_kept(view.reader), view)
     portfolio = portfolio_of(view, record)
     memory, latch = view.reader.load_memory(), view.reader.load_latch()
-    reserve = portfolio.equity - portfolio.book - rows.outside_of(portfolio)
+    reserve = portfolio.equity - portfolio.book - sleeves_view.outside_of(portfolio)
     costs = spot_costs(view.settings, view.reader)
     return {
         "kill_switch": _highest(latch.level, view.settings.kill_switch, (view.health or {}).get("kill")).value,
@@ -170,9 +175,9 @@ def positions(view: JournalView) -> Document:
         "at_ms": record.at_ms,
         "as_of": f"as cycle {record.number} saw it, {utc(record.at_ms, view.now_ms)}",
         "quote": portfolio.account.quote,
-        "sleeves": rows.with_reserve(rows.sleeve_rows(portfolio, record.decision.target), reserve),
+        "sleeves": sleeves_view.with_reserve(sleeves_view.sleeve_rows(portfolio, record.decision.target), reserve),
         "holdings": holding_rows(portfolio, costs),
-        "positions": rows.position_rows(record.account, record.snapshot.instruments, memory),
+        "positions": positions_view.position_rows(record.account, record.snapshot.instruments, memory),
         "profit": profit_document(_profit(view, record))["periods"],
     }
 
@@ -217,7 +222,7 @@ def orders(view: JournalView, limit: int, since_ms: int = 0, symbol: str = "") -
     fills: dict[str, list[Fill]] = {}
     for fill in view.reader.load_fills(ALL, min((order.sent_ms for order in chosen), default=0) - _CLOCKS_MS):
         fills.setdefault(fill.client_id or "", []).append(fill)
-    return [row | _execution_of(fills.get(row["client_id"], [])) for row in rows.order_rows(chosen)]
+    return [row | _execution_of(fills.get(row["client_id"], [])) for row in orders_view.order_rows(chosen)]
 
 
 def _execution_of(fills: list[Fill]) -> Document:
@@ -246,7 +251,7 @@ def why(view: JournalView, number: int | None) -> Document:
         "unasked": _unasked(record, policy),
         "quote": view.quote,
         "funding": _funding(record, reader, policy),
-        "verdicts": rows.verdict_rows(record.decision.intents, record.verdicts),
+        "verdicts": intents_view.verdict_rows(record.decision.intents, record.verdicts),
     }
 
 
@@ -268,7 +273,7 @@ def _kill_text(record: CycleRecord, reader: JournalReader) -> str:
     return f"{level.value}, by {named['by']}: {named['reason']}" if named else level.value
 
 
-def _funding(record: CycleRecord, reader: JournalReader, policy: Policy) -> list[rows.Row]:
+def _funding(record: CycleRecord, reader: JournalReader, policy: Policy) -> list[Row]:
     """Expected and actual funding of the perp legs of the rotation that stood in a cycle, up to that cycle."""
     campaign = record.decision.campaign
     if campaign is None:

@@ -213,9 +213,9 @@ REMOVALS: Mapping[int, tuple[Removal, ...]] = {
         Body("bot.runtime.health.healthcheck:check", 'return ExitCode.OK, ""'),
     ),
     46: (
-        Body("bot.report.rows:order_counts", "return {}"),
-        Body("bot.report.rows:fees", "return {}"),
-        Body("bot.report.rows:funding", "return {}"),
+        Body("bot.report.views.orders:order_counts", "return {}"),
+        Body("bot.report.views.orders:fees", "return {}"),
+        Body("bot.report.views.orders:funding", "return {}"),
     ),
     47: (SEND_FIRST,),
     48: (Text("bot/feeds/candle_cache.py", r"if key in keep\b", "if key"),),

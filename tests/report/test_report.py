@@ -29,6 +29,10 @@ from bot.report import console as report
 from bot.report import rows as report_rows
 from bot.report import tables as report_tables
 from bot.report.format import age, amount, money, percent, utc
+from bot.report.views import intents as intents_view
+from bot.report.views import orders as orders_view
+from bot.report.views import parts
+from bot.report.views import positions as positions_view
 from bot.risk import Limits, review
 from bot.runtime.cycle import CycleResult
 from bot.runtime.turn import verdict_of
@@ -192,7 +196,7 @@ VIEWS: Mapping[str, Callable[[Console], None]] = {
     "summary": print_summary,
     "status": lambda console: console.print(report_tables.status_lines(report_rows.status(standing()))),
     "why": lambda console: console.print(report_tables.why_view(why_row(), NOW)),
-    "orders": lambda console: console.print(report_tables.orders_table(report_rows.order_rows(orders()), "USDT", NOW)),
+    "orders": lambda console: console.print(orders_view.orders_table(orders_view.order_rows(orders()), "USDT", NOW)),
 }
 
 
@@ -220,10 +224,10 @@ def test_no_number_is_cut_and_no_line_is_longer_than_the_screen(name: str, width
 
 def huge_positions() -> RenderableType:
     """Sizes and prices as long as they get."""
-    row = report_rows.position_rows(held().account, snapshot().instruments, Memory(hedges=HEDGES))[0]
+    row = positions_view.position_rows(held().account, snapshot().instruments, Memory(hedges=HEDGES))[0]
     long = {"size": "-123456789.123", "unit": "1000000MOG", "entry": "0.000123456789", "mark": "0.000123456788"}
     long |= {"margin_quote": "1234567.89", "unrealised_pnl_quote": "-123456.78", "liquidation_distance": "0.1234"}
-    return report_tables.positions_table([row | long], "USDT")
+    return positions_view.positions_table([row | long], "USDT")
 
 
 @pytest.mark.parametrize("width", [60, 80, 100, 140])
@@ -238,7 +242,7 @@ def test_a_table_too_wide_for_the_screen_leaves_columns_out_or_becomes_lines(wid
 def test_words_stand_beside_the_table_or_below_it_but_are_always_there(width: int) -> None:
     text = " ".join(screen(VIEWS["cycle"], width).split())
     assert "sell 13.6 % of infra spot" in text or "sell 13.6" in text
-    assert ("  1  hedge what stays" in screen(VIEWS["cycle"], width)) is (width < report_tables.WIDE)
+    assert ("  1  hedge what stays" in screen(VIEWS["cycle"], width)) is (width < parts.WIDE)
 
 
 def test_mappings_are_plain_json() -> None:
@@ -246,7 +250,7 @@ def test_mappings_are_plain_json() -> None:
         summary(),
         why_row(),
         report_rows.status(standing()),
-        report_rows.order_rows(orders()),
+        orders_view.order_rows(orders()),
         report_rows.status(standing(portfolio=None, last_cycle_ms=0)),
     ]
     assert json.loads(json.dumps(everything)) == everything
@@ -257,19 +261,19 @@ def test_a_decision_survives_the_journal() -> None:
 
 
 def test_margin_is_shown_for_entries_into_perps_only() -> None:
-    rows = report_rows.intent_rows(LEGS, snapshot().instruments)
+    rows = intents_view.intent_rows(LEGS, snapshot().instruments)
     assert [row["margin_quote"] for row in rows] == ["998", None, None, "2004"]
 
 
 def test_a_refusal_is_told_with_its_reason_and_words() -> None:
     verdicts = [verdict_of(v) for v in review((LEGS[3],), context(), Limits())]
-    (row,) = report_rows.verdict_rows(LEGS, verdicts)
+    (row,) = intents_view.verdict_rows(LEGS, verdicts)
     assert (row["verdict"], row["reason"], row["purpose"]) == ("refused", "order_notional", "tactical")
     assert "more than 10000 quote" in row["words"]
 
 
 def test_orders_are_counted_by_what_became_of_them() -> None:
-    assert report_rows.order_counts(orders()) == {
+    assert orders_view.order_counts(orders()) == {
         "sent": 4,
         "filled": 1,
         "ended": 1,
@@ -280,8 +284,8 @@ def test_orders_are_counted_by_what_became_of_them() -> None:
 
 
 def test_fees_add_up_by_asset_and_funding_by_perp() -> None:
-    assert report_rows.fees(fills()) == {"BNB": "0.001", "USDT": "1.5"}
-    assert report_rows.funding(payments()) == {"ETH/USDT:USDT": "1.25", "UNI/USDT:USDT": "-3.5"}
+    assert orders_view.fees(fills()) == {"BNB": "0.001", "USDT": "1.5"}
+    assert orders_view.funding(payments()) == {"ETH/USDT:USDT": "1.25", "UNI/USDT:USDT": "-3.5"}
 
 
 def test_what_would_change_its_mind_names_the_waiting_reading_the_dissent_and_the_missing() -> None:
@@ -318,12 +322,12 @@ def test_a_rebalancing_is_told_by_what_it_trades_and_not_as_a_shift_of_nothing()
 
 def test_markup_in_words_is_printed_as_it_is() -> None:
     odd = replace(LEGS[1], words="[red]sell[/red] [/]")
-    view = report_tables.intents_table(report_rows.intent_rows([odd], snapshot().instruments), "USDT", 100)
+    view = intents_view.intents_table(intents_view.intent_rows([odd], snapshot().instruments), "USDT", 100)
     assert "[red]sell[/red] [/]" in screen(lambda console: console.print(view), 100)
 
 
 def test_an_empty_table_says_so() -> None:
-    view: RenderableType = report_tables.positions_table([], "USDT")
+    view: RenderableType = positions_view.positions_table([], "USDT")
     assert "none" in screen(lambda console: console.print(view), 100)
 
 

@@ -22,6 +22,9 @@ from bot.domain.portfolio import Balance, Holding, Portfolio
 from bot.domain.states import KillLevel, OrderState
 from bot.journal.journal import Journal
 from bot.report import holdings, queries, rows, tables
+from bot.report.views import orders as orders_view
+from bot.report.views import positions as positions_view
+from bot.report.views import sleeves as sleeves_view
 from bot.runtime.exit_codes import ExitCode
 from tests.commands import sectorbot
 from tests.report.test_report import held, orders, standing, why_row
@@ -46,7 +49,7 @@ async def test_orders_are_counted_beyond_any_list_of_the_newest(tmp_path: Path) 
     counts = journal.reader.count_orders_by_state()
     await journal.close()
     assert counts == {OrderState.SUBMITTING: 203}
-    assert rows.counts_by_state(counts)["sent"] == 203
+    assert orders_view.counts_by_state(counts)["sent"] == 203
 
 
 def test_status_shows_all_orders_and_those_of_today() -> None:
@@ -59,7 +62,7 @@ def test_status_shows_all_orders_and_those_of_today() -> None:
 def test_book_reserve_and_what_is_outside_add_up_to_equity(cash: int, reserve: int, outside: int) -> None:
     portfolio = held()
     balances = {**portfolio.account.balances, "USDT": Balance("USDT", D(cash))}
-    equity = portfolio.equity - portfolio.account.cash + cash + outside - rows.outside_of(portfolio)
+    equity = portfolio.equity - portfolio.account.cash + cash + outside - sleeves_view.outside_of(portfolio)
     changed = replace(
         portfolio,
         account=replace(portfolio.account, balances=balances),
@@ -75,8 +78,8 @@ def test_book_reserve_and_what_is_outside_add_up_to_equity(cash: int, reserve: i
 
 def test_the_reserve_has_a_row_of_its_own_and_the_sum_stays() -> None:
     target = {"defi.spot": D("0.57"), "cash": D("0.43")}
-    before = rows.sleeve_rows(held(), target)
-    after = rows.with_reserve(before, D(5000))
+    before = sleeves_view.sleeve_rows(held(), target)
+    after = sleeves_view.with_reserve(before, D(5000))
     cash, reserve = (next(row for row in after if row["sleeve"] == name) for name in ("cash", "reserve"))
     assert (reserve["value_quote"], reserve["target_quote"], reserve["left_quote"]) == ("5000", "5000", "0")
     assert Decimal(cash["target_quote"]) == D("0.43") * held().book
@@ -156,9 +159,9 @@ POSITION = {"symbol": "UNI/USDT:USDT", "side": "short", "size": "-1998.4", "unit
     "role": "tactical long",
 }
 TABLES: dict[str, Callable[[], Any]] = {
-    "sleeves": lambda: tables.sleeves_table([{"sleeve": "infra.futures"} | SLEEVES], "USDT"),
-    "orders": lambda: tables.orders_table([ORDER], "USDT", NOW),
-    "positions": lambda: tables.positions_table([POSITION], "USDT"),
+    "sleeves": lambda: sleeves_view.sleeves_table([{"sleeve": "infra.futures"} | SLEEVES], "USDT"),
+    "orders": lambda: orders_view.orders_table([ORDER], "USDT", NOW),
+    "positions": lambda: positions_view.positions_table([POSITION], "USDT"),
     "holdings": lambda: holdings.holdings_table(holdings.holding_rows(holder(), {}), "USDT"),
     "why": lambda: tables.why_view(why_row(), NOW),
 }
@@ -233,12 +236,12 @@ def test_orders_are_listed_with_time_price_and_fee_and_by_token_and_time() -> No
     assert [row["symbol"] for row in queries.orders(view, 50, symbol="UNI/USDT")] == ["UNI/USDT"]
     assert len(queries.orders(view, 1, symbol="uni")) == 1
     assert queries.orders(view, 50, since_ms=max(order.sent_ms for order in every) + 1) == []
-    text = screen(tables.orders_table([row], "USDT", NOW), 160)
+    text = screen(orders_view.orders_table([row], "USDT", NOW), 160)
     assert "2.75" in text
     assert "0.9 UNI" in text
     assert datetime.fromtimestamp(spot.sent_ms / 1000, UTC).strftime("%H:%M:%S") in text
     assert spot.client_id in text
-    assert "2023-11-14" in screen(tables.orders_table([row], "USDT", NOW + 86_400_000), 160), "of another day"
+    assert "2023-11-14" in screen(orders_view.orders_table([row], "USDT", NOW + 86_400_000), 160), "of another day"
 
 
 def test_orders_of_a_token_and_since_a_moment_are_asked_for_by_options(finished_run: Path) -> None:

@@ -11,8 +11,9 @@ from bot.domain.order import Fill, Order
 from bot.domain.order_ids import leg_id
 from bot.journal.facts import Fact
 from bot.journal.reader import JournalReader
-from bot.report import rows
 from bot.report.queries import JournalView
+from bot.report.views import campaigns as campaigns_view
+from bot.report.views import orders as orders_view
 from bot.runtime.exit_codes import CommandFailed
 from bot.runtime.settings.reference import flatten
 from bot.runtime.settings.snapshot import load_config
@@ -36,7 +37,7 @@ def orders_document(view: JournalView, state: str = "", text: str = "") -> Docum
     kept = [order for order in found if wanted is None or order.state.value in wanted]
     if part:
         kept = [o for o in kept if part in f"{o.symbol} {o.purpose.value} {o.client_id} {o.sector}".upper()]
-    counts = rows.counts_by_state(view.reader.count_orders_by_state())
+    counts = orders_view.counts_by_state(view.reader.count_orders_by_state())
     return {
         "orders": [order_row(order) for order in kept[:ORDERS_MAX]],
         "counts": counts,
@@ -48,7 +49,7 @@ def orders_document(view: JournalView, state: str = "", text: str = "") -> Docum
 
 def order_row(order: Order) -> Document:
     """An order with its average price and the share of it that has executed."""
-    row = rows.order_rows([order])[0]
+    row = orders_view.order_rows([order])[0]
     average = order.filled_quote / order.filled_size if order.filled_size else None
     return row | {
         "average": None if average is None else plain(round(average, 8)),
@@ -111,7 +112,7 @@ def _campaign(reader: JournalReader, number: int, last: int) -> Campaign | None:
 
 
 def _campaign_row(reader: JournalReader, campaign: Campaign) -> Document:
-    row = rows.campaign_row(campaign)
+    row = campaigns_view.campaign_row(campaign)
     orders = reader.load_orders(FILLS_MAX, campaign.number)
     by_leg: dict[str, list[Order]] = {}
     for order in orders:
