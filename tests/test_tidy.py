@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import tidy, tidy_style, tidy_venues, tidy_words
+from tests import tidy, tidy_docs, tidy_style, tidy_venues, tidy_words
 from tests.tidy import House
 
 ROOT = Path(__file__).parent.parent
@@ -148,6 +148,14 @@ def test_no_function_remembers_below_runtime(house: House) -> None:
     check(tidy_style.no_function_remembers_below_runtime(house))
 
 
+def test_exceptions_are_named(house: House) -> None:
+    check(tidy_docs.exceptions_are_named(house))
+
+
+def test_tuples_are_explained(house: House) -> None:
+    check(tidy_docs.tuples_are_explained(house))
+
+
 def test_venue_folders_stand_alone(house: House) -> None:
     check(tidy_venues.venue_folders_stand_alone(house))
 
@@ -255,6 +263,16 @@ PLANTED: list[tuple[Rule, Files, str]] = [
         "bot/journal/x.py:2",
     ),
     (
+        tidy_docs.exceptions_are_named,
+        {"bot/risk/x.py": 'def f():\n    """Check."""\n    raise ValueError("x")'},
+        "bot/risk/x.py:",
+    ),
+    (
+        tidy_docs.tuples_are_explained,
+        {"bot/risk/x.py": 'def f() -> tuple[str, int] | None:\n    """Numbers."""'},
+        "bot/risk/x.py:",
+    ),
+    (
         tidy_venues.venue_folders_stand_alone,
         {"bot/venues/ccxt/x.py": "from bot.venues.binance.errors import TABLE"},
         "bot/venues/ccxt/x.py:1",
@@ -344,7 +362,8 @@ def build(folder: Path, files: Files) -> House:
 
 def all_rules() -> list[Rule]:
     shape = {"house": House, "return": list[str]}
-    rules = [*vars(tidy).values(), *vars(tidy_style).values(), *vars(tidy_venues).values(), *vars(tidy_words).values()]
+    modules = (tidy, tidy_docs, tidy_style, tidy_venues, tidy_words)
+    rules = [rule for module in modules for rule in vars(module).values()]
     return [rule for rule in rules if getattr(rule, "__annotations__", None) == shape]
 
 

@@ -171,7 +171,7 @@ def leg_of(client_id: str) -> str:
 
 
 def slice_and_attempt(client_id: str) -> tuple[int, int]:
-    """The numbers that a client order id of ours ends with."""
+    """(slice, attempt): the numbers that a client order id of ours ends with."""
     use = client_id[-_USE_WIDTH:]
     return int(use[: _ID_WIDTHS["slice"]], 36), int(use[_ID_WIDTHS["slice"] :], 36)
 

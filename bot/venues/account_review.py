@@ -176,6 +176,11 @@ def is_false(answer: Answer, name: str) -> bool:
 
 
 def rows_in(answer: Answer, name: str) -> list[Mapping[str, Any]]:
+    """The rows of a list in an answer.
+
+    Raises:
+        Unreadable: the answer has no such list.
+    """
     rows = answer.get(name)
     if not isinstance(rows, list):
         raise Unreadable(f"the answer has no list {name}")

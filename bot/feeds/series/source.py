@@ -161,7 +161,7 @@ def reason_of(error: Exception) -> str:
 
 
 def file_stamp(path: Path) -> tuple[int, int]:
-    """What changes when a file does.
+    """(time of change in ns, size): what changes when a file does.
 
     Raises:
         OSError: there is no such file.

@@ -33,7 +33,11 @@ def settle_transfer(memory: Memory, account: Account) -> Memory:
 
 
 def finish_transfer(memory: Memory, transfer: Transfer, *, moves_labels: bool = True) -> Memory:
-    """Memory after the running tranche's next transfer; without `moves_labels` it was given up."""
+    """Memory after the running tranche's next transfer; without `moves_labels` it was given up.
+
+    Raises:
+        ValueError: no tranche is running.
+    """
     tranche = running_tranche(memory)
     if tranche is None or memory.campaign is None:
         raise ValueError("there is no running tranche whose transfer could be finished")

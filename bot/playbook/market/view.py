@@ -131,4 +131,5 @@ def _shared(one: Index, other: Index) -> tuple[tuple[int, ...], Sequence[float],
 
 
 def ranked(rank: float | None, kind: str) -> tuple[float | None, str]:
+    """(rank, kind of history): the kind is empty where there is no rank."""
     return rank, kind if rank is not None else ""

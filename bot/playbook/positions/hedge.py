@@ -189,11 +189,11 @@ def _shrink(
 def near_liquidation(
     memory: Memory, context: PlanContext
 ) -> tuple[tuple[Shrink, ...], Mapping[str, Decimal], tuple[Note, ...]]:
-    """Hedges whose liquidation is near: margin to add from the idle margin of the sleeve, or the part to close.
+    """Hedges whose liquidation is near: (parts to close, margin to add by perp, notes).
 
     Below half of the least distance, or without idle margin, the hedge shrinks by half: it is never liquidated while
-    anything can be done (PLAYBOOK §2). Idle margin is given once: each addition lowers what
-    the hedges after it can get.
+    anything can be done (PLAYBOOK §2). Margin comes from what is idle in the sleeve, and is given once: each addition
+    lowers what the hedges after it can get.
     """
     least = context.policy.sizing.liquidation_distance_min
     shrinks, top_ups, notes = [], {}, []

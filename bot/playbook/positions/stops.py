@@ -127,7 +127,7 @@ def _stop(
 
 
 def within(price: Decimal, sign: int) -> tuple[Decimal, Decimal]:
-    """The triggers that need no replacement beside `price`: a little farther from the entry, any that are nearer."""
+    """(lowest, highest) trigger that needs no replacement: a little farther from the entry than `price`, any nearer."""
     if sign > 0:
         return price * (ONE - STOP_STEP), Decimal("Infinity")
     return ZERO, price * (ONE + STOP_STEP)

@@ -23,7 +23,7 @@ _BETA_RETURNS_MIN = 20
 
 
 def held_weights(sector: str, context: PlanContext) -> tuple[Mapping[str, Decimal], tuple[Note, ...]]:
-    """Weight of each token that a book of this size holds in a sector."""
+    """Weight of each token that a book of this size holds in a sector, and a note for each that dropped out."""
     most = most_tokens(sector, context.snapshot, context.sectors, context.policy, context.portfolio.book)
     return read_weights(sector, context.snapshot, context.sectors, most)
 

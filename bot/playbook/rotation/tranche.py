@@ -34,6 +34,9 @@ def start_tranche(
     """Begin the campaign's next tranche: its legs aim at sizes fixed here.
 
     Returns the campaign, the perps that are hedges from now on with the sector they cover, and notes.
+
+    Raises:
+        ValueError: no tranche is left.
     """
     outline = campaign.current
     if outline is None:

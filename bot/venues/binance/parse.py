@@ -61,7 +61,11 @@ def perp_wallet(account: Row, quote: str) -> tuple[Decimal, Decimal]:
 
 
 def position(row: Row, symbol: str, leverage: Decimal | None = None) -> Position:
-    """One row of positionRisk (v3). Leverage is notional over initial margin unless it is given."""
+    """One row of positionRisk (v3). Leverage is notional over initial margin unless it is given.
+
+    Raises:
+        ValueError: a price is none.
+    """
     size, isolated = number(row["positionAmt"]), number(row.get("isolatedWallet") or "0")
     locked = number(row.get("positionInitialMargin") or row.get("initialMargin") or "0")
     if leverage is None and locked > 0:
@@ -152,7 +156,11 @@ def order_report(row: Row, symbol: str, *, contract_size: Decimal, fills: tuple[
 
 def trigger_report(row: Row, symbol: str, *, executed: OrderReport | None = None) -> OrderReport:
     """An algo order row; `executed` is the ordinary order it became when it triggered, whose state it then takes, and
-    whose id, because that is the one its trades carry."""
+    whose id, because that is the one its trades carry.
+
+    Raises:
+        ValueError: its size is none.
+    """
     status, size = str(row["algoStatus"]), number(row["quantity"])
     if size < 0 or (size == 0 and row.get("closePosition") not in (True, "true")):
         raise ValueError(f"the size of the order is {size}")
@@ -196,7 +204,11 @@ def placement_fills(row: Row, *, venue: str, symbol: str) -> tuple[Fill, ...]:
 
 
 def fill(row: Row, *, venue: str, symbol: str) -> Fill:
-    """A row of myTrades (spot: isBuyer, isMaker) or userTrades (perps: side, maker)."""
+    """A row of myTrades (spot: isBuyer, isMaker) or userTrades (perps: side, maker).
+
+    Raises:
+        ValueError: its size or its price is not positive.
+    """
     taken = row["side"].lower() if "side" in row else "buy" if row["isBuyer"] else "sell"
     price, size = number(row["price"]), number(row["qty"])
     if price <= 0 or size <= 0:
@@ -218,7 +230,11 @@ def fill(row: Row, *, venue: str, symbol: str) -> Fill:
 
 
 def payment(row: Row, symbol_of: Callable[[str], str]) -> Payment | None:
-    """An income row; None for the result of a trade of our own. `symbol_of` names a venue symbol as we do."""
+    """An income row; None for the result of a trade of our own. `symbol_of` names a venue symbol as we do.
+
+    Raises:
+        ValueError: the row has no id.
+    """
     kind, number_of = _name(row["incomeType"]), row["tranId"]
     if kind in _OWN_TRADING:
         return None

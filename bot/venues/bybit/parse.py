@@ -60,7 +60,11 @@ def bound_in(row: Row) -> Decimal:
 
 
 def position(row: Row, symbol: str, *, is_isolated: bool) -> Position:
-    """A row of position/list with a size."""
+    """A row of position/list with a size.
+
+    Raises:
+        ValueError: a price is none.
+    """
     size = number(row["size"]) * _sign(row)
     entry, mark = number(row["avgPrice"]), number(row["markPrice"])
     if entry < 0 or mark <= 0:
@@ -207,7 +211,11 @@ def is_trade(row: Row) -> bool:
 
 
 def fill(row: Row, *, venue: str, symbol: str) -> Fill:
-    """A row of execution/list. What is paid is positive; a spot purchase pays in what it buys."""
+    """A row of execution/list. What is paid is positive; a spot purchase pays in what it buys.
+
+    Raises:
+        ValueError: its size or its price is not positive.
+    """
     price, size, side = number(row["execPrice"]), number(row["execQty"]), _side(row)
     if price <= 0 or size <= 0:
         raise ValueError(f"an execution of {size} at {price}")

@@ -80,7 +80,7 @@ class ConnectionRules:
 
 
 class Connection:
-    """An opened ccxt instance with its wire, clock and markets.
+    """An opened ccxt instance with its wire, clock and markets; before `open` its wire raises Unavailable.
 
     Args:
         session_factory: makes the aiohttp session; mandatory where the environment needs one (`sim`).
@@ -236,7 +236,7 @@ class Connection:
 
         A question about all that were ever asked for goes to the venue; one about some of them, and one with
         `is_known_enough`, is answered from what is known for `FACTS_AGE_MAX_MS`, until a refusal contradicts it. The
-        cache file answers the first question of a process and no other: the next one asks the venue.
+        cache file answers the first question of a process only: the next one asks the venue. Raises Unavailable.
         """
         self._asked |= dict.fromkeys(symbols or ())
         required = None if symbols is None else tuple(dict.fromkeys([*self.instruments, *self._asked]))
