@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 from bot.domain.candles import CandleSeries
 from bot.domain.durations import HOUR_MS
-from bot.domain.market import Snapshot
-from bot.domain.order import Purpose
+from bot.domain.market import SignalMarket, Snapshot
+from bot.domain.order import Order, Purpose, TimeInForce
 from bot.domain.reason import Reason
 from bot.playbook.market import indicators
 from bot.playbook.orders.timing import retracement_zone
 from bot.playbook.policy.numbers import Policy
-from tests.playbook.builders import START_MS, World, golden_policy, neutral_world
+from tests.playbook.builders import START_MS, World, golden_policy, neutral_world, resting
 
 D = Decimal
 STEP = 4 * HOUR_MS
@@ -38,7 +38,8 @@ class Swinging(World):
     turns: tuple[float, ...] = (8.0, 12.0, 11.9)
 
     def snapshot(self) -> Snapshot:
-        return replace(super().snapshot(), candles={"UNI/USDT": swing(*self.turns, end_ms=self.at_ms)})
+        candles = {"UNI/USDT": swing(*self.turns, end_ms=self.at_ms)} if self.turns else {}
+        return replace(super().snapshot(), candles=candles)
 
 
 def buying(*turns: float, price: str = "10", **changes: object) -> Swinging:
@@ -57,19 +58,82 @@ def buying(*turns: float, price: str = "10", **changes: object) -> Swinging:
 
 
 def bought(world: World) -> set[str]:
-    return {i.symbol for i in world.decide().intents if i.purpose is Purpose.INCREASE}
+    """What is bought at once: purchases that rest are not."""
+    purchases = [i for i in world.decide().intents if i.purpose is Purpose.INCREASE]
+    return {i.symbol for i in purchases if not i.time_in_force.may_rest}
 
 
 def test_a_purchase_waits_above_the_zone_and_is_made_in_it() -> None:
     world = buying(8.0, 12.0, 11.9, price="11.0")
     made = world.decide()
-    assert {i.symbol for i in made.intents} == {"AAVE/USDT"}
+    assert {i.symbol for i in made.intents if not i.time_in_force.may_rest} == {"AAVE/USDT"}
     waits = next(note for note in made.notes if note.reason is Reason.ENTRY_WAITS)
     assert "given back 38.2%" in waits.words
     assert float(waits.numbers["limit"]) == pytest.approx(12 - 0.382 * 4)
     assert float(waits.numbers["deep"]) == pytest.approx(12 - 0.618 * 4)
     world.prices["UNI"] = D("10.47")
     assert bought(world) == {"AAVE/USDT", "UNI/USDT"}
+
+
+def rest(world: World) -> Order:
+    """The purchase of UNI rests."""
+    (intent,) = [i for i in world.decide().intents if i.symbol == "UNI/USDT"]
+    order = resting(intent)
+    world.working = (order,)
+    return order
+
+
+def test_while_it_waits_a_limit_order_rests_at_the_end_of_the_zone() -> None:
+    world = buying(8.0, 12.0, 11.9, price="11.0")
+    (intent,) = [i for i in world.decide().intents if i.symbol == "UNI/USDT"]
+    assert (intent.time_in_force, intent.worst_price) == (TimeInForce.GTC, D("10.47")), "12 − 0.382 · 4, on the grid"
+    assert intent.size * intent.worst_price <= world.spot["USDT"]
+    assert not intent.reduce_only
+
+
+def test_it_stays_while_the_zone_does_and_comes_back_at_the_deadline() -> None:
+    world = buying(8.0, 12.0, 11.9, price="11.0")
+    order = rest(world)
+    made = world.decide()
+    assert order.client_id not in made.cancels, "the price has left it behind, as it is meant to"
+    assert "UNI/USDT" not in {i.symbol for i in made.intents}
+    kept = world.turns
+    world.turns = ()
+    assert order.client_id not in world.guard().cancels, "a guard reads no candles"
+    world.turns = kept
+    world.skip(world.policy.entries.wait_hours * 60)
+    assert order.client_id in world.decide().cancels
+    world.working = ()
+    assert "UNI/USDT" in bought(world)
+
+
+def test_it_follows_a_swing_that_grows() -> None:
+    world = buying(8.0, 12.0, 11.9, price="11.0")
+    order = rest(world)
+    world.turns, world.prices["UNI"] = (8.0, 13.0, 12.9), D(12)
+    assert order.client_id in world.decide().cancels
+    world.working = ()
+    assert rest(world).price == D("11.09"), "13 − 0.382 · 5"
+
+
+def test_a_zone_of_another_market_gives_no_price() -> None:
+    world = buying(8.0, 12.0, 11.9, price="11.0")
+
+    class Elsewhere(Swinging):
+        def snapshot(self) -> Snapshot:
+            return replace(super().snapshot(), signal_market=SignalMarket("mainnet", self.at_ms, {"UNI/USDT": D(11)}))
+
+    world.__class__ = Elsewhere
+    made = world.decide()
+    assert "UNI/USDT" not in {i.symbol for i in made.intents}
+    assert Reason.ENTRY_WAITS in {note.reason for note in made.notes}
+
+
+def test_an_overbought_token_is_not_ordered() -> None:
+    world = buying(8.0, 12.0, 11.9, price="11.0", entry_wait=True, rsi_max=50)
+    waits = [n.words for n in world.decide().notes if n.reason is Reason.ENTRY_WAITS]
+    assert any("RSI is" in line for line in waits)
+    assert "UNI/USDT" not in {i.symbol for i in world.decide().intents}
 
 
 def test_the_deadline_ends_the_waiting() -> None:

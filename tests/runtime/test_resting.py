@@ -6,10 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from bot.domain.durations import HOUR_MS
 from bot.domain.order import Purpose, TimeInForce
 from bot.domain.states import KillLevel, OrderState
+from bot.domain.symbol import base_of
 from bot.runtime.cycle import CycleResult
 from bot.runtime.daemon import Daemon, Health
+from bot.runtime.replay import replay
 from bot.runtime.simulator.embedded import ACCOUNT
 from bot.runtime.wiring import App
 from bot.simex.dialects.wire import WireReply, WireRequest
@@ -152,3 +155,22 @@ async def test_a_bid_that_would_take_is_refused_settled_and_placed_anew(stage: S
             await stage.turn(app)
         assert resting(stage)
         await stage.check_books(app)
+
+
+async def test_a_purchase_rests_where_its_pullback_is_waited_for_until_the_deadline(tmp_path: Path) -> None:
+    changes = ("playbook.entries.pullback=true", "playbook.entries.wait=false", "playbook.entries.wait_hours=2")
+    async with staged(tmp_path, *changes) as stage, stage.app() as app:
+        result = await until_one_rests(stage, app)
+        exchange = stage.embedded.exchange
+        first = resting(stage)
+        assert all(o.price is not None and o.price < exchange.quote(o.symbol).bid for o in first)
+        assert replay(stage.settings, app.journal.reader, result.number).is_identical
+        await app.cycle.guard()
+        assert resting(stage) == first, "a guard leaves it where it waits"
+        stage.embedded.clock.skip(2 * HOUR_MS)
+        before = exchange.balances(ACCOUNT)
+        await stage.turn(app)
+        await stage.turn(app)
+        assert resting(stage) == ()
+        after, tokens = exchange.balances(ACCOUNT), {base_of(order.symbol) for order in first}
+        assert all(after[token].free > before[token].free for token in tokens), "and bought at once after it"

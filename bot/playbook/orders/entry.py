@@ -12,7 +12,7 @@ from bot.domain.durations import HOUR_MS, MINUTE_MS
 from bot.domain.instrument import Instrument, Side
 from bot.domain.market import Quote
 from bot.domain.money import BPS, ONE, ZERO
-from bot.domain.order import Intent, IntentTerms, Purpose
+from bot.domain.order import Intent, IntentTerms, Purpose, TimeInForce
 from bot.domain.perp import bracket_room, opening_cost, whole_leverage
 from bot.domain.reason import Note, Reason
 from bot.playbook.book.context import PlanContext, with_slippage
@@ -22,6 +22,7 @@ from bot.playbook.orders.timing import (
     is_twap,
     next_slice_ms,
     overbought,
+    pullback_price,
     resting_price,
     rests_as,
     retracement_zone,
@@ -90,14 +91,16 @@ def _enter(
     if quote is None or quote.defect():
         why = quote.defect() if quote is not None else "there is no quote"
         return Entry(leg, None, (Note(Reason.PRICE_BAD, f"{leg.symbol}: {why}: {leg.words} waits", leg.symbol),))
-    waits = _waits(leg, tranche, context)
-    if waits is not None:
+    waits, pullback = _waits(leg, tranche, context), pullback_price(leg, tranche, context)
+    if waits is not None and (pullback is None or not waits.numbers.get("limit")):
         return Entry(leg, None, (waits,))
     worst = worst_price(quote.mid, leg.side, context.policy.orders.slippage_bps, instrument)
+    worst = worst if pullback is None else min(worst, pullback)
     size, is_short = leg.left(context.held(leg.symbol)), False
-    notes: tuple[Note, ...] = ()
+    notes: tuple[Note, ...] = () if waits is None else (waits,)
     if budget is not None and size * worst > budget:
-        size, worst, notes = _within_cash(leg, size, worst, budget, instrument, quote, context)
+        size, worst, cut = _within_cash(leg, size, worst, budget, instrument, quote, context)
+        notes += cut
         is_short = True
     elif leg.purpose in _OPENING_PERP and leg.leverage:
         size, notes = _within_margin(leg, size, worst, margin, instrument)
@@ -107,11 +110,13 @@ def _enter(
             size, more = _within_spot(leg, size, quote, instrument, context)
             notes += more
         is_short = bool(notes)
-    if is_twap(leg, tranche, context.policy, context.at_ms):
+    if pullback is None and is_twap(leg, tranche, context.policy, context.at_ms):
         lowest = min(worst, quote.valuation)
         size = min(size, slice_size(leg, leg.left(context.held(leg.symbol)), lowest, instrument, context.policy))
     waits_as = None if instrument.is_perp else rests_as(leg, tranche, context.policy, context.at_ms)
-    if waits_as is not None:
+    if pullback is not None:
+        waits_as = TimeInForce.GTC
+    elif waits_as is not None:
         worst = min(worst, resting_price(waits_as, quote, instrument))
     reduce_only = _is_reducing(leg, instrument)
     is_sale = not instrument.is_perp and leg.side is Side.SELL
@@ -152,8 +157,8 @@ def _waits(leg: Leg, tranche: Tranche, context: PlanContext) -> Note | None:
 
 
 def _waits_for_pullback(leg: Leg, hours: int, context: PlanContext) -> Note | None:
-    """Above the zone a purchase waits; in it the pullback is there; below it the swing is over and nothing offers a
-    better price. The zone is a threshold only: no price of an order is made from candles."""
+    """Above the zone a purchase waits, with a limit order at its upper end; in it the pullback is there; below it the
+    swing is over and nothing offers a better price."""
     zone = retracement_zone(context.snapshot.candles.get(leg.symbol), context.policy)
     quote, elsewhere = context.snapshot.quotes.get(leg.symbol), context.snapshot.signal_market
     # The swing is that of the market which signals are read from, so its price is the one to compare.
@@ -162,7 +167,7 @@ def _waits_for_pullback(leg: Leg, hours: int, context: PlanContext) -> Note | No
         return None
     message = (
         f"{leg.symbol}: {price} is above {zone[1]:.6g}, where the last swing has given back "
-        f"{context.policy.entries.pullback_share:.1%}: the purchase waits, {hours} h at most"
+        f"{context.policy.entries.pullback_share:.1%}: the purchase waits there, {hours} h at most"
     )
     return Note(Reason.ENTRY_WAITS, message, leg.symbol, {"limit": f"{zone[1]:.8g}", "deep": f"{zone[0]:.8g}"})
 

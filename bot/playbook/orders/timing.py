@@ -1,9 +1,11 @@
 """When a leg may wait (PLAYBOOK §9): an overbought token, a swing that has not pulled back, the next slice of a TWAP,
 somebody who takes a resting order.
 
-Candles only say whether to wait; no price of an order is made from them.
+Candles say whether to wait. No price of an order is made from them but that of a purchase that rests where its pullback
+is waited for.
 """
 
+from collections.abc import Mapping
 from decimal import Decimal
 
 from bot.domain.campaign import Campaign, Leg, Tranche
@@ -11,7 +13,9 @@ from bot.domain.candles import CandleSeries
 from bot.domain.durations import HOUR_MS, MINUTE_MS
 from bot.domain.instrument import Instrument
 from bot.domain.market import Quote
+from bot.domain.money import ZERO
 from bot.domain.order import Purpose, TimeInForce
+from bot.domain.order_ids import leg_id
 from bot.playbook.book.context import PlanContext, belongs_to, with_slippage
 from bot.playbook.market import indicators
 from bot.playbook.policy.choices import Style
@@ -41,16 +45,57 @@ def resting_price(waits: TimeInForce, quote: Quote, instrument: Instrument) -> D
     return instrument.floor_price(quote.bid if waits is TimeInForce.POST_ONLY else quote.mid)
 
 
+def pullback_price(leg: Leg, tranche: Tranche, context: PlanContext) -> Decimal | None:
+    """Where a purchase rests while it waits for the pullback of its token: the upper end of the zone, on the grid.
+
+    It is the only price of an order that comes from candles, and it is below the ask: the order is bought at a better
+    price or not at all, and at the deadline it comes back.
+
+    Args:
+        leg: a purchase of the tranche.
+        tranche: the tranche that runs; its start and `entries.wait_hours` give the deadline.
+        context: candles and quotes.
+
+    Returns:
+        None where there is nothing to wait for, or where the candles are those of another market than the one that is
+        traded.
+    """
+    entries, quote = context.policy.entries, context.snapshot.quotes.get(leg.symbol)
+    instrument, is_over = (
+        context.instrument(leg.symbol),
+        context.at_ms >= tranche.started_ms + entries.wait_hours * HOUR_MS,
+    )
+    is_waiting = entries.pullback and leg.purpose is Purpose.INCREASE and not is_over
+    if not is_waiting or instrument is None or quote is None or context.snapshot.signal_market is not None:
+        return None
+    zone = retracement_zone(context.snapshot.candles.get(leg.symbol), context.policy)
+    price = instrument.floor_price(Decimal(f"{zone[1]:.12g}")) if zone is not None else None
+    return price if price is not None and ZERO < price < quote.ask else None
+
+
+def _pullback_prices(context: PlanContext, campaign: Campaign | None) -> Mapping[str, Decimal]:
+    """Where purchases of the running tranche wait for a pullback, by intent."""
+    tranche = campaign.current if campaign is not None and context.policy.entries.pullback else None
+    if campaign is None or tranche is None:
+        return {}
+    prices = {leg.index: pullback_price(leg, tranche, context) for leg in tranche.legs}
+    return {leg_id(campaign.number, tranche.index, i): price for i, price in prices.items() if price is not None}
+
+
 def withdrawn(context: PlanContext, campaign: Campaign | None) -> tuple[str, ...]:
-    """Client ids of resting purchases that are to come back: the price has left them behind by more than `chase_bps`,
-    or the campaign they were for is no longer running."""
-    result = []
+    """Client ids of resting purchases that are to come back: the price has left them behind by more than `chase_bps`
+    and they do not wait for a pullback, or the campaign they were for is no longer running."""
+    result, pullbacks = [], _pullback_prices(context, campaign)
+    # A guard reads no candles: what waits for a pullback is judged by the next cycle.
+    is_judged = bool(context.snapshot.candles) or not context.policy.entries.pullback
     for order in context.working:
         quote = context.snapshot.quotes.get(order.symbol)
         is_behind = (
-            quote is not None
+            is_judged
+            and quote is not None
             and not quote.defect()
             and order.price is not None
+            and order.price != pullbacks.get(order.intent_id)
             and quote.bid > with_slippage(order.price, 1, context.policy.constants.chase_bps)
         )
         is_wanted = campaign is not None and not campaign.is_over and belongs_to(order, campaign)

@@ -59,7 +59,8 @@ class EntryPolicy(BaseModel):
         default=Decimal(70), ge=50, le=100, description="RSI above which a purchase waits, 0–100"
     )
     pullback: bool = Field(
-        default=False, description="whether purchases wait for a pullback of the token's last rising swing"
+        default=False,
+        description="whether purchases wait for a pullback of the token's last rising swing, as limit orders there",
     )
     pullback_share: SkipJsonSchema[Decimal] = Field(
         default=Decimal("0.382"), gt=0, lt=1, description="part of the swing given back that is waited for, share"

@@ -164,7 +164,7 @@ class Settings(BaseSettings):
             environment=self.environment,
             spot_testnet=self.venue.spot_testnet,
             demo=self.venue.demo,
-            needs=_order_needs(self.playbook.orders.increase_style),
+            needs=_order_needs(self.playbook.orders.increase_style, has_pullback=self.playbook.entries.pullback),
             streams=self.venue.streams,
         )
         if unoffered:
@@ -250,7 +250,7 @@ class Settings(BaseSettings):
         return (*keys, *self.notify.secret_parts, *self.telegram.secret_parts)
 
 
-def _order_needs(style: Style) -> Needs:
+def _order_needs(style: Style, *, has_pullback: bool) -> Needs:
     """The orders that the playbook sends: purchases and exits at once, purchases that rest where the style asks for it,
     stops of what is held with leverage."""
     always = "the playbook"
@@ -259,6 +259,8 @@ def _order_needs(style: Style) -> Needs:
     rests = {Style.LIMIT: OrderForm.RESTING, Style.POST_ONLY: OrderForm.POST_ONLY}.get(style)
     if rests is not None:
         needs[Kind.SPOT, rests] = f'playbook.orders.increase_style = "{style.value}"'
+    if has_pullback:
+        needs.setdefault((Kind.SPOT, OrderForm.RESTING), "playbook.entries.pullback = true")
     return needs
 
 
