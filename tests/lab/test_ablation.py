@@ -51,6 +51,13 @@ def test_a_leg_that_is_off_is_not_compared() -> None:
     assert names == ["all rotations", "reduction in a downtrend"]
 
 
+def test_where_trends_scale_the_reduction_both_are_legs_of_their_own() -> None:
+    legs = {leg.name: load_settings((), leg.off) for leg in legs_of(load_settings((), ("playbook.trend.is_on=true",)))}
+    assert len(legs) == 8
+    assert legs["reduction in a downtrend"].playbook.trend.core == 1
+    assert not legs["the sectors' own trends"].playbook.trend.is_on
+
+
 def test_a_leg_that_changes_nothing_adds_nothing() -> None:
     value = value_of("hedges", TIMES, curve(1), curve(1), 1, 7)
     assert (value.growth, value.interval.low, value.interval.high, value.is_shown) == (0.0, 0.0, 0.0, False)

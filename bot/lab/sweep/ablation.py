@@ -58,10 +58,13 @@ def legs_of(settings: Settings) -> tuple[PlaybookLeg, ...]:
     """The legs that are on in these settings."""
     playbook = settings.playbook
     neutral = ", ".join(f'"{sleeve}" = "{share}"' for sleeve, share in playbook.allocation.neutral.items())
+    unscaled = ("playbook.trend.core=1",) if playbook.trend.is_on else ()  # it would reduce what the table does not
     found = [
         PlaybookLeg("all rotations", ("playbook.regime.override=neutral",)),
-        PlaybookLeg("reduction in a downtrend", (f"playbook.allocation.de_risk={{ {neutral} }}",)),
+        PlaybookLeg("reduction in a downtrend", (f"playbook.allocation.de_risk={{ {neutral} }}", *unscaled)),
     ]
+    if playbook.trend.is_on:
+        found.append(PlaybookLeg("the sectors' own trends", ("playbook.trend.is_on=false",)))
     if playbook.hedging.is_on:
         found.append(PlaybookLeg("hedges", ("playbook.hedging.is_on=false",)))
     if playbook.hedging.is_on and playbook.hedging.instrument is HedgeWith.BASKET:
