@@ -55,7 +55,7 @@ class ToExchange(AbstractResolver):
 class Attached:
     """An exchange of another process, as wiring wants it."""
 
-    tvl, macro = None, JoinedMacro(())
+    tvl, macro, identity = None, JoinedMacro(()), ""
 
     def __init__(self, world: dict[str, Any]) -> None:
         self.world = world
