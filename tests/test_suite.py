@@ -1,6 +1,8 @@
 """The two ways to run the tests: which leaves out what, and that both are named where somebody looks for them."""
 
+import gc
 import re
+import sys
 import tomllib
 from pathlib import Path
 
@@ -97,3 +99,14 @@ def test_a_command_of_one_test_hides_no_log_line_from_the_next() -> None:
     with capture_logs() as lines:
         structlog.get_logger().info("started")
     assert [line["event"] for line in lines] == ["started"]
+
+
+def test_what_has_been_collected_is_not_looked_at_again_for_each_test() -> None:
+    assert gc.get_freeze_count() > 100_000
+    assert gc.get_threshold()[0] >= 50_000
+
+
+def test_no_test_loads_all_exchanges_of_ccxt() -> None:
+    loaded = [name for name in sys.modules if re.fullmatch(r"ccxt\.(async_support\.|pro\.)?[a-z0-9]+", name)]
+    assert "ccxt.async_support.binance" in loaded
+    assert len(loaded) < 40, loaded

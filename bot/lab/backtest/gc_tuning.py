@@ -9,8 +9,11 @@ OBJECTS_BETWEEN = 50_000
 
 @contextmanager
 def reduced_gc() -> Iterator[None]:
-    """What is there already is left out of every look, and looks are rare, until the end of the block."""
-    usual = gc.get_threshold()
+    """What is there already is left out of every look, and looks are rare, until the end of the block.
+
+    What the process has left out before stays left out.
+    """
+    usual, was_frozen = gc.get_threshold(), gc.get_freeze_count() > 0
     gc.collect()
     gc.freeze()
     gc.set_threshold(OBJECTS_BETWEEN, *usual[1:])
@@ -18,4 +21,5 @@ def reduced_gc() -> Iterator[None]:
         yield
     finally:
         gc.set_threshold(*usual)
-        gc.unfreeze()
+        if not was_frozen:
+            gc.unfreeze()
