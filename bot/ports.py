@@ -210,6 +210,9 @@ class Payment:
 DEPOSIT, WITHDRAWAL, RETURNED = "deposit", "withdrawal", "withdrawal_returned"
 FLOWS = frozenset((DEPOSIT, WITHDRAWAL, RETURNED))
 """Kinds of payments that come into the spot wallet from outside of the venue, or leave it."""
+PERP_DEPOSIT, PERP_WITHDRAWAL = "perp_deposit", "perp_withdrawal"
+PERP_FLOWS = frozenset((PERP_DEPOSIT, PERP_WITHDRAWAL))
+"""The same of the perp wallet, where it is not of the same account as the spot wallet."""
 
 
 @dataclass(frozen=True, slots=True)

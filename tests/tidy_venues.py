@@ -7,7 +7,7 @@ from fnmatch import fnmatch
 
 from tests.tidy import House, Module
 
-SHARED_FOLDERS = ("ccxt", "paper", "streams")
+SHARED_FOLDERS = ("ccxt", "paper", "pair", "streams")
 VENUE_HOMES = (
     "bot/venues/binance/*",
     "bot/simex/dialects/binance/*",

@@ -108,6 +108,8 @@ def demo(  # noqa: PLR0913, PLR0917 - one argument per option
     max_seconds: Annotated[float, typer.Option(min=1, help="End after that many seconds of wall time.")] = 55.0,
     directory: Annotated[Path | None, typer.Option(metavar="DIR", help="Where the journal goes.")] = None,
     venue: Annotated[str | None, typer.Option(metavar="ID", help="Whose wire is spoken, by venue.id.")] = None,
+    spot_venue: Annotated[str | None, typer.Option(metavar="ID", help="Where spot is traded, if elsewhere.")] = None,
+    perp_venue: Annotated[str | None, typer.Option(metavar="ID", help="Where perps are traded, if elsewhere.")] = None,
 ) -> None:
     """Run one whole rotation on the embedded exchange and print it live. Needs no keys and no network."""
     typer.echo("starting the embedded exchange and the bot; the demo takes a quarter of a minute …", err=True)
@@ -129,6 +131,8 @@ def demo(  # noqa: PLR0913, PLR0917 - one argument per option
         max_seconds=max_seconds,
         directory=directory,
         venue=venue,
+        spot_venue=spot_venue,
+        perp_venue=perp_venue,
     )
     raise typer.Exit(run_demo(options, dashboard_beside))
 

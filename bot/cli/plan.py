@@ -32,7 +32,7 @@ def print_plan(settings: Settings, *, as_json: bool = False) -> ExitCode:
     else:
         console = Console(highlight=False)
         report.print_plan(console, result, capital, exposure_lines(exposure, settings.universe.quote))
-        for text in unlisted(settings.universe, result.snapshot.instruments, settings.venue.id):
+        for text in unlisted(settings.universe, result.snapshot.instruments, settings.venue.name):
             console.print(text, markup=False)
     return ExitCode.OK
 

@@ -314,6 +314,10 @@ class Reason(StrEnum):
     """A row of an answer of the venue (an order, a position, a balance, a fill, a payment) could not be read. It counts
     in full where it is ours or may be; its instrument may only be reduced. A row of cash, or of a position without a
     symbol, stops entries. To do: Look at the row at the venue; tell the maintainers when the venue has a new word."""
+    OTHER_SIDE_UNREAD = "other_side_unread"
+    """Of two venues one does not answer, and what is held there may belong to the other side: a rotation sells no spot
+    while the perps cannot be read, and closes no hedge while spot cannot; a flatten only sells what has no other side.
+    Exits go on. To do: Wait until the venue answers, or look there yourself."""
     POSITION_MISMATCH = "position_mismatch"
     """A position differs from what the journal explains; the instrument is locked. To do: Find what moved it (by hand,
     liquidation), then unlock it with `sectorbot resume --accept-mismatch --reason …`."""

@@ -10,9 +10,10 @@ from typing import Any
 
 from bot.domain.durations import DAY_MS
 from bot.domain.money import ZERO
+from bot.execution.ledger import WALLET
 from bot.execution.unexplained import ADJUSTMENT
 from bot.journal.reader import JournalReader
-from bot.ports import FLOWS, Payment
+from bot.ports import FLOWS, PERP_FLOWS, Payment
 
 _FACTS_MAX = 10_000
 _EARLIER_MS = DAY_MS  # the venue may write a later time than that of the money
@@ -26,8 +27,8 @@ def replaced_adjustments(
     taken = {fact.payload["replaces"] for fact in facts if "replaces" in fact.payload}
     result = []
     for payment in recorded:
-        key = f"spot:{payment.asset}"
-        for fact in facts if payment.kind in FLOWS else ():
+        key = WALLET if payment.kind in PERP_FLOWS else f"spot:{payment.asset}"
+        for fact in facts if payment.kind in FLOWS | PERP_FLOWS else ():
             amount = Decimal(fact.payload["amount"])
             is_it = (
                 fact.payload["key"] == key and amount == payment.amount and fact.at_ms >= payment.at_ms - _EARLIER_MS

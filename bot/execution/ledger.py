@@ -13,7 +13,7 @@ from bot.domain.money import BPS, ONE, ZERO, plain
 from bot.domain.order import Fill
 from bot.domain.portfolio import Account
 from bot.domain.symbol import SymbolSuccession, base_of, is_perp, quote_of
-from bot.ports import FLOWS, Payment
+from bot.ports import FLOWS, PERP_FLOWS, Payment
 
 WALLET = "wallet"
 _LAST_DIGIT = Decimal("0.00000001")
@@ -130,6 +130,10 @@ def expected_books(
         if payment.kind in FLOWS:
             if payment.at_ms > baseline.origin_ms:
                 books.move(f"spot:{payment.asset}", payment.amount)
+            continue
+        if payment.kind in PERP_FLOWS:
+            if payment.at_ms > baseline.origin_ms and payment.asset == quote:
+                books.move(WALLET, payment.amount)
             continue
         if payment.at_ms > baseline.origin_ms and payment.asset == quote:
             books.move(cash, payment.amount)

@@ -14,7 +14,7 @@ from bot.domain.reason import Note, Reason
 from bot.domain.symbol import base_of, is_perp
 from bot.execution.ledger import WALLET, Books
 
-_ANY_POSITION = "perp:"
+_ANY_POSITION, _ANY_ASSET = "perp:", "spot:"
 Defects = Iterable[tuple[str, str]]
 
 
@@ -36,7 +36,7 @@ def believed(account: Account, books: Books) -> Account:
     balances, positions = dict(account.balances), dict(account.positions)
     for key, amount in books.amounts.items():
         asset, symbol = key.removeprefix("spot:"), key.removeprefix("perp:")
-        if key in unreadable and asset != key and amount > 0:
+        if (key in unreadable or _ANY_ASSET in unreadable) and asset != key and amount > 0:
             balances.setdefault(asset, Balance(asset, amount))
         is_asked = key in unreadable or _ANY_POSITION in unreadable
         if is_asked and symbol != key and amount != 0 and symbol not in positions:
@@ -54,7 +54,7 @@ def review(account: Account, defects: Defects, symbols: Iterable[str]) -> Unread
     for key, message in sorted(account.unreadable.items()):
         touched = _instruments_of(key, listed)
         locked |= touched
-        is_cash = key in (WALLET, "spot:", _ANY_POSITION, f"spot:{account.quote}")
+        is_cash = key in (WALLET, _ANY_ASSET, _ANY_POSITION, f"spot:{account.quote}")
         is_unbounded = is_unbounded or is_cash
         scope = "entries stop" if is_cash else "its instrument may only be reduced"
         notes.append(Note(Reason.ROW_UNREADABLE, f"{key}: {scope} until it can be read: {message}", key))

@@ -107,18 +107,18 @@ def summary_lines(summary: Mapping[str, Any], begun: CycleResult, said: str) -> 
     ]
 
 
-def next_lines(journal: str, directory: str | None, address: str = "", venue: str | None = None) -> list[str]:
+def next_lines(journal: str, directory: str | None, address: str = "", venue: Sequence[str] = ()) -> list[str]:
     """Three commands to go on with, the page that shows the same, and where the files are.
 
     Args:
         address: of a dashboard that stays; else the command that serves one is named.
-        venue: the one that was asked for, None for that of the settings.
+        venue: the settings of the venue that was asked for.
     """
     lines = [
         "Next",
         f"  sectorbot positions --journal {journal}",
         f"  sectorbot why --journal {journal}",
-        "  sectorbot run -e sim" + (f" --set venue.id={venue}" if venue else ""),
+        "  sectorbot run -e sim" + "".join(f" --set {setting}" for setting in venue),
         f"In a browser: {address}"
         if address
         else f"In a browser: sectorbot dashboard --journal {journal}, then {DASHBOARD}",

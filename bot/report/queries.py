@@ -111,7 +111,7 @@ def status(view: JournalView) -> tuple[Document, ExitCode]:
     inputs = rows.StatusInputs(
         mode=str(health.get("mode", settings.mode)),
         environment=str(health.get("environment", settings.environment)),
-        venue=settings.venue.id,
+        venue=settings.venue.name,
         kill=_highest(latch.level, settings.kill_switch, health.get("kill")),
         kill_reason=latch.reason,
         kill_by=latch.by,
@@ -127,7 +127,7 @@ def status(view: JournalView) -> tuple[Document, ExitCode]:
         locks=locks,
         orders=reader.count_orders_by_state(),
         orders_today=reader.count_orders(view.now_ms - view.now_ms % DAY_MS),
-        unlisted=unlisted(settings.universe, record.snapshot.instruments, settings.venue.id) if record else (),
+        unlisted=unlisted(settings.universe, record.snapshot.instruments, settings.venue.name) if record else (),
         drawdown_since_ms=memory.drawdown_since_ms,
         drawdown_until_ms=ends_ms(memory, settings.risk),
         peak_since_ms=memory.peak_since_ms,

@@ -12,6 +12,7 @@ from bot.risk.case import ALL, ENTRIES, Check, Effect, OrderReview
 from bot.risk.projection import is_uncertain
 
 _REDUCING = (Effect.SELLS, Effect.SHRINKS)
+_PAIRED = (Purpose.REDUCE, Purpose.RELEASE, Purpose.FLATTEN)
 
 
 def check_kill_switch(review: OrderReview) -> Note | None:
@@ -30,6 +31,25 @@ def check_reconciled(review: OrderReview) -> Note | None:
     if review.context.is_reconciled:
         return None
     return review.refuse(Reason.NOT_RECONCILED, "journal and venue do not agree yet; only reducing orders may pass")
+
+
+def check_other_side(review: OrderReview) -> Note | None:
+    """A hedge and the spot that it covers go together: while one side cannot be read, a rotation sells nothing of the
+    other, and a flatten only what has no other side. Exits, such as one near liquidation, go on."""
+    if review.intent.purpose not in _PAIRED:
+        return None
+    account, is_flattening = review.context.portfolio.account, review.intent.purpose is Purpose.FLATTEN
+    if review.effect is Effect.SELLS and "perp:" in account.unreadable:
+        is_paired = not is_flattening or any(position.size < 0 for position in account.positions.values())
+        words = "the perps, whose shorts may cover it, cannot be read"
+    elif review.effect is Effect.SHRINKS and review.intent.side is Side.BUY and "spot:" in account.unreadable:
+        is_paired = not is_flattening or any(
+            held.total > 0 for asset, held in account.balances.items() if asset != account.quote
+        )
+        words = "the spot that it covers cannot be read"
+    else:
+        return None
+    return review.refuse(Reason.OTHER_SIDE_UNREAD, words) if is_paired else None
 
 
 def check_lock(review: OrderReview) -> Note | None:
@@ -279,6 +299,7 @@ CHECKS: tuple[Check, ...] = (
     Check(check_size_max, ALL),
     Check(check_reduces, frozenset({Effect.SHRINKS})),
     Check(check_collar, ALL),
+    Check(check_other_side, frozenset({Effect.SELLS, Effect.SHRINKS})),
     Check(check_reconciled, ENTRIES),
     Check(check_lock, ENTRIES),
 )

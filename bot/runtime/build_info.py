@@ -15,7 +15,7 @@ def started(settings: Settings) -> Mapping[str, str]:
         "version": __version__,
         "code": code_digest(),
         "config": settings.digest,
-        "venue": settings.venue.id,
+        "venue": settings.venue.name,
         "account": settings.venue.account,
         "environment": settings.environment,
         "mode": settings.mode,

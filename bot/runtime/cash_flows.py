@@ -16,7 +16,7 @@ from bot.execution.ledger import WALLET
 from bot.execution.unexplained import ADJUSTMENT
 from bot.journal.journal import Journal
 from bot.journal.reader import JournalReader
-from bot.ports import FLOWS
+from bot.ports import FLOWS, PERP_FLOWS
 from bot.runtime.kill.switch import ResumeRequest
 
 PEAK_REBASED, BASELINE = "peak_rebased", "baseline"
@@ -53,9 +53,10 @@ def _deposited(reader: JournalReader, since: int, snapshot: Snapshot, quote: str
     """Deposits less withdrawals journaled since, those from before the books began aside."""
     baseline = reader.load_facts(BASELINE, limit=1)
     origin_ms = int(baseline[0].payload["origin_ms"]) if baseline else 0
-    paid = (payment for payment, _ in reader.load_payments_after(since))
-    counted = (p for p in paid if p.kind in FLOWS and p.at_ms > origin_ms)
-    return sum((_value(f"spot:{p.asset}", str(p.amount), snapshot, quote) for p in counted), ZERO)
+    paid = [payment for payment, _ in reader.load_payments_after(since) if payment.at_ms > origin_ms]
+    spot = (_value(f"spot:{p.asset}", str(p.amount), snapshot, quote) for p in paid if p.kind in FLOWS)
+    perp = (payment.amount for payment in paid if payment.kind in PERP_FLOWS and payment.asset == quote)
+    return sum((*spot, *perp), ZERO)
 
 
 def _value(key: str, amount: str, snapshot: Snapshot, quote: str) -> Decimal:

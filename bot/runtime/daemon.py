@@ -167,7 +167,7 @@ async def _build_and_run(
 
 def _why_unreachable(settings: Settings, error: Exception) -> str:
     venue = settings.venue
-    return unreachable(venue.id, settings.environment, str(error), trust_env=venue.trust_env)
+    return unreachable(venue.name, settings.environment, str(error), trust_env=venue.trust_env)
 
 
 async def _build_patiently(

@@ -49,7 +49,7 @@ async def preview(settings: Settings, *, embedded: SimulatorControl | None = Non
                 await app.close()
     except Unavailable as error:
         venue = settings.venue
-        error.args = (unreachable(venue.id, settings.environment, str(error), trust_env=venue.trust_env),)
+        error.args = (unreachable(venue.name, settings.environment, str(error), trust_env=venue.trust_env),)
         raise
     return replace(result, seconds=time.monotonic() - started)
 

@@ -3,11 +3,13 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 
 import aiohttp
 
 from bot.domain.codec import decode
 from bot.domain.durations import MINUTE_MS
+from bot.domain.instrument import Kind
 from bot.domain.money import ZERO
 from bot.domain.portfolio import Account, Balance
 from bot.domain.states import KillLevel, highest
@@ -35,8 +37,9 @@ from bot.runtime.settings.places import WORLD
 from bot.runtime.settings.snapshot import record_config
 from bot.runtime.settings.watch import ConfigWatcher
 from bot.runtime.simulator.sim_port import SimulatorControl, on_paper, start_embedded_exchange
-from bot.venues.ccxt.adapter import load_adapter
+from bot.venues.ccxt.adapter import load_adapter, only
 from bot.venues.ccxt.venue import CcxtVenue, ConnectionRules, Credentials, Seams
+from bot.venues.pair.venue import PairVenue
 from bot.venues.read_only import read_only
 
 
@@ -204,7 +207,7 @@ async def build(
 
 
 def _world_of_run(settings: Settings, embedded: SimulatorControl | None) -> dict[str, str]:
-    world = {"environment": settings.environment, "mode": settings.mode, "venue": settings.venue.id}
+    world = {"environment": settings.environment, "mode": settings.mode, "venue": settings.venue.name}
     return world | ({"exchange": embedded.identity} if embedded is not None and embedded.identity else {})
 
 
@@ -214,7 +217,7 @@ def _check_world(journal: Journal, settings: Settings, world: Mapping[str, str])
     known = journal.reader.load_facts(WORLD, 1)
     if known and dict(known[-1].payload) != world:
         was = _shown_world(known[-1].payload)
-        names = f"{settings.environment}-{settings.mode}-{settings.venue.id}"
+        names = f"{settings.environment}-{settings.mode}-{settings.venue.name}"
         own = settings.state_directory.with_name(f"{settings.state_directory.name}-{names}")
         raise JournalError(
             journal.path,
@@ -236,20 +239,44 @@ async def _claim(journal: Journal, world: Mapping[str, str]) -> None:
 
 def make_venue(settings: Settings, clock: SystemClock | SkippingClock, embedded: SimulatorControl | None) -> Venue:
     """The venue that mode and environment ask for: the one place where they differ."""
+    real = _composed(settings, lambda kinds: _connected(settings, kinds, clock, embedded))
+    if settings.mode == "trade":
+        return real
+    initial = _remembered_account(settings)
+    if initial is None and embedded is None and not all(account.has_keys for account in settings.venue.accounts):
+        initial = _paper_account(settings, clock.now_ms())
+    return on_paper(real, account=settings.venue.account, initial=initial)
+
+
+def _composed(settings: Settings, connect: Callable[[frozenset[Kind]], Venue]) -> Venue:
+    """One connection for all markets, or one for spot and one for perps where they are at two accounts."""
+    if not settings.venue.is_pair:
+        return connect(frozenset(Kind))
+    halves = [connect(frozenset({kind})) for kind in (Kind.SPOT, Kind.PERP)]
+    return PairVenue(*halves, quote=settings.universe.quote)
+
+
+def _connected(
+    settings: Settings,
+    kinds: frozenset[Kind],
+    clock: SystemClock | SkippingClock,
+    embedded: SimulatorControl | None,
+) -> Venue:
+    """The connection to the account that trades these kinds of markets."""
+    account = settings.venue.account_of(min(kinds))
     credentials = None
     session_factory: Callable[[], aiohttp.ClientSession] | None = None
     seams = Seams()
     if embedded is not None:
-        credentials = Credentials(embedded.key.key, embedded.key.secret)
+        key = embedded.key_of(min(kinds))
+        credentials = Credentials(key.key, key.secret)
         session_factory = embedded.session
         seams = Seams(monotonic=lambda: clock.now_ms() / 1000)
-    elif settings.venue.api_key is not None and settings.venue.api_secret is not None:
-        credentials = Credentials(
-            settings.venue.api_key.get_secret_value(), settings.venue.api_secret.get_secret_value()
-        )
-    real = CcxtVenue(
-        load_adapter(settings.venue.id),
-        environment=_environment_of(settings),
+    elif account.api_key is not None and account.api_secret is not None:
+        credentials = Credentials(account.api_key.get_secret_value(), account.api_secret.get_secret_value())
+    return CcxtVenue(
+        only(load_adapter(account.id), kinds),
+        environment=_environment_of(settings, kinds),
         account=settings.venue.account,
         credentials=credentials,
         quote=settings.universe.quote,
@@ -260,21 +287,21 @@ def make_venue(settings: Settings, clock: SystemClock | SkippingClock, embedded:
             receive_window_ms=settings.execution.receive_window_ms,
             latency_spread_ms=settings.venue.timing.latency_spread_ms,
             trades=settings.mode == "trade",
-            cache_folder=settings.state_directory / "cache" if embedded is None else None,
+            cache_folder=_cache_of(settings, kinds) if embedded is None else None,
             seams=seams,
         ),
     )
-    if settings.mode == "trade":
-        return real
-    initial = _remembered_account(settings)
-    if initial is None and credentials is None:
-        initial = _paper_account(settings, clock.now_ms())
-    return on_paper(real, account=settings.venue.account, initial=initial)
+
+
+def _cache_of(settings: Settings, kinds: frozenset[Kind]) -> Path:
+    """Where lists of markets are kept; one account's may have half of them."""
+    folder = settings.state_directory / "cache"
+    return folder if kinds == frozenset(Kind) else folder / min(kinds).value
 
 
 def make_streams(settings: Settings, venue: Venue) -> Sequence[Stream]:
     """The venue's streams, where they are on. A dry-run has none: its orders meet the prices that it polls."""
-    if not settings.venue.streams or settings.mode != "trade" or not isinstance(venue, CcxtVenue):
+    if not settings.venue.streams or settings.mode != "trade" or not isinstance(venue, CcxtVenue | PairVenue):
         return ()
     return venue.streams(snapshot_request(settings).symbols)
 
@@ -284,9 +311,9 @@ def make_signal_feed(settings: Settings, clock: SystemClock | SkippingClock) -> 
     if settings.venue.signals_from == "venue":
         return None
 
-    def make() -> Venue:
-        result = CcxtVenue(
-            load_adapter(settings.venue.id),
+    def connect(kinds: frozenset[Kind]) -> Venue:
+        return CcxtVenue(
+            only(load_adapter(settings.venue.account_of(min(kinds)).id), kinds),
             environment=settings.venue.signals_from,
             account=settings.venue.account,
             credentials=None,
@@ -296,19 +323,21 @@ def make_signal_feed(settings: Settings, clock: SystemClock | SkippingClock) -> 
                 trust_env=settings.venue.trust_env,
                 latency_spread_ms=settings.venue.timing.latency_spread_ms,
                 trades=False,
-                cache_folder=settings.state_directory / "cache",
+                cache_folder=_cache_of(settings, kinds),
             ),
         )
-        return read_only(result)
+
+    def make() -> Venue:
+        return read_only(_composed(settings, connect))
 
     return SignalFeed(settings.venue.signals_from, snapshot_request(settings).symbols, make, clock.now_ms)
 
 
-def _environment_of(settings: Settings) -> str:
+def _environment_of(settings: Settings, kinds: frozenset[Kind]) -> str:
     """The venue's own name of the environment."""
-    if settings.venue.spot_testnet:
+    if settings.venue.spot_testnet and Kind.SPOT in kinds:
         return "spot-testnet"
-    return "demo" if settings.venue.demo else settings.environment
+    return "demo" if settings.venue.account_of(min(kinds)).demo else settings.environment
 
 
 def _remembered_account(settings: Settings) -> Account | None:

@@ -34,6 +34,7 @@ class RequiredSetup:
     quote: str
     trades: bool
     has_perps: bool
+    has_spot: bool = True
 
 
 Judge = Callable[[Answer, RequiredSetup], Iterator[AccountProblem]]
@@ -64,7 +65,12 @@ class AccountReviewer:
     def __init__(self, connection: Connection, *, checks: Sequence[AccountCheck], account: str, trades: bool) -> None:
         self._link, self._known = connection, checks
         self._wanted = RequiredSetup(
-            connection.profile.id, account, connection.quote, trades, Kind.PERP in connection.environment.kinds
+            connection.profile.id,
+            account,
+            connection.quote,
+            trades,
+            has_perps=Kind.PERP in connection.environment.kinds,
+            has_spot=Kind.SPOT in connection.environment.kinds,
         )
 
     async def review(self) -> AccountReview:

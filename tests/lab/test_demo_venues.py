@@ -1,6 +1,7 @@
 """The demo at every venue: a whole rotation through its wire, after which journal and exchange agree."""
 
 from contextlib import nullcontext
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -11,13 +12,20 @@ from bot.lab.demo.run import DemoOptions, run_demo
 from bot.report.demo_text import next_lines
 from bot.venues.registry import FOLDERS
 
+VENUES = sorted(FOLDERS)
+PAIRS = [pair for pair in product(VENUES, VENUES) if pair[0] != pair[1]]
+
 
 @pytest.mark.slow
-@pytest.mark.parametrize("venue", sorted(FOLDERS))
-def test_a_rotation_is_hedged_sold_bought_and_wagered_at_each_venue(
-    venue: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    "venues",
+    [*({"venue": venue} for venue in VENUES), *({"spot_venue": spot, "perp_venue": perp} for spot, perp in PAIRS)],
+    ids=lambda venues: "+".join(venues.values()),
+)
+def test_a_rotation_is_hedged_sold_bought_and_wagered_at_each_venue_and_at_each_two(
+    venues: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    options = DemoOptions(as_json=True, directory=tmp_path, venue=venue, max_seconds=300)
+    options = DemoOptions(as_json=True, directory=tmp_path, max_seconds=300, **venues)
     assert run_demo(options, lambda *_: nullcontext()) == 0
     capsys.readouterr()
     reader = JournalReader(tmp_path / "journal.db")
@@ -28,7 +36,15 @@ def test_a_rotation_is_hedged_sold_bought_and_wagered_at_each_venue(
 
 
 @pytest.mark.parametrize(
-    ("venue", "line"), [(None, "sectorbot run -e sim"), ("x", "sectorbot run -e sim --set venue.id=x")]
+    ("options", "line"),
+    [
+        (DemoOptions(), "sectorbot run -e sim"),
+        (DemoOptions(venue="x"), "sectorbot run -e sim --set venue.id=x"),
+        (
+            DemoOptions(spot_venue="x", perp_venue="y"),
+            "sectorbot run -e sim --set venue.spot.id=x --set venue.perp.id=y",
+        ),
+    ],
 )
-def test_the_next_command_trades_at_the_venue_of_the_demo(venue: str | None, line: str) -> None:
-    assert f"  {line}" in next_lines("journal.db", None, venue=venue)
+def test_the_next_command_trades_at_the_venues_of_the_demo(options: DemoOptions, line: str) -> None:
+    assert f"  {line}" in next_lines("journal.db", None, venue=options.venue_settings)

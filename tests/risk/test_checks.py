@@ -12,7 +12,7 @@ from bot.domain.campaign import Campaign, Leg, Memory, Stance, Tranche
 from bot.domain.instrument import Side
 from bot.domain.market import Funding, Quote
 from bot.domain.order import Intent, OrderType, Purpose, TimeInForce
-from bot.domain.portfolio import Balance, Portfolio
+from bot.domain.portfolio import Balance, Portfolio, Position
 from bot.domain.reason import Note, Reason
 from bot.domain.states import CampaignState, KillLevel, OrderState, TrancheState
 from bot.risk import CHECKS, Approved, Limits, Refused, TurnRisk, executed_key, gate, review
@@ -91,6 +91,12 @@ def without_balance(asset: str) -> Portfolio:
     return replace(seen, account=replace(seen.account, balances=balances))
 
 
+def unread(key: str, *held: Position) -> TurnRisk:
+    """One of two venues does not answer: `key` is all that is held there."""
+    seen = portfolio(held)
+    return context(portfolio=replace(seen, account=replace(seen.account, unreadable={key: "no route"})))
+
+
 def with_funding(rate: str) -> TurnRisk:
     return context(snapshot=snapshot(funding={"UNI/USDT:USDT": Funding("UNI/USDT:USDT", D(rate), 8, NOW, NOW)}))
 
@@ -158,6 +164,19 @@ ROWS: dict[str, Row] = {
         *[lambda: context(kill=KillLevel.FLATTEN)] * 2,
     ),
     "not reconciled": Row(Reason.NOT_RECONCILED, buy(), sell(), *[lambda: context(is_reconciled=False)] * 2),
+    "perps unread": Row(
+        Reason.OTHER_SIDE_UNREAD, sell(), release(), *[lambda: unread("perp:", position(ETH_PERP, D(-1)))] * 2
+    ),
+    "spot unread": Row(
+        Reason.OTHER_SIDE_UNREAD, release(), sell(), *[lambda: unread("spot:", position(ETH_PERP, D(-1)))] * 2
+    ),
+    "perps unread by a flatten": Row(
+        Reason.OTHER_SIDE_UNREAD,
+        sell(purpose=Purpose.FLATTEN),
+        sell(purpose=Purpose.FLATTEN),
+        lambda: unread("perp:", position(ETH_PERP, D(-1))),
+        lambda: unread("perp:", position(ETH_PERP, D(1))),
+    ),
     "locked": Row(Reason.INSTRUMENT_LOCKED, buy(), buy(symbol=ETH), *[lambda: context(locked=(UNI,))] * 2),
     "in doubt": Row(
         Reason.INSTRUMENT_LOCKED,

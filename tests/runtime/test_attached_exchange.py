@@ -194,15 +194,29 @@ def test_a_document_that_names_no_exchange_on_loopback_is_refused(
     (tmp_path / "ca.pem").touch()
     place = tmp_path / "exchange.json"
     place.write_text(json.dumps(DOCUMENT | {"ca": str(tmp_path / "ca.pem")}))
-    assert read_reach(place, "binance").port == 8443
+    assert read_reach(place, ["binance"]).port == 8443
     place.write_text(json.dumps(DOCUMENT | {"ca": str(tmp_path / "ca.pem")} | change))
     with pytest.raises(SetupFailed, match=message):
-        read_reach(place, "binance")
+        read_reach(place, ["binance"])
+
+
+def test_two_venues_need_two_accounts_of_the_exchange(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").touch()
+    place, known = (
+        tmp_path / "exchange.json",
+        DOCUMENT | {"ca": str(tmp_path / "ca.pem"), "venues": ["binance", "bybit"]},
+    )
+    place.write_text(json.dumps(known))
+    with pytest.raises(SetupFailed, match="needs 2 of its accounts, and it has 1"):
+        read_reach(place, ["binance", "bybit"])
+    (pair,) = known["accounts"].values()
+    place.write_text(json.dumps(known | {"accounts": {"a": pair, "b": pair | {"key": "other"}}}))
+    assert [key.account for key in read_reach(place, ["binance", "bybit"]).keys] == ["a", "b"]
 
 
 def test_a_place_without_an_exchange_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SetupFailed, match="no exchange has been started there; start `sectorbot exchange --state DIR`"):
-        read_reach(tmp_path, "binance")
+        read_reach(tmp_path, ["binance"])
 
 
 @pytest.mark.parametrize(

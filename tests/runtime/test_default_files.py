@@ -21,6 +21,7 @@ UNSET = {
     "venue.api_key",
     "venue.api_secret",
     "venue.exchange",
+    *(f"venue.{kind}.{name}" for kind in ("spot", "perp") for name in ("id", "demo", "api_key", "api_secret")),
     "notify.urls",
     "telegram.token",
     "metrics.file",

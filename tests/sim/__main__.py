@@ -12,7 +12,7 @@ from tests.sim.faults import Kind
 from tests.sim.gateway import CODES
 from tests.sim.known import known_reason
 from tests.sim.scenario import LIVES, Report, simulate
-from tests.sim.world import BINANCE, BYBIT, Seam, venue_of
+from tests.sim.world import BINANCE, BYBIT, MIXED, Seam, venue_of
 
 
 def main() -> int:
@@ -24,7 +24,7 @@ def main() -> int:
             heaviness=options.heaviness,
             seam=options.seam,
             renames=options.renames,
-            venue=options.venue or venue_of(options.seed),
+            venue=options.venue or venue_of(options.seed, options.seam),
             tell=print if options.trace else None,
         )
         _print_seed(report)
@@ -53,7 +53,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--heaviness", type=float, help="factor of all fault rates (default: each seed draws its own)")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="start no seed after so many seconds")
     parser.add_argument("--renames", action="store_true", help="with a token that the exchange turns into another")
-    parser.add_argument("--venue", choices=[BINANCE, BYBIT], help="where the bot trades (default: each seed draws it)")
+    parser.add_argument(
+        "--venue", choices=[BINANCE, BYBIT, MIXED], help="where the bot trades (default: each seed draws it)"
+    )
     parser.add_argument("--jobs", type=int, default=1, help="processes (default 1)")
     return parser.parse_args()
 
@@ -74,7 +76,7 @@ def _all(options: argparse.Namespace) -> Iterator[Report]:
                     heaviness=options.heaviness,
                     seam=options.seam,
                     renames=options.renames,
-                    venue=options.venue or venue_of(seed),
+                    venue=options.venue or venue_of(seed, options.seam),
                 )
                 running[task] = seed
             if not running:

@@ -149,6 +149,8 @@ class Kind(StrEnum):
     NOTICES_FAIL = "service of notices hangs, refuses, or does not say that it took a message"
     # the journal, later still
     PART_FLIPPED = "bit flipped in a part of a record between two lives"
+    # two venues, later
+    HALF_DARK = "one of two venues dark"
 
 
 # How often each strikes when asked, in a seed of ordinary weather.
@@ -273,6 +275,7 @@ RATES_OF_LATER_KINDS: Mapping[Kind, float] = {
     Kind.ORDER_STALE: 0.02,
     Kind.NOTICES_FAIL: 0.2,
     Kind.PART_FLIPPED: 0.2,
+    Kind.HALF_DARK: 0.002,
 }
 # At the wire one question of the bot is several requests, and a cycle asks about sixty: each fails the less often.
 AT_THE_WIRE: Mapping[Kind, float] = {

@@ -28,7 +28,7 @@ from bot.runtime import turn
 from bot.runtime.kill.switch import KillSwitch
 from bot.runtime.risk_inputs import turn_risk
 from tests.sim.faults import Kind
-from tests.sim.world import Seam
+from tests.sim.world import BINANCE, Seam
 
 Break = Callable[[pytest.MonkeyPatch], None]
 LARGE = {
@@ -58,6 +58,7 @@ class Mutant:
     lives: int = 2
     seam: Seam = Seam.PORT
     renames: bool = False
+    venue: str = BINANCE
 
 
 def send_before_write(patch: pytest.MonkeyPatch) -> None:

@@ -36,6 +36,7 @@ def test_a_mutant_is_found(mutant: Mutant, monkeypatch: pytest.MonkeyPatch) -> N
             ends=mutant.ends,
             seam=mutant.seam,
             renames=mutant.renames,
+            venue=mutant.venue,
             is_enough=lambda world: any(sentence.startswith(mutant.rules) for sentence in world.violations),
         )
         found += report.violations

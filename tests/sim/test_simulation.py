@@ -13,7 +13,7 @@ from tests.sim.faults import FaultPlan, Kind
 from tests.sim.known import known_reason
 from tests.sim.loop import DeadlockError, VirtualLoop, run_virtually
 from tests.sim.scenario import simulate
-from tests.sim.world import BYBIT, World
+from tests.sim.world import BYBIT, MIXED, World
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -28,6 +28,14 @@ def test_every_rule_holds_through_a_seeds_faults(seed: int) -> None:
 @pytest.mark.parametrize("seed", [3, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (16, 21, 29))])
 def test_every_rule_holds_at_a_venue_with_one_wallet_that_acknowledges_first(seed: int) -> None:
     report = simulate(seed, lives=3, venue=BYBIT)
+    assert report.faults.total() > 10
+    assert [sentence for sentence in report.violations if not known_reason(sentence)] == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [3, 960_000, 960_001])
+def test_every_rule_holds_with_spot_at_one_venue_and_perps_at_another(seed: int) -> None:
+    report = simulate(seed, lives=3, venue=MIXED)
     assert report.faults.total() > 10
     assert [sentence for sentence in report.violations if not known_reason(sentence)] == []
 

@@ -40,10 +40,12 @@ from bot.runtime.wiring import App, AppSeams, assemble
 from bot.simex.engine.exchange import Exchange
 from bot.simex.engine.rules import DuplicateScope, Rules
 from bot.simex.market.catalogue import recorded_liquidation_fees
+from bot.venues.pair.venue import PairVenue
 from bot.venues.paper.engine_venue import EngineVenue
 from tests.sim.at_the_wire import WireVenue
 from tests.sim.bybit_replica import BybitReplica
 from tests.sim.faults import AT_THE_WIRE, FaultPlan, Kind
+from tests.sim.halves import Darkness, engines_of, pair_of
 from tests.sim.hooks import Hooks
 from tests.sim.loop import VirtualLoop
 from tests.sim.market import MARKETS, NEW, OLD, RATIO, START_MS, brackets_of, instruments, market_of
@@ -118,15 +120,23 @@ EARLY = {
     "playbook.constants.scalp_rsi": "49",
 }
 STANDING = 0.25  # part of the seeds in which a stance that is reached stands for hours, and wagers are made
+_SETTINGS_OF = {
+    "binance": ("venue.id=binance",),
+    "bybit": ("venue.id=bybit",),
+    "mixed": ("venue.spot.id=binance", "venue.perp.id=bybit"),
+}
 STEPS_AT_THE_WIRE = 10  # of the loop, where the port has one
 
 
-BINANCE, BYBIT = "binance", "bybit"
-PART_OF_BYBIT = 1 / 3  # of the seeds
+BINANCE, BYBIT, MIXED = "binance", "bybit", "mixed"
+PART_OF_BYBIT, PART_OF_MIXED = 1 / 3, 1 / 6  # of the seeds
 
 
-def venue_of(seed: int) -> str:
-    """The venue that a seed trades at: drawn apart, so that all else of a seed is as it was."""
+def venue_of(seed: int, seam: "Seam | None" = None) -> str:
+    """The venue that a seed trades at, or both: drawn apart, so that all else of a seed is as it was. At the wire there
+    are no mixed seeds."""
+    if seam is not Seam.WIRE and Random(f"{seed}/mixed").random() < PART_OF_MIXED:
+        return MIXED
     return BYBIT if Random(f"{seed}/venue").random() < PART_OF_BYBIT else BINANCE
 
 
@@ -153,7 +163,7 @@ class Life:
 
     app: App
     doom: Doom
-    venue: FaultyVenue | WireVenue
+    venue: FaultyVenue | WireVenue | PairVenue
     tasks: set[asyncio.Task[Any]] = field(default_factory=set)
     watch: asyncio.Task[None] | None = None
     clock_checked_ms: int = 0
@@ -267,13 +277,12 @@ class World:
         self.is_strange: set[str] = set()  # tokens whose holdings others have moved
         self.used_again: set[tuple[str, int]] = set()  # orders of others under ids of ours, by symbol and venue's id
         scope = chance.choice(list(DuplicateScope))
-        scope = DuplicateScope.NEVER if venue == BYBIT else scope
         self.exchange = Exchange(
             instruments=instruments(renames=renames),
             market=market_of(chance.randrange(MARKETS)),
             start_ms=START_MS,
             rules=Rules(
-                duplicate_scope=scope,
+                duplicate_scope=scope if venue == BINANCE else DuplicateScope.NEVER,
                 brackets=brackets_of(Rules()),
                 liquidation_fees=recorded_liquidation_fees(instruments(renames=renames)),
             ),
@@ -298,6 +307,10 @@ class World:
         make_inner = UnifiedEngine if venue == BYBIT else EngineVenue
         inner = make_inner(self.exchange, _Truth(self), account=ACCOUNT)
         self.wire = Wire(self.exchange, self.plan, inner, self.now_ms, self.note)
+        self.engines, self.darkness = (
+            engines_of(seed, self.exchange, _Truth(self)) if venue == MIXED else None,
+            Darkness(self.plan, loop.time),
+        )
         self.life: Life | None = None
         self.codes: Counter[str] = Counter()
         replica = BybitReplica if venue == BYBIT else Replica
@@ -408,7 +421,7 @@ class World:
 
     def settings(self) -> Settings:
         files = (packaged_config() / "golden.toml", self.user_file)
-        fixed = (*FIXED, f"venue.id={self.venue}", *(RENAME if self.renames else ()), *(WAGERS if self.stands else ()))
+        fixed = (*FIXED, *_SETTINGS_OF[self.venue], *(RENAME if self.renames else ()), *(WAGERS if self.stands else ()))
         return Sources(files=files, assignments=(*fixed, f'state_directory="{self.directory}"')).load()
 
     # lives
@@ -460,7 +473,9 @@ class World:
             raise JournalLocked(self.journal_path, "is locked by another program", "close whatever is writing to it")
         return True
 
-    def _connect(self, settings: Settings, doom: Doom) -> FaultyVenue | WireVenue:
+    def _connect(self, settings: Settings, doom: Doom) -> FaultyVenue | WireVenue | PairVenue:
+        if self.engines is not None:
+            return pair_of(self.wire, self.clock, doom, self.engines, self.darkness)
         if self.replica is None:
             return FaultyVenue(self.wire, self.clock, doom)
         return WireVenue(

@@ -43,7 +43,7 @@ ServePage = Callable[[Sequence[str], Callable[[str], None]], AbstractContextMana
 class DemoOptions:
     """What the command line asks for. `start` and `end` are dates of `market`; `speed` is virtual seconds per second of
     waiting, 0 for none; `verbose` prints all tables; `max_seconds` ends the run on the wall clock; `venue` is the venue
-    whose wire is spoken, None for the default one."""
+    whose wire is spoken, None for the default one, `spot_venue` and `perp_venue` those of one kind of market."""
 
     scenario: str = "golden"
     market: Path | None = None
@@ -57,6 +57,14 @@ class DemoOptions:
     max_seconds: float = 55.0
     directory: Path | None = None
     venue: str | None = None
+    spot_venue: str | None = None
+    perp_venue: str | None = None
+
+    @property
+    def venue_settings(self) -> tuple[str, ...]:
+        """The venues that were asked for, as settings."""
+        named = {"venue.id": self.venue, "venue.spot.id": self.spot_venue, "venue.perp.id": self.perp_venue}
+        return tuple(f"{key}={value}" for key, value in named.items() if value is not None)
 
 
 def _no_page(_arguments: Sequence[str], _announce: Callable[[str], None]) -> AbstractContextManager[object]:
@@ -116,7 +124,7 @@ class _Demo:
         journal = str(summary["journal"])
         kept = None if self._options.directory else str(Path(journal).parent)
         address = self._address if self._options.keep else ""
-        for line in ("", *lines, "", *demo_text.next_lines(journal, kept, address, self._options.venue)):
+        for line in ("", *lines, "", *demo_text.next_lines(journal, kept, address, self._options.venue_settings)):
             self._console.print(Text(line))
 
     def _say_address(self, address: str) -> None:
@@ -132,7 +140,7 @@ class _Demo:
         say(
             f"exchange  simex on 127.0.0.1:{embedded.server.https_port} (https) and :{embedded.server.http_port} (http)"
         )
-        say(f"venue     {settings.venue.id} through ccxt, environment sim, no keys of yours")
+        say(f"venue     {settings.venue.name} through ccxt, environment sim, no keys of yours")
         say(f"journal   {settings.journal_path}")
         say("")
 

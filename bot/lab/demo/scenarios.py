@@ -141,10 +141,10 @@ async def _replay(options: Any) -> Stage:
 
 def _settings(options: Any, changes: tuple[str, ...]) -> Settings:
     directory = options.directory or Path(tempfile.mkdtemp(prefix="sectorbot-demo-"))
-    venue = () if options.venue is None else (f'venue.id="{options.venue}"',)
     fixed = ('environment="sim"', 'mode="trade"', 'venue.account="demo"', f'state_directory="{directory}"')
     return load_settings(
-        [packaged_config() / "golden.toml"] if options.market is None else [], (*changes, *venue, *fixed)
+        [packaged_config() / "golden.toml"] if options.market is None else [],
+        (*changes, *options.venue_settings, *fixed),
     )
 
 

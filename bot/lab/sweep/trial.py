@@ -11,8 +11,8 @@ from pathlib import Path
 from bot.lab.backtest import command as backtest_command
 from bot.runtime.settings.model import Settings
 
+_KEYS = {"api_key", "api_secret"}
 _PLACES = {"state_directory", "secrets_directory", "logs", "journal", "kill_switch"}
-_HIDDEN = {"venue": {"api_key", "api_secret"}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +41,13 @@ class TrialResult:
 def deciding_digest(settings: Settings) -> str:
     """Names everything in the settings that a back-test depends on, calendar and TVL included."""
     content = settings.model_dump(mode="json", exclude=_PLACES | {"venue"})
-    content["venue"] = settings.venue.model_dump(mode="json", exclude=_HIDDEN["venue"])
+    content["venue"] = settings.venue.without_keys().model_dump(mode="json", exclude=_KEYS)
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def without_secrets(settings: Settings) -> Settings:
     """The same without API keys: a trial travels over the network, and needs none."""
-    venue = settings.venue.model_copy(update=dict.fromkeys(_HIDDEN["venue"]))
-    return settings.model_copy(update={"venue": venue})
+    return settings.model_copy(update={"venue": settings.venue.without_keys()})
 
 
 def run_trial(trial: Trial) -> TrialResult:

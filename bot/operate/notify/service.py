@@ -74,7 +74,7 @@ class Notifier(Delivery):
         """Collect and send until cancelled."""
         reader = JournalReader(self._bot.app.journal.path)
         try:
-            self._observed = Observed(self._settings, self._bot.settings.venue.id, await self._open(reader))
+            self._observed = Observed(self._settings, self._bot.settings.venue.name, await self._open(reader))
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._collect_for_ever(reader))
                 for sender in self._senders:

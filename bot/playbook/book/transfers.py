@@ -8,11 +8,12 @@ the wallet is nearer to "that balance plus the transfer" than to that balance. S
 before the request nothing shows and it is asked for again, after the request the wallet shows it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from decimal import Decimal
 
 from bot.domain.campaign import Memory, Tranche, Transfer
+from bot.domain.instrument import Instrument, Kind
 from bot.domain.money import ZERO
 from bot.domain.portfolio import Account
 from bot.domain.states import TrancheState
@@ -103,6 +104,17 @@ def _spread(labels: Mapping[str, Decimal], pot: Decimal, weights: Mapping[str, D
     largest = max(names, key=lambda name: spread[name])
     spread[largest] += pot - sum(spread.values(), ZERO)
     return spread
+
+
+def wallet_names(instruments: Iterable[Instrument]) -> tuple[str, str]:
+    """What the spot and the perp wallet are called: by their venues, where those are two."""
+    venues: dict[Kind, set[str]] = {kind: set() for kind in Kind}
+    for instrument in instruments:
+        venues[instrument.kind].add(instrument.venue)
+    (spot, *_), (perp, *_) = (sorted(venues[kind]) or [""] for kind in (Kind.SPOT, Kind.PERP))
+    if spot == perp or not spot or not perp:
+        return "the spot wallet", "the perp wallet"
+    return f"spot at {spot}", f"perps at {perp}"
 
 
 def free_margin(account: Account) -> Decimal:

@@ -20,7 +20,7 @@ from bot.domain.order_ids import leg_id
 from bot.domain.reason import Note, Reason
 from bot.domain.states import CampaignState, LegState, OrderState, TrancheState
 from bot.playbook.book.context import PlanContext
-from bot.playbook.book.transfers import finish_transfer, running_tranche
+from bot.playbook.book.transfers import finish_transfer, running_tranche, wallet_names
 from bot.playbook.orders.entry import enter_legs
 from bot.playbook.positions.hedge_stops import pause_left
 from bot.playbook.rotation.pace import pace_of
@@ -237,9 +237,11 @@ def _work_transfers(
             memory = finish_transfer(memory, transfer)
             continue
         if not context.policy.allocation.transfers:
-            where = "the spot to the perp wallet" if transfer.to_perp else "the perp to the spot wallet"
+            spot, perp = wallet_names(context.snapshot.instruments.values())
+            source, target = (spot, perp) if transfer.to_perp else (perp, spot)
             message = (
-                f"the venue has no transfers: move {transfer.amount} {account.quote} from {where}: {transfer.words}"
+                f"there are no transfers: move {transfer.amount:,} {account.quote} from {source} to {target}: "
+                f"{transfer.words}"
             )
             numbers = {"amount": str(transfer.amount)}
             notes.append(Note(Reason.TRANSFER_NEEDED, message, transfer.sector, numbers))

@@ -16,7 +16,7 @@ from bot.domain.order import Fill, Purpose
 from bot.domain.symbol import base_of, is_perp, quote_of
 from bot.domain.turn.valuation import Valuation
 from bot.execution.ledger import WALLET
-from bot.ports import FLOWS, Payment
+from bot.ports import DEPOSIT, FLOWS, PERP_FLOWS, WITHDRAWAL, Payment
 from bot.report.profit.parts import ProfitParts, Source, Standing
 
 OUTSIDE, OTHER, FUNDING = "outside the sectors", "other", "funding"
@@ -112,6 +112,9 @@ class ProfitLedger:
         quote = self.begin.quote
         if payment.kind in FLOWS:
             self._receive(f"spot:{payment.asset}", payment.amount, payment.kind)
+        elif payment.kind in PERP_FLOWS:
+            if payment.asset == quote:
+                self._receive(WALLET, payment.amount, DEPOSIT if payment.amount > 0 else WITHDRAWAL)
         elif "transfer" in payment.kind.lower():
             if self.begin.is_unified and payment.asset == quote:  # else it moves between the account's own wallets
                 self._receive(f"spot:{quote}", payment.amount, TRANSFER)

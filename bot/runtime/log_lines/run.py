@@ -30,7 +30,7 @@ class RunLog:
         if not self._has_named_unlisted and result.snapshot.instruments:
             self._has_named_unlisted = True
             settings = self._settings
-            for text in unlisted(settings.universe, result.snapshot.instruments, settings.venue.id):
+            for text in unlisted(settings.universe, result.snapshot.instruments, settings.venue.name):
                 _log.warning("token_left_out", text=text)
 
     def _write_executions(self) -> None:
@@ -51,7 +51,7 @@ class RunLog:
 def start_text(settings: Settings, version: str, message: str) -> str:
     """The first line of a run."""
     return (
-        f"sectorbot {version} started: {settings.mode} on {settings.venue.id} {settings.environment}, {message}; "
+        f"sectorbot {version} started: {settings.mode} on {settings.venue.name} {settings.environment}, {message}; "
         f"a cycle every {settings.cadence.cycle_seconds:g} s; journal {settings.journal_path}"
     )
 

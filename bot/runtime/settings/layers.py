@@ -20,9 +20,12 @@ ENV_PREFIX = "SECTORBOT__"
 USER_FILE = Path("sectorbot.toml")
 DOTENV_FILE = Path(".env")
 STATE_DIRECTORY = Path("var")
-SECRET_PATHS = frozenset({("venue", "api_key"), ("venue", "api_secret"), ("notify", "urls"), ("telegram", "token")})
+VENUE_SECRETS = frozenset(
+    (*table, name) for table in (("venue",), ("venue", "spot"), ("venue", "perp")) for name in ("api_key", "api_secret")
+)
+SECRET_PATHS = VENUE_SECRETS | {("notify", "urls"), ("telegram", "token")}
 SECRET_NAMES = frozenset(path[-1] for path in SECRET_PATHS)
-SECRET_SECTIONS = frozenset(section for section, _ in SECRET_PATHS)
+SECRET_SECTIONS = frozenset(path[0] for path in SECRET_PATHS)
 SECRET_FILES = tuple(sorted(f"{section}__" for section in SECRET_SECTIONS))
 _HEAD = re.compile(r"^\s*\[{1,2}\s*([^\]]+?)\s*\]{1,2}")
 _KEY = re.compile(r"""^\s*((?:"[^"]*"|'[^']*'|[A-Za-z0-9_\-]+)(?:\s*\.\s*(?:"[^"]*"|'[^']*'|[A-Za-z0-9_\-]+))*)\s*=""")

@@ -157,18 +157,21 @@ class Settings(BaseSettings):
                 f'mainnet and trade together need mainnet_acknowledgement = "{ACKNOWLEDGEMENT}"; '
                 'use environment = "testnet" or mode = "dry-run" if real orders are not what you want'
             )
-        if (self.venue.api_key is None) != (self.venue.api_secret is None):
-            raise ValueError("venue.api_key and venue.api_secret belong together; give both or neither")
-        unoffered = problem_of(
-            self.venue.id,
-            environment=self.environment,
-            spot_testnet=self.venue.spot_testnet,
-            demo=self.venue.demo,
-            needs=_order_needs(self.playbook.orders.increase_style, has_pullback=self.playbook.entries.pullback),
-            streams=self.venue.streams,
-        )
-        if unoffered:
-            raise ValueError(unoffered)
+        if self.venue.problem:
+            raise ValueError(self.venue.problem)
+        needs = _order_needs(self.playbook.orders.increase_style, has_pullback=self.playbook.entries.pullback)
+        for kind in Kind:
+            account = self.venue.account_of(kind)
+            unoffered = problem_of(
+                account.id,
+                environment=self.environment,
+                spot_testnet=self.venue.spot_testnet and kind is Kind.SPOT,
+                demo=account.demo,
+                needs={need: setting for need, setting in needs.items() if need[0] is kind},
+                streams=self.venue.streams,
+            )
+            if unoffered:
+                raise ValueError(unoffered)
         if self.venue.signals_from == "mainnet" and self.environment != "testnet":
             raise ValueError(
                 'venue.signals_from = "mainnet" is for a test network, whose prices are not the market\'s: use "venue" '
@@ -216,10 +219,13 @@ class Settings(BaseSettings):
     @property
     def key_problem(self) -> str:
         """What a run lacks to send orders to a venue; empty when it lacks nothing."""
-        if self.mode != "trade" or self.environment == "sim" or self.venue.api_key is not None:
+        lacking = [account for account in self.venue.accounts if not account.has_keys]
+        if self.mode != "trade" or self.environment == "sim" or not lacking:
             return ""
+        names = " and ".join(f"{account.where}.api_key and {account.where}.api_secret" for account in lacking)
+        of = f" (of {' and '.join(account.id for account in lacking)})" if self.venue.is_pair else ""
         return (
-            "mode = trade needs venue.api_key and venue.api_secret: copy config/example.env to .env and fill it in, or "
+            f"mode = trade needs {names}{of}: copy config/example.env to .env and fill it in, or "
             "put them into a secrets directory; a dry-run needs neither"
         )
 
@@ -245,8 +251,7 @@ class Settings(BaseSettings):
 
     def secret_values(self) -> tuple[str, ...]:
         """What must never be printed."""
-        result = (self.venue.api_key, self.venue.api_secret)
-        keys = tuple(secret.get_secret_value() for secret in result if secret is not None)
+        keys = tuple(secret.get_secret_value() for secret in self.venue.secrets)
         return (*keys, *self.notify.secret_parts, *self.telegram.secret_parts)
 
 

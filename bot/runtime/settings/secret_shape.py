@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bot.runtime.settings.layers import SECRET_PATHS, Layer
+from bot.runtime.settings.layers import VENUE_SECRETS, Layer
 
 _PLACEHOLDER = re.compile(
     r"(?:your|my|insert|enter|put|paste|replace|change)[-_]?(?:me|this|it|here|own|api|key|secret|exchange|the|binance)"
@@ -18,13 +18,12 @@ def secret_problems(layers: Sequence[Layer]) -> list[str]:
     """A sentence for each secret that cannot be one, with its place."""
     problems = []
     for layer in layers:
-        venue = layer.content.get("venue")
-        for name in sorted(name for section, name in SECRET_PATHS if section == "venue"):
-            value: Any = venue.get(name) if isinstance(venue, Mapping) else None
+        for path in sorted(VENUE_SECRETS):
+            value: Any = layer.content
+            for name in path:
+                value = value.get(name) if isinstance(value, Mapping) else None
             if isinstance(value, str) and (problem := problem_of(value)):
-                problems.append(
-                    f"{layer.place(('venue', name))}: venue.{name} {problem}; give the bare key, nothing else"
-                )
+                problems.append(f"{layer.place(path)}: {'.'.join(path)} {problem}; give the bare key, nothing else")
     return problems
 
 

@@ -12,6 +12,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, fie
 from pydantic.json_schema import SkipJsonSchema
 
 from bot.domain.durations import DAY_MS
+from bot.domain.instrument import Kind
 from bot.domain.market import CalendarEvent
 from bot.feeds.macro import SeriesFile, read_series
 from bot.venues.registry import FOLDERS
@@ -54,8 +55,56 @@ class TurnCounts:
     book_levels: Annotated[int, Field(ge=5, le=1_000)] = 50
 
 
+def _known_venue(value: str) -> str:
+    if value not in FOLDERS:
+        if value.lower() in FOLDERS:
+            raise ValueError(f"{value!r} is written in small letters: {value.lower()!r}")
+        raise ValueError(f"{value!r} is not supported; the exchanges are {', '.join(sorted(FOLDERS))}")
+    return value
+
+
+def _empty_as_absent(value: Any) -> Any:
+    return None if value == "" else value
+
+
+class VenueSide(BaseModel):
+    """Where one kind of market is traded, if not at the account of [venue]."""
+
+    model_config = FROZEN
+
+    id: str | None = Field(default=None, description="exchange, by its ccxt id; unset: venue.id")
+    demo: bool | None = Field(default=None, description="whether testnet is its demo trading; unset: as venue.demo")
+    api_key: SecretStr | None = Field(
+        default=None, description="key of its account, if it is another one; a secret, like venue.api_key"
+    )
+    api_secret: SecretStr | None = Field(default=None, description="its secret")
+
+    _is_known = field_validator("id")(lambda value: value if value is None else _known_venue(value))
+    _take_empty_as_absent = field_validator("api_key", "api_secret", mode="before")(_empty_as_absent)
+
+    @property
+    def secrets(self) -> tuple[SecretStr, ...]:
+        """The keys that are given."""
+        return tuple(secret for secret in (self.api_key, self.api_secret) if secret is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class VenueAccount:
+    """An account that is traded. `where` is the table of the settings that its keys belong in."""
+
+    id: str
+    demo: bool
+    api_key: SecretStr | None
+    api_secret: SecretStr | None
+    where: str
+
+    @property
+    def has_keys(self) -> bool:
+        return self.api_key is not None and self.api_secret is not None
+
+
 class VenueSettings(BaseModel):
-    """Which account at which exchange."""
+    """Which account at which exchange. With [venue.spot] or [venue.perp] spot and perps are at two of them."""
 
     model_config = FROZEN
 
@@ -98,20 +147,63 @@ class VenueSettings(BaseModel):
     )
 
     timing: SkipJsonSchema[VenueTiming] = Field(default=VenueTiming(), repr=False)
+    spot: VenueSide = Field(default=VenueSide(), description="where spot is traded")
+    perp: VenueSide = Field(default=VenueSide(), description="where perps are traded")
 
-    @field_validator("id")
-    @classmethod
-    def _is_known(cls, value: str) -> str:
-        if value not in FOLDERS:
-            if value.lower() in FOLDERS:
-                raise ValueError(f"{value!r} is written in small letters: {value.lower()!r}")
-            raise ValueError(f"{value!r} is not supported; the exchanges are {', '.join(sorted(FOLDERS))}")
-        return value
+    _is_known = field_validator("id")(_known_venue)
+    _take_empty_as_absent = field_validator("api_key", "api_secret", mode="before")(_empty_as_absent)
 
-    @field_validator("api_key", "api_secret", mode="before")
-    @classmethod
-    def _take_empty_as_absent(cls, value: Any) -> Any:
-        return None if value == "" else value
+    def account_of(self, kind: Kind) -> VenueAccount:
+        """The account that trades one kind of market. The keys of [venue] are those of venue.id and of no other."""
+        name = kind.value
+        side: VenueSide = self.spot if kind is Kind.SPOT else self.perp
+        venue_id = side.id or self.id
+        is_own = venue_id == self.id and side.api_key is None and side.api_secret is None
+        demo = side.demo if side.demo is not None else self.demo and venue_id == self.id
+        if is_own:
+            return VenueAccount(venue_id, demo, self.api_key, self.api_secret, "venue")
+        return VenueAccount(venue_id, demo, side.api_key, side.api_secret, f"venue.{name}")
+
+    @property
+    def accounts(self) -> tuple[VenueAccount, ...]:
+        """The one account, or that of spot and that of perps."""
+        spot, perp = self.account_of(Kind.SPOT), self.account_of(Kind.PERP)
+        return (spot,) if spot == perp else (spot, perp)
+
+    @property
+    def secrets(self) -> tuple[SecretStr, ...]:
+        """The keys that are given, those of all tables."""
+        own = tuple(secret for secret in (self.api_key, self.api_secret) if secret is not None)
+        return (*own, *self.spot.secrets, *self.perp.secrets)
+
+    def without_keys(self) -> "VenueSettings":
+        """The same without any key."""
+        none = {"api_key": None, "api_secret": None}
+        spot, perp = self.spot.model_copy(update=none), self.perp.model_copy(update=none)
+        return self.model_copy(update={**none, "spot": spot, "perp": perp})
+
+    @property
+    def is_pair(self) -> bool:
+        """Whether spot and perps are at two accounts."""
+        return len(self.accounts) > 1
+
+    @property
+    def name(self) -> str:
+        """The exchange; of two that of spot and that of perps, as in `a+b`."""
+        return "+".join(account.id for account in self.accounts)
+
+    @property
+    def problem(self) -> str:
+        """What is wrong with the keys as they are given; empty when nothing is."""
+        for account in self.accounts:
+            if (account.api_key is None) != (account.api_secret is None):
+                return f"{account.where}.api_key and {account.where}.api_secret belong together; give both or neither"
+        if self.api_key is not None and all(account.where != "venue" for account in self.accounts):
+            return (
+                "venue.api_key is of an account that trades neither spot nor perps here: give each key in its own "
+                "table, venue.spot.api_key and venue.perp.api_key"
+            )
+        return ""
 
 
 class Cadence(BaseModel):

@@ -5,6 +5,7 @@ of a real venue can get there; and no address but loopback is taken, so that not
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -13,6 +14,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
+from bot.domain.instrument import Kind
 from bot.domain.market import Macro
 from bot.ports import MacroSource, SetupFailed, TvlSource, Unavailable
 from bot.runtime.clock import SkippingClock
@@ -43,8 +45,12 @@ class Reach:
     identity: str
     port: int
     authority: Path
-    key: ApiKey
+    keys: tuple[ApiKey, ...]
     market: dict[str, Any]
+
+    @property
+    def key(self) -> ApiKey:
+        return self.keys[0]
 
 
 @dataclass(slots=True)
@@ -55,6 +61,7 @@ class Attached:
     clock: SkippingClock
     tvl: TvlSource | None
     macro: MacroSource
+    is_pair: bool = False
 
     @property
     def identity(self) -> str:
@@ -63,6 +70,11 @@ class Attached:
     @property
     def key(self) -> ApiKey:
         return self.reach.key
+
+    def key_of(self, kind: Kind) -> ApiKey:
+        """The key of the account that trades one kind of market: the first, or the second for perps at a venue of
+        their own."""
+        return self.reach.keys[-1] if kind is Kind.PERP and self.is_pair else self.reach.key
 
     def session(self) -> aiohttp.ClientSession:
         """A session that resolves every host to this exchange and trusts only its authority."""
@@ -79,17 +91,18 @@ async def attach(settings: Settings, place: Path) -> Attached:
         SetupFailed: it cannot be the venue of this run; says why and what to do.
         Unavailable: it does not answer.
     """
-    reach = read_reach(place, settings.venue.id)
+    reach = read_reach(place, [account.id for account in settings.venue.accounts])
     now_ms = await _ask_clock(reach, place)
     clock, market = SkippingClock(now_ms), reach.market
     if market.get("market") or not market:  # recorded candles: total value locked is no part of them
-        return Attached(reach, clock, None, NoMacro())
+        return Attached(reach, clock, None, NoMacro(), settings.venue.is_pair)
     known = anchored_market(market["seed"], market["start_ms"], tuple(market["tokens"]), market["scenario"])
-    return Attached(reach, clock, MarketTvl(known, clock), MarketMacro(known, clock))
+    return Attached(reach, clock, MarketTvl(known, clock), MarketMacro(known, clock), settings.venue.is_pair)
 
 
-def read_reach(place: Path, venue: str) -> Reach:
-    """What the document of an exchange says.
+def read_reach(place: Path, wanted: Sequence[str]) -> Reach:
+    """What the document of an exchange says. `wanted` are the venues of the accounts that are to be traded: the first,
+    or the first two of the exchange.
 
     Raises:
         SetupFailed: there is none, it is of another form, or it names something else than a venue on loopback.
@@ -99,9 +112,8 @@ def read_reach(place: Path, venue: str) -> Reach:
         document = json.loads(file.read_text(encoding="utf-8"))
         address, port = urlsplit(document["https"]), urlsplit(document["https"]).port
         venues, accounts = document["venues"], list(document["accounts"].items())
-        name, pair = accounts[0]
+        first, *others = (ApiKey(pair["key"], pair["secret"], name) for name, pair in accounts[: len(wanted)])
         identity, authority, market = document["id"], Path(document["ca"]), dict(document["market"])
-        key = ApiKey(pair["key"], pair["secret"], name)
     except FileNotFoundError:
         raise SetupFailed(f"venue.exchange = {str(place)!r}: no exchange has been started there; {REMEDY}") from None
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
@@ -115,12 +127,18 @@ def read_reach(place: Path, venue: str) -> Reach:
         )
     if not authority.is_file():
         raise SetupFailed(f"venue.exchange = {str(place)!r}: its authority {authority} is not there; {REMEDY}")
-    if venue not in venues:
+    missing = [venue for venue in dict.fromkeys(wanted) if venue not in venues]
+    if missing:
         raise SetupFailed(
-            f"venue.exchange = {str(place)!r}: it speaks as {', '.join(venues)}, and venue.id is {venue}; start it "
-            f"with --venue {venue}"
+            f"venue.exchange = {str(place)!r}: it speaks as {', '.join(venues)}, and venue.id is {missing[0]}; start "
+            f"it with {' '.join(f'--venue {venue}' for venue in dict.fromkeys(wanted))}"
         )
-    return Reach(identity, port, authority, key, market)
+    if 1 + len(others) < len(wanted):
+        raise SetupFailed(
+            f"venue.exchange = {str(place)!r}: this run needs {len(wanted)} of its accounts, and it has "
+            f"{1 + len(others)}; start it with as many --account"
+        )
+    return Reach(identity, port, authority, (first, *others), market)
 
 
 async def _ask_clock(reach: Reach, place: Path) -> int:

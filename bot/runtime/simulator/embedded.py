@@ -28,7 +28,7 @@ from bot.simex.server import Simex
 from bot.simex.signing import ApiKey
 from bot.simex.tls import loopback_session
 
-ACCOUNT = "demo"
+ACCOUNT, PERP_ACCOUNT = "demo", "demo_perps"
 TVL_DAYS = 200
 # Prices at the start of a synthetic market: round, so that the golden account adds up to the cent.
 ANCHORS: Mapping[str, Decimal] = {
@@ -85,6 +85,11 @@ class Embedded:
     tvl: TvlSource
     macro: MacroSource
     identity: str = ""  # it is new with each start, and so are the journals that go with it
+    perp_key: ApiKey | None = None  # where perps are traded at an account of their own
+
+    def key_of(self, kind: Kind) -> ApiKey:
+        """The key of the account that trades one kind of market."""
+        return self.key if kind is Kind.SPOT or self.perp_key is None else self.perp_key
 
     def session(self) -> aiohttp.ClientSession:
         """A session that resolves every host to this exchange and trusts only its authority."""
@@ -162,14 +167,22 @@ async def embed(settings: Settings, market: KnownMarket, start_ms: int) -> Embed
         (book_quote * policy.allocation.neutral.get(f"{name}.futures", ZERO) for name in sectors.sectors), ZERO
     )
     spot = neutral_holdings(exchange, instruments, policy, sectors, book_quote)
-    exchange.create_account(ACCOUNT, spot=spot, perp=futures, quote=sectors.quote)
+    exchange.create_account(ACCOUNT, spot=spot, perp=ZERO if settings.venue.is_pair else futures, quote=sectors.quote)
     clock = SkippingClock(start_ms)
-    key = ApiKey(secrets.token_hex(32), secrets.token_hex(32), ACCOUNT)
-    server = Simex(exchange, keys={key.key: key}, clock=clock.now_ms)
-    server.serve_dialects((settings.venue.id,))
+    key, perp_key = _new_key(ACCOUNT), None
+    if settings.venue.is_pair:
+        exchange.create_account(PERP_ACCOUNT, spot={}, perp=futures, quote=sectors.quote)
+        perp_key = _new_key(PERP_ACCOUNT)
+    server = Simex(exchange, keys={one.key: one for one in (key, perp_key) if one is not None}, clock=clock.now_ms)
+    server.serve_dialects(tuple(dict.fromkeys(account.id for account in settings.venue.accounts)))
     directory = Path(tempfile.mkdtemp(prefix="simex-"))
     await server.start(tls_dir=directory)
-    return Embedded(exchange, server, clock, key, directory, MarketTvl(market, clock), MarketMacro(market, clock))
+    tvl, macro = MarketTvl(market, clock), MarketMacro(market, clock)
+    return Embedded(exchange, server, clock, key, directory, tvl, macro, perp_key=perp_key)
+
+
+def _new_key(account: str) -> ApiKey:
+    return ApiKey(secrets.token_hex(32), secrets.token_hex(32), account)
 
 
 def _instruments(market: Market, tokens: Sequence[str], perps: Sequence[str], start_ms: int) -> dict[str, Instrument]:

@@ -4,6 +4,7 @@ from typing import Protocol
 
 import aiohttp
 
+from bot.domain.instrument import Kind
 from bot.domain.portfolio import Account
 from bot.ports import MacroSource, TvlSource, Venue
 from bot.runtime.clock import SkippingClock
@@ -21,7 +22,7 @@ class KeyPair(Protocol):
 
 
 class SimulatorControl(Protocol):
-    """What wiring needs of such an exchange: its time, a key, a way to it, its TVL and its macro series.
+    """What wiring needs of such an exchange: its time, its keys, a way to it, its TVL and its macro series.
 
     `identity` names an exchange that outlives the run; it is empty for one that begins and ends with it.
     """
@@ -31,6 +32,10 @@ class SimulatorControl(Protocol):
 
     @property
     def key(self) -> KeyPair: ...
+
+    def key_of(self, kind: Kind) -> KeyPair:
+        """The key of the account that trades one kind of market."""
+        ...
 
     @property
     def identity(self) -> str: ...

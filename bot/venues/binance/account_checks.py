@@ -103,7 +103,7 @@ def _judge_key(answer: Answer, wanted: RequiredSetup) -> Iterator[AccountProblem
         yield AccountProblem(
             "key_rights", f"{key} has no futures permission", f"enable it at {wanted.venue}", is_blocking=wanted.trades
         )
-    if is_false(answer, "enableSpotAndMarginTrading"):
+    if wanted.has_spot and is_false(answer, "enableSpotAndMarginTrading"):
         yield AccountProblem(
             "key_rights",
             f"{key} has no permission for spot trading",

@@ -269,7 +269,7 @@ class Reads(Asking):
 
     async def _spot_account(self) -> Mapping[str, Any]:
         if Kind.SPOT not in self._link.environment.kinds:
-            return {"balances": ()}
+            return {"balances": []}
         row: Mapping[str, Any] = await self._call("privateGetAccount", omitZeroBalances="true")
         return row
 

@@ -92,7 +92,12 @@ def _judge_key(answer: Answer, wanted: RequiredSetup) -> Iterator[AccountProblem
             f"make a key that may read and write at {wanted.venue}",
             is_blocking=wanted.trades,
         )
-    for name, what in (("Spot", "spot trading"), ("ContractTrade", "orders and positions of contracts")):
+    for name, what, is_needed in (
+        ("Spot", "spot trading", wanted.has_spot),
+        ("ContractTrade", "orders and positions of contracts", wanted.has_perps),
+    ):
+        if not is_needed:
+            continue
         if not rights.get(name) and not (name == "ContractTrade" and rights.get("Derivatives")):
             yield AccountProblem(
                 "key_rights",

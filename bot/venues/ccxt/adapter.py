@@ -1,12 +1,12 @@
 """What a folder of a venue supplies so that the common code can trade there."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import Protocol
 
 from bot.domain.brackets import Bracket
-from bot.domain.instrument import Instrument
+from bot.domain.instrument import Instrument, Kind
 from bot.domain.portfolio import Position
 from bot.ports import AccountReads, AccountReview, OrderReads, Prices, Trading
 from bot.venues.ccxt.connection import Connection
@@ -92,6 +92,16 @@ class Adapter:
     fees: Callable[[Connection], VenueFees]
     checks: MakeChecks
     history: Callable[[Connection], VenueHistory]
+
+
+def only(adapter: Adapter, kinds: frozenset[Kind]) -> Adapter:
+    """The adapter for an account of which only these kinds of markets are traded: nothing else is read, checked or
+    moved."""
+    environments = {
+        name: replace(spec, kinds=spec.kinds & kinds, has_transfers=spec.has_transfers and kinds >= spec.kinds)
+        for name, spec in adapter.profile.environments.items()
+    }
+    return replace(adapter, profile=replace(adapter.profile, environments=environments))
 
 
 def load_adapter(venue_id: str) -> Adapter:

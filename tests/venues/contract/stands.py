@@ -3,14 +3,21 @@
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from bot.domain.instrument import Kind
 from bot.ports import Venue
 from bot.simex.engine.exchange import Exchange
 from bot.simex.faults import Fault, FaultRule
+from bot.simex.signing import ApiKey
+from bot.simex.tls import loopback_session
 from bot.venues.binance.adapter import ADAPTER
 from bot.venues.bybit.adapter import ADAPTER as BYBIT
+from bot.venues.ccxt.adapter import Adapter, only
+from bot.venues.ccxt.venue import CcxtVenue, ConnectionRules, Credentials
+from bot.venues.pair.venue import PairVenue
 from bot.venues.paper.engine_venue import EngineVenue
 from bot.venues.paper.venue import PaperVenue
 from bot.venues.registry import abilities_of
@@ -105,10 +112,69 @@ async def paper(folder: Path) -> AsyncIterator[Stand]:
         await venue.close()
 
 
+async def _pair(folder: Path, spot: Adapter, perp: Adapter) -> AsyncIterator[Stand]:
+    """Spot at one venue and perps at another, two accounts of one exchange that speaks as both."""
+    async with simex_bench(
+        folder, adapter=only(spot, frozenset({Kind.SPOT})), bases=("UNI", "BTC"), opens=False
+    ) as bench:
+        bench.exchange.create_account("spot", spot={"USDT": Decimal(10_000), "UNI": Decimal(100)}, perp=Decimal(0))
+        bench.exchange.create_account("perps", spot={}, perp=Decimal(1_000))
+        key = ApiKey("other-key", "other-secret", "perps")
+        own = {name: replace(known, account="spot") for name, known in bench.simex.keys.items()}
+        bench.simex.keys = {**own, key.key: key}
+        bench.simex.serve_dialects((spot.profile.id, perp.profile.id))
+        other = CcxtVenue(
+            only(perp, frozenset({Kind.PERP})),
+            environment="sim",
+            account="main",
+            credentials=Credentials(key.key, key.secret),
+            session_factory=lambda: loopback_session(bench.simex.https_port, bench.simex.ca_path),
+            clock=bench.clock,
+            rules=ConnectionRules(cache_folder=folder / "cache" / "perp"),
+        )
+        venue = PairVenue(bench.venue, other, quote="USDT")
+        await venue.open()
+        await venue.fetch_instruments([SPOT, PERP])
+        lost, limited = _FAULTS_OF[spot.profile.id]
+        yield Stand(
+            venue,
+            bench.exchange,
+            bench.market,
+            bench.clock,
+            bench.sent,
+            _fail_next(bench, Fault(after_engine_drop=True), "POST", lost),
+            _fail_next(bench, Fault(reply_status=403 if "v5" in limited else 418), "GET", limited),
+            is_asynchronous=abilities_of(perp.profile.id).acknowledges_first,
+        )
+        await venue.close()
+
+
+@asynccontextmanager
+async def spot_and_perps_apart(folder: Path) -> AsyncIterator[Stand]:
+    async for stand in _pair(folder, ADAPTER, BYBIT):
+        yield stand
+
+
+@asynccontextmanager
+async def perps_and_spot_apart(folder: Path) -> AsyncIterator[Stand]:
+    async for stand in _pair(folder, BYBIT, ADAPTER):
+        yield stand
+
+
+_FAULTS_OF = {
+    "binance": ("/api/v3/order", "/api/v3/depth"),
+    "bybit": ("/v5/order/create", "/v5/market/orderbook"),
+}
 STANDS: Mapping[str, OpenStand] = {
     "binance": binance,
     "bybit": bybit,
     "engine": engine,
     "paper": paper,
+    "binance+bybit": spot_and_perps_apart,
+    "bybit+binance": perps_and_spot_apart,
 }
-NO_TRANSFERS: Mapping[str, OpenStand] = {"binance": binance_without_transfers, "bybit": bybit}
+NO_TRANSFERS: Mapping[str, OpenStand] = {
+    "binance": binance_without_transfers,
+    "bybit": bybit,
+    "binance+bybit": spot_and_perps_apart,
+}

@@ -160,7 +160,8 @@ def channels(link: Connection, symbols: Collection[str]) -> tuple[Channel, ...]:
     if perps and hosts.futures:
         result.append(PriceChannel(link, hosts.futures, Kind.PERP, perps))
     if link.has_keys:
-        result.append(SpotAccountChannel(link, hosts.spot_api))
-        if hosts.futures:
+        if Kind.SPOT in link.environment.kinds:
+            result.append(SpotAccountChannel(link, hosts.spot_api))
+        if hosts.futures and Kind.PERP in link.environment.kinds:
             result.append(FuturesAccountChannel(link, hosts.futures))
     return tuple(result)

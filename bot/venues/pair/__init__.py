@@ -1,0 +1,1 @@
+"""Two venues as one: spot at the first, perps at the second."""
