@@ -1,9 +1,11 @@
 """A bit of a part of the journal flips between two lives, and is set right after the start that meets it."""
 
 import sqlite3
+import zlib
 from contextlib import closing
 from typing import Any
 
+from bot.journal.parts import WINDOW
 from tests.sim.faults import Kind
 from tests.sim.hooks import Disturbance
 from tests.sim.world import Life
@@ -27,12 +29,15 @@ class PartFlips(Disturbance):
         if not path.is_file() or not plan.strikes(kind):
             return
         with closing(sqlite3.connect(path)) as db, db:
-            rows = db.execute("SELECT id, digest, body FROM parts ORDER BY id DESC LIMIT ?", [NEWEST]).fetchall()
+            rows = db.execute("SELECT id, digest, base, body FROM parts ORDER BY id DESC LIMIT ?", [NEWEST]).fetchall()
             if not rows:
                 return
-            number, digest, body = plan.choose(kind, rows)
+            number, digest, base, body = plan.choose(kind, rows)
             at, bit = plan.count(kind, 0, len(body) - 1), plan.count(kind, 0, 7)
-            self._write(db, number, body[:at] + bytes([body[at] ^ (1 << bit)]) + body[at + 1 :])
+            flipped = body[:at] + bytes([body[at] ^ (1 << bit)]) + body[at + 1 :]
+            if _unpacked(db, base, flipped) == _unpacked(db, base, body):
+                return  # a bit that fills up the last byte of a block: the text is what was written
+            self._write(db, number, flipped)
             self.memory = tuple(db.execute("SELECT * FROM memory").fetchall())
         self._body, self.damaged = (number, body), digest.hex()
         self.world.note(f"a bit flips in part {self.damaged[:12]}, byte {at} of {len(body)}")
@@ -63,6 +68,18 @@ class PartFlips(Disturbance):
         db.execute(f"DROP TRIGGER {_TRIGGER}")
         db.execute("UPDATE parts SET body = ? WHERE id = ?", [body, number])
         db.execute(sql)
+
+
+def _unpacked(db: sqlite3.Connection, base: int | None, body: bytes) -> bytes | None:
+    """The text of a part; None where it cannot be unpacked."""
+    try:
+        if base is None:
+            return zlib.decompress(body)
+        (whole,) = db.execute("SELECT body FROM parts WHERE id = ?", [base]).fetchone()
+        unpacker = zlib.decompressobj(zdict=zlib.decompress(whole)[-WINDOW:])
+        return unpacker.decompress(body) + unpacker.flush()
+    except zlib.error:
+        return None
 
 
 WORLDS = (PartFlips,)
