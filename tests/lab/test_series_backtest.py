@@ -63,3 +63,16 @@ async def test_the_directory_has_the_history_of_an_address(tmp_path: Path) -> No
     assert series_lines(settings, tmp_path) == []
     found = await make(VirtualClock(START_MS + 2 * DAY_MS)).fetch_macro("far")
     assert found.values == (Decimal(5), Decimal(6))
+
+
+async def test_an_answer_of_defillama_is_a_history_as_it_comes(tmp_path: Path) -> None:
+    settings = load_settings((), ("series.fees.source=defillama:fees", "series.fees.sector=infra"))
+    (tmp_path / "series").mkdir()
+    (tmp_path / "series" / "fees.json").write_text(f'{{"totalDataChart":[[{START_MS // 1000},5]],"total24h":5}}')
+    make = macro_of(settings, (), tmp_path)
+    assert make is not None
+    assert (await make(VirtualClock(START_MS + DAY_MS)).fetch_macro("fees")).values == (Decimal(5),)
+    (tmp_path / "series" / "fees.csv").write_text(table([7]))
+    make = macro_of(settings, (), tmp_path)
+    assert make is not None
+    assert (await make(VirtualClock(START_MS + DAY_MS)).fetch_macro("fees")).values == (Decimal(7),)

@@ -67,12 +67,12 @@ class SeriesSettings(SeriesRule):
         return SeriesRule(**{name: getattr(self, name) for name in SeriesRule.model_fields})
 
     def spec(self, name: str, source: str | None = None) -> SeriesSpec:
-        """How it is read; from another source where one is given."""
-        is_llama = source is None and self.source.startswith(PREFIX)
+        """How it is read; from another file where one is given: a back-test may hold an answer of DefiLlama."""
+        is_llama = self.source.startswith(PREFIX) and (source is None or source.endswith(".json"))
         return SeriesSpec(
             source=source or self.source,
             columns=CHART if is_llama else SeriesColumns(self.time, self.column, self.rows),
-            addresses=addresses_of(self.source, self.parts) if is_llama else (),
+            addresses=addresses_of(self.source, self.parts) if is_llama and source is None else (),
             title=self.title or name.replace("_", " "),
             unit=self.unit,
             age_max_ms=self.age_max_days * DAY_MS,
