@@ -29,7 +29,7 @@ app = typer.Typer(
 )
 FIRST = ("config", "cost", "journal", "notify", "read", "backtest", "sweep", "exchange", "dashboard")
 """The order of `--help`; command modules that are not named here come last."""
-HELPERS = ("common", "main", "plan", "services")
+HELPERS = ("common", "download", "main", "plan", "services")
 """Modules without commands of their own: what they import is loaded when a command needs it."""
 
 

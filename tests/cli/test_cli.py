@@ -8,14 +8,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
 
-import bot
-from bot.cli.main import app
+import bot.cli
+from bot.cli.main import FIRST, HELPERS, app
 from bot.domain.states import KillLevel
 from bot.journal.journal import JournalReader
 from bot.runtime.exit_codes import ExitCode
@@ -60,6 +62,16 @@ def test_help_names_every_command(invoke: Invoke) -> None:
     shown = invoke("--help").output
     _, _, commands = shown.partition("Commands:\n")
     assert sorted(re.findall(r"^  ([a-z]+)  ", commands, re.MULTILINE)) == sorted(COMMANDS)
+
+
+def test_every_module_of_the_folder_adds_commands_or_is_named_as_a_helper() -> None:
+    """A module is found by its `add_commands` or `app`; one with neither would be loaded at each start for nothing."""
+    found = {module.name for module in iter_modules(bot.cli.__path__)} - set(HELPERS)
+    modules = {name: import_module(f"bot.cli.{name}") for name in found}
+    assert [
+        name for name, module in modules.items() if not hasattr(module, "add_commands") | hasattr(module, "app")
+    ] == []
+    assert set(FIRST) <= found
 
 
 @pytest.mark.parametrize(
