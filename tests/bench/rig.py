@@ -127,6 +127,7 @@ async def serve(count: int, cash: int) -> None:
     from bot.runtime.simulator.embedded import neutral_holdings
     from bot.simex.engine.exchange import Exchange
     from bot.simex.market.catalogue import default_instruments
+    from bot.simex.market.moved import MovedMarket
     from bot.simex.server import Simex
     from bot.simex.signing import ApiKey
     from tests.simex.scripted_market import ScriptedMarket
@@ -143,7 +144,7 @@ async def serve(count: int, cash: int) -> None:
         }
         perps = [f"{token}/USDT:USDT" for token in tokens]
         market = ScriptedMarket(points, perps=perps, depth_quote=1e7)
-        market = drawn(market, settings.playbook.candle_ms, now_ms + 86_400_000)
+        market = MovedMarket(drawn(market, settings.playbook.candle_ms, now_ms + 86_400_000))
         prices = {token: Decimal(10) for token in tokens}
         exchange = Exchange(instruments=default_instruments(tokens, prices), market=market, start_ms=now_ms)
         policy, book = settings.playbook, settings.paper.book_quote
@@ -151,7 +152,7 @@ async def serve(count: int, cash: int) -> None:
         spot["USDT"] = spot.get("USDT", Decimal(0)) + cash
         exchange.create_account(ACCOUNT, spot=spot, perp=Decimal(15_000), quote="USDT")
         key = ApiKey(secrets.token_hex(32), secrets.token_hex(32), ACCOUNT)
-        server = Simex(exchange, keys={key.key: key}, clock=SkippingClock().now_ms)
+        server = Simex(exchange, keys={key.key: key}, clock=SkippingClock().now_ms, market=market)
         await server.start(tls_dir=Path(directory) / "tls")
         hello = {"https_port": server.https_port, "ca": str(server.ca_path), "key": key.key, "secret": key.secret}
         print(json.dumps(hello), flush=True)

@@ -151,6 +151,14 @@ class Kind(StrEnum):
     PART_FLIPPED = "bit flipped in a part of a record between two lives"
     # two venues, later
     HALF_DARK = "one of two venues dark"
+    # streams
+    STREAM_SILENT = "stream fresh and silent"
+    STREAM_STALE = "stream speaks of before"
+    STREAM_SHUFFLED = "stream out of order and doubled"
+    STREAM_GAPPED = "stream leaves something out"
+    STREAM_DOWN = "stream down, key expired"
+    STREAM_STORM = "stream speaks without end"
+    STREAM_LIES = "stream lies about a price or a fill"
 
 
 # How often each strikes when asked, in a seed of ordinary weather.
@@ -276,7 +284,16 @@ RATES_OF_LATER_KINDS: Mapping[Kind, float] = {
     Kind.NOTICES_FAIL: 0.2,
     Kind.PART_FLIPPED: 0.2,
     Kind.HALF_DARK: 0.002,
+    # streams, per message
+    Kind.STREAM_SILENT: 0.01,
+    Kind.STREAM_STALE: 0.03,
+    Kind.STREAM_SHUFFLED: 0.05,
+    Kind.STREAM_GAPPED: 0.05,
+    Kind.STREAM_DOWN: 0.01,
+    Kind.STREAM_STORM: 0.005,
+    Kind.STREAM_LIES: 0.01,
 }
+STREAM_KINDS = frozenset(kind for kind in Kind if kind.name.startswith("STREAM_"))
 # At the wire one question of the bot is several requests, and a cycle asks about sixty: each fails the less often.
 AT_THE_WIRE: Mapping[Kind, float] = {
     Kind.READ_FAILED: 0.01,

@@ -176,9 +176,8 @@ async def _turns(world: World, life: Life, chaos: Chaos) -> None:
         is_reached = is_over and not result.decision.intents and world.plan.is_armed
         world.is_idle = is_reached and not world.keeps_standing()
     if result is None or not result.has_acted:
-        await asyncio.sleep(
-            chance.choice([1, 1, 2, 5, 10, 30, 60, 120 if life.is_watched else chance.choice([300, 3_600])])
-        )
+        seconds = chance.choice([1, 1, 2, 5, 10, 30, 60, 120 if life.is_watched else chance.choice([300, 3_600])])
+        await world.rest(life, seconds)
 
 
 async def _settle_down(world: World, checkers: Checkers, chaos: Chaos) -> None:

@@ -36,6 +36,7 @@ from bot.runtime.kill.switch import ResumeFile, ResumeRequest
 from bot.runtime.settings.model import Settings, Sources, packaged_config
 from bot.runtime.settings.snapshot import record_config
 from bot.runtime.simulator.embedded import neutral_holdings
+from bot.runtime.streams.pace import GuardPace
 from bot.runtime.wiring import App, AppSeams, assemble
 from bot.simex.engine.exchange import Exchange
 from bot.simex.engine.rules import DuplicateScope, Rules
@@ -50,6 +51,7 @@ from tests.sim.hooks import Hooks
 from tests.sim.loop import VirtualLoop
 from tests.sim.market import MARKETS, NEW, OLD, RATIO, START_MS, brackets_of, instruments, market_of
 from tests.sim.replica import Replica
+from tests.sim.streams import SimStreams
 from tests.sim.unified import UnifiedEngine
 from tests.sim.venue import FaultyVenue
 from tests.sim.wire import ACCOUNT, Crash, Doom, Wire
@@ -164,6 +166,7 @@ class Life:
     app: App
     doom: Doom
     venue: FaultyVenue | WireVenue | PairVenue
+    pace: GuardPace
     tasks: set[asyncio.Task[Any]] = field(default_factory=set)
     watch: asyncio.Task[None] | None = None
     clock_checked_ms: int = 0
@@ -181,7 +184,13 @@ class Life:
             self.clock_checked_ms = now_ms
             with contextlib.suppress(Unavailable):
                 await self.venue.fetch_clock_skew()
-        return await (app.cycle.run() if kind == "cycle" else app.cycle.guard())
+        result: CycleResult | None = None
+        self.pace.begin()
+        try:
+            result = await (app.cycle.run() if kind == "cycle" else app.cycle.guard())
+        finally:
+            self.pace.end(result)
+        return result
 
     async def on_kill(self, level: KillLevel) -> None:
         """The daemon's own actions."""
@@ -304,17 +313,17 @@ class World:
         self.start = neutral_holdings(self.exchange, self.exchange.instruments, at, settings.universe, BOOK)
         perp = sum((s for n, s in at.allocation.neutral.items() if n.endswith(".futures")), ZERO) * BOOK
         self.exchange.create_account(ACCOUNT, spot=self.start, perp=perp)
-        make_inner = UnifiedEngine if venue == BYBIT else EngineVenue
-        inner = make_inner(self.exchange, _Truth(self), account=ACCOUNT)
+        inner = (UnifiedEngine if venue == BYBIT else EngineVenue)(self.exchange, _Truth(self), account=ACCOUNT)
         self.wire = Wire(self.exchange, self.plan, inner, self.now_ms, self.note)
         self.engines, self.darkness = (
             engines_of(seed, self.exchange, _Truth(self)) if venue == MIXED else None,
             Darkness(self.plan, loop.time),
         )
+        self.streams = SimStreams(self, only)
         self.life: Life | None = None
         self.codes: Counter[str] = Counter()
-        replica = BybitReplica if venue == BYBIT else Replica
-        self.replica = replica(self.wire) if seam is Seam.WIRE else None
+        make_replica = BybitReplica if venue == BYBIT else Replica
+        self.replica = make_replica(self.wire) if seam is Seam.WIRE else None
 
     @property
     def journal_path(self) -> Path:
@@ -457,7 +466,11 @@ class World:
             if isinstance(error, SetupFailed):  # an operator reads it and synchronises the machine's clock
                 self.clock_error_ms = self.plan.count(Kind.CLOCK_SKEW, -SKEW_AT_START_MS, SKEW_AT_START_MS)
             raise
-        self.life = Life(app, doom, venue, clock_checked_ms=self.clock.now_ms())
+        pace = GuardPace(
+            settings.cadence.guard_seconds, self.streams.begin_life(), venue_ms=venue.now_ms, now=self.loop.time
+        )
+        self.streams.pace = pace
+        self.life = Life(app, doom, venue, pace, clock_checked_ms=self.clock.now_ms())
         await record_config(journal, settings, app.cycle.parts.policy)
         return self.life
 
@@ -588,6 +601,13 @@ class World:
         life.drop()
         self.note(f"life {self.lives} ends, {'clean' if is_clean else 'killed'}")
         self.life = None
+
+    async def rest(self, life: Life, seconds: float) -> None:
+        """The time until the next turn of the scenario; with streams guards come in it, as in the daemon."""
+        if not self.streams.are_on:
+            await asyncio.sleep(seconds)
+            return
+        await self.streams.rest(life, seconds)
 
     def own_tasks(self) -> set["asyncio.Task[Any]"]:
         """Tasks of the simulation, not of the bot."""

@@ -52,7 +52,7 @@ class GuardPace:
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._period_s, self._streams, self._venue_ms, self._now = period_s, tuple(streams), venue_ms, now
-        self._bands: Mapping[str, PriceRange] = {}
+        self._ranges: Mapping[str, PriceRange] = {}
         self._prices: dict[str, StreamNews] = {}
         self._news = asyncio.Event()
         self._is_calm = False
@@ -81,8 +81,8 @@ class GuardPace:
         if known is not None and news.at_ms <= known.at_ms:
             return
         self._prices[news.symbol] = news
-        band = self._bands.get(news.symbol)
-        if band is not None and self._is_current(news) and not band.holds(news.price):
+        bounds = self._ranges.get(news.symbol)
+        if bounds is not None and self._is_current(news) and not bounds.holds(news.price):
             self._wake()
 
     def begin(self) -> None:
@@ -97,8 +97,8 @@ class GuardPace:
         if result is None or not self._streams or result.policy is None:
             return
         account = result.truth.account
-        self._bands = wake_levels(result.decision.memory, account, result.snapshot, result.policy)
-        self._prices = {symbol: news for symbol, news in self._prices.items() if symbol in self._bands}
+        self._ranges = wake_levels(result.decision.memory, account, result.snapshot, result.policy)
+        self._prices = {symbol: news for symbol, news in self._prices.items() if symbol in self._ranges}
         self._compare(result)
 
     async def wait(self, stop: asyncio.Event) -> bool:
@@ -149,7 +149,7 @@ class GuardPace:
             return False
         if not all(stream.state().is_fresh for stream in self._streams):
             return False
-        prices = (self._prices.get(symbol) for symbol in self._bands if is_perp(symbol))
+        prices = (self._prices.get(symbol) for symbol in self._ranges if is_perp(symbol))
         return all(news is not None and self._is_current(news) for news in prices)
 
     def _is_current(self, news: StreamNews) -> bool:

@@ -1,0 +1,86 @@
+"""Ways to believe a stream: to wait for it alone, to take its silence for an answer, to obey it without bound."""
+
+from typing import Any
+
+import pytest
+
+from bot.execution.reconcile import Reconciler
+from bot.runtime.streams import pace as pace_module
+from bot.runtime.streams.pace import GuardPace
+from tests.sim.faults import Kind
+from tests.sim.mutants import SLICED, Mutant
+
+
+def wait_for_the_stream_alone(patch: pytest.MonkeyPatch) -> None:
+    original = GuardPace._seconds_left
+
+    def mutant(self: Any) -> float:
+        return original(self) if self._news.is_set() else 3_600.0
+
+    patch.setattr(GuardPace, "_seconds_left", mutant)
+
+
+def take_silence_for_an_answer(patch: pytest.MonkeyPatch) -> None:
+    """What the account was stays true until a stream says otherwise."""
+    original, hear = Reconciler.settle, GuardPace.hear
+    kept: dict[int, Any] = {}
+
+    async def mutant(self: Any, symbols: Any) -> Any:
+        if id(self) not in kept:
+            kept[id(self)] = await original(self, symbols)
+        return kept[id(self)]
+
+    def forget(self: Any, news: Any) -> None:
+        kept.clear()
+        hear(self, news)
+
+    patch.setattr(Reconciler, "settle", mutant)
+    patch.setattr(GuardPace, "hear", forget)
+
+
+def obey_every_message(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(GuardPace, "_wakes_at", lambda self, now_s: 1.0)
+
+
+def rest_after_any_turn(patch: pytest.MonkeyPatch) -> None:
+    """Fresh streams are enough, whatever is under way."""
+    patch.setattr(pace_module, "is_calm", lambda result: True)
+    patch.setattr(pace_module, "ALERT_S", 0.0)
+
+
+MUTANTS = (
+    Mutant(
+        "wait for the stream alone",
+        wait_for_the_stream_alone,
+        ("a guard comes in time",),
+        (Kind.STREAM_SILENT, Kind.STREAM_GAPPED),
+        seeds=4,
+        playbook=SLICED,
+    ),
+    Mutant(
+        "take a stream's silence for an answer",
+        take_silence_for_an_answer,
+        ("an order follows answers",),
+        (Kind.STREAM_SILENT, Kind.STREAM_GAPPED),
+        seeds=4,
+        playbook=SLICED,
+    ),
+    Mutant(
+        "obey every message of a stream",
+        obey_every_message,
+        ("streams cost no more guards",),
+        (Kind.STREAM_STORM,),
+        seeds=4,
+        heaviness=24,
+        playbook=SLICED,
+    ),
+    Mutant(
+        "rest after any turn",
+        rest_after_any_turn,
+        ("a guard comes in time",),
+        (Kind.STREAM_GAPPED, Kind.CASH_VANISHES),
+        seeds=4,
+        heaviness=24,
+        playbook=SLICED,
+    ),
+)
