@@ -3,8 +3,8 @@
 Two daemons run side by side for the whole time, one with streams and one without, each at an exchange of its own in a
 process of its own. Each holds a long with a ladder of targets. In the first part nothing happens, and the requests
 are counted, at the default cadence and whole cycles of it. In the second a price passes the next target every few
-seconds, and the order that takes it is timed: from the message with the new mark (`heard`, with streams only; `cpu` is what
-the process used of it), and from the moment at which the price was moved (`moved`); marks come once a second.
+seconds, and the order that takes it is timed: from the message with the new mark (`heard`, with streams only; `cpu` is
+what the process used of it), and from the moment at which the price was moved (`moved`); marks come once a second.
 
 python tests/bench/bench_streams.py [IDLE_MINUTES] [SAMPLES]
 """
