@@ -17,7 +17,15 @@ from bot.domain.states import KillLevel, OrderState
 from bot.playbook.positions.wake_levels import PriceRange
 from bot.ports import StreamNews, StreamState
 from bot.runtime.cycle import CycleResult
-from bot.runtime.streams.pace import ALERT_S, CALM_PERIODS, DISTRUST_S, PRICE_AGE_MAX_MS, WAKES_MAX, GuardPace
+from bot.runtime.streams.pace import (
+    ALERT_S,
+    BUDGETS,
+    CALM_PERIODS,
+    DISTRUST_S,
+    GATHER_S,
+    PRICE_AGE_MAX_MS,
+    GuardPace,
+)
 from tests.sim.loop import VirtualLoop, run_virtually
 
 PERIOD_S = 10.0
@@ -249,7 +257,7 @@ def test_news_of_during_a_turn_are_looked_after() -> None:
         one.loop.call_later(10.05, lambda: one.pace.hear(StreamNews(one.venue_ms())))
         return await one.guards_until(15)
 
-    assert run(scenario) == pytest.approx([10, 10.1], abs=0.01)
+    assert run(scenario) == pytest.approx([10, 10.1 + GATHER_S], abs=0.01)
 
 
 def test_a_storm_of_news_costs_a_few_guards_and_then_the_period() -> None:
@@ -259,8 +267,27 @@ def test_a_storm_of_news_costs_a_few_guards_and_then_the_period() -> None:
         return await one.guards_until(220)
 
     guards = [at for at in run(scenario) if 20 <= at < 220]
-    assert len(guards) <= 200 / PERIOD_S + WAKES_MAX + 1
+    assert len(guards) <= most_guards(200)
     assert max(b - a for a, b in pairwise(guards)) <= PERIOD_S + 0.2
+
+
+def test_a_storm_of_the_account_takes_no_guard_from_a_price() -> None:
+    async def scenario(one: Run) -> list[float]:
+        for number in range(3_000):
+            one.loop.call_later(20 + number / 100, lambda: one.pace.hear(StreamNews(one.venue_ms())))
+        one.loop.call_later(47.3, lambda: one.tell("90"))
+        return await one.guards_until(60)
+
+    assert 47.3 in [pytest.approx(at, abs=0.11) for at in run(scenario)]
+
+
+def test_a_price_ends_the_wait_of_news_that_are_gathered() -> None:
+    async def scenario(one: Run) -> list[float]:
+        one.loop.call_later(10.05, lambda: one.pace.hear(StreamNews(one.venue_ms())))
+        one.loop.call_later(10.5, lambda: one.tell("90"))
+        return await one.guards_until(12)
+
+    assert run(scenario) == pytest.approx([10, 10.5], abs=0.01)
 
 
 def test_a_stream_that_is_contradicted_keeps_the_period() -> None:
@@ -303,12 +330,18 @@ def test_a_stop_ends_the_wait_at_once() -> None:
     assert run(scenario) == (True, pytest.approx(3.3, abs=0.001))
 
 
+def most_guards(seconds: float) -> float:
+    """Those of the period, and those of every cause's budget."""
+    periods = seconds / PERIOD_S
+    return 1 + periods + sum(most + periods / each for most, each in BUDGETS.values())
+
+
 LIE = st.tuples(
     st.floats(0, 300), st.sampled_from(["news", "90", "100", "110", "stale", "dead", "fresh", "quiet", "loud"])
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.lists(LIE, max_size=60), st.sampled_from(["calm", "busy"]))
 def test_whatever_streams_do_guards_come_neither_too_late_nor_too_often(
     lies: list[tuple[float, str]], mood: str
@@ -325,7 +358,7 @@ def test_whatever_streams_do_guards_come_neither_too_late_nor_too_often(
     guards = run(scenario, [stream])
     moments = [0.0, *guards, 400.0]
     assert max(b - a for a, b in pairwise(moments)) <= CALM_PERIODS * PERIOD_S + 1.2
-    assert len(guards) <= 400 / PERIOD_S + WAKES_MAX + 1
+    assert len(guards) <= most_guards(400)
 
 
 def _tell(one: Run, stream: FakeStream, lie: str) -> None:

@@ -15,7 +15,7 @@ def wait_for_the_stream_alone(patch: pytest.MonkeyPatch) -> None:
     original = GuardPace._seconds_left
 
     def mutant(self: Any) -> float:
-        return original(self) if self._news.is_set() else 3_600.0
+        return original(self) if self._heard else 3_600.0
 
     patch.setattr(GuardPace, "_seconds_left", mutant)
 
@@ -39,7 +39,7 @@ def take_silence_for_an_answer(patch: pytest.MonkeyPatch) -> None:
 
 
 def obey_every_message(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(GuardPace, "_wakes_at", lambda self, now_s: 1.0)
+    patch.setattr(GuardPace, "_seconds_to_wake", lambda self, now_s: 0.0)
 
 
 def rest_after_any_turn(patch: pytest.MonkeyPatch) -> None:
@@ -68,7 +68,7 @@ MUTANTS = (
     Mutant(
         "obey every message of a stream",
         obey_every_message,
-        ("streams cost no more guards",),
+        ("streams start a bounded number",),
         (Kind.STREAM_STORM,),
         seeds=4,
         heaviness=24,

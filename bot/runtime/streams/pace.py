@@ -1,13 +1,14 @@
 """When the next guard is due: on its period, at once when a stream gives a reason, later while nothing can be missed.
 
-A stream never decides: it ends a wait, and the guard that follows reads the venue as any other. However often a stream
-speaks, guards come no more often than on their period, but for a few at once; and whatever it does or leaves out, one
-comes within `CALM_PERIODS` periods.
+A stream never decides: it ends a wait, and the guard that follows reads the venue as any other. However often streams
+speak, prices and the account have a budget of guards each; and whatever they do or leave out, a guard comes within
+`CALM_PERIODS` periods.
 """
 
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
+from enum import StrEnum
 
 import structlog
 
@@ -22,8 +23,8 @@ CALM_PERIODS = 10
 ALERT_S = 60.0
 """How long the period stays what it is after news: the venue's answers may lag behind its streams."""
 PRICE_AGE_MAX_MS = 10_000
-WAKES_MAX = 5
-"""Guards that streams may have at once; each period gives one back."""
+GATHER_S = 1.0
+"""News of the account that come with a turn are answered together, so much later."""
 DIFFERENCE_MAX = 0.02
 DISTRUST_S = 600.0
 """A price that the venue contradicts, or one that we were not told of, keeps the period for so long."""
@@ -31,6 +32,18 @@ CHECK_S = 1.0
 SHORTEST_S = 0.001
 RESTART_S = 30.0
 _log = structlog.get_logger("sectorbot.streams")
+
+
+class Cause(StrEnum):
+    """What a stream has spoken of, as far as guards are counted by it."""
+
+    ACCOUNT = "account"
+    PRICE = "price"
+
+
+BUDGETS: Mapping[Cause, tuple[int, int]] = {Cause.PRICE: (5, 1), Cause.ACCOUNT: (3, 3)}
+"""Guards that a cause may start at once, and in how many periods it gets one back. Each has its own, so that what
+orders of ours say of themselves takes nothing from an exit."""
 
 
 class GuardPace:
@@ -57,8 +70,8 @@ class GuardPace:
         self._news = asyncio.Event()
         self._is_calm = False
         self._guarded_s = self._looked_s = self._alert_until_s = self._wakes_s = now()
-        self._wakes = float(WAKES_MAX)
-        self.woken = 0
+        self._wakes = {cause: float(most) for cause, (most, _) in BUDGETS.items()}
+        self._heard: set[Cause] = set()
 
     @property
     def longest_s(self) -> float:
@@ -75,7 +88,7 @@ class GuardPace:
         """Take note of what a stream says; returns at once. Prices that are older than one that is known are dropped,
         so their order and number do not matter."""
         if news.price is None:
-            self._wake()
+            self._wake(Cause.ACCOUNT)
             return
         known = self._prices.get(news.symbol)
         if known is not None and news.at_ms <= known.at_ms:
@@ -83,11 +96,12 @@ class GuardPace:
         self._prices[news.symbol] = news
         bounds = self._ranges.get(news.symbol)
         if bounds is not None and self._is_current(news) and not bounds.holds(news.price):
-            self._wake()
+            self._wake(Cause.PRICE)
 
     def begin(self) -> None:
         """A turn begins, and its reads come after whatever was heard."""
         self._news.clear()
+        self._heard.clear()
 
     def end(self, result: CycleResult | None) -> None:
         """A turn has ended; None when it came to nothing. Its answers, and nothing that a stream has said, make the
@@ -106,8 +120,8 @@ class GuardPace:
         stopping = asyncio.ensure_future(stop.wait())
         try:
             while not stop.is_set() and (seconds := self._seconds_left()) > SHORTEST_S:
-                is_heard = self._news.is_set()  # and there is no wake to spend: only time helps
-                hearing = asyncio.ensure_future(asyncio.sleep(seconds) if is_heard else self._news.wait())
+                self._news.clear()  # what was heard before has been taken into account
+                hearing = asyncio.ensure_future(self._news.wait())
                 try:
                     await asyncio.wait({stopping, hearing}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
                 finally:
@@ -125,22 +139,28 @@ class GuardPace:
         """Until the next guard, or until this has to be asked again. A wake that makes one due is spent."""
         now_s = self._now()
         left_s = self._guarded_s + self._period_s - now_s
-        if self._news.is_set():
-            missing = 1 - self._wakes_at(now_s)
-            if missing > 0:
-                return min(left_s, max(2 * SHORTEST_S, missing * self._period_s))
-            self._wakes -= 1
-            self.woken += 1
-            return 0.0
+        if self._heard:
+            return min(left_s, self._seconds_to_wake(now_s))
         if self._may_rest(now_s):
             resting_s = max(self._guarded_s, self._looked_s) + self.longest_s - now_s
             return min(resting_s, CHECK_S)
         return left_s
 
-    def _wakes_at(self, now_s: float) -> float:
-        self._wakes = min(WAKES_MAX, self._wakes + (now_s - self._wakes_s) / self._period_s)
-        self._wakes_s = now_s
-        return self._wakes
+    def _seconds_to_wake(self, now_s: float) -> float:
+        """Until one of the causes that were heard may start a guard; 0 when one does, which is spent."""
+        passed, self._wakes_s = (now_s - self._wakes_s) / self._period_s, now_s
+        for cause, (most, periods) in BUDGETS.items():
+            self._wakes[cause] = min(most, self._wakes[cause] + passed / periods)
+        waits: list[float] = []
+        for cause in sorted(self._heard):
+            wait_s = (1 - self._wakes[cause]) * BUDGETS[cause][1] * self._period_s
+            if cause is Cause.ACCOUNT:
+                wait_s = max(wait_s, self._looked_s + GATHER_S - now_s)
+            if wait_s <= SHORTEST_S:
+                self._wakes[cause] -= 1
+                return 0.0
+            waits.append(wait_s)
+        return max(2 * SHORTEST_S, min(waits))
 
     def _may_rest(self, now_s: float) -> bool:
         """Whether the guard may wait for longer than its period: nothing is under way, every stream is fresh, and the
@@ -155,9 +175,11 @@ class GuardPace:
     def _is_current(self, news: StreamNews) -> bool:
         return abs(self._venue_ms() - news.at_ms) <= PRICE_AGE_MAX_MS
 
-    def _wake(self) -> None:
+    def _wake(self, cause: Cause) -> None:
         self._alert_until_s = max(self._alert_until_s, self._now() + ALERT_S)
-        self._news.set()
+        if cause not in self._heard:
+            self._heard.add(cause)
+            self._news.set()
 
     def _compare(self, result: CycleResult) -> None:
         """Trust no stream for a while that says something else than the venue has answered."""
