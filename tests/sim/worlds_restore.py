@@ -31,7 +31,8 @@ class JournalIsOlder(Disturbance):
         try:
             back_up(path, copy)
         except JournalError as error:  # nothing to copy yet
-            self.world.note(f"no copy: {error}")
+            message = str(error).replace(f"{self.world.directory}/", "")  # a trace names no path of this machine
+            self.world.note(f"no copy: {message}")
             return
         self._copies.append(copy)
         self.world.note(f"the journal is copied to {copy.name}")
