@@ -43,7 +43,7 @@ ELSEWHERE: tuple[tuple[str, str, str], ...] = (
     (r"sectorbot exchange .*", "tests/runtime/test_served_exchange.py", '"exchange"'),
     (r"(old|new)/bin/sectorbot .*", "tests/runtime/test_rehearsal.py", "(old|new)/bin"),
     (r"sectorbot run (--once|--set playbook).*", "tests/runtime/test_rehearsal.py", "sectorbot run --once"),
-    (r"sectorbot resume .*rehearsal.*", "tests/runtime/test_rehearsal.py", '"backup.md"'),
+    (r"sectorbot (resume|journal backup) .*rehearsal.*", "tests/runtime/test_rehearsal.py", '"backup.md"'),
     (r"(rm|cp) .*exchange-trade/.*", "tests/runtime/test_rehearsal.py", '{{"rm", "cp"}}'),
     (r"sectorbot run .*venue\.exchange.*", "tests/runtime/test_attached_exchange.py", "venue.exchange="),
     (r"sectorbot (plan|run) --set venue\.id=bybit", "tests/venues/bybit/test_dry_run.py", "run"),
