@@ -102,6 +102,7 @@ class StatusAnswer(TypedDict):
     peak_since_ms: AtMs
     fall_today: Text
     locked: dict[str, Any]
+    exposure: dict[str, Any] | None
     orders: OrderCounts
     orders_today: int
     journal: str
@@ -411,6 +412,7 @@ class WhyAnswer(TypedDict):
     would_change: list[str]
     missing: list[Any]
     kill: str
+    unasked: list[str]
     quote: str
     funding: list[dict[str, Any]]
     verdicts: list[dict[str, Any]]
