@@ -1,10 +1,9 @@
-"""Ways to believe a stream: to wait for it alone, to take its silence for an answer, to obey it without bound."""
+"""Ways to believe a stream: to wait for it alone, to obey it without bound, to rest whatever is under way."""
 
 from typing import Any
 
 import pytest
 
-from bot.execution.reconcile import Reconciler
 from bot.runtime.streams import pace as pace_module
 from bot.runtime.streams.pace import GuardPace
 from tests.sim.faults import Kind
@@ -18,24 +17,6 @@ def wait_for_the_stream_alone(patch: pytest.MonkeyPatch) -> None:
         return original(self) if self._heard else 3_600.0
 
     patch.setattr(GuardPace, "_seconds_left", mutant)
-
-
-def take_silence_for_an_answer(patch: pytest.MonkeyPatch) -> None:
-    """What the account was stays true until a stream says otherwise."""
-    original, hear = Reconciler.settle, GuardPace.hear
-    kept: dict[int, Any] = {}
-
-    async def mutant(self: Any, symbols: Any) -> Any:
-        if id(self) not in kept:
-            kept[id(self)] = await original(self, symbols)
-        return kept[id(self)]
-
-    def forget(self: Any, news: Any) -> None:
-        kept.clear()
-        hear(self, news)
-
-    patch.setattr(Reconciler, "settle", mutant)
-    patch.setattr(GuardPace, "hear", forget)
 
 
 def obey_every_message(patch: pytest.MonkeyPatch) -> None:
@@ -53,14 +34,6 @@ MUTANTS = (
         "wait for the stream alone",
         wait_for_the_stream_alone,
         ("a guard comes in time",),
-        (Kind.STREAM_SILENT, Kind.STREAM_GAPPED),
-        seeds=4,
-        playbook=SLICED,
-    ),
-    Mutant(
-        "take a stream's silence for an answer",
-        take_silence_for_an_answer,
-        ("an order follows answers",),
         (Kind.STREAM_SILENT, Kind.STREAM_GAPPED),
         seeds=4,
         playbook=SLICED,

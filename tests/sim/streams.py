@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from bot.domain.symbol import is_perp
 from bot.ports import Stream, StreamNews, StreamState
-from bot.runtime.cycle import CycleResult
 from bot.runtime.streams.pace import GuardPace
 from bot.simex.engine.types import ExchangeEvent
 from tests.sim.faults import STREAM_KINDS, Kind
@@ -69,22 +68,22 @@ class SimStreams:
     async def rest(self, life: "Life", seconds: float) -> None:
         """Guards as the pace times them, for as long as the scenario waits; each must come in time and in number."""
         world, loop, stop = self._world, self._world.loop, asyncio.Event()
-        begun = last = loop.time()
+        begun = loop.time()
         length = min(seconds, LONGEST_REST_S)
         timer = loop.call_at(begun + length, stop.set)
         ticking = loop.create_task(self._tick(), name="sim streams")
-        self.guards, result = [], None
-        is_known = False
+        self.guards = []
         try:
-            while not await life.pace.wait(stop):
-                self._check_gap(loop.time() - last, result, is_known=is_known)
+            while True:
+                is_over = await life.pace.wait(stop)
+                self._check_gap(life, loop.time() - max(begun, life.latest_ended))
+                if is_over:
+                    break
                 self.guards.append(loop.time())
-                result, is_known = await world.run_turn(life, "guard"), True
-                last = loop.time()
+                life.latest = await world.run_turn(life, "guard")
+                life.latest_ended = loop.time()
                 if life.doom.is_dead or life.app.journal.failed is not None:
                     break
-            else:
-                self._check_gap(loop.time() - last, result, is_known=is_known)
             rest = loop.time() - begun
             if len(self.guards) > GUARDS_MOST * rest / GUARD_S + GUARDS_AT_ONCE + 1:
                 world.violate("streams start a bounded number of guards", f"{len(self.guards)} in {rest:.0f} s")
@@ -93,9 +92,10 @@ class SimStreams:
             ticking.cancel()
             await asyncio.gather(ticking, return_exceptions=True)
 
-    def _check_gap(self, seconds: float, result: CycleResult | None, *, is_known: bool) -> None:
-        """`is_known`: the last turn was a guard of this rest, and `result` is what came of it."""
-        is_under_way = is_known and (result is None or bool(result.outcomes) or not result.truth.is_agreed)
+    def _check_gap(self, life: "Life", seconds: float) -> None:
+        """Since the latest turn, whoever asked for it; what came of it says whether something is under way."""
+        result = life.latest
+        is_under_way = result is None or bool(result.outcomes) or not result.truth.is_agreed
         longest = GUARD_S if is_under_way else GUARD_CALM_S
         if seconds > longest + SLACK_S:
             what = "something is under way" if is_under_way else "nothing is under way"

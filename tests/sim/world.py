@@ -172,6 +172,8 @@ class Life:
     clock_checked_ms: int = 0
     results: int = 0
     acting: int = 0  # actions of the switch under way
+    latest: CycleResult | None = None  # what came of the latest turn, and when it ended
+    latest_ended: float = 0.0
 
     async def turn(self, kind: str) -> CycleResult:
         """Raises what the daemon would meet: Unavailable, JournalError; anything else is a bug."""
@@ -190,6 +192,7 @@ class Life:
             result = await (app.cycle.run() if kind == "cycle" else app.cycle.guard())
         finally:
             self.pace.end(result)
+            self.latest, self.latest_ended = result, asyncio.get_running_loop().time()
         return result
 
     async def on_kill(self, level: KillLevel) -> None:
