@@ -177,6 +177,16 @@ class Life:
 
     async def turn(self, kind: str) -> CycleResult:
         """Raises what the daemon would meet: Unavailable, JournalError; anything else is a bug."""
+        result: CycleResult | None = None
+        self.pace.begin()
+        try:
+            result = await self._turn(kind)
+        finally:
+            self.pace.end(result)
+            self.latest, self.latest_ended = result, asyncio.get_running_loop().time()
+        return result
+
+    async def _turn(self, kind: str) -> CycleResult:
         app = self.app
         app.kill.poll()
         await app.journal.return_if_unlocked(may_stay=app.kill.level() is not KillLevel.OFF)
@@ -186,14 +196,7 @@ class Life:
             self.clock_checked_ms = now_ms
             with contextlib.suppress(Unavailable):
                 await self.venue.fetch_clock_skew()
-        result: CycleResult | None = None
-        self.pace.begin()
-        try:
-            result = await (app.cycle.run() if kind == "cycle" else app.cycle.guard())
-        finally:
-            self.pace.end(result)
-            self.latest, self.latest_ended = result, asyncio.get_running_loop().time()
-        return result
+        return await (app.cycle.run() if kind == "cycle" else app.cycle.guard())
 
     async def on_kill(self, level: KillLevel) -> None:
         """The daemon's own actions."""
