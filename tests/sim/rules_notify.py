@@ -6,7 +6,8 @@ from collections import Counter
 from typing import Any
 
 from bot.execution.reconcile import Truth
-from bot.journal.journal import JournalError
+from bot.journal.journal import JournalError, JournalReader
+from bot.operate.notify.delivery import KNOWN
 from bot.operate.notify.events import KINDS, notices_of
 from tests.sim.faults import Kind
 from tests.sim.hooks import Rule
@@ -60,7 +61,8 @@ class NoticesArrive(Rule):
         if not self._tasks or not self._is_one_journal:
             return
         now_ms, service = self.world.clock.now_ms(), self._service
-        facts = life.app.journal.reader.load_events(EVERY, self._began_seq, KINDS)
+        reader = life.app.journal.reader
+        facts = reader.load_events(EVERY, max(self._began_seq, _opened_before_known(reader)), KINDS)
         ripe = [fact for fact in facts if now_ms - fact.at_ms > LATE_MS]
         arrived = {name for name, _ in service.arrived}
         missing = [notice for fact in ripe for notice in notices_of(fact) if notice.id not in arrived]
@@ -74,6 +76,15 @@ class NoticesArrive(Rule):
         ]
         if again:
             self.world.violate("a notice arrives once", f"{again[0]} came twice from one run of the service")
+
+
+def _opened_before_known(reader: JournalReader) -> int:
+    """The opening in which the destination was journaled first. A process that ended before that has left no word of
+    whom to tell."""
+    known = reader.load_events(1, 0, [KNOWN])
+    if not known:
+        return 0
+    return max(fact.seq for fact in reader.load_events(EVERY, 0, ["opened"]) if fact.seq < known[0].seq)
 
 
 RULES = (NoticesArrive,)

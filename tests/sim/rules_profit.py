@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from bot.domain.codec import decode
 from bot.domain.money import BPS, ZERO, decimal_context
-from bot.domain.symbol import base_of
+from bot.domain.symbol import base_of, is_perp
 from bot.domain.turn.valuation import VALUATION, PerpValue, SpotValue, Valuation
 from bot.execution.reconcile import Truth
 from bot.report.profit.ledger import OTHER
@@ -137,10 +137,14 @@ class ProfitAddsUp(Rule):
             self.world.violate("profit adds up", f"it is {low} to {high} more than the journal says: {period.total}")
 
     def _unbooked_max(self, account: _Account) -> Decimal:
-        """The difference of cash that the bot takes for agreed: what comes or goes below it is booked nowhere."""
-        held = [abs(amount) for one in (account.first, account.now) for amount in (one.cash, one.wallet)]
-        moved = sum((trade.quote for trade in account.trades), ZERO)
-        return max(*held, moved) * self.world.settings().execution.timing.cash_tolerance_bps * BPS
+        """The difference of cash that the bot takes for agreed, in each of the two wallets: what comes or goes below it is
+        booked nowhere."""
+        first, now, trades = account.first, account.now, account.trades
+        moved = {
+            is_perp: sum((t.quote for t in trades if (":" in t.symbol) is is_perp), ZERO) for is_perp in (True, False)
+        }
+        scale = max(abs(first.cash), abs(now.cash), moved[False]) + max(abs(first.wallet), abs(now.wallet), moved[True])
+        return scale * self.world.settings().execution.timing.cash_tolerance_bps * BPS
 
 
 def _by_trades(trades: list[SimTrade], first: Valuation) -> tuple[dict[str, Decimal], Decimal]:
