@@ -137,13 +137,12 @@ class ProfitAddsUp(Rule):
             self.world.violate("profit adds up", f"it is {low} to {high} more than the journal says: {period.total}")
 
     def _unbooked_max(self, account: _Account) -> Decimal:
-        """The difference of cash that the bot takes for agreed, in each of the two wallets: what comes or goes below it is
-        booked nowhere."""
+        """The difference of cash that the bot takes for agreed, in each of the two wallets: what comes or goes below it
+        is booked nowhere."""
         first, now, trades = account.first, account.now, account.trades
-        moved = {
-            is_perp: sum((t.quote for t in trades if (":" in t.symbol) is is_perp), ZERO) for is_perp in (True, False)
-        }
-        scale = max(abs(first.cash), abs(now.cash), moved[False]) + max(abs(first.wallet), abs(now.wallet), moved[True])
+        spot = sum((trade.quote for trade in trades if not is_perp(trade.symbol)), ZERO)
+        perps = sum((trade.quote for trade in trades if is_perp(trade.symbol)), ZERO)
+        scale = max(abs(first.cash), abs(now.cash), spot) + max(abs(first.wallet), abs(now.wallet), perps)
         return scale * self.world.settings().execution.timing.cash_tolerance_bps * BPS
 
 
