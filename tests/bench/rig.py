@@ -24,6 +24,7 @@ from typing import Any
 import aiohttp
 from aiohttp.abc import AbstractResolver
 
+from bot.domain.instrument import Kind
 from bot.feeds.macro import JoinedMacro
 from bot.playbook.policy.numbers import Sectors
 from bot.runtime import wiring
@@ -61,6 +62,10 @@ class Attached:
         self.world = world
         self.clock = SkippingClock()
         self.key = SimpleNamespace(key=world["key"], secret=world["secret"])
+
+    def key_of(self, kind: Kind) -> SimpleNamespace:
+        """One account trades both markets."""
+        return self.key
 
     def session(self) -> aiohttp.ClientSession:
         context = ssl.create_default_context(cafile=self.world["ca"])
