@@ -283,7 +283,7 @@ class Daemon:
         cadence, health, kill = self._settings.cadence, self._health, self._app.kill
         turn_seconds = 2 * self._settings.execution.timing.settle_deadline_ms / 1000
         health.last["stale_after_ms"] = int((3 * cadence.guard_seconds + turn_seconds) * 1000)
-        health.expect("guard", 3 * self._pace.longest_s + turn_seconds)
+        self._expect_guard()
         if limit is None:
             health.expect("cycle", cadence.cycle_seconds * 2 + cadence.timing.rounds_max * turn_seconds)
         health.expect("event loop", LOOP_LATE_SECONDS)
@@ -291,6 +291,13 @@ class Daemon:
         health.expect("config watch", SWITCH_LATE_SECONDS)
         health.expect("journal writer", JOURNAL_LATE_SECONDS, self._app.journal.silent_seconds)
         kill.beat = self._on_beat
+
+    def _expect_guard(self) -> None:
+        """The next guard, by what the latest turn has found: ten periods are only long enough while nothing is held
+        that has no stop, and nothing else is under way."""
+        turn_seconds = 2 * self._settings.execution.timing.settle_deadline_ms / 1000
+        seconds = self._pace.limit_s + 2 * self._settings.cadence.guard_seconds + turn_seconds
+        self._health.expect("guard", seconds)
 
     def _on_beat(self, name: str) -> None:
         """The switch's thread has looked. It writes the health file as well, so that a hung loop is named in it."""
@@ -318,7 +325,7 @@ class Daemon:
     async def _guards(self) -> None:
         while not await self._pace.wait(self._stop):
             await self._guard()
-            self._health.beat("guard")
+            self._expect_guard()
 
     async def _cycle(self) -> None:
         """One cycle, and the next at once while a rotation makes progress: its phases need not wait for the clock."""

@@ -11,11 +11,15 @@ from typing import Any, cast
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
+from bot.domain.market import Quote, Snapshot
 from bot.domain.order import OrderType
+from bot.domain.portfolio import Position
 from bot.domain.states import KillLevel, OrderState
 from bot.playbook.positions.wake_levels import PriceRange
 from bot.ports import StreamNews, StreamState
+from bot.risk import Refused
 from bot.runtime.cycle import CycleResult
 from bot.runtime.streams.pace import (
     ALERT_S,
@@ -50,19 +54,35 @@ class FakeStream:
         await asyncio.Event().wait()
 
 
+def position(mark: Decimal = MARK) -> Position:
+    return Position(PERP, Decimal(1), MARK, mark, Decimal(0), Decimal(50))
+
+
+def account(*positions: Position, unreadable: frozenset[str] = frozenset()) -> Any:
+    return SimpleNamespace(positions={one.symbol: one for one in positions}, unreadable=unreadable)
+
+
+def answers(mark: Decimal | None, bid: Decimal = MARK) -> Snapshot:
+    """What the venue answers: the quote of one perp."""
+    return Snapshot(0, {}, {PERP: Quote(PERP, bid, MARK, 0, mark=mark)})
+
+
 def calm_result(**changes: Any) -> CycleResult:
     """A turn that found nothing to do and holds one perp at its mark."""
-    truth = SimpleNamespace(is_agreed=True, unseen=frozenset(), locked=frozenset(), working=(), account=None)
-    memory = SimpleNamespace(unguarded={}, stops_asked={}, leverage_wrong={}, opening=())
+    truth = SimpleNamespace(
+        is_agreed=True, unseen=frozenset(), locked=frozenset(), working=(), account=account(position())
+    )
+    memory = SimpleNamespace(unguarded={}, stops_asked={}, leverage_wrong={}, opening=(), exits=())
     result = SimpleNamespace(
         truth=truth,
-        decision=SimpleNamespace(memory=memory, campaign=None),
+        decision=SimpleNamespace(memory=memory, campaign=None, intents=(), cancels=(), top_ups={}),
+        verdicts=(),
         kill=KillLevel.OFF,
         outcomes=(),
         notes=(),
         breakers=(),
         policy=object(),
-        snapshot=SimpleNamespace(quotes={PERP: SimpleNamespace(valuation=MARK)}),
+        snapshot=answers(MARK),
     )
     for name, value in changes.items():
         setattr(result, name, value)
@@ -143,7 +163,11 @@ def with_truth(**part: Any) -> dict[str, Any]:
 
 def with_memory(campaign: Any = None, **part: Any) -> dict[str, Any]:
     memory = SimpleNamespace(**{**vars(calm_result().decision.memory), **part})
-    return {"decision": SimpleNamespace(memory=memory, campaign=campaign)}
+    return with_decision(memory=memory, campaign=campaign)
+
+
+def with_decision(**part: Any) -> dict[str, Any]:
+    return {"decision": SimpleNamespace(**{**vars(calm_result().decision), **part})}
 
 
 def order(state: OrderState, order_type: OrderType) -> Any:
@@ -165,6 +189,17 @@ UNDER_WAY = {
     "a stop was asked for": with_memory(stops_asked={PERP: 1}),
     "wrong leverage": with_memory(leverage_wrong={PERP: "x"}),
     "an opening": with_memory(opening=(1,)),
+    "an exit that is wanted": with_decision(intents=(1,)),
+    "a cancel that is wanted": with_decision(cancels=("a",)),
+    "a top-up that is wanted": with_decision(top_ups={PERP: Decimal(1)}),
+    "an exit that the gate refuses": {"verdicts": (Refused(cast(Any, None), cast(Any, None)),)},
+    "an exit that is closing": with_memory(exits=(SimpleNamespace(closing="exit_stop"),)),
+    "a position without a quote": {"snapshot": Snapshot(0, {}, {})},
+    "a position without a mark": {"snapshot": answers(None)},
+    "a position with an unsound quote": {"snapshot": answers(MARK, bid=Decimal("NaN"))},
+    "a position whose account has no mark": with_truth(account=account(position(Decimal(0)))),
+    "a holding that cannot be read": with_truth(account=account(position(), unreadable=frozenset({"perp:X"}))),
+    "no policy to judge prices by": {"policy": None},
 }  # fmt: skip
 
 
@@ -292,11 +327,57 @@ def test_a_price_ends_the_wait_of_news_that_are_gathered() -> None:
 
 def test_a_stream_that_is_contradicted_keeps_the_period() -> None:
     async def scenario(one: Run) -> list[float]:
-        one.result = calm_result(snapshot=SimpleNamespace(quotes={PERP: SimpleNamespace(valuation=Decimal(97))}))
+        one.result = calm_result(snapshot=answers(Decimal(97)))
         return await one.guards_until(65)
 
     assert DISTRUST_S > 60
     assert run(scenario) == pytest.approx([10, 20, 30, 40, 50, 60], abs=0.01)
+
+
+@pytest.mark.parametrize("price", ["NaN", "sNaN", "Infinity", "-Infinity", "0", "-1", "1E+999999"])
+def test_a_price_that_is_none_ends_no_turn_and_is_not_kept(price: str) -> None:
+    async def scenario(one: Run) -> list[float]:
+        for second in range(60):
+            one.loop.call_later(second + 0.5, lambda: one.tell(price))
+        return await one.guards_until(75)
+
+    guards = run(scenario)
+    if Decimal(price).is_finite() and Decimal(price) > 0:
+        assert max(b - a for a, b in pairwise(guards)) <= PERIOD_S + 0.2, "a price, and one that is contradicted"
+    else:
+        assert guards == pytest.approx([10], abs=0.01), "the sound prices beside it let the guard rest"
+
+
+@pytest.mark.parametrize("ahead_ms", [PRICE_AGE_MAX_MS + 1, 86_400_000, 10**18])
+def test_a_price_from_the_future_does_not_keep_out_those_of_now(ahead_ms: int) -> None:
+    async def scenario(one: Run) -> list[float]:
+        one.loop.call_later(5.5, lambda: one.tell("100", age_ms=-ahead_ms))
+        one.loop.call_later(50.5, lambda: one.tell("90"))
+        return await one.guards_until(60)
+
+    assert run(scenario) == pytest.approx([10, 50.5], abs=0.01)
+
+
+def test_a_turn_that_cannot_be_judged_keeps_the_period(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any) -> Any:
+        raise ArithmeticError("no level")
+
+    monkeypatch.setattr("bot.runtime.streams.pace.wake_levels", fail)
+    with capture_logs() as logs:
+        assert run(lambda one: one.guards_until(45)) == pytest.approx([10, 20, 30, 40], abs=0.01)
+    assert [line["event"] for line in logs] == ["turn_not_judged"], "said once"
+
+
+def test_the_limit_is_that_of_the_period_while_something_is_under_way() -> None:
+    async def scenario(one: Run) -> list[float]:
+        limits = [one.pace.limit_s]
+        for result in (calm_result(), calm_result(**UNDER_WAY["a position without a stop"]), calm_result(), None):
+            one.pace.end(result)
+            limits.append(one.pace.limit_s)
+        return limits
+
+    calm_s = CALM_PERIODS * PERIOD_S
+    assert run(scenario) == [PERIOD_S, calm_s, PERIOD_S, calm_s, PERIOD_S]
 
 
 def test_prices_are_kept_of_what_is_held_only() -> None:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 from bot.domain.symbol import is_perp
 from bot.ports import Stream, StreamNews, StreamState
+from bot.risk import Refused
+from bot.runtime.cycle import CycleResult
 from bot.runtime.streams.pace import GuardPace
 from bot.simex.engine.types import ExchangeEvent
 from tests.sim.faults import STREAM_KINDS, Kind
@@ -95,7 +97,7 @@ class SimStreams:
     def _check_gap(self, life: "Life", seconds: float) -> None:
         """Since the latest turn, whoever asked for it; what came of it says whether something is under way."""
         result = life.latest
-        is_under_way = result is None or bool(result.outcomes) or not result.truth.is_agreed
+        is_under_way = result is None or not _is_at_rest(result)
         longest = GUARD_S if is_under_way else GUARD_CALM_S
         if seconds > longest + SLACK_S:
             what = "something is under way" if is_under_way else "nothing is under way"
@@ -150,3 +152,10 @@ class SimStreams:
     def _hear(self, news: StreamNews) -> None:
         if self._world.life is not None and self._world.life.pace is self.pace:
             self.pace.hear(news)
+
+
+def _is_at_rest(result: CycleResult) -> bool:
+    """Whether a turn has sent nothing, wanted nothing and been refused nothing, and books agree."""
+    wanted = result.decision.intents or any(isinstance(verdict, Refused) for verdict in result.verdicts)
+    is_closing = any(held.closing for held in result.decision.memory.exits)
+    return result.truth.is_agreed and not (result.outcomes or wanted or is_closing)

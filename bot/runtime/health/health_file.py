@@ -17,8 +17,10 @@ import orjson
 import structlog
 
 from bot.atomic_file import write_atomically
+from bot.runtime.redaction import Redactor
 
 WRITE_SECONDS = 2.0
+_REDACTOR = Redactor(())  # a problem is the text of an error, which may quote an address with keys in it
 _log = structlog.get_logger("sectorbot.health")
 
 
@@ -79,7 +81,7 @@ class Health:
             if self._is_removed:
                 return
             try:
-                write_atomically(self.path, orjson.dumps(self._content(), default=str), is_durable=False)
+                write_atomically(self.path, orjson.dumps(_REDACTOR(None, "", self._content())), is_durable=False)
             except OSError as error:
                 self._say(f"{self.path}: {error.strerror or error}")
                 return

@@ -8,14 +8,19 @@ speak, prices and the account have a budget of guards each; and whatever they do
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from enum import StrEnum
 
 import structlog
 
+from bot.domain.market import Snapshot
+from bot.domain.portfolio import Position
 from bot.domain.states import KillLevel, OrderState
 from bot.domain.symbol import is_perp
+from bot.playbook.policy.numbers import Policy
 from bot.playbook.positions.wake_levels import PriceRange, wake_levels
 from bot.ports import Stream, StreamNews, StreamState
+from bot.risk import Refused
 from bot.runtime.cycle import CycleResult
 
 CALM_PERIODS = 10
@@ -25,7 +30,7 @@ ALERT_S = 60.0
 PRICE_AGE_MAX_MS = 10_000
 GATHER_S = 1.0
 """News of the account that come with a turn are answered together, so much later."""
-DIFFERENCE_MAX = 0.02
+DIFFERENCE_MAX = Decimal("0.02")
 DISTRUST_S = 600.0
 """A price that the venue contradicts, or one that we were not told of, keeps the period for so long."""
 CHECK_S = 1.0
@@ -68,7 +73,7 @@ class GuardPace:
         self._ranges: Mapping[str, PriceRange] = {}
         self._prices: dict[str, StreamNews] = {}
         self._news = asyncio.Event()
-        self._is_calm = False
+        self._is_calm, self._problem = False, ""
         self._guarded_s = self._looked_s = self._alert_until_s = self._wakes_s = now()
         self._wakes = {cause: float(most) for cause, (most, _) in BUDGETS.items()}
         self._heard: set[Cause] = set()
@@ -78,6 +83,11 @@ class GuardPace:
         """The longest time between two guards."""
         return self._period_s * (CALM_PERIODS if self._streams else 1)
 
+    @property
+    def limit_s(self) -> float:
+        """The longest time until the next guard, after what the latest turn has found."""
+        return self.longest_s if self._is_calm else self._period_s
+
     async def run(self) -> None:
         """Every stream until cancelled, each again after a failure."""
         async with asyncio.TaskGroup() as group:
@@ -85,17 +95,19 @@ class GuardPace:
                 group.create_task(self._keep_running(stream), name=f"stream {stream.name}")
 
     def hear(self, news: StreamNews) -> None:
-        """Take note of what a stream says; returns at once. Prices that are older than one that is known are dropped,
-        so their order and number do not matter."""
+        """Take note of what a stream says; returns at once. A price that is not a positive number, is not of now, or is
+        older than one that is known is dropped: it is neither kept nor compared, and cannot keep out a later one."""
         if news.price is None:
             self._wake(Cause.ACCOUNT)
+            return
+        if not (news.price.is_finite() and news.price > 0 and self._is_current(news)):
             return
         known = self._prices.get(news.symbol)
         if known is not None and news.at_ms <= known.at_ms:
             return
         self._prices[news.symbol] = news
         bounds = self._ranges.get(news.symbol)
-        if bounds is not None and self._is_current(news) and not bounds.holds(news.price):
+        if bounds is not None and not bounds.holds(news.price):
             self._wake(Cause.PRICE)
 
     def begin(self) -> None:
@@ -105,15 +117,25 @@ class GuardPace:
 
     def end(self, result: CycleResult | None) -> None:
         """A turn has ended; None when it came to nothing. Its answers, and nothing that a stream has said, make the
-        bands of prices until the next."""
-        self._looked_s = self._now()
-        self._is_calm = result is not None and is_calm(result)
+        bands of prices until the next. It never raises: after what it cannot judge, guards keep their period."""
+        self._looked_s, self._is_calm = self._now(), False
         if result is None or not self._streams or result.policy is None:
             return
+        try:
+            self._judge(result, result.policy)
+        except Exception as error:  # noqa: BLE001 - when to look next never ends the bot, which looks on its period
+            self._is_calm, problem = False, f"{type(error).__name__}: {error}"
+            if problem != self._problem:
+                _log.error("turn_not_judged", why=problem, what="guards keep their period")
+            self._problem = problem
+
+    def _judge(self, result: CycleResult, policy: Policy) -> None:
+        """What the turn's answers say about when to look next."""
         account = result.truth.account
-        self._ranges = wake_levels(result.decision.memory, account, result.snapshot, result.policy)
+        self._ranges = wake_levels(result.decision.memory, account, result.snapshot, policy)
         self._prices = {symbol: news for symbol, news in self._prices.items() if symbol in self._ranges}
         self._compare(result)
+        self._is_calm, self._problem = is_calm(result), ""
 
     async def wait(self, stop: asyncio.Event) -> bool:
         """Until the next guard is due; whether the process was asked to end meanwhile."""
@@ -183,13 +205,13 @@ class GuardPace:
 
     def _compare(self, result: CycleResult) -> None:
         """Trust no stream for a while that says something else than the venue has answered."""
-        marks = {symbol: quote.valuation for symbol, quote in result.snapshot.quotes.items()}
         for symbol, news in self._prices.items():
-            if news.price is None or symbol not in marks or not self._is_current(news):
+            answer = result.snapshot.price(symbol)
+            if news.price is None or answer is None or not self._is_current(news):
                 continue
-            if abs(news.price / marks[symbol] - 1) > DIFFERENCE_MAX:
+            if abs(news.price - answer) > DIFFERENCE_MAX * answer:
                 self._alert_until_s = self._now() + DISTRUST_S
-                what = f"{symbol}: the stream says {news.price}, the venue {marks[symbol]}; guards keep their period"
+                what = f"{symbol}: the stream says {news.price}, the venue {answer}; guards keep their period"
                 _log.warning("stream_contradicted", what=what, seconds=DISTRUST_S)
                 return
 
@@ -214,7 +236,8 @@ def _row(state: StreamState) -> Mapping[str, object]:
 
 
 def is_calm(result: CycleResult) -> bool:
-    """Whether nothing is under way that a guard has to look after: only stops rest, books agree, no rotation runs."""
+    """Whether nothing is under way that a guard has to look after: only stops rest, books agree, no rotation runs, and
+    nothing is wanted that has not come about. What the gate refuses has no outcome and is wanted all the same."""
     memory, campaign = result.decision.memory, result.decision.campaign
     has_watched = memory.unguarded or memory.stops_asked or memory.leverage_wrong or memory.opening
     resting = all(order.state is OrderState.OPEN and order.order_type.is_trigger for order in result.truth.working)
@@ -222,4 +245,19 @@ def is_calm(result: CycleResult) -> bool:
     truth = result.truth
     is_settled = truth.is_agreed and not truth.unseen and not truth.locked and result.kill is KillLevel.OFF
     has_done = result.outcomes or result.notes or result.breakers
-    return bool(is_settled and resting and is_over and not has_watched and not has_done)
+    decision = result.decision
+    is_refused = any(isinstance(verdict, Refused) for verdict in result.verdicts)
+    has_wanted = decision.intents or decision.cancels or decision.top_ups or is_refused
+    is_closing = any(held.closing for held in memory.exits)
+    is_known = not truth.account.unreadable and all(
+        _has_mark(position, result.snapshot) for position in truth.account.positions.values() if position.size
+    )
+    is_idle = not (has_watched or has_done or has_wanted or is_closing)
+    return bool(is_settled and resting and is_over and is_idle and is_known)
+
+
+def _has_mark(position: Position, snapshot: Snapshot) -> bool:
+    """Whether both answers of the venue say what a perp that is held is worth, so that its exits could be judged."""
+    quote = snapshot.quotes.get(position.symbol)
+    is_quoted = quote is not None and quote.mark is not None and quote.defect() is None
+    return is_quoted and position.mark_price.is_finite() and position.mark_price > 0

@@ -57,6 +57,10 @@ class Channel(Protocol):
         """What to say once connected."""
         ...
 
+    def missed(self) -> tuple[StreamNews, ...]:
+        """What may have happened unheard before the connection was one: of an account, anything."""
+        ...
+
     def read(self, message: Any) -> Heard:
         """Understand one message, which is parsed JSON. May raise whatever a message that is not as documented makes
         it raise: the caller counts it as not understood."""

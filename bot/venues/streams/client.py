@@ -6,6 +6,7 @@ handed on is bounded by its flow control.
 
 import asyncio
 import contextlib
+import re
 import time
 from collections.abc import Awaitable, Callable
 from random import Random
@@ -26,6 +27,7 @@ STEADY_S = 60.0  # a connection that lived as long begins its pauses anew
 PAUSE_S, PAUSE_MAX_S = 0.5, 60.0
 MESSAGE_MAX = 1 << 20
 MISREAD_MAX = 20
+_QUERY = re.compile(r"\?[^\s'\"]+")
 _log = structlog.get_logger("sectorbot.streams")
 
 
@@ -72,7 +74,7 @@ class StreamClient:
             try:
                 await self._connect_and_hear(hear)
             except (_Ended, Unavailable, aiohttp.ClientError, OSError, TimeoutError) as error:
-                self._note(str(error) or type(error).__name__)
+                self._note(_why(error))
             finally:
                 self._is_confirmed = False
             is_steady = time.monotonic() - begun_s >= STEADY_S
@@ -91,7 +93,8 @@ class StreamClient:
             self._begun_s = self._seen_s = self._data_s = self._renewed_s = time.monotonic()
             for text in channel.greetings():
                 await socket.send_str(text)
-            self._is_confirmed = not channel.needs_confirmation
+            if not channel.needs_confirmation:
+                self._confirm(hear)
             async with asyncio.TaskGroup() as group:
                 care = group.create_task(self._care(socket))
                 await self._hear(socket, hear)
@@ -108,7 +111,10 @@ class StreamClient:
         life_s = LIFE_S * (0.9 + 0.1 * self._random.random())
         while time.monotonic() - self._begun_s < life_s:
             message = await self._receive(socket)
+            was_silent = self._is_confirmed and not self.state().is_fresh
             self._seen_s = time.monotonic()
+            if was_silent:
+                self._confirm(hear)
             if message.type is aiohttp.WSMsgType.TEXT:
                 self._data_s = self._seen_s
                 self._messages += 1
@@ -143,10 +149,16 @@ class StreamClient:
         if heard.refusal:
             raise _Ended(heard.refusal)
         if heard.confirms:
-            self._is_confirmed = True
+            self._confirm(hear)
         if self._is_confirmed:
             self._problem = ""
         for news in heard.news:
+            hear(news)
+
+    def _confirm(self, hear: Callable[[StreamNews], None]) -> None:
+        """From here on the stream is heard, and what went by before is asked for: venues repeat nothing."""
+        self._is_confirmed = True
+        for news in self._channel.missed():
             hear(news)
 
     async def _care(self, socket: aiohttp.ClientWebSocketResponse) -> None:
@@ -166,6 +178,13 @@ class StreamClient:
         if problem != self._problem:
             _log.info("stream_ended", stream=self.name, why=problem)
         self._problem = problem
+
+
+def _why(error: Exception) -> str:
+    """Why a connection ended, without queries of addresses, which hold keys and signatures: it is shown and kept."""
+    if isinstance(error, aiohttp.ClientResponseError):  # its text holds the address
+        return f"the venue refused the connection: {error.status} {_QUERY.sub('?...', error.message)}".rstrip()
+    return _QUERY.sub("?...", str(error)) or type(error).__name__
 
 
 def _first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -66,6 +66,10 @@ class PriceChannel:
     def greetings(self) -> Sequence[str]:
         return ()
 
+    def missed(self) -> tuple[StreamNews, ...]:
+        """The next price says all."""
+        return ()
+
     def read(self, message: Any) -> Heard:
         event = message["data"]
         field = _PRICE_EVENTS.get(event["e"])
@@ -105,6 +109,9 @@ class SpotAccountChannel:
         }
         return (json.dumps(asked),)
 
+    def missed(self) -> tuple[StreamNews, ...]:
+        return (StreamNews(self._link.now_ms()),)
+
     def read(self, message: Any) -> Heard:
         if "event" in message:
             event = message["event"]
@@ -138,6 +145,9 @@ class FuturesAccountChannel:
 
     def greetings(self) -> Sequence[str]:
         return ()
+
+    def missed(self) -> tuple[StreamNews, ...]:
+        return (StreamNews(self._link.now_ms()),)
 
     def read(self, message: Any) -> Heard:
         event = message.get("e")
