@@ -60,14 +60,14 @@ def test_inside_the_band_nothing_ends_and_no_target_is_hit(side: Side, cents: in
 
 
 @pytest.mark.parametrize(
-    ("held", "mark", "edge"),
+    ("held", "mark", "edge", "level"),
     [
-        (exit_of(Side.BUY, D("92.3")), "92.3", ("92", "92.7615")),
-        (exit_of(Side.SELL, D("107.8")), "107.8", ("107.261", "108")),
-        (exit_of(Side.BUY, D("109.9")), "109.9", ("109.3505", "110")),
-        (exit_of(Side.SELL, D("90.1")), "90.1", ("90", "90.5505")),
-        (exit_of(Side.BUY, D(125), hit=2), "112.7", ("112.5", "113.2635")),
-        (exit_of(Side.SELL, D(75), hit=2), "82.4", ("81.988", "82.5")),
+        (exit_of(Side.BUY, D("92.3")), "92.3", ("92", "92.7615"), "92"),
+        (exit_of(Side.SELL, D("107.8")), "107.8", ("107.261", "108"), "108"),
+        (exit_of(Side.BUY, D("109.9")), "109.9", ("109.3505", "110"), "110"),
+        (exit_of(Side.SELL, D("90.1")), "90.1", ("90", "90.5505"), "90"),
+        (exit_of(Side.BUY, D(125), hit=2), "112.7", ("112.5", "113.2635"), "112.5"),
+        (exit_of(Side.SELL, D(75), hit=2), "82.4", ("81.988", "82.5"), "82.5"),
     ],
     ids=[
         "stop of a long",
@@ -78,8 +78,10 @@ def test_inside_the_band_nothing_ends_and_no_target_is_hit(side: Side, cents: in
         "trailing short",
     ],
 )
-def test_the_nearest_level_is_the_edge(held: OpenExit, mark: str, edge: tuple[str, str]) -> None:
-    assert band_of(held, position(held.side, D(mark))) == PriceRange(D(edge[0]), D(edge[1]))
+def test_the_nearest_level_is_the_edge(held: OpenExit, mark: str, edge: tuple[str, str], level: str) -> None:
+    band = band_of(held, position(held.side, D(mark)))
+    assert (band.low, band.high) == (D(edge[0]), D(edge[1]))
+    assert [band.has_exit_at(D(price)) for price in edge] == [D(price) == D(level) for price in edge]
 
 
 def test_a_stop_before_the_liquidation_price_is_a_level() -> None:
@@ -96,6 +98,13 @@ def test_of_spot_only_what_is_held_has_a_band() -> None:
     quotes = {name: SimpleNamespace(valuation=D(10)) for name in (SPOT, "LDO/USDT", PERP)}
     account = Account(0, "USDT", {"UNI": Balance("UNI", D(5)), "USDT": Balance("USDT", D(5))}, D(0), D(0), {})
     assert list(wake_levels(Memory(), account, cast(Any, SimpleNamespace(quotes=quotes)), POLICY)) == [SPOT]
+
+
+@pytest.mark.parametrize(("price", "is_exit"), [("99.4", False), ("93", False), ("92", True), ("1", True)])
+def test_a_jump_past_a_move_and_an_exit_is_an_exit(price: str, is_exit: bool) -> None:
+    band = band_of(exit_of(Side.BUY, D(100)), position(Side.BUY, D(100)))
+    assert not band.holds(D(price))
+    assert band.has_exit_at(D(price)) is is_exit
 
 
 @pytest.mark.parametrize(

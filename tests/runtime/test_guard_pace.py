@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import pairwise
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -21,6 +22,8 @@ from bot.playbook.positions.wake_levels import PriceRange
 from bot.ports import StreamNews, StreamState
 from bot.risk import Refused
 from bot.runtime.cycle import CycleResult
+from bot.runtime.daemon import Daemon
+from bot.runtime.health.health_file import Health
 from bot.runtime.streams.pace import (
     ALERT_S,
     BUDGETS,
@@ -131,7 +134,7 @@ class Run:
 
 @pytest.fixture(autouse=True)
 def one_band(monkeypatch: pytest.MonkeyPatch) -> None:
-    bands = {PERP: PriceRange(Decimal(95), Decimal(105))}
+    bands = {PERP: PriceRange(Decimal(95), Decimal(105), Decimal(92), Decimal(108))}
     monkeypatch.setattr("bot.runtime.streams.pace.wake_levels", lambda *_: bands)
 
 
@@ -316,6 +319,40 @@ def test_a_storm_of_the_account_takes_no_guard_from_a_price() -> None:
     assert 47.3 in [pytest.approx(at, abs=0.11) for at in run(scenario)]
 
 
+@pytest.mark.parametrize("price", ["91", "109"])
+def test_ordinary_moves_take_no_guard_from_an_exit(price: str) -> None:
+    async def scenario(one: Run) -> list[float]:
+        for number in range(300):
+            one.loop.call_later(20 + number / 10, lambda: one.tell("94"))
+        one.loop.call_later(47.35, lambda: one.tell(price))
+        return await one.guards_until(60)
+
+    assert 47.35 in [pytest.approx(at, abs=0.11) for at in run(scenario)]
+
+
+def test_health_expects_the_next_guard_by_what_is_under_way(tmp_path: Path) -> None:
+    """Ten periods are no limit for the guard that has to place a stop."""
+
+    async def scenario(one: Run) -> list[float]:
+        daemon, health = Daemon.__new__(Daemon), Health(tmp_path / "health.json", "trade", "sim")
+        numbers = SimpleNamespace(
+            cadence=SimpleNamespace(guard_seconds=PERIOD_S),
+            execution=SimpleNamespace(timing=SimpleNamespace(settle_deadline_ms=30_000)),
+        )
+        parts = {"_pace": one.pace, "_health": health, "_settings": numbers}
+        for name, part in parts.items():
+            setattr(daemon, name, part)
+        limits = []
+        for result in (calm_result(), calm_result(**UNDER_WAY["a position without a stop"])):
+            one.pace.end(result)
+            daemon._expect_guard()
+            limits.append(health.parts["guard"].late_after)
+        return limits
+
+    calm, under_way = run(scenario)
+    assert calm - under_way == (CALM_PERIODS - 1) * PERIOD_S
+
+
 def test_a_price_ends_the_wait_of_news_that_are_gathered() -> None:
     async def scenario(one: Run) -> list[float]:
         one.loop.call_later(10.05, lambda: one.pace.hear(StreamNews(one.venue_ms())))
@@ -418,7 +455,7 @@ def most_guards(seconds: float) -> float:
 
 
 LIE = st.tuples(
-    st.floats(0, 300), st.sampled_from(["news", "90", "100", "110", "stale", "dead", "fresh", "quiet", "loud"])
+    st.floats(0, 300), st.sampled_from(["news", "90", "100", "110", "109", "stale", "dead", "fresh", "quiet", "loud"])
 )
 
 

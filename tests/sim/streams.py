@@ -26,7 +26,7 @@ PART_WITH_STREAMS = 0.15  # of the seeds
 TICK_S = 4.0
 LONGEST_REST_S = 600.0
 # As the bot promises it, and not as it computes it.
-GUARD_S, GUARD_CALM_S, GUARDS_MOST, GUARDS_AT_ONCE, SLACK_S = 10.0, 100.0, 7 / 3, 8, 2.0
+GUARD_S, GUARD_CALM_S, GUARDS_MOST, GUARDS_AT_ONCE, SLACK_S = 10.0, 100.0, 8 / 3, 11, 2.0
 
 
 class SimStream:

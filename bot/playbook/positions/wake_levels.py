@@ -22,14 +22,22 @@ MOVE = Decimal("0.005")
 
 @dataclass(frozen=True, slots=True)
 class PriceRange:
-    """Prices between which nothing is expected to happen."""
+    """Prices between which nothing is expected to happen. `exit_low` and `exit_high` are the nearest levels at which a
+    position ends or is reduced, whether or not a smaller move is looked at before; None: there is none."""
 
     low: Decimal
     high: Decimal
+    exit_low: Decimal | None = None
+    exit_high: Decimal | None = None
 
     def holds(self, price: Decimal) -> bool:
         """Whether nothing is expected at the price."""
         return self.low < price < self.high
+
+    def has_exit_at(self, price: Decimal) -> bool:
+        """Whether the price has reached an exit level."""
+        is_low = self.exit_low is not None and price <= self.exit_low
+        return is_low or (self.exit_high is not None and price >= self.exit_high)
 
 
 def wake_levels(memory: Memory, account: Account, snapshot: Snapshot, policy: Policy) -> Mapping[str, PriceRange]:
@@ -58,7 +66,7 @@ def _of_position(position: Position, held: OpenExit | None, policy: Policy) -> P
     levels += [price for price, _ in held.plan.targets[held.targets_hit :]]
     if held.targets_hit >= len(held.plan.targets):
         levels.append(trailing_stop(held))
+    below, above = [price for price in levels if price < mark], [price for price in levels if price > mark]
     return PriceRange(
-        max([band.low, *(price for price in levels if price < mark)]),
-        min([band.high, *(price for price in levels if price > mark)]),
+        max([band.low, *below]), min([band.high, *above]), max(below, default=None), min(above, default=None)
     )

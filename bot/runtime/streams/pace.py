@@ -43,12 +43,13 @@ class Cause(StrEnum):
     """What a stream has spoken of, as far as guards are counted by it."""
 
     ACCOUNT = "account"
+    EXIT = "exit"
     PRICE = "price"
 
 
-BUDGETS: Mapping[Cause, tuple[int, int]] = {Cause.PRICE: (5, 1), Cause.ACCOUNT: (3, 3)}
-"""Guards that a cause may start at once, and in how many periods it gets one back. Each has its own, so that what
-orders of ours say of themselves takes nothing from an exit."""
+BUDGETS: Mapping[Cause, tuple[int, int]] = {Cause.EXIT: (5, 1), Cause.PRICE: (3, 3), Cause.ACCOUNT: (3, 3)}
+"""Guards that a cause may start at once, and in how many periods it gets one back. Each has its own, so that neither
+ordinary moves of prices nor what orders of ours say of themselves take anything from an exit."""
 
 
 class GuardPace:
@@ -108,7 +109,7 @@ class GuardPace:
         self._prices[news.symbol] = news
         bounds = self._ranges.get(news.symbol)
         if bounds is not None and not bounds.holds(news.price):
-            self._wake(Cause.PRICE)
+            self._wake(Cause.EXIT if bounds.has_exit_at(news.price) else Cause.PRICE)
 
     def begin(self) -> None:
         """A turn begins, and its reads come after whatever was heard."""
