@@ -52,13 +52,17 @@ class Answered(dict[str, AnswerT]):
 
 class Listed(tuple[AnswerT, ...]):  # noqa: SLOT001 - a tuple cannot have slots of its own
     """The rows of a list answer that count. `defects` are (symbol, words) of the rows that could not be read, whole or
-    in part; the symbol is empty where it could not be read either."""
+    in part; the symbol is empty where it could not be read either. Not `is_whole`: one of several sources that were
+    asked has given no rows at all."""
 
     defects: tuple[tuple[str, str], ...]
+    is_whole: bool
 
-    def __new__(cls, rows: Iterable[AnswerT], defects: Iterable[tuple[str, str]] = ()) -> "Listed[AnswerT]":
+    def __new__(
+        cls, rows: Iterable[AnswerT], defects: Iterable[tuple[str, str]] = (), *, is_whole: bool = True
+    ) -> "Listed[AnswerT]":
         created = super().__new__(cls, tuple(rows))
-        created.defects = tuple(defects)
+        created.defects, created.is_whole = tuple(defects), is_whole
         return created
 
 

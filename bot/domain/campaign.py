@@ -63,6 +63,7 @@ class Leg:
     """One movement: bring the holding of `symbol` from `size_from` to `size_to` (signed; base units or contracts).
 
     `quote_value` and `margin` are what the plan said at `price`; the difference still to do is taken from truth.
+    `pullback` is the price of its last order where that waits for a pullback.
     """
 
     index: int
@@ -79,6 +80,7 @@ class Leg:
     state: LegState = LegState.READY
     words: str = ""
     asked: LegAttempts | None = None
+    pullback: Decimal | None = None
 
     @property
     def side(self) -> Side:
@@ -106,7 +108,8 @@ class Transfer:
 class Tranche:
     """One step of a campaign. `transfers_done` counts finished transfers; while one has been asked for and the wallets
     do not show it yet, `transfer_level` is the perp wallet's balance just before and `transfer_sent_ms` the time.
-    `hedge_wait_ms` is when the sales began to wait for the hedge (0: they have not), `hedge_asks` how many cycles."""
+    `hedge_wait_ms` is when the sales began to wait for the hedge (0: they have not), `hedge_asks` how many cycles.
+    `due_ms` is when it begins at the pace of the last cycle; 0: at `not_before_ms`, at the interval that is set."""
 
     index: int
     state: TrancheState
@@ -119,6 +122,12 @@ class Tranche:
     transfer_sent_ms: int = 0
     hedge_wait_ms: int = 0
     hedge_asks: int = 0
+    due_ms: int = 0
+
+    @property
+    def begins_ms(self) -> int:
+        """When a tranche that waits begins, as far as the last cycle could say."""
+        return self.due_ms or self.not_before_ms
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,10 +133,11 @@ class CalendarEvent:
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """Something that was asked for and did not come."""
+    """Something that was asked for and did not come. `is_answered`: because its source answered that there is none."""
 
     what: str
     why: str
+    is_answered: bool = False
 
 
 @dataclass(frozen=True, slots=True)

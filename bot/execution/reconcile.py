@@ -38,7 +38,7 @@ from bot.execution.unexplained import ADJUSTMENT, net_loss, why_beyond
 from bot.execution.unknown_outcomes import UNKNOWN_OUTCOME_STATES, UnknownOutcomes
 from bot.journal.answers import ORDERS, PAYMENTS
 from bot.journal.journal import Journal
-from bot.ports import Unavailable, Venue
+from bot.ports import Listed, Unavailable, Venue
 
 BASELINE, CONVERSION = "baseline", "conversion"
 BASELINE_AGE_MS = DAY_MS
@@ -315,7 +315,8 @@ class Reconciler:
             payments = await self._evidence.read(self._venue.fetch_payments(since_ms), "payments")
         except Unavailable as error:
             return (Note(Reason.VENUE_UNAVAILABLE, f"payments could not be read: {error}"),)
-        self._payments_asked_ms = now_ms
+        if not isinstance(payments, Listed) or payments.is_whole:
+            self._payments_asked_ms = now_ms
         notes: list[Note] = []
         recorded = await self._journal.record_payments(payments)
         for undone in replaced_adjustments(self._journal.reader, recorded, baseline.upto_seq if baseline else 0):

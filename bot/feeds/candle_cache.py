@@ -69,7 +69,7 @@ class CandleCache:
             if known is not None and known.end_ms >= usable_ms:
                 result[symbol] = known
             elif not any(m.what == f"candles {symbol}" for m in missing):
-                empty.append(Missing(f"candles {symbol}", _why(known)))
+                empty.append(Missing(f"candles {symbol}", _why(known), is_answered=True))
         without = (self._without[s] for s in wanted.symbols if s in self._without)
         return result, (*missing, *empty, *without, *self._left_out(wanted, closed_ms))
 

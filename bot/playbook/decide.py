@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
-from bot.domain.campaign import Campaign, Condition, Memory, OpenExit, Stance
+from bot.domain.campaign import Condition, Memory, OpenExit, Stance
 from bot.domain.market import Snapshot
 from bot.domain.money import ZERO, share
 from bot.domain.order import Order, Purpose
@@ -23,7 +23,7 @@ from bot.playbook.market.point_in_time import as_of
 from bot.playbook.market.regime import read_regime
 from bot.playbook.market.signal_cache import SignalCache
 from bot.playbook.market.signals import exit_signs, read_market, signs_against_shorts
-from bot.playbook.market.stance import Choice, choose_stance, current_stance, target_shares
+from bot.playbook.market.stance import Choice, choose_stance, current_stance, target_shares, with_kept
 from bot.playbook.orders.timing import withdrawn
 from bot.playbook.overlays.directional import (
     after_hedges,
@@ -36,7 +36,7 @@ from bot.playbook.overlays.standing_hedges import plan_overlay_hedges
 from bot.playbook.policy.numbers import Policy, Sectors
 from bot.playbook.positions.exits import Guarded, guard_positions, shrink_before_sales
 from bot.playbook.rotation.apply_renames import apply_renames
-from bot.playbook.rotation.campaign import drift, start_campaign, without_purchases
+from bot.playbook.rotation.campaign import drift, sleeve_values, start_campaign, without_purchases
 from bot.playbook.rotation.pace import tightened
 from bot.playbook.rotation.progress import Step, end_tactical, live_hedges, step_campaign
 from bot.playbook.rotation.purchases import can_trade
@@ -74,7 +74,7 @@ def decide(
     step = step_campaign(memory, context, tactical_allowed=choice.tactical_allowed, ended=guarded.ended)
     intents, waiting = shrink_before_sales(step.intents, step.memory, context)
     step = replace(step, intents=intents, notes=(*step.notes, *waiting))
-    shares, share_notes = _shares(step.memory, choice, policy, market.trends)
+    shares, share_notes = _shares(step.memory, choice, context, market.trends)
     former = former_holdings(portfolio, snapshot, sectors)
     notes = (
         *market.notes,
@@ -113,9 +113,7 @@ def guard(
     memory = _settled(memory, context)
     guarded = _guarded(memory, context)
     choice = Choice(current_stance(memory), tactical_allowed=False)
-    shares, _ = _shares(memory, choice, policy, {})
-    if policy.trend.is_on and choice.stance is Stance.DE_RISK and memory.campaign is not None:
-        shares = _campaign_shares(memory.campaign) or shares  # trends are read in a cycle only
+    shares, _ = _shares(memory, choice, context, {})  # trends are read in a cycle only
     step = Step(end_tactical(guarded.memory, guarded.ended))
     return _decision(context, guarded, step, guarded.notes, memory.regime.condition, ZERO, choice.stance, shares)
 
@@ -230,19 +228,28 @@ def _open_exits(memory: Memory, context: PlanContext) -> tuple[OpenExit, ...]:
     return tuple(exits.values())
 
 
-def _campaign_shares(campaign: Campaign) -> Mapping[str, Decimal]:
-    """The target of the last campaign as shares of its book; nothing where it has none."""
-    return {name: share(value, campaign.book) for name, value in campaign.target.items()} if campaign.book else {}
-
-
 def _shares(
-    memory: Memory, choice: Choice, policy: Policy, trends: Mapping[str, float]
+    memory: Memory, choice: Choice, context: PlanContext, trends: Mapping[str, float]
 ) -> tuple[Mapping[str, Decimal], tuple[Note, ...]]:
-    """Target shares of the chosen stance; a stance that stands keeps the tactical long it was entered with."""
-    allowed, campaign = choice.tactical_allowed, memory.campaign
-    if campaign is not None and campaign.stance_to is choice.stance and current_stance(memory) is choice.stance:
+    """Target shares of the chosen stance; a stance that stands keeps the tactical long it was entered with, and, where
+    the trend of a sector cannot be read, what it has been moved to."""
+    policy, allowed, campaign = context.policy, choice.tactical_allowed, memory.campaign
+    stands = current_stance(memory) is choice.stance
+    if campaign is not None and campaign.stance_to is choice.stance and stands:
         allowed = campaign.tactical_allowed
-    return target_shares(choice.stance, policy, tactical_allowed=allowed, trends=trends)
+    shares, notes = target_shares(choice.stance, policy, tactical_allowed=allowed, trends=trends)
+    if policy.trend.is_on and choice.stance is Stance.DE_RISK and stands:
+        unread = [name for name in context.sectors.sectors if name not in trends]
+        return with_kept(shares, _last_shares(memory, context), unread), notes
+    return shares, notes
+
+
+def _last_shares(memory: Memory, context: PlanContext) -> Mapping[str, Decimal]:
+    """Shares of the last campaign where it has led to the stance that stands; without one those that are held."""
+    campaign = memory.campaign
+    if campaign is not None and campaign.stance_to is current_stance(memory) and campaign.book and campaign.target:
+        return {name: share(value, campaign.book) for name, value in campaign.target.items()}
+    return {name: share(value, context.portfolio.book) for name, value in sleeve_values(context).items()}
 
 
 def _steer(
@@ -262,7 +269,12 @@ def _steer(
     if campaign is not None and any(belongs_to(order, campaign) for order in context.working if order.state.is_live):
         message = f"orders of campaign {campaign.number} are still under way: a new one waits for them"
         return memory, (*notes, Note(Reason.PHASE_WAITS, message, str(campaign.number)))
-    shares, _ = _shares(memory, choice, context.policy, trends)
+    # A retreat is not held up: what is sold is held, and what is held and unread stays a member.
+    if context.sectors.unread and not (choice.stance is Stance.DE_RISK and memory.stance is not choice.stance):
+        unread = ", ".join(sorted(context.sectors.unread))
+        message = f"no new campaign: candles of {unread} are missing, so it is not known who the members are"
+        return memory, (*notes, Note(Reason.SIGNAL_MISSING, message, "members"))
+    shares, _ = _shares(memory, choice, context, trends)
     if choice.stance is memory.stance:
         if choice.stance is Stance.DE_RISK and memory.regime.condition is Condition.DOWNTREND:
             shares = without_purchases(shares, context)  # a fall makes spot too small a share, and is not bought

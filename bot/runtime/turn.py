@@ -75,7 +75,8 @@ def propose(inputs: TurnInputs, numbers: Numbers, cache: SignalCache | None = No
     policy, sectors, memory, snapshot = numbers.policy, numbers.sectors, inputs.memory, inputs.snapshot
     with decimal_context():
         signals = cache or SignalCache()
-        sectors = sectors_at(sectors, snapshot, signals)
+        held = [asset for asset, balance in inputs.account.balances.items() if balance.total > 0]
+        sectors = sectors_at(sectors, snapshot, signals, held)
         portfolio = build_portfolio(inputs.account, snapshot, memory, policy, sectors)
         if inputs.kind == CYCLE:
             decision = decide(snapshot, portfolio, memory, policy, sectors, inputs.working, signals, inputs.unseen)

@@ -13,7 +13,7 @@ from bot.domain.order_ids import ClientOrderId
 from bot.domain.reason import Reason
 from bot.domain.states import OrderEvent, OrderState
 from bot.execution.reconcile import BASELINE_AGE_MS, Reconciler, Truth
-from bot.ports import NotListed, OrderReport, Payment, ReportState, Unavailable
+from bot.ports import Listed, NotListed, OrderReport, Payment, ReportState, Unavailable
 from tests.execution.scripted_venue import PERP, SPOT, ScriptedVenue
 from tests.execution.worlds import ACCOUNT, FAST, SYMBOLS, World, approve, make_order, open_world
 
@@ -369,6 +369,23 @@ async def test_a_deposit_is_an_explicit_adjustment_of_cash_and_locks_nothing(wor
     assert (truth.is_agreed, reasons(truth)) == (True, {Reason.BALANCE_MISMATCH})
     assert world.journal.reader.load_facts("adjustment")[0].payload["amount"] == "500"
     assert (await world.reconciler.settle(SYMBOLS)).notes == ()
+
+
+async def test_payments_of_which_a_half_is_missing_are_asked_for_again_at_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.venue.advance(world.reconciler._rules.timing.payments_interval_ms + 1_000)
+    answers = [Listed[Payment]([], [("", "payments of perps: no route")], is_whole=False), Listed[Payment]([])]
+    asked = []
+
+    async def paid(since_ms: int) -> Listed[Payment]:
+        asked.append(since_ms)
+        return answers[min(len(asked), 2) - 1]
+
+    monkeypatch.setattr(world.venue, "fetch_payments", paid)
+    for count in (1, 2, 2):
+        await world.reconciler.settle(SYMBOLS)
+        assert len(asked) == count
 
 
 async def test_funding_and_transfers_are_explained_by_payments(world: World) -> None:

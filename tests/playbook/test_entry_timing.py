@@ -107,6 +107,37 @@ def test_it_stays_while_the_zone_does_and_comes_back_at_the_deadline() -> None:
     assert "UNI/USDT" in bought(world)
 
 
+@pytest.mark.parametrize("style", ["market", "limit"])
+def test_after_the_deadline_it_comes_back_wherever_the_price_is(style: str) -> None:
+    world = buying(8.0, 12.0, 11.9, price="11.0", increase_style=style)
+    order = rest(world)
+    world.prices["UNI"] = D("10.47")  # the price has come to the order, and no further
+    world.skip(world.policy.entries.wait_hours * 60 - 1)
+    assert order.client_id not in world.guard().cancels
+    world.skip(1)
+    for unquoted in ({"UNI/USDT"}, set()):
+        world.unquoted = unquoted
+        assert order.client_id in world.guard().cancels, "also in a guard, also without a quote"
+        assert order.client_id in world.decide().cancels
+
+
+def test_an_ordinary_purchase_is_chased_in_a_guard_beside_pullbacks() -> None:
+    world = buying(8.0, 12.0, 11.9, price="11.0", increase_style="limit")
+    made = {i.symbol: resting(i) for i in world.decide().intents}
+    ordinary, waiting = made["AAVE/USDT"], made["UNI/USDT"]
+    world.working = (ordinary, waiting)
+    world.prices["AAVE"] *= D("1.01")
+    world.turns = ()
+    assert world.guard().cancels == (ordinary.client_id,)
+
+
+def test_an_outage_of_its_candles_leaves_the_order() -> None:
+    world = buying(8.0, 12.0, 11.9, price="11.0")
+    order = rest(world)
+    world.turns = ()
+    assert order.client_id not in world.decide().cancels
+
+
 def test_it_follows_a_swing_that_grows() -> None:
     world = buying(8.0, 12.0, 11.9, price="11.0")
     order = rest(world)

@@ -2,17 +2,23 @@
 
 from dataclasses import replace
 from decimal import Decimal
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from bot.domain.campaign import Phase
+from bot.domain.campaign import Leg, Phase
 from bot.domain.durations import HOUR_MS, MINUTE_MS
 from bot.domain.market import Funding, Snapshot
+from bot.domain.order import Purpose
 from bot.domain.reason import Reason
 from bot.domain.turn.decision import Decision
+from bot.lab.backtest.run import _is_busy
+from bot.operate.dashboard.documents.now import _campaign_wait
 from bot.playbook.book.context import PlanContext
 from bot.playbook.market import signals
 from bot.playbook.policy.numbers import Policy
+from bot.playbook.positions.funding import expected_funding
 from bot.playbook.rotation.pace import pace_of
 from tests.playbook.builders import World, golden_policy, neutral_world
 
@@ -143,6 +149,31 @@ def test_tranches_follow_by_phase_and_funding_within_bounds_and_it_is_said(
     assert said in line
     assert (";" in line) == bool(said)
     assert minutes_to_next(world) == pytest.approx(minutes, abs=16)
+
+
+@pytest.mark.parametrize(("yearly", "minutes"), [("-3", 720), ("3", 2160), ("0", 1440)])
+def test_whoever_asks_when_a_tranche_begins_reads_the_pace_of_the_last_cycle(
+    yearly: str, minutes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The back-test, the page and the expected funding asked for the interval that is set."""
+    world, _ = started(policy(by_funding=True), Phase.UNKNOWN, monkeypatch, yearly)
+    last = world.decide()
+    campaign = world.memory.campaign
+    assert campaign is not None
+    first, *waiting = campaign.tranches
+    due = [first.started_ms + place * minutes * MINUTE_MS for place in range(1, len(waiting) + 1)]
+    assert [tranche.begins_ms for tranche in waiting] == pytest.approx(due, abs=60_000)
+    result: Any = SimpleNamespace(decision=last)
+    assert not _is_busy(result, waiting[0].begins_ms - 1, is_moving=False)
+    assert _is_busy(result, waiting[0].begins_ms, is_moving=False)
+    assert _campaign_wait(campaign)["until_ms"] == waiting[0].begins_ms
+    (short, *_) = [p for p in world.positions.values() if p.size < 0]
+    leg = Leg(1, Purpose.HEDGE, "infra", short.symbol, D(0), short.size, D(1), D(1))
+    found = expected_funding(leg, first, campaign, world.snapshot(), 72)
+    assert found is not None
+    assert found.hours == (waiting[-1].begins_ms - world.at_ms) / D(HOUR_MS)
+    world.skip(minutes)
+    assert words(world.decide(), Reason.TRANCHE_STARTED), "and the decision goes by the same"
 
 
 def test_the_pace_is_judged_anew_while_a_tranche_waits(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,7 @@ from bot.playbook.market.signals import read_market
 from bot.playbook.market.stance import target_shares
 from bot.playbook.market.view import view_of
 from bot.playbook.policy.numbers import Policy
-from tests.playbook.builders import START_MS, make_sectors
+from tests.playbook.builders import START_MS, World, golden_policy, make_sectors, neutral_world
 from tests.profiles import examples
 
 D = Decimal
@@ -115,6 +115,44 @@ def test_the_de_risk_target_lies_between_the_core_and_the_neutral_share(strength
     for stance in (Stance.NEUTRAL, Stance.INTO_DEFI, Stance.INTO_INFRA):
         plain = target_shares(stance, POLICY, tactical_allowed=False)
         assert target_shares(stance, POLICY, tactical_allowed=False, trends=both) == plain
+
+
+def in_de_risk(monkeypatch: pytest.MonkeyPatch, trends: dict[str, float]) -> World:
+    """A world that has gone to de-risk by the trends of its sectors."""
+    chosen = golden_policy(condition_override="downtrend", entry_wait=False, tranche_interval_minutes=1)
+    chosen = chosen.changed({"trend.is_on": True})
+    world = neutral_world(chosen)
+    monkeypatch.setattr("bot.playbook.market.sector_trend.sector_trends", lambda view: trends)
+    for _ in range(40):
+        world.run()
+        world.skip(1)
+        if world.memory.campaign is not None and world.memory.campaign.is_over:
+            return world
+    raise AssertionError("the book does not get to de-risk")
+
+
+@pytest.mark.parametrize("left", [{}, {"infra": 1.0}, {"defi": 1.0}])
+def test_an_outage_of_candles_sells_no_spot_that_a_trend_has_kept(
+    left: dict[str, float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = in_de_risk(monkeypatch, {"defi": 1.0, "infra": 1.0})
+    before, number = dict(world.spot), world.memory.campaigns
+    monkeypatch.setattr("bot.playbook.market.sector_trend.sector_trends", lambda view: left)
+    made = world.turn()
+    assert (made.intents, world.spot, world.memory.campaigns) == ((), before, number)
+    assert made.target["defi.spot"] == pytest.approx(D("0.30"), abs=D("0.01"))
+    assert sum(made.target.values()) == pytest.approx(1)
+    world.memory = replace(world.memory, campaign=None)  # nothing is remembered but the stance
+    assert (world.turn().intents, world.memory.campaigns) == ((), number)
+
+
+def test_a_trend_that_is_read_again_is_followed(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = in_de_risk(monkeypatch, {"defi": 1.0, "infra": 1.0})
+    number = world.memory.campaigns
+    monkeypatch.setattr("bot.playbook.market.sector_trend.sector_trends", lambda view: {"infra": 0.0})
+    made = world.turn()
+    assert world.memory.campaigns == number + 1
+    assert {leg.sector for t in made.memory.campaign.tranches for leg in t.legs} == {"infra"}  # type: ignore[union-attr]
 
 
 @settings(max_examples=examples(30), deadline=None)

@@ -1,5 +1,6 @@
 """The point-in-time universe: its members of a month, what leaves and what joins, and no look-ahead."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -9,8 +10,9 @@ from hypothesis import strategies as st
 
 from bot.domain.candles import CandleSeries
 from bot.domain.durations import DAY_MS
-from bot.domain.market import Snapshot
+from bot.domain.market import Missing, SignalMarket, Snapshot
 from bot.domain.order import Purpose
+from bot.domain.reason import Reason
 from bot.playbook.book.portfolio import read_weights
 from bot.playbook.book.universe import month_start_ms, sectors_at
 from bot.playbook.market.signal_cache import SignalCache
@@ -108,6 +110,54 @@ def test_the_same_month_gives_the_same_object_so_that_signals_are_kept() -> None
     first = sectors_at(sectors, seen(TRADED), cache)
     assert sectors_at(sectors, seen(TRADED, MONTH + 20 * DAY_MS), cache) is first
     assert "paused" not in first.model_dump(), "it is no setting"
+
+
+def without(snapshot: Snapshot, *tokens: str, is_answered: bool = False) -> Snapshot:
+    """The snapshot of a turn in which candles of some tokens did not come, all of which the venue trades."""
+    world = neutral_world(golden_policy(), sectors=make_sectors())
+    missing = tuple(Missing(f"candles {t}/USDT", "no answer", is_answered) for t in tokens)
+    left = {symbol: one for symbol, one in snapshot.candles.items() if symbol.split("/")[0] not in tokens}
+    return replace(snapshot, instruments=world.instruments(), candles=left, missing=missing)
+
+
+def test_a_held_member_whose_candles_fail_to_load_stays_one() -> None:
+    cache = SignalCache()
+    held = ("AAVE", "ETH", "USDT")
+    for tokens in (("AAVE",), ("AAVE", "ETH"), TOKENS):  # a part of them, all that is held, a whole outage
+        found = sectors_at(liquid(1), without(seen(TRADED), *tokens), cache, held)
+        assert found.unread == set(tokens)
+        assert {name: found.members(name) for name in found.sectors} == {"defi": ("AAVE",), "infra": ("ETH",)}
+    assert sectors_at(liquid(1), without(seen(TRADED)), cache, held).unread == frozenset()
+
+
+def test_what_is_held_loses_no_seat_to_what_cannot_be_read() -> None:
+    found = sectors_at(liquid(2), without(seen(TRADED), "UNI"), SignalCache(), ("UNI", "AAVE"))
+    assert found.members("defi") == ("UNI", "AAVE")
+
+
+def test_candles_that_do_not_exist_are_no_outage() -> None:
+    snapshot = without(seen(TRADED), "AAVE", is_answered=True)
+    found = sectors_at(liquid(1), snapshot, SignalCache(), ("AAVE",))
+    assert (found.unread, found.members("defi")) == (frozenset(), ("UNI",)), "the venue has none"
+    delisted = replace(without(seen(TRADED), "AAVE"), instruments={})
+    assert sectors_at(liquid(1), delisted, SignalCache(), ("AAVE",)).members("defi") == ("UNI",)
+    elsewhere = replace(without(seen(TRADED), "AAVE"), signal_market=SignalMarket("mainnet", 0, {"UNI/USDT": D(1)}))
+    assert sectors_at(liquid(1), elsewhere, SignalCache(), ("AAVE",)).unread == frozenset(), "not listed there"
+    late = datetime.fromtimestamp(MONTH / 1000 + 86_400, UTC).date()
+    young = sectors_at(liquid(1, since={"AAVE": late}), without(seen(TRADED), "AAVE"), SignalCache(), ("AAVE",))
+    assert young.unread == frozenset()
+
+
+@pytest.mark.parametrize("condition", ["breakout", "downtrend"])
+def test_no_campaign_but_a_retreat_starts_while_the_members_are_not_known(condition: str) -> None:
+    world = neutral_world(golden_policy(condition_override=condition, entry_wait=False), sectors=make_sectors())
+    whole = world.sectors
+    world.sectors = whole.model_copy(update={"unread": frozenset({"AAVE"})})
+    made = world.decide()
+    waits = [note for note in made.notes if note.reason is Reason.SIGNAL_MISSING and "AAVE" in note.words]
+    assert (made.campaign is None, bool(waits)) == ((True, True) if condition == "breakout" else (False, False))
+    world.sectors = whole
+    assert world.decide().campaign is not None
 
 
 amounts = st.lists(st.floats(0, 1e9), min_size=14, max_size=14)

@@ -347,9 +347,9 @@ class Soak:
                 await asyncio.sleep(1.0)
                 return
             tranche = campaign.current if campaign is not None and not campaign.is_over else None
-            if tranche is not None and tranche.not_before_ms > self.clock.now_ms() + MINUTE_MS:
+            if tranche is not None and tranche.begins_ms > self.clock.now_ms() + MINUTE_MS:
                 self.tally.happenings[Happening.TO_TRANCHE] += 1
-                self.clock.skip(tranche.not_before_ms - self.clock.now_ms())
+                self.clock.skip(tranche.begins_ms - self.clock.now_ms())
 
     async def _pause(self, process: asyncio.subprocess.Process, seconds: float) -> None:
         _signal(process, signal.SIGSTOP)

@@ -359,4 +359,4 @@ def _is_busy(last: CycleResult | None, now_ms: int, *, is_moving: bool) -> bool:
     if campaign is None or campaign.is_over or campaign.current is None:
         return False
     tranche = campaign.current
-    return is_moving if tranche.state is TrancheState.RUNNING else tranche.not_before_ms <= now_ms
+    return is_moving if tranche.state is TrancheState.RUNNING else tranche.begins_ms <= now_ms

@@ -84,8 +84,8 @@ class Stage:
         """
         campaign, step = result.decision.campaign, now_ms + self.step_ms
         tranche = campaign.current if campaign is not None and not campaign.is_over else None
-        if tranche is not None and result.snapshot.at_ms < tranche.not_before_ms:
-            step = tranche.not_before_ms if self.reports_skips else min(step, tranche.not_before_ms)
+        if tranche is not None and result.snapshot.at_ms < tranche.begins_ms:
+            step = tranche.begins_ms if self.reports_skips else min(step, tranche.begins_ms)
         return min(step, self.end_ms)
 
 

@@ -1,10 +1,12 @@
 """Which tokens are members of a sector now, where the list is chosen by liquidity (docs/universe.md).
 
 Only candles that had closed before the month began decide, so that membership is known on its first day and does not
-change within it. A delisted token is a member until it stops trading; one that is listed later is none before.
+change within it. A delisted token is a member until it stops trading; one that is listed later is none before. While
+candles of a candidate cannot be read, what is held of such stays a member, and no campaign starts (`Sectors.unread`).
 """
 
 from bisect import bisect_left
+from collections.abc import Collection
 from datetime import UTC, datetime
 
 from bot.domain.candles import CandleSeries
@@ -17,16 +19,25 @@ from bot.playbook.policy.renames import day_ms
 WINDOW_DAYS, TRADED_DAYS_MIN = 30, 20
 
 
-def sectors_at(sectors: Sectors, snapshot: Snapshot, cache: SignalCache) -> Sectors:
-    """The sectors with their members of this month; themselves where the list is fixed, or without candles."""
-    if sectors.selection is not Selection.LIQUID or not snapshot.candles:
+def sectors_at(sectors: Sectors, snapshot: Snapshot, cache: SignalCache, held: Collection[str] = ()) -> Sectors:
+    """The sectors with their members of this month; themselves where the list is fixed, or where no candles were asked
+    for, as in a guard. `held`: assets of which the account has anything."""
+    if sectors.selection is not Selection.LIQUID:
         return sectors
     month_ms = month_start_ms(snapshot.at_ms)
+    unread = _unread(sectors, snapshot, month_ms)
+    if not snapshot.candles and not unread:
+        return sectors
+    kept = frozenset(held) & sectors.tokens.keys() if unread else frozenset()
     seen = (sectors, *snapshot.candles.values())
     paused = cache.latest(
-        "paused tokens", seen, (*snapshot.candles, month_ms), lambda: _paused(sectors, snapshot, month_ms)
+        "paused tokens",
+        seen,
+        (*snapshot.candles, month_ms, unread, kept),
+        lambda: _paused(sectors, snapshot, month_ms, unread, kept),
     )
-    return cache.latest("sectors", (sectors,), paused, lambda: sectors.model_copy(update={"paused": paused}))
+    update = {"paused": paused, "unread": unread}
+    return cache.latest("sectors", (sectors,), (paused, unread), lambda: sectors.model_copy(update=update))
 
 
 def month_start_ms(at_ms: int) -> int:
@@ -35,19 +46,50 @@ def month_start_ms(at_ms: int) -> int:
     return int(datetime(moment.year, moment.month, 1, tzinfo=UTC).timestamp()) * 1000
 
 
-def _paused(sectors: Sectors, snapshot: Snapshot, month_ms: int) -> frozenset[str]:
-    """The tokens that are no members this month."""
+def _unread(sectors: Sectors, snapshot: Snapshot, month_ms: int) -> frozenset[str]:
+    """Candidates whose candles were asked for and did not come, though they trade: a delisted token has none, and one
+    whose candles ended or never began has been answered."""
+    absent = {one.what for one in snapshot.missing if not one.is_answered}
+    if not absent:
+        return frozenset()
+    elsewhere = snapshot.signal_market
+    result = set()
+    for token in sectors.tokens:
+        symbol = sectors.spot(token)
+        if symbol in snapshot.candles or f"candles {symbol}" not in absent or not _may_join(token, sectors, month_ms):
+            continue
+        instrument = snapshot.instruments.get(symbol)
+        is_traded = instrument is not None and instrument.active
+        if is_traded and (elsewhere is None or symbol in elsewhere.prices):
+            result.add(token)
+    return frozenset(result)
+
+
+def _may_join(token: str, sectors: Sectors, month_ms: int) -> bool:
+    since = sectors.since.get(token)
+    return since is None or day_ms(since) <= month_ms
+
+
+def _paused(
+    sectors: Sectors, snapshot: Snapshot, month_ms: int, unread: Collection[str], held: Collection[str]
+) -> frozenset[str]:
+    """The tokens that are no members this month.
+
+    What is held and `unread` stays a member. It takes a seat from what would be bought, from nothing that is held."""
     result: set[str] = set()
     for name in sectors.sectors:
         candidates = sectors.candidates(name)
         traded = {
             token: volume
             for token in candidates
-            if sectors.since.get(token) is None or day_ms(sectors.since[token]) <= month_ms
+            if _may_join(token, sectors, month_ms)
             if (volume := traded_volume(snapshot.candles.get(sectors.spot(token)), month_ms)) is not None
         }
-        ranked = sorted(traded, key=lambda token: (-traded[token], candidates.index(token)))
-        result |= set(candidates) - set(ranked[: sectors.per_sector])
+        ranked = sorted(traded, key=lambda token: (-traded[token], candidates.index(token)))[: sectors.per_sector]
+        kept = {token for token in candidates if token in unread and token in held}
+        seats = max(0, sectors.per_sector - len(kept))
+        members = kept | {token for place, token in enumerate(ranked) if place < seats or token in held}
+        result |= set(candidates) - members
     return frozenset(result)
 
 

@@ -139,6 +139,15 @@ def _de_risk(policy: Policy, trends: Mapping[str, float]) -> Mapping[str, Decima
     return {**allocation.de_risk, **scaled}
 
 
+def with_kept(
+    shares: Mapping[str, Decimal], last: Mapping[str, Decimal], sectors: Sequence[str]
+) -> Mapping[str, Decimal]:
+    """The shares with the `last` ones of some sectors, of which nothing is known now; cash is what is left."""
+    sleeves = [f"{sector}.{kind}" for sector in sectors for kind in ("spot", "futures")]
+    kept = {**shares, **{name: last[name] for name in sleeves if name in last and name in shares}}
+    return kept | {CASH: kept[CASH] + sum(shares.values(), ZERO) - sum(kept.values(), ZERO)}
+
+
 def _keep_spot_share(shares: dict[str, Decimal], policy: Policy) -> tuple[Note, ...]:
     """Move idle margin to spot where the spot share of a sector's capital would pass its minimum."""
     notes = []

@@ -128,6 +128,7 @@ def _enter(
     if intent.exits is not None and intent.leverage is not None:
         exits = entered_at(intent.exits, quote.mid, leg.size_to, intent.leverage, instrument, context.policy)
         intent = replace(intent, exits=exits)
+    leg = replace(leg, pullback=worst if pullback is not None else None)
     return Entry(leg, intent if waits_as is None else replace(intent, time_in_force=waits_as), notes)
 
 

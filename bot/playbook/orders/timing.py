@@ -5,7 +5,6 @@ Candles say whether to wait. No price of an order is made from them but that of 
 is waited for.
 """
 
-from collections.abc import Mapping
 from decimal import Decimal
 
 from bot.domain.campaign import Campaign, Leg, Tranche
@@ -14,7 +13,7 @@ from bot.domain.durations import HOUR_MS, MINUTE_MS
 from bot.domain.instrument import Instrument
 from bot.domain.market import Quote
 from bot.domain.money import ZERO
-from bot.domain.order import Purpose, TimeInForce
+from bot.domain.order import Order, Purpose, TimeInForce
 from bot.domain.order_ids import leg_id
 from bot.playbook.book.context import PlanContext, belongs_to, with_slippage
 from bot.playbook.market import indicators
@@ -61,11 +60,8 @@ def pullback_price(leg: Leg, tranche: Tranche, context: PlanContext) -> Decimal 
         traded.
     """
     entries, quote = context.policy.entries, context.snapshot.quotes.get(leg.symbol)
-    instrument, is_over = (
-        context.instrument(leg.symbol),
-        context.at_ms >= tranche.started_ms + entries.wait_hours * HOUR_MS,
-    )
-    is_waiting = entries.pullback and leg.purpose is Purpose.INCREASE and not is_over
+    instrument = context.instrument(leg.symbol)
+    is_waiting = entries.pullback and leg.purpose is Purpose.INCREASE and not _is_wait_over(tranche, context)
     if not is_waiting or instrument is None or quote is None or context.snapshot.signal_market is not None:
         return None
     zone = retracement_zone(context.snapshot.candles.get(leg.symbol), context.policy)
@@ -73,35 +69,44 @@ def pullback_price(leg: Leg, tranche: Tranche, context: PlanContext) -> Decimal 
     return price if price is not None and ZERO < price < quote.ask else None
 
 
-def _pullback_prices(context: PlanContext, campaign: Campaign | None) -> Mapping[str, Decimal]:
-    """Where purchases of the running tranche wait for a pullback, by intent."""
-    tranche = campaign.current if campaign is not None and context.policy.entries.pullback else None
-    if campaign is None or tranche is None:
-        return {}
-    prices = {leg.index: pullback_price(leg, tranche, context) for leg in tranche.legs}
-    return {leg_id(campaign.number, tranche.index, i): price for i, price in prices.items() if price is not None}
-
-
 def withdrawn(context: PlanContext, campaign: Campaign | None) -> tuple[str, ...]:
     """Client ids of resting purchases that are to come back: the price has left them behind by more than `chase_bps`
-    and they do not wait for a pullback, or the campaign they were for is no longer running."""
-    result, pullbacks = [], _pullback_prices(context, campaign)
-    # A guard reads no candles: what waits for a pullback is judged by the next cycle.
-    is_judged = bool(context.snapshot.candles) or not context.policy.entries.pullback
+    and they do not wait for a pullback, their wait for one is over, or their campaign is no longer running."""
+    legs = {}
+    if campaign is not None and not campaign.is_over:
+        legs = {leg_id(campaign.number, t.index, leg.index): (leg, t) for t in campaign.tranches for leg in t.legs}
+    result = []
     for order in context.working:
-        quote = context.snapshot.quotes.get(order.symbol)
-        is_behind = (
-            is_judged
-            and quote is not None
-            and not quote.defect()
-            and order.price is not None
-            and order.price != pullbacks.get(order.intent_id)
-            and quote.bid > with_slippage(order.price, 1, context.policy.constants.chase_bps)
-        )
+        if not order.is_resting_entry:
+            continue
         is_wanted = campaign is not None and not campaign.is_over and belongs_to(order, campaign)
-        if order.is_resting_entry and (is_behind or not is_wanted):
+        place = legs.get(order.intent_id)
+        may_wait = place is not None and context.policy.entries.pullback and not _is_wait_over(place[1], context)
+        is_late = place is not None and not may_wait and order.price is not None and order.price == place[0].pullback
+        waits = place is not None and may_wait and _waits_there(order, *place, context)
+        if not is_wanted or is_late or (not waits and _is_behind(order, context)):
             result.append(order.client_id)
     return tuple(result)
+
+
+def _is_wait_over(tranche: Tranche, context: PlanContext) -> bool:
+    return context.at_ms >= tranche.started_ms + context.policy.entries.wait_hours * HOUR_MS
+
+
+def _waits_there(order: Order, leg: Leg, tranche: Tranche, context: PlanContext) -> bool:
+    """Whether the price of an order is that of the pullback which its leg waits for.
+
+    A turn without candles of the token, such as a guard, goes by what the cycle that placed it has written down."""
+    if leg.symbol not in context.snapshot.candles or context.snapshot.signal_market is not None:
+        return order.price is not None and order.price == leg.pullback
+    return order.price is not None and order.price == pullback_price(leg, tranche, context)
+
+
+def _is_behind(order: Order, context: PlanContext) -> bool:
+    quote = context.snapshot.quotes.get(order.symbol)
+    if quote is None or quote.defect() or order.price is None:
+        return False
+    return quote.bid > with_slippage(order.price, 1, context.policy.constants.chase_bps)
 
 
 def next_slice_ms(leg: Leg, policy: Policy) -> int:

@@ -57,7 +57,8 @@ class Sector(BaseModel):
 
 
 class Sectors(BaseModel):
-    """Sectors and tokens. Frozen; unknown names are errors. `paused` is no setting: a turn fills it in.
+    """Sectors and tokens. Frozen; unknown names are errors. `paused` and `unread` are no settings: a turn fills
+    them in.
 
     Raises:
         ValueError: (pydantic) when a token names an unknown sector, weights do not add up, or a leader is unknown.
@@ -90,6 +91,7 @@ class Sectors(BaseModel):
         default={}, description="first day, UTC, on which a token may be a member under liquid, by token"
     )
     paused: SkipJsonSchema[frozenset[str]] = Field(default=frozenset(), exclude=True, repr=False)
+    unread: SkipJsonSchema[frozenset[str]] = Field(default=frozenset(), exclude=True, repr=False)
     listing_gap_days: int = Field(
         default=14,
         ge=0,

@@ -111,7 +111,7 @@ def _planned_hours(leg: Leg, tranche: Tranche, campaign: Campaign, at_ms: int) -
     if leg.exits is not None:
         end_ms = leg.exits.deadline_ms
     elif leg.purpose is Purpose.HEDGE and campaign.tranches[-1].index > tranche.index:
-        end_ms = campaign.tranches[-1].not_before_ms
+        end_ms = campaign.tranches[-1].begins_ms
     return Decimal(end_ms - at_ms) / HOUR_MS if end_ms > at_ms else _DAY_HOURS
 
 

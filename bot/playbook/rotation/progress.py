@@ -47,11 +47,11 @@ def step_campaign(memory: Memory, context: PlanContext, *, tactical_allowed: boo
     if campaign is None or campaign.is_over:
         return Step(memory)
     notes: tuple[Note, ...] = ()
-    current = campaign.current
+    campaign, why = _paced(campaign, memory, context)
+    memory, current = replace(memory, campaign=campaign), campaign.current
     if current is not None and current.state is TrancheState.WAITING:
-        due_ms, why = _due_ms(campaign, current, memory, context)
-        if context.at_ms < due_ms:
-            minutes = -(-(due_ms - context.at_ms) // MINUTE_MS)
+        if context.at_ms < current.begins_ms:
+            minutes = -(-(current.begins_ms - context.at_ms) // MINUTE_MS)
             message = f"campaign {campaign.number}: tranche {current.index} begins in {minutes} min{why}"
             return Step(memory, notes=(Note(Reason.TRANCHE_WAITS, message, str(campaign.number)),))
         campaign, hedges, notes = start_tranche(
@@ -59,17 +59,28 @@ def step_campaign(memory: Memory, context: PlanContext, *, tactical_allowed: boo
         )
         memory = replace(memory, campaign=campaign, hedges=hedges)
     step = _advance(memory, context, tactical_allowed=tactical_allowed, ended=ended)
+    campaign = step.memory.campaign
+    if campaign is not None and not campaign.is_over:
+        step = replace(step, memory=replace(step.memory, campaign=_paced(campaign, step.memory, context)[0]))
     return replace(step, notes=(*notes, *step.notes))
 
 
-def _due_ms(campaign: Campaign, waiting: Tranche, memory: Memory, context: PlanContext) -> tuple[int, str]:
-    """When a tranche that waits begins, and why not after the interval that is set. The pace is judged anew each turn:
-    funding and phases change while a rotation lasts."""
-    before = next((t for t in campaign.tranches if t.index == waiting.index - 1), None)
-    if before is None:
-        return waiting.not_before_ms, ""
-    pace = pace_of(campaign, memory, context)
-    return (before.started_ms + pace.interval_ms, f"; {pace.words}") if pace.words else (waiting.not_before_ms, "")
+def _paced(campaign: Campaign, memory: Memory, context: PlanContext) -> tuple[Campaign, str]:
+    """The campaign with the times at which its tranches that wait begin, and why not after the interval that is set.
+
+    The pace is judged anew each cycle: funding and phases change while a rotation lasts. Whoever asks when a tranche
+    begins reads `Tranche.begins_ms`."""
+    started = [tranche for tranche in campaign.tranches if tranche.state is not TrancheState.WAITING]
+    if not started:
+        return campaign, ""
+    pace, last = pace_of(campaign, memory, context), started[-1]
+    tranches = tuple(
+        replace(t, due_ms=last.started_ms + (t.index - last.index) * pace.interval_ms if pace.words else 0)
+        if t.state is TrancheState.WAITING
+        else t
+        for t in campaign.tranches
+    )
+    return replace(campaign, tranches=tranches), f"; {pace.words}" if pace.words else ""
 
 
 def _advance(memory: Memory, context: PlanContext, *, tactical_allowed: bool, ended: frozenset[str]) -> Step:
@@ -114,6 +125,7 @@ def _work_phase(
         notes += entry.notes
         if entry.intent is not None:
             intents.append(entry.intent)
+            legs[entry.leg.index] = entry.leg
         elif entry.is_exhausted:
             legs[entry.leg.index] = replace(entry.leg, state=LegState.DONE)
     tranche = replace(tranche, legs=tuple(legs.values()))

@@ -30,7 +30,7 @@ def campaign_row(campaign: Campaign) -> Row:
             {
                 "index": tranche.index,
                 "state": tranche.state.value,
-                "not_before_ms": tranche.not_before_ms,
+                "not_before_ms": tranche.begins_ms,
                 "legs": [
                     {
                         "purpose": leg.purpose.value,

@@ -86,12 +86,15 @@ def perp_payments(payments: Iterable[Payment], *, is_unified: bool) -> Iterator[
             yield payment
 
 
-def joined_review(reviews: Mapping[str, AccountReview]) -> AccountReview:
-    """What the checks of both accounts found, each with the name of its half."""
+def joined_review(reviews: Mapping[str, AccountReview | Unavailable]) -> AccountReview:
+    """What the checks of both accounts found, each with the name of its half; a half without a review is unanswered."""
     problems: list[AccountProblem] = []
     unanswered: dict[str, str] = {}
     skipped: list[str] = []
     for name, review in reviews.items():
+        if isinstance(review, Unavailable):
+            unanswered[f"{name}: account"] = str(review)
+            continue
         problems += [
             replace(one, check=f"{name}: {one.check}", words=f"{name}: {one.words}") for one in review.problems
         ]

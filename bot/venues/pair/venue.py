@@ -40,6 +40,7 @@ T = TypeVar("T")
 CLOCKS_APART_MAX_MS = 1_000
 """How far the two venues' clocks may differ: both take part in deciding when an order can no longer be accepted."""
 _INSTRUMENTS_PATIENCE_S = 12.0  # a list of markets is long
+_PAGED_PATIENCE_S = 8.0  # payments and reviews of an account take several requests
 
 
 class PairVenue:
@@ -57,7 +58,7 @@ class PairVenue:
         self._spot, self._perp = Half(spot, "spot"), Half(perp, "perps")
         self._quote = quote
         self._clock = spot  # the half whose clock was measured last
-        self._is_unified = {"spot": False, "perps": False}
+        self._is_unified: dict[str, bool] = {}  # by role, of each half whose account has been read
         self._known: dict[str, dict[str, Instrument]] = {"spot": {}, "perps": {}}
         self.id, self.account_name = f"{spot.id}+{perp.id}", spot.account_name
         self.environment = spot.environment
@@ -213,10 +214,11 @@ class PairVenue:
         return joined(spot, perp, self._quote)
 
     async def fetch_payments(self, since_ms: int) -> tuple[Payment, ...]:
+        """Not whole where a half does not answer: it is to be asked again soon."""
         spot, perp = await read_both(
-            (self._spot, self._spot.venue.fetch_payments(since_ms)),
-            (self._perp, self._perp.venue.fetch_payments(since_ms)),
-            patience_s=PATIENCE_S,
+            (self._spot, self._payments_of(self._spot, since_ms)),
+            (self._perp, self._payments_of(self._perp, since_ms)),
+            patience_s=_PAGED_PATIENCE_S,
         )
         found: list[Payment] = []
         defects: list[tuple[str, str]] = []
@@ -226,10 +228,22 @@ class PairVenue:
             else:
                 found += chosen(answer, is_unified=self._is_unified[half.role])
                 defects += answer.defects if isinstance(answer, Listed) else ()
-        return Listed(sorted(found, key=lambda payment: payment.at_ms), defects)
+        is_whole = not any(isinstance(answer, Unavailable) for answer in (spot, perp))
+        return Listed(sorted(found, key=lambda payment: payment.at_ms), defects, is_whole=is_whole)
+
+    async def _payments_of(self, half: Half, since_ms: int) -> tuple[Payment, ...]:
+        """What a payment means depends on the kind of account, which is read first where it is not known yet."""
+        if half.role not in self._is_unified:
+            self._is_unified[half.role] = (await half.venue.fetch_account()).is_unified
+        return await half.venue.fetch_payments(since_ms)
 
     async def fetch_account_review(self, max_age_ms: int) -> AccountReview:
-        reviews = await asyncio.gather(*(half.venue.fetch_account_review(max_age_ms) for half in self._halves))
+        """The review of a half that does not answer is unanswered; what the other found counts."""
+        reviews = await read_both(
+            (self._spot, self._spot.venue.fetch_account_review(max_age_ms)),
+            (self._perp, self._perp.venue.fetch_account_review(max_age_ms)),
+            patience_s=_PAGED_PATIENCE_S,
+        )
         return joined_review({half.name: review for half, review in zip(self._halves, reviews, strict=True)})
 
     # orders

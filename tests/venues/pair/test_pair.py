@@ -206,6 +206,68 @@ async def test_findings_of_both_accounts_are_named() -> None:
     assert found.skipped == ("spot at first: x",)
 
 
+async def test_the_review_of_one_half_counts_while_the_other_is_dark(monkeypatch: pytest.MonkeyPatch) -> None:
+    both = two()
+    both.spot.review = AccountReview((AccountProblem("mode", "wrong mode", "switch it"),))
+    reviewed = both.perp.fetch_account_review
+
+    async def dark(max_age_ms: int) -> AccountReview:
+        raise Unavailable("no route")
+
+    monkeypatch.setattr(both.perp, "fetch_account_review", dark)
+    found = await both.venue.fetch_account_review(0)
+    assert [problem.words for problem in found.problems] == ["spot at first: wrong mode"]
+    assert dict(found.unanswered) == {"perps at second: account": "perps at second: no route"}
+    monkeypatch.setattr(both.perp, "fetch_account_review", reviewed)
+    assert not (await both.venue.fetch_account_review(0)).unanswered
+
+
+async def test_payments_are_sorted_by_an_account_that_has_been_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    both = two()
+    unified = replace(await both.perp.fetch_account(), is_unified=True)
+
+    async def account() -> Account:
+        return unified
+
+    async def paid(since_ms: int) -> Listed[Payment]:
+        return Listed([_paid(DEPOSIT, 9)])
+
+    monkeypatch.setattr(both.perp, "fetch_account", account)
+    monkeypatch.setattr(both.perp, "fetch_payments", paid)
+    found = await both.venue.fetch_payments(0)
+    assert [payment.kind for payment in found] == [PERP_DEPOSIT], "in its unified wallet"
+
+
+async def test_payments_of_a_half_whose_account_is_unknown_are_not_guessed_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    both = two()
+
+    async def dark() -> Account:
+        raise Unavailable("no route")
+
+    monkeypatch.setattr(both.perp, "fetch_account", dark)
+    found = await both.venue.fetch_payments(0)
+    assert isinstance(found, Listed)
+    assert found.defects == (("", "payments of perps at second: no route"),)
+    assert not found.is_whole
+    assert "fetch_payments" not in both.perp.calls
+
+
+async def test_payments_are_waited_for_longer_than_a_quote(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bot.venues.pair.venue.PATIENCE_S", 0.01)
+    both = two()
+    await both.venue.fetch_account()
+    answered = both.perp.fetch_payments
+
+    async def slow(since_ms: int) -> tuple[Payment, ...]:
+        await asyncio.sleep(0.1)
+        return await answered(since_ms)
+
+    monkeypatch.setattr(both.perp, "fetch_payments", slow)
+    found = await both.venue.fetch_payments(0)
+    assert isinstance(found, Listed)
+    assert found.is_whole
+
+
 def _paid(kind: str, amount: int) -> Payment:
     return Payment(f"{kind}{amount}", kind, "USDT", D(amount), None, START_MS)
 

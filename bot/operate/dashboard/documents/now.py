@@ -115,7 +115,7 @@ def _campaign_wait(campaign: Campaign) -> Document:
         return _wait(f"{what}: its end")
     place = f"tranche {tranche.index} of {len(campaign.tranches)}"
     if tranche.state is TrancheState.WAITING:
-        return _wait(f"{what}: {place} begins", tranche.not_before_ms)
+        return _wait(f"{what}: {place} begins", tranche.begins_ms)
     return _wait(f"{what}: {place} is {tranche.state.value}")
 
 
