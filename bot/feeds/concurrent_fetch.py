@@ -1,17 +1,37 @@
 """Ask many things at once, with one deadline; what does not come is named, never waited for.
 
-Only `Unavailable` and the deadline make something missing: any other exception is a bug and is raised.
+Of the venue only `Unavailable` and the deadline make something missing: any other exception is a bug and is raised.
+A source of signals is asked through `without_bugs`: whatever it raises, a turn goes on without it.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any, TypeVar
 
+import structlog
+
 from bot.domain.market import Missing
 from bot.ports import Answered, Unavailable
 
 T = TypeVar("T")
+Question = TypeVar("Question")
+_log = structlog.get_logger("sectorbot.feeds")
 Answers = tuple[dict[str, T], tuple[Missing, ...]]
+
+
+def without_bugs(fetch: Callable[[Question], Awaitable[T]]) -> Callable[[Question], Awaitable[T]]:
+    """`fetch` of a source of signals, which only informs: an unexpected exception is logged and is `Unavailable`."""
+
+    async def ask(question: Question) -> T:
+        try:
+            return await fetch(question)
+        except (Unavailable, TimeoutError):
+            raise
+        except Exception as error:  # whatever it is, the market and the account are known without it
+            _log.exception("signal_source_failed", asked=str(question), what="the turn goes on without it")
+            raise Unavailable(f"unexpected {type(error).__name__}: {str(error)[:200]}") from error
+
+    return ask
 
 
 async def gather_each(

@@ -13,6 +13,7 @@ from typing import Any
 import aiohttp
 
 from bot.domain.durations import DAY_MS, HOUR_MS
+from bot.feeds.series.rows import DIGITS_MAX, number_of
 
 BODY_BYTES_MAX = 64 * 1024 * 1024
 ZERO_DAYS = 7  # so long a zero lasts before it is believed
@@ -83,7 +84,7 @@ class DailySeries:
         async with gate:
             try:
                 self._known[name] = self._parse(await self._get(path), self.rules.days, self.now_ms())
-            except (aiohttp.ClientError, TimeoutError, ValueError, RecursionError) as error:
+            except (aiohttp.ClientError, TimeoutError, ValueError, ArithmeticError, RecursionError) as error:
                 self._failed[name] = (self.now_ms(), f"{name}: {str(error) or type(error).__name__}")
             else:
                 self._asked_ms[name] = self.now_ms()
@@ -112,7 +113,7 @@ class Days:
 
 def load_rows(text: str) -> Any:
     """JSON whose numbers keep their digits. NaN and Infinity stay what they are: only their own row is spoiled."""
-    return json.loads(text, parse_float=Decimal, parse_constant=Decimal)
+    return json.loads(text, parse_float=number_of, parse_constant=Decimal)
 
 
 def read_days(
@@ -132,6 +133,8 @@ def read_days(
             at_ms, value = read(row)
             if not 0 < at_ms <= now_ms + DAY_MS:
                 raise ValueError(f"its time {at_ms} is not in the past")
+            if value and abs(value.adjusted()) > DIGITS_MAX:
+                raise ValueError(f"its value {str(value)[:40]} is no amount")
         except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
             problems.append(f"{str(error) or type(error).__name__} in {str(row)[:80]}")
         else:

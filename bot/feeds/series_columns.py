@@ -107,8 +107,8 @@ def _number(text: str) -> Decimal:
         raise ValueError(f"{text!r} is no number") from error
     if not value.is_finite():
         raise ValueError(f"{text!r} is no number")
-    if value.adjusted() > DIGITS_MAX:
-        raise ValueError(f"{text!r} is larger than any amount")
+    if value and abs(value.adjusted()) > DIGITS_MAX:
+        raise ValueError(f"{text!r} is {'larger' if value.adjusted() > 0 else 'nearer to zero'} than any amount")
     return value
 
 

@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from bot.domain.candles import CandleSeries
 from bot.domain.market import Funding, Missing, OpenInterest, Quote, SignalMarket, Snapshot
-from bot.feeds.concurrent_fetch import gather_all
+from bot.feeds.concurrent_fetch import gather_all, without_bugs
 from bot.feeds.history import Past
 from bot.ports import SetupFailed, Unavailable, Venue
 
@@ -47,14 +47,20 @@ class SignalFeed:
         return self._now_ms() if self._venue is None else self._venue.now_ms()
 
     async def fetch_candles(self, symbol: str, timeframe_ms: int, since_ms: int, limit: int) -> CandleSeries:
-        venue = await self._opened()
-        self._check_listed(symbol)
-        return await venue.fetch_candles(symbol, timeframe_ms, since_ms, limit)
+        async def candles_of(symbol: str) -> CandleSeries:
+            venue = await self._opened()
+            self._check_listed(symbol)
+            return await venue.fetch_candles(symbol, timeframe_ms, since_ms, limit)
+
+        return await without_bugs(candles_of)(symbol)
 
     async def fetch_open_interest(self, symbol: str) -> OpenInterest:
-        venue = await self._opened()
-        self._check_listed(symbol)
-        return await venue.fetch_open_interest(symbol)
+        async def interest_of(symbol: str) -> OpenInterest:
+            venue = await self._opened()
+            self._check_listed(symbol)
+            return await venue.fetch_open_interest(symbol)
+
+        return await without_bugs(interest_of)(symbol)
 
     async def fetch_market(
         self, spot: Sequence[str], perps: Sequence[str], *, deadline_ms: int
@@ -70,8 +76,8 @@ class SignalFeed:
             return await venue.fetch_funding([symbol for symbol in symbols if symbol in self._known])
 
         (quotes, no_quotes), (funding, no_funding) = await asyncio.gather(
-            gather_all(f"{self.name} quote", (*spot, *perps), quotes_of, deadline_ms=deadline_ms),
-            gather_all(f"{self.name} funding", perps, funding_of, deadline_ms=deadline_ms),
+            gather_all(f"{self.name} quote", (*spot, *perps), without_bugs(quotes_of), deadline_ms=deadline_ms),
+            gather_all(f"{self.name} funding", perps, without_bugs(funding_of), deadline_ms=deadline_ms),
         )
         sound = {symbol: quote for symbol, quote in quotes.items() if not quote.defect()}
         paid = {symbol: result for symbol, result in funding.items() if _is_valid(result)}

@@ -6,6 +6,7 @@ nothing below has to think of them (DESIGN §3, §9).
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from itertools import pairwise
 from typing import TypeVar
 
@@ -26,10 +27,11 @@ from bot.domain.market import (
 from bot.domain.portfolio import Account
 from bot.domain.symbol import Lineage
 from bot.feeds.candle_cache import CandleCache, CandleHistory
-from bot.feeds.concurrent_fetch import Answers, gather_all, gather_each, results_of
+from bot.feeds.concurrent_fetch import Answers, gather_all, gather_each, results_of, without_bugs
 from bot.feeds.former_grid import with_former
 from bot.feeds.history import Past
 from bot.feeds.open_interest import INTEREST_EVERY_MS, InterestCache, interest_defect
+from bot.feeds.series.rows import DIGITS_MAX
 from bot.feeds.signal_feed import SignalFeed
 from bot.ports import MacroSource, TvlSource, Venue, answers_at_once
 
@@ -323,14 +325,19 @@ def funding_defect(funding: Funding) -> str | None:
 def tvl_defect(tvl: Tvl) -> str | None:
     if not tvl.values_quote or len(tvl.values_quote) != len(tvl.at_ms):
         return "it has no values"
-    is_sound = all(value.is_finite() and value >= 0 for value in tvl.values_quote)
-    return None if is_sound else "a value is not a number"
+    is_sound = all(_is_amount(value) and value >= 0 for value in tvl.values_quote)
+    return None if is_sound else "a value is not a number, or beyond any amount"
 
 
 def macro_defect(macro: Macro) -> str | None:
     if not macro.values or len(macro.values) != len(macro.at_ms):
         return "it has no values"
-    return None if all(value.is_finite() for value in macro.values) else "a value is not a number"
+    return None if all(map(_is_amount, macro.values)) else "a value is not a number, or beyond any amount"
+
+
+def _is_amount(value: Decimal) -> bool:
+    """Whether signals can divide by it and multiply with it without leaving what a Decimal holds."""
+    return value.is_finite() and (not value or abs(value.adjusted()) <= DIGITS_MAX)
 
 
 def _without_bad_extras(quote: Quote) -> Quote:
@@ -374,7 +381,7 @@ async def _tvl(
 ) -> tuple[dict[str, Tvl], tuple[Missing, ...]]:
     if source is None:
         return {}, tuple(Missing(f"tvl {name}", "no source is configured") for name in wanted.tvl)
-    return await gather_all("tvl", wanted.tvl, source.fetch_tvl, deadline_ms=deadlines.tvl_ms)
+    return await gather_all("tvl", wanted.tvl, without_bugs(source.fetch_tvl), deadline_ms=deadlines.tvl_ms)
 
 
 async def _macro(source: MacroSource | None, deadlines: Deadlines) -> tuple[dict[str, Macro], tuple[Missing, ...]]:
@@ -382,7 +389,11 @@ async def _macro(source: MacroSource | None, deadlines: Deadlines) -> tuple[dict
     if source is None:
         return {}, ()
     result, missing = await gather_each(
-        "macro", source.names, source.fetch_macro, deadline_ms=deadlines.macro_ms, at_once=deadlines.at_once
+        "macro",
+        source.names,
+        without_bugs(source.fetch_macro),
+        deadline_ms=deadlines.macro_ms,
+        at_once=deadlines.at_once,
     )
     notes: Mapping[str, str] = getattr(source, "notes", {})
     return result, (*missing, *(Missing(f"part of macro {name}", notes[name]) for name in result if name in notes))

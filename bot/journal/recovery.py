@@ -12,7 +12,7 @@ from sqlite_utils import Database
 
 from bot.journal.chain import check_chain
 from bot.journal.disk.reserve import Reserve
-from bot.journal.errors import JournalBusy, JournalError, JournalFull, JournalLocked, classify, corrupt
+from bot.journal.errors import JournalBusy, JournalError, JournalFull, JournalLocked, JournalReadOnly, classify, corrupt
 from bot.journal.proof import check_file, prove
 from bot.journal.reader import JournalReader
 from bot.journal.schema import GENESIS, migrations
@@ -23,6 +23,8 @@ CHECKED_AT_OPEN = 1_000  # newest events whose hash chain is followed
 WHOLE_CHECK_MAX_BYTES = 32 * 1024 * 1024
 FEW_PAGES = 100
 BUSY_SECONDS = 10.0
+# The storage failed and not what stands in it, so that the copy may be used on.
+_STORAGE_ERRORS = (JournalLocked, JournalFull, JournalReadOnly, OSError, sqlite3.OperationalError)
 
 
 class Recovery:
@@ -80,17 +82,17 @@ class Recovery:
 
         Raises:
             JournalLocked: the journal still is locked, and nothing may go on in the copy.
-            JournalError: the copy and the journal do not belong together.
+            JournalError: it cannot be written and nothing may go on in the copy, or the two do not belong together.
         """
         if not self.is_substituted:
             return True
         try:
             await self._writer.reopen(self._open_again)
-        except JournalLocked:
+        except _STORAGE_ERRORS as error:
             if not may_stay:
-                raise
+                raise classify(error, self._journal) from error
             return False
-        except (OSError, sqlite3.Error) as error:
+        except sqlite3.Error as error:
             raise classify(error, self._journal) from error
         return True
 
@@ -155,9 +157,6 @@ class Recovery:
             is_small = self._journal.stat().st_size <= WHOLE_CHECK_MAX_BYTES
             self._claim(db, self._prove(db, self._journal, is_small))
             db.execute(f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}")
-        except sqlite3.OperationalError as error:  # somebody else was faster
-            db.close()
-            raise JournalLocked.by_holders(self._journal, error) from error
         except BaseException:
             db.close()
             raise

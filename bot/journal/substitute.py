@@ -18,7 +18,7 @@ from sqlite_utils import Database
 
 from bot.atomic_file import publish
 from bot.journal.chain import check_event, check_parts_of
-from bot.journal.errors import JournalError, JournalLocked
+from bot.journal.errors import JournalError, JournalLocked, is_busy
 from bot.journal.parts import asking, copy_parts
 from bot.journal.schema import GENESIS, migrations, project
 from bot.journal.turns import whole_payload
@@ -72,6 +72,8 @@ class Substitute:
         try:
             migrations.apply(db)
         except sqlite3.OperationalError as error:
+            if not is_busy(error):
+                raise
             raise JournalLocked.by_holders(self.journal, error) from error
         with closing(_read_only(self.path)) as source:
             count = self._append(db, source)
@@ -82,6 +84,8 @@ class Substitute:
         try:
             db.execute("BEGIN IMMEDIATE")
         except sqlite3.OperationalError as error:
+            if not is_busy(error):
+                raise
             raise JournalLocked.by_holders(self.journal, error) from error
         try:
             last, head = db.execute("SELECT seq, hash FROM event ORDER BY seq DESC LIMIT 1").fetchone() or (0, GENESIS)

@@ -160,6 +160,9 @@ def _fallen(
     if fall < limit and not is_stopped:
         return None
     message = f"equity fell {fall:.4f} {since}, from {reference:.2f} to {equity:.2f}; entries stop at {limit}"
+    if unreadable := context.portfolio.account.unreadable:
+        message = f"{', '.join(sorted(unreadable))} cannot be read: equity is not known, what is believed is worth "
+        message += f"{equity:.2f} of the {reference:.2f} {since}; entries stop"
     if unpriced:
         message = f"{', '.join(unpriced)} without a price: equity is not known, priced holdings are worth {equity:.2f} "
         message += f"of the {reference:.2f} {since}; entries stop"

@@ -472,9 +472,9 @@ def is_eventful(decision: Decision) -> bool:
 def mark_equity(memory: Memory, portfolio: Portfolio, limits: Limits, now_ms: int) -> Memory:
     """Carry the equity peak, the time in drawdown and the day's opening equity forward; days are UTC.
 
-    An account that cannot be priced whole says nothing about equity.
+    An account that cannot be priced or read whole says nothing about equity.
     """
-    if portfolio.unpriced:
+    if portfolio.unpriced or portfolio.account.unreadable:
         return memory
     day_start = now_ms - now_ms % DAY_MS
     is_new_day = memory.day_start_ms != day_start or memory.day_start_equity == ZERO

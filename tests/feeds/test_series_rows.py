@@ -143,3 +143,24 @@ def test_any_text_gives_rows_or_that_error(text: str) -> None:
         except SeriesTextError:
             continue
         assert all(value.is_finite() for _, value in found.rows)
+
+
+BEYOND = {
+    "the last date": "date,value\n2026-01-01,5\n9999-12-31,6\n2026-01-03,7\n",
+    "the last instant": "date,value\n2026-01-01,5\n9999-12-31T23:59:59-23:59,6\n2026-01-03,7\n",
+    "the first instant": "date,value\n2026-01-01,5\n0001-01-01T00:00:00+23:59,6\n2026-01-03,7\n",
+    "an exponent of JSON": '[{"date":"2026-01-01","value":5},{"date":"2026-01-02","value":1e99999999999999999999},'
+    '{"date":"2026-01-03","value":7}]',
+    "a time of JSON": '[{"date":"2026-01-01","value":5},{"date":1e99999999999999999999,"value":6},'
+    '{"date":"2026-01-03","value":7}]',
+    "too small": "date,value\n2026-01-01,5\n2026-01-02,1e-999999\n2026-01-03,7\n",
+    "too small in JSON": '[{"date":"2026-01-01","value":5},{"date":"2026-01-02","value":1e-999999},'
+    '{"date":"2026-01-03","value":7}]',
+}
+
+
+@pytest.mark.parametrize("name", BEYOND)
+def test_a_row_beyond_what_dates_and_decimals_hold_spoils_itself_only(name: str) -> None:
+    found = read_rows(BEYOND[name], PLAIN)
+    assert found.rows == (*days("5"), *days("7", first_ms=JAN_1 + 2 * DAY_MS))
+    assert (found.left_out or "").startswith("1 of its rows left out or replaced: ")

@@ -249,3 +249,37 @@ async def test_a_bad_series_costs_a_snapshot_nothing_else(site: Site) -> None:
         "address or file of the data itself"
     ]
     assert snapshot.quotes
+
+
+async def test_the_day_that_runs_does_not_count_later_as_a_whole_day(site: Site) -> None:
+    site.body, site.now_ms = b"date,value\n2026-01-02,5\n2026-01-03,6\n2026-01-04,1\n", NOW + HOUR_MS
+    series = site.series()
+    assert (await series.fetch_macro("developers")).values == (D(5), D(6))
+    site.status, site.now_ms = 500, NOW + DAY_MS + HOUR_MS
+    assert (await series.fetch_macro("developers")).values == (D(5), D(6))
+    site.status, site.body = 200, b"date,value\n2026-01-03,6\n2026-01-04,7\n"
+    site.now_ms += HOUR_MS
+    assert (await series.fetch_macro("developers")).values == (D(6), D(7))
+
+
+async def test_a_file_that_comes_back_unchanged_is_said_no_more_to_be_away(tmp_path: Path) -> None:
+    path, away = tmp_path / "a.csv", tmp_path / "away.csv"
+    path.write_text(TABLE)
+    series = ConfiguredSeries({"a": spec(str(path))}, lambda: NOW)
+    await series.fetch_macro("a")
+    path.rename(away)
+    assert (await series.fetch_macro("a")).values == (D(5), D(6))
+    assert series.notes["a"].startswith("former values are used: ")
+    away.rename(path)
+    await series.fetch_macro("a")
+    assert series.notes == {}
+
+
+@pytest.mark.parametrize("row", ["9999-12-31,6", "2026-01-02,1e-999999", "2026-01-02,1e99999999999999999999"])
+async def test_no_row_of_a_file_ends_a_look(tmp_path: Path, row: str) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(f"date,value\n{row}\n")
+    series = ConfiguredSeries({"a": spec(str(path))}, lambda: NOW)
+    snapshot = await Observer(venue(Market()), WANTED, macro=series, deadlines=QUICK).observe()
+    assert snapshot.macro == {}
+    assert [one.what for one in snapshot.missing if "macro" in one.what] == ["macro a"]

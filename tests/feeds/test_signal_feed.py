@@ -170,3 +170,10 @@ def test_the_difference_is_said_in_whole_percents_with_the_largest_first() -> No
     near = replace(snapshot, signal_market=SignalMarket("mainnet", NOW, {"A/USDT": D(100)}))
     assert "agree within 1%" in str(describe_difference(near))
     assert describe_difference(Snapshot(NOW, {}, quotes)) is None
+
+
+@pytest.mark.parametrize("name", ["quotes", "funding", "interest", f"candles {SPOT}", "instruments"])
+async def test_a_bug_of_the_other_market_ends_no_look(name: str) -> None:
+    snapshot = await observer(Market(), Real(bugs={name})).observe()
+    assert snapshot.quotes
+    assert any("ZeroDivisionError" in why for why in named(snapshot).values()), named(snapshot)

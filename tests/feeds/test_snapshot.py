@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from bot.domain.candles import CandleSeries
 from bot.domain.instrument import Instrument, Kind
-from bot.domain.market import Book, Funding, OpenInterest, Quote, Tvl
+from bot.domain.market import Book, Funding, Macro, OpenInterest, Quote, Tvl
 from bot.feeds.candle_cache import PAGE, CandleCache, CandleHistory, merge
 from bot.feeds.concurrent_fetch import gather_each, results_of
 from bot.feeds.open_interest import InterestCache
@@ -433,3 +433,32 @@ async def test_work_in_turn_leaves_nothing_behind_when_a_part_fails() -> None:
         with pytest.raises(error):
             await results_of(work, in_turn=in_turn)
         assert all(one.cr_frame is None for one in work)
+
+
+class Broken:
+    """A source of signals with a bug. A `MacroSource` and a `TvlSource`."""
+
+    names = ("developers",)
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    async def fetch_macro(self, name: str) -> Macro:
+        raise self.error
+
+    async def fetch_tvl(self, names: Sequence[str]) -> Mapping[str, Tvl]:
+        raise self.error
+
+
+@pytest.mark.parametrize("error", [OverflowError("out of range"), KeyError("date"), RecursionError("deep"), OSError(5)])
+async def test_whatever_a_source_of_signals_raises_ends_no_look(error: Exception) -> None:
+    snapshot = await look(Market(), tvl=Broken(error), macro=Broken(error))
+    why = f"unexpected {type(error).__name__}: {error}"
+    assert named(snapshot) == {"tvl defi": why, "macro developers": why}
+    assert snapshot.quotes
+
+
+@pytest.mark.parametrize("value", ["1e-999999", "1e999999"])
+async def test_a_value_that_no_signal_can_divide_by_is_missing(value: str) -> None:
+    source = StaticTvl({"defi": Tvl("defi", (NOW,), (D(value),))})
+    assert named(await look(Market(), tvl=source)) == {"tvl defi": "a value is not a number, or beyond any amount"}

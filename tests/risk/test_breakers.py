@@ -73,3 +73,11 @@ def test_the_assets_of_fees_without_a_price_are_named() -> None:
     found = fees_unknown(context(fees_unknown=11, fees_unknown_in=("BNB", "XYZ")), Limits())
     assert found is not None
     assert "(BNB, XYZ)" in found.words
+
+
+def test_an_account_that_cannot_be_read_whole_stops_entries_and_the_words_say_why() -> None:
+    seen = portfolio()
+    account = replace(seen.account, unreadable={"perp:UNI/USDT:USDT": "no size"})
+    note = tripped(context(portfolio=replace(seen, equity=D(60_000), account=account)), Limits())[0]
+    assert note.reason is Reason.DAILY_LOSS
+    assert "perp:UNI/USDT:USDT cannot be read: equity is not known" in note.words

@@ -186,6 +186,11 @@ DOCUMENT = {
         ({"accounts": {}}, "is not what an exchange writes"),
         ({"accounts": None}, "is not what an exchange writes"),
         ({"market": 1}, "is not what an exchange writes"),
+        ({"market": {"seed": 1}}, "is not what an exchange writes"),
+        ({"market": {"seed": [], "start_ms": 1, "tokens": [], "scenario": "golden"}}, "is not what an exchange writes"),
+        ({"market": {"seed": 1, "start_ms": 1, "tokens": 5, "scenario": "golden"}}, "is not what an exchange writes"),
+        ({"market": {"seed": 1, "start_ms": 1, "tokens": ["UNI"], "scenario": {}}}, "is not what an exchange writes"),
+        ({"market": {"seed": 1, "start_ms": 1, "tokens": [[]], "scenario": "none"}}, "is not what an exchange writes"),
     ],
 )
 def test_a_document_that_names_no_exchange_on_loopback_is_refused(

@@ -479,3 +479,24 @@ async def test_a_lock_without_a_level_is_what_it_was(tmp_path: Path) -> None:
     with pytest.raises(JournalLocked):
         await opened(path)
     lock.release()
+
+
+async def test_a_journal_that_is_not_locked_is_not_called_so_when_its_copy_cannot_return(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every operational error said that another program held the lock. A level of the switch goes on in the copy."""
+    path = tmp_path / "journal.db"
+    await (await opened(path)).close()
+    lock = Lock(path)
+    journal = await opened(path, substituted=True)
+    lock.release()
+
+    def fail(db: Any, rebuilt: str) -> None:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    monkeypatch.setattr(journal._recovery, "_claim", fail)
+    assert not await journal.return_if_unlocked(may_stay=True)
+    with pytest.raises(JournalError, match="disk I/O error") as error:
+        await journal.return_if_unlocked(may_stay=False)
+    assert not isinstance(error.value, JournalLocked)
+    await journal.close()

@@ -82,3 +82,13 @@ async def test_a_bot_reads_its_series_goes_on_without_one_and_decides_it_again_f
         assert record.snapshot.macro["dev"].values[-1] == 150
         file.unlink()
         assert replay(stage.settings, app.journal.reader, result.number).is_identical
+
+
+@pytest.mark.parametrize(
+    "text", ["date,value\n9999-12-31,5\n", '[{"date":"2026-01-01","value":1e99999999999999999999}]', "[" * 100_000]
+)
+def test_whatever_stands_in_a_file_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "dev.csv").write_text(text)
+    (found,) = [line for line in warnings(load_settings((), DEV)) if line.startswith("series.dev")]
+    assert found.endswith("without it the signal is missing")

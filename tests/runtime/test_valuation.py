@@ -1,16 +1,20 @@
 """Valuations are journaled while every holding has a price, and go on when the market of one has ended."""
 
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from bot.domain.campaign import Memory
 from bot.domain.codec import decode
 from bot.domain.durations import DAY_MS, HOUR_MS
 from bot.domain.market import Quote, Snapshot
-from bot.domain.portfolio import Account, Balance
+from bot.domain.portfolio import Account, Balance, Portfolio
 from bot.domain.turn.valuation import VALUATION, Valuation
 from bot.journal.journal import Journal
+from bot.risk import Limits
+from bot.runtime.cycle import mark_equity
 from bot.runtime.settings.model import load_settings
 from bot.runtime.turn import CYCLE
 from bot.runtime.watch.valuation import record_valuation
@@ -48,3 +52,15 @@ async def test_a_token_whose_market_has_ended_holds_valuations_back_for_a_day_on
     back = await value(journal, DAY_MS + 2 * HOUR_MS, both)
     assert (back.equity, back.unpriced) == (1_070, {})
     await journal.close()
+
+
+def test_equity_of_an_account_that_cannot_be_read_whole_moves_no_peak_and_begins_no_stop() -> None:
+    """A position whose row cannot be read is believed to be at its entry price, without profit."""
+    before = Memory(equity_peak=D(100), day_start_equity=D(100), day_start_ms=0)
+    for equity in (D(1), D(1_000)):
+        for unreadable in ({"perp:UNI/USDT:USDT": "no size"}, {"wallet": "no answer"}):
+            account = Account(DAY_MS, "USDT", {}, D(0), D(0), {}, unreadable=unreadable)
+            seen = Portfolio(account, equity, D(0), D(0), {})
+            assert mark_equity(before, seen, Limits(), DAY_MS) == before
+            readable = replace(seen, account=replace(account, unreadable={}))
+            assert mark_equity(before, readable, Limits(), DAY_MS).day_start_equity == equity

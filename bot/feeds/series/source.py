@@ -6,7 +6,7 @@ The last rows that could be read count until the newest of them is too old.
 
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Protocol
@@ -20,6 +20,7 @@ from bot.ports import Unavailable
 TEXT_BYTES_MAX = 16 * 1024 * 1024
 REFRESH_MS = HOUR_MS
 KEPT_MAX = 2_000
+READ_ERRORS = (OSError, ValueError, ArithmeticError, RecursionError)  # of a text, whatever stands in it
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,19 +114,27 @@ class ConfiguredSeries:
                 # Also when the turn's deadline cancels the answer: the next turn must not wait for it again.
                 self._due_ms[name] = now_ms + spec.retry_ms
                 addresses = spec.addresses or (spec.source,)
-                self._known[name] = added_up([await _read_address(one, spec, self._fetch) for one in addresses])
+                result = added_up([await _read_address(one, spec, self._fetch) for one in addresses])
+                self._known[name] = _ended(result, now_ms)
             else:
-                stamp = file_stamp(Path(spec.source))
-                if self._stamps.get(name) == stamp:
-                    return
-                text = read_file(Path(spec.source))
+                path = Path(spec.source)
+                former = self._stamps.pop(name, None)  # a file that was away is read anew
+                stamp = file_stamp(path)
+                text = "" if stamp == former else read_file(path)
                 self._stamps[name] = stamp
+                if stamp == former:
+                    return
                 self._known[name] = read_rows(text, spec.columns)
-        except (OSError, ValueError) as error:
+        except READ_ERRORS as error:
             self._failed[name] = f"series.{name}: {spec.place}: {reason_of(error)}"
         else:
             self._failed.pop(name, None)
             self._due_ms[name] = now_ms + REFRESH_MS
+
+
+def _ended(result: SeriesRows, now_ms: int) -> SeriesRows:
+    """Without the day that still runs: its value is a part of the day's, and must not count later as the whole."""
+    return replace(result, rows=tuple(row for row in result.rows if row[0] <= now_ms))
 
 
 async def _read_address(address: str, spec: SeriesSpec, fetch: TextReader) -> SeriesRows:
@@ -157,7 +166,9 @@ def reason_of(error: Exception) -> str:
     """Why a text could not be had, with what to do."""
     if isinstance(error, SeriesTextError):
         return str(error)
-    return f"cannot be read ({getattr(error, 'strerror', None) or error}); check path and rights"
+    if not isinstance(error, OSError):
+        return f"cannot be read ({type(error).__name__}: {str(error)[:120]}); correct its rows, or give another source"
+    return f"cannot be read ({error.strerror or error}); check path and rights"
 
 
 def file_stamp(path: Path) -> tuple[int, int]:

@@ -5,7 +5,7 @@ of a real venue can get there; and no address but loopback is taken, so that not
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -21,6 +21,7 @@ from bot.runtime.clock import SkippingClock
 from bot.runtime.settings.model import Settings
 from bot.runtime.simulator.embedded import MarketMacro, MarketTvl, anchored_market
 from bot.runtime.simulator.reach import DOCUMENT_NAME
+from bot.simex.market.aliased import KnownMarket
 from bot.simex.signing import ApiKey
 from bot.simex.tls import LOOPBACK, loopback_session
 
@@ -47,6 +48,7 @@ class Reach:
     authority: Path
     keys: tuple[ApiKey, ...]
     market: dict[str, Any]
+    known: KnownMarket | None = None  # None: recorded candles, of which total value locked is no part
 
     @property
     def key(self) -> ApiKey:
@@ -93,10 +95,9 @@ async def attach(settings: Settings, place: Path) -> Attached:
     """
     reach = read_reach(place, [account.id for account in settings.venue.accounts])
     now_ms = await _ask_clock(reach, place)
-    clock, market = SkippingClock(now_ms), reach.market
-    if market.get("market") or not market:  # recorded candles: total value locked is no part of them
+    clock, known = SkippingClock(now_ms), reach.known
+    if known is None:
         return Attached(reach, clock, None, NoMacro(), settings.venue.is_pair)
-    known = anchored_market(market["seed"], market["start_ms"], tuple(market["tokens"]), market["scenario"])
     return Attached(reach, clock, MarketTvl(known, clock), MarketMacro(known, clock), settings.venue.is_pair)
 
 
@@ -114,6 +115,7 @@ def read_reach(place: Path, wanted: Sequence[str]) -> Reach:
         venues, accounts = document["venues"], list(document["accounts"].items())
         first, *others = (ApiKey(pair["key"], pair["secret"], name) for name, pair in accounts[: len(wanted)])
         identity, authority, market = document["id"], Path(document["ca"]), dict(document["market"])
+        known = _known_market(market)
     except FileNotFoundError:
         raise SetupFailed(f"venue.exchange = {str(place)!r}: no exchange has been started there; {REMEDY}") from None
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
@@ -138,7 +140,14 @@ def read_reach(place: Path, wanted: Sequence[str]) -> Reach:
             f"venue.exchange = {str(place)!r}: this run needs {len(wanted)} of its accounts, and it has "
             f"{1 + len(others)}; start it with as many --account"
         )
-    return Reach(identity, port, authority, (first, *others), market)
+    return Reach(identity, port, authority, (first, *others), market, known)
+
+
+def _known_market(market: Mapping[str, Any]) -> KnownMarket | None:
+    """The synthetic market of a document. Raises LookupError, TypeError or ValueError where it is of another form."""
+    if market.get("market") or not market:
+        return None
+    return anchored_market(int(market["seed"]), int(market["start_ms"]), tuple(market["tokens"]), market["scenario"])
 
 
 async def _ask_clock(reach: Reach, place: Path) -> int:

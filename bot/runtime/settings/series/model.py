@@ -8,8 +8,8 @@ from pydantic import Field, field_validator, model_validator
 
 from bot.domain.durations import DAY_MS, MINUTE_MS
 from bot.feeds.series.defillama import CHART, PREFIX, SOURCES, addresses_of
-from bot.feeds.series.rows import SeriesColumns, SeriesTextError, read_rows
-from bot.feeds.series.source import SeriesSpec, file_stamp, read_file, reason_of
+from bot.feeds.series.rows import SeriesColumns, read_rows
+from bot.feeds.series.source import READ_ERRORS, SeriesSpec, file_stamp, read_file, reason_of
 from bot.playbook.policy.default_evidence import SIGNAL_NAMES
 from bot.playbook.policy.series import MARKET, SeriesRule
 
@@ -100,7 +100,7 @@ def series_warnings(series: Mapping[str, SeriesSettings]) -> list[str]:
         try:
             file_stamp(Path(spec.source))
             left_out = read_rows(read_file(Path(spec.source)), spec.columns).left_out
-        except (OSError, SeriesTextError) as error:
+        except READ_ERRORS as error:
             result.append(f"series.{name}: {spec.place}: {reason_of(error)}; without it the signal is missing")
         else:
             result += [f"series.{name}: {spec.place}: {left_out}"] if left_out else []
