@@ -66,7 +66,7 @@ def read_rows(text: str, columns: SeriesColumns) -> SeriesRows:
         try:
             from_ms, number = _time(time), _number(value)
         except (ValueError, ArithmeticError) as error:
-            problems.append(f"{place}: {error or type(error).__name__}")
+            problems.append(f"{place}: {str(error) or type(error).__name__}")
             continue
         if result.get(from_ms, number) != number:
             problems.append(f"{place}: time = {time!s:.40} is given twice, with two values; keep one row of each time")
