@@ -16,11 +16,11 @@ _KEPT = "SELECT sql FROM sqlite_schema WHERE name = ?"
 
 
 class PartFlips(Disturbance):
-    """`damaged`: digest of the part while a bit of it is wrong; `memory`: what the journal remembered before."""
+    """`damaged`: digest of the part while a bit of it is wrong."""
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
-        self.damaged, self.memory = "", ()
+        self.damaged = ""
         self._body: tuple[int, bytes] | None = None
 
     async def between_lives(self) -> None:
@@ -38,7 +38,6 @@ class PartFlips(Disturbance):
             if _unpacked(db, base, flipped) == _unpacked(db, base, body):
                 return  # a bit that fills up the last byte of a block: the text is what was written
             self._write(db, number, flipped)
-            self.memory = tuple(db.execute("SELECT * FROM memory").fetchall())
         self._body, self.damaged = (number, body), digest.hex()
         self.world.note(f"a bit flips in part {self.damaged[:12]}, byte {at} of {len(body)}")
 
