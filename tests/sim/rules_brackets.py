@@ -3,9 +3,11 @@
 Of the exchange itself: at rest no position stands that its margin does not carry, so none that nobody can close.
 """
 
+from decimal import Decimal
 from typing import Any
 
 from bot.domain.brackets import Bracket, notional_cap
+from bot.domain.money import ZERO
 from bot.domain.symbol import is_perp
 from bot.risk import Approved
 from tests.sim.hooks import Rule
@@ -17,14 +19,17 @@ MOVED = 1.05  # how much the price may have moved since the turn read it
 
 
 class EntriesFitTheBrackets(Rule):
-    """Judged by the exchange's own brackets, once they have stood for longer than the bot may use former ones."""
+    """Judged by the exchange's own brackets, once they have stood for longer than the bot may use former ones, of what
+    it has brackets for: where none could be read yet the venue itself holds to them."""
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self._since: dict[str, tuple[tuple[Bracket, ...], float]] = {}
+        self._held: dict[str, Decimal] = {}  # before the turn: what it executes is in its result's account already
 
     def before_turn(self, life: Life, kind: str) -> None:
         exchange, now = self.world.exchange, self.world.loop.time()
+        self._held = {held.symbol: held.size for held in exchange.positions(ACCOUNT)}
         for symbol in exchange.instruments:
             if is_perp(symbol) and exchange.is_listed(symbol):
                 brackets = exchange.brackets(symbol)
@@ -35,16 +40,18 @@ class EntriesFitTheBrackets(Rule):
     def after_turn(self, life: Life, kind: str, result: Any) -> None:
         if result is None:
             return
-        exchange, positions = self.world.exchange, result.portfolio.account.positions
+        exchange = self.world.exchange
         for verdict in result.verdicts:
             intent = verdict.intent
             if not isinstance(verdict, Approved) or intent.reduce_only or intent.leverage is None:
                 continue
+            known = result.snapshot.instruments.get(intent.symbol)
+            if known is None or not known.brackets:
+                continue
             brackets, since = self._since.get(intent.symbol, ((), 0.0))
             if not brackets or self.world.loop.time() - since < KNOWN_SECONDS or not exchange.is_listed(intent.symbol):
                 continue
-            held = positions[intent.symbol].size if intent.symbol in positions else 0
-            size = intent.size + max(0, held * intent.side.sign)
+            size = intent.size + max(ZERO, self._held.get(intent.symbol, ZERO) * intent.side.sign)
             value = exchange.instruments[intent.symbol].notional(size, exchange.quote(intent.symbol).valuation)
             if float(value) > float(notional_cap(brackets, intent.leverage)) * MOVED:
                 words = f"{intent.id}: {value:.2f} at {intent.leverage}x of {intent.symbol}"

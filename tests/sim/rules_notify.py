@@ -62,7 +62,7 @@ class NoticesArrive(Rule):
             return
         now_ms, service = self.world.clock.now_ms(), self._service
         reader = life.app.journal.reader
-        facts = reader.load_events(EVERY, max(self._began_seq, _opened_before_known(reader)), KINDS)
+        facts = reader.load_events(EVERY, max(self._began_seq, _told_from(reader)), KINDS)
         ripe = [fact for fact in facts if now_ms - fact.at_ms > LATE_MS]
         arrived = {name for name, _ in service.arrived}
         missing = [notice for fact in ripe for notice in notices_of(fact) if notice.id not in arrived]
@@ -78,13 +78,11 @@ class NoticesArrive(Rule):
             self.world.violate("a notice arrives once", f"{again[0]} came twice from one run of the service")
 
 
-def _opened_before_known(reader: JournalReader) -> int:
-    """The opening in which the destination was journaled first. A process that ended before that has left no word of
-    whom to tell."""
+def _told_from(reader: JournalReader) -> int:
+    """The event after which the destination is told, as the journal has it. Of a process that ended before it was
+    written nobody knows that there was one to tell."""
     known = reader.load_events(1, 0, [KNOWN])
-    if not known:
-        return 0
-    return max(fact.seq for fact in reader.load_events(EVERY, 0, ["opened"]) if fact.seq < known[0].seq)
+    return int(known[0].payload["low"]) if known else 0
 
 
 RULES = (NoticesArrive,)
