@@ -54,6 +54,7 @@ WALL_FIGURES = (
     Run("open", "3 1000 100000", "1 100"),
     Run("switch", "1", "1 pause"),
     Run("dashboard", "60", "4"),
+    Run("streams", "10 12", "0 1"),
     Run("exchange", "", "--requests 10"),
     Run("hedge", "FOLDER", "FOLDER --from 2020-06-01 --to 2020-06-04"),
 )

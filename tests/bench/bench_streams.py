@@ -37,7 +37,7 @@ from tests.bench import rig
 
 PERP = "T001/USDT:USDT"
 SIZE = 2000
-FIRST_MINUTE_S, PAUSE_S = 60.0, 11.0
+FIRST_MINUTE_S, PAUSE_S = max(10.0, 60.0 * rig.PACE), 11.0
 STEP = Decimal("0.004")
 
 
