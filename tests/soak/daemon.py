@@ -21,11 +21,11 @@ from unittest.mock import patch
 import aiohttp
 from sqlite_utils import Database
 
+from bot.domain.instrument import Kind
 from bot.domain.market import Tvl
 from bot.domain.order import Order
 from bot.journal.journal import Journal
 from bot.runtime import daemon, logs
-from bot.runtime.simulator.embedded import Embedded
 from bot.runtime.wiring import build
 from bot.simex.server import ApiKey
 from bot.simex.tls import loopback_session
@@ -44,8 +44,10 @@ class NoTvl:
         return {}
 
 
-class Remote(Embedded):
-    """An exchange in another process, as the wiring wants one."""
+class Remote:
+    """An exchange in another process, which lasts as long as the journal does. A `SimulatorControl`."""
+
+    identity = ""
 
     def __init__(self, world: Mapping[str, Any]) -> None:
         self.clock = SharedClock.of(world["clock"])
@@ -53,6 +55,10 @@ class Remote(Embedded):
         self.tvl = NoTvl()
         self.macro = StaticMacro(())
         self._port, self._ca = int(world["https_port"]), Path(world["ca"])
+
+    def key_of(self, kind: Kind) -> ApiKey:
+        """One account trades both markets."""
+        return self.key
 
     def session(self) -> aiohttp.ClientSession:
         return loopback_session(self._port, self._ca)
