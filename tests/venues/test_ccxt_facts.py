@@ -217,6 +217,20 @@ async def test_fact_12_the_repeat_really_happens_without_the_guard(venue: CcxtVe
     assert server.count("DELETE", SPOT_ORDER) == 2
 
 
+async def test_fact_12_a_read_is_not_repeated_with_its_old_stamp(venue: CcxtVenue, server: BinanceServer) -> None:
+    """The repeat would pass the throttle and go into a ban; whoever reads tries again with a new stamp."""
+    address = "https://api.binance.com/api/v3/time"
+    session = venue._link.exchange.session
+    async with session.get(address) as answer:
+        await answer.read()
+    server.drops.add(("GET", "/api/v3/time"))
+    before = server.count("GET", "/api/v3/time")
+    with pytest.raises(Exception, match="not sent a second time"):
+        async with session.get(address) as answer:
+            await answer.read()
+    assert server.count("GET", "/api/v3/time") == before + 1
+
+
 async def test_fact_02_a_truncated_answer_leaves_a_write_unknown(venue: CcxtVenue, server: BinanceServer) -> None:
     server.truncates.add(("POST", SPOT_ORDER))
     with pytest.raises(OutcomeUnknown):

@@ -57,7 +57,7 @@ _LANE: contextvars.ContextVar[Lane] = contextvars.ContextVar("lane", default=Lan
 
 
 class _SendOnce:
-    """aiohttp repeats a DELETE or PUT whose kept-alive connection dropped; the second pass ends here instead."""
+    """aiohttp repeats a GET, PUT or DELETE whose kept-alive connection dropped; the second pass ends here instead."""
 
     def __init__(self) -> None:
         self._is_sent = False
@@ -66,13 +66,14 @@ class _SendOnce:
         self, request: aiohttp.ClientRequest, handler: Callable[[aiohttp.ClientRequest], Awaitable[Any]]
     ) -> Any:
         if self._is_sent:
-            raise aiohttp.ClientConnectionError("the connection dropped; a write is not sent a second time")
+            raise aiohttp.ClientConnectionError("the connection dropped; a request is not sent a second time")
         self._is_sent = True
         return await handler(request)
 
 
 class OnceSession:
-    """What ccxt uses of an aiohttp session. Writes are sent once; reads keep aiohttp's repeat.
+    """What ccxt uses of an aiohttp session. Each request is sent once: aiohttp's repeat would carry the old stamp, past
+    the throttle and into a ban; reads are tried again above it.
 
     Redirects are not followed: one would repeat a write, or carry the key's header to another host.
     """
@@ -85,7 +86,7 @@ class OnceSession:
         return self._session.headers
 
     def get(self, url: Any, **options: Any) -> Any:
-        return self._begin(self._session.get, url, options)
+        return self._begin(self._session.get, url, options | {"middlewares": (_SendOnce(),)})
 
     def post(self, url: Any, **options: Any) -> Any:
         return self._begin(self._session.post, url, options | {"middlewares": (_SendOnce(),)})
