@@ -86,6 +86,7 @@ class World:
     working: tuple[Order, ...] = ()
     funding: dict[str, Decimal] = field(default_factory=dict)
     is_unified: bool = False
+    unreadable: dict[str, str] = field(default_factory=dict)
     halted: set[str] = field(default_factory=set)
     unquoted: set[str] = field(default_factory=set)
     decisions: list[Decision] = field(default_factory=list)
@@ -139,6 +140,7 @@ class World:
             ZERO if self.is_unified else self.perp_wallet - locked,
             positions,
             self.is_unified,
+            self.unreadable,
         )
 
     def _marked(self, position: Position) -> Position:

@@ -69,6 +69,21 @@ def test_cross_margin_stops_entries_whoever_opened_the_position() -> None:
     assert all("cross margin" in words for words in made.memory.leverage_wrong.values())
 
 
+@pytest.mark.parametrize("unread", ["perp:", f"perp:{UNI}"])
+def test_what_was_wrong_stays_wrong_while_the_position_cannot_be_read(unread: str) -> None:
+    """The books know neither leverage nor margin type: what they say of the position is no answer."""
+    world = world_with_a_long()
+    read = world.positions[UNI]
+    world.positions[UNI] = replace(read, leverage=D(20), is_isolated=False, margin=D(0))
+    wrong = dict(world.guard().memory.leverage_wrong)
+    assert UNI in wrong
+    world.positions[UNI], world.unreadable = replace(read, leverage=None), {unread: "no answer"}
+    made = world.guard()
+    assert (dict(made.memory.leverage_wrong), made.memory.leverages[UNI]) == (wrong, 3)
+    world.positions[UNI], world.unreadable = read, {}
+    assert not world.guard().memory.leverage_wrong
+
+
 def test_a_position_that_is_gone_is_forgotten() -> None:
     world = world_with_a_long()
     world.guard()

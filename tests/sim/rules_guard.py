@@ -117,7 +117,7 @@ class LeverageIsJudged(Rule):
         for symbol, held in result.portfolio.account.positions.items():
             if held.size and symbol in owned and (words := self._differing(symbol, held)):
                 seen[symbol] = words
-        is_stopped = bool(result.breakers)  # each stops entries
+        is_stopped = any(note.reason is Reason.LEVERAGE_DIFFERS for note in result.breakers)
         for symbol, words in seen.items():
             if self._seen.get(symbol) == words and not is_stopped:
                 self.world.violate("leverage that was not set stops entries", f"{symbol}: {words}")

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from decimal import ROUND_FLOOR, Decimal
 
 from bot.domain.campaign import Memory
+from bot.domain.portfolio import Account, Position
 from bot.playbook.book.context import PlanContext
 from bot.playbook.policy.choices import Unowned
 from bot.playbook.positions.hedge import hedge_leverage
@@ -15,13 +16,19 @@ from bot.playbook.positions.hedge import hedge_leverage
 
 def judge_leverage(memory: Memory, context: PlanContext) -> tuple[Mapping[str, Decimal], Mapping[str, str]]:
     """The leverage that every hedge and every position with exits ought to have, by perp; beside it the positions that
-    differ, and how. `memory` holds what was found right before."""
+    differ, and how. `memory` holds what was found before, which stays while a position cannot be read."""
     owned = {held.symbol for held in memory.exits} | set(memory.hedges)
     right: dict[str, Decimal] = {}
     wrong: dict[str, str] = {}
     for symbol in sorted(context.portfolio.account.positions):
         position = context.position(symbol)
         if position is None:
+            continue
+        if _is_unread(
+            position, context.portfolio.account
+        ):  # what the books say of it has no leverage and no margin type
+            right |= {name: one for name, one in memory.leverages.items() if name == symbol}
+            wrong |= {name: message for name, message in memory.leverage_wrong.items() if name == symbol}
             continue
         result = []
         if not position.is_isolated and (
@@ -43,6 +50,11 @@ def judge_leverage(memory: Memory, context: PlanContext) -> tuple[Mapping[str, D
         if result:
             wrong[symbol] = f"{symbol}: {'; '.join(result)}"
     return right, wrong
+
+
+def _is_unread(position: Position, account: Account) -> bool:
+    """Whether the position is what the books say, because the venue's row of it could not be read."""
+    return position.leverage is None and not account.unreadable.keys().isdisjoint({"perp:", f"perp:{position.symbol}"})
 
 
 def _planned(symbol: str, memory: Memory, context: PlanContext) -> tuple[Decimal, ...]:
