@@ -28,7 +28,7 @@ class PositionsAreGuarded(Rule):
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self._seen: dict[str, tuple[Any, int]] = {}
-        self._turn, self._withdrawn, self._cancels = 0, dict[str, list[int]](), set[str]()
+        self._turn, self._withdrawn, self._cancels = 0, dict[str, int](), set[str]()
         self._born = self._judged = 0.0
 
     def at_start_of_life(self, life: Life) -> None:
@@ -37,15 +37,12 @@ class PositionsAreGuarded(Rule):
 
     def on_cancel(self, client_id: str) -> None:
         """A switch at this level takes the stops away on purpose: turns before it say nothing of those after it. So
-        does the turn that replaces a stop, or closes a part of its position, unless the one before it, or two a moment
-        ago, left it without a stop as well. A cancel that the exchange has not executed takes none away."""
+        does the turn that replaces a stop, or closes a part of its position, unless one a moment ago took a stop away
+        as well. A cancel that the exchange has not executed takes none away."""
         life, request = self.world.life, self.checkers._posted.get(client_id)
         if life is not None and life.app.kill.level().severity >= KillLevel.CANCEL_ALL.severity:
             self._seen = {}
-        if request is None:
-            return
-        recent = [turn for turn in self._withdrawn.get(request.symbol, []) if self._turn - turn < TURNS]
-        if len(recent) < 2 and self._turn - 1 not in recent:
+        if request is not None and self._turn - self._withdrawn.get(request.symbol, -TURNS) >= TURNS:
             self._cancels.add(request.symbol)
             self._seen.pop(request.symbol, None)
 
@@ -53,7 +50,7 @@ class PositionsAreGuarded(Rule):
         held_now = {held.symbol: held for held in self.world.exchange.positions(ACCOUNT)}
         for symbol in self._cancels & held_now.keys():
             if not self._is_covered(symbol, held_now[symbol].size, None):
-                self._withdrawn.setdefault(symbol, []).append(self._turn)
+                self._withdrawn[symbol] = self._turn
         self._turn, self._cancels = self._turn + 1, set()
         if result is None or result.kill is not KillLevel.OFF:
             self._seen = {}
