@@ -5,28 +5,23 @@ import re
 from collections.abc import Iterator
 from fnmatch import fnmatch
 
+from bot.venues.registry import FOLDERS
 from tests.tidy import House, Module
 
 SHARED_FOLDERS = ("ccxt", "paper", "pair", "streams")
-VENUE_HOMES = (
-    "bot/venues/binance/*",
-    "bot/simex/dialects/binance/*",
-    "bot/venues/bybit/*",
-    "bot/simex/dialects/bybit/*",
-)
+VENUE_HOMES = tuple(f"{folder}/{venue}/*" for venue in FOLDERS for folder in ("bot/venues", "bot/simex/dialects"))
 VENUE_WORDS = re.compile(
-    r"binance|bybit|autoclose|orderlinkid|retcode|x-bapi|\b[fds]api|usd\u24c8|usdm|x-mbx|umfuture|algoid|algoorder|clientalgoid|origclientorderid"
+    "|".join(FOLDERS) + r"|autoclose|orderlinkid|retcode|x-bapi|x-bx|\b[fds]api|usd\u24c8|usdm|x-mbx|umfuture"
+    r"|algoid|algoorder|clientalgoid|origclientorderid"
     r"|(?:public|private|sapi)(?:v\d)?(?:get|post|put|delete)[a-z]|(?<![\w.])-[1-5]\d{3}(?!\d)",
     re.IGNORECASE,
 )
 ALLOWED = {  # where a venue is chosen, or its hosts are led to the embedded exchange
-    "bot/venues/registry.py": {"binance", "bybit"},
     "bot/venues/paper/engine_venue.py": {"binance"},
     "bot/runtime/redaction.py": {"x-mbx"},  # the header of the key is hidden in every log
     "bot/runtime/settings/sections.py": {"binance"},
     "bot/runtime/settings/secret_shape.py": {"binance"},
-    "bot/simex/server.py": {"binance", "bybit"},
-    "bot/simex/tls.py": {"binance", "bybit"},
+    "bot/simex/server.py": {"binance"},
     "bot/simex/limits.py": {"sapi", "x-mbx"},
     "bot/simex/engine/margin/liquidation.py": {"autoclose"},  # the ids of the engine's own orders
     "bot/simex/market/catalogue.py": {"binance"},

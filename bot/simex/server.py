@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -21,10 +22,17 @@ from typing import Any
 from aiohttp import web
 
 from bot.simex import control
-from bot.simex.dialects.binance.dialect import LOOPBACK_HOSTS, Binance
+from bot.simex.dialects import DIALECTS
 from bot.simex.dialects.binance.public.prepared import PreparedObject
-from bot.simex.dialects.bybit.dialect import Bybit
-from bot.simex.dialects.wire import Dialect, Guide, RequestTimes, WireReply, WireRequest
+from bot.simex.dialects.wire import (
+    LOOPBACK_HOSTS,
+    Dialect,
+    DialectParts,
+    Guide,
+    RequestTimes,
+    WireReply,
+    WireRequest,
+)
 from bot.simex.engine.exchange import Exchange
 from bot.simex.engine.snapshot import Key
 from bot.simex.engine.types import ExchangeEvent
@@ -44,15 +52,13 @@ _LARGEST_BODY = 1 << 20
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
-def _dialect(
-    name: str, exchange: Exchange, keys: Mapping[str, ApiKey], scale: Decimal, id_salt: str, unknown: Counter[str]
-) -> Dialect:
+def _dialect(name: str, parts: DialectParts) -> Dialect:
     """The dialect of a venue. Raises ValueError for a venue that has none."""
-    if name == "binance":
-        return Binance(exchange, keys, limits_scale=scale, id_salt=id_salt, unknown=unknown)
-    if name == "bybit":
-        return Bybit(exchange, keys, limits_scale=scale)
-    raise ValueError(f"the embedded exchange does not speak as {name!r}; it speaks as binance and bybit")
+    if name not in DIALECTS:
+        known = f"{', '.join(DIALECTS[:-1])} and {DIALECTS[-1]}"
+        raise ValueError(f"the embedded exchange does not speak as {name!r}; it speaks as {known}")
+    made: Dialect = import_module(f"bot.simex.dialects.{name}.dialect").make(parts)
+    return made
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +130,8 @@ class Simex:
 
     def serve_dialects(self, venues: Sequence[str]) -> None:
         """Answer as these venues from now on, all over the one exchange. ValueError for one without a dialect."""
-        self._dialects = tuple(
-            _dialect(name, self.exchange, self.keys, self._scale, self._id_salt, self.unknown) for name in venues
-        )
+        parts = DialectParts(self.exchange, self.keys, self._scale, self._id_salt, self.unknown)
+        self._dialects = tuple(_dialect(name, parts) for name in venues)
         self._hosts = frozenset(host for dialect in self._dialects for host in dialect.hosts)
 
     def dialect_rows(self) -> Iterator[tuple[Key, Any]]:

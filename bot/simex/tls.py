@@ -15,20 +15,11 @@ import aiohttp
 import trustme
 from aiohttp.abc import AbstractResolver, ResolveResult
 
+from bot.simex.dialects import certificate_names
+
 LIFETIME = datetime.timedelta(days=30)
 LOOPBACK = "127.0.0.1"
-VENUE_NAMES = (
-    "binance.com",
-    "*.binance.com",
-    "binancefuture.com",
-    "*.binancefuture.com",
-    "binance.vision",
-    "*.binance.vision",
-    "*.testnet.binance.vision",
-    "bybit.com",
-    "*.bybit.com",
-    "localhost",
-)
+VENUE_NAMES = (*certificate_names(), "localhost")
 
 
 def make_authority(directory: Path, names: Iterable[str] = VENUE_NAMES) -> tuple[Path, Path]:

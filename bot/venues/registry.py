@@ -2,13 +2,16 @@
 
 from collections.abc import Mapping
 from importlib import import_module
+from pathlib import Path
 
 from bot.domain.instrument import Kind
 from bot.venues.abilities import Abilities, OrderForm
 
-FOLDERS: Mapping[str, str] = {"binance": "bot.venues.binance", "bybit": "bot.venues.bybit"}
+FOLDERS: Mapping[str, str] = {
+    path.parent.name: f"bot.venues.{path.parent.name}" for path in sorted(Path(__file__).parent.glob("*/profiles.py"))
+}
 """Venue id, as the settings name it, to the folder that states its `ABILITIES` and whose `adapter` module holds an
-`ADAPTER`."""
+`ADAPTER`: every folder beside this module that has a profile."""
 
 Needs = Mapping[tuple[Kind, OrderForm], str]
 """Orders that settings ask for, and the setting that does."""

@@ -14,10 +14,10 @@ from bot.runtime.settings.model import Settings, load_settings, redacted
 from bot.runtime.wiring import make_venue
 from bot.venues.ccxt.venue import CcxtVenue
 from bot.venues.pair.venue import PairVenue
-from bot.venues.registry import FOLDERS, abilities_of
+from bot.venues.registry import abilities_of
 from tests.playbook.builders import golden_policy, neutral_world
 
-ONE, OTHER = sorted(FOLDERS)
+ONE, OTHER = "binance", "bybit"
 APART = (f"venue.spot.id={ONE}", f"venue.perp.id={OTHER}")
 KEY = "A1b2C3d4E5f6G7h8I9j0"
 

@@ -3,13 +3,18 @@
 The server feeds these from sockets and tests feed them by hand; nothing here knows of either.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any, Protocol
 
+from bot.simex.engine.exchange import Exchange
 from bot.simex.engine.snapshot import Key
 from bot.simex.engine.types import ExchangeEvent
 from bot.simex.signing import ApiKey
+
+LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,3 +116,16 @@ class Dialect(Protocol):
     def restore(self, rows: Mapping[Key, Any]) -> None:
         """Take back what `rows` gave; other rows are not looked at."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class DialectParts:
+    """What a dialect is made of: the `make` of its folder's module `dialect` takes this. `limits_scale` multiplies
+    every rate limit, `id_salt` keeps made-up client ids apart from those of an earlier run, `unknown` counts requests
+    for endpoints that are not there."""
+
+    exchange: Exchange
+    keys: Mapping[str, ApiKey]
+    limits_scale: Decimal = Decimal(1)
+    id_salt: str = ""
+    unknown: Counter[str] = field(default_factory=Counter)

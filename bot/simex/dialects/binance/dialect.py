@@ -21,7 +21,15 @@ from bot.simex.dialects.binance.streams.api import PATHS, ApiSession
 from bot.simex.dialects.binance.streams.sessions import HOSTS as STREAM_HOSTS
 from bot.simex.dialects.binance.streams.sessions import open_session
 from bot.simex.dialects.binance.time_unit import factor_of, in_unit
-from bot.simex.dialects.wire import Guide, RequestTimes, SocketSession, WireReply, WireRequest
+from bot.simex.dialects.wire import (
+    LOOPBACK_HOSTS,
+    DialectParts,
+    Guide,
+    RequestTimes,
+    SocketSession,
+    WireReply,
+    WireRequest,
+)
 from bot.simex.engine.exchange import Exchange
 from bot.simex.engine.refusal import Refusal
 from bot.simex.engine.snapshot import Key
@@ -37,7 +45,6 @@ from bot.simex.signing import (
 )
 
 TAKER_COUNT_BACK, MAKER_COUNT_BACK = 1, 5
-LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 _SPOT, _PERP, _COIN = ("/api/", "/sapi/"), ("/fapi/", "/futures/data/"), ("/dapi/", "/futures/data/")
 HOSTS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     **{f"api{tail}.binance.com": ("production", _SPOT) for tail in ("", "1", "2", "3", "4", "-gcp")},
@@ -215,6 +222,13 @@ class Binance:
         if request.path in self._paths and _is_served(request):
             return WireReply(405, {"code": 0, "msg": f"Request method '{request.method}' is not supported."})
         return WireReply(404, _NOT_FOUND_HTML)
+
+
+def make(parts: DialectParts) -> Binance:
+    """The dialect over an exchange."""
+    return Binance(
+        parts.exchange, parts.keys, limits_scale=parts.limits_scale, id_salt=parts.id_salt, unknown=parts.unknown
+    )
 
 
 def _family(path: str) -> str:

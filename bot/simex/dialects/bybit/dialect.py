@@ -21,13 +21,20 @@ from bot.simex.dialects.bybit.guide import guide
 from bot.simex.dialects.bybit.limits import BybitLimits
 from bot.simex.dialects.bybit.market import MARKET_ENDPOINTS
 from bot.simex.dialects.bybit.orders import ORDER_ENDPOINTS
-from bot.simex.dialects.wire import Guide, RequestTimes, SocketSession, WireReply, WireRequest
+from bot.simex.dialects.wire import (
+    LOOPBACK_HOSTS,
+    DialectParts,
+    Guide,
+    RequestTimes,
+    SocketSession,
+    WireReply,
+    WireRequest,
+)
 from bot.simex.engine.exchange import Exchange
 from bot.simex.engine.refusal import Refusal
 from bot.simex.engine.snapshot import Key
 from bot.simex.signing import ApiKey, is_signed_by
 
-LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 HOSTS: Mapping[str, str] = {
     "api.bybit.com": "production",
     "api-testnet.bybit.com": "testnet",
@@ -137,6 +144,11 @@ class Bybit:
         if request.method == "POST" and not _may(key, request):
             raise BybitRefusal(10005, "Permission denied, please check your API key permissions.")
         return key
+
+
+def make(parts: DialectParts) -> Bybit:
+    """The dialect over an exchange."""
+    return Bybit(parts.exchange, parts.keys, limits_scale=parts.limits_scale)
 
 
 def _envelope(code: int, message: str, result: Any, now_ms: int) -> dict[str, Any]:
