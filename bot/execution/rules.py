@@ -58,7 +58,7 @@ class ExecutionRules(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    receive_window_ms: int = Field(
+    receive_window_ms: SkipJsonSchema[int] = Field(
         default=5_000, ge=1_000, le=60_000, description="how long after its stamp a venue may still accept an order, ms"
     )
     max_attempts: SkipJsonSchema[int] = Field(
@@ -74,7 +74,7 @@ class ExecutionRules(BaseModel):
         default="adopt",
         description="orders that are not ours: adopt counts them as exposure, ignore only reports, halt stops entries",
     )
-    history_hours: int = Field(
+    history_hours: SkipJsonSchema[int] = Field(
         default=720,
         ge=1,
         le=2_000,

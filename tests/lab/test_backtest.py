@@ -383,7 +383,6 @@ def test_gains_are_hedged_at_what_spot_has_cost(tmp_path: Path) -> None:
         changes = (
             f"playbook.gains.hedge={choice}",
             "playbook.gains.trigger=0.10",
-            "playbook.gains.end=0.05",
             "playbook.regime.override=breakout",
         )
         settings = settings_in(tmp_path / choice, *changes)

@@ -33,7 +33,7 @@ CONFIG = Path(__file__).parents[2] / "config"
         ({"exits": {"targets": [{"move": "0.1", "part": "0.6"}, {"move": "0.2", "part": "0.6"}]}}, "more than 1"),
         ({"exits": {"targets": [{"move": "0.2", "part": "0.1"}, {"move": "0.1", "part": "0.1"}]}}, "must rise"),
         ({"gains": {"trigger": "0.5", "end": "0.5"}}, "must be below trigger"),
-        ({"carry": {"enter": "0.05"}}, "must be below enter"),
+        ({"carry": {"enter": "0.05", "end": "0.05"}}, "must be below enter"),
         ({"orders": {"reduce_style": "post-only"}}, "never wait for a price"),
         ({"entries": {"pullback_share": "0.7"}}, "beyond which the swing counts as over"),
         ({"short": {"is_on": True}, "exits": {"targets": [{"move": 1, "part": "0.5"}]}}, "a short cannot gain"),
@@ -62,6 +62,14 @@ def test_a_policy_that_cannot_be_meant_is_refused(content: dict[str, object], wo
 def test_sectors_that_do_not_add_up_are_refused(changes: dict[str, object], words: str) -> None:
     with pytest.raises(ValidationError, match=words):
         make_sectors(**changes)
+
+
+def test_a_hedge_of_gains_and_carry_end_at_a_part_of_where_they_begin() -> None:
+    assert (Policy().gains.ends_below, Policy().carry.ends_below) == (D("0.50"), D("0.05"))
+    policy = Policy.model_validate({"gains": {"trigger": "0.2"}, "carry": {"enter": "0.03"}})
+    assert (policy.gains.ends_below, policy.carry.ends_below) == (D("0.1"), D("0.01"))
+    older = Policy.model_validate({"gain_trigger": "0.2", "gain_end": "0.15", "carry": {"end": "0.02"}})
+    assert (older.gains.ends_below, older.carry.ends_below) == (D("0.15"), D("0.02")), "journals and files have one"
 
 
 def test_the_names_a_policy_may_weigh_are_those_of_the_signals() -> None:

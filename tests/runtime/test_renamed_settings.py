@@ -235,8 +235,11 @@ def test_constants_are_shown_to_nobody() -> None:
 
 def test_a_constant_that_is_given_holds_and_warns(write: Callable[[str], Path]) -> None:
     """Numbers that are no operator's business keep their place for a release; a file that has them still counts."""
-    settings = load_settings((write("[risk]\nlatency_max_ms = 4000\n"),), ("playbook.signals.trend_days=40",))
+    content = "[risk]\nlatency_max_ms = 4000\n[macro]\nrates_unit = 'bps'\n[playbook.gains]\nend = '0.3'\n"
+    settings = load_settings((write(content),), ("playbook.signals.trend_days=40",))
     assert (settings.risk.latency_max_ms, settings.playbook.signals.trend_days) == (4000, 40)
+    assert (settings.macro.rates_unit, settings.playbook.gains.ends_below) == ("bps", D("0.3"))
+    assert len(settings.notes) == 4
     assert [note for note in settings.notes if "is no setting any more" in note and "remove it" in note] == list(
         settings.notes
     )
@@ -248,9 +251,8 @@ def test_a_constant_that_is_given_holds_and_warns(write: Callable[[str], Path]) 
 
 
 def test_operators_have_about_150_settings() -> None:
-    """A number that nobody has to set is a constant (CONTRIBUTING.md, "A setting"). Eight of these name the accounts of
-    a book over two venues, ten switch on what is off by default."""
-    assert len(list(settings_in(Settings))) <= 177
+    """A number that nobody has to set is a constant (CONTRIBUTING.md, "A setting")."""
+    assert len(list(settings_in(Settings))) <= 155
 
 
 def settings_in(model: type[BaseModel]) -> Iterator[str]:

@@ -17,6 +17,7 @@ SIM_START = datetime(2026, 1, 5, 8, tzinfo=UTC)
 HISTORY = timedelta(days=150)
 DEFI_HELD = ("UNI", "AAVE", "LDO", "CRV", "COMP", "SUSHI", "SNX", "PENDLE", "DYDX", "CAKE")
 DOUBLED = {token: ANCHORS[token] for token in DEFI_HELD}
+CONSTANTS: Mapping[str, Mapping[str, Any]] = {"doubled": {"hedging.margin_keep": 0}}
 SCENARIOS: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
     "golden": (
         "golden",
@@ -47,7 +48,6 @@ SCENARIOS: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
         (
             'playbook.gains.hedge="full"',
             'playbook.regime.override="neutral"',
-            "playbook.hedging.margin_keep=0",
             *(f'cost_basis.{token}={{ size = 1000000000, price = "{price / 2}" }}' for token, price in DOUBLED.items()),
         ),
     ),
@@ -103,6 +103,8 @@ async def _synthetic(options: Any) -> Stage:
         raise ScenarioError(f"--scenario {options.scenario}: unknown; choose one of {', '.join(SCENARIOS)}")
     kind, message, changes = SCENARIOS[options.scenario]
     settings = _settings(options, changes)
+    playbook = settings.playbook.changed(CONSTANTS.get(options.scenario, {}))
+    settings = settings.model_copy(update={"playbook": playbook})
     start_ms = _ms(SIM_START)
     embedded = await embed_synthetic(settings, scenario=kind, seed=options.seed, start_ms=start_ms)
     days = 3 if options.scenario == "doubled" else 14  # no rotation ends that one

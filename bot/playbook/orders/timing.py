@@ -52,7 +52,7 @@ def pullback_price(leg: Leg, tranche: Tranche, context: PlanContext) -> Decimal 
 
     Args:
         leg: a purchase of the tranche.
-        tranche: the tranche that runs; its start and `entries.wait_hours` give the deadline.
+        tranche: the tranche that runs; its start and the longest wait give the deadline.
         context: candles and quotes.
 
     Returns:

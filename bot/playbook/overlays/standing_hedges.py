@@ -121,7 +121,7 @@ def _delta_neutral(sector: str, context: PlanContext, stance: Stance) -> Overlay
 
 
 def _gain(sector: str, context: PlanContext, *, is_held: bool) -> tuple[OverlayTarget, Note | None]:
-    """Begins at `gain_trigger` and ends below `gain_end`. Spot without a journaled cost has no gain that is known."""
+    """Begins at `gains.trigger` and ends below half of it. Spot without a journaled cost has no gain that is known."""
     policy = context.policy
     holdings = [holding for holding in context.portfolio.holdings if holding.sector == sector]
     costed = [result for holding in holdings if (result := _known(holding, context)) is not None]
@@ -130,7 +130,7 @@ def _gain(sector: str, context: PlanContext, *, is_held: bool) -> tuple[OverlayT
         return OverlayTarget(ZERO, message), Note(Reason.SIGNAL_MISSING, message, sector) if holdings else None
     cost, value = sum((paid for paid, _ in costed), ZERO), sum((worth for _, worth in costed), ZERO)
     gain = share(value - cost, cost)
-    threshold = policy.gains.end if is_held else policy.gains.trigger
+    threshold = policy.gains.ends_below if is_held else policy.gains.trigger
     if gain < threshold or value <= cost:
         return OverlayTarget(ZERO, f"the gain of {sector} is {gain:.0%}, below {threshold:.0%}"), None
     whole = policy.gains.hedge is GainHedge.FULL
@@ -149,8 +149,8 @@ def _known(holding: Holding, context: PlanContext) -> tuple[Decimal, Decimal] | 
 
 
 def _carry(sector: str, context: PlanContext, stance: Stance, *, is_held: bool) -> tuple[OverlayTarget, Note | None]:
-    """Spot against a short that earns funding: begins at `carry_enter` after the fees of both ways, ends below
-    `carry_end`. The sector that a rotation has just bought is left its upside."""
+    """Spot against a short that earns funding: begins at `carry.enter` after the fees of both ways, ends below
+    a third of it. The sector that a rotation has just bought is left its upside."""
     policy = context.policy
     if stance is Stance.INTO_DEFI and sector == policy.allocation.risk_on:
         return OverlayTarget(ZERO, f"{sector} was rotated into, it is not held in carry"), None
@@ -160,7 +160,7 @@ def _carry(sector: str, context: PlanContext, stance: Stance, *, is_held: bool) 
         return OverlayTarget(ZERO, message), Note(Reason.SIGNAL_MISSING, message, sector)
     instrument = context.instrument(symbol)
     fees = 2 * instrument.taker_fee * 365 / policy.constants.carry_days if instrument is not None else ZERO
-    net, threshold = (earned, policy.carry.end) if is_held else (earned - fees, policy.carry.enter)
+    net, threshold = (earned, policy.carry.ends_below) if is_held else (earned - fees, policy.carry.enter)
     about = f"shorts of {symbol} earn {earned:.1%} a year on average"
     if net < threshold:
         return OverlayTarget(ZERO, f"{about}, {'' if is_held else 'after fees '}less than {threshold:.1%}"), None

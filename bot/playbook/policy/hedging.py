@@ -33,7 +33,7 @@ class HedgingPolicy(BaseModel):
         le=720,
         description="no hedge of a sector is opened after the stop of one has closed it, hours",
     )
-    margin_keep: Decimal = Field(
+    margin_keep: SkipJsonSchema[Decimal] = Field(
         default=Decimal(1),
         ge=0,
         le=5,
@@ -59,21 +59,23 @@ class GainPolicy(BaseModel):
     trigger: Decimal = Field(
         default=Decimal("1.00"), gt=0, le=100, description="unrealised gain at which it is hedged, share of its cost"
     )
-    end: Decimal = Field(
-        default=Decimal("0.50"), ge=0, le=100, description="unrealised gain below which that ends, share of its cost"
+    end: SkipJsonSchema[Decimal | None] = Field(
+        default=None,
+        ge=0,
+        le=100,
+        description="unrealised gain below which that ends, share of its cost; unset: half of trigger",
     )
 
     @model_validator(mode="after")
     def _hang_together(self) -> "GainPolicy":
-        for problem in self._problems():
-            raise ValueError(problem)
+        if self.ends_below >= self.trigger:
+            raise ValueError(f"end = {self.end} must be below trigger = {self.trigger}")
         return self
 
-    def _problems(self) -> list[str]:
-        result = []
-        if self.end >= self.trigger:
-            result.append(f"end = {self.end} must be below trigger = {self.trigger}")
-        return result
+    @property
+    def ends_below(self) -> Decimal:
+        """Unrealised gain below which a hedge of it ends, share of its cost."""
+        return self.trigger / 2 if self.end is None else self.end
 
 
 class CarryPolicy(BaseModel):
@@ -89,18 +91,20 @@ class CarryPolicy(BaseModel):
         le=10,
         description="average funding less fees at which carry begins, share per year",
     )
-    end: Decimal = Field(
-        default=Decimal("0.05"), ge=0, le=10, description="average funding below which carry ends, share per year"
+    end: SkipJsonSchema[Decimal | None] = Field(
+        default=None,
+        ge=0,
+        le=10,
+        description="average funding below which carry ends, share per year; unset: a third of enter",
     )
 
     @model_validator(mode="after")
     def _hang_together(self) -> "CarryPolicy":
-        for problem in self._problems():
-            raise ValueError(problem)
+        if self.ends_below >= self.enter:
+            raise ValueError(f"end = {self.end} must be below enter = {self.enter}")
         return self
 
-    def _problems(self) -> list[str]:
-        result = []
-        if self.end >= self.enter:
-            result.append(f"end = {self.end} must be below enter = {self.enter}")
-        return result
+    @property
+    def ends_below(self) -> Decimal:
+        """Average funding below which carry ends, share per year."""
+        return self.enter / 3 if self.end is None else self.end

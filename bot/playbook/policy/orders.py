@@ -23,9 +23,11 @@ class OrderPolicy(BaseModel):
         default=Style.MARKET,
         description="execution of a rotation's spot sales: market (limit at the worst price) or twap; they never rest",
     )
-    twap_slices: int = Field(default=6, ge=2, le=48, description="slices that a twap divides a leg into, count")
+    twap_slices: SkipJsonSchema[int] = Field(
+        default=6, ge=2, le=48, description="slices that a twap divides a leg into, count"
+    )
     twap_minutes: int = Field(default=60, ge=2, le=1440, description="time over which a twap spreads a leg, minutes")
-    rest_minutes: int = Field(
+    rest_minutes: SkipJsonSchema[int] = Field(
         default=240,
         ge=5,
         le=1440,
@@ -54,7 +56,9 @@ class EntryPolicy(BaseModel):
     model_config = FROZEN
 
     wait: bool = Field(default=True, description="whether overbought tokens are bought later")
-    wait_hours: int = Field(default=24, ge=0, le=720, description="longest wait for a better entry, hours")
+    wait_hours: SkipJsonSchema[int] = Field(
+        default=24, ge=0, le=720, description="longest wait for a better entry, hours"
+    )
     rsi_max: SkipJsonSchema[Decimal] = Field(
         default=Decimal(70), ge=50, le=100, description="RSI above which a purchase waits, 0–100"
     )

@@ -50,7 +50,7 @@ class ScalpPolicy(BaseModel):
     model_config = FROZEN
 
     is_on: bool = Field(default=False, description="whether turns of the RSI are scalped in the stance's direction")
-    margin: Decimal = Field(
+    margin: SkipJsonSchema[Decimal] = Field(
         default=Decimal("0.01"), gt=0, le=Decimal("0.02"), description="margin of a scalp, share of the book"
     )
     leverage: SkipJsonSchema[Decimal] = Field(default=Decimal(3), ge=1, le=10, description="leverage of a scalp")

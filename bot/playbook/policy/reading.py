@@ -61,8 +61,12 @@ class SignalPolicy(BaseModel):
         pattern=r"^[A-Z0-9]+/[A-Z0-9]+$",
         description="what stands for the whole market, unified spot symbol",
     )
-    candle_minutes: int = Field(default=240, ge=1, le=1440, description="timeframe of the signals, minutes")
-    history_days: int = Field(default=120, ge=5, le=365, description="history that z-scores compare with, days")
+    candle_minutes: SkipJsonSchema[int] = Field(
+        default=240, ge=1, le=1440, description="timeframe of the signals, minutes"
+    )
+    history_days: SkipJsonSchema[int] = Field(
+        default=120, ge=5, le=365, description="history that z-scores compare with, days"
+    )
     momentum_days: SkipJsonSchema[int] = Field(default=14, ge=1, le=90, description="window of relative strength, days")
     range_days: SkipJsonSchema[int] = Field(default=30, ge=2, le=120, description="range the ratio must break, days")
     trend_days: SkipJsonSchema[int] = Field(default=50, ge=2, le=200, description="moving average of the market, days")
@@ -79,7 +83,7 @@ class SignalPolicy(BaseModel):
     rates_days: SkipJsonSchema[int] = Field(
         default=90, ge=1, le=1095, description="window of the change of interest rates, days"
     )
-    rates_full: Decimal = Field(
+    rates_full: SkipJsonSchema[Decimal] = Field(
         default=Decimal("1.00"),
         gt=0,
         le=1000,
@@ -88,7 +92,7 @@ class SignalPolicy(BaseModel):
     usage_days: SkipJsonSchema[int] = Field(
         default=30, ge=1, le=365, description="window of the growth of network usage, days"
     )
-    usage_full: Decimal = Field(
+    usage_full: SkipJsonSchema[Decimal] = Field(
         default=Decimal("0.25"), gt=0, le=10, description="growth of network usage that scores 1, share"
     )
 

@@ -31,11 +31,13 @@ class RotationPolicy(BaseModel):
     tranche_interval_minutes: int = Field(
         default=1440, ge=1, le=43_200, description="from the start of one tranche to the start of the next, minutes"
     )
-    tranches_max: int = Field(default=30, ge=1, le=90, description="most tranches of one rotation, count")
+    tranches_max: SkipJsonSchema[int] = Field(
+        default=30, ge=1, le=90, description="most tranches of one rotation, count"
+    )
     bridge: Bridge = Field(
         default=Bridge.NONE, description="what pays for purchases before their sale: none, reserve or idle-margin"
     )
-    breakout_by_beta: bool = Field(
+    breakout_by_beta: SkipJsonSchema[bool] = Field(
         default=True, description="whether purchases of the risk-on sector in a breakout are weighted by beta"
     )
     by_phase: bool = Field(

@@ -249,17 +249,28 @@ class MacroSettings(BaseModel):
         default=True, description="whether the supply of stablecoins is asked for, at DefiLlama; sim has its own"
     )
     rates_file: Path | None = Field(
-        default=None, description="file of an interest rate: lines of date,value, or as FRED or DefiLlama export it"
+        default=None,
+        description="file of an interest rate, percent: lines of date,value, or as FRED or DefiLlama export it",
     )
-    rates_title: str = Field(default="interest rate", min_length=1, description="what that rate is called")
-    rates_unit: str = Field(default="percent", description="what its values count; see playbook.signals.rates_full")
-    rates_age_max_days: int = Field(default=45, ge=1, le=1095, description="an older newest value is missing, days")
+    rates_title: SkipJsonSchema[str] = Field(
+        default="interest rate", min_length=1, description="what that rate is called"
+    )
+    rates_unit: SkipJsonSchema[str] = Field(
+        default="percent", description="what its values count; see playbook.signals.rates_full"
+    )
+    rates_age_max_days: SkipJsonSchema[int] = Field(
+        default=45, ge=1, le=1095, description="an older newest value is missing, days"
+    )
     usage_file: Path | None = Field(
         default=None, description="file of network usage: lines of date,value, or as FRED or DefiLlama export it"
     )
-    usage_title: str = Field(default="network usage", min_length=1, description="what that usage is called")
-    usage_unit: str = Field(default="", description="what its values count")
-    usage_age_max_days: int = Field(default=7, ge=1, le=1095, description="an older newest value is missing, days")
+    usage_title: SkipJsonSchema[str] = Field(
+        default="network usage", min_length=1, description="what that usage is called"
+    )
+    usage_unit: SkipJsonSchema[str] = Field(default="", description="what its values count")
+    usage_age_max_days: SkipJsonSchema[int] = Field(
+        default=7, ge=1, le=1095, description="an older newest value is missing, days"
+    )
 
     @field_validator("rates_file", "usage_file")
     @classmethod
@@ -318,7 +329,7 @@ class JournalSettings(BaseModel):
         description="journal file; unset: journal.db in the state directory, or in var/ENVIRONMENT-MODE where no "
         "state directory is named",
     )
-    keep_snapshots: int = Field(
+    keep_snapshots: SkipJsonSchema[int] = Field(
         default=200,
         ge=1,
         le=100_000,
