@@ -298,7 +298,7 @@ class Cycle:
             await parts.journal.record_cycle(record_of(plan, number, parts.config_digest))
         elif is_worth_keeping(observation.before, plan.inputs.memory, decision.memory):
             await parts.journal.record_memory(decision.memory)
-        await record_valuation(parts.journal, plan, truth, parts.sectors)
+        await record_valuation(parts.journal, plan, truth, parts.numbers)
         await _record_breakers(parts.journal, plan.breakers)
         notes = await record_drawdown(parts.journal, decision.memory, plan.portfolio.equity, parts.limits)
         notes += await self._transfer(decision.transfers, kill, truth)

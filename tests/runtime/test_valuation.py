@@ -6,7 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from bot.domain.campaign import Memory
+from bot.domain.campaign import Memory, Stance
 from bot.domain.codec import decode
 from bot.domain.durations import DAY_MS, HOUR_MS
 from bot.domain.market import Quote, Snapshot
@@ -16,10 +16,10 @@ from bot.journal.journal import Journal
 from bot.risk import Limits
 from bot.runtime.cycle import mark_equity
 from bot.runtime.settings.model import load_settings
-from bot.runtime.turn import CYCLE
+from bot.runtime.turn import CYCLE, Numbers
 from bot.runtime.watch.valuation import record_valuation
 
-SECTORS = load_settings([], []).universe
+SETTINGS = load_settings([], [])
 D = Decimal
 
 
@@ -32,9 +32,10 @@ async def value(journal: Journal, at_ms: int, priced: set[str]) -> Valuation:
     plan: Any = SimpleNamespace(
         inputs=SimpleNamespace(kind=CYCLE, snapshot=Snapshot(at_ms, {}, quotes)),
         portfolio=SimpleNamespace(unpriced=tuple(sorted(held - priced))),
-        decision=SimpleNamespace(condition=SimpleNamespace(value="neutral")),
+        decision=SimpleNamespace(condition=SimpleNamespace(value="neutral"), stance=Stance.DE_RISK),
     )
-    await record_valuation(journal, plan, SimpleNamespace(account=account, is_agreed=True), SECTORS)  # type: ignore[arg-type]
+    numbers = Numbers(SETTINGS.playbook, SETTINGS.universe, Limits())
+    await record_valuation(journal, plan, SimpleNamespace(account=account, is_agreed=True), numbers)  # type: ignore[arg-type]
     (newest,) = journal.reader.load_facts(VALUATION, limit=1)
     return decode(Valuation, newest.payload)
 
@@ -52,6 +53,16 @@ async def test_a_token_whose_market_has_ended_holds_valuations_back_for_a_day_on
     back = await value(journal, DAY_MS + 2 * HOUR_MS, both)
     assert (back.equity, back.unpriced) == (1_070, {})
     await journal.close()
+
+
+async def test_a_valuation_says_what_profit_is_divided_by(tmp_path: Path) -> None:
+    """The stance, the neutral shares, and the prices of tokens that are not held: a sector moves without them too."""
+    journal = await Journal.open(tmp_path / "j.db", account="main", now_ms=lambda: 0, threaded=False)
+    valued = await value(journal, 0, {"UNI", "AAVE", "SOL"})
+    await journal.close()
+    assert (valued.stance, valued.neutral) == ("de_risk", SETTINGS.playbook.allocation.neutral_spot)
+    assert valued.prices == {"SOL": 10}
+    assert [valued.price(asset) for asset in ("UNI", "SOL", "ETH")] == [10, 10, None]
 
 
 def test_equity_of_an_account_that_cannot_be_read_whole_moves_no_peak_and_begins_no_stop() -> None:

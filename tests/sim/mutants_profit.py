@@ -7,10 +7,13 @@ import pytest
 
 from bot.domain.order import Fill
 from bot.ports import Payment
+from bot.report.profit import by_stance
 from bot.report.profit.ledger import OrderOf, ProfitLedger
+from bot.report.profit.parts import StanceProfit
 from tests.sim.mutants import LARGE, Mutant
 
 RULE = ("profit adds up",)
+NONE = StanceProfit()
 
 
 def leave_out_funding(patch: pytest.MonkeyPatch) -> None:
@@ -32,7 +35,20 @@ def book_fees_in_kind_as_size_alone(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(ProfitLedger, "add_fill", mutant)
 
 
+def give_hedges_to_no_stance(patch: pytest.MonkeyPatch) -> None:
+    real = by_stance._gross_of
+    patch.setattr(by_stance, "_gross_of", lambda sleeve, *rest: NONE if "hedge" in sleeve else real(sleeve, *rest))
+
+
 MUTANTS = (
     Mutant("leave out half of the funding", leave_out_funding, RULE, (), seeds=8, playbook=LARGE, ends=True),
     Mutant("book no fee in kind", book_fees_in_kind_as_size_alone, RULE, (), playbook=LARGE, ends=True),
+    Mutant(
+        "give hedges to no stance",
+        give_hedges_to_no_stance,
+        ("profit by stance adds up",),
+        (),
+        playbook={**LARGE, "playbook.regime.override": "uncertainty"},
+        ends=True,
+    ),
 )

@@ -9,9 +9,10 @@ from bot.domain.money import BPS, ZERO, decimal_context
 from bot.domain.symbol import base_of, is_perp
 from bot.domain.turn.valuation import VALUATION, PerpValue, SpotValue, Valuation
 from bot.execution.reconcile import Truth
+from bot.journal.reader import JournalReader
 from bot.report.profit.ledger import OTHER
 from bot.report.profit.parts import Period, ProfitParts, Source
-from bot.report.profit.periods import standings_at
+from bot.report.profit.periods import load_profit, standings_at
 from bot.simex.engine.types import IncomeKind, SimTrade
 from tests.sim.hooks import Rule
 from tests.sim.wire import ACCOUNT, engine_number
@@ -61,7 +62,8 @@ class ProfitAddsUp(Rule):
     In every world: what came in or went out without being profit is named, so that nothing stays unexplained beyond the
     tolerance of cash, and funding is that of the exchange's statement, less the settlements that the bot has not asked
     for yet. Where the journal has every trade, and every symbol of it is still listed, profit is that of the trades and
-    the statement to the cent; a token that came in counts at a price at which the journal has seen it.
+    the statement to the cent; a token that came in counts at a price at which the journal has seen it. The parts of the
+    stances add up to it in every period.
     """
 
     def at_end(self, life: Life, truth: Truth) -> None:
@@ -96,9 +98,19 @@ class ProfitAddsUp(Rule):
         has_all = symbols <= set(exchange.instruments) and all((trade.symbol, trade.id) in fills for trade in trades)
         if has_all and not reader.load_facts("conversion", 1):  # nobody says at which price a token became another
             self._judge_net(period, account, unread)
+        self._judge_stances(reader, life)
         unexplained = period.unexplained - unread
         if abs(unexplained) > CENT + self._unbooked_max(account):
             self.world.violate("profit adds up", f"{unexplained} of it is unexplained, flows {period.flows}")
+
+    def _judge_stances(self, reader: JournalReader, life: Life) -> None:
+        """What `pnl` says of each stance adds up to the profit of its period."""
+        periods = load_profit(reader, life.app.cycle.parts.sectors, self.world.now_ms()).periods
+        for name, period in periods.items():
+            parts = sum((made.net for made in period.by_stance.values()), ZERO)
+            if abs(parts - period.total.net) > CENT:
+                words = f"{name}: the stances say {parts}, the profit is {period.total.net}"
+                self.world.violate("profit by stance adds up", words)
 
     def _judge_funding(self, period: Period, account: _Account) -> Decimal:
         """What the newest settlements paid that the journal lacks: the bot has not asked for them yet."""

@@ -31,7 +31,10 @@ class PerpValue:
 class Valuation:
     """Equity and what it is made of: `cash` (spot wallet, quote), `wallet` (perp wallet without unrealised profit, 0 in
     a unified account), spot by asset, perps by symbol. Assets without a price are left out of all of it; `unpriced` has
-    the sizes of those that belong to a sector (none in journals of earlier versions)."""
+    the sizes of those that belong to a sector (none in journals of earlier versions).
+
+    `stance` is what the book stood at, `neutral` the neutral spot share of each sector, `prices` those of the sectors'
+    tokens that are not held (empty in journals of earlier versions): what profit is divided by."""
 
     at_ms: int
     quote: str
@@ -43,3 +46,11 @@ class Valuation:
     condition: str = ""
     is_unified: bool = False
     unpriced: Mapping[str, Decimal] = field(default_factory=dict)
+    stance: str = ""
+    neutral: Mapping[str, Decimal] = field(default_factory=dict)
+    prices: Mapping[str, Decimal] = field(default_factory=dict)
+
+    def price(self, asset: str) -> Decimal | None:
+        """The price of an asset that is held, or of a sector's token."""
+        held = self.spot.get(asset)
+        return held.price if held is not None else self.prices.get(asset)

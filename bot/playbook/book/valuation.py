@@ -9,8 +9,9 @@ from bot.playbook.policy.membership import Sectors
 
 
 def value_account(account: Account, snapshot: Snapshot, sectors: Sectors, condition: str = "") -> Valuation:
-    """Every holding with its price. Equity is what `build_portfolio` makes of the same account and snapshot: assets
-    without a price count nothing there, and perps that settle in another currency neither."""
+    """Every holding with its price, and the prices of the sectors' other tokens. Equity is what `build_portfolio` makes
+    of the same account and snapshot: assets without a price count nothing there, and perps that settle in another
+    currency neither."""
     spot, unpriced = {}, {}
     for asset, balance in account.balances.items():
         price = None if asset == account.quote else asset_price(asset, snapshot, sectors)[0]
@@ -36,4 +37,9 @@ def value_account(account: Account, snapshot: Snapshot, sectors: Sectors, condit
         condition=condition,
         is_unified=account.is_unified,
         unpriced=unpriced,
+        prices={
+            token: price
+            for token in sectors.tokens
+            if token not in spot and (price := snapshot.price(sectors.spot(token))) is not None
+        },
     )

@@ -17,9 +17,9 @@ from bot.domain.symbol import base_of, is_perp, quote_of
 from bot.domain.turn.valuation import Valuation
 from bot.execution.ledger import WALLET
 from bot.ports import DEPOSIT, FLOWS, PERP_FLOWS, WITHDRAWAL, Payment
-from bot.report.profit.parts import ProfitParts, Source, Standing
+from bot.report.profit.parts import HEDGE, OUTSIDE, SPOT_END, ProfitParts, Source, Standing, is_hedge
 
-OUTSIDE, OTHER, FUNDING = "outside the sectors", "other", "funding"
+OTHER, FUNDING = "other", "funding"
 ADJUSTED, RESTARTED, TRANSFER, PAID_OUTSIDE, MOVED_OUTSIDE, WITHOUT_PRICE = (
     "booked without a record of the venue",
     "paper account begun anew",
@@ -29,7 +29,7 @@ ADJUSTED, RESTARTED, TRANSFER, PAID_OUTSIDE, MOVED_OUTSIDE, WITHOUT_PRICE = (
     "holdings whose market has ended",
 )
 PERP_SLEEVES = {
-    Purpose.HEDGE: "hedge",
+    Purpose.HEDGE: HEDGE,
     Purpose.TACTICAL: "tactical",
     Purpose.TACTICAL_SHORT: "speculative short",
     Purpose.SCALP: "scalp",
@@ -187,10 +187,18 @@ class ProfitLedger:
             source = self._perps[symbol].source
             parts[source] = parts.get(source, ProfitParts()) + ProfitParts(unrealised=value.unrealised)
         self._unrealised = {symbol: value.unrealised for symbol, value in at.perps.items()}
+        hedged: dict[str, Decimal] = {}
+        for symbol, value in at.perps.items():
+            held_perp = self._perps[symbol]
+            sleeve = held_perp.source.sleeve
+            if value.size < 0 and is_hedge(sleeve):
+                sector = sleeve.removesuffix(HEDGE).removesuffix(".")
+                notional = -value.size * value.mark * held_perp.contract_size
+                hedged[sector] = hedged.get(sector, ZERO) + notional
         flows, lost = dict(self._flows), sum((self._value(asset, size) for asset, size in at.unpriced.items()), ZERO)
         if lost:
             flows[WITHOUT_PRICE] = flows.get(WITHOUT_PRICE, ZERO) - lost
-        return Standing(at.at_ms, at.equity, parts, flows, dict(self._unpriced))
+        return Standing(at.at_ms, at.equity, parts, flows, dict(self._unpriced), hedged)
 
     def _match(self, at: Valuation) -> None:
         """Take the holdings as the account has them."""
@@ -333,7 +341,7 @@ class ProfitLedger:
 
     def _spot_source(self, asset: str, campaign: int) -> Source:
         sector = self.sector_of.get(asset)
-        return Source(f"{sector}.spot" if sector else OUTSIDE, campaign, asset)
+        return Source(f"{sector}{SPOT_END}" if sector else OUTSIDE, campaign, asset)
 
     def _source_of_payment(self, symbol: str | None) -> Source:
         held = self._perps.get(symbol or "")

@@ -7,6 +7,13 @@ from typing import Any, NamedTuple
 
 from bot.domain.money import ZERO
 
+OUTSIDE, SPOT_END, HEDGE = "outside the sectors", ".spot", "hedge"
+
+
+def is_hedge(sleeve: str) -> bool:
+    """Whether a sleeve is that of hedges, of a sector or of one that is not known."""
+    return sleeve == HEDGE or sleeve.endswith(f".{HEDGE}")
+
 
 class Source(NamedTuple):
     """Where a profit belongs: sleeve, campaign (0: none) and token."""
@@ -52,15 +59,49 @@ def sum_parts(parts: Iterable[ProfitParts]) -> ProfitParts:
 
 
 @dataclass(frozen=True, slots=True)
+class StanceProfit:
+    """Profit by what made it, while the book stood at one stance. Costs are negative; all but `covered`, which is what
+    the spot under the hedges did and a part of the others, add up to `net`.
+
+    `neutral` is what the neutral spot shares would have made at the equal-weighted return of each sector's tokens,
+    `timing` what was held more or less than that at the same return, `selection` the rest of what spot did. `longs` are
+    all perps that take a risk; `other` is what is outside the sectors, or was booked without an order.
+    """
+
+    span_ms: int = 0
+    neutral: Decimal = ZERO
+    timing: Decimal = ZERO
+    selection: Decimal = ZERO
+    hedges: Decimal = ZERO
+    longs: Decimal = ZERO
+    other: Decimal = ZERO
+    funding: Decimal = ZERO
+    fees: Decimal = ZERO
+    slippage: Decimal = ZERO
+    covered: Decimal = ZERO
+
+    @property
+    def net(self) -> Decimal:
+        """The profit: the sum of the parts."""
+        spot = self.neutral + self.timing + self.selection
+        return spot + self.hedges + self.longs + self.other + self.funding + self.fees + self.slippage
+
+    def __add__(self, more: "StanceProfit") -> "StanceProfit":
+        return StanceProfit(*(getattr(self, one.name) + getattr(more, one.name) for one in fields(self)))
+
+
+@dataclass(frozen=True, slots=True)
 class Standing:
     """All profit from the beginning of the books up to a moment, by source, and the money that came in (+) or went out
-    (−) without being profit, by its name."""
+    (−) without being profit, by its name. `hedged` is the notional of the hedges that stand, by sector ("" where it is
+    not known)."""
 
     at_ms: int
     equity: Decimal
     parts: Mapping[Source, ProfitParts]
     flows: Mapping[str, Decimal]
     unpriced_fees: Mapping[str, Decimal] = field(default_factory=dict)
+    hedged: Mapping[str, Decimal] = field(default_factory=dict)
 
     def since(self, before: "Standing", name: str) -> "Period":
         """The period between two standings."""
@@ -90,7 +131,7 @@ class Period:
     `equity_end − equity_begin = total.net + the sum of flows + unexplained`. `flows` are deposits, withdrawals and
     other money that is no profit. `unexplained` is what no fill, payment or adjustment of the journal accounts
     for: rounding, or a record that the venue has not listed yet. `unpriced_fees` were paid in an asset without a known
-    price and are not in `fees`.
+    price and are not in `fees`. `by_stance` adds up to `total.net`.
     """
 
     name: str
@@ -101,6 +142,7 @@ class Period:
     parts: Mapping[Source, ProfitParts] = field(default_factory=dict)
     flows: Mapping[str, Decimal] = field(default_factory=dict)
     unpriced_fees: Mapping[str, Decimal] = field(default_factory=dict)
+    by_stance: Mapping[str, StanceProfit] = field(default_factory=dict)
 
     @property
     def total(self) -> ProfitParts:

@@ -8,7 +8,7 @@ first cycle under this one.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
@@ -25,8 +25,9 @@ from bot.journal.reader import JournalReader
 from bot.journal.record import CycleRecord
 from bot.playbook.book.valuation import value_account
 from bot.playbook.policy.membership import Sectors
+from bot.report.profit.by_stance import divide
 from bot.report.profit.ledger import OrderOf, ProfitLedger
-from bot.report.profit.parts import Period, Standing
+from bot.report.profit.parts import Period, StanceProfit, Standing
 
 START, TODAY = "start", "today"
 SPANS = {"7 d": 7 * DAY_MS, "30 d": 30 * DAY_MS}
@@ -96,9 +97,27 @@ def load_profit(
     with decimal_context():
         standings = standings_at(reader, sectors, sorted(marks.items()))
         periods = {
-            name: standings[end[0]].since(standings[seq], name) for name, (seq, _) in begins.items() if seq in standings
+            name: replace(
+                standings[end[0]].since(standings[seq], name),
+                by_stance=_by_stance(dict([*days, (seq, begin), end]), standings, (seq, end[0]), sectors),
+            )
+            for name, (seq, begin) in begins.items()
+            if seq in standings
         }
     return Profit(days[0][1].quote, periods)
+
+
+def _by_stance(
+    marks: Mapping[int, Valuation], standings: Mapping[int, Standing], span: tuple[int, int], sectors: Sectors
+) -> dict[str, StanceProfit]:
+    """A period by stance, divided at its days: at no mark that another period has put into them."""
+    rows = [(value, standings[seq]) for seq, value in sorted(marks.items()) if span[0] <= seq <= span[1]]
+    return divide(rows, sector_of(sectors))
+
+
+def sector_of(sectors: Sectors) -> dict[str, str]:
+    """The sector on whose behalf each token is traded."""
+    return {asset: sectors.main(asset) or "" for asset in sectors.tokens}
 
 
 def load_daily(
@@ -159,7 +178,7 @@ def standings_at(reader: JournalReader, sectors: Sectors, marks: list[tuple[int,
     the first valuation is in it, whenever it was journaled. The last valuation before a paper account began anew is a
     mark as well, because the new one knows nothing of it."""
     first_seq, first = marks[0]
-    ledger = ProfitLedger(first, {asset: sectors.main(asset) or "" for asset in sectors.tokens})
+    ledger = ProfitLedger(first, sector_of(sectors))
     booked = [
         event
         for event in _booked(reader)

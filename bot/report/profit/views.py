@@ -7,9 +7,10 @@ from typing import Any
 from rich.console import RenderableType
 from rich.text import Text
 
+from bot.domain.durations import DAY_MS
 from bot.domain.money import ZERO, plain, share
 from bot.report.format import Column, TextTable, coloured, money, percent, utc
-from bot.report.profit.parts import Period, ProfitParts
+from bot.report.profit.parts import Period, ProfitParts, StanceProfit
 from bot.report.profit.periods import Profit
 
 Row = dict[str, Any]
@@ -43,6 +44,7 @@ def period_row(period: Period) -> Row:
         "covered": _rows(period.covered),
         "by_campaign": _rows(period.by_campaign),
         "by_token": _rows(period.by_token),
+        "by_stance": {name: stance_row(made) for name, made in period.by_stance.items()},
     }
 
 
@@ -61,6 +63,12 @@ def parts_row(parts: ProfitParts) -> Row:
         "other_quote": plain(parts.other),
         "slippage_quote": plain(parts.slippage),
     }
+
+
+def stance_row(made: StanceProfit) -> Row:
+    """What was earned at a stance, as a mapping; costs are negative, as all that adds up to `net_quote`."""
+    parts = {f"{name}_quote": plain(getattr(made, name)) for name in (*_STANCE_PARTS, "net", "covered")}
+    return {"span_ms": made.span_ms, **parts}
 
 
 def profit_line(periods: Mapping[str, Mapping[str, Any]], quote: str) -> str:
@@ -151,6 +159,26 @@ def groups_table(title: str, groups: Mapping[str, Mapping[str, Any]], quote: str
     return TextTable(f"By {title}, {quote}", columns, cells)
 
 
+_STANCE_PARTS = ("neutral", "timing", "selection", "hedges", "longs", "other", "funding", "fees", "slippage")
+
+
+def stances_table(rows: Mapping[str, Mapping[str, Any]], quote: str) -> RenderableType:
+    """A period by stance, with the sum below; what the spot under the hedges did is a part of the others."""
+    names = (*_STANCE_PARTS, "net", "covered")
+    ranks = {"longs": 2, "other": 4, "funding": 2, "fees": 2, "slippage": 3, "covered": 1}
+    columns = [Column("stance"), Column("days", True, rank=1)]
+    columns += [
+        Column({"covered": "spot under hedges"}.get(name, name), True, rank=ranks.get(name, 0)) for name in names
+    ]
+    sums = {key: sum((Decimal(row[key]) for row in rows.values()), ZERO) for key in (f"{name}_quote" for name in names)}
+    total = {"total": {**sums, "span_ms": sum(row["span_ms"] for row in rows.values())}} if len(rows) > 1 else {}
+    cells = [
+        [name, f"{row['span_ms'] / DAY_MS:.1f}", *(signed(row[f"{part}_quote"]) for part in names)]
+        for name, row in {**rows, **total}.items()
+    ]
+    return TextTable(f"By stance and by what made it, {quote}", columns, cells)
+
+
 _KEYS = ("realised_quote", "unrealised_quote", "funding_quote", "fees_quote", "other_quote", "net_quote")
 
 
@@ -172,6 +200,7 @@ def profit_parts(document: Mapping[str, Any], now_ms: int) -> Sequence[Renderabl
         groups_table("sleeve", chosen["by_sleeve"], quote),
         groups_table("campaign", campaigns, quote),
         groups_table("token", chosen["by_token"], quote),
+        stances_table(chosen["by_stance"], quote),
         coloured("\n".join(_remarks(chosen, quote))),
     ]
 

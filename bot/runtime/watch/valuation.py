@@ -2,6 +2,8 @@
 
 Profit, loss and charts are read from it when the snapshots of that time are gone."""
 
+from dataclasses import replace
+
 from bot.domain.codec import decode, encode
 from bot.domain.durations import DAY_MS, MINUTE_MS
 from bot.domain.turn.valuation import VALUATION, Valuation
@@ -9,12 +11,12 @@ from bot.execution.reconcile import Truth
 from bot.journal.journal import Journal
 from bot.playbook.book.valuation import value_account
 from bot.playbook.policy.membership import Sectors
-from bot.runtime.turn import CYCLE, TurnPlan
+from bot.runtime.turn import CYCLE, Numbers, TurnPlan
 
 VALUATION_EVERY_MS = 15 * MINUTE_MS
 
 
-async def record_valuation(journal: Journal, plan: TurnPlan, truth: Truth, sectors: Sectors) -> None:
+async def record_valuation(journal: Journal, plan: TurnPlan, truth: Truth, numbers: Numbers) -> None:
     """Journal what the account was worth, unless the last time is less than a quarter of an hour ago.
 
     Nothing is written while journal and account differ: that would read as a gain or a loss. A holding that counted
@@ -24,7 +26,7 @@ async def record_valuation(journal: Journal, plan: TurnPlan, truth: Truth, secto
     Raises:
         JournalError: the journal failed.
     """
-    inputs, account = plan.inputs, truth.account
+    inputs, account, sectors = plan.inputs, truth.account, numbers.sectors
     if inputs.kind != CYCLE or not truth.is_agreed or account.unreadable:
         return
     last = journal.reader.load_facts(VALUATION, limit=1)
@@ -34,7 +36,9 @@ async def record_valuation(journal: Journal, plan: TurnPlan, truth: Truth, secto
         return
     if age_ms < DAY_MS and any(_is_awaited(asset, before, plan, sectors) for asset in plan.portfolio.unpriced):
         return
-    value = value_account(account, inputs.snapshot, sectors, plan.decision.condition.value)
+    decision = plan.decision
+    value = value_account(account, inputs.snapshot, sectors, decision.condition.value)
+    value = replace(value, stance=decision.stance.value, neutral=numbers.policy.allocation.neutral_spot)
     await journal.record_fact(VALUATION, encode(value))
 
 

@@ -6,42 +6,13 @@ because the bot has not read it yet is None.
 
 from typing import Any, NotRequired, Required, TypedDict
 
+from bot.operate.dashboard.api.profit_answers import PeriodAnswer
+
 Text = str | None
 """An amount that is not known yet."""
 AtMs = int | None
 
-_Return = TypedDict("_Return", {"return": Text})
 _From = TypedDict("_From", {"from": str})
-
-
-class ProfitRow(TypedDict):
-    """Profit by its parts; `net_quote` is their sum."""
-
-    net_quote: str
-    realised_quote: str
-    unrealised_quote: str
-    funding_quote: str
-    fees_quote: str
-    other_quote: str
-    slippage_quote: str
-
-
-class PeriodAnswer(ProfitRow, _Return):
-    """Profit and loss from one moment to another."""
-
-    name: str
-    begin_ms: int
-    end_ms: int
-    equity_begin_quote: str
-    equity_end_quote: str
-    change_quote: str
-    flows_quote: dict[str, str]
-    unexplained_quote: str
-    unpriced_fees: dict[str, str]
-    by_sleeve: dict[str, ProfitRow]
-    covered: dict[str, ProfitRow]
-    by_campaign: dict[str, ProfitRow]
-    by_token: dict[str, ProfitRow]
 
 
 class OrderCounts(TypedDict):
@@ -114,13 +85,6 @@ class StatusAnswer(TypedDict):
     kill_pending: list[str]
     notices_dead: list[UndeliveredNotices]
     running: str
-
-
-class ProfitAnswer(TypedDict):
-    """As `sectorbot pnl --json`; periods by name."""
-
-    quote: str
-    periods: dict[str, PeriodAnswer]
 
 
 class SleeveRow(TypedDict):

@@ -15,12 +15,12 @@ from bot.operate.dashboard.api.answers import (
     OrderAnswer,
     OrderRow,
     PositionsAnswer,
-    ProfitAnswer,
     ReplayAnswer,
     SignalsAnswer,
     StatusAnswer,
     WhyAnswer,
 )
+from bot.operate.dashboard.api.profit_answers import ProfitAnswer
 
 ANSWERS: Mapping[str, Any] = {
     "/status": StatusAnswer,
