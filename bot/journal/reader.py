@@ -377,7 +377,7 @@ class JournalReader(FactReader):
         try:
             body = rows[0][0]
             seen = json.loads(zlib.decompress(body)) if body else read_seen(self._rows, payload["snapshot"])
-        except PartDamaged as error:
+        except (PartDamaged, zlib.error) as error:
             if not self._rows("SELECT 1 FROM snapshots WHERE digest = ?", [payload["snapshot"]]):
                 raise pruned from error  # by the bot, between the two questions
             raise corrupt(self.path, str(error)) from error

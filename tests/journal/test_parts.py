@@ -206,6 +206,48 @@ async def test_a_damaged_part_of_what_a_turn_saw_is_found_by_verify_and_when_it_
     await (await opened(path)).close()  # no start relies on it
 
 
+DAMAGES_OF_A_WHOLE = (
+    "UPDATE parts SET body = CAST(x'00' || substr(body, 2) AS BLOB)",
+    "UPDATE parts SET digest = randomblob(32)",
+)
+
+
+@pytest.mark.parametrize("damage", DAMAGES_OF_A_WHOLE)
+def test_no_part_is_stored_as_a_difference_to_a_damaged_one(damage: str) -> None:
+    words = [f"word {number} of a part".encode() * 9 for number in range(3)]
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        db = Database(connection)
+        create_tables(db)
+        PartStore().put(db, "a", words[0])
+        db.execute("DROP TRIGGER part_is_never_changed")
+        assert db.execute(f"{damage} WHERE place = 'a'").rowcount == 1
+        store = PartStore()  # of a process that has only the file
+        for text in words[1:]:
+            assert read_part(asking(db), store.put(db, "a", text)) == text
+
+
+@pytest.mark.parametrize("damage", DAMAGES_OF_A_WHOLE)
+async def test_turns_are_recorded_beside_a_damaged_part(tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "j.db"
+    await damaged(path, f"{damage} WHERE place = 'candles T02/USDT'")
+    journal = await opened(path)
+    for record in Days(4, 60).records(4, 57):
+        await journal.record_cycle(record)
+    assert journal.reader.load_cycle(60) == record, "its candles are others than the damaged ones"
+    with pytest.raises(JournalCorrupt, match="part"):
+        journal.reader.verify()
+    await journal.close()
+
+
+async def test_a_damaged_snapshot_of_an_earlier_version_is_named_when_it_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "j.db"
+    await damaged(path, "UPDATE snapshots SET body = x'0011'")
+    reader = JournalReader(path)
+    with pytest.raises(JournalCorrupt, match="is damaged"):
+        reader.load_cycle(1)
+    reader.close()
+
+
 def test_parts_of_events_cannot_be_changed_or_deleted() -> None:
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
         db = Database(connection)
