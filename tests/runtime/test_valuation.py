@@ -10,20 +10,24 @@ from bot.domain.campaign import Memory, Stance
 from bot.domain.codec import decode
 from bot.domain.durations import DAY_MS, HOUR_MS
 from bot.domain.market import Quote, Snapshot
+from bot.domain.order import Order, OrderState
 from bot.domain.portfolio import Account, Balance, Portfolio
 from bot.domain.turn.valuation import VALUATION, Valuation
+from bot.execution.reconcile import Truth
+from bot.execution.unknown_outcomes import UNKNOWN_OUTCOME_STATES
 from bot.journal.journal import Journal
 from bot.risk import Limits
 from bot.runtime.cycle import mark_equity
 from bot.runtime.settings.model import load_settings
 from bot.runtime.turn import CYCLE, Numbers
 from bot.runtime.watch.valuation import record_valuation
+from tests.execution.worlds import make_order
 
 SETTINGS = load_settings([], [])
 D = Decimal
 
 
-async def value(journal: Journal, at_ms: int, priced: set[str]) -> Valuation:
+async def value(journal: Journal, at_ms: int, priced: set[str], *working: Order) -> Valuation:
     """The newest valuation after a cycle at which these tokens had a price."""
     quotes = {f"{asset}/USDT": Quote(f"{asset}/USDT", D(10), D(10), at_ms) for asset in priced}
     balances = {name: Balance(name, D(size)) for name, size in (("USDT", 1_000), ("UNI", 5), ("AAVE", 2))}
@@ -34,8 +38,9 @@ async def value(journal: Journal, at_ms: int, priced: set[str]) -> Valuation:
         portfolio=SimpleNamespace(unpriced=tuple(sorted(held - priced))),
         decision=SimpleNamespace(condition=SimpleNamespace(value="neutral"), stance=Stance.DE_RISK),
     )
+    truth = Truth(account, working, is_agreed=True, locked=frozenset())
     numbers = Numbers(SETTINGS.playbook, SETTINGS.universe, Limits())
-    await record_valuation(journal, plan, SimpleNamespace(account=account, is_agreed=True), numbers)  # type: ignore[arg-type]
+    await record_valuation(journal, plan, truth, numbers)
     (newest,) = journal.reader.load_facts(VALUATION, limit=1)
     return decode(Valuation, newest.payload)
 
@@ -63,6 +68,19 @@ async def test_a_valuation_says_what_profit_is_divided_by(tmp_path: Path) -> Non
     assert (valued.stance, valued.neutral) == ("de_risk", SETTINGS.playbook.allocation.neutral_spot)
     assert valued.prices == {"SOL": 10}
     assert [valued.price(asset) for asset in ("UNI", "SOL", "ETH")] == [10, 10, None]
+
+
+async def test_no_valuation_while_the_outcome_of_an_order_is_unknown(tmp_path: Path) -> None:
+    """What the order may have bought, and deposits meanwhile, are compared with the books after its outcome only."""
+    journal = await Journal.open(tmp_path / "j.db", account="main", now_ms=lambda: 0, threaded=False)
+    both = {"UNI", "AAVE"}
+    await value(journal, 0, both)
+    for state in OrderState:
+        order = replace(make_order(1), state=state)
+        at_ms = (await value(journal, 0, both)).at_ms + HOUR_MS
+        assert ((await value(journal, at_ms, both, order)).at_ms < at_ms) == (state in UNKNOWN_OUTCOME_STATES), state
+        await value(journal, at_ms, both)
+    await journal.close()
 
 
 def test_equity_of_an_account_that_cannot_be_read_whole_moves_no_peak_and_begins_no_stop() -> None:

@@ -15,6 +15,7 @@ from bot.domain.instrument import Side
 from bot.domain.money import ZERO
 from bot.domain.order import Intent, Order, Purpose
 from bot.domain.states import ORDER_TABLE, KillLevel, OrderEvent, OrderState
+from bot.execution.another_writer import UNKNOWN_OUTCOME_STATES
 from bot.journal.facts import Fact
 from bot.journal.journal import JournalReader
 from bot.ports import OrderRequest
@@ -383,6 +384,10 @@ class Checkers:
                     self._read_fill(event.payload)
                 for listener in self.on_journal:
                     listener(event)
+
+    def unknown_outcomes(self) -> list[str]:
+        """Client ids of the orders whose outcome is unknown at the event of the journal that is being read."""
+        return [name for name, state in self._states.items() if state in UNKNOWN_OUTCOME_STATES]
 
     def journal_replaced(self) -> None:
         """The file is another one now: it is read anew, while what was sent and executed stays known, and so does how

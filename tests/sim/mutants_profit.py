@@ -10,6 +10,7 @@ from bot.ports import Payment
 from bot.report.profit import by_stance
 from bot.report.profit.ledger import OrderOf, ProfitLedger
 from bot.report.profit.parts import StanceProfit
+from tests.sim.faults import Kind
 from tests.sim.mutants import LARGE, Mutant
 
 RULE = ("profit adds up",)
@@ -40,7 +41,21 @@ def give_hedges_to_no_stance(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(by_stance, "_gross_of", lambda sleeve, *rest: NONE if "hedge" in sleeve else real(sleeve, *rest))
 
 
+def value_the_account_with_an_outcome_unknown(patch: pytest.MonkeyPatch) -> None:
+    """At every cycle, so that a few seeds have enough of them."""
+    patch.setattr("bot.runtime.watch.valuation.UNKNOWN_OUTCOME_STATES", ())
+    patch.setattr("bot.runtime.watch.valuation.VALUATION_EVERY_MS", 0)
+
+
 MUTANTS = (
+    Mutant(
+        "value the account while an outcome is unknown",
+        value_the_account_with_an_outcome_unknown,
+        ("valuations are of settled books",),
+        (Kind.REQUEST_LOST, Kind.REPLY_LOST, Kind.LAG_ORDER),
+        heaviness=8.0,
+        lives=4,
+    ),
     Mutant("leave out half of the funding", leave_out_funding, RULE, (), seeds=8, playbook=LARGE, ends=True),
     Mutant("book no fee in kind", book_fees_in_kind_as_size_alone, RULE, (), playbook=LARGE, ends=True),
     Mutant(

@@ -112,7 +112,8 @@ class LeverageIsJudged(Rule):
         memory, seen = result.decision.memory, {}
         owned = {held.symbol for held in memory.exits} | set(memory.hedges)
         for symbol, held in result.portfolio.account.positions.items():
-            if held.size and symbol in owned and (words := self._differing(symbol, held)):
+            is_listed = symbol in self.world.exchange.instruments  # of a removed one the exchange says nothing
+            if is_listed and held.size and symbol in owned and (words := self._differing(symbol, held)):
                 seen[symbol] = words
         is_stopped = any(note.reason is Reason.LEVERAGE_DIFFERS for note in result.breakers)
         for symbol, words in seen.items():

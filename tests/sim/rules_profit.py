@@ -9,6 +9,7 @@ from bot.domain.money import BPS, ZERO, decimal_context
 from bot.domain.symbol import base_of, is_perp
 from bot.domain.turn.valuation import VALUATION, PerpValue, SpotValue, Valuation
 from bot.execution.reconcile import Truth
+from bot.journal.facts import Fact
 from bot.journal.reader import JournalReader
 from bot.report.profit.ledger import OTHER
 from bot.report.profit.parts import Period, ProfitParts, Source
@@ -180,4 +181,14 @@ def _unrealised(valuation: Valuation) -> Decimal:
     return sum((value.unrealised for value in valuation.perps.values()), ZERO)
 
 
-RULES = (ProfitAddsUp,)
+class ValuationsAreOfSettledBooks(Rule):
+    """No valuation stands where an order may have filled that the books do not know of."""
+
+    def on_journal(self, event: Fact) -> None:
+        if event.kind == VALUATION and (unknown := self.checkers.unknown_outcomes()):
+            self.world.violate(
+                "valuations are of settled books", f"event {event.seq}: {', '.join(unknown)} is in doubt"
+            )
+
+
+RULES = (ProfitAddsUp, ValuationsAreOfSettledBooks)

@@ -8,6 +8,7 @@ from bot.domain.codec import decode, encode
 from bot.domain.durations import DAY_MS, MINUTE_MS
 from bot.domain.turn.valuation import VALUATION, Valuation
 from bot.execution.reconcile import Truth
+from bot.execution.unknown_outcomes import UNKNOWN_OUTCOME_STATES
 from bot.journal.journal import Journal
 from bot.playbook.book.valuation import value_account
 from bot.playbook.policy.membership import Sectors
@@ -19,7 +20,9 @@ VALUATION_EVERY_MS = 15 * MINUTE_MS
 async def record_valuation(journal: Journal, plan: TurnPlan, truth: Truth, numbers: Numbers) -> None:
     """Journal what the account was worth, unless the last time is less than a quarter of an hour ago.
 
-    Nothing is written while journal and account differ: that would read as a gain or a loss. A holding that counted
+    Nothing is written while journal and account differ: that would read as a gain or a loss. Nor while the outcome of
+    an order is unknown: what its fill and what else came in meanwhile is in the account and not in the books, and would
+    count twice once it is booked. A holding that counted
     before and has no price holds it back for a day at most; after that its market has ended, and valuations name it as
     unpriced. So they do from the first one on where the venue does not list it.
 
@@ -28,6 +31,8 @@ async def record_valuation(journal: Journal, plan: TurnPlan, truth: Truth, numbe
     """
     inputs, account, sectors = plan.inputs, truth.account, numbers.sectors
     if inputs.kind != CYCLE or not truth.is_agreed or account.unreadable:
+        return
+    if any(order.state in UNKNOWN_OUTCOME_STATES for order in truth.working):
         return
     last = journal.reader.load_facts(VALUATION, limit=1)
     before = decode(Valuation, last[0].payload) if last else None
