@@ -65,12 +65,12 @@ class Outgoing:
             self._has_news.set()
 
     def poll(self, moment: RequestTimes, now_s: float) -> None:
-        """Queue what the session has to say, and a ping or the end of the day when it is time."""
+        """Queue what the session has to say, and a ping, the end of the day or of the session when it is time."""
         self.put(self.session.poll(moment))
         if now_s - self._pinged_s >= self.session.ping_s:
             self._pinged_s = now_s
             self.put((_Signal.PING,))
-        if now_s - self._begun_s >= LIFE_S:
+        if self.session.is_over or now_s - self._begun_s >= LIFE_S:
             self.put((_Signal.END_OF_DAY,))
 
     async def write(self, moment: Callable[[], RequestTimes]) -> None:

@@ -1,9 +1,6 @@
 """Streams against the embedded exchange: what they say, and how they come back from whatever befalls a connection."""
 
 import asyncio
-from collections.abc import Callable
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, cast
@@ -18,60 +15,13 @@ from bot.domain.instrument import Side
 from bot.ports import StreamNews, Unavailable
 from bot.runtime.health.health_file import Health
 from bot.simex.faults import Fault, FaultRule
-from bot.venues.ccxt.adapter import load_channels
 from bot.venues.ccxt.venue import Credentials
-from bot.venues.streams.channel import KeepAlive
-from bot.venues.streams.client import MISREAD_MAX, StreamClient
-from tests.venues.simex_bench import PERP, SPOT, Bench, simex_bench
+from bot.venues.streams.client import MISREAD_MAX
+from tests.venues.listening import listening, until
+from tests.venues.simex_bench import PERP, SPOT, simex_bench
 
 HOUR_MS = 3_600_000
 ACCOUNTS = ("spot account", "perp account")
-
-
-@dataclass
-class Listening:
-    """The streams of a bench at work. `heard` is what each has said."""
-
-    clients: dict[str, StreamClient]
-    heard: dict[str, list[StreamNews]] = field(default_factory=dict)
-
-    def is_fresh(self, name: str) -> bool:
-        return self.clients[name].state().is_fresh
-
-
-async def until(what: Callable[[], bool], seconds: float = 5) -> None:
-    async with asyncio.timeout(seconds):
-        while not what():  # noqa: ASYNC110 - what is waited for lies in another task
-            await asyncio.sleep(0.01)
-
-
-@asynccontextmanager
-async def listening(bench: Bench, *names: str, **keep_alive: Any) -> Any:
-    """The named streams, run without pauses between connections."""
-
-    async def pause(seconds: float) -> None:
-        await asyncio.sleep(min(seconds, 0.02))
-
-    def session() -> Any:
-        assert bench.venue._link.session is not None
-        return bench.venue._link.session.session  # type: ignore[attr-defined]
-
-    channels = {one.name: one for one in load_channels("binance")(bench.venue._link, [SPOT, PERP])}
-    for channel in channels.values():
-        if keep_alive:
-            channel.keep_alive = KeepAlive(**keep_alive)
-    made = Listening({name: StreamClient(channels[name], session, sleep=pause) for name in names})
-    tasks = []
-    for name, client in made.clients.items():
-        made.heard[name] = []
-        tasks.append(asyncio.create_task(client.run(made.heard[name].append)))
-    try:
-        yield made
-    finally:
-        for task in tasks:
-            task.cancel()
-        with suppress(asyncio.CancelledError):
-            await asyncio.gather(*tasks)
 
 
 async def test_prices_of_both_markets_are_named_as_ours(tmp_path: Path) -> None:

@@ -12,4 +12,5 @@ ABILITIES = Abilities(
     acknowledges_first=True,
     ids_last_for_ever=True,
     has_demo=True,
+    has_streams=True,
 )

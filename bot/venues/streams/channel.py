@@ -15,14 +15,19 @@ class Heard:
         news: what it says.
         confirms: the venue has taken a subscription.
         refusal: why the venue has refused one, or ends the connection; a new one is opened.
+        say: what has to be said now.
+        is_answer: it answers what was said, and so does not show that the stream speaks by itself.
     """
 
     news: tuple[StreamNews, ...] = ()
     confirms: bool = False
     refusal: str = ""
+    say: tuple[str, ...] = ()
+    is_answer: bool = False
 
 
 NOTHING = Heard()
+ANSWER = Heard(is_answer=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from random import Random
 
 import aiohttp
@@ -16,7 +16,7 @@ import orjson
 import structlog
 
 from bot.ports import StreamNews, StreamState, Unavailable
-from bot.venues.streams.channel import Channel, Heard
+from bot.venues.streams.channel import NOTHING, Channel, Heard
 
 LIFE_S = 23 * 3600.0  # venues end a connection after a day; ours ends before, at a moment of its own
 CONNECT_S = 10.0
@@ -116,9 +116,9 @@ class StreamClient:
             if was_silent:
                 self._confirm(hear)
             if message.type is aiohttp.WSMsgType.TEXT:
-                self._data_s = self._seen_s
                 self._messages += 1
-                self._take(message.data, hear)
+                for text in self._take(message.data, hear):
+                    await socket.send_str(text)
             elif message.type is aiohttp.WSMsgType.PING:
                 await socket.pong(message.data)
             elif message.type not in (aiohttp.WSMsgType.PONG, aiohttp.WSMsgType.BINARY):
@@ -137,15 +137,18 @@ class StreamClient:
             what = "said nothing" if self._is_confirmed else "confirmed nothing"
             raise _Ended(f"{what} for {time.monotonic() - self._data_s:.0f} s") from None
 
-    def _take(self, text: str, hear: Callable[[StreamNews], None]) -> None:
-        """Hand on what a message says. One that cannot be read says nothing; a row of them ends the connection."""
+    def _take(self, text: str, hear: Callable[[StreamNews], None]) -> Sequence[str]:
+        """Hand on what a message says; what has to be said to it. One that cannot be read says nothing; a row of them
+        ends the connection."""
         try:
             heard: Heard = self._channel.read(orjson.loads(text))
         except Exception as error:  # noqa: BLE001 - whatever a message holds, it does no harm
             self._misread += 1
             if self._misread >= MISREAD_MAX:
                 raise _Ended(f"{self._misread} messages could not be read, the last: {error!r}") from None
-            return
+            heard = NOTHING
+        if not heard.is_answer:
+            self._data_s = time.monotonic()
         if heard.refusal:
             raise _Ended(heard.refusal)
         if heard.confirms:
@@ -154,6 +157,7 @@ class StreamClient:
             self._problem = ""
         for news in heard.news:
             hear(news)
+        return heard.say
 
     def _confirm(self, hear: Callable[[StreamNews], None]) -> None:
         """From here on the stream is heard, and what went by before is asked for: venues repeat nothing."""

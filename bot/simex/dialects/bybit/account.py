@@ -36,6 +36,10 @@ _TYPES = {
 def wallet_balance(call: BybitCall) -> dict[str, Any]:
     if call.params.text("accountType") != "UNIFIED":
         raise invalid("accountType")
+    return {"list": [wallet_row(call)]}
+
+
+def wallet_row(call: BybitCall) -> dict[str, Any]:
     exchange, account = call.exchange, call.account
     perps, balances = exchange.wallet(account), exchange.balances(account)
     others = exchange.perp_assets(account)
@@ -66,13 +70,12 @@ def wallet_balance(call: BybitCall) -> dict[str, Any]:
         )
     quote = balances.get(perps.asset)
     available = max(ZERO, perps.available) + (quote.free if quote else ZERO)
-    row = {
+    return {
         "accountType": "UNIFIED",
         "totalAvailableBalance": "" if is_isolated else text(available),
         "totalPerpUPL": text(profit),
         "coin": coins,
     }
-    return {"list": [row]}
 
 
 def info(call: BybitCall) -> dict[str, Any]:
@@ -109,19 +112,19 @@ def positions(call: BybitCall) -> dict[str, Any]:
         raise BybitRefusal(10001, "params error: symbol or settleCoin must be filled in")
     if name:
         instrument = call.desk.instrument(LINEAR, name)
-        rows = [_position(call, instrument, call.exchange.position(call.account, instrument.symbol))]
+        rows = [position_row(call, instrument, call.exchange.position(call.account, instrument.symbol))]
         if call.exchange.modes(call.account).is_hedge_mode:
             rows = [{**rows[0], "positionIdx": 1}, {**rows[0], "positionIdx": 2, "side": "", "size": "0"}]
     else:
         known = call.exchange.instruments
         held = [p for p in call.exchange.positions(call.account) if p.symbol in known and known[p.symbol].quote == coin]
-        rows = [_position(call, known[p.symbol], p) for p in held]
+        rows = [position_row(call, known[p.symbol], p) for p in held]
         if call.exchange.modes(call.account).is_hedge_mode:
             rows = [{**row, "positionIdx": 1 if row["side"] == "Buy" else 2} for row in rows]
     return page_of(call, rows, default=20, largest=200, category=LINEAR)
 
 
-def _position(call: BybitCall, instrument: Instrument, held: SimPosition | None) -> dict[str, Any]:
+def position_row(call: BybitCall, instrument: Instrument, held: SimPosition | None) -> dict[str, Any]:
     config = call.exchange.symbol_config(call.account, instrument.symbol)
     mark = call.exchange.quote(instrument.symbol).mark
     margin = ZERO if held is None else held.isolated_wallet if held.is_isolated else held.initial_margin
@@ -168,7 +171,7 @@ def add_margin(call: BybitCall) -> dict[str, Any]:
         raise invalid("margin")
     call.desk.gather(call.account)
     call.exchange.move_margin(call.account, instrument.symbol, amount)
-    row = _position(call, instrument, call.exchange.position(call.account, instrument.symbol))
+    row = position_row(call, instrument, call.exchange.position(call.account, instrument.symbol))
     return {"category": LINEAR, **row}
 
 

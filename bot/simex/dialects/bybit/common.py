@@ -5,10 +5,11 @@ Source: Bybit v5 documentation (2026-07), "Guideline" and "Error codes".
 
 import re
 import zlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import Any, Protocol
 
 from bot.domain.durations import DAY_MS
 from bot.domain.instrument import Instrument, Kind
@@ -16,7 +17,7 @@ from bot.domain.money import ZERO, plain
 from bot.domain.symbol import is_perp, pair_of
 from bot.simex.engine.exchange import Exchange
 from bot.simex.engine.refusal import Refusal, RefusalReason
-from bot.simex.engine.types import SimOrder, SimTrade
+from bot.simex.engine.types import ExchangeEvent, SimOrder, SimTrade
 from bot.simex.signing import ApiKey
 
 SPOT, LINEAR = "spot", "linear"
@@ -152,12 +153,25 @@ class BybitParams:
         return default if found is None else min(found, largest)
 
 
+class Hearer(Protocol):
+    """An open private stream."""
+
+    def hear(self, event: ExchangeEvent) -> None:
+        """An event of the exchange, of whichever account."""
+        ...
+
+    def hear_refused(self, account: str, row: Mapping[str, Any]) -> None:
+        """An order that was acknowledged and has ended without ever resting."""
+        ...
+
+
 @dataclass
 class BybitDesk:
     """What all endpoints share. `refused_later` are orders that were acknowledged and then ended without ever resting,
     by account and client id; `margin_modes` the accounts that are not in isolated margin; `own_moves` the transfers
     that make one wallet of the engine's two; orders that ended before `forgotten_ms` are in the history alone. A new
-    order is known to no query and to no cancel for `visible_after_ms`: the venue acknowledges first and books then."""
+    order is known to no query and to no cancel for `visible_after_ms`: the venue acknowledges first and books then.
+    `hearers` are the private streams; they hear nothing while `is_arranging`, of what the engine has in other ways."""
 
     exchange: Exchange
     refused_later: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
@@ -165,6 +179,14 @@ class BybitDesk:
     own_moves: set[int] = field(default_factory=set)
     forgotten_ms: int = 0
     visible_after_ms: int = VISIBLE_AFTER_MS
+    hearers: dict[Hearer, None] = field(default_factory=dict)
+    is_arranging: bool = False
+
+    def notify(self, event: ExchangeEvent) -> None:
+        """Let private streams hear an event."""
+        if not self.is_arranging:
+            for hearer in self.hearers:
+                hearer.hear(event)
 
     def instrument(self, category: str, name: str) -> Instrument:
         """The instrument with this venue name. Raises BybitRefusal where there is none."""
@@ -194,7 +216,17 @@ class BybitDesk:
 
     def _move(self, account: str, amount: Decimal, *, to_perp: bool) -> None:
         if amount > 0:
-            self.own_moves.add(self.exchange.transfer(account, amount, to_perp=to_perp))
+            with self.arranging():
+                self.own_moves.add(self.exchange.transfer(account, amount, to_perp=to_perp))
+
+    @contextmanager
+    def arranging(self) -> Iterator[None]:
+        """Money goes between the engine's wallets, or a symbol gets the margin mode of the account: no news here."""
+        self.is_arranging = True
+        try:
+            yield
+        finally:
+            self.is_arranging = False
 
 
 def venue_symbol(instrument: Instrument) -> str:

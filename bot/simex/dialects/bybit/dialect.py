@@ -4,6 +4,7 @@ what is no request of the venue's and an address that asks too much."""
 import json
 from collections.abc import Collection, Iterable, Mapping
 from decimal import Decimal
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -21,6 +22,11 @@ from bot.simex.dialects.bybit.guide import guide
 from bot.simex.dialects.bybit.limits import BybitLimits
 from bot.simex.dialects.bybit.market import MARKET_ENDPOINTS
 from bot.simex.dialects.bybit.orders import ORDER_ENDPOINTS
+from bot.simex.dialects.bybit.streams.private import PATH as PRIVATE_PATH
+from bot.simex.dialects.bybit.streams.private import PrivateSocket
+from bot.simex.dialects.bybit.streams.public import PATHS, PublicSocket
+from bot.simex.dialects.bybit.streams.sessions import HOSTS as STREAM_HOSTS
+from bot.simex.dialects.bybit.streams.sessions import silence_of
 from bot.simex.dialects.wire import (
     LOOPBACK_HOSTS,
     DialectParts,
@@ -54,16 +60,17 @@ class Bybit:
         self.desk = BybitDesk(exchange)
         self._limits = BybitLimits(limits_scale)
         self._endpoints = table_of(MARKET_ENDPOINTS, ORDER_ENDPOINTS, ACCOUNT_ENDPOINTS)
+        exchange.listeners.append(self.desk.notify)
 
     @property
     def hosts(self) -> Collection[str]:
-        return HOSTS
+        return (*HOSTS, *STREAM_HOSTS)
 
     def serves(self, host: str, path: str) -> bool:
         return path.startswith("/v5/") if host in LOOPBACK_HOSTS else host in HOSTS
 
     def guide(self, http_port: int, key: ApiKey) -> Guide:
-        return guide(http_port, HOSTS, key)
+        return guide(http_port, self.hosts, key)
 
     def rows(self) -> Iterable[tuple[Key, Any]]:
         """Orders that never rested, whose ids are used up, margin modes, and the moves between the engine's wallets."""
@@ -87,12 +94,20 @@ class Bybit:
         self.forget_closed()
 
     def open_socket(self, request: WireRequest, moment: RequestTimes) -> SocketSession | None:
-        """There are no streams yet."""
-        del request, moment
+        """Prices of a category, or an account, by path; the demo network has accounts alone."""
+        host, category = request.host, PATHS.get(request.path)
+        if host not in LOOPBACK_HOSTS and host not in STREAM_HOSTS:
+            return None
+        if category is not None and STREAM_HOSTS.get(host) != "demo":
+            return PublicSocket(self.desk, category, moment)
+        if request.path == PRIVATE_PATH:
+            may_use = partial(_is_for, host=host)
+            return PrivateSocket(self.desk, self._keys, may_use, moment, silence_of(request))
         return None
 
     def close_socket(self, session: SocketSession) -> None:
-        """Nothing is open."""
+        if isinstance(session, PrivateSocket):
+            self.desk.hearers.pop(session, None)
 
     def forget_closed(self) -> None:
         """The venue restarts: orders that have ended are in the history alone from now on."""
@@ -169,7 +184,8 @@ def _params(request: WireRequest) -> BybitParams:
 
 def _is_for(key: ApiKey, host: str) -> bool:
     """Keys belong to one environment."""
-    return host in LOOPBACK_HOSTS or not key.hosts or host in key.hosts or HOSTS[host] in key.hosts
+    network = HOSTS.get(host) or STREAM_HOSTS.get(host, "")
+    return host in LOOPBACK_HOSTS or not key.hosts or host in key.hosts or network in key.hosts
 
 
 def _may(key: ApiKey, request: WireRequest) -> bool:

@@ -121,10 +121,10 @@ def _hours(desk: BybitDesk, one: Instrument) -> int:
 def tickers(call: BybitCall) -> dict[str, Any]:
     category, name = call.params.category(), call.params.maybe_text("symbol")
     known = [call.desk.instrument(category, name)] if name else call.desk.instruments(category)
-    return {"category": category, "list": [_ticker(call, one) for one in known if one.active or name]}
+    return {"category": category, "list": [ticker_row(call, one) for one in known if one.active or name]}
 
 
-def _ticker(call: BybitCall, one: Instrument) -> dict[str, Any]:
+def ticker_row(call: BybitCall, one: Instrument) -> dict[str, Any]:
     exchange = call.exchange
     quote, day, book = exchange.quote(one.symbol), exchange.day_stats(one.symbol), exchange.book(one.symbol, 1)
     row = {

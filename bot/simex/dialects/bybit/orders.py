@@ -102,7 +102,8 @@ def _isolate(call: BybitCall, symbol: str) -> None:
     if call.exchange.symbol_config(call.account, symbol).is_isolated is wanted:
         return
     try:
-        call.exchange.set_margin_type(call.account, symbol, isolated=wanted)
+        with call.desk.arranging():
+            call.exchange.set_margin_type(call.account, symbol, isolated=wanted)
     except Refusal as refusal:
         if refusal.reason not in (RefusalReason.OPEN_ORDERS_EXIST, RefusalReason.POSITION_EXISTS):
             raise
@@ -126,8 +127,10 @@ def _refuse_later(call: BybitCall, order: NewOrder, reason: str) -> dict[str, An
         updated_ms=call.now_ms,
         reduce_only=order.reduce_only,
     )
-    row = {**_row(call, made), "orderId": name, "rejectReason": reason, "cancelType": "UNKNOWN"}
+    row = {**order_row(call, made), "orderId": name, "rejectReason": reason, "cancelType": "UNKNOWN"}
     call.desk.refused_later[call.account, order.client_id or name] = row
+    for hearer in call.desk.hearers:
+        hearer.hear_refused(call.account, row)
     return {"orderId": name, "orderLinkId": order.client_id}
 
 
@@ -275,7 +278,7 @@ def _rows(call: BybitCall, category: str) -> list[dict[str, Any]]:
     wanted, link_id = call.params.maybe_text("orderId"), call.params.maybe_text("orderLinkId")
     name = call.params.maybe_text("symbol")
     known = [call.desk.instrument(category, name)] if name else call.desk.instruments(category)
-    rows = [_row(call, order) for one in known for order in _visible(call, one.symbol)]
+    rows = [order_row(call, order) for one in known for order in _visible(call, one.symbol)]
     names = {call.desk.name(one.symbol) for one in known}
     if category == LINEAR:
         later = call.desk.refused_later.items()
@@ -289,7 +292,7 @@ def _rows(call: BybitCall, category: str) -> list[dict[str, Any]]:
     return sorted(found, key=lambda row: int(row["createdTime"]), reverse=True)
 
 
-def _row(call: BybitCall, order: SimOrder) -> dict[str, Any]:
+def order_row(call: BybitCall, order: SimOrder) -> dict[str, Any]:
     perp = is_perp(order.symbol)
     parent = None
     if order.parent_id is not None:
@@ -316,6 +319,7 @@ def _row(call: BybitCall, order: SimOrder) -> dict[str, Any]:
         "timeInForce": "IOC" if is_market else _TIF_WORDS[order.time_in_force],
         "orderType": "Market" if is_market else "Limit",
         "stopOrderType": "" if trigger is None else "Stop" if perp else "tpslOrder",
+        **({"tpslMode": ""} if perp else {}),  # ccxt takes an order without it for one of spot
         "marketUnit": "quoteCoin" if order.quote_size is not None else "" if perp else "baseCoin",
         "triggerPrice": "" if trigger is None else text(trigger.trigger_price),
         "triggerDirection": 0,
@@ -383,17 +387,17 @@ def _executions_of(call: BybitCall, instrument: Instrument, start_ms: int, end_m
     trades = call.exchange.trades(call.account, symbol, start_ms, end_ms, limit=EVERYTHING)
     seen = {order.id for order in _visible(call, symbol)}
     rows = [
-        _execution(call, trade, orders.get(trade.order_id))
+        execution_row(call, trade, orders.get(trade.order_id))
         for trade in trades
         if trade.order_id in seen or trade.order_id not in orders
     ]
     if not instrument.is_perp:
         return rows
     paid = call.exchange.income(call.account, start_ms, IncomeKind.FUNDING_FEE, EVERYTHING, symbol, end_ms)
-    return [*rows, *(_funding(call, income) for income in paid)]
+    return [*rows, *(funding_row(call, income) for income in paid)]
 
 
-def _funding(call: BybitCall, income: Income) -> dict[str, Any]:
+def funding_row(call: BybitCall, income: Income) -> dict[str, Any]:
     return {
         "symbol": call.desk.name(income.symbol),
         "orderId": str(income.at_ms // 1000),
@@ -416,7 +420,7 @@ def _is_venues(order: SimOrder) -> bool:
     return order.client_id.startswith("sx") or order.forced_by is not ForcedBy.NOBODY
 
 
-def _execution(call: BybitCall, trade: SimTrade, order: SimOrder | None) -> dict[str, Any]:
+def execution_row(call: BybitCall, trade: SimTrade, order: SimOrder | None) -> dict[str, Any]:
     number = trade.order_id if order is None else own_number(order)
     forced = ForcedBy.NOBODY if order is None else order.forced_by
     return {

@@ -1,0 +1,1 @@
+"""Bybit's WebSockets: prices of a category, and what happens in an account."""
