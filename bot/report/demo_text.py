@@ -81,16 +81,16 @@ def _executed_in(result: CycleResult) -> str:
     )
 
 
-def summary_lines(summary: Mapping[str, Any], begun: CycleResult, said: str) -> list[str]:
+def summary_lines(summary: Mapping[str, Any], said: str) -> list[str]:
     """The closing summary.
 
     Args:
         summary: the document of the demo.
-        begun: the first cycle, for where the account started.
         said: what the scenario shows.
     """
     quote = summary["quote"]
-    start, end = begun.portfolio.equity, Decimal(summary["equity_quote"])
+    end = Decimal(summary["equity_quote"])
+    start = Decimal(summary["equity_start_quote"] or end)
     agreed = "agree" if summary["reconciled"] else "do NOT agree"
     return [
         f"What happened: {said}",

@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bot.domain.durations import DAY_MS, HOUR_MS
-from bot.domain.money import plain
+from bot.domain.money import ZERO, plain
 
 NONE = "–"
 _GAP, _EDGES, _WORDS_WIDTH = 3, 2, 13
@@ -113,9 +113,9 @@ def _title_parts(column: Column) -> list[str]:
 
 
 def money(value: Decimal | str | None) -> str:
-    """Quote money with thousands and cents: 12,345.60."""
+    """Quote money with thousands and cents: 12,345.60. What rounds to nothing has no sign."""
     number = _number(value)
-    return NONE if number is None else f"{number.quantize(_CENT, ROUND_HALF_EVEN):,f}"
+    return NONE if number is None else f"{_rounded(number, _CENT):,f}"
 
 
 def amount(value: Decimal | str | None) -> str:
@@ -131,7 +131,7 @@ def amount(value: Decimal | str | None) -> str:
 def percent(value: Decimal | str | None) -> str:
     """A share as percent: 0.4812 is 48.12 %."""
     number = _number(value)
-    return NONE if number is None else f"{(number * 100).quantize(_BASIS_POINT, ROUND_HALF_EVEN):,f} %"
+    return NONE if number is None else f"{_rounded(number * 100, _BASIS_POINT):,f} %"
 
 
 def times(value: Decimal | str | None) -> str:
@@ -162,6 +162,10 @@ def age(span_ms: int) -> str:
             parts.append(f"{count} {name}")
     span = " ".join(parts[:2]) or "0 s"
     return f"{span} ago" if span_ms >= 0 else f"in {span}"
+
+
+def _rounded(number: Decimal, step: Decimal) -> Decimal:
+    return number.quantize(step, ROUND_HALF_EVEN) or ZERO.quantize(step)
 
 
 def _number(value: Decimal | str | None) -> Decimal | None:

@@ -1,5 +1,6 @@
 """The demo as a newcomer reads it: a first line at once, a line a cycle, a short summary in words, what to do next."""
 
+import json
 import signal
 import socket
 import subprocess
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands import environment
+from tests.commands import environment, sectorbot
 from tests.site.pages import blocks
 from tests.site.write import QUICK_START, masked
 
@@ -102,13 +103,16 @@ def test_the_summary_says_in_words_what_happened_and_what_it_cost(shown: tuple[l
         "closed the hedge",
         "stop of UNI/USDT:USDT at 9.2",
         "journal and exchange agree",
-        "What it cost  equity 104,997.",
+        "What it cost  equity 105,000.00 ",
     ):
         assert words in text, text
     shown_by_cycle = [line.split("  ")[3].split()[0] for line in shown[0] if "  cycle " in line]
     cost = next(line for line in shown[0] if line.startswith("What it cost"))
     begin, end = (word.replace(",", "") for word in (cost.split()[4], cost.split()[6]))
-    assert [begin, end] == [shown_by_cycle[0].replace(",", ""), shown_by_cycle[-1].replace(",", "")]
+    assert end == shown_by_cycle[-1].replace(",", "")
+    journal = next(line for line in shown[0] if "sectorbot positions" in line).split()[-1]
+    earned = json.loads(sectorbot("pnl", "--journal", journal, "--json", cwd=Path(journal).parent).stdout)
+    assert f"({round(Decimal(earned['periods']['start']['net_quote']), 2):+,.2f})" in cost, "as `pnl` says it"
     assert f"({Decimal(end) - Decimal(begin):+,.2f})" in cost
     fees = next(line for line in shown[0] if line.strip().startswith("fees"))
     whole, direct, tokens = (Decimal(word.strip("(")) for word in fees.split() if word.strip("(")[0].isdigit())

@@ -20,12 +20,14 @@ from rich.text import Text
 
 from bot.domain.campaign import Campaign
 from bot.domain.durations import HOUR_MS, MINUTE_MS
+from bot.domain.money import plain
 from bot.domain.order_ids import NEW_EXCHANGE
 from bot.journal.journal import JournalError
 from bot.lab.demo import scenarios
 from bot.ports import SetupFailed, Unavailable
 from bot.report import console as report
 from bot.report import demo_text
+from bot.report.profit.periods import load_first_equity
 from bot.runtime.cycle import CycleResult
 from bot.runtime.exit_codes import ExitCode
 from bot.runtime.settings.model import Settings, packaged_config
@@ -89,7 +91,6 @@ class _Demo:
         self._address = ""
         self._started = time.monotonic()
         self._campaigns: dict[int, Campaign] = {}
-        self._first: CycleResult | None = None
         self._last: CycleResult | None = None
         self._cycles = 0
 
@@ -118,9 +119,7 @@ class _Demo:
     def _print_summary(self, summary: Mapping[str, Any], scenario: str) -> None:
         if self._options.verbose:
             report.print_summary(self._console, summary)
-        if self._first is None:
-            return
-        lines = demo_text.summary_lines(summary, self._first, scenario)
+        lines = demo_text.summary_lines(summary, scenario)
         journal = str(summary["journal"])
         kept = None if self._options.directory else str(Path(journal).parent)
         address = self._address if self._options.keep else ""
@@ -189,7 +188,7 @@ class _Demo:
         else:
             for line in (demo_text.cycle_line(result), *demo_text.cut_lines(result, self._last)):
                 self._console.print(Text(line))
-        self._first, self._last = self._first or result, result
+        self._last = result
 
     async def _summary(self, app: App) -> Mapping[str, Any]:
         """The JSON document of `demo --json`, schema in docs/demo-json.md."""
@@ -199,7 +198,9 @@ class _Demo:
         summary = report.demo_summary(
             app.journal.reader, list(self._campaigns.values()), self._last, truth, app.settings.playbook
         )
+        began = load_first_equity(app.journal.reader)
         return summary | {
+            "equity_start_quote": None if began is None else plain(began),
             "scenario": self._options.scenario if self._options.market is None else str(self._options.market),
             "cycles": self._cycles,
             "wall_seconds": round(time.monotonic() - self._started, 1),

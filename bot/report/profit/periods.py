@@ -9,6 +9,7 @@ first cycle under this one.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
@@ -118,6 +119,12 @@ def _by_stance(
 def sector_of(sectors: Sectors) -> dict[str, str]:
     """The sector on whose behalf each token is traded."""
     return {asset: sectors.main(asset) or "" for asset in sectors.tokens}
+
+
+def load_first_equity(reader: JournalReader) -> Decimal | None:
+    """Equity with which the books begin, before any order; None while the journal holds no valuation."""
+    first = reader.load_facts_by_step(VALUATION, _LAST)
+    return _valuation(first[0])[1].equity if first else None
 
 
 def load_daily(
