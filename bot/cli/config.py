@@ -35,14 +35,17 @@ def check(given: SharedOptions) -> None:
         unusable = {"usable": False, "problems": error.problems, "warnings": []}
         common.fail(str(error), ExitCode.CONFIGURATION, as_json=given.as_json, document=unusable)
     result, capital = warnings(settings), capital_lines_of(settings)
+    roles = {role: account.words for role, account in settings.venue.roles.items()}
     if given.as_json:
         usable = {"usable": True, "problems": [], "warnings": result, "capital": capital, "digest": settings.digest}
-        common.print_json(usable | {"services": service_lines(settings)})
+        common.print_json(usable | {"venues": roles, "services": service_lines(settings)})
         return
     for message in result:
         typer.echo(f"warning: {message}")
     for message in capital:
         typer.echo(f"capital: {message}")
+    for role, words in roles.items():
+        typer.echo(f"venue: {role} at {words}")
     for line in service_lines(settings):
         typer.echo(line)
     typer.echo(f"usable: environment {settings.environment}, mode {settings.mode}, digest {settings.digest}")

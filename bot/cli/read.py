@@ -42,18 +42,20 @@ def positions(given: SharedOptions) -> None:
     from bot.report.profit.views import profit_line
     from bot.report.views import positions as positions_view
     from bot.report.views import sleeves as sleeves_view
+    from bot.report.views.venues import are_apart, venues_of
 
     with readings.open_journal(given.files, given.assignments, given.journal) as view:
         document = readings.positions(view)
     if given.as_json:
         common.print_json(document)
         return
-    switch = report_tables.switch_line(document)
+    switch, is_apart = report_tables.switch_line(document), are_apart(document["venue"])
+    spot, perp = venues_of(document["venue"]) if is_apart else ("", "")
     readings.show(
         *([switch] if switch is not None else []),
-        sleeves_view.sleeves_table(document["sleeves"], document["quote"]),
-        report_holdings.holdings_table(document["holdings"], document["quote"]),
-        positions_view.positions_table(document["positions"], document["quote"]),
+        sleeves_view.sleeves_table(document["sleeves"], document["quote"], with_venue=is_apart),
+        report_holdings.holdings_table(document["holdings"], document["quote"], spot),
+        positions_view.positions_table(document["positions"], document["quote"], perp),
         f"profit: {profit_line(document['profit'], document['quote'])}",
         document["as_of"],
     )
@@ -94,14 +96,15 @@ def orders(
     from bot.report import history as report_history
     from bot.report import queries as readings
     from bot.report.views import orders as orders_view
+    from bot.report.views.venues import are_apart
 
     with readings.open_journal(given.files, given.assignments, given.journal) as view:
-        now_ms = view.now_ms
+        now_ms, with_venue = view.now_ms, are_apart(readings.venue_of(view))
         rows = readings.orders(view, limit, report_history.since_ms(since, now_ms) if since else 0, symbol)
     if given.as_json:
         common.print_json(rows)
     else:
-        readings.show(orders_view.orders_table(rows, view.quote, now_ms))
+        readings.show(orders_view.orders_table(rows, view.quote, now_ms, with_venue=with_venue))
 
 
 @command("journal", *RUN)

@@ -55,8 +55,8 @@ def _unpriced(asset: str, account: Account) -> Row:
     return {"symbol": asset, "sectors": [], "size": plain(size), **empty}
 
 
-def holdings_table(rows: Sequence[Mapping[str, Any]], quote: str) -> RenderableType:
-    """The holdings, largest first in each sector, and their sum."""
+def holdings_table(rows: Sequence[Mapping[str, Any]], quote: str, venue: str = "") -> RenderableType:
+    """The holdings, largest first in each sector, and their sum. `venue` is where they are, if perps are elsewhere."""
     columns = [
         Column("token"),
         Column("sector", rank=3),
@@ -83,7 +83,7 @@ def holdings_table(rows: Sequence[Mapping[str, Any]], quote: str) -> RenderableT
     if cells:
         value, gain = (money(_sum(rows, name)) for name in ("value_quote", "unrealised_quote"))
         cells.append(["total", "", "", "", value, "", "", gain])
-    return TextTable("Spot holdings", columns, cells)
+    return TextTable("Spot holdings" + (f" at {venue}" if venue else ""), columns, cells)
 
 
 def _sum(rows: Sequence[Mapping[str, Any]], name: str) -> Decimal | None:

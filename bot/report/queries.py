@@ -26,6 +26,7 @@ from bot.journal.reader import JournalReader
 from bot.journal.record import CycleRecord
 from bot.playbook.book.exposure import exposure_lines, exposure_row, read_exposure
 from bot.playbook.book.portfolio import build_portfolio
+from bot.playbook.book.transfers import wallet_names
 from bot.playbook.policy.numbers import Policy, Sectors
 from bot.report import funding as report_funding
 from bot.report import rows
@@ -41,6 +42,7 @@ from bot.report.views import orders as orders_view
 from bot.report.views import positions as positions_view
 from bot.report.views import sleeves as sleeves_view
 from bot.report.views.parts import Row
+from bot.report.views.venues import transfer_row, wallet_rows, with_venue
 from bot.risk.cooldown import ends_ms
 from bot.runtime.exit_codes import CommandFailed, ExitCode
 from bot.runtime.health.healthcheck import find_late, find_running
@@ -48,6 +50,7 @@ from bot.runtime.log_lines.turns import unlisted
 from bot.runtime.observer_setup import spot_costs
 from bot.runtime.settings.chosen_journal import choose_journal
 from bot.runtime.settings.model import Settings, load_settings
+from bot.runtime.settings.places import WORLD
 from bot.runtime.settings.snapshot import load_config, numbers_of
 
 RECENT = 200
@@ -111,7 +114,7 @@ def status(view: JournalView) -> tuple[Document, ExitCode]:
     inputs = rows.StatusInputs(
         mode=str(health.get("mode", settings.mode)),
         environment=str(health.get("environment", settings.environment)),
-        venue=settings.venue.name,
+        venue=(venue := venue_of(view)),
         kill=_highest(latch.level, settings.kill_switch, health.get("kill")),
         kill_reason=latch.reason,
         kill_by=latch.by,
@@ -127,10 +130,12 @@ def status(view: JournalView) -> tuple[Document, ExitCode]:
         locks=locks,
         orders=reader.count_orders_by_state(),
         orders_today=reader.count_orders(view.now_ms - view.now_ms % DAY_MS),
-        unlisted=unlisted(settings.universe, record.snapshot.instruments, settings.venue.name) if record else (),
+        unlisted=unlisted(settings.universe, record.snapshot.instruments, venue) if record else (),
         drawdown_since_ms=memory.drawdown_since_ms,
         drawdown_until_ms=ends_ms(memory, settings.risk),
         peak_since_ms=memory.peak_since_ms,
+        wallets=wallet_rows(portfolio, venue) if portfolio else (),
+        transfer=_transfer(view, record, portfolio),
     )
     is_mismatched = health.get("problem") == "mismatch" or bool(locks)
     row = rows.status(inputs) | {"journal": str(reader.path), "pid": health.get("pid")}
@@ -147,6 +152,21 @@ def status(view: JournalView) -> tuple[Document, ExitCode]:
     if inputs.kill is not KillLevel.OFF:
         return row, ExitCode.KILLED
     return row, ExitCode.MISMATCH if is_mismatched else ExitCode.OK
+
+
+def venue_of(view: JournalView) -> str:
+    """The venue that the journal belongs to, or both as `a+b`; the configured one before a run has claimed it."""
+    worlds = view.reader.load_facts(WORLD, 1)
+    return str(worlds[-1].payload["venue"]) if worlds else view.settings.venue.name
+
+
+def _transfer(view: JournalView, record: CycleRecord | None, portfolio: Portfolio | None) -> Document | None:
+    """What the last cycle would have a person move between the wallets, unless its switch was on."""
+    numbers = _numbers(view, record) if record else None
+    if record is None or portfolio is None or numbers is None or record.inputs.kill is not KillLevel.OFF:
+        return None
+    names = wallet_names(record.snapshot.instruments.values())
+    return transfer_row(portfolio, record.decision.target, numbers[0], names)
 
 
 def _exposure(view: JournalView, record: CycleRecord | None, portfolio: Portfolio | None) -> Document | None:
@@ -168,16 +188,19 @@ def positions(view: JournalView) -> Document:
     portfolio = portfolio_of(view, record)
     memory, latch = view.reader.load_memory(), view.reader.load_latch()
     reserve = portfolio.equity - portfolio.book - sleeves_view.outside_of(portfolio)
-    costs = spot_costs(view.settings, view.reader)
+    costs, venue = spot_costs(view.settings, view.reader), venue_of(view)
+    sleeves = sleeves_view.with_reserve(sleeves_view.sleeve_rows(portfolio, record.decision.target), reserve)
+    perps = positions_view.position_rows(record.account, record.snapshot.instruments, memory)
     return {
         "kill_switch": _highest(latch.level, view.settings.kill_switch, (view.health or {}).get("kill")).value,
         "cycle": record.number,
         "at_ms": record.at_ms,
         "as_of": f"as cycle {record.number} saw it, {utc(record.at_ms, view.now_ms)}",
         "quote": portfolio.account.quote,
-        "sleeves": sleeves_view.with_reserve(sleeves_view.sleeve_rows(portfolio, record.decision.target), reserve),
-        "holdings": holding_rows(portfolio, costs),
-        "positions": positions_view.position_rows(record.account, record.snapshot.instruments, memory),
+        "venue": venue,
+        "sleeves": with_venue(sleeves, venue),
+        "holdings": with_venue(holding_rows(portfolio, costs), venue),
+        "positions": with_venue(perps, venue),
         "profit": profit_document(_profit(view, record))["periods"],
     }
 
@@ -222,7 +245,8 @@ def orders(view: JournalView, limit: int, since_ms: int = 0, symbol: str = "") -
     fills: dict[str, list[Fill]] = {}
     for fill in view.reader.load_fills(ALL, min((order.sent_ms for order in chosen), default=0) - _CLOCKS_MS):
         fills.setdefault(fill.client_id or "", []).append(fill)
-    return [row | _execution_of(fills.get(row["client_id"], [])) for row in orders_view.order_rows(chosen)]
+    rows_of = with_venue(orders_view.order_rows(chosen), venue_of(view))
+    return [row | _execution_of(fills.get(row["client_id"], [])) for row in rows_of]
 
 
 def _execution_of(fills: list[Fill]) -> Document:

@@ -49,6 +49,8 @@ class StatusInputs:
     drawdown_since_ms: int = 0
     drawdown_until_ms: int | None = None
     peak_since_ms: int = 0
+    wallets: Sequence[Row] = ()
+    transfer: Row | None = None
 
 
 def status(inputs: StatusInputs) -> Row:
@@ -76,6 +78,8 @@ def status(inputs: StatusInputs) -> Row:
         "reserve_quote": text_of(portfolio.equity - portfolio.book - outside_of(portfolio) if portfolio else None),
         "outside_quote": text_of(outside_of(portfolio) if portfolio else None),
         "cash_quote": text_of(portfolio.account.cash if portfolio else None),
+        "wallets": list(inputs.wallets),
+        "transfer": inputs.transfer,
         "unpriced": unpriced,
         "unlisted": list(inputs.unlisted),
         "drawdown": text_of(_fall(inputs.equity_peak, equity)),

@@ -10,10 +10,12 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from bot.domain.money import ZERO
 from bot.report.format import NONE, Column, TextTable, age, coloured, money, percent, utc
 from bot.report.notices import undelivered_text
 from bot.report.profit.views import profit_line
 from bot.report.views.parts import Rows
+from bot.report.views.venues import are_apart, transfer_text, venue_text, wallets_text
 
 
 def status_lines(row: Mapping[str, Any]) -> Text:
@@ -34,12 +36,14 @@ def status_lines(row: Mapping[str, Any]) -> Text:
         since, until = utc(row["drawdown_since_ms"], now_ms), utc(row["drawdown_until_ms"], now_ms)
         fall += f", ENTRIES STOPPED since {since} until {until}, when the peak begins anew"
     lines = {
-        "mode": f"{row['mode']} on {row['venue']}, environment {row['environment']}",
+        "mode": _mode_text(row),
         "kill switch": kill,
         "last cycle": f"{row['last_cycle']}, {utc(row['last_cycle_ms'], now_ms)}" if row["last_cycle_ms"] else "never",
         "condition": f"{row['condition']}, stance {row['stance']}",
         "equity": _equity(row, quote),
         "book": _parts(row, quote),
+        **({"wallets": wallets_text(row["wallets"], quote)} if row["wallets"] and are_apart(row["venue"]) else {}),
+        **({"transfer": transfer_text(row["transfer"], quote)} if row["transfer"] else {}),
         "drawdown": f"{fall}, {percent(row['fall_today'])} since 00:00 UTC",
         **({"risk": _risk_text(row["exposure"])} if row.get("exposure") else {}),
         "profit": profit_line(row.get("profit") or {}, quote),
@@ -53,6 +57,12 @@ def status_lines(row: Mapping[str, Any]) -> Text:
     if row.get("streams"):
         lines["streams"] = "; ".join(stream_text(name, stream) for name, stream in row["streams"].items())
     return _lines(lines | ({"venue": "; ".join(obstacles)} if obstacles else {}))
+
+
+def _mode_text(row: Mapping[str, Any]) -> str:
+    venue = venue_text(row["venue"])
+    place = f"{row['mode']}: {venue}" if "+" in row["venue"] else f"{row['mode']} on {venue}"
+    return f"{place}, environment {row['environment']}"
 
 
 def _risk_text(exposure: Mapping[str, Any]) -> str:
@@ -79,7 +89,9 @@ def _equity(row: Mapping[str, Any], quote: str) -> str:
 def _parts(row: Mapping[str, Any], quote: str) -> str:
     """What equity is made of: the book that is shared out, and what is set aside from it."""
     outside = Decimal(row["outside_quote"] or 0)
-    aside = f"reserve {money(row['reserve_quote'])}" + (f" + outside the sectors {money(outside)}" if outside else "")
+    aside = f"reserve {money(row['reserve_quote'])}" + (
+        f" + outside the sectors {money(outside)}" if money(outside) != money(ZERO) else ""
+    )
     return f"{money(row['book_quote'])} + {aside} {quote}; free cash {money(row['cash_quote'])} {quote}"
 
 

@@ -225,7 +225,11 @@ def test_orders_are_listed_with_time_price_and_fee_and_by_token_and_time() -> No
     spot = next(order for order in every if order.symbol == "UNI/USDT")
     made = Fill("x", "1", spot.symbol, spot.client_id, "v", spot.side, D("2.5"), D(600), D("0.6"), "UNI", False, NOW)
     fills = (made, replace(made, trade_id="2", price=D("3.25"), size=D(300), fee=D("0.3")))
-    reader = SimpleNamespace(load_orders=lambda limit: every[:limit], load_fills=lambda limit, since_ms: fills)
+    reader = SimpleNamespace(
+        load_orders=lambda limit: every[:limit],
+        load_fills=lambda limit, since_ms: fills,
+        load_facts=lambda kind, limit: [SimpleNamespace(payload={"venue": "one"})],
+    )
     view: Any = SimpleNamespace(reader=reader)
     found = {row["client_id"]: row for row in queries.orders(view, 50)}
     assert list(found) == [order.client_id for order in every]

@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from bot.domain.symbol import base_of
 from bot.report.format import NONE, age, amount, money, percent, times, utc
+from bot.report.views.venues import are_apart, transfer_text, wallets_text
 
 FOLDER = Path(__file__).parent
 STATIC = FOLDER / "static"
@@ -86,7 +87,14 @@ def make_environment() -> Environment:
         "words": lambda text: str(text).replace("_", " "),
         "span": lambda span_ms: age(span_ms).removesuffix(" ago"),
     }
-    environment.globals |= {"ago": _ago, "version": _file_digest(), "NONE": NONE}
+    environment.globals |= {
+        "ago": _ago,
+        "version": _file_digest(),
+        "NONE": NONE,
+        "are_apart": are_apart,
+        "wallets_text": wallets_text,
+        "transfer_text": transfer_text,
+    }
     return environment
 
 

@@ -12,6 +12,7 @@ from bot.report.format import money, percent, utc
 from bot.report.profit.views import NAMES, NOTHING, signed
 from bot.report.queries import JournalView
 from bot.report.tables import status_lines
+from bot.report.views.venues import are_apart, venues_of
 from bot.runtime.exit_codes import CommandFailed
 from bot.runtime.health.healthcheck import find_running
 from bot.runtime.settings.model import Settings
@@ -52,8 +53,9 @@ def _positions(view: JournalView) -> str:
         + (f" of {money(row['target_quote'])}" if row.get("target_quote") else "")
         for row in document["sleeves"]
     ]
-    lines += ["", *(_holding(row) for row in document["holdings"])]
-    lines += ["", *(_perp(row) for row in document["positions"])]
+    spot, perp = (f"at {name}:" for name in venues_of(document["venue"])) if are_apart(document["venue"]) else ("", "")
+    lines += [spot, *(_holding(row) for row in document["holdings"])]
+    lines += [perp, *(_perp(row) for row in document["positions"])]
     return "\n".join([*lines, "", document["as_of"]])
 
 

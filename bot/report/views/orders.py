@@ -37,11 +37,12 @@ def order_rows(orders: Iterable[Order]) -> list[Row]:
     ]
 
 
-def orders_table(rows: Rows, quote: str, now_ms: int) -> RenderableType:
-    """Orders, newest first as given, each with the time at which it was sent."""
+def orders_table(rows: Rows, quote: str, now_ms: int, *, with_venue: bool = False) -> RenderableType:
+    """Orders, newest first as given, each with the time at which it was sent; `with_venue` where there are two."""
     columns = [
         Column("sent UTC"),
-        Column("purpose", rank=1),
+        Column("purpose", rank=2 if with_venue else 1),
+        *([Column("venue", rank=1)] if with_venue else []),
         Column("instrument"),
         Column("side"),
         Column("size", True),
@@ -56,6 +57,7 @@ def orders_table(rows: Rows, quote: str, now_ms: int) -> RenderableType:
         [
             moment(row["sent_ms"], now_ms),
             row["purpose"],
+            *([row["venue"]] if with_venue else []),
             row["symbol"],
             row["side"],
             amount(row["size"]),

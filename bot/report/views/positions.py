@@ -42,8 +42,8 @@ def position_rows(account: Account, instruments: Mapping[str, Instrument], memor
     return rows
 
 
-def positions_table(rows: Rows, quote: str) -> RenderableType:
-    """Open perps; distance is how far mark is from liquidation."""
+def positions_table(rows: Rows, quote: str, venue: str = "") -> RenderableType:
+    """Open perps; distance is how far mark is from liquidation. `venue` is where they are, if spot is elsewhere."""
     columns = [
         Column("perp"),
         Column("side"),
@@ -71,7 +71,7 @@ def positions_table(rows: Rows, quote: str) -> RenderableType:
         ]
         for row in rows
     ]
-    return TextTable("Perp positions", columns, cells)
+    return TextTable("Perp positions" + (f" at {venue}" if venue else ""), columns, cells)
 
 
 def _role(row: Mapping[str, Any]) -> str:

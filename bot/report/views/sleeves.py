@@ -73,10 +73,11 @@ def outside_of(portfolio: Portfolio) -> Decimal:
     return portfolio.equity - cash - sum((sleeves.spot for sleeves in portfolio.sectors.values()), ZERO)
 
 
-def sleeves_table(rows: Rows, quote: str) -> RenderableType:
+def sleeves_table(rows: Rows, quote: str, *, with_venue: bool = False) -> RenderableType:
     """Capital per sleeve, as it is and as it is wanted; net exposure is the sector's spot and perps together."""
     columns = [
         Column("sleeve"),
+        *([Column("venue")] if with_venue else []),
         Column(f"capital {quote}", True),
         Column("of book", True),
         Column("target", True),
@@ -87,6 +88,7 @@ def sleeves_table(rows: Rows, quote: str) -> RenderableType:
     cells = [
         [
             row["sleeve"],
+            *([row["venue"]] if with_venue else []),
             money(row["value_quote"]),
             percent(row["share"]),
             percent(row["target_share"]),

@@ -102,6 +102,12 @@ class VenueAccount:
     def has_keys(self) -> bool:
         return self.api_key is not None and self.api_secret is not None
 
+    @property
+    def words(self) -> str:
+        """The exchange, and whether it is asked with keys."""
+        keys = f"with the keys of [{self.where}]" if self.has_keys else "without keys"
+        return f"{self.id}{', demo trading' if self.demo else ''}, {keys}"
+
 
 class VenueSettings(BaseModel):
     """Which account at which exchange. With [venue.spot] or [venue.perp] spot and perps are at two of them."""
@@ -191,6 +197,12 @@ class VenueSettings(BaseModel):
     def name(self) -> str:
         """The exchange; of two that of spot and that of perps, as in `a+b`."""
         return "+".join(account.id for account in self.accounts)
+
+    @property
+    def roles(self) -> Mapping[str, VenueAccount]:
+        """The account of each kind of market; of both where it is one."""
+        spot, perp = self.account_of(Kind.SPOT), self.account_of(Kind.PERP)
+        return {"spot": spot, "perps": perp} if spot != perp else {"spot and perps": spot}
 
     @property
     def problem(self) -> str:

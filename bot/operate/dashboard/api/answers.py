@@ -43,6 +43,18 @@ class StreamRow(TypedDict):
     problem: str
 
 
+class WalletRow(TypedDict):
+    """Free quote money of a wallet."""
+
+    wallet: str
+    venue: str
+    free_quote: str
+
+
+TransferRow = TypedDict("TransferRow", {"from": str, "to": str, "wanted_quote": str, "amount_quote": str})
+"""Quote money that a person has to move: how much lacks, and how much of it is free in the wallet that gives."""
+
+
 class StatusAnswer(TypedDict):
     """As `sectorbot status --json`."""
 
@@ -65,6 +77,8 @@ class StatusAnswer(TypedDict):
     reserve_quote: Text
     outside_quote: Text
     cash_quote: Text
+    wallets: list[WalletRow]
+    transfer: TransferRow | None
     unpriced: list[str]
     unlisted: list[str]
     drawdown: Text
@@ -91,6 +105,7 @@ class SleeveRow(TypedDict):
     """A sleeve against its target."""
 
     sleeve: str
+    venue: str
     value_quote: str
     share: Text
     target_share: Text
@@ -103,6 +118,7 @@ class HoldingRow(TypedDict):
     """A token that is held."""
 
     symbol: str
+    venue: str
     sectors: list[str]
     size: str
     price: Text
@@ -116,6 +132,7 @@ class PositionRow(TypedDict):
     """A perp position; `stop` and its distance only in `/now`."""
 
     symbol: str
+    venue: str
     side: str
     size: str
     unit: str
@@ -141,6 +158,7 @@ class PositionsAnswer(TypedDict):
     at_ms: int
     as_of: str
     quote: str
+    venue: str
     sleeves: list[SleeveRow]
     holdings: list[HoldingRow]
     positions: list[PositionRow]
@@ -199,6 +217,7 @@ class OrderRow(TypedDict):
     sent_ms: int
     purpose: str
     symbol: str
+    venue: str
     side: str
     size: str
     price: Text

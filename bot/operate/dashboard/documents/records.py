@@ -11,9 +11,10 @@ from bot.domain.order import Fill, Order
 from bot.domain.order_ids import leg_id
 from bot.journal.facts import Fact
 from bot.journal.reader import JournalReader
-from bot.report.queries import JournalView
+from bot.report.queries import JournalView, venue_of
 from bot.report.views import campaigns as campaigns_view
 from bot.report.views import orders as orders_view
+from bot.report.views.venues import are_apart, with_venue
 from bot.runtime.exit_codes import CommandFailed
 from bot.runtime.settings.reference import flatten
 from bot.runtime.settings.snapshot import load_config
@@ -37,9 +38,10 @@ def orders_document(view: JournalView, state: str = "", text: str = "") -> Docum
     kept = [order for order in found if wanted is None or order.state.value in wanted]
     if part:
         kept = [o for o in kept if part in f"{o.symbol} {o.purpose.value} {o.client_id} {o.sector}".upper()]
-    counts = orders_view.counts_by_state(view.reader.count_orders_by_state())
+    counts, venue = orders_view.counts_by_state(view.reader.count_orders_by_state()), venue_of(view)
     return {
-        "orders": [order_row(order) for order in kept[:ORDERS_MAX]],
+        "orders": [order_row(order, venue) for order in kept[:ORDERS_MAX]],
+        "is_apart": are_apart(venue),
         "counts": counts,
         "state": state,
         "text": text,
@@ -47,9 +49,9 @@ def orders_document(view: JournalView, state: str = "", text: str = "") -> Docum
     }
 
 
-def order_row(order: Order) -> Document:
-    """An order with its average price and the share of it that has executed."""
-    row = orders_view.order_rows([order])[0]
+def order_row(order: Order, venue: str) -> Document:
+    """An order with its average price, and which of the venues it is at."""
+    row = with_venue(orders_view.order_rows([order]), venue)[0]
     average = order.filled_quote / order.filled_size if order.filled_size else None
     return row | {
         "average": None if average is None else plain(round(average, 8)),
@@ -71,7 +73,7 @@ def order_document(view: JournalView, client_id: str) -> Document:
     if order is None:
         raise CommandFailed(f"the journal knows no order {client_id}")
     fills = [fill for fill in view.reader.load_fills(FILLS_MAX, order.sent_ms) if fill.client_id == client_id]
-    return {"order": order_row(order), "fills": [_fill_row(fill) for fill in reversed(fills)]}
+    return {"order": order_row(order, venue_of(view)), "fills": [_fill_row(fill) for fill in reversed(fills)]}
 
 
 def _fill_row(fill: Fill) -> Document:
@@ -88,11 +90,11 @@ def _fill_row(fill: Fill) -> Document:
 
 def campaigns_document(view: JournalView) -> Document:
     """The newest rotations, each with its tranches and legs, and what was executed for each leg."""
-    reader = view.reader
+    reader, venue = view.reader, venue_of(view)
     count, last = reader.load_memory().campaigns, reader.next_cycle_number() - 1
     numbers = range(count, max(0, count - CAMPAIGNS_MAX), -1)
     found = [campaign for number in numbers if (campaign := _campaign(reader, number, last)) is not None]
-    return {"count": count, "campaigns": [_campaign_row(reader, campaign) for campaign in found]}
+    return {"count": count, "campaigns": [_campaign_row(reader, campaign, venue) for campaign in found]}
 
 
 def _campaign(reader: JournalReader, number: int, last: int) -> Campaign | None:
@@ -111,7 +113,7 @@ def _campaign(reader: JournalReader, number: int, last: int) -> Campaign | None:
     return None
 
 
-def _campaign_row(reader: JournalReader, campaign: Campaign) -> Document:
+def _campaign_row(reader: JournalReader, campaign: Campaign, venue: str) -> Document:
     row = campaigns_view.campaign_row(campaign)
     orders = reader.load_orders(FILLS_MAX, campaign.number)
     by_leg: dict[str, list[Order]] = {}
@@ -123,7 +125,7 @@ def _campaign_row(reader: JournalReader, campaign: Campaign) -> Document:
         for leg, leg_row in zip(tranche.legs, tranche_row["legs"], strict=True):
             own = by_leg.get(leg_id(campaign.number, tranche.index, leg.index), [])
             filled = sum((order.filled_quote for order in own), ZERO)
-            leg_row |= {"filled_quote": plain(filled), "orders": [order_row(order) for order in reversed(own)]}
+            leg_row |= {"filled_quote": plain(filled), "orders": [order_row(order, venue) for order in reversed(own)]}
             leg_row |= {"price": plain(leg.price), "words": leg.words}
             done, total = done + min(filled, leg.quote_value), total + leg.quote_value
     return row | {"executed_quote": plain(done), "planned_quote": plain(total)}
