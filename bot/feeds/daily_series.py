@@ -13,6 +13,7 @@ from typing import Any
 import aiohttp
 
 from bot.domain.durations import DAY_MS, HOUR_MS
+from bot.feeds.series.body import read_body
 from bot.feeds.series.rows import DIGITS_MAX, number_of
 
 BODY_BYTES_MAX = 64 * 1024 * 1024
@@ -95,11 +96,7 @@ class DailySeries:
         async with self._session().get(self._base_url + path, timeout=timeout, allow_redirects=False) as response:
             if response.status != 200:
                 raise ValueError(f"status {response.status}")
-            body = bytearray()
-            async for chunk in response.content.iter_chunked(65_536):
-                body += chunk
-                if len(body) > BODY_BYTES_MAX:
-                    raise ValueError(f"the answer is longer than {BODY_BYTES_MAX} bytes")
+            body = await read_body(response, BODY_BYTES_MAX)
         return body.decode()
 
 

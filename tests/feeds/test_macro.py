@@ -14,6 +14,7 @@ from aiohttp import web
 
 from bot.domain.durations import DAY_MS
 from bot.domain.market import Macro
+from bot.feeds import daily_series
 from bot.feeds.daily_series import DailyRules
 from bot.feeds.macro import JoinedMacro, SeriesFile, SeriesFiles, SeriesProblem, read_series
 from bot.feeds.snapshot import Observer
@@ -95,6 +96,12 @@ async def test_stablecoins_are_kept_for_an_hour_and_survive_a_failure_until_they
     llama.now_ms = TODAY + 2 * DAY_MS + 1
     with pytest.raises(Unavailable, match="status 503"):
         await source.fetch_macro("stablecoins")
+
+
+async def test_an_answer_without_an_end_is_read_up_to_its_limit(llama: Llama, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(daily_series, "BODY_BYTES_MAX", 100)
+    with pytest.raises(Unavailable, match="the answer is longer than 100 bytes"):
+        await llama.source().fetch_macro("stablecoins")
 
 
 @pytest.mark.parametrize(

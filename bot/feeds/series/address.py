@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import aiohttp
 
+from bot.feeds.series.body import BodyTooLong, read_body
 from bot.feeds.series.rows import SeriesTextError
 from bot.feeds.series.source import TEXT_BYTES_MAX, decoded, without_query
 
@@ -26,6 +27,8 @@ class AddressReader:
         """
         try:
             return await self._read(source)
+        except BodyTooLong as error:
+            raise SeriesTextError(f"is longer than {TEXT_BYTES_MAX} bytes; ask for less of it") from error
         except TimeoutError as error:
             raise SeriesTextError(
                 f"no complete answer within {self._timeout.total:g} s; it is asked again later"
@@ -40,9 +43,5 @@ class AddressReader:
                 raise SeriesTextError(f"redirects to {target}; give that address if you trust it")
             if response.status != 200:
                 raise SeriesTextError(f"answers with status {response.status}; check the address")
-            body = bytearray()
-            async for chunk in response.content.iter_chunked(65_536):
-                body += chunk
-                if len(body) > TEXT_BYTES_MAX:
-                    raise SeriesTextError(f"is longer than {TEXT_BYTES_MAX} bytes; ask for less of it")
-        return decoded(bytes(body))
+            body = await read_body(response, TEXT_BYTES_MAX)
+        return decoded(body)

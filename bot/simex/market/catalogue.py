@@ -1,7 +1,7 @@
 """Tokens the synthetic market knows, with prices and volumes like the real ones, and instruments made of them."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from math import floor, log10
 
@@ -131,22 +131,10 @@ def _spot(token: str, price: float) -> Instrument:
     step = min(ONE, _power(-floor(log10(price)) - 1))
     created = _terms_of(Decimal("0.01"), step, price, SPOT_NOTIONAL_MIN if recorded is None else recorded.notional_min)
     terms = recorded if recorded is not None and _is_near(token, price) else created
-    return Instrument(
-        venue="binance",
-        symbol=spot_symbol(token),
-        kind=Kind.SPOT,
-        base=token,
-        quote="USDT",
-        price_tick=terms.tick,
-        size_step=terms.step,
-        size_min=terms.step,
-        notional_min=terms.notional_min,
-        size_max=terms.size_max,
-        market_size_max=terms.market_size_max,
-        multiplier=multiplier_of(token),
+    return replace(
+        _listed(token, spot_symbol(token), Kind.SPOT, terms),
         maker_fee=Decimal("0.001"),
         taker_fee=Decimal("0.001"),
-        venue_symbol=f"{token}USDT",
     )
 
 
@@ -155,10 +143,21 @@ def _perp(token: str, price: float, traits: TokenTraits) -> Instrument:
     step = min(ONE, _power(-floor(log10(price))))
     created = _terms_of(Decimal("0.1"), step, price, PERP_NOTIONAL_MIN if recorded is None else recorded.notional_min)
     terms = recorded if recorded is not None and _is_near(token, price) else created
+    return replace(
+        _listed(token, perp_symbol(token), Kind.PERP, terms),
+        maker_fee=Decimal("0.0002"),
+        taker_fee=Decimal("0.0005"),
+        leverage_max=Decimal(brackets[0].leverage_max if brackets else traits.leverage_max),
+        brackets=brackets,
+    )
+
+
+def _listed(token: str, symbol: str, kind: Kind, terms: ListedTerms) -> Instrument:
+    """An instrument by its terms, without its fees."""
     return Instrument(
         venue="binance",
-        symbol=perp_symbol(token),
-        kind=Kind.PERP,
+        symbol=symbol,
+        kind=kind,
         base=token,
         quote="USDT",
         price_tick=terms.tick,
@@ -168,11 +167,7 @@ def _perp(token: str, price: float, traits: TokenTraits) -> Instrument:
         size_max=terms.size_max,
         market_size_max=terms.market_size_max,
         multiplier=multiplier_of(token),
-        maker_fee=Decimal("0.0002"),
-        taker_fee=Decimal("0.0005"),
-        leverage_max=Decimal(brackets[0].leverage_max if brackets else traits.leverage_max),
         venue_symbol=f"{token}USDT",
-        brackets=brackets,
     )
 
 
