@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypedDict
 
 from rich.console import RenderableType
 
@@ -12,18 +12,30 @@ from bot.domain.portfolio import Account, Portfolio
 from bot.domain.symbol import base_of
 from bot.report.format import NONE, Column, TextTable, amount, money, percent
 
-Row = dict[str, Any]
 WHOLE = Decimal("0.999")  # of a holding whose purchases are in the journal: dust that came as a fee does not count
 
 
-def holding_rows(portfolio: Portfolio, costs: Mapping[str, Cost]) -> list[Row]:
+class HoldingColumns(TypedDict):
+    """A token that is held."""
+
+    symbol: str
+    sectors: list[str]
+    size: str
+    price: str | None
+    value_quote: str | None
+    share_of_sector: str | None
+    cost_quote: str | None
+    unrealised_quote: str | None
+
+
+def holding_rows(portfolio: Portfolio, costs: Mapping[str, Cost]) -> list[HoldingColumns]:
     """Every priced token of the sectors; then those without a price, whose value is not known.
 
     `cost_quote` is the average price per unit that the journal's own fills paid, fees included, and older holdings by
     `[cost_basis]` or an imported file. It is None where nobody says where a part of the holding came from;
     `unrealised_quote` then is as well.
     """
-    rows: list[Row] = []
+    rows: list[HoldingColumns] = []
     for symbol in dict.fromkeys(holding.symbol for holding in portfolio.holdings):
         parts = [holding for holding in portfolio.holdings if holding.symbol == symbol]
         size, price, cost = parts[0].size, parts[0].price, costs.get(symbol)
@@ -41,7 +53,7 @@ def holding_rows(portfolio: Portfolio, costs: Mapping[str, Cost]) -> list[Row]:
                 "unrealised_quote": None if average is None else plain((price - average) * size),
             }
         )
-    rows.sort(key=lambda row: (row["sectors"], -Decimal(row["value_quote"])))
+    rows.sort(key=lambda row: (row["sectors"], -Decimal(row["value_quote"] or 0)))
     return [*rows, *(_unpriced(asset, portfolio.account) for asset in portfolio.unpriced)]
 
 
@@ -49,10 +61,17 @@ def _largest_share(portfolio: Portfolio, parts: Iterable[Any]) -> Decimal:
     return max((share(part.value, portfolio.sectors[part.sector].spot) for part in parts), default=ZERO)
 
 
-def _unpriced(asset: str, account: Account) -> Row:
-    size = account.balances[asset].total
-    empty = dict.fromkeys(("price", "value_quote", "share_of_sector", "cost_quote", "unrealised_quote"))
-    return {"symbol": asset, "sectors": [], "size": plain(size), **empty}
+def _unpriced(asset: str, account: Account) -> HoldingColumns:
+    return {
+        "symbol": asset,
+        "sectors": [],
+        "size": plain(account.balances[asset].total),
+        "price": None,
+        "value_quote": None,
+        "share_of_sector": None,
+        "cost_quote": None,
+        "unrealised_quote": None,
+    }
 
 
 def holdings_table(rows: Sequence[Mapping[str, Any]], quote: str, venue: str = "") -> RenderableType:

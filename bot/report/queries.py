@@ -42,7 +42,7 @@ from bot.report.views import orders as orders_view
 from bot.report.views import positions as positions_view
 from bot.report.views import sleeves as sleeves_view
 from bot.report.views.parts import Row
-from bot.report.views.venues import transfer_row, wallet_rows, with_venue
+from bot.report.views.venues import TransferRow, transfer_row, wallet_rows, with_venue
 from bot.risk.cooldown import ends_ms
 from bot.runtime.exit_codes import CommandFailed, ExitCode
 from bot.runtime.health.healthcheck import find_late, find_running
@@ -160,7 +160,7 @@ def venue_of(view: JournalView) -> str:
     return str(worlds[-1].payload["venue"]) if worlds else view.settings.venue.name
 
 
-def _transfer(view: JournalView, record: CycleRecord | None, portfolio: Portfolio | None) -> Document | None:
+def _transfer(view: JournalView, record: CycleRecord | None, portfolio: Portfolio | None) -> TransferRow | None:
     """What the last cycle would have a person move between the wallets, unless its switch was on."""
     numbers = _numbers(view, record) if record else None
     if record is None or portfolio is None or numbers is None or record.inputs.kill is not KillLevel.OFF:

@@ -7,6 +7,7 @@ UTC ms. `tables` draws them; `--json` prints them as they are.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Any, TypedDict
 
 from bot.domain.codec import encode
 from bot.domain.money import ZERO, share
@@ -16,9 +17,10 @@ from bot.domain.states import KillLevel, OrderState
 from bot.domain.turn.decision import Decision, Signal
 from bot.playbook.policy.numbers import Policy
 from bot.report.explanation import explain_decision
-from bot.report.views.orders import counts_by_state
+from bot.report.views.orders import OrderCounts, counts_by_state
 from bot.report.views.parts import Row, text_of
 from bot.report.views.sleeves import outside_of
+from bot.report.views.venues import TransferRow, WalletRow
 
 NO_CHANGE_WORDS = "nothing that was read speaks against it"
 
@@ -49,11 +51,47 @@ class StatusInputs:
     drawdown_since_ms: int = 0
     drawdown_until_ms: int | None = None
     peak_since_ms: int = 0
-    wallets: Sequence[Row] = ()
-    transfer: Row | None = None
+    wallets: Sequence[WalletRow] = ()
+    transfer: TransferRow | None = None
 
 
-def status(inputs: StatusInputs) -> Row:
+class StatusColumns(TypedDict):
+    """As `sectorbot status --json`, as far as the journal says it."""
+
+    mode: str
+    environment: str
+    venue: str
+    kill_switch: str
+    kill_reason: str
+    kill_by: str
+    kill_since_ms: int | None
+    now_ms: int
+    last_cycle: int
+    last_cycle_ms: int | None
+    last_cycle_age_ms: int | None
+    condition: str
+    stance: str
+    quote: str | None
+    equity_quote: str | None
+    book_quote: str | None
+    reserve_quote: str | None
+    outside_quote: str | None
+    cash_quote: str | None
+    wallets: list[WalletRow]
+    transfer: TransferRow | None
+    unpriced: list[str]
+    unlisted: list[str]
+    drawdown: str | None
+    drawdown_since_ms: int | None
+    drawdown_until_ms: int | None
+    peak_since_ms: int | None
+    fall_today: str | None
+    locked: dict[str, Any]
+    orders: OrderCounts
+    orders_today: int
+
+
+def status(inputs: StatusInputs) -> StatusColumns:
     """Mode, switch, age of the last cycle, equity and its falls. Shares are fractions of what they fell from."""
     portfolio = inputs.portfolio
     unpriced = list(portfolio.unpriced) if portfolio else []

@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from bot.domain.campaign import Memory
 from bot.domain.market import Cost
 from bot.domain.order import Fill, OrderType, Purpose, TimeInForce
 from bot.domain.portfolio import Balance, Holding, Portfolio
@@ -29,7 +30,7 @@ from bot.runtime.exit_codes import ExitCode
 from tests.commands import sectorbot
 from tests.report.test_report import held, orders, standing, why_row
 from tests.report.test_report import result as cycle_result
-from tests.risk.worlds import NOW, D, working
+from tests.risk.worlds import NOW, D, snapshot, working
 
 
 def shown(row: rows.Row) -> str:
@@ -133,21 +134,15 @@ def screen(view: Any, width: int) -> str:
     return out.getvalue()
 
 
+# Rows as the bot makes them, with the longest texts and numbers of each.
 SLEEVES = {"value_quote": "103048.09", "share": "0.48", "target_share": "0.48", "target_quote": "100000.00"} | {
     "left_quote": "-48123.45",
     "net_exposure_quote": "-48123.45",
 }
-ORDER = {
-    "client_id": "tsbabc00000000000000",
-    "sent_ms": NOW - 99_000,
-    "purpose": "increase",
-    "symbol": "1INCH/USDT",
-} | {
-    "side": "sell",
+ORDER = {"client_id": "tsbabc00000000000000", "sent_ms": NOW - 99_000, "symbol": "1INCH/USDT", "state": "in_doubt"} | {
     "size": "17985.61",
     "filled_size": "17985.61",
     "filled_quote": "12345.67",
-    "state": "in_doubt",
 }
 POSITION = {"symbol": "UNI/USDT:USDT", "side": "short", "size": "-1998.4", "unit": "UNI", "entry": "10.00525635"} | {
     "mark": "10.0002",
@@ -158,10 +153,20 @@ POSITION = {"symbol": "UNI/USDT:USDT", "side": "short", "size": "-1998.4", "unit
     "covers": None,
     "role": "tactical long",
 }
+
+
+def sleeves() -> list[dict[str, Any]]:
+    return [row | SLEEVES | {"sleeve": "infra.futures"} for row in sleeves_view.sleeve_rows(held(), {})[:1]]
+
+
+def positions() -> list[dict[str, Any]]:
+    return [row | POSITION for row in positions_view.position_rows(held().account, snapshot().instruments, Memory())]
+
+
 TABLES: dict[str, Callable[[], Any]] = {
-    "sleeves": lambda: sleeves_view.sleeves_table([{"sleeve": "infra.futures"} | SLEEVES], "USDT"),
-    "orders": lambda: orders_view.orders_table([ORDER], "USDT", NOW),
-    "positions": lambda: positions_view.positions_table([POSITION], "USDT"),
+    "sleeves": lambda: sleeves_view.sleeves_table(sleeves(), "USDT"),
+    "orders": lambda: orders_view.orders_table([orders_view.order_rows(orders())[0] | ORDER], "USDT", NOW),
+    "positions": lambda: positions_view.positions_table(positions(), "USDT"),
     "holdings": lambda: holdings.holdings_table(holdings.holding_rows(holder(), {}), "USDT"),
     "why": lambda: tables.why_view(why_row(), NOW),
 }

@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
+from typing import TypedDict
 
 from rich.console import RenderableType
 from rich.text import Text
@@ -17,8 +18,35 @@ from bot.report.views.parts import Row, Rows, text_of
 _ALWAYS = ("sent", "filled", "rejected", "in_doubt")
 
 
-def order_rows(orders: Iterable[Order]) -> list[Row]:
-    """Orders as the journal knows them, with the average price of what has filled."""
+class OrderColumns(TypedDict):
+    """An order as the journal knows it."""
+
+    client_id: str
+    sent_ms: int
+    purpose: str
+    symbol: str
+    side: str
+    size: str
+    price: str | None
+    state: str
+    filled_size: str
+    filled_quote: str
+    reason: str
+
+
+class OrderCounts(TypedDict):
+    """Orders of the journal by what became of them."""
+
+    sent: int
+    filled: int
+    ended: int
+    rejected: int
+    working: int
+    in_doubt: int
+
+
+def order_rows(orders: Iterable[Order]) -> list[OrderColumns]:
+    """Orders as the journal knows them."""
     return [
         {
             "client_id": order.client_id,
@@ -73,12 +101,12 @@ def orders_table(rows: Rows, quote: str, now_ms: int, *, with_venue: bool = Fals
     return TextTable("Orders", columns, cells)
 
 
-def order_counts(orders: Iterable[Order]) -> dict[str, int]:
+def order_counts(orders: Iterable[Order]) -> OrderCounts:
     """How many were sent, and what became of them. A canceled or expired order that filled in part counts as ended."""
     return counts_by_state(Counter(order.state for order in orders))
 
 
-def counts_by_state(counts: Mapping[OrderState, int]) -> dict[str, int]:
+def counts_by_state(counts: Mapping[OrderState, int]) -> OrderCounts:
     """The same from how many orders are in each state."""
     states = Counter(counts)
     return {

@@ -1,7 +1,7 @@
 """Open perps: rows, and their table."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypedDict
 
 from rich.console import RenderableType
 
@@ -11,13 +11,33 @@ from bot.domain.money import plain
 from bot.domain.perp import liquidation_distance
 from bot.domain.portfolio import Account
 from bot.report.format import NONE, Column, TextTable, amount, money, percent, times
-from bot.report.views.parts import Row, Rows, text_of, unit_of
+from bot.report.views.parts import Rows, text_of, unit_of
 
 
-def position_rows(account: Account, instruments: Mapping[str, Instrument], memory: Memory) -> list[Row]:
+class PositionColumns(TypedDict):
+    """A perp position."""
+
+    symbol: str
+    side: str
+    size: str
+    unit: str
+    entry: str
+    mark: str
+    notional_quote: str | None
+    margin_quote: str
+    leverage: str | None
+    liquidation: str | None
+    liquidation_distance: str | None
+    unrealised_pnl_quote: str
+    covers: str | None
+    role: str | None
+
+
+def position_rows(account: Account, instruments: Mapping[str, Instrument], memory: Memory) -> list[PositionColumns]:
     """Open perps. `liquidation_distance` is the fraction that mark may move; `covers` the sector a hedge stands for,
     `role` what the position is called: hedge, tactical long, speculative short, scalp; None of one that is not ours."""
-    rows, roles = [], dict.fromkeys(memory.hedges, "hedge") | {held.symbol: held.words for held in memory.exits}
+    rows: list[PositionColumns] = []
+    roles = dict.fromkeys(memory.hedges, "hedge") | {held.symbol: held.words for held in memory.exits}
     for symbol, position in sorted(account.positions.items()):
         instrument = instruments.get(symbol)
         notional = instrument.notional(position.size, position.mark_price) if instrument else None

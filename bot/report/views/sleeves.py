@@ -2,16 +2,29 @@
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from typing import TypedDict
 
 from rich.console import RenderableType
 
 from bot.domain.money import ZERO, plain, share
 from bot.domain.portfolio import Portfolio
 from bot.report.format import Column, TextTable, money, percent
-from bot.report.views.parts import Row, Rows, text_of
+from bot.report.views.parts import Rows, text_of
 
 
-def sleeve_rows(portfolio: Portfolio, target: Mapping[str, Decimal]) -> list[Row]:
+class SleeveColumns(TypedDict):
+    """A sleeve against its target."""
+
+    sleeve: str
+    value_quote: str
+    share: str | None
+    target_share: str | None
+    target_quote: str | None
+    left_quote: str | None
+    net_exposure_quote: str | None
+
+
+def sleeve_rows(portfolio: Portfolio, target: Mapping[str, Decimal]) -> list[SleeveColumns]:
     """Capital per sleeve against its target share of the book, then cash: its share and the configured reserve. Futures
     capital is the sleeve's label."""
     actual: dict[str, Decimal] = {}
@@ -19,7 +32,7 @@ def sleeve_rows(portfolio: Portfolio, target: Mapping[str, Decimal]) -> list[Row
         actual[f"{sector}.spot"], actual[f"{sector}.futures"] = sleeves.spot, sleeves.futures
     actual["cash"] = portfolio.account.cash
     reserve = max(ZERO, portfolio.equity - portfolio.book)
-    rows = []
+    rows: list[SleeveColumns] = []
     for name in [*actual, *(name for name in target if name not in actual)]:
         value, required = actual.get(name, ZERO), target.get(name)
         aim = None if required is None else required * portfolio.book + (reserve if name == "cash" else ZERO)
@@ -37,11 +50,11 @@ def sleeve_rows(portfolio: Portfolio, target: Mapping[str, Decimal]) -> list[Row
     return rows
 
 
-def with_reserve(rows: Sequence[Row], reserve: Decimal) -> list[Row]:
+def with_reserve(rows: Sequence[SleeveColumns], reserve: Decimal) -> list[SleeveColumns]:
     """The rows of the sleeves, with the reserve taken out of the cash into a row of its own."""
     if not reserve:
         return list(rows)
-    result = []
+    result: list[SleeveColumns] = []
     for row in rows:
         if row["sleeve"] != "cash":
             result.append(row)
@@ -49,18 +62,24 @@ def with_reserve(rows: Sequence[Row], reserve: Decimal) -> list[Row]:
         cash = Decimal(row["value_quote"])
         held = max(ZERO, min(cash, reserve))
         aim = None if row["target_quote"] is None else Decimal(row["target_quote"]) - reserve
-        kept = {"value_quote": plain(cash - held), "target_quote": text_of(aim), "share": None}
-        kept["left_quote"] = text_of(None if aim is None else aim - cash + held)
-        result.append(row | kept)
-        aside = dict.fromkeys(("share", "target_share", "net_exposure_quote"))
-        left = plain(reserve - held)
+        result.append(
+            {
+                **row,
+                "value_quote": plain(cash - held),
+                "share": None,
+                "target_quote": text_of(aim),
+                "left_quote": text_of(None if aim is None else aim - cash + held),
+            }
+        )
         result.append(
             {
                 "sleeve": "reserve",
                 "value_quote": plain(held),
+                "share": None,
+                "target_share": None,
                 "target_quote": plain(reserve),
-                "left_quote": left,
-                **aside,
+                "left_quote": plain(reserve - held),
+                "net_exposure_quote": None,
             }
         )
     return result

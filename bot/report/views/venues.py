@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypedDict
 
 from bot.domain.money import ZERO, plain
 from bot.domain.portfolio import Portfolio
@@ -12,6 +12,18 @@ from bot.report.format import money
 from bot.report.views.parts import Row, Rows
 
 FUTURES = ".futures"
+
+
+class WalletRow(TypedDict):
+    """Free quote money of a wallet."""
+
+    wallet: str
+    venue: str
+    free_quote: str
+
+
+TransferRow = TypedDict("TransferRow", {"from": str, "to": str, "wanted_quote": str, "amount_quote": str})
+"""Quote money that a person has to move: how much lacks, and how much of it is free in the wallet that gives."""
 
 
 def venues_of(name: str) -> tuple[str, str]:
@@ -42,7 +54,7 @@ def _is_of_perps(row: Mapping[str, Any]) -> bool:
     return is_perp(row.get("symbol", "")) or str(row.get("sleeve", "")).endswith(FUTURES)
 
 
-def wallet_rows(portfolio: Portfolio, name: str) -> list[Row]:
+def wallet_rows(portfolio: Portfolio, name: str) -> list[WalletRow]:
     """Free quote money by wallet; none of a unified account, whose one wallet is the cash."""
     account, (spot, perp) = portfolio.account, venues_of(name)
     if account.is_unified:
@@ -55,7 +67,7 @@ def wallet_rows(portfolio: Portfolio, name: str) -> list[Row]:
 
 def transfer_row(
     portfolio: Portfolio, target: Mapping[str, Decimal], policy: Policy, wallets: tuple[str, str]
-) -> Row | None:
+) -> TransferRow | None:
     """What a person has to move so that the futures sleeves can have their targets; None where the bot moves it, where
     one wallet serves both, or where nothing lacks.
 

@@ -1,29 +1,24 @@
 """What the API answers, as types; `bot/operate/dashboard/api/schema.py` makes schemas of them.
 
 Amounts are text with all their digits, shares are text as fractions, times are UTC milliseconds. What may be absent
-because the bot has not read it yet is None.
+because the bot has not read it yet is None. The columns of a row that the command line shows as well stand beside their
+table, in `bot/report`.
 """
 
 from typing import Any, NotRequired, Required, TypedDict
 
 from bot.operate.dashboard.api.profit_answers import PeriodAnswer
+from bot.report.holdings import HoldingColumns
+from bot.report.rows import StatusColumns
+from bot.report.views.orders import OrderColumns
+from bot.report.views.positions import PositionColumns
+from bot.report.views.sleeves import SleeveColumns
 
 Text = str | None
 """An amount that is not known yet."""
 AtMs = int | None
 
 _From = TypedDict("_From", {"from": str})
-
-
-class OrderCounts(TypedDict):
-    """Orders of the journal by what became of them."""
-
-    sent: int
-    filled: int
-    ended: int
-    rejected: int
-    working: int
-    in_doubt: int
 
 
 class UndeliveredNotices(TypedDict):
@@ -43,53 +38,10 @@ class StreamRow(TypedDict):
     problem: str
 
 
-class WalletRow(TypedDict):
-    """Free quote money of a wallet."""
-
-    wallet: str
-    venue: str
-    free_quote: str
-
-
-TransferRow = TypedDict("TransferRow", {"from": str, "to": str, "wanted_quote": str, "amount_quote": str})
-"""Quote money that a person has to move: how much lacks, and how much of it is free in the wallet that gives."""
-
-
-class StatusAnswer(TypedDict):
+class StatusAnswer(StatusColumns):
     """As `sectorbot status --json`."""
 
-    mode: str
-    environment: str
-    venue: str
-    kill_switch: str
-    kill_reason: str
-    kill_by: str
-    kill_since_ms: AtMs
-    now_ms: int
-    last_cycle: int
-    last_cycle_ms: AtMs
-    last_cycle_age_ms: AtMs
-    condition: str
-    stance: str
-    quote: Text
-    equity_quote: Text
-    book_quote: Text
-    reserve_quote: Text
-    outside_quote: Text
-    cash_quote: Text
-    wallets: list[WalletRow]
-    transfer: TransferRow | None
-    unpriced: list[str]
-    unlisted: list[str]
-    drawdown: Text
-    drawdown_since_ms: AtMs
-    drawdown_until_ms: AtMs
-    peak_since_ms: AtMs
-    fall_today: Text
-    locked: dict[str, Any]
     exposure: dict[str, Any] | None
-    orders: OrderCounts
-    orders_today: int
     journal: str
     pid: AtMs
     profit: dict[str, PeriodAnswer]
@@ -101,51 +53,22 @@ class StatusAnswer(TypedDict):
     running: str
 
 
-class SleeveRow(TypedDict):
+class SleeveRow(SleeveColumns):
     """A sleeve against its target."""
 
-    sleeve: str
     venue: str
-    value_quote: str
-    share: Text
-    target_share: Text
-    target_quote: Text
-    left_quote: Text
-    net_exposure_quote: Text
 
 
-class HoldingRow(TypedDict):
+class HoldingRow(HoldingColumns):
     """A token that is held."""
 
-    symbol: str
     venue: str
-    sectors: list[str]
-    size: str
-    price: Text
-    value_quote: Text
-    share_of_sector: Text
-    cost_quote: Text
-    unrealised_quote: Text
 
 
-class PositionRow(TypedDict):
+class PositionRow(PositionColumns):
     """A perp position; `stop` and its distance only in `/now`."""
 
-    symbol: str
     venue: str
-    side: str
-    size: str
-    unit: str
-    entry: str
-    mark: str
-    notional_quote: Text
-    margin_quote: str
-    leverage: Text
-    liquidation: Text
-    liquidation_distance: Text
-    unrealised_pnl_quote: str
-    covers: Text
-    role: str
     stop: NotRequired[Text]
     stop_distance: NotRequired[Text]
 
@@ -210,21 +133,10 @@ class NowAnswer(TypedDict):
     open_quote: NotRequired[Text]
 
 
-class OrderRow(TypedDict):
+class OrderRow(OrderColumns):
     """An order as the journal knows it."""
 
-    client_id: str
-    sent_ms: int
-    purpose: str
-    symbol: str
     venue: str
-    side: str
-    size: str
-    price: Text
-    state: str
-    filled_size: str
-    filled_quote: str
-    reason: str
     average: Text
     trigger: Text
     type: str
