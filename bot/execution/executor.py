@@ -8,26 +8,24 @@ stops the entries and sales of later phases, because they rely on it.
 import asyncio
 import contextlib
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from bot.domain.instrument import Side
 from bot.domain.money import ZERO
-from bot.domain.order import FOREIGN, Intent, Order, OrderType, Purpose
+from bot.domain.order import Intent, Order, OrderType, Purpose
 from bot.domain.order_ids import LAST_ATTEMPT, ClientOrderId, slice_and_attempt
 from bot.domain.reason import Note, Reason
 from bot.domain.states import OrderEvent, OrderState
 from bot.execution.order_reports import OrderReports, together
-from bot.execution.phases import phase_of
+from bot.execution.phases import RefusedEntries, phase_of
 from bot.execution.placement import Placed, Placement
-from bot.execution.refusals import RefusedEntries
 from bot.execution.rules import ExecutionRules
+from bot.execution.stops_beside import StopsBeside
 from bot.journal.journal import DuplicateOrder, Journal, JournalError
 from bot.ports import Lane, Rejection, Unavailable, Venue, VenueRejected
 from bot.risk import Approved
 
-_UNCLEARED_MS = 900_000
 _INDEPENDENT = (Purpose.EXIT, Purpose.FLATTEN)
 
 
@@ -90,19 +88,22 @@ class Executor:
             lambda: asyncio.Semaphore(rules.timing.orders_per_instrument)
         )
         self._in_all = asyncio.Semaphore(rules.orders_at_once)
-        self._uncleared: dict[tuple[str, bool], int] = {}  # closes refused without their stops too, since when
+        self._stops = StopsBeside(journal, self._placement, venue.now_ms, self._attempt, self.cancel)
         self._refused = RefusedEntries()
         self._cancels_sent: set[str] = set()  # by `send_cancels`, until `settle_cancels` has written them down
         self._held_sales: set[str] = set()  # waited for a hedge that ended in doubt: next time they go first
 
-    async def act(self, approved: Sequence[Approved]) -> tuple[Outcome, ...]:
+    async def act(self, approved: Sequence[Approved], held: Mapping[str, Decimal] | None = None) -> tuple[Outcome, ...]:
         """Cancel what has rested too long, then carry out what was approved; outcomes in the order given.
+
+        `held` are the signed sizes of the positions, by perp: what closes leave of them keeps its stops.
 
         Raises:
             JournalError: nothing is sent that could not be written down; what was sent is settled at the next start.
         """
         await self.cancel_overdue()
         self._evidence.others.has_stranger = False
+        self._stops.see(held or {})
         done: dict[int, Outcome] = {}
         phases = [phase_of(item.intent, approved, self._held_sales) for item in approved]
         for phase in sorted(set(phases)):
@@ -170,49 +171,23 @@ class Executor:
                 return self._refusable(Outcome(item.intent, item.size, None, notes=(obstacle,)))
             client_ids: list[str] = []
             notes: list[Note] = []
-            await self._clear_beside_short(item.intent)
+            stops = self._stops.begin(item.intent)
+            await self._stops.cut_beside_short(stops, item)
             for attempt in range(self._rules.max_attempts):
                 if attempt:
                     await asyncio.sleep(self._rules.timing.backoff_ms * 2 ** (attempt - 1) / 1000)
                 placed = await self._attempt(item, client_ids)
-                if isinstance(placed, Placed) and await self._clear_stops(placed.order):
+                while isinstance(placed, Placed) and await self._stops.give_way(stops, placed.order):
                     notes.extend(placed.notes)
                     placed = await self._attempt(item, client_ids)
-                    if isinstance(placed, Placed) and placed.order.state is OrderState.REJECTED:
-                        self._uncleared[_kind_of_close(placed.order)] = self._venue.now_ms()
                 notes.extend(placed.notes if isinstance(placed, Placed) else (placed,))
                 if not isinstance(placed, Placed) or not placed.may_retry:
                     break
             else:
                 text = f"{len(client_ids)} orders of {item.intent.symbol} were not taken: it waits for the next cycle"
                 notes.append(Note(Reason.ATTEMPTS_SPENT, text, item.intent.symbol))
-            return self._refusable(self._outcome(item, client_ids, notes))
-
-    async def _clear_beside_short(self, intent: Intent) -> None:
-        """Withdraw the stop of a short before part of it is bought back: a hedge is released again and again, and a
-        venue that counts what rests would refuse every release first. The next turn places the stop of the rest."""
-        if intent.reduce_only and not intent.order_type.is_trigger and intent.side is Side.BUY:
-            working = self._journal.reader.load_working()
-            await self.cancel([order for order in working if _is_stop_beside(order, intent)])
-
-    async def _clear_stops(self, refused: Order) -> bool:
-        """Withdraw the stops beside a close, or beside the stop that replaces them, that the venue refused as
-        reduce-only; whether it may be tried again.
-
-        Some venues let no reduce-only order stand beside another. When the second try is refused as well the stops were
-        not the cause: the guard places them again, and they stay for `_UNCLEARED_MS` whatever is refused beside them.
-        """
-        if not refused.reduce_only or refused.state is not OrderState.REJECTED:
-            return False
-        if not refused.reason.startswith(f"{Rejection.REDUCE_ONLY}:"):
-            return False
-        tried_ms = self._uncleared.get(_kind_of_close(refused))
-        if tried_ms is not None and self._venue.now_ms() - tried_ms < _UNCLEARED_MS:
-            return False
-        stops = [o for o in self._journal.reader.load_working() if _is_stop_beside(o, refused)]
-        await self.cancel(stops)
-        after = self._orders([stop.client_id for stop in stops])
-        return bool(after) and all(not o.state.is_live or self._placement.is_withdrawn(o.client_id) for o in after)
+            await self._stops.put_back(stops, item, client_ids)
+            return self._refusable(self._outcome(item, client_ids, [*notes, *stops.notes]))
 
     def _refusable(self, outcome: Outcome) -> Outcome:
         """The same, its refusal remembered where it is one that does not pass."""
@@ -454,16 +429,6 @@ class Executor:
         is_settled = all(not o.state.is_live or (o.state is OrderState.OPEN and _may_rest(o)) for o in orders)
         state = orders[-1].state if orders else None
         return Outcome(item.intent, item.size, state, filled, quote, tuple(client_ids), tuple(notes), is_settled)
-
-
-def _kind_of_close(order: Order) -> tuple[str, bool]:
-    return order.symbol, order.order_type.is_trigger
-
-
-def _is_stop_beside(order: Order, close: Order | Intent) -> bool:
-    """Whether a live order of ours is a stop on the instrument of a close, on its side."""
-    is_beside = order.symbol == close.symbol and order.side is close.side and order.reduce_only
-    return is_beside and order.order_type.is_trigger and order.state.is_live and order.intent_id != FOREIGN
 
 
 def _may_rest(order: Order) -> bool:

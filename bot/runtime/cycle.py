@@ -307,7 +307,8 @@ class Cycle:
             await parts.executor.cancel([order for order in truth.working if order.is_resting_entry])
         notes += await self._top_up(decision.top_ups)
         notes += await self._leverage_watch.set_right(decision.memory, truth.account)
-        outcomes = await parts.executor.act(plan.approved)
+        held = {symbol: position.size for symbol, position in truth.account.positions.items()}
+        outcomes = await parts.executor.act(plan.approved, held)
         decision, ended = await self._end_refused(decision, outcomes)
         notes += (*ended, *note_unfilled_exits(outcomes, parts.journal.reader, parts.venue.now_ms()))
         plan = replace(plan, decision=decision)

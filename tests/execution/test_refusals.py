@@ -10,7 +10,7 @@ from bot.domain.instrument import Side
 from bot.domain.order import Purpose
 from bot.domain.reason import Reason
 from bot.execution.executor import Outcome
-from bot.execution.refusals import HOLD_MS
+from bot.execution.phases import HOLD_MS
 from bot.ports import Rejection, VenueRejected
 from tests.execution.scripted_venue import PERP, SPOT, ScriptedVenue
 from tests.execution.worlds import World, approve, open_world

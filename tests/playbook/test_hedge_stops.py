@@ -95,6 +95,20 @@ def test_the_stop_moves_with_the_liquidation_and_the_old_one_goes_in_the_same_tu
     assert world.guard().intents == ()
 
 
+def test_a_stop_that_covers_a_hedge_stays_while_part_of_the_hedge_is_closed() -> None:
+    """Its withdrawal would leave the hedge without one while the order for the part is in doubt."""
+    world = hedged()
+    follow(world, world.guard())
+    report(world, world.positions[ETH].entry_price * D("12.5") / 10)
+    world.spot = {token: size * D("0.05") for token, size in world.spot.items()}
+    made = world.guard()
+    assert [intent.id for intent in made.intents] == [f"x4.{ETH}"]
+    assert made.cancels == ()
+    world.apply(made.intents)
+    made = world.guard()
+    assert [stop.size for stop in stops(made)] == [-world.positions[ETH].size], "what is left has a stop of its own"
+
+
 @pytest.mark.parametrize("factor", ["0.5", "1.5"])
 def test_the_stop_follows_the_size(factor: str) -> None:
     world = hedged()

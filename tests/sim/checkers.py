@@ -73,13 +73,13 @@ class Checkers:
         executor: Any = life.app.cycle.parts.executor
         act = executor.act
 
-        async def spied(approved: Any) -> Any:
+        async def spied(approved: Any, *held: Any) -> Any:
             for item in approved:
                 self._current[item.intent.id] = Approval(item.intent, item.size)
                 self._note_leg(item.intent)
                 if item.intent.purpose.is_directional and item.intent.exits is None:
                     self._world.violate("exits of an entry", f"{item.intent.id} has none")
-            return await act(approved)
+            return await act(approved, *held)
 
         executor.act = spied
         self.level = life.app.kill.level()
@@ -153,7 +153,7 @@ class Checkers:
         return self.level
 
     def _check_bound(self, order: Order) -> None:
-        approval = self._current.get(order.intent_id)
+        approval = self._approval_of(order)
         if approval is None:
             self._world.violate("approved before it is sent", f"{order.client_id} of {order.intent_id}")
             return
@@ -174,6 +174,23 @@ class Checkers:
             self._world.violate(
                 "children within parent", f"{order.client_id}: {done} done and {order.size} more of {approval.size}"
             )
+
+    def _approval_of(self, order: Order) -> Approval | None:
+        """The bound that an order was sent under: for a stop that takes the place of another at its trigger, which a
+        close was in the way of, that one's."""
+        current = self._current.get(order.intent_id)
+        if not order.order_type.is_trigger or (current and current.intent.trigger_price == order.trigger_price):
+            return current
+        for name in reversed(self._approvals):
+            former = self._approvals[name].intent
+            is_same = (former.symbol, former.side, former.trigger_price) == (
+                order.symbol,
+                order.side,
+                order.trigger_price,
+            )
+            if is_same and former.reduce_only and order.reduce_only and not self._may_live(name):
+                return self._approvals[name]
+        return None
 
     def _check_phases(self, order: Order) -> None:
         """A doubt in one phase of a rotation stops the later ones; a hedge's stops no sale that has waited its time,

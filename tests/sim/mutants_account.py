@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from bot.execution.refusals import RefusedEntries
+from bot.execution.phases import RefusedEntries
 from bot.playbook.rotation import progress
 from bot.risk import breakers
 from bot.runtime import cycle

@@ -22,7 +22,7 @@ def believe_planned_liquidation(patch: pytest.MonkeyPatch) -> None:
 
 def leave_hedges_without_a_stop(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(exits, "overlay_shorts", lambda memory, scene: {})
-    patch.setattr(exits, "guard_hedges", lambda memory, scene: ((), ()))
+    patch.setattr(exits, "guard_hedges", lambda memory, scene, shrinking: ((), ()))
 
 
 def do_not_judge_leverage(patch: pytest.MonkeyPatch) -> None:

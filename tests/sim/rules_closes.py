@@ -1,9 +1,14 @@
-"""No close is refused turn after turn because of a stop that the bot itself has placed."""
+"""No close is refused turn after turn because of a stop that the bot itself has placed, and none of a part leaves the
+rest without its stop."""
 
 from collections import Counter
 from typing import Any
 
+from bot.domain.durations import MINUTE_MS
+from bot.domain.money import ZERO
+from bot.domain.order import Order, Purpose
 from bot.domain.states import KillLevel, OrderState
+from bot.ports import OrderRequest
 from tests.sim.hooks import Rule
 from tests.sim.wire import ACCOUNT
 from tests.sim.world import Life
@@ -51,4 +56,59 @@ class ClosesAreNotHeldByOurStops(Rule):
                 self.world.violate("no close is held by our own stop", words)
 
 
-RULES = (ClosesAreNotHeldByOurStops,)
+class PartsAreClosedBesideAStop(Rule):
+    """No close of a part leaves after its stop was withdrawn in the same turn and before one for what it leaves was
+    sent. A stop may be gone altogether where the close was refused beside one of the right size.
+
+    Judged where the bot knows that the cancel was executed: a cancel in doubt does not hold up a close.
+    """
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._withdrawn: dict[str, str] = {}  # the stop, by perp
+
+    def before_turn(self, life: Life, kind: str) -> None:
+        self._withdrawn.clear()
+
+    def on_cancel(self, client_id: str) -> None:
+        life, request = self.world.life, self.checkers._posted.get(client_id)
+        if life is None or request is None or request.trigger_price is None or not request.reduce_only:
+            return
+        if life.app.kill.level().severity < KillLevel.CANCEL_ALL.severity:
+            self._withdrawn[request.symbol] = client_id
+
+    def on_submit(self, request: OrderRequest) -> None:
+        withdrawn = self._withdrawn.get(request.symbol)
+        if not request.reduce_only or withdrawn is None:
+            return
+        if request.trigger_price is not None:
+            del self._withdrawn[request.symbol]
+            return
+        held = abs(self.world.exchange._state.account(ACCOUNT).size_of(request.symbol))
+        resting = self.world.exchange.open_orders(ACCOUNT, request.symbol, is_trigger=True)
+        largest = max((order.size - order.filled_size for order in resting), default=ZERO)
+        if largest < held - request.size and not self._was_tried_beside_one(request) and self._is_over(withdrawn):
+            words = f"{request.client_id} of {request.size} leaves {held - request.size} without {withdrawn}"
+            self.world.violate("a part is closed beside the stop of the rest", words)
+
+    def _is_over(self, client_id: str) -> bool:
+        order = self.checkers._reader.load_order(client_id)
+        return order is not None and not order.state.is_live
+
+    def _was_tried_beside_one(self, request: OrderRequest) -> bool:
+        """Whether it is an order of a flatten, or the third try of a close that the exchange refuses beside stops."""
+        order = self.checkers._reader.load_order(request.client_id)
+        if order is None or order.purpose is Purpose.FLATTEN:
+            return True
+        tried = self.checkers._reader.load_orders_of_intent(order.intent_id)
+        return sum(self._is_refused_beside(one, order) for one in tried) > 1
+
+    def _is_refused_beside(self, former: Order, order: Order) -> bool:
+        return (
+            former.state is OrderState.REJECTED
+            and former.reason.startswith("reduce_only")
+            and order.sent_ms - former.sent_ms < MINUTE_MS
+        )
+
+
+RULES = (ClosesAreNotHeldByOurStops, PartsAreClosedBesideAStop)

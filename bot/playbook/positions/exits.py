@@ -173,12 +173,15 @@ def guard_positions(
     shrinks = over_spot(memory, context)
     urgent, top_ups, more = near_liquidation(memory, context)
     done = {shrink.symbol for shrink in shrinks}
+    shrinking: set[str] = set()
     for shrink in (*shrinks, *(s for s in urgent if s.symbol not in done)):
-        intents += _shrinking(shrink, context)
+        closing = _shrinking(shrink, context)
+        shrinking |= {intent.symbol for intent in closing}
+        intents += closing
         notes.append(Note(shrink.reason, shrink.words, shrink.symbol, {"size": str(shrink.size)}))
     before, memory = memory, replace(memory, exits=tuple(kept))
     memory, stopped = remember_hedges(memory, context)
-    stops, outdated = guard_hedges(memory, context)
+    stops, outdated = guard_hedges(memory, context, frozenset(shrinking))
     intents += stops
     extra = _guard_unowned(before, memory, intents, context)
     cancels += [client_id for client_id in (*outdated, *extra.cancels) if client_id not in cancels]

@@ -20,7 +20,7 @@ from bot.domain.reason import Note, Reason
 from bot.playbook.book.context import PlanContext
 from bot.playbook.policy.numbers import Policy
 from bot.playbook.positions.stops import STOP_STEP, RequiredStop, is_stop_of_guard, resting_stop
-from bot.playbook.positions.unguarded import nearest_stop
+from bot.playbook.positions.unguarded import covering_stops, nearest_stop
 
 FARTHEST = Decimal(10)  # times the mark
 
@@ -38,12 +38,17 @@ def overlay_shorts(memory: Memory, context: PlanContext) -> Mapping[str, Positio
     return result
 
 
-def guard_hedges(memory: Memory, context: PlanContext) -> tuple[tuple[Intent, ...], tuple[str, ...]]:
-    """The stops that hedges need now, and the client ids of those that no longer fit."""
+def guard_hedges(
+    memory: Memory, context: PlanContext, shrinking: frozenset[str] = frozenset()
+) -> tuple[tuple[Intent, ...], tuple[str, ...]]:
+    """The stops that hedges need now, and the client ids of those that no longer fit. The stop of a hedge that is
+    `shrinking` in this turn stays while it covers all of it: its successor is that of what is left."""
     intents: list[Intent] = []
     cancels: list[str] = []
     for symbol, position in overlay_shorts(memory, context).items():
         instrument = context.closable(symbol)
+        if symbol in shrinking and covering_stops(position, context):
+            continue
         required = hedge_stop(position, memory.hedges[symbol], instrument, context.policy) if instrument else None
         if required is not None:
             placed, stale = resting_stop(required, position, context)

@@ -2,7 +2,7 @@
 
 The stop of a position with exits stays, when it no longer fits, until its successor is known to rest; both only reduce.
 That of a hedge, which changes often, is withdrawn right before its successor is sent: venues count what rests. Where a
-venue refuses a successor beside it the executor withdraws the old one and sends the new one in the same step.
+venue refuses a successor, or a close, beside it the executor lets it give way in the same step.
 """
 
 from dataclasses import dataclass

@@ -1,0 +1,199 @@
+"""The stops that rest beside a close: they guard what it leaves, before it is sent and whatever becomes of it.
+
+Some venues let no reduce-only order stand beside another where both together are more than the position. A stop gives
+way to such a close by the size of the close and no more, and ends the step at the size of what is left.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+
+from bot.domain.instrument import Side
+from bot.domain.money import ZERO
+from bot.domain.order import FOREIGN, Intent, Order, OrderType
+from bot.domain.order_ids import STOP_KINDS, OrderKind, instrument_number, kind_of_intent
+from bot.domain.reason import Note
+from bot.domain.states import OrderState
+from bot.execution.placement import Placed, Placement
+from bot.journal.journal import Journal
+from bot.ports import Rejection
+from bot.risk import Approved
+
+UNCLEARED_MS = 900_000
+
+Send = Callable[[Approved, list[str]], Awaitable[Placed | Note]]
+Cancel = Callable[[Sequence[Order]], Awaitable[object]]
+
+
+@dataclass(slots=True)
+class StopsOfStep:
+    """The stops beside one approved intent while it is carried out: those found at its beginning and the ids of those
+    sent since. `is_cut`: they have given way by the size of the close, `is_away`: all of them have been withdrawn."""
+
+    intent: Intent
+    found: tuple[Order, ...] = ()
+    sent: list[str] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+    is_cut: bool = False
+    is_away: bool = False
+
+    @property
+    def largest(self) -> Order:
+        return max(self.found, key=lambda order: order.open_size)
+
+
+class StopsBeside:
+    """Lets stops give way to closes. `send` places one order under a bound and notes its id, `cancel` withdraws.
+
+    A stop that is sent here takes the place of one that was approved: same trigger, never larger.
+    """
+
+    def __init__(
+        self, journal: Journal, placement: Placement, now_ms: Callable[[], int], send: Send, cancel: Cancel
+    ) -> None:
+        self._journal, self._placement, self._now_ms = journal, placement, now_ms
+        self._send, self._cancel = send, cancel
+        self._uncleared: dict[tuple[str, bool], int] = {}  # closes refused without their stops too, since when
+        self._held: dict[str, Decimal] = {}
+
+    def see(self, held: Mapping[str, Decimal]) -> None:
+        """The signed sizes of the positions when a batch begins; one that is missing counts as large as its stop."""
+        self._held = dict(held)
+
+    def begin(self, intent: Intent) -> StopsOfStep:
+        """What rests beside an intent that is about to be carried out."""
+        return StopsOfStep(intent, tuple(self._beside(intent)) if intent.reduce_only else ())
+
+    async def cut_beside_short(self, step: StopsOfStep, item: Approved) -> None:
+        """Make room before part of a short is bought back: a hedge is released again and again, and a venue that counts
+        what rests would refuse every release first. Beside a close of everything the stops stay until they are in its
+        way."""
+        intent = item.intent
+        is_short_closed = intent.side is Side.BUY and not intent.order_type.is_trigger
+        if step.found and is_short_closed and self._size_now(step, intent.symbol) > item.size:
+            await self._cut(step, intent, item.size)
+
+    async def give_way(self, step: StopsOfStep, refused: Order) -> bool:
+        """Make room for a close, or for the stop that replaces another, that the venue refused as reduce-only; whether
+        it may be tried again.
+
+        First the stops are cut by its size, then they are withdrawn. When it is refused after that as well they were
+        not the cause: for `UNCLEARED_MS` they stay, whatever is refused beside them.
+        """
+        if not refused.reduce_only or refused.state is not OrderState.REJECTED:
+            return False
+        if not refused.reason.startswith(f"{Rejection.REDUCE_ONLY}:"):
+            return False
+        kind = refused.symbol, refused.order_type.is_trigger
+        if step.is_away:
+            self._uncleared[kind] = self._now_ms()
+            return False
+        tried_ms = self._uncleared.get(kind)
+        if tried_ms is not None and self._now_ms() - tried_ms < UNCLEARED_MS:
+            return False
+        return await self._cut(step, refused, refused.size)
+
+    async def put_back(self, step: StopsOfStep, item: Approved, client_ids: Sequence[str]) -> None:
+        """At the end of a step: what is left of the position has its stop again, whatever became of the close.
+
+        A close in doubt may have executed or not: the stop is as large as if it had not, where the venue takes that.
+        """
+        orders = self._orders(client_ids)
+        held, executed = self._held.get(item.intent.symbol), sum((order.filled_size for order in orders), ZERO)
+        if step.found and not self._has_successor(orders):
+            await self._guard_again(step, item.intent, self._size_now(step, item.intent.symbol) - executed, orders)
+        if held is not None:
+            executed += self._executed(step)
+            self._held[item.intent.symbol] = held + item.intent.side.sign * executed
+
+    async def _guard_again(self, step: StopsOfStep, intent: Intent, size: Decimal, closes: Sequence[Order]) -> None:
+        resting = [order for order in self._beside(intent) if not self._placement.is_withdrawn(order.client_id)]
+        is_whole = any(order.state is OrderState.OPEN and order.open_size >= size for order in resting)
+        if size <= 0 or is_whole or not await self._withdraw(resting):
+            return
+        unsettled = sum((order.open_size for order in closes), ZERO)
+        if await self._place(step, intent, size) and 0 < unsettled < size:
+            await self._place(step, intent, size - unsettled)
+
+    async def _cut(self, step: StopsOfStep, close: Intent | Order, size: Decimal) -> bool:
+        """Let the stops give way by `size`, or altogether where they have been cut before; whether they have."""
+        stops = self._beside(close)
+        if not stops or not await self._withdraw(stops):
+            return False
+        rest = self._size_now(step, close.symbol) - size
+        if step.is_cut or rest <= 0 or close.order_type.is_trigger:
+            step.is_away = True
+        else:
+            step.is_cut = True
+            await self._place(step, close, rest)
+        return True
+
+    async def _withdraw(self, stops: Sequence[Order]) -> bool:
+        """Cancel stops; whether none of them rests any more."""
+        await self._cancel(stops)
+        after = self._orders([stop.client_id for stop in stops])
+        return all(not o.state.is_live or self._placement.is_withdrawn(o.client_id) for o in after)
+
+    async def _place(self, step: StopsOfStep, close: Intent | Order, size: Decimal) -> bool:
+        """Send a stop of `size` in place of the largest one found; whether the venue refused it for what waits to
+        reduce the position as well."""
+        taken = {kind_of_intent(order.intent_id) for order in self._beside(close)}
+        kind = next((kind for kind in STOP_KINDS if kind not in taken), None)
+        if kind is None:
+            return False
+        intent = _renewed(step, kind, size)
+        placed = await self._send(Approved(intent, size, intent.worst_price), step.sent)
+        step.notes.extend(placed.notes if isinstance(placed, Placed) else (placed,))
+        if not isinstance(placed, Placed) or placed.order.state is not OrderState.REJECTED:
+            return False
+        return placed.order.reason.startswith(f"{Rejection.REDUCE_ONLY}:")
+
+    def _size_now(self, step: StopsOfStep, symbol: str) -> Decimal:
+        """How much of the position the stops of the step have to guard: as much as they did, less what they closed."""
+        held = self._held.get(symbol)
+        guarded = step.largest.open_size if held is None else min(step.largest.open_size, abs(held))
+        return guarded - self._executed(step)
+
+    def _executed(self, step: StopsOfStep) -> Decimal:
+        """What the stops themselves have closed since the step began."""
+        before = sum((order.filled_size for order in step.found), ZERO)
+        now = self._orders([*(order.client_id for order in step.found), *step.sent])
+        return sum((order.filled_size for order in now), ZERO) - before
+
+    def _beside(self, close: Order | Intent) -> list[Order]:
+        """Live stops of ours on the instrument of a close, on its side."""
+        working = self._journal.reader.load_working()
+        return [order for order in working if _is_stop_beside(order, close)]
+
+    def _has_successor(self, orders: Sequence[Order]) -> bool:
+        return any(order.order_type.is_trigger and order.state.is_live for order in orders)
+
+    def _orders(self, client_ids: Sequence[str]) -> list[Order]:
+        loaded = (self._journal.reader.load_order(client_id) for client_id in client_ids)
+        return [order for order in loaded if order is not None]
+
+
+def _is_stop_beside(order: Order, close: Order | Intent) -> bool:
+    is_beside = order.symbol == close.symbol and order.side is close.side and order.reduce_only
+    return is_beside and order.order_type.is_trigger and order.state.is_live and order.intent_id != FOREIGN
+
+
+def _renewed(step: StopsOfStep, kind: OrderKind, size: Decimal) -> Intent:
+    """What the largest stop found was sent for, at `size`."""
+    stop, trigger = step.largest, step.largest.trigger_price or ZERO
+    return replace(
+        step.intent,
+        id=kind.intent_id(stop.symbol),
+        campaign=0,
+        tranche=kind.number,
+        leg=instrument_number(stop.symbol),
+        purpose=kind.purpose,
+        sector=stop.sector,
+        size=size,
+        worst_price=trigger,
+        reference_price=trigger,
+        order_type=OrderType.STOP,
+        time_in_force=stop.time_in_force,
+        trigger_price=trigger,
+        words=f"stop of {size} in place of {stop.client_id}",
+    )
