@@ -4,6 +4,7 @@ One writer thread owns the database. Events are appended, never changed; project
 When a write fails, `failed` says so and the journal accepts nothing more: without it no order may be sent.
 """
 
+import asyncio
 import contextlib
 import os
 import secrets
@@ -168,6 +169,9 @@ class Journal:
                 journal._recovery.enter_at_start()
             make_private(path)  # under the lock: closing a descriptor of the file drops this process's SQLite locks
             await journal._writer.start()
+        except asyncio.CancelledError:
+            journal._abandon()
+            raise
         except (OSError, sqlite3.Error) as error:
             journal._lock_file.release()
             raise classify(error, path) from error
@@ -175,6 +179,11 @@ class Journal:
             journal._lock_file.release()
             raise
         return journal
+
+    def _abandon(self) -> None:
+        """Nobody waits for the file to be opened any more: its thread gives lease and lock back once it has it."""
+        self.reader.close()
+        self._writer.abandon(lambda db: release_lease(db, self._now_ms()), self._lock_file.release)
 
     async def close(self) -> None:
         """Finish what is queued, give lease and lock back. Safe to call twice, also after a failure."""

@@ -40,6 +40,10 @@ def _nothing(_: Database) -> None:
     """No work."""
 
 
+def _no_more() -> None:
+    """Nobody waits for the end of the thread."""
+
+
 class Writer:
     """Runs functions of the database inside transactions, in the order they came.
 
@@ -66,6 +70,8 @@ class Writer:
         self._thread = threading.Thread(target=self._loop, name="journal", daemon=True) if threaded else None
         self._db: Database | None = None
         self._opened: Future[None] = Future()
+        self._ending, self._has_ended = threading.Lock(), self._thread is None
+        self._after: Callable[[], None] = _no_more
         self.failed: JournalError | None = None
         self.is_closed = False
         self.turned = time.monotonic()
@@ -87,6 +93,18 @@ class Writer:
             return
         self._thread.start()
         await asyncio.wrap_future(self._opened)
+
+    def abandon(self, last: Callable[[Database], None], then: Callable[[], None]) -> None:
+        """End without anybody who waits: `start` was cancelled, and its thread may still be opening the database. It
+        does `last` with what it has opened, closes it and calls `then`."""
+        self.is_closed = True
+        with self._ending:
+            if not self._has_ended:
+                self._after = then
+                self._queue.put(_Job(last, Future()))
+                self._queue.put(None)
+                return
+        then()
 
     async def run(self, work: Callable[[Database], T]) -> T:
         """The result of `work(db)`, once its transaction is on disk.
@@ -175,6 +193,16 @@ class Writer:
                 self._db.close()
 
     def _loop(self) -> None:
+        try:
+            self._work()
+        finally:
+            with self._ending:
+                self._has_ended = True
+            self._after()
+
+    def _work(self) -> None:
+        if not self._opened.set_running_or_notify_cancel():  # from here on nobody can cancel it
+            return
         try:
             self._db = self._open()
         except BaseException as error:  # noqa: BLE001 - handed to the one who waits for the start
