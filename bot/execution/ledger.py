@@ -7,6 +7,7 @@ Holdings have text keys: `spot:ARB` (base units, all of a spot asset), `perp:ARB
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any
 
 from bot.domain.money import BPS, ONE, ZERO, plain
@@ -17,6 +18,7 @@ from bot.ports import FLOWS, PERP_FLOWS, Payment
 
 WALLET = "wallet"
 _LAST_DIGIT = Decimal("0.00000001")
+_ENTRY_TOLERANCE = Decimal("0.00001")  # share: venues round the average entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +37,19 @@ class Baseline:
     watched: tuple[str, ...] = ()
 
 
+Booked = tuple[Fill, Decimal] | Mapping[str, Any]
+"""A fill with its quote value; or the payload of an adjustment that restates a perp position."""
+
+
 @dataclass(frozen=True, slots=True)
 class Books:
-    """Expected holdings. `turnover` is how much of each has moved since the baseline."""
+    """Expected holdings. `turnover` is how much of each has moved since the baseline; `contract_sizes` those of perps
+    that were traded since."""
 
     amounts: dict[str, Decimal] = field(default_factory=dict)
     entries: dict[str, Decimal] = field(default_factory=dict)
     turnover: dict[str, Decimal] = field(default_factory=dict)
+    contract_sizes: dict[str, Decimal] = field(default_factory=dict)
 
     def move(self, key: str, amount: Decimal) -> None:
         """Add `amount` to a holding."""
@@ -51,11 +59,13 @@ class Books:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A holding on which books and account do not agree."""
+    """A holding on which books and account do not agree. `entry`: of a perp, its entry price in the account, 0 of one
+    that it does not hold."""
 
     key: str
     expected: Decimal
     actual: Decimal
+    entry: Decimal | None = None
 
     @property
     def amount(self) -> Decimal:
@@ -106,9 +116,24 @@ def holdings(account: Account) -> dict[str, Decimal]:
     return {key: amount for key, amount in result.items() if amount != 0}
 
 
+def symbols_of(key: str, symbols: Iterable[str]) -> tuple[str, ...]:
+    """The instruments whose executions can move a holding."""
+    if key.startswith("perp:"):
+        return (key.removeprefix("perp:"),)
+    if key == WALLET:
+        return ()
+    asset = key.removeprefix("spot:")
+    return tuple(symbol for symbol in symbols if not is_perp(symbol) and base_of(symbol) == asset)
+
+
+def keys_of(symbol: str) -> tuple[str, ...]:
+    """The holdings an execution moves, cash aside."""
+    return (f"perp:{symbol}",) if is_perp(symbol) else (f"spot:{base_of(symbol)}",)
+
+
 def expected_books(
     baseline: Baseline,
-    fills: Iterable[tuple[Fill, Decimal]],
+    fills: Iterable[Booked],
     payments: Iterable[Payment],
     adjustments: Iterable[Mapping[str, Any]],
     *,
@@ -117,15 +142,18 @@ def expected_books(
 ) -> Books:
     """The baseline and everything after it.
 
-    `fills` carry their quote value and come in the order of execution; `adjustments` are payloads with key and amount.
+    `fills` come in the order of execution, each position that was restated among them; `adjustments` are payloads with
+    key and amount.
     """
     books = Books(dict(baseline.amounts), dict(baseline.entries))
     cash = f"spot:{quote}" if is_unified else WALLET
-    for fill, value in fills:
-        if is_perp(fill.symbol):
-            _add_perp_fill(books, fill, value, cash, quote)
+    for booked in fills:
+        if isinstance(booked, Mapping):
+            _restate(books, booked, cash)
+        elif is_perp(booked[0].symbol):
+            _add_perp_fill(books, *booked, cash, quote)
         else:
-            _add_spot_fill(books, fill, value)
+            _add_spot_fill(books, *booked)
     for payment in payments:
         if payment.kind in FLOWS:
             if payment.at_ms > baseline.origin_ms:
@@ -142,6 +170,19 @@ def expected_books(
     for adjustment in adjustments:
         books.move(adjustment["key"], Decimal(adjustment["amount"]))
     return books
+
+
+def restated_entries(books: Books, account: Account) -> tuple[Difference, ...]:
+    """Perps of which the account holds what the books say, at another entry price: what the two differ in was earned or
+    lost before. So it is after others have traded both sides of a perp, which the books know as one."""
+    return tuple(
+        Difference(f"perp:{symbol}", held.size, held.size, held.entry_price)
+        for symbol, held in sorted(account.positions.items())
+        if held.size
+        and books.amounts.get(f"perp:{symbol}") == held.size
+        and f"perp:{symbol}" not in account.unreadable
+        and abs(books.entries.get(symbol, ZERO) - held.entry_price) > held.entry_price * _ENTRY_TOLERANCE
+    )
 
 
 def conversions_in(
@@ -173,11 +214,12 @@ def differences(
     quote: str,
     size_bps: int,
     cash_bps: int,
+    entries: Mapping[str, Decimal] = MappingProxyType({}),
 ) -> tuple[Difference, ...]:
     """Holdings that differ by more than rounding, sorted by key.
 
     Perps are all compared, spot assets when `watched` names them. Sizes may differ by `size_bps` of what is held, cash
-    by `cash_bps` of what is held or moved.
+    by `cash_bps` of what is held or moved. `entries`: entry prices of the account's perps.
     """
     cash_keys = (f"spot:{quote}", WALLET)
     result = []
@@ -192,8 +234,19 @@ def differences(
         else:
             tolerance = scale * size_bps * BPS
         if abs(want - have) > tolerance:
-            result.append(Difference(key, want, have))
+            entry = entries.get(key.removeprefix("perp:"), ZERO) if key.startswith("perp:") else None
+            result.append(Difference(key, want, have, entry))
     return tuple(result)
+
+
+def _restate(books: Books, payload: Mapping[str, Any], cash: str) -> None:
+    """A position as the venue had it. Where only its entry is another one, the difference is in the cash."""
+    symbol, amount, entry = payload["key"].removeprefix("perp:"), Decimal(payload["amount"]), Decimal(payload["entry"])
+    if not amount:
+        held = books.amounts.get(payload["key"], ZERO) * books.contract_sizes.get(symbol, ONE)
+        books.move(cash, (entry - books.entries.get(symbol, entry)) * held)
+    books.move(payload["key"], amount)
+    books.entries[symbol] = entry
 
 
 def _add_spot_fill(books: Books, fill: Fill, value: Decimal) -> None:
@@ -208,8 +261,8 @@ def _add_perp_fill(books: Books, fill: Fill, value: Decimal, cash: str, quote: s
     key, signed = f"perp:{fill.symbol}", fill.size * fill.side.sign
     held, entry = books.amounts.get(key, ZERO), books.entries.get(fill.symbol, ZERO)
     closing = min(abs(held), fill.size) if held * signed < 0 else ZERO
+    contract_size = books.contract_sizes[fill.symbol] = value / (fill.price * fill.size)
     if closing:
-        contract_size = value / (fill.price * fill.size)
         direction = 1 if held > 0 else -1
         books.move(cash, (fill.price - entry) * closing * contract_size * direction)
     opening = fill.size - closing

@@ -31,10 +31,13 @@ from bot.execution.ledger import (
     differences,
     expected_books,
     holdings,
+    keys_of,
+    restated_entries,
+    symbols_of,
 )
 from bot.execution.order_reports import OLDER_MS, OrderReports
 from bot.execution.rules import ExecutionRules
-from bot.execution.unexplained import ADJUSTMENT, net_loss, why_beyond
+from bot.execution.unexplained import ADJUSTMENT, booked_after, net_loss, why_beyond
 from bot.execution.unknown_outcomes import UNKNOWN_OUTCOME_STATES, UnknownOutcomes
 from bot.journal.answers import ORDERS, PAYMENTS
 from bot.journal.journal import Journal
@@ -126,7 +129,8 @@ class Reconciler:
             raise ValueError("an adjustment needs the name of who makes it and a reason")
         account = self._believed(await self._evidence.read(self._venue.fetch_account(), "account"))
         await self._foreign.adopt_resting()
-        notes = [await self._adjust(difference, by=by, reason=reason) for difference in await self._compare(account)]
+        notes = await self._restate_entries(account, by, reason)
+        notes += [await self._adjust(difference, by=by, reason=reason) for difference in await self._compare(account)]
         await self._evidence.others.accept(by=by, reason=reason)
         await self._unlock(frozenset())
         return tuple(notes)
@@ -189,6 +193,8 @@ class Reconciler:
         cash = tuple(difference for difference in result if _is_cash(difference, account))
         mismatched = tuple(difference for difference in result if difference not in cash)
         notes.extend([await self._lock(difference, symbols) for difference in mismatched])
+        if cash and not mismatched and await self._restate_entries(account, "bot", "the venue has another entry"):
+            cash = await self._compare(account)
         if cash and not mismatched:
             share_max, now_ms = self._rules.unexplained_max, self._venue.now_ms()
             if (why := why_beyond(self._journal.reader, cash, account, share_max, now_ms)) is not None:
@@ -196,7 +202,7 @@ class Reconciler:
                 notes.append(why)
             else:
                 notes.extend(await self._adjust_cash(cash))
-        await self._unlock(frozenset(s for d in mismatched for s in _symbols_of(d.key, symbols)))
+        await self._unlock(frozenset(s for d in mismatched for s in symbols_of(d.key, symbols)))
         if not result:
             await self._roll_baseline(account)
         return account, mismatched, tuple(notes)
@@ -220,13 +226,12 @@ class Reconciler:
             quote=account.quote,
             size_bps=self._rules.timing.size_tolerance_bps,
             cash_bps=self._rules.timing.cash_tolerance_bps,
+            entries={symbol: held.entry_price for symbol, held in account.positions.items()},
         )
-        doubtful = {
-            order.symbol for order in self._journal.reader.load_working() if order.state in UNKNOWN_OUTCOME_STATES
-        }
+        doubtful = self._unknown_symbols()
         if not doubtful:
             return result
-        uncertain = {key for symbol in doubtful for key in _keys_of(symbol)}
+        uncertain = {key for symbol in doubtful for key in keys_of(symbol)}
         return tuple(d for d in result if d.key not in uncertain and not _is_cash(d, account))
 
     async def _convert(
@@ -246,12 +251,13 @@ class Reconciler:
         requested = (state, seq, account.quote, account.is_unified)
         if state is not None and self._known_books is not None and self._known_books[0] == requested:
             return self._known_books[1], upto
+        fills, adjustments = booked_after(reader, seq, baseline.origin_ms)
         books = expected_books(
             baseline,
-            reader.load_fills_after(seq, baseline.origin_ms),
+            fills,
             [payment for payment, _ in reader.load_payments_after(seq)],
             [
-                *(fact.payload for fact in reader.load_facts_after(ADJUSTMENT, seq)),
+                *adjustments,
                 *(move for fact in reader.load_facts_after(CONVERSION, seq) for move in conversion_moves(fact.payload)),
             ],
             quote=account.quote,
@@ -265,7 +271,7 @@ class Reconciler:
         baseline = self._baseline()
         since_ms = 0 if baseline is None else baseline.agreed_ms - OLDER_MS
         notes: list[Note] = []
-        for symbol in sorted({symbol for d in found for symbol in _symbols_of(d.key, symbols)}):
+        for symbol in sorted({symbol for d in found for symbol in symbols_of(d.key, symbols)}):
             notes.extend(await self._collect_fills(symbol, since_ms))
         notes.extend(await self._collect_payments())
         return tuple(notes)
@@ -336,10 +342,24 @@ class Reconciler:
             for difference, part in zip(cash, lost, strict=True)
         ]
 
+    async def _restate_entries(self, account: Account, by: str, reason: str) -> list[Note]:
+        """Take the entry prices of the account; an order in doubt has its instrument wait."""
+        baseline = self._baseline()
+        if baseline is None:
+            return []
+        unknown = self._unknown_symbols()
+        return [
+            await self._adjust(difference, by=by, reason=reason)
+            for difference in restated_entries(self._books(baseline, account)[0], account)
+            if difference.key.removeprefix("perp:") not in unknown
+        ]
+
     async def _adjust(self, difference: Difference, *, by: str, reason: str, lost: Decimal = ZERO) -> Note:
         payload = {"key": difference.key, "amount": str(difference.amount), "by": by, "reason": reason}
         if lost:
             payload["lost"] = str(lost)
+        if difference.entry is not None:
+            payload["entry"] = str(difference.entry)
         await self._journal.record_fact(ADJUSTMENT, payload)
         message = f"{difference.key}: adjusted by {difference.amount}, {reason}"
         return Note(Reason.BALANCE_MISMATCH, message, difference.key, difference.numbers)
@@ -351,7 +371,7 @@ class Reconciler:
         )
         note = Note(Reason.POSITION_MISMATCH, message, difference.key, difference.numbers)
         reasons = self._journal.reader.load_lock_reasons()
-        for symbol in _symbols_of(difference.key, symbols):
+        for symbol in symbols_of(difference.key, symbols):
             if symbol not in reasons:
                 await self._journal.record_lock(symbol, note)
         return note
@@ -366,11 +386,13 @@ class Reconciler:
                 return f"; if the exchange is converting, {plain(difference.amount / rule.ratio)} {rule.was} go"
         return ""
 
+    def _unknown_symbols(self) -> set[str]:
+        """Instruments of which an order's outcome is unknown."""
+        return {o.symbol for o in self._journal.reader.load_working() if o.state in UNKNOWN_OUTCOME_STATES}
+
     async def _unlock(self, mismatched: frozenset[str]) -> None:
         """Lift the locks whose cause is gone. Locks of other reasons are an operator's."""
-        doubtful = {
-            order.symbol for order in self._journal.reader.load_working() if order.state in UNKNOWN_OUTCOME_STATES
-        }
+        doubtful = self._unknown_symbols()
         for symbol, reason in self._journal.reader.load_lock_reasons().items():
             if reason == Reason.POSITION_MISMATCH and symbol not in mismatched and symbol not in doubtful:
                 await self._journal.record_unlock(symbol, "books and account agree")
@@ -462,21 +484,6 @@ class Reconciler:
 
 def _spot_assets(symbols: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted({base_of(symbol) for symbol in symbols if not is_perp(symbol)}))
-
-
-def _symbols_of(key: str, symbols: Iterable[str]) -> tuple[str, ...]:
-    """The instruments whose executions can move a holding."""
-    if key.startswith("perp:"):
-        return (key.removeprefix("perp:"),)
-    if key == WALLET:
-        return ()
-    asset = key.removeprefix("spot:")
-    return tuple(symbol for symbol in symbols if not is_perp(symbol) and base_of(symbol) == asset)
-
-
-def _keys_of(symbol: str) -> tuple[str, ...]:
-    """The holdings an execution moves, cash aside."""
-    return (f"perp:{symbol}",) if is_perp(symbol) else (f"spot:{base_of(symbol)}",)
 
 
 def _is_cash(difference: Difference, account: Account) -> bool:

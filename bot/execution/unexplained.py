@@ -5,18 +5,35 @@ that it is a mismatch: entries stop until the venue lists what happened or an op
 adjusted whatever its size; it is no gain, because peak and opening equity move along.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from typing import Any
 
 from bot.domain.durations import DAY_MS
 from bot.domain.money import ZERO
 from bot.domain.portfolio import Account
 from bot.domain.reason import Note, Reason
-from bot.execution.ledger import Difference
+from bot.execution.ledger import Booked, Difference
 from bot.journal.reader import JournalReader
 
 ADJUSTMENT = "adjustment"
 _FACTS_MAX = 10_000
+
+
+def booked_after(
+    reader: JournalReader, seq: int, origin_ms: int
+) -> tuple[tuple[Booked, ...], tuple[Mapping[str, Any], ...]]:
+    """Fills after an event with the positions that were restated meanwhile, each after the fills that were recorded
+    before it; and the other adjustments."""
+    booked: list[Booked] = []
+    others: list[Mapping[str, Any]] = []
+    for fact in reader.load_facts_after(ADJUSTMENT, seq):
+        if "entry" not in fact.payload:
+            others.append(fact.payload)
+            continue
+        booked += [*reader.load_fills_after(seq, origin_ms, fact.seq), fact.payload]
+        seq = fact.seq
+    return (*booked, *reader.load_fills_after(seq, origin_ms)), tuple(others)
 
 
 def net_loss(cash: Sequence[Difference]) -> Decimal:

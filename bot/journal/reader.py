@@ -51,6 +51,7 @@ _FILL_FIELDS = (
     "is_maker",
     "at_ms",
 )
+MAX_SEQ = 2**63 - 1
 _FILL_COLUMNS = ", ".join(_FILL_FIELDS)
 
 
@@ -167,15 +168,17 @@ class JournalReader(FactReader):
         return tuple(_fill(row) for row in rows)
 
     @remembered(*ORDERS)
-    def load_fills_after(self, seq: int, foreign_after_ms: int) -> tuple[tuple[Fill, Decimal], ...]:
-        """Fills recorded after event `seq`, each with its quote value; in the order of their execution.
+    def load_fills_after(
+        self, seq: int, foreign_after_ms: int, upto_seq: int = MAX_SEQ
+    ) -> tuple[tuple[Fill, Decimal], ...]:
+        """Fills recorded after event `seq` up to another, each with its quote value; in the order of their execution.
 
         Those of orders the journal does not know count only when they are younger than `foreign_after_ms`.
         """
         rows = self._rows(
-            f"SELECT {_FILL_COLUMNS}, quote FROM fills WHERE seq > ?"
+            f"SELECT {_FILL_COLUMNS}, quote FROM fills WHERE seq > ? AND seq <= ?"
             " AND (at_ms > ? OR client_id IN (SELECT client_id FROM orders)) ORDER BY at_ms, seq",
-            [seq, foreign_after_ms],
+            [seq, upto_seq, foreign_after_ms],
         )
         return tuple((_fill(row[:-1]), dec(row[-1])) for row in rows)
 

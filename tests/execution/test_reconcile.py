@@ -14,6 +14,7 @@ from bot.domain.reason import Reason
 from bot.domain.states import OrderEvent, OrderState
 from bot.execution.reconcile import BASELINE_AGE_MS, Reconciler, Truth
 from bot.ports import Listed, NotListed, OrderReport, Payment, ReportState, Unavailable
+from tests.execution.fills import make_fill
 from tests.execution.scripted_venue import PERP, SPOT, ScriptedVenue
 from tests.execution.worlds import ACCOUNT, FAST, SYMBOLS, World, approve, make_order, open_world
 
@@ -353,6 +354,47 @@ async def test_what_nothing_explains_locks_its_instrument_until_it_is_accepted_i
     (fact,) = world.journal.reader.load_facts("adjustment")
     assert fact.payload["by"] == "operator"
     assert not world.journal.reader.load_fills()
+
+
+async def trade_perp(world: World, number: int, signed: int, price: str) -> None:
+    """An execution that both the venue and the journal know."""
+    world.venue.clock_ms += 1_000
+    fill = make_fill(number, None, size=str(abs(signed)))
+    side, at_ms = Side.of(Decimal(signed)), world.venue.clock_ms
+    fill = replace(fill, symbol=PERP, side=side, price=Decimal(price), fee=Decimal(0), at_ms=at_ms)
+    await world.journal.record_fills([fill])
+    world.venue._move_position(PERP, Decimal(signed), Decimal(price), Decimal(0))
+
+
+@pytest.mark.parametrize("held", ["7", "-7"])
+async def test_an_accepted_position_is_closed_without_cash_from_nowhere(world: World, held: str) -> None:
+    """Found by the simulator (heavy seed 1201234): the books had no entry price for it, so what its closing brought was
+    cash without a record."""
+    world.venue.positions[PERP] = (Decimal(held), Decimal(8))
+    await world.reconciler.settle(SYMBOLS)
+    await world.reconciler.accept(by="operator", reason="opened by hand")
+    assert (await world.reconciler.settle(SYMBOLS)).is_agreed
+    for number, (signed, price) in enumerate(((-3, "9"), (-6, "9.5"), (2, "7")), 1):
+        await trade_perp(world, number, signed, price)
+        assert Reason.BALANCE_MISMATCH not in reasons(await world.reconciler.settle(SYMBOLS)), number
+    assert [fact.payload["key"] for fact in world.journal.reader.load_facts("adjustment")] == [f"perp:{PERP}"]
+
+
+@pytest.mark.parametrize("is_accepted", [True, False])
+async def test_what_one_side_of_a_perp_has_lost_is_no_cash_without_a_record(world: World, is_accepted: bool) -> None:
+    """Found by the simulator (heavy seed 1201275): others had traded both sides, and the entry that the venue states is
+    of the side that is left; the books know the two as one position."""
+    await trade_perp(world, 1, -6, "10")
+    await trade_perp(world, 2, 2, "9")
+    size, entry = world.venue.positions[PERP]
+    world.venue.positions[PERP] = (size, entry + Decimal(5))
+    world.venue.wallet += Decimal(5) * size
+    if is_accepted:
+        await world.reconciler.accept(by="operator", reason="traded by hand")
+    await world.reconciler.settle(SYMBOLS)
+    (fact,) = world.journal.reader.load_facts("adjustment")  # none of cash
+    assert (fact.payload["key"], fact.payload["amount"]) == (f"perp:{PERP}", "0")
+    assert Decimal(fact.payload["entry"]) == entry + Decimal(5)
 
 
 async def test_a_lock_of_a_mismatch_is_lifted_when_the_account_agrees_again(world: World) -> None:

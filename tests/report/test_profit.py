@@ -8,6 +8,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -318,6 +319,31 @@ def test_both_sides_of_a_perp_add_up_where_the_venue_keeps_an_entry_for_each() -
     truth.wallet += 7 * (D("7.9") - D("8.2"))
     period = ledger.stand(truth.valuation()).since(begin, "start")
     assert (period.by_sleeve["tactical"].net, period.unexplained) == (D("12.9"), D(0))
+
+
+@pytest.mark.parametrize("is_flat", [True, False])
+def test_a_position_that_was_accepted_earns_from_its_entry_on(is_flat: bool) -> None:
+    truth = replace(Truth(), size=ZERO)
+    ledger = ProfitLedger(truth.valuation(), {"UNI": "defi"})
+    begin = ledger.stand(truth.valuation())
+    ledger.add_adjustment({"key": f"perp:{PERP}", "amount": "15", "entry": "7"})
+    truth.size, truth.entry, truth.prices["UNI"] = D(15), D(7), D(9)
+    if is_flat:
+        ledger.add_fill(fill(PERP, Side.SELL, "15", "9"), D(135), None)
+        truth.size, truth.wallet = ZERO, truth.wallet + 30
+    period = ledger.stand(truth.valuation()).since(begin, "start")
+    assert (period.by_sleeve["tactical"].net, period.unexplained, period.flows) == (D(30), D(0), {})
+
+
+def test_an_entry_that_is_restated_is_counted_once() -> None:
+    """What the side that is gone has lost is in the cash; it is neither a flow nor counted by the next valuation."""
+    truth = replace(Truth(), size=D(15), entry=D(8))
+    ledger = ProfitLedger(truth.valuation(), {"UNI": "defi"})
+    begin = ledger.stand(truth.valuation())
+    ledger.add_adjustment({"key": f"perp:{PERP}", "amount": "0", "entry": "7.5"})
+    truth.entry, truth.wallet = D("7.5"), truth.wallet - D("7.5")
+    period = ledger.stand(truth.valuation()).since(begin, "start")
+    assert (period.total.net, period.unexplained, period.flows) == (D(0), D(0), {})
 
 
 def test_a_position_that_a_restarted_paper_account_has_forgotten_keeps_what_it_had_earned() -> None:

@@ -126,6 +126,9 @@ class ProfitLedger:
 
     def add_adjustment(self, payload: Mapping[str, Any]) -> None:
         """An adjustment of the books. Missing cash that nobody explained is a loss, everything else is no profit."""
+        if "entry" in payload:
+            self._restate(payload["key"].removeprefix("perp:"), Decimal(payload["amount"]), Decimal(payload["entry"]))
+            return
         lost = Decimal(payload.get("lost", "0"))
         if lost:
             self._add(Source(OTHER, 0, self.begin.quote), ProfitParts(other=-lost))
@@ -214,13 +217,17 @@ class ProfitLedger:
                 del self._spot[asset]
         for symbol in dict.fromkeys((*self._perps, *at.perps)):
             position, held_perp = at.perps.get(symbol), self._perps.get(symbol)
-            if position and held_perp and position.size == held_perp.size:
-                # The venue averages its entry otherwise, as it does for each side of a perp in hedge mode: what the
-                # position has not earned any more it has earned before.
-                gain = (position.entry - held_perp.entry) * held_perp.size * held_perp.contract_size
-                if gain:
-                    self._add(held_perp.source, ProfitParts(realised=gain))
-            self._set_perp(symbol, position.size if position else ZERO, position.entry if position else ZERO)
+            size, entry = (position.size, position.entry) if position else (ZERO, ZERO)
+            self._restate(symbol, size - (held_perp.size if held_perp else ZERO), entry)
+
+    def _restate(self, symbol: str, amount: Decimal, entry: Decimal) -> None:
+        """A perp as the venue has it. Where it averages its entry otherwise, as it does for each side of a perp in
+        hedge mode, the position has earned before what it has not earned any more."""
+        held = self._perps.get(symbol)
+        if held is not None and not amount and entry != held.entry:
+            gain = (entry - held.entry) * held.size * held.contract_size
+            self._add(held.source, ProfitParts(realised=gain))
+        self._set_perp(symbol, amount + (held.size if held else ZERO), entry)
 
     def _set_perp(self, symbol: str, size: Decimal, entry: Decimal) -> None:
         held = self._perps.get(symbol)

@@ -7,6 +7,7 @@ Both begin with the first valuation that the journal holds: a journal of a versi
 first cycle under this one.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -209,10 +210,19 @@ def standings_at(reader: JournalReader, sectors: Sectors, marks: list[tuple[int,
         while next_paid < len(paid) and paid[next_paid].at_ms <= valuation.at_ms:
             batch.append(paid[next_paid])
             next_paid += 1
-        for event in sorted(batch, key=lambda event: (event.at_ms, event.seq)):
+        for event in _in_order(batch):
             _apply(ledger, event)
         standings[seq] = ledger.stand(valuation)
     return standings
+
+
+def _in_order(batch: list[_Event]) -> list[_Event]:
+    """By time, but for a position that was restated: it comes after all that was recorded before it."""
+    restated = sorted(event.seq for event in batch if event.kind == ADJUSTMENT and "entry" in event.value)
+    return sorted(
+        batch,
+        key=lambda event: (bisect_left(restated, event.seq), event.seq in restated, event.at_ms, event.seq),
+    )
 
 
 def _apply(ledger: ProfitLedger, event: _Event) -> None:
