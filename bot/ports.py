@@ -22,8 +22,8 @@ AnswerT = TypeVar("AnswerT")
 
 
 URGENT: ContextVar[bool] = ContextVar("urgent", default=False)
-"""Whether the current task looks after exits or acts for the kill switch: while a venue asks for a long silence, short
-of a ban, its reads go on slowly instead of failing."""
+"""Whether the current task looks after exits or acts for the kill switch: its reads are of the lane `GUARD`, and go on
+slowly instead of failing while a venue asks for a long silence, short of a ban."""
 
 
 class VenueRejected(Exception):
@@ -122,9 +122,11 @@ class Rejection(StrEnum):
 
 
 class Lane(StrEnum):
-    """Whose request it is: critical ones (cancels, reduce-only, kill switch) never wait behind bulk ones."""
+    """Whose request it is, the most urgent first: cancels, reduce-only orders and the kill switch; what a guard reads,
+    which exits wait for; everything else. None waits behind a less urgent one."""
 
     CRITICAL = "critical"
+    GUARD = "guard"
     BULK = "bulk"
 
 

@@ -110,6 +110,8 @@ def test_every_bucket_keeps_its_limit_and_each_lane_its_order(jobs: list[tuple[L
         assert busiest([(at, orders) for at, _, orders, *_ in admitted], 3) <= 4
         bulk = [(at, weight) for at, weight, _, lane, _ in admitted if lane is Lane.BULK]
         assert busiest(bulk, 10) <= 32
+        others = [(at, weight) for at, weight, _, lane, _ in admitted if lane is not Lane.CRITICAL]
+        assert busiest(others, 10) <= 38
         for lane in Lane:
             numbers = [number for *_, of, number in admitted if of is lane]
             assert numbers == sorted(numbers)
@@ -134,6 +136,45 @@ async def test_critical_requests_pass_at_once_while_bulk_has_used_up_its_share()
     await fake.run(*(bulk() for _ in range(30)), *(critical() for _ in range(15)), until=1_050)
     assert [at for name, at in passed if name == "critical"] == [1_001.0] * 15
     assert len([1 for name, _ in passed if name == "bulk"]) == 8
+
+
+async def test_the_reads_of_a_guard_pass_while_bulk_has_used_up_its_share_and_leave_room_for_cancels() -> None:
+    """A storm of exits once used up what ordinary reads may: the guard of the next exit waited for eleven seconds."""
+    fake = FakeTime()
+    gate = make_gate(fake, BucketSpec("weight", 100, 60_000))
+    passed: list[tuple[str, float]] = []
+
+    async def request(name: str, weight: int, lane: Lane, after: float) -> None:
+        await fake.sleep(after)
+        await gate.admit({"weight": weight}, lane)
+        passed.append((name, fake.now))
+
+    bulk = (request("bulk", 10, Lane.BULK, 0) for _ in range(9))
+    guards = (request("guard", 5, Lane.GUARD, 1) for _ in range(4))
+    cancels = (request("cancel", 1, Lane.CRITICAL, 2) for _ in range(5))
+    await fake.run(*bulk, *guards, *cancels, until=1_050)
+    assert [at for name, at in passed if name == "guard"] == [1_001.0] * 3, "80 and 15 of 100"
+    assert [at for name, at in passed if name == "cancel"] == [1_002.0] * 5
+    assert len([1 for name, _ in passed if name == "bulk"]) == 8
+
+
+async def test_a_waiting_read_of_a_guard_is_admitted_before_bulk_ones_that_came_earlier() -> None:
+    fake = FakeTime()
+    gate = make_gate(fake, BucketSpec("weight", 10, 60_000))
+    passed: list[str] = []
+
+    async def request(name: str, weight: int, lane: Lane, after: float) -> None:
+        await fake.sleep(after)
+        await gate.admit({"weight": weight}, lane)
+        passed.append(name)
+
+    await fake.run(
+        request("first", 10, Lane.CRITICAL, 0),
+        request("bulk", 1, Lane.BULK, 1),
+        request("guard", 5, Lane.GUARD, 2),
+        request("cancel", 5, Lane.CRITICAL, 3),
+    )
+    assert passed == ["first", "cancel", "guard", "bulk"]
 
 
 async def test_a_waiting_critical_request_is_admitted_before_bulk_ones_that_came_earlier() -> None:

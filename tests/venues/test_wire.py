@@ -219,6 +219,25 @@ async def test_a_day_of_silence_leaves_cancels_unless_it_is_a_ban(
     await venue.admit(PERP, Lane.BULK)
 
 
+async def test_what_a_guard_reads_does_not_wait_for_the_share_of_ordinary_reads(
+    venue: CcxtVenue, server: BinanceServer
+) -> None:
+    await venue.fetch_instruments(SYMBOLS)
+    gate = venue._link.wire.gates["spot"]
+    room = gate._buckets["weight"].spec.limit * 4 // 5 - used(venue, "spot", "weight")
+    await gate.admit({"weight": room}, Lane.BULK)
+    server.answers["GET", SPOT_ORDER] = refusal(-2013, "Order does not exist.")
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05):
+            await venue.fetch_order("UNI/USDT", "tsbabc1")
+    token = URGENT.set(True)
+    try:
+        async with asyncio.timeout(5):
+            assert await venue.fetch_order("UNI/USDT", "tsbabc1") is None
+    finally:
+        URGENT.reset(token)
+
+
 async def test_a_ban_without_header_is_read_from_its_message(venue: CcxtVenue, server: BinanceServer) -> None:
     until = venue.now_ms() + 120_000
     server.answers["GET", "/api/v3/depth"] = refusal(-1003, f"Way too many; IP banned until {until}.", 418)

@@ -1,4 +1,4 @@
-"""Rate limits: weighted sliding windows, two lanes, one gate per market.
+"""Rate limits: weighted sliding windows, three lanes, one gate per market.
 
 asyncio-throttle supplies the window; weights, order of arrival, the exact wait and an injected clock are added here.
 Windows are lengthened by the latency spread, because the venue counts arrivals and we stamp departures: head-room on
@@ -16,7 +16,9 @@ from bot.ports import Lane
 from bot.venues.ccxt.profile import BucketSpec
 
 _HAIR_S = 1e-4
-BULK_SHARE = Decimal("0.8")
+SHARES: Mapping[Lane, Decimal] = {Lane.GUARD: Decimal("0.95"), Lane.BULK: Decimal("0.8")}
+"""What the less urgent lanes may use of a limit, each together with those after it."""
+_URGENT = tuple(Lane)
 CRITICAL_HOLD_S, CRITICAL_PACE_S = 60.0, 1.0
 
 
@@ -72,38 +74,44 @@ class WeightedThrottler(Throttler):
 
 
 class _Bucket:
-    """One limit: all of it for critical requests, a share for bulk ones.
+    """One limit: all of it for critical requests, a share for those of other lanes.
 
-    The share's own window is the venue's, not the longer one: whole windows are kept by `total`, and a critical request
-    that meets bulk ones of the window before waits for the spread at most.
+    The shares' own window is the venue's, not the longer one: whole windows are kept by `total`, and a critical request
+    that meets others of the window before waits for the spread at most.
     """
 
-    def __init__(self, spec: BucketSpec, spread_s: float, share: Decimal, clock: Callable[[], float]) -> None:
-        period_s = spec.period_ms / 1000 + spread_s
+    def __init__(self, spec: BucketSpec, spread_s: float, clock: Callable[[], float]) -> None:
+        window_s = spec.period_ms / 1000
         self.spec = spec
-        self.total = WeightedThrottler(spec.limit, period_s, clock=clock)
-        self.bulk = WeightedThrottler(max(1, int(spec.limit * share)), spec.period_ms / 1000, clock=clock)
+        self.total = WeightedThrottler(spec.limit, window_s + spread_s, clock=clock)
+        self._shares = {
+            lane: WeightedThrottler(max(1, int(spec.limit * share)), window_s, clock=clock)
+            for lane, share in SHARES.items()
+        }
 
     def wait_for(self, cost: int, lane: Lane) -> float:
         wait = self.total.wait_for(cost)
-        return wait if lane is Lane.CRITICAL else max(wait, self.bulk.wait_for(cost))
+        return max([wait, *(share.wait_for(cost) for share in self._shares_of(lane))])
 
     def take(self, cost: int, lane: Lane) -> None:
         self.total.take(cost)
-        if lane is Lane.BULK:
-            self.bulk.take(cost)
+        for share in self._shares_of(lane):
+            share.take(cost)
 
     def sync(self, used: int) -> None:
         missing = used - self.total.used
         if missing > 0:
-            self.total.take(missing)
-            self.bulk.take(missing)
+            self.take(missing, Lane.BULK)
+
+    def _shares_of(self, lane: Lane) -> Sequence[WeightedThrottler]:
+        """The shares that a request of the lane counts in: its own and those of more urgent ones."""
+        return [share for one, share in self._shares.items() if _URGENT.index(one) <= _URGENT.index(lane)]
 
 
 class Gate:
     """All limits of one market. A request is admitted by every bucket at one instant: no stamp is older than its send.
 
-    Lanes are first come, first served in themselves; nobody in the bulk lane is admitted while a critical one waits.
+    Lanes are first come, first served in themselves; nobody is admitted while a request of a more urgent lane waits.
     """
 
     def __init__(
@@ -111,16 +119,14 @@ class Gate:
         specs: Sequence[BucketSpec],
         *,
         spread_ms: int = 1_000,
-        bulk_share: Decimal = BULK_SHARE,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self._buckets = {spec.name: _Bucket(spec, spread_ms / 1000, bulk_share, clock) for spec in specs}
+        self._buckets = {spec.name: _Bucket(spec, spread_ms / 1000, clock) for spec in specs}
         self._clock, self._sleep = clock, sleep
         self._turns = {lane: asyncio.Lock() for lane in Lane}
-        self._urgent = 0
-        self._calm = asyncio.Event()
-        self._calm.set()
+        self._waiting = dict.fromkeys(Lane, 0)
+        self._calm = {lane: asyncio.Event() for lane in Lane}
         self._held_until = self._critical_until = clock()
 
     @property
@@ -130,7 +136,7 @@ class Gate:
 
     def held_for(self, lane: Lane) -> float:
         """Seconds for which a lane sends nothing because of that."""
-        return self.held_s if lane is Lane.BULK else max(0.0, self._critical_until - self._clock())
+        return max(0.0, self._critical_until - self._clock()) if lane is Lane.CRITICAL else self.held_s
 
     def hold(self, seconds: float, *, is_ban: bool = True) -> None:
         """Admit nobody for that long: the venue has said 429 or 418. A ban holds every request. Short of a ban,
@@ -154,34 +160,28 @@ class Gate:
         Raises:
             ValueError: when a cost is larger than its whole limit.
         """
-        if lane is Lane.CRITICAL:
-            await self._admit_critical(costs)
-        else:
-            await self._admit_bulk(costs)
-
-    async def _admit_critical(self, costs: Mapping[str, int]) -> None:
-        self._urgent += 1
-        self._calm.clear()
+        self._wait(lane, 1)
         try:
-            async with self._turns[Lane.CRITICAL]:
-                while (wait := self._wait_for(costs, Lane.CRITICAL)) > 0:
-                    await self._sleep(wait)
-                self._take(costs, Lane.CRITICAL)
+            async with self._turns[lane]:
+                while True:
+                    if self._has_more_urgent(lane):
+                        await self._calm[lane].wait()
+                    elif (wait := self._wait_for(costs, lane)) > 0:
+                        await self._sleep(wait)
+                    else:
+                        break
+                self._take(costs, lane)
         finally:
-            self._urgent -= 1
-            if not self._urgent:
-                self._calm.set()
+            self._wait(lane, -1)
 
-    async def _admit_bulk(self, costs: Mapping[str, int]) -> None:
-        async with self._turns[Lane.BULK]:
-            while True:
-                if self._urgent:
-                    await self._calm.wait()
-                elif (wait := self._wait_for(costs, Lane.BULK)) > 0:
-                    await self._sleep(wait)
-                else:
-                    break
-            self._take(costs, Lane.BULK)
+    def _wait(self, lane: Lane, count: int) -> None:
+        """One more request of a lane waits, or one less; less urgent ones go on when none does."""
+        self._waiting[lane] += count
+        for one, calm in self._calm.items():
+            (calm.clear if self._has_more_urgent(one) else calm.set)()
+
+    def _has_more_urgent(self, lane: Lane) -> bool:
+        return any(self._waiting[one] for one in _URGENT[: _URGENT.index(lane)])
 
     def _wait_for(self, costs: Mapping[str, int], lane: Lane) -> float:
         waits = [self._buckets[name].wait_for(cost, lane) for name, cost in costs.items()]

@@ -224,7 +224,9 @@ class Wire:
             if is_bulk_held or gate.held_for(Lane.CRITICAL) > CRITICAL_PACE_S:
                 raise _silence(cost.market, gate.held_s)
             return
-        lane = Lane.CRITICAL if URGENT.get() and gate.held_s > PATIENCE_S else _LANE.get()
+        lane = _LANE.get()
+        if URGENT.get() and lane is Lane.BULK:
+            lane = Lane.CRITICAL if gate.held_s > PATIENCE_S else Lane.GUARD
         if gate.held_for(lane) > PATIENCE_S:
             raise _silence(cost.market, gate.held_for(lane))
         await gate.admit(cost.units, lane)

@@ -61,8 +61,8 @@ def unhold(venue: CcxtVenue) -> None:
     for gate in venue._link.wire.gates.values():
         gate._held_until = gate._critical_until = 0.0
         for bucket in gate._buckets.values():
-            bucket.total._task_logs.clear()
-            bucket.bulk._task_logs.clear()
+            for window in (bucket.total, *bucket._shares.values()):
+                window._task_logs.clear()
 
 
 @pytest.mark.parametrize("symbol", [SPOT, PERP])
