@@ -268,6 +268,11 @@ PLANTED: list[tuple[Rule, Files, str]] = [
         "bot/risk/x.py:",
     ),
     (
+        tidy_docs.exceptions_are_named,
+        {"bot/simex/engine/x.py": 'def f():\n    """Check."""\n    raise Refusal("x")'},
+        "bot/simex/engine/x.py:",
+    ),
+    (
         tidy_docs.tuples_are_explained,
         {"bot/risk/x.py": 'def f() -> tuple[str, int] | None:\n    """Numbers."""'},
         "bot/risk/x.py:",

@@ -6,7 +6,10 @@ from collections.abc import Iterator
 
 from tests.tidy import Function, House, protocols
 
-DOCUMENTED = ("domain", "playbook", "risk", "ports", "journal", "execution", "venues", "feeds", "report", "runtime")
+DOCUMENTED = (
+    *("domain", "playbook", "risk", "ports", "journal", "execution", "venues", "feeds", "report", "runtime"),
+    *("operate", "lab", "simex/engine", "simex/market"),
+)
 UNNAMED = re.compile(r"\b(?:str|int|float|bool|Decimal|Mapping\[.*\])(?: \| None)?")
 EXPLAINED = re.compile(r"Returns|\([^)]+, [^)]+\)|\b(?:and|beside|with)\b")
 OURS = frozenset({"NotImplementedError", "AssertionError"})
@@ -43,7 +46,7 @@ def _public_functions(house: House) -> Iterator[tuple[str, Function, str]]:
         if isinstance(method, Function)
     }
     for module in house.modules:
-        if module.folder not in DOCUMENTED:
+        if not module.path.removesuffix(".py").startswith(tuple(f"bot/{place}" for place in DOCUMENTED)):
             continue
         for node in module.tree.body:
             owner = node if isinstance(node, ast.ClassDef) and not node.name.startswith("_") else None

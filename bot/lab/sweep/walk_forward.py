@@ -22,10 +22,12 @@ class Fold:
 
     @property
     def train(self) -> tuple[int, int]:
+        """(start, end) of the training."""
         return self.train_start_ms, self.train_end_ms
 
     @property
     def test(self) -> tuple[int, int]:
+        """(start, end) of the test."""
         return self.train_end_ms, self.test_end_ms
 
 

@@ -51,7 +51,14 @@ async def ask(request: web.Request) -> web.Response:
 
 
 async def confirm(request: web.Request) -> web.Response:
-    """Carry out what was confirmed."""
+    """Carry out what was confirmed.
+
+    Raises:
+        HTTPConflict: the confirmation is too old, or not of this visitor.
+        HTTPBadRequest: the word to type is another one.
+        HTTPTooManyRequests: too many actions within a minute.
+        HTTPSeeOther: it is carried out; the answer is there.
+    """
     frontend, source, visitor, form = await _operator(request)
     required = _opened(frontend, source, visitor, str(form.get("seal", "")))
     if required is None:

@@ -67,7 +67,11 @@ class Frontend:
         return len(self.sources) == 1 and not self.remotes
 
     def source_of(self, request: web.Request) -> BotSource:
-        """The bot that a request is about."""
+        """The bot that a request is about.
+
+        Raises:
+            HTTPNotFound: there is no bot of that name.
+        """
         if self.is_single:
             return next(iter(self.sources.values()))
         source = self.sources.get(request.match_info.get("bot", ""))
@@ -109,6 +113,7 @@ class Frontend:
 
         Raises:
             HTTPFound: he has to log in.
+            HTTPUnauthorized: the same, for what a page asks for by itself.
         """
         visitor = self.access.visitor_of(request.cookies.get(COOKIE, ""))
         if visitor is None:

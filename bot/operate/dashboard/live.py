@@ -19,7 +19,11 @@ STREAMS = web.AppKey("streams", set[object])
 
 
 async def show_live(request: web.Request) -> web.StreamResponse:
-    """Events `hello` (the server's time) and `change`, until the browser leaves or the server ends."""
+    """Events `hello` (the server's time) and `change`, until the browser leaves or the server ends.
+
+    Raises:
+        HTTPServiceUnavailable: too many pages are open.
+    """
     frontend = request.app[FRONTEND]
     frontend.visitor(request)
     source, streams = frontend.source_of(request), request.app[STREAMS]

@@ -56,7 +56,11 @@ class Flows:
         return self._begin(account, asset, amount, is_deposit=True, fee=ZERO)
 
     def begin_withdrawal(self, account: str, asset: str, amount: Decimal, fee: Decimal = ZERO) -> int:
-        """Amount and fee leave the wallet at once. INSUFFICIENT_BALANCE."""
+        """Amount and fee leave the wallet at once.
+
+        Raises:
+            Refusal: not so much is free (INSUFFICIENT_BALANCE).
+        """
         held = self._state.account(account)
         free = self._state.ledger.held(held.spot, asset) - held.locked.get(asset, ZERO)
         if free < amount + fee:

@@ -69,6 +69,11 @@ class Settlement:
             state.emit(EventKind.PERP_WALLET, account.name, symbol, reason="funding", amount=amount, side=side)
 
     def deposit(self, account: AccountState, asset: str, amount: Decimal, *, to_perp: bool) -> None:
+        """Money from outside; nothing happens for 0.
+
+        Raises:
+            Refusal: the amount is negative or no number.
+        """
         state = self._state
         if not amount.is_finite() or amount < 0:
             raise Refusal(RefusalReason.BAD_REQUEST, f"a deposit of {amount} {asset} is not possible")
@@ -79,6 +84,11 @@ class Settlement:
             state.write_income(account, IncomeKind.TRANSFER, amount, asset=asset)
 
     def transfer(self, account: AccountState, amount: Decimal, *, to_perp: bool) -> int:
+        """Quote money from one wallet to the other. Returns the number of the transfer.
+
+        Raises:
+            Refusal: the amount is not above 0, or not so much is free.
+        """
         state = self._state
         if not amount.is_finite() or amount <= 0:
             raise Refusal(RefusalReason.BAD_REQUEST, f"a transfer of {amount} is not possible")

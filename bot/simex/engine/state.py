@@ -154,25 +154,44 @@ class State:
         self._lists = 0
 
     def account(self, name: str) -> AccountState:
+        """The account of that name.
+
+        Raises:
+            Refusal: there is none of that name.
+        """
         try:
             return self.accounts[name]
         except KeyError:
             raise Refusal(RefusalReason.ACCOUNT_UNKNOWN, f"no account {name!r}") from None
 
     def listing(self, symbol: str) -> Listing:
+        """What is listed under a symbol.
+
+        Raises:
+            Refusal: there is none, or it has been removed.
+        """
         listing = self.listings.get(symbol)
         if listing is None or listing.is_removed:
             raise Refusal(RefusalReason.UNKNOWN_SYMBOL, f"no symbol {symbol!r}")
         return listing
 
     def perp(self, symbol: str) -> Listing:
+        """A listed perp.
+
+        Raises:
+            Refusal: there is none of that symbol.
+        """
         listing = self.listing(symbol)
         if not listing.instrument.is_perp:
             raise Refusal(RefusalReason.UNKNOWN_SYMBOL, f"{symbol} is no perp")
         return listing
 
     def is_open(self, symbol: str) -> bool:
-        """Whether orders are taken and filled; before a settlement (PRE_SETTLE) those that reduce."""
+        """Whether orders are taken and filled; before a settlement (PRE_SETTLE) those that reduce.
+
+        Raises:
+            Refusal: there is no such symbol.
+        """
         listing = self.listings.get(symbol)
         if listing is None:
             raise Refusal(RefusalReason.UNKNOWN_SYMBOL, f"no symbol {symbol!r}")

@@ -13,7 +13,11 @@ _log = structlog.get_logger("sectorbot.dashboard")
 
 
 async def show_login(request: web.Request) -> web.Response:
-    """The form."""
+    """The form.
+
+    Raises:
+        HTTPFound: nobody has to log in here.
+    """
     if not request.app[FRONTEND].access.needs_login:
         raise web.HTTPFound("/")
     return _form(request, "")
@@ -41,7 +45,11 @@ async def log_in(request: web.Request) -> web.Response:
 
 
 async def log_out(request: web.Request) -> web.Response:
-    """End the session."""
+    """End the session.
+
+    Raises:
+        HTTPForbidden: the form is not of this session.
+    """
     frontend, form = request.app[FRONTEND], await request.post()
     key = request.cookies.get(COOKIE, "")
     if not frontend.access.is_form_token(key, str(form.get("csrf", ""))):

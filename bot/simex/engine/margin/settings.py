@@ -39,6 +39,11 @@ class MarginSettings:
         return held.configs[symbol]
 
     def set_margin_type(self, account: str, symbol: str, *, isolated: bool) -> None:
+        """Isolated or cross margin of a perp.
+
+        Raises:
+            Refusal: it is so already, the account is in multi-assets mode, or the perp has orders or a position.
+        """
         state = self._state
         held = state.account(account)
         state.perp(symbol)
@@ -55,6 +60,11 @@ class MarginSettings:
         state.emit(EventKind.CONFIG, account, symbol, reason="margin_type")
 
     def set_position_mode(self, account: str, *, hedge: bool) -> None:
+        """One position a perp, or one a side of it.
+
+        Raises:
+            Refusal: it is so already, or there are orders or positions of perps.
+        """
         state = self._state
         held = state.account(account)
         if held.is_hedge_mode is hedge:
@@ -90,6 +100,11 @@ class MarginSettings:
                     self._state.keep(held, replace(order, position_side=side))
 
     def set_multi_assets(self, account: str, *, on: bool) -> None:
+        """Whether all assets of the account are margin.
+
+        Raises:
+            Refusal: it is so already, a perp is isolated or has orders, or the quote asset alone does not suffice.
+        """
         state = self._state
         held = state.account(account)
         if held.is_multi_assets is on:

@@ -78,7 +78,11 @@ class Admission:
     def plan_active(
         self, account: AccountState, order: NewOrder, instrument: Instrument, *, is_fired: bool = False
     ) -> AdmittedOrder:
-        """The plan of an order that acts now: not a trigger order, or one that has just fired."""
+        """The plan of an order that acts now: not a trigger order, or one that has just fired.
+
+        Raises:
+            Refusal: nothing is on the other side, or the price or size does not fit the book.
+        """
         size = self._reducible(account, order, is_fired=is_fired) if order.reduce_only else order.size
         bound, is_limit = self._bound(account, order, instrument), order.price is not None
         if not is_limit:

@@ -65,7 +65,11 @@ class Amendments:
         return self._matching.take(held, changed, plan)
 
     def reduce(self, account: str, order: SimOrder, size: Decimal) -> SimOrder:
-        """A smaller size, at the same place in the book. BAD_REQUEST for a size that is not between filled and old."""
+        """A smaller size, at the same place in the book.
+
+        Raises:
+            Refusal: the order is not open, or the size is not between filled and old (BAD_REQUEST).
+        """
         if not order.is_open:
             raise Refusal(RefusalReason.UNKNOWN_ORDER, f"order {order.id} is not open")
         if not order.filled_size < size < order.size:

@@ -70,7 +70,11 @@ class Lists:
         return created, (self._matching.act(held, first, plan), *others)
 
     def cancel(self, account: str, list_id: int, cancel_client_id: str = "") -> tuple[SimOrder, ...]:
-        """Cancel the open orders of a list; all its orders as they are then. UNKNOWN_ORDER for one that is over."""
+        """Cancel the open orders of a list; all its orders as they are then.
+
+        Raises:
+            Refusal: the list is over (UNKNOWN_ORDER).
+        """
         held = self._state.account(account)
         one = held.lists.get(list_id)
         if one is None or one.is_done:
