@@ -4,6 +4,7 @@ import contextlib
 import io
 import logging
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -13,6 +14,7 @@ import pytest
 import structlog
 
 from bot.__main__ import main
+from bot.runtime.kill import early_signals
 
 ROOT = Path(__file__).parent.parent
 Done = subprocess.CompletedProcess[str]
@@ -48,12 +50,28 @@ def environment() -> dict[str, str]:
     return kept | {"PYTHONPATH": str(ROOT), "COLUMNS": "120"}
 
 
+@contextlib.contextmanager
+def kept_signals() -> Iterator[None]:
+    """What a run listens to, it has listened to only inside."""
+    numbers = (signal.SIGTERM, signal.SIGINT, *early_signals.LEVELS)
+    handlers = {number: signal.getsignal(number) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
 def sectorbot(*arguments: str, cwd: Path) -> Done:
-    """The command as a person runs it, in this process: what would be imported anew takes longer than most commands."""
-    assert "run" not in arguments, "a daemon takes signals and configures the log of its process"
+    """The command as a person runs it, in this process: what would be imported anew takes longer than most commands.
+
+    Of runs those with an end, outside of any event loop.
+    """
+    assert "run" not in arguments or {"--once", "--cycles"} & {*arguments}, "who would stop it?"
     said, failed, code = io.StringIO(), io.StringIO(), 0
     with (
         kept_logging(),
+        kept_signals(),
         contextlib.chdir(cwd),
         pytest.MonkeyPatch.context() as patches,
         contextlib.redirect_stdout(said),
@@ -62,6 +80,8 @@ def sectorbot(*arguments: str, cwd: Path) -> Done:
         for name in os.environ.keys() - environment().keys():
             patches.delenv(name)
         patches.setenv("COLUMNS", "120")
+        for kept in ("_asked", "_directories"):
+            patches.setattr(early_signals, kept, [])
         patches.setattr(sys, "argv", ["sectorbot", *arguments])
         try:
             code = main()
@@ -80,16 +100,6 @@ def sectorbot_process(*arguments: str, cwd: Path, python: Sequence[str] = (sys.e
 def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A working directory in which a sim daemon has run two cycles; `var/sim-dry-run/journal.db` is its journal."""
     folder = tmp_path_factory.mktemp("finished")
-    done = sectorbot_process(
-        "run",
-        "--environment",
-        "sim",
-        "--cycles",
-        "2",
-        "--set",
-        "cadence.cycle_seconds=0.2",
-        "--json",
-        cwd=folder,
-    )
+    done = sectorbot("run", "-e", "sim", "--cycles", "2", "--set", "cadence.cycle_seconds=0.2", "--json", cwd=folder)
     assert done.returncode == 0, done.stdout + done.stderr
     return folder

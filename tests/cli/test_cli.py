@@ -21,7 +21,7 @@ from bot.cli.main import FIRST, HELPERS, app
 from bot.domain.states import KillLevel
 from bot.journal.journal import JournalReader
 from bot.runtime.exit_codes import ExitCode
-from tests.commands import environment, sectorbot, sectorbot_process
+from tests.commands import environment, sectorbot
 
 COMMANDS = (
     "demo",
@@ -274,7 +274,7 @@ def test_resume_is_refused_while_the_configuration_says_halt(invoke: Invoke) -> 
 def test_resume_without_a_daemon_releases_the_latch_in_the_journal(tmp_path: Path) -> None:
     halted = sectorbot("halt", "--reason", "before the start", "--level", "pause", cwd=tmp_path)
     assert halted.returncode == ExitCode.NOT_RUNNING, "written for the daemon that starts next, and said so"
-    assert sectorbot_process("run", "--environment", "sim", "--once", cwd=tmp_path).returncode == ExitCode.KILLED
+    assert sectorbot("run", "--environment", "sim", "--once", cwd=tmp_path).returncode == ExitCode.KILLED
     done = sectorbot("resume", "--reason", "all is well", "--rebase-peak", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert "it was pause" in done.stdout
@@ -347,7 +347,7 @@ def test_a_kill_switch_written_into_the_configuration_is_taken(daemon: Path) -> 
 
 
 def test_a_signal_is_taken_and_a_second_daemon_is_kept_out(daemon: Path) -> None:
-    second = sectorbot_process("run", "--once", cwd=daemon)
+    second = sectorbot("run", "--once", cwd=daemon)
     assert second.returncode == ExitCode.ERROR
     assert "is in use by process" in second.stderr
     assert "Traceback" not in second.stderr

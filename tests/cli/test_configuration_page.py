@@ -8,18 +8,18 @@ from typer.testing import CliRunner
 from bot.cli.main import app
 from bot.runtime.exit_codes import ExitCode
 from bot.runtime.settings.reference import configuration_page
-from tests.runtime.settings_files import ROOT, made_files
+from tests.runtime.settings_files import MADE_FILES, ROOT
 from tests.runtime.test_default_files import keys
 
 
-@pytest.mark.parametrize("name", sorted(made_files()))
+@pytest.mark.parametrize("name", sorted(MADE_FILES))
 def test_the_file_on_disk_is_made_from_the_models(name: str) -> None:
-    assert (ROOT / name).read_text(encoding="utf-8") == made_files()[name], "run: make reference"
+    assert (ROOT / name).read_text(encoding="utf-8") == MADE_FILES[name](), "run: make reference"
 
 
 def test_the_schema_is_what_the_command_prints() -> None:
     printed = CliRunner().invoke(app, ["config", "schema"]).output
-    assert json.loads(printed) == json.loads(made_files()["config/schema.json"])
+    assert json.loads(printed) == json.loads(MADE_FILES["config/schema.json"]())
 
 
 def test_the_page_explains_every_setting() -> None:

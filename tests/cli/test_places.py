@@ -27,7 +27,7 @@ def two_modes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which a dry-run was followed by trade, as README has it."""
     folder = tmp_path_factory.mktemp("modes")
     for mode in ("dry-run", "trade"):
-        done = sectorbot_process(*RUN, "--mode", mode, cwd=folder)
+        done = sectorbot(*RUN, "--mode", mode, cwd=folder)
         assert done.returncode == 0, done.stderr
     return folder
 
@@ -103,9 +103,9 @@ async def test_a_journal_of_another_mode_names_the_option_that_helps(tmp_path: P
     assert f"--set state_directory={state}-sim-dry-run-binance" in done.stderr
 
 
-@pytest.mark.parametrize("command", [("run",), ("plan",), ("config", "check")])
+@pytest.mark.parametrize("command", [("run", "--once"), ("plan",), ("config", "check")])
 def test_keys_are_asked_for_before_the_network(workplace: Path, command: tuple[str, ...]) -> None:
-    done = sectorbot_process(*command, "--mode", "trade", cwd=workplace)
+    done = sectorbot(*command, "--mode", "trade", cwd=workplace)
     assert done.returncode == ExitCode.CONFIGURATION
     assert "mode = trade needs venue.api_key and venue.api_secret: copy config/example.env to .env" in done.stderr
     assert list(workplace.iterdir()) == [], "nothing is claimed"
@@ -167,7 +167,7 @@ def test_no_page_or_hint_installs_from_an_index_that_does_not_have_it() -> None:
 
 
 def test_a_simulation_that_starts_anew_says_where_the_journal_of_the_last_one_is(two_modes: Path) -> None:
-    done = sectorbot_process(*RUN, "--mode", "trade", cwd=two_modes)
+    done = sectorbot(*RUN, "--mode", "trade", cwd=two_modes)
     (former,) = (two_modes / "var" / "sim-trade").glob("*-journal.db")
     assert done.returncode == 0
     (line,) = [line for line in done.stderr.splitlines() if "journal_set_aside" in line]

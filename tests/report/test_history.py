@@ -12,7 +12,7 @@ from bot.domain.money import ZERO
 from bot.journal.reader import JournalReader
 from bot.report.history import since_ms
 from bot.runtime.exit_codes import CommandFailed, ExitCode
-from tests.commands import sectorbot, sectorbot_process
+from tests.commands import sectorbot
 
 ALL = 1_000_000
 
@@ -22,9 +22,9 @@ def traded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which a dry-run has traded, and was halted before it ended."""
     folder = tmp_path_factory.mktemp("traded")
     options = ("--cycles", "2", "--set", "cadence.cycle_seconds=0.2", "--set", "playbook.regime.override=breakout")
-    done = sectorbot_process("run", "-e", "sim", *options, "--json", cwd=folder)
+    done = sectorbot("run", "-e", "sim", *options, "--json", cwd=folder)
     assert done.returncode == 0, done.stderr
-    halted = sectorbot_process("run", "-e", "sim", "--once", "--set", "kill_switch=pause", "--json", cwd=folder)
+    halted = sectorbot("run", "-e", "sim", "--once", "--set", "kill_switch=pause", "--json", cwd=folder)
     assert halted.returncode == ExitCode.KILLED, halted.stderr
     return folder
 

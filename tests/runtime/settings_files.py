@@ -4,7 +4,7 @@
 """
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from bot.playbook.market import derivative_signals, flow_signals, price_signals
@@ -16,17 +16,6 @@ from tests.domain.reasons_page import reasons_page
 ROOT = Path(__file__).parents[2]
 GROUPS = {"prices": price_signals.READERS, "perps": derivative_signals.READERS, "outside": flow_signals.READERS}
 BEGIN, END = "<!-- made by `make reference` -->\n", "<!-- end -->\n"
-
-
-def made_files() -> Mapping[str, str]:
-    """Their content by path within the project."""
-    return {
-        "config/default.toml": default_file(),
-        "config/schema.json": schema_file(),
-        "docs/configuration.md": configuration_page(),
-        "docs/playbook.md": playbook_page(),
-        "docs/reasons.md": reasons_page(),
-    }
 
 
 def playbook_page() -> str:
@@ -49,7 +38,18 @@ def playbook_page() -> str:
     return before + BEGIN + "\n".join(lines) + "\n" + END + rest.partition(END)[2]
 
 
+MADE_FILES: Mapping[str, Callable[[], str]] = {
+    "config/default.toml": default_file,
+    "config/schema.json": schema_file,
+    "docs/configuration.md": configuration_page,
+    "docs/playbook.md": playbook_page,
+    "docs/reasons.md": reasons_page,
+}
+"""What makes each of them, by path within the project."""
+
+
 if __name__ == "__main__":
-    for name, content in made_files().items():
+    for name, make in MADE_FILES.items():
+        content = make()
         (ROOT / name).write_text(content, encoding="utf-8")
         sys.stdout.write(f"{name}: {len(content.splitlines())} lines\n")

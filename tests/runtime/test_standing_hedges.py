@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from tests.commands import sectorbot, sectorbot_process
+from tests.commands import sectorbot
 
 
 @pytest.fixture(scope="module")
 def hedged(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A working directory in which a daemon has traded two cycles of a book that waits delta-neutral, on a basket."""
     folder = tmp_path_factory.mktemp("hedged")
-    done = sectorbot_process(
+    done = sectorbot(
         "run",
         "--environment",
         "sim",

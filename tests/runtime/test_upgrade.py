@@ -17,7 +17,7 @@ import pytest
 from bot.journal.reader import JournalReader
 from bot.runtime.replay import replay
 from bot.runtime.settings.model import load_settings
-from tests.commands import sectorbot, sectorbot_process
+from tests.commands import sectorbot
 
 pytestmark = pytest.mark.usefixtures("workplace")
 RECORDED = Path(__file__).parent / "upgrade"
@@ -77,7 +77,7 @@ def test_a_turn_of_it_is_decided_again_and_differs_in_what_has_changed_since(
 
 def test_a_run_goes_on_from_it_and_ends_the_rotation(older: Path, workplace: Path) -> None:
     before = events_of(older)
-    done = sectorbot_process("run", "--cycles", "2", "--json", cwd=workplace)
+    done = sectorbot("run", "--cycles", "2", "--json", cwd=workplace)
     assert done.returncode == 0, done.stdout + done.stderr
     assert events_of(older)[: len(before)] == before  # nothing that was written is written anew
     assert "chain and tables agree" in sectorbot("journal", "verify", cwd=workplace).stdout
