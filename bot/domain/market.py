@@ -133,11 +133,13 @@ class CalendarEvent:
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """Something that was asked for and did not come. `is_answered`: because its source answered that there is none."""
+    """Something that was asked for and did not come. `is_answered`: because its source answered that there is none.
+    `since_ms`: the first of the questions in a row that went wrong, UTC ms; 0: this one, as far as is known."""
 
     what: str
     why: str
     is_answered: bool = False
+    since_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ most of a venue's request budget on what is known.
 
 import math
 import operator
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -37,6 +37,7 @@ class CandleCache:
     def __init__(self) -> None:
         self._series: dict[tuple[str, int], CandleSeries] = {}
         self._without: dict[str, Missing] = {}
+        self._failing_ms: dict[str, int] = {}
         self._bad: dict[str, set[int]] = {}
         self._times: tuple[int, ...] = ()
 
@@ -62,6 +63,7 @@ class CandleCache:
         fresh, missing = await gather_each("candles", stale, extend, deadline_ms=deadline_ms, at_once=at_once)
         for symbol, series in fresh.items():
             self._series[symbol, wanted.timeframe_ms] = self._with_shared_times(series)
+        missing = self._with_since(missing, wanted.symbols, now_ms)
         usable_ms = closed_ms - LATE_CANDLES * wanted.timeframe_ms
         result, empty = {}, []
         for symbol in wanted.symbols:
@@ -72,6 +74,16 @@ class CandleCache:
                 empty.append(Missing(f"candles {symbol}", _why(known), is_answered=True))
         without = (self._without[s] for s in wanted.symbols if s in self._without)
         return result, (*missing, *empty, *without, *self._left_out(wanted, closed_ms))
+
+    def _with_since(self, missing: Sequence[Missing], symbols: Sequence[str], now_ms: int) -> tuple[Missing, ...]:
+        """The same with the time since which each of them has failed at every question."""
+        failing = {one.what for one in missing}
+        self._failing_ms = {
+            what: self._failing_ms.get(what, now_ms)
+            for what in (f"candles {symbol}" for symbol in symbols)
+            if what in failing
+        }
+        return tuple(replace(one, since_ms=self._failing_ms[one.what]) for one in missing)
 
     def _left_out(self, wanted: CandleHistory, closed_ms: int) -> list[Missing]:
         """What is said of the candles in the wanted span that came and could not be used."""

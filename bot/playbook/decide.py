@@ -19,6 +19,7 @@ from bot.domain.turn.decision import Decision
 from bot.playbook.book.context import PlanContext, belongs_to
 from bot.playbook.book.portfolio import former_holdings
 from bot.playbook.book.transfers import read_labels, settle_transfer
+from bot.playbook.book.universe import notes_of
 from bot.playbook.market.point_in_time import as_of
 from bot.playbook.market.regime import read_regime
 from bot.playbook.market.signal_cache import SignalCache
@@ -82,6 +83,7 @@ def decide(
         *choice.notes,
         *share_notes,
         *former,
+        *notes_of(sectors),
         *renamed,
         *nearer,
         *guarded.notes,

@@ -8,6 +8,7 @@ import pytest
 from bot.domain.candles import CandleSeries
 from bot.domain.market import Missing
 from bot.feeds.candle_cache import CandleCache, CandleHistory
+from bot.ports import Unavailable
 from bot.venues.ccxt.candles import candles
 
 HOUR, UNI, AAVE = 3_600_000, "UNI/USDT", "AAVE/USDT"
@@ -64,3 +65,24 @@ def test_the_running_candle_is_not_bad_and_a_row_without_a_time_is() -> None:
     rows = [row(NOW - HOUR), row(NOW, "x"), row("soon"), None, row(NOW - 2 * HOUR, "x")]
     found = candles(rows, symbol=UNI, timeframe_ms=HOUR, now_ms=NOW + 1, quote_volume_column=7)
     assert (found.starts_ms, sorted(found.unread)) == ((NOW - HOUR,), [0, 0, NOW - 2 * HOUR])
+
+
+async def test_candles_that_fail_say_since_when_until_they_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    cache, venue, fetch = CandleCache(), Venue(), Venue.fetch_candles
+
+    async def failing(self: Venue, symbol: str, *asked: Any) -> CandleSeries:
+        if symbol == UNI:
+            raise Unavailable("an odd row")
+        return await fetch(self, symbol, *asked)
+
+    monkeypatch.setattr(Venue, "fetch_candles", failing)
+    for hours in range(3):
+        venue.now_ms = NOW + hours * HOUR
+        _, missing = await look(cache, venue)
+        assert [(one.what, one.since_ms) for one in missing] == [(f"candles {UNI}", NOW)]
+    monkeypatch.setattr(Venue, "fetch_candles", fetch)
+    assert (await look(cache, venue))[1] == ()
+    monkeypatch.setattr(Venue, "fetch_candles", failing)
+    venue.now_ms += HOUR
+    _, missing = await look(cache, venue)
+    assert [one.since_ms for one in missing] == [venue.now_ms], "they came in between"

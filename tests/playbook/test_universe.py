@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.domain.candles import CandleSeries
-from bot.domain.durations import DAY_MS
+from bot.domain.durations import DAY_MS, HOUR_MS
 from bot.domain.market import Missing, SignalMarket, Snapshot
 from bot.domain.order import Purpose
 from bot.domain.reason import Reason
 from bot.playbook.book.portfolio import read_weights
-from bot.playbook.book.universe import month_start_ms, sectors_at
+from bot.playbook.book.universe import month_start_ms, notes_of, sectors_at
 from bot.playbook.market.signal_cache import SignalCache
 from bot.playbook.market.view import listed_symbols
 from bot.playbook.policy.membership import Sectors
@@ -128,6 +128,42 @@ def test_a_held_member_whose_candles_fail_to_load_stays_one() -> None:
         assert found.unread == set(tokens)
         assert {name: found.members(name) for name in found.sectors} == {"defi": ("AAVE",), "infra": ("ETH",)}
     assert sectors_at(liquid(1), without(seen(TRADED)), cache, held).unread == frozenset()
+
+
+def failing(snapshot: Snapshot, hours: int, *tokens: str) -> Snapshot:
+    """The snapshot of a turn in which the candles of some tokens have failed for hours."""
+    found = without(snapshot, *tokens)
+    since_ms = snapshot.at_ms - hours * HOUR_MS
+    return replace(found, missing=tuple(replace(one, since_ms=since_ms) for one in found.missing))
+
+
+@pytest.mark.parametrize(("hours", "blocks"), [(5, True), (6, False), (600, False)])
+def test_one_candidate_whose_candles_always_fail_holds_up_itself_alone(hours: int, blocks: bool) -> None:
+    found = sectors_at(liquid(1), failing(seen(TRADED), hours, "AAVE"), SignalCache(), ("ETH",))
+    assert found.unread == ({"AAVE"} if blocks else frozenset())
+    assert found.given_up == (frozenset() if blocks else {"AAVE"})
+    assert found.members("defi") == ("UNI",)
+    assert [note.subject for note in notes_of(found)] == ([] if blocks else ["AAVE"])
+
+
+def test_a_campaign_starts_beside_a_candidate_that_is_given_up_and_says_so() -> None:
+    world = neutral_world(golden_policy(condition_override="breakout", entry_wait=False), sectors=make_sectors())
+    world.sectors = world.sectors.model_copy(update={"given_up": frozenset({"AAVE"})})
+    made = world.decide()
+    assert made.campaign is not None
+    assert [note.subject for note in made.notes if "its candles have failed for 6 h" in note.words] == ["AAVE"]
+
+
+def test_what_is_held_of_a_candidate_that_is_given_up_stays_a_member() -> None:
+    found = sectors_at(liquid(1), failing(seen(TRADED), 9, "AAVE"), SignalCache(), ("AAVE",))
+    assert found.given_up == {"AAVE"}
+    assert found.members("defi") == ("AAVE",), "it is not sold because its candles fail"
+    assert "AAVE" not in found.paused
+
+
+def test_an_outage_of_most_candidates_gives_up_none_of_them() -> None:
+    found = sectors_at(liquid(1), failing(seen(TRADED), 48, "UNI", "AAVE", "SOL"), SignalCache(), ())
+    assert (found.unread, found.given_up) == ({"UNI", "AAVE"}, {"SOL"})
 
 
 def test_what_is_held_loses_no_seat_to_what_cannot_be_read() -> None:

@@ -3,6 +3,8 @@
 Only candles that had closed before the month began decide, so that membership is known on its first day and does not
 change within it. A delisted token is a member until it stops trading; one that is listed later is none before. While
 candles of a candidate cannot be read, what is held of such stays a member, and no campaign starts (`Sectors.unread`).
+One whose candles have failed for `UNREAD_MAX_MS` is given up, unless most of its sector fail: what is held of it stays
+a member, what is not held joins none, and nothing else waits for it (`Sectors.given_up`).
 """
 
 from bisect import bisect_left
@@ -10,13 +12,15 @@ from collections.abc import Collection
 from datetime import UTC, datetime
 
 from bot.domain.candles import CandleSeries
-from bot.domain.durations import DAY_MS
+from bot.domain.durations import DAY_MS, HOUR_MS
 from bot.domain.market import Snapshot
+from bot.domain.reason import Note, Reason
 from bot.playbook.market.signal_cache import SignalCache
 from bot.playbook.policy.membership import Sectors, Selection
 from bot.playbook.policy.renames import day_ms
 
 WINDOW_DAYS, TRADED_DAYS_MIN = 30, 20
+UNREAD_MAX_MS = 6 * HOUR_MS
 
 
 def sectors_at(sectors: Sectors, snapshot: Snapshot, cache: SignalCache, held: Collection[str] = ()) -> Sectors:
@@ -25,19 +29,33 @@ def sectors_at(sectors: Sectors, snapshot: Snapshot, cache: SignalCache, held: C
     if sectors.selection is not Selection.LIQUID:
         return sectors
     month_ms = month_start_ms(snapshot.at_ms)
-    unread = _unread(sectors, snapshot, month_ms)
-    if not snapshot.candles and not unread:
+    absent = _unread(sectors, snapshot, month_ms)
+    if not snapshot.candles and not absent:
         return sectors
-    kept = frozenset(held) & sectors.tokens.keys() if unread else frozenset()
+    given_up = _given_up(sectors, snapshot, absent)
+    unread, kept = absent - given_up, frozenset(held) & sectors.tokens.keys() if absent else frozenset()
     seen = (sectors, *snapshot.candles.values())
     paused = cache.latest(
         "paused tokens",
         seen,
-        (*snapshot.candles, month_ms, unread, kept),
-        lambda: _paused(sectors, snapshot, month_ms, unread, kept),
+        (*snapshot.candles, month_ms, absent, kept),
+        lambda: _paused(sectors, snapshot, month_ms, absent, kept),
     )
-    update = {"paused": paused, "unread": unread}
-    return cache.latest("sectors", (sectors,), (paused, unread), lambda: sectors.model_copy(update=update))
+    update = {"paused": paused, "unread": unread, "given_up": given_up}
+    return cache.latest("sectors", (sectors,), (paused, unread, given_up), lambda: sectors.model_copy(update=update))
+
+
+def notes_of(sectors: Sectors) -> tuple[Note, ...]:
+    """A note for each candidate that has been given up."""
+    hours = UNREAD_MAX_MS // HOUR_MS
+    return tuple(
+        Note(
+            Reason.SIGNAL_MISSING,
+            f"{token}: its candles have failed for {hours} h: it joins its sector once they come; campaigns go on",
+            token,
+        )
+        for token in sorted(sectors.given_up)
+    )
 
 
 def month_start_ms(at_ms: int) -> int:
@@ -63,6 +81,23 @@ def _unread(sectors: Sectors, snapshot: Snapshot, month_ms: int) -> frozenset[st
         if is_traded and (elsewhere is None or symbol in elsewhere.prices):
             result.add(token)
     return frozenset(result)
+
+
+def _given_up(sectors: Sectors, snapshot: Snapshot, absent: frozenset[str]) -> frozenset[str]:
+    """Those of the absent that have failed for long; none where most of a sector fail, which is an outage."""
+    since = {one.what: one.since_ms for one in snapshot.missing if one.since_ms}
+    late = {
+        token
+        for token in absent
+        if snapshot.at_ms - since.get(f"candles {sectors.spot(token)}", snapshot.at_ms) >= UNREAD_MAX_MS
+    }
+    dark = {
+        token
+        for name in sectors.sectors
+        if 2 * len(absent & set(candidates := sectors.candidates(name))) > len(candidates)
+        for token in candidates
+    }
+    return frozenset(late - dark)
 
 
 def _may_join(token: str, sectors: Sectors, month_ms: int) -> bool:

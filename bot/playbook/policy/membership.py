@@ -57,8 +57,8 @@ class Sector(BaseModel):
 
 
 class Sectors(BaseModel):
-    """Sectors and tokens. Frozen; unknown names are errors. `paused` and `unread` are no settings: a turn fills
-    them in.
+    """Sectors and tokens. Frozen; unknown names are errors. `paused`, `unread` and `given_up` are no settings: a turn
+    fills them in.
 
     Raises:
         ValueError: (pydantic) when a token names an unknown sector, weights do not add up, or a leader is unknown.
@@ -92,6 +92,7 @@ class Sectors(BaseModel):
     )
     paused: SkipJsonSchema[frozenset[str]] = Field(default=frozenset(), exclude=True, repr=False)
     unread: SkipJsonSchema[frozenset[str]] = Field(default=frozenset(), exclude=True, repr=False)
+    given_up: SkipJsonSchema[frozenset[str]] = Field(default=frozenset(), exclude=True, repr=False)
     listing_gap_days: int = Field(
         default=14,
         ge=0,
