@@ -129,6 +129,17 @@ class Portfolio:
     labels: Mapping[str, Decimal] = field(default_factory=dict)
 
     @property
+    def unread(self) -> tuple[str, ...]:
+        """Keys of `Account.unreadable` that equity rests on: positions, cash, and assets that are believed to be held.
+        A row of something else, such as of an asset that the books do not know, leaves equity as it is."""
+        held, quote = self.account.balances, self.account.quote
+        return tuple(
+            key
+            for key in sorted(self.account.unreadable)
+            if not key.startswith("spot:") or key in ("spot:", f"spot:{quote}") or key.removeprefix("spot:") in held
+        )
+
+    @property
     def kept_for_margin(self) -> Decimal:
         """Free cash of a unified wallet that belongs to the futures sleeves: their capital without what positions have
         locked of it, which is not free. Zero where perps have a wallet of their own."""

@@ -247,6 +247,9 @@ class Reason(StrEnum):
     """Equity fell too far from its highest; only hedges and reductions pass. To do: Look; `status` says until when. The
     peak begins anew after `risk.drawdown_cooldown_days`, or at once with `sectorbot resume --rebase-peak --reason
     …`."""
+    EQUITY_UNKNOWN = "equity_unknown"
+    """A position, cash or a held asset cannot be read, so neither daily loss nor drawdown is known; only hedges and
+    reductions pass. To do: Nothing if it passes; else look at the row at the venue."""
     DRAWDOWN_OVER = "drawdown_over"
     """Entries that a drawdown had stopped go on: equity is back at its peak, or the cool-down is over and the peak
     began anew. To do: Nothing; `risk.drawdown_cooldown_days` sets the cool-down."""

@@ -37,6 +37,17 @@ def drawdown(context: TurnRisk, limits: Limits) -> Note | None:
     return replace(note, words=f"{note.words}; {span}") if note is not None and span else note
 
 
+def equity_unknown(context: TurnRisk, limits: Limits) -> Note | None:
+    """Equity that rests on a row which cannot be read is believed, not known: no loss is judged by it, and nothing is
+    opened while none is."""
+    del limits
+    unread = context.portfolio.unread
+    if not unread:
+        return None
+    message = f"{', '.join(unread)} cannot be read: equity is not known, so no loss is judged by it; entries stop"
+    return _note(Reason.EQUITY_UNKNOWN, message)
+
+
 def repeated_execution(context: TurnRisk, limits: Limits) -> Note | None:
     """Fills of the last minute, all instruments together."""
     count, limit = context.recent_fills, limits.fills_per_minute_max
@@ -129,6 +140,7 @@ def fees_unknown(context: TurnRisk, limits: Limits) -> Note | None:
 BREAKERS: tuple[Breaker, ...] = (
     daily_loss,
     drawdown,
+    equity_unknown,
     repeated_execution,
     reject_rate,
     slow_venue,
@@ -154,15 +166,16 @@ def executed_key(symbol: str, side: Side) -> str:
 def _fallen(
     reason: Reason, since: str, reference: Decimal, context: TurnRisk, limit: Decimal, *, is_stopped: bool = False
 ) -> Note | None:
-    """A holding without a price counts nothing: what cannot be known stops entries as well, and the words say so."""
+    """A holding without a price counts nothing: what cannot be known stops entries as well, and the words say so. What
+    cannot be read is no fall; see `equity_unknown`."""
     equity, unpriced = context.portfolio.equity, context.portfolio.unpriced
+    if context.portfolio.unread:
+        message = f"the fall {since}, from {reference:.2f}, is not over; equity is not known meanwhile"
+        return _note(reason, message, reference=reference, limit=limit) if is_stopped else None
     fall = share(reference - equity, reference)
     if fall < limit and not is_stopped:
         return None
     message = f"equity fell {fall:.4f} {since}, from {reference:.2f} to {equity:.2f}; entries stop at {limit}"
-    if unreadable := context.portfolio.account.unreadable:
-        message = f"{', '.join(sorted(unreadable))} cannot be read: equity is not known, what is believed is worth "
-        message += f"{equity:.2f} of the {reference:.2f} {since}; entries stop"
     if unpriced:
         message = f"{', '.join(unpriced)} without a price: equity is not known, priced holdings are worth {equity:.2f} "
         message += f"of the {reference:.2f} {since}; entries stop"

@@ -109,6 +109,10 @@ def check_drawdown(review: OrderReview) -> Note | None:
     return _broken(review, breakers.drawdown)
 
 
+def check_equity_known(review: OrderReview) -> Note | None:
+    return _broken(review, breakers.equity_unknown)
+
+
 def check_reject_rate(review: OrderReview) -> Note | None:
     return _broken(review, breakers.reject_rate)
 
@@ -150,6 +154,7 @@ def _broken(review: OrderReview, breaker: Breaker) -> Note | None:
 CHECKS: tuple[Check, ...] = (
     Check(check_daily_loss, RISK),
     Check(check_drawdown, RISK),
+    Check(check_equity_known, RISK),
     Check(check_repeats, ENTRIES),
     Check(check_reject_rate, ENTRIES),
     Check(check_latency, ENTRIES),

@@ -475,7 +475,7 @@ def mark_equity(memory: Memory, portfolio: Portfolio, limits: Limits, now_ms: in
 
     An account that cannot be priced or read whole says nothing about equity.
     """
-    if portfolio.unpriced or portfolio.account.unreadable:
+    if portfolio.unpriced or portfolio.unread:
         return memory
     day_start = now_ms - now_ms % DAY_MS
     is_new_day = memory.day_start_ms != day_start or memory.day_start_equity == ZERO

@@ -1,6 +1,7 @@
 """The breakers speak without an intent, say their numbers, and fall silent when their cause is gone."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -11,9 +12,18 @@ from bot.risk import Limits, TurnRisk, tripped
 from bot.risk.breakers import BREAKERS, fees_unknown
 from tests.risk.worlds import NOW, D, buy, context, portfolio, snapshot, working
 
+
+def unread(key: str, memory: Memory | None = None, **changes: Any) -> TurnRisk:
+    """A row of the account cannot be read; what is believed of it counts."""
+    seen = portfolio()
+    account = replace(seen.account, unreadable={key: "no size"})
+    return context(portfolio=replace(seen, account=account, **changes), memory=memory or Memory())
+
+
 TROUBLES: dict[Reason, TurnRisk] = {
     Reason.DAILY_LOSS: context(memory=Memory(equity_peak=D(111_000), day_start_equity=D(111_000))),
     Reason.DRAWDOWN: context(memory=Memory(equity_peak=D(162_000), day_start_equity=D(105_000))),
+    Reason.EQUITY_UNKNOWN: unread("perp:UNI/USDT:USDT"),
     Reason.REPEATED_EXECUTION: context(recent_fills=201),
     Reason.REJECT_RATE: context(rejections=11),
     Reason.VENUE_SLOW: context(latency_ms=5_001),
@@ -24,7 +34,7 @@ TROUBLES: dict[Reason, TurnRisk] = {
     Reason.LEVERAGE_DIFFERS: context(memory=Memory(leverage_wrong={"UNI/USDT:USDT": "UNI/USDT:USDT: 20, 3 was set"})),
     Reason.DOUBT_OLD: context(working=(working(buy(), OrderState.IN_DOUBT, sent_ms=NOW - 300_001),)),
 }
-WITHOUT_LIMIT = (Reason.ACCOUNT_SETTING, Reason.POSITION_UNGUARDED, Reason.LEVERAGE_DIFFERS)
+WITHOUT_LIMIT = (Reason.ACCOUNT_SETTING, Reason.EQUITY_UNKNOWN, Reason.POSITION_UNGUARDED, Reason.LEVERAGE_DIFFERS)
 
 
 def test_nothing_has_tripped_in_an_ordinary_world() -> None:
@@ -75,9 +85,24 @@ def test_the_assets_of_fees_without_a_price_are_named() -> None:
     assert "(BNB, XYZ)" in found.words
 
 
-def test_an_account_that_cannot_be_read_whole_stops_entries_and_the_words_say_why() -> None:
-    seen = portfolio()
-    account = replace(seen.account, unreadable={"perp:UNI/USDT:USDT": "no size"})
-    note = tripped(context(portfolio=replace(seen, equity=D(60_000), account=account)), Limits())[0]
-    assert note.reason is Reason.DAILY_LOSS
-    assert "perp:UNI/USDT:USDT cannot be read: equity is not known" in note.words
+@pytest.mark.parametrize("equity", ["1", "60000", "105000", "9000000"])
+@pytest.mark.parametrize("key", ["perp:UNI/USDT:USDT", "perp:", "wallet", "spot:", "spot:USDT", "spot:UNI"])
+def test_no_loss_is_judged_by_an_equity_that_rests_on_an_unread_row_and_entries_stop(key: str, equity: str) -> None:
+    """Whatever the believed number is: it trips nothing, and it hides nothing that has tripped."""
+    memory = Memory(equity_peak=D(111_000), day_start_equity=D(111_000))
+    (note,) = tripped(unread(key, memory, equity=D(equity)), Limits())
+    assert note.reason is Reason.EQUITY_UNKNOWN
+    assert f"{key} cannot be read: equity is not known" in note.words
+
+
+def test_a_row_that_equity_does_not_rest_on_leaves_losses_judged() -> None:
+    assert tripped(unread("spot:DUST"), Limits()) == ()
+    lost = Memory(equity_peak=D(111_000), day_start_equity=D(111_000))
+    assert [note.reason for note in tripped(unread("spot:DUST", lost), Limits())] == [Reason.DAILY_LOSS]
+
+
+def test_a_drawdown_that_has_begun_goes_on_while_equity_is_not_known() -> None:
+    memory = Memory(equity_peak=D(106_000), day_start_equity=D(105_000), drawdown_since_ms=NOW - 1)
+    found = tripped(unread("perp:UNI/USDT:USDT", memory, equity=D(9_000_000)), Limits())
+    assert [note.reason for note in found] == [Reason.DRAWDOWN, Reason.EQUITY_UNKNOWN]
+    assert "9000000" not in found[0].words

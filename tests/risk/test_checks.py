@@ -314,6 +314,9 @@ ROWS: dict[str, Row] = {
     "drawdown": Row(
         Reason.DRAWDOWN, buy(), buy(), lambda: fallen("0.3501", peak=True), lambda: fallen("0.3499", peak=True)
     ),
+    "a position unread": Row(
+        Reason.EQUITY_UNKNOWN, buy(), buy(), lambda: unread("perp:ETH/USDT:USDT"), lambda: unread("spot:DUST")
+    ),
     "repeats": Row(
         Reason.REPEATED_EXECUTION, buy(), buy(), lambda: context(recent_fills=201), lambda: context(recent_fills=200)
     ),

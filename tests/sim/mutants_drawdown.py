@@ -7,11 +7,13 @@ import pytest
 
 from bot.domain.campaign import Memory
 from bot.domain.money import share
-from bot.risk import gate
+from bot.domain.portfolio import Portfolio
+from bot.risk import breakers, gate
 from bot.risk import time_checks as time
 from bot.risk.limits import Limits
 from bot.runtime import cycle
-from tests.sim.mutants import LARGE, Mutant
+from tests.sim.faults import Kind
+from tests.sim.mutants import LARGE, SLICED, Mutant
 
 NEAR = {"drawdown_max": "0.0003", "drawdown_cooldown_days": "1"}
 
@@ -28,7 +30,23 @@ def buy_in_a_drawdown(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(gate, "CHECKS", tuple(one for one in gate.CHECKS if one.judge is not time.check_drawdown))
 
 
+def judge_losses_by_what_is_believed(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(gate, "CHECKS", tuple(one for one in gate.CHECKS if one.judge is not time.check_equity_known))
+    patch.setattr(breakers, "BREAKERS", tuple(one for one in breakers.BREAKERS if one is not breakers.equity_unknown))
+    patch.setattr(Portfolio, "unread", ())
+
+
 MUTANTS = (
+    Mutant(
+        "judge losses by what is believed",
+        judge_losses_by_what_is_believed,
+        ("entries stop while equity is not known", "no loss is judged"),
+        (Kind.BAD_ROW,),
+        seeds=8,
+        heaviness=16,
+        lives=5,
+        playbook=SLICED,
+    ),
     Mutant(
         "end a drawdown's stop within the limit",
         end_the_stop_within_the_limit,

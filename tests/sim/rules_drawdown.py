@@ -1,10 +1,12 @@
-"""A drawdown's stop lets no purchase through, and ends by a new peak, its cool-down or an operator only."""
+"""A drawdown's stop lets no purchase through, and ends by a new peak, its cool-down or an operator only. No loss is
+judged, and nothing bought, by an equity that rests on a position that cannot be read."""
 
 from typing import Any
 
 from bot.domain.campaign import Memory
 from bot.domain.durations import DAY_MS
 from bot.domain.order import Purpose
+from bot.domain.reason import Reason
 from bot.journal.facts import Fact
 from bot.risk import Approved
 from bot.runtime.cash_flows import PEAK_REBASED
@@ -50,4 +52,24 @@ class DrawdownsStop(Rule):
         self.world.violate("a drawdown's stop stays until its cool-down is over", words)
 
 
-RULES = (DrawdownsStop,)
+class UnreadPositionsAreNoEquity(Rule):
+    """Judged of turns that decided by the account they ended with: they sent nothing and noted nothing."""
+
+    def after_turn(self, life: Life, kind: str, result: Any) -> None:
+        if result is None or result.outcomes or result.notes:
+            return
+        account = result.portfolio.account
+        unread = [key for key in account.unreadable if key.startswith("perp:")]
+        if not unread:
+            return
+        reasons = {note.reason for note in result.breakers}
+        if Reason.EQUITY_UNKNOWN not in reasons:
+            self.world.violate("entries stop while equity is not known", ", ".join(unread))
+        if Reason.DAILY_LOSS in reasons:
+            self.world.violate("no loss is judged by a position that cannot be read", ", ".join(unread))
+        for verdict in result.verdicts:
+            if isinstance(verdict, Approved) and verdict.intent.purpose in (Purpose.INCREASE, Purpose.TACTICAL):
+                self.world.violate("entries stop while equity is not known", verdict.intent.id)
+
+
+RULES = (DrawdownsStop, UnreadPositionsAreNoEquity)
