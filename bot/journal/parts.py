@@ -44,12 +44,14 @@ class Term:
 
 @dataclass(slots=True)
 class _Whole:
-    """The newest whole part of a place; `spent` counts what differences to it took beyond the smallest."""
+    """The newest whole part of a place, and until which turn it is kept; `spent` counts what differences to it took
+    beyond the smallest."""
 
     id: int
     digest: bytes
     text: bytes
     size: int
+    kept_until: int = 0
     least: int | None = None
     spent: int = 0
 
@@ -70,9 +72,10 @@ class PartStore:
             if known[1] is not None and known[2] < term.least:
                 _keep(db, known[1], 0, term.of_base())
             return digest.hex()
-        whole = self._whole_of(db, place, term)
+        whole = self._whole_of(db, place)
         body = None if whole is None else _difference(whole, text, term)
         if whole is not None and body is not None:
+            _keep(db, whole.id, whole.kept_until, term.of_base())
             _insert(db, [digest, None, whole.id, term.until, body])
             return digest.hex()
         body = zlib.compress(text, _LEVEL)
@@ -80,8 +83,8 @@ class PartStore:
         self._wholes[place] = _Whole(number, digest, text[-WINDOW:], len(body))
         return digest.hex()
 
-    def _whole_of(self, db: Database, place: str, term: Term) -> _Whole | None:
-        """The newest whole part of a place, kept as long as a difference to it."""
+    def _whole_of(self, db: Database, place: str) -> _Whole | None:
+        """The newest whole part of a place."""
         whole = self._wholes.get(place)
         columns = "SELECT id, digest, kept_until"
         row = None
@@ -99,7 +102,7 @@ class PartStore:
             whole = self._wholes[place] = _Whole(
                 row[0], row[1], text, row[3], least=0
             )  # what differences took: unknown
-        _keep(db, row[0], row[2], term.of_base())
+        whole.kept_until = row[2]
         return whole
 
 

@@ -1,16 +1,20 @@
 """How a turn is stored: a short event, and beside it, as parts, the rest of its record and what it saw.
 
 The event holds what a list of turns asks for and the digest of the rest, so that the hash chain covers all of it. The
-rotation and the large fields of the snapshot are parts of their own: they stay the same for many turns.
+rotation and the large fields of the snapshot are parts of their own, as they stay the same for many turns. A series of
+candles is longer than what a part can be compared with: it is cut at fixed times into blocks, of which only the first
+and the last ever change, and which blocks all series have is a part as well.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 from sqlite_utils import Database
 
+from bot.domain.candles import CandleSeries
 from bot.domain.codec import to_json
 from bot.domain.durations import DAY_MS
 from bot.domain.market import Snapshot
@@ -19,6 +23,8 @@ from bot.journal.record import CycleRecord, payload_of
 
 _IN_HEAD = ("number", "kind", "at_ms", "config_digest", "snapshot")
 _BY_SYMBOL = ("candles", "books")  # fields of a snapshot whose entries are parts
+_COLUMNS = ("starts_ms", "opens", "highs", "lows", "closes", "volumes_quote")
+BLOCK = 100  # candles
 _AS_ONE = ("instruments", "macro", "tvl")  # fields of a snapshot that are parts
 _EMPTY: Mapping[str, Any] = {name: {} for name in (*_BY_SYMBOL, *_AS_ONE)}
 
@@ -76,16 +82,51 @@ class TurnStore:
 
     def _store_seen(self, db: Database, seen: Snapshot, term: Term) -> str:
         parts: dict[str, Any] = {
-            name: {
-                symbol: self._parts.put(db, f"{name} {symbol}", to_json(value), term)
-                for symbol, value in getattr(seen, name).items()
-            }
-            for name in _BY_SYMBOL
+            "candles": self._store_candles(db, seen.candles, term),
+            "books": {
+                symbol: self._parts.put(db, f"books {symbol}", to_json(book), term)
+                for symbol, book in seen.books.items()
+            },
         }
         for name in _AS_ONE:
             parts[name] = self._parts.put(db, name, to_json(getattr(seen, name)), term)
         root = {"parts": parts, "rest": replace(seen, **_EMPTY)}
         return self._parts.put(db, "snapshot", to_json(root), term)
+
+    def _store_candles(self, db: Database, candles: Mapping[str, CandleSeries], term: Term) -> str:
+        """The digest of the list of all blocks, oldest first, by symbol."""
+        blocks = {
+            symbol: [
+                self._parts.put(db, f"candles {symbol}, {'latest' if number else 'first'}", to_json(block), term)
+                for number, block in enumerate(_blocks(series))
+            ]
+            for symbol, series in candles.items()
+        }
+        return self._parts.put(db, "blocks", to_json(blocks), term)
+
+
+def _blocks(series: CandleSeries) -> list[CandleSeries]:
+    """The series cut at multiples of `BLOCK` times its timeframe; one block where it is empty."""
+    span_ms = series.timeframe_ms * BLOCK
+    starts = series.starts_ms
+    cuts = [at for at in range(1, len(starts)) if starts[at] // span_ms != starts[at - 1] // span_ms]
+    edges = [0, *cuts, len(starts)]
+    return [
+        replace(series, **{name: getattr(series, name)[begin:end] for name in _COLUMNS})
+        for begin, end in pairwise(edges)
+    ]
+
+
+def _whole_series(blocks: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """A series from its blocks."""
+    columns = {name: [value for block in blocks for value in block[name]] for name in _COLUMNS}
+    return {**blocks[0], **columns}
+
+
+def _digests(ask: Ask, parts: Mapping[str, Any], name: str) -> dict[str, list[str]]:
+    """The parts of each entry of a field. Candles had one each before they had blocks, and no list of them."""
+    entries = json.loads(read_part(ask, parts[name])) if isinstance(parts[name], str) else parts[name]
+    return {symbol: [part] if isinstance(part, str) else part for symbol, part in entries.items()}
 
 
 def whole_payload(ask: Ask, payload: dict[str, Any]) -> dict[str, Any]:
@@ -125,7 +166,11 @@ def read_seen(ask: Ask, digest: str) -> dict[str, Any]:
     root = json.loads(read_part(ask, digest))
     parts, seen = root["parts"], root["rest"]
     for name in _BY_SYMBOL:
-        seen[name] = {symbol: json.loads(read_part(ask, part)) for symbol, part in parts[name].items()}
+        read = {
+            symbol: [json.loads(read_part(ask, digest)) for digest in digests]
+            for symbol, digests in _digests(ask, parts, name).items()
+        }
+        seen[name] = {symbol: _whole_series(all_) if len(all_) > 1 else all_[0] for symbol, all_ in read.items()}
     for name in _AS_ONE:
         seen[name] = json.loads(read_part(ask, parts[name]))
     return seen  # type: ignore[no-any-return]
@@ -138,7 +183,8 @@ def check_seen(ask: Ask, digest: str) -> None:
         PartDamaged: one is missing.
     """
     parts = json.loads(read_part(ask, digest))["parts"]
-    named = [part for name in _BY_SYMBOL for part in parts[name].values()] + [parts[name] for name in _AS_ONE]
+    named = [digest for name in _BY_SYMBOL for found in _digests(ask, parts, name).values() for digest in found]
+    named += [parts[name] for name in _AS_ONE]
     for part in named:
         if not ask("SELECT 1 FROM parts WHERE digest = ?", [bytes.fromhex(part)]):
             raise PartDamaged(f"part {part[:12]} is missing")

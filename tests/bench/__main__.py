@@ -43,7 +43,7 @@ CPU_FIGURES = (
     Run("idle", "6 40", "2 4"),
     Run("cycle", "5 40 160", "1 4"),
     Run("backtest", "3 --years 1,3", "1 --counts 4 --span 0.02"),
-    Run("journal", "288 40", "5 2"),
+    Run("journal", "288 40 2", "5 2 1"),
     Run("month", "5 60", "2 600"),
 )
 WALL_FIGURES = (

@@ -2,17 +2,21 @@
 
 import json
 import sqlite3
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlite_utils import Database
 
+from bot.domain.candles import CandleSeries
 from bot.domain.codec import to_json
+from bot.domain.durations import HOUR_MS
 from bot.journal.backup import back_up
 from bot.journal.errors import JournalCorrupt, SnapshotPruned
 from bot.journal.journal import Journal, JournalReader
@@ -20,6 +24,7 @@ from bot.journal.parts import FOR_EVER, PartDamaged, PartStore, Term, asking, de
 from bot.journal.record import payload_of
 from bot.journal.schema import create_tables
 from bot.journal.substitute import Substitute
+from bot.journal.turns import TurnStore
 from tests.execution.scripted_venue import START_MS
 from tests.execution.worlds import ACCOUNT, make_order
 from tests.journal.days import TURNS_OF_DAY, Days
@@ -43,10 +48,12 @@ def used_bytes(path: Path) -> int:
 
 
 @pytest.mark.parametrize(
-    ("tokens", "days"), [(10, 2), pytest.param(40, 4, marks=pytest.mark.slow)], ids=["ten", "forty"]
+    ("tokens", "candles", "days"),
+    [(10, 500, 2), (4, 1500, 2), pytest.param(40, 500, 4, marks=pytest.mark.slow)],
+    ids=["ten", "longer than a window of zlib", "forty"],
 )
-async def test_a_day_of_turns_adds_less_than_a_mebibyte(tmp_path: Path, tokens: int, days: int) -> None:
-    path, market, sizes = tmp_path / "j.db", Days(tokens), [0]
+async def test_a_day_of_turns_adds_less_than_a_mebibyte(tmp_path: Path, tokens: int, candles: int, days: int) -> None:
+    path, market, sizes = tmp_path / "j.db", Days(tokens, candles), [0]
     for day in range(days):
         journal = await opened(path)
         for record in market.records(day * TURNS_OF_DAY + 1, TURNS_OF_DAY):
@@ -55,6 +62,47 @@ async def test_a_day_of_turns_adds_less_than_a_mebibyte(tmp_path: Path, tokens: 
         sizes.append(used_bytes(path))
     assert sizes[1] < 2 * MIB, "the first day keeps what its newest turns saw as well"
     assert (sizes[-1] - sizes[1]) / (days - 1) < MIB
+
+
+@pytest.mark.parametrize("count", [0, 1, 99, 100, 101, 350])
+@pytest.mark.parametrize("layout", ["blocks", "as before they were cut"])
+async def test_a_series_is_read_as_it_was_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int, layout: str
+) -> None:
+    """However long it is and wherever it is cut, with a gap in it and candles that could not be read."""
+
+    def in_one_part(self: TurnStore, db: Database, candles: Mapping[str, CandleSeries], term: Term) -> Any:
+        return {symbol: self._parts.put(db, symbol, to_json(series), term) for symbol, series in candles.items()}
+
+    if layout != "blocks":
+        monkeypatch.setattr(TurnStore, "_store_candles", in_one_part)
+    (record,) = Days(2, 351).records(1, 1)
+    seen = record.snapshot
+    starts = tuple(at * HOUR_MS for at in range(7, 8 + count) if at != 9)[:count]
+    series = replace(seen.candles["T00/USDT"].tail(count), starts_ms=starts, unread=(3, 4)) if count else None
+    empty = CandleSeries("T00/USDT", HOUR_MS, (), (), (), (), (), ())
+    snapshot = replace(seen, candles={**seen.candles, "T00/USDT": series or empty})
+    changed = replace(record, inputs=replace(record.inputs, snapshot=snapshot))
+    journal = await opened(tmp_path / "j.db")
+    await journal.record_cycle(changed)
+    monkeypatch.undo()
+    assert journal.reader.load_cycle(1) == changed
+    journal.reader.verify()
+    await journal.close()
+
+
+def test_what_is_not_compared_with_is_kept_no_longer() -> None:
+    """A day's first turn, which is kept for ever, has little in common with the newest whole part."""
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        db, store, chance = Database(connection), PartStore(), Random(1)
+        create_tables(db)
+        texts = [chance.randbytes(500) for _ in range(2)]
+        ended = store.put(db, "a", texts[0], Term(5, 6))
+        kept = store.put(db, "a", texts[1])
+        delete_ended(db, 7)
+        assert read_part(asking(db), kept) == texts[1]
+        with pytest.raises(PartDamaged, match="is missing"):
+            read_part(asking(db), ended)
 
 
 async def test_every_turn_is_read_as_it_was_recorded(tmp_path: Path) -> None:
@@ -196,7 +244,7 @@ async def test_a_damaged_part_of_an_event_is_found_at_the_start_and_by_verify(tm
 
 async def test_a_damaged_part_of_what_a_turn_saw_is_found_by_verify_and_when_it_is_read(tmp_path: Path) -> None:
     path = tmp_path / "j.db"
-    await damaged(path, "DELETE FROM parts WHERE place = 'candles T02/USDT'")
+    await damaged(path, "DELETE FROM parts WHERE place LIKE 'candles T02/USDT%'")
     reader = JournalReader(path)
     with pytest.raises(JournalCorrupt, match="is missing"):
         reader.verify()
@@ -229,7 +277,7 @@ def test_no_part_is_stored_as_a_difference_to_a_damaged_one(damage: str) -> None
 @pytest.mark.parametrize("damage", DAMAGES_OF_A_WHOLE)
 async def test_turns_are_recorded_beside_a_damaged_part(tmp_path: Path, damage: str) -> None:
     path = tmp_path / "j.db"
-    await damaged(path, f"{damage} WHERE place = 'candles T02/USDT'")
+    await damaged(path, f"{damage} WHERE place LIKE 'candles T02/USDT%'")
     journal = await opened(path)
     for record in Days(4, 60).records(4, 57):
         await journal.record_cycle(record)
