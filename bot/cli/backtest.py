@@ -57,7 +57,10 @@ def backtest(  # noqa: PLR0913, PLR0917 - one argument per option
         bool, typer.Option("--ablate", help="Run again without each leg of the playbook and say what it adds: slow.")
     ] = False,
 ) -> None:
-    """The whole bot over recorded candles, against three benchmarks with the same costs."""
+    """The whole bot over recorded candles, beside benchmarks.
+
+    The three benchmarks pay the same costs.
+    """
     from bot.runtime import logs
 
     logs.configure(level="error")

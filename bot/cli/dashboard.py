@@ -39,7 +39,10 @@ def dashboard(
     ),
     parent: Annotated[int | None, typer.Option(hidden=True)] = None,
 ) -> None:
-    """Serve the web page of a bot until it is stopped: what it holds, why, what it did."""
+    """The web page of a bot, until it is stopped.
+
+    What it holds, why, what it did.
+    """
     if account:
         _print_account(account, role)
         return

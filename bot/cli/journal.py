@@ -10,7 +10,7 @@ from bot.cli import common
 from bot.cli.common import SETTINGS, SharedOptions, command
 
 app = typer.Typer(
-    help="The journal: check every event of it, copy it while the daemon runs, export tables.",
+    help="The journal: check it, copy it, export its tables.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     pretty_exceptions_show_locals=False,

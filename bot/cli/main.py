@@ -14,11 +14,13 @@ import bot
 import bot.cli
 from bot.cli import common
 from bot.cli.common import RUN, SETTINGS, Assign, Config, Environment, Mode, SharedOptions, command
+from bot.cli.grouped_help import GroupedHelp
 from bot.runtime.exit_codes import CommandFailed, ExitCode
 
 EPILOG = "Exit codes: " + "; ".join(f"{code.value} {code.words}" for code in ExitCode) + "."
 app = typer.Typer(
     name="sectorbot",
+    cls=GroupedHelp,
     help="Rotates spot and hedged perpetuals between two token sectors. Dry-run on a test environment by default.",
     epilog=EPILOG,
     no_args_is_help=True,
@@ -28,8 +30,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 FIRST = ("config", "cost", "journal", "notify", "read", "backtest", "sweep", "exchange", "dashboard")
-"""The order of `--help`; command modules that are not named here come last."""
-HELPERS = ("common", "download", "main", "plan", "services")
+"""The order in which they are added; command modules that are not named here come last."""
+HELPERS = ("common", "download", "grouped_help", "main", "plan", "services")
 """Modules without commands of their own: what they import is loaded when a command needs it."""
 
 
@@ -111,7 +113,10 @@ def demo(  # noqa: PLR0913, PLR0917 - one argument per option
     spot_venue: Annotated[str | None, typer.Option(metavar="ID", help="Where spot is traded, if elsewhere.")] = None,
     perp_venue: Annotated[str | None, typer.Option(metavar="ID", help="Where perps are traded, if elsewhere.")] = None,
 ) -> None:
-    """Run one whole rotation on the embedded exchange and print it live. Needs no keys and no network."""
+    """One whole rotation on the embedded exchange, live.
+
+    Needs no keys and no network.
+    """
     typer.echo("starting the embedded exchange and the bot; the demo takes a quarter of a minute …", err=True)
     from bot.lab.demo.run import DemoOptions, run_demo
     from bot.operate.dashboard.beside import dashboard_beside
@@ -172,7 +177,10 @@ def run_bot(
 @app.command()
 @command(*RUN)
 def plan(given: SharedOptions) -> None:
-    """What the bot would do now: reads the venue, prints intended orders and the gate's answers, changes nothing."""
+    """What the bot would do now; changes nothing.
+
+    Reads the venue, prints the intended orders and the gate's answers.
+    """
     from bot.runtime.settings.model import load_settings
 
     settings = common.tradeable(load_settings(given.files, given.assignments))
@@ -286,7 +294,7 @@ def resume(
 @app.command()
 @command("state", *SETTINGS)
 def healthcheck(given: SharedOptions) -> None:
-    """Whether the daemon is alive: 0 healthy, 1 stale, 3 not running."""
+    """Whether the daemon lives: 0 healthy, 1 stale, 3 not running."""
     from bot.runtime.health.healthcheck import print_health
     from bot.runtime.settings.layers import find_state_directory
 
@@ -297,7 +305,7 @@ def healthcheck(given: SharedOptions) -> None:
 @app.command("version")
 @command()
 def show_version(given: SharedOptions) -> None:
-    """The version of this program and of the packages it stands on."""
+    """The version of this program and of its packages."""
     _print_version(as_json=given.as_json)
 
 

@@ -35,7 +35,10 @@ def status(given: SharedOptions) -> None:
 
 @command("journal", *RUN)
 def positions(given: SharedOptions) -> None:
-    """What is held: sleeves, spot by token, open perps, as the last cycle saw them."""
+    """What is held: sleeves, spot by token, open perps.
+
+    As the last cycle saw them.
+    """
     from bot.report import holdings as report_holdings
     from bot.report import queries as readings
     from bot.report import tables as report_tables
@@ -68,9 +71,9 @@ def pnl(
         str | None, typer.Option(metavar="12h|3d|DATE", help="One more period: a span, or a date (UTC).")
     ] = None,
 ) -> None:
-    """Profit and loss: price, funding, fees; by sleeve, campaign and token.
+    """Profit and loss by period, sleeve, campaign and token.
 
-    Since the start, today, 7 and 30 days. What was deposited or withdrawn is no profit and is named.
+    Prices, funding and fees: since the start, today, 7 and 30 days. What was deposited or withdrawn is no profit.
     """
     from bot.report import history as report_history
     from bot.report import queries as readings
@@ -92,7 +95,10 @@ def orders(
     since: Annotated[str | None, typer.Option(metavar="12h|3d|DATE", help="Only those since then (UTC).")] = None,
     symbol: Annotated[str, typer.Option(metavar="TOKEN", help="Only those of a token, or of UNI/USDT.")] = "",
 ) -> None:
-    """The newest orders, with what became of them: average price and fees."""
+    """The newest orders and what became of them.
+
+    With average price and fees.
+    """
     from bot.report import history as report_history
     from bot.report import queries as readings
     from bot.report.views import orders as orders_view
@@ -130,7 +136,10 @@ def signals(
     given: SharedOptions,
     cycle: Annotated[int | None, typer.Argument(min=1, metavar="[CYCLE]", help="Default: the last full cycle.")] = None,
 ) -> None:
-    """Every signal of a cycle, drawn: value, score, rank in its history, age, words; and which are missing."""
+    """Every signal of a cycle, drawn, and which are missing.
+
+    Value, score, rank in its history, age, words.
+    """
     from bot.report import queries as readings
     from bot.report import signals as signals_view
 
@@ -147,7 +156,10 @@ def why(
     given: SharedOptions,
     cycle: Annotated[int | None, typer.Argument(min=1, metavar="[CYCLE]", help="Default: the last full cycle.")] = None,
 ) -> None:
-    """A decision in words: what was read, which rule spoke, what the gate refused, what would change it."""
+    """A decision in words, and what would change it.
+
+    What was read, which rule spoke, what the gate refused.
+    """
     from bot.report import funding as report_funding
     from bot.report import queries as readings
     from bot.report import tables as report_tables
@@ -170,7 +182,10 @@ def replay(
     given: SharedOptions,
     cycle: Annotated[int, typer.Argument(min=1, metavar="CYCLE", help="Number of the cycle.")],
 ) -> None:
-    """Decide a journaled cycle again from what it saw, and compare. Ends with 1 when the decisions differ."""
+    """Decide a journaled cycle again, and compare.
+
+    From what it saw. Ends with 1 when the decisions differ.
+    """
     from bot.report import queries as readings
     from bot.runtime import replay as again
 

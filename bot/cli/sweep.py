@@ -72,7 +72,10 @@ def sweep(  # noqa: PLR0913, PLR0917 - one argument per option
     guard_hours: Annotated[int, typer.Option(min=1, max=24, help="Hours between looks at exits and hedges.")] = 1,
     seed: Annotated[int, typer.Option(help="Seed of optuna and of the resampled histories.")] = 1,
 ) -> None:
-    """Search settings: train windows choose, later windows judge, and the defaults stand beside them."""
+    """Search settings on past windows, judge them on later ones.
+
+    The defaults stand beside what was found.
+    """
     _check_options(search, engine, scheduler)
     pyarrow_or_fail()
     from bot.lab.sweep import run as sweeping

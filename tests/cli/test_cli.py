@@ -17,6 +17,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import bot.cli
+from bot.cli.grouped_help import GROUPS
 from bot.cli.main import FIRST, HELPERS, app
 from bot.domain.states import KillLevel
 from bot.journal.journal import JournalReader
@@ -58,10 +59,16 @@ def invoke(workplace: Path) -> Invoke:
     return lambda *arguments: CliRunner().invoke(app, list(arguments), env={"COLUMNS": "120", "NO_COLOR": "1"})
 
 
-def test_help_names_every_command(invoke: Invoke) -> None:
-    shown = invoke("--help").output
-    _, _, commands = shown.partition("Commands:\n")
+@pytest.mark.usefixtures("workplace")
+def test_help_names_every_command_by_what_a_person_wants_to_do() -> None:
+    shown = CliRunner().invoke(app, ["--help"], env={"COLUMNS": "80", "NO_COLOR": "1"}).output
+    _, _, commands = shown.partition("Try:\n")
     assert sorted(re.findall(r"^  ([a-z]+)  ", commands, re.MULTILINE)) == sorted(COMMANDS)
+    assert commands.startswith("  demo "), "what a newcomer runs comes first"
+    assert re.findall(r"^([A-Z][a-z]+):$", commands, re.MULTILINE) == ["Run", "Look", "Stop", "Research", "Other"]
+    assert "..." not in commands, "no help is cut off at 80 columns"
+    listed = {name for names in GROUPS.values() for name in names}
+    assert set(COMMANDS) - listed == {"version"}, "a new command belongs to a group"
 
 
 def test_every_module_of_the_folder_adds_commands_or_is_named_as_a_helper() -> None:
