@@ -12,4 +12,4 @@ def daily_report(reader: JournalReader, sectors: Sectors, now_ms: int) -> str:
     """What happened in the last 24 hours and what was earned, from the journal alone."""
     begin_ms = now_ms - DAY_MS
     earned = earned_text(load_profit(reader, sectors, now_ms, since_ms=begin_ms), "since")
-    return str(history(reader, begin_ms, now_ms, earned)["summary"])
+    return str(history(reader, begin_ms, now_ms, earned, sectors.quote)["summary"])

@@ -41,12 +41,12 @@ def since_ms(text: str, now_ms: int, option: str = "--since") -> int:
     return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
-def history(reader: JournalReader, begin_ms: int, now_ms: int, earned: str = "") -> Row:
+def history(reader: JournalReader, begin_ms: int, now_ms: int, earned: str = "", quote: str = "") -> Row:
     """The document of `history --json`. `earned` is the profit of the span in words (`views.earned_text`), for the
-    paragraph under `summary`."""
+    paragraph under `summary`; what was traded counts in `quote`."""
     rows = history_rows(reader, begin_ms)
     turns = sum(at_ms >= begin_ms for at_ms, _, _ in reader.load_conditions_since(begin_ms))
-    summary = paragraph(rows, turns, reader.load_fees(begin_ms), begin_ms, now_ms, earned)
+    summary = paragraph(rows, turns, reader.load_fees(begin_ms), begin_ms, now_ms, earned, quote)
     return {"since_ms": begin_ms, "now_ms": now_ms, "turns": turns, "events": rows, "summary": summary}
 
 
@@ -134,9 +134,16 @@ def _executed(reader: JournalReader, since_ms: int) -> Iterator[Row]:
 
 
 def paragraph(
-    rows: Sequence[Row], cycles: int, fees: Mapping[str, Decimal], since_ms: int, now_ms: int, earned: str = ""
+    rows: Sequence[Row],
+    cycles: int,
+    fees: Mapping[str, Decimal],
+    since_ms: int,
+    now_ms: int,
+    earned: str = "",
+    quote: str = "",
 ) -> str:
-    """The same in a few sentences, for the morning; `earned` says what the profit was."""
+    """The same in a few sentences, for the morning. `earned` says what the profit was, fees included; without it they
+    are named by asset."""
     by_side: dict[str, Decimal] = {}
     for row in rows:
         if row["kind"] == ORDERS:
@@ -145,9 +152,10 @@ def paragraph(
     paid = ", ".join(f"{amount(plain(round(fee, 8)))} {asset}" for asset, fee in sorted(fees.items()) if fee)
     changes = [row["text"] for row in rows if row["kind"] == CONDITION]
     halted = [row["text"] for row in rows if row["kind"] in {"latch", "breakers", "lock"}]
+    traded = f"it {traded} {quote}".rstrip() + ("" if earned else f", fees {paid or 'none'}")
     parts = [
         f"Since {utc(since_ms, now_ms)}: {cycles} turn{'s' * (cycles != 1)} recorded",
-        f"it {traded}, fees {paid or 'none'}" if traded else "nothing was traded",
+        traded if by_side else "nothing was traded",
         f"the condition changed {len(changes)} times, last {changes[-1]}"
         if changes
         else "the condition did not change",

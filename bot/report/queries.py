@@ -213,7 +213,7 @@ def profit(view: JournalView, since_ms: int | None = None) -> Document:
 def past(view: JournalView, begin_ms: int) -> Document:
     """What happened since a moment, what was earned included, and one paragraph of it."""
     earned = earned_text(_profit(view, last_kept(view.reader), begin_ms), "since")
-    return history(view.reader, begin_ms, view.now_ms, earned)
+    return history(view.reader, begin_ms, view.now_ms, earned, view.quote)
 
 
 def _profit(view: JournalView, record: CycleRecord | None, since_ms: int | None = None) -> Profit:

@@ -198,7 +198,7 @@ def test_a_chart_says_its_values_under_the_pointer_and_by_keyboard(
 ) -> None:
     page = opened()
     page.goto(f"{served()}/history?since=all")
-    chart = page.locator("figure.chart").first
+    chart = page.locator("figure.chart.desk").first
     chart.locator("svg").hover(position={"x": 300, "y": 80})
     expect(chart.locator("output")).to_contain_text("USDT · 2026-")
     chart.focus()
@@ -206,6 +206,27 @@ def test_a_chart_says_its_values_under_the_pointer_and_by_keyboard(
     expect(chart.locator("output")).to_have_text("")
     page.keyboard.press("ArrowLeft")
     expect(chart.locator("output")).to_contain_text("USDT · 2026-")
+
+
+def test_a_chart_on_a_phone_is_drawn_for_its_width(served: Callable[..., str], opened: MakePage) -> None:
+    """One drawing is seen, none is wider than the screen, and its words can be read; the value lies beside the line."""
+    page = opened(390)
+    page.goto(f"{served()}/history?since=all")
+    charts = page.locator("figure.chart:visible")
+    expect(charts).to_have_count(2)
+    for size in page.eval_on_selector_all(
+        "figure.chart.phone",
+        "all => all.flatMap(f => [...f.querySelectorAll('.tick')].map(t => t.getBoundingClientRect().height))",
+    ):
+        assert size >= 9, "pixels"
+    charts.first.focus()
+    page.keyboard.press("ArrowLeft")
+    output = charts.first.locator("output")
+    expect(output).to_contain_text("USDT · 2026-")
+    box = output.bounding_box()
+    assert box is not None
+    seen = page.evaluate("([x, y]) => document.elementFromPoint(x, y).tagName", [box["x"] + 20, box["y"] + 8])
+    assert seen == "OUTPUT", "it is not cut off by the box of the chart"
 
 
 def test_the_page_works_without_scripts(served: Callable[..., str], browser: Browser) -> None:

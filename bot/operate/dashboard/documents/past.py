@@ -14,7 +14,7 @@ from bot.domain.money import ZERO, plain
 from bot.journal.errors import SnapshotPruned
 from bot.journal.reader import JournalReader
 from bot.report import history, queries
-from bot.report.charts import Band, Chart
+from bot.report.charts import NARROW, WIDTH, Band, Chart
 from bot.report.format import money, percent, utc
 from bot.report.queries import JournalView
 
@@ -51,7 +51,7 @@ def history_document(view: JournalView, since: str, cache: EquityCache) -> Docum
     """
     first_ms = first_at(view)
     begin_ms = first_ms if since == "all" else max(first_ms, history.since_ms(since, view.now_ms))
-    report = history.history(view.reader, max(begin_ms, view.now_ms - DETAIL_DAYS * DAY_MS), view.now_ms)
+    report = queries.past(view, max(begin_ms, view.now_ms - DETAIL_DAYS * DAY_MS))
     points = equity_points(view, begin_ms, cache)
     bands = _bands(_conditions(view, begin_ms), begin_ms, view.now_ms)
     funding: dict[str, Decimal] = {}
@@ -133,7 +133,8 @@ def _shares(bands: Sequence[Band]) -> dict[str, str]:
 
 
 def charts(points: Sequence[tuple[int, Decimal]], bands: Sequence[Band], quote: str) -> list[Document]:
-    """Equity and the fall from its highest, each as drawing and hover values; none of fewer than two points."""
+    """Equity and the fall from its highest, each as a wide drawing and one for a phone, with hover values; none of
+    fewer than two points."""
     if len(points) < 2:
         return []
     times = [at for at, _ in points]
@@ -146,21 +147,22 @@ def charts(points: Sequence[tuple[int, Decimal]], bands: Sequence[Band], quote: 
     inside = [Band(max(b.start_ms, start), min(b.end_ms, end), b.style, b.title) for b in bands]
     inside = [band for band in inside if band.end_ms > band.start_ms]
     room = (max(equity) - min(equity)) * MARGIN or max(equity) * 0.001 or 1.0
-    high = Chart(start, end, min(equity) - room, max(equity) + room, height=240).bands(inside).grid()
-    low = Chart(start, end, min(*falls, -0.001) * 1.05, 0.0, height=130, unit="%").bands(inside).grid()
+    said = [f"{money(value)} {quote}" for _, value in points]
+    fallen = [percent(Decimal(str(fall))) for fall in falls]
+
+    def high(width: int) -> Document:
+        chart = Chart(start, end, min(equity) - room, max(equity) + room, height=240, width=width).bands(inside).grid()
+        drawn = chart.line(times, equity, "equity").svg(f"Equity in {quote}, {len(points)} points")
+        return {"svg": drawn, "hover": _hover(chart, times, equity, said)}
+
+    def low(width: int) -> Document:
+        chart = Chart(start, end, min(*falls, -0.001) * 1.05, 0.0, height=130, unit="%", width=width)
+        drawn = chart.bands(inside).grid().area(times, [0.0] * len(times), falls, "fall")
+        return {"svg": drawn.svg("Fall of equity from its highest"), "hover": _hover(chart, times, falls, fallen)}
+
     return [
-        {
-            "name": "Equity",
-            "unit": quote,
-            "svg": high.line(times, equity, "equity").svg(f"Equity in {quote}, {len(points)} points"),
-            "hover": _hover(high, times, equity, [f"{money(value)} {quote}" for _, value in points]),
-        },
-        {
-            "name": "Drawdown",
-            "unit": "%",
-            "svg": low.area(times, [0.0] * len(times), falls, "fall").svg("Fall of equity from its highest"),
-            "hover": _hover(low, times, falls, [percent(Decimal(str(fall))) for fall in falls]),
-        },
+        {"name": "Equity", "unit": quote, "desk": high(WIDTH), "phone": high(NARROW)},
+        {"name": "Drawdown", "unit": "%", "desk": low(WIDTH), "phone": low(NARROW)},
     ]
 
 
