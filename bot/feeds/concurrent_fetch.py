@@ -16,6 +16,7 @@ from bot.ports import Answered, Unavailable
 T = TypeVar("T")
 Question = TypeVar("Question")
 _log = structlog.get_logger("sectorbot.feeds")
+SHORT_TEXT = 128 * 1024  # characters that are parsed in a few milliseconds
 Answers = tuple[dict[str, T], tuple[Missing, ...]]
 
 
@@ -67,6 +68,11 @@ async def gather_each(
     late = f"no answer within {deadline_ms} ms"
     missing = tuple(Missing(f"{what} {name}", failed.get(name, late)) for name in names if name not in result)
     return {name: result[name] for name in names if name in result}, missing
+
+
+async def parsed(parse: Callable[[str], T], text: str) -> T:
+    """`parse(text)`, in a thread where it takes longer than a turn of the event loop may."""
+    return parse(text) if len(text) <= SHORT_TEXT else await asyncio.to_thread(parse, text)
 
 
 async def results_of(work: Sequence[Coroutine[Any, Any, Any]], *, in_turn: bool) -> list[Any]:

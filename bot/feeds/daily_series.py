@@ -13,6 +13,7 @@ from typing import Any
 import aiohttp
 
 from bot.domain.durations import DAY_MS, HOUR_MS
+from bot.feeds.concurrent_fetch import parsed
 from bot.feeds.series.body import read_body
 from bot.feeds.series.rows import DIGITS_MAX, number_of
 
@@ -84,7 +85,8 @@ class DailySeries:
     async def _fetch(self, name: str, path: str, gate: asyncio.Semaphore) -> None:
         async with gate:
             try:
-                self._known[name] = self._parse(await self._get(path), self.rules.days, self.now_ms())
+                text = await self._get(path)
+                self._known[name] = await parsed(lambda text: self._parse(text, self.rules.days, self.now_ms()), text)
             except (aiohttp.ClientError, TimeoutError, ValueError, ArithmeticError, RecursionError) as error:
                 self._failed[name] = (self.now_ms(), f"{name}: {str(error) or type(error).__name__}")
             else:

@@ -29,6 +29,16 @@ NOW = JAN_1 + 3 * DAY_MS
 TABLE = "date,value\n2026-01-01,5\n2026-01-02,6\n"
 
 
+def long_json(kind: str) -> str:
+    """Rows of many numbers, near the longest text that is read."""
+    number = "123456789012" if kind == "int" else "1234567.89012"
+    rest = ",".join([number] * 50)
+    rows = ",".join(f"[{JAN_1 - 20_000 * HOUR_MS + HOUR_MS * at},{at}.5,{rest}]" for at in range(19_999))
+    text = f'{{"rows":[{rows}]}}'
+    assert 0.75 * series_source.TEXT_BYTES_MAX < len(text) < series_source.TEXT_BYTES_MAX
+    return text
+
+
 def spec(source: str, **changes: Any) -> SeriesSpec:
     made = SeriesSpec(source, SeriesColumns(), "developers", "people", 7 * DAY_MS, 15 * 60_000)
     return replace(made, **changes)
@@ -283,3 +293,43 @@ async def test_no_row_of_a_file_ends_a_look(tmp_path: Path, row: str) -> None:
     snapshot = await Observer(venue(Market()), WANTED, macro=series, deadlines=QUICK).observe()
     assert snapshot.macro == {}
     assert [one.what for one in snapshot.missing if "macro" in one.what] == ["macro a"]
+
+
+LONG = SeriesColumns("0", "1", "rows")
+
+
+@pytest.mark.parametrize("kind", ["int", "float"])
+@pytest.mark.parametrize("place", ["address", "file"])
+async def test_the_event_loop_goes_on_while_a_long_text_is_parsed(tmp_path: Path, kind: str, place: str) -> None:
+    """Counted is what ran in between: a text that is parsed in the loop lets nothing run."""
+    text, turns = long_json(kind), 0
+
+    async def fetch(source: str) -> str:
+        return text
+
+    async def beat() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    path = tmp_path / "long.json"
+    path.write_text(text, encoding="utf-8")
+    source = "https://example.org/long" if place == "address" else str(path)
+    series = ConfiguredSeries({"developers": spec(source, columns=LONG)}, lambda: NOW, fetch)
+    beating = asyncio.create_task(beat())
+    await asyncio.sleep(0)
+    found = await series.fetch_macro("developers")
+    beating.cancel()
+    assert len(found.values) == series_source.KEPT_MAX
+    assert turns > 20
+
+
+async def test_a_file_whose_reading_was_cut_off_is_read_by_the_next_turn(tmp_path: Path) -> None:
+    path = tmp_path / "long.json"
+    path.write_text(long_json("int"), encoding="utf-8")
+    series = ConfiguredSeries({"developers": spec(str(path), columns=LONG)}, lambda: NOW)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0):
+            await series.fetch_macro("developers")
+    assert len((await series.fetch_macro("developers")).values) == series_source.KEPT_MAX

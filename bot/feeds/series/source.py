@@ -14,6 +14,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from bot.domain.durations import DAY_MS, HOUR_MS
 from bot.domain.market import Macro
+from bot.feeds.concurrent_fetch import parsed
 from bot.feeds.series.rows import SeriesColumns, SeriesRows, SeriesTextError, read_rows
 from bot.ports import Unavailable
 
@@ -116,20 +117,31 @@ class ConfiguredSeries:
                 addresses = spec.addresses or (spec.source,)
                 result = added_up([await _read_address(one, spec, self._fetch) for one in addresses])
                 self._known[name] = _ended(result, now_ms)
-            else:
-                path = Path(spec.source)
-                former = self._stamps.pop(name, None)  # a file that was away is read anew
-                stamp = file_stamp(path)
-                text = "" if stamp == former else read_file(path)
-                self._stamps[name] = stamp
-                if stamp == former:
-                    return
-                self._known[name] = read_rows(text, spec.columns)
+            elif not await self._reread(name, spec):
+                return
         except READ_ERRORS as error:
             self._failed[name] = f"series.{name}: {spec.place}: {reason_of(error)}"
         else:
             self._failed.pop(name, None)
             self._due_ms[name] = now_ms + REFRESH_MS
+
+    async def _reread(self, name: str, spec: SeriesSpec) -> bool:
+        """Read a file that has changed; whether it had. One whose reading was cut off is read anew.
+
+        Raises:
+            OSError, ValueError, ArithmeticError, RecursionError: it cannot be read, and is not tried again as it is.
+        """
+        path, former = Path(spec.source), self._stamps.pop(name, None)  # a file that was away is read anew
+        stamp = file_stamp(path)
+        if stamp != former:
+            text = read_file(path)
+            try:
+                self._known[name] = await _rows_of(text, spec)
+            except READ_ERRORS:
+                self._stamps[name] = stamp
+                raise
+        self._stamps[name] = stamp
+        return stamp != former
 
 
 def _ended(result: SeriesRows, now_ms: int) -> SeriesRows:
@@ -137,10 +149,14 @@ def _ended(result: SeriesRows, now_ms: int) -> SeriesRows:
     return replace(result, rows=tuple(row for row in result.rows if row[0] <= now_ms))
 
 
+async def _rows_of(text: str, spec: SeriesSpec) -> SeriesRows:
+    return await parsed(lambda text: read_rows(text, spec.columns), text)
+
+
 async def _read_address(address: str, spec: SeriesSpec, fetch: TextReader) -> SeriesRows:
     """The rows of one address; its errors name it where the series has several. Raises SeriesTextError."""
     try:
-        return read_rows(await fetch(address), spec.columns)
+        return await _rows_of(await fetch(address), spec)
     except SeriesTextError as error:
         raise SeriesTextError(f"{without_query(address)}: {error}" if spec.addresses else str(error)) from error
 
