@@ -134,10 +134,12 @@ async def _build_and_run(
         app = await _build_patiently(settings, switch, stop, report, patient=limit is None)
     except (SetupFailed, JournalError) as error:
         _log.error("cannot_start", why=str(error), left_open=left_open(settings))
-        if not isinstance(error, SetupFailed):
-            return ExitCode.ERROR
-        await report.given_up(str(error))
-        return ExitCode.CONFIGURATION
+        if isinstance(error, SetupFailed):
+            await report.given_up(str(error))
+            return ExitCode.CONFIGURATION
+        if not isinstance(error, JournalBusy) or isinstance(error, JournalLocked):  # else a daemon has it, and works
+            await report.given_up(str(error), has_journal=False)
+        return ExitCode.ERROR
     except Unavailable as error:
         why = _why_unreachable(settings, error)
         _log.error("venue_unreachable", why=why, left_open=left_open(settings))

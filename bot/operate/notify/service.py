@@ -9,9 +9,10 @@ import asyncio
 import contextlib
 from collections.abc import Sequence
 
-from bot.journal.journal import Journal, JournalError
+from bot.journal.journal import Journal, JournalBusy, JournalError, JournalLocked
 from bot.journal.reader import JournalReader
 from bot.operate.notify.delivery import Delivery
+from bot.operate.notify.direct import send_directly
 from bot.operate.notify.events import NOTICE
 from bot.operate.notify.observed import Observed, Payload
 from bot.operate.notify.sender import Sender
@@ -43,17 +44,30 @@ def make_senders(settings: Settings) -> tuple[Sender, ...]:
     return tuple(Sender(name, url, timeout_seconds=timeout) for name, url in found)
 
 
-async def report_failed_start(settings: Settings, text: str) -> bool:
+async def report_failed_start(settings: Settings, text: str, has_journal: bool = True) -> bool:
     """Journal and send that a start does not come about; whether it has arrived everywhere. What has not is sent by the
-    next run.
+    next run. Without a usable journal it is sent once, straight, and not again while `direct.is_repeated`.
 
     Raises:
-        JournalError: the journal cannot be opened.
+        JournalBusy: another process is at work on the journal.
     """
-    account, clock = settings.venue.account, SystemClock()
+    account, clock, senders = settings.venue.account, SystemClock(), make_senders(settings)
+    if not has_journal:
+        return await send_directly(settings, senders, NoticeEvent.START_FAILED, text, clock.now_ms())
+    try:
+        return await _report_by_journal(settings, senders, text, clock, account)
+    except JournalError as error:
+        if isinstance(error, JournalBusy) and not isinstance(error, JournalLocked):
+            raise
+        return await send_directly(settings, senders, NoticeEvent.START_FAILED, f"{text}; {error}", clock.now_ms())
+
+
+async def _report_by_journal(
+    settings: Settings, senders: Sequence[Sender], text: str, clock: SystemClock, account: str
+) -> bool:
     journal = await Journal.open(settings.journal_path, account=account, now_ms=clock.now_ms)
     try:
-        return await Delivery(settings, journal, clock, make_senders(settings)).report(NoticeEvent.START_FAILED, text)
+        return await Delivery(settings, journal, clock, senders).report(NoticeEvent.START_FAILED, text)
     finally:
         await journal.close()
 

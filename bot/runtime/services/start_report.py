@@ -8,8 +8,8 @@ import structlog
 
 from bot.runtime.settings.model import Settings
 
-ReportStart = Callable[[Settings, str], Awaitable[bool]]
-"""Sends a text about a start; whether it has arrived."""
+ReportStart = Callable[[Settings, str, bool], Awaitable[bool]]
+"""Sends a text about a start, where the last argument says so by way of the journal; whether it has arrived."""
 SEND_SECONDS = 15.0
 AGAIN_SECONDS = 60.0
 _log = structlog.get_logger("sectorbot.daemon")
@@ -34,16 +34,16 @@ class StartReport:
             self._next = now + AGAIN_SECONDS
             await self._send(f"tried for {now - self._began:.0f} s, and tried again: {why}")
 
-    async def given_up(self, why: str) -> None:
-        """The process ends without having started."""
-        await self._send(f"given up: {why}")
+    async def given_up(self, why: str, *, has_journal: bool = True) -> None:
+        """The process ends without having started; without a journal where that is why."""
+        await self._send(f"given up: {why}", has_journal=has_journal)
 
-    async def _send(self, text: str) -> None:
+    async def _send(self, text: str, *, has_journal: bool = True) -> None:
         if self._report is None:
             return
         try:
             async with asyncio.timeout(SEND_SECONDS):
-                if await self._report(self._settings, text):
+                if await self._report(self._settings, text, has_journal):
                     self._report = None
         except Exception as error:  # noqa: BLE001 - a report never keeps the bot from being started
             _log.warning("start_not_reported", why=type(error).__name__, what="it is sent later, if it was journaled")

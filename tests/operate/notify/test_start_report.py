@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
-from bot.journal.journal import Journal
+from bot.journal.errors import JournalCorrupt
+from bot.journal.journal import Journal, JournalBusy, JournalError, JournalFull, JournalLocked, JournalReadOnly
 from bot.journal.reader import JournalReader
+from bot.operate.notify import direct
 from bot.operate.notify.events import NOTICE
 from bot.operate.notify.service import report_failed_start
 from bot.ports import SetupFailed, Unavailable
@@ -118,3 +120,108 @@ async def test_a_journal_that_is_in_use_keeps_no_start_from_being_tried_again(ho
     await StartReport(settings, report_failed_start).failing("dark")
     await journal.close()
     assert hook.received == []
+
+
+def broken(kind: type[JournalError], settings: Settings) -> JournalError:
+    return kind(settings.journal_path, "is not usable", "see to it")
+
+
+@pytest.mark.parametrize("kind", [JournalLocked, JournalFull, JournalReadOnly, JournalCorrupt, JournalError])
+async def test_a_start_without_a_usable_journal_is_reported_once_however_often_it_is_tried(
+    hook: Hook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: type[JournalError]
+) -> None:
+    settings = settings_for(hook.url, tmp_path)
+
+    async def failing(*_: Any, **__: Any) -> None:
+        raise broken(kind, settings)
+
+    monkeypatch.setattr(daemon_module, "build", failing)
+    for _ in range(3):
+        report = StartReport(settings, report_failed_start)
+        assert await _build_and_run(settings, listen(settings), StopEvent(), 1, (), report) is ExitCode.ERROR
+    (message,) = hook.received
+    assert "not started: given up" in message["message"]
+    assert "is not usable; see to it" in message["message"]
+    assert not settings.journal_path.exists(), "it is not opened for the report"
+
+
+async def test_a_file_that_is_no_journal_is_reported_by_the_start_that_meets_it(hook: Hook, tmp_path: Path) -> None:
+    settings = settings_for(hook.url, tmp_path)
+    settings.journal_path.parent.mkdir(parents=True, exist_ok=True)
+    settings.journal_path.write_bytes(b"no journal" * 1_000)
+    report = StartReport(settings, report_failed_start)
+    assert await _build_and_run(settings, listen(settings), StopEvent(), 1, (), report) is ExitCode.ERROR
+    assert len(hook.received) == 1
+    assert str(settings.journal_path) in hook.text
+
+
+async def test_a_daemon_that_has_the_journal_is_no_failed_start_to_report(
+    hook: Hook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = settings_for(hook.url, tmp_path)
+
+    async def failing(*_: Any, **__: Any) -> None:
+        raise broken(JournalBusy, settings)
+
+    monkeypatch.setattr(daemon_module, "build", failing)
+    report = StartReport(settings, report_failed_start)
+    assert await _build_and_run(settings, listen(settings), StopEvent(), 1, (), report) is ExitCode.ERROR
+    assert hook.asked == 0
+
+
+async def test_a_report_that_the_journal_does_not_take_is_sent_straight(
+    hook: Hook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk is full: the venue is not reached, and the report of that cannot be written down."""
+    settings = settings_for(hook.url, tmp_path, replace(QUICK, unreachable_seconds=0))
+
+    async def full(*_: Any, **__: Any) -> None:
+        raise broken(JournalFull, settings)
+
+    monkeypatch.setattr(Journal, "record_fact", full)
+    await StartReport(settings, report_failed_start).failing("dark")
+    (message,) = hook.received
+    assert "dark" in message["message"]
+
+
+@pytest.mark.parametrize("takes", ["state directory", "temporary files", "nothing"])
+async def test_when_it_was_sent_stands_where_a_file_can_be_made(
+    hook: Hook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, takes: str
+) -> None:
+    settings, touch = settings_for(hook.url, tmp_path / "state"), Path.touch
+    monkeypatch.setattr(direct.tempfile, "gettempdir", lambda: str(tmp_path))
+
+    def refused(path: Path, *arguments: Any, **named: Any) -> None:
+        if takes == "nothing" or (takes == "temporary files" and path.parent == settings.state_directory):
+            raise OSError(28, "No space left on device")
+        touch(path, *arguments, **named)
+
+    monkeypatch.setattr(Path, "touch", refused)
+    for _ in range(2):
+        await StartReport(settings, report_failed_start).given_up("no journal", has_journal=False)
+    assert len(hook.received) == (2 if takes == "nothing" else 1)
+
+
+async def test_what_did_not_arrive_without_a_journal_is_sent_by_the_next_start(hook: Hook, tmp_path: Path) -> None:
+    settings, hook.status = settings_for(hook.url, tmp_path), 503
+    await StartReport(settings, report_failed_start).given_up("no journal", has_journal=False)
+    hook.status = 200
+    await StartReport(settings, report_failed_start).given_up("no journal", has_journal=False)
+    assert len(hook.received) == 1
+
+
+async def test_a_muted_report_is_not_sent_without_a_journal_either(hook: Hook, tmp_path: Path) -> None:
+    settings = settings_for(hook.url, tmp_path, muted=("start_failed",))
+    await StartReport(settings, report_failed_start).given_up("no journal", has_journal=False)
+    assert hook.asked == 0
+
+
+async def test_a_service_that_hangs_holds_up_a_start_without_a_journal_for_seconds_at_most(
+    hook: Hook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hook.status = None
+    settings = settings_for(hook.url, tmp_path, replace(QUICK, send_seconds=60))
+    monkeypatch.setattr(start_report, "SEND_SECONDS", 0.2)
+    async with asyncio.timeout(5):
+        await StartReport(settings, report_failed_start).given_up("no journal", has_journal=False)
+    hook.release.set()
