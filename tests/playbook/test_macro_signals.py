@@ -10,6 +10,7 @@ from bot.domain.durations import DAY_MS
 from bot.domain.market import Macro, Missing, Snapshot
 from bot.domain.reason import Reason
 from bot.domain.turn.decision import Signal
+from bot.playbook.market.flow_signals import MACRO_READERS
 from bot.playbook.market.regime import read_regime
 from bot.playbook.market.signal_cache import SignalCache
 from bot.playbook.market.signals import READERS, exit_signs, read_market
@@ -20,7 +21,7 @@ from tests.playbook.reading import read_signals
 POLICY, SECTORS = Policy(), make_sectors()
 TODAY = START_MS - START_MS % DAY_MS
 EMPTY = Snapshot(START_MS, {}, {})
-ADDED = {"stablecoins", "rates", "usage"}
+ADDED = set(MACRO_READERS)
 
 
 def series(name: str, *values: str, step_days: int = 1, until_ms: int = TODAY) -> Macro:
@@ -96,7 +97,7 @@ def test_what_is_not_set_up_is_neither_read_nor_missing() -> None:
 def test_what_is_set_up_and_does_not_answer_is_missing() -> None:
     absent = tuple(Missing(what, "no answer") for what in ("macro rates", "tvl total"))
     read = read_market(seen(missing=absent), POLICY, SECTORS, SignalCache())
-    assert read.unconfigured == {"stablecoins", "usage", "calendar", "sector_trend"}
+    assert read.unconfigured == ADDED - {"rates"} | {"calendar", "sector_trend"}
     assert {"rates", "tvl_total"} <= {note.subject for note in read.notes if note.reason is Reason.SIGNAL_MISSING}
 
 

@@ -13,6 +13,7 @@ from bot.domain.candles import CandleSeries
 from bot.domain.codec import encode
 from bot.domain.durations import DAY_MS, HOUR_MS
 from bot.domain.market import Funding, Macro, OpenInterest, Premium, Snapshot, Tvl
+from bot.playbook.market.flow_signals import MACRO_READERS
 from bot.playbook.market.point_in_time import as_of
 from bot.playbook.market.signals import READERS
 from bot.playbook.policy.numbers import Policy
@@ -48,7 +49,7 @@ POLICY = Policy.model_validate(
     }
 ).changed({"trend.is_on": True})
 FIRST_MS = START_MS - START_MS % DAY_MS
-MACROS = ("stablecoins", "rates", "usage", *POLICY.series)
+MACROS = (*MACRO_READERS, *POLICY.series)
 
 
 @dataclass

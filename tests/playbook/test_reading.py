@@ -13,6 +13,7 @@ from bot.domain.market import CalendarEvent, Funding, Snapshot, Tvl
 from bot.domain.reason import Reason
 from bot.domain.turn.decision import Signal
 from bot.playbook.market import indicators
+from bot.playbook.market.flow_signals import MACRO_READERS
 from bot.playbook.market.regime import read_regime
 from bot.playbook.market.signals import READERS, exit_signs
 from bot.playbook.orders.timing import overbought
@@ -23,7 +24,7 @@ from tests.playbook.reading import read_phases, read_signals
 POLICY = Policy(candle_minutes=1440)
 SECTORS = make_sectors()
 COUNT = 200
-OPTIONAL = {"sector_trend", "tvl_total", "stablecoins", "rates", "usage", "calendar"}
+OPTIONAL = {"sector_trend", "tvl_total", *MACRO_READERS, "calendar"}
 
 
 def series(symbol: str, drift: float, *, count: int = COUNT, late: float = 0.0) -> CandleSeries:

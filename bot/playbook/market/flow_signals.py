@@ -167,11 +167,11 @@ def calendar(view: MarketView) -> Signal | None:
     return Signal("calendar", value, indicators.clip(value), message, 0)
 
 
+MACRO_READERS: Mapping[str, Reader] = {"stablecoins": stablecoins, "rates": rates, "usage": usage}
+"""Signals of a series of the same name (`Snapshot.macro`)."""
 READERS: Mapping[str, Reader] = {
     "tvl_growth": tvl_growth,
     "tvl_total": tvl_total,
-    "stablecoins": stablecoins,
-    "rates": rates,
-    "usage": usage,
+    **MACRO_READERS,
     "calendar": calendar,
 }
