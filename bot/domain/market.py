@@ -92,11 +92,17 @@ class Premium:
 
 @dataclass(frozen=True, slots=True)
 class Tvl:
-    """Total value locked of a sector (or `total`), oldest first, in quote currency."""
+    """Total value locked of a sector (or `total`), oldest first, in quote currency.
+
+    Where the source has the amounts of tokens of some parts, `native_quote` is what these parts are worth at the newest
+    prices of their tokens, and `rest_quote` the value of the other parts; both are empty where it has none.
+    """
 
     name: str
     at_ms: tuple[int, ...]
     values_quote: tuple[Decimal, ...]
+    native_quote: tuple[Decimal, ...] = ()
+    rest_quote: tuple[Decimal, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ What fails is not asked for again at once, and what was known stays until it is 
 import asyncio
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
@@ -64,6 +64,10 @@ class DailySeries:
         """Value by day's start, ms; empty while none came."""
         return self._known[name].values if name in self._known else {}
 
+    def native(self, name: str) -> Mapping[int, Decimal]:
+        """The same at the newest prices; without the days of which the amounts are not known."""
+        return self._known[name].native if name in self._known else {}
+
     def left_out(self, name: str) -> str | None:
         """Which days of the series could not be read, None when all could."""
         return self._known[name].left_out if name in self._known else None
@@ -104,10 +108,12 @@ class DailySeries:
 
 @dataclass(frozen=True, slots=True)
 class Days:
-    """A daily series as far as it could be read: `values` by day's start, ms; `left_out` says of the rest why."""
+    """A daily series as far as it could be read: `values` by day's start, ms; `left_out` says of the rest why. `native`
+    is the same at the newest prices of what it counts, of days whose amounts the source has."""
 
     values: dict[int, Decimal]
     left_out: str | None = None
+    native: Mapping[int, Decimal] = field(default_factory=dict)
 
 
 def load_rows(text: str) -> Any:

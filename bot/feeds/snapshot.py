@@ -325,7 +325,10 @@ def funding_defect(funding: Funding) -> str | None:
 def tvl_defect(tvl: Tvl) -> str | None:
     if not tvl.values_quote or len(tvl.values_quote) != len(tvl.at_ms):
         return "it has no values"
-    is_sound = all(_is_amount(value) and value >= 0 for value in tvl.values_quote)
+    if tvl.native_quote and not len(tvl.native_quote) == len(tvl.rest_quote) == len(tvl.at_ms):
+        return "it has amounts of other days than values"
+    values = (*tvl.values_quote, *tvl.native_quote, *tvl.rest_quote)
+    is_sound = all(_is_amount(value) and value >= 0 for value in values)
     return None if is_sound else "a value is not a number, or beyond any amount"
 
 

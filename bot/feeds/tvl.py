@@ -5,6 +5,7 @@ because a signal must not rest on yesterday's world without saying so (PLAYBOOK 
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
@@ -13,6 +14,7 @@ import aiohttp
 
 from bot.domain.market import Tvl
 from bot.domain.money import dec
+from bot.feeds.amounts import native_levels
 from bot.feeds.daily_series import DailyRules, DailySeries, Days, load_rows, read_days
 from bot.ports import Answered, Unavailable
 
@@ -63,8 +65,16 @@ class DefiLlamaTvl:
         days = sorted(set.intersection(*(set(group) for group in groups)))
         if not days or self._days.is_old(days[-1]):
             return None
-        values = tuple(sum((group[day] for group in groups), Decimal(0)) for day in days)
-        return Tvl(name, tuple(days), values)
+        usable = [part for part in parts if self._is_usable(part)]
+        native = [part for part in usable if self._days.native(part).keys() >= set(days)]
+        rest = [part for part in usable if part not in native]
+        return Tvl(
+            name,
+            tuple(days),
+            _summed([self._days.known(part) for part in usable], days),
+            _summed([self._days.native(part) for part in native], days) if native else (),
+            _summed([self._days.known(part) for part in rest], days) if native else (),
+        )
 
     def _is_usable(self, part: str) -> bool:
         known = self._days.known(part)
@@ -85,10 +95,15 @@ class DefiLlamaTvl:
         return "; ".join(reasons) or ("no source is configured" if not parts else "the newest value is too old")
 
 
+def _summed(groups: Sequence[Mapping[int, Decimal]], days: Sequence[int]) -> tuple[Decimal, ...]:
+    return tuple(sum((group[day] for group in groups), Decimal(0)) for day in days)
+
+
 def parse_tvl(text: str, days: int, now_ms: int) -> Days:
     """Value by UTC day (its start, ms), the newest `days` of them; see `read_days` for what is left out.
 
-    Reads a list of `{date, tvl}` (chains, all) or an object whose `tvl` lists `{date, totalLiquidityUSD}` (protocols).
+    Reads a list of `{date, tvl}` (chains, all) or an object whose `tvl` lists `{date, totalLiquidityUSD}` (protocols),
+    and the amounts that stand beside it there.
 
     Raises:
         ValueError: when the text is neither, or no row can be read.
@@ -97,7 +112,8 @@ def parse_tvl(text: str, days: int, now_ms: int) -> Days:
     rows = body.get("tvl") if isinstance(body, dict) else body
     if not isinstance(rows, list) or not rows:
         raise ValueError("no TVL series in the answer")
-    return read_days("TVL", rows, _reading, days, now_ms)
+    result = read_days("TVL", rows, _reading, days, now_ms)
+    return replace(result, native=native_levels(body, result.values)) if isinstance(body, dict) else result
 
 
 def _reading(row: Any) -> tuple[int, Decimal]:

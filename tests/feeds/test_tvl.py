@@ -158,3 +158,70 @@ def test_a_part_that_cannot_be_asked_for_is_refused_when_built() -> None:
 async def test_a_static_source_gives_what_it_was_given() -> None:
     series = Tvl("defi", (1,), (Decimal(5),))
     assert await StaticTvl({"defi": series}).fetch_tvl(["defi", "infra"]) == {"defi": series}
+
+
+def amounts(*rows: dict[str, Any], until_ms: int = TODAY) -> list[dict[str, Any]]:
+    return [{"date": row["date"], "tokens": row["tokens"]} for row in readings(*rows, key="tokens", until_ms=until_ms)]
+
+
+def protocol(values: list[float], tokens: list[dict[str, Any]], worth: list[dict[str, Any]]) -> dict[str, Any]:
+    """The answer about a protocol, as far as it is read."""
+    tvl = readings(*values, key="totalLiquidityUSD")
+    return {"name": "Uniswap", "tvl": tvl, "tokens": amounts(*tokens), "tokensInUsd": amounts(*worth)}
+
+
+TWO_DAYS = protocol(
+    [100, 230],
+    [{"UNI": 10, "USDC": 0.5}, {"UNI": 11, "USDC": 10}],
+    [{"UNI": 99.5, "USDC": 0.5}, {"UNI": 220, "USDC": 10}],
+)
+
+
+async def test_amounts_of_tokens_count_at_their_newest_prices(llama: Llama) -> None:
+    """UNI doubles: in dollars the value more than doubles, in tokens a tenth of UNI and some dollars came in. Aave has
+    no amounts and stays in dollars."""
+    llama.say("/protocol/uniswap", TWO_DAYS)
+    found = (await llama.source().fetch_tvl(["defi", "infra"]))["defi"]
+    assert found.values_quote == (110, 250)
+    assert found.native_quote == (Decimal("200.5"), Decimal(230))
+    assert found.rest_quote == (10, 20)
+    assert (await llama.source().fetch_tvl(["infra"]))["infra"].native_quote == (), "chains come in dollars only"
+
+
+def test_a_token_that_is_gone_counts_at_the_last_price_it_had() -> None:
+    body = protocol([100, 20], [{"UNI": 8, "OLD": 5}, {"UNI": 2}], [{"UNI": 80, "OLD": 20}, {"UNI": 20}])
+    levels = parse_tvl(json.dumps(body), 9, TODAY).native
+    assert list(levels.values()) == [100, 20]
+
+
+@pytest.mark.parametrize(
+    "spoiled",
+    [
+        None,
+        3,
+        [],
+        [3],
+        [{"date": None, "tokens": {}}],
+        [{"tokens": {"UNI": 1}}],
+        [{"date": True, "tokens": {"UNI": 1}}],
+    ],
+)
+@pytest.mark.parametrize("key", ["tokens", "tokensInUsd"])
+def test_amounts_that_are_none_leave_the_dollars(key: str, spoiled: Any) -> None:
+    found = parse_tvl(json.dumps({**TWO_DAYS, key: spoiled}), 9, TODAY)
+    assert (list(found.values.values()), found.native) == ([100, 230], {})
+
+
+@pytest.mark.parametrize("amount", ["NaN", "Infinity", -1, True, None, "many", [], 1e300])
+async def test_a_day_with_an_amount_that_is_none_is_no_day_without_it(amount: Any, llama: Llama) -> None:
+    """Left out alone, the token would read as withdrawn: the whole part counts in dollars."""
+    body = json.loads(json.dumps(TWO_DAYS))
+    body["tokens"][0]["tokens"]["USDC"] = amount
+    assert list(parse_tvl(json.dumps(body), 9, TODAY).native) == [TODAY]
+    llama.say("/protocol/uniswap", body)
+    assert (await llama.source().fetch_tvl(["defi"]))["defi"].native_quote == ()
+
+
+def test_amounts_that_do_not_make_up_the_value_are_of_something_else() -> None:
+    body = protocol([100, 230], [{"UNI": 1}, {"UNI": 1}], [{"UNI": 9}, {"UNI": 20}])
+    assert parse_tvl(json.dumps(body), 9, TODAY).native == {}

@@ -79,3 +79,34 @@ def test_the_signal_says_both_figures_and_is_missing_without_candles() -> None:
     signals, notes = read_signals(replace(seen, candles={}), POLICY, SECTORS)
     assert "tvl_growth" not in {s.name for s in signals}
     assert "or the market's candles do not" in next(n.words for n in notes if n.subject == "tvl_growth")
+
+
+def test_amounts_of_tokens_need_no_estimate_and_what_is_in_dollars_is_adjusted_beside_them() -> None:
+    candles = market()
+    dollars = locked(candles, beta=1.0)
+    native = tuple(D(1_000_000 * (100 + n)) for n in range(DAYS))
+    alone = replace(dollars, native_quote=native, rest_quote=(D(0),) * DAYS)
+    found = without_price(alone, None)
+    assert found is not None
+    assert (found.levels, found.beta, found.native) == (tuple(map(float, native)), None, 1.0)
+    both = without_price(replace(dollars, native_quote=native, rest_quote=dollars.values_quote), candles)
+    only = without_price(dollars, candles)
+    assert both is not None
+    assert only is not None
+    assert both.levels == pytest.approx([a + b for a, b in zip(map(float, native), only.levels, strict=True)])
+    assert both.native == pytest.approx(float(native[-1]) / both.levels[-1])
+    assert without_price(replace(dollars, native_quote=native, rest_quote=dollars.values_quote), None) is None
+
+
+@pytest.mark.parametrize("has_rest", [False, True])
+def test_the_signal_says_which_part_is_read_by_amounts(has_rest: bool) -> None:
+    candles, native = market(), tuple(D(1_000_000 * (100 + n)) for n in range(DAYS))
+    dollars = locked(candles, beta=1.0)
+    rest = dollars.values_quote if has_rest else (D(0),) * DAYS
+    seen = Snapshot(START_MS, {}, {}, candles={"BTC/USDT": candles})
+    seen = replace(seen, tvl={"defi": replace(dollars, native_quote=native, rest_quote=rest)})
+    (found,) = [s for s in read_signals(seen, POLICY, SECTORS)[0] if s.name == "tvl_growth"]
+    assert ("of it by amounts of tokens" in found.words, "beta 1.00" in found.words) == (True, has_rest)
+    if not has_rest:
+        assert found.value == pytest.approx(220 / 190 - 1)
+        assert "100% of it by amounts of tokens; " in found.words

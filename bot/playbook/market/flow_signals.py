@@ -53,7 +53,9 @@ def _growth_of(view: MarketView, name: str, found: Tvl, value: float, beside: st
     adjusted = _adjusted(view, found) if view.policy.signals.tvl_without_price else None
     if adjusted is not None:
         whole = _change(found.at_ms, found.values_quote, days)
-        message += f", without its price part (beta {adjusted.beta:.2f} to {view.policy.signals.market_symbol}"
+        how = f"beta {adjusted.beta:.2f} to {view.policy.signals.market_symbol}" if adjusted.beta is not None else ""
+        own = f"{adjusted.native:.0%} of it by amounts of tokens" if adjusted.native else ""
+        message += f", without its price part ({', '.join(text for text in (own, how) if text)}"
         message += f"; {whole:+.1%} with it)" if whole is not None else ")"
         growths = _growths(adjusted.levels, days)
     else:

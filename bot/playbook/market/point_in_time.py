@@ -84,7 +84,8 @@ def _closed(series: CandleSeries, at_ms: int) -> CandleSeries:
 
 def _known(series: Tvl, at_ms: int) -> Tvl:
     count = sum(1 for at in series.at_ms if at <= at_ms)
-    return Tvl(series.name, series.at_ms[:count], series.values_quote[:count])
+    values, native, rest = (one[:count] for one in (series.values_quote, series.native_quote, series.rest_quote))
+    return Tvl(series.name, series.at_ms[:count], values, native, rest)
 
 
 def _as_known_at(series: Macro, at_ms: int) -> Macro:

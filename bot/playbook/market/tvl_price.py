@@ -1,13 +1,14 @@
 """Value locked without the part of it that is price: what is locked in tokens rises with them (PLAYBOOK §3).
 
-A sum of chains comes in dollars only, so its price part is estimated: beta is the slope of its daily changes on those
-of the market, and each day's value is brought to the newest price by it. Only closed candles of before a day are read.
+Where the source has amounts of tokens, they count at one price for all days. A sum of chains comes in dollars only, so
+its price part is estimated: beta is the slope of its daily changes on those of the market, and each day's value is
+brought to the newest price by it. Only closed candles of before a day are read.
 """
 
 import bisect
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from bot.domain.candles import CandleSeries
@@ -20,23 +21,39 @@ BETA_MAX = 1.5
 
 @dataclass(frozen=True, slots=True)
 class AdjustedTvl:
-    """Levels by time at the newest price of the market, and the `beta` that they were adjusted with."""
+    """Levels by time at the newest prices. `beta` is what the part in dollars was adjusted with, None without such a
+    part; `native` the part of the newest level that comes from amounts of tokens, share."""
 
     at_ms: tuple[int, ...]
     levels: tuple[float, ...]
-    beta: float
+    beta: float | None
+    native: float = 0.0
 
 
 def without_price(tvl: Tvl, market: CandleSeries | None) -> AdjustedTvl | None:
-    """The series without its price part, over the days on which the market has a price.
+    """The series without its price part; what is in dollars only over the days on which the market has a price.
 
     Args:
         tvl: value locked, in quote.
         market: candles of what stands for the whole market.
 
     Returns:
-        None where fewer than `PAIRS_MIN` days have both.
+        None where there is a part in dollars only and fewer than `PAIRS_MIN` days have both.
     """
+    if not tvl.native_quote:
+        return _by_beta(tvl, market)
+    native = dict(zip(tvl.at_ms, map(float, tvl.native_quote), strict=True))
+    if not any(tvl.rest_quote):
+        return AdjustedTvl(tvl.at_ms, tuple(native.values()), None, 1.0)
+    rest = _by_beta(replace(tvl, values_quote=tvl.rest_quote), market)
+    if rest is None:
+        return None
+    levels = tuple(native[at_ms] + level for at_ms, level in zip(rest.at_ms, rest.levels, strict=True))
+    share = native[rest.at_ms[-1]] / levels[-1] if levels[-1] > 0 else 0.0
+    return AdjustedTvl(rest.at_ms, levels, rest.beta, share)
+
+
+def _by_beta(tvl: Tvl, market: CandleSeries | None) -> AdjustedTvl | None:
     if market is None or not len(market):
         return None
     ends = [start + market.timeframe_ms for start in market.starts_ms]

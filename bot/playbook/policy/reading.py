@@ -78,7 +78,8 @@ class SignalPolicy(BaseModel):
     )
     tvl_without_price: bool = Field(
         default=False,
-        description="whether growth of value locked is read without its price part: by its beta to the market",
+        description="whether growth of value locked is read without its price part: by amounts of tokens where the "
+        "source has them, else by its beta to the market",
     )
     rates_days: SkipJsonSchema[int] = Field(
         default=90, ge=1, le=1095, description="window of the change of interest rates, days"
