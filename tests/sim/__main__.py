@@ -25,6 +25,7 @@ def main() -> int:
             seam=options.seam,
             renames=options.renames,
             venue=options.venue or venue_of(options.seed, options.seam),
+            options=True,
             tell=print if options.trace else None,
         )
         _print_seed(report)
@@ -77,6 +78,7 @@ def _all(options: argparse.Namespace) -> Iterator[Report]:
                     seam=options.seam,
                     renames=options.renames,
                     venue=options.venue or venue_of(seed, options.seam),
+                    options=True,
                 )
                 running[task] = seed
             if not running:

@@ -159,6 +159,8 @@ class Kind(StrEnum):
     STREAM_DOWN = "stream down, key expired"
     STREAM_STORM = "stream speaks without end"
     STREAM_LIES = "stream lies about a price or a fill"
+    # options of the playbook
+    SERIES_BROKEN = "file of a series away, spoiled or old"
 
 
 # How often each strikes when asked, in a seed of ordinary weather.
@@ -292,6 +294,8 @@ RATES_OF_LATER_KINDS: Mapping[Kind, float] = {
     Kind.STREAM_DOWN: 0.01,
     Kind.STREAM_STORM: 0.005,
     Kind.STREAM_LIES: 0.01,
+    # options of the playbook
+    Kind.SERIES_BROKEN: 0.1,
 }
 STREAM_KINDS = frozenset(kind for kind in Kind if kind.name.startswith("STREAM_"))
 # At the wire one question of the bot is several requests, and a cycle asks about sixty: each fails the less often.

@@ -31,6 +31,7 @@ TOKENS = tuple(PRICES)
 OLD, NEW, RATIO = "AVAX", "AVAXX", 100  # a token that is renamed in a simulation with a rename
 STEP_MS = 300_000
 HISTORY_HOURS, HORIZON_HOURS = 24 * 12, 96
+PAST_DAYS = 110  # before that, for seeds whose options look months back
 MARKETS = 12  # so many different ones are made; seeds share them, because they only ever answer
 
 
@@ -50,13 +51,16 @@ def brackets_of(rules: Rules) -> dict[str, tuple[Bracket, ...]]:
 
 
 @cache
-def market_of(number: int) -> ScriptedMarket:
-    """Market `number`, 0 to MARKETS − 1: the even ones are calm, the odd ones have storms."""
+def market_of(number: int, *, has_past: bool = False) -> ScriptedMarket:
+    """Market `number`, 0 to MARKETS − 1: the even ones are calm, the odd ones have storms. With `has_past` it begins
+    months earlier and is the same from then on."""
     chance = Random(f"market {number}")
     points: dict[str, Points] = {}
     funding: dict[str, list[tuple[int, float]]] = {}
     for token, price in PRICES.items():
         path = _path(Random(f"market {number} {token}"), price, is_stormy=number % 2 == 1)
+        if has_past:
+            path = [*_past(Random(f"past {number} {token}"), price, path[0][0]), *path]
         points[f"{token}/USDT"] = path
         tilt = 1 + chance.uniform(-0.0004, 0.0004)
         points[f"{token}/USDT:USDT"] = [(ms, price * tilt) for ms, price in path]
@@ -93,6 +97,15 @@ def _path(chance: Random, price: float, *, is_stormy: bool) -> Points:
         rows.append((START_MS + index * STEP_MS, price))
         price *= (1 + chance.gauss(0, 0.0012)) * (1 + storms.get(index, 0.0))
     return rows
+
+
+def _past(chance: Random, price: float, until_ms: int) -> Points:
+    """A point a day, back from a price."""
+    rows = []
+    for day in range(1, PAST_DAYS + 1):
+        price *= 1 + chance.gauss(0, 0.03)
+        rows.append((until_ms - day * 24 * HOUR_MS, price))
+    return rows[::-1]
 
 
 def _funding(chance: Random, *, is_wild: bool) -> list[tuple[int, float]]:

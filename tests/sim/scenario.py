@@ -66,13 +66,14 @@ def simulate(
     seam: Seam = Seam.PORT,
     renames: bool = False,
     venue: str = BINANCE,
+    options: bool = False,
 ) -> Report:
     """Run one seed.
 
     `limits` of the gate make it a seed of tight limits, `playbook` replaces choices of the seed; without `ends` the
     faultless last life is left out. `is_enough` is asked after every turn; True ends the run there.
     With `renames` the exchange turns one of the tokens into another, once, at some moment. `venue` is where the bot
-    trades; `world.venue_of` draws one for a seed.
+    trades; `world.venue_of` draws one for a seed. With `options` the seed may turn on some of the playbook's.
     """
 
     async def run(loop: VirtualLoop) -> Report:
@@ -91,6 +92,7 @@ def simulate(
             seam=seam,
             renames=renames,
             venue=venue,
+            options=options,
         )
         checkers = Checkers(world)
         chaos = Chaos(world, checkers)

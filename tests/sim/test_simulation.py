@@ -40,6 +40,14 @@ def test_every_rule_holds_with_spot_at_one_venue_and_perps_at_another(seed: int)
     assert [sentence for sentence in report.violations if not known_reason(sentence)] == []
 
 
+@pytest.mark.parametrize("seed", [11, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (2, 22, 38))])
+def test_every_rule_holds_with_options_of_the_playbook(seed: int) -> None:
+    """Eleven has the sectors' trends; between them the others have every option."""
+    report = simulate(seed, lives=3, options=True)
+    assert report.faults.total() > 10
+    assert [sentence for sentence in report.violations if not known_reason(sentence)] == []
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, pytest.param(5, marks=pytest.mark.slow)])
 def test_a_token_that_is_converted_on_the_way_is_explained_by_the_books_alone(seed: int) -> None:

@@ -24,6 +24,7 @@ from bot.domain.campaign import Stance
 from bot.domain.money import ZERO
 from bot.domain.states import KillLevel
 from bot.feeds.macro import JoinedMacro
+from bot.feeds.series.source import ConfiguredSeries
 from bot.journal.errors import JournalLocked
 from bot.journal.journal import Journal, JournalError
 from bot.playbook.market.stance import CASH, target_shares
@@ -50,6 +51,7 @@ from tests.sim.halves import Darkness, engines_of, pair_of
 from tests.sim.hooks import Hooks
 from tests.sim.loop import VirtualLoop
 from tests.sim.market import MARKETS, NEW, OLD, RATIO, START_MS, brackets_of, instruments, market_of
+from tests.sim.options import drawn, needs_past, with_series
 from tests.sim.replica import Replica
 from tests.sim.streams import SimStreams
 from tests.sim.unified import UnifiedEngine
@@ -271,30 +273,32 @@ class World:
         seam: Seam = Seam.PORT,
         renames: bool = False,
         venue: str = BINANCE,
+        options: bool = False,
     ) -> None:
         self.renames, self.venue = renames, venue
         self.seed, self.loop, self._tell, self.seam = seed, loop, tell, seam
         self.chance = chance = Random(f"{seed}/world")
-        rates = AT_THE_WIRE if seam is Seam.WIRE else {}
-        self.plan = FaultPlan(seed, only=only, heaviness=heaviness, rates=rates)
+        self.plan = FaultPlan(seed, only=only, heaviness=heaviness, rates=AT_THE_WIRE if seam is Seam.WIRE else {})
         self.directory = Path(tempfile.mkdtemp(prefix="sim-", dir=SHM if SHM.is_dir() else None))
-        self.clock_error_ms = 0
         self.clock = LocalClock(self)
         self.violations: list[str] = []
         self.errors: list[BaseException] = []
         self.notes: list[str] = []
         self.is_idle = False  # nothing is left to rotate: the operator changes his mind
-        self.turns = self.lives = self.cycles_to_finish = 0
+        self.turns = self.lives = self.cycles_to_finish = self.clock_error_ms = 0
         self._last_file = self.journal_path
         self._trace = hashlib.sha256()
         self.hooks = Hooks()
         self.is_tight = chance.random() < 0.3 or bool(limits)
         self.is_strange: set[str] = set()  # tokens whose holdings others have moved
         self.used_again: set[tuple[str, int]] = set()  # orders of others under ids of ours, by symbol and venue's id
+        self._patience = Random(f"{self.seed}/stands")  # of its own, like whatever not every seed draws
+        self.stands = self._patience.random() < STANDING
+        chosen = {**(drawn(seed, stands=self.stands, renames=renames) if options else {}), **(playbook or {})}
         scope = chance.choice(list(DuplicateScope))
         self.exchange = Exchange(
             instruments=instruments(renames=renames),
-            market=market_of(chance.randrange(MARKETS)),
+            market=market_of(chance.randrange(MARKETS), has_past=needs_past(chosen)),
             start_ms=START_MS,
             rules=Rules(
                 duplicate_scope=scope if venue == BINANCE else DuplicateScope.NEVER,
@@ -305,9 +309,7 @@ class World:
         for symbol in set(self.exchange.instruments) - set(instruments()):
             self.exchange.halt(symbol)  # until the exchange converts
         self.user_file = self.directory / "user.toml"
-        self._patience = Random(f"{self.seed}/stands")  # of its own, like whatever not every seed draws
-        self.stands = self._patience.random() < STANDING
-        self.choices = {**self._choose(chance), **(playbook or {})}
+        self.choices = with_series({**self._choose(chance), **chosen}, self.series_file)
         self.condition = self.choices.pop("playbook.regime.override", chance.choice(CONDITIONS[:4]))
         self.limits = dict(limits) if limits else self._tight_limits(chance) if self.is_tight else {}
         self.write_user_file()
@@ -334,6 +336,15 @@ class World:
     @property
     def journal_path(self) -> Path:
         return self.directory / "journal.db"
+
+    @property
+    def series_file(self) -> Path:
+        """Of the operator's own series, in seeds that have one."""
+        return self.directory / "series.csv"
+
+    @property
+    def has_series(self) -> bool:
+        return any(name.startswith("series.") for name in self.choices)
 
     @property
     def trace(self) -> str:
@@ -463,7 +474,7 @@ class World:
         self.hooks.on_connect(venue)
         try:
             await open_venue(venue, settings, journal.reader, FlagFile(self.directory).load())
-            app = assemble(AppSeams(settings, self.clock, venue, journal, macro=JoinedMacro(())))
+            app = assemble(AppSeams(settings, self.clock, venue, journal, macro=self._macro(settings)))
         except BaseException as error:
             let_go(journal)
             await venue.close()
@@ -479,6 +490,11 @@ class World:
         self.life = Life(app, doom, venue, pace, clock_checked_ms=self.clock.now_ms())
         await record_config(journal, settings, app.cycle.parts.policy)
         return self.life
+
+    def _macro(self, settings: Settings) -> JoinedMacro:
+        """The operator's own series and nothing else."""
+        specs = {name: one.spec(name) for name, one in settings.series.items()}
+        return JoinedMacro([ConfiguredSeries(specs, self.clock.now_ms)] if specs else ())
 
     def _must_be_substituted(self, settings: Settings) -> bool:
         """As the daemon's start: a locked journal is waited for, unless a level is in force that can act in a copy.
