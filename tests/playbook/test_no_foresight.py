@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -48,6 +49,14 @@ POLICY = Policy.model_validate(
         },
     }
 ).changed({"trend.is_on": True})
+PACED = POLICY.changed(
+    {
+        "rotation.by_phase": True,
+        "rotation.by_funding": True,
+        "signals.tvl_without_price": True,
+        "exits.stop_deviations": 2,
+    }
+)
 FIRST_MS = START_MS - START_MS % DAY_MS
 MACROS = (*MACRO_READERS, *POLICY.series)
 
@@ -125,10 +134,10 @@ class Lived(World):
         return base if self.history is None else self.history.snapshot(base, sees_all=self.sees_all)
 
 
-def live(history: History, days: range, *, sees_all: bool) -> Iterator[object]:
+def live(history: History, days: range, *, sees_all: bool, policy: Policy = POLICY) -> Iterator[object]:
     """Everything decided on the way, as the journal would keep it."""
-    book = neutral_world(POLICY)
-    world = Lived(book.sectors, POLICY, spot=book.spot, perp_wallet=book.perp_wallet, memory=book.memory)
+    book = neutral_world(policy)
+    world = Lived(book.sectors, policy, spot=book.spot, perp_wallet=book.perp_wallet, memory=book.memory)
     world.history, world.sees_all = history, sees_all
     for day in days:
         world.at_ms = FIRST_MS + day * DAY_MS
@@ -140,17 +149,23 @@ def live(history: History, days: range, *, sees_all: bool) -> Iterator[object]:
 
 
 @settings(max_examples=examples(5), deadline=None, suppress_health_check=list(HealthCheck))
-@given(seed=st.integers(0, 10**6), one=st.integers(0, 10**6), other=st.integers(0, 10**6))
-def test_shifting_the_future_changes_nothing_before_it(seed: int, one: int, other: int) -> None:
+@given(
+    seed=st.integers(0, 10**6),
+    one=st.integers(0, 10**6),
+    other=st.integers(0, 10**6),
+    policy=st.sampled_from([POLICY, PACED]),
+)
+def test_shifting_the_future_changes_nothing_before_it(seed: int, one: int, other: int, policy: Policy) -> None:
     days = range(FORK - 7, FORK + 1)
-    first = list(live(History(seed, one), days, sees_all=True))
-    assert first == list(live(History(seed, other), days, sees_all=True))
-    assert first == list(live(History(seed, one), days, sees_all=False))
+    first = list(live(History(seed, one), days, sees_all=True, policy=policy))
+    assert first == list(live(History(seed, other), days, sees_all=True, policy=policy))
+    assert first == list(live(History(seed, one), days, sees_all=False, policy=policy))
 
 
-def test_the_futures_that_are_shifted_do_differ_once_they_come() -> None:
+@pytest.mark.parametrize("policy", [POLICY, PACED], ids=["usual", "paced"])
+def test_the_futures_that_are_shifted_do_differ_once_they_come(policy: Policy) -> None:
     days = range(FORK - 2, FORK + 3)
-    one, other = (list(live(History(7, fork), days, sees_all=True)) for fork in (1, 2))
+    one, other = (list(live(History(7, fork), days, sees_all=True, policy=policy)) for fork in (1, 2))
     assert one[:9] == other[:9]
     assert one[9:] != other[9:]
 
