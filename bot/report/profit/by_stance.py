@@ -10,9 +10,11 @@ from itertools import pairwise
 from bot.domain.money import ONE, ZERO
 from bot.domain.turn.valuation import Valuation
 from bot.report.profit.ledger import OTHER
-from bot.report.profit.parts import OUTSIDE, SPOT_END, StanceProfit, Standing, is_hedge
+from bot.report.profit.parts import OUTSIDE, SPOT_END, ProfitParts, StanceProfit, Standing, is_hedge
 
 NOT_RECORDED = "not recorded"  # the stance of a valuation from before they had one
+
+NOTHING = ProfitParts()
 
 Mark = tuple[Valuation, Standing]
 """The account at a moment, and all profit up to it."""
@@ -39,7 +41,7 @@ def _step(before: Mark, after: Mark, sector_of: Mapping[str, str]) -> StanceProf
     (first, stood), (last, stands) = before, after
     moved, held = _returns(first, last, sector_of), _held(first, sector_of)
     made = StanceProfit(span_ms=last.at_ms - first.at_ms)
-    for sleeve, parts in stands.since(stood, "step").by_sleeve.items():
+    for sleeve, parts in _changes(stood, stands).items():
         gross = parts.price + parts.slippage
         made += StanceProfit(
             other=parts.other, funding=parts.funding, fees=-parts.fees, slippage=-parts.slippage
@@ -47,6 +49,19 @@ def _step(before: Mark, after: Mark, sector_of: Mapping[str, str]) -> StanceProf
         if sleeve.endswith(SPOT_END):
             made += StanceProfit(covered=gross * _share_hedged(sleeve.removesuffix(SPOT_END), stood, held))
     return made
+
+
+def _changes(before: Standing, after: Standing) -> dict[str, ProfitParts]:
+    """What was added by sleeve. A journal of years has thousands of sources, of which a day moves a few: what has not
+    moved is the same object and costs no sum."""
+    found: dict[str, ProfitParts] = {}
+    for source, parts in after.parts.items():
+        earlier = before.parts.get(source, NOTHING)
+        if parts is not earlier:
+            found[source.sleeve] = found.get(source.sleeve, NOTHING) + parts - earlier
+    for source in before.parts.keys() - after.parts.keys():
+        found[source.sleeve] = found.get(source.sleeve, NOTHING) - before.parts[source]
+    return found
 
 
 def _gross_of(
