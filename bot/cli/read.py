@@ -29,7 +29,7 @@ def status(given: SharedOptions) -> None:
     if given.as_json:
         common.print_json(row | {"exit_code": int(code)})
     else:
-        readings.show(report_tables.status_lines(row), row["running"])
+        readings.show(report_tables.hanging(report_tables.status_lines(row), readings.width()), row["running"])
     raise typer.Exit(int(code))
 
 

@@ -27,7 +27,7 @@ _UNITS = ((DAY_MS, "d"), (HOUR_MS, "h"), (60_000, "min"), (1_000, "s"))
 _COLOURS = (  # of what must not be overlooked; later ones win
     (re.compile(r"(?<![\w.,])[+]\d[\d,]*\.\d{2}(?!\d)"), "green"),
     (re.compile(r"(?<![\w.,])[-−]\d[\d,]*\.\d{2}(?!\d)"), "red"),
-    (re.compile(r"\b(refused|rejected|in doubt|pause|reduce-only)\b"), "yellow"),
+    (re.compile(r"(?<!\b0 )\b(refused|rejected|in doubt|pause|reduce-only)\b"), "yellow"),
     (re.compile(r"\b(NOT RUNNING|ENTRIES STOPPED|NOT YET WITHDRAWN|cancel-all|flatten)\b"), "bold red"),
 )
 

@@ -1,21 +1,26 @@
 """Rows as tables for a terminal: readable at 100 columns, richer at 130 and more, and without colour.
 
-Takes the mappings of `rows`; knows nothing of the journal or of the domain.
+Takes the mappings of `rows`; knows nothing of the journal.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from textwrap import TextWrapper
 from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from bot.domain.money import ZERO
+from bot.domain.reason import Reason
 from bot.report.format import NONE, Column, TextTable, age, coloured, money, percent, utc
 from bot.report.notices import undelivered_text
 from bot.report.profit.views import profit_line
 from bot.report.views.parts import Rows
 from bot.report.views.venues import are_apart, transfer_text, venue_text, wallets_text
+
+COUNTED = {"ended": "canceled or expired", "working": "at the venue", "in_doubt": "in doubt"}
 
 
 def status_lines(row: Mapping[str, Any]) -> Text:
@@ -96,7 +101,7 @@ def _parts(row: Mapping[str, Any], quote: str) -> str:
 
 
 def _counts(row: Mapping[str, Any]) -> str:
-    parts = [f"{count} {name.replace('_', ' ')}" for name, count in row["orders"].items()]
+    parts = [f"{count} {COUNTED.get(name, name)}" for name, count in row["orders"].items()]
     return ", ".join([f"{parts[0]} ({row['orders_today']} today)", *parts[1:]])
 
 
@@ -110,13 +115,17 @@ def switch_line(row: Mapping[str, Any]) -> Text | None:
 
 
 def why_view(row: Mapping[str, Any], now_ms: int) -> RenderableType:
-    """A decision in words: the reading, its signals, the rules that spoke, what would change it, all notes."""
+    """A decision in words: the reading, its signals, the rules that spoke, what would change it, all notes. A condition
+    that is read and not believed yet stands beside the one in force."""
     phases = ", ".join(f"{sector} {phase}" for sector, phase in row["phases"].items()) or NONE
+    held = next((f"; {note['words']}" for note in row["rules"] if note["reason"] == Reason.CONDITION_HELD), "")
     head = _lines(
         {
             "cycle": f"{row['cycle']}, {utc(row['at_ms'], now_ms)}",
             **({"kill switch": row["kill"]} if row.get("kill") else {}),
-            "condition": row["condition"] + (f" since {utc(row['since_ms'], row['at_ms'])}" if row["since_ms"] else ""),
+            "condition": row["condition"]
+            + (f" since {utc(row['since_ms'], row['at_ms'])}" if row["since_ms"] else "")
+            + held,
             "confidence": percent(row["confidence"]),
             "stance": row["stance"],
             "phases": phases,
@@ -124,7 +133,8 @@ def why_view(row: Mapping[str, Any], now_ms: int) -> RenderableType:
     )
     columns = [Column("signal"), Column("value", True), Column("score", True), Column("age", True), Column("in words")]
     cells = [
-        [s["name"], f"{s['value']:,.4g}", f"{s['score']:+.2f}", age(s["age_ms"]), s["words"]] for s in row["signals"]
+        [s["name"], f"{s['value']:,.4g}", f"{round(s['score'], 2) + 0.0:+.2f}", age(s["age_ms"]), s["words"]]
+        for s in row["signals"]
     ]
     parts: list[RenderableType] = [
         head,
@@ -162,6 +172,16 @@ def _bullets(title: str, lines: Sequence[str]) -> Text:
     for line in lines or ["none"]:
         text.append(f"  · {line}\n", "not bold")
     return text
+
+
+def hanging(lines: Text, width: int) -> Text:
+    """Lines of name and value; a value that is wider than the screen goes on below its beginning."""
+    rows = lines.plain.split("\n")
+    start = re.match(r".*?  +", rows[0])
+    wrap = TextWrapper(
+        width, subsequent_indent=" " * (start.end() if start else 0), break_long_words=False, break_on_hyphens=False
+    )
+    return coloured("\n".join(wrap.fill(row) for row in rows))
 
 
 def _lines(values: Mapping[str, str]) -> Text:

@@ -32,6 +32,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
         ("UNI/USDT refused: too large", "refused", YELLOW),
         ("kill switch  flatten, by anna", "flatten", ALARM),
         ("kill switch  pause", "pause", YELLOW),
+        ("10 rejected", "rejected", YELLOW),
         ("NOT RUNNING: this is what the last daemon left", "NOT RUNNING", ALARM),
         ("ENTRIES STOPPED: hedge mode", "ENTRIES STOPPED", ALARM),
     ],
@@ -42,7 +43,9 @@ def test_what_must_not_be_overlooked_has_a_colour(text: str, part: str, colour: 
     assert colour in drawn(table)
 
 
-@pytest.mark.parametrize("text", ["2026-01-31 12:00:00", "tsb-12.30x", "price 12.30", "1.5e-12", "UNI-2.30"])
+@pytest.mark.parametrize(
+    "text", ["2026-01-31 12:00:00", "tsb-12.30x", "price 12.30", "1.5e-12", "UNI-2.30", "0 rejected, 0 in doubt"]
+)
 def test_dates_ids_and_plain_numbers_have_none(text: str) -> None:
     assert drawn(coloured(text)) == f"{text}\n"
 

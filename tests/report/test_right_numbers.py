@@ -53,9 +53,22 @@ async def test_orders_are_counted_beyond_any_list_of_the_newest(tmp_path: Path) 
     assert orders_view.counts_by_state(counts)["sent"] == 203
 
 
+@pytest.mark.parametrize("width", [60, 80, 100])
+def test_a_value_that_is_wider_than_the_screen_goes_on_below_its_beginning(width: int) -> None:
+    lines = tables.status_lines(rows.status(standing(locks={"UNI/USDT": "position differs " * 12})))
+    shown = str(tables.hanging(lines, width)).splitlines()
+    assert max(map(len, shown)) <= width
+    column = shown[0].index("trade on")
+    names = [row[:column].rstrip() for row in shown]
+    assert names.count("locked") == 1
+    assert names[-1] == ""
+    assert all(row[column] != " " for row in shown), "each line begins in the same column"
+    assert " ".join(" ".join(shown).split()) == " ".join(str(lines).split()), "nothing is lost"
+
+
 def test_status_shows_all_orders_and_those_of_today() -> None:
     assert line(shown(rows.status(standing())), "orders") == (
-        "orders       429 sent (12 today), 426 filled, 1 ended, 1 rejected, 0 working, 1 in doubt"
+        "orders       429 sent (12 today), 426 filled, 1 canceled or expired, 1 rejected, 0 at the venue, 1 in doubt"
     )
 
 

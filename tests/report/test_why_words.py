@@ -1,5 +1,6 @@
 """`why` read by a stranger: which signals led to which condition, which rule to which target, what would turn it."""
 
+import io
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from bot.cli.main import app
@@ -19,6 +21,7 @@ from bot.domain.order import ExitPlan, Purpose
 from bot.domain.reason import Note, Reason
 from bot.domain.turn.decision import Decision, Signal
 from bot.playbook.policy.numbers import Policy
+from bot.report import rows, tables
 from bot.report.explanation import Explanation, explain_decision
 from tests.playbook.builders import START_MS
 
@@ -83,6 +86,16 @@ def test_every_other_condition_is_told_with_what_it_lacks() -> None:
     assert "euphoria ends below 30% (68% now)" in words["neutral"]
     assert "calendar is missing: 35% of the evidence for uncertainty" in told().turns
     assert not any("rates" in line and "missing" in line for line in told().turns), "nobody has set it up"
+
+
+def test_a_condition_that_is_not_believed_yet_stands_beside_the_one_in_force() -> None:
+    held = Note(Reason.CONDITION_HELD, "breakout must persist for 4 h before it is believed", "breakout")
+    for notes, words in (((), ""), ((held,), "; breakout must persist for 4 h before it is believed")):
+        row = rows.why(decision(UP, notes=notes), number=1, at_ms=START_MS)
+        out = io.StringIO()
+        Console(file=out, width=200, color_system=None).print(tables.why_view(row, START_MS))
+        line = next(line for line in out.getvalue().splitlines() if line.startswith("condition "))
+        assert line.split("ago)")[1].rstrip() == words
 
 
 def test_time_that_has_to_pass_is_told() -> None:

@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from bot.domain.symbol import base_of
 from bot.report.format import NONE, age, amount, money, percent, times, utc
+from bot.report.profit.views import adds_information
 from bot.report.views.venues import are_apart, transfer_text, wallets_text
 
 FOLDER = Path(__file__).parent
@@ -91,6 +92,7 @@ def make_environment() -> Environment:
         "ago": _ago,
         "version": _file_digest(),
         "NONE": NONE,
+        "adds_information": adds_information,
         "are_apart": are_apart,
         "wallets_text": wallets_text,
         "transfer_text": transfer_text,

@@ -122,9 +122,14 @@ def basis(view: MarketView) -> Signal | str:
     )
     rank = indicators.percentile(now, past) if len(past) >= RANKED_MIN else None
     value = now * YEAR_DAYS * 3
-    message = f"perps stand {now:+.3%} from spot ({'contango' if value >= 0 else 'backwardation'})"
+    message = f"perps stand {basis_words(now)}"
     score = indicators.clip(-value / float(view.policy.constants.funding_full))
     return Signal("basis", value, score, message, age, *ranked(rank, PERCENTILE))
+
+
+def basis_words(premium: float) -> str:
+    """How far perps stand from spot."""
+    return f"{abs(premium):.3%} {'above' if premium > 0 else 'below'} spot" if round(premium, 5) else "at spot"
 
 
 def _premiums_now(view: MarketView, perps: Sequence[str]) -> tuple[list[float], int]:

@@ -120,8 +120,15 @@ def volatility(view: MarketView) -> Signal | str:
     if len(history) < 8:
         return f"{view.policy.signals.market_symbol} has too few candles to rank its volatility"
     rank = indicators.percentile(history[0], history[1:]) or 0.0
-    message = f"volatility {history[0]:.0%} a year, higher than {rank:.0%} of its history"
+    message = f"volatility {history[0]:.0%} a year, {beside_history(rank, 'higher', 'lower')}"
     return Signal("volatility", history[0], indicators.clip(1 - 2 * rank), message, view.age_ms, rank, PERCENTILE)
+
+
+def beside_history(rank: float, above: str, below: str) -> str:
+    """Where a value stands among the earlier ones, in words."""
+    if rank in (0.0, 1.0):
+        return f"{above if rank else below} than ever in its history"
+    return f"{above} than {indicators.clip(rank, 0.01, 0.99):.0%} of its history"
 
 
 def volume(view: MarketView) -> Signal | str:
@@ -189,7 +196,7 @@ def liquidity(view: MarketView) -> Signal | str:
     if len(history) < 8:
         return f"{len(history)} periods of {view.policy.constants.volume_days} days are too few to rank liquidity"
     rank = indicators.percentile(history[0], history[1:]) or 0.0
-    message = f"a million of quote moves a token by {history[0] * 1e4:,.1f} bps, more than {rank:.0%} of its history"
+    message = f"a million of quote moves a token by {history[0] * 1e4:,.1f} bps, {beside_history(rank, 'more', 'less')}"
     return Signal("liquidity", history[0], indicators.clip(1 - 2 * rank), message, view.age_ms, rank, PERCENTILE)
 
 

@@ -75,7 +75,7 @@ def profit_line(periods: Mapping[str, Mapping[str, Any]], quote: str) -> str:
     """What was earned, in one line: `today −12.30 (−0.01 %), 7 d …, 30 d …, since start … USDT`."""
     if not periods:
         return "not known yet: the next full cycle values the account"
-    shown = [name for name in ("today", "7 d", "30 d", "start") if name in periods and _adds_information(name, periods)]
+    shown = [name for name in ("today", "7 d", "30 d", "start") if name in periods and adds_information(name, periods)]
     return ", ".join(f"{NAMES[name]} {_earned(periods[name])}" for name in shown) + f" {quote}"
 
 
@@ -91,7 +91,7 @@ def earned_text(profit: Profit, name: str) -> str:
     return f"profit {signed(total.net)} {profit.quote} ({share_of}): {parts}; equity {money(period.equity_end)}"
 
 
-def _adds_information(name: str, periods: Mapping[str, Mapping[str, Any]]) -> bool:
+def adds_information(name: str, periods: Mapping[str, Mapping[str, Any]]) -> bool:
     """Whether a span is shorter than the whole time: a bot of yesterday has no 30 days to show."""
     is_span = name not in ("start", "today", "since")
     return not is_span or bool(periods[name]["begin_ms"] > periods["start"]["begin_ms"])
@@ -195,7 +195,7 @@ def profit_parts(document: Mapping[str, Any], now_ms: int) -> Sequence[Renderabl
     chosen = periods.get("since") or periods["start"]
     campaigns = {"none" if name == "0" else name: row for name, row in chosen["by_campaign"].items()}
     return [
-        periods_table([row for name, row in periods.items() if _adds_information(name, periods)], quote),
+        periods_table([row for name, row in periods.items() if adds_information(name, periods)], quote),
         Text(f"Where it came from since {utc(chosen['begin_ms'], now_ms)}:"),
         groups_table("sleeve", chosen["by_sleeve"], quote),
         groups_table("campaign", campaigns, quote),
