@@ -9,13 +9,13 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 from bot.domain.candles import CandleSeries
 from bot.domain.instrument import Instrument, Side
 from bot.domain.market import Book, Funding, Macro, OpenInterest, Quote, Tvl
 from bot.domain.money import ZERO
-from bot.domain.order import Fill, OrderType, TimeInForce
+from bot.domain.order import Fill, Order, OrderType, TimeInForce
 from bot.domain.portfolio import Account
 
 AnswerT = TypeVar("AnswerT")
@@ -419,6 +419,15 @@ class Stream(Protocol):
 
     async def run(self, hear: Callable[[StreamNews], None]) -> None:
         """Connect, and connect again, until cancelled. `hear` returns at once."""
+        ...
+
+
+@runtime_checkable
+class RecallsStops(Protocol):
+    """A venue that may keep no client ids of conditional orders, and has to know which of them are under way."""
+
+    def recall_stops(self, working: Iterable[Order]) -> None:
+        """The orders that may still execute, by the journal."""
         ...
 
 

@@ -41,7 +41,7 @@ from bot.execution.unexplained import ADJUSTMENT, booked_after, net_loss, why_be
 from bot.execution.unknown_outcomes import UNKNOWN_OUTCOME_STATES, UnknownOutcomes
 from bot.journal.answers import ORDERS, PAYMENTS
 from bot.journal.journal import Journal
-from bot.ports import Listed, Unavailable, Venue
+from bot.ports import Listed, RecallsStops, Unavailable, Venue
 
 BASELINE, CONVERSION = "baseline", "conversion"
 BASELINE_AGE_MS = DAY_MS
@@ -137,6 +137,8 @@ class Reconciler:
 
     async def _settle(self, symbols: Sequence[str]) -> Truth:
         working = self._journal.reader.load_working()
+        if isinstance(self._venue, RecallsStops):
+            self._venue.recall_stops(working)
         requested = sorted({*symbols, *(order.symbol for order in working)})
         self._evidence.take_defects()
         asked_ms = self._venue.now_ms()

@@ -21,6 +21,7 @@ import aiohttp
 from bot.domain.durations import HOUR_MS
 from bot.domain.instrument import Instrument, Kind
 from bot.ports import Answered, Clock, Rejection, SetupFailed, Unavailable, VenueRejected
+from bot.venues.ccxt.account.stops import UnnamedStops
 from bot.venues.ccxt.errors import ReadRefused
 from bot.venues.ccxt.former import bare_market
 from bot.venues.ccxt.instruments_cache import InstrumentsCache
@@ -110,16 +111,15 @@ class Connection:
         self.clock_skew_ms = 0
         self.instruments: dict[str, Instrument] = {}
         self.position_sides: Mapping[str, str] = {}  # of positions in hedge mode, as they were last read
+        self.stops = UnnamedStops()
         self.former: dict[str, Instrument] = {}
         self._markets: dict[str, Any] = {}
         self._ended: dict[str, int] = {}
         self._bare: dict[str, Mapping[str, Any]] = {}
         self._left_out: dict[str, str] = {}
-        self._asked: dict[str, None] = {}
-        self._listed: dict[str, None] = {}
-        self._has_all = False
+        self.asked, self._listed = dict[str, None](), dict[str, None]()
+        self._has_all = self._is_contradicted = False
         self._loaded_ms: int | None = None
-        self._is_contradicted = False
         self.loads = 0  # how often the instruments were taken over, from the venue or the file
         self.symbols_by_id: dict[Kind, dict[str, str]] = {kind: {} for kind in Kind}
         self._credentials, self._session_factory, self._clock = credentials, session_factory, clock
@@ -238,9 +238,9 @@ class Connection:
         `is_known_enough`, is answered from what is known for `FACTS_AGE_MAX_MS`, until a refusal contradicts it. The
         cache file answers the first question of a process only: the next one asks the venue. Raises Unavailable.
         """
-        self._asked |= dict.fromkeys(symbols or ())
-        required = None if symbols is None else tuple(dict.fromkeys([*self.instruments, *self._asked]))
-        is_about_all = not is_known_enough and (symbols is None or self._asked.keys() <= set(symbols))
+        self.asked |= dict.fromkeys(symbols or ())
+        required = None if symbols is None else tuple(dict.fromkeys([*self.instruments, *self.asked]))
+        is_about_all = not is_known_enough and (symbols is None or self.asked.keys() <= set(symbols))
         if is_about_all or self._is_due(required):
             cached = self._cache_load(required) if self._loaded_ms is None else None
             markets = await self.read(self._fetch_markets) if cached is None else cached
@@ -444,7 +444,7 @@ class Connection:
                 continue
             self.instruments[symbol] = parsed
             self.symbols_by_id[parsed.kind][parsed.venue_symbol] = symbol
-        self._listed = dict.fromkeys(self._asked)
+        self._listed = dict.fromkeys(self.asked)
         gone = {
             symbol: replace(was, active=False, is_former=True)
             for symbol, was in known.items()

@@ -1,6 +1,6 @@
 """A venue behind ccxt: the port's methods, put together from the connection, the reads and the writes."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
 
 import aiohttp
@@ -8,7 +8,7 @@ import aiohttp
 from bot.domain.candles import CandleSeries
 from bot.domain.instrument import Instrument
 from bot.domain.market import Book, Funding, OpenInterest, Quote
-from bot.domain.order import Fill
+from bot.domain.order import Fill, Order
 from bot.domain.portfolio import Account
 from bot.ports import (
     AccountRefused,
@@ -33,7 +33,8 @@ __all__ = ["CcxtVenue", "ConnectionRules", "Credentials", "Seams"]
 
 
 class CcxtVenue:
-    """One account at one exchange through unmodified ccxt; implements `bot.ports.Venue` and `bot.ports.Streaming`.
+    """One account at one exchange through unmodified ccxt; implements `bot.ports.Venue`, `bot.ports.Streaming` and
+    `bot.ports.RecallsStops`.
 
     Args:
         adapter: the venue.
@@ -193,6 +194,9 @@ class CcxtVenue:
 
     async def move_margin(self, symbol: str, amount: Decimal) -> None:
         await self._writes.move_margin(symbol, amount)
+
+    def recall_stops(self, working: Iterable[Order]) -> None:
+        self._link.stops.recall(working, self.quiet_period_ms)
 
     def streams(self, symbols: Collection[str]) -> Sequence[Stream]:
         make = load_channels(self.id)

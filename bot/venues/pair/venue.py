@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from bot.domain.candles import CandleSeries
 from bot.domain.instrument import Instrument
 from bot.domain.market import Book, Funding, OpenInterest, Quote
-from bot.domain.order import Fill
+from bot.domain.order import Fill, Order
 from bot.domain.portfolio import Account
 from bot.domain.symbol import is_perp
 from bot.ports import (
@@ -26,6 +26,7 @@ from bot.ports import (
     OrderReport,
     OrderRequest,
     Payment,
+    RecallsStops,
     Rejection,
     SetupFailed,
     Stream,
@@ -293,6 +294,12 @@ class PairVenue:
 
     async def move_margin(self, symbol: str, amount: Decimal) -> None:
         await self._of(symbol).move_margin(symbol, amount)
+
+    def recall_stops(self, working: Iterable[Order]) -> None:
+        orders = tuple(working)
+        for half, has_perps in zip(self._halves, (False, True), strict=True):
+            if isinstance(half.venue, RecallsStops):
+                half.venue.recall_stops([order for order in orders if is_perp(order.symbol) is has_perps])
 
     def streams(self, symbols: Collection[str]) -> Sequence[Stream]:
         """Those of each half about its markets and its account, as far as it has any."""
