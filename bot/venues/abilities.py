@@ -39,6 +39,7 @@ class Abilities:
         has_spot_testnet: there is a test network for spot alone.
         has_demo: there is demo trading beside a test network.
         has_streams: its streams are understood.
+        test_kinds: the kinds of markets that its test network has.
     """
 
     orders: Mapping[Kind, frozenset[OrderForm]]
@@ -49,6 +50,7 @@ class Abilities:
     has_spot_testnet: bool = False
     has_demo: bool = False
     has_streams: bool = False
+    test_kinds: frozenset[Kind] = frozenset(Kind)
 
     def takes(self, kind: Kind, form: OrderForm) -> bool:
         return form in self.orders.get(kind, frozenset())

@@ -40,6 +40,12 @@ def problem_of(
         return f'venue.demo: demo trading is a test environment; use environment = "testnet", not {environment!r}'
     if streams and not abilities.has_streams:
         return f"venue.streams: the streams of {venue_id} are not understood; leave it out"
+    for kind in dict.fromkeys(kind for kind, _ in needs if environment == "testnet" and not spot_testnet):
+        if kind not in abilities.test_kinds:
+            return (
+                f'environment = "testnet": the test environment of {venue_id} has no {kind.value}; trade {kind.value} '
+                f'at another venue (venue.{kind.value}.id), or use environment = "sim"'
+            )
     for (kind, form), setting in needs.items():
         if not abilities.takes(kind, form):
             return f"{setting} needs {form} on {kind.value}, and {venue_id} has none"
