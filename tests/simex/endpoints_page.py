@@ -7,6 +7,7 @@ from bot.domain.instrument import Kind
 from bot.simex.dialects.binance.common import Route
 from bot.simex.dialects.binance.routes import SPOT_ROUTES, USDM_ROUTES
 from bot.simex.dialects.binance.streams import api
+from bot.simex.dialects.bingx.dialect import ENDPOINTS as BINGX_ENDPOINTS
 from bot.simex.dialects.bybit.account import ACCOUNT_ENDPOINTS
 from bot.simex.dialects.bybit.market import MARKET_ENDPOINTS
 from bot.simex.dialects.bybit.orders import ORDER_ENDPOINTS
@@ -16,10 +17,14 @@ GROUPS = (
     ("Binance spot and wallet", Kind.SPOT, SPOT_ROUTES),
     ("Binance USDⓈ-M futures", Kind.PERP, USDM_ROUTES),
 )
+VENUES = (
+    ("Bybit v5", (*MARKET_ENDPOINTS, *ORDER_ENDPOINTS, *ACCOUNT_ENDPOINTS)),
+    ("BingX", BINGX_ENDPOINTS),
+)
 HEAD = """# Endpoints of the embedded exchange
 
 Made from the routes by `make reference`; a test compares. What is not listed is answered as the venue answers what it
-does not know, and counted (`GET /simex/unknown`). Binance is served, and with `--venue bybit` Bybit.
+does not know, and counted (`GET /simex/unknown`). Binance is served, and with `--venue` Bybit or BingX.
 [exchange.md](exchange.md) says how to start it, and what its WebSockets send.
 """
 
@@ -40,13 +45,14 @@ def lines() -> Iterator[str]:
             names = " ".join(f"`{name}`" for name in messages.get((route.method, route.path), ()))
             yield f"| {route.method} | `{route.path}` | {_asks(route)} | {weight} | {names} |"
         yield ""
-    yield "## Bybit v5\n"
-    yield "| Method | Path | Asks for | A second |"
-    yield "|---|---|---|---|"
-    for endpoint in sorted((*MARKET_ENDPOINTS, *ORDER_ENDPOINTS, *ACCOUNT_ENDPOINTS), key=lambda e: (e.path, e.method)):
-        asks = "a signature" if endpoint.is_signed else "nothing"
-        yield f"| {endpoint.method} | `{endpoint.path}` | {asks} | {endpoint.per_second or 'as the address'} |"
-    yield ""
+    for title, endpoints in VENUES:
+        yield f"## {title}\n"
+        yield "| Method | Path | Asks for | A second |"
+        yield "|---|---|---|---|"
+        for endpoint in sorted(endpoints, key=lambda e: (e.path, e.method)):
+            asks = "a signature" if endpoint.is_signed else "nothing"
+            yield f"| {endpoint.method} | `{endpoint.path}` | {asks} | {endpoint.per_second or 'as the address'} |"
+        yield ""
 
 
 def _asks(route: Route) -> str:

@@ -14,6 +14,7 @@ from bot.simex.faults import Fault, FaultRule
 from bot.simex.signing import ApiKey
 from bot.simex.tls import loopback_session
 from bot.venues.binance.adapter import ADAPTER
+from bot.venues.bingx.adapter import ADAPTER as BINGX
 from bot.venues.bybit.adapter import ADAPTER as BYBIT
 from bot.venues.ccxt.adapter import Adapter, only
 from bot.venues.ccxt.venue import CcxtVenue, ConnectionRules, Credentials
@@ -94,6 +95,28 @@ async def bybit(folder: Path) -> AsyncIterator[Stand]:
 
 
 @asynccontextmanager
+async def bingx(folder: Path) -> AsyncIterator[Stand]:
+    async with simex_bench(folder, adapter=BINGX, bases=("UNI", "BTC")) as bench:
+        yield Stand(
+            bench.venue,
+            bench.exchange,
+            bench.market,
+            bench.clock,
+            bench.sent,
+            _fail_next(bench, Fault(after_engine_drop=True), "POST", "/openApi/spot/v1/trade/order"),
+            _fail_next(bench, Fault(reply_status=418), "GET", "/openApi/spot/v1/market/depth"),
+        )
+
+
+@asynccontextmanager
+async def bingx_without_transfers(folder: Path) -> AsyncIterator[Stand]:
+    sim = replace(BINGX.profile.environments["sim"], has_transfers=False)
+    adapter = replace(BINGX, profile=replace(BINGX.profile, environments={"sim": sim}))
+    async with simex_bench(folder, adapter=adapter) as bench:
+        yield Stand(bench.venue, bench.exchange, bench.market, bench.clock, bench.sent)
+
+
+@asynccontextmanager
 async def engine(folder: Path) -> AsyncIterator[Stand]:
     async with simex_bench(folder, opens=False) as bench:
         venue = EngineVenue(bench.exchange, bench.clock, account="main")
@@ -168,6 +191,7 @@ _FAULTS_OF = {
 STANDS: Mapping[str, OpenStand] = {
     "binance": binance,
     "bybit": bybit,
+    "bingx": bingx,
     "engine": engine,
     "paper": paper,
     "binance+bybit": spot_and_perps_apart,
@@ -176,5 +200,6 @@ STANDS: Mapping[str, OpenStand] = {
 NO_TRANSFERS: Mapping[str, OpenStand] = {
     "binance": binance_without_transfers,
     "bybit": bybit,
+    "bingx": bingx_without_transfers,
     "binance+bybit": spot_and_perps_apart,
 }

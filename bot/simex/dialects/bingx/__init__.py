@@ -1,0 +1,3 @@
+"""BingX, spot and USDT perps, as a dialect of the embedded exchange."""
+
+CERTIFICATE_NAMES = ("bingx.com", "*.bingx.com")

@@ -1,0 +1,12 @@
+"""BingX: spot and USDT perps, each with a wallet of its own."""
+
+from decimal import Decimal
+
+from bot.domain.instrument import Kind
+from bot.venues.abilities import Abilities, LeastOrders, OrderForm
+
+ABILITIES = Abilities(
+    orders={Kind.SPOT: frozenset(OrderForm) - {OrderForm.STOP_BY_MARK}, Kind.PERP: frozenset(OrderForm)},
+    least_orders=LeastOrders(Decimal(5), Decimal(2)),
+    test_kinds=frozenset({Kind.PERP}),
+)

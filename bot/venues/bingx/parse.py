@@ -1,0 +1,388 @@
+"""BingX's rows to domain values. Every number goes from text to Decimal once, here."""
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from bot.domain.brackets import Bracket
+from bot.domain.instrument import Side
+from bot.domain.market import Book, Funding, Quote
+from bot.domain.money import ZERO
+from bot.domain.order import Fill
+from bot.domain.portfolio import Balance, Position
+from bot.domain.symbol import base_of, is_perp, quote_of, settle_of
+from bot.ports import OrderReport, Payment, ReportState
+from bot.venues.bingx.markets import asset_of
+from bot.venues.ccxt.account.stops import SeenStop
+from bot.venues.ccxt.rows import UNREADABLE, Row, message_of, number, number_or, positive
+
+DEFAULT_FUNDING_HOURS = 8
+FORCED = {"LIQUIDATION": "forced-liquidation", "ADL": "forced-adl", "SETTLEMENT": "forced-settlement"}
+"""How an order is named that the venue made to close a position, by the list that it stands in or by its type."""
+_CAUSE = "$forced"  # where reads write that word into a row
+_STATES = {
+    "NEW": ReportState.OPEN,
+    "PENDING": ReportState.OPEN,
+    "PARTIALLY_FILLED": ReportState.OPEN,
+    "FILLED": ReportState.FILLED,
+    "CANCELED": ReportState.CANCELED,
+    "CANCELLED": ReportState.CANCELED,
+    "EXPIRED": ReportState.EXPIRED,
+    "FAILED": ReportState.REJECTED,
+}
+_OWN_TRADING = frozenset({"REALIZED_PNL", "TRADING_FEE"})
+_KINDS = {"FUNDING_FEE": "funding", "INSURANCE_CLEAR": "liquidation_clearance", "TRANSFER": "transfer"}
+
+
+def balance(row: Row) -> Balance:
+    """A row of the spot wallet.
+
+    Raises:
+        ValueError: for a negative amount, which a spot wallet cannot hold.
+    """
+    result = Balance(asset_of(_name(row["asset"])), number(row["free"]), number(row["locked"]))
+    if result.free < 0 or result.used < 0:
+        raise ValueError(f"{result.asset} is {result.free} free and {result.used} locked")
+    return result
+
+
+def position(row: Row, symbol: str) -> Position:
+    """A row of user/positions with a size: it is written without a sign, `margin` with the unrealised profit in it.
+
+    Raises:
+        ValueError: a price is none.
+    """
+    size = number(row["positionAmt"]) * _direction(row)
+    entry, mark = number(row["avgPrice"]), number(row["markPrice"])
+    if entry < 0 or mark <= 0:
+        raise ValueError(f"{symbol}: entry price is {entry} and mark price {mark}")
+    is_isolated, profit = _is_true(row["isolated"]), number(row.get("unrealizedProfit") or "0")
+    return Position(
+        symbol=symbol,
+        size=size,
+        entry_price=entry,
+        mark_price=mark,
+        unrealised_pnl=profit,
+        margin=number(row["margin"]) - profit if is_isolated else ZERO,
+        leverage=positive(row.get("leverage")),
+        liquidation_price=positive(row.get("liquidationPrice")),
+        is_isolated=is_isolated,
+    )
+
+
+def partial_position(row: Row, symbol: str) -> Position | None:
+    """A position of which only the size can be read, with stand-ins for the rest."""
+    size = number_or(row.get("positionAmt"), ZERO)
+    entry, mark = (number_or(row.get(name), ZERO) for name in ("avgPrice", "markPrice"))
+    mark = mark if mark > 0 else entry
+    if not size or mark <= 0:
+        return None
+    side = Decimal(-1) if str(row.get("positionSide")) == "SHORT" else Decimal(1)
+    is_isolated = str(row.get("isolated")).lower() == "true"
+    return Position(symbol, size * side, entry if entry > 0 else mark, mark, ZERO, ZERO, None, None, is_isolated)
+
+
+def is_held(row: Any) -> bool:
+    """Whether a row may be of a position: all but those that say plainly that they are flat."""
+    return not isinstance(row, Mapping) or number_or(row.get("positionAmt"), Decimal(1)) != 0
+
+
+def quote(row: Row, symbol: str, *, at_ms: int, premium: Row | None) -> Quote:
+    """Best prices of a ticker; mark and index of a perp's premium row."""
+    return Quote(
+        symbol=symbol,
+        bid=number(row["bidPrice"]),
+        ask=number(row["askPrice"]),
+        at_ms=min(int(row["closeTime"]), at_ms),
+        mark=None if premium is None else number(premium["markPrice"]),
+        index=None if premium is None else number(premium["indexPrice"]),
+    )
+
+
+def book(data: Row, symbol: str, *, at_ms: int, levels: int) -> Book:
+    """Perps are read in coins, never in the contracts that stand beside them."""
+    bids, asks, time = ("bidsCoin", "asksCoin", "T") if is_perp(symbol) else ("bids", "asks", "ts")
+
+    def side(name: str, *, falling: bool) -> tuple[tuple[Decimal, Decimal], ...]:
+        found = sorted(((number(level[0]), number(level[1])) for level in data[name]), reverse=falling)
+        return tuple(found[:levels])
+
+    return Book(symbol, side(bids, falling=True), side(asks, falling=False), min(int(data[time]), at_ms))
+
+
+def funding(row: Row, symbol: str, *, at_ms: int) -> Funding:
+    """The rate of the next settlement: the venue calls it the last one."""
+    hours = int(row.get("fundingIntervalHours") or DEFAULT_FUNDING_HOURS)
+    return Funding(symbol, number(row["lastFundingRate"]), hours, int(row["nextFundingTime"]), at_ms)
+
+
+def order_report(row: Row, symbol: str) -> OrderReport:
+    """An order row of either kind of market.
+
+    Raises:
+        ValueError: for an unknown status, or sizes that do not fit.
+    """
+    filled, size = number(row.get("executedQty") or "0"), number(row["origQty"])
+    if not size and positive(row.get("origQuoteOrderQty")):
+        size = filled  # it was ordered for money; what it bought is its size
+    elif not 0 <= filled <= size:
+        raise ValueError(f"{filled} of {size} is executed")
+    worth = positive(row.get("cumQuote" if is_perp(symbol) else "cummulativeQuoteQty"))
+    return OrderReport(
+        symbol=symbol,
+        client_id=_client_id(row),
+        venue_id=order_id(row),
+        state=_state(str(row["status"])),
+        side=_side(row),
+        size=size,
+        filled_size=filled,
+        filled_quote=worth if worth is not None else filled * number(row.get("avgPrice") or "0"),
+        price=positive(row.get("price")),
+        reduce_only=_is_true(row.get("reduceOnly")),
+        is_trigger=is_trigger(row),
+        at_ms=int(row.get("updateTime") or row.get("transactTime") or row.get("time") or 0),
+        trigger_price=_trigger_price(row),
+    )
+
+
+def seen_stop(row: Any, symbol: str) -> SeenStop | None:
+    """What a conditional order of a perp can be recognised by; None for any other row, and for one that cannot be
+    read: then it is nobody's."""
+    try:
+        trigger = _trigger_price(row)
+        if trigger is None or not is_trigger(row) or _client_id(row) is not None:
+            return None
+        return SeenStop(
+            venue_id=order_id(row),
+            symbol=symbol,
+            side=_side(row),
+            size=number(row["origQty"]),
+            trigger_price=trigger,
+            reduce_only=_is_true(row.get("reduceOnly")),
+            created_ms=int(row["time"]),
+        )
+    except UNREADABLE:
+        return None
+
+
+def order_id(row: Row) -> str:
+    """The venue's id of an order: a number of up to nineteen digits, as text beside it in some answers.
+
+    Raises:
+        ValueError: it is no number.
+    """
+    found = str(row.get("orderID") or row["orderId"])
+    if not found.isdigit() or found == "0":
+        raise ValueError(f"{found!r} is no order id")
+    return found
+
+
+def open_order(row: Any, symbol: str, defect: str) -> OrderReport:
+    """The order of a row that cannot be read: open, nothing executed, with what of it can be read."""
+    cells: Row = row if isinstance(row, Mapping) else {}
+    number_of = cells.get("orderID") or cells.get("orderId")
+    return OrderReport(
+        symbol=symbol,
+        client_id=_client_id(cells),
+        venue_id=str(number_of) if str(number_of).isdigit() else "",
+        state=ReportState.OPEN,
+        side=Side.SELL if str(cells.get("side")).lower() == "sell" else Side.BUY,
+        size=max(ZERO, number_or(cells.get("origQty"), ZERO)),
+        filled_size=ZERO,
+        filled_quote=ZERO,
+        price=number_or(cells.get("price"), ZERO) or None,
+        reduce_only=str(cells.get("reduceOnly")).lower() == "true",
+        is_trigger=is_trigger(cells),
+        at_ms=0,
+        defect=defect,
+    )
+
+
+def read_orders(rows: Iterable[Any], symbol: str, defects: list[tuple[str, str]]) -> list[OrderReport]:
+    """Order reports; a row that cannot be read counts as an open order at the size it names."""
+    found = []
+    for row in rows:
+        try:
+            found.append(order_report(row, symbol))
+        except UNREADABLE as error:
+            message = message_of("orders", row, error)
+            defects.append((symbol, message))
+            found.append(open_order(row, symbol, message))
+    return found
+
+
+def is_trigger(row: Row) -> bool:
+    """Whether an order waits, or waited, for a price."""
+    kind = str(row.get("type") or "")
+    return "STOP" in kind or kind.startswith(("TAKE_PROFIT", "TRIGGER"))
+
+
+def forced(row: Any, cause: str) -> Any:
+    """The row of an order that the venue made to close a position, with the cause in it."""
+    return {**row, _CAUSE: cause} if isinstance(row, Mapping) else row
+
+
+def spot_fill(row: Row, *, venue: str, symbol: str) -> Fill:
+    """A row of the spot trades. A commission that was paid is written as a negative number.
+
+    Raises:
+        ValueError: its size or its price is not positive.
+    """
+    side = Side.BUY if _is_true(row["isBuyer"]) else Side.SELL
+    usual = base_of(symbol) if side is Side.BUY else quote_of(symbol)
+    return Fill(
+        venue=venue,
+        trade_id=f"{symbol}:{_text(row['id'])}",
+        symbol=symbol,
+        client_id=None,
+        venue_order_id=order_id(row),
+        side=side,
+        price=_above_zero(row["price"]),
+        size=_above_zero(row["qty"]),
+        fee=-number(row.get("commission") or "0"),
+        fee_asset=asset_of(str(row.get("commissionAsset") or usual)),
+        is_maker=_is_true(row.get("isMaker")),
+        at_ms=int(row["time"]),
+    )
+
+
+def perp_fill(row: Row, *, venue: str, symbol: str, side: Side, quote: str) -> Fill:
+    """A row of the perps' fills in coins. Its time has whole seconds; `quote` is what the venue's virtual money counts
+    as."""
+    asset = str(row.get("currency") or settle_of(symbol))
+    return Fill(
+        venue=venue,
+        trade_id=f"{symbol}:{_text(row['tradeId'])}",
+        symbol=symbol,
+        client_id=_client_id(row),
+        venue_order_id=order_id(row),
+        side=side,
+        price=_above_zero(row["price"]),
+        size=_above_zero(row["volume"]),
+        fee=-number(row.get("commission") or "0"),
+        fee_asset=quote if asset == VIRTUAL else asset,
+        is_maker=str(row.get("role") or "").lower() == "maker",
+        at_ms=_moment(row["filledTm"]),
+    )
+
+
+VIRTUAL = "VST"
+"""The money of the test environment, where the list of markets says USDT."""
+
+
+def side_of(row: Row) -> Side | None:
+    """The side of a fill; None where its row has none."""
+    return _side(row) if row.get("side") else None
+
+
+def payment(row: Row, symbol_of: Callable[[str], str], quote: str) -> Payment | None:
+    """An income row; None for the result of a trade of our own. What was received is positive.
+
+    Raises:
+        ValueError: the row has no id.
+    """
+    kind, asset = _name(row["incomeType"]), _name(row["asset"])
+    if kind in _OWN_TRADING:
+        return None
+    return Payment(
+        id=f"{kind}:{_text(row['tranId'])}",
+        kind=_KINDS.get(kind, kind.lower()),
+        asset=quote if asset == VIRTUAL else asset,
+        amount=number(row["income"]),
+        symbol=symbol_of(str(row["symbol"])) if row.get("symbol") else None,
+        at_ms=int(row["time"]),
+    )
+
+
+def brackets(rows: Iterable[Row], leverage_max: int) -> tuple[Bracket, ...]:
+    """The maintenance tiers of one perp, smallest notional first. The venue names no leverage of a tier: it is what the
+    perp allows at most, and no more than the maintenance rate leaves twice over.
+
+    Raises:
+        ValueError: for a tier that makes no sense.
+    """
+    found: list[Bracket] = []
+    floor = ZERO
+    for at, row in enumerate(sorted(rows, key=lambda row: number(row["minPositionVal"])), start=1):
+        rate = number(row["maintMarginRatio"])
+        if not 0 < rate < 1:
+            raise ValueError(f"a maintenance rate of {rate}")
+        one = Bracket(
+            number=at,
+            leverage_max=max(1, min(leverage_max, int(1 / (2 * rate)))),
+            notional_floor=floor,
+            notional_cap=number(row["maxPositionVal"]),
+            maintenance_rate=rate,
+            cum=number(row["maintAmount"]),
+        )
+        if one.notional_cap <= floor or number(row["minPositionVal"]) != floor:
+            raise ValueError(f"a leverage bracket that makes no sense: {one}")
+        found.append(one)
+        floor = one.notional_cap
+    return tuple(found)
+
+
+def _client_id(row: Row) -> str | None:
+    """The client id of an order, of which the venue has two spellings; one that the venue itself made to close a
+    position has the name of its cause."""
+    cause = str(row.get(_CAUSE) or row.get("type"))
+    if cause in FORCED:
+        return FORCED[cause]
+    given = row.get("clientOrderId") or row.get("clientOrderID")
+    return str(given).lower() if given else None
+
+
+def _trigger_price(row: Row) -> Decimal | None:
+    return positive(row.get("stopPrice") or row.get("StopPrice"))
+
+
+def _state(status: str) -> ReportState:
+    try:
+        return _STATES[status]
+    except KeyError:
+        raise ValueError(f"the venue reports an order status nobody has described: {status!r}") from None
+
+
+def _side(row: Row) -> Side:
+    return Side(str(row["side"]).lower())
+
+
+def _direction(row: Row) -> Decimal:
+    return {"LONG": Decimal(1), "SHORT": Decimal(-1)}[str(row["positionSide"])]
+
+
+def _is_true(value: Any) -> bool:
+    """A flag, as JSON has it or as text. Raises ValueError for what is neither."""
+    said = str(value).lower()
+    if said not in ("true", "false", "none", ""):
+        raise ValueError(f"{value!r} is neither true nor false")
+    return said == "true"
+
+
+def _above_zero(value: Any) -> Decimal:
+    found = number(value)
+    if found <= 0:
+        raise ValueError(f"an execution with a price or a size of {found}")
+    return found
+
+
+def _moment(text: Any) -> int:
+    """UTC ms of 2025-10-09T08:53:15Z. Raises ValueError for a time without a zone."""
+    found = datetime.fromisoformat(str(text))
+    if found.tzinfo is None:
+        raise ValueError(f"{text!r} does not say of which zone it is")
+    return int(found.timestamp()) * 1_000
+
+
+def _name(value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"{value!r} is no name")
+    return value
+
+
+def _text(value: Any) -> str:
+    """A name or a number that names. Raises ValueError for none."""
+    if value in (None, "") or isinstance(value, bool | float):
+        raise ValueError(f"{value!r} names nothing")
+    return str(value)

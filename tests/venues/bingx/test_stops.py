@@ -1,0 +1,188 @@
+"""Conditional orders of perps, which keep no client id: found by what they are, and never guessed."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from bot.domain.instrument import Side
+from bot.domain.order import Order, OrderType, Purpose, TimeInForce
+from bot.domain.states import OrderState
+from bot.ports import OutcomeUnknown, Rejection, ReportState, Unavailable, VenueRejected
+from bot.venues.ccxt.account.stops import DOUBTFUL
+from bot.venues.ccxt.venue import CcxtVenue
+from tests.venues.bingx.canned import (
+    HISTORY,
+    OPEN,
+    PERP,
+    PERP_CANCEL,
+    PERP_ORDER,
+    PERP_QUERY,
+    BingxSession,
+    refusal,
+    stop_answer,
+    stop_row,
+    success,
+)
+from tests.venues.bingx.test_outcomes import ID, order
+from tests.venues.bybit.canned import NOW_MS, Reply
+
+D = Decimal
+OTHER_ID, FIRST, SECOND = "tsbabc00001010101a02", 17, 18
+
+
+def stop(client_id: str = ID, **changes: Any) -> Any:
+    settings = {
+        "order_type": OrderType.STOP,
+        "price": None,
+        "side": Side.SELL,
+        "reduce_only": True,
+        "trigger_price": D("45000.5"),
+        "client_id": client_id,
+    }
+    return order(**settings | changes)
+
+
+def journaled(client_id: str = ID, venue_id: str | None = None) -> Order:
+    """The same order as a journal has it."""
+    return Order(
+        client_id=client_id,
+        intent_id="x3",
+        purpose=Purpose.EXIT,
+        sector="",
+        symbol=PERP,
+        side=Side.SELL,
+        size=D("0.010"),
+        price=None,
+        order_type=OrderType.STOP,
+        time_in_force=TimeInForce.GTC,
+        reduce_only=True,
+        state=OrderState.SUBMITTING,
+        sent_ms=NOW_MS - 900,
+        receive_window_ms=5_000,
+        trigger_price=D("45000.5"),
+        venue_id=venue_id,
+    )
+
+
+def show(session: BingxSession, rows: Sequence[Any], *, ended: Sequence[Any] = ()) -> None:
+    session.answers[OPEN] = success({"orders": list(rows)})
+    session.answers[HISTORY] = success({"orders": [*rows, *ended]})
+    for row in (*rows, *ended):
+        session.answers[f"{PERP_QUERY}?orderId={row['orderId']}"] = success({"order": row})
+
+
+async def lose(venue: CcxtVenue, session: BingxSession) -> None:
+    """Send a stop whose answer does not come."""
+    session.answers[PERP_ORDER] = Reply("", 502)
+    with pytest.raises(OutcomeUnknown):
+        await venue.submit_order(stop())
+
+
+async def test_a_stop_whose_answer_was_lost_is_found_by_what_it_is(venue: CcxtVenue, session: BingxSession) -> None:
+    await lose(venue, session)
+    assert await venue.fetch_order(PERP, ID, is_trigger=True) is None
+    show(session, [stop_row(FIRST), stop_row(SECOND, stopPrice="44000")])
+    report = await venue.fetch_order(PERP, ID, is_trigger=True)
+    assert report is not None
+    assert (report.client_id, report.venue_id, report.state) == (ID, str(FIRST), ReportState.OPEN)
+    ours, another = await venue.fetch_open_orders([PERP])
+    assert (ours.client_id, another.client_id, another.defect) == (ID, None, "")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"stopPrice": "45000.4"},
+        {"origQty": "0.0101"},
+        {"side": "BUY"},
+        {"reduceOnly": False},
+        {"time": NOW_MS - 4_000},
+        {"time": NOW_MS + 60_000},
+        {"clientOrderId": "somebodyelse"},
+        {"type": "LIMIT"},
+    ],
+)
+async def test_an_order_that_differs_in_anything_is_not_ours(
+    changes: dict[str, Any], venue: CcxtVenue, session: BingxSession
+) -> None:
+    await lose(venue, session)
+    show(session, [stop_row(FIRST, **changes)])
+    assert await venue.fetch_order(PERP, ID, is_trigger=True) is None
+    (seen,) = await venue.fetch_open_orders([PERP])
+    assert seen.client_id != ID
+
+
+async def test_two_orders_that_fit_one_of_ours_are_an_alarm_and_neither_is_taken(
+    venue: CcxtVenue, session: BingxSession
+) -> None:
+    await lose(venue, session)
+    show(session, [stop_row(FIRST), stop_row(SECOND)])
+    with pytest.raises(Unavailable, match="alike"):
+        await venue.fetch_order(PERP, ID, is_trigger=True)
+    listed = await venue.fetch_open_orders([PERP])
+    assert [(one.client_id, one.defect) for one in listed] == [(None, DOUBTFUL)] * 2
+    assert listed.defects == ((PERP, DOUBTFUL), (PERP, DOUBTFUL))  # type: ignore[attr-defined]
+    session.sent.clear()
+    with pytest.raises(VenueRejected) as caught:
+        await venue.cancel_order(PERP, ID, is_trigger=True)
+    assert caught.value.code == "not sent"
+    assert PERP_CANCEL.partition(" ")[0] not in {sent.method for sent in session.sent}
+
+
+async def test_a_second_stop_that_is_alike_is_refused_before_a_request_leaves(
+    venue: CcxtVenue, session: BingxSession
+) -> None:
+    session.answers[PERP_ORDER] = stop_answer(FIRST)
+    await venue.submit_order(stop())
+    session.sent.clear()
+    with pytest.raises(VenueRejected, match="withdraw it first") as caught:
+        await venue.submit_order(stop(OTHER_ID))
+    assert (caught.value.code, session.sent) == ("not sent", [])
+    session.answers[PERP_ORDER] = stop_answer(SECOND, stopPrice="45000.6")
+    await venue.submit_order(stop(OTHER_ID, trigger_price=D("45000.6")))
+
+
+async def test_a_stop_that_is_withdrawn_or_refused_makes_room_for_one_like_it(
+    venue: CcxtVenue, session: BingxSession
+) -> None:
+    session.answers[PERP_ORDER] = refusal(101205, "No position to close")
+    with pytest.raises(VenueRejected):
+        await venue.submit_order(stop())
+    session.answers[PERP_ORDER] = stop_answer(FIRST)
+    await venue.submit_order(stop(OTHER_ID))
+    session.answers[PERP_CANCEL] = success({"order": stop_row(FIRST, status="CANCELLED")})
+    await venue.cancel_order(PERP, OTHER_ID, is_trigger=True)
+    assert f"orderId={FIRST}" in session.sent[-1].query
+    session.answers[PERP_ORDER] = stop_answer(SECOND)
+    await venue.submit_order(stop())
+
+
+async def test_after_a_restart_the_journal_says_which_stops_are_ours(venue: CcxtVenue, session: BingxSession) -> None:
+    show(session, [stop_row(FIRST)])
+    (seen,) = await venue.fetch_open_orders([PERP])
+    assert seen.client_id is None
+    venue.recall_stops([journaled()])
+    (seen,) = await venue.fetch_open_orders([PERP])
+    assert (seen.client_id, seen.venue_id) == (ID, str(FIRST))
+    venue.recall_stops([journaled(OTHER_ID, venue_id=str(FIRST))])
+    (seen,) = await venue.fetch_open_orders([PERP])
+    assert seen.client_id == OTHER_ID
+
+
+async def test_a_stop_that_has_fired_is_found_in_the_history(venue: CcxtVenue, session: BingxSession) -> None:
+    await lose(venue, session)
+    fired = stop_row(FIRST, status="FILLED", executedQty="0.0100", cumQuote="450", avgPrice="45000.0")
+    show(session, [], ended=[fired])
+    report = await venue.fetch_order(PERP, ID, is_trigger=True)
+    assert report is not None
+    assert (report.state, report.filled_size, report.filled_quote) == (ReportState.FILLED, D("0.0100"), 450)
+
+
+async def test_a_stop_that_nobody_sent_is_not_asked_for(venue: CcxtVenue, session: BingxSession) -> None:
+    assert await venue.fetch_order(PERP, ID, is_trigger=True) is None
+    assert session.sent == []
+    with pytest.raises(VenueRejected) as caught:
+        await venue.cancel_order(PERP, ID, is_trigger=True)
+    assert caught.value.kind is Rejection.NOT_FOUND
