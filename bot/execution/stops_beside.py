@@ -65,12 +65,10 @@ class StopsBeside:
         return StopsOfStep(intent, tuple(self._beside(intent)) if intent.reduce_only else ())
 
     async def cut_beside_short(self, step: StopsOfStep, item: Approved) -> None:
-        """Make room before part of a short is bought back: a hedge is released again and again, and a venue that counts
-        what rests would refuse every release first. Beside a close of everything the stops stay until they are in its
-        way."""
+        """Make room before a short is bought back: a hedge is released again and again, and a venue that counts what
+        rests would refuse every release first. A close of everything leaves the stops no room."""
         intent = item.intent
-        is_short_closed = intent.side is Side.BUY and not intent.order_type.is_trigger
-        if step.found and is_short_closed and self._size_now(step, intent.symbol) > item.size:
+        if step.found and intent.side is Side.BUY and not intent.order_type.is_trigger:
             await self._cut(step, intent, item.size)
 
     async def give_way(self, step: StopsOfStep, refused: Order) -> bool:

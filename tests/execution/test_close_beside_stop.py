@@ -164,20 +164,32 @@ async def test_a_position_has_its_whole_stop_again_when_its_close_comes_to_nothi
     assert stops(world) == [(whole, Decimal(14))]
 
 
-async def test_the_stop_of_a_short_stays_beside_a_close_of_everything(world: World) -> None:
+@pytest.mark.parametrize("word", ["lost_request", "expire", "reject:reduce_only"])
+async def test_a_close_of_everything_that_comes_to_nothing_or_is_in_doubt_has_its_stop_put_back(
+    world: World, word: str
+) -> None:
     await with_a_short(world)
-    world.venue.submits.append("lost_request")
+    world.venue.submits.extend([word, "rest"])
     await world.executor.act([buy_back(10)], HELD)
-    assert sent(world) == [("stop", 10), ("close", 10)]
+    assert sent(world) == [("stop", 10), ("close", 10), ("stop", 10)]
     assert stops(world) == [(Decimal(10), Decimal(14))]
 
 
-async def test_a_close_of_everything_that_is_refused_and_then_in_doubt_has_its_stop_put_back(world: World) -> None:
+async def test_a_close_of_everything_leaves_no_stop(world: World) -> None:
     await with_a_short(world)
+    (closed,) = await world.executor.act([buy_back(10)], HELD)
+    assert closed.state is OrderState.FILLED
+    assert (sent(world), stops(world)) == ([("stop", 10), ("close", 10)], [])
+
+
+async def test_a_close_of_everything_of_a_long_that_is_refused_and_then_in_doubt_has_its_stop_put_back(
+    world: World,
+) -> None:
+    await with_a_stop(world)
     world.venue.submits.extend(["reject:reduce_only", "lost_request", "rest"])
-    await world.executor.act([buy_back(10)], HELD)
-    assert sent(world) == [("stop", 10), ("close", 10), ("close", 10), ("stop", 10)]
-    assert stops(world) == [(Decimal(10), Decimal(14))]
+    await world.executor.act([close()], {PERP: Decimal(4)})
+    assert sent(world) == [("stop", 4), ("close", 4), ("close", 4), ("stop", 4)]
+    assert stops(world) == [(Decimal(4), Decimal(8))]
 
 
 async def test_a_close_of_a_part_of_a_long_leaves_the_stop_of_the_rest_where_the_venue_counts_it(world: World) -> None:
