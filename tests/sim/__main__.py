@@ -24,7 +24,7 @@ def main() -> int:
             heaviness=options.heaviness,
             seam=options.seam,
             renames=options.renames,
-            venue=options.venue or venue_of(options.seed, options.seam),
+            venue=options.venue or venue_of(options.seed),
             options=True,
             tell=print if options.trace else None,
         )
@@ -77,7 +77,7 @@ def _all(options: argparse.Namespace) -> Iterator[Report]:
                     heaviness=options.heaviness,
                     seam=options.seam,
                     renames=options.renames,
-                    venue=options.venue or venue_of(seed, options.seam),
+                    venue=options.venue or venue_of(seed),
                     options=True,
                 )
                 running[task] = seed

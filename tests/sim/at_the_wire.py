@@ -14,9 +14,10 @@ from typing import Any
 import aiohttp
 import aiohttp.connector
 
+from bot.domain.instrument import Kind as MarketKind
 from bot.ports import Clock, OrderReport, OrderRequest, Rejection, VenueRejected
 from bot.runtime.settings.model import Settings
-from bot.venues.ccxt.adapter import load_adapter
+from bot.venues.ccxt.adapter import load_adapter, only
 from bot.venues.ccxt.venue import CcxtVenue, ConnectionRules, Credentials, Seams
 from tests.sim.bybit_gateway import BybitGateway
 from tests.sim.bybit_replica import BybitReplica
@@ -28,7 +29,8 @@ from tests.sim.wire import ACCOUNT, Doom, Port, Wire
 
 
 class WireVenue(CcxtVenue):
-    """One process's connection. `clock` is the machine's own, which may be wrong."""
+    """One process's connection. `clock` is the machine's own, which may be wrong. Of a half of a pair `kind` is what is
+    traded there, `port` what both have in common, and `is_dark` whether nothing arrives."""
 
     def __init__(
         self,
@@ -40,12 +42,16 @@ class WireVenue(CcxtVenue):
         clock: Clock,
         doom: Doom,
         loop: VirtualLoop,
+        kind: MarketKind | None = None,
+        port: Port | None = None,
+        is_dark: Callable[[], bool] = lambda: False,
     ) -> None:
         self._shared, self._doom = wire, doom
         gateway = BybitGateway if isinstance(replica, BybitReplica) else Gateway
-        self._gateway = gateway(wire, replica, Port(wire, doom), codes, wire.broken)
+        self._gateway = gateway(wire, replica, port or Port(wire, doom), codes, wire.broken, is_dark)
+        adapter = load_adapter(replica.venue_id)
         super().__init__(
-            load_adapter(settings.venue.id),
+            adapter if kind is None else only(adapter, frozenset({kind})),
             environment="sim",
             account=ACCOUNT,
             credentials=Credentials(KEY.key, KEY.secret),

@@ -22,6 +22,8 @@ PARTS: Mapping[str, tuple[str, Mapping[str, str]]] = {
 class BybitReplica(Replica):
     """The same exchange at an earlier time, as Bybit."""
 
+    venue_id = "bybit"
+
     def account_part(self, request: WireRequest) -> str:
         if request.path == WALLET:
             return WALLET

@@ -7,7 +7,7 @@ has happened. What no table knows (5xx, 408, codes nobody has described, pages o
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 from urllib.parse import parse_qsl
@@ -73,7 +73,8 @@ UNREADABLE = (
 
 @dataclass
 class Gateway:
-    """The way of one bot's requests. `codes` counts the refusals of the table that were said."""
+    """The way of one bot's requests. `codes` counts the refusals of the table that were said; nothing arrives while it
+    `is_dark`."""
 
     wire: Wire
     replica: Replica
@@ -83,6 +84,7 @@ class Gateway:
     UNKNOWN_BODIES: ClassVar[tuple[str, ...]] = UNKNOWN_BODIES
     UNKNOWN_CODES: ClassVar[tuple[int, ...]] = UNKNOWN_CODES
     broken: list[BaseException] = field(default_factory=list)
+    is_dark: Callable[[], bool] = lambda: False
     _tasks: set["asyncio.Task[None]"] = field(default_factory=set)
 
     @property
@@ -92,6 +94,8 @@ class Gateway:
     async def reach(self, request: aiohttp.ClientRequest) -> None:
         """A new connection. Raises OSError when there is none."""
         await asyncio.sleep(UPLINK_SECONDS)
+        if self.is_dark():
+            raise ConnectionRefusedError(111, "no route to this venue")
         if self._plan.strikes(Kind.NO_CONNECTION):
             self.wire.note(f"no connection to {request.url.host}")
             raise ConnectionRefusedError(111, "connection refused")
@@ -116,6 +120,9 @@ class Gateway:
         if plan.strikes(Kind.READ_SLOW):
             await asyncio.sleep(plan.between(Kind.READ_SLOW, 0.5, 12))
         await asyncio.sleep(UPLINK_SECONDS)
+        if self.is_dark():
+            self._break(Kind.HALF_DARK, transport)
+            return
         if plan.strikes(Kind.READ_HUNG):
             return
         if plan.strikes(Kind.READ_FAILED):
@@ -177,6 +184,10 @@ class Gateway:
     def _is_stopped(self, request: WireRequest, what: str, transport: MemoryTransport) -> bool:
         """Whether a request does not reach the exchange now."""
         plan, note = self._plan, self.wire.note
+        if self.is_dark():
+            note(f"{what}: the venue is dark")
+            self._break(Kind.HALF_DARK, transport)
+            return True
         stop = self._stop_cancelled(request)
         if stop and plan.strikes(Kind.CANCEL_RACE):
             self._fire(stop)

@@ -42,14 +42,18 @@ class AcknowledgingEngine(UnifiedEngine):
         return await EngineVenue.fetch_account(self)
 
 
+def is_spot_unified(seed: int) -> bool:
+    """Whether spot is at the venue with one wallet, and perps at the other, or the reverse."""
+    return Random(f"{seed}/halves").random() < 0.5
+
+
 def engines_of(seed: int, exchange: Exchange, clock: Clock) -> Mapping[MarketKind, EngineVenue]:
     """What stands behind each half: one of them has one wallet, which one the seed decides."""
     plain, unified = (
         EngineVenue(exchange, clock, account=ACCOUNT),
         AcknowledgingEngine(exchange, clock, account=ACCOUNT),
     )
-    is_spot_unified = Random(f"{seed}/halves").random() < 0.5
-    spot, perp = (unified, plain) if is_spot_unified else (plain, unified)
+    spot, perp = (unified, plain) if is_spot_unified(seed) else (plain, unified)
     return {MarketKind.SPOT: spot, MarketKind.PERP: perp}
 
 

@@ -26,7 +26,7 @@ ACCOUNT_PATHS: Mapping[str, tuple[Kind, str]] = {
 ACCOUNTS_KEPT = 40
 
 
-class _View:
+class View:
     """The engine as the dialects see it. While `as_of_ms` is set, what they read is what was true then."""
 
     def __init__(self, wire: Wire) -> None:
@@ -87,14 +87,17 @@ class _View:
 
 
 class Replica:
-    """Bytes and time in, bytes out. One for a world: rate limits and bans outlive the bot's processes."""
+    """Bytes and time in, bytes out. One for a world, or for each half of a pair: rate limits and bans outlive processes
+    of the bot. `view` shows the dialect less than there is."""
 
-    def __init__(self, wire: Wire) -> None:
+    venue_id = "binance"
+
+    def __init__(self, wire: Wire, view: View | None = None) -> None:
         self._wire = wire
         self._simex = Simex(wire.exchange, keys={KEY.key: KEY}, clock=wire.now_ms)
-        self._simex.serve_dialects((wire.inner.id,))
+        self._simex.serve_dialects((self.venue_id,))
         dialect: Any = self._simex._dialects[0]
-        self._dialect, self._view = dialect, _View(wire)
+        self._dialect, self._view = dialect, view or View(wire)
         dialect.desk.exchange = self._view
         self._accounts: list[tuple[int, Mapping[str, Any]]] = []
 

@@ -6,7 +6,7 @@ from bot.ports import OrderRequest
 from tests.sim.hooks import Disturbance, Rule
 from tests.sim.rules_writers import is_entry
 from tests.sim.world import Life, Seam
-from tests.sim.worlds_start import CHECKED, ChecksUnanswered, SilenceAsked
+from tests.sim.worlds_start import ChecksUnanswered, SilenceAsked, checked
 
 D = TypeVar("D", bound=Disturbance)
 
@@ -24,7 +24,7 @@ class NothingIsOpenedUnchecked(Rule):
     def _judge(self, what: str) -> None:
         if self.world.seam is not Seam.WIRE:
             return
-        missing = set(CHECKED[self.world.venue]) - _find(self, ChecksUnanswered).answered
+        missing = set(checked(self.world)) - _find(self, ChecksUnanswered).answered
         if missing:
             self.world.violate("nothing is opened before the checks pass", f"{what}, without {sorted(missing)}")
 

@@ -21,6 +21,7 @@ from random import Random
 from typing import Any
 
 from bot.domain.campaign import Stance
+from bot.domain.instrument import Kind as MarketKind
 from bot.domain.money import ZERO
 from bot.domain.states import KillLevel
 from bot.feeds.macro import JoinedMacro
@@ -47,7 +48,8 @@ from bot.venues.paper.engine_venue import EngineVenue
 from tests.sim.at_the_wire import WireVenue
 from tests.sim.bybit_replica import BybitReplica
 from tests.sim.faults import AT_THE_WIRE, FaultPlan, Kind
-from tests.sim.halves import Darkness, engines_of, pair_of
+from tests.sim.halves import Darkness, engines_of, is_spot_unified, pair_of
+from tests.sim.halves_at_the_wire import pair_at_the_wire, replicas_of
 from tests.sim.hooks import Hooks
 from tests.sim.loop import VirtualLoop
 from tests.sim.market import MARKETS, NEW, OLD, RATIO, START_MS, brackets_of, instruments, market_of
@@ -136,10 +138,9 @@ BINANCE, BYBIT, MIXED = "binance", "bybit", "mixed"
 PART_OF_BYBIT, PART_OF_MIXED = 1 / 3, 1 / 6  # of the seeds
 
 
-def venue_of(seed: int, seam: "Seam | None" = None) -> str:
-    """The venue that a seed trades at, or both: drawn apart, so that all else of a seed is as it was. At the wire there
-    are no mixed seeds."""
-    if seam is not Seam.WIRE and Random(f"{seed}/mixed").random() < PART_OF_MIXED:
+def venue_of(seed: int) -> str:
+    """The venue that a seed trades at, or both: drawn apart, so that all else of a seed is as it was."""
+    if Random(f"{seed}/mixed").random() < PART_OF_MIXED:
         return MIXED
     return BYBIT if Random(f"{seed}/venue").random() < PART_OF_BYBIT else BINANCE
 
@@ -323,15 +324,11 @@ class World:
         self.exchange.create_account(ACCOUNT, spot=self.start, perp=perp)
         inner = (UnifiedEngine if venue == BYBIT else EngineVenue)(self.exchange, _Truth(self), account=ACCOUNT)
         self.wire = Wire(self.exchange, self.plan, inner, self.now_ms, self.note)
-        self.engines, self.darkness = (
-            engines_of(seed, self.exchange, _Truth(self)) if venue == MIXED else None,
-            Darkness(self.plan, loop.time),
-        )
+        self.darkness = Darkness(self.plan, loop.time)
+        self._connect_halves()
         self.streams = SimStreams(self, only)
         self.life: Life | None = None
         self.codes: Counter[str] = Counter()
-        make_replica = BybitReplica if venue == BYBIT else Replica
-        self.replica = make_replica(self.wire) if seam is Seam.WIRE else None
 
     @property
     def journal_path(self) -> Path:
@@ -349,6 +346,21 @@ class World:
     @property
     def trace(self) -> str:
         return self._trace.hexdigest()
+
+    def _connect_halves(self) -> None:
+        """What stands behind the connections: `engines` of the halves of a pair at the port, `replicas` of them at
+        the wire; `replica` is the one behind the perps."""
+        is_pair, is_wire = self.venue == MIXED, self.seam is Seam.WIRE
+        self.engines = engines_of(self.seed, self.exchange, _Truth(self)) if is_pair and not is_wire else None
+        self.replicas = replicas_of(self.seed, self.wire) if is_pair and is_wire else {}
+        make_replica = BybitReplica if self.venue == BYBIT else Replica
+        self.replica = self.replicas.get(MarketKind.PERP) or (make_replica(self.wire) if is_wire else None)
+
+    def venue_at(self, kind: MarketKind) -> str:
+        """Where this kind of market is traded; at the port the two venues of a pair are not told apart."""
+        if self.venue != MIXED or self.seam is Seam.PORT:
+            return self.venue
+        return BYBIT if is_spot_unified(self.seed) is (kind is MarketKind.SPOT) else BINANCE
 
     def is_journal_locked(self) -> bool:
         return self.loop.time() < self.journal_locked_until
@@ -447,8 +459,14 @@ class World:
 
     def settings(self) -> Settings:
         files = (packaged_config() / "golden.toml", self.user_file)
-        fixed = (*FIXED, *_SETTINGS_OF[self.venue], *(RENAME if self.renames else ()), *(WAGERS if self.stands else ()))
+        extra = (*(RENAME if self.renames else ()), *(WAGERS if self.stands else ()))
+        fixed = (*FIXED, *self._settings_of_venue(), *extra)
         return Sources(files=files, assignments=(*fixed, f'state_directory="{self.directory}"')).load()
+
+    def _settings_of_venue(self) -> tuple[str, ...]:
+        if self.venue == MIXED and self.seam is Seam.WIRE:
+            return tuple(f"venue.{kind.value}.id={self.venue_at(kind)}" for kind in MarketKind)
+        return _SETTINGS_OF[self.venue]
 
     # lives
 
@@ -513,6 +531,17 @@ class World:
             return pair_of(self.wire, self.clock, doom, self.engines, self.darkness)
         if self.replica is None:
             return FaultyVenue(self.wire, self.clock, doom)
+        if self.replicas:
+            return pair_at_the_wire(
+                self.wire,
+                self.replicas,
+                self.codes,
+                settings=settings,
+                clock=self.clock,
+                doom=doom,
+                loop=self.loop,
+                darkness=self.darkness,
+            )
         return WireVenue(
             self.wire, self.replica, self.codes, settings=settings, clock=self.clock, doom=doom, loop=self.loop
         )

@@ -22,6 +22,7 @@ from bot.simex.engine.types import (
 from tests.sim.faults import Kind
 from tests.sim.hooks import Disturbance
 from tests.sim.wire import ACCOUNT
+from tests.sim.world import Seam
 from tests.sim.worlds_guard import put_leverage_back
 
 LOW_LEVERAGE = 2
@@ -173,7 +174,7 @@ class OneSymbolFails(Disturbance):
         self._lists_fail = False
 
     def on_connect(self, venue: Any) -> None:
-        if hasattr(venue, "_gateway"):
+        if self.world.seam is Seam.WIRE:
             return  # at the wire its replies are spoiled
         for name in SINGLE_READS:
             setattr(venue, name, self._single(getattr(venue, name)))
@@ -266,11 +267,11 @@ class ModesByHand(Disturbance):
         engine, modes = self.exchange, self.exchange.modes(ACCOUNT)
         if what in ("hedge", "one-way"):
             engine.set_position_mode(ACCOUNT, hedge=what == "hedge")
-        elif what == "assets" and self.world.venue == "bybit":
+        elif what == "assets" and self.world.venue_at(MarketKind.PERP) == "bybit":
             self.world.note("there is one asset mode")
         elif what == "assets":
             engine.set_multi_assets(ACCOUNT, on=not modes.is_multi_assets)
-        elif what == "margin" and self.world.venue == "bybit":
+        elif what == "margin" and self.world.venue_at(MarketKind.PERP) == "bybit":
             self._change_account_margin()
         elif what == "margin":
             isolated = engine.symbol_config(ACCOUNT, symbol).is_isolated
@@ -289,7 +290,7 @@ class ModesByHand(Disturbance):
 
     def heal(self) -> None:
         self._end_modes()
-        if self.world.replica is not None and self.world.venue == "bybit":
+        if self.world.replica is not None and self.world.venue_at(MarketKind.PERP) == "bybit":
             self.world.replica._dialect.desk.margin_modes.clear()
         put_leverage_back(self.exchange, self._leverage_before)
 

@@ -13,6 +13,7 @@ from tests.sim.bybit_gateway import envelope
 from tests.sim.faults import Kind
 from tests.sim.hooks import Disturbance
 from tests.sim.wire import ACCOUNT
+from tests.sim.world import Seam
 from tests.sim.worlds_exchange import SINGLE_READS, is_about_perps
 
 WORDS = "a row cannot be read: by a fault"
@@ -115,7 +116,7 @@ class OneBadRow(Disturbance):
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self._bad: Bad | None = None
-        self._lists = BYBIT_LISTS if self.world.venue == "bybit" else LISTS
+        self._lists: Mapping[str, Rows] = LISTS
         setattr(self.world, "bad_rows", [])  # noqa: B010 - read by the rules
 
     async def act(self) -> None:
@@ -124,6 +125,8 @@ class OneBadRow(Disturbance):
         plan, kind = self.plan, Kind.BAD_ROW
         name = plan.choose(kind, list(LISTS))
         symbol = plan.choose(kind, self._symbols(name))
+        is_bybit = self.world.venue_at(MarketKind.PERP if ":" in symbol else MarketKind.SPOT) == "bybit"
+        self._lists = BYBIT_LISTS if is_bybit else LISTS
         field = plan.choose(kind, list(self._lists[name].bad))
         self._bad = Bad(name, symbol, field, plan.choose(kind, list(self._lists[name].bad[field])))
         self.world.note(f"a row of {name} about {symbol} cannot be read: {field} is {self._bad.value!r}")
@@ -158,7 +161,7 @@ class OneBadRow(Disturbance):
         bad = self._bad
         if bad is None or reply.status != 200 or request.path not in self._lists[bad.name].paths:
             return reply
-        if self.world.venue == "bybit":
+        if self._lists is BYBIT_LISTS:
             return self._spoil_envelope(bad, request, reply)
         is_perp = not request.path.startswith("/api/")
         if bad.name != "balances" and (":" in bad.symbol) is not is_perp:
@@ -200,7 +203,7 @@ class OneBadRow(Disturbance):
     # at the port
 
     def on_connect(self, venue: Any) -> None:
-        if hasattr(venue, "_gateway"):
+        if self.world.seam is Seam.WIRE:
             return
         for question in sorted(set(QUESTIONS.values())):
             setattr(venue, question, self._asked(question, getattr(venue, question)))
@@ -266,7 +269,7 @@ class SymbolRefused(Disturbance):
         self._refused = None
 
     def on_connect(self, venue: Any) -> None:
-        if hasattr(venue, "_gateway"):
+        if self.world.seam is Seam.WIRE:
             return
         for name in SINGLE_READS:
             setattr(venue, name, self._single(getattr(venue, name)))
@@ -287,7 +290,7 @@ class SymbolRefused(Disturbance):
         named = dict(parse_qsl(request.query)).get("symbol")
         is_of_kind = is_about_perps(request) is (kind is MarketKind.PERP) and not request.path.startswith("/sapi/")
         if is_of_kind and named == self._refused.partition(":")[0].replace("/", ""):
-            if self.world.venue == "bybit":
+            if request.path.startswith("/v5/"):
                 code, words = (
                     (10001, "params error: symbol invalid") if ":" in self._refused else (170121, "Invalid symbol.")
                 )

@@ -3,15 +3,19 @@
 import math
 from typing import Any
 
+from bot.domain.instrument import Kind as MarketKind
 from bot.simex.dialects.wire import WireReply, WireRequest
+from bot.venues.binance.account_checks import CHECKS as BINANCE_CHECKS
 from bot.venues.binance.profiles import BINANCE
+from bot.venues.bybit.account_checks import CHECKS as BYBIT_CHECKS
 from bot.venues.bybit.profiles import BYBIT
+from bot.venues.pair.venue import PairVenue
 from tests.sim.bybit_gateway import envelope
 from tests.sim.faults import Kind
 from tests.sim.gateway import HTML
 from tests.sim.hooks import Disturbance
 from tests.sim.memory import Answer, MemoryTransport
-from tests.sim.world import Seam
+from tests.sim.world import Seam, World
 
 PATHS = {
     "binance": {
@@ -29,10 +33,7 @@ PATHS = {
     },
 }
 PROFILES = {"binance": BINANCE, "bybit": BYBIT}
-CHECKED = {
-    venue: tuple(PATHS[venue][name] for name in sorted(profile.environments["sim"].checks))
-    for venue, profile in PROFILES.items()
-}
+CHECKS = {"binance": BINANCE_CHECKS, "bybit": BYBIT_CHECKS}
 LIMITED = {"code": -1003, "msg": "Too many requests; current limit is 6000."}
 VISITS = envelope(10006, "Too many visits!")
 _PAGES = (WireReply(502, HTML), WireReply(503, ""), WireReply(200, HTML), WireReply(200, ""))
@@ -62,6 +63,23 @@ MARKETS = {venue: tuple(part for part, _ in profile.path_markets) for venue, pro
 IN_FLIGHT_SECONDS = 1.0
 
 
+def checked(world: World) -> tuple[str, ...]:
+    """The paths by which a start checks account and key, at whichever venues it trades."""
+    found = {
+        PATHS[venue][check.name]
+        for kind in MarketKind
+        for venue in (world.venue_at(kind),)
+        for check in CHECKS[venue]
+        if check.kind in (None, kind) and check.name in PROFILES[venue].environments["sim"].checks
+    }
+    return tuple(sorted(found))
+
+
+def venue_of_path(path: str) -> str:
+    """Which venue has this path."""
+    return "bybit" if path.startswith("/v5/") else "binance"
+
+
 class ChecksUnanswered(Disturbance):
     """One of the questions that a start asks about account and key is not answered properly: once, some times, or while
     the process lives. `answered`: what this process has been answered properly."""
@@ -76,7 +94,7 @@ class ChecksUnanswered(Disturbance):
         self.answered, self._path = set(), ""
         if self.world.seam is Seam.WIRE and plan.strikes(kind):
             self._path, self._left = (
-                plan.choose(kind, CHECKED[self.world.venue]),
+                plan.choose(kind, checked(self.world)),
                 plan.choose(kind, [1, 2, 5, 1_000_000]),
             )
             self.world.note(f"{self._path} is not answered properly {self._left} times")
@@ -84,8 +102,8 @@ class ChecksUnanswered(Disturbance):
     def spoil(self, request: WireRequest, reply: WireReply) -> WireReply:
         if request.path == self._path and self._left > 0:
             self._left -= 1
-            return self.plan.choose(Kind.CHECK_UNANSWERED, SHAPES[self.world.venue])
-        if request.path in CHECKED[self.world.venue] and _is_answer(reply):
+            return self.plan.choose(Kind.CHECK_UNANSWERED, SHAPES[venue_of_path(request.path)])
+        if request.path in checked(self.world) and _is_answer(reply):
             self.answered.add(request.path)
         return reply
 
@@ -107,16 +125,21 @@ class SilenceAsked(Disturbance):
         if self.world.seam is not Seam.WIRE:
             return
         self._answered = {}
-        take = venue._gateway.take
+        for one in [half.venue for half in venue._halves] if isinstance(venue, PairVenue) else [venue]:
+            self._stand_before(one._gateway)
+
+    def _stand_before(self, gateway: Any) -> None:
+        take = gateway.take
 
         def taken(request: WireRequest, transport: MemoryTransport) -> None:
-            market = next((part for part in MARKETS[self.world.venue] if request.path.startswith(part)), "")
+            markets = MARKETS[venue_of_path(request.path)]
+            market = next((part for part in markets if request.path.startswith(part)), "")
             if not self._is_banned(request, market):
                 take(request, transport)
                 return
             self.world.loop.call_later(0.03, self._answer, market, transport)
 
-        venue._gateway.take = taken
+        gateway.take = taken
 
     def _is_banned(self, request: WireRequest, market: str) -> bool:
         now, plan = self.world.loop.time(), self.plan
@@ -135,7 +158,7 @@ class SilenceAsked(Disturbance):
         now = self.world.loop.time()
         seconds = max(1, math.ceil(self._until.get(market, now) - now))
         self._answered.setdefault(market, now)
-        if self.world.venue == "bybit":
+        if venue_of_path(market) == "bybit":
             transport.answer(Answer(403, "403, access too frequent", headers=(("Retry-After", str(seconds)),)))
             return
         body = '{"code":-1003,"msg":"Way too many requests; IP banned."}'
