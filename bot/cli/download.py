@@ -33,7 +33,8 @@ def download(
     ] = None,
     timeframe: Annotated[Timeframe, typer.Option(help="Width of a candle.")] = Timeframe.HOUR,
 ) -> None:
-    """Fetch candles and funding of the venue's real market, without a key."""
+    """Fetch candles and funding of the venue's real market, without a key; of two venues each symbol where it is
+    traded."""
     if end <= start:
         raise CommandFailed(f"--to {end:%Y-%m-%d}: is not after --from {start:%Y-%m-%d}", ExitCode.USAGE)
     pyarrow_or_fail()
@@ -43,6 +44,7 @@ def download(
     from bot.runtime.settings.model import load_settings
     from bot.venues.ccxt.adapter import load_adapter
     from bot.venues.ccxt.history import PublicHistory
+    from bot.venues.pair.history import PairHistory
 
     logs.configure(level="error")
     settings = load_settings(given.files, given.assignments)
@@ -55,10 +57,13 @@ def download(
     )
     chosen = [symbol.strip() for symbol in symbols.split(",") if symbol.strip()] if symbols else named
     required = data_download.DownloadRequest(out, _ms(start), _ms(end), tuple(dict.fromkeys(chosen)), timeframe.value)
-    adapter = load_adapter(settings.venue.id)
+    halves = [
+        PublicHistory(load_adapter(account.id), "mainnet", quote=universe.quote, clock=SystemClock())
+        for account in settings.venue.accounts
+    ]
 
     async def fetch() -> dict[str, object]:
-        history = PublicHistory(adapter, "mainnet", quote=universe.quote, clock=SystemClock())
+        history = PairHistory(*halves) if len(halves) > 1 else halves[0]
         try:
             await history.open()
             return await data_download.download(required, history, on_progress=_progress)

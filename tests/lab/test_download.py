@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,10 @@ from bot.simex.market.replay import ReplayMarket
 from bot.simex.server import Simex
 from bot.simex.tls import loopback_session
 from bot.venues.binance.adapter import ADAPTER
+from bot.venues.bybit.adapter import ADAPTER as BYBIT
+from bot.venues.ccxt.adapter import Adapter
 from bot.venues.ccxt.history import PublicHistory
+from bot.venues.pair.history import PairHistory
 from tests.commands import sectorbot_process
 from tests.lab.markets import DAY, START_MS, H, path_of, wandering
 from tests.venues.conftest import HandClock
@@ -33,9 +37,26 @@ class Stopped(Exception):
     """The download is interrupted here."""
 
 
+@dataclass
+class Recorded:
+    """An exchange with 170 days behind it, and what reads it."""
+
+    server: Simex
+    clock: HandClock
+
+    def history(self, adapter: Adapter) -> PublicHistory:
+        return PublicHistory(
+            adapter,
+            "sim",
+            quote="USDT",
+            clock=self.clock,
+            session_factory=lambda: loopback_session(self.server.https_port, self.server.ca_path),
+        )
+
+
 @pytest.fixture
-async def history(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[PublicHistory]:
-    """Public reads of an exchange with 170 days behind it; UNI's perp is as old as its spot."""
+async def recorded(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Recorded]:
+    """Speaks as either venue; UNI's perp is as old as its spot."""
     paths = {f"{token}/USDT": path_of(wandering(n, 40.0), FIRST_MS, 24 * 170) for n, token in enumerate(TOKENS)}
     paths["UNI/USDT:USDT"] = paths["UNI/USDT"]
     funding = {"UNI/USDT:USDT": [(FIRST_MS + number * 8 * H, 0.0001) for number in range(510)]}
@@ -45,18 +66,19 @@ async def history(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pub
     exchange = Exchange(instruments=instruments, market=market, start_ms=NOW_MS)
     clock = HandClock(NOW_MS)
     server = Simex(exchange, keys={}, clock=clock.now_ms)
+    server.serve_dialects(("binance", "bybit"))
     await server.start(tls_dir=tmp_path_factory.mktemp("tls"))
-    reads = PublicHistory(
-        ADAPTER,
-        "sim",
-        quote="USDT",
-        clock=clock,
-        session_factory=lambda: loopback_session(server.https_port, server.ca_path),
-    )
+    yield Recorded(server, clock)
+    await server.stop()
+
+
+@pytest.fixture
+async def history(recorded: Recorded) -> AsyncIterator[PublicHistory]:
+    """Public reads of it as one venue."""
+    reads = recorded.history(ADAPTER)
     await reads.open()
     yield reads
     await reads.close()
-    await server.stop()
 
 
 def wanted(folder: Path, *, start_ms: int = FIRST_MS, end_ms: int = START_MS + 9 * DAY) -> DownloadRequest:
@@ -109,6 +131,26 @@ async def test_an_interrupted_download_goes_on_and_leaves_nothing_half_written(
     await download(wanted(whole), history, on_progress=quiet)
     for table in ("ohlcv_1h", "perp_ohlcv_1h", "funding_8h"):
         assert pq.read_table(tmp_path / f"{table}.parquet").equals(pq.read_table(whole / f"{table}.parquet"))
+
+
+async def test_of_two_venues_every_symbol_is_fetched_where_it_is_traded(
+    recorded: Recorded, history: PublicHistory, tmp_path: Path
+) -> None:
+    days = {"start_ms": START_MS - 60 * DAY, "end_ms": START_MS}
+    await download(wanted(tmp_path / "one", **days), history, on_progress=quiet)
+    recorded.server.request_log.clear()
+    pair = PairHistory(recorded.history(ADAPTER), recorded.history(BYBIT))
+    await pair.open()
+    try:
+        await download(wanted(tmp_path / "two", **days), pair, on_progress=quiet)
+    finally:
+        await pair.close()
+    asked = {path for _, _, path, _ in recorded.server.request_log}
+    assert {"/api/v3/klines", "/v5/market/kline", "/v5/market/funding/history"} <= asked
+    assert not any("klines" in path or "fundingRate" in path for path in asked if path.startswith("/fapi/"))
+    for table in ("ohlcv_1h", "perp_ohlcv_1h", "funding_8h"):
+        one, two = (pq.read_table(tmp_path / name / f"{table}.parquet").to_pylist() for name in ("one", "two"))
+        assert [(row["ts"], row["symbol"]) for row in two] == [(row["ts"], row["symbol"]) for row in one], table
 
 
 async def test_a_longer_download_keeps_each_candle_once(history: PublicHistory, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from bot.domain.symbol import is_perp
 from bot.lab.backtest.record import day_of
 from bot.runtime.exit_codes import CommandFailed, ExitCode
 from bot.venues.ccxt.history import PublicHistory
+from bot.venues.pair.history import PairHistory
 
 PARTS = ".parts"
 CANDLES = pa.schema(
@@ -63,7 +64,9 @@ class OnProgress(Protocol):
     def __call__(self, done: int, count: int, message: str) -> None: ...
 
 
-async def download(wanted: DownloadRequest, history: PublicHistory, *, on_progress: OnProgress) -> dict[str, Any]:
+async def download(
+    wanted: DownloadRequest, history: PublicHistory | PairHistory, *, on_progress: OnProgress
+) -> dict[str, Any]:
     """Fetch what is missing and write the tables; the document says what was fetched and what the venue lacks.
 
     Raises:
@@ -121,12 +124,13 @@ def _months(start_ms: int, end_ms: int) -> Iterator[tuple[int, int]]:
         start_ms = upto_ms
 
 
-async def _fetch(part: MonthPart, timeframe: str, history: PublicHistory) -> pa.Table:
+async def _fetch(part: MonthPart, timeframe: str, history: PublicHistory | PairHistory) -> pa.Table:
+    page = history.page_of(part.symbol)
     if part.table.startswith("funding"):
-        settled = await _paged(lambda at: history.fetch_funding(part.symbol, at, part.end_ms), history.page, part)
+        settled = await _paged(lambda at: history.fetch_funding(part.symbol, at, part.end_ms), page, part)
         rates = [(at - at % SETTLED_WITHIN_MS, part.symbol, float(rate)) for at, rate in settled]
         return _table(rates, FUNDING)
-    rows = await _paged(lambda at: history.fetch_candles(part.symbol, timeframe, at, part.end_ms), history.page, part)
+    rows = await _paged(lambda at: history.fetch_candles(part.symbol, timeframe, at, part.end_ms), page, part)
     return _table([(at, part.symbol, *map(float, values)) for at, *values in rows], CANDLES)
 
 

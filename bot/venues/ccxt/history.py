@@ -37,7 +37,6 @@ class PublicHistory:
             rules=rules or ConnectionRules(),
         )
         self._history = adapter.history(self._link)
-        self.page = self._history.page
 
     async def open(self) -> None:
         """Connect and verify the environment."""
@@ -48,6 +47,11 @@ class PublicHistory:
 
     def now_ms(self) -> int:
         return self._link.now_ms()
+
+    def page_of(self, symbol: str) -> int:
+        """Rows of a full page; a shorter one is the last."""
+        del symbol
+        return self._history.page
 
     async def fetch_instruments(self, symbols: Sequence[str]) -> Mapping[str, Instrument]:
         """What the venue lists of them; the other reads know these only."""
