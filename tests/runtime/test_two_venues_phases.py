@@ -1,0 +1,183 @@
+"""Spot at one venue and perps at another, over the wire: one of both in trouble at each phase of a rotation, and a
+start while one is dark."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl
+
+import pytest
+
+from bot.domain.durations import HOUR_MS
+from bot.domain.instrument import Kind, Side
+from bot.domain.symbol import is_perp
+from bot.ports import Unavailable
+from bot.runtime.kill.guarded_start import left_open
+from bot.runtime.simulator.embedded import ACCOUNT, PERP_ACCOUNT
+from bot.runtime.wiring import App
+from bot.simex.dialects.wire import WireReply, WireRequest
+from bot.simex.engine.types import SimOrder
+from bot.simex.faults import Fault
+from tests.stage import ROUNDS, Stage, staged
+
+ONE, OTHER = "binance", "bybit"
+PATHS: Mapping[str, tuple[str, ...]] = {ONE: ("/api/*", "/sapi/*", "/fapi/*"), OTHER: ("/v5/*",)}
+ACCOUNT_PATHS = frozenset(
+    {
+        "/api/v3/account",
+        "/fapi/v3/account",
+        "/fapi/v3/positionRisk",
+        "/v5/account/wallet-balance",
+        "/v5/position/list",
+    }
+)
+DARK = dict.fromkeys((ONE, OTHER), Fault(before_engine_drop=True))
+BANNED = {
+    ONE: Fault(reply_status=418, reply_body='{"code":-1003,"msg":"IP banned."}', skips_engine=True),
+    OTHER: Fault(reply_status=403, reply_body="403, access too frequent", skips_engine=True),
+}
+SLOW = dict.fromkeys((ONE, OTHER), Fault(delay_before_ms=40, delay_after_ms=40))
+FAULTS: Mapping[str, Mapping[str, Fault]] = {"dark": DARK, "banned": BANNED, "slow": SLOW}
+PHASES, TROUBLED_TURNS = 4, 2
+CASES = [(trouble, kind, phase) for trouble in (*FAULTS, "lying") for kind in Kind for phase in range(PHASES)]
+QUICK = {("dark", Kind.PERP, 1), ("lying", Kind.SPOT, 2)}
+REPEATED_SALE = pytest.mark.xfail(
+    strict=True,
+    reason="a rotation sells a leg again while the account goes on showing it unsold: a lock lets reductions pass",
+)
+KNOWN = {("lying", Kind.SPOT, 1): REPEATED_SALE}
+
+
+def cases() -> list[Any]:
+    """Every trouble of either half at each phase; spot is at the first venue in every other one."""
+    return [
+        pytest.param(
+            *case,
+            number % 2 == 0,
+            id="-".join(map(str, case)),
+            marks=[*([] if case in QUICK else [pytest.mark.slow]), *([KNOWN[case]] if case in KNOWN else [])],
+        )
+        for number, case in enumerate(CASES)
+    ]
+
+
+def settings_of(*, has_spot_at_first: bool) -> tuple[str, str]:
+    spot, perp = (ONE, OTHER) if has_spot_at_first else (OTHER, ONE)
+    return f"venue.spot.id={spot}", f"venue.perp.id={perp}"
+
+
+def venue_of(stage: Stage, kind: Kind) -> str:
+    return stage.settings.venue.account_of(kind).id
+
+
+@contextmanager
+def lying(stage: Stage, venue: str) -> Iterator[Callable[[], None]]:
+    """Once the call that is given is made, the account of a venue goes on saying what it said last before."""
+    server, said, is_begun = stage.embedded.server, dict[tuple[str, str], WireReply](), list[bool]()
+    original = server.respond
+
+    def respond(request: WireRequest) -> WireReply:
+        is_there = request.path.startswith("/v5/") is (venue == OTHER)
+        if request.path not in ACCOUNT_PATHS or not is_there:
+            return original(request)
+        asked = {name: value for name, value in parse_qsl(request.query) if name in ("settleCoin", "symbol")}
+        key = request.path, str(asked)
+        if not is_begun or key not in said:
+            said[key] = original(request)
+        return said[key]
+
+    server.respond = respond  # type: ignore[method-assign]
+    try:
+        yield lambda: is_begun.append(True)
+    finally:
+        server.respond = original  # type: ignore[method-assign]
+
+
+def orders(stage: Stage) -> list[SimOrder]:
+    exchange = stage.embedded.exchange
+    return [o for account in (ACCOUNT, PERP_ACCOUNT) for s in exchange.instruments for o in exchange.orders(account, s)]
+
+
+def entries(stage: Stage) -> set[str]:
+    """Orders that opened something, at either venue."""
+    return {
+        order.client_id
+        for order in orders(stage)
+        if (not order.reduce_only if is_perp(order.symbol) else order.side is Side.BUY) and not order.trigger_price
+    }
+
+
+def unhold(app: App) -> None:
+    """A ban is over: it is counted in real time, of which none passes here."""
+    venue: Any = app.venue
+    for half in venue._halves:
+        for gate in half.venue._link.wire.gates.values():
+            gate._held_until = gate._critical_until = 0.0
+
+
+async def turns(stage: Stage, app: App, count: int) -> None:
+    for _ in range(count):
+        try:
+            result = await stage.turn(app)
+            has_acted = result.has_acted
+        except Unavailable:
+            has_acted = False
+        if not has_acted:
+            stage.embedded.clock.skip(HOUR_MS)
+
+
+@pytest.mark.parametrize(("trouble", "kind", "phase", "has_spot_at_first"), cases())
+async def test_a_venue_in_trouble_at_any_phase_opens_nothing_and_the_rotation_ends(
+    tmp_path: Path, trouble: str, kind: Kind, phase: int, has_spot_at_first: bool
+) -> None:
+    async with staged(tmp_path, *settings_of(has_spot_at_first=has_spot_at_first)) as stage, stage.app() as app:
+        venue = venue_of(stage, kind)
+        with lying(stage, venue) as lie:
+            await turns(stage, app, phase)
+            before = entries(stage)
+            campaign = stage.results[-1].decision.campaign if stage.results else None
+            assert campaign is None or not campaign.is_over, "there is something left to be done"
+            if trouble == "lying":
+                lie()
+            else:
+                for path in PATHS[venue]:
+                    stage.spoil(FAULTS[trouble][venue], path=path, times=None)
+            await turns(stage, app, TROUBLED_TURNS)
+            during = entries(stage) - before
+            assert trouble in ("slow", "lying") or not during, "nothing is opened at either venue"
+        stage.heal()
+        unhold(app)
+        stage.embedded.clock.skip(15_000)
+        await stage.rotate(app, ROUNDS)
+        truth = await app.cycle.settle()
+        assert truth.is_agreed, truth.notes
+        known = {order.client_id: order for order in app.journal.reader.load_orders(10_000)}
+        for order in orders(stage):
+            assert known[order.client_id].filled_size == order.filled_size or order.child_id is not None
+        sectors = stage.results[-1].portfolio.sectors
+        assert abs(sectors["defi"].spot - 48_000) < 600
+        assert abs(sectors["infra"].spot - 35_000) < 600
+        stage.embedded.exchange.audit()
+
+
+@pytest.mark.parametrize("dark", list(Kind))
+async def test_a_start_while_one_of_two_venues_is_dark_waits_for_it_and_says_which(tmp_path: Path, dark: Kind) -> None:
+    """Whatever rests there stays: the process that could not start has cancelled and sent nothing."""
+    async with staged(tmp_path, *settings_of(has_spot_at_first=True)) as stage:
+        async with stage.app() as app:
+            await turns(stage, app, 2)
+            resting = {order.client_id for order in orders(stage) if order.is_open}
+            count = len(orders(stage))
+        for path in PATHS[venue_of(stage, dark)]:
+            stage.spoil(DARK[ONE], path=path, times=None)
+        role = "spot at binance" if dark is Kind.SPOT else "perps at bybit"
+        with pytest.raises(Unavailable, match=role):
+            await stage.build()
+        assert "positions" in left_open(stage.settings), "the journal knows the hedges, and says so"
+        assert {order.client_id for order in orders(stage) if order.is_open} == resting
+        assert len(orders(stage)) == count
+        stage.heal()
+        async with stage.app() as app:
+            await stage.rotate(app)
+            assert (await app.cycle.settle()).is_agreed
