@@ -23,9 +23,11 @@ from bot.domain.portfolio import Balance, Holding, Portfolio
 from bot.domain.states import KillLevel, OrderState
 from bot.journal.journal import Journal
 from bot.report import holdings, queries, rows, tables
+from bot.report.profit import views as profit_views
 from bot.report.views import orders as orders_view
 from bot.report.views import positions as positions_view
 from bot.report.views import sleeves as sleeves_view
+from bot.report.views.venues import with_venue
 from bot.runtime.exit_codes import ExitCode
 from tests.commands import sectorbot
 from tests.report.test_report import held, orders, standing, why_row
@@ -176,12 +178,44 @@ def positions() -> list[dict[str, Any]]:
     return [row | POSITION for row in positions_view.position_rows(held().account, snapshot().instruments, Memory())]
 
 
+def sent() -> list[dict[str, Any]]:
+    return [orders_view.order_rows(orders())[0] | ORDER]
+
+
+def apart(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return with_venue(found, "some-exchange+other")
+
+
+PROFIT = dict.fromkeys(
+    [f"{part}_quote" for part in ("net", "realised", "unrealised", "funding", "fees", "other", "slippage")],
+    "-1210345.67",
+) | {
+    "name": "start",
+    "begin_ms": NOW,
+    "return": "-0.1234",
+    "flows_quote": {"deposit": "1210345.67"},
+    "equity_end_quote": "12103450.67",
+}
+STANCE = {"span_ms": 864_000_000} | dict.fromkeys(
+    [
+        f"{part}_quote"
+        for part in ("neutral", "timing", "selection", "hedges", "longs", "other", "funding", "fees", "slippage")
+    ]
+    + ["net_quote", "covered_quote"],
+    "-1210345.67",
+)
 TABLES: dict[str, Callable[[], Any]] = {
     "sleeves": lambda: sleeves_view.sleeves_table(sleeves(), "USDT"),
-    "orders": lambda: orders_view.orders_table([orders_view.order_rows(orders())[0] | ORDER], "USDT", NOW),
+    "orders": lambda: orders_view.orders_table(sent(), "USDT", NOW),
     "positions": lambda: positions_view.positions_table(positions(), "USDT"),
     "holdings": lambda: holdings.holdings_table(holdings.holding_rows(holder(), {}), "USDT"),
     "why": lambda: tables.why_view(why_row(), NOW),
+    "sleeves of two venues": lambda: sleeves_view.sleeves_table(apart(sleeves()), "USDT", with_venue=True),
+    "orders of two venues": lambda: orders_view.orders_table(apart(sent()), "USDT", NOW + 86_400_000, with_venue=True),
+    "periods": lambda: profit_views.periods_table([PROFIT], "USDT"),
+    "groups": lambda: profit_views.groups_table("sleeve", {"infra.hedge": PROFIT, "defi.spot": PROFIT}, "USDT"),
+    "stances": lambda: profit_views.stances_table({"into_defi": STANCE, "neutral": STANCE}, "USDT"),
+    "legs": lambda: orders_view.legs_table([row | {"orders": 12} for row in sent()], "USDT"),
 }
 
 

@@ -113,17 +113,17 @@ def periods_table(rows: Iterable[Mapping[str, Any]], quote: str) -> RenderableTy
     """One row a period: its parts, their sum, what came in or went out besides."""
     columns = [
         Column("period"),
-        Column("from", rank=1),
+        Column("from", rank=3),
         Column("realised", True),
         Column("unrealised", True),
-        Column("funding", True),
-        Column("fees", True),
-        Column("other", True, rank=3),
+        Column("funding", True, rank=1),
+        Column("fees", True, rank=1),
+        Column("other", True, rank=5),
         Column("profit", True),
-        Column("slippage", True, rank=5),
-        Column("return", True, rank=4),
-        Column("in or out", True, rank=2),
-        Column("equity", True),
+        Column("slippage", True, rank=7),
+        Column("return", True, rank=6),
+        Column("in or out", True, rank=4),
+        Column("equity", True, rank=2),
     ]
     cells = [
         [
@@ -146,11 +146,11 @@ def groups_table(title: str, groups: Mapping[str, Mapping[str, Any]], quote: str
         Column(title),
         Column("realised", True),
         Column("unrealised", True),
-        Column("funding", True),
-        Column("fees", True),
-        Column("other", True, rank=1),
+        Column("funding", True, rank=1),
+        Column("fees", True, rank=1),
+        Column("other", True, rank=2),
         Column("profit", True),
-        Column("slippage", True, rank=2),
+        Column("slippage", True, rank=3),
     ]
     cells = [[name, *_amounts(row), signed(-Decimal(row["slippage_quote"]))] for name, row in groups.items()]
     if len(cells) > 1:
@@ -165,8 +165,8 @@ _STANCE_PARTS = ("neutral", "timing", "selection", "hedges", "longs", "other", "
 def stances_table(rows: Mapping[str, Mapping[str, Any]], quote: str) -> RenderableType:
     """A period by stance, with the sum below; what the spot under the hedges did is a part of the others."""
     names = (*_STANCE_PARTS, "net", "covered")
-    ranks = {"longs": 2, "other": 4, "funding": 2, "fees": 2, "slippage": 3, "covered": 1}
-    columns = [Column("stance"), Column("days", True, rank=1)]
+    ranks = {"longs": 3, "other": 5, "funding": 3, "fees": 3, "slippage": 4, "covered": 2, "selection": 1, "hedges": 1}
+    columns = [Column("stance"), Column("days", True, rank=2)]
     columns += [
         Column({"covered": "spot under hedges"}.get(name, name), True, rank=ranks.get(name, 0)) for name in names
     ]
