@@ -20,14 +20,15 @@ from bot.report import queries
 from bot.report.queries import JournalView
 from bot.report.views.venues import transfer_row, transfer_text, venue_text, with_venue
 from bot.runtime.exit_codes import ExitCode
-from bot.venues.registry import FOLDERS
+from bot.venues.registry import FOLDERS, abilities_of
 from tests.commands import sectorbot
 from tests.operate.dashboard.conftest import dashboard
 from tests.report.test_report import held
 from tests.risk.worlds import D
 from tests.stage import golden, notes_of, staged
 
-SPOT, PERP = sorted(FOLDERS)[:2]
+PERP = next(name for name in FOLDERS if abilities_of(name).has_demo)
+SPOT = next(name for name in FOLDERS if name != PERP)
 APART = (f"venue.spot.id={SPOT}", f"venue.perp.id={PERP}")
 WALLETS = ("one", "other")
 
