@@ -86,11 +86,11 @@ def _cells(number: int, row: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def bar(score: float, half: int = BAR_HALF) -> str:
-    """A bar from the middle: `half` cells on each side stand for a score of 1."""
-    filled = min(half, round(abs(score) * half))
+def bar(score: float) -> str:
+    """A bar from the middle: `BAR_HALF` cells on each side stand for a score of 1."""
+    filled = min(BAR_HALF, round(abs(score) * BAR_HALF))
     left, right = (filled, 0) if score < 0 else (0, filled)
-    return ("█" * left).rjust(half) + "│" + ("█" * right).ljust(half)
+    return ("█" * left).rjust(BAR_HALF) + "│" + ("█" * right).ljust(BAR_HALF)
 
 
 def rank(row: Mapping[str, Any]) -> str:

@@ -53,6 +53,7 @@ def test_the_first_line_comes_before_anything_heavy_is_loaded(tmp_path: Path) ->
     assert done.stdout.strip() == "[]"
 
 
+@pytest.mark.slow  # `test_beside.py` has the page beside a run
 def test_the_dashboard_is_served_while_the_demo_runs_and_ends_with_it(shown: tuple[list[str], float]) -> None:
     (line,) = [line for line in shown[0] if line.startswith("dashboard ")]
     port = int(line.split()[1].rstrip("/").rpartition(":")[2])

@@ -181,6 +181,7 @@ def test_a_scenario_that_cannot_be_shown_says_why_in_one_line(
     assert words in " ".join(capsys.readouterr().out.split())
 
 
+@pytest.mark.slow  # `test_backtest.py` has the hedge of a gain through the whole bot, `test_standing.py` its size
 def test_a_doubled_holding_is_hedged_without_a_sale(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The article's case: what has doubled since it was bought, before the bot ever ran."""
     document = run(capsys, tmp_path, scenario="doubled")

@@ -91,7 +91,6 @@ class ExpiryReason(StrEnum):
     REDUCE_ONLY = "reduce_only"
     LIQUIDATION = "liquidation"
     DELISTED = "delisted"
-    COUNTDOWN = "countdown"
     REFUSED_ON_TRIGGER = "refused_on_trigger"
     MARGIN = "margin"
     SELF_TRADE = "self_trade"

@@ -108,11 +108,11 @@ class BybitSocket:
     def _failed(self, asked: Mapping[str, Any], message: str) -> str:
         return self._worded(asked, message, is_done=False)
 
-    def _worded(self, asked: Mapping[str, Any], message: str, *, is_done: bool = True, op: str = "") -> str:
+    def _worded(self, asked: Mapping[str, Any], message: str, *, is_done: bool = True) -> str:
         answer = {"success": is_done, "ret_msg": message, "conn_id": self.number}
         if "req_id" in asked:
             answer["req_id"] = str(asked["req_id"])
-        return json.dumps({**answer, "op": op or str(asked.get("op", ""))}, separators=(",", ":"))
+        return json.dumps({**answer, "op": str(asked.get("op", ""))}, separators=(",", ":"))
 
     @property
     def number(self) -> str:
