@@ -32,13 +32,17 @@ def main() -> int:
         for error in report.errors:
             traceback.print_exception(error)
         return int(bool(_news(report)))
-    started, reports = time.monotonic(), []
+    started, reports, broken = time.monotonic(), [], 0
     for report in _all(options):
+        if isinstance(report, RuntimeError):
+            broken += 1
+            continue
         reports.append(report)
         if _news(report):
             _print_seed(report)
     _print_sum(reports, time.monotonic() - started)
-    return int(any(_news(report) for report in reports))
+    print(f"broken seeds   {broken}")
+    return int(bool(broken) or any(_news(report) for report in reports))
 
 
 def _options() -> argparse.Namespace:
@@ -61,8 +65,8 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _all(options: argparse.Namespace) -> Iterator[Report]:
-    """The reports as they come."""
+def _all(options: argparse.Namespace) -> Iterator[Report | RuntimeError]:
+    """The reports as they come; an error of a seed that the simulation itself could not bring to its end."""
     deadline, seeds = time.monotonic() + options.seconds, iter(range(options.first, options.first + options.seeds))
     with ProcessPoolExecutor(options.jobs) as pool:
         running: dict[Future[Report], int] = {}
@@ -86,7 +90,11 @@ def _all(options: argparse.Namespace) -> Iterator[Report]:
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 seed = running.pop(future)
                 if (error := future.exception()) is not None:
-                    raise RuntimeError(f"the simulation of seed {seed} broke") from error
+                    broken = RuntimeError(f"the simulation of seed {seed} broke")
+                    broken.__cause__ = error
+                    traceback.print_exception(broken)
+                    yield broken
+                    continue
                 yield future.result()
 
 

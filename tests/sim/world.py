@@ -369,6 +369,8 @@ class World:
         """Where the events go: the journal, or its copy. Between two lives, where the last one has written."""
         if self.life is not None:
             self._last_file = self.life.app.journal._recovery.path
+        if not self._last_file.exists():  # the process was killed between the copy's end and its own knowledge of it
+            self._last_file = self.journal_path
         return self._last_file
 
     def forget_copy(self) -> None:
