@@ -46,6 +46,7 @@ from bot.simex.market.catalogue import recorded_liquidation_fees
 from bot.venues.pair.venue import PairVenue
 from bot.venues.paper.engine_venue import EngineVenue
 from tests.sim.at_the_wire import WireVenue
+from tests.sim.bingx_replica import BingxReplica
 from tests.sim.bybit_replica import BybitReplica
 from tests.sim.faults import AT_THE_WIRE, FaultPlan, Kind
 from tests.sim.halves import Darkness, engines_of, is_spot_unified, pair_of
@@ -57,6 +58,7 @@ from tests.sim.options import drawn, needs_past, with_series
 from tests.sim.replica import Replica
 from tests.sim.streams import SimStreams
 from tests.sim.unified import UnifiedEngine
+from tests.sim.unnamed import UnnamedVenue
 from tests.sim.venue import FaultyVenue
 from tests.sim.wire import ACCOUNT, Crash, Doom, Wire
 from tests.stage import DROPPED
@@ -129,12 +131,13 @@ STANDING = 0.25  # part of the seeds in which a stance that is reached stands fo
 _SETTINGS_OF = {
     "binance": ("venue.id=binance",),
     "bybit": ("venue.id=bybit",),
+    "bingx": ("venue.id=bingx",),
     "mixed": ("venue.spot.id=binance", "venue.perp.id=bybit"),
 }
 STEPS_AT_THE_WIRE = 10  # of the loop, where the port has one
 
 
-BINANCE, BYBIT, MIXED = "binance", "bybit", "mixed"
+BINANCE, BYBIT, BINGX, MIXED = "binance", "bybit", "bingx", "mixed"
 PART_OF_BYBIT, PART_OF_MIXED = 1 / 3, 1 / 6  # of the seeds
 
 
@@ -302,7 +305,7 @@ class World:
             market=market_of(chance.randrange(MARKETS), has_past=needs_past(chosen)),
             start_ms=START_MS,
             rules=Rules(
-                duplicate_scope=scope if venue == BINANCE else DuplicateScope.NEVER,
+                duplicate_scope=scope if venue in (BINANCE, BINGX) else DuplicateScope.NEVER,
                 brackets=brackets_of(Rules()),
                 liquidation_fees=recorded_liquidation_fees(instruments(renames=renames)),
             ),
@@ -322,13 +325,19 @@ class World:
         self.start = neutral_holdings(self.exchange, self.exchange.instruments, at, settings.universe, BOOK)
         perp = sum((s for n, s in at.allocation.neutral.items() if n.endswith(".futures")), ZERO) * BOOK
         self.exchange.create_account(ACCOUNT, spot=self.start, perp=perp)
-        inner = (UnifiedEngine if venue == BYBIT else EngineVenue)(self.exchange, _Truth(self), account=ACCOUNT)
+        inner = self._inner(venue)
         self.wire = Wire(self.exchange, self.plan, inner, self.now_ms, self.note)
         self.darkness = Darkness(self.plan, loop.time)
         self._connect_halves()
         self.streams = SimStreams(self, only)
         self.life: Life | None = None
         self.codes: Counter[str] = Counter()
+
+    def _inner(self, venue: str) -> EngineVenue:
+        """The exchange as one account sees it without a wire."""
+        if venue == BYBIT:
+            return UnifiedEngine(self.exchange, _Truth(self), account=ACCOUNT)
+        return EngineVenue(self.exchange, _Truth(self), account=ACCOUNT, venue=BINGX if venue == BINGX else BINANCE)
 
     @property
     def journal_path(self) -> Path:
@@ -353,7 +362,7 @@ class World:
         is_pair, is_wire = self.venue == MIXED, self.seam is Seam.WIRE
         self.engines = engines_of(self.seed, self.exchange, _Truth(self)) if is_pair and not is_wire else None
         self.replicas = replicas_of(self.seed, self.wire) if is_pair and is_wire else {}
-        make_replica = BybitReplica if self.venue == BYBIT else Replica
+        make_replica = {BYBIT: BybitReplica, BINGX: BingxReplica}.get(self.venue, Replica)
         self.replica = self.replicas.get(MarketKind.PERP) or (make_replica(self.wire) if is_wire else None)
 
     def venue_at(self, kind: MarketKind) -> str:
@@ -532,7 +541,7 @@ class World:
         if self.engines is not None:
             return pair_of(self.wire, self.clock, doom, self.engines, self.darkness)
         if self.replica is None:
-            return FaultyVenue(self.wire, self.clock, doom)
+            return (UnnamedVenue if self.venue == BINGX else FaultyVenue)(self.wire, self.clock, doom)
         if self.replicas:
             return pair_at_the_wire(
                 self.wire,

@@ -208,7 +208,7 @@ class OneSymbolFails(Disturbance):
             return reply
         is_perp = ":" in self._blind
         blind = self._blind.partition(":")[0].replace("/", "")
-        if named == blind and is_about_perps(request) is is_perp:
+        if str(named).replace("-", "") == blind and is_about_perps(request) is is_perp:
             return WireReply(503, PROXY_PAGE)
         return reply
 
@@ -220,6 +220,8 @@ def is_about_perps(request: WireRequest) -> bool:
     """Whether a question is about perps: Bybit's says so, Binance has a host of its own for them."""
     if request.path.startswith("/v5/"):
         return dict(parse_qsl(request.query)).get("category") == "linear"
+    if request.path.startswith("/openApi/"):
+        return "/swap/" in request.path
     return not request.path.startswith("/api/")
 
 

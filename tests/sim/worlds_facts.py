@@ -9,6 +9,7 @@ from bot.domain.instrument import Kind as MarketKind
 from bot.ports import Answered, Listed, NotListed
 from bot.simex.dialects.wire import WireReply, WireRequest
 from bot.venues.binance.rows import open_order
+from tests.sim.bingx_gateway import bingx_envelope
 from tests.sim.bybit_gateway import envelope
 from tests.sim.faults import Kind
 from tests.sim.hooks import Disturbance
@@ -71,6 +72,32 @@ BYBIT_LISTS: Mapping[str, Rows] = {
     "instruments": Rows(("/v5/market/instruments-info",), {"lotSizeFilter": (None, [], "x", ...)}, "list"),
     "funding": Rows(("/v5/market/tickers",), {"fundingRate": NUMBERS, "nextFundingTime": (None, "x", [], ...)}, "list"),
 }
+_BINGX_ORDERS = {"origQty": NUMBERS, "executedQty": NUMBERS, "status": NAMES, "side": NAMES}
+_BINGX_FILLS = ("/openApi/spot/v1/trade/myTrades", "/openApi/swap/v2/trade/allFillOrders")
+BINGX_LISTS: Mapping[str, Rows] = {
+    "positions": Rows(
+        ("/openApi/swap/v2/user/positions",),
+        dict.fromkeys(("positionAmt", "avgPrice", "markPrice", "unrealizedProfit"), NUMBERS),
+    ),
+    "balances": Rows(("/openApi/spot/v1/account/balance",), {"free": NUMBERS, "locked": NUMBERS}, "balances"),
+    "open orders": Rows(
+        ("/openApi/spot/v1/trade/openOrders", "/openApi/swap/v2/trade/openOrders"), _BINGX_ORDERS, "orders"
+    ),
+    "order history": Rows(
+        ("/openApi/spot/v1/trade/historyOrders", "/openApi/swap/v2/trade/allOrders"), _BINGX_ORDERS, "orders"
+    ),
+    "executions": Rows(_BINGX_FILLS, {**dict.fromkeys(("price", "qty", "volume"), NUMBERS)}, "fills"),
+    "payments": Rows(("/openApi/swap/v2/user/income",), {"income": NUMBERS, "asset": (None, 5, "", ...)}),
+    "instruments": Rows(
+        ("/openApi/spot/v1/common/symbols", "/openApi/swap/v2/quote/contracts"),
+        dict.fromkeys(("stepSize", "tickSize", "quantityPrecision", "pricePrecision"), (None, [], "x", ...)),
+        "symbols",
+    ),
+    "funding": Rows(
+        ("/openApi/swap/v2/quote/premiumIndex",),
+        {"lastFundingRate": NUMBERS, "nextFundingTime": (None, "x", [], ...)},
+    ),
+}
 # At the port: the question that is answered with the list.
 QUESTIONS = {
     "positions": "fetch_account",
@@ -104,7 +131,7 @@ class Bad:
     def is_about(self, row: Any) -> bool:
         if self.name == "balances":
             return bool(row.get("asset", row.get("coin")) == self.asset)
-        return bool(row.get("symbol") == self.venue_name)
+        return bool(str(row.get("symbol")).replace("-", "") == self.venue_name)
 
 
 class OneBadRow(Disturbance):
@@ -126,7 +153,7 @@ class OneBadRow(Disturbance):
         name = plan.choose(kind, list(LISTS))
         symbol = plan.choose(kind, self._symbols(name))
         is_bybit = self.world.venue_at(MarketKind.PERP if ":" in symbol else MarketKind.SPOT) == "bybit"
-        self._lists = BYBIT_LISTS if is_bybit else LISTS
+        self._lists = BYBIT_LISTS if is_bybit else BINGX_LISTS if self.world.venue == "bingx" else LISTS
         field = plan.choose(kind, list(self._lists[name].bad))
         self._bad = Bad(name, symbol, field, plan.choose(kind, list(self._lists[name].bad[field])))
         self.world.note(f"a row of {name} about {symbol} cannot be read: {field} is {self._bad.value!r}")
@@ -163,6 +190,8 @@ class OneBadRow(Disturbance):
             return reply
         if self._lists is BYBIT_LISTS:
             return self._spoil_envelope(bad, request, reply)
+        if self._lists is BINGX_LISTS:
+            return self._spoil_data(bad, request, reply)
         is_perp = not request.path.startswith("/api/")
         if bad.name != "balances" and (":" in bad.symbol) is not is_perp:
             return reply
@@ -178,6 +207,26 @@ class OneBadRow(Disturbance):
         changed = [*rows[:index], cells, *rows[index + 1 :]] if isinstance(whole, list) else cells
         self._serve(bad)
         return replace(reply, content={**reply.content, envelope: changed} if envelope else changed)
+
+    def _spoil_data(self, bad: Bad, request: WireRequest, reply: WireReply) -> WireReply:
+        """The same in an answer whose rows are its data, or stand in it."""
+        data = reply.content.get("data")
+        if bad.name != "balances" and (":" in bad.symbol) is not is_about_perps(request):
+            return reply
+        names = (self._lists[bad.name].envelope, "fill_orders")
+        name = next((one for one in names if isinstance(data, dict) and one in data), "")
+        rows = data[name] if name else data
+        if not isinstance(rows, list):
+            return reply
+        index = next((i for i, row in enumerate(rows) if bad.is_about(row) and bad.field in row), None)
+        if index is None:
+            return reply
+        cells = {cell: value for cell, value in rows[index].items() if cell != bad.field}
+        if bad.value is not ...:
+            cells[bad.field] = bad.value
+        changed = [*rows[:index], cells, *rows[index + 1 :]]
+        self._serve(bad)
+        return replace(reply, content={**reply.content, "data": {**data, name: changed} if name else changed})
 
     def _spoil_envelope(self, bad: Bad, request: WireRequest, reply: WireReply) -> WireReply:
         """The same in an answer whose rows stand in its result; those of a coin in the wallet's."""
@@ -289,7 +338,9 @@ class SymbolRefused(Disturbance):
         kind = MarketKind.PERP if ":" in self._refused else MarketKind.SPOT
         named = dict(parse_qsl(request.query)).get("symbol")
         is_of_kind = is_about_perps(request) is (kind is MarketKind.PERP) and not request.path.startswith("/sapi/")
-        if is_of_kind and named == self._refused.partition(":")[0].replace("/", ""):
+        if is_of_kind and str(named).replace("-", "") == self._refused.partition(":")[0].replace("/", ""):
+            if request.path.startswith("/openApi/"):
+                return WireReply(200, bingx_envelope(109425, "symbol not exist"))
             if request.path.startswith("/v5/"):
                 code, words = (
                     (10001, "params error: symbol invalid") if ":" in self._refused else (170121, "Invalid symbol.")

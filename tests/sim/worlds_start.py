@@ -7,9 +7,12 @@ from bot.domain.instrument import Kind as MarketKind
 from bot.simex.dialects.wire import WireReply, WireRequest
 from bot.venues.binance.account_checks import CHECKS as BINANCE_CHECKS
 from bot.venues.binance.profiles import BINANCE
+from bot.venues.bingx.account_checks import CHECKS as BINGX_CHECKS
+from bot.venues.bingx.profiles import BINGX
 from bot.venues.bybit.account_checks import CHECKS as BYBIT_CHECKS
 from bot.venues.bybit.profiles import BYBIT
 from bot.venues.pair.venue import PairVenue
+from tests.sim.bingx_gateway import BUSY, bingx_envelope
 from tests.sim.bybit_gateway import envelope
 from tests.sim.faults import Kind
 from tests.sim.gateway import HTML
@@ -31,9 +34,15 @@ PATHS = {
         "position_mode": "/v5/position/list",
         "key_rights": "/v5/user/query-api",
     },
+    "bingx": {
+        "spot_wallet": "/openApi/spot/v1/account/balance",
+        "futures_wallet": "/openApi/swap/v3/user/balance",
+        "position_mode": "/openApi/swap/v1/positionSide/dual",
+        "key_rights": "/openApi/v1/account/apiPermissions",
+    },
 }
-PROFILES = {"binance": BINANCE, "bybit": BYBIT}
-CHECKS = {"binance": BINANCE_CHECKS, "bybit": BYBIT_CHECKS}
+PROFILES = {"binance": BINANCE, "bybit": BYBIT, "bingx": BINGX}
+CHECKS = {"binance": BINANCE_CHECKS, "bybit": BYBIT_CHECKS, "bingx": BINGX_CHECKS}
 LIMITED = {"code": -1003, "msg": "Too many requests; current limit is 6000."}
 VISITS = envelope(10006, "Too many visits!")
 _PAGES = (WireReply(502, HTML), WireReply(503, ""), WireReply(200, HTML), WireReply(200, ""))
@@ -58,6 +67,16 @@ SHAPES = {
         WireReply(200, VISITS),
         WireReply(403, "403, access too frequent", {"Retry-After": "90"}),
     ),
+    "bingx": (
+        WireReply(200, bingx_envelope(100500, BUSY)),
+        *_PAGES,
+        WireReply(200, {}),
+        WireReply(200, []),
+        WireReply(200, {"code": 0, "msg": ""}),
+        WireReply(401, HTML),
+        WireReply(200, bingx_envelope(100410, "rate limited")),
+        WireReply(418, bingx_envelope(418, "banned"), {"Retry-After": "90"}),
+    ),
 }
 MARKETS = {venue: tuple(part for part, _ in profile.path_markets) for venue, profile in PROFILES.items()}
 IN_FLIGHT_SECONDS = 1.0
@@ -77,7 +96,7 @@ def checked(world: World) -> tuple[str, ...]:
 
 def venue_of_path(path: str) -> str:
     """Which venue has this path."""
-    return "bybit" if path.startswith("/v5/") else "binance"
+    return "bybit" if path.startswith("/v5/") else "bingx" if path.startswith("/openApi/") else "binance"
 
 
 class ChecksUnanswered(Disturbance):
@@ -169,7 +188,11 @@ class SilenceAsked(Disturbance):
 
 
 def _is_answer(reply: WireReply) -> bool:
-    return reply.status == 200 and (not isinstance(reply.content, dict) or reply.content.get("retCode", 0) == 0)
+    return reply.status == 200 and (not isinstance(reply.content, dict) or _code_of(reply.content) == 0)
+
+
+def _code_of(content: dict[str, Any]) -> Any:
+    return content.get("retCode", content.get("code", 0))
 
 
 WORLDS = (ChecksUnanswered, SilenceAsked)
