@@ -11,7 +11,8 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
@@ -20,6 +21,7 @@ from bot.domain.states import KillLevel, OrderState
 from bot.journal.disk import reserve as journal_reserve
 from bot.journal.journal import Journal, JournalFull
 from bot.ports import Rejection, Unavailable, VenueRejected
+from bot.runtime.cycle import Cycle, CycleResult
 from bot.runtime.daemon import Daemon
 from bot.runtime.health.health_file import Health
 from bot.runtime.kill import actions as switch_actions
@@ -31,6 +33,7 @@ from bot.runtime.simulator.embedded import ACCOUNT
 from bot.runtime.wiring import App
 from bot.simex.engine.types import EventKind
 from tests.commands import environment
+from tests.execution.worlds import make_order
 from tests.stage import FEW, QUIET_MS, Stage, staged
 
 
@@ -281,6 +284,39 @@ async def test_a_flatten_stops_in_the_middle_of_a_round(stage: Stage) -> None:
                 break
         assert wanted > 4
         assert count <= app.settings.execution.orders_at_once, "those under way at once, and no other"
+
+
+async def test_what_a_cancel_has_not_reached_is_withdrawn_before_the_next_round_of_a_flatten(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Found by the simulator (heavy seed 1202156): the reads of a round took ten seconds, and the stop was left to them
+    after its venue had come back."""
+    done: list[str] = []
+    left = [make_order(1)]
+
+    class Turns:
+        def load_withdrawn(self, level: KillLevel) -> tuple[Order, ...]:
+            return tuple(left)
+
+        async def withdraw(self, level: KillLevel) -> tuple[Order, ...]:
+            done.append("withdraw")
+            if done.count("withdraw") == 3:  # the venue is back
+                left.clear()
+            return tuple(left)
+
+    async def guard() -> CycleResult | None:
+        done.append("guard")
+        return None if left else cast(CycleResult, SimpleNamespace(has_acted=False))
+
+    async def recover() -> bool:
+        return True
+
+    monkeypatch.setattr(switch_actions, "RETRY_SECONDS", (0.0,))
+    actions = switch_actions.SwitchActions(
+        cast(Cycle, Turns()), level=lambda: KillLevel.FLATTEN, guard=guard, recover=recover, report=lambda orders: None
+    )
+    await asyncio.wait_for(actions.on_rise(KillLevel.FLATTEN), 5)
+    assert done == ["withdraw", "guard", "withdraw", "guard", "withdraw", "guard", "withdraw"]
 
 
 # from the first instruction on

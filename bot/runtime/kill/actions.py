@@ -68,7 +68,8 @@ class SwitchActions:
 
     async def _flatten(self) -> None:
         """Round after round until nothing moves. A round that came to nothing, because the venue or the journal does
-        not answer, is tried again."""
+        not answer, is tried again. What a cancel has not reached yet is withdrawn before each round, whose reads may
+        take long."""
         attempt = 0
         while self._is_in_force(KillLevel.FLATTEN):
             result = await self._guard()
@@ -80,6 +81,8 @@ class SwitchActions:
             else:
                 attempt = 0
                 await asyncio.sleep(ROUND_SECONDS)
+            if self._is_in_force(KillLevel.FLATTEN) and self._cycle.load_withdrawn(KillLevel.FLATTEN):
+                await self._attempt(KillLevel.FLATTEN)
 
     def _is_in_force(self, level: KillLevel) -> bool:
         return self._level().severity >= level.severity
