@@ -231,7 +231,7 @@ MUTANTS = (
     ),
     Mutant("reuse the id", reuse_the_id, ("an id is used once", "written before it is sent"), (Kind.REJECTED,)),
     Mutant("stamp when sent", stamp_when_sent, ("sent as it is written",), ()),
-    Mutant("forget reduce-only", forget_reduce_only, ("sent as it is written",), (), playbook=LARGE),
+    Mutant("forget reduce-only", forget_reduce_only, ("sent as it is written",), (), playbook=LARGE, lives=4),
     Mutant(
         "forget doubt in caps",
         forget_doubt_in_caps,
@@ -249,6 +249,7 @@ MUTANTS = (
         ("what is over is over",),
         (Kind.CANCEL_BLIND,),
         heaviness=8,
+        lives=4,
         playbook={**SLICED, "playbook.tactical.leverage": "3", "playbook.exits.stop": "0.08"},
     ),
     Mutant(

@@ -36,7 +36,7 @@ MUTANTS = (
         (),
         seeds=8,
         heaviness=2,
-        lives=2,
+        lives=4,
         first=2,
     ),
     Mutant(
