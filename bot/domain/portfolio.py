@@ -57,7 +57,8 @@ class Account:
 
     `unreadable` says of holdings (`perp:<symbol>`, `spot:<asset>`, `wallet`, `perp:` for a position without a readable
     symbol) what could not be read; such a holding is not known to be zero. Where the venue has one unified wallet,
-    `perp_wallet` and `perp_free` are 0 and `is_unified` is set.
+    `perp_wallet` and `perp_free` are 0 and `is_unified` is set. `unexplained`: by how much holdings (signed contracts
+    of `perp:<symbol>`, base units of `spot:<asset>`) are above (+) or below what the journal explains.
     """
 
     at_ms: int
@@ -68,6 +69,7 @@ class Account:
     positions: Mapping[str, Position]
     is_unified: bool = False
     unreadable: Mapping[str, str] = field(default_factory=dict)
+    unexplained: Mapping[str, Decimal] = field(default_factory=dict)
 
     @property
     def cash(self) -> Decimal:

@@ -6,7 +6,7 @@ fill: what is unexplained locks its instrument until it is explained, or until a
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -151,6 +151,7 @@ class Reconciler:
         account = await self._evidence.read(self._venue.fetch_account(), "account")
         notes.extend(await self._history.run(requested, account))
         account, mismatched, more = await self._agree(account, symbols)
+        account = replace(account, unexplained={d.key: d.amount for d in mismatched if not _is_cash(d, account)})
         notes.extend(more)
         notes.extend(await self._review_new_fills())
         notes.extend(self._evidence.others.notes())

@@ -356,6 +356,15 @@ async def test_what_nothing_explains_locks_its_instrument_until_it_is_accepted_i
     assert not world.journal.reader.load_fills()
 
 
+async def test_the_account_says_by_how_much_it_differs_from_the_journal(world: World) -> None:
+    world.venue.balances["UNI"] += 4
+    await trade_perp(world, 1, -3, "10")
+    world.venue.positions[PERP] = (Decimal(-5), Decimal(10))
+    assert (await world.reconciler.settle(SYMBOLS)).account.unexplained == {"spot:UNI": 4, f"perp:{PERP}": -2}
+    await world.reconciler.accept(by="operator", reason="looked at")
+    assert (await world.reconciler.settle(SYMBOLS)).account.unexplained == {}
+
+
 async def trade_perp(world: World, number: int, signed: int, price: str) -> None:
     """An execution that both the venue and the journal know."""
     world.venue.clock_ms += 1_000

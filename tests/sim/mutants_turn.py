@@ -6,9 +6,11 @@ import pytest
 
 from bot.domain.turn.inputs import TurnInputs
 from bot.journal.record import CycleRecord
+from bot.playbook.book.context import PlanContext
 from bot.playbook.market.signal_cache import SignalCache
 from bot.runtime import cycle
 from bot.runtime.turn import Numbers, Proposal, TurnPlan, propose
+from tests.sim.faults import Kind
 from tests.sim.mutants import SLICED, Mutant
 
 
@@ -30,7 +32,20 @@ def forget_an_order_in_the_record(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(cycle, "record_of", mutant)
 
 
+def sell_what_a_stale_account_shows(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(PlanContext, "left", lambda self, leg: leg.left(self.held(leg.symbol)))
+
+
 MUTANTS = (
+    Mutant(
+        "sell what a stale account shows",
+        sell_what_a_stale_account_shows,
+        ("a leg is moved once",),
+        (Kind.BLIND, Kind.LAG_ACCOUNT),
+        heaviness=8.0,
+        seeds=2,
+        first=6,
+    ),
     Mutant("decide by a hidden input", decide_by_a_hidden_input, ("a record repeats its plan",), ()),
     Mutant(
         "forget an order in the record",

@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from bot.domain.campaign import Campaign, Phase
+from bot.domain.campaign import Campaign, Leg, Phase
 from bot.domain.instrument import Instrument, Side
 from bot.domain.market import Snapshot
-from bot.domain.money import BPS, ONE
+from bot.domain.money import BPS, ONE, ZERO
 from bot.domain.order import Order
 from bot.domain.order_ids import OrderKind, is_of_campaign, kind_of_intent
 from bot.domain.portfolio import Portfolio, Position
+from bot.domain.symbol import base_of, is_perp
 from bot.playbook.policy.membership import Sectors
 from bot.playbook.policy.numbers import Policy
 
@@ -63,6 +64,13 @@ class PlanContext:
     def held(self, symbol: str) -> Decimal:
         """Signed size held now."""
         return self.portfolio.held(symbol)
+
+    def left(self, leg: Leg) -> Decimal:
+        """Size still to trade of a leg: the lesser of what the account and what the journal's books leave of it. An
+        account that goes on showing what is sold would have it sold again."""
+        held, unexplained = self.held(leg.symbol), self.portfolio.account.unexplained
+        key = f"perp:{leg.symbol}" if is_perp(leg.symbol) else f"spot:{base_of(leg.symbol)}"
+        return min(leg.left(held), leg.left(held - unexplained.get(key, ZERO)))
 
     def position(self, symbol: str) -> Position | None:
         """The perp position, None when flat."""

@@ -78,7 +78,7 @@ def spendable(campaign: Campaign, tranche: Tranche, context: PlanContext) -> tup
 
 def _cost(leg: Leg, context: PlanContext) -> Decimal:
     quote = context.snapshot.quotes.get(leg.symbol)
-    return leg.left(context.held(leg.symbol)) * (quote.mid if quote is not None else leg.price)
+    return context.left(leg) * (quote.mid if quote is not None else leg.price)
 
 
 def _enter(
@@ -96,7 +96,7 @@ def _enter(
         return Entry(leg, None, (waits,))
     worst = worst_price(quote.mid, leg.side, context.policy.orders.slippage_bps, instrument)
     worst = worst if pullback is None else min(worst, pullback)
-    size, is_short = leg.left(context.held(leg.symbol)), False
+    size, is_short = context.left(leg), False
     notes: tuple[Note, ...] = () if waits is None else (waits,)
     if budget is not None and size * worst > budget:
         size, worst, cut = _within_cash(leg, size, worst, budget, instrument, quote, context)
@@ -112,7 +112,7 @@ def _enter(
         is_short = bool(notes)
     if pullback is None and is_twap(leg, tranche, context.policy, context.at_ms):
         lowest = min(worst, quote.valuation)
-        size = min(size, slice_size(leg, leg.left(context.held(leg.symbol)), lowest, instrument, context.policy))
+        size = min(size, slice_size(leg, context.left(leg), lowest, instrument, context.policy))
     waits_as = None if instrument.is_perp else rests_as(leg, tranche, context.policy, context.at_ms)
     if pullback is not None:
         waits_as = TimeInForce.GTC

@@ -187,7 +187,7 @@ def _read_leg(
     if why is not None:
         state = LegState.DONE if abs(held) > abs(leg.size_from) or leg.symbol in ended else LegState.SKIPPED
         return replace(leg, state=state), Note(Reason.EXIT_SIGNS, f"{leg.words}: left as it is, {why}", leg.symbol)
-    if _is_done(leg, held, context):
+    if _is_done(leg, context):
         return replace(leg, state=LegState.DONE), None
     paused = pause_left(leg.sector, context) if leg.purpose is Purpose.HEDGE else None
     if paused is not None:
@@ -216,8 +216,8 @@ def _why_no_tactical(leg: Leg, context: PlanContext, tactical_allowed: bool, end
     return None
 
 
-def _is_done(leg: Leg, held: Decimal, context: PlanContext) -> bool:
-    left, instrument = leg.left(held), context.instrument(leg.symbol)
+def _is_done(leg: Leg, context: PlanContext) -> bool:
+    left, instrument = context.left(leg), context.instrument(leg.symbol)
     if left <= 0:
         return True
     if instrument is None:
