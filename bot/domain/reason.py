@@ -44,6 +44,9 @@ class Reason(StrEnum):
     """The next step of a rotation began. To do: Nothing."""
     TRANCHE_WAITS = "tranche_waits"
     """The next step is not due yet. To do: Nothing; `playbook.rotation.tranche_interval_minutes` sets the pause."""
+    SALE_CAPPED = "sale_capped"
+    """A tranche would have caught up more sales than the cap allows; later tranches sell the rest. To do: Nothing; see
+    why the tranches before did not sell."""
     PACE = "pace"
     """The phase of a sector made the first tranche larger or smaller, or moved the stop of a long nearer. To do:
     Nothing; `playbook.rotation.by_phase` switches it off."""

@@ -11,7 +11,7 @@ from bot.feeds.series.source import ConfiguredSeries
 from bot.playbook import decide
 from bot.playbook.market import stance
 from bot.playbook.policy.numbers import Policy
-from bot.playbook.rotation import campaign, progress
+from bot.playbook.rotation import campaign, progress, tranche
 from bot.playbook.rotation.pace import Pace
 from bot.runtime import turn
 from tests.sim.faults import Kind
@@ -31,6 +31,11 @@ def follow_at_once(patch: pytest.MonkeyPatch) -> None:
 
 def forget_the_cap_on_sales(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(campaign, "sale_steps", lambda value, baseline, first, context: (value,))
+    catch_up_without_a_cap(patch)
+
+
+def catch_up_without_a_cap(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(tranche, "within_cap", lambda campaign, context: (campaign, ()))
 
 
 def keep_no_core(patch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ core; a token is bought that is no member; a series counts that is old or from t
 from decimal import Decimal
 from typing import Any
 
-from bot.domain.campaign import Campaign, Stance
+from bot.domain.campaign import Campaign, Stance, Tranche
 from bot.domain.durations import DAY_MS, HOUR_MS, MINUTE_MS
 from bot.domain.instrument import Side
 from bot.domain.money import ONE, ZERO
@@ -101,19 +101,23 @@ class SalesHaveACap(Rule):
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
-        self._judged = 0
+        self._judged: tuple[int, int] = (0, 0)
+        self._prices: dict[tuple[int, int, str], Decimal] = {}
 
     def journal_replaced(self) -> None:
-        self._judged = 0
+        self._judged = (0, 0)
 
     def after_turn(self, life: Life, kind: str, result: Any) -> None:
         campaign = result.decision.campaign if result is not None else None
-        if campaign is None or campaign.number == self._judged:
+        if campaign is None:
             return
-        self._judged = campaign.number
+        begun = sum(tranche.state is not TrancheState.WAITING for tranche in campaign.tranches)
+        if (campaign.number, begun) == self._judged:
+            return
+        self._judged = campaign.number, begun
         policy = life.app.cycle.parts.policy
         rotation, wholes = policy.rotation, dict[str, Decimal]()
-        sold = [_sold(tranche) for tranche in campaign.tranches]
+        sold = [self._sold(campaign, tranche) for tranche in reversed(campaign.tranches)][::-1]
         for parts in sold:
             for sector, value in parts.items():
                 wholes[sector] = wholes.get(sector, ZERO) + value
@@ -126,13 +130,14 @@ class SalesHaveACap(Rule):
                     words = f"campaign {campaign.number}: tranche {index} sells {value:.2f} of {sector}, not {most:.2f}"
                     self.world.violate("a tranche sells no more than its part", words)
 
-
-def _sold(tranche: Any) -> dict[str, Decimal]:
-    result: dict[str, Decimal] = {}
-    for leg in tranche.legs:
-        if leg.purpose is Purpose.REDUCE:
-            result[leg.sector] = result.get(leg.sector, ZERO) + (leg.size_from - leg.size_to) * leg.price
-    return result
+    def _sold(self, campaign: Campaign, tranche: Tranche) -> dict[str, Decimal]:
+        """What it sells by sector, at the prices of the plan: those of the last tranche when it was first seen."""
+        result: dict[str, Decimal] = {}
+        for leg in tranche.legs:
+            if leg.purpose is Purpose.REDUCE:
+                price = self._prices.setdefault((campaign.number, campaign.started_ms, leg.symbol), leg.price)
+                result[leg.sector] = result.get(leg.sector, ZERO) + (leg.size_from - leg.size_to) * price
+        return result
 
 
 class ReductionsKeepACore(Rule):

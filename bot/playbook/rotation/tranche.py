@@ -24,6 +24,7 @@ from bot.playbook.positions.tactical import plan_tactical
 from bot.playbook.rotation.draft import Draft, is_sale, sector_quote
 from bot.playbook.rotation.hedge_legs import hedge_legs, release_legs, shrink_legs
 from bot.playbook.rotation.purchases import divide_purchase
+from bot.playbook.rotation.sale_cap import within_cap
 
 _CENT = Decimal("0.01")
 
@@ -38,10 +39,12 @@ def start_tranche(
     Raises:
         ValueError: no tranche is left.
     """
+    campaign, capped = within_cap(campaign, context)
     outline = campaign.current
     if outline is None:
         raise ValueError(f"campaign {campaign.number} has no tranche left to start")
     draft = Draft(campaign, outline.index, memory, context)
+    draft.notes += capped
     sales = _sales(outline, draft)
     if draft.is_rotation and outline.index == 1:
         _exit_legs(draft)
@@ -73,7 +76,8 @@ def start_tranche(
 
 
 def _sales(outline: Tranche, draft: Draft) -> list[Leg]:
-    """The outlined sales from what is held now: sizes to reach stay, what came short before is caught up."""
+    """The outlined sales from what is held now: sizes to reach stay, what came short before is caught up, within
+    the cap on a tranche's sales (`within_cap`)."""
     sales = []
     for leg in outline.legs:
         held, price = draft.context.held(leg.symbol), draft.context.price(leg.symbol) or leg.price
