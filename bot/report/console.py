@@ -15,7 +15,7 @@ from bot.domain.campaign import Campaign, Tranche
 from bot.domain.codec import encode
 from bot.domain.instrument import Instrument
 from bot.domain.money import ONE, ZERO, plain, share
-from bot.domain.order import Order
+from bot.domain.order import Order, OrderType
 from bot.domain.states import TrancheState
 from bot.execution.executor import Outcome
 from bot.execution.reconcile import Truth
@@ -182,6 +182,12 @@ def demo_summary(
             for order in reader.load_working()
             if order.trigger_price is not None
         ],
+        "stops": {
+            order.symbol: plain(order.trigger_price)
+            for order in reader.load_working()
+            if order.trigger_price is not None and order.order_type is OrderType.STOP
+        },
+        "not_filled": orders_view.not_filled(orders),
         "funding_quote": orders_view.funding(reader.load_payments()),
         "funding_legs": funding.held_rows(campaigns, reader, orders, fills, policy.constants.funding_average_hours),
         "positions": positions_view.position_rows(truth.account, last.snapshot.instruments, memory),

@@ -1,5 +1,6 @@
-"""A demo in words: one line a cycle, and a closing summary of what happened, what it cost and what to do next."""
+"""A demo in words: one line a cycle, and a closing summary of what happened, what came of it and what to do next."""
 
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
@@ -7,8 +8,9 @@ from typing import Any
 from bot.domain.money import ZERO
 from bot.domain.order import Purpose
 from bot.domain.reason import Reason
-from bot.domain.symbol import base_of, is_perp
+from bot.domain.symbol import base_of
 from bot.report.format import amount, money, percent, times, utc
+from bot.report.profit.parts import is_hedge
 from bot.runtime.cycle import CycleResult
 from bot.runtime.log_lines.turns import deed_of
 
@@ -26,35 +28,56 @@ _NAMES = {  # of a purpose, as the summary begins its line
     "release": "hedge",
     "exit": "exits",
 }
-_DONE = {
-    ("hedge", "sell"): "hedged by selling perps",
-    ("reduce", "sell"): "sold",
-    ("increase", "buy"): "bought",
-    ("tactical", "buy"): "opened a leveraged long",
-    ("tactical", "sell"): "opened a leveraged short",
+_DONE = {  # with how many instruments
+    ("hedge", "sell"): "hedged: sold {} perp{s} short",
+    ("reduce", "sell"): "sold {} token{s}",
+    ("increase", "buy"): "bought {} token{s}",
+    ("tactical", "buy"): "opened {} leveraged long{s}",
+    ("tactical", "sell"): "opened {} leveraged short{s}",
+    ("release", "buy"): "closed {} hedge{s}",
+    ("exit", "sell"): "closed {} long{s}",
+    ("exit", "buy"): "closed {} short{s}",
+}
+_SUMMED = {
+    ("hedge", "sell"): "sold perps short ahead of spot sales",
+    ("reduce", "sell"): "sold tokens",
+    ("increase", "buy"): "bought tokens",
+    ("tactical", "buy"): "opened a leveraged long (perp)",
+    ("tactical", "sell"): "opened a leveraged short (perp)",
     ("release", "buy"): "closed the hedge",
     ("exit", "sell"): "closed a long",
     ("exit", "buy"): "closed a short",
 }
-_SUMMED = {  # the same for those who read the summary only
-    ("hedge", "sell"): "sold perps short against tokens that are sold later",
-    ("reduce", "sell"): "sold tokens",
-    ("increase", "buy"): "bought tokens",
-    ("tactical", "buy"): "opened a long with borrowed money",
-    ("tactical", "sell"): "opened a short with borrowed money",
-}
-_STATES = {"ended": "canceled or expired", "working": "still at the exchange"}
+_STATES = {"ended": "canceled or expired", "working": "open"}
 _CUTS = frozenset({Reason.HEDGE_CUT, Reason.LEVERAGE_CUT})
 _NAMED_MAX = 4
+COLUMNS, _SUMMARY_INDENT, _DEED_INDENT = 80, 13, 44
+_IDLE = "nothing to do"
+_PARTS = ("realised", "unrealised", "funding", "fees", "other", "slippage", "unexplained")
 DASHBOARD = "http://127.0.0.1:8420/"  # where `sectorbot dashboard` serves unless that port is taken
 
 
-def cycle_line(result: CycleResult) -> str:
-    """Time on the exchange, condition, equity, and what was done."""
-    portfolio = result.portfolio
-    equity = f"{money(portfolio.equity)} {portfolio.account.quote}"
-    head = f"{utc(result.snapshot.at_ms)[5:16]}  {result.kind} {result.number}  {result.decision.condition.value}"
-    return f"{head}  {equity}  {_executed_in(result) or deed_of(result)}"
+def cycle_head(quote: str) -> str:
+    """What the columns of `cycle_lines` are."""
+    return f"{'time (UTC)':11} cycle  {'market':11}{f'equity {quote}':>12}  what the bot did (notional {quote})"
+
+
+def cycle_lines(result: CycleResult) -> list[str]:
+    """Time on the exchange, number, condition, equity, and what was done or is waited for."""
+    head = f"{utc(result.snapshot.at_ms)[5:16]} {result.number:>5}  {result.decision.condition.value:11}"
+    moves = [*_executed_in(result), *_moved_in(result)]
+    deeds = moves or [deed_of(result)]
+    if not result.has_acted and (wait := _wait_of(result)):
+        deeds = [wait] if deeds == [_IDLE] else [*deeds, wait]
+    return _wrapped(f"{head}{money(result.portfolio.equity):>12}", "; ".join(deeds), _DEED_INDENT)
+
+
+def _wrapped(head: str, text: str, indent: int = _SUMMARY_INDENT) -> list[str]:
+    """A head and a text beside it, on as many lines as the text needs. A number keeps its percent sign."""
+    whole = text.replace(" %", "\N{NO-BREAK SPACE}%")
+    lines = textwrap.wrap(whole, COLUMNS - indent, break_long_words=False, break_on_hyphens=False) or [""]
+    printed = [f"{head.ljust(indent)}{lines[0]}", *(" " * indent + line for line in lines[1:])]
+    return [line.replace("\N{NO-BREAK SPACE}", " ") for line in printed]
 
 
 def cut_lines(result: CycleResult, before: CycleResult | None) -> list[str]:
@@ -64,8 +87,8 @@ def cut_lines(result: CycleResult, before: CycleResult | None) -> list[str]:
     return [f"             {note.reason.value}: {note.words}" for note in notes]
 
 
-def _executed_in(result: CycleResult) -> str:
-    """What a cycle executed, by purpose; empty where it executed nothing."""
+def _executed_in(result: CycleResult) -> list[str]:
+    """What a cycle executed, by purpose, with its notional; empty where it executed nothing."""
     values: dict[tuple[str, str], list[Decimal]] = {}
     for outcome in result.outcomes:
         if outcome.filled_size > 0:
@@ -74,41 +97,61 @@ def _executed_in(result: CycleResult) -> str:
             )
     stops = sum(outcome.intent.purpose is Purpose.EXIT and bool(outcome.client_ids) for outcome in result.outcomes)
     if not values and stops and stops == len(result.outcomes):
-        return f"placed {stops} protective stop{'s' * (stops > 1)} at the exchange"
-    return "; ".join(
-        f"{_DONE.get(key, ' '.join(key))}, {money(sum(parts, ZERO))} ({len(parts)} instrument{'s' * (len(parts) > 1)})"
+        return [f"placed {stops} protective stop{'s' * (stops > 1)}"]
+    return [
+        f"{_DONE.get(key, ' '.join(key) + ' {}').format(len(parts), s='s' * (len(parts) > 1))}, {_total(parts)}"
         for key, parts in values.items()
-    )
+    ]
 
 
-def summary_lines(summary: Mapping[str, Any], said: str) -> list[str]:
-    """The closing summary.
+def _total(parts: Sequence[Decimal]) -> str:
+    return money(sum(parts, ZERO))
 
-    Args:
-        summary: the document of the demo.
-        said: what the scenario shows.
-    """
+
+def _moved_in(result: CycleResult) -> list[str]:
+    """What a cycle moved between the wallets."""
+    return [
+        f"moved {money(note.numbers['amount'])}, {note.words.partition(':')[0]}"
+        for note in result.notes
+        if note.reason is Reason.TRANSFER_NEEDED and note.numbers.get("moved")
+    ]
+
+
+def _wait_of(result: CycleResult) -> str:
+    """The tranche that is waited for, with its time; empty where none is."""
+    campaign, now_ms = result.decision.campaign, result.snapshot.at_ms
+    tranche = campaign.current if campaign is not None and not campaign.is_over else None
+    if campaign is None or tranche is None or tranche.begins_ms <= now_ms:
+        return ""
+    now, at = utc(now_ms), utc(tranche.begins_ms)
+    when = at[11:16] if at[:10] == now[:10] else at[5:16]
+    return f"waits for tranche {tranche.index} of {len(campaign.tranches)} at {when}"
+
+
+def summary_lines(summary: Mapping[str, Any]) -> list[str]:
+    """The closing summary of the document of the demo."""
     quote = summary["quote"]
     end = Decimal(summary["equity_quote"])
     start = Decimal(summary["equity_start_quote"] or end)
     agreed = "agree" if summary["reconciled"] else "do NOT agree"
+    happened = [
+        *_deeds(summary, quote),
+        *(("still open", line) for line in _open(summary, quote)),
+        ("sectors", _sectors(summary, quote)),
+        ("orders", _orders(summary["orders"])),
+        *(("", line) for line in _not_filled(summary["not_filled"])),
+    ]
     return [
-        f"What happened: {said}",
-        f"  market     read as {summary['condition']}, so the bot {_STANCES[summary['stance']]}",
-        *(f"  {line}" for line in _deeds(summary["executed"], quote)),
-        *(f"  still open {line}" for line in _open(summary["positions"], quote)),
-        *(f"  resting    {line}" for line in summary["resting"]),
-        f"  sectors    {_sectors(summary['sleeves'])}",
-        f"  orders     {_orders(summary['orders'])}",
-        f"What it cost  equity {money(start)} → {money(end)} {quote} ({end - start:+,.2f}), moves of prices included",
-        f"  fees       {_fees(summary, quote)}",
-        f"  funding    {_signed(sum(map(Decimal, summary['funding_quote'].values()), ZERO))} {quote} (+ received)",
+        f"What happened: market read as {summary['condition']}, so the bot {_STANCES[summary['stance']]}",
+        *(line for name, text in happened for line in _wrapped(f"  {name}", text)),
+        f"Result       equity {money(start)} → {money(end)} {quote} ({end - start:+,.2f})",
+        *(line for name, text in _result(summary, quote) for line in _wrapped(f"  {name}", text)),
         f"journal and exchange {agreed}",
     ]
 
 
 def next_lines(journal: str, directory: str | None, address: str = "", venue: Sequence[str] = ()) -> list[str]:
-    """Three commands to go on with, the page that shows the same, and where the files are.
+    """Commands to go on with, the page that shows the same, and where the files are.
 
     Args:
         address: of a dashboard that stays; else the command that serves one is named.
@@ -119,40 +162,65 @@ def next_lines(journal: str, directory: str | None, address: str = "", venue: Se
         f"  sectorbot positions --journal {journal}",
         f"  sectorbot why --journal {journal}",
         "  sectorbot run -e sim" + "".join(f" --set {setting}" for setting in venue),
-        f"In a browser: {address}"
-        if address
-        else f"In a browser: sectorbot dashboard --journal {journal}, then {DASHBOARD}",
+        *([] if address else [f"  sectorbot dashboard --journal {journal}"]),
+        f"In a browser: {address or f'{DASHBOARD} while `sectorbot dashboard` runs'}",
     ]
-    return [*lines, f"kept in {directory}; delete with: rm -r {directory}"] if directory else lines
+    return [*lines, f"The journal stays on disk; delete it with: rm -r {directory}"] if directory else lines
 
 
-def _deeds(executed: Sequence[Mapping[str, Any]], quote: str) -> Iterator[str]:
+def _deeds(summary: Mapping[str, Any], quote: str) -> Iterator[tuple[str, str]]:
     """What was executed, by purpose and side, in the order in which it began."""
     groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
-    for row in executed:
+    for row in summary["executed"]:
         if Decimal(row["filled_size"]) > 0:
             groups.setdefault((row["purpose"], row["side"]), []).append(row)
     for (purpose, side), rows in groups.items():
         value = sum((Decimal(row["filled_quote"]) for row in rows), ZERO)
-        names = [row["symbol"] if is_perp(row["symbol"]) else base_of(row["symbol"]) for row in rows]
+        names = [base_of(row["symbol"]) for row in rows]
         more = f" and {len(names) - _NAMED_MAX} more" if len(names) > _NAMED_MAX else ""
-        key = (purpose, side)
-        what = _SUMMED.get(key) or _DONE.get(key, f"{purpose}: {side}")
-        head = _NAMES.get(purpose, purpose).ljust(10)
-        yield f"{head} {what}, {money(value)} {quote}: {', '.join(names[:_NAMED_MAX])}{more}"
+        what = _SUMMED.get((purpose, side), f"{purpose}: {side}")
+        worth = f"{money(value)} {quote}"
+        if purpose == Purpose.RELEASE.value and summary["profit"] is not None:
+            gain = _signed(_hedge_gain(summary["profit"]))
+            worth = f"notional {money(value)}, realised P&L {gain} {quote}"
+        yield _NAMES.get(purpose, purpose), f"{what}, {worth}: {', '.join(names[:_NAMED_MAX])}{more}"
 
 
-def _open(positions: Sequence[Mapping[str, Any]], quote: str) -> Iterator[str]:
-    for row in positions:
-        far = f", liquidation {percent(row['liquidation_distance'])} away" if row["liquidation_distance"] else ""
-        gain = f"{_signed(Decimal(row['unrealised_pnl_quote']))} {quote}"
-        yield f"{row['side']} {amount(row['size'])} {row['symbol']} at {times(row['leverage'])}, {gain}{far}"
+def _hedge_gain(profit: Mapping[str, Any]) -> Decimal:
+    """What all closed hedges came to, before fees."""
+    gains = [Decimal(row["realised_quote"]) for sleeve, row in profit["by_sleeve"].items() if is_hedge(sleeve)]
+    return sum(gains, ZERO)
 
 
-def _sectors(sleeves: Mapping[str, Mapping[str, Any]]) -> str:
-    spot = {name.partition(".")[0]: row for name, row in sleeves.items() if name.endswith(".spot")}
-    parts = [f"{name} {percent(row['share'])} (target {percent(row['target_share'])})" for name, row in spot.items()]
-    return f"{'; '.join(parts)} of the book in spot"
+def _open(summary: Mapping[str, Any], quote: str) -> Iterator[str]:
+    """Open perps, with how far mark is from stop and liquidation; stops without a position after them."""
+    stops = dict(summary["stops"])
+    for row in summary["positions"]:
+        symbol, mark = row["symbol"], Decimal(row["mark"])
+        gain = _signed(Decimal(row["unrealised_pnl_quote"]))
+        parts = [f"entry {_price(row['entry'])}", f"unrealised {gain} {quote}"]
+        if stop := stops.pop(symbol, None):
+            parts.append(f"stop {_price(stop)} ({percent(abs(mark - Decimal(stop)) / mark)} away)")
+        if row["liquidation_distance"]:
+            far = percent(row["liquidation_distance"])
+            parts.append(f"liquidation {_price(row['liquidation'])} ({far} away)")
+        yield f"{row['side']} {amount(row['size'])} {symbol} at {times(row['leverage'])}, {', '.join(parts)}"
+    for symbol, stop in stops.items():
+        yield f"stop of {symbol} at {_price(stop)}, without a position"
+
+
+def _sectors(summary: Mapping[str, Any], quote: str) -> str:
+    """The book by what it is in, and the cash reserve, which is no part of it."""
+    sleeves = {name.partition("."): row for name, row in summary["sleeves"].items()}
+    spot = [
+        f"{sector} {percent(row['share'])} (target {percent(row['target_share'])})"
+        for (sector, _, kind), row in sleeves.items()
+        if kind == "spot"
+    ]
+    perp = sum((Decimal(row["share"]) for (_, _, kind), row in sleeves.items() if kind == "futures"), ZERO)
+    reserve = money(summary["reserve_quote"])
+    apart = "" if reserve == money(ZERO) else f"; apart: reserve {reserve} {quote}"
+    return f"spot {', '.join(spot)}, perp collateral {percent(perp)} of the book{apart}"
 
 
 def _orders(counts: Mapping[str, int]) -> str:
@@ -160,11 +228,33 @@ def _orders(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{count} {_STATES.get(name, name.replace('_', ' '))}" for name, count in shown.items())
 
 
-def _fees(summary: Mapping[str, Any], quote: str) -> str:
-    """All fees in quote money, and which part was paid in tokens."""
-    total, direct = Decimal(summary["fees_quote"]), Decimal(summary["fees"].get(quote, "0"))
-    return f"{money(total)} {quote} ({money(direct)} in {quote}, {money(total - direct)} in tokens)"
+def _not_filled(lines: Sequence[str]) -> list[str]:
+    more = [f"and {len(lines) - _NAMED_MAX} more: sectorbot orders"] if len(lines) > _NAMED_MAX else []
+    return [*lines[:_NAMED_MAX], *more]
+
+
+def _result(summary: Mapping[str, Any], quote: str) -> Iterator[tuple[str, str]]:
+    """The change of equity by what made it, as `sectorbot pnl` has it."""
+    profit = summary["profit"]
+    if profit is None:
+        return
+    get = {name: Decimal(profit[f"{name}_quote"]) for name in _PARTS}
+    slip = _signed(-get["slippage"])
+    split = f"realised {_signed(get['realised'])}, unrealised {_signed(get['unrealised'])}"
+    yield "prices", f"{_signed(get['realised'] + get['unrealised'])}: {split} (slippage {slip} in it)"
+    fees, direct = round(get["fees"], 2), round(Decimal(summary["fees"].get(quote, "0")), 2)
+    paid = f"{_signed(-fees)} ({money(direct)} in {quote}, {money(fees - direct)} in tokens)"
+    yield "fees", f"{paid}; funding {_signed(get['funding'])}"
+    rest = get["other"] + get["unexplained"] + sum(map(Decimal, profit["flows_quote"].values()), ZERO)
+    if round(rest, 2):
+        yield "other", f"{_signed(rest)} (deposits, withdrawals, bookings of the exchange, rounding)"
+
+
+def _price(value: Decimal | str) -> str:
+    """Six significant digits or more."""
+    number = Decimal(value)
+    return amount(round(number, max(2, 5 - number.adjusted())).normalize())
 
 
 def _signed(value: Decimal) -> str:
-    return f"{value:+,.2f}"
+    return f"{round(value, 2) or ZERO:+,.2f}"

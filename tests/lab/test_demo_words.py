@@ -1,6 +1,7 @@
 """The demo as a newcomer reads it: a first line at once, a line a cycle, a short summary in words, what to do next."""
 
 import json
+import re
 import signal
 import socket
 import subprocess
@@ -15,6 +16,8 @@ import pytest
 from tests.commands import environment, sectorbot
 from tests.site.pages import blocks
 from tests.site.write import QUICK_START, masked
+
+CYCLE = re.compile(r"\d\d-\d\d \d\d:\d\d +(\d+)  \w+ +([\d,.]+)  ")
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +60,8 @@ def test_the_first_line_comes_before_anything_heavy_is_loaded(tmp_path: Path) ->
 def test_the_dashboard_is_served_while_the_demo_runs_and_ends_with_it(shown: tuple[list[str], float]) -> None:
     (line,) = [line for line in shown[0] if line.startswith("dashboard ")]
     port = int(line.split()[1].rstrip("/").rpartition(":")[2])
-    assert line.endswith("(until the demo ends; --keep leaves it running)")
+    assert line.endswith("(ends with the demo; stays with --keep)")
+    assert shown[0].index(line) < min(n for n, each in enumerate(shown[0]) if CYCLE.match(each)), "before the cycles"
     with socket.socket() as asked:
         assert asked.connect_ex(("127.0.0.1", port)) != 0
 
@@ -85,48 +89,67 @@ def test_the_first_line_does_not_wait_for_the_exchange(shown: tuple[list[str], f
 
 def test_a_cycle_is_one_line_and_the_whole_fits_on_a_screen(shown: tuple[list[str], float]) -> None:
     lines = shown[0]
-    cycles = [line for line in lines if "  cycle " in line]
-    assert [line.split("cycle ")[1].split()[0] for line in cycles] == [str(n) for n in range(1, len(cycles) + 1)]
+    cycles = [found[1] for line in lines if (found := CYCLE.match(line))]
+    assert cycles == [str(n) for n in range(1, len(cycles) + 1)]
     begin = next(number for number, line in enumerate(lines) if line.startswith("What happened"))
     end = next(number for number, line in enumerate(lines) if line.startswith("Next"))
     assert end - begin <= 17
     assert len(lines) <= 45
+    assert [line for line in lines if len(line) > 80 and "/journal.db" not in line and "rm -r" not in line] == []
 
 
 def test_the_summary_says_in_words_what_happened_and_what_it_cost(shown: tuple[list[str], float]) -> None:
     text = "\n".join(shown[0])
     for words in (
-        "hedged by selling perps",
+        "simulated money at an embedded exchange",
+        "equity USDT  what the bot did (notional USDT)",
+        "hedged: sold 1 perp short, 4,99",
+        "spot → perp wallet",
+        "1 leveraged long, 19,9",
+        "tranche 2 of 2 at 09:00",
         "sold tokens, 19,99",
         "bought tokens, 17,9",
-        "opened a leveraged long",
-        "placed 1 protective stop at the exchange",
-        "closed the hedge",
-        "stop of UNI/USDT:USDT at 9.2",
+        "opened a leveraged long (perp)",
+        "placed 1 protective stop",
+        "closed 1 hedge, 5,00",
+        "closed the hedge, notional 5,00",
+        "USDT, stop 9.2",
+        "ETH/USDT:USDT stop at 3,53",
+        " canceled: its hedge was closed",
+        "apart: reserve 4,99",
         "journal and exchange agree",
-        "What it cost  equity 105,000.00 ",
     ):
         assert words in text, text
-    shown_by_cycle = [line.split("  ")[3].split()[0] for line in shown[0] if "  cycle " in line]
-    cost = next(line for line in shown[0] if line.startswith("What it cost"))
-    begin, end = (word.replace(",", "") for word in (cost.split()[4], cost.split()[6]))
+    shown_by_cycle = [found[2] for line in shown[0] if (found := CYCLE.match(line))]
+    cost = next(line for line in shown[0] if line.startswith("Result"))
+    begin, end = (word.replace(",", "") for word in (cost.split()[2], cost.split()[4]))
+    assert abs(Decimal(begin) - 105_000) < 1, "before the first order"
     assert end == shown_by_cycle[-1].replace(",", "")
     journal = next(line for line in shown[0] if "sectorbot positions" in line).split()[-1]
     earned = json.loads(sectorbot("pnl", "--journal", journal, "--json", cwd=Path(journal).parent).stdout)
-    assert f"({round(Decimal(earned['periods']['start']['net_quote']), 2):+,.2f})" in cost, "as `pnl` says it"
+    start = earned["periods"]["start"]
+    assert f"({round(Decimal(start['net_quote']), 2):+,.2f})" in cost, "as `pnl` says it"
+    hedge = round(Decimal(start["by_sleeve"]["infra.hedge"]["realised_quote"]), 2)
+    assert f"realised P&L {hedge:+,.2f} USDT" in text
+    prices = next(line for line in shown[0] if line.startswith("  prices")).split()
+    price, realised, unrealised = (Decimal(prices[n].strip(":,")) for n in (1, 3, 5))
+    assert realised == round(Decimal(start["realised_quote"]), 2)
+    assert unrealised == round(Decimal(start["unrealised_quote"]), 2)
     assert f"({Decimal(end) - Decimal(begin):+,.2f})" in cost
     fees = next(line for line in shown[0] if line.strip().startswith("fees"))
-    whole, direct, tokens = (Decimal(word.strip("(")) for word in fees.split() if word.strip("(")[0].isdigit())
-    assert whole == direct + tokens > 0
+    whole, direct, tokens, funding = (Decimal(fees.split()[n].strip("(")) for n in (1, 2, 5, -1))
+    assert -whole == direct + tokens > 0
+    assert abs(price + whole + funding - (Decimal(end) - Decimal(begin))) <= Decimal("0.03"), "but for rounding"
 
 
 def test_the_next_commands_name_the_journal_that_is_kept(shown: tuple[list[str], float]) -> None:
     after = shown[0][shown[0].index("Next") :]
-    assert sum(line.startswith("  sectorbot ") for line in after) == 3
+    assert sum(line.startswith("  sectorbot ") for line in after) == 4
     journal = Path(next(line for line in after if "positions" in line).split()[-1])
     assert journal.is_file()
-    assert f"sectorbot dashboard --journal {journal}, then http://127.0.0.1:8420/" in after[-2]
-    assert after[-1] == f"kept in {journal.parent}; delete with: rm -r {journal.parent}"
+    assert after[-3] == f"  sectorbot dashboard --journal {journal}"
+    assert after[-2] == "In a browser: http://127.0.0.1:8420/ while `sectorbot dashboard` runs"
+    assert after[-1] == f"The journal stays on disk; delete it with: rm -r {journal.parent}"
 
 
 def test_the_quick_start_shows_this_demo(shown: tuple[list[str], float]) -> None:

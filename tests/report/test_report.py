@@ -16,7 +16,8 @@ from rich.console import Console, RenderableType
 
 from bot.domain.campaign import Condition, Memory, Phase, RegimeMemory, Stance
 from bot.domain.codec import decode, encode
-from bot.domain.order import Fill, Intent
+from bot.domain.instrument import Side
+from bot.domain.order import Fill, Intent, OrderType, Purpose
 from bot.domain.reason import Note, Reason
 from bot.domain.states import KillLevel, OrderState
 from bot.domain.turn.decision import Decision, Signal
@@ -281,6 +282,37 @@ def test_orders_are_counted_by_what_became_of_them() -> None:
         "working": 0,
         "in_doubt": 1,
     }
+
+
+def test_an_order_that_was_not_filled_is_told_with_what_ended_it() -> None:
+    close = working(
+        LEGS[0],
+        OrderState.FILLED,
+        purpose=Purpose.RELEASE,
+        side=Side.BUY,
+        reduce_only=True,
+        sent_ms=3,
+        filled_size=D(1),
+    )
+    stop = replace(
+        close,
+        purpose=Purpose.EXIT,
+        state=OrderState.CANCELED,
+        order_type=OrderType.STOP,
+        trigger_price=D("3533.41"),
+        sent_ms=1,
+        filled_size=D(0),
+    )
+    moved = replace(stop, state=OrderState.OPEN, trigger_price=D(3400), sent_ms=2)
+    which = f"{stop.symbol} stop at 3,533.41 canceled"
+    assert orders_view.not_filled((close, stop)) == [f"{which}: its hedge was closed"]
+    assert orders_view.not_filled((close, moved, stop)) == [f"{which}: replaced by one at 3,400"]
+    assert orders_view.not_filled((replace(close, purpose=Purpose.EXIT), stop)) == [f"{which}: its position was closed"]
+    assert orders_view.not_filled((stop,)) == [which]
+    assert orders_view.not_filled((replace(close, sent_ms=0), stop)) == [which], "what came before did not end it"
+    assert orders_view.not_filled((replace(close, filled_size=D(0)), stop)) == [which]
+    assert orders_view.not_filled((replace(close, side=Side.SELL), stop)) == [which]
+    assert orders_view.not_filled((replace(stop, reason="no margin"), close)) == [f"{which}: no margin"]
 
 
 def test_fees_add_up_by_asset_and_funding_by_perp() -> None:

@@ -35,7 +35,8 @@ def masked(text: str) -> list[str]:
     text = re.sub(r"\b[A-Z]{2,}(, [A-Z]{2,})+", "TOKENS", text)
     text = re.sub(r"[ ─]{2,}", "  ", text)
     lines = [line.strip() for line in text.splitlines()]
-    return [line for line in lines if line and not line.startswith("dashboard") and not line.endswith("nothing to do")]
+    idle = re.compile(r"  (nothing to do|waits for .*)$")
+    return [line for line in lines if line and not line.startswith("dashboard") and not idle.search(line)]
 
 
 def demo_output(folder: Path) -> str:

@@ -6,9 +6,10 @@ because nothing is under way then (docs/decisions/0004).
 
 import asyncio
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,14 +21,16 @@ from rich.text import Text
 
 from bot.domain.campaign import Campaign
 from bot.domain.durations import HOUR_MS, MINUTE_MS
-from bot.domain.money import plain
+from bot.domain.money import decimal_context, plain
 from bot.domain.order_ids import NEW_EXCHANGE
 from bot.journal.journal import JournalError
 from bot.lab.demo import scenarios
+from bot.playbook.book.valuation import value_account
 from bot.ports import SetupFailed, Unavailable
 from bot.report import console as report
 from bot.report import demo_text
-from bot.report.profit.periods import load_first_equity
+from bot.report.profit.periods import START, load_first_equity, load_profit
+from bot.report.profit.views import profit_document
 from bot.runtime.cycle import CycleResult
 from bot.runtime.exit_codes import ExitCode
 from bot.runtime.settings.model import Settings, packaged_config
@@ -37,6 +40,7 @@ from bot.runtime.simulator.serve import stop_at_signals
 from bot.runtime.wiring import App, build
 
 PIPE_COLUMNS = 140
+PAGE_SECONDS = 15.0  # a page that is not served by then is left out
 ServePage = Callable[[Sequence[str], Callable[[str], None]], AbstractContextManager[object]]
 """Serves the dashboard for as long as a block lasts: its arguments, and who gets the address."""
 
@@ -88,26 +92,29 @@ def run_demo(options: DemoOptions, serve_page: ServePage = _no_page) -> int:
 class _Demo:
     def __init__(self, options: DemoOptions, console: Console, serve_page: ServePage) -> None:
         self._options, self._console, self._serve_page = options, console, serve_page
-        self._address = ""
+        self._address, self._served = "", asyncio.Event()
         self._started = time.monotonic()
         self._campaigns: dict[int, Campaign] = {}
         self._last: CycleResult | None = None
         self._cycles = 0
 
     async def run(self) -> int:
+        self._loop = asyncio.get_running_loop()
         stage = await scenarios.prepare(self._options)
         self._announce(stage.settings, stage.embedded, stage.words)
         app = await build(stage.settings, embedded=stage.embedded, token=NEW_EXCHANGE)
         page = ExitStack()
         try:
             if not self._options.as_json or self._options.keep:
-                page.enter_context(self._serve_page(_page_arguments(stage.settings), self._say_address))
+                page_process = page.enter_context(self._serve_page(_page_arguments(stage.settings), self._keep_address))
+                if page_process is not None:
+                    await self._say_address()
             await self._rotate(app, stage)
             summary = await self._summary(app)
             if self._options.as_json:
                 sys.stdout.write(orjson.dumps(summary, option=orjson.OPT_INDENT_2).decode() + "\n")
             else:
-                self._print_summary(summary, stage.words)
+                self._print_summary(summary)
             if self._options.keep:
                 await self._stay(app, stage.embedded)
         finally:
@@ -116,24 +123,35 @@ class _Demo:
             await stage.embedded.stop()
         return ExitCode.OK if summary["reconciled"] else ExitCode.MISMATCH
 
-    def _print_summary(self, summary: Mapping[str, Any], scenario: str) -> None:
+    def _print_summary(self, summary: Mapping[str, Any]) -> None:
         if self._options.verbose:
             report.print_summary(self._console, summary)
-        lines = demo_text.summary_lines(summary, scenario)
+        lines = demo_text.summary_lines(summary)
         journal = str(summary["journal"])
         kept = None if self._options.directory else str(Path(journal).parent)
         address = self._address if self._options.keep else ""
         for line in ("", *lines, "", *demo_text.next_lines(journal, kept, address, self._options.venue_settings)):
             self._console.print(Text(line))
 
-    def _say_address(self, address: str) -> None:
+    def _keep_address(self, address: str) -> None:
+        """Called in the thread that watches the page, also after the loop has ended."""
         self._address = address
-        until = "until Ctrl-C" if self._options.keep else "until the demo ends; --keep leaves it running"
-        self._console.print(Text(f"dashboard    {address} ({until})"))
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._served.set)
+
+    async def _say_address(self) -> None:
+        """Before the first cycle: the cycles are then printed without a line between them."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._served.wait(), PAGE_SECONDS)
+        if self._address:
+            until = "until Ctrl-C" if self._options.keep else "ends with the demo; stays with --keep"
+            self._console.print(Text(f"dashboard {self._address} ({until})"))
 
     def _announce(self, settings: Settings, embedded: Embedded, message: str) -> None:
         say = self._console.print
-        say(f"[bold]sectorbot demo[/] · {message}")
+        say("[bold]sectorbot demo[/]: simulated money at an embedded exchange on this machine")
+        for line in textwrap.wrap(message, demo_text.COLUMNS):
+            say(Text(line))
         if not self._options.verbose:
             return
         say(
@@ -186,7 +204,8 @@ class _Demo:
         if self._options.verbose:
             report.print_cycle(self._console, result, with_diagnosis=changed or is_new, before=self._last)
         else:
-            for line in (demo_text.cycle_line(result), *demo_text.cut_lines(result, self._last)):
+            head = [demo_text.cycle_head(result.portfolio.account.quote)] if self._last is None else []
+            for line in (*head, *demo_text.cycle_lines(result), *demo_text.cut_lines(result, self._last)):
                 self._console.print(Text(line))
         self._last = result
 
@@ -201,6 +220,7 @@ class _Demo:
         began = load_first_equity(app.journal.reader)
         return summary | {
             "equity_start_quote": None if began is None else plain(began),
+            "profit": _profit(app, self._last),
             "scenario": self._options.scenario if self._options.market is None else str(self._options.market),
             "cycles": self._cycles,
             "wall_seconds": round(time.monotonic() - self._started, 1),
@@ -219,6 +239,16 @@ class _Demo:
         say(f"  sectorbot orders --journal {app.settings.journal_path}")
         await stopped.wait()
         say("exchange stopped")
+
+
+def _profit(app: App, last: CycleResult) -> Mapping[str, Any] | None:
+    """Profit and loss since the start of the books, as `pnl --json` has it; None before the first valuation."""
+    sectors = app.settings.universe
+    with decimal_context():
+        value = value_account(last.portfolio.account, last.snapshot, sectors, last.decision.condition.value)
+    profit = load_profit(app.journal.reader, sectors, app.clock.now_ms(), last=(last.number, value))
+    periods: Mapping[str, Mapping[str, Any]] = profit_document(profit)["periods"]
+    return periods.get(START)
 
 
 def _page_arguments(settings: Settings) -> list[str]:

@@ -21,12 +21,14 @@ CONSTANTS: Mapping[str, Mapping[str, Any]] = {"doubled": {"hedging.margin_keep":
 SCENARIOS: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
     "golden": (
         "golden",
-        "DeFi breaks out: money moves there from infrastructure; the cash reserve pays first, sales repay it",
+        "DeFi breaks out: money moves there from infrastructure. Sales and the cash reserve pay the purchases; "
+        "later sales repay the reserve",
         (),
     ),
     "golden-idle-margin": (
         "golden",
-        "the same without a cash reserve: margin that lies idle pays first, sales repay it",
+        "the same without a cash reserve: sales and margin that lies idle pay the purchases; "
+        "later sales repay the margin",
         ('playbook.rotation.bridge="idle-margin"', "playbook.allocation.reserve_quote=0"),
     ),
     "risk-off": (

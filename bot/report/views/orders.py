@@ -9,7 +9,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from bot.domain.money import ZERO, plain
-from bot.domain.order import Fill, Order
+from bot.domain.order import Fill, Order, Purpose
 from bot.domain.states import OrderState
 from bot.ports import Payment
 from bot.report.format import NONE, Column, TextTable, amount, moment, money
@@ -140,6 +140,37 @@ def leg_rows(orders: Iterable[Order]) -> list[Row]:
         }
         for purpose, symbol, side in count
     ]
+
+
+def not_filled(orders: Iterable[Order]) -> list[str]:
+    """Each order that was canceled or expired before it was filled whole: which, and why where the journal shows it."""
+    sent = sorted(orders, key=lambda order: order.sent_ms)
+    ended = [order for order in sent if order.state in (OrderState.CANCELED, OrderState.EXPIRED)]
+    return [f"{_name_of(order)} {order.state.value}{_why_ended(order, sent)}" for order in ended]
+
+
+def _name_of(order: Order) -> str:
+    if order.trigger_price is not None:
+        return f"{order.symbol} {order.order_type.value} at {amount(order.trigger_price)}"
+    return f"{order.purpose.value} {order.symbol}, {amount(order.filled_size)} of {amount(order.size)} filled,"
+
+
+def _why_ended(order: Order, sent: Iterable[Order]) -> str:
+    """The venue's or the executor's words; of a protective stop the next order at its instrument that replaced it or
+    closed its position."""
+    if order.reason:
+        return f": {order.reason}"
+    if order.trigger_price is None or not order.reduce_only:
+        return ""
+    later = (other for other in sent if other.symbol == order.symbol and other.sent_ms > order.sent_ms)
+    after = next((other for other in later if other.reduce_only and other.side is order.side), None)
+    if after is None:
+        return ""
+    if after.trigger_price is not None:
+        return f": replaced by one at {amount(after.trigger_price)}"
+    if not after.filled_size:
+        return ""
+    return f": its {'hedge' if after.purpose is Purpose.RELEASE else 'position'} was closed"
 
 
 def legs_table(rows: Rows, quote: str) -> RenderableType:
