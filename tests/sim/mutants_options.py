@@ -82,6 +82,15 @@ MUTANTS = (
         playbook={**LARGE, **PHASE},
     ),
     Mutant(
+        "catch up without a cap",
+        catch_up_without_a_cap,
+        ("a tranche sells no more",),
+        (Kind.SYMBOL_REMOVED,),
+        heaviness=10,
+        playbook=LARGE,
+        lives=6,
+    ),
+    Mutant(
         "keep no core",
         keep_no_core,
         ("a reduction keeps the core",),

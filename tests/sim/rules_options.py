@@ -125,7 +125,8 @@ class SalesHaveACap(Rule):
         for index, parts in enumerate(sold, start=1):
             for sector, value in parts.items():
                 cap = rotation.max_sell_fraction * campaign.baseline[f"{sector}.spot"]
-                most = min(cap, first * wholes[sector]) if index == 1 else cap
+                # A later tranche that has begun may have nothing left to sell: the whole is known before that only.
+                most = min(cap, first * wholes[sector]) if index == 1 and begun <= 1 else cap
                 if value > most * ROUNDING:
                     words = f"campaign {campaign.number}: tranche {index} sells {value:.2f} of {sector}, not {most:.2f}"
                     self.world.violate("a tranche sells no more than its part", words)
