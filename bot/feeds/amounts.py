@@ -13,7 +13,7 @@ from bot.domain.durations import DAY_MS
 from bot.domain.money import ZERO, dec
 from bot.feeds.series.rows import DIGITS_MAX
 
-COVERED_MIN = Decimal("0.9")  # of the newest value: below, the amounts are those of something else
+WORTH_TOLERANCE = Decimal("0.1")  # of the newest value, either way: beyond, the amounts are those of something else
 
 Amounts = dict[int, dict[str, Decimal]]
 
@@ -32,7 +32,9 @@ def native_levels(body: Mapping[str, Any], values: Mapping[int, Decimal]) -> dic
             if amount > 0 and worth[day].get(token, ZERO) > 0:
                 prices[token] = worth[day][token] / amount
     newest = max(values)
-    if newest not in amounts or sum(worth.get(newest, {}).values(), ZERO) < COVERED_MIN * values[newest]:
+    value = values[newest]
+    differs = abs(sum(worth.get(newest, {}).values(), ZERO) - value) > WORTH_TOLERANCE * value
+    if newest not in amounts or differs:
         return {}
     return {
         day: sum((amount * prices[token] for token, amount in held.items() if token in prices), ZERO)

@@ -222,6 +222,7 @@ async def test_a_day_with_an_amount_that_is_none_is_no_day_without_it(amount: An
     assert (await llama.source().fetch_tvl(["defi"]))["defi"].native_quote == ()
 
 
-def test_amounts_that_do_not_make_up_the_value_are_of_something_else() -> None:
-    body = protocol([100, 230], [{"UNI": 1}, {"UNI": 1}], [{"UNI": 9}, {"UNI": 20}])
+@pytest.mark.parametrize("worth", [20, 206, 254, 1_150])
+def test_amounts_that_do_not_make_up_the_value_are_of_something_else(worth: int) -> None:
+    body = protocol([100, 230], [{"UNI": 1}, {"UNI": 1}], [{"UNI": 9}, {"UNI": worth}])
     assert parse_tvl(json.dumps(body), 9, TODAY).native == {}
