@@ -74,8 +74,18 @@ class PartsAreClosedBesideAStop(Rule):
         life, request = self.world.life, self.checkers._posted.get(client_id)
         if life is None or request is None or request.trigger_price is None or not request.reduce_only:
             return
-        if life.app.kill.level().severity < KillLevel.CANCEL_ALL.severity:
+        if life.app.kill.level().severity < KillLevel.CANCEL_ALL.severity and self._protects(request):
             self._withdrawn[request.symbol] = client_id
+
+    def _protects(self, stop: OrderRequest) -> bool:
+        """A stop beyond the liquidation, as after margin was taken by hand, would not execute before it."""
+        held = (one for one in self.world.exchange.positions(ACCOUNT) if one.symbol == stop.symbol and one.size)
+        return all(
+            one.liquidation_price is None
+            or stop.trigger_price is None
+            or (stop.trigger_price - one.liquidation_price) * one.size > 0
+            for one in held
+        )
 
     def on_submit(self, request: OrderRequest) -> None:
         withdrawn = self._withdrawn.get(request.symbol)

@@ -15,7 +15,6 @@ from bot.report.profit.ledger import OTHER
 from bot.report.profit.parts import Period, ProfitParts, Source
 from bot.report.profit.periods import load_profit, standings_at
 from bot.simex.engine.types import IncomeKind, SimTrade
-from tests.sim.faults import Kind
 from tests.sim.hooks import Rule
 from tests.sim.wire import ACCOUNT, engine_number
 from tests.sim.world import Life, World
@@ -119,8 +118,8 @@ class ProfitAddsUp(Rule):
         """Whether an operator may have accepted the larger side of a perp for the whole: an account shows no other, and
         the trades of both sides are booked besides."""
         accepted = (fact.payload for fact in reader.load_facts("adjustment", ALL))
-        is_accepted = any("entry" in payload and Decimal(payload["amount"]) for payload in accepted)
-        return is_accepted and bool(self.world.plan.counts[Kind.HEDGE_MODE_HELD])
+        symbols = {a["key"].removeprefix("perp:") for a in accepted if "entry" in a and Decimal(a["amount"])}
+        return bool(symbols & self.world.held_on_both_sides)
 
     def _judge_funding(self, period: Period, account: _Account) -> Decimal:
         """What the newest settlements paid that the journal lacks: the bot has not asked for them yet."""

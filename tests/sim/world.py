@@ -295,6 +295,7 @@ class World:
         self.hooks = Hooks()
         self.is_tight = chance.random() < 0.3 or bool(limits)
         self.is_strange: set[str] = set()  # tokens whose holdings others have moved
+        self.held_on_both_sides: set[str] = set()  # perps, in hedge mode
         self.used_again: set[tuple[str, int]] = set()  # orders of others under ids of ours, by symbol and venue's id
         self._patience = Random(f"{self.seed}/stands")  # of its own, like whatever not every seed draws
         self.stands = self._patience.random() < STANDING

@@ -38,6 +38,7 @@ class HedgeModeByOwner(Disturbance):
         self._clear()
         self.exchange.set_position_mode(ACCOUNT, hedge=True)
         self.world.is_strange.add(base_of(symbol))
+        self.world.held_on_both_sides.add(symbol)
         instrument, price = self.exchange.instruments[symbol], self.exchange.quote(symbol).mid
         opened = Counter[str]()
         for (side, position_side), value in zip(_OPENING, quote, strict=True):
