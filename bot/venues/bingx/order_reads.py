@@ -7,6 +7,7 @@ that are ours. Orders that the venue made to close a position stand in a list of
 import asyncio
 import contextlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from bot.domain.durations import HOUR_MS
@@ -17,7 +18,7 @@ from bot.ports import Listed, OrderReport, Payment, Rejection, Unavailable
 from bot.venues.bingx import parse
 from bot.venues.bingx.asking import BingxAsking
 from bot.venues.ccxt import rows
-from bot.venues.ccxt.account.stops import DOUBTFUL, EARLY_MS
+from bot.venues.ccxt.account.stops import DOUBTFUL, EARLY_MS, SeenStop
 from bot.venues.ccxt.connection import Connection
 from bot.venues.ccxt.errors import ReadRefused
 from bot.venues.ccxt.rows import UNREADABLE, readable
@@ -110,7 +111,11 @@ class BingxOrderReads(BingxAsking):
                 _PAGE,
             )
             fills = rows.read_each(
-                "fills", found, lambda row: parse.spot_fill(row, venue=venue, symbol=symbol), symbol, defects
+                "fills",
+                found,
+                lambda row: parse.past_fill(parse.spot_fill(row, venue=venue, symbol=symbol), self._link.now_ms()),
+                symbol,
+                defects,
             )
         else:
             second_ms = since_ms - since_ms % 1_000  # their times have whole seconds
@@ -131,8 +136,11 @@ class BingxOrderReads(BingxAsking):
             fills = rows.read_each(
                 "fills",
                 found,
-                lambda row: parse.perp_fill(
-                    row, venue=venue, symbol=symbol, side=sides[parse.order_id(row)], quote=self._link.quote
+                lambda row: parse.past_fill(
+                    parse.perp_fill(
+                        row, venue=venue, symbol=symbol, side=sides[parse.order_id(row)], quote=self._link.quote
+                    ),
+                    self._link.now_ms(),
                 ),
                 symbol,
                 defects,
@@ -194,17 +202,45 @@ class BingxOrderReads(BingxAsking):
         return report
 
     def _recognise(self, listed_rows: Sequence[Any], symbol: str) -> None:
-        """Learn which conditional orders are ours. Raises Unavailable where one of them is just like another."""
-        seen = [stop for row in listed_rows if (stop := parse.seen_stop(row, symbol)) is not None]
+        """Learn which conditional orders are ours. Raises Unavailable where one of them is just like another, or cannot
+        be compared with ours."""
+        seen, unclear = self._seen(listed_rows, symbol)
         if "" in self._link.stops.recognise(seen).values():
             raise Unavailable(f"{symbol}: {DOUBTFUL}")
+        if unclear:
+            raise Unavailable(next(iter(unclear.values())))
+
+    def _seen(self, listed_rows: Sequence[Any], symbol: str) -> tuple[list[SeenStop], dict[str, str]]:
+        """Conditional orders to recognise, and what is wrong with those that cannot be compared, by the venue's ids.
+        A row with a client id of ours needs no comparison: what its order is called at the venue is learned from it."""
+        seen, unclear, stops = [], {}, self._link.stops
+        for row in listed_rows:
+            try:
+                name = parse.own_name(row)
+                if name and stops.has(name):
+                    stops.took(name, parse.order_id(row))
+                stop = parse.seen_stop(row, symbol)
+            except UNREADABLE as error:
+                number = _id_of(row)
+                if not stops.client_id(number):
+                    unclear[number] = rows.message_of("orders", row, error)
+                continue
+            if stop is not None:
+                seen.append(stop)
+        return seen, unclear
 
     def _reports(self, group: Sequence[Any], symbol: str, defects: list[tuple[str, str]]) -> list[OrderReport]:
         """Reports of rows of one symbol, conditional orders of ours with their client ids."""
         reports = parse.read_orders(group, symbol, defects)
-        seen = [stop for row in group if (stop := parse.seen_stop(row, symbol)) is not None]
-        named = self._link.stops.named(reports, seen)
-        defects += [(symbol, report.defect) for report in named if report.defect == DOUBTFUL]
+        seen, unclear = self._seen(group, symbol) if is_perp(symbol) else ([], {})
+        named = []
+        for report in self._link.stops.named(reports, seen):
+            wrong = unclear.get(report.venue_id, "") if not report.defect else ""
+            if wrong:
+                report = replace(report, defect=wrong)
+            if wrong or report.defect == DOUBTFUL:
+                defects.append((symbol, report.defect))
+            named.append(report)
         return named
 
     async def _one(self, method: str, symbol: str, **params: Any) -> Any:

@@ -1,11 +1,12 @@
 """BingX's rows to domain values. Every number goes from text to Decimal once, here."""
 
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from bot.domain.brackets import Bracket
+from bot.domain.durations import MINUTE_MS
 from bot.domain.instrument import Side
 from bot.domain.market import Book, Funding, Quote
 from bot.domain.money import ZERO
@@ -20,6 +21,8 @@ from bot.venues.ccxt.rows import UNREADABLE, Row, message_of, number, number_or,
 DEFAULT_FUNDING_HOURS = 8
 FORCED = {"LIQUIDATION": "forced-liquidation", "ADL": "forced-adl", "SETTLEMENT": "forced-settlement"}
 """How an order is named that the venue made to close a position, by the list that it stands in or by its type."""
+_STOP_TYPES = frozenset({"STOP_MARKET", "TAKE_PROFIT_MARKET"})  # the conditional orders that are sent here
+_AHEAD_MS = MINUTE_MS  # how far the clocks of two machines may differ; a false zone is hours
 _CAUSE = "$forced"  # where reads write that word into a row
 _STATES = {
     "NEW": ReportState.OPEN,
@@ -147,23 +150,46 @@ def order_report(row: Row, symbol: str) -> OrderReport:
 
 
 def seen_stop(row: Any, symbol: str) -> SeenStop | None:
-    """What a conditional order of a perp can be recognised by; None for any other row, and for one that cannot be
-    read: then it is nobody's."""
-    try:
-        trigger = _trigger_price(row)
-        if trigger is None or not is_trigger(row) or _client_id(row) is not None:
-            return None
-        return SeenStop(
-            venue_id=order_id(row),
-            symbol=symbol,
-            side=_side(row),
-            size=number(row["origQty"]),
-            trigger_price=trigger,
-            reduce_only=_is_true(row.get("reduceOnly")),
-            created_ms=int(row["time"]),
-        )
-    except UNREADABLE:
+    """What a conditional order of a perp can be recognised by; None for a plain order, for one with a client id, and
+    for one of a type that is not sent here.
+
+    Raises:
+        TypeError: the row is no mapping.
+        ValueError: it lacks something that it is recognised by, so whose it is cannot be known.
+    """
+    if not isinstance(row, Mapping):
+        raise TypeError(f"{row!r} is no order")
+    kind = str(row.get("type") or "")
+    if _client_id(row) is not None or (kind and kind not in _STOP_TYPES):
         return None
+    trigger, created_ms = _trigger_price(row), int(row.get("time") or 0)
+    missing = [
+        name
+        for name, value in (
+            ("type", kind),
+            ("stopPrice", trigger),
+            ("time", created_ms),
+            ("origQty", row.get("origQty")),
+        )
+        if not value
+    ]
+    if missing or trigger is None or row.get("reduceOnly") in (None, ""):
+        named = ", ".join(missing or ["reduceOnly"])
+        raise ValueError(f"a conditional order without a client id has no {named}: whose it is cannot be known")
+    return SeenStop(
+        venue_id=order_id(row),
+        symbol=symbol,
+        side=_side(row),
+        size=number(row["origQty"]),
+        trigger_price=trigger,
+        reduce_only=_is_true(row["reduceOnly"]),
+        created_ms=created_ms,
+    )
+
+
+def own_name(row: Any) -> str:
+    """The client id of a row, empty where it has none."""
+    return (_client_id(row) or "") if isinstance(row, Mapping) else ""
 
 
 def order_id(row: Row) -> str:
@@ -249,7 +275,7 @@ def spot_fill(row: Row, *, venue: str, symbol: str) -> Fill:
 
 def perp_fill(row: Row, *, venue: str, symbol: str, side: Side, quote: str) -> Fill:
     """A row of the perps' fills in coins. Its time has whole seconds; `quote` is what the venue's virtual money counts
-    as."""
+    as. `filledTime` names its zone. `filledTm` ends with Z in every case, also where it is the time of UTC+8."""
     asset = str(row.get("currency") or settle_of(symbol))
     return Fill(
         venue=venue,
@@ -263,8 +289,15 @@ def perp_fill(row: Row, *, venue: str, symbol: str, side: Side, quote: str) -> F
         fee=-number(row.get("commission") or "0"),
         fee_asset=quote if asset == VIRTUAL else asset,
         is_maker=str(row.get("role") or "").lower() == "maker",
-        at_ms=_moment(row["filledTm"]),
+        at_ms=_moment(row.get("filledTime") or row["filledTm"]),
     )
+
+
+def past_fill(fill: Fill, now_ms: int) -> Fill:
+    """The fill. Raises ValueError for one of the future: its time is of another zone than it says."""
+    if fill.at_ms > now_ms + _AHEAD_MS:
+        raise ValueError(f"an execution {fill.at_ms - now_ms} ms after now: the zone of its time is another")
+    return fill
 
 
 VIRTUAL = "VST"
@@ -372,7 +405,7 @@ def _moment(text: Any) -> int:
     found = datetime.fromisoformat(str(text))
     if found.tzinfo is None:
         raise ValueError(f"{text!r} does not say of which zone it is")
-    return int(found.timestamp()) * 1_000
+    return (found - datetime.fromtimestamp(0, UTC)) // timedelta(milliseconds=1)
 
 
 def _name(value: Any) -> str:

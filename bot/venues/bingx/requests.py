@@ -35,6 +35,7 @@ _TYPES = {
     OrderType.STOP: "STOP_MARKET",
     OrderType.TAKE_PROFIT: "TAKE_PROFIT_MARKET",
 }
+_IN_DOUBT = (Rejection.DUPLICATE_ID, Rejection.CLOCK)  # refusals after which an order may rest all the same
 _SPOT_WALLET, _PERP_WALLET = "spot", "USDTMPerp"
 
 
@@ -48,12 +49,13 @@ class BingxWrites(AccountWrites):
         self._orders = BingxOrderReads(connection)
 
     async def submit_order(self, request: OrderRequest) -> OrderReport:
-        """One POST. A conditional order of a perp is remembered before, because the venue keeps no name of it."""
+        """One POST. A conditional order of a perp is remembered before, because the venue keeps no name of it, and is
+        forgotten after a refusal which proves that none was made."""
         is_stop = request.order_type.is_trigger and is_perp(request.symbol)
         try:
             return await super().submit_order(request)
-        except VenueRejected:
-            if is_stop:
+        except VenueRejected as rejection:
+            if is_stop and rejection.kind not in _IN_DOUBT:
                 self._link.stops.refused(request.client_id)
             raise
 

@@ -114,6 +114,77 @@ async def test_an_order_that_differs_in_anything_is_not_ours(
     assert seen.client_id != ID
 
 
+@pytest.mark.parametrize("missing", ["reduceOnly", "time", "stopPrice", "origQty", "side", "type"])
+async def test_a_stop_that_cannot_be_compared_is_no_strangers(
+    missing: str, venue: CcxtVenue, session: BingxSession
+) -> None:
+    """Otherwise the order counts as absent, and another one like it is sent."""
+    await lose(venue, session)
+    row = stop_row(FIRST)
+    del row[missing]
+    show(session, [row])
+    with pytest.raises(Unavailable, match="cannot be"):
+        await venue.fetch_order(PERP, ID, is_trigger=True)
+    listed = await venue.fetch_open_orders([PERP])
+    assert [(one.client_id, bool(one.defect)) for one in listed] == [(None, True)]
+    assert [symbol for symbol, _ in listed.defects] == [PERP]  # type: ignore[attr-defined]
+    with pytest.raises(VenueRejected) as caught:
+        await venue.cancel_order(PERP, ID, is_trigger=True)
+    assert (caught.value.code, caught.value.kind) == ("not sent", Rejection.OTHER)
+
+
+async def test_a_stop_whose_number_is_known_needs_no_comparison(venue: CcxtVenue, session: BingxSession) -> None:
+    session.answers[PERP_ORDER] = stop_answer(FIRST)
+    await venue.submit_order(stop())
+    row = stop_row(FIRST)
+    del row["reduceOnly"]
+    show(session, [row])
+    (seen,) = await venue.fetch_open_orders([PERP])
+    assert (seen.client_id, seen.defect) == (ID, "")
+    report = await venue.fetch_order(PERP, ID, is_trigger=True)
+    assert report is not None
+    assert report.venue_id == str(FIRST)
+
+
+async def test_conditional_orders_of_other_types_are_not_compared(venue: CcxtVenue, session: BingxSession) -> None:
+    await lose(venue, session)
+    row = stop_row(FIRST, type="TRAILING_STOP_MARKET", stopPrice="")
+    del row["reduceOnly"]
+    show(session, [row])
+    assert await venue.fetch_order(PERP, ID, is_trigger=True) is None
+    (seen,) = await venue.fetch_open_orders([PERP])
+    assert (seen.client_id, seen.defect) == (None, "")
+
+
+async def test_a_venue_that_keeps_the_client_id_of_a_stop_is_believed(venue: CcxtVenue, session: BingxSession) -> None:
+    await lose(venue, session)
+    show(session, [stop_row(FIRST, clientOrderId=ID.upper()), stop_row(SECOND, clientOrderId="somebodyelse")])
+    report = await venue.fetch_order(PERP, ID, is_trigger=True)
+    assert report is not None
+    assert (report.client_id, report.venue_id) == (ID, str(FIRST))
+    session.answers[PERP_CANCEL] = success({"order": stop_row(FIRST, clientOrderId=ID, status="CANCELLED")})
+    await venue.cancel_order(PERP, ID, is_trigger=True)
+    assert f"orderId={FIRST}" in session.sent[-1].query
+
+
+@pytest.mark.parametrize(("code", "message"), [(101481, "duplicate"), (100421, "timestamp mismatch")])
+async def test_a_refusal_that_proves_nothing_leaves_the_stop_known(
+    code: int, message: str, venue: CcxtVenue, session: BingxSession
+) -> None:
+    """A copy of the request may be what was refused, and the first one rests."""
+    session.answers[PERP_ORDER] = refusal(code, message)
+    with pytest.raises(VenueRejected):
+        await venue.submit_order(stop())
+    session.sent.clear()
+    with pytest.raises(VenueRejected, match="withdraw it first"):
+        await venue.submit_order(stop(OTHER_ID))
+    assert session.sent == []
+    show(session, [stop_row(FIRST)])
+    report = await venue.fetch_order(PERP, ID, is_trigger=True)
+    assert report is not None
+    assert report.venue_id == str(FIRST)
+
+
 async def test_two_orders_that_fit_one_of_ours_are_an_alarm_and_neither_is_taken(
     venue: CcxtVenue, session: BingxSession
 ) -> None:

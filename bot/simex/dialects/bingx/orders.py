@@ -6,7 +6,7 @@ client id that they are sent with. Those of spot have one type for both directio
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from bot.domain.instrument import Instrument, Kind, Side
@@ -49,6 +49,7 @@ _CAUSES = {
     "LIQUIDATION": (ForcedBy.LIQUIDATION, ForcedBy.INSURANCE),
     "ADL": (ForcedBy.DELEVERAGING,),
 }
+_ZONE = timezone(timedelta(hours=8))
 _OPEN = ("NEW", "PENDING", "PARTIALLY_FILLED")
 
 
@@ -323,9 +324,10 @@ def fills_perp(call: BingxCall) -> dict[str, Any]:
 
 
 def _perp_fill(call: BingxCall, trade: SimTrade, order: SimOrder | None) -> dict[str, Any]:
-    moment = datetime.fromtimestamp(trade.at_ms // 1_000, UTC)
+    moment = datetime.fromtimestamp(trade.at_ms // 1_000, _ZONE)
     row = {
-        "filledTm": moment.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "filledTm": moment.strftime("%Y-%m-%dT%H:%M:%SZ"),  # as the documents show it: of UTC+8, whatever the Z says
+        "filledTime": moment.strftime("%Y-%m-%dT%H:%M:%S.000%z"),
         "volume": text(trade.size),
         "price": text(trade.price),
         "amount": text(trade.quote),

@@ -140,6 +140,10 @@ class UnnamedStops:
         own = self._own.get(client_id)
         return own.venue_id if own is not None else ""
 
+    def client_id(self, venue_id: str) -> str:
+        """The client id of the order that has this id at the venue; empty where none of ours is known to."""
+        return {own.venue_id: name for name, own in self._own.items() if own.venue_id}.get(venue_id, "")
+
     def has(self, client_id: str) -> bool:
         """Whether an order of ours has this client id."""
         return client_id in self._own
@@ -172,7 +176,9 @@ class UnnamedStops:
         names = self.recognise(seen)
         found = []
         for report in reports:
-            name = names.get(report.venue_id) if report.client_id is None and report.is_trigger else None
+            name = None
+            if report.client_id is None and report.is_trigger:
+                name = self.client_id(report.venue_id) or names.get(report.venue_id)
             if name:
                 report = replace(report, client_id=name)
             elif name is not None:
