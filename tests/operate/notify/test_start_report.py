@@ -1,6 +1,7 @@
 """A start that never reaches its venue is reported: once, without being lost, and without holding the start up."""
 
 import asyncio
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from bot.runtime import daemon as daemon_module
 from bot.runtime.daemon import StopEvent, _build_and_run
 from bot.runtime.exit_codes import ExitCode
 from bot.runtime.services import start_report
+from bot.runtime.services.notice import NoticeEvent
 from bot.runtime.services.start_report import StartReport
 from bot.runtime.settings.model import Settings
 from bot.runtime.wiring import listen
@@ -188,15 +190,16 @@ async def test_a_report_that_the_journal_does_not_take_is_sent_straight(
 async def test_when_it_was_sent_stands_where_a_file_can_be_made(
     hook: Hook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, takes: str
 ) -> None:
-    settings, touch = settings_for(hook.url, tmp_path / "state"), Path.touch
+    settings, opened = settings_for(hook.url, tmp_path / "state"), os.open
     monkeypatch.setattr(direct.tempfile, "gettempdir", lambda: str(tmp_path))
 
-    def refused(path: Path, *arguments: Any, **named: Any) -> None:
-        if takes == "nothing" or (takes == "temporary files" and path.parent == settings.state_directory):
+    def refused(path: Any, *arguments: Any, **named: Any) -> int:
+        is_ours = Path(path).suffix == ".sent" and Path(path).parent == settings.state_directory
+        if (is_ours and takes != "state directory") or (Path(path).suffix == ".sent" and takes == "nothing"):
             raise OSError(28, "No space left on device")
-        touch(path, *arguments, **named)
+        return opened(path, *arguments, **named)
 
-    monkeypatch.setattr(Path, "touch", refused)
+    monkeypatch.setattr(os, "open", refused)
     for _ in range(2):
         await StartReport(settings, report_failed_start).given_up("no journal", has_journal=False)
     assert len(hook.received) == (2 if takes == "nothing" else 1)
@@ -208,6 +211,57 @@ async def test_what_did_not_arrive_without_a_journal_is_sent_by_the_next_start(h
     hook.status = 200
     await StartReport(settings, report_failed_start).given_up("no journal", has_journal=False)
     assert len(hook.received) == 1
+
+
+async def test_a_destination_that_failed_is_sent_to_by_the_next_start_and_one_that_took_it_is_not(
+    hook: Hook, tmp_path: Path
+) -> None:
+    with serving() as other:
+        settings, other.status = settings_for(f"{hook.url} {other.url}", tmp_path), 503
+        for _ in range(2):
+            await StartReport(settings, report_failed_start).given_up("no journal", has_journal=False)
+        assert (hook.asked, len(other.received)) == (1, 0)
+        other.status = 200
+        for _ in range(2):
+            await StartReport(settings, report_failed_start).given_up("no journal", has_journal=False)
+    assert (hook.asked, len(other.received)) == (1, 1)
+
+
+async def test_a_destination_that_hangs_does_not_keep_another_from_being_marked(
+    hook: Hook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(start_report, "SEND_SECONDS", 1.0)
+    with serving() as other:
+        settings = settings_for(f"{hook.url} {other.url}", tmp_path, replace(QUICK, send_seconds=60))
+        other.status = None
+        for _ in range(2):
+            await StartReport(settings, report_failed_start).given_up("no journal", has_journal=False)
+        other.release.set()
+    assert hook.asked == 1
+
+
+@pytest.mark.parametrize("kind", ["of another user", "a link"])
+async def test_a_mark_that_others_have_put_among_the_temporary_files_silences_nothing(
+    hook: Hook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    settings = settings_for(hook.url, tmp_path / "state")
+    monkeypatch.setattr(direct.tempfile, "gettempdir", lambda: str(tmp_path))
+    (name,) = settings.notify.destinations
+    own, mark = direct._marks(settings, NoticeEvent.START_FAILED, name)
+    own.mkdir(parents=True)  # the state directory takes no mark
+    os.utime(own, (0, 0))
+    target = tmp_path / "target"
+    if kind == "a link":
+        target.touch()
+        os.utime(target, (0, 0))
+        mark.symlink_to(target)
+    else:
+        mark.touch()
+        monkeypatch.setattr(os, "getuid", lambda: mark.lstat().st_uid + 1)
+    for _ in range(2):
+        await StartReport(settings, report_failed_start).given_up("no journal", has_journal=False)
+    assert len(hook.received) == 2
+    assert not target.exists() or target.stat().st_mtime == 0, "what a link points to is left alone"
 
 
 async def test_a_muted_report_is_not_sent_without_a_journal_either(hook: Hook, tmp_path: Path) -> None:
