@@ -129,16 +129,18 @@ class Portfolio:
     holdings: tuple[Holding, ...] = ()
     unpriced: tuple[str, ...] = ()
     labels: Mapping[str, Decimal] = field(default_factory=dict)
+    countable: frozenset[str] = frozenset()
 
     @property
     def unread(self) -> tuple[str, ...]:
-        """Keys of `Account.unreadable` that equity rests on: positions, cash, and assets that are believed to be held.
-        A row of something else, such as of an asset that the books do not know, leaves equity as it is."""
-        held, quote = self.account.balances, self.account.quote
+        """Keys of `Account.unreadable` that equity may rest on: positions, cash, assets that are believed to be held,
+        and those of `countable`: assets that count once they can be read, whether or not the books know them. A row of
+        another asset leaves equity as it is."""
+        counted, cash = self.account.balances.keys() | self.countable, ("spot:", f"spot:{self.account.quote}")
         return tuple(
             key
             for key in sorted(self.account.unreadable)
-            if not key.startswith("spot:") or key in ("spot:", f"spot:{quote}") or key.removeprefix("spot:") in held
+            if not key.startswith("spot:") or key in cash or key.removeprefix("spot:") in counted
         )
 
     @property

@@ -251,8 +251,10 @@ class Reason(StrEnum):
     peak begins anew after `risk.drawdown_cooldown_days`, or at once with `sectorbot resume --rebase-peak --reason
     …`."""
     EQUITY_UNKNOWN = "equity_unknown"
-    """A position, cash or a held asset cannot be read, so neither daily loss nor drawdown is known; only hedges and
-    reductions pass. To do: Nothing if it passes; else look at the row at the venue."""
+    """A position, cash, a held asset, or one of a sector cannot be read, so neither daily loss nor drawdown is known.
+    Nothing is opened in any instrument meanwhile, however long that is; hedges, reductions and guards go on, and
+    purchases of other instruments that rest stay. To do: Nothing if it passes within minutes; else look at the row at
+    the venue and tell the maintainers, or close or convert that holding there by hand."""
     DRAWDOWN_OVER = "drawdown_over"
     """Entries that a drawdown had stopped go on: equity is back at its peak, or the cool-down is over and the peak
     began anew. To do: Nothing; `risk.drawdown_cooldown_days` sets the cool-down."""
@@ -318,8 +320,10 @@ class Reason(StrEnum):
     the other bot if there is one; then `sectorbot resume --accept-mismatch --reason …`."""
     ROW_UNREADABLE = "row_unreadable"
     """A row of an answer of the venue (an order, a position, a balance, a fill, a payment) could not be read. It counts
-    in full where it is ours or may be; its instrument may only be reduced. A row of cash, or of a position without a
-    symbol, stops entries. To do: Look at the row at the venue; tell the maintainers when the venue has a new word."""
+    in full where it is ours or may be; its instrument may only be reduced. Where equity rests on the row, no other one
+    opens anything either (`equity_unknown`). A row of cash, or of a position without a symbol, stops entries and
+    withdraws those that rest. To do: Look at the row at the venue; tell the maintainers when the venue has a new
+    word."""
     OTHER_SIDE_UNREAD = "other_side_unread"
     """Of two venues one does not answer, and what is held there may belong to the other side: a rotation sells no spot
     while the perps cannot be read, and closes no hedge while spot cannot; a flatten only sells what has no other side.

@@ -15,6 +15,10 @@ from bot.domain.symbol import base_of, is_perp
 from bot.execution.ledger import WALLET, Books
 
 _ANY_POSITION, _ANY_ASSET = "perp:", "spot:"
+_SCOPE = (
+    "its instrument may only be reduced until it can be read; others keep purchases that rest, and open nothing new "
+    "where equity rests on the row (equity_unknown)"
+)
 Defects = Iterable[tuple[str, str]]
 
 
@@ -56,8 +60,8 @@ def review(account: Account, defects: Defects, symbols: Iterable[str]) -> Unread
         locked |= touched
         is_cash = key in (WALLET, _ANY_ASSET, _ANY_POSITION, f"spot:{account.quote}")
         is_unbounded = is_unbounded or is_cash
-        scope = "entries stop" if is_cash else "its instrument may only be reduced"
-        notes.append(Note(Reason.ROW_UNREADABLE, f"{key}: {scope} until it can be read: {message}", key))
+        scope = "entries stop until it can be read" if is_cash else _SCOPE
+        notes.append(Note(Reason.ROW_UNREADABLE, f"{key}: {scope}: {message}", key))
     for symbol, message in dict.fromkeys(defects):
         locked |= {symbol} if symbol else set()
         scope = "it may only be reduced until the row can be read: " if symbol else ""

@@ -44,7 +44,8 @@ def equity_unknown(context: TurnRisk, limits: Limits) -> Note | None:
     unread = context.portfolio.unread
     if not unread:
         return None
-    message = f"{', '.join(unread)} cannot be read: equity is not known, so no loss is judged by it; entries stop"
+    message = f"{', '.join(unread)} cannot be read: equity is not known, so no loss is judged by it; "
+    message += "nothing is opened until it can be read, and purchases of other instruments that rest stay"
     return _note(Reason.EQUITY_UNKNOWN, message)
 
 

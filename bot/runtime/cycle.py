@@ -46,6 +46,7 @@ from bot.runtime.turn import (
     judge,
     propose,
     record_of,
+    stopped_entries,
 )
 from bot.runtime.watch.account import AccountWatch
 from bot.runtime.watch.drawdown import record_drawdown
@@ -303,8 +304,7 @@ class Cycle:
         notes = await record_drawdown(parts.journal, decision.memory, plan.portfolio.equity, parts.limits)
         notes += await self._transfer(decision.transfers, kill, truth)
         await self._cancel(decision.cancels)
-        if plan.breakers or not truth.is_agreed:  # what stops entries stops those that rest as well
-            await parts.executor.cancel([order for order in truth.working if order.is_resting_entry])
+        await parts.executor.cancel(stopped_entries(plan, truth))
         notes += await self._top_up(decision.top_ups)
         notes += await self._leverage_watch.set_right(decision.memory, truth.account)
         held = {symbol: position.size for symbol, position in truth.account.positions.items()}

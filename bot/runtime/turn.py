@@ -8,11 +8,13 @@ these two functions and no others. The journal keeps `TurnInputs` as it is, so `
 from dataclasses import dataclass, replace
 
 from bot.domain.money import decimal_context
+from bot.domain.order import Order
 from bot.domain.portfolio import Portfolio
-from bot.domain.reason import Note
+from bot.domain.reason import Note, Reason
 from bot.domain.states import KillLevel
 from bot.domain.turn.decision import Decision, Verdict
 from bot.domain.turn.inputs import TurnBooks, TurnInputs
+from bot.execution.reconcile import Truth
 from bot.journal.record import CycleRecord
 from bot.playbook.book.portfolio import build_portfolio
 from bot.playbook.book.universe import sectors_at
@@ -106,6 +108,16 @@ def judge(proposal: Proposal, books: TurnBooks, numbers: Numbers) -> TurnPlan:
         context = turn_risk(books.risk, books.snapshot, proposal.portfolio, inputs.working, decision.memory, tokens)
         verdicts, breakers = review(intents, context, limits), tripped(context, limits)
     return TurnPlan(inputs, proposal.portfolio, decision, tuple(verdicts), tuple(breakers))
+
+
+def stopped_entries(plan: TurnPlan, truth: Truth) -> list[Order]:
+    """Resting purchases that what stops entries withdraws. Equity that is not known is no loss: one row that cannot be
+    read costs its own instrument alone what rests, and the others only what they have not begun."""
+    resting = [order for order in truth.working if order.is_resting_entry]
+    reasons = {note.reason for note in plan.breakers}
+    if reasons - {Reason.EQUITY_UNKNOWN} or not truth.is_agreed:
+        return resting
+    return [order for order in resting if reasons and order.symbol in truth.locked]
 
 
 def repeat(inputs: TurnInputs, numbers: Numbers) -> TurnPlan:

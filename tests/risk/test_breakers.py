@@ -101,6 +101,12 @@ def test_a_row_that_equity_does_not_rest_on_leaves_losses_judged() -> None:
     assert [note.reason for note in tripped(unread("spot:DUST", lost), Limits())] == [Reason.DAILY_LOSS]
 
 
+def test_a_row_of_an_asset_that_counts_once_it_is_read_keeps_losses_from_being_judged() -> None:
+    lost = Memory(equity_peak=D(111_000), day_start_equity=D(111_000))
+    (note,) = tripped(unread("spot:DUST", lost, countable=frozenset({"DUST"})), Limits())
+    assert note.reason is Reason.EQUITY_UNKNOWN
+
+
 def test_a_drawdown_that_has_begun_goes_on_while_equity_is_not_known() -> None:
     memory = Memory(equity_peak=D(106_000), day_start_equity=D(105_000), drawdown_since_ms=NOW - 1)
     found = tripped(unread("perp:UNI/USDT:USDT", memory, equity=D(9_000_000)), Limits())

@@ -37,7 +37,8 @@ from bot.simex.engine.types import ExchangeEvent
 
 if TYPE_CHECKING:
     from bot.execution.reconcile import Truth
-    from bot.runtime.cycle import CycleResult
+    from bot.runtime.cycle import CycleResult, Observation
+    from bot.runtime.turn import TurnPlan
     from tests.sim.chaos import Chaos
     from tests.sim.checkers import Checkers
     from tests.sim.mutants import Mutant
@@ -91,6 +92,29 @@ class Rule:
 
     def close(self) -> None:
         """The seed is over, however it ended."""
+
+
+class PlanRule(Rule):
+    """A rule about what a turn decides, by what it had read when it did; what it sends changes the account after it."""
+
+    _cycle: Any = None
+
+    def before_turn(self, life: "Life", kind: str) -> None:
+        """Every turn of this process is seen from here on, the guards of its streams too."""
+        cycle: Any = life.app.cycle
+        if cycle is self._cycle:
+            return
+        self._cycle, plan = cycle, cycle._plan
+
+        async def planned(observation: "Observation") -> "TurnPlan":
+            made: TurnPlan = await plan(observation)
+            self.on_plan(life, observation, made)
+            return made
+
+        cycle._plan = planned
+
+    def on_plan(self, life: "Life", observation: "Observation", plan: "TurnPlan") -> None:
+        """A turn, or a preview of one, has decided and sent nothing yet."""
 
 
 class Disturbance:

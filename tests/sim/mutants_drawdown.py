@@ -36,7 +36,21 @@ def judge_losses_by_what_is_believed(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Portfolio, "unread", ())
 
 
+def buy_while_equity_is_not_known(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(gate, "CHECKS", tuple(one for one in gate.CHECKS if one.judge is not time.check_equity_known))
+
+
 MUTANTS = (
+    Mutant(
+        "buy while equity is not known",
+        buy_while_equity_is_not_known,
+        ("nothing is bought while equity is not known",),
+        (Kind.BAD_ROW,),
+        seeds=8,
+        heaviness=16,
+        lives=5,
+        playbook=SLICED,
+    ),
     Mutant(
         "judge losses by what is believed",
         judge_losses_by_what_is_believed,

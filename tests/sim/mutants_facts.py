@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from bot.domain.portfolio import Portfolio
 from bot.execution import unreadable
 from bot.execution.unreadable import Unread
 from bot.venues.binance import rows as partial_rows
@@ -59,7 +58,6 @@ def let_one_symbol_take_the_list(patch: pytest.MonkeyPatch) -> None:
 
 def open_beside_a_bad_row(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(unreadable, "review", lambda account, defects, symbols: Unread(frozenset(), (), False))
-    patch.setattr(Portfolio, "unread", ())  # the loss breakers stop entries beside most of such rows as well
 
 
 MUTANTS = (
@@ -86,7 +84,7 @@ MUTANTS = (
     Mutant(
         "open beside a bad row",
         open_beside_a_bad_row,
-        ("no entry beside a bad row",),
+        ("no entry beside a bad row", "a row that cannot be read locks its instrument"),
         ONE_BAD,
         seeds=12,
         heaviness=16,

@@ -1,16 +1,20 @@
 """A drawdown's stop lets no purchase through, and ends by a new peak, its cool-down or an operator only. No loss is
-judged, and nothing bought, by an equity that rests on a position that cannot be read."""
+judged, and nothing bought, by an equity that rests on a row that cannot be read."""
 
+from collections.abc import Collection
 from typing import Any
 
 from bot.domain.campaign import Memory
 from bot.domain.durations import DAY_MS
 from bot.domain.order import Purpose
+from bot.domain.portfolio import Account
 from bot.domain.reason import Reason
 from bot.journal.facts import Fact
 from bot.risk import Approved
 from bot.runtime.cash_flows import PEAK_REBASED
-from tests.sim.hooks import Rule
+from bot.runtime.cycle import Observation
+from bot.runtime.turn import TurnPlan
+from tests.sim.hooks import PlanRule, Rule
 from tests.sim.world import Life
 
 
@@ -52,24 +56,31 @@ class DrawdownsStop(Rule):
         self.world.violate("a drawdown's stop stays until its cool-down is over", words)
 
 
-class UnreadPositionsAreNoEquity(Rule):
-    """Judged of turns that decided by the account they ended with: they sent nothing and noted nothing."""
+class UnreadRowsAreNoEquity(PlanRule):
+    """Judged by the account that the turn decided by."""
 
-    def after_turn(self, life: Life, kind: str, result: Any) -> None:
-        if result is None or result.outcomes or result.notes:
-            return
-        account = result.portfolio.account
-        unread = [key for key in account.unreadable if key.startswith("perp:")]
+    def on_plan(self, life: Life, observation: Observation, plan: TurnPlan) -> None:
+        account = observation.truth.account
+        tokens = life.app.cycle.parts.sectors.tokens
+        unread = ", ".join(key for key in sorted(account.unreadable) if _may_count(key, account, tokens))
         if not unread:
             return
-        reasons = {note.reason for note in result.breakers}
+        reasons = {note.reason for note in plan.breakers}
         if Reason.EQUITY_UNKNOWN not in reasons:
-            self.world.violate("entries stop while equity is not known", ", ".join(unread))
+            self.world.violate("entries stop while equity is not known", unread)
         if Reason.DAILY_LOSS in reasons:
-            self.world.violate("no loss is judged by a position that cannot be read", ", ".join(unread))
-        for verdict in result.verdicts:
-            if isinstance(verdict, Approved) and verdict.intent.purpose in (Purpose.INCREASE, Purpose.TACTICAL):
-                self.world.violate("entries stop while equity is not known", verdict.intent.id)
+            self.world.violate("no loss is judged by a row that cannot be read", unread)
+        if observation.inputs.memory.day_start_ms != observation.before.day_start_ms:
+            self.world.violate("no day begins by a row that cannot be read", unread)
+        for intent in (verdict.intent for verdict in plan.approved):
+            if intent.purpose in (Purpose.INCREASE, Purpose.TACTICAL):
+                self.world.violate("nothing is bought while equity is not known", f"{intent.id} beside {unread}")
 
 
-RULES = (DrawdownsStop, UnreadPositionsAreNoEquity)
+def _may_count(key: str, account: Account, tokens: Collection[str]) -> bool:
+    """Whether equity may rest on the row: on any of positions and cash, on an asset that is held or of a sector."""
+    asset = key.removeprefix("spot:")
+    return asset in ("", key, account.quote) or asset in account.balances or asset in tokens
+
+
+RULES = (DrawdownsStop, UnreadRowsAreNoEquity)

@@ -3,9 +3,12 @@
 from typing import Any
 
 from bot.domain.instrument import Side
+from bot.domain.symbol import base_of, is_perp
 from bot.ports import OrderRequest
+from bot.runtime.cycle import Observation
+from bot.runtime.turn import TurnPlan
 from tests.sim.faults import Kind
-from tests.sim.hooks import Rule
+from tests.sim.hooks import PlanRule, Rule
 from tests.sim.world import Life
 
 OURS = (Kind.BAD_ROW, Kind.SYMBOL_REFUSED)
@@ -64,4 +67,21 @@ class NoEntryBesideABadRow(Rule):
             self.world.violate("no entry beside a bad row", f"{request.client_id} {request.symbol}")
 
 
-RULES = (OneBadRowTakesNoTurn, NoEntryBesideABadRow)
+class UnreadRowsLock(PlanRule):
+    """An instrument whose holding could not be read is locked, whatever else stops entries beside it."""
+
+    def on_plan(self, life: Life, observation: Observation, plan: TurnPlan) -> None:
+        truth = observation.truth
+        for key in truth.account.unreadable:
+            asset, perp = key.removeprefix("spot:"), key.removeprefix("perp:")
+            names = {perp} if perp != key else _spot_symbols(observation, asset)
+            if missing := (names & observation.inputs.snapshot.instruments.keys()) - truth.locked:
+                self.world.violate("a row that cannot be read locks its instrument", f"{key}: {sorted(missing)}")
+
+
+def _spot_symbols(observation: Observation, asset: str) -> set[str]:
+    listed = observation.inputs.snapshot.instruments
+    return {symbol for symbol in listed if not is_perp(symbol) and base_of(symbol) == asset}
+
+
+RULES = (OneBadRowTakesNoTurn, NoEntryBesideABadRow, UnreadRowsLock)

@@ -8,6 +8,7 @@ from bot.domain.market import Snapshot
 from bot.domain.money import ONE, ZERO, plain
 from bot.domain.portfolio import Account, Holding, Portfolio, Position, Sleeves
 from bot.domain.reason import Note, Reason
+from bot.domain.symbol import base_of
 from bot.playbook.book.minimum_capital import tokens_held
 from bot.playbook.book.transfers import first_labels, read_labels
 from bot.playbook.market.indicators import mean
@@ -51,6 +52,18 @@ def build_portfolio(
         holdings=holdings,
         unpriced=unpriced,
         labels=labels,
+        countable=_countable(account, snapshot, sectors),
+    )
+
+
+def _countable(account: Account, snapshot: Snapshot, sectors: Sectors) -> frozenset[str]:
+    """Assets of unreadable rows that are of a sector, under a former name too, or watched, so that a holding counts."""
+    assets = (key.removeprefix("spot:") for key in account.unreadable if key.startswith("spot:"))
+    watched = {base_of(s) for s in (*snapshot.instruments, *snapshot.quotes)} if account.unreadable else set()
+    return frozenset(
+        asset
+        for asset in assets
+        if asset in sectors.tokens or asset in watched or sectors.succession_of(asset) is not None
     )
 
 

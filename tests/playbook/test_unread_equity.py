@@ -1,0 +1,40 @@
+"""Which unreadable rows equity may rest on: assets that count once they can be read, whether or not the books know."""
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from bot.domain.campaign import Memory
+from bot.domain.durations import DAY_MS
+from bot.domain.portfolio import Account
+from bot.playbook.book.portfolio import build_portfolio
+from bot.risk import Limits
+from bot.runtime.cycle import mark_equity
+from tests.playbook.builders import golden_policy, neutral_world
+
+D = Decimal
+
+
+@pytest.mark.parametrize(("asset", "is_unread"), [("UNI", True), ("ETH", True), ("DUST", False)])
+def test_no_day_begins_by_an_equity_that_lacks_a_holding_of_a_sector(asset: str, is_unread: bool) -> None:
+    """On a first start, or after a deposit, the books do not know it: a reference without it would be too low, and the
+    limit of the daily loss off until midnight."""
+    world = neutral_world(golden_policy())
+    whole = world.account()
+    kept = {name: held for name, held in whole.balances.items() if name != asset}
+    partial: Account = replace(whole, balances=kept, unreadable={f"spot:{asset}": "no amount"})
+    seen = build_portfolio(partial, world.snapshot(), Memory(), world.policy, world.sectors)
+    assert seen.unread == ((f"spot:{asset}",) if is_unread else ())
+    before = Memory(equity_peak=D(1))
+    marked = mark_equity(before, seen, Limits(), DAY_MS)
+    assert (marked == before) is is_unread
+    read = build_portfolio(whole, world.snapshot(), Memory(), world.policy, world.sectors)
+    assert mark_equity(marked, read, Limits(), DAY_MS + 60_000).day_start_equity == read.equity
+
+
+def test_an_asset_that_is_watched_counts_without_a_sector() -> None:
+    world = neutral_world(golden_policy())
+    bare = world.sectors.model_copy(update={"tokens": {}})
+    account = replace(world.account(), unreadable={"spot:UNI": "no amount"}, balances={})
+    assert build_portfolio(account, world.snapshot(), Memory(), world.policy, bare).unread == ("spot:UNI",)
