@@ -85,13 +85,13 @@ IN_FLIGHT_SECONDS = 1.0
 def checked(world: World) -> tuple[str, ...]:
     """The paths by which a start checks account and key, at whichever venues it trades."""
     found = {
-        PATHS[venue][check.name]
+        (check.name, PATHS[venue][check.name])
         for kind in MarketKind
         for venue in (world.venue_at(kind),)
         for check in CHECKS[venue]
         if check.kind in (None, kind) and check.name in PROFILES[venue].environments["sim"].checks
     }
-    return tuple(sorted(found))
+    return tuple(path for _, path in sorted(found))  # by name, so that a seed spoils the question it always has
 
 
 def venue_of_path(path: str) -> str:
