@@ -169,9 +169,9 @@ class Executor:
             obstacle = self._refused.find(item.intent, self._venue.now_ms()) or await self._prepare(item)
             if obstacle is not None:
                 return self._refusable(Outcome(item.intent, item.size, None, notes=(obstacle,)))
-            client_ids: list[str] = []
             notes: list[Note] = []
             stops = self._stops.begin(item.intent)
+            client_ids = stops.closes
             await self._stops.cut_beside_short(stops, item)
             for attempt in range(self._rules.max_attempts):
                 if attempt:
@@ -186,7 +186,7 @@ class Executor:
             else:
                 text = f"{len(client_ids)} orders of {item.intent.symbol} were not taken: it waits for the next cycle"
                 notes.append(Note(Reason.ATTEMPTS_SPENT, text, item.intent.symbol))
-            await self._stops.put_back(stops, item, client_ids)
+            await self._stops.put_back(stops)
             return self._refusable(self._outcome(item, client_ids, [*notes, *stops.notes]))
 
     def _refusable(self, outcome: Outcome) -> Outcome:

@@ -27,11 +27,13 @@ Cancel = Callable[[Sequence[Order]], Awaitable[object]]
 
 @dataclass(slots=True)
 class StopsOfStep:
-    """The stops beside one approved intent while it is carried out: those found at its beginning and the ids of those
-    sent since. `is_cut`: they have given way by the size of the close, `is_away`: all of them have been withdrawn."""
+    """The stops beside one approved intent while it is carried out: those found at its beginning, the ids of those sent
+    since and those of the intent's own orders, `closes`. `is_cut`: they have given way by the size of the close,
+    `is_away`: all of them have been withdrawn."""
 
     intent: Intent
     found: tuple[Order, ...] = ()
+    closes: list[str] = field(default_factory=list)
     sent: list[str] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
     is_cut: bool = False
@@ -68,7 +70,8 @@ class StopsBeside:
         """Make room before a short is bought back: a hedge is released again and again, and a venue that counts what
         rests would refuse every release first. A close of everything leaves the stops no room."""
         intent = item.intent
-        if step.found and intent.side is Side.BUY and not intent.order_type.is_trigger:
+        is_buy_back = intent.side is Side.BUY and not intent.order_type.is_trigger
+        if step.found and is_buy_back and not self._is_uncleared(intent):
             await self._cut(step, intent, item.size)
 
     async def give_way(self, step: StopsOfStep, refused: Order) -> bool:
@@ -82,34 +85,37 @@ class StopsBeside:
             return False
         if not refused.reason.startswith(f"{Rejection.REDUCE_ONLY}:"):
             return False
-        kind = refused.symbol, refused.order_type.is_trigger
         if step.is_away:
-            self._uncleared[kind] = self._now_ms()
+            self._uncleared[refused.symbol, refused.order_type.is_trigger] = self._now_ms()
             return False
-        tried_ms = self._uncleared.get(kind)
-        if tried_ms is not None and self._now_ms() - tried_ms < UNCLEARED_MS:
-            return False
-        return await self._cut(step, refused, refused.size)
+        return not self._is_uncleared(refused) and await self._cut(step, refused, refused.size)
 
-    async def put_back(self, step: StopsOfStep, item: Approved, client_ids: Sequence[str]) -> None:
+    def _is_uncleared(self, close: Intent | Order) -> bool:
+        """Whether a close of this kind was refused without its stops too, less than `UNCLEARED_MS` ago."""
+        tried_ms = self._uncleared.get((close.symbol, close.order_type.is_trigger))
+        return tried_ms is not None and self._now_ms() - tried_ms < UNCLEARED_MS
+
+    async def put_back(self, step: StopsOfStep) -> None:
         """At the end of a step: what is left of the position has its stop again, whatever became of the close.
 
         A close in doubt may have executed or not: the stop is as large as if it had not, where the venue takes that.
         """
-        orders = self._orders(client_ids)
-        held, executed = self._held.get(item.intent.symbol), sum((order.filled_size for order in orders), ZERO)
-        if step.found and not self._has_successor(orders):
-            await self._guard_again(step, item.intent, self._size_now(step, item.intent.symbol) - executed, orders)
-        if held is not None:
-            executed += self._executed(step)
-            self._held[item.intent.symbol] = held + item.intent.side.sign * executed
+        symbol, side = step.intent.symbol, step.intent.side
+        if step.found and not self._has_successor(step):
+            await self._guard_again(step)
+        if (held := self._held.get(symbol)) is not None:
+            self._held[symbol] = held + side.sign * self._executed(step)
 
-    async def _guard_again(self, step: StopsOfStep, intent: Intent, size: Decimal, closes: Sequence[Order]) -> None:
+    async def _guard_again(self, step: StopsOfStep) -> None:
+        intent, size = step.intent, self._size_now(step)
         resting = [order for order in self._beside(intent) if not self._placement.is_withdrawn(order.client_id)]
         is_whole = any(order.state is OrderState.OPEN and order.open_size >= size for order in resting)
         if size <= 0 or is_whole or not await self._withdraw(resting):
             return
-        unsettled = sum((order.open_size for order in closes), ZERO)
+        size = self._size_now(step)  # a stop may have executed before its cancel
+        if size <= 0:
+            return
+        unsettled = sum((order.open_size for order in self._orders(step.closes)), ZERO)
         if await self._place(step, intent, size) and 0 < unsettled < size:
             await self._place(step, intent, size - unsettled)
 
@@ -118,7 +124,7 @@ class StopsBeside:
         stops = self._beside(close)
         if not stops or not await self._withdraw(stops):
             return False
-        rest = self._size_now(step, close.symbol) - size
+        rest = self._size_now(step) - size
         if step.is_cut or rest <= 0 or close.order_type.is_trigger:
             step.is_away = True
         else:
@@ -139,23 +145,24 @@ class StopsBeside:
         kind = next((kind for kind in STOP_KINDS if kind not in taken), None)
         if kind is None:
             return False
-        intent = _renewed(step, kind, size)
-        placed = await self._send(Approved(intent, size, intent.worst_price), step.sent)
+        intent, sent = _renewed(step, kind, size), list[str]()  # of a bound of its own: those before it are withdrawn
+        placed = await self._send(Approved(intent, size, intent.worst_price), sent)
+        step.sent.extend(sent)
         step.notes.extend(placed.notes if isinstance(placed, Placed) else (placed,))
         if not isinstance(placed, Placed) or placed.order.state is not OrderState.REJECTED:
             return False
         return placed.order.reason.startswith(f"{Rejection.REDUCE_ONLY}:")
 
-    def _size_now(self, step: StopsOfStep, symbol: str) -> Decimal:
-        """How much of the position the stops of the step have to guard: as much as they did, less what they closed."""
-        held = self._held.get(symbol)
+    def _size_now(self, step: StopsOfStep) -> Decimal:
+        """How much of the position the stops of the step have to guard: as much as they did, less what is closed."""
+        held = self._held.get(step.intent.symbol)
         guarded = step.largest.open_size if held is None else min(step.largest.open_size, abs(held))
         return guarded - self._executed(step)
 
     def _executed(self, step: StopsOfStep) -> Decimal:
-        """What the stops themselves have closed since the step began."""
+        """What the orders of the intent and the stops beside them have executed since the step began."""
         before = sum((order.filled_size for order in step.found), ZERO)
-        now = self._orders([*(order.client_id for order in step.found), *step.sent])
+        now = self._orders([*(order.client_id for order in step.found), *step.sent, *step.closes])
         return sum((order.filled_size for order in now), ZERO) - before
 
     def _beside(self, close: Order | Intent) -> list[Order]:
@@ -163,8 +170,8 @@ class StopsBeside:
         working = self._journal.reader.load_working()
         return [order for order in working if _is_stop_beside(order, close)]
 
-    def _has_successor(self, orders: Sequence[Order]) -> bool:
-        return any(order.order_type.is_trigger and order.state.is_live for order in orders)
+    def _has_successor(self, step: StopsOfStep) -> bool:
+        return any(order.order_type.is_trigger and order.state.is_live for order in self._orders(step.closes))
 
     def _orders(self, client_ids: Sequence[str]) -> list[Order]:
         loaded = (self._journal.reader.load_order(client_id) for client_id in client_ids)

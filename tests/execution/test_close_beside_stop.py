@@ -11,6 +11,9 @@ from bot.domain.instrument import Side
 from bot.domain.order import OrderType, Purpose, TimeInForce
 from bot.domain.order_ids import OrderKind
 from bot.domain.states import OrderState
+from bot.execution.placement import Placed
+from bot.execution.stops_beside import UNCLEARED_MS
+from bot.ports import ReportState
 from bot.risk import Approved
 from tests.execution.scripted_venue import PERP, ScriptedVenue
 from tests.execution.worlds import World, approve, approve_stop, open_world
@@ -162,6 +165,87 @@ async def test_a_position_has_its_whole_stop_again_when_its_close_comes_to_nothi
     assert sent(world)[:3] == [("stop", 10), ("stop", 7), ("close", 3)], "while it is in doubt the rest has its stop"
     whole = Decimal(7) if word == "lost_reply" else Decimal(10)
     assert stops(world) == [(whole, Decimal(14))]
+
+
+@pytest.mark.parametrize("word", ["lost_request", "expire", "reject:filter"])
+async def test_a_position_has_its_whole_stop_again_while_the_report_of_the_cut_one_lags(
+    world: World, word: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The cut stop is withdrawn for certain and counts as working: the stop put back was sent for the difference."""
+    await with_a_short(world)
+    submit, fetch = world.venue.submit_order, world.venue.fetch_order
+    old: dict[str, Any] = {}
+
+    async def noting(request: Any) -> Any:
+        report = await submit(request)
+        if request.trigger_price is not None:
+            old.setdefault(request.client_id, report)
+        return report
+
+    async def lagging(symbol: str, client_id: str, *, is_trigger: bool = False) -> Any:
+        return old.get(client_id) or await fetch(symbol, client_id, is_trigger=is_trigger)
+
+    monkeypatch.setattr(world.venue, "submit_order", noting)
+    monkeypatch.setattr(world.venue, "fetch_order", lagging)
+    world.venue.submits.extend(["rest", word, "rest"])
+    await world.executor.act([buy_back(4)], HELD)
+    assert sent(world) == [("stop", 10), ("stop", 6), ("close", 4), ("stop", 10)]
+    resting = [one.request.size for one in world.venue.orders if one.state is ReportState.OPEN]
+    assert resting == [Decimal(10)]
+
+
+@pytest.mark.parametrize("when", ["known", "unknown"])
+async def test_what_the_cut_stop_has_executed_counts_once_in_the_stop_put_back(
+    world: World, when: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`known`: a fill of the cut stop is in the journal when the step ends; `unknown`: its cancel shows it."""
+    await with_a_short(world)
+    submit = world.venue.submit_order
+
+    async def beside_a_fill(request: Any) -> Any:
+        if request.trigger_price is None:
+            (cut,) = [one for one in world.venue.orders if one.state is ReportState.OPEN]
+            world.venue.fill_resting(cut, Decimal(2))
+            if when == "known":
+                report = await world.venue.fetch_order(PERP, cut.request.client_id, is_trigger=True)
+                order = world.journal.reader.load_order(cut.request.client_id)
+                assert order is not None
+                assert report is not None
+                await world.executor._evidence.record_report(order, report)
+        return await submit(request)
+
+    monkeypatch.setattr(world.venue, "submit_order", beside_a_fill)
+    world.venue.submits.extend(["rest", "reject:filter", "rest"])
+    await world.executor.act([buy_back(4)], HELD)
+    assert world.venue.positions[PERP][0] == -8
+    assert stops(world) == [(Decimal(8), Decimal(14))]
+
+
+async def test_a_stop_gives_way_to_what_is_left_of_a_close_that_has_executed_in_part(world: World) -> None:
+    await with_a_short(world)
+    item, executor = buy_back(4), world.executor
+    executor._stops.see(HELD)
+    step = executor._stops.begin(item.intent)
+    world.venue.submits.extend(["partial", "reject:reduce_only", "rest"])
+    await executor._attempt(item, step.closes)
+    refused = await executor._attempt(item, step.closes)
+    assert isinstance(refused, Placed)
+    assert await executor._stops.give_way(step, refused.order)
+    assert sent(world)[1:] == [("close", 4), ("close", 2), ("stop", 6)]
+    assert world.venue.positions[PERP][0] == -8, "two have executed and two more are to: six are left"
+
+
+async def test_a_buy_back_refused_without_its_stop_leaves_the_stop_for_a_while(world: World) -> None:
+    await with_a_short(world)
+    world.venue.submits.extend(["reject:reduce_only", "rest"])
+    await world.executor.act([buy_back(10)], HELD)
+    world.venue.submits.append("reject:reduce_only")
+    await world.executor.act([buy_back(10)], HELD)
+    assert sent(world) == [("stop", 10), ("close", 10), ("stop", 10), ("close", 10)]
+    assert stops(world) == [(Decimal(10), Decimal(14))]
+    world.venue.advance(UNCLEARED_MS)
+    (closed,) = await world.executor.act([buy_back(10)], HELD)
+    assert closed.state is OrderState.FILLED
 
 
 @pytest.mark.parametrize("word", ["lost_request", "expire", "reject:reduce_only"])
