@@ -53,6 +53,7 @@ class Checkers:
         self._journaled: set[tuple[str, str]] = set()
         self._current: dict[str, Approval] = {}
         self._approvals: dict[str, Approval] = {}
+        self._stops_of_batch: set[str] = set()  # working when the bot began to carry out a batch, or sent since
         self._posted: dict[str, OrderRequest] = {}
         self._posted_ms: dict[str, int] = {}
         self._legs: dict[str, Decimal] = {}
@@ -79,6 +80,8 @@ class Checkers:
                 self._note_leg(item.intent)
                 if item.intent.purpose.is_directional and item.intent.exits is None:
                     self._world.violate("exits of an entry", f"{item.intent.id} has none")
+            stops = (order for order in self._reader.load_working() if order.order_type.is_trigger)
+            self._stops_of_batch = {order.client_id for order in stops}
             return await act(approved, *held)
 
         executor.act = spied
@@ -169,6 +172,8 @@ class Checkers:
             self._world.violate("nothing rests on a perp but stops", order.client_id)
         approval.client_ids.add(order.client_id)
         self._approvals[order.client_id] = approval
+        if order.order_type.is_trigger:
+            self._stops_of_batch.add(order.client_id)
         done = sum((self._filled.get(name, ZERO) for name in approval.client_ids), ZERO)
         if done + order.size > approval.size:
             self._world.violate(
@@ -177,12 +182,14 @@ class Checkers:
 
     def _approval_of(self, order: Order) -> Approval | None:
         """The bound that an order was sent under: for a stop that takes the place of another at its trigger, which a
-        close was in the way of, that one's."""
+        close was in the way of, that one's. A stop that was over before the batch began has no successor."""
         current = self._current.get(order.intent_id)
         if not order.order_type.is_trigger or (current and current.intent.trigger_price == order.trigger_price):
             return current
         for name in reversed(self._approvals):
             former = self._approvals[name].intent
+            if name not in self._stops_of_batch:
+                continue
             is_same = (former.symbol, former.side, former.trigger_price) == (
                 order.symbol,
                 order.side,

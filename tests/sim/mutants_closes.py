@@ -1,9 +1,11 @@
 """Ways to let the bot's own stop hold a position open."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from bot.execution.executor import Executor
 from bot.execution.stops_beside import StopsBeside
 from tests.sim.faults import Kind
 from tests.sim.mutants import LARGE, Mutant
@@ -28,7 +30,32 @@ def take_the_stop_away_for_a_part(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(StopsBeside, "_cut", mutant)
 
 
+def send_a_stop_at_a_former_trigger(patch: pytest.MonkeyPatch) -> None:
+    original = Executor._new_order
+
+    def mutant(self: Any, item: Any, size: Any) -> Any:
+        order = original(self, item, size)
+        if order.trigger_price is None:
+            return order
+        former = self.__dict__.setdefault("triggers", {}).setdefault((order.symbol, order.side), [])
+        if order.trigger_price not in former:
+            former.append(order.trigger_price)
+        return replace(order, trigger_price=former[0]) if len(former) > 2 else order
+
+    patch.setattr(Executor, "_new_order", mutant)
+
+
 MUTANTS = (
+    Mutant(
+        "send a stop at a former trigger",
+        send_a_stop_at_a_former_trigger,
+        ("approved before it is sent",),
+        (),
+        seeds=3,
+        heaviness=2,
+        lives=4,
+        first=1,
+    ),
     Mutant(
         "take the stop away for a part",
         take_the_stop_away_for_a_part,
