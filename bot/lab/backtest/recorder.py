@@ -64,7 +64,6 @@ class BacktestRecorder:
         self._last = result
         counts.mismatches += not result.truth.is_agreed
         for outcome in result.outcomes:
-            counts.orders += len(outcome.client_ids)
             counts.orders_rejected += outcome.state is OrderState.REJECTED
         for verdict in result.verdicts:
             if isinstance(verdict, Refused):
@@ -182,6 +181,8 @@ class BacktestRecorder:
         self._record.stops = [{"at_ms": fact.at_ms, **fact.payload} for fact in facts]
         self._record.counts.rebased += sum(1 for fact in self._record.stops if fact["state"] == PEAK_ANEW)
         fills, orders = reader.load_fills(EVERYTHING), reader.load_orders(EVERYTHING)
+        # Stops that a close of a part has cut and put back are among them, and no outcome of their own.
+        self._record.counts.orders = len(orders)
         actual = funding_by_intent(reader.load_payments(), fills, orders)
         for row in self._record.legs:
             row["actual_quote"] = plain(actual.get(row["id"], ZERO))
