@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bot.ports import Lane
 from bot.venues.ccxt.profile import BucketSpec
-from bot.venues.ccxt.throttle import CRITICAL_HOLD_S, CRITICAL_PACE_S, Gate, WeightedThrottler
+from bot.venues.ccxt.throttle import CRITICAL_HOLD_S, CRITICAL_PACE_S, Gate, WeightedThrottler, shares_of
 from tests.profiles import examples
 
 
@@ -289,3 +289,10 @@ def test_the_gate_uses_no_wall_clock_when_it_is_given_another() -> None:
     asyncio.run(gate.admit({"weight": 1}, Lane.BULK))
     assert readings
     assert gate.held_s == 0
+
+
+@pytest.mark.parametrize(
+    ("limit", "guard", "bulk"), [(1, 1, 1), (2, 1, 1), (3, 2, 1), (5, 4, 3), (10, 9, 8), (500, 475, 400)]
+)
+def test_a_lane_keeps_a_unit_of_a_small_limit_before_those_after_it(limit: int, guard: int, bulk: int) -> None:
+    assert shares_of(limit) == {Lane.GUARD: guard, Lane.BULK: bulk}

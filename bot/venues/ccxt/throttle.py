@@ -85,8 +85,7 @@ class _Bucket:
         self.spec = spec
         self.total = WeightedThrottler(spec.limit, window_s + spread_s, clock=clock)
         self._shares = {
-            lane: WeightedThrottler(max(1, int(spec.limit * share)), window_s, clock=clock)
-            for lane, share in SHARES.items()
+            lane: WeightedThrottler(units, window_s, clock=clock) for lane, units in shares_of(spec.limit).items()
         }
 
     def wait_for(self, cost: int, lane: Lane) -> float:
@@ -106,6 +105,14 @@ class _Bucket:
     def _shares_of(self, lane: Lane) -> Sequence[WeightedThrottler]:
         """The shares that a request of the lane counts in: its own and those of more urgent ones."""
         return [share for one, share in self._shares.items() if _URGENT.index(one) <= _URGENT.index(lane)]
+
+
+def shares_of(limit: int) -> Mapping[Lane, int]:
+    """What the less urgent lanes may use of a limit: each keeps a unit before those after it, if it has two."""
+    found, above = {}, limit + 1
+    for lane, share in SHARES.items():
+        found[lane] = above = max(1, min(int(limit * share), above - 1))
+    return found
 
 
 class Gate:
