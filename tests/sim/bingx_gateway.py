@@ -32,7 +32,7 @@ LAGS: Mapping[str, Kind] = {
     "/openApi/spot/v1/trade/historyOrders": Kind.LAG_HISTORY,
     "/openApi/swap/v2/trade/allOrders": Kind.LAG_HISTORY,
     "/openApi/spot/v1/trade/myTrades": Kind.LAG_FILLS,
-    "/openApi/swap/v2/trade/allFillOrders": Kind.LAG_FILLS,
+    "/openApi/swap/v2/trade/fillHistory": Kind.LAG_FILLS,
     "/openApi/swap/v2/user/income": Kind.LAG_PAYMENTS,
 }
 SPOT_ORDER, SPOT_CANCEL = "/openApi/spot/v1/trade/order", "/openApi/spot/v1/trade/cancel"

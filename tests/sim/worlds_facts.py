@@ -73,7 +73,7 @@ BYBIT_LISTS: Mapping[str, Rows] = {
     "funding": Rows(("/v5/market/tickers",), {"fundingRate": NUMBERS, "nextFundingTime": (None, "x", [], ...)}, "list"),
 }
 _BINGX_ORDERS = {"origQty": NUMBERS, "executedQty": NUMBERS, "status": NAMES, "side": NAMES}
-_BINGX_FILLS = ("/openApi/spot/v1/trade/myTrades", "/openApi/swap/v2/trade/allFillOrders")
+_BINGX_FILLS = ("/openApi/spot/v1/trade/myTrades", "/openApi/swap/v2/trade/fillHistory")
 BINGX_LISTS: Mapping[str, Rows] = {
     "positions": Rows(
         ("/openApi/swap/v2/user/positions",),
@@ -86,7 +86,7 @@ BINGX_LISTS: Mapping[str, Rows] = {
     "order history": Rows(
         ("/openApi/spot/v1/trade/historyOrders", "/openApi/swap/v2/trade/allOrders"), _BINGX_ORDERS, "orders"
     ),
-    "executions": Rows(_BINGX_FILLS, {**dict.fromkeys(("price", "qty", "volume"), NUMBERS)}, "fills"),
+    "executions": Rows(_BINGX_FILLS, {**dict.fromkeys(("price", "qty"), NUMBERS)}, "fills"),
     "payments": Rows(("/openApi/swap/v2/user/income",), {"income": NUMBERS, "asset": (None, 5, "", ...)}),
     "instruments": Rows(
         ("/openApi/spot/v1/common/symbols", "/openApi/swap/v2/quote/contracts"),

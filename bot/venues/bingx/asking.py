@@ -44,10 +44,16 @@ class BingxAsking:
         return found
 
     async def _halves(self, list_span: Listing, start_ms: int, end_ms: int, page: int) -> list[Any]:
-        """The rows of a span; one that fills an answer is asked for in halves, because rows may be missing."""
+        """The rows of a span; one that fills an answer is asked for in halves, because rows may be missing.
+
+        Raises:
+            TypeError: one millisecond fills an answer, so the rest of it cannot be had.
+        """
         found = await list_span(start_ms, end_ms)
-        if len(found) < page or end_ms <= start_ms:
+        if len(found) < page:
             return found
+        if end_ms <= start_ms:
+            raise TypeError(f"{len(found)} rows of one millisecond fill an answer, and there may be more")
         middle_ms = (start_ms + end_ms) // 2
         earlier = await self._halves(list_span, start_ms, middle_ms, page)
         return earlier + await self._halves(list_span, middle_ms + 1, end_ms, page)

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from bot.domain.durations import HOUR_MS
+from bot.domain.durations import DAY_MS, HOUR_MS
 from bot.domain.instrument import Kind, Side
 from bot.domain.order import Fill
 from bot.domain.symbol import is_perp
@@ -25,6 +25,7 @@ from bot.venues.ccxt.rows import UNREADABLE, readable
 
 _PAGE, _SPOT_PAGE = 1_000, 100  # rows of an answer
 _PAGES_MAX = 100
+FILLS_MS = 7 * DAY_MS  # how far back fills of perps are kept
 _CAUSES = ("LIQUIDATION", "ADL")
 
 
@@ -118,20 +119,7 @@ class BingxOrderReads(BingxAsking):
                 defects,
             )
         else:
-            second_ms = since_ms - since_ms % 1_000  # their times have whole seconds
-            found = await self._windows(
-                lambda start, end: self._rows(
-                    "swapV2PrivateGetTradeAllFillOrders",
-                    "fills",
-                    "fill_orders",
-                    symbol=name,
-                    startTs=start,
-                    endTs=end,
-                    tradingUnit="COIN",
-                ),
-                second_ms,
-                page=_PAGE,
-            )
+            found = await self._perp_fills(symbol, since_ms, defects)
             sides = await self._sides(found, symbol)
             fills = rows.read_each(
                 "fills",
@@ -145,8 +133,10 @@ class BingxOrderReads(BingxAsking):
                 symbol,
                 defects,
             )
-        unique = {fill.trade_id: fill for fill in reversed(fills)}  # the venue's rows are the newest first
-        return Listed(sorted(unique.values(), key=lambda fill: fill.at_ms), defects)
+        unique = {fill.trade_id: fill for fill in fills}
+        return Listed(
+            sorted(unique.values(), key=lambda fill: (fill.at_ms, len(fill.trade_id), fill.trade_id)), defects
+        )
 
     @readable
     async def fetch_payments(self, since_ms: int) -> tuple[Payment, ...]:
@@ -305,6 +295,29 @@ class BingxOrderReads(BingxAsking):
         name = self._link.venue_symbol(symbol)
         found = await asyncio.shield(self._forced_lists[key])
         return [row for row in found if not isinstance(row, Mapping) or row.get("symbol") == name]
+
+    async def _perp_fills(self, symbol: str, since_ms: int, defects: list[tuple[str, str]]) -> list[Any]:
+        """Rows of a perp's fills since then, the oldest first. The venue has those of seven days and answers an older
+        question like one about days without a fill, so what is missing is said as a defect; 0 asks for all it has."""
+        name = self._link.venue_symbol(symbol)
+        oldest_ms = self._link.now_ms() - FILLS_MS
+        if 0 < since_ms <= oldest_ms:
+            days = FILLS_MS // DAY_MS
+            defects.append((symbol, f"fills: the venue has those of {days} days, not from {since_ms} on"))
+        second_ms = since_ms - since_ms % 1_000  # their times may have whole seconds
+        return await self._windows(
+            lambda start, end: self._rows(
+                "swapV2PrivateGetTradeFillHistory",
+                "fills",
+                "fill_orders",
+                symbol=name,
+                startTs=start - 1,  # a row of the first millisecond is not in the venue's span, one of the last is
+                endTs=end,
+                pageSize=_PAGE,
+            ),
+            max(second_ms, oldest_ms + 1),
+            page=_PAGE,
+        )
 
     async def _list_forced(self, since_ms: int) -> list[Any]:
         async def of(cause: str) -> list[Any]:

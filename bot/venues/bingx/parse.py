@@ -23,6 +23,7 @@ FORCED = {"LIQUIDATION": "forced-liquidation", "ADL": "forced-adl", "SETTLEMENT"
 """How an order is named that the venue made to close a position, by the list that it stands in or by its type."""
 _STOP_TYPES = frozenset({"STOP_MARKET", "TAKE_PROFIT_MARKET"})  # the conditional orders that are sent here
 _AHEAD_MS = MINUTE_MS  # how far the clocks of two machines may differ; a false zone is hours
+_WORTH_OFF = Decimal("0.01")  # by how much a worth is rounded
 _CAUSE = "$forced"  # where reads write that word into a row
 _STATES = {
     "NEW": ReportState.OPEN,
@@ -275,8 +276,19 @@ def spot_fill(row: Row, *, venue: str, symbol: str) -> Fill:
 
 def perp_fill(row: Row, *, venue: str, symbol: str, side: Side, quote: str) -> Fill:
     """A row of the perps' fills in coins. Its time has whole seconds; `quote` is what the venue's virtual money counts
-    as. `filledTime` names its zone. `filledTm` ends with Z in every case, also where it is the time of UTC+8."""
-    asset = str(row.get("currency") or settle_of(symbol))
+    as. `filledTime` names its zone. `filledTm` ends with Z in every case, also where it is the time of UTC+8.
+
+    Raises:
+        ValueError: its size and price do not make its worth.
+    """
+    asset, price, size = (
+        str(row.get("commissionAsset") or settle_of(symbol)),
+        _above_zero(row["price"]),
+        _above_zero(row["qty"]),
+    )
+    worth = number(row.get("quoteQty") or "0")
+    if worth and abs(price * size - worth) > worth / 50 + _WORTH_OFF:
+        raise ValueError(f"{size} at {price} is not worth {worth}: it may count contracts or money")
     return Fill(
         venue=venue,
         trade_id=f"{symbol}:{_text(row['tradeId'])}",
@@ -284,8 +296,8 @@ def perp_fill(row: Row, *, venue: str, symbol: str, side: Side, quote: str) -> F
         client_id=_client_id(row),
         venue_order_id=order_id(row),
         side=side,
-        price=_above_zero(row["price"]),
-        size=_above_zero(row["volume"]),
+        price=price,
+        size=size,
         fee=-number(row.get("commission") or "0"),
         fee_asset=quote if asset == VIRTUAL else asset,
         is_maker=str(row.get("role") or "").lower() == "maker",

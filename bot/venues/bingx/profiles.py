@@ -31,10 +31,10 @@ _LIMITS: Mapping[str, tuple[int, tuple[_Endpoint, ...]]] = {  # requests of an a
     "open": (5, (("GET", "swap", "trade/openOrders"),)),
     "history": (5, (("GET", "swap", "trade/allOrders"),)),  # not documented
     "forced": (5, (("GET", "swap", "trade/forceOrders"),)),  # not documented
-    "fills": (5, (("GET", "swap", "trade/allFillOrders"),)),
+    "fills": (5, (("GET", "swap", "trade/fillHistory"),)),
     "positions": (10, (("GET", "swap", "user/positions"),)),
     "balance": (5, (("GET", "swap", "user/balance"),)),
-    "mode": (5, (("GET", "swap", "positionSide/dual"),)),  # not documented
+    "mode": (2, (("GET", "swap", "positionSide/dual"),)),
     "leverage": (5, (("POST", "swap", "trade/leverage"),)),
     "margin type": (2, (("POST", "swap", "trade/marginType"),)),
     "margin": (5, (("POST", "swap", "trade/positionMargin"),)),  # not documented

@@ -201,16 +201,20 @@ def test_hedge_mode_refuses_orders_that_do_not_name_a_side(hand: BingxHand) -> N
 def test_fills_of_perps_count_coins_in_whole_seconds_and_may_lack_their_side(hand: BingxHand) -> None:
     hand.create(type="MARKET", price=None, timeInForce=None)
     span = {"symbol": "UNI-USDT", "startTs": hand.now_ms - 1_000, "endTs": hand.now_ms}
-    path = f"{SWAP}/allFillOrders"
-    assert hand.no("GET", path, span) == 109400
-    (row, *_) = hand.ok("GET", path, {**span, "tradingUnit": "COIN"})["fill_orders"]
-    assert row["filledTm"].endswith("Z")
-    assert "." not in row["filledTm"]
+    path = f"{SWAP}/fillHistory"
+    assert hand.no("GET", path, {"symbol": "UNI-USDT"}) == 109400
+    (row, *_) = hand.ok("GET", path, span)["fill_orders"]
+    assert row["filledTime"].endswith(".000+0800")
+    assert row["filledTm"] == row["filledTime"].replace(".000+0800", "Z")
+    second_ms = hand.bench.exchange.trades("main", "UNI/USDT:USDT")[-1].at_ms // 1_000 * 1_000
+    assert hand.ok("GET", path, {**span, "startTs": second_ms})["fill_orders"] == []
+    assert hand.ok("GET", path, {**span, "startTs": second_ms - 1, "endTs": second_ms})["fill_orders"][0] == row
+    assert hand.no("GET", path, {**span, "pageSize": 1_001}) == 109400
     assert row["side"] == "BUY"
     assert D(row["commission"]) < 0
     desk_of(hand).names_sides = False
     hand.bench.clock.now_ms += 1_000
-    assert "side" not in hand.ok("GET", path, {**span, "tradingUnit": "COIN"})["fill_orders"][0]
+    assert "side" not in hand.ok("GET", path, span)["fill_orders"][0]
 
 
 def test_a_question_about_the_past_has_seven_days_at_most(hand: BingxHand) -> None:

@@ -27,6 +27,8 @@ from tests.venues.bingx.canned import (
     usual,
     venue_on,
 )
+from tests.venues.bingx.test_fills import FILLS
+from tests.venues.bingx.test_fills import ROW as FILL_ROW
 from tests.venues.bingx.test_outcomes import ID, order
 from tests.venues.bybit.canned import Reply
 from tests.venues.bybit.test_outcomes import unhold
@@ -34,6 +36,17 @@ from tests.venues.bybit.test_payloads import answers_of
 
 D = Decimal
 SINCE_MS = 1_759_990_000_000
+OF_THE_ORDER = {  # a fill of the recorded order, without a side
+    "filledTm": "2025-10-09T16:53:15Z",
+    "filledTime": "2025-10-09T16:53:15.000+0800",
+    "price": "50000",
+    "qty": "0.0040",
+    "quoteQty": "200",
+    "commission": "-0.1",
+    "orderId": "1735950529123455488",
+    "symbol": "BTC-USDT",
+    "side": "",
+}
 
 
 @pytest.fixture
@@ -145,12 +158,14 @@ async def test_recorded_writes_are_taken(folder: Path, recorded: tuple[CcxtVenue
 
 async def test_recorded_fills_are_read(folder: Path, recorded: tuple[CcxtVenue, BingxSession]) -> None:
     venue, session = recorded
-    session.answers |= answered(folder, "orders", "fetch_my_trades spot", "fetch_my_trades swap in coins")
+    session.answers |= answered(folder, "orders", "fetch_my_trades spot")
+    session.answers[FILLS] = success({"fill_orders": [{**FILL_ROW, **OF_THE_ORDER}]})
     (fill,) = await venue.fetch_fills(SPOT, SINCE_MS)
     assert (fill.fee, fill.fee_asset, fill.side) == (D("0.000001"), "BTC", Side.BUY)
     session.answers |= answered(folder, "orders", "implicit: swap order by our id")  # its row of the fill has no side
     (fill,) = await venue.fetch_fills(PERP, SINCE_MS)
-    assert (fill.size, fill.fee, fill.side, fill.client_id) == (D("0.0040"), D("0.1"), Side.BUY, ID)
+    assert (fill.size, fill.fee, fill.side, fill.client_id) == (D("0.0040"), D("0.1"), Side.BUY, None)
+    assert fill.venue_order_id == OF_THE_ORDER["orderId"]
     assert fill.at_ms == 1_759_999_995_000
     session.answers[PERP_QUERY] = success({"order": {}})
     fills = await venue.fetch_fills(PERP, SINCE_MS)

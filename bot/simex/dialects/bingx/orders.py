@@ -14,8 +14,8 @@ from bot.domain.money import ZERO
 from bot.domain.order import OrderType, TimeInForce
 from bot.simex.dialects.bingx.common import (
     EVERYTHING,
+    WINDOW_MAX_MS,
     BingxCall,
-    BingxRefusal,
     client_id_of,
     error_of,
     invalid,
@@ -314,13 +314,20 @@ def fills_spot(call: BingxCall) -> dict[str, Any]:
 
 
 def fills_perp(call: BingxCall) -> dict[str, Any]:
-    """Newest first, in coins; contracts are not counted here. Their times have whole seconds."""
-    if call.params.maybe_text("tradingUnit") != "COIN":
-        raise BingxRefusal(109400, "Invalid parameters, tradingUnit: only COIN is emulated")
+    """Oldest first, after the start and up to the end, of the last seven days. Their times have whole seconds, by which
+    they are found as well."""
     instrument, (start_ms, end_ms) = call.instrument(), call.window("startTs", "endTs", is_needed=True)
-    trades = call.exchange.trades(call.account, instrument.symbol, start_ms, end_ms, limit=EVERYTHING)
+    size, last_id = call.params.limit(50, 1_000, "pageSize"), call.params.maybe_integer("lastFillId") or 0
+    after_ms = max(start_ms, call.now_ms - WINDOW_MAX_MS)
+    trades = call.exchange.trades(call.account, instrument.symbol, 0, end_ms + 1_000, limit=EVERYTHING)
     orders = _orders_by_id(call, instrument)
-    return {"fill_orders": [_perp_fill(call, trade, orders.get(trade.order_id)) for trade in reversed(trades)][:1_000]}
+    found = [trade for trade in trades if after_ms < _second(trade) <= end_ms and trade.id > last_id]
+    rows = [_perp_fill(call, trade, orders.get(trade.order_id)) for trade in found[:size]]
+    return {"fill_orders": rows, "total": len(found)}
+
+
+def _second(trade: SimTrade) -> int:
+    return trade.at_ms - trade.at_ms % 1_000
 
 
 def _perp_fill(call: BingxCall, trade: SimTrade, order: SimOrder | None) -> dict[str, Any]:
@@ -328,16 +335,15 @@ def _perp_fill(call: BingxCall, trade: SimTrade, order: SimOrder | None) -> dict
     row = {
         "filledTm": moment.strftime("%Y-%m-%dT%H:%M:%SZ"),  # as the documents show it: of UTC+8, whatever the Z says
         "filledTime": moment.strftime("%Y-%m-%dT%H:%M:%S.000%z"),
-        "volume": text(trade.size),
         "price": text(trade.price),
-        "amount": text(trade.quote),
+        "qty": text(trade.size),
+        "quoteQty": text(trade.quote),
         "commission": text(-trade.fee),
-        "currency": call.money,
+        "commissionAsset": call.money,
         "orderId": str(order_number(order, trade.symbol, trade.order_id)),
         "tradeId": str(trade.id),
-        "liquidatedPrice": text(trade.price) if order is not None and order.is_liquidation else "",
-        "clientOrderID": "" if order is None else client_id_of(call.desk, order),
         "symbol": venue_symbol(trade.symbol),
+        "positionSide": "BOTH" if order is None else order.position_side.value,
         "role": "maker" if trade.is_maker else "taker",
     }
     return row | ({"side": trade.side.value.upper()} if call.desk.names_sides else {})
@@ -389,5 +395,5 @@ ORDER_ENDPOINTS = (
     private("GET", "/openApi/swap/v2/trade/openOrders", Kind.PERP, open_orders, 5),
     private("GET", "/openApi/swap/v2/trade/allOrders", Kind.PERP, history_perp, 5),
     private("GET", "/openApi/swap/v2/trade/forceOrders", Kind.PERP, forced_orders, 5),
-    private("GET", "/openApi/swap/v2/trade/allFillOrders", Kind.PERP, fills_perp, 5),
+    private("GET", "/openApi/swap/v2/trade/fillHistory", Kind.PERP, fills_perp, 5),
 )
