@@ -89,6 +89,12 @@ def test_a_mutant_is_found_at_the_wire_of_bybit(name: str, monkeypatch: pytest.M
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", ["resend in doubt"])
+def test_a_mutant_is_found_at_the_wire_of_bingx(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    find_at_the_wire(name, monkeypatch, venue=BINGX)
+
+
+@pytest.mark.slow
 def test_a_seed_gives_the_same_trace_under_two_hash_seeds_at_the_wire() -> None:
     command = [sys.executable, "-m", "tests.sim", "--seam", "wire", "--seed", "2", "--lives", "1"]
     running = [

@@ -1,7 +1,9 @@
 """The port of a venue that keeps no client ids of conditional orders of perps: what BingX does, without its wire.
 
-No list and no question shows such a client id, and fills of such an order name it by the venue's id alone. The
-venue's own code finds which orders are ours, anew in every process.
+No list and no question shows such a client id, and fills of such an order name it by the venue's id alone. Which
+orders are ours is decided by `UnnamedStops`, which the venue uses as well, anew in every process. What is asked before
+that, and what an answer becomes, is written here again: rows that cannot be read, and a client id that is kept all the
+same, are tried at the venue (`tests/venues/bingx/test_stops.py`) and at the wire.
 """
 
 from collections.abc import Iterable, Sequence
@@ -63,8 +65,8 @@ class UnnamedVenue(FaultyVenue):
             raise VenueRejected("not sent", str(refusal), refusal.kind) from refusal
         try:
             report = await super().submit_order(request)
-        except VenueRejected:
-            self._stops.refused(request.client_id)
+        except VenueRejected as rejection:
+            self._stops.refused(request.client_id, rejection.kind)
             raise
         if report.venue_id and report.symbol == request.symbol:
             self._stops.took(request.client_id, report.venue_id)

@@ -35,7 +35,6 @@ _TYPES = {
     OrderType.STOP: "STOP_MARKET",
     OrderType.TAKE_PROFIT: "TAKE_PROFIT_MARKET",
 }
-_IN_DOUBT = (Rejection.DUPLICATE_ID, Rejection.CLOCK)  # refusals after which an order may rest all the same
 _SPOT_WALLET, _PERP_WALLET = "spot", "USDTMPerp"
 
 
@@ -55,8 +54,8 @@ class BingxWrites(AccountWrites):
         try:
             return await super().submit_order(request)
         except VenueRejected as rejection:
-            if is_stop and rejection.kind not in _IN_DOUBT:
-                self._link.stops.refused(request.client_id)
+            if is_stop:
+                self._link.stops.refused(request.client_id, rejection.kind)
             raise
 
     async def cancel_order(self, symbol: str, client_id: str, *, is_trigger: bool = False) -> None:

@@ -16,6 +16,7 @@ from bot.venues.ccxt.errors import NotSent
 
 EARLY_MS = 2_000  # how much earlier than our stamp the venue may say that an order was made
 _REMEMBERED_MAX = 500
+_IN_DOUBT = (Rejection.DUPLICATE_ID, Rejection.CLOCK)  # refusals after which an order may rest all the same
 DOUBTFUL = "two conditional orders without a client id are alike: which of them is ours is not known"
 
 
@@ -126,9 +127,10 @@ class UnnamedStops:
         if client_id in self._own:
             self._own[client_id] = replace(self._own[client_id], venue_id=venue_id)
 
-    def refused(self, client_id: str) -> None:
-        """The venue did not take an order of ours: no order at the venue is it."""
-        self._own.pop(client_id, None)
+    def refused(self, client_id: str, kind: Rejection) -> None:
+        """The venue did not take an order of ours: no order there is it, unless a copy may be what was refused."""
+        if kind not in _IN_DOUBT:
+            self._own.pop(client_id, None)
 
     def ended(self, client_id: str) -> None:
         """An order of ours rests no more: another one like it may be sent."""
