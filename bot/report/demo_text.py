@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from bot.domain.money import ZERO
+from bot.domain.money import ZERO, share
 from bot.domain.order import Purpose
 from bot.domain.reason import Reason
 from bot.domain.symbol import base_of
@@ -218,9 +218,13 @@ def _sectors(summary: Mapping[str, Any], quote: str) -> str:
         if kind == "spot"
     ]
     perp = sum((Decimal(row["share"]) for (_, _, kind), row in sleeves.items() if kind == "futures"), ZERO)
-    reserve = money(summary["reserve_quote"])
+    parts = [f"spot {', '.join(spot)}", f"perp collateral {percent(perp)}"]
+    cash, wanted = Decimal(summary["reserve_quote"]), Decimal(summary["reserve_wanted_quote"])
+    if (idle := percent(share(max(ZERO, cash - wanted), Decimal(summary["book_quote"])))) != percent(ZERO):
+        parts.append(f"cash {idle}")
+    reserve = money(min(cash, wanted))
     apart = "" if reserve == money(ZERO) else f"; apart: reserve {reserve} {quote}"
-    return f"spot {', '.join(spot)}, perp collateral {percent(perp)} of the book{apart}"
+    return f"{', '.join(parts)} of the book{apart}"
 
 
 def _orders(counts: Mapping[str, int]) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.report.demo_text import summary_lines
 from tests.commands import environment, sectorbot
 from tests.site.pages import blocks
 from tests.site.write import QUICK_START, masked
@@ -140,6 +141,39 @@ def test_the_summary_says_in_words_what_happened_and_what_it_cost(shown: tuple[l
     whole, direct, tokens, funding = (Decimal(fees.split()[n].strip("(")) for n in (1, 2, 5, -1))
     assert -whole == direct + tokens > 0
     assert abs(price + whole + funding - (Decimal(end) - Decimal(begin))) <= Decimal("0.03"), "but for rounding"
+
+
+def test_cash_from_sales_is_a_part_of_the_book_and_the_reserve_is_not() -> None:
+    sleeves = {
+        "defi.spot": {"share": "0.15", "target_share": "0.15"},
+        "infra.spot": {"share": "0.35", "target_share": "0.35"},
+        "infra.futures": {"share": "0.07", "target_share": "0.07"},
+    }
+    summary = {
+        "quote": "USDT",
+        "condition": "downtrend",
+        "stance": "de_risk",
+        "book_quote": "100000",
+        "equity_quote": "105000",
+        "equity_start_quote": None,
+        "reserve_quote": "48000",
+        "reserve_wanted_quote": "5000",
+        "sleeves": sleeves,
+        "executed": [],
+        "positions": [],
+        "stops": {},
+        "not_filled": [],
+        "orders": {"sent": 0, "filled": 0, "rejected": 0},
+        "profit": None,
+        "reconciled": True,
+    }
+
+    def told(cash: str) -> str:
+        return " ".join(" ".join(summary_lines({**summary, "reserve_quote": cash})).split())
+
+    assert "perp collateral 7.00 %, cash 43.00 % of the book; apart: reserve 5,000.00 USDT" in told("48000")
+    assert "perp collateral 7.00 % of the book; apart: reserve 4,000.00 USDT" in told("4000"), "lent in part"
+    assert "perp collateral 7.00 % of the book orders" in told("0")
 
 
 def test_the_next_commands_name_the_journal_that_is_kept(shown: tuple[list[str], float]) -> None:

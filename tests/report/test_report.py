@@ -306,7 +306,9 @@ def test_an_order_that_was_not_filled_is_told_with_what_ended_it() -> None:
     moved = replace(stop, state=OrderState.OPEN, trigger_price=D(3400), sent_ms=2)
     which = f"{stop.symbol} stop at 3,533.41 canceled"
     assert orders_view.not_filled((close, stop)) == [f"{which}: its hedge was closed"]
-    assert orders_view.not_filled((close, moved, stop)) == [f"{which}: replaced by one at 3,400"]
+    assert orders_view.not_filled((close, moved, stop)) == [
+        f"{which}: replaced by one of {amount(moved.size)} at 3,400"
+    ]
     assert orders_view.not_filled((replace(close, purpose=Purpose.EXIT), stop)) == [f"{which}: its position was closed"]
     assert orders_view.not_filled((stop,)) == [which]
     assert orders_view.not_filled((replace(close, sent_ms=0), stop)) == [which], "what came before did not end it"

@@ -167,7 +167,7 @@ def _why_ended(order: Order, sent: Iterable[Order]) -> str:
     if after is None:
         return ""
     if after.trigger_price is not None:
-        return f": replaced by one at {amount(after.trigger_price)}"
+        return f": replaced by one of {amount(after.size)} at {amount(after.trigger_price)}"
     if not after.filled_size:
         return ""
     return f": its {'hedge' if after.purpose is Purpose.RELEASE else 'position'} was closed"
