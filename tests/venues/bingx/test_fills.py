@@ -92,3 +92,12 @@ async def test_an_answer_that_one_millisecond_fills_is_not_taken(
     session.answers[FILLS] = success({"fill_orders": [{**ROW, "symbol": "BTC-USDT"}]})
     with pytest.raises(Unavailable, match="there may be more"):
         await venue.fetch_fills(PERP, NOW_MS)
+
+
+async def test_a_fill_of_the_future_is_a_defect_of_its_instrument(venue: CcxtVenue, session: BingxSession) -> None:
+    ahead = {**ROW, "symbol": "BTC-USDT", "filledTime": "2099-01-01T00:00:00.000+0800"}
+    session.answers[FILLS] = success({"fill_orders": [ahead]})
+    listed = await venue.fetch_fills(PERP, NOW_MS)
+    ((symbol, defect),) = listed.defects  # type: ignore[attr-defined]
+    assert (len(listed), symbol) == (0, PERP)
+    assert "the zone of its time" in defect
