@@ -53,6 +53,7 @@ class Checkers:
         self._journaled: set[tuple[str, str]] = set()
         self._current: dict[str, Approval] = {}
         self._approvals: dict[str, Approval] = {}
+        self._intents: dict[str, str] = {}  # as the order was written: a stop may be sent under the bound of another's
         self._stops_of_batch: set[str] = set()  # working when the bot began to carry out a batch, or sent since
         self._posted: dict[str, OrderRequest] = {}
         self._posted_ms: dict[str, int] = {}
@@ -163,7 +164,7 @@ class Checkers:
         for other in self._posted:
             if self._is_lost_stop(other):
                 continue  # the restored life places its own until an operator has accepted the account
-            if other != order.client_id and self._intent_of(other) == order.intent_id and self._may_live(other):
+            if other != order.client_id and self._intents.get(other) == order.intent_id and self._may_live(other):
                 self._world.violate("one live order per intent", f"{other} and {order.client_id} of {order.intent_id}")
         worst = approval.intent.worst_price
         if order.price is not None and (order.price - worst) * order.side.sign > 0:
@@ -171,7 +172,7 @@ class Checkers:
         if order.time_in_force.may_rest and ":" in order.symbol and not order.order_type.is_trigger:
             self._world.violate("nothing rests on a perp but stops", order.client_id)
         approval.client_ids.add(order.client_id)
-        self._approvals[order.client_id] = approval
+        self._approvals[order.client_id], self._intents[order.client_id] = approval, order.intent_id
         if order.order_type.is_trigger:
             self._stops_of_batch.add(order.client_id)
         done = sum((self._filled.get(name, ZERO) for name in approval.client_ids), ZERO)
@@ -236,10 +237,6 @@ class Checkers:
         """Whether an order is a reduce-only stop that a restored journal does not know."""
         request = self._posted[client_id]
         return client_id in self.forgotten and request.reduce_only and request.trigger_price is not None
-
-    def _intent_of(self, client_id: str) -> str:
-        approval = self._approvals.get(client_id)
-        return approval.intent.id if approval is not None else ""
 
     def _may_live(self, client_id: str) -> bool:
         """Whether an order that was posted is open at the exchange, or may still arrive there."""
