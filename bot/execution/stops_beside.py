@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from bot.domain.instrument import Side
 from bot.domain.money import ZERO
-from bot.domain.order import FOREIGN, Intent, Order, OrderType
+from bot.domain.order import FOREIGN, Intent, Order, OrderType, Purpose
 from bot.domain.order_ids import STOP_KINDS, OrderKind, instrument_number, kind_of_intent
 from bot.domain.reason import Note
 from bot.domain.states import OrderState
@@ -20,6 +20,7 @@ from bot.ports import Rejection
 from bot.risk import Approved
 
 UNCLEARED_MS = 900_000
+FAILED_MS = 60_000  # after a close of a part that executed nothing, the stop rests whole for so long
 
 Send = Callable[[Approved, list[str]], Awaitable[Placed | Note]]
 Cancel = Callable[[Sequence[Order]], Awaitable[object]]
@@ -56,6 +57,7 @@ class StopsBeside:
         self._journal, self._placement, self._now_ms = journal, placement, now_ms
         self._send, self._cancel = send, cancel
         self._uncleared: dict[tuple[str, bool], int] = {}  # closes refused without their stops too, since when
+        self._failed: dict[str, int] = {}  # closes that executed nothing after a stop gave way to them, since when
         self._held: dict[str, Decimal] = {}
 
     def see(self, held: Mapping[str, Decimal]) -> None:
@@ -91,9 +93,15 @@ class StopsBeside:
         return not self._is_uncleared(refused) and await self._cut(step, refused, refused.size)
 
     def _is_uncleared(self, close: Intent | Order) -> bool:
-        """Whether a close of this kind was refused without its stops too, less than `UNCLEARED_MS` ago."""
+        """Whether a close of this kind was refused without its stops too, less than `UNCLEARED_MS` ago; or a close
+        of a part has just failed: another one a moment later would leave the rest without its stop turn after turn."""
+        now_ms = self._now_ms()
         tried_ms = self._uncleared.get((close.symbol, close.order_type.is_trigger))
-        return tried_ms is not None and self._now_ms() - tried_ms < UNCLEARED_MS
+        if tried_ms is not None and now_ms - tried_ms < UNCLEARED_MS:
+            return True
+        failed_ms, held = self._failed.get(close.symbol), self._held.get(close.symbol)
+        is_of_part = close.purpose is not Purpose.FLATTEN and held is not None and close.size < abs(held)
+        return is_of_part and failed_ms is not None and now_ms - failed_ms < FAILED_MS
 
     async def put_back(self, step: StopsOfStep) -> None:
         """At the end of a step: what is left of the position has its stop again, whatever became of the close.
@@ -103,6 +111,11 @@ class StopsBeside:
         symbol, side = step.intent.symbol, step.intent.side
         if step.found and not self._has_successor(step):
             await self._guard_again(step)
+        if step.is_cut or step.is_away:
+            if any(order.filled_size for order in self._orders(step.closes)):
+                self._failed.pop(symbol, None)
+            else:
+                self._failed[symbol] = self._now_ms()
         if (held := self._held.get(symbol)) is not None:
             self._held[symbol] = held + side.sign * self._executed(step)
 

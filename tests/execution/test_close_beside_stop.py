@@ -12,7 +12,7 @@ from bot.domain.order import OrderType, Purpose, TimeInForce
 from bot.domain.order_ids import OrderKind
 from bot.domain.states import OrderState
 from bot.execution.placement import Placed
-from bot.execution.stops_beside import UNCLEARED_MS
+from bot.execution.stops_beside import FAILED_MS, UNCLEARED_MS
 from bot.ports import ReportState
 from bot.risk import Approved
 from tests.execution.scripted_venue import PERP, ScriptedVenue
@@ -246,6 +246,22 @@ async def test_a_buy_back_refused_without_its_stop_leaves_the_stop_for_a_while(w
     world.venue.advance(UNCLEARED_MS)
     (closed,) = await world.executor.act([buy_back(10)], HELD)
     assert closed.state is OrderState.FILLED
+
+
+async def test_a_part_that_has_just_failed_to_close_leaves_the_stop_whole_for_a_minute(world: World) -> None:
+    """Found by the simulator (seed 136): a release refused turn after turn had the stop cut each time."""
+    await with_a_short(world)
+    world.venue.submits.extend(["rest", "reject:would_take", "rest"])
+    await world.executor.act([buy_back(4)], HELD)
+    before = sent(world)
+    assert before[1:] == [("stop", 6), ("close", 4), ("stop", 10)]
+    world.venue.submits.append("reject:would_take")
+    await world.executor.act([buy_back(4)], HELD)
+    assert sent(world)[len(before) :] == [("close", 4)]
+    assert stops(world) == [(Decimal(10), Decimal(14))]
+    world.venue.advance(FAILED_MS)
+    await world.executor.act([buy_back(4)], HELD)
+    assert sent(world)[len(before) + 1 :] == [("stop", 6), ("close", 4)]
 
 
 @pytest.mark.parametrize("word", ["lost_request", "expire", "reject:reduce_only"])
