@@ -227,7 +227,7 @@ ACCOUNT_ENDPOINTS = (
     private("GET", "/openApi/swap/v2/user/positions", Kind.PERP, positions, 10),
     private("GET", "/openApi/swap/v2/user/commissionRate", Kind.PERP, perp_fees, 5),
     private("GET", "/openApi/swap/v2/user/income", Kind.PERP, income, 5),
-    private("GET", "/openApi/swap/v1/positionSide/dual", Kind.PERP, position_mode, 5),
+    private("GET", "/openApi/swap/v1/positionSide/dual", Kind.PERP, position_mode, 2),
     private("POST", "/openApi/swap/v1/positionSide/dual", Kind.PERP, set_position_mode, 2),
     private("GET", "/openApi/swap/v2/trade/marginType", Kind.PERP, margin_type, 2),
     private("POST", "/openApi/swap/v2/trade/marginType", Kind.PERP, set_margin_type, 2),
