@@ -1,5 +1,6 @@
 """Candles and funding settlements of BingX as rows of texts."""
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +11,7 @@ from bot.venues.bingx.asking import BingxAsking
 from bot.venues.ccxt import rows
 from bot.venues.ccxt.adapter import CandleRow
 from bot.venues.ccxt.connection import Connection
+from bot.venues.ccxt.history import in_halves
 
 INTERVALS = {
     MINUTE_MS: "1m",
@@ -63,6 +65,10 @@ class BingxHistory(BingxAsking):
 
     async def fetch_funding(self, perp: str, start_ms: int, end_ms: int) -> list[tuple[int, str]]:
         """(time, rate) of settlements in [start, end), oldest first, at most a page."""
+        return await in_halves(functools.partial(self._settlements, perp), start_ms, end_ms, self.page)
+
+    async def _settlements(self, perp: str, start_ms: int, end_ms: int) -> list[tuple[int, str]]:
+        """The newest settlements of a span, at most a page, oldest first."""
         data = await self._data(
             "swapV2PublicGetQuoteFundingRate",
             symbol=self._link.instrument(perp).venue_symbol,
@@ -70,16 +76,9 @@ class BingxHistory(BingxAsking):
             endTime=end_ms - 1,
             limit=self.page,
         )
-        found = sorted(
+        return sorted(
             (int(row["fundingTime"]), str(row["fundingRate"])) for row in rows.rows_of(data, "funding settlements")
         )
-        if len(found) < self.page or end_ms - start_ms < 2 * HOUR_MS:
-            return found
-        middle_ms = (start_ms + end_ms) // 2
-        earlier = await self.fetch_funding(perp, start_ms, middle_ms)
-        if len(earlier) >= self.page:
-            return earlier
-        return [*earlier, *await self.fetch_funding(perp, middle_ms, end_ms)][: self.page]
 
 
 def candle_row(row: Any) -> list[Any]:

@@ -1,5 +1,7 @@
 """Candles and funding settlements of Bybit as rows of texts."""
 
+import functools
+
 from bot.domain.durations import DAY_MS, HOUR_MS, MINUTE_MS
 from bot.ports import Unavailable
 from bot.venues.bybit.asking import BybitAsking
@@ -7,6 +9,7 @@ from bot.venues.bybit.markets import LINEAR, category_of
 from bot.venues.ccxt import rows
 from bot.venues.ccxt.adapter import CandleRow
 from bot.venues.ccxt.connection import Connection
+from bot.venues.ccxt.history import in_halves
 
 INTERVALS = {
     MINUTE_MS: "1",
@@ -57,10 +60,11 @@ class BybitHistory(BybitAsking):
         return [found[opens_ms] for opens_ms in sorted(found)]
 
     async def fetch_funding(self, perp: str, start_ms: int, end_ms: int) -> list[tuple[int, str]]:
-        """(time, rate) of settlements in [start, end), oldest first, at most a page.
+        """(time, rate) of settlements in [start, end), oldest first, at most a page."""
+        return await in_halves(functools.partial(self._settlements, perp), start_ms, end_ms, self.page)
 
-        The venue answers with the newest settlements of a span, so that one that is full is asked for in halves.
-        """
+    async def _settlements(self, perp: str, start_ms: int, end_ms: int) -> list[tuple[int, str]]:
+        """The newest settlements of a span, at most a page, oldest first."""
         result = await self._result(
             "publicGetV5MarketFundingHistory",
             category=LINEAR,
@@ -69,14 +73,7 @@ class BybitHistory(BybitAsking):
             endTime=end_ms - 1,
             limit=self.page,
         )
-        found = sorted(
+        return sorted(
             (int(row["fundingRateTimestamp"]), str(row["fundingRate"]))
             for row in rows.rows_of(result.get("list"), "funding settlements")
         )
-        if len(found) < self.page or end_ms - start_ms < 2 * HOUR_MS:
-            return found
-        middle_ms = (start_ms + end_ms) // 2
-        earlier = await self.fetch_funding(perp, start_ms, middle_ms)
-        if len(earlier) >= self.page:
-            return earlier
-        return [*earlier, *await self.fetch_funding(perp, middle_ms, end_ms)][: self.page]

@@ -1,13 +1,35 @@
 """Public history of a venue, page by page, without a key: candles and funding settlements as rows of texts."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import aiohttp
 
+from bot.domain.durations import HOUR_MS
 from bot.domain.instrument import Instrument
 from bot.ports import Clock
 from bot.venues.ccxt.adapter import Adapter, CandleRow
 from bot.venues.ccxt.connection import Connection, ConnectionRules
+
+FundingRows = list[tuple[int, str]]
+
+
+async def in_halves(
+    ask: Callable[[int, int], Awaitable[FundingRows]], start_ms: int, end_ms: int, page: int
+) -> FundingRows:
+    """(time, rate) of settlements in [start, end), oldest first, at most a page, where a venue answers with the newest
+    of a span: one that is full is asked for in halves, down to two hours.
+
+    Args:
+        ask: the settlements of a span in the order of time, at most `page`.
+    """
+    found = await ask(start_ms, end_ms)
+    if len(found) < page or end_ms - start_ms < 2 * HOUR_MS:
+        return found
+    middle_ms = (start_ms + end_ms) // 2
+    earlier = await in_halves(ask, start_ms, middle_ms, page)
+    if len(earlier) >= page:
+        return earlier
+    return [*earlier, *await in_halves(ask, middle_ms, end_ms, page)][:page]
 
 
 class PublicHistory:
