@@ -21,7 +21,7 @@ def let_one_bad_row_take_the_list(patch: pytest.MonkeyPatch) -> None:
     def read_all(what: str, found: Iterable[Any], read: Callable[[Any], Any], symbol: str, defects: Any) -> list[Any]:
         return [read(row) for row in found]
 
-    def read_all_orders(found: Iterable[Any], read: Callable[[Any], Any], symbol: str, defects: Any) -> list[Any]:
+    def read_all_orders(found: Iterable[Any], read: Callable[[Any], Any], *rest: Any) -> list[Any]:
         return [read(row) for row in found]
 
     place, balances = partial_rows.place_positions, partial_rows.read_balances
@@ -39,7 +39,7 @@ def let_one_bad_row_take_the_list(patch: pytest.MonkeyPatch) -> None:
         return found
 
     patch.setattr(rows, "read_each", read_all)
-    patch.setattr(partial_rows, "read_orders", read_all_orders)
+    patch.setattr(rows, "read_orders", read_all_orders)
     patch.setattr(partial_rows, "place_positions", place_all)
     patch.setattr(partial_rows, "read_balances", read_all_balances)
 

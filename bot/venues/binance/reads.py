@@ -197,10 +197,10 @@ class Reads(Asking):
         reports: list[OrderReport] = []
         for symbol, row in (*plain, *perp):
             read = functools.partial(self._report, symbol=symbol)
-            reports += partial_rows.read_orders([row], read, symbol, defects)
+            reports += rows.read_orders([row], read, partial_rows.open_order, symbol, defects)
         for symbol, row in triggers:
             read = functools.partial(parse.trigger_report, symbol=symbol)
-            reports += partial_rows.read_orders([row], read, symbol, defects)
+            reports += rows.read_orders([row], read, partial_rows.open_order, symbol, defects)
         return Listed(reports, defects)
 
     @readable
@@ -209,7 +209,8 @@ class Reads(Asking):
         perp = is_perp(symbol)
         result = await self._windows("fapiPrivateGetAllOrders" if perp else "privateGetAllOrders", symbol, since_ms)
         defects: list[tuple[str, str]] = []
-        reports = partial_rows.read_orders(result, lambda row: self._report(row, symbol), symbol, defects)
+        read = functools.partial(self._report, symbol=symbol)
+        reports = rows.read_orders(result, read, partial_rows.open_order, symbol, defects)
         if perp:
             for row in await self._windows("fapiPrivateGetAllAlgoOrders", symbol, since_ms, key="algoId"):
                 try:

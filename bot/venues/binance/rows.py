@@ -14,21 +14,6 @@ from bot.venues.ccxt.rows import UNREADABLE, Row, message_of, number_or, rows_of
 WALLET = "wallet"
 
 
-def read_orders(
-    rows: Iterable[Any], read: Callable[[Any], OrderReport], symbol: str, defects: list[tuple[str, str]]
-) -> list[OrderReport]:
-    """Order reports; a row that cannot be read counts as an open order at the size it names."""
-    result = []
-    for row in rows:
-        try:
-            result.append(read(row))
-        except UNREADABLE as error:
-            message = message_of("orders", row, error)
-            defects.append((symbol, message))
-            result.append(open_order(row, symbol, message))
-    return result
-
-
 def open_order(row: Any, symbol: str, defect: str) -> OrderReport:
     """The order of a row that cannot be read: open, nothing executed, with what of it can be read."""
     cells: Row = row if isinstance(row, Mapping) else {}

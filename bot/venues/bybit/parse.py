@@ -12,7 +12,8 @@ from bot.domain.order import Fill
 from bot.domain.portfolio import Balance, Position
 from bot.domain.symbol import base_of, is_perp, quote_of, settle_of
 from bot.ports import DEPOSIT, WITHDRAWAL, OrderReport, Payment, ReportState
-from bot.venues.ccxt.rows import UNREADABLE, Row, message_of, number, number_or, positive
+from bot.venues.ccxt import rows
+from bot.venues.ccxt.rows import Row, number, number_or, positive
 
 ONE_WAY = 0
 DEFAULT_FUNDING_HOURS = 8
@@ -189,17 +190,9 @@ def open_order(row: Any, symbol: str, defect: str) -> OrderReport:
     )
 
 
-def read_orders(rows: Iterable[Any], symbol: str, defects: list[tuple[str, str]]) -> list[OrderReport]:
-    """Order reports; a row that cannot be read counts as an open order at the size it names."""
-    found = []
-    for row in rows:
-        try:
-            found.append(order_report(row, symbol))
-        except UNREADABLE as error:
-            message = message_of("orders", row, error)
-            defects.append((symbol, message))
-            found.append(open_order(row, symbol, message))
-    return found
+def read_orders(found: Iterable[Any], symbol: str, defects: list[tuple[str, str]]) -> list[OrderReport]:
+    """Order reports, of rows that cannot be read as well."""
+    return rows.read_orders(found, lambda row: order_report(row, symbol), open_order, symbol, defects)
 
 
 def is_trade(row: Row) -> bool:

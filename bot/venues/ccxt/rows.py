@@ -6,7 +6,7 @@ from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
 from bot.domain.money import dec
-from bot.ports import Unavailable
+from bot.ports import OrderReport, Unavailable
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -42,6 +42,26 @@ def read_each(
         except UNREADABLE as error:
             defects.append((symbol, message_of(what, row, error)))
     return result
+
+
+def read_orders(
+    rows: Iterable[Any],
+    read: Callable[[Any], OrderReport],
+    open_order: Callable[[Any, str, str], OrderReport],
+    symbol: str,
+    defects: list[tuple[str, str]],
+) -> list[OrderReport]:
+    """Order reports. A row that cannot be read counts as an open order at the size it names: what `open_order` makes
+    of the row, the symbol and the message, which is added to `defects`."""
+    found = []
+    for row in rows:
+        try:
+            found.append(read(row))
+        except UNREADABLE as error:
+            message = message_of("orders", row, error)
+            defects.append((symbol, message))
+            found.append(open_order(row, symbol, message))
+    return found
 
 
 def number(value: Any) -> Decimal:
