@@ -12,12 +12,12 @@ from bot.domain.money import ZERO
 from bot.lab.backtest.attribution import Ending, PartLedger, attribute
 from bot.lab.tear_sheet.by_stance import (
     RunDays,
-    StanceResult,
     by_stance,
     count_whipsaws,
     market_line,
     variance_removed,
 )
+from bot.report.profit.parts import StanceProfit
 from bot.simex.engine.types import Income, IncomeKind, SimTrade
 from tests.lab.test_attribution import PERP, SPOT, trade
 
@@ -36,7 +36,7 @@ def days_of(prices: Sequence[Mapping[str, Decimal]], stances: Sequence[str], equ
 
 def results(
     days: RunDays, trades: Sequence[SimTrade], mids: Sequence[Decimal], paid: Sequence[Income] = ()
-) -> tuple[dict[str, StanceResult], list[tuple[Decimal, Decimal]]]:
+) -> tuple[dict[str, StanceProfit], list[tuple[Decimal, Decimal]]]:
     covers = {"hedge": "defi"}
     return by_stance(days, zip(trades, mids, strict=True), PartLedger(paid, SECTOR_OF, "USDT", covers))
 
@@ -47,7 +47,7 @@ def test_a_day_by_hand() -> None:
     bought = trade(0, SPOT, 60, 10, "0")
     found, hedged = results(days_of(prices, ["neutral", "neutral"], [1_000, 1_060]), [bought], [D(10)])
     day = found["neutral"]
-    assert (day.days, day.net) == (1, D(60))
+    assert (day.span_ms, day.net) == (DAY_MS, D(60))
     assert day.neutral == D(500) * D("0.2"), "the sector rises by 20 %"
     assert day.timing == D(100) * D("0.2")
     assert day.selection == D(60) - D(120)

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
-from functools import reduce
 from itertools import pairwise
 from typing import Any
 
@@ -13,7 +12,8 @@ from bot.domain.money import ZERO
 from bot.lab.backtest import figures as stats
 from bot.lab.backtest.attribution import Contribution, covered
 from bot.lab.backtest.benchmarks import BTC, WORDS, Tally
-from bot.lab.tear_sheet.by_stance import StanceResult, count_whipsaws, market_line, variance_removed
+from bot.lab.tear_sheet.by_stance import count_whipsaws, market_line, variance_removed
+from bot.report.profit.parts import StanceProfit
 from bot.runtime.watch.drawdown import STOPPED
 
 SCHEMA = 1
@@ -113,7 +113,7 @@ class Record:
     counts: Counts = field(default_factory=Counts)
     parts: Mapping[str, Contribution] = field(default_factory=dict)
     by_token: Mapping[str, Contribution] = field(default_factory=dict)
-    by_stance: Mapping[str, StanceResult] = field(default_factory=dict)
+    by_stance: Mapping[str, StanceProfit] = field(default_factory=dict)
     hedged: Sequence[tuple[Decimal, Decimal]] = ()
     legs: list[dict[str, Any]] = field(default_factory=list)
     tallies: Mapping[str, Tally] = field(default_factory=dict)
@@ -171,7 +171,7 @@ def document_of(record: Record) -> dict[str, Any]:
         "contributions": {name: _part(part) for name, part in sorted(record.parts.items())},
         "covered": {name: _part(part) for name, part in covered(record.parts).items()},
         "by_stance": {name: _stance(found) for name, found in sorted(record.by_stance.items())},
-        "whole": _stance(reduce(StanceResult.plus, record.by_stance.values(), StanceResult())),
+        "whole": _stance(sum(record.by_stance.values(), StanceProfit())),
         "hedges": {"days": len(record.hedged), "variance_removed": variance_removed(record.hedged)},
         "market": _market(record),
         "whipsaws": count_whipsaws([(turn.at_ms, turn.stance) for turn in record.turns], WHIPSAW_DAYS * DAY_MS),
@@ -198,10 +198,11 @@ def document_of(record: Record) -> dict[str, Any]:
     }
 
 
-def _stance(found: StanceResult) -> dict[str, Any]:
+def _stance(found: StanceProfit) -> dict[str, Any]:
     amounts = asdict(found)
+    del amounts["other"]  # nothing is held outside the sectors
     return (
-        {"days": amounts.pop("days")}
+        {"days": amounts.pop("span_ms") // DAY_MS}
         | {f"{n}_quote": str(v) for n, v in amounts.items()}
         | {"net_quote": str(found.net)}
     )

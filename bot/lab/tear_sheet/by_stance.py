@@ -9,39 +9,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from bot.domain.durations import DAY_MS
 from bot.domain.money import ONE, ZERO
 from bot.domain.symbol import is_perp
 from bot.lab.backtest.attribution import SHORT, Contribution, PartLedger
+from bot.report.profit.parts import StanceProfit
 from bot.simex.engine.types import SimTrade
 
 SPOT = "spot "
-
-
-@dataclass(frozen=True, slots=True)
-class StanceResult:
-    """Quote amounts of the days of a stance. `fees` and `slippage` are negative; `covered` is what the spot under the
-    hedges did meanwhile, which is a part of the others and no part of the sum."""
-
-    days: int = 0
-    neutral: Decimal = ZERO
-    timing: Decimal = ZERO
-    selection: Decimal = ZERO
-    hedges: Decimal = ZERO
-    longs: Decimal = ZERO
-    funding: Decimal = ZERO
-    fees: Decimal = ZERO
-    slippage: Decimal = ZERO
-    covered: Decimal = ZERO
-
-    @property
-    def net(self) -> Decimal:
-        """The profit: the sum of the parts."""
-        spot = self.neutral + self.timing + self.selection
-        return spot + self.hedges + self.longs + self.funding + self.fees + self.slippage
-
-    def plus(self, other: "StanceResult") -> "StanceResult":
-        """Both together."""
-        return StanceResult(*(getattr(self, name) + getattr(other, name) for name in self.__slots__))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +34,7 @@ class RunDays:
 
 def by_stance(
     days: RunDays, trades: Iterable[tuple[SimTrade, Decimal]], ledger: PartLedger
-) -> tuple[dict[str, StanceResult], list[tuple[Decimal, Decimal]]]:
+) -> tuple[dict[str, StanceProfit], list[tuple[Decimal, Decimal]]]:
     """Results by stance, and of each day with a hedge what the hedges and the spot that they cover did, as shares of
     equity.
 
@@ -67,7 +42,7 @@ def by_stance(
         trades: every execution with the middle of the market at it, in time order.
         ledger: an empty one, with the payments.
     """
-    results: dict[str, StanceResult] = {}
+    results: dict[str, StanceProfit] = {}
     hedged: list[tuple[Decimal, Decimal]] = []
     rows = iter(trades)
     row = next(rows, None)
@@ -85,7 +60,9 @@ def by_stance(
         day = _one_day(days, max(0, place - 1), now, parts, _returns(days.sectors, before, prices), values)
         covered = _covered(now, parts, values, shorts)
         stance = days.stances[max(0, place - 1)]
-        results[stance] = results.get(stance, StanceResult()).plus(replace(day, days=int(place > 0), covered=covered))
+        results[stance] = results.get(stance, StanceProfit()) + replace(
+            day, span_ms=DAY_MS * (place > 0), covered=covered
+        )
         equity = days.equity[max(0, place - 1)]
         if sum(shorts.values(), ZERO) > 0 and equity > 0:
             hedged.append((day.hedges / equity, covered / equity))
@@ -100,8 +77,8 @@ def _one_day(
     before: Mapping[str, Contribution],
     returns: Mapping[str, Decimal],
     values: Mapping[str, Decimal],
-) -> StanceResult:
-    found = StanceResult()
+) -> StanceProfit:
+    found = StanceProfit()
     for name, part in now.items():
         earlier = before.get(name, Contribution())
         slippage = part.slippage_quote - earlier.slippage_quote
