@@ -1,6 +1,7 @@
 """What a Binance market stream sends: each subscription answers what is new since it was asked the last time."""
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from functools import wraps
@@ -49,11 +50,12 @@ class MarketStream:
         return call.desk.once(("stream", self.kind, self.name, last_ms), lambda: list(self._emit(call, last_ms)))
 
 
-class _Stateful:
+class _Stateful(ABC):
     """A stream whose messages depend on what this socket has heard before."""
 
+    @abstractmethod
     def __call__(self, call: Call, last_ms: int) -> "Payloads":
-        raise NotImplementedError
+        """The payloads since."""
 
 
 def open_stream(name: str, kind: Kind, call: Call) -> MarketStream | None:

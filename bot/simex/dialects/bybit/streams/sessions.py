@@ -8,6 +8,7 @@ for ten minutes, or for `max_active_time`, is ended.
 import json
 import re
 import zlib
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qs
@@ -26,7 +27,7 @@ NO_PINGS_S = 1_000_000
 _ALIVE = re.compile(r"(\d{1,4})(s|m)")
 
 
-class BybitSocket:
+class BybitSocket(ABC):
     """A function of messages and time: `receive` answers commands, `poll` says what is new."""
 
     def __init__(self, desk: BybitDesk, moment: RequestTimes, *, name: str, silence_max_s: int) -> None:
@@ -37,6 +38,7 @@ class BybitSocket:
 
     def hear(self, event: ExchangeEvent) -> None:
         """An event of the exchange, of whichever account: it is no news to all."""
+        del event
 
     def receive(self, text: str, moment: RequestTimes) -> list[str]:
         """Answer one command."""
@@ -74,18 +76,21 @@ class BybitSocket:
         self.is_over = self.is_over or moment.wall_ms - self._active_ms > self._silence_max_ms
         return said
 
+    @abstractmethod
     def _news(self, moment: RequestTimes) -> list[str]:
-        raise NotImplementedError
+        """What is new on the topics."""
 
+    @abstractmethod
     def _pong(self, asked: Mapping[str, Any], moment: RequestTimes) -> str:
-        raise NotImplementedError
+        """The answer to a ping."""
 
+    @abstractmethod
     def _log_on(self, asked: Mapping[str, Any], args: Sequence[Any], moment: RequestTimes) -> str:
-        raise NotImplementedError
+        """The answer to a request for authentication."""
 
+    @abstractmethod
     def _refusal_of(self, topics: Sequence[str]) -> str:
         """Why these topics cannot be heard here; empty when they can."""
-        raise NotImplementedError
 
     def _done(self, op: str) -> str:
         """What a command that was carried out is answered with."""
