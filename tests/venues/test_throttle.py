@@ -158,41 +158,28 @@ async def test_the_reads_of_a_guard_pass_while_bulk_has_used_up_its_share_and_le
     assert len([1 for name, _ in passed if name == "bulk"]) == 8
 
 
-async def test_a_waiting_read_of_a_guard_is_admitted_before_bulk_ones_that_came_earlier() -> None:
+@pytest.mark.parametrize(
+    ("waiting", "passed"),
+    [
+        ((("bulk", 1, Lane.BULK), ("critical", 8, Lane.CRITICAL)), ["critical", "bulk"]),
+        ((("bulk", 1, Lane.BULK), ("guard", 5, Lane.GUARD), ("cancel", 5, Lane.CRITICAL)), ["cancel", "guard", "bulk"]),
+    ],
+)
+async def test_of_waiting_requests_the_more_urgent_are_admitted_before_earlier_ones(
+    waiting: Sequence[tuple[str, int, Lane]], passed: Sequence[str]
+) -> None:
     fake = FakeTime()
     gate = make_gate(fake, BucketSpec("weight", 10, 60_000))
-    passed: list[str] = []
+    admitted: list[str] = []
 
     async def request(name: str, weight: int, lane: Lane, after: float) -> None:
         await fake.sleep(after)
         await gate.admit({"weight": weight}, lane)
-        passed.append(name)
+        admitted.append(name)
 
-    await fake.run(
-        request("first", 10, Lane.CRITICAL, 0),
-        request("bulk", 1, Lane.BULK, 1),
-        request("guard", 5, Lane.GUARD, 2),
-        request("cancel", 5, Lane.CRITICAL, 3),
-    )
-    assert passed == ["first", "cancel", "guard", "bulk"]
-
-
-async def test_a_waiting_critical_request_is_admitted_before_bulk_ones_that_came_earlier() -> None:
-    fake = FakeTime()
-    gate = make_gate(fake, BucketSpec("weight", 10, 60_000))
-    passed: list[str] = []
-
-    async def request(name: str, weight: int, lane: Lane, after: float) -> None:
-        await fake.sleep(after)
-        await gate.admit({"weight": weight}, lane)
-        passed.append(name)
-
-    await fake.run(
-        request("first", 10, Lane.CRITICAL, 0),
-        request("bulk", 1, Lane.BULK, 1),
-        request("critical", 8, Lane.CRITICAL, 2),
-    )
-    assert passed == ["first", "critical", "bulk"]
+    first = request("first", 10, Lane.CRITICAL, 0)
+    await fake.run(first, *(request(*one, float(after)) for after, one in enumerate(waiting, 1)))
+    assert admitted == ["first", *passed]
 
 
 async def test_a_cancelled_waiter_leaves_the_queue_whole() -> None:
