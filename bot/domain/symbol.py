@@ -42,6 +42,11 @@ def settle_of(symbol: str) -> str:
     return contract_of(symbol).partition("-")[0]
 
 
+def holding_of(symbol: str) -> str:
+    """The key of what an execution moves, cash aside: `perp:UNI/USDT:USDT` in contracts, `spot:UNI` in base units."""
+    return f"perp:{symbol}" if is_perp(symbol) else f"spot:{base_of(symbol)}"
+
+
 def expiry_of(symbol: str) -> str:
     """The expiry of a dated future, 260925 of `UNI/USDT:USDT-260925`; empty for perps and spot."""
     return contract_of(symbol).partition("-")[2]

@@ -126,11 +126,6 @@ def symbols_of(key: str, symbols: Iterable[str]) -> tuple[str, ...]:
     return tuple(symbol for symbol in symbols if not is_perp(symbol) and base_of(symbol) == asset)
 
 
-def keys_of(symbol: str) -> tuple[str, ...]:
-    """The holdings an execution moves, cash aside."""
-    return (f"perp:{symbol}",) if is_perp(symbol) else (f"spot:{base_of(symbol)}",)
-
-
 def expected_books(
     baseline: Baseline,
     fills: Iterable[Booked],

@@ -16,7 +16,7 @@ from bot.domain.money import ZERO, plain
 from bot.domain.order import Order
 from bot.domain.portfolio import Account
 from bot.domain.reason import Note, Reason
-from bot.domain.symbol import SymbolSuccession, base_of, is_perp
+from bot.domain.symbol import SymbolSuccession, base_of, holding_of, is_perp
 from bot.execution import unreadable
 from bot.execution.foreign import ForeignOrders
 from bot.execution.history_check import HistoryCheck
@@ -31,7 +31,6 @@ from bot.execution.ledger import (
     differences,
     expected_books,
     holdings,
-    keys_of,
     restated_entries,
     symbols_of,
 )
@@ -234,7 +233,7 @@ class Reconciler:
         doubtful = self._unknown_symbols()
         if not doubtful:
             return result
-        uncertain = {key for symbol in doubtful for key in keys_of(symbol)}
+        uncertain = {holding_of(symbol) for symbol in doubtful}
         return tuple(d for d in result if d.key not in uncertain and not _is_cash(d, account))
 
     async def _convert(

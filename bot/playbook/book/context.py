@@ -11,7 +11,7 @@ from bot.domain.money import BPS, ONE, ZERO
 from bot.domain.order import Order
 from bot.domain.order_ids import OrderKind, is_of_campaign, kind_of_intent
 from bot.domain.portfolio import Portfolio, Position
-from bot.domain.symbol import base_of, is_perp
+from bot.domain.symbol import holding_of
 from bot.playbook.policy.membership import Sectors
 from bot.playbook.policy.numbers import Policy
 
@@ -69,8 +69,7 @@ class PlanContext:
         """Size still to trade of a leg: the lesser of what the account and what the journal's books leave of it. An
         account that goes on showing what is sold would have it sold again."""
         held, unexplained = self.held(leg.symbol), self.portfolio.account.unexplained
-        key = f"perp:{leg.symbol}" if is_perp(leg.symbol) else f"spot:{base_of(leg.symbol)}"
-        return min(leg.left(held), leg.left(held - unexplained.get(key, ZERO)))
+        return min(leg.left(held), leg.left(held - unexplained.get(holding_of(leg.symbol), ZERO)))
 
     def position(self, symbol: str) -> Position | None:
         """The perp position, None when flat."""
