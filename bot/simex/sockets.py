@@ -51,6 +51,8 @@ class Outgoing:
         self._has_news = asyncio.Event()
         self._held: str | None = None
         self._begun_s = self._pinged_s = time.monotonic()
+        self._unanswered: dict[bytes, None] = {}
+        self._unanswered_s = 0.0
         self.is_silent = False
 
     def put(self, texts: Iterable[Item]) -> None:
@@ -65,13 +67,22 @@ class Outgoing:
             self._has_news.set()
 
     def poll(self, moment: RequestTimes, now_s: float) -> None:
-        """Queue what the session has to say, and a ping, the end of the day or of the session when it is time."""
+        """Queue what the session has to say, and a ping, the end of the day or of the session when it is time. Who has
+        not answered a ping for too long is cut off."""
+        if self._unanswered and not self.is_silent and now_s - self._unanswered_s >= self.session.pong_s:
+            self._hang_up(abruptly=False)
+            return
         self.put(self.session.poll(moment))
         if now_s - self._pinged_s >= self.session.ping_s:
             self._pinged_s = now_s
             self.put((_Signal.PING,))
         if self.session.is_over or now_s - self._begun_s >= LIFE_S:
             self.put((_Signal.END_OF_DAY,))
+
+    def hear_pong(self, payload: bytes) -> None:
+        """A pong answers a ping, and those before it, by its payload; others count for nothing."""
+        if payload in self._unanswered:
+            self._unanswered.clear()
 
     async def write(self, moment: Callable[[], RequestTimes]) -> None:
         """Send what is queued until the connection ends."""
@@ -88,7 +99,11 @@ class Outgoing:
         elif isinstance(item, bytes) and not self.is_silent:
             await self.socket.pong(item)
         elif item is _Signal.PING and not self.is_silent:
-            await self.socket.ping(str(moment().exchange_ms).encode())
+            payload = str(moment().exchange_ms).encode()
+            if not self._unanswered:
+                self._unanswered_s = time.monotonic()
+            self._unanswered[payload] = None
+            await self.socket.ping(payload)
         elif item is _Signal.END_OF_DAY:
             await self.socket.close(code=WSCloseCode.GOING_AWAY)
         elif item is _Signal.TOO_MANY:
@@ -188,6 +203,8 @@ async def serve_socket(
         async for message in socket:
             if message.type is WSMsgType.PING:
                 out.put((bytes(message.data),))
+            if message.type is WSMsgType.PONG:
+                out.hear_pong(bytes(message.data))
             if message.type is not WSMsgType.TEXT or out.is_silent:
                 continue
             answers = session.receive(message.data, moment())

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 from unittest.mock import AsyncMock, MagicMock
@@ -10,7 +10,9 @@ from unittest.mock import AsyncMock, MagicMock
 import aiohttp
 import pytest
 
+from bot.domain.instrument import Kind
 from bot.simex import sockets
+from bot.simex.dialects.binance.streams.sessions import PING_S, PONG_S
 from bot.simex.dialects.wire import RequestTimes
 from bot.simex.faults import Fault, FaultPlan, FaultRule
 from tests.simex.dialects.conftest import Bench, MakeBench, make_bench
@@ -116,7 +118,7 @@ def test_rules_for_messages_and_for_requests_do_not_meet() -> None:
 class _Talkative:
     """A session that always has something to say."""
 
-    is_over, ping_s = False, 3600
+    is_over, ping_s, pong_s = False, 3600, 3600
 
     def hear(self, event: Any) -> None:
         """Nothing is heard."""
@@ -140,6 +142,67 @@ async def test_a_connection_that_does_not_keep_up_is_cut_off(monkeypatch: pytest
     assert transport.abort.called
     assert len(out._waiting) == 0, "nothing is kept for it"
     writing.cancel()
+
+
+class _Silent(_Talkative):
+    """A session that has nothing to say, with the pings of Binance's spot."""
+
+    ping_s, pong_s = PING_S[Kind.SPOT], PONG_S[Kind.SPOT]
+
+    def poll(self, moment: Any) -> list[str]:
+        return []
+
+
+class _Line:
+    """A connection on a clock of its own: what was sent on it, and whether it was cut off."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now_s = 0.0
+        monkeypatch.setattr(sockets.time, "monotonic", lambda: self.now_s)
+        self.transport = MagicMock()
+        self.socket = MagicMock(closed=False, ping=AsyncMock(), close=AsyncMock())
+        self.out = sockets.Outgoing(MagicMock(transport=self.transport), self.socket, _Silent(), lambda text: None)
+        self.writing = asyncio.create_task(self.out.write(lambda: RequestTimes(int(self.now_s), 0)))
+
+    async def wait(self, seconds: float) -> None:
+        self.now_s += seconds
+        self.out.poll(RequestTimes(int(self.now_s), 0), self.now_s)
+        for _ in range(5):
+            await asyncio.sleep(0)
+
+    def last_ping(self) -> bytes:
+        return bytes(self.socket.ping.await_args.args[0])
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_cut_off"), [(lambda ping: ping, False), (lambda ping: b"", True), (lambda ping: None, True)]
+)
+async def test_who_does_not_answer_pings_is_cut_off(
+    monkeypatch: pytest.MonkeyPatch, answer: Callable[[bytes], bytes | None], is_cut_off: bool
+) -> None:
+    line = _Line(monkeypatch)
+    for number in range(1, 6):
+        assert not line.transport.abort.called, f"{line.now_s} s"
+        await line.wait(20)
+        if line.transport.abort.called:
+            break
+        assert line.last_ping() == str(20 * number).encode()
+        payload = answer(line.last_ping())
+        if payload is not None:
+            line.out.hear_pong(payload)
+    assert line.transport.abort.called is is_cut_off
+    assert line.now_s == (80 if is_cut_off else 100), "a minute after the first ping that nobody answered"
+    line.writing.cancel()
+
+
+async def test_a_connection_ends_after_a_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    line = _Line(monkeypatch)
+    await line.wait(86_399)
+    assert not line.socket.close.called
+    line.out.hear_pong(line.last_ping())
+    await line.wait(1)
+    assert line.socket.close.await_args.kwargs == {"code": aiohttp.WSCloseCode.GOING_AWAY}
+    line.writing.cancel()
 
 
 async def test_one_task_asks_for_the_news_of_all_sockets(bench: Bench) -> None:

@@ -63,10 +63,12 @@ class Guide:
 
 
 class SocketSession(Protocol):
-    """One open WebSocket as a function of messages and time."""
+    """One open WebSocket as a function of messages and time. The server pings every `ping_s` and ends a connection that
+    has not answered for `pong_s`."""
 
     is_over: bool
     ping_s: int
+    pong_s: int
 
     def hear(self, event: ExchangeEvent) -> None:
         """An event of the exchange. Called inside the change; it must not call back into the engine."""

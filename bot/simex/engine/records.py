@@ -92,6 +92,7 @@ def day_of(state: State, symbol: str) -> DayStats:
     first = state.market.at(symbol, start_ms).mid
     last = state.market.at(symbol, state.now_ms).mid
     hours = state.market.candles(symbol, HOUR_MS, start_ms, state.now_ms, 25, "last", state.now_ms)
+    lot = listing.instrument.size_step * listing.instrument.contract_size
     volume = sum(hours.volumes_quote)
     volume_base = sum(part / close for part, close in zip(hours.volumes_quote, hours.closes, strict=True) if close)
     return DayStats(
@@ -100,7 +101,7 @@ def day_of(state: State, symbol: str) -> DayStats:
         high=on_grid(high, tick, step),
         low=on_grid(low, tick, step),
         last=on_grid(last, tick, step),
-        volume_base=round(volume_base * 100) * Decimal("0.01"),
+        volume_base=round(Decimal(repr(volume_base)) / lot) * lot,
         volume_quote=round(volume * 100) * Decimal("0.01"),
         count=int(volume / QUOTE_PER_TRADE),
         start_ms=start_ms,

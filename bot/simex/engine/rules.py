@@ -34,8 +34,8 @@ class Rules:
     of the mark); a liquidation costs `liquidation_fee` of what it closes, or what `liquidation_fees` say of the symbol;
     `records_max` is how many ended orders of an account and symbol are kept, and about as many trades and statement
     rows, 0 for all; `bands` by symbol replace the three for perps; `depth_scale` multiplies what books offer;
-    `spot_…_max` hold for each symbol; `is_post_only_refused` and `is_fok_refused` choose between a refusal and an
-    expired order."""
+    `spot_…_max` hold for each symbol, `perp_triggers_max` for all perps of an account; `is_post_only_refused` and
+    `is_fok_refused` choose between a refusal and an expired order."""
 
     duplicate_scope: DuplicateScope = DuplicateScope.OPEN
     fee_discount: Decimal = Decimal("0.25")
@@ -49,6 +49,7 @@ class Rules:
     depth_scale: float = 1.0
     orders_max: int = 200
     spot_triggers_max: int = 5
+    perp_triggers_max: int = 200
     spot_lists_max: int = 20
     spot_amends_max: int = 10
     spot_notional_max: Decimal = Decimal(9_000_000)

@@ -64,7 +64,10 @@ def test_a_batch_answers_each_order(bench: Bench) -> None:
     gone = bench.ok("DELETE", BATCH, {**UNI, "origClientOrderIdList": '["a","nobody"]'})
     assert [row.get("status") or row["code"] for row in gone] == ["CANCELED", -2011]
     assert bench.ok("DELETE", BATCH, {**UNI, "orderIdList": f"[{placed[2]['orderId']}]"})[0]["status"] == "CANCELED"
-    assert bench.no("POST", BATCH, {"batchOrders": json.dumps([LIMIT] * 6)})[0] == -4082
+    many = {"batchOrders": json.dumps([LIMIT] * 6)}
+    assert bench.no("POST", BATCH, many) == (-4082, "Invalid number of batch place orders: 6")
+    numbers = {**UNI, "orderIdList": json.dumps(list(range(1, 12)))}
+    assert bench.no("DELETE", BATCH, numbers) == (-4032, "Exceed maximum cancel order size.")
     assert bench.no("POST", BATCH, {"batchOrders": "["})[0] == -1130
 
 
@@ -202,3 +205,22 @@ def test_public_reads_answer(bench: Bench, path: str, params: dict[str, str]) ->
 )
 def test_private_reads_answer(bench: Bench, path: str) -> None:
     bench.ok("GET", path)
+
+
+def test_times_out_of_order_are_refused_in_the_words_of_their_market(bench: Bench) -> None:
+    query = {**UNI, "interval": "1h", "startTime": START_MS, "endTime": START_MS - 1}
+    spot = bench.no("GET", "/api/v3/klines", query, key=None)
+    assert spot == (-1128, "Combination of optional parameters invalid.")
+    perp = bench.no("GET", "/fapi/v1/klines", query, key=None)
+    assert perp == (-1023, "Start time is greater than end time.")
+
+
+@pytest.mark.parametrize("root", ["/api/v3", "/fapi/v1"])
+def test_the_volume_of_a_day_is_of_whole_steps(bench: Bench, root: str) -> None:
+    step = D("0.01") if root == "/api/v3" else D("0.1")
+    rows = [bench.public(f"{root}/ticker/24hr", **UNI)]
+    if root == "/api/v3":
+        rows.append(bench.public(f"{root}/ticker", **UNI))
+    for row in rows:
+        assert D(row["volume"]) > 0
+        assert D(row["volume"]) % step == 0

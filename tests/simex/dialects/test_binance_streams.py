@@ -176,11 +176,24 @@ def test_commands_subscribe_list_and_fail_in_words(bench: Bench) -> None:
         bench.clock.now_ms += 1000
 
 
-def test_too_many_messages_end_the_connection(bench: Bench) -> None:
-    socket = Socket(bench, "/ws")
-    for number in range(6):
+@pytest.mark.parametrize(("path", "most"), [("/ws", 5), ("/fapi/ws", 10)])
+def test_too_many_messages_end_the_connection(bench: Bench, path: str, most: int) -> None:
+    socket = Socket(bench, path)
+    for number in range(most):
         socket.say({"method": "LIST_SUBSCRIPTIONS", "id": number})
+    assert not socket.session.is_over
+    socket.say({"method": "LIST_SUBSCRIPTIONS", "id": most})
     assert socket.session.is_over
+
+
+def test_a_connection_has_so_many_streams_and_no_more(bench: Bench) -> None:
+    socket = Socket(bench, "/ws")
+    names = [f"no{number}@trade" for number in range(1024)]
+    assert socket.say({"method": "SUBSCRIBE", "params": names, "id": 1})["result"] is None
+    refused = socket.say({"method": "SUBSCRIBE", "params": ["uniusdt@trade"], "id": 2})
+    assert refused["error"]["msg"] == "Invalid request: too many subscriptions"
+    assert socket.say({"method": "SUBSCRIBE", "params": names[:2], "id": 3})["result"] is None, "they are there already"
+    assert len(socket.say({"method": "LIST_SUBSCRIPTIONS", "id": 4})["result"]) == 1024
 
 
 def test_a_spot_account_hears_of_its_orders(bench: Bench) -> None:
@@ -247,6 +260,8 @@ def test_a_listen_key_lasts_an_hour_from_its_renewal(bench: Bench) -> None:
     assert [n["e"] for n in socket.news(700_000)] == ["listenKeyExpired"]
     late = bench.simex.respond(WireRequest("PUT", path, f"listenKey={key}", headers=headers))
     assert (late.status, late.content["code"]) == (400, -1125)
+    perp = bench.simex.respond(WireRequest("PUT", "/fapi/v1/listenKey", headers=headers))
+    assert perp.content["msg"].endswith("Please use `POST /fapi/v1/listenKey` to recreate `listenKey`")
     assert listen(bench, path) != key
 
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.simex.dialects.conftest import FUNDING_MS, START_MS, Bench
+from bot.simex.engine.rules import Rules
+from tests.simex.dialects.conftest import FUNDING_MS, START_MS, Bench, MakeBench
 
 ORDER, ALGO = "/fapi/v1/order", "/fapi/v1/algoOrder"
 UNI = {"symbol": "UNIUSDT"}
@@ -286,6 +287,15 @@ def test_conditional_orders_are_canceled_by_either_id(bench: Bench) -> None:
 )
 def test_bad_conditional_orders(bench: Bench, change: dict[str, str], code: int) -> None:
     assert bench.no("POST", ALGO, {**STOP, **change})[0] == code
+
+
+def test_an_account_has_so_many_conditional_orders_and_no_more(make_bench: MakeBench) -> None:
+    bench = make_bench(rules=Rules(perp_triggers_max=2))
+    for number, symbol in enumerate(("UNIUSDT", "LINKUSDT")):
+        bench.ok("POST", ALGO, {**STOP, "symbol": symbol, "clientAlgoId": f"s{number}"})
+    assert bench.no("POST", ALGO, STOP) == (-4045, "Reach max stop order limit.")
+    bench.ok("DELETE", ALGO, {"clientAlgoId": "s1"})
+    bench.ok("POST", ALGO, STOP)
 
 
 def test_income_is_the_wallets_statement(bench: Bench) -> None:

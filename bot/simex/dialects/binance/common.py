@@ -190,23 +190,6 @@ def from_float(value: float) -> str:
     return f"{value:.8f}"
 
 
-def times(params: Params, now_ms: int, longest_ms: int | None = None) -> tuple[int | None, int]:
-    """(startTime or None, endTime or now).
-
-    Raises:
-        ApiError: -1128 when they are out of order, -1127 when they span more than `longest_ms`.
-    """
-    start_ms, end_ms = params.maybe_integer("startTime"), params.maybe_integer("endTime")
-    if start_ms is not None and end_ms is not None:
-        if start_ms > end_ms:
-            raise ApiError(-1128, "Combination of optional parameters invalid: startTime is after endTime.")
-        if longest_ms is not None and end_ms - start_ms > longest_ms:
-            raise ApiError(-1127, f"More than {longest_ms // HOUR_MS} hours between startTime and endTime.")
-    if longest_ms is not None and start_ms is not None and end_ms is None:
-        return start_ms, min(now_ms, start_ms + longest_ms)
-    return start_ms, now_ms if end_ms is None else end_ms
-
-
 class Desk:
     """What all routes of one venue share: the engine, its symbols by venue name, the rate gates, made-up client ids."""
 
@@ -324,6 +307,25 @@ class Call:
         """The venue's name of a unified symbol; empty for none."""
         instrument = self.desk.listed.get(symbol)
         return venue_symbol(instrument) if instrument else pair_of(symbol).replace("/", "")
+
+
+def times(call: "Call", longest_ms: int | None = None) -> tuple[int | None, int]:
+    """(startTime or None, endTime or now).
+
+    Raises:
+        ApiError: they are out of order (-1023 for futures, -1128 for spot), or span more than `longest_ms` (-1127).
+    """
+    start_ms, end_ms = call.params.maybe_integer("startTime"), call.params.maybe_integer("endTime")
+    if start_ms is not None and end_ms is not None:
+        if start_ms > end_ms and call.kind is Kind.PERP:
+            raise ApiError(-1023, "Start time is greater than end time.")
+        if start_ms > end_ms:
+            raise ApiError(-1128, "Combination of optional parameters invalid.")
+        if longest_ms is not None and end_ms - start_ms > longest_ms:
+            raise ApiError(-1127, f"More than {longest_ms // HOUR_MS} hours between startTime and endTime.")
+    if longest_ms is not None and start_ms is not None and end_ms is None:
+        return start_ms, min(call.now_ms, start_ms + longest_ms)
+    return start_ms, call.now_ms if end_ms is None else end_ms
 
 
 Action = Callable[[Call], Any]

@@ -64,6 +64,7 @@ PERP_REFUSALS: Mapping[RefusalReason, tuple[int, str]] = {
     _R.MARKET_LOT_SIZE: (-4005, "Quantity greater than max quantity."),
     _R.MIN_NOTIONAL: (-4164, "Order's notional must be no smaller than {} (unless you choose reduce only)"),
     _R.MAX_ORDERS: (-2025, "Reach max open order limit."),
+    _R.MAX_TRIGGERS: (-4045, "Reach max stop order limit."),
     _R.INSUFFICIENT_BALANCE: (-2018, "Balance is insufficient."),
     _R.INSUFFICIENT_MARGIN: (-2019, "Margin is insufficient."),
     _R.LEVERAGE_BRACKET: (-2027, "Exceeded the maximum allowable position at current leverage."),

@@ -228,7 +228,7 @@ def klines(call: Call) -> list[list[Any]]:
 def candles(call: Call, symbol: str, kind: PriceKind, largest: int) -> CandleSeries:
     """The candles that interval, startTime, endTime and limit ask for, the running one included."""
     interval_ms = call.params.choice("interval", INTERVALS_MS, -1120, "Invalid interval.")
-    start_ms, end_ms = times(call.params, call.now_ms)
+    start_ms, end_ms = times(call)
     limit = call.params.limit(500, largest)
     if start_ms is None:
         start_ms = end_ms - end_ms % interval_ms - (limit - 1) * interval_ms

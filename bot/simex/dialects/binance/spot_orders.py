@@ -234,7 +234,7 @@ def listed(call: Call, longest_ms: int) -> tuple[SimOrder, ...]:
     """Orders in any state: from `orderId` up, or between the times, or the latest; ascending, `limit` of them."""
     instrument, limit = call.instrument(), call.params.limit(500, 1000)
     first_id = call.params.maybe_integer("orderId")
-    start_ms, end_ms = times(call.params, call.now_ms, longest_ms)
+    start_ms, end_ms = times(call, longest_ms)
     if first_id is not None:
         orders = call.exchange.orders(call.account, instrument.symbol, limit=EVERYTHING)
         return tuple(order for order in orders if order.id >= first_id)[:limit]
@@ -266,7 +266,7 @@ def traded(call: Call, longest_ms: int) -> tuple[SimTrade, ...]:
     """Trades of an order, or from `fromId` up, or between the times, or the latest; ascending, `limit` of them."""
     instrument, limit = call.instrument(), call.params.limit(500, 1000)
     order_id, first_id = call.params.maybe_integer("orderId"), call.params.maybe_integer("fromId")
-    start_ms, end_ms = times(call.params, call.now_ms, longest_ms)
+    start_ms, end_ms = times(call, longest_ms)
     if first_id is not None and (start_ms is not None or "endTime" in call.params):
         raise ApiError(-1128, "Combination of optional parameters invalid.")
     return call.exchange.trades(call.account, instrument.symbol, start_ms, end_ms, order_id, limit, first_id)

@@ -385,7 +385,7 @@ def leverage_bracket(call: Call) -> Any:
 def income(call: Call) -> list[Mapping[str, Any]]:
     """The statement of the last seven days, or between the times."""
     chosen, kind_name = call.maybe_instrument(), call.params.maybe_text("incomeType")
-    start_ms, end_ms = times(call.params, call.now_ms)
+    start_ms, end_ms = times(call)
     if kind_name is not None and kind_name not in IncomeKind.__members__:
         return []
     kind = None if kind_name is None else IncomeKind[kind_name]

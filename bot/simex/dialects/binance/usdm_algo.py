@@ -160,7 +160,7 @@ def open_orders(call: Call) -> list[Mapping[str, Any]]:
 def all_orders(call: Call) -> list[Mapping[str, Any]]:
     call.instrument()
     first_id, limit = call.params.maybe_integer("algoId"), call.params.limit(500, 1000)
-    start_ms, end_ms = times(call.params, call.now_ms, WEEK_MS)
+    start_ms, end_ms = times(call, WEEK_MS)
     rows = [
         order
         for order in _every(call)

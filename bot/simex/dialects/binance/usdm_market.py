@@ -241,7 +241,7 @@ def premium_index(call: Call) -> Any:
 
 def funding_rate(call: Call) -> list[Mapping[str, Any]]:
     """Settled rates, ascending; without startTime the latest ones."""
-    start_ms, end_ms = times(call.params, call.now_ms)
+    start_ms, end_ms = times(call)
     limit = call.params.limit(100, 1000)
     # The engine reads 0 as `the newest`, the venue as `from the beginning`.
     first_ms = 0 if start_ms is None else max(1, start_ms)
@@ -299,7 +299,7 @@ def open_interest_history(call: Call) -> list[Mapping[str, Any]]:
     """Points at the ends of past periods; contracts are counted at the mark of their own time."""
     instrument = call.instrument()
     period_ms = call.params.choice("period", _PERIODS_MS, -1130, "Data sent for parameter 'period' is not valid.")
-    start_ms, end_ms = times(call.params, call.now_ms)
+    start_ms, end_ms = times(call)
     limit = call.params.limit(30, 500)
     last_ms = min(end_ms, call.now_ms) // period_ms * period_ms
     first_ms = last_ms - (limit - 1) * period_ms

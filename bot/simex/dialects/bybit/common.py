@@ -53,6 +53,7 @@ PERP_REFUSALS: Mapping[RefusalReason, tuple[int, str]] = {
     _R.MARKET_LOT_SIZE: (10001, "params error: qty invalid"),
     _R.MIN_NOTIONAL: (110094, "Order notional value below the lower limit"),
     _R.MAX_ORDERS: (110020, "Not allowed to have more than 500 active orders."),
+    _R.MAX_TRIGGERS: (110009, "The number of stop orders exceeds the maximum allowable limit"),
     _R.INSUFFICIENT_MARGIN: (110007, "ab not enough for new order"),
     _R.INSUFFICIENT_BALANCE: (110007, "ab not enough for new order"),
     _R.LEVERAGE_BRACKET: (110090, "The order would exceed the maximum position of the leverage"),

@@ -6,6 +6,7 @@ from decimal import Decimal
 from bot.domain.instrument import Instrument, Side
 from bot.domain.money import ZERO
 from bot.domain.order import OrderType, TimeInForce
+from bot.domain.symbol import is_perp
 from bot.simex.engine.depth import Depth, Level
 from bot.simex.engine.margin.requirements import Margin, bankruptcy_price
 from bot.simex.engine.orders.filters import check_filters, check_shape
@@ -59,8 +60,8 @@ class Admission:
             self._check_id(account, order)
         if not is_known and len(account.open.get(order.symbol, {})) >= state.rules.orders_max:
             raise Refusal(R.MAX_ORDERS, f"{state.rules.orders_max} orders of {order.symbol} are open")
-        if order.type.is_trigger and not instrument.is_perp:
-            self._check_triggers(account, order, is_known=is_known)
+        if order.type.is_trigger and not is_known:
+            self._check_triggers(account, instrument)
         reference = state.mark(order.symbol) if instrument.is_perp else state.mid(order.symbol)
         check_filters(order, instrument, state.rules, reference)
         if order.type.is_trigger:
@@ -129,13 +130,15 @@ class Admission:
         if is_used:
             raise Refusal(R.DUPLICATE_CLIENT_ID, f"client id {order.client_id} is in use")
 
-    def _check_triggers(self, account: AccountState, order: NewOrder, *, is_known: bool) -> None:
-        """Whether another spot trigger order may wait. An order of a list counts from when it is placed."""
-        if is_known:
-            return
-        waiting = sum(other.type.is_trigger for other in account.open_of(order.symbol))
-        if waiting >= self._state.rules.spot_triggers_max:
-            raise Refusal(R.MAX_TRIGGERS, f"{waiting} trigger orders of {order.symbol} are open")
+    def _check_triggers(self, account: AccountState, instrument: Instrument) -> None:
+        """Whether another trigger order may wait. An order of a list counts from when it is placed."""
+        rules, symbols = self._state.rules, (instrument.symbol,)
+        most, which = rules.spot_triggers_max, instrument.symbol
+        if instrument.is_perp:
+            most, which, symbols = rules.perp_triggers_max, "perps", tuple(filter(is_perp, account.open))
+        waiting = sum(other.type.is_trigger for symbol in symbols for other in account.open_of(symbol))
+        if waiting >= most:
+            raise Refusal(R.MAX_TRIGGERS, f"{waiting} trigger orders of {which} are open")
 
     def _on_its_side(self, account: AccountState, order: NewOrder) -> NewOrder:
         """The order with the position that it may change. In hedge mode a side's closing order only ever reduces it.

@@ -28,7 +28,7 @@ def _points(call: Call, name: str) -> tuple[Instrument, list[int], int]:
     """The instrument that the parameter `name` names, the ends of past periods, and the length of a period."""
     instrument = call.desk.instrument(Kind.PERP, call.params.text(name))
     period_ms = call.params.choice("period", _PERIODS_MS, -1130, "Data sent for parameter 'period' is not valid.")
-    start_ms, end_ms = times(call.params, call.now_ms)
+    start_ms, end_ms = times(call)
     limit = call.params.limit(30, 500)
     last_ms = min(end_ms, call.now_ms) // period_ms * period_ms
     first_ms = max(last_ms - (limit - 1) * period_ms, call.exchange.listed_ms(instrument.symbol))

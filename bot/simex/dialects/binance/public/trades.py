@@ -67,7 +67,7 @@ def agg_trades(call: Call) -> list[Mapping[str, Any]]:
     """From `fromId` up, or between the times, or the latest."""
     instrument, limit = call.instrument(), call.params.limit(500, 1000)
     first = call.params.maybe_integer("fromId")
-    start_ms, end_ms = times(call.params, call.now_ms, HOUR_MS if call.kind is Kind.PERP else None)
+    start_ms, end_ms = times(call, HOUR_MS if call.kind is Kind.PERP else None)
     if first is not None:
         if start_ms is not None or "endTime" in call.params:
             raise ApiError(-1128, "Combination of optional parameters invalid.")

@@ -53,7 +53,7 @@ def _rows(call: Call, start_ms: int, close_ms: int) -> Any:
 def _row(call: Call, instrument: Instrument, start_ms: int, close_ms: int) -> Mapping[str, Any]:
     step_ms = MINUTE_MS if call.now_ms - start_ms <= _MOST_MINUTES * MINUTE_MS else HOUR_MS
     series = call.exchange.candles(instrument.symbol, step_ms, max(1, start_ms), call.now_ms, 1000)
-    tick = instrument.price_tick
+    tick, lot = instrument.price_tick, instrument.size_step * instrument.contract_size
 
     def on_tick(price: float) -> Decimal:
         return max(tick, round(Decimal(repr(price)) / tick) * tick)
@@ -72,7 +72,7 @@ def _row(call: Call, instrument: Instrument, start_ms: int, close_ms: int) -> Ma
         "highPrice": price_text(instrument, max((on_tick(p) for p in series.highs), default=last)),
         "lowPrice": price_text(instrument, min((on_tick(p) for p in series.lows), default=last)),
         "lastPrice": price_text(instrument, last),
-        "volume": size_text(instrument, Decimal(repr(base)) if base else ZERO),
+        "volume": size_text(instrument, round(Decimal(repr(base)) / lot) * lot if base else ZERO),
         "quoteVolume": fixed(Decimal(repr(value)) if value else ZERO),
         "openTime": start_ms,
         "closeTime": close_ms,

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from bot.domain.instrument import Kind
 from bot.simex.dialects.binance.common import Call, Desk, Params
+from bot.simex.dialects.binance.streams.sessions import PING_S, PONG_S
 from bot.simex.dialects.binance.streams.user import of_account, payloads
 from bot.simex.dialects.wire import RequestTimes, WireReply, WireRequest
 from bot.simex.engine.types import ExchangeEvent
@@ -135,7 +136,7 @@ class ApiSession:
         self._key, self._logged_on_ms = "", 0
         self._events: deque[ExchangeEvent] = deque()
         self.is_over = False
-        self.ping_s = 20 if kind is Kind.SPOT else 180
+        self.ping_s, self.pong_s = PING_S[kind], PONG_S[kind]
 
     def hear(self, event: ExchangeEvent) -> None:
         if event.account in self._listening.values():

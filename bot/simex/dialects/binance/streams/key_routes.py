@@ -7,7 +7,8 @@ from bot.domain.instrument import Kind
 from bot.simex.dialects.binance.common import ApiError, Call, Route, Security
 from bot.simex.dialects.binance.streams.keys import ListenKey
 
-_ABSENT = ApiError(-1125, "This listenKey does not exist.")
+_ABSENT = "This listenKey does not exist."
+_ABSENT_PERP = f"{_ABSENT} Please use `POST /fapi/v1/listenKey` to recreate `listenKey`"
 
 
 def create(call: Call) -> Mapping[str, Any]:
@@ -33,7 +34,7 @@ def _held(call: Call) -> ListenKey:
     else:
         held = keys.find(call.params.text("listenKey"), call.now_ms)
     if held is None or held.account != call.account or held.kind is not call.kind:
-        raise _ABSENT
+        raise ApiError(-1125, _ABSENT_PERP if call.kind is Kind.PERP else _ABSENT)
     return held
 
 

@@ -29,7 +29,7 @@ _PATH = re.compile(r"(?:/fapi(?=/[pm]))?(?:/(fapi|futures|spot|public|market|pri
 _PERP_ONLY = re.compile(r"@markPrice|@forceOrder|^!contractInfo|_perpetual@|^!forceOrder")
 _STREAMS_MOST = {Kind.SPOT: 1024, Kind.PERP: 1024}
 _MESSAGES_A_SECOND = {Kind.SPOT: 5, Kind.PERP: 10}
-PING_S = {Kind.SPOT: 20, Kind.PERP: 180}
+PING_S, PONG_S = {Kind.SPOT: 20, Kind.PERP: 180}, {Kind.SPOT: 60, Kind.PERP: 600}
 _FORCED = "!forceOrder@arr"
 _FORCED_ENDINGS = (_FORCED, "@forceOrder")
 _BOOK_STREAM = re.compile(r"@bookTicker|^!bookTicker|@depth|@rpiDepth|@trade$")
@@ -91,7 +91,7 @@ class StreamSession:
         self._events: deque[ExchangeEvent] = deque()
         self._stamps: deque[int] = deque()
         self.is_over = False
-        self.ping_s = PING_S[kind]
+        self.ping_s, self.pong_s = PING_S[kind], PONG_S[kind]
 
     def hear(self, event: ExchangeEvent) -> None:
         """An event of the exchange; it is worded by the next `poll`."""

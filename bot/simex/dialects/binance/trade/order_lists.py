@@ -115,7 +115,7 @@ def all_lists(call: Call) -> list[Mapping[str, Any]]:
     limit, first = call.params.limit(500, 1000), call.params.maybe_integer("fromId")
     if first is not None and ("startTime" in call.params or "endTime" in call.params):
         raise ApiError(-1128, "Combination of optional parameters invalid.")
-    start_ms, end_ms = times(call.params, call.now_ms, DAY_MS)
+    start_ms, end_ms = times(call, DAY_MS)
     known = [one for one in call.exchange.lists.of(call.account) if (start_ms or 0) <= one.created_ms <= end_ms]
     if first is not None:
         known = [one for one in known if one.id >= first][:limit]

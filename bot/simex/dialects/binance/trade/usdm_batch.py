@@ -49,7 +49,7 @@ def modify(call: Call) -> Mapping[str, Any]:
 def amendments(call: Call) -> list[Mapping[str, Any]]:
     instrument, order_id = call.instrument(), call.params.maybe_integer("orderId")
     client_id = call.params.maybe_text("origClientOrderId")
-    start_ms, end_ms = times(call.params, call.now_ms)
+    start_ms, end_ms = times(call)
     rows: list[Mapping[str, Any]] = [
         {
             "amendmentId": change.id,
@@ -89,7 +89,7 @@ def _each(call: Call, act: Callable[[Call], Mapping[str, Any]]) -> list[Mapping[
     """One answer for each part, in order; a part that is refused has its error."""
     parts = _list(call.params, "batchOrders")
     if len(parts) > MOST:
-        raise ApiError(-4082, f"Invalid number of batch place orders, should be between 1 and {MOST}.")
+        raise ApiError(-4082, f"Invalid number of batch place orders: {len(parts)}")
     if not all(isinstance(part, dict) for part in parts):
         raise ApiError(-1130, "Data sent for parameter 'batchOrders' is not valid.")
     return [_one(replace(call, params=Params.of(part)), act) for part in parts]
@@ -114,7 +114,7 @@ def cancel_listed(call: Call) -> list[Mapping[str, Any]]:
     by_id = "orderIdList" in params
     numbers = _list(params, "orderIdList" if by_id else "origClientOrderIdList")
     if len(numbers) > MOST_CANCELS:
-        raise ApiError(-4083, f"Invalid number of batch cancel orders, should be between 1 and {MOST_CANCELS}.")
+        raise ApiError(-4032, "Exceed maximum cancel order size.")
     name = "orderId" if by_id else "origClientOrderId"
     return [_one(replace(call, params=Params.of({"symbol": symbol, name: number})), cancel) for number in numbers]
 
@@ -136,7 +136,7 @@ def forced_orders(call: Call) -> list[Mapping[str, Any]]:
     if name is not None and name not in _FORCED:
         raise ApiError(-1130, "Data sent for parameter 'autoCloseType' is not valid.")
     kinds = [kind for key, both in _FORCED.items() if name in (None, key) for kind in both]
-    start_ms, end_ms = times(call.params, call.now_ms, WEEK_MS)
+    start_ms, end_ms = times(call, WEEK_MS)
     symbols = [chosen.symbol] if chosen else [i.symbol for i in call.desk.instruments(call.kind)]
     orders = [
         order

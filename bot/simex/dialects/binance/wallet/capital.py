@@ -58,7 +58,7 @@ def withdrawals(call: Call) -> list[Mapping[str, Any]]:
 
 def _shown(call: Call, *, is_deposit: bool) -> list[Flow]:
     """Newest first, as the venue has them; by the time they began, at most 90 days of them."""
-    start_ms, end_ms = times(call.params, call.now_ms, _LONGEST_MS)
+    start_ms, end_ms = times(call, _LONGEST_MS)
     first_ms = call.now_ms - _LONGEST_MS if start_ms is None else start_ms
     limit, coin = call.params.limit(1000, 1000), call.params.maybe_text("coin")
     result = [

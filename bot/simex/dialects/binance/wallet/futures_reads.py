@@ -15,7 +15,7 @@ def margin_history(call: Call) -> list[Mapping[str, Any]]:
     instrument, chosen = call.instrument(), call.params.maybe_integer("type")
     if chosen not in (None, 1, 2):
         raise ApiError(-1130, "Data sent for parameter 'type' is not valid.")
-    start_ms, end_ms = times(call.params, call.now_ms)
+    start_ms, end_ms = times(call)
     rows: list[Mapping[str, Any]] = [
         {
             "symbol": call.params.text("symbol"),

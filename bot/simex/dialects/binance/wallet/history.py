@@ -42,7 +42,7 @@ def futures_transfers(call: Call) -> Mapping[str, Any]:
 
 
 def _moves(call: Call, to_perp: bool) -> list[dict[str, Any]]:
-    start_ms, end_ms = times(call.params, call.now_ms)
+    start_ms, end_ms = times(call)
     first_ms = call.now_ms - 30 * DAY_MS if start_ms is None else start_ms
     rows = call.exchange.income(call.account, first_ms, IncomeKind.TRANSFER, 1000, None, end_ms)
     return [

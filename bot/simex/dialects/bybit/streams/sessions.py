@@ -31,7 +31,8 @@ class BybitSocket(ABC):
     """A function of messages and time: `receive` answers commands, `poll` says what is new."""
 
     def __init__(self, desk: BybitDesk, moment: RequestTimes, *, name: str, silence_max_s: int) -> None:
-        self.desk, self.is_over, self.ping_s = desk, False, NO_PINGS_S
+        self.desk, self.is_over = desk, False
+        self.ping_s = self.pong_s = NO_PINGS_S
         self._name, self._silence_max_ms = name, silence_max_s * 1000
         self._active_ms = moment.wall_ms
         self._topics: dict[str, None] = {}
