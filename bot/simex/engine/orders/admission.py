@@ -132,10 +132,10 @@ class Admission:
 
     def _check_triggers(self, account: AccountState, instrument: Instrument) -> None:
         """Whether another trigger order may wait. An order of a list counts from when it is placed."""
-        rules, symbols = self._state.rules, (instrument.symbol,)
-        most, which = rules.spot_triggers_max, instrument.symbol
+        rules, which = self._state.rules, instrument.symbol
+        symbols, most = [which], rules.spot_triggers_max
         if instrument.is_perp:
-            most, which, symbols = rules.perp_triggers_max, "perps", tuple(filter(is_perp, account.open))
+            symbols, most, which = list(filter(is_perp, account.open)), rules.perp_triggers_max, "perps"
         waiting = sum(other.type.is_trigger for symbol in symbols for other in account.open_of(symbol))
         if waiting >= most:
             raise Refusal(R.MAX_TRIGGERS, f"{waiting} trigger orders of {which} are open")
