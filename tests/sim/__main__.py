@@ -12,7 +12,8 @@ from tests.sim.faults import Kind
 from tests.sim.gateway import CODES
 from tests.sim.known import known_reason
 from tests.sim.scenario import LIVES, Report, simulate
-from tests.sim.world import BINANCE, BINGX, BYBIT, MIXED, Seam, venue_of
+from tests.sim.spoken import SPOKEN
+from tests.sim.world import MIXED, Seam, venue_of
 
 
 def main() -> int:
@@ -58,9 +59,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--heaviness", type=float, help="factor of all fault rates (default: each seed draws its own)")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="start no seed after so many seconds")
     parser.add_argument("--renames", action="store_true", help="with a token that the exchange turns into another")
-    parser.add_argument(
-        "--venue", choices=[BINANCE, BYBIT, BINGX, MIXED], help="where the bot trades (default: each seed draws it)"
-    )
+    parser.add_argument("--venue", choices=[*SPOKEN, MIXED], help="where the bot trades (default: each seed draws it)")
     parser.add_argument("--jobs", type=int, default=1, help="processes (default 1)")
     return parser.parse_args()
 

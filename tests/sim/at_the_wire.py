@@ -7,7 +7,7 @@ reads real time or chance on the way is given the simulation's: the throttle's c
 import contextlib
 import random
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -19,15 +19,11 @@ from bot.ports import Clock, OrderReport, OrderRequest, Rejection, VenueRejected
 from bot.runtime.settings.model import Settings
 from bot.venues.ccxt.adapter import load_adapter, only
 from bot.venues.ccxt.venue import CcxtVenue, ConnectionRules, Credentials, Seams
-from tests.sim.bingx_gateway import BingxGateway
-from tests.sim.bybit_gateway import BybitGateway
-from tests.sim.gateway import Gateway
 from tests.sim.loop import VirtualLoop
 from tests.sim.memory import MemoryConnector
 from tests.sim.replica import KEY, Replica
+from tests.sim.spoken import SPOKEN
 from tests.sim.wire import ACCOUNT, Doom, Port, Wire
-
-GATEWAYS: Mapping[str, type[Gateway]] = {"bybit": BybitGateway, "bingx": BingxGateway}
 
 
 class WireVenue(CcxtVenue):
@@ -49,7 +45,7 @@ class WireVenue(CcxtVenue):
         is_dark: Callable[[], bool] = lambda: False,
     ) -> None:
         self._shared, self._doom = wire, doom
-        gateway = GATEWAYS.get(replica.venue_id, Gateway)
+        gateway = SPOKEN[replica.venue_id].gateway
         self._gateway = gateway(wire, replica, port or Port(wire, doom), codes, wire.broken, is_dark)
         adapter = load_adapter(replica.venue_id)
         super().__init__(

@@ -17,7 +17,7 @@ from tests.sim.loop import VirtualLoop, run_virtually
 from tests.sim.memory import Answer, MemoryConnector, MemoryTransport
 from tests.sim.mutants import MUTANTS, Mutant
 from tests.sim.scenario import simulate
-from tests.sim.world import BINANCE, BINGX, BYBIT, MIXED, Seam, venue_of
+from tests.sim.world import BINANCE, BYBIT, MIXED, Seam, venue_of
 
 ROOT = Path(__file__).parent.parent.parent
 # Within two seeds each; the others need the port's speed.
@@ -75,7 +75,7 @@ def test_a_mutant_of_two_venues_is_found_at_the_wire(name: str, monkeypatch: pyt
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [3, 5])
 def test_every_rule_holds_through_a_seeds_faults_at_the_wire_of_bingx(seed: int) -> None:
-    report = simulate(seed, lives=2, seam=Seam.WIRE, venue=BINGX)
+    report = simulate(seed, lives=2, seam=Seam.WIRE, venue="bingx")
     assert report.faults.total() > 10
     assert report.orders > 5
     assert report.codes
@@ -91,7 +91,7 @@ def test_a_mutant_is_found_at_the_wire_of_bybit(name: str, monkeypatch: pytest.M
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["resend in doubt"])
 def test_a_mutant_is_found_at_the_wire_of_bingx(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    find_at_the_wire(name, monkeypatch, venue=BINGX)
+    find_at_the_wire(name, monkeypatch, venue="bingx")
 
 
 @pytest.mark.slow

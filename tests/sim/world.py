@@ -46,8 +46,6 @@ from bot.simex.market.catalogue import recorded_liquidation_fees
 from bot.venues.pair.venue import PairVenue
 from bot.venues.paper.engine_venue import EngineVenue
 from tests.sim.at_the_wire import WireVenue
-from tests.sim.bingx_replica import BingxReplica
-from tests.sim.bybit_replica import BybitReplica
 from tests.sim.faults import AT_THE_WIRE, FaultPlan, Kind
 from tests.sim.halves import Darkness, engines_of, is_spot_unified, pair_of
 from tests.sim.halves_at_the_wire import pair_at_the_wire, replicas_of
@@ -55,10 +53,10 @@ from tests.sim.hooks import Hooks
 from tests.sim.loop import VirtualLoop
 from tests.sim.market import MARKETS, NEW, OLD, RATIO, START_MS, brackets_of, instruments, market_of
 from tests.sim.options import drawn, needs_past, with_series
-from tests.sim.replica import Replica
+from tests.sim.spoken import SPOKEN
+from tests.sim.spoken.shape import Spoken
 from tests.sim.streams import SimStreams
 from tests.sim.unified import UnifiedEngine
-from tests.sim.unnamed import UnnamedVenue
 from tests.sim.venue import FaultyVenue
 from tests.sim.wire import ACCOUNT, Crash, Doom, Wire
 from tests.stage import DROPPED
@@ -129,15 +127,13 @@ EARLY = {
 }
 STANDING = 0.25  # part of the seeds in which a stance that is reached stands for hours, and wagers are made
 _SETTINGS_OF = {
-    "binance": ("venue.id=binance",),
-    "bybit": ("venue.id=bybit",),
-    "bingx": ("venue.id=bingx",),
+    **{venue: (f"venue.id={venue}", *spoken.settings) for venue, spoken in SPOKEN.items()},
     "mixed": ("venue.spot.id=binance", "venue.perp.id=bybit"),
 }
 STEPS_AT_THE_WIRE = 10  # of the loop, where the port has one
 
 
-BINANCE, BYBIT, BINGX, MIXED = "binance", "bybit", "bingx", "mixed"
+BINANCE, BYBIT, MIXED = "binance", "bybit", "mixed"
 PART_OF_BYBIT, PART_OF_MIXED = 1 / 3, 1 / 6  # of the seeds
 
 
@@ -306,7 +302,7 @@ class World:
             market=market_of(chance.randrange(MARKETS), has_past=needs_past(chosen)),
             start_ms=START_MS,
             rules=Rules(
-                duplicate_scope=scope if venue in (BINANCE, BINGX) else DuplicateScope.NEVER,
+                duplicate_scope=scope if venue in SPOKEN and not SPOKEN[venue].ids_last else DuplicateScope.NEVER,
                 brackets=brackets_of(Rules()),
                 liquidation_fees=recorded_liquidation_fees(instruments(renames=renames)),
             ),
@@ -338,7 +334,7 @@ class World:
         """The exchange as one account sees it without a wire."""
         if venue == BYBIT:
             return UnifiedEngine(self.exchange, _Truth(self), account=ACCOUNT)
-        return EngineVenue(self.exchange, _Truth(self), account=ACCOUNT, venue=BINGX if venue == BINGX else BINANCE)
+        return EngineVenue(self.exchange, _Truth(self), account=ACCOUNT, venue=venue if venue in SPOKEN else BINANCE)
 
     @property
     def journal_path(self) -> Path:
@@ -363,14 +359,18 @@ class World:
         is_pair, is_wire = self.venue == MIXED, self.seam is Seam.WIRE
         self.engines = engines_of(self.seed, self.exchange, _Truth(self)) if is_pair and not is_wire else None
         self.replicas = replicas_of(self.seed, self.wire) if is_pair and is_wire else {}
-        make_replica = {BYBIT: BybitReplica, BINGX: BingxReplica}.get(self.venue, Replica)
-        self.replica = self.replicas.get(MarketKind.PERP) or (make_replica(self.wire) if is_wire else None)
+        alone = SPOKEN[self.venue].replica(self.wire) if is_wire and not is_pair else None
+        self.replica = self.replicas.get(MarketKind.PERP) or alone
 
     def venue_at(self, kind: MarketKind) -> str:
         """Where this kind of market is traded; at the port the two venues of a pair are not told apart."""
         if self.venue != MIXED or self.seam is Seam.PORT:
             return self.venue
         return BYBIT if is_spot_unified(self.seed) is (kind is MarketKind.SPOT) else BINANCE
+
+    def spoken_at(self, kind: MarketKind) -> Spoken:
+        """The same with its words; Binance's of a pair at the port."""
+        return SPOKEN.get(self.venue_at(kind), SPOKEN[BINANCE])
 
     def is_journal_locked(self) -> bool:
         return self.loop.time() < self.journal_locked_until
@@ -542,7 +542,7 @@ class World:
         if self.engines is not None:
             return pair_of(self.wire, self.clock, doom, self.engines, self.darkness)
         if self.replica is None:
-            return (UnnamedVenue if self.venue == BINGX else FaultyVenue)(self.wire, self.clock, doom)
+            return SPOKEN[self.venue].port(self.wire, self.clock, doom)
         if self.replicas:
             return pair_at_the_wire(
                 self.wire,

@@ -5,7 +5,6 @@ from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
-from urllib.parse import parse_qsl
 
 from bot.domain.instrument import Kind as MarketKind
 from bot.ports import Unavailable
@@ -21,6 +20,8 @@ from bot.simex.engine.types import (
 )
 from tests.sim.faults import Kind
 from tests.sim.hooks import Disturbance
+from tests.sim.spoken import spoken_of
+from tests.sim.spoken.shape import bare
 from tests.sim.wire import ACCOUNT
 from tests.sim.world import Seam
 from tests.sim.worlds_guard import put_leverage_back
@@ -200,29 +201,19 @@ class OneSymbolFails(Disturbance):
         return asked
 
     def spoil(self, request: WireRequest, reply: WireReply) -> WireReply:
-        named = dict(parse_qsl(request.query)).get("symbol")
-        is_list = named is None and ("ticker" in request.path or "premiumIndex" in request.path)
+        spoken = spoken_of(request)
+        named = spoken.symbol_in(request)
+        is_list = not named and ("ticker" in request.path or "premiumIndex" in request.path)
         if self._lists_fail and is_list:
             return WireReply(503, PROXY_PAGE)
-        if self._blind is None or named is None:
+        if self._blind is None or not named:
             return reply
-        is_perp = ":" in self._blind
-        blind = self._blind.partition(":")[0].replace("/", "")
-        if str(named).replace("-", "") == blind and is_about_perps(request) is is_perp:
+        if named == bare(self._blind) and spoken.is_about_perps(request) is (":" in self._blind):
             return WireReply(503, PROXY_PAGE)
         return reply
 
     def heal(self) -> None:
         self._blind, self._lists_fail = None, False
-
-
-def is_about_perps(request: WireRequest) -> bool:
-    """Whether a question is about perps: Bybit's says so, Binance has a host of its own for them."""
-    if request.path.startswith("/v5/"):
-        return dict(parse_qsl(request.query)).get("category") == "linear"
-    if request.path.startswith("/openApi/"):
-        return "/swap/" in request.path
-    return not request.path.startswith("/api/")
 
 
 class BracketsBelowPosition(Disturbance):

@@ -1,103 +1,22 @@
 """Rows that cannot be read: one row of one list for some minutes, and questions about one symbol that are refused."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import parse_qsl
 
 from bot.domain.instrument import Kind as MarketKind
 from bot.ports import Answered, Listed, NotListed
 from bot.simex.dialects.wire import WireReply, WireRequest
 from bot.venues.binance.rows import open_order
-from tests.sim.bingx_gateway import bingx_envelope
-from tests.sim.bybit_gateway import envelope
 from tests.sim.faults import Kind
 from tests.sim.hooks import Disturbance
+from tests.sim.spoken import spoken_of
+from tests.sim.spoken.shape import bare
 from tests.sim.wire import ACCOUNT
 from tests.sim.world import Seam
-from tests.sim.worlds_exchange import SINGLE_READS, is_about_perps
+from tests.sim.worlds_exchange import SINGLE_READS
 
 WORDS = "a row cannot be read: by a fault"
-NUMBERS: tuple[Any, ...] = (None, "", "x", "NaN", "Infinity", [], ...)  # `...`: the field is missing
-NAMES: tuple[Any, ...] = (None, 5, "NOBODY_KNOWS", [], ...)
-_ORDERS = {
-    "origQty": NUMBERS,
-    "quantity": NUMBERS,
-    "executedQty": NUMBERS,
-    "status": NAMES,
-    "algoStatus": NAMES,
-    "side": NAMES,
-}
-
-
-@dataclass(frozen=True)
-class Rows:
-    """A list: its paths at the wire, what can be bad in a row of it, and where the rows are in the answer."""
-
-    paths: tuple[str, ...]
-    bad: Mapping[str, Sequence[Any]]
-    envelope: str = ""
-
-
-LISTS: Mapping[str, Rows] = {
-    "positions": Rows(
-        ("/fapi/v3/positionRisk",),
-        dict.fromkeys(("positionAmt", "entryPrice", "markPrice", "unRealizedProfit"), NUMBERS),
-    ),
-    "balances": Rows(("/api/v3/account",), {"free": NUMBERS, "locked": NUMBERS}, "balances"),
-    "open orders": Rows(("/api/v3/openOrders", "/fapi/v1/openOrders", "/fapi/v1/openAlgoOrders"), _ORDERS),
-    "order history": Rows(("/api/v3/allOrders", "/fapi/v1/allOrders", "/fapi/v1/allAlgoOrders"), _ORDERS),
-    "executions": Rows(
-        ("/api/v3/myTrades", "/fapi/v1/userTrades"),
-        {**dict.fromkeys(("price", "qty", "commission"), NUMBERS), "commissionAsset": (None, 5, "", ...)},
-    ),
-    "payments": Rows(("/fapi/v1/income",), {"income": NUMBERS, "asset": (None, 5, "", ...)}),
-    "instruments": Rows(
-        ("/api/v3/exchangeInfo", "/fapi/v1/exchangeInfo"), {"filters": (None, [], "x", ...)}, "symbols"
-    ),
-    "funding": Rows(("/fapi/v1/premiumIndex",), {"lastFundingRate": NUMBERS, "nextFundingTime": (None, "x", [], ...)}),
-}
-_BYBIT_ORDERS = {"qty": NUMBERS, "cumExecQty": NUMBERS, "orderStatus": NAMES, "side": NAMES}
-BYBIT_LISTS: Mapping[str, Rows] = {
-    "positions": Rows(
-        ("/v5/position/list",), dict.fromkeys(("size", "avgPrice", "markPrice", "unrealisedPnl"), NUMBERS), "list"
-    ),
-    "balances": Rows(("/v5/account/wallet-balance",), {"walletBalance": NUMBERS, "locked": NUMBERS}, "coin"),
-    "open orders": Rows(("/v5/order/realtime",), _BYBIT_ORDERS, "list"),
-    "order history": Rows(("/v5/order/history",), _BYBIT_ORDERS, "list"),
-    "executions": Rows(
-        ("/v5/execution/list",), {**dict.fromkeys(("execPrice", "execQty"), NUMBERS), "execType": NAMES}, "list"
-    ),
-    "payments": Rows(("/v5/account/transaction-log",), {"change": NUMBERS, "currency": (None, 5, "", ...)}, "list"),
-    "instruments": Rows(("/v5/market/instruments-info",), {"lotSizeFilter": (None, [], "x", ...)}, "list"),
-    "funding": Rows(("/v5/market/tickers",), {"fundingRate": NUMBERS, "nextFundingTime": (None, "x", [], ...)}, "list"),
-}
-_BINGX_ORDERS = {"origQty": NUMBERS, "executedQty": NUMBERS, "status": NAMES, "side": NAMES}
-_BINGX_FILLS = ("/openApi/spot/v1/trade/myTrades", "/openApi/swap/v2/trade/fillHistory")
-BINGX_LISTS: Mapping[str, Rows] = {
-    "positions": Rows(
-        ("/openApi/swap/v2/user/positions",),
-        dict.fromkeys(("positionAmt", "avgPrice", "markPrice", "unrealizedProfit"), NUMBERS),
-    ),
-    "balances": Rows(("/openApi/spot/v1/account/balance",), {"free": NUMBERS, "locked": NUMBERS}, "balances"),
-    "open orders": Rows(
-        ("/openApi/spot/v1/trade/openOrders", "/openApi/swap/v2/trade/openOrders"), _BINGX_ORDERS, "orders"
-    ),
-    "order history": Rows(
-        ("/openApi/spot/v1/trade/historyOrders", "/openApi/swap/v2/trade/allOrders"), _BINGX_ORDERS, "orders"
-    ),
-    "executions": Rows(_BINGX_FILLS, {**dict.fromkeys(("price", "qty"), NUMBERS)}, "fills"),
-    "payments": Rows(("/openApi/swap/v2/user/income",), {"income": NUMBERS, "asset": (None, 5, "", ...)}),
-    "instruments": Rows(
-        ("/openApi/spot/v1/common/symbols", "/openApi/swap/v2/quote/contracts"),
-        dict.fromkeys(("stepSize", "tickSize", "quantityPrecision", "pricePrecision"), (None, [], "x", ...)),
-        "symbols",
-    ),
-    "funding": Rows(
-        ("/openApi/swap/v2/quote/premiumIndex",),
-        {"lastFundingRate": NUMBERS, "nextFundingTime": (None, "x", [], ...)},
-    ),
-}
 # At the port: the question that is answered with the list.
 QUESTIONS = {
     "positions": "fetch_account",
@@ -121,17 +40,13 @@ class Bad:
     value: Any
 
     @property
-    def venue_name(self) -> str:
-        return self.symbol.partition(":")[0].replace("/", "")
-
-    @property
     def asset(self) -> str:
         return self.symbol.split("/", 1)[0]
 
     def is_about(self, row: Any) -> bool:
         if self.name == "balances":
             return bool(row.get("asset", row.get("coin")) == self.asset)
-        return bool(str(row.get("symbol")).replace("-", "") == self.venue_name)
+        return bare(str(row.get("symbol"))) == bare(self.symbol)
 
 
 class OneBadRow(Disturbance):
@@ -143,19 +58,19 @@ class OneBadRow(Disturbance):
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self._bad: Bad | None = None
-        self._lists: Mapping[str, Rows] = LISTS
+        self._spoken = self.world.spoken_at(MarketKind.SPOT)
         setattr(self.world, "bad_rows", [])  # noqa: B010 - read by the rules
 
     async def act(self) -> None:
         if self._bad is not None or not self.plan.strikes(Kind.BAD_ROW):
             return
         plan, kind = self.plan, Kind.BAD_ROW
-        name = plan.choose(kind, list(LISTS))
+        name = plan.choose(kind, list(QUESTIONS))
         symbol = plan.choose(kind, self._symbols(name))
-        is_bybit = self.world.venue_at(MarketKind.PERP if ":" in symbol else MarketKind.SPOT) == "bybit"
-        self._lists = BYBIT_LISTS if is_bybit else BINGX_LISTS if self.world.venue == "bingx" else LISTS
-        field = plan.choose(kind, list(self._lists[name].bad))
-        self._bad = Bad(name, symbol, field, plan.choose(kind, list(self._lists[name].bad[field])))
+        self._spoken = self.world.spoken_at(MarketKind.PERP if ":" in symbol else MarketKind.SPOT)
+        bad = self._spoken.lists[name].bad
+        field = plan.choose(kind, list(bad))
+        self._bad = Bad(name, symbol, field, plan.choose(kind, list(bad[field])))
         self.world.note(f"a row of {name} about {symbol} cannot be read: {field} is {self._bad.value!r}")
         self.world.loop.call_later(plan.between(kind, 60, 1_800), self.heal)
 
@@ -185,69 +100,26 @@ class OneBadRow(Disturbance):
     # at the wire
 
     def spoil(self, request: WireRequest, reply: WireReply) -> WireReply:
-        bad = self._bad
-        if bad is None or reply.status != 200 or request.path not in self._lists[bad.name].paths:
+        bad, spoken = self._bad, spoken_of(request)
+        if bad is None or reply.status != 200 or spoken is not self._spoken:
             return reply
-        if self._lists is BYBIT_LISTS:
-            return self._spoil_envelope(bad, request, reply)
-        if self._lists is BINGX_LISTS:
-            return self._spoil_data(bad, request, reply)
-        is_perp = not request.path.startswith("/api/")
-        if bad.name != "balances" and (":" in bad.symbol) is not is_perp:
+        rows = spoken.lists[bad.name]
+        if request.path not in rows.paths:
             return reply
-        envelope = LISTS[bad.name].envelope
-        whole = reply.content[envelope] if envelope else reply.content
-        rows = whole if isinstance(whole, list) else [whole]
-        index = next((i for i, row in enumerate(rows) if bad.is_about(row) and bad.field in row), None)
+        if bad.name not in spoken.of_all and (":" in bad.symbol) is not spoken.is_about_perps(request):
+            return reply
+        found = spoken.find_rows(bad.name, rows, reply.content)
+        if found is None:
+            return reply
+        listed, put = found
+        index = next((i for i, row in enumerate(listed) if bad.is_about(row) and bad.field in row), None)
         if index is None:
             return reply
-        cells = {name: cell for name, cell in rows[index].items() if name != bad.field}
+        cells = {name: cell for name, cell in listed[index].items() if name != bad.field}
         if bad.value is not ...:
             cells[bad.field] = bad.value
-        changed = [*rows[:index], cells, *rows[index + 1 :]] if isinstance(whole, list) else cells
         self._serve(bad)
-        return replace(reply, content={**reply.content, envelope: changed} if envelope else changed)
-
-    def _spoil_data(self, bad: Bad, request: WireRequest, reply: WireReply) -> WireReply:
-        """The same in an answer whose rows are its data, or stand in it."""
-        data = reply.content.get("data")
-        if bad.name != "balances" and (":" in bad.symbol) is not is_about_perps(request):
-            return reply
-        names = (self._lists[bad.name].envelope, "fill_orders")
-        name = next((one for one in names if isinstance(data, dict) and one in data), "")
-        rows = data[name] if name else data
-        if not isinstance(rows, list):
-            return reply
-        index = next((i for i, row in enumerate(rows) if bad.is_about(row) and bad.field in row), None)
-        if index is None:
-            return reply
-        cells = {cell: value for cell, value in rows[index].items() if cell != bad.field}
-        if bad.value is not ...:
-            cells[bad.field] = bad.value
-        changed = [*rows[:index], cells, *rows[index + 1 :]]
-        self._serve(bad)
-        return replace(reply, content={**reply.content, "data": {**data, name: changed} if name else changed})
-
-    def _spoil_envelope(self, bad: Bad, request: WireRequest, reply: WireReply) -> WireReply:
-        """The same in an answer whose rows stand in its result; those of a coin in the wallet's."""
-        content = reply.content
-        if not isinstance(content, dict) or not isinstance(content.get("result"), dict):
-            return reply
-        if bad.name not in ("balances", "payments") and (":" in bad.symbol) is not is_about_perps(request):
-            return reply
-        result = content["result"]
-        holder = result["list"][0] if bad.name == "balances" else result
-        rows = holder.get(self._lists[bad.name].envelope, [])
-        index = next((i for i, row in enumerate(rows) if bad.is_about(row) and bad.field in row), None)
-        if index is None:
-            return reply
-        cells = {name: cell for name, cell in rows[index].items() if name != bad.field}
-        if bad.value is not ...:
-            cells[bad.field] = bad.value
-        changed = {**holder, self._lists[bad.name].envelope: [*rows[:index], cells, *rows[index + 1 :]]}
-        self._serve(bad)
-        result = {**result, "list": [changed]} if bad.name == "balances" else changed
-        return replace(reply, content={**content, "result": result})
+        return replace(reply, content=put([*listed[:index], cells, *listed[index + 1 :]]))
 
     # at the port
 
@@ -335,18 +207,10 @@ class SymbolRefused(Disturbance):
     def spoil(self, request: WireRequest, reply: WireReply) -> WireReply:
         if self._refused is None or reply.status != 200:
             return reply
-        kind = MarketKind.PERP if ":" in self._refused else MarketKind.SPOT
-        named = dict(parse_qsl(request.query)).get("symbol")
-        is_of_kind = is_about_perps(request) is (kind is MarketKind.PERP) and not request.path.startswith("/sapi/")
-        if is_of_kind and str(named).replace("-", "") == self._refused.partition(":")[0].replace("/", ""):
-            if request.path.startswith("/openApi/"):
-                return WireReply(200, bingx_envelope(109425, "symbol not exist"))
-            if request.path.startswith("/v5/"):
-                code, words = (
-                    (10001, "params error: symbol invalid") if ":" in self._refused else (170121, "Invalid symbol.")
-                )
-                return WireReply(200, envelope(code, words))
-            return WireReply(400, {"code": -1121, "msg": "Invalid symbol."})
+        spoken = spoken_of(request)
+        is_of_kind = spoken.is_about_perps(request) is (":" in self._refused) and not request.path.startswith("/sapi/")
+        if is_of_kind and spoken.symbol_in(request) == bare(self._refused):
+            return spoken.refuse_symbol(self._refused)
         return reply
 
 
