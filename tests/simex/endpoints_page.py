@@ -1,30 +1,25 @@
 """Writes docs/endpoints.md from the routes of the embedded exchange: `make reference`; a test compares."""
 
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 from bot.domain.instrument import Kind
+from bot.simex.dialects import DIALECTS
 from bot.simex.dialects.binance.common import Route
 from bot.simex.dialects.binance.routes import SPOT_ROUTES, USDM_ROUTES
 from bot.simex.dialects.binance.streams import api
-from bot.simex.dialects.bingx.dialect import ENDPOINTS as BINGX_ENDPOINTS
-from bot.simex.dialects.bybit.account import ACCOUNT_ENDPOINTS
-from bot.simex.dialects.bybit.market import MARKET_ENDPOINTS
-from bot.simex.dialects.bybit.orders import ORDER_ENDPOINTS
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "endpoints.md"
 GROUPS = (
     ("Binance spot and wallet", Kind.SPOT, SPOT_ROUTES),
     ("Binance USDⓈ-M futures", Kind.PERP, USDM_ROUTES),
 )
-VENUES = (
-    ("Bybit v5", (*MARKET_ENDPOINTS, *ORDER_ENDPOINTS, *ACCOUNT_ENDPOINTS)),
-    ("BingX", BINGX_ENDPOINTS),
-)
+VENUES = {name: import_module(f"bot.simex.dialects.{name}.dialect") for name in DIALECTS if name != "binance"}
 HEAD = """# Endpoints of the embedded exchange
 
 Made from the routes by `make reference`; a test compares. What is not listed is answered as the venue answers what it
-does not know, and counted (`GET /simex/unknown`). Binance is served, and with `--venue` Bybit or BingX.
+does not know, and counted (`GET /simex/unknown`). Binance is served, and with `--venue` any other of them.
 [exchange.md](exchange.md) says how to start it, and what its WebSockets send.
 """
 
@@ -45,7 +40,7 @@ def lines() -> Iterator[str]:
             names = " ".join(f"`{name}`" for name in messages.get((route.method, route.path), ()))
             yield f"| {route.method} | `{route.path}` | {_asks(route)} | {weight} | {names} |"
         yield ""
-    for title, endpoints in VENUES:
+    for title, endpoints in sorted((_title(name), dialect.ENDPOINTS) for name, dialect in VENUES.items()):
         yield f"## {title}\n"
         yield "| Method | Path | Asks for | A second |"
         yield "|---|---|---|---|"
@@ -53,6 +48,12 @@ def lines() -> Iterator[str]:
             asks = "a signature" if endpoint.is_signed else "nothing"
             yield f"| {endpoint.method} | `{endpoint.path}` | {asks} | {endpoint.per_second or 'as the address'} |"
         yield ""
+
+
+def _title(name: str) -> str:
+    """The venue's name, with which the first line of its dialect begins."""
+    words = import_module(f"bot.simex.dialects.{name}").__doc__ or ""
+    return words.partition(",")[0]
 
 
 def _asks(route: Route) -> str:

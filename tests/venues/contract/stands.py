@@ -1,4 +1,4 @@
-"""The venues that the contract is tried on. A new one registers itself with one line in `STANDS`."""
+"""The venues that the contract is tried on. A new one registers itself with one line in `WIRED`."""
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -57,63 +57,51 @@ def _fail_next(bench: Bench, fault: Fault, method: str, path: str) -> Callable[[
     return lambda: bench.simex.faults.add(FaultRule(fault, method=method, path=path, times=1))
 
 
-@asynccontextmanager
-async def binance(folder: Path) -> AsyncIterator[Stand]:
-    async with simex_bench(folder) as bench:
-        yield Stand(
-            bench.venue,
-            bench.exchange,
-            bench.market,
-            bench.clock,
-            bench.sent,
-            _fail_next(bench, Fault(after_engine_drop=True), "POST", "/api/v3/order"),
-            _fail_next(bench, Fault(reply_status=418), "GET", "/api/v3/depth"),
+@dataclass(frozen=True)
+class Wired:
+    """A venue before the embedded exchange. `order_path` is where spot orders are sent, `book_path` where books of spot
+    are asked for, `ban` the status that asks for silence."""
+
+    adapter: Adapter
+    order_path: str
+    book_path: str
+    ban: int = 418
+    bases: tuple[str, ...] = ("UNI", "BTC")
+    is_asynchronous: bool = False
+
+    def faults(self, bench: Bench) -> tuple[Callable[[], None], Callable[[], None]]:
+        """What loses the answer to the next order, and what bans the next book."""
+        return (
+            _fail_next(bench, Fault(after_engine_drop=True), "POST", self.order_path),
+            _fail_next(bench, Fault(reply_status=self.ban), "GET", self.book_path),
         )
 
+    @asynccontextmanager
+    async def opened(self, folder: Path) -> AsyncIterator[Stand]:
+        async with simex_bench(folder, adapter=self.adapter, bases=self.bases) as bench:
+            lose, limit = self.faults(bench)
+            asynchronous = self.is_asynchronous
+            yield Stand(bench.venue, bench.exchange, bench.market, bench.clock, bench.sent, lose, limit, asynchronous)
 
-@asynccontextmanager
-async def binance_without_transfers(folder: Path) -> AsyncIterator[Stand]:
-    sim = replace(ADAPTER.profile.environments["sim"], has_transfers=False)
-    adapter = replace(ADAPTER, profile=replace(ADAPTER.profile, environments={"sim": sim}))
-    async with simex_bench(folder, adapter=adapter) as bench:
-        yield Stand(bench.venue, bench.exchange, bench.market, bench.clock, bench.sent)
-
-
-@asynccontextmanager
-async def bybit(folder: Path) -> AsyncIterator[Stand]:
-    async with simex_bench(folder, adapter=BYBIT, bases=("UNI", "BTC")) as bench:
-        yield Stand(
-            bench.venue,
-            bench.exchange,
-            bench.market,
-            bench.clock,
-            bench.sent,
-            _fail_next(bench, Fault(after_engine_drop=True), "POST", "/v5/order/create"),
-            _fail_next(bench, Fault(reply_status=403), "GET", "/v5/market/orderbook"),
-            is_asynchronous=abilities_of("bybit").acknowledges_first,
-        )
+    @asynccontextmanager
+    async def without_transfers(self, folder: Path) -> AsyncIterator[Stand]:
+        sim = replace(self.adapter.profile.environments["sim"], has_transfers=False)
+        adapter = replace(self.adapter, profile=replace(self.adapter.profile, environments={"sim": sim}))
+        async with simex_bench(folder, adapter=adapter, bases=self.bases) as bench:
+            yield Stand(bench.venue, bench.exchange, bench.market, bench.clock, bench.sent)
 
 
-@asynccontextmanager
-async def bingx(folder: Path) -> AsyncIterator[Stand]:
-    async with simex_bench(folder, adapter=BINGX, bases=("UNI", "BTC")) as bench:
-        yield Stand(
-            bench.venue,
-            bench.exchange,
-            bench.market,
-            bench.clock,
-            bench.sent,
-            _fail_next(bench, Fault(after_engine_drop=True), "POST", "/openApi/spot/v1/trade/order"),
-            _fail_next(bench, Fault(reply_status=418), "GET", "/openApi/spot/v1/market/depth"),
-        )
-
-
-@asynccontextmanager
-async def bingx_without_transfers(folder: Path) -> AsyncIterator[Stand]:
-    sim = replace(BINGX.profile.environments["sim"], has_transfers=False)
-    adapter = replace(BINGX, profile=replace(BINGX.profile, environments={"sim": sim}))
-    async with simex_bench(folder, adapter=adapter) as bench:
-        yield Stand(bench.venue, bench.exchange, bench.market, bench.clock, bench.sent)
+WIRED = {
+    "binance": Wired(ADAPTER, "/api/v3/order", "/api/v3/depth", bases=("UNI",)),
+    "bybit": Wired(
+        BYBIT,
+        "/v5/order/create",
+        "/v5/market/orderbook",
+        ban=403,
+        is_asynchronous=abilities_of("bybit").acknowledges_first,
+    ),
+    "bingx": Wired(BINGX, "/openApi/spot/v1/trade/order", "/openApi/spot/v1/market/depth"),
+}
 
 
 @asynccontextmanager
@@ -158,17 +146,9 @@ async def _pair(folder: Path, spot: Adapter, perp: Adapter) -> AsyncIterator[Sta
         venue = PairVenue(bench.venue, other, quote="USDT")
         await venue.open()
         await venue.fetch_instruments([SPOT, PERP])
-        lost, limited = _FAULTS_OF[spot.profile.id]
-        yield Stand(
-            venue,
-            bench.exchange,
-            bench.market,
-            bench.clock,
-            bench.sent,
-            _fail_next(bench, Fault(after_engine_drop=True), "POST", lost),
-            _fail_next(bench, Fault(reply_status=403 if "v5" in limited else 418), "GET", limited),
-            is_asynchronous=abilities_of(perp.profile.id).acknowledges_first,
-        )
+        lose, limit = WIRED[spot.profile.id].faults(bench)
+        asynchronous = WIRED[perp.profile.id].is_asynchronous
+        yield Stand(venue, bench.exchange, bench.market, bench.clock, bench.sent, lose, limit, asynchronous)
         await venue.close()
 
 
@@ -184,22 +164,14 @@ async def perps_and_spot_apart(folder: Path) -> AsyncIterator[Stand]:
         yield stand
 
 
-_FAULTS_OF = {
-    "binance": ("/api/v3/order", "/api/v3/depth"),
-    "bybit": ("/v5/order/create", "/v5/market/orderbook"),
-}
 STANDS: Mapping[str, OpenStand] = {
-    "binance": binance,
-    "bybit": bybit,
-    "bingx": bingx,
+    **{name: wired.opened for name, wired in WIRED.items()},
     "engine": engine,
     "paper": paper,
     "binance+bybit": spot_and_perps_apart,
     "bybit+binance": perps_and_spot_apart,
 }
 NO_TRANSFERS: Mapping[str, OpenStand] = {
-    "binance": binance_without_transfers,
-    "bybit": bybit,
-    "bingx": bingx_without_transfers,
+    **{name: wired.without_transfers for name, wired in WIRED.items()},
     "binance+bybit": spot_and_perps_apart,
 }

@@ -46,6 +46,7 @@ HOSTS: Mapping[str, str] = {
     "api-testnet.bybit.com": "testnet",
     "api-demo.bybit.com": "demo",
 }
+ENDPOINTS = (*MARKET_ENDPOINTS, *ORDER_ENDPOINTS, *ACCOUNT_ENDPOINTS)
 NOT_IN_DEMO = frozenset({"/v5/user/query-api"})
 WINDOW_MS, LEAD_MS = 5_000, 1_000
 _MOVES_A_ROW = 500
@@ -59,7 +60,7 @@ class Bybit:
         self._keys = keys
         self.desk = BybitDesk(exchange)
         self._limits = BybitLimits(limits_scale)
-        self._endpoints = table_of(MARKET_ENDPOINTS, ORDER_ENDPOINTS, ACCOUNT_ENDPOINTS)
+        self._endpoints = table_of(ENDPOINTS)
         exchange.listeners.append(self.desk.notify)
 
     @property
