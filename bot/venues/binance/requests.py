@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from bot.domain.instrument import Instrument, Side
+from bot.domain.instrument import Instrument
 from bot.domain.money import plain
 from bot.domain.order import OrderType, TimeInForce
 from bot.domain.symbol import is_perp
 from bot.ports import OrderReport, OrderRequest, OutcomeUnknown, Rejection, VenueRejected, acknowledged
 from bot.venues.binance import parse
+from bot.venues.ccxt.account.sides import closed_by
 from bot.venues.ccxt.account.writes import AccountWrites
 from bot.venues.ccxt.errors import NotSent
 from bot.venues.ccxt.rows import UNREADABLE
@@ -114,7 +115,7 @@ class Writes(AccountWrites):
         }
         if request.reduce_only:
             if self._link.position_sides:  # in hedge mode the side says it, and the flag is refused
-                params["positionSide"] = "LONG" if request.side is Side.SELL else "SHORT"
+                params["positionSide"] = closed_by(request.side)
             else:
                 params["reduceOnly"] = "true"
         if request.order_type is OrderType.LIMIT:

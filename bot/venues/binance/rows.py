@@ -9,6 +9,7 @@ from bot.domain.money import ZERO
 from bot.domain.portfolio import Balance, Position
 from bot.ports import OrderReport, ReportState
 from bot.venues.binance import parse
+from bot.venues.ccxt.account.sides import note_sides
 from bot.venues.ccxt.rows import UNREADABLE, Row, message_of, number_or, rows_of
 
 WALLET = "wallet"
@@ -116,24 +117,9 @@ def place_positions(
 def read_sides(
     rows: Iterable[Any], name: Callable[[Row], str], positions: Mapping[str, Position], unreadable: dict[str, str]
 ) -> dict[str, str]:
-    """The side, LONG or SHORT, of each position that is held in hedge mode, by symbol; `unreadable` gets its symbol.
-
-    Of a symbol with both sides it is the side that `positions` has; the other one comes up once that one is closed.
-    """
-    result = {}
-    for row in rows:
-        side = side_of(row)
-        if side == "BOTH" or not _text(row, "symbol"):
-            continue
-        symbol = name(row)
-        held = positions.get(symbol)
-        if held is not None and (held.size > 0) is (side == "LONG"):
-            result[symbol] = side
-        unreadable[f"perp:{symbol}"] = (
-            f"{row['symbol']} is held in hedge mode, which has a position for each side; the bot closes one after the "
-            "other and opens nothing: close what is left by hand and set the account to one-way mode"
-        )
-    return result
+    """See `note_sides`."""
+    in_hedge_mode = [(name(row), side_of(row)) for row in rows if side_of(row) != "BOTH" and _text(row, "symbol")]
+    return note_sides(in_hedge_mode, positions, unreadable)
 
 
 def _text(row: Any, name: str) -> str:

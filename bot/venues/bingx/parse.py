@@ -16,6 +16,7 @@ from bot.domain.symbol import base_of, is_perp, quote_of, settle_of
 from bot.ports import OrderReport, Payment, ReportState
 from bot.venues.bingx.markets import asset_of
 from bot.venues.ccxt import rows
+from bot.venues.ccxt.account.sides import LONG, SHORT, closed_by
 from bot.venues.ccxt.account.stops import SeenStop
 from bot.venues.ccxt.rows import Row, number, number_or, positive
 
@@ -144,7 +145,7 @@ def order_report(row: Row, symbol: str) -> OrderReport:
         filled_size=filled,
         filled_quote=worth if worth is not None else filled * number(row.get("avgPrice") or "0"),
         price=positive(row.get("price")),
-        reduce_only=_is_true(row.get("reduceOnly")),
+        reduce_only=_only_reduces(row),
         is_trigger=is_trigger(row),
         at_ms=int(row.get("updateTime") or row.get("transactTime") or row.get("time") or 0),
         trigger_price=_trigger_price(row),
@@ -184,7 +185,7 @@ def seen_stop(row: Any, symbol: str) -> SeenStop | None:
         side=_side(row),
         size=number(row["origQty"]),
         trigger_price=trigger,
-        reduce_only=_is_true(row["reduceOnly"]),
+        reduce_only=_only_reduces(row),
         created_ms=created_ms,
     )
 
@@ -396,6 +397,12 @@ def _is_true(value: Any) -> bool:
     if said not in ("true", "false", "none", ""):
         raise ValueError(f"{value!r} is neither true nor false")
     return said == "true"
+
+
+def _only_reduces(row: Row) -> bool:
+    """By the flag, or in hedge mode, where no order has it, by the side of the position that the order is of."""
+    side = str(row.get("positionSide") or "").upper()
+    return _is_true(row.get("reduceOnly")) or (side in (LONG, SHORT) and side == closed_by(_side(row)))
 
 
 def _above_zero(value: Any) -> Decimal:

@@ -12,7 +12,7 @@ from bot.domain.market import Book, Funding, OpenInterest, Quote
 from bot.domain.money import ZERO
 from bot.domain.portfolio import Account, Balance, Position
 from bot.domain.symbol import is_perp
-from bot.ports import Answered, Rejection, Unavailable
+from bot.ports import Answered, Unavailable
 from bot.venues.account_review import flag
 from bot.venues.bingx import parse
 from bot.venues.bingx.asking import listed
@@ -20,8 +20,8 @@ from bot.venues.bingx.history import CANDLES_PAGE, INTERVALS, QUOTE_VOLUME, Bing
 from bot.venues.bingx.order_reads import BingxOrderReads
 from bot.venues.ccxt import candles as parse_candles
 from bot.venues.ccxt import rows
+from bot.venues.ccxt.account.sides import note_sides
 from bot.venues.ccxt.connection import Connection
-from bot.venues.ccxt.errors import ReadRefused
 from bot.venues.ccxt.rows import UNREADABLE, readable
 
 _DEPTHS = (5, 10, 20, 50, 100, 500, 1_000)
@@ -39,11 +39,11 @@ class BingxReads(BingxOrderReads):
     async def fetch_account(self) -> Account:
         """Both wallets, all positions and the position mode, read side by side."""
         at_ms = self._link.now_ms()
-        spot, perp, held, _ = await asyncio.gather(
+        spot, perp, held, is_hedged = await asyncio.gather(
             self._rows_of(Kind.SPOT, "spotV1PrivateGetAccountBalance", "balances"),
             self._rows_of(Kind.PERP, "swapV3PrivateGetUserBalance"),
             self._rows_of(Kind.PERP, "swapV2PrivateGetUserPositions"),
-            self._check_mode(),
+            self._is_hedged(),
         )
         unreadable: dict[str, str] = {}
         wallet, free = self._perp_wallet(perp, unreadable)
@@ -53,7 +53,7 @@ class BingxReads(BingxOrderReads):
             balances=_balances(spot, unreadable),
             perp_wallet=wallet,
             perp_free=free,
-            positions=self._positions([row for row in held if parse.is_held(row)], unreadable),
+            positions=self._positions([row for row in held if parse.is_held(row)], unreadable, is_hedged=is_hedged),
             unreadable=unreadable,
         )
 
@@ -176,16 +176,11 @@ class BingxReads(BingxOrderReads):
             return []
         return await self._rows(method, "the account", name)
 
-    async def _check_mode(self) -> None:
-        """Rows of positions do not say it: in hedge mode nobody could say which of two positions of one perp is which.
-
-        Raises:
-            ReadRefused: the account is in hedge mode.
-        """
+    async def _is_hedged(self) -> bool:
+        """Whether the account is in hedge mode, which rows of positions do not say: they name a side in either mode."""
         if Kind.PERP not in self._link.environment.kinds:
-            return
-        if flag(await self._signed("swapV1PrivateGetPositionSideDual"), "dualSidePosition"):
-            raise ReadRefused("", "the account is in hedge mode; set it to one-way mode", Rejection.OTHER)
+            return False
+        return flag(await self._signed("swapV1PrivateGetPositionSideDual"), "dualSidePosition")
 
     def _perp_wallet(self, balances: Sequence[Any], unreadable: dict[str, str]) -> tuple[Decimal, Decimal]:
         """(wallet balance without unrealised profit, free margin) of the quote currency, of the virtual money that
@@ -200,14 +195,16 @@ class BingxReads(BingxOrderReads):
                 unreadable["wallet"] = rows.message_of("balances", row, error)
         return ZERO, ZERO
 
-    def _positions(self, held: Sequence[Any], unreadable: dict[str, str]) -> dict[str, Position]:
+    def _positions(self, held: Sequence[Any], unreadable: dict[str, str], *, is_hedged: bool) -> dict[str, Position]:
         """Positions by symbol. Of two rows of one symbol the larger counts and the symbol is unreadable."""
         found: dict[str, Position] = {}
+        sides: list[tuple[str, str]] = []
         for row in held:
             if not isinstance(row, Mapping) or not isinstance(row.get("symbol"), str) or not row["symbol"]:
                 unreadable["perp:"] = rows.message_of("positions", row, KeyError("symbol"))
                 continue
             symbol = self._link.symbol_of(row["symbol"], Kind.PERP)
+            sides += [(symbol, str(row.get("positionSide")))] if is_hedged else []
             try:
                 position: Position | None = parse.position(row, symbol)
             except UNREADABLE as error:
@@ -219,6 +216,7 @@ class BingxReads(BingxOrderReads):
                 unreadable[f"perp:{symbol}"] = rows.message_of("positions", row, ValueError("a second row"))
             if symbol not in found or abs(position.size) > abs(found[symbol].size):
                 found[symbol] = position
+        self._link.position_sides = note_sides(sides, found, unreadable)
         return found
 
 

@@ -18,6 +18,7 @@ from bot.ports import OrderReport, OrderRequest, OutcomeUnknown, Rejection, Unav
 from bot.venues.bingx import parse
 from bot.venues.bingx.errors import SUCCESS, code_of
 from bot.venues.bingx.order_reads import BingxOrderReads
+from bot.venues.ccxt.account.sides import closed_by
 from bot.venues.ccxt.account.writes import AccountWrites
 from bot.venues.ccxt.connection import Connection
 from bot.venues.ccxt.errors import NotSent
@@ -106,7 +107,7 @@ class BingxWrites(AccountWrites):
             symbol,
             amount=plain(abs(amount)),
             type=1 if amount > 0 else 2,
-            positionSide="BOTH",
+            positionSide=self._link.position_sides.get(symbol, "BOTH"),
         )
         try:
             is_done = number(answer["amount"]) == abs(amount)
@@ -127,6 +128,9 @@ class BingxWrites(AccountWrites):
                 Rejection.OTHER,
             )
         params = _params(request, instrument)
+        if request.reduce_only and self._link.position_sides:  # in hedge mode the side says it, and the flag is refused
+            del params["reduceOnly"]
+            params["positionSide"] = closed_by(request.side)
         if request.order_type.is_trigger:
             self._link.stops.expect(request, self._link.profile.quiet_period_ms(request.receive_window_ms))
         method = "swapV2PrivatePostTradeOrder" if instrument.is_perp else "spotV1PrivatePostTradeOrder"

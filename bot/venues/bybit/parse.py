@@ -13,9 +13,12 @@ from bot.domain.portfolio import Balance, Position
 from bot.domain.symbol import base_of, is_perp, quote_of, settle_of
 from bot.ports import DEPOSIT, WITHDRAWAL, OrderReport, Payment, ReportState
 from bot.venues.ccxt import rows
+from bot.venues.ccxt.account.sides import LONG, SHORT
 from bot.venues.ccxt.rows import Row, number, number_or, positive
 
 ONE_WAY = 0
+INDEXES = {LONG: 1, SHORT: 2}
+"""The `positionIdx` of each side of hedge mode."""
 DEFAULT_FUNDING_HOURS = 8
 _STATES = {
     "Created": ReportState.OPEN,
@@ -92,6 +95,18 @@ def partial_position(row: Row, symbol: str, *, is_isolated: bool) -> Position | 
         return None
     side = Decimal(-1) if str(row.get("side")) == "Sell" else Decimal(1)
     return Position(symbol, size * side, entry if entry > 0 else mark, mark, ZERO, ZERO, None, None, is_isolated)
+
+
+def side_of(row: Row) -> str | None:
+    """The side of hedge mode that a row is of; None in one-way mode.
+
+    Raises:
+        ValueError: it is of neither.
+    """
+    index = str(row.get("positionIdx", ONE_WAY))
+    if index == str(ONE_WAY):
+        return None
+    return {str(number): side for side, number in INDEXES.items()}[index]
 
 
 def is_held(row: Any) -> bool:

@@ -14,15 +14,15 @@ from bot.domain.money import ZERO
 from bot.domain.order import Fill
 from bot.domain.portfolio import Account, Balance, Position
 from bot.domain.symbol import is_perp
-from bot.ports import Answered, Listed, OrderReport, Payment, Rejection, Unavailable
+from bot.ports import Answered, Listed, OrderReport, Payment, Unavailable
 from bot.venues.bybit import parse
 from bot.venues.bybit.asking import BybitAsking, result_of
 from bot.venues.bybit.history import INTERVALS
 from bot.venues.bybit.markets import LINEAR, SPOT, category_of
 from bot.venues.ccxt import candles as parse_candles
 from bot.venues.ccxt import rows
+from bot.venues.ccxt.account.sides import note_sides
 from bot.venues.ccxt.connection import Connection
-from bot.venues.ccxt.errors import ReadRefused
 from bot.venues.ccxt.rows import UNREADABLE, readable
 
 ISOLATED = "ISOLATED_MARGIN"
@@ -281,17 +281,16 @@ class BybitReads(BybitAsking):
     def _positions(self, held: Sequence[Any], unreadable: dict[str, str], *, is_isolated: bool) -> dict[str, Position]:
         """Positions by symbol. Of two rows of one symbol the larger counts and the symbol is unreadable."""
         found: dict[str, Position] = {}
+        sides: list[tuple[str, str]] = []
         for row in held:
             if not isinstance(row, Mapping) or not isinstance(row.get("symbol"), str) or not row["symbol"]:
                 unreadable["perp:"] = rows.message_of("positions", row, KeyError("symbol"))
                 continue
-            if str(row.get("positionIdx", parse.ONE_WAY)) != str(parse.ONE_WAY):
-                raise ReadRefused(
-                    "", f"{row['symbol']} is held in hedge mode; set the account to one-way mode", Rejection.OTHER
-                )
             symbol = self._link.symbol_of(row["symbol"], Kind.PERP)
             try:
+                side = parse.side_of(row)
                 position: Position | None = parse.position(row, symbol, is_isolated=is_isolated)
+                sides += [] if side is None else [(symbol, side)]
             except UNREADABLE as error:
                 unreadable[f"perp:{symbol}"] = rows.message_of("positions", row, error)
                 position = parse.partial_position(row, symbol, is_isolated=is_isolated)
@@ -301,6 +300,7 @@ class BybitReads(BybitAsking):
                 unreadable[f"perp:{symbol}"] = rows.message_of("positions", row, ValueError("a second row"))
             if symbol not in found or abs(position.size) > abs(found[symbol].size):
                 found[symbol] = position
+        self._link.position_sides = note_sides(sides, found, unreadable)
         return found
 
     def _balances(

@@ -12,6 +12,8 @@ from bot.ports import OrderReport, OrderRequest, OutcomeUnknown, Rejection, Venu
 from bot.venues.bybit.asking import result_of
 from bot.venues.bybit.errors import SUCCESS, code_of
 from bot.venues.bybit.markets import LINEAR, SPOT, category_of
+from bot.venues.bybit.parse import INDEXES, ONE_WAY
+from bot.venues.ccxt.account.sides import closed_by
 from bot.venues.ccxt.account.writes import AccountWrites
 from bot.venues.ccxt.errors import NotSent
 
@@ -56,7 +58,9 @@ class BybitWrites(AccountWrites):
         """Add (positive) or take (negative) isolated margin of a position."""
         if amount == 0:
             return
-        answer = await self._post("privatePostV5PositionAddMargin", symbol, margin=plain(amount))
+        side = self._link.position_sides.get(symbol)
+        index = {} if side is None else {"positionIdx": INDEXES[side]}
+        answer = await self._post("privatePostV5PositionAddMargin", symbol, margin=plain(amount), **index)
         if result_of(answer).get("symbol") != self._link.known(symbol).venue_symbol:
             raise OutcomeUnknown(f"{symbol}: moving margin was answered without a confirmation")
 
@@ -70,6 +74,8 @@ class BybitWrites(AccountWrites):
                 Rejection.OTHER,
             )
         params = _params(request, instrument)
+        if request.reduce_only and request.symbol in self._link.position_sides:
+            params["positionIdx"] = INDEXES[closed_by(request.side)]
         with self._link.stamped(request.stamp_ms):
             return await self._named("privatePostV5OrderCreate", params, request.client_id)
 
@@ -113,7 +119,7 @@ def _params(request: OrderRequest, instrument: Instrument) -> dict[str, Any]:
         "orderLinkId": request.client_id,
     }
     if perp:
-        params["positionIdx"] = 0
+        params["positionIdx"] = ONE_WAY
     elif params["orderType"] == "Market":
         params["marketUnit"] = "baseCoin"  # without it a purchase would be for money
     if request.price is not None:

@@ -190,12 +190,24 @@ async def test_too_many_requests_hold_the_next_ones_for_ten_seconds(venue: CcxtV
 
 
 async def test_hedge_mode_is_seen_in_every_reading_of_the_account(venue: CcxtVenue, session: BingxSession) -> None:
+    held = {
+        "symbol": "BTC-USDT",
+        "positionAmt": "0.01",
+        "positionSide": "SHORT",
+        "isolated": True,
+        "avgPrice": "50000",
+        "markPrice": "50000",
+        "margin": "100",
+    }
+    session.answers["GET /openApi/swap/v2/user/positions"] = success([held])
     for said in (True, "true"):
         session.answers[MODE] = success({"dualSidePosition": said})
-        with pytest.raises(Unavailable, match="one-way mode"):
-            await venue.fetch_account()
+        account = await venue.fetch_account()
+        assert account.positions[PERP].size < 0
+        assert "one-way mode" in account.unreadable[f"perp:{PERP}"]
     session.answers[MODE] = success({"dualSidePosition": False})
     account = await venue.fetch_account()
+    assert account.unreadable == {}
     assert (account.cash, account.perp_wallet, account.perp_free) == (
         Decimal("1000.5"),
         Decimal("1000.5"),

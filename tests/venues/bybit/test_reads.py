@@ -183,11 +183,26 @@ async def test_cross_margin_is_no_isolated_position(venue: CcxtVenue, session: C
     assert (held.is_isolated, held.margin) == (False, 0)
 
 
-@pytest.mark.parametrize("side", [1, 2])
-async def test_a_position_of_hedge_mode_is_refused(side: int, venue: CcxtVenue, session: CannedSession) -> None:
-    session.answers["GET /v5/position/list?settleCoin=USDT"] = listed(position(positionIdx=side))
-    with pytest.raises(Unavailable, match="hedge mode"):
-        await venue.fetch_account()
+@pytest.mark.parametrize(("index", "side", "size"), [(1, "Buy", "0.5"), (2, "Sell", "-0.5")])
+async def test_a_perp_in_hedge_mode_is_named_and_costs_no_other_perp_anything(
+    index: int, side: str, size: str, venue: CcxtVenue, session: CannedSession
+) -> None:
+    hedged = position(symbol="ETHUSDT", positionIdx=index, side=side, size="0.5")
+    session.answers["GET /v5/position/list?settleCoin=USDT"] = listed(hedged, position())
+    account = await venue.fetch_account()
+    assert {symbol: held.size for symbol, held in account.positions.items()} == {
+        "ETH/USDT:USDT": D(size),
+        PERP: D("-0.010"),
+    }
+    assert set(account.unreadable) == {"perp:ETH/USDT:USDT"}
+    assert "hedge mode" in account.unreadable["perp:ETH/USDT:USDT"]
+
+
+async def test_a_position_of_an_unknown_index_is_held_and_unreadable(venue: CcxtVenue, session: CannedSession) -> None:
+    session.answers["GET /v5/position/list?settleCoin=USDT"] = listed(position(positionIdx=3))
+    account = await venue.fetch_account()
+    assert account.positions[PERP].size == D("-0.010")
+    assert set(account.unreadable) == {f"perp:{PERP}"}
 
 
 async def test_positions_of_other_currencies_and_pages_are_read_as_well(

@@ -15,6 +15,7 @@ from bot.simex.dialects.bybit.common import (
     ISOLATED,
     LINEAR,
     PORTFOLIO,
+    POSITION_INDEXES,
     BybitCall,
     BybitRefusal,
     invalid,
@@ -25,7 +26,7 @@ from bot.simex.dialects.bybit.common import (
     venue_symbol,
 )
 from bot.simex.engine.refusal import Refusal, RefusalReason
-from bot.simex.engine.types import Income, IncomeKind, SimPosition, SimTrade
+from bot.simex.engine.types import Income, IncomeKind, PositionSide, SimPosition, SimTrade
 
 _TYPES = {
     IncomeKind.FUNDING_FEE: "SETTLEMENT",
@@ -112,15 +113,11 @@ def positions(call: BybitCall) -> dict[str, Any]:
         raise BybitRefusal(10001, "params error: symbol or settleCoin must be filled in")
     if name:
         instrument = call.desk.instrument(LINEAR, name)
-        rows = [position_row(call, instrument, call.exchange.position(call.account, instrument.symbol))]
-        if call.exchange.modes(call.account).is_hedge_mode:
-            rows = [{**rows[0], "positionIdx": 1}, {**rows[0], "positionIdx": 2, "side": "", "size": "0"}]
+        rows = position_rows(call, instrument)
     else:
         known = call.exchange.instruments
         held = [p for p in call.exchange.positions(call.account) if p.symbol in known and known[p.symbol].quote == coin]
         rows = [position_row(call, known[p.symbol], p) for p in held]
-        if call.exchange.modes(call.account).is_hedge_mode:
-            rows = [{**row, "positionIdx": 1 if row["side"] == "Buy" else 2} for row in rows]
     return page_of(call, rows, default=20, largest=200, category=LINEAR)
 
 
@@ -129,7 +126,7 @@ def position_row(call: BybitCall, instrument: Instrument, held: SimPosition | No
     mark = call.exchange.quote(instrument.symbol).mark
     margin = ZERO if held is None else held.isolated_wallet if held.is_isolated else held.initial_margin
     return {
-        "positionIdx": 0,
+        "positionIdx": POSITION_INDEXES[PositionSide.BOTH if held is None else held.side],
         "riskId": 1,
         "symbol": venue_symbol(instrument),
         "side": "" if held is None else "Buy" if held.size > 0 else "Sell",
@@ -148,6 +145,18 @@ def position_row(call: BybitCall, instrument: Instrument, held: SimPosition | No
         "unrealisedPnl": "0" if held is None else text(held.unrealised_pnl),
         "updatedTime": str(0 if held is None else held.updated_ms),
     }
+
+
+def position_rows(call: BybitCall, instrument: Instrument) -> list[dict[str, Any]]:
+    """The position of a perp, flat or not; in hedge mode one of each side."""
+    is_hedged = call.exchange.modes(call.account).is_hedge_mode
+    sides = (PositionSide.LONG, PositionSide.SHORT) if is_hedged else (PositionSide.BOTH,)
+    return [_row_of(call, instrument, side) for side in sides]
+
+
+def _row_of(call: BybitCall, instrument: Instrument, side: PositionSide) -> dict[str, Any]:
+    held = call.exchange.position(call.account, instrument.symbol, side)
+    return {**position_row(call, instrument, held), "positionIdx": POSITION_INDEXES[side]}
 
 
 def set_leverage(call: BybitCall) -> dict[str, Any]:
@@ -169,10 +178,13 @@ def add_margin(call: BybitCall) -> dict[str, Any]:
     instrument, amount = call.instrument(), call.params.maybe_number("margin")
     if amount is None or not instrument.is_perp:
         raise invalid("margin")
+    index = call.params.maybe_integer("positionIdx") or 0
+    if index not in POSITION_INDEXES.values():
+        raise invalid("positionIdx")
+    side = next(side for side, number in POSITION_INDEXES.items() if number == index)
     call.desk.gather(call.account)
-    call.exchange.move_margin(call.account, instrument.symbol, amount)
-    row = position_row(call, instrument, call.exchange.position(call.account, instrument.symbol))
-    return {"category": LINEAR, **row}
+    call.exchange.move_margin(call.account, instrument.symbol, amount, side)
+    return {"category": LINEAR, **_row_of(call, instrument, side)}
 
 
 def switch_mode(call: BybitCall) -> dict[str, Any]:

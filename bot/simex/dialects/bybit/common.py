@@ -17,11 +17,12 @@ from bot.domain.money import ZERO, plain
 from bot.domain.symbol import is_perp, pair_of
 from bot.simex.engine.exchange import Exchange
 from bot.simex.engine.refusal import Refusal, RefusalReason
-from bot.simex.engine.types import ExchangeEvent, SimOrder, SimTrade
+from bot.simex.engine.types import ExchangeEvent, PositionSide, SimOrder, SimTrade
 from bot.simex.signing import ApiKey
 
 SPOT, LINEAR = "spot", "linear"
 KINDS = {SPOT: Kind.SPOT, LINEAR: Kind.PERP}
+POSITION_INDEXES = {PositionSide.BOTH: 0, PositionSide.LONG: 1, PositionSide.SHORT: 2}
 ISOLATED, CROSS, PORTFOLIO = "ISOLATED_MARGIN", "REGULAR_MARGIN", "PORTFOLIO_MARGIN"
 WINDOW_MAX_MS = 7 * DAY_MS
 EVERYTHING = 1_000_000_000

@@ -18,6 +18,7 @@ from bot.simex.dialects.bybit.common import (
     EVERYTHING,
     ISOLATED,
     LINEAR,
+    POSITION_INDEXES,
     SPOT,
     BybitCall,
     BybitRefusal,
@@ -31,7 +32,17 @@ from bot.simex.dialects.bybit.common import (
     trade_id,
 )
 from bot.simex.engine.refusal import Refusal, RefusalReason
-from bot.simex.engine.types import ExpiryReason, ForcedBy, Income, IncomeKind, NewOrder, OrderStatus, SimOrder, SimTrade
+from bot.simex.engine.types import (
+    ExpiryReason,
+    ForcedBy,
+    Income,
+    IncomeKind,
+    NewOrder,
+    OrderStatus,
+    PositionSide,
+    SimOrder,
+    SimTrade,
+)
 
 LINK_ID = re.compile(r"[A-Za-z0-9_-]{1,36}")
 SIDES = {"Buy": Side.BUY, "Sell": Side.SELL}
@@ -145,8 +156,7 @@ def _new_order(call: BybitCall, category: str, instrument: Instrument) -> NewOrd
     link_id = params.maybe_text("orderLinkId")
     if link_id and not LINK_ID.fullmatch(link_id):
         raise invalid("orderLinkId")
-    if perp and (params.maybe_integer("positionIdx") or 0) != 0:
-        raise BybitRefusal(10001, "position idx not match position mode")
+    position_side = _position_side(call, SIDES[side]) if perp else PositionSide.BOTH
     size, price = params.maybe_number("qty"), params.maybe_number("price")
     if size is None or size <= 0:
         raise invalid("qty")
@@ -171,10 +181,22 @@ def _new_order(call: BybitCall, category: str, instrument: Instrument) -> NewOrd
         price=price if kind == "Limit" else None,
         time_in_force=TIMES_IN_FORCE[in_force] if kind == "Limit" else TimeInForce.GTC,
         trigger_price=trigger,
-        reduce_only=params.flag("reduceOnly"),
+        reduce_only=params.flag("reduceOnly") and position_side is PositionSide.BOTH,  # else the side says it
         client_id=link_id,
         trigger_by_mark=params.maybe_text("triggerBy") == "MarkPrice",
+        position_side=position_side,
     )
+
+
+def _position_side(call: BybitCall, side: Side) -> PositionSide:
+    """The position that an order of a perp names, which has to fit the account's position mode."""
+    found = {index: name for name, index in POSITION_INDEXES.items()}.get(call.params.maybe_integer("positionIdx") or 0)
+    if found is None or (found is PositionSide.BOTH) is call.exchange.modes(call.account).is_hedge_mode:
+        raise BybitRefusal(10001, "position idx not match position mode")
+    is_opening = found is not PositionSide.BOTH and found is not PositionSide.closed_by(side)
+    if is_opening and call.params.flag("reduceOnly"):
+        raise error_of(Refusal(RefusalReason.REDUCE_ONLY), perp=True)
+    return found
 
 
 def _trigger_type(call: BybitCall, instrument: Instrument, side: Side, trigger: Decimal) -> OrderType:
@@ -307,7 +329,7 @@ def order_row(call: BybitCall, order: SimOrder) -> dict[str, Any]:
         "qty": text(order.quote_size if order.quote_size is not None else order.size),
         "side": order.side.value.capitalize(),
         "isLeverage": "" if perp else "0",
-        "positionIdx": 0,
+        "positionIdx": POSITION_INDEXES[order.position_side],
         "orderStatus": _status(order, perp=perp),
         "createType": _CREATED[order.forced_by],
         "cancelType": "CancelByUser" if order.status is OrderStatus.CANCELED else _cancel_type(order),

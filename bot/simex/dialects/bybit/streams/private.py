@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from bot.domain.symbol import is_perp
-from bot.simex.dialects.bybit.account import position_row, wallet_row
+from bot.simex.dialects.bybit.account import position_rows, wallet_row
 from bot.simex.dialects.bybit.common import EVERYTHING, LINEAR, SPOT, BybitCall, BybitDesk, BybitParams
 from bot.simex.dialects.bybit.orders import execution_row, funding_row, order_row
 from bot.simex.dialects.bybit.streams.sessions import BybitSocket
@@ -121,7 +121,7 @@ def messages(call: BybitCall, event: ExchangeEvent) -> Iterator[Rows]:
         yield "execution", LINEAR, [{"category": LINEAR, **funding_row(call, income)} for income in paid]
     instrument = call.exchange.instruments.get(event.symbol)
     if instrument is not None and instrument.is_perp and event.kind in _POSITIONS:
-        row = position_row(call, instrument, call.exchange.position(call.account, instrument.symbol))
-        yield "position", LINEAR, [{"category": LINEAR, "entryPrice": row["avgPrice"], **row}]
+        rows = position_rows(call, instrument)
+        yield "position", LINEAR, [{"category": LINEAR, "entryPrice": row["avgPrice"], **row} for row in rows]
     if event.kind in _WALLETS:
         yield "wallet", "", [wallet_row(call)]
