@@ -88,11 +88,12 @@ class World:
     is_unified: bool = False
     unreadable: dict[str, str] = field(default_factory=dict)
     halted: set[str] = field(default_factory=set)
+    unlisted: set[str] = field(default_factory=set)
     unquoted: set[str] = field(default_factory=set)
     decisions: list[Decision] = field(default_factory=list)
 
     def instruments(self) -> dict[str, Instrument]:
-        """A spot and a perp instrument of every token that has a price."""
+        """A spot and a perp instrument of every token that has a price, but for the unlisted ones."""
         found = {}
         for token in self.prices:
             for symbol, kind in ((f"{token}/USDT", Kind.SPOT), (f"{token}/USDT:USDT", Kind.PERP)):
@@ -111,7 +112,7 @@ class World:
                     leverage_max=D(50) if kind is Kind.PERP else D(1),
                     active=symbol not in self.halted,
                 )
-        return found
+        return {symbol: instrument for symbol, instrument in found.items() if symbol not in self.unlisted}
 
     def snapshot(self) -> Snapshot:
         """Quotes with `spread` between the sides of the spot, mark and index equal to their middle."""

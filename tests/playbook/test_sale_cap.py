@@ -173,6 +173,24 @@ def test_where_no_tranche_is_left_the_note_says_what_stays() -> None:
     assert len(campaign_of(world).tranches) == 4
 
 
+@pytest.mark.parametrize("gone", ["halted", "unlisted"])
+def test_a_campaign_does_not_grow_for_a_token_that_is_not_traded_any_more(gone: str) -> None:
+    """It grew to its greatest length, a tranche an interval, for sales that the venue could not take."""
+    world = neutral_world(policy())
+    tranche(world, {1: frozenset({ETH, SOL})})
+    getattr(world, gone).update({ETH, SOL})
+    tranche(world, {})
+    assert len(campaign_of(world).tranches) == 4
+
+
+def test_a_sale_of_what_is_not_listed_is_not_called_too_small() -> None:
+    world = neutral_world(policy())
+    tranche(world, {})
+    world.unlisted.add(SOL)
+    words = [note.words for note in tranche(world, {}) if note.reason is Reason.INSTRUMENT_UNKNOWN]
+    assert "sell SOL for infra: the venue does not list SOL/USDT" in words
+
+
 @settings(max_examples=examples(30), deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     fraction=st.sampled_from(("0.08", "0.10", "0.15", "0.28")),

@@ -43,8 +43,12 @@ class Draft:
         reducing = leg.purpose in (Purpose.EXIT, Purpose.RELEASE)
         floored = instrument.floor_size(size) if instrument is not None else ZERO
         if instrument is None or not instrument.is_tradable(floored, leg.price, reduce_only=reducing):
+            reason = Reason.BELOW_MINIMUM
             message = f"{leg.words}: {plain(size)} at {plain(leg.price)} is below the minimum of {leg.symbol}"
-            self.notes.append(Note(Reason.BELOW_MINIMUM, message, leg.symbol, {"size": str(size)}))
+            if instrument is None:
+                reason = Reason.INSTRUMENT_UNKNOWN
+                message = f"{leg.words}: the venue does not list {leg.symbol}"
+            self.notes.append(Note(reason, message, leg.symbol, {"size": str(size)}))
             leg = replace(leg, state=LegState.SKIPPED)
         self.legs.append(replace(leg, index=len(self.legs) + 1))
 

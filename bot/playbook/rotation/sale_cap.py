@@ -114,6 +114,6 @@ def _is_worth_a_tranche(
     for leg in (leg for leg in tranche.legs if is_sale(leg) and leg.sector == sector):
         instrument = context.instrument(leg.symbol)
         left = max(ZERO, held[leg.symbol] - leg.size_to)
-        if instrument is None or instrument.is_tradable(instrument.floor_size(left), leg.price):
+        if instrument is not None and instrument.is_tradable(instrument.floor_size(left), leg.price):
             return True
     return False
