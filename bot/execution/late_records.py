@@ -1,22 +1,27 @@
-"""Cash that was adjusted before the venue listed what it was: the record takes the place of the adjustment.
+"""What was adjusted before the venue listed it, and would count twice with the record beside the adjustment.
 
-A deposit may be in the wallet before the venue's list has it, and a small withdrawal may be gone. Both are adjusted
-then; with the record beside the adjustment the money would count twice.
+A deposit may be in the wallet before the venue's list has it, and a small withdrawal may be gone: the record takes the
+place of the adjustment. What a trade moved may be accepted by an operator while its executions cannot be read: the
+adjustment stays, and the trade moves the books no more.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any
 
 from bot.domain.durations import DAY_MS
-from bot.domain.money import ZERO
-from bot.execution.ledger import WALLET
-from bot.execution.unexplained import ADJUSTMENT
+from bot.domain.money import BPS, ZERO
+from bot.domain.order import Fill
+from bot.domain.symbol import holding_of
+from bot.execution.ledger import WALLET, Difference
+from bot.execution.unexplained import ADJUSTMENT, COUNTED
+from bot.journal.facts import Fact
 from bot.journal.reader import JournalReader
 from bot.ports import FLOWS, PERP_FLOWS, Payment
 
 _FACTS_MAX = 10_000
 _EARLIER_MS = DAY_MS  # the venue may write a later time than that of the money
+_LATE_MS = 7 * DAY_MS
 
 
 def replaced_adjustments(
@@ -47,3 +52,45 @@ def replaced_adjustments(
             result.append(undone | ({"lost": str(ZERO - lost)} if lost else {}))
             break
     return tuple(result)
+
+
+def trades_counted_before(
+    reader: JournalReader, found: Iterable[Difference], size_bps: int, now_ms: int
+) -> tuple[dict[str, Any], ...]:
+    """Trades recorded after an adjustment of the last seven days that counts what they moved, as they are journaled.
+
+    They are told by the difference of their holding: it is all that they moved, taken back. Where it is anything else
+    the holding stays a mismatch.
+    """
+    counted = {(fact.payload["symbol"], fact.payload["trade_id"]) for fact in reader.load_facts(COUNTED, _FACTS_MAX)}
+    adjusted = [fact for fact in reader.load_facts(ADJUSTMENT, _FACTS_MAX) if fact.at_ms > now_ms - _LATE_MS]
+    result: list[dict[str, Any]] = []
+    for difference in found:
+        late: dict[tuple[str, str], tuple[Fill, Fact]] = {}
+        for fact in (fact for fact in adjusted if fact.payload["key"] == difference.key):
+            for fill, _ in reader.load_fills_after(fact.seq, 0):
+                is_before = fill.at_ms <= fact.at_ms and (fill.symbol, fill.trade_id) not in counted
+                if is_before and _moved(fill, difference.key) * Decimal(fact.payload["amount"]) > 0:
+                    late[fill.symbol, fill.trade_id] = fill, fact
+        moved = sum((_moved(fill, difference.key) for fill, _ in late.values()), ZERO)
+        tolerance = max(abs(difference.expected), abs(difference.actual)) * size_bps * BPS
+        if late and abs(moved + difference.amount) <= tolerance:
+            result += [
+                {
+                    "symbol": fill.symbol,
+                    "trade_id": fill.trade_id,
+                    "key": difference.key,
+                    "adjustment": fact.seq,
+                    "reason": f"trade {fill.trade_id} of {fill.symbol} is recorded now; what it moved was adjusted",
+                }
+                for fill, fact in late.values()
+            ]
+    return tuple(result)
+
+
+def _moved(fill: Fill, key: str) -> Decimal:
+    """What a trade moves of a holding; 0 of another one's."""
+    if holding_of(fill.symbol) != key:
+        return ZERO
+    in_kind = fill.fee if key == f"spot:{fill.fee_asset}" else ZERO
+    return fill.size * fill.side.sign - in_kind

@@ -201,6 +201,17 @@ def conversions_in(
     return tuple(created)
 
 
+def awaited(difference: Difference, successions: Iterable[SymbolSuccession]) -> str:
+    """What else a difference may be: half of a conversion, whose other half the account does not show yet."""
+    asset = difference.key.removeprefix("spot:")
+    for rule in successions:
+        if rule.was == asset and difference.amount < 0:
+            return f"; if the exchange is converting, {plain(-difference.amount * rule.ratio)} {rule.becomes} come"
+        if rule.becomes == asset and difference.amount > 0:
+            return f"; if the exchange is converting, {plain(difference.amount / rule.ratio)} {rule.was} go"
+    return ""
+
+
 def differences(
     books: Books,
     actual: Mapping[str, Decimal],

@@ -12,7 +12,7 @@ from typing import Any
 
 from bot.domain.codec import decode, encode
 from bot.domain.durations import DAY_MS
-from bot.domain.money import ZERO, plain
+from bot.domain.money import ZERO
 from bot.domain.order import Order
 from bot.domain.portfolio import Account
 from bot.domain.reason import Note, Reason
@@ -20,12 +20,13 @@ from bot.domain.symbol import SymbolSuccession, base_of, holding_of, is_perp
 from bot.execution import unreadable
 from bot.execution.foreign import ForeignOrders
 from bot.execution.history_check import HistoryCheck
-from bot.execution.late_records import replaced_adjustments
+from bot.execution.late_records import replaced_adjustments, trades_counted_before
 from bot.execution.ledger import (
     WALLET,
     Baseline,
     Books,
     Difference,
+    awaited,
     conversion_moves,
     conversions_in,
     differences,
@@ -36,7 +37,7 @@ from bot.execution.ledger import (
 )
 from bot.execution.order_reports import OLDER_MS, OrderReports
 from bot.execution.rules import ExecutionRules
-from bot.execution.unexplained import ADJUSTMENT, booked_after, net_loss, why_beyond
+from bot.execution.unexplained import ADJUSTMENT, COUNTED, booked_after, net_loss, why_beyond
 from bot.execution.unknown_outcomes import UNKNOWN_OUTCOME_STATES, UnknownOutcomes
 from bot.journal.answers import ORDERS, PAYMENTS
 from bot.journal.journal import Journal
@@ -191,7 +192,8 @@ class Reconciler:
             notes.extend(await self._explain(result, symbols))
             account = self._believed(await self._evidence.read(self._venue.fetch_account(), "account"))
             result, converted = await self._convert(await self._compare(account), account)
-            notes.extend(converted)
+            result, counted = await self._count_once(result, account)
+            notes.extend((*converted, *counted))
         cash = tuple(difference for difference in result if _is_cash(difference, account))
         mismatched = tuple(difference for difference in result if difference not in cash)
         notes.extend([await self._lock(difference, symbols) for difference in mismatched])
@@ -246,10 +248,21 @@ class Reconciler:
         notes = tuple(Note(Reason.TOKEN_RENAMED, c.payload["reason"], c.becomes, c.payload) for c in created)
         return await self._compare(account) if created else found, notes
 
+    async def _count_once(
+        self, found: tuple[Difference, ...], account: Account
+    ) -> tuple[tuple[Difference, ...], tuple[Note, ...]]:
+        """Leave trades out of the books that an adjustment counts: it was made before they could be read."""
+        size_bps = self._rules.timing.size_tolerance_bps
+        trades = trades_counted_before(self._journal.reader, found, size_bps, self._venue.now_ms()) if found else ()
+        for trade in trades:
+            await self._journal.record_fact(COUNTED, trade)
+        notes = tuple(Note(Reason.BALANCE_MISMATCH, trade["reason"], trade["key"]) for trade in trades)
+        return await self._compare(account) if trades else found, notes
+
     def _books(self, baseline: Baseline, account: Account) -> tuple[Books, int]:
         reader, seq = self._journal.reader, baseline.upto_seq
         upto = reader.count_events()
-        state = reader.state(*ORDERS, *PAYMENTS, ADJUSTMENT, CONVERSION, BASELINE)
+        state = reader.state(*ORDERS, *PAYMENTS, ADJUSTMENT, COUNTED, CONVERSION, BASELINE)
         requested = (state, seq, account.quote, account.is_unified)
         if state is not None and self._known_books is not None and self._known_books[0] == requested:
             return self._known_books[1], upto
@@ -369,7 +382,7 @@ class Reconciler:
     async def _lock(self, difference: Difference, symbols: Sequence[str]) -> Note:
         message = (
             f"{difference.key}: the account has {difference.actual}, the journal explains {difference.expected};"
-            f" only reductions until it is explained or accepted{self._awaited(difference)}"
+            f" only reductions until it is explained or accepted{awaited(difference, self._successions)}"
         )
         note = Note(Reason.POSITION_MISMATCH, message, difference.key, difference.numbers)
         reasons = self._journal.reader.load_lock_reasons()
@@ -377,16 +390,6 @@ class Reconciler:
             if symbol not in reasons:
                 await self._journal.record_lock(symbol, note)
         return note
-
-    def _awaited(self, difference: Difference) -> str:
-        """What else it may be: half of a conversion, whose other half the account does not show yet."""
-        asset = difference.key.removeprefix("spot:")
-        for rule in self._successions:
-            if rule.was == asset and difference.amount < 0:
-                return f"; if the exchange is converting, {plain(-difference.amount * rule.ratio)} {rule.becomes} come"
-            if rule.becomes == asset and difference.amount > 0:
-                return f"; if the exchange is converting, {plain(difference.amount / rule.ratio)} {rule.was} go"
-        return ""
 
     def _unknown_symbols(self) -> set[str]:
         """Instruments of which an order's outcome is unknown."""

@@ -11,12 +11,15 @@ from typing import Any
 
 from bot.domain.durations import DAY_MS
 from bot.domain.money import ZERO
+from bot.domain.order import Fill
 from bot.domain.portfolio import Account
 from bot.domain.reason import Note, Reason
 from bot.execution.ledger import Booked, Difference
 from bot.journal.reader import JournalReader
 
 ADJUSTMENT = "adjustment"
+COUNTED = "trade_counted"
+"""An adjustment counts what this trade moved: it was recorded later, and moves the books no more."""
 _FACTS_MAX = 10_000
 
 
@@ -24,16 +27,27 @@ def booked_after(
     reader: JournalReader, seq: int, origin_ms: int
 ) -> tuple[tuple[Booked, ...], tuple[Mapping[str, Any], ...]]:
     """Fills after an event with the positions that were restated meanwhile, each after the fills that were recorded
-    before it; and the other adjustments."""
+    before it; and the other adjustments. Trades that an adjustment counts are left out."""
+    counted = counted_trades(reader, seq)
     booked: list[Booked] = []
     others: list[Mapping[str, Any]] = []
     for fact in reader.load_facts_after(ADJUSTMENT, seq):
         if "entry" not in fact.payload:
             others.append(fact.payload)
             continue
-        booked += [*reader.load_fills_after(seq, origin_ms, fact.seq), fact.payload]
+        booked += [*_uncounted(reader.load_fills_after(seq, origin_ms, fact.seq), counted), fact.payload]
         seq = fact.seq
-    return (*booked, *reader.load_fills_after(seq, origin_ms)), tuple(others)
+    return (*booked, *_uncounted(reader.load_fills_after(seq, origin_ms), counted)), tuple(others)
+
+
+def counted_trades(reader: JournalReader, seq: int) -> set[tuple[str, str]]:
+    """Symbols and numbers of the trades of which an event after `seq` says that an adjustment counts them."""
+    facts = reader.load_facts_after(COUNTED, seq)
+    return {(fact.payload["symbol"], fact.payload["trade_id"]) for fact in facts}
+
+
+def _uncounted(fills: Sequence[tuple[Fill, Decimal]], counted: set[tuple[str, str]]) -> list[tuple[Fill, Decimal]]:
+    return [(fill, value) for fill, value in fills if (fill.symbol, fill.trade_id) not in counted]
 
 
 def net_loss(cash: Sequence[Difference]) -> Decimal:

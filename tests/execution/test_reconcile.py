@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bot.domain.instrument import Side
-from bot.domain.order import Purpose, TimeInForce
+from bot.domain.order import Fill, Purpose, TimeInForce
 from bot.domain.order_ids import ClientOrderId
 from bot.domain.reason import Reason
 from bot.domain.states import OrderEvent, OrderState
@@ -363,6 +363,58 @@ async def test_the_account_says_by_how_much_it_differs_from_the_journal(world: W
     assert (await world.reconciler.settle(SYMBOLS)).account.unexplained == {"spot:UNI": 4, f"perp:{PERP}": -2}
     await world.reconciler.accept(by="operator", reason="looked at")
     assert (await world.reconciler.settle(SYMBOLS)).account.unexplained == {}
+
+
+@pytest.mark.parametrize("symbol", SYMBOLS)
+async def test_a_trade_that_is_recorded_after_it_was_accepted_counts_once(
+    world: World, symbol: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Found by the simulator (heavy seeds 1300074, 1300152, 1300177): executions could not be read, an operator
+    accepted what the account held, and the trade was booked beside that when it could be read again."""
+    read = world.venue.fetch_fills
+
+    async def unreadable(*_: object) -> tuple[Fill, ...]:
+        raise Unavailable("no executions")
+
+    monkeypatch.setattr(world.venue, "fetch_fills", unreadable)
+    world.venue.advance(1_000)
+    world.venue.execute(symbol, Side.SELL, Decimal(7), client_id=None, price=Decimal(10))
+    assert not (await world.reconciler.settle(SYMBOLS)).is_agreed
+    world.venue.advance(1_000)
+    await world.reconciler.accept(by="operator", reason="traded by hand")
+    monkeypatch.setattr(world.venue, "fetch_fills", read)
+    (late,) = await world.reconciler._evidence.collect_fills(symbol, 0)
+    world.venue.advance(1_000)
+    world.venue.execute(symbol, Side.SELL, Decimal(2), client_id=None, price=Decimal(11))
+    truth = await world.reconciler.settle(SYMBOLS)
+    assert (truth.is_agreed, truth.locked) == (True, frozenset())
+    (counted,) = world.journal.reader.load_facts("trade_counted")
+    assert (counted.payload["symbol"], counted.payload["trade_id"]) == (symbol, late.trade_id)
+    assert (await world.reconciler.settle(SYMBOLS)).notes == ()
+    by = {fact.payload["by"] for fact in world.journal.reader.load_facts("adjustment")}
+    assert by == {"operator"}
+
+
+async def test_a_late_trade_of_another_size_than_the_difference_stays_a_mismatch(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.venue.advance(1_000)
+    read = world.venue.fetch_fills
+
+    async def unreadable(*_: object) -> tuple[Fill, ...]:
+        raise Unavailable("no executions")
+
+    monkeypatch.setattr(world.venue, "fetch_fills", unreadable)
+    world.venue.execute(SPOT, Side.SELL, Decimal(7), client_id=None, price=Decimal(10))
+    await world.reconciler.settle(SYMBOLS)
+    world.venue.advance(1_000)
+    await world.reconciler.accept(by="operator", reason="traded by hand")
+    monkeypatch.setattr(world.venue, "fetch_fills", read)
+    world.venue.balances["UNI"] -= 3
+    await world.reconciler._evidence.collect_fills(SPOT, 0)
+    truth = await world.reconciler.settle(SYMBOLS)
+    assert (truth.is_agreed, truth.locked) == (False, {SPOT})
+    assert not world.journal.reader.load_facts("trade_counted")
 
 
 async def trade_perp(world: World, number: int, signed: int, price: str) -> None:

@@ -9,6 +9,7 @@ from bot.domain.money import BPS, ZERO, decimal_context
 from bot.domain.symbol import base_of, is_perp
 from bot.domain.turn.valuation import VALUATION, PerpValue, SpotValue, Valuation
 from bot.execution.reconcile import Truth
+from bot.execution.unexplained import counted_trades
 from bot.journal.facts import Fact
 from bot.journal.reader import JournalReader
 from bot.report.profit.ledger import OTHER
@@ -95,7 +96,8 @@ class ProfitAddsUp(Rule):
             prices.setdefault(base_of(fill.symbol), []).append(fill.price)
         account = _Account(trades, first, now, prices)
         unread = self._judge_funding(period, account)
-        # Trades of others, or of the exchange itself, that an operator accepted are in no statement of the journal's.
+        # Trades that an operator accepted before they were recorded are in no statement of the journal's.
+        fills -= {(symbol, engine_number(number)) for symbol, number in counted_trades(reader, 0)}
         has_all = symbols <= set(exchange.instruments) and all((trade.symbol, trade.id) in fills for trade in trades)
         has_all = has_all and not self._is_one_side_accepted(reader)
         if has_all and not reader.load_facts("conversion", 1):  # nobody says at which price a token became another

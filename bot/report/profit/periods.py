@@ -21,7 +21,7 @@ from bot.domain.order import Purpose
 from bot.domain.turn.valuation import VALUATION, Valuation
 from bot.execution.ledger import Baseline
 from bot.execution.reconcile import BASELINE, CONVERSION
-from bot.execution.unexplained import ADJUSTMENT
+from bot.execution.unexplained import ADJUSTMENT, counted_trades
 from bot.journal.facts import Fact
 from bot.journal.reader import JournalReader
 from bot.journal.record import CycleRecord
@@ -240,7 +240,9 @@ def _apply(ledger: ProfitLedger, event: _Event) -> None:
 
 def _booked(reader: JournalReader) -> list[_Event]:
     """Fills, adjustments, conversions and new beginnings, in the order of their events. As in the books, a fill of an
-    order that the journal does not know counts only if it is younger than the last beginning."""
+    order that the journal does not know counts only if it is younger than the last beginning, and a trade that an
+    adjustment counts does not."""
+    counted = counted_trades(reader, 0)
     events = [
         _Event(fact.at_ms, fact.seq, kind, fact.payload)
         for kind in (ADJUSTMENT, CONVERSION)
@@ -250,7 +252,7 @@ def _booked(reader: JournalReader) -> list[_Event]:
     events += [_Event(event.at_ms, event.seq, BASELINE, event.value) for event in origins[1:]]
     for seq, fill, value, meant in reader.load_booked_fills():
         origin_ms = next((event.value.origin_ms for event in reversed(origins) if event.seq < seq), 0)
-        if meant is None and fill.at_ms <= origin_ms:
+        if (meant is None and fill.at_ms <= origin_ms) or (fill.symbol, fill.trade_id) in counted:
             continue
         order = None if meant is None else OrderOf(Purpose(meant.purpose), meant.campaign, meant.sector, meant.decided)
         events.append(_Event(fill.at_ms, seq, "fill", (fill, value, order)))
