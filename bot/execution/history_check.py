@@ -59,8 +59,12 @@ class HistoryCheck:
         """Read what has not been read yet; notes say what could not be."""
         now_ms = self._venue.now_ms()
         before_ms, self._ran_ms = self._ran_ms, now_ms
-        if self.is_done and before_ms is not None and now_ms - before_ms > PAUSE_MS:
-            await self._begin_again(now_ms)
+        if before_ms is not None and now_ms - before_ms > PAUSE_MS:
+            if self.is_done:
+                await self._begin_again(now_ms)
+            else:  # a part may have been read before the pause
+                self._began_ms = now_ms
+                self._read.clear()
         if self.is_done:
             return await self._run_again(symbols, account)
         if self._since_ms is None:

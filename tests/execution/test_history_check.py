@@ -23,10 +23,11 @@ class LaggingVenue(ScriptedVenue):
 
     shown_ms = 0
     broken = False
+    unread: str | None = None  # a symbol whose history cannot be read
 
     async def fetch_order_history(self, symbol: str, since_ms: int) -> tuple[OrderReport, ...]:
         found = await super().fetch_order_history(symbol, since_ms)
-        if self.broken:
+        if self.broken or symbol == self.unread:
             raise Unavailable("maintenance")
         return found if self.now_ms() >= self.shown_ms else ()
 
@@ -202,6 +203,18 @@ async def test_what_a_process_missed_while_it_did_not_run_is_read_before_its_nex
     execute_unknown(venue)
     truth = await world.reconciler.settle(SYMBOLS)
     assert not truth.is_agreed
+    assert Reason.ANOTHER_WRITER in {note.reason for note in truth.notes}
+
+
+async def test_what_a_start_had_read_before_a_pause_is_read_again(world: World, venue: LaggingVenue) -> None:
+    """Found by the simulator (heavy seed 1300395): the process stood still while its first look at the account's past
+    was not over; the instruments that it had read were not read again."""
+    venue.unread = PERP
+    assert not (await world.reconciler.settle(SYMBOLS)).is_agreed
+    venue.advance(PAUSE_MS + 1)
+    execute_unknown(venue)
+    venue.unread = None
+    truth = await world.reconciler.settle(SYMBOLS)
     assert Reason.ANOTHER_WRITER in {note.reason for note in truth.notes}
 
 
