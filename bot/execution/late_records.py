@@ -59,8 +59,8 @@ def trades_counted_before(
 ) -> tuple[dict[str, Any], ...]:
     """Trades recorded after an adjustment of the last seven days that counts what they moved, as they are journaled.
 
-    They are told by the difference of their holding: it is all that they moved, taken back. Where it is anything else
-    the holding stays a mismatch.
+    The difference of the holding shows them: it is all that they moved, taken back. Any other difference stays a
+    mismatch.
     """
     counted = {(fact.payload["symbol"], fact.payload["trade_id"]) for fact in reader.load_facts(COUNTED, _FACTS_MAX)}
     adjusted = [fact for fact in reader.load_facts(ADJUSTMENT, _FACTS_MAX) if fact.at_ms > now_ms - _LATE_MS]
