@@ -2,7 +2,7 @@
 
 - GET /simex/clock: {"now_ms", "speed"}; clients of an exchange that runs faster set their clocks by it
 - GET /simex/state: accounts, positions, open orders
-- GET /simex/unknown: requests for endpoints that are not there, with how often each was made
+- GET /simex/unknown: endpoints, methods and streams that are not there, with how often each was asked for
 - POST /simex/advance?ms=60000: skip exchange time
 - POST /simex/fault: a JSON object with the fields of FaultRule, the fault's own under "fault"
 - POST /simex/price {"symbol", "price"}: the token's spot and perp move by as much as this symbol must move

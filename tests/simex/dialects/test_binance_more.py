@@ -183,6 +183,11 @@ def test_the_switch_of_fees_is_kept(bench: Bench) -> None:
         ("/fapi/v1/indexInfo", {}),
         ("/fapi/v1/constituents", UNI),
         ("/fapi/v1/insuranceBalance", {}),
+        ("/fapi/v1/symbolAdlRisk", {}),
+        ("/fapi/v1/tradingSchedule", {}),
+        ("/futures/data/delivery-price", {"pair": "UNIUSDT"}),
+        ("/api/v3/executionRules", UNI),
+        ("/api/v3/historicalBlockTrades", UNI),
         ("/futures/data/takerlongshortRatio", {**UNI, "period": "1h"}),
         ("/futures/data/basis", {"pair": "UNIUSDT", "contractType": "PERPETUAL", "period": "1h"}),
     ],
@@ -198,6 +203,8 @@ def test_public_reads_answer(bench: Bench, path: str, params: dict[str, str]) ->
         "/sapi/v1/account/apiTradingStatus",
         "/sapi/v1/account/info",
         "/sapi/v1/asset/assetDividend",
+        "/sapi/v1/asset/assetDetail",
+        "/sapi/v1/spot/delist-schedule",
         "/sapi/v1/bnbBurn",
         "/fapi/v1/apiTradingStatus",
         "/api/v3/allOrderList",
@@ -224,3 +231,25 @@ def test_the_volume_of_a_day_is_of_whole_steps(bench: Bench, root: str) -> None:
     for row in rows:
         assert D(row["volume"]) > 0
         assert D(row["volume"]) % step == 0
+
+
+def test_no_symbol_has_a_reference_price(bench: Bench) -> None:
+    for path in ("/api/v3/referencePrice", "/api/v3/referencePrice/calculation"):
+        assert bench.no("GET", path, UNI, key=None) == (-2043, "This symbol doesn't have a reference price.")
+
+
+def test_the_book_with_the_orders_of_people_is_the_book(bench: Bench) -> None:
+    book = bench.public("/fapi/v1/depth", **UNI, limit=1000)
+    assert bench.public("/fapi/v1/rpiDepth", **UNI) == book
+
+
+@pytest.mark.parametrize("extra", [{}, {"price": None, "timeInForce": None, "type": "MARKET", "quantity": "3"}])
+def test_a_test_order_of_futures_is_shown_and_not_placed(bench: Bench, extra: dict[str, Any]) -> None:
+    order = {name: value for name, value in {**LIMIT, "newClientOrderId": "mine", **extra}.items() if value}
+    shown = bench.ok("POST", "/fapi/v1/order/test", order)
+    placed = bench.ok("POST", FORDER, order)
+    assert shown.keys() == placed.keys()
+    assert (shown["orderId"], shown["status"], shown["clientOrderId"]) == (0, "NEW", "mine")
+    same = ("symbol", "side", "type", "timeInForce", "origQty", "price", "reduceOnly", "positionSide")
+    assert [shown[name] for name in same] == [placed[name] for name in same]
+    assert len(bench.ok("GET", "/fapi/v1/allOrders", UNI)) == 1

@@ -22,7 +22,15 @@ UNI = {"symbol": "UNIUSDT"}
 SORDER, FORDER = "/api/v3/order", "/fapi/v1/order"
 LIMIT = {**UNI, "side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "quantity": "20", "price": "9"}
 MARKET = {**UNI, "side": "BUY", "type": "MARKET", "quantity": "10"}
-PERP_ONLY_STREAMS = ["uniusdt@markPrice", "!markPrice@arr@1s", "uniusdt_perpetual@continuousKline_1m", "!bookTicker"]
+PERP_ONLY_STREAMS = [
+    "!assetIndex@arr",
+    "uniusdt@markPrice",
+    "uniusdt@depth5@0ms",
+    "!markPrice@arr@1s",
+    "uniusdt_perpetual@continuousKline_1m",
+    "!bookTicker",
+]
+SPOT_ONLY_STREAMS = ["uniusdt@avgPrice", "uniusdt@ticker_4h", "!ticker_1h@arr"]
 BOTH_STREAMS = [
     "uniusdt@kline_1m",
     "uniusdt@miniTicker",
@@ -67,7 +75,7 @@ def listen(bench: Bench, path: str) -> str:
 @pytest.mark.parametrize(
     ("prefix", "name"),
     [
-        *(("", name) for name in (*BOTH_STREAMS, "uniusdt@avgPrice")),
+        *(("", name) for name in (*BOTH_STREAMS, *SPOT_ONLY_STREAMS)),
         *(("/fapi", n) for n in BOTH_STREAMS + PERP_ONLY_STREAMS),
     ],
 )
@@ -158,6 +166,24 @@ def test_differences_lead_from_the_snapshot_to_the_book(bench: Bench) -> None:
                         del book[side][level]
     now = bench.public("/api/v3/depth", **UNI, limit=1000)
     assert book == {side: dict(map(tuple, now[side])) for side in ("bids", "asks")}
+
+
+def test_a_book_that_does_not_change_is_not_news(bench: Bench) -> None:
+    socket = Socket(bench, "/ws/uniusdt@depth@100ms")
+    first_ms = bench.clock.now_ms
+    assert socket.news(1000) == []
+    bench.move(SPOT, 10.3)
+    (news,) = socket.news(100)
+    assert news["U"] == first_ms + 1, "the next message covers the time in which nothing changed"
+    assert news["b"]
+    assert news["a"]
+
+
+def test_a_stream_that_is_not_there_is_taken_and_counted(bench: Bench) -> None:
+    socket = Socket(bench, "/ws/uniusdt@weather/uniusdt@referencePrice")
+    socket.say({"method": "SUBSCRIBE", "params": ["nosuch@trade"], "id": 1})
+    assert socket.news(5000) == []
+    assert bench.simex.unknown == {"STREAM uniusdt@weather": 1, "STREAM nosuch@trade": 1}
 
 
 def test_commands_subscribe_list_and_fail_in_words(bench: Bench) -> None:

@@ -31,6 +31,7 @@ INTEGER_RANGE = r"^[0-9]{1,20}$"
 SYMBOL_RANGE = r"^[A-Z0-9-_.]{1,20}$"
 EVERYTHING = 1_000_000_000
 _WIDE = Context(prec=60)
+_UNKNOWN_MOST, _NAME_MOST = 2000, 80
 INTERVALS_MS: Mapping[str, int] = {
     "1s": 1_000,
     "1m": 60_000,
@@ -201,7 +202,7 @@ class Desk:
         self.listen_keys = ListenKeys()
         self._prepared = PreparedLists()
         self.hearers: dict[SocketSession, None] = {}  # open WebSockets that private events are for
-        self.unknown: Counter[str] = Counter()  # methods of the WebSocket API that are not there
+        self.unknown: Counter[str] = Counter()  # methods and streams that are not there
         self.id_salt = ""  # another one in each run of an exchange that keeps its orders
         self._listed: Mapping[str, Instrument] | None = None
         self._symbols: dict[tuple[Kind, str], str] = {}
@@ -261,6 +262,11 @@ class Desk:
         if symbol is None:
             raise ApiError(-1121, "Invalid symbol.")
         return listed[symbol]
+
+    def count_unknown(self, what: str) -> None:
+        """A method or a stream that is not there was asked for; of very many only the first are counted."""
+        if len(self.unknown) < _UNKNOWN_MOST:
+            self.unknown[what[:_NAME_MOST]] += 1
 
     def make_client_id(self, account: str) -> str:
         """22 letters and digits, never the same twice: what the venue makes up when the client names nothing."""

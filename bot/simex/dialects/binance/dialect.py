@@ -48,6 +48,7 @@ TAKER_COUNT_BACK, MAKER_COUNT_BACK = 1, 5
 _SPOT, _PERP, _COIN = ("/api/", "/sapi/"), ("/fapi/", "/futures/data/"), ("/dapi/", "/futures/data/")
 HOSTS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     **{f"api{tail}.binance.com": ("production", _SPOT) for tail in ("", "1", "2", "3", "4", "-gcp")},
+    "data-api.binance.vision": ("production", ("/api/",)),
     "fapi.binance.com": ("production", _PERP),
     "dapi.binance.com": ("production", _COIN),
     "demo-api.binance.com": ("demo", ("/api/",)),

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from bot.simex.dialects.binance.public.futures_data import FUTURES_DATA_ROUTES
+from bot.simex.dialects.binance.public.rules import RULE_ROUTES
 from bot.simex.dialects.binance.public.trades import TRADE_ROUTES_SPOT, TRADE_ROUTES_USDM
 from bot.simex.dialects.binance.public.windows import WINDOW_ROUTES
 from bot.simex.dialects.binance.spot_account import SPOT_ACCOUNT_ROUTES
@@ -39,6 +40,7 @@ SPOT_ROUTES = (
     *V1_ROUTES,
     *TRADE_ROUTES_SPOT,
     *WINDOW_ROUTES,
+    *RULE_ROUTES,
     *SPOT_KEY_ROUTES,
     *SPOT_ORDER_ROUTES,
     *SPOT_CANCEL_ROUTES,

@@ -36,7 +36,7 @@ from bot.simex.dialects.binance.usdm_terms import (
     time_in_force_of,
 )
 from bot.simex.engine.refusal import Refusal, RefusalReason
-from bot.simex.engine.types import ForcedBy, NewOrder, PositionSide, SimOrder, SimTrade
+from bot.simex.engine.types import ForcedBy, NewOrder, OrderStatus, PositionSide, SimOrder, SimTrade
 
 CLIENT_ID_RANGE = r"^[\.A-Z\:/a-z0-9_-]{1,36}$"
 _REPLY_KINDS = {name: name for name in ("ACK", "RESULT")}
@@ -62,12 +62,32 @@ def place(call: Call) -> Mapping[str, Any]:
 
 
 def test(call: Call) -> Mapping[str, Any]:
+    """The order as it would be acknowledged, with the number 0; nothing is placed."""
     order = _new_order(call)
     try:
         call.exchange.check(call.account, order)
     except Refusal as refusal:
         raise _verdict(call, order, refusal) from refusal
-    return {}
+    shown = SimOrder(
+        id=0,
+        account=call.account,
+        client_id=order.client_id,
+        symbol=order.symbol,
+        side=order.side,
+        type=order.type,
+        time_in_force=order.time_in_force,
+        size=order.size or ZERO,
+        price=order.price,
+        status=OrderStatus.NEW,
+        created_ms=call.now_ms,
+        updated_ms=call.now_ms,
+        reduce_only=order.reduce_only,
+        position_side=order.position_side,
+        self_trade=order.self_trade,
+        good_till_ms=order.good_till_ms,
+        price_match=order.price_match,
+    )
+    return {**_core(call, shown), "cumQty": size_text(call.instrument(), ZERO)}
 
 
 def submit(call: Call, order: NewOrder) -> SimOrder:

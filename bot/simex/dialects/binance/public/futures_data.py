@@ -5,6 +5,7 @@ from decimal import Decimal
 from hashlib import sha256
 from typing import Any
 
+from bot.domain.durations import MINUTE_MS
 from bot.domain.instrument import Instrument, Kind
 from bot.domain.money import ONE, ZERO
 from bot.simex.dialects.binance.common import (
@@ -18,10 +19,12 @@ from bot.simex.dialects.binance.common import (
     times,
     venue_symbol,
 )
+from bot.simex.dialects.binance.spot_market import sides
 from bot.simex.dialects.binance.usdm_market import margin_assets
 
 _PERIODS_MS = {name: INTERVALS_MS[name] for name in ("5m", "15m", "30m", "1h", "2h", "4h", "6h", "12h", "1d")}
 _PLACES = Decimal("0.0001")
+_ADL_MS = 30 * MINUTE_MS
 
 
 def _points(call: Call, name: str) -> tuple[Instrument, list[int], int]:
@@ -152,6 +155,38 @@ def constituents(call: Call) -> Mapping[str, Any]:
     return {"symbol": venue_symbol(instrument), "time": call.now_ms, "constituents": [part]}
 
 
+def adl_risk(call: Call) -> Any:
+    """Nobody is deleveraged here but by the hand of a test; it is computed every half hour, as on the venue."""
+    chosen = call.maybe_instrument()
+    updated_ms = call.now_ms // _ADL_MS * _ADL_MS
+    rows = [
+        {"symbol": venue_symbol(instrument), "adlRisk": "low", "updateTime": updated_ms}
+        for instrument in ((chosen,) if chosen else call.desk.instruments(Kind.PERP))
+    ]
+    return rows[0] if chosen else rows
+
+
+def trading_schedule(call: Call) -> Mapping[str, Any]:
+    """No contract here follows a market with hours."""
+    return {"updateTime": call.now_ms, "marketSchedules": {}}
+
+
+def no_deliveries(call: Call) -> list[Any]:
+    """Every contract here is perpetual."""
+    call.desk.instrument(Kind.PERP, call.params.text("pair"))
+    return []
+
+
+def rpi_depth(call: Call) -> Mapping[str, Any]:
+    """The book with the orders that only people meet, of which there are none."""
+    instrument, limit = call.instrument(), call.params.maybe_integer("limit")
+    if limit not in (None, 1000):
+        raise ApiError(-4021, "Invalid depth limit. Valid limits: [1000]")
+    book = call.exchange.book(instrument.symbol, 1000)
+    stamps = {"lastUpdateId": call.now_ms, "E": call.now_ms, "T": call.now_ms}
+    return {**stamps, **sides(instrument, book.bids, book.asks)}
+
+
 def insurance(call: Call) -> Mapping[str, Any]:
     """The fund of this exchange begins with a million."""
     chosen = call.maybe_instrument()
@@ -171,4 +206,8 @@ FUTURES_DATA_ROUTES: tuple[Route, ...] = (
     public("/fapi/v1/indexInfo", no_indexes),
     public("/fapi/v1/constituents", constituents, 2),
     public("/fapi/v1/insuranceBalance", insurance),
+    public("/fapi/v1/symbolAdlRisk", adl_risk),
+    public("/fapi/v1/tradingSchedule", trading_schedule, 5),
+    public("/fapi/v1/rpiDepth", rpi_depth, 20),
+    public("/futures/data/delivery-price", no_deliveries, 0),
 )

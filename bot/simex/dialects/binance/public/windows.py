@@ -24,8 +24,12 @@ def ticker(call: Call) -> Any:
     unit, most = _UNITS.get(text[-1], (0, 0))
     if not text[:-1].isdigit() or not 1 <= int(text[:-1]) <= most:
         raise ApiError(-1130, "Data sent for parameter 'windowSize' is not valid.")
-    start_ms = (call.now_ms - int(text[:-1]) * unit) // MINUTE_MS * MINUTE_MS
-    return _rows(call, start_ms, call.now_ms)
+    return _rows(call, window_start(call, int(text[:-1]) * unit), call.now_ms)
+
+
+def window_start(call: Call, length_ms: int) -> int:
+    """Where a rolling window of this length begins: at a full minute."""
+    return (call.now_ms - length_ms) // MINUTE_MS * MINUTE_MS
 
 
 def trading_day(call: Call) -> Any:
@@ -44,13 +48,13 @@ def _rows(call: Call, start_ms: int, close_ms: int) -> Any:
     if "symbol" not in call.params and "symbols" not in call.params:
         raise ApiError(-1128, "Combination of optional parameters invalid.")
     is_mini = (call.params.maybe_text("type") or "FULL") == "MINI"
-    rows = [_row(call, instrument, start_ms, close_ms) for instrument in selected(call)]
+    rows = [window_row(call, instrument, start_ms, close_ms) for instrument in selected(call)]
     if is_mini:
         rows = [{name: value for name, value in row.items() if name not in _MINI_LEAVES_OUT} for row in rows]
     return rows[0] if "symbol" in call.params else rows
 
 
-def _row(call: Call, instrument: Instrument, start_ms: int, close_ms: int) -> Mapping[str, Any]:
+def window_row(call: Call, instrument: Instrument, start_ms: int, close_ms: int) -> Mapping[str, Any]:
     step_ms = MINUTE_MS if call.now_ms - start_ms <= _MOST_MINUTES * MINUTE_MS else HOUR_MS
     series = call.exchange.candles(instrument.symbol, step_ms, max(1, start_ms), call.now_ms, 1000)
     tick, lot = instrument.price_tick, instrument.size_step * instrument.contract_size

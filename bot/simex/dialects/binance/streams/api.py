@@ -37,6 +37,10 @@ _SPOT = {
     "klines": ("GET", "klines"),
     "uiKlines": ("GET", "uiKlines"),
     "avgPrice": ("GET", "avgPrice"),
+    "blockTrades.historical": ("GET", "historicalBlockTrades"),
+    "executionRules": ("GET", "executionRules"),
+    "referencePrice": ("GET", "referencePrice"),
+    "referencePrice.calculation": ("GET", "referencePrice/calculation"),
     "ticker": ("GET", "ticker"),
     "ticker.24hr": ("GET", "ticker/24hr"),
     "ticker.tradingDay": ("GET", "ticker/tradingDay"),
@@ -89,7 +93,6 @@ _PERP = {
     "account.balance": ("GET", "v2/balance"),
     "v2/account.balance": ("GET", "v3/balance"),
 }
-_UNKNOWN_MOST, _NAME_MOST = 2000, 60
 _SUBSCRIBE = "userDataStream.subscribe.signature"
 _SUBSCRIBE_LOGGED_ON = "userDataStream.subscribe"
 _OWN = frozenset(
@@ -174,8 +177,8 @@ class ApiSession:
         if method in _OWN and not (self._kind is Kind.PERP and method in _SPOT_ONLY):
             return [self._session(method, params, number, moment)]
         target = target_of(self._kind, method)
-        if target is None and len(self._desk.unknown) < _UNKNOWN_MOST:
-            self._desk.unknown[f"WS {self._request.path} {method[:_NAME_MOST]}"] += 1
+        if target is None:
+            self._desk.count_unknown(f"WS {self._request.path} {method}")
         if target is None and self._kind is Kind.PERP:
             return [_failed(number, 400, -5000, f"Method {method} is invalid")]
         if target is None:

@@ -4,12 +4,15 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
-from functools import wraps
+from functools import partial, wraps
 from typing import Any, TypeVar
 
+from bot.domain.durations import DAY_MS, HOUR_MS
 from bot.domain.instrument import Instrument, Kind
 from bot.simex.dialects.binance.common import INTERVALS_MS, ApiError, Call, Params, fixed
+from bot.simex.dialects.binance.public.futures_data import asset_index
 from bot.simex.dialects.binance.public.trades import agg_row, tape, trade_row
+from bot.simex.dialects.binance.public.windows import window_row, window_start
 from bot.simex.dialects.binance.spot_market import (
     average_price,
     book_row,
@@ -22,7 +25,8 @@ from bot.simex.dialects.binance.usdm_market import premium_index
 Payloads = Iterator[Any]
 Emit = Callable[[Call, int], Payloads]
 M = TypeVar("M")
-_DEPTH = re.compile(r"depth(5|10|20)?(?:@(100|250|500|1000)ms)?")
+_DEPTH = re.compile(r"(?:depth(5|10|20)?(?:@(0|100|250|500|1000)ms)?|(rpiDepth)@500ms)")
+_WINDOWS_MS = {"1h": HOUR_MS, "4h": 4 * HOUR_MS, "1d": DAY_MS}
 _MOST_TRADES = 500
 _BOOK_LEVELS = 1000
 _PERP_INTERVALS = frozenset(INTERVALS_MS) - {"1s"}
@@ -93,6 +97,9 @@ def _of_symbol(name: str, instrument: Instrument, call: Call) -> tuple[Emit, int
         plain["forceOrder"] = (_nothing, 1000)  # liquidations come from the session's events
     else:
         plain["avgPrice"] = (_single(lambda c: _average(c, instrument)), 1000)
+        for length in _WINDOWS_MS:
+            plain[f"ticker_{length}"] = (_single(partial(_window, instrument=instrument, length=length)), 1000)
+        plain |= dict.fromkeys(("referencePrice", "blockTrade"), (_nothing, 1000))  # there are none
     if what in plain:
         return plain[what]
     head, _, interval = what.partition("_")
@@ -103,7 +110,9 @@ def _of_symbol(name: str, instrument: Instrument, call: Call) -> tuple[Emit, int
     match = _DEPTH.fullmatch(what)
     if match is None:
         return None
-    period_ms = int(match[2] or (250 if is_perp else 1000))
+    period_ms = 500 if match[3] else int(match[2] or (250 if is_perp else 1000))
+    if not is_perp and (match[3] or match[2] == "0"):
+        return None
     return (_partial(instrument, int(match[1])) if match[1] else _Difference(call, instrument)), period_ms
 
 
@@ -119,6 +128,10 @@ def _of_all(name: str, kind: Kind) -> tuple[Emit, int] | None:
         table["!bookTicker"] = (_each(_book_ticker), 5000)
         table["!forceOrder@arr"] = (_nothing, 1000)
         table["!contractInfo"] = (_nothing, 1000)
+        table["!assetIndex@arr"] = (_single(_asset_indexes), 1000)
+    else:
+        for length in _WINDOWS_MS:
+            table[f"!ticker_{length}@arr"] = (_every(partial(_window, length=length)), 1000)
     return table.get(name)
 
 
@@ -252,6 +265,53 @@ def _ticker(call: Call, instrument: Instrument) -> dict[str, Any]:
     }
 
 
+def _window(call: Call, instrument: Instrument, length: str) -> dict[str, Any]:
+    """A rolling window that is not the day's: its beginning is a full minute."""
+
+    def made() -> dict[str, Any]:
+        row = window_row(call, instrument, window_start(call, _WINDOWS_MS[length]), call.now_ms)
+        return {
+            "e": f"{length}Ticker",
+            "E": call.now_ms,
+            "s": row["symbol"],
+            "p": row["priceChange"],
+            "P": row["priceChangePercent"],
+            "o": row["openPrice"],
+            "h": row["highPrice"],
+            "l": row["lowPrice"],
+            "c": row["lastPrice"],
+            "w": row["weightedAvgPrice"],
+            "v": row["volume"],
+            "q": row["quoteVolume"],
+            "O": row["openTime"],
+            "C": row["closeTime"],
+            "F": row["firstId"],
+            "L": row["lastId"],
+            "n": row["count"],
+        }
+
+    return call.desk.once(("window", length, instrument.symbol), made)
+
+
+_ASSET_INDEX = {
+    "i": "index",
+    "b": "bidBuffer",
+    "a": "askBuffer",
+    "B": "bidRate",
+    "A": "askRate",
+    "q": "autoExchangeBidBuffer",
+    "g": "autoExchangeAskBuffer",
+    "Q": "autoExchangeBidRate",
+    "G": "autoExchangeAskRate",
+}
+
+
+def _asset_indexes(call: Call) -> list[dict[str, Any]]:
+    head = {"e": "assetIndexUpdate", "E": call.now_ms}
+    rows = asset_index(Call(call.desk, Params(""), call.now_ms, call.kind))
+    return [{**head, "s": row["symbol"], **{n: row[name] for n, name in _ASSET_INDEX.items()}} for row in rows]
+
+
 @_same_for_all
 def _book_ticker(call: Call, instrument: Instrument) -> dict[str, Any]:
     row = book_row(call, instrument)
@@ -308,7 +368,8 @@ def _partial(instrument: Instrument, levels: int) -> Emit:
 
 
 class _Difference(_Stateful):
-    """Levels that changed since the last message; a size of 0 takes one away. Update ids are exchange time.
+    """Levels that changed since the last message, nothing where none did; a size of 0 takes one away. Update ids are
+    exchange time.
 
     The first message begins at the moment of the subscription, so that a snapshot that is asked for after it fits.
     """
@@ -332,6 +393,9 @@ class _Difference(_Stateful):
         if first_id > self._last_id:
             return
         changed = {side: list(_changes(before[side], now[side])) for side in ("bids", "asks")}
+        if not any(changed.values()):
+            self._last_id = first_id - 1  # the next message covers this time too
+            return
         own = {"T": call.now_ms, "pu": first_id - 1} if call.kind is Kind.PERP else {}
         head = {"e": "depthUpdate", "E": call.now_ms, "s": _name(call, self._instrument)}
         yield {**head, "U": first_id, "u": self._last_id, **own, "b": changed["bids"], "a": changed["asks"]}

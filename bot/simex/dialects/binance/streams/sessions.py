@@ -110,8 +110,11 @@ class StreamSession:
             self._listening[name] = held.account
             return
         call = Call(self._desk, Params(""), now_ms, self._kind)
+        stream = open_stream(name, self._kind, call)
+        if stream is None and ("@" in name or name.startswith("!")):  # clients number their connections: /ws/0
+            self._desk.count_unknown(f"STREAM {name}")
         is_here = self._part is _Part.ANY or self._part is _part_of(name)
-        self._streams[name] = open_stream(name, self._kind, call) if is_here else None
+        self._streams[name] = stream if is_here else None
 
     def receive(self, text: str, moment: RequestTimes) -> list[str]:
         """Answer one command."""

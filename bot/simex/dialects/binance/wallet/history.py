@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bot.domain.durations import DAY_MS
+from bot.domain.instrument import Kind
 from bot.domain.money import plain
 from bot.simex.dialects.binance.common import Call, Route, Security, private, times
 from bot.simex.dialects.binance.spot_account import TRANSFERS, no_rows
@@ -100,6 +101,14 @@ def no_page(call: Call) -> Mapping[str, Any]:
     return {"total": 0, "rows": []}
 
 
+def asset_details(call: Call) -> Mapping[str, Any]:
+    """Every asset that is held, by name; nothing is deposited or withdrawn by request."""
+    chosen = call.params.maybe_text("asset")
+    assets = {asset for i in call.desk.instruments(Kind.SPOT) for asset in (i.base, i.quote)}
+    closed = {"minWithdrawAmount": "0", "depositStatus": False, "withdrawFee": "0", "withdrawStatus": False}
+    return {asset: closed for asset in sorted(assets) if chosen in (None, asset)}
+
+
 def no_dust(call: Call) -> Mapping[str, Any]:
     return {"total": 0, "userAssetDribblets": []}
 
@@ -115,7 +124,9 @@ WALLET_ROUTES: tuple[Route, ...] = (
     Route("POST", "/sapi/v3/asset/getUserAsset", user_assets, Security.SIGNED, 5),
     Route("POST", "/sapi/v1/asset/get-funding-asset", no_rows, Security.SIGNED),
     private("GET", "/sapi/v1/asset/assetDividend", no_page, 10),
+    private("GET", "/sapi/v1/asset/assetDetail", asset_details),
     private("GET", "/sapi/v1/asset/dribblet", no_dust),
+    Route("GET", "/sapi/v1/spot/delist-schedule", no_rows, Security.KEY, 100),
     private("GET", "/sapi/v1/account/status", account_status),
     private("GET", "/sapi/v1/account/apiTradingStatus", trading_status),
     private("GET", "/sapi/v1/account/info", account_info),
