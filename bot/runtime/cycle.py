@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
 from typing import Any, TypeVar
 
-from bot.domain.campaign import Memory, OpenExit, Transfer
+from bot.domain.campaign import Memory, Transfer
 from bot.domain.codec import encode
 from bot.domain.durations import DAY_MS, HOUR_MS
 from bot.domain.market import Snapshot
@@ -55,12 +55,11 @@ from bot.runtime.watch.restored_rotation import renew_memory
 from bot.runtime.watch.stopped_hedges import count_stopped
 from bot.runtime.watch.unfilled_exits import note_unfilled_exits
 from bot.runtime.watch.valuation import record_valuation
+from bot.runtime.watch.worth_keeping import is_eventful, is_worth_keeping
 
 FUNDING, ACCOUNT, BREAKERS = "funding", "account", "breakers"
 Ordered = TypeVar("Ordered", Snapshot, Account)
-PEAK_STEP = Decimal("1.001")
 TURN_GRACE_SECONDS = 2.0
-_LASTING = (Reason.NOTHING_TO_DO, Reason.POSITION_UNOWNED, Reason.LEVERAGE_DIFFERS)  # repeated by every guard
 
 
 @dataclass(frozen=True, slots=True)
@@ -434,40 +433,6 @@ def in_order(value: Ordered) -> Ordered:
     result = {one.name: getattr(value, one.name) for one in fields(value)}
     ordered: dict[str, Any] = {n: dict(sorted(m.items())) for n, m in result.items() if isinstance(m, Mapping)}
     return replace(value, **ordered)
-
-
-def is_worth_keeping(before: Memory, marked: Memory, after: Memory) -> bool:
-    """Whether a guard's memory must be persisted: exits moved, a day began, money came or went, the peak moved.
-    Of the peak and of an exit's best price only every tenth of a percent counts, or a rising market would be journaled
-    every few seconds."""
-    has_risen = not before.equity_peak <= after.equity_peak <= before.equity_peak * PEAK_STEP
-    is_new_day = (after.day_start_ms, after.day_start_equity) != (before.day_start_ms, before.day_start_equity)
-    directional_changed = (after.opening, after.scalps) != (marked.opening, marked.scalps)
-    is_guarded_anew = (after.unguarded, after.stops_asked) != (marked.unguarded, marked.stops_asked)
-    is_geared_anew = (after.leverages, after.leverage_wrong) != (marked.leverages, marked.leverage_wrong)
-    is_hedged_anew = (after.hedges_since, after.hedges_stopped) != (before.hedges_since, before.hedges_stopped)
-    is_stopped_anew = _drawdown_of(after) != _drawdown_of(before)
-    has_changed = is_guarded_anew or is_geared_anew or is_hedged_anew or is_stopped_anew
-    return _have_moved(marked.exits, after.exits) or is_new_day or has_risen or directional_changed or has_changed
-
-
-def _drawdown_of(memory: Memory) -> tuple[int, int]:
-    return memory.drawdown_since_ms, memory.peak_since_ms
-
-
-def _have_moved(before: Sequence[OpenExit], after: Sequence[OpenExit]) -> bool:
-    if [replace(held, best_price=ZERO) for held in before] != [replace(held, best_price=ZERO) for held in after]:
-        return True
-    return any(
-        (new.best_price - old.best_price) * old.side.sign > old.best_price * (PEAK_STEP - 1)
-        for old, new in zip(before, after, strict=True)
-    )
-
-
-def is_eventful(decision: Decision) -> bool:
-    """Whether a guard saw or wants anything. The thousands a day that do not would only bury those that do."""
-    has_seen = any(note.reason not in _LASTING for note in decision.notes)
-    return bool(decision.intents or decision.cancels or decision.top_ups or has_seen)
 
 
 def mark_equity(memory: Memory, portfolio: Portfolio, limits: Limits, now_ms: int) -> Memory:
