@@ -431,6 +431,15 @@ class RecallsStops(Protocol):
         ...
 
 
+@runtime_checkable
+class ReadsPositionSize(Protocol):
+    """A venue that can be asked about one position."""
+
+    async def fetch_position_size(self, symbol: str) -> Decimal:
+        """Signed size, 0 where nothing is held. Raises Unavailable, also where it cannot be read without doubt."""
+        ...
+
+
 class Streaming(Protocol):
     """A venue that has streams."""
 

@@ -56,6 +56,7 @@ ONE_TURN = {  # what a turn or a bot is composed of → the only modules that ma
     "Observer": ("bot/runtime/observer_setup.py",),
     "decide": ("bot/runtime/turn.py",),
     "guard": ("bot/runtime/turn.py",),
+    "close_early": ("bot/runtime/turn.py",),
     "shrink": ("bot/runtime/turn.py",),
     "fit_to_depth": ("bot/runtime/turn.py",),
     "review": ("bot/runtime/turn.py",),

@@ -284,6 +284,22 @@ class Observer:
         known = with_former(known, former, self._recalled, snapshot.quotes, held)
         return replace(snapshot, instruments=known, missing=tuple(missing))
 
+    async def with_prices(self, snapshot: Snapshot, symbols: Sequence[str], *, deadline_ms: int) -> Snapshot:
+        """The snapshot with the prices of `symbols` asked again, and those that do not come left out. What else a guard
+        needs of it keeps its own age; history is left out."""
+        answers = await gather_all("quote", symbols, self.venue.fetch_quotes, deadline_ms=deadline_ms)
+        missing: list[Missing] = []
+        kept = {symbol: quote for symbol, quote in snapshot.quotes.items() if symbol not in symbols}
+        quotes = kept | _valid("quote", answers, quote_defect, missing, clean=_without_bad_extras)
+        return Snapshot(
+            self.venue.now_ms(),
+            snapshot.instruments,
+            quotes,
+            funding=snapshot.funding,
+            events=snapshot.events,
+            missing=tuple(missing),
+        )
+
     async def with_books(self, snapshot: Snapshot, symbols: Sequence[str]) -> Snapshot:
         """The snapshot with the order books of `symbols`: only what is about to be traded needs its depth looked at."""
         if not symbols:

@@ -4,7 +4,7 @@ read → choose → guard → plan → enter. Deterministic in its arguments, so
 decision. Nothing is remembered but what is in `Memory`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
@@ -118,6 +118,22 @@ def guard(
     shares, _ = _shares(memory, choice, context, {})  # trends are read in a cycle only
     step = Step(end_tactical(guarded.memory, guarded.ended))
     return _decision(context, guarded, step, guarded.notes, memory.regime.condition, ZERO, choice.stance, shares)
+
+
+def close_early(found: Decision, before: Memory, symbols: Collection[str]) -> Decision:
+    """Of what a guard has `found`: what it closes now of the positions with exits in these perps, and nothing else.
+    Stops, hedges and all that is remembered of other positions are left to the guard that follows."""
+    owned = {held.symbol for held in before.exits} & set(symbols)
+    intents = tuple(
+        intent
+        for intent in found.intents
+        if intent.symbol in owned and intent.reduce_only and not intent.order_type.is_trigger
+    )
+    closed = {intent.symbol for intent in intents}
+    after = {held.symbol: held for held in found.memory.exits if held.symbol in closed}
+    memory = replace(before, exits=tuple(after.get(held.symbol, held) for held in before.exits))
+    notes = tuple(note for note in found.notes if note.subject in closed)
+    return replace(found, intents=intents, cancels=(), top_ups={}, transfers=(), notes=notes, memory=memory)
 
 
 def _context(

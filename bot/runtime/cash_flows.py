@@ -3,7 +3,7 @@
 The reconciler journals deposits and withdrawals that the venue lists, and what nothing else explains as an adjustment;
 the peak of equity and the day's opening equity move along with both. Cash that is missing without a record of the venue
 moves neither: the breakers see it as a loss. An operator may let the peak begin anew (`resume --rebase-peak`): after a
-long fall nothing else ends the breaker that goes by it.
+long fall nothing else ends the breaker that goes by it. Funding counts for the exits that it was paid for.
 """
 
 from dataclasses import replace
@@ -16,10 +16,11 @@ from bot.execution.ledger import WALLET
 from bot.execution.unexplained import ADJUSTMENT
 from bot.journal.journal import Journal
 from bot.journal.reader import JournalReader
+from bot.playbook.positions.exits import with_funding
 from bot.ports import FLOWS, PERP_FLOWS
 from bot.runtime.kill.switch import ResumeRequest
 
-PEAK_REBASED, BASELINE = "peak_rebased", "baseline"
+PEAK_REBASED, BASELINE, FUNDING = "peak_rebased", "baseline", "funding"
 
 
 def count_flows(memory: Memory, reader: JournalReader, snapshot: Snapshot, quote: str) -> Memory:
@@ -65,3 +66,14 @@ def _value(key: str, amount: str, snapshot: Snapshot, quote: str) -> Decimal:
         return Decimal(amount)
     price = snapshot.price(f"{asset}/{quote}") if key.startswith("spot:") else None
     return Decimal(amount) * (price or ZERO)
+
+
+def count_funding(memory: Memory, reader: JournalReader) -> Memory:
+    """Add the funding journaled since the last turn to the open exits, each payment once."""
+    paid: dict[str, Decimal] = {}
+    last = memory.payments_seq
+    for payment, seq in reader.load_payments_after(last):
+        last = max(last, seq)
+        if payment.kind == FUNDING and payment.symbol is not None:
+            paid[payment.symbol] = paid.get(payment.symbol, ZERO) - payment.amount
+    return replace(with_funding(memory, paid), payments_seq=last)

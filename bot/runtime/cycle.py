@@ -7,7 +7,7 @@ one writer.
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -27,27 +27,18 @@ from bot.execution.executor import Executor, Outcome
 from bot.execution.reconcile import Reconciler, Truth
 from bot.feeds.fee_prices import FeePrices
 from bot.feeds.snapshot import Observer
-from bot.journal.journal import Journal, JournalReader
+from bot.journal.journal import Journal
 from bot.playbook.book.portfolio import build_portfolio
 from bot.playbook.market.signal_cache import SignalCache
 from bot.playbook.policy.numbers import Policy, Sectors
-from bot.playbook.positions.exits import with_funding
 from bot.playbook.rotation.progress import end_refused
 from bot.ports import URGENT, Unavailable, Venue, VenueRejected
 from bot.risk import Approved, Limits, Refused
 from bot.risk.cooldown import count_drawdown
-from bot.runtime.cash_flows import count_flows
+from bot.runtime.cash_flows import count_flows, count_funding
 from bot.runtime.risk_inputs import load_risk_inputs
-from bot.runtime.turn import (
-    CYCLE,
-    GUARD,
-    Numbers,
-    TurnPlan,
-    judge,
-    propose,
-    record_of,
-    stopped_entries,
-)
+from bot.runtime.streams.early_exit import Look, is_settled, look_again
+from bot.runtime.turn import CYCLE, EARLY_EXIT, GUARD, Numbers, TurnPlan, judge, propose, record_of, stopped_entries
 from bot.runtime.watch.account import AccountWatch
 from bot.runtime.watch.drawdown import record_drawdown
 from bot.runtime.watch.leverage import LeverageWatch
@@ -57,8 +48,9 @@ from bot.runtime.watch.unfilled_exits import note_unfilled_exits
 from bot.runtime.watch.valuation import record_valuation
 from bot.runtime.watch.worth_keeping import is_eventful, is_worth_keeping
 
-FUNDING, ACCOUNT, BREAKERS = "funding", "account", "breakers"
+ACCOUNT, BREAKERS = "account", "breakers"
 Ordered = TypeVar("Ordered", Snapshot, Account)
+T = TypeVar("T")
 TURN_GRACE_SECONDS = 2.0
 
 
@@ -136,7 +128,8 @@ class Cycle:
         self._leverage_watch = LeverageWatch(parts.venue, parts.journal, parts.executor, kill_level=kill_level)
         self._lock = asyncio.Lock()
         self._failed_turns = 0
-        self._under_way: asyncio.Task[CycleResult] | None = None
+        self._under_way: asyncio.Task[Any] | None = None
+        self._latest: Look | None = None  # what the latest turn has found; None after one that came to nothing
 
     async def run(self) -> CycleResult:
         """A full cycle.
@@ -150,6 +143,16 @@ class Cycle:
     async def guard(self) -> CycleResult:
         """Exits, hedges and liquidation distance only."""
         return await self._counted(GUARD)
+
+    async def close_early(self, symbols: Sequence[str]) -> CycleResult | None:
+        """Close what the exits of these perps close now, before a guard has looked at everything (decision 0036). None
+        where nothing is to be closed, or where it takes a guard to know; a guard has to follow either way.
+
+        Raises:
+            Unavailable, JournalError: as for `run`.
+        """
+        async with self._lock:
+            return await self._alone(self._early_turn(symbols))
 
     async def settle(self) -> Truth:
         """Journal and venue compared, without a decision."""
@@ -206,24 +209,29 @@ class Cycle:
     async def _counted(self, kind: str) -> CycleResult:
         """One turn at a time; how many in a row came to nothing is what the gate asks after an outage."""
         async with self._lock:
-            self._under_way = asyncio.create_task(self._turn(kind))
             try:
-                result = await self._under_way
+                result = await self._alone(self._turn(kind))
             except Unavailable:
                 self._failed_turns += 1
                 raise
-            except asyncio.CancelledError:
-                caller = asyncio.current_task()
-                if caller is None or caller.cancelling():
-                    raise
-                self._failed_turns += 1
-                raise Unavailable("the kill switch ended the turn, which hung") from None
-            finally:
-                self._under_way = None
             self._failed_turns = 0
             if any(outcome.filled_size > 0 for outcome in result.outcomes):
                 self.is_canary = False
             return result
+
+    async def _alone(self, turn: Coroutine[Any, Any, T]) -> T:
+        """The result of the one turn that is under way, which the kill switch may end."""
+        self._under_way = asyncio.create_task(turn)
+        try:
+            result: T = await self._under_way
+        except asyncio.CancelledError:
+            caller = asyncio.current_task()
+            if caller is None or caller.cancelling():
+                raise
+            raise Unavailable("the kill switch ended the turn, which hung") from None
+        finally:
+            self._under_way = None
+        return result
 
     async def plan(self) -> CycleResult:
         """What `run` would do now: the same reads and the same two functions; nothing is recorded, sent or cancelled.
@@ -268,9 +276,9 @@ class Cycle:
         """Propose, read what the gate needs besides, judge."""
         parts, inputs, truth = self.parts, observation.inputs, observation.truth
         reader, day_start_ms, quote = parts.journal.reader, inputs.memory.day_start_ms, inputs.account.quote
-        proposal = propose(inputs, parts.numbers, self._signal_cache)
-        snapshot = inputs.snapshot
-        if proposal.symbols:
+        proposal, fees = propose(inputs, parts.numbers, self._signal_cache), reader.load_fees(day_start_ms)
+        snapshot, is_early = inputs.snapshot, inputs.kind == EARLY_EXIT  # what only reduces needs neither of the two
+        if proposal.symbols and not is_early:
             snapshot = in_order(await parts.observer.with_books(snapshot, proposal.symbols))
         risk = load_risk_inputs(
             reader,
@@ -282,12 +290,13 @@ class Cycle:
             failed_turns=self._failed_turns,
             is_canary=inputs.is_canary,
             account_problems=self.account_watch.blocking,
-            fee_prices=await self._fee_prices.fetch_missing(reader.load_fees(day_start_ms), snapshot, quote),
+            fee_prices=None if is_early else await self._fee_prices.fetch_missing(fees, snapshot, quote),
         )
         return judge(proposal, TurnBooks(snapshot, risk), parts.numbers)
 
     async def _turn(self, kind: str) -> CycleResult:
         parts, kill, started = self.parts, self._kill_level(), time.monotonic()
+        self._latest = None
         URGENT.set(kind == GUARD or kill is not KillLevel.OFF)
         resting = self._resting_entries()
         await parts.executor.cancel(self.load_withdrawn(kill))
@@ -306,6 +315,37 @@ class Cycle:
         await parts.executor.cancel(stopped_entries(plan, truth))
         notes += await self._top_up(decision.top_ups)
         notes += await self._leverage_watch.set_right(decision.memory, truth.account)
+        result = await self._act(kind, number, plan, truth, notes, started)
+        return replace(result, has_rest_ended=bool(resting - self._resting_entries()))
+
+    async def _early_turn(self, symbols: Sequence[str]) -> CycleResult | None:
+        """An early exit: `_turn` with the observation of the latest one, as far as it still holds."""
+        parts, kill, latest, started = self.parts, self._kill_level(), self._latest, time.monotonic()
+        reader = parts.journal.reader
+        if latest is None or kill is not KillLevel.OFF:
+            return None
+        URGENT.set(True)
+        working = reader.load_working()
+        settled = sorted(symbol for symbol in set(symbols) if is_settled(symbol, latest, working))
+        seen, same = await look_again(latest, settled, parts.venue, parts.observer) if settled else (latest, ())
+        if not same:
+            return None
+        memory, truth = reader.load_memory(), seen.truth
+        inputs = TurnInputs(
+            EARLY_EXIT, kill, self.is_canary, in_order(seen.snapshot), truth.account, memory, truth.working, early=same
+        )
+        plan = await self._plan(Observation(inputs, truth, memory))
+        if not plan.approved:
+            return None
+        self._latest, number = None, reader.next_cycle_number()
+        await parts.journal.record_cycle(record_of(plan, number, parts.config_digest))
+        return await self._act(EARLY_EXIT, number, plan, truth, (), started)
+
+    async def _act(
+        self, kind: str, number: int, plan: TurnPlan, truth: Truth, notes: tuple[Note, ...], started: float
+    ) -> CycleResult:
+        """Carry out what was approved, and settle where anything was done."""
+        parts, decision = self.parts, plan.decision
         held = {symbol: position.size for symbol, position in truth.account.positions.items()}
         outcomes = await parts.executor.act(plan.approved, held)
         decision, ended = await self._end_refused(decision, outcomes)
@@ -318,9 +358,8 @@ class Cycle:
             )
             plan = replace(plan, portfolio=portfolio)
             await parts.journal.record_fact(ACCOUNT, encode(truth.account))
-        result = self._result(number, kind, plan, truth, started=started)
-        has_rest_ended = bool(resting - self._resting_entries())
-        return replace(result, outcomes=outcomes, notes=notes, has_rest_ended=has_rest_ended)
+        self._latest = Look(plan.inputs.snapshot, truth)
+        return replace(self._result(number, kind, plan, truth, started=started), outcomes=outcomes, notes=notes)
 
     def _result(self, number: int, kind: str, plan: TurnPlan, truth: Truth, *, started: float) -> CycleResult:
         policy = self.parts.policy
@@ -450,14 +489,3 @@ def mark_equity(memory: Memory, portfolio: Portfolio, limits: Limits, now_ms: in
         day_start_ms=day_start,
         day_start_equity=portfolio.equity if is_new_day else memory.day_start_equity,
     )
-
-
-def count_funding(memory: Memory, reader: JournalReader) -> Memory:
-    """Add the funding journaled since the last turn to the open exits, each payment once."""
-    paid: dict[str, Decimal] = {}
-    last = memory.payments_seq
-    for payment, seq in reader.load_payments_after(last):
-        last = max(last, seq)
-        if payment.kind == FUNDING and payment.symbol is not None:
-            paid[payment.symbol] = paid.get(payment.symbol, ZERO) - payment.amount
-    return replace(with_funding(memory, paid), payments_seq=last)

@@ -12,6 +12,7 @@ import signal
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from functools import partial
 
 import structlog
 
@@ -326,6 +327,8 @@ class Daemon:
 
     async def _guards(self) -> None:
         while not await self._pace.wait(self._stop):
+            if crossed := self._pace.take_crossed():
+                await self._turn(partial(self._app.cycle.close_early, crossed), is_early=True)
             await self._guard()
             self._expect_guard()
 
@@ -345,15 +348,19 @@ class Daemon:
         if result is not None and result.has_rest_ended and result.kill is KillLevel.OFF and not self._stop.is_set():
             await self._cycle()
 
-    async def _turn(self, turn: Callable[[], Awaitable[CycleResult]]) -> CycleResult | None:
-        """One turn, logged; None when it came to nothing."""
-        self._write_obstacles()
+    async def _turn(
+        self, turn: Callable[[], Awaitable[CycleResult | None]], *, is_early: bool = False
+    ) -> CycleResult | None:
+        """One turn, logged; None when it came to nothing. An early exit leaves what takes time to its guard."""
+        if not is_early:
+            self._write_obstacles()
         result: CycleResult | None = None
         self._pace.begin()
         try:
             await self._return_to_journal()
             await self._app.take_tighter_limits()
-            await self._check_clock_if_due()
+            if not is_early:
+                await self._check_clock_if_due()
             result = await turn()
         except Unavailable as error:
             _log.warning("cycle_abandoned", why=str(error))
@@ -365,6 +372,8 @@ class Daemon:
             return None
         finally:
             self._pace.end(result)
+        if result is None:
+            return None
         self._run_log.write(result)
         log_cycle(result, self._app.kill.source() if result.kill is not KillLevel.OFF else ("", ""))
         self._write_obstacles()

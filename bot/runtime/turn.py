@@ -18,14 +18,14 @@ from bot.execution.reconcile import Truth
 from bot.journal.record import CycleRecord
 from bot.playbook.book.portfolio import build_portfolio
 from bot.playbook.book.universe import sectors_at
-from bot.playbook.decide import decide, guard
+from bot.playbook.decide import close_early, decide, guard
 from bot.playbook.market.signal_cache import SignalCache
 from bot.playbook.orders.flatten import flatten
 from bot.playbook.policy.numbers import Policy, Sectors
 from bot.risk import Approved, Limits, Refused, fit_to_depth, review, shrink, tripped
 from bot.runtime.risk_inputs import turn_risk
 
-CYCLE, GUARD = "cycle", "guard"
+CYCLE, GUARD, EARLY_EXIT = "cycle", "guard", "early_exit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +71,9 @@ class TurnPlan:
 
 
 def propose(inputs: TurnInputs, numbers: Numbers, cache: SignalCache | None = None) -> Proposal:
-    """What is wanted: the whole playbook in a cycle, exits and hedges in a guard; only the sales of a flatten while the
-    kill switch asks for one; small first orders after a start. `cache` saves a bot that decides again and again time.
+    """What is wanted: the whole playbook in a cycle, exits and hedges in a guard, of which an early exit takes what
+    closes the perps that were asked about; only the sales of a flatten while the kill switch asks for one; small first
+    orders after a start. `cache` saves a bot that decides again and again time.
     """
     policy, sectors, memory, snapshot = numbers.policy, numbers.sectors, inputs.memory, inputs.snapshot
     with decimal_context():
@@ -84,6 +85,8 @@ def propose(inputs: TurnInputs, numbers: Numbers, cache: SignalCache | None = No
             decision = decide(snapshot, portfolio, memory, policy, sectors, inputs.working, signals, inputs.unseen)
         else:
             decision = guard(snapshot, portfolio, memory, policy, sectors, inputs.working, inputs.unseen)
+        if inputs.kind == EARLY_EXIT:
+            decision = close_early(decision, memory, inputs.early)
         if inputs.kill is KillLevel.FLATTEN:
             intents = flatten(
                 snapshot,

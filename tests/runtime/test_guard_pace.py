@@ -330,6 +330,25 @@ def test_ordinary_moves_take_no_guard_from_an_exit(price: str) -> None:
     assert 47.35 in [pytest.approx(at, abs=0.11) for at in run(scenario)]
 
 
+@pytest.mark.parametrize(
+    ("price", "symbol", "crossed"),
+    [("92", PERP, (PERP,)), ("110", PERP, (PERP,)), ("94", PERP, ()), ("90", "OTHER/USDT:USDT", ())],
+)
+def test_a_mark_at_an_exit_level_is_named_once_and_forgotten_by_the_next_turn(
+    price: str, symbol: str, crossed: tuple[str, ...]
+) -> None:
+    async def scenario(one: Run) -> Any:
+        one.pace.end(one.result)
+        one.loop.call_later(0.5, lambda: one.tell(price, symbol=symbol))
+        await asyncio.sleep(1)
+        named = one.pace.take_crossed(), one.pace.take_crossed()
+        one.tell(price, symbol=symbol)
+        one.pace.begin()
+        return *named, one.pace.take_crossed()
+
+    assert run(scenario) == (crossed, (), ())
+
+
 def test_health_expects_the_next_guard_by_what_is_under_way(tmp_path: Path) -> None:
     """Ten periods are no limit for the guard that has to place a stop."""
 

@@ -15,6 +15,7 @@ from bot.ports import Stream, StreamNews, StreamState
 from bot.risk import Refused
 from bot.runtime.cycle import CycleResult
 from bot.runtime.streams.pace import GuardPace
+from bot.runtime.turn import EARLY_EXIT
 from bot.simex.engine.types import ExchangeEvent
 from tests.sim.faults import STREAM_KINDS, Kind
 from tests.sim.wire import ACCOUNT
@@ -82,6 +83,11 @@ class SimStreams:
                 if is_over:
                     break
                 self.guards.append(loop.time())
+                life.crossed = life.pace.take_crossed()
+                if life.crossed:
+                    await world.run_turn(life, EARLY_EXIT)
+                    if life.doom.is_dead or life.app.journal.failed is not None:
+                        break
                 life.latest = await world.run_turn(life, "guard")
                 life.latest_ended = loop.time()
                 if life.doom.is_dead or life.app.journal.failed is not None:

@@ -97,6 +97,10 @@ class FaultyVenue:
             del found[self._plan.choose(Kind.INSTRUMENT_MISSING, sorted(found))]
         return found
 
+    async def fetch_position_size(self, symbol: str) -> Decimal:
+        held = (await self.fetch_account()).positions.get(symbol)
+        return Decimal(0) if held is None else held.size
+
     async def fetch_quotes(self, symbols: Sequence[str]) -> Mapping[str, Quote]:
         found = await self._port.ask(lambda: at_once(self._inner.fetch_quotes(symbols)))
         return {

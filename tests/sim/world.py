@@ -39,6 +39,7 @@ from bot.runtime.settings.model import Settings, Sources, packaged_config
 from bot.runtime.settings.snapshot import record_config
 from bot.runtime.simulator.embedded import neutral_holdings
 from bot.runtime.streams.pace import GuardPace
+from bot.runtime.turn import EARLY_EXIT
 from bot.runtime.wiring import App, AppSeams, assemble
 from bot.simex.engine.exchange import Exchange
 from bot.simex.engine.rules import DuplicateScope, Rules
@@ -163,7 +164,8 @@ class LocalClock:
 
 @dataclass
 class Life:
-    """One process of the bot. `turn` is a cycle or a guard as the daemon would run it."""
+    """One process of the bot. `turn` is a cycle, a guard or an early exit as the daemon would run it; `crossed` are the
+    perps that the latter is about."""
 
     app: App
     doom: Doom
@@ -174,11 +176,14 @@ class Life:
     clock_checked_ms: int = 0
     results: int = 0
     acting: int = 0  # actions of the switch under way
+    crossed: tuple[str, ...] = ()
     latest: CycleResult | None = None  # what came of the latest turn, and when it ended
     latest_ended: float = 0.0
 
-    async def turn(self, kind: str) -> CycleResult:
-        """Raises what the daemon would meet: Unavailable, JournalError; anything else is a bug."""
+    async def turn(self, kind: str) -> CycleResult | None:
+        """None of an early exit that closes nothing.
+
+        Raises what the daemon would meet: Unavailable, JournalError; anything else is a bug."""
         result: CycleResult | None = None
         self.pace.begin()
         try:
@@ -188,11 +193,13 @@ class Life:
             self.latest, self.latest_ended = result, asyncio.get_running_loop().time()
         return result
 
-    async def _turn(self, kind: str) -> CycleResult:
+    async def _turn(self, kind: str) -> CycleResult | None:
         app = self.app
         app.kill.poll()
         await app.journal.return_if_unlocked(may_stay=app.kill.level() is not KillLevel.OFF)
         await app.take_tighter_limits()
+        if kind == EARLY_EXIT:
+            return await app.cycle.close_early(self.crossed)
         now_ms = app.clock.now_ms()
         if abs(now_ms - self.clock_checked_ms) > 300_000:
             self.clock_checked_ms = now_ms
@@ -624,13 +631,15 @@ class World:
         self.hooks.after_turn(life, kind, result)
         return result
 
-    def _read_turn(self, life: Life, kind: str, task: "asyncio.Task[CycleResult]") -> CycleResult | None:
+    def _read_turn(self, life: Life, kind: str, task: "asyncio.Task[CycleResult | None]") -> CycleResult | None:
         if task.cancelled():
             self.note(f"{kind}: cancelled")
             return None
         error = task.exception()
         if error is None:
             result = task.result()
+            if result is None:
+                return None
             life.results += 1
             self.note(f"{kind} {result.number}: {len(result.outcomes)} outcomes")
             return result

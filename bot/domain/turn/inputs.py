@@ -60,7 +60,8 @@ class TurnInputs:
 
     `memory` is that of the turn before with what the journal has counted since: deposits, equity, funding. `is_canary`:
     no entry has been carried out since the start. `risk` is None before the order books are read, and in records of
-    older versions. `unseen`: client ids in `working` that the venue does not show to rest.
+    older versions. `unseen`: client ids in `working` that the venue does not show to rest. `early`: in an early exit
+    the perps that were asked about again; the rest is as the turn before it has found it.
     """
 
     kind: str
@@ -72,6 +73,7 @@ class TurnInputs:
     working: tuple[Order, ...]
     risk: RiskInputs | None = None
     unseen: tuple[str, ...] = ()
+    early: tuple[str, ...] = ()
 
     @property
     def books(self) -> TurnBooks:

@@ -78,6 +78,7 @@ class GuardPace:
         self._guarded_s = self._looked_s = self._alert_until_s = self._wakes_s = now()
         self._wakes = {cause: float(most) for cause, (most, _) in BUDGETS.items()}
         self._heard: set[Cause] = set()
+        self._crossed: set[str] = set()
 
     @property
     def longest_s(self) -> float:
@@ -109,12 +110,21 @@ class GuardPace:
         self._prices[news.symbol] = news
         bounds = self._ranges.get(news.symbol)
         if bounds is not None and not bounds.holds(news.price):
-            self._wake(Cause.EXIT if bounds.has_exit_at(news.price) else Cause.PRICE)
+            is_exit = bounds.has_exit_at(news.price)
+            if is_exit and is_perp(news.symbol):
+                self._crossed.add(news.symbol)
+            self._wake(Cause.EXIT if is_exit else Cause.PRICE)
+
+    def take_crossed(self) -> tuple[str, ...]:
+        """The perps whose mark has reached an exit level since the latest turn began, each time once."""
+        crossed, self._crossed = tuple(sorted(self._crossed)), set()
+        return crossed
 
     def begin(self) -> None:
         """A turn begins, and its reads come after whatever was heard."""
         self._news.clear()
         self._heard.clear()
+        self._crossed.clear()
 
     def end(self, result: CycleResult | None) -> None:
         """A turn has ended; None when it came to nothing. Its answers, and nothing that a stream has said, make the

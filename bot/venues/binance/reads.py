@@ -87,6 +87,15 @@ class Reads(Asking):
         )
 
     @readable
+    async def fetch_position_size(self, symbol: str) -> Decimal:
+        """A row for each side that has a position or orders, one at most in one-way mode."""
+        found = rows.rows_of(await self._get("fapiPrivateV3GetPositionRisk", symbol), "positions")
+        name = self._link.venue_symbol(symbol)
+        if len(found) > 1 or any(row["symbol"] != name or partial_rows.side_of(row) != "BOTH" for row in found):
+            raise Unavailable(f"{symbol}: not the one position of one-way mode")
+        return rows.number(found[0]["positionAmt"]) if found else Decimal(0)
+
+    @readable
     async def fetch_quotes(self, symbols: Sequence[str]) -> Mapping[str, Quote]:
         """Best prices; symbols the venue does not answer for, or not readably, are missing, with the reason."""
         at_ms = self._link.now_ms()

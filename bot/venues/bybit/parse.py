@@ -69,7 +69,7 @@ def position(row: Row, symbol: str, *, is_isolated: bool) -> Position:
     Raises:
         ValueError: a price is none.
     """
-    size = number(row["size"]) * _sign(row)
+    size = signed_size(row)
     entry, mark = number(row["avgPrice"]), number(row["markPrice"])
     if entry < 0 or mark <= 0:
         raise ValueError(f"{symbol}: entry price is {entry} and mark price {mark}")
@@ -84,6 +84,12 @@ def position(row: Row, symbol: str, *, is_isolated: bool) -> Position:
         liquidation_price=positive(row.get("liqPrice")),
         is_isolated=is_isolated,
     )
+
+
+def signed_size(row: Row) -> Decimal:
+    """The size of a row of position/list; its side is empty where nothing is held."""
+    size = number(row["size"])
+    return size * _sign(row) if size else size
 
 
 def partial_position(row: Row, symbol: str, *, is_isolated: bool) -> Position | None:

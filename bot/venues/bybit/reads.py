@@ -63,6 +63,16 @@ class BybitReads(BybitAsking):
         )
 
     @readable
+    async def fetch_position_size(self, symbol: str) -> Decimal:
+        """A symbol that is asked for has a row, an empty one where nothing is held."""
+        name = self._link.venue_symbol(symbol)
+        found = await self._list("privateGetV5PositionList", "positions", category=LINEAR, symbol=name)
+        one_way = (name, str(parse.ONE_WAY))
+        if [(row["symbol"], str(row.get("positionIdx", parse.ONE_WAY))) for row in found] != [one_way]:
+            raise Unavailable(f"{symbol}: not the one position of one-way mode")
+        return parse.signed_size(found[0])
+
+    @readable
     async def fetch_quotes(self, symbols: Sequence[str]) -> Mapping[str, Quote]:
         """Best prices; symbols the venue does not answer for, or not readably, are missing, with the reason."""
         found: dict[str, Quote] = {}

@@ -8,6 +8,7 @@ import aiohttp
 from bot.domain.candles import CandleSeries
 from bot.domain.instrument import Instrument
 from bot.domain.market import Book, Funding, OpenInterest, Quote
+from bot.domain.money import ZERO
 from bot.domain.order import Fill, Order
 from bot.domain.portfolio import Account
 from bot.ports import (
@@ -20,6 +21,7 @@ from bot.ports import (
     OrderReport,
     OrderRequest,
     Payment,
+    ReadsPositionSize,
     SetupFailed,
     Stream,
     Unavailable,
@@ -33,8 +35,8 @@ __all__ = ["CcxtVenue", "ConnectionRules", "Credentials", "Seams"]
 
 
 class CcxtVenue:
-    """One account at one exchange through unmodified ccxt; implements `bot.ports.Venue`, `bot.ports.Streaming` and
-    `bot.ports.RecallsStops`.
+    """One account at one exchange through unmodified ccxt; implements `bot.ports.Venue`, `bot.ports.Streaming`,
+    `bot.ports.ReadsPositionSize` and `bot.ports.RecallsStops`.
 
     Args:
         adapter: the venue.
@@ -146,6 +148,17 @@ class CcxtVenue:
         account = await self._reads.fetch_account()
         self._writes.compare_leverage(account.positions)
         return account
+
+    async def fetch_position_size(self, symbol: str) -> Decimal:
+        """By the venue's own question for one position; where there is none, by the whole account."""
+        reads = self._reads
+        if isinstance(reads, ReadsPositionSize):
+            return await reads.fetch_position_size(symbol)
+        account = await self.fetch_account()
+        if why := next((why for key, why in account.unreadable.items() if key in ("perp:", f"perp:{symbol}")), ""):
+            raise Unavailable(why)
+        held = account.positions.get(symbol)
+        return ZERO if held is None else held.size
 
     async def fetch_quotes(self, symbols: Sequence[str]) -> Mapping[str, Quote]:
         return await self._reads.fetch_quotes(symbols)

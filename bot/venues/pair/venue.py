@@ -26,6 +26,7 @@ from bot.ports import (
     OrderReport,
     OrderRequest,
     Payment,
+    ReadsPositionSize,
     RecallsStops,
     Rejection,
     SetupFailed,
@@ -213,6 +214,12 @@ class PairVenue:
             if isinstance(answer, Account):
                 self._is_unified[half.role] = answer.is_unified
         return joined(spot, perp, self._quote)
+
+    async def fetch_position_size(self, symbol: str) -> Decimal:
+        venue = self._of(symbol)
+        if not isinstance(venue, ReadsPositionSize):
+            raise Unavailable(f"{venue.id} has no question for one position")
+        return await venue.fetch_position_size(symbol)
 
     async def fetch_payments(self, since_ms: int) -> tuple[Payment, ...]:
         """Not whole where a half does not answer: it is to be asked again soon."""

@@ -9,7 +9,17 @@ import pytest
 
 from bot.domain.instrument import Kind, Side
 from bot.domain.order import OrderType, TimeInForce
-from bot.ports import Lane, OrderRequest, OutcomeUnknown, Rejection, ReportState, Unavailable, Venue, VenueRejected
+from bot.ports import (
+    Lane,
+    OrderRequest,
+    OutcomeUnknown,
+    ReadsPositionSize,
+    Rejection,
+    ReportState,
+    Unavailable,
+    Venue,
+    VenueRejected,
+)
 from tests.venues.contract.stands import NO_TRANSFERS, STANDS, Stand
 from tests.venues.simex_bench import HOUR_MS, PERP, SPOT, D, order_request
 
@@ -80,6 +90,8 @@ async def test_an_account_is_reviewed_and_read(stand: Stand) -> None:
     assert account.cash + account.perp_wallet == D(11_000)
     assert account.perp_wallet == D(0 if account.is_unified else 1_000)
     assert account.positions == {}
+    if isinstance(stand.venue, ReadsPositionSize):
+        assert await stand.venue.fetch_position_size(PERP) == 0
 
 
 @pytest.mark.parametrize("symbol", BOTH)
@@ -173,6 +185,8 @@ async def test_a_short_with_leverage_margin_and_stop(stand: Stand) -> None:
     await venue.set_leverage(PERP, D(5))
     await venue.submit_order(order(stand, PERP, Side.SELL, "50", None))
     held = (await venue.fetch_account()).positions[PERP]
+    if isinstance(venue, ReadsPositionSize):
+        assert await venue.fetch_position_size(PERP) == held.size != 0
     assert (held.size, held.leverage, held.is_isolated) == (D(-50), D(5), True)
     await venue.move_margin(PERP, D("12.5"))
     assert (await venue.fetch_account()).positions[PERP].margin == held.margin + D("12.5")
