@@ -138,12 +138,26 @@ def test_the_highest_of_all_hands_is_in_force_and_none_can_lower_it(
         (b" Pause \nbecause", PAUSE),
         (b"reduce-only", REDUCE_ONLY),
         (b"flatten\r\n", FLATTEN),
+        (b"\xef\xbb\xbfflatten\n", FLATTEN),
+        ("flatten\r\n".encode("utf-16"), FLATTEN),
+        ("flatten\n".encode("utf-16-be"), CANCEL),  # nothing says that it is UTF-16
+        (b'"flatten"\r\n', FLATTEN),
+        (b"\n\nflatten\nbecause", FLATTEN),
+        (b"cancel_all", KillLevel.CANCEL_ALL),
+        (b"reduce only", REDUCE_ONLY),
+        (b"flatten now", CANCEL),
     ],
 )
 def test_a_flag_file_means_cancel_unless_it_names_a_level(hands: Hands, content: bytes, level: KillLevel) -> None:
     hands.flag.path.write_bytes(content)
     assert hands.flag.load() is level
     assert hands.switch.level() is level
+
+
+def test_a_flag_that_leads_nowhere_means_cancel(hands: Hands) -> None:
+    hands.flag.path.symlink_to("nowhere")
+    assert hands.flag.load() is CANCEL
+    assert hands.switch.level() is CANCEL
 
 
 def test_a_flag_that_cannot_be_read_means_cancel(hands: Hands) -> None:

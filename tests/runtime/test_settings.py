@@ -211,6 +211,77 @@ def test_an_unknown_secret_file_is_refused_without_showing_what_is_in_it(workpla
     assert "hunter2" not in words
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("venue_api_key", "k" * 40, "is not read; with two underscores it is the secret venue__api_key"),
+        ("venue__api_key", "\n", "is empty; write the bare key into it"),
+        ("venue__api_key", None, "is no file, but a folder"),
+    ],
+)
+def test_a_secret_that_is_there_and_gives_no_key_is_refused(
+    workplace: Path, name: str, content: str | None, words: str
+) -> None:
+    file = workplace / "secrets" / name
+    file.parent.mkdir()
+    if content is None:
+        file.mkdir()
+    else:
+        file.write_text(content)
+    assert f"secrets/{name}: {words}" in problem_of()
+
+
+def test_the_name_of_a_secret_file_has_no_case(workplace: Path) -> None:
+    (workplace / "secrets").mkdir()
+    for name in ("VENUE__API_KEY", "Venue__Api_Secret"):
+        (workplace / "secrets" / name).write_text(name.lower().replace("_", "0"))
+    assert load_settings().secret_values() == ("venue00api0key", "venue00api0secret")
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ('Kill_Switch = "pause"', "Kill_Switch = 'pause': unknown key; did you mean 'kill_switch'?"),
+        ('MODE = "trade"', "MODE = 'trade': unknown key"),
+        ("[Risk]\ngross_max = 0.5", "Risk"),
+        ("[playbook.Regime]\noverride = 'downtrend'", "playbook.Regime"),
+    ],
+)
+def test_a_name_in_other_letters_is_refused_and_not_ignored(workplace: Path, line: str, words: str) -> None:
+    (workplace / "sectorbot.toml").write_text(line + "\n")
+    assert words in problem_of()
+
+
+def test_a_name_in_other_letters_is_refused_on_the_command_line() -> None:
+    assert "unknown key; did you mean 'risk'?" in problem_of("RISK.gross_max=0.5")
+
+
+@pytest.mark.parametrize("is_folder", [True, False])
+def test_a_settings_file_that_is_no_file_is_refused_and_not_ignored(workplace: Path, is_folder: bool) -> None:
+    file = workplace / "sectorbot.toml"
+    if is_folder:
+        file.mkdir()
+    else:
+        file.symlink_to("nowhere")
+    assert "sectorbot.toml: " in problem_of()
+
+
+def test_brackets_without_end_are_a_problem_of_the_file(workplace: Path) -> None:
+    (workplace / "sectorbot.toml").write_text(f"a = {'[' * 3_000}{']' * 3_000}\n")
+    assert "too many brackets" in problem_of()
+
+
+@pytest.mark.parametrize("name", ["SECTOBOT__KILL_SWITCH", "SECTORBOTS__KILL_SWITCH", "Sector_bot__kill_switch"])
+def test_a_prefix_with_a_letter_wrong_is_refused_and_not_ignored(
+    workplace: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (workplace / ".env").write_text(f"OTHER__TOOL=1\nSELECTOR__X=1\n{name}=pause\n")
+    assert f".env:3: {name}: unknown" in problem_of()
+    (workplace / ".env").unlink()
+    monkeypatch.setenv(name, "pause")
+    assert f"environment {name}: unknown" in problem_of()
+
+
 def test_what_stands_under_a_foreign_name_in_the_venues_table_is_not_shown(workplace: Path) -> None:
     (workplace / "sectorbot.toml").write_text('[venue]\ncredential = "hunter2hunter2"\n')
     words = problem_of()

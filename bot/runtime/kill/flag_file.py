@@ -4,6 +4,7 @@ A spare file beside the flag has its blocks already. When nothing new can be wri
 and it takes the flag's name, which needs no space.
 """
 
+import codecs
 import contextlib
 import errno
 import os
@@ -18,7 +19,10 @@ _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 
 class FlagFile:
-    """A file whose existence is an order to stop. Empty, or with a word nobody knows, it means `cancel`."""
+    """A file whose existence is an order to stop. Empty, or with a word nobody knows, it means `cancel`.
+
+    A level counts with quotes around it and with a blank or `_` for `-`: what was meant to flatten must not do less.
+    """
 
     def __init__(self, directory: Path) -> None:
         self.path, self._spare = directory / FLAG_NAME, directory / SPARE_NAME
@@ -26,9 +30,9 @@ class FlagFile:
     def load(self) -> KillLevel:
         """The level it asks for; a file that cannot be read asks for `cancel`."""
         try:
-            word = self.path.read_text(encoding="utf-8").split("\n", 1)[0].strip().lower()
+            word = self._load_lines()[0].strip().strip("\"'").strip().lower().replace("_", "-").replace(" ", "-")
         except FileNotFoundError:
-            return KillLevel.OFF
+            return KillLevel.CANCEL if self.path.is_symlink() else KillLevel.OFF
         except (OSError, UnicodeDecodeError):
             return KillLevel.CANCEL
         return KillLevel(word) if word in set(KillLevel) - {KillLevel.OFF} else KillLevel.CANCEL
@@ -36,11 +40,19 @@ class FlagFile:
     def load_message(self) -> tuple[str, str]:
         """Why, and who asks: the second and the third line; empty where the file does not say."""
         try:
-            lines = self.path.read_text(encoding="utf-8").split("\n")
+            lines = self._load_lines()
         except (OSError, UnicodeDecodeError):
             lines = []
         reason, by = (" ".join(line.split()) for line in (*lines[1:3], "", "")[:2])
         return reason, by
+
+    def _load_lines(self) -> list[str]:
+        """At least one line, as an editor or a shell has written it: with a byte order mark, in UTF-16, after blank
+        lines. Raises OSError, UnicodeDecodeError."""
+        data = self.path.read_bytes()
+        is_wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        text = data.decode("utf-16" if is_wide else "utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+        return text.lstrip().split("\n")
 
     def record(self, level: KillLevel, reason: str, by: str = "") -> KillLevel:
         """Ask for a level, or for the higher one that stands there already; the level it asks for now.

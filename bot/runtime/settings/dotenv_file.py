@@ -3,6 +3,7 @@
 import codecs
 import re
 from collections.abc import Collection
+from difflib import SequenceMatcher
 from io import StringIO
 from pathlib import Path
 
@@ -12,10 +13,18 @@ ENV_PREFIX = "SECTORBOT__"
 OF_OTHER_TOOLS = ("SECTORBOT_STATE", "SECTORBOT_REPLICA")  # the units and litestream of deploy/
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _MEANT = re.compile(r"sector[^a-z]*bot")
+_NEAR = 0.8  # share of letters in common: one or two are wrong
 _ONLY_COMMENT = re.compile(r"=[^\S\r\n]+#")
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 Assigned = tuple[str, str, str]  # name, value, place
+
+
+def is_misspelt(name: str) -> bool:
+    """Whether a name begins almost like ours: SECTOBOT__KILL_SWITCH. Names of other tools do not."""
+    prefix, underscores, _ = name.upper().partition("__")
+    is_near = SequenceMatcher(None, prefix, ENV_PREFIX.rstrip("_")).ratio() >= _NEAR
+    return bool(underscores) and is_near and not name.upper().startswith(ENV_PREFIX)
 
 
 def parse(path: Path, data: bytes, *, secret_names: Collection[str]) -> tuple[list[Assigned], list[str]]:
@@ -63,7 +72,8 @@ def _problem(binding: Binding, lines: dict[str, int], secret_names: Collection[s
         return f"{_printable(name)}: is not a name; names are {ENV_PREFIX}SECTION__KEY, of letters, digits and _"
     if binding.value is None:
         return f"{name}: has no =; write {name}=value" if _MEANT.match(name.lower()) else "has no =; write NAME=value"
-    if _MEANT.match(name.lower()) and not name.upper().startswith(ENV_PREFIX) and name not in OF_OTHER_TOOLS:
+    is_foreign = not name.upper().startswith(ENV_PREFIX) and name not in OF_OTHER_TOOLS
+    if is_foreign and (_MEANT.match(name.lower()) or is_misspelt(name)):
         return f"{name}: unknown; names are {ENV_PREFIX}SECTION__KEY, two underscores"
     if name.upper() in lines:
         return f"{name}: is given twice, first in line {lines[name.upper()]}; remove one"

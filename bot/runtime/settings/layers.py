@@ -79,6 +79,12 @@ class Layer:
         return True
 
 
+def user_files() -> tuple[Path, ...]:
+    """The operator's file where it always is. A folder or a link of that name that leads nowhere counts: it is a file
+    that was meant to be read, and reading it says what is wrong."""
+    return (USER_FILE,) if os.path.lexists(USER_FILE) else ()
+
+
 def read_toml(path: Path, *, under: str | None = None, name: str | None = None) -> Layer:
     """A TOML file as a layer, optionally as the content of one table.
 
@@ -95,6 +101,8 @@ def read_toml(path: Path, *, under: str | None = None, name: str | None = None) 
         raise SettingsProblem([f"{shown}: cannot be read: {error}"]) from None
     except tomllib.TOMLDecodeError as error:
         raise SettingsProblem([_toml_problem(shown, text, str(error))]) from None
+    except RecursionError:
+        raise SettingsProblem([f"{shown}: has too many brackets inside each other; correct it"]) from None
     places = {key: f"{shown}:{line}" for key, line in index_lines(text).items()}
     if under is not None:
         content, places = {under: content}, {(under, *key): place for key, place in places.items()}
@@ -165,7 +173,8 @@ def read_environment(names: Mapping[str, str] | None = None, *, known: Collectio
     """`SECTORBOT__A__B=value` as nested keys. Lists, tables and quoted texts are read as TOML, all else as text.
 
     Raises:
-        SettingsProblem: a name has one underscore where two are meant, for the sections in `known`.
+        SettingsProblem: a name has one underscore where two are meant, for the sections in `known`, or begins almost
+            like ours.
     """
     given = os.environ if names is None else names
     for key in given:
@@ -173,6 +182,8 @@ def read_environment(names: Mapping[str, str] | None = None, *, known: Collectio
         is_prefixed = key.upper().startswith("SECTORBOT_") and not key.upper().startswith(ENV_PREFIX)
         if is_prefixed and any(word == name or word.startswith(name + "_") for name in known):
             raise SettingsProblem([f"environment {key}: unknown; names are {ENV_PREFIX}SECTION__KEY, two underscores"])
+        if dotenv_file.is_misspelt(key):
+            raise SettingsProblem([f"environment {key}: unknown; names begin with {ENV_PREFIX}"])
     return _read_variables("environment", [(key, given[key], f"environment {key}") for key in sorted(given)])
 
 
@@ -191,7 +202,7 @@ def read_secrets(directories: Sequence[Path], *, required: Path | None = None) -
     """Files such as `venue__api_key`; from `required`, else from the first of `directories` that holds one.
 
     Raises:
-        SettingsProblem: the required directory is missing, or a secret cannot be read.
+        SettingsProblem: the required directory is missing, or a secret cannot be read, is empty or misnamed.
     """
     if required is not None and not required.is_dir():
         raise SettingsProblem([f"secrets_directory = {str(required)!r}: no such directory"])
@@ -200,15 +211,38 @@ def read_secrets(directories: Sequence[Path], *, required: Path | None = None) -
     for directory in (required,) if required is not None else directories:
         try:
             files = sorted(directory.iterdir()) if directory.is_dir() else []
-            for file in (file for file in files if file.name.startswith(SECRET_FILES) and file.is_file()):
+            for file in (file for file in files if _is_secret(file)):
                 path = tuple(file.name.lower().split("__"))
-                _put(content, path, file.read_text(encoding="utf-8").strip(), str(file))
+                _put(content, path, _read_secret(file), str(file))
                 places[path] = str(file)
         except (OSError, UnicodeDecodeError) as error:
             raise SettingsProblem([f"secrets directory {directory}: cannot be read: {error}"]) from None
         if content:
             break
     return Layer("secrets directory", content, places, is_secret=True)
+
+
+def _is_secret(file: Path) -> bool:
+    """Whether a file of a directory that others may use as well is one of our secrets, by its name.
+
+    Raises:
+        SettingsProblem: it has the name of one with a single underscore.
+    """
+    name = file.name.lower()
+    if meant := {"_".join(path): "__".join(path) for path in SECRET_PATHS}.get(name):
+        raise SettingsProblem([f"{file}: is not read; with two underscores it is the secret {meant}"])
+    return name.startswith(SECRET_FILES)
+
+
+def _read_secret(file: Path) -> str:
+    if not file.is_file():
+        raise SettingsProblem(
+            [f"{file}: is no file, but a folder or a link that leads nowhere; put the bare key there"]
+        )
+    value = file.read_text(encoding="utf-8").strip()
+    if not value:
+        raise SettingsProblem([f"{file}: is empty; write the bare key into it, or remove it"])
+    return value
 
 
 def read_assignments(assignments: Sequence[str]) -> Layer:
@@ -267,7 +301,7 @@ def find_state_directory(files: Sequence[Path] = (), assignments: Sequence[str] 
     """
     layers = []
     readers: list[Callable[[], Layer]] = [
-        *(partial(_salvage_toml, file) for file in files or ([USER_FILE] if USER_FILE.is_file() else [])),
+        *(partial(_salvage_toml, file) for file in files or user_files()),
         partial(read_dotenv, leaves_out_bad_lines=True),
         read_environment,
         lambda: read_assignments(assignments),

@@ -76,7 +76,8 @@ SeriesName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
 class Settings(BaseSettings):
     """Everything that can be set. Frozen."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="forbid")
+    # without case_sensitive a name in other letters is dropped without a word where a file of ours gives it as well
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", case_sensitive=True)
 
     environment: Literal["sim", "testnet", "mainnet"] = Field(
         default="testnet",
@@ -367,7 +368,7 @@ class Sources:
         layers = [
             settings_layers.read_toml(defaults / "default.toml", name="config/default.toml"),
             settings_layers.read_toml(defaults / "sectors.toml", under="universe", name="config/sectors.toml"),
-            *(settings_layers.read_toml(file) for file in self.files or ((USER_FILE,) if USER_FILE.is_file() else ())),
+            *(settings_layers.read_toml(file) for file in self.files or settings_layers.user_files()),
         ]
         base = settings_layers.merge(layers)
         variables = (settings_layers.read_dotenv(), settings_layers.read_environment(known=list(Settings.model_fields)))
@@ -458,7 +459,9 @@ def _sentence(item: Mapping[str, Any], layers: Sequence[Layer]) -> str:
     if item["type"] == "extra_forbidden":
         known = _known_names(path[:-1])
         options = {**_names_within(path[:-1]), **{name: name for name in known}}
-        close = difflib.get_close_matches(path[-1], options, n=1)
+        close = [
+            found for name in (path[-1], path[-1].lower()) for found in difflib.get_close_matches(name, options, n=1)
+        ]
         near = options[close[0]] if close else ""
         reason = f"unknown key; did you mean {near!r}?" if close else f"unknown key; known are {', '.join(known)}"
     elif not is_ours and (description := field_at(path)[1]):
