@@ -50,7 +50,7 @@ class BybitReads(BybitAsking):
             self._position_rows(),
         )
         unreadable: dict[str, str] = {}
-        positions = self._positions(held, unreadable, is_isolated=info["marginMode"] == ISOLATED)
+        positions = self._positions(held, unreadable, is_isolated=info.get("marginMode") == ISOLATED)
         return Account(
             at_ms=at_ms,
             quote=self._link.quote,
@@ -335,7 +335,11 @@ class BybitReads(BybitAsking):
                 found[balance.asset] = balance
         available = account.get("totalAvailableBalance")
         if quote in found and available not in (None, ""):
-            found[quote] = _capped(found[quote], rows.number(available))
+            try:
+                found[quote] = _capped(found[quote], rows.number(available))
+            except UNREADABLE as error:
+                unreadable[f"spot:{quote}"] = rows.message_of("the wallet", {"totalAvailableBalance": available}, error)
+                found[quote] = _capped(found[quote], ZERO)
         return found
 
 

@@ -165,6 +165,23 @@ async def test_free_money_is_no_more_than_the_venue_says_is_available(venue: Ccx
     assert (account.cash_free, account.cash) == (0, D(1000))
 
 
+async def test_what_is_available_and_cannot_be_read_counts_as_nothing_and_costs_nothing_else(
+    venue: CcxtVenue, session: CannedSession
+) -> None:
+    session.answers["GET /v5/account/wallet-balance"] = wallet(coin("USDT", "1000"), coin("BTC", "1"), available="much")
+    session.answers["GET /v5/position/list?settleCoin=USDT"] = listed(position())
+    account = await venue.fetch_account()
+    assert (account.cash, account.cash_free, account.balances["BTC"].total) == (D(1000), 0, 1)
+    assert account.positions[PERP].size == D("-0.010")
+    assert set(account.unreadable) == {"spot:USDT"}
+
+
+async def test_an_unknown_margin_mode_leaves_the_positions_readable(venue: CcxtVenue, session: CannedSession) -> None:
+    session.answers["GET /v5/account/info"] = success({"unifiedMarginStatus": 6})
+    session.answers["GET /v5/position/list?settleCoin=USDT"] = listed(position())
+    assert not (await venue.fetch_account()).positions[PERP].is_isolated
+
+
 async def test_a_loan_and_a_row_that_cannot_be_read_are_named(venue: CcxtVenue, session: CannedSession) -> None:
     session.answers["GET /v5/account/wallet-balance"] = wallet(
         coin("USDT", "-1"), coin("BTC", "much"), coin("ETH", "2")
