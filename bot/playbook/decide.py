@@ -68,7 +68,7 @@ def decide(
     signs = exit_signs(signals, policy)
     choice = choose_stance(reading, signs, memory, policy, snapshot)
     rising = () if policy.regime.override else signs_against_shorts(signals, policy)
-    over = no_longer_justified(memory, choice.stance, rising, policy)
+    over = no_longer_justified(memory, choice.stance, rising, context)
     guarded = _guarded(memory, context, () if policy.regime.override else signs, over)
     carried, renamed = apply_renames(guarded.memory, context)
     memory, more = _steer(carried, choice, context, market.trends)

@@ -19,7 +19,7 @@ from bot.domain.money import ZERO
 from bot.domain.order import Intent, OrderType, Purpose
 from bot.domain.order_ids import OrderKind
 from bot.domain.reason import Reason
-from bot.domain.states import OrderState
+from bot.domain.states import LegState, OrderState
 from bot.domain.turn.decision import Decision
 from bot.playbook.market.stance import target_shares
 from bot.playbook.policy.numbers import Policy
@@ -39,6 +39,8 @@ CONDITIONS = {
 }
 OVERSOLD_TURN = (100.0, *(100.0 - n for n in range(1, 20)), 90.0)
 OVERBOUGHT_TURN = tuple(200.0 - close for close in OVERSOLD_TURN)
+OVERBOUGHT = tuple(100.0 + n for n in range(21))
+TURNED = (*OVERBOUGHT, 119.0)  # the RSI falls and is still above 70
 
 
 @dataclass
@@ -59,22 +61,30 @@ class Market(World):
         return replace(super().snapshot(), candles=candles)
 
 
-def standing_at(stance: Stance, *, book: Decimal = BOOK, tactical_sector: object = None, **changes: object) -> Market:
+def standing_at(
+    stance: Stance,
+    *,
+    book: Decimal = BOOK,
+    tactical_sector: object = None,
+    sectors: dict[str, Any] | None = None,
+    **changes: object,
+) -> Market:
     """An account exactly where a stance wants it, with defi: UNI, AAVE and infra: ETH, SOL to hold a wager on."""
     policy = Policy.model_validate(CALM | {"condition_override": CONDITIONS[stance].value, "tactical": False} | changes)
-    sectors = make_sectors(
-        sectors={
+    made = make_sectors(
+        sectors=sectors
+        or {
             "defi": {"hedge": ["UNI", "AAVE"], "tactical": tactical_sector or ["UNI", "AAVE"], "weight_max": 1},
             "infra": {"hedge": ["ETH", "SOL"], "tactical": ["ETH", "SOL"], "weight_max": 1},
         }
     )
     shares, _ = target_shares(stance, policy, tactical_allowed=False)
-    world = Market(sectors, policy)
-    for name in sectors.sectors:
-        members = sectors.members(name)
+    world = Market(made, policy)
+    for name in made.sectors:
+        members = made.members(name)
         for token in members:
             world.spot[token] = book * shares[f"{name}.spot"] / len(members) / world.prices[token]
-    labels = {name: book * shares[f"{name}.futures"] for name in sectors.sectors}
+    labels = {name: book * shares[f"{name}.futures"] for name in made.sectors}
     world.spot["USDT"] = book * shares["cash"] + policy.allocation.reserve_quote
     world.perp_wallet = sum(labels.values(), ZERO)
     world.memory = Memory(stance=stance, labels=labels)
@@ -320,88 +330,139 @@ def test_a_hedge_on_the_perp_of_what_was_given_up_is_not_taken_for_it() -> None:
 # The scalp
 
 
-def scalping(stance: Stance, token: str, closes: Sequence[float], **changes: Any) -> Market:
-    world = standing_at(stance, scalp=True, **changes)
-    world.closes = {token: closes}
+def waiting(closes: Sequence[float] = OVERBOUGHT, **changes: Any) -> Market:
+    """A rotation into infrastructure: DeFi is hedged and sold, ETH is bought, that of SOL may wait."""
+    world = standing_at(Stance.NEUTRAL, scalp=True, **{"shift": "0.10", "first_tranche": 1} | changes)
+    world.policy = world.policy.changed({"regime.override": Condition.UNCERTAINTY})
+    world.closes = {"SOL": OVERBOUGHT}
+    world.run()
+    assert [n.subject for n in world.decide().notes if n.reason is Reason.ENTRY_WAITS] == ["SOL/USDT"]
+    world.closes = {"SOL": closes}
     return world
 
 
-@pytest.mark.parametrize(
-    ("stance", "token", "closes", "side"),
-    [
-        (Stance.INTO_DEFI, "AAVE", OVERSOLD_TURN, Side.BUY),
-        (Stance.INTO_INFRA, "SOL", OVERSOLD_TURN, Side.BUY),
-        (Stance.DE_RISK, "AAVE", OVERBOUGHT_TURN, Side.SELL),
-    ],
-)
-def test_a_turn_of_the_rsi_is_scalped_in_the_direction_of_the_stance(
-    stance: Stance, token: str, closes: Sequence[float], side: Side
-) -> None:
-    world = scalping(stance, token, closes)
-    (entry,) = world.decide().intents
-    price = world.prices[token]
-    assert (entry.purpose, entry.symbol, entry.side) == (Purpose.SCALP, f"{token}/USDT:USDT", side)
+def scalps(made: Decision) -> list[Intent]:
+    return [intent for intent in acts(made) if intent.purpose is Purpose.SCALP]
+
+
+def test_a_token_whose_purchase_waits_is_sold_short_when_its_rsi_turns_down() -> None:
+    world = waiting(TURNED)
+    made = world.decide()
+    (entry,) = acts(made)
+    assert (entry.purpose, entry.symbol, entry.side, entry.sector) == (Purpose.SCALP, SOL, Side.SELL, "infra")
+    assert Reason.ENTRY_WAITS in reasons(made), "the purchase waits on"
     assert entry.exits is not None
-    assert entry.exits.targets == ((price * (1 + side.sign * D("0.02")), D(1)),)
-    assert entry.exits.stop_price == price * (1 - side.sign * D("0.01"))
+    assert entry.exits.targets == ((D("122.5"), D(1)),)
+    assert entry.exits.stop_price == D("126.25")
     assert entry.exits.deadline_ms == world.at_ms + 12 * HOUR_MS
     assert abs(entry.margin_quote - 1000) < 10
 
 
-@pytest.mark.parametrize(
-    ("stance", "closes"),
-    [
-        (Stance.INTO_DEFI, OVERBOUGHT_TURN),
-        (Stance.INTO_DEFI, OVERSOLD_TURN[:-1]),
-        (Stance.INTO_DEFI, (*OVERSOLD_TURN, 95.0)),
-        (Stance.DE_RISK, OVERSOLD_TURN),
-        (Stance.NEUTRAL, OVERSOLD_TURN),
-    ],
-)
-def test_nothing_else_is_scalped(stance: Stance, closes: Sequence[float]) -> None:
-    assert scalping(stance, "AAVE", closes).decide().intents == ()
+@pytest.mark.parametrize("closes", [OVERBOUGHT, (*TURNED, 121.0)], ids=["still rising", "turned up again"])
+def test_without_a_turn_nothing_is_scalped(closes: Sequence[float]) -> None:
+    assert acts(waiting(closes).decide()) == []
+
+
+@pytest.mark.parametrize("stance", list(Stance))
+def test_without_a_purchase_that_waits_nothing_is_scalped(stance: Stance) -> None:
+    world = standing_at(stance, scalp=True)
+    for closes in (TURNED, OVERSOLD_TURN, OVERBOUGHT_TURN):
+        world.closes = dict.fromkeys(("UNI", "AAVE", "ETH", "SOL"), closes)
+        assert scalps(world.decide()) == []
+
+
+def test_the_perp_of_a_leg_is_not_scalped() -> None:
+    """The hedge of DeFi stands on ETH, whose purchase waits as well."""
+    hedged = {"defi": {"hedge": ["ETH"], "tactical": ["UNI"], "weight_max": 1}}
+    world = waiting(TURNED, sectors=hedged | {"infra": {"hedge": ["SOL"], "tactical": ["ETH"], "weight_max": 1}})
+    world.closes = {"ETH": TURNED, "SOL": TURNED}
+    assert scalps(world.decide()) == []
+
+
+def test_the_margin_that_a_leg_still_needs_is_not_taken() -> None:
+    """The long of the rotation follows the purchases: the sleeve has 10,000 of margin, and its leg takes all of it."""
+    world = waiting(TURNED)
+    campaign = world.memory.campaign
+    assert campaign is not None
+    long = next(leg for leg in campaign.tranches[0].legs if leg.sector == "infra")
+    for margin, expected in ((D(9_500), 500), (D(10_000), 0)):
+        leg = replace(long, index=99, purpose=Purpose.TACTICAL, symbol=ETH, margin=margin, state=LegState.BLOCKED)
+        running, *later = campaign.tranches
+        tranches = (replace(running, legs=(*running.legs, leg)), *later)
+        world.memory = replace(
+            world.memory, campaign=replace(campaign, tranches=tranches), opening=(), scalps=ScalpDay()
+        )
+        taken = sum((intent.margin_quote for intent in scalps(world.decide())), ZERO)
+        assert abs(taken - expected) < 10
+
+
+def test_a_scalp_ends_when_its_purchase_is_made() -> None:
+    world = waiting(TURNED)
+    world.turn()
+    assert world.positions[SOL].size < 0
+    made = world.turn()
+    assert acts(made) == [], "the wait lasts, so does the scalp"
+    world.closes = {"SOL": (*TURNED, 90.0)}
+    made = world.turn()
+    assert {(i.symbol, i.side) for i in acts(made)} == {(SOL, Side.BUY), ("SOL/USDT", Side.BUY)}
+    assert next(note.words for note in made.notes if note.reason is Reason.EXIT_SIGNS).endswith("waits any more")
+    assert world.positions[SOL].size == 0
+    world.run()
+    assert world.memory.exits == ()
+
+
+@pytest.mark.parametrize("condition", [Condition.DOWNTREND, Condition.BREAKOUT])
+def test_a_scalp_ends_when_its_rotation_is_given_up(condition: Condition) -> None:
+    world = waiting(TURNED)
+    world.turn()
+    world.policy = world.policy.changed({"regime.override": condition})
+    made = world.decide()
+    assert [(i.side, i.reduce_only) for i in acts(made) if i.symbol == SOL] == [(Side.BUY, True)]
+
+
+def test_a_scalp_that_is_still_being_opened_is_given_up_with_the_wait() -> None:
+    world = waiting(TURNED)
+    world.decide()
+    assert [opening.symbol for opening in world.memory.opening] == [SOL]
+    world.closes = {}
+    made = world.decide()
+    assert scalps(made) == []
+    assert [opening.until_ms for opening in world.memory.opening] == [0]
 
 
 def test_the_target_closes_all_of_a_scalp_and_the_same_turn_is_not_scalped_again() -> None:
-    world = scalping(Stance.INTO_DEFI, "AAVE", OVERSOLD_TURN)
-    world.run()
-    world.prices["AAVE"] = D("204.1")
+    world = waiting(TURNED)
+    world.turn()
+    world.prices["SOL"] = D("122.4")
     made = world.turn()
-    assert [(i.side, i.reduce_only) for i in acts(made)] == [(Side.SELL, True)]
-    assert world.positions[AAVE].size == 0
+    assert [(i.side, i.reduce_only) for i in acts(made)] == [(Side.BUY, True)]
+    assert world.positions[SOL].size == 0
     world.working = ()
     assert not any(acts(d) for d in world.run())
     assert (world.memory.scalps.count, world.memory.scalps.loss_quote) == (1, ZERO)
 
 
 def test_losses_of_the_day_stop_scalps_till_the_next() -> None:
-    world = scalping(Stance.INTO_DEFI, "AAVE", OVERSOLD_TURN, scalp_loss_max="0.0005", scalp_per_day=9)
+    world = waiting(TURNED, scalp_loss_max="0.0005", scalp_per_day=9, entry_wait_hours=48)
     world.run()
-    notional = world.positions[AAVE].size * 200
-    world.positions[AAVE] = replace(world.positions[AAVE], size=ZERO)  # stopped at the venue, between two looks
+    notional = -world.positions[SOL].size * world.prices["SOL"]
+    world.positions[SOL] = replace(world.positions[SOL], size=ZERO)  # stopped at the venue, between two looks
     world.working = ()
     world.guard()
     lost = world.memory.scalps.loss_quote
     assert abs(lost - notional / 100) < 1
     world.skip(240)
     made = world.decide()
-    assert made.intents == ()
-    assert [note.subject for note in made.notes if note.reason is Reason.SCALP_BUDGET] == [AAVE]
+    assert acts(made) == []
+    assert [note.subject for note in made.notes if note.reason is Reason.SCALP_BUDGET] == [SOL]
     world.at_ms = (world.at_ms // DAY_MS + 1) * DAY_MS
-    assert [i.purpose for i in world.decide().intents] == [Purpose.SCALP]
+    assert [i.purpose for i in acts(world.decide())] == [Purpose.SCALP]
 
 
 def test_there_are_no_more_scalps_in_a_day_than_are_allowed() -> None:
-    world = scalping(Stance.INTO_DEFI, "AAVE", OVERSOLD_TURN, scalp_per_day=1)
+    world = waiting(TURNED, scalp_per_day=1)
     world.memory = replace(world.memory, scalps=ScalpDay(world.at_ms // DAY_MS * DAY_MS, count=1))
     assert Reason.SCALP_BUDGET in reasons(world.decide())
-
-
-def test_a_scalp_ends_with_its_stance() -> None:
-    world = scalping(Stance.INTO_DEFI, "AAVE", OVERSOLD_TURN)
-    world.run()
-    world.policy = world.policy.changed({"regime.override": Condition.DOWNTREND})
-    assert Reason.EXIT_SIGNS in reasons(world.turn())
 
 
 # Both
@@ -455,15 +516,7 @@ def test_wagers_keep_their_caps_have_exits_inside_liquidation_and_come_to_rest(
     world.closes = dict.fromkeys(("AAVE", "LINK"), OVERBOUGHT_TURN if stance is Stance.DE_RISK else OVERSOLD_TURN)
     made = world.run()
     entries = [i for d in made for i in d.intents if not i.reduce_only and i.purpose.is_directional]
-    for entry in entries:
-        assert entry.exits is not None
-        assert entry.exits.targets
-        assert entry.leverage is not None
-        assert entry.leverage <= cap
-        sign, rate = entry.side.sign, world.policy.sizing.maintenance_rate
-        liquidation = entry.reference_price * (1 - sign / entry.leverage) / (1 - sign * rate)
-        assert (entry.exits.stop_price - liquidation) * sign > 0
-        assert (entry.reference_price - entry.exits.stop_price) * sign > 0
+    check_exits(entries, world.policy, cap)
     assert sum((p.margin for p in world.positions.values()), ZERO) <= most * book * D("1.0001")
     assert not set(world.memory.hedges) & {entry.symbol for entry in entries}
     assert {held.symbol for held in world.memory.exits} == {s for s, p in world.positions.items() if p.size}
@@ -471,15 +524,65 @@ def test_wagers_keep_their_caps_have_exits_inside_liquidation_and_come_to_rest(
     assert world.decide().intents == ()
 
 
+def check_exits(entries: Sequence[Intent], policy: Policy, cap: int) -> None:
+    """Each has its leverage within the cap, and exits that come before its liquidation."""
+    for entry in entries:
+        assert entry.exits is not None
+        assert entry.exits.targets
+        assert entry.leverage is not None
+        assert entry.leverage <= cap
+        sign, rate = entry.side.sign, policy.sizing.maintenance_rate
+        liquidation = entry.reference_price * (1 - sign / entry.leverage) / (1 - sign * rate)
+        assert (entry.exits.stop_price - liquidation) * sign > 0
+        assert (entry.reference_price - entry.exits.stop_price) * sign > 0
+
+
 @QUIET
-@given(scale=st.sampled_from([3, 10, 50]), stance=st.sampled_from([Stance.DE_RISK, Stance.INTO_DEFI]))
-def test_wagers_are_free_of_scale(scale: int, stance: Stance) -> None:
+@given(
+    leverage=st.integers(1, 10),
+    cap=st.integers(1, 10),
+    margin=st.decimals("0.001", "0.02", places=3),
+    most=st.decimals("0.005", "0.05", places=3),
+    scale=st.integers(1, 40),
+)
+def test_a_scalp_keeps_its_caps_beside_the_hedge_of_its_rotation(
+    leverage: int, cap: int, margin: Decimal, most: Decimal, scale: int
+) -> None:
+    book = BOOK * scale
+    world = waiting(
+        TURNED,
+        book=book,
+        scalp_leverage=leverage,
+        max_leverage=cap,
+        leverage_override=True,
+        scalp_margin=margin,
+        scalp_loss_max="0.02",
+        tactical_margin_max=most,
+        order_max_quote=10**9,
+    )
+    made = world.run()
+    entries = [i for d in made for i in d.intents if not i.reduce_only and i.purpose.is_directional]
+    assert {entry.symbol for entry in entries} == {SOL}
+    check_exits(entries, world.policy, cap)
+    assert world.positions[SOL].margin <= min(most, margin) * book * D("1.0001")
+    assert [held.symbol for held in world.memory.exits] == [SOL]
+    assert {order.symbol for order in world.working} == {SOL, UNI}, "a stop of each rests"
+    assert set(world.memory.hedges) == {s for s, p in world.positions.items() if p.size} - {SOL} == {UNI}
+    assert acts(world.decide()) == []
+
+
+@QUIET
+@given(scale=st.sampled_from([3, 10, 50]), is_short=st.booleans())
+def test_wagers_are_free_of_scale(scale: int, is_short: bool) -> None:
     sizes = []
     for factor in (1, scale):
-        world = standing_at(stance, book=D(100_000) * factor, speculative_short=True, scalp=True)
-        world.closes = {"AAVE": OVERSOLD_TURN}
+        book, symbol = BOOK * factor, AAVE if is_short else SOL
+        world = (
+            standing_at(Stance.DE_RISK, book=book, speculative_short=True) if is_short else waiting(TURNED, book=book)
+        )
         world.run()
-        sizes.append(world.positions[AAVE].size)
+        sizes.append(-world.positions[symbol].size)
+    assert sizes[0] > 0
     assert abs(sizes[1] - scale * sizes[0]) <= scale * D("0.0002")
 
 

@@ -18,7 +18,7 @@ from tests.sim.faults import Kind
 from tests.sim.mutants import LARGE, Mutant
 from tests.sim.options import OPTIONS
 
-PHASE, FUNDING, PULLBACK, TREND, LIQUID, SERIES = OPTIONS
+PHASE, FUNDING, PULLBACK, TREND, LIQUID, SERIES, _ = OPTIONS
 
 
 def never_withdraw_a_purchase(patch: pytest.MonkeyPatch) -> None:

@@ -24,7 +24,14 @@ _WITH_DAYS = (  # for seeds whose candles are days: of the short ones that wager
     {"universe.selection": "liquid", "universe.per_sector": "2"},
 )
 _SERIES = f"series.{SERIES}"
-OPTIONS = (*_SIMPLE, *_WITH_DAYS, {f"{_SERIES}.sector": "defi"})
+_SCALP = {
+    "playbook.scalp.is_on": "true",
+    "playbook.entries.wait": "true",
+    "playbook.entries.rsi_max": "50",
+    "playbook.constants.scalp_rsi": "49",
+    "playbook.hedging.instrument": "leader",  # a basket leaves no perp to a scalp
+}
+OPTIONS = (*_SIMPLE, *_WITH_DAYS, {f"{_SERIES}.sector": "defi"}, _SCALP)
 _FIRST_MS, _COUNT = START_MS - 10 * DAY_MS + 30 * MINUTE_MS, 15 * 24  # beyond the end: what is not yet is in the file
 
 

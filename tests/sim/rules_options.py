@@ -1,7 +1,8 @@
 """What the playbook's options may never do.
 
-A purchase outlives what it is for; a pace is outside its bounds; a sale is above the cap; a sector is reduced past its
-core; a token is bought that is no member; a series counts that is old or from the future.
+A purchase outlives what it is for, a scalp the wait of its purchase; a pace is outside its bounds; a sale is above the
+cap; a sector is reduced past its core; a token is bought that is no member; a series counts that is old or from the
+future.
 """
 
 from decimal import Decimal
@@ -69,6 +70,34 @@ class PurchasesComeBack(Rule):
         waits_ms = policy.entries.wait_hours * HOUR_MS + policy.orders.rest_minutes * MINUTE_MS
         is_late = result.snapshot.at_ms > tranche.started_ms + waits_ms
         return f"tranche {tranche.index} began at {tranche.started_ms}" if is_late else ""
+
+
+class ScalpsEndWithTheirWait(Rule):
+    """No scalp stands on once the purchase of its token is over, its longest wait is, or its rotation is given up."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._seen: dict[str, int] = {}
+
+    def after_turn(self, life: Life, kind: str, result: Any) -> None:
+        if kind != "cycle" or result is None or not result.truth.is_agreed:
+            return
+        held = [one for one in result.decision.memory.exits if one.purpose is Purpose.SCALP and not one.closing]
+        waits_ms = life.app.cycle.parts.policy.entries.wait_hours * HOUR_MS
+        groundless = [one.symbol for one in held if not self._may_wait(base_of(one.symbol), waits_ms, result)]
+        self._seen = {symbol: self._seen.get(symbol, 0) + 1 for symbol in groundless}
+        for symbol, cycles in self._seen.items():
+            if cycles > TURNS:
+                self.world.violate("a scalp ends with the wait of its purchase", symbol)
+
+    def _may_wait(self, token: str, waits_ms: int, result: Any) -> bool:
+        campaign = result.decision.campaign
+        return campaign is not None and any(
+            leg.purpose is Purpose.INCREASE and not leg.state.is_over and base_of(leg.symbol) == token
+            for tranche in campaign.tranches
+            for leg in tranche.legs
+            if not campaign.is_over and result.snapshot.at_ms < tranche.started_ms + waits_ms
+        )
 
 
 class PaceHasBounds(Rule):

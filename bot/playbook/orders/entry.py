@@ -3,11 +3,11 @@
 An intent's id is `campaign.tranche.leg`: it never changes, so what a crash left half done is found again by name.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from bot.domain.campaign import Campaign, Leg, Tranche
+from bot.domain.campaign import Campaign, Leg, Memory, Tranche
 from bot.domain.durations import HOUR_MS, MINUTE_MS
 from bot.domain.instrument import Instrument, Side
 from bot.domain.market import Quote
@@ -15,8 +15,9 @@ from bot.domain.money import BPS, ONE, ZERO
 from bot.domain.order import Intent, IntentTerms, Purpose, TimeInForce
 from bot.domain.perp import bracket_room, opening_cost, whole_leverage
 from bot.domain.reason import Note, Reason
+from bot.domain.states import LegState
 from bot.playbook.book.context import PlanContext, with_slippage
-from bot.playbook.book.transfers import free_margin
+from bot.playbook.book.transfers import free_margin, running_tranche
 from bot.playbook.orders.factory import leg_intent, worst_price
 from bot.playbook.orders.timing import (
     is_twap,
@@ -137,14 +138,19 @@ def _is_reducing(leg: Leg, instrument: Instrument) -> bool:
 
 
 def _waits(leg: Leg, tranche: Tranche, context: PlanContext) -> Note | None:
-    """A purchase waits while its token is overbought or has not pulled back, until the deadline; the slices of a TWAP
-    wait for their time; nothing else waits."""
+    """A purchase waits for its price, until the deadline; the slices of a TWAP wait for their time; nothing else
+    waits."""
     if (
         is_twap(leg, tranche, context.policy, context.at_ms)
         and (due_ms := next_slice_ms(leg, context.policy)) > context.at_ms
     ):
         minutes = -(-(due_ms - context.at_ms) // MINUTE_MS)
         return Note(Reason.ENTRY_WAITS, f"{leg.words}: the next slice is due in {minutes} min", leg.symbol)
+    return _waits_for_price(leg, tranche, context)
+
+
+def _waits_for_price(leg: Leg, tranche: Tranche, context: PlanContext) -> Note | None:
+    """A purchase waits while its token is overbought or has not pulled back, until the deadline."""
     entries = context.policy.entries
     deadline = tranche.started_ms + entries.wait_hours * HOUR_MS
     if leg.purpose is not Purpose.INCREASE or context.at_ms >= deadline:
@@ -155,6 +161,15 @@ def _waits(leg: Leg, tranche: Tranche, context: PlanContext) -> Note | None:
         message = f"{leg.symbol}: RSI is {result:.0f}, above {entries.rsi_max}: the purchase waits, {hours} h at most"
         return Note(Reason.ENTRY_WAITS, message, leg.symbol, {"rsi": f"{result:.2f}"})
     return _waits_for_pullback(leg, hours, context) if entries.pullback else None
+
+
+def waiting_purchases(memory: Memory, context: PlanContext) -> Mapping[str, str]:
+    """Sectors of the purchases that wait for a better price, by spot symbol."""
+    tranche = running_tranche(memory)
+    if tranche is None:
+        return {}
+    legs = (leg for leg in tranche.legs if leg.state in (LegState.READY, LegState.WORKING))
+    return {leg.symbol: leg.sector for leg in legs if _waits_for_price(leg, tranche, context) is not None}
 
 
 def _waits_for_pullback(leg: Leg, hours: int, context: PlanContext) -> Note | None:

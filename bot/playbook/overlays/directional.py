@@ -1,8 +1,10 @@
-"""Risk taken on purpose outside of a rotation: the long of a stance that stands already (PLAYBOOK §4), the speculative
-short (§5) and the scalp (§9), the last two off by default.
+"""Risk taken on purpose beside the legs of a rotation: the long of a stance that stands already (PLAYBOOK §4), the
+speculative short (§5) and the scalp (§9), the last two off by default.
 
 A rotation opens its long while it moves. When breakout or a high confidence come only afterwards, the stance takes its
 long then, once, from the idle margin of the sector's futures sleeve: the shift has been spent.
+
+The scalp belongs to a purchase that waits for its price: a short of the same token, which ends when the wait does.
 
 The short belongs to a broad downtrend, where the playbook speaks of it: moving into infrastructure hedges the very
 perps it would be held on. An account has one net position per perp, so a perp that is a hedge, or is about to be one,
@@ -32,7 +34,7 @@ from bot.playbook.book.transfers import free_margin, running_tranche
 from bot.playbook.market import indicators
 from bot.playbook.market.regime import Reading
 from bot.playbook.market.stance import Choice
-from bot.playbook.orders.entry import largest
+from bot.playbook.orders.entry import largest, waiting_purchases
 from bot.playbook.orders.factory import can_open, kind_intent, worst_price
 from bot.playbook.policy.choices import GainHedge, NeutralFutures
 from bot.playbook.policy.numbers import Policy
@@ -62,17 +64,34 @@ def direction(stance: Stance, policy: Policy) -> tuple[str, Side] | None:
     }.get(stance)
 
 
-def no_longer_justified(memory: Memory, stance: Stance, rising: Sequence[str], policy: Policy) -> Mapping[str, str]:
-    """Directional positions that must end, by perp: the stance has changed, or two signs speak against a short."""
-    result = {}
+def no_longer_justified(
+    memory: Memory, stance: Stance, rising: Sequence[str], context: PlanContext
+) -> Mapping[str, str]:
+    """Directional positions that must end, by perp: what they were opened for is over, or two signs speak against a
+    short."""
+    result, waiting = {}, _waiting(memory, stance, context)
     for held in memory.exits:
         if held.purpose is Purpose.TACTICAL and held.campaign:
             continue  # the next rotation closes what a rotation has opened
-        if direction(stance, policy) != (held.sector, held.side):
-            result[held.symbol] = f"the stance is {stance.value}"
+        if why := _why_over(held, stance, waiting, context):
+            result[held.symbol] = why
         elif held.purpose is Purpose.TACTICAL_SHORT and len(rising) >= 2:
             result[held.symbol] = f"signs against it: {', '.join(rising)}"
     return result
+
+
+def _why_over(held: OpenExit | Opening, stance: Stance, waiting: Mapping[str, str], context: PlanContext) -> str:
+    """Why what a directional position is for is over; empty while it is not."""
+    if held.purpose is Purpose.SCALP:
+        spot = context.sectors.spot_of(held.symbol)
+        return "" if spot in waiting else f"no purchase of {spot} waits any more"
+    return "" if direction(stance, context.policy) == (held.sector, held.side) else f"the stance is {stance.value}"
+
+
+def _waiting(memory: Memory, stance: Stance, context: PlanContext) -> Mapping[str, str]:
+    """Sectors of the purchases that wait for their price, by spot symbol; none of a rotation that is given up."""
+    campaign = memory.campaign
+    return waiting_purchases(memory, context) if campaign is not None and campaign.stance_to is stance else {}
 
 
 def end_openings(memory: Memory, ended: frozenset[str]) -> Memory:
@@ -133,14 +152,16 @@ def after_hedges(intents: Sequence[Intent], context: PlanContext) -> PlanContext
 def plan_speculation(
     memory: Memory, context: PlanContext, reading: Reading, choice: Choice, rising: Sequence[str]
 ) -> Speculation:
-    """Go on with what is being opened and begin what is due. Nothing begins while a tranche of a rotation runs: its
-    hedges come first. `rising` are signs against a short; one forbids it."""
+    """Go on with what is being opened and begin what is due. While a tranche of a rotation runs its hedges come first:
+    nothing begins but a scalp, whose purchase waits only when they stand. `rising` are signs against a short; one
+    forbids it."""
     memory = replace(_settle(memory, context, choice), longed=_longed(memory, choice.stance, context.policy))
     notes: list[Note] = []
     if running_tranche(memory) is None and not context.portfolio.unpriced:
         memory, notes = _long(memory, context, choice)
         memory, more = _short(memory, replace(context, directional=memory.directional), reading, choice.stance, rising)
         notes += more
+    if context.policy.scalp.is_on and not context.portfolio.unpriced:
         memory, more = _scalp(memory, replace(context, directional=memory.directional), choice.stance)
         notes += more
     intents = [intent for opening in memory.opening if (intent := _intent(opening, context)) is not None]
@@ -151,10 +172,11 @@ def _settle(memory: Memory, context: PlanContext, choice: Choice) -> Memory:
     """Openings that are filled, late or groundless are over; one with a live order is kept for its exits, and so is one
     whose order may yet turn out to have executed."""
     kept, filled = [], {held.symbol for held in memory.exits}
+    waiting = _waiting(memory, choice.stance, context)
     for opening in memory.opening:
         is_over = (
             context.at_ms >= opening.until_ms
-            or direction(choice.stance, context.policy) != (opening.sector, opening.side)
+            or bool(_why_over(opening, choice.stance, waiting, context))
             or (opening.purpose is Purpose.TACTICAL and not choice.tactical_allowed)
             or _left(opening, context) <= 0
         )
@@ -219,20 +241,29 @@ def _short(
 
 
 def _scalp(memory: Memory, context: PlanContext, stance: Stance) -> tuple[Memory, list[Note]]:
-    policy, aim = context.policy, direction(stance, context.policy)
-    purposes = {held.purpose for held in memory.exits}
+    """A short of a token whose purchase waits, when its RSI turns down: what the wait hopes for is sold meanwhile."""
+    policy, purposes = context.policy, {held.purpose for held in memory.exits}
     purposes |= {opening.purpose for opening in memory.opening if not opening.over_ms}
-    if not policy.scalp.is_on or aim is None or Purpose.SCALP in purposes:
+    waiting = _waiting(memory, stance, context)
+    if Purpose.SCALP in purposes or not waiting:
         return memory, []
-    sector, side = aim
     day = memory.scalps.on(_day(context.at_ms))
-    perps, notes = _free_perps(sector, "scalp", memory, context)
-    due = [(symbol, end_ms) for symbol in perps if (end_ms := turned_ms(symbol, side, context)) is not None]
-    due = [(symbol, end_ms) for symbol, end_ms in due if end_ms != day.candle_ms]
+    tranche = running_tranche(memory)
+    legs, notes = tranche.legs if tranche is not None else (), list[Note]()
+    of_legs = {leg.symbol for leg in legs}
+    due: list[tuple[str, str, int]] = []
+    for sector in dict.fromkeys(waiting.values()):
+        perps, taken = _free_perps(sector, "scalp", memory, context)
+        notes += taken
+        perps = [symbol for symbol in perps if symbol not in of_legs and context.sectors.spot_of(symbol) in waiting]
+        due += [(symbol, sector, end_ms) for symbol in perps if (end_ms := turned_ms(symbol, context)) is not None]
+    due = [one for one in due if one[2] != day.candle_ms]
     if not due:
-        return memory, notes if not perps else []
-    symbol, end_ms = due[0]
-    margin = min(policy.scalp.margin * context.portfolio.book, _sleeve_room(sector, memory, context))
+        return memory, notes
+    symbol, sector, end_ms = due[0]
+    kept = sum((leg.margin for leg in legs if leg.sector == sector and not leg.state.is_over), ZERO)
+    room = max(ZERO, _sleeve_room(sector, memory, context) - kept)
+    margin = min(policy.scalp.margin * context.portfolio.book, room)
     risk = margin * policy.scalp.leverage * policy.constants.scalp_stop
     if day.count >= policy.scalp.per_day or day.loss_quote + risk > policy.scalp.loss_max * context.portfolio.book:
         message = (
@@ -246,7 +277,7 @@ def _scalp(memory: Memory, context: PlanContext, stance: Stance) -> tuple[Memory
         policy.exits.trailing,
         policy.constants.scalp_hours,
     )
-    terms = Terms("scalp", side, (symbol,), margin, policy.scalp.leverage, rule)
+    terms = Terms("scalp", Side.SELL, (symbol,), margin, policy.scalp.leverage, rule)
     opening, more = _open(Purpose.SCALP, terms, sector, end_ms + policy.candle_ms, context)
     if opening is not None:
         day = replace(day, count=day.count + 1, candle_ms=end_ms)
@@ -254,18 +285,16 @@ def _scalp(memory: Memory, context: PlanContext, stance: Stance) -> tuple[Memory
     return memory, list(more)
 
 
-def turned_ms(symbol: str, side: Side, context: PlanContext) -> int | None:
-    """End of the last candle, UTC ms, when the RSI has come back over it from oversold, for a short from overbought;
-    None when it has not, or the candle is older than its own length."""
+def turned_ms(symbol: str, context: PlanContext) -> int | None:
+    """End of the last candle, UTC ms, when the RSI of an overbought token has fallen in it; None when it has not, or
+    the candle is older than its own length."""
     series = context.snapshot.candles.get(context.sectors.spot_of(symbol))
     if series is None or len(series) < 2 or context.at_ms - series.end_ms >= context.policy.candle_ms:
         return None
     before, now = (_rsi(series, count, context.policy) for count in (len(series) - 1, len(series)))
     if before is None or now is None:
         return None
-    low = float(context.policy.constants.scalp_rsi)
-    has_turned = before < low <= now if side is Side.BUY else before > 100 - low >= now
-    return series.end_ms if has_turned else None
+    return series.end_ms if before > 100 - float(context.policy.constants.scalp_rsi) and now < before else None
 
 
 def _rsi(series: CandleSeries, count: int, policy: Policy) -> float | None:

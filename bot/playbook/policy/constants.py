@@ -54,7 +54,7 @@ class PlaybookConstants:
     flatten_slice: Annotated[Decimal, Field(gt=0, le=1)] = Decimal("0.25")
     # worst price of flatten off the valuation, share
     flatten_slippage: Annotated[Decimal, Field(gt=0, le=Decimal("0.2"))] = Decimal("0.02")
-    # RSI a long scalp comes back over; a short one comes back under 100 less this, 0–100
+    # a scalp sells when the RSI falls from above 100 less this, 0–100
     scalp_rsi: Annotated[Decimal, Field(gt=0, lt=50)] = Decimal(30)
     # price move that ends a scalp in profit, share
     scalp_target: Annotated[Decimal, Field(gt=0, le=Decimal("0.2"))] = Decimal("0.02")

@@ -45,11 +45,13 @@ class ShortPolicy(BaseModel):
 
 
 class ScalpPolicy(BaseModel):
-    """Short trades on turns of the RSI, in the direction of the stance."""
+    """A short of a token while its purchase waits for a better price."""
 
     model_config = FROZEN
 
-    is_on: bool = Field(default=False, description="whether turns of the RSI are scalped in the stance's direction")
+    is_on: bool = Field(
+        default=False, description="whether a token whose purchase waits is sold short when its RSI turns down"
+    )
     margin: SkipJsonSchema[Decimal] = Field(
         default=Decimal("0.01"), gt=0, le=Decimal("0.02"), description="margin of a scalp, share of the book"
     )
