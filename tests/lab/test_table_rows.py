@@ -22,6 +22,18 @@ def cell(column: str, value: float) -> Callable[[Any], Any]:
     return lambda table: last(table, column, value)
 
 
+def inside(value: float, *columns: str) -> Callable[[Any], Any]:
+    """The third of four rows."""
+
+    def change(table: Any) -> Any:
+        for column in columns:
+            values = table[column].to_pylist()
+            table = put(table, column, pa.array([*values[:2], value, *values[3:]]))
+        return table
+
+    return change
+
+
 def null(column: str) -> Callable[[Any], Any]:
     return lambda table: put(table, column, pa.array([None, *table[column].to_pylist()[1:]], table[column].type))
 
@@ -58,6 +70,9 @@ WRONG: list[tuple[str, Callable[[Any], Any], str]] = [
     *((name, cell("high", 0.5), "does not hold their open and close") for name in CANDLES),
     *((name, cell("low", 0.0), "price that is not positive") for name in CANDLES),
     *((name, cell("high", 1000.0), "100 times") for name in CANDLES),
+    *((name, inside(50.0, "high", "close"), "10 times away from the candles") for name in CANDLES),
+    *((name, inside(0.01, "low", "close"), "10 times away from the candles") for name in CANDLES),
+    *((name, inside(3_786_912_000_000, "ts"), "lie in the future (first: 2090-01-01)") for name in NUMBERS),
     *((name, late, "do not begin at their timeframe") for name in CANDLES),
     *(
         (name, null(column), f"cells of column {column} without a value")
@@ -77,6 +92,8 @@ WRONG: list[tuple[str, Callable[[Any], Any], str]] = [
     ("funding_8h", in_percent, "look like percent"),
     ("funding_8h", null("funding_rate"), "without a value"),
     ("tvl_daily", cell("tvl_usd", -1.0), "negative tvl_usd"),
+    ("tvl_daily", inside(0.0, "tvl_usd"), "tvl_usd of 0 between others"),
+    ("open_interest", inside(0.0, "oi_usd"), "oi_usd of 0 between others"),
     ("tvl_daily", null("name"), "without a value"),
     ("tvl_daily", more("provider", "DefiLlama"), "write 'defillama'"),
     ("open_interest", cell("oi_usd", -1.0), "negative oi_usd"),
@@ -104,6 +121,21 @@ def test_a_wrong_row_is_refused_by_data_check_and_by_the_back_test(
 def test_rows_in_any_order_are_no_problem(tmp_path: Path, name: str) -> None:
     pq.write_table(good("ohlcv_1h"), tmp_path / "ohlcv_1h.parquet")
     pq.write_table(good(name).sort_by([("ts", "descending")]), tmp_path / f"{name}.parquet")
+    assert check_folder(tmp_path)["errors"] == []
+
+
+@pytest.mark.parametrize(("name", "column"), [("tvl_daily", "tvl_usd"), ("open_interest", "oi_usd")])
+def test_zeros_before_the_first_value_and_after_the_last_are_no_problem(tmp_path: Path, name: str, column: str) -> None:
+    pq.write_table(good("ohlcv_1h"), tmp_path / "ohlcv_1h.parquet")
+    pq.write_table(put(good(name), column, pa.array([0.0, 1.0, 1.0, 0.0])), tmp_path / f"{name}.parquet")
+    assert check_folder(tmp_path)["errors"] == []
+
+
+def test_a_price_that_stays_where_it_went_is_no_problem(tmp_path: Path) -> None:
+    table = good("ohlcv_1h")
+    for column in ("open", "high", "low", "close"):
+        table = put(table, column, pa.array([1.0, 1.0, 50.0, 50.0]))
+    pq.write_table(table, tmp_path / "ohlcv_1h.parquet")
     assert check_folder(tmp_path)["errors"] == []
 
 

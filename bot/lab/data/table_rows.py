@@ -19,6 +19,7 @@ TIMEFRAMES = {"ohlcv_1h": HOUR_MS, "perp_ohlcv_1h": HOUR_MS, "ohlcv_1d": DAY_MS,
 SPOT = ("ohlcv_1h", "ohlcv_1d")
 HIGH_FACTOR = 100.0  # a high this far above open and close is a slipped decimal point, no trade
 LOW_FACTOR = 1e6  # crashes to a four-thousandth within one candle are recorded
+SPIKE_FACTOR = 10.0  # recorded candles have gone up and back by less than four times within one
 AMOUNT_MAX = 1e24  # beyond any volume, interest or value locked
 SCOPES = ("total", "chain", "protocol")  # those that are read; others may be there
 RATE_MAX = 0.1  # of one settlement; venues cap it at 0.02 to 0.04
@@ -53,6 +54,10 @@ def row_problems(table: Any, name: str, numbers: tuple[str, ...]) -> Iterator[Pr
         yield from _bad_numbers(table, column)
     if name in TIMEFRAMES:
         yield from _bad_candles(table, TIMEFRAMES[name])
+        yield from _spikes(table)
+    for column in ("tvl_usd", "oi_usd"):
+        if column in numbers:
+            yield from _zeros_between(table, texts, column)
     if "symbol" in texts:
         yield from _bad_symbols(table, is_spot=name in SPOT)
     if name == "funding_8h":
@@ -110,6 +115,47 @@ def _bad_candles(table: Any, timeframe_ms: int) -> Iterator[Problem]:
     rest = pc.subtract(table["ts"], pc.multiply(pc.divide(table["ts"], timeframe_ms), timeframe_ms))
     do = "write the time at which the candle opens, UTC"
     yield from _rows(table, pc.not_equal(rest, 0), "rows that do not begin at their timeframe", do, "ts")
+
+
+def _spikes(table: Any) -> Iterator[Problem]:
+    """A close far from both its neighbours is a slipped decimal point or of another market, and no price."""
+    ordered = table.select(["symbol", "ts", "close"])
+    if not _is_in_order(ordered, ["ts", "symbol"]):
+        ordered = ordered.sort_by([("symbol", "ascending"), ("ts", "ascending")])
+    count = ordered.num_rows - 2
+    if count < 1:
+        return
+    before, rows, after = (ordered.slice(at, count) for at in range(3))
+    one = pc.and_(pc.equal(before["symbol"], rows["symbol"]), pc.equal(rows["symbol"], after["symbol"]))
+    upper = pc.max_element_wise(before["close"], after["close"])
+    lower = pc.min_element_wise(before["close"], after["close"])
+    far = pc.or_(
+        pc.greater(rows["close"], pc.multiply(upper, SPIKE_FACTOR)),
+        pc.less(pc.multiply(rows["close"], SPIKE_FACTOR), lower),
+    )
+    why = f"rows whose close is {SPIKE_FACTOR:.0f} times away from the candles before and after"
+    yield from _rows(rows, pc.and_(one, far), why, "fetch these candles again", "close")
+
+
+def _zeros_between(table: Any, texts: list[str], column: str) -> Iterator[Problem]:
+    """A value of 0 between others is a day that the source has missed; the live source leaves such a day out."""
+    zeros = table.filter(pc.equal(table[column], 0)).to_pylist()
+    if not zeros:
+        return
+    valued = table.filter(pc.greater(table[column], 0)).group_by(texts, use_threads=False)
+    spans = {
+        tuple(row[name] for name in texts): (row["ts_min"], row["ts_max"])
+        for row in valued.aggregate([("ts", "min"), ("ts", "max")]).to_pylist()
+    }
+    wrong = []
+    for row in zeros:
+        first, last = spans.get(tuple(row[name] for name in texts), (row["ts"], row["ts"]))
+        if first < row["ts"] < last:
+            wrong.append(row)
+    if wrong:
+        why = f"{len(wrong):,} rows with a {column} of 0 between others"
+        symbol = str(wrong[0].get("symbol") or wrong[0].get("name") or "")
+        yield Problem(why, "drop the rows or fetch them again", symbol, wrong[0]["ts"])
 
 
 def _bad_symbols(table: Any, *, is_spot: bool) -> Iterator[Problem]:

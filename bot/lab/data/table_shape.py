@@ -6,7 +6,9 @@ Importing this module needs pyarrow.
 """
 
 import os
+import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from bot.domain.durations import DAY_MS
 from bot.lab.data.table_rows import row_problems
 
 FIRST_MS, LAST_MS = 1_230_768_000_000, 4_102_444_800_000  # 2009 and 2100: outside, the unit is another one
@@ -80,8 +83,8 @@ def _problems_of_file(path: Path, name: str) -> Iterator[str]:
         yield from types
         return
     table = pq.read_table(path, columns=["ts", *texts, *numbers], use_threads=False)
-    if units := list(_units(table["ts"])):
-        yield from units
+    if wrong := [*_units(table["ts"])] or [*_future(table["ts"])]:
+        yield from wrong
         return
     yield from map(str, row_problems(table, name, numbers))
 
@@ -97,6 +100,15 @@ def _types(schema: Any, texts: tuple[str, ...], numbers: tuple[str, ...]) -> Ite
         kind = schema.field(column).type
         if pa.types.is_float16(kind) or not (pa.types.is_floating(kind) or pa.types.is_integer(kind)):
             yield f"column {column} is {kind}; write numbers (double)"
+
+
+def _future(times: Any) -> Iterator[str]:
+    """A recorded row cannot be of the future; a back-test would end there."""
+    limit_ms = time.time_ns() // 1_000_000 + DAY_MS
+    later = times.filter(pc.greater(times, limit_ms))
+    if len(later):
+        day = datetime.fromtimestamp(later[0].as_py() / 1000, UTC).date()
+        yield f"{len(later):,} times lie in the future (first: {day}); drop the rows or correct their time"
 
 
 def _units(times: Any) -> Iterator[str]:
