@@ -78,6 +78,11 @@ class Unavailable(Exception):
         self.retry_after = retry_after
 
 
+class HalfUnavailable(Unavailable):
+    """One of the two venues of a book does not answer at the start. The other is connected: the caller goes on with it
+    or closes both. What does not answer is opened once it does."""
+
+
 class NotListed(Unavailable):
     """The venue does not know the symbol, or not any more."""
 
@@ -467,7 +472,8 @@ class Venue(MarketData, AccountReads, OrderReads, Trading, AccountChecking, Rate
     async def open(self) -> None:
         """Connect, verify the environment (fail closed) and measure the clock. Raises SetupFailed, Unavailable.
 
-        After AccountRefused and ChecksUnanswered the venue is connected, and the caller goes on or closes it."""
+        After AccountRefused, ChecksUnanswered and HalfUnavailable it is connected, and the caller goes on or closes it.
+        """
         ...
 
     async def close(self) -> None: ...

@@ -177,7 +177,8 @@ async def build(
         )
         world = _world_of_run(settings, embedded)
         _check_world(journal, settings, world)
-        await open_venue(venue, settings, journal.reader, (switch or listen(settings)).kill.level())
+        level = (switch or listen(settings)).kill.level()
+        await open_venue(venue, settings, journal.reader, level, reads_only=reads_only)
         await _claim(journal, world)
         tvl, macro = make_tvl(settings, clock, embedded, session), make_macro(settings, clock, embedded, session)
         app = assemble(

@@ -1,6 +1,7 @@
 """Spot at one venue and perps at another, over the wire: one of both in trouble at each phase of a rotation, and a
 start while one is dark."""
 
+import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,14 +9,14 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import pytest
+from structlog.testing import capture_logs
 
 from bot.domain.durations import HOUR_MS
 from bot.domain.instrument import Kind, Side
 from bot.domain.symbol import is_perp
 from bot.ports import Unavailable
-from bot.runtime.kill.guarded_start import left_open
 from bot.runtime.simulator.embedded import ACCOUNT, PERP_ACCOUNT
-from bot.runtime.wiring import App
+from bot.runtime.wiring import App, build
 from bot.simex.dialects.wire import WireReply, WireRequest
 from bot.simex.engine.types import SimOrder
 from bot.simex.faults import Fault
@@ -157,22 +158,48 @@ async def test_a_venue_in_trouble_at_any_phase_opens_nothing_and_the_rotation_en
 
 
 @pytest.mark.parametrize("dark", list(Kind))
-async def test_a_start_while_one_of_two_venues_is_dark_waits_for_it_and_says_which(tmp_path: Path, dark: Kind) -> None:
-    """Whatever rests there stays: the process that could not start has cancelled and sent nothing."""
+async def test_a_start_while_one_of_two_venues_is_dark_says_it_guards_the_other_and_opens_nothing(
+    tmp_path: Path, dark: Kind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.venues.pair.reading.REOPEN_S", 0.0)
     async with staged(tmp_path, *settings_of(has_spot_at_first=True)) as stage:
         async with stage.app() as app:
             await turns(stage, app, 2)
-            resting = {order.client_id for order in orders(stage) if order.is_open}
-            count = len(orders(stage))
+            before = entries(stage)
         for path in PATHS[venue_of(stage, dark)]:
             stage.spoil(DARK[ONE], path=path, times=None)
         role = "spot at binance" if dark is Kind.SPOT else "perps at bybit"
-        with pytest.raises(Unavailable, match=role):
-            await stage.build()
-        assert "positions" in left_open(stage.settings), "the journal knows the hedges, and says so"
-        assert {order.client_id for order in orders(stage) if order.is_open} == resting
-        assert len(orders(stage)) == count
-        stage.heal()
-        async with stage.app() as app:
-            await stage.rotate(app)
-            assert (await app.cycle.settle()).is_agreed
+        with capture_logs() as logged:
+            app = await stage.build()
+        (said,) = [line for line in logged if line["event"] == "started_without_entries"]
+        assert role in said["why"]
+        try:
+            for _ in range(2):
+                result = await app.cycle.guard()
+                assert not result.truth.is_agreed
+                assert any(role in why for why in result.truth.account.unreadable.values())
+            positions = result.truth.account.positions
+            assert positions, "the journal knows the hedges where the perps are dark"
+            read = {symbol for symbol, quote in result.snapshot.quotes.items() if not quote.defect()}
+            assert {is_perp(symbol) for symbol in read} == {dark is Kind.SPOT}
+            await turns(stage, app, TROUBLED_TURNS)
+            assert entries(stage) == before, "nothing is opened at either venue"
+            stage.heal()
+            unhold(app)
+            for _ in range(3):  # it is opened beside a turn
+                await app.cycle.guard()
+                await asyncio.sleep(0.2)
+            stage.embedded.clock.skip(15_000)
+            await stage.rotate(app, ROUNDS)
+            truth = await app.cycle.settle()
+            assert (truth.is_agreed, dict(truth.account.unreadable)) == (True, {})
+        finally:
+            await app.close()
+
+
+async def test_what_only_looks_waits_for_both_venues(tmp_path: Path) -> None:
+    async with staged(tmp_path, *settings_of(has_spot_at_first=True)) as stage:
+        for path in PATHS[OTHER]:
+            stage.spoil(DARK[ONE], path=path, times=None)
+        with pytest.raises(Unavailable, match="perps at bybit"):
+            await build(stage.settings, embedded=stage.embedded, reads_only=True)

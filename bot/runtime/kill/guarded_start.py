@@ -12,7 +12,7 @@ from bot.domain.portfolio import Account, Position
 from bot.domain.states import KillLevel, highest
 from bot.journal.journal import JournalCorrupt, JournalError, JournalReader
 from bot.journal.substitute import Substitute
-from bot.ports import AccountRefused, ChecksUnanswered, Venue
+from bot.ports import AccountRefused, ChecksUnanswered, HalfUnavailable, Venue
 from bot.runtime.settings.model import Settings
 
 ACCOUNT = "account"
@@ -20,8 +20,11 @@ NAMED_MAX = 8
 _log = structlog.get_logger("sectorbot.daemon")
 
 
-async def open_venue(venue: Venue, settings: Settings, reader: JournalReader, asked: KillLevel) -> None:
-    """Open the venue; a refusal of the account checks ends the start unless there is something to look after.
+async def open_venue(
+    venue: Venue, settings: Settings, reader: JournalReader, asked: KillLevel, *, reads_only: bool = False
+) -> None:
+    """Open the venue; a refusal of the account checks ends the start unless there is something to look after. Of two
+    venues one that does not answer ends the start of what only looks: a bot that trades goes on with the other.
 
     Raises:
         SetupFailed, Unavailable: as `Venue.open`.
@@ -29,6 +32,11 @@ async def open_venue(venue: Venue, settings: Settings, reader: JournalReader, as
     """
     try:
         await venue.open()
+    except HalfUnavailable as error:
+        if settings.mode != "trade" or reads_only:
+            raise
+        what = "entries stop at both venues until it answers; exits and cancels at the other go on"
+        _log.critical("started_without_entries", why=str(error), what=what)
     except (AccountRefused, ChecksUnanswered) as error:
         level = highest(asked, reader.load_latch().level)
         held = describe_open(reader) if settings.mode == "trade" else ""

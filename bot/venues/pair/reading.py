@@ -1,21 +1,75 @@
 """Questions to both venues at once: one that does not answer holds up the other for a moment only."""
 
 import asyncio
-from collections.abc import Coroutine
+import contextlib
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-from bot.ports import Unavailable, Venue
+import structlog
+
+from bot.ports import AccountRefused, ChecksUnanswered, SetupFailed, Unavailable, Venue
 
 T = TypeVar("T")
 PATIENCE_S = 3.0
 """How long the venue that has not answered is still waited for once the other has: less than any deadline of a turn."""
 
 
-class Half:
-    """One of the two venues, and what is traded there."""
+REOPEN_S = 15.0
+"""From one attempt to open a venue that did not answer at the start to the next."""
+_log = structlog.get_logger("sectorbot.venue")
 
-    def __init__(self, venue: Venue, role: str) -> None:
-        self.venue, self.role = venue, role
+
+class Half:
+    """One of the two venues, and what is traded there.
+
+    Args:
+        verify: asked once it was opened after the start; raises Unavailable where it cannot be used beside the other.
+    """
+
+    def __init__(self, venue: Venue, role: str, verify: Callable[[], None]) -> None:
+        self.venue, self.role, self._verify = venue, role, verify
+        self.is_open = True
+        self._why, self._tried_s = "", 0.0
+        self._opening: asyncio.Task[None] | None = None
+
+    def left_closed(self, why: str) -> None:
+        """It did not answer at the start; questions open it as soon as it does."""
+        self.is_open, self._why, self._tried_s = False, why, asyncio.get_running_loop().time()
+
+    async def ask(self, question: Callable[[Venue], Coroutine[Any, Any, T]]) -> T:
+        """The answer. A venue that is not open yet is opened beside the turn, which does not wait for it.
+
+        Raises:
+            Unavailable: there is no answer, or the venue is not open yet.
+        """
+        if not self.is_open:
+            is_due = asyncio.get_running_loop().time() - self._tried_s >= REOPEN_S
+            if is_due and self._opening is None:
+                self._opening = asyncio.create_task(self._open())
+            raise Unavailable(f"not answering since the start: {self._why}")
+        return await question(self.venue)
+
+    async def close(self) -> None:
+        if self._opening is not None:
+            self._opening.cancel()
+        await self.venue.close()
+
+    async def _open(self) -> None:
+        try:
+            with contextlib.suppress(AccountRefused, ChecksUnanswered):  # connected: the account checks stop entries
+                await self.venue.open()
+            try:
+                self._verify()
+            except Unavailable:
+                await self.venue.close()
+                raise
+        except (Unavailable, SetupFailed) as error:
+            self._why = str(error)
+        else:
+            self.is_open = True
+            _log.warning("venue_opened", what=f"{self.name} answers; entries go on once books and account agree")
+        finally:
+            self._tried_s, self._opening = asyncio.get_running_loop().time(), None
 
     @property
     def name(self) -> str:

@@ -21,6 +21,7 @@ from bot.ports import (
     Answered,
     ChecksUnanswered,
     ForcedClose,
+    HalfUnavailable,
     Lane,
     Listed,
     OrderReport,
@@ -57,7 +58,8 @@ class PairVenue:
     has_transfers = False
 
     def __init__(self, spot: Venue, perp: Venue, *, quote: str) -> None:
-        self._spot, self._perp = Half(spot, "spot"), Half(perp, "perps")
+        self._spot = Half(spot, "spot", self._compare_clocks)
+        self._perp = Half(perp, "perps", self._compare_clocks)
         self._quote = quote
         self._clock = spot  # the half whose clock was measured last
         self._is_unified: dict[str, bool] = {}  # by role, of each half whose account has been read
@@ -70,12 +72,16 @@ class PairVenue:
 
     @property
     def clock_skew_ms(self) -> int:
-        """The larger of the two."""
-        return max((half.venue.clock_skew_ms for half in self._halves), key=abs)
+        """The larger of the two, as far as they were measured."""
+        return max((half.venue.clock_skew_ms for half in self._open), key=abs)
 
     @property
     def _halves(self) -> tuple[Half, Half]:
         return self._spot, self._perp
+
+    @property
+    def _open(self) -> Sequence[Half]:
+        return [half for half in self._halves if half.is_open]
 
     def _of(self, symbol: str) -> Venue:
         return self._perp.venue if is_perp(symbol) else self._spot.venue
@@ -85,28 +91,40 @@ class PairVenue:
     async def open(self) -> None:
         """Open both. One that cannot be used ends the other as well.
 
-        After AccountRefused and ChecksUnanswered both are connected, and the caller goes on or closes them."""
+        After AccountRefused, ChecksUnanswered and HalfUnavailable what answers is connected, and the caller goes on or
+        closes both."""
         results = await asyncio.gather(*(half.venue.open() for half in self._halves), return_exceptions=True)
         refused: list[tuple[Half, BaseException]] = []
+        silent: list[Unavailable] = []
         for half, error in zip(self._halves, results, strict=True):
             if isinstance(error, AccountRefused | ChecksUnanswered):
                 refused.append((half, error))
+            elif isinstance(error, Unavailable):
+                silent.append(half.failed(error))
+                half.left_closed(str(error))
             elif error is not None:
                 await self.close()
                 raise _named(half, error)
+        if len(silent) == len(self._halves):
+            await self.close()
+            raise Unavailable("; ".join(map(str, silent)))
+        self._clock = next(half.venue for half in self._halves if half.is_open)
         try:
-            self._compare_clocks()
+            if not silent:
+                self._compare_clocks()
         except Unavailable as error:
             await self.close()
             raise SetupFailed(str(error)) from error
         if refused:
             is_refusal = any(isinstance(error, AccountRefused) for _, error in refused)
             words = "; ".join(f"{half.name}: {error}" for half, error in refused)
-            raise (AccountRefused if is_refusal else ChecksUnanswered)(words)
+            raise (AccountRefused if is_refusal else ChecksUnanswered)("; ".join([words, *map(str, silent)]))
+        if silent:
+            raise HalfUnavailable(str(silent[0]), silent[0].retry_after)
 
     async def close(self) -> None:
         for half in self._halves:
-            await half.venue.close()
+            await half.close()
 
     def now_ms(self) -> int:
         """By the clock that was measured last: the two differ by less than a second, or entries stop."""
@@ -119,8 +137,8 @@ class PairVenue:
             Unavailable: neither does, or they differ: one of them is wrong, and nobody knows which.
         """
         spot, perp = await read_both(
-            (self._spot, self._spot.venue.fetch_clock_skew()),
-            (self._perp, self._perp.venue.fetch_clock_skew()),
+            (self._spot, self._spot.ask(lambda venue: venue.fetch_clock_skew())),
+            (self._perp, self._perp.ask(lambda venue: venue.fetch_clock_skew())),
             patience_s=PATIENCE_S,
         )
         self._clock = self._perp.venue if isinstance(spot, Unavailable) else self._spot.venue
@@ -129,6 +147,7 @@ class PairVenue:
         return self.clock_skew_ms
 
     def _compare_clocks(self) -> None:
+        """Of two that were measured. Raises Unavailable."""
         apart_ms = abs(self._spot.venue.clock_skew_ms - self._perp.venue.clock_skew_ms)
         if apart_ms > CLOCKS_APART_MAX_MS:
             raise Unavailable(
@@ -137,17 +156,17 @@ class PairVenue:
             )
 
     def held_seconds(self) -> Mapping[str, float]:
-        return {f"{h.name}, {part}": held for h in self._halves for part, held in h.venue.held_seconds().items()}
+        return {f"{h.name}, {part}": held for h in self._open for part, held in h.venue.held_seconds().items()}
 
     def requests_used(self) -> Mapping[str, float]:
-        return {f"{h.name}, {part}": used for h in self._halves for part, used in h.venue.requests_used().items()}
+        return {f"{h.name}, {part}": used for h in self._open for part, used in h.venue.requests_used().items()}
 
     # the market
 
     def are_facts_due(self) -> bool:
         """Whether instruments should be asked for again before anything is decided by them."""
-        return any(not known for known in self._known.values()) or any(
-            getattr(half.venue, "are_facts_due", lambda: False)() for half in self._halves
+        return any(not self._known[half.role] for half in self._open) or any(
+            getattr(half.venue, "are_facts_due", lambda: False)() for half in self._open
         )
 
     async def fetch_instruments(self, symbols: Sequence[str] | None = None) -> Mapping[str, Instrument]:
@@ -206,8 +225,8 @@ class PairVenue:
 
     async def fetch_account(self) -> Account:
         spot, perp = await read_both(
-            (self._spot, self._spot.venue.fetch_account()),
-            (self._perp, self._perp.venue.fetch_account()),
+            (self._spot, self._spot.ask(lambda venue: venue.fetch_account())),
+            (self._perp, self._perp.ask(lambda venue: venue.fetch_account())),
             patience_s=PATIENCE_S,
         )
         for half, answer in zip(self._halves, (spot, perp), strict=True):
@@ -242,14 +261,14 @@ class PairVenue:
     async def _payments_of(self, half: Half, since_ms: int) -> tuple[Payment, ...]:
         """What a payment means depends on the kind of account, which is read first where it is not known yet."""
         if half.role not in self._is_unified:
-            self._is_unified[half.role] = (await half.venue.fetch_account()).is_unified
-        return await half.venue.fetch_payments(since_ms)
+            self._is_unified[half.role] = (await half.ask(lambda venue: venue.fetch_account())).is_unified
+        return await half.ask(lambda venue: venue.fetch_payments(since_ms))
 
     async def fetch_account_review(self, max_age_ms: int) -> AccountReview:
         """The review of a half that does not answer is unanswered; what the other found counts."""
         reviews = await read_both(
-            (self._spot, self._spot.venue.fetch_account_review(max_age_ms)),
-            (self._perp, self._perp.venue.fetch_account_review(max_age_ms)),
+            (self._spot, self._spot.ask(lambda venue: venue.fetch_account_review(max_age_ms))),
+            (self._perp, self._perp.ask(lambda venue: venue.fetch_account_review(max_age_ms))),
             patience_s=_PAGED_PATIENCE_S,
         )
         return joined_review({half.name: review for half, review in zip(self._halves, reviews, strict=True)})
@@ -335,11 +354,13 @@ class PairVenue:
         if len(wanted) == 1:
             half, names = wanted[0]
             try:
-                return [(half, names, await ask(half.venue, names))]
+                return [(half, names, await half.ask(lambda venue: ask(venue, names)))]
             except Unavailable as error:
                 raise half.failed(error) from error
         answers = await read_both(
-            (self._spot, ask(self._spot.venue, spot)), (self._perp, ask(self._perp.venue, perps)), patience_s=patience_s
+            (self._spot, self._spot.ask(lambda venue: ask(venue, spot))),
+            (self._perp, self._perp.ask(lambda venue: ask(venue, perps))),
+            patience_s=patience_s,
         )
         return [(half, names, answer) for (half, names), answer in zip(wanted, answers, strict=True)]
 

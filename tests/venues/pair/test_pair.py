@@ -20,6 +20,7 @@ from bot.ports import (
     AccountRefused,
     AccountReview,
     ChecksUnanswered,
+    HalfUnavailable,
     Listed,
     OrderRequest,
     Payment,
@@ -156,7 +157,14 @@ async def test_a_bug_in_a_half_is_no_darkness(monkeypatch: pytest.MonkeyPatch) -
     ("spot", "perp", "raised", "words"),
     [
         (SetupFailed("bad key"), None, SetupFailed, "spot at first: bad key"),
-        (None, Unavailable("no route"), Unavailable, "perps at second: no route"),
+        (None, Unavailable("no route"), HalfUnavailable, "perps at second: no route"),
+        (Unavailable("dark"), Unavailable("no route"), Unavailable, "spot at first: dark; perps at second: no route"),
+        (
+            AccountRefused("hedge mode"),
+            Unavailable("no route"),
+            AccountRefused,
+            "hedge mode; perps at second: no route",
+        ),
         (AccountRefused("hedge mode"), SetupFailed("bad key"), SetupFailed, "perps at second: bad key"),
         (AccountRefused("hedge mode"), None, AccountRefused, "spot at first: hedge mode"),
         (ChecksUnanswered("later"), AccountRefused("hedge mode"), AccountRefused, "spot at first: later; perps at"),
@@ -171,8 +179,35 @@ async def test_a_start_says_which_of_both_refuses(
     with pytest.raises(raised, match=words) as caught:
         await both.venue.open()
     assert type(caught.value) is raised
-    is_connected = raised in (AccountRefused, ChecksUnanswered)
-    assert (both.spot.is_open, both.perp.is_open) == (is_connected, is_connected)
+    is_connected = raised in (AccountRefused, ChecksUnanswered, HalfUnavailable)
+    has_answered = [is_connected and not isinstance(error, Unavailable) for error in (spot, perp)]
+    assert [both.spot.is_open, both.perp.is_open] == has_answered
+
+
+async def test_a_half_that_was_dark_at_the_start_is_opened_beside_the_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bot.venues.pair.reading.REOPEN_S", 0.05)
+    both = two()
+    both.spot.start_error = Unavailable("no route")
+    both.perp.skew_ms = 3_000
+    with pytest.raises(HalfUnavailable):
+        await both.venue.open()
+    assert (both.venue.now_ms(), both.venue.clock_skew_ms) == (both.perp.now_ms(), 3_000)
+    assert all("second" in part for part in both.venue.held_seconds())
+    for _ in range(2):
+        assert "no route" in (await both.venue.fetch_account()).unreadable["spot:"]
+        await asyncio.sleep(0.06)
+    both.spot.start_error = None  # its clock is another one: it stays closed
+    await both.venue.fetch_account()
+    await asyncio.sleep(0.06)
+    assert "differ by 3000 ms" in (await both.venue.fetch_account()).unreadable["spot:"]
+    both.spot.skew_ms = 2_500
+    await asyncio.sleep(0.06)
+    await both.venue.fetch_account()
+    await asyncio.sleep(0)
+    assert (await both.venue.fetch_account()).unreadable == {}
+    assert both.spot.is_open
+    await both.venue.close()
+    assert not both.spot.is_open
 
 
 async def test_clocks_that_differ_are_believed_by_nobody() -> None:
