@@ -52,6 +52,7 @@ class Checkers:
         self._filled: dict[str, Decimal] = {}
         self._journaled: set[tuple[str, str]] = set()
         self._current: dict[str, Approval] = {}
+        self._batch: set[str] = set()  # intents of the batch that the bot carries out
         self._approvals: dict[str, Approval] = {}
         self._intents: dict[str, str] = {}  # as the order was written: a stop may be sent under the bound of another's
         self._stops_of_batch: set[str] = set()  # working when the bot began to carry out a batch, or sent since
@@ -76,6 +77,7 @@ class Checkers:
         act = executor.act
 
         async def spied(approved: Any, *held: Any) -> Any:
+            self._batch = {item.intent.id for item in approved}
             for item in approved:
                 self._current[item.intent.id] = Approval(item.intent, item.size)
                 self._note_leg(item.intent)
@@ -185,7 +187,8 @@ class Checkers:
         """The bound that an order was sent under: for a stop that takes the place of another at its trigger, which a
         close was in the way of, that one's. A stop that was over before the batch began has no successor."""
         current = self._current.get(order.intent_id)
-        if not order.order_type.is_trigger or (current and current.intent.trigger_price == order.trigger_price):
+        is_approved = current and current.intent.trigger_price == order.trigger_price
+        if not order.order_type.is_trigger or (is_approved and order.intent_id in self._batch):
             return current
         for name in reversed(self._approvals):
             former = self._approvals[name].intent
