@@ -296,6 +296,17 @@ def test_a_token_whose_market_has_ended_is_no_loss_until_somebody_says_so() -> N
     assert period.unexplained == 0
 
 
+def test_what_moves_of_a_token_whose_market_has_ended_is_named() -> None:
+    """Found by the simulator (heavy seed 1300390): nobody compares it any more, and its worth stayed unexplained."""
+    truth = Truth()
+    ledger = ProfitLedger(truth.valuation(), {"UNI": "defi", "SOL": "infra"})
+    begin = ledger.stand(truth.valuation())
+    gone = replace(truth.valuation(), equity=truth.valuation().equity - 1_000, unpriced={"SOL": D(4)})
+    gone = replace(gone, spot={name: value for name, value in gone.spot.items() if name != "SOL"})
+    period = ledger.stand(gone).since(begin, "start")
+    assert (dict(period.flows), period.total, period.unexplained) == ({WITHOUT_PRICE: D(-1_000)}, ProfitParts(), D(0))
+
+
 def test_a_token_without_a_price_when_the_books_begin_is_no_profit_when_it_gets_one() -> None:
     truth = Truth()
     whole = truth.valuation()

@@ -175,8 +175,9 @@ class ProfitLedger:
     def stand(self, at: Valuation) -> Standing:
         """The profit up to a valuation. Sizes that differ from the books' are taken as the account has them.
 
-        The value of the difference stays unexplained; that of tokens outside the sectors, whose moves are not compared,
-        is a flow. So is what a token was worth that has no price any more: at its last price, until it has one again.
+        The value of the difference stays unexplained; that of tokens outside the sectors and of those whose market has
+        ended, whose moves are not compared, is a flow. So is what a token was worth that has no price any more: at its
+        last price, until it has one again.
         """
         for asset, priced in at.spot.items():
             self._set_price(asset, priced.price)
@@ -211,8 +212,9 @@ class ProfitLedger:
             held = self._spot.setdefault(asset, _Spot())
             missing = sizes.get(asset, ZERO) - held.size
             self._take_in(asset, missing, WITHOUT_PRICE)
-            if missing and asset not in self.sector_of:
-                self._flow(MOVED_OUTSIDE, self._value(asset, missing))
+            if missing and (asset not in self.sector_of or asset in at.unpriced):
+                name = WITHOUT_PRICE if asset in at.unpriced else MOVED_OUTSIDE
+                self._flow(name, self._value(asset, missing))
             if not held.size and not held.cost:
                 del self._spot[asset]
         for symbol in dict.fromkeys((*self._perps, *at.perps)):
