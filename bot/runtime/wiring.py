@@ -121,6 +121,7 @@ class AppSeams:
 
     `switch`: without one a new one listens to files and configuration. `session` is closed with the App.
     `are_candles_joined`: the venue's candles of a renamed token go back through its former names already.
+    `reconciler`: what compares journal and account, where it is not the usual one.
     """
 
     settings: Settings
@@ -133,6 +134,7 @@ class AppSeams:
     session: OneSession = field(default_factory=OneSession)
     are_candles_joined: bool = False
     signals: SignalFeed | None = None
+    reconciler: Reconciler | None = None
 
 
 async def build(
@@ -409,7 +411,8 @@ def assemble(seams: AppSeams) -> App:
     parts = Parts(
         venue=venue,
         journal=journal,
-        reconciler=Reconciler(
+        reconciler=seams.reconciler
+        or Reconciler(
             venue,
             journal,
             settings.execution,

@@ -43,15 +43,15 @@ class Forgetful(SignalCache):
         return work(points, 0, len(points))  # type: ignore[no-any-return]
 
 
-def all_of(folder: Path, seed: int, days: int) -> dict[str, Any]:
+def all_of(folder: Path, seed: int, days: int, *, least: int = 5, **options: Any) -> dict[str, Any]:
     """What a back-test leaves behind: document, page, table and every row of its journal."""
-    record, orders = walk(folder, prices_of(seed), days)
+    record, orders = walk(folder, prices_of(seed), days, **options)
     document = document_of(record)
     with closing(sqlite3.connect(settings_in(folder).journal_path)) as db:
         rows = [line for line in db.iterdump() if "_sqlite_migrations" not in line]  # they have the time on the wall
     shutil.rmtree(folder)  # for the run that is compared, which has the same names
-    assert len(orders) > 5
-    assert sum(line.startswith('INSERT INTO "fills"') for line in rows) > 5
+    assert len(orders) > least
+    assert sum(line.startswith('INSERT INTO "fills"') for line in rows) > least
     return {"document": json.dumps(document, default=str), "table": csv_of(record), "page": _page(record), "rows": rows}
 
 

@@ -23,6 +23,7 @@ from bot.journal.journal import CycleRecord, Journal
 from bot.lab.backtest.benchmarks import Benchmarks
 from bot.lab.backtest.record import Record
 from bot.lab.backtest.recorder import BacktestRecorder
+from bot.lab.backtest.settled_books import EngineReconciler
 from bot.lab.backtest.virtual_time import VirtualClock, run_virtual
 from bot.ports import MacroSource, TvlSource, Unavailable
 from bot.runtime.cash_flows import record_rebased
@@ -49,6 +50,7 @@ class Schedule:
     `is_lazy`: no guard while there is nothing to guard, neither a perp nor a resting order nor an exit plan. All that
     such a guard would do is to mark the peak of equity, which is then marked by decisions only. `rebase_days`: an
     operator lets the peak begin anew when the breaker of drawdown has stopped entries for so long; 0 for nobody.
+    `is_thorough`: every guard is taken and every settlement made as the daemon does, for a comparison.
     """
 
     start_ms: int
@@ -57,6 +59,7 @@ class Schedule:
     guard_ms: int = HOUR_MS
     is_lazy: bool = True
     rebase_days: int = 0
+    is_thorough: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,17 +241,21 @@ class _Run:
 
     def _assemble(self, journal: Journal) -> App:
         """The daemon's own bot, with the engine for a venue and nobody at the kill switch."""
-        settings, world = self._settings, self._world
+        settings, world, universe = self._settings, self._world, self._settings.universe
+        venue = EngineVenue(self._exchange, self._clock, account=self._account, quote=universe.quote)
+        always = self._schedule.is_thorough
+        rules, successions = settings.execution, universe.successions
         return assemble(
             AppSeams(
                 settings,
                 self._clock,
-                EngineVenue(self._exchange, self._clock, account=self._account, quote=settings.universe.quote),
+                venue,
                 journal,
                 tvl=world.tvl(self._clock) if world.tvl is not None else None,
                 macro=world.macro(self._clock) if world.macro is not None else None,
                 switch=SwitchParts(FixedLevel(KillLevel.OFF), ConfigWatcher(settings)),
                 are_candles_joined=True,
+                reconciler=EngineReconciler(venue, journal, rules, successions=successions, always=always),
             )
         )
 

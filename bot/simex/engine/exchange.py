@@ -109,6 +109,12 @@ class Exchange(Interventions):
         return self._state.event_count
 
     @property
+    def change_number(self) -> tuple[int, int]:
+        """(events, moves of money): the same at two looks when no order, holding or position has changed between them;
+        prices may have."""
+        return self._state.event_count, self._state.ledger.moves
+
+    @property
     def history(self) -> tuple[ExchangeEvent, ...]:
         """The newest events, oldest first (`rules.history_limit` are kept)."""
         return tuple(self._state.history)

@@ -26,9 +26,11 @@ class Ledger:
 
     def __init__(self) -> None:
         self._held: defaultdict[str, defaultdict[str, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
+        self.moves = 0
 
     def move(self, asset: str, giver: str, taker: str, amount: Decimal) -> None:
         """Move `amount`; a negative one goes the other way."""
+        self.moves += 1
         self._held[giver][asset] -= amount
         self._held[taker][asset] += amount
 

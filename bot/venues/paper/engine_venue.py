@@ -51,6 +51,11 @@ class EngineVenue(EngineAccount):
     def _quote(self) -> str:
         return self._quote_asset
 
+    @property
+    def change_number(self) -> tuple[int, int]:
+        """(events, moves of money), see `Exchange.change_number`."""
+        return self._advanced().change_number
+
     async def open(self) -> None:
         self._advanced()
 

@@ -1,0 +1,162 @@
+"""What a back-test leaves out changes nothing: document, page, table and every row of the journal are those of a run
+that settles in every turn and takes every guard."""
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("pyarrow")
+
+from bot.domain.order_ids import NEW_EXCHANGE
+from bot.execution.reconcile import BASELINE, BASELINE_AGE_MS, Reconciler
+from bot.execution.rules import ExecutionRules
+from bot.lab.backtest.run import LeanJournal
+from bot.lab.backtest.settled_books import EngineReconciler
+from bot.simex.engine.exchange import Exchange
+from bot.simex.market.catalogue import default_instruments
+from bot.venues.paper.engine_venue import EngineVenue
+from tests.lab.markets import START_MS, H
+from tests.lab.test_backtest import market_of, prices_of
+from tests.lab.test_kept_answers import all_of
+
+D = Decimal
+MINUTE_MS = 60_000
+SYMBOLS = ("UNI/USDT", "UNI/USDT:USDT")
+
+
+@pytest.fixture
+def settlements(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Grows with every settlement that is made in full."""
+    made: list[int] = []
+    settle = Reconciler._settle
+
+    async def counted(self: Any, symbols: Sequence[str]) -> Any:
+        made.append(1)
+        return await settle(self, symbols)
+
+    monkeypatch.setattr(Reconciler, "_settle", counted)
+    return made
+
+
+@pytest.mark.sweep(keep=20)
+@pytest.mark.parametrize("seed", range(100, 300))
+def test_a_run_that_leaves_out_nothing_is_the_same_to_the_last_row(
+    seed: int, tmp_path: Path, settlements: list[int]
+) -> None:
+    quick = all_of(tmp_path / "run", seed, 4, least=0)
+    left = len(settlements)
+    thorough = all_of(tmp_path / "run", seed, 4, least=0, is_thorough=True)
+    assert len(settlements) - left > left, "a slow path that nobody takes proves nothing"
+    for name, value in quick.items():
+        assert thorough[name] == value, name
+
+
+class Stand:
+    """An engine with an account, a journal and the back-test's reconciler over them."""
+
+    def __init__(self, folder: Path) -> None:
+        market = market_of(prices_of(1), 5)
+        self.folder, self.ms = folder, START_MS
+        self.exchange = Exchange(
+            instruments=default_instruments(("UNI",), {"UNI": D(50)}), market=market, start_ms=START_MS
+        )
+        self.exchange.create_account("main", spot={"USDT": D(10_000), "UNI": D(10)}, perp=D(10_000))
+        self.venue = EngineVenue(self.exchange, self, account="main")
+
+    def now_ms(self) -> int:
+        return self.ms
+
+    async def __aenter__(self) -> "Stand":
+        self.journal = await LeanJournal.open(
+            self.folder / "journal.db",
+            account="main",
+            now_ms=self.now_ms,
+            threaded=False,
+            fresh=True,
+            token=NEW_EXCHANGE,
+        )
+        self.reconciler = EngineReconciler(self.venue, self.journal, ExecutionRules())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.journal.close()
+
+    async def settle(self, after_ms: int = 0) -> Any:
+        self.ms += after_ms
+        return await self.reconciler.settle(SYMBOLS)
+
+    def paid(self) -> list[Decimal]:
+        """Payments that the journal has beside the deposit of the start."""
+        return [paid.amount for paid in self.journal.reader.load_payments() if paid.amount != D(10_000)]
+
+    def count(self, kind: str) -> int:
+        return len(self.journal.reader.load_facts(kind))
+
+
+def run(main: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(main)
+
+
+def test_books_that_nothing_has_touched_are_taken_as_settled_at_the_prices_of_now(
+    tmp_path: Path, settlements: list[int]
+) -> None:
+    async def main() -> None:
+        async with Stand(tmp_path) as stand:
+            first = await stand.settle()
+            later = await stand.settle(H)
+            assert len(settlements) == 1
+            assert (later.account.at_ms, later.is_agreed) == (first.account.at_ms + H, True)
+            assert later.account.balances == first.account.balances
+            stand.exchange.transfer("main", D(100), to_perp=True)
+            moved = await stand.settle(H)
+            assert len(settlements) == 2
+            assert (moved.account.perp_wallet, moved.is_agreed) == (D(10_100), True)
+
+    run(main())
+
+
+def test_a_change_too_small_to_differ_is_still_asked_about_when_payments_are_due(
+    tmp_path: Path, settlements: list[int]
+) -> None:
+    """Payments are asked for every five minutes: a settlement between says nothing about one that has just come."""
+
+    async def main() -> None:
+        async with Stand(tmp_path) as stand:
+            await stand.settle()
+            stand.exchange.transfer("main", D("0.01"), to_perp=True)
+            await stand.settle(MINUTE_MS)
+            assert (len(settlements), stand.paid()) == (2, [])
+            await stand.settle(10 * MINUTE_MS)
+            assert len(settlements) == 3
+            assert stand.paid() == [D("0.01")]
+            await stand.settle(10 * MINUTE_MS)
+            assert len(settlements) == 3
+
+    run(main())
+
+
+def test_books_begin_afresh_once_a_day_although_nothing_has_changed(tmp_path: Path, settlements: list[int]) -> None:
+    async def main() -> None:
+        async with Stand(tmp_path) as stand:
+            await stand.settle()
+            await stand.settle(BASELINE_AGE_MS - 1)
+            assert (len(settlements), stand.count(BASELINE)) == (1, 1)
+            await stand.settle(1)
+            assert (len(settlements), stand.count(BASELINE)) == (2, 2)
+
+    run(main())
+
+
+def test_an_event_of_the_journal_is_a_change_too(tmp_path: Path, settlements: list[int]) -> None:
+    async def main() -> None:
+        async with Stand(tmp_path) as stand:
+            await stand.settle()
+            await stand.journal.record_unlock("UNI/USDT", "a test")
+            await stand.settle(H)
+            assert len(settlements) == 2
+
+    run(main())
