@@ -46,7 +46,7 @@ class DrawdownsStop(Rule):
         self._before, self._is_rebased = memory, False
 
     def _judge_end(self, before: Memory, memory: Memory, at_ms: int) -> None:
-        days = self.world.settings().risk.drawdown_cooldown_days
+        days = self.world.settings_now().risk.drawdown_cooldown_days
         is_anew = memory.peak_since_ms != before.peak_since_ms
         if is_anew and at_ms >= before.drawdown_since_ms + days * DAY_MS:
             return

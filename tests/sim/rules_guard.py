@@ -126,7 +126,7 @@ class LeverageIsJudged(Rule):
         config = self.world.exchange.symbol_config(ACCOUNT, symbol)
         if not reported.is_isolated and not config.is_isolated:
             return "cross margin"
-        settings = self.world.settings()
+        settings = self.world.settings_now()
         most = max(settings.risk.position_leverage_max, settings.playbook.hedging.leverage)
         is_more = reported.leverage is not None and reported.leverage == config.leverage > most
         return f"{config.leverage}x" if is_more else ""

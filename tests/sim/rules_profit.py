@@ -127,7 +127,7 @@ class ProfitAddsUp(Rule):
         """What the newest settlements paid that the journal lacks: the bot has not asked for them yet."""
         first, now = account.first, account.now
         rows = self.world.exchange.income(ACCOUNT, start_ms=first.at_ms + 1, limit=ALL)
-        asked_every_ms = self.world.settings().execution.timing.payments_interval_ms
+        asked_every_ms = self.world.settings_now().execution.timing.payments_interval_ms
         settled = sorted((row.at_ms, row.amount) for row in rows if row.kind is IncomeKind.FUNDING_FEE)
         unread, ours = ZERO, period.total.funding
         missing = sum((amount for _, amount in settled), ZERO) - ours
@@ -167,7 +167,7 @@ class ProfitAddsUp(Rule):
         spot = sum((trade.quote for trade in trades if not is_perp(trade.symbol)), ZERO)
         perps = sum((trade.quote for trade in trades if is_perp(trade.symbol)), ZERO)
         scale = max(abs(first.cash), abs(now.cash), spot) + max(abs(first.wallet), abs(now.wallet), perps)
-        return scale * self.world.settings().execution.timing.cash_tolerance_bps * BPS
+        return scale * self.world.settings_now().execution.timing.cash_tolerance_bps * BPS
 
 
 def _by_trades(trades: list[SimTrade], first: Valuation) -> tuple[dict[str, Decimal], Decimal]:

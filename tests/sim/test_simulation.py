@@ -140,3 +140,19 @@ def test_a_plan_deals_the_same_faults_whatever_else_is_asked() -> None:
 
     assert deal(0) == deal(3)
     assert any(deal(0))
+
+
+def test_rules_see_the_settings_that_the_operator_has_written_last() -> None:
+    async def look(loop: VirtualLoop) -> None:
+        world = World(3, loop)
+        try:
+            first = world.settings_now()
+            assert first == world.settings()
+            assert world.settings_now() is first
+            world.choices["playbook.tactical.leverage"] = str(first.playbook.tactical.leverage - 1)
+            world.write_user_file()
+            assert world.settings_now() == world.settings() != first
+        finally:
+            world.remove()
+
+    run_virtually(look)

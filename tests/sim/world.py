@@ -317,6 +317,7 @@ class World:
         for symbol in set(self.exchange.instruments) - set(instruments()):
             self.exchange.halt(symbol)  # until the exchange converts
         self.user_file = self.directory / "user.toml"
+        self._looked_at: tuple[bytes, Settings] | None = None
         self.choices = with_series({**self._choose(chance), **chosen}, self.series_file)
         self.condition = self.choices.pop("playbook.regime.override", chance.choice(CONDITIONS[:4]))
         self.limits = dict(limits) if limits else self._tight_limits(chance) if self.is_tight else {}
@@ -481,6 +482,13 @@ class World:
         extra = (*(RENAME if self.renames else ()), *(WAGERS if self.stands else ()))
         fixed = (*FIXED, *self._settings_of_venue(), *extra)
         return Sources(files=files, assignments=(*fixed, f'state_directory="{self.directory}"')).load()
+
+    def settings_now(self) -> Settings:
+        """The same for a rule that only looks: read again when the operator has changed the file."""
+        written = self.user_file.read_bytes()
+        if self._looked_at is None or self._looked_at[0] != written:
+            self._looked_at = written, self.settings()
+        return self._looked_at[1]
 
     def _settings_of_venue(self) -> tuple[str, ...]:
         if self.venue == MIXED and self.seam is Seam.WIRE:
