@@ -34,6 +34,15 @@ async def test_sim_without_a_session_is_refused_before_anything_is_built(make_ve
         await make_venue(session_factory=None).open()
 
 
+async def test_beside_a_session_that_is_given_no_list_of_authorities_is_read(
+    make_venue: Callable[..., CcxtVenue],
+) -> None:
+    venue = make_venue()
+    await venue.open()
+    assert venue._link.exchange.ssl_context.get_ca_certs() == []
+    await venue.close()
+
+
 def test_an_unknown_environment_is_refused_and_the_known_ones_are_named(make_venue: Callable[..., CcxtVenue]) -> None:
     with pytest.raises(SetupFailed, match="mainnet, sim, spot-testnet, testnet"):
         make_venue(environment="production")

@@ -5,10 +5,12 @@ from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
+import tenacity
 
 from bot.ports import URGENT, Lane, OutcomeUnknown, Rejection, Unavailable, VenueRejected
 from bot.venues.ccxt.error_table import read_retry_after
 from bot.venues.ccxt.venue import CcxtVenue, ConnectionRules, Seams
+from bot.venues.ccxt.wire import _ATTEMPT
 from tests.venues.binance_server import NOW_MS, BinanceServer, Canned, placed, refusal
 from tests.venues.conftest import SYMBOLS
 from tests.venues.orders import ALGO_ORDER, PERP_ORDER, SPOT_ORDER, request, stop
@@ -323,3 +325,35 @@ async def test_an_endpoint_that_is_not_there_is_not_asked_again(venue: CcxtVenue
     with pytest.raises(Unavailable, match="HTTP 404"):
         await venue.fetch_open_interest(PERP)
     assert server.count("GET", "/fapi/v1/openInterest") == 1
+
+
+@pytest.mark.parametrize(("failures", "calls", "pauses", "machines"), [(0, 1, 0, 0), (1, 2, 1, 1), (3, 3, 2, 1)])
+async def test_a_read_is_tried_as_often_as_allowed_and_what_repeats_is_made_after_a_failure(
+    failures: int, calls: int, pauses: int, machines: int, venue: CcxtVenue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, waited, wire = list[object](), list[float](), venue._link.wire
+    make = tenacity.AsyncRetrying
+
+    def retrying(*arguments: object, **named: object) -> object:
+        made.append(named)
+        return make(*arguments, **named)  # type: ignore[arg-type]
+
+    async def sleep(seconds: float) -> None:
+        waited.append(seconds)
+
+    async def ask() -> str:
+        asked.append("")
+        if len(asked) <= failures:
+            _ATTEMPT.get().was_sent = True  # type: ignore[union-attr]
+            raise TimeoutError(f"number {len(asked)}")
+        return "answer"
+
+    asked: list[str] = []
+    monkeypatch.setattr("bot.venues.ccxt.wire.AsyncRetrying", retrying)
+    monkeypatch.setattr(wire, "_sleep", sleep)
+    if failures < calls:
+        assert await wire.read(ask) == "answer"
+    else:
+        with pytest.raises(Unavailable):
+            await wire.read(ask)
+    assert (len(asked), len(waited), len(made)) == (calls, pauses, machines)

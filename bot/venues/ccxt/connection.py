@@ -385,9 +385,9 @@ class Connection:
     def _make_session(self, exchange: Any) -> aiohttp.ClientSession:
         exchange.own_session = False
         if self._session_factory is not None:
+            exchange.ssl_context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # else ccxt reads authorities for nothing
             return self._session_factory()
-        # ccxt's own list of authorities, so that a slim image without a system store works.
-        exchange.ssl_context = ssl.create_default_context(cafile=exchange.cafile)
+        exchange.ssl_context = ssl.create_default_context(cafile=exchange.cafile)  # ccxt's list: a slim image has none
         connector = aiohttp.TCPConnector(ssl=exchange.ssl_context, limit=32)
         return aiohttp.ClientSession(connector=connector, trust_env=self.rules.trust_env)
 

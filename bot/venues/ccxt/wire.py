@@ -139,6 +139,22 @@ class Wire:
         Raises:
             Unavailable: when it stays so, or at once (`ReadRefused`) when the venue refuses.
         """
+        try:
+            return await self._read_once(call)
+        except Exception as error:  # noqa: BLE001 - judged as the first of the attempts
+            failure = error
+        return await self._read_again(call, failure)
+
+    async def _read_again(self, call: Callable[[], Awaitable[T]], failure: Exception) -> T:
+        """What the attempts after the first one come to. The first is made without them: it is most of the time the
+        only one, and what repeats costs as much as the request."""
+        first = [failure]
+
+        async def attempt() -> T:
+            if first:
+                raise first.pop()
+            return await self._read_once(call)
+
         retrying = AsyncRetrying(
             retry=retry_if_exception(_is_worth_another_try),
             stop=stop_after_attempt(self._read_attempts),
@@ -146,7 +162,7 @@ class Wire:
             sleep=self._sleep,
             reraise=True,
         )
-        return await retrying(self._read_once, call)
+        return await retrying(attempt)
 
     async def write(self, call: Callable[[], Awaitable[T]]) -> T:
         """The call's result; called once, whatever happens.
