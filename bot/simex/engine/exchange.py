@@ -6,6 +6,7 @@ Every method is a plain function of what was called before; nothing here reads a
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any
 
 from bot.domain.brackets import Bracket
@@ -76,6 +77,7 @@ class Exchange(Interventions):
         self.flows = Flows(state)
         self.amendments = Amendments(state, self._admission, self._matching)
         self.listeners = state.listeners
+        self._instruments: tuple[tuple[int, int] | None, Mapping[str, Instrument]] = (None, {})
 
     @property
     def now_ms(self) -> int:
@@ -89,11 +91,15 @@ class Exchange(Interventions):
     def instruments(self) -> Mapping[str, Instrument]:
         """Current instruments; `active` is False while halted, not yet listed or delisted."""
         state = self._state
-        return {
-            symbol: listing.instrument if self._is_trading(symbol) else replace(listing.instrument, active=False)
-            for symbol, listing in state.listings.items()
-            if not listing.is_removed
-        }
+        moment = state.now_ms, state.event_count  # one answer of a venue asks many times
+        if self._instruments[0] != moment:
+            current = {
+                symbol: listing.instrument if self._is_trading(symbol) else replace(listing.instrument, active=False)
+                for symbol, listing in state.listings.items()
+                if not listing.is_removed
+            }
+            self._instruments = moment, MappingProxyType(current)
+        return self._instruments[1]
 
     def listing_state(self) -> tuple[object, ...]:
         """All that `instruments`, `status` and `is_unlisted` say, to see whether any of it has changed."""
@@ -226,6 +232,7 @@ class Exchange(Interventions):
     def restore(self, rows: Mapping[Key, Any]) -> None:
         """Take over a stored state; for an exchange without accounts. ValueError when it does not fit."""
         restore(self._state, self._margin, self.flows, rows)
+        self._instruments = (None, {})
 
     def account_names(self) -> tuple[str, ...]:
         return tuple(self._state.accounts)

@@ -246,7 +246,19 @@ class PointPath:
         return None
 
     def columns(self, timeframe_ms: int, start_ms: int, end_ms: int, limit: int, now_ms: int) -> Columns:
-        return sampled(self, timeframe_ms, max(start_ms, self.times[0]), end_ms, limit, now_ms, is_newest=start_ms <= 0)
+        """As `sampled`, with the price between two candles looked up once."""
+        begin_ms, is_newest = max(start_ms, self.times[0]), start_ms <= 0
+        opens = _opens(timeframe_ms, begin_ms, end_ms, limit, now_ms, is_newest=is_newest)
+        rows: Columns = (list(opens), [], [], [], [], [])
+        close = self.price(opens[0]) if opens else 0.0
+        for opened in opens:
+            closed, price = min(opened + timeframe_ms, now_ms), close
+            close = self.price(closed)
+            inner = self.prices[bisect_left(self.times, opened) : bisect_right(self.times, closed)]
+            values = (price, max(price, close, *inner), min(price, close, *inner), close, self.volume(opened, closed))
+            for column, value in zip(rows[1:], values, strict=True):
+                column.append(value)
+        return rows
 
     def volume(self, start_ms: int, end_ms: int) -> float:
         return self.volume_per_hour * (end_ms - start_ms) / HOUR_MS
@@ -266,14 +278,8 @@ def sampled(
     path: Sampled, timeframe_ms: int, start_ms: int, end_ms: int, limit: int, now_ms: int, *, is_newest: bool = False
 ) -> Columns:
     """Candles drawn from a path, for timeframes finer than what is stored."""
-    first = start_ms + -start_ms % timeframe_ms
-    last = min(end_ms, now_ms) // timeframe_ms * timeframe_ms
-    if is_newest:
-        first = max(start_ms - start_ms % timeframe_ms, last - (limit - 1) * timeframe_ms)
     rows: Columns = ([], [], [], [], [], [])
-    for opened in range(first, last + 1, timeframe_ms):
-        if len(rows[0]) == limit:
-            break
+    for opened in _opens(timeframe_ms, start_ms, end_ms, limit, now_ms, is_newest=is_newest):
         closed = min(opened + timeframe_ms, now_ms)
         low, high = path.extremes(opened, closed)
         values = (path.price(opened), high, low, path.price(closed), path.volume(opened, closed))
@@ -281,6 +287,15 @@ def sampled(
         for column, value in zip(rows[1:], values, strict=True):
             column.append(value)
     return rows
+
+
+def _opens(timeframe_ms: int, start_ms: int, end_ms: int, limit: int, now_ms: int, *, is_newest: bool) -> Sequence[int]:
+    """When the candles open that are asked for, at most `limit`."""
+    first = start_ms + -start_ms % timeframe_ms
+    last = min(end_ms, now_ms) // timeframe_ms * timeframe_ms
+    if is_newest:
+        first = max(start_ms - start_ms % timeframe_ms, last - (limit - 1) * timeframe_ms)
+    return range(first, last + 1, timeframe_ms)[: max(0, limit)]
 
 
 def _grouped(rows: Columns, timeframe_ms: int) -> Columns:

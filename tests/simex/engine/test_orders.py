@@ -8,7 +8,7 @@ from bot.domain.order import OrderType, TimeInForce
 from bot.simex.engine.exchange import Exchange
 from bot.simex.engine.refusal import Refusal, RefusalReason
 from bot.simex.engine.rules import DuplicateScope, Rules
-from bot.simex.engine.types import EventKind, ExpiryReason, NewOrder, OrderStatus
+from bot.simex.engine.types import EventKind, ExpiryReason, ListingStatus, NewOrder, OrderStatus
 from tests.simex.engine.floor import (
     BUY,
     HOUR,
@@ -365,6 +365,24 @@ def test_a_halted_symbol_takes_no_orders_and_fills_none_until_it_resumes() -> No
     venue.resume(SPOT)
     venue.advance(2 * HOUR)
     assert again(venue, order).status is OrderStatus.FILLED
+
+
+def test_instruments_follow_every_change_of_a_moment_and_the_end_of_a_symbol() -> None:
+    venue = exchange([(0, 10.0), (HOUR, 11.0)], ends_ms={PERP: HOUR})
+    seen = venue.instruments
+    assert seen[SPOT].active
+    assert seen[PERP].active
+    assert venue.instruments is seen
+    venue.halt(SPOT)
+    assert not venue.instruments[SPOT].active
+    venue.resume(SPOT)
+    assert venue.instruments == seen
+    venue.set_status(SPOT, ListingStatus.BREAK)
+    assert not venue.instruments[SPOT].active
+    venue.advance(HOUR)
+    assert not venue.instruments[PERP].active
+    venue.remove(SPOT)
+    assert SPOT not in venue.instruments
 
 
 def test_a_delisted_symbol_expires_its_orders_and_settles_its_positions_at_mark() -> None:

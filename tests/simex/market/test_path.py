@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.simex.market.path import CandlePath, PointPath
+from bot.simex.market.path import CandlePath, PointPath, sampled
 from tests.profiles import examples
 
 H = 3_600_000
@@ -95,3 +95,24 @@ def test_points_may_jump_and_grow() -> None:
     assert [path.price(at) for at in (0, H - 1, H, 2 * H, 9 * H)] == [10.0, 10.0, 8.0, 9.0, 9.0]
     assert path.crossing(0, 2 * H, 8.5, rising=False) == H
     assert path.crossing(H, 3 * H, 8.5, rising=True) == H + H // 2
+
+
+@settings(max_examples=examples(80), deadline=None)
+@given(
+    st.lists(st.tuples(st.sampled_from([0, H // 3, H, 5 * H]), st.integers(900, 1_100)), min_size=1, max_size=8),
+    st.sampled_from([H // 4, H, 4 * H]),
+    st.integers(0, 25 * H),
+    st.integers(0, 30 * H),
+    st.integers(0, 30 * H),
+    st.integers(0, 40),
+)
+def test_candles_of_points_are_those_drawn_from_any_path(
+    steps: list[tuple[int, int]], timeframe_ms: int, start_ms: int, end_ms: int, now_ms: int, limit: int
+) -> None:
+    path, at = PointPath([], [], 1_000.0), 0
+    for wait_ms, price in steps:
+        at += wait_ms
+        path.add(at, price / 100)
+    drawn = path.columns(timeframe_ms, start_ms, end_ms, limit, now_ms)
+    first_ms = max(start_ms, path.times[0])
+    assert drawn == sampled(path, timeframe_ms, first_ms, end_ms, limit, now_ms, is_newest=start_ms <= 0)

@@ -300,7 +300,12 @@ def _rows(call: BybitCall, category: str) -> list[dict[str, Any]]:
     wanted, link_id = call.params.maybe_text("orderId"), call.params.maybe_text("orderLinkId")
     name = call.params.maybe_text("symbol")
     known = [call.desk.instrument(category, name)] if name else call.desk.instruments(category)
-    rows = [order_row(call, order) for one in known for order in _visible(call, one.symbol)]
+    rows = [
+        order_row(call, order)
+        for one in known
+        for order in _visible(call, one.symbol)
+        if order.client_id == link_id or not link_id or wanted
+    ]
     names = {call.desk.name(one.symbol) for one in known}
     if category == LINEAR:
         later = call.desk.refused_later.items()

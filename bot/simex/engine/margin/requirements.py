@@ -60,14 +60,15 @@ def liquidation_of_both(
     result: list[Decimal] = []
     bases = [position.size * instrument.contract_size for position in positions]
     paid = sum((base * position.entry for base, position in zip(bases, positions, strict=True)), ZERO)
-    for chosen in itertools.product(brackets, repeat=len(positions)):
-        slope = sum((abs(base) * b.maintenance_rate - base for base, b in zip(bases, chosen, strict=True)), ZERO)
+    slopes = [[(b, abs(base) * b.maintenance_rate - base) for b in brackets] for base in bases]
+    for chosen in itertools.product(*slopes):
+        slope = sum((part for _, part in chosen), ZERO)
         if not slope:
             continue
-        price = (margin - paid + sum((b.cum for b in chosen), ZERO)) / slope
-        values = [instrument.notional(position.size, price) for position in positions]
+        price = (margin - paid + sum((b.cum for b, _ in chosen), ZERO)) / slope
         if price > 0 and all(
-            b.notional_floor <= value <= b.notional_cap for b, value in zip(chosen, values, strict=True)
+            b.notional_floor <= instrument.notional(position.size, price) <= b.notional_cap
+            for (b, _), position in zip(chosen, positions, strict=True)
         ):
             result.append(price)
     return min(result, key=lambda price: abs(price - mark), default=None)
