@@ -1,7 +1,6 @@
 """A market that the venue listed no more before this process began: cancels, questions and closing go on, entries do
 not."""
 
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
@@ -11,6 +10,7 @@ import pytest
 
 from bot.domain.instrument import Side
 from bot.ports import Rejection, VenueRejected
+from bot.venues.ccxt.instruments_cache import InstrumentsCache
 from bot.venues.ccxt.venue import CcxtVenue, ConnectionRules
 from tests.venues.binance_server import NOW_MS, BinanceServer, perp_symbol, placed, refusal, spot_symbol
 from tests.venues.orders import ALGO_ORDER, PERP_ORDER, SPOT_ORDER, market, request, stop
@@ -138,8 +138,7 @@ async def test_a_record_in_the_file_that_cannot_be_read_gives_way_to_the_names(
     make_venue: Callable[..., CcxtVenue], server: BinanceServer, tmp_path: Path, spoilt: object
 ) -> None:
     server.answers[INFO]["symbols"] = [perp_symbol("DOT")]
-    path = tmp_path / "instruments-binance-sim.json"
-    path.write_text(json.dumps({"version": 1, "saved_ms": 0, "asked": [], "markets": {}, "former": {PERP: spoilt}}))
+    InstrumentsCache(tmp_path, "binance", "sim").save({}, [], now_ms=0, former={PERP: spoilt})
     venue = make_venue(rules=ConnectionRules(cache_folder=tmp_path))
     await venue.open()
     server.answers["POST", PERP_ORDER] = placed

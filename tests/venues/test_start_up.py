@@ -365,6 +365,31 @@ async def test_a_cached_start_gives_the_same_instruments_and_sends_the_same_orde
     assert len(json.loads((tmp_path / "instruments-binance-sim.json").read_text())["markets"]) == len(SYMBOLS)
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("id", None),
+        ("spot", "yes"),
+        ("symbol", []),
+        ("precision", {"amount": "1", "price": "1"}),
+        ("info", {"symbol": "UNIUSDT", "filters": []}),
+    ],
+)
+async def test_a_cache_that_was_changed_is_not_believed_and_ends_no_start(
+    make_venue: Callable[..., CcxtVenue], tmp_path: Path, key: str, value: object
+) -> None:
+    venue = make_venue(credentials=None, rules=ConnectionRules(cache_folder=tmp_path))
+    await venue.open()
+    found = await venue.fetch_instruments(SYMBOLS)
+    path = tmp_path / "instruments-binance-sim.json"
+    stored = json.loads(path.read_text())
+    stored["markets"]["UNI/USDT"][key] = value
+    path.write_text(json.dumps(stored))
+    second = make_venue(credentials=None, rules=ConnectionRules(cache_folder=tmp_path))
+    await second.open()
+    assert await second.fetch_instruments(SYMBOLS) == found
+
+
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"version": 99, "saved_ms": 0, "asked": [], "markets": {}}'])
 def test_a_broken_cache_is_not_used(content: str, tmp_path: Path) -> None:
     cache = InstrumentsCache(tmp_path, "binance", "sim")
