@@ -338,12 +338,24 @@ def test_user_data_comes_by_a_signed_subscription(bench: Bench) -> None:
     socket = Socket(bench, "/ws-api/v3")
     reply = socket.say({"id": 1, "method": "userDataStream.subscribe.signature", "params": signed(bench)})
     assert reply["result"] == {"subscriptionId": 0}
+    assert [row["rateLimitType"] for row in reply["rateLimits"]] == ["REQUEST_WEIGHT"], "as in every answer"
     bench.ok("POST", SORDER, LIMIT)
     news = socket.news()
     assert (news[0]["subscriptionId"], news[0]["event"]["e"]) == (0, "executionReport")
     socket.say({"id": 2, "method": "userDataStream.unsubscribe", "params": {}})
     bench.ok("POST", SORDER, LIMIT)
     assert socket.news() == []
+
+
+def test_the_address_of_a_connection_chooses_limits_and_time_unit(bench: Bench) -> None:
+    socket = Socket(bench, "/ws-api/v3?returnRateLimits=false&timeUnit=MICROSECOND")
+    reply = socket.say({"id": 1, "method": "time"})
+    assert reply["result"] == {"serverTime": bench.clock.now_ms * 1000}
+    assert "rateLimits" not in reply
+    status = socket.say({"id": 2, "method": "session.status"})
+    assert (status["result"]["returnRateLimits"], "rateLimits" in status) == (False, False)
+    told = socket.say({"id": 3, "method": "time", "params": {"returnRateLimits": True}})
+    assert "rateLimits" in told, "the message has the last word"
 
 
 def test_messages_that_mean_nothing_are_refused(bench: Bench) -> None:

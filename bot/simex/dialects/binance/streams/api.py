@@ -10,6 +10,7 @@ from bot.domain.instrument import Kind
 from bot.simex.dialects.binance.common import Call, Desk, Params
 from bot.simex.dialects.binance.streams.sessions import PING_S, PONG_S
 from bot.simex.dialects.binance.streams.user import of_account, payloads
+from bot.simex.dialects.binance.time_unit import HEADER as TIME_UNIT
 from bot.simex.dialects.wire import RequestTimes, WireReply, WireRequest
 from bot.simex.engine.types import ExchangeEvent
 from bot.simex.public_keys import PublicKeyKind
@@ -134,6 +135,7 @@ class ApiSession:
     ) -> None:
         self._desk, self._kind, self._respond, self._keys = desk, kind, respond, keys
         self._request, self._since_ms = request, now_ms
+        self._query = dict(part.partition("=")[::2] for part in request.query.split("&"))
         self._listening: dict[int, str] = {}
         self._made = 0
         self._key, self._logged_on_ms = "", 0
@@ -184,7 +186,11 @@ class ApiSession:
         if target is None:
             return [_failed(number, 400, -1020, "This operation is not supported.")]
         reply = self._ask(target, params, moment)
-        return [self._worded(number, reply, shows_limits=params.get("returnRateLimits") is not False)]
+        return [self._worded(number, reply, shows_limits=self._shows_limits(params))]
+
+    def _shows_limits(self, params: Mapping[str, Any]) -> bool:
+        """What the message says, or else the address of the connection."""
+        return bool(params.get("returnRateLimits", self._query.get("returnRateLimits") != "false"))
 
     def _ask(self, target: tuple[str, str], params: Mapping[str, Any], moment: RequestTimes) -> WireReply:
         """The endpoint's answer; a signature covers the parameters in the order of their names."""
@@ -196,6 +202,8 @@ class ApiSession:
         headers = {"x-mbx-apikey": texts["apiKey"]} if "apiKey" in texts else {}
         own = self._request
         session_key = "" if headers else self._key
+        if "timeUnit" in self._query:
+            headers |= {TIME_UNIT: self._query["timeUnit"]}
         return self._respond(WireRequest(*target, query, "", headers, "127.0.0.1", own.address, session_key), moment)
 
     def _session(self, method: str, params: Mapping[str, Any], number: Any, moment: RequestTimes) -> str:
@@ -204,12 +212,12 @@ class ApiSession:
         if method == "session.logout":
             self._key, self._logged_on_ms = "", 0
         elif method == "userDataStream.unsubscribe":
-            return self._unsubscribe(params.get("subscriptionId"), number)
+            return self._done(number, self._unsubscribe(params.get("subscriptionId")), params, moment)
         elif method in (_SUBSCRIBE, _SUBSCRIBE_LOGGED_ON):
             return self._subscribe(method, params, number, moment)
         elif method == "session.subscriptions":
-            return _done(number, [{"subscriptionId": known} for known in self._listening])
-        return _done(number, self._status(moment))
+            return self._done(number, [{"subscriptionId": known} for known in self._listening], params, moment)
+        return self._done(number, self._status(moment), params, moment)
 
     def _logon(self, params: Mapping[str, Any], number: Any, moment: RequestTimes) -> str:
         """Only an Ed25519 key can be logged on with."""
@@ -221,7 +229,7 @@ class ApiSession:
             kind = "HMAC_SHA256" if key.public is None else key.public.kind.value
             return _failed(number, 400, -4056, _NO_LOGON.format(kind))
         self._key, self._logged_on_ms = key.key, moment.exchange_ms
-        return _done(number, self._status(moment))
+        return self._done(number, self._status(moment), params, moment)
 
     def _subscribe(self, method: str, params: Mapping[str, Any], number: Any, moment: RequestTimes) -> str:
         name = str(params.get("apiKey", "")) if method == _SUBSCRIBE else self._key
@@ -237,19 +245,19 @@ class ApiSession:
         self._listening[self._made] = account
         self._desk.hearers[self] = None
         self._made += 1
-        return _done(number, {"subscriptionId": self._made - 1})
+        return self._done(number, {"subscriptionId": self._made - 1}, params, moment)
 
-    def _unsubscribe(self, chosen: Any, number: Any) -> str:
+    def _unsubscribe(self, chosen: Any) -> Mapping[str, Any]:
         for known in [n for n in self._listening if chosen in (None, n, str(n))]:
             del self._listening[known]
-        return _done(number, {})
+        return {}
 
     def _status(self, moment: RequestTimes) -> Mapping[str, Any]:
         return {
             "apiKey": self._key or None,
             "authorizedSince": self._logged_on_ms or None,
             "connectedSince": self._since_ms,
-            "returnRateLimits": True,
+            "returnRateLimits": self._shows_limits({}),
             "serverTime": moment.exchange_ms,
             "userDataStream": bool(self._listening),
         }
@@ -263,6 +271,12 @@ class ApiSession:
         if shows_limits:
             body["rateLimits"] = self._limits(reply.headers)
         return json.dumps(body, separators=(",", ":"))
+
+    def _done(self, number: Any, result: Any, params: Mapping[str, Any], moment: RequestTimes) -> str:
+        """The reply of a method that no endpoint is behind."""
+        gate = self._desk.ip["spot" if self._kind is Kind.SPOT else "perp"]
+        reply = WireReply(200, result, gate.headers(self._request.address, moment.wall_ms))
+        return self._worded(number, reply, shows_limits=self._shows_limits(params))
 
     def _limits(self, headers: Mapping[str, str]) -> list[Mapping[str, Any]]:
         family = "spot" if self._kind is Kind.SPOT else "perp"
@@ -285,10 +299,6 @@ def _text(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return json.dumps(value, separators=(",", ":")) if isinstance(value, list | dict) else str(value)
-
-
-def _done(number: Any, result: Any) -> str:
-    return json.dumps({"id": number, "status": 200, "result": result})
 
 
 def _failed(number: Any, status: int, code: int, message: str) -> str:
