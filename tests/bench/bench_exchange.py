@@ -1,5 +1,5 @@
 """Load on the embedded exchange: requests a second and CPU a request beside a bare aiohttp handler in the same run, and
-many sockets with many orders for a stated time.
+then many sockets with many orders for a stated time: answered orders, lost messages, CPU, and memory at each tenth.
 
     python -m tests.bench.bench_exchange [--sockets 1000] [--orders 200] [--seconds 60]
 
@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +45,16 @@ async def main():
     await asyncio.Event().wait()
 asyncio.run(main())
 """
-EXCHANGE = [sys.executable, "-m", "bot", "exchange", "--json", "--control", "--account", "main:USDT=1e9,perp.USDT=1e9"]
+EXCHANGE = [
+    sys.executable,
+    "-m",
+    "bot",
+    "exchange",
+    "--json",
+    "--control",
+    "--account",
+    "main:USDT=1e9,ETH=1e5,perp.USDT=1e9",
+]
 
 
 @dataclass(frozen=True)
@@ -158,70 +167,129 @@ async def compare(session: aiohttp.ClientSession, count: int) -> dict[str, Rate]
     return rates
 
 
-async def load(session: aiohttp.ClientSession, sockets: int, orders: int, seconds: int) -> dict[str, Any]:
-    """So many open sockets and so many orders a second: what arrived, how late answers were, memory at each tenth."""
-    names = ("uniusdt@bookTicker", "ethusdt@ticker", "btcusdt@miniTicker", "btcusdt@depth5", "solusdt@trade")
-    heard, waits, refused = [0], [], [0]
+STREAMS = ("uniusdt@bookTicker", "ethusdt@ticker", "btcusdt@miniTicker", "btcusdt@depth5", "solusdt@trade")
+
+
+@dataclass
+class Heard:
+    """What arrived at the sockets. A public trade has the number after the one before it, so that a hole in the numbers
+    of one socket is a message that was lost."""
+
+    messages: int = 0
+    lost: int = 0
+    cut_off: int = 0
+    is_over: bool = False
+
+    async def listen(self, socket: aiohttp.ClientWebSocketResponse, name: str) -> None:
+        last = 0
+        async for message in socket:
+            self.messages += 1
+            if name.endswith("@trade"):
+                number = json.loads(message.data)["t"]
+                self.lost += max(0, number - last - 1) if last else 0
+                last = number
+        self.cut_off += not self.is_over
+
+
+@dataclass
+class Orders:
+    """Orders of one run, sent at their times. `late` were not sent: a second's worth of orders had no answer yet."""
+
+    client: Client
+    a_second: int
+    taken: int = 0
+    refused: int = 0
+    late: int = 0
+    waits_s: list[float] = field(default_factory=list)
+    _open: set[asyncio.Task[None]] = field(default_factory=set)
+    _count: int = 0
+
+    def keep_up(self, passed_s: float) -> None:
+        """Send what is due by now."""
+        while self._count < passed_s * self.a_second:
+            self._count += 1
+            if len(self._open) >= self.a_second:
+                self.late += 1
+                continue
+            task = asyncio.create_task(self._place("BUY" if self._count % 2 else "SELL"))
+            self._open.add(task)
+            task.add_done_callback(self._open.discard)
+
+    async def finish(self) -> None:
+        await asyncio.gather(*self._open)
+        self.waits_s.sort()
+
+    async def _place(self, side: str) -> None:
+        begun = time.monotonic()
+        order = f"symbol=ETHUSDT&side={side}&type=MARKET&quantity=0.01"
+        try:
+            status, body = await self.client.signed("POST", "/api/v3/order", order)
+        except aiohttp.ClientError:
+            status, body = 0, {}
+        is_taken = status == 200 and body.get("status") == "FILLED"
+        self.taken, self.refused = self.taken + is_taken, self.refused + (not is_taken)
+        self.waits_s.append(time.monotonic() - begun)
+
+
+@dataclass(frozen=True)
+class Load:
+    """Figures of one run under load; memory in MiB by the second at which it was read."""
+
+    sockets: int
+    seconds: float
+    heard: Heard
+    orders: Orders
+    cpu_s: float
+    memory: dict[int, float]
+
+    def lines(self) -> list[str]:
+        orders, heard, waits = self.orders, self.heard, self.orders.waits_s
+        middle = min(self.memory, key=lambda at_s: abs(at_s - self.seconds / 2))
+        growth = list(self.memory.values())[-1] - self.memory[middle]
+        median_ms, late_ms = (waits[int(share * (len(waits) - 1))] * 1000 for share in (0.5, 0.99))
+        return [
+            f"{self.sockets} sockets, {orders.a_second} orders a second for {self.seconds:.0f} s",
+            f"orders: {orders.taken} filled ({orders.taken / self.seconds:.1f} a second), {orders.refused} refused or "
+            f"unanswered, {orders.late} not sent for want of answers",
+            f"answers: median {median_ms:.1f} ms, p99 {late_ms:.1f} ms",
+            f"messages: {heard.messages / self.seconds:.0f} a second, {heard.lost} lost, {heard.cut_off} sockets cut",
+            f"CPU: {self.cpu_s / self.seconds:.2f} of a core; with its share of the messages an order has "
+            f"{self.cpu_s / len(waits) * 1000:.3f} ms",
+            "memory: " + ", ".join(f"{value:.0f} MiB at {at_s} s" for at_s, value in self.memory.items()),
+            f"memory of the second half: {growth:+.1f} MiB",
+        ]
+
+
+async def load(session: aiohttp.ClientSession, sockets: int, a_second: int, seconds: int) -> Load:
+    """So many open sockets and so many orders a second; memory is read ten times."""
     async with serving([*EXCHANGE, "--limits", "1000000"]) as (document, pid):
-        client = Client(session, document)
-
-        async def listen(socket: aiohttp.ClientWebSocketResponse) -> None:
-            async for _ in socket:
-                heard[0] += 1
-
-        async def place(number: int) -> None:
-            side, begun = "BUY" if number % 2 else "SELL", time.monotonic()
-            order = f"symbol=ETHUSDT&side={side}&type=MARKET&quantity=0.01"
-            try:
-                status, _ = await client.signed("POST", "/api/v3/order", order)
-            except aiohttp.ClientError:
-                status = 0
-            waits.append(time.monotonic() - begun)
-            refused[0] += status != 200
-
-        tasks = []
+        heard, orders, tasks = Heard(), Orders(Client(session, document), a_second), []
         for number in range(sockets):
-            url = f"{document['http']}/ws/{names[number % len(names)]}"
-            tasks.append(asyncio.create_task(listen(await session.ws_connect(url))))
-        memory, used, begun = [memory_of(pid)], cpu_of(pid), time.monotonic()
-        ends, placing, number = begun + seconds, set(), 0
-        while (now := time.monotonic()) < ends:
-            while number < (now - begun) * orders:
-                number += 1
-                if len(placing) >= orders:  # a second behind: more at once would measure the client
-                    refused[0] += 1
-                    continue
-                task = asyncio.create_task(place(number))
-                placing.add(task)
-                task.add_done_callback(placing.discard)
-            if now - begun > len(memory) * seconds / 10:
-                memory.append(memory_of(pid))
+            name = STREAMS[number % len(STREAMS)]
+            socket = await session.ws_connect(f"{document['http']}/ws/{name}")
+            tasks.append(asyncio.create_task(heard.listen(socket, name)))
+        memory, used, begun = {0: memory_of(pid)}, cpu_of(pid), time.monotonic()
+        while (passed_s := time.monotonic() - begun) < seconds:
+            orders.keep_up(passed_s)
+            if passed_s >= len(memory) * seconds / 10:
+                memory[round(passed_s)] = memory_of(pid)
             await asyncio.sleep(0.01)
-        await asyncio.gather(*placing)
-        took = time.monotonic() - begun
-        cpu = cpu_of(pid) - used
+        await orders.finish()
+        memory[seconds] = memory_of(pid)
+        result = Load(sockets, time.monotonic() - begun, heard, orders, cpu_of(pid) - used, memory)
+        heard.is_over = True
         for task in tasks:
             task.cancel()
-    waits.sort()
-    return {
-        "sockets": sockets,
-        "orders_a_second": round(len(waits) / took, 1),
-        "refused": refused[0],
-        "messages_a_second": round(heard[0] / took),
-        "cpu": round(cpu / took, 2),
-        "wait_ms": {"median": round(waits[len(waits) // 2] * 1000, 1), "p99": round(waits[-len(waits) // 100] * 1000)},
-        "memory_mib": [round(value, 1) for value in memory],
-    }
+    return result
 
 
 async def main(sockets: int, orders: int, seconds: int, requests: int) -> None:
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(connector=connector) as session:
-        if not sockets:
-            for name, found in (await compare(session, requests)).items():
-                print(f"{name:<24} {found.per_second:8.0f} a second  {found.cpu_ms:7.3f} ms CPU each", flush=True)
-            return
-        print(json.dumps(await load(session, sockets, orders, seconds)))
+        for name, found in (await compare(session, requests)).items():
+            print(f"{name:<24} {found.per_second:8.0f} a second  {found.cpu_ms:7.3f} ms CPU each", flush=True)
+        if sockets:
+            print(*("", *(await load(session, sockets, orders, seconds)).lines()), sep="\n", flush=True)
 
 
 if __name__ == "__main__":
