@@ -28,6 +28,14 @@ class LeastOrders:
 
 
 @dataclass(frozen=True, slots=True)
+class BaseFees:
+    """Fee rates of an account without volume, as shares: for a back-test. What the account really pays is asked for."""
+
+    maker: Decimal
+    taker: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class Abilities:
     """What a venue can do, as far as anything is decided by it.
 
@@ -40,6 +48,7 @@ class Abilities:
         has_demo: there is demo trading beside a test network.
         has_streams: its streams are understood.
         test_kinds: the kinds of markets that its test network has.
+        fees: by kind of market; of one that is missing the embedded exchange's own.
     """
 
     orders: Mapping[Kind, frozenset[OrderForm]]
@@ -51,6 +60,7 @@ class Abilities:
     has_demo: bool = False
     has_streams: bool = False
     test_kinds: frozenset[Kind] = frozenset(Kind)
+    fees: Mapping[Kind, BaseFees] = field(default_factory=dict)
 
     def takes(self, kind: Kind, form: OrderForm) -> bool:
         return form in self.orders.get(kind, frozenset())

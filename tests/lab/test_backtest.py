@@ -356,10 +356,30 @@ def _sent(orders: Sequence[Order], upto_ms: int) -> list[Order]:
     return [order for order in orders if order.sent_ms <= upto_ms and not order.order_type.is_trigger]
 
 
+@pytest.mark.parametrize(
+    ("venues", "spot", "perp"),
+    [
+        (("venue.id=binance",), ("0.001", "0.001", "5"), ("0.0002", "0.0005", "20")),
+        (("venue.id=bybit",), ("0.001", "0.001", "5"), ("0.0002", "0.00055", "5")),
+        (("venue.id=binance", "venue.perp.id=bybit"), ("0.001", "0.001", "5"), ("0.0002", "0.00055", "5")),
+        (("venue.id=bybit", "venue.perp.id=binance"), ("0.001", "0.001", "5"), ("0.0002", "0.0005", "20")),
+    ],
+)
+def test_a_run_pays_the_fees_of_its_venues_and_keeps_their_least_orders(
+    venues: tuple[str, ...], spot: tuple[str, ...], perp: tuple[str, ...]
+) -> None:
+    symbols = ("ETH/USDT", "ETH/USDT:USDT")
+    market = ReplayMarket({s: path_of(lambda at: 3_000.0, START_MS - DAY, 24 * 2, 5e6) for s in symbols})
+    grid = PriceGrid(market, symbols, START_MS, load_settings((), venues))
+    for symbol, expected in zip(symbols, (spot, perp), strict=True):
+        made = grid.instruments[symbol]
+        assert (made.maker_fee, made.taker_fee, made.notional_min) == tuple(map(Decimal, expected))
+
+
 def test_a_grid_follows_a_price_down_and_never_becomes_coarser() -> None:
     prices: dict[str, Price] = {"CRV/USDT": lambda at: 20.0 * 0.5 ** max(0, (at - START_MS) // (5 * DAY))}
     market = ReplayMarket({s: path_of(p, START_MS - DAY, 24 * 60, 5e6) for s, p in prices.items()})
-    grid = PriceGrid(market, ("CRV/USDT",), START_MS)
+    grid = PriceGrid(market, ("CRV/USDT",), START_MS, load_settings((), ()))
     first = grid.instruments["CRV/USDT"]
     exchange = Exchange(instruments=grid.instruments, market=market, start_ms=START_MS)
     for day in range(0, 40, 5):

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from bot.domain.durations import HOUR_MS
-from bot.domain.instrument import Instrument
+from bot.domain.instrument import Instrument, Kind
 from bot.domain.market import Funding, OpenInterest, Premium
 from bot.domain.money import ZERO
 from bot.domain.order_ids import NEW_EXCHANGE
@@ -38,6 +38,7 @@ from bot.simex.engine.exchange import Exchange
 from bot.simex.engine.market import Market
 from bot.simex.market.catalogue import default_instruments, recorded_rules
 from bot.venues.paper.engine_venue import EngineVenue
+from bot.venues.registry import abilities_of
 
 GUARDS_AT_ONCE = 4  # after one turn
 REFIT = 4  # a price that has moved so far has a finer grid
@@ -111,8 +112,9 @@ class PriceGrid:
     """Instruments on grids that fit their prices. A price that falls far gets a finer grid, as venues give it; a grid
     never becomes coarser, so that nothing held is left unsaleable."""
 
-    def __init__(self, market: Market, symbols: tuple[str, ...], start_ms: int) -> None:
+    def __init__(self, market: Market, symbols: tuple[str, ...], start_ms: int, settings: Settings) -> None:
         self._market, self._prices, self._refitted = market, dict[str, float](), dict[str, None]()
+        self._venues = {kind: settings.venue.account_of(kind).id for kind in Kind}
         for symbol in symbols:
             self._prices[symbol] = market.at(symbol, max(start_ms, market.listed(symbol)[0])).mid
         self.instruments = {symbol: self._instrument_at(symbol, price) for symbol, price in self._prices.items()}
@@ -135,7 +137,21 @@ class PriceGrid:
 
     def _instrument_at(self, symbol: str, price: float) -> Instrument:
         token = base_of(symbol)
-        return default_instruments((token,), {token: price})[symbol]
+        made = default_instruments((token,), {token: price})[symbol]
+        return _at_venue(made, self._venues[made.kind])
+
+
+def _at_venue(instrument: Instrument, venue: str) -> Instrument:
+    """The instrument with fees and least order of the venue that it is traded at. Grids are recorded of one venue, and
+    are those of the price at any other."""
+    abilities = abilities_of(venue)
+    fees, least = abilities.fees.get(instrument.kind), abilities.least_orders
+    if fees is not None:
+        instrument = replace(instrument, maker_fee=fees.maker, taker_fee=fees.taker)
+    if venue == instrument.venue:
+        return instrument
+    value = least.perps.get(instrument.base, least.perp) if is_perp(instrument.symbol) else least.spot
+    return replace(instrument, notional_min=value)
 
 
 def _finer(old: Instrument, new: Instrument) -> Instrument:
@@ -176,7 +192,8 @@ class _Run:
         self._held_since_ms: int | None = None
         required = snapshot_request(settings)
         known = set(world.market.symbols)
-        self._grid = PriceGrid(world.market, tuple(s for s in required.symbols if s in known), schedule.start_ms)
+        symbols = tuple(s for s in required.symbols if s in known)
+        self._grid = PriceGrid(world.market, symbols, schedule.start_ms, settings)
         self._exchange = Exchange(
             instruments=self._grid.instruments,
             market=world.market,
@@ -196,7 +213,7 @@ class _Run:
             start_ms=schedule.start_ms,
             book_quote=world.book_quote + settings.playbook.allocation.reserve_quote,
             refit=PriceGrid(
-                world.market, tuple(s for s in self._grid.instruments if not is_perp(s)), schedule.start_ms
+                world.market, tuple(s for s in self._grid.instruments if not is_perp(s)), schedule.start_ms, settings
             ).refit,
         )
 
@@ -243,6 +260,7 @@ class _Run:
         """The daemon's own bot, with the engine for a venue and nobody at the kill switch."""
         settings, world, universe = self._settings, self._world, self._settings.universe
         venue = EngineVenue(self._exchange, self._clock, account=self._account, quote=universe.quote)
+        venue.has_transfers = not settings.venue.is_pair  # between two accounts nothing is moved
         always = self._schedule.is_thorough
         rules, successions = settings.execution, universe.successions
         return assemble(

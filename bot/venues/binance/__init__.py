@@ -3,11 +3,15 @@
 from decimal import Decimal
 
 from bot.domain.instrument import Kind
-from bot.venues.abilities import Abilities, LeastOrders, OrderForm
+from bot.venues.abilities import Abilities, BaseFees, LeastOrders, OrderForm
 
 ABILITIES = Abilities(
     orders={Kind.SPOT: frozenset(OrderForm) - {OrderForm.STOP_BY_MARK}, Kind.PERP: frozenset(OrderForm)},
     least_orders=LeastOrders(Decimal(5), Decimal(5), {"BTC": Decimal(100), "ETH": Decimal(20)}),
     has_spot_testnet=True,
     has_streams=True,
+    fees={
+        Kind.SPOT: BaseFees(Decimal("0.001"), Decimal("0.001")),
+        Kind.PERP: BaseFees(Decimal("0.0002"), Decimal("0.0005")),
+    },
 )

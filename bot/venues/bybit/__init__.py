@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 from bot.domain.instrument import Kind
-from bot.venues.abilities import Abilities, LeastOrders, OrderForm
+from bot.venues.abilities import Abilities, BaseFees, LeastOrders, OrderForm
 
 ABILITIES = Abilities(
     orders={Kind.SPOT: frozenset(OrderForm) - {OrderForm.STOP_BY_MARK}, Kind.PERP: frozenset(OrderForm)},
@@ -13,4 +13,8 @@ ABILITIES = Abilities(
     ids_last_for_ever=True,
     has_demo=True,
     has_streams=True,
+    fees={
+        Kind.SPOT: BaseFees(Decimal("0.001"), Decimal("0.001")),
+        Kind.PERP: BaseFees(Decimal("0.0002"), Decimal("0.00055")),
+    },
 )
