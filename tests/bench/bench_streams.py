@@ -39,6 +39,7 @@ PERP = "T001/USDT:USDT"
 SIZE = 2000
 FIRST_MINUTE_S, PAUSE_S = max(10.0, 60.0 * rig.PACE), 11.0
 STEP = Decimal("0.004")
+ORDER_PATHS = ("/fapi/v1/order", "/v5/order/create")
 
 
 class Watch:
@@ -57,7 +58,7 @@ class Watch:
 
     async def _on_start(self, session: object, context: object, params: aiohttp.TraceRequestStartParams) -> None:
         self.requests[f"{params.method} {params.url.path}"] += 1
-        if params.method == "POST" and params.url.path == "/fapi/v1/order":
+        if params.method == "POST" and params.url.path in ORDER_PATHS:
             self.left.append((time.perf_counter(), time.process_time()))
 
 

@@ -33,6 +33,7 @@ from bot.runtime.settings.model import Settings, Sources
 
 ACCOUNT = "bench"
 DAYS = 135
+VENUE = os.environ.get("BENCH_VENUE", "binance")  # where the bot of every bench trades
 PACE = float(os.environ.get("BENCH_PACE", "1"))  # × every wait; the test that starts each bench makes them short
 HERE = Path(__file__)
 ROOT = HERE.parent.parent.parent
@@ -87,8 +88,9 @@ def universe(count: int) -> Sectors:
 
 
 def settings_for(directory: Path, count: int, *assignments: str) -> Settings:
-    common = ("environment=sim", "mode=trade", f"venue.account={ACCOUNT}", "playbook.signals.market_symbol=T000/USDT")
-    made = Sources(assignments=(*common, f'state_directory="{directory}"', *assignments)).load()
+    common = ("environment=sim", "mode=trade", f"venue.id={VENUE}", f"venue.account={ACCOUNT}")
+    market = "playbook.signals.market_symbol=T000/USDT"
+    made = Sources(assignments=(*common, market, f'state_directory="{directory}"', *assignments)).load()
     return made.model_copy(update={"universe": universe(count)})
 
 
@@ -140,7 +142,7 @@ async def serve(count: int, cash: int) -> None:
     with tempfile.TemporaryDirectory() as directory:
         settings = settings_for(Path(directory), count)
         now_ms = time.time_ns() // 1_000_000
-        tokens = tuple(settings.universe.tokens)
+        tokens = (*settings.universe.tokens, "BTC")  # a venue's account checks may ask about it
         points = {
             f"{token}/USDT": [
                 (now_ms - (DAYS - day) * 86_400_000, 10 + math.sin(day / 9 + number)) for day in range(DAYS + 2)
@@ -158,6 +160,7 @@ async def serve(count: int, cash: int) -> None:
         exchange.create_account(ACCOUNT, spot=spot, perp=Decimal(15_000), quote="USDT")
         key = ApiKey(secrets.token_hex(32), secrets.token_hex(32), ACCOUNT)
         server = Simex(exchange, keys={key.key: key}, clock=SkippingClock().now_ms, market=market)
+        server.serve_dialects((VENUE,))
         await server.start(tls_dir=Path(directory) / "tls")
         hello = {"https_port": server.https_port, "ca": str(server.ca_path), "key": key.key, "secret": key.secret}
         print(json.dumps(hello), flush=True)

@@ -195,7 +195,7 @@ async def _act(app: App, bounds: Mapping[str, Decimal], each: int) -> None:
 
 async def _bare(world: World, *, limited: bool) -> Any:
     """ccxt as it comes, at the same exchange."""
-    exchange = load_exchange_class("binance")(
+    exchange = load_exchange_class(rig.VENUE)(
         {"apiKey": world["key"], "secret": world["secret"], "enableRateLimit": limited, "timeout": 60_000}
     )
     exchange.session = rig.Attached(world).session()

@@ -21,6 +21,8 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1, help="draws faults, kills and market")
     parser.add_argument("--scenario", default="golden", help="golden, quiet, risk-off or downtrend")
     parser.add_argument("--venue", choices=sorted(FOLDERS), default=FIRST_DIALECTS[0], help="default: %(default)s")
+    parser.add_argument("--spot-venue", choices=sorted(FOLDERS), help="where spot is traded, by an account of its own")
+    parser.add_argument("--perp-venue", choices=sorted(FOLDERS), help="where perps are traded, by one of its own")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="keep journal, logs and dump here")
     kinds = [kind.name.lower() for kind in Intrusion]
     parser.add_argument(
@@ -39,13 +41,15 @@ def main() -> int:
 
 async def _run(options: argparse.Namespace, directory: Path) -> int:
     began = time.monotonic()
+    apart = {"spot": options.spot_venue, "perp": options.perp_venue}
+    venues = (f"venue.id={options.venue}", *(f"venue.{kind}.id={name}" for kind, name in apart.items() if name))
     run, verdict, hours = await soak(
         directory,
         seconds=options.minutes * 60,
         seed=options.seed,
         scenario=options.scenario,
         allowed=frozenset(Intrusion[name.upper()] for name in options.allowed),
-        venue=options.venue,
+        venues=venues,
     )
     tally, plan = run.tally, run.plan
     print(f"soak              {(time.monotonic() - began) / 60:.1f} minutes, seed {options.seed}, {options.scenario}")
@@ -65,7 +69,9 @@ async def _run(options: argparse.Namespace, directory: Path) -> int:
         print(f"  - {words}")
     print(
         f"again             python -m tests.soak --minutes {options.minutes:g} --seed {options.seed}"
-        f" --scenario {options.scenario} --venue {options.venue} --with {' '.join(options.allowed)}".rstrip()
+        f" --scenario {options.scenario} --venue {options.venue}"
+        f"{''.join(f' --{kind}-venue {name}' for kind, name in apart.items() if name)}"
+        f" --with {' '.join(options.allowed)}".rstrip()
     )
     return 1 if tally.problems or verdict.mismatches else 0
 

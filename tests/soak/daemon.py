@@ -32,7 +32,7 @@ from bot.simex.tls import loopback_session
 from bot.venues.ccxt.venue import CcxtVenue
 from tests.feeds.static_sources import StaticMacro
 from tests.soak.clock import SharedClock
-from tests.soak.exchange import ACCOUNT, soak_settings
+from tests.soak.exchange import soak_settings
 
 _END_WITH_PARENT = 1  # PR_SET_PDEATHSIG
 
@@ -51,14 +51,18 @@ class Remote:
 
     def __init__(self, world: Mapping[str, Any]) -> None:
         self.clock = SharedClock.of(world["clock"])
-        self.key = ApiKey(world["key"], world["secret"], ACCOUNT)
+        self.keys = [ApiKey(*key) for key in world["keys"]]
         self.tvl = NoTvl()
         self.macro = StaticMacro(())
         self._port, self._ca = int(world["https_port"]), Path(world["ca"])
 
+    @property
+    def key(self) -> ApiKey:
+        return self.keys[0]
+
     def key_of(self, kind: Kind) -> ApiKey:
-        """One account trades both markets."""
-        return self.key
+        """One account trades both markets, or one spot and one perps."""
+        return self.keys[-1] if kind is Kind.PERP else self.keys[0]
 
     def session(self) -> aiohttp.ClientSession:
         return loopback_session(self._port, self._ca)
@@ -109,7 +113,7 @@ def main() -> int:
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_END_WITH_PARENT, signal.SIGKILL)
     life = json.loads(Path(sys.argv[1]).read_text())
-    logs.configure(style="json", level="info", secrets=[life["world"]["secret"]])
+    logs.configure(style="json", level="info", secrets=[secret for _, secret, _ in life["world"]["keys"]])
     settings = soak_settings(Path(life["directory"]), *life["assignments"])
     if life.get("trap"):
         set_trap(life["trap"])

@@ -32,6 +32,7 @@ from tests.soak.spoiling import Plan
 
 T = TypeVar("T")
 SPEED = 10
+ONE_VENUE = (f"venue.id={FIRST_DIALECTS[0]}",)
 FEW_ORDERS = ("risk.order_notional_max_quote=25000",)  # one per leg: a rotation is soon done
 CONDITIONS = ("euphoria", "uncertainty")
 END_SECONDS, UP_SECONDS = 30.0, 10.0
@@ -67,14 +68,14 @@ class Soak:
         plan: Plan | None = None,
         assignments: tuple[str, ...] = (),
         allowed: frozenset[Intrusion] = frozenset(),
-        venue: str = FIRST_DIALECTS[0],
+        venues: tuple[str, ...] = ONE_VENUE,
     ) -> None:
-        self._venue = venue
+        self._venues = venues
         self._allowed, self.backups = allowed, Backups(directory / "backups")
         self._disk = contextlib.ExitStack()
         self.directory, self.tally = directory, Tally(seed)
         self.plan = plan or Plan(seed)
-        self._scenario, self._assignments = scenario, (f"venue.id={venue}", *assignments)
+        self._scenario, self._assignments = scenario, (*venues, *assignments)
         self._condition = 0
         self._campaign = 0
         self._logs: dict[str, IO[bytes]] = {}
@@ -96,8 +97,8 @@ class Soak:
             self._scenario,
             "--directory",
             str(self.directory),
-            "--venue",
-            self._venue,
+            "--venues",
+            *self._venues,
             cwd=ROOT,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
@@ -433,10 +434,10 @@ async def soak(
     scenario: str = "golden",
     finishes: bool = True,
     allowed: frozenset[Intrusion] = frozenset(),
-    venue: str = FIRST_DIALECTS[0],
+    venues: tuple[str, ...] = ONE_VENUE,
 ) -> tuple[Soak, Verdict, float]:
     """Lives until the time is over, then the comparison; the third is virtual hours."""
-    async with Soak(directory, seed=seed, scenario=scenario, allowed=allowed, venue=venue) as run:
+    async with Soak(directory, seed=seed, scenario=scenario, allowed=allowed, venues=venues) as run:
         began_ms, deadline = run.clock.now_ms(), time.monotonic() + seconds
         while time.monotonic() < deadline:
             await run.live(draw_life(seed, run.tally.lives))

@@ -28,11 +28,11 @@ from bot.simex.engine.types import EventKind, ExchangeEvent
 from bot.simex.market.catalogue import default_instruments
 from bot.simex.market.synthetic import SyntheticMarket
 from bot.simex.server import FIRST_DIALECTS, ApiKey, Simex
-from bot.venues.registry import FOLDERS, abilities_of
+from bot.venues.registry import abilities_of
 from tests.soak.clock import SharedClock
 from tests.stage import FEW
 
-ACCOUNT = "soak"
+ACCOUNT, PERP_ACCOUNT = "soak", "soak_perps"
 EVERYTHING = 10**9
 
 
@@ -110,8 +110,18 @@ ENDLESS = (
 )
 
 
+def venues_of(settings: Settings) -> tuple[str, ...]:
+    """The venues of spot and of perps, one where both are there."""
+    return tuple(dict.fromkeys(account.id for account in settings.venue.accounts))
+
+
+def accounts_of(settings: Settings) -> tuple[str, str]:
+    """The exchange's accounts of spot and of perps."""
+    return ACCOUNT, PERP_ACCOUNT if settings.venue.is_pair else ACCOUNT
+
+
 def open_exchange(settings: Settings, seed: int, scenario: str, start_ms: int) -> Exchange:
-    """An account at the neutral weights on a market of the universe's tokens."""
+    """An account at the neutral weights on a market of the universe's tokens, or one of spot and one of perps."""
     tokens = tokens_of(settings)
     anchors = {token: ANCHORS[token] for token in tokens}
     market = SyntheticMarket(seed=seed, start_ms=start_ms, tokens=tokens, scenario=scenario, anchor_prices=anchors)
@@ -121,30 +131,43 @@ def open_exchange(settings: Settings, seed: int, scenario: str, start_ms: int) -
     policy, book_quote = settings.playbook, settings.paper.book_quote
     spot = neutral_holdings(exchange, instruments, policy, settings.universe, book_quote)
     shares = [policy.allocation.neutral.get(f"{name}.futures", ZERO) for name in settings.universe.sectors]
-    exchange.create_account(ACCOUNT, spot=spot, perp=sum(shares, ZERO) * book_quote, quote=settings.universe.quote)
+    futures, quote = sum(shares, ZERO) * book_quote, settings.universe.quote
+    is_pair = settings.venue.is_pair
+    exchange.create_account(ACCOUNT, spot=spot, perp=ZERO if is_pair else futures, quote=quote)
+    if is_pair:
+        exchange.create_account(PERP_ACCOUNT, spot={}, perp=futures, quote=quote)
     return exchange
 
 
-def holdings_of(exchange: Exchange) -> dict[str, Any]:
+def holdings_of(exchange: Exchange, accounts: tuple[str, str]) -> dict[str, Any]:
+    """Spot of the first account, the perp wallet and positions of the second. Of two accounts each is one wallet for
+    its kind of market, whatever part of its money the exchange has in the other of its two."""
+    spot, perp = accounts
+    balances = {asset: balance.total for asset, balance in exchange.balances(spot).items()}
+    wallet = exchange.wallet(perp).balance
+    if spot != perp:
+        balances["USDT"] = balances.get("USDT", ZERO) + exchange.wallet(spot).balance
+        cash = exchange.balances(perp).get("USDT")
+        wallet += ZERO if cash is None else cash.total
     return {
-        "spot": {asset: str(balance.total) for asset, balance in exchange.balances(ACCOUNT).items()},
-        "wallet": str(exchange.wallet(ACCOUNT).balance),
-        "positions": {position.symbol: str(position.size) for position in exchange.positions(ACCOUNT)},
+        "spot": {asset: str(total) for asset, total in balances.items()},
+        "wallet": str(wallet),
+        "positions": {position.symbol: str(position.size) for position in exchange.positions(perp)},
     }
 
 
-def dump_of(exchange: Exchange, begin: dict[str, Any], watch: Watch) -> dict[str, Any]:
-    """Everything the exchange knows of the account: orders, trades, statement, holdings then and now."""
-    symbols = tuple(exchange.instruments)
+def dump_of(exchange: Exchange, accounts: tuple[str, str], begin: dict[str, Any], watch: Watch) -> dict[str, Any]:
+    """Everything the exchange knows of the accounts: orders, trades, statement, holdings then and now."""
+    asked = [(name, symbol) for name in dict.fromkeys(accounts) for symbol in exchange.instruments]
     return {
         "now_ms": exchange.now_ms,
         "begin_ms": int(SIM_START.timestamp() * 1000),
         "begin": begin,
-        "end": holdings_of(exchange),
-        "orders": [encode(o) for s in symbols for o in exchange.orders(ACCOUNT, s, limit=EVERYTHING)],
-        "trades": [encode(t) for s in symbols for t in exchange.trades(ACCOUNT, s, limit=EVERYTHING)],
-        "income": [encode(row) for row in exchange.income(ACCOUNT, limit=EVERYTHING)],
-        "marks": {p.symbol: str(p.mark) for p in exchange.positions(ACCOUNT)},
+        "end": holdings_of(exchange, accounts),
+        "orders": [encode(o) for name, s in asked for o in exchange.orders(name, s, limit=EVERYTHING)],
+        "trades": [encode(t) for name, s in asked for t in exchange.trades(name, s, limit=EVERYTHING)],
+        "income": [encode(row) for name in dict.fromkeys(accounts) for row in exchange.income(name, limit=EVERYTHING)],
+        "marks": {p.symbol: str(p.mark) for p in exchange.positions(accounts[1])},
         "doubles": watch.doubles,
         "deposited": {asset: str(amount) for asset, amount in exchange.audit().items()},
     }
@@ -152,30 +175,30 @@ def dump_of(exchange: Exchange, begin: dict[str, Any], watch: Watch) -> dict[str
 
 async def serve(options: argparse.Namespace) -> None:
     directory: Path = options.directory
-    settings = soak_settings(directory, f"venue.id={options.venue}")
+    settings = soak_settings(directory, *options.venues)
+    accounts, venues = accounts_of(settings), venues_of(settings)
     start_ms = int(SIM_START.timestamp() * 1000)
     exchange = open_exchange(settings, options.seed, options.scenario, start_ms)
-    watch, begin = Watch(exchange), holdings_of(exchange)
+    watch, begin = Watch(exchange), holdings_of(exchange, accounts)
     clock = SharedClock(directory / "clock", start_ms=start_ms, base_ns=time.monotonic_ns(), speed=options.speed)
-    key = ApiKey(secrets.token_hex(32), secrets.token_hex(32), ACCOUNT)
-    server = Simex(exchange, keys={key.key: key}, clock=clock.now_ms, limits_scale=Decimal(10))
-    server.serve_dialects((options.venue,))
+    keys = [ApiKey(secrets.token_hex(32), secrets.token_hex(32), name) for name in dict.fromkeys(accounts)]
+    server = Simex(exchange, keys={key.key: key for key in keys}, clock=clock.now_ms, limits_scale=Decimal(10))
+    server.serve_dialects(venues)
     await server.start(tls_dir=directory / "tls")
     hello = {
         "https_port": server.https_port,
         "http_port": server.http_port,
         "ca": str(server.ca_path),
         "certificate": str(directory / "tls" / "server.pem"),
-        "key": key.key,
-        "secret": key.secret,
+        "keys": [[key.key, key.secret, key.account] for key in keys],
         "clock": clock.words,
     }
     print(json.dumps(hello), flush=True)
     try:
         async for line in _lines():
             server.advance(0)
-            is_unified = abilities_of(options.venue).is_unified
-            _dump(Path(line), {**dump_of(exchange, begin, watch), "is_unified": is_unified})
+            is_unified = len(venues) == 1 and accounts[0] == accounts[1] and abilities_of(venues[0]).is_unified
+            _dump(Path(line), {**dump_of(exchange, accounts, begin, watch), "is_unified": is_unified})
             print(line, flush=True)
     finally:
         await server.stop()
@@ -198,7 +221,7 @@ def main() -> None:
     parser.add_argument("--speed", type=int, default=10)
     parser.add_argument("--scenario", default="golden")
     parser.add_argument("--directory", type=Path, required=True)
-    parser.add_argument("--venue", choices=sorted(FOLDERS), default=FIRST_DIALECTS[0])
+    parser.add_argument("--venues", nargs="+", default=[f"venue.id={FIRST_DIALECTS[0]}"], help="settings of venues")
     asyncio.run(serve(parser.parse_args()))
 
 
