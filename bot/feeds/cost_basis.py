@@ -1,7 +1,7 @@
 """What spot was paid for, from journaled fills, by average cost: the base of unrealised gains (PLAYBOOK §6).
 
-Tokens that came without a fill (a deposit, a holding from before the journal) have the cost that `[cost_basis]` or an
-imported file says; without one they are left out, because a gain on them is not known.
+Tokens that came without a fill (a deposit, a holding from before the journal) have the cost that the venue's trades,
+`[cost_basis]` or an imported file say; without one they are left out, because a gain on them is not known.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -59,6 +59,35 @@ def cost_basis(
     for result in waiting:
         _apply_conversion(result, sizes, values)
     return {symbol: Cost(symbol, size, values[symbol]) for symbol, size in sizes.items() if size > 0}
+
+
+def older_cost(
+    symbol: str, held: Decimal, trades: Iterable[Fill], journaled: Sequence[Fill]
+) -> tuple[Cost | None, Decimal]:
+    """Cost of what is held of a spot symbol from before the first fill in the journal.
+
+    Args:
+        symbol: spot.
+        held: what is held of it now.
+        trades: those of the venue, as far as it has them; what the journal has or follows it does not count.
+        journaled: fills of the symbol.
+
+    Returns:
+        The cost, None where the trades leave nothing, and how much of it is older than the journal.
+    """
+    begun_ms = min((fill.at_ms for fill in journaled), default=None)
+    known = {fill.trade_id for fill in journaled}
+    older = [trade for trade in trades if trade.trade_id not in known and (begun_ms is None or trade.at_ms < begun_ms)]
+    older.sort(key=lambda trade: trade.at_ms)
+    cost = cost_basis((trade, trade.price * trade.size) for trade in older).get(symbol)
+    size = max(ZERO, held - sum((_received(fill) for fill in journaled), ZERO))
+    kept = min(cost.size, size) if cost is not None else ZERO
+    return (Cost(symbol, kept, cost.value_quote * kept / cost.size) if cost is not None and kept > 0 else None), size
+
+
+def _received(fill: Fill) -> Decimal:
+    """What a spot fill has added to the holding of its asset."""
+    return fill.size * fill.side.sign - (fill.fee if fill.fee_asset == base_of(fill.symbol) else ZERO)
 
 
 def _apply_conversion(found: Converted, sizes: dict[str, Decimal], values: dict[str, Decimal]) -> None:

@@ -251,6 +251,11 @@ def make_venue(settings: Settings, clock: SystemClock | SkippingClock, embedded:
     return on_paper(real, account=settings.venue.account, initial=initial)
 
 
+def make_account_reader(settings: Settings, clock: SystemClock) -> Venue:
+    """The account of the settings, whatever the mode, which can only be read."""
+    return read_only(_composed(settings, lambda kinds: _connected(settings, kinds, clock, None)))
+
+
 def _composed(settings: Settings, connect: Callable[[frozenset[Kind]], Venue]) -> Venue:
     """One connection for all markets, or one for spot and one for perps where they are at two accounts."""
     if not settings.venue.is_pair:
