@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from bot.domain.campaign import Memory, Transfer
 from bot.domain.codec import encode
-from bot.domain.durations import DAY_MS, HOUR_MS
+from bot.domain.durations import HOUR_MS
 from bot.domain.market import Snapshot
 from bot.domain.money import ZERO, decimal_context
 from bot.domain.order import Order
@@ -34,21 +34,26 @@ from bot.playbook.policy.numbers import Policy, Sectors
 from bot.playbook.rotation.progress import end_refused
 from bot.ports import URGENT, Unavailable, Venue, VenueRejected
 from bot.risk import Approved, Limits, Refused
-from bot.risk.cooldown import count_drawdown
 from bot.runtime.cash_flows import count_flows, count_funding
 from bot.runtime.risk_inputs import load_risk_inputs
 from bot.runtime.streams.early_exit import Look, is_settled, look_again
 from bot.runtime.turn import CYCLE, EARLY_EXIT, GUARD, Numbers, TurnPlan, judge, propose, record_of, stopped_entries
 from bot.runtime.watch.account import AccountWatch
-from bot.runtime.watch.drawdown import record_drawdown
+from bot.runtime.watch.drawdown import mark_equity, record_drawdown
 from bot.runtime.watch.leverage import LeverageWatch
 from bot.runtime.watch.restored_rotation import renew_memory
 from bot.runtime.watch.stopped_hedges import count_stopped
 from bot.runtime.watch.unfilled_exits import note_unfilled_exits
 from bot.runtime.watch.valuation import record_valuation
-from bot.runtime.watch.worth_keeping import is_eventful, is_worth_keeping
+from bot.runtime.watch.worth_keeping import (
+    BREAKERS,
+    are_breakers_news,
+    is_eventful,
+    is_worth_keeping,
+    leaves_no_trace,
+)
 
-ACCOUNT, BREAKERS = "account", "breakers"
+ACCOUNT = "account"
 Ordered = TypeVar("Ordered", Snapshot, Account)
 T = TypeVar("T")
 TURN_GRACE_SECONDS = 2.0
@@ -259,8 +264,12 @@ class Cycle:
         truth = await parts.reconciler.settle(tuple(snapshot.instruments))
         working = tuple(order for order in truth.working if order.client_id not in withdrawn)
         truth = replace(truth, account=in_order(truth.account), working=working)
-        snapshot = in_order(await parts.observer.with_held(snapshot, truth.account))
-        reader, before, numbers = parts.journal.reader, parts.journal.reader.load_memory(), parts.numbers
+        return self._prepared(kind, kill, in_order(await parts.observer.with_held(snapshot, truth.account)), truth)
+
+    def _prepared(self, kind: str, kill: KillLevel, snapshot: Snapshot, truth: Truth) -> Observation:
+        """All that a turn reads, with the memory as the journal and what was seen make it."""
+        parts, working, reader = self.parts, truth.working, self.parts.journal.reader
+        before, numbers = reader.load_memory(), parts.numbers
         with decimal_context():
             portfolio = build_portfolio(truth.account, snapshot, before, numbers.policy, parts.sectors)
             flowed = count_flows(before, reader, snapshot, truth.account.quote)
@@ -293,6 +302,18 @@ class Cycle:
             fee_prices=None if is_early else await self._fee_prices.fetch_missing(fees, snapshot, quote),
         )
         return judge(proposal, TurnBooks(snapshot, risk), parts.numbers)
+
+    async def look(self, snapshot: Snapshot, truth: Truth) -> CycleResult | None:
+        """A guard over what is known already: nothing is observed or settled. None where it would write, send or
+        withdraw anything, and has to be taken. Raises JournalError."""
+        async with self._lock:
+            kill, started, reader = self._kill_level(), time.monotonic(), self.parts.journal.reader
+            truth = replace(truth, account=in_order(truth.account))
+            observation = self._prepared(GUARD, kill, in_order(snapshot), truth)
+            plan, is_disturbed = await self._plan(observation), self._failed_turns > 0 or kill is not KillLevel.OFF
+            if is_disturbed or not leaves_no_trace(observation.before, plan, truth, reader):
+                return None
+            return self._result(reader.next_cycle_number(), GUARD, plan, truth, started=started)
 
     async def _turn(self, kind: str) -> CycleResult:
         parts, kill, started = self.parts, self._kill_level(), time.monotonic()
@@ -460,9 +481,8 @@ class Cycle:
 
 async def _record_breakers(journal: Journal, notes: Sequence[Note]) -> None:
     """One fact when a breaker trips or its cause is gone, none while nothing changes."""
-    reasons = [note.reason.value for note in notes]
-    last = journal.reader.load_facts(BREAKERS, limit=1)
-    if reasons != (last[0].payload["reasons"] if last else []):
+    if are_breakers_news(journal.reader, notes):
+        reasons = [note.reason.value for note in notes]
         await journal.record_fact(BREAKERS, {"reasons": reasons, "words": [note.words for note in notes]})
 
 
@@ -472,20 +492,3 @@ def in_order(value: Ordered) -> Ordered:
     result = {one.name: getattr(value, one.name) for one in fields(value)}
     ordered: dict[str, Any] = {n: dict(sorted(m.items())) for n, m in result.items() if isinstance(m, Mapping)}
     return replace(value, **ordered)
-
-
-def mark_equity(memory: Memory, portfolio: Portfolio, limits: Limits, now_ms: int) -> Memory:
-    """Carry the equity peak, the time in drawdown and the day's opening equity forward; days are UTC.
-
-    An account that cannot be priced or read whole says nothing about equity.
-    """
-    if portfolio.unpriced or portfolio.unread:
-        return memory
-    day_start = now_ms - now_ms % DAY_MS
-    is_new_day = memory.day_start_ms != day_start or memory.day_start_equity == ZERO
-    memory = replace(memory, equity_peak=max(memory.equity_peak, portfolio.equity))
-    return replace(
-        count_drawdown(memory, portfolio.equity, limits, now_ms),
-        day_start_ms=day_start,
-        day_start_equity=portfolio.equity if is_new_day else memory.day_start_equity,
-    )

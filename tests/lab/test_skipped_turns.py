@@ -3,19 +3,24 @@ that settles in every turn and takes every guard."""
 
 import asyncio
 from collections.abc import Coroutine, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 pytest.importorskip("pyarrow")
 
+from bot.domain.market import Snapshot
 from bot.domain.order_ids import NEW_EXCHANGE
-from bot.execution.reconcile import BASELINE, BASELINE_AGE_MS, Reconciler
+from bot.execution.reconcile import BASELINE, BASELINE_AGE_MS, Reconciler, Truth
 from bot.execution.rules import ExecutionRules
+from bot.lab.backtest.quiet_guard import QuietGuard
 from bot.lab.backtest.run import LeanJournal
 from bot.lab.backtest.settled_books import EngineReconciler
+from bot.runtime.cycle import Cycle, CycleResult
 from bot.simex.engine.exchange import Exchange
 from bot.simex.market.catalogue import default_instruments
 from bot.venues.paper.engine_venue import EngineVenue
@@ -42,15 +47,30 @@ def settlements(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return made
 
 
+@pytest.fixture
+def guards(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Grows with every guard that is taken."""
+    taken: list[int] = []
+    guard = Cycle.guard
+
+    async def counted(self: Cycle) -> CycleResult:
+        taken.append(1)
+        return await guard(self)
+
+    monkeypatch.setattr(Cycle, "guard", counted)
+    return taken
+
+
 @pytest.mark.sweep(keep=20)
 @pytest.mark.parametrize("seed", range(100, 300))
 def test_a_run_that_leaves_out_nothing_is_the_same_to_the_last_row(
-    seed: int, tmp_path: Path, settlements: list[int]
+    seed: int, tmp_path: Path, settlements: list[int], guards: list[int]
 ) -> None:
-    quick = all_of(tmp_path / "run", seed, 4, least=0)
-    left = len(settlements)
-    thorough = all_of(tmp_path / "run", seed, 4, least=0, is_thorough=True)
-    assert len(settlements) - left > left, "a slow path that nobody takes proves nothing"
+    quick = all_of(tmp_path / "run", seed, 3, least=0, is_lazy=False)
+    settled, taken = len(settlements), len(guards)
+    thorough = all_of(tmp_path / "run", seed, 3, least=0, is_lazy=False, is_thorough=True)
+    assert len(settlements) - settled > 2 * settled, "a slow path that nobody takes proves nothing"
+    assert len(guards) - taken > 2 * taken
     for name, value in quick.items():
         assert thorough[name] == value, name
 
@@ -158,5 +178,66 @@ def test_an_event_of_the_journal_is_a_change_too(tmp_path: Path, settlements: li
             await stand.journal.record_unlock("UNI/USDT", "a test")
             await stand.settle(H)
             assert len(settlements) == 2
+
+    run(main())
+
+
+class Decider:
+    """Stands for the cycle: a guard over whatever is shown to it would do nothing."""
+
+    def __init__(self) -> None:
+        self.shown: list[Snapshot] = []
+
+    async def look(self, snapshot: Snapshot, truth: Truth) -> Any:
+        self.shown.append(snapshot)
+        return snapshot
+
+
+async def seen_by(stand: Stand) -> Any:
+    """The turn before, as far as a look needs it."""
+    instruments = await stand.venue.fetch_instruments()
+    quotes = await stand.venue.fetch_quotes(tuple(instruments))
+    funding = await stand.venue.fetch_funding(("UNI/USDT:USDT",))
+    await stand.reconciler.settle(tuple(instruments))
+    return SimpleNamespace(snapshot=Snapshot(stand.ms, instruments, quotes, funding=funding))
+
+
+@pytest.mark.parametrize(("hours", "is_taken"), [(1, False), (7, False), (8, True)])
+def test_a_guard_is_taken_where_the_next_funding_is_another_one(hours: int, is_taken: bool, tmp_path: Path) -> None:
+    """A look at it becomes part of the past that later decisions read, also of perps that are not held."""
+
+    async def main() -> None:
+        async with Stand(tmp_path) as stand:
+            quiet = QuietGuard(decider := Decider(), stand.venue, stand.reconciler)  # type: ignore[arg-type]
+            last = await seen_by(stand)
+            stand.ms += hours * H
+            assert (await quiet.look(last) is None) is is_taken
+            assert [seen.at_ms for seen in decider.shown] == ([] if is_taken else [stand.ms])
+
+    run(main())
+
+
+def test_a_guard_is_taken_where_another_instrument_trades_than_before(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with Stand(tmp_path) as stand:
+            quiet = QuietGuard(Decider(), stand.venue, stand.reconciler)  # type: ignore[arg-type]
+            last = await seen_by(stand)
+            quotes = {symbol: quote for symbol, quote in last.snapshot.quotes.items() if symbol != "UNI/USDT"}
+            stand.ms += H
+            assert await quiet.look(last) is not None
+            last.snapshot = replace(last.snapshot, quotes=quotes)
+            assert await quiet.look(last) is None
+
+    run(main())
+
+
+def test_a_guard_is_taken_where_the_account_has_changed(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with Stand(tmp_path) as stand:
+            quiet = QuietGuard(Decider(), stand.venue, stand.reconciler)  # type: ignore[arg-type]
+            last = await seen_by(stand)
+            stand.exchange.transfer("main", D(1), to_perp=True)
+            stand.ms += H
+            assert await quiet.look(last) is None
 
     run(main())

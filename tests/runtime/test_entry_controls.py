@@ -21,13 +21,13 @@ from bot.risk import Refused
 from bot.runtime import replay as again
 from bot.runtime.build_info import code_digest
 from bot.runtime.cash_flows import record_rebased
-from bot.runtime.cycle import BREAKERS, Cycle, CycleResult
+from bot.runtime.cycle import Cycle, CycleResult
 from bot.runtime.daemon import Daemon, Health
 from bot.runtime.exit_codes import ExitCode
 from bot.runtime.kill.switch import ResumeRequest
 from bot.runtime.settings.model import ACKNOWLEDGEMENT, Settings, Sources, load_settings
 from bot.runtime.simulator.embedded import ACCOUNT, Embedded, embed_synthetic
-from bot.runtime.watch.worth_keeping import is_worth_keeping
+from bot.runtime.watch.worth_keeping import BREAKERS, is_worth_keeping
 from bot.runtime.wiring import App, build, is_start_small
 from bot.simex.engine.ledger import DEPOSITS
 from bot.simex.engine.types import NewOrder

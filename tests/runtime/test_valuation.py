@@ -17,9 +17,9 @@ from bot.execution.reconcile import Truth
 from bot.execution.unknown_outcomes import UNKNOWN_OUTCOME_STATES
 from bot.journal.journal import Journal
 from bot.risk import Limits
-from bot.runtime.cycle import mark_equity
 from bot.runtime.settings.model import load_settings
 from bot.runtime.turn import CYCLE, Numbers
+from bot.runtime.watch.drawdown import mark_equity
 from bot.runtime.watch.valuation import record_valuation
 from tests.execution.worlds import make_order
 

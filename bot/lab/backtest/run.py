@@ -21,6 +21,7 @@ from bot.domain.states import KillLevel, TrancheState
 from bot.domain.symbol import base_of, is_perp
 from bot.journal.journal import CycleRecord, Journal
 from bot.lab.backtest.benchmarks import Benchmarks
+from bot.lab.backtest.quiet_guard import QuietGuard
 from bot.lab.backtest.record import Record
 from bot.lab.backtest.recorder import BacktestRecorder
 from bot.lab.backtest.settled_books import EngineReconciler
@@ -190,6 +191,7 @@ class _Run:
         self._settings, self._world, self._schedule, self._clock = settings, world, schedule, clock
         self._record, self._on_progress = record, on_progress
         self._held_since_ms: int | None = None
+        self._quiet: QuietGuard | None = None
         required = snapshot_request(settings)
         known = set(world.market.symbols)
         symbols = tuple(s for s in required.symbols if s in known)
@@ -261,9 +263,9 @@ class _Run:
         settings, world, universe = self._settings, self._world, self._settings.universe
         venue = EngineVenue(self._exchange, self._clock, account=self._account, quote=universe.quote)
         venue.has_transfers = not settings.venue.is_pair  # between two accounts nothing is moved
-        always = self._schedule.is_thorough
-        rules, successions = settings.execution, universe.successions
-        return assemble(
+        rules, successions, always = settings.execution, universe.successions, self._schedule.is_thorough
+        reconciler = EngineReconciler(venue, journal, rules, successions=successions, always=always)
+        app = assemble(
             AppSeams(
                 settings,
                 self._clock,
@@ -273,9 +275,12 @@ class _Run:
                 macro=world.macro(self._clock) if world.macro is not None else None,
                 switch=SwitchParts(FixedLevel(KillLevel.OFF), ConfigWatcher(settings)),
                 are_candles_joined=True,
-                reconciler=EngineReconciler(venue, journal, rules, successions=successions, always=always),
+                reconciler=reconciler,
             )
         )
+        if not always:
+            self._quiet = QuietGuard(app.cycle, venue, reconciler)
+        return app
 
     async def _walk(self, cycle: Cycle, watch: BacktestRecorder) -> None:
         """From moment to moment; a wait inside a turn moves the clock, and what it overtakes is not caught up on."""
@@ -295,7 +300,7 @@ class _Run:
                 await self._attend(cycle.parts.journal, last, at_ms)
             elif not schedule.is_lazy or last is None or _is_exposed(last):
                 await self._wait_until(at_ms)
-                last = await self._guard(cycle, watch) or last
+                last = await self._guard(cycle, watch, last) or last
             last = await self._finish_stops(cycle, watch, last)
             watch.keep_hour(at_ms)
             if is_due:
@@ -345,12 +350,14 @@ class _Run:
             if last is None or not _leaves_stops(last):
                 break
             await asyncio.sleep(self._settings.cadence.guard_seconds)
-            last = await self._guard(cycle, watch) or last
+            last = await self._guard(cycle, watch, last) or last
         return last
 
-    async def _guard(self, cycle: Cycle, watch: BacktestRecorder) -> CycleResult | None:
+    async def _guard(self, cycle: Cycle, watch: BacktestRecorder, last: CycleResult | None) -> CycleResult | None:
+        """A guard, or what it would have found where it would have done nothing."""
         try:
-            result = await cycle.guard()
+            result = await self._quiet.look(last) if last is not None and self._quiet is not None else None
+            result = result or await cycle.guard()
         except Unavailable:
             watch.count_abandoned()
             return None

@@ -3,25 +3,38 @@
 A fact is due whenever the memory differs from the last fact, so that a crash between the two loses none.
 """
 
+from dataclasses import replace
 from decimal import Decimal
 
 from bot.domain.campaign import Memory
+from bot.domain.durations import DAY_MS
+from bot.domain.money import ZERO
+from bot.domain.portfolio import Portfolio
 from bot.domain.reason import Note, Reason
 from bot.journal.journal import Journal
+from bot.journal.reader import JournalReader
 from bot.risk import Limits
-from bot.risk.cooldown import ends_ms, span_text
+from bot.risk.cooldown import count_drawdown, ends_ms, span_text
 from bot.runtime.cash_flows import PEAK_REBASED
 
 DRAWDOWN_STOP = "drawdown_stop"
+_NEVER = {"since_ms": 0, "peak_since_ms": 0}
 STOPPED, RECOVERED, PEAK_ANEW, REBASED = "stopped", "recovered", "peak_anew", "rebased"
+
+
+def is_stop_known(reader: JournalReader, memory: Memory) -> bool:
+    """Whether the last fact says of a stop what the memory says. Raises JournalError."""
+    last = reader.load_facts(DRAWDOWN_STOP, limit=1)
+    known = last[0].payload if last else _NEVER
+    return bool(known["since_ms"] == memory.drawdown_since_ms)
 
 
 async def record_drawdown(journal: Journal, memory: Memory, equity: Decimal, limits: Limits) -> tuple[Note, ...]:
     """Record that a stop has begun or ended since the last fact, with a note that says so. Raises JournalError."""
-    last = journal.reader.load_facts(DRAWDOWN_STOP, limit=1)
-    known = last[0].payload if last else {"since_ms": 0, "peak_since_ms": 0}
-    if known["since_ms"] == memory.drawdown_since_ms:
+    if is_stop_known(journal.reader, memory):
         return ()
+    last = journal.reader.load_facts(DRAWDOWN_STOP, limit=1)
+    known = last[0].payload if last else _NEVER
     if memory.drawdown_since_ms:
         state, message = STOPPED, f"equity fell to {equity:.2f} from {memory.equity_peak:.2f}: entries are "
         message += span_text(memory, limits)
@@ -42,3 +55,20 @@ async def record_drawdown(journal: Journal, memory: Memory, equity: Decimal, lim
     }
     await journal.record_fact(DRAWDOWN_STOP, payload)
     return (Note(Reason.DRAWDOWN if memory.drawdown_since_ms else Reason.DRAWDOWN_OVER, message, state),)
+
+
+def mark_equity(memory: Memory, portfolio: Portfolio, limits: Limits, now_ms: int) -> Memory:
+    """Carry the equity peak, the time in drawdown and the day's opening equity forward; days are UTC.
+
+    An account that cannot be priced or read whole says nothing about equity.
+    """
+    if portfolio.unpriced or portfolio.unread:
+        return memory
+    day_start = now_ms - now_ms % DAY_MS
+    is_new_day = memory.day_start_ms != day_start or memory.day_start_equity == ZERO
+    memory = replace(memory, equity_peak=max(memory.equity_peak, portfolio.equity))
+    return replace(
+        count_drawdown(memory, portfolio.equity, limits, now_ms),
+        day_start_ms=day_start,
+        day_start_equity=portfolio.equity if is_new_day else memory.day_start_equity,
+    )

@@ -6,9 +6,14 @@ from decimal import Decimal
 
 from bot.domain.campaign import Memory, OpenExit
 from bot.domain.money import ZERO
-from bot.domain.reason import Reason
+from bot.domain.reason import Note, Reason
 from bot.domain.turn.decision import Decision
+from bot.execution.reconcile import Truth
+from bot.journal.reader import JournalReader
+from bot.runtime.turn import TurnPlan
+from bot.runtime.watch.drawdown import is_stop_known
 
+BREAKERS = "breakers"
 PEAK_STEP = Decimal("1.001")
 _LASTING = (Reason.NOTHING_TO_DO, Reason.POSITION_UNOWNED, Reason.LEVERAGE_DIFFERS)  # repeated by every guard
 
@@ -45,3 +50,26 @@ def is_eventful(decision: Decision) -> bool:
     """Whether a guard saw or wants anything. The thousands a day that do not would only bury those that do."""
     has_seen = any(note.reason not in _LASTING for note in decision.notes)
     return bool(decision.intents or decision.cancels or decision.top_ups or has_seen)
+
+
+def are_breakers_news(reader: JournalReader, notes: Sequence[Note]) -> bool:
+    """Whether other breakers stop entries now than the last fact says. Raises JournalError."""
+    last = reader.load_facts(BREAKERS, limit=1)
+    return [note.reason.value for note in notes] != (last[0].payload["reasons"] if last else [])
+
+
+def leaves_no_trace(before: Memory, plan: TurnPlan, truth: Truth, reader: JournalReader) -> bool:
+    """Whether a guard with this plan neither writes nor sends nor withdraws anything. Raises JournalError.
+
+    Args:
+        before: the memory as the journal holds it.
+        plan: what the guard would do.
+        truth: what it has read.
+        reader: of the journal.
+    """
+    decision, memory = plan.decision, plan.decision.memory
+    has_done = is_eventful(decision) or is_worth_keeping(before, plan.inputs.memory, memory)
+    has_wanted = plan.verdicts or decision.transfers or memory.leverage_wrong
+    is_news = plan.breakers or are_breakers_news(reader, ()) or not is_stop_known(reader, memory)
+    has_resting = any(order.is_resting_entry for order in truth.working)
+    return not (has_done or has_wanted or is_news or has_resting)
