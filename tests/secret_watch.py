@@ -17,7 +17,7 @@ import pytest
 
 from bot.journal.parts import PartDamaged, read_part
 from bot.simex.signing import ApiKey
-from bot.venues.ccxt.connection import Credentials
+from bot.venues.ccxt.account.credentials import Credentials
 
 LEAST_LENGTH = 12  # what is shorter stands in innocent texts too
 FILE_MAX_BYTES = 64_000_000

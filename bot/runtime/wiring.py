@@ -295,6 +295,7 @@ def _connected(
             receive_window_ms=settings.execution.receive_window_ms,
             latency_spread_ms=settings.venue.timing.latency_spread_ms,
             trades=settings.mode == "trade",
+            maintenance_rate=settings.risk.maintenance_rate,
             cache_folder=_cache_of(settings, kinds) if embedded is None else None,
             seams=seams,
         ),

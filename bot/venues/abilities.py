@@ -47,6 +47,9 @@ class Abilities:
         has_spot_testnet: there is a test network for spot alone.
         has_demo: there is demo trading beside a test network.
         has_streams: its streams are understood.
+        has_passphrase: its API keys have one beside key and secret.
+        reports_maintenance: it says what maintenance margin its perps ask for.
+        candles_max: how many candles of a kind of market it has at most, the newest; a kind that is missing has all.
         test_kinds: the kinds of markets that its test network has.
         fees: by kind of market; of one that is missing the embedded exchange's own.
     """
@@ -59,6 +62,9 @@ class Abilities:
     has_spot_testnet: bool = False
     has_demo: bool = False
     has_streams: bool = False
+    has_passphrase: bool = False
+    reports_maintenance: bool = True
+    candles_max: Mapping[Kind, int] = field(default_factory=dict)
     test_kinds: frozenset[Kind] = frozenset(Kind)
     fees: Mapping[Kind, BaseFees] = field(default_factory=dict)
 

@@ -17,6 +17,7 @@ from bot.venues.ccxt.wire import PATIENCE_S
 
 ATTEMPTS = 3
 PAUSE_S = 2.0
+ROWS = "rows"
 
 Answer = Mapping[str, Any]
 
@@ -43,7 +44,7 @@ Judge = Callable[[Answer, RequiredSetup], Iterator[AccountProblem]]
 @dataclass(frozen=True, slots=True)
 class AccountCheck:
     """One question: the ccxt method, its parameters, and who judges the answer. `wallet` names the wallet whose access
-    the question needs."""
+    the question needs. `is_list`: the venue answers with a list, which is judged as the field `ROWS`."""
 
     name: str
     what: str
@@ -52,6 +53,7 @@ class AccountCheck:
     kind: Kind | None = None
     params: Mapping[str, str] = field(default_factory=dict)
     wallet: str = ""
+    is_list: bool = False
 
 
 class AccountReviewer:
@@ -150,6 +152,8 @@ async def _call(call: Callable[[Any], Awaitable[Any]], params: Mapping[str, str]
 
 def _judged(check: AccountCheck, answer: object, wanted: RequiredSetup) -> tuple[AccountProblem, ...]:
     """Problems found in an answer, also in one that lacks a field which is judged later."""
+    if isinstance(answer, list) and check.is_list:
+        answer = {ROWS: answer}
     if not isinstance(answer, Mapping):
         raise Unreadable(f"the answer is {type(answer).__name__}, not an object")
     found: list[AccountProblem] = []

@@ -28,10 +28,24 @@ def abilities_of(venue_id: str) -> Abilities:
 
 
 def problem_of(
-    venue_id: str, *, environment: str, spot_testnet: bool, demo: bool, needs: Needs, streams: bool = False
+    venue_id: str,
+    *,
+    environment: str,
+    spot_testnet: bool,
+    demo: bool,
+    needs: Needs,
+    streams: bool = False,
+    secret: str = "",
+    has_maintenance: bool = True,
 ) -> str:
-    """Why the venue cannot be used like that and what to set instead; empty when it can."""
+    """Why the venue cannot be used like that and what to set instead; empty when it can.
+
+    Args:
+        has_maintenance: the settings say what maintenance margin perps ask for.
+    """
     abilities = abilities_of(venue_id)
+    if abilities.has_passphrase and secret and "," not in secret:
+        return f"api_secret: a key of {venue_id} has a passphrase; give api_secret as SECRET,PASSPHRASE"
     if spot_testnet and not abilities.has_spot_testnet:
         return f"venue.spot_testnet: {venue_id} has no test network for spot alone; leave it out"
     if demo and not abilities.has_demo:
@@ -49,4 +63,11 @@ def problem_of(
     for (kind, form), setting in needs.items():
         if not abilities.takes(kind, form):
             return f"{setting} needs {form} on {kind.value}, and {venue_id} has none"
+    is_untold = not abilities.reports_maintenance and environment != "sim" and not has_maintenance
+    if is_untold and any(kind is Kind.PERP for kind, _ in needs):
+        return (
+            f"risk.maintenance_rate: {venue_id} does not report what maintenance margin its perps ask for; set it to "
+            "the highest rate that the venue's pages name for the perps and sizes that you trade, above the default, "
+            "or trade perps at another venue (venue.perp.id)"
+        )
     return ""

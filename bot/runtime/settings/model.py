@@ -29,6 +29,7 @@ from pydantic.json_schema import SkipJsonSchema
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from bot.domain.instrument import Kind
+from bot.domain.order import SizingLimits
 from bot.domain.states import KillLevel
 from bot.execution.rules import ExecutionRules
 from bot.playbook.policy.choices import Style
@@ -51,7 +52,7 @@ from bot.runtime.settings.operate.notify import NotifySettings
 from bot.runtime.settings.operate.telegram import TelegramSettings
 from bot.runtime.settings.places import journal_path_of
 from bot.runtime.settings.renamed import RENAMED, with_names_of_today
-from bot.runtime.settings.secret_shape import secret_problems
+from bot.runtime.settings.secret_shape import parts_of, secret_problems
 from bot.runtime.settings.sections import (
     Cadence,
     CalendarEntry,
@@ -168,6 +169,8 @@ class Settings(BaseSettings):
                 environment=self.environment,
                 spot_testnet=self.venue.spot_testnet and kind is Kind.SPOT,
                 demo=account.demo,
+                secret="" if account.api_secret is None else account.api_secret.get_secret_value(),
+                has_maintenance=self.risk.maintenance_rate > SizingLimits().maintenance_rate,
                 needs={need: setting for need, setting in needs.items() if need[0] is kind},
                 streams=self.venue.streams,
             )
@@ -252,7 +255,7 @@ class Settings(BaseSettings):
 
     def secret_values(self) -> tuple[str, ...]:
         """What must never be printed."""
-        keys = tuple(secret.get_secret_value() for secret in self.venue.secrets)
+        keys = tuple(part for secret in self.venue.secrets for part in parts_of(secret.get_secret_value()))
         return (*keys, *self.notify.secret_parts, *self.telegram.secret_parts)
 
 

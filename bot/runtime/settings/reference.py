@@ -13,11 +13,13 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from bot.domain.instrument import Kind
 from bot.runtime.exit_codes import ExitCode
 from bot.runtime.settings import layers as settings_layers
 from bot.runtime.settings.layers import SECRET_PATHS, KeyPath, Layer
 from bot.runtime.settings.model import Settings, is_constant, redacted
 from bot.runtime.settings.series.model import series_warnings
+from bot.venues.registry import abilities_of
 
 _BARE = re.compile(r"[A-Za-z0-9_\-]+")
 _BOUNDS = (("ge", "≥"), ("gt", ">"), ("le", "≤"), ("lt", "<"), ("min_length", "at least"), ("max_length", "at most"))
@@ -71,6 +73,7 @@ def flatten(settings: Settings, layers: Sequence[Layer]) -> list[tuple[str, str,
 def warnings(settings: Settings) -> list[str]:
     """What is allowed and worth a word to the operator."""
     result = [*settings.notes, *settings.playbook.warnings(), *series_warnings(settings.series)]
+    result += _short_histories(settings)
     required, most = settings.playbook.tactical.leverage, settings.risk.position_leverage_max
     if required > most:
         result.append(f"playbook.tactical.leverage = {required} will be cut to risk.position_leverage_max = {most}")
@@ -86,6 +89,18 @@ def warnings(settings: Settings) -> list[str]:
             "encryption; whoever has a password of an operator can flatten the book: put a proxy with TLS before it"
         )
     return result
+
+
+def _short_histories(settings: Settings) -> list[str]:
+    """Where signals look back further than the venue's candles reach."""
+    account, needed = settings.venue.account_of(Kind.SPOT), settings.policy.candle_count
+    most = abilities_of(account.id).candles_max.get(Kind.SPOT, needed)
+    if most >= needed:
+        return []
+    return [
+        f"{account.id} has the newest {most} candles of spot and the signals look back {needed}: those that need more "
+        "are missing, which lowers confidence; trade spot at another venue (venue.spot.id) to have them"
+    ]
 
 
 def configuration_page() -> str:

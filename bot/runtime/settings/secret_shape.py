@@ -27,6 +27,11 @@ def secret_problems(layers: Sequence[Layer]) -> list[str]:
     return problems
 
 
+def parts_of(value: str) -> tuple[str, ...]:
+    """What must not be printed of a secret: all of it and, where a passphrase stands behind it, either part."""
+    return tuple(dict.fromkeys((value, *value.split(","))))
+
+
 def problem_of(value: str) -> str:
     """Why a text cannot be a key or secret, empty when it may be one."""
     if value.startswith("\ufeff"):

@@ -139,7 +139,9 @@ class VenueSettings(BaseModel):
         default=None, description="key; a secret: give it in a secrets file or as SECTORBOT__VENUE__API_KEY"
     )
     api_secret: SecretStr | None = Field(
-        default=None, description="its secret; give it in a secrets file or as SECTORBOT__VENUE__API_SECRET"
+        default=None,
+        description="its secret; give it in a secrets file or as SECTORBOT__VENUE__API_SECRET; where keys have a "
+        "passphrase: SECRET,PASSPHRASE",
     )
 
     trust_env: bool = Field(

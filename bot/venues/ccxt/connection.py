@@ -21,6 +21,7 @@ import aiohttp
 from bot.domain.durations import HOUR_MS
 from bot.domain.instrument import Instrument, Kind
 from bot.ports import Answered, Clock, Rejection, SetupFailed, Unavailable, VenueRejected
+from bot.venues.ccxt.account.credentials import Credentials
 from bot.venues.ccxt.account.stops import UnnamedStops
 from bot.venues.ccxt.errors import ReadRefused
 from bot.venues.ccxt.former import bare_market
@@ -37,14 +38,6 @@ ENDED_MS = HOUR_MS
 CONTRADICTED_READ_MS = 60_000
 """A symbol refused by reads again and again does not make the whole list be asked for more often than this."""
 _STAMP: contextvars.ContextVar[int | None] = contextvars.ContextVar("stamp", default=None)
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Credentials:
-    """An API key. Never printed: `repr` shows nothing."""
-
-    key: str
-    secret: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +65,7 @@ class ConnectionRules:
     cache_folder: Path | None = None
     cache_max_age_ms: int = 6 * HOUR_MS
     trades: bool = True
+    maintenance_rate: Decimal | None = None  # of perps, as the operator says, where the venue does not
     trust_env: bool = True  # proxies as HTTPS_PROXY and NO_PROXY name them; a session that is given has its own way
     seams: Seams = Seams()
 
@@ -370,7 +364,9 @@ class Connection:
             "options": options,
         }
         if self._credentials is not None:
-            config |= {"apiKey": self._credentials.key, "secret": self._credentials.secret}
+            config |= self._credentials.for_ccxt(
+                profile.id, has_passphrase=profile.has_passphrase, is_embedded=environment.needs_session
+            )
         exchange = (self.rules.seams.exchange_class or load_exchange_class(profile.ccxt_id))(config)
         if environment.switch is not SandboxMode.NONE:
             try:

@@ -93,7 +93,8 @@ class BucketSpec:
 class EnvironmentSpec:
     """One way to reach the venue. A ccxt instance with a URL outside `hosts` is refused. `checks` are the account
     checks (`account_checks.CHECKS`) that it can be asked. `has_flows`: it lists deposits and withdrawals;
-    `has_fee_list`: it lists the fee rates of all spot symbols."""
+    `has_fee_list`: it lists the fee rates of all spot symbols. `maintenance_rate`: of perps, where the venue reports
+    none and this environment's is known."""
 
     name: str
     switch: SandboxMode
@@ -102,6 +103,7 @@ class EnvironmentSpec:
     has_transfers: bool = False
     has_flows: bool = False
     has_fee_list: bool = False
+    maintenance_rate: Decimal | None = None
     needs_session: bool = False
     keys_from: str = ""
     checks: frozenset[str] = frozenset()
@@ -111,9 +113,11 @@ class EnvironmentSpec:
 class Profile:
     """One venue.
 
+    `fixed_window_ms`: how long the venue takes a request after its stamp, where no request can say it.
     `sections` maps ccxt's API sections to our markets, `weight_scale` ccxt's cost to the venue's weight, and `weights`
     (method, section, path) corrects the costs ccxt has wrong. `visibility_lag_ms` is how long after the end of the
     receive window an accepted order may stay invisible to queries. `market_types` are ccxt's words for what to list.
+    `has_passphrase`: its API keys have one beside key and secret.
     `forced_ids`: how the client id of an order begins, in lower case, by which the venue itself closes a position.
     """
 
@@ -137,9 +141,11 @@ class Profile:
     forced_ids: Mapping[str, ForcedClose]
     quotes: tuple[str, ...] = ()
     leverage_fallback: Decimal = Decimal(20)
+    has_passphrase: bool = False
+    fixed_window_ms: int = 0
     options: Mapping[str, object] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     def quiet_period_ms(self, receive_window_ms: int) -> int:
         """How long after an order's stamp "not found" may begin to count."""
-        return receive_window_ms + self.visibility_lag_ms
+        return max(receive_window_ms, self.fixed_window_ms) + self.visibility_lag_ms

@@ -27,8 +27,9 @@ from bot.ports import (
     Unavailable,
 )
 from bot.venues.ccxt.account.brackets import LeverageBrackets
+from bot.venues.ccxt.account.credentials import Credentials
 from bot.venues.ccxt.adapter import Adapter, load_channels
-from bot.venues.ccxt.connection import Connection, ConnectionRules, Credentials, Seams
+from bot.venues.ccxt.connection import Connection, ConnectionRules, Seams
 from bot.venues.streams.client import StreamClient
 
 __all__ = ["CcxtVenue", "ConnectionRules", "Credentials", "Seams"]
