@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.domain.instrument import Kind
-from bot.ports import Venue
+from bot.ports import Rejection, Venue
 from bot.simex.engine.exchange import Exchange
 from bot.simex.faults import Fault, FaultRule
 from bot.simex.signing import ApiKey
@@ -22,6 +22,7 @@ from bot.venues.pair.venue import PairVenue
 from bot.venues.paper.engine_venue import EngineVenue
 from bot.venues.paper.venue import PaperVenue
 from bot.venues.registry import abilities_of
+from bot.venues.weex.adapter import ADAPTER as WEEX
 from tests.simex.scripted_market import ScriptedMarket
 from tests.venues.conftest import HandClock
 from tests.venues.simex_bench import PERP, SPOT, Bench, simex_bench
@@ -33,7 +34,8 @@ class Stand:
 
     `is_asynchronous`: an order is acknowledged before it is matched, so what only the matching refuses is no refusal of
     the request. `lose_answer` drops the answer to the next order, `limit` answers the next book with a ban; None where
-    the venue has no network. `sent` are the requests that left.
+    the venue has no network. `sent` are the requests that left. `unnamed` are refusals for which the venue documents no
+    code, so that the bot must take them for unknown outcomes.
     """
 
     venue: Venue
@@ -44,6 +46,7 @@ class Stand:
     lose_answer: Callable[[], None] | None = None
     limit: Callable[[], None] | None = None
     is_asynchronous: bool = False
+    unnamed: frozenset[Rejection] = frozenset()
 
     def book(self) -> None:
         """Let a moment pass: an order that was acknowledged is known to queries and cancels afterwards."""
@@ -68,6 +71,7 @@ class Wired:
     ban: int = 418
     bases: tuple[str, ...] = ("UNI", "BTC")
     is_asynchronous: bool = False
+    unnamed: frozenset[Rejection] = frozenset()
 
     def faults(self, bench: Bench) -> tuple[Callable[[], None], Callable[[], None]]:
         """What loses the answer to the next order, and what bans the next book."""
@@ -80,8 +84,17 @@ class Wired:
     async def opened(self, folder: Path) -> AsyncIterator[Stand]:
         async with simex_bench(folder, adapter=self.adapter, bases=self.bases) as bench:
             lose, limit = self.faults(bench)
-            asynchronous = self.is_asynchronous
-            yield Stand(bench.venue, bench.exchange, bench.market, bench.clock, bench.sent, lose, limit, asynchronous)
+            yield Stand(
+                bench.venue,
+                bench.exchange,
+                bench.market,
+                bench.clock,
+                bench.sent,
+                lose,
+                limit,
+                self.is_asynchronous,
+                self.unnamed,
+            )
 
     @asynccontextmanager
     async def without_transfers(self, folder: Path) -> AsyncIterator[Stand]:
@@ -101,6 +114,12 @@ WIRED = {
         is_asynchronous=abilities_of("bybit").acknowledges_first,
     ),
     "bingx": Wired(BINGX, "/openApi/spot/v1/trade/order", "/openApi/spot/v1/market/depth"),
+    "weex": Wired(
+        WEEX,
+        "/api/v3/order",
+        "/api/v3/market/depth",
+        unnamed=frozenset({Rejection.REDUCE_ONLY, Rejection.WOULD_TAKE}),
+    ),
 }
 
 

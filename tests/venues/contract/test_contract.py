@@ -162,6 +162,10 @@ async def test_refusals_are_recognised_and_change_nothing(
         ended = await stand.venue.fetch_order(symbol, sent.client_id)
         assert ended is not None
         assert (ended.state, ended.filled_size) == (ReportState.EXPIRED, 0)
+    elif kind in stand.unnamed:
+        with pytest.raises(OutcomeUnknown):
+            await stand.venue.submit_order(sent)
+        assert await stand.venue.fetch_order(symbol, sent.client_id) is None
     else:
         with pytest.raises(VenueRejected) as caught:
             await stand.venue.submit_order(sent)

@@ -1,0 +1,268 @@
+"""What WEEX knows of an account's orders, fills and payments.
+
+Conditional orders of perps stand in lists of their own, by a client id of their own. No perp order can be asked for by
+its client id: the lists of open and of former orders are searched for it, twice, because an order that leaves the one
+between two questions is in neither.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bot.domain.instrument import Kind
+from bot.domain.order import Fill
+from bot.domain.symbol import is_perp
+from bot.ports import Listed, OrderReport, Payment, Rejection, Unavailable
+from bot.venues.ccxt import rows
+from bot.venues.ccxt.errors import ReadRefused
+from bot.venues.ccxt.rows import UNREADABLE, readable
+from bot.venues.weex import parse
+from bot.venues.weex.asking import PAGE, WINDOW_MS, WeexAsking
+
+SEARCHES, PAUSE_S = 2, 0.5
+_FEW = 2  # symbols whose open orders are asked for one by one
+
+
+class WeexOrderReads(WeexAsking):
+    """Orders, fills and payments of one account. Everything raises Unavailable."""
+
+    @readable
+    async def fetch_order(self, symbol: str, client_id: str, *, is_trigger: bool = False) -> OrderReport | None:
+        """The order, or None when the venue does not know it."""
+        if not is_perp(symbol):
+            row = await self._one("privateGetApiV3Order", origClientOrderId=client_id)
+            if row is None:
+                return None
+            report = parse.order_report(row, symbol)
+            if report.client_id != client_id:
+                raise ValueError(f"asked for {client_id}, the venue answers with {report.client_id}")
+            return report
+        for search in range(SEARCHES):
+            if search:
+                await self._link.rules.seams.sleep(PAUSE_S)
+            find = self._find_algo if is_trigger else self._find_plain
+            found = await find(symbol, client_id)
+            if found is not None:
+                return found
+        return None
+
+    @readable
+    async def fetch_open_orders(self, symbols: Sequence[str]) -> tuple[OrderReport, ...]:
+        """Resting orders of the symbols, conditional ones included."""
+        spot, perps = [s for s in symbols if not is_perp(s)], [s for s in symbols if is_perp(s)]
+        defects: list[tuple[str, str]] = []
+        plain, perp, algo = await asyncio.gather(
+            self._open("privateGetApiV3OpenOrders", spot, defects),
+            self._open("contractPrivateGetCapiV3OpenOrders", perps, defects),
+            self._open("contractPrivateGetCapiV3OpenAlgoOrders", perps, defects),
+        )
+        reports: list[OrderReport] = []
+        for symbol, group in (*plain.items(), *perp.items()):
+            reports += parse.read_orders(group, symbol, defects)
+        for symbol, group in algo.items():
+            reports += await self._algo_reports(group, symbol, defects)
+        return Listed(reports, defects)
+
+    @readable
+    async def fetch_order_history(self, symbol: str, since_ms: int) -> tuple[OrderReport, ...]:
+        """Orders in any state since then, oldest first. Those of perps that are open stand in lists of their own, as do
+        conditional ones; what these became is no order of its own here."""
+        defects: list[tuple[str, str]] = []
+        if not is_perp(symbol):
+            found = await self._windows(self._span("privateGetApiV3AllOrders", symbol), since_ms)
+            unique = {_id_of(row): row for row in found}
+            return _in_order(parse.read_orders(unique.values(), symbol, defects), since_ms, defects)
+        resting, waiting, kept, fired = await asyncio.gather(
+            self._open("contractPrivateGetCapiV3OpenOrders", [symbol]),
+            self._open("contractPrivateGetCapiV3OpenAlgoOrders", [symbol]),
+            self._windows(self._span("contractPrivateGetCapiV3OrderHistory", symbol), since_ms),
+            self._windows(self._algo_span(symbol), since_ms),
+        )
+        algo = {_id_of(row): row for row in (*waiting.get(symbol, ()), *fired)}
+        children = {str(row.get("actualOrderId")) for row in algo.values() if isinstance(row, Mapping)}
+        # an order that one of the lists shows as ended is over, whatever an older answer says: the later row counts
+        unique = {_id_of(row): row for row in (*resting.get(symbol, ()), *kept)}
+        plain = [row for name, row in unique.items() if name not in children and not _is_conditional(row)]
+        reports = parse.read_orders(plain, symbol, defects)
+        reports += await self._algo_reports(list(algo.values()), symbol, defects)
+        return _in_order(reports, since_ms, defects)
+
+    @readable
+    async def fetch_fills(self, symbol: str, since_ms: int) -> tuple[Fill, ...]:
+        """Our trades since then, oldest first."""
+        perp, venue = is_perp(symbol), self._link.profile.id
+        method = "contractPrivateGetCapiV3UserTrades" if perp else "privateGetApiV3MyTrades"
+        found = await self._windows(self._span(method, symbol), since_ms)
+        read = parse.perp_fill if perp else parse.spot_fill
+        defects: list[tuple[str, str]] = []
+        fills = rows.read_each("fills", found, lambda row: read(row, venue=venue, symbol=symbol), symbol, defects)
+        unique = {fill.trade_id: fill for fill in fills}
+        return Listed(
+            sorted(unique.values(), key=lambda fill: (fill.at_ms, len(fill.trade_id), fill.trade_id)), defects
+        )
+
+    @readable
+    async def fetch_payments(self, since_ms: int) -> tuple[Payment, ...]:
+        """Money that moved in the perp wallet without a trade of ours, oldest first. The venue reads it by a POST."""
+        if Kind.PERP not in self._link.environment.kinds:
+            return ()
+        found = await self._windows(
+            lambda start, end: self._rows(
+                "contractPrivatePostCapiV3AccountIncome", "payments", "items", startTime=start, endTime=end, limit=PAGE
+            ),
+            since_ms,
+        )
+        defects: list[tuple[str, str]] = []
+        read = rows.read_each(
+            "payments",
+            found,
+            lambda row: parse.payment(row, lambda name: self._link.symbol_of(name, Kind.PERP)),
+            "",
+            defects,
+        )
+        unique = {payment.id: payment for payment in read if payment is not None}
+        return Listed(sorted(unique.values(), key=lambda payment: payment.at_ms), defects)
+
+    async def algo_id(self, symbol: str, client_id: str) -> str:
+        """The venue's id of an open conditional order of ours, by which alone it can be cancelled; empty where none is
+        it."""
+        group = await self._open("contractPrivateGetCapiV3OpenAlgoOrders", [symbol])
+        for row in group.get(symbol, ()):
+            if isinstance(row, Mapping) and row.get("clientAlgoId") == client_id:
+                return parse.order_id(row["algoId"])
+        return ""
+
+    async def rows_of_symbol(self, method: str, name: str) -> list[Any]:
+        """The rows of a list that is asked for by symbol."""
+        return await self._rows(method, "settings", symbol=name)
+
+    async def _find_plain(self, symbol: str, client_id: str) -> OrderReport | None:
+        """Raises ValueError for rows that cannot be read: one of them may be the order."""
+        resting = (await self._open("contractPrivateGetCapiV3OpenOrders", [symbol])).get(symbol, [])
+        kept = await self._windows(
+            self._span("contractPrivateGetCapiV3OrderHistory", symbol), self._link.now_ms() - WINDOW_MS
+        )
+        named = [row for row in (*resting, *kept) if _names(row, "clientOrderId") == client_id]
+        return parse.order_report(named[-1], symbol) if named else None
+
+    async def _find_algo(self, symbol: str, client_id: str) -> OrderReport | None:
+        waiting = (await self._open("contractPrivateGetCapiV3OpenAlgoOrders", [symbol])).get(symbol, [])
+        kept = await self._windows(self._algo_span(symbol), self._link.now_ms() - WINDOW_MS)
+        named = [row for row in (*waiting, *kept) if _names(row, "clientAlgoId") == client_id]
+        return await self._algo(named[-1], symbol) if named else None
+
+    async def _algo(self, row: Mapping[str, Any], symbol: str) -> OrderReport:
+        """The report of a conditional order, with what the plain order that it became has executed."""
+        if str(row["algoStatus"]) != parse.TRIGGERED or not row.get("actualOrderId"):
+            return parse.algo_report(row, symbol)
+        child = await self._one("contractPrivateGetCapiV3Order", orderId=str(row["actualOrderId"]))
+        return parse.algo_report(row, symbol, None if child is None else parse.order_report(child, symbol))
+
+    async def _algo_reports(
+        self, group: Sequence[Any], symbol: str, defects: list[tuple[str, str]]
+    ) -> list[OrderReport]:
+        reports = []
+        for row in group:
+            try:
+                reports.append(await self._algo(row, symbol))
+            except (*UNREADABLE, Unavailable) as error:
+                message = rows.message_of("orders", row, error)
+                defects.append((symbol, message))
+                reports.append(parse.open_order(row, symbol, message))
+        return reports
+
+    async def _one(self, method: str, **params: Any) -> Any:
+        """The row of one order; None where the venue does not know it."""
+        try:
+            return await self._call(method, **params)
+        except ReadRefused as error:
+            if error.kind is Rejection.NOT_FOUND:
+                return None
+            raise
+
+    async def _open(
+        self, method: str, symbols: Sequence[str], defects: list[tuple[str, str]] | None = None
+    ) -> dict[str, list[Any]]:
+        """Rows of open orders by symbol: many symbols are asked for together, as far as that fills no answer.
+
+        Args:
+            defects: takes the rows that name no symbol.
+
+        Raises:
+            TypeError: the list of one symbol may be cut, or a row names no symbol and nobody takes it.
+        """
+        names = {self._link.venue_symbol(symbol): symbol for symbol in symbols}
+        if len(names) > _FEW:
+            together = await self._rows(method, "open orders", limit=PAGE)
+            if len(together) < PAGE:
+                return _by_symbol(together, names, defects)
+        answers = await asyncio.gather(*(self._rows(method, "open orders", symbol=name, limit=PAGE) for name in names))
+        found: dict[str, list[Any]] = {}
+        for name, answer in zip(names, answers, strict=True):
+            if len(answer) >= PAGE:
+                raise TypeError(f"{len(answer)} open orders of {name} fill an answer, and there may be more")
+            found |= {names[name]: answer} if answer else {}
+        return found
+
+    def _span(self, method: str, symbol: str) -> Any:
+        """Asks for the rows of a span."""
+        name = self._link.venue_symbol(symbol)
+
+        async def ask(start_ms: int, end_ms: int) -> list[Any]:
+            return await self._rows(method, "orders", symbol=name, startTime=start_ms, endTime=end_ms, limit=PAGE)
+
+        return ask
+
+    def _algo_span(self, symbol: str) -> Any:
+        name = self._link.venue_symbol(symbol)
+
+        async def ask(start_ms: int, end_ms: int) -> list[Any]:
+            return await self._rows(
+                "contractPrivateGetCapiV3AllAlgoOrders",
+                "orders",
+                "orders",
+                symbol=name,
+                startTime=start_ms,
+                endTime=end_ms,
+                limit=PAGE,
+            )
+
+        return ask
+
+
+def _names(row: Any, name: str) -> str:
+    """The client id of a row. Raises TypeError for what is no row."""
+    if not isinstance(row, Mapping):
+        raise TypeError(f"{row!r} is no order")
+    return str(row.get(name) or "")
+
+
+def _by_symbol(
+    found: Sequence[Any], names: Mapping[str, str], defects: list[tuple[str, str]] | None
+) -> dict[str, list[Any]]:
+    result: dict[str, list[Any]] = {}
+    for row in found:
+        name = row.get("symbol") if isinstance(row, Mapping) else None
+        if not isinstance(name, str) or not name:
+            if defects is None:
+                raise TypeError(f"{row!r} names no symbol")
+            defects.append(("", rows.message_of("open orders", row, KeyError("symbol"))))
+        elif name in names:
+            result.setdefault(names[name], []).append(row)
+    return result
+
+
+def _is_conditional(row: Any) -> bool:
+    return isinstance(row, Mapping) and parse.is_trigger(row)
+
+
+def _id_of(row: Any) -> str:
+    try:
+        return parse.order_id(row.get("orderId") or row["algoId"])
+    except UNREADABLE:
+        return repr(row)
+
+
+def _in_order(reports: Sequence[OrderReport], since_ms: int, defects: list[tuple[str, str]]) -> Listed[OrderReport]:
+    since = [report for report in reports if report.defect or report.at_ms >= since_ms]
+    return Listed(sorted(since, key=lambda report: report.at_ms), defects)
