@@ -35,7 +35,7 @@ def check(given: SharedOptions) -> None:
         unusable = {"usable": False, "problems": error.problems, "warnings": []}
         common.fail(str(error), ExitCode.CONFIGURATION, as_json=given.as_json, document=unusable)
     result, capital = warnings(settings), capital_lines_of(settings)
-    roles = {role: account.words for role, account in settings.venue.roles.items()}
+    roles = settings.venue.words_for(settings.environment)
     if given.as_json:
         usable = {"usable": True, "problems": [], "warnings": result, "capital": capital, "digest": settings.digest}
         common.print_json(usable | {"venues": roles, "services": service_lines(settings)})

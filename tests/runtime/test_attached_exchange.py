@@ -246,6 +246,15 @@ def test_a_key_of_a_real_venue_is_refused(tmp_path: Path, monkeypatch: pytest.Mo
         settings(tmp_path)
 
 
+def test_a_simulator_is_not_shown_as_the_venue_that_it_speaks_as(tmp_path: Path) -> None:
+    said = ": a simulator on this machine that speaks as binance"
+    there = settings(tmp_path).venue
+    assert there.words_for("sim") == {"spot and perps": f"the exchange of '{tmp_path / 'exchange'}'{said}"}
+    own = there.model_copy(update={"exchange": None})
+    assert own.words_for("sim") == {"spot and perps": f"an exchange of this run's own{said}"}
+    assert own.words_for("testnet") == {"spot and perps": "binance, without keys"}
+
+
 def test_its_journal_stands_apart_from_those_of_simulations_that_begin_anew(workplace: Path) -> None:
     load = Sources(assignments=("environment=sim", "mode=trade", "venue.exchange=exchange")).load
     assert load().journal_path == Path("var/exchange-trade/journal.db")

@@ -200,6 +200,13 @@ class VenueSettings(BaseModel):
         """The exchange; of two that of spot and that of perps, as in `a+b`."""
         return "+".join(account.id for account in self.accounts)
 
+    def words_for(self, environment: str) -> Mapping[str, str]:
+        """Where each kind of market is traded: a simulator is never shown as the venue that it speaks as."""
+        if environment != "sim":
+            return {role: account.words for role, account in self.roles.items()}
+        which = "an exchange of this run's own" if self.exchange is None else f"the exchange of {str(self.exchange)!r}"
+        return {role: f"{which}: a simulator on this machine that speaks as {a.id}" for role, a in self.roles.items()}
+
     @property
     def roles(self) -> Mapping[str, VenueAccount]:
         """The account of each kind of market; of both where it is one."""

@@ -39,6 +39,7 @@ BOTH_STREAMS = [
     "uniusdt@depth5",
     "uniusdt@depth20@100ms",
     "!miniTicker@arr",
+    "!miniTicker@arr@1000ms",
     "!ticker@arr",
 ]
 

@@ -95,6 +95,7 @@ def _of_symbol(name: str, instrument: Instrument, call: Call) -> tuple[Emit, int
         plain["markPrice"] = (_single(lambda c: _mark(c, instrument)), 3000)
         plain["markPrice@1s"] = (_single(lambda c: _mark(c, instrument)), 1000)
         plain["forceOrder"] = (_nothing, 1000)  # liquidations come from the session's events
+        plain["compositeIndex"] = (_nothing, 1000)  # no contract here follows one
     else:
         plain["avgPrice"] = (_single(lambda c: _average(c, instrument)), 1000)
         for length in _WINDOWS_MS:
@@ -120,6 +121,8 @@ def _of_all(name: str, kind: Kind) -> tuple[Emit, int] | None:
     is_perp = kind is Kind.PERP
     table: dict[str, tuple[Emit, int]] = {
         "!miniTicker@arr": (_every(_mini), 1000),
+        "!miniTicker@arr@1000ms": (_every(_mini), 1000),  # as some clients still ask for them
+        "!miniTicker@arr@3000ms": (_every(_mini), 3000),
         "!ticker@arr": (_every(_ticker), 1000),
     }
     if is_perp:
