@@ -4,6 +4,7 @@ Errors of sectorbot are recognised by the names of their classes, because import
 command the time that only some need.
 """
 
+import errno
 import getpass
 import inspect
 import json
@@ -51,6 +52,19 @@ CODES = {
     "JournalError": ExitCode.ERROR,
     "CommandFailed": ExitCode.ERROR,
     "OSError": ExitCode.ERROR,
+}
+
+
+_FILE_ERRORS = {
+    errno.EISDIR: "is a folder, where a file is meant; remove it or name a file",
+    errno.EEXIST: "is a file, where a folder is meant; remove it or name a folder",
+    errno.ENOTDIR: "leads through a file, where a folder is meant; remove that or name another path",
+    errno.EACCES: "may not be used by this user; change its rights, or run as its owner",
+    errno.EPERM: "may not be used by this user; change its rights, or run as its owner",
+    errno.EROFS: "is on a disk that cannot be written; mount it for writing",
+    errno.ENOSPC: "cannot be written, the disk is full; free space",
+    errno.EDQUOT: "cannot be written, the quota of this user is used up; free space",
+    errno.ENOENT: "is not there; name one that is",
 }
 
 
@@ -152,7 +166,14 @@ def one_line_errors(*, as_json: bool = False) -> Iterator[None]:
         code = next((CODES[name] for name in names if name in CODES), None)
         if code is None:
             raise
-        fail(str(error), getattr(error, "code", code), as_json=as_json)
+        said = file_problem(error) if isinstance(error, OSError) else str(error)
+        fail(said, getattr(error, "code", code), as_json=as_json)
+
+
+def file_problem(error: OSError) -> str:
+    """Which file, what is wrong with it and what to do; the system's words where these say what no table has."""
+    path = error.filename2 or error.filename
+    return f"{path} {_FILE_ERRORS[error.errno]}" if path and error.errno in _FILE_ERRORS else str(error)
 
 
 def fail(message: str, code: ExitCode, *, as_json: bool = False, document: Mapping[str, Any] | None = None) -> NoReturn:

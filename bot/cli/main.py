@@ -223,7 +223,11 @@ def halt(
 
     operator = by.strip() or common.operator()
     at = datetime.now(UTC).isoformat()
-    answered = ask_to_halt(directory, KillLevel(level.value), reason.strip(), operator)
+    try:
+        answered = ask_to_halt(directory, KillLevel(level.value), reason.strip(), operator)
+    except OSError as error:
+        remedy = "send the bot's process a signal instead: SIGUSR1 asks for cancel, SIGUSR2 for flatten"
+        raise CommandFailed(f"{common.file_problem(error)}. The switch is not thrown; {remedy}") from error
     required = answered.asked
     document = {
         "level": required.value,

@@ -263,6 +263,22 @@ def test_halt_writes_the_flag_whatever_state_the_configuration_is_in(invoke: Inv
     assert (workplace / "there" / "KILL").read_text() == "flatten\nmore so\nanna\n"
 
 
+def test_a_flag_that_cannot_be_written_is_said_with_what_else_stops_the_bot(invoke: Invoke, workplace: Path) -> None:
+    flag = workplace / "var" / "KILL"
+    flag.mkdir(parents=True)
+    result = invoke("halt", "--level", "flatten", "--reason", "panic")
+    assert result.exit_code == ExitCode.ERROR
+    assert "KILL is a folder, where a file is meant; remove it" in result.stderr
+    assert "SIGUSR2 for flatten" in result.stderr
+    assert "KILL is a folder" in invoke("resume", "--reason", "over").stderr
+
+
+def test_a_state_directory_that_is_a_file_is_said(invoke: Invoke, workplace: Path) -> None:
+    (workplace / "taken").write_text("")
+    result = invoke("halt", "--state", "taken", "--reason", "panic")
+    assert "taken is a file, where a folder is meant; remove it or name a folder" in result.stderr
+
+
 def test_halt_and_resume_want_a_reason(invoke: Invoke) -> None:
     assert invoke("halt", "--reason", " ").exit_code == ExitCode.USAGE
     assert invoke("resume", "--reason", " ").exit_code == ExitCode.USAGE
