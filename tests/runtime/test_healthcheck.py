@@ -66,7 +66,21 @@ def test_what_the_daemon_writes_is_what_the_check_reads_and_names_the_part_that_
     assert "cycle" in words
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"pid": "x", "at_ms": 1}', '{"pid": 1}', "null"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "{",
+        "[]",
+        "{}",
+        '{"pid": "x", "at_ms": 1}',
+        '{"pid": 1}',
+        "null",
+        '{"pid": 1e400, "at_ms": 1}',
+        "[" * 100_000,
+    ],
+    ids=lambda content: content[:20],
+)
 def test_a_file_that_says_nothing_usable_is_not_running(tmp_path: Path, content: str) -> None:
     (tmp_path / "health.json").write_text(content)
     assert load_health(tmp_path) is None

@@ -311,7 +311,11 @@ async def test_accepting_a_mismatch_comes_before_the_release(hands: Hands) -> No
     assert hands.accepted == [request]
 
 
-@pytest.mark.parametrize("content", ["", "{}", "[]", "null", '{"reason": " ", "by": "x", "accept_mismatch": false}'])
+@pytest.mark.parametrize(
+    "content",
+    ["", "{}", "[]", "null", '{"reason": " ", "by": "x", "accept_mismatch": false}', "[" * 100_000],
+    ids=lambda content: content[:20],
+)
 def test_a_request_without_a_reason_is_none(hands: Hands, content: str) -> None:
     hands.asked.path.write_text(content)
     assert hands.asked.load() is None

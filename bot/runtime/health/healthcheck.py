@@ -25,7 +25,7 @@ def load_health(state: Path) -> Mapping[str, Any] | None:
     try:
         result = json.loads((state / HEALTH_NAME).read_text(encoding="utf-8"))
         return {**result, "pid": int(result["pid"]), "at_ms": int(result["at_ms"])}
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None
 
 

@@ -37,7 +37,7 @@ class ResumeFile:
         try:
             result = json.loads(self.path.read_text(encoding="utf-8"))
             reason, by, accepts = str(result["reason"]).strip(), str(result["by"]).strip(), result["accept_mismatch"]
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None
         rebases = result.get("rebase_peak") is True
         return ResumeRequest(reason, by, accepts is True, rebases) if reason and by else None
