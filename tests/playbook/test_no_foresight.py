@@ -55,6 +55,7 @@ PACED = POLICY.changed(
         "rotation.by_funding": True,
         "signals.tvl_without_price": True,
         "exits.stop_deviations": 2,
+        "scalp.is_on": True,
     }
 )
 FIRST_MS = START_MS - START_MS % DAY_MS
