@@ -125,7 +125,10 @@ def _print_sum(reports: list[Report], seconds: float) -> None:
     print(f"seeds          {len(reports)}")
     print(f"lives          {sum(report.lives for report in reports)}")
     print(f"turns          {sum(report.turns for report in reports)}")
+    cpu = sum(report.cpu_seconds for report in reports) or 1.0
+    turns = sum(report.turns for report in reports)
     print(f"orders         {orders}, {orders / seconds:.1f} in a second")
+    print(f"in a CPU-second {orders / cpu:.1f} orders, {turns / cpu:.1f} turns, {faults.total() / cpu:.1f} faults")
     print(f"virtual hours  {sum(report.virtual_hours for report in reports):.1f}")
     print(f"faults         {faults.total()}")
     for kind, count in sorted(faults.items(), key=lambda pair: -pair[1]):

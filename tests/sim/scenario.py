@@ -2,9 +2,10 @@
 
 import asyncio
 import contextlib
+import time
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import structlog
 
@@ -37,7 +38,7 @@ CALM = {
 @dataclass(frozen=True)
 class Report:
     """What came of one seed. `faults` by kind; `virtual_hours` of the exchange's time; `codes`: which of the venue's
-    error table were said at the wire, and how often."""
+    error table were said at the wire, and how often; `cpu_seconds` of this process."""
 
     seed: int
     orders: int
@@ -50,6 +51,7 @@ class Report:
     cycles_to_finish: int
     codes: Counter[str]
     errors: tuple[BaseException, ...] = field(default=(), repr=False)
+    cpu_seconds: float = field(default=0.0, compare=False)
 
 
 def simulate(
@@ -108,8 +110,10 @@ def simulate(
             checkers.close()
             world.remove()
 
+    started = time.process_time()
     with structlog.testing.capture_logs():
-        return run_virtually(run)
+        report = run_virtually(run)
+    return replace(report, cpu_seconds=time.process_time() - started)
 
 
 async def _live(world: World, checkers: Checkers, chaos: Chaos, lives: int, is_enough: Callable[[World], bool]) -> bool:
