@@ -91,6 +91,7 @@ class Executor:
         self._stops = StopsBeside(journal, self._placement, venue.now_ms, self._attempt, self.cancel)
         self._refused = RefusedEntries()
         self._cancels_sent: set[str] = set()  # by `send_cancels`, until `settle_cancels` has written them down
+        self._unread: list[Order] = []  # executed in full; their executions are read together
         self._held_sales: set[str] = set()  # waited for a hedge that ended in doubt: next time they go first
 
     async def act(self, approved: Sequence[Approved], held: Mapping[str, Decimal] | None = None) -> tuple[Outcome, ...]:
@@ -98,11 +99,15 @@ class Executor:
 
         `held` are the signed sizes of the positions, by perp: what closes leave of them keeps its stops.
 
+        What the orders of the last phase have executed is left to `collect_executions`, that of earlier ones is read
+        before the next.
+
         Raises:
             JournalError: nothing is sent that could not be written down; what was sent is settled at the next start.
         """
         await self.cancel_overdue()
         self._evidence.others.has_stranger = False
+        self._unread.clear()
         self._stops.see(held or {})
         done: dict[int, Outcome] = {}
         phases = [phase_of(item.intent, approved, self._held_sales) for item in approved]
@@ -118,9 +123,29 @@ class Executor:
                     if approved[index].intent.purpose is Purpose.REDUCE:
                         self._held_sales.add(approved[index].intent.id)
                     done[index] = Outcome(approved[index].intent, approved[index].size, None, notes=(note,))
+            await self.collect_executions()
             results = await together([self._carry_out(approved[index]) for index in ready])
             done.update(zip(ready, results, strict=True))
         return tuple(done[index] for index in range(len(approved)))
+
+    async def collect_executions(self) -> None:
+        """Read, all at once, the executions of orders that were executed in full: their fees and the venue's numbers.
+
+        Their sizes were in the answers. What cannot be read now is read by the next settlement.
+
+        Raises:
+            JournalError: they could not be written down.
+        """
+        orders, self._unread = self._unread, []
+        by_symbol: dict[str, list[Order]] = defaultdict(list)
+        for order in orders:
+            by_symbol[order.symbol].append(order)
+        await together([self._collect_of(each) for each in by_symbol.values()])
+
+    async def _collect_of(self, orders: Sequence[Order]) -> None:
+        """Of one symbol, one after the other: the first answer has mostly those of all."""
+        for order in orders:
+            await self._evidence.collect_fills_of(order)
 
     async def cancel(self, orders: Sequence[Order], should_cancel: CancelCheck = _always) -> tuple[Note, ...]:
         """Cancel orders of ours; those of others are left alone. Notes say what has no verdict yet.
@@ -316,14 +341,16 @@ class Executor:
         return replace(first, slice=number + 1, attempt=0).text
 
     async def _follow(self, order: Order) -> tuple[Order, tuple[Note, ...]]:
-        """Wait for the end of an order that cannot rest, and for the fills of what executed."""
+        """Wait for the end of an order that cannot rest, and for the fills of what executed in part."""
         notes: tuple[Note, ...] = ()
         if order.state is OrderState.OPEN and not _may_rest(order):
             order, notes = await self._poll(order)
             if order.state is OrderState.OPEN:
                 order, more = await self._placement.cancel(order)
                 notes += more
-        if order.filled_size > 0:
+        if order.state is OrderState.FILLED and order.filled_size >= order.size:
+            self._unread.append(order)  # no later order depends on more than its size
+        elif order.filled_size > 0:
             order = await self._evidence.collect_fills_of(order)
         return order, notes
 

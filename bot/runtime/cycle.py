@@ -369,6 +369,7 @@ class Cycle:
         parts, decision = self.parts, plan.decision
         held = {symbol: position.size for symbol, position in truth.account.positions.items()}
         outcomes = await parts.executor.act(plan.approved, held)
+        await parts.executor.collect_executions()
         decision, ended = await self._end_refused(decision, outcomes)
         notes += (*ended, *note_unfilled_exits(outcomes, parts.journal.reader, parts.venue.now_ms()))
         plan = replace(plan, decision=decision)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from bot.domain.instrument import Side
+from bot.domain.money import ZERO
 from bot.domain.order import OrderType, Purpose, TimeInForce
 from bot.domain.order_ids import is_ours
 from bot.domain.reason import Reason
@@ -29,8 +30,10 @@ async def world(tmp_path: Path) -> Any:
 
 
 async def act(world: World, *words: str, **changes: Any) -> Outcome:
+    """As a turn does, which reads the executions of what it has sent last once all of it is out."""
     world.venue.submits.extend(words)
     (outcome,) = await world.executor.act([approve(**changes)])
+    await world.executor.collect_executions()
     return outcome
 
 
@@ -466,3 +469,34 @@ async def test_executions_that_came_with_the_reply_are_recorded_and_not_asked_fo
     assert world.journal.reader.load_fills(10)
     assert (await world.reconciler.settle(SYMBOLS)).is_agreed
     await world.journal.close()
+
+
+async def test_executions_are_read_after_the_orders_of_their_phase_and_before_those_of_the_next(world: World) -> None:
+    sale = approve(Purpose.REDUCE, id="sale", side=Side.SELL, worst_price=Decimal(9))
+    purchases = [approve(id=f"buy{leg}", leg=leg + 2, symbol=symbol) for leg, symbol in enumerate(SYMBOLS)]
+    await world.executor.act([*purchases, sale])
+    calls = [call.partition(" ")[0] for call in world.venue.calls]
+    sent = [call for call in calls if call in ("submit_order", "fetch_fills")]
+    assert sent == ["submit_order", "fetch_fills", "submit_order", "submit_order"]
+    assert len(world.journal.reader.load_fills()) == 1
+    await world.executor.collect_executions()
+    assert len(world.journal.reader.load_fills()) == 3
+    before = len(world.venue.calls)
+    await world.executor.collect_executions()
+    assert len(world.venue.calls) == before
+
+
+async def test_a_strangers_execution_in_one_phase_holds_the_next_one_back(world: World) -> None:
+    world.venue.execute(SPOT, Side.SELL, Decimal(1), client_id=None, price=Decimal(10))
+    world.venue.fills = [replace(fill, client_id=None) for fill in world.venue.fills]
+    sale = approve(Purpose.REDUCE, id="sale", side=Side.SELL, worst_price=Decimal(9))
+    sold, bought = await world.executor.act([sale, approve(id="buy", leg=2, symbol=PERP)])
+    assert sold.is_complete
+    assert (bought.client_ids, reasons(bought)) == ((), [Reason.ANOTHER_WRITER])
+
+
+async def test_what_executed_in_part_is_read_at_once_because_the_rest_may_be_sent_again(world: World) -> None:
+    world.venue.submits.append("partial")
+    (outcome,) = await world.executor.act([approve()])
+    assert ZERO < outcome.filled_size < 4
+    assert len(world.journal.reader.load_fills()) == 1

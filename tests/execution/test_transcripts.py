@@ -7,7 +7,7 @@ change: a question more, an event less or another number is a change of the prot
 import asyncio
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -20,6 +20,7 @@ from bot.execution.executor import Outcome
 from bot.execution.reconcile import Reconciler, Truth
 from bot.journal.journal import DuplicateOrder
 from bot.ports import Payment, Rejection, Unavailable, VenueRejected
+from bot.risk import Approved
 from tests.execution.scripted_venue import PERP, ScriptedVenue
 from tests.execution.worlds import ACCOUNT, FAST, SYMBOLS, World, approve, open_world
 
@@ -152,6 +153,12 @@ class Conversation:
         self.lines.append(f"  agreed={truth.is_agreed} locked={sorted(truth.locked)} working={working}")
         self.tell(truth.notes)
 
+    async def act(self, approved: Sequence[Approved]) -> tuple[Outcome, ...]:
+        """As a turn does, which reads what its last phase has executed before it settles."""
+        outcomes = await self.world.executor.act(approved)
+        await self.world.executor.collect_executions()
+        return outcomes
+
     def tell_outcomes(self, outcomes: tuple[Outcome, ...]) -> None:
         for outcome in outcomes:
             self.lines.append(
@@ -170,7 +177,7 @@ class Conversation:
         changes = dict(word.split("=") for word in words if "=" in word)
         self.world.venue.submits.extend(word for word in words if "=" not in word)
         size = Decimal(changes.get("size", "4"))
-        self.tell_outcomes(await self.world.executor.act([approve(id=changes.get("id", "c1.t1.l1"), size=size)]))
+        self.tell_outcomes(await self.act([approve(id=changes.get("id", "c1.t1.l1"), size=size)]))
 
     async def do_stop(self, word: str) -> None:
         self.world.venue.submits.append(word)
@@ -182,19 +189,19 @@ class Conversation:
             trigger_price=Decimal(9),
             time_in_force=TimeInForce.GTC,
         )
-        self.tell_outcomes(await self.world.executor.act([stop]))
+        self.tell_outcomes(await self.act([stop]))
 
     async def do_perp(self) -> None:
         hedge = approve(
             Purpose.HEDGE, id="h1", symbol=PERP, side=Side.SELL, worst_price=Decimal(9), leverage=Decimal(5), leg=2
         )
-        self.tell_outcomes(await self.world.executor.act([hedge]))
+        self.tell_outcomes(await self.act([hedge]))
 
     async def do_release(self, *words: str) -> None:
         self.world.venue.submits.extend(words)
         sale = approve(Purpose.REDUCE, id="s1", side=Side.SELL, worst_price=Decimal(9), leg=3)
         release = approve(Purpose.RELEASE, id="r1", symbol=PERP, reduce_only=True, leg=4)
-        self.tell_outcomes(await self.world.executor.act([release, sale]))
+        self.tell_outcomes(await self.act([release, sale]))
 
     async def do_batch(self, *words: str) -> None:
         self.world.venue.submits.extend(words)
@@ -202,7 +209,7 @@ class Conversation:
             approve(Purpose.HEDGE, id="b1", symbol=PERP, side=Side.SELL, worst_price=Decimal(9), leg=5),
             approve(Purpose.REDUCE, id="b2", side=Side.SELL, worst_price=Decimal(9), leg=6),
         ]
-        self.tell_outcomes(await self.world.executor.act(legs))
+        self.tell_outcomes(await self.act(legs))
 
     async def do_cancels(self, *words: str) -> None:
         self.world.venue.cancels.extend(words)
