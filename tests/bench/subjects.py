@@ -103,12 +103,22 @@ def orders(world: World, rounds: str, count: str) -> None:
         perps = {s: bound for s, bound in bounds.items() if ":" in s}
         bare, limited = await _bare(world, limited=False), await _bare(world, limited=True)
         try:
+            executor = app.cycle.parts.executor
             await _act(app, _first(perps, at_once), 1)  # leverage is set, connections are open
+            await executor.collect_executions()
             await _bare_orders(bare, _first(spot, 5), 1)
             await _pause(11)
-            found: dict[str, Any] = {"perps": [], "perps_bare": [], "spot_100": [], "spot_100_bare": []}
+            found: dict[str, Any] = {
+                "perps": [],
+                "perps_executions_read": [],
+                "perps_bare": [],
+                "spot_100": [],
+                "spot_100_bare": [],
+            }
             for _ in range(perp_rounds):
                 found["perps"].append(await _timed(lambda: _act(app, _first(perps, at_once), 1)))
+                read = await _timed(executor.collect_executions)
+                found["perps_executions_read"].append(found["perps"][-1] + read)
                 await _pause(11)
                 found["perps_bare"].append(await _timed(lambda: _bare_orders(bare, _first(perps, at_once), 1)))
                 await _pause(11)
