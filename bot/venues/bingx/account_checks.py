@@ -47,19 +47,13 @@ def _judge_position_mode(answer: Answer, wanted: RequiredSetup) -> Iterator[Acco
 
 
 def _judge_key(answer: Answer, wanted: RequiredSetup) -> Iterator[AccountProblem]:
-    """What the numbers mean is not documented. An answer of another shape is named, so that a person looks."""
+    """Rights are numbers. An answer of another shape does not show that the key cannot withdraw, so it is none."""
     key = f"the API key of account {wanted.account!r}"
     if code_of(answer) != SUCCESS:
         raise Unreadable("the answer has no code of success")
     found = answer.get("permissions")
     if not isinstance(found, list) or not all(str(one).isdigit() for one in found):
-        yield AccountProblem(
-            "key_rights",
-            f"what {key} may do cannot be read",
-            f"see at {wanted.venue} that it may neither withdraw nor use sub-accounts",
-            is_blocking=False,
-        )
-        return
+        raise Unreadable(f"the answer has no list of numbers, so what {key} may do is not known")
     rights = {int(str(one)) for one in found}
     if _WITHDRAW in rights:
         yield AccountProblem(

@@ -196,9 +196,11 @@ async def test_a_key_that_may_withdraw_is_refused(folder: Path, recorded: tuple[
     (problem,) = (await venue.fetch_account_review(0)).problems
     assert "may withdraw" in problem.words
     assert problem.is_blocking
-    session.answers["GET /openApi/v1/account/apiPermissions"] = {"code": 0, "msg": "", "permissions": "all"}
-    (reminder,) = (await venue.fetch_account_review(0)).problems
-    assert not reminder.is_blocking
+    for unclear in ("all", None, {}, ["Withdraw"], [1, 2, "3x"]):
+        session.answers["GET /openApi/v1/account/apiPermissions"] = {"code": 0, "msg": "", "permissions": unclear}
+        review = await venue.fetch_account_review(0)
+        assert review.problems == ()
+        assert "what the API key" in review.unanswered["key_rights"]
 
 
 async def test_recorded_market_data_are_read(folder: Path, recorded: tuple[CcxtVenue, BingxSession]) -> None:
