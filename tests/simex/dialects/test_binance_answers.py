@@ -1,5 +1,6 @@
 """Answers that outside clients met and that the venue gives otherwise: each with its right value."""
 
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -42,6 +43,26 @@ def test_candles_lie_on_tick_and_step(bench: Bench, path: str, symbol: str) -> N
         assert D(row[3]) <= min(D(row[1]), D(row[4])) <= max(D(row[1]), D(row[4])) <= D(row[2])
     last = bench.public(path.replace("klines", "ticker/price"), **UNI)["price"]
     assert D(rows[-1][4]) == D(last)
+
+
+@pytest.mark.parametrize("path", ["/api/v3/klines", "/fapi/v1/klines", "/fapi/v1/markPriceKlines"])
+def test_weeks_begin_on_monday_and_months_with_their_first_day(bench: Bench, path: str) -> None:
+    bench.clock.now_ms += 70 * 86_400_000
+    weeks = bench.public(path, **UNI, interval="1w", limit=5)
+    months = bench.public(path, **UNI, interval="1M", limit=3)
+    days = {row[0]: row for row in bench.public(path, **UNI, interval="1d", limit=1000)}
+    for rows in (weeks, months):
+        assert [row[6] + 1 for row in rows[:-1]] == [row[0] for row in rows[1:]], "no hole and no overlap"
+        assert rows[-1][0] <= bench.clock.now_ms <= rows[-1][6]
+        for row in rows[1:]:
+            inside = [days[at_ms] for at_ms in sorted(days) if row[0] <= at_ms <= row[6]]
+            assert (row[1], row[4]) == (inside[0][1], inside[-1][4])
+            assert (D(row[2]), D(row[3])) == (max(D(d[2]) for d in inside), min(D(d[3]) for d in inside))
+    assert (len(weeks), len(months)) == (5, 3)
+    assert all(datetime.fromtimestamp(row[0] / 1000, UTC).weekday() == 0 for row in weeks)
+    assert all(datetime.fromtimestamp(row[0] / 1000, UTC).day == 1 for row in months)
+    ranged = bench.public(path, **UNI, interval="1w", startTime=weeks[1][0] - 1, endTime=weeks[3][0])
+    assert [row[0] for row in ranged] == [row[0] for row in weeks[1:4]]
 
 
 def test_open_interest_lies_on_the_step(bench: Bench) -> None:

@@ -10,7 +10,6 @@ from bot.domain.durations import DAY_MS
 from bot.domain.instrument import Instrument, Kind
 from bot.domain.money import ZERO
 from bot.simex.dialects.binance.common import (
-    INTERVALS_MS,
     SATOSHI,
     ApiError,
     Call,
@@ -23,6 +22,7 @@ from bot.simex.dialects.binance.common import (
     times,
     venue_symbol,
 )
+from bot.simex.dialects.binance.public.candles import LENGTHS_MS, begin_before, end_of, series_of
 from bot.simex.engine.market import PriceKind
 from bot.simex.limits import LimitWindow
 
@@ -227,13 +227,13 @@ def klines(call: Call) -> list[list[Any]]:
 
 def candles(call: Call, symbol: str, kind: PriceKind, largest: int) -> CandleSeries:
     """The candles that interval, startTime, endTime and limit ask for, the running one included."""
-    interval_ms = call.params.choice("interval", INTERVALS_MS, -1120, "Invalid interval.")
+    length_ms = call.params.choice("interval", LENGTHS_MS, -1120, "Invalid interval.")
     start_ms, end_ms = times(call)
     limit = call.params.limit(500, largest)
     if start_ms is None:
-        start_ms = end_ms - end_ms % interval_ms - (limit - 1) * interval_ms
+        start_ms = begin_before(end_ms, length_ms, limit - 1)
     # 0 would ask the engine for the newest, the venue answers startTime=0 with the oldest.
-    return call.exchange.candles(symbol, interval_ms, max(1, start_ms), end_ms, limit, kind)
+    return series_of(call, symbol, length_ms, max(1, start_ms), end_ms, limit, kind)
 
 
 def kline_rows(series: CandleSeries, instrument: Instrument) -> list[list[Any]]:
@@ -251,7 +251,7 @@ def kline_rows(series: CandleSeries, instrument: Instrument) -> list[list[Any]]:
                 start_ms,
                 *(f"{max(1, round(value / tick)) * tick:.{price_places}f}" for value in (open_, high, low, close)),
                 f"{steps * step:.{size_places}f}",
-                start_ms + series.timeframe_ms - 1,
+                end_of(start_ms, series.timeframe_ms) - 1,
                 from_float(quote),
                 int(quote / 500) + 1,
                 f"{steps // 2 * step:.{size_places}f}",
@@ -267,7 +267,7 @@ def untraded_rows(series: CandleSeries) -> list[list[Any]]:
     columns = (series.starts_ms, series.opens, series.highs, series.lows, series.closes)
     tail = [from_float(0), 0, from_float(0), from_float(0), "0"]
     return [
-        [start_ms, *map(from_float, (*prices, 0)), start_ms + series.timeframe_ms - 1, *tail]
+        [start_ms, *map(from_float, (*prices, 0)), end_of(start_ms, series.timeframe_ms) - 1, *tail]
         for start_ms, *prices in zip(*columns, strict=True)
     ]
 

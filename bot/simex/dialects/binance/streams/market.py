@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 
 from bot.domain.durations import DAY_MS, HOUR_MS
 from bot.domain.instrument import Instrument, Kind
-from bot.simex.dialects.binance.common import INTERVALS_MS, ApiError, Call, Params, fixed
+from bot.simex.dialects.binance.common import ApiError, Call, Params, fixed
+from bot.simex.dialects.binance.public.candles import LENGTHS_MS, begin_of, series_of
 from bot.simex.dialects.binance.public.futures_data import asset_index
 from bot.simex.dialects.binance.public.trades import agg_row, tape, trade_row
 from bot.simex.dialects.binance.public.windows import window_row, window_start
@@ -29,7 +30,7 @@ _DEPTH = re.compile(r"(?:depth(5|10|20)?(?:@(0|100|250|500|1000)ms)?|(rpiDepth)@
 _WINDOWS_MS = {"1h": HOUR_MS, "4h": 4 * HOUR_MS, "1d": DAY_MS}
 _MOST_TRADES = 500
 _BOOK_LEVELS = 1000
-_PERP_INTERVALS = frozenset(INTERVALS_MS) - {"1s"}
+_PERP_INTERVALS = frozenset(LENGTHS_MS) - {"1s"}
 
 
 class MarketStream:
@@ -104,7 +105,7 @@ def _of_symbol(name: str, instrument: Instrument, call: Call) -> tuple[Emit, int
     if what in plain:
         return plain[what]
     head, _, interval = what.partition("_")
-    if head in ("kline", "continuousKline") and (interval in _PERP_INTERVALS if is_perp else interval in INTERVALS_MS):
+    if head in ("kline", "continuousKline") and (interval in _PERP_INTERVALS if is_perp else interval in LENGTHS_MS):
         is_continuous = head == "continuousKline"
         if is_continuous is (contract != symbol) and (is_perp or not is_continuous):
             return _klines(instrument, interval, is_continuous=is_continuous), 250 if is_perp else 1000
@@ -209,11 +210,11 @@ def _trades(instrument: Instrument, *, is_aggregate: bool) -> Emit:
 
 
 def _klines(instrument: Instrument, interval: str, *, is_continuous: bool) -> Emit:
-    length_ms = INTERVALS_MS[interval]
+    length_ms = LENGTHS_MS[interval]
 
     def emit(call: Call, last_ms: int) -> Payloads:
-        first_ms = max(1, min(last_ms, call.now_ms) // length_ms * length_ms)
-        series = call.exchange.candles(instrument.symbol, length_ms, first_ms, call.now_ms, 100)
+        first_ms = max(1, begin_of(min(last_ms, call.now_ms), length_ms))
+        series = series_of(call, instrument.symbol, length_ms, first_ms, call.now_ms, 100)
         name = _name(call, instrument)
         for row in kline_rows(series, instrument):
             head: dict[str, Any] = {"e": "kline", "E": call.now_ms, "s": name}
