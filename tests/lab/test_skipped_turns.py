@@ -139,16 +139,18 @@ def test_books_that_nothing_has_touched_are_taken_as_settled_at_the_prices_of_no
     run(main())
 
 
+@pytest.mark.parametrize("after_ms", [0, MINUTE_MS])
 def test_a_change_too_small_to_differ_is_still_asked_about_when_payments_are_due(
-    tmp_path: Path, settlements: list[int]
+    after_ms: int, tmp_path: Path, settlements: list[int]
 ) -> None:
-    """Payments are asked for every five minutes: a settlement between says nothing about one that has just come."""
+    """Payments are asked for every five minutes: a settlement between says nothing about one that has just come, nor
+    does one in the same millisecond, as after what a turn has sent."""
 
     async def main() -> None:
         async with Stand(tmp_path) as stand:
             await stand.settle()
             stand.exchange.transfer("main", D("0.01"), to_perp=True)
-            await stand.settle(MINUTE_MS)
+            await stand.settle(after_ms)
             assert (len(settlements), stand.paid()) == (2, [])
             await stand.settle(10 * MINUTE_MS)
             assert len(settlements) == 3

@@ -4,6 +4,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 
 from bot.domain.portfolio import Account
+from bot.domain.reason import Note
 from bot.domain.states import OrderState
 from bot.domain.symbol import SymbolSuccession
 from bot.execution.foreign import FACT
@@ -44,6 +45,7 @@ class EngineReconciler(Reconciler):
         super().__init__(venue, journal, rules, is_account_new=True, successions=successions)
         self._engine, self._always = venue, always
         self._settled: _Settled | None = None
+        self._asked_at: tuple[int, int] | None = None  # the engine's change number when payments were asked for last
 
     async def refresh(self, symbols: Sequence[str]) -> Truth | None:
         """What the last settlement found, with the account at the prices of now; None where there may be anything to
@@ -68,14 +70,18 @@ class EngineReconciler(Reconciler):
             self._settled = _Settled(self._made_of(symbols), truth) if self._leaves_nothing(truth) else None
         return truth
 
+    async def _collect_payments(self) -> tuple[Note, ...]:
+        self._asked_at = self._engine.change_number
+        return await super()._collect_payments()
+
     def _made_of(self, symbols: Sequence[str]) -> Hashable:
         return self._engine.change_number, self._journal.reader.state(*_READ), tuple(symbols)
 
     def _leaves_nothing(self, truth: Truth) -> bool:
-        """Whether the next settlement would find the same. Payments are asked for at intervals: one of another turn
-        says nothing about what has been paid since."""
+        """Whether the next settlement would find the same. Payments are asked for at intervals: an answer of before a
+        change says nothing about what has been paid with it."""
         are_all_open = all(order.state is OrderState.OPEN for order in truth.working)
-        is_asked = self._payments_asked_ms == self._venue.now_ms()
+        is_asked = self._asked_at == self._engine.change_number
         is_known = self._journal.reader.state(*_READ) is not None and not self._always
         is_plain = truth.is_agreed and not truth.notes and not truth.unseen and not truth.account.unreadable
         return is_known and is_asked and is_plain and are_all_open
