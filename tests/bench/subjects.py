@@ -210,7 +210,7 @@ async def _bare(world: World, *, limited: bool) -> Any:
     )
     exchange.session = rig.Attached(world).session()
     exchange.own_session = True
-    exchange.options["fetchCurrencies"] = False
+    exchange.has = {**exchange.has, "fetchCurrencies": False}
     exchange.options["fetchMarkets"] = {"types": ["spot", "linear"]}
     exchange.options["defaultType"] = "spot"
     exchange.options["adjustForTimeDifference"] = True  # the exchange has a clock of its own

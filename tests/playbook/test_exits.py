@@ -13,6 +13,7 @@ from bot.domain.reason import Reason
 from bot.domain.states import LegState, OrderState
 from bot.domain.turn.decision import Decision
 from bot.playbook.book.context import PlanContext
+from bot.playbook.decide import close_early
 from bot.playbook.positions.exits import with_funding
 from bot.playbook.positions.hedge import near_liquidation
 from tests.playbook.builders import World, golden_policy, neutral_world, one_token_each, resting
@@ -290,3 +291,25 @@ def test_an_exit_under_an_earlier_name_is_not_asked_for_twice() -> None:
     order = replace(resting(closing), intent_id="x1.4", state=OrderState.IN_DOUBT)
     world.working = (*world.working, order)
     assert acts(world.guard()) == []
+
+
+def test_an_early_exit_takes_of_the_guard_what_closes_the_named_perp_and_nothing_else() -> None:
+    world = world_with_a_long()
+    world.prices["UNI"] = D(9)
+    before = world.memory
+    found = world.guard()
+    other = replace(acts(found)[0], id="x", symbol=ETH)
+    stop = replace(acts(found)[0], id="y", order_type=OrderType.STOP, trigger_price=D(8))
+    opening = replace(acts(found)[0], id="z", reduce_only=False)
+    changed = replace(found.memory, equity_peak=found.memory.equity_peak + 1)
+    wider = replace(
+        found, intents=(*found.intents, other, stop, opening), cancels=("a",), top_ups={UNI: D(1)}, memory=changed
+    )
+    made = close_early(wider, before, (UNI, ETH))
+    assert [intent.id for intent in made.intents] == [intent.id for intent in acts(found) if intent.symbol == UNI]
+    assert (made.cancels, made.top_ups, made.transfers) == ((), {}, ())
+    assert {note.reason for note in made.notes} == {Reason.EXIT_STOP}
+    assert replace(made.memory, exits=before.exits) == before
+    assert [held.closing for held in made.memory.exits] == [Reason.EXIT_STOP.value]
+    nothing = close_early(wider, before, (ETH,))
+    assert (nothing.intents, nothing.memory, nothing.notes) == ((), before, ())

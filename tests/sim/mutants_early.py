@@ -1,18 +1,15 @@
-"""Ways to be too early: to believe a stream's mark, or the size of a while ago, or to do all that a guard does."""
+"""Ways to be too early: to believe a stream's mark, or mark and size of a while ago."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from bot.domain.campaign import Memory
-from bot.domain.turn.decision import Decision
 from bot.feeds.snapshot import Observer
 from bot.ports import StreamNews
 from bot.runtime import cycle as cycle_module
-from bot.runtime import turn as turn_module
 from bot.runtime.streams.pace import GuardPace
 from tests.sim.faults import Kind
 from tests.sim.mutants import SLICED, Mutant
@@ -47,13 +44,6 @@ def believe_the_look(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(cycle_module, "look_again", remembered)
 
 
-def do_all_of_it(patch: pytest.MonkeyPatch) -> None:
-    def whole(found: Decision, before: Memory, symbols: Collection[str]) -> Decision:
-        return found
-
-    patch.setattr(turn_module, "close_early", whole)
-
-
 MUTANTS = (
     Mutant(
         "an early exit believed the stream's mark",
@@ -67,14 +57,6 @@ MUTANTS = (
         "an early exit asked for nothing",
         believe_the_look,
         ("an early exit is decided by answers",),
-        FAULTS,
-        seeds=4,
-        playbook=SLICED,
-    ),
-    Mutant(
-        "an early exit did what a guard does",
-        do_all_of_it,
-        ("an early exit only closes",),
         FAULTS,
         seeds=4,
         playbook=SLICED,
