@@ -34,6 +34,7 @@ from bot.runtime.kill.switch import FlagFile, KillSwitch
 from bot.runtime.observer_setup import make_observer
 from bot.runtime.settings.model import Settings
 from bot.runtime.settings.places import WORLD
+from bot.runtime.settings.proxy_hint import apply_proxies
 from bot.runtime.settings.snapshot import record_config
 from bot.runtime.settings.watch import ConfigWatcher
 from bot.runtime.simulator.sim_port import SimulatorControl, on_paper, start_embedded_exchange
@@ -271,6 +272,8 @@ def _connected(
     embedded: SimulatorControl | None,
 ) -> Venue:
     """The connection to the account that trades these kinds of markets."""
+    if embedded is None and settings.venue.trust_env:
+        apply_proxies()
     account = settings.venue.account_of(min(kinds))
     credentials = None
     session_factory: Callable[[], aiohttp.ClientSession] | None = None

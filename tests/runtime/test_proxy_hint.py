@@ -2,7 +2,8 @@
 
 import pytest
 
-from bot.runtime.settings.proxy_hint import with_proxy_hint
+from bot.ports import SetupFailed
+from bot.runtime.settings.proxy_hint import apply_proxies, with_proxy_hint
 
 
 @pytest.mark.parametrize("name", ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "ALL_PROXY", "all_proxy"])
@@ -17,3 +18,30 @@ def test_the_variable_is_named_and_its_value_is_not(name: str, trust_env: bool, 
 @pytest.mark.parametrize("environ", [{}, {"HTTPS_PROXY": " "}, {"NO_PROXY": "*"}])
 def test_without_a_proxy_nothing_is_said(environ: dict[str, str]) -> None:
     assert with_proxy_hint("no answer", trust_env=True, environ=environ) == "no answer"
+
+
+@pytest.mark.parametrize(
+    ("environ", "used"),
+    [
+        ({"ALL_PROXY": "http://proxy:3128"}, "http://proxy:3128"),
+        ({"all_proxy": "proxy:3128"}, "http://proxy:3128"),
+        ({"HTTPS_PROXY": " me:password@proxy:3128 "}, "http://me:password@proxy:3128"),
+        ({"HTTPS_PROXY": "http://one:1", "ALL_PROXY": "socks5://two:2"}, "http://one:1"),
+        ({"https_proxy": "http://one:1", "HTTPS_PROXY": "http://two:2"}, "http://one:1"),
+        ({"HTTP_PROXY": "http://one:1"}, None),
+        ({}, None),
+    ],
+)
+def test_the_proxy_that_is_meant_is_where_the_http_library_looks(environ: dict[str, str], used: str | None) -> None:
+    apply_proxies(environ)
+    assert environ.get("https_proxy") == used
+
+
+@pytest.mark.parametrize(
+    "address", ["socks5://me:password@proxy:1080", "https://proxy:3128", "http://[proxy", "http://"]
+)
+@pytest.mark.parametrize("name", ["HTTPS_PROXY", "ALL_PROXY"])
+def test_a_proxy_that_cannot_be_used_is_refused_and_not_gone_past(name: str, address: str) -> None:
+    with pytest.raises(SetupFailed, match=f"environment {name}: is not the address of an HTTP proxy") as caught:
+        apply_proxies({name: address})
+    assert "password" not in str(caught.value)

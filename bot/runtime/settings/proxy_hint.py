@@ -1,9 +1,44 @@
-"""What to do about a venue that does not answer: the network, the embedded exchange, the proxies that are set."""
+"""Proxies of the environment, and what to do about a venue that does not answer."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
+from urllib.parse import urlsplit
+
+from bot.ports import SetupFailed
 
 NAMES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")
+
+
+def apply_proxies(environ: MutableMapping[str, str] = os.environ) -> None:
+    """Set the variables as the HTTP library reads them. It knows no ALL_PROXY and no address without http://, and goes
+    past a proxy of a kind that it does not know, straight to the venue.
+
+    Raises:
+        SetupFailed: the proxy that HTTPS requests would use is no HTTP proxy; its address, which may hold a password,
+            is not shown.
+    """
+    for word in ("https_proxy", "http_proxy"):
+        names = (word, word.upper(), "all_proxy", "ALL_PROXY")
+        name = next((name for name in names if environ.get(name, "").strip()), "")
+        address = _address(environ[name]) if name else ""
+        if address:
+            environ[word] = address
+        elif name and word == "https_proxy":
+            raise SetupFailed(
+                f"environment {name}: is not the address of an HTTP proxy; write it as http://host:port, or set "
+                "venue.trust_env=false to go without"
+            )
+
+
+def _address(text: str) -> str:
+    """The address of an HTTP proxy; empty where it is none."""
+    address = text.strip() if "://" in text else f"http://{text.strip()}"
+    try:
+        parts = urlsplit(address)
+        is_usable = parts.scheme == "http" and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_usable = False
+    return address if is_usable else ""
 
 
 def unreachable(venue: str, environment: str, message: str, *, trust_env: bool) -> str:
