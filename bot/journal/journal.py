@@ -52,6 +52,7 @@ from bot.journal.schema import (
     RESERVED_KINDS,
     canonical,
     chain_hash,
+    foreign_tables,
     project,
     rebuild,
     unknown_migrations,
@@ -328,6 +329,12 @@ class Journal:
     def _connect(self) -> Database:
         db = open_file(self._recovery.path, BUSY_SECONDS)
         try:
+            if foreign := foreign_tables(db):
+                raise JournalError(
+                    self.path,
+                    f"is the database of another program (tables: {', '.join(foreign[:5])})",
+                    "give the journal a file of its own in [journal]",
+                )
             if unknown := unknown_migrations(db):
                 raise newer(self.path, unknown)
             self.rebuilt = self._recovery.prove_at_start(db)

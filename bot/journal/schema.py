@@ -156,6 +156,12 @@ def create_tables(db: Database) -> None:
         db.execute(statement)
 
 
+def foreign_tables(db: Database) -> list[str]:
+    """Tables of another program's database: there are some, and none that this one begins with."""
+    named = [row[0] for row in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")]
+    return [] if {"event", "_sqlite_migrations"} & set(named) else named
+
+
 def unknown_migrations(db: Database) -> list[str]:
     """Migrations this program does not have: a newer one wrote the journal."""
     known = {migration.name for migration in migrations._migrations}

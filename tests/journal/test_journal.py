@@ -362,6 +362,18 @@ async def test_a_journal_of_a_newer_version_is_left_alone(tmp_path: Path) -> Non
         await opened(path)
 
 
+async def test_the_database_of_another_program_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "tradesv3.sqlite"
+    connection = sqlite3.connect(path)
+    connection.execute("CREATE TABLE trades (id INTEGER)")
+    connection.commit()
+    connection.close()
+    before = path.read_bytes()
+    with pytest.raises(JournalError, match=r"another program \(tables: trades\)"):
+        await opened(path)
+    assert path.read_bytes() == before
+
+
 async def test_a_changed_event_is_found_at_the_next_start(tmp_path: Path) -> None:
     path = tmp_path / "j.db"
     await (await full_journal(path)).close()
