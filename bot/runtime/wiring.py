@@ -260,7 +260,7 @@ def make_account_reader(settings: Settings, clock: SystemClock) -> Venue:
 def _composed(settings: Settings, connect: Callable[[frozenset[Kind]], Venue]) -> Venue:
     """One connection for all markets, or one for spot and one for perps where they are at two accounts."""
     if not settings.venue.is_pair:
-        return connect(frozenset(Kind))
+        return connect(settings.venue.kinds)
     halves = [connect(frozenset({kind})) for kind in (Kind.SPOT, Kind.PERP)]
     return PairVenue(*halves, quote=settings.universe.quote)
 
@@ -472,7 +472,7 @@ def snapshot_request(settings: Settings) -> SnapshotRequest:
     """Everything a cycle looks at: the universe's spot and perps, and what stands for the whole market."""
     policy, universe = settings.playbook, settings.universe
     spot = tuple(dict.fromkeys((policy.signals.market_symbol, *universe.spot_symbols)))
-    perps = universe.perp_symbols
+    perps = universe.perp_symbols if Kind.PERP in settings.venue.kinds else ()
     return SnapshotRequest(
         spot=spot,
         perps=perps,

@@ -50,7 +50,8 @@ class Abilities:
         has_passphrase: its API keys have one beside key and secret.
         reports_maintenance: it says what maintenance margin its perps ask for.
         candles_max: how many candles of a kind of market it has at most, the newest; a kind that is missing has all.
-        test_kinds: the kinds of markets that its test network has.
+        test_kinds: the kinds of markets that its test network has; none: there is no test network.
+        named_kinds: the kinds that are traded only where the settings name the venue for them (`venue.perp.id`).
         fees: by kind of market; of one that is missing the embedded exchange's own.
     """
 
@@ -67,6 +68,7 @@ class Abilities:
     candles_max: Mapping[Kind, int] = field(default_factory=dict)
     test_kinds: frozenset[Kind] = frozenset(Kind)
     fees: Mapping[Kind, BaseFees] = field(default_factory=dict)
+    named_kinds: frozenset[Kind] = frozenset()
 
     def takes(self, kind: Kind, form: OrderForm) -> bool:
         return form in self.orders.get(kind, frozenset())

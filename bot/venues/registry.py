@@ -1,6 +1,6 @@
 """The venues that the bot knows, the folder of each, and what is refused because a venue cannot do it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 
@@ -55,6 +55,11 @@ def problem_of(
     if streams and not abilities.has_streams:
         return f"venue.streams: the streams of {venue_id} are not understood; leave it out"
     for kind in dict.fromkeys(kind for kind, _ in needs if environment == "testnet" and not spot_testnet):
+        if not abilities.test_kinds:
+            return (
+                f'environment = "testnet": {venue_id} has no test environment; use environment = "mainnet" with '
+                'mode = "dry-run", which reads its real market and sends nothing, or environment = "sim"'
+            )
         if kind not in abilities.test_kinds:
             return (
                 f'environment = "testnet": the test environment of {venue_id} has no {kind.value}; trade {kind.value} '
@@ -71,3 +76,15 @@ def problem_of(
             "or trade perps at another venue (venue.perp.id)"
         )
     return ""
+
+
+def unasked_perps(venue_id: str, uses: Sequence[str]) -> str:
+    """Why settings that use perps cannot be, where the venue has perps only for those who ask, and what to do.
+
+    Args:
+        uses: what to set so that no perp is needed.
+    """
+    return (
+        f'perps are traded at {venue_id} only where venue.perp.id = "{venue_id}" asks for them (see docs/venues.md '
+        f"first); name another venue for perps (venue.perp.id), or do without them: {', '.join(uses)}"
+    )

@@ -29,11 +29,12 @@ from tests.venues.binance_server import NOW_MS
 from tests.venues.conftest import HandClock
 
 D = Decimal
+LEAST = D(5)
 SPOT, PERP = "UNI/USDT", "UNI/USDT:USDT"
 DAY_MS, HOUR_MS = 86_400_000, 3_600_000
 
 
-def instrument(symbol: str, *, kind: Kind) -> Instrument:
+def instrument(symbol: str, *, kind: Kind, least: Decimal = LEAST) -> Instrument:
     base = symbol.partition("/")[0]
     return Instrument(
         venue="binance",
@@ -44,7 +45,7 @@ def instrument(symbol: str, *, kind: Kind) -> Instrument:
         price_tick=D("0.001"),
         size_step=D("0.01") if kind is Kind.SPOT else D(1),
         size_min=D("0.01") if kind is Kind.SPOT else D(1),
-        notional_min=D(5),
+        notional_min=least,
         maker_fee=D("0.001"),
         taker_fee=D("0.001"),
         leverage_max=D(25) if kind is Kind.PERP else D(1),
@@ -118,10 +119,16 @@ def order_request(
 
 @asynccontextmanager
 async def simex_bench(
-    folder: Path, *, bases: Sequence[str] = ("UNI",), opens: bool = True, adapter: Adapter = ADAPTER, **changes: Any
+    folder: Path,
+    *,
+    bases: Sequence[str] = ("UNI",),
+    opens: bool = True,
+    adapter: Adapter = ADAPTER,
+    least_perp: Decimal = LEAST,
+    **changes: Any,
 ) -> AsyncIterator[Bench]:
-    """A bench with a spot pair and a perp of every base, in the dialect of the adapter's venue. `changes` are arguments
-    of the venue."""
+    """A bench with a spot pair and a perp of every base, in the dialect of the adapter's venue. `least_perp` is the
+    least value of an order of a perp, 0 for a venue that has none; `changes` are arguments of the venue."""
     points = [(NOW_MS - 3 * DAY_MS, 10.0), (NOW_MS, 10.0)]
     spots, perps = [f"{base}/USDT" for base in bases], [f"{base}/USDT:USDT" for base in bases]
     market = ScriptedMarket(
@@ -130,7 +137,7 @@ async def simex_bench(
     )
     instruments = {
         **{symbol: instrument(symbol, kind=Kind.SPOT) for symbol in spots},
-        **{symbol: instrument(symbol, kind=Kind.PERP) for symbol in perps},
+        **{symbol: instrument(symbol, kind=Kind.PERP, least=least_perp) for symbol in perps},
     }
     exchange = Exchange(instruments=instruments, market=market, start_ms=NOW_MS)
     exchange.create_account("main", spot={"USDT": D(10_000), "UNI": D(100)}, perp=D(1_000))

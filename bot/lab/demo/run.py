@@ -21,6 +21,7 @@ from rich.text import Text
 
 from bot.domain.campaign import Campaign
 from bot.domain.durations import HOUR_MS, MINUTE_MS
+from bot.domain.instrument import Kind
 from bot.domain.money import decimal_context, plain
 from bot.domain.order_ids import NEW_EXCHANGE
 from bot.journal.journal import JournalError
@@ -38,6 +39,7 @@ from bot.runtime.simulator.embedded import Embedded
 from bot.runtime.simulator.reach import document_of, lines_of
 from bot.runtime.simulator.serve import stop_at_signals
 from bot.runtime.wiring import App, build
+from bot.venues.registry import FOLDERS, abilities_of
 
 PIPE_COLUMNS = 140
 PAGE_SECONDS = 15.0  # a page that is not served by then is left out
@@ -68,8 +70,11 @@ class DemoOptions:
 
     @property
     def venue_settings(self) -> tuple[str, ...]:
-        """The venues that were asked for, as settings."""
-        named = {"venue.id": self.venue, "venue.spot.id": self.spot_venue, "venue.perp.id": self.perp_venue}
+        """The venues that were asked for, as settings. Some have perps only where they are named for them."""
+        venue = self.venue or ""
+        asks = venue in FOLDERS and Kind.PERP in abilities_of(venue).named_kinds
+        perps = self.perp_venue or (venue if asks else None)
+        named = {"venue.id": self.venue, "venue.spot.id": self.spot_venue, "venue.perp.id": perps}
         return tuple(f"{key}={value}" for key, value in named.items() if value is not None)
 
 

@@ -15,7 +15,7 @@ from bot.domain.campaign import Condition
 from bot.domain.durations import DAY_MS, MINUTE_MS
 from bot.domain.order import SizingLimits
 from bot.playbook.policy.allocation import AllocationPolicy
-from bot.playbook.policy.choices import FROZEN
+from bot.playbook.policy.choices import FROZEN, GainHedge
 from bot.playbook.policy.constants import PlaybookConstants
 from bot.playbook.policy.default_evidence import SIGNAL_NAMES
 from bot.playbook.policy.former_names import in_tables
@@ -124,6 +124,27 @@ class Policy(BaseModel):
     def candle_ms(self) -> int:
         """Timeframe of the candles that signals and entries read, ms."""
         return self.signals.candle_minutes * MINUTE_MS
+
+    @property
+    def perp_uses(self) -> tuple[str, ...]:
+        """What of this needs perps, each as the setting that does without."""
+        switches = {
+            "hedging": self.hedging.is_on,
+            "tactical": self.tactical.is_on,
+            "short": self.short.is_on,
+            "scalp": self.scalp.is_on,
+            "carry": self.carry.is_on,
+        }
+        return (
+            *(f"playbook.{name}.is_on = false" for name, is_on in switches.items() if is_on),
+            *(() if self.gains.hedge is GainHedge.OFF else ('playbook.gains.hedge = "off"',)),
+            *(
+                f'playbook.allocation.{where}."{sleeve}" = 0'
+                for where, target in self.allocation.named_targets.items()
+                for sleeve, part in target.items()
+                if sleeve.endswith(".futures") and part
+            ),
+        )
 
     @property
     def candle_count(self) -> int:

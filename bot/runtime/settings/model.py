@@ -66,7 +66,7 @@ from bot.runtime.settings.sections import (
 )
 from bot.runtime.settings.series.model import SeriesSettings, series_problems
 from bot.venues.abilities import OrderForm
-from bot.venues.registry import Needs, problem_of
+from bot.venues.registry import Needs, problem_of, unasked_perps
 
 ACKNOWLEDGEMENT = "I accept that real orders will be placed"
 LEVERAGE_ADVISED = Decimal(5)
@@ -162,7 +162,7 @@ class Settings(BaseSettings):
         if self.venue.problem:
             raise ValueError(self.venue.problem)
         needs = _order_needs(self.playbook.orders.increase_style, has_pullback=self.playbook.entries.pullback)
-        for kind in Kind:
+        for kind in filter(self.venue.kinds.__contains__, Kind):
             account = self.venue.account_of(kind)
             unoffered = problem_of(
                 account.id,
@@ -176,17 +176,16 @@ class Settings(BaseSettings):
             )
             if unoffered:
                 raise ValueError(unoffered)
+        if Kind.PERP not in self.venue.kinds and self.playbook.perp_uses:
+            raise ValueError(unasked_perps(self.venue.account_of(Kind.PERP).id, self.playbook.perp_uses))
         if self.venue.signals_from == "mainnet" and self.environment != "testnet":
             raise ValueError(
                 'venue.signals_from = "mainnet" is for a test network, whose prices are not the market\'s: use "venue" '
                 f"with environment = {self.environment!r}"
             )
-        for problem in _exchange_problems(self):
-            raise ValueError(problem)
-        if not self.advanced:
-            for problem in _advanced_values(self):
-                raise ValueError(problem)
-        for problem in self.universe.problems_with(_sectors_named(self.playbook)):
+        beyond = () if self.advanced else _advanced_values(self)
+        of_sectors = self.universe.problems_with(_sectors_named(self.playbook))
+        for problem in (*_exchange_problems(self), *beyond, *of_sectors):
             raise ValueError(problem)
         sides = self.playbook.allocation
         for problem in series_problems(self.series, sides.risk_on, sides.risk_off):

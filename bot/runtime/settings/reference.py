@@ -74,6 +74,9 @@ def warnings(settings: Settings) -> list[str]:
     """What is allowed and worth a word to the operator."""
     result = [*settings.notes, *settings.playbook.warnings(), *series_warnings(settings.series)]
     result += _short_histories(settings)
+    if Kind.PERP not in settings.venue.kinds:
+        perps_at = settings.venue.account_of(Kind.PERP).id
+        result.append(f"perps are not traded: {perps_at} has them only where venue.perp.id names it; nothing is hedged")
     required, most = settings.playbook.tactical.leverage, settings.risk.position_leverage_max
     if required > most:
         result.append(f"playbook.tactical.leverage = {required} will be cut to risk.position_leverage_max = {most}")

@@ -15,7 +15,7 @@ from bot.domain.durations import DAY_MS
 from bot.domain.instrument import Kind
 from bot.domain.market import CalendarEvent
 from bot.feeds.macro import SeriesFile, read_series
-from bot.venues.registry import FOLDERS
+from bot.venues.registry import FOLDERS, abilities_of
 
 FROZEN = ConfigDict(frozen=True, extra="forbid")
 
@@ -173,10 +173,18 @@ class VenueSettings(BaseModel):
         return VenueAccount(venue_id, demo, side.api_key, side.api_secret, f"venue.{name}")
 
     @property
+    def kinds(self) -> frozenset[Kind]:
+        """The kinds of markets that are traded: at some venues perps only where their table names the venue."""
+        named = {Kind.SPOT: self.spot.id, Kind.PERP: self.perp.id}
+        return frozenset(
+            kind for kind in Kind if named[kind] or kind not in abilities_of(self.account_of(kind).id).named_kinds
+        )
+
+    @property
     def accounts(self) -> tuple[VenueAccount, ...]:
         """The one account, or that of spot and that of perps."""
         spot, perp = self.account_of(Kind.SPOT), self.account_of(Kind.PERP)
-        return (spot,) if spot == perp else (spot, perp)
+        return (spot,) if spot == perp or Kind.PERP not in self.kinds else (spot, perp)
 
     @property
     def secrets(self) -> tuple[SecretStr, ...]:
@@ -210,8 +218,10 @@ class VenueSettings(BaseModel):
     @property
     def roles(self) -> Mapping[str, VenueAccount]:
         """The account of each kind of market; of both where it is one."""
-        spot, perp = self.account_of(Kind.SPOT), self.account_of(Kind.PERP)
-        return {"spot": spot, "perps": perp} if spot != perp else {"spot and perps": spot}
+        spot, *others = self.accounts
+        if others:
+            return {"spot": spot, "perps": others[0]}
+        return {"spot and perps" if Kind.PERP in self.kinds else "spot": spot}
 
     @property
     def problem(self) -> str:

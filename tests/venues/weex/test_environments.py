@@ -53,9 +53,9 @@ def test_its_simulated_environment_is_none(environment: str) -> None:
 
 
 def test_a_test_network_is_refused_when_the_settings_are_read() -> None:
-    with pytest.raises(SettingsProblem, match=r"test environment of weex has no spot"):
+    with pytest.raises(SettingsProblem, match=r"weex has no test environment"):
         load_settings((), ("venue.id=weex", "environment=testnet", "risk.maintenance_rate=0.05"))
-    with pytest.raises(SettingsProblem, match=r"test environment of weex has no perp"):
+    with pytest.raises(SettingsProblem, match=r"weex has no test environment"):
         load_settings((), ("venue.perp.id=weex", "environment=testnet", "risk.maintenance_rate=0.05"))
 
 

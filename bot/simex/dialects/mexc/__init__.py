@@ -1,0 +1,3 @@
+"""MEXC, spot and USDT perps, as a dialect of the embedded exchange."""
+
+CERTIFICATE_NAMES = ("mexc.com", "*.mexc.com")

@@ -1,0 +1,13 @@
+"""MEXC: spot, and USDT perps where the settings name the venue for them."""
+
+from decimal import Decimal
+
+from bot.domain.instrument import Kind
+from bot.venues.abilities import Abilities, LeastOrders, OrderForm
+
+ABILITIES = Abilities(
+    orders={Kind.SPOT: frozenset(OrderForm) - {OrderForm.STOP_BY_MARK}, Kind.PERP: frozenset(OrderForm)},
+    least_orders=LeastOrders(Decimal(1), Decimal(1)),
+    test_kinds=frozenset(),
+    named_kinds=frozenset({Kind.PERP}),
+)
