@@ -6,6 +6,7 @@ from typing import Any
 
 from bot.domain.instrument import Kind
 from bot.domain.money import ZERO
+from bot.domain.symbol import base_of, quote_of
 from bot.simex.dialects.mexc.common import (
     EVERYTHING,
     MexcCall,
@@ -163,7 +164,7 @@ def funding_records(call: MexcCall) -> Any:
         if one.kind is not IncomeKind.FUNDING_FEE or one.symbol is None:
             continue
         known = call.exchange.instruments.get(one.symbol)
-        symbol = one.symbol.partition(":")[0].replace("/", "_") if known is None else venue_symbol(known)
+        symbol = f"{base_of(one.symbol)}_{quote_of(one.symbol)}" if known is None else venue_symbol(known)
         if not name or symbol == name:
             rows.append(
                 {
