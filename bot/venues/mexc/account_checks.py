@@ -1,6 +1,6 @@
 """Settings of an account and its key at MEXC that must be right before positions are opened.
 
-What a key may do is not told by the venue: nobody asks for `key_rights`, so that a start says to look it up.
+What a key may do is not reported by the venue: nobody asks for `key_rights`, so that a start says to look it up.
 """
 
 from collections.abc import Iterator

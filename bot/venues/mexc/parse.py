@@ -195,7 +195,7 @@ def perp_report(row: Row, symbol: str, contract: Decimal) -> OrderReport:
 
 
 def plan_report(row: Row, symbol: str, contract: Decimal, child: OrderReport | None) -> OrderReport:
-    """A conditional order; of one that has fired what it did is told by the order that it became.
+    """A conditional order; of one that has fired what it did is known from the order that it became.
 
     Raises:
         ValueError: for an unknown state, or one that has fired without an order.
