@@ -2,7 +2,8 @@
 
 Conditional orders of perps stand in lists of their own, by a client id of their own. No perp order can be asked for by
 its client id: the lists of open and of former orders are searched for it, twice, because an order that leaves the one
-between two questions is in neither.
+between two questions is in neither. Only one list shows an open order, so an order that the venue has taken is never
+absent: where it stands in none of them, one of them is behind.
 """
 
 import asyncio
@@ -44,6 +45,9 @@ class WeexOrderReads(WeexAsking):
             found = await find(symbol, client_id)
             if found is not None:
                 return found
+        taken = self._link.acknowledged.get(client_id) or self._link.stops.venue_id(client_id)
+        if taken:
+            raise ValueError(f"order {taken} was taken and stands in no list: one of them is behind")
         return None
 
     @readable

@@ -91,7 +91,10 @@ class WeexWrites(AccountWrites):
         params = _params(request, instrument)
         with self._link.stamped(request.stamp_ms):
             answer = await self._send(_method(request, instrument), params)
-        return _proven_id(answer, request, instrument)
+        found = _proven_id(answer, request, instrument)
+        if instrument.is_perp:
+            self._link.acknowledged[request.client_id] = found
+        return found
 
     def _report(self, request: OrderRequest, created: str) -> OrderReport:
         """The answer says that the order is there, and nothing of its state."""

@@ -8,7 +8,7 @@ from ccxt.async_support import weex
 
 from bot.domain.instrument import Kind, Side
 from bot.domain.order import OrderType
-from bot.ports import Rejection, SetupFailed, VenueRejected
+from bot.ports import Rejection, SetupFailed, Unavailable, VenueRejected
 from bot.runtime.settings.layers import SettingsProblem
 from bot.runtime.settings.model import load_settings
 from bot.runtime.settings.reference import warnings
@@ -120,6 +120,20 @@ async def test_what_the_venue_is_not_said_to_take_is_refused_before_a_request_le
         await venue.submit_order(order(symbol, **changes))
     assert (caught.value.code, caught.value.kind) == ("not sent", kind)
     assert session.sent == []
+
+
+@pytest.mark.parametrize("is_trigger", [False, True])
+async def test_an_order_that_was_taken_is_never_absent(
+    is_trigger: bool, venue: CcxtVenue, session: WeexSession
+) -> None:
+    """One list alone shows an open order; while it is behind, a stop that rests would be given up and sent again."""
+    request = order(reduce_only=True, **STOP) if is_trigger else order()
+    assert await venue.fetch_order(PERP, request.client_id, is_trigger=is_trigger) is None
+    taken = {"orderId": "17", "clientOrderId": request.client_id, "success": True}
+    session.answers["POST /capi/v3/algoOrder" if is_trigger else "POST /capi/v3/order"] = taken
+    await venue.submit_order(request)
+    with pytest.raises(Unavailable, match="one of them is behind"):
+        await venue.fetch_order(PERP, request.client_id, is_trigger=is_trigger)
 
 
 async def test_nothing_is_moved_between_the_wallets(venue: CcxtVenue, session: WeexSession) -> None:

@@ -329,7 +329,7 @@ def fills_spot(call: WeexCall) -> list[dict[str, Any]]:
     return [
         {
             "symbol": venue_symbol(trade.symbol),
-            "id": order_number(trade.symbol, trade.id),
+            "id": trade.id,
             "orderId": order_number(trade.symbol, trade.order_id),
             "price": text(trade.price),
             "qty": text(trade.size),
@@ -346,7 +346,7 @@ def fills_perp(call: WeexCall) -> list[dict[str, Any]]:
     """Newest first."""
     return [
         {
-            "id": order_number(trade.symbol, trade.id),
+            "id": trade.id,
             "orderId": order_number(trade.symbol, trade.order_id),
             "symbol": venue_symbol(trade.symbol),
             "buyer": trade.side is Side.BUY,
