@@ -30,6 +30,12 @@ SETTINGS = ('playbook.regime.override="neutral"', "playbook.tactical.is_on=true"
 ASKED = ["/fapi/v1/premiumIndex", "/fapi/v1/ticker/bookTicker", "/fapi/v3/positionRisk"]
 
 
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine takes longer than the bot would wait."""
+    monkeypatch.setattr("bot.runtime.streams.early_exit.DEADLINE_MS", 60_000)
+
+
 @dataclass
 class Held:
     """A long with a stop that rests, whose first target the mark has passed since the latest look."""
