@@ -203,6 +203,7 @@ class MexcWrites(AccountWrites):
             "executeCycle": _SEVEN_DAYS,
             "orderType": _MARKET,
             "trend": _BY_FAIR_PRICE,
+            "externalOid": request.client_id,  # not documented for these, and not kept as far as is known
         }
 
     def _leverage_of(self, symbol: str) -> Decimal:

@@ -145,6 +145,7 @@ async def test_a_stop_is_a_plan_order_by_the_fair_price_that_lives_for_seven_day
         "executeCycle": 2,
         "orderType": 5,
         "trend": 2,
+        "externalOid": ID,
     }
 
 

@@ -113,6 +113,7 @@ def place_plan(call: MexcCall) -> str:
             reduce_only=reduces,
             trigger_by_mark=trend == 2,
             good_till_ms=call.now_ms + _CYCLES[cycle],
+            client_id=params.maybe_text("externalOid"),  # which no answer shows
         ),
     )
     return str(order_number(one.symbol, placed.id, is_plan=True))
@@ -191,7 +192,7 @@ def _refuse_later(call: MexcCall, one: Instrument, order: NewOrder, reason: Refu
 
 def cancel_external(call: MexcCall) -> dict[str, Any]:
     one, name = call.instrument(), call.params.text("externalOid")
-    found = next((order for order in _plain(call, one) if order.client_id == name), None)
+    found = next((order for order in _plain(call, one) if order.client_id == name and order.parent_id is None), None)
     if found is None:
         is_known = (call.account, name) in call.desk.refused_later
         raise MexcRefusal(2041, "order state cannot be cancelled") if is_known else MexcRefusal(2040, "order not exist")
@@ -224,7 +225,7 @@ def query_external(call: MexcCall) -> dict[str, Any]:
     one, name = call.instrument(), call.params.text("external_oid")
     late = call.desk.refused_later.get((call.account, name))
     for order in _plain(call, one):
-        if order.client_id == name and not is_venues(order):
+        if order.client_id == name and order.parent_id is None and not is_venues(order):
             return _row(call, one, order)
     if late is not None and late["symbol"] == venue_symbol(one):
         return late
@@ -387,7 +388,7 @@ def deals(call: MexcCall) -> Any:
         is_unnamed = order is None or is_venues(order) or order.parent_id is not None
         rows.append(
             {
-                "id": f"{order_number(trade.symbol, 0) // 10**9}{trade.id}",
+                "id": str(order_number(trade.symbol, trade.id)),
                 "symbol": venue_symbol(one),
                 "side": _SIDE_NUMBERS[trade.side, order is not None and order.reduce_only],
                 "vol": contracts(one, trade.size),

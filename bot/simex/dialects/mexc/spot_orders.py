@@ -17,6 +17,7 @@ from bot.simex.dialects.mexc.common import (
     MexcRefusal,
     error_of,
     is_venues,
+    order_number,
     spot,
     spot_number,
     text,
@@ -163,7 +164,7 @@ def fills(call: MexcCall) -> list[dict[str, Any]]:
     rows = [
         {
             "symbol": venue_symbol(one),
-            "id": f"{trade.at_ms:x}{trade.id:016x}",
+            "id": str(order_number(trade.symbol, trade.id)),
             "orderId": spot_number(trade.symbol, trade.order_id),
             "orderListId": -1,
             "price": text(trade.price),
