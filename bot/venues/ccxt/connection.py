@@ -106,7 +106,7 @@ class Connection:
         self.instruments: dict[str, Instrument] = {}
         self.position_sides: Mapping[str, str] = {}  # of positions in hedge mode, as they were last read
         self.stops = UnnamedStops()
-        self.acknowledged: dict[str, str] = {}  # the venue's ids of orders that it took, by client id
+        self.acknowledged: dict[str, str] = {}  # the venue's ids of orders that it took, by form and client id
         self.former: dict[str, Instrument] = {}
         self._markets: dict[str, Any] = {}
         self._ended: dict[str, int] = {}

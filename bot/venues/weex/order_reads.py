@@ -45,7 +45,9 @@ class WeexOrderReads(WeexAsking):
             found = await find(symbol, client_id)
             if found is not None:
                 return found
-        taken = self._link.acknowledged.get(client_id) or self._link.stops.venue_id(client_id)
+        taken = self._link.acknowledged.get(taken_as(client_id, is_trigger=is_trigger))
+        if not taken and is_trigger:
+            taken = self._link.stops.venue_id(client_id)
         if taken:
             raise ValueError(f"order {taken} was taken and stands in no list: one of them is behind")
         return None
@@ -232,6 +234,11 @@ class WeexOrderReads(WeexAsking):
             )
 
         return ask
+
+
+def taken_as(client_id: str, *, is_trigger: bool) -> str:
+    """How an order that the venue took is remembered: plain and conditional ones stand in lists of their own."""
+    return f"{'conditional' if is_trigger else 'plain'} {client_id}"
 
 
 def _names(row: Any, name: str) -> str:

@@ -134,6 +134,7 @@ async def test_an_order_that_was_taken_is_never_absent(
     await venue.submit_order(request)
     with pytest.raises(Unavailable, match="one of them is behind"):
         await venue.fetch_order(PERP, request.client_id, is_trigger=is_trigger)
+    assert await venue.fetch_order(PERP, request.client_id, is_trigger=not is_trigger) is None  # it is none of those
 
 
 async def test_nothing_is_moved_between_the_wallets(venue: CcxtVenue, session: WeexSession) -> None:
