@@ -83,6 +83,15 @@ def test_every_rule_holds_through_a_seeds_faults_at_the_wire_of_bingx(seed: int)
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("seed", [4])
+def test_every_rule_holds_through_a_seeds_faults_at_the_wire_of_mexc(seed: int) -> None:
+    report = simulate(seed, lives=1, seam=Seam.WIRE, venue="mexc")
+    assert report.faults.total() > 10
+    assert report.orders > 5
+    assert [sentence for sentence in report.violations if not known_reason(sentence)] == []
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["resend in doubt", "skip the quiet period"])
 def test_a_mutant_is_found_at_the_wire_of_bybit(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     find_at_the_wire(name, monkeypatch, venue=BYBIT)

@@ -41,6 +41,7 @@ AHEAD_MAX_MS = 1_000  # a stamp further in the future is refused
 QUIET_MS = WINDOW_MS + AHEAD_MAX_MS + LAG_MAX_MS
 NEVER_SECONDS = 3_600.0
 LONG_NUMBER, SHORT_NUMBER = 19, 7  # digits of a spot trade's id at Bybit, and of the engine's number in it
+NUMBERED = 18  # digits of a trade's id at MEXC
 BLIND_MAX_MS = 300_000
 REJECTIONS = tuple(kind for kind in Rejection if kind is not Rejection.DUPLICATE_ID)
 # Made anew for each failure: an exception that is raised keeps the frames it passed, and with them the whole world.
@@ -299,7 +300,8 @@ def engine_number(trade_id: str) -> int:
     if "-" in own:
         return int(own.rpartition("-")[2], 16)
     is_long = len(own) == LONG_NUMBER and own.startswith("21")
-    return int(own[-SHORT_NUMBER:] if is_long else own)
+    is_numbered = len(own) == NUMBERED and own.startswith("7")
+    return int(own[-SHORT_NUMBER:] if is_long or is_numbered else own)
 
 
 def at_once(work: Coroutine[Any, Any, T]) -> T:
