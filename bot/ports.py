@@ -429,7 +429,8 @@ class Stream(Protocol):
 
 @runtime_checkable
 class RecallsStops(Protocol):
-    """A venue that may keep no client ids of conditional orders, and has to know which of them are under way."""
+    """A venue that may have to know which orders are under way: it keeps no client ids of conditional ones, or finds
+    none by its client id."""
 
     def recall_stops(self, working: Iterable[Order]) -> None:
         """The orders that may still execute, by the journal."""

@@ -22,6 +22,7 @@ from bot.domain.durations import HOUR_MS
 from bot.domain.instrument import Instrument, Kind
 from bot.ports import Answered, Clock, Rejection, SetupFailed, Unavailable, VenueRejected
 from bot.venues.ccxt.account.credentials import Credentials
+from bot.venues.ccxt.account.sent import SentOrders
 from bot.venues.ccxt.account.stops import UnnamedStops
 from bot.venues.ccxt.errors import ReadRefused
 from bot.venues.ccxt.former import bare_market
@@ -104,9 +105,8 @@ class Connection:
             )
         self.clock_skew_ms = 0
         self.instruments: dict[str, Instrument] = {}
-        self.position_sides: Mapping[str, str] = {}  # of positions in hedge mode, as they were last read
-        self.stops = UnnamedStops()
-        self.acknowledged: dict[str, str] = {}  # the venue's ids of orders that it took, by form and client id
+        self.position_sides: Mapping[str, str] = {}  # where an order has to name the side of its position
+        self.stops, self.sent = UnnamedStops(), SentOrders()
         self.former: dict[str, Instrument] = {}
         self._markets: dict[str, Any] = {}
         self._ended: dict[str, int] = {}

@@ -210,7 +210,9 @@ class CcxtVenue:
         await self._writes.move_margin(symbol, amount)
 
     def recall_stops(self, working: Iterable[Order]) -> None:
-        self._link.stops.recall(working, self.quiet_period_ms)
+        orders = tuple(working)
+        self._link.stops.recall(orders, self.quiet_period_ms)
+        self._link.sent.recall(orders)
 
     def streams(self, symbols: Collection[str]) -> Sequence[Stream]:
         make = load_channels(self.id)

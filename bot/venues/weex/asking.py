@@ -45,12 +45,13 @@ class WeexAsking:
             raise TypeError(f"{what}: the answer has no {name}")
         return rows.rows_of(answer[name], what)
 
-    async def _windows(self, list_span: Listing, since_ms: int) -> list[Any]:
-        """The rows since then, asked for by seven days at most."""
+    async def _windows(self, list_span: Listing, since_ms: int, until_ms: int | None = None) -> list[Any]:
+        """The rows since then, or of the span, as far back as the venue is asked, by seven days at most."""
         now_ms = self._link.now_ms()
+        last_ms = now_ms + 1_000 if until_ms is None else until_ms
         start_ms, found = max(since_ms, now_ms - HISTORY_MS), []
-        while start_ms <= now_ms:
-            end_ms = min(start_ms + WINDOW_MS - 1, now_ms + 1_000)
+        while start_ms <= min(now_ms, last_ms):
+            end_ms = min(start_ms + WINDOW_MS - 1, last_ms)
             found += await self._halves(list_span, start_ms, end_ms)
             start_ms += WINDOW_MS
         return found

@@ -2,14 +2,15 @@
 
 Conditional orders of perps stand in lists of their own, by a client id of their own. No perp order can be asked for by
 its client id: the lists of open and of former orders are searched for it, twice, because an order that leaves the one
-between two questions is in neither. Only one list shows an open order, so an order that the venue has taken is never
-absent: where it stands in none of them, one of them is behind.
+between two questions is in neither. Only one list shows an open order, so an order that the venue has taken is not
+absent while the lists reach back to it: where it stands in none of them, one of them is behind.
 """
 
 import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from bot.domain.durations import DAY_MS
 from bot.domain.instrument import Kind
 from bot.domain.order import Fill
 from bot.domain.symbol import is_perp
@@ -18,9 +19,10 @@ from bot.venues.ccxt import rows
 from bot.venues.ccxt.errors import ReadRefused
 from bot.venues.ccxt.rows import UNREADABLE, readable
 from bot.venues.weex import parse
-from bot.venues.weex.asking import PAGE, WINDOW_MS, WeexAsking
+from bot.venues.weex.asking import HISTORY_MS, PAGE, WINDOW_MS, WeexAsking
 
 SEARCHES, PAUSE_S = 2, 0.5
+EARLY_MS = 2_000  # how much earlier than our stamp the venue may say that an order was made
 _FEW = 2  # symbols whose open orders are asked for one by one
 
 
@@ -45,11 +47,9 @@ class WeexOrderReads(WeexAsking):
             found = await find(symbol, client_id)
             if found is not None:
                 return found
-        taken = self._link.acknowledged.get(taken_as(client_id, is_trigger=is_trigger))
-        if not taken and is_trigger:
-            taken = self._link.stops.venue_id(client_id)
-        if taken:
-            raise ValueError(f"order {taken} was taken and stands in no list: one of them is behind")
+        sent = self._link.sent.find(client_id, is_trigger=is_trigger)
+        if sent is not None and sent.venue_id and sent.stamp_ms > self._link.now_ms() - HISTORY_MS:
+            raise ValueError(f"order {sent.venue_id} was taken and stands in no list: one of them is behind")
         return None
 
     @readable
@@ -84,11 +84,15 @@ class WeexOrderReads(WeexAsking):
             self._windows(self._span("contractPrivateGetCapiV3OrderHistory", symbol), since_ms),
             self._windows(self._algo_span(symbol), since_ms),
         )
-        algo = {_id_of(row): row for row in (*waiting.get(symbol, ()), *fired)}
-        children = {str(row.get("actualOrderId")) for row in algo.values() if isinstance(row, Mapping)}
         # an order that one of the lists shows as ended is over, whatever an older answer says: the later row counts
         unique = {_id_of(row): row for row in (*resting.get(symbol, ()), *kept)}
-        plain = [row for name, row in unique.items() if name not in children and not _is_conditional(row)]
+        algo = {_id_of(row): row for row in (*waiting.get(symbol, ()), *fired)}
+        plain = _without_children(unique, algo)
+        if any(_may_be_of_stop(row) for row in plain):
+            # the list goes by the time at which a stop was made, which may be long before it fired
+            earlier = await self._windows(self._algo_span(symbol), 0, since_ms - 1)
+            algo |= {_id_of(row): row for row in earlier if _child_of(row) in unique}
+            plain = _without_children(unique, algo)
         reports = parse.read_orders(plain, symbol, defects)
         reports += await self._algo_reports(list(algo.values()), symbol, defects)
         return _in_order(reports, since_ms, defects)
@@ -101,6 +105,9 @@ class WeexOrderReads(WeexAsking):
         found = await self._windows(self._span(method, symbol), since_ms)
         read = parse.perp_fill if perp else parse.spot_fill
         defects: list[tuple[str, str]] = []
+        if 0 < since_ms < self._link.now_ms() - HISTORY_MS:
+            days = HISTORY_MS // DAY_MS
+            defects.append((symbol, f"fills: the venue is asked for those of {days} days, not from {since_ms} on"))
         fills = rows.read_each("fills", found, lambda row: read(row, venue=venue, symbol=symbol), symbol, defects)
         unique = {fill.trade_id: fill for fill in fills}
         return Listed(
@@ -145,17 +152,22 @@ class WeexOrderReads(WeexAsking):
     async def _find_plain(self, symbol: str, client_id: str) -> OrderReport | None:
         """Raises ValueError for rows that cannot be read: one of them may be the order."""
         resting = (await self._open("contractPrivateGetCapiV3OpenOrders", [symbol])).get(symbol, [])
-        kept = await self._windows(
-            self._span("contractPrivateGetCapiV3OrderHistory", symbol), self._link.now_ms() - WINDOW_MS
-        )
+        since_ms = self._searched_from(client_id, is_trigger=False)
+        kept = await self._windows(self._span("contractPrivateGetCapiV3OrderHistory", symbol), since_ms)
         named = [row for row in (*resting, *kept) if _names(row, "clientOrderId") == client_id]
         return parse.order_report(named[-1], symbol) if named else None
 
     async def _find_algo(self, symbol: str, client_id: str) -> OrderReport | None:
         waiting = (await self._open("contractPrivateGetCapiV3OpenAlgoOrders", [symbol])).get(symbol, [])
-        kept = await self._windows(self._algo_span(symbol), self._link.now_ms() - WINDOW_MS)
+        kept = await self._windows(self._algo_span(symbol), self._searched_from(client_id, is_trigger=True))
         named = [row for row in (*waiting, *kept) if _names(row, "clientAlgoId") == client_id]
         return await self._algo(named[-1], symbol) if named else None
+
+    def _searched_from(self, client_id: str, *, is_trigger: bool) -> int:
+        """The time from which former orders are searched for one: its own stamp, where that is long ago."""
+        recent_ms = self._link.now_ms() - WINDOW_MS
+        sent = self._link.sent.find(client_id, is_trigger=is_trigger)
+        return recent_ms if sent is None else min(recent_ms, sent.stamp_ms - EARLY_MS)
 
     async def _algo(self, row: Mapping[str, Any], symbol: str) -> OrderReport:
         """The report of a conditional order, with what the plain order that it became has executed."""
@@ -236,9 +248,23 @@ class WeexOrderReads(WeexAsking):
         return ask
 
 
-def taken_as(client_id: str, *, is_trigger: bool) -> str:
-    """How an order that the venue took is remembered: plain and conditional ones stand in lists of their own."""
-    return f"{'conditional' if is_trigger else 'plain'} {client_id}"
+def _child_of(row: Any) -> str:
+    """The id of the plain order that a conditional one became; empty where it became none."""
+    return str(row.get("actualOrderId") or "") if isinstance(row, Mapping) else ""
+
+
+def _without_children(plain: Mapping[str, Any], algo: Mapping[str, Any]) -> list[Any]:
+    """The plain orders that no conditional one became, without the conditional ones that are listed among them."""
+    children = {_child_of(row) for row in algo.values()}
+    return [row for name, row in plain.items() if name not in children and not _is_conditional(row)]
+
+
+def _may_be_of_stop(row: Any) -> bool:
+    """Whether a stop may have become this order, which then has no limit and closes."""
+    try:
+        return str(row.get("type")) != "LIMIT" and parse.reduces(row)
+    except UNREADABLE:
+        return True
 
 
 def _names(row: Any, name: str) -> str:

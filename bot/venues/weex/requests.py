@@ -23,7 +23,7 @@ from bot.venues.ccxt.rows import UNREADABLE
 from bot.venues.weex import parse
 from bot.venues.weex.asking import rejection_of
 from bot.venues.weex.errors import refusal_in
-from bot.venues.weex.order_reads import WeexOrderReads, taken_as
+from bot.venues.weex.order_reads import WeexOrderReads
 
 _TIME_IN_FORCE = {
     TimeInForce.GTC: "GTC",
@@ -93,7 +93,8 @@ class WeexWrites(AccountWrites):
             answer = await self._send(_method(request, instrument), params)
         found = _proven_id(answer, request, instrument)
         if instrument.is_perp:
-            self._link.acknowledged[taken_as(request.client_id, is_trigger=request.order_type.is_trigger)] = found
+            is_trigger = request.order_type.is_trigger
+            self._link.sent.took(request.client_id, found, request.stamp_ms, is_trigger=is_trigger)
         return found
 
     def _report(self, request: OrderRequest, created: str) -> OrderReport:

@@ -1,0 +1,185 @@
+"""Orders that the bot sent long ago, or before it was started again, are found, and none is given up by mistake."""
+
+from collections.abc import AsyncIterator
+from decimal import Decimal
+from typing import Any
+from urllib.parse import parse_qs
+
+import pytest
+
+from bot.domain.durations import DAY_MS, HOUR_MS
+from bot.domain.instrument import Side
+from bot.domain.order import Order, OrderType, Purpose, TimeInForce
+from bot.domain.states import OrderState
+from bot.ports import Listed, ReportState, Unavailable
+from bot.venues.ccxt.venue import CcxtVenue
+from tests.venues.bybit.canned import NOW_MS, Sent
+from tests.venues.weex.canned import (
+    ALL_ALGO,
+    HISTORY,
+    PERP,
+    PERP_ORDER,
+    PERP_QUERY,
+    SPOT,
+    WeexSession,
+    algo_row,
+    perp_row,
+    usual,
+    venue_on,
+)
+from tests.venues.weex.test_outcomes import ID, NUMBER, PERP_TAKEN, order
+
+CHILD = 5
+FILLS, SPOT_FILLS = "GET /capi/v3/userTrades", "GET /api/v3/myTrades"
+
+
+class DatedSession(WeexSession):
+    """Answers a question about a span with the rows that were made in it."""
+
+    def get(self, url: Any, **options: Any) -> Any:
+        sent = Sent("GET", str(url), {}, "")
+        span, path = parse_qs(sent.query), f"GET {sent.path}"
+        kept = self.answers.get(path)
+        if "startTime" not in span or not isinstance(kept, dict | list):
+            return super().get(url, **options)
+        first, last = int(span["startTime"][0]), int(span["endTime"][0])
+        assert last - first < 7 * DAY_MS
+
+        def within(found: list[Any]) -> list[Any]:
+            return [row for row in found if first <= (row.get("createTime") or row["time"]) <= last]
+
+        self.answers[path] = {**kept, "orders": within(kept["orders"])} if isinstance(kept, dict) else within(kept)
+        try:
+            return super().get(url, **options)
+        finally:
+            self.answers[path] = kept
+
+
+@pytest.fixture
+def session() -> DatedSession:
+    return DatedSession(usual() | {FILLS: [], SPOT_FILLS: []})
+
+
+@pytest.fixture
+async def venue(session: DatedSession) -> AsyncIterator[CcxtVenue]:
+    opened = venue_on(session)
+    await opened.open()
+    await opened.fetch_instruments([SPOT, PERP])
+    session.sent.clear()
+    yield opened
+    await opened.close()
+
+
+def journaled(age_ms: int, *, is_stop: bool = False, venue_id: str | None = str(NUMBER), name: str = ID) -> Order:
+    """An order that the journal holds for one that may still execute."""
+    return Order(
+        client_id=name,
+        intent_id="x3",
+        purpose=Purpose.EXIT if is_stop else Purpose.INCREASE,
+        sector="",
+        symbol=PERP,
+        side=Side.SELL if is_stop else Side.BUY,
+        size=Decimal("0.01"),
+        order_type=OrderType.STOP if is_stop else OrderType.LIMIT,
+        time_in_force=TimeInForce.GTC,
+        state=OrderState.OPEN,
+        sent_ms=NOW_MS - age_ms,
+        receive_window_ms=5_000,
+        venue_id=venue_id,
+        price=None if is_stop else Decimal("50000.1"),
+        trigger_price=Decimal("45000.5") if is_stop else None,
+        reduce_only=is_stop,
+    )
+
+
+def fired(age_ms: int, **changes: Any) -> dict[str, Any]:
+    row = {"clientAlgoId": ID, "algoStatus": "TRIGGERED", "actualOrderId": CHILD, "createTime": NOW_MS - age_ms}
+    return algo_row(NUMBER, **{**row, **changes})
+
+
+def child(**changes: Any) -> dict[str, Any]:
+    row = {"status": "FILLED", "executedQty": "0.01", "avgPrice": "44990", "side": "SELL", "type": "MARKET"}
+    return perp_row(CHILD, **{**row, "clientOrderId": "made-by-the-venue", **changes})
+
+
+@pytest.mark.parametrize("is_stop", [False, True])
+async def test_an_order_of_the_journal_is_not_given_up_after_a_restart(is_stop: bool, venue: CcxtVenue) -> None:
+    venue.recall_stops([journaled(60_000, is_stop=is_stop)])
+    with pytest.raises(Unavailable, match=f"{NUMBER} was taken"):
+        await venue.fetch_order(PERP, ID, is_trigger=is_stop)
+
+
+async def test_an_order_whose_answer_was_lost_can_be_absent(venue: CcxtVenue) -> None:
+    venue.recall_stops([journaled(60_000, venue_id=None)])
+    assert await venue.fetch_order(PERP, ID) is None
+
+
+async def test_what_the_venue_took_is_remembered_while_the_journal_has_not_ended_it(
+    venue: CcxtVenue, session: DatedSession
+) -> None:
+    session.answers[PERP_ORDER] = PERP_TAKEN
+    await venue.submit_order(order())
+    venue.recall_stops([journaled(900, venue_id=None)])
+    with pytest.raises(Unavailable, match="was taken"):
+        await venue.fetch_order(PERP, ID)
+    venue.recall_stops([journaled(900, name="another")])
+    assert await venue.fetch_order(PERP, ID) is None
+
+
+@pytest.mark.parametrize("age_days", [8, 30, 89])
+async def test_an_old_order_is_searched_for_from_its_own_time_on(
+    age_days: int, venue: CcxtVenue, session: DatedSession
+) -> None:
+    age_ms = age_days * DAY_MS
+    session.answers |= {
+        ALL_ALGO: {"orders": [fired(age_ms, updateTime=NOW_MS - 1_000)], "hasMore": False},
+        PERP_QUERY: child(),
+    }
+    venue.recall_stops([journaled(age_ms, is_stop=True)])
+    report = await venue.fetch_order(PERP, ID, is_trigger=True)
+    assert report is not None
+    assert (report.state, report.filled_size, report.venue_id) == (ReportState.FILLED, Decimal("0.01"), str(CHILD))
+    session.answers[HISTORY] = [perp_row(NUMBER, clientOrderId=ID, status="CANCELED", time=NOW_MS - age_ms)]
+    venue.recall_stops([journaled(age_ms)])
+    report = await venue.fetch_order(PERP, ID)
+    assert report is not None
+    assert report.state is ReportState.CANCELED
+
+
+@pytest.mark.parametrize("is_stop", [False, True])
+async def test_an_order_older_than_the_lists_can_be_over(is_stop: bool, venue: CcxtVenue) -> None:
+    venue.recall_stops([journaled(91 * DAY_MS, is_stop=is_stop)])
+    assert await venue.fetch_order(PERP, ID, is_trigger=is_stop) is None
+
+
+@pytest.mark.parametrize("age_days", [1, 8, 60])
+async def test_what_an_old_stop_became_is_no_order_of_another(
+    age_days: int, venue: CcxtVenue, session: DatedSession
+) -> None:
+    row = fired(age_days * DAY_MS, updateTime=NOW_MS - 1_000)
+    session.answers |= {ALL_ALGO: {"orders": [row], "hasMore": False}, HISTORY: [child()], PERP_QUERY: child()}
+    (report,) = await venue.fetch_order_history(PERP, NOW_MS - 2 * HOUR_MS)
+    assert (report.client_id, report.is_trigger, report.venue_id) == (ID, True, str(CHILD))
+    assert (report.state, report.filled_size) == (ReportState.FILLED, Decimal("0.01"))
+
+
+async def test_stops_of_long_ago_are_asked_for_only_where_one_may_have_fired(
+    venue: CcxtVenue, session: DatedSession
+) -> None:
+    session.answers[HISTORY] = [perp_row(NUMBER, status="FILLED", executedQty="0.01")]
+    assert len(await venue.fetch_order_history(PERP, NOW_MS - 2 * HOUR_MS)) == 1
+    assert sum(sent.path.endswith("allAlgoOrders") for sent in session.sent) == 1
+    session.answers[HISTORY] = [child(clientOrderId="by-hand")]
+    (report,) = await venue.fetch_order_history(PERP, NOW_MS - 2 * HOUR_MS)
+    assert (report.client_id, report.is_trigger) == ("by-hand", False)
+
+
+@pytest.mark.parametrize("symbol", [SPOT, PERP])
+async def test_fills_that_the_venue_no_longer_lists_are_a_defect(symbol: str, venue: CcxtVenue) -> None:
+    found = await venue.fetch_fills(symbol, NOW_MS - 91 * DAY_MS)
+    assert isinstance(found, Listed)
+    assert [(name, "90 days" in words) for name, words in found.defects] == [(symbol, True)]
+    for since_ms in (0, NOW_MS - 89 * DAY_MS):
+        recent = await venue.fetch_fills(symbol, since_ms)
+        assert isinstance(recent, Listed)
+        assert not recent.defects
