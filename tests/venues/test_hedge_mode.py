@@ -14,10 +14,11 @@ from bot.venues.binance.adapter import ADAPTER as BINANCE
 from bot.venues.bingx.adapter import ADAPTER as BINGX
 from bot.venues.bybit.adapter import ADAPTER as BYBIT
 from bot.venues.ccxt.adapter import Adapter
+from bot.venues.weex.adapter import ADAPTER as WEEX
 from tests.venues.simex_bench import PERP, Bench, D, simex_bench
 
 LONG, SHORT = PositionSide.LONG, PositionSide.SHORT
-VENUES = {"binance": BINANCE, "bingx": BINGX, "bybit": BYBIT}
+VENUES = {"binance": BINANCE, "bingx": BINGX, "bybit": BYBIT, "weex": WEEX}
 
 
 @pytest.fixture(params=VENUES.values(), ids=VENUES.keys())

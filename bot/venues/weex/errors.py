@@ -21,11 +21,18 @@ _CLOSED = (("", _R.MARKET_CLOSED),)
 _NOT_FOUND = (("", _R.NOT_FOUND),)
 
 
-def refusal_in(answer: object) -> tuple[str, str]:
-    """(code, message) of a refusal, empty texts where the answer is none."""
+def refusal_in(answer: object, *, is_cancel: bool = False) -> tuple[str, str]:
+    """(code, message) of a refusal, empty texts where the answer is none.
+
+    Args:
+        is_cancel: the answer is to a cancel, whose status FAILED says that the cancel failed; in any other answer it is
+            the state of an order.
+    """
     if not isinstance(answer, Mapping):
         return "", ""
     code, message = _named(answer)
+    if not code and is_cancel and answer.get("status") == "FAILED":
+        code, message = str(answer.get("errorMsg") or "FAILED"), str(answer.get("errorMsg") or "")
     if not code:
         return "", ""
     small = message.lower()
@@ -41,8 +48,6 @@ def _named(answer: Mapping[str, Any]) -> tuple[str, str]:
         return ("", "") if code == "200" and message.lower() == "success" else (code, message)
     if answer.get("errorCode") or answer.get("success") is False:
         return str(answer.get("errorCode") or "success: false"), str(answer.get("errorMessage") or "")
-    if answer.get("status") == "FAILED":
-        return str(answer.get("errorMsg") or "FAILED"), str(answer.get("errorMsg") or "")
     return "", ""
 
 
@@ -51,7 +56,7 @@ def read_error(body: str) -> tuple[str, str]:
     if not body.startswith("{"):
         return "", ""
     try:
-        return refusal_in(json.loads(body))
+        return refusal_in(json.loads(body), is_cancel=True)  # no order stands in an answer that ccxt refuses to read
     except ValueError:
         return "", ""
 

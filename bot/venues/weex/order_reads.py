@@ -171,10 +171,30 @@ class WeexOrderReads(WeexAsking):
 
     async def _algo(self, row: Mapping[str, Any], symbol: str) -> OrderReport:
         """The report of a conditional order, with what the plain order that it became has executed."""
-        if str(row["algoStatus"]) != parse.TRIGGERED or not row.get("actualOrderId"):
+        if str(row["algoStatus"]) != parse.TRIGGERED:
             return parse.algo_report(row, symbol)
-        child = await self._one("contractPrivateGetCapiV3Order", orderId=str(row["actualOrderId"]))
-        return parse.algo_report(row, symbol, None if child is None else parse.order_report(child, symbol))
+        if row.get("actualOrderId"):
+            child = await self._one("contractPrivateGetCapiV3Order", orderId=str(row["actualOrderId"]))
+            if child is not None:
+                return parse.algo_report(row, symbol, parse.order_report(child, symbol))
+        return await self._orphaned(row, symbol)
+
+    async def _orphaned(self, row: Mapping[str, Any], symbol: str) -> OrderReport:
+        """The report of a conditional order that has fired, where the order that it became is not known. It is open
+        until the venue would show that order; then its fills say what it has executed, and without fills it is over."""
+        fired_ms, quiet_ms = parse.fired_ms(row), self._link.profile.quiet_period_ms(self._link.receive_window_ms)
+        if self._link.now_ms() < fired_ms + quiet_ms:
+            return parse.algo_report(row, symbol)
+        fills = await self.fetch_fills(symbol, fired_ms - EARLY_MS)
+        if isinstance(fills, Listed) and fills.defects:
+            raise ValueError(f"it has fired, and what it became is not known: {fills.defects[0][1]}")
+        executed = parse.executed_by(fills, row, symbol)
+        if executed is not None:
+            return parse.algo_report(row, symbol, executed)
+        soon = [fill for fill in fills if fill.at_ms <= fired_ms + quiet_ms and str(row["side"]).lower() == fill.side]
+        if soon and not row.get("actualOrderId"):
+            raise ValueError(f"it has fired and names no order; fill {soon[0].trade_id} may be of it")
+        return parse.algo_report(row, symbol, is_over=True)
 
     async def _algo_reports(
         self, group: Sequence[Any], symbol: str, defects: list[tuple[str, str]]

@@ -88,13 +88,13 @@ def position(row: Row, symbol: str, mark: Decimal) -> Position:
 
 
 def partial_position(row: Row, symbol: str, mark: Decimal | None) -> Position | None:
-    """A position of which only the size can be read, with stand-ins for the rest."""
+    """A position of which only side and size can be read, with stand-ins for the rest; None where they cannot."""
     size, value = (number_or(row.get(name), ZERO) for name in ("size", "openValue"))
     entry = value / size if size > 0 and value > 0 else ZERO
     mark = mark if mark is not None and mark > 0 else entry
-    if size <= 0 or mark <= 0:
+    if size <= 0 or mark <= 0 or row.get("side") not in (LONG, SHORT):
         return None
-    signed = -size if str(row.get("side")) == SHORT else size
+    signed = size * _direction(row)
     is_isolated = str(row.get("marginType")) == "ISOLATED"
     return Position(symbol, signed, entry if entry > 0 else mark, mark, ZERO, ZERO, None, None, is_isolated)
 
@@ -165,9 +165,9 @@ def order_report(row: Row, symbol: str) -> OrderReport:
     )
 
 
-def algo_report(row: Row, symbol: str, executed: OrderReport | None = None) -> OrderReport:
+def algo_report(row: Row, symbol: str, executed: OrderReport | None = None, *, is_over: bool = False) -> OrderReport:
     """A row of a conditional order; `executed` is the plain order that it became, whose state and id it then has,
-    because the fills carry that id.
+    because the fills carry that id. `is_over`: it has fired, and became no order that is or was there.
 
     Raises:
         ValueError: its size is none, or its status is not known.
@@ -176,7 +176,7 @@ def algo_report(row: Row, symbol: str, executed: OrderReport | None = None) -> O
     if size <= 0:
         raise ValueError(f"the size of the order is {size}")
     if status == TRIGGERED:
-        state = executed.state if executed is not None else ReportState.OPEN
+        state = executed.state if executed is not None else ReportState.EXPIRED if is_over else ReportState.OPEN
     else:
         state = _STATES.get(status) or _unknown(status)
     return OrderReport(
@@ -193,6 +193,35 @@ def algo_report(row: Row, symbol: str, executed: OrderReport | None = None) -> O
         is_trigger=True,
         at_ms=int(row.get("updateTime") or row.get("createTime") or 0),
         trigger_price=positive(row.get("triggerPrice")),
+    )
+
+
+def fired_ms(row: Row) -> int:
+    """When a conditional order has fired."""
+    return int(row.get("triggerTime") or row.get("updateTime") or row["createTime"])
+
+
+def executed_by(fills: Iterable[Fill], row: Row, symbol: str) -> OrderReport | None:
+    """What a conditional order became, by the fills of the order that its row names; None without any. The venue
+    does not know that order, so nothing of it rests."""
+    named = str(row.get("actualOrderId"))
+    own = [fill for fill in fills if fill.venue_order_id == named]
+    if not own:
+        return None
+    size, filled = number(row["quantity"]), sum((fill.size for fill in own), ZERO)
+    return OrderReport(
+        symbol=symbol,
+        client_id=None,
+        venue_id=named,
+        state=ReportState.FILLED if filled >= size else ReportState.EXPIRED,
+        side=_side(row),
+        size=size,
+        filled_size=filled,
+        filled_quote=sum((fill.size * fill.price for fill in own), ZERO),
+        price=None,
+        reduce_only=reduces(row),
+        is_trigger=True,
+        at_ms=own[-1].at_ms,
     )
 
 

@@ -15,7 +15,7 @@ from bot.domain.symbol import is_perp
 from bot.ports import Answered, Unavailable
 from bot.venues.ccxt import candles as parse_candles
 from bot.venues.ccxt import rows
-from bot.venues.ccxt.account.sides import LONG, SHORT
+from bot.venues.ccxt.account.sides import LONG, SHORT, note_sides
 from bot.venues.ccxt.connection import Connection
 from bot.venues.ccxt.rows import UNREADABLE, readable
 from bot.venues.weex import parse
@@ -187,11 +187,13 @@ class WeexReads(WeexOrderReads):
         """Positions by symbol. Of two rows of one symbol the larger counts and the symbol is unreadable: at this venue
         a long and a short of one perp stand side by side."""
         found: dict[str, Position] = {}
+        sides: dict[str, set[str]] = {}
         for row in held:
             if not isinstance(row, Mapping) or not isinstance(row.get("symbol"), str) or not row["symbol"]:
                 unreadable["perp:"] = rows.message_of("positions", row, KeyError("symbol"))
                 continue
             symbol = self._link.symbol_of(row["symbol"], Kind.PERP)
+            sides.setdefault(symbol, set()).add(str(row.get("side")))
             try:
                 position: Position | None = parse.position(row, symbol, marks.get(symbol, ZERO))
             except UNREADABLE as error:
@@ -203,6 +205,9 @@ class WeexReads(WeexOrderReads):
                 unreadable[f"perp:{symbol}"] = rows.message_of("positions", row, ValueError("a second row"))
             if symbol not in found or abs(position.size) > abs(found[symbol].size):
                 found[symbol] = position
+        both = [(symbol, side) for symbol, known in sides.items() if {LONG, SHORT} <= known for side in (LONG, SHORT)]
+        note_sides(both, found, unreadable, remedy="close one of them by hand")
+        # every position here has a side that orders name, not those of two sides alone
         self._link.position_sides = {s: LONG if one.size > 0 else SHORT for s, one in found.items()}
         return found
 

@@ -160,11 +160,15 @@ class WeexWrites(AccountWrites):
         return row  # type: ignore[no-any-return]
 
     async def _position_id(self, symbol: str) -> str:
-        """The venue's number of an isolated position. Raises VenueRejected where there is not exactly one."""
+        """The venue's number of an isolated position, of two sides the one that was last read. Raises VenueRejected
+        where there is not exactly one."""
         name = self._link.known(symbol).venue_symbol
         try:
             found = await self._orders.rows_of_symbol("contractPrivateGetCapiV3AccountPositionAllPosition", name)
             held = [row for row in found if row.get("symbol") == name and parse.is_held(row)]
+            if len(held) > 1:
+                side = self._link.position_sides.get(symbol)
+                held = [row for row in held if row.get("side") == side] or held
             if len(held) == 1:
                 return parse.order_id(held[0]["id"])
             why = f"{len(held)} positions of it are held"
@@ -186,7 +190,7 @@ class WeexWrites(AccountWrites):
 
     async def _cancelled(self, method: str, params: Mapping[str, Any]) -> None:
         """Send a cancel. Raises OutcomeUnknown where the answer does not say that the order has ended."""
-        answer = await self._send(method, params)
+        answer = await self._send(method, params, is_cancel=True)
         wanted = params.get("orderId") or params.get("origClientOrderId")
         names = {str(answer.get(name)) for name in ("orderId", "origClientOrderId")}
         is_done = answer.get("success") is True and wanted in names
@@ -194,7 +198,7 @@ class WeexWrites(AccountWrites):
         if not is_done and not (is_spot and str(answer.get("orderId")).isdigit()):
             raise OutcomeUnknown(f"{wanted}: the cancel was answered without showing the order as cancelled")
 
-    async def _send(self, method: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
+    async def _send(self, method: str, params: Mapping[str, Any], *, is_cancel: bool = False) -> Mapping[str, Any]:
         """Send one request.
 
         Raises:
@@ -202,7 +206,7 @@ class WeexWrites(AccountWrites):
             OutcomeUnknown: it is another refusal, or no answer of the venue.
         """
         answer = await getattr(self._link.exchange, method)(dict(params))
-        code, message = refusal_in(answer)
+        code, message = refusal_in(answer, is_cancel=is_cancel)
         kind = rejection_of(code, message) if code else None
         if kind is not None:
             raise VenueRejected(code, message, kind)

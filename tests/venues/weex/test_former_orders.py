@@ -13,7 +13,7 @@ from bot.domain.order import Order, OrderType, Purpose, TimeInForce
 from bot.domain.states import OrderState
 from bot.ports import Listed, ReportState, Unavailable
 from bot.venues.ccxt.venue import CcxtVenue
-from tests.venues.bybit.canned import NOW_MS, Sent
+from tests.venues.bybit.canned import NOW_MS, Reply, Sent
 from tests.venues.weex.canned import (
     ALL_ALGO,
     HISTORY,
@@ -21,9 +21,11 @@ from tests.venues.weex.canned import (
     PERP_ORDER,
     PERP_QUERY,
     SPOT,
+    SPOT_QUERY,
     WeexSession,
     algo_row,
     perp_row,
+    refusal,
     usual,
     venue_on,
 )
@@ -183,3 +185,68 @@ async def test_fills_that_the_venue_no_longer_lists_are_a_defect(symbol: str, ve
         recent = await venue.fetch_fills(symbol, since_ms)
         assert isinstance(recent, Listed)
         assert not recent.defects
+
+
+def fill_row(**changes: Any) -> dict[str, Any]:
+    row = {"id": 9, "orderId": CHILD, "symbol": "BTCUSDT", "side": "SELL", "price": "44990", "qty": "0.01"}
+    return {**row, "commission": "0.3", "commissionAsset": "USDT", "maker": False, "time": NOW_MS - HOUR_MS, **changes}
+
+
+def show_fired(session: DatedSession, *, fired_ms: int = NOW_MS - HOUR_MS, **changes: Any) -> None:
+    """A stop of yesterday that has fired; the order that it names is not known."""
+    row = fired(DAY_MS, triggerTime=fired_ms, updateTime=fired_ms, **changes)
+    session.answers[ALL_ALGO] = {"orders": [row], "hasMore": False}
+    session.answers[PERP_QUERY] = Reply(refusal(-2200, "Order does not exist."), 400)
+
+
+@pytest.mark.parametrize("named", [None, "", CHILD])
+async def test_a_stop_that_fired_without_an_order_is_over_once_nothing_can_come(
+    named: Any, venue: CcxtVenue, session: DatedSession
+) -> None:
+    show_fired(session, actualOrderId=named)
+    report = await venue.fetch_order(PERP, ID, is_trigger=True)
+    assert report is not None
+    assert (report.state, report.filled_size, report.venue_id) == (ReportState.EXPIRED, 0, str(NUMBER))
+    show_fired(session, actualOrderId=named, fired_ms=NOW_MS - venue.quiet_period_ms + 1)
+    report = await venue.fetch_order(PERP, ID, is_trigger=True)
+    assert report is not None
+    assert report.state is ReportState.OPEN
+
+
+@pytest.mark.parametrize(("qty", "state"), [("0.01", ReportState.FILLED), ("0.004", ReportState.EXPIRED)])
+async def test_the_fills_say_what_a_fired_stop_did_whose_order_is_not_known(
+    qty: str, state: ReportState, venue: CcxtVenue, session: DatedSession
+) -> None:
+    show_fired(session)
+    session.answers[FILLS] = [fill_row(qty=qty), fill_row(id=10, orderId=77)]
+    report = await venue.fetch_order(PERP, ID, is_trigger=True)
+    assert report is not None
+    assert (report.state, report.filled_size, report.venue_id) == (state, Decimal(qty), str(CHILD))
+    assert report.filled_quote == Decimal(qty) * Decimal(44990)
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_over"),
+    [({}, False), ({"side": "BUY"}, True), ({"time": NOW_MS - HOUR_MS // 2}, True), ({"qty": "?"}, False)],
+)
+async def test_a_fill_that_may_be_of_a_fired_stop_keeps_it_from_being_over(
+    changes: dict[str, Any], is_over: bool, venue: CcxtVenue, session: DatedSession
+) -> None:
+    show_fired(session, actualOrderId=None)
+    session.answers[FILLS] = [fill_row(**changes)]
+    if not is_over:
+        with pytest.raises(Unavailable, match="it has fired"):
+            await venue.fetch_order(PERP, ID, is_trigger=True)
+        return
+    report = await venue.fetch_order(PERP, ID, is_trigger=True)
+    assert report is not None
+    assert report.state is ReportState.EXPIRED
+
+
+async def test_a_spot_order_that_the_venue_failed_is_read(venue: CcxtVenue, session: DatedSession) -> None:
+    """FAILED is the state of an order there, and a refusal in the answer to a cancel alone."""
+    row = {"symbol": "BTCUSDT", "orderId": 1, "clientOrderId": ID, "origQty": "1", "executedQty": "0", "side": "BUY"}
+    session.answers[SPOT_QUERY] = {**row, "price": "1", "status": "FAILED", "time": NOW_MS}
+    report = await venue.fetch_order(SPOT, ID)
+    assert report is not None
+    assert report.state is ReportState.REJECTED

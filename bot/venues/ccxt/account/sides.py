@@ -6,6 +6,7 @@ from bot.domain.instrument import Side
 from bot.domain.portfolio import Position
 
 LONG, SHORT = "LONG", "SHORT"
+_ONE_WAY = "close what is left by hand and set the account to one-way mode"
 
 
 def closed_by(side: Side) -> str:
@@ -14,7 +15,11 @@ def closed_by(side: Side) -> str:
 
 
 def note_sides(
-    held: Iterable[tuple[str, str]], positions: Mapping[str, Position], unreadable: dict[str, str]
+    held: Iterable[tuple[str, str]],
+    positions: Mapping[str, Position],
+    unreadable: dict[str, str],
+    *,
+    remedy: str = _ONE_WAY,
 ) -> dict[str, str]:
     """The side, LONG or SHORT, of each position that is held in hedge mode, by symbol; `unreadable` gets its symbol, so
     that nothing is opened there, and no other symbol is held up.
@@ -23,6 +28,7 @@ def note_sides(
 
     Args:
         held: symbol and side of every row that is in hedge mode.
+        remedy: what an operator does about it.
     """
     result = {}
     for symbol, side in held:
@@ -31,6 +37,6 @@ def note_sides(
             result[symbol] = side
         unreadable[f"perp:{symbol}"] = (
             f"{symbol} is held in hedge mode, which has a position for each side; the bot closes one after the other "
-            "and opens nothing: close what is left by hand and set the account to one-way mode"
+            f"and opens nothing: {remedy}"
         )
     return result
