@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Protocol, TypeVar, runtime_checkable
 
 from bot.domain.candles import CandleSeries
-from bot.domain.instrument import Instrument, Side
+from bot.domain.instrument import Instrument, Kind, Side
 from bot.domain.market import Book, Funding, Macro, OpenInterest, Quote, Tvl
 from bot.domain.money import ZERO
 from bot.domain.order import Fill, Order, OrderType, TimeInForce
@@ -488,3 +488,12 @@ def answers_at_once(source: object) -> bool:
     """Whether a source answers without waiting, as the embedded engine in the same process does. Tasks and deadlines
     for its answers would take longer than the answers."""
     return bool(getattr(source, "answers_at_once", False))
+
+
+def kinds_listed_by_symbol(source: object) -> frozenset[Kind]:
+    """The kinds of markets of which a venue lists the resting orders of one instrument in each request.
+
+    To ask for those of all takes minutes. Most venues do not have the attribute.
+    """
+    found: frozenset[Kind] = getattr(source, "kinds_listed_by_symbol", frozenset())
+    return found

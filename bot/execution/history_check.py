@@ -14,9 +14,10 @@ missed as much as one that was down: it reads what it has missed before its next
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from bot.domain.durations import DAY_MS, HOUR_MS
+from bot.domain.instrument import Kind
 from bot.domain.order_ids import is_ours
 from bot.domain.portfolio import Account
 from bot.domain.reason import Note, Reason
@@ -25,7 +26,7 @@ from bot.execution.order_reports import OrderReports, together
 from bot.execution.rules import ExecutionRules
 from bot.journal.facts import Fact
 from bot.journal.journal import Journal
-from bot.ports import OrderReport, ReportState, Unavailable, Venue, answers_at_once
+from bot.ports import OrderReport, ReportState, Unavailable, Venue, answers_at_once, kinds_listed_by_symbol
 
 CHECKED, MISSED = "history_checked", "history_missed"
 MARGIN_MS = HOUR_MS  # the journal's clock is the machine's, and the venue's endpoints lag
@@ -139,13 +140,25 @@ class HistoryCheck:
         of_tokens = {symbol for base in bases for symbol in (f"{base}/{quote}", f"{base}/{quote}:{quote}")}
         try:
             listed = await self._evidence.read(self._venue.fetch_instruments(), "instruments")
-            resting = await self._evidence.read(self._venue.fetch_open_orders(sorted(listed)), "all open orders")
+            asked = self._asked_for_resting(listed, wanted | of_tokens)
+            resting = await self._evidence.read(self._venue.fetch_open_orders(asked), "all open orders")
             wanted |= {order.symbol for order in resting if is_ours(order.client_id, self._journal.account)}
             missing = sorted(wanted - listed.keys())
             unread = [symbol for symbol in missing if await self._evidence.is_listed(symbol)]
         except Unavailable:
             return (), True
         return sorted(((wanted | of_tokens) & listed.keys()) | set(unread)), False
+
+    def _asked_for_resting(self, listed: Iterable[str], wanted: Collection[str]) -> list[str]:
+        """The instruments whose resting orders are asked for: all, and of the kinds that the venue lists by instrument
+        those that are wanted. It may list thousands, which no deadline of a reading allows for; an order of ours that
+        rests in another token is not found there."""
+        by_symbol = kinds_listed_by_symbol(self._venue)
+        return sorted(
+            symbol
+            for symbol in listed
+            if symbol in wanted or (Kind.PERP if is_perp(symbol) else Kind.SPOT) not in by_symbol
+        )
 
     async def _check_each(self, symbols: Sequence[str]) -> list[Note | None]:
         gate = asyncio.Semaphore(AT_ONCE)

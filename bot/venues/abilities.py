@@ -52,6 +52,8 @@ class Abilities:
         candles_max: how many candles of a kind of market it has at most, the newest; a kind that is missing has all.
         test_kinds: the kinds of markets that its test network has; none: there is no test network.
         named_kinds: the kinds that are traded only where the settings name the venue for them (`venue.perp.id`).
+        kinds_listed_by_symbol: the kinds of which it lists resting orders of one instrument in each request, never of
+            all.
         fees: by kind of market; of one that is missing the embedded exchange's own.
     """
 
@@ -69,6 +71,7 @@ class Abilities:
     test_kinds: frozenset[Kind] = frozenset(Kind)
     fees: Mapping[Kind, BaseFees] = field(default_factory=dict)
     named_kinds: frozenset[Kind] = frozenset()
+    kinds_listed_by_symbol: frozenset[Kind] = frozenset()
 
     def takes(self, kind: Kind, form: OrderForm) -> bool:
         return form in self.orders.get(kind, frozenset())

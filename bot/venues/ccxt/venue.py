@@ -30,6 +30,7 @@ from bot.venues.ccxt.account.brackets import LeverageBrackets
 from bot.venues.ccxt.account.credentials import Credentials
 from bot.venues.ccxt.adapter import Adapter, load_channels
 from bot.venues.ccxt.connection import Connection, ConnectionRules, Seams
+from bot.venues.registry import abilities_of
 from bot.venues.streams.client import StreamClient
 
 __all__ = ["CcxtVenue", "ConnectionRules", "Credentials", "Seams"]
@@ -77,6 +78,7 @@ class CcxtVenue:
         self.id, self.environment, self.account_name = adapter.profile.id, environment, account
         self.has_transfers = self._link.environment.has_transfers
         self.receive_window_ms, self.forced_ids = self._link.receive_window_ms, adapter.profile.forced_ids
+        self.kinds_listed_by_symbol = abilities_of(adapter.profile.id).kinds_listed_by_symbol
         self.quiet_period_ms = adapter.profile.quiet_period_ms(self.receive_window_ms)
 
     @property

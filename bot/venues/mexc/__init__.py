@@ -10,4 +10,5 @@ ABILITIES = Abilities(
     least_orders=LeastOrders(Decimal(1), Decimal(1)),
     test_kinds=frozenset(),
     named_kinds=frozenset({Kind.PERP}),
+    kinds_listed_by_symbol=frozenset({Kind.SPOT}),
 )

@@ -5,7 +5,7 @@ One that has fired becomes another order, with an id of its own and no client id
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -85,7 +85,8 @@ class MexcOrderReads(MexcAsking):
         of_plain, of_plans = self._by_symbol(plain, perps, defects), self._by_symbol(plans, perps, defects)
         for symbol in perps:
             own = of_plain.get(symbol, [])
-            fired = await self._fired_of(symbol) if any(not _named(row) for row in own) else []
+            unnamed = {_id_of(row) for row in own if not _named(row)}
+            fired = await self._fired_of(symbol, unnamed) if unnamed else []
             reports += await self._perp_reports(symbol, own, [*of_plans.get(symbol, []), *fired], defects)
         return Listed([one for one in reports if one.defect or one.state is ReportState.OPEN], defects)
 
@@ -230,7 +231,7 @@ class MexcOrderReads(MexcAsking):
             try:
                 seen.append(parse.seen_stop(row, symbol, contract))
             except UNREADABLE as error:
-                number = str(row.get("id")) if isinstance(row, Mapping) else repr(row)
+                number = _plan_of(row)
                 if not self._link.stops.client_id(number):
                     unclear[number] = rows.message_of("orders", row, error)
         return seen, unclear
@@ -242,30 +243,40 @@ class MexcOrderReads(MexcAsking):
         self, symbol: str, plain: Sequence[Any], plans: Sequence[Any], defects: Defects
     ) -> list[OrderReport]:
         """Reports of a perp's orders: one for each plain order, and for each conditional one together with the order
-        that it became."""
+        that it became. What another's has become is not asked for: it is left out where it is not among the plain."""
         contract = self.contract(symbol)
+        seen, unclear = self._seen(plans, symbol)
         by_id = {_id_of(row): row for row in plain}
         children = {found for row in plans if (found := parse.child_id(row))}
-        for missing in sorted(children - by_id.keys()):
-            by_id[missing] = await self._perp("contractPrivateGetOrderGetOrderId", order_id=missing)
+        ours = {*self._link.stops.recognise(seen), *filter(self._link.stops.client_id, map(_plan_of, plans))}
+        plans = [row for row in plans if parse.child_id(row) in {"", *by_id} or _plan_of(row) in ours | unclear.keys()]
+        failed: dict[str, str] = {}
+        wanted = {parse.child_id(row) for row in plans if _plan_of(row) in ours} - {""}
+        for missing in sorted(wanted - by_id.keys()):
+            try:
+                by_id[missing] = await self._perp("contractPrivateGetOrderGetOrderId", order_id=missing)
+            except (*UNREADABLE, Unavailable) as error:
+                failed[missing] = f"the order that it became cannot be read: {error}"
         own = [row for name, row in by_id.items() if name not in children]
         reports = parse.read_orders(
             own, lambda row: parse.perp_report(row, symbol, contract), symbol, defects, contract
         )
 
         def read_plan(row: Any) -> OrderReport:
-            child = by_id.get(parse.child_id(row))
+            child_id = parse.child_id(row)
+            if child_id in failed:
+                raise ValueError(failed[child_id])
+            child = by_id.get(child_id)
             fired = None if child is None else parse.perp_report(child, symbol, contract)
             return parse.plan_report(row, symbol, contract, fired)
 
         stops = parse.read_orders(
-            {str(row.get("id") if isinstance(row, Mapping) else row): row for row in plans}.values(),
+            {_plan_of(row): row for row in plans}.values(),
             read_plan,
             symbol,
             defects,
             contract,
         )
-        seen, unclear = self._seen(plans, symbol)
         for report in self._link.stops.named(stops, seen):
             wrong = unclear.get(report.venue_id, "") if not report.defect else ""
             if wrong or report.defect == DOUBTFUL:
@@ -280,9 +291,10 @@ class MexcOrderReads(MexcAsking):
         plans = await self._plans(symbol=self._link.venue_symbol(symbol), since_ms=max(0, since_ms - PERPS_MS))
         return {parse.child_id(row): str(row["id"]) for row in plans if parse.child_id(row)}
 
-    async def _fired_of(self, symbol: str) -> list[Any]:
-        """Conditional orders that have fired and may rest as another order."""
-        return await self._plans(symbol=self._link.venue_symbol(symbol), states=parse.EXECUTED)
+    async def _fired_of(self, symbol: str, resting: Collection[str]) -> list[Any]:
+        """Conditional orders that have fired and rest as one of these orders, or as one that they do not name."""
+        fired = await self._plans(symbol=self._link.venue_symbol(symbol), states=parse.EXECUTED)
+        return [row for row in fired if parse.child_id(row) in {"", *resting}]
 
     async def _plans(self, symbol: str = "", *, states: int = 0, since_ms: int | None = None) -> list[Any]:
         """Rows of conditional orders: of one perp or of all, in one state or in any."""
@@ -333,6 +345,11 @@ class MexcOrderReads(MexcAsking):
 
 def _id_of(row: Any) -> str:
     return str(row.get("orderId")) if isinstance(row, Mapping) and row.get("orderId") else repr(row)
+
+
+def _plan_of(row: Any) -> str:
+    """What a row of a conditional order is called here, whatever it is."""
+    return str(row.get("id")) if isinstance(row, Mapping) else repr(row)
 
 
 def _named(row: Any) -> bool:

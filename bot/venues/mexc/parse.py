@@ -31,6 +31,7 @@ SIDES = {
     CLOSE_LONG: (Side.SELL, True),
 }
 """The side of an order, and whether it only reduces, by the number that the venue has for both."""
+_DIRECTIONS = {"1": ONE, "2": -ONE}
 _SPOT_ID = re.compile(r"(C\d\d__)?[0-9A-Za-z]{6,40}")
 _SPOT_STATES = {
     "NEW": ReportState.OPEN,
@@ -89,13 +90,14 @@ def position(row: Row, symbol: str, contract: Decimal, mark: Decimal) -> Positio
 
 
 def partial_position(row: Row, symbol: str, contract: Decimal, mark: Decimal) -> Position | None:
-    """A position of which only the size can be read, with stand-ins for the rest."""
+    """A position of which only the size and the side can be read, with stand-ins for the rest; None where its side is
+    not known either, because a close of the wrong side would be refused, or open another position."""
+    direction = _DIRECTIONS.get(str(row.get("positionType")))
     size, entry = number_or(row.get("holdVol"), ZERO) * contract, number_or(row.get("holdAvgPrice"), ZERO)
     mark = mark if mark > 0 else entry
-    if not size or mark <= 0:
+    if direction is None or not size or mark <= 0:
         return None
-    side = Decimal(-1) if str(row.get("positionType")) == "2" else ONE
-    return Position(symbol, size * side, entry if entry > 0 else mark, mark, ZERO, ZERO, None, None, False)
+    return Position(symbol, size * direction, entry if entry > 0 else mark, mark, ZERO, ZERO, None, None, False)
 
 
 def is_held(row: Any) -> bool:
@@ -420,7 +422,7 @@ def _tiers(row: Row) -> list[tuple[Decimal, Decimal, int]]:
 
 
 def _direction(row: Row) -> Decimal:
-    return _looked_up({"1": ONE, "2": -ONE}, str(row["positionType"]))
+    return _looked_up(_DIRECTIONS, str(row["positionType"]))
 
 
 def _looked_up(table: Mapping[K, V], key: K) -> V:

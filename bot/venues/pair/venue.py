@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any, TypeVar
 
 from bot.domain.candles import CandleSeries
-from bot.domain.instrument import Instrument
+from bot.domain.instrument import Instrument, Kind
 from bot.domain.market import Book, Funding, OpenInterest, Quote
 from bot.domain.order import Fill, Order
 from bot.domain.portfolio import Account
@@ -35,6 +35,7 @@ from bot.ports import (
     Unavailable,
     Venue,
     VenueRejected,
+    kinds_listed_by_symbol,
 )
 from bot.venues.pair.account import joined, joined_review, perp_payments, spot_payments
 from bot.venues.pair.reading import PATIENCE_S, Half, read_both
@@ -68,6 +69,9 @@ class PairVenue:
         self.environment = spot.environment
         self.forced_ids: Mapping[str, ForcedClose] = {**spot.forced_ids, **perp.forced_ids}
         self.receive_window_ms = min(spot.receive_window_ms, perp.receive_window_ms)
+        self.kinds_listed_by_symbol = frozenset(
+            kind for kind, venue in ((Kind.SPOT, spot), (Kind.PERP, perp)) if kind in kinds_listed_by_symbol(venue)
+        )
         self.quiet_period_ms = max(spot.quiet_period_ms, perp.quiet_period_ms) + CLOCKS_APART_MAX_MS
 
     @property

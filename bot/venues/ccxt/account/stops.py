@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from bot.domain.instrument import Side
 from bot.domain.order import Order
-from bot.ports import OrderReport, OrderRequest, Rejection
+from bot.ports import OrderReport, OrderRequest, Rejection, ReportState
 from bot.venues.ccxt.errors import NotSent
 
 EARLY_MS = 2_000  # how much earlier than our stamp the venue may say that an order was made
@@ -183,6 +183,8 @@ class UnnamedStops:
                 name = self.client_id(report.venue_id) or names.get(report.venue_id)
             if name:
                 report = replace(report, client_id=name)
+                if report.state is not ReportState.OPEN and not report.defect:
+                    self.ended(name)  # the same turn may replace it, before the next `recall`
             elif name is not None:
                 report = replace(report, defect=report.defect or DOUBTFUL)
             found.append(report)
