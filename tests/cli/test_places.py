@@ -79,7 +79,7 @@ def test_a_directory_of_its_own_holds_its_journal_itself() -> None:
 async def test_a_start_that_never_reached_the_venue_claims_no_journal(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def refuse(*_: object) -> None:
+    async def refuse(*_: object, **__: object) -> None:
         raise Unavailable("no answer")
 
     settings = load_settings((), (f"state_directory={tmp_path}", "environment=sim"))
