@@ -8,11 +8,13 @@ from urllib.parse import quote
 STARS = "********"
 LEAST_LENGTH = 4  # a shorter secret would star out half of every text
 _SECRET_KEY = re.compile(
-    r"secret|password|passphrase|api_?key|signature|authorization|(access|auth|bearer)_?token|listen_?key",
+    r"secret|password|passphrase|api_?key|signature|authorization|access-(key|sign)|(access|auth|bearer)_?token|listen_?key",
     re.IGNORECASE,
 )
+# the headers of several venues, X-…-APIKEY, end as api_key does
+_NAMES_IN_TEXT = "signature|api_?key|listenKey|authorization|access-(?:key|sign|passphrase)"
 _IN_TEXT = re.compile(
-    r"((?:signature|api_?key|listenKey|X-MBX-APIKEY|authorization)['\"]?\s*[:=]\s*(?:bearer\s+)?['\"]?)[^&\s'\",}\])]+",
+    rf"((?:{_NAMES_IN_TEXT})['\"]?\s*[:=]\s*(?:bearer\s+)?['\"]?)[^&\s'\",}}\])]+",
     re.IGNORECASE,
 )
 

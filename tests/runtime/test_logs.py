@@ -52,6 +52,15 @@ NASTY: dict[str, dict[str, Any]] = {
         "why": "headers={'X-MBX-APIKEY': 'unknown-to-us'}",
         "also": "Authorization: Bearer unknown-to-us",
     },
+    "in the headers of a venue": {
+        "why": "ACCESS-KEY: unknown-to-us, 'ACCESS-SIGN': 'unknown-to-us'; access-passphrase=unknown-to-us",
+        "also": "headers={'X-MEXC-APIKEY': 'unknown-to-us', 'X-BX-APIKEY': 'unknown-to-us'}",
+        "headers": {
+            "ACCESS-KEY": "unknown-to-us",
+            "ACCESS-SIGN": "unknown-to-us",
+            "Access-Passphrase": "unknown-to-us",
+        },
+    },
     "in JSON": {"body": '{"listenKey":"unknown-to-us"}'},
     "in a path": {"where": Path("/run") / KEY},
     "as a list by name": {"passwords": ["unknown-to-us", 2]},
